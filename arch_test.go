@@ -1,0 +1,186 @@
+// This file is the architecture: which package may import which, and what the
+// pure packages must never reach. A change here is a design change.
+package atoll_test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// rings lists, for each package, the packages of this module that it may
+// import. Each imports only what is further inside.
+var rings = map[string]string{
+	"crypto/sign":       "",
+	"crypto/seal":       "crypto/sign",
+	"consensus/consent": "crypto/sign",
+	"consensus/ledger":  "consensus/consent crypto/sign",
+}
+
+// pure packages must not name these, nor read the clock, themselves or through
+// another package of this module.
+var pure = []string{"consensus/consent", "consensus/ledger", "crypto/sign"}
+
+var impure = []string{"os", "net", "math/rand", "math/rand/v2", "syscall", "database/sql"}
+
+// only says who alone may import a dependency, by the prefix of its path.
+var only = map[string]string{
+	"filippo.io/age":              "crypto/seal",
+	"golang.org/x/mod":            "crypto/sign crypto/tlog",
+	"github.com/hashicorp/raft":   "consensus/replica",
+	"go.etcd.io/bbolt":            "consensus/replica consensus/audit node/vault",
+	"github.com/libp2p/go-libp2p": "node/peer",
+	"github.com/fxamacker/cbor":   "crypto/sign",
+	"github.com/veraison/go-cose": "crypto/sign",
+	"database/sql":                "node/source",
+	"cel.dev/cel-go":              "node/catalog node/profile",
+}
+
+type pkg struct {
+	imports []string
+	docs    int
+	clock   bool // reads time.Now and kin
+}
+
+func TestRings(t *testing.T) {
+	pkgs := load(t)
+	if len(pkgs) == 0 {
+		t.Fatal("no packages found")
+	}
+	for dir, p := range pkgs {
+		allowed, ok := rings[dir]
+		if !ok {
+			t.Errorf("package %s is not in the table", dir)
+		}
+		if p.docs != 1 {
+			t.Errorf("package %s has %d package comments, want 1", dir, p.docs)
+		}
+		for _, to := range p.ours() {
+			if !slices.Contains(strings.Fields(allowed), to) {
+				t.Errorf("%s must not import %s", dir, to)
+			}
+		}
+		for dep, who := range only {
+			if slices.ContainsFunc(p.imports, within(dep)) && !slices.Contains(strings.Fields(who), dir) {
+				t.Errorf("%s must not import %s: only %s may", dir, dep, who)
+			}
+		}
+	}
+	for dir := range rings {
+		if pkgs[dir] == nil {
+			t.Errorf("package %s of the table does not exist", dir)
+		}
+	}
+}
+
+func TestPurePackages(t *testing.T) {
+	pkgs := load(t)
+	for _, root := range pure {
+		seen := map[string]bool{}
+		reach(pkgs, root, seen)
+		for dir := range seen {
+			for _, bad := range impure {
+				if slices.Contains(pkgs[dir].imports, bad) {
+					t.Errorf("%s reaches %s through %s", root, bad, dir)
+				}
+			}
+			if pkgs[dir].clock {
+				t.Errorf("%s reaches a clock through %s", root, dir)
+			}
+		}
+	}
+}
+
+func TestTopLevel(t *testing.T) {
+	allowed := []string{"cmd", "consensus", "crypto", "examples", "node"}
+	dirs, err := filepath.Glob("*/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range dirs {
+		if d = strings.TrimSuffix(d, "/"); !strings.HasPrefix(d, ".") && !slices.Contains(allowed, d) {
+			t.Errorf("folder %s is not one of %v", d, allowed)
+		}
+	}
+}
+
+func within(dep string) func(string) bool {
+	return func(p string) bool { return p == dep || strings.HasPrefix(p, dep+"/") }
+}
+
+// load reads the sources itself rather than asking "go list", so that the test
+// cache notices when a file changes.
+func load(t *testing.T) map[string]*pkg {
+	pkgs := map[string]*pkg{}
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && path != "." && (d.Name() == "testdata" || strings.HasPrefix(d.Name(), ".")) {
+			return fs.SkipDir
+		}
+		if d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments)
+		if err != nil {
+			return err
+		}
+		dir := filepath.ToSlash(filepath.Dir(path))
+		if pkgs[dir] == nil {
+			pkgs[dir] = &pkg{}
+		}
+		pkgs[dir].add(f)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pkgs
+}
+
+func (p *pkg) add(f *ast.File) {
+	if f.Doc != nil {
+		p.docs++
+	}
+	for _, i := range f.Imports {
+		to, _ := strconv.Unquote(i.Path.Value)
+		p.imports = append(p.imports, to)
+	}
+	ast.Inspect(f, func(n ast.Node) bool {
+		s, ok := n.(*ast.SelectorExpr)
+		if !ok {
+			return true
+		}
+		x, ok := s.X.(*ast.Ident)
+		if ok && x.Name == "time" && slices.Contains([]string{"Now", "Since", "Until", "After", "Tick", "Sleep", "NewTimer"}, s.Sel.Name) {
+			p.clock = true
+		}
+		return true
+	})
+}
+
+func (p *pkg) ours() (dirs []string) {
+	for _, i := range p.imports {
+		if dir, ok := strings.CutPrefix(i, "atoll/"); ok {
+			dirs = append(dirs, dir)
+		}
+	}
+	return dirs
+}
+
+func reach(pkgs map[string]*pkg, dir string, seen map[string]bool) {
+	if pkgs[dir] == nil || seen[dir] {
+		return
+	}
+	seen[dir] = true
+	for _, to := range pkgs[dir].ours() {
+		reach(pkgs, to, seen)
+	}
+}

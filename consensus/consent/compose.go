@@ -1,0 +1,233 @@
+package consent
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"io"
+	"slices"
+
+	"atoll/crypto/sign"
+)
+
+// Draft is what bank and subject agree on before anyone signs.
+type Draft struct {
+	Subject   Subject
+	Bank      string
+	Purpose   string
+	Product   string
+	NotBefore Day
+	NotAfter  Day
+	MaxUses   uint32
+	Frequency Frequency
+	MaxAlerts uint32
+	DataLife  uint32 // days
+	Language  string
+	Offers    []Offer
+}
+
+// Offer is what one agency may be asked.
+type Offer struct {
+	Agency string
+	Items  []Item
+}
+
+// Body is what bank, auditors and subject can open: all of a consent. It
+// travels sealed beside the header.
+type Body struct {
+	K          []byte  `cbor:"1,keyasint"` // 32 random bytes, root of all agency keys
+	Terms      []byte  `cbor:"2,keyasint"` // statement of kind consent.terms
+	Credential []byte  `cbor:"3,keyasint"` // statement of kind credential
+	Slices     []Slice `cbor:"4,keyasint"`
+}
+
+// Secret returns K. The body must have passed [OpenBody].
+func (b *Body) Secret() sign.Secret { return sign.Secret(b.K) }
+
+// Slice returns the part of one agency, or nil.
+func (b *Body) Slice(agency string) *Slice {
+	i := slices.IndexFunc(b.Slices, func(s Slice) bool { return s.Agency == agency })
+	if i < 0 {
+		return nil
+	}
+	return &b.Slices[i]
+}
+
+// Composed is a consent that lacks only its sealed body and its signature.
+type Composed struct {
+	Body   Body
+	header Header
+	key    ed25519.PrivateKey
+	net    sign.NetworkID
+}
+
+// Compose makes consent number n of a subject out of a draft. The notice is
+// the exact text that the signer was shown, the credential its statement,
+// random a source of salts ([crypto/rand.Reader] but in tests). The terms are
+// signed here, with the credential key of the given generation; the header is
+// signed by [Composed.Grant], once the body is sealed.
+func Compose(d Draft, notice string, keys Keyring, generation, n uint64, credential []byte, random io.Reader) (*Composed, error) {
+	c := &Composed{key: keys.Consent(n), net: keys.network}
+	salts := &salter{r: random}
+	pub := c.key.Public().(ed25519.PublicKey)
+	id := sign.KeyIDOf(pub)
+	bounds := d.bounds(id, sign.KeyIDOf(keys.Revocation(n).Public().(ed25519.PublicKey)), salts)
+	k := sign.Secret(salts.next())
+	terms := Terms{
+		Blind: salts.next(), Bounds: bounds, Subject: d.Subject, Purpose: d.Purpose, Product: d.Product,
+		DataLife: d.DataLife, Language: d.Language, Notice: digest(labelNotice, []byte(notice)),
+	}
+	c.Body = Body{K: k[:], Credential: credential}
+	for _, o := range d.Offers {
+		items := slices.SortedFunc(slices.Values(o.Items), compareItems)
+		s := Slice{Salt: salts.next(), Consent: id[:], Agency: o.Agency, Items: items, Commitment: Commit(AgencyKey(k, id, o.Agency))}
+		if err := s.Check(); err != nil {
+			return nil, err
+		}
+		sum, err := s.Digest()
+		if err != nil {
+			return nil, err
+		}
+		c.Body.Slices = append(c.Body.Slices, s)
+		terms.Slices = append(terms.Slices, sum)
+	}
+	terms.Slices = salts.fill(terms.Slices)
+	if salts.err != nil {
+		return nil, salts.err
+	}
+	if err := terms.Check(); err != nil {
+		return nil, err
+	}
+	return c, c.signTerms(&terms, keys.Credential(generation), pub)
+}
+
+func (c *Composed) signTerms(terms *Terms, key ed25519.PrivateKey, pub ed25519.PublicKey) (err error) {
+	if c.Body.Terms, err = sign.Sign(key, c.net, KindTerms, terms); err != nil {
+		return err
+	}
+	c.header = Header{Key: pub, Bounds: terms.Bounds}
+	c.header.Terms, err = terms.Digest()
+	return err
+}
+
+// Grant signs the header over the sealed body.
+func (c *Composed) Grant(sealed []byte) ([]byte, error) {
+	c.header.Body = BodyDigest(sealed)
+	if err := c.header.Check(); err != nil {
+		return nil, err
+	}
+	return sign.Sign(c.key, c.net, KindGrant, c.header)
+}
+
+func (d *Draft) bounds(id, revocation ID, salts *salter) Bounds {
+	keys := [][]byte{revocation[:]}
+	for len(keys) < RevocationKeys {
+		keys = append(keys, salts.next()[:len(ID{})])
+	}
+	slices.SortFunc(keys, bytes.Compare)
+	return Bounds{
+		ID: id[:], Bank: d.Bank, NotBefore: d.NotBefore, NotAfter: d.NotAfter, MaxUses: d.MaxUses,
+		Frequency: d.Frequency, MaxAlerts: d.MaxAlerts, Revocation: keys,
+	}
+}
+
+// salter hands out 32 random bytes at a time and remembers the first error.
+type salter struct {
+	r   io.Reader
+	err error
+}
+
+func (s *salter) next() []byte {
+	b := make([]byte, 32)
+	if _, err := io.ReadFull(s.r, b); err != nil && s.err == nil {
+		s.err = err
+	}
+	return b
+}
+
+// fill pads a list of digests with decoys to the next group and sorts it, so
+// that neither number nor order tells who is asked.
+func (s *salter) fill(list [][]byte) [][]byte {
+	for len(list) == 0 || len(list)%digestGroup != 0 {
+		list = append(list, s.next())
+	}
+	slices.SortFunc(list, bytes.Compare)
+	return list
+}
+
+// SectionList returns the padded digests of a query's sections, as query.open
+// carries them.
+func SectionList(sections []Section, random io.Reader) ([][]byte, error) {
+	salts := &salter{r: random}
+	var list [][]byte
+	for i := range sections {
+		if err := sections[i].Check(); err != nil {
+			return nil, err
+		}
+		d, err := sections[i].Digest()
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, d)
+	}
+	list = salts.fill(list)
+	if salts.err != nil {
+		return nil, salts.err
+	}
+	return list, checkDigests(list)
+}
+
+// CheckSections says whether a list of section digests can stand in
+// query.open. The error wraps [sign.ErrMalformed].
+func CheckSections(list [][]byte) error { return checkDigests(list) }
+
+// OpenBody checks that an opened body is what the header commits to, part by
+// part: terms signed by the credentialed key, every slice listed, every
+// commitment held by K. Day is that of the grant.
+func OpenBody(h *Header, b *Body, a Authority, day Day) (*Terms, error) {
+	if len(b.K) != len(sign.Secret{}) {
+		return nil, refuse(Mismatch, "body: K of %d bytes", len(b.K))
+	}
+	t, err := OpenTerms(a, b.Terms, b.Credential, day)
+	if err != nil {
+		return nil, err
+	}
+	for i := range b.Slices {
+		s := &b.Slices[i]
+		if err := s.Check(); err != nil {
+			return nil, refuse(Mismatch, "slice: %v", err)
+		}
+		if b.Slice(s.Agency) != s {
+			return nil, refuse(Mismatch, "two slices for one agency")
+		}
+		if !s.Holds(AgencyKey(b.Secret(), h.Bounds.ConsentID(), s.Agency)) {
+			return nil, refuse(Mismatch, "a slice commits to another key")
+		}
+		if r := related(h, t, s); r != nil {
+			return nil, r
+		}
+	}
+	return t, nil
+}
+
+// Ask is what a bank sends one agency, sealed to it: all that the agency needs
+// to decide, and nothing of what others are asked.
+type Ask struct {
+	Query      []byte  `cbor:"1,keyasint"` // query id
+	Consent    []byte  `cbor:"2,keyasint"` // consent id
+	Terms      []byte  `cbor:"3,keyasint"` // statement of kind consent.terms
+	Credential []byte  `cbor:"4,keyasint"` // statement of kind credential
+	Slice      Slice   `cbor:"5,keyasint"`
+	Section    Section `cbor:"6,keyasint"`
+	Key        []byte  `cbor:"7,keyasint"` // K_agency
+}
+
+// Check says whether the ask can be one, by itself.
+func (a *Ask) Check() error {
+	if len(a.Query) != 16 || len(a.Consent) != len(ID{}) || len(a.Key) != len(sign.Secret{}) {
+		return malformed("ask: field length")
+	}
+	if err := a.Slice.Check(); err != nil {
+		return err
+	}
+	return a.Section.Check()
+}

@@ -1,0 +1,87 @@
+// Package consent says what a subject allows one bank to ask, of whom, for
+// what purpose, how long and how often, and decides whether a question is
+// covered by it.
+//
+// A consent has parts for different eyes. The log sees the [Header]: bounds,
+// fresh keys, digests, no name of the subject. The bank, the auditors and the
+// subject see the [Body]: [Terms] signed by the subject's credential key, one
+// [Slice] for each agency, the [Credential], and the secret K. An agency sees
+// an [Ask]: the terms, its own slice, and its own [Section] of the query.
+//
+// [Covers] is the decision: the bank calls it before asking, the agency before
+// releasing, the auditor years later, and all get the same answer. The package
+// is pure: no clock, no disk, no network, no randomness but what it is handed.
+package consent
+
+import (
+	"fmt"
+	"regexp"
+
+	"atoll/crypto/sign"
+)
+
+// Code is a stable machine-readable reason, such as "consent.expired". Codes
+// stand in verdicts, refusals, JSON errors and audit findings alike.
+type Code string
+
+// Reasons why a consent does not cover a question.
+const (
+	Mismatch   Code = "consent.mismatch"    // header, terms, slice or section contradict each other
+	NotYet     Code = "consent.not_yet"     // before its first day
+	Expired    Code = "consent.expired"     // after its last day
+	Revoked    Code = "consent.revoked"     // taken back
+	NotCovered Code = "consent.not_covered" // an output, disclosure or window that it does not name
+	BadPurpose Code = "consent.purpose"     // a purpose unknown here, or wider than its rule
+	BadSubject Code = "consent.subject"     // credential and terms are not about one subject, or do not verify
+)
+
+// Refusal is the error that says why something is not covered.
+type Refusal struct {
+	Code   Code
+	Detail string // plain words, with no value that identifies a subject
+}
+
+func (r *Refusal) Error() string { return string(r.Code) + ": " + r.Detail }
+
+func refuse(code Code, format string, args ...any) *Refusal {
+	return &Refusal{Code: code, Detail: fmt.Sprintf(format, args...)}
+}
+
+func malformed(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", sign.ErrMalformed, fmt.Sprintf(format, args...))
+}
+
+// Day is a civil day as the number of days since 1970-01-01, in the network's
+// own offset from UTC (a field of genesis): "until 31 December" means the end
+// of that day where the enterprise is.
+type Day uint32
+
+const millisPerDay = 24 * 60 * 60 * 1000
+
+// DayOf returns the day of a time in Unix milliseconds, at an offset from UTC
+// in minutes.
+func DayOf(ms uint64, offset int16) Day {
+	local := int64(ms) + int64(offset)*60_000
+	if local < 0 {
+		return 0
+	}
+	return Day(local / millisPerDay)
+}
+
+// Start returns the first millisecond of the day.
+func (d Day) Start(offset int16) uint64 {
+	return uint64(max(0, int64(d)*millisPerDay-int64(offset)*60_000))
+}
+
+// ID names a consent: the KeyID of its consent key.
+type ID = sign.KeyID
+
+var memberName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,30}[a-z0-9]$`)
+var itemName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
+
+// ValidMember says whether name can name a member: 2 to 32 of a-z 0-9 and "-".
+func ValidMember(name string) bool { return memberName.MatchString(name) }
+
+// ValidItem says whether name can name a dataset, output or purpose: up to 64
+// of a-z 0-9 and "_".
+func ValidItem(name string) bool { return itemName.MatchString(name) }

@@ -1,0 +1,71 @@
+package consent
+
+import (
+	"bytes"
+	"reflect"
+	"slices"
+)
+
+// At is the moment of a decision: the network's day and its purpose rules. No
+// clock enters a decision by any other way.
+type At struct {
+	Day      Day
+	Purposes []Purpose
+}
+
+// Covers decides whether the section may be asked of and answered by the
+// agency it names: nil, or the first reason why not. Header and terms must be
+// about one consent and equal in all they share, the slice one of those the
+// terms list, and every wanted output within the slice. All four must have
+// passed their own Check; signatures, revocation and uses are the ledger's.
+func Covers(h *Header, t *Terms, s *Slice, q *Section, at At) *Refusal {
+	if err := related(h, t, s); err != nil {
+		return err
+	}
+	if s.Agency != q.Agency {
+		return refuse(Mismatch, "the section is for another agency")
+	}
+	if err := h.Bounds.Active(at.Day); err != nil {
+		return err
+	}
+	if err := allowPurpose(at.Purposes, t); err != nil {
+		return err
+	}
+	for _, w := range q.Wants {
+		i := slices.IndexFunc(s.Items, func(i Item) bool { return i.key() == w.Item.key() })
+		if i < 0 {
+			return refuse(NotCovered, "%s of %s.%s is not in the consent", w.Item.Disclosure, w.Item.Dataset, w.Item.Output)
+		}
+		if w.Item.Months > s.Items[i].Months {
+			return refuse(NotCovered, "%s.%s reaches back %d months, the consent %d", w.Item.Dataset, w.Item.Output, w.Item.Months, s.Items[i].Months)
+		}
+	}
+	return nil
+}
+
+// related checks that the parts of a consent belong to each other.
+func related(h *Header, t *Terms, s *Slice) *Refusal {
+	terms, err := t.Digest()
+	if err != nil || !bytes.Equal(terms, h.Terms) {
+		return refuse(Mismatch, "the terms are not those of the header")
+	}
+	if !reflect.DeepEqual(h.Bounds, t.Bounds) {
+		return refuse(Mismatch, "header and terms disagree")
+	}
+	slice, err := s.Digest()
+	if err != nil || !listed(t.Slices, slice) {
+		return refuse(Mismatch, "the slice is not one of the terms")
+	}
+	if !bytes.Equal(s.Consent, h.Bounds.ID) {
+		return refuse(Mismatch, "the slice is of another consent")
+	}
+	return nil
+}
+
+// Asked says whether a section is one of those that a query logged, given the
+// query's id and its list of section digests: a bank cannot log one question
+// and ask another.
+func (s *Section) Asked(query [16]byte, sections [][]byte) bool {
+	d, err := s.Digest()
+	return err == nil && bytes.Equal(s.Query, query[:]) && listed(sections, d)
+}

@@ -1,0 +1,160 @@
+package consent
+
+import (
+	"crypto/ed25519"
+
+	"atoll/crypto/sign"
+)
+
+// Kinds of the statements that make a consent.
+const (
+	KindGrant      = "consent.grant"  // a Header, signed by the consent key
+	KindRevoke     = "consent.revoke" // a Revocation, signed by a revocation key
+	KindTerms      = "consent.terms"  // Terms, signed by the credential key
+	KindCredential = "credential"     // a Credential, signed by a registrar
+)
+
+// Labels of digests, see [sign.Digest].
+const (
+	labelTerms      = "atoll/v1/consent/terms"
+	labelBody       = "atoll/v1/consent/body"
+	labelSlice      = "atoll/v1/consent/slice"
+	labelSection    = "atoll/v1/query/section"
+	labelCredential = "atoll/v1/credential"
+	labelAgencyKey  = "atoll/v1/consent/agency-key"
+	labelCommitment = "atoll/v1/consent/agency-key-commitment"
+	labelNotice     = "atoll/v1/consent/notice"
+)
+
+// Limits of a consent.
+const (
+	RevocationKeys = 4    // always so many key ids, unused ones random
+	MaxDays        = 1830 // five years, the longest any purpose may allow
+	MaxUses        = 100_000
+)
+
+// Frequency allows at most Uses uses in each window of Days days, windows
+// counted from the first day of the consent. Zero in both means no such limit.
+type Frequency struct {
+	_    struct{} `cbor:",toarray"`
+	Days uint32
+	Uses uint32
+}
+
+// Bounds are what header and terms both say, field by field: the header to
+// the log, the terms under the subject's own name.
+type Bounds struct {
+	ID         []byte    `cbor:"1,keyasint"` // of the consent
+	Bank       string    `cbor:"2,keyasint"` // member name
+	NotBefore  Day       `cbor:"3,keyasint"` // first day
+	NotAfter   Day       `cbor:"4,keyasint"` // last day, inclusive
+	MaxUses    uint32    `cbor:"5,keyasint"` // queries in all, 1 to [MaxUses]
+	Frequency  Frequency `cbor:"6,keyasint"`
+	MaxAlerts  uint32    `cbor:"7,keyasint"` // monitoring messages in all
+	Revocation [][]byte  `cbor:"8,keyasint"` // [RevocationKeys] key ids, ascending
+}
+
+// Header is the public part of a consent, signed by its consent key.
+type Header struct {
+	Key    []byte `cbor:"1,keyasint"` // Ed25519 public key; its KeyID is the consent's id
+	Bounds Bounds `cbor:"2,keyasint"`
+	Terms  []byte `cbor:"3,keyasint"` // digest of the terms payload
+	Body   []byte `cbor:"4,keyasint"` // digest of the sealed body
+}
+
+// ConsentID returns the id as an array. The header must have passed Check.
+func (b *Bounds) ConsentID() ID { return ID(b.ID) }
+
+// Check says whether the header can be one, by itself. The error wraps
+// [sign.ErrMalformed].
+func (h *Header) Check() error {
+	switch {
+	case len(h.Key) != ed25519.PublicKeySize:
+		return malformed("consent key of %d bytes", len(h.Key))
+	case len(h.Terms) != 32 || len(h.Body) != 32:
+		return malformed("digest length")
+	}
+	if err := h.Bounds.Check(); err != nil {
+		return err
+	}
+	if sign.KeyIDOf(h.Key) != h.Bounds.ConsentID() {
+		return malformed("consent id is not that of its key")
+	}
+	return nil
+}
+
+// Check says whether the bounds make sense by themselves.
+func (b *Bounds) Check() error {
+	switch {
+	case len(b.ID) != len(ID{}):
+		return malformed("consent id of %d bytes", len(b.ID))
+	case !ValidMember(b.Bank):
+		return malformed("bank name")
+	case b.NotAfter < b.NotBefore || b.NotAfter-b.NotBefore >= MaxDays:
+		return malformed("a consent lasts 1 to %d days", MaxDays)
+	case b.MaxUses == 0 || b.MaxUses > MaxUses:
+		return malformed("a consent has 1 to %d uses", MaxUses)
+	case (b.Frequency.Days == 0) != (b.Frequency.Uses == 0):
+		return malformed("half a frequency")
+	case b.Frequency.Days > MaxDays || b.Frequency.Uses > MaxUses:
+		return malformed("frequency out of range")
+	case b.MaxAlerts > MaxUses:
+		return malformed("alerts out of range")
+	case len(b.Revocation) != RevocationKeys || !ascending(b.Revocation, len(ID{})):
+		return malformed("revocation keys: %d ascending key ids", RevocationKeys)
+	}
+	return nil
+}
+
+// Active says whether the bounds allow a use on this day: nil, or a refusal
+// with [NotYet] or [Expired].
+func (b *Bounds) Active(day Day) *Refusal {
+	switch {
+	case day < b.NotBefore:
+		return refuse(NotYet, "the consent begins later")
+	case day > b.NotAfter:
+		return refuse(Expired, "the consent has ended")
+	}
+	return nil
+}
+
+// Window returns the number of the frequency window that a day is in.
+func (b *Bounds) Window(day Day) uint32 {
+	if b.Frequency.Days == 0 || day < b.NotBefore {
+		return 0
+	}
+	return uint32(day-b.NotBefore) / b.Frequency.Days
+}
+
+// BodyDigest is the digest of a sealed body that a header carries.
+func BodyDigest(sealed []byte) []byte { return digest(labelBody, sealed) }
+
+// Revocation takes a consent back, signed by one of its revocation keys.
+type Revocation struct {
+	Consent []byte `cbor:"1,keyasint"` // consent id
+	Key     []byte `cbor:"2,keyasint"` // revocation public key
+}
+
+// Check says whether the revocation can be one, by itself.
+func (r *Revocation) Check() error {
+	if len(r.Consent) != len(ID{}) || len(r.Key) != ed25519.PublicKeySize {
+		return malformed("revocation")
+	}
+	return nil
+}
+
+func digest(label string, data []byte) []byte {
+	d := sign.Digest(label, data)
+	return d[:]
+}
+
+// ascending says whether all items have the size and each is greater than the
+// one before: one order, no repetition.
+func ascending(items [][]byte, size int) bool {
+	for i, item := range items {
+		if len(item) != size || i > 0 && string(items[i-1]) >= string(item) {
+			return false
+		}
+	}
+	return true
+}

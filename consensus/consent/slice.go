@@ -1,0 +1,164 @@
+package consent
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/subtle"
+	"slices"
+
+	"atoll/crypto/sign"
+)
+
+// Disclosure is how much of an output leaves an agency.
+type Disclosure uint8
+
+const (
+	Value  Disclosure = 1 // the value itself
+	Band   Disclosure = 2 // which of the catalog's declared bands it lies in
+	Verify Disclosure = 3 // whether a stated predicate holds: yes, no, unknown
+	Count  Disclosure = 4 // how many rows there are
+)
+
+var disclosures = [...]string{Value: "value", Band: "band", Verify: "verify", Count: "count"}
+
+func (d Disclosure) String() string {
+	if d < Value || d > Count {
+		return "disclosure?"
+	}
+	return disclosures[d]
+}
+
+// ParseDisclosure reads what String writes.
+func ParseDisclosure(text string) (Disclosure, error) {
+	for d := Value; d <= Count; d++ {
+		if d.String() == text {
+			return d, nil
+		}
+	}
+	return 0, malformed("disclosure %q", text)
+}
+
+// Item is one output that may leave an agency, in one disclosure.
+type Item struct {
+	_          struct{} `cbor:",toarray"`
+	Dataset    string
+	Output     string
+	Disclosure Disclosure
+	Months     uint32 // history window: how far back its rows may reach
+}
+
+func (i Item) key() Item { i.Months = 0; return i }
+
+func compareItems(a, b Item) int {
+	return cmp.Or(cmp.Compare(a.Dataset, b.Dataset), cmp.Compare(a.Output, b.Output), cmp.Compare(a.Disclosure, b.Disclosure))
+}
+
+func (i Item) check() error {
+	if !ValidItem(i.Dataset) || !ValidItem(i.Output) || i.Disclosure < Value || i.Disclosure > Count || i.Months == 0 || i.Months > MaxMonths {
+		return malformed("item of a slice or section")
+	}
+	return nil
+}
+
+// Slice is one agency's part of a consent.
+type Slice struct {
+	Salt       []byte `cbor:"1,keyasint"` // 32 random bytes
+	Consent    []byte `cbor:"2,keyasint"` // consent id
+	Agency     string `cbor:"3,keyasint"` // member name
+	Items      []Item `cbor:"4,keyasint"` // ascending by dataset, output, disclosure
+	Commitment []byte `cbor:"5,keyasint"` // to the agency's key, see [Commit]
+}
+
+// Check says whether the slice can be one, by itself.
+func (s *Slice) Check() error {
+	switch {
+	case len(s.Salt) != 32 || len(s.Commitment) != 32 || len(s.Consent) != len(ID{}):
+		return malformed("slice: field length")
+	case !ValidMember(s.Agency):
+		return malformed("slice: agency name")
+	}
+	return checkItems(len(s.Items), func(i int) Item { return s.Items[i] })
+}
+
+// Digest is what the terms list.
+func (s *Slice) Digest() ([]byte, error) { return digestOf(labelSlice, s) }
+
+// Want is one output that a query asks for.
+type Want struct {
+	_         struct{} `cbor:",toarray"`
+	Item      Item
+	Predicate string // for [Verify] alone: the CEL expression to be answered
+}
+
+// Section is one agency's part of a query.
+type Section struct {
+	Salt   []byte `cbor:"1,keyasint"` // 32 random bytes
+	Query  []byte `cbor:"2,keyasint"` // query id
+	Agency string `cbor:"3,keyasint"` // member name
+	Wants  []Want `cbor:"4,keyasint"` // ascending by dataset, output, disclosure
+}
+
+const maxPredicate = 500
+
+// Check says whether the section can be one, by itself. One predicate at most
+// stands on an output: a second would make of yes and no a search for the value.
+func (s *Section) Check() error {
+	switch {
+	case len(s.Salt) != 32 || len(s.Query) != 16:
+		return malformed("section: field length")
+	case !ValidMember(s.Agency):
+		return malformed("section: agency name")
+	}
+	for _, w := range s.Wants {
+		if (w.Item.Disclosure == Verify) != (w.Predicate != "") || len(w.Predicate) > maxPredicate {
+			return malformed("section: a predicate belongs to verify and to nothing else")
+		}
+	}
+	return checkItems(len(s.Wants), func(i int) Item { return s.Wants[i].Item })
+}
+
+// Digest is what query.open lists.
+func (s *Section) Digest() ([]byte, error) { return digestOf(labelSection, s) }
+
+func checkItems(n int, item func(int) Item) error {
+	if n == 0 || n > MaxItems {
+		return malformed("a slice or section has 1 to %d items", MaxItems)
+	}
+	for i := range n {
+		if err := item(i).check(); err != nil {
+			return err
+		}
+		if i > 0 && compareItems(item(i-1), item(i)) >= 0 {
+			return malformed("items are not ascending")
+		}
+	}
+	return nil
+}
+
+// Commit returns the commitment to an agency's key that its slice carries.
+func Commit(agencyKey sign.Secret) []byte { return digest(labelCommitment, agencyKey[:]) }
+
+// Holds says whether this is the key that the slice commits to. What an
+// auditor derives from K is then what the agency sealed under.
+func (s *Slice) Holds(agencyKey sign.Secret) bool {
+	return subtle.ConstantTimeCompare(Commit(agencyKey), s.Commitment) == 1
+}
+
+// AgencyKey derives K_agency: what one agency and the bank seal under in this
+// consent, and what tells the agency nothing of the others' keys.
+func AgencyKey(k sign.Secret, id ID, agency string) sign.Secret {
+	return k.Derive(labelAgencyKey, id[:], []byte(agency))
+}
+
+func digestOf(label string, v any) ([]byte, error) {
+	data, err := sign.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	return digest(label, data), nil
+}
+
+// listed says whether a digest is in a list.
+func listed(list [][]byte, d []byte) bool {
+	return slices.ContainsFunc(list, func(l []byte) bool { return bytes.Equal(l, d) })
+}

@@ -1,0 +1,80 @@
+package consent
+
+import "unicode/utf8"
+
+// Limits of terms, slices and sections.
+const (
+	MaxAgencies = 64  // slices in terms, sections in a query
+	digestGroup = 8   // lists of digests are padded to a multiple of this
+	MaxItems    = 200 // outputs in one slice or section
+	MaxMonths   = 120 // history window
+	MaxDataLife = 3660
+	maxText     = 200 // bytes of a product name or operator
+)
+
+// Terms are what the subject signs under its own name, with its credential key.
+type Terms struct {
+	Blind    []byte   `cbor:"1,keyasint"` // 32 random bytes, so that the digest tells nothing
+	Bounds   Bounds   `cbor:"2,keyasint"`
+	Subject  Subject  `cbor:"3,keyasint"`
+	Purpose  string   `cbor:"4,keyasint"` // code of a purpose of the network
+	Product  string   `cbor:"5,keyasint"` // the bank's own words, such as a loan's name
+	DataLife uint32   `cbor:"6,keyasint"` // days the bank may keep what it got
+	Language string   `cbor:"7,keyasint"` // of the notice: "zh-CN" or "en"
+	Notice   []byte   `cbor:"8,keyasint"` // digest of the exact text the signer was shown
+	Slices   [][]byte `cbor:"9,keyasint"` // digests of the slices, ascending, padded with decoys
+}
+
+// Check says whether the terms can be terms, by themselves.
+func (t *Terms) Check() error {
+	if err := t.Bounds.Check(); err != nil {
+		return err
+	}
+	if _, _, err := ParseSubject(string(t.Subject)); err != nil {
+		return err
+	}
+	switch {
+	case len(t.Blind) != 32 || len(t.Notice) != 32:
+		return malformed("terms: digest length")
+	case !ValidItem(t.Purpose):
+		return malformed("terms: purpose")
+	case !ValidText(t.Product):
+		return malformed("terms: product")
+	case t.DataLife == 0 || t.DataLife > MaxDataLife:
+		return malformed("terms: data life of 1 to %d days", MaxDataLife)
+	case t.Language != Chinese && t.Language != English:
+		return malformed("terms: language")
+	}
+	return checkDigests(t.Slices)
+}
+
+// Digest is what the header carries.
+func (t *Terms) Digest() ([]byte, error) { return digestOf(labelTerms, t) }
+
+// checkDigests checks a padded list of digests, of slices or sections.
+func checkDigests(list [][]byte) error {
+	if n := len(list); n == 0 || n > MaxAgencies || n%digestGroup != 0 || !ascending(list, 32) {
+		return malformed("a list of digests is ascending and padded to a multiple of %d", digestGroup)
+	}
+	return nil
+}
+
+// ValidText accepts short text for people: valid UTF-8 without control
+// characters and without those that reorder what is read, 1 to 200 bytes.
+func ValidText(s string) bool {
+	if s == "" || len(s) > maxText || !utf8.ValidString(s) {
+		return false
+	}
+	for _, r := range s {
+		if r < 0x20 || r >= 0x7f && r < 0xa0 || isBidiControl(r) {
+			return false
+		}
+	}
+	return true
+}
+
+// isBidiControl: characters that reorder what a person reads (Unicode TR 9)
+// have no place in what a person signs.
+func isBidiControl(r rune) bool {
+	return r == 0x061c || r == 0x200e || r == 0x200f || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
+}

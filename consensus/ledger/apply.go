@@ -1,0 +1,241 @@
+package ledger
+
+import (
+	"bytes"
+
+	"atoll/consensus/consent"
+	"atoll/crypto/sign"
+)
+
+// Answer is what a submitter is told.
+type Answer struct {
+	Verdict Verdict
+	Index   uint64 // of the entry; for a known statement, of its first entry
+	Time    uint64 // network time of the entry, 0 for a known statement
+	Known   bool   // the statement was there already: this is its first answer
+	Detail  string // plain words for the author, not part of any leaf
+	Leaf    []byte // the new entry, nil where there is none
+}
+
+// InLog says whether the answer is that of an entry, new or known.
+func (a *Answer) InLog() bool { return a.Leaf != nil || a.Known }
+
+// Apply decides one statement. It returns the answer and, where the answer has
+// a leaf, the changes that belong with it: the caller writes both, or neither.
+// The error is the view's; nothing was decided then.
+func Apply(v View, raw []byte) (Answer, []Change, error) {
+	t := &transaction{view: v, at: map[string]int{}}
+	state, err := Read(v)
+	if err != nil {
+		return Answer{}, nil, err
+	}
+	if state == nil {
+		return t.found(raw)
+	}
+	t.state = state
+	s, err := Parse(raw)
+	if err != nil {
+		if _, network, err := OpenGenesis(raw); err == nil && network == state.NetworkID() {
+			return Answer{Verdict: Accepted, Known: true}, nil, nil
+		}
+		return Answer{Verdict: Malformed, Detail: err.Error()}, nil, nil
+	}
+	author := lookup[Author](t, authorKey(s.KeyID))
+	if t.err != nil {
+		return Answer{}, nil, t.err
+	}
+	if author == nil || s.Verify(state.NetworkID(), author.Key) != nil {
+		return Answer{Verdict: Unverified, Detail: "no member has signed this, or what it carries"}, nil, nil
+	}
+	ids := s.identities(author.Member)
+	if answer := t.recall(ids); answer.Verdict != "" || t.err != nil {
+		return answer, nil, t.err
+	}
+	if answer := state.untimely(s, author); answer.Verdict != "" {
+		return answer, nil, nil
+	}
+	state.tell(author.Member, s.ID.Time())
+	t.expire()
+	verdict := t.decide(s, author)
+	t.remember(ids, s, verdict)
+	return t.commit(raw, verdict)
+}
+
+// untimely answers statements that are too old to be new, and those whose
+// author's clock is more than a day ahead. A tick is never ahead: ticks are
+// how network time catches up after a long silence.
+func (s *State) untimely(st *Statement, a *Author) Answer {
+	at := st.ID.Time()
+	if at+Retention < s.Time || st.Kind == KindTick && at <= s.clock(a.Member) {
+		return Answer{Verdict: Late, Detail: "dated too long before network time to be new; check the clock and sign again"}
+	}
+	if at > s.Time+MaxEarly && st.Kind != KindTick {
+		return Answer{Verdict: Early, Detail: "dated more than a day ahead of network time; check the clock, or wait for the voters to tick"}
+	}
+	return Answer{}
+}
+
+// transaction collects changes over a view and reads through them. The first
+// error of the view sticks and makes every later read come back empty; Apply
+// looks at it in the end.
+type transaction struct {
+	view    View
+	state   *State
+	changes []Change
+	at      map[string]int // where in changes a key stands
+	dues    byte           // due records made, to keep their keys apart
+	err     error
+}
+
+// Get reads a key as the transaction has left it so far.
+func (t *transaction) Get(key []byte) ([]byte, error) {
+	if i, ok := t.at[string(key)]; ok {
+		return t.changes[i].Value, nil
+	}
+	return t.view.Get(key)
+}
+
+func (t *transaction) Next(prefix, after []byte) (key, value []byte, err error) {
+	return t.view.Next(prefix, after)
+}
+
+func lookup[T any](t *transaction, key []byte) *T {
+	if t.err != nil {
+		return nil
+	}
+	record, err := get[T](t, key)
+	t.err = err
+	return record
+}
+
+func (t *transaction) put(key []byte, record any) {
+	value, err := sign.Marshal(record)
+	if err != nil && t.err == nil {
+		t.err = err
+	}
+	t.set(key, value)
+}
+
+func (t *transaction) drop(key []byte) { t.set(key, nil) }
+
+func (t *transaction) set(key, value []byte) {
+	if i, ok := t.at[string(key)]; ok {
+		t.changes[i].Value = value
+		return
+	}
+	t.at[string(key)] = len(t.changes)
+	t.changes = append(t.changes, Change{key, value})
+}
+
+// later puts down work for a time of network time.
+func (t *transaction) later(ms uint64, d due) {
+	t.put(dueKey(ms, t.state.Size, t.dues), d)
+	t.dues++
+}
+
+// recall returns the first answer to a statement that the log remembers, or
+// the conflict where the name is taken by other bytes, or nothing.
+func (t *transaction) recall(ids []identity) Answer {
+	for _, id := range ids {
+		m := lookup[memo](t, id.key)
+		switch {
+		case m == nil:
+		case bytes.Equal(m.Digest, id.digest[:]):
+			return Answer{Verdict: m.Verdict, Index: m.Index, Known: true}
+		default:
+			return Answer{Verdict: Conflict, Index: m.Index, Detail: "the id belongs to another statement"}
+		}
+	}
+	return Answer{}
+}
+
+// remember keeps the answer: under the member's id until the id is too old to
+// be new, and, where it was accepted, under what was carried for as long as
+// that can take effect. What was carried and refused is not remembered, or a
+// stranger who got hold of a grant could have it refused before its bank.
+func (t *transaction) remember(ids []identity, s *Statement, verdict Verdict) {
+	until := min(max(s.ID.Time(), t.state.Time), t.state.Time+MaxEarly) + Retention
+	for i, id := range ids {
+		if i > 0 {
+			if verdict != Accepted {
+				return
+			}
+			until = t.carriedUntil(s)
+		}
+		t.put(id.key, memo{t.state.Size, verdict, id.digest[:]})
+		t.later(until+1, due{Drop: [][]byte{id.key}})
+	}
+}
+
+func (t *transaction) carriedUntil(s *Statement) uint64 {
+	last := t.state.Day() + consent.MaxDays + maxAhead
+	if h, ok := s.Payload.(*consent.Header); ok {
+		last = min(last, h.Bounds.NotAfter)
+	}
+	return max((last+1).Start(t.state.Offset), t.state.Time) + Retention
+}
+
+// expire does work that is due, some for each entry, so that no entry pays for
+// a long silence alone.
+func (t *transaction) expire() {
+	var after []byte
+	for range expirePerStep {
+		if t.err != nil {
+			return
+		}
+		key, value, err := t.view.Next(duePrefix, after)
+		if err != nil {
+			t.err = err
+			return
+		}
+		if key == nil || bytes.Compare(key, dueKey(t.state.Time+1, 0, 0)) >= 0 {
+			return
+		}
+		var d due
+		if t.err = sign.Unmarshal(value, &d); t.err != nil {
+			return
+		}
+		if len(d.Settle) > 0 {
+			t.settle(d.Settle)
+		}
+		for _, k := range d.Drop {
+			t.drop(k)
+		}
+		t.drop(key)
+		after = key
+	}
+}
+
+// commit closes the entry: the leaf, the state record and all changes.
+func (t *transaction) commit(raw []byte, verdict Verdict) (Answer, []Change, error) {
+	e := Entry{Index: t.state.Size, Time: t.state.Time, Verdict: verdict, Statement: raw}
+	leaf, err := e.Marshal()
+	if err != nil && t.err == nil {
+		t.err = err
+	}
+	t.state.Size++
+	t.put(stateKey, t.state)
+	if t.err != nil {
+		return Answer{}, nil, t.err
+	}
+	return Answer{Verdict: verdict, Index: e.Index, Time: e.Time, Leaf: leaf}, t.changes, nil
+}
+
+// found makes genesis the first entry.
+func (t *transaction) found(raw []byte) (Answer, []Change, error) {
+	g, network, err := OpenGenesis(raw)
+	if err != nil {
+		return Answer{Verdict: Malformed, Detail: err.Error()}, nil, nil
+	}
+	t.state = &State{Network: network[:], Time: g.Time, Offset: g.Offset}
+	t.put(purposesKey, g.Purposes)
+	for _, v := range g.Voters {
+		t.state.Clocks = append(t.state.Clocks, VoterClock{Voter: v, Time: g.Time})
+	}
+	for i := range g.Members {
+		c := &g.Members[i]
+		t.put(memberKey(c.Name), c)
+		t.put(authorKey(sign.KeyIDOf(c.Statement)), Author{Member: c.Name, Key: c.Statement, Roles: c.Roles})
+	}
+	return t.commit(raw, Accepted)
+}

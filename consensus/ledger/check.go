@@ -1,0 +1,185 @@
+package ledger
+
+import (
+	"bytes"
+	"crypto/ed25519"
+
+	"atoll/consensus/consent"
+)
+
+// Limits of fields, in bytes or items.
+const (
+	maxSealed  = 40_000 // of one sealed part
+	maxDigests = consent.MaxAgencies
+	maxQueries = 1_000 // in one data.deleted
+)
+
+// Each check says whether a payload can be one, by itself: lengths, orders,
+// ranges. What depends on the state is a rule's to decide.
+
+func (q *QueryOpen) check() error {
+	if len(q.Consent) != len(consent.ID{}) {
+		return malformed("query.open: consent id")
+	}
+	if err := checkSealed(q.Sealed); err != nil {
+		return err
+	}
+	return consent.CheckSections(q.Sections)
+}
+
+func (q *QueryRef) check() error {
+	if !consent.ValidMember(q.Bank) {
+		return malformed("query: bank")
+	}
+	_, err := parseID(q.ID)
+	return err
+}
+
+func (r *Release) check() error {
+	if len(r.Digest) != 32 || r.Bucket == 0 {
+		return malformed("fragment.release: digest or size")
+	}
+	if err := checkSealed(r.Sealed); err != nil {
+		return err
+	}
+	return r.Query.check()
+}
+
+func (r *Refuse) check() error {
+	if err := checkSealed(r.Sealed); err != nil {
+		return err
+	}
+	return r.Query.check()
+}
+
+func (r *Receipt) check() error {
+	if _, err := parseID(r.Query); err != nil {
+		return err
+	}
+	return checkList("query.receipt", r.Digests, 32, maxDigests)
+}
+
+func (t *Tick) check() error { return nil }
+
+func (c *CredentialIssue) check() error {
+	if len(c.Digest) != 32 {
+		return malformed("credential.issue: digest")
+	}
+	return checkSealed(c.Sealed)
+}
+
+func (c *CredentialRevoke) check() error {
+	if len(c.Digest) != 32 {
+		return malformed("credential.revoke: digest")
+	}
+	return nil
+}
+
+func (c *Catalog) check() error {
+	if len(c.Digest) != 32 || c.Version == 0 {
+		return malformed("catalog.publish: digest or version")
+	}
+	return nil
+}
+
+func (p *Propose) check() error {
+	c := &p.Amendment
+	want := Amendment{Action: c.Action}
+	switch c.Action {
+	case AddMember, ReplaceKeys, ChangeRoles:
+		want.Card = c.Card
+		if c.Card == nil {
+			return malformed("member.propose: no card")
+		}
+		if err := c.Card.check(); err != nil {
+			return err
+		}
+	case ChangeVoters:
+		want.Names = c.Names
+	case ChangeCosigners:
+		want.Names, want.Faults, want.Quorum = c.Names, c.Faults, c.Quorum
+	case ChangePurposes:
+		want.Purposes = c.Purposes
+	case ChangeVersion:
+		want.Version = c.Version
+	default:
+		return malformed("member.propose: action %d", c.Action)
+	}
+	return c.only(want)
+}
+
+// only checks that nothing is set beside the fields of the action.
+func (c *Amendment) only(want Amendment) error {
+	set := c.Card != want.Card || len(c.Names) != len(want.Names) || c.Faults != want.Faults ||
+		c.Quorum != want.Quorum || len(c.Purposes) != len(want.Purposes) || c.Version != want.Version
+	if set {
+		return malformed("member.propose: a field of another action")
+	}
+	for i := range c.Purposes {
+		if err := c.Purposes[i].Check(); err != nil {
+			return err
+		}
+	}
+	return checkNames(c.Names)
+}
+
+func (a *Approve) check() error {
+	if !consent.ValidMember(a.Proposer) {
+		return malformed("member.approve: proposer")
+	}
+	_, err := parseID(a.Proposal)
+	return err
+}
+
+func (h *Handover) check() error {
+	if len(h.Checkpoint) == 0 || len(h.Checkpoint) > maxSealed {
+		return malformed("cosigners.handover: checkpoint")
+	}
+	return nil
+}
+
+func (d *Deleted) check() error { return checkList("data.deleted", d.Queries, 16, maxQueries) }
+
+func (o *Objection) check() error {
+	if len(o.Key) != ed25519.PublicKeySize || len(o.Body) != 32 || !consent.ValidMember(o.Agency) {
+		return malformed("objection.raise: field length")
+	}
+	return o.Query.check()
+}
+
+func (o *ObjectionAnswer) check() error {
+	if len(o.Objection) != 32 {
+		return malformed("objection.answer: digest")
+	}
+	return checkSealed(o.Sealed)
+}
+
+func checkSealed(sealed []byte) error {
+	if len(sealed) == 0 || len(sealed) > maxSealed {
+		return malformed("sealed part of %d bytes, the limit is %d", len(sealed), maxSealed)
+	}
+	return nil
+}
+
+// checkList checks a list of 1 to most items of one size, strictly ascending.
+func checkList(what string, list [][]byte, size, most int) error {
+	if len(list) == 0 || len(list) > most {
+		return malformed("%s: a list of 1 to %d", what, most)
+	}
+	for i, item := range list {
+		if len(item) != size || i > 0 && bytes.Compare(list[i-1], item) >= 0 {
+			return malformed("%s: the list is not ascending", what)
+		}
+	}
+	return nil
+}
+
+// checkNames checks member names, strictly ascending.
+func checkNames(names []string) error {
+	for i, n := range names {
+		if !consent.ValidMember(n) || i > 0 && names[i-1] >= n {
+			return malformed("member names are valid and ascending")
+		}
+	}
+	return nil
+}

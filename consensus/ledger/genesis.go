@@ -1,0 +1,286 @@
+package ledger
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/sha256"
+	"regexp"
+	"slices"
+
+	"atoll/consensus/consent"
+	"atoll/crypto/sign"
+)
+
+// Suite is the only set of algorithms so far: Ed25519 as crypto/ed25519
+// verifies it, SHA-256, age with ML-KEM-768 and X25519, ChaCha20-Poly1305.
+const Suite = "atoll-1"
+
+// Roles of members.
+const (
+	Agency    = "agency"
+	Bank      = "bank"
+	Auditor   = "auditor"
+	Registrar = "registrar"
+)
+
+const (
+	maxMembers   = 40
+	ageRecipient = 1216 // bytes, see seal.Recipient
+	maxAddresses = 8
+	maxAddress   = 200
+	maxTitle     = 120
+	maxOffset    = 14 * 60 // minutes
+)
+
+// Genesis founds a network. Its digest is the network id.
+type Genesis struct {
+	Version   uint64            `cbor:"1,keyasint"`  // of the format, 1
+	Name      string            `cbor:"2,keyasint"`  // for people
+	Origin    string            `cbor:"3,keyasint"`  // C2SP origin of the log, never used before
+	Suite     string            `cbor:"4,keyasint"`  // [Suite]
+	Time      uint64            `cbor:"5,keyasint"`  // Unix milliseconds, the first network time
+	Offset    int16             `cbor:"6,keyasint"`  // minutes from UTC, for days
+	Members   []Card            `cbor:"7,keyasint"`  // the founders, ascending by name
+	Voters    []string          `cbor:"8,keyasint"`  // 3, 5 or 7 members, ascending
+	Cosigners []string          `cbor:"9,keyasint"`  // members, ascending
+	Faults    uint8             `cbor:"10,keyasint"` // f: dishonest cosigners to withstand
+	Quorum    uint8             `cbor:"11,keyasint"` // k: cosignatures that make a checkpoint final
+	Approvals uint8             `cbor:"12,keyasint"` // members that must agree to a change
+	Purposes  []consent.Purpose `cbor:"13,keyasint"` // ascending by code
+}
+
+// Card is what the network knows of a member.
+type Card struct {
+	Name       string   `cbor:"1,keyasint"`
+	Chinese    string   `cbor:"2,keyasint"` // title for people
+	English    string   `cbor:"3,keyasint"`
+	Roles      []Role   `cbor:"4,keyasint"`  // ascending by name
+	Generation uint64   `cbor:"5,keyasint"`  // of the keys, from 0
+	Peer       []byte   `cbor:"6,keyasint"`  // Ed25519 public keys: libp2p,
+	Statement  []byte   `cbor:"7,keyasint"`  // statements,
+	Log        []byte   `cbor:"8,keyasint"`  // checkpoints (signed-note type 0x01),
+	Cosign     []byte   `cbor:"9,keyasint"`  // cosignatures (type 0x04)
+	Age        []byte   `cbor:"10,keyasint"` // hybrid recipient
+	Addresses  []string `cbor:"11,keyasint"` // multiaddrs to try first
+}
+
+// Role is what a member may do, and from when to when.
+type Role struct {
+	_         struct{} `cbor:",toarray"`
+	Name      string
+	NotBefore consent.Day
+	NotAfter  consent.Day // inclusive
+}
+
+// founding is genesis as it stands on the log: the payload once, and what
+// each founder signed of it, ascending by key id.
+type founding struct {
+	_          struct{} `cbor:",toarray"`
+	Payload    []byte
+	Signatures []sign.Signature
+}
+
+// SignGenesis is a founder's signature under a genesis. Founders sign with
+// their statement keys, for no network: there is none yet.
+func SignGenesis(g *Genesis, key ed25519.PrivateKey) (sign.Signature, error) {
+	if err := g.Check(); err != nil {
+		return sign.Signature{}, err
+	}
+	raw, err := sign.Sign(key, sign.NetworkID{}, KindGenesis, g)
+	if err != nil {
+		return sign.Signature{}, err
+	}
+	s, err := sign.Parse(raw)
+	if err != nil {
+		return sign.Signature{}, err
+	}
+	return s.Signature(), nil
+}
+
+// Found joins a genesis and the signatures of all its members into the first
+// entry's statement.
+func Found(g *Genesis, signatures []sign.Signature) ([]byte, error) {
+	payload, err := sign.Marshal(g)
+	if err != nil {
+		return nil, err
+	}
+	sorted := slices.Clone(signatures)
+	slices.SortFunc(sorted, func(a, b sign.Signature) int { return bytes.Compare(a.KeyID, b.KeyID) })
+	raw, err := sign.Marshal(founding{Payload: payload, Signatures: sorted})
+	if err != nil {
+		return nil, err
+	}
+	_, _, err = OpenGenesis(raw)
+	return raw, err
+}
+
+// OpenGenesis reads and verifies a founding statement: every member it names
+// has signed it, and nobody else. It returns the genesis and the network id.
+func OpenGenesis(raw []byte) (*Genesis, sign.NetworkID, error) {
+	fail := func(err error) (*Genesis, sign.NetworkID, error) { return nil, sign.NetworkID{}, err }
+	if len(raw) > sign.MaxStatement {
+		return fail(malformed("genesis of %d bytes, the limit is %d", len(raw), sign.MaxStatement))
+	}
+	var f founding
+	if err := sign.Unmarshal(raw, &f); err != nil {
+		return fail(err)
+	}
+	g := new(Genesis)
+	if err := sign.Unmarshal(f.Payload, g); err != nil {
+		return fail(err)
+	}
+	if err := g.Check(); err != nil {
+		return fail(err)
+	}
+	if len(f.Signatures) != len(g.Members) {
+		return fail(malformed("genesis has %d members and %d signatures", len(g.Members), len(f.Signatures)))
+	}
+	keys := map[sign.KeyID]ed25519.PublicKey{}
+	for i := range g.Members {
+		keys[sign.KeyIDOf(g.Members[i].Statement)] = g.Members[i].Statement
+	}
+	for i, sig := range f.Signatures {
+		if i > 0 && bytes.Compare(f.Signatures[i-1].KeyID, sig.KeyID) >= 0 {
+			return fail(malformed("genesis: signatures are not ascending"))
+		}
+		s, err := sign.Attach(KindGenesis, f.Payload, sig)
+		if err != nil {
+			return fail(err)
+		}
+		if err := s.Verify(sign.NetworkID{}, keys[s.KeyID]); err != nil {
+			return fail(err)
+		}
+	}
+	return g, NetworkID(f.Payload), nil
+}
+
+// NetworkID returns the id of the network that a genesis payload founds.
+func NetworkID(payload []byte) sign.NetworkID { return sha256.Sum256(payload) }
+
+var origin = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(/[a-z0-9]([a-z0-9.-]*[a-z0-9])?)*$`)
+
+// Check says whether the genesis can found a network.
+func (g *Genesis) Check() error {
+	switch {
+	case g.Version != 1 || g.Suite != Suite:
+		return malformed("genesis: version %d, suite %q", g.Version, g.Suite)
+	case !title(g.Name):
+		return malformed("genesis: name")
+	case len(g.Origin) > 128 || !origin.MatchString(g.Origin):
+		return malformed("genesis: origin is like log.example.cn/province/1")
+	case g.Time == 0 || g.Time>>48 != 0:
+		return malformed("genesis: time")
+	case g.Offset < -maxOffset || g.Offset > maxOffset:
+		return malformed("genesis: offset from UTC")
+	case g.Approvals == 0 || int(g.Approvals) > len(g.Members):
+		return malformed("genesis: approvals")
+	}
+	if err := g.checkMembers(); err != nil {
+		return err
+	}
+	if n := len(g.Voters); n != 3 && n != 5 && n != 7 {
+		return malformed("genesis: 3, 5 or 7 voters, not %d", n)
+	}
+	if err := g.checkSet("voters", g.Voters); err != nil {
+		return err
+	}
+	if err := g.checkSet("cosigners", g.Cosigners); err != nil {
+		return err
+	}
+	// k > (n+f)/2: with fewer, f liars could make two histories final.
+	n, f, k := len(g.Cosigners), int(g.Faults), int(g.Quorum)
+	if k > n || 2*k <= n+f {
+		return malformed("genesis: quorum %d of %d cosigners does not withstand %d liars", k, n, f)
+	}
+	if len(g.Purposes) == 0 {
+		return malformed("genesis: no purpose")
+	}
+	for i := range g.Purposes {
+		if err := g.Purposes[i].Check(); err != nil {
+			return err
+		}
+		if i > 0 && g.Purposes[i-1].Code >= g.Purposes[i].Code {
+			return malformed("genesis: purposes are not ascending")
+		}
+	}
+	return nil
+}
+
+func (g *Genesis) checkMembers() error {
+	if n := len(g.Members); n < 3 || n > maxMembers {
+		return malformed("genesis: 3 to %d members, not %d", maxMembers, n)
+	}
+	seen := map[string]bool{}
+	for i := range g.Members {
+		m := &g.Members[i]
+		if err := m.check(); err != nil {
+			return err
+		}
+		if i > 0 && g.Members[i-1].Name >= m.Name {
+			return malformed("genesis: members are not ascending")
+		}
+		for _, key := range [][]byte{m.Peer, m.Statement, m.Log, m.Cosign, m.Age} {
+			if seen[string(key)] {
+				return malformed("genesis: member %s has a key that is used twice", m.Name)
+			}
+			seen[string(key)] = true
+		}
+	}
+	return nil
+}
+
+func (g *Genesis) checkSet(what string, names []string) error {
+	if err := checkNames(names); err != nil {
+		return err
+	}
+	for _, n := range names {
+		if g.Member(n) == nil {
+			return malformed("genesis: %s: %s is not a member", what, n)
+		}
+	}
+	return nil
+}
+
+// Member returns the card of a founder, or nil.
+func (g *Genesis) Member(name string) *Card {
+	i := slices.IndexFunc(g.Members, func(c Card) bool { return c.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &g.Members[i]
+}
+
+func (c *Card) check() error {
+	if !consent.ValidMember(c.Name) || !title(c.Chinese) || !title(c.English) {
+		return malformed("member card: name or title")
+	}
+	for _, key := range [][]byte{c.Peer, c.Statement, c.Log, c.Cosign} {
+		if len(key) != ed25519.PublicKeySize {
+			return malformed("member %s: key of %d bytes", c.Name, len(key))
+		}
+	}
+	if len(c.Age) != ageRecipient {
+		return malformed("member %s: age recipient of %d bytes", c.Name, len(c.Age))
+	}
+	if len(c.Roles) == 0 {
+		return malformed("member %s: no role", c.Name)
+	}
+	for i, r := range c.Roles {
+		known := r.Name == Agency || r.Name == Bank || r.Name == Auditor || r.Name == Registrar
+		if !known || r.NotAfter < r.NotBefore || i > 0 && c.Roles[i-1].Name >= r.Name {
+			return malformed("member %s: roles", c.Name)
+		}
+	}
+	if len(c.Addresses) > maxAddresses {
+		return malformed("member %s: more than %d addresses", c.Name, maxAddresses)
+	}
+	for _, a := range c.Addresses {
+		if len(a) > maxAddress || !consent.ValidText(a) {
+			return malformed("member %s: address", c.Name)
+		}
+	}
+	return nil
+}
+
+// title accepts a title for people.
+func title(s string) bool { return len(s) <= maxTitle && consent.ValidText(s) }

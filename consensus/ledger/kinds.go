@@ -1,0 +1,216 @@
+package ledger
+
+import (
+	"atoll/consensus/consent"
+	"atoll/crypto/sign"
+)
+
+// Kinds of statements that can be entries. A carrier's entry has the kind of
+// the statement it carries.
+const (
+	KindGenesis          = "genesis"
+	KindCarrier          = "carrier"
+	KindGrant            = consent.KindGrant
+	KindRevoke           = consent.KindRevoke
+	KindQueryOpen        = "query.open"
+	KindRelease          = "fragment.release"
+	KindRefuse           = "fragment.refuse"
+	KindReceipt          = "query.receipt"
+	KindTick             = "clock.tick"
+	KindCredentialIssue  = "credential.issue"
+	KindCredentialRevoke = "credential.revoke"
+	KindCatalog          = "catalog.publish"
+	KindPropose          = "member.propose"
+	KindApprove          = "member.approve"
+	KindHandover         = "cosigners.handover"
+	KindDeleted          = "data.deleted"
+	KindObjection        = "objection.raise"
+	KindObjectionAnswer  = "objection.answer"
+)
+
+// Head is the first field of every member statement.
+type Head struct {
+	ID []byte `cbor:"1,keyasint"` // StatementID: author's time and random bits
+}
+
+func (h Head) head() []byte { return h.ID }
+
+// Carrier is a member's statement around a subject's, so that every leaf has a
+// submitter who answers for it. For a grant it is the bank's countersignature.
+type Carrier struct {
+	Head
+	Statement []byte `cbor:"2,keyasint"`           // COSE_Sign1 of the subject
+	Sealed    []byte `cbor:"3,keyasint,omitempty"` // age: a grant's body, an objection's text
+}
+
+// QueryOpen spends one use of a consent. Author: the bank.
+type QueryOpen struct {
+	Head
+	Consent  []byte   `cbor:"2,keyasint"`           // consent id
+	Deadline uint64   `cbor:"3,keyasint"`           // network time, Unix milliseconds
+	Sections [][]byte `cbor:"4,keyasint"`           // digests, see consent.SectionList
+	Sealed   []byte   `cbor:"5,keyasint,omitempty"` // box under K: QueryDetail
+}
+
+// QueryDetail is the sealed part of [QueryOpen], for bank and auditors.
+type QueryDetail struct {
+	Operator string            `cbor:"1,keyasint"` // the named person at the bank
+	Purpose  string            `cbor:"2,keyasint"`
+	Sections []consent.Section `cbor:"3,keyasint"`
+}
+
+// QueryRef names a query: ids are unique to their author.
+type QueryRef struct {
+	_    struct{} `cbor:",toarray"`
+	Bank string
+	ID   []byte
+}
+
+// Release says that a fragment leaves its agency. Author: the agency. No byte
+// of the fragment leaves before this entry is accepted.
+type Release struct {
+	Head
+	Query  QueryRef `cbor:"2,keyasint"`
+	Digest []byte   `cbor:"3,keyasint"`           // SHA-256 of the ciphertext
+	Bucket uint64   `cbor:"4,keyasint"`           // padded size of the plaintext in bytes
+	Sealed []byte   `cbor:"5,keyasint,omitempty"` // box under K_agency: ReleaseDetail
+}
+
+// ReleaseDetail is the sealed part of [Release], for bank and auditors.
+type ReleaseDetail struct {
+	Results []Result `cbor:"1,keyasint"`
+}
+
+// Result is what became of one output, without its value.
+type Result struct {
+	_       struct{} `cbor:",toarray"`
+	Item    consent.Item
+	Outcome consent.Outcome
+	Version uint64 // of the dataset's description in the agency's catalog
+	Rows    uint64 // that the answer rests on
+	AsOf    uint64 // Unix milliseconds: the time that the data speaks of
+	Reason  string // of a refusal, else empty
+}
+
+// Refuse says that an agency answers nothing. Author: the agency.
+type Refuse struct {
+	Head
+	Query  QueryRef `cbor:"2,keyasint"`
+	Sealed []byte   `cbor:"3,keyasint,omitempty"` // box under K_agency: RefuseDetail
+}
+
+// RefuseDetail is the sealed part of [Refuse].
+type RefuseDetail struct {
+	Reason consent.Code `cbor:"1,keyasint"`
+	Detail string       `cbor:"2,keyasint"`
+}
+
+// Receipt says which fragments of a query arrived and verified. Author: the
+// bank.
+type Receipt struct {
+	Head
+	Query   []byte   `cbor:"2,keyasint"` // own query's id
+	Digests [][]byte `cbor:"3,keyasint"` // of released ciphertexts, ascending
+}
+
+// Tick carries a voter's time and nothing else. Author: a voter.
+type Tick struct{ Head }
+
+// CredentialIssue puts a credential on the log. Author: a registrar.
+type CredentialIssue struct {
+	Head
+	Digest []byte `cbor:"2,keyasint"` // consent.CredentialDigest
+	Sealed []byte `cbor:"3,keyasint"` // age, to the auditors: the credential's statement
+}
+
+// CredentialRevoke ends a credential. Author: the registrar that issued it.
+type CredentialRevoke struct {
+	Head
+	Digest []byte `cbor:"2,keyasint"`
+}
+
+// Catalog announces an agency's catalog; the catalog itself goes to members
+// peer to peer. Author: the agency.
+type Catalog struct {
+	Head
+	Digest  []byte `cbor:"2,keyasint"` // salted
+	Version uint64 `cbor:"3,keyasint"`
+}
+
+// Propose asks the members to change the network. Author: any member.
+type Propose struct {
+	Head
+	Amendment Amendment `cbor:"2,keyasint"`
+}
+
+// Actions of an amendment.
+const (
+	AddMember       = 1 // Card
+	ReplaceKeys     = 2 // Card with the next generation
+	ChangeRoles     = 3 // Card
+	ChangeVoters    = 4 // Names
+	ChangeCosigners = 5 // Names, Faults, Quorum
+	ChangePurposes  = 6 // Purposes
+	ChangeVersion   = 7 // Version: the network understands its new kinds
+)
+
+// Amendment is one change of the network; only the fields of its action are
+// set.
+type Amendment struct {
+	Action   uint8             `cbor:"1,keyasint"`
+	Card     *Card             `cbor:"2,keyasint,omitempty"`
+	Names    []string          `cbor:"3,keyasint,omitempty"`
+	Faults   uint8             `cbor:"4,keyasint,omitempty"`
+	Quorum   uint8             `cbor:"5,keyasint,omitempty"`
+	Purposes []consent.Purpose `cbor:"6,keyasint,omitempty"`
+	Version  uint64            `cbor:"7,keyasint,omitempty"`
+}
+
+// Approve agrees to a proposal. Author: any member but the proposer.
+type Approve struct {
+	Head
+	Proposer string `cbor:"2,keyasint"` // member name
+	Proposal []byte `cbor:"3,keyasint"` // its id
+}
+
+// Handover carries a checkpoint final under the old cosigners, when the set
+// changes. Author: any cosigner.
+type Handover struct {
+	Head
+	Checkpoint []byte `cbor:"2,keyasint"` // C2SP signed note
+}
+
+// Deleted says that the data life of queries ended and the bank deleted what
+// it held. Author: the bank.
+type Deleted struct {
+	Head
+	Queries [][]byte `cbor:"2,keyasint"` // own queries' ids, ascending
+}
+
+// Objection disputes what an agency released. Carried, signed by the consent
+// key; the text is the carrier's sealed part.
+type Objection struct {
+	Key    []byte   `cbor:"1,keyasint"` // consent public key
+	Query  QueryRef `cbor:"2,keyasint"`
+	Agency string   `cbor:"3,keyasint"`
+	Body   []byte   `cbor:"4,keyasint"` // digest of the sealed text
+}
+
+// ObjectionAnswer settles an objection. Author: the agency.
+type ObjectionAnswer struct {
+	Head
+	Objection []byte `cbor:"2,keyasint"` // digest of the objection's statement
+	Sealed    []byte `cbor:"3,keyasint"` // age: the text
+}
+
+// The public part of a statement is its payload without the sealed field: the
+// associated data of the box. See seal.Box.
+
+// Public returns the public part.
+func (q QueryOpen) Public() ([]byte, error) { q.Sealed = nil; return sign.Marshal(q) }
+
+// Public returns the public part.
+func (r Release) Public() ([]byte, error) { r.Sealed = nil; return sign.Marshal(r) }
+
+// Public returns the public part.
+func (r Refuse) Public() ([]byte, error) { r.Sealed = nil; return sign.Marshal(r) }

@@ -1,0 +1,112 @@
+// Package ledger holds the rules of the access log: what each kind of
+// statement says, and what the log does with it.
+//
+// [Apply] is the one place where anything is decided. It takes the state and a
+// statement and returns changes, a verdict and the leaf of the log; it has no
+// clock, disk, network, randomness or floating point, and never panics on what
+// a member wrote. The replica calls it to run the network, an agency to know
+// whether it may release, the auditor to check years later that all of that
+// was right: from the same log they get the same verdicts and the same state.
+//
+// A statement that does not parse, does not verify, is known already, or is
+// dated too far off gets an answer and no leaf. Any other gets a leaf, accepted or
+// not. Kinds whose rules this version lacks are recorded as unsupported; a new
+// kind needs a network-version entry first, so that no two members can differ.
+package ledger
+
+import (
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+
+	"atoll/consensus/consent"
+	"atoll/crypto/sign"
+)
+
+// Verdict is what the rules say of a statement. It is part of the leaf: the
+// tree commits to decisions, not only to what was asked.
+type Verdict string
+
+// Verdicts that stand in leaves.
+const (
+	Accepted    Verdict = "accepted"
+	Unsupported Verdict = "unsupported" // a kind whose rules come later
+
+	AuthorRole Verdict = "author.role" // lacks the role that the kind needs, today
+
+	ConsentUnknown   Verdict = "consent.unknown"
+	ConsentBank      Verdict = "consent.bank"   // another bank's consent
+	ConsentBounds    Verdict = "consent.bounds" // begins too far ahead
+	ConsentNotYet            = Verdict(consent.NotYet)
+	ConsentExpired           = Verdict(consent.Expired)
+	ConsentRevoked           = Verdict(consent.Revoked)
+	ConsentKey       Verdict = "consent.key"       // not one of the consent's revocation keys
+	ConsentUses      Verdict = "consent.uses"      // all uses are spent
+	ConsentFrequency Verdict = "consent.frequency" // all uses of this window are spent
+
+	QueryDeadline Verdict = "query.deadline" // in the past, or more than a day ahead
+	QueryUnknown  Verdict = "query.unknown"
+	QueryClosed   Verdict = "query.closed" // its deadline has passed
+
+	FragmentSecond    Verdict = "fragment.second"  // this agency has answered or refused already
+	FragmentUnknown   Verdict = "fragment.unknown" // a receipt for what was not released, or twice
+	CredentialExists  Verdict = "credential.exists"
+	CredentialUnknown Verdict = "credential.unknown"
+	CredentialRevoked Verdict = "credential.revoked"
+)
+
+// Answers that have no leaf.
+const (
+	Malformed  Verdict = "statement.malformed"  // not a statement, or not in its one encoding
+	Unverified Verdict = "statement.unverified" // unknown key, or the signature is wrong
+	Conflict   Verdict = "statement.conflict"   // a known id with other bytes
+	Late       Verdict = "statement.late"       // too old for the log to know whether it is new
+	Early      Verdict = "statement.early"      // dated more than a day ahead of network time
+)
+
+// Limits, see SPEC.md. Times are in milliseconds.
+const (
+	hour = 60 * 60 * 1000
+
+	MaxEntry      = 65_535    // bytes of a leaf, C2SP tlog-tiles
+	MaxQueryLife  = 24 * hour // from network time to a query's deadline
+	MaxEarly      = 24 * hour // an author's clock ahead of network time
+	Retention     = 48 * hour // ids are remembered so long after their time
+	queryRetained = 24 * hour // queries and outcomes, after the deadline
+	maxAhead      = 366       // days until a consent's first day
+	expirePerStep = 16        // due records dropped by one Apply
+)
+
+// StatementID names a member's statement: a UUIDv7 (RFC 9562 section 5.7)
+// whose first 48 bits are the author's time. It is unique to its author.
+type StatementID [16]byte
+
+// NewStatementID makes an id from the author's time in Unix milliseconds and
+// ten random bytes.
+func NewStatementID(ms uint64, random [10]byte) StatementID {
+	var id StatementID
+	binary.BigEndian.PutUint64(id[:8], ms<<16)
+	copy(id[6:], random[:])
+	id[6] = id[6]&0x0f | 0x70
+	id[8] = id[8]&0x3f | 0x80
+	return id
+}
+
+// Time returns the author's time in Unix milliseconds.
+func (id StatementID) Time() uint64 { return binary.BigEndian.Uint64(id[:8]) >> 16 }
+
+func (id StatementID) String() string {
+	h := hex.EncodeToString(id[:])
+	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+}
+
+func parseID(b []byte) (StatementID, error) {
+	if len(b) != len(StatementID{}) || b[6]>>4 != 7 || b[8]>>6 != 2 {
+		return StatementID{}, malformed("statement id is not a UUIDv7")
+	}
+	return StatementID(b), nil
+}
+
+func malformed(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", sign.ErrMalformed, fmt.Sprintf(format, args...))
+}

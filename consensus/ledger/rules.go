@@ -1,0 +1,278 @@
+package ledger
+
+import (
+	"bytes"
+
+	"atoll/consensus/consent"
+	"atoll/crypto/sign"
+)
+
+// decide returns the verdict on a statement that is new, well-formed and
+// signed, and writes what follows from it. A rule writes only after its last
+// check, so that a refused statement changes nothing but the log.
+func (t *transaction) decide(s *Statement, a *Author) Verdict {
+	switch p := s.Payload.(type) {
+	case *consent.Header:
+		return t.grant(p, a)
+	case *consent.Revocation:
+		return t.revoke(p)
+	case *QueryOpen:
+		return t.open(p, a)
+	case *Release:
+		return t.release(p, a)
+	case *Refuse:
+		return t.refuse(p, a)
+	case *Receipt:
+		return t.receipt(p, a)
+	case *Tick:
+		return t.tick(a)
+	case *CredentialIssue:
+		return t.issue(p, a)
+	case *CredentialRevoke:
+		return t.revokeCredential(p, a)
+	}
+	return Unsupported
+}
+
+func (t *transaction) grant(h *consent.Header, a *Author) Verdict {
+	day := t.state.Day()
+	b := &h.Bounds
+	switch {
+	case !a.Has(Bank, day):
+		return AuthorRole
+	case b.Bank != a.Member:
+		return ConsentBank
+	case b.NotAfter < day:
+		return ConsentExpired
+	case b.NotBefore > day+maxAhead:
+		return ConsentBounds
+	}
+	for _, key := range b.Revocation {
+		if m := lookup[memo](t, revocationKey(b.ID, key)); m != nil && m.Verdict == Accepted {
+			return ConsentRevoked
+		}
+	}
+	t.put(consentKey(b.ID), Consent{
+		Index: t.state.Size, Bank: b.Bank, NotBefore: b.NotBefore, NotAfter: b.NotAfter, MaxUses: b.MaxUses,
+		Frequency: b.Frequency, MaxAlerts: b.MaxAlerts, Revocation: b.Revocation,
+	})
+	// Queries of the last day must find their consent until they close.
+	end := (b.NotAfter + 1).Start(t.state.Offset)
+	t.later(end+MaxQueryLife+queryRetained+1, due{Drop: [][]byte{consentKey(b.ID)}})
+	return Accepted
+}
+
+// revoke takes a consent back. Where none is granted yet, the remembered answer
+// is a tombstone: see grant. Any member may carry a revocation, and what is
+// carried may be old: it always counts.
+func (t *transaction) revoke(r *consent.Revocation) Verdict {
+	key := sign.KeyIDOf(r.Key)
+	c := lookup[Consent](t, consentKey(r.Consent))
+	switch {
+	case c == nil:
+		return Accepted
+	case !containsBytes(c.Revocation, key[:]):
+		return ConsentKey
+	case c.Revoked != 0:
+		return ConsentRevoked
+	}
+	c.Revoked = t.state.Size
+	t.put(consentKey(r.Consent), c)
+	return Accepted
+}
+
+// open checks and spends in one step: nothing is reserved before, nothing is
+// counted after.
+func (t *transaction) open(q *QueryOpen, a *Author) Verdict {
+	day := t.state.Day()
+	if !a.Has(Bank, day) {
+		return AuthorRole
+	}
+	c := lookup[Consent](t, consentKey(q.Consent))
+	switch {
+	case c == nil:
+		return ConsentUnknown
+	case c.Bank != a.Member:
+		return ConsentBank
+	case c.Revoked != 0:
+		return ConsentRevoked
+	}
+	if r := c.bounds().Active(day); r != nil {
+		return Verdict(r.Code)
+	}
+	if q.Deadline <= t.state.Time || q.Deadline > t.state.Time+MaxQueryLife {
+		return QueryDeadline
+	}
+	if c.Used >= c.MaxUses {
+		return ConsentUses
+	}
+	window := c.bounds().Window(day)
+	if c.Window != window {
+		c.Window, c.InWindow = window, 0
+	}
+	if c.Frequency.Uses != 0 && c.InWindow >= c.Frequency.Uses {
+		return ConsentFrequency
+	}
+	c.Used++
+	c.InWindow++
+	t.put(consentKey(q.Consent), c)
+	key := queryKey(a.Member, q.ID)
+	t.put(key, Query{Index: t.state.Size, Consent: q.Consent, Deadline: q.Deadline, Window: window})
+	t.later(q.Deadline+1, due{Settle: key})
+	t.later(q.Deadline+queryRetained+1, due{Drop: [][]byte{key}})
+	return Accepted
+}
+
+// settle gives back the use of a query whose deadline has passed without a
+// release: the log itself knows that no byte left.
+func (t *transaction) settle(key []byte) {
+	q := lookup[Query](t, key)
+	if q == nil || q.Released > 0 {
+		return
+	}
+	c := lookup[Consent](t, consentKey(q.Consent))
+	if c == nil || c.Used == 0 {
+		return
+	}
+	c.Used--
+	if c.Window == q.Window && c.InWindow > 0 {
+		c.InWindow--
+	}
+	t.put(consentKey(q.Consent), c)
+}
+
+// answerable returns the query an agency is about to release or refuse, or the
+// reason why it may not.
+func (t *transaction) answerable(ref QueryRef, a *Author) (*Query, Verdict) {
+	if !a.Has(Agency, t.state.Day()) {
+		return nil, AuthorRole
+	}
+	q := lookup[Query](t, queryKey(ref.Bank, ref.ID))
+	switch {
+	case q == nil:
+		return nil, QueryUnknown
+	case lookup[Outcome](t, outcomeKey(ref.Bank, ref.ID, a.Member)) != nil:
+		return nil, FragmentSecond
+	case t.state.Time > q.Deadline:
+		return nil, QueryClosed
+	}
+	return q, Accepted
+}
+
+func (t *transaction) release(r *Release, a *Author) Verdict {
+	q, verdict := t.answerable(r.Query, a)
+	if verdict != Accepted {
+		return verdict
+	}
+	c := lookup[Consent](t, consentKey(q.Consent))
+	switch {
+	case c == nil:
+		return ConsentUnknown
+	case c.Revoked != 0:
+		return ConsentRevoked
+	}
+	if refusal := c.bounds().Active(t.state.Day()); refusal != nil {
+		return Verdict(refusal.Code)
+	}
+	q.Released++
+	t.put(queryKey(r.Query.Bank, r.Query.ID), q)
+	t.outcome(r.Query, a.Member, q, r.Digest)
+	return Accepted
+}
+
+func (t *transaction) refuse(r *Refuse, a *Author) Verdict {
+	q, verdict := t.answerable(r.Query, a)
+	if verdict == Accepted {
+		t.outcome(r.Query, a.Member, q, nil)
+	}
+	return verdict
+}
+
+func (t *transaction) outcome(ref QueryRef, agency string, q *Query, digest []byte) {
+	key := outcomeKey(ref.Bank, ref.ID, agency)
+	t.put(key, Outcome{Index: t.state.Size, Digest: digest})
+	t.later(q.Deadline+queryRetained+1, due{Drop: [][]byte{key}})
+}
+
+func (t *transaction) receipt(r *Receipt, a *Author) Verdict {
+	if !a.Has(Bank, t.state.Day()) {
+		return AuthorRole
+	}
+	if lookup[Query](t, queryKey(a.Member, r.Query)) == nil {
+		return QueryUnknown
+	}
+	prefix := outcomePrefix(a.Member, r.Query)
+	var received []Change
+	var after []byte
+	for {
+		key, value, err := t.view.Next(prefix, after)
+		if err != nil {
+			t.err = err
+			return QueryUnknown
+		}
+		if key == nil {
+			break
+		}
+		after = key
+		var o Outcome
+		if t.err = sign.Unmarshal(value, &o); t.err != nil {
+			return QueryUnknown
+		}
+		if len(o.Digest) == 0 || o.Received || !containsBytes(r.Digests, o.Digest) {
+			continue
+		}
+		o.Received = true
+		value, t.err = sign.Marshal(o)
+		received = append(received, Change{key, value})
+	}
+	if len(received) != len(r.Digests) {
+		return FragmentUnknown
+	}
+	for _, c := range received {
+		t.set(c.Key, c.Value)
+	}
+	return Accepted
+}
+
+func (t *transaction) tick(a *Author) Verdict {
+	if t.state.clock(a.Member) == 0 {
+		return AuthorRole
+	}
+	return Accepted
+}
+
+func (t *transaction) issue(c *CredentialIssue, a *Author) Verdict {
+	if !a.Has(Registrar, t.state.Day()) {
+		return AuthorRole
+	}
+	if lookup[Credential](t, credentialKey(c.Digest)) != nil {
+		return CredentialExists
+	}
+	t.put(credentialKey(c.Digest), Credential{Index: t.state.Size, Registrar: a.Member})
+	return Accepted
+}
+
+func (t *transaction) revokeCredential(r *CredentialRevoke, a *Author) Verdict {
+	if !a.Has(Registrar, t.state.Day()) {
+		return AuthorRole
+	}
+	c := lookup[Credential](t, credentialKey(r.Digest))
+	switch {
+	case c == nil || c.Registrar != a.Member:
+		return CredentialUnknown
+	case c.Revoked != 0:
+		return CredentialRevoked
+	}
+	c.Revoked = t.state.Size
+	t.put(credentialKey(r.Digest), c)
+	return Accepted
+}
+
+func containsBytes(list [][]byte, item []byte) bool {
+	for _, l := range list {
+		if bytes.Equal(l, item) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,233 @@
+package ledger
+
+import (
+	"crypto/ed25519"
+	"encoding/binary"
+	"slices"
+
+	"atoll/consensus/consent"
+	"atoll/crypto/sign"
+)
+
+// View is the state as the rules read it: an ordered map of bytes. Errors are
+// the store's own (a disk, a checksum) and end [Apply] without a verdict.
+type View interface {
+	// Get returns the value of a key, or nil where there is none.
+	Get(key []byte) ([]byte, error)
+	// Next returns the first key greater than after that has the prefix, with
+	// its value, or nil where there is none.
+	Next(prefix, after []byte) (key, value []byte, err error)
+}
+
+// Change sets a key of the state, or deletes it where Value is nil.
+type Change struct{ Key, Value []byte }
+
+// State is the one record that every entry reads and writes.
+type State struct {
+	Network []byte       `cbor:"1,keyasint"` // id
+	Size    uint64       `cbor:"2,keyasint"` // entries so far, the next index
+	Time    uint64       `cbor:"3,keyasint"` // network time, Unix milliseconds
+	Offset  int16        `cbor:"4,keyasint"` // minutes from UTC
+	Clocks  []VoterClock `cbor:"5,keyasint"` // by voter, ascending
+}
+
+// VoterClock is the newest time that a voter has signed.
+type VoterClock struct {
+	_     struct{} `cbor:",toarray"`
+	Voter string
+	Time  uint64 // Unix milliseconds
+}
+
+// Day returns the network's current day.
+func (s *State) Day() consent.Day { return consent.DayOf(s.Time, s.Offset) }
+
+// NetworkID returns the id of the network.
+func (s *State) NetworkID() sign.NetworkID { return sign.NetworkID(s.Network) }
+
+// tell notes a time signed by a member and moves network time: the greater of
+// what it was and the median of the voters' newest times. No single clock
+// moves it, the leader's included.
+func (s *State) tell(member string, ms uint64) {
+	i := slices.IndexFunc(s.Clocks, func(c VoterClock) bool { return c.Voter == member })
+	if i < 0 {
+		return
+	}
+	s.Clocks[i].Time = max(s.Clocks[i].Time, ms)
+	var times []uint64
+	for _, c := range s.Clocks {
+		times = append(times, c.Time)
+	}
+	slices.Sort(times)
+	s.Time = max(s.Time, times[(len(times)-1)/2])
+}
+
+// clock returns the newest time that a voter has signed, 0 for others.
+func (s *State) clock(member string) uint64 {
+	i := slices.IndexFunc(s.Clocks, func(c VoterClock) bool { return c.Voter == member })
+	if i < 0 {
+		return 0
+	}
+	return s.Clocks[i].Time
+}
+
+// Author is what the rules know of a statement key.
+type Author struct {
+	Member string `cbor:"1,keyasint"`
+	Key    []byte `cbor:"2,keyasint"` // Ed25519 public key
+	Roles  []Role `cbor:"3,keyasint"`
+}
+
+// Has says whether the author has a role on a day.
+func (a *Author) Has(role string, day consent.Day) bool {
+	return slices.ContainsFunc(a.Roles, func(r Role) bool {
+		return r.Name == role && r.NotBefore <= day && day <= r.NotAfter
+	})
+}
+
+// Consent is what the rules know of a granted consent.
+type Consent struct {
+	Index      uint64            `cbor:"1,keyasint"` // of the grant
+	Bank       string            `cbor:"2,keyasint"`
+	NotBefore  consent.Day       `cbor:"3,keyasint"`
+	NotAfter   consent.Day       `cbor:"4,keyasint"`
+	MaxUses    uint32            `cbor:"5,keyasint"`
+	Frequency  consent.Frequency `cbor:"6,keyasint"`
+	MaxAlerts  uint32            `cbor:"7,keyasint"`
+	Revocation [][]byte          `cbor:"8,keyasint"`
+	Used       uint32            `cbor:"9,keyasint"`  // uses spent and not given back
+	Window     uint32            `cbor:"10,keyasint"` // number of the window last used in
+	InWindow   uint32            `cbor:"11,keyasint"` // uses spent in it
+	Revoked    uint64            `cbor:"12,keyasint"` // index of the revocation, 0 while there is none
+}
+
+func (c *Consent) bounds() *consent.Bounds {
+	return &consent.Bounds{NotBefore: c.NotBefore, NotAfter: c.NotAfter, Frequency: c.Frequency}
+}
+
+// Query is what the rules know of an open query.
+type Query struct {
+	Index    uint64 `cbor:"1,keyasint"`
+	Consent  []byte `cbor:"2,keyasint"`
+	Deadline uint64 `cbor:"3,keyasint"`
+	Window   uint32 `cbor:"4,keyasint"` // of the consent, in which the use was spent
+	Released uint32 `cbor:"5,keyasint"` // releases accepted so far
+}
+
+// Outcome is what one agency did with a query.
+type Outcome struct {
+	Index    uint64 `cbor:"1,keyasint"`
+	Digest   []byte `cbor:"2,keyasint"` // of the ciphertext, empty for a refusal
+	Received bool   `cbor:"3,keyasint"` // a receipt names it
+}
+
+// Credential is what the rules know of a credential.
+type Credential struct {
+	Index     uint64 `cbor:"1,keyasint"`
+	Registrar string `cbor:"2,keyasint"`
+	Revoked   uint64 `cbor:"3,keyasint"` // index, 0 while it is not
+}
+
+// memo is the first answer to a statement, kept so that a retry is free. That
+// of a revocation also keeps a later grant from taking effect.
+type memo struct {
+	Index   uint64  `cbor:"1,keyasint"`
+	Verdict Verdict `cbor:"2,keyasint"`
+	Digest  []byte  `cbor:"3,keyasint"`
+}
+
+// due is work that waits for a time.
+type due struct {
+	Settle []byte   `cbor:"1,keyasint"` // key of a query whose unused use is given back
+	Drop   [][]byte `cbor:"2,keyasint"` // keys to delete
+}
+
+// Keys of the state: one byte for the kind of record, then what names it.
+// Variable parts stand behind their length, so that no two names meet.
+
+var (
+	stateKey    = []byte{'s'}
+	purposesKey = []byte{'p'}
+)
+
+func authorKey(id sign.KeyID) []byte        { return append([]byte{'a'}, id[:]...) }
+func memberKey(name string) []byte          { return append([]byte{'m'}, name...) }
+func consentKey(id []byte) []byte           { return append([]byte{'c'}, id...) }
+func credentialKey(digest []byte) []byte    { return append([]byte{'d'}, digest...) }
+func idKey(author string, id []byte) []byte { return append(sized('i', author), id...) }
+func queryKey(bank string, id []byte) []byte {
+	return append(sized('q', bank), id...)
+}
+func outcomePrefix(bank string, id []byte) []byte { return append(sized('o', bank), id...) }
+func outcomeKey(bank string, id []byte, agency string) []byte {
+	return append(outcomePrefix(bank, id), agency...)
+}
+
+// revocationKey is where the answer to a revocation is kept, whoever brought it.
+func revocationKey(consent, key []byte) []byte {
+	return idKey("", append(append([]byte{'r'}, consent...), key...))
+}
+
+var duePrefix = []byte{'x'}
+
+func dueKey(ms, index uint64, n byte) []byte {
+	k := binary.BigEndian.AppendUint64([]byte{'x'}, ms)
+	return append(binary.BigEndian.AppendUint64(k, index), n)
+}
+
+func sized(kind byte, name string) []byte {
+	return append([]byte{kind, byte(len(name))}, name...)
+}
+
+// Read returns the state record, or nil before genesis.
+func Read(v View) (*State, error) { return get[State](v, stateKey) }
+
+// Purposes returns the purpose rules in force.
+func Purposes(v View) ([]consent.Purpose, error) {
+	list, err := get[[]consent.Purpose](v, purposesKey)
+	if err != nil || list == nil {
+		return nil, err
+	}
+	return *list, nil
+}
+
+// LookupConsent returns what the rules know of a consent, or nil.
+func LookupConsent(v View, id consent.ID) (*Consent, error) {
+	return get[Consent](v, consentKey(id[:]))
+}
+
+// LookupQuery returns what the rules know of a query, or nil.
+func LookupQuery(v View, bank string, id StatementID) (*Query, error) {
+	return get[Query](v, queryKey(bank, id[:]))
+}
+
+// LookupOutcome returns what an agency did with a query, or nil.
+func LookupOutcome(v View, bank string, id StatementID, agency string) (*Outcome, error) {
+	return get[Outcome](v, outcomeKey(bank, id[:], agency))
+}
+
+// LookupCredential returns what the rules know of a credential by its digest,
+// or nil.
+func LookupCredential(v View, digest []byte) (*Credential, error) {
+	return get[Credential](v, credentialKey(digest))
+}
+
+// LookupMember returns a member's card, or nil.
+func LookupMember(v View, name string) (*Card, error) { return get[Card](v, memberKey(name)) }
+
+// LookupAuthor returns what the rules know of a statement key, or nil.
+func LookupAuthor(v View, id sign.KeyID) (*Author, error) { return get[Author](v, authorKey(id)) }
+
+func get[T any](v View, key []byte) (*T, error) {
+	data, err := v.Get(key)
+	if err != nil || data == nil {
+		return nil, err
+	}
+	record := new(T)
+	if err := sign.Unmarshal(data, record); err != nil {
+		return nil, err
+	}
+	return record, nil
+}
+
+// PublicKey returns the author's key.
+func (a *Author) PublicKey() ed25519.PublicKey { return a.Key }

@@ -1,0 +1,215 @@
+package seal
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"atoll/crypto/sign"
+
+	"filippo.io/age"
+	"github.com/btcsuite/btcd/btcutil/bech32"
+)
+
+// RecipientSize is the size of a [Recipient] in bytes: an ML-KEM-768
+// encapsulation key (1184) and an X25519 public key (32).
+const RecipientSize = 1216
+
+const recipientPrefix = "age1pq"
+
+// Recipient is the public half of an [Identity] as raw bytes, because genesis
+// must hold thirty of them within one statement.
+type Recipient [RecipientSize]byte
+
+// ParseRecipient reads age's text form, age1pq1….
+func ParseRecipient(text string) (Recipient, error) {
+	prefix, raw, err := bech32.DecodeNoLimit(text)
+	if err != nil || prefix != recipientPrefix {
+		return Recipient{}, fmt.Errorf("%w: not a hybrid age recipient", sign.ErrMalformed)
+	}
+	data, err := bech32.ConvertBits(raw, 5, 8, false)
+	if err != nil || len(data) != RecipientSize {
+		return Recipient{}, fmt.Errorf("%w: not a hybrid age recipient", sign.ErrMalformed)
+	}
+	return RecipientFrom(data)
+}
+
+// RecipientFrom reads the raw form and checks that it is a valid key.
+func RecipientFrom(raw []byte) (Recipient, error) {
+	if len(raw) != RecipientSize {
+		return Recipient{}, fmt.Errorf("%w: recipient of %d bytes", sign.ErrMalformed, len(raw))
+	}
+	r := Recipient(raw)
+	if _, err := r.age(); err != nil {
+		return Recipient{}, fmt.Errorf("%w: not a hybrid age recipient", sign.ErrMalformed)
+	}
+	return r, nil
+}
+
+// String returns age's text form (1,959 characters).
+func (r Recipient) String() string {
+	text, err := bech32.EncodeFromBase256(recipientPrefix, r[:])
+	if err != nil {
+		panic(err) // constant prefix, bytes of fixed length
+	}
+	return text
+}
+
+func (r Recipient) age() (*age.HybridRecipient, error) { return age.ParseHybridRecipient(r.String()) }
+
+// Identity is the private half: it opens what was sealed to its [Recipient].
+// It prints as "[identity]".
+type Identity struct{ id *age.HybridIdentity }
+
+func (Identity) String() string   { return "[identity]" }
+func (Identity) GoString() string { return "[identity]" }
+
+// NewIdentity returns a fresh random identity.
+func NewIdentity() (Identity, error) {
+	id, err := age.GenerateHybridIdentity()
+	return Identity{id}, err
+}
+
+// IdentityFrom derives an identity from a secret, for a subject, whose one
+// seed must bring everything back.
+func IdentityFrom(s sign.Secret) (Identity, error) {
+	text, err := bech32.EncodeFromBase256("age-secret-key-pq-", s[:])
+	if err != nil {
+		return Identity{}, err
+	}
+	return ParseIdentity(strings.ToUpper(text))
+}
+
+// ParseIdentity reads age's text form, AGE-SECRET-KEY-PQ-1….
+func ParseIdentity(text string) (Identity, error) {
+	id, err := age.ParseHybridIdentity(text)
+	if err != nil {
+		// age's error may quote the text, which is a secret.
+		return Identity{}, fmt.Errorf("%w: not a hybrid age identity", sign.ErrMalformed)
+	}
+	return Identity{id}, nil
+}
+
+// Reveal returns age's text form, for the identity's own file alone.
+func (i Identity) Reveal() string { return i.id.String() }
+
+// Recipient returns the public half.
+func (i Identity) Recipient() Recipient {
+	r, err := ParseRecipient(i.id.Recipient().String())
+	if err != nil {
+		panic(err) // age wrote it
+	}
+	return r
+}
+
+// Encrypt returns a writer that seals what is written to it to the given
+// recipients, padded to a [Bucket], into dst. The age header holds exactly
+// stanzas stanzas: those that are left over go to recipients whose keys nobody
+// holds, so that the number tells nothing. Close must be called and does not
+// close dst.
+func Encrypt(dst io.Writer, stanzas int, to ...Recipient) (io.WriteCloser, error) {
+	if len(to) == 0 || len(to) > stanzas {
+		return nil, fmt.Errorf("seal: %d recipients for %d stanzas", len(to), stanzas)
+	}
+	var all []age.Recipient
+	for _, r := range to {
+		a, err := r.age()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, a)
+	}
+	for len(all) < stanzas {
+		decoy, err := age.GenerateHybridIdentity()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, decoy.Recipient())
+	}
+	w, err := age.Encrypt(dst, all...)
+	if err != nil {
+		return nil, err
+	}
+	return &padWriter{w: w}, nil
+}
+
+// Decrypt returns a reader of what [Encrypt] sealed. Bytes are authentic as
+// they come (age authenticates each chunk of 64 KiB), but that nothing is
+// missing at the end is known only with io.EOF: a caller must not act on a
+// stream before it. Errors wrap [ErrNotForUs] or [ErrBroken], or are the
+// source's own.
+func Decrypt(src io.Reader, with Identity) (io.Reader, error) {
+	s := &source{r: src}
+	r, err := age.Decrypt(s, with.id)
+	if err != nil {
+		return nil, s.explain(err)
+	}
+	return &padReader{r: &plain{r: r, src: s}}, nil
+}
+
+// source remembers its own read error, to tell a failing disk from a broken
+// seal.
+type source struct {
+	r   io.Reader
+	err error
+}
+
+func (s *source) Read(b []byte) (int, error) {
+	n, err := s.r.Read(b)
+	if err != nil && err != io.EOF {
+		s.err = err
+	}
+	return n, err
+}
+
+func (s *source) explain(err error) error {
+	var none *age.NoIdentityMatchError
+	switch {
+	case s.err != nil:
+		return s.err
+	case errors.As(err, &none):
+		return ErrNotForUs
+	default:
+		return fmt.Errorf("%w: %v", ErrBroken, err)
+	}
+}
+
+type plain struct {
+	r   io.Reader
+	src *source
+}
+
+func (p *plain) Read(b []byte) (int, error) {
+	n, err := p.r.Read(b)
+	if err != nil && err != io.EOF {
+		err = p.src.explain(err)
+	}
+	return n, err
+}
+
+// EncryptBytes is [Encrypt] for a small value held in memory.
+func EncryptBytes(plaintext []byte, stanzas int, to ...Recipient) ([]byte, error) {
+	var out bytes.Buffer
+	w, err := Encrypt(&out, stanzas, to...)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.Write(plaintext); err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+// DecryptBytes is [Decrypt] for a small value held in memory.
+func DecryptBytes(sealed []byte, with Identity) ([]byte, error) {
+	r, err := Decrypt(bytes.NewReader(sealed), with)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
+}

@@ -1,0 +1,105 @@
+package seal
+
+import (
+	"bytes"
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/binary"
+	"fmt"
+
+	"atoll/crypto/sign"
+
+	"golang.org/x/crypto/chacha20poly1305"
+)
+
+const (
+	boxLabel   = "atoll/v1/box"
+	saltSize   = 32
+	commitSize = 32
+	// MaxBox is the size limit of a box's padded plaintext in bytes. A box
+	// travels within a statement of 60,000.
+	MaxBox = 32 << 10
+	// BoxOverhead is what a box adds to the bucket of its plaintext, in bytes.
+	BoxOverhead = saltSize + commitSize + chacha20poly1305.Overhead
+)
+
+// Place says where a box belongs: the statement that carries it. A box opens
+// in its place and nowhere else.
+type Place struct {
+	Network sign.NetworkID
+	Kind    string // of the statement
+	Author  string // member name
+	ID      [16]byte
+}
+
+func (p Place) info() string {
+	info := append([]byte(boxLabel), 0)
+	for _, part := range [][]byte{p.Network[:], []byte(p.Kind), []byte(p.Author), p.ID[:]} {
+		info = binary.BigEndian.AppendUint16(info, uint16(len(part)))
+		info = append(info, part...)
+	}
+	return string(info)
+}
+
+// keys derives a box's key, nonce and commitment. The commitment is what
+// ChaCha20-Poly1305 lacks: with it a box opens under one key only, and nobody
+// can show an auditor another content than the reader saw.
+func (p Place) keys(secret sign.Secret, salt []byte) (key, nonce, commitment []byte) {
+	const k, n = chacha20poly1305.KeySize, chacha20poly1305.NonceSize
+	okm, err := hkdf.Key(sha256.New, secret[:], salt, p.info(), k+n+commitSize)
+	if err != nil {
+		panic(err) // constant length, within HKDF's limit
+	}
+	return okm[:k], okm[k : k+n], okm[k+n:]
+}
+
+// Box seals a small value under a secret: salt (32 random bytes), key
+// commitment (32), ChaCha20-Poly1305 (RFC 8439) of the padded plaintext with
+// the statement's public part as associated data. The plaintext may have up to
+// [MaxBox]-1 bytes.
+func Box(secret sign.Secret, place Place, public, plaintext []byte) ([]byte, error) {
+	size := Bucket(uint64(len(plaintext)) + 1)
+	if size > MaxBox {
+		return nil, fmt.Errorf("seal: %d bytes do not fit into a box", len(plaintext))
+	}
+	box := make([]byte, saltSize, BoxOverhead+size)
+	rand.Read(box)
+	key, nonce, commitment := place.keys(secret, box[:saltSize])
+	aead, err := chacha20poly1305.New(key)
+	if err != nil {
+		return nil, err
+	}
+	padded := make([]byte, size)
+	padded[copy(padded, plaintext)] = padMark
+	return aead.Seal(append(box, commitment...), nonce, padded, public), nil
+}
+
+// Unbox opens a box in its place. The error is [ErrNotForUs] where the secret,
+// the place or the public part is another than the box was made with, and
+// wraps [ErrBroken] where the box cannot be one.
+func Unbox(secret sign.Secret, place Place, public, box []byte) ([]byte, error) {
+	size := uint64(len(box)) - BoxOverhead
+	if len(box) < BoxOverhead || size > MaxBox || size != Bucket(size) {
+		return nil, fmt.Errorf("%w: box of %d bytes", ErrBroken, len(box))
+	}
+	key, nonce, commitment := place.keys(secret, box[:saltSize])
+	if subtle.ConstantTimeCompare(commitment, box[saltSize:saltSize+commitSize]) != 1 {
+		return nil, ErrNotForUs
+	}
+	aead, err := chacha20poly1305.New(key)
+	if err != nil {
+		return nil, err
+	}
+	padded, err := aead.Open(nil, nonce, box[saltSize+commitSize:], public)
+	if err != nil {
+		return nil, ErrNotForUs
+	}
+	plaintext := bytes.TrimRight(padded, "\x00")
+	n := len(plaintext) - 1
+	if n < 0 || plaintext[n] != padMark || Bucket(uint64(n)+1) != size {
+		return nil, fmt.Errorf("%w: wrong padding", ErrBroken)
+	}
+	return plaintext[:n], nil
+}

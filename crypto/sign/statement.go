@@ -1,0 +1,199 @@
+package sign
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"strings"
+
+	"github.com/veraison/go-cose"
+)
+
+const (
+	typPrefix = "application/vnd.atoll."
+	typSuffix = "+cbor"
+	maxKind   = 40
+)
+
+// Statement is a parsed COSE_Sign1, not yet verified: a kind, the id of the
+// key that claims to have signed, a payload.
+type Statement struct {
+	Kind    string // such as "query.open"; a-z, dots
+	KeyID   KeyID  // of the signing key
+	Payload []byte // deterministic CBOR, decoded by [Statement.Decode]
+
+	raw []byte
+	msg *cose.Sign1Message
+}
+
+// envelope and protected mirror COSE_Sign1 = [protected, unprotected, payload,
+// signature]. go-cose's own decoder takes more than the one encoding (other
+// key orders, unprotected headers, longer lengths), so that statements are
+// decoded here and go-cose rebuilds them for comparison.
+type envelope struct {
+	_           struct{} `cbor:",toarray"`
+	Protected   []byte
+	Unprotected struct{}
+	Payload     []byte
+	Signature   []byte
+}
+
+type protected struct {
+	Alg int64  `cbor:"1,keyasint"`
+	KID []byte `cbor:"4,keyasint"`
+	Typ string `cbor:"16,keyasint"`
+}
+
+func newMessage(kind string, kid KeyID, payload, signature []byte) *cose.Sign1Message {
+	return &cose.Sign1Message{
+		Headers: cose.Headers{
+			Protected: cose.ProtectedHeader{
+				cose.HeaderLabelAlgorithm: cose.AlgorithmEdDSA,
+				cose.HeaderLabelKeyID:     kid[:],
+				cose.HeaderLabelType:      typPrefix + kind + typSuffix,
+			},
+			Unprotected: cose.UnprotectedHeader{},
+		},
+		Payload:   payload,
+		Signature: signature,
+	}
+}
+
+// Sign returns the statement of the given kind that says payload, signed for
+// one network. The payload is marshalled with [Marshal]. It fails when the
+// statement would exceed [MaxStatement] or the kind is not a kind.
+func Sign(key ed25519.PrivateKey, network NetworkID, kind string, payload any) ([]byte, error) {
+	if !validKind(kind) {
+		return nil, malformed("kind %q", kind)
+	}
+	body, err := Marshal(payload)
+	if err != nil {
+		return nil, err
+	}
+	signer, err := cose.NewSigner(cose.AlgorithmEdDSA, key)
+	if err != nil {
+		return nil, err
+	}
+	msg := newMessage(kind, KeyIDOf(key.Public().(ed25519.PublicKey)), body, nil)
+	if err := msg.Sign(nil, network.aad(), signer); err != nil {
+		return nil, err
+	}
+	raw, err := msg.MarshalCBOR()
+	if err != nil {
+		return nil, err
+	}
+	if len(raw) > MaxStatement {
+		return nil, malformed("statement of %d bytes, the limit is %d", len(raw), MaxStatement)
+	}
+	return raw, nil
+}
+
+// Parse reads a statement in its one encoding and leaves the signature to
+// [Statement.Verify]. The error wraps [ErrMalformed].
+func Parse(raw []byte) (*Statement, error) {
+	if len(raw) > MaxStatement {
+		return nil, malformed("statement of %d bytes, the limit is %d", len(raw), MaxStatement)
+	}
+	if len(raw) == 0 || raw[0] != 0xd2 {
+		return nil, malformed("not a tagged COSE_Sign1")
+	}
+	var e envelope
+	if err := Unmarshal(raw[1:], &e); err != nil {
+		return nil, err
+	}
+	var p protected
+	if err := Unmarshal(e.Protected, &p); err != nil {
+		return nil, err
+	}
+	kind, err := p.kind()
+	if err != nil {
+		return nil, err
+	}
+	s, err := Attach(kind, e.Payload, Signature{KeyID: p.KID, Bytes: e.Signature})
+	if err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(s.raw, raw) {
+		return nil, malformed("not in deterministic encoding")
+	}
+	return s, nil
+}
+
+// Signature is what one key says of a payload kept elsewhere: a statement
+// without its payload. Genesis lists one for each founder.
+type Signature struct {
+	_     struct{} `cbor:",toarray"`
+	KeyID []byte   // [KeyID] of the signing key
+	Bytes []byte   // Ed25519 signature
+}
+
+// Signature returns the statement without its payload.
+func (s *Statement) Signature() Signature {
+	return Signature{KeyID: s.KeyID[:], Bytes: s.msg.Signature}
+}
+
+// Attach joins a kind, a payload and a signature into the statement that was
+// signed. Whether it verifies is for [Statement.Verify] to say.
+func Attach(kind string, payload []byte, sig Signature) (*Statement, error) {
+	switch {
+	case !validKind(kind):
+		return nil, malformed("kind %q", kind)
+	case len(sig.KeyID) != len(KeyID{}):
+		return nil, malformed("key id of %d bytes", len(sig.KeyID))
+	case len(sig.Bytes) != ed25519.SignatureSize:
+		return nil, malformed("signature of %d bytes", len(sig.Bytes))
+	}
+	s := &Statement{Kind: kind, KeyID: KeyID(sig.KeyID), Payload: payload}
+	s.msg = newMessage(kind, s.KeyID, payload, sig.Bytes)
+	var err error
+	if s.raw, err = s.msg.MarshalCBOR(); err != nil {
+		return nil, malformed("%v", err)
+	}
+	return s, nil
+}
+
+func (p *protected) kind() (string, error) {
+	kind, ok := strings.CutPrefix(p.Typ, typPrefix)
+	kind, ok2 := strings.CutSuffix(kind, typSuffix)
+	switch {
+	case p.Alg != int64(cose.AlgorithmEdDSA):
+		return "", malformed("algorithm %d", p.Alg)
+	case !ok || !ok2 || !validKind(kind):
+		return "", malformed("typ %q", p.Typ)
+	}
+	return kind, nil
+}
+
+// validKind says whether kind is lower-case words joined by dots.
+func validKind(kind string) bool {
+	if kind == "" || len(kind) > maxKind || kind[0] == '.' || kind[len(kind)-1] == '.' {
+		return false
+	}
+	for _, c := range []byte(kind) {
+		if (c < 'a' || c > 'z') && c != '.' {
+			return false
+		}
+	}
+	return true
+}
+
+// Verify checks that pub signed the statement for this network. The error
+// wraps [ErrSignature].
+func (s *Statement) Verify(network NetworkID, pub ed25519.PublicKey) error {
+	if len(pub) != ed25519.PublicKeySize || KeyIDOf(pub) != s.KeyID {
+		return ErrSignature
+	}
+	verifier, err := cose.NewVerifier(cose.AlgorithmEdDSA, pub)
+	if err != nil {
+		return ErrSignature
+	}
+	if s.msg.Verify(network.aad(), verifier) != nil {
+		return ErrSignature
+	}
+	return nil
+}
+
+// Decode reads the payload into v as [Unmarshal] does.
+func (s *Statement) Decode(v any) error { return Unmarshal(s.Payload, v) }
+
+// Bytes returns the statement as it was parsed. The caller must not change it.
+func (s *Statement) Bytes() []byte { return s.raw }
