@@ -30,10 +30,14 @@ func ParseRecipient(text string) (Recipient, error) {
 		return Recipient{}, fmt.Errorf("%w: not a hybrid age recipient", sign.ErrMalformed)
 	}
 	data, err := bech32.ConvertBits(raw, 5, 8, false)
-	if err != nil || len(data) != RecipientSize {
+	if err != nil {
 		return Recipient{}, fmt.Errorf("%w: not a hybrid age recipient", sign.ErrMalformed)
 	}
-	return RecipientFrom(data)
+	r, err := RecipientFrom(data)
+	if err == nil && r.String() != text {
+		err = fmt.Errorf("%w: not a hybrid age recipient in lower case", sign.ErrMalformed)
+	}
+	return r, err
 }
 
 // RecipientFrom reads the raw form and checks that it is a valid key.
