@@ -3,9 +3,11 @@ package seal
 import (
 	"bytes"
 	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"testing"
 
@@ -276,33 +278,59 @@ func TestUnboxRefuses(t *testing.T) {
 	}
 }
 
-func FuzzUnbox(f *testing.F) {
-	secret := sign.Secret{1}
-	place := Place{Kind: "query.open"}
-	box, err := Box(secret, place, nil, []byte("x"))
+// The golden files were sealed once, under the secret 01 00…00, and must open
+// for ever: box.hex for query.open of bank-a with id 00…00 on network 00…00
+// beside "public part", stream.age for the identity derived from the secret.
+var (
+	goldenSecret = sign.Secret{1}
+	goldenPlace  = Place{Kind: "query.open", Author: "bank-a"}
+	goldenPublic = []byte("public part")
+	goldenPlain  = []byte("sealed part")
+)
+
+func golden(t testing.TB) (box, stream []byte, id Identity) {
+	t.Helper()
+	text, err := os.ReadFile("testdata/box.hex")
 	if err != nil {
-		f.Fatal(err)
+		t.Fatal(err)
 	}
+	if box, err = hex.DecodeString(strings.TrimSpace(string(text))); err != nil {
+		t.Fatal(err)
+	}
+	if stream, err = os.ReadFile("testdata/stream.age"); err != nil {
+		t.Fatal(err)
+	}
+	if id, err = IdentityFrom(goldenSecret); err != nil {
+		t.Fatal(err)
+	}
+	return box, stream, id
+}
+
+func TestGolden(t *testing.T) {
+	box, stream, id := golden(t)
+	if got, err := Unbox(goldenSecret, goldenPlace, goldenPublic, box); err != nil || !bytes.Equal(got, goldenPlain) {
+		t.Errorf("box: %q, %v", got, err)
+	}
+	if got, err := DecryptBytes(stream, id); err != nil || !bytes.Equal(got, goldenPlain) {
+		t.Errorf("stream: %q, %v", got, err)
+	}
+}
+
+func FuzzUnbox(f *testing.F) {
+	box, _, _ := golden(f)
 	f.Add(box)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if got, err := Unbox(secret, place, nil, b); err == nil && !bytes.Equal(b, box) {
+		if got, err := Unbox(goldenSecret, goldenPlace, goldenPublic, b); err == nil && !bytes.Equal(b, box) {
 			t.Fatalf("a box nobody made opened to %x", got)
 		}
 	})
 }
 
 func FuzzDecrypt(f *testing.F) {
-	id, err := IdentityFrom(sign.Secret{1})
-	if err != nil {
-		f.Fatal(err)
-	}
-	sealed, err := EncryptBytes([]byte("x"), 1, id.Recipient())
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(sealed)
+	_, stream, id := golden(f)
+	f.Add(stream)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if got, err := DecryptBytes(b, id); err == nil && !bytes.Equal(b, sealed) {
+		if got, err := DecryptBytes(b, id); err == nil && !bytes.Equal(b, stream) {
 			t.Fatalf("a file nobody sealed opened to %x", got)
 		}
 	})
