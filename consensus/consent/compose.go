@@ -208,26 +208,3 @@ func OpenBody(h *Header, b *Body, a Authority, day Day) (*Terms, error) {
 	}
 	return t, nil
 }
-
-// Ask is what a bank sends one agency, sealed to it: all that the agency needs
-// to decide, and nothing of what others are asked.
-type Ask struct {
-	Query      []byte  `cbor:"1,keyasint"` // query id
-	Consent    []byte  `cbor:"2,keyasint"` // consent id
-	Terms      []byte  `cbor:"3,keyasint"` // statement of kind consent.terms
-	Credential []byte  `cbor:"4,keyasint"` // statement of kind credential
-	Slice      Slice   `cbor:"5,keyasint"`
-	Section    Section `cbor:"6,keyasint"`
-	Key        []byte  `cbor:"7,keyasint"` // K_agency
-}
-
-// Check says whether the ask can be one, by itself.
-func (a *Ask) Check() error {
-	if len(a.Query) != 16 || len(a.Consent) != len(ID{}) || len(a.Key) != len(sign.Secret{}) {
-		return malformed("ask: field length")
-	}
-	if err := a.Slice.Check(); err != nil {
-		return err
-	}
-	return a.Section.Check()
-}

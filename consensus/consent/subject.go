@@ -62,8 +62,8 @@ func checkUSCC(code string) (pilot bool, err error) {
 	if usccDigits[(31-sum%31)%31] == code[17] {
 		return false, nil
 	}
-	// Region 35 is Fujian; its pilot numbered bodies from M000.
-	if code[2:4] == "35" && strings.HasPrefix(code[8:], "M000") {
+	// Region 35 is Fujian; its pilot numbered enterprises from M000.
+	if code[:4] == "9135" && strings.HasPrefix(code[8:], "M000") {
 		return true, nil
 	}
 	return false, fmt.Errorf("%w: check character 18 of the social credit code is wrong", sign.ErrMalformed)

@@ -261,11 +261,13 @@ func TestUnboxRefuses(t *testing.T) {
 		"public":  func() ([]byte, error) { return Unbox(secret, place, []byte("other"), box) },
 		"network": func() ([]byte, error) { return Unbox(secret, edit(func(p *Place) { p.Network[0] = 9 }), public, box) },
 		"kind":    func() ([]byte, error) { return Unbox(secret, edit(func(p *Place) { p.Kind = "x" }), public, box) },
-		"author":  func() ([]byte, error) { return Unbox(secret, edit(func(p *Place) { p.Author = "bank-b" }), public, box) },
-		"id":      func() ([]byte, error) { return Unbox(secret, edit(func(p *Place) { p.ID[0] = 9 }), public, box) },
-		"empty":   func() ([]byte, error) { return Unbox(secret, place, public, nil) },
-		"cut":     func() ([]byte, error) { return Unbox(secret, place, public, box[:len(box)-1]) },
-		"longer":  func() ([]byte, error) { return Unbox(secret, place, public, append(bytes.Clone(box), 0)) },
+		"author": func() ([]byte, error) {
+			return Unbox(secret, edit(func(p *Place) { p.Author = "bank-b" }), public, box)
+		},
+		"id":     func() ([]byte, error) { return Unbox(secret, edit(func(p *Place) { p.ID[0] = 9 }), public, box) },
+		"empty":  func() ([]byte, error) { return Unbox(secret, place, public, nil) },
+		"cut":    func() ([]byte, error) { return Unbox(secret, place, public, box[:len(box)-1]) },
+		"longer": func() ([]byte, error) { return Unbox(secret, place, public, append(bytes.Clone(box), 0)) },
 	} {
 		if got, err := try(); err == nil || len(got) != 0 {
 			t.Errorf("%s: opened", name)
