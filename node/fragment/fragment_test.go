@@ -1,0 +1,199 @@
+package fragment
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"iter"
+	"strings"
+	"testing"
+
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+	"atoll/crypto/seal"
+	"atoll/crypto/sign"
+)
+
+var about = About{
+	Network: bytes.Repeat([]byte{1}, 32), Query: ledger.QueryRef{Bank: "bank-a", ID: bytes.Repeat([]byte{2}, 16)},
+	Consent: bytes.Repeat([]byte{3}, 16), Agency: "tax", Catalog: 4,
+}
+
+func answer(value string) Answer {
+	return Answer{
+		Result: ledger.Result{Item: consent.Item{Dataset: "vat", Output: "sales", Disclosure: consent.Value, Months: 12}, Outcome: consent.Answered, Version: 4, Rows: 12, AsOf: 9},
+		Value:  value, Unit: "CNY",
+	}
+}
+
+func list(answers ...Answer) iter.Seq2[Answer, error] {
+	return func(yield func(Answer, error) bool) {
+		for _, a := range answers {
+			if !yield(a, nil) {
+				return
+			}
+		}
+	}
+}
+
+func bank(t testing.TB) seal.Identity {
+	t.Helper()
+	id, err := seal.NewIdentity()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
+func write(t testing.TB, to seal.Identity, answers ...Answer) ([]byte, Written) {
+	t.Helper()
+	var out bytes.Buffer
+	w, err := Write(&out, to.Recipient(), about, list(answers...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.Digest != sha256.Sum256(out.Bytes()) {
+		t.Fatal("the digest is not that of the ciphertext")
+	}
+	return out.Bytes(), w
+}
+
+func read(sealed []byte, id seal.Identity, want About, digest [32]byte) (got []Answer, err error) {
+	err = Read(bytes.NewReader(sealed), id, want, digest, func(a Answer) error {
+		got = append(got, a)
+		return nil
+	})
+	return got, err
+}
+
+func TestRoundTrip(t *testing.T) {
+	id := bank(t)
+	for _, values := range [][]string{nil, {"1"}, {"120.50", "", strings.Repeat("x", MaxItem-200)}} {
+		var answers []Answer
+		for _, v := range values {
+			answers = append(answers, answer(v))
+		}
+		sealed, w := write(t, id, answers...)
+		got, err := read(sealed, id, about, w.Digest)
+		if err != nil || len(got) != len(answers) {
+			t.Fatalf("%d answers, %v", len(got), err)
+		}
+		for i := range got {
+			if got[i].Value != answers[i].Value || got[i].Result.Outcome != consent.Answered {
+				t.Fatalf("answer %d: %.80v", i, got[i])
+			}
+		}
+	}
+}
+
+// An answer and the absence of a record look the same from outside.
+func TestNoRecordLooksLikeAnAnswer(t *testing.T) {
+	id := bank(t)
+	none := answer("")
+	none.Result.Outcome, none.Result.Rows = consent.NoRecord, 0
+	a, wa := write(t, id, answer("1234567.89"))
+	b, wb := write(t, id, none)
+	if len(a) != len(b) || wa.Bucket != wb.Bucket {
+		t.Errorf("%d and %d bytes, buckets %d and %d", len(a), len(b), wa.Bucket, wb.Bucket)
+	}
+}
+
+func TestReadRefuses(t *testing.T) {
+	id := bank(t)
+	sealed, w := write(t, id, answer("1"))
+	edit := func(f func(*About)) About { a := about; f(&a); return a }
+	for name, c := range map[string]struct {
+		err    error
+		sealed []byte
+		id     seal.Identity
+		want   About
+		digest [32]byte
+	}{
+		"a stranger":        {seal.ErrNotForUs, sealed, bank(t), about, w.Digest},
+		"another digest":    {seal.ErrBroken, sealed, id, about, [32]byte{1}},
+		"another query":     {ErrElsewhere, sealed, id, edit(func(a *About) { a.Query.ID = make([]byte, 16) }), w.Digest},
+		"another bank":      {ErrElsewhere, sealed, id, edit(func(a *About) { a.Query.Bank = "bank-b" }), w.Digest},
+		"another agency":    {ErrElsewhere, sealed, id, edit(func(a *About) { a.Agency = "court" }), w.Digest},
+		"another consent":   {ErrElsewhere, sealed, id, edit(func(a *About) { a.Consent = make([]byte, 16) }), w.Digest},
+		"another network":   {ErrElsewhere, sealed, id, edit(func(a *About) { a.Network = make([]byte, 32) }), w.Digest},
+		"cut":               {seal.ErrBroken, sealed[:len(sealed)-1], id, about, w.Digest},
+		"something behind":  {seal.ErrBroken, append(bytes.Clone(sealed), 1), id, about, w.Digest},
+		"nothing at all":    {seal.ErrBroken, nil, id, about, w.Digest},
+		"sealed emptiness":  {sign.ErrMalformed, sealRaw(t, id, nil), id, about, w.Digest},
+		"cut in an item":    {sign.ErrMalformed, sealRaw(t, id, []byte{0, 0, 0, 9, 1}), id, about, w.Digest},
+		"cut in a length":   {sign.ErrMalformed, sealRaw(t, id, []byte{0, 0}), id, about, w.Digest},
+		"a length too long": {sign.ErrMalformed, sealRaw(t, id, []byte{0xff, 0xff, 0xff, 0xff}), id, about, w.Digest},
+	} {
+		got, err := read(c.sealed, c.id, c.want, c.digest)
+		if !errors.Is(err, c.err) {
+			t.Errorf("%s: %v, want %v (%d answers)", name, err, c.err, len(got))
+		}
+	}
+	bad := answer("1")
+	bad.Result.Outcome = 0
+	sealed, w = write(t, id, bad)
+	if _, err := read(sealed, id, about, w.Digest); !errors.Is(err, sign.ErrMalformed) {
+		t.Errorf("no outcome: %v", err)
+	}
+}
+
+func sealRaw(t testing.TB, to seal.Identity, plain []byte) []byte {
+	t.Helper()
+	sealed, err := seal.EncryptBytes(plain, 1, to.Recipient())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sealed
+}
+
+// A source that fails in the middle gives no fragment.
+func TestSourceError(t *testing.T) {
+	broken := errors.New("source")
+	_, err := Write(io.Discard, bank(t).Recipient(), about, func(yield func(Answer, error) bool) {
+		_ = yield(answer("1"), nil) && yield(Answer{}, broken)
+	})
+	if !errors.Is(err, broken) {
+		t.Errorf("%v", err)
+	}
+	if _, err := Write(io.Discard, bank(t).Recipient(), about, list(answer(strings.Repeat("x", MaxItem)))); err == nil {
+		t.Error("an answer over the limit was written")
+	}
+}
+
+func FuzzItem(f *testing.F) {
+	id, err := seal.IdentityFrom(sign.Secret{1})
+	if err != nil {
+		f.Fatal(err)
+	}
+	good, err := sign.Marshal(about)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(append([]byte{0, 0, 0, byte(len(good))}, good...))
+	f.Fuzz(func(t *testing.T, plain []byte) {
+		sealed := sealRaw(t, id, plain)
+		_, err := read(sealed, id, about, sha256.Sum256(sealed))
+		if err != nil && !errors.Is(err, sign.ErrMalformed) && !errors.Is(err, ErrElsewhere) {
+			t.Fatal(err)
+		}
+	})
+}
+
+func BenchmarkWriteRead(b *testing.B) {
+	id := bank(b)
+	row := make([]byte, 256)
+	rand.Read(row)
+	answers := make([]Answer, 10_000)
+	for i := range answers {
+		answers[i] = answer(string(bytes.ToValidUTF8(row, nil)))
+	}
+	for b.Loop() {
+		sealed, w := write(b, id, answers...)
+		b.SetBytes(int64(len(sealed)))
+		if _, err := read(sealed, id, about, w.Digest); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
