@@ -8,6 +8,7 @@ require (
 	github.com/fxamacker/cbor/v2 v2.10.0 // deterministic CBOR with strict decoding limits
 	github.com/veraison/go-cose v1.3.0 // COSE_Sign1: signature structure and canonical envelope
 	golang.org/x/crypto v0.58.0 // ChaCha20-Poly1305, which the standard library lacks
+	golang.org/x/mod v0.42.0 // RFC 6962 hashes, proofs and signed notes, as the Go checksum database uses them
 )
 
 require (

@@ -1,0 +1,233 @@
+package tlog
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"fmt"
+	"strings"
+
+	"golang.org/x/mod/sumdb/note"
+	sumdb "golang.org/x/mod/sumdb/tlog"
+)
+
+// A Checkpoint is the head of the log that Origin identifies
+// (c2sp.org/tlog-checkpoint). It has no time: cosignatures have.
+type Checkpoint struct {
+	Origin string
+	Head
+}
+
+// CheckOrigin returns nil if a log may be named so: a URL without scheme and
+// without slash at either end, of printable ASCII without space and plus, such
+// as log.example.com/access/1. The specification recommends that form, atoll
+// insists on it. Errors: [ErrMalformed], [ErrTooLarge].
+func CheckOrigin(origin string) error {
+	if len(origin) > MaxNameBytes {
+		return fmt.Errorf("%w: origin of %d bytes", ErrTooLarge, len(origin))
+	}
+	bad := func(r rune) bool { return r <= ' ' || r > '~' || r == '+' }
+	if origin == "" || strings.ContainsFunc(origin, bad) || strings.Contains(origin, "://") ||
+		strings.HasPrefix(origin, "/") || strings.HasSuffix(origin, "/") {
+		return fmt.Errorf("%w: origin %q", ErrMalformed, origin)
+	}
+	return nil
+}
+
+// Text returns what log and cosigners sign: origin, size and base64 root, a
+// line each.
+func (c Checkpoint) Text() string {
+	return fmt.Sprintf("%s\n%d\n%s\n", c.Origin, c.Size, c.Root)
+}
+
+// ParseCheckpoint is the inverse of [Checkpoint.Text]. It accepts no extension
+// lines, which auditors could not check. Errors: [ErrMalformed], [ErrTooLarge],
+// and [ErrInconsistent] for an empty tree with a root that is not its own.
+func ParseCheckpoint(text []byte) (Checkpoint, error) {
+	bad := fmt.Errorf("%w: checkpoint %.400q", ErrMalformed, text)
+	lines := strings.SplitAfterN(string(text), "\n", 4)
+	if len(lines) != 4 {
+		return Checkpoint{}, bad
+	}
+	size, err := parseDecimal(strings.TrimSuffix(lines[1], "\n"))
+	if err != nil {
+		return Checkpoint{}, err
+	}
+	root, err := sumdb.ParseHash(strings.TrimSuffix(lines[2], "\n"))
+	if err != nil {
+		return Checkpoint{}, bad
+	}
+	c := Checkpoint{strings.TrimSuffix(lines[0], "\n"), Head{size, root}}
+	if err := c.check(); err != nil {
+		return Checkpoint{}, err
+	}
+	if c.Text() != string(text) {
+		return Checkpoint{}, bad
+	}
+	return c, nil
+}
+
+// check refuses a checkpoint that no log may sign.
+func (c Checkpoint) check() error {
+	if err := CheckOrigin(c.Origin); err != nil {
+		return err
+	}
+	return c.Head.check()
+}
+
+// check refuses a head that no tree of this package has.
+func (h Head) check() error {
+	if h.Size > MaxTreeSize {
+		return fmt.Errorf("%w: tree of %d entries", ErrTooLarge, h.Size)
+	}
+	if h.Size == 0 && h.Root != emptyRoot {
+		return fmt.Errorf("%w: empty tree with root %s", ErrInconsistent, h.Root)
+	}
+	return nil
+}
+
+// A LogSigner signs checkpoints in the name of a log. It is also x/mod's
+// note.Signer. It prints as its public key.
+type LogSigner struct {
+	Verifier
+	key ed25519.PrivateKey
+}
+
+var _ note.Signer = LogSigner{}
+
+// NewLogSigner returns a signer for the log with this origin. It returns
+// [ErrMalformed] or [ErrTooLarge] for a bad origin or key.
+func NewLogSigner(origin string, key ed25519.PrivateKey) (LogSigner, error) {
+	public, err := publicKey(key)
+	if err != nil {
+		return LogSigner{}, err
+	}
+	v, err := NewLogVerifier(origin, public)
+	return LogSigner{v, key}, err
+}
+
+// publicKey returns the public half of a key, recomputed: signing with halves
+// that do not belong together gives the private one away.
+func publicKey(key ed25519.PrivateKey) (ed25519.PublicKey, error) {
+	if len(key) != ed25519.PrivateKeySize || !key.Equal(ed25519.NewKeyFromSeed(key.Seed())) {
+		return nil, fmt.Errorf("%w: private key", ErrMalformed)
+	}
+	return key.Public().(ed25519.PublicKey), nil
+}
+
+// Sign returns the signature over a note text.
+func (s LogSigner) Sign(text []byte) ([]byte, error) { return ed25519.Sign(s.key, text), nil }
+
+// SignCheckpoint returns the checkpoint as a signed note, one line per signer:
+// one, or the old and the new key of the log while keys rotate. Whoever calls
+// it vouches that the checkpoint is consistent with all the log ever signed.
+//
+// Errors: [ErrOrigin] if a signer is another log's, [ErrDuplicate],
+// [ErrMalformed] if there is no signer or the checkpoint is none, and those of
+// [ParseCheckpoint].
+func SignCheckpoint(c Checkpoint, signers ...LogSigner) ([]byte, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	if len(signers) == 0 || len(signers) > MaxSignatures {
+		return nil, fmt.Errorf("%w: checkpoint with %d signers", ErrMalformed, len(signers))
+	}
+	var keys []Verifier
+	var sign []note.Signer
+	for _, s := range signers {
+		if s.Name() != c.Origin {
+			return nil, fmt.Errorf("%w: key of %s for a checkpoint of %s", ErrOrigin, s.Name(), c.Origin)
+		}
+		keys = append(keys, s.Verifier)
+		sign = append(sign, s)
+	}
+	if err := checkDistinct(keys); err != nil {
+		return nil, err
+	}
+	return note.Sign(&note.Note{Text: c.Text()}, sign...)
+}
+
+// A Signature is one that verified: whose, and for a cosignature when, in
+// seconds since 1970 by the cosigner's clock. A log's signature has no time.
+type Signature struct {
+	Key  Verifier
+	Time uint64
+}
+
+// OpenCheckpoint parses a signed checkpoint of the log with this origin and
+// verifies it with the given keys, of which at least one must have signed. It
+// returns the signatures by these keys, in the order of their lines, and
+// ignores lines by others. A log key counts only if it is named as the origin.
+//
+// It decides nothing about who had to sign: for that see [Policy].
+//
+// Errors: [ErrMalformed] and [ErrTooLarge] for the bytes, [ErrDuplicate] if
+// two lines or two keys are the same key, [ErrOrigin], [ErrSignature] if no key
+// has signed or one of them wrongly: a note with one bad line of a known key
+// is not to be believed in any part (c2sp.org/signed-note).
+func OpenCheckpoint(signed []byte, origin string, keys ...Verifier) (Checkpoint, []Signature, error) {
+	c, found, err := open(signed, keys)
+	if err != nil {
+		return Checkpoint{}, nil, err
+	}
+	if c.Origin != origin {
+		return Checkpoint{}, nil, fmt.Errorf("%w: %s, not %s", ErrOrigin, c.Origin, origin)
+	}
+	if len(found) == 0 {
+		return Checkpoint{}, nil, fmt.Errorf("%w: checkpoint not signed by any of %d keys", ErrSignature, len(keys))
+	}
+	return c, found, nil
+}
+
+// open parses a signed checkpoint and verifies all lines that are by one of
+// the keys, possibly none.
+func open(signed []byte, keys []Verifier) (Checkpoint, []Signature, error) {
+	c, sigs, err := parseSigned(signed)
+	if err != nil {
+		return Checkpoint{}, nil, err
+	}
+	if err := checkDistinct(keys); err != nil {
+		return Checkpoint{}, nil, err
+	}
+	found, err := verify(c, sigs, keys)
+	return c, found, err
+}
+
+// parseSigned splits a signed checkpoint without verifying anything.
+func parseSigned(signed []byte) (Checkpoint, []signature, error) {
+	if len(signed) > MaxNoteBytes {
+		return Checkpoint{}, nil, fmt.Errorf("%w: checkpoint of %d bytes", ErrTooLarge, len(signed))
+	}
+	// A checkpoint's text has no empty line, so the first one ends it.
+	text, lines, ok := bytes.Cut(signed, []byte("\n\n"))
+	if !ok {
+		return Checkpoint{}, nil, fmt.Errorf("%w: checkpoint without signatures", ErrMalformed)
+	}
+	c, err := ParseCheckpoint(signed[:len(text)+1])
+	if err != nil {
+		return Checkpoint{}, nil, err
+	}
+	sigs, err := parseSignatures(lines)
+	return c, sigs, err
+}
+
+// verify checks every signature that is by one of the keys.
+func verify(c Checkpoint, sigs []signature, keys []Verifier) ([]Signature, error) {
+	var found []Signature
+	text := []byte(c.Text())
+	for _, s := range sigs {
+		for _, k := range keys {
+			if s.name != k.name || s.id != k.id || !k.Cosigner() && k.name != c.Origin {
+				continue
+			}
+			if !k.Verify(text, s.sig) {
+				return nil, fmt.Errorf("%w: by %s+%08x", ErrSignature, k.name, k.id)
+			}
+			valid := Signature{Key: k}
+			if k.Cosigner() {
+				valid.Time, _, _ = splitCosignature(s.sig)
+			}
+			found = append(found, valid)
+		}
+	}
+	return found, nil
+}

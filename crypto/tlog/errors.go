@@ -1,0 +1,34 @@
+package tlog
+
+import "errors"
+
+// The classes of failure. Every error of this package wraps exactly one of
+// them, except those that a caller's own [ReadTile] returned.
+var (
+	// ErrMalformed: the bytes or arguments are not a canonical encoding of
+	// anything. Whoever sent them is at fault.
+	ErrMalformed = errors.New("tlog: malformed")
+
+	// ErrTooLarge: a limit of this package is exceeded (see limits.go).
+	ErrTooLarge = errors.New("tlog: too large")
+
+	// ErrDuplicate: a key or a name stands where it already stands once. Two
+	// names for one key would let one cosigner count as two.
+	ErrDuplicate = errors.New("tlog: duplicate")
+
+	// ErrOrigin: a valid checkpoint, but of another log.
+	ErrOrigin = errors.New("tlog: other origin")
+
+	// ErrSignature: a required signature is missing, or one by a known key
+	// is wrong.
+	ErrSignature = errors.New("tlog: bad signature")
+
+	// ErrQuorum: every signature is right, but there are too few for the policy.
+	ErrQuorum = errors.New("tlog: quorum not reached")
+
+	// ErrInconsistent: hashes do not lead to the root they should lead to.
+	ErrInconsistent = errors.New("tlog: inconsistent")
+
+	// ErrNotInTree: an index, tile or width lies beyond the size of the tree.
+	ErrNotInTree = errors.New("tlog: not in tree")
+)
