@@ -19,13 +19,17 @@ import (
 var rings = map[string]string{
 	"crypto/sign":       "",
 	"crypto/seal":       "crypto/sign",
+	"crypto/tlog":       "",
 	"consensus/consent": "crypto/sign",
 	"consensus/ledger":  "consensus/consent crypto/sign",
+	"consensus/audit":   "consensus/ledger crypto/sign crypto/tlog",
+	"node/fragment":     "consensus/ledger crypto/seal crypto/sign",
+	"cmd/atoll":         "consensus/audit consensus/consent consensus/ledger crypto/seal crypto/sign crypto/tlog node/fragment",
 }
 
 // pure packages must not name these, nor read the clock, themselves or through
 // another package of this module.
-var pure = []string{"consensus/consent", "consensus/ledger", "crypto/sign"}
+var pure = []string{"consensus/audit", "consensus/consent", "consensus/ledger", "crypto/sign", "crypto/tlog", "node/fragment"}
 
 var impure = []string{"os", "net", "math/rand", "math/rand/v2", "syscall", "database/sql"}
 

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"atoll": main})
+}
+
+// TestScripts runs every story in testdata: one file for one feature.
+func TestScripts(t *testing.T) {
+	stories, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(stories) == 0 {
+		t.Fatalf("%d stories, %v", len(stories), err)
+	}
+	testscript.Run(t, testscript.Params{Dir: "testdata", RequireExplicitExec: true})
+}
+
+// The log that is left behind names nobody and nothing (I5): no subject,
+// dataset, output, operator, product or value of the demo stands in it.
+func TestDemoLogIsBlind(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "d")
+	var out, errs strings.Builder
+	if code := run(context.Background(), []string{"demo", "--dir", dir, "--lang", "en"}, &out, &errs); code != 0 {
+		t.Fatalf("exit %d: %s", code, errs.String())
+	}
+	words := []string{"91440300MA5DEM0Q7L", "91110000600037341L", "uscc:", "vat", "sales", "growth", "deduction", "cases", "Wang", "经办", "Tech credit", "科技信用", "18000000", "2310000"}
+	files := 0
+	for _, tree := range []string{"log", "fragments"} {
+		err := filepath.WalkDir(filepath.Join(dir, tree), func(path string, d os.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			files++
+			data, err := os.ReadFile(path)
+			for _, w := range words {
+				if strings.Contains(string(data), w) {
+					t.Errorf("%s contains %q", path, w)
+				}
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if files < 5 {
+		t.Errorf("only %d files looked at", files)
+	}
+	keys, err := filepath.Glob(filepath.Join(dir, "members", "*", "*.key"))
+	if err != nil || len(keys) != 12 {
+		t.Fatalf("%d keys, %v", len(keys), err)
+	}
+	for _, k := range keys {
+		info, err := os.Stat(k)
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", k, info.Mode(), err)
+		}
+	}
+}
