@@ -8,7 +8,34 @@ import (
 	"fmt"
 
 	"github.com/hashicorp/raft"
+	wal "github.com/hashicorp/raft-wal"
 )
+
+// FirstIndex returns the index of the oldest entry, 0 for an empty log.
+func (l *Log) FirstIndex() (uint64, error) { return l.bound((*wal.WAL).FirstIndex) }
+
+// LastIndex returns the index of the newest entry, 0 for an empty log.
+func (l *Log) LastIndex() (uint64, error) { return l.bound((*wal.WAL).LastIndex) }
+
+func (l *Log) bound(f func(*wal.WAL) (uint64, error)) (uint64, error) {
+	l.life.RLock()
+	defer l.life.RUnlock()
+	if err := l.usable(); err != nil {
+		return 0, err
+	}
+	return f(l.wal)
+}
+
+func (l *Log) usable() error {
+	if l.closed {
+		return ErrLogClosed
+	}
+	return l.guard.failed()
+}
+
+// IsMonotonic tells raft that indexes have no gaps: it then empties the log
+// before it continues behind a snapshot.
+func (l *Log) IsMonotonic() bool { return true }
 
 // GetLog reads the entry at index. It returns raft.ErrLogNotFound if the log
 // does not hold it, and stops the store if the record is not the one written.
@@ -66,7 +93,7 @@ func (l *Log) decode(index uint64, r *raft.Log) (err error) {
 // Verify reads the whole log and checks every record and the chain through all
 // of them. It holds one record in memory and may run beside reads and writes;
 // entries deleted or appended meanwhile are left out. What it finds stops the
-// store, like any corrupt read.
+// store, like any corrupt read. Close waits for it: end ctx first.
 func (l *Log) Verify(ctx context.Context) error {
 	l.life.RLock()
 	defer l.life.RUnlock()

@@ -154,32 +154,6 @@ func (l *Log) check(acked extent) error {
 	return l.walk(context.Background(), first, last, at)
 }
 
-// FirstIndex returns the index of the oldest entry, 0 for an empty log.
-func (l *Log) FirstIndex() (uint64, error) { return l.bound((*wal.WAL).FirstIndex) }
-
-// LastIndex returns the index of the newest entry, 0 for an empty log.
-func (l *Log) LastIndex() (uint64, error) { return l.bound((*wal.WAL).LastIndex) }
-
-func (l *Log) bound(f func(*wal.WAL) (uint64, error)) (uint64, error) {
-	l.life.RLock()
-	defer l.life.RUnlock()
-	if err := l.usable(); err != nil {
-		return 0, err
-	}
-	return f(l.wal)
-}
-
-func (l *Log) usable() error {
-	if l.closed {
-		return ErrLogClosed
-	}
-	return l.guard.failed()
-}
-
-// IsMonotonic tells raft that indexes have no gaps: it then empties the log
-// before it continues behind a snapshot.
-func (l *Log) IsMonotonic() bool { return true }
-
 // StoreLog stores one entry, see StoreLogs.
 func (l *Log) StoreLog(e *raft.Log) error { return l.StoreLogs([]*raft.Log{e}) }
 

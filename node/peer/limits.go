@@ -20,6 +20,9 @@ const (
 	peerMemory = 512 * mib
 )
 
+// perSite is how many connections may come from one address.
+const perSite = 128
+
 // limits replaces libp2p's defaults, which are made for strangers who come and
 // go: 64 streams of a protocol with one peer, 8 connections from one address.
 func limits(rules map[Protocol]rule) (network.ResourceManager, error) {
@@ -31,13 +34,13 @@ func limits(rules map[Protocol]rule) (network.ResourceManager, error) {
 		perPeer += 2 * r.streams
 	}
 	c := rcmgr.PartialLimitConfig{
-		System: rcmgr.ResourceLimits{Conns: 2048, FD: 2048, Memory: systemMemory},
+		System: rcmgr.ResourceLimits{Conns: 4096, FD: 4096, Memory: systemMemory},
 		// Transient are connections before the other side has proved who it is,
 		// and streams before they have named a protocol. The former may be
-		// anyone's and stay few. The latter are members' and have no limit of
+		// anyone's, and one address can hold only a part of them. The latter are members' and have no limit of
 		// their own: it would be shared by all, so that one member could fill it
 		// and stop the rest.
-		Transient: rcmgr.ResourceLimits{Conns: 256, FD: 256},
+		Transient: rcmgr.ResourceLimits{Conns: 1024, FD: 1024},
 		PeerDefault: rcmgr.ResourceLimits{
 			// Both sides dial at once, over TCP and QUIC, and reconnect before
 			// the old connection is known to be dead.
@@ -55,8 +58,8 @@ func limits(rules map[Protocol]rule) (network.ResourceManager, error) {
 		rcmgr.WithLimitPerSubnet(
 			// Several members may stand behind one address, each with up to 8
 			// connections. libp2p's default is 8 altogether.
-			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: 256}},
-			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 56, ConnCount: 256}, {PrefixLength: 48, ConnCount: 1024}}),
+			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: perSite}},
+			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 56, ConnCount: perSite}, {PrefixLength: 48, ConnCount: 4 * perSite}}),
 		rcmgr.WithNetworkPrefixLimit(loopback(1<<20)),
 		rcmgr.WithConnRateLimiters(connRate()))
 }
@@ -74,7 +77,7 @@ func loopback(n int) (v4, v6 []rcmgr.NetworkPrefixLimit) {
 // each, without slowing a site of members that all restart at once. libp2p's
 // default of one connection in 5 s after the first 16 does.
 func connRate() *rate.Limiter {
-	site := rate.Limit{RPS: 20, Burst: 256}
+	site := rate.Limit{RPS: 20, Burst: 2 * perSite}
 	return &rate.Limiter{
 		NetworkPrefixLimits: []rate.PrefixLimit{{Prefix: loopback4}, {Prefix: loopback6}}, // no limit
 		SubnetRateLimiter: rate.SubnetLimiter{

@@ -154,14 +154,11 @@ func (h *Host) Connected() []string {
 	return names
 }
 
-// The host is its own connection gater: members only, on dial and on accept,
-// over TCP and QUIC alike. Before the handshake nobody can be told apart, so
-// that InterceptAccept leaves it to the limits per address.
-
 func (h *Host) isMember(id peer.ID) bool { return h.roster.Load().ids[id] != nil }
 
-// A gate implements libp2p's connmgr.ConnectionGater, away from the methods
-// that Host offers to others.
+// A gate is libp2p's ConnectionGater: members only, on dial and on accept, over
+// TCP and QUIC alike. Before the handshake nobody can be told apart, so that
+// InterceptAccept leaves it to the limits per address.
 type gate struct{ h *Host }
 
 func (g gate) InterceptPeerDial(id peer.ID) bool                               { return g.h.isMember(id) }
