@@ -23,6 +23,8 @@ var rings = map[string]string{
 	"consensus/consent": "crypto/sign",
 	"consensus/ledger":  "consensus/consent crypto/sign",
 	"consensus/audit":   "consensus/ledger crypto/sign crypto/tlog",
+	"consensus/replica": "consensus/ledger crypto/sign crypto/tlog",
+	"node/peer":         "",
 	"node/fragment":     "consensus/ledger crypto/seal crypto/sign",
 	"cmd/atoll":         "consensus/audit consensus/consent consensus/ledger crypto/seal crypto/sign crypto/tlog node/fragment",
 }

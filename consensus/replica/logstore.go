@@ -1,0 +1,280 @@
+package replica
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+	wal "github.com/hashicorp/raft-wal"
+	"github.com/hashicorp/raft-wal/fs"
+	"github.com/hashicorp/raft-wal/metadb"
+	"github.com/hashicorp/raft-wal/segment"
+	"github.com/hashicorp/raft-wal/types"
+)
+
+// ErrLogClosed is the answer of a closed Log.
+var ErrLogClosed = errors.New("raft log is closed")
+
+// LogOptions are the choices a Log leaves open. The zero value is good.
+type LogOptions struct {
+	// SegmentSize is the size in bytes of a segment file, which is allocated
+	// when it is created. 0 means 8 MiB, small enough for several nodes on one
+	// small disk; a batch larger than that still fits.
+	SegmentSize int
+	// WriteLimit is how long one write may take before the disk counts as
+	// hanging. 0 means 10 s.
+	WriteLimit time.Duration
+	// Logger hears what raft-wal has to say. nil means nobody.
+	Logger *slog.Logger
+
+	// Where the tests put their faulty disks.
+	vfs  types.VFS
+	meta types.MetaStore
+}
+
+// A Log is raft's log and stable store on disk: raft-wal, and what it lacks.
+//
+//   - Every record carries the hash of its predecessor and of itself. A record
+//     is checked on every read, the chain of all of them by OpenLog and Verify.
+//   - It is fail-stop: after the first write or fsync error, the first read of
+//     anything but what was written, or the first write that hangs, every call
+//     answers with that error, and Fatal reports it.
+//   - No acknowledged entry disappears from its end unnoticed, see mark.
+//
+// Its methods may be called at once from several goroutines.
+type Log struct {
+	dir   string
+	wal   *wal.WAL
+	mark  *mark
+	guard *guard
+
+	life   sync.RWMutex // held for reading by every call, for writing by Close
+	closed bool
+
+	mu    sync.Mutex // one write at a time: raft compacts while it appends
+	has   extent
+	trims int // suffixes deleted so far; Verify starts again when it changes
+}
+
+var (
+	_ raft.LogStore          = (*Log)(nil)
+	_ raft.StableStore       = (*Log)(nil)
+	_ raft.MonotonicLogStore = (*Log)(nil)
+)
+
+// OpenLog opens the log in dir, which is created if need be, and verifies all
+// of it. A *CorruptError means that the disk does not hold what was written.
+// Only one Log may have dir open: a second OpenLog waits for the first to close.
+func OpenLog(dir string, opts LogOptions) (*Log, error) {
+	opts = opts.withDefaults()
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	_, err := os.Stat(filepath.Join(dir, metadb.FileName))
+	mark, acked, err := openMark(dir, errors.Is(err, os.ErrNotExist))
+	if err != nil {
+		return nil, err
+	}
+	l := &Log{dir: dir, mark: mark, guard: newGuard(opts.WriteLimit)}
+	if err := mendTail(dir, opts.vfs, opts.meta, acked); err != nil {
+		return nil, errors.Join(err, opts.meta.Close(), mark.close())
+	}
+	l.wal, err = wal.Open(dir,
+		wal.WithSegmentSize(opts.SegmentSize),
+		wal.WithMetaStore(opts.meta),
+		wal.WithSegmentFiler(segment.NewFiler(dir, opts.vfs)),
+		wal.WithLogger(walLogger(opts.Logger)))
+	if err != nil {
+		if errors.Is(err, wal.ErrCorrupt) {
+			err = &CorruptError{Dir: dir, Reason: err.Error()}
+		}
+		return nil, errors.Join(err, opts.meta.Close(), mark.close())
+	}
+	if err := l.check(acked); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+func (o LogOptions) withDefaults() LogOptions {
+	if o.SegmentSize == 0 {
+		o.SegmentSize = 8 << 20
+	}
+	if o.WriteLimit == 0 {
+		o.WriteLimit = 10 * time.Second
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.vfs == nil {
+		o.vfs = fs.New()
+	}
+	if o.meta == nil {
+		o.meta = &metadb.BoltMetaDB{}
+	}
+	return o
+}
+
+// check compares the log just opened with what was acknowledged and sets the
+// extent that the next append continues.
+func (l *Log) check(acked extent) error {
+	first, err := l.wal.FirstIndex()
+	if err != nil {
+		return err
+	}
+	last, err := l.wal.LastIndex()
+	if err != nil {
+		return err
+	}
+	if acked.last > 0 && (first == 0 || first > acked.first) {
+		return &CorruptError{Dir: l.dir, Index: acked.first, Reason: "acknowledged, but missing"}
+	}
+	if last < acked.last {
+		return &CorruptError{Dir: l.dir, Index: last + 1, Reason: "acknowledged, but missing"}
+	}
+	l.has = extent{first: first, last: last}
+	if last == 0 {
+		return nil
+	}
+	at := func(index uint64, sum link) error {
+		if index == acked.last && sum != acked.head {
+			return &CorruptError{Dir: l.dir, Index: index, Reason: "not the record that was acknowledged"}
+		}
+		l.has.head = sum
+		return nil
+	}
+	return l.walk(context.Background(), first, last, at)
+}
+
+// StoreLog stores one entry, see StoreLogs.
+func (l *Log) StoreLog(e *raft.Log) error { return l.StoreLogs([]*raft.Log{e}) }
+
+// StoreLogs appends entries, all or none. When it returns nil they are on disk.
+// The first index must follow the last, unless the log is empty: raft never
+// leaves a gap, so that one stops the store like a failing disk.
+func (l *Log) StoreLogs(entries []*raft.Log) error {
+	if len(entries) == 0 {
+		return nil
+	}
+	return l.write("append", func() error {
+		now := l.has
+		records := make([]*raft.Log, len(entries))
+		for i, e := range entries {
+			if now.last != 0 && e.Index != now.last+1 {
+				return fmt.Errorf("entry %d cannot follow entry %d", e.Index, now.last)
+			}
+			r, sum, err := wrap(now.head, e)
+			if err != nil {
+				return err
+			}
+			records[i] = r
+			if now.last == 0 {
+				now.first = e.Index
+			}
+			now.last, now.head = e.Index, sum
+		}
+		if err := l.wal.StoreLogs(records); err != nil {
+			return err
+		}
+		l.has = now
+		return l.mark.set(now)
+	})
+}
+
+// write runs f as the only write, under the watchdog, which also sees a write
+// that only waits behind a hanging one.
+func (l *Log) write(what string, f func() error) error {
+	l.life.RLock()
+	defer l.life.RUnlock()
+	return l.guard.write(what+" in "+l.dir, func() error {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if err := l.usable(); err != nil {
+			return err
+		}
+		return f()
+	})
+}
+
+// DeleteRange deletes the entries min to max, which must be a prefix or a
+// suffix of the log. The chain goes on after a prefix is deleted, and from the
+// last entry kept after a suffix is. An emptied log starts a new chain.
+func (l *Log) DeleteRange(min, max uint64) error {
+	return l.write("delete", func() error {
+		keep := l.has
+		switch {
+		case min > max || keep.last == 0 || max < keep.first || min > keep.last:
+			return nil
+		case min <= keep.first && max >= keep.last:
+			keep = extent{}
+		case min <= keep.first:
+			keep.first = max + 1
+		case max >= keep.last:
+			_, head, err := l.read(min-1, new(raft.Log))
+			if err != nil {
+				return err
+			}
+			keep.last, keep.head = min-1, head
+			l.trims++
+		default:
+			return fmt.Errorf("entries %d to %d lie in the middle of %d to %d", min, max, keep.first, keep.last)
+		}
+		// The promise must shrink on disk before the log does: after a crash
+		// between the two the log holds more than was promised, never less.
+		if err := errors.Join(l.mark.set(keep), l.mark.sync()); err != nil {
+			return err
+		}
+		if err := l.wal.DeleteRange(min, max); err != nil {
+			return err
+		}
+		l.has = keep
+		return nil
+	})
+}
+
+// Fatal returns a channel that yields exactly one error, when the store stops
+// for good. Raft cannot go on without its log, and panics when it cannot save
+// its term: whoever receives the error should end the process.
+func (l *Log) Fatal() <-chan error { return l.guard.fatal }
+
+// Close waits for calls under way and closes the files. If a write hangs, Close
+// does not wait for it: it returns the error of the watchdog and leaves the
+// files open, to be closed by the end of the process.
+func (l *Log) Close() error {
+	if err := l.guard.failed(); errors.Is(err, ErrStalled) {
+		return err
+	}
+	l.life.Lock()
+	defer l.life.Unlock()
+	if l.closed {
+		return nil
+	}
+	l.closed = true
+	return errors.Join(l.wal.Close(), l.mark.close())
+}
+
+// walLogger hands raft-wal's warnings to log. They matter in one case: it
+// reports a failed change of segments there, and only there; the next append
+// then fails.
+func walLogger(log *slog.Logger) hclog.Logger {
+	return hclog.New(&hclog.LoggerOptions{
+		Name: "raft-wal", Level: hclog.Warn, DisableTime: true,
+		Output: lineWriter(func(line string) { log.Warn(line) }),
+	})
+}
+
+// A lineWriter is called with each line that is written to it.
+type lineWriter func(line string)
+
+func (w lineWriter) Write(b []byte) (int, error) {
+	w(string(bytes.TrimSpace(b)))
+	return len(b), nil
+}

@@ -1,0 +1,72 @@
+package replica
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// ErrStalled is the fatal error of a store whose disk took longer over one
+// write than LogOptions.WriteLimit.
+var ErrStalled = errors.New("disk write hangs")
+
+// A guard makes a store fail-stop: the first error of a write, or the first
+// write that takes longer than limit, is the answer to every call after it.
+//
+// Both halves are needed. After a failed fsync the kernel may have dropped the
+// dirty pages, so that a second, successful fsync proves nothing about the
+// first. And raft keeps a leader whose disk hangs in office for ever: its
+// heartbeats do not touch the disk, so no follower stands for election.
+type guard struct {
+	limit time.Duration
+	fatal chan error // holds one: sending the first error never waits
+
+	mu  sync.Mutex
+	err error
+}
+
+func newGuard(limit time.Duration) *guard {
+	return &guard{limit: limit, fatal: make(chan error, 1)}
+}
+
+// failed returns the error the store stopped with, or nil.
+func (g *guard) failed() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.err
+}
+
+// fail stops the store. It returns the error the store stopped with, which is
+// an earlier one if there was one.
+func (g *guard) fail(err error) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.err == nil {
+		g.err = err
+		g.fatal <- err
+	}
+	return g.err
+}
+
+// write runs one write under the watchdog. The timer reports from a goroutine
+// of its own, because a write that hangs in the kernel never returns to tell.
+func (g *guard) write(what string, f func() error) error {
+	if err := g.failed(); err != nil {
+		return err
+	}
+	timer := time.AfterFunc(g.limit, func() {
+		g.fail(fmt.Errorf("%s: %w for more than %v", what, ErrStalled, g.limit))
+	})
+	err := f()
+	timer.Stop()
+	if err != nil && !errors.Is(err, ErrLogClosed) {
+		return g.fail(fmt.Errorf("%s: %w", what, err))
+	}
+	if err == nil {
+		// A write that came through after the watchdog gave it up: it is on
+		// disk, but whoever waits must not hear so from a store declared dead.
+		err = g.failed()
+	}
+	return err
+}

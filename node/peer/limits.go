@@ -1,0 +1,89 @@
+package peer
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/protocol"
+	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
+	"github.com/libp2p/go-libp2p/x/rate"
+)
+
+// Memory here is what libp2p may buffer. It sets aside 256 KiB for each stream
+// and more for fast ones, and takes it only when a peer sends faster than it is
+// read.
+const (
+	systemMemory = 2 * gib
+	// peerMemory is room for every stream the table grants one member, in both
+	// directions, so that one member cannot use up the memory of the others.
+	peerMemory = 512 * mib
+)
+
+// perSite is how many connections may come from one address.
+const perSite = 128
+
+// limits replaces libp2p's defaults, which are made for strangers who come and
+// go: 64 streams of a protocol with one peer, 8 connections from one address.
+func limits(rules map[Protocol]rule) (network.ResourceManager, error) {
+	perPeer := 64 // identify, and streams that have not named their protocol yet
+	table := map[protocol.ID]rcmgr.ResourceLimits{}
+	for p, r := range rules {
+		both := rcmgr.LimitVal(2 * r.streams)
+		table[protocol.ID(p)] = rcmgr.ResourceLimits{StreamsInbound: both, StreamsOutbound: both, Streams: 2 * both}
+		perPeer += 2 * r.streams
+	}
+	c := rcmgr.PartialLimitConfig{
+		System: rcmgr.ResourceLimits{Conns: 4096, FD: 4096, Memory: systemMemory},
+		// Transient are connections before the other side has proved who it is,
+		// and streams before they have named a protocol. The former may be
+		// anyone's, and one address can hold only a part of them. The latter are members' and have no limit of
+		// their own: it would be shared by all, so that one member could fill it
+		// and stop the rest.
+		Transient: rcmgr.ResourceLimits{Conns: 1024, FD: 1024},
+		PeerDefault: rcmgr.ResourceLimits{
+			// Both sides dial at once, over TCP and QUIC, and reconnect before
+			// the old connection is known to be dead.
+			Conns: 8, ConnsInbound: 8, ConnsOutbound: 8, FD: 8,
+			StreamsInbound: rcmgr.LimitVal(perPeer), StreamsOutbound: rcmgr.LimitVal(perPeer), Streams: rcmgr.LimitVal(2 * perPeer),
+			Memory: peerMemory,
+		},
+		ProtocolPeer: table,
+		// Of what is not in the table there is only libp2p's identify.
+		ProtocolPeerDefault: rcmgr.ResourceLimits{StreamsInbound: 16, StreamsOutbound: 16, Streams: 32},
+		Stream:              rcmgr.ResourceLimits{Memory: 16 * mib}, // the largest window of a fast stream
+	}
+	return rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(c.Build(rcmgr.InfiniteLimits)),
+		rcmgr.WithMetricsDisabled(),
+		rcmgr.WithLimitPerSubnet(
+			// Several members may stand behind one address, each with up to 8
+			// connections. libp2p's default is 8 altogether.
+			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: perSite}},
+			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 56, ConnCount: perSite}, {PrefixLength: 48, ConnCount: 4 * perSite}}),
+		rcmgr.WithNetworkPrefixLimit(loopback(1<<20)),
+		rcmgr.WithConnRateLimiters(connRate()))
+}
+
+var loopback4, loopback6 = netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::1/128")
+
+// loopback allows n connections from this machine, where a whole network may
+// run for a demonstration.
+func loopback(n int) (v4, v6 []rcmgr.NetworkPrefixLimit) {
+	return []rcmgr.NetworkPrefixLimit{{Network: loopback4, ConnCount: n}},
+		[]rcmgr.NetworkPrefixLimit{{Network: loopback6, ConnCount: n}}
+}
+
+// connRate bounds what handshakes with strangers may cost, about 1 ms of CPU
+// each, without slowing a site of members that all restart at once. libp2p's
+// default of one connection in 5 s after the first 16 does.
+func connRate() *rate.Limiter {
+	site := rate.Limit{RPS: 20, Burst: 2 * perSite}
+	return &rate.Limiter{
+		NetworkPrefixLimits: []rate.PrefixLimit{{Prefix: loopback4}, {Prefix: loopback6}}, // no limit
+		SubnetRateLimiter: rate.SubnetLimiter{
+			IPv4SubnetLimits: []rate.SubnetLimit{{PrefixLength: 32, Limit: site}},
+			IPv6SubnetLimits: []rate.SubnetLimit{{PrefixLength: 56, Limit: site}},
+			GracePeriod:      time.Minute,
+		},
+	}
+}

@@ -1,0 +1,183 @@
+package peer
+
+import (
+	"crypto/ed25519"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/libp2p/go-libp2p/core/control"
+	"github.com/libp2p/go-libp2p/core/crypto"
+	"github.com/libp2p/go-libp2p/core/network"
+	"github.com/libp2p/go-libp2p/core/peer"
+	"github.com/libp2p/go-libp2p/core/peerstore"
+	"github.com/libp2p/go-libp2p/p2p/net/swarm"
+	"github.com/multiformats/go-multiaddr"
+)
+
+// A Member is one node that may connect: an organisation's name in the ledger,
+// the Ed25519 key of its libp2p identity, the multiaddrs where it listens
+// ("/dns4/tax.example/tcp/4711", "/ip4/192.0.2.1/udp/4711/quic-v1"), possibly
+// none, and its roles.
+type Member struct {
+	Name  string
+	Key   ed25519.PublicKey
+	Addrs []string
+	Roles []string
+}
+
+// A seat is a member as the host keeps it.
+type seat struct {
+	Member
+	id    peer.ID
+	addrs []multiaddr.Multiaddr
+	slots map[Protocol]chan struct{} // a place in the channel is one open stream
+}
+
+// A roster is the list of members at one moment. It never changes.
+type roster struct {
+	names map[string]*seat
+	ids   map[peer.ID]*seat
+}
+
+// has says whether the seat holds role; everyone holds "".
+func (s *seat) has(role string) bool {
+	return role == "" || slices.Contains(s.Roles, role)
+}
+
+// SetMembers replaces the list of members, this node among them. Connections
+// with those no longer listed are closed before it returns, and none come
+// after. A list with an error is refused as a whole and changes nothing.
+func (h *Host) SetMembers(members []Member) error {
+	h.setting.Lock()
+	defer h.setting.Unlock()
+	old := h.roster.Load()
+	next, err := h.seatAll(members, old)
+	if err != nil {
+		return err
+	}
+	h.roster.Store(next)
+	book := h.libp2p.Peerstore()
+	for id := range old.ids {
+		if next.ids[id] == nil {
+			book.ClearAddrs(id)
+			if err := h.libp2p.Network().ClosePeer(id); err != nil {
+				h.log.Warn("closing the connection of a former member", "member", old.ids[id].Name, "err", err)
+			}
+		}
+	}
+	for id, s := range next.ids {
+		before := old.ids[id]
+		if id == h.libp2p.ID() || before != nil && slices.EqualFunc(before.addrs, s.addrs, multiaddr.Multiaddr.Equal) {
+			continue
+		}
+		book.ClearAddrs(id)
+		book.AddAddrs(id, s.addrs, peerstore.PermanentAddrTTL)
+		h.clearBackoff(id)
+	}
+	return nil
+}
+
+// clearBackoff makes libp2p forget failed dials, after which it would refuse
+// to dial for 5 s and more. Members have few, fixed addresses, and their
+// callers pace themselves: a restarted member must be found again at once.
+func (h *Host) clearBackoff(id peer.ID) {
+	if s, ok := h.libp2p.Network().(*swarm.Swarm); ok {
+		s.Backoff().Clear(id)
+	}
+}
+
+// seatAll checks a list of members and makes a roster of it. A member keeps the
+// slots it has, with the streams open in them.
+func (h *Host) seatAll(members []Member, old *roster) (*roster, error) {
+	r := &roster{map[string]*seat{}, map[peer.ID]*seat{}}
+	for _, m := range members {
+		s, err := h.newSeat(m)
+		if err != nil {
+			return nil, fmt.Errorf("member %q: %w", m.Name, err)
+		}
+		if r.names[m.Name] != nil || r.ids[s.id] != nil {
+			return nil, fmt.Errorf("member %q: its name or key is listed twice", m.Name)
+		}
+		if (m.Name == h.name) != (s.id == h.libp2p.ID()) {
+			return nil, fmt.Errorf("member %q: the list and this node, %q, disagree on its key", m.Name, h.name)
+		}
+		if before := old.ids[s.id]; before != nil {
+			s.slots = before.slots
+		}
+		r.names[m.Name], r.ids[s.id] = s, s
+	}
+	return r, nil
+}
+
+func (h *Host) newSeat(m Member) (*seat, error) {
+	if m.Name == "" || m.Name != clean(m.Name) {
+		return nil, fmt.Errorf("not a printable name")
+	}
+	key, err := crypto.UnmarshalEd25519PublicKey(m.Key)
+	if err != nil {
+		return nil, err
+	}
+	id, err := peer.IDFromPublicKey(key)
+	if err != nil {
+		return nil, err
+	}
+	m.Roles = slices.Clone(m.Roles)
+	s := &seat{Member: m, id: id, slots: map[Protocol]chan struct{}{}}
+	for _, a := range m.Addrs {
+		full, err := multiaddr.NewMultiaddr(a)
+		if err != nil {
+			return nil, fmt.Errorf("address %q: %w", a, err)
+		}
+		at, of := peer.SplitAddr(full)
+		if at == nil || of != "" && of != id {
+			return nil, fmt.Errorf("address %q belongs to another key", a)
+		}
+		s.addrs = append(s.addrs, at)
+	}
+	for p, r := range h.rules {
+		s.slots[p] = make(chan struct{}, r.streams)
+	}
+	return s, nil
+}
+
+// Connected returns the names of the members with an open connection, sorted.
+func (h *Host) Connected() []string {
+	var names []string
+	r := h.roster.Load()
+	for name := range maps.Keys(r.names) {
+		if h.libp2p.Network().Connectedness(r.names[name].id) == network.Connected {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (h *Host) isMember(id peer.ID) bool { return h.roster.Load().ids[id] != nil }
+
+// A gate is libp2p's ConnectionGater: members only, on dial and on accept, over
+// TCP and QUIC alike. Before the handshake nobody can be told apart, so that
+// InterceptAccept leaves it to the limits per address.
+type gate struct{ h *Host }
+
+func (g gate) InterceptPeerDial(id peer.ID) bool                               { return g.h.isMember(id) }
+func (g gate) InterceptAddrDial(peer.ID, multiaddr.Multiaddr) bool             { return true }
+func (g gate) InterceptAccept(network.ConnMultiaddrs) bool                     { return true }
+func (g gate) InterceptUpgraded(network.Conn) (bool, control.DisconnectReason) { return true, 0 }
+
+func (g gate) InterceptSecured(_ network.Direction, id peer.ID, at network.ConnMultiaddrs) bool {
+	ok := g.h.isMember(id)
+	if !ok {
+		g.h.log.Info("refused a stranger", "identity", id.String(), "address", at.RemoteMultiaddr().String())
+	}
+	return ok
+}
+
+// connected closes a connection that passed the gate just before its member
+// was removed, and so was not there yet when SetMembers closed the others.
+func (h *Host) connected(_ network.Network, c network.Conn) {
+	if !h.isMember(c.RemotePeer()) {
+		c.Close()
+	}
+}

@@ -1,0 +1,69 @@
+package peer
+
+import "time"
+
+// A Protocol names one kind of stream between members.
+type Protocol string
+
+// The protocols of the network. A new version of one gets a new name.
+const (
+	Raft    Protocol = "/atoll/raft/1"    // raft's own messages
+	Submit  Protocol = "/atoll/submit/1"  // a statement for the log, to whoever leads
+	Bundles Protocol = "/atoll/bundles/1" // a range of log entries
+	Head    Protocol = "/atoll/head/1"    // the newest checkpoint
+	Cosign  Protocol = "/atoll/cosign/1"  // a signature over a checkpoint
+	Ask     Protocol = "/atoll/ask/1"     // a fragment
+	Revoke  Protocol = "/atoll/revoke/1"  // a revocation, ahead of the log
+	Catalog Protocol = "/atoll/catalog/1" // what an agency offers
+)
+
+// A shape is how the bytes of a protocol flow.
+type shape int
+
+const (
+	call   shape = iota // one request, one answer: Call and Handle
+	stream              // one request, an answer of any length: Stream and HandleStream
+	raw                 // a net.Conn: Dial and Listener
+)
+
+// A rule says who may use a protocol, and how much of it. Sizes are in bytes.
+type rule struct {
+	shape shape
+	from  string // the role that may ask, "" for any member
+	to    string // the role that may be asked, "" for any member
+
+	request int   // longest request
+	answer  int64 // longest answer
+
+	// deadline bounds a call from end to end, and each pause of a stream:
+	// neither side waits longer for the other's next bytes.
+	deadline time.Duration
+
+	// streams is how many of these one member has open with another at a time;
+	// further calls wait. Whoever does not wait is cut off at twice as many, a
+	// margin for streams whose end is still under way.
+	streams int
+}
+
+const (
+	kib = 1 << 10
+	mib = 1 << 20
+	gib = 1 << 30
+)
+
+// rules is the whole of what members may do to each other. What is not in it is
+// closed.
+var rules = map[Protocol]rule{
+	// Pooled and long-lived; raft sets its own deadlines.
+	Raft: {shape: raw, streams: 32},
+	// A statement is at most 60,000 bytes. A bank's burst arrives at once.
+	Submit: {shape: call, request: 64 * kib, answer: 16 * kib, deadline: 30 * time.Second, streams: 256},
+	// 256 entries of at most 64 KiB, some bundles at a time.
+	Bundles: {shape: stream, request: 4 * kib, answer: 256 * mib, deadline: 30 * time.Second, streams: 8},
+	Head:    {shape: call, request: 4 * kib, answer: 64 * kib, deadline: 10 * time.Second, streams: 32},
+	Cosign:  {shape: call, request: 64 * kib, answer: 64 * kib, deadline: 10 * time.Second, streams: 32},
+	// The agency may take a while to commit its release before the first byte.
+	Ask:     {shape: stream, from: "bank", to: "agency", request: 256 * kib, answer: 64 * gib, deadline: time.Minute, streams: 64},
+	Revoke:  {shape: call, request: 64 * kib, answer: 16 * kib, deadline: 10 * time.Second, streams: 32},
+	Catalog: {shape: call, request: 4 * kib, answer: 4 * mib, deadline: 30 * time.Second, streams: 8},
+}
