@@ -31,8 +31,7 @@ func rotated(i int) tlog.LogSigner {
 
 const threeWitnesses = "log $L1\nwitness n1 $1\nwitness n2 $2\nwitness n3 $3\n"
 
-func TestPolicyVerify(t *testing.T) {
-	const nested = `
+const nestedPolicy = `
 log $L1
 witness n1 $1
 witness n2 $2
@@ -44,39 +43,43 @@ group outside any w1 w2
 group everyone all members outside
 quorum everyone
 `
-	for _, v := range []struct {
-		what   string
-		policy string
-		logs   []int // who signs
-		nodes  []int // who cosigns
-		want   error
-	}{
-		{"log alone", "log $L1\nquorum none\n", []int{1}, nil, nil},
-		{"log alone, and more", "log $L1\nquorum none\n", []int{1, 2}, []int{1}, nil},
-		{"not the log", "log $L1\nquorum none\n", []int{2}, nil, tlog.ErrSignature},
-		{"old of two log keys", "log $L1\nlog $L2\nquorum none\n", []int{1}, nil, nil},
-		{"new of two log keys", "log $L1\nlog $L2\nquorum none\n", []int{2}, nil, nil},
-		{"both of two log keys", "log $L1\nlog $L2\nquorum none\n", []int{2, 1}, nil, nil},
-		{"none of two log keys", "log $L1\nlog $L2\nquorum none\n", []int{3}, nil, tlog.ErrSignature},
-		{"key of another origin", "log $LX\nlog $L2\nquorum none\n", []int{2}, nil, nil},
-		{"only another origin", "log $LX\nquorum none\n", []int{1}, nil, tlog.ErrSignature},
-		{"one witness", threeWitnesses + "quorum n2\n", []int{1}, []int{2}, nil},
-		{"the other witness", threeWitnesses + "quorum n2\n", []int{1}, []int{1, 3}, tlog.ErrQuorum},
-		{"2 of 3", threeWitnesses + "group g 2 n1 n2 n3\nquorum g\n", []int{1}, []int{1, 3}, nil},
-		{"3 of 3 for 2", threeWitnesses + "group g 2 n1 n2 n3\nquorum g\n", []int{1}, []int{1, 2, 3}, nil},
-		{"1 of 3 for 2", threeWitnesses + "group g 2 n1 n2 n3\nquorum g\n", []int{1}, []int{3}, tlog.ErrQuorum},
-		{"none for 2", threeWitnesses + "group g 2 n1 n2 n3\nquorum g\n", []int{1}, nil, tlog.ErrQuorum},
-		{"stranger counts for nothing", threeWitnesses + "group g 2 n1 n2 n3\nquorum g\n", []int{1}, []int{1, 4, 5}, tlog.ErrQuorum},
-		{"witness outside the group", threeWitnesses + "group g 2 n1 n2\nquorum g\n", []int{1}, []int{1, 3}, tlog.ErrQuorum},
-		{"cosigned, not logged", threeWitnesses + "group g any n1 n2 n3\nquorum g\n", []int{2}, []int{1, 2, 3}, tlog.ErrSignature},
-		{"any", threeWitnesses + "group g any n1 n2 n3\nquorum g\n", []int{1}, []int{3}, nil},
-		{"any of none", threeWitnesses + "group g any n1 n2 n3\nquorum g\n", []int{1}, nil, tlog.ErrQuorum},
-		{"all", threeWitnesses + "group g all n1 n2 n3\nquorum g\n", []int{1}, []int{3, 2, 1}, nil},
-		{"all but one", threeWitnesses + "group g all n1 n2 n3\nquorum g\n", []int{1}, []int{2, 3}, tlog.ErrQuorum},
-		{"nested", nested, []int{1}, []int{1, 3, 5}, nil},
-		{"nested, inner short", nested, []int{1}, []int{1, 4, 5}, tlog.ErrQuorum},
-		{"nested, outer short", nested, []int{1}, []int{1, 2, 3}, tlog.ErrQuorum},
-	} {
+
+var policyCases = []struct {
+	what   string
+	policy string
+	logs   []int // who signs
+	nodes  []int // who cosigns
+	want   error
+}{
+	{"log alone", "log $L1\nquorum none\n", []int{1}, nil, nil},
+	{"log alone, and more", "log $L1\nquorum none\n", []int{1, 2}, []int{1}, nil},
+	{"not the log", "log $L1\nquorum none\n", []int{2}, nil, tlog.ErrSignature},
+	{"old of two log keys", "log $L1\nlog $L2\nquorum none\n", []int{1}, nil, nil},
+	{"new of two log keys", "log $L1\nlog $L2\nquorum none\n", []int{2}, nil, nil},
+	{"both of two log keys", "log $L1\nlog $L2\nquorum none\n", []int{2, 1}, nil, nil},
+	{"none of two log keys", "log $L1\nlog $L2\nquorum none\n", []int{3}, nil, tlog.ErrSignature},
+	{"key of another origin", "log $LX\nlog $L2\nquorum none\n", []int{2}, nil, nil},
+	{"only another origin", "log $LX\nquorum none\n", []int{1}, nil, tlog.ErrSignature},
+	{"one witness", threeWitnesses + "quorum n2\n", []int{1}, []int{2}, nil},
+	{"the other witness", threeWitnesses + "quorum n2\n", []int{1}, []int{1, 3}, tlog.ErrQuorum},
+	{"2 of 3", threeWitnesses + "group g 2 n1 n2 n3\nquorum g\n", []int{1}, []int{1, 3}, nil},
+	{"3 of 3 for 2", threeWitnesses + "group g 2 n1 n2 n3\nquorum g\n", []int{1}, []int{1, 2, 3}, nil},
+	{"1 of 3 for 2", threeWitnesses + "group g 2 n1 n2 n3\nquorum g\n", []int{1}, []int{3}, tlog.ErrQuorum},
+	{"none for 2", threeWitnesses + "group g 2 n1 n2 n3\nquorum g\n", []int{1}, nil, tlog.ErrQuorum},
+	{"stranger counts for nothing", threeWitnesses + "group g 2 n1 n2 n3\nquorum g\n", []int{1}, []int{1, 4, 5}, tlog.ErrQuorum},
+	{"witness outside the group", threeWitnesses + "group g 2 n1 n2\nquorum g\n", []int{1}, []int{1, 3}, tlog.ErrQuorum},
+	{"cosigned, not logged", threeWitnesses + "group g any n1 n2 n3\nquorum g\n", []int{2}, []int{1, 2, 3}, tlog.ErrSignature},
+	{"any", threeWitnesses + "group g any n1 n2 n3\nquorum g\n", []int{1}, []int{3}, nil},
+	{"any of none", threeWitnesses + "group g any n1 n2 n3\nquorum g\n", []int{1}, nil, tlog.ErrQuorum},
+	{"all", threeWitnesses + "group g all n1 n2 n3\nquorum g\n", []int{1}, []int{3, 2, 1}, nil},
+	{"all but one", threeWitnesses + "group g all n1 n2 n3\nquorum g\n", []int{1}, []int{2, 3}, tlog.ErrQuorum},
+	{"nested", nestedPolicy, []int{1}, []int{1, 3, 5}, nil},
+	{"nested, inner short", nestedPolicy, []int{1}, []int{1, 4, 5}, tlog.ErrQuorum},
+	{"nested, outer short", nestedPolicy, []int{1}, []int{1, 2, 3}, tlog.ErrQuorum},
+}
+
+func TestPolicyVerify(t *testing.T) {
+	for _, v := range policyCases {
 		p, err := tlog.ParsePolicy(policyText(v.policy))
 		if err != nil {
 			t.Fatalf("%s: %v", v.what, err)

@@ -10,8 +10,19 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// badPolicies are refused, for the reason that stands before them.
+// badPolicies returns policies with the error that each has to meet.
 func badPolicies() map[string]error {
+	same := must(tlog.NewLogVerifier("other.example", rotated(1).Public())).String()
+	logged := must(tlog.NewCosignerVerifier("w.example", rotated(1).Public())).String()
+	r := strings.NewReplacer("$LSAME", same, "$LOGGED", logged)
+	bad := make(map[string]error)
+	for text, want := range badPolicyTemplates() {
+		bad[string(policyText(r.Replace(text)))] = want
+	}
+	return bad
+}
+
+func badPolicyTemplates() map[string]error {
 	const q = "quorum none\n"
 	bad := map[string]error{
 		"":                                      tlog.ErrMalformed,
@@ -67,14 +78,7 @@ func badPolicies() map[string]error {
 		bad["log $L1\nwitness "+word+" $1\n"+q] = tlog.ErrMalformed
 		bad[threeWitnesses+"group "+word+" 1 n1\n"+q] = tlog.ErrMalformed
 	}
-	same := must(tlog.NewLogVerifier("other.example", rotated(1).Public())).String()
-	logged := must(tlog.NewCosignerVerifier("w.example", rotated(1).Public())).String()
-	full := make(map[string]error)
-	for text, want := range bad {
-		text = strings.NewReplacer("$LSAME", same, "$LOGGED", logged).Replace(text)
-		full[string(policyText(text))] = want
-	}
-	return full
+	return bad
 }
 
 func TestBadPolicies(t *testing.T) {
