@@ -14,7 +14,7 @@ import (
 
 // world is a small network whose randomness and clock are the test's.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	genesis *Genesis
 	network sign.NetworkID
 	keys    map[string]Keys
@@ -38,7 +38,7 @@ var everyDay = func(names ...string) (roles []Role) {
 	return roles
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	w := &world{t: t, keys: map[string]Keys{}, now: start, random: rand.NewChaCha8([32]byte{1})}
 	g := &Genesis{
 		Version: 1, Name: "测试网", Origin: "log.test/ledger/1", Suite: Suite, Time: start, Offset: 480,
@@ -72,7 +72,7 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
-func check(t *testing.T, err error) {
+func check(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
