@@ -74,7 +74,7 @@ func Replay(leaves iter.Seq2[[]byte, error]) (*Summary, error) {
 		}
 		s.Time = e.Time
 		s.Verdicts[e.Verdict]++
-		s.Entries[kindOf(e.Statement)]++
+		s.Entries[answer.Kind]++
 	}
 	final, err := ledger.Read(state)
 	if err != nil {
@@ -85,12 +85,4 @@ func Replay(leaves iter.Seq2[[]byte, error]) (*Summary, error) {
 	}
 	s.Head = tree.Head()
 	return s, nil
-}
-
-// kindOf names the kind of a statement that the rules have accepted as one.
-func kindOf(statement []byte) string {
-	if s, err := ledger.Parse(statement); err == nil {
-		return s.Kind
-	}
-	return ledger.KindGenesis
 }

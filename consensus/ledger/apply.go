@@ -9,56 +9,88 @@ import (
 
 // Answer is what a submitter is told.
 type Answer struct {
-	Verdict Verdict
-	Index   uint64 // of the entry; for a known statement, of its first entry
-	Time    uint64 // network time of the entry, 0 for a known statement
-	Known   bool   // the statement was there already: this is its first answer
-	Detail  string // plain words for the author, not part of any leaf
-	Leaf    []byte // the new entry, nil where there is none
+	Verdict Verdict `cbor:"1,keyasint"`
+	Index   uint64  `cbor:"2,keyasint"` // of the entry; for a known statement, of its first entry
+	Time    uint64  `cbor:"3,keyasint"` // network time of a new entry, Unix milliseconds
+	New     bool    `cbor:"4,keyasint"` // the statement became an entry
+	Known   bool    `cbor:"5,keyasint"` // the statement was there already: this is its first answer
+	Kind    string  `cbor:"6,keyasint"` // of a new entry
+	Detail  string  `cbor:"7,keyasint"` // plain words for the author, not part of any leaf
+	Leaf    []byte  `cbor:"-"`          // of a new entry, for whoever keeps the log
 }
 
-// InLog says whether the answer is that of an entry, new or known.
-func (a *Answer) InLog() bool { return a.Leaf != nil || a.Known }
+// InLog says whether the statement stands in the log, new or known.
+func (a *Answer) InLog() bool { return a.New || a.Known }
 
 // Apply decides one statement. It returns the answer and, where the answer has
 // a leaf, the changes that belong with it: the caller writes both, or neither.
 // The error is the view's; nothing was decided then.
 func Apply(v View, raw []byte) (Answer, []Change, error) {
 	t := &transaction{view: v, at: map[string]int{}}
-	state, err := Read(v)
-	if err != nil {
-		return Answer{}, nil, err
+	p, answer, err := t.admit(raw)
+	if err != nil || answer.Verdict != "" {
+		return answer, nil, err
 	}
-	if state == nil {
-		return t.found(raw)
+	if p.genesis != nil {
+		return t.found(raw, p.genesis, p.network)
 	}
-	t.state = state
-	s, err := Parse(raw)
-	if err != nil {
-		if _, network, err := OpenGenesis(raw); err == nil && network == state.NetworkID() {
-			return Answer{Verdict: Accepted, Known: true}, nil, nil
-		}
-		return Answer{Verdict: Malformed, Detail: err.Error()}, nil, nil
-	}
-	author := lookup[Author](t, authorKey(s.KeyID))
-	if t.err != nil {
-		return Answer{}, nil, t.err
-	}
-	if author == nil || s.Verify(state.NetworkID(), author.Key) != nil {
-		return Answer{Verdict: Unverified, Detail: "no member has signed this, or what it carries"}, nil, nil
-	}
-	ids := s.identities(author.Member)
-	if answer := t.recall(ids); answer.Verdict != "" || t.err != nil {
-		return answer, nil, t.err
-	}
-	if answer := state.untimely(s, author); answer.Verdict != "" {
+	if answer := t.state.untimely(p.statement, p.author); answer.Verdict != "" {
 		return answer, nil, nil
 	}
-	state.tell(author.Member, s.ID.Time())
+	t.state.tell(p.author.Member, p.statement.ID.Time())
 	t.expire()
-	verdict := t.decide(s, author)
-	t.remember(ids, s, verdict)
-	return t.commit(raw, verdict)
+	verdict := t.decide(p.statement, p.author)
+	t.remember(p.ids, p.statement, verdict)
+	return t.commit(raw, p.statement.Kind, verdict)
+}
+
+// Screen answers what needs no entry to be answered: a statement that does not
+// parse or verify, and one that the log knows. Verdict is empty where [Apply]
+// would have to decide. A replica screens before it proposes, so that garbage
+// does not reach the others; Apply does not rely on it.
+func Screen(v View, raw []byte) (Answer, error) {
+	t := &transaction{view: v}
+	_, answer, err := t.admit(raw)
+	return answer, err
+}
+
+// proposal is a statement that may become an entry: the founding of an empty
+// log, or what a member signed.
+type proposal struct {
+	genesis   *Genesis
+	network   sign.NetworkID
+	statement *Statement
+	author    *Author
+	ids       []identity
+}
+
+// admit reads the state and the statement, checks signatures, and recalls a
+// first answer. It returns a proposal, or an answer with a verdict.
+func (t *transaction) admit(raw []byte) (p proposal, a Answer, err error) {
+	if t.state, err = Read(t.view); err != nil {
+		return p, a, err
+	}
+	if t.state == nil {
+		if p.genesis, p.network, err = OpenGenesis(raw); err != nil {
+			return p, Answer{Verdict: Malformed, Detail: err.Error()}, nil
+		}
+		return p, a, nil
+	}
+	if p.statement, err = Parse(raw); err != nil {
+		if _, network, err := OpenGenesis(raw); err == nil && network == t.state.NetworkID() {
+			return p, Answer{Verdict: Accepted, Known: true}, nil
+		}
+		return p, Answer{Verdict: Malformed, Detail: err.Error()}, nil
+	}
+	p.author = lookup[Author](t, authorKey(p.statement.KeyID))
+	if t.err != nil {
+		return p, a, t.err
+	}
+	if p.author == nil || p.statement.Verify(t.state.NetworkID(), p.author.Key) != nil {
+		return p, Answer{Verdict: Unverified, Detail: "no member has signed this, or what it carries"}, nil
+	}
+	p.ids = p.statement.identities(p.author.Member)
+	return p, t.recall(p.ids), t.err
 }
 
 // untimely answers statements that are too old to be new, and those whose
@@ -207,7 +239,7 @@ func (t *transaction) expire() {
 }
 
 // commit closes the entry: the leaf, the state record and all changes.
-func (t *transaction) commit(raw []byte, verdict Verdict) (Answer, []Change, error) {
+func (t *transaction) commit(raw []byte, kind string, verdict Verdict) (Answer, []Change, error) {
 	e := Entry{Index: t.state.Size, Time: t.state.Time, Verdict: verdict, Statement: raw}
 	leaf, err := e.Marshal()
 	if err != nil && t.err == nil {
@@ -218,15 +250,11 @@ func (t *transaction) commit(raw []byte, verdict Verdict) (Answer, []Change, err
 	if t.err != nil {
 		return Answer{}, nil, t.err
 	}
-	return Answer{Verdict: verdict, Index: e.Index, Time: e.Time, Leaf: leaf}, t.changes, nil
+	return Answer{Verdict: verdict, Index: e.Index, Time: e.Time, New: true, Kind: kind, Leaf: leaf}, t.changes, nil
 }
 
 // found makes genesis the first entry.
-func (t *transaction) found(raw []byte) (Answer, []Change, error) {
-	g, network, err := OpenGenesis(raw)
-	if err != nil {
-		return Answer{Verdict: Malformed, Detail: err.Error()}, nil, nil
-	}
+func (t *transaction) found(raw []byte, g *Genesis, network sign.NetworkID) (Answer, []Change, error) {
 	t.state = &State{Network: network[:], Time: g.Time, Offset: g.Offset}
 	t.put(purposesKey, g.Purposes)
 	for _, v := range g.Voters {
@@ -237,5 +265,5 @@ func (t *transaction) found(raw []byte) (Answer, []Change, error) {
 		t.put(memberKey(c.Name), c)
 		t.put(authorKey(sign.KeyIDOf(c.Statement)), Author{Member: c.Name, Key: c.Statement, Roles: c.Roles})
 	}
-	return t.commit(raw, Accepted)
+	return t.commit(raw, KindGenesis, Accepted)
 }
