@@ -91,7 +91,7 @@ func OpenLog(dir string, opts LogOptions) (*Log, error) {
 		wal.WithSegmentSize(opts.SegmentSize),
 		wal.WithMetaStore(opts.meta),
 		wal.WithSegmentFiler(segment.NewFiler(dir, opts.vfs)),
-		wal.WithLogger(walLogger(opts.Logger)))
+		wal.WithLogger(hcLogger("raft-wal", opts.Logger)))
 	if err != nil {
 		if errors.Is(err, wal.ErrCorrupt) {
 			err = &CorruptError{Dir: dir, Reason: err.Error()}
@@ -261,12 +261,12 @@ func (l *Log) Close() error {
 	return errors.Join(l.wal.Close(), l.mark.close())
 }
 
-// walLogger hands raft-wal's warnings to log. They matter in one case: it
-// reports a failed change of segments there, and only there; the next append
-// then fails.
-func walLogger(log *slog.Logger) hclog.Logger {
+// hcLogger hands a library's warnings to log. Those of raft-wal matter in one
+// case: it reports a failed change of segments there, and only there; the next
+// append then fails.
+func hcLogger(name string, log *slog.Logger) hclog.Logger {
 	return hclog.New(&hclog.LoggerOptions{
-		Name: "raft-wal", Level: hclog.Warn, DisableTime: true,
+		Name: name, Level: hclog.Warn, DisableTime: true,
 		Output: lineWriter(func(line string) { log.Warn(line) }),
 	})
 }

@@ -1,0 +1,240 @@
+package replica
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"atoll/consensus/ledger"
+	"atoll/crypto/tlog"
+
+	"github.com/hashicorp/raft"
+)
+
+var errCatchingUp = errors.New("this replica is catching up")
+
+// fetchAtOnce is how many entries are asked of a member at a time.
+const fetchAtOnce = tlog.TileWidth
+
+// catchup brings a replica that raft's log no longer reaches to where the
+// others are: it fetches entries from any member, checks that they lead to the
+// marker's root before it believes one of them, and applies their statements
+// by the rules. A member that serves another history costs one attempt.
+//
+// Until that is done raft goes on delivering newer entries. They are postponed:
+// they lie in this node's own raft log, from which they are read afterwards.
+type catchup struct {
+	r *Replica
+
+	mu        sync.Mutex
+	target    *marker // nil while there is nothing to catch up with
+	postponed uint64  // index of the last raft entry that waits in raft's log
+}
+
+func (c *catchup) active() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.target != nil
+}
+
+// postpone notes an entry that has to wait, or says that none has to.
+func (c *catchup) postpone(index uint64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.target == nil {
+		return false
+	}
+	c.postponed = max(c.postponed, index)
+	return true
+}
+
+// start sets a target and begins, or moves the target of what is under way.
+func (c *catchup) start(m *marker) {
+	at, _ := c.r.store.position()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if at.Raft >= m.Raft {
+		return
+	}
+	running := c.target != nil
+	c.target = m
+	if !running {
+		c.r.running.Go(c.run)
+	}
+}
+
+func (c *catchup) run() {
+	for attempt := 0; ; attempt++ {
+		err := c.reach()
+		if err == nil {
+			err = c.finish()
+		}
+		if err == nil || c.r.ctx.Err() != nil {
+			return
+		}
+		if !errors.Is(err, errOtherHistory) && !errors.Is(err, errSource) {
+			c.r.fail(err)
+			return
+		}
+		c.r.log.Warn("catching up", "attempt", attempt, "error", err)
+		select {
+		case <-time.After(c.r.pause(attempt)):
+		case <-c.r.ctx.Done():
+			return
+		}
+	}
+}
+
+var (
+	errSource       = errors.New("a member did not serve its entries")
+	errOtherHistory = errors.New("a member served another history")
+)
+
+// reach asks members in turn until one leads to the target.
+func (c *catchup) reach() error {
+	var all error
+	for _, member := range c.r.others {
+		c.mu.Lock()
+		m := c.target
+		c.mu.Unlock()
+		err := c.from(member, m)
+		if err == nil || !errors.Is(err, errOtherHistory) && !errors.Is(err, errSource) {
+			return err
+		}
+		all = errors.Join(all, err)
+	}
+	return all
+}
+
+// from fetches entries of one member up to a marker. The first pass only
+// hashes: what it hashes must lead to the marker's root. The second applies,
+// and insists on the very hashes of the first.
+func (c *catchup) from(member string, m *marker) error {
+	at, _ := c.r.store.position()
+	if at.Size >= m.Size {
+		return c.settle(m)
+	}
+	tree, err := c.r.store.copyTree()
+	if err != nil {
+		return err
+	}
+	var digests [][sha256.Size]byte // of the bundles of the first pass
+	err = c.each(member, at.Size, m.Size, func(leaves [][]byte) error {
+		digests = append(digests, digestOf(leaves))
+		for _, leaf := range leaves {
+			tree.AppendHash(tlog.LeafHash(leaf))
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if tree.Root() != tlog.Hash(m.Root) {
+		return fmt.Errorf("%s: %w: it does not lead to the root at size %d", member, errOtherHistory, m.Size)
+	}
+	err = c.each(member, at.Size, m.Size, func(leaves [][]byte) error {
+		if len(digests) == 0 || digestOf(leaves) != digests[0] {
+			return fmt.Errorf("%s: %w: it changed between two readings", member, errOtherHistory)
+		}
+		digests = digests[1:]
+		return c.apply(leaves)
+	})
+	if err != nil {
+		return err
+	}
+	return c.settle(m)
+}
+
+func digestOf(leaves [][]byte) [sha256.Size]byte {
+	h := sha256.New()
+	for _, leaf := range leaves {
+		l := tlog.LeafHash(leaf)
+		h.Write(l[:])
+	}
+	return [sha256.Size]byte(h.Sum(nil))
+}
+
+// each hands the entries from first to last, exclusive, to f, some at a time.
+func (c *catchup) each(member string, first, last uint64, f func(leaves [][]byte) error) error {
+	for first < last {
+		count := min(last-first, fetchAtOnce)
+		leaves, err := c.r.request(member, first, count)
+		if err != nil {
+			return fmt.Errorf("%s: %w: %v", member, errSource, err)
+		}
+		if err := f(leaves); err != nil {
+			return err
+		}
+		first += count
+	}
+	return nil
+}
+
+// apply takes in entries of the true history. That the rules here make another
+// leaf of a statement means that this node and the network do not run the same
+// rules, which nothing but an update mends.
+func (c *catchup) apply(leaves [][]byte) error {
+	return c.r.store.batch(func(w *writer) error {
+		for _, leaf := range leaves {
+			e, err := ledger.ParseEntry(leaf)
+			if err != nil {
+				return err
+			}
+			answer, err := w.statement(e.Statement)
+			if err != nil {
+				return err
+			}
+			if !bytes.Equal(answer.Leaf, leaf) {
+				return fmt.Errorf("entry %d: the network says %q, the rules of this node say %q; run the network's version", e.Index, e.Verdict, answer.Verdict)
+			}
+		}
+		return nil
+	})
+}
+
+// settle moves the position in raft's log to the marker's, once the entries
+// are those of the marker.
+func (c *catchup) settle(m *marker) error {
+	return c.r.store.batch(func(w *writer) error {
+		if w.s.at.Size != m.Size || w.s.tree.Root() != tlog.Hash(m.Root) {
+			return fmt.Errorf("this node's log of %d entries is not the network's of %d; it keeps its files and stops", w.s.at.Size, m.Size)
+		}
+		w.passed(max(w.s.at.Raft, m.Raft), max(w.s.at.Term, m.Term))
+		return nil
+	})
+}
+
+// finish flushes, applies what was postponed from raft's own log, and ends the
+// catching up at a moment when nothing is left to apply.
+func (c *catchup) finish() error {
+	if err := c.r.store.flush(); err != nil {
+		return err
+	}
+	for {
+		at, _ := c.r.store.position()
+		c.mu.Lock()
+		if at.Raft < c.target.Raft {
+			c.mu.Unlock()
+			return fmt.Errorf("%w: the target has moved", errSource)
+		}
+		if at.Raft >= c.postponed {
+			c.target = nil
+			c.mu.Unlock()
+			return nil
+		}
+		last := c.postponed
+		c.mu.Unlock()
+		for i := at.Raft + 1; i <= last; i++ {
+			var l raft.Log
+			if err := c.r.raftLog.GetLog(i, &l); err != nil {
+				return fmt.Errorf("raft entry %d, which waited for the catching up: %w", i, err)
+			}
+			if err := c.r.store.batch(func(w *writer) error { _, err := c.r.take(w, &l); return err }); err != nil {
+				return err
+			}
+		}
+	}
+}

@@ -1,0 +1,151 @@
+package replica
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"atoll/consensus/ledger"
+
+	"github.com/hashicorp/raft"
+)
+
+// A command in raft's log is one byte that says what follows, and that.
+const commandStatement = 1
+
+// fsm is what raft drives: it hands commands to the store and snapshots
+// nothing. raft calls its methods from one goroutine.
+type fsm struct{ r *Replica }
+
+var (
+	_ raft.BatchingFSM        = fsm{}
+	_ raft.ConfigurationStore = fsm{}
+)
+
+// Apply implements raft.FSM; raft calls ApplyBatch instead.
+func (f fsm) Apply(l *raft.Log) any { return f.ApplyBatch([]*raft.Log{l})[0] }
+
+// ApplyBatch takes in what raft has committed. An entry is durable before it
+// comes here, in raft's log on a quorum: nothing here needs to be synced
+// before it is answered.
+func (f fsm) ApplyBatch(logs []*raft.Log) []any {
+	answers := make([]any, len(logs))
+	if f.r.catchup.postpone(logs[len(logs)-1].Index) {
+		for i := range answers {
+			answers[i] = errCatchingUp
+		}
+		return answers
+	}
+	err := f.r.store.batch(func(w *writer) error {
+		for i, l := range logs {
+			answer, err := f.r.take(w, l)
+			if err != nil {
+				return err
+			}
+			answers[i] = answer
+		}
+		return nil
+	})
+	if err != nil {
+		f.r.fail(err)
+		for i := range answers {
+			answers[i] = err
+		}
+	}
+	return answers
+}
+
+// take applies one entry of raft's log unless the database has it already:
+// after a restart raft hands out again what came after its snapshot.
+func (r *Replica) take(w *writer, l *raft.Log) (answer ledger.Answer, err error) {
+	if l.Index <= w.s.at.Raft {
+		return answer, nil
+	}
+	if l.Type == raft.LogCommand {
+		if len(l.Data) == 0 || l.Data[0] != commandStatement {
+			return answer, fmt.Errorf("raft entry %d is of a kind that this version does not know; update this node", l.Index)
+		}
+		if answer, err = w.statement(l.Data[1:]); err != nil {
+			return answer, fmt.Errorf("raft entry %d: %w", l.Index, err)
+		}
+		if answer.New && answer.Kind != ledger.KindTick {
+			r.busy.Store(answer.Index)
+		}
+	}
+	w.passed(l.Index, l.Term)
+	return answer, nil
+}
+
+// StoreConfiguration implements raft.ConfigurationStore: servers that the
+// ledger does not know as voters or members stop the replica, whoever let them
+// in.
+func (f fsm) StoreConfiguration(index uint64, c raft.Configuration) {
+	for _, s := range c.Servers {
+		voter, member := f.r.voters[string(s.ID)], f.r.members[string(s.ID)]
+		if !member || s.Suffrage != raft.Nonvoter && !voter || string(s.Address) != string(s.ID) {
+			f.r.fail(fmt.Errorf("raft entry %d makes %q a %s at %q, which the ledger does not: raft's configuration was tampered with", index, s.ID, s.Suffrage, s.Address))
+			return
+		}
+	}
+}
+
+// marker is all that a snapshot holds: a place in the log and its root. No
+// state is ever transferred; see catchup.
+type marker struct {
+	Raft uint64 `json:"raft"`
+	Term uint64 `json:"term"`
+	Size uint64 `json:"size"`
+	Root []byte `json:"root"`
+}
+
+const maxMarker = 4096
+
+// Snapshot implements raft.FSM. It flushes first: raft truncates its log up to
+// here, and then the database alone has what came before.
+func (f fsm) Snapshot() (raft.FSMSnapshot, error) {
+	if f.r.catchup.active() {
+		return nil, errCatchingUp
+	}
+	if err := f.r.store.flush(); err != nil {
+		f.r.fail(err)
+		return nil, err
+	}
+	at, _ := f.r.store.position()
+	return &marker{at.Raft, at.Term, at.Size, at.Root[:]}, nil
+}
+
+// Persist implements raft.FSMSnapshot.
+func (m *marker) Persist(sink raft.SnapshotSink) error {
+	if err := json.NewEncoder(sink).Encode(m); err != nil {
+		return errors.Join(err, sink.Cancel())
+	}
+	return sink.Close()
+}
+
+// Release implements raft.FSMSnapshot.
+func (m *marker) Release() {}
+
+func readMarker(r io.Reader) (*marker, error) {
+	m := new(marker)
+	if err := json.NewDecoder(io.LimitReader(r, maxMarker)).Decode(m); err != nil {
+		return nil, fmt.Errorf("snapshot marker: %w", err)
+	}
+	if len(m.Root) != 32 {
+		return nil, errors.New("snapshot marker: root")
+	}
+	return m, nil
+}
+
+// Restore implements raft.FSM: a marker from the leader says where the log is,
+// because this node has been away for longer than raft's log reaches back. It
+// returns at once, and the entries are fetched behind it.
+func (f fsm) Restore(from io.ReadCloser) error {
+	defer from.Close()
+	m, err := readMarker(from)
+	if err != nil {
+		return err
+	}
+	f.r.catchup.start(m)
+	return nil
+}

@@ -1,0 +1,64 @@
+package replica
+
+import (
+	"bytes"
+
+	"atoll/crypto/tlog"
+
+	"github.com/google/btree"
+)
+
+// layer is what has been applied and is not yet in the database: one lies open
+// to be filled, one at most is being written.
+type layer struct {
+	state   *btree.BTreeG[item] // ledger keys; a nil value is a deletion
+	first   uint64              // index of entries[0]
+	entries [][]byte            // leaves
+	tiles   map[tlog.Tile][]byte
+	head    position // set when the layer is closed
+	bytes   int
+}
+
+type item struct{ key, value []byte }
+
+func newLayer(first uint64) *layer {
+	return &layer{
+		state: btree.NewG(32, func(a, b item) bool { return bytes.Compare(a.key, b.key) < 0 }),
+		first: first,
+		tiles: map[tlog.Tile][]byte{},
+	}
+}
+
+func (l *layer) set(key, value []byte) {
+	l.state.ReplaceOrInsert(item{key, value})
+	l.bytes += len(key) + len(value) + 64
+}
+
+// next returns the first item whose key is greater than after.
+func (l *layer) next(after []byte) (found item, ok bool) {
+	l.state.AscendGreaterOrEqual(item{key: after}, func(i item) bool {
+		if bytes.Equal(i.key, after) {
+			return true
+		}
+		found, ok = i, true
+		return false
+	})
+	return found, ok
+}
+
+// entry returns the leaf at an index, or nil.
+func (l *layer) entry(index uint64) []byte {
+	if index < l.first || index-l.first >= uint64(len(l.entries)) {
+		return nil
+	}
+	return l.entries[index-l.first]
+}
+
+// position says how far a database or a layer goes: which of raft's entries it
+// has taken in, and what the log is then.
+type position struct {
+	Raft uint64    `cbor:"1,keyasint"` // index of the last raft entry applied
+	Term uint64    `cbor:"2,keyasint"`
+	Size uint64    `cbor:"3,keyasint"` // of the log
+	Root tlog.Hash `cbor:"4,keyasint"`
+}

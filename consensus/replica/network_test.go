@@ -1,0 +1,262 @@
+package replica_test
+
+import (
+	"context"
+	"crypto/ed25519"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+	"atoll/consensus/replica"
+	"atoll/crypto/sign"
+	"atoll/node/peer"
+)
+
+// network is a founded network whose members can be started and stopped, each
+// with its own libp2p host, raft and database.
+type network struct {
+	t       testing.TB
+	dir     string
+	id      sign.NetworkID
+	genesis []byte
+	names   []string
+	keys    map[string]ledger.Keys
+	nodes   map[string]*node
+	tune    func(*replica.Config)
+	lie     atomic.Pointer[func(member string, w io.Writer) io.Writer] // bends what members serve
+	serial  atomic.Uint64
+}
+
+type node struct {
+	*replica.Replica
+	host *peer.Host
+}
+
+// Voters are a, b, c; learners are the rest.
+var voters = []string{"voter-a", "voter-b", "voter-c"}
+
+func found(t testing.TB, learners int) *network {
+	t.Helper()
+	n := &network{t: t, dir: t.TempDir(), keys: map[string]ledger.Keys{}, nodes: map[string]*node{}, names: append([]string{}, voters...)}
+	for i := range learners {
+		n.names = append(n.names, fmt.Sprintf("wlearner-%d", i))
+	}
+	g := &ledger.Genesis{
+		Version: 1, Name: "test", Origin: "log.test/replica/1", Suite: ledger.Suite, Time: uint64(time.Now().UnixMilli()), Offset: 480,
+		Voters: voters, Cosigners: voters, Quorum: 3, Faults: 1, Approvals: 3,
+		Purposes: []consent.Purpose{{Code: "pre_loan", Chinese: "贷前", English: "Before a loan", MaxDays: 365, MaxUses: 100, MaxDataLife: 365}},
+	}
+	for i, name := range n.names {
+		n.keys[name] = ledger.NewKeys(sign.Secret{byte(i + 1)}, g.Origin, 0)
+		age := make([]byte, 1216)
+		age[0] = byte(i)
+		c := ledger.Card{Name: name, Chinese: name, English: name, Age: age, Roles: []ledger.Role{{Name: ledger.Agency, NotAfter: 40_000}}}
+		n.keys[name].Fill(&c)
+		g.Members = append(g.Members, c)
+	}
+	var sigs []sign.Signature
+	for _, name := range n.names {
+		s, err := ledger.SignGenesis(g, n.keys[name].Statement())
+		n.check(err)
+		sigs = append(sigs, s)
+	}
+	var err error
+	n.genesis, err = ledger.Found(g, sigs)
+	n.check(err)
+	_, n.id, err = ledger.OpenGenesis(n.genesis)
+	n.check(err)
+	t.Cleanup(func() {
+		for name := range n.nodes {
+			n.stop(name)
+		}
+	})
+	return n
+}
+
+func (n *network) check(err error) {
+	n.t.Helper()
+	if err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+func (n *network) start(names ...string) {
+	n.t.Helper()
+	for _, name := range names {
+		host, err := peer.New(peer.Config{Name: name, Key: n.keys[name].Peer(), Listen: []string{"/ip4/127.0.0.1/tcp/0"}})
+		n.check(err)
+		n.nodes[name] = &node{host: host}
+	}
+	n.introduce()
+	for _, name := range names {
+		n.check(n.open(name))
+	}
+}
+
+// introduce tells every host of every other's address.
+func (n *network) introduce() {
+	n.t.Helper()
+	var members []peer.Member
+	for _, name := range n.names {
+		m := peer.Member{Name: name, Key: n.keys[name].Peer().Public().(ed25519.PublicKey)}
+		if node := n.nodes[name]; node != nil {
+			m.Addrs = node.host.Addrs()
+		}
+		members = append(members, m)
+	}
+	for _, node := range n.nodes {
+		n.check(node.host.SetMembers(members))
+	}
+}
+
+func (n *network) open(name string) error {
+	host := n.nodes[name].host
+	c := replica.Config{
+		Dir: filepath.Join(n.dir, name), Name: name, Genesis: n.genesis,
+		Listener: host.Listener(peer.Raft),
+		Dial: func(member string, timeout time.Duration) (net.Conn, error) {
+			return host.Dial(member, peer.Raft, timeout)
+		},
+		Submit: func(ctx context.Context, member string, statement []byte) ([]byte, error) {
+			return host.Call(ctx, member, peer.Submit, statement)
+		},
+		Fetch: func(ctx context.Context, member string, request []byte) (io.ReadCloser, error) {
+			return host.Stream(ctx, member, peer.Bundles, request)
+		},
+		Tick:    func() ([]byte, error) { return n.statement(name, ledger.KindTick), nil },
+		Timeout: 300 * time.Millisecond,
+	}
+	if n.tune != nil {
+		n.tune(&c)
+	}
+	r, err := replica.Open(c)
+	if err != nil {
+		return err
+	}
+	n.nodes[name].Replica = r
+	host.Handle(peer.Submit, func(_ context.Context, _ string, statement []byte) ([]byte, error) { return r.ServeSubmit(statement) })
+	host.HandleStream(peer.Bundles, func(_ context.Context, _ string, request []byte, w io.Writer) error {
+		if bend := n.lie.Load(); bend != nil {
+			w = (*bend)(name, w)
+		}
+		return r.ServeEntries(request, w)
+	})
+	return nil
+}
+
+func (n *network) stop(name string) {
+	n.t.Helper()
+	node := n.nodes[name]
+	delete(n.nodes, name)
+	if node.Replica != nil {
+		if err := node.Close(); err != nil {
+			n.t.Errorf("close %s: %v", name, err)
+		}
+	}
+	if err := node.host.Close(); err != nil {
+		n.t.Errorf("close %s: %v", name, err)
+	}
+}
+
+// statement signs a fresh statement of a member: a tick, or a catalog's digest.
+func (n *network) statement(member, kind string) []byte {
+	serial := n.serial.Add(1)
+	id := ledger.NewStatementID(uint64(time.Now().UnixMilli()), [10]byte{2: byte(serial >> 40), 3: byte(serial >> 32), 4: byte(serial >> 24), 5: byte(serial >> 16), 6: byte(serial >> 8), 7: byte(serial), 8: byte(os.Getpid()), 9: byte(os.Getpid() >> 8)})
+	var payload any = ledger.Tick{Head: ledger.Head{ID: id[:]}}
+	if kind == ledger.KindCatalog {
+		payload = ledger.Catalog{Head: ledger.Head{ID: id[:]}, Digest: make([]byte, 32), Version: serial}
+	}
+	raw, err := sign.Sign(n.keys[member].Statement(), n.id, kind, payload)
+	if err != nil {
+		panic(err)
+	}
+	return raw
+}
+
+func (n *network) ctx() context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	n.t.Cleanup(cancel)
+	return ctx
+}
+
+// put submits a fresh statement through a member and returns its index.
+func (n *network) put(through string) uint64 {
+	n.t.Helper()
+	answer, err := n.nodes[through].Submit(n.ctx(), n.statement(through, ledger.KindCatalog))
+	n.check(err)
+	if !answer.InLog() {
+		n.t.Fatalf("%s: %+v", through, answer)
+	}
+	return answer.Index
+}
+
+// agree is the checker that ends every test: all running members come to the
+// same log, each entry of it is what the rules make of it, and every
+// acknowledged statement stands at its index, once.
+func (n *network) agree(acked map[uint64][]byte) {
+	n.t.Helper()
+	var size uint64
+	for _, node := range n.nodes {
+		size = max(size, node.Head().Size)
+	}
+	roots := map[string]bool{}
+	for name, node := range n.nodes {
+		n.check(node.WaitFor(n.ctx(), size))
+		for {
+			head, err := node.Check(n.ctx())
+			if err != nil {
+				n.t.Fatalf("%s: %v", name, err)
+			}
+			if head.Size >= size { // ticks may have been added
+				size = max(size, head.Size)
+				break
+			}
+		}
+	}
+	for name, node := range n.nodes {
+		n.check(node.WaitFor(n.ctx(), size))
+		seen := map[string]uint64{}
+		for i := range size {
+			leaf, err := node.Entry(i)
+			n.check(err)
+			e, err := ledger.ParseEntry(leaf)
+			n.check(err)
+			if at, twice := seen[string(e.Statement)]; twice {
+				n.t.Errorf("%s: entry %d is entry %d again", name, i, at)
+			}
+			seen[string(e.Statement)] = i
+		}
+		for index, statement := range acked {
+			if at, ok := seen[string(statement)]; !ok || at != index {
+				n.t.Errorf("%s: the statement acknowledged as entry %d is at %d (%t)", name, index, at, ok)
+			}
+		}
+		leaf, err := node.Entry(size - 1)
+		n.check(err)
+		roots[string(leaf)] = true
+	}
+	if len(roots) != 1 {
+		n.t.Errorf("%d histories", len(roots))
+	}
+}
+
+// leader waits until some member knows who leads.
+func (n *network) leader() string {
+	n.t.Helper()
+	for ctx := n.ctx(); ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
+		for _, node := range n.nodes {
+			if l := node.Leader(); l != "" && n.nodes[l] != nil {
+				return l
+			}
+		}
+	}
+	n.t.Fatal("nobody leads")
+	return ""
+}

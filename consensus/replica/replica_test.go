@@ -1,0 +1,187 @@
+package replica_test
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"sync"
+	"testing"
+
+	"atoll/consensus/ledger"
+	"atoll/consensus/replica"
+)
+
+func TestMembersAgree(t *testing.T) {
+	n := found(t, 2)
+	n.start(n.names...)
+	acked := map[uint64][]byte{}
+	for _, through := range n.names { // leader, followers and learners alike
+		statement := n.statement(through, ledger.KindCatalog)
+		answer, err := n.nodes[through].Submit(n.ctx(), statement)
+		n.check(err)
+		acked[answer.Index] = statement
+		// Whoever has the answer reads the entry here.
+		if _, err := n.nodes[through].Entry(answer.Index); err != nil {
+			t.Errorf("%s: %v", through, err)
+		}
+	}
+	n.agree(acked)
+}
+
+// The same bytes through every member, at once and again after all have
+// restarted: one entry, one answer.
+func TestRetryIsFree(t *testing.T) {
+	n := found(t, 1)
+	n.start(n.names...)
+	statement := n.statement("voter-b", ledger.KindCatalog)
+	var mu sync.Mutex
+	indexes := map[uint64]int{}
+	submit := func() {
+		var wg sync.WaitGroup
+		for _, through := range n.names {
+			wg.Go(func() {
+				answer, err := n.nodes[through].Submit(n.ctx(), statement)
+				if err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				indexes[answer.Index]++
+				mu.Unlock()
+			})
+		}
+		wg.Wait()
+	}
+	submit()
+	for _, name := range n.names {
+		n.stop(name)
+	}
+	n.start(n.names...)
+	submit()
+	if len(indexes) != 1 {
+		t.Errorf("indexes %v", indexes)
+	}
+	n.agree(nil)
+}
+
+func TestGarbageStaysOut(t *testing.T) {
+	n := found(t, 1)
+	n.start(n.names...)
+	n.put("voter-a")
+	good := n.statement("voter-a", ledger.KindCatalog)
+	forged := bytes.Clone(good)
+	forged[len(forged)-1] ^= 1
+	for _, through := range n.names {
+		for want, statement := range map[ledger.Verdict][]byte{ledger.Malformed: []byte("hello"), ledger.Unverified: forged} {
+			answer, err := n.nodes[through].Submit(n.ctx(), statement)
+			n.check(err)
+			if answer.Verdict != want || answer.InLog() {
+				t.Errorf("%s: %+v, want %s", through, answer, want)
+			}
+		}
+	}
+	n.agree(nil)
+}
+
+// The leader goes, twice, under concurrent writers on all other members: what
+// was acknowledged is there, once, everywhere.
+func TestLeaderChanges(t *testing.T) {
+	n := found(t, 2)
+	n.start(n.names...)
+	n.put("wlearner-0")
+	for range 2 {
+		gone := n.leader()
+		var mu sync.Mutex
+		acked := map[uint64][]byte{}
+		var wg sync.WaitGroup
+		for w := range 8 {
+			through := n.nodes[fmt.Sprintf("wlearner-%d", w%2)]
+			wg.Go(func() {
+				for range 10 {
+					statement := n.statement("wlearner-0", ledger.KindCatalog)
+					answer, err := through.Submit(n.ctx(), statement)
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					mu.Lock()
+					acked[answer.Index] = statement
+					mu.Unlock()
+				}
+			})
+		}
+		n.stop(gone)
+		wg.Wait()
+		n.start(gone)
+		n.agree(acked)
+	}
+}
+
+// A learner that was away while raft's log was truncated, and one that was
+// never there, catch up from the entries of the others.
+func TestCatchUpByEntries(t *testing.T) {
+	n := found(t, 2)
+	n.tune = func(c *replica.Config) { c.Snapshot, c.Trailing = 20, 5 }
+	n.start("voter-a", "voter-b", "voter-c", "wlearner-0")
+	n.put("wlearner-0")
+	n.stop("wlearner-0")
+	truncated(n)
+	n.start("wlearner-0", "wlearner-1")
+	for range 20 { // under load, and through the newcomers
+		n.put("voter-a")
+		n.put("wlearner-1")
+	}
+	n.agree(nil)
+}
+
+// truncated submits until raft's log no longer begins at its beginning.
+func truncated(n *network) {
+	n.t.Helper()
+	for i := 0; i < 400; i++ {
+		n.put(voters[i%3])
+		if i >= 60 && i%20 == 0 && n.nodes[n.leader()].FirstInRaft() > 40 {
+			return
+		}
+	}
+	n.t.Fatal("raft's log was not truncated")
+}
+
+// While members serve another history than the network's, a newcomer believes
+// none of it, and takes the true one as soon as someone serves it.
+func TestCatchUpFromLiars(t *testing.T) {
+	n := found(t, 1)
+	n.tune = func(c *replica.Config) { c.Snapshot, c.Trailing = 20, 5 }
+	n.start(voters...)
+	truncated(n)
+	asked := make(chan string, 1000)
+	lie := func(member string, w io.Writer) io.Writer {
+		select {
+		case asked <- member:
+		default:
+		}
+		return flipper{w}
+	}
+	n.lie.Store(&lie)
+	n.start("wlearner-0")
+	liars := map[string]bool{}
+	for len(liars) < 2 {
+		select {
+		case m := <-asked:
+			liars[m] = true
+		case <-n.ctx().Done():
+			t.Fatal("nobody was asked")
+		}
+	}
+	if size := n.nodes["wlearner-0"].Head().Size; size != 0 {
+		t.Fatalf("%d entries were believed", size)
+	}
+	n.lie.Store(nil)
+	n.agree(nil)
+}
+
+type flipper struct{ w io.Writer }
+
+func (f flipper) Write(b []byte) (int, error) {
+	bad := bytes.Clone(b)
+	bad[len(bad)-1] ^= 1
+	return f.w.Write(bad)
+}

@@ -1,0 +1,356 @@
+package replica
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"atoll/consensus/ledger"
+	"atoll/crypto/sign"
+	"atoll/crypto/tlog"
+
+	"go.etcd.io/bbolt"
+)
+
+var (
+	entriesBucket = []byte("entries") // index, 8 bytes big-endian: leaf
+	tilesBucket   = []byte("tiles")   // level, 1 byte, and number, 8 bytes: full tile
+	stateBucket   = []byte("state")   // the ledger's keys
+	metaBucket    = []byte("meta")
+	positionKey   = []byte("position")
+)
+
+// Limits of what is applied and not yet in the database.
+const (
+	flushEvery = 100 * time.Millisecond
+	maxLayer   = 16 << 20 // bytes; Apply waits for the flush beyond it
+)
+
+// store is the access log with its state: bbolt, and over it the layers that
+// wait for a flush. A flush writes changes, entries, tiles and the position in
+// one synced transaction, so that the file is one moment of the log whenever
+// power fails; what came after that moment is still in raft's own log.
+//
+// One goroutine applies; any number read.
+type store struct {
+	db *bbolt.DB
+
+	mu       sync.RWMutex // held for writing while a batch is applied
+	tree     *tlog.Tree
+	open     *layer // being filled
+	flushing *layer // being written, or nil
+	at       position
+	saved    position      // what the database says of itself
+	grown    chan struct{} // closed and replaced when the log grows
+
+	flushMu sync.Mutex // one flush at a time
+	flushed *sync.Cond // on mu: flushing became nil
+	broken  error      // of a flush; guarded by mu
+}
+
+func openStore(dir string) (*store, error) {
+	path := filepath.Join(dir, "log.db")
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second, FreelistType: bbolt.FreelistMapType})
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	s := &store{db: db, grown: make(chan struct{})}
+	s.flushed = sync.NewCond(&s.mu)
+	if err := s.load(); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	return s, nil
+}
+
+// load rebuilds the tree from tiles and trailing entries and insists on the
+// root that was written with them.
+func (s *store) load() error {
+	err := s.db.Update(func(tx *bbolt.Tx) error {
+		for _, name := range [][]byte{entriesBucket, tilesBucket, stateBucket, metaBucket} {
+			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+				return err
+			}
+		}
+		data, err := unseal(metaBucket, positionKey, tx.Bucket(metaBucket).Get(positionKey))
+		if err != nil || data == nil {
+			return err
+		}
+		return sign.Unmarshal(data, &s.at)
+	})
+	if err != nil {
+		return err
+	}
+	if s.tree, err = s.openTree(s.at.Size, func(t tlog.Tile, hashes []byte) { s.open.tiles[t] = hashes }); err != nil {
+		return err
+	}
+	s.open = newLayer(s.at.Size)
+	s.saved = s.at
+	if s.at.Size > 0 && s.tree.Root() != s.at.Root {
+		return &CorruptStateError{Bucket: "tiles", Reason: "entries and tiles do not lead to the root that was written with them"}
+	}
+	return nil
+}
+
+// openTree reads a tree of the given size from the database.
+func (s *store) openTree(size uint64, full func(tlog.Tile, []byte)) (*tlog.Tree, error) {
+	return tlog.Open(size, func(t tlog.Tile) (data []byte, err error) {
+		if t.Width == tlog.TileWidth {
+			return s.storedTile(t)
+		}
+		for i := range t.Width {
+			leaf, err := s.storedEntry(t.N*tlog.TileWidth + uint64(i))
+			if err != nil {
+				return nil, err
+			}
+			h := tlog.LeafHash(leaf)
+			data = append(data, h[:]...)
+		}
+		return data, nil
+	}, full)
+}
+
+// copyTree returns a second tree of all that has been applied.
+func (s *store) copyTree() (*tlog.Tree, error) {
+	if err := s.flush(); err != nil {
+		return nil, err
+	}
+	s.mu.RLock()
+	size := s.saved.Size
+	s.mu.RUnlock()
+	return s.openTree(size, nil)
+}
+
+// CorruptStateError means that the database returned something else than was
+// written. The replica stops: the others have the right bytes.
+type CorruptStateError struct {
+	Bucket string
+	Key    []byte
+	Reason string
+}
+
+func (e *CorruptStateError) Error() string {
+	return fmt.Sprintf("log.db is corrupt: bucket %s, key %x: %s", e.Bucket, e.Key, e.Reason)
+}
+
+const sumSize = 8
+
+// sum is the checksum that stands before every value: bbolt has none.
+func sum(bucket, key, value []byte) []byte {
+	h := sha256.New()
+	h.Write(bucket)
+	h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(key))))
+	h.Write(key)
+	h.Write(value)
+	return h.Sum(nil)[:sumSize]
+}
+
+// unseal checks a value read from a bucket and copies it out of the
+// transaction. Nil stays nil.
+func unseal(bucket, key, stored []byte) ([]byte, error) {
+	if stored == nil {
+		return nil, nil
+	}
+	if len(stored) < sumSize || !bytes.Equal(stored[:sumSize], sum(bucket, key, stored[sumSize:])) {
+		return nil, &CorruptStateError{string(bucket), bytes.Clone(key), "checksum"}
+	}
+	return append([]byte{}, stored[sumSize:]...), nil
+}
+
+func put(tx *bbolt.Tx, bucket, key, value []byte) error {
+	return tx.Bucket(bucket).Put(key, append(sum(bucket, key, value), value...))
+}
+
+func (s *store) stored(bucket, key []byte) (value []byte, err error) {
+	err = s.db.View(func(tx *bbolt.Tx) error {
+		value, err = unseal(bucket, key, tx.Bucket(bucket).Get(key))
+		if err == nil && value == nil {
+			err = &CorruptStateError{string(bucket), key, "missing"}
+		}
+		return err
+	})
+	return value, err
+}
+
+func (s *store) storedEntry(index uint64) ([]byte, error) {
+	return s.stored(entriesBucket, binary.BigEndian.AppendUint64(nil, index))
+}
+
+func (s *store) storedTile(t tlog.Tile) ([]byte, error) { return s.stored(tilesBucket, tileKey(t)) }
+
+func tileKey(t tlog.Tile) []byte {
+	return binary.BigEndian.AppendUint64([]byte{byte(t.Level)}, t.N)
+}
+
+// layers returns what lies over the database, newest first. Held: mu.
+func (s *store) layers() []*layer {
+	if s.flushing == nil {
+		return []*layer{s.open}
+	}
+	return []*layer{s.open, s.flushing}
+}
+
+// read calls f with the state as it is now. Nothing is applied meanwhile.
+func (s *store) read(f func(ledger.View) error) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.db.View(func(tx *bbolt.Tx) error { return f(&view{tx, s.layers()}) })
+}
+
+// batch applies raft's commands one after another. It holds the lock and one
+// transaction for all of them.
+func (s *store) batch(f func(*writer) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.open.bytes > maxLayer && s.broken == nil {
+		s.flushed.Wait()
+	}
+	if s.broken != nil {
+		return s.broken
+	}
+	size := s.at.Size
+	err := s.db.View(func(tx *bbolt.Tx) error { return f(&writer{s, &view{tx, s.layers()}}) })
+	s.at.Root = s.tree.Root()
+	if s.at.Size > size {
+		close(s.grown)
+		s.grown = make(chan struct{})
+	}
+	return err
+}
+
+// writer is the store while a batch is applied.
+type writer struct {
+	s *store
+	v *view
+}
+
+// statement decides a statement by the rules and appends its entry.
+func (w *writer) statement(raw []byte) (ledger.Answer, error) {
+	answer, changes, err := ledger.Apply(w.v, raw)
+	if err != nil || answer.Leaf == nil {
+		return answer, err
+	}
+	for _, c := range changes {
+		w.s.open.set(c.Key, c.Value)
+	}
+	if err := w.s.tree.Append(answer.Leaf); err != nil {
+		return answer, err
+	}
+	w.s.open.entries = append(w.s.open.entries, answer.Leaf)
+	w.s.open.bytes += len(answer.Leaf)
+	w.s.at.Size = w.s.tree.Size()
+	return answer, nil
+}
+
+// passed notes that raft's entry has been taken in.
+func (w *writer) passed(index, term uint64) { w.s.at.Raft, w.s.at.Term = index, term }
+
+// flush writes the open layer to the database. An error is final: whether
+// anything was written is unknown, and bbolt forgets that a sync failed.
+func (s *store) flush() error {
+	s.flushMu.Lock()
+	defer s.flushMu.Unlock()
+	s.mu.Lock()
+	if s.broken != nil || s.at == s.saved {
+		defer s.mu.Unlock()
+		return s.broken
+	}
+	l := s.open
+	l.head = s.at
+	s.flushing, s.open = l, newLayer(s.at.Size)
+	s.mu.Unlock()
+	err := s.db.Update(func(tx *bbolt.Tx) error { return l.write(tx) })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		s.broken = fmt.Errorf("write log.db: %w", err)
+	} else {
+		s.flushing, s.saved = nil, l.head
+	}
+	s.flushed.Broadcast()
+	return s.broken
+}
+
+func (l *layer) write(tx *bbolt.Tx) error {
+	for _, name := range [][]byte{entriesBucket, tilesBucket} {
+		tx.Bucket(name).FillPercent = 0.95 // written in order, never again
+	}
+	for i, leaf := range l.entries {
+		if err := put(tx, entriesBucket, binary.BigEndian.AppendUint64(nil, l.first+uint64(i)), leaf); err != nil {
+			return err
+		}
+	}
+	for t, hashes := range l.tiles {
+		if err := put(tx, tilesBucket, tileKey(t), hashes); err != nil {
+			return err
+		}
+	}
+	var err error
+	l.state.Ascend(func(i item) bool {
+		if i.value == nil {
+			err = tx.Bucket(stateBucket).Delete(i.key)
+		} else {
+			err = put(tx, stateBucket, i.key, i.value)
+		}
+		return err == nil
+	})
+	if err != nil {
+		return err
+	}
+	data, err := sign.Marshal(l.head)
+	if err != nil {
+		return err
+	}
+	return put(tx, metaBucket, positionKey, data)
+}
+
+var errNoEntry = errors.New("the log has no such entry yet")
+
+// entry returns the leaf at an index.
+func (s *store) entry(index uint64) ([]byte, error) {
+	s.mu.RLock()
+	size, layers := s.at.Size, s.layers()
+	for _, l := range layers {
+		if leaf := l.entry(index); leaf != nil {
+			s.mu.RUnlock()
+			return leaf, nil
+		}
+	}
+	s.mu.RUnlock()
+	if index >= size {
+		return nil, errNoEntry
+	}
+	return s.storedEntry(index)
+}
+
+// tile returns a hash tile of any width up to the present one.
+func (s *store) tile(t tlog.Tile) ([]byte, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.tree.ReadTile(t, func(t tlog.Tile) ([]byte, error) {
+		for _, l := range s.layers() {
+			if hashes := l.tiles[t]; hashes != nil {
+				return hashes, nil
+			}
+		}
+		return s.storedTile(t)
+	})
+}
+
+// position returns how far the log has been applied, and a channel that is
+// closed when it has grown further.
+func (s *store) position() (position, <-chan struct{}) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.at, s.grown
+}
+
+func (s *store) close() error {
+	err := s.flush()
+	return errors.Join(err, s.db.Close())
+}

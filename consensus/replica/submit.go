@@ -1,0 +1,166 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"atoll/consensus/ledger"
+	"atoll/crypto/sign"
+	"atoll/crypto/tlog"
+
+	"github.com/hashicorp/raft"
+)
+
+// ErrNotLeading is the answer of a member that was asked as the leader and is
+// not.
+var ErrNotLeading = errors.New("this member does not lead")
+
+// Submit brings a statement into the log and returns the rules' answer. On
+// whichever member it is called, it finds the leader, and tries again with the
+// same bytes until ctx ends: an outcome that got lost on the way is unknown,
+// not failed, and the rules give a statement that is there already its first
+// answer. When Submit returns an answer of an entry, this replica has applied
+// it. The error is that of ctx, or that the replica has stopped.
+func (r *Replica) Submit(ctx context.Context, statement []byte) (ledger.Answer, error) {
+	var last error
+	for attempt := 0; ; attempt++ {
+		answer, err := r.attempt(ctx, statement)
+		if err == nil {
+			if answer.InLog() {
+				err = r.WaitFor(ctx, answer.Index+1)
+			}
+			return answer, err
+		}
+		last = err
+		select {
+		case <-time.After(r.pause(attempt) / 4):
+		case <-ctx.Done():
+			return ledger.Answer{}, fmt.Errorf("%w: outcome unknown, submit the same statement again (%v)", ctx.Err(), last)
+		case <-r.ctx.Done():
+			return ledger.Answer{}, errStopped
+		}
+	}
+}
+
+func (r *Replica) attempt(ctx context.Context, statement []byte) (answer ledger.Answer, err error) {
+	if r.raft.State() == raft.Leader {
+		return r.propose(statement)
+	}
+	if _, err := ledger.Parse(statement); err != nil {
+		return ledger.Answer{Verdict: ledger.Malformed, Detail: err.Error()}, nil
+	}
+	leader := r.Leader()
+	if leader == "" || leader == r.name {
+		return answer, errors.New("no leader is known")
+	}
+	// A leader that hangs must not use up all of the caller's time.
+	ctx, cancel := context.WithTimeout(ctx, r.patience)
+	defer cancel()
+	reply, err := r.submit(ctx, leader, statement)
+	if err != nil {
+		return answer, err
+	}
+	return answer, sign.Unmarshal(reply, &answer)
+}
+
+// propose is what the leader does with a statement. It screens first, so that
+// what no member signed costs its sender and nobody else.
+func (r *Replica) propose(statement []byte) (ledger.Answer, error) {
+	if r.catchup.active() {
+		return ledger.Answer{}, errCatchingUp
+	}
+	var answer ledger.Answer
+	err := r.store.read(func(v ledger.View) (err error) {
+		answer, err = ledger.Screen(v, statement)
+		return err
+	})
+	if err != nil {
+		r.fail(err)
+		return answer, err
+	}
+	if answer.Verdict != "" {
+		return answer, nil
+	}
+	future := r.raft.Apply(append([]byte{commandStatement}, statement...), r.patience)
+	if err := future.Error(); err != nil {
+		return ledger.Answer{}, err
+	}
+	switch response := future.Response().(type) {
+	case ledger.Answer:
+		return response, nil
+	case error:
+		return ledger.Answer{}, response
+	}
+	return ledger.Answer{}, errors.New("raft gave no answer")
+}
+
+// ServeSubmit answers another member's Submit: the leader's part of it.
+func (r *Replica) ServeSubmit(statement []byte) ([]byte, error) {
+	if r.raft.State() != raft.Leader {
+		return nil, ErrNotLeading
+	}
+	answer, err := r.propose(statement)
+	if err != nil {
+		return nil, err
+	}
+	answer.Leaf = nil
+	return sign.Marshal(answer)
+}
+
+// entriesRequest asks for count entries from first on.
+type entriesRequest struct {
+	_     struct{} `cbor:",toarray"`
+	First uint64
+	Count uint64
+}
+
+// ServeEntries answers another member's catching up: exactly the entries asked
+// for, in the format of entry bundles (C2SP tlog-tiles), or an error.
+func (r *Replica) ServeEntries(request []byte, w io.Writer) error {
+	var q entriesRequest
+	if err := sign.Unmarshal(request, &q); err != nil {
+		return err
+	}
+	at, _ := r.store.position()
+	if q.Count == 0 || q.Count > fetchAtOnce || q.First > at.Size || q.Count > at.Size-q.First {
+		return fmt.Errorf("entries %d and %d more of %d", q.First, q.Count, at.Size)
+	}
+	for i := range q.Count {
+		leaf, err := r.store.entry(q.First + i)
+		if err != nil {
+			r.fail(err)
+			return err
+		}
+		framed, err := tlog.AppendEntry(nil, leaf)
+		if err != nil {
+			return err
+		}
+		if _, err := w.Write(framed); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// request asks a member for entries and returns those, in order.
+func (r *Replica) request(member string, first, count uint64) ([][]byte, error) {
+	ctx, cancel := context.WithTimeout(r.ctx, r.patience)
+	defer cancel()
+	request, err := sign.Marshal(entriesRequest{First: first, Count: count})
+	if err != nil {
+		return nil, err
+	}
+	from, err := r.fetch(ctx, member, request)
+	if err != nil {
+		return nil, err
+	}
+	defer from.Close()
+	bundle, err := io.ReadAll(io.LimitReader(from, fetchAtOnce*(tlog.MaxEntryBytes+2)+1))
+	if err != nil {
+		return nil, err
+	}
+	return tlog.ParseBundle(bundle, int(count))
+}
