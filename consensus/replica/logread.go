@@ -45,6 +45,11 @@ func (l *Log) GetLog(index uint64, out *raft.Log) error {
 	if err := l.usable(); err != nil {
 		return err
 	}
+	// raft-wal goes on serving deleted entries of its newest segment. A leader
+	// that sent those would never tell a straggler where the log begins.
+	if first, err := l.wal.FirstIndex(); err == nil && index < first {
+		return raft.ErrLogNotFound
+	}
 	_, _, err := l.read(index, out)
 	if errors.Is(err, raft.ErrLogNotFound) && l.holds(index) {
 		err = &CorruptError{Dir: l.dir, Index: index, Reason: "missing"}

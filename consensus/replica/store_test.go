@@ -1,0 +1,179 @@
+package replica
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"atoll/consensus/ledger"
+
+	"go.etcd.io/bbolt"
+)
+
+// The view through layers and database is that of one sorted map, whatever is
+// set, deleted and flushed in which order.
+func TestViewIsOneMap(t *testing.T) {
+	s, err := openStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	random := rand.New(rand.NewPCG(1, 2))
+	model := map[string]string{}
+	for round := range 300 {
+		err := s.batch(func(w *writer) error {
+			for range 5 {
+				key := fmt.Sprintf("%c%02d", 'a'+rune(random.IntN(3)), random.IntN(30))
+				if random.IntN(3) == 0 {
+					w.s.open.set([]byte(key), nil)
+					delete(model, key)
+				} else {
+					value := fmt.Sprint(round)
+					w.s.open.set([]byte(key), []byte(value))
+					model[key] = value
+				}
+			}
+			w.passed(uint64(round+1), 1)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if random.IntN(4) == 0 {
+			if err := s.flush(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.read(func(v ledger.View) error { return sameAsModel(v, model) }); err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+	}
+}
+
+func sameAsModel(v ledger.View, model map[string]string) error {
+	for _, prefix := range []string{"", "a", "b", "c"} {
+		var after []byte
+		for _, key := range slices.Sorted(maps.Keys(model)) {
+			if !strings.HasPrefix(key, prefix) {
+				continue
+			}
+			k, value, err := v.Next([]byte(prefix), after)
+			if err != nil || string(k) != key || string(value) != model[key] {
+				return fmt.Errorf("after %q comes %q %q, want %q %q (%v)", after, k, value, key, model[key], err)
+			}
+			after = k
+		}
+		if k, _, err := v.Next([]byte(prefix), after); k != nil || err != nil {
+			return fmt.Errorf("after the last of %q comes %q (%v)", prefix, k, err)
+		}
+	}
+	return nil
+}
+
+// One flipped bit in any kind of value is an error that names it, and never
+// data.
+func TestFlippedValues(t *testing.T) {
+	for _, bucket := range [][]byte{entriesBucket, stateBucket, tilesBucket, metaBucket} {
+		for _, at := range []int{0, sumSize, -1} {
+			dir := t.TempDir()
+			s, err := openStore(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			key := []byte("key")
+			if bytes.Equal(bucket, metaBucket) {
+				key = positionKey
+			}
+			err = s.db.Update(func(tx *bbolt.Tx) error {
+				if err := put(tx, bucket, key, []byte("value")); err != nil {
+					return err
+				}
+				stored := bytes.Clone(tx.Bucket(bucket).Get(key))
+				i := (at + len(stored)) % len(stored)
+				stored[i] ^= 4
+				return tx.Bucket(bucket).Put(key, stored)
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = s.stored(bucket, key)
+			var corrupt *CorruptStateError
+			if !errors.As(err, &corrupt) || corrupt.Bucket != string(bucket) {
+				t.Errorf("%s, byte %d: %v", bucket, at, err)
+			}
+			if err := s.close(); err != nil {
+				t.Fatal(err)
+			}
+			if bytes.Equal(bucket, metaBucket) {
+				if _, err := openStore(dir); !errors.As(err, &corrupt) {
+					t.Errorf("opened on a corrupt position: %v", err)
+				}
+			}
+		}
+	}
+}
+
+// An entry under another's index is not that entry: the checksum covers the key.
+func TestSwappedEntries(t *testing.T) {
+	s, err := openStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	one, two := binary.BigEndian.AppendUint64(nil, 1), binary.BigEndian.AppendUint64(nil, 2)
+	err = s.db.Update(func(tx *bbolt.Tx) error {
+		b := tx.Bucket(entriesBucket)
+		if err := errors.Join(put(tx, entriesBucket, one, []byte("first")), put(tx, entriesBucket, two, []byte("second"))); err != nil {
+			return err
+		}
+		first, second := bytes.Clone(b.Get(one)), bytes.Clone(b.Get(two))
+		return errors.Join(b.Put(one, second), b.Put(two, first))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range uint64(2) {
+		var corrupt *CorruptStateError
+		if leaf, err := s.storedEntry(i + 1); !errors.As(err, &corrupt) {
+			t.Errorf("entry %d is %q, %v", i+1, leaf, err)
+		}
+	}
+}
+
+// A write that fails is final: bbolt would let the next one succeed.
+func TestFailedFlushIsFinal(t *testing.T) {
+	s, err := openStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := func(i uint64) error {
+		return s.batch(func(w *writer) error { w.s.open.set([]byte{byte(i)}, []byte{1}); w.passed(i, 1); return nil })
+	}
+	if err := set(1); err != nil {
+		t.Fatal(err)
+	}
+	path := s.db.Path()
+	if err := s.db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.flush(); err == nil {
+		t.Fatal("flushed into a closed database")
+	}
+	if s.db, err = bbolt.Open(filepath.Clean(path), 0o600, nil); err != nil {
+		t.Fatal(err)
+	}
+	defer s.db.Close()
+	if err := s.flush(); err == nil {
+		t.Error("the next flush went through")
+	}
+	if err := set(2); err == nil {
+		t.Error("more was applied")
+	}
+}
