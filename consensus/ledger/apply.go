@@ -26,71 +26,91 @@ func (a *Answer) InLog() bool { return a.New || a.Known }
 // a leaf, the changes that belong with it: the caller writes both, or neither.
 // The error is the view's; nothing was decided then.
 func Apply(v View, raw []byte) (Answer, []Change, error) {
-	t := &transaction{view: v, at: map[string]int{}}
-	p, answer, err := t.admit(raw)
+	s, answer, err := Verify(v, raw)
 	if err != nil || answer.Verdict != "" {
 		return answer, nil, err
 	}
-	if p.genesis != nil {
-		return t.found(raw, p.genesis, p.network)
+	return Decide(v, s)
+}
+
+// Verify is the part of [Apply] that costs the most and depends the least on
+// the state: it parses a statement and checks its signatures. It returns the
+// statement for [Decide], or an answer with a verdict. A statement verified
+// against one state of a log is verified against all that have its author.
+func Verify(v View, raw []byte) (*Statement, Answer, error) {
+	t := &transaction{view: v}
+	state, err := Read(v)
+	if err != nil {
+		return nil, Answer{}, err
 	}
-	if answer := t.state.untimely(p.statement, p.author); answer.Verdict != "" {
+	if state == nil {
+		return foundingOf(raw)
+	}
+	s, err := Parse(raw)
+	if err != nil {
+		if _, network, err := OpenGenesis(raw); err == nil && network == state.NetworkID() {
+			return nil, Answer{Verdict: Accepted, Known: true}, nil
+		}
+		return nil, Answer{Verdict: Malformed, Detail: err.Error()}, nil
+	}
+	author := lookup[Author](t, authorKey(s.KeyID))
+	if t.err != nil {
+		return nil, Answer{}, t.err
+	}
+	if author == nil || s.Verify(state.NetworkID(), author.Key) != nil {
+		return nil, Answer{Verdict: Unverified, Detail: "no member has signed this, or what it carries"}, nil
+	}
+	return s, Answer{}, nil
+}
+
+// foundingOf reads genesis, for an empty log.
+func foundingOf(raw []byte) (*Statement, Answer, error) {
+	g, network, err := OpenGenesis(raw)
+	if err != nil {
+		return nil, Answer{Verdict: Malformed, Detail: err.Error()}, nil
+	}
+	return &Statement{Kind: KindGenesis, Payload: &founded{g, network}, raw: raw}, Answer{}, nil
+}
+
+// founded is the payload of a founding statement.
+type founded struct {
+	genesis *Genesis
+	network sign.NetworkID
+}
+
+// Decide is the rest of [Apply], for a statement that [Verify] returned.
+func Decide(v View, s *Statement) (Answer, []Change, error) {
+	t := &transaction{view: v, at: map[string]int{}}
+	var err error
+	if t.state, err = Read(v); err != nil {
+		return Answer{}, nil, err
+	}
+	g, founding := s.Payload.(*founded)
+	if founding || t.state == nil {
+		if !founding || t.state != nil {
+			return Apply(v, s.raw) // verified against a log before or after its founding
+		}
+		return t.found(s.raw, g.genesis, g.network)
+	}
+	author := lookup[Author](t, authorKey(s.KeyID))
+	if t.err != nil {
+		return Answer{}, nil, t.err
+	}
+	if author == nil {
+		return Answer{Verdict: Unverified, Detail: "the author is no longer a member"}, nil, nil
+	}
+	ids := s.identities(author.Member)
+	if answer := t.recall(ids); answer.Verdict != "" || t.err != nil {
+		return answer, nil, t.err
+	}
+	if answer := t.state.untimely(s, author); answer.Verdict != "" {
 		return answer, nil, nil
 	}
-	t.state.tell(p.author.Member, p.statement.ID.Time())
+	t.state.tell(author.Member, s.ID.Time())
 	t.expire()
-	verdict := t.decide(p.statement, p.author)
-	t.remember(p.ids, p.statement, verdict)
-	return t.commit(raw, p.statement.Kind, verdict)
-}
-
-// Screen answers what needs no entry to be answered: a statement that does not
-// parse or verify, and one that the log knows. Verdict is empty where [Apply]
-// would have to decide. A replica screens before it proposes, so that garbage
-// does not reach the others; Apply does not rely on it.
-func Screen(v View, raw []byte) (Answer, error) {
-	t := &transaction{view: v}
-	_, answer, err := t.admit(raw)
-	return answer, err
-}
-
-// proposal is a statement that may become an entry: the founding of an empty
-// log, or what a member signed.
-type proposal struct {
-	genesis   *Genesis
-	network   sign.NetworkID
-	statement *Statement
-	author    *Author
-	ids       []identity
-}
-
-// admit reads the state and the statement, checks signatures, and recalls a
-// first answer. It returns a proposal, or an answer with a verdict.
-func (t *transaction) admit(raw []byte) (p proposal, a Answer, err error) {
-	if t.state, err = Read(t.view); err != nil {
-		return p, a, err
-	}
-	if t.state == nil {
-		if p.genesis, p.network, err = OpenGenesis(raw); err != nil {
-			return p, Answer{Verdict: Malformed, Detail: err.Error()}, nil
-		}
-		return p, a, nil
-	}
-	if p.statement, err = Parse(raw); err != nil {
-		if _, network, err := OpenGenesis(raw); err == nil && network == t.state.NetworkID() {
-			return p, Answer{Verdict: Accepted, Known: true}, nil
-		}
-		return p, Answer{Verdict: Malformed, Detail: err.Error()}, nil
-	}
-	p.author = lookup[Author](t, authorKey(p.statement.KeyID))
-	if t.err != nil {
-		return p, a, t.err
-	}
-	if p.author == nil || p.statement.Verify(t.state.NetworkID(), p.author.Key) != nil {
-		return p, Answer{Verdict: Unverified, Detail: "no member has signed this, or what it carries"}, nil
-	}
-	p.ids = p.statement.identities(p.author.Member)
-	return p, t.recall(p.ids), t.err
+	verdict := t.decide(s, author)
+	t.remember(ids, s, verdict)
+	return t.commit(s.raw, s.Kind, verdict)
 }
 
 // untimely answers statements that are too old to be new, and those whose

@@ -183,7 +183,7 @@ func (c *catchup) apply(leaves [][]byte) error {
 			if err != nil {
 				return err
 			}
-			answer, err := w.statement(e.Statement)
+			answer, err := w.statement(e.Statement, nil)
 			if err != nil {
 				return err
 			}
@@ -232,7 +232,7 @@ func (c *catchup) finish() error {
 			if err := c.r.raftLog.GetLog(i, &l); err != nil {
 				return fmt.Errorf("raft entry %d, which waited for the catching up: %w", i, err)
 			}
-			if err := c.r.store.batch(func(w *writer) error { _, err := c.r.take(w, &l); return err }); err != nil {
+			if err := c.r.store.batch(func(w *writer) error { _, err := c.r.take(w, &l, nil); return err }); err != nil {
 				return err
 			}
 		}

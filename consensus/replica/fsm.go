@@ -1,10 +1,14 @@
 package replica
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
+	"sync"
+	"sync/atomic"
 
 	"atoll/consensus/ledger"
 
@@ -37,9 +41,10 @@ func (f fsm) ApplyBatch(logs []*raft.Log) []any {
 		}
 		return answers
 	}
+	verified := f.r.verify(logs)
 	err := f.r.store.batch(func(w *writer) error {
 		for i, l := range logs {
-			answer, err := f.r.take(w, l)
+			answer, err := f.r.take(w, l, verified[i])
 			if err != nil {
 				return err
 			}
@@ -56,9 +61,45 @@ func (f fsm) ApplyBatch(logs []*raft.Log) []any {
 	return answers
 }
 
+// verify checks the signatures of a batch on all cores, before the batch holds
+// up readers. What the leader verified when it screened is not verified again.
+// Where there is nil the rules are to verify: the answer may depend on an
+// earlier entry of the batch.
+func (r *Replica) verify(logs []*raft.Log) []*ledger.Statement {
+	verified := make([]*ledger.Statement, len(logs))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(len(logs), runtime.GOMAXPROCS(0)) {
+		wg.Go(func() {
+			for i := int(next.Add(1)) - 1; i < len(logs); i = int(next.Add(1)) - 1 {
+				if l := logs[i]; l.Type == raft.LogCommand && len(l.Data) > 1 {
+					verified[i] = r.verifyOne(l.Data[1:])
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return verified
+}
+
+func (r *Replica) verifyOne(raw []byte) *ledger.Statement {
+	if s, ok := r.screened.LoadAndDelete(sha256.Sum256(raw)); ok {
+		return s.(*ledger.Statement)
+	}
+	var s *ledger.Statement
+	err := r.store.read(func(v ledger.View) (err error) {
+		s, _, err = ledger.Verify(v, raw)
+		return err
+	})
+	if err != nil {
+		return nil // the batch meets the same error
+	}
+	return s
+}
+
 // take applies one entry of raft's log unless the database has it already:
 // after a restart raft hands out again what came after its snapshot.
-func (r *Replica) take(w *writer, l *raft.Log) (answer ledger.Answer, err error) {
+func (r *Replica) take(w *writer, l *raft.Log, verified *ledger.Statement) (answer ledger.Answer, err error) {
 	if l.Index <= w.s.at.Raft {
 		return answer, nil
 	}
@@ -66,7 +107,7 @@ func (r *Replica) take(w *writer, l *raft.Log) (answer ledger.Answer, err error)
 		if len(l.Data) == 0 || l.Data[0] != commandStatement {
 			return answer, fmt.Errorf("raft entry %d is of a kind that this version does not know; update this node", l.Index)
 		}
-		if answer, err = w.statement(l.Data[1:]); err != nil {
+		if answer, err = w.statement(l.Data[1:], verified); err != nil {
 			return answer, fmt.Errorf("raft entry %d: %w", l.Index, err)
 		}
 		if answer.New && answer.Kind != ledger.KindTick {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -32,6 +33,7 @@ type network struct {
 	tune    func(*replica.Config)
 	lie     atomic.Pointer[func(member string, w io.Writer) io.Writer] // bends what members serve
 	serial  atomic.Uint64
+	signers sync.Map // ed25519.PrivateKey by member
 }
 
 type node struct {
@@ -173,11 +175,20 @@ func (n *network) statement(member, kind string) []byte {
 	if kind == ledger.KindCatalog {
 		payload = ledger.Catalog{Head: ledger.Head{ID: id[:]}, Digest: make([]byte, 32), Version: serial}
 	}
-	raw, err := sign.Sign(n.keys[member].Statement(), n.id, kind, payload)
+	raw, err := sign.Sign(n.signer(member), n.id, kind, payload)
 	if err != nil {
 		panic(err)
 	}
 	return raw
+}
+
+// signer derives a member's statement key once.
+func (n *network) signer(member string) ed25519.PrivateKey {
+	key, ok := n.signers.Load(member)
+	if !ok {
+		key, _ = n.signers.LoadOrStore(member, n.keys[member].Statement())
+	}
+	return key.(ed25519.PrivateKey)
 }
 
 func (n *network) ctx() context.Context {

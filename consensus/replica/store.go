@@ -54,7 +54,7 @@ type store struct {
 }
 
 func openStore(dir string) (*store, error) {
-	path := filepath.Join(dir, "log.db")
+	path := filepath.Join(dir, "state.db")
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second, FreelistType: bbolt.FreelistMapType})
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
@@ -135,7 +135,7 @@ type CorruptStateError struct {
 }
 
 func (e *CorruptStateError) Error() string {
-	return fmt.Sprintf("log.db is corrupt: bucket %s, key %x: %s", e.Bucket, e.Key, e.Reason)
+	return fmt.Sprintf("state.db is corrupt: bucket %s, key %x: %s", e.Bucket, e.Key, e.Reason)
 }
 
 const sumSize = 8
@@ -229,9 +229,15 @@ type writer struct {
 	v *view
 }
 
-// statement decides a statement by the rules and appends its entry.
-func (w *writer) statement(raw []byte) (ledger.Answer, error) {
-	answer, changes, err := ledger.Apply(w.v, raw)
+// statement decides a statement by the rules and appends its entry. Verified
+// is what [ledger.Verify] made of it beforehand, or nil.
+func (w *writer) statement(raw []byte, verified *ledger.Statement) (answer ledger.Answer, err error) {
+	var changes []ledger.Change
+	if verified != nil {
+		answer, changes, err = ledger.Decide(w.v, verified)
+	} else {
+		answer, changes, err = ledger.Apply(w.v, raw)
+	}
 	if err != nil || answer.Leaf == nil {
 		return answer, err
 	}
@@ -268,7 +274,7 @@ func (s *store) flush() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
-		s.broken = fmt.Errorf("write log.db: %w", err)
+		s.broken = fmt.Errorf("write state.db: %w", err)
 	} else {
 		s.flushing, s.saved = nil, l.head
 	}

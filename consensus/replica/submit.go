@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -66,15 +67,16 @@ func (r *Replica) attempt(ctx context.Context, statement []byte) (answer ledger.
 	return answer, sign.Unmarshal(reply, &answer)
 }
 
-// propose is what the leader does with a statement. It screens first, so that
+// propose is what the leader does with a statement. It verifies first, so that
 // what no member signed costs its sender and nobody else.
 func (r *Replica) propose(statement []byte) (ledger.Answer, error) {
 	if r.catchup.active() {
 		return ledger.Answer{}, errCatchingUp
 	}
 	var answer ledger.Answer
+	var verified *ledger.Statement
 	err := r.store.read(func(v ledger.View) (err error) {
-		answer, err = ledger.Screen(v, statement)
+		verified, answer, err = ledger.Verify(v, statement)
 		return err
 	})
 	if err != nil {
@@ -84,6 +86,9 @@ func (r *Replica) propose(statement []byte) (ledger.Answer, error) {
 	if answer.Verdict != "" {
 		return answer, nil
 	}
+	digest := sha256.Sum256(statement)
+	r.screened.Store(digest, verified)
+	defer r.screened.Delete(digest)
 	future := r.raft.Apply(append([]byte{commandStatement}, statement...), r.patience)
 	if err := future.Error(); err != nil {
 		return ledger.Answer{}, err
