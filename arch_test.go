@@ -26,7 +26,8 @@ var rings = map[string]string{
 	"consensus/replica": "consensus/ledger crypto/sign crypto/tlog",
 	"node/peer":         "",
 	"node/fragment":     "consensus/ledger crypto/seal crypto/sign",
-	"cmd/atoll":         "consensus/audit consensus/consent consensus/ledger crypto/seal crypto/sign crypto/tlog node/fragment",
+	"node":              "consensus/ledger consensus/replica crypto/sign node/peer",
+	"cmd/atoll":         "consensus/audit consensus/consent consensus/ledger crypto/seal crypto/sign crypto/tlog node node/fragment node/peer",
 }
 
 // pure packages must not name these, nor read the clock, themselves or through

@@ -2,19 +2,24 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"atoll/consensus/audit"
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 	"atoll/crypto/seal"
 	"atoll/crypto/sign"
+	"atoll/crypto/tlog"
+	"atoll/node"
 	"atoll/node/fragment"
 
 	"github.com/spf13/cobra"
@@ -28,8 +33,8 @@ func demoCommand() *cobra.Command {
 		Long: `Founds a small network, has an enterprise consent, a bank ask and agencies
 answer under seal, takes a consent back, exports the log and replays it.
 
-All members share this one process: the rules, statements, seals and log
-formats are the real ones, replication over the network is not shown yet.`,
+The members share this one process and nothing else: each has its own folder,
+keys, libp2p host on loopback, raft log and database.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			lang, err := language(cmd)
@@ -43,7 +48,7 @@ formats are the real ones, replication over the network is not shown yet.`,
 				story.w = io.Discard
 			}
 			d := &demo{teller: story, dir: dir}
-			if err := d.run(); err != nil {
+			if err := d.run(cmd.Context()); err != nil {
 				return err
 			}
 			if asJSON {
@@ -62,6 +67,7 @@ type demo struct {
 	*teller
 	dir    string
 	net    *demoNetwork
+	head   tlog.Head // of the log that was audited
 	result demoResult
 }
 
@@ -85,14 +91,25 @@ type demoAnswer struct {
 	Entry   uint64          `json:"entry"`
 }
 
-func (d *demo) run() error {
+func (d *demo) run(ctx context.Context) (err error) {
 	d.result.Answers = []demoAnswer{}
-	if d.dir != "" {
-		if err := os.Mkdir(d.dir, 0o700); err != nil {
-			return fmt.Errorf("the demo wants a folder of its own: %w", err)
+	home := d.dir
+	if home == "" {
+		if home, err = os.MkdirTemp("", "atoll-demo-"); err != nil {
+			return err
 		}
+		defer os.RemoveAll(home)
+	} else if err := os.Mkdir(home, 0o700); err != nil {
+		return fmt.Errorf("the demo wants a folder of its own: %w", err)
 	}
-	for _, chapter := range []func() error{d.found, d.consented, d.revoked, d.audited, d.leave} {
+	ctx, cancel := context.WithTimeout(ctx, demoPatience)
+	defer cancel()
+	d.net, err = foundDemo(ctx, home)
+	defer func() { err = errors.Join(err, d.net.close()) }()
+	if err != nil {
+		return err
+	}
+	for _, chapter := range []func() error{d.founded, d.consented, d.revoked, d.replicated, d.audited, d.leave} {
 		if err := chapter(); err != nil {
 			return err
 		}
@@ -100,18 +117,14 @@ func (d *demo) run() error {
 	return nil
 }
 
-func (d *demo) found() (err error) {
-	if d.net, err = foundDemo(); err != nil {
-		return err
-	}
+// demoPatience is how long the demo may take on a machine that is busy.
+const demoPatience = 2 * time.Minute
+
+func (d *demo) founded() error {
 	d.result.Network = d.net.id.String()
-	d.say("网络：%d 个成员，全部签署创世声明", "A network of %d members, founded by all their signatures", len(d.net.members))
+	d.say("网络：%d 个成员，全部签署创世声明；各有自己的目录、密钥、libp2p 主机和日志副本", "A network of %d members, founded by all their signatures; each with its own folder, keys, libp2p host and copy of the log", len(d.net.members))
 	for _, m := range demoMembers {
-		title := m.english
-		if d.lang == consent.Chinese {
-			title = m.chinese
-		}
-		d.say("  %-10s %s", "  %-10s %s", m.name, title)
+		d.say("  %-10s %s", "  %-10s %s", m.name, d.title(m.name))
 	}
 	d.say("  网络编号 %.16s…\n", "  network id %.16s…\n", d.net.id)
 	return d.err
@@ -121,7 +134,7 @@ const demoSubject = consent.Subject("uscc:91440300MA5DEM0Q7L")
 
 // draft is the consent that the demo's enterprise is asked for.
 func (d *demo) draft(uses uint32) (consent.Draft, error) {
-	today, err := d.net.day()
+	today, err := d.net.day("bank-a")
 	item := func(dataset, output string, x consent.Disclosure) consent.Item {
 		return consent.Item{Dataset: dataset, Output: output, Disclosure: x, Months: 24}
 	}
@@ -195,7 +208,7 @@ func (d *demo) consented() error {
 
 // answers has each agency answer, and the bank open and acknowledge.
 func (d *demo) answers(q *question, use int) error {
-	receipt := ledger.Receipt{Head: d.net.newID(), Query: q.ref.ID}
+	receipt := ledger.Receipt{Head: node.NewHead(), Query: q.ref.ID}
 	for _, agency := range []string{"court", "tax"} {
 		ciphertext, release, err := d.net.answer(agency, q)
 		if err != nil {
@@ -210,17 +223,20 @@ func (d *demo) answers(q *question, use int) error {
 				return err
 			}
 		}
-		got, err := d.net.open(agency, q, ciphertext)
+		if err := d.net.members[q.ref.Bank].WaitFor(d.net.ctx, release.Index+1); err != nil {
+			return err
+		}
+		outcome, err := d.net.released(agency, q)
+		if err != nil {
+			return err
+		}
+		got, err := d.net.open(agency, q, outcome.Digest, ciphertext)
 		if err != nil {
 			return err
 		}
 		d.say("  %s 放行（条目 %d），密文 %d 字节，仅该银行可解：", "  %s releases (entry %d), %d sealed bytes that only this bank opens:", d.title(agency), release.Index, len(ciphertext))
 		for _, a := range got {
 			d.tell(agency, a, release.Index)
-		}
-		outcome, err := ledger.LookupOutcome(d.net.state, q.ref.Bank, ledger.StatementID(q.ref.ID), agency)
-		if err != nil {
-			return err
 		}
 		receipt.Digests = append(receipt.Digests, outcome.Digest)
 	}
@@ -262,7 +278,7 @@ func (d *demo) revoked() error {
 	if err != nil {
 		return err
 	}
-	revocation, err := d.net.accept("court", ledger.KindCarrier, ledger.Carrier{Head: d.net.newID(), Statement: statement})
+	revocation, err := d.net.accept("court", ledger.KindCarrier, ledger.Carrier{Head: node.NewHead(), Statement: statement})
 	if err != nil {
 		return err
 	}
@@ -283,34 +299,56 @@ func (d *demo) revoked() error {
 	return d.err
 }
 
+// replicated: every member has come to the same log by itself.
+func (d *demo) replicated() error {
+	var size uint64
+	for _, m := range d.net.members {
+		size = max(size, m.Head().Size)
+	}
+	if err := d.net.allAt(size); err != nil {
+		return err
+	}
+	d.say("\n%d 个成员各自应用了日志：", "\n%d members have each applied the log themselves:", len(d.net.members))
+	for _, m := range demoMembers {
+		head, err := d.net.members[m.name].Check(d.net.ctx)
+		if err != nil {
+			return fmt.Errorf("%s: %w", m.name, err)
+		}
+		d.say("  %-10s %d 个条目，根 %s", "  %-10s %d entries, root %s", m.name, head.Size, head.Root)
+	}
+	return d.err
+}
+
 // audited: replay from the leaves alone, then of a copy with one bit flipped,
 // then what the auditor alone can read.
 func (d *demo) audited() error {
-	s, err := audit.Replay(d.net.all())
+	log := d.net.members["auditor"].entries()
+	s, err := audit.Replay(log)
 	if err != nil {
 		return err
 	}
-	if s.Head != d.net.tree.Head() || s.Network != d.net.id {
-		return fmt.Errorf("%w: the replay has another root", audit.ErrTampered)
-	}
+	d.head = s.Head
 	d.result.Size, d.result.Root, d.result.Verdicts = s.Head.Size, s.Head.Root.String(), map[string]int{}
 	d.say("\n审计重放：%d 个条目，每个裁定都重新得出，根 %s", "\nReplay: %d entries, every verdict recomputed, root %s", s.Head.Size, s.Head.Root)
 	for _, v := range slices.Sorted(maps.Keys(s.Verdicts)) {
 		d.result.Verdicts[string(v)] = s.Verdicts[v]
 		d.say("  %-18s %d", "  %-18s %d", v, s.Verdicts[v])
 	}
-	_, err = audit.Replay(leaves(d.net.flipped(3)))
+	_, err = audit.Replay(bent(log, 3))
 	if !errors.Is(err, audit.ErrTampered) {
 		return fmt.Errorf("a flipped bit went unnoticed: %v", err)
 	}
 	d.result.Tampered = err.Error()
 	d.say("  改动一个比特：%v", "  one bit flipped: %v", err)
-	return d.reveal()
+	return d.reveal(log)
 }
 
 // reveal opens a sealed consent body as the auditor, and tries as a stranger.
-func (d *demo) reveal() error {
-	for _, leaf := range d.net.leaves {
+func (d *demo) reveal(log iter.Seq2[[]byte, error]) error {
+	for leaf, err := range log {
+		if err != nil {
+			return err
+		}
 		e, err := ledger.ParseEntry(leaf)
 		if err != nil {
 			return err
@@ -345,7 +383,7 @@ func (d *demo) leave() error {
 	if d.dir == "" {
 		d.say("\n下一步：atoll demo --dir DIR 把日志（C2SP tlog-tiles）、密钥和密文留在 DIR 中。", "\nNext: atoll demo --dir DIR leaves the log (C2SP tlog-tiles), keys and ciphertexts in DIR.")
 	} else {
-		if err := d.net.export(d.dir, "auditor"); err != nil {
+		if err := d.net.export(d.dir, "auditor", d.head); err != nil {
 			return err
 		}
 		if err := d.net.saveKeys(d.dir); err != nil {
@@ -355,6 +393,6 @@ func (d *demo) leave() error {
 		d.say("\n已写入 %s：log/（C2SP tlog-tiles）、policy、fragments/、members/。", "\nIn %s: log/ (C2SP tlog-tiles), policy, fragments/, members/.", d.dir)
 		d.say("下一步：任何支持 C2SP tlog-tiles 的验证工具都可以按 %[1]s/policy 核对 %[1]s/log。", "Next: any verifier of C2SP tlog-tiles checks %[1]s/log by %[1]s/policy.", d.dir)
 	}
-	d.say("尚未展示：多节点复制、真实数据源、企业全息风险画像、共签（以上日志未达终局）。", "Not shown yet: replication between nodes, real data sources, the risk profile, cosigning (this log is not final).")
+	d.say("尚未展示：真实数据源、企业全息风险画像、守护进程、共签（以上日志未达终局）。", "Not shown yet: real data sources, the risk profile, daemons, cosigning (this log is not final).")
 	return d.err
 }

@@ -2,13 +2,14 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/ed25519"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"iter"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"atoll/consensus/consent"
@@ -16,28 +17,28 @@ import (
 	"atoll/crypto/seal"
 	"atoll/crypto/sign"
 	"atoll/crypto/tlog"
+	"atoll/node"
+	"atoll/node/peer"
 )
 
-// demoMember is one organisation of the demo: its seed, its age identity and
-// what others know of it.
+// demoMember is one organisation of the demo: its secrets, what others know of
+// it, and its node.
 type demoMember struct {
+	*node.Node
 	card ledger.Card
 	seed sign.Secret
 	keys ledger.Keys
 	age  seal.Identity
+	host *peer.Host
 }
 
-// demoNetwork is a network of members that share one process and one copy of
-// the log: the rules, the statements and the seals are the real ones, what is
-// missing is that each member keeps its own copy.
+// demoNetwork is a network whose members share one process and nothing else:
+// each has its own folder, keys, libp2p host and copy of the log.
 type demoNetwork struct {
+	ctx     context.Context
 	genesis *ledger.Genesis
 	id      sign.NetworkID
 	members map[string]*demoMember
-	state   *ledger.Memory
-	tree    *tlog.Tree
-	tiles   map[tlog.Tile][]byte
-	leaves  [][]byte
 }
 
 var demoMembers = []struct{ name, chinese, english, role string }{
@@ -49,16 +50,17 @@ var demoMembers = []struct{ name, chinese, english, role string }{
 	{"tax", "省税务局", "Tax bureau", ledger.Agency},
 }
 
-const chinaOffset = 8 * 60 // minutes from UTC
+const (
+	chinaOffset  = 8 * 60 // minutes from UTC
+	demoElection = 500 * time.Millisecond
+)
 
 func nowMillis() uint64 { return uint64(time.Now().UnixMilli()) }
 
-// foundDemo makes the members' keys, has all of them sign genesis, and makes
-// that the first entry of the log.
-func foundDemo() (*demoNetwork, error) {
-	n := &demoNetwork{members: map[string]*demoMember{}, state: ledger.NewMemory(), tiles: map[tlog.Tile][]byte{}}
-	n.tree = tlog.New(func(t tlog.Tile, hashes []byte) { n.tiles[t] = hashes })
-	today := consent.DayOf(nowMillis(), chinaOffset)
+// foundDemo makes the members' keys and hosts, has all of them sign genesis,
+// and starts their nodes in folders under dir.
+func foundDemo(ctx context.Context, dir string) (*demoNetwork, error) {
+	n := &demoNetwork{ctx: ctx, members: map[string]*demoMember{}}
 	n.genesis = &ledger.Genesis{
 		Version: 1, Name: "演示省 Demo Province", Origin: "log.demo.invalid/province/1", Suite: ledger.Suite, Time: nowMillis(), Offset: chinaOffset,
 		Voters: []string{"auditor", "court", "tax"}, Cosigners: []string{"auditor", "court", "tax"}, Quorum: 3, Faults: 1, Approvals: 4,
@@ -67,114 +69,145 @@ func foundDemo() (*demoNetwork, error) {
 			MaxDays: 365, MaxUses: 24, MaxDataLife: 1095,
 		}},
 	}
-	for _, m := range demoMembers {
-		id, err := seal.NewIdentity()
-		if err != nil {
-			return nil, err
-		}
-		member := &demoMember{seed: sign.NewSecret(), age: id}
-		member.keys = ledger.NewKeys(member.seed, n.genesis.Origin, 0)
-		recipient := id.Recipient()
-		member.card = ledger.Card{
-			Name: m.name, Chinese: m.chinese, English: m.english, Age: recipient[:],
-			Roles: []ledger.Role{{Name: m.role, NotBefore: today, NotAfter: today + 3650}},
-		}
-		member.keys.Fill(&member.card)
-		n.members[m.name] = member
-		n.genesis.Members = append(n.genesis.Members, member.card)
-	}
 	var signatures []sign.Signature
+	for _, m := range demoMembers {
+		if err := n.recruit(m.name, m.chinese, m.english, m.role); err != nil {
+			return n, err
+		}
+	}
 	for _, m := range n.members {
 		s, err := ledger.SignGenesis(n.genesis, m.keys.Statement())
 		if err != nil {
-			return nil, err
+			return n, err
 		}
 		signatures = append(signatures, s)
 	}
 	founding, err := ledger.Found(n.genesis, signatures)
 	if err != nil {
-		return nil, err
+		return n, err
 	}
-	if _, n.id, err = ledger.OpenGenesis(founding); err != nil {
-		return nil, err
+	for name, m := range n.members {
+		m.Node, err = node.Open(node.Config{
+			Name: name, Dir: filepath.Join(dir, "members", name), Keys: m.keys, Genesis: founding, Host: m.host, Timeout: demoElection,
+		})
+		if err != nil {
+			return n, fmt.Errorf("start %s: %w", name, err)
+		}
+		n.id = m.Network
 	}
-	_, err = n.submit(founding)
-	return n, err
+	return n, n.allAt(1)
 }
 
-// submit applies a statement and appends its leaf, as every replica will.
-func (n *demoNetwork) submit(statement []byte) (ledger.Answer, error) {
-	answer, changes, err := ledger.Apply(n.state, statement)
-	if err != nil || answer.Leaf == nil {
-		return answer, err
-	}
-	n.state.Apply(changes)
-	n.leaves = append(n.leaves, answer.Leaf)
-	return answer, n.tree.Append(answer.Leaf)
-}
-
-// say signs a member's statement and submits it.
-func (n *demoNetwork) say(member, kind string, payload any) (ledger.Answer, error) {
-	raw, err := sign.Sign(n.members[member].keys.Statement(), n.id, kind, payload)
+// recruit makes a member: secrets, a host that listens on loopback, a card.
+func (n *demoNetwork) recruit(name, chinese, english, role string) error {
+	id, err := seal.NewIdentity()
 	if err != nil {
-		return ledger.Answer{}, err
+		return err
 	}
-	return n.submit(raw)
+	m := &demoMember{seed: sign.NewSecret(), age: id}
+	m.keys = ledger.NewKeys(m.seed, n.genesis.Origin, 0)
+	m.host, err = peer.New(peer.Config{Name: name, Key: m.keys.Peer(), Listen: []string{"/ip4/127.0.0.1/tcp/0"}})
+	if err != nil {
+		return err
+	}
+	n.members[name] = m
+	today := consent.DayOf(n.genesis.Time, chinaOffset)
+	recipient := id.Recipient()
+	m.card = ledger.Card{
+		Name: name, Chinese: chinese, English: english, Age: recipient[:], Addresses: m.host.Addrs(),
+		Roles: []ledger.Role{{Name: role, NotBefore: today, NotAfter: today + 3650}},
+	}
+	m.keys.Fill(&m.card)
+	n.genesis.Members = append(n.genesis.Members, m.card)
+	return nil
 }
 
-// accept is say where anything but acceptance is a failure of the demo.
+// close stops all nodes.
+func (n *demoNetwork) close() (err error) {
+	for _, m := range n.members {
+		if m.Node != nil {
+			err = errors.Join(err, m.Close())
+		} else {
+			err = errors.Join(err, m.host.Close())
+		}
+	}
+	return err
+}
+
+// allAt waits until every member has applied so many entries itself.
+func (n *demoNetwork) allAt(size uint64) error {
+	for name, m := range n.members {
+		if err := m.WaitFor(n.ctx, size); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// accept is Say where anything but acceptance is a failure of the demo.
 func (n *demoNetwork) accept(member, kind string, payload any) (ledger.Answer, error) {
-	answer, err := n.say(member, kind, payload)
+	answer, err := n.members[member].Say(n.ctx, kind, payload)
 	if err == nil && answer.Verdict != ledger.Accepted {
 		err = fmt.Errorf("%s of %s: %s %s", kind, member, answer.Verdict, answer.Detail)
 	}
 	return answer, err
 }
 
-func (n *demoNetwork) newID() ledger.Head {
-	var random [10]byte
-	rand.Read(random[:])
-	id := ledger.NewStatementID(nowMillis(), random)
-	return ledger.Head{ID: id[:]}
+// day is the network's day, as a member has it.
+func (n *demoNetwork) day(member string) (day consent.Day, err error) {
+	err = n.members[member].View(func(v ledger.View) error {
+		s, err := ledger.Read(v)
+		if err == nil {
+			day = s.Day()
+		}
+		return err
+	})
+	return day, err
 }
 
-// day is the network's day.
-func (n *demoNetwork) day() (consent.Day, error) {
-	s, err := ledger.Read(n.state)
-	if err != nil {
-		return 0, err
-	}
-	return s.Day(), nil
-}
-
-// all yields the leaves in order.
-func (n *demoNetwork) all() iter.Seq2[[]byte, error] { return leaves(n.leaves) }
-
-func leaves(list [][]byte) iter.Seq2[[]byte, error] {
+// entries yields a member's log in order, as it is now.
+func (m *demoMember) entries() iter.Seq2[[]byte, error] {
+	size := m.Head().Size
 	return func(yield func([]byte, error) bool) {
-		for _, leaf := range list {
-			if !yield(leaf, nil) {
+		for i := range size {
+			if leaf, err := m.Entry(i); !yield(leaf, err) {
 				return
 			}
 		}
 	}
 }
 
-// export writes the log as C2SP tlog-tiles lay it out, and the policy by which
-// any verifier of that format checks it.
-func (n *demoNetwork) export(dir, exporter string) error {
-	signer, err := tlog.NewLogSigner(n.genesis.Origin, n.members[exporter].keys.Log())
+// bent is the same log with one bit of one entry flipped.
+func bent(log iter.Seq2[[]byte, error], index int) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		i := 0
+		for leaf, err := range log {
+			if i == index {
+				leaf = bytes.Clone(leaf)
+				leaf[len(leaf)/2] ^= 1
+			}
+			if !yield(leaf, err) {
+				return
+			}
+			i++
+		}
+	}
+}
+
+// export writes a member's log as C2SP tlog-tiles lay it out, and the policy by
+// which any verifier of that format checks it.
+func (n *demoNetwork) export(dir, exporter string, head tlog.Head) error {
+	m := n.members[exporter]
+	signer, err := tlog.NewLogSigner(n.genesis.Origin, m.keys.Log())
 	if err != nil {
 		return err
 	}
-	head := n.tree.Head()
 	checkpoint, err := tlog.SignCheckpoint(tlog.Checkpoint{Origin: n.genesis.Origin, Head: head}, signer)
 	if err != nil {
 		return err
 	}
-	stored := func(t tlog.Tile) ([]byte, error) { return n.tiles[t], nil }
 	for tile := range tlog.Tiles(head.Size) {
-		data, err := n.resource(tile, stored)
+		data, err := m.resource(tile)
 		if err != nil {
 			return err
 		}
@@ -190,12 +223,15 @@ func (n *demoNetwork) export(dir, exporter string) error {
 }
 
 // resource returns a hash tile or an entry bundle.
-func (n *demoNetwork) resource(t tlog.Tile, stored tlog.ReadTile) (data []byte, err error) {
+func (m *demoMember) resource(t tlog.Tile) (data []byte, err error) {
 	if t.Level != tlog.Entries {
-		return n.tree.ReadTile(t, stored)
+		return m.ReadTile(t)
 	}
-	first := int(t.N) * tlog.TileWidth
-	for _, leaf := range n.leaves[first : first+t.Width] {
+	for i := range t.Width {
+		leaf, err := m.Entry(t.N*tlog.TileWidth + uint64(i))
+		if err != nil {
+			return nil, err
+		}
 		if data, err = tlog.AppendEntry(data, leaf); err != nil {
 			return nil, err
 		}
@@ -251,7 +287,7 @@ func (n *demoNetwork) enrol(subject consent.Subject) (*enterprise, error) {
 	if e.age, err = seal.IdentityFrom(e.keyring.Age()); err != nil {
 		return nil, err
 	}
-	today, err := n.day()
+	today, err := n.day("registrar")
 	if err != nil {
 		return nil, err
 	}
@@ -269,7 +305,7 @@ func (n *demoNetwork) enrol(subject consent.Subject) (*enterprise, error) {
 		return nil, err
 	}
 	_, err = n.accept("registrar", ledger.KindCredentialIssue, ledger.CredentialIssue{
-		Head: n.newID(), Digest: consent.CredentialDigest(e.credential), Sealed: sealed,
+		Head: node.NewHead(), Digest: consent.CredentialDigest(e.credential), Sealed: sealed,
 	})
 	return e, err
 }
@@ -301,7 +337,7 @@ func (n *demoNetwork) grant(e *enterprise, d consent.Draft, notice string) (*gra
 	if err != nil {
 		return nil, err
 	}
-	if _, err := n.accept(d.Bank, ledger.KindCarrier, ledger.Carrier{Head: n.newID(), Statement: statement, Sealed: sealed}); err != nil {
+	if _, err := n.accept(d.Bank, ledger.KindCarrier, ledger.Carrier{Head: node.NewHead(), Statement: statement, Sealed: sealed}); err != nil {
 		return nil, err
 	}
 	return n.receive(d.Bank, statement, sealed, number)
@@ -325,7 +361,7 @@ func (n *demoNetwork) receive(bank string, statement, sealed []byte, number uint
 	if err := sign.Unmarshal(body, &g.body); err != nil {
 		return nil, err
 	}
-	today, err := n.day()
+	today, err := n.day(bank)
 	if err != nil {
 		return nil, err
 	}
@@ -336,12 +372,4 @@ func (n *demoNetwork) receive(bank string, statement, sealed []byte, number uint
 // issuer is what the ledger says of who vouches for subjects.
 func (n *demoNetwork) issuer() consent.Authority {
 	return consent.Authority{Network: n.id, Registrar: n.members["registrar"].card.Statement}
-}
-
-// flipped returns the log with one bit of one entry changed.
-func (n *demoNetwork) flipped(index int) [][]byte {
-	copied := slices.Clone(n.leaves)
-	copied[index] = bytes.Clone(copied[index])
-	copied[index][len(copied[index])/2] ^= 1
-	return copied
 }

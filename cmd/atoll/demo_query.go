@@ -13,6 +13,7 @@ import (
 	"atoll/consensus/ledger"
 	"atoll/crypto/seal"
 	"atoll/crypto/sign"
+	"atoll/node"
 	"atoll/node/fragment"
 )
 
@@ -38,11 +39,12 @@ type question struct {
 	open     ledger.QueryOpen
 	sections []consent.Section
 	of       *granted
+	index    uint64 // of its entry
 }
 
 // ask logs a query under a consent: one use is spent here or nowhere.
 func (n *demoNetwork) ask(g *granted, operator string) (*question, ledger.Answer, error) {
-	head := n.newID()
+	head := node.NewHead()
 	bank := g.header.Bounds.Bank
 	q := &question{of: g, ref: ledger.QueryRef{Bank: bank, ID: head.ID}}
 	for _, s := range g.body.Slices {
@@ -66,7 +68,8 @@ func (n *demoNetwork) ask(g *granted, operator string) (*question, ledger.Answer
 	if q.open.Sealed, err = n.box(g.body.Secret(), ledger.KindQueryOpen, bank, head, public, detail); err != nil {
 		return nil, ledger.Answer{}, err
 	}
-	answer, err := n.say(bank, ledger.KindQueryOpen, q.open)
+	answer, err := n.members[bank].Say(n.ctx, ledger.KindQueryOpen, q.open)
+	q.index = answer.Index
 	return q, answer, err
 }
 
@@ -95,6 +98,9 @@ func (q *question) askFor(agency string) consent.Ask {
 // the bytes.
 func (n *demoNetwork) answer(agency string, q *question) (ciphertext []byte, release ledger.Answer, err error) {
 	none := func(err error) ([]byte, ledger.Answer, error) { return nil, ledger.Answer{}, err }
+	if err := n.members[agency].WaitFor(n.ctx, q.index+1); err != nil {
+		return none(err) // an agency looks at its own copy of the log
+	}
 	ask := q.askFor(agency)
 	terms, err := n.admit(agency, &ask, q)
 	if err != nil {
@@ -110,7 +116,7 @@ func (n *demoNetwork) answer(agency string, q *question) (ciphertext []byte, rel
 	if err != nil {
 		return none(err)
 	}
-	r := ledger.Release{Head: n.newID(), Query: q.ref, Digest: written.Digest[:], Bucket: written.Bucket}
+	r := ledger.Release{Head: node.NewHead(), Query: q.ref, Digest: written.Digest[:], Bucket: written.Bucket}
 	public, err := r.Public()
 	if err != nil {
 		return none(err)
@@ -122,34 +128,38 @@ func (n *demoNetwork) answer(agency string, q *question) (ciphertext []byte, rel
 	if r.Sealed, err = n.box(sign.Secret(ask.Key), ledger.KindRelease, agency, r.Head, public, detail); err != nil {
 		return none(err)
 	}
-	release, err = n.say(agency, ledger.KindRelease, r)
+	release, err = n.members[agency].Say(n.ctx, ledger.KindRelease, r)
 	if err != nil || release.Verdict != ledger.Accepted {
 		return nil, release, err
 	}
 	return sealed.Bytes(), release, nil
 }
 
-// admit checks an ask against the agency's view of the log.
-func (n *demoNetwork) admit(agency string, ask *consent.Ask, q *question) (*consent.Terms, error) {
-	credential, err := ledger.LookupCredential(n.state, consent.CredentialDigest(ask.Credential))
-	if err != nil {
-		return nil, err
-	}
-	if credential == nil || credential.Revoked != 0 {
-		return nil, &consent.Refusal{Code: consent.BadSubject, Detail: "the credential does not stand on the log"}
-	}
-	today, err := n.day()
-	if err != nil {
-		return nil, err
-	}
-	purposes, err := ledger.Purposes(n.state)
-	if err != nil {
-		return nil, err
-	}
-	return ask.Admit(agency, consent.Logged{
-		Header: &q.of.header, Query: [16]byte(q.ref.ID), Sections: q.open.Sections,
-		At: consent.At{Day: today, Purposes: purposes}, Issuer: n.issuer(),
+// admit checks an ask against the agency's own copy of the log.
+func (n *demoNetwork) admit(agency string, ask *consent.Ask, q *question) (terms *consent.Terms, err error) {
+	err = n.members[agency].View(func(v ledger.View) error {
+		credential, err := ledger.LookupCredential(v, consent.CredentialDigest(ask.Credential))
+		if err != nil {
+			return err
+		}
+		if credential == nil || credential.Revoked != 0 {
+			return &consent.Refusal{Code: consent.BadSubject, Detail: "the credential does not stand on the log"}
+		}
+		state, err := ledger.Read(v)
+		if err != nil {
+			return err
+		}
+		purposes, err := ledger.Purposes(v)
+		if err != nil {
+			return err
+		}
+		terms, err = ask.Admit(agency, consent.Logged{
+			Header: &q.of.header, Query: [16]byte(q.ref.ID), Sections: q.open.Sections,
+			At: consent.At{Day: state.Day(), Purposes: purposes}, Issuer: n.issuer(),
+		})
+		return err
 	})
+	return terms, err
 }
 
 // look answers from the agency's data: a value, or the plain word that there
@@ -173,17 +183,22 @@ func (n *demoNetwork) about(agency string, q *question) fragment.About {
 	return fragment.About{Network: n.id[:], Query: q.ref, Consent: q.of.header.Bounds.ID, Agency: agency, Catalog: demoCatalog}
 }
 
+// released is what the bank's own copy of the log says of an agency's answer.
+func (n *demoNetwork) released(agency string, q *question) (o *ledger.Outcome, err error) {
+	err = n.members[q.ref.Bank].View(func(v ledger.View) error {
+		o, err = ledger.LookupOutcome(v, q.ref.Bank, ledger.StatementID(q.ref.ID), agency)
+		return err
+	})
+	if err == nil && (o == nil || len(o.Digest) != sha256.Size) {
+		err = errors.New("the log has no release for this fragment")
+	}
+	return o, err
+}
+
 // open is the bank's part: the ciphertext must be the one that the log names
 // and be about what was asked.
-func (n *demoNetwork) open(agency string, q *question, ciphertext []byte) (answers []fragment.Answer, err error) {
-	logged, err := ledger.LookupOutcome(n.state, q.ref.Bank, ledger.StatementID(q.ref.ID), agency)
-	if err != nil {
-		return nil, err
-	}
-	if logged == nil || len(logged.Digest) != sha256.Size {
-		return nil, errors.New("the log has no release for this fragment")
-	}
-	err = fragment.Read(bytes.NewReader(ciphertext), n.members[q.ref.Bank].age, n.about(agency, q), [32]byte(logged.Digest), func(a fragment.Answer) error {
+func (n *demoNetwork) open(agency string, q *question, digest, ciphertext []byte) (answers []fragment.Answer, err error) {
+	err = fragment.Read(bytes.NewReader(ciphertext), n.members[q.ref.Bank].age, n.about(agency, q), [32]byte(digest), func(a fragment.Answer) error {
 		answers = append(answers, a)
 		return nil
 	})

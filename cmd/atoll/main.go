@@ -1,8 +1,8 @@
 // Command atoll runs a node of an atoll network and talks to it: agencies
 // answer, banks ask, enterprises consent, and all keep one access log.
 //
-// This version has the rules, formats and seals, shown end to end by
-// "atoll demo". Exit codes are documented in README.md.
+// This version has the rules, formats, seals and replication, shown end to end
+// by "atoll demo". Exit codes are documented in README.md.
 package main
 
 import (
