@@ -227,7 +227,13 @@ func (c *catchup) finish() error {
 		}
 		last := c.postponed
 		c.mu.Unlock()
-		for i := at.Raft + 1; i <= last; i++ {
+		// What raft's log lacks behind the marker are entries of raft itself,
+		// which its snapshot covers and no replica applies.
+		first, err := c.r.raftLog.FirstIndex()
+		if err != nil {
+			return err
+		}
+		for i := max(first, at.Raft+1); i <= last; i++ {
 			var l raft.Log
 			if err := c.r.raftLog.GetLog(i, &l); err != nil {
 				return fmt.Errorf("raft entry %d, which waited for the catching up: %w", i, err)

@@ -22,10 +22,7 @@ const commandStatement = 1
 // nothing. raft calls its methods from one goroutine.
 type fsm struct{ r *Replica }
 
-var (
-	_ raft.BatchingFSM        = fsm{}
-	_ raft.ConfigurationStore = fsm{}
-)
+var _ raft.BatchingFSM = fsm{}
 
 // Apply implements raft.FSM; raft calls ApplyBatch instead.
 func (f fsm) Apply(l *raft.Log) any { return f.ApplyBatch([]*raft.Log{l})[0] }
@@ -103,7 +100,8 @@ func (r *Replica) take(w *writer, l *raft.Log, verified *ledger.Statement) (answ
 	if l.Index <= w.s.at.Raft {
 		return answer, nil
 	}
-	if l.Type == raft.LogCommand {
+	switch l.Type {
+	case raft.LogCommand:
 		if len(l.Data) == 0 || l.Data[0] != commandStatement {
 			return answer, fmt.Errorf("raft entry %d is of a kind that this version does not know; update this node", l.Index)
 		}
@@ -113,22 +111,26 @@ func (r *Replica) take(w *writer, l *raft.Log, verified *ledger.Statement) (answ
 		if answer.New && answer.Kind != ledger.KindTick {
 			r.busy.Store(answer.Index)
 		}
+	case raft.LogConfiguration:
+		if err := r.checkServers(raft.DecodeConfiguration(l.Data)); err != nil {
+			return answer, fmt.Errorf("raft entry %d: %w", l.Index, err)
+		}
 	}
 	w.passed(l.Index, l.Term)
 	return answer, nil
 }
 
-// StoreConfiguration implements raft.ConfigurationStore: servers that the
-// ledger does not know as voters or members stop the replica, whoever let them
-// in.
-func (f fsm) StoreConfiguration(index uint64, c raft.Configuration) {
+// checkServers compares raft's configuration with the ledger: servers that are
+// not members, or vote without being voters, stop the replica, whoever let
+// them in.
+func (r *Replica) checkServers(c raft.Configuration) error {
 	for _, s := range c.Servers {
-		voter, member := f.r.voters[string(s.ID)], f.r.members[string(s.ID)]
+		voter, member := r.voters[string(s.ID)], r.members[string(s.ID)]
 		if !member || s.Suffrage != raft.Nonvoter && !voter || string(s.Address) != string(s.ID) {
-			f.r.fail(fmt.Errorf("raft entry %d makes %q a %s at %q, which the ledger does not: raft's configuration was tampered with", index, s.ID, s.Suffrage, s.Address))
-			return
+			return fmt.Errorf("%q is made a %s at %q, which the ledger does not say: raft's configuration was tampered with", s.ID, s.Suffrage, s.Address)
 		}
 	}
+	return nil
 }
 
 // marker is all that a snapshot holds: a place in the log and its root. No

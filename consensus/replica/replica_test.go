@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 
@@ -143,6 +145,24 @@ func truncated(n *network) {
 		}
 	}
 	n.t.Fatal("raft's log was not truncated")
+}
+
+// A database that is behind raft's newest snapshot, here because it was taken
+// away: raft would go on as if all that had been applied.
+func TestDatabaseBehindTheSnapshot(t *testing.T) {
+	n := found(t, 1)
+	n.tune = func(c *replica.Config) { c.Snapshot, c.Trailing = 20, 5 }
+	n.start(n.names...)
+	truncated(n)
+	for n.nodes["wlearner-0"].FirstInRaft() <= 40 {
+		n.put("voter-a")
+	}
+	for _, name := range []string{"wlearner-0", n.leader()} {
+		n.stop(name)
+		n.check(os.Remove(filepath.Join(n.dir, name, "state.db")))
+		n.start(name)
+		n.agree(nil)
+	}
 }
 
 // While members serve another history than the network's, a newcomer believes

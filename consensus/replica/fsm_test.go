@@ -1,0 +1,57 @@
+package replica
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/raft"
+)
+
+// What raft commits and the ledger does not know stops the replica, and
+// nothing of it is taken in.
+func TestForeignEntriesStopTheReplica(t *testing.T) {
+	servers := func(id, address string, suffrage raft.ServerSuffrage) *raft.Log {
+		c := raft.Configuration{Servers: []raft.Server{{ID: raft.ServerID(id), Address: raft.ServerAddress(address), Suffrage: suffrage}}}
+		return &raft.Log{Index: 7, Type: raft.LogConfiguration, Data: raft.EncodeConfiguration(c)}
+	}
+	for name, c := range map[string]struct {
+		log  *raft.Log
+		want string // in the error, "" for none
+	}{
+		"a voter of genesis":   {servers("tax", "tax", raft.Voter), ""},
+		"a voter that learns":  {servers("tax", "tax", raft.Nonvoter), ""},
+		"a learner of genesis": {servers("bank-a", "bank-a", raft.Nonvoter), ""},
+		"a stranger":           {servers("eve", "eve", raft.Nonvoter), "tampered"},
+		"a learner that votes": {servers("bank-a", "bank-a", raft.Voter), "tampered"},
+		"a member elsewhere":   {servers("tax", "eve", raft.Voter), "tampered"},
+		"an unknown command":   {&raft.Log{Index: 7, Type: raft.LogCommand, Data: []byte{9, 1}}, "update this node"},
+		"an empty command":     {&raft.Log{Index: 7, Type: raft.LogCommand}, "update this node"},
+		"a statement, not one": {&raft.Log{Index: 7, Type: raft.LogCommand, Data: []byte{commandStatement, 1}}, ""},
+		"a barrier of raft's":  {&raft.Log{Index: 7, Type: raft.LogBarrier}, ""},
+	} {
+		store, err := openStore(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := &Replica{store: store, voters: map[string]bool{"tax": true}, members: map[string]bool{"tax": true, "bank-a": true}, fatal: make(chan error, 1), log: slog.New(slog.DiscardHandler)}
+		r.catchup = &catchup{r: r}
+		r.ctx, r.cancel = context.WithCancel(context.Background())
+		fsm{r}.ApplyBatch([]*raft.Log{c.log})
+		at, _ := store.position()
+		select {
+		case err := <-r.Fatal():
+			if c.want == "" || !strings.Contains(err.Error(), c.want) || at.Raft != 0 {
+				t.Errorf("%s: stops at %d: %v", name, at.Raft, err)
+			}
+		default:
+			if c.want != "" || at.Raft != 7 {
+				t.Errorf("%s: goes on, at %d", name, at.Raft)
+			}
+		}
+		if err := store.close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
