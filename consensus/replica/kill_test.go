@@ -89,6 +89,9 @@ func submitForEver(n *network, name string) error {
 				ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 				answer, err := n.nodes[name].Submit(ctx, statement)
 				cancel()
+				if err == nil && !answer.InLog() {
+					err = fmt.Errorf("answer %+v", answer)
+				}
 				if err != nil {
 					failed <- err
 					return

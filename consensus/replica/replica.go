@@ -68,13 +68,14 @@ type Replica struct {
 	transport *raft.NetworkTransport
 	catchup   *catchup
 
-	busy     atomic.Uint64 // index of the newest entry that is no tick
-	screened sync.Map      // SHA-256 of a statement in flight: *ledger.Statement, verified
-	fatal    chan error
-	failing  sync.Once
-	ctx      context.Context
-	cancel   context.CancelFunc
-	running  sync.WaitGroup
+	busy        atomic.Uint64 // index of the newest entry that is no tick
+	settledTerm atomic.Uint64 // the last term in which this node led and had applied all before it
+	screened    sync.Map      // SHA-256 of a statement in flight: *ledger.Statement, verified
+	fatal       chan error
+	failing     sync.Once
+	ctx         context.Context
+	cancel      context.CancelFunc
+	running     sync.WaitGroup
 }
 
 // Open opens or creates a replica in its directory and joins the others. All

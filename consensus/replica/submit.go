@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -70,8 +71,8 @@ func (r *Replica) attempt(ctx context.Context, statement []byte) (answer ledger.
 // propose is what the leader does with a statement. It verifies first, so that
 // what no member signed costs its sender and nobody else.
 func (r *Replica) propose(statement []byte) (ledger.Answer, error) {
-	if r.catchup.active() {
-		return ledger.Answer{}, errCatchingUp
+	if err := r.settled(statement); err != nil {
+		return ledger.Answer{}, err
 	}
 	var answer ledger.Answer
 	var verified *ledger.Statement
@@ -100,6 +101,26 @@ func (r *Replica) propose(statement []byte) (ledger.Answer, error) {
 		return ledger.Answer{}, response
 	}
 	return ledger.Answer{}, errors.New("raft gave no answer")
+}
+
+// settled returns nil when this leader's state is that of all that was
+// committed before it led: only then may it tell an author that a statement
+// does not verify. That takes one barrier for each term it leads. On a log that
+// is still to be founded it takes genesis alone.
+func (r *Replica) settled(statement []byte) error {
+	if r.catchup.active() {
+		return errCatchingUp
+	}
+	if term := r.raft.CurrentTerm(); r.settledTerm.Load() != term {
+		if err := r.raft.Barrier(r.patience).Error(); err != nil {
+			return err
+		}
+		r.settledTerm.Store(term)
+	}
+	if at, _ := r.store.position(); at.Size == 0 && !bytes.Equal(statement, r.genesis) {
+		return errors.New("the log is not founded yet")
+	}
+	return nil
 }
 
 // ServeSubmit answers another member's Submit: the leader's part of it.
