@@ -59,7 +59,7 @@ func found(t testing.TB, learners int) *network {
 		n.keys[name] = ledger.NewKeys(sign.Secret{byte(i + 1)}, g.Origin, 0)
 		age := make([]byte, 1216)
 		age[0] = byte(i)
-		c := ledger.Card{Name: name, Chinese: name, English: name, Age: age, Roles: []ledger.Role{{Name: ledger.Agency, NotAfter: 40_000}}}
+		c := ledger.Card{Name: name, Chinese: name, English: name, Age: age, Roles: []ledger.Role{{Name: ledger.Agency, NotAfter: 40_000}, {Name: ledger.Bank, NotAfter: 40_000}}}
 		n.keys[name].Fill(&c)
 		g.Members = append(g.Members, c)
 	}
@@ -167,14 +167,22 @@ func (n *network) stop(name string) {
 	}
 }
 
-// statement signs a fresh statement of a member: a tick, or a catalog's digest.
-func (n *network) statement(member, kind string) []byte {
+// newHead returns a fresh statement id.
+func (n *network) newHead() ledger.Head {
 	serial := n.serial.Add(1)
 	id := ledger.NewStatementID(uint64(time.Now().UnixMilli()), [10]byte{2: byte(serial >> 40), 3: byte(serial >> 32), 4: byte(serial >> 24), 5: byte(serial >> 16), 6: byte(serial >> 8), 7: byte(serial), 8: byte(os.Getpid()), 9: byte(os.Getpid() >> 8)})
-	var payload any = ledger.Tick{Head: ledger.Head{ID: id[:]}}
+	return ledger.Head{ID: id[:]}
+}
+
+// statement signs a fresh statement of a member: a tick, or a catalog's digest.
+func (n *network) statement(member, kind string) []byte {
 	if kind == ledger.KindCatalog {
-		payload = ledger.Catalog{Head: ledger.Head{ID: id[:]}, Digest: make([]byte, 32), Version: serial}
+		return n.sign(member, kind, ledger.Catalog{Head: n.newHead(), Digest: make([]byte, 32), Version: 1})
 	}
+	return n.sign(member, kind, ledger.Tick{Head: n.newHead()})
+}
+
+func (n *network) sign(member, kind string, payload any) []byte {
 	raw, err := sign.Sign(n.signer(member), n.id, kind, payload)
 	if err != nil {
 		panic(err)
