@@ -1,0 +1,95 @@
+package replica
+
+import (
+	"context"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+func (r *Replica) watchDisk() {
+	select {
+	case err := <-r.raftLog.Fatal():
+		r.fail(err)
+	case <-r.ctx.Done():
+	}
+}
+
+func (r *Replica) flushOften() {
+	t := time.NewTicker(flushEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+			if err := r.store.flush(); err != nil {
+				r.fail(err)
+				return
+			}
+		case <-r.ctx.Done():
+			return
+		}
+	}
+}
+
+// foundWhenLeading makes genesis the first entry of an empty log. Two leaders
+// may both try: the second is told that it is known.
+func (r *Replica) foundWhenLeading() {
+	t := time.NewTicker(r.patience / 100)
+	defer t.Stop()
+	for {
+		if at, _ := r.store.position(); at.Size > 0 {
+			return
+		}
+		select {
+		case <-t.C:
+			if r.raft.State() != raft.Leader {
+				continue
+			}
+			if _, err := r.propose(r.genesis); err != nil {
+				r.log.Warn("founding the log", "error", err)
+			}
+		case <-r.ctx.Done():
+			return
+		}
+	}
+}
+
+// tickWhenSilent signs this voter's time at the start, whenever the log has
+// grown by more than ticks while this voter said nothing, and hourly: network
+// time is the median of what voters signed.
+func (r *Replica) tickWhenSilent() {
+	t := time.NewTicker(r.silence / 4)
+	defer t.Stop()
+	var last time.Time
+	seen := uint64(0)
+	for {
+		select {
+		case now := <-t.C:
+			busy := r.busy.Load()
+			if !last.IsZero() && now.Sub(last) < time.Hour && (busy <= seen || now.Sub(last) < r.silence) {
+				continue
+			}
+			if at, _ := r.store.position(); at.Size == 0 {
+				continue
+			}
+			statement, err := r.tick()
+			if err == nil {
+				ctx, cancel := context.WithTimeout(r.ctx, r.patience)
+				_, err = r.Submit(ctx, statement)
+				cancel()
+			}
+			if err != nil {
+				r.log.Warn("ticking", "error", err)
+				continue
+			}
+			last, seen = now, busy
+		case <-r.ctx.Done():
+			return
+		}
+	}
+}
+
+// pause is how long to wait after some failed attempts.
+func (r *Replica) pause(attempt int) time.Duration {
+	return min(r.patience, 50*time.Millisecond<<min(attempt, 6))
+}

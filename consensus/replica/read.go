@@ -1,0 +1,63 @@
+package replica
+
+import (
+	"context"
+	"errors"
+
+	"atoll/consensus/ledger"
+	"atoll/crypto/tlog"
+)
+
+// View calls f with the state as applied here. Nothing is applied until f
+// returns, so it should be quick, and must not submit.
+func (r *Replica) View(f func(ledger.View) error) error { return r.store.read(f) }
+
+// Head returns size and root of the log as applied here.
+func (r *Replica) Head() tlog.Head {
+	at, _ := r.store.position()
+	if at.Size == 0 {
+		return tlog.New(nil).Head()
+	}
+	return tlog.Head{Size: at.Size, Root: at.Root}
+}
+
+// Entry returns the leaf at an index that has been applied here.
+func (r *Replica) Entry(index uint64) ([]byte, error) { return r.store.entry(index) }
+
+// ReadTile returns a hash tile of any width up to the present one.
+func (r *Replica) ReadTile(t tlog.Tile) ([]byte, error) { return r.store.tile(t) }
+
+// WaitFor returns when the log as applied here has at least size entries.
+func (r *Replica) WaitFor(ctx context.Context, size uint64) error {
+	for {
+		at, grown := r.store.position()
+		if at.Size >= size {
+			return nil
+		}
+		select {
+		case <-grown:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-r.ctx.Done():
+			return errStopped
+		}
+	}
+}
+
+var errStopped = errors.New("the replica has stopped")
+
+// Leader returns the name of the member that leads, or "" where none is known.
+func (r *Replica) Leader() string {
+	_, id := r.raft.LeaderWithID()
+	return string(id)
+}
+
+// FirstInRaft returns the index of the oldest entry that raft's own log still
+// has. A member that is further behind catches up by the entries of the log.
+func (r *Replica) FirstInRaft() uint64 {
+	first, err := r.raftLog.FirstIndex()
+	if err != nil {
+		return 0
+	}
+	return first
+}
