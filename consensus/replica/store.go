@@ -28,7 +28,7 @@ var (
 // Limits of what is applied and not yet in the database.
 const (
 	flushEvery = 100 * time.Millisecond
-	maxLayer   = 16 << 20 // bytes; Apply waits for the flush beyond it
+	maxLayer   = 16 << 20 // bytes; beyond it applying waits for a flush
 )
 
 // store is the access log with its state: bbolt, and over it the layers that
@@ -49,7 +49,6 @@ type store struct {
 	grown    chan struct{} // closed and replaced when the log grows
 
 	flushMu sync.Mutex // one flush at a time
-	flushed *sync.Cond // on mu: flushing became nil
 	broken  error      // of a flush; guarded by mu
 }
 
@@ -60,7 +59,6 @@ func openStore(dir string) (*store, error) {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	s := &store{db: db, grown: make(chan struct{})}
-	s.flushed = sync.NewCond(&s.mu)
 	if err := s.load(); err != nil {
 		db.Close()
 		return nil, fmt.Errorf("open %s: %w", path, err)
@@ -205,11 +203,11 @@ func (s *store) read(f func(ledger.View) error) error {
 // batch applies raft's commands one after another. It holds the lock and one
 // transaction for all of them.
 func (s *store) batch(f func(*writer) error) error {
+	if err := s.makeRoom(); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for s.open.bytes > maxLayer && s.broken == nil {
-		s.flushed.Wait()
-	}
 	if s.broken != nil {
 		return s.broken
 	}
@@ -221,6 +219,18 @@ func (s *store) batch(f func(*writer) error) error {
 		s.grown = make(chan struct{})
 	}
 	return err
+}
+
+// makeRoom keeps memory bounded: whoever applies faster than the database takes
+// it in waits for the database.
+func (s *store) makeRoom() error {
+	s.mu.RLock()
+	full := s.open.bytes > maxLayer
+	s.mu.RUnlock()
+	if !full {
+		return nil
+	}
+	return s.flush()
 }
 
 // writer is the store while a batch is applied.
@@ -278,7 +288,6 @@ func (s *store) flush() error {
 	} else {
 		s.flushing, s.saved = nil, l.head
 	}
-	s.flushed.Broadcast()
 	return s.broken
 }
 
