@@ -27,6 +27,20 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata", RequireExplicitExec: true})
 }
 
+// An interrupted command says so and leaves nothing behind.
+func TestInterrupted(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	var out, errs strings.Builder
+	if code := run(ctx, []string{"demo"}, &out, &errs); code != exitInterrupted || !strings.Contains(errs.String(), "error: interrupted") {
+		t.Errorf("exit %d: %s", code, errs.String())
+	}
+	if left, err := os.ReadDir(os.TempDir()); err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
 // dictionary is what a thief of a database would look for who knows every
 // enterprise: each subject hashed in every way that needs no secret.
 func dictionary() (entries [][]byte) {

@@ -28,8 +28,10 @@ const (
 	exitInterrupted = 130
 )
 
-// errUsage marks what the user typed wrongly.
-var errUsage = errors.New("usage")
+var (
+	errUsage       = errors.New("usage") // what the user typed wrongly
+	errInterrupted = errors.New("interrupted")
+)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -57,7 +59,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err == nil {
 		return 0
 	}
-	code, name, hint := explain(ctx, err)
+	if ctx.Err() != nil {
+		err = errInterrupted
+	}
+	code, name, hint := explain(err)
 	asJSON, _ := cmd.Flags().GetBool("json")
 	if asJSON {
 		printJSON(stdout, "atoll.error/v1", map[string]any{"code": name, "message": err.Error(), "hint": hint, "retryable": false})
@@ -68,9 +73,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 // explain maps an error to its exit code, its stable name and what to do next.
-func explain(ctx context.Context, err error) (code int, name, hint string) {
+func explain(err error) (code int, name, hint string) {
 	switch {
-	case ctx.Err() != nil:
+	case errors.Is(err, errInterrupted):
 		return exitInterrupted, "interrupted", "run the command again"
 	case errors.Is(err, audit.ErrTampered):
 		return exitTampered, "log.tampered", "keep the log as it is and compare its root with another member's"
