@@ -67,8 +67,8 @@ func Open(c Config) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.Host.Handle(peer.Submit, func(_ context.Context, _ string, statement []byte) ([]byte, error) {
-		reply, err := n.ServeSubmit(statement)
+	c.Host.Handle(peer.Submit, func(ctx context.Context, _ string, statement []byte) ([]byte, error) {
+		reply, err := n.ServeSubmit(ctx, statement)
 		if errors.Is(err, replica.ErrNotLeading) {
 			err = &peer.Error{Code: peer.Busy, Message: err.Error(), Retryable: true}
 		}

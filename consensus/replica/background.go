@@ -45,7 +45,7 @@ func (r *Replica) foundWhenLeading() {
 			if r.raft.State() != raft.Leader {
 				continue
 			}
-			if _, err := r.propose(r.genesis); err != nil {
+			if _, err := r.propose(r.ctx, r.genesis); err != nil {
 				r.log.Warn("founding the log", "error", err)
 			}
 		case <-r.ctx.Done():

@@ -143,7 +143,9 @@ func (n *network) open(name string) error {
 		return err
 	}
 	n.nodes[name].Replica = r
-	host.Handle(peer.Submit, func(_ context.Context, _ string, statement []byte) ([]byte, error) { return r.ServeSubmit(statement) })
+	host.Handle(peer.Submit, func(ctx context.Context, _ string, statement []byte) ([]byte, error) {
+		return r.ServeSubmit(ctx, statement)
+	})
 	host.HandleStream(peer.Bundles, func(_ context.Context, _ string, request []byte, w io.Writer) error {
 		if bend := n.lie.Load(); bend != nil {
 			w = (*bend)(name, w)

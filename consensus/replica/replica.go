@@ -147,7 +147,6 @@ func (r *Replica) raftConfig(c Config) *raft.Config {
 	rc.LocalID = raft.ServerID(c.Name)
 	rc.HeartbeatTimeout, rc.ElectionTimeout, rc.LeaderLeaseTimeout = c.Timeout, c.Timeout, c.Timeout/2
 	rc.MaxAppendEntries = 256
-	rc.BatchApplyCh = true
 	rc.SnapshotThreshold, rc.TrailingLogs = c.Snapshot, c.Trailing
 	rc.SnapshotInterval = 10 * c.Timeout
 	rc.NoSnapshotRestoreOnStart = true // the database has the state; see resume

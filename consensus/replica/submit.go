@@ -48,8 +48,12 @@ func (r *Replica) Submit(ctx context.Context, statement []byte) (ledger.Answer, 
 }
 
 func (r *Replica) attempt(ctx context.Context, statement []byte) (answer ledger.Answer, err error) {
+	// Neither a leader that hangs nor raft here may use up all of the caller's
+	// time.
+	ctx, cancel := context.WithTimeout(ctx, r.patience)
+	defer cancel()
 	if r.raft.State() == raft.Leader {
-		return r.propose(statement)
+		return r.propose(ctx, statement)
 	}
 	if _, err := ledger.Parse(statement); err != nil {
 		return ledger.Answer{Verdict: ledger.Malformed, Detail: err.Error()}, nil
@@ -58,9 +62,6 @@ func (r *Replica) attempt(ctx context.Context, statement []byte) (answer ledger.
 	if leader == "" || leader == r.name {
 		return answer, errors.New("no leader is known")
 	}
-	// A leader that hangs must not use up all of the caller's time.
-	ctx, cancel := context.WithTimeout(ctx, r.patience)
-	defer cancel()
 	reply, err := r.submit(ctx, leader, statement)
 	if err != nil {
 		return answer, err
@@ -70,8 +71,8 @@ func (r *Replica) attempt(ctx context.Context, statement []byte) (answer ledger.
 
 // propose is what the leader does with a statement. It verifies first, so that
 // what no member signed costs its sender and nobody else.
-func (r *Replica) propose(statement []byte) (ledger.Answer, error) {
-	if err := r.settled(statement); err != nil {
+func (r *Replica) propose(ctx context.Context, statement []byte) (ledger.Answer, error) {
+	if err := r.settled(ctx, statement); err != nil {
 		return ledger.Answer{}, err
 	}
 	var answer ledger.Answer
@@ -91,7 +92,7 @@ func (r *Replica) propose(statement []byte) (ledger.Answer, error) {
 	r.screened.Store(digest, verified)
 	defer r.screened.Delete(digest)
 	future := r.raft.Apply(append([]byte{commandStatement}, statement...), r.patience)
-	if err := future.Error(); err != nil {
+	if err := r.await(ctx, future); err != nil {
 		return ledger.Answer{}, err
 	}
 	switch response := future.Response().(type) {
@@ -103,16 +104,31 @@ func (r *Replica) propose(statement []byte) (ledger.Answer, error) {
 	return ledger.Answer{}, errors.New("raft gave no answer")
 }
 
+// await waits for raft's answer, but not for ever: what raft still holds in its
+// queues when it shuts down, it never answers.
+func (r *Replica) await(ctx context.Context, f raft.Future) error {
+	done := make(chan error, 1)
+	go func() { done <- f.Error() }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-r.ctx.Done():
+		return errStopped
+	}
+}
+
 // settled returns nil when this leader's state is that of all that was
 // committed before it led: only then may it tell an author that a statement
 // does not verify. That takes one barrier for each term it leads. On a log that
 // is still to be founded it takes genesis alone.
-func (r *Replica) settled(statement []byte) error {
+func (r *Replica) settled(ctx context.Context, statement []byte) error {
 	if r.catchup.active() {
 		return errCatchingUp
 	}
 	if term := r.raft.CurrentTerm(); r.settledTerm.Load() != term {
-		if err := r.raft.Barrier(r.patience).Error(); err != nil {
+		if err := r.await(ctx, r.raft.Barrier(r.patience)); err != nil {
 			return err
 		}
 		r.settledTerm.Store(term)
@@ -124,11 +140,11 @@ func (r *Replica) settled(statement []byte) error {
 }
 
 // ServeSubmit answers another member's Submit: the leader's part of it.
-func (r *Replica) ServeSubmit(statement []byte) ([]byte, error) {
+func (r *Replica) ServeSubmit(ctx context.Context, statement []byte) ([]byte, error) {
 	if r.raft.State() != raft.Leader {
 		return nil, ErrNotLeading
 	}
-	answer, err := r.propose(statement)
+	answer, err := r.propose(ctx, statement)
 	if err != nil {
 		return nil, err
 	}
