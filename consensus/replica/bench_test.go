@@ -76,7 +76,7 @@ func startBare(b *testing.B) *bare {
 		})
 		c := raft.DefaultConfig()
 		c.LocalID, c.Logger = raft.ServerID(voters[i]), hclog.NewNullLogger()
-		c.MaxAppendEntries, c.BatchApplyCh = 256, true
+		c.MaxAppendEntries = 256
 		snapshots := raft.NewInmemSnapshotStore()
 		ok(raft.BootstrapCluster(c, cache, store, snapshots, transport, raft.Configuration{Servers: servers}))
 		node, err := raft.NewRaft(c, nothing{}, cache, store, snapshots, transport)
