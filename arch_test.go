@@ -7,6 +7,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -189,5 +190,27 @@ func reach(pkgs map[string]*pkg, dir string, seen map[string]bool) {
 	seen[dir] = true
 	for _, to := range pkgs[dir].ours() {
 		reach(pkgs, to, seen)
+	}
+}
+
+// TestDependenciesHaveReasons: each direct dependency says in go.mod why it is
+// there.
+func TestDependenciesHaveReasons(t *testing.T) {
+	text, err := os.ReadFile("go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	direct := 0
+	for line := range strings.Lines(string(text)) {
+		if !strings.HasPrefix(line, "\t") || strings.Contains(line, "// indirect") {
+			continue
+		}
+		direct++
+		if !strings.Contains(line, " // ") {
+			t.Errorf("no reason: %s", strings.TrimSpace(line))
+		}
+	}
+	if direct == 0 {
+		t.Error("no dependencies found")
 	}
 }

@@ -6,6 +6,7 @@ require (
 	filippo.io/age v1.3.2 // sealing to recipients, hybrid post-quantum by default
 	github.com/btcsuite/btcd/btcutil v1.2.0 // bech32 alone: age's key texts to and from raw bytes, seeds with a checksum
 	github.com/fxamacker/cbor/v2 v2.10.0 // deterministic CBOR with strict decoding limits
+	github.com/google/btree v1.1.3 // the state that waits for a flush, in key order
 	github.com/hashicorp/go-hclog v1.6.2 // raft and raft-wal log through it
 	github.com/hashicorp/raft v1.7.3 // replicates the access log; v1.8.0 does not compile with raft-wal
 	github.com/hashicorp/raft-wal v0.4.2 // one fsync per append where raft-boltdb needs two
@@ -14,13 +15,9 @@ require (
 	github.com/rogpeppe/go-internal v1.16.0 // testscript: the CLI told as stories (tests only)
 	github.com/spf13/cobra v1.10.2 // commands, help and shell completion
 	github.com/veraison/go-cose v1.3.0 // COSE_Sign1: signature structure and canonical envelope
+	go.etcd.io/bbolt v1.5.0 // the database of entries, tiles and state: one file, one writer, synced transactions
 	golang.org/x/crypto v0.58.0 // ChaCha20-Poly1305, which the standard library lacks
 	golang.org/x/mod v0.42.0 // RFC 6962 hashes, proofs and signed notes, as the Go checksum database uses them
-)
-
-require (
-	github.com/google/btree v1.1.3
-	go.etcd.io/bbolt v1.5.0
 )
 
 require (
