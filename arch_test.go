@@ -22,7 +22,7 @@ var rings = map[string]string{
 	"crypto/seal":       "crypto/sign",
 	"crypto/tlog":       "",
 	"consensus/consent": "crypto/sign",
-	"consensus/ledger":  "consensus/consent crypto/sign",
+	"consensus/ledger":  "consensus/consent crypto/sign crypto/tlog",
 	"consensus/audit":   "consensus/ledger crypto/sign crypto/tlog",
 	"consensus/replica": "consensus/ledger crypto/sign crypto/tlog",
 	"node/peer":         "",

@@ -63,7 +63,7 @@ func foundDemo(ctx context.Context, dir string) (*demoNetwork, error) {
 	n := &demoNetwork{ctx: ctx, members: map[string]*demoMember{}}
 	n.genesis = &ledger.Genesis{
 		Version: 1, Name: "演示省 Demo Province", Origin: "log.demo.invalid/province/1", Suite: ledger.Suite, Time: nowMillis(), Offset: chinaOffset,
-		Voters: []string{"auditor", "court", "tax"}, Cosigners: []string{"auditor", "court", "tax"}, Quorum: 3, Faults: 1, Approvals: 4,
+		Voters: []string{"auditor", "court", "tax"}, Cosigners: []string{"auditor", "court", "tax"}, Quorum: uint8(tlog.DefaultQuorum(3)), Faults: 1, Approvals: 4,
 		Purposes: []consent.Purpose{{
 			Code: "pre_loan", Chinese: "贷前调查", English: "Assessment before a loan", DPV: "dpv:CreditScoreEvaluation",
 			MaxDays: 365, MaxUses: 24, MaxDataLife: 1095,

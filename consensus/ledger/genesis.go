@@ -9,6 +9,7 @@ import (
 
 	"atoll/consensus/consent"
 	"atoll/crypto/sign"
+	"atoll/crypto/tlog"
 )
 
 // Suite is the only set of algorithms so far: Ed25519 as crypto/ed25519
@@ -187,9 +188,7 @@ func (g *Genesis) Check() error {
 	if err := g.checkSet("cosigners", g.Cosigners); err != nil {
 		return err
 	}
-	// k > (n+f)/2: with fewer, f liars could make two histories final.
-	n, f, k := len(g.Cosigners), int(g.Faults), int(g.Quorum)
-	if k > n || 2*k <= n+f {
+	if n, f, k := len(g.Cosigners), int(g.Faults), int(g.Quorum); !tlog.Safe(n, f, k) {
 		return malformed("genesis: quorum %d of %d cosigners does not withstand %d liars", k, n, f)
 	}
 	if len(g.Purposes) == 0 {

@@ -21,6 +21,7 @@ import (
 
 	"atoll/consensus/consent"
 	"atoll/crypto/sign"
+	"atoll/crypto/tlog"
 )
 
 // Verdict is what the rules say of a statement. It is part of the leaf: the
@@ -68,13 +69,13 @@ const (
 const (
 	hour = 60 * 60 * 1000
 
-	MaxEntry      = 65_535    // bytes of a leaf, C2SP tlog-tiles
-	MaxQueryLife  = 24 * hour // from network time to a query's deadline
-	MaxEarly      = 24 * hour // an author's clock ahead of network time
-	Retention     = 48 * hour // ids are remembered so long after their time
-	queryRetained = 24 * hour // queries and outcomes, after the deadline
-	maxAhead      = 366       // days until a consent's first day
-	expirePerStep = 16        // due records dropped by one Apply
+	MaxEntry      = tlog.MaxEntryBytes // bytes of a leaf
+	MaxQueryLife  = 24 * hour          // from network time to a query's deadline
+	MaxEarly      = 24 * hour          // an author's clock ahead of network time
+	Retention     = 48 * hour          // ids are remembered so long after their time
+	queryRetained = 24 * hour          // queries and outcomes, after the deadline
+	maxAhead      = 366                // days until a consent's first day
+	expirePerStep = 16                 // due records dropped by one Apply
 )
 
 // StatementID names a member's statement: a UUIDv7 (RFC 9562 section 5.7)

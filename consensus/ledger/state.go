@@ -1,7 +1,6 @@
 package ledger
 
 import (
-	"crypto/ed25519"
 	"encoding/binary"
 	"slices"
 
@@ -195,11 +194,6 @@ func LookupConsent(v View, id consent.ID) (*Consent, error) {
 	return get[Consent](v, consentKey(id[:]))
 }
 
-// LookupQuery returns what the rules know of a query, or nil.
-func LookupQuery(v View, bank string, id StatementID) (*Query, error) {
-	return get[Query](v, queryKey(bank, id[:]))
-}
-
 // LookupOutcome returns what an agency did with a query, or nil.
 func LookupOutcome(v View, bank string, id StatementID, agency string) (*Outcome, error) {
 	return get[Outcome](v, outcomeKey(bank, id[:], agency))
@@ -210,12 +204,6 @@ func LookupOutcome(v View, bank string, id StatementID, agency string) (*Outcome
 func LookupCredential(v View, digest []byte) (*Credential, error) {
 	return get[Credential](v, credentialKey(digest))
 }
-
-// LookupMember returns a member's card, or nil.
-func LookupMember(v View, name string) (*Card, error) { return get[Card](v, memberKey(name)) }
-
-// LookupAuthor returns what the rules know of a statement key, or nil.
-func LookupAuthor(v View, id sign.KeyID) (*Author, error) { return get[Author](v, authorKey(id)) }
 
 func get[T any](v View, key []byte) (*T, error) {
 	data, err := v.Get(key)
@@ -228,6 +216,3 @@ func get[T any](v View, key []byte) (*T, error) {
 	}
 	return record, nil
 }
-
-// PublicKey returns the author's key.
-func (a *Author) PublicKey() ed25519.PublicKey { return a.Key }
