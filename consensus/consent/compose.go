@@ -11,22 +11,23 @@ import (
 
 // Draft is what bank and subject agree on before anyone signs.
 type Draft struct {
-	Subject   Subject
-	Bank      string
-	Purpose   string
-	Product   string
-	NotBefore Day
-	NotAfter  Day
-	MaxUses   uint32
-	Frequency Frequency
-	MaxAlerts uint32
-	DataLife  uint32 // days
-	Language  string
-	Offers    []Offer
+	Subject   Subject   `cbor:"1,keyasint"`
+	Bank      string    `cbor:"2,keyasint"`
+	Purpose   string    `cbor:"3,keyasint"`
+	Product   string    `cbor:"4,keyasint"`
+	NotBefore Day       `cbor:"5,keyasint"`
+	NotAfter  Day       `cbor:"6,keyasint"`
+	MaxUses   uint32    `cbor:"7,keyasint"`
+	Frequency Frequency `cbor:"8,keyasint"`
+	MaxAlerts uint32    `cbor:"9,keyasint"`
+	DataLife  uint32    `cbor:"10,keyasint"` // days
+	Language  string    `cbor:"11,keyasint"`
+	Offers    []Offer   `cbor:"12,keyasint"`
 }
 
 // Offer is what one agency may be asked.
 type Offer struct {
+	_      struct{} `cbor:",toarray"`
 	Agency string
 	Items  []Item
 }
@@ -78,7 +79,7 @@ func Compose(d Draft, notice string, keys Keyring, generation, n uint64, credent
 	}
 	c.Body = Body{K: k[:], Credential: credential}
 	for _, o := range d.Offers {
-		items := slices.SortedFunc(slices.Values(o.Items), compareItems)
+		items := slices.SortedFunc(slices.Values(o.Items), CompareItems)
 		s := Slice{Salt: salts.next(), Consent: id[:], Agency: o.Agency, Items: items, Commitment: Commit(AgencyKey(k, id, o.Agency))}
 		if err := s.Check(); err != nil {
 			return nil, err

@@ -1,6 +1,7 @@
 package consent
 
 import (
+	"bytes"
 	"crypto/ed25519"
 
 	"atoll/crypto/sign"
@@ -141,6 +142,12 @@ func (r *Revocation) Check() error {
 		return malformed("revocation")
 	}
 	return nil
+}
+
+// SignedBy says whether the revocation names the key with this id.
+func (r *Revocation) SignedBy(key []byte) bool {
+	id := sign.KeyIDOf(r.Key)
+	return bytes.Equal(id[:], key)
 }
 
 func digest(label string, data []byte) []byte {

@@ -12,8 +12,9 @@ const (
 	English = "en"
 )
 
-// Titles gives the words people use for a member, purpose, dataset or
-// "dataset.output"; where it returns "", the name itself is shown.
+// Titles gives the words people use for a member, a purpose, a dataset
+// ("agency/dataset") or an output ("agency/dataset.output"); where it returns
+// "", the name itself is shown.
 type Titles func(name string) string
 
 const noticeChinese = `企业数据授权书
@@ -29,10 +30,10 @@ const noticeChinese = `企业数据授权书
 数据保存：银行取得数据后最多保存 {{.DataLife}} 天，到期删除
 
 授权范围：
-{{- range .Offers}}
+{{- range $offer := .Offers}}
 · {{title .Agency}}
 {{- range .Items}}
-  – {{title .Dataset}}：{{output .}}（{{disclosure .Disclosure}}，近 {{.Months}} 个月）
+  – {{dataset $offer .}}：{{output $offer .}}（{{disclosure .Disclosure}}，近 {{.Months}} 个月）
 {{- end}}
 {{- end}}
 
@@ -53,10 +54,10 @@ Monitoring messages: at most {{.MaxAlerts}}{{end}}
 Kept: the bank may keep the data for {{.DataLife}} days and then deletes it
 
 What may be asked:
-{{- range .Offers}}
+{{- range $offer := .Offers}}
 - {{title .Agency}}
 {{- range .Items}}
-  - {{title .Dataset}}: {{output .}} ({{disclosure .Disclosure}}, last {{.Months}} months)
+  - {{dataset $offer .}}: {{output $offer .}} ({{disclosure .Disclosure}}, last {{.Months}} months)
 {{- end}}
 {{- end}}
 
@@ -82,9 +83,16 @@ func Notice(d Draft, titles Titles) (string, error) {
 		}
 		return name
 	}
+	within := func(o Offer, name string) string {
+		if t := titles(o.Agency + "/" + name); t != "" {
+			return t
+		}
+		return name
+	}
 	t, err := template.New("notice").Funcs(template.FuncMap{
 		"title":      title,
-		"output":     func(i Item) string { return title(i.Dataset + "." + i.Output) },
+		"dataset":    func(o Offer, i Item) string { return within(o, i.Dataset) },
+		"output":     func(o Offer, i Item) string { return within(o, i.Dataset+"."+i.Output) },
 		"disclosure": func(x Disclosure) string { return disclosureWords[d.Language][x] },
 		"date":       Day.String,
 	}).Parse(text)

@@ -49,7 +49,9 @@ type Item struct {
 
 func (i Item) key() Item { i.Months = 0; return i }
 
-func compareItems(a, b Item) int {
+// CompareItems is the order of items in slices and sections: by dataset,
+// output, disclosure.
+func CompareItems(a, b Item) int {
 	return cmp.Or(cmp.Compare(a.Dataset, b.Dataset), cmp.Compare(a.Output, b.Output), cmp.Compare(a.Disclosure, b.Disclosure))
 }
 
@@ -128,7 +130,7 @@ func checkItems(n int, item func(int) Item) error {
 		if err := item(i).check(); err != nil {
 			return err
 		}
-		if i > 0 && compareItems(item(i-1), item(i)) >= 0 {
+		if i > 0 && CompareItems(item(i-1), item(i)) >= 0 {
 			return malformed("items are not ascending")
 		}
 	}

@@ -91,7 +91,7 @@ func (p *Propose) check() error {
 		if c.Card == nil {
 			return malformed("member.propose: no card")
 		}
-		if err := c.Card.check(); err != nil {
+		if err := c.Card.Check(); err != nil {
 			return err
 		}
 	case ChangeVoters:

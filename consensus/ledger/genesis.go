@@ -212,7 +212,7 @@ func (g *Genesis) checkMembers() error {
 	seen := map[string]bool{}
 	for i := range g.Members {
 		m := &g.Members[i]
-		if err := m.check(); err != nil {
+		if err := m.Check(); err != nil {
 			return err
 		}
 		if i > 0 && g.Members[i-1].Name >= m.Name {
@@ -249,7 +249,8 @@ func (g *Genesis) Member(name string) *Card {
 	return &g.Members[i]
 }
 
-func (c *Card) check() error {
+// Check says whether the card can be one, by itself.
+func (c *Card) Check() error {
 	if !consent.ValidMember(c.Name) || !title(c.Chinese) || !title(c.English) {
 		return malformed("member card: name or title")
 	}

@@ -36,6 +36,10 @@ func (k Keys) Log() ed25519.PrivateKey { return k.derive(sign.LabelLog) }
 // Cosign returns the key that cosigns checkpoints (signed-note type 0x04).
 func (k Keys) Cosign() ed25519.PrivateKey { return k.derive(sign.LabelCosign) }
 
+// Vault returns the secret under which the member keeps things for itself. It
+// outlasts a change of keys.
+func (k Keys) Vault() sign.Secret { return k.seed.Derive(sign.LabelVault, []byte(k.origin)) }
+
 // Fill puts the public keys and their generation into a member's card.
 func (k Keys) Fill(c *Card) {
 	public := func(key ed25519.PrivateKey) []byte { return key.Public().(ed25519.PublicKey) }

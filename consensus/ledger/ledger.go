@@ -18,6 +18,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"strings"
 
 	"atoll/consensus/consent"
 	"atoll/crypto/sign"
@@ -99,6 +100,19 @@ func (id StatementID) Time() uint64 { return binary.BigEndian.Uint64(id[:8]) >> 
 func (id StatementID) String() string {
 	h := hex.EncodeToString(id[:])
 	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
+}
+
+// ParseStatementID reads what String writes.
+func ParseStatementID(text string) (StatementID, error) {
+	raw, err := hex.DecodeString(strings.ReplaceAll(text, "-", ""))
+	if err != nil {
+		return StatementID{}, malformed("statement id %.40q", text)
+	}
+	id, err := parseID(raw)
+	if err == nil && id.String() != text {
+		err = malformed("statement id %.40q", text)
+	}
+	return id, err
 }
 
 func parseID(b []byte) (StatementID, error) {

@@ -194,9 +194,17 @@ func LookupConsent(v View, id consent.ID) (*Consent, error) {
 	return get[Consent](v, consentKey(id[:]))
 }
 
+// LookupQuery returns what the rules know of a query, or nil.
+func LookupQuery(v View, ref QueryRef) (*Query, error) {
+	return get[Query](v, queryKey(ref.Bank, ref.ID))
+}
+
+// LookupMember returns the card of a member, or nil.
+func LookupMember(v View, name string) (*Card, error) { return get[Card](v, memberKey(name)) }
+
 // LookupOutcome returns what an agency did with a query, or nil.
-func LookupOutcome(v View, bank string, id StatementID, agency string) (*Outcome, error) {
-	return get[Outcome](v, outcomeKey(bank, id[:], agency))
+func LookupOutcome(v View, ref QueryRef, agency string) (*Outcome, error) {
+	return get[Outcome](v, outcomeKey(ref.Bank, ref.ID, agency))
 }
 
 // LookupCredential returns what the rules know of a credential by its digest,

@@ -27,6 +27,24 @@ func (r *Replica) Entry(index uint64) ([]byte, error) { return r.store.entry(ind
 // ReadTile returns a hash tile of any width up to the present one.
 func (r *Replica) ReadTile(t tlog.Tile) ([]byte, error) { return r.store.tile(t) }
 
+// Resource returns a hash tile, or an entry bundle, of any width up to the
+// present one (C2SP tlog-tiles).
+func (r *Replica) Resource(t tlog.Tile) (data []byte, err error) {
+	if t.Level != tlog.Entries {
+		return r.ReadTile(t)
+	}
+	for i := range t.Width {
+		leaf, err := r.Entry(t.N*tlog.TileWidth + uint64(i))
+		if err != nil {
+			return nil, err
+		}
+		if data, err = tlog.AppendEntry(data, leaf); err != nil {
+			return nil, err
+		}
+	}
+	return data, nil
+}
+
 // WaitFor returns when the log as applied here has at least size entries.
 func (r *Replica) WaitFor(ctx context.Context, size uint64) error {
 	for {

@@ -1,17 +1,19 @@
 // Package seal keeps what is in transit or at rest readable to those it is
 // for, and to nobody else.
 //
-// There are two ways. [Encrypt] and [Decrypt] seal a stream of any length to
+// There are three ways. [Encrypt] and [Decrypt] seal a stream of any length to
 // recipients with age (age-encryption.org/v1): fragments to a bank, consent
 // bodies to bank, auditors and subject. Recipients are hybrid post-quantum
 // (ML-KEM-768 with X25519), because what is recorded today must not open in
 // 2040; age refuses to mix them with classic ones. [Box] and [Unbox] seal a
 // small value under a secret that both sides hold, bound to the statement it
-// travels in: the sealed parts of queries, releases and refusals.
+// travels in: the sealed parts of queries, releases and refusals. [Lock] and
+// [Unlock] seal what a member keeps at rest for itself.
 //
-// Both pad their plaintext to buckets, so that sizes say little. Not promised:
-// that a sender is who he says (statements are signed, seals are not), or that
-// a reader keeps to himself what he opened.
+// The first two pad their plaintext to buckets, so that sizes say little; what
+// lies at rest keeps its size. Not promised: that a sender is who he says
+// (statements are signed, seals are not), or that a reader keeps to himself
+// what he opened.
 package seal
 
 import "errors"

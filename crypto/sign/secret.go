@@ -67,6 +67,7 @@ const (
 	LabelStatement  = "atoll/v1/member/statement"   // a member's statements
 	LabelLog        = "atoll/v1/member/log"         // signed-note type 0x01
 	LabelCosign     = "atoll/v1/member/cosign"      // signed-note type 0x04
+	LabelVault      = "atoll/v1/member/vault"       // what a member keeps at rest for itself
 	LabelCredential = "atoll/v1/subject/credential" // a subject's terms
 	LabelConsent    = "atoll/v1/subject/consent"    // one consent's header
 	LabelRevocation = "atoll/v1/subject/revocation" // one consent's end

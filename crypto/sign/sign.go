@@ -61,6 +61,15 @@ type KeyID [16]byte
 
 func (k KeyID) String() string { return hex.EncodeToString(k[:]) }
 
+// ParseKeyID reads what String writes.
+func ParseKeyID(text string) (KeyID, error) {
+	raw, err := hex.DecodeString(text)
+	if err != nil || len(raw) != len(KeyID{}) || hex.EncodeToString(raw) != text {
+		return KeyID{}, malformed("key id %.40q: 32 digits of 0-9 and a-f", text)
+	}
+	return KeyID(raw), nil
+}
+
 // KeyIDOf returns the KeyID of a public key.
 func KeyIDOf(pub ed25519.PublicKey) KeyID {
 	sum := sha256.Sum256(pub)

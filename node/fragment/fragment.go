@@ -40,16 +40,18 @@ type About struct {
 	Query   ledger.QueryRef `cbor:"2,keyasint"`
 	Consent []byte          `cbor:"3,keyasint"` // id
 	Agency  string          `cbor:"4,keyasint"` // member name
-	Catalog uint64          `cbor:"5,keyasint"` // version of the agency's catalog
+	Catalog uint64          `cbor:"5,keyasint"` // version of the agency's catalog; for [Read], 0 stands for any
 }
 
 // Answer is one output with what became of it. Value is empty unless the
 // outcome is answered; numbers are decimal text, because sums of money are not
 // floating point.
 type Answer struct {
-	Result ledger.Result `cbor:"1,keyasint"`
-	Value  string        `cbor:"2,keyasint"`
-	Unit   string        `cbor:"3,keyasint"` // such as "CNY", or empty
+	Result  ledger.Result `cbor:"1,keyasint"`
+	Value   string        `cbor:"2,keyasint"`
+	Unit    string        `cbor:"3,keyasint"` // such as "CNY", or empty
+	Fetched uint64        `cbor:"4,keyasint"` // Unix milliseconds: when the agency read its source
+	Dropped uint64        `cbor:"5,keyasint"` // rows of the source left out because they repeat others
 }
 
 // Written describes a fragment that lies sealed and complete: what the release
@@ -112,6 +114,9 @@ func Read(r io.Reader, with seal.Identity, want About, digest [sha256.Size]byte,
 	var about About
 	if err := next(items, &about); err != nil {
 		return noEOF(err)
+	}
+	if want.Catalog == 0 {
+		want.Catalog = about.Catalog
 	}
 	if !reflect.DeepEqual(about, want) {
 		return ErrElsewhere

@@ -1,0 +1,66 @@
+package seal
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+
+	"filippo.io/age"
+)
+
+// passphraseWork is scrypt's cost, 2^n: about a second when a file is made, so
+// that guessing is dear; maxPassphraseWork bounds what a foreign file can cost.
+const (
+	passphraseWork    = 16
+	maxPassphraseWork = 20
+	maxPassphraseFile = 64 << 10 // bytes of plaintext
+)
+
+// ErrPassphrase means that a passphrase does not open a file.
+var ErrPassphrase = errors.New("wrong passphrase")
+
+// EncryptPassphrase seals a small secret, such as a subject's seed, under a
+// passphrase (age, scrypt): any age tool opens it.
+func EncryptPassphrase(plaintext []byte, words string) ([]byte, error) {
+	r, err := age.NewScryptRecipient(words)
+	if err != nil {
+		return nil, fmt.Errorf("seal: %w", err)
+	}
+	r.SetWorkFactor(passphraseWork)
+	var out bytes.Buffer
+	w, err := age.Encrypt(&out, r)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.Write(plaintext); err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+// DecryptPassphrase opens what [EncryptPassphrase] sealed. Errors wrap
+// [ErrPassphrase] or [ErrBroken].
+func DecryptPassphrase(sealed []byte, words string) ([]byte, error) {
+	id, err := age.NewScryptIdentity(words)
+	if err != nil {
+		return nil, ErrPassphrase
+	}
+	id.SetMaxWorkFactor(maxPassphraseWork)
+	r, err := age.Decrypt(bytes.NewReader(sealed), id)
+	var none *age.NoIdentityMatchError
+	if errors.As(err, &none) {
+		return nil, ErrPassphrase
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %v", ErrBroken, err)
+	}
+	plaintext, err := io.ReadAll(io.LimitReader(r, maxPassphraseFile))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %v", ErrBroken, err)
+	}
+	return plaintext, nil
+}
