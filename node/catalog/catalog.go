@@ -1,0 +1,194 @@
+// Package catalog says what an agency offers: its datasets, the outputs that
+// may leave and in how much detail, and the agency's own rules.
+//
+// Use [Parse] to read a catalog (YAML; every problem is listed with its line),
+// [Dataset.Answer] to compute one output from the rows of one subject, and
+// [Catalog.Allow] to apply the rules. The package is pure: rows come from
+// package source, and the day of the question from the caller.
+//
+// What never happens: a repeated row summed twice, a window longer than the
+// item asks, a number that went through floating point, an error that shows a
+// value, an unreadable rule that allows. Not promised: that the data is true,
+// nor that an output reveals no more than its author meant.
+package catalog
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/shopspring/decimal"
+
+	"atoll/consensus/consent"
+	"atoll/node/formula"
+)
+
+// Catalog is what one agency offers.
+type Catalog struct {
+	Agency   string // member name
+	Version  uint64 // above 0, higher with each change
+	Datasets []Dataset
+	Rules    []Rule // one at least
+
+	text []byte
+}
+
+// Bytes returns the catalog as it was written and parsed, to be shown to
+// others. The caller must not change it.
+func (c *Catalog) Bytes() []byte { return c.text }
+
+// Title is what people read.
+type Title struct{ Chinese, English string }
+
+// In returns the title in a language of package consent.
+func (t Title) In(language string) string {
+	if language == consent.Chinese {
+		return t.Chinese
+	}
+	return t.English
+}
+
+// Dataset is one register or table about subjects.
+type Dataset struct {
+	Name        string
+	Title       Title
+	Sensitivity int      // 1 to 5 after JR/T 0197; that of its most sensitive field
+	Personal    bool     // holds data on persons
+	Source      string   // name of a source in the node's configuration
+	Table, Key  string   // in the source; Key is the column of the subject
+	One         bool     // one record for each subject, or none; otherwise many
+	Date        string   // the field that windows and freshness go by, or empty
+	Unique      []string // rows equal in these fields are one row; never empty
+	Complete    bool     // no rows means that there is nothing to know
+	StaleDays   uint32   // how old the newest row may be; 0: any age
+	Fields      []Field
+	Outputs     []Output
+}
+
+// Field is one column.
+type Field struct {
+	Name        string
+	Column      string // in the source
+	Type        Type
+	Unit        string // such as "CNY", or empty
+	Sensitivity int    // 1 to 5
+	Personal    bool   // on a person
+}
+
+// Type is what a field or output holds.
+type Type uint8
+
+const (
+	TypeText    Type = iota + 1 // string
+	TypeInteger                 // decimal.Decimal, whole
+	TypeDecimal                 // decimal.Decimal
+	TypeDate                    // consent.Day
+	TypeBool                    // bool
+)
+
+var typeNames = [...]string{TypeText: "text", TypeInteger: "integer", TypeDecimal: "decimal", TypeDate: "date", TypeBool: "bool"}
+
+func (t Type) String() string {
+	if t < TypeText || t > TypeBool {
+		return "type?"
+	}
+	return typeNames[t]
+}
+
+func (t Type) numeric() bool { return t == TypeInteger || t == TypeDecimal }
+
+func (t Type) kind() formula.Kind {
+	switch t {
+	case TypeInteger, TypeDecimal:
+		return formula.Number
+	case TypeDate:
+		return formula.Date
+	case TypeBool:
+		return formula.Bool
+	}
+	return formula.Text
+}
+
+// Output is one thing that can be asked.
+type Output struct {
+	Name     string
+	Title    Title
+	Unit     string // of the value and the bands
+	Type     Type
+	Scale    int32 // digits after the point, for TypeDecimal
+	Months   uint32
+	Disclose []consent.Disclosure // ascending
+	Bands    []string             // cut points as written, ascending
+
+	cuts    []decimal.Decimal
+	compute *formula.Formula
+}
+
+// Dataset returns the dataset of that name, or nil.
+func (c *Catalog) Dataset(name string) *Dataset {
+	for i := range c.Datasets {
+		if c.Datasets[i].Name == name {
+			return &c.Datasets[i]
+		}
+	}
+	return nil
+}
+
+// Output returns the output of that name, or nil.
+func (d *Dataset) Output(name string) *Output {
+	for i := range d.Outputs {
+		if d.Outputs[i].Name == name {
+			return &d.Outputs[i]
+		}
+	}
+	return nil
+}
+
+func (d *Dataset) field(name string) int {
+	return slices.IndexFunc(d.Fields, func(f Field) bool { return f.Name == name })
+}
+
+// windowed says whether the months of an item limit the rows: there are many,
+// with dates. Without, the dataset holds what stands today.
+func (d *Dataset) windowed() bool { return !d.One && d.Date != "" }
+
+// Titles returns what people read in place of the names: "vat" for a dataset
+// and "vat.sales_12m" for an output.
+func (c *Catalog) Titles(language string) map[string]string {
+	titles := map[string]string{}
+	for _, d := range c.Datasets {
+		titles[d.Name] = d.Title.In(language)
+		for _, o := range d.Outputs {
+			titles[d.Name+"."+o.Name] = o.Title.In(language)
+		}
+	}
+	return titles
+}
+
+// Items returns everything that can be asked, in the order that slices and
+// sections have, each with the longest window its output has.
+func (c *Catalog) Items() []consent.Item {
+	var items []consent.Item
+	for _, d := range c.Datasets {
+		for _, o := range d.Outputs {
+			for _, x := range o.Disclose {
+				items = append(items, consent.Item{Dataset: d.Name, Output: o.Name, Disclosure: x, Months: o.Months})
+			}
+		}
+	}
+	slices.SortFunc(items, func(a, b consent.Item) int {
+		return cmp.Or(cmp.Compare(a.Dataset, b.Dataset), cmp.Compare(a.Output, b.Output), cmp.Compare(a.Disclosure, b.Disclosure))
+	})
+	return items
+}
+
+// Sensitivity returns the highest sensitivity of the datasets that the items
+// name, 0 where there are none of this catalog's.
+func (c *Catalog) Sensitivity(items []consent.Item) int {
+	highest := 0
+	for _, i := range items {
+		if d := c.Dataset(i.Dataset); d != nil {
+			highest = max(highest, d.Sensitivity)
+		}
+	}
+	return highest
+}

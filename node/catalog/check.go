@@ -1,0 +1,361 @@
+package catalog
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/shopspring/decimal"
+
+	"atoll/consensus/consent"
+	"atoll/node/formula"
+)
+
+const (
+	maxStale = 3660 // days
+	maxScale = 10
+)
+
+// identifier is what may name a table or column: no dots, slashes, quotes or
+// spaces, so that no name reaches outside its source. Chinese names are usual.
+var identifier = regexp.MustCompile(`^[\p{L}_][\p{L}\p{N}_$]{0,63}$`)
+
+// plainNumber is a cut point: plain decimal notation.
+var plainNumber = regexp.MustCompile(`^-?[0-9]{1,30}(\.[0-9]{1,10})?$`)
+
+// reserved names mean something else in formulas.
+var reserved = strings.Fields("rows today true false null in as break const continue else for function if import let loop package namespace return var void while")
+
+// checker turns the file's form into a catalog and collects what is wrong.
+type checker struct {
+	lines map[string]int
+	found Problems
+}
+
+// problem notes one at the line of the innermost part of path that the file
+// has.
+func (c *checker) problem(path, format string, args ...any) {
+	line, at := 0, path
+	for line == 0 && at != "" {
+		line = c.lines[at]
+		at = at[:max(strings.LastIndexAny(at, ".["), 0)]
+	}
+	c.found = append(c.found, Problem{line, fmt.Sprintf(format, args...)})
+}
+
+// size notes too few or too many; where it returns false, the rest is not
+// worth checking.
+func (c *checker) size(path, what string, n, least, most int) bool {
+	if n < least || n > most {
+		c.problem(path, "%s: %d to %d, not %d", what, least, most, n)
+	}
+	return n <= most
+}
+
+// name notes a bad or repeated name.
+func (c *checker) name(path, where, name string, seen map[string]bool) {
+	switch {
+	case !consent.ValidItem(name):
+		c.problem(path, "%s: a name is 1 to 64 of a-z, 0-9 and _", where)
+	case seen[name]:
+		c.problem(path, "%s: the name is there twice", where)
+	}
+	seen[name] = true
+}
+
+func (c *checker) title(path, where string, t fileTitle) Title {
+	if !consent.ValidText(t.Chinese) || !consent.ValidText(t.English) {
+		c.problem(path, "%s: zh and en are both needed, 1 to 200 bytes each", where)
+	}
+	return Title(t)
+}
+
+func (c *checker) unit(path, where, unit string) string {
+	if unit != "" && (!consent.ValidText(unit) || len(unit) > 20) {
+		c.problem(path, "%s: a unit is a short text, such as CNY", where)
+	}
+	return unit
+}
+
+func (c *checker) catalog(f *file) *Catalog {
+	out := &Catalog{Agency: f.Agency, Version: f.Version}
+	if !consent.ValidMember(f.Agency) {
+		c.problem("agency", "agency: the name of a member is needed")
+	}
+	if f.Version == 0 {
+		c.problem("version", "version: a number from 1 on is needed, higher with each change")
+	}
+	if c.size("datasets", "datasets", len(f.Datasets), 1, MaxDatasets) {
+		seen := map[string]bool{}
+		for i := range f.Datasets {
+			path := fmt.Sprintf("datasets[%d]", i)
+			c.name(path+".name", "dataset "+shown(f.Datasets[i].Name), f.Datasets[i].Name, seen)
+			out.Datasets = append(out.Datasets, c.dataset(path, &f.Datasets[i]))
+		}
+	}
+	if c.size("rules", "rules", len(f.Rules), 1, MaxRules) {
+		seen := map[string]bool{}
+		for i, r := range f.Rules {
+			path := fmt.Sprintf("rules[%d]", i)
+			where := "rule " + shown(r.Name)
+			c.name(path+".name", where, r.Name, seen)
+			allow, err := formula.Compile(r.Allow, ruleVars, formula.Bool)
+			if err != nil {
+				c.problem(path+".allow", "%s: %v", where, err)
+			}
+			out.Rules = append(out.Rules, Rule{r.Name, c.title(path+".reason", where+": reason", r.Reason), allow})
+		}
+	}
+	return out
+}
+
+// shown is a name for an error text: never a page of something else.
+func shown(name string) string {
+	if consent.ValidItem(name) {
+		return name
+	}
+	return "without a proper name"
+}
+
+func (c *checker) dataset(path string, f *fileDataset) Dataset {
+	where := shown(f.Name)
+	d := Dataset{
+		Name: f.Name, Title: c.title(path+".title", where+": title", f.Title), Sensitivity: f.Sensitivity, Personal: f.Personal,
+		Source: f.Source, Table: f.Table, Key: f.Key, One: f.Records == "one",
+		Date: f.Date, Unique: f.Unique, Complete: f.Complete, StaleDays: f.StaleAfter,
+	}
+	if f.Sensitivity < 1 || f.Sensitivity > 5 {
+		c.problem(path+".sensitivity", "%s: sensitivity: a level from 1 to 5 is needed", where)
+	}
+	if !consent.ValidItem(f.Source) {
+		c.problem(path+".source", "%s: source: the name of a source is needed", where)
+	}
+	if !identifier.MatchString(f.Table) {
+		c.problem(path+".table", "%s: table: letters, digits and _ alone", where)
+	}
+	if !identifier.MatchString(f.Key) {
+		c.problem(path+".key", "%s: key: the column of the subject is needed, letters, digits and _ alone", where)
+	}
+	if f.Records != "one" && f.Records != "many" {
+		c.problem(path+".records", "%s: records: one or many", where)
+	}
+	c.fields(path, where, f, &d)
+	c.rows(path, where, &d)
+	if c.size(path+".outputs", where+": outputs", len(f.Outputs), 1, MaxOutputs) {
+		seen := map[string]bool{}
+		for i := range f.Outputs {
+			below := fmt.Sprintf("%s.outputs[%d]", path, i)
+			c.name(below+".name", where+"."+shown(f.Outputs[i].Name), f.Outputs[i].Name, seen)
+			d.Outputs = append(d.Outputs, c.output(below, &d, &f.Outputs[i]))
+		}
+	}
+	return d
+}
+
+func (c *checker) fields(path, where string, f *fileDataset, d *Dataset) {
+	if !c.size(path+".fields", where+": fields", len(f.Fields), 1, MaxFields) {
+		return
+	}
+	seen := map[string]bool{}
+	for i, ff := range f.Fields {
+		at := fmt.Sprintf("%s.fields[%d]", path, i)
+		field := where + ": field " + shown(ff.Name)
+		c.name(at+".name", field, ff.Name, seen)
+		if slices.Contains(reserved, ff.Name) {
+			c.problem(at+".name", "%s: the name means something else in formulas", field)
+		}
+		out := Field{ff.Name, ff.Column, c.kind(at+".type", field, ff.Type), c.unit(at+".unit", field, ff.Unit), ff.Sensitivity, ff.Personal}
+		if out.Column == "" {
+			out.Column = out.Name
+		}
+		if !identifier.MatchString(out.Column) {
+			c.problem(at+".column", "%s: column: letters, digits and _ alone", field)
+		}
+		switch {
+		case ff.Sensitivity < 0 || ff.Sensitivity > 5:
+			c.problem(at+".sensitivity", "%s: sensitivity: a level from 1 to 5", field)
+		case ff.Sensitivity > d.Sensitivity:
+			c.problem(at+".sensitivity", "%s: more sensitive than its dataset: raise the dataset's sensitivity", field)
+		case ff.Personal && ff.Sensitivity < 3:
+			c.problem(at, "%s: data on a person: say its sensitivity, 3 at least", field)
+		case ff.Sensitivity == 0:
+			out.Sensitivity = d.Sensitivity
+		}
+		d.Personal = d.Personal || ff.Personal
+		d.Fields = append(d.Fields, out)
+	}
+}
+
+func (c *checker) kind(path, where, text string) Type {
+	t := Type(max(slices.Index(typeNames[:], text), 0))
+	if t == 0 {
+		c.problem(path, "%s: type: one of %s", where, strings.Join(typeNames[1:], ", "))
+	}
+	return t
+}
+
+// rows checks what is said of the records as a whole.
+func (c *checker) rows(path, where string, d *Dataset) {
+	if d.Date != "" {
+		if i := d.field(d.Date); i < 0 || d.Fields[i].Type != TypeDate {
+			c.problem(path+".date", "%s: date: no field of that name and type date", where)
+		}
+	}
+	seen := map[string]bool{}
+	for i, name := range d.Unique {
+		if at := fmt.Sprintf("%s.unique[%d]", path, i); d.field(name) < 0 || seen[name] {
+			c.problem(at, "%s: unique: no such field, or there twice", where)
+		}
+		seen[name] = true
+	}
+	if len(d.Unique) == 0 {
+		for _, f := range d.Fields {
+			d.Unique = append(d.Unique, f.Name)
+		}
+	}
+	switch at := path + ".stale_after"; {
+	case d.StaleDays > maxStale:
+		c.problem(at, "%s: stale_after: %d days at most", where, maxStale)
+	case d.StaleDays > 0 && d.Date == "":
+		c.problem(at, "%s: stale_after needs a date", where)
+	case d.StaleDays > 0 && d.Complete:
+		c.problem(at, "%s: stale_after says that newer rows are due, complete that there may be none: leave one out", where)
+	}
+}
+
+func (c *checker) output(path string, d *Dataset, f *fileOutput) Output {
+	where := shown(d.Name) + "." + shown(f.Name)
+	o := Output{
+		Name: f.Name, Title: c.title(path+".title", where+": title", f.Title),
+		Unit: c.unit(path+".unit", where, f.Unit), Type: c.kind(path+".type", where, f.Type), Months: f.Months,
+	}
+	switch {
+	case o.Type == TypeDecimal && (f.Scale == nil || *f.Scale < 0 || *f.Scale > maxScale):
+		c.problem(path+".scale", "%s: scale: how many digits after the point, 0 to %d", where, maxScale)
+	case o.Type != TypeDecimal && f.Scale != nil:
+		c.problem(path+".scale", "%s: scale belongs to decimals", where)
+	case f.Scale != nil:
+		o.Scale = *f.Scale
+	}
+	if f.Unit != "" && !o.Type.numeric() {
+		c.problem(path+".unit", "%s: a unit belongs to numbers", where)
+	}
+	c.disclosures(path, where, d, f, &o)
+	c.bands(path, where, f, &o)
+	c.compute(path, where, d, f, &o)
+	c.months(path, where, d, &o)
+	return o
+}
+
+func (c *checker) disclosures(path, where string, d *Dataset, f *fileOutput, o *Output) {
+	if len(f.Disclose) == 0 {
+		c.problem(path+".disclose", "%s: disclose: value, band or count is needed", where)
+	}
+	for i, text := range f.Disclose {
+		at := fmt.Sprintf("%s.disclose[%d]", path, i)
+		x, err := consent.ParseDisclosure(text)
+		switch {
+		case err != nil:
+			c.problem(at, "%s: disclose: one of value, band, count", where)
+		case x == consent.Verify:
+			c.problem(at, "%s: disclose: this version does not answer verify", where)
+		case slices.Contains(o.Disclose, x):
+			c.problem(at, "%s: disclose: %s is there twice", where, x)
+		case x == consent.Count && d.One:
+			c.problem(at, "%s: disclose: count belongs to datasets of many records", where)
+		case x == consent.Band && !o.Type.numeric():
+			c.problem(at, "%s: disclose: bands belong to numbers", where)
+		default:
+			o.Disclose = append(o.Disclose, x)
+		}
+	}
+	slices.Sort(o.Disclose)
+}
+
+func (c *checker) bands(path, where string, f *fileOutput, o *Output) {
+	if slices.Contains(f.Disclose, consent.Band.String()) != (len(f.Bands) > 0) {
+		c.problem(path+".bands", "%s: cut points and the disclosure band belong together", where)
+	}
+	if !c.size(path+".bands", where+": bands", len(f.Bands), 0, MaxBands) {
+		return
+	}
+	for i, text := range f.Bands {
+		at := fmt.Sprintf("%s.bands[%d]", path, i)
+		if !plainNumber.MatchString(string(text)) {
+			c.problem(at, "%s: bands: a cut point is a plain number, such as 5000000 or 0.25", where)
+			continue
+		}
+		cut := decimal.RequireFromString(string(text))
+		if n := len(o.cuts); n > 0 && !cut.GreaterThan(o.cuts[n-1]) {
+			c.problem(at, "%s: bands: cut points ascend", where)
+		}
+		o.cuts, o.Bands = append(o.cuts, cut), append(o.Bands, string(text))
+	}
+}
+
+// compute compiles the output's formula over the dataset's fields. An output
+// that tells the number of rows alone needs none.
+func (c *checker) compute(path, where string, d *Dataset, f *fileOutput, o *Output) {
+	source, at := f.Value, path+".value"
+	switch {
+	case f.Value != "" && f.Field != "":
+		c.problem(path+".field", "%s: value or field, not both", where)
+		return
+	case f.Field != "" && (!d.One || d.field(f.Field) < 0):
+		c.problem(path+".field", "%s: field: the name of a field in a dataset of one record", where)
+		return
+	case f.Field != "":
+		source, at = f.Field, path+".field"
+	case f.Value == "" && slices.Equal(o.Disclose, []consent.Disclosure{consent.Count}):
+		return
+	case f.Value == "":
+		c.problem(path, "%s: value or field is needed", where)
+		return
+	}
+	if o.Type == 0 {
+		return
+	}
+	compiled, err := formula.Compile(source, d.vars(), o.Type.kind())
+	if err != nil {
+		c.problem(at, "%s: %v", where, err)
+		return
+	}
+	o.compute = compiled
+	switch reach := compiled.Reach(); {
+	case reach > 0 && !d.windowed():
+		c.problem(at, "%s: months needs a dataset of many records with a date", where)
+	case reach > int(o.Months):
+		c.problem(at, "%s: looks %d months back, but months says %d", where, reach, o.Months)
+	}
+}
+
+// vars are what formulas of the dataset may name.
+func (d *Dataset) vars() map[string]formula.Kind {
+	vars := map[string]formula.Kind{"today": formula.Date}
+	if !d.One {
+		vars["rows"] = formula.Rows
+	}
+	for _, f := range d.Fields {
+		if f.Type == 0 {
+			continue
+		}
+		if d.One {
+			vars[f.Name] = f.Type.kind()
+		} else {
+			vars["rows."+f.Name] = f.Type.kind()
+		}
+	}
+	return vars
+}
+
+func (c *checker) months(path, where string, d *Dataset, o *Output) {
+	switch at := path + ".months"; {
+	case d.windowed() && (o.Months == 0 || o.Months > consent.MaxMonths):
+		c.problem(at, "%s: months: how far back it reaches is needed, 1 to %d", where, consent.MaxMonths)
+	case !d.windowed() && o.Months > 1:
+		c.problem(at, "%s: months: a dataset of one record or without a date holds what stands today; leave it out", where)
+	case !d.windowed():
+		o.Months = 1
+	}
+}

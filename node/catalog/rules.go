@@ -1,0 +1,56 @@
+package catalog
+
+import (
+	"github.com/shopspring/decimal"
+
+	"atoll/consensus/consent"
+	"atoll/node/formula"
+)
+
+// Rule is one of the agency's own conditions.
+type Rule struct {
+	Name   string
+	Reason Title // told to the bank that is refused
+
+	allow *formula.Formula
+}
+
+// Ask is what a rule sees of one question of a bank.
+type Ask struct {
+	Bank, Purpose, Product string
+	Day                    consent.Day // of the question
+	Hour                   uint32      // 0 to 23, local
+	AsksToday              uint64      // of this bank at this agency, this one among them
+	Sensitivity            int         // the highest asked, see [Catalog.Sensitivity]
+	Items                  []consent.Item
+}
+
+// ruleVars are the variables of a rule; months is the longest window asked.
+var ruleVars = map[string]formula.Kind{
+	"bank": formula.Text, "purpose": formula.Text, "product": formula.Text, "today": formula.Date, "hour": formula.Number,
+	"asks_today": formula.Number, "sensitivity": formula.Number, "months": formula.Number,
+}
+
+// Allow applies the rules in order. Where ok is false, rule names the first
+// one that does not allow: one that is false, null or cannot be computed.
+// A catalog without rules allows nothing.
+func (c *Catalog) Allow(a Ask) (rule string, ok bool) {
+	months := uint32(0)
+	for _, i := range a.Items {
+		months = max(months, i.Months)
+	}
+	number := func(n uint64) decimal.Decimal { return decimal.NewFromUint64(n) }
+	values := map[string]any{
+		"bank": a.Bank, "purpose": a.Purpose, "product": a.Product, "today": a.Day, "hour": number(uint64(a.Hour)),
+		"asks_today": number(a.AsksToday), "sensitivity": decimal.NewFromInt(int64(a.Sensitivity)), "months": number(uint64(months)),
+	}
+	for _, r := range c.Rules {
+		if r.allow == nil {
+			return r.Name, false
+		}
+		if allowed, err := r.allow.Run(values); err != nil || allowed != true {
+			return r.Name, false
+		}
+	}
+	return "", len(c.Rules) > 0
+}

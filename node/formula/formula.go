@@ -1,0 +1,243 @@
+// Package formula computes what catalogs and templates say in CEL, the Common
+// Expression Language, with exact decimals in place of integers and floating
+// point.
+//
+// Use [Compile] when a file is read: it refuses what does not parse, names
+// nothing that exists, or gives another kind of result than is wanted. Use
+// [Formula.Run] for each subject: it ends within a fixed cost, does not panic
+// on any value, and gives the same result on every machine.
+//
+// A value that is not known is null, and null is never taken for a number, for
+// false or for an empty list: arithmetic, comparisons, conditions and
+// aggregates over it are null in turn, as far as it decides the result (true
+// || null is true). The ways out are in the open: x == null, has_value(x),
+// orElse(x, default), and known(list), which leaves nulls out.
+//
+// Numbers have up to 100 digits; a quotient has 16 after the point. The
+// operators are + - * / < <= > >= == != ! && || ?: and in; the macros all,
+// exists, exists_one, filter and map; for the functions see [Functions]. What
+// a formula means is not checked: that is its author's to say.
+package formula
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/common/types/traits"
+	"cel.dev/cel-go/interpreter"
+	"github.com/shopspring/decimal"
+
+	"atoll/consensus/consent"
+)
+
+// Limits of a formula.
+const (
+	MaxSource  = 2000 // bytes of its text
+	maxDepth   = 60   // of the text's nesting
+	maxNested  = 3    // macros within macros
+	maxNodes   = 2000
+	maxCost    = 1_000_000 // in CEL units: a step over one row costs about 10
+	maxReasons = 5         // that an error of Compile lists
+)
+
+// Age is the field that tells rows.months how old a row is: a whole number of
+// months before the newest month that counts, which is 0. Formulas cannot name
+// it; whoever runs them puts it into each record.
+const Age = "_age"
+
+// Kind is what a value is. A value of any kind may be null.
+type Kind uint8
+
+const (
+	Text   Kind = iota + 1 // string
+	Bool                   // bool
+	Number                 // decimal.Decimal, exact
+	Date                   // consent.Day
+	Rows                   // []map[string]any: records of field and value
+	Any                    // any of these, checked only when the formula runs
+)
+
+var kinds = [...]string{Text: "text", Bool: "bool", Number: "number", Date: "date", Rows: "rows", Any: "any"}
+
+func (k Kind) String() string {
+	if k < Text || k > Any {
+		return "kind?"
+	}
+	return kinds[k]
+}
+
+// Formula is a compiled expression. Any number of goroutines may run it.
+type Formula struct {
+	program cel.Program
+	vars    map[string]Kind
+	want    Kind
+	reach   int
+}
+
+// Compile reads an expression over the variables vars; a dot may stand in
+// their names. For a variable of kind [Rows], vars may also give the kinds of
+// the fields as "rows.field": then fields that do not exist are found here
+// rather than in [Formula.Run]. The error says at which column, and in a
+// longer text at which line, what is wrong.
+func Compile(source string, vars map[string]Kind, want Kind) (*Formula, error) {
+	switch {
+	case strings.TrimSpace(source) == "":
+		return nil, errors.New("the formula is empty")
+	case len(source) > MaxSource:
+		return nil, fmt.Errorf("the formula has %d bytes, the limit is %d", len(source), MaxSource)
+	case want < Text || want > Any:
+		return nil, errors.New("no such kind of result")
+	}
+	env, err := environment(vars)
+	if err != nil {
+		return nil, err
+	}
+	parsed, issues := env.Parse(source)
+	if issues.Err() != nil {
+		return nil, explain(source, issues)
+	}
+	r := rewriter{source: []rune(source)}
+	if err := r.rewrite(parsed.NativeRep()); err != nil {
+		return nil, err
+	}
+	checked, issues := env.Check(parsed)
+	if issues.Err() != nil {
+		return nil, explain(source, issues)
+	}
+	if got := kindOf(checked.OutputType()); got != want && got != Any && want != Any {
+		return nil, fmt.Errorf("the result is %s, not %s", typeName(checked.OutputType()), want)
+	}
+	program, err := env.Program(checked, cel.CostLimit(maxCost))
+	if err != nil {
+		return nil, fmt.Errorf("the formula cannot be prepared: %w", err)
+	}
+	return &Formula{program, vars, want, r.reach}, nil
+}
+
+// Reach is how many months back the formula looks, as far as its text says so:
+// the largest number written as the second argument of months, or 0.
+func (f *Formula) Reach() int { return f.reach }
+
+// Run computes the formula. Values and the result are nil for null, or string,
+// bool, [decimal.Decimal], [consent.Day], or for [Rows] []map[string]any of
+// those; a variable that is left out is null. Errors name functions, kinds and
+// fields, never a value.
+func (f *Formula) Run(values map[string]any) (any, error) {
+	input := make(map[string]any, len(f.vars))
+	for name, kind := range f.vars {
+		if isField(f.vars, name) {
+			continue
+		}
+		v := values[name]
+		if !fits(v, kind) {
+			return nil, fmt.Errorf("the value of %s is not %s", name, kind)
+		}
+		input[name] = toCEL(v)
+	}
+	out, _, err := f.program.Eval(input)
+	if err != nil {
+		return nil, runError(err)
+	}
+	v, ok := fromCEL(out)
+	if !ok || !fits(v, f.want) {
+		return nil, fmt.Errorf("the result is not %s", f.want)
+	}
+	return v, nil
+}
+
+// fits says whether a value may stand where kind is wanted.
+func fits(v any, kind Kind) bool {
+	got := Any
+	switch v.(type) {
+	case nil:
+		return true
+	case string:
+		got = Text
+	case bool:
+		got = Bool
+	case decimal.Decimal:
+		got = Number
+	case consent.Day:
+		got = Date
+	case []map[string]any:
+		got = Rows
+	default:
+		return false
+	}
+	return got == kind || kind == Any
+}
+
+// fromCEL turns a result into what [Formula.Run] returns.
+func fromCEL(v ref.Val) (any, bool) {
+	switch v := v.(type) {
+	case types.Null:
+		return nil, true
+	case types.String:
+		return string(v), true
+	case types.Bool:
+		return bool(v), true
+	case number:
+		return v.Decimal, true
+	case date:
+		return consent.Day(v), true
+	case traits.Lister:
+		rows := []map[string]any{}
+		for it := v.Iterator(); it.HasNext() == types.True; {
+			row, ok := it.Next().Value().(map[string]any)
+			if !ok {
+				return nil, false
+			}
+			rows = append(rows, row)
+		}
+		return rows, true
+	}
+	return nil, false
+}
+
+// explain turns what cel-go found into one line.
+func explain(source string, issues *cel.Issues) error {
+	found := issues.Errors()
+	slices.SortStableFunc(found, func(a, b *cel.Error) int {
+		return cmp.Or(cmp.Compare(a.Location.Line(), b.Location.Line()), cmp.Compare(a.Location.Column(), b.Location.Column()))
+	})
+	var lines []string
+	for i, e := range found {
+		if i == maxReasons {
+			lines = append(lines, fmt.Sprintf("and %d more", len(found)-i))
+			break
+		}
+		text := plainNames.Replace(strings.Join(strings.Fields(e.Message), " "))
+		switch {
+		case e.Location.Line() < 1:
+		case strings.Contains(strings.TrimSpace(source), "\n"):
+			text = fmt.Sprintf("line %d, column %d: %s", e.Location.Line(), e.Location.Column()+1, text)
+		default:
+			text = fmt.Sprintf("column %d: %s", e.Location.Column()+1, text)
+		}
+		lines = append(lines, text)
+	}
+	return errors.New(strings.Join(lines, "; "))
+}
+
+// runError keeps of an error what cannot hold a value.
+func runError(err error) error {
+	var ours *problem
+	var cancelled interpreter.EvalCancelledError
+	switch text := err.Error(); {
+	case errors.As(err, &ours):
+		return ours
+	case errors.As(err, &cancelled):
+		return errors.New("the formula takes too many steps: make it simpler, or its rows fewer")
+	case strings.HasPrefix(text, "no such overload"):
+		return errors.New("an operator or function is used on kinds of values that it does not take")
+	case strings.HasPrefix(text, "no such key"):
+		return errors.New("a row has no such field")
+	}
+	return errors.New("the formula cannot be computed on these values")
+}

@@ -1,0 +1,318 @@
+package formula
+
+import (
+	"strings"
+	"time"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/common/types/traits"
+	"github.com/shopspring/decimal"
+
+	"atoll/consensus/consent"
+)
+
+// Functions lists the functions of the language, for help texts: each with
+// its arguments and what it gives.
+func Functions() [][2]string {
+	return [][2]string{
+		{"sum(list)", "the sum of numbers; 0 of an empty list"},
+		{"min(list), max(list)", "the least or greatest number, date or text; null of an empty list"},
+		{"avg(list)", "the mean of numbers; null of an empty list"},
+		{"count(list)", "how many elements there are, nulls among them"},
+		{"known(list)", "the list without its nulls"},
+		{"rows.months(from, to)", "the rows that are from..to-1 months old, 0 being the newest month"},
+		{"distinct_months(rows)", "in how many different months there are rows"},
+		{"ratio(a, b)", "a/b; null where b is 0"},
+		{"growth(now, before)", "now/before - 1; null where before is 0"},
+		{"abs(x)", "x without its sign"},
+		{"round(x, digits)", "x with so many digits after the point, halves away from 0"},
+		{"has_value(x)", "whether x is not null"},
+		{"orElse(x, default)", "x, or default where x is null"},
+		{"date(text)", "the day written as 2006-01-02"},
+		{"year(d), month(d)", "the calendar year or month of a day, as a number"},
+		{"months_between(a, b)", "whole months from day a to day b, below 0 where b is earlier"},
+		{"days_between(a, b)", "days from day a to day b, below 0 where b is earlier"},
+		{"t.contains(s), t.startsWith(s), t.endsWith(s)", "whether text t has s in it, at its start, at its end"},
+	}
+}
+
+func functions() []cel.EnvOption {
+	n, listN := numberType, cel.ListType(numberType)
+	ordered := func(id string) []cel.FunctionOpt {
+		return []cel.FunctionOpt{
+			overload(id+"_number", n, listN),
+			overload(id+"_date", dateType, cel.ListType(dateType)),
+			overload(id+"_text", cel.StringType, cel.ListType(cel.StringType)),
+		}
+	}
+	options := []cel.EnvOption{
+		cel.Function("sum", overload("sum", n, listN), aggregate(sum)),
+		cel.Function("avg", overload("avg", n, listN), aggregate(func(list []ref.Val) ref.Val {
+			return ratio(sum(list), count(list))
+		})),
+		cel.Function("min", append(ordered("min"), aggregate(extreme(types.IntNegOne)))...),
+		cel.Function("max", append(ordered("max"), aggregate(extreme(types.IntOne)))...),
+		cel.Function("count", overload("count", n, listA), elements(count)),
+		cel.Function("known", overload("known", listA, listA), elements(func(list []ref.Val) ref.Val {
+			kept := []ref.Val{}
+			for _, v := range list {
+				if v != types.NullValue {
+					kept = append(kept, v)
+				}
+			}
+			return adapter{}.NativeToValue(kept)
+		})),
+		cel.Function("distinct_months", overload("distinct_months", n, listA), elements(distinctMonths)),
+		cel.Function(fnMonths, cel.MemberOverload("rows_months", []*cel.Type{listA, n, n}, listA),
+			cel.SingletonFunctionBinding(months)),
+		cel.Function("ratio", overload("ratio", n, n, n), binary(ratio)),
+		cel.Function("growth", overload("growth", n, n, n), binary(growth)),
+		cel.Function("abs", overload("abs", n, n), unary(func(v ref.Val) ref.Val {
+			if x, ok := v.(number); ok {
+				return number{x.Abs()}
+			}
+			return types.NoSuchOverloadErr()
+		})),
+		cel.Function("round", overload("round", n, n, n), binary(round)),
+		cel.Function("has_value", overload("has_value", cel.BoolType, paramA), cel.SingletonUnaryBinding(func(v ref.Val) ref.Val {
+			return types.Bool(v != types.NullValue)
+		})),
+		cel.Function("orElse", overload("or_else", paramA, paramA, paramA), cel.SingletonBinaryBinding(func(v, other ref.Val) ref.Val {
+			if v == types.NullValue {
+				return other
+			}
+			return v
+		})),
+	}
+	return append(append(options, dates()...), texts()...)
+}
+
+func dates() []cel.EnvOption {
+	part := func(name string, of func(time.Time) int) cel.EnvOption {
+		return cel.Function(name, overload(name, numberType, dateType), unary(func(v ref.Val) ref.Val {
+			if d, ok := v.(date); ok {
+				return whole(of(d.time()))
+			}
+			return types.NoSuchOverloadErr()
+		}))
+	}
+	between := func(name string, f func(a, b date) int) cel.EnvOption {
+		return cel.Function(name, overload(name, numberType, dateType, dateType), binary(func(a, b ref.Val) ref.Val {
+			x, first := a.(date)
+			y, second := b.(date)
+			if !first || !second {
+				return types.NoSuchOverloadErr()
+			}
+			return whole(f(x, y))
+		}))
+	}
+	return []cel.EnvOption{
+		cel.Function("date", overload("date", dateType, cel.StringType), unary(func(v ref.Val) ref.Val {
+			text, ok := v.(types.String)
+			if !ok {
+				return types.NoSuchOverloadErr()
+			}
+			d, err := ParseDate(string(text))
+			if err != nil {
+				return fail("%v", err)
+			}
+			return date(d)
+		})),
+		part("year", time.Time.Year),
+		part("month", func(t time.Time) int { return int(t.Month()) }),
+		between("days_between", func(a, b date) int { return int(b) - int(a) }),
+		between("months_between", monthsBetween),
+	}
+}
+
+func texts() []cel.EnvOption {
+	test := func(name string, holds func(text, part string) bool) cel.EnvOption {
+		return cel.Function(name, cel.MemberOverload(name, []*cel.Type{cel.StringType, cel.StringType}, cel.BoolType),
+			binary(func(a, b ref.Val) ref.Val {
+				text, first := a.(types.String)
+				part, second := b.(types.String)
+				if !first || !second {
+					return types.NoSuchOverloadErr()
+				}
+				return types.Bool(holds(string(text), string(part)))
+			}))
+	}
+	return []cel.EnvOption{test("contains", strings.Contains), test("startsWith", strings.HasPrefix), test("endsWith", strings.HasSuffix)}
+}
+
+// ParseDate reads a day as 2006-01-02, from 1970 on.
+func ParseDate(text string) (consent.Day, error) {
+	t, err := time.Parse(time.DateOnly, text)
+	if err != nil || t.Unix() < 0 {
+		return 0, &problem{"a date is written as 2006-01-02, from 1970 on"}
+	}
+	return consent.Day(t.Unix() / (24 * 60 * 60)), nil
+}
+
+func monthsBetween(a, b date) int {
+	if b < a {
+		return -monthsBetween(b, a)
+	}
+	from, to := a.time(), b.time()
+	n := (to.Year()-from.Year())*12 + int(to.Month()) - int(from.Month())
+	if to.Day() < from.Day() {
+		n--
+	}
+	return n
+}
+
+func whole(n int) ref.Val { return number{decimal.NewFromInt(int64(n))} }
+
+// elements binds a function of a list's elements; it is null where the list
+// is.
+func elements(f func([]ref.Val) ref.Val) cel.FunctionOpt {
+	return unary(func(v ref.Val) ref.Val {
+		list, ok := v.(traits.Lister)
+		if !ok {
+			return types.NoSuchOverloadErr()
+		}
+		var all []ref.Val
+		for it := list.Iterator(); it.HasNext() == types.True; {
+			e := it.Next()
+			if types.IsError(e) {
+				return e
+			}
+			all = append(all, e)
+		}
+		return f(all)
+	})
+}
+
+// aggregate is null where an element is: a sum that leaves out what nobody
+// knows is not the sum.
+func aggregate(f func([]ref.Val) ref.Val) cel.FunctionOpt {
+	return elements(func(list []ref.Val) ref.Val {
+		for _, v := range list {
+			if v == types.NullValue {
+				return v
+			}
+		}
+		return f(list)
+	})
+}
+
+func count(list []ref.Val) ref.Val { return whole(len(list)) }
+
+func sum(list []ref.Val) ref.Val {
+	total := whole(0)
+	for _, v := range list {
+		x, ok := total.(number)
+		if !ok {
+			return total
+		}
+		total = x.Add(v)
+	}
+	return total
+}
+
+func extreme(side types.Int) func([]ref.Val) ref.Val {
+	return func(list []ref.Val) ref.Val {
+		var best ref.Val = types.NullValue
+		for i, v := range list {
+			if i == 0 {
+				best = v
+			}
+			switch order := compare(v, best).(type) {
+			case types.Int:
+				if order == side {
+					best = v
+				}
+			default:
+				return order
+			}
+		}
+		return best
+	}
+}
+
+func ratio(a, b ref.Val) ref.Val {
+	x, first := a.(number)
+	y, second := b.(number)
+	switch {
+	case types.IsError(a):
+		return a
+	case !first || !second:
+		return types.NoSuchOverloadErr()
+	case y.IsZero():
+		return types.NullValue
+	}
+	return x.Divide(y)
+}
+
+func growth(now, before ref.Val) ref.Val {
+	quotient := ratio(now, before)
+	if x, ok := quotient.(number); ok {
+		return x.Subtract(whole(1))
+	}
+	return quotient
+}
+
+func round(v, digits ref.Val) ref.Val {
+	x, first := v.(number)
+	n, second := digits.(number)
+	switch {
+	case !first || !second:
+		return types.NoSuchOverloadErr()
+	case !n.IsInteger() || n.Abs().GreaterThan(decimal.NewFromInt(maxDigits)):
+		return fail("round takes a whole number of digits, %d at most", maxDigits)
+	}
+	return newNumber(x.Round(int32(n.IntPart())))
+}
+
+// months is rows.months(from, to).
+func months(args ...ref.Val) ref.Val {
+	for _, v := range args {
+		if v == types.NullValue {
+			return v
+		}
+	}
+	rows, ok := args[0].(traits.Lister)
+	from, first := args[1].(number)
+	to, second := args[2].(number)
+	if !ok || !first || !second {
+		return types.NoSuchOverloadErr()
+	}
+	if from.IsNegative() || to.LessThan(from.Decimal) || !from.IsInteger() || !to.IsInteger() {
+		return fail("months takes whole numbers, from 0 on, the smaller one first")
+	}
+	kept := []ref.Val{}
+	for it := rows.Iterator(); it.HasNext() == types.True; {
+		row := it.Next()
+		age, ok := ageOf(row)
+		if !ok {
+			return fail("months takes rows that have a date")
+		}
+		if age.GreaterThanOrEqual(from.Decimal) && age.LessThan(to.Decimal) {
+			kept = append(kept, row)
+		}
+	}
+	return adapter{}.NativeToValue(kept)
+}
+
+func distinctMonths(rows []ref.Val) ref.Val {
+	seen := map[string]bool{}
+	for _, row := range rows {
+		age, ok := ageOf(row)
+		if !ok {
+			return fail("distinct_months takes rows that have a date")
+		}
+		seen[age.String()] = true
+	}
+	return whole(len(seen))
+}
+
+func ageOf(row ref.Val) (decimal.Decimal, bool) {
+	fields, ok := row.Value().(map[string]any)
+	if !ok {
+		return decimal.Decimal{}, false
+	}
+	age, ok := fields[Age].(decimal.Decimal)
+	return age, ok
+}

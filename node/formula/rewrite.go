@@ -1,0 +1,189 @@
+package formula
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/operators"
+	"cel.dev/cel-go/common/types"
+)
+
+// Functions that only the rewriting below can name, since "@" cannot stand in
+// a source.
+const (
+	fnNumber   = "@number"  // a decimal from its text
+	fnNull     = "@null"    // null, of any type
+	fnIsNull   = "@is_null" // x == null
+	fnEqual    = "@equal"   // ==, null where either side is
+	fnNotEqual = "@differ"  // !=, likewise
+	fnNeed     = "@need"    // its argument, or errNull where that is null
+	fnSettle   = "@settle"  // its argument, or null where that is errNull
+	fnMonths   = "months"   // a member of rows
+)
+
+// plainNames turns names of this file into what an author wrote.
+var plainNames = strings.NewReplacer(fnEqual, "_==_", fnNotEqual, "_!=_", fnIsNull, "_==_", "string", "text", "dyn", "any", " (in container '')", "")
+
+// errNull is null on its way through CEL's own logic, which knows true, false
+// and errors: an error on one side of && or || counts only where the other
+// side does not decide. Null gets exactly that treatment by being an error
+// there, and is null again right outside.
+var errNull = errors.New("null")
+
+// rewriter changes a parsed expression in place: literals become decimals,
+// equality and logic learn of null.
+type rewriter struct {
+	source  []rune
+	info    *ast.SourceInfo
+	factory ast.ExprFactory
+	last    int64 // highest id in use
+	reach   int
+	err     error
+}
+
+func (r *rewriter) rewrite(a *ast.AST) error {
+	if n := ast.NodeCount(a); n > maxNodes {
+		return fmt.Errorf("the formula has %d parts, the limit is %d", n, maxNodes)
+	}
+	r.info, r.factory, r.last = a.SourceInfo(), ast.NewExprFactory(), ast.MaxID(a)
+	ast.PostOrderVisit(a.Expr(), ast.NewExprVisitor(r.visit))
+	return r.err
+}
+
+func (r *rewriter) visit(e ast.Expr) {
+	switch e.Kind() {
+	case ast.LiteralKind:
+		r.literal(e)
+	case ast.CallKind:
+		r.call(e)
+	case ast.ComprehensionKind:
+		c := e.AsComprehension()
+		r.need(c.IterRange())
+		r.settle(e, r.factory.NewComprehension(r.id(e), c.IterRange(), c.IterVar(), c.AccuVar(), c.AccuInit(), c.LoopCondition(), c.LoopStep(), c.Result()))
+	}
+}
+
+func (r *rewriter) call(e ast.Expr) {
+	c := e.AsCall()
+	switch args := c.Args(); c.FunctionName() {
+	case operators.Equals:
+		r.equality(e, fnEqual)
+	case operators.NotEquals:
+		r.equality(e, fnNotEqual)
+	case operators.LogicalAnd, operators.LogicalOr:
+		for _, arg := range args {
+			r.need(arg)
+		}
+		r.settle(e, r.factory.NewCall(r.id(e), c.FunctionName(), args...))
+	case operators.Conditional:
+		r.need(args[0])
+		r.settle(e, r.factory.NewCall(r.id(e), c.FunctionName(), args...))
+	case fnMonths:
+		if c.IsMemberFunction() && len(args) == 2 {
+			r.reach = max(r.reach, written(args[1]))
+		}
+	}
+}
+
+// equality tells x == null, which is true or false, from x == y, which is null
+// where x or y is.
+func (r *rewriter) equality(e ast.Expr, name string) {
+	args := e.AsCall().Args()
+	for i, arg := range args {
+		if !isNull(arg) {
+			continue
+		}
+		test := r.factory.NewCall(r.id(e), fnIsNull, args[1-i])
+		if name == fnNotEqual {
+			test = r.factory.NewCall(r.id(e), operators.LogicalNot, test)
+		}
+		e.SetKindCase(test)
+		return
+	}
+	e.SetKindCase(r.factory.NewCall(r.id(e), name, args...))
+}
+
+func isNull(e ast.Expr) bool { return e.Kind() == ast.CallKind && e.AsCall().FunctionName() == fnNull }
+
+// need wraps an expression in place.
+func (r *rewriter) need(e ast.Expr) {
+	inner := r.factory.NewUnspecifiedExpr(r.id(e))
+	inner.SetKindCase(e)
+	e.SetKindCase(r.factory.NewCall(r.id(e), fnNeed, inner))
+}
+
+// settle puts inner, wrapped, in the place of e.
+func (r *rewriter) settle(e, inner ast.Expr) {
+	e.SetKindCase(r.factory.NewCall(r.id(e), fnSettle, inner))
+}
+
+func (r *rewriter) literal(e ast.Expr) {
+	var text string
+	switch v := e.AsLiteral().(type) {
+	case types.Null:
+		e.SetKindCase(r.factory.NewCall(r.id(e), fnNull))
+		return
+	case types.Int:
+		text = strconv.FormatInt(int64(v), 10)
+	case types.Uint:
+		text = strconv.FormatUint(uint64(v), 10)
+	case types.Double:
+		if text = r.double(e, float64(v)); text == "" {
+			return
+		}
+	case types.Bytes:
+		r.fail(e, "there are no bytes in formulas")
+		return
+	default:
+		return
+	}
+	e.SetKindCase(r.factory.NewCall(r.id(e), fnNumber, r.factory.NewLiteral(r.id(e), types.String(text))))
+}
+
+var doubleText = regexp.MustCompile(`^-?[0-9]*\.?[0-9]+([eE][+-]?[0-9]+)?`)
+
+// double finds the digits as they were written: the parser keeps only the
+// nearest binary fraction.
+func (r *rewriter) double(e ast.Expr, v float64) string {
+	at, ok := r.info.GetOffsetRange(e.ID())
+	if ok && at.Start >= 0 && int(at.Start) <= len(r.source) {
+		text := doubleText.FindString(string(r.source[at.Start:]))
+		if parsed, err := strconv.ParseFloat(text, 64); err == nil && parsed == v {
+			return text
+		}
+	}
+	r.fail(e, "this number cannot be read")
+	return ""
+}
+
+func (r *rewriter) fail(e ast.Expr, text string) {
+	if r.err == nil {
+		r.err = fmt.Errorf("column %d: %s", r.info.GetStartLocation(e.ID()).Column()+1, text)
+	}
+}
+
+// id returns a fresh one that stands where e does in the source.
+func (r *rewriter) id(e ast.Expr) int64 {
+	r.last++
+	if at, ok := r.info.GetOffsetRange(e.ID()); ok {
+		r.info.SetOffsetRange(r.last, at)
+	}
+	return r.last
+}
+
+// written is the number that a rewritten literal stands for, or 0.
+func written(e ast.Expr) int {
+	if e.Kind() != ast.CallKind || e.AsCall().FunctionName() != fnNumber {
+		return 0
+	}
+	text, _ := e.AsCall().Args()[0].AsLiteral().(types.String)
+	n, err := strconv.Atoi(string(text))
+	if err != nil {
+		return 0
+	}
+	return n
+}
