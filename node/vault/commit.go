@@ -1,0 +1,74 @@
+package vault
+
+import (
+	"sync"
+
+	"go.etcd.io/bbolt"
+)
+
+// A change is part of a transaction. An error undoes the whole transaction and
+// breaks the vault, so it is that of the database alone.
+type change func(*bbolt.Tx) error
+
+// A group is the changes of all who came while a transaction was synced: they
+// share the next one, because a sync costs more than anything else here.
+type group struct {
+	changes []change
+	once    sync.Once
+	err     error
+}
+
+// update makes a change durable.
+func (v *Vault) update(c change) error {
+	v.mu.Lock()
+	if v.waiting == nil {
+		v.waiting = new(group)
+	}
+	g := v.waiting
+	g.changes = append(g.changes, c)
+	v.mu.Unlock()
+
+	v.commit.Lock()
+	defer v.commit.Unlock()
+	g.once.Do(func() { // by the first of the group to get here
+		v.mu.Lock()
+		v.waiting = nil // nobody joins any more
+		g.err = v.broken
+		v.mu.Unlock()
+		if g.err == nil {
+			g.err = v.write(g.changes)
+		}
+	})
+	return g.err
+}
+
+// write runs one synced transaction. A failure is final: whether anything was
+// written is unknown, and bbolt forgets that a sync failed.
+func (v *Vault) write(changes []change) error {
+	err := guard(func() error {
+		return v.db.Update(func(tx *bbolt.Tx) error {
+			for _, c := range changes {
+				if err := c(tx); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		v.mu.Lock()
+		v.broken = err
+		v.mu.Unlock()
+	}
+	return err
+}
+
+func (v *Vault) view(f func(*bbolt.Tx) error) error {
+	v.mu.Lock()
+	err := v.broken
+	v.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return guard(func() error { return v.db.View(f) })
+}

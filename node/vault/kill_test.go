@@ -1,0 +1,168 @@
+package vault
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+const (
+	childEnv = "ATOLL_TEST_VAULT"
+	writers  = 4
+)
+
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(childEnv); dir != "" {
+		fmt.Fprintln(os.Stderr, writeForEver(dir))
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// writeForEver puts records and commits files, and prints the name of each
+// when it has been told that it is durable.
+func writeForEver(dir string) error {
+	v, err := Open(dir, secret)
+	if err != nil {
+		return err
+	}
+	failed := make(chan error)
+	for range writers {
+		go func() {
+			for {
+				if err := writeOne(v); err != nil {
+					failed <- err
+					return
+				}
+			}
+		}()
+	}
+	return <-failed
+}
+
+func writeOne(v *Vault) error {
+	s, err := v.Create()
+	if err != nil {
+		return err
+	}
+	defer s.Discard()
+	name := strings.ToLower(strings.TrimPrefix(s.part, partPrefix))
+	text := longText(name)
+	if _, err := io.WriteString(s, text); err != nil {
+		return err
+	}
+	err = v.Update(
+		Record{Kind: "query", Key: []byte(name), Value: note{Text: text}, Expires: time.UnixMilli(1)},
+		Record{Kind: "twin", Key: []byte(name), Value: note{Text: text}},
+	)
+	if err != nil {
+		return err
+	}
+	fmt.Println("record", name)
+	if err := s.Commit(name, time.UnixMilli(1)); err != nil {
+		return err
+	}
+	fmt.Println("file", name)
+	return nil
+}
+
+func longText(name string) string { return strings.Repeat(name, 400) }
+
+// A process killed while it writes loses nothing that it was told is kept, and
+// leaves nothing that a sweep does not find.
+func TestKilled(t *testing.T) {
+	dir := t.TempDir()
+	records, files := map[string]bool{}, map[string]bool{}
+	for round := range 5 {
+		for _, line := range killAfter(t, dir, 40+30*round, round == 0) {
+			what, name, _ := strings.Cut(line, " ")
+			map[string]map[string]bool{"record": records, "file": files}[what][name] = true
+		}
+		checkKilled(t, dir, records, files)
+	}
+	v := open(t, dir)
+	if _, err := v.Sweep(time.UnixMilli(1)); err != nil {
+		t.Fatal(err)
+	}
+	keys, err := v.Keys("query")
+	if left := spooled(t, v); len(left) != 0 || len(keys) != 0 || err != nil {
+		t.Errorf("a sweep leaves %d files and %d records, %v", len(left), len(keys), err)
+	}
+}
+
+// killAfter runs a child, kills it after some lines, and returns every whole
+// line that it printed. It may try beforehand to open what the child has open.
+func killAfter(t *testing.T, dir string, count int, intrude bool) (lines []string) {
+	t.Helper()
+	child := exec.Command(os.Args[0])
+	child.Env = append(os.Environ(), childEnv+"="+dir)
+	child.Stderr = os.Stderr
+	out, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var kill sync.Once
+	defer kill.Do(func() { child.Process.Kill() })
+	for r := bufio.NewReader(out); ; {
+		line, err := r.ReadString('\n')
+		if err != nil {
+			break
+		}
+		if intrude && len(lines) == 0 {
+			if _, err := Open(dir, secret); !errors.Is(err, ErrInUse) {
+				t.Errorf("opened while another process has it open: %v", err)
+			}
+		}
+		if lines = append(lines, strings.TrimSpace(line)); len(lines) == count {
+			kill.Do(func() { child.Process.Kill() }) // what it printed before is read to the end
+		}
+	}
+	child.Wait()
+	if len(lines) < count {
+		t.Fatalf("the child ended by itself after %d lines", len(lines))
+	}
+	return lines
+}
+
+func checkKilled(t *testing.T, dir string, records, files map[string]bool) {
+	t.Helper()
+	v := open(t, dir)
+	defer closeVault(t, v)
+	if len(records) == 0 || len(files) == 0 {
+		t.Fatal("nothing was written")
+	}
+	for name := range records {
+		want(t, v, "query", name, longText(name))
+	}
+	for name := range files {
+		wantFile(t, v, name, longText(name))
+	}
+	// What was not acknowledged is there as a whole or not at all.
+	both := map[Kind]int{}
+	for _, k := range []Kind{"query", "twin"} {
+		keys, err := v.Keys(k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		both[k] = len(keys)
+		for _, key := range keys {
+			want(t, v, k, string(key), longText(string(key)))
+		}
+	}
+	if both["query"] != both["twin"] {
+		t.Errorf("%d records and %d twins", both["query"], both["twin"])
+	}
+	for _, name := range spooled(t, v) {
+		wantFile(t, v, name, longText(name))
+	}
+}

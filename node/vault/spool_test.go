@@ -1,0 +1,282 @@
+package vault
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+func create(t testing.TB, v *Vault, text string) *Spool {
+	t.Helper()
+	s, err := v.Create()
+	if err == nil {
+		_, err = io.WriteString(s, text)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func commit(t testing.TB, v *Vault, name, text string, expires time.Time) {
+	t.Helper()
+	s, err := v.Create()
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer s.Discard()
+	if _, err := io.WriteString(s, text); err != nil {
+		t.Error(err)
+	}
+	if err := s.Commit(name, expires); err != nil {
+		t.Error(err)
+	}
+}
+
+// wantFile checks a file's text; "" means that there is none.
+func wantFile(t testing.TB, v *Vault, name, text string) {
+	t.Helper()
+	f, err := v.Spooled(name)
+	if text == "" && errors.Is(err, ErrNone) {
+		return
+	}
+	if err != nil {
+		t.Errorf("%s: %v", name, err)
+		return
+	}
+	defer f.Close()
+	if got, err := io.ReadAll(f); err != nil || string(got) != text {
+		t.Errorf("%s is %.40q, %v, want %.40q", name, got, err, text)
+	}
+}
+
+// spooled lists the spool's folder, temporary files included.
+func spooled(t testing.TB, v *Vault) (names []string) {
+	t.Helper()
+	files, err := os.ReadDir(v.spool.Name())
+	if err != nil {
+		t.Error(err)
+	}
+	for _, f := range files {
+		names = append(names, f.Name())
+	}
+	return names
+}
+
+func TestSpool(t *testing.T) {
+	dir := t.TempDir()
+	v := open(t, dir)
+	wantFile(t, v, "out-1.age", "")
+	s := create(t, v, "one")
+	wantFile(t, v, "out-1.age", "")
+	if err := s.Commit("out-1.age", time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	s.Discard()
+	if _, err := s.Write(nil); !errors.Is(err, fs.ErrClosed) {
+		t.Errorf("written behind the end: %v", err)
+	}
+	if err := s.Commit("out-2.age", time.Time{}); !errors.Is(err, fs.ErrClosed) {
+		t.Errorf("committed twice: %v", err)
+	}
+	create(t, v, "two").Discard()
+	commit(t, v, "out-3.age", "three", time.Time{})
+	for range 2 {
+		wantFile(t, v, "out-1.age", "one")
+		wantFile(t, v, "out-2.age", "")
+		wantFile(t, v, "out-3.age", "three")
+		if names := spooled(t, v); !slices.Equal(names, []string{"out-1.age", "out-3.age"}) {
+			t.Errorf("in the spool: %q", names)
+		}
+		closeVault(t, v)
+		v = open(t, dir)
+	}
+	commit(t, v, "out-3.age", "instead", time.Time{})
+	wantFile(t, v, "out-3.age", "instead")
+	reading, err := v.Spooled("out-3.age")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reading.Close()
+	for range 2 { // the second time there is none
+		if err := v.Drop("out-3.age"); err != nil {
+			t.Fatal(err)
+		}
+		wantFile(t, v, "out-3.age", "")
+	}
+	if got, err := io.ReadAll(reading); string(got) != "instead" || err != nil {
+		t.Errorf("a reader of a dropped file got %q, %v", got, err)
+	}
+}
+
+func TestSweepFiles(t *testing.T) {
+	v := open(t, t.TempDir())
+	at := time.UnixMilli
+	commit(t, v, "never", "x", time.Time{})
+	commit(t, v, "at-10", "x", at(10))
+	commit(t, v, "later", "x", at(10))
+	commit(t, v, "later", "y", at(20))
+	commit(t, v, "dropped", "x", at(10))
+	if err := v.Drop("dropped"); err != nil {
+		t.Fatal(err)
+	}
+	put(t, v, "query", "at-10", "x", at(10))
+	reading, err := v.Spooled("at-10")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reading.Close()
+	for _, step := range []struct {
+		now, want int
+		left      string
+	}{{9, 0, "at-10 later never"}, {10, 2, "later never"}, {20, 1, "never"}, {1 << 40, 0, "never"}} {
+		n, err := v.Sweep(at(int64(step.now)))
+		if left := strings.Join(spooled(t, v), " "); n != step.want || left != step.left || err != nil {
+			t.Errorf("at %d: %d swept, left %s, %v", step.now, n, left, err)
+		}
+	}
+	if got, err := io.ReadAll(reading); string(got) != "x" || err != nil {
+		t.Errorf("a reader of a swept file got %q, %v", got, err)
+	}
+}
+
+// A file that cannot be removed holds up nothing and is not forgotten.
+func TestSweepFails(t *testing.T) {
+	v := open(t, t.TempDir())
+	commit(t, v, "a", "x", time.UnixMilli(1))
+	commit(t, v, "c", "x", time.UnixMilli(1))
+	commit(t, v, "b", "x", time.UnixMilli(1))
+	stuck := filepath.Join(v.spool.Name(), "b")
+	if err := os.Remove(stuck); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(stuck, "full"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	put(t, v, "query", "a", "x", time.UnixMilli(1))
+	if n, err := v.Sweep(time.UnixMilli(2)); n != 3 || err == nil {
+		t.Errorf("%d swept, %v", n, err)
+	}
+	want(t, v, "query", "a", "")
+	if err := os.RemoveAll(filepath.Join(stuck, "full")); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := v.Sweep(time.UnixMilli(2)); n != 1 || err != nil {
+		t.Errorf("then %d swept, %v", n, err)
+	}
+}
+
+func TestNames(t *testing.T) {
+	v := open(t, t.TempDir())
+	for _, name := range []string{
+		"", ".", "..", ".a", "../a", "a/b", `a\b`, "A", "a b", "a_b", "é", "a\x00", "a\n", strings.Repeat("a", 256),
+	} {
+		if err := create(t, v, "x").Commit(name, time.Time{}); err == nil {
+			t.Errorf("%q was committed", name)
+		}
+		if _, err := v.Spooled(name); err == nil || errors.Is(err, ErrNone) {
+			t.Errorf("%q was opened: %v", name, err)
+		}
+		if err := v.Drop(name); err == nil {
+			t.Errorf("%q was dropped", name)
+		}
+	}
+	if names := spooled(t, v); len(names) != 0 {
+		t.Errorf("left: %q", names)
+	}
+	for _, name := range []string{"a", "-", "0.age", "a..b", strings.Repeat("a", 255)} {
+		commit(t, v, name, name, time.Time{})
+		wantFile(t, v, name, name)
+	}
+}
+
+func TestSpoolLimit(t *testing.T) {
+	v := open(t, t.TempDir())
+	s := create(t, v, "")
+	s.left = 10
+	if n, err := io.WriteString(s, "1234567890"); n != 10 || err != nil {
+		t.Errorf("%d, %v", n, err)
+	}
+	if n, err := io.WriteString(s, "1"); n != 0 || !errors.Is(err, ErrTooLarge) {
+		t.Errorf("%d, %v", n, err)
+	}
+}
+
+// TestCrashes copies the vault's files between the steps of a commit, of a drop
+// and of a sweep, and opens each copy: as if power had failed there.
+func TestCrashes(t *testing.T) {
+	dir := t.TempDir()
+	v := open(t, dir)
+	commit(t, v, "old", "old", time.UnixMilli(10))
+	commit(t, v, "same", "before", time.UnixMilli(10))
+
+	p := func(name string) place { return place{key: []byte(name)} }
+	record := func(name string, at uint64) {
+		t.Helper()
+		if err := v.update(func(tx *bbolt.Tx) error { return p(name).put(tx, at, nil) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, step := range []struct {
+		name  string
+		do    func() error
+		files string // in the copy, opened
+		same  string // text
+		dues  int
+	}{
+		{"nothing yet", func() error { return nil }, "old same", "before", 2},
+		{"a file begun", func() error { create(t, v, "new"); return nil }, "old same", "before", 2},
+		{"its expiry recorded", func() error { record("new", 20); return nil }, "old same", "before", 2},
+		{"expiry of one that is there recorded", func() error { record("same", 20); return nil }, "old same", "before", 2},
+		{"both named", func() error {
+			commit(t, v, "new", "new", time.UnixMilli(20))
+			commit(t, v, "same", "after", time.UnixMilli(20))
+			return nil
+		}, "new old same", "after", 3},
+		{"one removed, not yet its expiry", func() error { return v.remove("new") }, "old same", "after", 2},
+		{"and its expiry", func() error { return v.update(p("new").delete) }, "old same", "after", 2},
+		{"a file that nothing knows of", func() error {
+			return os.WriteFile(filepath.Join(dir, "spool", "foreign"), nil, 0o600)
+		}, "old same", "after", 2},
+	} {
+		if err := step.do(); err != nil {
+			t.Fatalf("%s: %v", step.name, err)
+		}
+		copied := t.TempDir()
+		if err := os.CopyFS(filepath.Join(copied, "vault"), os.DirFS(dir)); err != nil {
+			t.Fatal(err)
+		}
+		again := open(t, filepath.Join(copied, "vault"))
+		if files := strings.Join(spooled(t, again), " "); files != step.files {
+			t.Errorf("%s: files %s, want %s", step.name, files, step.files)
+		}
+		wantFile(t, again, "same", step.same)
+		wantFile(t, again, "old", "old")
+		if n, err := again.Sweep(time.UnixMilli(30)); n != step.dues || err != nil {
+			t.Errorf("%s: %d swept, %v, want %d", step.name, n, err, step.dues)
+		}
+		if files := spooled(t, again); len(files) != 0 {
+			t.Errorf("%s: %q are never swept", step.name, files)
+		}
+		closeVault(t, again)
+	}
+}
+
+func BenchmarkCommit(b *testing.B) {
+	v := open(b, b.TempDir())
+	n := 0
+	for b.Loop() {
+		n++
+		commit(b, v, fmt.Sprint(n), "x", time.UnixMilli(int64(n)))
+	}
+}

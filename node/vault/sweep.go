@@ -1,0 +1,78 @@
+package vault
+
+import (
+	"bytes"
+	"errors"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// sweepAtOnce bounds one transaction of Sweep, so that nobody waits long for it.
+const sweepAtOnce = 1000
+
+// Sweep drops the records and spooled files whose time is now or was before,
+// and returns how many. It costs what it drops, however much is kept. A file
+// that cannot be removed is an error and does not hold up the rest; the next
+// Sweep tries again.
+func (v *Vault) Sweep(now time.Time) (int, error) {
+	v.naming.Lock()
+	defer v.naming.Unlock()
+	s := sweeper{v: v, now: millis(now)}
+	for {
+		before := s.seen
+		if err := v.update(s.step); err != nil {
+			return s.dropped, err
+		}
+		if s.seen-before < sweepAtOnce {
+			return s.dropped, s.failed
+		}
+	}
+}
+
+type sweeper struct {
+	v       *Vault
+	now     uint64
+	from    []byte // where the index of expiries is read on: behind what could not be dropped
+	seen    int
+	dropped int
+	failed  error // of files
+}
+
+// step drops the next of what is due.
+func (s *sweeper) step(tx *bbolt.Tx) error {
+	var due [][]byte
+	c := tx.Bucket(dueBucket).Cursor()
+	for key, _ := c.Seek(s.from); key != nil && len(due) < sweepAtOnce; key, _ = c.Next() {
+		if expires, _, ok := cutExpiry(key); ok && expires > s.now {
+			break
+		}
+		due = append(due, bytes.Clone(key))
+	}
+	files := false
+	for _, key := range due {
+		s.from = append(key, 0)
+		p, _, ok := parseDue(key)
+		if ok && p.expired(tx, s.now) {
+			if p.kind == "" {
+				if err := s.v.remove(string(p.key)); err != nil {
+					s.failed = errors.Join(s.failed, err)
+					continue
+				}
+				files = true
+			}
+			if err := p.delete(tx); err != nil {
+				return err
+			}
+			s.dropped++
+		}
+		if err := tx.Bucket(dueBucket).Delete(key); err != nil {
+			return err
+		}
+	}
+	s.seen += len(due)
+	if files {
+		s.failed = errors.Join(s.failed, s.v.syncSpool())
+	}
+	return nil
+}

@@ -1,0 +1,184 @@
+// Package vault keeps what one member must not forget and nobody else may
+// read: approvals, replies, past profiles, statements on their way, and files
+// that wait in a spool. Durable when a call returns, sealed at rest, and gone
+// when its time has passed.
+//
+// [Vault.Put] and [Vault.Get] keep small records by kind and key,
+// [Vault.Update] several at once or none. [Vault.Create] begins a spooled file,
+// which appears under its name when it is complete, or never. Whatever expires
+// goes with the next [Vault.Sweep]; the vault has no clock of its own, so until
+// then it is still there.
+//
+// Values are sealed under the member's vault secret, bound to kind, key and
+// expiry: a record moved elsewhere does not open. Kinds, keys, names, sizes and
+// expiries are not sealed: keys and names are random ids, or else say nothing
+// that a thief of the disk may not read. Spooled files are stored as they are
+// written, so they are ciphertexts already. Not promised: that somebody with the
+// disk cannot put an old copy back, or that a disk forgets what it is told to.
+//
+// In the folder lie vault.db (bbolt) and spool/. One process at a time has it
+// open.
+package vault
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"atoll/crypto/seal"
+	"atoll/crypto/sign"
+
+	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
+)
+
+// Limits.
+const (
+	MaxValue   = 4 << 20 // bytes of a record's value in CBOR
+	MaxKey     = 255     // bytes of a record's key, and of a spooled file's name
+	MaxKind    = 32      // bytes of a kind
+	MaxSpooled = 2 << 30 // bytes of a spooled file
+)
+
+var (
+	// ErrNone means that there is no such record or spooled file, or no more.
+	ErrNone = errors.New("the vault has none")
+	// ErrInUse means that another process has this vault open.
+	ErrInUse = errors.New("the vault is in use by another process; stop that one first")
+	// ErrSecret means that a vault was made by another member, or under
+	// another seed.
+	ErrSecret = errors.New("the vault was made with another seed; use that seed's key file, or another folder")
+	// ErrCorrupt means that the disk returned something else than was written.
+	ErrCorrupt = errors.New("the vault is corrupt")
+	// ErrTooLarge means that a limit of this package is exceeded.
+	ErrTooLarge = errors.New("too large for the vault")
+)
+
+var (
+	recordsBucket = []byte("records") // a bucket by kind; in it key: expiry, 8 bytes, and the sealed value
+	spoolBucket   = []byte("spool")   // name: expiry
+	dueBucket     = []byte("due")     // expiry, length of kind, 1 byte, kind (none for the spool), key: nothing
+	metaBucket    = []byte("meta")
+	checkKey      = []byte("check") // sealed: the version of this layout
+)
+
+const (
+	spoolFolder = "spool"
+	layout      = "atoll/v1/vault"
+)
+
+// Vault is an open vault. Methods may be called from several goroutines at
+// once. After a failed write every call fails: what the disk has is unknown
+// then, until the vault is opened again.
+type Vault struct {
+	db     *bbolt.DB
+	spool  *os.Root
+	secret sign.Secret
+
+	naming sync.RWMutex // held to put names into the spool; for writing, to take names out of it
+
+	commit  sync.Mutex // one transaction at a time
+	mu      sync.Mutex // guards what follows
+	waiting *group     // for the transaction after the present one
+	broken  error
+}
+
+// Open opens the vault in a folder and creates what is missing. It throws away
+// spooled files that were not completed, or that vault.db knows nothing of,
+// because nothing would ever sweep them. The secret is the member's own for
+// this purpose, derived with [sign.LabelVault]. Errors: [ErrInUse],
+// [ErrSecret], [ErrCorrupt], or the file system's.
+func Open(dir string, secret sign.Secret) (*Vault, error) {
+	v := &Vault{secret: secret}
+	if err := v.open(dir); err != nil {
+		return nil, errors.Join(fmt.Errorf("open the vault in %s: %w", dir, err), v.Close())
+	}
+	return v, nil
+}
+
+func (v *Vault) open(dir string) (err error) {
+	if err := os.MkdirAll(filepath.Join(dir, spoolFolder), 0o700); err != nil {
+		return err
+	}
+	err = guard(func() error {
+		v.db, err = bbolt.Open(filepath.Join(dir, "vault.db"), 0o600, &bbolt.Options{
+			Timeout: time.Second, FreelistType: bbolt.FreelistMapType,
+		})
+		return err
+	})
+	switch {
+	case errors.Is(err, berrors.ErrTimeout):
+		return ErrInUse
+	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
+		return fmt.Errorf("%w: vault.db: %v", ErrCorrupt, err)
+	case err != nil:
+		return err
+	}
+	if v.spool, err = os.OpenRoot(filepath.Join(dir, spoolFolder)); err != nil {
+		return err
+	}
+	if err := v.update(v.found); err != nil {
+		return err
+	}
+	// New files are there after a power failure only if their folder is synced.
+	if err := syncFolder(dir); err != nil {
+		return err
+	}
+	return v.tidy()
+}
+
+// found creates the buckets of a new vault, and checks the secret of an old one.
+func (v *Vault) found(tx *bbolt.Tx) error {
+	for _, name := range [][]byte{recordsBucket, spoolBucket, dueBucket, metaBucket} {
+		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+			return err
+		}
+	}
+	meta := tx.Bucket(metaBucket)
+	check := meta.Get(checkKey)
+	if check == nil {
+		return meta.Put(checkKey, seal.Lock(v.secret, []byte(layout), nil))
+	}
+	if _, err := seal.Unlock(v.secret, []byte(layout), check); err != nil {
+		return ErrSecret
+	}
+	return nil
+}
+
+// Close waits for what is being written and closes the vault.
+func (v *Vault) Close() error {
+	v.commit.Lock()
+	defer v.commit.Unlock()
+	var errs []error
+	if v.spool != nil {
+		errs = append(errs, v.spool.Close())
+	}
+	if v.db != nil {
+		errs = append(errs, v.db.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// guard turns into an error what bbolt and the memory map make of a damaged
+// file: a panic, or a fault.
+func guard(f func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%w: vault.db cannot be read", ErrCorrupt)
+		}
+	}()
+	return f()
+}
+
+func syncFolder(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}

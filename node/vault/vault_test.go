@@ -1,0 +1,375 @@
+package vault
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"atoll/crypto/sign"
+)
+
+var secret = sign.Secret{1}
+
+// note is a value as callers have them.
+type note struct {
+	Text string `cbor:"1,keyasint"`
+	Data []byte `cbor:"2,keyasint"`
+}
+
+func open(t testing.TB, dir string) *Vault {
+	t.Helper()
+	v, err := Open(dir, secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { v.Close() })
+	return v
+}
+
+func closeVault(t testing.TB, v *Vault) {
+	t.Helper()
+	if err := v.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func put(t testing.TB, v *Vault, k Kind, key, text string, expires time.Time) {
+	t.Helper()
+	if err := v.Put(k, []byte(key), note{Text: text}, expires); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// want checks a record's text; "" means that there is none.
+func want(t testing.TB, v *Vault, k Kind, key, text string) {
+	t.Helper()
+	var n note
+	err := v.Get(k, []byte(key), &n)
+	if text == "" && errors.Is(err, ErrNone) {
+		return
+	}
+	if err != nil || n.Text != text {
+		t.Errorf("%s %s is %.40q, %v, want %.40q", k, key, n.Text, err, text)
+	}
+}
+
+func TestRecords(t *testing.T) {
+	dir := t.TempDir()
+	v := open(t, dir)
+	want(t, v, "consent", "a", "")
+	put(t, v, "consent", "a", "one", time.Time{})
+	put(t, v, "consent", "b", "two", time.Time{})
+	put(t, v, "query", "a", "three", time.Time{})
+	put(t, v, "consent", "a", "four", time.Time{})
+	large := note{Data: bytes.Repeat([]byte{7}, 3<<20)}
+	if err := v.Put("profile", []byte("large"), large, time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		want(t, v, "consent", "a", "four")
+		want(t, v, "consent", "b", "two")
+		want(t, v, "query", "a", "three")
+		want(t, v, "query", "b", "")
+		var got note
+		if err := v.Get("profile", []byte("large"), &got); err != nil || !reflect.DeepEqual(got, large) {
+			t.Errorf("a large value: %d bytes, %v", len(got.Data), err)
+		}
+		closeVault(t, v)
+		v = open(t, dir)
+	}
+	for range 2 { // the second time there is none
+		if err := v.Delete("consent", []byte("a")); err != nil {
+			t.Fatal(err)
+		}
+		want(t, v, "consent", "a", "")
+	}
+	if err := v.Delete("never", []byte("a")); err != nil {
+		t.Error(err)
+	}
+	want(t, v, "consent", "b", "two")
+}
+
+func TestKeys(t *testing.T) {
+	v := open(t, t.TempDir())
+	if keys, err := v.Keys("consent"); err != nil || len(keys) != 0 {
+		t.Errorf("of nothing: %q, %v", keys, err)
+	}
+	for _, key := range []string{"b", "\xff", "a", "ab", "\x00"} {
+		put(t, v, "consent", key, "x", time.Time{})
+	}
+	keys, err := v.Keys("consent")
+	if got := fmt.Sprintf("%q", keys); err != nil || got != `["\x00" "a" "ab" "b" "\xff"]` {
+		t.Errorf("%s, %v", got, err)
+	}
+}
+
+func TestUpdateIsAllOrNothing(t *testing.T) {
+	v := open(t, t.TempDir())
+	put(t, v, "outbox", "a", "one", time.Time{})
+	err := v.Update(
+		Record{Kind: "outbox", Key: []byte("a")},
+		Record{Kind: "query", Key: []byte("a"), Value: note{Text: "sent"}},
+		Record{Kind: "query", Key: []byte("b"), Value: note{Text: "first"}},
+		Record{Kind: "query", Key: []byte("b"), Value: note{Text: "second"}},
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want(t, v, "outbox", "a", "")
+	want(t, v, "query", "a", "sent")
+	want(t, v, "query", "b", "second")
+	err = v.Update(
+		Record{Kind: "query", Key: []byte("a")},
+		Record{Kind: "query", Key: []byte("c"), Value: note{Data: make([]byte, MaxValue)}},
+	)
+	if !errors.Is(err, ErrTooLarge) {
+		t.Errorf("one record over the limit: %v", err)
+	}
+	want(t, v, "query", "a", "sent")
+	if err := v.Update(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLimits(t *testing.T) {
+	v := open(t, t.TempDir())
+	for _, k := range []Kind{"", "A", "1a", "a b", "a_b", "a.b", "é", Kind(strings.Repeat("a", MaxKind+1))} {
+		if err := v.Put(k, []byte("a"), note{}, time.Time{}); err == nil {
+			t.Errorf("kind %q was put", k)
+		}
+		if err := v.Get(k, []byte("a"), new(note)); err == nil || errors.Is(err, ErrNone) {
+			t.Errorf("kind %q: %v", k, err)
+		}
+		if _, err := v.Keys(k); err == nil {
+			t.Errorf("kind %q has keys", k)
+		}
+	}
+	for _, key := range []string{"", strings.Repeat("k", MaxKey+1)} {
+		if err := v.Put("query", []byte(key), note{}, time.Time{}); !errors.Is(err, ErrTooLarge) {
+			t.Errorf("key of %d bytes: %v", len(key), err)
+		}
+	}
+	put(t, v, Kind(strings.Repeat("a", MaxKind)), strings.Repeat("k", MaxKey), "x", time.Now())
+	if err := v.Put("query", []byte("a"), func() {}, time.Time{}); err == nil {
+		t.Error("a function was put")
+	}
+	want(t, v, "query", "a", "")
+}
+
+func TestSweep(t *testing.T) {
+	v := open(t, t.TempDir())
+	at := func(ms int64) time.Time { return time.UnixMilli(ms) }
+	put(t, v, "query", "never", "x", time.Time{})
+	put(t, v, "query", "at 10", "x", at(10))
+	put(t, v, "reply", "at 10", "x", at(10))
+	put(t, v, "query", "at 20", "x", at(20))
+	put(t, v, "query", "later", "x", at(10))
+	put(t, v, "query", "later", "y", at(20))
+	put(t, v, "query", "sooner", "x", at(20))
+	put(t, v, "query", "sooner", "y", at(10))
+	put(t, v, "query", "kept", "x", at(10))
+	put(t, v, "query", "kept", "y", time.Time{})
+	put(t, v, "query", "gone", "x", at(10))
+	if err := v.Delete("query", []byte("gone")); err != nil {
+		t.Fatal(err)
+	}
+	put(t, v, "query", "long ago", "x", at(-5))
+	for _, step := range []struct {
+		now  int64
+		want int
+		left string
+	}{
+		{0, 1, "at 10, at 20, kept, later, never, sooner"},
+		{9, 0, "at 10, at 20, kept, later, never, sooner"},
+		{10, 3, "at 20, kept, later, never"},
+		{10, 0, "at 20, kept, later, never"},
+		{1 << 40, 2, "kept, never"},
+	} {
+		n, err := v.Sweep(at(step.now))
+		keys, err2 := v.Keys("query")
+		left := string(bytes.Join(keys, []byte(", ")))
+		if n != step.want || left != step.left || err != nil || err2 != nil {
+			t.Errorf("at %d: %d swept, left %s, %v, %v", step.now, n, left, err, err2)
+		}
+	}
+	want(t, v, "reply", "at 10", "")
+	want(t, v, "query", "kept", "y")
+}
+
+func TestSweepInSteps(t *testing.T) {
+	v := open(t, t.TempDir())
+	const count = 2*sweepAtOnce + 7
+	var records []Record
+	for i := range count {
+		records = append(records, Record{"query", fmt.Append(nil, i), note{}, time.UnixMilli(int64(i + 1))})
+	}
+	records = append(records, Record{"query", []byte("later"), note{}, time.UnixMilli(count + 1)})
+	if err := v.Update(records...); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := v.Sweep(time.UnixMilli(count)); n != count || err != nil {
+		t.Errorf("%d swept, %v", n, err)
+	}
+	if keys, err := v.Keys("query"); len(keys) != 1 || err != nil {
+		t.Errorf("%d left, %v", len(keys), err)
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	dir := t.TempDir()
+	v := open(t, dir)
+	put(t, v, "query", "a", "x", time.Time{})
+	if _, err := Open(dir, secret); !errors.Is(err, ErrInUse) {
+		t.Errorf("opened twice: %v", err)
+	}
+	closeVault(t, v)
+	if _, err := Open(dir, sign.Secret{2}); !errors.Is(err, ErrSecret) {
+		t.Errorf("with another secret: %v", err)
+	}
+	want(t, open(t, dir), "query", "a", "x")
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(file, secret); err == nil {
+		t.Error("a file was opened as a folder")
+	}
+}
+
+func TestClosed(t *testing.T) {
+	v := open(t, t.TempDir())
+	s := create(t, v, "x")
+	closeVault(t, v)
+	_, swept := v.Sweep(time.Now())
+	_, created := v.Create()
+	_, spooled := v.Spooled("a")
+	_, keys := v.Keys("query")
+	for name, err := range map[string]error{
+		"put": v.Put("query", []byte("a"), note{}, time.Time{}), "get": v.Get("query", []byte("a"), new(note)),
+		"sweep": swept, "create": created, "spooled": spooled, "keys": keys, "commit": s.Commit("a", time.Time{}),
+		"drop": v.Drop("a"),
+	} {
+		if err == nil || errors.Is(err, ErrNone) {
+			t.Errorf("%s on a closed vault: %v", name, err)
+		}
+	}
+}
+
+func TestModes(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new", "member")
+	v := open(t, dir)
+	put(t, v, "query", "a", "x", time.Time{})
+	commit(t, v, "a", "x", time.Time{})
+	create(t, v, "unfinished")
+	files := 0
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if mode := info.Mode().Perm(); d.IsDir() && mode != 0o700 || !d.IsDir() && mode != 0o600 {
+			t.Errorf("%s has mode %o", path, mode)
+		}
+		files++
+		return err
+	})
+	if err != nil || files != 5 {
+		t.Errorf("%d files, %v", files, err)
+	}
+}
+
+// What is kept cannot be read on the disk.
+func TestSealed(t *testing.T) {
+	const word = "Haizhou Sanling Precision"
+	dir := t.TempDir()
+	v := open(t, dir)
+	for i := range 50 {
+		put(t, v, "profile", fmt.Sprint("key-", i), strings.Repeat(word, i), time.UnixMilli(int64(i)))
+	}
+	if _, err := v.Sweep(time.UnixMilli(20)); err != nil {
+		t.Fatal(err)
+	}
+	closeVault(t, v)
+	data, err := os.ReadFile(filepath.Join(dir, "vault.db"))
+	if err != nil || !bytes.Contains(data, []byte("key-33")) {
+		t.Fatalf("not the file that was meant: %v", err)
+	}
+	if bytes.Contains(data, []byte(word)) || bytes.Contains(data, []byte(word[8:15])) {
+		t.Error("a value stands on the disk in clear")
+	}
+}
+
+func TestConcurrently(t *testing.T) {
+	v := open(t, t.TempDir())
+	const workers, each = 8, 25
+	var all sync.WaitGroup
+	for w := range workers {
+		all.Go(func() {
+			for i := range each {
+				key := fmt.Sprintf("%d-%d", w, i)
+				expires := time.UnixMilli(int64(1 + i%2*1000))
+				if err := v.Put("query", []byte(key), note{Text: key}, expires); err != nil {
+					t.Error(err)
+				}
+				if i%2 == 1 {
+					want(t, v, "query", key, key)
+				}
+				if err := v.Get("query", []byte("shared"), new(note)); err != nil && !errors.Is(err, ErrNone) {
+					t.Error(err)
+				}
+				if err := v.Put("query", []byte("shared"), note{Text: key}, time.Time{}); err != nil {
+					t.Error(err)
+				}
+				commit(t, v, key, key, expires)
+				if _, err := v.Sweep(time.UnixMilli(500)); err != nil {
+					t.Error(err)
+				}
+				if _, err := v.Keys("query"); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	keys, err := v.Keys("query")
+	if len(keys) != 1+workers*(each/2) || err != nil {
+		t.Errorf("%d records, %v", len(keys), err)
+	}
+	if files := spooled(t, v); len(files) != workers*(each/2) {
+		t.Errorf("%d files", len(files))
+	}
+}
+
+func BenchmarkPut(b *testing.B) {
+	v := open(b, b.TempDir())
+	value := note{Data: make([]byte, 1000)}
+	n := 0
+	for b.Loop() {
+		n++
+		if err := v.Put("query", fmt.Append(nil, n), value, time.UnixMilli(int64(n))); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkPutParallel(b *testing.B) {
+	v := open(b, b.TempDir())
+	value := note{Data: make([]byte, 1000)}
+	b.SetParallelism(32)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			key := sign.NewSecret()
+			if err := v.Put("query", key[:], value, time.UnixMilli(1)); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
