@@ -1,0 +1,53 @@
+package source
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Code says what kind of error it is. Codes do not change: documents and
+// programs rely on them.
+type Code string
+
+const (
+	NotReadable     Code = "source.not_readable"     // no such file, folder or table, no permission, not a database, locked
+	MissingColumn   Code = "source.missing_column"   // the table lacks a column of the catalog
+	DuplicateColumn Code = "source.duplicate_column" // two columns, or two keys of one object, have one name
+	BadRow          Code = "source.bad_row"          // a row that cannot be split into its columns
+	BadValue        Code = "source.bad_value"        // a value that is not of its field's type
+	Encoding        Code = "source.encoding"         // not UTF-8, or already damaged by a conversion
+	RowTooLong      Code = "source.row_too_long"     // over [MaxRecord]
+	TooManyRows     Code = "source.too_many_rows"    // one subject over [MaxRows] or [MaxBytes]
+	TooLarge        Code = "source.too_large"        // a file over [MaxIndexed]
+	TimedOut        Code = "source.timeout"          // over [Timeout]
+	Changed         Code = "source.changed"          // the file changed while it was read; try again
+)
+
+// Error says what is wrong with a source, and where. It never contains a value
+// from a table, nor a subject.
+type Error struct {
+	Code   Code
+	File   string // name without folder
+	Line   int64  // first line of the row in the file, counting from 1; 0 where there is none
+	Column string // name in the source, or empty
+	Detail string // what happened and what to do
+}
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.File)
+	if e.Line > 0 {
+		fmt.Fprintf(&b, " line %d", e.Line)
+	}
+	if e.Column != "" {
+		fmt.Fprintf(&b, ", column %q", e.Column)
+	}
+	fmt.Fprintf(&b, ": %s (%s)", e.Detail, e.Code)
+	return b.String()
+}
+
+// at completes an error whose maker did not know where it was.
+func (e *Error) at(file string, line int64, column string) *Error {
+	e.File, e.Line, e.Column = file, line, column
+	return e
+}

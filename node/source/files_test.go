@@ -1,0 +1,495 @@
+package source
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"atoll/node/catalog"
+)
+
+// one is a table with a key and one text.
+func one() *catalog.Dataset {
+	return &catalog.Dataset{Name: "one", Table: "t", Key: "key", Unique: []string{"v"}, Fields: []catalog.Field{{Name: "v", Type: catalog.TypeText}}}
+}
+
+// What spreadsheets and hands do to files, with the code and the line of the
+// error, or the rows. KEY stands for the subject's code, OTHER for another's.
+func TestFiles(t *testing.T) {
+	const rest = "key,v\nKEY,a\n"
+	cases := []struct {
+		name, kind, text, want string
+		code                   Code
+		line                   int64
+	}{
+		{name: "plain", kind: "csv", text: rest, want: "a|\n"},
+		{name: "mark", kind: "csv", text: "\uFEFF" + rest, want: "a|\n"},
+		{name: "mark and quotes", kind: "csv", text: "\uFEFF\"key\",\"v\"\nKEY,a\n", want: "a|\n"},
+		{name: "CRLF", kind: "csv", text: "key,v\r\nKEY,a\r\n", want: "a|\n"},
+		{name: "no line break at the end", kind: "csv", text: "key,v\nKEY,a", want: "a|\n"},
+		{name: "empty lines", kind: "csv", text: "\n" + rest + "\r\n\n,\n,\n", want: "a|\n"},
+		{name: "unnamed columns", kind: "csv", text: "key,v,,\nKEY,a,,\n", want: "a|\n"},
+		{name: "line breaks in quotes", kind: "csv", text: "key,v\nOTHER,\"x\n\nKEY,y\n\"\nKEY,\"a\n\"\"b\"\"\"\n", want: "a\n\"b\"|\n"},
+		{name: "line of a value", kind: "csv", text: "key,v\nOTHER,\"x\n\ny\"\nKEY,a\nKEY,\"a\n\x01\"\n", code: BadValue, line: 6},
+		{name: "UTF-16", kind: "csv", text: "\xFF\xFEk\x00e\x00y\x00", code: Encoding, line: 1},
+		{name: "UTF-16 without mark", kind: "csv", text: "k\x00e\x00y\x00\n", code: Encoding, line: 1},
+		{name: "GBK header", kind: "csv", text: "key,\xC3\xFB\xB3\xC6\n", code: Encoding, line: 1},
+		{name: "GBK", kind: "csv", text: rest + "OTHER,\xC3\xFB\xB3\xC6\n", code: Encoding, line: 3},
+		{name: "duplicate column", kind: "csv", text: "key,v,v\nKEY,a,b\n", code: DuplicateColumn, line: 1},
+		{name: "stray quote", kind: "csv", text: rest + "OTHER,x\"y\"\nKEY,b\n", code: BadRow, line: 3},
+		{name: "behind a quote", kind: "csv", text: rest + "OTHER,\"x\"y\nKEY,b\n", code: BadRow, line: 3},
+		{name: "open quote", kind: "csv", text: rest + "OTHER,\"x\nKEY,b\n", code: BadRow, line: 3},
+		{name: "few columns", kind: "csv", text: rest + "OTHER\n", code: BadRow, line: 3},
+		{name: "many columns", kind: "csv", text: rest + "OTHER,1,234\n", code: BadRow, line: 3},
+		{name: "semicolons", kind: "csv", text: "key;v\nKEY;a\n", code: MissingColumn},
+		{name: "no header", kind: "csv", code: NotReadable},
+		{name: "long row", kind: "csv", text: rest + "OTHER," + strings.Repeat("x", MaxRecord) + "\nKEY,b\n", code: RowTooLong, line: 3},
+
+		{name: "plain", kind: "jsonl", text: `{"key":"KEY","v":"a","x":{"y":[1,{}]}}`, want: "a|\n"},
+		{name: "mark and CRLF", kind: "jsonl", text: "\uFEFF{\"key\":\"KEY\",\"v\":\"a\"}\r\n\r\n", want: "a|\n"},
+		{name: "missing is no value", kind: "jsonl", text: "{\"key\":\"KEY\",\"v\":\"a\"}\n{\"key\":\"KEY\"}\n{\"key\":\"KEY\",\"v\":null}", want: "<nil>|\n<nil>|\na|\n"},
+		{name: "never there", kind: "jsonl", text: `{"key":"KEY","V":"a"}`, code: MissingColumn},
+		{name: "no rows", kind: "jsonl"},
+		{name: "number as text", kind: "jsonl", text: `{"key":"KEY","v":1.50}`, want: "1.50|\n"},
+		{name: "object", kind: "jsonl", text: `{"key":"KEY","v":{}}`, code: BadValue, line: 1},
+		{name: "bool", kind: "jsonl", text: `{"key":"KEY","v":true}`, code: BadValue, line: 1},
+		{name: "half a pair", kind: "jsonl", text: `{"key":"KEY","v":"\ud800"}`, code: Encoding, line: 1},
+		{name: "duplicate key", kind: "jsonl", text: "{}\n{\"v\":1,\"\\u0076\":2}", code: DuplicateColumn, line: 2},
+		{name: "duplicate within", kind: "jsonl", text: `{"key":"KEY","v":"a","x":{"y":1,"y":2}}`, want: "a|\n"},
+		{name: "two objects", kind: "jsonl", text: `{"key":"KEY","v":"a"}{}`, code: BadRow, line: 1},
+		{name: "two lines", kind: "jsonl", text: "{\"key\":\n\"KEY\",\"v\":\"a\"}", code: BadRow, line: 1},
+		{name: "array", kind: "jsonl", text: `["KEY"]`, code: BadRow, line: 1},
+		{name: "cut off", kind: "jsonl", text: `{"key":"KEY","v":"a"`, code: BadRow, line: 1},
+		{name: "GBK", kind: "jsonl", text: "{}\n{\"v\":\"\xC3\xFB\"}", code: Encoding, line: 2},
+		{name: "UTF-16", kind: "jsonl", text: "\xFE\xFF\x00{\x00}", code: Encoding, line: 1},
+		{name: "long row", kind: "jsonl", text: `{"v":"` + strings.Repeat("x", MaxRecord) + `"}`, code: RowTooLong, line: 1},
+	}
+	fill := strings.NewReplacer("KEY", code(1), "OTHER", code(2))
+	for _, c := range cases {
+		t.Run(c.kind+"/"+c.name, func(t *testing.T) {
+			config := Config{Kind: c.kind, Path: t.TempDir()}
+			put(t, filepath.Join(config.Path, "t."+c.kind), []byte(fill.Replace(c.text)))
+			s := open(t, config)
+			for range 2 { // the second time from the index
+				rows, err := s.Rows(context.Background(), one(), subject(1))
+				if got := codeOf(t, err); got != c.code {
+					t.Fatalf("code %q, want %q: %v", got, c.code, err)
+				}
+				var e *Error
+				if errors.As(err, &e) && (e.Line != c.line || e.File != "t."+c.kind) {
+					t.Errorf("%s line %d, want line %d: %v", e.File, e.Line, c.line, err)
+				}
+				if got := show(rows); got != c.want {
+					t.Errorf("rows %q, want %q", got, c.want)
+				}
+			}
+			report, err := s.Test(context.Background(), one(), nil)
+			if c.code == "" && (err != nil || !report.OK()) {
+				t.Errorf("report %+v, %v", report, err)
+			}
+			if c.code != "" && err == nil && report.OK() {
+				t.Errorf("the report notices nothing: %+v", report)
+			}
+		})
+	}
+}
+
+func TestTooManyNames(t *testing.T) {
+	var b bytes.Buffer
+	for i := range maxNames + 1 {
+		fmt.Fprintf(&b, "{\"key%d\":1}\n", i)
+	}
+	c := Config{Kind: "jsonl", Path: t.TempDir()}
+	put(t, filepath.Join(c.Path, "t.jsonl"), b.Bytes())
+	if _, err := open(t, c).Rows(context.Background(), one(), subject(1)); codeOf(t, err) != BadRow {
+		t.Error(err)
+	}
+}
+
+// A table's name cannot lead out of its folder, and a pipe is not waited for.
+func TestTableNames(t *testing.T) {
+	dir := t.TempDir()
+	put(t, filepath.Join(dir, "t.csv"), []byte("key,v\n"))
+	if err := os.Mkdir(filepath.Join(dir, "in"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(dir, "in", "folder.csv"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, Config{Kind: "csv", Path: filepath.Join(dir, "in")})
+	for _, name := range []string{"../t", "/etc/passwd", "", ".", "a/b", `a\b`, "folder", "none", "a\x00b"} {
+		d := one()
+		d.Table = name
+		if _, err := s.Rows(context.Background(), d, subject(1)); codeOf(t, err) != NotReadable {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
+// A row of two gigabytes costs no memory.
+func TestHugeRow(t *testing.T) {
+	for _, kind := range []string{"csv", "jsonl"} {
+		c := Config{Kind: kind, Path: t.TempDir()}
+		f, err := os.Create(filepath.Join(c.Path, "t."+kind))
+		if err != nil {
+			t.Fatal(err)
+		}
+		head := map[string]string{"csv": "key,v\n", "jsonl": "{}\n"}[kind]
+		if _, err := f.WriteString(head); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Truncate(2 << 30); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s := open(t, c)
+		s.timeout = time.Hour
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err = s.Rows(context.Background(), one(), subject(1))
+		if codeOf(t, err) != RowTooLong {
+			t.Errorf("%s: %v", kind, err)
+		}
+		if kind == "csv" {
+			report, err := s.Test(context.Background(), one(), nil)
+			if err != nil || report.Bad != 1 || !slices.Equal(report.BadRows, []Bad{{2, "", RowTooLong}}) {
+				t.Errorf("%s: %+v, %v", kind, report, err)
+			}
+		}
+		runtime.ReadMemStats(&after)
+		if n := after.TotalAlloc - before.TotalAlloc; n > 32<<20 {
+			t.Errorf("%s: %d bytes allocated", kind, n)
+		}
+	}
+}
+
+// version writes a file in which every row of the subject has one value, and
+// sets its time: tests are faster than the clocks of file systems.
+func version(t testing.TB, path string, n, rows int) {
+	var b bytes.Buffer
+	b.WriteString("key,v\n")
+	for range rows {
+		fmt.Fprintf(&b, "%s,%08d\n%s,x\n", code(1), n, code(2))
+	}
+	put(t, path, b.Bytes())
+	at := time.Unix(1_700_000_000+int64(n), 0)
+	if err := os.Chtimes(path, at, at); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Files are replaced while many read: everyone sees one generation whole, or
+// an error that says so.
+func TestReplaced(t *testing.T) {
+	dir := t.TempDir()
+	path, next := filepath.Join(dir, "t.csv"), filepath.Join(dir, "next")
+	const rows = 50
+	version(t, path, 0, rows)
+	s := open(t, Config{Kind: "csv", Path: dir})
+	var readers sync.WaitGroup
+	stop := make(chan struct{})
+	seen := make([]int, 8)
+	for i := range seen {
+		readers.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				got, err := s.Rows(context.Background(), one(), subject(1))
+				if c := codeOf(t, err); c != "" && c != Changed {
+					t.Error(err)
+				}
+				if err != nil {
+					continue
+				}
+				seen[i]++
+				if len(got) != rows || got[0][0] != got[rows-1][0] {
+					t.Errorf("%d rows, %v to %v", len(got), got[0], got[len(got)-1])
+				}
+			}
+		})
+	}
+	for n := 1; n <= 100; n++ {
+		version(t, next, n, rows)
+		if err := os.Rename(next, path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(stop)
+	readers.Wait()
+	if slices.Min(seen) == 0 {
+		t.Errorf("rows were read %v times", seen)
+	}
+	got, err := s.Rows(context.Background(), one(), subject(1))
+	if err != nil || got[0][0] != "00000100" {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
+// A file that is written in place is noticed before, during and after a read.
+func TestWrittenInPlace(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "t.csv")
+	version(t, path, 1, 2)
+	s := open(t, Config{Kind: "csv", Path: dir})
+	for n := 1; n < 4; n++ {
+		version(t, path, n, 2) // the same size, another time
+		rows, err := s.Rows(context.Background(), one(), subject(1))
+		if err != nil || len(rows) != 2 || rows[1][0] != fmt.Sprintf("%08d", n) {
+			t.Fatalf("version %d: %v, %v", n, rows, err)
+		}
+	}
+	n := 0
+	err := s.tables.lookup(context.Background(), one(), [2]string{code(1), string(subject(1))}, func(record) error {
+		if n++; n == 1 {
+			version(t, path, 7, 2)
+		}
+		return nil
+	})
+	if codeOf(t, err) != Changed || n != 2 {
+		t.Errorf("%d rows, %v", n, err)
+	}
+	fs := s.tables.(*files)
+	x, err := fs.indexed(context.Background(), slot{"t.csv", "key"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	info := x.info
+	version(t, path, 8, 3)
+	if now, err := os.Stat(path); err != nil || x.matches(now) || !x.matches(info) {
+		t.Errorf("the index matches another generation, %v", err)
+	}
+	_, err = fs.scan(context.Background(), one(), func(int64, int64) {}, func(record) error {
+		version(t, path, 9, 3)
+		return nil
+	})
+	if codeOf(t, err) != Changed {
+		t.Error(err)
+	}
+}
+
+// The first use of a file that takes too long is a clear error, and not lost.
+func TestIndexOutlivesTheCall(t *testing.T) {
+	dir := t.TempDir()
+	version(t, filepath.Join(dir, "t.csv"), 1, 1000)
+	s := open(t, Config{Kind: "csv", Path: dir})
+	s.timeout = 0
+	if _, err := s.Rows(context.Background(), one(), subject(1)); codeOf(t, err) != TimedOut {
+		t.Fatal(err)
+	}
+	s.timeout = time.Hour
+	if rows, err := s.Rows(context.Background(), one(), subject(1)); err != nil || len(rows) != 1000 {
+		t.Errorf("%d rows, %v", len(rows), err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := s.Rows(ctx, one(), subject(1)); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	if _, err := s.Test(ctx, one(), nil); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+// Close ends an index that is being built and leaves nothing open.
+func TestClose(t *testing.T) {
+	before := resources(t)
+	for _, kind := range kinds {
+		c := write(t, kind, table{"t", []string{"key", "v"}, slices.Repeat([][]any{{code(1), "a"}}, MaxRows)})
+		s := open(t, c)
+		var readers sync.WaitGroup
+		for range 4 {
+			readers.Go(func() {
+				for {
+					_, err := s.Rows(context.Background(), one(), subject(1))
+					if err == nil {
+						_, err = s.Test(context.Background(), one(), nil)
+					}
+					if errors.Is(err, ErrClosed) {
+						return
+					}
+					if err != nil {
+						t.Errorf("%s: %v", kind, err)
+						return
+					}
+				}
+			})
+		}
+		time.Sleep(10 * time.Millisecond)
+		for range 2 {
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+		readers.Wait()
+		if _, err := s.Rows(context.Background(), one(), subject(1)); !errors.Is(err, ErrClosed) {
+			t.Error(err)
+		}
+	}
+	// Goroutines that were told to end need a moment.
+	for range 200 {
+		if resources(t) == before {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Errorf("goroutines and files %v, before %v", resources(t), before)
+}
+
+// resources counts goroutines and, where the system shows them, open files.
+func resources(t *testing.T) [2]int {
+	open, err := os.ReadDir("/proc/self/fd")
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	return [2]int{runtime.NumGoroutine(), len(open)}
+}
+
+// BenchmarkRows reads 24 rows of one of 10,000 subjects.
+func BenchmarkRows(b *testing.B) {
+	var rows [][]any
+	for month := range 24 {
+		for n := range 10_000 {
+			rows = append(rows, []any{code(n), fmt.Sprint(month)})
+		}
+	}
+	for _, kind := range kinds {
+		b.Run(kind, func(b *testing.B) {
+			c := write(b, kind, table{"t", []string{"key", "v"}, rows})
+			if kind == "sqlite" {
+				db := openSQLite(b, c.Path)
+				execSQL(b, db, "CREATE INDEX by_key ON t (key)")
+				db.Close()
+			}
+			s := open(b, c)
+			start := time.Now()
+			if _, err := s.Rows(b.Context(), one(), subject(0)); err != nil {
+				b.Fatal(err)
+			}
+			b.ReportMetric(float64(time.Since(start).Milliseconds()), "ms-first")
+			for i := 0; b.Loop(); i++ {
+				rows, err := s.Rows(b.Context(), one(), subject(i%10_000))
+				if err != nil || len(rows) != 24 {
+					b.Fatalf("%d rows, %v", len(rows), err)
+				}
+			}
+		})
+	}
+}
+
+// decoded is what a format makes of a whole file, and of each row again from
+// its offset; they must agree.
+func decoded(t *testing.T, f format, data []byte, columns []string) (rows [][]cell, failed bool) {
+	fs := newFiles("", f, nil)
+	type at struct {
+		offset int64
+		cells  []cell
+	}
+	var all []at
+	dec, err := fs.all(context.Background(), bytes.NewReader(data), "t", columns, func(_ *records, r record) error {
+		failed = failed || r.err != nil
+		if r.err == nil {
+			cells := append([]cell{r.key}, r.cells...)
+			all = append(all, at{r.offset, cells})
+			rows = append(rows, cells)
+		}
+		return nil
+	})
+	if err != nil {
+		codeOf(t, err)
+		return nil, true
+	}
+	for _, a := range all {
+		again := dec.again()
+		again.want(columns)
+		rs := &records{r: bufio.NewReaderSize(bytes.NewReader(data[a.offset:]), 16), quotes: f.quotes()}
+		raw, _, err := rs.next()
+		cells := make([]cell, len(columns))
+		if err != nil || again.decode(raw, cells) != nil || !slices.Equal(cells, a.cells) {
+			t.Fatalf("offset %d: %q, then %q, %v", a.offset, a.cells, cells, err)
+		}
+	}
+	return rows, failed
+}
+
+// What encoding/csv reads from the whole file, records give it row by row.
+func FuzzCSV(f *testing.F) {
+	for _, seed := range []string{
+		"key,v\na,b\n", "key,v\r\n\"a\n\",\"\"\"\"\r\n", "\uFEFF\"key\",v\n\n\na,b", "key,v\na,\"b\nc\n", "key\n\"a\"b\"\n\"c",
+		"key,v\na\"b,\"c\nd\",e\n", "v,key,v\n", "\xff\xfek\x00", "key,v\na,\xC3\xFB\n", "key,v\r\na,b\r", "key,v\n\"a\r\n\",b\r\r\n", "\r\nkey\n\r\n\r\r\n",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		rows, failed := decoded(t, csvFormat{}, data, []string{"key", "v"})
+		r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(data, []byte(byteOrderMark))))
+		want, err := r.ReadAll()
+		if failed {
+			return
+		}
+		if err != nil {
+			t.Fatalf("encoding/csv refuses it: %v", err)
+		}
+		header := want[0]
+		if len(rows) != len(want)-1 {
+			t.Fatalf("%d rows, want %d", len(rows), len(want)-1)
+		}
+		for i, row := range rows {
+			for j, name := range []string{"key", "v"} {
+				if c := slices.Index(header, name); c >= 0 && row[j] != want[i+1][c] || c < 0 && row[j] != nil {
+					t.Fatalf("row %d is %q, want %q", i, row, want[i+1])
+				}
+			}
+		}
+	})
+}
+
+func FuzzJSONL(f *testing.F) {
+	for _, seed := range []string{
+		"{\"key\":\"a\",\"v\":1.50}\n{}\n", "\uFEFF{\"key\":null}\r\n\n", "{\"v\":{\"v\":[]},\"key\":true}", "{\"v\":1,\"v\":2}", "{} {}", "[", "{\"\\u0076\":\"\\ud800\"}", "\xfe\xff", "{\"v\":-1e999}\n{\"v\":",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		rows, failed := decoded(t, jsonlFormat{}, data, []string{"key", "v"})
+		if failed {
+			return
+		}
+		d := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(data, []byte(byteOrderMark))))
+		for i, row := range rows {
+			var want map[string]json.RawMessage
+			if err := d.Decode(&want); err != nil {
+				t.Fatalf("encoding/json refuses row %d: %v", i, err)
+			}
+			for j, name := range []string{"key", "v"} {
+				var c cell
+				if raw, ok := want[name]; ok {
+					c = jsonCell(raw)
+				}
+				if row[j] != c {
+					t.Fatalf("row %d is %q, want %s", i, row, want)
+				}
+			}
+		}
+		if err := d.Decode(new(any)); err != io.EOF {
+			t.Fatalf("more than %d rows: %v", len(rows), err)
+		}
+	})
+}

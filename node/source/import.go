@@ -1,0 +1,50 @@
+package source
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+)
+
+// Import writes rows of text into a table of a SQLite database, which it makes
+// if need be: all of them, or none. An empty cell becomes NULL. It is for data
+// that comes as files and is to be looked up in a database; a node itself never
+// writes to a source.
+func Import(ctx context.Context, path, table string, columns []string, rows [][]string) (err error) {
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() // after Commit it does nothing
+	var quoted []string
+	for _, c := range columns {
+		quoted = append(quoted, quote(c)+" TEXT")
+	}
+	if _, err := tx.ExecContext(ctx, "CREATE TABLE "+quote(table)+" ("+strings.Join(quoted, ", ")+")"); err != nil {
+		return err
+	}
+	places := strings.TrimSuffix(strings.Repeat("?,", len(columns)), ",")
+	insert, err := tx.PrepareContext(ctx, "INSERT INTO "+quote(table)+" VALUES ("+places+")")
+	if err != nil {
+		return err
+	}
+	defer insert.Close()
+	for _, row := range rows {
+		cells := make([]any, len(columns))
+		for i := range cells {
+			if i < len(row) && row[i] != "" {
+				cells[i] = row[i]
+			}
+		}
+		if _, err := insert.ExecContext(ctx, cells...); err != nil {
+			return err
+		}
+	}
+	return tx.Commit()
+}

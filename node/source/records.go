@@ -1,0 +1,145 @@
+package source
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+)
+
+// errTooLong is returned by records.next for a record over MaxRecord, which it
+// has skipped.
+var errTooLong = errors.New("record too long")
+
+// records splits a file into records without ever holding more than MaxRecord
+// of one. The readers of encoding/csv and encoding/json take a line as long as
+// it comes, so they are given one record at a time.
+type records struct {
+	r      *bufio.Reader
+	quotes bool  // CSV: line breaks within quotes do not end a record
+	offset int64 // where the next record begins
+	line   int64 // its first line, counting from 1
+	buf    []byte
+}
+
+// bufferSize is what is read from a file at once, in bytes.
+const bufferSize = 64 << 10
+
+// newRecords begins at the start of a file, behind a byte order mark.
+func newRecords(r io.Reader, quotes bool) (*records, error) {
+	rs := &records{r: bufio.NewReaderSize(r, bufferSize), quotes: quotes, line: 1}
+	start, err := rs.r.Peek(len(byteOrderMark))
+	if err != nil && err != io.EOF {
+		return nil, err
+	}
+	if len(start) > 1 && (start[0] == 0xFF && start[1] == 0xFE || start[0] == 0xFE && start[1] == 0xFF) {
+		return nil, &Error{Code: Encoding, Line: 1, Detail: "this is UTF-16: convert it to UTF-8"}
+	}
+	if string(start) == byteOrderMark {
+		rs.r.Discard(len(byteOrderMark))
+		rs.offset = int64(len(byteOrderMark))
+	}
+	return rs, nil
+}
+
+const (
+	byteOrderMark = "\xEF\xBB\xBF"
+	notUTF8       = "not UTF-8 (perhaps GBK): convert it to UTF-8, such as with iconv -f GB18030 -t UTF-8"
+)
+
+// place says where a record begins.
+type place struct{ offset, line int64 }
+
+// next returns the next record with its line break. It is valid until the next
+// call. After errTooLong the caller may go on; io.EOF is the end.
+func (rs *records) next() ([]byte, place, error) {
+	at := place{rs.offset, rs.line}
+	rs.buf = rs.buf[:0]
+	long, q := false, quoting{}
+	for {
+		chunk, err := rs.r.ReadSlice('\n')
+		rs.offset += int64(len(chunk))
+		if rs.quotes {
+			q.feed(chunk)
+		}
+		if long = long || len(rs.buf)+len(chunk) > MaxRecord; !long {
+			rs.buf = append(rs.buf, chunk...)
+		}
+		switch {
+		case err == nil:
+			rs.line++
+			if q.open {
+				continue
+			}
+		case err == bufio.ErrBufferFull:
+			continue
+		case err == io.EOF && rs.offset > at.offset:
+		default:
+			return nil, at, err
+		}
+		if long {
+			return nil, at, errTooLong
+		}
+		return rs.buf, at, nil
+	}
+}
+
+// quoting follows the quotes of CSV as encoding/csv understands them: a quote
+// opens only at the start of a field, and is doubled to stand for itself. A
+// stray quote within a field opens nothing: it spoils its own row, not the
+// rest of the file.
+type quoting struct {
+	open   bool // within quotes
+	closed bool // right behind a quote that closes, unless another follows
+	within bool // within a field, so that a quote opens nothing
+}
+
+func (q *quoting) feed(chunk []byte) {
+	if len(chunk) > 0 && !q.open && bytes.IndexByte(chunk, '"') < 0 {
+		last := chunk[len(chunk)-1]
+		q.closed, q.within = false, last != ',' && last != '\n'
+		return
+	}
+	for len(chunk) > 0 {
+		if q.open {
+			i := bytes.IndexByte(chunk, '"')
+			if i < 0 {
+				return
+			}
+			q.open, q.closed, q.within = false, true, true
+			chunk = chunk[i+1:]
+			continue
+		}
+		c := chunk[0]
+		switch {
+		case c == '"' && (q.closed || !q.within):
+			q.open = true
+		case c == ',' || c == '\n':
+			q.within = false
+		default:
+			q.within = true
+		}
+		q.closed = false
+		chunk = chunk[1:]
+	}
+}
+
+// cancelled makes a long read end with its context.
+type cancelled struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c cancelled) Read(b []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(b)
+}
+
+// blank says whether a record is an empty line.
+func blank(record []byte) bool {
+	record = bytes.TrimSuffix(record, []byte{'\n'})
+	return len(bytes.TrimSuffix(record, []byte{'\r'})) == 0
+}

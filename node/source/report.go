@@ -1,0 +1,200 @@
+package source
+
+import (
+	"context"
+	"fmt"
+	"hash/maphash"
+	"slices"
+	"strings"
+
+	"atoll/consensus/consent"
+	"atoll/node/catalog"
+)
+
+const (
+	// MaxBad limits the bad rows that a report lists; all are counted.
+	MaxBad = 20
+	// maxDistinct limits the memory for telling subjects and rows apart, 8
+	// bytes each.
+	maxDistinct = 1 << 23
+)
+
+// Report says what a table holds and what is wrong with it. No value of the
+// table is in it, nor a subject.
+type Report struct {
+	Rows           int64       // all, bad ones included; lines without any value are none
+	Subjects       int64       // different ones, among valid keys
+	Bad            int64       // rows with an error; a query about their subjects fails
+	BadRows        []Bad       // the first [MaxBad] of them
+	DuplicateRows  int64       // that repeat another of their subject in the dataset's unique fields
+	UnknownKeys    int64       // rows whose key is no valid code: nobody will be told of them
+	MissingColumns []string    // of the catalog, which the table lacks; with any, every query fails
+	Oldest, Newest consent.Day // in the dataset's date field; 0 where there is none
+	ReadOnly       bool        // writing was tried, or is not possible by the way of opening
+	AtLeast        bool        // too large to count exactly: Subjects and DuplicateRows are lower bounds
+}
+
+// Bad is one row that cannot be used: its first error.
+type Bad struct {
+	Line   int64  // in a file, the first of the row; in a database, the number of the row in table order
+	Column string // or empty, where it is the whole row
+	Code   Code
+}
+
+// OK says whether queries can rely on the table: every row can be read, and
+// every one belongs to somebody.
+func (r Report) OK() bool {
+	return r.Bad == 0 && r.UnknownKeys == 0 && len(r.MissingColumns) == 0 && r.ReadOnly
+}
+
+// Test reads a whole table, in bounded memory however large it is, and reports
+// on it. It takes as long as that takes, or until ctx ends. progress may be
+// nil; it is called often, with bytes of a file or rows of a database. The
+// error says why the table could not be read to its end.
+func (s *Source) Test(ctx context.Context, d *catalog.Dataset, progress func(done, total int64)) (Report, error) {
+	if !s.begin() {
+		return Report{}, ErrClosed
+	}
+	defer s.reads.Done()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.ctx, cancel)()
+	if progress == nil {
+		progress = func(int64, int64) {}
+	}
+	t := newTally(d)
+	var err error
+	if t.report.ReadOnly, err = s.tables.readOnly(ctx); err == nil {
+		t.report.MissingColumns, err = s.tables.scan(ctx, d, progress, t.add)
+	}
+	if err != nil {
+		return Report{}, s.explain(err, s.tables.file(d))
+	}
+	return t.finish(), nil
+}
+
+// tally counts the rows of a table.
+type tally struct {
+	d        *catalog.Dataset
+	date     int   // of the fields; -1 where there is none
+	unique   []int // of the fields
+	dated    bool
+	report   Report
+	subjects distinct
+	rows     distinct
+	hash     maphash.Hash
+}
+
+func newTally(d *catalog.Dataset) *tally {
+	t := &tally{d: d, date: -1}
+	for i, f := range d.Fields {
+		if f.Name == d.Date {
+			t.date = i
+		}
+		if slices.Contains(d.Unique, f.Name) {
+			t.unique = append(t.unique, i)
+		}
+	}
+	return t
+}
+
+func (t *tally) add(r record) error {
+	if r.err != nil {
+		t.bad(r.err.Code, r.line, r.err.Column)
+		return nil
+	}
+	// Spreadsheets leave lines of commas behind.
+	none := func(c cell) bool { return c == nil || c == "" }
+	if none(r.key) && !slices.ContainsFunc(r.cells, func(c cell) bool { return !none(c) }) {
+		return nil
+	}
+	key, err := keyText(r.key)
+	if err != nil {
+		t.bad(err.Code, r.line, t.d.Key)
+		return nil
+	}
+	row, _, err := typed(t.d, r.cells)
+	if err != nil {
+		t.bad(err.Code, r.line, err.Column)
+		return nil
+	}
+	t.report.Rows++
+	if !valid(key) {
+		t.report.UnknownKeys++
+		return nil
+	}
+	t.hash.Reset()
+	t.hash.WriteString(bare(key))
+	t.subjects.add(t.hash.Sum64())
+	for _, i := range t.unique {
+		fmt.Fprintf(&t.hash, "\x00%T %v", row[i], row[i])
+	}
+	t.rows.add(t.hash.Sum64())
+	if t.date >= 0 {
+		if day, ok := row[t.date].(consent.Day); ok {
+			t.day(day)
+		}
+	}
+	return nil
+}
+
+func (t *tally) bad(code Code, line int64, column string) {
+	t.report.Rows++
+	t.report.Bad++
+	if len(t.report.BadRows) < MaxBad {
+		t.report.BadRows = append(t.report.BadRows, Bad{line, column, code})
+	}
+}
+
+func (t *tally) day(day consent.Day) {
+	if !t.dated {
+		t.report.Oldest, t.report.Newest, t.dated = day, day, true
+	}
+	t.report.Oldest, t.report.Newest = min(t.report.Oldest, day), max(t.report.Newest, day)
+}
+
+func (t *tally) finish() Report {
+	r := t.report
+	r.Subjects, _ = t.subjects.count()
+	_, r.DuplicateRows = t.rows.count()
+	r.AtLeast = t.subjects.full || t.rows.full
+	return r
+}
+
+// valid says whether a key, bare or whole, can be a subject's.
+func valid(key string) bool {
+	if !strings.Contains(key, ":") {
+		key = map[int]string{18: "uscc:", 20: "lei:"}[len(key)] + key
+	}
+	_, _, err := consent.ParseSubject(key)
+	return err == nil
+}
+
+// distinct counts different hashes, up to maxDistinct.
+type distinct struct {
+	seen     []uint64
+	repeated int64
+	full     bool // more than that were different: no more are taken
+}
+
+func (s *distinct) add(hash uint64) {
+	if s.full {
+		return
+	}
+	if s.seen = append(s.seen, hash); len(s.seen) == maxDistinct {
+		s.compact()
+		s.full = len(s.seen) > maxDistinct/4*3
+	}
+}
+
+func (s *distinct) compact() {
+	slices.Sort(s.seen)
+	before := len(s.seen)
+	s.seen = slices.Compact(s.seen)
+	s.repeated += int64(before - len(s.seen))
+}
+
+func (s *distinct) count() (different, repeated int64) {
+	s.compact()
+	return int64(len(s.seen)), s.repeated
+}

@@ -1,0 +1,275 @@
+// Package source reads an agency's own tables: CSV and JSONL files and SQLite
+// databases. It promises to change nothing in them, to answer the same rows
+// and the same error codes whichever kind holds them, and to need memory that
+// does not grow with the size of a row or of a subject's history.
+//
+// [Open] a [Source], ask it for the [Source.Rows] of one subject, and let
+// [Source.Test] tell the owner what is wrong with a table before others find
+// out. Names of tables and columns come from the catalog alone, compared
+// exactly; the subject is a parameter of the query, never part of its text.
+//
+// A value that is not exactly of its field's type is an error, never a guess:
+// half-read data is worse than none. So is a row that cannot be split into its
+// columns, for every subject: nobody knows whose it was, and "no record" must
+// not be said of the one it belongs to. Errors are of type [*Error]; they name
+// file, line and column, and never a value or a subject.
+//
+// Not promised: rows in the order of the file. They come in ascending order of
+// their fields, so that no answer depends on how a table happens to be stored.
+// An owner replaces a file by renaming a finished one over it; what is written
+// in place is noticed ([Changed]) unless it keeps size and time of the file.
+package source
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"atoll/consensus/consent"
+	"atoll/node/catalog"
+)
+
+const (
+	// MaxRows limits the rows of one subject in one table.
+	MaxRows = 10_000
+	// MaxBytes limits the text in the rows of one subject, in bytes.
+	MaxBytes = 32 << 20
+	// MaxRecord limits one row of a file, and one value of a database, in bytes.
+	MaxRecord = 1 << 20
+	// MaxText limits one text in bytes.
+	MaxText = 64 << 10
+	// MaxIndexed limits the rows of one file: its index is held in memory, 16
+	// bytes a row. Larger tables belong into a database.
+	MaxIndexed = 1 << 24
+	// Timeout limits one call of [Source.Rows].
+	Timeout = 10 * time.Second
+)
+
+// concurrent is how many calls of Rows read at once; others wait. It bounds
+// memory when a burst of queries arrives.
+const concurrent = 8
+
+// ErrClosed is returned once a source is closed.
+var ErrClosed = errors.New("source is closed")
+
+// Config says where the tables of a source are.
+type Config struct {
+	Name string `yaml:"name"`
+	Kind string `yaml:"kind"` // "csv", "jsonl" or "sqlite"
+	// Path is a folder that holds <table>.csv or <table>.jsonl, or the
+	// database file. A relative one is relative to the working directory.
+	Path string `yaml:"path"`
+}
+
+// Source is an open source. Its methods may be called at the same time.
+type Source struct {
+	tables  tables
+	timeout time.Duration
+	slots   chan struct{}
+
+	ctx   context.Context // ends with Close
+	close context.CancelFunc
+	mu    sync.Mutex // guards closed and additions to reads
+	done  bool
+	reads sync.WaitGroup
+}
+
+// tables is what differs between files and databases. Errors may be bare
+// context errors or of type *Error.
+type tables interface {
+	// lookup hands to each every row whose key may be one of keys; the caller
+	// compares it. Lines are 0 where there are none.
+	lookup(ctx context.Context, d *catalog.Dataset, keys [2]string, each func(record) error) error
+	// scan hands every row to each, in the order of the table. A row that
+	// cannot be read has an error in place of cells. It returns the columns
+	// of the dataset that the table does not have.
+	scan(ctx context.Context, d *catalog.Dataset, progress func(done, total int64), each func(record) error) (missing []string, err error)
+	// check tries what can be tried without knowing a table.
+	check(ctx context.Context) error
+	// readOnly tries whether writing is impossible.
+	readOnly(ctx context.Context) (bool, error)
+	// file names what a dataset is read from, for errors.
+	file(d *catalog.Dataset) string
+	close()
+}
+
+// record is one row before its values have types.
+type record struct {
+	line   int64
+	offset int64 // in a file
+	key    cell
+	cells  []cell // in the order of the dataset's fields; valid until the next record
+	err    *Error // why there are no cells
+}
+
+// Open opens a source. That the folder or the database is there and readable
+// is checked now; tables and columns when they are asked for.
+func Open(c Config) (*Source, error) {
+	path, err := filepath.Abs(c.Path)
+	if err != nil || c.Path == "" {
+		return nil, fmt.Errorf("source %q has no usable path: say where its tables are", c.Name)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &Source{timeout: Timeout, slots: make(chan struct{}, concurrent), ctx: ctx, close: cancel}
+	switch c.Kind {
+	case "csv":
+		s.tables = newFiles(path, csvFormat{}, s.background)
+	case "jsonl":
+		s.tables = newFiles(path, jsonlFormat{}, s.background)
+	case "sqlite":
+		s.tables = &database{path: path}
+	default:
+		cancel()
+		return nil, fmt.Errorf("source %q has an unknown kind: it is csv, jsonl or sqlite", c.Name)
+	}
+	limited, stop := context.WithTimeout(ctx, s.timeout)
+	defer stop()
+	if err := s.tables.check(limited); err != nil {
+		cancel()
+		return nil, fmt.Errorf("source %q: %w", c.Name, s.explain(err, filepath.Base(path)))
+	}
+	return s, nil
+}
+
+// Close ends what is being read, waits for it, and lets everything go. A
+// source may be closed more than once.
+func (s *Source) Close() error {
+	s.mu.Lock()
+	s.done = true
+	s.mu.Unlock()
+	s.close()
+	s.reads.Wait()
+	s.tables.close()
+	return nil
+}
+
+// begin counts a read in, unless the source is closed.
+func (s *Source) begin() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.done {
+		s.reads.Add(1)
+	}
+	return !s.done
+}
+
+// background runs work that outlives the call that needs it first, until
+// Close. It reports whether the work began.
+func (s *Source) background(work func(context.Context)) bool {
+	if !s.begin() {
+		return false
+	}
+	go func() {
+		defer s.reads.Done()
+		work(s.ctx)
+	}()
+	return true
+}
+
+// Rows returns the rows of one subject in ascending order of their fields;
+// none at all is no error. Where a key is written as the bare code or as the
+// whole subject ("uscc:…"), both match, exactly. At most [MaxRows] rows, within
+// [Timeout] or the time that ctx has.
+//
+// The first use of a file builds its index, in the background where it takes
+// longer than that: the error then has the code [TimedOut], and a later call
+// succeeds.
+func (s *Source) Rows(ctx context.Context, d *catalog.Dataset, subject consent.Subject) ([]catalog.Row, error) {
+	if _, _, err := consent.ParseSubject(string(subject)); err != nil {
+		return nil, err
+	}
+	if !s.begin() {
+		return nil, ErrClosed
+	}
+	defer s.reads.Done()
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	defer context.AfterFunc(s.ctx, cancel)()
+	rows, err := s.rows(ctx, d, subject)
+	if err != nil {
+		return nil, s.explain(err, s.tables.file(d))
+	}
+	return rows, nil
+}
+
+func (s *Source) rows(ctx context.Context, d *catalog.Dataset, subject consent.Subject) ([]catalog.Row, error) {
+	select {
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	file := s.tables.file(d)
+	_, code, _ := strings.Cut(string(subject), ":")
+	keys := [2]string{code, string(subject)}
+	var rows []catalog.Row
+	size := 0
+	err := s.tables.lookup(ctx, d, keys, func(r record) error {
+		if r.err != nil {
+			return r.err
+		}
+		key, err := keyText(r.key)
+		if err != nil {
+			return err.at(file, r.line, d.Key)
+		}
+		if key != keys[0] && key != keys[1] {
+			return nil
+		}
+		row, n, err := typed(d, r.cells)
+		if err != nil {
+			return err.at(file, r.line, err.Column)
+		}
+		if rows = append(rows, row); len(rows) > MaxRows {
+			return tooManyRows(file)
+		}
+		if size += n; size > MaxBytes {
+			return &Error{Code: TooManyRows, File: file, Detail: fmt.Sprintf("the rows of one subject have more than %d bytes", MaxBytes)}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	sortRows(rows)
+	return rows, nil
+}
+
+func tooManyRows(file string) *Error {
+	return &Error{Code: TooManyRows, File: file, Detail: fmt.Sprintf("one subject has more than %d rows: keep a shorter history, or one row for more", MaxRows)}
+}
+
+// explain turns the errors of a context into what they mean for a source.
+func (s *Source) explain(err error, file string) error {
+	switch {
+	case s.ctx.Err() != nil && isContext(err):
+		return ErrClosed
+	case errors.Is(err, context.DeadlineExceeded):
+		return &Error{Code: TimedOut, File: file, Detail: "reading took too long: try again; if it stays so, give the table an index on its key"}
+	}
+	return err
+}
+
+func isContext(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// unreadable says in words why the system refuses a file, without its path:
+// error texts may travel.
+func unreadable(file string, err error, missing string) *Error {
+	detail := "the system cannot read it"
+	var p *os.PathError
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		detail = missing
+	case errors.Is(err, os.ErrPermission):
+		detail = "no permission to read it: let the account that runs atoll read, and not write, it"
+	case errors.As(err, &p):
+		detail = "the system cannot read it: " + p.Err.Error()
+	}
+	return &Error{Code: NotReadable, File: file, Detail: detail}
+}

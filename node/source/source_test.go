@@ -1,0 +1,363 @@
+package source
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"atoll/consensus/consent"
+	"atoll/node/catalog"
+)
+
+var kinds = []string{"csv", "jsonl", "sqlite"}
+
+// table is what a test writes in every kind. A cell is nil or a text.
+type table struct {
+	name    string
+	columns []string
+	rows    [][]any
+}
+
+// write puts tables where a source of the kind finds them.
+func write(t testing.TB, kind string, tables ...table) Config {
+	t.Helper()
+	c := Config{Name: "test", Kind: kind, Path: t.TempDir()}
+	if kind == "sqlite" {
+		c.Path = filepath.Join(c.Path, "data.db")
+	}
+	for _, table := range tables {
+		switch kind {
+		case "csv":
+			put(t, filepath.Join(c.Path, table.name+".csv"), asCSV(t, table))
+		case "jsonl":
+			put(t, filepath.Join(c.Path, table.name+".jsonl"), asJSONL(t, table))
+		case "sqlite":
+			asSQLite(t, c.Path, table)
+		}
+	}
+	return c
+}
+
+func put(t testing.TB, path string, data []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func asCSV(t testing.TB, table table) []byte {
+	var b bytes.Buffer
+	w := csv.NewWriter(&b)
+	w.Write(table.columns)
+	for _, row := range table.rows {
+		fields := make([]string, len(row))
+		for i, c := range row {
+			fields[i], _ = c.(string)
+		}
+		w.Write(fields)
+	}
+	w.Flush()
+	if w.Error() != nil {
+		t.Fatal(w.Error())
+	}
+	return b.Bytes()
+}
+
+func asJSONL(t testing.TB, table table) []byte {
+	var b bytes.Buffer
+	for _, row := range table.rows {
+		b.WriteByte('{')
+		for i, c := range row {
+			name, err1 := json.Marshal(table.columns[i])
+			value, err2 := json.Marshal(c)
+			if err1 != nil || err2 != nil {
+				t.Fatal(err1, err2)
+			}
+			fmt.Fprintf(&b, "%s%s: %s", []string{"", ", "}[min(i, 1)], name, value)
+		}
+		b.WriteString("}\n")
+	}
+	return b.Bytes()
+}
+
+func asSQLite(t testing.TB, path string, table table) {
+	db := openSQLite(t, path)
+	defer db.Close()
+	columns := make([]string, len(table.columns))
+	for i, name := range table.columns {
+		columns[i] = quote(name) + " TEXT"
+	}
+	execSQL(t, db, "CREATE TABLE "+quote(table.name)+" ("+strings.Join(columns, ", ")+")")
+	tx, err := db.Begin()
+	if err != nil {
+		t.Fatal(err)
+	}
+	insert, err := tx.Prepare("INSERT INTO " + quote(table.name) + " VALUES (?" + strings.Repeat(", ?", len(columns)-1) + ")")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range table.rows {
+		if _, err := insert.Exec(row...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := tx.Commit(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func openSQLite(t testing.TB, path string) *sql.DB {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+func execSQL(t testing.TB, db *sql.DB, query string, values ...any) {
+	t.Helper()
+	if _, err := db.Exec(query, values...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func open(t testing.TB, c Config) *Source {
+	t.Helper()
+	s, err := Open(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// code makes the n-th valid social credit code.
+func code(n int) string {
+	const digits = "0123456789ABCDEFGHJKLMNPQRTUWXY"
+	inner := fmt.Sprintf("%08d", n)
+	sum := 0
+	for i, w := range []int{3, 7, 9, 10, 5, 8, 4, 2} {
+		sum += w * int(inner[i]-'0')
+	}
+	c := "91110000" + inner + string("0123456789X"[(11-sum%11)%11])
+	sum = 0
+	for i, w := 0, 1; i < len(c); i, w = i+1, w*3%31 {
+		sum += w * strings.IndexByte(digits, c[i])
+	}
+	return c + string(digits[(31-sum%31)%31])
+}
+
+func subject(n int) consent.Subject { return consent.Subject("uscc:" + code(n)) }
+
+// dataset is a table with one field of each type.
+func dataset() *catalog.Dataset {
+	return &catalog.Dataset{
+		Name: "vat", Table: "vat_returns", Key: "taxpayer", Date: "day", Unique: []string{"day", "name"},
+		Fields: []catalog.Field{
+			{Name: "name", Type: catalog.TypeText},
+			{Name: "count", Column: "headcount", Type: catalog.TypeInteger},
+			{Name: "amount", Type: catalog.TypeDecimal},
+			{Name: "day", Type: catalog.TypeDate},
+			{Name: "active", Type: catalog.TypeBool},
+		},
+	}
+}
+
+var columns = []string{"taxpayer", "name", "headcount", "amount", "day", "active"}
+
+// show writes rows so that equal rows give equal texts.
+func show(rows []catalog.Row) string {
+	var b strings.Builder
+	for _, r := range rows {
+		for _, v := range r {
+			if day, ok := v.(consent.Day); ok {
+				v = uint32(day)
+			}
+			fmt.Fprintf(&b, "%v|", v)
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
+}
+
+// codeOf is an error's stable code; "" for none.
+func codeOf(t testing.TB, err error) Code {
+	t.Helper()
+	var e *Error
+	if err != nil && !errors.As(err, &e) {
+		t.Fatalf("an error without code: %v", err)
+	}
+	if e == nil {
+		return ""
+	}
+	return e.Code
+}
+
+// The same table gives the same rows and the same codes in every kind.
+func TestConformance(t *testing.T) {
+	ok := []any{code(1), "甲公司", "12", "7654.30", "2026-03-15", "true"}
+	with := func(column int, value any) []any {
+		row := append([]any(nil), ok...)
+		row[column] = value
+		return row
+	}
+	many := func(n int) (rows [][]any) {
+		for range n {
+			rows = append(rows, ok)
+		}
+		return rows
+	}
+	line := "甲公司|12|7654.3|20527|true|\n"
+	cases := []struct {
+		name    string
+		columns []string
+		rows    [][]any
+		want    string
+		code    Code
+	}{
+		{name: "one row", rows: [][]any{ok}, want: line},
+		{name: "no row", rows: [][]any{with(0, code(2))}},
+		{name: "no table rows"},
+		{name: "whole key", rows: [][]any{with(0, "uscc:"+code(1))}, want: line},
+		{name: "both forms", rows: [][]any{ok, with(0, "uscc:"+code(1)), with(0, code(2))}, want: line + line},
+		{name: "keys are exact", rows: [][]any{with(0, strings.ToLower(code(1))), with(0, code(1)+" "), with(0, "lei:"+code(1)), with(0, nil), with(0, "")}},
+		{name: "columns by name", columns: []string{"active", "x", "day", "amount", "headcount", "name", "taxpayer"}, rows: [][]any{{"true", "?", "2026-03-15", "7654.30", "12", "甲公司", code(1)}}, want: line},
+		{name: "sorted", rows: [][]any{with(1, "b"), with(1, nil), with(1, "a")}, want: "<nil>|12|7654.3|20527|true|\na|12|7654.3|20527|true|\nb|12|7654.3|20527|true|\n"},
+		{name: "empty is no value", rows: [][]any{{code(1), "", "", "", "", ""}}, want: "<nil>|<nil>|<nil>|<nil>|<nil>|\n"},
+		{name: "no value", rows: [][]any{{code(1), nil, nil, nil, nil, nil}}, want: "<nil>|<nil>|<nil>|<nil>|<nil>|\n"},
+		{name: "line breaks, quotes and commas", rows: [][]any{with(1, "a\nb, \"c\"")}, want: "a\nb, \"c\"|12|7654.3|20527|true|\n"},
+		{name: "forms of values", rows: [][]any{{code(1), " x ", "-007", "-0.5", "19700101", "否"}}, want: " x |-7|-0.5|0|false|\n"},
+		{name: "38 digits", rows: [][]any{with(3, strings.Repeat("9", 38))}, want: "甲公司|12|" + strings.Repeat("9", 38) + "|20527|true|\n"},
+		{name: "39 digits", rows: [][]any{with(3, strings.Repeat("9", 39))}, code: BadValue},
+		{name: "most rows", rows: many(MaxRows), want: strings.Repeat(line, MaxRows)},
+		{name: "too many rows", rows: many(MaxRows + 1), code: TooManyRows},
+		{name: "too many bytes", rows: func() (rows [][]any) {
+			for range MaxBytes/MaxText + 1 {
+				rows = append(rows, with(1, strings.Repeat("x", MaxText)))
+			}
+			return rows
+		}(), code: TooManyRows},
+		{name: "long text", rows: [][]any{with(1, strings.Repeat("x", MaxText+1))}, code: BadValue},
+		{name: "row too long", rows: [][]any{with(1, strings.Repeat("x", MaxRecord+1))}, code: RowTooLong},
+		{name: "NUL", rows: [][]any{with(1, "a\x00b")}, code: BadValue},
+		{name: "escape", rows: [][]any{with(1, "a\x1b[2Jb")}, code: BadValue},
+		{name: "damaged text", rows: [][]any{with(1, "a\uFFFDb")}, code: Encoding},
+		{name: "missing column", columns: columns[:5], rows: [][]any{ok[:5]}, code: MissingColumn},
+		{name: "missing key", columns: append([]string{"Taxpayer"}, columns[1:]...), rows: [][]any{ok}, code: MissingColumn},
+		{name: "another's bad value", rows: [][]any{ok, {code(2), "", "zwölf", "", "", ""}}, want: line},
+	}
+	for i, v := range badValues {
+		cases = append(cases, cases[0])
+		c := &cases[len(cases)-1]
+		c.name, c.rows, c.want, c.code = fmt.Sprintf("bad value %d", i), [][]any{ok, with(v.column, v.text)}, "", BadValue
+	}
+	for _, c := range cases {
+		for _, kind := range kinds {
+			t.Run(c.name+"/"+kind, func(t *testing.T) {
+				names := c.columns
+				if names == nil {
+					names = columns
+				}
+				s := open(t, write(t, kind, table{"vat_returns", names, c.rows}))
+				rows, err := s.Rows(context.Background(), dataset(), subject(1))
+				if got := codeOf(t, err); got != c.code {
+					t.Fatalf("code %q, want %q: %v", got, c.code, err)
+				}
+				if got := show(rows); got != c.want {
+					t.Errorf("rows %.300q, want %.300q", got, c.want)
+				}
+				silent(t, err, c.rows)
+			})
+		}
+	}
+}
+
+// badValues are refused by the type of their column (an index of columns).
+var badValues = []struct {
+	column int
+	text   string
+}{
+	{2, "12.0"}, {2, "1,234"}, {2, "1e3"}, {2, "+12"}, {2, "--12"}, {2, "-"}, {2, "１２"}, {2, " 12"}, {2, "0x12"}, {2, "1_000"},
+	{3, "1,234.50"}, {3, "1.5e3"}, {3, "+1.50"}, {3, ".55"}, {3, "155."}, {3, "1.2.3"}, {3, "1 234"}, {3, "￥123"}, {3, "NaN"}, {3, "−1.5"}, {3, "１.５"}, {3, "-.-"},
+	{4, "2026-02-30"}, {4, "2026-3-15"}, {4, "31.01.2026"}, {4, "2026/01/31"}, {4, "2026-03-15 00:00:00"}, {4, "202603"}, {4, "1969-12-31"}, {4, "2026年1月"}, {4, "1769817600"},
+	{5, "yes"}, {5, "True"}, {5, "2"}, {5, "有效"}, {5, " true"},
+}
+
+// silent checks that an error shows no value of the table.
+func silent(t *testing.T, err error, rows [][]any) {
+	t.Helper()
+	if err == nil {
+		return
+	}
+	for _, row := range rows {
+		for _, c := range row {
+			text, _ := c.(string)
+			if word := strings.TrimSpace(text); word == "true" || word == "false" {
+				continue // the message says that these are possible
+			}
+			if len(text) > 3 && strings.Contains(err.Error(), text) {
+				t.Fatalf("the error shows a value: %v", err)
+			}
+		}
+	}
+}
+
+// Errors of a whole table or source say what to do.
+func TestNotReadable(t *testing.T) {
+	for _, kind := range kinds {
+		s := open(t, write(t, kind, table{"other", columns, nil}))
+		_, err := s.Rows(context.Background(), dataset(), subject(1))
+		if codeOf(t, err) != NotReadable || !strings.Contains(err.Error(), "correct") {
+			t.Errorf("%s, no table: %v", kind, err)
+		}
+		if _, err = s.Test(context.Background(), dataset(), nil); codeOf(t, err) != NotReadable {
+			t.Errorf("%s, no table: %v", kind, err)
+		}
+		_, err = Open(Config{Name: "x", Kind: kind, Path: filepath.Join(t.TempDir(), "none")})
+		if codeOf(t, err) != NotReadable || strings.Contains(err.Error(), t.TempDir()) {
+			t.Errorf("%s, no path: %v", kind, err)
+		}
+	}
+	s := open(t, Config{Kind: "csv", Path: t.TempDir()})
+	if _, err := s.Rows(context.Background(), dataset(), subject(1)); err == nil || !strings.Contains(err.Error(), "put the tables there") {
+		t.Errorf("empty folder: %v", err)
+	}
+	text := filepath.Join(t.TempDir(), "text.db")
+	put(t, text, []byte(strings.Repeat("this is no database\n", 100)))
+	for _, c := range []Config{{Kind: "sqlite", Path: text}, {Kind: "sqlite", Path: t.TempDir()}, {Kind: "csv", Path: text}} {
+		if _, err := Open(c); codeOf(t, err) != NotReadable {
+			t.Errorf("%v: %v", c, err)
+		}
+	}
+	for _, c := range []Config{{Kind: "csv"}, {Kind: "xlsx", Path: t.TempDir()}, {Path: t.TempDir()}} {
+		if _, err := Open(c); err == nil {
+			t.Errorf("%v opens", c)
+		}
+	}
+}
+
+func TestSubjectOfRows(t *testing.T) {
+	s := open(t, write(t, "csv", table{"vat_returns", columns, nil}))
+	for _, bad := range []consent.Subject{"", "uscc:", "uscc:x' OR 1=1", consent.Subject(code(1))} {
+		if _, err := s.Rows(context.Background(), dataset(), bad); err == nil {
+			t.Errorf("%q is taken for a subject", bad)
+		}
+	}
+	lei := []any{"506700GE1G29325QX363", "x", nil, nil, nil, nil}
+	for _, kind := range kinds {
+		s := open(t, write(t, kind, table{"vat_returns", columns, [][]any{lei, {"lei:506700GE1G29325QX363", "y", nil, nil, nil, nil}}}))
+		rows, err := s.Rows(context.Background(), dataset(), "lei:506700GE1G29325QX363")
+		if err != nil || len(rows) != 2 {
+			t.Errorf("%s: %d rows, %v", kind, len(rows), err)
+		}
+	}
+}

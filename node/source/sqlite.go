@@ -1,0 +1,256 @@
+package source
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"atoll/node/catalog"
+
+	"modernc.org/sqlite"
+)
+
+// database is the tables and views of one SQLite file.
+//
+// Each read opens the file and closes it again, which costs less than a
+// millisecond: so a file that was replaced is never confused with its
+// successor, and the owner can move or vacuum it. It is read within one
+// transaction; in WAL mode that disturbs no writer, and no writer disturbs it.
+// The file itself must not be opened by other means in this process: closing
+// that handle would drop the locks of SQLite's own.
+type database struct{ path string }
+
+func (b *database) file(*catalog.Dataset) string { return filepath.Base(b.path) }
+
+func (b *database) close() {}
+
+func (b *database) check(ctx context.Context) error {
+	return b.with(ctx, func(conn *sql.Conn) error {
+		var tables int
+		return conn.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables)
+	})
+}
+
+// readOnly tries to begin a transaction that could write. It would be ended
+// at once, having written nothing.
+func (b *database) readOnly(ctx context.Context) (bool, error) {
+	refused := false
+	err := b.with(ctx, func(conn *sql.Conn) error {
+		_, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE")
+		if refused = resultCode(err) == resultReadOnly; refused || err != nil {
+			return nil
+		}
+		_, err = conn.ExecContext(ctx, "ROLLBACK")
+		return err
+	})
+	return refused, err
+}
+
+// with opens the database for reading and closes it again.
+func (b *database) with(ctx context.Context, do func(*sql.Conn) error) error {
+	name := filepath.Base(b.path)
+	const absent = "there is no such file: give the path of an SQLite database"
+	info, err := os.Stat(b.path)
+	if err != nil {
+		return unreadable(name, err, absent)
+	}
+	if !info.Mode().IsRegular() {
+		return &Error{Code: NotReadable, File: name, Detail: "this is not a file: give the path of an SQLite database"}
+	}
+	// query_only and trusted_schema guard against what a view might do.
+	where := url.URL{Scheme: "file", Path: filepath.ToSlash(b.path), RawQuery: "mode=ro&_pragma=busy_timeout(5000)&_pragma=query_only(1)&_pragma=trusted_schema(0)"}
+	db, err := sql.Open("sqlite", where.String())
+	if err != nil {
+		return b.explain(ctx, err)
+	}
+	defer db.Close()
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return b.explain(ctx, err)
+	}
+	defer conn.Close()
+	return b.explain(ctx, do(conn))
+}
+
+// Result codes of SQLite, without their extensions.
+const (
+	resultBusy     = 5
+	resultLocked   = 6
+	resultReadOnly = 8
+	resultCorrupt  = 11
+	resultCantOpen = 14
+	resultNotADB   = 26
+)
+
+// resultCode is the code in a driver's error, 0 where there is none.
+func resultCode(err error) int {
+	var e *sqlite.Error
+	if errors.As(err, &e) {
+		return e.Code() & 0xFF
+	}
+	return 0
+}
+
+// explain says what an error of the driver means. Its own text is left out: it
+// might hold a value.
+func (b *database) explain(ctx context.Context, err error) error {
+	var e *Error
+	switch {
+	case err == nil || errors.As(err, &e):
+		return err
+	case ctx.Err() != nil:
+		return ctx.Err()
+	}
+	detail := "the database cannot be read"
+	switch code := resultCode(err); code {
+	case resultBusy, resultLocked:
+		detail = "the database is locked by a writer: try again, or let its owner switch it to WAL mode"
+	case resultCantOpen, resultReadOnly:
+		detail = "the database cannot be opened: let the account that runs atoll read it; in WAL mode its -wal and -shm files too, which must be there or the folder be writable"
+	case resultNotADB:
+		detail = "this is not an SQLite database"
+	case resultCorrupt:
+		detail = "the database is damaged: restore it from a backup"
+	case 0:
+	default:
+		detail = fmt.Sprintf("the database cannot be read (SQLite result code %d)", code)
+	}
+	return &Error{Code: NotReadable, File: filepath.Base(b.path), Detail: detail}
+}
+
+func (b *database) lookup(ctx context.Context, d *catalog.Dataset, keys [2]string, each func(record) error) error {
+	return b.with(ctx, func(conn *sql.Conn) error {
+		tx, err := conn.BeginTx(ctx, nil)
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback()
+		missing, err := b.missing(ctx, tx, d)
+		if err != nil {
+			return err
+		}
+		if len(missing) > 0 {
+			return missingColumn(b.file(d), missing[0])
+		}
+		query := selection(d, nil) + " WHERE r." + quote(d.Key) + " COLLATE BINARY IN (?, ?) LIMIT ?"
+		rows, err := tx.QueryContext(ctx, query, keys[0], keys[1], MaxRows+1)
+		if err != nil {
+			return err
+		}
+		return read(rows, len(d.Fields), func(r record) error {
+			r.line = 0
+			return each(r)
+		})
+	})
+}
+
+func (b *database) scan(ctx context.Context, d *catalog.Dataset, progress func(done, total int64), each func(record) error) (missing []string, err error) {
+	err = b.with(ctx, func(conn *sql.Conn) error {
+		tx, err := conn.BeginTx(ctx, nil)
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback()
+		if missing, err = b.missing(ctx, tx, d); err != nil || slices.Contains(missing, d.Key) {
+			return err
+		}
+		var total int64
+		if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM "+quote(d.Table)).Scan(&total); err != nil {
+			return err
+		}
+		rows, err := tx.QueryContext(ctx, selection(d, missing))
+		if err != nil {
+			return err
+		}
+		return read(rows, len(d.Fields), func(r record) error {
+			progress(r.line, total)
+			return each(r)
+		})
+	})
+	return missing, err
+}
+
+// missing returns the columns that the table lacks. SQLite itself must not be
+// asked: it takes a quoted name that it does not know for a text.
+func (b *database) missing(ctx context.Context, tx *sql.Tx, d *catalog.Dataset) ([]string, error) {
+	var found int
+	const known = "SELECT count(*) FROM sqlite_schema WHERE name = ? AND type IN ('table', 'view')"
+	if err := tx.QueryRowContext(ctx, known, d.Table).Scan(&found); err != nil {
+		return nil, err
+	}
+	if found == 0 {
+		return nil, &Error{Code: NotReadable, File: b.file(d), Detail: fmt.Sprintf("the database has no table or view %q: create it, or correct the catalog", d.Table)}
+	}
+	rows, err := tx.QueryContext(ctx, "SELECT name FROM pragma_table_xinfo(?) WHERE hidden <> 1", d.Table)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	has := map[string]bool{}
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		has[name] = true
+	}
+	return slices.DeleteFunc(wanted(d), func(name string) bool { return has[name] }), rows.Err()
+}
+
+// selection is the query for the key and the fields. Each column is wrapped:
+// a huge value is not fetched, and the driver, which would turn the text of a
+// column declared DATE into a time, is not told what a column was declared as.
+func selection(d *catalog.Dataset, missing []string) string {
+	var b strings.Builder
+	for i, name := range wanted(d) {
+		b.WriteString([]string{"SELECT ", ", "}[min(i, 1)])
+		if slices.Contains(missing, name) {
+			b.WriteString("NULL")
+			continue
+		}
+		c := "r." + quote(name)
+		fmt.Fprintf(&b, "CASE WHEN octet_length(%s) > %d THEN x'00' ELSE %s END", c, MaxRecord, c)
+	}
+	return b.String() + " FROM " + quote(d.Table) + " AS r"
+}
+
+// quote makes a name an identifier and nothing else.
+func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
+
+// read hands every row to each, numbered from 1.
+func read(rows *sql.Rows, fields int, each func(record) error) error {
+	defer rows.Close()
+	values := make([]any, 1+fields)
+	into := make([]any, len(values))
+	for i := range values {
+		into[i] = &values[i]
+	}
+	cells := make([]cell, fields)
+	for n := int64(1); rows.Next(); n++ {
+		if err := rows.Scan(into...); err != nil {
+			return err
+		}
+		for i, v := range values[1:] {
+			cells[i] = sqliteCell(v)
+		}
+		if err := each(record{line: n, key: sqliteCell(values[0]), cells: cells}); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// sqliteCell recognises what selection put in place of a huge value. A true
+// BLOB is refused just as well.
+func sqliteCell(v any) cell {
+	if b, ok := v.([]byte); ok && len(b) == 1 && b[0] == 0 {
+		return tooLong{}
+	}
+	return v
+}

@@ -1,0 +1,292 @@
+package source
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"atoll/node/catalog"
+)
+
+// Declared types say little in SQLite: each value is judged by what it is.
+func TestSQLiteValues(t *testing.T) {
+	cases := []struct {
+		declared string
+		value    any
+		t        catalog.Type
+		want     string
+		code     Code
+	}{
+		{"INTEGER", int64(231), catalog.TypeDecimal, "231", ""},
+		{"INTEGER", int64(-231), catalog.TypeInteger, "-231", ""},
+		{"TEXT", "231.50", catalog.TypeDecimal, "231.5", ""},
+		{"", "231.50", catalog.TypeDecimal, "231.5", ""},
+		{"REAL", 231.0, catalog.TypeDecimal, "231", ""},
+		{"REAL", 231.0, catalog.TypeInteger, "231", ""},
+		{"REAL", 231.5, catalog.TypeDecimal, "", BadValue},
+		{"DECIMAL(18,2)", "231.50", catalog.TypeDecimal, "", BadValue}, // SQLite stores a REAL
+		{"REAL", float64(1 << 53), catalog.TypeDecimal, "", BadValue},
+		{"REAL", math.Inf(1), catalog.TypeDecimal, "", BadValue},
+		{"REAL", 231.0, catalog.TypeText, "", BadValue},
+		{"REAL", 1.0, catalog.TypeBool, "", BadValue},
+		{"REAL", 20260131.0, catalog.TypeDate, "", BadValue},
+		{"INTEGER", int64(19700102), catalog.TypeDate, "1", ""},
+		{"INTEGER", int64(1769817600), catalog.TypeDate, "", BadValue},
+		{"DATE", "1970-01-02", catalog.TypeDate, "1", ""},
+		{"DATETIME", "1970-01-02", catalog.TypeDate, "1", ""},
+		{"DATETIME", "1970-01-02 00:00:00", catalog.TypeDate, "", BadValue},
+		{"BOOLEAN", int64(1), catalog.TypeBool, "true", ""},
+		{"BOOLEAN", int64(2), catalog.TypeBool, "", BadValue},
+		{"BOOLEAN", "否", catalog.TypeBool, "false", ""},
+		{"INTEGER", int64(231), catalog.TypeText, "231", ""},
+		{"TIMESTAMP", "2026-01-31T00:00:00Z", catalog.TypeText, "2026-01-31T00:00:00Z", ""},
+		{"BLOB", []byte("text"), catalog.TypeText, "", BadValue},
+		{"BLOB", []byte{}, catalog.TypeText, "", BadValue},
+		{"BLOB", bytes.Repeat([]byte{1}, MaxRecord+1), catalog.TypeText, "", RowTooLong},
+		{"TEXT", strings.Repeat("x", 40<<20), catalog.TypeText, "", RowTooLong},
+		{"TEXT", "a\xff", catalog.TypeText, "", Encoding},
+		{"INTEGER", nil, catalog.TypeDecimal, "<nil>", ""},
+	}
+	for i, c := range cases {
+		path := filepath.Join(t.TempDir(), "data.db")
+		db := openSQLite(t, path)
+		execSQL(t, db, "CREATE TABLE t (key TEXT, v "+c.declared+")")
+		execSQL(t, db, "INSERT INTO t VALUES (?, ?)", code(1), c.value)
+		db.Close()
+		d := one()
+		d.Fields[0].Type = c.t
+		s := open(t, Config{Kind: "sqlite", Path: path})
+		rows, err := s.Rows(context.Background(), d, subject(1))
+		if got := codeOf(t, err); got != c.code || got == "" && show(rows) != c.want+"|\n" {
+			t.Errorf("case %d, %s as %v: %.100q, %v", i, c.declared, c.t, show(rows), err)
+		}
+		report, err := s.Test(context.Background(), d, nil)
+		if err != nil || (c.code == "") != report.OK() || c.code != "" && report.BadRows[0] != (Bad{1, "v", c.code}) {
+			t.Errorf("case %d: %+v, %v", i, report, err)
+		}
+	}
+}
+
+// Keys match exactly, whatever a column would make of them.
+func TestSQLiteKeys(t *testing.T) {
+	digits := 0 // a code that could be a number
+	for i := 1; digits == 0; i++ {
+		if strings.Trim(code(i), "0123456789") == "" {
+			digits = i
+		}
+	}
+	const a, b = "50670012345678901234", "50670012345678901299" // one number as floating point
+	cases := []struct {
+		declared string
+		stored   []any
+		n        int
+		want     int
+	}{
+		{"TEXT COLLATE NOCASE", []any{code(1), strings.ToLower(code(1)), "USCC:" + code(1)}, 1, 1},
+		{"TEXT COLLATE RTRIM", []any{code(1), code(1) + "  "}, 1, 1},
+		{"TEXT", []any{code(digits), "0" + code(digits)}, digits, 1},
+		{"INTEGER", []any{code(digits)}, digits, 1},
+		{"", []any{code(digits), "uscc:" + code(digits), []byte(code(digits))}, digits, 2},
+		{"NUMERIC", []any{a, b, code(1)}, 1, 1},
+	}
+	for i, c := range cases {
+		path := filepath.Join(t.TempDir(), "data.db")
+		db := openSQLite(t, path)
+		execSQL(t, db, "CREATE TABLE t (key "+c.declared+", v TEXT)")
+		execSQL(t, db, "CREATE INDEX by_key ON t (key)")
+		for _, key := range c.stored {
+			execSQL(t, db, "INSERT INTO t VALUES (?, 'x')", key)
+		}
+		db.Close()
+		rows, err := open(t, Config{Kind: "sqlite", Path: path}).Rows(context.Background(), one(), subject(c.n))
+		if err != nil || len(rows) != c.want {
+			t.Errorf("case %d: %d rows, want %d, %v", i, len(rows), c.want, err)
+		}
+	}
+}
+
+// Names are identifiers, whatever is in them; views are tables; a name that
+// the table does not have is missing, also where SQLite would read a text.
+func TestSQLiteNames(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a ?%#&b.db")
+	const odd = `t"; DROP TABLE "x`
+	dsn := "file:" + strings.NewReplacer("%", "%25", "?", "%3f", "#", "%23").Replace(path)
+	asSQLite(t, dsn, table{odd, []string{"key", `v"1`, "select", "键"}, [][]any{{code(1), "a", "b", "c"}}})
+	db := openSQLite(t, dsn)
+	execSQL(t, db, "CREATE VIEW v AS SELECT key, max(\"select\") AS v, '汇总' AS w FROM "+quote(odd)+" GROUP BY key")
+	execSQL(t, db, "CREATE TABLE g (key TEXT PRIMARY KEY, a INTEGER, v INTEGER GENERATED ALWAYS AS (a * 2)) WITHOUT ROWID")
+	execSQL(t, db, "INSERT INTO g VALUES (?, 21)", code(1))
+	db.Close()
+	s := open(t, Config{Kind: "sqlite", Path: path})
+	rowsOf := func(table string, names ...string) (string, error) {
+		d := &catalog.Dataset{Table: table, Key: "key"}
+		for _, name := range names {
+			d.Fields = append(d.Fields, catalog.Field{Name: "f", Column: name, Type: catalog.TypeText})
+		}
+		rows, err := s.Rows(context.Background(), d, subject(1))
+		return show(rows), err
+	}
+	for _, c := range []struct {
+		table string
+		names []string
+		want  string
+	}{
+		{odd, []string{"键", `v"1`, "select", "select"}, "c|a|b|b|\n"},
+		{"v", []string{"v", "w"}, "b|汇总|\n"},
+		{"g", []string{"v"}, "42|\n"},
+	} {
+		if got, err := rowsOf(c.table, c.names...); err != nil || got != c.want {
+			t.Errorf("%s %v: %q, %v", c.table, c.names, got, err)
+		}
+	}
+	for _, name := range []string{"nothing", `v""1`, "SELECT", "rowid", "", "1", "key) --", "a\x00b"} {
+		if _, err := rowsOf(odd, name); codeOf(t, err) != MissingColumn {
+			t.Errorf("column %q: %v", name, err)
+		}
+	}
+	for _, name := range []string{"nothing", "sqlite_schema", "V", "", "main.v", "pragma_database_list"} {
+		if _, err := rowsOf(name, "v"); codeOf(t, err) != NotReadable {
+			t.Errorf("table %q: %v", name, err)
+		}
+	}
+}
+
+// Reading changes nothing, and cannot.
+func TestSQLiteReadOnly(t *testing.T) {
+	c := write(t, "sqlite", table{"t", []string{"key", "v"}, [][]any{{code(1), "a"}}})
+	before, err := os.ReadFile(c.Path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, c)
+	report, err := s.Test(context.Background(), one(), nil)
+	if err != nil || !report.ReadOnly {
+		t.Errorf("%+v, %v", report, err)
+	}
+	if _, err := s.Rows(context.Background(), one(), subject(1)); err != nil {
+		t.Error(err)
+	}
+	after, err := os.ReadFile(c.Path)
+	if err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the database is another, %v", err)
+	}
+	if left, err := filepath.Glob(c.Path + "?*"); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+// A database that is replaced as a file is read anew.
+func TestSQLiteReplaced(t *testing.T) {
+	c := write(t, "sqlite", table{"t", []string{"key", "v"}, [][]any{{code(1), "old"}}})
+	s := open(t, c)
+	for _, v := range []string{"old", "new", "newer"} {
+		next := write(t, "sqlite", table{"t", []string{"key", "v"}, [][]any{{code(1), v}}})
+		if err := os.Rename(next.Path, c.Path); err != nil {
+			t.Fatal(err)
+		}
+		if rows, err := s.Rows(context.Background(), one(), subject(1)); err != nil || show(rows) != v+"|\n" {
+			t.Errorf("%s: %v, %v", v, rows, err)
+		}
+	}
+}
+
+// A writer that holds the whole database, or a query that takes too long, ends
+// in an error with a code.
+func TestSQLiteWaits(t *testing.T) {
+	c := write(t, "sqlite", table{"t", []string{"key", "v"}, [][]any{{code(1), "a"}}})
+	s := open(t, c)
+	s.timeout = 200 * time.Millisecond
+	db := openSQLite(t, c.Path)
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	execSQL(t, db, "CREATE VIEW slow AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT 'x' || i AS key, i AS v FROM n")
+	d := one()
+	d.Table = "slow"
+	if _, err := s.Rows(context.Background(), d, subject(1)); codeOf(t, err) != TimedOut {
+		t.Error(err)
+	}
+	execSQL(t, db, "BEGIN EXCLUSIVE")
+	if _, err := s.Rows(context.Background(), one(), subject(1)); codeOf(t, err) != TimedOut && codeOf(t, err) != NotReadable {
+		t.Error(err)
+	}
+	execSQL(t, db, "ROLLBACK")
+	s.timeout = Timeout
+	if rows, err := s.Rows(context.Background(), one(), subject(1)); err != nil || len(rows) != 1 {
+		t.Errorf("%v, %v", rows, err)
+	}
+}
+
+const writerPath = "ATOLL_TEST_WRITER"
+
+// TestSQLiteWriter is not a test but the other process of the next one: it
+// adds pairs of rows until it is killed.
+func TestSQLiteWriter(t *testing.T) {
+	path := os.Getenv(writerPath)
+	if path == "" {
+		t.Skip("runs as a process of its own")
+	}
+	db := openSQLite(t, path+"?_pragma=busy_timeout(10000)")
+	defer db.Close()
+	for n := 0; ; n++ {
+		tx, err := db.Begin()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if _, err := tx.Exec("INSERT INTO t VALUES (?, ?)", code(1), fmt.Sprint(n)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := tx.Commit(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A database in WAL mode is read while another process writes to it: each read
+// sees whole transactions.
+func TestSQLiteWhileWritten(t *testing.T) {
+	c := write(t, "sqlite", table{"t", []string{"key", "v"}, nil})
+	db := openSQLite(t, c.Path)
+	execSQL(t, db, "PRAGMA journal_mode = WAL")
+	db.Close()
+	writer := exec.Command(os.Args[0], "-test.run=^TestSQLiteWriter$")
+	writer.Env = append(os.Environ(), writerPath+"="+c.Path)
+	if err := writer.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer writer.Wait()
+	defer writer.Process.Kill()
+	s := open(t, c)
+	var counts []int
+	for deadline := time.Now().Add(time.Minute); len(counts) < 50; {
+		rows, err := s.Rows(context.Background(), one(), subject(1))
+		if codeOf(t, err) == TooManyRows && len(counts) > 10 {
+			break // a fast machine
+		}
+		if err != nil || len(rows)%2 != 0 {
+			t.Fatalf("%d rows, %v", len(rows), err)
+		}
+		if n := len(rows); len(counts) == 0 || n > counts[len(counts)-1] {
+			counts = append(counts, n)
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the writer is not seen: %v", counts)
+		}
+	}
+	if !slices.IsSorted(counts) {
+		t.Errorf("rows went missing: %v", counts)
+	}
+	report, err := s.Test(context.Background(), one(), nil)
+	if err != nil || !report.ReadOnly || report.Rows%2 != 0 || report.Rows < int64(counts[len(counts)-1]) {
+		t.Errorf("%+v, %v", report, err)
+	}
+}

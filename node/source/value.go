@@ -1,0 +1,223 @@
+package source
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"atoll/consensus/consent"
+	"atoll/node/catalog"
+
+	"github.com/shopspring/decimal"
+)
+
+// cell is one value as the source has it: nil, string, number (JSON), bool
+// (JSON), int64, float64 or []byte (SQLite), tooLong (SQLite) or nested (JSON).
+type cell any
+
+type (
+	number  string   // the text of a JSON number
+	nested  struct{} // a JSON object or array
+	tooLong struct{} // a value over MaxRecord that was not fetched
+)
+
+const (
+	maxDigits  = 38      // of a number, as in DECIMAL(38)
+	exactFloat = 1 << 53 // below this a float64 that is whole is the number that was meant
+)
+
+// typed gives a row's cells the types of their fields. It returns the bytes of
+// text in the row, for the limit of a subject.
+func typed(d *catalog.Dataset, cells []cell) (catalog.Row, int, *Error) {
+	row := make(catalog.Row, len(cells))
+	size := 0
+	for i, f := range d.Fields {
+		v, err := value(cells[i], f.Type)
+		if err != nil {
+			err.Column = column(f)
+			return nil, 0, err
+		}
+		if s, ok := v.(string); ok {
+			size += len(s)
+		}
+		row[i] = v
+	}
+	return row, size, nil
+}
+
+// value gives one cell a type. Empty text is no value, in every kind of source.
+func value(c cell, t catalog.Type) (any, *Error) {
+	text, err := plain(c, t)
+	if err != nil || text == "" {
+		return nil, err
+	}
+	switch t {
+	case catalog.TypeText:
+		return text, nil
+	case catalog.TypeInteger:
+		return toNumber(text, false)
+	case catalog.TypeDecimal:
+		return toNumber(text, true)
+	case catalog.TypeDate:
+		return toDate(text)
+	case catalog.TypeBool:
+		return toBool(text)
+	}
+	return nil, bad("the catalog gives this field no known type")
+}
+
+// plain is the text of a cell that can stand for a value of the type.
+func plain(c cell, t catalog.Type) (string, *Error) {
+	switch c := c.(type) {
+	case nil:
+		return "", nil
+	case string:
+		return c, checkText(c)
+	case number:
+		return string(c), checkText(string(c))
+	case int64:
+		return strconv.FormatInt(c, 10), nil
+	case bool:
+		if t != catalog.TypeBool {
+			return "", bad("true or false stands where another type is wanted")
+		}
+		return strconv.FormatBool(c), nil
+	case float64:
+		if t != catalog.TypeInteger && t != catalog.TypeDecimal || c != math.Trunc(c) || math.Abs(c) >= exactFloat {
+			return "", bad("a floating point number (REAL): it is not exact; store money as TEXT such as 1234.50 or as INTEGER")
+		}
+		return strconv.FormatInt(int64(c), 10), nil
+	case tooLong:
+		return "", &Error{Code: RowTooLong, Detail: fmt.Sprintf("a value of more than %d bytes", MaxRecord)}
+	case nested:
+		return "", bad("an object or array stands where a single value is wanted")
+	}
+	return "", bad("binary data (BLOB): store it as TEXT or INTEGER")
+}
+
+func bad(detail string) *Error { return &Error{Code: BadValue, Detail: detail} }
+
+// checkText refuses what is not clean text. Control characters could rewrite
+// the terminal of whoever reads the answer.
+func checkText(s string) *Error {
+	switch {
+	case len(s) > MaxText:
+		return bad(fmt.Sprintf("a text of more than %d bytes", MaxText))
+	case !utf8.ValidString(s):
+		return &Error{Code: Encoding, Detail: notUTF8}
+	case strings.ContainsRune(s, utf8.RuneError):
+		return &Error{Code: Encoding, Detail: "the replacement character U+FFFD: an earlier conversion damaged this text; export it again as UTF-8"}
+	case strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) && r != '\n' && r != '\r' && r != '\t' }):
+		return bad("a control character (such as NUL) within a text")
+	}
+	return nil
+}
+
+// toNumber reads a plain decimal: an optional minus, digits, and for decimals
+// an optional point with digits after it.
+func toNumber(text string, fraction bool) (any, *Error) {
+	digits, point := 0, -1
+	rest := strings.TrimPrefix(text, "-")
+	for i, c := range []byte(rest) {
+		switch {
+		case c >= '0' && c <= '9':
+			digits++
+		case c == '.' && fraction && point < 0 && i > 0 && i < len(rest)-1:
+			point = i
+		default:
+			return nil, notNumber(fraction)
+		}
+	}
+	if digits == 0 {
+		return nil, notNumber(fraction)
+	}
+	if digits > maxDigits {
+		return nil, bad(fmt.Sprintf("a number of more than %d digits", maxDigits))
+	}
+	n, err := decimal.NewFromString(text)
+	if err != nil {
+		return nil, notNumber(fraction)
+	}
+	return n, nil
+}
+
+func notNumber(fraction bool) *Error {
+	if fraction {
+		return bad("not a plain decimal such as -1234.50: no thousands separators, spaces, exponents or full-width digits")
+	}
+	return bad("not a plain integer such as -1234: no point, thousands separators, spaces, exponents or full-width digits")
+}
+
+func toDate(text string) (any, *Error) {
+	layout := time.DateOnly
+	if len(text) == len("20060102") {
+		layout = "20060102"
+	}
+	t, err := time.Parse(layout, text)
+	switch {
+	case err != nil || len(text) != len(layout):
+		return nil, bad("not a date such as 2026-01-31 or 20260131")
+	case t.Year() < 1970:
+		return nil, bad("a date before 1970-01-01, the first that can be expressed")
+	}
+	return consent.Day(t.Unix() / (24 * 60 * 60)), nil
+}
+
+func toBool(text string) (any, *Error) {
+	switch text {
+	case "true", "TRUE", "1", "是":
+		return true, nil
+	case "false", "FALSE", "0", "否":
+		return false, nil
+	}
+	return nil, bad("not one of true, false, 1, 0, 是, 否")
+}
+
+// keyText is a key as it is compared; "" where there is none.
+func keyText(c cell) (string, *Error) { return plain(c, catalog.TypeText) }
+
+// column is a field's name in the source.
+func column(f catalog.Field) string { return cmp.Or(f.Column, f.Name) }
+
+// sortRows puts rows in ascending order, field by field, no value first.
+func sortRows(rows []catalog.Row) {
+	slices.SortStableFunc(rows, func(a, b catalog.Row) int {
+		for i := range a {
+			if c := compare(a[i], b[i]); c != 0 {
+				return c
+			}
+		}
+		return 0
+	})
+}
+
+// compare orders two values of one field: of one type, or nil.
+func compare(a, b any) int {
+	if a == nil || b == nil {
+		return boolInt(a != nil) - boolInt(b != nil)
+	}
+	switch a := a.(type) {
+	case string:
+		return strings.Compare(a, b.(string))
+	case decimal.Decimal:
+		return a.Cmp(b.(decimal.Decimal))
+	case consent.Day:
+		return cmp.Compare(a, b.(consent.Day))
+	case bool:
+		return boolInt(a) - boolInt(b.(bool))
+	}
+	return 0
+}
+
+func boolInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
