@@ -1,0 +1,175 @@
+package profile
+
+import (
+	"encoding/hex"
+	"math/big"
+	"slices"
+
+	"github.com/shopspring/decimal"
+
+	"atoll/consensus/consent"
+)
+
+// Assemble makes the profile. It asks nobody and reads no clock: facts that
+// are the same make a profile that is the same. The error wraps [ErrFacts].
+func (t *Template) Assemble(f Facts) (*Profile, error) {
+	matched, err := t.match(f.Inputs)
+	if err != nil {
+		return nil, err
+	}
+	digest := t.Digest()
+	p := &Profile{
+		Schema: Schema, Statement: statement,
+		Template: Ref{Name: t.Name, Version: t.Version, Digest: hex.EncodeToString(digest[:]), Title: t.Title, Author: t.Author, Purpose: t.Purpose},
+		Network:  f.Network, Query: f.Query, Consent: f.Consent,
+		Subject: string(f.Subject), Pilot: f.Pilot,
+		Bank: f.title(f.Bank), Operator: f.Operator, Purpose: f.title(f.Purpose), Product: f.Product,
+		At: instant(f.At), Offset: f.Offset, Log: Log{Entry: f.Entry, State: "committed"},
+	}
+	if f.Final {
+		p.Log.State = "final"
+	}
+	var w world
+	p.Inputs, w = t.evidence(&f, matched)
+	p.Name = told(w[t.doc.Subject])
+	w[today] = []any{consent.DayOf(f.At, f.Offset)}
+	p.Coverage = t.coverage(p.Inputs)
+	all := t.scores(w)
+	var possible []int
+	p.Stage, possible = t.stage(w)
+	sum, unsure := overall(all, possible)
+	p.Score = t.score(sum)
+	p.Reasons, p.Gaps = reasons(all, possible), t.gaps(all, w, possible, unsure)
+	p.Vetoes, p.Checks = t.vetoes(w), t.checks(w)
+	p.Dimensions = t.dimensions(all)
+	return p, nil
+}
+
+// stage tries the conditions in order. A stage is possible when its condition
+// may hold and none before it surely does.
+func (t *Template) stage(w world) (s Stage, possible []int) {
+	s.Tests = []Test{}
+	for i := range t.doc.Stages {
+		x := &t.doc.Stages[i]
+		truth := yes
+		if x.when.formula != nil {
+			truth = x.when.run(w).truth()
+			s.Tests = append(s.Tests, Test{Stage: x.Name, Title: x.Title, When: x.When, Result: truth, Inputs: x.when.inputs})
+		}
+		if truth != no {
+			possible = append(possible, i)
+			s.Possible = append(s.Possible, Named{x.Name, x.Title})
+		}
+		if truth == yes {
+			break
+		}
+	}
+	return s, possible
+}
+
+func (t *Template) vetoes(w world) []Veto {
+	list := []Veto{}
+	for i := range t.doc.Vetoes {
+		v := &t.doc.Vetoes[i]
+		result := map[string]string{yes: Hit, no: Passed, Unknown: Unknown}[v.when.run(w).truth()]
+		list = append(list, Veto{Name: v.Name, Title: v.Title, When: v.When, Result: result, Inputs: v.when.inputs})
+	}
+	return list
+}
+
+func (t *Template) checks(w world) []Check {
+	list := []Check{}
+	for i := range t.doc.Checks {
+		x := &t.doc.Checks[i]
+		a, b := x.a.run(w), x.b.run(w)
+		apart := x.apart(a, b)
+		list = append(list, Check{
+			Name: x.Name, Title: x.Title, Result: x.judge(apart), A: told(a.ends), B: told(b.ends),
+			AInputs: x.a.inputs, BInputs: x.b.inputs, Deviation: told(apart.ends),
+			Attention: x.Attention.String(), Abnormal: x.Abnormal.String(), Unit: x.Unit, Measure: x.Measure,
+		})
+	}
+	return list
+}
+
+// apart returns how far a and b lie apart: the default abs(a - b) over ranges
+// exactly, a formula of the author's at the ends.
+func (x *check) apart(a, b result) result {
+	a0, a1, ok := a.numbers()
+	b0, b1, also := b.numbers()
+	if !ok || !also {
+		return result{nil, Missing}
+	}
+	if x.deviation.formula == nil {
+		least := decimal.Max(decimal.Zero, a0.Sub(b1), b0.Sub(a1))
+		return result{spread([]any{least, decimal.Max(a1.Sub(b0), b1.Sub(a0))}), Known}
+	}
+	var ends []any
+	for _, va := range a.ends {
+		for _, vb := range b.ends {
+			v, err := x.deviation.formula.Run(map[string]any{"a": va, "b": vb})
+			if err != nil || !single(v) {
+				return result{nil, Undefined}
+			}
+			ends = append(ends, v)
+		}
+	}
+	return result{spread(ends), Known}
+}
+
+// judge names the result where all of the range gives the same.
+func (x *check) judge(apart result) string {
+	low, high, ok := apart.numbers()
+	if !ok {
+		return Unknown
+	}
+	name := func(d decimal.Decimal) string {
+		switch {
+		case d.GreaterThanOrEqual(x.Abnormal.Decimal):
+			return Abnormal
+		case d.GreaterThanOrEqual(x.Attention.Decimal):
+			return Attention
+		}
+		return Normal
+	}
+	if name(low) != name(high) {
+		return Unknown
+	}
+	return name(low)
+}
+
+func (t *Template) dimensions(all []scored) []Dimension {
+	list := make([]Dimension, len(t.doc.Dimensions))
+	for i := range t.doc.Dimensions {
+		d := &t.doc.Dimensions[i]
+		list[i] = Dimension{Name: d.Name, Title: d.Title, Indicators: []Indicator{}}
+		for _, s := range t.doc.Stages {
+			list[i].Weights = append(list[i].Weights, Weight{s.Name, s.Title, d.Weights[s.Name].String()})
+		}
+		sum, of := span{new(big.Rat), new(big.Rat)}, new(big.Rat)
+		for j := range all {
+			x := &all[j]
+			if x.Dimension != d.Name {
+				continue
+			}
+			list[i].Indicators = append(list[i].Indicators, x.shown())
+			weight := x.Weight.Rat()
+			of.Add(of, weight)
+			sum.worst.Add(sum.worst, new(big.Rat).Mul(weight, x.worst.Rat()))
+			sum.best.Add(sum.best, new(big.Rat).Mul(weight, x.best.Rat()))
+		}
+		list[i].Worst, list[i].Best = rounded(sum.worst.Quo(sum.worst, of)), rounded(sum.best.Quo(sum.best, of))
+	}
+	return list
+}
+
+func (x *scored) shown() Indicator {
+	i := Indicator{
+		Name: x.Name, Title: x.Title, Weight: x.Weight.String(), State: x.state, Type: typeOf(x.ends), Value: told(x.ends),
+		Unit: x.Unit, Inputs: slices.Clone(x.value.inputs),
+	}
+	if x.scored() {
+		i.Worst, i.Best = x.worst.String(), x.best.String()
+	}
+	return i
+}

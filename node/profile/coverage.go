@@ -1,0 +1,54 @@
+package profile
+
+import (
+	"slices"
+)
+
+// coverage counts what was answered and names all that was not. It comes first
+// in every rendering: a score of what little was answered says little.
+func (t *Template) coverage(inputs []Evidence) Coverage {
+	c := Coverage{Of: len(inputs), Agencies: []Share{}, Dimensions: []Share{}, Missing: []Miss{}}
+	answered := map[string]bool{}
+	for i := range inputs {
+		e := &inputs[i]
+		answered[e.Name] = e.Answered()
+		at := slices.IndexFunc(c.Agencies, func(s Share) bool { return s.Name == e.Agency.Name })
+		if at < 0 {
+			at = len(c.Agencies)
+			c.Agencies = append(c.Agencies, Share{Name: e.Agency.Name, Title: e.Agency.Title})
+		}
+		c.Agencies[at].count(answered[e.Name])
+		if answered[e.Name] {
+			c.Answered++
+		} else {
+			c.Missing = append(c.Missing, Miss{Input: e.Name, Title: e.Title, Agency: e.Agency.Name, Outcome: e.Outcome, Reason: e.Reason})
+		}
+	}
+	for i := range t.doc.Dimensions {
+		d := &t.doc.Dimensions[i]
+		s := Share{Name: d.Name, Title: d.Title}
+		for _, name := range t.inputsOf(d) {
+			s.count(answered[name])
+		}
+		c.Dimensions = append(c.Dimensions, s)
+	}
+	return c
+}
+
+func (s *Share) count(answered bool) {
+	s.Of++
+	if answered {
+		s.Answered++
+	}
+}
+
+// inputsOf returns the inputs that a dimension's indicators name, each once.
+func (t *Template) inputsOf(d *dimension) (names []string) {
+	for i := range t.doc.Indicators {
+		if x := &t.doc.Indicators[i]; x.Dimension == d.Name {
+			names = append(names, x.value.inputs...)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}

@@ -1,0 +1,223 @@
+package profile
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/shopspring/decimal"
+
+	"atoll/consensus/consent"
+	"atoll/node/formula"
+)
+
+// today is the variable that holds the civil day of the query.
+const today = "today"
+
+type variables map[string]formula.Kind
+
+func variablesOf(needs []Need) variables {
+	v := variables{today: formula.Date}
+	for _, n := range needs {
+		v[n.Name] = n.kind
+	}
+	return v
+}
+
+// expression is a formula of a template with the inputs that it names, in the
+// order of the template.
+type expression struct {
+	formula *formula.Formula
+	inputs  []string
+}
+
+var (
+	words = regexp.MustCompile(`"[^"]*"|'[^']*'|[A-Za-z_][A-Za-z0-9_]*`)
+
+	// Over a band these are told by its two ends alone.
+	byEnds = regexp.MustCompile(`^\s*[a-z][a-z0-9_]*\s*((<|<=|>|>=)\s*-?[0-9]+(\.[0-9]+)?\s*)?$`)
+
+	// What turns a missing value into a value. A template has no such thing:
+	// what is missing widens the range and is never taken for an answer.
+	outs = []string{"null", "has", "has_value", "orElse", "known"}
+)
+
+// maxBands bounds how often a formula is run: once for each corner.
+const maxBands = 6
+
+func (c *checker) compile(path, source string, want formula.Kind, steady bool) (e expression) {
+	if strings.Contains(source, `\`) {
+		c.bad(path, "a formula of a template has no backslash")
+		return e
+	}
+	bands, named := 0, words.FindAllString(source, -1)
+	for _, n := range c.t.Needs {
+		if slices.Contains(named, n.Name) {
+			e.inputs = append(e.inputs, n.Name)
+			if n.banded() {
+				bands++
+			}
+		}
+	}
+	for _, out := range outs {
+		if slices.Contains(named, out) {
+			c.bad(path, "%s: a template does not decide on what is missing", out)
+			return e
+		}
+	}
+	switch {
+	case len(e.inputs) == 0:
+		c.bad(path, "no input stands in the formula")
+		return e
+	case bands > maxBands:
+		c.bad(path, "%d bands in one formula, the limit is %d", bands, maxBands)
+	case bands > 0 && !steady && !byEnds.MatchString(source):
+		c.bad(path, "a formula over a band is run at the band's ends, which tells only where it rises or falls steadily between them: if it does, say steady: true")
+	}
+	var err error
+	if e.formula, err = formula.Compile(source, c.vars, want); err != nil {
+		c.bad(path, "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
+	return e
+}
+
+// deviation compiles the formula of a check over a and b. The default needs
+// none: it is computed on ranges, exactly.
+func (c *checker) deviation(path string, x *check) (e expression) {
+	if x.Deviation == "" {
+		return e
+	}
+	banded := func(name string) bool { return c.t.Needs[c.t.need(name)].banded() }
+	if !x.Steady && (slices.ContainsFunc(x.a.inputs, banded) || slices.ContainsFunc(x.b.inputs, banded)) {
+		c.bad(path+".deviation", "over a band, leave it out for abs(a - b), or say steady: true if it rises or falls steadily")
+	}
+	named := words.FindAllString(x.Deviation, -1)
+	for _, out := range outs {
+		if slices.Contains(named, out) {
+			c.bad(path+".deviation", "%s: a template does not decide on what is missing", out)
+		}
+	}
+	var err error
+	if e.formula, err = formula.Compile(x.Deviation, variables{"a": formula.Number, "b": formula.Number}, formula.Number); err != nil {
+		c.bad(path+".deviation", "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
+	return e
+}
+
+// banded says whether answers to the need are bands.
+func (n *Need) banded() bool { return n.Disclosure == consent.Band }
+
+// result is what a formula gives over what is known: its value at every corner
+// of the bands, or why there is none.
+type result struct {
+	ends  []any // one value, least and most, or nil where none can be told
+	state string
+}
+
+// run computes an expression at every corner. Inputs that are missing are null
+// and make the result null as far as they decide it.
+func (e *expression) run(w world) result {
+	absent := slices.ContainsFunc(e.inputs, func(name string) bool { return w[name] == nil })
+	state := Undefined
+	if absent {
+		state = Missing
+	}
+	var ends []any
+	for corner := range 1 << bandsOf(e.inputs, w) {
+		v, err := e.formula.Run(w.at(e.inputs, corner))
+		if err != nil || !single(v) {
+			return result{nil, state}
+		}
+		ends = append(ends, v)
+	}
+	if ends = spread(ends); len(ends) == 1 {
+		return result{ends, Known}
+	}
+	return result{ends, Banded}
+}
+
+// single says whether a result is one value that can be shown.
+func single(v any) bool {
+	switch v.(type) {
+	case decimal.Decimal, consent.Day, string, bool:
+		return true
+	}
+	return false
+}
+
+func bandsOf(inputs []string, w world) (n int) {
+	for _, name := range inputs {
+		if len(w[name]) == 2 {
+			n++
+		}
+	}
+	return n
+}
+
+// at picks one end of every band, by the bits of corner.
+func (w world) at(inputs []string, corner int) map[string]any {
+	values := map[string]any{today: w[today][0]}
+	for _, name := range inputs {
+		ends := w[name]
+		switch len(ends) {
+		case 1:
+			values[name] = ends[0]
+		case 2:
+			values[name] = ends[corner&1]
+			corner >>= 1
+		}
+	}
+	return values
+}
+
+// spread reduces the values at the corners to least and most for numbers, and
+// to the one value for others; nil where the corners differ.
+func spread(values []any) []any {
+	low, high := values[0], values[0]
+	for _, v := range values[1:] {
+		x, number := v.(decimal.Decimal)
+		if !number {
+			if !same(v, low) {
+				return nil
+			}
+			continue
+		}
+		if l, ok := low.(decimal.Decimal); ok && x.LessThan(l) {
+			low = x
+		}
+		if h, ok := high.(decimal.Decimal); ok && x.GreaterThan(h) {
+			high = x
+		}
+	}
+	if same(low, high) {
+		return []any{low}
+	}
+	return []any{low, high}
+}
+
+// truth is what a condition gives.
+func (r result) truth() string {
+	if len(r.ends) != 1 {
+		return Unknown
+	}
+	if r.ends[0] == true {
+		return yes
+	}
+	return no
+}
+
+const (
+	yes = "yes"
+	no  = "no"
+)
+
+// numbers returns least and most of a result of kind number; ok is false where
+// there is none.
+func (r result) numbers() (low, high decimal.Decimal, ok bool) {
+	if len(r.ends) == 0 {
+		return low, high, false
+	}
+	low, ok = r.ends[0].(decimal.Decimal)
+	high, also := r.ends[len(r.ends)-1].(decimal.Decimal)
+	return low, high, ok && also
+}

@@ -1,0 +1,110 @@
+package profile
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"atoll/consensus/consent"
+)
+
+// ErrFacts means that facts do not belong to the template: an input that it
+// does not ask for, or one given twice.
+var ErrFacts = errors.New("facts do not fit the template")
+
+// Input is what became of one item. Times are Unix milliseconds, 0 for none.
+type Input struct {
+	Agency  string
+	Item    consent.Item // as asked: disclosure and months are those of the template
+	Outcome consent.Outcome
+	Value   string // as node/catalog writes it; ignored unless answered
+	Unit    string
+	Reason  string
+	Version uint64 // of the dataset
+	Rows    uint64
+	AsOf    uint64
+	Fetched uint64
+	Dropped uint64
+	Entry   uint64 // log index of the release, 0 for none
+}
+
+// Facts is all that a profile is made of, besides its template.
+type Facts struct {
+	Network  string // id, hex
+	Query    string // id
+	Consent  string // id
+	Subject  consent.Subject
+	Pilot    bool // as [consent.ParseSubject] says
+	Bank     string
+	Operator string
+	Purpose  string
+	Product  string
+	At       uint64 // network time, Unix milliseconds
+	Offset   int16  // minutes from UTC
+	Entry    uint64 // log index of query.open
+	Final    bool   // whether query and releases are covered by a final checkpoint
+	Titles   map[string]Title
+	Inputs   []Input // in any order; what the template asks for and is not here was not asked
+}
+
+// title returns the words for a member or purpose, by default its name.
+func (f *Facts) title(name string) Named {
+	t := f.Titles[name]
+	if t.Chinese == "" {
+		t.Chinese = name
+	}
+	if t.English == "" {
+		t.English = name
+	}
+	return Named{name, t}
+}
+
+// match orders the inputs as the template does; nil stands for not asked.
+func (t *Template) match(inputs []Input) ([]*Input, error) {
+	matched := make([]*Input, len(t.Needs))
+	for i := range inputs {
+		in := &inputs[i]
+		n := slices.IndexFunc(t.Needs, func(n Need) bool { return n.Agency == in.Agency && n.Item() == in.Item })
+		switch {
+		case n < 0:
+			return nil, fmt.Errorf("%w: %s, %s.%s by %s over %d months is not asked by %s version %d", ErrFacts, in.Agency,
+				in.Item.Dataset, in.Item.Output, in.Item.Disclosure, in.Item.Months, t.Name, t.Version)
+		case matched[n] != nil:
+			return nil, fmt.Errorf("%w: %s, %s.%s is given twice", ErrFacts, in.Agency, in.Item.Dataset, in.Item.Output)
+		case !in.Outcome.Valid():
+			return nil, fmt.Errorf("%w: %s, %s.%s has no outcome", ErrFacts, in.Agency, in.Item.Dataset, in.Item.Output)
+		}
+		matched[n] = in
+	}
+	return matched, nil
+}
+
+// evidence tells each need with what became of it, and what is known of the
+// values. An answer that does not read as the template expects is invalid.
+func (t *Template) evidence(f *Facts, matched []*Input) ([]Evidence, world) {
+	all, known := make([]Evidence, len(t.Needs)), world{}
+	for i, n := range t.Needs {
+		e := Evidence{
+			Name: n.Name, Title: n.Title, Agency: f.title(n.Agency), Dataset: n.Dataset, Output: n.Output,
+			Disclosure: n.Disclosure.String(), Months: n.Months, Type: n.kind.String(), Outcome: NotAsked,
+		}
+		if in := matched[i]; in != nil {
+			e.Outcome, e.Reason, e.Entry, e.Version = in.Outcome.String(), valid(in.Reason), in.Entry, in.Version
+			e.AsOf, e.Fetched, e.Rows, e.Dropped = instant(in.AsOf), instant(in.Fetched), in.Rows, in.Dropped
+			if in.Outcome == consent.Answered {
+				ends, problem := n.read(in.Value, in.Unit)
+				if problem != "" {
+					e.Outcome, e.Reason = consent.Invalid.String(), problem
+				} else {
+					known[n.Name] = ends
+					e.Value, e.Unit = in.Value, in.Unit
+				}
+			}
+		}
+		all[i] = e
+	}
+	return all, known
+}
+
+func valid(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }

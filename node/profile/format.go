@@ -1,0 +1,143 @@
+package profile
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/shopspring/decimal"
+
+	"atoll/node/formula"
+)
+
+// maxShown is how many characters of one text from outside are shown.
+const maxShown = 200
+
+// clean makes a text safe to show on a terminal or a page: controls, escapes,
+// directions and other characters that cannot be seen are written out, so that
+// no text moves the cursor, hides itself, or turns what stands around it.
+func clean(text string) string {
+	var b strings.Builder
+	n := 0
+	for _, r := range text {
+		if n++; n > maxShown {
+			b.WriteRune('…')
+			break
+		}
+		switch {
+		case unicode.Is(unicode.Zs, r) || r == '\n' || r == '\t':
+			b.WriteRune(' ')
+		case r == utf8.RuneError || !unicode.IsPrint(r):
+			fmt.Fprintf(&b, `\u{%x}`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+// Span writes a range, or one number where both ends are the same.
+func (s *speaker) Span(worst, best string) string {
+	if worst == best {
+		return worst
+	}
+	return worst + s.dash + best
+}
+
+// Earned writes what an indicator gives.
+func (s *speaker) Earned(i Indicator) string {
+	if i.Worst == "" {
+		return s.NotScored
+	}
+	return s.Span(i.Worst, i.Best)
+}
+
+// Amount writes a value of some type with its unit: numbers with thousands
+// apart and at most two decimals (four below 1), a ratio as per cent where the
+// unit is "%".
+func (s *speaker) Amount(kind, value, unit string) string {
+	switch {
+	case value == "":
+		return s.nothing
+	case kind == formula.Bool.String():
+		return s.Code(value)
+	case kind != formula.Number.String():
+		return clean(value)
+	}
+	from, to, band := strings.Cut(value, "..")
+	switch {
+	case !band:
+		return s.figure(value, unit) + s.unit(unit)
+	case from == "":
+		return s.below + s.figure(to, unit) + s.unit(unit)
+	case to == "":
+		return s.least + s.figure(from, unit) + s.unit(unit)
+	}
+	return s.figure(from, unit) + s.dash + s.figure(to, unit) + s.unit(unit)
+}
+
+func (s *speaker) unit(unit string) string {
+	switch unit {
+	case "", "%":
+		return unit
+	}
+	return " " + s.Code(unit)
+}
+
+func (s *speaker) figure(text, unit string) string {
+	d, err := decimal.NewFromString(text)
+	if err != nil {
+		return clean(text)
+	}
+	digits := int32(2)
+	switch {
+	case unit == "%":
+		d, digits = d.Mul(hundred), 1
+	case d.Abs().LessThan(decimal.New(1, 0)):
+		digits = 4
+	}
+	text = thousands(d.Abs().Round(digits).String())
+	if d.Sign() < 0 {
+		text = s.minus + text
+	}
+	return text
+}
+
+// thousands sets commas into a plain decimal that is not negative.
+func thousands(text string) string {
+	whole, fraction, point := strings.Cut(text, ".")
+	for i := len(whole) - 3; i > 0; i -= 3 {
+		whole = whole[:i] + "," + whole[i:]
+	}
+	if point {
+		whole += "." + fraction
+	}
+	return whole
+}
+
+// Clock writes a time in the network's own offset, Day its date alone; both
+// write a dash where there is none.
+func (s *speaker) Clock(p *Profile, instant string) string {
+	return s.local(p, instant, "2006-01-02 15:04")
+}
+
+// Day is the date of a time, see Clock.
+func (s *speaker) Day(p *Profile, instant string) string { return s.local(p, instant, time.DateOnly) }
+
+func (s *speaker) local(p *Profile, instant, layout string) string {
+	at, err := time.Parse(time.RFC3339, instant)
+	if err != nil {
+		return s.nothing
+	}
+	return at.In(p.zone()).Format(layout)
+}
+
+func (p *Profile) zone() *time.Location {
+	sign, m := '+', int(p.Offset)
+	if m < 0 {
+		sign, m = '-', -m
+	}
+	return time.FixedZone(fmt.Sprintf("UTC%c%02d:%02d", sign, m/60, m%60), int(p.Offset)*60)
+}

@@ -1,0 +1,121 @@
+package profile
+
+import (
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"html/template"
+	"io"
+	"strconv"
+	"strings"
+)
+
+//go:embed page.html
+var pageText string
+
+//go:embed page.css
+var pageStyle string
+
+var page = template.Must(template.New("page").Parse(pageText))
+
+// view is what the page is made of.
+type view struct {
+	*speaker
+	P      *Profile
+	Style  template.CSS
+	Policy string
+	JSON   template.JS
+}
+
+// HTML writes the profile as one page that needs nothing else: no script, no
+// font, no picture from elsewhere, and a policy in it by which a browser would
+// load none. It prints on A4. The encoded profile stands in it as data, in the
+// element with the id "profile".
+func (p *Profile) HTML(w io.Writer, language string) error {
+	s, err := speak(language, pageSigns)
+	if err != nil {
+		return err
+	}
+	data, err := p.Encode()
+	if err != nil {
+		return err
+	}
+	digest := sha256.Sum256([]byte(pageStyle))
+	return page.Execute(w, view{
+		speaker: s, P: p, Style: template.CSS(pageStyle),
+		Policy: "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(digest[:]) + "'; base-uri 'none'; form-action 'none'",
+		// Encode escapes <, > and &: nothing in it ends the element.
+		JSON: template.JS(data),
+	})
+}
+
+// Clean makes a text from outside safe to show; html/template escapes it.
+func (view) Clean(text string) string { return clean(text) }
+
+// Judged returns the vetoes in the order a reader needs them.
+func (v view) Judged() (list []Veto) {
+	for _, result := range []string{Hit, Unknown, Passed} {
+		list = append(list, v.P.vetoed(result)...)
+	}
+	return list
+}
+
+// Vetoed counts the vetoes with a result.
+func (v view) Vetoed(result string) int { return len(v.P.vetoed(result)) }
+
+// Place puts points on a bar of a width.
+func (view) Place(points string, width int) string {
+	return coordinate(height(points) * float64(width) / 100)
+}
+
+// Stretch is how wide a range is on a bar, at least a visible mark.
+func (view) Stretch(worst, best string, width int) string {
+	return coordinate(max(3, (height(best)-height(worst))*float64(width)/100))
+}
+
+func (view) Count(n uint64) string {
+	if n == 0 {
+		return "—"
+	}
+	return strconv.FormatUint(n, 10)
+}
+
+// Input returns one input by its name.
+func (v view) Input(name string) *Evidence {
+	for i := range v.P.Inputs {
+		if v.P.Inputs[i].Name == name {
+			return &v.P.Inputs[i]
+		}
+	}
+	return nil
+}
+
+// Weigh marks the weights of the stages that are possible.
+func (v view) Weigh(d Dimension) template.HTML {
+	var b strings.Builder
+	for i, w := range d.Weights {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		text := template.HTMLEscapeString(v.Of(w.Title) + " " + w.Weight)
+		if v.P.possible(w.Stage) {
+			text = `<span class="now">` + text + "</span>"
+		}
+		b.WriteString(text)
+	}
+	return template.HTML(b.String())
+}
+
+// Language is the language that the page is in, Mark its colon.
+func (v view) Language() string { return v.language }
+
+// Mark is the colon of the language.
+func (v view) Mark() string { return v.colon }
+
+// Shown returns the value of an indicator, or the word for its state.
+func (v view) Shown(i Indicator) string {
+	if i.Value == "" {
+		return v.Code(i.State)
+	}
+	return v.Amount(i.Type, i.Value, i.Unit)
+}

@@ -1,0 +1,192 @@
+package profile
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/shopspring/decimal"
+
+	"atoll/consensus/consent"
+)
+
+// MaxTemplate is the size limit of a template in bytes.
+const MaxTemplate = 64 << 10
+
+// Problem is one thing wrong in a template.
+type Problem struct {
+	Line int    // from 1; 0 where no line is at fault
+	What string // which part, and what is wrong
+}
+
+// Problems is the error of [Parse]: all that is wrong, not just the first.
+type Problems []Problem
+
+func (p Problems) Error() string {
+	lines := make([]string, len(p))
+	for i, x := range p {
+		lines[i] = fmt.Sprintf("line %d: %s", x.Line, x.What)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Parse reads a template (YAML; SPEC.md describes it): unknown and doubled
+// keys, anchors, formulas that do not compile and inputs that nothing uses are
+// errors. The error is [Problems].
+func Parse(text []byte) (*Template, error) {
+	file, err := parseYAML(text)
+	if err != nil {
+		return nil, err
+	}
+	d := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
+	t := &Template{digest: sha256.Sum256(text)}
+	if err := d.Decode(&t.doc); err != nil {
+		return nil, Problems{problemOf(err)}
+	}
+	if err := d.Decode(new(any)); err != io.EOF {
+		return nil, Problems{{1, "a file holds one template"}}
+	}
+	c := checker{file: file, t: t}
+	c.check()
+	if len(c.problems) > 0 {
+		return nil, c.problems
+	}
+	t.Name, t.Version, t.Title, t.Author, t.Purpose = t.doc.Name, t.doc.Version, t.doc.Title, t.doc.Author, t.doc.Purpose
+	return t, nil
+}
+
+// parseYAML refuses, before anything is decoded, what makes a small file large.
+func parseYAML(text []byte) (*ast.File, error) {
+	switch {
+	case len(text) > MaxTemplate:
+		return nil, Problems{{0, fmt.Sprintf("%d bytes, the limit is %d", len(text), MaxTemplate)}}
+	case !utf8.Valid(text):
+		return nil, Problems{{0, "not UTF-8"}}
+	}
+	file, err := parser.ParseBytes(text, 0)
+	if err != nil {
+		return nil, Problems{problemOf(err)}
+	}
+	var found aliases
+	for _, doc := range file.Docs {
+		ast.Walk(&found, doc)
+	}
+	if found.line > 0 {
+		return nil, Problems{{found.line, "anchors, aliases and merge keys are not used in templates"}}
+	}
+	return file, nil
+}
+
+type aliases struct{ line int }
+
+func (a *aliases) Visit(n ast.Node) ast.Visitor {
+	switch n.Type() {
+	case ast.AnchorType, ast.AliasType, ast.MergeKeyType:
+		a.line = n.GetToken().Position.Line
+	}
+	return a
+}
+
+// problemOf keeps of an error of the YAML library its line and its words, not
+// the lines of source that it shows around them.
+func problemOf(err error) Problem {
+	var located yaml.Error
+	if errors.As(err, &located) {
+		if at := located.GetToken(); at != nil && at.Position != nil {
+			return Problem{at.Position.Line, located.GetMessage()}
+		}
+		return Problem{0, located.GetMessage()}
+	}
+	return Problem{0, err.Error()}
+}
+
+// UnmarshalYAML reads a plain decimal; 1e3, 0x10 and .inf are none.
+func (n *Number) UnmarshalYAML(node ast.Node) error {
+	d, ok := decimal.Decimal{}, false
+	switch node.Type() {
+	case ast.IntegerType, ast.FloatType:
+		d, ok = parseNumber(node.GetToken().Value)
+	}
+	if !ok {
+		return &yaml.SyntaxError{Message: fmt.Sprintf("a plain decimal of at most %d digits after the point is wanted", maxDigits), Token: node.GetToken()}
+	}
+	n.Decimal = d
+	return nil
+}
+
+// checker collects problems of a template that decodes.
+type checker struct {
+	file     *ast.File
+	t        *Template
+	vars     variables
+	problems Problems
+}
+
+const maxProblems = 50
+
+// bad notes a problem at a YAML path, or at the nearest part above that is
+// there.
+func (c *checker) bad(path, format string, args ...any) {
+	if len(c.problems) < maxProblems {
+		c.problems = append(c.problems, Problem{c.line(path), strings.TrimPrefix(path, "$.") + ": " + fmt.Sprintf(format, args...)})
+	}
+}
+
+func (c *checker) line(path string) int {
+	for path != "$" && path != "" {
+		if p, err := yaml.PathString(path); err == nil {
+			if node, err := p.FilterFile(c.file); err == nil && node != nil {
+				return node.GetToken().Position.Line
+			}
+		}
+		if i := strings.LastIndexAny(path, ".["); i >= 0 {
+			path = path[:i]
+		}
+	}
+	return 1
+}
+
+// name checks that a name is one and stands once in its list.
+func (c *checker) name(path, name string, seen map[string]bool) {
+	switch {
+	case !consent.ValidItem(name):
+		c.bad(path+".name", "a name is up to 64 of a-z, 0-9 and _, from a letter")
+	case seen[name]:
+		c.bad(path+".name", "%s stands twice", name)
+	}
+	seen[name] = true
+}
+
+const (
+	maxTitle = 60  // characters
+	maxWords = 200 // characters of author
+	maxUnit  = 20  // characters
+)
+
+func (c *checker) title(path string, t Title) {
+	for _, text := range []string{t.Chinese, t.English} {
+		if !printable(text, 1, maxTitle) {
+			c.bad(path+".title", "zh and en of 1 to %d printable characters are wanted", maxTitle)
+			return
+		}
+	}
+}
+
+func printable(text string, least, most int) bool {
+	n := utf8.RuneCountInString(text)
+	return n >= least && n <= most && strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
+}
+
+func (c *checker) count(path string, n, least, most int) {
+	if n < least || n > most {
+		c.bad(path, "%d entries, wanted are %d to %d", n, least, most)
+	}
+}

@@ -1,0 +1,221 @@
+package profile
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/shopspring/decimal"
+
+	"atoll/consensus/consent"
+	"atoll/node/formula"
+)
+
+// Template is a bank's scorecard: what is asked of whom, and what is made of
+// the answers. It is read by [Parse] and not changed afterwards; any number of
+// goroutines may use it.
+type Template struct {
+	Name    string
+	Version uint64
+	Title   Title
+	Author  string
+	Purpose string // code of the purpose that it is written for
+	Needs   []Need // in the order of the template
+
+	doc    document
+	digest [32]byte
+}
+
+// Need is one input of a template: an output of an agency, asked in one
+// disclosure over a number of months.
+type Need struct {
+	Name       string
+	Agency     string
+	Dataset    string
+	Output     string
+	Disclosure consent.Disclosure
+	Months     uint32
+	Title      Title
+	Unit       string // that an answer must carry, "" for any
+	Least      *Number
+	Most       *Number // no value lies outside: they close the open end of a band
+
+	kind formula.Kind
+}
+
+// Item returns the need as a consent names it.
+func (n *Need) Item() consent.Item {
+	return consent.Item{Dataset: n.Dataset, Output: n.Output, Disclosure: n.Disclosure, Months: n.Months}
+}
+
+// Number is an exact decimal of a template.
+type Number struct{ decimal.Decimal }
+
+// Digest returns SHA-256 of the template's bytes.
+func (t *Template) Digest() [32]byte { return t.digest }
+
+// Offers returns what a consent must cover for this template to be answered in
+// full: agencies ascending, items as [consent.CompareItems] orders them.
+func (t *Template) Offers() []consent.Offer {
+	var offers []consent.Offer
+	for i := range t.Needs {
+		n := &t.Needs[i]
+		at := slices.IndexFunc(offers, func(o consent.Offer) bool { return o.Agency == n.Agency })
+		if at < 0 {
+			at = len(offers)
+			offers = append(offers, consent.Offer{Agency: n.Agency})
+		}
+		offers[at].Items = append(offers[at].Items, n.Item())
+	}
+	slices.SortFunc(offers, func(a, b consent.Offer) int { return cmp.Compare(a.Agency, b.Agency) })
+	for _, o := range offers {
+		slices.SortFunc(o.Items, consent.CompareItems)
+	}
+	return offers
+}
+
+// document is a template as it is written.
+type document struct {
+	Name       string      `yaml:"name"`
+	Version    uint64      `yaml:"version"`
+	Title      Title       `yaml:"title"`
+	Author     string      `yaml:"author"`
+	Purpose    string      `yaml:"purpose"`
+	Subject    string      `yaml:"subject"` // the input that is the enterprise's name
+	Inputs     []input     `yaml:"inputs"`
+	Stages     []stage     `yaml:"stages"`
+	Dimensions []dimension `yaml:"dimensions"`
+	Indicators []indicator `yaml:"indicators"`
+	Vetoes     []veto      `yaml:"vetoes"`
+	Checks     []check     `yaml:"checks"`
+	Grades     []grade     `yaml:"grades"`
+}
+
+type input struct {
+	Name       string  `yaml:"name"`
+	Agency     string  `yaml:"agency"`
+	Dataset    string  `yaml:"dataset"`
+	Output     string  `yaml:"output"`
+	Disclosure string  `yaml:"disclosure"`
+	Months     uint32  `yaml:"months"`
+	Type       string  `yaml:"type"` // number (the default), text, bool or date
+	Unit       string  `yaml:"unit"`
+	Least      *Number `yaml:"least"`
+	Most       *Number `yaml:"most"`
+	Title      Title   `yaml:"title"`
+}
+
+type stage struct {
+	Name   string `yaml:"name"`
+	Title  Title  `yaml:"title"`
+	When   string `yaml:"when"`
+	Steady bool   `yaml:"steady"`
+
+	when expression
+}
+
+type dimension struct {
+	Name    string            `yaml:"name"`
+	Title   Title             `yaml:"title"`
+	Weights map[string]Number `yaml:"weights"` // by stage
+}
+
+type indicator struct {
+	Name      string  `yaml:"name"`
+	Dimension string  `yaml:"dimension"`
+	Title     Title   `yaml:"title"`
+	Weight    Number  `yaml:"weight"`
+	Value     string  `yaml:"value"`
+	Steady    bool    `yaml:"steady"`
+	Unit      string  `yaml:"unit"`
+	Bins      []bin   `yaml:"bins"`
+	Missing   *points `yaml:"missing"`
+
+	value expression
+}
+
+// bin gives points to values below a cut point, or to the texts that it lists;
+// the last of a list has neither and takes the rest.
+type bin struct {
+	Below  *Number  `yaml:"below"`
+	Is     []string `yaml:"is"`
+	Points Number   `yaml:"points"`
+}
+
+type points struct {
+	Points [2]Number `yaml:"points"`
+}
+
+type veto struct {
+	Name   string `yaml:"name"`
+	Title  Title  `yaml:"title"`
+	When   string `yaml:"when"`
+	Steady bool   `yaml:"steady"`
+
+	when expression
+}
+
+type check struct {
+	Name      string `yaml:"name"`
+	Title     Title  `yaml:"title"`
+	A         string `yaml:"a"`
+	B         string `yaml:"b"`
+	Steady    bool   `yaml:"steady"`
+	Deviation string `yaml:"deviation"` // over a and b; by default abs(a - b)
+	Attention Number `yaml:"attention"`
+	Abnormal  Number `yaml:"abnormal"`
+	Unit      string `yaml:"unit"`           // of a and b
+	Measure   string `yaml:"deviation_unit"` // by default that of a and b, where the deviation is the default
+
+	a, b      expression
+	deviation expression
+}
+
+type grade struct {
+	From  Number `yaml:"from"`
+	Grade string `yaml:"grade"`
+}
+
+// scored says whether the indicator counts.
+func (i *indicator) scored() bool { return i.Weight.Sign() > 0 }
+
+// kind is what the indicator's formula gives.
+func (i *indicator) kind() formula.Kind {
+	switch {
+	case len(i.Bins) == 0:
+		return formula.Any
+	case i.Bins[0].Is != nil:
+		return formula.Text
+	}
+	return formula.Number
+}
+
+// reach returns the least and the most points that an indicator gives.
+func (i *indicator) reach() (worst, best Number) {
+	worst, best = i.Bins[0].Points, i.Bins[0].Points
+	for _, b := range i.Bins[1:] {
+		worst, best = lesser(worst, b.Points), greater(best, b.Points)
+	}
+	return worst, best
+}
+
+// absent returns the points that an indicator without a value may have had.
+func (i *indicator) absent() (worst, best Number) {
+	if i.Missing != nil {
+		return i.Missing.Points[0], i.Missing.Points[1]
+	}
+	return i.reach()
+}
+
+func lesser(a, b Number) Number {
+	if b.LessThan(a.Decimal) {
+		return b
+	}
+	return a
+}
+
+func greater(a, b Number) Number {
+	if b.GreaterThan(a.Decimal) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,285 @@
+package profile
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+
+	"charm.land/lipgloss/v2"
+	"charm.land/lipgloss/v2/table"
+	"github.com/shopspring/decimal"
+)
+
+// width is that of a terminal, in cells; a Chinese character takes two.
+const width = 80
+
+// Text writes the profile for a terminal of 80 columns, in [consent.Chinese]
+// or [consent.English]: first, on one screen, what a person needs; then every
+// figure with its source. It has no colours and no escapes, and none that
+// stand in texts from outside survive.
+func (p *Profile) Text(w io.Writer, language string) error {
+	s, err := speak(language, terminalSigns)
+	if err != nil {
+		return err
+	}
+	t := &screen{speaker: s, p: p}
+	t.head()
+	t.missing()
+	t.vetoes()
+	t.checks()
+	for _, d := range p.Dimensions {
+		t.dimension(d)
+	}
+	t.evidence()
+	t.foot()
+	_, err = io.WriteString(w, t.b.String())
+	return err
+}
+
+type screen struct {
+	*speaker
+	p *Profile
+	b strings.Builder
+}
+
+func (t *screen) line(text string) { t.b.WriteString(strings.TrimRight(text, " ") + "\n") }
+
+func (t *screen) rule() { t.line(strings.Repeat("-", width)) }
+
+// item writes a label and what it says, wrapped beside the label.
+func (t *screen) item(label, text string) {
+	const margin = 14
+	for i, l := range strings.Split(lipgloss.Wrap(text, width-margin, ""), "\n") {
+		if i > 0 {
+			label, l = "", strings.TrimLeft(l, " ")
+		}
+		t.line(label + strings.Repeat(" ", max(1, margin-lipgloss.Width(label))) + l)
+	}
+}
+
+// section opens a part with its heading.
+func (t *screen) section(heading string) {
+	t.line("")
+	t.line("== " + heading)
+}
+
+func (t *screen) table(headers []string, rows [][]string) {
+	x := table.New().Border(lipgloss.ASCIIBorder()).BorderTop(false).BorderBottom(false).BorderLeft(false).BorderRight(false).
+		Headers(headers...).Rows(rows...)
+	if lipgloss.Width(x.String()) > width {
+		x = x.Width(width)
+	}
+	for l := range strings.Lines(x.String()) {
+		t.line(strings.TrimRight(l, "\n"))
+	}
+}
+
+// head is the first screen.
+func (t *screen) head() {
+	p := t.p
+	t.line(t.Heading + t.dot + t.Of(p.Template.Title))
+	name := clean(p.Subject)
+	if p.Name != "" {
+		name = clean(p.Name) + "  " + name
+	}
+	t.line(name)
+	if p.Pilot {
+		t.line("(" + t.Pilot + ")")
+	}
+	t.rule()
+	t.item(t.Score, t.Span(p.Score.Worst, p.Score.Best)+" ("+t.Of100+")   "+t.Grade+" "+t.Grades(p)+"   "+t.bar(p.Score))
+	t.item(t.Stage, t.Stages(p))
+	t.item(t.Coverage, t.covered())
+	t.item(t.Vetoes, t.verdicts())
+	if len(p.Checks) > 0 {
+		t.item(t.Checks, t.compared())
+	}
+	t.reasons()
+	t.gaps()
+	t.rule()
+	t.line(strings.Join([]string{t.Of(p.Bank.Title), t.Operator + " " + clean(p.Operator), t.Of(p.Purpose.Title), clean(p.Product)}, t.dot))
+	t.line(t.Clock(p, p.At) + " " + t.Zone(p) + t.dot + t.LogState + t.colon + t.State(p))
+}
+
+// bar draws the range in a scale of 20 cells.
+func (t *screen) bar(s Score) string {
+	const cells = 20
+	cell := func(text string) int {
+		d, _ := decimal.NewFromString(text)
+		return min(cells-1, int(d.IntPart())*cells/100)
+	}
+	low, high := cell(s.Worst), cell(s.Best)
+	return "[" + strings.Repeat(".", low) + strings.Repeat("#", high-low+1) + strings.Repeat(".", cells-1-high) + "]"
+}
+
+func (t *screen) covered() string {
+	c := t.p.Coverage
+	var parts []string
+	for _, a := range c.Agencies {
+		parts = append(parts, t.Of(a.Title)+" "+t.Ratio(a))
+	}
+	return fmt.Sprintf("%d/%d %s (%s)", c.Answered, c.Of, t.Answered, strings.Join(parts, t.And))
+}
+
+func (t *screen) verdicts() string {
+	var parts []string
+	for _, result := range []string{Hit, Unknown, Passed} {
+		var titles []string
+		for _, v := range t.p.vetoed(result) {
+			titles = append(titles, t.Of(v.Title))
+		}
+		if len(titles) == 0 {
+			continue
+		}
+		one := t.Code(result) + " " + strconv.Itoa(len(titles))
+		if result != Passed {
+			one += t.colon + strings.Join(titles, t.And)
+		}
+		parts = append(parts, one)
+	}
+	if len(parts) == 0 {
+		return t.None
+	}
+	return strings.Join(parts, t.dot)
+}
+
+func (t *screen) compared() string {
+	var parts []string
+	for _, c := range t.p.Checks {
+		parts = append(parts, t.Of(c.Title)+" "+t.Code(c.Result))
+	}
+	return strings.Join(parts, t.dot)
+}
+
+func (t *screen) reasons() {
+	label := t.Reasons
+	for _, r := range t.p.Reasons {
+		t.item(label, aligned("-"+r.Loss)+"  "+t.Of(r.Title)+" "+t.Figure(t.p, r.Indicator))
+		label = ""
+	}
+	if len(t.p.Reasons) == 0 {
+		t.item(label, t.NoReasons)
+	}
+}
+
+const gapsShown = 5
+
+func (t *screen) gaps() {
+	label := t.Gaps
+	for i, g := range t.p.Gaps {
+		if i == gapsShown {
+			t.item(label, fmt.Sprintf(t.MoreGaps, len(t.p.Gaps)-i))
+			break
+		}
+		t.item(label, aligned(g.Cost)+"  "+t.Of(g.Title)+" ("+t.Why(t.p, g)+")")
+		label = ""
+	}
+	if len(t.p.Gaps) == 0 {
+		t.item(label, t.NoGaps)
+	}
+}
+
+// aligned sets a number of points to the right of its column.
+func aligned(points string) string { return fmt.Sprintf("%5s", points) }
+
+func (t *screen) missing() {
+	if len(t.p.Coverage.Missing) == 0 {
+		return
+	}
+	t.section(t.NotObtained)
+	var rows [][]string
+	for _, m := range t.p.Coverage.Missing {
+		rows = append(rows, []string{t.Of(m.Title), t.Of(t.p.evidence([]string{m.Input})[0].Agency.Title), t.Absent(m.Outcome, m.Reason)})
+	}
+	t.table([]string{t.Item, t.Agency, t.Outcome}, rows)
+}
+
+func (t *screen) vetoes() {
+	if len(t.p.Vetoes) == 0 {
+		return
+	}
+	t.section(t.Vetoes)
+	var rows [][]string
+	for _, v := range t.p.Vetoes {
+		rows = append(rows, []string{t.Code(v.Result), t.Of(v.Title), t.Sources(t.p, v.Inputs)})
+	}
+	t.table([]string{t.Result, t.Title, t.Source}, rows)
+}
+
+func (t *screen) checks() {
+	if len(t.p.Checks) == 0 {
+		return
+	}
+	t.section(t.Checks)
+	var rows [][]string
+	for _, c := range t.p.Checks {
+		rows = append(rows, []string{t.Code(c.Result), t.Of(c.Title), t.side(c.A, c.Unit, c.AInputs), t.side(c.B, c.Unit, c.BInputs),
+			t.Amount("number", c.Deviation, c.Measure)})
+	}
+	t.table([]string{t.Result, t.Title, "A", "B", t.Deviation}, rows)
+}
+
+func (t *screen) side(value, unit string, inputs []string) string {
+	return t.Amount("number", value, unit) + " " + t.Agencies(t.p, inputs)
+}
+
+func (t *screen) dimension(d Dimension) {
+	t.section(t.Of(d.Title) + "  " + t.Span(d.Worst, d.Best) + "   " + t.Weights + " " + t.Weighed(t.p, d))
+	var rows [][]string
+	for _, i := range d.Indicators {
+		value := t.Amount(i.Type, i.Value, i.Unit)
+		if i.Value == "" {
+			value = t.Code(i.State)
+		}
+		rows = append(rows, []string{t.Of(i.Title), value, t.Earned(i), i.Weight, t.Agencies(t.p, i.Inputs)})
+	}
+	t.table([]string{t.Indicator, t.Value, t.Points, t.Weight, t.Source}, rows)
+}
+
+// evidence lists what each release said, "no record" among it.
+func (t *screen) evidence() {
+	t.section(t.Evidence)
+	for _, a := range t.p.Coverage.Agencies {
+		var rows [][]string
+		var entry uint64
+		for _, e := range t.p.Inputs {
+			if e.Agency.Name != a.Name || e.Entry == 0 {
+				continue
+			}
+			entry = e.Entry
+			value := t.Amount(e.Type, e.Value, e.Unit)
+			if !e.Answered() {
+				value = t.Code(e.Outcome)
+			}
+			rows = append(rows, []string{t.Of(e.Title), value, t.count(e.Version), t.Day(t.p, e.AsOf), t.local(t.p, e.Fetched, "01-02 15:04"), t.count(e.Rows), t.count(e.Dropped)})
+		}
+		if len(rows) > 0 {
+			t.line("")
+			t.line(t.Of(a.Title) + t.dot + t.Entry + " " + number(entry))
+			t.table([]string{t.Item, t.Value, t.Version, t.AsOf, t.Fetched, t.Rows, t.Dropped}, rows)
+		}
+	}
+}
+
+// count writes a number, or a dash for 0.
+func (t *screen) count(n uint64) string {
+	if n == 0 {
+		return t.nothing
+	}
+	return number(n)
+}
+
+func number(n uint64) string { return strconv.FormatUint(n, 10) }
+
+func (t *screen) foot() {
+	p := t.p
+	t.section(t.Trace)
+	t.item(t.Template, fmt.Sprintf("%s %d%s%s", p.Template.Name, p.Template.Version, t.dot, clean(p.Template.Author)))
+	t.item(t.Digest, "sha256:"+p.Template.Digest)
+	t.item(t.Query, clean(p.Query)+t.dot+t.Entry+" "+number(p.Log.Entry))
+	t.item(t.Consent, clean(p.Consent))
+	t.item(t.Network, clean(p.Network))
+	t.line("")
+	t.line(lipgloss.Wrap(p.Statement.In(t.language), width, ""))
+}

@@ -1,0 +1,164 @@
+package profile
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"atoll/consensus/consent"
+)
+
+// What both renderers say in the same words.
+
+// Stages writes the possible stages.
+func (s *speaker) Stages(p *Profile) string {
+	var titles []string
+	for _, n := range p.Stage.Possible {
+		titles = append(titles, s.Of(n.Title))
+	}
+	all := strings.Join(titles, s.And)
+	if len(titles) > 1 {
+		return s.StageUnsure + " " + all
+	}
+	return all
+}
+
+// Grades writes the range of grades.
+func (s *speaker) Grades(p *Profile) string {
+	return s.Span(clean(p.Score.WorstGrade), clean(p.Score.BestGrade))
+}
+
+// Zone names the network's offset from UTC.
+func (s *speaker) Zone(p *Profile) string { return p.zone().String() }
+
+// State writes the state of the log.
+func (s *speaker) State(p *Profile) string {
+	if p.Log.State == "final" {
+		return s.StateFinal
+	}
+	return s.StateCommitted
+}
+
+// Ratio writes coverage.
+func (s *speaker) Ratio(x Share) string { return strconv.Itoa(x.Answered) + "/" + strconv.Itoa(x.Of) }
+
+// vetoed returns the vetoes with one result.
+func (p *Profile) vetoed(result string) (list []Veto) {
+	for _, v := range p.Vetoes {
+		if v.Result == result {
+			list = append(list, v)
+		}
+	}
+	return list
+}
+
+// evidence returns the inputs that are named, in the order of the template.
+func (p *Profile) evidence(names []string) (list []Evidence) {
+	for _, e := range p.Inputs {
+		if slices.Contains(names, e.Name) {
+			list = append(list, e)
+		}
+	}
+	return list
+}
+
+// Agencies writes the agencies behind a figure, those that gave no value with
+// the reason.
+func (s *speaker) Agencies(p *Profile, names []string) string { return s.behind(p, names, false) }
+
+// Sources is Agencies with the dates of what they answered from.
+func (s *speaker) Sources(p *Profile, names []string) string { return s.behind(p, names, true) }
+
+func (s *speaker) behind(p *Profile, names []string, dated bool) string {
+	var list []string
+	for _, e := range p.evidence(names) {
+		one := s.Of(e.Agency.Title)
+		switch {
+		case !e.Answered():
+			one += " (" + s.Code(e.Outcome) + ")"
+		case dated:
+			one += " " + s.Day(p, e.AsOf)
+		}
+		if !slices.Contains(list, one) {
+			list = append(list, one)
+		}
+	}
+	return strings.Join(list, s.And)
+}
+
+// Titles writes the inputs that are named.
+func (s *speaker) Titles(p *Profile, names []string) string {
+	var list []string
+	for _, e := range p.evidence(names) {
+		list = append(list, s.Of(e.Title))
+	}
+	return strings.Join(list, s.And)
+}
+
+// Answered says whether the input has a value.
+func (e Evidence) Answered() bool { return e.Outcome == consent.Answered.String() }
+
+// figureOf returns the indicator of a reason or gap, or nil.
+func (p *Profile) figureOf(name string) *Indicator {
+	for i := range p.Dimensions {
+		for j := range p.Dimensions[i].Indicators {
+			if x := &p.Dimensions[i].Indicators[j]; x.Name == name {
+				return x
+			}
+		}
+	}
+	return nil
+}
+
+// Figure writes the value of the indicator behind a reason.
+func (s *speaker) Figure(p *Profile, name string) string {
+	x := p.figureOf(name)
+	if x == nil {
+		return ""
+	}
+	return s.Amount(x.Type, x.Value, x.Unit)
+}
+
+// Why says why a gap is there: each input that is open, with its outcome.
+func (s *speaker) Why(p *Profile, g Gap) string {
+	if len(g.Inputs) == 0 {
+		return s.Code(g.State)
+	}
+	var list []string
+	for _, e := range p.evidence(g.Inputs) {
+		code := e.Outcome
+		if e.Answered() {
+			code = Banded
+		}
+		list = append(list, s.Of(e.Agency.Title)+s.colon+s.Code(code))
+	}
+	return strings.Join(slices.Compact(list), s.And)
+}
+
+// Absent says why an input has no value: outcome, and the agency's reason.
+func (s *speaker) Absent(outcome, reason string) string {
+	text := s.Code(outcome)
+	if reason != "" {
+		text += " (" + clean(reason) + ")"
+	}
+	return text
+}
+
+// possible says whether the enterprise may be in a stage.
+func (p *Profile) possible(stage string) bool {
+	return slices.ContainsFunc(p.Stage.Possible, func(n Named) bool { return n.Name == stage })
+}
+
+// Weighed writes the weights of a dimension by stage, those of stages that are
+// possible marked.
+func (s *speaker) Weighed(p *Profile, d Dimension) string {
+	var list []string
+	for _, w := range d.Weights {
+		one := s.Of(w.Title) + " " + w.Weight
+		if p.possible(w.Stage) {
+			one = "[" + one + "]"
+		}
+		list = append(list, one)
+	}
+	return strings.Join(list, " ")
+}

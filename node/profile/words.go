@@ -1,0 +1,139 @@
+package profile
+
+import (
+	"fmt"
+	"strconv"
+
+	"atoll/consensus/consent"
+)
+
+var statement = Title{
+	Chinese: "本画像是贷款决策的辅助材料，不是征信报告；是否授信由银行的工作人员决定。评分是专家规则的结果，不是违约概率；没有取得的数据既不按良好计分，也不按不良计分，只使评分区间变宽。",
+	English: "This profile is an aid to a decision, not a credit report (征信报告); whether to lend is decided by a person at the bank. The score follows an expert's rules and is no probability of default. Data that was not obtained is scored neither as clean nor as bad: it only widens the range of the score.",
+}
+
+var stageTitle = Title{Chinese: "成长阶段未能判定", English: "Stage cannot be told"}
+
+// phrases are the words of the renderers, the same in both languages.
+type phrases struct {
+	Lang, Heading, Score, Of100, Grade, Stage, Coverage, Answered, Vetoes, Checks, Reasons, Gaps, Dimensions, Evidence,
+	Subject, Pilot, Bank, Operator, Purpose, Product, At, Query, Consent, Network, Template, Author, Digest, LogState,
+	Indicator, Value, Points, Weight, Weights, Source, Item, Agency, Dataset, Version, AsOf, Fetched, Entry, Rows, Dropped,
+	Outcome, Reason, Result, Deviation, Limits, ByAgency, ByDimension, NotObtained, Conditions, Disclosure, Months,
+	None, Costs, Widens, NoVetoHit, All, Radar, RadarText, Range, Worst, Best, Summary, Trace, NotScored, Not, And,
+	NoReasons, NoGaps, StageUnsure, Possible, Title, Condition, Company, StateCommitted, StateFinal, MoreGaps string
+}
+
+var chinese = phrases{
+	Lang: "zh-CN", Heading: "企业全息风险画像", Score: "评分", Of100: "满分 100", Grade: "等级", Stage: "阶段", Coverage: "覆盖", Answered: "已应答",
+	Vetoes: "一票否决", Checks: "交叉验证", Reasons: "主要扣分", Gaps: "数据缺口", Dimensions: "各维度指标", Evidence: "数据来源与凭据",
+	Subject: "主体", Pilot: "福建早期试点代码，校验位与现行标准不符，仍有效", Bank: "查询银行", Operator: "经办人", Purpose: "用途", Product: "产品", At: "生成时间",
+	Query: "查询编号", Consent: "授权编号", Network: "网络编号", Template: "评分模板", Author: "模板作者", Digest: "模板摘要", LogState: "日志状态",
+	Indicator: "指标", Value: "取值", Points: "得分", Weight: "权重", Weights: "各阶段权重", Source: "来源", Item: "数据项", Agency: "机构", Dataset: "数据集",
+	Version: "版本", AsOf: "数据时点", Fetched: "读取时间", Entry: "日志条目", Rows: "行数", Dropped: "去重", Outcome: "结果", Reason: "原因",
+	Result: "结论", Deviation: "偏离", Limits: "关注 / 异常", ByAgency: "按机构", ByDimension: "按维度", NotObtained: "未取得", Conditions: "判定过程",
+	Disclosure: "披露方式", Months: "月数", None: "无", Costs: "失分", Widens: "使区间变宽", NoVetoHit: "没有命中", All: "全部取得", Radar: "各维度得分区间",
+	RadarText: "雷达图：内线为最差，外线为最好，阴影为区间；数字见旁边的表。", Range: "区间", Worst: "最差", Best: "最好", Summary: "摘要", Trace: "可追溯信息",
+	NotScored: "不计分", Not: "未", And: "、", NoReasons: "没有确定的失分", NoGaps: "没有缺口，评分是确定值", StageUnsure: "未能判定，可能是", Possible: "可能",
+	Title: "名称", Condition: "条件", Company: "企业", StateCommitted: "已提交，未终局", StateFinal: "终局", MoreGaps: "其余 %d 项见下文",
+}
+
+var english = phrases{
+	Lang: "en", Heading: "Enterprise risk profile", Score: "Score", Of100: "of 100", Grade: "Grade", Stage: "Stage", Coverage: "Coverage", Answered: "answered",
+	Vetoes: "Vetoes", Checks: "Cross-checks", Reasons: "Points lost", Gaps: "Gaps", Dimensions: "Indicators by dimension", Evidence: "Sources and evidence",
+	Subject: "Subject", Pilot: "code of the early Fujian pilot: valid, though its check character is not", Bank: "Bank", Operator: "Operator", Purpose: "Purpose", Product: "Product", At: "Made at",
+	Query: "Query", Consent: "Consent", Network: "Network", Template: "Template", Author: "Author", Digest: "Digest", LogState: "Log state",
+	Indicator: "Indicator", Value: "Value", Points: "Points", Weight: "Weight", Weights: "Weights by stage", Source: "Source", Item: "Input", Agency: "Agency", Dataset: "Dataset",
+	Version: "Version", AsOf: "As of", Fetched: "Fetched", Entry: "Log entry", Rows: "Rows", Dropped: "Repeats", Outcome: "Outcome", Reason: "Reason",
+	Result: "Result", Deviation: "Deviation", Limits: "Attention / abnormal", ByAgency: "By agency", ByDimension: "By dimension", NotObtained: "Not obtained", Conditions: "How it was told",
+	Disclosure: "Disclosure", Months: "Months", None: "none", Costs: "costs", Widens: "widens the range", NoVetoHit: "none hit", All: "all obtained", Radar: "Range of points by dimension",
+	RadarText: "Radar chart: inner line worst, outer line best, shaded between; the numbers stand in the table beside it.", Range: "Range", Worst: "Worst", Best: "Best", Summary: "Summary", Trace: "Traceability",
+	NotScored: "not scored", Not: "not ", And: ", ", NoReasons: "none for certain", NoGaps: "none: the score is exact", StageUnsure: "cannot be told, may be", Possible: "possible",
+	Title: "Name", Condition: "Condition", Company: "Enterprise", StateCommitted: "committed, not yet final", StateFinal: "final", MoreGaps: "%d more below",
+}
+
+// outcomes, results and other codes of a profile, in words. "Checked, no
+// record" must never look like "not asked".
+var codes = map[string]Title{
+	"answered":        {"已应答", "answered"},
+	"no_record":       {"已查，无记录", "checked, no record"},
+	"not_in_dataset":  {"数据集不含此项", "not in the dataset"},
+	"not_consented":   {"未获授权", "not consented"},
+	"refused":         {"机构拒绝", "refused by the agency"},
+	"revoked":         {"授权已撤回", "consent revoked"},
+	"expired":         {"授权已到期", "consent expired"},
+	"unavailable":     {"超时未应答", "no answer in time"},
+	"stale":           {"数据过旧", "data too old"},
+	"disputed":        {"异议处理中", "under objection"},
+	"below_min_group": {"低于最小群体", "below minimum group"},
+	"invalid":         {"数据有误", "invalid data"},
+	NotAsked:          {"未查询", "not asked"},
+	Hit:               {"命中", "HIT"},
+	Passed:            {"通过", "passed"},
+	Unknown:           {"未知", "unknown"},
+	Normal:            {"正常", "normal"},
+	Attention:         {"关注", "attention"},
+	Abnormal:          {"异常", "ABNORMAL"},
+	Known:             {"已知", "known"},
+	Banded:            {"仅知区间", "known as a band"},
+	Missing:           {"缺失", "missing"},
+	Undefined:         {"无法计算", "cannot be computed"},
+	yes:               {"是", "yes"},
+	no:                {"否", "no"},
+	"value":           {"数值", "value"},
+	"band":            {"区间", "band"},
+	"count":           {"数量", "count"},
+	"true":            {"是", "yes"},
+	"false":           {"否", "no"},
+	"CNY":             {"元", "CNY"},
+	"months":          {"个月", "months"},
+	"years":           {"年", "years"},
+	"persons":         {"人", "persons"},
+	"items":           {"项", "items"},
+	"times":           {"次", "times"},
+}
+
+// signs are the marks between words and numbers.
+type signs struct{ dash, least, below, minus, nothing, dot, colon string }
+
+var (
+	pageSigns = signs{"–", "≥ ", "< ", "−", "—", " · ", ""}
+
+	// Terminals disagree on the width of signs outside ASCII.
+	terminalSigns = signs{"~", ">= ", "< ", "-", "-", " | ", ""}
+)
+
+// speaker says things in one language.
+type speaker struct {
+	phrases
+	signs
+	language string
+}
+
+func speak(language string, with signs) (*speaker, error) {
+	switch language {
+	case consent.Chinese:
+		with.colon = "："
+		return &speaker{chinese, with, language}, nil
+	case consent.English:
+		s := &speaker{english, with, language}
+		if with == terminalSigns { // its columns are narrow
+			s.dash, s.Version, s.Deviation = " to ", "Ver.", "Apart"
+		}
+		s.colon = ": "
+		return s, nil
+	}
+	return nil, fmt.Errorf("a profile speaks %s and %s, not %s", consent.Chinese, consent.English, strconv.Quote(language))
+}
+
+// Of returns a title, made safe to show.
+func (s *speaker) Of(t Title) string { return clean(t.In(s.language)) }
+
+// Code returns the words for a code of a profile; a code without words is
+// shown as it is.
+func (s *speaker) Code(code string) string {
+	if t, ok := codes[code]; ok {
+		return t.In(s.language)
+	}
+	return clean(code)
+}
