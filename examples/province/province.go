@@ -1,0 +1,233 @@
+// Package province is a network that anyone can start: nine members of a
+// made-up province, what six of its agencies offer, what they hold about 50
+// made-up enterprises, and a bank's template for technology firms. All of it
+// is text beside this file and travels inside the program.
+//
+// Use [Load] to found the network, [Catalog] and [Template] to answer and to
+// assemble profiles, [Tables] and [WriteCSV] to give each agency its database,
+// and [Enterprises] or the named subjects ([Jiaoxin] and others) for somebody
+// to ask about. The data is as old as the day it is asked for: monthly returns
+// end with the month before, so that a story told next year is the same story.
+//
+// Nothing here is real. Region 99 of the social credit codes does not exist;
+// the codes pass their checks and belong to nobody.
+package province
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"fmt"
+	"slices"
+
+	"atoll/consensus/consent"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+//go:embed members.yaml template.yaml catalogs data
+var files embed.FS
+
+// Network is what founds a network, but for the keys.
+type Network struct {
+	Name      string            // for people
+	Origin    string            // C2SP origin of the log
+	Offset    int16             // minutes from UTC, for days
+	Voters    []string          // member names, ascending, as all lists here
+	Cosigners []string          // member names
+	Faults    uint8             // dishonest cosigners to withstand
+	Quorum    uint8             // cosignatures that make a checkpoint final
+	Approvals uint8             // members that must agree to a change
+	Purposes  []consent.Purpose // ascending by code
+	Members   []Member          // ascending by name
+}
+
+// Member is one organisation. Roles are those of the ledger: agency, auditor,
+// bank, registrar.
+type Member struct {
+	Name    string
+	Chinese string
+	English string
+	Roles   []string // ascending
+}
+
+// Load returns the network of the province.
+func Load() (*Network, error) {
+	text, err := files.ReadFile("members.yaml")
+	if err != nil {
+		return nil, err
+	}
+	return Parse(text)
+}
+
+// Catalog returns the text of an agency's catalog, or nil where there is none.
+func Catalog(agency string) []byte { return file("catalogs/" + agency + ".yaml") }
+
+// Template returns the text of the bank's template.
+func Template() []byte { return file("template.yaml") }
+
+// file returns an embedded file, or nil. The only way to fail is not to exist.
+func file(path string) []byte {
+	text, err := files.ReadFile(path)
+	if err != nil {
+		return nil
+	}
+	return text
+}
+
+// MaxText is the size limit of a members file in bytes.
+const MaxText = 64 << 10
+
+// titled is a title as YAML has it.
+type titled struct {
+	Chinese string `yaml:"zh"`
+	English string `yaml:"en"`
+}
+
+// membersFile is the form of members.yaml.
+type membersFile struct {
+	Name      string   `yaml:"name"`
+	Origin    string   `yaml:"origin"`
+	Offset    int16    `yaml:"offset"`
+	Voters    []string `yaml:"voters"`
+	Cosigners []string `yaml:"cosigners"`
+	Faults    uint8    `yaml:"faults"`
+	Quorum    uint8    `yaml:"quorum"`
+	Approvals uint8    `yaml:"approvals"`
+	Purposes  []struct {
+		Name        string `yaml:"name"`
+		Title       titled `yaml:"title"`
+		DPV         string `yaml:"dpv"`
+		MaxDays     uint32 `yaml:"max_days"`
+		MaxUses     uint32 `yaml:"max_uses"`
+		MaxDataLife uint32 `yaml:"max_data_life"`
+	} `yaml:"purposes"`
+	Members []struct {
+		Name  string   `yaml:"name"`
+		Title titled   `yaml:"title"`
+		Roles []string `yaml:"roles"`
+	} `yaml:"members"`
+}
+
+// Parse reads a members file strictly: one document, no key that it does not
+// know, names and lists in order. An error says the line where the text itself
+// is at fault. Whether voters, quorum and origin can found a network, the
+// ledger decides when it checks the genesis.
+func Parse(text []byte) (*Network, error) {
+	if len(text) > MaxText {
+		return nil, fmt.Errorf("members file of %d bytes, the limit is %d", len(text), MaxText)
+	}
+	if err := plainYAML(text); err != nil {
+		return nil, fmt.Errorf("members file: %w", err)
+	}
+	var f membersFile
+	d := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
+	if err := d.Decode(&f); err != nil {
+		return nil, errors.New("members file: " + yaml.FormatError(err, false, false))
+	}
+	n := &Network{
+		Name: f.Name, Origin: f.Origin, Offset: f.Offset, Voters: f.Voters, Cosigners: f.Cosigners,
+		Faults: f.Faults, Quorum: f.Quorum, Approvals: f.Approvals,
+	}
+	for _, p := range f.Purposes {
+		n.Purposes = append(n.Purposes, consent.Purpose{
+			Code: p.Name, Chinese: p.Title.Chinese, English: p.Title.English, DPV: p.DPV,
+			MaxDays: p.MaxDays, MaxUses: p.MaxUses, MaxDataLife: p.MaxDataLife,
+		})
+	}
+	for _, m := range f.Members {
+		n.Members = append(n.Members, Member{Name: m.Name, Chinese: m.Title.Chinese, English: m.Title.English, Roles: m.Roles})
+	}
+	return n, n.check()
+}
+
+// plainYAML refuses what a members file has no need of: a second document;
+// anchors, by which a short file becomes a long one; and tags, on which the
+// decoder panics where nothing follows them.
+func plainYAML(text []byte) error {
+	parsed, err := parser.ParseBytes(text, 0)
+	if err != nil {
+		return errors.New(yaml.FormatError(err, false, false))
+	}
+	if len(parsed.Docs) != 1 || parsed.Docs[0].Body == nil {
+		return errors.New("one YAML document is wanted")
+	}
+	var found special
+	ast.Walk(&found, parsed.Docs[0].Body)
+	if found > 0 {
+		return fmt.Errorf("line %d: anchors, aliases and tags have no place here", found)
+	}
+	return nil
+}
+
+// special is the last line at which a walk has met one of these, or 0.
+type special int
+
+func (s *special) Visit(n ast.Node) ast.Visitor {
+	switch n.Type() {
+	case ast.AnchorType, ast.AliasType, ast.MergeKeyType, ast.TagType:
+		*s = special(n.GetToken().Position.Line)
+	}
+	return s
+}
+
+var roles = []string{"agency", "auditor", "bank", "registrar"}
+
+func (n *Network) check() error {
+	if !consent.ValidText(n.Name) || !consent.ValidText(n.Origin) {
+		return errors.New("members file: name or origin is missing or is not short text")
+	}
+	var names, codes []string
+	for _, m := range n.Members {
+		if !consent.ValidMember(m.Name) || !consent.ValidText(m.Chinese) || !consent.ValidText(m.English) {
+			return fmt.Errorf("members file: member %q: name or title", m.Name)
+		}
+		if !within(m.Roles, roles) {
+			return fmt.Errorf("members file: member %s: roles are some of %v, ascending", m.Name, roles)
+		}
+		names = append(names, m.Name)
+	}
+	for i := range n.Purposes {
+		if err := n.Purposes[i].Check(); err != nil {
+			return fmt.Errorf("members file: %w", err)
+		}
+		codes = append(codes, n.Purposes[i].Code)
+	}
+	switch {
+	case !ascending(names):
+		return errors.New("members file: members are not ascending by name")
+	case !ascending(codes):
+		return errors.New("members file: purposes are not ascending by name")
+	case !within(n.Voters, names):
+		return errors.New("members file: voters are members, ascending")
+	case !within(n.Cosigners, names):
+		return errors.New("members file: cosigners are members, ascending")
+	}
+	return nil
+}
+
+// ascending says whether there is a list, and each entry is above the last.
+func ascending(list []string) bool {
+	for i := 1; i < len(list); i++ {
+		if list[i-1] >= list[i] {
+			return false
+		}
+	}
+	return len(list) > 0
+}
+
+// within says whether a list is ascending and holds nothing but of these.
+func within(list, of []string) bool {
+	return ascending(list) && !slices.ContainsFunc(list, func(s string) bool { return !slices.Contains(of, s) })
+}
+
+// Member returns a member, or nil.
+func (n *Network) Member(name string) *Member {
+	i := slices.IndexFunc(n.Members, func(m Member) bool { return m.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &n.Members[i]
+}

@@ -1,0 +1,254 @@
+package province
+
+import (
+	"encoding/csv"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"atoll/consensus/consent"
+	"atoll/crypto/tlog"
+)
+
+// day is a day of the calendar as the network counts them.
+func day(t testing.TB, text string) consent.Day {
+	t.Helper()
+	d, err := time.Parse(dateForm, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return consent.Day(d.Unix() / 86_400)
+}
+
+func load(t testing.TB) *Network {
+	t.Helper()
+	n, err := Load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestLoad(t *testing.T) {
+	n := load(t)
+	if len(n.Members) != 9 || len(n.Voters) != 3 || len(n.Purposes) != 3 || n.Offset != 480 {
+		t.Errorf("%d members, %d voters, %d purposes, offset %d", len(n.Members), len(n.Voters), len(n.Purposes), n.Offset)
+	}
+	if !tlog.Safe(len(n.Cosigners), int(n.Faults), int(n.Quorum)) {
+		t.Errorf("quorum %d of %d does not withstand %d", n.Quorum, len(n.Cosigners), n.Faults)
+	}
+	if int(n.Approvals) > len(n.Members) || int(n.Approvals) <= len(n.Members)/2 {
+		t.Errorf("%d approvals of %d members", n.Approvals, len(n.Members))
+	}
+	for _, role := range roles {
+		if !slices.ContainsFunc(n.Members, func(m Member) bool { return slices.Contains(m.Roles, role) }) {
+			t.Errorf("nobody is %s", role)
+		}
+	}
+	if n.Member("tax") == nil || n.Member("nobody") != nil {
+		t.Error("Member finds what is not there, or not what is")
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	good := string(file("members.yaml"))
+	if _, err := Parse([]byte(good)); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct{ from, to, want string }{
+		"unknown key":         {"offset:", "offzet:", "offzet"},
+		"not a number":        {"quorum: 4", "quorum: four", "[10:"},
+		"duplicate key":       {"quorum: 4", "quorum: 4\nquorum: 4", "quorum"},
+		"second document":     {"quorum: 4", "quorum: 4\n---\na: 1", "document"},
+		"tag":                 {"quorum: 4", "quorum: !x 4", "line 10"},
+		"anchor":              {"quorum: 4", "quorum: &x 4", "line 10"},
+		"alias":               {"faults: 1", "faults: &x 1\nb: *x", "line 9"},
+		"empty":               {"name: 演示省", "---\n---\nname: 演示省", "one YAML document"},
+		"no name":             {"name: 演示省 Demo Province", "name: ''", "name"},
+		"unknown role":        {"roles: [auditor]", "roles: [king]", "auditor"},
+		"no role":             {"roles: [auditor]", "roles: []", "auditor"},
+		"roles twice":         {"roles: [auditor]", "roles: [auditor, auditor]", "auditor"},
+		"voter is no member":  {"voters: [court,", "voters: [count,", "voters"},
+		"voters not in order": {"voters: [court, market", "voters: [market, court", "voters"},
+		"cosigner unknown":    {"social, tax]", "social, taxes]", "cosigners"},
+		"members not sorted":  {"name: bank-b", "name: zbank", "ascending"},
+		"bad member name":     {"name: bank-b", "name: Bank_B", "Bank_B"},
+		"purpose without use": {"max_uses: 24", "max_uses: 0", "in_loan"},
+		"purposes not sorted": {"- name: in_loan", "- name: zin_loan", "ascending"},
+		"line break in title": {"zh: 甲银行", `zh: "甲\n银行"`, "bank-a"},
+		"too long":            {"quorum: 4", "quorum: 4 #" + strings.Repeat("x", MaxText), "limit"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := strings.Replace(good, c.from, c.to, 1)
+			if text == good {
+				t.Fatal("the case changes nothing")
+			}
+			_, err := Parse([]byte(text))
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want one with %q", err, c.want)
+			}
+		})
+	}
+}
+
+// FuzzParse: whatever is accepted can found purposes and members.
+func FuzzParse(f *testing.F) {
+	f.Add(file("members.yaml"))
+	f.Add([]byte("name: a\norigin: b\n"))
+	f.Add([]byte("voters: !a\n"))
+	f.Add([]byte("purposes: [{name: x, title: {zh: y}}]\nmembers: [{name: aa}]\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		n, err := Parse(text)
+		if err != nil {
+			return
+		}
+		if len(n.Members) == 0 || len(n.Purposes) == 0 || len(n.Voters) == 0 {
+			t.Error("accepted without members, purposes or voters")
+		}
+		for i := range n.Purposes {
+			if err := n.Purposes[i].Check(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+func TestSettle(t *testing.T) {
+	for _, c := range []struct{ cell, today, want string }{
+		{"m-0-01", "2026-07-01", "2026-06-01"},
+		{"m-0-01", "2026-07-31", "2026-06-01"},
+		{"m-0-28", "2026-03-31", "2026-02-28"},
+		{"m-1-15", "2026-01-05", "2025-11-15"},
+		{"m-23-01", "2026-07-10", "2024-07-01"},
+		{"m-264-03", "2026-07-10", "2004-06-03"},
+		{"y-0-04-25", "2026-04-30", "2025-04-25"},
+		{"y-0-04-25", "2026-05-01", "2026-04-25"},
+		{"y-1-06-20", "2026-01-15", "2024-06-20"},
+		{"y-0-12-01", "2026-01-15", "2025-12-01"},
+		{"", "2026-01-15", ""},
+		{"m-1", "2026-01-15", "m-1"},
+		{"演01执5699号", "2026-01-15", "演01执5699号"},
+	} {
+		if got := settle(c.cell, day(t, c.today)); got != c.want {
+			t.Errorf("%q on %s is %q, want %q", c.cell, c.today, got, c.want)
+		}
+	}
+}
+
+// TestTables: on any day, every agency has tables, all dates are past, and
+// nothing relative is left.
+func TestTables(t *testing.T) {
+	n := load(t)
+	first := day(t, "2026-01-01")
+	agencies := 0
+	for _, m := range n.Members {
+		if !slices.Contains(m.Roles, "agency") {
+			if tables, err := Tables(m.Name, first); err != nil || len(tables) > 0 {
+				t.Errorf("%s has %d tables (%v)", m.Name, len(tables), err)
+			}
+			continue
+		}
+		agencies++
+		for today := first; today < first+760; today += 19 {
+			tables, err := Tables(m.Name, today)
+			if err != nil || len(tables) == 0 {
+				t.Fatalf("%s: %d tables: %v", m.Name, len(tables), err)
+			}
+			for _, table := range tables {
+				past(t, table, today)
+			}
+		}
+	}
+	if agencies != 6 {
+		t.Errorf("%d agencies", agencies)
+	}
+}
+
+func past(t *testing.T, table Table, today consent.Day) {
+	t.Helper()
+	if len(table.Rows) == 0 || table.Columns[0] != "uscc" {
+		t.Fatalf("%s: %d rows, first column %s", table.Name, len(table.Rows), table.Columns[0])
+	}
+	now := time.Unix(int64(today)*86_400, 0).UTC().Format(dateForm)
+	for _, row := range table.Rows {
+		for i, cell := range row {
+			if strings.HasPrefix(cell, "m-") || strings.HasPrefix(cell, "y-") {
+				t.Fatalf("%s.%s: a date is still relative", table.Name, table.Columns[i])
+			}
+			if len(cell) == len(dateForm) && cell[4] == '-' && cell >= now {
+				t.Fatalf("%s.%s: a date to come", table.Name, table.Columns[i])
+			}
+		}
+	}
+}
+
+func TestWriteCSV(t *testing.T) {
+	tables, err := Tables("tax", day(t, "2026-07-15"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "tax")
+	for range 2 { // the second time over the first
+		if err := WriteCSV(dir, tables); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, table := range tables {
+		f, err := os.Open(filepath.Join(dir, table.Name+".csv"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows, err := csv.NewReader(f).ReadAll()
+		f.Close()
+		if err != nil || len(rows) != len(table.Rows)+1 || !slices.Equal(rows[0], table.Columns) || !slices.Equal(rows[1], table.Rows[0]) {
+			t.Errorf("%s comes back otherwise (%v)", table.Name, err)
+		}
+	}
+}
+
+func TestEnterprises(t *testing.T) {
+	list, err := Enterprises()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(list) < 48 {
+		t.Errorf("%d enterprises", len(list))
+	}
+	kinds, titles := map[Kind]int{}, map[string]bool{}
+	for i, e := range list {
+		if _, pilot, err := consent.ParseSubject(string(e.Subject)); err != nil || pilot {
+			t.Errorf("%s: %v", e.Subject, err)
+		}
+		if !strings.HasPrefix(string(e.Subject), "uscc:9199") {
+			t.Errorf("%s: region 99 alone is nobody's", e.Subject)
+		}
+		if i > 0 && list[i-1].Subject >= e.Subject {
+			t.Errorf("%s is not above the one before", e.Subject)
+		}
+		if titles[e.Chinese] || titles[e.English] || !consent.ValidText(e.Chinese) || !consent.ValidText(e.English) {
+			t.Errorf("%s: titles", e.Subject)
+		}
+		titles[e.Chinese], titles[e.English] = true, true
+		kinds[e.Kind]++
+	}
+	for _, k := range []Kind{Startup, Growing, Stable, Troubled, Shell, Partial, Repeated, Outdated} {
+		if kinds[k] == 0 {
+			t.Errorf("no enterprise is %s", k)
+		}
+	}
+	for subject, want := range map[consent.Subject]struct {
+		chinese string
+		kind    Kind
+	}{
+		Jiaoxin: {"礁芯", Startup}, Jiaolian: {"礁联", Growing}, Laojiao: {"老礁", Stable}, Chenjiao: {"沉礁", Troubled},
+		Fubiao: {"浮标", Shell}, Yuanshan: {"远珊", Partial}, Dielang: {"叠浪", Repeated}, Jiuchao: {"旧潮", Outdated},
+	} {
+		i := slices.IndexFunc(list, func(e Enterprise) bool { return e.Subject == subject })
+		if i < 0 || !strings.Contains(list[i].Chinese, want.chinese) || list[i].Kind != want.kind {
+			t.Errorf("%s is not %s", subject, want.chinese)
+		}
+	}
+}

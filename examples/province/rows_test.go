@@ -1,0 +1,178 @@
+package province
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+const months = 24 // of monthly rows
+
+// add adds a row of a firm to a table, unless its agency does not know it.
+func (g *generator) add(table string, f *firm, cells ...any) {
+	agency, _, _ := strings.Cut(table, "/")
+	if strings.Contains(f.unknown, agency) {
+		return
+	}
+	row := []string{f.code}
+	for _, c := range cells {
+		row = append(row, fmt.Sprint(c))
+	}
+	g.tables[table].Rows = append(g.tables[table].Rows, row)
+}
+
+// write writes what every agency has on a firm.
+func (g *generator) write(f *firm) {
+	g.add("enterprises", f, f.chinese, f.english, f.kind)
+	g.market(f)
+	for ago := min(months, f.age) - 1; ago >= 0; ago-- {
+		g.month(f, ago)
+	}
+	for ago := range 3 {
+		if f.age >= 14+12*ago {
+			g.year(f, ago)
+		}
+	}
+	if f.arrears > 0 {
+		g.add("tax/arrears", f, month(g.in(5, 11), 15), yuan(f.arrears*100), "")
+		g.add("tax/arrears", f, month(g.in(20, 30), 15), yuan(g.in(1, 9)*100_000), month(g.in(12, 18), 20))
+	}
+	g.court(f)
+	g.property(f)
+}
+
+// month is a relative date, see [settle].
+func month(ago, day int) string { return fmt.Sprintf("m-%d-%02d", ago, day) }
+
+// yuan writes a sum given in fen.
+func yuan(fen int) string { return fmt.Sprintf("%d.%02d", fen/100, fen%100) }
+
+// trend is what a number of two years ago has become at a yearly rate, give or
+// take a twentieth.
+func (g *generator) trend(base, rate, ago int) int {
+	return base * (12_000 + rate*(months-1-ago)) / 12_000 * g.in(950, 1050) / 1000
+}
+
+func (g *generator) market(f *firm) {
+	g.add("market/basicinfo", f, f.chinese, month(f.age, g.in(1, 28)), f.capital, f.industry, "存续")
+	if f.kind == Stable && g.IntN(2) == 0 {
+		g.add("market/abnormal", f, "未按时公示年报", month(g.in(50, 90), 8), month(g.in(40, 49), 20))
+	}
+	for range f.abnormal {
+		g.add("market/abnormal", f, "通过登记的住所无法联系", month(g.in(2, 9), 11), "")
+	}
+}
+
+// heads is how many persons are insured so many months ago: without noise,
+// people do not come and go by the twentieth.
+func (f *firm) heads(ago int) int {
+	return max(1, f.staff*(12_000+f.staffRate*(months-1-ago))/12_000)
+}
+
+// month writes the rows of one month.
+func (g *generator) month(f *firm, ago int) {
+	sales := g.trend(f.sales, f.salesRate, ago)*100 + g.IntN(100)
+	if ago < f.idle {
+		sales = 0
+	}
+	g.vat(f, ago, sales)
+	if persons := f.heads(ago); ago >= f.stopped {
+		due := persons * g.in(190_000, 205_000)
+		paid := due
+		if ago < f.unpaid {
+			paid = 0
+		}
+		g.add("social/insured", f, month(ago, 1), persons, yuan(due), yuan(paid))
+	}
+	kwh := g.trend(f.kwh, f.kwhRate, ago)
+	overdue := 0
+	if ago < f.overdue {
+		overdue = kwh * g.in(60, 75)
+	}
+	g.add("power/usage", f, month(ago, 1), kwh, yuan(overdue))
+}
+
+// vat writes a month's return; for the firm of the bad join, many times over
+// under items that have nothing to do with it.
+func (g *generator) vat(f *firm, ago, sales int) {
+	items := []string{"现代服务", "销售货物", "研发和技术服务", "信息技术服务", "房屋租赁", "印花", "地方教育附加", "土地使用"}
+	rate := 13
+	if strings.HasPrefix(f.industry, "6") || strings.HasPrefix(f.industry, "7") {
+		rate = 6
+	}
+	times := 1
+	if f.repeats {
+		times = g.in(7, 25)
+	}
+	for i := range times {
+		g.add("tax/vat_returns", f, month(ago, 1), "增值税", items[i%len(items)], yuan(sales), yuan(sales*rate/100*30/100))
+	}
+	if ago < f.unpaid { // a late fee stands in the tables as if it were a tax
+		g.add("tax/vat_returns", f, month(ago, 1), "滞纳金", "增值税滞纳金", "", yuan(g.in(500, 9000)*10))
+	}
+}
+
+// year writes what comes once a year.
+func (g *generator) year(f *firm, ago int) {
+	employees := f.heads(min(months-1, 12*ago+6))
+	if f.reported > 0 {
+		employees = f.reported
+	}
+	g.add("market/annual_reports", f, fmt.Sprintf("y-%d-06-20", ago), employees+g.in(-employees/20, employees/20))
+	if f.rd > 0 {
+		amount := f.rd
+		for range ago {
+			amount = amount * 1000 / (1000 + f.rdRate)
+		}
+		g.add("tax/rd_deductions", f, fmt.Sprintf("y-%d-05-25", ago), yuan(amount*100))
+	}
+	if grades := strings.Fields(f.grades); ago < len(grades) {
+		g.add("tax/credit_grades", f, fmt.Sprintf("y-%d-04-25", ago), grades[ago])
+	}
+}
+
+func (g *generator) number(word string) string { return word + strconv.Itoa(g.in(1000, 9999)) + "号" }
+
+func (g *generator) court(f *firm) {
+	for range f.sued {
+		g.add("court/cases", f, g.number("演01民初"), month(g.in(1, 11), g.in(1, 28)), "defendant", yuan(g.in(8, 240)*1_000_000), "open")
+	}
+	for range f.suing {
+		g.add("court/cases", f, g.number("演02民初"), month(g.in(14, min(f.age, 60)), g.in(1, 28)), "plaintiff", yuan(g.in(5, 90)*1_000_000), "closed")
+	}
+	for range f.executed {
+		g.add("court/executed", f, g.number("演01执"), month(g.in(1, 9), g.in(1, 28)), yuan(g.in(10, 300)*1_000_000), "open")
+	}
+	for range f.dishonest {
+		g.add("court/dishonest", f, g.number("演01执"), month(g.in(0, 5), g.in(1, 28)), "listed")
+	}
+}
+
+// property writes patents, trademarks and software. A young firm's founders
+// bring patents that are older than the firm.
+func (g *generator) property(f *firm) {
+	patent := func(kind, status string, applied int, granted string) {
+		g.add("ip/patents", f, "DP"+strconv.Itoa(g.in(100_000, 999_999)), kind, status, month(applied, g.in(1, 28)), granted)
+	}
+	for range f.inventions {
+		ago := g.in(20, 70)
+		patent("invention", "valid", ago, month(ago-g.in(12, 19), 12))
+	}
+	for range f.pending {
+		patent("invention", "pending", g.in(0, 18), "")
+	}
+	for range f.utilities {
+		ago := g.in(12, 90)
+		patent("utility", "valid", ago, month(ago-g.in(6, 10), 18))
+	}
+	for range f.lapsed {
+		ago := g.in(80, 110)
+		patent("utility", "lapsed", ago, month(ago-9, 18))
+	}
+	for range f.software {
+		g.add("ip/software", f, "DS"+strconv.Itoa(g.in(100_000, 999_999)), month(g.in(0, min(f.age, 40)), g.in(1, 28)))
+	}
+	for range f.marks {
+		g.add("ip/trademarks", f, "DT"+strconv.Itoa(g.in(100_000, 999_999)), "valid", month(g.in(0, min(f.age, 100)), g.in(1, 28)))
+	}
+}

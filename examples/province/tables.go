@@ -1,0 +1,135 @@
+package province
+
+import (
+	"bytes"
+	"encoding/csv"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"atoll/consensus/consent"
+)
+
+// Table is one table of an agency's database. The key column is always "uscc",
+// the bare code of 18 characters; dates are like 2026-06-30, numbers plain
+// decimal text, and an empty cell is no value.
+type Table struct {
+	Name    string
+	Columns []string
+	Rows    [][]string // each as long as Columns
+}
+
+// Tables returns an agency's database as it stands on a day of the network, by
+// ascending table name: nothing for a member that is no agency.
+func Tables(agency string, today consent.Day) ([]Table, error) {
+	names, err := fs.Glob(files, "data/"+agency+"/*.csv")
+	if err != nil {
+		return nil, err
+	}
+	var tables []Table
+	for _, name := range names {
+		t, err := readTable(name)
+		if err != nil {
+			return nil, err
+		}
+		t.settle(today)
+		tables = append(tables, t)
+	}
+	return tables, nil
+}
+
+// WriteCSV writes tables as a folder of NAME.csv, as a source of kind csv reads
+// it. The folder is made where there is none; files of these names are
+// overwritten.
+func WriteCSV(dir string, tables []Table) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	for _, t := range tables {
+		text, err := t.csv()
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, t.Name+".csv"), text, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t Table) csv() ([]byte, error) {
+	var text bytes.Buffer
+	w := csv.NewWriter(&text)
+	if err := w.Write(t.Columns); err != nil {
+		return nil, err
+	}
+	if err := w.WriteAll(t.Rows); err != nil {
+		return nil, err
+	}
+	return text.Bytes(), nil
+}
+
+// readTable reads an embedded table, its dates still relative.
+func readTable(name string) (Table, error) {
+	text, err := files.ReadFile(name)
+	if err != nil {
+		return Table{}, err
+	}
+	rows, err := csv.NewReader(bytes.NewReader(text)).ReadAll() // insists on rows of one length
+	if err != nil {
+		return Table{}, fmt.Errorf("%s: %w", name, err)
+	}
+	if len(rows) == 0 {
+		return Table{}, fmt.Errorf("%s: no header", name)
+	}
+	return Table{Name: strings.TrimSuffix(path.Base(name), ".csv"), Columns: rows[0], Rows: rows[1:]}, nil
+}
+
+// settle turns relative dates into those that are right today.
+func (t Table) settle(today consent.Day) {
+	for _, row := range t.Rows {
+		for i, cell := range row {
+			row[i] = settle(cell, today)
+		}
+	}
+}
+
+// A relative date stands in the committed data where its agency would have a
+// date. Month 0 is the newest that is over.
+//
+//	m-3-15     day 15 of the month three months before month 0
+//	y-1-04-30  a year before the newest 30 April that month 0 does not precede
+var relative = regexp.MustCompile(`^(?:m-(\d{1,3})|y-(\d{1,2})-(\d\d))-(\d\d)$`)
+
+const dateForm = "2006-01-02"
+
+// settle returns a relative date as it is today, and any other text unchanged.
+func settle(cell string, today consent.Day) string {
+	m := relative.FindStringSubmatch(cell)
+	if m == nil {
+		return cell
+	}
+	now := time.Unix(int64(today)*86_400, 0).UTC()
+	newest := time.Date(now.Year(), now.Month()-1, 1, 0, 0, 0, 0, time.UTC)
+	day := number(m[4])
+	if m[1] != "" {
+		return newest.AddDate(0, -number(m[1]), day-1).Format(dateForm)
+	}
+	year, month := newest.Year(), time.Month(number(m[3]))
+	if month > newest.Month() {
+		year--
+	}
+	return time.Date(year-number(m[2]), month, day, 0, 0, 0, 0, time.UTC).Format(dateForm)
+}
+
+// number reads what the pattern has found to be a few digits.
+func number(digits string) int {
+	n, _ := strconv.Atoi(digits)
+	return n
+}
