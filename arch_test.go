@@ -23,17 +23,29 @@ var rings = map[string]string{
 	"crypto/tlog":       "",
 	"consensus/consent": "crypto/sign",
 	"consensus/ledger":  "consensus/consent crypto/sign crypto/tlog",
-	"consensus/audit":   "consensus/ledger crypto/sign crypto/tlog",
-	"consensus/replica": "consensus/ledger crypto/sign crypto/tlog",
-	"node/peer":         "",
-	"node/fragment":     "consensus/ledger crypto/seal crypto/sign",
-	"node":              "consensus/ledger consensus/replica crypto/sign node/peer",
-	"cmd/atoll":         "consensus/audit consensus/consent consensus/ledger crypto/seal crypto/sign crypto/tlog node node/fragment node/peer",
+	"consensus/audit":   "consensus/consent consensus/ledger crypto/seal crypto/sign crypto/tlog",
+	// A world for tests of the audit and of its command.
+	"consensus/audit/audittest": "consensus/consent consensus/ledger crypto/seal crypto/sign crypto/tlog",
+	"consensus/replica":         "consensus/ledger crypto/sign crypto/tlog",
+	"node/peer":                 "",
+	"node/formula":              "consensus/consent",
+	"node/catalog":              "consensus/consent node/formula",
+	"node/source":               "consensus/consent node/catalog",
+	"node/fragment":             "consensus/ledger crypto/seal crypto/sign",
+	"node/profile":              "consensus/consent node/formula",
+	"node/vault":                "crypto/seal crypto/sign",
+	"node": "consensus/consent consensus/ledger consensus/replica crypto/seal crypto/sign crypto/tlog node/catalog node/fragment node/peer " +
+		"node/profile node/source node/vault",
+	"node/web":          "consensus/consent consensus/ledger crypto/seal crypto/sign crypto/tlog node node/peer node/profile node/source node/vault",
+	"examples/province": "consensus/consent",
+	"cmd/atoll": "consensus/audit consensus/consent consensus/ledger crypto/seal crypto/sign crypto/tlog examples/province node node/catalog " +
+		"node/peer node/profile node/source node/vault node/web",
+	"cmd/atoll-audit": "consensus/audit consensus/consent consensus/ledger crypto/seal crypto/sign crypto/tlog",
 }
 
 // pure packages must not name these, nor read the clock, themselves or through
 // another package of this module.
-var pure = []string{"consensus/audit", "consensus/consent", "consensus/ledger", "crypto/sign", "crypto/tlog", "node/fragment"}
+var pure = []string{"consensus/audit", "consensus/consent", "consensus/ledger", "crypto/sign", "crypto/tlog", "node/catalog", "node/formula", "node/fragment", "node/profile"}
 
 var impure = []string{"os", "net", "math/rand", "math/rand/v2", "syscall", "database/sql"}
 
@@ -47,7 +59,7 @@ var only = map[string]string{
 	"github.com/fxamacker/cbor":   "crypto/sign",
 	"github.com/veraison/go-cose": "crypto/sign",
 	"database/sql":                "node/source",
-	"cel.dev/cel-go":              "node/catalog node/profile",
+	"cel.dev/cel-go":              "node/formula",
 }
 
 type pkg struct {

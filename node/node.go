@@ -1,53 +1,102 @@
-// Package node is one member at work: its libp2p host and its replica of the
-// access log, wired together. It orders steps and decides nothing: rules are
-// package ledger's, and who may open which stream is package peer's.
+// Package node is one member at work: host, replica, vault, catalog and
+// sources, wired together. It orders the steps of a consent, a query and an
+// answer and decides nothing: rules are package ledger's, what a consent
+// covers is package consent's, what an output says is package catalog's, and
+// who may open which stream is package peer's.
+//
+// A bank uses [Node.Accept], [Node.Ask] and [Node.Collect]; any member carries
+// a subject's revocation with [Node.Carry]; an agency answers by itself once
+// it is open. What a member must not forget over a restart lies in its vault.
 package node
 
 import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
+	"sync"
 	"time"
 
 	"atoll/consensus/ledger"
 	"atoll/consensus/replica"
+	"atoll/crypto/seal"
 	"atoll/crypto/sign"
+	"atoll/node/catalog"
 	"atoll/node/peer"
+	"atoll/node/source"
+	"atoll/node/vault"
 )
 
 // Config says which member a node is.
 type Config struct {
 	Name    string
-	Dir     string        // the member's own; created if need be
-	Keys    ledger.Keys   // those of the member's card
-	Genesis []byte        // the founding statement
-	Host    *peer.Host    // listens already, closed by Close
-	Timeout time.Duration // raft's; 0 for real networks
-	Logger  *slog.Logger
+	Dir     string                    // the member's own; created if need be
+	Keys    ledger.Keys               // those of the member's card
+	Age     seal.Identity             // that of the member's card
+	Genesis []byte                    // the founding statement
+	Host    *peer.Host                // listens already, closed by Close
+	Catalog *catalog.Catalog          // of an agency, else nil
+	Sources map[string]*source.Source // of an agency, by name; closed by Close
+	Timeout time.Duration             // raft's; 0 for real networks
+	Logger  *slog.Logger              // nil: nothing is logged
 }
 
 // Node is one member at work. Methods may be called at once from several
 // goroutines.
 type Node struct {
 	*replica.Replica
+	Name    string
 	Network sign.NetworkID
+	Genesis *ledger.Genesis
 
-	host *peer.Host
-	keys ledger.Keys
+	host    *peer.Host
+	keys    ledger.Keys
+	age     seal.Identity
+	vault   *vault.Vault
+	catalog *catalog.Catalog
+	sources map[string]*source.Source
+	log     *slog.Logger
+
+	library library
+	asking  turns         // one answer at a time to each query
+	outbox  chan struct{} // wakes keepHouse
+	running sync.WaitGroup
+	ctx     context.Context
+	cancel  context.CancelFunc
 }
 
-// Open introduces the host to the other members and opens the replica.
+// Open introduces the host to the other members, opens vault and replica, and
+// serves what the table of package peer lets others ask of this member. On an
+// error it has closed what the configuration handed over.
 func Open(c Config) (*Node, error) {
-	g, id, err := ledger.OpenGenesis(c.Genesis)
-	if err != nil {
-		return nil, err
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	n := &Node{Network: id, host: c.Host, keys: c.Keys}
-	if err := c.Host.SetMembers(membersOf(g)); err != nil {
-		return nil, err
+	n := &Node{Name: c.Name, host: c.Host, keys: c.Keys, age: c.Age, catalog: c.Catalog, sources: c.Sources, log: c.Logger, outbox: make(chan struct{}, 1)}
+	n.ctx, n.cancel = context.WithCancel(context.Background())
+	if err := n.open(c); err != nil {
+		return nil, errors.Join(err, n.Close())
+	}
+	n.serve()
+	n.running.Go(n.keepHouse)
+	return n, nil
+}
+
+func (n *Node) open(c Config) (err error) {
+	if n.Genesis, n.Network, err = ledger.OpenGenesis(c.Genesis); err != nil {
+		return fmt.Errorf("genesis: %w", err)
+	}
+	if c.Catalog != nil && c.Catalog.Agency != c.Name {
+		return fmt.Errorf("the catalog is that of %s, this member is %s", c.Catalog.Agency, c.Name)
+	}
+	if err := c.Host.SetMembers(membersOf(n.Genesis)); err != nil {
+		return err
+	}
+	if n.vault, err = vault.Open(c.Dir, c.Keys.Vault()); err != nil {
+		return err
 	}
 	n.Replica, err = replica.Open(replica.Config{
 		Dir: c.Dir, Name: c.Name, Genesis: c.Genesis, Listener: c.Host.Listener(peer.Raft),
@@ -64,20 +113,27 @@ func Open(c Config) (*Node, error) {
 		Timeout: c.Timeout,
 		Logger:  c.Logger,
 	})
-	if err != nil {
-		return nil, err
-	}
-	c.Host.Handle(peer.Submit, func(ctx context.Context, _ string, statement []byte) ([]byte, error) {
+	return err
+}
+
+// serve registers what other members may ask of this one.
+func (n *Node) serve() {
+	n.host.Handle(peer.Submit, func(ctx context.Context, _ string, statement []byte) ([]byte, error) {
 		reply, err := n.ServeSubmit(ctx, statement)
 		if errors.Is(err, replica.ErrNotLeading) {
 			err = &peer.Error{Code: peer.Busy, Message: err.Error(), Retryable: true}
 		}
 		return reply, err
 	})
-	c.Host.HandleStream(peer.Bundles, func(_ context.Context, _ string, request []byte, w io.Writer) error {
+	n.host.HandleStream(peer.Bundles, func(_ context.Context, _ string, request []byte, w io.Writer) error {
 		return n.ServeEntries(request, w)
 	})
-	return n, nil
+	n.host.Handle(peer.Head, func(context.Context, string, []byte) ([]byte, error) { return n.Checkpoint() })
+	n.host.Handle(peer.Revoke, n.serveRevocation)
+	if n.catalog != nil {
+		n.host.Handle(peer.Catalog, func(context.Context, string, []byte) ([]byte, error) { return n.catalog.Bytes(), nil })
+		n.host.HandleStream(peer.Ask, n.serveAsk)
+	}
 }
 
 func membersOf(g *ledger.Genesis) (members []peer.Member) {
@@ -113,5 +169,39 @@ func (n *Node) Say(ctx context.Context, kind string, payload any) (ledger.Answer
 	return n.Submit(ctx, raw)
 }
 
-// Close leaves the network: the replica first, then the host it speaks through.
-func (n *Node) Close() error { return errors.Join(n.Replica.Close(), n.host.Close()) }
+// box seals a detail into a statement of this member: under a secret that
+// those share who may open it, bound to the statement's public part.
+func (n *Node) box(secret sign.Secret, kind string, head ledger.Head, public []byte, detail any) ([]byte, error) {
+	plain, err := sign.Marshal(detail)
+	if err != nil {
+		return nil, err
+	}
+	return seal.Box(secret, n.place(kind, n.Name, head.ID), public, plain)
+}
+
+func (n *Node) place(kind, author string, id []byte) seal.Place {
+	return seal.Place{Network: n.Network, Kind: kind, Author: author, ID: [16]byte(id)}
+}
+
+// closeGrace is how long Close lets answers under way come to their end.
+const closeGrace = 5 * time.Second
+
+// Close leaves the network: it takes no more questions, lets answers under way
+// finish for up to 5 s, hands over leadership, and closes everything.
+func (n *Node) Close() error {
+	n.asking.close(closeGrace)
+	n.cancel()
+	n.running.Wait()
+	var err error
+	if n.Replica != nil {
+		err = n.Replica.Close() // while there is a host to speak through
+	}
+	err = errors.Join(err, n.host.Close())
+	if n.vault != nil {
+		err = errors.Join(err, n.vault.Close())
+	}
+	for _, s := range n.sources {
+		err = errors.Join(err, s.Close())
+	}
+	return err
+}

@@ -1,0 +1,385 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+	"atoll/crypto/seal"
+	"atoll/crypto/sign"
+	"atoll/node/catalog"
+	"atoll/node/fragment"
+	"atoll/node/peer"
+	"atoll/node/source"
+	"atoll/node/vault"
+)
+
+// Codes of what an agency tells a bank, beside those of package peer and the
+// verdicts of the log (with "_" for ".").
+const (
+	codeAsk     = "ask_malformed" // not sealed to this agency, or not an ask
+	codeUnknown = "query_unknown" // the log has no such query of this bank
+	codeRefused = "refused"       // the log has this agency's refusal, with the reason
+	codeGone    = "fragment_gone" // answered, received, and deleted since
+)
+
+// RulesRefused is the reason of a refusal by an agency's own rules.
+const RulesRefused consent.Code = "agency.rules"
+
+// queryPatience is how long an agency waits for its replica to reach a query
+// that a bank says is there.
+const queryPatience = 20 * time.Second
+
+// reply is what an agency answers to one query, once and for all. It lies in
+// the vault before the log hears of it: whatever happens then, the same
+// statement is submitted and the same bytes are sent.
+type reply struct {
+	Statement []byte `cbor:"1,keyasint"` // release or refusal
+	Digest    []byte `cbor:"2,keyasint"` // of the spooled ciphertext, empty for a refusal
+	Reason    string `cbor:"3,keyasint"` // code of a refusal
+}
+
+const (
+	replies vault.Kind = "reply"  // by queryKey
+	budgets vault.Kind = "budget" // queries answered, by bank and day
+)
+
+func queryKey(ref ledger.QueryRef) []byte { return append([]byte(ref.Bank+"\x00"), ref.ID...) }
+
+func spoolName(prefix string, ref ledger.QueryRef, member string) string {
+	return prefix + "-" + hex.EncodeToString(ref.ID) + "-" + member + ".age"
+}
+
+// serveAsk is an agency's whole part in a query. Each step that can fail comes
+// before the first byte of data is sent (I3).
+func (n *Node) serveAsk(ctx context.Context, bank string, request []byte, w io.Writer) error {
+	ask, err := n.openAsk(request)
+	if err != nil {
+		return err
+	}
+	ref := ledger.QueryRef{Bank: bank, ID: ask.Query}
+	done, err := n.asking.take(ctx, string(queryKey(ref)))
+	if err != nil {
+		return err
+	}
+	defer done()
+	// A member decides by its own copy of the log, so that has to get there.
+	waiting, cancel := context.WithTimeout(ctx, queryPatience)
+	defer cancel()
+	q, err := n.awaitQuery(waiting, ref)
+	if waiting.Err() != nil {
+		return &peer.Error{Code: codeUnknown, Message: "the log, as this member has it, has no such query", Retryable: true}
+	}
+	if err != nil {
+		return err
+	}
+	r, err := n.replyTo(ctx, ask, q)
+	if err != nil {
+		return err
+	}
+	answer, err := n.Submit(ctx, r.Statement)
+	if err != nil {
+		return &peer.Error{Code: peer.Busy, Message: "the log cannot be reached now", Retryable: true}
+	}
+	if answer.Verdict != ledger.Accepted {
+		return &peer.Error{Code: strings.ReplaceAll(string(answer.Verdict), ".", "_"), Message: "the log does not accept the answer"}
+	}
+	if len(r.Digest) == 0 {
+		return &peer.Error{Code: codeRefused, Message: r.Reason}
+	}
+	return n.deliver(q, r, w)
+}
+
+// openAsk opens what a bank has sealed to this agency.
+func (n *Node) openAsk(request []byte) (*consent.Ask, error) {
+	plain, err := seal.DecryptBytes(request, n.age)
+	if err != nil {
+		return nil, &peer.Error{Code: codeAsk, Message: "the ask is not sealed to this member's present key"}
+	}
+	ask := new(consent.Ask)
+	if err := sign.Unmarshal(plain, ask); err != nil {
+		return nil, &peer.Error{Code: codeAsk, Message: "not an ask"}
+	}
+	if err := ask.Check(); err != nil {
+		return nil, &peer.Error{Code: codeAsk, Message: "not a well-formed ask"}
+	}
+	return ask, nil
+}
+
+// deliver sends the spooled ciphertext, if this member's own copy of the log
+// has the release of these very bytes and no revocation has come meanwhile.
+func (n *Node) deliver(q *query, r *reply, w io.Writer) error {
+	o, err := n.outcome(q.ref, n.Name)
+	if err != nil {
+		return err
+	}
+	if o == nil || !bytes.Equal(o.Digest, r.Digest) {
+		return errors.New("a release was accepted that this replica does not have")
+	}
+	if err := n.heldBack(q); err != nil {
+		return err
+	}
+	f, err := n.vault.Spooled(spoolName("out", q.ref, q.ref.Bank))
+	if err != nil {
+		return &peer.Error{Code: codeGone, Message: "this fragment is no longer kept"}
+	}
+	defer f.Close()
+	_, err = io.Copy(w, f)
+	return err
+}
+
+// heldBack says whether a revocation that came past the log forbids to send
+// now.
+func (n *Node) heldBack(q *query) error {
+	revoked, err := n.holdsRevocation(q.header)
+	if err == nil && revoked {
+		err = &peer.Error{Code: strings.ReplaceAll(string(consent.Revoked), ".", "_"), Message: "the consent was taken back"}
+	}
+	return err
+}
+
+// replyTo returns the reply that lies in the vault, or makes it and puts it
+// there.
+func (n *Node) replyTo(ctx context.Context, ask *consent.Ask, q *query) (*reply, error) {
+	r := new(reply)
+	err := n.vault.Get(replies, queryKey(q.ref), r)
+	if !errors.Is(err, vault.ErrNone) {
+		return r, err
+	}
+	terms, err := n.admit(ask, q)
+	var refusal *consent.Refusal
+	switch {
+	case errors.As(err, &refusal):
+		r, err = n.refusal(ask, q, refusal)
+	case err == nil:
+		r, err = n.release(ctx, ask, q, terms.Subject)
+	}
+	if err != nil {
+		return nil, err
+	}
+	until := time.UnixMilli(int64(q.Deadline)).Add(replyKept)
+	if err := n.vault.Put(replies, queryKey(q.ref), r, until); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// replyKept is how long a reply and its spooled ciphertext are kept behind the
+// deadline: as long as the log remembers the query.
+const replyKept = 24 * time.Hour
+
+// admit is every check before this agency looks into its data: the ask against
+// the log, the clock, a revocation that came past the log, the agency's own
+// rules. The error is a [*consent.Refusal] where the answer is no.
+func (n *Node) admit(ask *consent.Ask, q *query) (*consent.Terms, error) {
+	issuer, err := n.issuer(ask.Credential)
+	if err != nil {
+		return nil, err
+	}
+	at, err := n.At()
+	if err != nil {
+		return nil, err
+	}
+	terms, err := ask.Admit(n.Name, consent.Logged{
+		Header: q.header, Query: [16]byte(q.ref.ID), Sections: q.sections, At: at, Issuer: issuer,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if r := q.header.Bounds.Active(n.today()); r != nil {
+		return nil, r
+	}
+	revoked, err := n.holdsRevocation(q.header)
+	if err != nil {
+		return nil, err
+	}
+	if revoked || q.granted.Revoked != 0 {
+		return nil, &consent.Refusal{Code: consent.Revoked, Detail: "the consent was taken back"}
+	}
+	return terms, n.obey(ask, q, terms)
+}
+
+// obey asks the agency's own rules, and counts the query against its bank.
+func (n *Node) obey(ask *consent.Ask, q *query, terms *consent.Terms) error {
+	now := time.Now().UTC().Add(time.Duration(n.Genesis.Offset) * time.Minute)
+	key := fmt.Appendf(nil, "%s\x00%s", q.ref.Bank, now.Format(time.DateOnly))
+	var asked uint64
+	if err := n.vault.Get(budgets, key, &asked); err != nil && !errors.Is(err, vault.ErrNone) {
+		return err
+	}
+	a := catalog.Ask{Bank: q.ref.Bank, Purpose: terms.Purpose, Product: terms.Product, Day: n.today(), Hour: uint32(now.Hour()), AsksToday: asked}
+	for _, w := range ask.Section.Wants {
+		a.Items = append(a.Items, w.Item)
+	}
+	a.Sensitivity = n.catalog.Sensitivity(a.Items)
+	if err := n.vault.Put(budgets, key, asked+1, now.Add(48*time.Hour)); err != nil {
+		return err
+	}
+	if rule, ok := n.catalog.Allow(a); !ok {
+		return &consent.Refusal{Code: RulesRefused, Detail: rule}
+	}
+	return nil
+}
+
+// refusal makes the statement that says why this agency answers nothing.
+func (n *Node) refusal(ask *consent.Ask, q *query, why *consent.Refusal) (*reply, error) {
+	s := ledger.Refuse{Head: NewHead(), Query: q.ref}
+	public, err := s.Public()
+	if err != nil {
+		return nil, err
+	}
+	detail := ledger.RefuseDetail{Reason: why.Code, Detail: why.Detail}
+	if s.Sealed, err = n.box(sign.Secret(ask.Key), ledger.KindRefuse, s.Head, public, detail); err != nil {
+		return nil, err
+	}
+	raw, err := n.Sign(ledger.KindRefuse, s)
+	return &reply{Statement: raw, Reason: string(why.Code)}, err
+}
+
+// release reads the sources, seals the fragment to the bank into the spool, and
+// makes the statement that names its digest.
+func (n *Node) release(ctx context.Context, ask *consent.Ask, q *query, subject consent.Subject) (*reply, error) {
+	answers, err := n.look(ctx, subject, ask.Section.Wants)
+	if err != nil {
+		return nil, err
+	}
+	written, err := n.spool(q, answers)
+	if err != nil {
+		return nil, err
+	}
+	s := ledger.Release{Head: NewHead(), Query: q.ref, Digest: written.Digest[:], Bucket: written.Bucket}
+	public, err := s.Public()
+	if err != nil {
+		return nil, err
+	}
+	var detail ledger.ReleaseDetail
+	for _, a := range answers {
+		detail.Results = append(detail.Results, a.Result)
+	}
+	if s.Sealed, err = n.box(sign.Secret(ask.Key), ledger.KindRelease, s.Head, public, detail); err != nil {
+		return nil, &peer.Error{Code: peer.TooLarge, Message: "too many outputs asked at once"}
+	}
+	raw, err := n.Sign(ledger.KindRelease, s)
+	return &reply{Statement: raw, Digest: s.Digest}, err
+}
+
+// spool seals answers to the bank into a file that is complete and durable when
+// it returns.
+func (n *Node) spool(q *query, answers []fragment.Answer) (w fragment.Written, err error) {
+	card, err := n.card(q.ref.Bank)
+	if err != nil {
+		return w, err
+	}
+	to, err := seal.RecipientFrom(card.Age)
+	if err != nil {
+		return w, err
+	}
+	file, err := n.vault.Create()
+	if err != nil {
+		return w, err
+	}
+	defer file.Discard()
+	about := fragment.About{
+		Network: n.Network[:], Query: q.ref, Consent: q.header.Bounds.ID, Agency: n.Name, Catalog: n.catalog.Version,
+	}
+	each := func(yield func(fragment.Answer, error) bool) {
+		for _, a := range answers {
+			if !yield(a, nil) {
+				return
+			}
+		}
+	}
+	if w, err = fragment.Write(file, to, about, each); err != nil {
+		return w, err
+	}
+	return w, file.Commit(spoolName("out", q.ref, q.ref.Bank), time.UnixMilli(int64(q.Deadline)).Add(replyKept))
+}
+
+// look answers every want from this agency's sources: a value, or the plain
+// word why there is none. Rows of a dataset are read once.
+func (n *Node) look(ctx context.Context, subject consent.Subject, wants []consent.Want) ([]fragment.Answer, error) {
+	var answers []fragment.Answer
+	var rows []catalog.Row
+	var failed error
+	var at catalog.At
+	for i, w := range wants {
+		a := fragment.Answer{Result: ledger.Result{Item: w.Item, Outcome: consent.NotInDataset, Version: n.catalog.Version}}
+		d := n.catalog.Dataset(w.Item.Dataset)
+		if d == nil {
+			answers = append(answers, a)
+			continue
+		}
+		if i == 0 || wants[i-1].Item.Dataset != d.Name {
+			rows, failed = n.rows(ctx, d, subject)
+			at = catalog.At{Day: n.today(), Time: uint64(time.Now().UnixMilli())}
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		a.Fetched = at.Time
+		if failed != nil {
+			a.Result.Outcome, a.Result.Reason = n.sourceFailed(d, failed)
+		} else {
+			got := d.Answer(rows, w.Item, at)
+			a.Value, a.Unit, a.Dropped = got.Value, got.Unit, got.Dropped
+			a.Result.Outcome, a.Result.Reason, a.Result.Rows, a.Result.AsOf = got.Outcome, got.Reason, got.Rows, got.AsOf
+		}
+		answers = append(answers, a)
+	}
+	return answers, nil
+}
+
+func (n *Node) rows(ctx context.Context, d *catalog.Dataset, subject consent.Subject) ([]catalog.Row, error) {
+	s := n.sources[d.Source]
+	if s == nil {
+		return nil, fmt.Errorf("dataset %s: no source %s is configured", d.Name, d.Source)
+	}
+	return s.Rows(ctx, d, subject)
+}
+
+// sourceFailed is what a bank hears of a source that does not answer: the code,
+// never the words, which are for this agency's operator.
+func (n *Node) sourceFailed(d *catalog.Dataset, err error) (consent.Outcome, string) {
+	n.log.Error("source failed", "dataset", d.Name, "error", err)
+	var e *source.Error
+	if !errors.As(err, &e) {
+		return consent.Unavailable, "source.failed"
+	}
+	switch e.Code {
+	case source.MissingColumn, source.DuplicateColumn, source.BadRow, source.BadValue, source.Encoding, source.RowTooLong:
+		return consent.Invalid, string(e.Code)
+	}
+	return consent.Unavailable, string(e.Code)
+}
+
+// sealAsk seals what a bank asks of one agency.
+func (n *Node) sealAsk(ask *consent.Ask) ([]byte, error) {
+	card, err := n.card(ask.Section.Agency)
+	if err != nil {
+		return nil, err
+	}
+	to, err := seal.RecipientFrom(card.Age)
+	if err != nil {
+		return nil, err
+	}
+	plain, err := sign.Marshal(ask)
+	if err != nil {
+		return nil, err
+	}
+	return seal.EncryptBytes(plain, 1, to)
+}
+
+// freshSalt returns 32 random bytes.
+func freshSalt() []byte {
+	b := make([]byte, 32)
+	rand.Read(b)
+	return b
+}

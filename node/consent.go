@@ -1,0 +1,279 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+	"atoll/crypto/seal"
+	"atoll/crypto/sign"
+	"atoll/node/peer"
+	"atoll/node/vault"
+)
+
+// Consent is a granted consent as its bank reads it.
+type Consent struct {
+	Header *consent.Header
+	Terms  *consent.Terms
+	Body   *consent.Body
+	Index  uint64 // of the grant
+	Used   uint32 // uses spent and not given back
+	Ended  uint64 // index of the revocation, 0 while there is none
+}
+
+// ErrNoConsent means that the log has no such consent, or it is another bank's.
+var ErrNoConsent = errors.New("no such consent of this bank")
+
+const (
+	consents    vault.Kind = "consent" // index of the grant, by consent id
+	revocations vault.Kind = "revoked" // statements that came past the log, by consent id
+)
+
+// Stanzas is the number of age stanzas of every sealed body of a network: bank,
+// subject, all its auditors, and decoys to make four at least.
+func Stanzas(g *ledger.Genesis) int { return max(4, 2+len(Auditors(g))) }
+
+// Auditors returns the cards of the members that may open every body.
+func Auditors(g *ledger.Genesis) (cards []ledger.Card) {
+	for _, m := range g.Members {
+		if slices.ContainsFunc(m.Roles, func(r ledger.Role) bool { return r.Name == ledger.Auditor }) {
+			cards = append(cards, m)
+		}
+	}
+	return cards
+}
+
+// Accept takes in a consent that a subject has signed for this bank: it opens
+// the body, checks that every part is what the header commits to, countersigns
+// and submits. A consent that is accepted already is accepted again.
+func (n *Node) Accept(ctx context.Context, statement, sealed []byte) (*Consent, error) {
+	h, err := parseHeader(statement)
+	if err != nil {
+		return nil, err
+	}
+	if h.Bounds.Bank != n.Name {
+		return nil, &consent.Refusal{Code: consent.Mismatch, Detail: fmt.Sprintf("the consent is for %s", h.Bounds.Bank)}
+	}
+	n.Fresh(ctx) // the credential may have come to the log a moment ago
+	if _, _, err := n.openBody(h, sealed); err != nil {
+		return nil, err
+	}
+	answer, err := n.Say(ctx, ledger.KindCarrier, ledger.Carrier{Head: NewHead(), Statement: statement, Sealed: sealed})
+	if err != nil {
+		return nil, err
+	}
+	if answer.Verdict != ledger.Accepted {
+		return nil, &NotAccepted{answer}
+	}
+	id := h.Bounds.ConsentID()
+	if err := n.vault.Put(consents, id[:], answer.Index, n.endOf(h)); err != nil {
+		return nil, err
+	}
+	return n.Consent(id)
+}
+
+// endOf is when a bank need no longer list a consent.
+func (n *Node) endOf(h *consent.Header) time.Time {
+	end := (h.Bounds.NotAfter + 1).Start(n.Genesis.Offset)
+	return time.UnixMilli(int64(end)).Add(30 * 24 * time.Hour)
+}
+
+func parseHeader(statement []byte) (*consent.Header, error) {
+	s, err := sign.Parse(statement)
+	if err != nil {
+		return nil, err
+	}
+	if s.Kind != ledger.KindGrant {
+		return nil, fmt.Errorf("%w: a %s where a consent belongs", sign.ErrMalformed, s.Kind)
+	}
+	h := new(consent.Header)
+	if err := s.Decode(h); err != nil {
+		return nil, err
+	}
+	return h, h.Check()
+}
+
+// openBody opens a sealed body as its bank and checks it against its header and
+// the log.
+func (n *Node) openBody(h *consent.Header, sealed []byte) (*consent.Body, *consent.Terms, error) {
+	plain, err := seal.DecryptBytes(sealed, n.age)
+	if err != nil {
+		return nil, nil, fmt.Errorf("the consent's body: %w", err)
+	}
+	body := new(consent.Body)
+	if err := sign.Unmarshal(plain, body); err != nil {
+		return nil, nil, err
+	}
+	issuer, err := n.issuer(body.Credential)
+	if err != nil {
+		return nil, nil, err
+	}
+	at, err := n.At()
+	if err != nil {
+		return nil, nil, err
+	}
+	terms, err := consent.OpenBody(h, body, issuer, at.Day)
+	return body, terms, err
+}
+
+// Consent returns a consent granted to this bank. The log has all of it: a bank
+// that lost its vault has lost no consent.
+func (n *Node) Consent(id consent.ID) (*Consent, error) {
+	var record *ledger.Consent
+	err := n.View(func(v ledger.View) (err error) {
+		record, err = ledger.LookupConsent(v, id)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if record == nil || record.Bank != n.Name {
+		return nil, ErrNoConsent
+	}
+	s, err := n.statement(record.Index)
+	if err != nil {
+		return nil, err
+	}
+	c := &Consent{Index: record.Index, Used: record.Used, Ended: record.Revoked}
+	var ok bool
+	if c.Header, ok = s.Payload.(*consent.Header); !ok {
+		return nil, fmt.Errorf("entry %d is a %s, where the state says a consent", record.Index, s.Kind)
+	}
+	c.Body, c.Terms, err = n.openBody(c.Header, s.Carrier.Sealed)
+	return c, err
+}
+
+// Consents returns the ids of the consents this bank has accepted, ascending.
+func (n *Node) Consents() (ids []consent.ID, err error) {
+	keys, err := n.vault.Keys(consents)
+	for _, k := range keys {
+		ids = append(ids, consent.ID(k))
+	}
+	return ids, err
+}
+
+// Carry brings what a subject has signed to the log: a revocation through any
+// member, a consent through its bank alone. Agencies hear of a revocation from
+// this member directly, whatever the log does with it.
+func (n *Node) Carry(ctx context.Context, statement, sealed []byte) (ledger.Answer, error) {
+	s, err := sign.Parse(statement)
+	if err != nil {
+		return ledger.Answer{}, err
+	}
+	switch s.Kind {
+	case ledger.KindGrant:
+		_, err := n.Accept(ctx, statement, sealed)
+		var no *NotAccepted
+		if errors.As(err, &no) {
+			return no.Answer, nil
+		}
+		if err != nil {
+			return ledger.Answer{}, err
+		}
+		h, err := parseHeader(statement)
+		if err != nil {
+			return ledger.Answer{}, err
+		}
+		c, err := n.Consent(h.Bounds.ConsentID())
+		if err != nil {
+			return ledger.Answer{}, err
+		}
+		return ledger.Answer{Verdict: ledger.Accepted, Index: c.Index, New: true, Kind: s.Kind}, nil
+	case ledger.KindRevoke:
+		if _, err := n.openRevocation(statement); err != nil {
+			return ledger.Answer{}, err
+		}
+		n.spread(statement)
+		return n.Say(ctx, ledger.KindCarrier, ledger.Carrier{Head: NewHead(), Statement: statement, Sealed: sealed})
+	}
+	return ledger.Answer{}, fmt.Errorf("%w: a %s is not carried for subjects", sign.ErrMalformed, s.Kind)
+}
+
+// openRevocation reads a revocation and checks its signature.
+func (n *Node) openRevocation(statement []byte) (*consent.Revocation, error) {
+	s, err := sign.Parse(statement)
+	if err != nil {
+		return nil, err
+	}
+	r := new(consent.Revocation)
+	if s.Kind != ledger.KindRevoke {
+		return nil, fmt.Errorf("%w: a %s where a revocation belongs", sign.ErrMalformed, s.Kind)
+	}
+	if err := s.Decode(r); err != nil {
+		return nil, err
+	}
+	if err := r.Check(); err != nil {
+		return nil, err
+	}
+	return r, s.Verify(n.Network, r.Key)
+}
+
+const spreadWait = 10 * time.Second
+
+// spread sends a revocation to every agency, past the log: a leader that holds
+// it back gains nothing.
+func (n *Node) spread(statement []byte) {
+	for _, m := range n.Genesis.Members {
+		agency := slices.ContainsFunc(m.Roles, func(r ledger.Role) bool { return r.Name == ledger.Agency })
+		if !agency {
+			continue
+		}
+		if m.Name == n.Name {
+			if _, err := n.serveRevocation(n.ctx, n.Name, statement); err != nil {
+				n.log.Warn("keeping a revocation", "error", err)
+			}
+			continue
+		}
+		n.running.Go(func() {
+			ctx, cancel := context.WithTimeout(n.ctx, spreadWait)
+			defer cancel()
+			if _, err := n.host.Call(ctx, m.Name, peer.Revoke, statement); err != nil {
+				n.log.Warn("spreading a revocation", "agency", m.Name, "error", err)
+			}
+		})
+	}
+}
+
+// revocationKept is how long an agency keeps a revocation that came past the
+// log: longer than any query under its consent can be open.
+const revocationKept = 30 * 24 * time.Hour
+
+// serveRevocation keeps a revocation that another member sends past the log. Of
+// a consent that the log does not have it keeps nothing.
+func (n *Node) serveRevocation(_ context.Context, _ string, statement []byte) ([]byte, error) {
+	r, err := n.openRevocation(statement)
+	if err != nil {
+		return nil, &peer.Error{Code: peer.Malformed, Message: "not a revocation, or not signed by the key it names"}
+	}
+	var known *ledger.Consent
+	err = n.View(func(v ledger.View) (err error) {
+		known, err = ledger.LookupConsent(v, consent.ID(r.Consent))
+		return err
+	})
+	if err != nil || known == nil || !slices.ContainsFunc(known.Revocation, r.SignedBy) {
+		return nil, err
+	}
+	return nil, n.vault.Put(revocations, r.Consent, statement, time.Now().Add(revocationKept))
+}
+
+// holdsRevocation says whether this member holds a valid revocation of a
+// consent, on the log or not.
+func (n *Node) holdsRevocation(h *consent.Header) (bool, error) {
+	var statement []byte
+	err := n.vault.Get(revocations, h.Bounds.ID, &statement)
+	if errors.Is(err, vault.ErrNone) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	r, err := n.openRevocation(statement)
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(h.Bounds.Revocation, r.SignedBy), nil
+}

@@ -1,0 +1,77 @@
+package node
+
+import (
+	"context"
+	"crypto/ed25519"
+
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+	"atoll/crypto/seal"
+	"atoll/crypto/sign"
+)
+
+// Issue is a registrar's act: it vouches that a key speaks for a subject, for so
+// many days from the network's day on. The log learns a salted digest, the
+// auditors the name. It returns the credential's statement, for the subject to
+// keep.
+func (n *Node) Issue(ctx context.Context, subject consent.Subject, key ed25519.PublicKey, days uint32) (statement []byte, answer ledger.Answer, err error) {
+	at, err := n.At()
+	if err != nil {
+		return nil, answer, err
+	}
+	c := consent.Credential{Salt: freshSalt(), Subject: subject, Key: key, NotBefore: at.Day, NotAfter: at.Day + consent.Day(days) - 1}
+	if err := c.Check(); err != nil {
+		return nil, answer, err
+	}
+	if statement, err = n.Sign(consent.KindCredential, c); err != nil {
+		return nil, answer, err
+	}
+	var to []seal.Recipient
+	for _, m := range Auditors(n.Genesis) {
+		r, err := seal.RecipientFrom(m.Age)
+		if err != nil {
+			return nil, answer, err
+		}
+		to = append(to, r)
+	}
+	s := ledger.CredentialIssue{Head: NewHead(), Digest: consent.CredentialDigest(statement)}
+	if s.Sealed, err = seal.EncryptBytes(statement, Stanzas(n.Genesis), to...); err != nil {
+		return nil, answer, err
+	}
+	answer, err = n.say(ctx, ledger.KindCredentialIssue, s)
+	return statement, answer, err
+}
+
+// RevokeCredential ends a credential that this registrar issued.
+func (n *Node) RevokeCredential(ctx context.Context, statement []byte) (ledger.Answer, error) {
+	return n.say(ctx, ledger.KindCredentialRevoke, ledger.CredentialRevoke{Head: NewHead(), Digest: consent.CredentialDigest(statement)})
+}
+
+// say is Say where anything but acceptance is an error, a [*NotAccepted].
+func (n *Node) say(ctx context.Context, kind string, payload any) (ledger.Answer, error) {
+	answer, err := n.Say(ctx, kind, payload)
+	if err == nil && answer.Verdict != ledger.Accepted {
+		err = &NotAccepted{answer}
+	}
+	return answer, err
+}
+
+// OpenCredential reads a credential's statement and checks that a registrar of
+// this genesis has signed it.
+func OpenCredential(g *ledger.Genesis, network sign.NetworkID, statement []byte) (*consent.Credential, error) {
+	s, err := sign.Parse(statement)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range g.Members {
+		if s.Kind != consent.KindCredential || s.Verify(network, m.Statement) != nil {
+			continue
+		}
+		c := new(consent.Credential)
+		if err := s.Decode(c); err != nil {
+			return nil, err
+		}
+		return c, c.Check()
+	}
+	return nil, sign.ErrSignature
+}

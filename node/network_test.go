@@ -1,0 +1,333 @@
+package node
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+	"atoll/crypto/seal"
+	"atoll/crypto/sign"
+	"atoll/node/catalog"
+	"atoll/node/peer"
+	"atoll/node/source"
+)
+
+// network is six members in one process, each with its own folder, host, vault
+// and replica, over loopback.
+type network struct {
+	t       testing.TB
+	dir     string
+	ctx     context.Context
+	genesis *ledger.Genesis
+	raw     []byte
+	members map[string]*member
+}
+
+type member struct {
+	*Node
+	name string
+	seed sign.Secret
+	age  seal.Identity
+	addr string
+}
+
+const (
+	firm    consent.Subject = "uscc:91440300MA5DEM0Q7L"
+	unknown consent.Subject = "uscc:91110000600037341L" // no agency has it
+)
+
+const taxCatalog = `agency: tax
+version: 3
+datasets:
+  - name: vat
+    title: {zh: 增值税申报, en: VAT returns}
+    sensitivity: 3
+    source: main
+    table: vat
+    key: uscc
+    records: many
+    date: period
+    unique: [period, sales]
+    stale_after: 3650
+    fields:
+      - {name: period, type: date}
+      - {name: sales, type: decimal, unit: CNY, sensitivity: 3}
+    outputs:
+      - {name: sales_12m, title: {zh: 销售额, en: sales}, unit: CNY, type: decimal, scale: 2, value: "sum(rows.months(0, 12).map(r, r.sales))", months: 24, disclose: [value, band], bands: [0, 1000, 1000000]}
+      - {name: returns, title: {zh: 申报次数, en: returns}, type: decimal, scale: 0, value: "count(rows)", months: 24, disclose: [count]}
+rules:
+  - {name: known_purposes, allow: 'purpose in ["pre_loan"] && product != "forbidden"', reason: {zh: 用途, en: purpose}}
+`
+
+const courtCatalog = `agency: court
+version: 1
+datasets:
+  - name: cases
+    title: {zh: 司法案件, en: court cases}
+    sensitivity: 2
+    source: main
+    table: cases
+    key: uscc
+    records: many
+    date: filed
+    unique: [number]
+    complete: true
+    fields:
+      - {name: number, type: text}
+      - {name: filed, type: date}
+    outputs:
+      - {name: open, title: {zh: 未结案件, en: open cases}, type: decimal, scale: 0, value: "count(rows)", months: 60, disclose: [value, count]}
+rules:
+  - {name: any, allow: "true", reason: {zh: 任何, en: any}}
+`
+
+func item(dataset, output string, d consent.Disclosure, months uint32) consent.Item {
+	return consent.Item{Dataset: dataset, Output: output, Disclosure: d, Months: months}
+}
+
+// offers is what the tests' consents cover.
+func offers() []consent.Offer {
+	return []consent.Offer{
+		{Agency: "court", Items: []consent.Item{item("cases", "open", consent.Value, 60)}},
+		{Agency: "tax", Items: []consent.Item{item("vat", "returns", consent.Count, 24), item("vat", "sales_12m", consent.Value, 24)}},
+	}
+}
+
+// newNetwork founds and starts the members. Whatever the test did, the log of
+// all that still run must agree and check out at its end.
+func newNetwork(t testing.TB) *network {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	t.Cleanup(cancel)
+	n := &network{t: t, dir: t.TempDir(), ctx: ctx, members: map[string]*member{}}
+	n.genesis = &ledger.Genesis{
+		Version: 1, Name: "test", Origin: "log.test.invalid/1", Suite: ledger.Suite, Time: uint64(time.Now().UnixMilli()), Offset: 480,
+		Voters: []string{"auditor", "court", "tax"}, Cosigners: []string{"auditor", "court", "tax"}, Quorum: 3, Faults: 1, Approvals: 4,
+		Purposes: []consent.Purpose{{Code: "pre_loan", Chinese: "贷前", English: "before a loan", MaxDays: 365, MaxUses: 1000, MaxDataLife: 365}},
+	}
+	var hosts []*peer.Host
+	for _, who := range [][2]string{{"auditor", ledger.Auditor}, {"bank-a", ledger.Bank}, {"bank-b", ledger.Bank}, {"court", ledger.Agency}, {"registrar", ledger.Registrar}, {"tax", ledger.Agency}} {
+		hosts = append(hosts, n.recruit(who[0], who[1]))
+	}
+	var signatures []sign.Signature
+	for _, m := range n.members {
+		s, err := ledger.SignGenesis(n.genesis, ledger.NewKeys(m.seed, n.genesis.Origin, 0).Statement())
+		n.must(err)
+		signatures = append(signatures, s)
+	}
+	var err error
+	n.raw, err = ledger.Found(n.genesis, signatures)
+	n.must(err)
+	n.writeSources()
+	for i, c := range n.genesis.Members {
+		n.open(c.Name, hosts[i])
+	}
+	t.Cleanup(func() {
+		for _, m := range n.members {
+			if m.Node != nil {
+				if err := m.Close(); err != nil {
+					t.Errorf("close %s: %v", m.name, err)
+				}
+			}
+		}
+	})
+	for _, m := range n.members {
+		n.must(m.WaitFor(ctx, 1))
+	}
+	return n
+}
+
+func (n *network) must(err error) {
+	n.t.Helper()
+	if err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+func (n *network) recruit(name, role string) *peer.Host {
+	id, err := seal.NewIdentity()
+	n.must(err)
+	m := &member{name: name, seed: sign.NewSecret(), age: id}
+	keys := ledger.NewKeys(m.seed, n.genesis.Origin, 0)
+	host, err := peer.New(peer.Config{Name: name, Key: keys.Peer(), Listen: []string{"/ip4/127.0.0.1/tcp/0"}})
+	n.must(err)
+	m.addr = host.Addrs()[0]
+	today := consent.DayOf(n.genesis.Time, n.genesis.Offset)
+	recipient := id.Recipient()
+	card := ledger.Card{
+		Name: name, Chinese: name, English: name, Age: recipient[:], Addresses: host.Addrs(),
+		Roles: []ledger.Role{{Name: role, NotBefore: today, NotAfter: today + 100}},
+	}
+	keys.Fill(&card)
+	n.genesis.Members = append(n.genesis.Members, card)
+	n.members[name] = m
+	return host
+}
+
+// writeSources gives the agencies some rows, tax with repetitions.
+func (n *network) writeSources() {
+	month := time.Now().AddDate(0, -1, 0)
+	var vat strings.Builder
+	vat.WriteString("uscc,period,sales\n")
+	for i := range 12 {
+		line := fmt.Sprintf("%s,%s,%d.50\n", firm[5:], month.AddDate(0, -i, 1-month.Day()).Format(time.DateOnly), 100+i)
+		vat.WriteString(strings.Repeat(line, 1+i%3))
+	}
+	n.write("tax/data/vat.csv", vat.String())
+	n.write("court/data/cases.csv", "uscc,number,filed\n")
+}
+
+func (n *network) write(name, text string) {
+	path := filepath.Join(n.dir, name)
+	n.must(os.MkdirAll(filepath.Dir(path), 0o700))
+	n.must(os.WriteFile(path, []byte(text), 0o600))
+}
+
+// open starts a member, on a host that listens already or on a new one.
+func (n *network) open(name string, host *peer.Host) {
+	n.t.Helper()
+	m := n.members[name]
+	keys := ledger.NewKeys(m.seed, n.genesis.Origin, 0)
+	var err error
+	if host == nil {
+		host, err = peer.New(peer.Config{Name: name, Key: keys.Peer(), Listen: []string{m.addr}})
+		n.must(err)
+	}
+	c := Config{Name: name, Dir: filepath.Join(n.dir, name), Keys: keys, Age: m.age, Genesis: n.raw, Host: host, Timeout: 300 * time.Millisecond}
+	if text := map[string]string{"tax": taxCatalog, "court": courtCatalog}[name]; text != "" {
+		c.Catalog, err = catalog.Parse([]byte(text))
+		n.must(err)
+		s, err := source.Open(source.Config{Name: "main", Kind: "csv", Path: filepath.Join(n.dir, name, "data")})
+		n.must(err)
+		c.Sources = map[string]*source.Source{"main": s}
+	}
+	m.Node, err = Open(c)
+	n.must(err)
+}
+
+// stop ends a member, restart brings it back on its old address.
+func (n *network) stop(name string) {
+	n.t.Helper()
+	n.must(n.members[name].Close())
+	n.members[name].Node = nil
+}
+
+func (n *network) restart(name string) { n.stop(name); n.open(name, nil) }
+
+// agree checks that every running member comes to one root by itself, and that
+// each one's state is what its entries make of it.
+func (n *network) agree() {
+	n.t.Helper()
+	var size uint64
+	for _, m := range n.members {
+		if m.Node != nil {
+			size = max(size, m.Head().Size)
+		}
+	}
+	roots := map[string][]string{}
+	for _, m := range n.members {
+		if m.Node == nil {
+			continue
+		}
+		n.must(m.WaitFor(n.ctx, size))
+		head, err := m.Check(n.ctx)
+		n.must(err)
+		if head.Size == size {
+			roots[head.Root.String()] = append(roots[head.Root.String()], m.name)
+		}
+	}
+	if len(roots) > 1 {
+		n.t.Errorf("several histories: %v", roots)
+	}
+}
+
+// subject is an enterprise with a credential.
+type subject struct {
+	id         consent.Subject
+	keys       consent.Keyring
+	credential []byte
+	next       uint64
+}
+
+func (n *network) enrol(id consent.Subject) *subject {
+	n.t.Helper()
+	s := &subject{id: id, keys: consent.NewKeyring(sign.NewSecret(), n.members["bank-a"].Network)}
+	var err error
+	s.credential, _, err = n.members["registrar"].Issue(n.ctx, id, s.keys.Credential(0).Public().(ed25519.PublicKey), 30)
+	n.must(err)
+	return s
+}
+
+func (n *network) draft(s *subject, uses uint32) consent.Draft {
+	at, err := n.members["bank-a"].At()
+	n.must(err)
+	return consent.Draft{
+		Subject: s.id, Bank: "bank-a", Purpose: "pre_loan", Product: "loan", NotBefore: at.Day, NotAfter: at.Day + 9,
+		MaxUses: uses, DataLife: 30, Language: consent.English, Offers: offers(),
+	}
+}
+
+// sign makes what the subject gives to its bank.
+func (n *network) sign(s *subject, d consent.Draft) (statement, sealed []byte) {
+	n.t.Helper()
+	c, err := consent.Compose(d, "notice", s.keys, 0, s.next, s.credential, rand.Reader)
+	n.must(err)
+	s.next++
+	body, err := sign.Marshal(c.Body)
+	n.must(err)
+	own, err := seal.IdentityFrom(s.keys.Age())
+	n.must(err)
+	sealed, err = seal.EncryptBytes(body, Stanzas(n.genesis), n.members[d.Bank].age.Recipient(), n.members["auditor"].age.Recipient(), own.Recipient())
+	n.must(err)
+	statement, err = c.Grant(sealed)
+	n.must(err)
+	return statement, sealed
+}
+
+// grant has bank-a accept a consent with so many uses.
+func (n *network) grant(s *subject, uses uint32) consent.ID {
+	n.t.Helper()
+	statement, sealed := n.sign(s, n.draft(s, uses))
+	c, err := n.members["bank-a"].Accept(n.ctx, statement, sealed)
+	n.must(err)
+	return c.Header.Bounds.ConsentID()
+}
+
+// ask asks and collects as bank-a.
+func (n *network) ask(id consent.ID) (*Asked, []Piece) {
+	n.t.Helper()
+	bank := n.members["bank-a"]
+	a, err := bank.Ask(n.ctx, Question{Consent: id, Operator: "Wang", Wait: 20 * time.Second})
+	n.must(err)
+	pieces, err := bank.Collect(n.ctx, a, 20*time.Second, nil)
+	n.must(err)
+	return a, pieces
+}
+
+// outcomes are those of all answers of an agency's piece.
+func outcomes(pieces []Piece, agency string) (list []string) {
+	for _, p := range pieces {
+		if p.Agency == agency {
+			for _, a := range p.Answers {
+				list = append(list, a.Result.Outcome.String())
+			}
+		}
+	}
+	return list
+}
+
+func wantOutcomes(t testing.TB, pieces []Piece, agency string, want ...string) {
+	t.Helper()
+	if got := outcomes(pieces, agency); !slices.Equal(got, want) {
+		t.Errorf("%s: %v, want %v", agency, got, want)
+	}
+}

@@ -1,0 +1,71 @@
+package node
+
+import (
+	"time"
+
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+	"atoll/node/fragment"
+	"atoll/node/profile"
+	"atoll/node/vault"
+)
+
+const profiles vault.Kind = "profile" // JSON, by query id
+
+// Profile assembles the risk profile from the pieces of a question, and keeps
+// it in the vault for as long as the consent lets the bank keep the data.
+func (n *Node) Profile(t *profile.Template, a *Asked, pieces []Piece) (*profile.Profile, error) {
+	c, err := n.Consent(consent.ID(a.Consent))
+	if err != nil {
+		return nil, err
+	}
+	opened, err := n.Entry(a.Index)
+	if err != nil {
+		return nil, err
+	}
+	e, err := ledger.ParseEntry(opened)
+	if err != nil {
+		return nil, err
+	}
+	_, pilot, err := consent.ParseSubject(string(c.Terms.Subject))
+	if err != nil {
+		return nil, err
+	}
+	f := profile.Facts{
+		Network: n.Network.String(), Query: ledger.StatementID(a.Ref.ID).String(), Consent: consent.ID(a.Consent).String(),
+		Subject: c.Terms.Subject, Pilot: pilot, Bank: n.Name, Operator: a.Operator, Purpose: c.Terms.Purpose, Product: c.Terms.Product,
+		At: e.Time, Offset: n.Genesis.Offset, Entry: a.Index,
+	}
+	f.Titles = map[string]profile.Title{}
+	for _, m := range n.Genesis.Members {
+		f.Titles[m.Name] = profile.Title{Chinese: m.Chinese, English: m.English}
+	}
+	for _, p := range n.Genesis.Purposes {
+		f.Titles[p.Code] = profile.Title{Chinese: p.Chinese, English: p.English}
+	}
+	for _, p := range pieces {
+		for _, answer := range p.Answers {
+			f.Inputs = append(f.Inputs, input(p, answer))
+		}
+	}
+	for _, l := range a.Left {
+		f.Inputs = append(f.Inputs, profile.Input{Agency: l.Agency, Item: l.Item, Outcome: consent.NotConsented})
+	}
+	made, err := t.Assemble(f)
+	if err != nil {
+		return nil, err
+	}
+	text, err := made.Encode()
+	if err != nil {
+		return nil, err
+	}
+	life := time.Now().Add(time.Duration(c.Terms.DataLife) * 24 * time.Hour)
+	return made, n.vault.Put(profiles, a.Ref.ID, text, life)
+}
+
+func input(p Piece, a fragment.Answer) profile.Input {
+	return profile.Input{
+		Agency: p.Agency, Item: a.Result.Item, Outcome: a.Result.Outcome, Value: a.Value, Unit: a.Unit, Reason: a.Result.Reason,
+		Version: a.Result.Version, Rows: a.Result.Rows, AsOf: a.Result.AsOf, Fetched: a.Fetched, Dropped: a.Dropped, Entry: p.Entry,
+	}
+}

@@ -1,0 +1,210 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+	"atoll/crypto/tlog"
+	"atoll/node/peer"
+)
+
+// What this file reads comes from this member's own copy of the log: nobody
+// else's word is needed.
+
+// query is a query as the log has it, with the consent it rests on.
+type query struct {
+	ledger.Query
+	ref      ledger.QueryRef
+	header   *consent.Header
+	sections [][]byte // digests
+	granted  *ledger.Consent
+}
+
+// query returns an open query, or nil where the log has none.
+func (n *Node) query(ref ledger.QueryRef) (*query, error) {
+	q := &query{ref: ref}
+	found := false
+	err := n.View(func(v ledger.View) error {
+		record, err := ledger.LookupQuery(v, ref)
+		if err != nil || record == nil {
+			return err
+		}
+		q.Query, found = *record, true
+		q.granted, err = ledger.LookupConsent(v, consent.ID(record.Consent))
+		return err
+	})
+	if err != nil || !found || q.granted == nil {
+		return nil, err
+	}
+	opening, err := n.statement(q.Index)
+	if err != nil {
+		return nil, err
+	}
+	if q.header, err = n.header(q.granted.Index); err != nil {
+		return nil, err
+	}
+	o, ok := opening.Payload.(*ledger.QueryOpen)
+	if !ok {
+		return nil, fmt.Errorf("entry %d is a %s, where the state says a query", q.Index, opening.Kind)
+	}
+	q.sections = o.Sections
+	return q, nil
+}
+
+// statement returns what an entry says.
+func (n *Node) statement(index uint64) (*ledger.Statement, error) {
+	leaf, err := n.Entry(index)
+	if err != nil {
+		return nil, err
+	}
+	e, err := ledger.ParseEntry(leaf)
+	if err != nil {
+		return nil, err
+	}
+	return ledger.Parse(e.Statement)
+}
+
+// header returns the public part of the consent granted by an entry.
+func (n *Node) header(index uint64) (*consent.Header, error) {
+	s, err := n.statement(index)
+	if err != nil {
+		return nil, err
+	}
+	h, ok := s.Payload.(*consent.Header)
+	if !ok {
+		return nil, fmt.Errorf("entry %d is a %s, where the state says a consent", index, s.Kind)
+	}
+	return h, nil
+}
+
+// awaitQuery returns a query once this member has applied it.
+func (n *Node) awaitQuery(ctx context.Context, ref ledger.QueryRef) (*query, error) {
+	for {
+		size := n.Head().Size
+		q, err := n.query(ref)
+		if q != nil || err != nil {
+			return q, err
+		}
+		if err := n.WaitFor(ctx, size+1); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// outcome returns what an agency did with a query, or nil.
+func (n *Node) outcome(ref ledger.QueryRef, agency string) (o *ledger.Outcome, err error) {
+	err = n.View(func(v ledger.View) error {
+		o, err = ledger.LookupOutcome(v, ref, agency)
+		return err
+	})
+	return o, err
+}
+
+// awaitOutcome is outcome, once there is one.
+func (n *Node) awaitOutcome(ctx context.Context, ref ledger.QueryRef, agency string) (*ledger.Outcome, error) {
+	for {
+		size := n.Head().Size
+		o, err := n.outcome(ref, agency)
+		if o != nil || err != nil {
+			return o, err
+		}
+		if err := n.WaitFor(ctx, size+1); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// freshPatience bounds how long Fresh waits for a leader that does not answer.
+const freshPatience = 5 * time.Second
+
+// Fresh returns when this member's copy of the log has all that the leader had
+// when it was asked: what another member was told is on the log is then here
+// too. Where no leader answers it returns as well, and this member goes by what
+// it has.
+func (n *Node) Fresh(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, freshPatience)
+	defer cancel()
+	leader := n.Leader()
+	card := n.Genesis.Member(leader)
+	if card == nil || leader == n.Name {
+		return
+	}
+	signed, err := n.host.Call(ctx, leader, peer.Head, nil)
+	if err == nil {
+		err = n.reach(ctx, card, signed)
+	}
+	if err != nil {
+		n.log.Warn("asking the leader how long the log is", "leader", leader, "error", err)
+	}
+}
+
+// reach waits until this member's copy is as long as a checkpoint says.
+func (n *Node) reach(ctx context.Context, by *ledger.Card, signed []byte) error {
+	key, err := tlog.NewLogVerifier(n.Genesis.Origin, by.Log)
+	if err != nil {
+		return err
+	}
+	c, _, err := tlog.OpenCheckpoint(signed, n.Genesis.Origin, key)
+	if err != nil {
+		return err
+	}
+	return n.WaitFor(ctx, c.Size)
+}
+
+// At is the moment of a decision taken now: the network's day and purpose
+// rules, as this member has them.
+func (n *Node) At() (at consent.At, err error) {
+	err = n.View(func(v ledger.View) error {
+		state, err := ledger.Read(v)
+		if err != nil {
+			return err
+		}
+		if state != nil {
+			at.Day = state.Day()
+		}
+		at.Purposes, err = ledger.Purposes(v)
+		return err
+	})
+	return at, err
+}
+
+// today is the day by this machine's own clock, in the network's offset.
+func (n *Node) today() consent.Day {
+	return consent.DayOf(uint64(time.Now().UnixMilli()), n.Genesis.Offset)
+}
+
+// issuer returns who vouches for a credential, by the log. The error is a
+// [*consent.Refusal] where the credential does not stand there, or no more.
+func (n *Node) issuer(credential []byte) (a consent.Authority, err error) {
+	err = n.View(func(v ledger.View) error {
+		record, err := ledger.LookupCredential(v, consent.CredentialDigest(credential))
+		if err != nil {
+			return err
+		}
+		if record == nil || record.Revoked != 0 {
+			return &consent.Refusal{Code: consent.BadSubject, Detail: "the credential does not stand on the log, or was revoked"}
+		}
+		card, err := ledger.LookupMember(v, record.Registrar)
+		if err != nil || card == nil {
+			return fmt.Errorf("registrar %s: no card (%v)", record.Registrar, err)
+		}
+		a = consent.Authority{Network: n.Network, Registrar: card.Statement}
+		return nil
+	})
+	return a, err
+}
+
+// card returns what the network knows of a member.
+func (n *Node) card(member string) (c *ledger.Card, err error) {
+	err = n.View(func(v ledger.View) error {
+		c, err = ledger.LookupMember(v, member)
+		return err
+	})
+	if err == nil && c == nil {
+		err = fmt.Errorf("%s is not a member", member)
+	}
+	return c, err
+}

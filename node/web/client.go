@@ -1,0 +1,155 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"atoll/consensus/ledger"
+	"atoll/crypto/sign"
+	"atoll/crypto/tlog"
+)
+
+// MaxResource is the size limit of what [Client.Fetch] returns, in bytes: the
+// largest entry bundle.
+const MaxResource = tlog.TileWidth * (tlog.MaxEntryBytes + 2)
+
+const (
+	maxAnswer  = 64 << 10 // bytes of an answer to a submission, or of an error
+	clientWait = time.Minute
+)
+
+// Client asks another member's node, or any server of a log, over HTTP. It
+// believes nothing: what it fetches is for the caller to verify. Methods may
+// be called from several goroutines at once.
+type Client struct {
+	URL  string       // http or https, such as https://tax.example.cn
+	HTTP *http.Client // nil: one that waits a minute at most
+}
+
+// Submit sends what a subject has signed. An answer of the rules is a result,
+// whatever its verdict; the error is an [*Error] where the member would not
+// take the statement, or could not be reached. To send the same again does no
+// harm.
+func (c *Client) Submit(ctx context.Context, statement, sealed []byte) (Result, error) {
+	body, err := sign.Marshal(submission{Statement: statement, Sealed: sealed})
+	if err != nil {
+		return Result{}, err
+	}
+	data, err := c.do(ctx, http.MethodPost, "log/statements", body, maxAnswer)
+	if err != nil {
+		return Result{}, err
+	}
+	var a answered
+	if err := json.Unmarshal(data, &a); err != nil || a.Schema != answerSchema {
+		return Result{}, c.strange("its answer is not " + answerSchema)
+	}
+	a.Data.Verdict = ledger.Verdict(printable(string(a.Data.Verdict)))
+	a.Data.Detail = printable(a.Data.Detail)
+	return a.Data, nil
+}
+
+// Fetch returns what lies below the URL at a path, such as log/checkpoint or
+// log/tile/0/000, up to [MaxResource]. The error is an [*Error], with
+// [CodeNotFound] where the server says that there is no such thing.
+func (c *Client) Fetch(ctx context.Context, path string) ([]byte, error) {
+	return c.do(ctx, http.MethodGet, path, nil, MaxResource)
+}
+
+func (c *Client) do(ctx context.Context, method, path string, body []byte, limit int64) ([]byte, error) {
+	base, err := url.Parse(c.URL)
+	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
+		return nil, &Error{Code: CodeUsage, Message: fmt.Sprintf("%.200q is not the address of a node", c.URL), Hint: "write it as https://HOST"}
+	}
+	req, err := http.NewRequestWithContext(ctx, method, base.JoinPath(path).String(), bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	if method == http.MethodPost {
+		req.Header.Set("Content-Type", mediaType)
+	}
+	client := c.HTTP
+	if client == nil {
+		client = &http.Client{Timeout: clientWait}
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, c.silent(ctx, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, c.refused(resp)
+	}
+	data, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	if err != nil {
+		return nil, c.silent(ctx, err)
+	}
+	if int64(len(data)) > limit {
+		return nil, c.strange(fmt.Sprintf("its answer is longer than %d bytes", limit))
+	}
+	return data, nil
+}
+
+// silent is the error for no answer, or half of one.
+func (c *Client) silent(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	var u *url.Error
+	if errors.As(err, &u) {
+		err = u.Err // the address stands in the message already
+	}
+	return &Error{
+		Code: CodeUnavailable, Message: fmt.Sprintf("%s does not answer: %v", c.URL, err),
+		Hint: "check the address, try again, or ask another member", Retryable: true,
+	}
+}
+
+func (c *Client) strange(what string) error {
+	return &Error{Code: CodeInternal, Message: c.URL + ": " + what, Hint: "is this the address of a node, and of this version?"}
+}
+
+// refused is the error that a server answered with.
+func (c *Client) refused(resp *http.Response) error {
+	var p problem
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err == nil && json.Unmarshal(data, &p) == nil && p.Code != "" {
+		return &Error{Code: printable(p.Code), Message: printable(p.Detail), Hint: printable(p.Hint), Retryable: p.Retryable}
+	}
+	e := &Error{
+		Code: CodeInternal, Message: fmt.Sprintf("%s answers %d %s", c.URL, resp.StatusCode, http.StatusText(resp.StatusCode)),
+		Hint: "check the address, or ask another member",
+	}
+	switch {
+	case resp.StatusCode == http.StatusNotFound:
+		e.Code = CodeNotFound
+	case resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests:
+		e.Code, e.Retryable = CodeUnavailable, true
+	}
+	return e
+}
+
+const maxPrintable = 512
+
+// printable makes a stranger's text safe for a terminal: no control
+// characters, nothing that hides or turns other text, not too long.
+func printable(s string) string {
+	if len(s) > maxPrintable {
+		s = strings.ToValidUTF8(s[:maxPrintable], "")
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) || r == '\u3000' { // the space of Chinese text
+			return r
+		}
+		return utf8.RuneError
+	}, s)
+}

@@ -1,0 +1,114 @@
+package web
+
+import (
+	"compress/gzip"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// Strangers answer with anything; the client says what it was and shows
+// nothing of it that could harm a terminal.
+func TestClientErrors(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer    http.HandlerFunc
+		code      string
+		retryable bool
+	}{
+		"not found":   {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "\x1b[2J", 404) }, CodeNotFound, false},
+		"forbidden":   {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "\x1b[2J", 403) }, CodeInternal, false},
+		"bad gateway": {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "\x1b[2J", 502) }, CodeUnavailable, true},
+		"too many":    {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "", 429) }, CodeUnavailable, true},
+		"hangs up":    {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, CodeUnavailable, true},
+		"cut": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "9")
+			io.WriteString(w, "1")
+		}, CodeUnavailable, true},
+		"another page": {func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>") }, CodeInternal, false},
+		"other schema": {func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `{"schema":"x/v1","data":{}}`) }, CodeInternal, false},
+		"endless": {func(w http.ResponseWriter, _ *http.Request) {
+			for {
+				if _, err := w.Write(make([]byte, 1<<16)); err != nil {
+					return
+				}
+			}
+		}, CodeInternal, false},
+		"problem": {func(w http.ResponseWriter, _ *http.Request) {
+			refuse(w, 422, &Error{Code: "consent.key", Message: "\x1b[31mred\u202e" + strings.Repeat("授", 1000), Hint: "h", Retryable: true})
+		}, "consent.key", true},
+	} {
+		s := httptest.NewServer(c.answer)
+		_, err := (&Client{URL: s.URL}).Submit(t.Context(), []byte("statement"), nil)
+		var e *Error
+		if !errors.As(err, &e) || e.Code != c.code || e.Retryable != c.retryable || e.Hint == "" {
+			t.Errorf("%s: %+v", name, err)
+		}
+		if err != nil && (strings.ContainsAny(err.Error(), "\x1b\u202e") || len(err.Error()) > 2*maxPrintable || !utf8.ValidString(err.Error())) {
+			t.Errorf("%s: %q", name, err)
+		}
+		s.Close()
+	}
+}
+
+func TestClientAnswerIsPrintable(t *testing.T) {
+	s := httptest.NewServer(&Statements{Carry: func(context.Context, []byte, []byte) (Result, error) {
+		return Result{Verdict: "a\x1b", Detail: "成功\u3000\u202e"}, nil
+	}})
+	defer s.Close()
+	got, err := (&Client{URL: s.URL}).Submit(t.Context(), []byte("x"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Verdict != "a\ufffd" || got.Detail != "成功\u3000\ufffd" {
+		t.Errorf("%+v", got)
+	}
+}
+
+func TestClientAddresses(t *testing.T) {
+	for _, url := range []string{"", "tax.example.cn", "tax.example.cn:80", "ftp://tax.example.cn", "file:///etc/passwd", "https://", "http://\x00"} {
+		var e *Error
+		if _, err := (&Client{URL: url}).Fetch(t.Context(), "log/checkpoint"); !errors.As(err, &e) || e.Code != CodeUsage {
+			t.Errorf("%q: %v", url, err)
+		}
+	}
+}
+
+func TestClientStops(t *testing.T) {
+	s := httptest.NewServer(Log(newLog(t, 1).source()))
+	defer s.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := (&Client{URL: s.URL}).Fetch(ctx, "log/checkpoint"); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	s.Close()
+	var e *Error
+	if _, err := (&Client{URL: s.URL}).Fetch(t.Context(), "log/checkpoint"); !errors.As(err, &e) || e.Code != CodeUnavailable || !e.Retryable {
+		t.Errorf("nobody there: %v", err)
+	}
+}
+
+// A small compressed answer must not fill the memory.
+func TestClientLimitsWhatIsUnpacked(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		z := gzip.NewWriter(w)
+		for range 2 * MaxResource >> 20 {
+			if _, err := z.Write(make([]byte, 1<<20)); err != nil {
+				return
+			}
+		}
+		z.Close()
+	}))
+	defer s.Close()
+	var e *Error
+	data, err := (&Client{URL: s.URL}).Fetch(t.Context(), "log/tile/entries/000")
+	if !errors.As(err, &e) || data != nil {
+		t.Errorf("%d bytes, %v", len(data), err)
+	}
+}

@@ -1,0 +1,133 @@
+package web
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+	"atoll/crypto/seal"
+	"atoll/crypto/sign"
+	"atoll/node"
+	"atoll/node/peer"
+	"atoll/node/source"
+	"atoll/node/vault"
+)
+
+// Error is how an operation failed, for a person and for a program: what
+// happened, what to do next, a code that stays.
+type Error struct {
+	Code      string `json:"code"`
+	Message   string `json:"message"`
+	Hint      string `json:"hint"`
+	Retryable bool   `json:"retryable"`
+}
+
+func (e *Error) Error() string { return e.Message }
+
+// Codes that are not verdicts, reasons of consent, or codes of a source.
+const (
+	CodeInternal    = "internal"
+	CodeUsage       = "usage"
+	CodeNotFound    = "not_found"
+	CodeUnavailable = "unavailable"
+	CodeMalformed   = "statement.malformed"
+	CodeUnverified  = "statement.unverified"
+	CodeNotForUs    = "seal.not_for_us"
+	CodeBroken      = "seal.broken"
+	CodePassphrase  = "passphrase"
+	CodeNoCatalog   = "catalog.none"
+)
+
+// hints say what to do next, by code.
+var hints = map[string]string{
+	CodeNotFound:            "check the id; list commands show what is there",
+	CodeUnavailable:         "try again; atoll status shows whether the node sees its leader",
+	CodeMalformed:           "the file or bytes are not what they should be; get them again from who made them",
+	CodeUnverified:          "it is not signed by who it says, or for another network",
+	CodeNotForUs:            "it was sealed to somebody else, or to a former key",
+	CodeBroken:              "it was cut or altered on the way; get it again",
+	CodePassphrase:          "check the passphrase; it cannot be recovered",
+	CodeNoCatalog:           "is the agency's node running, and does it offer anything?",
+	"consent.unknown":       "atoll consent list shows the consents of this bank",
+	"consent.revoked":       "the enterprise took it back; ask for a new consent",
+	"consent.expired":       "ask for a new consent",
+	"consent.not_yet":       "wait for the consent's first day",
+	"consent.uses":          "all its queries are used; ask for a new consent",
+	"consent.frequency":     "its queries for this period are used; wait for the next",
+	"consent.not_covered":   "ask only what the consent names, or ask for a wider one",
+	"consent.purpose":       "the network's purpose rules allow less; see atoll genesis show",
+	"consent.subject":       "the enterprise's credential is missing, revoked or another's; see its registrar",
+	"consent.mismatch":      "the parts of the consent contradict each other; have it signed again",
+	"author.role":           "this member lacks the role, or its role has ended; see atoll status",
+	"credential.exists":     "it stands on the log already",
+	"statement.conflict":    "the id is taken by another statement",
+	"statement.late":        "check this machine's clock and do it again",
+	"statement.early":       "check this machine's clock and do it again",
+	"source.not_readable":   "check path and rights in node.yaml; atoll source test shows more",
+	"source.missing_column": "compare the catalog with the file; atoll source test shows more",
+}
+
+// Explain returns an error as an *Error.
+func Explain(err error) *Error {
+	var known *Error
+	if errors.As(err, &known) {
+		return known
+	}
+	e := &Error{Code: CodeInternal, Message: err.Error(), Hint: "see the message; the node's own log may say more"}
+	var refusal *consent.Refusal
+	var no *node.NotAccepted
+	var src *source.Error
+	var far *peer.Error
+	switch {
+	case errors.As(err, &refusal):
+		e.Code, e.Message = string(refusal.Code), refusal.Detail
+	case errors.As(err, &no):
+		e.Code = string(no.Verdict)
+	case errors.As(err, &src):
+		e.Code = string(src.Code)
+	case errors.Is(err, node.ErrNoConsent):
+		e.Code = "consent.unknown"
+	case errors.Is(err, node.ErrNoCatalog):
+		e.Code = CodeNoCatalog
+	case errors.Is(err, vault.ErrNone):
+		e.Code = CodeNotFound
+	case errors.Is(err, seal.ErrNotForUs):
+		e.Code = CodeNotForUs
+	case errors.Is(err, seal.ErrPassphrase):
+		e.Code = CodePassphrase
+	case errors.Is(err, seal.ErrBroken):
+		e.Code = CodeBroken
+	case errors.Is(err, sign.ErrSignature):
+		e.Code = CodeUnverified
+	case errors.Is(err, sign.ErrMalformed):
+		e.Code = CodeMalformed
+	case errors.Is(err, context.DeadlineExceeded):
+		e.Code, e.Retryable = CodeUnavailable, true
+	case errors.As(err, &far):
+		e.Code, e.Retryable = CodeUnavailable, far.Retryable
+	}
+	if hint, ok := hints[e.Code]; ok {
+		e.Hint = hint
+	}
+	return e
+}
+
+// Refused is the error that an answer of the log is, where it is not accepted.
+func Refused(r Result) *Error {
+	return Explain(&node.NotAccepted{Answer: ledger.Answer{Verdict: r.Verdict, Index: r.Index, New: r.New, Known: r.Known, Detail: r.Detail}})
+}
+
+// status is the HTTP status of an error.
+func (e *Error) status() int {
+	switch {
+	case e.Code == CodeInternal:
+		return http.StatusInternalServerError
+	case e.Code == CodeNotFound:
+		return http.StatusNotFound
+	case e.Code == CodeUnavailable:
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusUnprocessableEntity
+}

@@ -1,0 +1,281 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+	"atoll/crypto/sign"
+	"atoll/node"
+	"atoll/node/profile"
+)
+
+// maxLocal is the size limit of a request to the local API in bytes.
+const maxLocal = 1 << 20
+
+// Local is what a node's own operators ask of it, as POST /v1/OPERATION with one
+// JSON document for the question and one for the answer. It is served on a unix
+// socket that only the node's user can open, and whoever can open it may do
+// all that the member may.
+type Local struct {
+	Node     *node.Node
+	Template *profile.Template // of a bank, or nil
+}
+
+// Operations of the local API.
+const (
+	OpStatus           = "status"
+	OpCredentialIssue  = "credential.issue"
+	OpCredentialRevoke = "credential.revoke"
+	OpConsentAccept    = "consent.accept"
+	OpConsentList      = "consent.list"
+	OpTitles           = "titles"
+	OpCatalog          = "catalog"
+	OpEntry            = "entry"
+	OpQuery            = "query.run" // answers with events, see [Event]
+)
+
+// IssueIn asks a registrar to vouch for a key.
+type IssueIn struct {
+	Subject string `json:"subject"`
+	Key     []byte `json:"key"` // Ed25519
+	Days    uint32 `json:"days"`
+}
+
+// StatementOut is a statement with its place in the log.
+type StatementOut struct {
+	Statement []byte `json:"statement"`
+	Entry     uint64 `json:"entry"`
+}
+
+// CarriedIn is what a subject has signed.
+type CarriedIn struct {
+	Statement []byte `json:"statement"`
+	Sealed    []byte `json:"sealed"`
+}
+
+// ConsentOut is a consent as its bank sees it.
+type ConsentOut struct {
+	Consent   string `json:"consent"`
+	Subject   string `json:"subject"`
+	Purpose   string `json:"purpose"`
+	Product   string `json:"product"`
+	NotBefore string `json:"not_before"`
+	NotAfter  string `json:"not_after"`
+	MaxUses   uint32 `json:"max_uses"`
+	Used      uint32 `json:"used"`
+	State     string `json:"state"` // active, not_yet, expired, revoked
+	Entry     uint64 `json:"entry"`
+}
+
+// TitlesIn asks for the words of a consent notice.
+type TitlesIn struct {
+	Language string          `json:"language"`
+	Offers   []consent.Offer `json:"offers"`
+}
+
+// TitlesOut are words for people, under the names of [consent.Titles].
+type TitlesOut struct {
+	Network []byte            `json:"network"`
+	Day     consent.Day       `json:"day"` // the network's day
+	Titles  map[string]string `json:"titles"`
+}
+
+// CatalogIn names an agency.
+type CatalogIn struct {
+	Agency string `json:"agency"` // "" for the member itself
+}
+
+// EntryIn names an entry.
+type EntryIn struct {
+	Index uint64 `json:"index"`
+}
+
+// BytesOut is text or bytes.
+type BytesOut struct {
+	Bytes []byte `json:"bytes"`
+}
+
+// ServeHTTP implements http.Handler, for patterns with {operation}.
+func (l *Local) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	in, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxLocal))
+	if err != nil {
+		writeError(w, &Error{Code: CodeUsage, Message: err.Error(), Hint: "send less"})
+		return
+	}
+	name := r.PathValue("operation")
+	if name == OpQuery {
+		l.serveQuery(w, r, in)
+		return
+	}
+	out, err := l.do(r.Context(), name, in)
+	if err != nil {
+		writeError(w, Explain(err))
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if err := json.NewEncoder(w).Encode(out); err != nil {
+		return // the caller has gone
+	}
+}
+
+func writeError(w http.ResponseWriter, e *Error) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(e.status())
+	if err := json.NewEncoder(w).Encode(e); err != nil {
+		return // the caller has gone
+	}
+}
+
+// do runs one operation.
+func (l *Local) do(ctx context.Context, name string, in []byte) (any, error) {
+	switch name {
+	case OpStatus:
+		return l.Node.Status()
+	case OpCredentialIssue:
+		return with(ctx, in, l.issue)
+	case OpCredentialRevoke:
+		return with(ctx, in, l.revokeCredential)
+	case OpConsentAccept:
+		return with(ctx, in, l.accept)
+	case OpConsentList:
+		return l.consents()
+	case OpTitles:
+		return with(ctx, in, l.titles)
+	case OpCatalog:
+		return with(ctx, in, l.catalog)
+	case OpEntry:
+		return with(ctx, in, l.entry)
+	}
+	return nil, &Error{Code: CodeNotFound, Message: fmt.Sprintf("no operation %.60q", name), Hint: "are command and node of the same version?"}
+}
+
+// with decodes the question of an operation, strictly.
+func with[In, Out any](ctx context.Context, in []byte, f func(context.Context, In) (Out, error)) (any, error) {
+	var v In
+	if err := strict(in, &v); err != nil {
+		return nil, err
+	}
+	return f(ctx, v)
+}
+
+func strict(in []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(in))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return &Error{Code: CodeUsage, Message: err.Error(), Hint: "are command and node of the same version?"}
+	}
+	return nil
+}
+
+func (l *Local) issue(ctx context.Context, in IssueIn) (StatementOut, error) {
+	subject, _, err := consent.ParseSubject(in.Subject)
+	if err != nil {
+		return StatementOut{}, err
+	}
+	statement, answer, err := l.Node.Issue(ctx, subject, in.Key, in.Days)
+	return StatementOut{statement, answer.Index}, err
+}
+
+func (l *Local) revokeCredential(ctx context.Context, in StatementOut) (StatementOut, error) {
+	answer, err := l.Node.RevokeCredential(ctx, in.Statement)
+	return StatementOut{Entry: answer.Index}, err
+}
+
+func (l *Local) accept(ctx context.Context, in CarriedIn) (ConsentOut, error) {
+	c, err := l.Node.Accept(ctx, in.Statement, in.Sealed)
+	if err != nil {
+		return ConsentOut{}, err
+	}
+	at, err := l.Node.At()
+	return consentOut(c, at.Day), err
+}
+
+func (l *Local) consents() ([]ConsentOut, error) {
+	ids, err := l.Node.Consents()
+	if err != nil {
+		return nil, err
+	}
+	at, err := l.Node.At()
+	if err != nil {
+		return nil, err
+	}
+	list := []ConsentOut{}
+	for _, id := range ids {
+		c, err := l.Node.Consent(id)
+		if errors.Is(err, node.ErrNoConsent) {
+			continue // so old that the log has forgotten its state
+		}
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, consentOut(c, at.Day))
+	}
+	return list, nil
+}
+
+func consentOut(c *node.Consent, today consent.Day) ConsentOut {
+	b := &c.Header.Bounds
+	out := ConsentOut{
+		Consent: b.ConsentID().String(), Subject: string(c.Terms.Subject), Purpose: c.Terms.Purpose, Product: c.Terms.Product,
+		NotBefore: b.NotBefore.String(), NotAfter: b.NotAfter.String(), MaxUses: b.MaxUses, Used: c.Used, Entry: c.Index, State: "active",
+	}
+	r := b.Active(today)
+	switch {
+	case c.Ended != 0:
+		out.State = "revoked"
+	case r != nil && r.Code == consent.NotYet:
+		out.State = "not_yet"
+	case r != nil:
+		out.State = "expired"
+	}
+	return out
+}
+
+func (l *Local) titles(ctx context.Context, in TitlesIn) (TitlesOut, error) {
+	at, err := l.Node.At()
+	return TitlesOut{l.Node.Network[:], at.Day, l.Node.Titles(ctx, in.Language, in.Offers)}, err
+}
+
+func (l *Local) catalog(ctx context.Context, in CatalogIn) (BytesOut, error) {
+	if in.Agency == "" {
+		in.Agency = l.Node.Name
+	}
+	c, err := l.Node.CatalogOf(ctx, in.Agency)
+	if err != nil {
+		return BytesOut{}, err
+	}
+	return BytesOut{c.Bytes()}, nil
+}
+
+func (l *Local) entry(_ context.Context, in EntryIn) (BytesOut, error) {
+	if size := l.Node.Head().Size; in.Index >= size {
+		return BytesOut{}, &Error{Code: CodeNotFound, Message: fmt.Sprintf("the log has %d entries", size), Hint: "atoll log show lists them"}
+	}
+	leaf, err := l.Node.Entry(in.Index)
+	return BytesOut{leaf}, err
+}
+
+// parseID reads the id of a query, in the form that it is printed in.
+func parseID(text string) (id ledger.StatementID, err error) {
+	id, err = ledger.ParseStatementID(text)
+	if err != nil {
+		return id, &Error{Code: CodeUsage, Message: err.Error(), Hint: "a query's id is printed when it starts"}
+	}
+	return id, nil
+}
+
+// parseConsent reads the id of a consent.
+func parseConsent(text string) (consent.ID, error) {
+	id, err := sign.ParseKeyID(text)
+	if err != nil {
+		return id, &Error{Code: CodeUsage, Message: err.Error(), Hint: "atoll consent list shows the ids"}
+	}
+	return id, nil
+}

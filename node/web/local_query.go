@@ -1,0 +1,143 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"sync"
+	"time"
+
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+	"atoll/node"
+	"atoll/node/profile"
+)
+
+// QueryIn is a question of a bank's operator.
+type QueryIn struct {
+	Consent  string `json:"consent"`  // id; empty where Again is set
+	Operator string `json:"operator"` // the named person at the bank
+	WaitMS   int64  `json:"wait_ms"`  // how long to wait for agencies; 0 means 30 s
+	Template string `json:"template"` // YAML; empty means the node's own
+	Again    string `json:"again"`    // id of a query that stands on the log: ask the agencies again
+}
+
+// Event is one line of the answer to a query: first Logged, then a Piece for
+// each agency as it comes, then Result or Error.
+type Event struct {
+	Logged *LoggedOut `json:"logged,omitempty"`
+	Piece  *PieceOut  `json:"piece,omitempty"`
+	Result *QueryOut  `json:"result,omitempty"`
+	Error  *Error     `json:"error,omitempty"`
+}
+
+// LoggedOut says where a query stands in the log.
+type LoggedOut struct {
+	Query    string   `json:"query"`
+	Entry    uint64   `json:"entry"`
+	Agencies []string `json:"agencies"`
+}
+
+// PieceOut is what became of a query at one agency.
+type PieceOut struct {
+	Agency   string         `json:"agency"`
+	Entry    uint64         `json:"entry"`    // of the release or refusal, 0 for none
+	Outcomes map[string]int `json:"outcomes"` // how many outputs have each
+}
+
+// QueryOut is the result of a query. Committed says that its entries are on the
+// log; final they are not before cosigners have signed.
+type QueryOut struct {
+	Query     string           `json:"query"`
+	Entry     uint64           `json:"entry"`
+	Committed bool             `json:"committed"`
+	Final     bool             `json:"final"`
+	Pieces    []PieceOut       `json:"pieces"`
+	Profile   *profile.Profile `json:"profile"`
+}
+
+func (l *Local) serveQuery(w http.ResponseWriter, r *http.Request, in []byte) {
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	var mu sync.Mutex
+	tell := func(e Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		if json.NewEncoder(w).Encode(e) == nil {
+			// Without it the line waits for the next; an error means the same.
+			_ = http.NewResponseController(w).Flush()
+		}
+	}
+	out, err := l.query(r.Context(), in, tell)
+	if err != nil {
+		tell(Event{Error: Explain(err)})
+		return
+	}
+	tell(Event{Result: out})
+}
+
+func (l *Local) query(ctx context.Context, raw []byte, tell func(Event)) (*QueryOut, error) {
+	var in QueryIn
+	if err := strict(raw, &in); err != nil {
+		return nil, err
+	}
+	t := l.Template
+	if in.Template != "" {
+		var err error
+		if t, err = profile.Parse([]byte(in.Template)); err != nil {
+			return nil, &Error{Code: CodeUsage, Message: err.Error(), Hint: "see the template's format in SPEC.md"}
+		}
+	}
+	if t == nil {
+		return nil, &Error{Code: CodeUsage, Message: "no template is configured", Hint: "name one in node.yaml, or give --template"}
+	}
+	wait := time.Duration(in.WaitMS) * time.Millisecond
+	a, err := l.ask(ctx, &in, t, wait)
+	if err != nil {
+		return nil, err
+	}
+	logged := &LoggedOut{Query: ledger.StatementID(a.Ref.ID).String(), Entry: a.Index, Agencies: []string{}}
+	for _, s := range a.Sections {
+		logged.Agencies = append(logged.Agencies, s.Agency)
+	}
+	tell(Event{Logged: logged})
+	out := &QueryOut{Query: logged.Query, Entry: a.Index, Committed: true, Pieces: []PieceOut{}}
+	pieces, err := l.Node.Collect(ctx, a, wait, func(p node.Piece) {
+		piece := pieceOut(p)
+		tell(Event{Piece: &piece})
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range pieces {
+		out.Pieces = append(out.Pieces, pieceOut(p))
+	}
+	out.Profile, err = l.Node.Profile(t, a, pieces)
+	return out, err
+}
+
+// ask logs the question, or finds the one to be asked again.
+func (l *Local) ask(ctx context.Context, in *QueryIn, t *profile.Template, wait time.Duration) (*node.Asked, error) {
+	if in.Again != "" {
+		id, err := parseID(in.Again)
+		if err != nil {
+			return nil, err
+		}
+		return l.Node.Asked(id)
+	}
+	id, err := parseConsent(in.Consent)
+	if err != nil {
+		return nil, err
+	}
+	if !consent.ValidText(in.Operator) {
+		return nil, &Error{Code: CodeUsage, Message: "a query names the person who asks", Hint: "give --operator NAME"}
+	}
+	return l.Node.Ask(ctx, node.Question{Consent: id, Operator: in.Operator, Offers: t.Offers(), Wait: wait})
+}
+
+func pieceOut(p node.Piece) PieceOut {
+	out := PieceOut{Agency: p.Agency, Entry: p.Entry, Outcomes: map[string]int{}}
+	for _, a := range p.Answers {
+		out.Outcomes[a.Result.Outcome.String()]++
+	}
+	return out
+}

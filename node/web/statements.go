@@ -1,0 +1,152 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"sync"
+	"time"
+
+	"atoll/consensus/ledger"
+	"atoll/crypto/sign"
+)
+
+// Limits of [Statements].
+const (
+	MaxSubmission = 128 << 10 // bytes of a request's body
+	carriedAtOnce = 64        // more are told to come back
+	carryWait     = 30 * time.Second
+)
+
+// mediaType is that of a submission.
+const mediaType = "application/cbor"
+
+// answerSchema names the JSON document that answers a submission.
+const answerSchema = "atoll.answer/v1"
+
+// submission is the body of POST /log/statements: a deterministic CBOR array.
+type submission struct {
+	_         struct{} `cbor:",toarray"`
+	Statement []byte   // signed by a subject
+	Sealed    []byte   // what belongs to it, or empty
+}
+
+// Result is the rules' answer to a statement, see [ledger.Answer].
+type Result struct {
+	Verdict ledger.Verdict `json:"verdict"`
+	Index   uint64         `json:"index"` // of the entry, where new or known
+	Time    uint64         `json:"time"`  // network time of a new entry, Unix milliseconds
+	New     bool           `json:"new"`
+	Known   bool           `json:"known"`
+	Detail  string         `json:"detail"` // plain words for the author
+}
+
+type answered struct {
+	Schema string `json:"schema"`
+	Data   Result `json:"data"`
+}
+
+// Statements is POST /log/statements: it takes what a subject has signed, an
+// array of statement and sealed part in deterministic CBOR, and answers with
+// the rules' answer as atoll.answer/v1, whatever the verdict is. Anything else
+// is application/problem+json (RFC 9457) with a code.
+//
+// A client is an address, in IPv6 a /64. Each may send 60 statements a minute,
+// 30 of them at once; a proxy in front of the node counts as one client, and
+// has to limit its own. The statement itself says who speaks, so there are no
+// cookies or logins, and nothing that another site could make a browser do.
+type Statements struct {
+	// Carry brings a statement to the log. It checks kind and signature. Its
+	// error is explained as [Explain] does; it is called until ctx ends, from
+	// several goroutines at once.
+	Carry func(ctx context.Context, statement, sealed []byte) (Result, error)
+
+	rates clients
+	once  sync.Once
+	slots chan struct{}
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Statements) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.once.Do(func() { s.slots = make(chan struct{}, carriedAtOnce) })
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		refuse(w, http.StatusMethodNotAllowed, &Error{Code: CodeMethod, Message: "statements are posted", Hint: "use POST"})
+		return
+	}
+	if !s.rates.allow(r.RemoteAddr, time.Now()) {
+		w.Header().Set("Retry-After", "5")
+		refuse(w, http.StatusTooManyRequests, &Error{
+			Code: CodeTooMany, Message: "too many statements from this address", Hint: "wait some seconds", Retryable: true,
+		})
+		return
+	}
+	body, status, e := read(w, r)
+	if e != nil {
+		refuse(w, status, e)
+		return
+	}
+	select {
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
+	default:
+		w.Header().Set("Retry-After", "1")
+		refuse(w, http.StatusServiceUnavailable, &Error{
+			Code: CodeUnavailable, Message: "too many statements are under way", Hint: "send the same statement again", Retryable: true,
+		})
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), carryWait)
+	defer cancel()
+	result, err := s.Carry(ctx, body.Statement, body.Sealed)
+	if err != nil {
+		e := forPublic(err)
+		refuse(w, e.status(), e)
+		return
+	}
+	text, err := json.Marshal(answered{answerSchema, result})
+	if err != nil {
+		refuse(w, http.StatusInternalServerError, forPublic(err))
+		return
+	}
+	answer(w, http.StatusOK, "application/json", text)
+}
+
+// read takes a submission from a request.
+func read(w http.ResponseWriter, r *http.Request) (*submission, int, *Error) {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != mediaType {
+		return nil, http.StatusUnsupportedMediaType, &Error{
+			Code: CodeMediaType, Message: "the body is not said to be " + mediaType, Hint: "set Content-Type",
+		}
+	}
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxSubmission))
+	var large *http.MaxBytesError
+	if errors.As(err, &large) {
+		return nil, http.StatusRequestEntityTooLarge, &Error{
+			Code: CodeTooLarge, Message: "the body is larger than any statement with its sealed part", Hint: "send one statement at a time",
+		}
+	}
+	body := new(submission)
+	if err != nil || sign.Unmarshal(data, body) != nil || len(body.Statement) == 0 || len(body.Statement) > sign.MaxStatement {
+		return nil, http.StatusBadRequest, &Error{
+			Code: CodeMalformed, Message: "the body is not an array of statement and sealed part in deterministic CBOR",
+			Hint: "see SPEC.md, or send it with atoll",
+		}
+	}
+	return body, 0, nil
+}
+
+// forPublic explains an error to whoever is outside: what went wrong within the
+// node is nobody's business there.
+func forPublic(err error) *Error {
+	e := *Explain(err)
+	if e.Code == CodeInternal || e.Code == CodeUnavailable {
+		e.Message, e.Hint = "the statement did not get to the log", "send the same statement again, here or through another member"
+		e.Retryable = true
+	}
+	return &e
+}

@@ -1,0 +1,250 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"atoll/consensus/ledger"
+	"atoll/crypto/sign"
+)
+
+func body(t testing.TB, statement, sealed []byte) []byte {
+	t.Helper()
+	b, err := sign.Marshal(submission{Statement: statement, Sealed: sealed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func post(h http.Handler, body []byte, kind string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest("POST", "/log/statements", bytes.NewReader(body))
+	r.Header.Set("Content-Type", kind)
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+// The bytes on the wire are a contract, in both directions.
+func TestStatementsOnTheWire(t *testing.T) {
+	var got [][]byte
+	s := &Statements{Carry: func(_ context.Context, statement, sealed []byte) (Result, error) {
+		got = append(got, statement, sealed)
+		return Result{Verdict: "consent.key", Index: 7, Time: 1_700_000_000_000, New: true, Detail: "not one of <the> keys"}, nil
+	}}
+	for _, b := range [][]byte{{0x82, 0x43, 'a', 'b', 'c', 0x40}, {0x82, 0x41, 'a', 0x42, 'b', 'c'}} {
+		w := post(s, b, "application/cbor")
+		const want = `{"schema":"atoll.answer/v1","data":{"verdict":"consent.key","index":7,"time":1700000000000,"new":true,"known":false,` +
+			`"detail":"not one of \u003cthe\u003e keys"}}`
+		if w.Code != 200 || w.Body.String() != want {
+			t.Errorf("%d %s", w.Code, w.Body)
+		}
+		h := w.Header()
+		if h.Get("Content-Type") != "application/json" || h.Get("Cache-Control") != "no-store" || h.Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("headers %v", h)
+		}
+	}
+	if text := fmt.Sprintf("%q", got); text != `["abc" "" "a" "bc"]` {
+		t.Errorf("carried: %s", text)
+	}
+}
+
+func TestStatementsRefuse(t *testing.T) {
+	var fail error
+	s := &Statements{Carry: func(context.Context, []byte, []byte) (Result, error) { return Result{}, fail }}
+	good := body(t, []byte("statement"), nil)
+	large := body(t, []byte("statement"), make([]byte, MaxSubmission))
+	inner := errors.New("disk /var/lib/atoll failed")
+	for name, c := range map[string]struct {
+		body   []byte
+		kind   string
+		fail   error
+		status int
+		code   string
+	}{
+		"no type":               {good, "", nil, 415, CodeMediaType},
+		"JSON":                  {good, "application/json", nil, 415, CodeMediaType},
+		"a form":                {good, "text/plain", nil, 415, CodeMediaType},
+		"bad type":              {good, "application/cbor;;", nil, 415, CodeMediaType},
+		"too large":             {large, mediaType, nil, 413, CodeTooLarge},
+		"empty":                 {nil, mediaType, nil, 400, CodeMalformed},
+		"empty array":           {[]byte{0x80}, mediaType, nil, 400, CodeMalformed},
+		"one element":           {[]byte{0x81, 0x41, 'a'}, mediaType, nil, 400, CodeMalformed},
+		"three elements":        {[]byte{0x83, 0x41, 'a', 0x40, 0x40}, mediaType, nil, 400, CodeMalformed},
+		"text":                  {[]byte{0x82, 0x61, 'a', 0x40}, mediaType, nil, 400, CodeMalformed},
+		"null":                  {[]byte{0x82, 0x41, 'a', 0xf6}, mediaType, nil, 400, CodeMalformed},
+		"longer form":           {[]byte{0x82, 0x58, 0x01, 'a', 0x40}, mediaType, nil, 400, CodeMalformed},
+		"indefinite":            {[]byte{0x9f, 0x41, 'a', 0x40, 0xff}, mediaType, nil, 400, CodeMalformed},
+		"trailing byte":         {append(bytes.Clone(good), 0), mediaType, nil, 400, CodeMalformed},
+		"cut":                   {good[:len(good)-1], mediaType, nil, 400, CodeMalformed},
+		"no statement":          {body(t, nil, []byte("x")), mediaType, nil, 400, CodeMalformed},
+		"too large a statement": {body(t, make([]byte, sign.MaxStatement+1), nil), mediaType, nil, 400, CodeMalformed},
+		"signature":             {good, mediaType, fmt.Errorf("x: %w", sign.ErrSignature), 422, CodeUnverified},
+		"kind":                  {good, mediaType, fmt.Errorf("%w: a kind", sign.ErrMalformed), 422, CodeMalformed},
+		"no leader":             {good, mediaType, fmt.Errorf("x: %w", context.DeadlineExceeded), 503, CodeUnavailable},
+		"broken within":         {good, mediaType, inner, 500, CodeInternal},
+	} {
+		fail = c.fail
+		s.rates = clients{}
+		w := post(s, c.body, c.kind)
+		var p problem
+		if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
+			t.Errorf("%s: %v in %s", name, err, w.Body)
+		}
+		if w.Code != c.status || p.Status != c.status || p.Code != c.code || p.Detail == "" || p.Hint == "" || p.Title == "" ||
+			w.Header().Get("Content-Type") != "application/problem+json" {
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		}
+		if p.Retryable != (w.Code >= 500) || strings.Contains(w.Body.String(), "disk") {
+			t.Errorf("%s: %s", name, w.Body)
+		}
+	}
+	for _, kind := range []string{"application/cbor", "Application/CBOR", "application/cbor; x=1"} {
+		if w := post(s, good, kind); w.Code == 415 {
+			t.Errorf("%s: %d", kind, w.Code)
+		}
+	}
+	if w := get(s, "GET", "/log/statements"); w.Code != 405 || w.Header().Get("Allow") != "POST" {
+		t.Errorf("GET: %d", w.Code)
+	}
+}
+
+// Both handlers on one mux, as a node has them.
+func TestMux(t *testing.T) {
+	mux := http.NewServeMux()
+	mux.Handle("/log/", Log(newLog(t, 3).source()))
+	mux.Handle("POST /log/statements", &Statements{Carry: func(_ context.Context, statement, sealed []byte) (Result, error) {
+		return Result{Verdict: ledger.Accepted, Index: 3, New: true, Detail: string(statement) + string(sealed)}, nil
+	}})
+	s := httptest.NewServer(mux)
+	defer s.Close()
+	c := &Client{URL: s.URL + "/", HTTP: s.Client()}
+	fetch(t, c, "checkpoint")
+	got, err := c.Submit(t.Context(), []byte("state"), []byte("ment"))
+	if want := (Result{Verdict: ledger.Accepted, Index: 3, New: true, Detail: "statement"}); got != want || err != nil {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestRateLimit(t *testing.T) {
+	s := &Statements{Carry: func(context.Context, []byte, []byte) (Result, error) { return Result{}, nil }}
+	good := body(t, []byte("statement"), nil)
+	codes := map[int]int{}
+	var last *httptest.ResponseRecorder
+	for range burst + 20 {
+		last = post(s, good, mediaType)
+		codes[last.Code]++
+	}
+	if codes[200] < burst || codes[429] == 0 {
+		t.Errorf("answers: %v", codes)
+	}
+	if last.Code == 429 && last.Header().Get("Retry-After") == "" {
+		t.Error("it does not say when to come back")
+	}
+}
+
+func TestClients(t *testing.T) {
+	var c clients
+	now := time.Unix(1000, 0)
+	for i := range burst + 1 {
+		if ok := c.allow(fmt.Sprintf("10.0.0.1:%d", i+1), now); ok != (i < burst) {
+			t.Fatalf("statement %d: %v", i, ok)
+		}
+	}
+	if !c.allow("10.0.0.2:1", now) {
+		t.Error("one client counts for another")
+	}
+	if c.allow("[::ffff:10.0.0.1]:1", now) {
+		t.Error("the same address in another form is another client")
+	}
+	if !c.allow("10.0.0.1:1", now.Add(time.Second)) || c.allow("10.0.0.1:1", now.Add(time.Second)) {
+		t.Error("not one a second")
+	}
+	if a, b := clientAt("[2001:db8::1]:1"), clientAt("[2001:db8::ffff:2]:1"); a != b || a == clientAt("[2001:db8:0:1::1]:1") {
+		t.Errorf("%v, %v", a, b)
+	}
+	if clientAt("@") != clientAt("") || clientAt("fe80::1%eth0") != (netip.Prefix{}) {
+		t.Error("what is no address")
+	}
+}
+
+// However many addresses come, the table stays small, and there is an end to
+// what they get together.
+func TestClientsAreBounded(t *testing.T) {
+	var c clients
+	now := time.Unix(1000, 0)
+	address := func(i int) string { return fmt.Sprintf("10.%d.%d.%d:1", i>>16, i>>8&255, i&255) }
+	allowed := 0
+	for i := range 3 * maxClients {
+		if c.allow(address(i), now) {
+			allowed++
+		}
+	}
+	if len(c.known) != maxClients || allowed > maxClients+strangers*burst {
+		t.Errorf("%d clients known, %d statements allowed", len(c.known), allowed)
+	}
+	later := now.Add(burst * time.Second)
+	if !c.allow("192.0.2.1:1", later) || len(c.known) != 1 {
+		t.Errorf("%d clients known long after", len(c.known))
+	}
+}
+
+// What waits for the log is bounded too.
+func TestCarriedAtOnce(t *testing.T) {
+	inside, leave := make(chan bool), make(chan bool)
+	s := &Statements{Carry: func(context.Context, []byte, []byte) (Result, error) {
+		inside <- true
+		<-leave
+		return Result{}, nil
+	}}
+	good := body(t, []byte("statement"), nil)
+	send := func(i int) int {
+		r := httptest.NewRequest("POST", "/log/statements", bytes.NewReader(good))
+		r.Header.Set("Content-Type", mediaType)
+		r.RemoteAddr = fmt.Sprintf("10.0.0.%d:1", i)
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		return w.Code
+	}
+	var all sync.WaitGroup
+	for i := range carriedAtOnce {
+		all.Go(func() {
+			if code := send(i); code != 200 {
+				t.Errorf("%d", code)
+			}
+		})
+		<-inside
+	}
+	if code := send(200); code != 503 {
+		t.Errorf("one too many: %d", code)
+	}
+	close(leave)
+	all.Wait()
+}
+
+func FuzzSubmission(f *testing.F) {
+	f.Add(body(f, []byte("statement"), nil))
+	f.Add(body(f, []byte("statement"), []byte("sealed")))
+	f.Add([]byte{0x82, 0x41, 'a'})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s := &Statements{Carry: func(_ context.Context, statement, sealed []byte) (Result, error) {
+			if !bytes.Equal(body(t, statement, sealed), b) {
+				t.Errorf("%x is read as %x, %x", b, statement, sealed)
+			}
+			return Result{}, nil
+		}}
+		if w := post(s, b, mediaType); w.Code != 200 && w.Code != 400 && w.Code != 413 {
+			t.Errorf("%x: %d", b, w.Code)
+		}
+	})
+}
