@@ -1,36 +1,15 @@
-// Package audit checks an access log from the log alone, on any machine and in
-// any year, trusting no member that wrote it.
-//
-// [Replay] recomputes every verdict with the same rules that the network ran
-// and compares each leaf to the byte. What it does not tell: who is meant by
-// any of it. That takes an auditor's identity.
 package audit
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"iter"
 
+	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 	"atoll/crypto/sign"
 	"atoll/crypto/tlog"
 )
-
-// ErrTampered means that a log is not what the rules make of its statements.
-var ErrTampered = errors.New("the log was tampered with")
-
-// Tampered is the error that says where.
-type Tampered struct {
-	Index  uint64 // of the first entry that is wrong
-	Detail string
-}
-
-func (t *Tampered) Error() string {
-	return fmt.Sprintf("%v: entry %d: %s", ErrTampered, t.Index, t.Detail)
-}
-
-func (t *Tampered) Unwrap() error { return ErrTampered }
 
 // Summary is what a replay found.
 type Summary struct {
@@ -41,48 +20,117 @@ type Summary struct {
 	Verdicts map[ledger.Verdict]int // all kinds together
 }
 
+// Entry is an entry whose verdict a replay has recomputed.
+type Entry struct {
+	Index     uint64
+	Time      uint64 // network time, Unix milliseconds
+	Verdict   ledger.Verdict
+	Kind      string
+	Author    string            // member that signed it; of genesis, empty: all founders have
+	Statement *ledger.Statement // what it says; of genesis, see [Replayer.Genesis]
+}
+
+// Replayer recomputes a log entry by entry, from genesis on.
+type Replayer struct {
+	state   *ledger.Memory
+	tree    *tlog.Tree
+	genesis *ledger.Genesis
+	authors map[sign.KeyID]string
+	summary Summary
+}
+
+// NewReplayer returns a replay of the empty log.
+func NewReplayer() *Replayer {
+	return &Replayer{
+		state: ledger.NewMemory(), tree: tlog.New(nil), authors: map[sign.KeyID]string{},
+		summary: Summary{Entries: map[string]int{}, Verdicts: map[ledger.Verdict]int{}},
+	}
+}
+
+// Add applies the statement of the next entry to the state and compares what
+// comes out with the entry. The error wraps [ErrTampered] where the log is at
+// fault; after an error the replay is over. The entry shares the leaf's memory.
+func (r *Replayer) Add(leaf []byte) (*Entry, error) {
+	at := r.tree.Size()
+	e, err := ledger.ParseEntry(leaf)
+	if err != nil {
+		return nil, &Tampered{at, err.Error()}
+	}
+	s, answer, err := ledger.Verify(r.state, e.Statement)
+	var changes []ledger.Change
+	if err == nil && answer.Verdict == "" {
+		answer, changes, err = ledger.Decide(r.state, s)
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case answer.Leaf == nil:
+		return nil, &Tampered{at, fmt.Sprintf("the statement has no place in the log: %s", answer.Verdict)}
+	case answer.Verdict != e.Verdict:
+		return nil, &Tampered{at, fmt.Sprintf("verdict %q, the rules say %q", e.Verdict, answer.Verdict)}
+	case !bytes.Equal(answer.Leaf, leaf):
+		return nil, &Tampered{at, fmt.Sprintf("index %d and time %d, the rules say %d and %d", e.Index, e.Time, answer.Index, answer.Time)}
+	}
+	r.state.Apply(changes)
+	if err := r.tree.Append(leaf); err != nil {
+		return nil, err
+	}
+	r.summary.Time = e.Time
+	r.summary.Verdicts[e.Verdict]++
+	r.summary.Entries[answer.Kind]++
+	out := &Entry{Index: e.Index, Time: e.Time, Verdict: e.Verdict, Kind: answer.Kind}
+	if answer.Kind == ledger.KindGenesis {
+		return out, r.found(e.Statement)
+	}
+	out.Statement, out.Author = s, r.authors[s.KeyID]
+	return out, nil
+}
+
+// found learns who the members are.
+func (r *Replayer) found(statement []byte) (err error) {
+	if r.genesis, r.summary.Network, err = ledger.OpenGenesis(statement); err != nil {
+		return err
+	}
+	for i := range r.genesis.Members {
+		c := &r.genesis.Members[i]
+		r.authors[sign.KeyIDOf(c.Statement)] = c.Name
+	}
+	return nil
+}
+
+// Genesis returns what the log begins with, nil before that.
+func (r *Replayer) Genesis() *ledger.Genesis { return r.genesis }
+
+// View returns the state behind the last entry.
+func (r *Replayer) View() ledger.View { return r.state }
+
+// Summary returns what was found so far.
+func (r *Replayer) Summary() *Summary {
+	s := r.summary
+	s.Head = r.tree.Head()
+	return &s
+}
+
+// at is the moment of a decision about an entry just added.
+func (r *Replayer) at(e *Entry) (at consent.At, err error) {
+	at.Day = consent.DayOf(e.Time, r.genesis.Offset)
+	at.Purposes, err = ledger.Purposes(r.state)
+	return at, err
+}
+
 // Replay applies the statement of every entry, from genesis on, to an empty
 // state and compares what comes out with the entry. Leaves come in order; an
 // error among them ends the replay. The error wraps [ErrTampered] where the
 // log is at fault.
 func Replay(leaves iter.Seq2[[]byte, error]) (*Summary, error) {
-	state, tree := ledger.NewMemory(), tlog.New(nil)
-	s := &Summary{Entries: map[string]int{}, Verdicts: map[ledger.Verdict]int{}}
+	r := NewReplayer()
 	for leaf, err := range leaves {
 		if err != nil {
 			return nil, err
 		}
-		at := tree.Size()
-		e, err := ledger.ParseEntry(leaf)
-		if err != nil {
-			return nil, &Tampered{at, err.Error()}
-		}
-		answer, changes, err := ledger.Apply(state, e.Statement)
-		switch {
-		case err != nil:
-			return nil, err
-		case answer.Leaf == nil:
-			return nil, &Tampered{at, fmt.Sprintf("the statement has no place in the log: %s", answer.Verdict)}
-		case answer.Verdict != e.Verdict:
-			return nil, &Tampered{at, fmt.Sprintf("verdict %q, the rules say %q", e.Verdict, answer.Verdict)}
-		case !bytes.Equal(answer.Leaf, leaf):
-			return nil, &Tampered{at, fmt.Sprintf("index %d and time %d, the rules say %d and %d", e.Index, e.Time, answer.Index, answer.Time)}
-		}
-		state.Apply(changes)
-		if err := tree.Append(leaf); err != nil {
+		if _, err := r.Add(leaf); err != nil {
 			return nil, err
 		}
-		s.Time = e.Time
-		s.Verdicts[e.Verdict]++
-		s.Entries[answer.Kind]++
 	}
-	final, err := ledger.Read(state)
-	if err != nil {
-		return nil, err
-	}
-	if final != nil {
-		s.Network = final.NetworkID()
-	}
-	s.Head = tree.Head()
-	return s, nil
+	return r.Summary(), nil
 }

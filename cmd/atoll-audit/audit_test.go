@@ -1,0 +1,251 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"atoll/consensus/audit"
+	"atoll/consensus/audit/audittest"
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+	"atoll/crypto/tlog"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"atoll-audit": main})
+}
+
+// good is a log of 300 entries in which everybody did as they should.
+func good(t testing.TB) *audittest.World {
+	w := audittest.New(t)
+	d := w.Grant(w.Enrol(audittest.Subject, 1), nil)
+	w.Serve(d)
+	q := w.Ask(d, nil)
+	w.Release("tax", q, nil)
+	w.Refuse("court", q, "agency.rules")
+	w.Receive(q, "tax")
+	for len(w.Leaves) < 300 {
+		w.Now += audittest.Second
+		w.Say("tax", ledger.KindTick, ledger.Tick{Head: w.Head()})
+	}
+	return w
+}
+
+// bad is a log with right verdicts in which a bank asks more than the subject
+// agreed to, an agency gives it, and an operator's name attacks the terminal.
+func bad(t testing.TB) *audittest.World {
+	w := audittest.New(t)
+	f := w.Enrol(audittest.Subject, 1)
+	d := w.Grant(f, nil)
+	q := w.Ask(d, func(a *audittest.Asking) {
+		a.Detail.Operator = "王\x1b[2J\u202eevil"
+		a.Detail.Sections = []consent.Section{w.Section(a.Detail.Sections[0].Query, "tax", audittest.Sales, audittest.Growth)}
+	})
+	w.Release("tax", q, nil)
+	w.Enrol(audittest.Subject, 2)
+	w.Pass(2 * audittest.Minute)
+	w.Pass(audittest.Day)
+	return w
+}
+
+// setup lays out exports, policies and identities for the stories.
+func setup(dir string, w, lies *audittest.World) error {
+	other := *w
+	other.Leaves = append(slices.Clone(w.Leaves[:299]), w.Leaves[1])
+	early := *w
+	early.Leaves = w.Leaves[:280]
+	files := map[string]map[string][]byte{
+		"good": w.Files("auditor", "tax"), "early": early.Files("auditor", "tax"), "other": other.Files("auditor", "tax"), "bad": lies.Files(),
+		".": {
+			"policy": []byte(w.Policy(2)), "policy-all": []byte(w.Policy(3)), "policy-none": []byte(w.Policy(0)),
+			"auditor.key": []byte(w.IdentityFile("auditor")), "bank.key": []byte(w.IdentityFile("bank-b")),
+		},
+	}
+	for folder, content := range files {
+		for path, data := range content {
+			path = filepath.Join(dir, folder, filepath.FromSlash(path))
+			if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+				return err
+			}
+			if err := os.WriteFile(path, data, 0o600); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// TestScripts runs every story in testdata.
+func TestScripts(t *testing.T) {
+	stories, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(stories) == 0 {
+		t.Fatalf("%d stories, %v", len(stories), err)
+	}
+	w, lies := good(t), bad(t)
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata", RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error { return setup(e.WorkDir, w, lies) },
+		Cmds:  map[string]func(ts *testscript.TestScript, neg bool, args []string){"code": code, "flip": flip, "serve": serve},
+	})
+}
+
+// code runs a command and insists on its exit code.
+func code(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// flip changes one bit of a file, at an offset from its end if negative.
+func flip(ts *testscript.TestScript, _ bool, args []string) {
+	at, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	path := ts.MkAbs(args[0])
+	data, err := os.ReadFile(path)
+	ts.Check(err)
+	data[(at+len(data))%len(data)] ^= 1
+	ts.Check(os.WriteFile(path, data, 0o600))
+}
+
+// serve puts a folder behind an address, into $URL.
+func serve(ts *testscript.TestScript, _ bool, args []string) {
+	s := httptest.NewServer(http.FileServer(http.Dir(ts.MkAbs(args[0]))))
+	ts.Defer(s.Close)
+	ts.Setenv("URL", s.URL)
+}
+
+func TestInterrupted(t *testing.T) {
+	dir := t.TempDir()
+	w := good(t)
+	if err := setup(dir, w, w); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	var out, errs strings.Builder
+	args := []string{"verify", filepath.Join(dir, "good"), "--policy", filepath.Join(dir, "policy"), "--state", filepath.Join(dir, "state")}
+	if got := run(ctx, args, &out, &errs); got != exitInterrupted || !strings.Contains(errs.String(), "error: interrupted") {
+		t.Errorf("exit %d: %s", got, errs.String())
+	}
+	if _, err := os.Stat(filepath.Join(dir, "state")); err == nil {
+		t.Error("an interrupted run was remembered")
+	}
+}
+
+// The command that checks what members did shares with them the rules and the
+// formats, and none of what replicates, serves or stores.
+func TestLinksNothingThatServes(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", ".").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	deps := strings.Fields(string(out))
+	if !slices.Contains(deps, "atoll/consensus/ledger") {
+		t.Fatalf("not the list of dependencies: %d lines", len(deps))
+	}
+	for _, dep := range deps {
+		for _, bad := range []string{"atoll/node", "atoll/consensus/replica", "github.com/libp2p", "github.com/hashicorp", "github.com/multiformats", "go.etcd.io", "modernc.org", "database/sql", "github.com/quic-go"} {
+			if dep == bad || strings.HasPrefix(dep, bad+"/") {
+				t.Errorf("links %s", dep)
+			}
+		}
+	}
+}
+
+// A remembered head is never replaced by a smaller one, and its file is the
+// owner's alone.
+func TestStateOnlyGrows(t *testing.T) {
+	w := good(t)
+	path := filepath.Join(t.TempDir(), "state")
+	for _, step := range []struct{ size, want int }{{280, 280}, {300, 300}, {290, 300}, {300, 300}} {
+		part := *w
+		part.Leaves = w.Leaves[:step.size]
+		policy, err := tlog.ParsePolicy([]byte(w.Policy(0)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := audit.Open(audit.Source{Fetch: audittest.Fetch(part.Files())}, policy)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := writeState(path, l); err != nil {
+			t.Fatal(err)
+		}
+		head, err := readState(path, l.Origin)
+		if err != nil || head.Size != uint64(step.want) {
+			t.Errorf("after %d: %+v, %v", step.size, head, err)
+		}
+		info, err := os.Stat(path)
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%v, %v", info.Mode(), err)
+		}
+	}
+	left, err := os.ReadDir(filepath.Dir(path))
+	if err != nil || len(left) != 1 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+func TestClean(t *testing.T) {
+	for in, want := range map[string]string{
+		"王经办 Wang": "王经办 Wang", "a\x1b[2Jb": `a\u001b[2Jb`, "a\nb": `a\u000ab`, "\u202eabc": `\u202eabc`, "\x9b1m": `\ufffd1m`, "\u009b1m": `\u009b1m`,
+		"\U000e0041": `\udb40\udc41`, "a\u2028b": `a\u2028b`, strings.Repeat("长", 600): strings.Repeat("长", 500) + "…",
+	} {
+		if got := clean(in); got != want {
+			t.Errorf("%q: %q", in, got)
+		}
+	}
+}
+
+// Every rule and every kind has its words.
+func TestWords(t *testing.T) {
+	for _, r := range []audit.Rule{
+		audit.RuleUnopenable, audit.RuleMalformed, audit.RuleConsent, audit.RuleCredential, audit.RuleTwoKeys, audit.RuleOperator, audit.RulePurpose, audit.RuleSection,
+		audit.RuleCovers, audit.RuleResults, audit.RuleRefusal, audit.RuleRevocation, audit.RuleUnanswered, audit.RuleUnreceived, audit.RuleClock,
+	} {
+		if ruleWords[r][0] == "" || ruleWords[r][1] == "" {
+			t.Errorf("%s has no words", r)
+		}
+	}
+}
+
+func FuzzIdentityFile(f *testing.F) {
+	w := audittest.New(f)
+	text := w.IdentityFile("auditor")
+	if text == "" {
+		f.Fatal("no seed")
+	}
+	f.Add(text)
+	f.Add("# nothing\n")
+	f.Add(text + text)
+	f.Fuzz(func(t *testing.T, text string) {
+		id, err := parseIdentity(text)
+		if err == nil && !strings.Contains(text, id.Reveal()) {
+			t.Error("an identity that is not in the file")
+		}
+		if err != nil && strings.Contains(err.Error(), "AGE-SECRET") {
+			t.Error("the error quotes a secret")
+		}
+	})
+}

@@ -1,0 +1,128 @@
+// Command atoll-audit checks the access log of an atoll network from the log
+// alone: offline or from any server, years later, trusting no member.
+//
+// "verify" checks signatures, tiles and root, "replay" every verdict too, and
+// with an auditor's identity what is sealed; "show" tells what one entry says.
+// It links no server, no database and nothing that replicates.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"atoll/consensus/audit"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes. Callers must treat a code they do not know as failure.
+const (
+	exitFailure     = 1
+	exitUsage       = 2
+	exitFindings    = 3
+	exitTampered    = 6
+	exitInterrupted = 130
+)
+
+var (
+	errInterrupted = errors.New("interrupted")
+	errFindings    = errors.New("findings") // all has been printed
+)
+
+// mistake is an error of whoever typed the command, with what to do about it.
+type mistake struct {
+	code string // stable
+	text string
+	hint string
+}
+
+func (m *mistake) Error() string { return m.text }
+
+func usage(format string, args ...any) error {
+	return &mistake{"usage", fmt.Sprintf(format, args...), "see atoll-audit --help"}
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run executes one command line and returns its exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := &cobra.Command{
+		Use:   "atoll-audit",
+		Short: "Check an access log from the log alone",
+		Long: `Checks the access log of an atoll network from the log alone.
+
+LOG is a folder that holds checkpoint and tile/ (C2SP tlog-tiles), or the
+http(s) address of one. The policy says whose signatures count; get it from
+someone you trust, and compare its fingerprint with others.`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.PersistentFlags().Bool("json", false, "print one JSON document instead of text")
+	root.AddCommand(verifyCommand(), replayCommand(), showCommand(), versionCommand())
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%v", err) })
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	cmd, err := root.ExecuteContextC(ctx)
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errFindings):
+		return exitFindings
+	case ctx.Err() != nil:
+		err = errInterrupted
+	}
+	code, name, hint := explain(err)
+	asJSON, _ := cmd.Flags().GetBool("json")
+	if asJSON {
+		err = printJSON(stdout, "atoll.error/v1", map[string]any{"code": name, "message": err.Error(), "hint": hint, "retryable": false})
+	} else {
+		_, err = fmt.Fprintf(stderr, "atoll-audit: error: %s\natoll-audit: hint: %s\n", clean(err.Error()), clean(hint))
+	}
+	if err != nil {
+		return exitFailure
+	}
+	return code
+}
+
+// explain maps an error to its exit code, its stable name and what to do next.
+func explain(err error) (code int, name, hint string) {
+	var m *mistake
+	switch {
+	case errors.Is(err, errInterrupted):
+		return exitInterrupted, "interrupted", "run the command again"
+	case errors.Is(err, audit.ErrTampered):
+		return exitTampered, "log.tampered", "keep this copy as it is, and compare with another member's"
+	case errors.Is(err, audit.ErrUnverifiable):
+		return exitTampered, "log.unverifiable", "check that the policy is this log's, and that LOG is the folder of its checkpoint"
+	case errors.As(err, &m):
+		return exitUsage, m.code, m.hint
+	case isCobraUsage(err):
+		return exitUsage, "usage", "see atoll-audit --help"
+	default:
+		return exitFailure, "failure", "see the message; atoll-audit --help lists the commands"
+	}
+}
+
+// isCobraUsage recognises what cobra reports about words it does not know; it
+// has no error type for them.
+func isCobraUsage(err error) bool {
+	for _, prefix := range []string{"unknown command", "unknown flag", "accepts ", "requires ", "required flag"} {
+		if strings.HasPrefix(err.Error(), prefix) {
+			return true
+		}
+	}
+	return false
+}

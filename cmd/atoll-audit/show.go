@@ -1,0 +1,192 @@
+package main
+
+import (
+	"strconv"
+
+	"atoll/consensus/audit"
+	"atoll/consensus/ledger"
+
+	"github.com/spf13/cobra"
+)
+
+func showCommand() *cobra.Command {
+	s := new(show)
+	cmd := &cobra.Command{
+		Use:   "show LOG INDEX",
+		Short: "Tell what one entry says",
+		Long: `Tells what one entry of a log says: who signed it, when, what the rules said,
+what is public, and with an auditor's identity what is sealed. Subjects and
+persons are named with --reveal alone.
+
+The whole log is recomputed first. Signatures of its checkpoint are verified
+where --policy is given.`,
+		Args: cobra.ExactArgs(2),
+		RunE: s.command,
+	}
+	s.flags(cmd)
+	s.bring(cmd)
+	return cmd
+}
+
+// show is a replay that keeps one entry.
+type show struct {
+	replay
+	entry  *audit.Entry
+	sealed *audit.Opened
+	locked error // why what is sealed does not open
+}
+
+// command replays the log and tells of the entry.
+func (s *show) command(cmd *cobra.Command, args []string) error {
+	t, asJSON, err := newTeller(cmd)
+	if err != nil {
+		return err
+	}
+	index, err := strconv.ParseUint(args[1], 10, 64)
+	if err != nil {
+		return usage("%q is not the index of an entry", args[1])
+	}
+	if err := s.begin(); err != nil {
+		return err
+	}
+	err = s.run(cmd, args[0], func(leaf []byte) error {
+		e, err := s.add(leaf)
+		if err == nil && e.Index == index {
+			s.entry = e
+			s.sealed, s.locked = s.inspector.Open(e)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if s.entry == nil {
+		return usage("there is no entry %d: the log has %d", index, s.log.Size)
+	}
+	if asJSON {
+		return printJSON(cmd.OutOrStdout(), "atoll-audit.show/v1", s.result())
+	}
+	s.tell(t)
+	return t.err
+}
+
+// field is one thing that an entry says.
+type field struct {
+	key              string // in JSON
+	chinese, english string
+	value            string
+}
+
+// shown is what --json prints.
+type shown struct {
+	Index    uint64          `json:"index"`
+	Time     uint64          `json:"time"`             // network time, Unix milliseconds
+	Signed   uint64          `json:"signed,omitempty"` // the author's time
+	Kind     string          `json:"kind"`
+	Author   string          `json:"author"`
+	Verdict  ledger.Verdict  `json:"verdict"`
+	Public   []shownField    `json:"public"`
+	Sealed   []shownField    `json:"sealed"`
+	Locked   string          `json:"locked,omitempty"` // why what is sealed does not open
+	Findings []audit.Finding `json:"findings"`         // about this entry
+	Log      checked         `json:"log"`
+}
+
+type shownField struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+func (s *show) result() shown {
+	out := shown{
+		Index: s.entry.Index, Time: s.entry.Time, Kind: s.entry.Kind, Author: s.entry.Author, Verdict: s.entry.Verdict,
+		Public: fields(s.public()), Sealed: fields(s.secret()), Findings: s.about(), Log: s.check.result(),
+	}
+	if s.entry.Statement != nil {
+		out.Signed = s.entry.Statement.ID.Time()
+	}
+	if s.locked != nil {
+		out.Locked = s.locked.Error()
+	}
+	return out
+}
+
+func fields(list []field) []shownField {
+	out := []shownField{}
+	for _, f := range list {
+		out = append(out, shownField{f.key, f.value})
+	}
+	return out
+}
+
+// about are the findings that name this entry.
+func (s *show) about() []audit.Finding {
+	found := []audit.Finding{}
+	for _, f := range s.findings {
+		if f.Index == s.entry.Index {
+			found = append(found, f)
+		}
+	}
+	return found
+}
+
+func (s *show) tell(t *teller) {
+	e, offset := s.entry, s.replayer.Genesis().Offset
+	t.say("条目 %d：%s", "Entry %d: %s", e.Index, t.word(kindWords[e.Kind][0], kindWords[e.Kind][1]))
+	t.row("种类", "kind", e.Kind)
+	if e.Author != "" {
+		t.row("签署成员", "signed by", e.Author)
+	}
+	t.row("网络时间", "network time", moment(e.Time, offset))
+	if e.Statement != nil {
+		t.row("签署时间", "author's time", moment(e.Statement.ID.Time(), offset))
+	}
+	t.row("裁定", "verdict", e.Verdict)
+	t.say("公开部分", "Public")
+	s.list(t, s.public())
+	s.tellSealed(t)
+	for _, f := range s.about() {
+		s.finding(t, f)
+	}
+	c := &s.check
+	c.finality(t)
+}
+
+func (s *show) tellSealed(t *teller) {
+	switch {
+	case !sealsSomething(s.entry):
+	case !s.opened:
+		t.say("密封部分：没有给出 --identity，未打开", "Sealed: not opened, no --identity was given")
+	case s.locked != nil:
+		t.say("密封部分打不开：%s", "Sealed: does not open: %s", s.locked)
+	default:
+		t.say("密封部分", "Sealed")
+		s.list(t, s.secret())
+	}
+}
+
+func (s *show) list(t *teller, list []field) {
+	if len(list) == 0 {
+		t.say("  （无）", "  (nothing)")
+	}
+	for _, f := range list {
+		t.row("  "+f.chinese, "  "+f.english, f.value)
+	}
+}
+
+// sealsSomething says whether an entry has a part that an auditor may open.
+func sealsSomething(e *audit.Entry) bool {
+	switch e.Kind {
+	case ledger.KindGrant, ledger.KindCredentialIssue, ledger.KindQueryOpen, ledger.KindRelease, ledger.KindRefuse:
+		return true
+	}
+	return false
+}
+
+// named is a subject or a person: shown where --reveal asks for it.
+func (s *show) named(name string) string {
+	if s.reveal {
+		return name
+	}
+	return "(--reveal)"
+}

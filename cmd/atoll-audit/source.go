@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"atoll/consensus/audit"
+)
+
+// patience is how long a server may take for one resource.
+const patience = time.Minute
+
+// openSource finds a log in a folder or at an address. Close releases it.
+func openSource(ctx context.Context, where string) (s audit.Source, closer func() error, err error) {
+	none := func() error { return nil }
+	if strings.HasPrefix(where, "http://") || strings.HasPrefix(where, "https://") {
+		base, err := url.Parse(where)
+		if err != nil || base.Host == "" {
+			return s, none, usage("%q is not the address of a log", where)
+		}
+		return audit.Source{Fetch: server(ctx, base)}, none, nil
+	}
+	root, err := os.OpenRoot(where)
+	if err != nil {
+		return s, none, &mistake{"log.missing", "there is no folder " + where, "LOG is the folder that holds checkpoint and tile/, or its http(s) address"}
+	}
+	return folder(ctx, root), root.Close, nil
+}
+
+// folder is a log on disk. Nothing outside of it is followed to.
+func folder(ctx context.Context, root *os.Root) audit.Source {
+	return audit.Source{
+		Fetch: func(path string) ([]byte, error) {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			f, err := root.Open(path)
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil, err
+			}
+			if err != nil {
+				return nil, err
+			}
+			defer f.Close()
+			return readAll(f, path)
+		},
+		Files: func(yield func(string, error) bool) {
+			err := fs.WalkDir(root.FS(), ".", func(path string, d fs.DirEntry, err error) error {
+				switch {
+				case err != nil:
+					return err
+				case ctx.Err() != nil:
+					return ctx.Err()
+				case d.IsDir():
+					return nil
+				case !d.Type().IsRegular():
+					return fmt.Errorf("%w: %q is not a regular file", audit.ErrTampered, path)
+				case !yield(path, nil):
+					return fs.SkipAll
+				}
+				return nil
+			})
+			if err != nil {
+				yield("", err)
+			}
+		},
+	}
+}
+
+// server is a log behind an address.
+func server(ctx context.Context, base *url.URL) func(string) ([]byte, error) {
+	client := &http.Client{Timeout: patience}
+	return func(path string) ([]byte, error) {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, base.JoinPath(path).String(), nil)
+		if err != nil {
+			return nil, err
+		}
+		response, err := client.Do(request)
+		if err != nil {
+			return nil, err
+		}
+		defer response.Body.Close()
+		switch response.StatusCode {
+		case http.StatusOK:
+			return readAll(response.Body, path)
+		case http.StatusNotFound, http.StatusGone:
+			return nil, fmt.Errorf("%s: %w", path, fs.ErrNotExist)
+		}
+		return nil, fmt.Errorf("%s: the server answers %s", path, response.Status)
+	}
+}
+
+// readAll reads a resource that may be as large as the largest.
+func readAll(r io.Reader, path string) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, audit.MaxResource+1))
+	if err == nil && len(data) > audit.MaxResource {
+		err = fmt.Errorf("%w: %s has more than %d bytes", audit.ErrTampered, path, audit.MaxResource)
+	}
+	return data, err
+}

@@ -1,0 +1,219 @@
+package audittest
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"slices"
+
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+	"atoll/crypto/seal"
+	"atoll/crypto/sign"
+)
+
+// Sales and Cases are outputs of the tax agency and the court.
+var (
+	Sales  = consent.Item{Dataset: "vat", Output: "sales", Disclosure: consent.Band, Months: 24}
+	Growth = consent.Item{Dataset: "vat", Output: "growth", Disclosure: consent.Value, Months: 24}
+	Cases  = consent.Item{Dataset: "cases", Output: "open", Disclosure: consent.Count, Months: 24}
+)
+
+// Deal is a consent as its bank holds it.
+type Deal struct {
+	Header consent.Header
+	Body   consent.Body
+	Index  uint64 // of the grant
+	firm   *Firm
+	number uint64
+}
+
+// Consenting is what goes into a grant; a test may change any of it.
+type Consenting struct {
+	Draft  consent.Draft
+	Notice string
+	Body   func(*consent.Body)                           // before it is sealed
+	Sealed func(body []byte, to []seal.Recipient) []byte // nil: to bank, auditor and subject
+}
+
+// Grant has an enterprise consent to one item of tax and one of the court, and
+// bank-a put it on the log.
+func (w *World) Grant(f *Firm, edit func(*Consenting)) *Deal {
+	w.t.Helper()
+	d := &Deal{firm: f, number: f.consents}
+	f.consents++
+	today := w.Today()
+	c := &Consenting{Notice: "notice", Draft: consent.Draft{
+		Subject: f.Subject, Bank: "bank-a", Purpose: "pre_loan", Product: "流动资金贷款", NotBefore: today, NotAfter: today + 29,
+		MaxUses: 9, DataLife: 90, Language: consent.Chinese,
+		Offers: []consent.Offer{{Agency: "court", Items: []consent.Item{Cases}}, {Agency: "tax", Items: []consent.Item{Sales}}},
+	}}
+	if edit != nil {
+		edit(c)
+	}
+	composed, err := consent.Compose(c.Draft, c.Notice, f.Keyring, 0, d.number, f.Credential, w.random)
+	w.check(err)
+	if c.Body != nil {
+		c.Body(&composed.Body)
+	}
+	d.Body = composed.Body
+	plain, err := sign.Marshal(composed.Body)
+	w.check(err)
+	subject, err := seal.IdentityFrom(f.Keyring.Age())
+	w.check(err)
+	to := []seal.Recipient{w.Ages[c.Draft.Bank].Recipient(), w.Ages["auditor"].Recipient(), subject.Recipient()}
+	var sealed []byte
+	if c.Sealed != nil {
+		sealed = c.Sealed(plain, to)
+	} else {
+		sealed, err = seal.EncryptBytes(plain, 4, to...)
+		w.check(err)
+	}
+	statement, err := composed.Grant(sealed)
+	w.check(err)
+	s, err := sign.Parse(statement)
+	w.check(err)
+	w.check(s.Decode(&d.Header))
+	d.Index = w.Say(c.Draft.Bank, ledger.KindCarrier, ledger.Carrier{Head: w.Head(), Statement: statement, Sealed: sealed}).Index
+	return d
+}
+
+// Revoke takes a consent back, through any member.
+func (w *World) Revoke(d *Deal, carrier string) ledger.Answer {
+	w.t.Helper()
+	statement, err := d.firm.Keyring.Revoke(d.number)
+	w.check(err)
+	return w.Say(carrier, ledger.KindCarrier, ledger.Carrier{Head: w.Head(), Statement: statement})
+}
+
+// Query is a question on the log.
+type Query struct {
+	Ref    ledger.QueryRef
+	Detail ledger.QueryDetail
+	Index  uint64
+	deal   *Deal
+}
+
+// Asking is what goes into a query; a test may change any of it.
+type Asking struct {
+	Detail   ledger.QueryDetail
+	Logged   []consent.Section // nil: those of Detail
+	Deadline uint64
+	Key      sign.Secret // of the box
+}
+
+// Section makes a section of a query.
+func (w *World) Section(query []byte, agency string, items ...consent.Item) consent.Section {
+	s := consent.Section{Salt: w.salt(), Query: query, Agency: agency}
+	for _, i := range slices.SortedFunc(slices.Values(items), consent.CompareItems) {
+		s.Wants = append(s.Wants, consent.Want{Item: i})
+	}
+	return s
+}
+
+// Ask opens a query for all that the consent covers.
+func (w *World) Ask(d *Deal, edit func(*Asking)) *Query {
+	w.t.Helper()
+	head := w.Head()
+	a := &Asking{Detail: ledger.QueryDetail{Operator: "王经办", Purpose: "pre_loan"}, Deadline: w.Now + Minute, Key: d.Body.Secret()}
+	for _, s := range d.Body.Slices {
+		a.Detail.Sections = append(a.Detail.Sections, w.Section(head.ID, s.Agency, s.Items...))
+	}
+	if edit != nil {
+		edit(a)
+	}
+	if a.Logged == nil {
+		a.Logged = a.Detail.Sections
+	}
+	list, err := consent.SectionList(a.Logged, w.random)
+	w.check(err)
+	open := ledger.QueryOpen{Head: head, Consent: d.Header.Bounds.ID, Deadline: a.Deadline, Sections: list}
+	public, err := open.Public()
+	w.check(err)
+	bank := d.Header.Bounds.Bank
+	open.Sealed = w.box(a.Key, ledger.KindQueryOpen, bank, head, public, a.Detail)
+	answer := w.Say(bank, ledger.KindQueryOpen, open)
+	return &Query{Ref: ledger.QueryRef{Bank: bank, ID: head.ID}, Detail: a.Detail, Index: answer.Index, deal: d}
+}
+
+func (w *World) box(key sign.Secret, kind, author string, head ledger.Head, public []byte, detail any) []byte {
+	w.t.Helper()
+	plain, err := sign.Marshal(detail)
+	w.check(err)
+	box, err := seal.Box(key, seal.Place{Network: w.Network, Kind: kind, Author: author, ID: [16]byte(head.ID)}, public, plain)
+	w.check(err)
+	return box
+}
+
+// Key is K_agency of the query's consent.
+func (q *Query) Key(agency string) sign.Secret {
+	return consent.AgencyKey(q.deal.Body.Secret(), q.deal.Header.Bounds.ConsentID(), agency)
+}
+
+// Releasing is what goes into a release; a test may change any of it.
+type Releasing struct {
+	Detail any         // a *ledger.ReleaseDetail
+	Key    sign.Secret // of the box
+}
+
+// Results answers each want of an agency's section.
+func (q *Query) Results(agency string) (results []ledger.Result) {
+	for _, s := range q.Detail.Sections {
+		for _, want := range s.Wants {
+			if s.Agency == agency {
+				results = append(results, ledger.Result{Item: want.Item, Outcome: consent.Answered, Version: 1, Rows: 12, AsOf: Start})
+			}
+		}
+	}
+	return results
+}
+
+// Release has an agency answer.
+func (w *World) Release(agency string, q *Query, edit func(*Releasing)) ledger.Answer {
+	w.t.Helper()
+	a := &Releasing{Detail: &ledger.ReleaseDetail{Results: q.Results(agency)}, Key: q.Key(agency)}
+	if edit != nil {
+		edit(a)
+	}
+	digest := q.digest(agency)
+	r := ledger.Release{Head: w.Head(), Query: q.Ref, Digest: digest, Bucket: 1024}
+	public, err := r.Public()
+	w.check(err)
+	r.Sealed = w.box(a.Key, ledger.KindRelease, agency, r.Head, public, a.Detail)
+	return w.Say(agency, ledger.KindRelease, r)
+}
+
+func (q *Query) digest(agency string) []byte {
+	sum := sha256.Sum256(append([]byte(agency), q.Ref.ID...))
+	return sum[:]
+}
+
+// Refuse has an agency refuse.
+func (w *World) Refuse(agency string, q *Query, reason consent.Code) ledger.Answer {
+	w.t.Helper()
+	r := ledger.Refuse{Head: w.Head(), Query: q.Ref}
+	public, err := r.Public()
+	w.check(err)
+	r.Sealed = w.box(q.Key(agency), ledger.KindRefuse, agency, r.Head, public, ledger.RefuseDetail{Reason: reason, Detail: "detail"})
+	return w.Say(agency, ledger.KindRefuse, r)
+}
+
+// Receive has the bank acknowledge what agencies released.
+func (w *World) Receive(q *Query, agencies ...string) ledger.Answer {
+	w.t.Helper()
+	r := ledger.Receipt{Head: w.Head(), Query: q.Ref.ID}
+	for _, a := range agencies {
+		r.Digests = append(r.Digests, q.digest(a))
+	}
+	slices.SortFunc(r.Digests, bytes.Compare)
+	return w.Say(q.Ref.Bank, ledger.KindReceipt, r)
+}
+
+// Serve is a query as it should be: both agencies release, the bank receives.
+func (w *World) Serve(d *Deal) *Query {
+	w.t.Helper()
+	q := w.Ask(d, nil)
+	w.Release("court", q, nil)
+	w.Release("tax", q, nil)
+	w.Receive(q, "court", "tax")
+	return q
+}

@@ -1,0 +1,212 @@
+// Package audittest builds small networks for tests of auditors: members whose
+// keys and clock are the test's, who say what the test wants, lies included,
+// under rules that are the real ones. What comes out is an export of a log
+// that no honest member could have written, with right verdicts.
+package audittest
+
+import (
+	"crypto/ed25519"
+	"math/rand/v2"
+	"testing"
+
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+	"atoll/crypto/seal"
+	"atoll/crypto/sign"
+	"atoll/crypto/tlog"
+)
+
+// Start is the time of genesis: 2026-09-21, Unix milliseconds.
+const Start = uint64(1_790_000_000_000)
+
+// Durations in milliseconds.
+const (
+	Second = 1000
+	Minute = 60 * Second
+	Day    = 24 * 60 * Minute
+)
+
+// Subject is the enterprise that everything is about, Other another.
+const (
+	Subject = consent.Subject("uscc:914403001922038216")
+	Other   = consent.Subject("uscc:91110000600037341L")
+)
+
+// Members of the network; auditor, court and tax are its voters and cosigners.
+var members = map[string]string{
+	"auditor": ledger.Auditor, "bank-a": ledger.Bank, "bank-b": ledger.Bank, "court": ledger.Agency,
+	"registrar": ledger.Registrar, "tax": ledger.Agency,
+}
+
+var names = []string{"auditor", "bank-a", "bank-b", "court", "registrar", "tax"}
+
+// World is a network.
+type World struct {
+	Genesis *ledger.Genesis
+	Network sign.NetworkID
+	Keys    map[string]ledger.Keys
+	Ages    map[string]seal.Identity
+	State   *ledger.Memory
+	Leaves  [][]byte
+	Now     uint64 // what every member's clock says
+
+	t      testing.TB
+	random *rand.ChaCha8
+}
+
+// New founds a network.
+func New(t testing.TB) *World {
+	w := &World{t: t, Now: Start, random: rand.NewChaCha8([32]byte{1}), Keys: map[string]ledger.Keys{}, Ages: map[string]seal.Identity{}, State: ledger.NewMemory()}
+	voters := []string{"auditor", "court", "tax"}
+	g := &ledger.Genesis{
+		Version: 1, Name: "测试网", Origin: "log.test/audit/1", Suite: ledger.Suite, Time: Start, Offset: 480,
+		Voters: voters, Cosigners: voters, Quorum: 2, Faults: 0, Approvals: 3,
+		Purposes: []consent.Purpose{
+			{Code: "post_loan", Chinese: "贷后", English: "After a loan", MaxDays: 365, MaxUses: 100, MaxDataLife: 365},
+			{Code: "pre_loan", Chinese: "贷前", English: "Before a loan", MaxDays: 365, MaxUses: 100, MaxDataLife: 365},
+		},
+	}
+	w.Genesis = g
+	var sigs []sign.Signature
+	for i, name := range names {
+		id, err := seal.IdentityFrom(sign.Secret{0xa9, byte(i)})
+		w.check(err)
+		w.Ages[name], w.Keys[name] = id, ledger.NewKeys(sign.Secret{byte(i + 1)}, g.Origin, 0)
+		age := id.Recipient()
+		c := ledger.Card{Name: name, Chinese: name, English: name, Age: age[:], Roles: []ledger.Role{{Name: members[name], NotBefore: 0, NotAfter: 40_000}}}
+		w.Keys[name].Fill(&c)
+		g.Members = append(g.Members, c)
+	}
+	for _, name := range names {
+		sig, err := ledger.SignGenesis(g, w.Keys[name].Statement())
+		w.check(err)
+		sigs = append(sigs, sig)
+	}
+	raw, err := ledger.Found(g, sigs)
+	w.check(err)
+	_, w.Network, err = ledger.OpenGenesis(raw)
+	w.check(err)
+	w.submit(raw)
+	return w
+}
+
+func (w *World) check(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *World) submit(raw []byte) ledger.Answer {
+	w.t.Helper()
+	answer, changes, err := ledger.Apply(w.State, raw)
+	w.check(err)
+	if !answer.New {
+		w.t.Fatalf("no entry: %s %s", answer.Verdict, answer.Detail)
+	}
+	w.State.Apply(changes)
+	w.Leaves = append(w.Leaves, answer.Leaf)
+	return answer
+}
+
+// Head returns a fresh statement id at the world's time.
+func (w *World) Head() ledger.Head {
+	var r [10]byte
+	w.random.Read(r[:])
+	id := ledger.NewStatementID(w.Now, r)
+	return ledger.Head{ID: id[:]}
+}
+
+func (w *World) salt() []byte {
+	b := make([]byte, 32)
+	w.random.Read(b)
+	return b
+}
+
+// Say puts a member's statement on the log, whatever the verdict.
+func (w *World) Say(member, kind string, payload any) ledger.Answer {
+	w.t.Helper()
+	raw, err := sign.Sign(w.Keys[member].Statement(), w.Network, kind, payload)
+	w.check(err)
+	return w.submit(raw)
+}
+
+// Pass lets time go by: every voter ticks.
+func (w *World) Pass(ms uint64) {
+	w.t.Helper()
+	w.Now += ms
+	for _, v := range w.Genesis.Voters {
+		w.Say(v, ledger.KindTick, ledger.Tick{Head: w.Head()})
+	}
+}
+
+// Today is the network's day.
+func (w *World) Today() consent.Day {
+	s, err := ledger.Read(w.State)
+	w.check(err)
+	return s.Day()
+}
+
+// Firm is an enterprise.
+type Firm struct {
+	Subject    consent.Subject
+	Keyring    consent.Keyring
+	Credential []byte // statement
+	consents   uint64
+}
+
+// Credential makes a registrar's statement for a key.
+func (w *World) Credential(subject consent.Subject, key ed25519.PublicKey, from, to consent.Day) []byte {
+	w.t.Helper()
+	c := consent.Credential{Salt: w.salt(), Subject: subject, Key: key, NotBefore: from, NotAfter: to}
+	raw, err := sign.Sign(w.Keys["registrar"].Statement(), w.Network, consent.KindCredential, c)
+	w.check(err)
+	return raw
+}
+
+// Issue puts a credential on the log: digest of one statement, sealed another,
+// which are the same unless the registrar lies.
+func (w *World) Issue(statement, sealed []byte) ledger.Answer {
+	w.t.Helper()
+	age, err := seal.EncryptBytes(sealed, 4, w.Ages["auditor"].Recipient())
+	w.check(err)
+	return w.Say("registrar", ledger.KindCredentialIssue, ledger.CredentialIssue{Head: w.Head(), Digest: consent.CredentialDigest(statement), Sealed: age})
+}
+
+// Firm makes an enterprise out of a seed; its credential is not issued yet.
+func (w *World) Firm(subject consent.Subject, seed byte) *Firm {
+	f := &Firm{Subject: subject, Keyring: consent.NewKeyring(sign.Secret{0xf1, seed}, w.Network)}
+	f.Credential = w.Credential(subject, f.Keyring.Credential(0).Public().(ed25519.PublicKey), w.Today(), w.Today()+400)
+	return f
+}
+
+// Enrol makes an enterprise and issues its credential.
+func (w *World) Enrol(subject consent.Subject, seed byte) *Firm {
+	f := w.Firm(subject, seed)
+	w.Issue(f.Credential, f.Credential)
+	return f
+}
+
+// resources are the parts of the log by their paths, as an export has them.
+func (w *World) resources(checkpoint []byte) map[string][]byte {
+	files := map[string][]byte{"checkpoint": checkpoint}
+	full := map[tlog.Tile][]byte{}
+	tree := tlog.New(func(t tlog.Tile, hashes []byte) { full[t] = hashes })
+	for _, leaf := range w.Leaves {
+		w.check(tree.Append(leaf))
+	}
+	for t := range tlog.Tiles(tree.Size()) {
+		if t.Level == tlog.Entries {
+			for _, leaf := range w.Leaves[t.N*tlog.TileWidth:][:t.Width] {
+				var err error
+				files[t.Path()], err = tlog.AppendEntry(files[t.Path()], leaf)
+				w.check(err)
+			}
+			continue
+		}
+		data, err := tree.ReadTile(t, func(t tlog.Tile) ([]byte, error) { return full[t], nil })
+		w.check(err)
+		files[t.Path()] = data
+	}
+	return files
+}

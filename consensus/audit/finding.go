@@ -1,0 +1,35 @@
+package audit
+
+// Rule is a stable code for what a finding is about.
+type Rule string
+
+// Rules that an [Inspector] applies.
+const (
+	RuleUnopenable Rule = "audit.unopenable" // a sealed part that this auditor cannot open
+	RuleMalformed  Rule = "audit.malformed"  // a sealed part that opens and is not what belongs there
+	RuleConsent    Rule = "audit.consent"    // a body that is not what its header commits to, or not signed by its subject
+	RuleCredential Rule = "audit.credential" // a credential that is not the logged one, or does not stand on the log
+	RuleTwoKeys    Rule = "audit.two_keys"   // two live keys for one enterprise
+	RuleOperator   Rule = "audit.operator"   // a query that names no operator
+	RulePurpose    Rule = "audit.purpose"    // a query for another purpose than its consent's
+	RuleSection    Rule = "audit.section"    // a question that is not the logged one, or an answer to none
+	RuleCovers     Rule = "audit.covers"     // asked or released outside the consent
+	RuleResults    Rule = "audit.results"    // released results that do not fit the question
+	RuleRefusal    Rule = "audit.refusal"    // a refusal whose reason does not hold
+	RuleRevocation Rule = "audit.revocation" // an agency knew of a revocation that the log never got
+	RuleUnanswered Rule = "audit.unanswered" // an asked agency neither released nor refused in time
+	RuleUnreceived Rule = "audit.unreceived" // released and never acknowledged by the bank; information
+	RuleClock      Rule = "audit.clock"      // an author's time strays from network time
+)
+
+// Finding is one thing that is not as it should be.
+type Finding struct {
+	Index  uint64 `json:"index"`            // of the entry
+	Rule   Rule   `json:"rule"`             //
+	Info   bool   `json:"info"`             // worth knowing, nobody's fault
+	Member string `json:"member,omitempty"` // who signed the entry, or should have acted
+	Detail string `json:"detail"`           // plain words; names no subject and no person
+
+	Subject  string `json:"subject,omitempty"`  // only where [Inspector.Reveal] is set
+	Operator string `json:"operator,omitempty"` // likewise
+}

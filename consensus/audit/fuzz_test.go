@@ -1,0 +1,64 @@
+package audit
+
+import (
+	"testing"
+
+	"atoll/consensus/audit/audittest"
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+	"atoll/crypto/sign"
+)
+
+// Sealed parts are written by members: whatever opens, the inspector says what
+// it thinks of it and goes on.
+func FuzzOpened(f *testing.F) {
+	w := audittest.New(f)
+	d := w.Grant(w.Enrol(audittest.Subject, 1), nil)
+	asked := w.Ask(d, nil)
+	id := w.Ages["auditor"]
+	r := NewReplayer()
+	i := NewInspector(r, &id, func(Finding) {})
+	var e *Entry
+	for _, leaf := range w.Leaves {
+		var err error
+		if e, err = r.Add(leaf); err == nil {
+			err = i.Add(e)
+		}
+		if err != nil {
+			f.Fatal(err)
+		}
+	}
+	q := i.queries[queryKey(asked.Ref)]
+	for _, detail := range []any{asked.Detail, ledger.ReleaseDetail{Results: asked.Results("tax")}, ledger.RefuseDetail{Reason: "x"}, d.Body} {
+		seed, err := sign.Marshal(detail)
+		if err != nil || len(seed) == 0 {
+			f.Fatal("no seed", err)
+		}
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, plain []byte) {
+		var query ledger.QueryDetail
+		if sign.Unmarshal(plain, &query) == nil {
+			opened := *q
+			if err := i.sections(e, e.Statement.Payload.(*ledger.QueryOpen), &opened, query.Sections); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var release ledger.ReleaseDetail
+		if sign.Unmarshal(plain, &release) == nil {
+			section := q.section("tax")
+			i.results(e, q, section.Wants, release.Results)
+			if err := i.released(e, q, section, release.Results); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var body consent.Body
+		if sign.Unmarshal(plain, &body) == nil {
+			authority, err := i.authority(body.Credential)
+			if err == nil {
+				_, _ = consent.OpenBody(q.grant.header, &body, authority, i.day(e))
+			}
+		}
+		_, _ = parseCredential(plain, w.Network, w.Genesis.Member("registrar").Statement)
+	})
+}

@@ -1,0 +1,219 @@
+package audit
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+	"atoll/crypto/seal"
+	"atoll/crypto/sign"
+)
+
+// Opened is what is sealed in an entry, as far as its kind has it. It names
+// subjects and people.
+type Opened struct {
+	Terms      *consent.Terms        // of the consent that the entry belongs to
+	Slices     []consent.Slice       // consent.grant
+	Credential *consent.Credential   // credential.issue
+	Query      *ledger.QueryDetail   // query.open
+	Release    *ledger.ReleaseDetail // fragment.release
+	Refuse     *ledger.RefuseDetail  // fragment.refuse
+}
+
+var errNoConsent = errors.New("its consent could not be opened, or is unknown")
+
+// Open opens what is sealed in the entry just added. It returns nil where the
+// kind seals nothing or there is no identity. Errors wrap [seal.ErrNotForUs],
+// [seal.ErrBroken] or [sign.ErrMalformed], or say that the consent which has
+// the key could not be opened.
+func (i *Inspector) Open(e *Entry) (*Opened, error) {
+	if i.identity == nil || e.Statement == nil {
+		return nil, nil
+	}
+	o := new(Opened)
+	var err error
+	switch p := e.Statement.Payload.(type) {
+	case *consent.Header:
+		g, err := i.openGrant(e, p)
+		if err != nil {
+			return nil, err
+		}
+		o.Terms, o.Slices = g.terms, g.body.Slices
+	case *ledger.CredentialIssue:
+		o.Credential, err = i.openCredential(e, p)
+	case *ledger.QueryOpen:
+		g := i.grants[consent.ID(p.Consent)]
+		o.Query, err = i.openQuery(e, p, g)
+		o.Terms = g.agreed()
+	case *ledger.Release:
+		g := i.grantOf(p.Query)
+		o.Release, err = i.openRelease(e, p, g)
+		o.Terms = g.agreed()
+	case *ledger.Refuse:
+		g := i.grantOf(p.Query)
+		o.Refuse, err = i.openRefuse(e, p, g)
+		o.Terms = g.agreed()
+	default:
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return o, nil
+}
+
+// grant is a consent as the auditor holds it.
+type grant struct {
+	index   uint64
+	header  *consent.Header
+	body    *consent.Body  // nil where it could not be opened
+	terms   *consent.Terms // nil where the body does not hold
+	revoked bool
+}
+
+func (g *grant) agreed() *consent.Terms {
+	if g == nil {
+		return nil
+	}
+	return g.terms
+}
+
+func (g *grant) opened() bool { return g != nil && g.body != nil }
+
+// openGrant opens a consent's body and checks it against its header: every
+// signature, digest and commitment in it. The grant has what could be opened,
+// whatever the error.
+func (i *Inspector) openGrant(e *Entry, h *consent.Header) (*grant, error) {
+	g := &grant{index: e.Index, header: h}
+	plain, err := seal.DecryptBytes(e.Statement.Carrier.Sealed, *i.identity)
+	if err != nil {
+		return g, err
+	}
+	body := new(consent.Body)
+	if err := sign.Unmarshal(plain, body); err != nil {
+		return g, err
+	}
+	if len(body.K) != len(sign.Secret{}) {
+		return g, fmt.Errorf("%w: K of %d bytes", sign.ErrMalformed, len(body.K))
+	}
+	g.body = body
+	authority, err := i.authority(body.Credential)
+	if err != nil {
+		return g, err
+	}
+	g.terms, err = consent.OpenBody(h, body, authority, i.day(e))
+	return g, err
+}
+
+// authority returns who vouches for a credential, by the log. The error is a
+// [*consent.Refusal] where the credential does not stand there, or no more.
+func (i *Inspector) authority(credential []byte) (a consent.Authority, err error) {
+	record, err := ledger.LookupCredential(i.replay.View(), consent.CredentialDigest(credential))
+	if err != nil {
+		return a, err
+	}
+	if record == nil || record.Revoked != 0 {
+		return a, &consent.Refusal{Code: consent.BadSubject, Detail: "the credential does not stand on the log, or was revoked"}
+	}
+	key, err := i.statementKey(record.Registrar)
+	return consent.Authority{Network: i.network(), Registrar: key}, err
+}
+
+func (i *Inspector) statementKey(member string) (ed25519.PublicKey, error) {
+	card, err := ledger.LookupMember(i.replay.View(), member)
+	if err == nil && card == nil {
+		err = fmt.Errorf("the state has no card of %s", member)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return card.Statement, nil
+}
+
+// openCredential opens what a registrar has sealed to the auditors and checks
+// that it is what the entry says.
+func (i *Inspector) openCredential(e *Entry, c *ledger.CredentialIssue) (*consent.Credential, error) {
+	statement, err := seal.DecryptBytes(c.Sealed, *i.identity)
+	if err != nil {
+		return nil, err
+	}
+	if string(consent.CredentialDigest(statement)) != string(c.Digest) {
+		return nil, &consent.Refusal{Code: consent.Mismatch, Detail: "what is sealed is not the credential that the digest names"}
+	}
+	key, err := i.statementKey(e.Author)
+	if err != nil {
+		return nil, err
+	}
+	return parseCredential(statement, i.network(), key)
+}
+
+func parseCredential(statement []byte, network sign.NetworkID, registrar ed25519.PublicKey) (*consent.Credential, error) {
+	s, err := sign.Parse(statement)
+	if err != nil {
+		return nil, err
+	}
+	if s.Kind != consent.KindCredential {
+		return nil, fmt.Errorf("%w: a %s where a credential belongs", sign.ErrMalformed, s.Kind)
+	}
+	if err := s.Verify(network, registrar); err != nil {
+		return nil, &consent.Refusal{Code: consent.BadSubject, Detail: "the credential is not signed by the registrar that issued it"}
+	}
+	c := new(consent.Credential)
+	if err := s.Decode(c); err != nil {
+		return nil, err
+	}
+	return c, c.Check()
+}
+
+func (i *Inspector) openQuery(e *Entry, q *ledger.QueryOpen, g *grant) (*ledger.QueryDetail, error) {
+	if !g.opened() {
+		return nil, errNoConsent
+	}
+	public, err := q.Public()
+	if err != nil {
+		return nil, err
+	}
+	return unbox[ledger.QueryDetail](i, e, g.body.Secret(), public, q.Sealed)
+}
+
+func (i *Inspector) openRelease(e *Entry, r *ledger.Release, g *grant) (*ledger.ReleaseDetail, error) {
+	if !g.opened() {
+		return nil, errNoConsent
+	}
+	public, err := r.Public()
+	if err != nil {
+		return nil, err
+	}
+	return unbox[ledger.ReleaseDetail](i, e, g.agencyKey(e.Author), public, r.Sealed)
+}
+
+func (i *Inspector) openRefuse(e *Entry, r *ledger.Refuse, g *grant) (*ledger.RefuseDetail, error) {
+	if !g.opened() {
+		return nil, errNoConsent
+	}
+	public, err := r.Public()
+	if err != nil {
+		return nil, err
+	}
+	return unbox[ledger.RefuseDetail](i, e, g.agencyKey(e.Author), public, r.Sealed)
+}
+
+func (g *grant) agencyKey(agency string) sign.Secret {
+	return consent.AgencyKey(g.body.Secret(), g.header.Bounds.ConsentID(), agency)
+}
+
+// unbox opens the sealed part of an entry under a secret of its consent.
+func unbox[T any](i *Inspector, e *Entry, secret sign.Secret, public, box []byte) (*T, error) {
+	place := seal.Place{Network: i.network(), Kind: e.Kind, Author: e.Author, ID: e.Statement.ID}
+	plain, err := seal.Unbox(secret, place, public, box)
+	if err != nil {
+		return nil, err
+	}
+	detail := new(T)
+	if err := sign.Unmarshal(plain, detail); err != nil {
+		return nil, err
+	}
+	return detail, nil
+}

@@ -1,0 +1,237 @@
+package audit
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"iter"
+	"strings"
+
+	"atoll/crypto/tlog"
+)
+
+// MaxResource is the size of the largest thing a log is made of, in bytes: a
+// bundle of the largest entries. A [Source] need not read on behind it.
+const MaxResource = tlog.TileWidth * (2 + tlog.MaxEntryBytes)
+
+// Source is where a log lies, laid out as c2sp.org/tlog-tiles says.
+type Source struct {
+	// Fetch returns a resource by its path: "checkpoint" or "tile/…". Where
+	// there is none the error wraps [fs.ErrNotExist] and counts against the
+	// log; any other error is handed on as it is.
+	Fetch func(path string) ([]byte, error)
+	// Files yields the path of every file, where that can be told: each must
+	// be part of the log. Nil for a server.
+	Files iter.Seq2[string, error]
+}
+
+// Log is a log whose checkpoint is one that a policy accepts.
+type Log struct {
+	tlog.Checkpoint
+	Signed      []byte           // the checkpoint as it was fetched
+	Signers     []tlog.Signature // by the log's keys
+	Cosigners   []tlog.Signature // by witnesses of the policy
+	Final       bool             // a quorum of witnesses has cosigned; false where the policy asks for none
+	Withstands  int              // so many lying witnesses cannot make the policy accept two histories; -1: none at all is assumed
+	Fingerprint string           // of the policy, for two people to compare, see tlog.Policy.Fingerprint
+
+	source Source
+}
+
+// Open fetches the checkpoint and verifies it by the policy. The error wraps
+// [ErrUnverifiable] where the log is at fault. Without a policy (nil) nobody
+// vouches for the checkpoint: what [Log.Verify] finds is then a log without
+// contradictions, whoever made it.
+func Open(source Source, policy *tlog.Policy) (*Log, error) {
+	signed, err := source.Fetch("checkpoint")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: there is no checkpoint", ErrUnverifiable)
+	}
+	if err != nil {
+		return nil, err
+	}
+	l := &Log{Signed: signed, Withstands: -1, source: source}
+	if policy == nil {
+		l.Checkpoint, err = Unsigned(signed)
+	} else {
+		err = l.obey(policy)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrUnverifiable, err)
+	}
+	return l, nil
+}
+
+// Unsigned reads the head in a signed checkpoint and verifies no signature. The
+// error is one of package tlog.
+func Unsigned(signed []byte) (tlog.Checkpoint, error) {
+	text, _, _ := bytes.Cut(signed, []byte("\n\n"))
+	return tlog.ParseCheckpoint(append(bytes.Clone(text), '\n'))
+}
+
+// obey verifies the checkpoint by a policy.
+func (l *Log) obey(policy *tlog.Policy) (err error) {
+	if l.Checkpoint, l.Cosigners, err = policy.Verify(l.Signed); err != nil {
+		return err
+	}
+	text := policy.String()
+	l.Fingerprint = policy.Fingerprint()
+	l.Final = !strings.HasSuffix(text, "\nquorum none\n")
+	for policy.Safe(l.Withstands + 1) {
+		l.Withstands++
+	}
+	keys, err := logKeys(text)
+	if err != nil {
+		return err
+	}
+	_, l.Signers, err = tlog.OpenCheckpoint(l.Signed, l.Origin, keys...)
+	return err
+}
+
+// logKeys reads the log lines of a policy in canonical form.
+func logKeys(policy string) (keys []tlog.Verifier, err error) {
+	for line := range strings.Lines(policy) {
+		words := strings.Fields(line)
+		if words[0] != "log" {
+			continue
+		}
+		key, err := tlog.ParseVerifier(words[1])
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
+
+// Verify streams the whole log once, in memory bounded by a bundle: it
+// recomputes every tile and the root from the entries and compares them with
+// what is stored. Seen, unless nil, is the head of an earlier verification,
+// whose history must be the beginning of this one. Each, unless nil, is called
+// with every entry in order, before the root is known to be right: what it
+// concludes counts only when Verify returns nil. Its error ends the pass.
+//
+// An error wraps [ErrTampered] where the log is at fault.
+func (l *Log) Verify(seen *tlog.Head, each func(leaf []byte) error) error {
+	if seen != nil && seen.Size > l.Size {
+		return tampered("it has %d entries and had %d when it was last seen", l.Size, seen.Size)
+	}
+	if err := l.checkFiles(); err != nil {
+		return err
+	}
+	var wrong error // of a full tile
+	tree := tlog.New(func(tile tlog.Tile, hashes []byte) {
+		if wrong == nil {
+			wrong = l.compare(tile, hashes)
+		}
+	})
+	if err := checkSeen(seen, tree); err != nil {
+		return err
+	}
+	for t := (tlog.Tile{Level: tlog.Entries}); t.WidthIn(l.Size) > 0; t.N++ {
+		t.Width = t.WidthIn(l.Size)
+		entries, err := l.bundle(t)
+		if err != nil {
+			return err
+		}
+		for _, leaf := range entries {
+			if err := tree.Append(leaf); err != nil {
+				return err
+			}
+			if wrong != nil {
+				return wrong
+			}
+			if err := checkSeen(seen, tree); err != nil {
+				return err
+			}
+			if each == nil {
+				continue
+			}
+			if err := each(leaf); err != nil {
+				return err
+			}
+		}
+	}
+	return l.finish(tree)
+}
+
+// finish compares what is right of the last full tile, and the root.
+func (l *Log) finish(tree *tlog.Tree) error {
+	for t := range tlog.Tiles(l.Size) {
+		if t.Level == tlog.Entries || t.Width == tlog.TileWidth {
+			continue // read, or compared when it was full
+		}
+		hashes, err := tree.ReadTile(t, nil)
+		if err != nil {
+			return err
+		}
+		if err := l.compare(t, hashes); err != nil {
+			return err
+		}
+	}
+	if root := tree.Root(); root != l.Root {
+		return tampered("the entries have the root %s, the checkpoint says %s", root, l.Root)
+	}
+	return nil
+}
+
+// checkSeen compares the history so far with the head seen before, at its size.
+func checkSeen(seen *tlog.Head, tree *tlog.Tree) error {
+	if seen == nil || seen.Size != tree.Size() {
+		return nil
+	}
+	if root := tree.Root(); root != seen.Root {
+		return tampered("its first %d entries have the root %s, and had %s when it was last seen", seen.Size, root, seen.Root)
+	}
+	return nil
+}
+
+func (l *Log) fetch(t tlog.Tile) ([]byte, error) {
+	data, err := l.source.Fetch(t.Path())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, tampered("%s is missing", t.Path())
+	}
+	return data, err
+}
+
+func (l *Log) bundle(t tlog.Tile) ([][]byte, error) {
+	data, err := l.fetch(t)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := tlog.ParseBundle(data, t.Width)
+	if err != nil {
+		return nil, tampered("%s: %v", t.Path(), err)
+	}
+	return entries, nil
+}
+
+func (l *Log) compare(t tlog.Tile, hashes []byte) error {
+	data, err := l.fetch(t)
+	if err == nil && !bytes.Equal(data, hashes) {
+		err = tampered("%s is not made of the entries", t.Path())
+	}
+	return err
+}
+
+// checkFiles refuses a file that is no part of the log. Parts that are missing
+// show when they are read.
+func (l *Log) checkFiles() error {
+	if l.source.Files == nil {
+		return nil
+	}
+	for path, err := range l.source.Files {
+		if err != nil {
+			return err
+		}
+		if path == "checkpoint" {
+			continue
+		}
+		t, err := tlog.ParseTile(path)
+		if err != nil || t.Width != t.WidthIn(l.Size) {
+			return tampered("the file %.200q is no part of a log of %d entries", path, l.Size)
+		}
+	}
+	return nil
+}
