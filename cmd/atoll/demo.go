@@ -1,40 +1,31 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"iter"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
-	"atoll/consensus/audit"
 	"atoll/consensus/consent"
-	"atoll/consensus/ledger"
-	"atoll/crypto/seal"
-	"atoll/crypto/sign"
-	"atoll/crypto/tlog"
-	"atoll/node"
-	"atoll/node/fragment"
+	"atoll/node/profile"
 
 	"github.com/spf13/cobra"
 )
 
 func demoCommand() *cobra.Command {
-	var dir string
+	d := &demo{}
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Show the main job end to end: consent, query, sealed answer, replay",
-		Long: `Founds a small network, has an enterprise consent, a bank ask and agencies
-answer under seal, takes a consent back, exports the log and replays it.
+		Short: "Show the main job end to end: consent, query, profile, revocation, audit",
+		Long: `Founds a province of nine members, has enterprises consent, a bank ask and agencies
+answer under seal, takes a consent back, exports the log and audits it.
 
 The members share this one process and nothing else: each has its own folder,
-keys, libp2p host on loopback, raft log and database.`,
+keys, libp2p host on loopback, raft log and database, and is started from its
+folder as atoll run would start it.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			lang, err := language(cmd)
@@ -42,261 +33,100 @@ keys, libp2p host on loopback, raft log and database.`,
 				return err
 			}
 			out := cmd.OutOrStdout()
-			asJSON, _ := cmd.Flags().GetBool("json")
-			story := &teller{w: out, lang: lang}
-			if asJSON {
-				story.w = io.Discard
+			d.teller = &teller{w: out, lang: lang}
+			if asJSON(cmd) {
+				d.teller.w = io.Discard
 			}
-			d := &demo{teller: story, dir: dir}
 			if err := d.run(cmd.Context()); err != nil {
 				return err
 			}
-			if asJSON {
+			if asJSON(cmd) {
 				return printJSON(out, "atoll.demo/v1", d.result)
 			}
-			return story.err
+			return d.err
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", "leave the log, keys and ciphertexts in this new folder")
-	cmd.Flags().String("lang", "", "zh or en (default: from the environment)")
+	cmd.Flags().StringVar(&d.dir, "dir", "", "leave log, profile, keys, sources and ciphertexts in this new folder")
+	cmd.Flags().BoolVar(&d.keep, "keep", false, "keep the network running until interrupted, to go on by hand")
+	langFlag(cmd)
 	return cmd
 }
 
 // demo is one telling of the story.
 type demo struct {
 	*teller
-	dir    string
+	dir    string // given by the user, or empty
+	keep   bool
+	home   string // where the network is
 	net    *demoNetwork
-	head   tlog.Head // of the log that was audited
+	firm   *subject // the story's enterprise
+	first  consent.ID
 	result demoResult
 }
 
 // demoResult is what --json prints.
 type demoResult struct {
-	Network  string         `json:"network"`
-	Size     uint64         `json:"size"`
-	Root     string         `json:"root"`
-	Verdicts map[string]int `json:"verdicts"`
-	Answers  []demoAnswer   `json:"answers"`
-	Tampered string         `json:"tampered"` // what replay said of the altered copy
-	Dir      string         `json:"dir"`
-}
-
-type demoAnswer struct {
-	Agency  string          `json:"agency"`
-	Output  string          `json:"output"`
-	Outcome consent.Outcome `json:"outcome"`
-	Value   string          `json:"value"`
-	Unit    string          `json:"unit"`
-	Entry   uint64          `json:"entry"`
-}
-
-func (d *demo) run(ctx context.Context) (err error) {
-	d.result.Answers = []demoAnswer{}
-	home := d.dir
-	if home == "" {
-		if home, err = os.MkdirTemp("", "atoll-demo-"); err != nil {
-			return err
-		}
-		defer os.RemoveAll(home)
-	} else if err := os.Mkdir(home, 0o700); err != nil {
-		return fmt.Errorf("the demo wants a folder of its own: %w", err)
-	}
-	ctx, cancel := context.WithTimeout(ctx, demoPatience)
-	defer cancel()
-	d.net, err = foundDemo(ctx, home)
-	defer func() { err = errors.Join(err, d.net.close()) }()
-	if err != nil {
-		return err
-	}
-	for _, chapter := range []func() error{d.founded, d.consented, d.revoked, d.replicated, d.audited, d.leave} {
-		if err := chapter(); err != nil {
-			return err
-		}
-	}
-	return nil
+	Network  string           `json:"network"`
+	Size     uint64           `json:"size"`
+	Root     string           `json:"root"`
+	Final    bool             `json:"final"`
+	Verdicts map[string]int   `json:"verdicts"`
+	Profile  *profile.Profile `json:"profile"`  // of the first query
+	Findings int              `json:"findings"` // of the auditor, with its key
+	Tampered string           `json:"tampered"` // what the audit said of the altered copy
+	Exit     int              `json:"exit"`     // code for the altered copy
+	Dir      string           `json:"dir"`
 }
 
 // demoPatience is how long the demo may take on a machine that is busy.
 const demoPatience = 2 * time.Minute
 
+func (d *demo) run(ctx context.Context) (err error) {
+	d.home = d.dir
+	if d.home == "" {
+		if d.home, err = os.MkdirTemp("", "atoll-demo-"); err != nil {
+			return err
+		}
+		defer os.RemoveAll(d.home)
+	} else if err := os.Mkdir(d.home, 0o700); err != nil {
+		return fmt.Errorf("the demo wants a folder of its own: %w", err)
+	}
+	telling, cancel := context.WithTimeout(ctx, demoPatience)
+	defer cancel()
+	d.net, err = foundDemo(telling, d.home)
+	defer func() { err = errors.Join(err, d.net.close()) }()
+	if err != nil {
+		return err
+	}
+	chapters := []func() error{d.founded, d.enrolled, d.asked, d.silent, d.used, d.revoked, d.looked, d.replicated, d.audited, d.ended}
+	for _, chapter := range chapters {
+		if err := chapter(); err != nil {
+			return err
+		}
+	}
+	if d.keep {
+		return d.stay(ctx)
+	}
+	return nil
+}
+
 func (d *demo) founded() error {
 	d.result.Network = d.net.id.String()
-	d.say("网络：%d 个成员，全部签署创世声明；各有自己的目录、密钥、libp2p 主机和日志副本", "A network of %d members, founded by all their signatures; each with its own folder, keys, libp2p host and copy of the log", len(d.net.members))
-	for _, m := range demoMembers {
-		d.say("  %-10s %s", "  %-10s %s", m.name, d.title(m.name))
+	d.say("%s：%d 个成员，全部签署创世声明；各有自己的目录、密钥、libp2p 主机和日志副本", "%s: %d members, founded by all their signatures; each with its own folder, keys, libp2p host and copy of the log", d.net.plan.Name, len(d.net.plan.Members))
+	for _, m := range d.net.plan.Members {
+		d.say("  %-8[1]s %[2]s", "  %-8[1]s %[3]s", m.Name, m.Chinese, m.English)
 	}
 	d.say("  网络编号 %.16s…\n", "  network id %.16s…\n", d.net.id)
 	return d.err
 }
 
-const demoSubject = consent.Subject("uscc:91440300MA5DEM0Q7L")
-
-// draft is the consent that the demo's enterprise is asked for.
-func (d *demo) draft(uses uint32) (consent.Draft, error) {
-	today, err := d.net.day("bank-a")
-	item := func(dataset, output string, x consent.Disclosure) consent.Item {
-		return consent.Item{Dataset: dataset, Output: output, Disclosure: x, Months: 24}
-	}
-	return consent.Draft{
-		Subject: demoSubject, Bank: "bank-a", Purpose: "pre_loan", Product: "科技信用贷 Tech credit loan",
-		NotBefore: today, NotAfter: today + 29, MaxUses: uses, DataLife: 180, Language: d.lang,
-		Offers: []consent.Offer{
-			{Agency: "tax", Items: []consent.Item{item("vat", "sales", consent.Band), item("vat", "growth", consent.Value), item("rd", "deduction", consent.Value)}},
-			{Agency: "court", Items: []consent.Item{item("cases", "open", consent.Count)}},
-		},
-	}, err
-}
-
-var demoTitles = map[string][2]string{
-	"pre_loan": {"贷前调查", "assessment before a loan"}, "vat": {"增值税申报", "VAT returns"}, "vat.sales": {"销售额", "sales"},
-	"vat.growth": {"销售额增长率", "growth of sales"}, "rd": {"研发费用", "R&D"}, "rd.deduction": {"加计扣除额", "super-deduction"},
-	"cases": {"司法案件", "court cases"}, "cases.open": {"未结案件", "open cases"},
-}
-
-func (d *demo) title(name string) string {
-	i := 1
+// title is what people call a member.
+func (d *demo) title(member string) string {
+	m := d.net.plan.Member(member)
 	if d.lang == consent.Chinese {
-		i = 0
+		return m.Chinese
 	}
-	for _, m := range demoMembers {
-		if m.name == name {
-			return [2]string{m.chinese, m.english}[i]
-		}
-	}
-	return demoTitles[name][i]
-}
-
-// consented: enrolment, a consent of two uses, two queries, and a third that
-// is refused.
-func (d *demo) consented() error {
-	firm, err := d.net.enrol(demoSubject)
-	if err != nil {
-		return err
-	}
-	draft, err := d.draft(2)
-	if err != nil {
-		return err
-	}
-	notice, err := consent.Notice(draft, d.title)
-	if err != nil {
-		return err
-	}
-	d.say("企业签署的授权原文：", "What the enterprise reads and signs:")
-	d.block(notice)
-	g, err := d.net.grant(firm, draft, notice)
-	if err != nil {
-		return err
-	}
-	d.say("\n授权已入日志，编号 %s；日志里没有企业名称、机构或数据项。", "\nThe consent is on the log as %s. The log names no enterprise, agency or output of it.", g.header.Bounds.ConsentID())
-	for use := 1; use <= 3; use++ {
-		q, answer, err := d.net.ask(g, "王经办 Wang")
-		if err != nil {
-			return err
-		}
-		d.say("\n查询 %d：日志条目 %d，裁定 %s", "\nQuery %d: entry %d, verdict %s", use, answer.Index, answer.Verdict)
-		if answer.Verdict != ledger.Accepted {
-			d.say("  次数已用完：不读取、不发送任何数据。", "  No use is left: nothing is read and nothing is sent.")
-			continue
-		}
-		if err := d.answers(q, use); err != nil {
-			return err
-		}
-	}
-	return d.err
-}
-
-// answers has each agency answer, and the bank open and acknowledge.
-func (d *demo) answers(q *question, use int) error {
-	receipt := ledger.Receipt{Head: node.NewHead(), Query: q.ref.ID}
-	for _, agency := range []string{"court", "tax"} {
-		ciphertext, release, err := d.net.answer(agency, q)
-		if err != nil {
-			return err
-		}
-		if ciphertext == nil {
-			return fmt.Errorf("release of %s: %s", agency, release.Verdict)
-		}
-		if d.dir != "" {
-			name := fmt.Sprintf("%d-%s.age", use, agency)
-			if err := write(filepath.Join(d.dir, "fragments", name), ciphertext, 0o600); err != nil {
-				return err
-			}
-		}
-		if err := d.net.members[q.ref.Bank].WaitFor(d.net.ctx, release.Index+1); err != nil {
-			return err
-		}
-		outcome, err := d.net.released(agency, q)
-		if err != nil {
-			return err
-		}
-		got, err := d.net.open(agency, q, outcome.Digest, ciphertext)
-		if err != nil {
-			return err
-		}
-		d.say("  %s 放行（条目 %d），密文 %d 字节，仅该银行可解：", "  %s releases (entry %d), %d sealed bytes that only this bank opens:", d.title(agency), release.Index, len(ciphertext))
-		for _, a := range got {
-			d.tell(agency, a, release.Index)
-		}
-		receipt.Digests = append(receipt.Digests, outcome.Digest)
-	}
-	slices.SortFunc(receipt.Digests, bytes.Compare)
-	_, err := d.net.accept(q.ref.Bank, ledger.KindReceipt, receipt)
-	return err
-}
-
-func (d *demo) tell(agency string, a fragment.Answer, entry uint64) {
-	output := a.Result.Item.Dataset + "." + a.Result.Item.Output
-	value := a.Value + " " + a.Unit
-	if a.Result.Outcome != consent.Answered {
-		value = "–"
-	}
-	d.say("    %-14s %-10s %s", "    %-14s %-10s %s", output, a.Result.Outcome, value)
-	d.result.Answers = append(d.result.Answers, demoAnswer{agency, output, a.Result.Outcome, a.Value, a.Unit, entry})
-}
-
-// revoked: a second consent, taken back through a member that is not its bank.
-func (d *demo) revoked() error {
-	firm, err := d.net.enrol("uscc:91110000600037341L")
-	if err != nil {
-		return err
-	}
-	draft, err := d.draft(5)
-	if err != nil {
-		return err
-	}
-	draft.Subject = firm.subject
-	g, err := d.net.grant(firm, draft, "")
-	if err != nil {
-		return err
-	}
-	q, _, err := d.net.ask(g, "王经办 Wang")
-	if err != nil {
-		return err
-	}
-	statement, err := firm.keyring.Revoke(g.number)
-	if err != nil {
-		return err
-	}
-	revocation, err := d.net.accept("court", ledger.KindCarrier, ledger.Carrier{Head: node.NewHead(), Statement: statement})
-	if err != nil {
-		return err
-	}
-	d.say("\n第二份授权由企业经 %s 撤回（条目 %d），此时一个查询正在进行：", "\nA second consent is taken back through the %s (entry %d) while a query is open:", d.title("court"), revocation.Index)
-	ciphertext, release, err := d.net.answer("tax", q)
-	if err != nil {
-		return err
-	}
-	d.say("  %s 的放行：%s，已发送 %d 字节", "  release by the %s: %s, %d bytes sent", d.title("tax"), release.Verdict, len(ciphertext))
-	if ciphertext != nil {
-		return errors.New("a fragment left after its consent was taken back")
-	}
-	_, again, err := d.net.ask(g, "王经办 Wang")
-	if err != nil {
-		return err
-	}
-	d.say("  新的查询：%s", "  a new query: %s", again.Verdict)
-	return d.err
+	return m.English
 }
 
 // replicated: every member has come to the same log by itself.
@@ -308,91 +138,83 @@ func (d *demo) replicated() error {
 	if err := d.net.allAt(size); err != nil {
 		return err
 	}
-	d.say("\n%d 个成员各自应用了日志：", "\n%d members have each applied the log themselves:", len(d.net.members))
-	for _, m := range demoMembers {
-		head, err := d.net.members[m.name].Check(d.net.ctx)
+	roots := map[string]int{}
+	for name, m := range d.net.members {
+		head, err := m.Check(d.net.ctx)
 		if err != nil {
-			return fmt.Errorf("%s: %w", m.name, err)
+			return fmt.Errorf("%s: %w", name, err)
 		}
-		d.say("  %-10s %d 个条目，根 %s", "  %-10s %d entries, root %s", m.name, head.Size, head.Root)
+		roots[head.Root.String()]++
+	}
+	for root, members := range roots {
+		d.say("\n%d 个成员各自应用并复核了日志：%d 个条目，同一个根 %s", "\n%d members have each applied and rechecked the log: %d entries, one root %s", members, size, root)
+	}
+	if len(roots) != 1 {
+		return fmt.Errorf("members have %d different roots", len(roots))
 	}
 	return d.err
 }
 
-// audited: replay from the leaves alone, then of a copy with one bit flipped,
-// then what the auditor alone can read.
-func (d *demo) audited() error {
-	log := d.net.members["auditor"].entries()
-	s, err := audit.Replay(log)
-	if err != nil {
+// ended writes what the demo leaves behind and says what to try next.
+func (d *demo) ended() error {
+	d.say("\n小结：企业决定谁能看、看多久；银行得到画像而没有中央库；日志不含名称和数值，却能证明每一次访问。", "\nIn short: the enterprise decided who sees what; the bank got a profile without a central store; the log has no names and no values, and proves every access.")
+	if d.dir == "" {
+		d.say("下一步：atoll demo --dir DIR 把一切留在 DIR 中；atoll demo --keep 让网络继续运行，可在另一终端亲手操作。", "Next: atoll demo --dir DIR leaves everything in DIR; atoll demo --keep keeps the network running, to go on by hand in another terminal.")
+	} else {
+		d.result.Dir = d.dir
+		d.say("已写入 %s：profile.html、profile.json、log/（C2SP tlog-tiles）、policy、fragments/、sources/、members/。", "In %s: profile.html, profile.json, log/ (C2SP tlog-tiles), policy, fragments/, sources/, members/.", d.dir)
+		d.say("下一步：atoll-audit verify %[1]s/log --policy %[1]s/policy", "Next: atoll-audit verify %[1]s/log --policy %[1]s/policy", d.dir)
+	}
+	d.say("尚未展示：共签（以上日志未达终局）。", "Not shown yet: cosigning (this log is not final).")
+	return d.err
+}
+
+// stay keeps the network running until it is interrupted, and says how to go on.
+func (d *demo) stay(ctx context.Context) error {
+	if err := d.net.start(demoQuiet); err != nil {
 		return err
 	}
-	d.head = s.Head
-	d.result.Size, d.result.Root, d.result.Verdicts = s.Head.Size, s.Head.Root.String(), map[string]int{}
-	d.say("\n审计重放：%d 个条目，每个裁定都重新得出，根 %s", "\nReplay: %d entries, every verdict recomputed, root %s", s.Head.Size, s.Head.Root)
-	for _, v := range slices.Sorted(maps.Keys(s.Verdicts)) {
-		d.result.Verdicts[string(v)] = s.Verdicts[v]
-		d.say("  %-18s %d", "  %-18s %d", v, s.Verdicts[v])
+	for _, line := range d.commands() {
+		d.say("%s", "%s", line)
 	}
-	_, err = audit.Replay(bent(log, 3))
-	if !errors.Is(err, audit.ErrTampered) {
-		return fmt.Errorf("a flipped bit went unnoticed: %v", err)
-	}
-	d.result.Tampered = err.Error()
-	d.say("  改动一个比特：%v", "  one bit flipped: %v", err)
-	return d.reveal(log)
-}
-
-// reveal opens a sealed consent body as the auditor, and tries as a stranger.
-func (d *demo) reveal(log iter.Seq2[[]byte, error]) error {
-	for leaf, err := range log {
-		if err != nil {
-			return err
-		}
-		e, err := ledger.ParseEntry(leaf)
-		if err != nil {
-			return err
-		}
-		s, err := ledger.Parse(e.Statement)
-		if err != nil || s.Kind != ledger.KindGrant {
-			continue
-		}
-		if _, err := seal.DecryptBytes(s.Carrier.Sealed, d.net.members["bank-b"].age); !errors.Is(err, seal.ErrNotForUs) {
-			return fmt.Errorf("a stranger opened a consent: %v", err)
-		}
-		plain, err := seal.DecryptBytes(s.Carrier.Sealed, d.net.members["auditor"].age)
-		if err != nil {
-			return err
-		}
-		var body consent.Body
-		if err := sign.Unmarshal(plain, &body); err != nil {
-			return err
-		}
-		day := consent.DayOf(e.Time, chinaOffset)
-		terms, err := consent.OpenBody(s.Payload.(*consent.Header), &body, d.net.issuer(), day)
-		if err != nil {
-			return err
-		}
-		d.say("  审计员凭密钥可见：条目 %d 的授权主体是 %s；其他成员打不开。", "  with its key the auditor reads: entry %d is about %s. No other member can.", e.Index, terms.Subject)
-	}
+	<-ctx.Done()
+	d.say("\n已停止。", "\nStopped.")
 	return d.err
 }
 
-// leave writes what the demo leaves behind and says what to try next.
-func (d *demo) leave() error {
-	if d.dir == "" {
-		d.say("\n下一步：atoll demo --dir DIR 把日志（C2SP tlog-tiles）、密钥和密文留在 DIR 中。", "\nNext: atoll demo --dir DIR leaves the log (C2SP tlog-tiles), keys and ciphertexts in DIR.")
-	} else {
-		if err := d.net.export(d.dir, "auditor", d.head); err != nil {
-			return err
+// commands are what a bank, an agency, an enterprise and an auditor can do in
+// another terminal.
+func (d *demo) commands() []string {
+	at := func(member string) string { return filepath.Join(d.home, "members", member) }
+	firm := filepath.Join(d.home, "enterprises", "jiaoxin")
+	words := filepath.Join(d.home, "enterprises", "passphrase")
+	bank, court := d.net.members["bank-a"], d.net.members["court"]
+	zh := d.lang == consent.Chinese
+	head := func(chinese, english string) string {
+		if zh {
+			return "\n# " + chinese
 		}
-		if err := d.net.saveKeys(d.dir); err != nil {
-			return err
-		}
-		d.result.Dir = d.dir
-		d.say("\n已写入 %s：log/（C2SP tlog-tiles）、policy、fragments/、members/。", "\nIn %s: log/ (C2SP tlog-tiles), policy, fragments/, members/.", d.dir)
-		d.say("下一步：任何支持 C2SP tlog-tiles 的验证工具都可以按 %[1]s/policy 核对 %[1]s/log。", "Next: any verifier of C2SP tlog-tiles checks %[1]s/log by %[1]s/policy.", d.dir)
+		return "\n# " + english
 	}
-	d.say("尚未展示：真实数据源、企业全息风险画像、守护进程、共签（以上日志未达终局）。", "Not shown yet: real data sources, the risk profile, daemons, cosigning (this log is not final).")
-	return d.err
+	paper := func(name string) string { return filepath.Join(d.home, name) }
+	return []string{
+		head("网络在运行，Ctrl-C 结束。银行：", "The network is running; Ctrl-C ends it. A bank:"),
+		fmt.Sprintf("atoll status --dir %s", at("bank-a")),
+		fmt.Sprintf("atoll consent request --dir %s --subject %s --product loan --out %s", at("bank-a"), d.firm.id, paper("request.pem")),
+		head("企业：", "The enterprise:"),
+		fmt.Sprintf("atoll consent sign --dir %s --passphrase-file %s --yes --out %s %s", firm, words, paper("consent.pem"), paper("request.pem")),
+		fmt.Sprintf("atoll consent submit --via http://%s %s", bank.http, paper("consent.pem")),
+		head("银行（编号见 consent list）：", "The bank (consent list shows the id):"),
+		fmt.Sprintf("atoll consent list --dir %s", at("bank-a")),
+		fmt.Sprintf("atoll query run --dir %s --operator Wang --html %s --consent ID", at("bank-a"), paper("second.html")),
+		head("企业查看与撤回：", "The enterprise looks, and takes back:"),
+		fmt.Sprintf("atoll subject history --dir %s --passphrase-file %s --log http://%s", firm, words, court.http),
+		fmt.Sprintf("atoll consent revoke --dir %s --passphrase-file %s --via http://%s ID", firm, words, court.http),
+		head("机构：", "An agency:"),
+		fmt.Sprintf("atoll source test --dir %s", at("tax")),
+		fmt.Sprintf("atoll catalog show --dir %s", at("tax")),
+		head("审计：", "An auditor:"),
+		fmt.Sprintf("atoll log export --dir %s --out %s", at("auditor"), paper("export")),
+		fmt.Sprintf("atoll-audit replay %s/log --policy %s/policy --identity %s", paper("export"), paper("export"), filepath.Join(at("auditor"), fileAge)),
+	}
 }

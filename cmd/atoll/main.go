@@ -1,36 +1,19 @@
 // Command atoll runs a node of an atoll network and talks to it: agencies
 // answer, banks ask, enterprises consent, and all keep one access log.
 //
-// This version has the rules, formats, seals and replication, shown end to end
-// by "atoll demo". Exit codes are documented in README.md.
+// "atoll demo" shows all of it. Exit codes are documented in README.md.
 package main
 
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"syscall"
 
-	"atoll/consensus/audit"
-
 	"github.com/spf13/cobra"
-)
-
-// Exit codes. Callers must treat a code they do not know as failure.
-const (
-	exitFailure     = 1
-	exitUsage       = 2
-	exitTampered    = 6
-	exitInterrupted = 130
-)
-
-var (
-	errUsage       = errors.New("usage") // what the user typed wrongly
-	errInterrupted = errors.New("interrupted")
 )
 
 func main() {
@@ -50,7 +33,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.PersistentFlags().Bool("json", false, "print one JSON document instead of text")
-	root.AddCommand(demoCommand(), versionCommand())
+	root.AddCommand(
+		demoCommand(), initCommand(), genesisCommand(), runCommand(), statusCommand(),
+		subjectCommand(), credentialCommand(), consentCommand(), queryCommand(),
+		sourceCommand(), catalogCommand(), logCommand(), versionCommand(),
+	)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %v", errUsage, err) })
 	root.SetArgs(args)
 	root.SetOut(stdout)
@@ -62,40 +49,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if ctx.Err() != nil {
 		err = errInterrupted
 	}
-	code, name, hint := explain(err)
-	asJSON, _ := cmd.Flags().GetBool("json")
-	if asJSON {
-		printJSON(stdout, "atoll.error/v1", map[string]any{"code": name, "message": err.Error(), "hint": hint, "retryable": false})
+	code, e := explain(err)
+	if asJSON(cmd) && code == exitPartial {
+		return code // the one document has been printed and says what is missing
+	}
+	if asJSON(cmd) {
+		printJSON(stdout, "atoll.error/v1", e)
 	} else {
-		fmt.Fprintf(stderr, "atoll: error: %v\natoll: hint: %s\n", err, hint)
+		fmt.Fprintf(stderr, "atoll: error: %s\natoll: hint: %s\n", shown(e.Message), e.Hint)
 	}
 	return code
-}
-
-// explain maps an error to its exit code, its stable name and what to do next.
-func explain(err error) (code int, name, hint string) {
-	switch {
-	case errors.Is(err, errInterrupted):
-		return exitInterrupted, "interrupted", "run the command again"
-	case errors.Is(err, audit.ErrTampered):
-		return exitTampered, "log.tampered", "keep the log as it is and compare its root with another member's"
-	case errors.Is(err, errUsage) || isCobraUsage(err):
-		return exitUsage, "usage", "see atoll --help"
-	default:
-		return exitFailure, "failure", "see the message; atoll --help lists the commands"
-	}
-}
-
-// isCobraUsage recognises what cobra reports about words it does not know; it
-// has no error type for them.
-func isCobraUsage(err error) bool {
-	text := err.Error()
-	for _, prefix := range []string{"unknown command", "unknown flag", "accepts ", "requires "} {
-		if len(text) >= len(prefix) && text[:len(prefix)] == prefix {
-			return true
-		}
-	}
-	return false
 }
 
 // printJSON writes one document with its schema name.

@@ -5,9 +5,12 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unicode"
 
 	"atoll/consensus/consent"
 
+	"charm.land/lipgloss/v2"
+	"charm.land/lipgloss/v2/table"
 	"github.com/spf13/cobra"
 )
 
@@ -32,6 +35,73 @@ func language(cmd *cobra.Command) (string, error) {
 		return consent.English, nil
 	}
 	return "", fmt.Errorf("%w: --lang %q is neither zh nor en", errUsage, lang)
+}
+
+func langFlag(cmd *cobra.Command) {
+	cmd.Flags().String("lang", "", "zh or en (default: from the environment)")
+}
+
+func asJSON(cmd *cobra.Command) bool {
+	yes, _ := cmd.Flags().GetBool("json")
+	return yes
+}
+
+// report prints the result of a command: a document with --json, else words.
+func report(cmd *cobra.Command, schema string, data any, format string, args ...any) error {
+	if asJSON(cmd) {
+		return printJSON(cmd.OutOrStdout(), schema, data)
+	}
+	_, err := fmt.Fprintf(cmd.OutOrStdout(), format, args...)
+	return err
+}
+
+// needs marks flags without which a command means nothing.
+func needs(cmd *cobra.Command, flags ...string) *cobra.Command {
+	for _, f := range flags {
+		if err := cmd.MarkFlagRequired(f); err != nil {
+			panic(err) // a flag that was not defined, met by every test
+		}
+	}
+	return cmd
+}
+
+// shown makes text from elsewhere safe to print: what controls a terminal or
+// reorders what is read is written out.
+func shown(s string) string {
+	var b strings.Builder
+	for _, r := range s {
+		if unicode.IsPrint(r) || r == '\u3000' {
+			b.WriteRune(r)
+		} else {
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
+}
+
+// tabular is a table whose columns stay aligned in Chinese.
+type tabular struct{ t *table.Table }
+
+func newTable(columns ...string) *tabular {
+	plain := lipgloss.NewStyle().PaddingRight(2)
+	return &tabular{table.New().Border(lipgloss.HiddenBorder()).BorderTop(false).BorderBottom(false).BorderLeft(false).BorderRight(false).
+		BorderColumn(false).BorderHeader(false).Headers(columns...).StyleFunc(func(int, int) lipgloss.Style { return plain })}
+}
+
+func (t *tabular) row(cells ...string) {
+	for i := range cells {
+		cells[i] = shown(cells[i])
+	}
+	t.t.Row(cells...)
+}
+
+func (t *tabular) print(w io.Writer) error {
+	for line := range strings.Lines(t.t.String()) {
+		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " \n")); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // teller prints a story in one language. The first error of the writer sticks.

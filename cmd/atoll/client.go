@@ -1,0 +1,71 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"syscall"
+
+	"atoll/node/web"
+)
+
+// errNotRunning means that nobody answers at a member's socket.
+var errNotRunning = errors.New("the node is not running")
+
+// local asks the running node of a member's folder to do an operation, and
+// reads its answer into out.
+func local(ctx context.Context, dir, operation string, in, out any) error {
+	body, err := call(ctx, dir, operation, in)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	return json.NewDecoder(body).Decode(out)
+}
+
+// call is local with the answer as it comes.
+func call(ctx context.Context, dir, operation string, in any) (io.ReadCloser, error) {
+	question, err := json.Marshal(in)
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://atoll/v1/"+operation, bytes.NewReader(question))
+	if err != nil {
+		return nil, err
+	}
+	return send(dir, req)
+}
+
+// send sends a request to the socket of a member's folder.
+func send(dir string, req *http.Request) (io.ReadCloser, error) {
+	socket := filepath.Join(dir, fileSocket)
+	client := http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "unix", socket)
+		},
+	}}
+	resp, err := client.Do(req)
+	if errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ECONNREFUSED) {
+		return nil, fmt.Errorf("%w: start it with: atoll run --dir %s", errNotRunning, dir)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp.Body, nil
+	}
+	defer resp.Body.Close()
+	e := new(web.Error)
+	if err := json.NewDecoder(io.LimitReader(resp.Body, 64<<10)).Decode(e); err != nil || e.Code == "" {
+		return nil, fmt.Errorf("the node answers %s", resp.Status)
+	}
+	return nil, e
+}

@@ -1,0 +1,385 @@
+package main
+
+import (
+	"bufio"
+	"crypto/ed25519"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"atoll/consensus/consent"
+	"atoll/crypto/seal"
+	"atoll/crypto/sign"
+	"atoll/node"
+	"atoll/node/web"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+// request is what a bank asks an enterprise to sign. It holds the words for
+// people too, so that both render the same notice to the letter.
+type request struct {
+	Network []byte        `cbor:"1,keyasint"`
+	Draft   consent.Draft `cbor:"2,keyasint"`
+	Titles  []titleOf     `cbor:"3,keyasint"` // ascending by name
+}
+
+type titleOf struct {
+	_     struct{} `cbor:",toarray"`
+	Name  string
+	Title string
+}
+
+// signedConsent is what an enterprise gives back: the header's statement and
+// the sealed body.
+type signedConsent struct {
+	_         struct{} `cbor:",toarray"`
+	Statement []byte
+	Sealed    []byte
+}
+
+func newRequest(network sign.NetworkID, d consent.Draft, titles map[string]string) *request {
+	r := &request{Network: network[:], Draft: d}
+	for name, title := range titles {
+		r.Titles = append(r.Titles, titleOf{Name: name, Title: title})
+	}
+	slices.SortFunc(r.Titles, func(a, b titleOf) int { return strings.Compare(a.Name, b.Name) })
+	return r
+}
+
+// notice is the text that the enterprise is shown and signs for.
+func (r *request) notice() (string, error) {
+	titles := map[string]string{}
+	for _, t := range r.Titles {
+		if !consent.ValidText(t.Title) {
+			return "", fmt.Errorf("%w: the request has a title that cannot be shown", sign.ErrMalformed)
+		}
+		titles[t.Name] = t.Title
+	}
+	if !consent.ValidText(r.Draft.Product) {
+		return "", fmt.Errorf("%w: the request has a product that cannot be shown", sign.ErrMalformed)
+	}
+	return consent.Notice(r.Draft, func(name string) string { return titles[name] })
+}
+
+func consentCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "consent",
+		Short: "Ask for, review, sign, accept, submit and take back consents",
+		Long: `  bank        atoll consent request   what is asked, for whom, how long      → request.pem
+  enterprise  atoll consent review    reads it in plain words
+  enterprise  atoll consent sign      signs it                               → consent.pem
+  bank        atoll consent accept    checks, countersigns, puts it on the log
+              (or the enterprise: atoll consent submit --via the bank's URL)
+  enterprise  atoll consent revoke    takes it back through any member`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(consentRequestCommand(), consentReviewCommand(), consentSignCommand(), consentAcceptCommand(),
+		consentSubmitCommand(), consentRevokeCommand(), consentListCommand())
+	return cmd
+}
+
+func consentReviewCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "review REQUEST",
+		Short: "Print what a bank asks for, in the words that are signed",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var r request
+			if err := readInto(args[0], paperRequest, &r); err != nil {
+				return err
+			}
+			notice, err := r.notice()
+			if err != nil {
+				return err
+			}
+			return report(cmd, "atoll.notice/v1", map[string]any{"notice": notice, "language": r.Draft.Language, "bank": r.Draft.Bank}, "%s", notice)
+		},
+	}
+}
+
+func consentSignCommand() *cobra.Command {
+	var dir, out string
+	var yes bool
+	var p passphrase
+	cmd := &cobra.Command{
+		Use:   "sign REQUEST",
+		Short: "Read a bank's request and sign it as the enterprise",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var r request
+			if err := readInto(args[0], paperRequest, &r); err != nil {
+				return err
+			}
+			notice, err := r.notice()
+			if err != nil {
+				return err
+			}
+			words, err := p.read(cmd, false)
+			if err != nil {
+				return err
+			}
+			s, err := openSubject(dir, words)
+			if err != nil {
+				return err
+			}
+			if !yes {
+				fmt.Fprintln(cmd.ErrOrStderr(), notice)
+				if err := confirm(cmd, r.Draft.Language); err != nil {
+					return err
+				}
+			}
+			id, err := s.sign(&r, notice, out)
+			if err != nil {
+				return err
+			}
+			return report(cmd, "atoll.consent/v1", map[string]any{"consent": id.String(), "file": out},
+				"consent %s is signed: %s\nnext: give it to the bank, or send it: atoll consent submit --via URL %s\n", id, out, out)
+		},
+	}
+	cmd.Flags().StringVar(&dir, "dir", "", "the enterprise's folder")
+	cmd.Flags().StringVarP(&out, "out", "o", "consent.pem", "file to write")
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask: the notice was read and is agreed to")
+	p.flag(cmd)
+	return needs(cmd, "dir")
+}
+
+// confirm has a person at a terminal type the word that agrees.
+func confirm(cmd *cobra.Command, language string) error {
+	if !term.IsTerminal(int(os.Stdin.Fd())) {
+		return fmt.Errorf("%w: nobody is there to agree: read the notice (atoll consent review) and give --yes", errUsage)
+	}
+	word := "agree"
+	if language == consent.Chinese {
+		word = "同意"
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "type %q to sign: ", word)
+	line, err := bufio.NewReader(os.Stdin).ReadString('\n')
+	if err != nil {
+		return err
+	}
+	if strings.TrimSpace(line) != word {
+		return errors.New("not signed")
+	}
+	return nil
+}
+
+// sign composes, seals and signs the next consent of this enterprise, and keeps
+// a copy.
+func (s *subject) sign(r *request, notice, out string) (id consent.ID, err error) {
+	if sign.NetworkID(r.Network) != s.network {
+		return id, errors.New("the request is of another network than this folder's genesis")
+	}
+	if r.Draft.Subject != s.id {
+		return id, errors.New("the request is about another enterprise")
+	}
+	credential, err := s.credential()
+	if err != nil {
+		return id, err
+	}
+	number, err := s.next()
+	if err != nil {
+		return id, err
+	}
+	c, err := consent.Compose(r.Draft, notice, s.keys, 0, number, credential, rand.Reader)
+	if err != nil {
+		return id, err
+	}
+	body, err := sign.Marshal(c.Body)
+	if err != nil {
+		return id, err
+	}
+	sealed, err := s.seal(body, r.Draft.Bank)
+	if err != nil {
+		return id, err
+	}
+	statement, err := c.Grant(sealed)
+	if err != nil {
+		return id, err
+	}
+	signed := signedConsent{Statement: statement, Sealed: sealed}
+	// The copy comes first: a number once used is never used again.
+	if err := writeFrom(s.copyOf(number), paperConsent, signed); err != nil {
+		return id, err
+	}
+	return s.consentID(number), writeFrom(out, paperConsent, signed)
+}
+
+// seal seals a consent's body to its bank, the auditors and this enterprise.
+func (s *subject) seal(body []byte, bank string) ([]byte, error) {
+	card := s.genesis.Member(bank)
+	if card == nil {
+		return nil, fmt.Errorf("%s is not a member of this network", bank)
+	}
+	own, err := s.age()
+	if err != nil {
+		return nil, err
+	}
+	to := []seal.Recipient{own.Recipient()}
+	for _, c := range append(node.Auditors(s.genesis), *card) {
+		r, err := seal.RecipientFrom(c.Age)
+		if err != nil {
+			return nil, err
+		}
+		to = append(to, r)
+	}
+	return seal.EncryptBytes(body, node.Stanzas(s.genesis), to...)
+}
+
+// age is the identity that opens the bodies of this enterprise's consents.
+func (s *subject) age() (seal.Identity, error) { return seal.IdentityFrom(s.keys.Age()) }
+
+func (s *subject) copyOf(number uint64) string {
+	return filepath.Join(s.dir, dirConsents, fmt.Sprintf("%04d.pem", number))
+}
+
+// next is the number of the next consent: behind all that have a copy here.
+func (s *subject) next() (uint64, error) {
+	for n := uint64(0); ; n++ {
+		_, err := os.Stat(s.copyOf(n))
+		if errors.Is(err, os.ErrNotExist) {
+			return n, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+}
+
+func consentAcceptCommand() *cobra.Command {
+	var dir string
+	cmd := &cobra.Command{
+		Use:   "accept CONSENT",
+		Short: "Check a signed consent as its bank, countersign it and put it on the log",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var c signedConsent
+			if err := readInto(args[0], paperConsent, &c); err != nil {
+				return err
+			}
+			var got web.ConsentOut
+			if err := local(cmd.Context(), dir, web.OpConsentAccept, web.CarriedIn{Statement: c.Statement, Sealed: c.Sealed}, &got); err != nil {
+				return err
+			}
+			return report(cmd, "atoll.consent/v1", got, "consent %s is on the log, entry %d: %d uses until %s\n", got.Consent, got.Entry, got.MaxUses, got.NotAfter)
+		},
+	}
+	cmd.Flags().StringVar(&dir, "dir", "", "the bank's folder")
+	return needs(cmd, "dir")
+}
+
+func consentSubmitCommand() *cobra.Command {
+	var via []string
+	cmd := &cobra.Command{
+		Use:   "submit CONSENT",
+		Short: "Send a signed consent to its bank's HTTP address",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var c signedConsent
+			if err := readInto(args[0], paperConsent, &c); err != nil {
+				return err
+			}
+			answer, err := submitVia(cmd.Context(), via, c.Statement, c.Sealed)
+			if err != nil {
+				return err
+			}
+			return report(cmd, "atoll.answer/v1", answer, "on the log, entry %d\n", answer.Index)
+		},
+	}
+	cmd.Flags().StringSliceVar(&via, "via", nil, "HTTP address of the bank; repeatable: tried in turn")
+	return needs(cmd, "via")
+}
+
+func consentRevokeCommand() *cobra.Command {
+	var dir string
+	var via []string
+	var p passphrase
+	cmd := &cobra.Command{
+		Use:   "revoke CONSENT-ID",
+		Short: "Take a consent back, through any member",
+		Long: `Takes a consent back. From the moment a member has the revocation it sends it to
+every agency directly and to the log: no agency that has heard of it gives
+anything more. Name several members where one may not be trusted to pass it on.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			words, err := p.read(cmd, false)
+			if err != nil {
+				return err
+			}
+			s, err := openSubject(dir, words)
+			if err != nil {
+				return err
+			}
+			number, err := s.numberOf(args[0])
+			if err != nil {
+				return err
+			}
+			statement, err := s.keys.Revoke(number)
+			if err != nil {
+				return err
+			}
+			answers, err := submitToAll(cmd.Context(), via, statement)
+			if err != nil {
+				return err
+			}
+			return report(cmd, "atoll.revocation/v1", map[string]any{"consent": args[0], "answers": answers}, "consent %s is taken back, entry %d\n", args[0], answers[0].Answer.Index)
+		},
+	}
+	cmd.Flags().StringVar(&dir, "dir", "", "the enterprise's folder")
+	cmd.Flags().StringSliceVar(&via, "via", nil, "HTTP address of a member; repeatable: all are told")
+	p.flag(cmd)
+	return needs(cmd, "dir", "via")
+}
+
+// consentGap is how many numbers without a consent end the search for one.
+const consentGap = 100
+
+func (s *subject) consentID(number uint64) consent.ID {
+	return sign.KeyIDOf(s.keys.Consent(number).Public().(ed25519.PublicKey))
+}
+
+// numberOf finds the number of a consent by deriving, as far as copies reach
+// and a gap beyond.
+func (s *subject) numberOf(id string) (uint64, error) {
+	last, err := s.next()
+	if err != nil {
+		return 0, err
+	}
+	for n := range last + consentGap {
+		if s.consentID(n).String() == id {
+			return n, nil
+		}
+	}
+	return 0, fmt.Errorf("%w: consent %.40q is not one of this enterprise's", errNotFound, id)
+}
+
+func consentListCommand() *cobra.Command {
+	var dir string
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List a bank's consents, with what is left of them",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			list := []web.ConsentOut{}
+			if err := local(cmd.Context(), dir, web.OpConsentList, nil, &list); err != nil {
+				return err
+			}
+			if asJSON(cmd) {
+				return printJSON(cmd.OutOrStdout(), "atoll.consents/v1", list)
+			}
+			t := newTable("consent", "subject", "purpose", "until", "used", "state")
+			for _, c := range list {
+				t.row(c.Consent, c.Subject, c.Purpose, c.NotAfter, fmt.Sprintf("%d of %d", c.Used, c.MaxUses), c.State)
+			}
+			return t.print(cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().StringVar(&dir, "dir", "", "the bank's folder")
+	return needs(cmd, "dir")
+}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"atoll/consensus/consent"
+	"atoll/crypto/sign"
+	"atoll/node/web"
+
+	"github.com/spf13/cobra"
+)
+
+// wish is what a bank's operator says of a consent to be asked for.
+type wish struct {
+	subject, purpose, product string
+	days, uses, life          uint32
+	per, perUses              uint32
+	alerts                    uint32
+	template                  string
+}
+
+func consentRequestCommand() *cobra.Command {
+	var dir, out string
+	var w wish
+	cmd := &cobra.Command{
+		Use:   "request",
+		Short: "Ask an enterprise for a consent that covers a template",
+		Long: `Makes the paper that an enterprise reads and signs: what the bank's template needs,
+of whom, for what purpose, how long and how often. Nothing is logged yet.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			lang, err := language(cmd)
+			if err != nil {
+				return err
+			}
+			c, err := readConfig(dir)
+			if err != nil {
+				return err
+			}
+			path := w.template
+			if path == "" {
+				if c.Profile == "" {
+					return fmt.Errorf("%w: give --template, or name one in %s", errUsage, fileConfig)
+				}
+				path = within(dir, c.Profile)
+			}
+			t, err := readTemplate(path)
+			if err != nil {
+				return err
+			}
+			var words web.TitlesOut
+			if err := local(cmd.Context(), dir, web.OpTitles, web.TitlesIn{Language: lang, Offers: t.Offers()}, &words); err != nil {
+				return err
+			}
+			d, err := w.draft(c.Name, lang, words.Day)
+			if err != nil {
+				return err
+			}
+			d.Offers = t.Offers()
+			r := newRequest(sign.NetworkID(words.Network), d, words.Titles)
+			notice, err := r.notice()
+			if err != nil {
+				return err
+			}
+			if err := writeFrom(out, paperRequest, r); err != nil {
+				return err
+			}
+			return report(cmd, "atoll.request/v1", map[string]any{"file": out, "notice": notice}, "%s\nnext: the enterprise reads and signs %s: atoll consent sign --dir DIR %s\n", notice, out, out)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&dir, "dir", "", "the bank's folder")
+	f.StringVar(&w.subject, "subject", "", "the enterprise: uscc:… or lei:…")
+	f.StringVar(&w.purpose, "purpose", "pre_loan", "code of a purpose of the network")
+	f.StringVar(&w.product, "product", "", "the bank's product, in words")
+	f.Uint32Var(&w.days, "days", 30, "days from today that the consent lasts")
+	f.Uint32Var(&w.uses, "uses", 3, "queries in all")
+	f.Uint32Var(&w.per, "per-days", 0, "window of days in which at most --per-uses queries are allowed")
+	f.Uint32Var(&w.perUses, "per-uses", 0, "queries in each window of --per-days")
+	f.Uint32Var(&w.alerts, "alerts", 0, "monitoring messages in all")
+	f.Uint32Var(&w.life, "data-life", 180, "days that the bank may keep the data")
+	f.StringVar(&w.template, "template", "", "template file (default: the one in node.yaml)")
+	f.StringVarP(&out, "out", "o", "request.pem", "file to write")
+	langFlag(cmd)
+	return needs(cmd, "dir", "subject", "product")
+}
+
+// draft is the consent that is asked for, from today on.
+func (w *wish) draft(bank, lang string, today consent.Day) (consent.Draft, error) {
+	if !strings.Contains(w.subject, ":") {
+		w.subject = "uscc:" + w.subject
+	}
+	subject, _, err := consent.ParseSubject(w.subject)
+	if err != nil {
+		return consent.Draft{}, fmt.Errorf("%w: %w", errUsage, err)
+	}
+	if w.days == 0 {
+		return consent.Draft{}, fmt.Errorf("%w: --days is at least 1", errUsage)
+	}
+	return consent.Draft{
+		Subject: subject, Bank: bank, Purpose: w.purpose, Product: w.product, NotBefore: today, NotAfter: today + consent.Day(w.days) - 1,
+		MaxUses: w.uses, Frequency: consent.Frequency{Days: w.per, Uses: w.perUses}, MaxAlerts: w.alerts, DataLife: w.life, Language: lang,
+	}, nil
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"atoll/crypto/sign"
+	"atoll/node/web"
+
+	"github.com/spf13/cobra"
+)
+
+func credentialCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "credential",
+		Short: "Vouch for an enterprise's key as a registrar, or end that",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(credentialIssueCommand(), credentialRevokeCommand())
+	return cmd
+}
+
+func credentialIssueCommand() *cobra.Command {
+	var dir, out string
+	var days uint32
+	cmd := &cobra.Command{
+		Use:   "issue ENROLMENT",
+		Short: "Vouch that a key speaks for an enterprise",
+		Long: `Vouches that the key in an enterprise's enrolment.pem speaks for it. Check first
+that who brings it may act for the enterprise: what is signed with this key from
+now on is the enterprise's word.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var e enrolment
+			if err := readInto(args[0], paperEnrolment, &e); err != nil {
+				return err
+			}
+			_, _, network, err := readGenesis(filepath.Join(dir, fileGenesis))
+			if err != nil {
+				return err
+			}
+			if sign.NetworkID(e.Network) != network {
+				return fmt.Errorf("%s is for another network", args[0])
+			}
+			var got web.StatementOut
+			in := web.IssueIn{Subject: string(e.Subject), Key: e.Key, Days: days}
+			if err := local(cmd.Context(), dir, web.OpCredentialIssue, in, &got); err != nil {
+				return err
+			}
+			if err := writePaper(out, paperCredential, got.Statement); err != nil {
+				return err
+			}
+			return report(cmd, "atoll.credential/v1", map[string]any{"file": out, "entry": got.Entry}, "issued, entry %d: %s\nnext: the enterprise puts it into its folder as %s\n", got.Entry, out, fileCredential)
+		},
+	}
+	cmd.Flags().StringVar(&dir, "dir", "", "the registrar's folder")
+	cmd.Flags().StringVarP(&out, "out", "o", fileCredential, "file to write")
+	cmd.Flags().Uint32Var(&days, "days", 730, "days of validity")
+	return needs(cmd, "dir")
+}
+
+func credentialRevokeCommand() *cobra.Command {
+	var dir string
+	cmd := &cobra.Command{
+		Use:   "revoke CREDENTIAL",
+		Short: "End a credential: no consent signed with its key is answered any more",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			statement, err := readPaper(args[0], paperCredential)
+			if err != nil {
+				return err
+			}
+			var got web.StatementOut
+			if err := local(cmd.Context(), dir, web.OpCredentialRevoke, web.StatementOut{Statement: statement}, &got); err != nil {
+				return err
+			}
+			return report(cmd, "atoll.credential/v1", map[string]any{"entry": got.Entry}, "revoked, entry %d\n", got.Entry)
+		},
+	}
+	cmd.Flags().StringVar(&dir, "dir", "", "the registrar's folder")
+	return needs(cmd, "dir")
+}

@@ -1,0 +1,266 @@
+package main
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+	"atoll/crypto/sign"
+	"atoll/examples/province"
+	"atoll/node"
+	"atoll/node/profile"
+)
+
+const (
+	demoOperator = "王经办 Wang"
+	demoQuiet    = "power" // the agency that is stopped
+	demoUses     = 2
+)
+
+// demoWait is how long the bank waits for an agency that does not answer.
+const demoWait = 4 * time.Second
+
+// enrolled: the enterprise makes its keys, the registrar vouches for them, and
+// the enterprise signs what it has read.
+func (d *demo) enrolled() error {
+	var err error
+	if d.firm, err = d.enrol("jiaoxin", province.Jiaoxin); err != nil {
+		return err
+	}
+	notice, id, err := d.consent(d.firm, demoUses)
+	if err != nil {
+		return err
+	}
+	d.first = id
+	d.say("企业签署的授权原文：", "What the enterprise reads and signs:")
+	d.block(notice)
+	d.say("\n授权已入日志，编号 %s；日志里没有企业名称、机构或数据项。", "\nThe consent is on the log as %s. The log names no enterprise, agency or output of it.", id)
+	return d.err
+}
+
+// enrol makes an enterprise's folder and has the registrar vouch for its key.
+func (d *demo) enrol(name string, id consent.Subject) (*subject, error) {
+	folder := filepath.Join(d.home, "enterprises", name)
+	words := filepath.Join(d.home, "enterprises", "passphrase")
+	text, err := os.ReadFile(words)
+	if errors.Is(err, os.ErrNotExist) {
+		// A passphrase of chance: this folder may stay behind.
+		text = []byte(sign.NewSecret().Reveal()[20:44] + "\n")
+		err = writeNew(words, text, 0o600)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s, err := newSubject(folder, id, filepath.Join(d.net.home("market"), fileGenesis), strings.TrimSpace(string(text)))
+	if err != nil {
+		return nil, err
+	}
+	credential, _, err := d.net.members["market"].Issue(d.net.ctx, id, s.keys.Credential(0).Public().(ed25519.PublicKey), 365)
+	if err != nil {
+		return nil, err
+	}
+	return s, writePaper(filepath.Join(folder, fileCredential), paperCredential, credential)
+}
+
+// consent is what bank and enterprise do with each other: request, notice,
+// signature, countersignature.
+func (d *demo) consent(s *subject, uses uint32) (notice string, id consent.ID, err error) {
+	bank := d.net.members["bank-a"]
+	t, err := profile.Parse(province.Template())
+	if err != nil {
+		return "", id, err
+	}
+	at, err := bank.At()
+	if err != nil {
+		return "", id, err
+	}
+	w := wish{subject: string(s.id), purpose: "pre_loan", product: "科技信用贷 Tech credit loan", days: 30, uses: uses, life: 180}
+	draft, err := w.draft(bank.Name, d.lang, at.Day)
+	if err != nil {
+		return "", id, err
+	}
+	draft.Offers = t.Offers()
+	r := newRequest(bank.Network, draft, bank.Titles(d.net.ctx, d.lang, draft.Offers))
+	if notice, err = r.notice(); err != nil {
+		return "", id, err
+	}
+	paper := filepath.Join(s.dir, "consent.pem")
+	if _, err := s.sign(r, notice, paper); err != nil {
+		return "", id, err
+	}
+	var signed signedConsent
+	if err := readInto(paper, paperConsent, &signed); err != nil {
+		return "", id, err
+	}
+	c, err := bank.Accept(d.net.ctx, signed.Statement, signed.Sealed)
+	if err != nil {
+		return "", id, err
+	}
+	return notice, c.Header.Bounds.ConsentID(), nil
+}
+
+// query asks under a consent and assembles the profile.
+func (d *demo) query(id consent.ID, wait time.Duration) (*node.Asked, []node.Piece, *profile.Profile, error) {
+	bank := d.net.members["bank-a"]
+	t, err := profile.Parse(province.Template())
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	a, err := bank.Ask(d.net.ctx, node.Question{Consent: id, Operator: demoOperator, Offers: t.Offers(), Wait: wait})
+	if err != nil {
+		return a, nil, nil, err
+	}
+	pieces, err := bank.Collect(d.net.ctx, a, wait, nil)
+	if err != nil {
+		return a, nil, nil, err
+	}
+	p, err := bank.Profile(t, a, pieces)
+	return a, pieces, p, err
+}
+
+// asked: the first query and its profile.
+func (d *demo) asked() error {
+	a, pieces, p, err := d.query(d.first, 0)
+	if err != nil {
+		return err
+	}
+	d.result.Profile = p
+	d.say("\n查询 1：日志条目 %d；%d 家机构放行密文，仅该银行可解：", "\nQuery 1: entry %d; %d agencies release ciphertexts that only this bank opens:", a.Index, len(pieces))
+	for _, piece := range pieces {
+		size, err := d.saveFragment(a, piece.Agency)
+		if err != nil {
+			return err
+		}
+		d.say("  %-8s 条目 %d，%d 字节", "  %-8s entry %d, %d bytes", piece.Agency, piece.Entry, size)
+	}
+	d.say("", "")
+	if d.err == nil {
+		d.err = p.Text(d.w, d.lang)
+	}
+	return errors.Join(d.err, d.saveProfile(p))
+}
+
+// saveFragment leaves a ciphertext as it was received.
+func (d *demo) saveFragment(a *node.Asked, agency string) (int64, error) {
+	f, err := d.net.members["bank-a"].Received(a, agency)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(f)
+	if err != nil {
+		return 0, err
+	}
+	name := fmt.Sprintf("%s-%s.age", ledger.StatementID(a.Ref.ID), agency)
+	return int64(len(data)), writeNew(filepath.Join(d.home, "fragments", name), data, 0o600)
+}
+
+func (d *demo) saveProfile(p *profile.Profile) error {
+	text, err := p.Encode()
+	if err != nil {
+		return err
+	}
+	if err := writeNew(filepath.Join(d.home, "profile.json"), text, 0o600); err != nil {
+		return err
+	}
+	return writeWith(filepath.Join(d.home, "profile.html"), func(w io.Writer) error { return p.HTML(w, d.lang) })
+}
+
+// silent: an agency is stopped, and the profile says so and what it costs.
+func (d *demo) silent() error {
+	if err := d.net.stop(demoQuiet); err != nil {
+		return err
+	}
+	a, _, p, err := d.query(d.first, demoWait)
+	if err != nil {
+		return err
+	}
+	d.say("\n查询 2：日志条目 %d；%s已停机，画像照样给出，并说明缺了什么：", "\nQuery 2: entry %d; the %s is stopped. There is a profile all the same, and it says what is missing:", a.Index, d.title(demoQuiet))
+	d.say("  覆盖率 %d/%d；得分 %s 至 %s（查询 1：%s 至 %s）", "  coverage %d of %d; score %s to %s (query 1: %s to %s)", p.Coverage.Answered, p.Coverage.Of, p.Score.Worst, p.Score.Best, d.result.Profile.Score.Worst, d.result.Profile.Score.Best)
+	for _, m := range p.Coverage.Missing {
+		d.say("  %-14s %s %s", "  %-14s %s %s", m.Input, m.Outcome, m.Reason)
+	}
+	return d.err
+}
+
+// used: all uses are spent, and the log refuses another query.
+func (d *demo) used() error {
+	_, _, _, err := d.query(d.first, 0)
+	var no *node.NotAccepted
+	if !errors.As(err, &no) {
+		return fmt.Errorf("a query beyond the last use: %v", err)
+	}
+	d.say("\n查询 3：裁定 %s（条目 %d）：次数已用完，不读取、不发送任何数据。", "\nQuery 3: verdict %s (entry %d): no use is left; nothing is read and nothing is sent.", no.Verdict, no.Index)
+	return d.err
+}
+
+// revoked: a second consent, taken back through a member that is not its bank,
+// while a query is open.
+func (d *demo) revoked() error {
+	s, err := d.enrol("jiaolian", province.Jiaolian)
+	if err != nil {
+		return err
+	}
+	_, id, err := d.consent(s, 5)
+	if err != nil {
+		return err
+	}
+	bank := d.net.members["bank-a"]
+	a, err := bank.Ask(d.net.ctx, node.Question{Consent: id, Operator: demoOperator, Wait: demoWait})
+	if err != nil {
+		return err
+	}
+	statement, err := s.keys.Revoke(0)
+	if err != nil {
+		return err
+	}
+	via := "http://" + d.net.members["social"].http
+	answers, err := submitToAll(d.net.ctx, []string{via}, statement)
+	if err != nil {
+		return err
+	}
+	d.say("\n第二家企业经 %s 撤回授权（条目 %d），此时一个查询正在进行：", "\nA second enterprise takes its consent back through the %s (entry %d) while a query is open:", d.title("social"), answers[0].Answer.Index)
+	pieces, err := bank.Collect(d.net.ctx, a, demoWait, nil)
+	if err != nil {
+		return err
+	}
+	for _, p := range pieces {
+		if p.Digest != nil {
+			return fmt.Errorf("%s released after the consent was taken back", p.Agency)
+		}
+		d.say("  %-8s %s", "  %-8s %s", p.Agency, p.Answers[0].Result.Outcome)
+	}
+	_, err = bank.Ask(d.net.ctx, node.Question{Consent: id, Operator: demoOperator})
+	var no *node.NotAccepted
+	if !errors.As(err, &no) {
+		return fmt.Errorf("a query under a consent that was taken back: %v", err)
+	}
+	d.say("  新的查询：%s", "  a new query: %s", no.Verdict)
+	return d.err
+}
+
+// looked: what the first enterprise sees, with its own key and from the log
+// alone.
+func (d *demo) looked() error {
+	events, err := d.firm.history(logAt(d.net.ctx, "http://"+d.net.members["court"].http))
+	if err != nil {
+		return err
+	}
+	d.say("\n企业用自己的密钥从日志看到（subject history）：", "\nWhat the enterprise sees in the log with its own key (subject history):")
+	for _, e := range events {
+		words := historyWords[e.What]
+		who := e.By
+		if e.Operator != "" {
+			who += " (" + shown(e.Operator) + ")"
+		}
+		d.say("  条目 %-3[1]d %[2]s  %[4]s  %[5]s，%[6]d 项", "  entry %-3[1]d %[3]s by %[4]s: %[5]s, %[6]d outputs", e.Entry, words[0], words[1], who, e.Verdict, len(e.Outputs))
+	}
+	return d.err
+}

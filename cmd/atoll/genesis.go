@@ -1,0 +1,286 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+	"atoll/crypto/sign"
+	"atoll/crypto/tlog"
+
+	"github.com/spf13/cobra"
+)
+
+func genesisCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "genesis",
+		Short: "Found a network: draft, sign, found",
+		Long: `A network is founded by a document that names its members, their keys, its voters
+and its purposes, and that every member signs:
+
+  1. every member makes a folder and a card      atoll init
+  2. one of them drafts the genesis               atoll genesis draft … CARD...
+  3. every member reads and signs it              atoll genesis sign --dir DIR draft.pem
+  4. one of them joins the signatures             atoll genesis found draft.pem SIGNATURE...
+  5. every member puts genesis.pem into its folder and starts    atoll run --dir DIR`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(draftCommand(), signGenesisCommand(), foundCommand(), showGenesisCommand())
+	return cmd
+}
+
+// defaultPurposes are those of a network that names no others, with their
+// terms of the W3C Data Privacy Vocabulary.
+var defaultPurposes = []consent.Purpose{
+	{Code: "in_loan", Chinese: "贷中管理", English: "Management of a loan", DPV: "dpv:CreditLimitDetermination", MaxDays: 1096, MaxUses: 240, MaxDataLife: 1096},
+	{Code: "post_loan", Chinese: "贷后监测", English: "Monitoring after a loan", DPV: "dpv:InstabilityRiskAssessment", MaxDays: 1096, MaxUses: 240, MaxDataLife: 1096},
+	{Code: "pre_loan", Chinese: "贷前调查", English: "Assessment before a loan", DPV: "dpv:CreditScoreEvaluation", MaxDays: 366, MaxUses: 24, MaxDataLife: 1096},
+}
+
+const chinaOffset = 8 * 60 // minutes from UTC
+
+// founding is what the founders agree on beside their cards.
+type founding struct {
+	name, origin      string
+	offset            int16 // minutes from UTC
+	voters, cosigners []string
+	faults            int // -1: as many as the cosigners can withstand
+	quorum, approvals int // 0: default
+	purposes          []consent.Purpose
+}
+
+// genesis completes a genesis from the cards of all members.
+func (f *founding) genesis(cards []ledger.Card) (*ledger.Genesis, error) {
+	slices.SortFunc(cards, func(a, b ledger.Card) int { return cmp.Compare(a.Name, b.Name) })
+	slices.Sort(f.voters)
+	if f.cosigners == nil { // voters and auditors
+		f.cosigners = slices.Clone(f.voters)
+		for _, c := range cards {
+			auditor := slices.ContainsFunc(c.Roles, func(r ledger.Role) bool { return r.Name == ledger.Auditor })
+			if auditor && !slices.Contains(f.cosigners, c.Name) {
+				f.cosigners = append(f.cosigners, c.Name)
+			}
+		}
+	}
+	slices.Sort(f.cosigners)
+	n := len(f.cosigners)
+	if f.quorum == 0 {
+		f.quorum = tlog.DefaultQuorum(n)
+	}
+	if f.faults < 0 { // the greatest f with 2k > n + f
+		f.faults = max(0, 2*f.quorum-n-1)
+	}
+	if f.approvals == 0 {
+		f.approvals = len(cards)/2 + 1
+	}
+	g := &ledger.Genesis{
+		Version: 1, Name: f.name, Origin: f.origin, Suite: ledger.Suite, Time: uint64(time.Now().UnixMilli()), Offset: f.offset,
+		Members: cards, Voters: f.voters, Cosigners: f.cosigners, Faults: uint8(f.faults), Quorum: uint8(f.quorum),
+		Approvals: uint8(f.approvals), Purposes: f.purposes,
+	}
+	return g, g.Check()
+}
+
+func draftCommand() *cobra.Command {
+	f := founding{purposes: defaultPurposes, offset: chinaOffset}
+	var out string
+	cmd := &cobra.Command{
+		Use:   "draft CARD...",
+		Short: "Draft the genesis from the cards of all members",
+		Args:  cobra.MinimumNArgs(3),
+		RunE: func(cmd *cobra.Command, paths []string) error {
+			var cards []ledger.Card
+			for _, path := range paths {
+				var c ledger.Card
+				if err := readInto(path, paperCard, &c); err != nil {
+					return err
+				}
+				cards = append(cards, c)
+			}
+			g, err := f.genesis(cards)
+			if err != nil {
+				return fmt.Errorf("%w: %w", errUsage, err)
+			}
+			if err := writeFrom(out, paperDraft, g); err != nil {
+				return err
+			}
+			return report(cmd, "atoll.genesis/v1", genesisView(g, out), "%d members in %s\nnext: every member reads and signs it: atoll genesis sign --dir DIR %s\n", len(cards), out, out)
+		},
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.name, "name", "", "the network's name, for people")
+	fl.StringVar(&f.origin, "origin", "", "origin of the log, the same that members gave to init")
+	fl.Int16Var(&f.offset, "offset", chinaOffset, "minutes from UTC, for days")
+	fl.StringSliceVar(&f.voters, "voter", nil, "3, 5 or 7 members that keep the log; repeatable")
+	fl.StringSliceVar(&f.cosigners, "cosigner", nil, "members that cosign (default: voters and auditors)")
+	fl.IntVar(&f.faults, "faults", -1, "dishonest cosigners to withstand (default: as many as the quorum allows)")
+	fl.IntVar(&f.quorum, "quorum", 0, "cosignatures that make a checkpoint final (default: more than two thirds)")
+	fl.IntVar(&f.approvals, "approvals", 0, "members that must agree to a change (default: a majority)")
+	fl.StringVarP(&out, "out", "o", "draft.pem", "file to write")
+	return needs(cmd, "name", "origin", "voter")
+}
+
+func signGenesisCommand() *cobra.Command {
+	var dir, out string
+	cmd := &cobra.Command{
+		Use:   "sign DRAFT",
+		Short: "Read a draft and sign it as a member",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			h, err := openHome(dir)
+			if err != nil {
+				return err
+			}
+			var g ledger.Genesis
+			if err := readInto(args[0], paperDraft, &g); err != nil {
+				return err
+			}
+			if err := h.agrees(&g); err != nil {
+				return err
+			}
+			s, err := ledger.SignGenesis(&g, h.keys().Statement())
+			if err != nil {
+				return err
+			}
+			if out == "" {
+				out = h.config.Name + ".sig.pem"
+			}
+			if err := writeFrom(out, paperSignature, s); err != nil {
+				return err
+			}
+			if asJSON(cmd) {
+				return printJSON(cmd.OutOrStdout(), "atoll.genesis/v1", genesisView(&g, out))
+			}
+			describeGenesis(cmd.OutOrStdout(), &g)
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "signed by %s: %s\n", h.config.Name, out)
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&dir, "dir", "", "the member's folder")
+	cmd.Flags().StringVarP(&out, "out", "o", "", "file to write (default NAME.sig.pem)")
+	return needs(cmd, "dir")
+}
+
+// agrees checks that a draft names this member with its own card.
+func (h *home) agrees(g *ledger.Genesis) error {
+	var mine ledger.Card
+	if err := readInto(filepath.Join(h.dir, fileCard), paperCard, &mine); err != nil {
+		return err
+	}
+	want, err := sign.Marshal(mine)
+	if err != nil {
+		return err
+	}
+	var got []byte
+	if c := g.Member(h.config.Name); c != nil {
+		if got, err = sign.Marshal(*c); err != nil {
+			return err
+		}
+	}
+	if !bytes.Equal(got, want) || g.Origin != h.config.Origin {
+		return fmt.Errorf("the draft does not name %s with the card and origin of this folder", h.config.Name)
+	}
+	return nil
+}
+
+func foundCommand() *cobra.Command {
+	var out string
+	cmd := &cobra.Command{
+		Use:   "found DRAFT SIGNATURE...",
+		Short: "Join the signatures of all members into the founding statement",
+		Args:  cobra.MinimumNArgs(4),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var g ledger.Genesis
+			if err := readInto(args[0], paperDraft, &g); err != nil {
+				return err
+			}
+			var signatures []sign.Signature
+			for _, path := range args[1:] {
+				var s sign.Signature
+				if err := readInto(path, paperSignature, &s); err != nil {
+					return err
+				}
+				signatures = append(signatures, s)
+			}
+			raw, err := ledger.Found(&g, signatures)
+			if errors.Is(err, sign.ErrSignature) {
+				err = fmt.Errorf("%w: a signature is of another draft, or of nobody it names", err)
+			}
+			if err != nil {
+				return err
+			}
+			if err := writePaper(out, paperGenesis, raw); err != nil {
+				return err
+			}
+			return report(cmd, "atoll.genesis/v1", genesisView(&g, out), "the network is founded: %s\nnext: every member puts it into its folder as %s and starts: atoll run --dir DIR\n", out, fileGenesis)
+		},
+	}
+	cmd.Flags().StringVarP(&out, "out", "o", fileGenesis, "file to write")
+	return cmd
+}
+
+func showGenesisCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "show FILE",
+		Short: "Verify a founding statement and print what it says",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			_, g, _, err := readGenesis(args[0])
+			if err != nil {
+				return err
+			}
+			if asJSON(cmd) {
+				return printJSON(cmd.OutOrStdout(), "atoll.genesis/v1", genesisView(g, args[0]))
+			}
+			describeGenesis(cmd.OutOrStdout(), g)
+			return nil
+		},
+	}
+}
+
+// genesisView is a genesis for JSON.
+func genesisView(g *ledger.Genesis, file string) map[string]any {
+	members := []map[string]any{}
+	for _, m := range g.Members {
+		members = append(members, map[string]any{"name": m.Name, "zh": m.Chinese, "en": m.English, "roles": roleNames(&m), "addresses": append([]string{}, m.Addresses...)})
+	}
+	return map[string]any{
+		"file": file, "name": g.Name, "origin": g.Origin, "network": networkOf(g), "members": members,
+		"voters": g.Voters, "cosigners": g.Cosigners, "quorum": g.Quorum, "faults": g.Faults, "approvals": g.Approvals,
+	}
+}
+
+func networkOf(g *ledger.Genesis) string {
+	payload, err := sign.Marshal(g)
+	if err != nil {
+		return ""
+	}
+	return ledger.NetworkID(payload).String()
+}
+
+func roleNames(c *ledger.Card) (names []string) {
+	for _, r := range c.Roles {
+		names = append(names, r.Name)
+	}
+	return names
+}
+
+func describeGenesis(w io.Writer, g *ledger.Genesis) {
+	fmt.Fprintf(w, "network   %s\norigin    %s\nid        %s\n", g.Name, g.Origin, networkOf(g))
+	fmt.Fprintf(w, "voters    %s\ncosigners %s (%d make a checkpoint final, %d may lie)\n", strings.Join(g.Voters, " "), strings.Join(g.Cosigners, " "), g.Quorum, g.Faults)
+	for _, m := range g.Members {
+		fmt.Fprintf(w, "member    %-12s %s %s (%s), statement key %s\n", m.Name, m.Chinese, m.English, strings.Join(roleNames(&m), " "), sign.KeyIDOf(m.Statement))
+	}
+	for _, p := range g.Purposes {
+		fmt.Fprintf(w, "purpose   %-12s %s %s: at most %d days, %d uses, data kept %d days\n", p.Code, p.Chinese, p.English, p.MaxDays, p.MaxUses, p.MaxDataLife)
+	}
+}

@@ -1,0 +1,245 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+	"atoll/crypto/seal"
+	"atoll/crypto/sign"
+	"atoll/node"
+	"atoll/node/catalog"
+	"atoll/node/peer"
+	"atoll/node/source"
+
+	"github.com/goccy/go-yaml"
+)
+
+// Files of a member's folder.
+const (
+	fileConfig  = "node.yaml"
+	fileSeed    = "seed.key"
+	fileAge     = "age.key"
+	fileCard    = "card.pem"
+	fileGenesis = "genesis.pem"
+	fileSocket  = "atoll.sock"
+)
+
+// config is node.yaml: how one member's node runs. Unknown keys are errors.
+type config struct {
+	Name    string          `yaml:"name"`
+	Origin  string          `yaml:"origin"`             // of the log; member keys derive for it
+	Listen  []string        `yaml:"listen"`             // multiaddrs for other members
+	HTTP    string          `yaml:"http,omitempty"`     // host:port for enterprises and auditors; none when empty
+	Catalog string          `yaml:"catalog,omitempty"`  // file, of an agency
+	Sources []source.Config `yaml:"sources,omitempty"`  // of an agency
+	Profile string          `yaml:"template,omitempty"` // file, of a bank
+}
+
+// home is a member's folder, read.
+type home struct {
+	dir    string
+	config config
+	seed   sign.Secret
+	age    seal.Identity
+}
+
+// errNotReady means that a folder lacks a step before what was asked of it.
+var errNotReady = errors.New("not initialised")
+
+// readConfig reads node.yaml of a member's folder.
+func readConfig(dir string) (c config, err error) {
+	path := filepath.Join(dir, fileConfig)
+	text, err := readLimited(path, maxPaper)
+	if errors.Is(err, os.ErrNotExist) {
+		return c, fmt.Errorf("%w: %s has no %s; make one with: atoll init --dir %s", errNotReady, dir, fileConfig, dir)
+	}
+	if err != nil {
+		return c, err
+	}
+	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&c); err != nil {
+		return c, fmt.Errorf("%s: %w: %s", path, errConfig, strings.TrimSpace(yaml.FormatError(err, false, false)))
+	}
+	if !consent.ValidMember(c.Name) || len(c.Listen) == 0 || c.Origin == "" {
+		return c, fmt.Errorf("%s: %w: name, origin and listen are needed", path, errConfig)
+	}
+	return c, nil
+}
+
+// openHome reads a member's folder.
+func openHome(dir string) (*home, error) {
+	c, err := readConfig(dir)
+	if err != nil {
+		return nil, err
+	}
+	h := &home{dir: dir, config: c}
+	secret, err := readSecret(filepath.Join(dir, fileSeed))
+	if err != nil {
+		return nil, err
+	}
+	if h.seed, err = sign.ParseSeed(secret); err != nil {
+		return nil, fmt.Errorf("%s: %w", fileSeed, err)
+	}
+	if secret, err = readSecret(filepath.Join(dir, fileAge)); err != nil {
+		return nil, err
+	}
+	if h.age, err = seal.ParseIdentity(secret); err != nil {
+		return nil, fmt.Errorf("%s: %w", fileAge, err)
+	}
+	return h, nil
+}
+
+// errConfig means that a file that a person wrote is not what it should be.
+var errConfig = errors.New("configuration")
+
+// readSecret returns the one line of a key file that is no comment. Others than
+// its owner must not be able to read the file.
+func readSecret(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return "", fmt.Errorf("%s can be read by others; run: chmod 600 %s", path, path)
+	}
+	text, err := readLimited(path, 64<<10)
+	if err != nil {
+		return "", err
+	}
+	var secret string
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if secret != "" {
+			return "", fmt.Errorf("%s holds more than one key", path)
+		}
+		secret = line
+	}
+	return secret, nil
+}
+
+// within makes a path of the configuration absolute: it is relative to the
+// folder.
+func within(dir, name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(dir, name)
+}
+
+func (h *home) path(name string) string { return within(h.dir, name) }
+
+func (h *home) keys() ledger.Keys { return ledger.NewKeys(h.seed, h.config.Origin, 0) }
+
+// genesis reads the founding statement and checks that this member is in it
+// with these keys.
+func (h *home) genesis() ([]byte, *ledger.Genesis, error) {
+	raw, g, _, err := readGenesis(filepath.Join(h.dir, fileGenesis))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil, fmt.Errorf("%w: %s has no %s yet; it is made with: atoll genesis found", errNotReady, h.dir, fileGenesis)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	card := g.Member(h.config.Name)
+	mine := ledger.Card{}
+	h.keys().Fill(&mine)
+	recipient := h.age.Recipient()
+	if card == nil || !bytes.Equal(card.Statement, mine.Statement) || !bytes.Equal(card.Age, recipient[:]) {
+		return nil, nil, fmt.Errorf("%s: %s is not a member of this network with these keys", fileGenesis, h.config.Name)
+	}
+	return raw, g, nil
+}
+
+// readGenesis reads and verifies a founding statement.
+func readGenesis(path string) ([]byte, *ledger.Genesis, sign.NetworkID, error) {
+	raw, err := readPaper(path, paperGenesis)
+	if err != nil {
+		return nil, nil, sign.NetworkID{}, err
+	}
+	g, id, err := ledger.OpenGenesis(raw)
+	if err != nil {
+		return nil, nil, sign.NetworkID{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return raw, g, id, nil
+}
+
+// catalog reads what an agency offers, or nil for a member that offers nothing.
+func (h *home) catalog() (*catalog.Catalog, error) {
+	if h.config.Catalog == "" {
+		return nil, nil
+	}
+	text, err := readLimited(h.path(h.config.Catalog), maxPaper)
+	if err != nil {
+		return nil, err
+	}
+	c, err := catalog.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: %w", h.config.Catalog, errConfig, err)
+	}
+	return c, nil
+}
+
+// sources opens the sources of an agency. Each dataset of the catalog must have
+// one.
+func (h *home) sources(c *catalog.Catalog) (map[string]*source.Source, error) {
+	sources := map[string]*source.Source{}
+	closeAll := func(err error) (map[string]*source.Source, error) {
+		for _, s := range sources {
+			err = errors.Join(err, s.Close())
+		}
+		return nil, err
+	}
+	for _, sc := range h.config.Sources {
+		sc.Path = h.path(sc.Path)
+		s, err := source.Open(sc)
+		if err != nil {
+			return closeAll(err)
+		}
+		sources[sc.Name] = s
+	}
+	if c != nil {
+		for _, d := range c.Datasets {
+			if sources[d.Source] == nil {
+				return closeAll(fmt.Errorf("%s: %w: dataset %s needs a source %q", fileConfig, errConfig, d.Name, d.Source))
+			}
+		}
+	}
+	return sources, nil
+}
+
+// start opens the member's node. Timeout is raft's, 0 for real networks.
+func (h *home) start(timeout time.Duration, log *slog.Logger) (*node.Node, error) {
+	raw, _, err := h.genesis()
+	if err != nil {
+		return nil, err
+	}
+	c, err := h.catalog()
+	if err != nil {
+		return nil, err
+	}
+	sources, err := h.sources(c)
+	if err != nil {
+		return nil, err
+	}
+	host, err := peer.New(peer.Config{Name: h.config.Name, Key: h.keys().Peer(), Listen: h.config.Listen, Logger: log})
+	if err != nil {
+		for _, s := range sources {
+			err = errors.Join(err, s.Close())
+		}
+		return nil, err
+	}
+	return node.Open(node.Config{
+		Name: h.config.Name, Dir: h.dir, Keys: h.keys(), Age: h.age, Genesis: raw, Host: host,
+		Catalog: c, Sources: sources, Timeout: timeout, Logger: log,
+	})
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+	"atoll/crypto/seal"
+	"atoll/crypto/sign"
+
+	"github.com/goccy/go-yaml"
+	"github.com/spf13/cobra"
+)
+
+// enlistment is what makes a member's folder.
+type enlistment struct {
+	dir              string
+	config           config
+	chinese, english string
+	roles            []string
+	announce         []string // addresses on the card; nil: those it listens on
+	days             uint32   // that the roles are valid
+}
+
+func initCommand() *cobra.Command {
+	e := enlistment{}
+	cmd := &cobra.Command{
+		Use:   "init",
+		Short: "Make a member's folder: keys, configuration, and a card for the other members",
+		Long: `Makes a folder with the member's keys (0600), node.yaml to be completed, and
+card.pem, which goes to whoever drafts the genesis of the network.
+
+Keys never leave the folder. Keep a copy of seed.key and age.key offline: without
+age.key nothing sealed to this member can be read again.`,
+		Example: `  atoll init --dir tax --name tax --role agency --zh 省税务局 --en "Tax bureau" \
+      --origin log.example.cn/province/1 --listen /ip4/192.0.2.7/tcp/4711`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := e.make(); err != nil {
+				return err
+			}
+			return report(cmd, "atoll.init/v1", map[string]any{"name": e.config.Name, "dir": e.dir, "card": filepath.Join(e.dir, fileCard)},
+				"%s: keys, %s and %s are in %s\nnext: complete %s, and give %s to whoever drafts the genesis (atoll genesis draft)\n",
+				e.config.Name, fileConfig, fileCard, e.dir, filepath.Join(e.dir, fileConfig), filepath.Join(e.dir, fileCard))
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&e.dir, "dir", "", "the member's folder, to be made")
+	f.StringVar(&e.config.Name, "name", "", "name in the network: a-z, 0-9 and -")
+	f.StringSliceVar(&e.roles, "role", nil, "agency, bank, auditor, registrar; repeatable")
+	f.StringVar(&e.chinese, "zh", "", "title in Chinese")
+	f.StringVar(&e.english, "en", "", "title in English")
+	f.StringVar(&e.config.Origin, "origin", "", "origin of the log, agreed among the founders")
+	f.StringSliceVar(&e.config.Listen, "listen", nil, "multiaddr to listen on for other members; repeatable")
+	f.StringSliceVar(&e.announce, "announce", nil, "multiaddr where others reach it, if another; repeatable")
+	f.StringVar(&e.config.HTTP, "http", "", "host:port for enterprises and auditors")
+	f.Uint32Var(&e.days, "days", 3650, "days that the roles are valid")
+	return needs(cmd, "dir", "name", "role", "zh", "en", "origin", "listen")
+}
+
+// make writes the folder. Whatever is there already is an error: keys are not
+// to be overwritten.
+func (e *enlistment) make() error {
+	card, seed, identity, err := e.card()
+	if err != nil {
+		return err
+	}
+	text, err := yaml.Marshal(e.config)
+	if err != nil {
+		return err
+	}
+	recipient := identity.Recipient()
+	age := fmt.Sprintf("# public key: %s\n%s\n", recipient, identity.Reveal())
+	if err := writeNew(filepath.Join(e.dir, fileSeed), []byte(seed.Reveal()+"\n"), 0o600); err != nil {
+		return err
+	}
+	if err := writeNew(filepath.Join(e.dir, fileAge), []byte(age), 0o600); err != nil {
+		return err
+	}
+	if err := writeNew(filepath.Join(e.dir, fileConfig), text, 0o644); err != nil {
+		return err
+	}
+	return writeFrom(filepath.Join(e.dir, fileCard), paperCard, card)
+}
+
+// card draws the member's keys and makes its card.
+func (e *enlistment) card() (c *ledger.Card, seed sign.Secret, id seal.Identity, err error) {
+	if id, err = seal.NewIdentity(); err != nil {
+		return nil, seed, id, err
+	}
+	seed = sign.NewSecret()
+	// A day earlier, so that the roles hold wherever the network's day begins.
+	today := consent.DayOf(uint64(time.Now().UnixMilli()), 0) - 1
+	recipient := id.Recipient()
+	c = &ledger.Card{Name: e.config.Name, Chinese: e.chinese, English: e.english, Age: recipient[:], Addresses: e.announce}
+	if e.announce == nil {
+		c.Addresses = e.config.Listen
+	}
+	slices.Sort(e.roles)
+	for _, r := range e.roles {
+		c.Roles = append(c.Roles, ledger.Role{Name: r, NotBefore: today, NotAfter: today + consent.Day(e.days)})
+	}
+	ledger.NewKeys(seed, e.config.Origin, 0).Fill(c)
+	if err := c.Check(); err != nil {
+		return nil, seed, id, fmt.Errorf("%w: %s", errUsage, strings.TrimPrefix(err.Error(), "malformed: "))
+	}
+	return c, seed, id, nil
+}

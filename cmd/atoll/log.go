@@ -1,0 +1,292 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"atoll/consensus/audit"
+	"atoll/consensus/ledger"
+	"atoll/crypto/tlog"
+	"atoll/node"
+	"atoll/node/web"
+
+	"github.com/spf13/cobra"
+)
+
+func logCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "log",
+		Short: "Read and export the access log",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(logShowCommand(), logExportCommand())
+	return cmd
+}
+
+// line is an entry as it is listed: what every member can read.
+type line struct {
+	Entry   uint64 `json:"entry"`
+	Time    string `json:"time"` // network time, RFC 3339
+	Kind    string `json:"kind"`
+	KeyID   string `json:"key_id"` // of the author's statement key
+	Verdict string `json:"verdict"`
+	Bytes   int    `json:"bytes"`
+}
+
+func logShowCommand() *cobra.Command {
+	var dir string
+	var last uint64
+	cmd := &cobra.Command{
+		Use:   "show [ENTRY]",
+		Short: "List the newest entries, or print one",
+		Long: `Prints what every member can read in the log: who, when, which kind, allowed or not.
+What is sealed is for banks, subjects and auditors: see atoll-audit show.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			var s node.Status
+			if err := local(cmd.Context(), dir, web.OpStatus, nil, &s); err != nil {
+				return err
+			}
+			first := s.Size - min(s.Size, last)
+			end := s.Size
+			if len(args) > 0 {
+				n, err := strconv.ParseUint(args[0], 10, 64)
+				if err != nil {
+					return fmt.Errorf("%w: entry %.40q is not a number", errUsage, args[0])
+				}
+				first, end = n, n+1
+			}
+			lines := []line{}
+			for i := first; i < end; i++ {
+				var got web.BytesOut
+				if err := local(cmd.Context(), dir, web.OpEntry, web.EntryIn{Index: i}, &got); err != nil {
+					return err
+				}
+				l, err := lineOf(got.Bytes)
+				if err != nil {
+					return err
+				}
+				lines = append(lines, l)
+			}
+			if asJSON(cmd) {
+				return printJSON(cmd.OutOrStdout(), "atoll.log/v1", lines)
+			}
+			t := newTable("entry", "time", "kind", "author's key", "verdict", "bytes")
+			for _, l := range lines {
+				t.row(strconv.FormatUint(l.Entry, 10), l.Time, l.Kind, l.KeyID, l.Verdict, strconv.Itoa(l.Bytes))
+			}
+			return t.print(cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().StringVar(&dir, "dir", "", "the folder of a member whose node is running")
+	cmd.Flags().Uint64Var(&last, "last", 20, "how many of the newest entries")
+	return needs(cmd, "dir")
+}
+
+func lineOf(leaf []byte) (l line, err error) {
+	e, err := ledger.ParseEntry(leaf)
+	if err != nil {
+		return l, err
+	}
+	l = line{Entry: e.Index, Time: time.UnixMilli(int64(e.Time)).UTC().Format(time.RFC3339), Kind: ledger.KindGenesis, Verdict: string(e.Verdict), Bytes: len(leaf)}
+	if e.Index > 0 {
+		s, err := ledger.Parse(e.Statement)
+		if err != nil {
+			return l, err
+		}
+		l.Kind, l.KeyID = s.Kind, s.KeyID.String()
+	}
+	return l, nil
+}
+
+func logExportCommand() *cobra.Command {
+	var dir, out string
+	cmd := &cobra.Command{
+		Use:   "export",
+		Short: "Write the log as any verifier of C2SP tlog-tiles reads it",
+		Long: `Writes OUT/log/ (checkpoint and tiles) and OUT/policy, by which it is verified. What is
+there already is not fetched again, so that an interrupted export goes on.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			fetch := func(path string) ([]byte, error) { return fetchLocal(cmd.Context(), dir, path) }
+			head, err := export(fetch, out, progressOf(cmd, "log"))
+			if err != nil {
+				return err
+			}
+			policy, err := policyOf(dir)
+			if err != nil {
+				return err
+			}
+			if err := replace(filepath.Join(out, "policy"), []byte(policy)); err != nil {
+				return err
+			}
+			return report(cmd, "atoll.export/v1", map[string]any{"dir": out, "size": head.Size, "root": head.Root.String(), "final": false},
+				"%d entries, root %s\nnot final: no cosigner has signed it\nnext: atoll-audit verify %s/log --policy %s/policy\n", head.Size, head.Root, out, out)
+		},
+	}
+	cmd.Flags().StringVar(&dir, "dir", "", "the folder of a member whose node is running")
+	cmd.Flags().StringVarP(&out, "out", "o", "", "folder to write into")
+	return needs(cmd, "dir", "out")
+}
+
+// fetchLocal gets a resource of the log from a member's running node.
+func fetchLocal(ctx context.Context, dir, path string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://atoll/log/"+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	body, err := send(dir, req)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	return io.ReadAll(io.LimitReader(body, web.MaxResource+1))
+}
+
+// policyOf is the policy for an export by the member of a folder.
+func policyOf(dir string) (string, error) {
+	h, err := openHome(dir)
+	if err != nil {
+		return "", err
+	}
+	signer, err := tlog.NewLogSigner(h.config.Origin, h.keys().Log())
+	if err != nil {
+		return "", err
+	}
+	return node.PolicyFor(signer.Verifier), nil
+}
+
+// export writes a log into a folder: full tiles first, the checkpoint last, so
+// that what a checkpoint covers is always there.
+func export(fetch func(path string) ([]byte, error), out string, progress func(done, total int64)) (head tlog.Head, err error) {
+	signed, err := fetch("checkpoint")
+	if err != nil {
+		return head, err
+	}
+	text, _, ok := bytes.Cut(signed, []byte("\n\n"))
+	if !ok {
+		return head, errors.New("the node's checkpoint has no signature")
+	}
+	c, err := tlog.ParseCheckpoint(append(text, '\n'))
+	if err != nil {
+		return head, err
+	}
+	if err := dropPartial(filepath.Join(out, "log"), c.Size); err != nil {
+		return head, err
+	}
+	done, total := int64(0), int64(c.Size)
+	for tile := range tlog.Tiles(c.Size) {
+		path := filepath.Join(out, "log", filepath.FromSlash(tile.Path()))
+		if _, err := os.Stat(path); err == nil {
+			continue
+		}
+		data, err := fetch(tile.Path())
+		if err != nil {
+			return head, err
+		}
+		if err := replace(path, data); err != nil {
+			return head, err
+		}
+		if tile.Level == tlog.Entries && progress != nil {
+			done += int64(tile.Width)
+			progress(done, total)
+		}
+	}
+	return c.Head, replace(filepath.Join(out, "log", "checkpoint"), signed)
+}
+
+// dropPartial removes the partial tiles of an earlier export: those that a log
+// of this size does not have.
+func dropPartial(dir string, size uint64) error {
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		rel, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
+		}
+		t, err := tlog.ParseTile(filepath.ToSlash(rel))
+		if err != nil || t.Width == t.WidthIn(size) {
+			return nil
+		}
+		if err := os.Remove(path); err != nil {
+			return err
+		}
+		// The folder of partial widths, if this was its last.
+		if err := os.Remove(filepath.Dir(path)); err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil
+		}
+		return nil
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// replace writes a file whole or not at all.
+func replace(path string, data []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	part := path + ".part"
+	if err := os.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := writeNew(part, data, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(part, path)
+}
+
+// logAt is where a log lies: a server, or a folder.
+func logAt(ctx context.Context, where string) audit.Source {
+	if isURL(where) {
+		client := web.Client{URL: where}
+		return audit.Source{Fetch: func(path string) ([]byte, error) {
+			data, err := client.Fetch(ctx, "log/"+path)
+			var e *web.Error
+			if errors.As(err, &e) && e.Code == web.CodeNotFound {
+				err = fmt.Errorf("%w: %s", fs.ErrNotExist, path)
+			}
+			return data, err
+		}}
+	}
+	root := os.DirFS(where)
+	return audit.Source{
+		Fetch: func(path string) ([]byte, error) {
+			return readLimited(filepath.Join(where, filepath.FromSlash(path)), audit.MaxResource)
+		},
+		Files: files(root),
+	}
+}
+
+// files yields the path of every file below a folder.
+func files(root fs.FS) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		err := fs.WalkDir(root, ".", func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			if !yield(path, nil) {
+				return fs.SkipAll
+			}
+			return nil
+		})
+		if err != nil {
+			yield("", err)
+		}
+	}
+}

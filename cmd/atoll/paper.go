@@ -1,0 +1,99 @@
+package main
+
+import (
+	"bytes"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"atoll/crypto/sign"
+)
+
+// Papers are what people hand to each other: files of text, each with a kind on
+// its first line, that survive mail and copying (PEM, RFC 7468). What is inside
+// is CBOR in its one encoding, checked by whoever reads it.
+const (
+	paperCard       = "ATOLL MEMBER CARD"
+	paperDraft      = "ATOLL GENESIS DRAFT"
+	paperSignature  = "ATOLL GENESIS SIGNATURE"
+	paperGenesis    = "ATOLL GENESIS"
+	paperEnrolment  = "ATOLL ENROLMENT REQUEST"
+	paperCredential = "ATOLL CREDENTIAL"
+	paperRequest    = "ATOLL CONSENT REQUEST"
+	paperConsent    = "ATOLL CONSENT"
+	paperRevocation = "ATOLL CONSENT REVOCATION"
+)
+
+const maxPaper = 1 << 20 // bytes of text
+
+// writePaper makes a file that was not there.
+func writePaper(path, kind string, content []byte) error {
+	return writeNew(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: content}), 0o644)
+}
+
+// readPaper reads a file that must hold one paper of the kind and nothing else.
+func readPaper(path, kind string) ([]byte, error) {
+	text, err := readLimited(path, maxPaper)
+	if err != nil {
+		return nil, err
+	}
+	block, rest := pem.Decode(text)
+	switch {
+	case block == nil || len(bytes.TrimSpace(rest)) > 0 || len(block.Headers) > 0:
+		return nil, fmt.Errorf("%s: %w: not a paper of atoll (-----BEGIN %s-----)", path, sign.ErrMalformed, kind)
+	case block.Type != kind:
+		return nil, fmt.Errorf("%s: %w: a paper of kind %.60q where %q belongs", path, sign.ErrMalformed, block.Type, kind)
+	}
+	return block.Bytes, nil
+}
+
+// readInto reads a paper whose content is one CBOR document.
+func readInto(path, kind string, v any) error {
+	content, err := readPaper(path, kind)
+	if err != nil {
+		return err
+	}
+	if err := sign.Unmarshal(content, v); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+// writeFrom writes a paper whose content is one CBOR document.
+func writeFrom(path, kind string, v any) error {
+	content, err := sign.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return writePaper(path, kind, content)
+}
+
+// readLimited reads a whole file of at most so many bytes.
+func readLimited(path string, most int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(data)) > most {
+		err = fmt.Errorf("%s: longer than %d bytes", path, most)
+	}
+	return data, err
+}
+
+// writeNew makes a file that was not there, with its folders, and syncs it.
+func writeNew(path string, data []byte, mode os.FileMode) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	return errors.Join(err, f.Sync(), f.Close())
+}

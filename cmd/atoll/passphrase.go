@@ -1,0 +1,79 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+// passphrase is where a passphrase comes from: a file, or a person at a
+// terminal. Never an argument, which others on the machine could read.
+type passphrase struct{ file string }
+
+func (p *passphrase) flag(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&p.file, "passphrase-file", os.Getenv("ATOLL_PASSPHRASE_FILE"), "file with the passphrase (default: ask; or ATOLL_PASSPHRASE_FILE)")
+}
+
+// minPassphrase is the length below which a new passphrase is refused.
+const minPassphrase = 8
+
+// read returns the passphrase; a fresh one is asked for twice and has a least
+// length.
+func (p *passphrase) read(cmd *cobra.Command, fresh bool) (string, error) {
+	var words string
+	if p.file != "" {
+		text, err := readSecretText(p.file)
+		if err != nil {
+			return "", err
+		}
+		words = text
+	} else {
+		var err error
+		if words, err = ask(cmd, "passphrase: "); err != nil {
+			return "", err
+		}
+		if fresh {
+			again, err := ask(cmd, "the same again: ")
+			if err != nil {
+				return "", err
+			}
+			if again != words {
+				return "", fmt.Errorf("%w: the two passphrases differ", errUsage)
+			}
+		}
+	}
+	if fresh && len(words) < minPassphrase {
+		return "", fmt.Errorf("%w: a passphrase has at least %d characters", errUsage, minPassphrase)
+	}
+	return words, nil
+}
+
+func readSecretText(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", err
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return "", fmt.Errorf("%s can be read by others; run: chmod 600 %s", path, path)
+	}
+	text, err := readLimited(path, 4096)
+	return strings.TrimRight(string(text), "\r\n"), err
+}
+
+func ask(cmd *cobra.Command, prompt string) (string, error) {
+	in := int(os.Stdin.Fd())
+	if !term.IsTerminal(in) {
+		return "", fmt.Errorf("%w: a passphrase is needed: give --passphrase-file, or run this at a terminal", errUsage)
+	}
+	fmt.Fprint(cmd.ErrOrStderr(), prompt)
+	text, err := term.ReadPassword(in)
+	fmt.Fprintln(cmd.ErrOrStderr())
+	if err != nil {
+		return "", errors.Join(errUsage, err)
+	}
+	return string(text), nil
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"atoll/consensus/consent"
+	"atoll/node/profile"
+	"atoll/node/web"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+func queryCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "query",
+		Short: "Ask, as a bank, and get a risk profile",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(queryRunCommand())
+	return cmd
+}
+
+func queryRunCommand() *cobra.Command {
+	var dir, template, page, file string
+	var in web.QueryIn
+	var wait time.Duration
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Ask all agencies of a consent and print the profile",
+		Long: `Puts a query on the log, which spends one use of the consent, asks every agency,
+and assembles the profile from what they release.
+
+What no agency answered in time can be asked again with --again, without spending
+another use, until the query's deadline has passed. Exit code 3 says that an
+agency was unavailable; the profile says what that may cost.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			lang, err := language(cmd)
+			if err != nil {
+				return err
+			}
+			if (in.Consent == "") == (in.Again == "") {
+				return fmt.Errorf("%w: give either --consent or --again", errUsage)
+			}
+			if template != "" {
+				text, err := readLimited(template, maxPaper)
+				if err != nil {
+					return err
+				}
+				in.Template = string(text)
+			}
+			in.WaitMS = wait.Milliseconds()
+			out, err := askNode(cmd, dir, &in)
+			if err != nil {
+				return err
+			}
+			if err := showProfile(cmd, out, lang, page, file); err != nil {
+				return err
+			}
+			for _, p := range out.Pieces {
+				if p.Outcomes[consent.Unavailable.String()] > 0 {
+					return fmt.Errorf("%w: %s did not answer; query %s", errPartial, p.Agency, out.Query)
+				}
+			}
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&dir, "dir", "", "the bank's folder")
+	f.StringVar(&in.Consent, "consent", "", "id of the consent")
+	f.StringVar(&in.Operator, "operator", "", "name of the person who asks; it is logged under seal")
+	f.StringVar(&in.Again, "again", "", "id of a query on the log: ask the agencies again")
+	f.StringVar(&template, "template", "", "template file (default: the node's own)")
+	f.DurationVar(&wait, "wait", 30*time.Second, "how long to wait for agencies")
+	f.StringVar(&page, "html", "", "write the profile as one HTML page to this file")
+	f.StringVar(&file, "out", "", "write the profile as JSON to this file")
+	langFlag(cmd)
+	return needs(cmd, "dir")
+}
+
+// askNode runs a query through the bank's node and reports progress to a person
+// who watches.
+func askNode(cmd *cobra.Command, dir string, in *web.QueryIn) (*web.QueryOut, error) {
+	body, err := call(cmd.Context(), dir, web.OpQuery, in)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	progress := io.Discard
+	if !asJSON(cmd) && term.IsTerminal(int(os.Stderr.Fd())) {
+		progress = cmd.ErrOrStderr()
+	}
+	events := json.NewDecoder(body)
+	for {
+		var e web.Event
+		if err := events.Decode(&e); err != nil {
+			return nil, fmt.Errorf("the node stopped answering: %w", err)
+		}
+		switch {
+		case e.Logged != nil:
+			fmt.Fprintf(progress, "query %s is entry %d; asking %s\n", e.Logged.Query, e.Logged.Entry, strings.Join(e.Logged.Agencies, ", "))
+		case e.Piece != nil:
+			fmt.Fprintf(progress, "  %-12s %s\n", e.Piece.Agency, tally(e.Piece.Outcomes))
+		case e.Error != nil:
+			return nil, e.Error
+		case e.Result != nil:
+			return e.Result, nil
+		}
+	}
+}
+
+// tally writes counts of outcomes in one order.
+func tally(outcomes map[string]int) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(outcomes)) {
+		parts = append(parts, fmt.Sprintf("%d %s", outcomes[name], name))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// showProfile prints the profile and writes the files that were asked for.
+func showProfile(cmd *cobra.Command, out *web.QueryOut, lang, page, file string) error {
+	if page != "" {
+		if err := writeWith(page, func(w io.Writer) error { return out.Profile.HTML(w, lang) }); err != nil {
+			return err
+		}
+	}
+	if file != "" {
+		if err := writeWith(file, func(w io.Writer) error { return encode(w, out.Profile) }); err != nil {
+			return err
+		}
+	}
+	if asJSON(cmd) {
+		return printJSON(cmd.OutOrStdout(), "atoll.query/v1", out)
+	}
+	return out.Profile.Text(cmd.OutOrStdout(), lang)
+}
+
+func encode(w io.Writer, p *profile.Profile) error {
+	text, err := p.Encode()
+	if err == nil {
+		_, err = w.Write(text)
+	}
+	return err
+}
+
+// writeWith makes a file that was not there, for its owner alone: profiles are
+// not for everyone.
+func writeWith(path string, f func(io.Writer) error) error {
+	var b strings.Builder
+	if err := f(&b); err != nil {
+		return err
+	}
+	return writeNew(path, []byte(b.String()), 0o600)
+}

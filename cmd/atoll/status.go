@@ -1,0 +1,49 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"atoll/node"
+	"atoll/node/web"
+
+	"github.com/spf13/cobra"
+)
+
+func statusCommand() *cobra.Command {
+	var dir string
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Say how a member's node is",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var s node.Status
+			if err := local(cmd.Context(), dir, web.OpStatus, nil, &s); err != nil {
+				return err
+			}
+			if asJSON(cmd) {
+				return printJSON(cmd.OutOrStdout(), "atoll.status/v1", s)
+			}
+			leader := s.Leader
+			if leader == "" {
+				leader = "none known: nothing can be added to the log"
+			}
+			w := cmd.OutOrStdout()
+			fmt.Fprintf(w, "member    %s (%s)\nnetwork   %s\norigin    %s\nleader    %s\nlog       %d entries, root %s\n", s.Name, strings.Join(s.Roles, " "), s.Network, s.Origin, leader, s.Size, s.Root)
+			fmt.Fprintf(w, "time      %s (network time)\n", s.Time)
+			for _, m := range s.Members {
+				state := "not connected"
+				if m == s.Name {
+					state = "this member"
+				} else if slices.Contains(s.Connected, m) {
+					state = "connected"
+				}
+				fmt.Fprintf(w, "          %-12s %s\n", m, state)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&dir, "dir", "", "the member's folder")
+	return needs(cmd, "dir")
+}

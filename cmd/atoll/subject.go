@@ -1,0 +1,174 @@
+package main
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+	"atoll/crypto/seal"
+	"atoll/crypto/sign"
+	"atoll/node"
+
+	"github.com/spf13/cobra"
+)
+
+// Files of a subject's folder.
+const (
+	fileSubjectSeed = "seed.age"       // passphrase-encrypted
+	fileEnrolment   = "enrolment.pem"  // for the registrar
+	fileCredential  = "credential.pem" // from the registrar
+	dirConsents     = "consents"       // what was signed, NNNN.pem
+)
+
+// enrolment is what a subject asks a registrar to vouch for.
+type enrolment struct {
+	Subject consent.Subject `cbor:"1,keyasint"`
+	Network []byte          `cbor:"2,keyasint"`
+	Key     []byte          `cbor:"3,keyasint"` // Ed25519 credential key
+}
+
+// subject is an enterprise's folder, unlocked.
+type subject struct {
+	dir     string
+	id      consent.Subject
+	genesis *ledger.Genesis
+	network sign.NetworkID
+	keys    consent.Keyring
+}
+
+func subjectCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "subject",
+		Short: "An enterprise's own keys, and who has looked at it",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(subjectNewCommand(), subjectHistoryCommand())
+	return cmd
+}
+
+func subjectNewCommand() *cobra.Command {
+	var dir, code, genesis string
+	var p passphrase
+	cmd := &cobra.Command{
+		Use:   "new",
+		Short: "Make an enterprise's folder: one seed, encrypted with a passphrase",
+		Long: `Makes a folder with the one seed from which all keys of the enterprise derive,
+encrypted with a passphrase, and enrolment.pem for the registrar, who vouches for
+the key (atoll credential issue) and gives back credential.pem.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !strings.Contains(code, ":") {
+				code = "uscc:" + code
+			}
+			id, pilot, err := consent.ParseSubject(code)
+			if err != nil {
+				return fmt.Errorf("%w: %w", errUsage, err)
+			}
+			words, err := p.read(cmd, true)
+			if err != nil {
+				return err
+			}
+			s, err := newSubject(dir, id, genesis, words)
+			if err != nil {
+				return err
+			}
+			note := ""
+			if pilot {
+				note = "note: an early Fujian pilot code, whose last check character is not the standard's; it is accepted\n"
+			}
+			return report(cmd, "atoll.subject/v1", map[string]any{"dir": dir, "enrolment": filepath.Join(dir, fileEnrolment), "pilot": pilot, "network": s.network.String()},
+				"%skeys are in %s, encrypted; without the passphrase nobody can use them, you included\nnext: give %s to the registrar, and put what comes back into %s\n",
+				note, dir, filepath.Join(dir, fileEnrolment), filepath.Join(dir, fileCredential))
+		},
+	}
+	cmd.Flags().StringVar(&dir, "dir", "", "the enterprise's folder, to be made")
+	cmd.Flags().StringVar(&code, "uscc", "", "unified social credit code (or lei:…)")
+	cmd.Flags().StringVar(&genesis, "genesis", "", "the network's genesis.pem")
+	p.flag(cmd)
+	return needs(cmd, "dir", "uscc", "genesis")
+}
+
+// newSubject makes an enterprise's folder on a network.
+func newSubject(dir string, id consent.Subject, genesis, words string) (*subject, error) {
+	paper, err := readLimited(genesis, maxPaper)
+	if err != nil {
+		return nil, err
+	}
+	_, g, network, err := readGenesis(genesis)
+	if err != nil {
+		return nil, err
+	}
+	seed := sign.NewSecret()
+	sealed, err := seal.EncryptPassphrase([]byte(seed.Reveal()+"\n"), words)
+	if err != nil {
+		return nil, err
+	}
+	if err := writeNew(filepath.Join(dir, fileSubjectSeed), sealed, 0o600); err != nil {
+		return nil, err
+	}
+	if err := writeNew(filepath.Join(dir, fileGenesis), paper, 0o644); err != nil {
+		return nil, err
+	}
+	s := &subject{dir: dir, id: id, genesis: g, network: network, keys: consent.NewKeyring(seed, network)}
+	return s, writeFrom(filepath.Join(dir, fileEnrolment), paperEnrolment, enrolment{
+		Subject: id, Network: network[:], Key: s.keys.Credential(0).Public().(ed25519.PublicKey),
+	})
+}
+
+// openSubject unlocks an enterprise's folder.
+func openSubject(dir, words string) (*subject, error) {
+	s := &subject{dir: dir}
+	var err error
+	if _, s.genesis, s.network, err = readGenesis(filepath.Join(dir, fileGenesis)); err != nil {
+		if errors.Is(err, os.ErrNotExist) {
+			err = fmt.Errorf("%w: %s is not an enterprise's folder; make one with: atoll subject new", errNotReady, dir)
+		}
+		return nil, err
+	}
+	var e enrolment
+	if err := readInto(filepath.Join(dir, fileEnrolment), paperEnrolment, &e); err != nil {
+		return nil, err
+	}
+	s.id = e.Subject
+	sealed, err := readLimited(filepath.Join(dir, fileSubjectSeed), 64<<10)
+	if err != nil {
+		return nil, err
+	}
+	text, err := seal.DecryptPassphrase(sealed, words)
+	if err != nil {
+		return nil, err
+	}
+	seed, err := sign.ParseSeed(strings.TrimSpace(string(text)))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", fileSubjectSeed, err)
+	}
+	s.keys = consent.NewKeyring(seed, s.network)
+	return s, nil
+}
+
+// credential reads what the registrar gave back, and checks that it is about
+// this enterprise and its key.
+func (s *subject) credential() ([]byte, error) {
+	path := filepath.Join(s.dir, fileCredential)
+	statement, err := readPaper(path, paperCredential)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %s is missing; the registrar makes it from %s with: atoll credential issue", errNotReady, path, fileEnrolment)
+	}
+	if err != nil {
+		return nil, err
+	}
+	c, err := node.OpenCredential(s.genesis, s.network, statement)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if c.Subject != s.id || !s.keys.Credential(0).Public().(ed25519.PublicKey).Equal(ed25519.PublicKey(c.Key)) {
+		return nil, fmt.Errorf("%s: it is about another enterprise or another key", path)
+	}
+	return statement, nil
+}
