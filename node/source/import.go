@@ -4,15 +4,18 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"net/url"
+	"path/filepath"
 	"strings"
 )
 
 // Import writes rows of text into a table of a SQLite database, which it makes
 // if need be: all of them, or none. An empty cell becomes NULL. It is for data
-// that comes as files and is to be looked up in a database; a node itself never
-// writes to a source.
+// that comes as files and is to be looked up in a database, and the one thing
+// here that writes.
 func Import(ctx context.Context, path, table string, columns []string, rows [][]string) (err error) {
-	db, err := sql.Open("sqlite", path)
+	where := url.URL{Scheme: "file", Path: filepath.ToSlash(path)}
+	db, err := sql.Open("sqlite", where.String())
 	if err != nil {
 		return err
 	}

@@ -49,8 +49,8 @@ func (r Report) OK() bool {
 
 // Test reads a whole table, in bounded memory however large it is, and reports
 // on it. It takes as long as that takes, or until ctx ends. progress may be
-// nil; it is called often, with bytes of a file or rows of a database. The
-// error says why the table could not be read to its end.
+// nil; it is called up to some hundred times, with bytes of a file or rows of
+// a database. The error says why the table could not be read to its end.
 func (s *Source) Test(ctx context.Context, d *catalog.Dataset, progress func(done, total int64)) (Report, error) {
 	if !s.begin() {
 		return Report{}, ErrClosed
@@ -59,13 +59,17 @@ func (s *Source) Test(ctx context.Context, d *catalog.Dataset, progress func(don
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.ctx, cancel)()
-	if progress == nil {
-		progress = func(int64, int64) {}
+	shown := int64(0)
+	seldom := func(done, total int64) {
+		if progress != nil && (done == total || done-shown > total/200) {
+			shown = done
+			progress(done, total)
+		}
 	}
 	t := newTally(d)
 	var err error
 	if t.report.ReadOnly, err = s.tables.readOnly(ctx); err == nil {
-		t.report.MissingColumns, err = s.tables.scan(ctx, d, progress, t.add)
+		t.report.MissingColumns, err = s.tables.scan(ctx, d, seldom, t.add)
 	}
 	if err != nil {
 		return Report{}, s.explain(err, s.tables.file(d))

@@ -1,5 +1,5 @@
 // Package source reads an agency's own tables: CSV and JSONL files and SQLite
-// databases. It promises to change nothing in them, to answer the same rows
+// databases. A [Source] promises to change nothing in them, to answer the same rows
 // and the same error codes whichever kind holds them, and to need memory that
 // does not grow with the size of a row or of a subject's history.
 //

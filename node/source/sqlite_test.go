@@ -183,6 +183,21 @@ func TestSQLiteReadOnly(t *testing.T) {
 	}
 }
 
+// What is imported is read again; a second import changes nothing.
+func TestImport(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "data.db")
+	rows := [][]string{{code(1), "a\"b"}, {code(1), ""}, {code(1)}}
+	for i := range 2 {
+		if err := Import(context.Background(), path, "t", []string{"key", "v"}, rows); (err == nil) != (i == 0) {
+			t.Errorf("import %d: %v", i+1, err)
+		}
+	}
+	got, err := open(t, Config{Kind: "sqlite", Path: path}).Rows(context.Background(), one(), subject(1))
+	if err != nil || show(got) != "<nil>|\n<nil>|\na\"b|\n" {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
 // A database that is replaced as a file is read anew.
 func TestSQLiteReplaced(t *testing.T) {
 	c := write(t, "sqlite", table{"t", []string{"key", "v"}, [][]any{{code(1), "old"}}})
