@@ -3,6 +3,7 @@ package atoll_test
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -18,14 +19,14 @@ func TestReadmeCommands(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		ran := 0
+		ran, beside := 0, t.TempDir()
 		for _, block := range regexp.MustCompile("(?ms)^```console\n(.*?)^```").FindAllStringSubmatch(string(text), -1) {
 			for _, session := range strings.Split("\n"+block[1], "\n$ ")[1:] {
 				command, shown, _ := strings.Cut(session, "\n")
 				if command == "go test ./..." {
 					continue // this is that
 				}
-				t.Run(name+": "+command, func(t *testing.T) { runShown(t, command, shown) })
+				t.Run(name+": "+command, func(t *testing.T) { runShown(t, beside, command, shown) })
 				ran++
 			}
 		}
@@ -35,14 +36,16 @@ func TestReadmeCommands(t *testing.T) {
 	}
 }
 
-func runShown(t *testing.T, command, shown string) {
+// runShown runs a command. What the reader gets beside the clone, in demo-…,
+// goes to a folder of the test's.
+func runShown(t *testing.T, beside, command, shown string) {
 	words := strings.Fields(command)
-	for i := range words { // what the reader gets beside the clone goes to a folder of the test's
-		if i > 0 && words[i-1] == "--dir" {
-			shown = strings.ReplaceAll(shown, words[i], "…")
-			words[i] = t.TempDir() + "/" + words[i]
+	for i, w := range words {
+		if strings.HasPrefix(w, "demo-") {
+			words[i] = filepath.Join(beside, w)
 		}
 	}
+	shown = regexp.MustCompile(`demo-(out|zh)`).ReplaceAllString(shown, "…")
 	out, err := exec.Command(words[0], words[1:]...).Output()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
