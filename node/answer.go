@@ -354,7 +354,7 @@ func (n *Node) sourceFailed(d *catalog.Dataset, err error) (consent.Outcome, str
 		return consent.Unavailable, "source.failed"
 	}
 	switch e.Code {
-	case source.MissingColumn, source.DuplicateColumn, source.BadRow, source.BadValue, source.Encoding, source.RowTooLong:
+	case source.MissingColumn, source.DuplicateColumn, source.BadRow, source.BadValue, source.Encoding, source.RowTooLong, source.TooLarge, source.TooManyRows:
 		return consent.Invalid, string(e.Code)
 	}
 	return consent.Unavailable, string(e.Code)

@@ -90,14 +90,23 @@ func (n *Node) Titles(ctx context.Context, language string, offers []consent.Off
 	for _, p := range n.Genesis.Purposes {
 		titles[p.Code] = in(language, p.Chinese, p.English)
 	}
-	for _, o := range offers {
-		c, err := n.CatalogOf(ctx, o.Agency)
-		if err != nil {
-			n.log.Warn("titles", "agency", o.Agency, "error", err)
+	catalogs := make([]*catalog.Catalog, len(offers))
+	var asking sync.WaitGroup
+	for i, o := range offers {
+		asking.Go(func() {
+			var err error
+			if catalogs[i], err = n.CatalogOf(ctx, o.Agency); err != nil {
+				n.log.Warn("titles", "agency", o.Agency, "error", err)
+			}
+		})
+	}
+	asking.Wait()
+	for i, c := range catalogs {
+		if c == nil {
 			continue
 		}
 		for name, title := range c.Titles(language) {
-			titles[o.Agency+"/"+name] = title
+			titles[offers[i].Agency+"/"+name] = title
 		}
 	}
 	return titles

@@ -1,8 +1,6 @@
 package node
 
 import (
-	"time"
-
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 	"atoll/node/fragment"
@@ -59,8 +57,7 @@ func (n *Node) Profile(t *profile.Template, a *Asked, pieces []Piece) (*profile.
 	if err != nil {
 		return nil, err
 	}
-	life := time.Now().Add(time.Duration(c.Terms.DataLife) * 24 * time.Hour)
-	return made, n.vault.Put(profiles, a.Ref.ID, text, life)
+	return made, n.vault.Put(profiles, a.Ref.ID, text, dataEnds(c))
 }
 
 func input(p Piece, a fragment.Answer) profile.Input {

@@ -106,28 +106,50 @@ func (n *Node) Ask(ctx context.Context, q Question) (*Asked, error) {
 	if err := n.openQuery(a, c, head); err != nil {
 		return nil, err
 	}
-	life := time.Now().Add(time.Duration(c.Terms.DataLife) * 24 * time.Hour)
-	if err := n.vault.Put(questions, a.Ref.ID, a, life); err != nil {
+	if err := n.vault.Put(questions, a.Ref.ID, a, dataEnds(c)); err != nil {
 		return nil, err
 	}
+	if err := n.submitQuery(ctx, a, c); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// Asked returns a question from the vault, for [Node.Collect] to ask again. One
+// whose fate on the log is not known is brought there first: the same statement
+// spends one use, however often it is submitted.
+func (n *Node) Asked(ctx context.Context, id ledger.StatementID) (*Asked, error) {
+	a := new(Asked)
+	if err := n.vault.Get(questions, id[:], a); err != nil {
+		return nil, fmt.Errorf("query %s: %w", id, err)
+	}
+	if a.Index != 0 {
+		return a, nil
+	}
+	c, err := n.Consent(consent.ID(a.Consent))
+	if err != nil {
+		return nil, err
+	}
+	return a, n.submitQuery(ctx, a, c)
+}
+
+// submitQuery brings a question that lies in the vault to the log, and notes
+// where it stands there.
+func (n *Node) submitQuery(ctx context.Context, a *Asked, c *Consent) error {
 	answer, err := n.Submit(ctx, a.Opened)
 	if err == nil && answer.Verdict != ledger.Accepted {
 		err = &NotAccepted{answer}
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	a.Index = answer.Index
-	return a, n.vault.Put(questions, a.Ref.ID, a, life)
+	return n.vault.Put(questions, a.Ref.ID, a, dataEnds(c))
 }
 
-// Asked returns a question from the vault, for [Node.Collect] to ask again.
-func (n *Node) Asked(id ledger.StatementID) (*Asked, error) {
-	a := new(Asked)
-	if err := n.vault.Get(questions, id[:], a); err != nil {
-		return nil, fmt.Errorf("query %s: %w", id, err)
-	}
-	return a, nil
+// dataEnds is when the bank may no longer keep what it gets now.
+func dataEnds(c *Consent) time.Time {
+	return time.Now().Add(time.Duration(c.Terms.DataLife) * 24 * time.Hour)
 }
 
 // Received opens the ciphertext of an agency's fragment as it arrived, for as

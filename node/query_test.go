@@ -38,7 +38,7 @@ func TestQuery(t *testing.T) {
 	}
 	// Once acknowledged, the agency keeps the bytes no longer; before, asking
 	// again gives the same.
-	again, err := n.members["bank-a"].Asked(ledger.StatementID(a.Ref.ID))
+	again, err := n.members["bank-a"].Asked(n.ctx, ledger.StatementID(a.Ref.ID))
 	n.must(err)
 	if again.Index != a.Index || again.Operator != "Wang" {
 		t.Errorf("asked again: %+v", again)

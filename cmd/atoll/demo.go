@@ -171,9 +171,6 @@ func (d *demo) ended() error {
 
 // stay keeps the network running until it is interrupted, and says how to go on.
 func (d *demo) stay(ctx context.Context) error {
-	if err := d.net.start(demoQuiet); err != nil {
-		return err
-	}
 	for _, line := range d.commands() {
 		d.say("%s", "%s", line)
 	}

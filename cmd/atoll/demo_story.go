@@ -25,7 +25,7 @@ const (
 )
 
 // demoWait is how long the bank waits for an agency that does not answer.
-const demoWait = 4 * time.Second
+const demoWait = 3 * time.Second
 
 // enrolled: the enterprise makes its keys, the registrar vouches for them, and
 // the enterprise signs what it has read.
@@ -198,7 +198,7 @@ func (d *demo) used() error {
 		return fmt.Errorf("a query beyond the last use: %v", err)
 	}
 	d.say("\n查询 3：裁定 %s（条目 %d）：次数已用完，不读取、不发送任何数据。", "\nQuery 3: verdict %s (entry %d): no use is left; nothing is read and nothing is sent.", no.Verdict, no.Index)
-	return d.err
+	return errors.Join(d.err, d.net.start(demoQuiet))
 }
 
 // revoked: a second consent, taken back through a member that is not its bank,

@@ -122,7 +122,7 @@ func (l *Local) ask(ctx context.Context, in *QueryIn, t *profile.Template, wait 
 		if err != nil {
 			return nil, err
 		}
-		return l.Node.Asked(id)
+		return l.Node.Asked(ctx, id)
 	}
 	id, err := parseConsent(in.Consent)
 	if err != nil {
