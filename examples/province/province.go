@@ -78,7 +78,7 @@ func file(path string) []byte {
 }
 
 // MaxText is the size limit of a members file in bytes.
-const MaxText = 64 << 10
+const MaxText = 16 << 10
 
 // titled is a title as YAML has it.
 type titled struct {

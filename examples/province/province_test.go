@@ -65,7 +65,7 @@ func TestParseRefuses(t *testing.T) {
 		"second document":     {"quorum: 4", "quorum: 4\n---\na: 1", "document"},
 		"tag":                 {"quorum: 4", "quorum: !x 4", "line 10"},
 		"anchor":              {"quorum: 4", "quorum: &x 4", "line 10"},
-		"alias":               {"faults: 1", "faults: &x 1\nb: *x", "line 9"},
+		"alias":               {"faults: 1", "faults: &x 1\nb: *x", "line 10"},
 		"empty":               {"name: 演示省", "---\n---\nname: 演示省", "one YAML document"},
 		"no name":             {"name: 演示省 Demo Province", "name: ''", "name"},
 		"unknown role":        {"roles: [auditor]", "roles: [king]", "auditor"},
