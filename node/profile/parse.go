@@ -2,17 +2,20 @@ package profile
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
 	"github.com/shopspring/decimal"
 
 	"atoll/consensus/consent"
@@ -21,21 +24,28 @@ import (
 // MaxTemplate is the size limit of a template in bytes.
 const MaxTemplate = 64 << 10
 
-// Problem is one thing wrong in a template.
+// Problem is one thing that is wrong with a template.
 type Problem struct {
-	Line int    // from 1; 0 where no line is at fault
-	What string // which part, and what is wrong
+	Line int    // from 1; 0 where it is no line's
+	Text string // says where by path, such as "indicators[2].bins: …"
 }
 
-// Problems is the error of [Parse]: all that is wrong, not just the first.
+// Problems is the error of [Parse]: all that was found, by line.
 type Problems []Problem
+
+func (p Problem) Error() string {
+	if p.Line == 0 {
+		return p.Text
+	}
+	return fmt.Sprintf("line %d: %s", p.Line, p.Text)
+}
 
 func (p Problems) Error() string {
 	lines := make([]string, len(p))
-	for i, x := range p {
-		lines[i] = fmt.Sprintf("line %d: %s", x.Line, x.What)
+	for i := range p {
+		lines[i] = p[i].Error()
 	}
-	return strings.Join(lines, "\n")
+	return "template: " + strings.Join(lines, "\n")
 }
 
 // Parse reads a template (YAML; SPEC.md describes it): unknown and doubled
@@ -46,17 +56,14 @@ func Parse(text []byte) (*Template, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
 	t := &Template{digest: sha256.Sum256(text)}
-	if err := d.Decode(&t.doc); err != nil {
-		return nil, Problems{problemOf(err)}
-	}
-	if err := d.Decode(new(any)); err != io.EOF {
-		return nil, Problems{{1, "a file holds one template"}}
+	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&t.doc); err != nil {
+		return nil, problemOf(err)
 	}
 	c := checker{file: file, t: t}
 	c.check()
 	if len(c.problems) > 0 {
+		slices.SortStableFunc(c.problems, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
 		return nil, c.problems
 	}
 	t.Name, t.Version, t.Title, t.Author, t.Purpose = t.doc.Name, t.doc.Version, t.doc.Title, t.doc.Author, t.doc.Purpose
@@ -71,41 +78,59 @@ func parseYAML(text []byte) (*ast.File, error) {
 	case !utf8.Valid(text):
 		return nil, Problems{{0, "not UTF-8"}}
 	}
+	if line := unfit(lexer.Tokenize(string(text))); line > 0 {
+		return nil, Problems{{line, "nested too deep, or an anchor, alias or tag, which have no place in a template"}}
+	}
 	file, err := parser.ParseBytes(text, 0)
 	if err != nil {
-		return nil, Problems{problemOf(err)}
+		return nil, problemOf(err)
 	}
-	var found aliases
-	for _, doc := range file.Docs {
-		ast.Walk(&found, doc)
-	}
-	if found.line > 0 {
-		return nil, Problems{{found.line, "anchors, aliases and merge keys are not used in templates"}}
+	if len(file.Docs) != 1 || file.Docs[0].Body == nil {
+		return nil, Problems{{0, "a template is one YAML document"}}
 	}
 	return file, nil
 }
 
-type aliases struct{ line int }
+// maxLevels bounds the recursion of the YAML library before it starts.
+const maxLevels = 10
 
-func (a *aliases) Visit(n ast.Node) ast.Visitor {
-	switch n.Type() {
-	case ast.AnchorType, ast.AliasType, ast.MergeKeyType:
-		a.line = n.GetToken().Position.Line
+// unfit returns the line of the first thing that has no place in a template,
+// or 0.
+func unfit(tokens token.Tokens) int {
+	open, nested, line := 0, 0, 0
+	for _, t := range tokens {
+		if t.Position.Line != line {
+			line, nested = t.Position.Line, 0
+		}
+		switch t.Type {
+		case token.MappingStartType, token.SequenceStartType:
+			open++
+		case token.MappingEndType, token.SequenceEndType:
+			open--
+		case token.SequenceEntryType, token.MappingKeyType:
+			nested++ // on one line; on several, the indentation bounds it
+		case token.AnchorType, token.AliasType, token.MergeKeyType, token.TagType:
+			return max(1, line)
+		}
+		if open > maxLevels || nested > maxLevels {
+			return max(1, line)
+		}
 	}
-	return a
+	return 0
 }
 
 // problemOf keeps of an error of the YAML library its line and its words, not
 // the lines of source that it shows around them.
-func problemOf(err error) Problem {
-	var located yaml.Error
-	if errors.As(err, &located) {
-		if at := located.GetToken(); at != nil && at.Position != nil {
-			return Problem{at.Position.Line, located.GetMessage()}
-		}
-		return Problem{0, located.GetMessage()}
+func problemOf(err error) Problems {
+	var known yaml.Error
+	if !errors.As(err, &known) {
+		return Problems{{0, "the template is not readable as YAML"}}
 	}
-	return Problem{0, err.Error()}
+	line := 0
+	if at := known.GetToken(); at != nil && at.Position != nil {
+		line = at.Position.Line
+	}
+	return Problems{{line, strings.Join(strings.Fields(known.GetMessage()), " ")}}
 }
 
 // UnmarshalYAML reads a plain decimal; 1e3, 0x10 and .inf are none.

@@ -18,8 +18,9 @@ func TestProblems(t *testing.T) {
 		{"name: small", "nam: small", "unknown field"},
 		{"version: 1", "version: 1\nversion: 2", "already defined"},
 		{"version: 1", "version: 0", "line 3: version: "},
-		{"version: 1", "version: 1\n---\nname: more", "one template"},
-		{"name: small", "name: &a small", "anchors"},
+		{"version: 1", "version: 1\n---\nname: more", "one YAML document"},
+		{"name: small", "name: &a small", "anchor"},
+		{"name: small", "name: !!str small", "tag"},
 		{"author: test", `author: "te\u202est"`, "line 5: author"},
 		{"purpose: pre_loan", "purpose: Pre Loan", "purpose"},
 		{"disclosure: value", "disclosure: verify", "value, band or count"},
@@ -35,7 +36,7 @@ func TestProblems(t *testing.T) {
 		{"when: age < 3", "when: age * age < 9", "steady: true"},
 		{"when: age < 3", "when: age <", "stages[0].when"},
 		{"when: age < 3", "when: age", "stages[0].when"},
-		{"when: age < 3", "when: orElse(age, 0) < 3", "does not decide on what is missing"},
+		{"when: age < 3", `when: "orElse(age, 0) < 3"`, "does not decide on what is missing"},
 		{"when: age < 3", "when: ages < 3", "no input"},
 		{"en: Old}", "en: Old}, when: age > 3", "no condition"},
 		{"weights: {young: 40, old: 70}", "weights: {young: 40, old: 71}", "add up to 101"},
@@ -83,7 +84,7 @@ func TestProblemsAreAll(t *testing.T) {
 		t.Fatalf("want five problems: %v", err)
 	}
 	for i, p := range problems {
-		if p.Line == 0 || p.What == "" {
+		if p.Line == 0 || p.Text == "" {
 			t.Errorf("problem %d is %+v", i, p)
 		}
 	}

@@ -21,6 +21,10 @@ package profile
 
 import (
 	"encoding/json"
+	"fmt"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"atoll/consensus/consent"
 )
@@ -277,5 +281,22 @@ type Evidence struct {
 }
 
 // Encode returns the profile as JSON, always the same bytes for the same
-// profile: what is kept, embedded and digested.
-func (p *Profile) Encode() ([]byte, error) { return json.Marshal(p) }
+// profile: what is kept, embedded and digested. What cannot be seen stands
+// escaped in it, so that it is safe on a terminal and within a page.
+func (p *Profile) Encode() ([]byte, error) {
+	data, err := json.Marshal(p)
+	if err != nil {
+		return nil, err
+	}
+	safe := make([]byte, 0, len(data))
+	for _, r := range string(data) { // only strings have such characters
+		if unicode.IsPrint(r) {
+			safe = utf8.AppendRune(safe, r)
+			continue
+		}
+		for _, u := range utf16.Encode([]rune{r}) {
+			safe = fmt.Appendf(safe, `\u%04x`, u)
+		}
+	}
+	return safe, nil
+}

@@ -18,13 +18,22 @@ const width = 80
 // or [consent.English]: first, on one screen, what a person needs; then every
 // figure with its source. It has no colours and no escapes, and none that
 // stand in texts from outside survive.
-func (p *Profile) Text(w io.Writer, language string) error {
+func (p *Profile) Text(w io.Writer, language string) error { return p.text(w, language, false) }
+
+// Summary writes the first screen of Text alone.
+func (p *Profile) Summary(w io.Writer, language string) error { return p.text(w, language, true) }
+
+func (p *Profile) text(w io.Writer, language string, summary bool) error {
 	s, err := speak(language, terminalSigns)
 	if err != nil {
 		return err
 	}
 	t := &screen{speaker: s, p: p}
 	t.head()
+	if summary {
+		_, err = io.WriteString(w, t.b.String())
+		return err
+	}
 	t.missing()
 	t.vetoes()
 	t.checks()
@@ -88,9 +97,9 @@ func (t *screen) head() {
 		t.line("(" + t.Pilot + ")")
 	}
 	t.rule()
+	t.item(t.Coverage, t.covered())
 	t.item(t.Score, t.Span(p.Score.Worst, p.Score.Best)+" ("+t.Of100+")   "+t.Grade+" "+t.Grades(p)+"   "+t.bar(p.Score))
 	t.item(t.Stage, t.Stages(p))
-	t.item(t.Coverage, t.covered())
 	t.item(t.Vetoes, t.verdicts())
 	if len(p.Checks) > 0 {
 		t.item(t.Checks, t.compared())

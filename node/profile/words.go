@@ -17,39 +17,39 @@ var stageTitle = Title{Chinese: "成长阶段未能判定", English: "Stage cann
 // phrases are the words of the renderers, the same in both languages.
 type phrases struct {
 	Lang, Heading, Score, Of100, Grade, Stage, Coverage, Answered, Vetoes, Checks, Reasons, Gaps, Dimensions, Evidence,
-	Subject, Pilot, Bank, Operator, Purpose, Product, At, Query, Consent, Network, Template, Author, Digest, LogState,
+	Pilot, Bank, Operator, Purpose, Product, At, Query, Consent, Network, Template, Author, Digest, LogState,
 	Indicator, Value, Points, Weight, Weights, Source, Item, Agency, Dataset, Version, AsOf, Fetched, Entry, Rows, Dropped,
-	Outcome, Reason, Result, Deviation, Limits, ByAgency, ByDimension, NotObtained, Conditions, Disclosure, Months,
-	None, Costs, Widens, NoVetoHit, All, Radar, RadarText, Range, Worst, Best, Summary, Trace, NotScored, Not, And,
-	NoReasons, NoGaps, StageUnsure, Possible, Title, Condition, Company, StateCommitted, StateFinal, MoreGaps string
+	Outcome, Reason, Result, Deviation, Limits, NotObtained, Conditions,
+	None, Widens, NoVetoHit, Radar, RadarText, Worst, Best, Summary, Trace, NotScored, And,
+	NoReasons, NoGaps, StageUnsure, Title, Condition, StateCommitted, StateFinal, MoreGaps string
 }
 
 var chinese = phrases{
 	Lang: "zh-CN", Heading: "企业全息风险画像", Score: "评分", Of100: "满分 100", Grade: "等级", Stage: "阶段", Coverage: "覆盖", Answered: "已应答",
 	Vetoes: "一票否决", Checks: "交叉验证", Reasons: "主要扣分", Gaps: "数据缺口", Dimensions: "各维度指标", Evidence: "数据来源与凭据",
-	Subject: "主体", Pilot: "福建早期试点代码，校验位与现行标准不符，仍有效", Bank: "查询银行", Operator: "经办人", Purpose: "用途", Product: "产品", At: "生成时间",
+	Pilot: "福建早期试点代码，校验位与现行标准不符，仍有效", Bank: "查询银行", Operator: "经办人", Purpose: "用途", Product: "产品", At: "生成时间",
 	Query: "查询编号", Consent: "授权编号", Network: "网络编号", Template: "评分模板", Author: "模板作者", Digest: "模板摘要", LogState: "日志状态",
 	Indicator: "指标", Value: "取值", Points: "得分", Weight: "权重", Weights: "各阶段权重", Source: "来源", Item: "数据项", Agency: "机构", Dataset: "数据集",
 	Version: "版本", AsOf: "数据时点", Fetched: "读取时间", Entry: "日志条目", Rows: "行数", Dropped: "去重", Outcome: "结果", Reason: "原因",
-	Result: "结论", Deviation: "偏离", Limits: "关注 / 异常", ByAgency: "按机构", ByDimension: "按维度", NotObtained: "未取得", Conditions: "判定过程",
-	Disclosure: "披露方式", Months: "月数", None: "无", Costs: "失分", Widens: "使区间变宽", NoVetoHit: "没有命中", All: "全部取得", Radar: "各维度得分区间",
-	RadarText: "雷达图：内线为最差，外线为最好，阴影为区间；数字见旁边的表。", Range: "区间", Worst: "最差", Best: "最好", Summary: "摘要", Trace: "可追溯信息",
-	NotScored: "不计分", Not: "未", And: "、", NoReasons: "没有确定的失分", NoGaps: "没有缺口，评分是确定值", StageUnsure: "未能判定，可能是", Possible: "可能",
-	Title: "名称", Condition: "条件", Company: "企业", StateCommitted: "已提交，未终局", StateFinal: "终局", MoreGaps: "其余 %d 项见下文",
+	Result: "结论", Deviation: "偏离", Limits: "关注 / 异常", NotObtained: "未取得", Conditions: "判定过程",
+	None: "无", Widens: "使区间变宽", NoVetoHit: "没有命中", Radar: "各维度得分区间",
+	RadarText: "雷达图：内线为最差，外线为最好，阴影为区间；数字见旁边的表。", Worst: "最差", Best: "最好", Summary: "摘要", Trace: "可追溯信息",
+	NotScored: "不计分", And: "、", NoReasons: "没有确定的失分", NoGaps: "没有缺口，评分是确定值", StageUnsure: "未能判定，可能是",
+	Title: "名称", Condition: "条件", StateCommitted: "已提交，未终局", StateFinal: "终局", MoreGaps: "其余 %d 项见下文",
 }
 
 var english = phrases{
 	Lang: "en", Heading: "Enterprise risk profile", Score: "Score", Of100: "of 100", Grade: "Grade", Stage: "Stage", Coverage: "Coverage", Answered: "answered",
 	Vetoes: "Vetoes", Checks: "Cross-checks", Reasons: "Points lost", Gaps: "Gaps", Dimensions: "Indicators by dimension", Evidence: "Sources and evidence",
-	Subject: "Subject", Pilot: "code of the early Fujian pilot: valid, though its check character is not", Bank: "Bank", Operator: "Operator", Purpose: "Purpose", Product: "Product", At: "Made at",
+	Pilot: "code of the early Fujian pilot: valid, though its check character is not", Bank: "Bank", Operator: "Operator", Purpose: "Purpose", Product: "Product", At: "Made at",
 	Query: "Query", Consent: "Consent", Network: "Network", Template: "Template", Author: "Author", Digest: "Digest", LogState: "Log state",
 	Indicator: "Indicator", Value: "Value", Points: "Points", Weight: "Weight", Weights: "Weights by stage", Source: "Source", Item: "Input", Agency: "Agency", Dataset: "Dataset",
 	Version: "Version", AsOf: "As of", Fetched: "Fetched", Entry: "Log entry", Rows: "Rows", Dropped: "Repeats", Outcome: "Outcome", Reason: "Reason",
-	Result: "Result", Deviation: "Deviation", Limits: "Attention / abnormal", ByAgency: "By agency", ByDimension: "By dimension", NotObtained: "Not obtained", Conditions: "How it was told",
-	Disclosure: "Disclosure", Months: "Months", None: "none", Costs: "costs", Widens: "widens the range", NoVetoHit: "none hit", All: "all obtained", Radar: "Range of points by dimension",
-	RadarText: "Radar chart: inner line worst, outer line best, shaded between; the numbers stand in the table beside it.", Range: "Range", Worst: "Worst", Best: "Best", Summary: "Summary", Trace: "Traceability",
-	NotScored: "not scored", Not: "not ", And: ", ", NoReasons: "none for certain", NoGaps: "none: the score is exact", StageUnsure: "cannot be told, may be", Possible: "possible",
-	Title: "Name", Condition: "Condition", Company: "Enterprise", StateCommitted: "committed, not yet final", StateFinal: "final", MoreGaps: "%d more below",
+	Result: "Result", Deviation: "Deviation", Limits: "Attention / abnormal", NotObtained: "Not obtained", Conditions: "How it was told",
+	None: "none", Widens: "widens the range", NoVetoHit: "none hit", Radar: "Range of points by dimension",
+	RadarText: "Radar chart: inner line worst, outer line best, shaded between; the numbers stand in the table beside it.", Worst: "Worst", Best: "Best", Summary: "Summary", Trace: "Traceability",
+	NotScored: "not scored", And: ", ", NoReasons: "none for certain", NoGaps: "none: the score is exact", StageUnsure: "cannot be told, may be",
+	Title: "Name", Condition: "Condition", StateCommitted: "committed, not yet final", StateFinal: "final", MoreGaps: "%d more below",
 }
 
 // outcomes, results and other codes of a profile, in words. "Checked, no
