@@ -65,10 +65,14 @@ func setup(dir string, w, lies *audittest.World) error {
 	other.Leaves = append(slices.Clone(w.Leaves[:299]), w.Leaves[1])
 	early := *w
 	early.Leaves = w.Leaves[:280]
+	// What a member could sign that takes the entries of one log for another's.
+	renamed, genesis := *w, *w.Genesis
+	genesis.Origin = "log.test/another/1"
+	renamed.Genesis = &genesis
 	files := map[string]map[string][]byte{
-		"good": w.Files("auditor", "tax"), "early": early.Files("auditor", "tax"), "other": other.Files("auditor", "tax"), "bad": lies.Files(),
+		"renamed": renamed.Files(), "good": w.Files("auditor", "tax"), "early": early.Files("auditor", "tax"), "other": other.Files("auditor", "tax"), "bad": lies.Files(),
 		".": {
-			"policy": []byte(w.Policy(2)), "policy-all": []byte(w.Policy(3)), "policy-none": []byte(w.Policy(0)),
+			"policy": []byte(w.Policy(2)), "policy-all": []byte(w.Policy(3)), "policy-none": []byte(w.Policy(0)), "policy-renamed": []byte(renamed.Policy(0)),
 			"auditor.key": []byte(w.IdentityFile("auditor")), "bank.key": []byte(w.IdentityFile("bank-b")),
 		},
 	}

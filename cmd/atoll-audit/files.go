@@ -33,6 +33,10 @@ func readPolicy(path string) (*tlog.Policy, error) {
 	if err != nil {
 		return nil, &mistake{"policy.unreadable", err.Error(), "--policy is the file that says whose signatures count"}
 	}
+	// An error about a policy quotes it, and a file is easily mistaken.
+	if strings.Contains(string(text), "SECRET-KEY-") || strings.Contains(string(text), "ATOLL-SEED-") {
+		return nil, &mistake{"policy.malformed", path + " holds a secret key, not a policy", "--policy is the file that says whose signatures count"}
+	}
 	p, err := tlog.ParsePolicy(text)
 	if err != nil {
 		return nil, &mistake{"policy.malformed", fmt.Sprintf("%s: %v", path, err), "the format is c2sp.org/tlog-policy"}
@@ -95,7 +99,7 @@ func readState(path, origin string) (*tlog.Head, error) {
 	}
 	c, err := audit.Unsigned(text)
 	if err != nil {
-		return nil, &mistake{"state.malformed", fmt.Sprintf("%s: %v", path, err), "name a file that atoll-audit has written"}
+		return nil, &mistake{"state.malformed", path + " is not a checkpoint", "name a file that atoll-audit has written"}
 	}
 	if c.Origin != origin {
 		return nil, &mistake{"state.origin", fmt.Sprintf("%s is about the log %s", path, c.Origin), "keep one state file for each log"}

@@ -162,7 +162,7 @@ func (r *replay) tell(t *teller) {
 		t.say("\n没有发现问题。", "\nNo findings.")
 		return
 	}
-	t.say("\n发现 %d 项：", "\n%d findings:", len(r.findings))
+	t.say("\n发现（%d 项）：", "\nFindings (%d):", len(r.findings))
 	for _, f := range r.findings {
 		r.finding(t, f)
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -42,10 +41,15 @@ func folder(ctx context.Context, root *os.Root) audit.Source {
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
-			f, err := root.Open(path)
-			if errors.Is(err, fs.ErrNotExist) {
+			// Before it is opened: a pipe would wait for ever.
+			info, err := root.Lstat(path)
+			if err != nil {
 				return nil, err
 			}
+			if !info.Mode().IsRegular() {
+				return nil, irregular(path)
+			}
+			f, err := root.Open(path)
 			if err != nil {
 				return nil, err
 			}
@@ -62,7 +66,7 @@ func folder(ctx context.Context, root *os.Root) audit.Source {
 				case d.IsDir():
 					return nil
 				case !d.Type().IsRegular():
-					return fmt.Errorf("%w: %q is not a regular file", audit.ErrTampered, path)
+					return irregular(path)
 				case !yield(path, nil):
 					return fs.SkipAll
 				}
@@ -73,6 +77,10 @@ func folder(ctx context.Context, root *os.Root) audit.Source {
 			}
 		},
 	}
+}
+
+func irregular(path string) error {
+	return fmt.Errorf("%w: %q is not a regular file", audit.ErrTampered, path)
 }
 
 // server is a log behind an address.

@@ -123,6 +123,13 @@ var lies = map[string]struct {
 		w.Release("tax", q, nil)
 		w.Receive(q, "court", "tax")
 	}},
+	"an agency is asked twice": {"audit.section", func(w *audittest.World, f *audittest.Firm) {
+		q := w.Ask(w.Grant(f, nil), func(a *audittest.Asking) {
+			a.Detail.Sections = append(a.Detail.Sections, w.Section(a.Detail.Sections[0].Query, "tax", audittest.Sales))
+		})
+		w.Refuse("court", q, "agency.rules")
+		w.Refuse("tax", q, "agency.rules")
+	}},
 	"the query's box is sealed under another key": {"audit.unopenable", func(w *audittest.World, f *audittest.Firm) {
 		q := w.Ask(w.Grant(f, nil), func(a *audittest.Asking) { a.Key = sign.Secret{1} })
 		w.Release("court", q, nil)
@@ -217,6 +224,10 @@ var lies = map[string]struct {
 		again := w.Credential(f.Subject, f.Keyring.Credential(0).Public().(ed25519.PublicKey), w.Today(), w.Today()+900)
 		w.Issue(again, again)
 	}},
+	"another key, for the time after": {"", func(w *audittest.World, f *audittest.Firm) {
+		later := w.Credential(f.Subject, w.Firm(f.Subject, 8).Keyring.Credential(0).Public().(ed25519.PublicKey), w.Today()+401, w.Today()+500)
+		w.Issue(later, later)
+	}},
 	"refused without a reason": {"audit.refusal", func(w *audittest.World, f *audittest.Firm) {
 		q := w.Ask(w.Grant(f, nil), nil)
 		w.Refuse("court", q, "")
@@ -242,6 +253,10 @@ var lies = map[string]struct {
 		q := w.Ask(w.Grant(f, nil), nil)
 		w.Release("court", q, nil)
 		w.Receive(q, "court")
+	}},
+	"the consent ends before the deadline": {"", func(w *audittest.World, f *audittest.Firm) {
+		d := w.Grant(f, func(c *audittest.Consenting) { c.Draft.NotAfter = c.Draft.NotBefore })
+		w.Ask(d, func(a *audittest.Asking) { a.Deadline = w.Now + 180*audittest.Minute })
 	}},
 	"the bank acknowledges nothing": {"audit.unreceived audit.unreceived", func(w *audittest.World, f *audittest.Firm) {
 		q := w.Ask(w.Grant(f, nil), nil)
