@@ -20,7 +20,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"atoll": main})
+	testscript.Main(tests{m}, map[string]func(){"atoll": main})
 }
 
 // TestScripts runs every story in testdata: one file for one feature.
@@ -29,7 +29,7 @@ func TestScripts(t *testing.T) {
 	if err != nil || len(stories) == 0 {
 		t.Fatalf("%d stories, %v", len(stories), err)
 	}
-	testscript.Run(t, testscript.Params{Dir: "testdata", RequireExplicitExec: true})
+	testscript.Run(t, testscript.Params{Dir: "testdata", RequireExplicitExec: true, RequireUniqueNames: true, Cmds: commands})
 }
 
 // An interrupted command says so and leaves nothing behind.

@@ -142,7 +142,7 @@ func (d *demo) asked() error {
 	}
 	d.say("", "")
 	if d.err == nil {
-		d.err = p.Text(d.w, d.lang)
+		d.err = p.Summary(d.w, d.lang)
 	}
 	return errors.Join(d.err, d.saveProfile(p))
 }
@@ -187,6 +187,9 @@ func (d *demo) silent() error {
 	for _, m := range p.Coverage.Missing {
 		d.say("  %-14s %s %s", "  %-14s %s %s", m.Input, m.Outcome, m.Reason)
 	}
+	for _, g := range p.Gaps {
+		d.say("  缺口 %[1]s：%[3]s 分", "  the gap in %[2]s costs %[3]s points", g.Title.Chinese, g.Title.English, g.Cost)
+	}
 	return d.err
 }
 
@@ -213,7 +216,7 @@ func (d *demo) revoked() error {
 		return err
 	}
 	bank := d.net.members["bank-a"]
-	a, err := bank.Ask(d.net.ctx, node.Question{Consent: id, Operator: demoOperator, Wait: demoWait})
+	a, err := bank.Ask(d.net.ctx, node.Question{Consent: id, Operator: demoOperator})
 	if err != nil {
 		return err
 	}
@@ -227,7 +230,7 @@ func (d *demo) revoked() error {
 		return err
 	}
 	d.say("\n第二家企业经 %s 撤回授权（条目 %d），此时一个查询正在进行：", "\nA second enterprise takes its consent back through the %s (entry %d) while a query is open:", d.title("social"), answers[0].Answer.Index)
-	pieces, err := bank.Collect(d.net.ctx, a, demoWait, nil)
+	pieces, err := bank.Collect(d.net.ctx, a, 0, nil)
 	if err != nil {
 		return err
 	}

@@ -41,9 +41,9 @@ and its purposes, and that every member signs:
 // defaultPurposes are those of a network that names no others, with their
 // terms of the W3C Data Privacy Vocabulary.
 var defaultPurposes = []consent.Purpose{
-	{Code: "in_loan", Chinese: "贷中管理", English: "Management of a loan", DPV: "dpv:CreditLimitDetermination", MaxDays: 1096, MaxUses: 240, MaxDataLife: 1096},
-	{Code: "post_loan", Chinese: "贷后监测", English: "Monitoring after a loan", DPV: "dpv:InstabilityRiskAssessment", MaxDays: 1096, MaxUses: 240, MaxDataLife: 1096},
-	{Code: "pre_loan", Chinese: "贷前调查", English: "Assessment before a loan", DPV: "dpv:CreditScoreEvaluation", MaxDays: 366, MaxUses: 24, MaxDataLife: 1096},
+	{Code: "in_loan", Chinese: "贷中管理", English: "Management of a loan", DPV: "sector-finance:CreditLimitDetermination", MaxDays: 1096, MaxUses: 240, MaxDataLife: 1096},
+	{Code: "post_loan", Chinese: "贷后监测", English: "Monitoring after a loan", DPV: "sector-finance:InstabilityRiskAssessment", MaxDays: 1096, MaxUses: 240, MaxDataLife: 1096},
+	{Code: "pre_loan", Chinese: "贷前调查", English: "Assessment before a loan", DPV: "sector-finance:CreditScoreEvaluation", MaxDays: 366, MaxUses: 24, MaxDataLife: 1096},
 }
 
 const chinaOffset = 8 * 60 // minutes from UTC

@@ -57,20 +57,34 @@ var errNotReady = errors.New("not initialised")
 // readConfig reads node.yaml of a member's folder.
 func readConfig(dir string) (c config, err error) {
 	path := filepath.Join(dir, fileConfig)
-	text, err := readLimited(path, maxPaper)
+	text, err := readLimited(path, maxConfig)
 	if errors.Is(err, os.ErrNotExist) {
 		return c, fmt.Errorf("%w: %s has no %s; make one with: atoll init --dir %s", errNotReady, dir, fileConfig, dir)
 	}
 	if err != nil {
 		return c, err
 	}
-	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&c); err != nil {
+	if err := decodeYAML(text, &c); err != nil {
 		return c, fmt.Errorf("%s: %w: %s", path, errConfig, strings.TrimSpace(yaml.FormatError(err, false, false)))
 	}
 	if !consent.ValidMember(c.Name) || len(c.Listen) == 0 || c.Origin == "" {
 		return c, fmt.Errorf("%s: %w: name, origin and listen are needed", path, errConfig)
 	}
 	return c, nil
+}
+
+// maxConfig is small because the library's parser is quadratic in nesting.
+const maxConfig = 16 << 10
+
+// decodeYAML decodes strictly. The library panics on some text that is none (a
+// tag before an empty list), which is the author's error like any other.
+func decodeYAML(text []byte, v any) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = errors.New("not YAML that can be read; are there tags in it?")
+		}
+	}()
+	return yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(v)
 }
 
 // openHome reads a member's folder.
