@@ -104,7 +104,12 @@ func (n *Node) open(c Config) (err error) {
 			return c.Host.Dial(member, peer.Raft, timeout)
 		},
 		Submit: func(ctx context.Context, member string, statement []byte) ([]byte, error) {
-			return c.Host.Call(ctx, member, peer.Submit, statement)
+			reply, err := c.Host.Call(ctx, member, peer.Submit, statement)
+			var e *peer.Error
+			if errors.As(err, &e) && e.Code == codeNoRoom {
+				err = ErrNoRoom
+			}
+			return reply, err
 		},
 		Fetch: func(ctx context.Context, member string, request []byte) (io.ReadCloser, error) {
 			return c.Host.Stream(ctx, member, peer.Bundles, request)
@@ -116,12 +121,20 @@ func (n *Node) open(c Config) (err error) {
 	return err
 }
 
+// ErrNoRoom means that the leader's disk leaves room for no new queries.
+var ErrNoRoom = replica.ErrNoRoom
+
+const codeNoRoom = "no_room"
+
 // serve registers what other members may ask of this one.
 func (n *Node) serve() {
 	n.host.Handle(peer.Submit, func(ctx context.Context, _ string, statement []byte) ([]byte, error) {
 		reply, err := n.ServeSubmit(ctx, statement)
-		if errors.Is(err, replica.ErrNotLeading) {
+		switch {
+		case errors.Is(err, replica.ErrNotLeading):
 			err = &peer.Error{Code: peer.Busy, Message: err.Error(), Retryable: true}
+		case errors.Is(err, ErrNoRoom):
+			err = &peer.Error{Code: codeNoRoom, Message: err.Error(), Retryable: true}
 		}
 		return reply, err
 	})

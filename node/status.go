@@ -19,6 +19,7 @@ type Status struct {
 	Time      string   `json:"network_time"` // RFC 3339
 	Members   []string `json:"members"`
 	Connected []string `json:"connected"` // members with an open connection
+	DiskUsed  int      `json:"disk_used_percent"`
 }
 
 // Status returns how the node is now.
@@ -26,7 +27,7 @@ func (n *Node) Status() (Status, error) {
 	head := n.Head()
 	s := Status{
 		Name: n.Name, Network: n.Network.String(), Origin: n.Genesis.Origin, Leader: n.Leader(), Size: head.Size, Root: head.Root.String(),
-		Roles: []string{}, Members: []string{}, Connected: append([]string{}, n.host.Connected()...),
+		Roles: []string{}, Members: []string{}, Connected: append([]string{}, n.host.Connected()...), DiskUsed: n.DiskUsed(),
 	}
 	for _, m := range n.Genesis.Members {
 		s.Members = append(s.Members, m.Name)

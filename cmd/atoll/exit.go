@@ -77,14 +77,14 @@ func exitOf(code string) int {
 		return exitUsage
 	case web.CodeNotFound, "consent.unknown", "credential.unknown", "query.unknown":
 		return exitNotFound
-	case web.CodeUnavailable:
+	case web.CodeUnavailable, web.CodeNoRoom:
 		return exitUnavailable
 	case web.CodePassphrase:
 		return exitPassphrase
 	case "statement.conflict", "credential.exists":
 		return exitConflict
 	}
-	for _, prefix := range []string{"consent.", "query.", "author.", "agency.", "credential.", "statement.", "fragment.", "seal."} {
+	for _, prefix := range []string{"consent.", "query.", "author.", "agency.", "credential.", "statement.", "fragment.", "seal.", "genesis."} {
 		if strings.HasPrefix(code, prefix) {
 			return exitRefused
 		}

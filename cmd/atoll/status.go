@@ -31,7 +31,7 @@ func statusCommand() *cobra.Command {
 			}
 			w := cmd.OutOrStdout()
 			fmt.Fprintf(w, "member    %s (%s)\nnetwork   %s\norigin    %s\nleader    %s\nlog       %d entries, root %s\n", s.Name, strings.Join(s.Roles, " "), s.Network, s.Origin, leader, s.Size, s.Root)
-			fmt.Fprintf(w, "time      %s (network time)\n", s.Time)
+			fmt.Fprintf(w, "time      %s (network time)\ndisk      %d %% used\n", s.Time, s.DiskUsed)
 			for _, m := range s.Members {
 				state := "not connected"
 				if m == s.Name {

@@ -44,6 +44,9 @@ type Config struct {
 	Snapshot uint64        // new entries that make a snapshot worth while; 20,000
 	Silence  time.Duration // after which a voter ticks while the log grows; 10 s
 	Log      LogOptions
+
+	// DiskUsed tells how full the disk is, in percent; nil: the file system of Dir.
+	DiskUsed func() (int, error)
 }
 
 // Replica is one member's copy of the access log, kept equal to the others' by
@@ -67,6 +70,8 @@ type Replica struct {
 	transport *raft.NetworkTransport
 	catchup   *catchup
 
+	diskUsed    func() (int, error)
+	used        atomic.Int64  // percent of the disk
 	busy        atomic.Uint64 // index of the newest entry that is no tick
 	settledTerm atomic.Uint64 // the last term in which this node led and had applied all before it
 	screened    sync.Map      // SHA-256 of a statement in flight: *ledger.Statement, verified
@@ -88,7 +93,7 @@ func Open(c Config) (*Replica, error) {
 	}
 	r := &Replica{
 		name: c.Name, genesis: c.Genesis, voters: map[string]bool{}, members: map[string]bool{}, submit: c.Submit, fetch: c.Fetch,
-		tick: c.Tick, log: c.Logger, patience: 10 * c.Timeout, silence: c.Silence, fatal: make(chan error, 1),
+		tick: c.Tick, log: c.Logger, patience: 10 * c.Timeout, silence: c.Silence, diskUsed: c.DiskUsed, fatal: make(chan error, 1),
 	}
 	r.catchup = &catchup{r: r}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
@@ -134,6 +139,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Snapshot == 0 {
 		c.Snapshot = 20_000
+	}
+	if dir := c.Dir; c.DiskUsed == nil {
+		c.DiskUsed = func() (int, error) { return usedOf(dir) }
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -182,6 +190,7 @@ func (r *Replica) start(c Config) error {
 		return err
 	}
 	r.running.Go(r.watchDisk)
+	r.running.Go(r.guardDisk)
 	r.running.Go(r.flushOften)
 	r.running.Go(r.foundWhenLeading)
 	if r.voters[r.name] && r.tick != nil {

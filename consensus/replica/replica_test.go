@@ -2,11 +2,13 @@ package replica_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"atoll/consensus/ledger"
@@ -204,4 +206,51 @@ func (f flipper) Write(b []byte) (int, error) {
 	bad := bytes.Clone(b)
 	bad[len(bad)-1] ^= 1
 	return f.w.Write(bad)
+}
+
+// A leader whose disk is tight takes no new queries, and says so at once; what
+// closes things still gets in. One whose disk is full ends by itself, whole.
+func TestDiskTight(t *testing.T) {
+	n := found(t, 0)
+	used := map[string]*atomic.Int64{}
+	for _, name := range voters {
+		used[name] = new(atomic.Int64)
+	}
+	n.tune = func(c *replica.Config) {
+		percent := used[c.Name]
+		c.DiskUsed = func() (int, error) { return int(percent.Load()), nil }
+	}
+	for _, v := range voters {
+		used[v].Store(92)
+	}
+	n.start(voters...)
+	acked := map[uint64][]byte{}
+	tick := n.statement("voter-a", ledger.KindTick)
+	answer, err := n.nodes["voter-a"].Submit(n.ctx(), tick)
+	n.check(err)
+	acked[answer.Index] = tick
+	leader := n.leader()
+	var sections [][]byte
+	for i := range 8 {
+		sections = append(sections, bytes.Repeat([]byte{byte(i)}, 32))
+	}
+	query := n.sign(leader, ledger.KindQueryOpen, ledger.QueryOpen{
+		Head: n.newHead(), Consent: make([]byte, 16), Deadline: 1, Sections: sections, Sealed: []byte("sealed"),
+	})
+	if _, err := n.nodes[leader].Submit(n.ctx(), query); !errors.Is(err, replica.ErrNoRoom) {
+		t.Errorf("a query: %v", err)
+	}
+	used[leader].Store(97)
+	select {
+	case err := <-n.nodes[leader].Fatal():
+		if !errors.Is(err, replica.ErrDiskFull) {
+			t.Error(err)
+		}
+	case <-n.ctx().Done():
+		t.Fatal("a replica goes on with a full disk")
+	}
+	n.stop(leader)
+	used[leader].Store(10)
+	n.start(leader)
+	n.agree(acked)
 }

@@ -36,6 +36,9 @@ func (r *Replica) Submit(ctx context.Context, statement []byte) (ledger.Answer, 
 			}
 			return answer, err
 		}
+		if errors.Is(err, ErrNoRoom) {
+			return ledger.Answer{}, err
+		}
 		last = err
 		select {
 		case <-time.After(r.pause(attempt) / 4):
@@ -87,6 +90,9 @@ func (r *Replica) propose(ctx context.Context, statement []byte) (ledger.Answer,
 	}
 	if answer.Verdict != "" {
 		return answer, nil
+	}
+	if verified.Kind == ledger.KindQueryOpen && r.Tight() {
+		return answer, ErrNoRoom
 	}
 	digest := sha256.Sum256(statement)
 	r.screened.Store(digest, verified)

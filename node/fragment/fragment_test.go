@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"io"
 	"iter"
@@ -162,21 +163,40 @@ func TestSourceError(t *testing.T) {
 	}
 }
 
+// What reads as a fragment is, item by item, what writes it, and nothing else.
 func FuzzItem(f *testing.F) {
 	id, err := seal.IdentityFrom(sign.Secret{1})
 	if err != nil {
 		f.Fatal(err)
 	}
-	good, err := sign.Marshal(about)
-	if err != nil {
-		f.Fatal(err)
+	item := func(t testing.TB, items ...any) (plain []byte) {
+		for _, i := range items {
+			data, err := sign.Marshal(i)
+			if err != nil {
+				t.Fatal(err)
+			}
+			plain = append(binary.BigEndian.AppendUint32(plain, uint32(len(data))), data...)
+		}
+		return plain
 	}
-	f.Add(append([]byte{0, 0, 0, byte(len(good))}, good...))
+	f.Add(item(f, about))
+	f.Add(item(f, about, answer("120.50"), answer("")))
+	f.Add(append(item(f, about), 0, 0, 0, 0))
 	f.Fuzz(func(t *testing.T, plain []byte) {
 		sealed := sealRaw(t, id, plain)
-		_, err := read(sealed, id, about, sha256.Sum256(sealed))
-		if err != nil && !errors.Is(err, sign.ErrMalformed) && !errors.Is(err, ErrElsewhere) {
-			t.Fatal(err)
+		got, err := read(sealed, id, about, sha256.Sum256(sealed))
+		if err != nil {
+			if !errors.Is(err, sign.ErrMalformed) && !errors.Is(err, ErrElsewhere) {
+				t.Fatal(err)
+			}
+			return
+		}
+		items := []any{about}
+		for _, a := range got {
+			items = append(items, a)
+		}
+		if again := item(t, items...); !bytes.Equal(again, plain) {
+			t.Fatalf("%x is read as %x", plain, again)
 		}
 	})
 }

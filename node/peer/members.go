@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/libp2p/go-libp2p/core/control"
 	"github.com/libp2p/go-libp2p/core/crypto"
@@ -139,6 +140,37 @@ func (h *Host) newSeat(m Member) (*seat, error) {
 		s.slots[p] = make(chan struct{}, r.streams)
 	}
 	return s, nil
+}
+
+// CheckAddress says whether other members could dial an address as it stands on
+// a card: IP or DNS name, TCP or QUIC with a port, and no identity. One that
+// cannot be read would keep every member from starting.
+func CheckAddress(address string) error {
+	bad := fmt.Errorf("address %.100q is not like /ip4/192.0.2.7/tcp/4711 or /dns4/NAME/udp/4711/quic-v1", address)
+	a, err := multiaddr.NewMultiaddr(address)
+	if err != nil {
+		return bad
+	}
+	var names []string
+	for _, p := range a.Protocols() {
+		names = append(names, p.Name)
+	}
+	if len(names) == 0 || !slices.Contains([]string{"ip4", "ip6", "dns", "dns4", "dns6"}, names[0]) {
+		return bad
+	}
+	var port string
+	switch strings.Join(names[1:], "/") {
+	case "tcp":
+		port, err = a.ValueForProtocol(multiaddr.P_TCP)
+	case "udp/quic-v1":
+		port, err = a.ValueForProtocol(multiaddr.P_UDP)
+	default:
+		return bad
+	}
+	if err != nil || port == "0" {
+		return bad
+	}
+	return nil
 }
 
 // Connected returns the names of the members with an open connection, sorted.

@@ -27,6 +27,7 @@ type Report struct {
 	Bad            int64       // rows with an error; a query about their subjects fails
 	BadRows        []Bad       // the first [MaxBad] of them
 	DuplicateRows  int64       // that repeat another of their subject in the dataset's unique fields
+	Conflicts      int64       // further records of subjects that have one, in a dataset of one record each; a query about them fails
 	UnknownKeys    int64       // rows whose key is no valid code: nobody will be told of them
 	MissingColumns []string    // of the catalog, which the table lacks; with any, every query fails
 	Oldest, Newest consent.Day // in the dataset's date field; 0 where there is none
@@ -42,9 +43,9 @@ type Bad struct {
 }
 
 // OK says whether queries can rely on the table: every row can be read, and
-// every one belongs to somebody.
+// every one belongs to somebody, who has no more of them than the catalog says.
 func (r Report) OK() bool {
-	return r.Bad == 0 && r.UnknownKeys == 0 && len(r.MissingColumns) == 0 && r.ReadOnly
+	return r.Bad == 0 && r.Conflicts == 0 && r.UnknownKeys == 0 && len(r.MissingColumns) == 0 && r.ReadOnly
 }
 
 // Test reads a whole table, in bounded memory however large it is, and reports
@@ -160,7 +161,11 @@ func (t *tally) day(day consent.Day) {
 func (t *tally) finish() Report {
 	r := t.report
 	r.Subjects, _ = t.subjects.count()
-	_, r.DuplicateRows = t.rows.count()
+	different, repeated := t.rows.count()
+	r.DuplicateRows = repeated
+	if t.d.One {
+		r.Conflicts = max(0, different-r.Subjects)
+	}
 	r.AtLeast = t.subjects.full || t.rows.full
 	return r
 }

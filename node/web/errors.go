@@ -38,6 +38,7 @@ const (
 	CodeBroken      = "seal.broken"
 	CodePassphrase  = "passphrase"
 	CodeNoCatalog   = "catalog.none"
+	CodeNoRoom      = "no_room"
 )
 
 // hints say what to do next, by code.
@@ -49,6 +50,7 @@ var hints = map[string]string{
 	CodeNotForUs:            "it was sealed to somebody else, or to a former key",
 	CodeBroken:              "it was cut or altered on the way; get it again",
 	CodePassphrase:          "check the passphrase; it cannot be recovered",
+	CodeNoRoom:              "the operator of the leader has to make room on its disk",
 	CodeNoCatalog:           "is the agency's node running, and does it offer anything?",
 	"consent.unknown":       "atoll consent list shows the consents of this bank",
 	"consent.revoked":       "the enterprise took it back; ask for a new consent",
@@ -89,6 +91,8 @@ func Explain(err error) *Error {
 		e.Code = string(src.Code)
 	case errors.Is(err, node.ErrNoConsent):
 		e.Code = "consent.unknown"
+	case errors.Is(err, node.ErrNoRoom):
+		e.Code, e.Retryable = CodeNoRoom, true
 	case errors.Is(err, node.ErrNoCatalog):
 		e.Code = CodeNoCatalog
 	case errors.Is(err, vault.ErrNone):
@@ -126,7 +130,7 @@ func (e *Error) status() int {
 		return http.StatusInternalServerError
 	case e.Code == CodeNotFound:
 		return http.StatusNotFound
-	case e.Code == CodeUnavailable:
+	case e.Code == CodeUnavailable || e.Code == CodeNoRoom:
 		return http.StatusServiceUnavailable
 	}
 	return http.StatusUnprocessableEntity

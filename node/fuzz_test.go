@@ -1,0 +1,46 @@
+package node
+
+import (
+	"bytes"
+	"testing"
+
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+	"atoll/crypto/sign"
+)
+
+// What a member keeps in its vault, and what a revocation or a grant that
+// comes past the log is read as, has one encoding.
+func FuzzKept(f *testing.F) {
+	id := bytes.Repeat([]byte{7}, 16)
+	section := consent.Section{Salt: make([]byte, 32), Query: id, Agency: "tax", Wants: []consent.Want{{Item: item("vat", "sales_12m", consent.Value, 24)}}}
+	for _, v := range []any{
+		reply{Statement: []byte("release"), Digest: make([]byte, 32)},
+		reply{Statement: []byte("refusal"), Reason: string(RulesRefused)},
+		Asked{
+			Ref: ledger.QueryRef{Bank: "bank-a", ID: id}, Index: 9, Consent: id, Operator: "Wang", Deadline: 1, Sections: []consent.Section{section},
+			Left: []Left{{Agency: "tax", Item: section.Wants[0].Item}}, Opened: []byte("statement"),
+		},
+		uint64(3),
+		[]byte("statement"),
+	} {
+		seed, err := sign.Marshal(v)
+		if err != nil || len(seed) == 0 {
+			f.Fatal("no seed", err)
+		}
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, v := range []any{new(reply), new(Asked), new(uint64), new([]byte)} {
+			if sign.Unmarshal(data, v) != nil {
+				continue
+			}
+			if again, err := sign.Marshal(v); err != nil || !bytes.Equal(again, data) {
+				t.Fatalf("a %T with two encodings: %v", v, err)
+			}
+		}
+		if h, err := parseHeader(data); err == nil && h.Check() != nil {
+			t.Fatal("a header that is none")
+		}
+	})
+}
