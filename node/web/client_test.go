@@ -21,9 +21,9 @@ func TestClientErrors(t *testing.T) {
 		retryable bool
 	}{
 		"not found":   {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "\x1b[2J", 404) }, CodeNotFound, false},
-		"forbidden":   {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "\x1b[2J", 403) }, CodeInternal, false},
-		"bad gateway": {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "\x1b[2J", 502) }, CodeUnavailable, true},
-		"too many":    {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "", 429) }, CodeUnavailable, true},
+		"forbidden":   {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "\x1b[2J", http.StatusForbidden) }, CodeInternal, false},
+		"bad gateway": {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "\x1b[2J", http.StatusBadGateway) }, CodeUnavailable, true},
+		"too many":    {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "", http.StatusTooManyRequests) }, CodeUnavailable, true},
 		"hangs up":    {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, CodeUnavailable, true},
 		"cut": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "9")
