@@ -286,10 +286,10 @@ func TestAsksThatAreNotTrue(t *testing.T) {
 	if send(thief, n.askFor(a, "tax")) == nil {
 		t.Error("another bank got an answer to this bank's query")
 	}
-	wider := n.askFor(a, "tax")
-	wider.Section.Wants = append([]consent.Want{}, wider.Section.Wants...)
-	wider.Section.Wants[0].Item.Months = 60
-	if send(bank, wider) == nil {
+	other := n.askFor(a, "tax") // within the consent, but another question than the log has
+	other.Section.Wants = append([]consent.Want{}, other.Section.Wants...)
+	other.Section.Wants[0].Item.Months = 12
+	if send(bank, other) == nil {
 		t.Error("a section that was not logged was answered")
 	}
 	// That refusal is the agency's one answer to this query.

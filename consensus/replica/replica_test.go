@@ -189,6 +189,8 @@ func TestCatchUpFromLiars(t *testing.T) {
 		select {
 		case m := <-asked:
 			liars[m] = true
+		case err := <-n.nodes["wlearner-0"].Fatal():
+			t.Fatalf("a lie was believed: %v", err)
 		case <-n.ctx().Done():
 			t.Fatal("nobody was asked")
 		}

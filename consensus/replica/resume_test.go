@@ -1,0 +1,79 @@
+package replica
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+)
+
+// resting returns a replica on an empty database, without raft.
+func resting(t *testing.T) *Replica {
+	t.Helper()
+	s, err := openStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &Replica{store: s, patience: time.Second, fatal: make(chan error, 1), log: slog.New(slog.DiscardHandler)}
+	r.catchup = &catchup{r: r}
+	r.ctx, r.cancel = context.WithCancel(context.Background())
+	t.Cleanup(func() {
+		r.cancel()
+		r.running.Wait()
+		if err := s.close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return r
+}
+
+// pass takes in entries of raft's own up to an index.
+func pass(t *testing.T, r *Replica, index uint64) {
+	t.Helper()
+	if err := r.store.batch(func(w *writer) error { w.passed(index, 1); return nil }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A database that lacks what raft's snapshot covers is caught up before raft
+// applies what comes after; one that has it is not.
+func TestResume(t *testing.T) {
+	for has, behind := range map[uint64]bool{0: true, 49: true, 50: false, 60: false} {
+		r := resting(t)
+		pass(t, r, has)
+		snapshots, err := raft.NewFileSnapshotStoreWithLogger(t.TempDir(), 1, hclog.NewNullLogger())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.resume(snapshots); err != nil || r.catchup.active() {
+			t.Errorf("without a snapshot: catching up %t, %v", r.catchup.active(), err)
+		}
+		sink, err := snapshots.Create(raft.SnapshotVersionMax, 50, 1, raft.Configuration{}, 1, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := (&marker{Raft: 50, Term: 1, Size: 40, Root: make([]byte, 32)}).Persist(sink); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.resume(snapshots); err != nil || r.catchup.active() != behind {
+			t.Errorf("at %d of 50: catching up %t, want %t (%v)", has, r.catchup.active(), behind, err)
+		}
+	}
+}
+
+// Raft truncates its log behind a snapshot, so what it covers is in the
+// database before raft hears of it.
+func TestSnapshotFlushesFirst(t *testing.T) {
+	r := resting(t)
+	pass(t, r, 7)
+	s, err := fsm{r}.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := s.(*marker); m.Raft != 7 || r.store.saved.Raft != 7 {
+		t.Errorf("the snapshot covers %d entries, the database has %d, want 7", m.Raft, r.store.saved.Raft)
+	}
+}
