@@ -209,18 +209,24 @@ func (n *Node) admit(ask *consent.Ask, q *query) (*consent.Terms, error) {
 
 // obey asks the agency's own rules, and counts the query against its bank.
 func (n *Node) obey(ask *consent.Ask, q *query, terms *consent.Terms) error {
+	done, err := n.asking.take(n.ctx, q.ref.Bank) // or two questions at once would count as one
+	if err != nil {
+		return err
+	}
+	defer done()
 	now := time.Now().UTC().Add(time.Duration(n.Genesis.Offset) * time.Minute)
 	key := fmt.Appendf(nil, "%s\x00%s", q.ref.Bank, now.Format(time.DateOnly))
 	var asked uint64
 	if err := n.vault.Get(budgets, key, &asked); err != nil && !errors.Is(err, vault.ErrNone) {
 		return err
 	}
+	asked++
 	a := catalog.Ask{Bank: q.ref.Bank, Purpose: terms.Purpose, Product: terms.Product, Day: n.today(), Hour: uint32(now.Hour()), AsksToday: asked}
 	for _, w := range ask.Section.Wants {
 		a.Items = append(a.Items, w.Item)
 	}
 	a.Sensitivity = n.catalog.Sensitivity(a.Items)
-	if err := n.vault.Put(budgets, key, asked+1, now.Add(48*time.Hour)); err != nil {
+	if err := n.vault.Put(budgets, key, asked, now.Add(48*time.Hour)); err != nil {
 		return err
 	}
 	if rule, ok := n.catalog.Allow(a); !ok {

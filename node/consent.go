@@ -23,6 +23,7 @@ type Consent struct {
 	Index  uint64 // of the grant
 	Used   uint32 // uses spent and not given back
 	Ended  uint64 // index of the revocation, 0 while there is none
+	Void   error  // why nothing can be asked under it though it stands on the log: a [*consent.Refusal], or nil
 }
 
 // ErrNoConsent means that the log has no such consent, or it is another bank's.
@@ -59,7 +60,7 @@ func (n *Node) Accept(ctx context.Context, statement, sealed []byte) (*Consent, 
 		return nil, &consent.Refusal{Code: consent.Mismatch, Detail: fmt.Sprintf("the consent is for %s", h.Bounds.Bank)}
 	}
 	n.Fresh(ctx) // the credential may have come to the log a moment ago
-	if _, _, err := n.openBody(h, sealed); err != nil {
+	if err := n.usable(h, sealed); err != nil {
 		return nil, err
 	}
 	answer, err := n.Say(ctx, ledger.KindCarrier, ledger.Carrier{Head: NewHead(), Statement: statement, Sealed: sealed})
@@ -74,6 +75,30 @@ func (n *Node) Accept(ctx context.Context, statement, sealed []byte) (*Consent, 
 		return nil, err
 	}
 	return n.Consent(id)
+}
+
+// usable says whether a consent that is not granted yet can ever be asked under:
+// what the log cannot see of it is checked here, before it stands there.
+func (n *Node) usable(h *consent.Header, sealed []byte) error {
+	body, err := n.unseal(sealed)
+	if err != nil {
+		return err
+	}
+	terms, err := n.openTerms(h, body)
+	if err != nil {
+		return err
+	}
+	at, err := n.At()
+	if err != nil {
+		return err
+	}
+	if r := terms.Allowed(at.Purposes); r != nil {
+		return r
+	}
+	if r := h.Bounds.Active(at.Day); r != nil && r.Code == consent.Expired {
+		return r
+	}
+	return nil
 }
 
 // endOf is when a bank need no longer list a consent.
@@ -97,32 +122,41 @@ func parseHeader(statement []byte) (*consent.Header, error) {
 	return h, h.Check()
 }
 
-// openBody opens a sealed body as its bank and checks it against its header and
-// the log.
-func (n *Node) openBody(h *consent.Header, sealed []byte) (*consent.Body, *consent.Terms, error) {
+// unseal opens a sealed body as its bank.
+func (n *Node) unseal(sealed []byte) (*consent.Body, error) {
 	plain, err := seal.DecryptBytes(sealed, n.age)
 	if err != nil {
-		return nil, nil, fmt.Errorf("the consent's body: %w", err)
+		return nil, fmt.Errorf("the consent's body: %w", err)
 	}
 	body := new(consent.Body)
-	if err := sign.Unmarshal(plain, body); err != nil {
-		return nil, nil, err
-	}
+	return body, sign.Unmarshal(plain, body)
+}
+
+// openTerms checks a body against its header and the log.
+func (n *Node) openTerms(h *consent.Header, body *consent.Body) (*consent.Terms, error) {
 	issuer, err := n.issuer(body.Credential)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	at, err := n.At()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	terms, err := consent.OpenBody(h, body, issuer, at.Day)
-	return body, terms, err
+	return consent.OpenBody(h, body, issuer, at.Day)
 }
 
-// Consent returns a consent granted to this bank. The log has all of it: a bank
-// that lost its vault has lost no consent.
+// Consent returns a consent granted to this bank under which it can ask. The
+// log has all of it: a bank that lost its vault has lost no consent.
 func (n *Node) Consent(id consent.ID) (*Consent, error) {
+	c, err := n.granted(id)
+	if err == nil && c.Void != nil {
+		return nil, c.Void
+	}
+	return c, err
+}
+
+// granted is Consent for those too that are void.
+func (n *Node) granted(id consent.ID) (*Consent, error) {
 	var record *ledger.Consent
 	err := n.View(func(v ledger.View) (err error) {
 		record, err = ledger.LookupConsent(v, id)
@@ -143,17 +177,46 @@ func (n *Node) Consent(id consent.ID) (*Consent, error) {
 	if c.Header, ok = s.Payload.(*consent.Header); !ok {
 		return nil, fmt.Errorf("entry %d is a %s, where the state says a consent", record.Index, s.Kind)
 	}
-	c.Body, c.Terms, err = n.openBody(c.Header, s.Carrier.Sealed)
+	if c.Body, err = n.unseal(s.Carrier.Sealed); err != nil {
+		return nil, err
+	}
+	var refusal *consent.Refusal
+	if c.Terms, err = n.openTerms(c.Header, c.Body); errors.As(err, &refusal) {
+		c.Void = refusal
+		c.Terms, err = readTerms(c.Body)
+	}
 	return c, err
 }
 
-// Consents returns the ids of the consents this bank has accepted, ascending.
-func (n *Node) Consents() (ids []consent.ID, err error) {
-	keys, err := n.vault.Keys(consents)
-	for _, k := range keys {
-		ids = append(ids, consent.ID(k))
+// readTerms reads terms that were verified when the consent was accepted.
+func readTerms(body *consent.Body) (*consent.Terms, error) {
+	s, err := sign.Parse(body.Terms)
+	if err != nil {
+		return nil, err
 	}
-	return ids, err
+	t := new(consent.Terms)
+	return t, s.Decode(t)
+}
+
+// Consents returns the consents that this bank has accepted, by ascending id,
+// void ones too. Those that are so old that the log has forgotten their state
+// are left out.
+func (n *Node) Consents() (list []*Consent, err error) {
+	keys, err := n.vault.Keys(consents)
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range keys {
+		c, err := n.granted(consent.ID(k))
+		if errors.Is(err, ErrNoConsent) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, c)
+	}
+	return list, nil
 }
 
 // Carry brings what a subject has signed to the log: a revocation through any

@@ -21,7 +21,7 @@ func catalogCommand() *cobra.Command {
 		Use:   "catalog",
 		Short: "What agencies offer",
 		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE:  help,
 	}
 	cmd.AddCommand(catalogLintCommand(), catalogShowCommand())
 	return cmd

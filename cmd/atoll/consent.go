@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
 	"atoll/crypto/seal"
 	"atoll/crypto/sign"
 	"atoll/node"
@@ -78,7 +79,7 @@ func consentCommand() *cobra.Command {
               (or the enterprise: atoll consent submit --via the bank's URL)
   enterprise  atoll consent revoke    takes it back through any member`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: help,
 	}
 	cmd.AddCommand(consentRequestCommand(), consentReviewCommand(), consentSignCommand(), consentAcceptCommand(),
 		consentSubmitCommand(), consentRevokeCommand(), consentListCommand())
@@ -174,13 +175,19 @@ func confirm(cmd *cobra.Command, language string) error {
 // a copy.
 func (s *subject) sign(r *request, notice, out string) (id consent.ID, err error) {
 	if sign.NetworkID(r.Network) != s.network {
-		return id, errors.New("the request is of another network than this folder's genesis")
+		return id, &web.Error{
+			Code: web.CodeUnverified, Message: "the request is of another network than this folder's genesis",
+			Hint: "ask the bank for a request of this network, or sign it in the folder of that one",
+		}
 	}
 	if r.Draft.Subject != s.id {
-		return id, errors.New("the request is about another enterprise")
+		return id, &consent.Refusal{Code: consent.BadSubject, Detail: "the request is about another enterprise"}
 	}
 	credential, err := s.credential()
 	if err != nil {
+		return id, err
+	}
+	if err := vacant(out); err != nil {
 		return id, err
 	}
 	number, err := s.next()
@@ -214,8 +221,8 @@ func (s *subject) sign(r *request, notice, out string) (id consent.ID, err error
 // seal seals a consent's body to its bank, the auditors and this enterprise.
 func (s *subject) seal(body []byte, bank string) ([]byte, error) {
 	card := s.genesis.Member(bank)
-	if card == nil {
-		return nil, fmt.Errorf("%s is not a member of this network", bank)
+	if card == nil || !slices.ContainsFunc(card.Roles, func(r ledger.Role) bool { return r.Name == ledger.Bank }) {
+		return nil, &consent.Refusal{Code: consent.Mismatch, Detail: fmt.Sprintf("the request is of %.60q, which is no bank of this network", bank)}
 	}
 	own, err := s.age()
 	if err != nil {

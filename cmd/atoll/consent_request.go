@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/rand"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -60,8 +62,11 @@ of whom, for what purpose, how long and how often. Nothing is logged yet.`,
 			d.Offers = t.Offers()
 			r := newRequest(sign.NetworkID(words.Network), d, words.Titles)
 			notice, err := r.notice()
+			if err == nil {
+				err = signable(d, notice, sign.NetworkID(words.Network), words.Purposes)
+			}
 			if err != nil {
-				return err
+				return fmt.Errorf("%w: %s", errUsage, strings.TrimPrefix(err.Error(), "malformed: "))
 			}
 			if err := writeFrom(out, paperRequest, r); err != nil {
 				return err
@@ -84,6 +89,21 @@ of whom, for what purpose, how long and how often. Nothing is logged yet.`,
 	f.StringVarP(&out, "out", "o", "request.pem", "file to write")
 	langFlag(cmd)
 	return needs(cmd, "dir", "subject", "product")
+}
+
+// signable says whether an enterprise could sign a draft and its bank accept it:
+// with keys that are thrown away it is composed once.
+func signable(d consent.Draft, notice string, network sign.NetworkID, purposes []consent.Purpose) error {
+	t := consent.Terms{Purpose: d.Purpose, DataLife: d.DataLife, Bounds: consent.Bounds{NotBefore: d.NotBefore, NotAfter: d.NotAfter, MaxUses: d.MaxUses}}
+	if r := t.Allowed(purposes); r != nil {
+		return errors.New(r.Detail)
+	}
+	c, err := consent.Compose(d, notice, consent.NewKeyring(sign.NewSecret(), network), 0, 0, nil, rand.Reader)
+	if err != nil {
+		return err
+	}
+	_, err = c.Grant(nil)
+	return err
 }
 
 // draft is the consent that is asked for, from today on.

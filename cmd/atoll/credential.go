@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"atoll/consensus/consent"
 	"atoll/crypto/sign"
 	"atoll/node/web"
 
@@ -15,7 +16,7 @@ func credentialCommand() *cobra.Command {
 		Use:   "credential",
 		Short: "Vouch for an enterprise's key as a registrar, or end that",
 		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE:  help,
 	}
 	cmd.AddCommand(credentialIssueCommand(), credentialRevokeCommand())
 	return cmd
@@ -41,7 +42,16 @@ now on is the enterprise's word.`,
 				return err
 			}
 			if sign.NetworkID(e.Network) != network {
-				return fmt.Errorf("%s is for another network", args[0])
+				return &web.Error{
+					Code: web.CodeUnverified, Message: args[0] + " is for another network",
+					Hint: "the enterprise makes its folder with this network's genesis.pem",
+				}
+			}
+			if days == 0 || days > 2*consent.MaxDays {
+				return fmt.Errorf("%w: --days is 1 to %d", errUsage, 2*consent.MaxDays)
+			}
+			if err := vacant(out); err != nil {
+				return err
 			}
 			var got web.StatementOut
 			in := web.IssueIn{Subject: string(e.Subject), Key: e.Key, Days: days}

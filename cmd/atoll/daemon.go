@@ -70,7 +70,7 @@ func (d *daemon) open(h *home, socket string, template *profile.Template) error 
 		return nil
 	}
 	if l, err = net.Listen("tcp", h.config.HTTP); err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errListen, err)
 	}
 	d.http = l.Addr().String()
 	public := http.NewServeMux()

@@ -75,7 +75,9 @@ func replay(d *demo, where string, policy *tlog.Policy, identity *seal.Identity)
 		}
 		return i.Add(e)
 	})
-	i.Close()
+	if err == nil {
+		err = i.Close()
+	}
 	return r.Summary(), found, err
 }
 

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"os"
 	"strings"
+	"syscall"
 
 	"atoll/consensus/audit"
+	"atoll/consensus/replica"
 	"atoll/node/vault"
 	"atoll/node/web"
 )
@@ -34,37 +36,53 @@ var (
 	errPartial     = errors.New("partly unavailable")
 )
 
+// known are the errors with a name of their own, the first that fits first.
+var known = []struct {
+	is         error
+	exit       int
+	code, hint string
+}{
+	{errInterrupted, exitInterrupted, "interrupted", "run the command again"},
+	{errPartial, exitPartial, "partial", "ask again later: atoll query run --again ID spends no further use"},
+	{errAmiss, exitPartial, "amiss", "correct what is listed, and check again"},
+	{audit.ErrTampered, exitTampered, "log.tampered", "keep the log as it is and compare its root with another member's"},
+	{audit.ErrUnverifiable, exitTampered, "log.unverifiable", "check that --log is the address or folder of this network's log"},
+	{errConfig, exitConfig, "config.invalid", "correct the file at the line named"},
+	{errExposed, exitConfig, "secret.exposed", "do that, and consider whether it is still a secret"},
+	{errNotReady, exitNotReady, "not_initialised", "do the step that is named first"},
+	{errNotRunning, exitUnavailable, "not_running", "start the node, or look into its log if it does not stay up"},
+	{vault.ErrInUse, exitLocked, "locked", "is the node running already? one process at a time uses a folder"},
+	{errListen, exitConfig, "address.taken", "stop what listens there, or change listen and http in node.yaml"},
+	{replica.ErrDiskFull, exitFailure, "disk.full", hintFull},
+	{syscall.ENOSPC, exitFailure, "disk.full", hintFull},
+	{syscall.EDQUOT, exitFailure, "disk.full", hintFull},
+	{syscall.EFBIG, exitFailure, "disk.full", hintFull},
+	{errNotFound, exitNotFound, web.CodeNotFound, "check the name or id"},
+	{os.ErrExist, exitConflict, "exists", "nothing is overwritten: choose another name, or remove it yourself"},
+	{os.ErrNotExist, exitNotFound, web.CodeNotFound, "check the path"},
+	{os.ErrPermission, exitFailure, "path.unusable", hintPath},
+	{syscall.EROFS, exitFailure, "path.unusable", hintPath},
+	{syscall.ENOTDIR, exitFailure, "path.unusable", hintPath},
+	{syscall.EISDIR, exitFailure, "path.unusable", hintPath},
+	{errUsage, exitUsage, web.CodeUsage, hintUsage},
+}
+
+const (
+	hintFull  = "make room on the disk, then run the command again"
+	hintPath  = "check the path, its owner and its rights"
+	hintUsage = "see atoll --help"
+)
+
 // explain maps an error to its exit code and to what a person and a program
 // are told.
 func explain(err error) (int, *web.Error) {
-	known := func(code int, name, hint string) (int, *web.Error) {
-		return code, &web.Error{Code: name, Message: err.Error(), Hint: hint, Retryable: code == exitUnavailable || code == exitPartial}
+	for _, k := range known {
+		if errors.Is(err, k.is) {
+			return k.exit, &web.Error{Code: k.code, Message: err.Error(), Hint: k.hint, Retryable: k.exit == exitUnavailable || k.exit == exitPartial}
+		}
 	}
-	switch {
-	case errors.Is(err, errInterrupted):
-		return known(exitInterrupted, "interrupted", "run the command again")
-	case errors.Is(err, errPartial):
-		return known(exitPartial, "partial", "ask again later: atoll query run --again ID spends no further use")
-	case errors.Is(err, errAmiss):
-		return known(exitPartial, "amiss", "correct what is listed, and check again")
-	case errors.Is(err, audit.ErrTampered):
-		return known(exitTampered, "log.tampered", "keep the log as it is and compare its root with another member's")
-	case errors.Is(err, errConfig):
-		return known(exitConfig, "config.invalid", "correct the file at the line named")
-	case errors.Is(err, errNotReady):
-		return known(exitNotReady, "not_initialised", "do the step that is named first")
-	case errors.Is(err, errNotRunning):
-		return known(exitUnavailable, "not_running", "start the node, or look into its log if it does not stay up")
-	case errors.Is(err, vault.ErrInUse):
-		return known(exitLocked, "locked", "is the node running already? one process at a time uses a folder")
-	case errors.Is(err, errNotFound):
-		return known(exitNotFound, web.CodeNotFound, "check the name or id")
-	case errors.Is(err, os.ErrExist):
-		return known(exitConflict, "exists", "nothing is overwritten: choose another name, or remove it yourself")
-	case errors.Is(err, os.ErrNotExist):
-		return known(exitNotFound, web.CodeNotFound, "check the path")
-	case errors.Is(err, errUsage) || isCobraUsage(err):
-		return known(exitUsage, web.CodeUsage, "see atoll --help")
+	if isCobraUsage(err) {
+		return exitUsage, &web.Error{Code: web.CodeUsage, Message: err.Error(), Hint: hintUsage}
 	}
 	e := web.Explain(err)
 	return exitOf(e.Code), e

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -15,6 +16,8 @@ import (
 	"atoll/consensus/ledger"
 	"atoll/crypto/sign"
 	"atoll/crypto/tlog"
+	"atoll/node/peer"
+	"atoll/node/web"
 
 	"github.com/spf13/cobra"
 )
@@ -32,7 +35,7 @@ and its purposes, and that every member signs:
   4. one of them joins the signatures             atoll genesis found draft.pem SIGNATURE...
   5. every member puts genesis.pem into its folder and starts    atoll run --dir DIR`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: help,
 	}
 	cmd.AddCommand(draftCommand(), signGenesisCommand(), foundCommand(), showGenesisCommand())
 	return cmd
@@ -82,6 +85,9 @@ func (f *founding) genesis(cards []ledger.Card) (*ledger.Genesis, error) {
 	if f.approvals == 0 {
 		f.approvals = len(cards)/2 + 1
 	}
+	if f.faults > math.MaxUint8 || f.quorum < 0 || f.quorum > math.MaxUint8 || f.approvals < 0 || f.approvals > math.MaxUint8 {
+		return nil, errors.New("--faults, --quorum and --approvals are numbers of members")
+	}
 	g := &ledger.Genesis{
 		Version: 1, Name: f.name, Origin: f.origin, Suite: ledger.Suite, Time: uint64(time.Now().UnixMilli()), Offset: f.offset,
 		Members: cards, Voters: f.voters, Cosigners: f.cosigners, Faults: uint8(f.faults), Quorum: uint8(f.quorum),
@@ -104,11 +110,16 @@ func draftCommand() *cobra.Command {
 				if err := readInto(path, paperCard, &c); err != nil {
 					return err
 				}
+				for _, a := range c.Addresses {
+					if err := peer.CheckAddress(a); err != nil {
+						return fmt.Errorf("%w: %s: %w", errUsage, path, err)
+					}
+				}
 				cards = append(cards, c)
 			}
 			g, err := f.genesis(cards)
 			if err != nil {
-				return fmt.Errorf("%w: %w", errUsage, err)
+				return fmt.Errorf("%w: %s", errUsage, strings.TrimPrefix(err.Error(), "malformed: "))
 			}
 			if err := writeFrom(out, paperDraft, g); err != nil {
 				return err
@@ -187,7 +198,10 @@ func (h *home) agrees(g *ledger.Genesis) error {
 		}
 	}
 	if !bytes.Equal(got, want) || g.Origin != h.config.Origin {
-		return fmt.Errorf("the draft does not name %s with the card and origin of this folder", h.config.Name)
+		return &web.Error{
+			Code: "genesis.mismatch", Message: fmt.Sprintf("the draft does not name %s with the card and origin of this folder", h.config.Name),
+			Hint: "ask for a draft with this card.pem, and the origin of node.yaml",
+		}
 	}
 	return nil
 }

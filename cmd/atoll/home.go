@@ -18,6 +18,8 @@ import (
 	"atoll/node/catalog"
 	"atoll/node/peer"
 	"atoll/node/source"
+	"atoll/node/vault"
+	"atoll/node/web"
 
 	"github.com/goccy/go-yaml"
 )
@@ -99,13 +101,13 @@ func openHome(dir string) (*home, error) {
 		return nil, err
 	}
 	if h.seed, err = sign.ParseSeed(secret); err != nil {
-		return nil, fmt.Errorf("%s: %w", fileSeed, err)
+		return nil, fmt.Errorf("%s: %w: %w", fileSeed, errConfig, err)
 	}
 	if secret, err = readSecret(filepath.Join(dir, fileAge)); err != nil {
 		return nil, err
 	}
 	if h.age, err = seal.ParseIdentity(secret); err != nil {
-		return nil, fmt.Errorf("%s: %w", fileAge, err)
+		return nil, fmt.Errorf("%s: %w: %w", fileAge, errConfig, err)
 	}
 	return h, nil
 }
@@ -113,17 +115,24 @@ func openHome(dir string) (*home, error) {
 // errConfig means that a file that a person wrote is not what it should be.
 var errConfig = errors.New("configuration")
 
-// readSecret returns the one line of a key file that is no comment. Others than
-// its owner must not be able to read the file.
-func readSecret(path string) (string, error) {
+// errExposed means that a secret lies where others can read it.
+var errExposed = errors.New("a secret that others can read")
+
+// readOwn reads a file that nobody but its owner may read.
+func readOwn(path string, most int64) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return "", fmt.Errorf("%s can be read by others; run: chmod 600 %s", path, path)
+		return nil, fmt.Errorf("%w: %s; run: chmod 600 %s", errExposed, path, path)
 	}
-	text, err := readLimited(path, 64<<10)
+	return readLimited(path, most)
+}
+
+// readSecret returns the one line of a key file that is no comment.
+func readSecret(path string) (string, error) {
+	text, err := readOwn(path, 64<<10)
 	if err != nil {
 		return "", err
 	}
@@ -134,7 +143,7 @@ func readSecret(path string) (string, error) {
 			continue
 		}
 		if secret != "" {
-			return "", fmt.Errorf("%s holds more than one key", path)
+			return "", fmt.Errorf("%s: %w: more than one key", path, errConfig)
 		}
 		secret = line
 	}
@@ -169,7 +178,10 @@ func (h *home) genesis() ([]byte, *ledger.Genesis, error) {
 	h.keys().Fill(&mine)
 	recipient := h.age.Recipient()
 	if card == nil || !bytes.Equal(card.Statement, mine.Statement) || !bytes.Equal(card.Age, recipient[:]) {
-		return nil, nil, fmt.Errorf("%s: %s is not a member of this network with these keys", fileGenesis, h.config.Name)
+		return nil, nil, &web.Error{
+			Code: "genesis.mismatch", Message: fmt.Sprintf("%s: %s is not a member of this network with these keys", fileGenesis, h.config.Name),
+			Hint: "put the genesis that was founded with this folder's card.pem into it",
+		}
 	}
 	return raw, g, nil
 }
@@ -199,6 +211,9 @@ func (h *home) catalog() (*catalog.Catalog, error) {
 	c, err := catalog.Parse(text)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w: %w", h.config.Catalog, errConfig, err)
+	}
+	if c.Agency != h.config.Name {
+		return nil, fmt.Errorf("%s: %w: it is the catalog of %s, this member is %s", h.config.Catalog, errConfig, c.Agency, h.config.Name)
 	}
 	return c, nil
 }
@@ -247,6 +262,7 @@ func (h *home) start(timeout time.Duration, log *slog.Logger) (*node.Node, error
 	}
 	host, err := peer.New(peer.Config{Name: h.config.Name, Key: h.keys().Peer(), Listen: h.config.Listen, Logger: log})
 	if err != nil {
+		err = h.whyNot(fmt.Errorf("%w: %w", errListen, err))
 		for _, s := range sources {
 			err = errors.Join(err, s.Close())
 		}
@@ -256,4 +272,20 @@ func (h *home) start(timeout time.Duration, log *slog.Logger) (*node.Node, error
 		Name: h.config.Name, Dir: h.dir, Keys: h.keys(), Age: h.age, Genesis: raw, Host: host,
 		Catalog: c, Sources: sources, Timeout: timeout, Logger: log,
 	})
+}
+
+// errListen means that an address of node.yaml cannot be listened on.
+var errListen = errors.New("cannot listen")
+
+// whyNot tells addresses that are taken by this very member's node, which is
+// running already, from those taken by others.
+func (h *home) whyNot(err error) error {
+	v, opened := vault.Open(h.dir, h.keys().Vault())
+	if errors.Is(opened, vault.ErrInUse) {
+		return opened
+	}
+	if opened == nil {
+		return errors.Join(err, v.Close())
+	}
+	return err
 }

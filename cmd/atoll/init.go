@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"atoll/consensus/ledger"
 	"atoll/crypto/seal"
 	"atoll/crypto/sign"
+	"atoll/node/peer"
 
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
@@ -50,7 +52,7 @@ age.key nothing sealed to this member can be read again.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&e.dir, "dir", "", "the member's folder, to be made")
-	f.StringVar(&e.config.Name, "name", "", "name in the network: a-z, 0-9 and -")
+	f.StringVar(&e.config.Name, "name", "", "name in the network: 2 to 32 of a-z, 0-9 and -")
 	f.StringSliceVar(&e.roles, "role", nil, "agency, bank, auditor, registrar; repeatable")
 	f.StringVar(&e.chinese, "zh", "", "title in Chinese")
 	f.StringVar(&e.english, "en", "", "title in English")
@@ -65,6 +67,9 @@ age.key nothing sealed to this member can be read again.`,
 // make writes the folder. Whatever is there already is an error: keys are not
 // to be overwritten.
 func (e *enlistment) make() error {
+	if err := e.check(); err != nil {
+		return fmt.Errorf("%w: %w", errUsage, err)
+	}
 	card, seed, identity, err := e.card()
 	if err != nil {
 		return err
@@ -86,6 +91,33 @@ func (e *enlistment) make() error {
 	}
 	return writeFrom(filepath.Join(e.dir, fileCard), paperCard, card)
 }
+
+// check finds what would show only when the network is founded, which is too
+// late for a card.
+func (e *enlistment) check() error {
+	if !ledger.ValidOrigin(e.config.Origin) {
+		return fmt.Errorf("--origin %.60q is not like log.example.cn/province/1", e.config.Origin)
+	}
+	if !consent.ValidMember(e.config.Name) {
+		return fmt.Errorf("--name %.60q is not 2 to 32 of a-z, 0-9 and -, a letter first", e.config.Name)
+	}
+	if e.days == 0 || e.days > maxRoleDays {
+		return fmt.Errorf("--days is 1 to %d", maxRoleDays)
+	}
+	for _, a := range slices.Concat(e.config.Listen, e.announce) {
+		if err := peer.CheckAddress(a); err != nil {
+			return err
+		}
+	}
+	if e.config.HTTP != "" {
+		if _, port, err := net.SplitHostPort(e.config.HTTP); err != nil || port == "" {
+			return fmt.Errorf("--http %.100q is not HOST:PORT", e.config.HTTP)
+		}
+	}
+	return nil
+}
+
+const maxRoleDays = 36_500
 
 // card draws the member's keys and makes its card.
 func (e *enlistment) card() (c *ledger.Card, seed sign.Secret, id seal.Identity, err error) {

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"atoll/consensus/audit"
@@ -28,7 +29,7 @@ func logCommand() *cobra.Command {
 		Use:   "log",
 		Short: "Read and export the access log",
 		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE:  help,
 	}
 	cmd.AddCommand(logShowCommand(), logExportCommand())
 	return cmd
@@ -251,10 +252,11 @@ func replace(path string, data []byte) error {
 	return os.Rename(part, path)
 }
 
-// logAt is where a log lies: a server, or a folder.
+// logAt is where a log lies: a server, or a folder. Both may be named with the
+// log/ that atoll-audit wants, or without.
 func logAt(ctx context.Context, where string) audit.Source {
 	if isURL(where) {
-		client := web.Client{URL: where}
+		client := web.Client{URL: strings.TrimSuffix(strings.TrimRight(where, "/"), "/log")}
 		return audit.Source{Fetch: func(path string) ([]byte, error) {
 			data, err := client.Fetch(ctx, "log/"+path)
 			var e *web.Error
@@ -263,6 +265,9 @@ func logAt(ctx context.Context, where string) audit.Source {
 			}
 			return data, err
 		}}
+	}
+	if _, err := os.Stat(filepath.Join(where, "log", "checkpoint")); err == nil {
+		where = filepath.Join(where, "log")
 	}
 	root := os.DirFS(where)
 	return audit.Source{

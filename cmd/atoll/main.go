@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -22,15 +23,15 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run executes one command line and returns its exit code.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+// rootCommand is the whole tree of verbs.
+func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "atoll",
 		Short:         "Share enterprise data with banks, by consent, on the record",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE:          help,
 	}
 	root.PersistentFlags().Bool("json", false, "print one JSON document instead of text")
 	root.AddCommand(
@@ -39,6 +40,21 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		sourceCommand(), catalogCommand(), logCommand(), versionCommand(),
 	)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %v", errUsage, err) })
+	return root
+}
+
+// help is what a verb that needs another behind it does by itself: it explains
+// itself to people, and is a mistake of a program.
+func help(cmd *cobra.Command, _ []string) error {
+	if asJSON(cmd) {
+		return fmt.Errorf("%w: %s needs a verb", errUsage, cmd.CommandPath())
+	}
+	return cmd.Help()
+}
+
+// run executes one command line and returns its exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := rootCommand()
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
@@ -50,13 +66,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		err = errInterrupted
 	}
 	code, e := explain(err)
-	if asJSON(cmd) && code == exitPartial {
+	// A flag that nobody knows hides those behind it.
+	document := asJSON(cmd) || slices.Contains(args, "--json")
+	if document && code == exitPartial {
 		return code // the one document has been printed and says what is missing
 	}
-	if asJSON(cmd) {
+	if document {
 		printJSON(stdout, "atoll.error/v1", e)
 	} else {
-		fmt.Fprintf(stderr, "atoll: error: %s\natoll: hint: %s\n", shown(e.Message), e.Hint)
+		fmt.Fprintf(stderr, "atoll: error: %s\natoll: hint: %s\n", shownLines(e.Message), shown(e.Hint))
 	}
 	return code
 }

@@ -85,6 +85,23 @@ func readLimited(path string, most int64) ([]byte, error) {
 	return data, err
 }
 
+// vacant says whether files can be made at all these paths: where what is to be
+// written costs an entry of the log, that has to be known before. An empty path
+// is none.
+func vacant(paths ...string) error {
+	for _, path := range paths {
+		if path == "" {
+			continue
+		}
+		if _, err := os.Lstat(path); err == nil {
+			return &os.PathError{Op: "write", Path: path, Err: os.ErrExist}
+		} else if !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
 // writeNew makes a file that was not there, with its folders, and syncs it.
 func writeNew(path string, data []byte, mode os.FileMode) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {

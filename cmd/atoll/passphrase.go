@@ -26,11 +26,11 @@ const minPassphrase = 8
 func (p *passphrase) read(cmd *cobra.Command, fresh bool) (string, error) {
 	var words string
 	if p.file != "" {
-		text, err := readSecretText(p.file)
+		text, err := readOwn(p.file, 4096)
 		if err != nil {
 			return "", err
 		}
-		words = text
+		words = strings.TrimRight(string(text), "\r\n")
 	} else {
 		var err error
 		if words, err = ask(cmd, "passphrase: "); err != nil {
@@ -50,18 +50,6 @@ func (p *passphrase) read(cmd *cobra.Command, fresh bool) (string, error) {
 		return "", fmt.Errorf("%w: a passphrase has at least %d characters", errUsage, minPassphrase)
 	}
 	return words, nil
-}
-
-func readSecretText(path string) (string, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return "", err
-	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return "", fmt.Errorf("%s can be read by others; run: chmod 600 %s", path, path)
-	}
-	text, err := readLimited(path, 4096)
-	return strings.TrimRight(string(text), "\r\n"), err
 }
 
 func ask(cmd *cobra.Command, prompt string) (string, error) {

@@ -23,7 +23,7 @@ func queryCommand() *cobra.Command {
 		Use:   "query",
 		Short: "Ask, as a bank, and get a risk profile",
 		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE:  help,
 	}
 	cmd.AddCommand(queryRunCommand())
 	return cmd
@@ -58,6 +58,12 @@ agency was unavailable; the profile says what that may cost.`,
 				}
 				in.Template = string(text)
 			}
+			if wait < time.Second || wait > maxWait {
+				return fmt.Errorf("%w: --wait is 1s to %s", errUsage, maxWait)
+			}
+			if err := vacant(page, file); err != nil {
+				return err // before a use is spent
+			}
 			in.WaitMS = wait.Milliseconds()
 			out, err := askNode(cmd, dir, &in)
 			if err != nil {
@@ -86,6 +92,9 @@ agency was unavailable; the profile says what that may cost.`,
 	langFlag(cmd)
 	return needs(cmd, "dir")
 }
+
+// maxWait leaves room below ledger.MaxQueryLife: agencies have twice as long.
+const maxWait = time.Hour
 
 // askNode runs a query through the bank's node and reports progress to a person
 // who watches.

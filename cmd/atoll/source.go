@@ -18,7 +18,7 @@ func sourceCommand() *cobra.Command {
 		Use:   "source",
 		Short: "An agency's data sources",
 		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE:  help,
 	}
 	cmd.AddCommand(sourceTestCommand())
 	return cmd
@@ -99,6 +99,7 @@ type tested struct {
 	Bad            int64    `json:"bad"`
 	BadRows        []badRow `json:"bad_rows"` // the first of them
 	DuplicateRows  int64    `json:"duplicate_rows"`
+	Conflicts      int64    `json:"conflicts"` // further records of subjects that should have one
 	UnknownKeys    int64    `json:"unknown_keys"`
 	MissingColumns []string `json:"missing_columns"`
 	Oldest         string   `json:"oldest"`
@@ -116,7 +117,7 @@ type badRow struct {
 func testedOf(name string, r source.Report) tested {
 	t := tested{
 		Dataset: name, OK: r.OK(), Rows: r.Rows, Subjects: r.Subjects, Bad: r.Bad, BadRows: []badRow{}, DuplicateRows: r.DuplicateRows,
-		UnknownKeys: r.UnknownKeys, MissingColumns: append([]string{}, r.MissingColumns...), ReadOnly: r.ReadOnly, AtLeast: r.AtLeast,
+		Conflicts: r.Conflicts, UnknownKeys: r.UnknownKeys, MissingColumns: append([]string{}, r.MissingColumns...), ReadOnly: r.ReadOnly, AtLeast: r.AtLeast,
 	}
 	for _, b := range r.BadRows {
 		t.BadRows = append(t.BadRows, badRow{b.Line, b.Column, string(b.Code)})
@@ -142,6 +143,9 @@ func (t tested) print(w io.Writer) error {
 	}
 	for _, r := range t.BadRows {
 		fmt.Fprintf(&b, "    line %d, column %s: %s\n", r.Line, shown(r.Column), r.Code)
+	}
+	if t.Conflicts > 0 {
+		fmt.Fprintf(&b, "  %d rows differ from another of their subject, where the catalog says one record; queries about them fail\n", t.Conflicts)
 	}
 	if t.UnknownKeys > 0 {
 		fmt.Fprintf(&b, "  %d rows have a key that is no valid code: nobody is told of them\n", t.UnknownKeys)

@@ -46,7 +46,7 @@ func subjectCommand() *cobra.Command {
 		Use:   "subject",
 		Short: "An enterprise's own keys, and who has looked at it",
 		Args:  cobra.NoArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE:  help,
 	}
 	cmd.AddCommand(subjectNewCommand(), subjectHistoryCommand())
 	return cmd
@@ -168,7 +168,7 @@ func (s *subject) credential() ([]byte, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if c.Subject != s.id || !s.keys.Credential(0).Public().(ed25519.PublicKey).Equal(ed25519.PublicKey(c.Key)) {
-		return nil, fmt.Errorf("%s: it is about another enterprise or another key", path)
+		return nil, &consent.Refusal{Code: consent.BadSubject, Detail: path + " is about another enterprise or another key"}
 	}
 	return statement, nil
 }

@@ -79,6 +79,16 @@ func shown(s string) string {
 	return b.String()
 }
 
+// shownLines is shown for text of several lines: those behind the first are
+// indented, so that none passes for a line of this program's.
+func shownLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i := range lines {
+		lines[i] = shown(lines[i])
+	}
+	return strings.Join(lines, "\n  ")
+}
+
 // tabular is a table whose columns stay aligned in Chinese.
 type tabular struct{ t *table.Table }
 

@@ -29,6 +29,10 @@ func (p *Purpose) Check() error {
 	return nil
 }
 
+// Allowed says whether the purpose rules of a network allow these terms: purpose,
+// length, uses, data life. It returns nil or the refusal.
+func (t *Terms) Allowed(rules []Purpose) *Refusal { return allowPurpose(rules, t) }
+
 // allowPurpose checks terms against the rule of their purpose.
 func allowPurpose(rules []Purpose, t *Terms) *Refusal {
 	i := slices.IndexFunc(rules, func(p Purpose) bool { return p.Code == t.Purpose })

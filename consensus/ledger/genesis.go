@@ -167,7 +167,7 @@ func (g *Genesis) Check() error {
 		return malformed("genesis: version %d, suite %q", g.Version, g.Suite)
 	case !title(g.Name):
 		return malformed("genesis: name")
-	case len(g.Origin) > 128 || !origin.MatchString(g.Origin):
+	case !ValidOrigin(g.Origin):
 		return malformed("genesis: origin is like log.example.cn/province/1")
 	case g.Time == 0 || g.Time>>48 != 0:
 		return malformed("genesis: time")
@@ -204,6 +204,9 @@ func (g *Genesis) Check() error {
 	}
 	return nil
 }
+
+// ValidOrigin accepts the origin of a log, such as log.example.cn/province/1.
+func ValidOrigin(s string) bool { return len(s) <= 128 && origin.MatchString(s) }
 
 func (g *Genesis) checkMembers() error {
 	if n := len(g.Members); n < 3 || n > maxMembers {

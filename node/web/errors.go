@@ -62,6 +62,7 @@ var hints = map[string]string{
 	"consent.purpose":       "the network's purpose rules allow less; see atoll genesis show",
 	"consent.subject":       "the enterprise's credential is missing, revoked or another's; see its registrar",
 	"consent.mismatch":      "the parts of the consent contradict each other; have it signed again",
+	"query.deadline":        "check this machine's clock against the network time of atoll status",
 	"author.role":           "this member lacks the role, or its role has ended; see atoll status",
 	"credential.exists":     "it stands on the log already",
 	"statement.conflict":    "the id is taken by another statement",

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -70,7 +69,7 @@ type ConsentOut struct {
 	NotAfter  string `json:"not_after"`
 	MaxUses   uint32 `json:"max_uses"`
 	Used      uint32 `json:"used"`
-	State     string `json:"state"` // active, not_yet, expired, revoked
+	State     string `json:"state"` // active, not_yet, expired, revoked, void
 	Entry     uint64 `json:"entry"`
 }
 
@@ -82,9 +81,10 @@ type TitlesIn struct {
 
 // TitlesOut are words for people, under the names of [consent.Titles].
 type TitlesOut struct {
-	Network []byte            `json:"network"`
-	Day     consent.Day       `json:"day"` // the network's day
-	Titles  map[string]string `json:"titles"`
+	Network  []byte            `json:"network"`
+	Day      consent.Day       `json:"day"` // the network's day
+	Titles   map[string]string `json:"titles"`
+	Purposes []consent.Purpose `json:"purposes"` // what a consent may be for
 }
 
 // CatalogIn names an agency.
@@ -198,7 +198,7 @@ func (l *Local) accept(ctx context.Context, in CarriedIn) (ConsentOut, error) {
 }
 
 func (l *Local) consents() ([]ConsentOut, error) {
-	ids, err := l.Node.Consents()
+	all, err := l.Node.Consents()
 	if err != nil {
 		return nil, err
 	}
@@ -207,14 +207,7 @@ func (l *Local) consents() ([]ConsentOut, error) {
 		return nil, err
 	}
 	list := []ConsentOut{}
-	for _, id := range ids {
-		c, err := l.Node.Consent(id)
-		if errors.Is(err, node.ErrNoConsent) {
-			continue // so old that the log has forgotten its state
-		}
-		if err != nil {
-			return nil, err
-		}
+	for _, c := range all {
 		list = append(list, consentOut(c, at.Day))
 	}
 	return list, nil
@@ -234,13 +227,15 @@ func consentOut(c *node.Consent, today consent.Day) ConsentOut {
 		out.State = "not_yet"
 	case r != nil:
 		out.State = "expired"
+	case c.Void != nil: // the credential behind it does not stand any more
+		out.State = "void"
 	}
 	return out
 }
 
 func (l *Local) titles(ctx context.Context, in TitlesIn) (TitlesOut, error) {
 	at, err := l.Node.At()
-	return TitlesOut{l.Node.Network[:], at.Day, l.Node.Titles(ctx, in.Language, in.Offers)}, err
+	return TitlesOut{l.Node.Network[:], at.Day, l.Node.Titles(ctx, in.Language, in.Offers), at.Purposes}, err
 }
 
 func (l *Local) catalog(ctx context.Context, in CatalogIn) (BytesOut, error) {

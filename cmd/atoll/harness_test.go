@@ -1,0 +1,327 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"atoll/node"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// patience bounds every wait of these tests. Nothing is measured by it: what is
+// waited for comes in a fraction of it, or the test fails.
+const patience = time.Minute
+
+// tests is what testscript.Main runs as "go test", and not as a command: the
+// auditor's command is built before, so that stories can run it.
+type tests struct{ m *testing.M }
+
+func (t tests) Run() int {
+	dir, err := os.MkdirTemp("", "atoll-test")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	build := exec.Command("go", "build", "-o", filepath.Join(dir, "atoll-audit"), "atoll/cmd/atoll-audit")
+	build.Stdout, build.Stderr = os.Stderr, os.Stderr
+	if err := build.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "build atoll-audit:", err)
+		return 1
+	}
+	os.Setenv("PATH", dir+string(filepath.ListSeparator)+os.Getenv("PATH"))
+	if os.Getenv("GORACE") == "" {
+		os.Setenv("GORACE", "atexit_sleep_ms=0") // else each command sleeps a second under -race
+	}
+	return t.m.Run()
+}
+
+// commands are what stories can do beside what testscript offers.
+var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
+	"append": appendTo, "code": code, "doc": doc, "ports": ports, "up": up, "ready": ready, "agree": agree, "term": terminate,
+	"mode": mode, "found": foundIn, "mangled": mangled, "ask-for": askFor, "vouch": vouch,
+}
+
+// code runs a command and insists on its exit code, or one of several with
+// commas between. A command that fails says what happened and what to do next,
+// in words or in one document, and never falls over.
+func code(ts *testscript.TestScript, _ bool, args []string) {
+	err := ts.Exec(args[1], args[2:]...)
+	got := 0
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if !slices.Contains(strings.Split(args[0], ","), strconv.Itoa(got)) {
+		ts.Fatalf("exit code %d, want %s", got, args[0])
+	}
+	if args[1] == "atoll-audit" {
+		return // it has its own tests
+	}
+	ts.Check(wellSaid(got, slices.Contains(args, "--json"), ts.ReadFile("stdout"), ts.ReadFile("stderr")))
+}
+
+// wellSaid checks how a command says that it failed.
+func wellSaid(code int, asJSON bool, stdout, stderr string) error {
+	for _, bad := range []string{"panic:", "goroutine ", "DATA RACE", "internal error"} {
+		if strings.Contains(stdout+stderr, bad) {
+			return fmt.Errorf("it fell over: %s", bad)
+		}
+	}
+	if asJSON {
+		d, err := document(stdout)
+		if err != nil {
+			return err
+		}
+		if code == 0 || code == exitPartial {
+			return nil
+		}
+		var e struct{ Code, Message, Hint string }
+		if err := json.Unmarshal(d.Data, &e); err != nil || d.Schema != "atoll.error/v1" || e.Code == "" || e.Message == "" || e.Hint == "" {
+			return fmt.Errorf("not a whole error: %s", stdout)
+		}
+		if e.Code == "internal" {
+			return errors.New("an error without a code of its own")
+		}
+		if stderr != "" {
+			return errors.New("--json, and there is something on standard error")
+		}
+		return nil
+	}
+	if code != 0 && (!strings.Contains(stderr, "atoll: error: ") || strings.HasSuffix(stderr, "hint: \n") || !strings.Contains(stderr, "atoll: hint: ")) {
+		return errors.New("no message with a hint")
+	}
+	return nil
+}
+
+type doc1 struct {
+	Schema string
+	Data   json.RawMessage
+}
+
+// document reads text that must be one JSON document with schema and data.
+func document(text string) (d doc1, err error) {
+	r := json.NewDecoder(strings.NewReader(text))
+	r.DisallowUnknownFields()
+	if err := r.Decode(&d); err != nil {
+		return d, fmt.Errorf("standard output is not one document: %w", err)
+	}
+	if _, err := r.Token(); !errors.Is(err, io.EOF) {
+		return d, errors.New("more than one document on standard output")
+	}
+	if d.Schema == "" || len(d.Data) == 0 {
+		return d, errors.New("a document without schema or data")
+	}
+	return d, nil
+}
+
+// doc checks that the last command printed one document of a schema, and puts
+// values of it into the environment: doc SCHEMA [NAME=path.to.0.value]...
+func doc(ts *testscript.TestScript, _ bool, args []string) {
+	d, err := document(ts.ReadFile("stdout"))
+	ts.Check(err)
+	if d.Schema != args[0] {
+		ts.Fatalf("schema %s, want %s", d.Schema, args[0])
+	}
+	for _, a := range args[1:] {
+		name, path, _ := strings.Cut(a, "=")
+		v, err := valueAt(d.Data, path)
+		ts.Check(err)
+		ts.Setenv(name, v)
+	}
+}
+
+// valueAt returns what stands at a path of names and numbers in a document.
+func valueAt(text []byte, path string) (string, error) {
+	var v any
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	if err := d.Decode(&v); err != nil {
+		return "", err
+	}
+	for step := range strings.SplitSeq(path, ".") {
+		switch at := v.(type) {
+		case map[string]any:
+			v = at[step]
+		case []any:
+			i, err := strconv.Atoi(step)
+			if err != nil || i >= len(at) {
+				return "", fmt.Errorf("%s: no %s in a list of %d", path, step, len(at))
+			}
+			v = at[i]
+		default:
+			v = nil
+		}
+		if v == nil {
+			return "", fmt.Errorf("%s: nothing at %s", path, step)
+		}
+	}
+	return fmt.Sprint(v), nil
+}
+
+// mode insists on the permissions of files.
+func mode(ts *testscript.TestScript, _ bool, args []string) {
+	for _, name := range args[1:] {
+		info, err := os.Stat(ts.MkAbs(name))
+		ts.Check(err)
+		if got := fmt.Sprintf("%o", info.Mode().Perm()); got != args[0] {
+			ts.Fatalf("%s has mode %s, want %s", name, got, args[0])
+		}
+	}
+}
+
+// appendTo adds a file's text to another, as a person does with an editor.
+func appendTo(ts *testscript.TestScript, _ bool, args []string) {
+	f, err := os.OpenFile(ts.MkAbs(args[0]), os.O_WRONLY|os.O_APPEND, 0)
+	ts.Check(err)
+	for _, more := range args[1:] {
+		_, err := f.WriteString(ts.ReadFile(more))
+		ts.Check(err)
+	}
+	ts.Check(f.Close())
+}
+
+// taken is where the search for free ports goes on, so that tests that run at
+// once get different ones. They lie below those that the system gives to
+// outgoing connections, and below those of the demo.
+var taken struct {
+	sync.Mutex
+	port int
+}
+
+func freePorts(count int) (list []int, err error) {
+	taken.Lock()
+	defer taken.Unlock()
+	if taken.port == 0 {
+		taken.port = 10_000 + rand.IntN(8_000)
+	}
+	for len(list) < count {
+		if taken.port++; taken.port >= 20_000 {
+			return nil, errors.New("no free ports on loopback")
+		}
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(taken.port)))
+		if err == nil {
+			list = append(list, taken.port)
+			l.Close()
+		}
+	}
+	return list, nil
+}
+
+// ports puts free ports of loopback into variables.
+func ports(ts *testscript.TestScript, _ bool, args []string) {
+	list, err := freePorts(len(args))
+	ts.Check(err)
+	for i, name := range args {
+		ts.Setenv(name, strconv.Itoa(list[i]))
+	}
+}
+
+// statusOf asks a running node how it is, by the command.
+func statusOf(dir string) (s node.Status, err error) {
+	c := exec.Command("atoll", "status", "--json", "--dir", filepath.Base(dir))
+	c.Dir = filepath.Dir(dir) // the path of a socket has to be short
+	out, err := c.Output()
+	if err != nil {
+		return s, fmt.Errorf("%s: %w: %s", filepath.Base(dir), err, out)
+	}
+	d, err := document(string(out))
+	if err != nil {
+		return s, err
+	}
+	return s, json.Unmarshal(d.Data, &s)
+}
+
+// eventually tries until there is no error.
+func eventually(try func() error) error {
+	for end := time.Now().Add(patience); ; {
+		err := try()
+		if err == nil || time.Now().After(end) {
+			return err
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// isReady: the node serves, knows its leader and has applied the genesis.
+func isReady(dir string) error {
+	s, err := statusOf(dir)
+	if err == nil && (s.Leader == "" || s.Size == 0) {
+		err = fmt.Errorf("%s: leader %q, %d entries", dir, s.Leader, s.Size)
+	}
+	return err
+}
+
+// up waits until nodes answer at their sockets, leader or not.
+func up(ts *testscript.TestScript, _ bool, args []string) {
+	for _, dir := range args {
+		ts.Check(eventually(func() error {
+			_, err := statusOf(ts.MkAbs(dir))
+			return err
+		}))
+	}
+}
+
+// ready waits until nodes are ready to be asked.
+func ready(ts *testscript.TestScript, _ bool, args []string) {
+	for _, dir := range args {
+		ts.Check(eventually(func() error { return isReady(ts.MkAbs(dir)) }))
+	}
+}
+
+// oneRoot says whether nodes have logs of one size and one root.
+func oneRoot(dirs []string) (root string, size uint64, err error) {
+	for i, dir := range dirs {
+		s, err := statusOf(dir)
+		if err != nil {
+			return "", 0, err
+		}
+		if i > 0 && (s.Root != root || s.Size != size) {
+			return "", 0, fmt.Errorf("%s has %d entries, root %s; the others %d, %s", dir, s.Size, s.Root, size, root)
+		}
+		root, size = s.Root, s.Size
+	}
+	return root, size, nil
+}
+
+// agree waits until nodes have one log.
+func agree(ts *testscript.TestScript, _ bool, args []string) {
+	var dirs []string
+	for _, dir := range args {
+		dirs = append(dirs, ts.MkAbs(dir))
+	}
+	ts.Check(eventually(func() error {
+		_, _, err := oneRoot(dirs)
+		return err
+	}))
+}
+
+// terminate ends a command in the background as a supervisor does. The folder it
+// works on names it.
+func terminate(ts *testscript.TestScript, _ bool, args []string) {
+	for _, c := range ts.BackgroundCmds() {
+		if i := slices.Index(c.Args, "--dir"); i > 0 && c.Args[i+1] == args[0] {
+			ts.Check(c.Process.Signal(syscall.SIGTERM))
+			return
+		}
+	}
+	ts.Fatalf("nothing runs for %s", args[0])
+}

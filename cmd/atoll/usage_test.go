@@ -1,0 +1,83 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"atoll/node/web"
+
+	"github.com/spf13/cobra"
+)
+
+// leaves are the command lines of all verbs.
+func leaves(c *cobra.Command, path []string) (all [][]string) {
+	for _, sub := range c.Commands() {
+		all = append(all, leaves(sub, append(slices.Clone(path), sub.Name()))...)
+	}
+	return append(all, path)
+}
+
+// Whatever is typed wrongly, every verb says so with a next step, and with
+// --json in one document and nothing else.
+func TestUsage(t *testing.T) {
+	verbs := leaves(rootCommand(), nil)
+	if len(verbs) < 25 {
+		t.Fatalf("only %d verbs", len(verbs))
+	}
+	wrong := [][]string{{"--nonsense"}, {"--dir", "nobody", "extra", "extra", "extra"}, {"a", "b", "c", "\x1b[2J"}, {"--lang", "fr", "--dir", "nobody"}}
+	for _, verb := range verbs {
+		for _, w := range wrong {
+			for _, asJSON := range []bool{false, true} {
+				args := append(slices.Clone(verb), w...)
+				if asJSON {
+					args = append(args, "--json")
+				}
+				var out, errs strings.Builder
+				code := run(t.Context(), args, &out, &errs)
+				if code == 0 || code == exitFailure {
+					t.Errorf("%q: exit %d", args, code)
+				}
+				if strings.ContainsRune(out.String()+errs.String(), '\x1b') {
+					t.Errorf("%q moves the cursor", args)
+				}
+				if err := wellSaid(code, asJSON, out.String(), errs.String()); err != nil {
+					t.Errorf("%q: %v\n%s%s", args, err, out.String(), errs.String())
+				}
+			}
+		}
+	}
+}
+
+// Every code that a command can end with is one that is documented, and every
+// error has a name and a hint.
+func TestExplain(t *testing.T) {
+	if len(known) == 0 {
+		t.Fatal("nothing is known")
+	}
+	for _, k := range known {
+		code, e := explain(errors.Join(errors.New("context"), k.is))
+		if code == 0 || e.Code == "" || e.Hint == "" || e.Message == "" {
+			t.Errorf("%v: %d, %+v", k.is, code, e)
+		}
+	}
+	for code, exit := range map[string]int{
+		"consent.revoked": exitRefused, "consent.unknown": exitNotFound, "query.deadline": exitRefused, "author.role": exitRefused,
+		"seal.broken": exitRefused, "statement.conflict": exitConflict, "credential.exists": exitConflict, "unavailable": exitUnavailable,
+		"passphrase": exitPassphrase, "usage": exitUsage, "genesis.mismatch": exitRefused, "internal": exitFailure, "made.up": exitFailure,
+	} {
+		if got, e := explain(&web.Error{Code: code, Message: "m", Hint: "h"}); got != exit || e.Code != code {
+			t.Errorf("%s: exit %d, %+v", code, got, e)
+		}
+	}
+	if code, e := explain(&os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}); code != exitFailure || e.Code != "disk.full" {
+		t.Errorf("a full disk: %d, %+v", code, e)
+	}
+	if text, err := json.Marshal(&web.Error{}); err != nil || string(text) != `{"code":"","message":"","hint":"","retryable":false}` {
+		t.Errorf("%s, %v", text, err)
+	}
+}
