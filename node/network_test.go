@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -30,6 +31,9 @@ type network struct {
 	genesis *ledger.Genesis
 	raw     []byte
 	members map[string]*member
+
+	catalogs map[string]string                // of agencies, as YAML
+	logger   func(member string) *slog.Logger // nil: nothing is logged
 }
 
 type member struct {
@@ -106,14 +110,21 @@ func offers() []consent.Offer {
 // all that still run must agree and check out at its end.
 func newNetwork(t testing.TB) *network {
 	t.Helper()
+	return newNetworkWith(t, func(*network) {})
+}
+
+// newNetworkWith lets a test prepare what is not founded yet.
+func newNetworkWith(t testing.TB, prepare func(*network)) *network {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
-	n := &network{t: t, dir: t.TempDir(), ctx: ctx, members: map[string]*member{}}
+	n := &network{t: t, dir: t.TempDir(), ctx: ctx, members: map[string]*member{}, catalogs: map[string]string{"tax": taxCatalog, "court": courtCatalog}}
 	n.genesis = &ledger.Genesis{
 		Version: 1, Name: "test", Origin: "log.test.invalid/1", Suite: ledger.Suite, Time: uint64(time.Now().UnixMilli()), Offset: 480,
 		Voters: []string{"auditor", "court", "tax"}, Cosigners: []string{"auditor", "court", "tax"}, Quorum: 3, Faults: 1, Approvals: 4,
 		Purposes: []consent.Purpose{{Code: "pre_loan", Chinese: "贷前", English: "before a loan", MaxDays: 365, MaxUses: 1000, MaxDataLife: 365}},
 	}
+	prepare(n)
 	var hosts []*peer.Host
 	for _, who := range [][2]string{{"auditor", ledger.Auditor}, {"bank-a", ledger.Bank}, {"bank-b", ledger.Bank}, {"court", ledger.Agency}, {"registrar", ledger.Registrar}, {"tax", ledger.Agency}} {
 		hosts = append(hosts, n.recruit(who[0], who[1]))
@@ -153,12 +164,19 @@ func (n *network) must(err error) {
 	}
 }
 
+func (n *network) log(member string) *slog.Logger {
+	if n.logger == nil {
+		return nil
+	}
+	return n.logger(member)
+}
+
 func (n *network) recruit(name, role string) *peer.Host {
 	id, err := seal.NewIdentity()
 	n.must(err)
 	m := &member{name: name, seed: sign.NewSecret(), age: id}
 	keys := ledger.NewKeys(m.seed, n.genesis.Origin, 0)
-	host, err := peer.New(peer.Config{Name: name, Key: keys.Peer(), Listen: []string{"/ip4/127.0.0.1/tcp/0"}})
+	host, err := peer.New(peer.Config{Name: name, Key: keys.Peer(), Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Logger: n.log(name)})
 	n.must(err)
 	m.addr = host.Addrs()[0]
 	today := consent.DayOf(n.genesis.Time, n.genesis.Offset)
@@ -199,11 +217,11 @@ func (n *network) open(name string, host *peer.Host) {
 	keys := ledger.NewKeys(m.seed, n.genesis.Origin, 0)
 	var err error
 	if host == nil {
-		host, err = peer.New(peer.Config{Name: name, Key: keys.Peer(), Listen: []string{m.addr}})
+		host, err = peer.New(peer.Config{Name: name, Key: keys.Peer(), Listen: []string{m.addr}, Logger: n.log(name)})
 		n.must(err)
 	}
-	c := Config{Name: name, Dir: filepath.Join(n.dir, name), Keys: keys, Age: m.age, Genesis: n.raw, Host: host, Timeout: 300 * time.Millisecond}
-	if text := map[string]string{"tax": taxCatalog, "court": courtCatalog}[name]; text != "" {
+	c := Config{Name: name, Dir: filepath.Join(n.dir, name), Keys: keys, Age: m.age, Genesis: n.raw, Host: host, Timeout: 300 * time.Millisecond, Logger: n.log(name)}
+	if text := n.catalogs[name]; text != "" {
 		c.Catalog, err = catalog.Parse([]byte(text))
 		n.must(err)
 		s, err := source.Open(source.Config{Name: "main", Kind: "csv", Path: filepath.Join(n.dir, name, "data")})

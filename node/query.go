@@ -89,7 +89,7 @@ const defaultWait = 30 * time.Second
 // why not: a [*consent.Refusal] where this member finds by itself that the
 // consent does not cover it, and a [*NotAccepted] where the log does.
 func (n *Node) Ask(ctx context.Context, q Question) (*Asked, error) {
-	c, err := n.Consent(q.Consent)
+	c, err := n.freshConsent(ctx, q.Consent)
 	if err != nil {
 		return nil, err
 	}
@@ -126,11 +126,22 @@ func (n *Node) Asked(ctx context.Context, id ledger.StatementID) (*Asked, error)
 	if a.Index != 0 {
 		return a, nil
 	}
-	c, err := n.Consent(consent.ID(a.Consent))
+	c, err := n.freshConsent(ctx, consent.ID(a.Consent))
 	if err != nil {
 		return nil, err
 	}
 	return a, n.submitQuery(ctx, a, c)
+}
+
+// freshConsent is Consent for one that this member's copy of the log may not
+// have yet: a node that has just started is behind.
+func (n *Node) freshConsent(ctx context.Context, id consent.ID) (*Consent, error) {
+	c, err := n.Consent(id)
+	if errors.Is(err, ErrNoConsent) {
+		n.Fresh(ctx)
+		c, err = n.Consent(id)
+	}
+	return c, err
 }
 
 // submitQuery brings a question that lies in the vault to the log, and notes
@@ -226,15 +237,19 @@ func (n *Node) openQuery(a *Asked, c *Consent, head ledger.Head) error {
 // arrived with a receipt, behind the caller's back. Progress, unless nil, is
 // called with each piece as it comes, one at a time.
 func (n *Node) Collect(ctx context.Context, a *Asked, wait time.Duration, progress func(Piece)) ([]Piece, error) {
-	c, err := n.Consent(consent.ID(a.Consent))
-	if err != nil {
-		return nil, err
-	}
 	if wait == 0 {
 		wait = defaultWait
 	}
 	waiting, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
+	// A bank that has just started may not have got there again.
+	if err := n.WaitFor(waiting, a.Index+1); err != nil {
+		return nil, err
+	}
+	c, err := n.Consent(consent.ID(a.Consent))
+	if err != nil {
+		return nil, err
+	}
 	pieces := make([]Piece, len(a.Sections))
 	var running sync.WaitGroup
 	var telling sync.Mutex

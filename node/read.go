@@ -127,7 +127,7 @@ const freshPatience = 5 * time.Second
 func (n *Node) Fresh(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, freshPatience)
 	defer cancel()
-	leader := n.Leader()
+	leader := n.awaitLeader(ctx)
 	card := n.Genesis.Member(leader)
 	if card == nil || leader == n.Name {
 		return
@@ -138,6 +138,23 @@ func (n *Node) Fresh(ctx context.Context) {
 	}
 	if err != nil {
 		n.log.Warn("asking the leader how long the log is", "leader", leader, "error", err)
+	}
+}
+
+// awaitLeader returns who leads, once somebody does: a node that has just
+// started does not know yet.
+func (n *Node) awaitLeader(ctx context.Context) string {
+	t := time.NewTicker(20 * time.Millisecond)
+	defer t.Stop()
+	for {
+		if leader := n.Leader(); leader != "" {
+			return leader
+		}
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return ""
+		}
 	}
 }
 

@@ -129,6 +129,7 @@ func shared(rel string) bool {
 
 // What is left behind names nobody and nothing (I5).
 func TestDemoIsBlind(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "d")
 	var out, errs strings.Builder
 	if code := run(context.Background(), []string{"demo", "--dir", dir, "--lang", "en"}, &out, &errs); code != 0 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 
+	"atoll/consensus/consent"
 	"atoll/crypto/sign"
 )
 
@@ -99,6 +100,59 @@ func FuzzApply(f *testing.F) {
 		}
 		if a.Leaf == nil && len(changes) != 0 {
 			t.Fatalf("%s without an entry changes the state", a.Verdict)
+		}
+	})
+}
+
+// FuzzDetails: what is sealed into statements, and what the state keeps, has
+// one encoding.
+func FuzzDetails(f *testing.F) {
+	w := seeds(f)
+	item := consent.Item{Dataset: "vat", Output: "sales", Disclosure: consent.Band, Months: 12}
+	section := consent.Section{Salt: w.bytes32(), Query: w.id(), Agency: "tax", Wants: []consent.Want{{Item: item}}}
+	n := 0
+	seed := func(v any) {
+		data, err := sign.Marshal(v)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+		n++
+	}
+	seed(QueryDetail{Operator: "Wang", Purpose: "pre_loan", Sections: []consent.Section{section}})
+	seed(ReleaseDetail{Results: []Result{{Item: item, Outcome: consent.Answered, Version: 1, Rows: 12, AsOf: start}}})
+	seed(RefuseDetail{Reason: consent.Revoked, Detail: "taken back"})
+	seed(Answer{Verdict: Accepted, Index: 7, Time: start, New: true, Kind: KindTick})
+	for _, v := range w.state.All {
+		f.Add(v)
+		n++
+	}
+	if n < 10 {
+		f.Fatalf("%d seeds", n)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, v := range []any{
+			new(QueryDetail), new(ReleaseDetail), new(RefuseDetail), new(Answer), new(State), new(Consent), new(Query), new(Outcome),
+			new(Credential), new(Author), new(Card), new(memo), new(due), new([]consent.Purpose),
+		} {
+			if sign.Unmarshal(data, v) != nil {
+				continue
+			}
+			if again, err := sign.Marshal(v); err != nil || !bytes.Equal(again, data) {
+				t.Fatalf("a %T with two encodings: %v", v, err)
+			}
+		}
+	})
+}
+
+// FuzzParseStatementID: one text for one id.
+func FuzzParseStatementID(f *testing.F) {
+	id := NewStatementID(start, [10]byte{1, 2, 3})
+	f.Add(id.String())
+	f.Fuzz(func(t *testing.T, text string) {
+		id, err := ParseStatementID(text)
+		if err == nil && id.String() != text || err != nil && !errors.Is(err, sign.ErrMalformed) {
+			t.Fatalf("%q: %s, %v", text, id, err)
 		}
 	})
 }

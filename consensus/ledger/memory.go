@@ -2,18 +2,24 @@ package ledger
 
 import (
 	"bytes"
-	"slices"
+	"cmp"
+	"strings"
+
+	"github.com/google/btree"
 )
 
-// Memory is a [View] in memory, for small logs: a demo's, a test's, an
-// auditor's with a few thousand entries. Changes are applied by [Memory.Apply].
+// Memory is a [View] in memory: a demo's, a test's, an auditor's. What it holds
+// is bounded as the rules' state is, not by the length of the log. Changes are
+// applied by [Memory.Apply]; meanwhile it must not be read.
 type Memory struct {
 	values map[string][]byte
-	keys   []string // ascending
+	keys   *btree.BTreeG[string] // of values, in order
 }
 
 // NewMemory returns an empty state.
-func NewMemory() *Memory { return &Memory{values: map[string][]byte{}} }
+func NewMemory() *Memory {
+	return &Memory{values: map[string][]byte{}, keys: btree.NewG(32, cmp.Less[string])}
+}
 
 // Get implements [View].
 func (m *Memory) Get(key []byte) ([]byte, error) { return m.values[string(key)], nil }
@@ -24,36 +30,34 @@ func (m *Memory) Next(prefix, after []byte) (key, value []byte, err error) {
 	if bytes.Compare(after, prefix) >= 0 {
 		from = string(after) + "\x00"
 	}
-	i, _ := slices.BinarySearch(m.keys, from)
-	if i == len(m.keys) || !bytes.HasPrefix([]byte(m.keys[i]), prefix) {
-		return nil, nil, nil
-	}
-	return []byte(m.keys[i]), m.values[m.keys[i]], nil
+	m.keys.AscendGreaterOrEqual(from, func(k string) bool {
+		if strings.HasPrefix(k, string(prefix)) {
+			key, value = []byte(k), m.values[k]
+		}
+		return false
+	})
+	return key, value, nil
 }
 
 // Apply makes changes.
 func (m *Memory) Apply(changes []Change) {
 	for _, c := range changes {
-		k := string(c.Key)
-		i, found := slices.BinarySearch(m.keys, k)
+		_, found := m.values[string(c.Key)]
 		switch {
-		case c.Value == nil && found:
-			m.keys = slices.Delete(m.keys, i, i+1)
-			delete(m.values, k)
 		case c.Value != nil && !found:
-			m.keys = slices.Insert(m.keys, i, k)
+			k := string(c.Key)
+			m.keys.ReplaceOrInsert(k)
 			m.values[k] = c.Value
 		case c.Value != nil:
-			m.values[k] = c.Value
+			m.values[string(c.Key)] = c.Value
+		case found:
+			m.keys.Delete(string(c.Key))
+			delete(m.values, string(c.Key))
 		}
 	}
 }
 
 // All yields the whole state in key order.
 func (m *Memory) All(yield func(key, value []byte) bool) {
-	for _, k := range m.keys {
-		if !yield([]byte(k), m.values[k]) {
-			return
-		}
-	}
+	m.keys.Ascend(func(k string) bool { return yield([]byte(k), m.values[k]) })
 }

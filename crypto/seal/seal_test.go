@@ -338,6 +338,22 @@ func FuzzDecrypt(f *testing.F) {
 	})
 }
 
+// Recipients and identities have one text each, and no error quotes an identity.
+func FuzzTexts(f *testing.F) {
+	_, _, id := golden(f)
+	f.Add(id.Reveal())
+	f.Add(id.Recipient().String())
+	f.Fuzz(func(t *testing.T, text string) {
+		if r, err := ParseRecipient(text); err == nil && r.String() != text {
+			t.Fatalf("a recipient is read as another")
+		}
+		i, err := ParseIdentity(text)
+		if err == nil && i.Reveal() != text || err != nil && len(text) > 30 && strings.Contains(err.Error(), text) {
+			t.Fatalf("an identity is read as another, or quoted: %v", err)
+		}
+	})
+}
+
 func BenchmarkStream(b *testing.B) {
 	id := identity(b)
 	plain := make([]byte, 16<<20)

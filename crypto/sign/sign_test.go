@@ -338,6 +338,21 @@ func FuzzUnmarshal(f *testing.F) {
 	})
 }
 
+// Key ids and seeds have one text each, and no error quotes a seed.
+func FuzzTexts(f *testing.F) {
+	f.Add(KeyIDOf(testPub).String())
+	f.Add(Secret{1, 2, 3}.Reveal())
+	f.Fuzz(func(t *testing.T, text string) {
+		if id, err := ParseKeyID(text); err == nil && id.String() != text {
+			t.Fatalf("%q is read as %s", text, id)
+		}
+		s, err := ParseSeed(text)
+		if err == nil && s.Reveal() != text || err != nil && (!errors.Is(err, ErrMalformed) || len(text) > 20 && strings.Contains(err.Error(), text)) {
+			t.Fatalf("a seed is read as another, or: %v", err)
+		}
+	})
+}
+
 func BenchmarkVerify(b *testing.B) {
 	raw := vector(b, "statement.txt")
 	b.Run("ed25519 alone", func(b *testing.B) {

@@ -28,7 +28,7 @@ type Statement struct {
 // envelope and protected mirror COSE_Sign1 = [protected, unprotected, payload,
 // signature]. go-cose's own decoder takes more than the one encoding (other
 // key orders, unprotected headers, longer lengths), so that statements are
-// decoded here and go-cose rebuilds them for comparison.
+// decoded here, by [Unmarshal]: what it takes, go-cose would have written.
 type envelope struct {
 	_           struct{} `cbor:",toarray"`
 	Protected   []byte
@@ -108,14 +108,15 @@ func Parse(raw []byte) (*Statement, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := Attach(kind, e.Payload, Signature{KeyID: p.KID, Bytes: e.Signature})
-	if err != nil {
+	sig := Signature{KeyID: p.KID, Bytes: e.Signature}
+	if err := sig.check(); err != nil {
 		return nil, err
 	}
-	if !bytes.Equal(s.raw, raw) {
-		return nil, malformed("not in deterministic encoding")
-	}
-	return s, nil
+	s := assemble(kind, e.Payload, sig)
+	s.raw = bytes.Clone(raw)
+	// As it stands there: go-cose need not encode it again to verify it.
+	s.msg.Headers.RawProtected, err = Marshal(e.Protected)
+	return s, err
 }
 
 // Signature is what one key says of a payload kept elsewhere: a statement
@@ -134,21 +135,34 @@ func (s *Statement) Signature() Signature {
 // Attach joins a kind, a payload and a signature into the statement that was
 // signed. Whether it verifies is for [Statement.Verify] to say.
 func Attach(kind string, payload []byte, sig Signature) (*Statement, error) {
-	switch {
-	case !validKind(kind):
+	if !validKind(kind) {
 		return nil, malformed("kind %q", kind)
-	case len(sig.KeyID) != len(KeyID{}):
-		return nil, malformed("key id of %d bytes", len(sig.KeyID))
-	case len(sig.Bytes) != ed25519.SignatureSize:
-		return nil, malformed("signature of %d bytes", len(sig.Bytes))
 	}
-	s := &Statement{Kind: kind, KeyID: KeyID(sig.KeyID), Payload: payload}
-	s.msg = newMessage(kind, s.KeyID, payload, sig.Bytes)
+	if err := sig.check(); err != nil {
+		return nil, err
+	}
+	s := assemble(kind, payload, sig)
 	var err error
 	if s.raw, err = s.msg.MarshalCBOR(); err != nil {
 		return nil, malformed("%v", err)
 	}
 	return s, nil
+}
+
+func (s *Signature) check() error {
+	if len(s.KeyID) != len(KeyID{}) {
+		return malformed("key id of %d bytes", len(s.KeyID))
+	}
+	if len(s.Bytes) != ed25519.SignatureSize {
+		return malformed("signature of %d bytes", len(s.Bytes))
+	}
+	return nil
+}
+
+// assemble joins parts that have been checked.
+func assemble(kind string, payload []byte, sig Signature) *Statement {
+	kid := KeyID(sig.KeyID)
+	return &Statement{Kind: kind, KeyID: kid, Payload: payload, msg: newMessage(kind, kid, payload, sig.Bytes)}
 }
 
 func (p *protected) kind() (string, error) {

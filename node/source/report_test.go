@@ -213,3 +213,25 @@ func TestValues(t *testing.T) {
 		t.Error("a field without a type has a value")
 	}
 }
+
+// In a dataset of one record each, a second one that differs is a conflict, one
+// that repeats is not.
+func TestReportConflicts(t *testing.T) {
+	rows := [][]any{
+		{code(1), "a", "1", "1.00", "2024-01-31", "true"},
+		{code(1), "a", "2", "2.00", "2024-01-31", "true"}, // repeats in day and name
+		{code(2), "a", "1", "1.00", "2024-01-31", "true"},
+		{code(2), "b", "1", "1.00", "2024-01-31", "true"}, // differs
+	}
+	for _, kind := range kinds {
+		s := open(t, write(t, kind, table{"vat_returns", columns, rows}))
+		for one, conflicts := range map[bool]int64{true: 1, false: 0} {
+			d := dataset()
+			d.One = one
+			got, err := s.Test(context.Background(), d, nil)
+			if err != nil || got.Conflicts != conflicts || got.DuplicateRows != 1 || got.OK() == one {
+				t.Errorf("%s, one %v: %+v, %v", kind, one, got, err)
+			}
+		}
+	}
+}

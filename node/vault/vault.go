@@ -104,12 +104,15 @@ func (v *Vault) open(dir string) (err error) {
 	if err := os.MkdirAll(filepath.Join(dir, spoolFolder), 0o700); err != nil {
 		return err
 	}
+	path := filepath.Join(dir, "vault.db")
+	_, missing := os.Stat(path)
 	err = guard(func() error {
-		v.db, err = bbolt.Open(filepath.Join(dir, "vault.db"), 0o600, &bbolt.Options{
-			Timeout: time.Second, FreelistType: bbolt.FreelistMapType,
-		})
+		v.db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second, FreelistType: bbolt.FreelistMapType})
 		return err
 	})
+	if err != nil && errors.Is(missing, os.ErrNotExist) && !errors.Is(err, berrors.ErrTimeout) {
+		os.Remove(path) // half made, by a disk without room; it would never open again
+	}
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
 		return ErrInUse

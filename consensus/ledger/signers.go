@@ -1,0 +1,52 @@
+package ledger
+
+import (
+	"crypto/ed25519"
+
+	"atoll/crypto/sign"
+)
+
+// Signers is all of a state that decides whether signatures verify, read once:
+// its network and the statement keys of its members. It does not change and
+// serves any number of goroutines.
+type Signers struct {
+	network sign.NetworkID
+	keys    map[sign.KeyID]ed25519.PublicKey
+}
+
+// ReadSigners reads them from a state, nil before genesis. The error is the
+// view's.
+func ReadSigners(v View) (*Signers, error) {
+	state, err := Read(v)
+	if err != nil || state == nil {
+		return nil, err
+	}
+	s := &Signers{state.NetworkID(), map[sign.KeyID]ed25519.PublicKey{}}
+	prefix := authorKey(sign.KeyID{})[:1]
+	for key, _, err := v.Next(prefix, nil); key != nil || err != nil; key, _, err = v.Next(prefix, key) {
+		if err != nil {
+			return nil, err
+		}
+		author, err := get[Author](v, key)
+		if err != nil {
+			return nil, err
+		}
+		s.keys[sign.KeyIDOf(author.Key)] = author.Key
+	}
+	return s, nil
+}
+
+// Verify returns the statement where it parses and its signatures verify, for
+// [Decide] over any state of this log; else nil, and [Verify] over the state of
+// its turn says why, or takes it after all.
+func (s *Signers) Verify(raw []byte) *Statement {
+	statement, err := Parse(raw)
+	if err != nil {
+		return nil
+	}
+	key, ok := s.keys[statement.KeyID]
+	if !ok || statement.Verify(s.network, key) != nil {
+		return nil
+	}
+	return statement
+}

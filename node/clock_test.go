@@ -1,0 +1,77 @@
+package node
+
+import (
+	"testing"
+	"time"
+
+	"atoll/consensus/ledger"
+)
+
+// One voter's clock is a year ahead, be it that of the leader or not: network
+// time stays where it is, a consent of ten days is answered as before, and of
+// that voter's own words only what is dated a year ahead is turned away.
+func TestOneClockAYearAhead(t *testing.T) {
+	for _, leads := range []bool{true, false} {
+		t.Run(map[bool]string{true: "leader", false: "follower"}[leads], func(t *testing.T) {
+			n := newNetwork(t)
+			id := n.grant(n.enrol(firm), 9)
+			fast := n.voter(leads)
+			for i := range 3 { // each a little newer: two of one millisecond are one tick too many
+				answer, err := fast.Say(n.ctx, ledger.KindTick, ledger.Tick{Head: yearAhead(uint64(i))})
+				n.must(err)
+				if answer.Verdict != ledger.Accepted || !answer.New {
+					t.Fatalf("tick: %+v", answer)
+				}
+			}
+			answer, err := fast.Say(n.ctx, ledger.KindCatalog, ledger.Catalog{Head: yearAhead(3), Digest: make([]byte, 32), Version: 1})
+			n.must(err)
+			if answer.Verdict != ledger.Early || answer.InLog() {
+				t.Errorf("a statement a year ahead: %+v", answer)
+			}
+			for range 2 { // time moves on by what the others say
+				_, pieces := n.ask(id)
+				wantOutcomes(t, pieces, "court", "answered")
+				wantOutcomes(t, pieces, "tax", "answered", "answered")
+			}
+			for _, m := range n.members {
+				status, err := m.Status()
+				n.must(err)
+				at, err := time.Parse(time.RFC3339, status.Time)
+				n.must(err)
+				if ahead := time.Until(at); ahead > time.Minute {
+					t.Errorf("network time at %s is %s ahead", m.name, ahead)
+				}
+			}
+			c, err := n.members["bank-a"].Consent(id)
+			n.must(err)
+			if c.Used != 2 || c.Ended != 0 {
+				t.Errorf("the consent: %d used, ended at %d", c.Used, c.Ended)
+			}
+			n.agree()
+		})
+	}
+}
+
+// voter returns the member that leads, or a voter that does not.
+func (n *network) voter(leads bool) *member {
+	n.t.Helper()
+	for n.ctx.Err() == nil {
+		leader := n.members["bank-a"].Leader()
+		for _, name := range n.genesis.Voters {
+			if leader != "" && (name == leader) == leads {
+				return n.members[name]
+			}
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	n.t.Fatal("nobody leads")
+	return nil
+}
+
+// yearAhead is a fresh statement id dated a year from now.
+func yearAhead(ms uint64) ledger.Head {
+	h := NewHead()
+	id := ledger.StatementID(h.ID)
+	ahead := ledger.NewStatementID(id.Time()+365*24*60*60*1000+ms, [10]byte(id[6:]))
+	return ledger.Head{ID: ahead[:]}
+}
