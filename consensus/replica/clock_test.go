@@ -1,6 +1,8 @@
 package replica_test
 
 import (
+	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -54,20 +56,40 @@ func TestVotersTick(t *testing.T) {
 	n.agree(nil)
 }
 
-// One voter's clock is a year ahead: network time is not, a consent of three
-// weeks is still open to queries, and that voter's own words are turned away.
+// One voter's clock is a year ahead, be it that of the leader or not: network
+// time is not, a consent of three weeks is still open to queries, and that
+// voter's own words are turned away.
 func TestOneClockAYearAhead(t *testing.T) {
+	for _, leads := range []bool{true, false} {
+		t.Run(map[bool]string{true: "leader", false: "follower"}[leads], func(t *testing.T) { testClockAhead(t, leads) })
+	}
+}
+
+func testClockAhead(t *testing.T, leads bool) {
 	n := found(t, 1)
+	var fast atomic.Value // the voter's name
+	fast.Store("")
 	n.tune = func(c *replica.Config) {
 		c.Silence = silence
-		if c.Name == "voter-a" {
-			c.Tick = func() ([]byte, error) {
-				return n.sign("voter-a", ledger.KindTick, ledger.Tick{Head: yearAhead(n)}), nil
+		name, tick := c.Name, c.Tick
+		c.Tick = func() ([]byte, error) {
+			if name != fast.Load() {
+				return tick()
 			}
+			return n.sign(name, ledger.KindTick, ledger.Tick{Head: yearAhead(n)}), nil
 		}
 	}
 	n.start(n.names...)
 	h := n.granted("wlearner-0", 5)
+	ahead := n.leader()
+	if !leads {
+		ahead = voters[(slices.Index(voters, ahead)+1)%len(voters)]
+	}
+	fast.Store(ahead)
+	n.until("that clock is heard", func() bool {
+		n.put("wlearner-0")
+		return time.Until(n.clockOf(ahead)) > 24*time.Hour
+	})
 	began := time.Now()
 	n.until("network time moves", func() bool {
 		n.put("wlearner-0")
@@ -81,13 +103,31 @@ func TestOneClockAYearAhead(t *testing.T) {
 	if answer.Verdict != ledger.Accepted {
 		t.Errorf("query: %+v", answer)
 	}
-	late := n.sign("voter-a", ledger.KindCatalog, ledger.Catalog{Head: yearAhead(n), Digest: make([]byte, 32), Version: 1})
-	answer, err = n.nodes["voter-b"].Submit(n.ctx(), late)
+	early := n.sign(ahead, ledger.KindCatalog, ledger.Catalog{Head: yearAhead(n), Digest: make([]byte, 32), Version: 1})
+	answer, err = n.nodes["wlearner-0"].Submit(n.ctx(), early)
 	n.check(err)
 	if answer.Verdict != ledger.Early || answer.InLog() {
 		t.Errorf("a statement a year ahead: %+v", answer)
 	}
 	n.agree(nil)
+}
+
+// clockOf is the newest time that a voter has signed, as the learner has it.
+func (n *network) clockOf(voter string) (at time.Time) {
+	n.t.Helper()
+	n.check(n.nodes["wlearner-0"].View(func(v ledger.View) error {
+		s, err := ledger.Read(v)
+		if err != nil || s == nil {
+			return err
+		}
+		for _, c := range s.Clocks {
+			if c.Voter == voter {
+				at = time.UnixMilli(int64(c.Time))
+			}
+		}
+		return nil
+	}))
+	return at
 }
 
 // yearAhead is a fresh statement id dated a year from now.

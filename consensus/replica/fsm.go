@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -169,13 +170,22 @@ func (m *marker) Persist(sink raft.SnapshotSink) error {
 // Release implements raft.FSMSnapshot.
 func (m *marker) Release() {}
 
+// readMarker reads exactly what Persist writes.
 func readMarker(r io.Reader) (*marker, error) {
+	text, err := io.ReadAll(io.LimitReader(r, maxMarker))
+	if err != nil {
+		return nil, fmt.Errorf("snapshot marker: %w", err)
+	}
 	m := new(marker)
-	if err := json.NewDecoder(io.LimitReader(r, maxMarker)).Decode(m); err != nil {
+	if err := json.Unmarshal(text, m); err != nil {
 		return nil, fmt.Errorf("snapshot marker: %w", err)
 	}
 	if len(m.Root) != 32 {
 		return nil, errors.New("snapshot marker: root")
+	}
+	var again bytes.Buffer
+	if err := json.NewEncoder(&again).Encode(m); err != nil || !bytes.Equal(again.Bytes(), text) {
+		return nil, errors.New("snapshot marker: not as this package writes it")
 	}
 	return m, nil
 }

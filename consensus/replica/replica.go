@@ -67,7 +67,7 @@ type Replica struct {
 	store     *store
 	raftLog   *Log
 	raft      *raft.Raft
-	transport *raft.NetworkTransport
+	transport *herald
 	catchup   *catchup
 
 	diskUsed    func() (int, error)
@@ -173,9 +173,9 @@ func (r *Replica) start(c Config) error {
 	// MaxRPCsInFlight 1 switches pipelining off: a failed append in a pipeline
 	// can stop replication to that follower until the leader restarts
 	// (hashicorp/raft#612), and it gains nothing here.
-	r.transport = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+	r.transport = newHerald(r, raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream: streams{c.Listener, c.Dial}, MaxPool: 3, MaxRPCsInFlight: 1, Timeout: 10 * time.Second, Logger: hcLogger("raft-net", c.Logger),
-	})
+	}))
 	cache, err := raft.NewLogCache(512, r.raftLog)
 	if err != nil {
 		return err
@@ -193,6 +193,9 @@ func (r *Replica) start(c Config) error {
 	r.running.Go(r.guardDisk)
 	r.running.Go(r.flushOften)
 	r.running.Go(r.foundWhenLeading)
+	for _, name := range r.others {
+		r.running.Go(func() { r.transport.serve(name) })
+	}
 	if r.voters[r.name] && r.tick != nil {
 		r.running.Go(r.tickWhenSilent)
 	}

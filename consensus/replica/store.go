@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"atoll/crypto/tlog"
 
 	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 )
 
 var (
@@ -54,8 +56,12 @@ type store struct {
 
 func openStore(dir string) (*store, error) {
 	path := filepath.Join(dir, "state.db")
+	_, missing := os.Stat(path)
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second, FreelistType: bbolt.FreelistMapType})
 	if err != nil {
+		if errors.Is(missing, os.ErrNotExist) && !errors.Is(err, berrors.ErrTimeout) {
+			os.Remove(path) // half made, by a disk without room; it would never open again
+		}
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	s := &store{db: db, grown: make(chan struct{})}
