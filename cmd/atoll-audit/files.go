@@ -109,11 +109,17 @@ func readState(path, origin string) (*tlog.Head, error) {
 
 // writeState remembers a checkpoint: all of it, or what was there before. A
 // smaller one is never written, even where another run has been faster.
-func writeState(path string, l *audit.Log) (err error) {
+func writeState(path string, l *audit.Log) error {
 	now, err := readState(path, l.Origin)
 	if err != nil || now != nil && now.Size >= l.Size {
 		return err
 	}
+	return replaceFile(path, l.Signed)
+}
+
+// replaceFile puts data into a file that only its owner may read: all of it, or
+// what was there before.
+func replaceFile(path string, data []byte) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), ".atoll-audit-") // mode 0600
 	if err != nil {
 		return err
@@ -123,7 +129,7 @@ func writeState(path string, l *audit.Log) (err error) {
 			os.Remove(f.Name())
 		}
 	}()
-	_, err = f.Write(l.Signed)
+	_, err = f.Write(data)
 	if err == nil {
 		err = f.Sync()
 	}

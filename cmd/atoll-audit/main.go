@@ -3,7 +3,7 @@
 //
 // "verify" checks signatures, tiles and root, "replay" every verdict too, and
 // with an auditor's identity what is sealed; "show" tells what one entry says.
-// It links no server, no database and nothing that replicates.
+// It links no server and nothing that replicates.
 package main
 
 import (
@@ -17,6 +17,7 @@ import (
 	"syscall"
 
 	"atoll/consensus/audit"
+	"atoll/consensus/audit/store"
 
 	"github.com/spf13/cobra"
 )
@@ -29,6 +30,9 @@ const (
 	exitTampered    = 6
 	exitInterrupted = 130
 )
+
+// lines marks a command whose JSON is one object a line.
+const lines = "lines"
 
 var (
 	errInterrupted = errors.New("interrupted")
@@ -70,7 +74,7 @@ someone you trust, and compare its fingerprint with others.`,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.PersistentFlags().Bool("json", false, "print one JSON document instead of text")
-	root.AddCommand(verifyCommand(), replayCommand(), showCommand(), versionCommand())
+	root.AddCommand(verifyCommand(), replayCommand(), showCommand(), reportCommand(), proveCommand(), followCommand(), versionCommand())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%v", err) })
 	root.SetArgs(args)
 	root.SetOut(stdout)
@@ -86,9 +90,13 @@ someone you trust, and compare its fingerprint with others.`,
 	}
 	code, name, hint := explain(err)
 	asJSON, _ := cmd.Flags().GetBool("json")
-	if asJSON {
-		err = printJSON(stdout, "atoll.error/v1", map[string]any{"code": name, "message": err.Error(), "hint": hint, "retryable": false})
-	} else {
+	data := map[string]any{"code": name, "message": err.Error(), "hint": hint, "retryable": false}
+	switch {
+	case asJSON && cmd.Annotations[lines] != "":
+		err = printLine(stdout, map[string]any{"error": data})
+	case asJSON:
+		err = printJSON(stdout, "atoll.error/v1", data)
+	default:
 		_, err = fmt.Fprintf(stderr, "atoll-audit: error: %s\natoll-audit: hint: %s\n", clean(err.Error()), clean(hint))
 	}
 	if err != nil {
@@ -109,6 +117,10 @@ func explain(err error) (code int, name, hint string) {
 		return exitTampered, "log.unverifiable", "check that the policy is this log's, and that LOG is the folder of its checkpoint"
 	case errors.As(err, &m):
 		return exitUsage, m.code, m.hint
+	case errors.Is(err, store.ErrBusy):
+		return exitUsage, "resume.busy", "wait for the other run, or name another folder"
+	case errors.Is(err, store.ErrCorrupt), errors.Is(err, audit.ErrNotResumable):
+		return exitUsage, "resume.unusable", "remove the folder that --resume names, and run again: the log has all that was in it"
 	case isCobraUsage(err):
 		return exitUsage, "usage", "see atoll-audit --help"
 	default:

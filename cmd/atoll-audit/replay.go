@@ -2,12 +2,15 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 
 	"atoll/consensus/audit"
+	"atoll/consensus/audit/store"
 	"atoll/crypto/seal"
+	"atoll/crypto/tlog"
 
 	"github.com/spf13/cobra"
 )
@@ -23,12 +26,16 @@ network, and looks for what is not right: authors' clocks, missing receipts.
 With an auditor's identity it opens what is sealed as well: consents,
 credentials, queries, releases and refusals, and checks that each question and
 answer was covered by what the subject signed. Subjects and persons are named
-with --reveal alone. Exit code 3 means that there are findings.`,
+with --reveal alone. Exit code 3 means that there are findings.
+
+With --resume a later run replays only what is new, and lists the findings of
+all runs. What the folder holds of opened entries is locked with the identity.`,
 		Args: cobra.ExactArgs(1),
 		RunE: r.command,
 	}
 	r.demand(cmd)
 	r.bring(cmd)
+	cmd.Flags().StringVar(&r.folder, "resume", "", "keep what was replayed in this folder, and go on from there the next time")
 	return cmd
 }
 
@@ -57,35 +64,122 @@ func (s *secrets) identity() (*seal.Identity, error) {
 type replay struct {
 	check
 	secrets
+	folder    string // where the state is kept for a later run, empty: nowhere
+	store     *store.Store
 	replayer  *audit.Replayer
 	inspector *audit.Inspector
 	findings  []audit.Finding
-	opened    bool // there is an identity
+	told      func(audit.Finding) // of each finding as it comes, unless nil
+	opened    bool                // there is an identity
+	resumed   uint64              // entries that earlier runs have replayed
 }
 
+// pass replays and inspects the log, what an earlier run has left of it, and
+// hands each entry to each, unless that is nil.
+func (r *replay) pass(cmd *cobra.Command, where string, each func(*audit.Entry) error) (err error) {
+	if err := r.begin(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.store.Close()) }()
+	r.start = r.resume
+	err = r.run(cmd, where, func(leaf []byte) error { return r.add(leaf, each) })
+	if err == nil {
+		err = r.inspector.Close()
+	}
+	if r.folder != "" && (err == nil || cmd.Context().Err() != nil) {
+		err = errors.Join(err, r.save())
+	}
+	if err != nil {
+		return err
+	}
+	return r.collect()
+}
+
+// begin makes the store, which is to be closed, the replay and its inspector.
 func (r *replay) begin() error {
 	id, err := r.identity()
 	if err != nil {
 		return err
 	}
 	r.opened = id != nil
-	r.replayer = audit.NewReplayer()
-	r.findings = []audit.Finding{}
-	r.inspector = audit.NewInspector(r.replayer, id, func(f audit.Finding) { r.findings = append(r.findings, f) })
+	r.store = store.Temporary()
+	if r.folder != "" {
+		if r.store, err = store.Open(r.folder); err != nil {
+			return err
+		}
+	}
+	r.replayer = audit.NewReplayerOver(r.store)
+	r.inspector = audit.NewInspector(r.replayer, id, func(f audit.Finding) {
+		if r.told != nil {
+			r.told(f)
+		}
+	})
 	r.inspector.Reveal = r.reveal
 	return nil
 }
 
+// resume goes on where an earlier run ended.
+func (r *replay) resume() (from tlog.Head, err error) {
+	mark, err := r.store.Mark()
+	if err == nil && mark != nil {
+		err = r.replayer.Resume(mark, r.log, r.inspector)
+	}
+	if err != nil {
+		return from, err
+	}
+	r.log.Expect = r.replayer.Expect
+	from = r.replayer.Summary().Head
+	r.resumed = from.Size
+	return from, nil
+}
+
 // add replays one entry and inspects it.
-func (r *replay) add(leaf []byte) (*audit.Entry, error) {
+func (r *replay) add(leaf []byte, each func(*audit.Entry) error) error {
 	e, err := r.replayer.Add(leaf)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if e.Index == 0 && r.replayer.Genesis().Origin != r.log.Origin {
-		return nil, fmt.Errorf("%w: genesis is of the log %s, the checkpoint of %s", audit.ErrTampered, r.replayer.Genesis().Origin, r.log.Origin)
+		return fmt.Errorf("%w: genesis is of the log %s, the checkpoint of %s", audit.ErrTampered, r.replayer.Genesis().Origin, r.log.Origin)
 	}
-	return e, r.inspector.Add(e)
+	if err := r.inspector.Add(e); err != nil {
+		return err
+	}
+	if each != nil {
+		if err := each(e); err != nil {
+			return err
+		}
+	}
+	if r.store.Full() {
+		return r.save()
+	}
+	return nil
+}
+
+// save makes room in memory, and where there is a folder leaves what a later
+// run needs.
+func (r *replay) save() error {
+	if r.replayer.Genesis() == nil {
+		return nil
+	}
+	mark, err := r.replayer.Mark(r.inspector)
+	if err != nil {
+		return err
+	}
+	return r.store.Save(mark)
+}
+
+// collect lists all findings, in the order of their entries.
+func (r *replay) collect() error {
+	r.findings = []audit.Finding{}
+	for f, err := range r.inspector.Findings {
+		if err != nil {
+			return err
+		}
+		r.findings = append(r.findings, f)
+	}
+	slices.SortStableFunc(r.findings, func(a, b audit.Finding) int { return cmp.Compare(a.Index, b.Index) })
+	return nil
 }
 
 func (r *replay) command(cmd *cobra.Command, args []string) error {
@@ -93,25 +187,16 @@ func (r *replay) command(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := r.begin(); err != nil {
+	if err := r.pass(cmd, args[0], nil); err != nil {
 		return err
 	}
-	err = r.run(cmd, args[0], func(leaf []byte) error {
-		_, err := r.add(leaf)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	r.inspector.Close()
-	slices.SortStableFunc(r.findings, func(a, b audit.Finding) int { return cmp.Compare(a.Index, b.Index) })
 	if asJSON {
 		err = printJSON(cmd.OutOrStdout(), "atoll-audit.replay/v1", r.result())
 	} else {
 		r.tell(t)
 		err = t.err
 	}
-	if err == nil && slices.ContainsFunc(r.findings, func(f audit.Finding) bool { return !f.Info }) {
+	if err == nil && r.faults() > 0 {
 		err = errFindings
 	}
 	return err
@@ -125,7 +210,8 @@ type replayed struct {
 	Time     uint64          `json:"time"` // network time of the last entry, Unix milliseconds
 	Kinds    map[string]int  `json:"kinds"`
 	Verdicts map[string]int  `json:"verdicts"`
-	Opened   bool            `json:"opened"` // what is sealed was looked into
+	Resumed  uint64          `json:"resumed"` // entries that earlier runs have replayed
+	Opened   bool            `json:"opened"`  // what is sealed was looked into
 	Findings []audit.Finding `json:"findings"`
 }
 
@@ -133,7 +219,7 @@ func (r *replay) result() replayed {
 	s := r.replayer.Summary()
 	out := replayed{
 		checked: r.check.result(), Network: s.Network.String(), Time: s.Time, Kinds: s.Entries,
-		Verdicts: map[string]int{}, Opened: r.opened, Findings: r.findings,
+		Verdicts: map[string]int{}, Opened: r.opened, Resumed: r.resumed, Findings: r.findings,
 	}
 	if g := r.replayer.Genesis(); g != nil {
 		out.Name = g.Name
@@ -150,6 +236,9 @@ func (r *replay) tell(t *teller) {
 	if g := r.replayer.Genesis(); g != nil {
 		t.row("网络", "network", g.Name)
 		t.row("至", "until", moment(s.Time, g.Offset))
+	}
+	if r.resumed > 0 {
+		t.row("此前已重放", "resumed", r.resumed)
 	}
 	t.say("\n每个裁定都已重新得出：", "\nEvery verdict was recomputed:")
 	for _, v := range slices.Sorted(maps.Keys(s.Verdicts)) {

@@ -46,16 +46,12 @@ func (s *show) command(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return usage("%q is not the index of an entry", args[1])
 	}
-	if err := s.begin(); err != nil {
-		return err
-	}
-	err = s.run(cmd, args[0], func(leaf []byte) error {
-		e, err := s.add(leaf)
-		if err == nil && e.Index == index {
+	err = s.pass(cmd, args[0], func(e *audit.Entry) error {
+		if e.Index == index {
 			s.entry = e
 			s.sealed, s.locked = s.inspector.Open(e)
 		}
-		return err
+		return nil
 	})
 	if err != nil {
 		return err

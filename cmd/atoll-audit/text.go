@@ -86,14 +86,18 @@ func (t *teller) word(chinese, english string) string {
 // row prints a label and a value in columns. Chinese characters take two.
 func (t *teller) row(chinese, english string, value any) {
 	label := t.word(chinese, english)
-	width := 0
-	for _, r := range label {
+	pad := label + strings.Repeat(" ", max(1, 14-cellsOf(label)))
+	t.say(pad+"%s", pad+"%s", fmt.Sprint(value))
+}
+
+// cellsOf is how wide a text is on a terminal.
+func cellsOf(text string) (width int) {
+	for _, r := range text {
 		if width++; r >= 0x2e80 {
 			width++
 		}
 	}
-	pad := label + strings.Repeat(" ", max(1, 14-width))
-	t.say(pad+"%s", pad+"%s", fmt.Sprint(value))
+	return width
 }
 
 const maxShown = 500 // characters of one text
@@ -125,13 +129,21 @@ func escape(r rune) string {
 	return fmt.Sprintf(`\u%04x`, r)
 }
 
-// printJSON writes one document with its schema name. Characters that do not
-// print are escaped here too: a terminal may be reading.
+// printJSON writes one document with its schema name.
 func printJSON(w io.Writer, schema string, data any) error {
+	return encode(w, map[string]any{"schema": schema, "data": data}, "  ")
+}
+
+// printLine writes one line of JSON.
+func printLine(w io.Writer, data any) error { return encode(w, data, "") }
+
+// encode writes JSON. Characters that do not print are escaped here too: a
+// terminal may be reading.
+func encode(w io.Writer, data any, indent string) error {
 	var doc bytes.Buffer
 	e := json.NewEncoder(&doc)
-	e.SetIndent("", "  ")
-	if err := e.Encode(map[string]any{"schema": schema, "data": data}); err != nil {
+	e.SetIndent("", indent)
+	if err := e.Encode(data); err != nil {
 		return err
 	}
 	var out strings.Builder

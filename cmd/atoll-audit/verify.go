@@ -49,6 +49,7 @@ type check struct {
 	policy, state string
 	log           *audit.Log
 	seen          *tlog.Head
+	start         func() (tlog.Head, error) // where to begin, nil: at the beginning
 }
 
 func (c *check) flags(cmd *cobra.Command) {
@@ -86,8 +87,14 @@ func (c *check) run(cmd *cobra.Command, where string, each func(leaf []byte) err
 			return err
 		}
 	}
-	bar := progress(cmd.ErrOrStderr(), c.log.Size)
-	err = c.log.Verify(c.seen, func(leaf []byte) error {
+	from := tlog.New(nil).Head()
+	if c.start != nil {
+		if from, err = c.start(); err != nil {
+			return err
+		}
+	}
+	bar := progress(cmd.ErrOrStderr(), c.log.Size-from.Size)
+	err = c.log.VerifyFrom(from, c.seen, func(leaf []byte) error {
 		_ = bar.Add(1) // a bar that cannot be drawn is no reason to stop
 		if each == nil {
 			return nil
@@ -176,19 +183,21 @@ func (c *check) tell(t *teller) {
 	}
 }
 
-func (c *check) finality(t *teller) {
+func (c *check) finality(t *teller) { t.row("终局", "final", c.final(t)) }
+
+// final says in words how much the checkpoint can be relied on.
+func (c *check) final(t *teller) string {
 	l := c.log
 	switch {
 	case l.Fingerprint == "":
-		t.row("终局", "final", t.word("未核对签名：没有给出策略（--policy）", "signatures not verified: no --policy was given"))
+		return t.word("未核对签名：没有给出策略（--policy）", "signatures not verified: no --policy was given")
 	case !l.Final:
-		t.row("终局", "final", t.word("未达终局 not final：策略不要求共签（quorum none），日志可能对别人是另一个样子",
-			"not final: the policy asks for no cosignature (quorum none); others may be shown another history"))
+		return t.word("未达终局 not final：策略不要求共签（quorum none），日志可能对别人是另一个样子",
+			"not final: the policy asks for no cosignature (quorum none); others may be shown another history")
 	case l.Withstands < 0:
-		t.row("终局", "final", t.word("是，但策略允许两组互不相交的共签人：不排除两个历史", "yes, but two quorums of this policy need not have a member in common: two histories are possible"))
-	default:
-		t.row("终局", "final", fmt.Sprintf(t.word("是（可容忍 %d 个说谎的共签人）", "yes (withstands %d lying cosigners)"), l.Withstands))
+		return t.word("是，但策略允许两组互不相交的共签人：不排除两个历史", "yes, but two quorums of this policy need not have a member in common: two histories are possible")
 	}
+	return fmt.Sprintf(t.word("是（可容忍 %d 个说谎的共签人）", "yes (withstands %d lying cosigners)"), l.Withstands)
 }
 
 // short is the beginning of a fingerprint in groups, to be read out: 128 bits.

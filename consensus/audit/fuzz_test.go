@@ -28,7 +28,10 @@ func FuzzOpened(f *testing.F) {
 			f.Fatal(err)
 		}
 	}
-	q := i.queries[queryKey(asked.Ref)]
+	q, err := i.lookup(asked.Ref)
+	if err != nil || q == nil {
+		f.Fatal(q, err)
+	}
 	for _, detail := range []any{asked.Detail, ledger.ReleaseDetail{Results: asked.Results("tax")}, ledger.RefuseDetail{Reason: "x"}, d.Body} {
 		seed, err := sign.Marshal(detail)
 		if err != nil || len(seed) == 0 {
@@ -56,7 +59,7 @@ func FuzzOpened(f *testing.F) {
 		if sign.Unmarshal(plain, &body) == nil {
 			authority, err := i.authority(body.Credential)
 			if err == nil {
-				_, _ = consent.OpenBody(q.grant.header, &body, authority, i.day(e))
+				_, _ = consent.OpenBody(q.grant.Header, &body, authority, i.day(e))
 			}
 		}
 		_, _ = parseCredential(plain, w.Network, w.Genesis.Member("registrar").Statement)

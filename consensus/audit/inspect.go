@@ -1,8 +1,11 @@
 package audit
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
@@ -15,22 +18,22 @@ import (
 const receiptLife = 24 * 60 * 60 * 1000
 
 // Inspector looks at what members did within the rules. It is handed every
-// entry of a replay right after the replay itself. It keeps what is live:
-// consents until they end, queries until nothing more can follow.
+// entry of a replay right after the replay itself. It keeps what is live, in the
+// store of the replay: consents until they end, queries until nothing more can
+// follow. What it knows from an identity is locked there under that identity.
 type Inspector struct {
 	// Reveal puts subjects and operators into findings.
 	Reveal bool
 
 	replay   *Replayer
 	identity *seal.Identity
+	secret   sign.Secret // of what is kept; with an identity alone
 	found    func(Finding)
-	grants   map[consent.ID]*grant
-	queries  map[string]*query
-	holders  map[consent.Subject][]holder
-	issued   map[string]consent.Subject // by digest of the credential
 	clocks   clocks
-	due      schedule
+	duties   uint64 // put down so far, to keep their keys apart
+	findings uint64 // so far
 	now      uint64 // network time
+	err      error  // of keeping a finding
 }
 
 // NewInspector returns an inspector beside a replay that has not begun. With an
@@ -38,11 +41,11 @@ type Inspector struct {
 // public. Found is called for each finding, in the order in which entries show
 // them: silence shows later than the query that it is about.
 func NewInspector(replay *Replayer, identity *seal.Identity, found func(Finding)) *Inspector {
-	return &Inspector{
-		replay: replay, identity: identity, found: found,
-		grants: map[consent.ID]*grant{}, queries: map[string]*query{},
-		holders: map[consent.Subject][]holder{}, issued: map[string]consent.Subject{},
+	i := &Inspector{replay: replay, identity: identity, found: found}
+	if identity != nil {
+		i.secret = sign.Secret(sha256.Sum256([]byte(identity.Reveal())))
 	}
+	return i
 }
 
 func (i *Inspector) network() sign.NetworkID { return i.replay.summary.Network }
@@ -55,7 +58,9 @@ func (i *Inspector) day(e *Entry) consent.Day {
 // state, never of what a member wrote.
 func (i *Inspector) Add(e *Entry) error {
 	i.now = e.Time
-	i.due.run(e.Time)
+	if err := i.run(); err != nil {
+		return err
+	}
 	if e.Kind == ledger.KindGenesis {
 		i.clocks = newClocks(i.replay.genesis.Voters)
 		return nil
@@ -63,20 +68,22 @@ func (i *Inspector) Add(e *Entry) error {
 	if stray := i.clocks.tell(e); stray != nil {
 		i.report(stray.index, RuleClock, stray.author, stray.detail())
 	}
-	if e.Verdict != ledger.Accepted {
-		return nil // nothing came of it
+	if e.Verdict == ledger.Accepted { // else nothing came of it
+		i.keepErr(i.accepted(e))
 	}
+	return i.err
+}
+
+func (i *Inspector) accepted(e *Entry) error {
 	switch p := e.Statement.Payload.(type) {
 	case *consent.Header:
 		return i.grant(e, p)
 	case *consent.Revocation:
-		if g := i.grants[consent.ID(p.Consent)]; g != nil {
-			g.revoked = true
-		}
+		return i.revoke(p)
 	case *ledger.CredentialIssue:
 		return i.issue(e, p)
 	case *ledger.CredentialRevoke:
-		i.forget(string(p.Digest))
+		return i.forget(p.Digest)
 	case *ledger.QueryOpen:
 		return i.query(e, p)
 	case *ledger.Release:
@@ -84,29 +91,29 @@ func (i *Inspector) Add(e *Entry) error {
 	case *ledger.Refuse:
 		return i.refuse(e, p)
 	case *ledger.Receipt:
-		i.receipt(e, p)
+		return i.receipt(e, p)
 	}
 	return nil
 }
 
 // Close reports what can be said now that no entry follows: which queries whose
 // deadline has passed stay without answer. Those still open are not judged.
-func (i *Inspector) Close() { i.due.run(i.now) }
+func (i *Inspector) Close() error {
+	i.keepErr(i.run())
+	return i.err
+}
 
 func (i *Inspector) report(index uint64, rule Rule, member, detail string) {
-	i.found(Finding{Index: index, Rule: rule, Member: member, Detail: detail})
+	i.tell(Finding{Index: index, Rule: rule, Member: member, Detail: detail})
 }
 
 // fault reports what an entry under a consent shows.
 func (i *Inspector) fault(e *Entry, rule Rule, g *grant, operator, format string, args ...any) {
-	f := Finding{Index: e.Index, Rule: rule, Member: e.Author, Detail: fmt.Sprintf(format, args...)}
-	if i.Reveal {
-		f.Operator = operator
-		if t := g.agreed(); t != nil {
-			f.Subject = string(t.Subject)
-		}
+	f := Finding{Index: e.Index, Rule: rule, Member: e.Author, Detail: fmt.Sprintf(format, args...), Operator: operator}
+	if t := g.agreed(); t != nil {
+		f.Subject = string(t.Subject)
 	}
-	i.found(f)
+	i.tell(f)
 }
 
 // unopened reports why a sealed part could not be opened or used. It returns
@@ -128,28 +135,50 @@ func (i *Inspector) unopened(e *Entry, g *grant, refused Rule, err error) error 
 
 // grant takes in a consent, and opens it.
 func (i *Inspector) grant(e *Entry, h *consent.Header) error {
-	id := h.Bounds.ConsentID()
-	g := &grant{index: e.Index, header: h}
-	if i.identity != nil {
-		var err error
-		if g, err = i.openGrant(e, h); err != nil {
-			if err := i.unopened(e, g, RuleConsent, err); err != nil {
-				return err
-			}
+	if i.identity == nil {
+		return nil
+	}
+	g, err := i.openGrant(e, h)
+	if err != nil {
+		if err := i.unopened(e, g, RuleConsent, err); err != nil {
+			return err
 		}
 	}
-	i.grants[id] = g
 	// A query of the last day is the last that may need it.
-	i.due.later((h.Bounds.NotAfter + 1).Start(i.replay.genesis.Offset), func() { delete(i.grants, id) })
-	return nil
+	end := (h.Bounds.NotAfter + 1).Start(i.replay.genesis.Offset)
+	key := grantKey(h.Bounds.ID)
+	if err := i.later(end+ledger.MaxQueryLife+receiptLife+2, duty{Kind: dutyGrant, Key: key}); err != nil {
+		return err
+	}
+	return i.put(key, g)
+}
+
+func (i *Inspector) revoke(r *consent.Revocation) error {
+	g, err := i.lookupGrant(r.Consent)
+	if err != nil || g == nil {
+		return err
+	}
+	g.Revoked = true
+	return i.put(grantKey(r.Consent), g)
 }
 
 // holder is a live credential of a subject.
 type holder struct {
-	index    uint64
-	digest   string
-	key      string
-	from, to consent.Day
+	Index  uint64      `cbor:"1,keyasint"`
+	Digest []byte      `cbor:"2,keyasint"`
+	Key    []byte      `cbor:"3,keyasint"`
+	From   consent.Day `cbor:"4,keyasint"`
+	To     consent.Day `cbor:"5,keyasint"`
+}
+
+// holders are all of a subject.
+type holders struct {
+	Live []holder `cbor:"1,keyasint"`
+}
+
+// issued is whose a credential is.
+type issued struct {
+	Subject []byte `cbor:"1,keyasint"` // key of its holders
 }
 
 // issue takes in a credential. A registrar that vouches for two keys of one
@@ -162,43 +191,51 @@ func (i *Inspector) issue(e *Entry, p *ledger.CredentialIssue) error {
 	if err != nil {
 		return i.unopened(e, nil, RuleCredential, err)
 	}
-	h := holder{e.Index, string(p.Digest), string(c.Key), c.NotBefore, c.NotAfter}
+	h := holder{e.Index, p.Digest, c.Key, c.NotBefore, c.NotAfter}
 	today := i.day(e)
-	live := []holder{h}
-	for _, other := range i.holders[c.Subject] {
-		if other.to < today {
-			delete(i.issued, other.digest)
+	key := i.holdersKey(c.Subject)
+	old, err := fetch[holders](i, key)
+	if err != nil {
+		return err
+	}
+	live := holders{[]holder{h}}
+	for _, other := range old.Live {
+		if other.To < today {
+			i.drop(issuedKey(other.Digest))
 			continue
 		}
-		live = append(live, other)
-		if other.key != h.key && other.from <= h.to && h.from <= other.to {
-			f := Finding{Index: e.Index, Rule: RuleTwoKeys, Member: e.Author}
-			f.Detail = fmt.Sprintf("a second key for an enterprise that has had another since entry %d", other.index)
-			if i.Reveal {
-				f.Subject = string(c.Subject)
-			}
-			i.found(f)
+		live.Live = append(live.Live, other)
+		if !bytes.Equal(other.Key, h.Key) && other.From <= h.To && h.From <= other.To {
+			i.tell(Finding{
+				Index: e.Index, Rule: RuleTwoKeys, Member: e.Author, Subject: string(c.Subject),
+				Detail: fmt.Sprintf("a second key for an enterprise that has had another since entry %d", other.Index),
+			})
 		}
 	}
-	i.holders[c.Subject] = live
-	i.issued[h.digest] = c.Subject
-	return nil
+	if err := i.put(key, live); err != nil {
+		return err
+	}
+	return i.put(issuedKey(h.Digest), issued{key})
 }
 
 // forget ends a credential.
-func (i *Inspector) forget(digest string) {
-	subject, ok := i.issued[digest]
-	if !ok {
-		return
+func (i *Inspector) forget(digest []byte) error {
+	if i.identity == nil {
+		return nil
 	}
-	delete(i.issued, digest)
-	var live []holder
-	for _, h := range i.holders[subject] {
-		if h.digest != digest {
-			live = append(live, h)
-		}
+	whose, err := fetch[issued](i, issuedKey(digest))
+	if err != nil || len(whose.Subject) == 0 {
+		return err
 	}
-	if i.holders[subject] = live; len(live) == 0 {
-		delete(i.holders, subject)
+	i.drop(issuedKey(digest))
+	old, err := fetch[holders](i, whose.Subject)
+	if err != nil {
+		return err
 	}
+	old.Live = slices.DeleteFunc(old.Live, func(h holder) bool { return bytes.Equal(h.Digest, digest) })
+	if len(old.Live) == 0 {
+		i.drop(whose.Subject)
+		return nil
+	}
+	return i.put(whose.Subject, old)
 }

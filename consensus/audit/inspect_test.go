@@ -29,7 +29,9 @@ func inspect(t testing.TB, w *audittest.World, id *seal.Identity, reveal bool) (
 			t.Fatal(err)
 		}
 	}
-	i.Close()
+	if err := i.Close(); err != nil {
+		t.Fatal(err)
+	}
 	return found
 }
 

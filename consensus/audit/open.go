@@ -40,24 +40,40 @@ func (i *Inspector) Open(e *Entry) (*Opened, error) {
 		if err != nil {
 			return nil, err
 		}
-		o.Terms, o.Slices = g.terms, g.body.Slices
+		o.Terms, o.Slices = g.Terms, g.Body.Slices
 	case *ledger.CredentialIssue:
 		o.Credential, err = i.openCredential(e, p)
 	case *ledger.QueryOpen:
-		g := i.grants[consent.ID(p.Consent)]
+		g, err := i.lookupGrant(p.Consent)
+		if err != nil {
+			return nil, err
+		}
+		o.Terms = g.agreed()
 		o.Query, err = i.openQuery(e, p, g)
-		o.Terms = g.agreed()
+		return o.or(err)
 	case *ledger.Release:
-		g := i.grantOf(p.Query)
+		g, err := i.grantOf(p.Query)
+		if err != nil {
+			return nil, err
+		}
+		o.Terms = g.agreed()
 		o.Release, err = i.openRelease(e, p, g)
-		o.Terms = g.agreed()
+		return o.or(err)
 	case *ledger.Refuse:
-		g := i.grantOf(p.Query)
-		o.Refuse, err = i.openRefuse(e, p, g)
+		g, err := i.grantOf(p.Query)
+		if err != nil {
+			return nil, err
+		}
 		o.Terms = g.agreed()
+		o.Refuse, err = i.openRefuse(e, p, g)
+		return o.or(err)
 	default:
 		return nil, nil
 	}
+	return o.or(err)
+}
+
+func (o *Opened) or(err error) (*Opened, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -66,27 +82,27 @@ func (i *Inspector) Open(e *Entry) (*Opened, error) {
 
 // grant is a consent as the auditor holds it.
 type grant struct {
-	index   uint64
-	header  *consent.Header
-	body    *consent.Body  // nil where it could not be opened
-	terms   *consent.Terms // nil where the body does not hold
-	revoked bool
+	Index   uint64          `cbor:"1,keyasint"`
+	Header  *consent.Header `cbor:"2,keyasint"`
+	Body    *consent.Body   `cbor:"3,keyasint,omitempty"` // nil where it could not be opened
+	Terms   *consent.Terms  `cbor:"4,keyasint,omitempty"` // nil where the body does not hold
+	Revoked bool            `cbor:"5,keyasint"`
 }
 
 func (g *grant) agreed() *consent.Terms {
 	if g == nil {
 		return nil
 	}
-	return g.terms
+	return g.Terms
 }
 
-func (g *grant) opened() bool { return g != nil && g.body != nil }
+func (g *grant) opened() bool { return g != nil && g.Body != nil }
 
 // openGrant opens a consent's body and checks it against its header: every
 // signature, digest and commitment in it. The grant has what could be opened,
 // whatever the error.
 func (i *Inspector) openGrant(e *Entry, h *consent.Header) (*grant, error) {
-	g := &grant{index: e.Index, header: h}
+	g := &grant{Index: e.Index, Header: h}
 	plain, err := seal.DecryptBytes(e.Statement.Carrier.Sealed, *i.identity)
 	if err != nil {
 		return g, err
@@ -98,12 +114,12 @@ func (i *Inspector) openGrant(e *Entry, h *consent.Header) (*grant, error) {
 	if len(body.K) != len(sign.Secret{}) {
 		return g, fmt.Errorf("%w: K of %d bytes", sign.ErrMalformed, len(body.K))
 	}
-	g.body = body
+	g.Body = body
 	authority, err := i.authority(body.Credential)
 	if err != nil {
 		return g, err
 	}
-	g.terms, err = consent.OpenBody(h, body, authority, i.day(e))
+	g.Terms, err = consent.OpenBody(h, body, authority, i.day(e))
 	return g, err
 }
 
@@ -175,7 +191,7 @@ func (i *Inspector) openQuery(e *Entry, q *ledger.QueryOpen, g *grant) (*ledger.
 	if err != nil {
 		return nil, err
 	}
-	return unbox[ledger.QueryDetail](i, e, g.body.Secret(), public, q.Sealed)
+	return unbox[ledger.QueryDetail](i, e, g.Body.Secret(), public, q.Sealed)
 }
 
 func (i *Inspector) openRelease(e *Entry, r *ledger.Release, g *grant) (*ledger.ReleaseDetail, error) {
@@ -201,7 +217,7 @@ func (i *Inspector) openRefuse(e *Entry, r *ledger.Refuse, g *grant) (*ledger.Re
 }
 
 func (g *grant) agencyKey(agency string) sign.Secret {
-	return consent.AgencyKey(g.body.Secret(), g.header.Bounds.ConsentID(), agency)
+	return consent.AgencyKey(g.Body.Secret(), g.Header.Bounds.ConsentID(), agency)
 }
 
 // unbox opens the sealed part of an entry under a secret of its consent.

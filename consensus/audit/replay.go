@@ -32,17 +32,23 @@ type Entry struct {
 
 // Replayer recomputes a log entry by entry, from genesis on.
 type Replayer struct {
-	state   *ledger.Memory
-	tree    *tlog.Tree
-	genesis *ledger.Genesis
-	authors map[sign.KeyID]string
-	summary Summary
+	state    Store
+	tree     *tlog.Tree
+	genesis  *ledger.Genesis
+	founding []byte // statement of genesis
+	authors  map[sign.KeyID]string
+	ahead    ahead
+	summary  Summary
 }
 
-// NewReplayer returns a replay of the empty log.
-func NewReplayer() *Replayer {
+// NewReplayer returns a replay of the empty log, with its state in memory.
+func NewReplayer() *Replayer { return NewReplayerOver(ledger.NewMemory()) }
+
+// NewReplayerOver returns a replay of the empty log, with its state in an empty
+// store.
+func NewReplayerOver(store Store) *Replayer {
 	return &Replayer{
-		state: ledger.NewMemory(), tree: tlog.New(nil), authors: map[sign.KeyID]string{},
+		state: store, tree: tlog.New(nil), authors: map[sign.KeyID]string{},
 		summary: Summary{Entries: map[string]int{}, Verdicts: map[ledger.Verdict]int{}},
 	}
 }
@@ -52,15 +58,12 @@ func NewReplayer() *Replayer {
 // fault; after an error the replay is over. The entry shares the leaf's memory.
 func (r *Replayer) Add(leaf []byte) (*Entry, error) {
 	at := r.tree.Size()
-	e, err := ledger.ParseEntry(leaf)
-	if err != nil {
-		return nil, &Tampered{at, err.Error()}
+	x := r.ahead.take(leaf)
+	if x.err != nil {
+		return nil, &Tampered{at, x.err.Error()}
 	}
-	s, answer, err := ledger.Verify(r.state, e.Statement)
-	var changes []ledger.Change
-	if err == nil && answer.Verdict == "" {
-		answer, changes, err = ledger.Decide(r.state, s)
-	}
+	e := x.entry
+	s, answer, changes, err := r.decide(x)
 	switch {
 	case err != nil:
 		return nil, err
@@ -86,11 +89,25 @@ func (r *Replayer) Add(leaf []byte) (*Entry, error) {
 	return out, nil
 }
 
+// decide applies the rules to what is next.
+func (r *Replayer) decide(x sight) (s *ledger.Statement, answer ledger.Answer, changes []ledger.Change, err error) {
+	if s = x.statement; s == nil {
+		// Somebody who is no member, or was none yet when it was expected.
+		r.ahead.signers = nil
+		if s, answer, err = ledger.Verify(r.state, x.entry.Statement); err != nil || answer.Verdict != "" {
+			return nil, answer, nil, err
+		}
+	}
+	answer, changes, err = ledger.Decide(r.state, s)
+	return s, answer, changes, err
+}
+
 // found learns who the members are.
 func (r *Replayer) found(statement []byte) (err error) {
 	if r.genesis, r.summary.Network, err = ledger.OpenGenesis(statement); err != nil {
 		return err
 	}
+	r.founding = bytes.Clone(statement)
 	for i := range r.genesis.Members {
 		c := &r.genesis.Members[i]
 		r.authors[sign.KeyIDOf(c.Statement)] = c.Name
@@ -119,18 +136,42 @@ func (r *Replayer) at(e *Entry) (at consent.At, err error) {
 }
 
 // Replay applies the statement of every entry, from genesis on, to an empty
-// state and compares what comes out with the entry. Leaves come in order; an
-// error among them ends the replay. The error wraps [ErrTampered] where the
-// log is at fault.
+// state and compares what comes out with the entry. Leaves come in order and do
+// not change; an error among them ends the replay. The error wraps
+// [ErrTampered] where the log is at fault.
 func Replay(leaves iter.Seq2[[]byte, error]) (*Summary, error) {
 	r := NewReplayer()
-	for leaf, err := range leaves {
-		if err != nil {
-			return nil, err
+	for bundle, err := range advance(bundled(leaves), r.Expect) {
+		for _, leaf := range bundle {
+			if _, err := r.Add(leaf); err != nil {
+				return nil, err
+			}
 		}
-		if _, err := r.Add(leaf); err != nil {
+		if err != nil {
 			return nil, err
 		}
 	}
 	return r.Summary(), nil
+}
+
+// bundled yields leaves in bundles, with an error what came before it.
+func bundled(leaves iter.Seq2[[]byte, error]) iter.Seq2[[][]byte, error] {
+	return func(yield func([][]byte, error) bool) {
+		var bundle [][]byte
+		for leaf, err := range leaves {
+			if err != nil {
+				yield(bundle, err)
+				return
+			}
+			if bundle = append(bundle, leaf); len(bundle) == tlog.TileWidth {
+				if !yield(bundle, nil) {
+					return
+				}
+				bundle = nil
+			}
+		}
+		if len(bundle) > 0 {
+			yield(bundle, nil)
+		}
+	}
 }

@@ -142,13 +142,3 @@ func TestReaderErrorIsNotTampering(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
-
-func BenchmarkReplay(b *testing.B) {
-	leaves := golden(b)
-	for b.Loop() {
-		if _, err := Replay(seq(leaves)); err != nil {
-			b.Fatal(err)
-		}
-	}
-	b.ReportMetric(float64(b.N*len(leaves))/b.Elapsed().Seconds(), "entries/s")
-}

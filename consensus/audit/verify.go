@@ -36,6 +36,10 @@ type Log struct {
 	Withstands  int              // so many lying witnesses cannot make the policy accept two histories; -1: none at all is assumed
 	Fingerprint string           // of the policy, for two people to compare, see tlog.Policy.Fingerprint
 
+	// Expect, unless nil, is told of entries some bundles before Verify hands
+	// them out: [Replayer.Expect]. Its error ends the pass.
+	Expect func(leaves [][]byte) error
+
 	source Source
 }
 
@@ -105,7 +109,7 @@ func logKeys(policy string) (keys []tlog.Verifier, err error) {
 	return keys, nil
 }
 
-// Verify streams the whole log once, in memory bounded by a bundle: it
+// Verify streams the whole log once, in memory bounded by some bundles: it
 // recomputes every tile and the root from the entries and compares them with
 // what is stored. Seen, unless nil, is the head of an earlier verification,
 // whose history must be the beginning of this one. Each, unless nil, is called
@@ -114,6 +118,13 @@ func logKeys(policy string) (keys []tlog.Verifier, err error) {
 //
 // An error wraps [ErrTampered] where the log is at fault.
 func (l *Log) Verify(seen *tlog.Head, each func(leaf []byte) error) error {
+	return l.VerifyFrom(tlog.New(nil).Head(), seen, each)
+}
+
+// VerifyFrom is Verify without what stands before a head that was verified
+// earlier: of that it reads the tiles at the right edge alone, which must lead to
+// the root of that head.
+func (l *Log) VerifyFrom(start tlog.Head, seen *tlog.Head, each func(leaf []byte) error) error {
 	if seen != nil && seen.Size > l.Size {
 		return tampered("it has %d entries and had %d when it was last seen", l.Size, seen.Size)
 	}
@@ -121,17 +132,25 @@ func (l *Log) Verify(seen *tlog.Head, each func(leaf []byte) error) error {
 		return err
 	}
 	var wrong error // of a full tile
-	tree := tlog.New(func(tile tlog.Tile, hashes []byte) {
+	tree, err := l.open(start, func(tile tlog.Tile, hashes []byte) {
 		if wrong == nil {
 			wrong = l.compare(tile, hashes)
 		}
 	})
-	if err := checkSeen(seen, tree); err != nil {
+	if err == nil && seen != nil && seen.Size < start.Size {
+		err = l.Contains(*seen)
+	}
+	if err == nil {
+		err = checkSeen(seen, tree)
+	}
+	if err != nil {
 		return err
 	}
-	for t := (tlog.Tile{Level: tlog.Entries}); t.WidthIn(l.Size) > 0; t.N++ {
-		t.Width = t.WidthIn(l.Size)
-		entries, err := l.bundle(t)
+	bundles := l.bundles(start.Size)
+	if l.Expect != nil {
+		bundles = advance(bundles, l.Expect)
+	}
+	for entries, err := range bundles {
 		if err != nil {
 			return err
 		}
@@ -193,6 +212,23 @@ func (l *Log) fetch(t tlog.Tile) ([]byte, error) {
 		return nil, tampered("%s is missing", t.Path())
 	}
 	return data, err
+}
+
+// bundles yields the entries of the log from an index on, a bundle at a time.
+func (l *Log) bundles(from uint64) iter.Seq2[[][]byte, error] {
+	return func(yield func([][]byte, error) bool) {
+		skip := int(from % tlog.TileWidth)
+		for t := (tlog.Tile{Level: tlog.Entries, N: from / tlog.TileWidth}); t.WidthIn(l.Size) > skip; t.N++ {
+			t.Width = t.WidthIn(l.Size)
+			entries, err := l.bundle(t)
+			if err == nil {
+				entries = entries[skip:]
+			}
+			if skip = 0; !yield(entries, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 func (l *Log) bundle(t tlog.Tile) ([][]byte, error) {

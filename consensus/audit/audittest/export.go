@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -20,7 +22,8 @@ func (w *World) Log() tlog.LogSigner {
 	return s
 }
 
-func (w *World) cosigner(member string) tlog.Cosigner {
+// Cosigner is the key with which a member cosigns.
+func (w *World) Cosigner(member string) tlog.Cosigner {
 	c, err := tlog.NewCosigner(w.Genesis.Origin+"/"+member, w.Keys[member].Cosign())
 	w.check(err)
 	return c
@@ -44,9 +47,9 @@ func (w *World) Sign(head tlog.Head, cosigners ...string) []byte {
 	signed, err := tlog.SignCheckpoint(c, w.Log())
 	w.check(err)
 	for _, name := range cosigners {
-		line, err := w.cosigner(name).Cosign(c, Start/1000)
+		line, err := w.Cosigner(name).Cosign(c, Start/1000)
 		w.check(err)
-		signed, err = tlog.Attach(signed, line, w.cosigner(name).Verifier)
+		signed, err = tlog.Attach(signed, line, w.Cosigner(name).Verifier)
 		w.check(err)
 	}
 	return signed
@@ -61,7 +64,7 @@ func (w *World) Policy(quorum int) string {
 		return text + "quorum none\n"
 	}
 	for _, name := range w.Genesis.Cosigners {
-		text += "witness " + name + " " + w.cosigner(name).Verifier.String() + "\n"
+		text += "witness " + name + " " + w.Cosigner(name).Verifier.String() + "\n"
 	}
 	return text + fmt.Sprintf("group members %d %s\nquorum members\n", quorum, strings.Join(w.Genesis.Cosigners, " "))
 }
@@ -70,6 +73,23 @@ func (w *World) Policy(quorum int) string {
 func (w *World) IdentityFile(member string) string {
 	id := w.Ages[member]
 	return fmt.Sprintf("# created: 2026-09-21\n# public key: %s\n%s\n", id.Recipient(), id.Reveal())
+}
+
+// Write lays an export out in a folder, which it makes.
+func Write(dir string, files map[string][]byte) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	for path, data := range files {
+		path = filepath.Join(dir, filepath.FromSlash(path))
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, data, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Fetch reads from an export.

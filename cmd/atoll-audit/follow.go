@@ -1,0 +1,297 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"time"
+
+	"atoll/consensus/audit"
+	"atoll/crypto/tlog"
+
+	"github.com/spf13/cobra"
+)
+
+func followCommand() *cobra.Command {
+	f := new(follow)
+	cmd := &cobra.Command{
+		Use:   "follow LOG --policy FILE --state FILE",
+		Short: "Keep up with a living log and tell findings as they come",
+		Long: `Verifies and replays the log, and then again and again what is new of it: that
+it only grows, every verdict, and what members did. Findings are told as they
+come, those of what the log had before first. It sees no data of anybody.
+
+A server that is away, a checkpoint that lacks cosignatures still, and a member
+that is behind are waited for. It ends with exit code 6 when the log
+contradicts itself, its rules or what was seen before.
+
+With --json each line is an object with one of the names finding, head, waiting
+and error. With --resume it need not begin at genesis again.`,
+		Args:        cobra.ExactArgs(1),
+		Annotations: map[string]string{lines: "yes"},
+		RunE:        f.command,
+	}
+	f.demand(cmd)
+	_ = cmd.MarkFlagRequired("state") // it was defined above
+	f.bring(cmd)
+	cmd.Flags().StringVar(&f.folder, "resume", "", "keep what was replayed in this folder, and go on from there the next time")
+	cmd.Flags().DurationVar(&f.every, "every", 5*time.Second, "how often to look")
+	return cmd
+}
+
+// maxPause is the longest time between two attempts to reach a log.
+const maxPause = 5 * time.Minute
+
+// follow is a replay that does not end.
+type follow struct {
+	replay
+	every   time.Duration
+	t       *teller
+	lines   io.Writer // of JSON, nil: text
+	where   string
+	trust   *tlog.Policy
+	begun   bool
+	behind  *tlog.Head // older than what was seen: to be found in what comes
+	moves   int        // in a row: how often the log was another one while it was read
+	fresh   []audit.Finding
+	waiting string            // what for, once said
+	tiles   map[string][]byte // full hash tiles, which never change
+}
+
+func (f *follow) command(cmd *cobra.Command, args []string) (err error) {
+	t, asJSON, err := newTeller(cmd)
+	if err != nil {
+		return err
+	}
+	if f.every < 100*time.Millisecond {
+		return usage("--every %s is too often", f.every)
+	}
+	if f.t, f.where = t, args[0]; asJSON {
+		f.lines = cmd.OutOrStdout()
+	}
+	if f.trust, err = readPolicy(f.policy); err != nil {
+		return err
+	}
+	if err := f.begin(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.store.Close()) }()
+	f.told = func(found audit.Finding) { f.fresh = append(f.fresh, found) }
+	pause := f.every
+	for {
+		err := f.look(cmd.Context())
+		switch reason := f.patient(err); {
+		case err == nil:
+			pause, f.waiting = f.every, ""
+		case reason == "" || cmd.Context().Err() != nil:
+			return err
+		default:
+			if err := f.wait(reason, err); err != nil {
+				return err
+			}
+			pause = min(2*pause, max(maxPause, f.every))
+		}
+		select {
+		case <-cmd.Context().Done():
+			return cmd.Context().Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+// Reasons to wait.
+const (
+	away   = "unreachable"
+	early  = "not_final"
+	behind = "behind"
+	moved  = "moved"
+)
+
+var (
+	errBehind = errors.New("the log is behind what was seen of it")
+	errMoved  = errors.New("the log was written anew while it was read")
+)
+
+// unreachable is an error of the place where the log lies.
+type unreachable struct{ error }
+
+func (u *unreachable) Unwrap() error { return u.error }
+
+// patient says what an error that may pass asks to wait for, and nothing of one
+// that does not.
+func (f *follow) patient(err error) string {
+	var gone *unreachable
+	switch {
+	case errors.Is(err, errBehind):
+		return behind
+	case errors.Is(err, errMoved):
+		return moved
+	case errors.Is(err, tlog.ErrQuorum):
+		return early
+	case errors.As(err, &gone):
+		return away
+	}
+	return ""
+}
+
+// look verifies and tells what is new.
+func (f *follow) look(ctx context.Context) error {
+	source, closer, err := openSource(ctx, f.where)
+	if err != nil {
+		return err
+	}
+	source.Files = nil // somebody may be writing
+	source.Fetch = f.fetch(source.Fetch)
+	return errors.Join(f.grow(source), closer())
+}
+
+// maxTiles is how many tiles are kept: enough for the right edge of any log.
+const maxTiles = 2048
+
+// fetch tells errors of the place from those of the log, and asks for no full
+// tile twice: each look needs those at the right edge again.
+func (f *follow) fetch(from func(string) ([]byte, error)) func(string) ([]byte, error) {
+	return func(path string) ([]byte, error) {
+		if data := f.tiles[path]; data != nil {
+			return data, nil
+		}
+		data, err := from(path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, audit.ErrTampered) {
+			return nil, &unreachable{err}
+		}
+		t, bad := tlog.ParseTile(path)
+		if err == nil && bad == nil && t.Level != tlog.Entries && t.Width == tlog.TileWidth {
+			if f.tiles == nil || len(f.tiles) >= maxTiles {
+				f.tiles = map[string][]byte{}
+			}
+			f.tiles[path] = data
+		}
+		return data, err
+	}
+}
+
+func (f *follow) grow(source audit.Source) (err error) {
+	if f.log, err = audit.Open(source, f.trust); err != nil {
+		return err
+	}
+	if !f.begun {
+		if f.seen, err = readState(f.state, f.log.Origin); err != nil {
+			return err
+		}
+		if _, err = f.resume(); err != nil {
+			return f.torn(source, err)
+		}
+		f.begun = true
+	}
+	f.log.Expect = f.replayer.Expect
+	known := f.replayer.Summary().Head
+	if f.seen != nil && f.seen.Size > known.Size {
+		known = *f.seen
+	}
+	if f.log.Size < known.Size {
+		f.behind = &f.log.Head
+		return errBehind
+	}
+	from := f.replayer.Summary().Head
+	if f.seen != nil && f.log.Head == *f.seen && f.log.Head == from {
+		return nil
+	}
+	err = f.log.VerifyFrom(from, f.seen, func(leaf []byte) error { return f.add(leaf, nil) })
+	if err == nil && f.behind != nil {
+		err = f.log.Contains(*f.behind)
+	}
+	if err != nil {
+		return f.torn(source, err)
+	}
+	f.behind, f.moves = nil, 0
+	return f.took(f.log.Size - from.Size)
+}
+
+// maxMoves is how often in a row a log may contradict itself and be another one
+// when it is looked at again.
+const maxMoves = 3
+
+// torn tells a log that contradicts itself from one that was written anew while
+// it was read: then the checkpoint is another, and the next look decides.
+func (f *follow) torn(source audit.Source, err error) error {
+	if !errors.Is(err, audit.ErrTampered) {
+		return err
+	}
+	f.tiles = nil
+	again, failed := audit.Open(source, f.trust)
+	if f.moves++; failed == nil && again.Size > f.log.Size && f.moves <= maxMoves {
+		return errMoved
+	}
+	return err
+}
+
+// took tells and remembers what was verified, in this order: what is told twice
+// is better than what is told never.
+func (f *follow) took(grown uint64) error {
+	for _, found := range f.fresh {
+		if err := f.print("finding", found, func() { f.finding(f.t, found) }); err != nil {
+			return err
+		}
+	}
+	f.fresh = nil
+	s := f.replayer.Summary()
+	head := followed{Size: s.Head.Size, New: grown, Root: s.Head.Root.String(), Time: s.Time, Final: f.log.Final}
+	err := f.print("head", head, func() {
+		var offset int16
+		if g := f.replayer.Genesis(); g != nil {
+			offset = g.Offset
+		}
+		f.t.say("%s  已核对 %d 个条目，新增 %d", "%s  %d entries verified, %d of them new", moment(s.Time, offset), s.Head.Size, grown)
+	})
+	if err != nil {
+		return err
+	}
+	f.seen = &f.log.Head
+	if err := writeState(f.state, f.log); err != nil || f.folder == "" {
+		return err
+	}
+	return f.save()
+}
+
+// followed is what --json prints of a head.
+type followed struct {
+	Size  uint64 `json:"size"`
+	New   uint64 `json:"new"` // entries since the head before
+	Root  string `json:"root"`
+	Time  uint64 `json:"time"`  // network time of the last entry, Unix milliseconds
+	Final bool   `json:"final"` // the policy demands a quorum, and has it
+}
+
+// waited is what --json prints of a pause.
+type waited struct {
+	For    string `json:"for"`
+	Detail string `json:"detail"`
+}
+
+// wait says once what is waited for.
+func (f *follow) wait(reason string, why error) error {
+	if f.waiting == reason || reason == moved {
+		return nil
+	}
+	f.waiting = reason
+	return f.print("waiting", waited{reason, why.Error()}, func() {
+		words := waitWords[reason]
+		f.t.say("等待：%s（%s）", "waiting: %s (%s)", f.t.word(words[0], words[1]), why.Error())
+	})
+}
+
+var waitWords = map[string][2]string{
+	away:   {"日志暂不可达，将重试", "the log cannot be reached, trying again"},
+	early:  {"共签人数尚不足", "too few cosignatures yet"},
+	behind: {"所见日志落后于此前所见", "the log is behind what was seen of it"},
+}
+
+// print writes one thing, as a line of JSON or as text.
+func (f *follow) print(name string, data any, text func()) error {
+	if f.lines != nil {
+		return printLine(f.lines, map[string]any{name: data})
+	}
+	text()
+	return f.t.err
+}

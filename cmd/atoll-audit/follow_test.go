@@ -1,0 +1,217 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"atoll/consensus/audit"
+	"atoll/consensus/audit/audittest"
+)
+
+// living is a log behind an address that the test may change.
+type living struct {
+	mu    sync.Mutex
+	files map[string][]byte // nil: the server is away
+}
+
+func (l *living) set(files map[string][]byte) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.files = files
+}
+
+func (l *living) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.files == nil {
+		http.Error(w, "away", http.StatusServiceUnavailable)
+		return
+	}
+	data, ok := l.files[strings.TrimPrefix(r.URL.Path, "/")]
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	_, _ = w.Write(data)
+}
+
+// line is what follow prints.
+type line struct {
+	Finding *audit.Finding
+	Head    *followed
+	Waiting *waited
+	Error   *struct{ Code string }
+}
+
+// following is a run of follow.
+type following struct {
+	t     *testing.T
+	log   *living
+	lines *bufio.Scanner
+	stop  context.CancelFunc
+	done  chan int
+}
+
+func begin(t *testing.T, log *living, dir string, args ...string) *following {
+	s := httptest.NewServer(log)
+	t.Cleanup(s.Close)
+	r, w := io.Pipe()
+	ctx, stop := context.WithCancel(t.Context())
+	f := &following{t: t, log: log, lines: bufio.NewScanner(r), stop: stop, done: make(chan int, 1)}
+	args = append([]string{"follow", s.URL, "--json", "--every", "100ms", "--state", filepath.Join(dir, "state"), "--policy", filepath.Join(dir, "policy")}, args...)
+	go func() {
+		f.done <- run(ctx, args, w, io.Discard)
+		w.Close()
+	}()
+	return f
+}
+
+// next is the next line.
+func (f *following) next() (l line) {
+	f.t.Helper()
+	if !f.lines.Scan() {
+		f.t.Fatalf("no line: %v", f.lines.Err())
+	}
+	if err := json.Unmarshal(f.lines.Bytes(), &l); err != nil {
+		f.t.Fatalf("%s: %v", f.lines.Text(), err)
+	}
+	return l
+}
+
+func (f *following) head(size, grown uint64) {
+	f.t.Helper()
+	if h := f.next().Head; h == nil || h.Size != size || h.New != grown {
+		f.t.Fatalf("%s, want a head of %d, %d new", f.lines.Text(), size, grown)
+	}
+}
+
+func (f *following) found(rules ...audit.Rule) {
+	f.t.Helper()
+	for _, rule := range rules {
+		if got := f.next().Finding; got == nil || got.Rule != rule {
+			f.t.Fatalf("%s, want %s", f.lines.Text(), rule)
+		}
+	}
+}
+
+func (f *following) waits(reason string) {
+	f.t.Helper()
+	if got := f.next().Waiting; got == nil || got.For != reason {
+		f.t.Fatalf("%s, want to wait: %s", f.lines.Text(), reason)
+	}
+}
+
+// ends waits for the end, with an error as its last line.
+func (f *following) ends(code int, name string) {
+	f.t.Helper()
+	if e := f.next().Error; e == nil || e.Code != name {
+		f.t.Errorf("%s, want %s", f.lines.Text(), name)
+	}
+	if got := <-f.done; got != code {
+		f.t.Errorf("exit code %d, want %d", got, code)
+	}
+}
+
+// prefix is the beginning of a world's log.
+func prefix(w *audittest.World, size int) *audittest.World {
+	p := *w
+	p.Leaves = w.Leaves[:size]
+	return &p
+}
+
+func place(t *testing.T, w *audittest.World) string {
+	dir := t.TempDir()
+	err := audittest.Write(dir, map[string][]byte{"policy": []byte(w.Policy(2)), "auditor.key": []byte(w.IdentityFile("auditor"))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// A log grows, is away, lacks cosignatures, falls behind: follow keeps up, and
+// the findings are those of a replay.
+func TestFollow(t *testing.T) {
+	w := bad(t)
+	for _, more := range [][]string{nil, {"--resume", filepath.Join(t.TempDir(), "kept")}} {
+		dir := place(t, w)
+		files := func(size int) map[string][]byte { return prefix(w, size).Files("auditor", "tax") }
+		log := &living{files: files(3)}
+		args := append([]string{"--identity", filepath.Join(dir, "auditor.key")}, more...)
+		f := begin(t, log, dir, args...)
+		f.head(3, 3)
+		log.set(files(4))
+		f.found(audit.RuleOperator, audit.RuleCovers)
+		f.head(4, 1)
+		log.set(nil)
+		f.waits(away)
+		log.set(prefix(w, 5).Files("auditor"))
+		f.waits(early)
+		log.set(files(2))
+		f.waits(behind)
+		log.set(files(5))
+		f.found(audit.RuleCovers)
+		f.head(5, 1)
+		f.stop()
+		f.ends(exitInterrupted, "interrupted")
+
+		// Again: with a folder it goes on, else it begins again.
+		log.set(files(len(w.Leaves)))
+		f = begin(t, log, dir, args...)
+		if more == nil {
+			f.found(audit.RuleOperator, audit.RuleCovers, audit.RuleCovers)
+		}
+		f.found(audit.RuleTwoKeys, audit.RuleUnreceived)
+		if more == nil {
+			f.head(uint64(len(w.Leaves)), uint64(len(w.Leaves)))
+		} else {
+			f.head(uint64(len(w.Leaves)), uint64(len(w.Leaves)-5))
+		}
+		f.stop()
+		f.ends(exitInterrupted, "interrupted")
+	}
+}
+
+// What contradicts what was seen ends it, however it is brought.
+func TestFollowTampering(t *testing.T) {
+	w := good(t)
+	files := func(w *audittest.World) map[string][]byte { return w.Files("auditor", "tax") }
+	other := prefix(w, 299)
+	other.Leaves = append(other.Leaves[:280:280], other.Leaves[279:]...)
+	damaged := files(w)
+	for path, data := range damaged {
+		if strings.HasPrefix(path, "tile/entries/001") {
+			data[len(data)-9] ^= 1
+		}
+	}
+	for name, then := range map[string][]map[string][]byte{
+		"another history of the size": {files(prefix(w, 290)), files(prefix(other, 290))},
+		"a longer other history":      {files(prefix(w, 285)), files(other)},
+		"another one while behind":    {files(prefix(w, 290)), files(prefix(other, 285)), files(w)},
+		"a damaged bundle":            {files(prefix(w, 285)), damaged},
+	} {
+		dir := place(t, w)
+		log := &living{files: then[0]}
+		f := begin(t, log, dir)
+		if f.next().Head == nil {
+			t.Fatalf("%s: %s", name, f.lines.Text())
+		}
+		for n, files := range then[1:] {
+			log.set(files)
+			if n < len(then)-2 {
+				f.waits(behind)
+			}
+		}
+		f.ends(exitTampered, "log.tampered")
+		if t.Failed() {
+			t.Fatal(name)
+		}
+	}
+}

@@ -1,0 +1,282 @@
+package main
+
+import (
+	"bytes"
+	"encoding/csv"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"atoll/consensus/audit"
+	"atoll/consensus/ledger"
+
+	"github.com/spf13/cobra"
+)
+
+func reportCommand() *cobra.Command {
+	r := new(report)
+	cmd := &cobra.Command{
+		Use:   "report LOG --policy FILE",
+		Short: "Count who asked whom, what became of it, and how long it took",
+		Long: `Verifies and replays the log, and counts by month, bank and agency: queries,
+releases, refusals, what nobody answered in time, and how long answers took by
+network time. Months are those of the queries, at the network's offset.
+
+With an auditor's identity it also counts by purpose and refusals by reason,
+and knows who was asked and stayed silent. Nothing about any enterprise or
+person is in a report, whatever the identity opens.
+
+Formats: text, json, csv (RFC 4180, ASCII, one row for each agency and one,
+"(all)", for the query as a whole) and html, one page that needs nothing else.`,
+		Args: cobra.ExactArgs(1),
+		RunE: r.command,
+	}
+	r.demand(cmd)
+	cmd.Flags().StringVar(&r.file, "identity", "", "the auditor's age key file, to open what is sealed")
+	cmd.Flags().StringVar(&r.from, "from", "", "first month, as 2026-01 (default: the first there is)")
+	cmd.Flags().StringVar(&r.to, "to", "", "last month (default: the last there is)")
+	cmd.Flags().StringVar(&r.format, "format", "", "text, json, csv or html (default: text)")
+	cmd.Flags().StringVar(&r.out, "out", "", "write the report to this file")
+	return cmd
+}
+
+// report is a replay that counts.
+type report struct {
+	replay
+	from, to, format, out string
+	counted               *audit.Report
+}
+
+var formats = map[string]func(*report, *teller, io.Writer) error{
+	"text": (*report).text,
+	"json": (*report).json,
+	"csv":  (*report).csv,
+	"html": (*report).html,
+}
+
+func (r *report) command(cmd *cobra.Command, args []string) error {
+	t, asJSON, err := newTeller(cmd)
+	if err != nil {
+		return err
+	}
+	write, err := r.writer(asJSON)
+	if err != nil {
+		return err
+	}
+	first, last, err := r.months()
+	if err != nil {
+		return err
+	}
+	var reporter *audit.Reporter
+	err = r.pass(cmd, args[0], func(e *audit.Entry) error {
+		if reporter == nil {
+			reporter = audit.NewReporter(r.inspector, first, last)
+		}
+		return reporter.Add(e)
+	})
+	if err != nil {
+		return err
+	}
+	if r.counted = new(audit.Report); reporter != nil {
+		r.counted = reporter.Report()
+	}
+	return deliver(cmd.OutOrStdout(), r.out, func(w io.Writer) error { return write(r, t, w) })
+}
+
+// writer returns what writes the format that was asked for.
+func (r *report) writer(asJSON bool) (func(*report, *teller, io.Writer) error, error) {
+	switch {
+	case asJSON && r.format != "" && r.format != "json":
+		return nil, usage("--json and --format %s contradict each other", r.format)
+	case asJSON:
+		r.format = "json"
+	case r.format == "":
+		r.format = "text"
+	}
+	write := formats[r.format]
+	if write == nil {
+		return nil, usage("--format %q is not text, json, csv or html", r.format)
+	}
+	return write, nil
+}
+
+// months returns the months to count, all there may be where none are named.
+func (r *report) months() (first, last audit.Month, err error) {
+	last = 1<<31 - 1
+	if r.from != "" {
+		if first, err = audit.ParseMonth(r.from); err != nil {
+			return 0, 0, usage("--from %v", err)
+		}
+	}
+	if r.to != "" {
+		if last, err = audit.ParseMonth(r.to); err != nil {
+			return 0, 0, usage("--to %v", err)
+		}
+	}
+	if first > last {
+		return 0, 0, usage("--from %s is behind --to %s", r.from, r.to)
+	}
+	return first, last, nil
+}
+
+// deliver writes a document to a file, all of it or none, or to w where no
+// file is named.
+func deliver(w io.Writer, file string, write func(io.Writer) error) error {
+	var doc bytes.Buffer
+	if err := write(&doc); err != nil {
+		return err
+	}
+	if file != "" {
+		return replaceFile(file, doc.Bytes())
+	}
+	_, err := w.Write(doc.Bytes())
+	return err
+}
+
+// reported is what --format json prints.
+type reported struct {
+	checked
+	Network  string           `json:"network"`
+	Name     string           `json:"name"`
+	Time     uint64           `json:"time"`     // network time of the last entry, Unix milliseconds
+	Offset   int16            `json:"offset"`   // of months, in minutes from UTC
+	From     string           `json:"from"`     // as asked for, empty: the first there is
+	To       string           `json:"to"`       //
+	Opened   bool             `json:"opened"`   // what is sealed was looked into
+	Findings int              `json:"findings"` // that replay shows, of the whole log
+	Titles   map[string]title `json:"titles"`   // of members and purposes
+	audit.Report
+}
+
+type title struct {
+	Chinese string `json:"zh"`
+	English string `json:"en"`
+}
+
+func (r *report) json(_ *teller, w io.Writer) error {
+	s := r.replayer.Summary()
+	out := reported{
+		checked: r.check.result(), Network: s.Network.String(), Time: s.Time, From: r.from, To: r.to,
+		Opened: r.opened, Findings: r.faults(), Titles: map[string]title{}, Report: *r.counted,
+	}
+	if g := r.replayer.Genesis(); g != nil {
+		out.Name, out.Offset = g.Name, g.Offset
+		for _, m := range g.Members {
+			out.Titles[m.Name] = title{m.Chinese, m.English}
+		}
+		for _, p := range g.Purposes {
+			out.Titles[p.Code] = title{p.Chinese, p.English}
+		}
+	}
+	return printJSON(w, "atoll-audit.report/v1", out)
+}
+
+// faults is how many findings are more than information.
+func (r *replay) faults() (n int) {
+	for _, f := range r.findings {
+		if !f.Info {
+			n++
+		}
+	}
+	return n
+}
+
+// all is the agency of a row that is about the query as a whole.
+const all = "(all)"
+
+// csv writes one row for each tally. Whatever it holds is ASCII: names and
+// codes are by their form.
+func (r *report) csv(_ *teller, w io.Writer) error {
+	out := csv.NewWriter(w)
+	out.UseCRLF = true
+	head := []string{"month", "bank", "agency", "purpose", "queries", "releases", "refusals", "unclosed", "open", "p50_ms", "p90_ms", "max_ms"}
+	for _, reason := range audit.RefusalReasons() {
+		head = append(head, "refused "+reason)
+	}
+	rows := [][]string{append(head, "turned_away")}
+	for _, list := range [][]audit.Tally{r.counted.Queries, r.counted.Agencies} {
+		for _, t := range list {
+			rows = append(rows, cells(t))
+		}
+	}
+	for _, row := range rows {
+		for i := range row {
+			row[i] = harmless(row[i])
+		}
+	}
+	return out.WriteAll(rows)
+}
+
+// cells is a row of CSV.
+func cells(t audit.Tally) []string {
+	agency := t.Agency
+	if agency == "" {
+		agency = all
+	}
+	row := append([]string{t.Month.String(), t.Bank, agency, t.Purpose}, counts(t)...)
+	for _, reason := range audit.RefusalReasons() {
+		row = append(row, number(t.Reasons[reason]))
+	}
+	var rejected uint64
+	for _, n := range t.Rejected {
+		rejected += n
+	}
+	return append(row, number(rejected))
+}
+
+func number(n uint64) string { return strconv.FormatUint(n, 10) }
+
+// counts are the figures of a row in their order.
+func counts(t audit.Tally) []string {
+	row := []string{number(t.Queries), number(t.Releases), number(t.Refusals), number(t.Unclosed), number(t.Open)}
+	if t.Latency == nil {
+		return append(row, "", "", "")
+	}
+	return append(row, number(t.Latency.P50), number(t.Latency.P90), number(t.Latency.Max))
+}
+
+// harmless keeps a spreadsheet from taking text for a formula.
+func harmless(cell string) string {
+	if cell != "" && strings.ContainsRune("=+-@\t\r\n", rune(cell[0])) {
+		return "'" + cell
+	}
+	return cell
+}
+
+// part is a row of what is counted by reason or verdict.
+type part struct {
+	audit.Tally
+	Code  string
+	Count uint64
+}
+
+// reasons are refusals by reason, of agencies.
+func (r *report) reasons() (list []part) {
+	for _, t := range r.counted.Agencies {
+		for _, reason := range audit.RefusalReasons() {
+			if n := t.Reasons[reason]; n > 0 {
+				list = append(list, part{t, reason, n})
+			}
+		}
+	}
+	return list
+}
+
+// rejected are entries that the rules did not accept, by verdict: queries of
+// banks, then answers of agencies.
+func (r *report) rejected() (list []part) {
+	for _, tallies := range [][]audit.Tally{r.counted.Queries, r.counted.Agencies} {
+		for _, t := range tallies {
+			var verdicts []ledger.Verdict
+			for v := range t.Rejected {
+				verdicts = append(verdicts, v)
+			}
+			slices.Sort(verdicts)
+			for _, v := range verdicts {
+				list = append(list, part{t, string(v), t.Rejected[v]})
+			}
+		}
+	}
+	return list
+}

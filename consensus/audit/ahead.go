@@ -1,0 +1,152 @@
+package audit
+
+import (
+	"bytes"
+	"iter"
+
+	"atoll/consensus/ledger"
+)
+
+// share is how many entries one goroutine verifies: enough to be worth
+// starting one, few enough to keep all cores busy with a bundle.
+const share = 32
+
+// sight is what can be said of a leaf before its turn.
+type sight struct {
+	leaf      []byte
+	entry     *ledger.Entry
+	err       error             // of the entry's encoding
+	statement *ledger.Statement // nil: to be verified in its turn
+}
+
+// look reads a leaf and verifies what it says, unless signers is nil.
+func look(signers *ledger.Signers, leaf []byte) sight {
+	e, err := ledger.ParseEntry(leaf)
+	x := sight{leaf: leaf, entry: e, err: err}
+	if err == nil && signers != nil {
+		x.statement = signers.Verify(e.Statement)
+	}
+	return x
+}
+
+// ahead is the entries that a replay expects, being verified meanwhile.
+type ahead struct {
+	signers *ledger.Signers
+	shares  []*expected // in order; of the first, what has been taken is cut off
+}
+
+type expected struct {
+	sights []sight
+	done   chan struct{} // closed when all sights are there
+}
+
+// Expect begins to verify the signatures of entries that are to be added next,
+// behind those expected already, on all cores. Nothing is decided by it: where
+// something else is added what was expected is forgotten. The leaves stay in
+// memory, which must not change, until they are added.
+func (r *Replayer) Expect(leaves [][]byte) error {
+	if err := r.learn(leaves); err != nil || r.ahead.signers == nil {
+		return err
+	}
+	signers := r.ahead.signers
+	for len(leaves) > 0 {
+		mine := leaves[:min(share, len(leaves))]
+		leaves = leaves[len(mine):]
+		e := &expected{make([]sight, len(mine)), make(chan struct{})}
+		r.ahead.shares = append(r.ahead.shares, e)
+		go func() {
+			defer close(e.done)
+			for i, leaf := range mine {
+				e.sights[i] = look(signers, leaf)
+			}
+		}()
+	}
+	return nil
+}
+
+// learn sees to it that signers are known. Before genesis they are those of the
+// genesis that is expected: what they verify counts only if that is added.
+func (r *Replayer) learn(leaves [][]byte) (err error) {
+	if r.ahead.signers != nil {
+		return nil
+	}
+	state := r.state
+	if r.genesis == nil && len(leaves) > 0 {
+		e, err := ledger.ParseEntry(leaves[0])
+		if err != nil {
+			return nil // what is wrong with it shows when it is added
+		}
+		_, changes, err := ledger.Apply(state, e.Statement)
+		if err != nil {
+			return err
+		}
+		state = ledger.NewMemory()
+		state.Apply(changes)
+	}
+	r.ahead.signers, err = ledger.ReadSigners(state)
+	return err
+}
+
+// take returns the sight of the next leaf.
+func (a *ahead) take(leaf []byte) sight {
+	if len(a.shares) == 0 {
+		return look(nil, leaf)
+	}
+	e := a.shares[0]
+	<-e.done
+	x := e.sights[0]
+	if e.sights = e.sights[1:]; len(e.sights) == 0 {
+		a.shares = a.shares[1:]
+	}
+	if !bytes.Equal(x.leaf, leaf) {
+		*a = ahead{}
+		return look(nil, leaf)
+	}
+	return x
+}
+
+// How far Expect is ahead, in bundles and in bytes, whichever is reached first.
+const (
+	aheadBundles = 8
+	aheadBytes   = 8 << 20
+)
+
+// advance yields bundles, each shown to expect before those in front of it are
+// yielded. An error comes in its place.
+func advance(bundles iter.Seq2[[][]byte, error], expect func([][]byte) error) iter.Seq2[[][]byte, error] {
+	type bundle struct {
+		entries [][]byte
+		size    int
+		err     error
+	}
+	return func(yield func([][]byte, error) bool) {
+		var waiting []bundle
+		size := 0
+		next := func() bool {
+			b := waiting[0]
+			waiting = waiting[1:]
+			size -= b.size
+			return yield(b.entries, b.err)
+		}
+		for entries, err := range bundles {
+			if err == nil {
+				err = expect(entries)
+			}
+			b := bundle{entries: entries, err: err}
+			for _, e := range entries {
+				b.size += len(e)
+			}
+			waiting = append(waiting, b)
+			if size += b.size; err != nil {
+				break
+			}
+			for len(waiting) > aheadBundles || size > aheadBytes {
+				if !next() {
+					return
+				}
+			}
+		}
+		for len(waiting) > 0 && next() {
+		}
+	}
+}

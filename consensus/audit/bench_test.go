@@ -1,0 +1,126 @@
+package audit_test
+
+import (
+	"crypto/ed25519"
+	"fmt"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"atoll/consensus/audit"
+	"atoll/consensus/audit/audittest"
+)
+
+// BenchmarkVerify is a pass over signatures, bundles, tiles and root, of small
+// entries, on one core.
+func BenchmarkVerify(b *testing.B) {
+	w := audittest.New(b)
+	w.Leaves = nil
+	for i := range 262_144 {
+		w.Leaves = append(w.Leaves, fmt.Appendf(nil, "%064d", i))
+	}
+	files, p := w.Files("auditor", "tax"), policy(b, w.Policy(2))
+	for b.Loop() {
+		l, err := audit.Open(audit.Source{Fetch: audittest.Fetch(files)}, p)
+		if err == nil {
+			err = l.Verify(nil, nil)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.N*len(w.Leaves))/b.Elapsed().Seconds(), "entries/s")
+}
+
+// BenchmarkReplay is a pass with every verdict recomputed, on all cores, and
+// beside it, turn by turn, crypto/ed25519 alone: as many signatures over
+// messages as long as the entries, on the same cores. "%" compares the two.
+func BenchmarkReplay(b *testing.B) {
+	b.Run("ticks", func(b *testing.B) {
+		w := audittest.New(b)
+		w.Grow(*entries)
+		benchmarkReplay(b, w)
+	})
+	b.Run("queries", func(b *testing.B) {
+		w := audittest.New(b)
+		f := w.Enrol(audittest.Subject, 1)
+		for len(w.Leaves) < *entries {
+			d := w.Grant(f, func(c *audittest.Consenting) { c.Draft.MaxUses = 100 })
+			for range 100 {
+				w.Serve(d)
+			}
+			w.Pass(audittest.Second)
+		}
+		benchmarkReplay(b, w)
+	})
+}
+
+func benchmarkReplay(b *testing.B, w *audittest.World) {
+	files, p := w.Files(), policy(b, w.Policy(0))
+	alone := newSignatures(w.Leaves)
+	var replaying, verifying time.Duration
+	for b.Loop() {
+		start := time.Now()
+		l, err := audit.Open(audit.Source{Fetch: audittest.Fetch(files)}, p)
+		if err != nil {
+			b.Fatal(err)
+		}
+		r := audit.NewReplayer()
+		l.Expect = r.Expect
+		err = l.Verify(nil, func(leaf []byte) error {
+			_, err := r.Add(leaf)
+			return err
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+		replaying += time.Since(start)
+		start = time.Now()
+		if !alone.verify() {
+			b.Fatal("a signature does not verify")
+		}
+		verifying += time.Since(start)
+	}
+	rate := func(d time.Duration) float64 { return float64(b.N*len(w.Leaves)) / d.Seconds() }
+	b.ReportMetric(rate(replaying), "entries/s")
+	b.ReportMetric(rate(verifying), "ed25519/s")
+	b.ReportMetric(100*rate(replaying)/rate(verifying), "%")
+}
+
+// signatures are messages signed with one key.
+type signatures struct {
+	key            ed25519.PublicKey
+	messages, sigs [][]byte
+}
+
+func newSignatures(messages [][]byte) *signatures {
+	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	s := &signatures{key: key.Public().(ed25519.PublicKey), messages: messages}
+	for _, m := range messages {
+		s.sigs = append(s.sigs, ed25519.Sign(key, m))
+	}
+	return s
+}
+
+// verify verifies all of them, each core its part.
+func (s *signatures) verify() bool {
+	cores := runtime.GOMAXPROCS(0)
+	right := make([]bool, cores)
+	var wg sync.WaitGroup
+	for core := range cores {
+		wg.Go(func() {
+			right[core] = true
+			for i := core; i < len(s.sigs); i += cores {
+				right[core] = right[core] && ed25519.Verify(s.key, s.messages[i], s.sigs[i])
+			}
+		})
+	}
+	wg.Wait()
+	for _, ok := range right {
+		if !ok {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,285 @@
+// Package store is the state of a replay when memory is too small for it: an
+// ordered map of bytes in a file, with what is new kept in memory until it is
+// worth writing.
+//
+// [Open] keeps it in a folder, so that a later run goes on where this one
+// ended; [Temporary] makes a file only when memory is full, and removes it when
+// it is closed. [Store.Save] writes what is new together with a mark, which says
+// what the file then is the state of: both are there after a crash, or neither.
+//
+// A store serves one goroutine. It is not proof against whoever can write its
+// file: an auditor's disk is the auditor's. Damage by accident is noticed when
+// the damaged value is read.
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+	"time"
+
+	"atoll/consensus/ledger"
+
+	"github.com/google/btree"
+	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+)
+
+var (
+	// ErrCorrupt means that a value is not what was written. Remove the folder;
+	// the log has all that was in it.
+	ErrCorrupt = errors.New("the stored state is damaged")
+	// ErrBusy means that another run has the folder.
+	ErrBusy = errors.New("the stored state is in use by another run")
+)
+
+// Full is how many bytes of changes are kept in memory, about, before
+// [Store.Full] says that they should be saved.
+const Full = 32 << 20
+
+const (
+	name     = "state.db"
+	overhead = 160 // of a change in memory, in bytes
+)
+
+var (
+	bucket     = []byte("state")
+	marks      = []byte("mark")
+	markKey    = []byte("mark")
+	castagnoli = crc32.MakeTable(crc32.Castagnoli)
+)
+
+// Store is the map. It implements [ledger.View].
+type Store struct {
+	dir   string // empty: a temporary one is made when it is needed
+	temp  bool
+	db    *bbolt.DB // nil while all is in memory
+	tx    *bbolt.Tx // for reading, between two saves
+	layer *btree.BTreeG[item]
+	bytes int
+	holes map[byte]hole // by the first byte of keys
+}
+
+// item is a change that is not in the file yet; a nil value is a deletion.
+type item struct{ key, value []byte }
+
+// hole is a range [from, to) without keys. Work that is done and deleted leaves
+// one at the beginning of a queue, and only a save fills it in.
+type hole struct{ from, to []byte }
+
+// Open returns the store of a folder, which is made where there is none.
+// Errors: [ErrBusy], [ErrCorrupt], or the system's.
+func Open(dir string) (*Store, error) {
+	s := &Store{dir: dir}
+	s.empty()
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	return s, s.open()
+}
+
+// Temporary returns an empty store that leaves nothing behind.
+func Temporary() *Store {
+	s := &Store{temp: true}
+	s.empty()
+	return s
+}
+
+func (s *Store) empty() {
+	s.layer = btree.NewG(32, func(a, b item) bool { return bytes.Compare(a.key, b.key) < 0 })
+	s.bytes, s.holes = 0, map[byte]hole{}
+}
+
+func (s *Store) open() (err error) {
+	if s.temp {
+		if s.dir, err = os.MkdirTemp("", "atoll-audit-"); err != nil { // mode 0700
+			return err
+		}
+	}
+	s.db, err = bbolt.Open(filepath.Join(s.dir, name), 0o600, &bbolt.Options{
+		Timeout: time.Second, FreelistType: bbolt.FreelistMapType, NoFreelistSync: true, NoSync: s.temp,
+	})
+	switch {
+	case errors.Is(err, bolterrors.ErrTimeout):
+		return ErrBusy
+	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch):
+		return fmt.Errorf("%w: %w", ErrCorrupt, err)
+	case err != nil:
+		return err
+	}
+	err = s.db.Update(func(tx *bbolt.Tx) error {
+		_, err := tx.CreateBucketIfNotExists(marks)
+		if err == nil {
+			_, err = tx.CreateBucketIfNotExists(bucket)
+		}
+		return err
+	})
+	if err == nil {
+		s.tx, err = s.db.Begin(false)
+	}
+	return err
+}
+
+// Get implements [ledger.View].
+func (s *Store) Get(key []byte) ([]byte, error) {
+	if i, ok := s.layer.Get(item{key: key}); ok {
+		return i.value, nil
+	}
+	if s.tx == nil {
+		return nil, nil
+	}
+	return unseal(key, s.tx.Bucket(bucket).Get(key))
+}
+
+// Next implements [ledger.View].
+func (s *Store) Next(prefix, after []byte) (key, value []byte, err error) {
+	from := append(bytes.Clone(after), 0) // the least key greater than after
+	if bytes.Compare(after, prefix) < 0 {
+		from = prefix
+	}
+	start := from
+	if h, ok := s.holes[first(from)]; ok && bytes.Compare(h.from, from) <= 0 && bytes.Compare(from, h.to) < 0 {
+		start, from = h.from, h.to
+	}
+	for {
+		i, stored := s.next(from)
+		if i.key == nil || i.value != nil {
+			if i.key != nil && !bytes.Equal(start, i.key) && first(start) == first(i.key) {
+				s.holes[first(start)] = hole{bytes.Clone(start), i.key}
+			}
+			if !bytes.HasPrefix(i.key, prefix) || i.key == nil {
+				return nil, nil, nil
+			}
+			if stored {
+				i.value, err = unseal(i.key, i.value)
+			}
+			return i.key, i.value, err
+		}
+		from = append(i.key, 0) // deleted since the last save
+	}
+}
+
+// next returns the first key from here on, and whether it is from the file; its
+// value is nil where it was deleted.
+func (s *Store) next(from []byte) (found item, stored bool) {
+	if s.tx != nil {
+		k, v := s.tx.Bucket(bucket).Cursor().Seek(from)
+		found, stored = item{bytes.Clone(k), v}, k != nil
+	}
+	s.layer.AscendGreaterOrEqual(item{key: from}, func(i item) bool {
+		if found.key == nil || bytes.Compare(i.key, found.key) <= 0 {
+			found, stored = item{bytes.Clone(i.key), i.value}, false
+		}
+		return false
+	})
+	return found, stored
+}
+
+func first(key []byte) byte {
+	if len(key) == 0 {
+		return 0
+	}
+	return key[0]
+}
+
+// Apply makes changes, in memory. It keeps what it is given.
+func (s *Store) Apply(changes []ledger.Change) {
+	for _, c := range changes {
+		s.bytes += len(c.Key) + len(c.Value) + overhead
+		if old, ok := s.layer.ReplaceOrInsert(item{c.Key, c.Value}); ok {
+			s.bytes -= len(old.key) + len(old.value) + overhead
+		}
+		if h, ok := s.holes[first(c.Key)]; ok && c.Value != nil && bytes.Compare(h.from, c.Key) <= 0 && bytes.Compare(c.Key, h.to) < 0 {
+			h.to = c.Key
+			s.holes[first(c.Key)] = h
+		}
+	}
+}
+
+// Full says that it is time to save.
+func (s *Store) Full() bool { return s.bytes >= Full }
+
+// Save writes all changes and the mark, in one step. It is durable when it
+// returns, unless the store is temporary. After an error the store is of no
+// more use.
+func (s *Store) Save(mark []byte) error {
+	if s.db == nil {
+		if err := s.open(); err != nil {
+			return err
+		}
+	}
+	if err := s.tx.Rollback(); err != nil {
+		return err
+	}
+	err := s.db.Update(func(tx *bbolt.Tx) error {
+		if err := tx.Bucket(marks).Put(markKey, seal(markKey, mark)); err != nil {
+			return err
+		}
+		b := tx.Bucket(bucket)
+		var err error
+		s.layer.Ascend(func(i item) bool {
+			if i.value == nil {
+				err = b.Delete(i.key)
+			} else {
+				err = b.Put(i.key, seal(i.key, i.value))
+			}
+			return err == nil
+		})
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	s.empty()
+	s.tx, err = s.db.Begin(false)
+	return err
+}
+
+// Mark returns the mark of the last save, nil where there was none.
+func (s *Store) Mark() ([]byte, error) {
+	if s.tx == nil {
+		return nil, nil
+	}
+	return unseal(markKey, s.tx.Bucket(marks).Get(markKey))
+}
+
+// Close gives the file back. What was not saved is gone.
+func (s *Store) Close() (err error) {
+	if s.tx != nil {
+		err = s.tx.Rollback()
+	}
+	if s.db != nil {
+		err = errors.Join(err, s.db.Close())
+	}
+	if s.temp && s.dir != "" {
+		err = errors.Join(err, os.RemoveAll(s.dir))
+	}
+	s.tx, s.db = nil, nil
+	return err
+}
+
+const sumSize = 4
+
+func sum(key, value []byte) uint32 {
+	return crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, value)
+}
+
+// seal puts a checksum before a value: bbolt has none.
+func seal(key, value []byte) []byte {
+	return append(binary.BigEndian.AppendUint32(make([]byte, 0, sumSize+len(value)), sum(key, value)), value...)
+}
+
+// unseal checks a value and copies it out of the transaction. Nil stays nil.
+func unseal(key, stored []byte) ([]byte, error) {
+	if stored == nil {
+		return nil, nil
+	}
+	if len(stored) < sumSize || binary.BigEndian.Uint32(stored) != sum(key, stored[sumSize:]) {
+		return nil, ErrCorrupt
+	}
+	return append([]byte{}, stored[sumSize:]...), nil
+}
