@@ -111,7 +111,7 @@ func newNetwork(t testing.TB) *network {
 	n := &network{t: t, dir: t.TempDir(), ctx: ctx, members: map[string]*member{}}
 	n.genesis = &ledger.Genesis{
 		Version: 1, Name: "test", Origin: "log.test.invalid/1", Suite: ledger.Suite, Time: uint64(time.Now().UnixMilli()), Offset: 480,
-		Voters: []string{"auditor", "court", "tax"}, Cosigners: []string{"auditor", "court", "tax"}, Quorum: 3, Faults: 1, Approvals: 4,
+		Voters: []string{"auditor", "court", "tax"}, Cosigners: []string{"auditor", "court", "registrar", "tax"}, Quorum: 3, Faults: 1, Approvals: 4,
 		Purposes: []consent.Purpose{{Code: "pre_loan", Chinese: "贷前", English: "before a loan", MaxDays: 365, MaxUses: 1000, MaxDataLife: 365}},
 	}
 	var hosts []*peer.Host
