@@ -89,6 +89,36 @@ func (r *Replica) tickWhenSilent() {
 	}
 }
 
+// quiet is how long after a commit a leader waits for another one.
+const quiet = 2 * time.Millisecond
+
+// tellFollowers has followers learn at once what is committed. Raft tells them
+// with the next entry, or after 50 to 100 ms: in a quiet network that would be
+// most of the time that a member waits for its own statement, or a cosigner for
+// the head that it is asked to sign. A barrier is such an entry, and no replica
+// applies it. Under load the next entry is always on its way.
+func (r *Replica) tellFollowers() {
+	for {
+		_, grown := r.store.position()
+		select {
+		case <-grown:
+		case <-r.ctx.Done():
+			return
+		}
+		if r.raft.State() != raft.Leader {
+			continue
+		}
+		select {
+		case <-time.After(quiet):
+		case <-r.ctx.Done():
+			return
+		}
+		if r.raft.LastIndex() == r.raft.AppliedIndex() {
+			r.raft.Barrier(0) // nobody waits for it
+		}
+	}
+}
+
 // pause is how long to wait after some failed attempts.
 func (r *Replica) pause(attempt int) time.Duration {
 	return min(r.patience, 50*time.Millisecond<<min(attempt, 6))

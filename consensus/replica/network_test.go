@@ -53,7 +53,7 @@ func found(t testing.TB, learners int) *network {
 	}
 	g := &ledger.Genesis{
 		Version: 1, Name: "test", Origin: "log.test/replica/1", Suite: ledger.Suite, Time: uint64(time.Now().UnixMilli()), Offset: 480,
-		Voters: voters, Cosigners: voters, Quorum: 3, Faults: 1, Approvals: 3,
+		Voters: voters, Cosigners: n.names[:min(4, len(n.names))], Quorum: 3, Faults: 1, Approvals: 3,
 		Purposes: []consent.Purpose{{Code: "pre_loan", Chinese: "贷前", English: "Before a loan", MaxDays: 365, MaxUses: 100, MaxDataLife: 365}},
 	}
 	for i, name := range n.names {

@@ -218,6 +218,7 @@ func (r *Replica) start(c Config) error {
 	r.running.Go(r.foundWhenLeading)
 	r.running.Go(r.keepFinal)
 	r.running.Go(r.publishOften)
+	r.running.Go(r.tellFollowers)
 	if r.voters[r.name] && r.tick != nil {
 		r.running.Go(r.tickWhenSilent)
 	}
