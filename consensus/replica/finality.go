@@ -127,6 +127,9 @@ func (r *Replica) collect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if r.raft.State() == raft.Leader {
+		r.raft.Barrier(r.publish) // so that cosigners are there already, see tellFollowers
+	}
 	final, err := r.count(ctx, r.canvass(head, signed), signed)
 	if err != nil {
 		return err
@@ -296,7 +299,7 @@ func (r *Replica) recall(c Config, g *ledger.Genesis) (err error) {
 		return err
 	}
 	if len(signed) > 0 {
-		head, err := r.trust.open(signed)
+		head, err := r.trust.openOwn(signed)
 		if err != nil {
 			return &ForgottenError{r.finals.path, err.Error()}
 		}

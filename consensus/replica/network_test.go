@@ -278,6 +278,7 @@ func (n *network) agree(acked map[uint64][]byte) {
 	if len(roots) != 1 {
 		n.t.Errorf("%d histories", len(roots))
 	}
+	n.sameFinals()
 }
 
 // leader waits until some member knows who leads.

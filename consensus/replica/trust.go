@@ -88,6 +88,14 @@ func (t *trust) open(signed []byte) (tlog.Head, error) {
 	return c.Head, nil
 }
 
+// openOwn reads a final checkpoint that adopt returned.
+func (t *trust) openOwn(signed []byte) (tlog.Head, error) {
+	if _, _, err := tlog.OpenCheckpoint(signed, t.origin, t.signer.Verifier); err != nil {
+		return tlog.Head{}, err
+	}
+	return t.open(signed)
+}
+
 // adopt returns a final checkpoint with this member's own signature of the log
 // in place of another's: the policy for what a member serves names that
 // member's key.
