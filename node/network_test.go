@@ -245,6 +245,7 @@ func (n *network) agree() {
 			roots[head.Root.String()] = append(roots[head.Root.String()], m.name)
 		}
 	}
+	n.sameFinals()
 	if len(roots) > 1 {
 		n.t.Errorf("several histories: %v", roots)
 	}

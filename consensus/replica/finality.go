@@ -345,6 +345,11 @@ func (r *Replica) Ready(ctx context.Context) error {
 		for s := range awaiting {
 			size = max(size, s)
 		}
+		// What is still awaited of a log that is so long never comes: the log
+		// is of another history, and the replica stops.
+		if at, _ := r.store.position(); at.Size >= size {
+			return errStopped
+		}
 		if err := r.WaitFor(ctx, size); err != nil {
 			return err
 		}
