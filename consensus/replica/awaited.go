@@ -90,6 +90,18 @@ func (s *store) awaiting() map[uint64]awaited {
 	return heads
 }
 
+// ahead returns the largest size at which the log is awaited, 0 for none. Stuck
+// says that it has got past one of them with another head: it is of another
+// history, and the replica stops.
+func (s *store) ahead() (size uint64, stuck bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for at := range s.awaited {
+		size, stuck = max(size, at), stuck || at <= s.at.Size
+	}
+	return size, stuck
+}
+
 // headAt returns the head that the log had at a size, recomputed from tiles.
 func (s *store) headAt(size uint64) (tlog.Head, error) {
 	s.mu.RLock()

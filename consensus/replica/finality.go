@@ -330,24 +330,21 @@ func (r *Replica) forget() error {
 
 // behind says whether this replica still has to get to where it has been, or to
 // where it knows the others to be.
-func (r *Replica) behind() bool { return r.catchup.active() || len(r.store.awaiting()) > 0 }
+func (r *Replica) behind() bool {
+	size, _ := r.store.ahead()
+	return size > 0 || r.catchup.active()
+}
 
 // Ready returns when the log here has all that this member cosigned or saw
 // final, which after a loss of files it has to fetch first. What it says before
 // may be of the past.
 func (r *Replica) Ready(ctx context.Context) error {
 	for {
-		awaiting := r.store.awaiting()
-		if len(awaiting) == 0 {
+		size, stuck := r.store.ahead()
+		switch {
+		case size == 0:
 			return nil
-		}
-		var size uint64
-		for s := range awaiting {
-			size = max(size, s)
-		}
-		// What is still awaited of a log that is so long never comes: the log
-		// is of another history, and the replica stops.
-		if at, _ := r.store.position(); at.Size >= size {
+		case stuck:
 			return errStopped
 		}
 		if err := r.WaitFor(ctx, size); err != nil {

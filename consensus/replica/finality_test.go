@@ -367,8 +367,9 @@ func TestOtherHistory(t *testing.T) {
 	n := found(t, 1)
 	n.start(n.names...)
 	n.put("voter-a")
-	other := *n // the same members found the same network, and something else happens
-	other.dir, other.nodes = t.TempDir(), map[string]*node{}
+	// The same members found the same network, and something else happens.
+	other := &network{t: t, dir: t.TempDir(), id: n.id, genesis: n.genesis, names: n.names, keys: n.keys, nodes: map[string]*node{}}
+	other.serial.Store(1 << 32)
 	t.Cleanup(func() {
 		for name := range other.nodes {
 			other.stop(name)
@@ -392,7 +393,7 @@ func TestOtherHistory(t *testing.T) {
 		other.stop(name)
 	}
 	// Beyond what it has: it stops when it gets there.
-	swap(&other, n, "voter-c")
+	swap(other, n, "voter-c")
 	n.start("voter-c")
 	late := n.nodes["voter-c"]
 	for n.nodes["voter-a"].Head().Size < size {
@@ -413,7 +414,7 @@ func TestOtherHistory(t *testing.T) {
 	n.start("wlearner-0")
 	n.check(n.nodes["wlearner-0"].WaitFor(n.ctx(), size))
 	n.stop("wlearner-0")
-	swap(&other, n, "wlearner-0")
+	swap(other, n, "wlearner-0")
 	n.refused("wlearner-0", func(err error) { wantFork(t, err) })
 	// Evidence of earlier runs is still there.
 	files, err := filepath.Glob(filepath.Join(n.dir, "wlearner-0", "evidence", "*.json"))
