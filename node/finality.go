@@ -57,18 +57,18 @@ func (n *Node) awaitFinal(ctx context.Context, ask *consent.Ask, o *ledger.Outco
 	return nil
 }
 
-// covers says whether a query, and every answer to it that stands on the log,
+// Covered says whether a query, and every answer to it that stands on the log,
 // is covered by a final checkpoint that this member knows.
-func (n *Node) covers(a *Asked, pieces []Piece) bool { return n.Final().Size > lastEntry(a, pieces) }
+func (n *Node) Covered(a *Asked, pieces []Piece) bool { return n.Final().Size > lastEntry(a, pieces) }
 
-// Covered is covers, with some patience for the cosigners.
-func (n *Node) Covered(ctx context.Context, a *Asked, pieces []Piece) bool {
+// cover has the cosigners stand behind a query and its answers, with some
+// patience.
+func (n *Node) cover(ctx context.Context, a *Asked, pieces []Piece) {
 	ctx, cancel := context.WithTimeout(ctx, profilePatience)
 	defer cancel()
 	if err := n.Finalise(ctx, lastEntry(a, pieces)+1); err != nil {
 		n.log.Warn("a query is not final yet", "error", err)
 	}
-	return n.covers(a, pieces)
 }
 
 func lastEntry(a *Asked, pieces []Piece) uint64 {

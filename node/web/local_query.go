@@ -111,7 +111,7 @@ func (l *Local) query(ctx context.Context, raw []byte, tell func(Event)) (*Query
 	for _, p := range pieces {
 		out.Pieces = append(out.Pieces, pieceOut(p))
 	}
-	out.Final = l.Node.Covered(ctx, a, pieces)
+	out.Final = l.Node.Covered(a, pieces)
 	out.Profile, err = l.Node.Profile(t, a, pieces)
 	return out, err
 }
