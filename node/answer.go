@@ -74,7 +74,10 @@ func (n *Node) serveAsk(ctx context.Context, bank string, request []byte, w io.W
 	// A member decides by its own copy of the log, so that has to get there.
 	waiting, cancel := context.WithTimeout(ctx, queryPatience)
 	defer cancel()
-	q, err := n.awaitQuery(waiting, ref)
+	var q *query
+	if err = n.Ready(waiting); err == nil {
+		q, err = n.awaitQuery(waiting, ref)
+	}
 	if waiting.Err() != nil {
 		return &peer.Error{Code: codeUnknown, Message: "the log, as this member has it, has no such query", Retryable: true}
 	}
@@ -95,7 +98,7 @@ func (n *Node) serveAsk(ctx context.Context, bank string, request []byte, w io.W
 	if len(r.Digest) == 0 {
 		return &peer.Error{Code: codeRefused, Message: r.Reason}
 	}
-	return n.deliver(q, r, w)
+	return n.deliver(ctx, ask, q, r, w)
 }
 
 // openAsk opens what a bank has sealed to this agency.
@@ -115,14 +118,18 @@ func (n *Node) openAsk(request []byte) (*consent.Ask, error) {
 }
 
 // deliver sends the spooled ciphertext, if this member's own copy of the log
-// has the release of these very bytes and no revocation has come meanwhile.
-func (n *Node) deliver(q *query, r *reply, w io.Writer) error {
+// has the release of these very bytes, final where they are sensitive, and no
+// revocation has come meanwhile.
+func (n *Node) deliver(ctx context.Context, ask *consent.Ask, q *query, r *reply, w io.Writer) error {
 	o, err := n.outcome(q.ref, n.Name)
 	if err != nil {
 		return err
 	}
 	if o == nil || !bytes.Equal(o.Digest, r.Digest) {
 		return errors.New("a release was accepted that this replica does not have")
+	}
+	if err := n.awaitFinal(ctx, ask, o); err != nil {
+		return err
 	}
 	if err := n.heldBack(q); err != nil {
 		return err

@@ -121,7 +121,7 @@ func newNetworkWith(t testing.TB, prepare func(*network)) *network {
 	n := &network{t: t, dir: t.TempDir(), ctx: ctx, members: map[string]*member{}, catalogs: map[string]string{"tax": taxCatalog, "court": courtCatalog}}
 	n.genesis = &ledger.Genesis{
 		Version: 1, Name: "test", Origin: "log.test.invalid/1", Suite: ledger.Suite, Time: uint64(time.Now().UnixMilli()), Offset: 480,
-		Voters: []string{"auditor", "court", "tax"}, Cosigners: []string{"auditor", "court", "tax"}, Quorum: 3, Faults: 1, Approvals: 4,
+		Voters: []string{"auditor", "court", "tax"}, Cosigners: []string{"auditor", "court", "registrar", "tax"}, Quorum: 3, Faults: 1, Approvals: 4,
 		Purposes: []consent.Purpose{{Code: "pre_loan", Chinese: "贷前", English: "before a loan", MaxDays: 365, MaxUses: 1000, MaxDataLife: 365}},
 	}
 	prepare(n)
@@ -263,6 +263,7 @@ func (n *network) agree() {
 			roots[head.Root.String()] = append(roots[head.Root.String()], m.name)
 		}
 	}
+	n.sameFinals()
 	if len(roots) > 1 {
 		n.t.Errorf("several histories: %v", roots)
 	}

@@ -114,6 +114,10 @@ func (n *Node) open(c Config) (err error) {
 		Fetch: func(ctx context.Context, member string, request []byte) (io.ReadCloser, error) {
 			return c.Host.Stream(ctx, member, peer.Bundles, request)
 		},
+		Cosign: func(ctx context.Context, member string, request []byte) ([]byte, error) {
+			return c.Host.Call(ctx, member, peer.Cosign, request)
+		},
+		LogKey: c.Keys.Log(), CosignKey: c.Keys.Cosign(),
 		Tick:    func() ([]byte, error) { return n.Sign(ledger.KindTick, ledger.Tick{Head: NewHead()}) },
 		Timeout: c.Timeout,
 		Logger:  c.Logger,
@@ -121,8 +125,12 @@ func (n *Node) open(c Config) (err error) {
 	return err
 }
 
-// ErrNoRoom means that the leader's disk leaves room for no new queries.
-var ErrNoRoom = replica.ErrNoRoom
+// ErrNoRoom means that the leader's disk leaves room for no new queries, and
+// ErrDiskFull that this member's has none left and the node stops.
+var (
+	ErrNoRoom   = replica.ErrNoRoom
+	ErrDiskFull = replica.ErrDiskFull
+)
 
 const codeNoRoom = "no_room"
 
@@ -141,7 +149,8 @@ func (n *Node) serve() {
 	n.host.HandleStream(peer.Bundles, func(_ context.Context, _ string, request []byte, w io.Writer) error {
 		return n.ServeEntries(request, w)
 	})
-	n.host.Handle(peer.Head, func(context.Context, string, []byte) ([]byte, error) { return n.Checkpoint() })
+	n.host.Handle(peer.Head, func(context.Context, string, []byte) ([]byte, error) { return n.committed() })
+	n.host.Handle(peer.Cosign, n.serveCosign)
 	n.host.Handle(peer.Revoke, n.serveRevocation)
 	if n.catalog != nil {
 		n.host.Handle(peer.Catalog, func(context.Context, string, []byte) ([]byte, error) { return n.catalog.Bytes(), nil })

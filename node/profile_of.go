@@ -32,7 +32,7 @@ func (n *Node) Profile(t *profile.Template, a *Asked, pieces []Piece) (*profile.
 	f := profile.Facts{
 		Network: n.Network.String(), Query: ledger.StatementID(a.Ref.ID).String(), Consent: consent.ID(a.Consent).String(),
 		Subject: c.Terms.Subject, Pilot: pilot, Bank: n.Name, Operator: a.Operator, Purpose: c.Terms.Purpose, Product: c.Terms.Product,
-		At: e.Time, Offset: n.Genesis.Offset, Entry: a.Index,
+		At: e.Time, Offset: n.Genesis.Offset, Entry: a.Index, Final: n.Covered(a, pieces),
 	}
 	f.Titles = map[string]profile.Title{}
 	for _, m := range n.Genesis.Members {

@@ -234,7 +234,8 @@ func (n *Node) openQuery(a *Asked, c *Consent, head ledger.Head) error {
 // Collect asks every agency of a question at once and returns when each has
 // answered or wait is over, one piece for each agency in the order of the
 // question. Called again it gets the same bytes again. It acknowledges what
-// arrived with a receipt, behind the caller's back. Progress, unless nil, is
+// arrived with a receipt, behind the caller's back, and gives the cosigners a
+// second to make it all final. Progress, unless nil, is
 // called with each piece as it comes, one at a time.
 func (n *Node) Collect(ctx context.Context, a *Asked, wait time.Duration, progress func(Piece)) ([]Piece, error) {
 	if wait == 0 {
@@ -267,7 +268,9 @@ func (n *Node) Collect(ctx context.Context, a *Asked, wait time.Duration, progre
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	return pieces, n.acknowledge(a, pieces)
+	err = n.acknowledge(a, pieces)
+	n.cover(ctx, a, pieces)
+	return pieces, err
 }
 
 // collect asks one agency until it has answered, for as long as ctx lasts.

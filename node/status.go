@@ -1,10 +1,10 @@
 package node
 
 import (
+	"fmt"
 	"time"
 
 	"atoll/consensus/ledger"
-	"atoll/crypto/tlog"
 )
 
 // Status is how a node is, for its operator.
@@ -16,6 +16,10 @@ type Status struct {
 	Leader    string   `json:"leader"` // "" where none is known
 	Size      uint64   `json:"size"`   // of the log as applied here
 	Root      string   `json:"root"`
+	Final     uint64   `json:"final"`  // size of the newest final checkpoint, 0 before there is one
+	Quorum    int      `json:"quorum"` // cosigners that make one final
+	Cosigners []string `json:"cosigners"`
+	Alarms    []string `json:"alarms"`       // where other histories of the log were seen, see the evidence folder
 	Time      string   `json:"network_time"` // RFC 3339
 	Members   []string `json:"members"`
 	Connected []string `json:"connected"` // members with an open connection
@@ -27,6 +31,7 @@ func (n *Node) Status() (Status, error) {
 	head := n.Head()
 	s := Status{
 		Name: n.Name, Network: n.Network.String(), Origin: n.Genesis.Origin, Leader: n.Leader(), Size: head.Size, Root: head.Root.String(),
+		Final: n.Final().Size, Quorum: int(n.Genesis.Quorum), Cosigners: n.Genesis.Cosigners, Alarms: []string{},
 		Roles: []string{}, Members: []string{}, Connected: append([]string{}, n.host.Connected()...), DiskUsed: n.DiskUsed(),
 	}
 	for _, m := range n.Genesis.Members {
@@ -37,6 +42,9 @@ func (n *Node) Status() (Status, error) {
 			}
 		}
 	}
+	for _, a := range n.Alarms() {
+		s.Alarms = append(s.Alarms, fmt.Sprintf("%s size %d: %s (%s)", a.Time.UTC().Format(time.RFC3339), a.Size, a.Why, a.File))
+	}
 	err := n.View(func(v ledger.View) error {
 		state, err := ledger.Read(v)
 		if err == nil && state != nil {
@@ -46,17 +54,3 @@ func (n *Node) Status() (Status, error) {
 	})
 	return s, err
 }
-
-// Checkpoint returns the head of the log as applied here, signed by this member
-// in the name of the log (C2SP tlog-checkpoint).
-func (n *Node) Checkpoint() ([]byte, error) {
-	signer, err := tlog.NewLogSigner(n.Genesis.Origin, n.keys.Log())
-	if err != nil {
-		return nil, err
-	}
-	return tlog.SignCheckpoint(tlog.Checkpoint{Origin: n.Genesis.Origin, Head: n.Head()}, signer)
-}
-
-// PolicyFor is the trust policy (C2SP tlog-policy) by which a log that is signed
-// with this key is verified. It asks for no cosignatures: there are none yet.
-func PolicyFor(key tlog.Verifier) string { return "log " + key.String() + "\nquorum none\n" }

@@ -165,7 +165,6 @@ func (d *demo) ended() error {
 		d.say("已写入 %s：profile.html、profile.json、log/（C2SP tlog-tiles）、policy、fragments/、sources/、members/。", "In %s: profile.html, profile.json, log/ (C2SP tlog-tiles), policy, fragments/, sources/, members/.", d.dir)
 		d.say("下一步：atoll-audit verify %[1]s/log --policy %[1]s/policy", "Next: atoll-audit verify %[1]s/log --policy %[1]s/policy", d.dir)
 	}
-	d.say("尚未展示：共签（以上日志未达终局）。", "Not shown yet: cosigning (this log is not final).")
 	return d.err
 }
 

@@ -18,17 +18,21 @@ import (
 func (d *demo) audited() error {
 	auditor := d.net.members["auditor"]
 	fetch := func(path string) ([]byte, error) { return fetchLocal(d.net.ctx, d.net.home("auditor"), path) }
+	if err := auditor.Finalise(d.net.ctx, auditor.Head().Size); err != nil {
+		return err
+	}
 	if _, err := export(fetch, d.home, nil); err != nil {
 		return err
 	}
-	text, err := policyOf(d.net.home("auditor"))
+	var err error
+	if d.result.Final, err = exportPolicy(d.net.home("auditor"), d.home); err != nil {
+		return err
+	}
+	text, err := os.ReadFile(filepath.Join(d.home, "policy"))
 	if err != nil {
 		return err
 	}
-	if err := replace(filepath.Join(d.home, "policy"), []byte(text)); err != nil {
-		return err
-	}
-	policy, err := tlog.ParsePolicy([]byte(text))
+	policy, err := tlog.ParsePolicy(text)
 	if err != nil {
 		return err
 	}
@@ -38,7 +42,7 @@ func (d *demo) audited() error {
 		return err
 	}
 	d.result.Size, d.result.Root, d.result.Verdicts = public.Head.Size, public.Head.Root.String(), map[string]int{}
-	d.say("\n审计（只凭导出的日志）：%d 个条目，每个瓦片、根和裁定都重新得出；未达终局", "\nAudit, from the exported log alone: %d entries, every tile, the root and every verdict recomputed; not final", public.Head.Size)
+	d.say("\n审计（只凭导出的日志）：%d 个条目，每个瓦片、根和裁定都重新得出；终局：%d 个共签人中至少 %d 个签署", "\nAudit, from the exported log alone: %d entries, every tile, the root and every verdict recomputed; final, signed by %[3]d of %[2]d cosigners at least", public.Head.Size, len(d.net.genesis.Cosigners), d.net.genesis.Quorum)
 	for _, v := range slices.Sorted(maps.Keys(public.Verdicts)) {
 		d.result.Verdicts[string(v)] = public.Verdicts[v]
 		d.say("  %-18s %d", "  %-18s %d", v, public.Verdicts[v])

@@ -125,15 +125,16 @@ there already is not fetched again, so that an interrupted export goes on.`,
 			if err != nil {
 				return err
 			}
-			policy, err := policyOf(dir)
+			final, err := exportPolicy(dir, out)
 			if err != nil {
 				return err
 			}
-			if err := replace(filepath.Join(out, "policy"), []byte(policy)); err != nil {
-				return err
+			state := "not final yet: too few cosigners have signed it, and the policy will refuse it; export again later"
+			if final {
+				state = "final"
 			}
-			return report(cmd, "atoll.export/v1", map[string]any{"dir": out, "size": head.Size, "root": head.Root.String(), "final": false},
-				"%d entries, root %s\nnot final: no cosigner has signed it\nnext: atoll-audit verify %s/log --policy %s/policy\n", head.Size, head.Root, out, out)
+			return report(cmd, "atoll.export/v1", map[string]any{"dir": out, "size": head.Size, "root": head.Root.String(), "final": final},
+				"%d entries, root %s\n%s\nnext: atoll-audit verify %s/log --policy %s/policy\n", head.Size, head.Root, state, out, out)
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the folder of a member whose node is running")
@@ -161,11 +162,40 @@ func policyOf(dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	_, g, err := h.genesis()
+	if err != nil {
+		return "", err
+	}
 	signer, err := tlog.NewLogSigner(h.config.Origin, h.keys().Log())
 	if err != nil {
 		return "", err
 	}
-	return node.PolicyFor(signer.Verifier), nil
+	return node.PolicyFor(g, signer.Verifier)
+}
+
+// exportPolicy writes the policy beside an exported log, and says whether the
+// log's checkpoint is final by it.
+func exportPolicy(dir, out string) (final bool, err error) {
+	text, err := policyOf(dir)
+	if err != nil {
+		return false, err
+	}
+	if err := replace(filepath.Join(out, "policy"), []byte(text)); err != nil {
+		return false, err
+	}
+	policy, err := tlog.ParsePolicy([]byte(text))
+	if err != nil {
+		return false, err
+	}
+	signed, err := os.ReadFile(filepath.Join(out, "log", "checkpoint"))
+	if err != nil {
+		return false, err
+	}
+	_, _, err = policy.Verify(signed)
+	if errors.Is(err, tlog.ErrQuorum) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // export writes a log into a folder: full tiles first, the checkpoint last, so

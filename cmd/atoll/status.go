@@ -31,6 +31,10 @@ func statusCommand() *cobra.Command {
 			}
 			w := cmd.OutOrStdout()
 			fmt.Fprintf(w, "member    %s (%s)\nnetwork   %s\norigin    %s\nleader    %s\nlog       %d entries, root %s\n", s.Name, strings.Join(s.Roles, " "), s.Network, s.Origin, leader, s.Size, s.Root)
+			fmt.Fprintf(w, "final     %d entries (%d of the cosigners %s)\n", s.Final, s.Quorum, strings.Join(s.Cosigners, " "))
+			for _, a := range s.Alarms {
+				fmt.Fprintf(w, "ALARM     two histories of the log: %s\n", a)
+			}
 			fmt.Fprintf(w, "time      %s (network time)\ndisk      %d %% used\n", s.Time, s.DiskUsed)
 			for _, m := range s.Members {
 				state := "not connected"

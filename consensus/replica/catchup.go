@@ -76,7 +76,7 @@ func (c *catchup) run() {
 			return
 		}
 		if !errors.Is(err, errOtherHistory) && !errors.Is(err, errSource) {
-			c.r.fail(err)
+			c.r.failForked(err)
 			return
 		}
 		c.r.log.Warn("catching up", "attempt", attempt, "error", err)
@@ -121,11 +121,16 @@ func (c *catchup) from(member string, m *marker) error {
 	if err != nil {
 		return err
 	}
+	remembered := c.r.store.awaiting()
+	var forked error
 	var digests [][sha256.Size]byte // of the bundles of the first pass
 	err = c.each(member, at.Size, m.Size, func(leaves [][]byte) error {
 		digests = append(digests, digestOf(leaves))
 		for _, leaf := range leaves {
 			tree.AppendHash(tlog.LeafHash(leaf))
+			if want, ok := remembered[tree.Size()]; ok && forked == nil {
+				forked = want.compare(tree.Head())
+			}
 		}
 		return nil
 	})
@@ -134,6 +139,9 @@ func (c *catchup) from(member string, m *marker) error {
 	}
 	if tree.Root() != tlog.Hash(m.Root) {
 		return fmt.Errorf("%s: %w: it does not lead to the root at size %d", member, errOtherHistory, m.Size)
+	}
+	if forked != nil { // the leader's marker itself is of another history
+		return forked
 	}
 	err = c.each(member, at.Size, m.Size, func(leaves [][]byte) error {
 		if len(digests) == 0 || digestOf(leaves) != digests[0] {

@@ -17,7 +17,10 @@ import (
 )
 
 // A command in raft's log is one byte that says what follows, and that.
-const commandStatement = 1
+const (
+	commandStatement  = 1 // a statement, which becomes an entry
+	commandCheckpoint = 2 // a signed checkpoint with its cosignatures, which does not
+)
 
 // fsm is what raft drives: it hands commands to the store and snapshots
 // nothing. raft calls its methods from one goroutine.
@@ -51,7 +54,7 @@ func (f fsm) ApplyBatch(logs []*raft.Log) []any {
 		return nil
 	})
 	if err != nil {
-		f.r.fail(err)
+		f.r.failForked(err)
 		for i := range answers {
 			answers[i] = err
 		}
@@ -70,7 +73,7 @@ func (r *Replica) verify(logs []*raft.Log) []*ledger.Statement {
 	for range min(len(logs), runtime.GOMAXPROCS(0)) {
 		wg.Go(func() {
 			for i := int(next.Add(1)) - 1; i < len(logs); i = int(next.Add(1)) - 1 {
-				if l := logs[i]; l.Type == raft.LogCommand && len(l.Data) > 1 {
+				if l := logs[i]; l.Type == raft.LogCommand && len(l.Data) > 1 && l.Data[0] == commandStatement {
 					verified[i] = r.verifyOne(l.Data[1:])
 				}
 			}
@@ -103,14 +106,8 @@ func (r *Replica) take(w *writer, l *raft.Log, verified *ledger.Statement) (answ
 	}
 	switch l.Type {
 	case raft.LogCommand:
-		if len(l.Data) == 0 || l.Data[0] != commandStatement {
-			return answer, fmt.Errorf("raft entry %d is of a kind that this version does not know; update this node", l.Index)
-		}
-		if answer, err = w.statement(l.Data[1:], verified); err != nil {
+		if answer, err = r.command(w, l.Data, verified); err != nil {
 			return answer, fmt.Errorf("raft entry %d: %w", l.Index, err)
-		}
-		if answer.New && answer.Kind != ledger.KindTick {
-			r.busy.Store(answer.Index)
 		}
 	case raft.LogConfiguration:
 		if err := r.checkServers(raft.DecodeConfiguration(l.Data)); err != nil {
@@ -119,6 +116,23 @@ func (r *Replica) take(w *writer, l *raft.Log, verified *ledger.Statement) (answ
 	}
 	w.passed(l.Index, l.Term)
 	return answer, nil
+}
+
+// command applies what a member put into raft's log.
+func (r *Replica) command(w *writer, data []byte, verified *ledger.Statement) (answer ledger.Answer, err error) {
+	switch {
+	case len(data) > 0 && data[0] == commandStatement:
+		answer, err = w.statement(data[1:], verified)
+		if err == nil && answer.New && answer.Kind != ledger.KindTick {
+			r.busy.Store(answer.Index)
+		}
+		return answer, err
+	case len(data) > 0 && data[0] == commandCheckpoint:
+		head, err := r.takeFinal(data[1:], func(a awaited) error { return w.s.expectHeld(a, w.storedTile) })
+		r.finals.replicated.Store(max(head.Size, r.finals.replicated.Load()))
+		return answer, err
+	}
+	return answer, errors.New("it is of a kind that this version does not know; update this node")
 }
 
 // checkServers compares raft's configuration with the ledger: servers that are
@@ -134,16 +148,18 @@ func (r *Replica) checkServers(c raft.Configuration) error {
 	return nil
 }
 
-// marker is all that a snapshot holds: a place in the log and its root. No
-// state is ever transferred; see catchup.
+// marker is all that a snapshot holds: a place in the log and its root, and the
+// newest final checkpoint, by which that is judged. No state is ever
+// transferred; see catchup.
 type marker struct {
-	Raft uint64 `json:"raft"`
-	Term uint64 `json:"term"`
-	Size uint64 `json:"size"`
-	Root []byte `json:"root"`
+	Raft  uint64 `json:"raft"`
+	Term  uint64 `json:"term"`
+	Size  uint64 `json:"size"`
+	Root  []byte `json:"root"`
+	Final []byte `json:"final,omitempty"` // signed; absent before there is one
 }
 
-const maxMarker = 4096
+const maxMarker = 64 << 10
 
 // Snapshot implements raft.FSM. It flushes first: raft truncates its log up to
 // here, and then the database alone has what came before.
@@ -156,7 +172,11 @@ func (f fsm) Snapshot() (raft.FSMSnapshot, error) {
 		return nil, err
 	}
 	at, _ := f.r.store.position()
-	return &marker{at.Raft, at.Term, at.Size, at.Root[:]}, nil
+	m := &marker{Raft: at.Raft, Term: at.Term, Size: at.Size, Root: at.Root[:]}
+	if final := f.r.Final(); final.Size <= at.Size {
+		m.Final = final.Signed
+	}
+	return m, nil
 }
 
 // Persist implements raft.FSMSnapshot.
@@ -199,6 +219,24 @@ func (f fsm) Restore(from io.ReadCloser) error {
 	if err != nil {
 		return err
 	}
-	f.r.catchup.start(m)
+	return f.r.follow(m)
+}
+
+// follow sets out for a marker, if the cosigners are behind it as well.
+func (r *Replica) follow(m *marker) error {
+	if len(m.Final) > 0 {
+		final, err := r.trust.open(m.Final)
+		if err != nil {
+			return fmt.Errorf("snapshot marker: its final checkpoint: %w", err)
+		}
+		if final.Size > m.Size {
+			return errors.New("snapshot marker: it lies before its final checkpoint")
+		}
+		if _, err := r.takeFinal(m.Final, r.store.expect); err != nil {
+			r.failForked(err)
+			return err
+		}
+	}
+	r.catchup.start(m)
 	return nil
 }

@@ -32,6 +32,7 @@ type network struct {
 	nodes   map[string]*node
 	tune    func(*replica.Config)
 	lie     atomic.Pointer[func(member string, w io.Writer) io.Writer] // bends what members serve
+	perjure atomic.Pointer[func(member string, answer []byte) []byte]  // bends what cosigners answer
 	serial  atomic.Uint64
 	signers sync.Map // ed25519.PrivateKey by member
 }
@@ -52,7 +53,7 @@ func found(t testing.TB, learners int) *network {
 	}
 	g := &ledger.Genesis{
 		Version: 1, Name: "test", Origin: "log.test/replica/1", Suite: ledger.Suite, Time: uint64(time.Now().UnixMilli()), Offset: 480,
-		Voters: voters, Cosigners: voters, Quorum: 3, Faults: 1, Approvals: 3,
+		Voters: voters, Cosigners: n.names[:min(4, len(n.names))], Quorum: 3, Faults: 1, Approvals: 3,
 		Purposes: []consent.Purpose{{Code: "pre_loan", Chinese: "贷前", English: "Before a loan", MaxDays: 365, MaxUses: 100, MaxDataLife: 365}},
 	}
 	for i, name := range n.names {
@@ -132,6 +133,10 @@ func (n *network) open(name string) error {
 		Fetch: func(ctx context.Context, member string, request []byte) (io.ReadCloser, error) {
 			return host.Stream(ctx, member, peer.Bundles, request)
 		},
+		Cosign: func(ctx context.Context, member string, request []byte) ([]byte, error) {
+			return host.Call(ctx, member, peer.Cosign, request)
+		},
+		LogKey: n.keys[name].Log(), CosignKey: n.keys[name].Cosign(),
 		Tick:    func() ([]byte, error) { return n.statement(name, ledger.KindTick), nil },
 		Timeout: 300 * time.Millisecond,
 	}
@@ -145,6 +150,13 @@ func (n *network) open(name string) error {
 	n.nodes[name].Replica = r
 	host.Handle(peer.Submit, func(ctx context.Context, _ string, statement []byte) ([]byte, error) {
 		return r.ServeSubmit(ctx, statement)
+	})
+	host.Handle(peer.Cosign, func(ctx context.Context, from string, request []byte) ([]byte, error) {
+		answer, err := r.ServeCosign(ctx, from, request)
+		if bend := n.perjure.Load(); bend != nil && err == nil {
+			return (*bend)(name, answer), nil
+		}
+		return answer, err
 	})
 	host.HandleStream(peer.Bundles, func(_ context.Context, _ string, request []byte, w io.Writer) error {
 		if bend := n.lie.Load(); bend != nil {
@@ -266,6 +278,7 @@ func (n *network) agree(acked map[uint64][]byte) {
 	if len(roots) != 1 {
 		n.t.Errorf("%d histories", len(roots))
 	}
+	n.sameFinals()
 }
 
 // leader waits until some member knows who leads.

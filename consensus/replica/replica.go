@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io"
@@ -33,8 +34,14 @@ type Config struct {
 	// Fetch carries a request to another member's [Replica.ServeEntries].
 	Fetch func(ctx context.Context, member string, request []byte) (io.ReadCloser, error)
 
+	// Cosign carries a request to another member's [Replica.ServeCosign].
+	Cosign func(ctx context.Context, member string, request []byte) ([]byte, error)
+
 	// Tick signs a clock.tick of this member with its own clock. Voters need it.
 	Tick func() ([]byte, error)
+
+	LogKey    ed25519.PrivateKey // of this member's card: signs checkpoints
+	CosignKey ed25519.PrivateKey // of this member's card: cosigns them
 
 	Logger *slog.Logger // nil: nothing is logged
 
@@ -43,6 +50,7 @@ type Config struct {
 	Trailing uint64        // entries that raft's log keeps behind a snapshot; 100,000
 	Snapshot uint64        // new entries that make a snapshot worth while; 20,000
 	Silence  time.Duration // after which a voter ticks while the log grows; 10 s
+	Publish  time.Duration // how often the leader makes a growing log final; 1 s
 	Log      LogOptions
 
 	// DiskUsed tells how full the disk is, in percent; nil: the file system of Dir.
@@ -63,6 +71,13 @@ type Replica struct {
 	log      *slog.Logger
 	patience time.Duration
 	silence  time.Duration
+	publish  time.Duration
+
+	trust    *trust
+	cosigner *cosigner // nil where this member is none
+	finals   finals
+	evidence *evidence
+	cosign   func(ctx context.Context, member string, request []byte) ([]byte, error)
 
 	store     *store
 	raftLog   *Log
@@ -93,7 +108,8 @@ func Open(c Config) (*Replica, error) {
 	}
 	r := &Replica{
 		name: c.Name, genesis: c.Genesis, voters: map[string]bool{}, members: map[string]bool{}, submit: c.Submit, fetch: c.Fetch,
-		tick: c.Tick, log: c.Logger, patience: 10 * c.Timeout, silence: c.Silence, diskUsed: c.DiskUsed, fatal: make(chan error, 1),
+		tick: c.Tick, log: c.Logger, patience: 10 * c.Timeout, silence: c.Silence, publish: c.Publish, cosign: c.Cosign,
+		diskUsed: c.DiskUsed, fatal: make(chan error, 1),
 	}
 	r.catchup = &catchup{r: r}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
@@ -109,6 +125,9 @@ func Open(c Config) (*Replica, error) {
 	if !r.members[c.Name] {
 		return nil, fmt.Errorf("%s is not a member of this network", c.Name)
 	}
+	if r.trust, err = newTrust(g, c.Name, c.LogKey); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, err
 	}
@@ -117,8 +136,11 @@ func Open(c Config) (*Replica, error) {
 	if r.store, err = openStore(c.Dir); err != nil {
 		return nil, err
 	}
+	if err := r.recall(c, g); err != nil {
+		return nil, errors.Join(err, r.forget(), r.store.close())
+	}
 	if r.raftLog, err = OpenLog(filepath.Join(c.Dir, "raft"), c.Log); err != nil {
-		return nil, errors.Join(err, r.store.close())
+		return nil, errors.Join(err, r.forget(), r.store.close())
 	}
 	if err := r.start(c); err != nil {
 		return nil, errors.Join(err, r.Close())
@@ -134,6 +156,7 @@ func (c Config) withDefaults() Config {
 	}
 	def(&c.Timeout, time.Second)
 	def(&c.Silence, 10*time.Second)
+	def(&c.Publish, time.Second)
 	if c.Trailing == 0 {
 		c.Trailing = 100_000
 	}
@@ -196,6 +219,8 @@ func (r *Replica) start(c Config) error {
 	for _, name := range r.others {
 		r.running.Go(func() { r.transport.serve(name) })
 	}
+	r.running.Go(r.keepFinal)
+	r.running.Go(r.publishOften)
 	if r.voters[r.name] && r.tick != nil {
 		r.running.Go(r.tickWhenSilent)
 	}
@@ -218,7 +243,7 @@ func (r *Replica) resume(snapshots raft.SnapshotStore) error {
 	defer from.Close()
 	m, err := readMarker(from)
 	if err == nil {
-		r.catchup.start(m)
+		err = r.follow(m)
 	}
 	return err
 }
@@ -279,5 +304,5 @@ func (r *Replica) Close() error {
 		r.transport.Close()
 	}
 	r.running.Wait()
-	return errors.Join(r.store.close(), r.raftLog.Close())
+	return errors.Join(r.forget(), r.store.close(), r.raftLog.Close())
 }

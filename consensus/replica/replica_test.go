@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"atoll/consensus/ledger"
 	"atoll/consensus/replica"
@@ -140,10 +141,14 @@ func TestCatchUpByEntries(t *testing.T) {
 // truncated submits until raft's log no longer begins at its beginning.
 func truncated(n *network) {
 	n.t.Helper()
-	for i := 0; i < 400; i++ {
+	ctx := n.ctx()
+	for i := 0; ctx.Err() == nil; i++ {
 		n.put(voters[i%3])
-		if i >= 60 && i%20 == 0 && n.nodes[n.leader()].FirstInRaft() > 40 {
-			return
+		if i >= 60 && i%20 == 0 {
+			if n.nodes[n.leader()].FirstInRaft() > 40 {
+				return
+			}
+			time.Sleep(50 * time.Millisecond) // raft looks for a snapshot only now and then
 		}
 	}
 	n.t.Fatal("raft's log was not truncated")

@@ -47,8 +47,9 @@ type store struct {
 	open     *layer // being filled
 	flushing *layer // being written, or nil
 	at       position
-	saved    position      // what the database says of itself
-	grown    chan struct{} // closed and replaced when the log grows
+	saved    position           // what the database says of itself
+	grown    chan struct{}      // closed and replaced when the log grows
+	awaited  map[uint64]awaited // heads beyond the present size that the log must come to, by size
 
 	flushMu sync.Mutex // one flush at a time
 	broken  error      // of a flush; guarded by mu
@@ -64,7 +65,7 @@ func openStore(dir string) (*store, error) {
 		}
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	s := &store{db: db, grown: make(chan struct{})}
+	s := &store{db: db, grown: make(chan struct{}), awaited: map[uint64]awaited{}}
 	if err := s.load(); err != nil {
 		db.Close()
 		return nil, fmt.Errorf("open %s: %w", path, err)
@@ -172,12 +173,17 @@ func put(tx *bbolt.Tx, bucket, key, value []byte) error {
 
 func (s *store) stored(bucket, key []byte) (value []byte, err error) {
 	err = s.db.View(func(tx *bbolt.Tx) error {
-		value, err = unseal(bucket, key, tx.Bucket(bucket).Get(key))
-		if err == nil && value == nil {
-			err = &CorruptStateError{string(bucket), key, "missing"}
-		}
+		value, err = storedIn(tx, bucket, key)
 		return err
 	})
+	return value, err
+}
+
+func storedIn(tx *bbolt.Tx, bucket, key []byte) ([]byte, error) {
+	value, err := unseal(bucket, key, tx.Bucket(bucket).Get(key))
+	if err == nil && value == nil {
+		err = &CorruptStateError{string(bucket), key, "missing"}
+	}
 	return value, err
 }
 
@@ -186,6 +192,12 @@ func (s *store) storedEntry(index uint64) ([]byte, error) {
 }
 
 func (s *store) storedTile(t tlog.Tile) ([]byte, error) { return s.stored(tilesBucket, tileKey(t)) }
+
+// storedTile is that of the store, in the transaction of the batch: a second
+// one beside it could wait for ever for a flush that waits for the first.
+func (w *writer) storedTile(t tlog.Tile) ([]byte, error) {
+	return storedIn(w.v.tx, tilesBucket, tileKey(t))
+}
 
 func tileKey(t tlog.Tile) []byte {
 	return binary.BigEndian.AppendUint64([]byte{byte(t.Level)}, t.N)
@@ -266,7 +278,7 @@ func (w *writer) statement(raw []byte, verified *ledger.Statement) (answer ledge
 	w.s.open.entries = append(w.s.open.entries, answer.Leaf)
 	w.s.open.bytes += len(answer.Leaf)
 	w.s.at.Size = w.s.tree.Size()
-	return answer, nil
+	return answer, w.s.arrive()
 }
 
 // passed notes that raft's entry has been taken in.
@@ -353,13 +365,19 @@ func (s *store) entry(index uint64) ([]byte, error) {
 func (s *store) tile(t tlog.Tile) ([]byte, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
+	return s.tileHeld(t, s.storedTile)
+}
+
+// tileHeld is tile, with what lies in the database from stored. Held: mu, for
+// reading at least.
+func (s *store) tileHeld(t tlog.Tile, stored tlog.ReadTile) ([]byte, error) {
 	return s.tree.ReadTile(t, func(t tlog.Tile) ([]byte, error) {
 		for _, l := range s.layers() {
 			if hashes := l.tiles[t]; hashes != nil {
 				return hashes, nil
 			}
 		}
-		return s.storedTile(t)
+		return stored(t)
 	})
 }
 

@@ -63,6 +63,27 @@ func ProveConsistency(size uint64, head Head, read ReadTile) ([]Hash, error) {
 	return proof, r.classify(err)
 }
 
+// RootAt returns the root that the tree with this head had when it had size
+// entries. The tiles it reads are checked against head.Root.
+//
+// Errors: as [ProveInclusion].
+func RootAt(size uint64, head Head, read ReadTile) (Hash, error) {
+	if err := head.check(); err != nil {
+		return Hash{}, err
+	}
+	switch {
+	case size > head.Size:
+		return Hash{}, fmt.Errorf("%w: size %d at size %d", ErrNotInTree, size, head.Size)
+	case size == head.Size:
+		return head.Root, nil
+	case size == 0:
+		return emptyRoot, nil
+	}
+	r := &tileReader{read: read}
+	root, err := sumdb.TreeHash(int64(size), r.hashes(head))
+	return root, r.classify(err)
+}
+
 // CheckConsistency returns nil if proof proves that the tree with head next
 // begins with all entries of the tree with head prev. Two signed checkpoints
 // for which no proof exists convict their log; a proof that fails convicts

@@ -63,6 +63,30 @@ func TestInclusionProofs(t *testing.T) {
 	}
 }
 
+func TestRootAt(t *testing.T) {
+	r := rand.New(rand.NewPCG(4, 4))
+	log := newTestLog(70_000)
+	ref := newReference(log.leaves)
+	for _, size := range sizes(r) {
+		head := ref.head(size)
+		_, err := tlog.RootAt(size+1, head, log.read)
+		wantError(t, "larger size", err, tlog.ErrNotInTree)
+		for _, old := range []uint64{0, size / 2, size - min(size, 1), size, r.Uint64N(size + 1)} {
+			root, err := tlog.RootAt(old, head, log.read)
+			if err != nil || root != ref.head(old).Root {
+				t.Fatalf("root at %d of %d: %s, %v", old, size, root, err)
+			}
+		}
+		if size > 0 {
+			head.Root[0] ^= 1
+			_, err = tlog.RootAt(size-1, head, log.read)
+			if size > 1 {
+				wantError(t, "tiles of another tree", err, tlog.ErrInconsistent)
+			}
+		}
+	}
+}
+
 func TestConsistencyProofs(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 3))
 	log := newTestLog(70_000)

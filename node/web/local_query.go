@@ -46,7 +46,7 @@ type PieceOut struct {
 }
 
 // QueryOut is the result of a query. Committed says that its entries are on the
-// log; final they are not before cosigners have signed.
+// log, final that a quorum of cosigners has signed a checkpoint over them.
 type QueryOut struct {
 	Query     string           `json:"query"`
 	Entry     uint64           `json:"entry"`
@@ -111,6 +111,7 @@ func (l *Local) query(ctx context.Context, raw []byte, tell func(Event)) (*Query
 	for _, p := range pieces {
 		out.Pieces = append(out.Pieces, pieceOut(p))
 	}
+	out.Final = l.Node.Covered(a, pieces)
 	out.Profile, err = l.Node.Profile(t, a, pieces)
 	return out, err
 }

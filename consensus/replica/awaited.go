@@ -1,0 +1,116 @@
+package replica
+
+import (
+	"fmt"
+
+	"atoll/crypto/tlog"
+)
+
+// awaited is a head that this member knows to be the log's by other ways than
+// its database: it cosigned it, or a quorum of cosigners did.
+type awaited struct {
+	head   tlog.Head
+	signed []byte // with the signatures that say so, where they are others'
+	why    string // what it is, for an operator
+}
+
+// compare returns a [*ForkError] if the head is not the one that this replica
+// has come to at that size.
+func (a awaited) compare(own tlog.Head) error {
+	if own.Root == a.head.Root {
+		return nil
+	}
+	return &ForkError{Own: own, Other: a.head, Signed: a.signed, Why: a.why}
+}
+
+// ForkError means that there are two histories: this replica's, and one that
+// it cosigned before, or that a quorum of cosigners has signed. The replica
+// stops and keeps what it has: somebody has to find out who wrote the other.
+type ForkError struct {
+	Own, Other tlog.Head // of one size
+	Signed     []byte    // the other head with its signatures, if it has any
+	Why        string
+}
+
+func (e *ForkError) Error() string {
+	return fmt.Sprintf("two histories: at size %d the log has the root %s here, and %s has %s; this replica stops, its files are kept", e.Own.Size, e.Own.Root, e.Why, e.Other.Root)
+}
+
+// expect insists that the log has this head: at once where it is that long,
+// and otherwise on the way there.
+func (s *store) expect(a awaited) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.expectHeld(a, s.storedTile)
+}
+
+// expectHeld is expect, with full tiles from stored. Held: mu.
+func (s *store) expectHeld(a awaited, stored tlog.ReadTile) error {
+	if a.head.Size > s.tree.Size() {
+		if known, ok := s.awaited[a.head.Size]; ok {
+			return known.compare(a.head)
+		}
+		s.awaited[a.head.Size] = a
+		return nil
+	}
+	own, err := s.headHeld(a.head.Size, stored)
+	if err != nil {
+		return err
+	}
+	return a.compare(own)
+}
+
+// arrive compares the log, which has just grown by one, with what is awaited
+// of it. Held: mu.
+func (s *store) arrive() error {
+	if len(s.awaited) == 0 {
+		return nil
+	}
+	own := s.tree.Head()
+	a, ok := s.awaited[own.Size]
+	if !ok {
+		return nil
+	}
+	// What is of another history stays awaited: the log never gets past it.
+	if err := a.compare(own); err != nil {
+		return err
+	}
+	delete(s.awaited, own.Size)
+	return nil
+}
+
+// awaiting returns what the log has not come to yet.
+func (s *store) awaiting() map[uint64]awaited {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	heads := make(map[uint64]awaited, len(s.awaited))
+	for size, a := range s.awaited {
+		heads[size] = a
+	}
+	return heads
+}
+
+// ahead returns the largest size at which the log is awaited, 0 for none. Stuck
+// says that it has got past one of them with another head: it is of another
+// history, and the replica stops.
+func (s *store) ahead() (size uint64, stuck bool) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for at := range s.awaited {
+		size, stuck = max(size, at), stuck || at <= s.at.Size
+	}
+	return size, stuck
+}
+
+// headAt returns the head that the log had at a size, recomputed from tiles.
+func (s *store) headAt(size uint64) (tlog.Head, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.headHeld(size, s.storedTile)
+}
+
+// headHeld is headAt. Held: mu, for reading at least.
+func (s *store) headHeld(size uint64, stored tlog.ReadTile) (tlog.Head, error) {
+	root, err := tlog.RootAt(size, s.tree.Head(), func(t tlog.Tile) ([]byte, error) { return s.tileHeld(t, stored) })
+	return tlog.Head{Size: size, Root: root}, err
+}

@@ -1,0 +1,146 @@
+package replica
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"atoll/crypto/tlog"
+)
+
+// evidenceName is the folder for evidence, one file for each head of another
+// history.
+const evidenceName = "evidence"
+
+// maxEvidence is how many files are kept about one member: the first convict,
+// the rest would only fill the disk.
+const maxEvidence = 8
+
+// evidenceSchema names the format of an evidence file.
+const evidenceSchema = "atoll.evidence/v1"
+
+// An Alarm says that this member has seen two histories of the log. It stays
+// until an operator has taken its file out of the evidence folder and started
+// the node again.
+type Alarm struct {
+	Schema string    `json:"schema"`
+	Time   time.Time `json:"time"`   // by this member's clock
+	Member string    `json:"member"` // whose log is of another history; "" for that of a quorum or of this member's past
+	Size   uint64    `json:"size"`   // at which the heads differ
+	Why    string    `json:"why"`
+	Theirs string    `json:"theirs"` // the other head, signed (C2SP tlog-checkpoint); "" where only this member's memory has it
+	Ours   string    `json:"ours"`   // this member's, signed
+	File   string    `json:"-"`      // where it is kept
+}
+
+// evidence is the folder and what is in it.
+type evidence struct {
+	dir string
+
+	mu     sync.Mutex
+	alarms []Alarm
+}
+
+// openEvidence reads the alarms of earlier runs.
+func openEvidence(dir string) (*evidence, error) {
+	e := &evidence{dir: dir}
+	names, err := filepath.Glob(filepath.Join(dir, "*.json"))
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		a := Alarm{Why: "this file cannot be read"}
+		data, err := os.ReadFile(name)
+		if err == nil {
+			err = json.Unmarshal(data, &a)
+		}
+		if err != nil {
+			a = Alarm{Why: "this file cannot be read: " + err.Error()}
+		}
+		a.File = name
+		e.alarms = append(e.alarms, a)
+	}
+	return e, nil
+}
+
+// Alarms returns what this member has seen of other histories, oldest first.
+func (r *Replica) Alarms() []Alarm {
+	r.evidence.mu.Lock()
+	defer r.evidence.mu.Unlock()
+	return slices.Clone(r.evidence.alarms)
+}
+
+// keep writes an alarm's evidence, durably, unless there is enough about that
+// member. It says whether it did.
+func (e *evidence) keep(a Alarm, other tlog.Hash) (bool, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	who := a.Member
+	if who == "" {
+		who = "history"
+	}
+	a.Schema = evidenceSchema
+	a.File = filepath.Join(e.dir, fmt.Sprintf("%s-%d-%x.json", who, a.Size, other[:4]))
+	count := 0
+	for _, known := range e.alarms {
+		if known.File == a.File {
+			return false, nil
+		}
+		if known.Member == a.Member {
+			count++
+		}
+	}
+	if count >= maxEvidence {
+		return false, nil
+	}
+	e.alarms = append(e.alarms, a)
+	data, err := json.MarshalIndent(a, "", "  ")
+	if err != nil {
+		return true, err
+	}
+	if err := os.Mkdir(e.dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return true, err
+	}
+	return true, replaceFile(a.File, append(data, '\n'))
+}
+
+// accuse keeps the two signed heads by which a member and this one are of
+// different histories. Which of the two is the network's, and who led the other
+// astray, the heads alone do not say.
+func (r *Replica) accuse(member string, other tlog.Head, theirs, ours []byte) {
+	r.alarm(Alarm{Member: member, Size: other.Size, Why: member + " signed another head of this size", Theirs: string(theirs), Ours: string(ours)}, other.Root)
+}
+
+func (r *Replica) alarm(a Alarm, other tlog.Hash) {
+	a.Time = time.Now().UTC()
+	kept, err := r.evidence.keep(a, other)
+	if err != nil {
+		r.log.Error("evidence cannot be written", "error", err)
+	}
+	if kept {
+		r.log.Error("two histories of the log", "member", a.Member, "size", a.Size, "why", a.Why, "evidence", r.evidence.dir)
+	}
+}
+
+// forked keeps evidence if the error is a [*ForkError], and returns the error.
+func (r *Replica) forked(err error) error {
+	var fork *ForkError
+	if !errors.As(err, &fork) {
+		return err
+	}
+	ours, signing := r.trust.sign(fork.Own)
+	if signing != nil {
+		return errors.Join(err, signing)
+	}
+	r.alarm(Alarm{Size: fork.Own.Size, Why: fork.Why + " has another head of this size", Theirs: string(fork.Signed), Ours: string(ours)}, fork.Other.Root)
+	return err
+}
+
+// failForked is fail, with evidence where there is a fork.
+func (r *Replica) failForked(err error) { r.fail(r.forked(err)) }

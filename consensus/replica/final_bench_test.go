@@ -1,0 +1,57 @@
+package replica_test
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"atoll/consensus/ledger"
+)
+
+// BenchmarkFinal compares what a member waits for when its statement has to be
+// committed with what it waits for when it has to be final, in alternating
+// rounds of one second: three voters and three learners, four of them
+// cosigners, three of whom make a checkpoint final.
+func BenchmarkFinal(b *testing.B) {
+	n := found(b, 3)
+	n.dir = filepath.Join(n.dir, "log")
+	n.start(n.names...)
+	n.put("voter-a")
+	lead := n.leader()
+	follower := voters[0]
+	if follower == lead {
+		follower = voters[1]
+	}
+	for what, author := range map[string]string{"leader": lead, "voter": follower, "learner": "wlearner-2"} {
+		for _, clients := range []int{1, 32} {
+			b.Run(fmt.Sprintf("at=%s/clients=%d", what, clients), func(b *testing.B) {
+				node := n.nodes[author]
+				var committed, final load
+				commit := func(and func(index uint64) error) func() (time.Duration, error) {
+					return func() (time.Duration, error) {
+						statement := n.statement(author, ledger.KindCatalog)
+						start := time.Now()
+						answer, err := node.Submit(context.Background(), statement)
+						if err == nil {
+							err = and(answer.Index)
+						}
+						return time.Since(start), err
+					}
+				}
+				for range benchRounds {
+					committed.run(b, clients, commit(func(uint64) error { return nil }))
+					final.run(b, clients, commit(func(index uint64) error { return node.Finalise(context.Background(), index+1) }))
+				}
+				micros := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 }
+				b.ReportMetric(micros(committed.p50()), "committed-p50-µs")
+				b.ReportMetric(micros(final.p50()), "final-p50-µs")
+				b.ReportMetric(micros(final.p50())/micros(committed.p50()), "p50-ratio")
+				b.ReportMetric(float64(len(final.times))/benchRounds, "final/s")
+				b.ReportMetric(0, "ns/op")
+			})
+		}
+	}
+	n.agree(nil)
+}

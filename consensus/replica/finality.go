@@ -1,0 +1,351 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"atoll/consensus/ledger"
+	"atoll/crypto/tlog"
+
+	"github.com/hashicorp/raft"
+)
+
+// Final is a final checkpoint: no two of them can be of different histories
+// unless more cosigners lie than the network is founded to withstand. The zero
+// Final is none.
+type Final struct {
+	tlog.Head
+	Signed []byte // by this member in the name of the log, and by a quorum of cosigners (C2SP tlog-checkpoint)
+}
+
+// finals is the newest final checkpoint that this member knows.
+type finals struct {
+	mu         sync.Mutex
+	newest     Final
+	grown      chan struct{} // closed and replaced when there is a newer one
+	saved      uint64        // size of the one on disk
+	path       string
+	round      chan struct{} // holds one while a round is collected
+	replicated atomic.Uint64 // size of the newest that came through raft
+}
+
+// Final returns the newest final checkpoint that this member knows, or none
+// while the log here is not that long: what it covers has been applied here.
+func (r *Replica) Final() Final {
+	at, _ := r.store.position()
+	final, _ := r.finals.last()
+	if final.Size > at.Size {
+		return Final{}
+	}
+	return final
+}
+
+// last returns the newest, and a channel that is closed when there is a newer
+// one.
+func (f *finals) last() (Final, <-chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.newest, f.grown
+}
+
+// Finalise returns when a final checkpoint covers the first size entries. It
+// does not wait for the leader's: it asks all cosigners itself and is done with
+// the first that make a quorum. Callers at the same time share what they ask.
+// It tries until ctx ends; the error says what was missing last.
+func (r *Replica) Finalise(ctx context.Context, size uint64) error {
+	if err := r.WaitFor(ctx, size); err != nil {
+		return err
+	}
+	var last error
+	for attempt := 0; ; attempt++ {
+		done, err := r.reachFinal(ctx, size)
+		if done || errors.Is(err, errStopped) {
+			return err
+		}
+		if err != nil {
+			last = err
+		}
+		select {
+		case <-time.After(r.pause(attempt) / 4):
+		case <-ctx.Done():
+			return fmt.Errorf("size %d is not final yet: %w (%v)", size, ctx.Err(), last)
+		case <-r.ctx.Done():
+			return errStopped
+		}
+	}
+}
+
+// reachFinal waits until the size is final, or it is this caller's turn to
+// collect, and then collects once.
+func (r *Replica) reachFinal(ctx context.Context, size uint64) (done bool, err error) {
+	for {
+		_, grown := r.finals.last()
+		if r.Final().Size >= size {
+			return true, nil
+		}
+		select {
+		case r.finals.round <- struct{}{}:
+			defer func() { <-r.finals.round }()
+			if r.Final().Size >= size {
+				return true, nil
+			}
+			err := r.collect(ctx)
+			return err == nil, err
+		case <-grown:
+		case <-ctx.Done():
+			return false, nil
+		case <-r.ctx.Done():
+			return false, errStopped
+		}
+	}
+}
+
+// roundPatience bounds one round of questions to the cosigners.
+const roundPatience = 3 * time.Second
+
+type vote struct {
+	member, line string
+	err          error
+}
+
+// collect makes the log as it is now final.
+func (r *Replica) collect(ctx context.Context) error {
+	if r.behind() {
+		return errCatchingUp
+	}
+	head := r.Head()
+	if head.Size == 0 {
+		return errors.New("the log is empty")
+	}
+	signed, err := r.trust.sign(head)
+	if err != nil {
+		return err
+	}
+	final, err := r.count(ctx, r.canvass(head, signed), signed)
+	if err != nil {
+		return err
+	}
+	if _, err = r.takeFinal(final, r.store.expect); err != nil {
+		r.failForked(err)
+	}
+	return err
+}
+
+// canvass asks all cosigners at once. The questions outlive a round that has
+// its quorum: the answer of one who has another history is evidence even then.
+func (r *Replica) canvass(head tlog.Head, signed []byte) <-chan vote {
+	votes := make(chan vote, len(r.trust.cosigners))
+	for _, member := range r.trust.cosigners {
+		r.running.Go(func() {
+			ctx, cancel := context.WithTimeout(r.ctx, roundPatience)
+			defer cancel()
+			line, err := r.askCosigner(ctx, member, head, signed)
+			votes <- vote{member, line, err}
+		})
+	}
+	return votes
+}
+
+// count attaches cosignatures until there is a quorum, each after it has been
+// verified: one bad line would spoil the checkpoint for every verifier.
+func (r *Replica) count(ctx context.Context, votes <-chan vote, signed []byte) ([]byte, error) {
+	var failures error
+	got := 0
+	for left := len(r.trust.cosigners); got < r.trust.quorum; left-- {
+		if got+left < r.trust.quorum {
+			return nil, fmt.Errorf("%d of %d cosignatures: %w", got, r.trust.quorum, failures)
+		}
+		var v vote
+		select {
+		case v = <-votes:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%d of %d cosignatures: %w", got, r.trust.quorum, errors.Join(ctx.Err(), failures))
+		case <-r.ctx.Done():
+			return nil, errStopped
+		}
+		if v.err == nil {
+			var more []byte
+			if more, v.err = tlog.Attach(signed, v.line, r.trust.cosigner[v.member]); v.err == nil {
+				signed = more
+				got++
+			}
+		}
+		if v.err != nil {
+			r.log.Warn("no cosignature", "member", v.member, "error", v.err)
+			failures = errors.Join(failures, fmt.Errorf("%s: %w", v.member, v.err))
+		}
+	}
+	return signed, nil
+}
+
+// takeFinal takes in a checkpoint that is said to be final. One that is not
+// signed as it must be is noted and left: whoever made it shows nothing but
+// that. One that is, and is not of this log's history, is a [*ForkError].
+func (r *Replica) takeFinal(signed []byte, expect func(awaited) error) (tlog.Head, error) {
+	head, err := r.trust.open(signed)
+	if err != nil {
+		r.log.Error("a checkpoint that is not final was passed on as such", "error", err)
+		return tlog.Head{}, nil
+	}
+	own, err := r.trust.adopt(head, signed)
+	if err != nil {
+		return head, err
+	}
+	if err := expect(awaited{head, signed, byQuorum}); err != nil {
+		return head, err
+	}
+	f := &r.finals
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if head.Size > f.newest.Size {
+		f.newest = Final{head, own}
+		close(f.grown)
+		f.grown = make(chan struct{})
+	}
+	return head, nil
+}
+
+const byQuorum = "a quorum of cosigners"
+
+// keepFinal writes the newest final checkpoint behind those who wait for it:
+// nobody promised anything by it, the cosigners have their own memory.
+func (r *Replica) keepFinal() {
+	for {
+		final, grown := r.finals.last()
+		if err := r.saveFinal(final); err != nil {
+			r.fail(err)
+			return
+		}
+		select {
+		case <-grown:
+		case <-r.ctx.Done():
+			return
+		}
+	}
+}
+
+func (r *Replica) saveFinal(final Final) error {
+	if final.Size <= r.finals.saved {
+		return nil
+	}
+	if err := replaceFile(r.finals.path, final.Signed); err != nil {
+		return fmt.Errorf("write %s: %w", finalName, err)
+	}
+	r.finals.saved = final.Size
+	return nil
+}
+
+// publishAfter is how many new entries make the leader publish at once.
+const publishAfter = 256
+
+// publishOften has the leader make the log final while it grows, and hand the
+// finished checkpoint to all members through raft.
+func (r *Replica) publishOften() {
+	t := time.NewTicker(r.publish / 10)
+	defer t.Stop()
+	var next time.Time // not before
+	for {
+		select {
+		case now := <-t.C:
+			size := r.Head().Size
+			grown := size - min(size, r.finals.replicated.Load())
+			if r.raft.State() != raft.Leader || grown == 0 || now.Before(next) && grown < publishAfter {
+				continue
+			}
+			next = now.Add(r.publish)
+			if err := r.publishFinal(size); err != nil && r.ctx.Err() == nil {
+				r.log.Warn("making the log final", "size", size, "error", err)
+				t.Reset(r.publish)
+			} else {
+				t.Reset(r.publish / 10)
+			}
+		case <-r.ctx.Done():
+			return
+		}
+	}
+}
+
+func (r *Replica) publishFinal(size uint64) error {
+	ctx, cancel := context.WithTimeout(r.ctx, roundPatience)
+	defer cancel()
+	if err := r.Finalise(ctx, size); err != nil {
+		return err
+	}
+	command := slices.Concat([]byte{commandCheckpoint}, r.Final().Signed)
+	return r.await(ctx, r.raft.Apply(command, r.patience))
+}
+
+// recall reads what this member remembers of heads and insists that the log
+// here has them, or gets them on its way.
+func (r *Replica) recall(c Config, g *ledger.Genesis) (err error) {
+	at, _ := r.store.position()
+	fresh := at.Size == 0
+	r.finals.grown, r.finals.round = make(chan struct{}), make(chan struct{}, 1)
+	r.finals.path = filepath.Join(c.Dir, finalName)
+	if r.evidence, err = openEvidence(filepath.Join(c.Dir, evidenceName)); err != nil {
+		return err
+	}
+	signed, err := readRemembered(r.finals.path, fresh, nil)
+	if err != nil {
+		return err
+	}
+	if len(signed) > 0 {
+		head, err := r.trust.openOwn(signed)
+		if err != nil {
+			return &ForgottenError{r.finals.path, err.Error()}
+		}
+		r.finals.newest, r.finals.saved = Final{head, signed}, head.Size
+		r.finals.replicated.Store(head.Size)
+		if err := r.store.expect(awaited{head, signed, byQuorum}); err != nil {
+			return r.forked(err)
+		}
+	}
+	if slices.Contains(r.trust.cosigners, r.name) {
+		if r.cosigner, err = openCosigner(g, r.name, c.CosignKey, c.Dir, fresh); err != nil {
+			return err
+		}
+		return r.forked(r.store.expect(awaited{head: r.cosigner.file.newest.head, why: "this member's own cosignature"}))
+	}
+	return nil
+}
+
+// forget closes what recall opened.
+func (r *Replica) forget() error {
+	final, _ := r.finals.last()
+	err := r.saveFinal(final)
+	if r.cosigner != nil {
+		err = errors.Join(err, r.cosigner.file.f.Close())
+	}
+	return err
+}
+
+// behind says whether this replica still has to get to where it has been, or to
+// where it knows the others to be.
+func (r *Replica) behind() bool {
+	size, _ := r.store.ahead()
+	return size > 0 || r.catchup.active()
+}
+
+// Ready returns when the log here has all that this member cosigned or saw
+// final, which after a loss of files it has to fetch first. What it says before
+// may be of the past.
+func (r *Replica) Ready(ctx context.Context) error {
+	for {
+		size, stuck := r.store.ahead()
+		switch {
+		case size == 0:
+			return nil
+		case stuck:
+			return errStopped
+		}
+		if err := r.WaitFor(ctx, size); err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,125 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+	"atoll/consensus/replica"
+	"atoll/crypto/tlog"
+	"atoll/node/peer"
+)
+
+// finalFrom is the sensitivity of a dataset from which an agency sends nothing
+// before the cosigners stand behind its release: data that has left cannot be
+// taken back when two histories come to light.
+const finalFrom = 3
+
+// codeNotFinal is the answer to a bank whose fragment waits for cosigners.
+const codeNotFinal = "not_final"
+
+// How long somebody waits for cosigners: an agency before it sends, a bank
+// behind its answers, and a reader of the log.
+const (
+	releasePatience    = 10 * time.Second
+	profilePatience    = time.Second
+	checkpointPatience = time.Second
+)
+
+// serveCosign answers a member that wants this one's cosignature.
+func (n *Node) serveCosign(ctx context.Context, from string, request []byte) ([]byte, error) {
+	answer, err := n.ServeCosign(ctx, from, request)
+	if errors.Is(err, replica.ErrBehind) {
+		err = &peer.Error{Code: peer.Busy, Message: err.Error(), Retryable: true}
+	}
+	return answer, err
+}
+
+// awaitFinal returns when the release is final, if what is asked demands it.
+func (n *Node) awaitFinal(ctx context.Context, ask *consent.Ask, o *ledger.Outcome) error {
+	var items []consent.Item
+	for _, w := range ask.Section.Wants {
+		items = append(items, w.Item)
+	}
+	if n.catalog.Sensitivity(items) < finalFrom {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, releasePatience)
+	defer cancel()
+	if err := n.Finalise(ctx, o.Index+1); err != nil {
+		n.log.Warn("a release waits for cosigners", "entry", o.Index, "error", err)
+		return &peer.Error{Code: codeNotFinal, Message: "the release stands on the log, and too few cosigners stand behind it yet", Retryable: true}
+	}
+	return nil
+}
+
+// Covered says whether a query, and every answer to it that stands on the log,
+// is covered by a final checkpoint that this member knows.
+func (n *Node) Covered(a *Asked, pieces []Piece) bool { return n.Final().Size > lastEntry(a, pieces) }
+
+// cover has the cosigners stand behind a query and its answers, with some
+// patience.
+func (n *Node) cover(ctx context.Context, a *Asked, pieces []Piece) {
+	ctx, cancel := context.WithTimeout(ctx, profilePatience)
+	defer cancel()
+	if err := n.Finalise(ctx, lastEntry(a, pieces)+1); err != nil {
+		n.log.Warn("a query is not final yet", "error", err)
+	}
+}
+
+func lastEntry(a *Asked, pieces []Piece) uint64 {
+	last := a.Index
+	for _, p := range pieces {
+		last = max(last, p.Entry)
+	}
+	return last
+}
+
+// committed is the head of the log as applied here, signed by this member in
+// the name of the log, without any cosignature.
+func (n *Node) committed() ([]byte, error) {
+	signer, err := tlog.NewLogSigner(n.Genesis.Origin, n.keys.Log())
+	if err != nil {
+		return nil, err
+	}
+	return tlog.SignCheckpoint(tlog.Checkpoint{Origin: n.Genesis.Origin, Head: n.Head()}, signer)
+}
+
+// Checkpoint returns the newest final checkpoint (C2SP tlog-checkpoint), signed
+// by this member in the name of the log and by a quorum of cosigners. It covers
+// all that is applied here, unless too few cosigners answer within a second;
+// before there ever was a final one, it is this member's word alone.
+func (n *Node) Checkpoint() ([]byte, error) {
+	ctx, cancel := context.WithTimeout(n.ctx, checkpointPatience)
+	defer cancel()
+	if err := n.Finalise(ctx, n.Head().Size); err != nil {
+		n.log.Warn("the newest entries are not final yet", "error", err)
+	}
+	if final := n.Final(); final.Size > 0 {
+		return final.Signed, nil
+	}
+	return n.committed()
+}
+
+// PolicyFor is the trust policy (C2SP tlog-policy) by which a log that is signed
+// with this key is verified: the network's cosigners are its witnesses, as many
+// of which must have signed as make a checkpoint final.
+func PolicyFor(g *ledger.Genesis, key tlog.Verifier) (string, error) {
+	var text strings.Builder
+	fmt.Fprintf(&text, "log %s\n", key)
+	group := fmt.Sprintf("group cosigners %d", g.Quorum)
+	for _, member := range g.Cosigners {
+		v, err := ledger.CosignerOf(g, member)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(&text, "witness %s %s\n", v.Name(), v)
+		group += " " + v.Name()
+	}
+	fmt.Fprintf(&text, "%s\nquorum cosigners\n", group)
+	return text.String(), nil
+}
