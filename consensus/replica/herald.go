@@ -118,8 +118,8 @@ func (h *herald) tell(name string, f *follower, n notice) {
 	}
 	self := h.EncodePeer(raft.ServerID(h.r.name), raft.ServerAddress(h.r.name))
 	req := &raft.AppendEntriesRequest{
-		RPCHeader: raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(h.r.name), Addr: self},
-		Term:      n.term, Leader: self,
+		RPCHeader:    raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(h.r.name), Addr: self},
+		Term:         n.term,
 		PrevLogEntry: n.index, PrevLogTerm: n.term, LeaderCommitIndex: n.index,
 	}
 	var resp raft.AppendEntriesResponse
