@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"atoll/consensus/consent"
+	"atoll/crypto/tlog"
 	"atoll/node/profile"
 
 	"github.com/spf13/cobra"
@@ -131,28 +132,35 @@ func (d *demo) title(member string) string {
 
 // replicated: every member has come to the same log by itself.
 func (d *demo) replicated() error {
-	var size uint64
-	for _, m := range d.net.members {
-		size = max(size, m.Head().Size)
-	}
-	if err := d.net.allAt(size); err != nil {
-		return err
-	}
-	roots := map[string]int{}
-	for name, m := range d.net.members {
-		head, err := m.Check(d.net.ctx)
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+	for {
+		var size uint64
+		for _, m := range d.net.members {
+			size = max(size, m.Head().Size)
 		}
-		roots[head.Root.String()]++
+		if err := d.net.allAt(size); err != nil {
+			return err
+		}
+		heads := map[tlog.Head]int{}
+		same := true
+		for name, m := range d.net.members {
+			head, err := m.Check(d.net.ctx)
+			if err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			heads[head]++
+			same = same && head.Size == size
+		}
+		if !same {
+			continue // a voter has ticked meanwhile
+		}
+		if len(heads) != 1 {
+			return fmt.Errorf("members have %d different roots", len(heads))
+		}
+		for head, members := range heads {
+			d.say("\n%d 个成员各自应用并复核了日志：%d 个条目，同一个根 %s", "\n%d members have each applied and rechecked the log: %d entries, one root %s", members, head.Size, head.Root)
+		}
+		return d.err
 	}
-	for root, members := range roots {
-		d.say("\n%d 个成员各自应用并复核了日志：%d 个条目，同一个根 %s", "\n%d members have each applied and rechecked the log: %d entries, one root %s", members, size, root)
-	}
-	if len(roots) != 1 {
-		return fmt.Errorf("members have %d different roots", len(roots))
-	}
-	return d.err
 }
 
 // ended writes what the demo leaves behind and says what to try next.
