@@ -243,7 +243,7 @@ func TestTwoHistories(t *testing.T) {
 	evil := voters[slices.IndexFunc(voters, func(v string) bool { return v != n.leader() })]
 	var honest [2]string
 	copy(honest[:], slices.DeleteFunc(slices.Clone(voters), func(v string) bool { return v == evil }))
-	size := n.nodes[evil].Head().Size
+	size := n.nodes["wlearner-0"].Head().Size
 	for _, name := range n.names {
 		n.finalAt(name, size)
 	}

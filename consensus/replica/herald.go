@@ -18,7 +18,7 @@ import (
 // entry, which you have, the log is committed. It is sent in the term in which
 // this node led and committed the entry, so that it is true whenever it arrives.
 type herald struct {
-	*raft.NetworkTransport
+	*transport
 	r *Replica
 
 	mu        sync.Mutex
@@ -40,8 +40,8 @@ type follower struct {
 // where one comes after another, nothing more than before is sent.
 const pauseForMore = 300 * time.Microsecond
 
-func newHerald(r *Replica, transport *raft.NetworkTransport) *herald {
-	h := &herald{NetworkTransport: transport, r: r, followers: map[raft.ServerID]*follower{}}
+func newHerald(r *Replica, t *transport) *herald {
+	h := &herald{transport: t, r: r, followers: map[raft.ServerID]*follower{}}
 	for _, name := range r.others {
 		h.followers[raft.ServerID(name)] = &follower{news: make(chan notice, 1)}
 	}

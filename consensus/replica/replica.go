@@ -196,9 +196,9 @@ func (r *Replica) start(c Config) error {
 	// MaxRPCsInFlight 1 switches pipelining off: a failed append in a pipeline
 	// can stop replication to that follower until the leader restarts
 	// (hashicorp/raft#612), and it gains nothing here.
-	r.transport = newHerald(r, raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+	r.transport = newHerald(r, &transport{NetworkTransport: raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream: streams{c.Listener, c.Dial}, MaxPool: 3, MaxRPCsInFlight: 1, Timeout: 10 * time.Second, Logger: hcLogger("raft-net", c.Logger),
-	}))
+	})})
 	cache, err := raft.NewLogCache(512, r.raftLog)
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"net"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -17,4 +18,34 @@ type streams struct {
 // Dial implements raft.StreamLayer: an address is a member's name.
 func (s streams) Dial(address raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
 	return s.dial(string(address), timeout)
+}
+
+// transport is raft's, with an end to its heartbeats: raft handles these on
+// the connection's own goroutine, which its shutdown does not wait for, and
+// panics if one of them saves a new term in a log that is closed by then.
+type transport struct {
+	*raft.NetworkTransport
+	beating sync.RWMutex
+	ended   bool
+}
+
+// SetHeartbeatHandler implements raft.Transport.
+func (t *transport) SetHeartbeatHandler(handle func(raft.RPC)) {
+	t.NetworkTransport.SetHeartbeatHandler(func(rpc raft.RPC) {
+		t.beating.RLock()
+		defer t.beating.RUnlock()
+		if !t.ended {
+			handle(rpc)
+		}
+	})
+}
+
+// Close implements raft.WithClose. When it returns no heartbeat is handled any
+// more.
+func (t *transport) Close() error {
+	err := t.NetworkTransport.Close()
+	t.beating.Lock()
+	defer t.beating.Unlock()
+	t.ended = true
+	return err
 }
