@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"atoll/crypto/tlog"
 	"atoll/node"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -54,7 +56,7 @@ func (t tests) Run() int {
 
 // commands are what stories can do beside what testscript offers.
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
-	"append": appendTo, "code": code, "doc": doc, "ports": ports, "up": up, "ready": ready, "agree": agree, "term": terminate,
+	"append": appendTo, "code": code, "doc": doc, "ports": ports, "up": up, "ready": ready, "agree": agree, "final": final, "term": terminate,
 	"mode": mode, "found": foundIn, "mangled": mangled, "ask-for": askFor, "vouch": vouch,
 }
 
@@ -312,6 +314,34 @@ func agree(ts *testscript.TestScript, _ bool, args []string) {
 		_, _, err := oneRoot(dirs)
 		return err
 	}))
+}
+
+// isFinal: the checkpoint that the node serves is final and covers all that the
+// node has applied.
+func isFinal(dir string) error {
+	s, err := statusOf(dir)
+	if err != nil {
+		return err
+	}
+	return eventually(func() error {
+		signed, err := fetchLocal(context.Background(), dir, "checkpoint")
+		if err != nil {
+			return err
+		}
+		text, _, _ := bytes.Cut(signed, []byte("\n\n"))
+		c, err := tlog.ParseCheckpoint(append(text, '\n'))
+		if err == nil && c.Size < s.Size {
+			err = fmt.Errorf("%s: %d of %d entries are final", dir, c.Size, s.Size)
+		}
+		return err
+	})
+}
+
+// final waits until what nodes have is final.
+func final(ts *testscript.TestScript, _ bool, args []string) {
+	for _, dir := range args {
+		ts.Check(isFinal(ts.MkAbs(dir)))
+	}
 }
 
 // terminate ends a command in the background as a supervisor does. The folder it

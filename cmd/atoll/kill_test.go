@@ -232,6 +232,9 @@ func TestKill(t *testing.T) {
 		_, _, err := oneRoot(c.homes())
 		return err
 	}))
+	for _, member := range []string{"auditor", "court"} {
+		c.must(isFinal(filepath.Join(c.dir, member)))
+	}
 	c.account(streams)
 }
 
