@@ -264,3 +264,19 @@ func FuzzIdentityFile(f *testing.F) {
 		}
 	})
 }
+
+func FuzzRules(f *testing.F) {
+	seeds := []string{"uses_per_day: 1\n", "banned_purposes: [pre_loan]\nmax_months: 12\n", "final: true\nmax_days: 90\n", "a: &a [*a]\n", "uses_per_day: -1\n", "---\n---\n"}
+	for _, seed := range seeds {
+		f.Add([]byte(seed))
+	}
+	if _, err := parseRules([]byte(seeds[0])); err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		r, err := parseRules(text)
+		if err == nil && r.UsesPerDay == nil && r.MaxDays == nil && r.MaxMonths == nil && !r.Final && len(r.Banned) == 0 {
+			t.Error("no rule, and no error")
+		}
+	})
+}

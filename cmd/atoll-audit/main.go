@@ -74,7 +74,7 @@ someone you trust, and compare its fingerprint with others.`,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.PersistentFlags().Bool("json", false, "print one JSON document instead of text")
-	root.AddCommand(verifyCommand(), replayCommand(), showCommand(), reportCommand(), proveCommand(), followCommand(), versionCommand())
+	root.AddCommand(verifyCommand(), replayCommand(), showCommand(), reportCommand(), proveCommand(), followCommand(), sandboxCommand(), versionCommand())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usage("%v", err) })
 	root.SetArgs(args)
 	root.SetOut(stdout)

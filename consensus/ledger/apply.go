@@ -80,6 +80,17 @@ type founded struct {
 
 // Decide is the rest of [Apply], for a statement that [Verify] returned.
 func Decide(v View, s *Statement) (Answer, []Change, error) {
+	return judge(v, s, (*transaction).decide)
+}
+
+// Overrule is Decide with a refusal that is not the rules' own: the statement
+// becomes an entry from which nothing follows. No log has such entries; it is
+// for those who ask what other rules would have made of one.
+func Overrule(v View, s *Statement, refusal Verdict) (Answer, []Change, error) {
+	return judge(v, s, func(*transaction, *Statement, *Author) Verdict { return refusal })
+}
+
+func judge(v View, s *Statement, rules func(*transaction, *Statement, *Author) Verdict) (Answer, []Change, error) {
 	t := &transaction{view: v, at: map[string]int{}}
 	var err error
 	if t.state, err = Read(v); err != nil {
@@ -108,7 +119,7 @@ func Decide(v View, s *Statement) (Answer, []Change, error) {
 	}
 	t.state.tell(author.Member, s.ID.Time())
 	t.expire()
-	verdict := t.decide(s, author)
+	verdict := rules(t, s, author)
 	t.remember(ids, s, verdict)
 	return t.commit(s.raw, s.Kind, verdict)
 }

@@ -55,13 +55,14 @@ var (
 
 // Store is the map. It implements [ledger.View].
 type Store struct {
-	dir   string // empty: a temporary one is made when it is needed
-	temp  bool
-	db    *bbolt.DB // nil while all is in memory
-	tx    *bbolt.Tx // for reading, between two saves
-	layer *btree.BTreeG[item]
-	bytes int
-	holes map[byte]hole // by the first byte of keys
+	dir    string // empty: a temporary one is made when it is needed
+	temp   bool
+	db     *bbolt.DB     // nil while all is in memory
+	tx     *bbolt.Tx     // for reading, between two saves
+	stored *bbolt.Bucket // as tx has it
+	layer  *btree.BTreeG[item]
+	bytes  int
+	holes  map[byte]hole // by the first byte of keys
 }
 
 // item is a change that is not in the file yet; a nil value is a deletion.
@@ -118,8 +119,16 @@ func (s *Store) open() (err error) {
 		}
 		return err
 	})
-	if err == nil {
-		s.tx, err = s.db.Begin(false)
+	if err != nil {
+		return err
+	}
+	return s.read()
+}
+
+// read begins to read what is in the file.
+func (s *Store) read() (err error) {
+	if s.tx, err = s.db.Begin(false); err == nil {
+		s.stored = s.tx.Bucket(bucket)
 	}
 	return err
 }
@@ -129,10 +138,10 @@ func (s *Store) Get(key []byte) ([]byte, error) {
 	if i, ok := s.layer.Get(item{key: key}); ok {
 		return i.value, nil
 	}
-	if s.tx == nil {
+	if s.stored == nil {
 		return nil, nil
 	}
-	return unseal(key, s.tx.Bucket(bucket).Get(key))
+	return unseal(key, s.stored.Get(key))
 }
 
 // Next implements [ledger.View].
@@ -141,33 +150,38 @@ func (s *Store) Next(prefix, after []byte) (key, value []byte, err error) {
 	if bytes.Compare(after, prefix) < 0 {
 		from = prefix
 	}
-	start := from
+	start, known := from, false
 	if h, ok := s.holes[first(from)]; ok && bytes.Compare(h.from, from) <= 0 && bytes.Compare(from, h.to) < 0 {
-		start, from = h.from, h.to
+		start, from, known = h.from, h.to, true
 	}
-	for {
+	for skipped := 0; ; skipped++ {
 		i, stored := s.next(from)
-		if i.key == nil || i.value != nil {
-			if i.key != nil && !bytes.Equal(start, i.key) && first(start) == first(i.key) {
-				s.holes[first(start)] = hole{bytes.Clone(start), i.key}
-			}
-			if !bytes.HasPrefix(i.key, prefix) || i.key == nil {
-				return nil, nil, nil
-			}
-			if stored {
-				i.value, err = unseal(i.key, i.value)
-			}
-			return i.key, i.value, err
+		if i.key != nil && i.value == nil { // deleted since the last save
+			from = append(i.key, 0)
+			continue
 		}
-		from = append(i.key, 0) // deleted since the last save
+		if i.key != nil && first(start) == first(i.key) && (known || skipped >= wide) {
+			s.holes[first(start)] = hole{bytes.Clone(start), i.key}
+		}
+		if i.key == nil || !bytes.HasPrefix(i.key, prefix) {
+			return nil, nil, nil
+		}
+		if stored {
+			i.value, err = unseal(i.key, i.value)
+		}
+		return i.key, i.value, err
 	}
 }
+
+// wide is how many deleted keys make a hole that is worth remembering: one at
+// the beginning of a queue, not each gap in it.
+const wide = 8
 
 // next returns the first key from here on, and whether it is from the file; its
 // value is nil where it was deleted.
 func (s *Store) next(from []byte) (found item, stored bool) {
-	if s.tx != nil {
-		k, v := s.tx.Bucket(bucket).Cursor().Seek(from)
+	if s.stored != nil {
+		k, v := s.stored.Cursor().Seek(from)
 		found, stored = item{bytes.Clone(k), v}, k != nil
 	}
 	s.layer.AscendGreaterOrEqual(item{key: from}, func(i item) bool {
@@ -235,8 +249,7 @@ func (s *Store) Save(mark []byte) error {
 		return err
 	}
 	s.empty()
-	s.tx, err = s.db.Begin(false)
-	return err
+	return s.read()
 }
 
 // Mark returns the mark of the last save, nil where there was none.
@@ -258,7 +271,7 @@ func (s *Store) Close() (err error) {
 	if s.temp && s.dir != "" {
 		err = errors.Join(err, os.RemoveAll(s.dir))
 	}
-	s.tx, s.db = nil, nil
+	s.tx, s.db, s.stored = nil, nil, nil
 	return err
 }
 

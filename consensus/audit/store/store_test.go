@@ -75,6 +75,39 @@ func compare(t *testing.T, s *Store, m *ledger.Memory, prefix, after []byte) {
 	}
 }
 
+// Work that waits in a queue is taken from its front, and more put behind: as
+// the rules do for each entry, whatever has been deleted since the last save.
+func TestQueue(t *testing.T) {
+	s := Temporary()
+	defer s.Close()
+	key := func(n int) []byte { return []byte{'x', byte(n >> 16), byte(n >> 8), byte(n)} }
+	next, end := 0, 0
+	for ; end < 30_000; end++ {
+		s.Apply([]ledger.Change{{Key: key(end), Value: []byte{1}}})
+	}
+	if err := s.Save(nil); err != nil {
+		t.Fatal(err)
+	}
+	for end < 90_000 {
+		var after []byte
+		for range 3 {
+			k, _, err := s.Next([]byte{'x'}, after)
+			if err != nil || !bytes.Equal(k, key(next)) {
+				t.Fatalf("%x, want %x, %v", k, key(next), err)
+			}
+			after = k
+			next++
+		}
+		for n := range 3 {
+			s.Apply([]ledger.Change{{Key: key(next - 3 + n)}, {Key: key(end), Value: []byte{1}}})
+			end++
+		}
+	}
+	if h := s.holes['x']; !bytes.Equal(h.to, key(next-3)) {
+		t.Errorf("the hole ends at %x, the queue begins at %x", h.to, key(next))
+	}
+}
+
 // What was saved is there again with its mark, and what was not is not.
 func TestOpenAgain(t *testing.T) {
 	dir := t.TempDir()

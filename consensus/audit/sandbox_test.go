@@ -1,0 +1,163 @@
+package audit_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"atoll/consensus/audit"
+	"atoll/consensus/audit/audittest"
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+	"atoll/crypto/seal"
+)
+
+// sandbox plays a world's log under other rules and tells what differs, a line
+// for each entry.
+func sandbox(t *testing.T, w *audittest.World, id *seal.Identity, rules audit.WhatIf) (lines []string) {
+	t.Helper()
+	r := audit.NewReplayer()
+	i := audit.NewInspector(r, id, func(audit.Finding) {})
+	s := audit.NewSandbox(rules, i, ledger.NewMemory(), func(o audit.Otherwise) {
+		lines = append(lines, fmt.Sprintf("%d %s %s: %s, not %s, %s", o.Index, o.Author, o.Kind, o.WhatIf, o.Then, o.Because))
+	})
+	for _, leaf := range w.Leaves {
+		e, err := r.Add(leaf)
+		if err == nil {
+			err = i.Add(e)
+		}
+		if err == nil {
+			err = s.Add(e)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return lines
+}
+
+func n(n uint64) *uint64 { return &n }
+
+func TestSandboxChangesNothing(t *testing.T) {
+	w := troubled(t)
+	for name, rules := range map[string]audit.WhatIf{
+		"no rules": {}, "wide rules": {UsesPerDay: n(1000), MaxDays: n(1000), MaxMonths: n(120), Banned: []string{"post_loan"}},
+	} {
+		if got := sandbox(t, w, auditor(w), rules); len(got) > 0 {
+			t.Errorf("%s: %s", name, strings.Join(got, "\n"))
+		}
+	}
+}
+
+// What a rule refuses takes with it what was built on it.
+func TestSandbox(t *testing.T) {
+	w := audittest.New(t)
+	f := w.Enrol(audittest.Subject, 1)
+	d := w.Grant(f, func(c *audittest.Consenting) { c.Draft.MaxUses = 2 })
+	w.Serve(d) // 3 to 6
+	w.Serve(d) // 7 to 10
+	w.Ask(d, nil)
+	w.Pass(audittest.Day) // 12 to 14
+	later := w.Grant(f, func(c *audittest.Consenting) {
+		c.Draft.NotBefore, c.Draft.NotAfter, c.Draft.Purpose = w.Today(), w.Today()+10, "post_loan"
+		c.Draft.Offers = []consent.Offer{{Agency: "tax", Items: []consent.Item{{Dataset: "vat", Output: "sales", Disclosure: consent.Band, Months: 6}}}}
+	})
+	w.Pass(audittest.Day) // 16 to 18
+	q := w.Ask(later, func(a *audittest.Asking) { a.Detail.Purpose = "post_loan" })
+	w.Release("tax", q, nil)
+	q = w.Ask(later, func(a *audittest.Asking) { a.Detail.Purpose = "post_loan" })
+	w.Refuse("tax", q, "agency.rules")
+	w.Receive(q, "tax") // rejected then as well
+	for _, c := range []struct {
+		name  string
+		rules audit.WhatIf
+		want  []string
+	}{
+		{"uses per day", audit.WhatIf{UsesPerDay: n(1)}, []string{
+			"7 bank-a query.open: sandbox.uses_per_day, not accepted, sandbox.uses_per_day",
+			"8 court fragment.release: query.unknown, not accepted, ",
+			"9 tax fragment.release: query.unknown, not accepted, ",
+			"10 bank-a query.receipt: query.unknown, not accepted, ",
+			"11 bank-a query.open: sandbox.uses_per_day, not consent.uses, sandbox.uses_per_day",
+			"21 bank-a query.open: sandbox.uses_per_day, not accepted, sandbox.uses_per_day",
+			"22 tax fragment.refuse: query.unknown, not accepted, ",
+			"23 bank-a query.receipt: query.unknown, not fragment.unknown, ",
+		}},
+		{"a use that is free", audit.WhatIf{MaxMonths: n(12)}, nil},
+		{"banned purpose", audit.WhatIf{Banned: []string{"post_loan"}}, []string{
+			"19 bank-a query.open: sandbox.purpose, not accepted, sandbox.purpose",
+			"20 tax fragment.release: query.unknown, not accepted, ",
+			"21 bank-a query.open: sandbox.purpose, not accepted, sandbox.purpose",
+			"22 tax fragment.refuse: query.unknown, not accepted, ",
+			"23 bank-a query.receipt: query.unknown, not fragment.unknown, ",
+		}},
+		{"shorter consents", audit.WhatIf{MaxDays: n(1)}, []string{
+			"19 bank-a query.open: sandbox.max_days, not accepted, sandbox.max_days",
+			"20 tax fragment.release: query.unknown, not accepted, ",
+			"21 bank-a query.open: sandbox.max_days, not accepted, sandbox.max_days",
+			"22 tax fragment.refuse: query.unknown, not accepted, ",
+			"23 bank-a query.receipt: query.unknown, not fragment.unknown, ",
+		}},
+		{"final", audit.WhatIf{Final: true}, []string{
+			"4 court fragment.release: unknown, not accepted, unknown",
+			"5 tax fragment.release: unknown, not accepted, unknown",
+			"8 court fragment.release: unknown, not accepted, unknown",
+			"9 tax fragment.release: unknown, not accepted, unknown",
+			"20 tax fragment.release: unknown, not accepted, unknown",
+		}},
+	} {
+		got := sandbox(t, w, auditor(w), c.rules)
+		if c.name == "a use that is free" {
+			// All of the first consent is too far back: none of its uses is
+			// spent, and the third query is refused for its own sake.
+			if len(got) != 9 || !strings.HasPrefix(got[8], "11 bank-a query.open: sandbox.max_months, not consent.uses") {
+				t.Errorf("%s:\n%s", c.name, strings.Join(got, "\n"))
+			}
+			continue
+		}
+		if !slices.Equal(got, c.want) {
+			t.Errorf("%s:\n%s", c.name, strings.Join(got, "\n"))
+		}
+	}
+}
+
+// A use that other rules would not have spent is there for a query that was
+// refused: that is otherwise too.
+func TestSandboxFreesUses(t *testing.T) {
+	w := audittest.New(t)
+	d := w.Grant(w.Enrol(audittest.Subject, 1), func(c *audittest.Consenting) {
+		c.Draft.MaxUses = 2
+	})
+	w.Serve(d)
+	w.Serve(d)
+	w.Pass(audittest.Day)
+	w.Ask(d, nil) // consent.uses
+	got := sandbox(t, w, nil, audit.WhatIf{UsesPerDay: n(1)})
+	if last := got[len(got)-1]; len(got) != 5 || last != "14 bank-a query.open: accepted, not consent.uses, " {
+		t.Errorf("%s", strings.Join(got, "\n"))
+	}
+}
+
+// A use comes back when nothing was released, in the sandbox as in the network.
+func TestSandboxGivesUsesBack(t *testing.T) {
+	w := audittest.New(t)
+	d := w.Grant(w.Enrol(audittest.Subject, 1), nil)
+	w.Refuse("tax", w.Ask(d, nil), "agency.rules")
+	w.Pass(2 * audittest.Minute)
+	w.Serve(d)
+	if got := sandbox(t, w, nil, audit.WhatIf{UsesPerDay: n(1)}); len(got) > 0 {
+		t.Errorf("%s", strings.Join(got, "\n"))
+	}
+}
+
+// What this auditor cannot open is not known, and decided as it was.
+func TestSandboxUnopened(t *testing.T) {
+	w := audittest.New(t)
+	w.Serve(w.Grant(w.Enrol(audittest.Subject, 1), nil))
+	bank := w.Ages["bank-b"]
+	got := sandbox(t, w, &bank, audit.WhatIf{Banned: []string{"pre_loan"}})
+	if len(got) != 1 || got[0] != "3 bank-a query.open: unknown, not accepted, unknown" {
+		t.Errorf("%s", strings.Join(got, "\n"))
+	}
+}
