@@ -183,6 +183,9 @@ func (s *subject) sign(r *request, notice, out string) (id consent.ID, err error
 	if r.Draft.Subject != s.id {
 		return id, &consent.Refusal{Code: consent.BadSubject, Detail: "the request is about another enterprise"}
 	}
+	if err := s.checkTitles(r); err != nil {
+		return id, err
+	}
 	credential, err := s.credential()
 	if err != nil {
 		return id, err
@@ -216,6 +219,31 @@ func (s *subject) sign(r *request, notice, out string) (id consent.ID, err error
 		return id, err
 	}
 	return s.consentID(number), writeFrom(out, paperConsent, signed)
+}
+
+// checkTitles insists that members and purposes are called what the founders
+// called them: the bank wrote the request, and could have named itself another.
+func (s *subject) checkTitles(r *request) error {
+	words := map[string][2]string{} // Chinese, English
+	for _, m := range s.genesis.Members {
+		words[m.Name] = [2]string{m.Chinese, m.English}
+	}
+	for _, p := range s.genesis.Purposes {
+		words[p.Code] = [2]string{p.Chinese, p.English}
+	}
+	i := 1
+	if r.Draft.Language == consent.Chinese {
+		i = 0
+	}
+	for _, t := range r.Titles {
+		if w, known := words[t.Name]; known && w[i] != t.Title {
+			return &web.Error{
+				Code: web.CodeUnverified, Message: fmt.Sprintf("the request calls %s other than the genesis does", t.Name),
+				Hint: "do not sign it; show it to the bank and to the supervisor",
+			}
+		}
+	}
+	return nil
 }
 
 // seal seals a consent's body to its bank, the auditors and this enterprise.

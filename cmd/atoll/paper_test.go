@@ -124,3 +124,28 @@ func TestPapersAreAlone(t *testing.T) {
 		}
 	}
 }
+
+// A bank that wrote other names for members or purposes into its request than
+// the genesis has gets no signature.
+func TestTitles(t *testing.T) {
+	s := &subject{genesis: &ledger.Genesis{
+		Members:  []ledger.Card{{Name: "bank-b", Chinese: "乙银行", English: "Bank B"}},
+		Purposes: []consent.Purpose{{Code: "pre_loan", Chinese: "贷前调查", English: "Before a loan"}},
+	}}
+	for _, c := range []struct {
+		language, name, title string
+		ok                    bool
+	}{
+		{consent.English, "bank-b", "Bank B", true},
+		{consent.Chinese, "bank-b", "乙银行", true},
+		{consent.English, "tax/vat", "VAT returns", true},
+		{consent.English, "bank-b", "Bank A", false},
+		{consent.Chinese, "bank-b", "Bank B", false},
+		{consent.English, "pre_loan", "A courtesy call", false},
+	} {
+		r := &request{Draft: consent.Draft{Language: c.language}, Titles: []titleOf{{Name: c.name, Title: c.title}}}
+		if err := s.checkTitles(r); (err == nil) != c.ok {
+			t.Errorf("%s %s %q: %v", c.language, c.name, c.title, err)
+		}
+	}
+}
