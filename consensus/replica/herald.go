@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -19,7 +20,7 @@ import (
 // this node led and committed the entry, so that it is true whenever it arrives.
 type herald struct {
 	*transport
-	r *Replica
+	name string
 
 	mu        sync.Mutex
 	committed notice
@@ -37,13 +38,13 @@ type follower struct {
 }
 
 // pauseForMore is how long the next entry may take to come and say it instead:
-// where one comes after another, nothing more than before is sent.
+// where one comes after another, no more is sent than without a herald.
 const pauseForMore = 300 * time.Microsecond
 
-func newHerald(r *Replica, t *transport) *herald {
-	h := &herald{transport: t, r: r, followers: map[raft.ServerID]*follower{}}
-	for _, name := range r.others {
-		h.followers[raft.ServerID(name)] = &follower{news: make(chan notice, 1)}
+func newHerald(name string, others []string, t *transport) *herald {
+	h := &herald{transport: t, name: name, followers: map[raft.ServerID]*follower{}}
+	for _, other := range others {
+		h.followers[raft.ServerID(other)] = &follower{news: make(chan notice, 1)}
 	}
 	return h
 }
@@ -64,22 +65,14 @@ func (h *herald) AppendEntries(id raft.ServerID, target raft.ServerAddress, req 
 	return nil
 }
 
-// proposed is called when an entry that this node proposed has been applied
-// here.
-func (h *herald) proposed() {
-	at, _ := h.r.store.position()
-	// While this node leads its term does not change. An entry that is applied
-	// and of this very term is one that it has committed itself.
-	term := h.r.raft.CurrentTerm()
-	if h.r.raft.State() != raft.Leader || h.r.raft.CurrentTerm() != term || at.Term != term {
-		return
-	}
+// commit takes note that raft's log is committed so far.
+func (h *herald) commit(n notice) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if at.Raft <= h.committed.index {
+	if n.index <= h.committed.index {
 		return
 	}
-	h.committed = notice{at.Raft, at.Term}
+	h.committed = n
 	for _, f := range h.followers {
 		h.wake(f)
 	}
@@ -98,27 +91,27 @@ func (h *herald) wake(f *follower) {
 	f.news <- h.committed
 }
 
-// serve tells one follower, one notice after another.
-func (h *herald) serve(name string) {
+// serve tells one follower, one notice after another, until ctx ends. Last is
+// the index of the last entry in raft's log.
+func (h *herald) serve(ctx context.Context, name string, last func() uint64) {
 	f := h.followers[raft.ServerID(name)]
 	for {
 		select {
 		case n := <-f.news:
 			time.Sleep(pauseForMore)
-			h.tell(name, f, n)
-		case <-h.r.ctx.Done():
+			if last() == n.index { // or the entry behind it says so too
+				h.tell(name, f, n)
+			}
+		case <-ctx.Done():
 			return
 		}
 	}
 }
 
 func (h *herald) tell(name string, f *follower, n notice) {
-	if h.r.raft.LastIndex() > n.index {
-		return // the entry behind it says so too
-	}
-	self := h.EncodePeer(raft.ServerID(h.r.name), raft.ServerAddress(h.r.name))
+	self := h.EncodePeer(raft.ServerID(h.name), raft.ServerAddress(h.name))
 	req := &raft.AppendEntriesRequest{
-		RPCHeader:    raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(h.r.name), Addr: self},
+		RPCHeader:    raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(h.name), Addr: self},
 		Term:         n.term,
 		PrevLogEntry: n.index, PrevLogTerm: n.term, LeaderCommitIndex: n.index,
 	}
@@ -130,4 +123,16 @@ func (h *herald) tell(name string, f *follower, n notice) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	f.told = max(f.told, n.index)
+}
+
+// announce has followers told of an entry that this node proposed and has just
+// applied.
+func (r *Replica) announce() {
+	at, _ := r.store.position()
+	// While a node leads its term does not change. An entry that is applied here
+	// and of this very term is one that this node has committed itself.
+	term := r.raft.CurrentTerm()
+	if r.raft.State() == raft.Leader && r.raft.CurrentTerm() == term && at.Term == term {
+		r.transport.commit(notice{at.Raft, at.Term})
+	}
 }

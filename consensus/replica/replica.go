@@ -196,7 +196,7 @@ func (r *Replica) start(c Config) error {
 	// MaxRPCsInFlight 1 switches pipelining off: a failed append in a pipeline
 	// can stop replication to that follower until the leader restarts
 	// (hashicorp/raft#612), and it gains nothing here.
-	r.transport = newHerald(r, &transport{NetworkTransport: raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+	r.transport = newHerald(r.name, r.others, &transport{NetworkTransport: raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream: streams{c.Listener, c.Dial}, MaxPool: 3, MaxRPCsInFlight: 1, Timeout: 10 * time.Second, Logger: hcLogger("raft-net", c.Logger),
 	})})
 	cache, err := raft.NewLogCache(512, r.raftLog)
@@ -217,7 +217,7 @@ func (r *Replica) start(c Config) error {
 	r.running.Go(r.flushOften)
 	r.running.Go(r.foundWhenLeading)
 	for _, name := range r.others {
-		r.running.Go(func() { r.transport.serve(name) })
+		r.running.Go(func() { r.transport.serve(r.ctx, name, r.raft.LastIndex) })
 	}
 	r.running.Go(r.keepFinal)
 	r.running.Go(r.publishOften)

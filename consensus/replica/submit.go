@@ -101,7 +101,7 @@ func (r *Replica) propose(ctx context.Context, statement []byte) (ledger.Answer,
 	if err := r.await(ctx, future); err != nil {
 		return ledger.Answer{}, err
 	}
-	r.transport.proposed()
+	r.announce()
 	switch response := future.Response().(type) {
 	case ledger.Answer:
 		return response, nil
