@@ -26,6 +26,7 @@ type Question struct {
 	Operator string          // the named person at the bank
 	Offers   []consent.Offer // what to ask of whom; nil: all that the consent covers
 	Wait     time.Duration   // how long to wait for agencies; 0 means 30 s
+	Open     time.Duration   // how long agencies may answer; 0 means twice Wait
 }
 
 // Asked is a question that stands on the log. It lies in the bank's vault until
@@ -98,8 +99,10 @@ func (n *Node) Ask(ctx context.Context, q Question) (*Asked, error) {
 	}
 	head := NewHead()
 	a := &Asked{Ref: ledger.QueryRef{Bank: n.Name, ID: head.ID}, Consent: q.Consent[:], Operator: q.Operator}
-	// Agencies may still release while the bank's own patience ends.
-	a.Deadline = uint64(time.Now().Add(2 * q.Wait).UnixMilli())
+	if q.Open == 0 { // they may still release while the bank's own patience ends
+		q.Open = 2 * q.Wait
+	}
+	a.Deadline = uint64(time.Now().Add(q.Open).UnixMilli())
 	if err := n.sections(a, c, q.Offers); err != nil {
 		return nil, err
 	}

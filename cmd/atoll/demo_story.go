@@ -27,6 +27,10 @@ const (
 // demoWait is how long the bank waits for an agency that does not answer.
 const demoWait = 3 * time.Second
 
+// demoOpen is how long agencies may answer: longer than the demo lasts, so that
+// the audit does not find a query unanswered on a slow machine alone.
+const demoOpen = 10 * time.Minute
+
 // enrolled: the enterprise makes its keys, the registrar vouches for them, and
 // the enterprise signs what it has read.
 func (d *demo) enrolled() error {
@@ -113,7 +117,7 @@ func (d *demo) query(id consent.ID, wait time.Duration) (*node.Asked, []node.Pie
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	a, err := bank.Ask(d.net.ctx, node.Question{Consent: id, Operator: demoOperator, Offers: t.Offers(), Wait: wait})
+	a, err := bank.Ask(d.net.ctx, node.Question{Consent: id, Operator: demoOperator, Offers: t.Offers(), Wait: wait, Open: demoOpen})
 	if err != nil {
 		return a, nil, nil, err
 	}
