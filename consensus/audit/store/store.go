@@ -39,7 +39,7 @@ var (
 
 // Full is how many bytes of changes are kept in memory, about, before
 // [Store.Full] says that they should be saved.
-const Full = 32 << 20
+const Full = 8 << 20
 
 const (
 	name     = "state.db"
