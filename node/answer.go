@@ -25,10 +25,11 @@ import (
 // Codes of what an agency tells a bank, beside those of package peer and the
 // verdicts of the log (with "_" for ".").
 const (
-	codeAsk     = "ask_malformed" // not sealed to this agency, or not an ask
-	codeUnknown = "query_unknown" // the log has no such query of this bank
-	codeRefused = "refused"       // the log has this agency's refusal, with the reason
-	codeGone    = "fragment_gone" // answered, received, and deleted since
+	codeAsk     = "ask_malformed"   // not sealed to this agency, or not an ask
+	codeUnknown = "query_unknown"   // the log has no such query of this bank
+	codeConsent = "consent_unknown" // the log has no such consent
+	codeRefused = "refused"         // the log has this agency's refusal, with the reason
+	codeGone    = "fragment_gone"   // answered, received, and deleted since
 )
 
 // RulesRefused is the reason of a refusal by an agency's own rules.
@@ -76,7 +77,7 @@ func (n *Node) serveAsk(ctx context.Context, bank string, request []byte, w io.W
 	defer cancel()
 	var q *query
 	if err = n.Ready(waiting); err == nil {
-		q, err = n.awaitQuery(waiting, ref)
+		q, err = await(waiting, n, func() (*query, error) { return n.query(ref) })
 	}
 	if waiting.Err() != nil {
 		return &peer.Error{Code: codeUnknown, Message: "the log, as this member has it, has no such query", Retryable: true}

@@ -157,11 +157,7 @@ func (n *Node) Consent(id consent.ID) (*Consent, error) {
 
 // granted is Consent for those too that are void.
 func (n *Node) granted(id consent.ID) (*Consent, error) {
-	var record *ledger.Consent
-	err := n.View(func(v ledger.View) (err error) {
-		record, err = ledger.LookupConsent(v, id)
-		return err
-	})
+	record, err := n.grant(id)
 	if err != nil {
 		return nil, err
 	}
@@ -275,7 +271,10 @@ func (n *Node) openRevocation(statement []byte) (*consent.Revocation, error) {
 	return r, s.Verify(n.Network, r.Key)
 }
 
-const spreadWait = 10 * time.Second
+const (
+	spreadWait    = 10 * time.Second
+	grantPatience = 5 * time.Second // of an agency, for the consent that is taken back
+)
 
 // spread sends a revocation to every agency, past the log: a leader that holds
 // it back gains nothing.
@@ -285,16 +284,16 @@ func (n *Node) spread(statement []byte) {
 		if !agency {
 			continue
 		}
-		if m.Name == n.Name {
-			if _, err := n.serveRevocation(n.ctx, n.Name, statement); err != nil {
-				n.log.Warn("keeping a revocation", "error", err)
-			}
-			continue
-		}
 		n.running.Go(func() {
 			ctx, cancel := context.WithTimeout(n.ctx, spreadWait)
 			defer cancel()
-			if _, err := n.host.Call(ctx, m.Name, peer.Revoke, statement); err != nil {
+			var err error
+			if m.Name == n.Name {
+				_, err = n.serveRevocation(ctx, n.Name, statement)
+			} else {
+				_, err = n.host.Call(ctx, m.Name, peer.Revoke, statement)
+			}
+			if err != nil {
 				n.log.Warn("spreading a revocation", "agency", m.Name, "error", err)
 			}
 		})
@@ -305,19 +304,21 @@ func (n *Node) spread(statement []byte) {
 // log: longer than any query under its consent can be open.
 const revocationKept = 30 * 24 * time.Hour
 
-// serveRevocation keeps a revocation that another member sends past the log. Of
-// a consent that the log does not have it keeps nothing.
-func (n *Node) serveRevocation(_ context.Context, _ string, statement []byte) ([]byte, error) {
+// serveRevocation keeps a revocation that another member sends past the log. It
+// may be faster than the consent on its way through the log, which is waited
+// for: of a consent that the log does not have nothing is kept.
+func (n *Node) serveRevocation(ctx context.Context, _ string, statement []byte) ([]byte, error) {
 	r, err := n.openRevocation(statement)
 	if err != nil {
 		return nil, &peer.Error{Code: peer.Malformed, Message: "not a revocation, or not signed by the key it names"}
 	}
-	var known *ledger.Consent
-	err = n.View(func(v ledger.View) (err error) {
-		known, err = ledger.LookupConsent(v, consent.ID(r.Consent))
-		return err
-	})
-	if err != nil || known == nil || !slices.ContainsFunc(known.Revocation, r.SignedBy) {
+	ctx, cancel := context.WithTimeout(ctx, grantPatience)
+	defer cancel()
+	known, err := await(ctx, n, func() (*ledger.Consent, error) { return n.grant(consent.ID(r.Consent)) })
+	if ctx.Err() != nil {
+		return nil, &peer.Error{Code: codeConsent, Message: "the log, as this member has it, has no such consent", Retryable: true}
+	}
+	if err != nil || !slices.ContainsFunc(known.Revocation, r.SignedBy) {
 		return nil, err
 	}
 	return nil, n.vault.Put(revocations, r.Consent, statement, time.Now().Add(revocationKept))

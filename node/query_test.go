@@ -233,12 +233,36 @@ func TestRevokedPastTheLog(t *testing.T) {
 	other := n.enrol(unknown)
 	forged, err := other.keys.Revoke(7)
 	n.must(err)
-	if _, err = n.members["bank-b"].host.Call(n.ctx, "court", peer.Revoke, forged); err != nil {
+	var no *peer.Error
+	if _, err = n.members["bank-b"].host.Call(n.ctx, "court", peer.Revoke, forged); !errors.As(err, &no) || no.Code != codeConsent {
 		t.Errorf("a revocation of something unknown: %v", err)
 	}
 	if _, err = n.members["bank-b"].host.Call(n.ctx, "court", peer.Revoke, statement[:len(statement)-1]); err == nil {
 		t.Error("bytes that are no revocation were taken")
 	}
+	n.agree()
+}
+
+// A revocation that overtakes its consent on the way to an agency stops it all
+// the same.
+func TestRevocationOvertakes(t *testing.T) {
+	n := newNetwork(t)
+	s := n.enrol(firm)
+	n.agree()
+	d := n.draft(s, 5)
+	statement, sealed := n.sign(s, d)
+	revocation, err := s.keys.Revoke(0)
+	n.must(err)
+	kept := make(chan error, 1)
+	go func() {
+		_, err := n.members["bank-b"].host.Call(n.ctx, "tax", peer.Revoke, revocation)
+		kept <- err
+	}()
+	c, err := n.members["bank-a"].Accept(n.ctx, statement, sealed)
+	n.must(err)
+	n.must(<-kept)
+	_, pieces := n.ask(c.Header.Bounds.ConsentID())
+	wantOutcomes(t, pieces, "tax", "revoked", "revoked")
 	n.agree()
 }
 

@@ -80,18 +80,28 @@ func (n *Node) header(index uint64) (*consent.Header, error) {
 	return h, nil
 }
 
-// awaitQuery returns a query once this member has applied it.
-func (n *Node) awaitQuery(ctx context.Context, ref ledger.QueryRef) (*query, error) {
+// await returns what look finds, once this member has applied the entry that it
+// is in.
+func await[T any](ctx context.Context, n *Node, look func() (*T, error)) (*T, error) {
 	for {
 		size := n.Head().Size
-		q, err := n.query(ref)
-		if q != nil || err != nil {
-			return q, err
+		found, err := look()
+		if found != nil || err != nil {
+			return found, err
 		}
 		if err := n.WaitFor(ctx, size+1); err != nil {
 			return nil, err
 		}
 	}
+}
+
+// grant returns what the log knows of a consent, or nil.
+func (n *Node) grant(id consent.ID) (c *ledger.Consent, err error) {
+	err = n.View(func(v ledger.View) error {
+		c, err = ledger.LookupConsent(v, id)
+		return err
+	})
+	return c, err
 }
 
 // outcome returns what an agency did with a query, or nil.
