@@ -21,6 +21,7 @@ import (
 type herald struct {
 	*transport
 	name string
+	cap  func(uint64) uint64
 
 	mu        sync.Mutex
 	committed notice
@@ -51,7 +52,7 @@ func newHerald(name string, others []string, t *transport) *herald {
 
 // AppendEntries implements raft.Transport and takes note.
 func (h *herald) AppendEntries(id raft.ServerID, target raft.ServerAddress, req *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
-	err := h.NetworkTransport.AppendEntries(id, target, req, resp)
+	err := h.transport.AppendEntries(id, target, req, resp)
 	f := h.followers[id]
 	heartbeat := req.PrevLogEntry == 0 && len(req.Entries) == 0
 	if err != nil || !resp.Success || heartbeat || f == nil {
@@ -116,7 +117,7 @@ func (h *herald) tell(name string, f *follower, n notice) {
 		PrevLogEntry: n.index, PrevLogTerm: n.term, LeaderCommitIndex: n.index,
 	}
 	var resp raft.AppendEntriesResponse
-	err := h.NetworkTransport.AppendEntries(raft.ServerID(name), raft.ServerAddress(name), req, &resp)
+	err := h.transport.AppendEntries(raft.ServerID(name), raft.ServerAddress(name), req, &resp)
 	if err != nil || !resp.Success {
 		return // raft's own will come
 	}

@@ -80,7 +80,7 @@ type Replica struct {
 	cosign   func(ctx context.Context, member string, request []byte) ([]byte, error)
 
 	store     *store
-	raftLog   *Log
+	raftLog   *lateLog
 	raft      *raft.Raft
 	transport *herald
 	catchup   *catchup
@@ -89,7 +89,8 @@ type Replica struct {
 	used        atomic.Int64  // percent of the disk
 	busy        atomic.Uint64 // index of the newest entry that is no tick
 	settledTerm atomic.Uint64 // the last term in which this node led and had applied all before it
-	screened    sync.Map      // SHA-256 of a statement in flight: *ledger.Statement, verified
+	screening   *screening
+	waryUntil   atomic.Int64 // Unix ms; see propose
 	fatal       chan error
 	failing     sync.Once
 	ctx         context.Context
@@ -139,9 +140,12 @@ func Open(c Config) (*Replica, error) {
 	if err := r.recall(c, g); err != nil {
 		return nil, errors.Join(err, r.forget(), r.store.close())
 	}
-	if r.raftLog, err = OpenLog(filepath.Join(c.Dir, "raft"), c.Log); err != nil {
+	log, err := OpenLog(filepath.Join(c.Dir, "raft"), c.Log)
+	if err != nil {
 		return nil, errors.Join(err, r.forget(), r.store.close())
 	}
+	r.screening = newScreening(r.store)
+	r.raftLog = &lateLog{Log: log, screening: r.screening}
 	if err := r.start(c); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
@@ -198,7 +202,7 @@ func (r *Replica) start(c Config) error {
 	// (hashicorp/raft#612), and it gains nothing here.
 	r.transport = newHerald(r.name, r.others, &transport{NetworkTransport: raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream: streams{c.Listener, c.Dial}, MaxPool: 3, MaxRPCsInFlight: 1, Timeout: 10 * time.Second, Logger: hcLogger("raft-net", c.Logger),
-	})})
+	}), cap: r.raftLog.cap})
 	cache, err := raft.NewLogCache(512, r.raftLog)
 	if err != nil {
 		return err
@@ -212,6 +216,7 @@ func (r *Replica) start(c Config) error {
 	if r.raft, err = raft.NewRaft(rc, fsm{r}, cache, r.raftLog, snapshots, r.transport); err != nil {
 		return err
 	}
+	r.raftLog.raft.Store(r.raft)
 	r.running.Go(r.watchDisk)
 	r.running.Go(r.guardDisk)
 	r.running.Go(r.flushOften)
