@@ -92,21 +92,25 @@ func (g *screening) ahead(logs []*raft.Log) {
 			}
 		}
 	}
-	go g.all(fresh)
+	if len(fresh) > 0 {
+		go g.all(fresh)
+	}
 }
 
 // all verifies on all cores.
 func (g *screening) all(list []*screened) {
 	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range min(len(list), runtime.GOMAXPROCS(0)) {
-		wg.Go(func() {
-			for i := int(next.Add(1)) - 1; i < len(list); i = int(next.Add(1)) - 1 {
-				g.run(list[i])
-			}
-		})
+	some := func() {
+		for i := int(next.Add(1)) - 1; i < len(list); i = int(next.Add(1)) - 1 {
+			g.run(list[i])
+		}
 	}
-	wg.Wait()
+	var others sync.WaitGroup
+	for range min(len(list), runtime.GOMAXPROCS(0)) - 1 {
+		others.Go(some)
+	}
+	some()
+	others.Wait()
 }
 
 // statementIn returns the statement of an entry of raft's log, or nil.

@@ -163,6 +163,7 @@ func (r *Replica) ServeSubmit(ctx context.Context, statement []byte) ([]byte, er
 	if err != nil {
 		return nil, err
 	}
+	r.transport.hurry() // or the member would wait for what it submitted
 	answer.Leaf = nil
 	return sign.Marshal(answer)
 }
