@@ -81,6 +81,7 @@ type Replica struct {
 
 	store     *store
 	raftLog   *Log
+	promises  *promises // nil where this member is no voter
 	raft      *raft.Raft
 	transport *herald
 	catchup   *catchup
@@ -185,6 +186,12 @@ func (r *Replica) raftConfig(c Config) *raft.Config {
 	return rc
 }
 
+// logAndStable is raft's log and stable store in one.
+type logAndStable interface {
+	raft.LogStore
+	raft.StableStore
+}
+
 func (r *Replica) start(c Config) error {
 	snapshots, err := raft.NewFileSnapshotStoreWithLogger(c.Dir, 1, hcLogger("snapshots", c.Logger))
 	if err != nil {
@@ -199,17 +206,24 @@ func (r *Replica) start(c Config) error {
 	r.transport = newHerald(r.name, r.others, &transport{NetworkTransport: raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream: streams{c.Listener, c.Dial}, MaxPool: 3, MaxRPCsInFlight: 1, Timeout: 10 * time.Second, Logger: hcLogger("raft-net", c.Logger),
 	})})
-	cache, err := raft.NewLogCache(512, r.raftLog)
+	var log logAndStable = r.raftLog
+	if r.voters[r.name] {
+		if err := r.promise(c.Dir, snapshots); err != nil {
+			return err
+		}
+		log = r.promises
+	}
+	cache, err := raft.NewLogCache(512, log)
 	if err != nil {
 		return err
 	}
 	rc := r.raftConfig(c)
 	if r.voters[r.name] {
-		if err := r.bootstrap(rc, cache, snapshots); err != nil {
+		if err := r.bootstrap(rc, cache, log, snapshots); err != nil {
 			return err
 		}
 	}
-	if r.raft, err = raft.NewRaft(rc, fsm{r}, cache, r.raftLog, snapshots, r.transport); err != nil {
+	if r.raft, err = raft.NewRaft(rc, fsm{r}, cache, log, snapshots, r.transport); err != nil {
 		return err
 	}
 	r.running.Go(r.watchDisk)
@@ -250,8 +264,8 @@ func (r *Replica) resume(snapshots raft.SnapshotStore) error {
 
 // bootstrap writes the first configuration, the same on every voter: voters by
 // genesis, all other members as learners.
-func (r *Replica) bootstrap(rc *raft.Config, log raft.LogStore, snapshots raft.SnapshotStore) error {
-	exists, err := raft.HasExistingState(log, r.raftLog, snapshots)
+func (r *Replica) bootstrap(rc *raft.Config, log raft.LogStore, stable raft.StableStore, snapshots raft.SnapshotStore) error {
+	exists, err := raft.HasExistingState(log, stable, snapshots)
 	if err != nil || exists {
 		return err
 	}
@@ -269,7 +283,7 @@ func (r *Replica) bootstrap(rc *raft.Config, log raft.LogStore, snapshots raft.S
 		}
 		return 1
 	})
-	return raft.BootstrapCluster(rc, log, r.raftLog, snapshots, r.transport, raft.Configuration{Servers: servers})
+	return raft.BootstrapCluster(rc, log, stable, snapshots, r.transport, raft.Configuration{Servers: servers})
 }
 
 // fail stops serving for good: the first reason goes to Fatal.
@@ -304,5 +318,9 @@ func (r *Replica) Close() error {
 		r.transport.Close()
 	}
 	r.running.Wait()
-	return errors.Join(r.forget(), r.store.close(), r.raftLog.Close())
+	err := errors.Join(r.forget(), r.store.close(), r.raftLog.Close())
+	if r.promises != nil {
+		err = errors.Join(err, r.promises.close())
+	}
+	return err
 }

@@ -25,8 +25,9 @@ func (s streams) Dial(address raft.ServerAddress, timeout time.Duration) (net.Co
 // panics if one of them saves a new term in a log that is closed by then.
 type transport struct {
 	*raft.NetworkTransport
-	beating sync.RWMutex
-	ended   bool
+	abstention *abstention // nil where this node has nothing to catch up with first
+	beating    sync.RWMutex
+	ended      bool
 }
 
 // SetHeartbeatHandler implements raft.Transport.
