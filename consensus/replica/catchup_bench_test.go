@@ -109,7 +109,10 @@ func (n *network) fill(size int) uint64 {
 		})
 	}
 	wg.Wait()
-	truncated(n)
+	n.until("raft's log is truncated", func() bool {
+		n.put(leader)
+		return n.nodes[leader].FirstInRaft() > 40
+	})
 	return n.nodes[leader].Head().Size
 }
 

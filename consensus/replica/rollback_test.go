@@ -114,17 +114,21 @@ func (r *rollback) nobodyLeads(names ...string) {
 // I1: a voter restored from an older copy, with what it remembers kept, elects
 // nobody who lacks what it acknowledged before, and does not lead itself.
 func TestRestoredVoterElectsNobodyWhoLacks(t *testing.T) {
-	r := rolledBack(t, "cosigned", "final", "promised")
-	r.start(r.stale, r.lacking)
-	r.nobodyLeads(r.stale, r.lacking)
-	r.start(r.complete)
-	r.put(r.lacking)
-	r.agree(r.acked)
-	// Now it has caught up, and counts again.
-	r.stop(r.complete)
-	r.put(r.stale)
-	r.start(r.complete)
-	r.agree(r.acked)
+	for what, kept := range map[string][]string{"all": {"cosigned", "final", "promised"}, "promises": {"promised"}} {
+		t.Run(what, func(t *testing.T) {
+			r := rolledBack(t, kept...)
+			r.start(r.stale, r.lacking)
+			r.nobodyLeads(r.stale, r.lacking)
+			r.start(r.complete)
+			r.put(r.lacking)
+			r.agree(r.acked)
+			// Now it has caught up, and counts again.
+			r.stop(r.complete)
+			r.put(r.stale)
+			r.start(r.complete)
+			r.agree(r.acked)
+		})
+	}
 }
 
 // With the one that has all, it makes a majority: it votes for it, though it has
@@ -156,11 +160,12 @@ func TestVoterWithoutItsLog(t *testing.T) {
 // to elect anybody before it has all that it cosigned or saw final.
 func TestRestoredVoterWithHeadsAlone(t *testing.T) {
 	r := rolledBack(t, "cosigned", "final")
-	r.start(r.stale)
-	r.nobodyLeads(r.stale)
-	r.start(r.lacking)
+	r.start(r.stale, r.lacking)
+	r.nobodyLeads(r.stale, r.lacking)
 	r.start(r.complete)
 	r.check(r.nodes[r.stale].Ready(r.ctx()))
+	r.put(r.stale)
+	r.agree(r.acked)
 }
 
 // Where everything was replaced, the member cannot know. With the others there
