@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"atoll/consensus/ledger"
 	"atoll/crypto/tlog"
 
 	"github.com/hashicorp/raft"
@@ -121,19 +120,7 @@ func (c *catchup) from(member string, m *marker) error {
 	if err != nil {
 		return err
 	}
-	remembered := c.r.store.awaiting()
-	var forked error
-	var digests [][sha256.Size]byte // of the bundles of the first pass
-	err = c.each(member, at.Size, m.Size, func(leaves [][]byte) error {
-		digests = append(digests, digestOf(leaves))
-		for _, leaf := range leaves {
-			tree.AppendHash(tlog.LeafHash(leaf))
-			if want, ok := remembered[tree.Size()]; ok && forked == nil {
-				forked = want.compare(tree.Head())
-			}
-		}
-		return nil
-	})
+	digests, forked, err := c.hash(member, at.Size, m, tree)
 	if err != nil {
 		return err
 	}
@@ -143,12 +130,20 @@ func (c *catchup) from(member string, m *marker) error {
 	if forked != nil { // the leader's marker itself is of another history
 		return forked
 	}
-	err = c.each(member, at.Size, m.Size, func(leaves [][]byte) error {
-		if len(digests) == 0 || digestOf(leaves) != digests[0] {
+	signers, err := c.signers()
+	if err != nil {
+		return err
+	}
+	look := func(b *bundle) {
+		b.hash()
+		b.look(signers)
+	}
+	err = c.each(member, at.Size, m.Size, look, func(b *bundle) error {
+		if len(digests) == 0 || b.digest != digests[0] {
 			return fmt.Errorf("%s: %w: it changed between two readings", member, errOtherHistory)
 		}
 		digests = digests[1:]
-		return c.apply(leaves)
+		return c.apply(b)
 	})
 	if err != nil {
 		return err
@@ -156,46 +151,38 @@ func (c *catchup) from(member string, m *marker) error {
 	return c.settle(m)
 }
 
-func digestOf(leaves [][]byte) [sha256.Size]byte {
-	h := sha256.New()
-	for _, leaf := range leaves {
-		l := tlog.LeafHash(leaf)
-		h.Write(l[:])
-	}
-	return [sha256.Size]byte(h.Sum(nil))
-}
-
-// each hands the entries from first to last, exclusive, to f, some at a time.
-func (c *catchup) each(member string, first, last uint64, f func(leaves [][]byte) error) error {
-	for first < last {
-		count := min(last-first, fetchAtOnce)
-		leaves, err := c.r.request(member, first, count)
-		if err != nil {
-			return fmt.Errorf("%s: %w: %v", member, errSource, err)
+// hash is the first pass: it appends a member's entries from first on, up to
+// the marker, to the tree and compares with every head remembered. It returns
+// the digests of the bundles, by which the second pass knows them again.
+func (c *catchup) hash(member string, first uint64, m *marker, tree *tlog.Tree) (digests [][sha256.Size]byte, forked, err error) {
+	remembered := c.r.store.awaiting()
+	err = c.each(member, first, m.Size, (*bundle).hash, func(b *bundle) error {
+		digests = append(digests, b.digest)
+		for _, h := range b.hashes {
+			tree.AppendHash(h)
+			if want, ok := remembered[tree.Size()]; ok && forked == nil {
+				forked = want.compare(tree.Head())
+			}
 		}
-		if err := f(leaves); err != nil {
-			return err
-		}
-		first += count
-	}
-	return nil
+		return nil
+	})
+	return digests, forked, err
 }
 
 // apply takes in entries of the true history. That the rules here make another
 // leaf of a statement means that this node and the network do not run the same
 // rules, which nothing but an update mends.
-func (c *catchup) apply(leaves [][]byte) error {
+func (c *catchup) apply(b *bundle) error {
 	return c.r.store.batch(func(w *writer) error {
-		for _, leaf := range leaves {
-			e, err := ledger.ParseEntry(leaf)
+		if b.broken != nil {
+			return b.broken
+		}
+		for i, e := range b.entries {
+			answer, err := w.statement(e.Statement, b.says[i])
 			if err != nil {
 				return err
 			}
-			answer, err := w.statement(e.Statement, nil)
-			if err != nil {
-				return err
-			}
-			if !bytes.Equal(answer.Leaf, leaf) {
+			if !bytes.Equal(answer.Leaf, b.leaves[i]) {
 				return fmt.Errorf("entry %d: the network says %q, the rules of this node say %q; run the network's version", e.Index, e.Verdict, answer.Verdict)
 			}
 		}

@@ -34,7 +34,7 @@ func (f fsm) Apply(l *raft.Log) any { return f.ApplyBatch([]*raft.Log{l})[0] }
 // before it is answered.
 func (f fsm) ApplyBatch(logs []*raft.Log) []any {
 	last := logs[len(logs)-1].Index
-	if err := f.r.raftLog.await(f.r.ctx, last); err != nil {
+	if err := f.r.late.await(f.r.ctx, last); err != nil {
 		return allOf(len(logs), err)
 	}
 	if f.r.catchup.postpone(last) {
@@ -131,7 +131,7 @@ func (f fsm) Snapshot() (raft.FSMSnapshot, error) {
 	if f.r.catchup.active() {
 		return nil, errCatchingUp
 	}
-	if err := f.r.raftLog.await(f.r.ctx, math.MaxUint64); err != nil {
+	if err := f.r.late.await(f.r.ctx, math.MaxUint64); err != nil {
 		return nil, err // or raft would take for applied what was not
 	}
 	if err := f.r.store.flush(); err != nil {

@@ -21,7 +21,7 @@ import (
 //
 // Raft appends and deletes suffixes in one goroutine.
 type lateLog struct {
-	*Log
+	logAndStable
 	screening *screening
 	raft      atomic.Pointer[raft.Raft] // nil until it runs
 
@@ -40,7 +40,7 @@ func (l *lateLog) StoreLogs(entries []*raft.Log) error {
 	l.screening.ahead(entries)
 	other := func(e *raft.Log) bool { return e.Type != raft.LogCommand }
 	if r := l.raft.Load(); r == nil || r.State() != raft.Leader || slices.ContainsFunc(entries, other) {
-		return l.Log.StoreLogs(entries)
+		return l.logAndStable.StoreLogs(entries)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -54,7 +54,7 @@ func (l *lateLog) StoreLogs(entries []*raft.Log) error {
 
 // behind writes what StoreLogs has answered for already.
 func (l *lateLog) behind(entries []*raft.Log) {
-	err := l.Log.StoreLogs(entries)
+	err := l.logAndStable.StoreLogs(entries)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	close(l.writing)
@@ -67,13 +67,7 @@ func (l *lateLog) StoreLog(e *raft.Log) error { return l.StoreLogs([]*raft.Log{e
 // DeleteRange implements raft.LogStore.
 func (l *lateLog) DeleteRange(min, max uint64) error {
 	l.settle()
-	return l.Log.DeleteRange(min, max)
-}
-
-// Close waits for the write under way, like [Log.Close].
-func (l *lateLog) Close() error {
-	l.settle()
-	return l.Log.Close()
+	return l.logAndStable.DeleteRange(min, max)
 }
 
 // settle waits for the write under way.

@@ -80,7 +80,9 @@ type Replica struct {
 	cosign   func(ctx context.Context, member string, request []byte) ([]byte, error)
 
 	store     *store
-	raftLog   *lateLog
+	raftLog   *Log
+	late      *lateLog  // raftLog, as raft sees it
+	promises  *promises // nil where this member is no voter
 	raft      *raft.Raft
 	transport *herald
 	catchup   *catchup
@@ -140,12 +142,10 @@ func Open(c Config) (*Replica, error) {
 	if err := r.recall(c, g); err != nil {
 		return nil, errors.Join(err, r.forget(), r.store.close())
 	}
-	log, err := OpenLog(filepath.Join(c.Dir, "raft"), c.Log)
-	if err != nil {
+	if r.raftLog, err = OpenLog(filepath.Join(c.Dir, "raft"), c.Log); err != nil {
 		return nil, errors.Join(err, r.forget(), r.store.close())
 	}
 	r.screening = newScreening(r.store)
-	r.raftLog = &lateLog{Log: log, screening: r.screening}
 	if err := r.start(c); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
@@ -189,6 +189,13 @@ func (r *Replica) raftConfig(c Config) *raft.Config {
 	return rc
 }
 
+// logAndStable is raft's log and stable store in one.
+type logAndStable interface {
+	raft.MonotonicLogStore
+	raft.LogStore
+	raft.StableStore
+}
+
 func (r *Replica) start(c Config) error {
 	snapshots, err := raft.NewFileSnapshotStoreWithLogger(c.Dir, 1, hcLogger("snapshots", c.Logger))
 	if err != nil {
@@ -202,21 +209,28 @@ func (r *Replica) start(c Config) error {
 	// (hashicorp/raft#612), and it gains nothing here.
 	r.transport = newHerald(r.name, r.others, &transport{NetworkTransport: raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream: streams{c.Listener, c.Dial}, MaxPool: 3, MaxRPCsInFlight: 1, Timeout: 10 * time.Second, Logger: hcLogger("raft-net", c.Logger),
-	}), cap: r.raftLog.cap})
-	cache, err := raft.NewLogCache(512, r.raftLog)
+	}), cap: func(index uint64) uint64 { return r.late.cap(index) }})
+	r.late = &lateLog{logAndStable: r.raftLog, screening: r.screening}
+	if r.voters[r.name] {
+		if err := r.promise(c.Dir, snapshots); err != nil {
+			return err
+		}
+		r.late.logAndStable = r.promises
+	}
+	cache, err := raft.NewLogCache(512, r.late)
 	if err != nil {
 		return err
 	}
 	rc := r.raftConfig(c)
 	if r.voters[r.name] {
-		if err := r.bootstrap(rc, cache, snapshots); err != nil {
+		if err := r.bootstrap(rc, cache, r.late, snapshots); err != nil {
 			return err
 		}
 	}
-	if r.raft, err = raft.NewRaft(rc, fsm{r}, cache, r.raftLog, snapshots, r.transport); err != nil {
+	if r.raft, err = raft.NewRaft(rc, fsm{r}, cache, r.late, snapshots, r.transport); err != nil {
 		return err
 	}
-	r.raftLog.raft.Store(r.raft)
+	r.late.raft.Store(r.raft)
 	r.running.Go(r.watchDisk)
 	r.running.Go(r.guardDisk)
 	r.running.Go(r.flushOften)
@@ -255,8 +269,8 @@ func (r *Replica) resume(snapshots raft.SnapshotStore) error {
 
 // bootstrap writes the first configuration, the same on every voter: voters by
 // genesis, all other members as learners.
-func (r *Replica) bootstrap(rc *raft.Config, log raft.LogStore, snapshots raft.SnapshotStore) error {
-	exists, err := raft.HasExistingState(log, r.raftLog, snapshots)
+func (r *Replica) bootstrap(rc *raft.Config, log raft.LogStore, stable raft.StableStore, snapshots raft.SnapshotStore) error {
+	exists, err := raft.HasExistingState(log, stable, snapshots)
 	if err != nil || exists {
 		return err
 	}
@@ -274,7 +288,7 @@ func (r *Replica) bootstrap(rc *raft.Config, log raft.LogStore, snapshots raft.S
 		}
 		return 1
 	})
-	return raft.BootstrapCluster(rc, log, r.raftLog, snapshots, r.transport, raft.Configuration{Servers: servers})
+	return raft.BootstrapCluster(rc, log, stable, snapshots, r.transport, raft.Configuration{Servers: servers})
 }
 
 // fail stops serving for good: the first reason goes to Fatal.
@@ -309,5 +323,12 @@ func (r *Replica) Close() error {
 		r.transport.Close()
 	}
 	r.running.Wait()
-	return errors.Join(r.forget(), r.store.close(), r.raftLog.Close())
+	if r.late != nil && r.raftLog.guard.failed() == nil {
+		r.late.settle()
+	}
+	err := errors.Join(r.forget(), r.store.close(), r.raftLog.Close())
+	if r.promises != nil {
+		err = errors.Join(err, r.promises.close())
+	}
+	return err
 }

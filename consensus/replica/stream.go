@@ -26,9 +26,10 @@ func (s streams) Dial(address raft.ServerAddress, timeout time.Duration) (net.Co
 // it tells of commits only as far as cap says.
 type transport struct {
 	*raft.NetworkTransport
-	cap     func(index uint64) uint64
-	beating sync.RWMutex
-	ended   bool
+	cap        func(index uint64) uint64
+	abstention *abstention // nil where this node has nothing to catch up with first
+	beating    sync.RWMutex
+	ended      bool
 }
 
 // SetHeartbeatHandler implements raft.Transport.

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -186,6 +187,7 @@ func (r *Replica) ServeEntries(request []byte, w io.Writer) error {
 	if q.Count == 0 || q.Count > fetchAtOnce || q.First > at.Size || q.Count > at.Size-q.First {
 		return fmt.Errorf("entries %d and %d more of %d", q.First, q.Count, at.Size)
 	}
+	out := bufio.NewWriterSize(w, 64<<10) // what is written is sent, entry by entry
 	for i := range q.Count {
 		leaf, err := r.store.entry(q.First + i)
 		if err != nil {
@@ -196,16 +198,16 @@ func (r *Replica) ServeEntries(request []byte, w io.Writer) error {
 		if err != nil {
 			return err
 		}
-		if _, err := w.Write(framed); err != nil {
+		if _, err := out.Write(framed); err != nil {
 			return err
 		}
 	}
-	return nil
+	return out.Flush()
 }
 
 // request asks a member for entries and returns those, in order.
-func (r *Replica) request(member string, first, count uint64) ([][]byte, error) {
-	ctx, cancel := context.WithTimeout(r.ctx, r.patience)
+func (r *Replica) request(ctx context.Context, member string, first, count uint64) ([][]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.patience)
 	defer cancel()
 	request, err := sign.Marshal(entriesRequest{First: first, Count: count})
 	if err != nil {

@@ -1,0 +1,159 @@
+package replica
+
+import (
+	"context"
+	"errors"
+
+	"github.com/hashicorp/raft"
+)
+
+var errAbstains = errors.New("this voter's log ends before what it acknowledged; it does not stand before it has caught up")
+
+// abstention stands between raft and the network while a voter's log ends before
+// what it promised to hold. It stands for no election and takes over no
+// leadership, and it votes as it would with the log it had: for nobody whose log
+// ends before that one. Entries are taken from whoever leads, and acknowledged:
+// raft has its newest term again, so that it takes none from an earlier leader,
+// and that it has what it then says it has is true.
+type abstention struct {
+	from    <-chan raft.RPC // from the network
+	to      chan raft.RPC   // to raft
+	self    raft.RPCHeader
+	forbids func(logEnd) bool
+}
+
+// newAbstention stands before a transport. Forbids says whether a node whose log
+// ends there must not lead for all that this one knows.
+func newAbstention(t raft.Transport, name string, forbids func(logEnd) bool) *abstention {
+	self := t.EncodePeer(raft.ServerID(name), raft.ServerAddress(name))
+	return &abstention{
+		from: t.Consumer(), to: make(chan raft.RPC), forbids: forbids,
+		self: raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(name), Addr: self},
+	}
+}
+
+// serve passes on what comes from the network, until ctx ends.
+func (a *abstention) serve(ctx context.Context) {
+	for {
+		select {
+		case rpc := <-a.from:
+			if a.refuse(rpc) {
+				continue
+			}
+			select {
+			case a.to <- rpc:
+			case <-ctx.Done():
+				return
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// refuse answers a request by which somebody would lead who must not, and says
+// whether it is one.
+func (a *abstention) refuse(rpc raft.RPC) bool {
+	switch q := rpc.Command.(type) {
+	case *raft.RequestVoteRequest:
+		if !a.forbids(logEnd{q.LastLogTerm, q.LastLogIndex}) {
+			return false
+		}
+		rpc.Respond(&raft.RequestVoteResponse{RPCHeader: a.self, Term: q.Term}, nil)
+	case *raft.RequestPreVoteRequest:
+		if !a.forbids(logEnd{q.LastLogTerm, q.LastLogIndex}) {
+			return false
+		}
+		rpc.Respond(&raft.RequestPreVoteResponse{RPCHeader: a.self, Term: q.Term}, nil)
+	case *raft.TimeoutNowRequest:
+		if a.free() {
+			return false
+		}
+		rpc.Respond(&raft.TimeoutNowResponse{RPCHeader: a.self}, errAbstains)
+	default:
+		return false
+	}
+	return true
+}
+
+// free says that there is no more reason to abstain.
+func (a *abstention) free() bool { return !a.forbids(logEnd{}) }
+
+// Consumer implements raft.Transport.
+func (t *transport) Consumer() <-chan raft.RPC {
+	if t.abstention == nil {
+		return t.NetworkTransport.Consumer()
+	}
+	return t.abstention.to
+}
+
+// RequestVote implements raft.Transport.
+func (t *transport) RequestVote(id raft.ServerID, target raft.ServerAddress, req *raft.RequestVoteRequest, resp *raft.RequestVoteResponse) error {
+	if t.abstention != nil && !t.abstention.free() {
+		return errAbstains
+	}
+	return t.NetworkTransport.RequestVote(id, target, req, resp)
+}
+
+// RequestPreVote implements raft.WithPreVote.
+func (t *transport) RequestPreVote(id raft.ServerID, target raft.ServerAddress, req *raft.RequestPreVoteRequest, resp *raft.RequestPreVoteResponse) error {
+	if t.abstention != nil && !t.abstention.free() {
+		return errAbstains
+	}
+	return t.NetworkTransport.RequestPreVote(id, target, req, resp)
+}
+
+// promise opens what this voter remembers of raft, and has it abstain where its
+// log here is not what it was.
+func (r *Replica) promise(dir string, snapshots raft.SnapshotStore) (err error) {
+	at, _ := r.store.position()
+	if r.promises, err = openPromises(dir, at.Size == 0, r.raftLog, snapshots); err != nil {
+		return err
+	}
+	forbids := r.promises.forbid
+	if !forbids(logEnd{}) {
+		if short, err := r.short(); err != nil || !short {
+			return err
+		}
+		// The promises were rolled back as well, and nothing says how far.
+		forbids = func(logEnd) bool {
+			size, _ := r.store.ahead()
+			return size > 0
+		}
+	}
+	r.log.Error("raft's log ends before what this voter acknowledged, it was replaced by an older one; the voter stands for no election before it has caught up")
+	r.transport.abstention = newAbstention(r.transport.NetworkTransport, r.name, forbids)
+	r.running.Go(func() { r.transport.abstention.serve(r.ctx) })
+	return nil
+}
+
+// short says whether database and raft's log together have fewer entries than
+// heads are remembered of: then raft's log has lost some, whatever is remembered
+// of promises.
+func (r *Replica) short() (bool, error) {
+	size, _ := r.store.ahead()
+	at, _ := r.store.position()
+	r.catchup.mu.Lock()
+	if m := r.catchup.target; m != nil {
+		at.Size, at.Raft = m.Size, m.Raft
+	}
+	r.catchup.mu.Unlock()
+	first, err := r.raftLog.FirstIndex()
+	if err != nil {
+		return false, err
+	}
+	last, err := r.raftLog.LastIndex()
+	if err != nil {
+		return false, err
+	}
+	for i := max(first, at.Raft+1); i <= last && at.Size < size; i++ {
+		var l raft.Log
+		if err := r.raftLog.GetLog(i, &l); err != nil {
+			return false, err
+		}
+		if l.Type == raft.LogCommand && len(l.Data) > 0 && l.Data[0] == commandStatement {
+			at.Size++
+		}
+	}
+	return at.Size < size, nil
+}

@@ -1,0 +1,231 @@
+package replica_test
+
+import (
+	"context"
+	"io"
+	"sync"
+	"testing"
+
+	"atoll/consensus/ledger"
+	"atoll/consensus/replica"
+	"atoll/crypto/sign"
+)
+
+// fetching watches the requests by which one member catches up, and can hold
+// them up.
+type fetching struct {
+	name string
+
+	mu    sync.Mutex
+	asked []asked
+	stop  func(a []asked) bool // says whether the newest of them is to wait; nil: none
+	held  chan struct{}        // closed when one waits
+}
+
+type asked struct {
+	member       string
+	first, count uint64
+}
+
+// tune returns a tuning that watches, on top of another.
+func (f *fetching) tune(t *testing.T, also func(*replica.Config)) func(*replica.Config) {
+	return func(c *replica.Config) {
+		also(c)
+		if c.Name != f.name {
+			return
+		}
+		fetch := c.Fetch
+		c.Fetch = func(ctx context.Context, member string, request []byte) (io.ReadCloser, error) {
+			var q struct {
+				_            struct{} `cbor:",toarray"`
+				First, Count uint64
+			}
+			if err := sign.Unmarshal(request, &q); err != nil {
+				t.Error(err)
+			}
+			if f.note(asked{member, q.First, q.Count}) {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			return fetch(ctx, member, request)
+		}
+	}
+}
+
+// note takes down a request and says whether it is to wait.
+func (f *fetching) note(a asked) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked = append(f.asked, a)
+	if f.stop == nil || !f.stop(f.asked) {
+		return false
+	}
+	select {
+	case <-f.held:
+	default:
+		close(f.held)
+	}
+	return true
+}
+
+// holdUp begins a new list and has requests wait as stop says.
+func (f *fetching) holdUp(stop func(a []asked) bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked, f.stop, f.held = nil, stop, make(chan struct{})
+}
+
+func (f *fetching) list() []asked {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]asked{}, f.asked...)
+}
+
+// inPass says that the newest request is one of the given pass and comes after
+// as many others of it: a pass asks for everything once.
+func inPass(pass, after int) func(a []asked) bool {
+	return func(a []asked) bool {
+		times := map[uint64]int{}
+		of := 0
+		for _, q := range a {
+			if times[q.first]++; times[q.first] == pass {
+				of++
+			}
+		}
+		return of > after
+	}
+}
+
+func small(c *replica.Config) { c.Snapshot, c.Trailing = 100, 20 }
+
+// A member is stopped in the first or the second pass of its catching up and
+// started again: what it had applied it does not fetch again.
+func TestCatchUpInterrupted(t *testing.T) {
+	n := found(t, 2)
+	n.tune = small
+	n.start(voters...)
+	size := n.fill(3000)
+	for name, pass := range map[string]int{"wlearner-0": 1, "wlearner-1": 2} {
+		f := &fetching{name: name}
+		n.tune = f.tune(t, small)
+		f.holdUp(inPass(pass, 6))
+		n.start(name)
+		select {
+		case <-f.held:
+		case <-n.ctx().Done():
+			t.Fatal("it does not fetch")
+		}
+		if pass == 2 { // until it has applied some of what it has
+			n.check(n.nodes[name].WaitFor(n.ctx(), 256))
+		}
+		n.stop(name)
+		f.holdUp(nil)
+		n.start(name)
+		n.check(n.nodes[name].WaitFor(n.ctx(), size))
+		list := f.list()
+		if len(list) == 0 {
+			t.Errorf("pass %d: nothing was left to fetch", pass)
+		}
+		for _, q := range list {
+			if pass == 2 && q.first < 256 {
+				t.Errorf("entries from %d on are fetched again", q.first)
+			}
+		}
+		n.agree(nil)
+	}
+}
+
+// The member that serves goes away in the first or the second pass: another one
+// serves the rest.
+func TestCatchUpSourceGoes(t *testing.T) {
+	n := found(t, 2)
+	n.tune = small
+	n.start(voters...)
+	size := n.fill(3000)
+	for name, pass := range map[string]int{"wlearner-0": 1, "wlearner-1": 2} {
+		f := &fetching{name: name}
+		n.tune = f.tune(t, small)
+		gone := ""
+		last := inPass(pass, 6)
+		f.holdUp(func(a []asked) bool { // all that ask the first one, once it is gone
+			q := a[len(a)-1]
+			if gone == "" && last(a) {
+				gone = q.member
+			}
+			return q.member == gone
+		})
+		n.start(name)
+		select {
+		case <-f.held:
+		case <-n.ctx().Done():
+			t.Fatal("it does not fetch")
+		}
+		source := f.list()[0].member
+		n.stop(source)
+		n.check(n.nodes[name].WaitFor(n.ctx(), size))
+		others := map[string]bool{}
+		for _, q := range f.list() {
+			others[q.member] = true
+		}
+		if len(others) < 2 {
+			t.Errorf("pass %d: only %v were asked", pass, others)
+		}
+		n.start(source)
+		n.put(name)
+		n.agree(nil)
+	}
+}
+
+// A learner and a voter that have been away for longer than raft's log reaches
+// catch up while clients go on, through them too.
+func TestCatchUpUnderLoad(t *testing.T) {
+	n := found(t, 1)
+	n.tune = small
+	n.start(n.names...)
+	n.put("wlearner-0")
+	away := []string{"wlearner-0", "voter-a"}
+	if n.leader() == "voter-a" {
+		away[1] = "voter-b"
+	}
+	for _, name := range away {
+		n.stop(name)
+	}
+	n.fill(1500)
+	var mu sync.Mutex
+	acked := map[uint64][]byte{}
+	ctx, cancel := context.WithCancel(n.ctx())
+	defer cancel()
+	var writers sync.WaitGroup
+	write := func(name string) {
+		node := n.nodes[name]
+		writers.Go(func() {
+			for ctx.Err() == nil {
+				statement := n.statement(name, ledger.KindCatalog)
+				answer, err := node.Submit(n.ctx(), statement)
+				if err != nil || !answer.InLog() {
+					t.Errorf("%s: %+v, %v", name, answer, err)
+					return
+				}
+				mu.Lock()
+				acked[answer.Index] = statement
+				mu.Unlock()
+			}
+		})
+	}
+	for range 8 {
+		write("voter-c")
+	}
+	n.start(away...)
+	for _, name := range away {
+		write(name) // what it submits it must have applied itself
+		n.until(name+" keeps up", func() bool {
+			return n.nodes[name].Head().Size+200 > n.nodes["voter-c"].Head().Size
+		})
+	}
+	cancel()
+	writers.Wait()
+	if len(acked) < 100 {
+		t.Errorf("only %d statements were acknowledged meanwhile", len(acked))
+	}
+	n.agree(acked)
+}

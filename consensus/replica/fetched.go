@@ -1,0 +1,123 @@
+package replica
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+
+	"atoll/consensus/ledger"
+	"atoll/crypto/tlog"
+)
+
+// How far fetching is ahead of what is done with the entries: as many bundles
+// as fit into bytesAhead if they are as large as the last one, so that some 8 MB
+// of entries wait in memory whatever the length of the log.
+const (
+	bundlesAhead = 16
+	bytesAhead   = 8 << 20
+	askedAtOnce  = 4 // requests under way to one member, which serves no more than 8
+)
+
+// bundle is some entries, in order, as a member served them.
+type bundle struct {
+	leaves  [][]byte
+	entries []*ledger.Entry     // where they were looked at
+	says    []*ledger.Statement // verified; nil: the rules are to verify it in its turn
+	hashes  []tlog.Hash         // of the leaves
+	digest  [sha256.Size]byte   // of the hashes
+	broken  error               // of an entry's encoding
+	err     error               // of the fetching
+}
+
+// hash is all of the first pass that does not depend on the entries before it.
+func (b *bundle) hash() {
+	h := sha256.New()
+	for _, leaf := range b.leaves {
+		l := tlog.LeafHash(leaf)
+		b.hashes = append(b.hashes, l)
+		h.Write(l[:])
+	}
+	h.Sum(b.digest[:0])
+}
+
+// look is that of the second pass: it parses entries and verifies signatures.
+func (b *bundle) look(signers *ledger.Signers) {
+	for _, leaf := range b.leaves {
+		e, err := ledger.ParseEntry(leaf)
+		if err != nil {
+			b.broken = err
+			return
+		}
+		b.entries = append(b.entries, e)
+		b.says = append(b.says, signers.Verify(e.Statement))
+	}
+}
+
+// signers are the members whose signatures can be verified ahead. Before
+// genesis is applied they are those of the genesis that this member was given.
+func (c *catchup) signers() (signers *ledger.Signers, err error) {
+	if at, _ := c.r.store.position(); at.Size > 0 {
+		err := c.r.store.read(func(v ledger.View) (err error) {
+			signers, err = ledger.ReadSigners(v)
+			return err
+		})
+		return signers, err
+	}
+	state := ledger.NewMemory()
+	_, changes, err := ledger.Apply(state, c.r.genesis)
+	if err != nil {
+		return nil, err
+	}
+	state.Apply(changes)
+	return ledger.ReadSigners(state)
+}
+
+// each hands the entries from first to last, exclusive, to f, bundle after
+// bundle. Those behind are fetched meanwhile, and prepared, each by a goroutine
+// of its own, so that all cores verify while one applies.
+func (c *catchup) each(member string, first, last uint64, prepare func(*bundle), f func(*bundle) error) error {
+	ctx, cancel := context.WithCancel(c.r.ctx)
+	defer cancel()
+	asking := make(chan struct{}, askedAtOnce)
+	var waiting []chan *bundle // in order
+	room := 1
+	for first < last || len(waiting) > 0 {
+		for first < last && len(waiting) < room {
+			count := min(last-first, fetchAtOnce)
+			waiting = append(waiting, c.fetch(ctx, asking, member, first, count, prepare))
+			first += count
+		}
+		b := <-waiting[0]
+		waiting = waiting[1:]
+		if b.err != nil {
+			return b.err
+		}
+		size := 1
+		for _, leaf := range b.leaves {
+			size += len(leaf)
+		}
+		room = max(1, min(bundlesAhead, bytesAhead/size))
+		if err := f(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fetch returns a channel that yields the bundle once it is there and prepared.
+func (c *catchup) fetch(ctx context.Context, asking chan struct{}, member string, first, count uint64, prepare func(*bundle)) chan *bundle {
+	done := make(chan *bundle, 1)
+	c.r.running.Go(func() {
+		b := new(bundle)
+		asking <- struct{}{}
+		b.leaves, b.err = c.r.request(ctx, member, first, count)
+		<-asking
+		if b.err != nil {
+			b.err = fmt.Errorf("%s: %w: %v", member, errSource, b.err)
+		} else {
+			prepare(b)
+		}
+		done <- b
+	})
+	return done
+}

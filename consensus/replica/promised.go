@@ -1,0 +1,270 @@
+package replica
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/hashicorp/raft"
+)
+
+// promisedName is the file in which a voter remembers what it promised in raft,
+// whatever becomes of raft's log.
+const promisedName = "promised"
+
+const promisedMagic = "atollpr1"
+
+// maxCandidate is how long the name of a member may be at most.
+const maxCandidate = 63
+
+// promisedSize is magic, term, voted, last, its term, candidate with its length
+// before it, and a SHA-256 of those. It lies within one disk sector, so that a
+// crash leaves the old promise or the new one.
+const promisedSize = 8 + 4*8 + 1 + maxCandidate + sha256.Size
+
+// The keys under which raft keeps its term and vote.
+const (
+	termKey      = "CurrentTerm"
+	votedKey     = "LastVoteTerm"
+	candidateKey = "LastVoteCand"
+)
+
+// promise is what raft's safety rests on: a voter never goes back to an earlier
+// term, gives one vote in each, and has every entry that it said it holds.
+type promise struct {
+	term      uint64 // the newest that it was in
+	voted     uint64 // the last term in which it voted
+	candidate string // for whom
+	last      logEnd // the end of its log
+}
+
+// logEnd is the last entry of a raft log.
+type logEnd struct{ term, index uint64 }
+
+// before is raft's order: of two logs, the one whose end is before the other's
+// may lack what was committed.
+func (p logEnd) before(q logEnd) bool {
+	return p.term < q.term || p.term == q.term && p.index < q.index
+}
+
+func (p promise) encode() []byte {
+	b := append(make([]byte, 0, promisedSize), promisedMagic...)
+	for _, n := range []uint64{p.term, p.voted, p.last.index, p.last.term} {
+		b = binary.BigEndian.AppendUint64(b, n)
+	}
+	b = append(append(b, byte(len(p.candidate))), p.candidate...)
+	b = append(b, make([]byte, maxCandidate-len(p.candidate))...)
+	sum := sha256.Sum256(b)
+	return append(b, sum[:]...)
+}
+
+// decodePromise is the inverse of encode; ok says whether it is one.
+func decodePromise(b []byte) (p promise, ok bool) {
+	if len(b) != promisedSize || b[40] > maxCandidate {
+		return p, false
+	}
+	n := func(at int) uint64 { return binary.BigEndian.Uint64(b[at:]) }
+	p = promise{term: n(8), voted: n(16), last: logEnd{index: n(24), term: n(32)}, candidate: string(b[41 : 41+int(b[40])])}
+	return p, bytes.Equal(p.encode(), b)
+}
+
+// promises is a voter's log and stable store for raft, which notes in a file
+// beside it what is promised by each write. A log that was replaced by an older
+// one is told by it: term and vote are put right at once, and until the log has
+// come to where it was this voter votes as if it had, see [abstention]. Otherwise
+// it could elect a leader that lacks what it acknowledged.
+//
+// The file is written after raft's own, for entries without a sync of its own:
+// a power cut may leave it behind the log, which only weakens it. Before the end
+// of the log is deleted it goes back, with a sync.
+type promises struct {
+	*Log
+	f *os.File
+
+	mu     sync.Mutex
+	now    promise
+	behind bool // the log ends before now.last
+}
+
+var (
+	_ raft.StableStore       = (*promises)(nil)
+	_ raft.MonotonicLogStore = (*promises)(nil)
+)
+
+// openPromises opens or creates the file in dir and compares it with the log,
+// of which the snapshots are the beginning.
+func openPromises(dir string, fresh bool, log *Log, snapshots raft.SnapshotStore) (*promises, error) {
+	path := filepath.Join(dir, promisedName)
+	b, err := readRemembered(path, fresh, promise{}.encode())
+	if err != nil {
+		return nil, err
+	}
+	p := &promises{Log: log}
+	var ok bool
+	if p.now, ok = decodePromise(b); !ok {
+		return nil, &ForgottenError{path, "it does not match its hash"}
+	}
+	end, err := endOf(log, snapshots)
+	if err != nil {
+		return nil, err
+	}
+	if p.behind = end.before(p.now.last); !p.behind {
+		p.now.last = end
+	}
+	if err := p.restore(); err != nil {
+		return nil, err
+	}
+	if p.f, err = os.OpenFile(path, os.O_RDWR, 0); err != nil {
+		return nil, err
+	}
+	if err := p.keep(true); err != nil {
+		return nil, errors.Join(err, p.f.Close())
+	}
+	return p, nil
+}
+
+// restore makes term and vote the newer ones of the two memories.
+func (p *promises) restore() error {
+	term, err := p.Log.GetUint64([]byte(termKey))
+	if err != nil {
+		return err
+	}
+	voted, err := p.Log.GetUint64([]byte(votedKey))
+	if err != nil {
+		return err
+	}
+	candidate, err := p.Log.Get([]byte(candidateKey))
+	if err != nil {
+		return err
+	}
+	if term < p.now.term {
+		if err := p.Log.SetUint64([]byte(termKey), p.now.term); err != nil {
+			return err
+		}
+	}
+	p.now.term = max(p.now.term, term)
+	switch {
+	case voted > p.now.voted && len(candidate) <= maxCandidate:
+		p.now.voted, p.now.candidate = voted, string(candidate)
+	case voted < p.now.voted || p.now.candidate != string(candidate):
+		return errors.Join(p.Log.SetUint64([]byte(votedKey), p.now.voted), p.Log.Set([]byte(candidateKey), []byte(p.now.candidate)))
+	}
+	return nil
+}
+
+// endOf returns the end of the log, which may be that of raft's newest snapshot.
+func endOf(log *Log, snapshots raft.SnapshotStore) (end logEnd, err error) {
+	list, err := snapshots.List()
+	if err != nil {
+		return end, err
+	}
+	if len(list) > 0 {
+		end = logEnd{list[0].Term, list[0].Index}
+	}
+	last, err := log.LastIndex()
+	if err != nil || last == 0 || last < end.index {
+		return end, err
+	}
+	var l raft.Log
+	err = log.GetLog(last, &l)
+	return logEnd{l.Term, last}, err
+}
+
+// keep writes the file. Held: mu, but while opening.
+func (p *promises) keep(durably bool) error {
+	return p.guard.write("write "+promisedName, func() error {
+		if _, err := p.f.WriteAt(p.now.encode(), 0); err != nil || !durably {
+			return err
+		}
+		return p.f.Sync()
+	})
+}
+
+// forbid says whether a log that ends there may lack what this voter promised
+// to hold and does not hold now.
+func (p *promises) forbid(end logEnd) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.behind && end.before(p.now.last)
+}
+
+// StoreLog implements raft.LogStore.
+func (p *promises) StoreLog(e *raft.Log) error { return p.StoreLogs([]*raft.Log{e}) }
+
+// StoreLogs implements raft.LogStore.
+func (p *promises) StoreLogs(entries []*raft.Log) error {
+	if err := p.Log.StoreLogs(entries); err != nil || len(entries) == 0 {
+		return err
+	}
+	e := entries[len(entries)-1]
+	end := logEnd{e.Term, e.Index}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.behind && end.before(p.now.last) {
+		return nil
+	}
+	p.behind, p.now.last = false, end
+	return p.keep(false)
+}
+
+// DeleteRange implements raft.LogStore. Raft deletes the end of a log because
+// the leader has other entries there: the promise goes back with it, unless it
+// is about entries that are lost.
+func (p *promises) DeleteRange(first, last uint64) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.now.last.index <= last && first > 1 && !p.behind {
+		var l raft.Log
+		switch err := p.Log.GetLog(first-1, &l); {
+		case errors.Is(err, raft.ErrLogNotFound): // a snapshot covers it
+		case err != nil:
+			return err
+		default:
+			p.now.last = logEnd{l.Term, first - 1}
+			if err := p.keep(true); err != nil {
+				return err
+			}
+		}
+	}
+	return p.Log.DeleteRange(first, last)
+}
+
+// Set implements raft.StableStore.
+func (p *promises) Set(key, value []byte) error {
+	if err := p.Log.Set(key, value); err != nil || string(key) != candidateKey {
+		return err
+	}
+	if len(value) > maxCandidate {
+		return p.guard.fail(fmt.Errorf("a vote for %.80q, which is no member's name", value))
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.now.candidate = string(value)
+	return p.keep(true)
+}
+
+// SetUint64 implements raft.StableStore.
+func (p *promises) SetUint64(key []byte, n uint64) error {
+	if err := p.Log.SetUint64(key, n); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case string(key) == termKey && n > p.now.term:
+		p.now.term = n
+	case string(key) == votedKey && n > p.now.voted:
+		p.now.voted = n
+	default:
+		return nil
+	}
+	return p.keep(true)
+}
+
+// close closes the file, not the log.
+func (p *promises) close() error { return p.f.Close() }
