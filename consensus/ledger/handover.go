@@ -41,9 +41,9 @@ type Next struct {
 // ReadNext returns what waits for a handover, or nil.
 func ReadNext(v View) (*Next, error) { return get[Next](v, nextKey) }
 
-// maxHandoverLag is how many entries may stand between the head that a handover
+// MaxHandoverLag is how many entries may stand between the head that a handover
 // carries and the handover: an auditor has to have kept its root.
-const maxHandoverLag = 4096
+const MaxHandoverLag = 4096
 
 // cosigners returns the set in force: for whatever comes after the entry under
 // decision.
@@ -147,7 +147,7 @@ func (t *transaction) handover(h *Handover, a *Author) Verdict {
 		return CosignersApprovals
 	}
 	head, err := t.finalUnder(force, a, h.Checkpoint)
-	if err != nil || head.Size <= next.Index || head.Size > t.state.Size || head.Size+maxHandoverLag < t.state.Size {
+	if err != nil || head.Size <= next.Index || head.Size > t.state.Size || head.Size+MaxHandoverLag < t.state.Size {
 		return CosignersCheckpoint
 	}
 	next.Set.After = t.state.Size + 1

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"bytes"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -215,7 +216,7 @@ func TestHandoverRefusals(t *testing.T) {
 		"a head too long ago": {CosignersCheckpoint, func(s scene) []byte {
 			ready(s)
 			old := good(s)
-			for range maxHandoverLag + 1 {
+			for range MaxHandoverLag + 1 {
 				s.want(s.sign("tax", KindCatalog, Catalog{Head{s.id()}, s.bytes32(), 1}), Unsupported)
 			}
 			return s.handover("tax", old)
@@ -294,5 +295,29 @@ func TestProposalsAreBounded(t *testing.T) {
 	}
 	if left, err := Proposals(w.state); err != nil || len(left) != 2 {
 		t.Errorf("%d proposals (%v)", len(left), err)
+	}
+}
+
+// The golden log of a handover: written once, the same bytes for ever. An audit
+// replays it, see consensus/audit.
+func TestGoldenHandover(t *testing.T) {
+	w := newWorld(t)
+	w.approved(oldSet, newSet, 1, 3)
+	w.want(w.handover("tax", w.finalBy(w.genesis.Origin, w.size(), "tax", "court", "tax")), CosignersCheckpoint)
+	w.want(w.handover("tax", w.finalBy(w.genesis.Origin, w.size(), "tax", oldSet...)), Accepted)
+	w.pass(minute)
+	w.approved([]string{"registrar", "court", "auditor"}, third, 1, 3)
+	w.want(w.handover("auditor", w.finalBy(w.genesis.Origin, w.size(), "auditor", "auditor", "registrar", "tax")), Accepted)
+	w.pass(minute)
+	var bundle []byte
+	for _, leaf := range w.leaves {
+		var err error
+		bundle, err = tlog.AppendEntry(bundle, leaf)
+		check(t, err)
+	}
+	want, err := os.ReadFile("../audit/testdata/handover.bundle")
+	check(t, err)
+	if !bytes.Equal(bundle, want) {
+		t.Errorf("%d entries of %d bytes are not the golden ones", len(w.leaves), len(bundle))
 	}
 }
