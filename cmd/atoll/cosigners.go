@@ -161,7 +161,7 @@ them to be running, nothing newer becomes final.
 			if err := local(cmd.Context(), dir, web.OpCosignersHandover, struct{}{}, &got); err != nil {
 				return err
 			}
-			return announce(cmd, "atoll.handover/v1", map[string]any{"entry": got.Entry}, "已交接，条目 %d；请向审计方分发新的信任策略（atoll log export）", "handed over, entry %d\nnext: give auditors the new policy, as atoll log export writes it", got.Entry)
+			return announce(cmd, "atoll.handover/v1", map[string]any{"entry": got.Entry}, "已交接，条目 %d\n下一步：日志再有新条目后，向审计方分发新的信任策略（atoll log export）", "handed over, entry %d\nnext: give auditors the new policy, which atoll log export writes once the log has grown", got.Entry)
 		},
 	}
 	return memberFlags(cmd, &dir)

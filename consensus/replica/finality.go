@@ -131,8 +131,9 @@ type vote struct {
 	err          error
 }
 
-// collect makes the log as it is now final; where its cosigners have handed over
-// since what is final, the log up to there.
+// collect makes the log as it is now final, or where its cosigners have handed
+// over since what is known to be final, the log up to there. Where those do not
+// answer any more, the ones who have taken over may know that it is.
 func (r *Replica) collect(ctx context.Context) error {
 	if r.behind() {
 		return errCatchingUp
@@ -141,13 +142,25 @@ func (r *Replica) collect(ctx context.Context) error {
 	if head.Size == 0 {
 		return errors.New("the log is empty")
 	}
-	var err error
-	if last := r.trust.pending(r.Final().Size, head.Size); last > 0 {
-		if head, err = r.store.headAt(last); err != nil {
-			r.fail(err)
-			return err
-		}
+	last := r.trust.pending(r.Final().Size, head.Size)
+	if last == 0 {
+		return r.collectHead(ctx, head)
 	}
+	handover, err := r.store.headAt(last)
+	if err != nil {
+		r.fail(err)
+		return err
+	}
+	if err = r.collectHead(ctx, handover); err == nil {
+		return nil
+	}
+	if newer := r.collectHead(ctx, head); newer != nil {
+		return errors.Join(err, newer)
+	}
+	return nil
+}
+
+func (r *Replica) collectHead(ctx context.Context, head tlog.Head) error {
 	signed, err := r.trust.sign(head)
 	if err != nil {
 		return err

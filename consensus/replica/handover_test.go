@@ -52,12 +52,16 @@ func (n *network) notFinal(member string, size uint64) {
 
 // headOf is a member's head, signed by it in the name of the log.
 func (n *network) headOf(member string) []byte {
+	return n.signedBy(member, n.nodes[member].Head())
+}
+
+func (n *network) signedBy(member string, head tlog.Head) []byte {
 	n.t.Helper()
 	g, _, err := ledger.OpenGenesis(n.genesis)
 	n.check(err)
 	s, err := tlog.NewLogSigner(g.Origin, n.keys[member].Log())
 	n.check(err)
-	signed, err := tlog.SignCheckpoint(tlog.Checkpoint{Origin: g.Origin, Head: n.nodes[member].Head()}, s)
+	signed, err := tlog.SignCheckpoint(tlog.Checkpoint{Origin: g.Origin, Head: head}, s)
 	n.check(err)
 	return signed
 }
@@ -228,6 +232,36 @@ func TestHandoverOfAnotherHistory(t *testing.T) {
 			t.Errorf("%s: final at %d", name, node.Final().Size)
 		}
 	}
+}
+
+// A cosigner that has signed beyond a head, and does not remember when, shows
+// what is final instead, and who asked is helped by that.
+func TestSupersededCosignerShowsWhatIsFinal(t *testing.T) {
+	n := found(t, 1)
+	n.tune = func(c *replica.Config) { c.Publish = time.Hour } // nobody is told
+	n.start(n.names...)
+	n.check(n.nodes["voter-a"].Finalise(n.ctx(), n.put("voter-a")+1))
+	old := n.nodes["voter-a"].Final().Head
+	size := n.put("voter-a") + 1
+	n.check(n.nodes["voter-a"].Finalise(n.ctx(), size))
+	n.check(n.nodes["wlearner-0"].WaitFor(n.ctx(), size))
+	if final := n.nodes["wlearner-0"].Final(); final.Size >= size {
+		t.Fatalf("wlearner-0 was told that %d entries are final", final.Size)
+	}
+	shown := n.nodes["voter-a"].Final().Signed
+	n.stop("voter-a") // and forgets its raises
+	n.start("voter-a")
+	n.check(n.nodes["voter-a"].Ready(n.ctx()))
+	answer, err := n.nodes["voter-a"].ServeCosign(n.ctx(), "voter-b", n.signedBy("voter-b", old))
+	n.check(err)
+	if !bytes.Contains(answer, shown) {
+		t.Errorf("it answers %q", answer)
+	}
+	bend := func(string, []byte) []byte { return answer }
+	n.perjure.Store(&bend)
+	n.check(n.nodes["wlearner-0"].Finalise(n.ctx(), size))
+	n.bend()
+	n.agree(nil)
 }
 
 // A member whose files were rolled back to before a handover knows a final

@@ -63,13 +63,12 @@ func (t *trust) follow(v ledger.View) error {
 // is shorter there may be others, of whom it does not know yet.
 func (t *trust) at(size uint64) *ledger.Cosigners { return ledger.At(*t.sets.Load(), size) }
 
-// pending returns the size of the first head beyond a final one with which
-// cosigners hand over to others, if the log has grown past it; otherwise 0.
+// pending returns the size of the head with which the cosigners before handed
+// over to those of a size, if that is beyond what is known to be final;
+// otherwise 0. Earlier handovers are final: the last one carries the proof.
 func (t *trust) pending(final, size uint64) uint64 {
-	for _, s := range *t.sets.Load() {
-		if s.After > final && s.After < size {
-			return s.After
-		}
+	if after := t.at(size).After; after > final {
+		return after
 	}
 	return 0
 }
