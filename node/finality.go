@@ -106,17 +106,17 @@ func (n *Node) Checkpoint() ([]byte, error) {
 }
 
 // PolicyFor is the trust policy (C2SP tlog-policy) by which a log that is signed
-// with this key is verified: the network's cosigners are its witnesses, as many
-// of which must have signed as make a checkpoint final.
-func PolicyFor(g *ledger.Genesis, key tlog.Verifier) (string, error) {
+// with this key is verified: these cosigners are its witnesses, as many of which
+// must have signed as make a checkpoint final.
+func PolicyFor(set *ledger.Cosigners, key tlog.Verifier) (string, error) {
+	cosigners, err := set.Verifiers()
+	if err != nil {
+		return "", err
+	}
 	var text strings.Builder
 	fmt.Fprintf(&text, "log %s\n", key)
-	group := fmt.Sprintf("group cosigners %d", g.Quorum)
-	for _, member := range g.Cosigners {
-		v, err := ledger.CosignerOf(g, member)
-		if err != nil {
-			return "", err
-		}
+	group := fmt.Sprintf("group cosigners %d", set.Quorum)
+	for _, v := range cosigners {
 		fmt.Fprintf(&text, "witness %s %s\n", v.Name(), v)
 		group += " " + v.Name()
 	}

@@ -29,9 +29,10 @@ type Status struct {
 // Status returns how the node is now.
 func (n *Node) Status() (Status, error) {
 	head := n.Head()
+	set := n.Cosigners(head.Size + 1)
 	s := Status{
 		Name: n.Name, Network: n.Network.String(), Origin: n.Genesis.Origin, Leader: n.Leader(), Size: head.Size, Root: head.Root.String(),
-		Final: n.Final().Size, Quorum: int(n.Genesis.Quorum), Cosigners: n.Genesis.Cosigners, Alarms: []string{},
+		Final: n.Final().Size, Quorum: int(set.Quorum), Cosigners: set.Members(), Alarms: []string{},
 		Roles: []string{}, Members: []string{}, Connected: append([]string{}, n.host.Connected()...), DiskUsed: n.DiskUsed(),
 	}
 	for _, m := range n.Genesis.Members {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"atoll/consensus/audit"
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 )
@@ -69,9 +70,15 @@ func (s *show) otherFields() []field {
 	case *ledger.Catalog:
 		return []field{digestField(p.Digest), {"version", "版本", "version", fmt.Sprint(p.Version)}}
 	case *ledger.Propose:
-		return []field{{"action", "变更种类", "action", fmt.Sprint(p.Amendment.Action)}}
+		return proposalFields(&p.Amendment)
 	case *ledger.Approve:
-		return []field{{"proposer", "提议成员", "proposer", p.Proposer}}
+		return []field{{"proposer", "提议成员", "proposer", p.Proposer}, {"proposal", "提议", "proposal", ledger.StatementID(p.Proposal).String()}}
+	case *ledger.Handover:
+		c, err := audit.Unsigned(p.Checkpoint)
+		if err != nil {
+			return nil
+		}
+		return []field{{"size", "所附日志头的条目数", "entries of the head", fmt.Sprint(c.Size)}, {"root", "根", "root", c.Root.String()}}
 	case *ledger.Deleted:
 		return []field{{"queries", "查询数", "queries", fmt.Sprint(len(p.Queries))}}
 	case *ledger.Objection:
@@ -100,6 +107,14 @@ func (s *show) genesisFields() []field {
 	}
 	for _, p := range g.Purposes {
 		list = append(list, field{"purpose", "用途", "purpose", fmt.Sprintf("%s (%s, %s)", p.Code, p.Chinese, p.English)})
+	}
+	return list
+}
+
+func proposalFields(a *ledger.Amendment) []field {
+	list := []field{{"action", "变更种类", "action", fmt.Sprint(a.Action)}}
+	if a.Action == ledger.ChangeCosigners {
+		list = append(list, field{"cosigners", "共签成员", "cosigners", fmt.Sprintf("%d of %s; f = %d", a.Quorum, strings.Join(a.Names, ", "), a.Faults)})
 	}
 	return list
 }

@@ -198,6 +198,9 @@ func (f *follow) grow(source audit.Source) (err error) {
 		return nil
 	}
 	err = f.log.VerifyFrom(from, f.seen, func(leaf []byte) error { return f.add(leaf, nil) })
+	if err == nil {
+		err = f.walk()
+	}
 	if err == nil && f.behind != nil {
 		err = f.log.Contains(*f.behind)
 	}

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"atoll/consensus/audit"
 	"atoll/consensus/audit/store"
+	"atoll/consensus/ledger"
 	"atoll/crypto/seal"
 	"atoll/crypto/tlog"
 
@@ -72,6 +74,7 @@ type replay struct {
 	told      func(audit.Finding) // of each finding as it comes, unless nil
 	opened    bool                // there is an identity
 	resumed   uint64              // entries that earlier runs have replayed
+	walked    bool                // the checkpoint is final by the cosigners whom the log names
 }
 
 // pass replays and inspects the log, what an earlier run has left of it, and
@@ -81,7 +84,7 @@ func (r *replay) pass(cmd *cobra.Command, where string, each func(*audit.Entry) 
 		return err
 	}
 	defer func() { err = errors.Join(err, r.store.Close()) }()
-	r.start = r.resume
+	r.start, r.end = r.resume, r.walk
 	err = r.run(cmd, where, func(leaf []byte) error { return r.add(leaf, each) })
 	if err == nil {
 		err = r.inspector.Close()
@@ -131,6 +134,23 @@ func (r *replay) resume() (from tlog.Head, err error) {
 	from = r.replayer.Summary().Head
 	r.resumed = from.Size
 	return from, nil
+}
+
+// walk compares who cosigned with whom the log, from genesis over each
+// handover, says they should be.
+func (r *replay) walk() (err error) {
+	r.walked, err = r.replayer.CheckFinal(r.log.Signed)
+	return err
+}
+
+// cosigners is who makes heads of the log's size final, by the log itself.
+func (r *replay) cosigners() (names []string, quorum int) {
+	sets, err := r.replayer.Cosigners()
+	if err != nil || len(sets) == 0 {
+		return []string{}, 0
+	}
+	set := ledger.At(sets, r.log.Size)
+	return set.Members(), int(set.Quorum)
 }
 
 // add replays one entry and inspects it.
@@ -210,8 +230,11 @@ type replayed struct {
 	Time     uint64          `json:"time"` // network time of the last entry, Unix milliseconds
 	Kinds    map[string]int  `json:"kinds"`
 	Verdicts map[string]int  `json:"verdicts"`
-	Resumed  uint64          `json:"resumed"` // entries that earlier runs have replayed
-	Opened   bool            `json:"opened"`  // what is sealed was looked into
+	Named    []string        `json:"named_cosigners"` // by the log, at its size
+	Quorum   int             `json:"named_quorum"`    // of them
+	Walked   bool            `json:"final_by_log"`    // they have cosigned, walked from genesis over each handover
+	Resumed  uint64          `json:"resumed"`         // entries that earlier runs have replayed
+	Opened   bool            `json:"opened"`          // what is sealed was looked into
 	Findings []audit.Finding `json:"findings"`
 }
 
@@ -219,8 +242,9 @@ func (r *replay) result() replayed {
 	s := r.replayer.Summary()
 	out := replayed{
 		checked: r.check.result(), Network: s.Network.String(), Time: s.Time, Kinds: s.Entries,
-		Verdicts: map[string]int{}, Opened: r.opened, Resumed: r.resumed, Findings: r.findings,
+		Verdicts: map[string]int{}, Opened: r.opened, Resumed: r.resumed, Findings: r.findings, Walked: r.walked,
 	}
+	out.Named, out.Quorum = r.cosigners()
 	if g := r.replayer.Genesis(); g != nil {
 		out.Name = g.Name
 	}
@@ -237,6 +261,12 @@ func (r *replay) tell(t *teller) {
 		t.row("网络", "network", g.Name)
 		t.row("至", "until", moment(s.Time, g.Offset))
 	}
+	names, quorum := r.cosigners()
+	walked := t.word("否", "no")
+	if r.walked {
+		walked = t.word("是", "yes")
+	}
+	t.row("日志所定共签人", "by the log", fmt.Sprintf(t.word("%d / %s；已由其中足数共签：%s", "%d of %s; cosigned by as many: %s"), quorum, strings.Join(names, " "), walked))
 	if r.resumed > 0 {
 		t.row("此前已重放", "resumed", r.resumed)
 	}

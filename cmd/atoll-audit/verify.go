@@ -50,6 +50,7 @@ type check struct {
 	log           *audit.Log
 	seen          *tlog.Head
 	start         func() (tlog.Head, error) // where to begin, nil: at the beginning
+	end           func() error              // what is checked last, nil: nothing
 }
 
 func (c *check) flags(cmd *cobra.Command) {
@@ -102,6 +103,9 @@ func (c *check) run(cmd *cobra.Command, where string, each func(leaf []byte) err
 		return each(leaf)
 	})
 	_ = bar.Finish()
+	if err == nil && c.end != nil {
+		err = c.end()
+	}
 	if err == nil && c.state != "" {
 		err = writeState(c.state, c.log)
 	}

@@ -21,11 +21,11 @@ func (d *demo) audited() error {
 	if err := auditor.Finalise(d.net.ctx, auditor.Head().Size); err != nil {
 		return err
 	}
-	if _, err := export(fetch, d.home, nil); err != nil {
+	head, err := export(fetch, d.home, nil)
+	if err != nil {
 		return err
 	}
-	var err error
-	if d.result.Final, err = exportPolicy(d.net.home("auditor"), d.home); err != nil {
+	if d.result.Final, err = exportPolicy(d.net.ctx, d.net.home("auditor"), d.home, head.Size); err != nil {
 		return err
 	}
 	text, err := os.ReadFile(filepath.Join(d.home, "policy"))

@@ -93,16 +93,16 @@ func exitOf(code string) int {
 	switch code {
 	case web.CodeUsage:
 		return exitUsage
-	case web.CodeNotFound, "consent.unknown", "credential.unknown", "query.unknown":
+	case web.CodeNotFound, "consent.unknown", "credential.unknown", "query.unknown", "proposal.unknown":
 		return exitNotFound
 	case web.CodeUnavailable, web.CodeNoRoom:
 		return exitUnavailable
 	case web.CodePassphrase:
 		return exitPassphrase
-	case "statement.conflict", "credential.exists":
+	case "statement.conflict", "credential.exists", "proposal.approved":
 		return exitConflict
 	}
-	for _, prefix := range []string{"consent.", "query.", "author.", "agency.", "credential.", "statement.", "fragment.", "seal.", "genesis."} {
+	for _, prefix := range []string{"consent.", "query.", "author.", "agency.", "credential.", "statement.", "fragment.", "seal.", "genesis.", "cosigners.", "proposal."} {
 		if strings.HasPrefix(code, prefix) {
 			return exitRefused
 		}

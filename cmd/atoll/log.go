@@ -125,7 +125,7 @@ there already is not fetched again, so that an interrupted export goes on.`,
 			if err != nil {
 				return err
 			}
-			final, err := exportPolicy(dir, out)
+			final, err := exportPolicy(cmd.Context(), dir, out, head.Size)
 			if err != nil {
 				return err
 			}
@@ -156,34 +156,17 @@ func fetchLocal(ctx context.Context, dir, path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(body, web.MaxResource+1))
 }
 
-// policyOf is the policy for an export by the member of a folder.
-func policyOf(dir string) (string, error) {
-	h, err := openHome(dir)
-	if err != nil {
-		return "", err
-	}
-	_, g, err := h.genesis()
-	if err != nil {
-		return "", err
-	}
-	signer, err := tlog.NewLogSigner(h.config.Origin, h.keys().Log())
-	if err != nil {
-		return "", err
-	}
-	return node.PolicyFor(g, signer.Verifier)
-}
-
-// exportPolicy writes the policy beside an exported log, and says whether the
-// log's checkpoint is final by it.
-func exportPolicy(dir, out string) (final bool, err error) {
-	text, err := policyOf(dir)
-	if err != nil {
+// exportPolicy writes the policy beside an exported log, with the cosigners who
+// make heads of its size final, and says whether its checkpoint is.
+func exportPolicy(ctx context.Context, dir, out string, size uint64) (final bool, err error) {
+	var got web.CosignersOut
+	if err := local(ctx, dir, web.OpCosigners, web.CosignersIn{Size: size}, &got); err != nil {
 		return false, err
 	}
-	if err := replace(filepath.Join(out, "policy"), []byte(text)); err != nil {
+	if err := replace(filepath.Join(out, "policy"), []byte(got.Policy)); err != nil {
 		return false, err
 	}
-	policy, err := tlog.ParsePolicy([]byte(text))
+	policy, err := tlog.ParsePolicy([]byte(got.Policy))
 	if err != nil {
 		return false, err
 	}

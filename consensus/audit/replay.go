@@ -38,6 +38,7 @@ type Replayer struct {
 	founding []byte // statement of genesis
 	authors  map[sign.KeyID]string
 	ahead    ahead
+	recent   heads
 	summary  Summary
 }
 
@@ -76,6 +77,9 @@ func (r *Replayer) Add(leaf []byte) (*Entry, error) {
 	}
 	r.state.Apply(changes)
 	if err := r.tree.Append(leaf); err != nil {
+		return nil, err
+	}
+	if err := r.walk(s, answer); err != nil {
 		return nil, err
 	}
 	r.summary.Time = e.Time

@@ -18,7 +18,7 @@ import (
 // that of its mark. Begin anew, with an empty store.
 var ErrNotResumable = errors.New("an earlier run cannot be continued")
 
-const markVersion = 1
+const markVersion = 2
 
 // mark is all of a replay and its inspector that is not in their store.
 type mark struct {
@@ -34,6 +34,8 @@ type mark struct {
 	Findings uint64   `cbor:"10,keyasint"`
 	Ahead    []early  `cbor:"11,keyasint"`
 	Astray   []string `cbor:"12,keyasint"`
+	Recent   uint64   `cbor:"13,keyasint"` // size of the first of Roots
+	Roots    [][]byte `cbor:"14,keyasint"` // while a handover is awaited
 }
 
 type count struct {
@@ -61,7 +63,12 @@ func counts[K ~string](m map[K]int) (list []count) {
 // another run, see [Replayer.Resume]. There must have been an entry.
 func (r *Replayer) Mark(i *Inspector) ([]byte, error) {
 	head := r.tree.Head()
+	var roots [][]byte
+	for _, root := range r.recent.roots {
+		roots = append(roots, root[:])
+	}
 	return sign.Marshal(mark{
+		Recent: r.recent.first, Roots: roots,
 		Version: markVersion, Size: head.Size, Root: head.Root[:], Time: r.summary.Time, Genesis: r.founding,
 		Kinds: counts(r.summary.Entries), Verdicts: counts(r.summary.Verdicts),
 		Reader: i.reader(), Duties: i.duties, Findings: i.findings, Ahead: i.clocks.marks(), Astray: i.clocks.strays(),
@@ -105,6 +112,13 @@ func (r *Replayer) Resume(kept []byte, l *Log, i *Inspector) error {
 	r.tree = tree
 	if err := r.found(m.Genesis); err != nil {
 		return err
+	}
+	r.recent.first = m.Recent
+	for _, root := range m.Roots {
+		if len(root) != len(tlog.Hash{}) {
+			return fmt.Errorf("%w: a root of %d bytes", ErrNotResumable, len(root))
+		}
+		r.recent.roots = append(r.recent.roots, tlog.Hash(root))
 	}
 	r.summary.Time = m.Time
 	for _, c := range m.Kinds {

@@ -292,6 +292,7 @@ func (t *transaction) commit(raw []byte, kind string, verdict Verdict) (Answer, 
 func (t *transaction) found(raw []byte, g *Genesis, network sign.NetworkID) (Answer, []Change, error) {
 	t.state = &State{Network: network[:], Time: g.Time, Offset: g.Offset}
 	t.put(purposesKey, g.Purposes)
+	t.put(cosignersKey(0), g.Founders())
 	for _, v := range g.Voters {
 		t.state.Clocks = append(t.state.Clocks, VoterClock{Voter: v, Time: g.Time})
 	}

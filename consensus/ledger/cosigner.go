@@ -1,18 +1,133 @@
 package ledger
 
 import (
+	"encoding/binary"
 	"fmt"
 	"slices"
 
+	"atoll/crypto/sign"
 	"atoll/crypto/tlog"
 )
 
-// CosignerOf returns the key by which a member cosigns checkpoints. Its name is
-// the log's origin, a slash and the member's.
+// CosignerOf returns the key by which a cosigner of genesis cosigns
+// checkpoints. Its name is the log's origin, a slash and the member's.
 func CosignerOf(g *Genesis, member string) (tlog.Verifier, error) {
 	card := g.Member(member)
 	if card == nil || !slices.Contains(g.Cosigners, member) {
 		return tlog.Verifier{}, fmt.Errorf("%q is not a cosigner", member)
 	}
 	return tlog.NewCosignerVerifier(g.Origin+"/"+member, card.Cosign)
+}
+
+// Cosigners is a set of members of whom a quorum makes a head of the log final:
+// any head with more than After entries, until the next set's After. The first
+// set is that of genesis, every other one was put into force by a handover.
+type Cosigners struct {
+	After  uint64     `cbor:"1,keyasint"` // entries; this and all smaller heads are the set's before it
+	Origin string     `cbor:"2,keyasint"` // of the log
+	Keys   []Cosigner `cbor:"3,keyasint"` // ascending by member
+	Faults uint8      `cbor:"4,keyasint"` // f: liars that it withstands
+	Quorum uint8      `cbor:"5,keyasint"` // k: cosignatures that make a head final
+}
+
+// Cosigner is a member with the key by which it cosigns.
+type Cosigner struct {
+	_      struct{} `cbor:",toarray"`
+	Member string
+	Key    []byte // Ed25519 public key
+}
+
+// Has says whether a member belongs to the set.
+func (c *Cosigners) Has(member string) bool {
+	return slices.ContainsFunc(c.Keys, func(k Cosigner) bool { return k.Member == member })
+}
+
+// Members returns the names, ascending.
+func (c *Cosigners) Members() (names []string) {
+	for _, k := range c.Keys {
+		names = append(names, k.Member)
+	}
+	return names
+}
+
+// Verifiers returns the keys as verifiers, in the order of the members.
+func (c *Cosigners) Verifiers() (keys []tlog.Verifier, err error) {
+	for _, k := range c.Keys {
+		v, err := tlog.NewCosignerVerifier(c.Origin+"/"+k.Member, k.Key)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, v)
+	}
+	return keys, nil
+}
+
+// Open reads a checkpoint that this set has made final, and insists besides on
+// every line by one of the other keys. It returns all signatures by either.
+// Whether the head is one of those that the set may make final is for the
+// caller to know. Errors are those of [tlog.OpenCheckpoint], and
+// [tlog.ErrQuorum].
+func (c *Cosigners) Open(signed []byte, others ...tlog.Verifier) (tlog.Head, []tlog.Signature, error) {
+	own, err := c.Verifiers()
+	if err != nil {
+		return tlog.Head{}, nil, err
+	}
+	checkpoint, signatures, err := tlog.OpenCheckpoint(signed, c.Origin, slices.Concat(own, others)...)
+	if err != nil {
+		return tlog.Head{}, nil, err
+	}
+	count := 0
+	for _, s := range signatures {
+		if slices.Contains(own, s.Key) {
+			count++
+		}
+	}
+	if count < int(c.Quorum) {
+		return tlog.Head{}, nil, fmt.Errorf("%w: %d cosignatures of the %d that make a checkpoint final", tlog.ErrQuorum, count, c.Quorum)
+	}
+	return checkpoint.Head, signatures, nil
+}
+
+// At returns, of all sets of a log in their order, the one that makes heads of
+// that size final.
+func At(sets []Cosigners, size uint64) *Cosigners {
+	for i := len(sets) - 1; i > 0; i-- {
+		if sets[i].After < size {
+			return &sets[i]
+		}
+	}
+	return &sets[0]
+}
+
+// Founders returns the set of genesis.
+func (g *Genesis) Founders() Cosigners {
+	c := Cosigners{Origin: g.Origin, Faults: g.Faults, Quorum: g.Quorum}
+	for _, name := range g.Cosigners {
+		c.Keys = append(c.Keys, Cosigner{Member: name, Key: g.Member(name).Cosign})
+	}
+	return c
+}
+
+var cosignersPrefix = []byte{'k'}
+
+func cosignersKey(after uint64) []byte { return binary.BigEndian.AppendUint64([]byte{'k'}, after) }
+
+// ReadCosigners returns all sets of cosigners that the log had so far, in the
+// order in which they came into force, none before genesis.
+func ReadCosigners(v View) (sets []Cosigners, err error) {
+	return readAll[Cosigners](v, cosignersPrefix)
+}
+
+func readAll[T any](v View, prefix []byte) (list []T, err error) {
+	for key, value, err := v.Next(prefix, nil); key != nil || err != nil; key, value, err = v.Next(prefix, key) {
+		if err != nil {
+			return nil, err
+		}
+		var record T
+		if err := sign.Unmarshal(value, &record); err != nil {
+			return nil, err
+		}
+		list = append(list, record)
+	}
+	return list, nil
 }

@@ -166,15 +166,17 @@ type Amendment struct {
 	Version  uint64            `cbor:"7,keyasint,omitempty"`
 }
 
-// Approve agrees to a proposal. Author: any member but the proposer.
+// Approve agrees to a proposal; its proposer has agreed already. Author: for
+// cosigners, one of those in force.
 type Approve struct {
 	Head
 	Proposer string `cbor:"2,keyasint"` // member name
 	Proposal []byte `cbor:"3,keyasint"` // its id
 }
 
-// Handover carries a checkpoint final under the old cosigners, when the set
-// changes. Author: any cosigner.
+// Handover puts the cosigners that have been approved into force. It carries a
+// checkpoint, final under the old ones, of a log that has the approvals.
+// Author: a cosigner in force.
 type Handover struct {
 	Head
 	Checkpoint []byte `cbor:"2,keyasint"` // C2SP signed note

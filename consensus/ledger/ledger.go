@@ -55,6 +55,14 @@ const (
 	CredentialExists  Verdict = "credential.exists"
 	CredentialUnknown Verdict = "credential.unknown"
 	CredentialRevoked Verdict = "credential.revoked"
+
+	ProposalUnknown     Verdict = "proposal.unknown"     // no such one stands: replaced, put into force, or never made
+	ProposalApproved    Verdict = "proposal.approved"    // by this cosigner already
+	CosignersMember     Verdict = "cosigners.member"     // names somebody who is no member
+	CosignersKeys       Verdict = "cosigners.keys"       // two of them have one key
+	CosignersQuorum     Verdict = "cosigners.quorum"     // k of n does not withstand f liars
+	CosignersApprovals  Verdict = "cosigners.approvals"  // no set has been approved by a quorum of those in force
+	CosignersCheckpoint Verdict = "cosigners.checkpoint" // not a recent head, final under those in force, that covers the approvals
 )
 
 // Answers that have no leaf.

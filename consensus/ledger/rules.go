@@ -30,6 +30,12 @@ func (t *transaction) decide(s *Statement, a *Author) Verdict {
 		return t.issue(p, a)
 	case *CredentialRevoke:
 		return t.revokeCredential(p, a)
+	case *Propose:
+		return t.propose(p, a)
+	case *Approve:
+		return t.approve(p, a)
+	case *Handover:
+		return t.handover(p, a)
 	}
 	return Unsupported
 }

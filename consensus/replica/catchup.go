@@ -193,6 +193,14 @@ func (c *catchup) apply(b *bundle) error {
 // settle moves the position in raft's log to the marker's, once the entries
 // are those of the marker.
 func (c *catchup) settle(m *marker) error {
+	if m.unproven { // now the log here knows the cosigners
+		if _, err := c.r.trust.open(m.Final); err != nil {
+			return fmt.Errorf("the leader's marker: %w: its checkpoint is not final: %v", errOtherHistory, err)
+		}
+		if _, err := c.r.takeFinal(m.Final, c.r.store.expect); err != nil {
+			return err
+		}
+	}
 	return c.r.store.batch(func(w *writer) error {
 		if w.s.at.Size != m.Size || w.s.tree.Root() != tlog.Hash(m.Root) {
 			return fmt.Errorf("this node's log of %d entries is not the network's of %d; it keeps its files and stops", w.s.at.Size, m.Size)

@@ -18,10 +18,12 @@ import (
 var ErrBehind = errors.New("this member cannot cosign that head now")
 
 // cosignAnswer is what a cosigner says to a signed head: its cosignature, or
-// its own signed head of the same size, where that is another.
+// its own signed head of the same size, where that is another, or the newest
+// final checkpoint, where it has cosigned beyond.
 type cosignAnswer struct {
-	Line string `cbor:"1,keyasint,omitempty"`
-	Own  []byte `cbor:"2,keyasint,omitempty"`
+	Line  string `cbor:"1,keyasint,omitempty"`
+	Own   []byte `cbor:"2,keyasint,omitempty"`
+	Final []byte `cbor:"3,keyasint,omitempty"`
 }
 
 // rememberedRaises is of how many raises a cosigner knows the time.
@@ -35,9 +37,10 @@ type cosigner struct {
 	raises []cosigned // ascending by size, the newest ones; guarded by file.mu
 }
 
-// openCosigner opens what a cosigner remembers.
+// openCosigner opens what a cosigner remembers. Every member has it, since the
+// log may make any of them a cosigner.
 func openCosigner(g *ledger.Genesis, name string, key ed25519.PrivateKey, dir string, fresh bool) (*cosigner, error) {
-	v, err := ledger.CosignerOf(g, name)
+	v, err := tlog.NewCosignerVerifier(g.Origin+"/"+name, g.Member(name).Cosign)
 	if err != nil {
 		return nil, err
 	}
@@ -93,8 +96,10 @@ func (c *cosigner) date(head tlog.Head) (uint64, error) {
 			return c.raises[i].time, nil
 		}
 	}
-	return 0, fmt.Errorf("%w: it has cosigned one of %d entries", ErrBehind, newest.head.Size)
+	return 0, fmt.Errorf("%w: %w, of %d entries", ErrBehind, errSuperseded, newest.head.Size)
 }
+
+var errSuperseded = errors.New("it has cosigned a larger one")
 
 // cosignPatience is how long a cosigner waits for its own log to come to the
 // head that it is asked for.
@@ -106,9 +111,6 @@ const cosignPatience = 2 * time.Second
 // histories, here they meet. It returns [ErrBehind] where trying again may
 // help.
 func (r *Replica) ServeCosign(ctx context.Context, from string, request []byte) ([]byte, error) {
-	if r.cosigner == nil {
-		return nil, errors.New("this member is not a cosigner")
-	}
 	asked, err := r.trust.of(from, request)
 	if err != nil {
 		return nil, err
@@ -137,15 +139,26 @@ func (r *Replica) ServeCosign(ctx context.Context, from string, request []byte) 
 		r.accuse(from, own, request, signed)
 		return sign.Marshal(cosignAnswer{Own: signed})
 	}
-	line, err := r.cosignOwn(own)
+	line, err := r.cosignOwn(ctx, own)
+	if final := r.Final(); errors.Is(err, errSuperseded) && final.Size >= own.Size {
+		return sign.Marshal(cosignAnswer{Final: final.Signed})
+	}
 	if err != nil {
 		return nil, err
 	}
 	return sign.Marshal(cosignAnswer{Line: line})
 }
 
-// cosignOwn is this member's own cosignature under a head of its log.
-func (r *Replica) cosignOwn(head tlog.Head) (string, error) {
+// cosignOwn is this member's own cosignature under a head of its log, if it is
+// one of those who make heads of that size final.
+func (r *Replica) cosignOwn(ctx context.Context, head tlog.Head) (string, error) {
+	set := r.trust.at(head.Size)
+	if !set.Has(r.name) {
+		return "", fmt.Errorf("this member is not a cosigner of heads of %d entries", head.Size)
+	}
+	if err := r.takenOver(ctx, set); err != nil {
+		return "", fmt.Errorf("%w: the handover is not final: %v", ErrBehind, err)
+	}
 	line, err := r.cosigner.cosign(r.trust.origin, head)
 	if err != nil && !errors.Is(err, ErrBehind) {
 		r.fail(err)
@@ -153,10 +166,41 @@ func (r *Replica) cosignOwn(head tlog.Head) (string, error) {
 	return line, err
 }
 
+// takenOver returns when the cosigners before this set have made the head final
+// with which they handed over to it, and this member will not forget that.
+// Without it a leader could show the log without the handover to the old ones,
+// the log with it to the new, and have both made final.
+func (r *Replica) takenOver(ctx context.Context, set *ledger.Cosigners) error {
+	if r.Final().Size >= set.After && r.finals.saved.Load() >= set.After {
+		return nil
+	}
+	if err := r.Finalise(ctx, set.After); err != nil {
+		return err
+	}
+	return r.saveFinal(r.Final())
+}
+
+// learn takes in the final checkpoint that a cosigner shows who has cosigned
+// beyond the head that it was asked for.
+func (r *Replica) learn(ctx context.Context, member string, signed []byte) error {
+	head, err := unsigned(signed)
+	if err == nil {
+		err = r.WaitFor(ctx, head.Size)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", member, err)
+	}
+	if _, err := r.takeFinal(signed, r.store.expect); err != nil {
+		r.failForked(err)
+		return err
+	}
+	return fmt.Errorf("%s: %w", member, errSuperseded)
+}
+
 // askCosigner gets one cosigner's line for a head that this member has signed.
 func (r *Replica) askCosigner(ctx context.Context, member string, head tlog.Head, signed []byte) (string, error) {
 	if member == r.name {
-		return r.cosignOwn(head)
+		return r.cosignOwn(ctx, head)
 	}
 	reply, err := r.cosign(ctx, member, signed)
 	if err != nil {
@@ -168,6 +212,9 @@ func (r *Replica) askCosigner(ctx context.Context, member string, head tlog.Head
 	}
 	if a.Line != "" {
 		return a.Line, nil
+	}
+	if len(a.Final) > 0 {
+		return "", r.learn(ctx, member, a.Final)
 	}
 	theirs, err := r.trust.of(member, a.Own)
 	if err != nil {

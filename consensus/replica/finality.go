@@ -29,7 +29,9 @@ type finals struct {
 	mu         sync.Mutex
 	newest     Final
 	grown      chan struct{} // closed and replaced when there is a newer one
-	saved      uint64        // size of the one on disk
+	saved      atomic.Uint64 // size of the one on disk
+	saving     sync.Mutex    // one write at a time
+	unproven   atomic.Bool   // newest was read from disk, and the log here does not know yet who makes heads of that size final
 	path       string
 	round      chan struct{} // holds one while a round is collected
 	replicated atomic.Uint64 // size of the newest that came through raft
@@ -40,10 +42,24 @@ type finals struct {
 func (r *Replica) Final() Final {
 	at, _ := r.store.position()
 	final, _ := r.finals.last()
-	if final.Size > at.Size {
+	if final.Size > at.Size || !r.proven(final) {
 		return Final{}
 	}
 	return final
+}
+
+// proven makes up for what could not be verified when the newest was read, now
+// that the log has come to it.
+func (r *Replica) proven(final Final) bool {
+	if !r.finals.unproven.Load() {
+		return true
+	}
+	if _, err := r.trust.open(final.Signed); err != nil {
+		r.fail(&ForgottenError{r.finals.path, err.Error()})
+		return false
+	}
+	r.finals.unproven.Store(false)
+	return true
 }
 
 // last returns the newest, and a channel that is closed when there is a newer
@@ -60,6 +76,7 @@ func (f *finals) raise(to Final) {
 	defer f.mu.Unlock()
 	if to.Size > f.newest.Size {
 		f.newest = to
+		f.unproven.Store(false)
 		close(f.grown)
 		f.grown = make(chan struct{})
 	}
@@ -104,11 +121,12 @@ func (r *Replica) reachFinal(ctx context.Context, size uint64) (done bool, err e
 		select {
 		case r.finals.round <- struct{}{}:
 			defer func() { <-r.finals.round }()
-			if r.Final().Size >= size {
-				return true, nil
+			for r.Final().Size < size {
+				if err := r.collect(ctx); err != nil {
+					return false, err
+				}
 			}
-			err := r.collect(ctx)
-			return err == nil, err
+			return true, nil
 		case <-grown:
 		case <-ctx.Done():
 			return false, nil
@@ -126,8 +144,9 @@ type vote struct {
 	err          error
 }
 
-// collect makes the log as it is now final. What it puts together is signed as
-// this member by itself, and has no line that count has not verified.
+// collect makes the log as it is now final, or where its cosigners have handed
+// over since what is known to be final, the log up to there. Where those do not
+// answer any more, the ones who have taken over may know that it is.
 func (r *Replica) collect(ctx context.Context) error {
 	if r.behind() {
 		return errCatchingUp
@@ -136,11 +155,33 @@ func (r *Replica) collect(ctx context.Context) error {
 	if head.Size == 0 {
 		return errors.New("the log is empty")
 	}
+	last := r.trust.pending(r.Final().Size, head.Size)
+	if last == 0 {
+		return r.collectHead(ctx, head)
+	}
+	handover, err := r.store.headAt(last)
+	if err != nil {
+		r.fail(err)
+		return err
+	}
+	if err = r.collectHead(ctx, handover); err == nil {
+		return nil
+	}
+	if newer := r.collectHead(ctx, head); newer != nil {
+		return errors.Join(err, newer)
+	}
+	return nil
+}
+
+// collectHead makes a head of this log final. What it puts together is signed as
+// this member by itself, and has no line that count has not verified.
+func (r *Replica) collectHead(ctx context.Context, head tlog.Head) error {
 	signed, err := r.trust.sign(head)
 	if err != nil {
 		return err
 	}
-	final, err := r.count(ctx, r.canvass(head, signed), signed)
+	set := r.trust.at(head.Size)
+	final, err := r.count(ctx, set, r.canvass(set, head, signed), signed)
 	if err != nil {
 		return err
 	}
@@ -150,9 +191,9 @@ func (r *Replica) collect(ctx context.Context) error {
 
 // canvass asks all cosigners at once. The questions outlive a round that has
 // its quorum: the answer of one who has another history is evidence even then.
-func (r *Replica) canvass(head tlog.Head, signed []byte) <-chan vote {
-	votes := make(chan vote, len(r.trust.cosigners))
-	for _, member := range r.trust.cosigners {
+func (r *Replica) canvass(set *ledger.Cosigners, head tlog.Head, signed []byte) <-chan vote {
+	votes := make(chan vote, len(set.Keys))
+	for _, member := range set.Members() {
 		r.running.Go(func() {
 			ctx, cancel := context.WithTimeout(r.ctx, roundPatience)
 			defer cancel()
@@ -165,24 +206,28 @@ func (r *Replica) canvass(head tlog.Head, signed []byte) <-chan vote {
 
 // count attaches cosignatures until there is a quorum, each after it has been
 // verified: one bad line would spoil the checkpoint for every verifier.
-func (r *Replica) count(ctx context.Context, votes <-chan vote, signed []byte) ([]byte, error) {
+func (r *Replica) count(ctx context.Context, set *ledger.Cosigners, votes <-chan vote, signed []byte) ([]byte, error) {
+	keys, err := set.Verifiers()
+	if err != nil {
+		return nil, err
+	}
 	var failures error
-	got := 0
-	for left := len(r.trust.cosigners); got < r.trust.quorum; left-- {
-		if got+left < r.trust.quorum {
-			return nil, fmt.Errorf("%d of %d cosignatures: %w", got, r.trust.quorum, failures)
+	got, quorum := 0, int(set.Quorum)
+	for left := len(keys); got < quorum; left-- {
+		if got+left < quorum {
+			return nil, fmt.Errorf("%d of %d cosignatures: %w", got, quorum, failures)
 		}
 		var v vote
 		select {
 		case v = <-votes:
 		case <-ctx.Done():
-			return nil, fmt.Errorf("%d of %d cosignatures: %w", got, r.trust.quorum, errors.Join(ctx.Err(), failures))
+			return nil, fmt.Errorf("%d of %d cosignatures: %w", got, quorum, errors.Join(ctx.Err(), failures))
 		case <-r.ctx.Done():
 			return nil, errStopped
 		}
 		if v.err == nil {
 			var more []byte
-			if more, v.err = tlog.Attach(signed, v.line, r.trust.cosigner[v.member]); v.err == nil {
+			if more, v.err = tlog.Attach(signed, v.line, keys[slices.Index(set.Members(), v.member)]); v.err == nil {
 				signed = more
 				got++
 			}
@@ -243,13 +288,15 @@ func (r *Replica) keepFinal() {
 }
 
 func (r *Replica) saveFinal(final Final) error {
-	if final.Size <= r.finals.saved {
+	r.finals.saving.Lock()
+	defer r.finals.saving.Unlock()
+	if final.Size <= r.finals.saved.Load() {
 		return nil
 	}
 	if err := replaceFile(r.finals.path, final.Signed); err != nil {
 		return fmt.Errorf("write %s: %w", finalName, err)
 	}
-	r.finals.saved = final.Size
+	r.finals.saved.Store(final.Size)
 	return nil
 }
 
@@ -308,23 +355,26 @@ func (r *Replica) recall(c Config, g *ledger.Genesis) (err error) {
 		return err
 	}
 	if len(signed) > 0 {
-		head, err := r.trust.openOwn(signed)
-		if err != nil {
+		head, err := r.trust.of(r.name, signed)
+		if err == nil {
+			_, err = r.trust.open(signed)
+		}
+		if errors.Is(err, tlog.ErrQuorum) && head.Size > at.Size {
+			r.finals.unproven.Store(true)
+		} else if err != nil {
 			return &ForgottenError{r.finals.path, err.Error()}
 		}
-		r.finals.newest, r.finals.saved = Final{head, signed}, head.Size
+		r.finals.newest = Final{head, signed}
+		r.finals.saved.Store(head.Size)
 		r.finals.replicated.Store(head.Size)
 		if err := r.store.expect(awaited{head, signed, byQuorum}); err != nil {
 			return r.forked(err)
 		}
 	}
-	if slices.Contains(r.trust.cosigners, r.name) {
-		if r.cosigner, err = openCosigner(g, r.name, c.CosignKey, c.Dir, fresh); err != nil {
-			return err
-		}
-		return r.forked(r.store.expect(awaited{head: r.cosigner.file.newest.head, why: "this member's own cosignature"}))
+	if r.cosigner, err = openCosigner(g, r.name, c.CosignKey, c.Dir, fresh || !r.trust.ever(r.name)); err != nil {
+		return err
 	}
-	return nil
+	return r.forked(r.store.expect(awaited{head: r.cosigner.file.newest.head, why: "this member's own cosignature"}))
 }
 
 // forget closes what recall opened.
@@ -361,3 +411,7 @@ func (r *Replica) Ready(ctx context.Context) error {
 		}
 	}
 }
+
+// Cosigners returns those who make heads of that size final, not to be changed.
+// Of heads beyond the log here it knows only what the log says so far.
+func (r *Replica) Cosigners(size uint64) *ledger.Cosigners { return r.trust.at(size) }

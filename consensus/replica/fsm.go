@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"atoll/consensus/ledger"
+	"atoll/crypto/tlog"
 
 	"github.com/hashicorp/raft"
 )
@@ -121,6 +122,8 @@ type marker struct {
 	Size  uint64 `json:"size"`
 	Root  []byte `json:"root"`
 	Final []byte `json:"final,omitempty"` // signed; absent before there is one
+
+	unproven bool // Final lies beyond the log here, which does not know yet who makes it final
 }
 
 const maxMarker = 64 << 10
@@ -192,13 +195,20 @@ func (f fsm) Restore(from io.ReadCloser) error {
 // follow sets out for a marker, if the cosigners are behind it as well.
 func (r *Replica) follow(m *marker) error {
 	if len(m.Final) > 0 {
-		final, err := r.trust.open(m.Final)
-		if err != nil {
+		final, err := unsigned(m.Final)
+		if err == nil {
+			_, err = r.trust.open(m.Final)
+		}
+		at, _ := r.store.position()
+		m.unproven = errors.Is(err, tlog.ErrQuorum) && final.Size > at.Size
+		if err != nil && !m.unproven {
 			return fmt.Errorf("snapshot marker: its final checkpoint: %w", err)
 		}
 		if final.Size > m.Size {
 			return errors.New("snapshot marker: it lies before its final checkpoint")
 		}
+	}
+	if len(m.Final) > 0 && !m.unproven {
 		if _, err := r.takeFinal(m.Final, r.store.expect); err != nil {
 			r.failForked(err)
 			return err

@@ -74,7 +74,7 @@ type Replica struct {
 	publish  time.Duration
 
 	trust    *trust
-	cosigner *cosigner // nil where this member is none
+	cosigner *cosigner
 	finals   finals
 	evidence *evidence
 	cosign   func(ctx context.Context, member string, request []byte) ([]byte, error)
@@ -138,6 +138,10 @@ func Open(c Config) (*Replica, error) {
 	// raft's log.
 	if r.store, err = openStore(c.Dir); err != nil {
 		return nil, err
+	}
+	r.store.trust = r.trust
+	if err := r.store.read(r.trust.follow); err != nil {
+		return nil, errors.Join(err, r.store.close())
 	}
 	if err := r.recall(c, g); err != nil {
 		return nil, errors.Join(err, r.forget(), r.store.close())

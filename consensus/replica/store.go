@@ -40,7 +40,8 @@ const (
 //
 // One goroutine applies; any number read.
 type store struct {
-	db *bbolt.DB
+	db    *bbolt.DB
+	trust *trust // follows the log
 
 	mu       sync.RWMutex // held for writing while a batch is applied
 	tree     *tlog.Tree
@@ -278,7 +279,30 @@ func (w *writer) statement(raw []byte, verified *ledger.Statement) (answer ledge
 	w.s.open.entries = append(w.s.open.entries, answer.Leaf)
 	w.s.open.bytes += len(answer.Leaf)
 	w.s.at.Size = w.s.tree.Size()
+	if answer.Kind == ledger.KindHandover && answer.Verdict == ledger.Accepted {
+		if err := w.handOver(raw); err != nil {
+			return answer, err
+		}
+	}
 	return answer, w.s.arrive()
+}
+
+// handOver takes in who the cosigners are from here on. The head that the old
+// ones signed, by which they handed over, must be one of this log.
+func (w *writer) handOver(raw []byte) error {
+	s, err := ledger.Parse(raw)
+	if err != nil {
+		return err
+	}
+	signed := s.Payload.(*ledger.Handover).Checkpoint
+	head, err := unsigned(signed)
+	if err != nil {
+		return err
+	}
+	if err := w.s.expectHeld(awaited{head, signed, byQuorum}, w.storedTile); err != nil {
+		return err
+	}
+	return w.s.trust.follow(w.v)
 }
 
 // passed notes that raft's entry has been taken in.

@@ -5,27 +5,26 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"atoll/consensus/ledger"
 	"atoll/crypto/tlog"
 )
 
 // trust is who may sign heads of the log, and how many cosigners make one
-// final.
+// final. The cosigners are those of genesis until the log hands over to others.
 type trust struct {
-	origin    string
-	signer    tlog.LogSigner // this member's
-	quorum    int
-	cosigners []string // member names
-	cosigner  map[string]tlog.Verifier
-	log       map[string]tlog.Verifier // by member
-	all       []tlog.Verifier
-	final     []tlog.Verifier // those of the cosigners
+	origin string
+	signer tlog.LogSigner           // this member's
+	log    map[string]tlog.Verifier // by member
+	logs   []tlog.Verifier
+	sets   atomic.Pointer[[]ledger.Cosigners] // as far as the log is applied here; never empty
 }
 
 // newTrust reads it from genesis, for a member whose log key is given.
 func newTrust(g *ledger.Genesis, name string, key ed25519.PrivateKey) (*trust, error) {
-	t := &trust{origin: g.Origin, quorum: int(g.Quorum), cosigners: g.Cosigners, cosigner: map[string]tlog.Verifier{}, log: map[string]tlog.Verifier{}}
+	t := &trust{origin: g.Origin, log: map[string]tlog.Verifier{}}
+	t.sets.Store(&[]ledger.Cosigners{g.Founders()})
 	var err error
 	if t.signer, err = tlog.NewLogSigner(g.Origin, key); err != nil {
 		return nil, fmt.Errorf("log key: %w", err)
@@ -36,21 +35,52 @@ func newTrust(g *ledger.Genesis, name string, key ed25519.PrivateKey) (*trust, e
 			return nil, err
 		}
 		t.log[m.Name] = v
-		t.all = append(t.all, v)
+		t.logs = append(t.logs, v)
 	}
 	if t.log[name] != t.signer.Verifier {
 		return nil, errors.New("the log key is not that of this member's card")
 	}
-	for _, member := range g.Cosigners {
-		v, err := ledger.CosignerOf(g, member)
-		if err != nil {
-			return nil, err
-		}
-		t.cosigner[member] = v
-		t.final = append(t.final, v)
-		t.all = append(t.all, v)
-	}
 	return t, nil
+}
+
+// follow takes the cosigners from a state of the log, which has grown.
+func (t *trust) follow(v ledger.View) error {
+	state, err := ledger.Read(v)
+	if err != nil || state == nil {
+		return err
+	}
+	sets, err := ledger.ReadCosigners(v)
+	if err == nil && len(sets) == 0 {
+		err = errors.New("the state has no cosigners: an earlier version made it; move state.db and raft's files away and let this node catch up")
+	}
+	if err == nil {
+		t.sets.Store(&sets)
+	}
+	return err
+}
+
+// at returns the cosigners who make heads of that size final. Where the log here
+// is shorter there may be others, of whom it does not know yet.
+func (t *trust) at(size uint64) *ledger.Cosigners { return ledger.At(*t.sets.Load(), size) }
+
+// pending returns the size of the head with which the cosigners before handed
+// over to those of a size, if that is beyond what is known to be final;
+// otherwise 0. Earlier handovers are final: the last one carries the proof.
+func (t *trust) pending(final, size uint64) uint64 {
+	if after := t.at(size).After; after > final {
+		return after
+	}
+	return 0
+}
+
+// ever says whether a member is a cosigner or has been one.
+func (t *trust) ever(member string) bool {
+	for _, s := range *t.sets.Load() {
+		if s.Has(member) {
+			return true
+		}
+	}
+	return false
 }
 
 // sign signs a head in the name of the log, as this member.
@@ -68,32 +98,24 @@ func (t *trust) of(member string, signed []byte) (tlog.Head, error) {
 	return c.Head, err
 }
 
-// open reads a final checkpoint. It insists on the quorum, and on every line
-// by a key of the network: a single bad one makes other verifiers refuse the
-// whole.
-func (t *trust) open(signed []byte) (tlog.Head, error) {
-	c, signatures, err := tlog.OpenCheckpoint(signed, t.origin, t.all...)
-	if err != nil {
-		return tlog.Head{}, err
-	}
-	count := 0
-	for _, s := range signatures {
-		if s.Key.Cosigner() {
-			count++
-		}
-	}
-	if count < t.quorum {
-		return tlog.Head{}, fmt.Errorf("%w: %d cosignatures of the %d that make a checkpoint final", tlog.ErrQuorum, count, t.quorum)
-	}
-	return c.Head, nil
+// unsigned reads the head of a signed checkpoint and verifies nothing.
+func unsigned(signed []byte) (tlog.Head, error) {
+	text, _, _ := bytes.Cut(signed, []byte("\n\n"))
+	c, err := tlog.ParseCheckpoint(append(bytes.Clone(text), '\n'))
+	return c.Head, err
 }
 
-// openOwn reads a final checkpoint that adopt returned.
-func (t *trust) openOwn(signed []byte) (tlog.Head, error) {
-	if _, _, err := tlog.OpenCheckpoint(signed, t.origin, t.signer.Verifier); err != nil {
-		return tlog.Head{}, err
+// open reads a final checkpoint. It insists on the quorum of those who make
+// heads of its size final, and on every line by one of them and by the log: a
+// single bad one makes other verifiers refuse the whole. Where there is no
+// quorum the error is [tlog.ErrQuorum]: beyond the end of the log here that may
+// be one of cosigners not known yet.
+func (t *trust) open(signed []byte) (tlog.Head, error) {
+	head, err := unsigned(signed)
+	if err == nil {
+		head, _, err = t.at(head.Size).Open(signed, t.logs...)
 	}
-	return t.open(signed)
+	return head, err
 }
 
 // adopt returns a final checkpoint with this member's own signature of the log
@@ -104,6 +126,10 @@ func (t *trust) adopt(head tlog.Head, signed []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	cosigners, err := t.at(head.Size).Verifiers()
+	if err != nil {
+		return nil, err
+	}
 	_, lines, _ := bytes.Cut(signed, []byte("\n\n"))
-	return tlog.Attach(own, string(lines), t.final...)
+	return tlog.Attach(own, string(lines), cosigners...)
 }

@@ -38,6 +38,11 @@ const (
 	OpCatalog          = "catalog"
 	OpEntry            = "entry"
 	OpQuery            = "query.run" // answers with events, see [Event]
+
+	OpCosigners         = "cosigners"
+	OpCosignersPropose  = "cosigners.propose"
+	OpCosignersApprove  = "cosigners.approve"
+	OpCosignersHandover = "cosigners.handover"
 )
 
 // IssueIn asks a registrar to vouch for a key.
@@ -152,6 +157,14 @@ func (l *Local) do(ctx context.Context, name string, in []byte) (any, error) {
 		return with(ctx, in, l.catalog)
 	case OpEntry:
 		return with(ctx, in, l.entry)
+	case OpCosigners:
+		return with(ctx, in, l.cosigners)
+	case OpCosignersPropose:
+		return with(ctx, in, l.proposeCosigners)
+	case OpCosignersApprove:
+		return with(ctx, in, l.approveCosigners)
+	case OpCosignersHandover:
+		return with(ctx, in, l.handOver)
 	}
 	return nil, &Error{Code: CodeNotFound, Message: fmt.Sprintf("no operation %.60q", name), Hint: "are command and node of the same version?"}
 }

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"atoll/crypto/tlog"
+	"atoll/node/web"
+
+	"github.com/spf13/cobra"
+)
+
+func cosignersCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "cosigners",
+		Short: "Show who makes the log final, and hand over to others",
+		Long: `A quorum of cosigners makes the log final. They hand over on the log: any
+member proposes others, a quorum of those in force approves, one of them hands
+over. Nobody needs to start again.
+
+共签人中足数者签署，日志才达终局。共签人的交接记入日志：任一成员提出新的共签人，
+现任共签人足数同意，由其中一位办理交接；无需重启任何节点。`,
+		Args: cobra.NoArgs,
+		RunE: help,
+	}
+	cmd.AddCommand(cosignersShowCommand(), cosignersProposeCommand(), cosignersApproveCommand(), cosignersHandoverCommand())
+	return cmd
+}
+
+// announce prints a line in the language of the command, or a document.
+func announce(cmd *cobra.Command, schema string, data any, chinese, english string, args ...any) error {
+	lang, err := language(cmd)
+	if err != nil {
+		return err
+	}
+	if asJSON(cmd) {
+		return printJSON(cmd.OutOrStdout(), schema, data)
+	}
+	t := &teller{w: cmd.OutOrStdout(), lang: lang}
+	t.say(chinese, english, args...)
+	return t.err
+}
+
+func memberFlags(cmd *cobra.Command, dir *string) *cobra.Command {
+	cmd.Flags().StringVar(dir, "dir", "", "the folder of a member whose node is running")
+	langFlag(cmd)
+	return needs(cmd, "dir")
+}
+
+func cosignersShowCommand() *cobra.Command {
+	var dir string
+	cmd := &cobra.Command{
+		Use:   "show",
+		Short: "List the cosigners in force, and those proposed (现任与提名的共签人)",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			lang, err := language(cmd)
+			if err != nil {
+				return err
+			}
+			var got web.CosignersOut
+			if err := local(cmd.Context(), dir, web.OpCosigners, web.CosignersIn{}, &got); err != nil {
+				return err
+			}
+			if asJSON(cmd) {
+				return printJSON(cmd.OutOrStdout(), "atoll.cosigners/v1", got)
+			}
+			t := &teller{w: cmd.OutOrStdout(), lang: lang}
+			t.say("现任共签人（自 %d 个条目之后）：%s", "in force after %d entries: %s", got.After, setWords(t, got.Set))
+			for _, p := range got.Proposals {
+				t.say("提名 %s/%s：%s；已同意：%s", "proposed %s/%s: %s; approved by %s", p.Proposer, p.ID, setWords(t, p.Set), strings.Join(p.Approved, " "))
+			}
+			if got.Approved != nil {
+				t.say("已获同意，待交接：%s\n下一步（任一现任共签人）：atoll cosigners handover", "approved, to be handed over to: %s\nnext, any cosigner in force: atoll cosigners handover", setWords(t, *got.Approved))
+			}
+			return t.err
+		},
+	}
+	return memberFlags(cmd, &dir)
+}
+
+func setWords(t *teller, s web.CosignerSet) string {
+	format := "%d of %s, withstanding %d liars"
+	if t.lang != "en" {
+		format = "%d / %s，可容忍 %d 个说谎者"
+	}
+	return fmt.Sprintf(format, s.Quorum, strings.Join(s.Cosigners, " "), s.Faults)
+}
+
+func cosignersProposeCommand() *cobra.Command {
+	var dir string
+	var set web.CosignerSet
+	cmd := &cobra.Command{
+		Use:   "propose --cosigner A,B,C",
+		Short: "Propose other cosigners, in place of this member's last proposal (提名新的共签人)",
+		Long: `Proposes cosigners on the log. Where this member is a cosigner in force it approves
+with that. --quorum k and --faults f must satisfy k > (n+f)/2 of n cosigners.
+
+在日志上提名新的共签人；提名者若为现任共签人，即视为同意。须满足 k > (n+f)/2。`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			slices.Sort(set.Cosigners)
+			n := len(set.Cosigners)
+			if set.Quorum == 0 {
+				set.Quorum = uint8(min(tlog.DefaultQuorum(n), 255))
+			}
+			if !cmd.Flags().Changed("faults") {
+				for tlog.Safe(n, int(set.Faults)+1, int(set.Quorum)) {
+					set.Faults++
+				}
+			}
+			var got web.ProposalOut
+			if err := local(cmd.Context(), dir, web.OpCosignersPropose, set, &got); err != nil {
+				return err
+			}
+			return announce(cmd, "atoll.proposal/v1", got, "已提名，条目 %d\n下一步（现任共签人）：atoll cosigners approve %s/%s", "proposed, entry %d\nnext, cosigners in force: atoll cosigners approve %s/%s", got.Entry, got.Proposer, got.ID)
+		},
+	}
+	cmd.Flags().StringSliceVar(&set.Cosigners, "cosigner", nil, "members that shall cosign")
+	cmd.Flags().Uint8Var(&set.Quorum, "quorum", 0, "k: cosignatures that make the log final (default: two thirds and one)")
+	cmd.Flags().Uint8Var(&set.Faults, "faults", 0, "f: lying cosigners to withstand (default: as many as k does)")
+	return needs(memberFlags(cmd, &dir), "cosigner")
+}
+
+func cosignersApproveCommand() *cobra.Command {
+	var dir string
+	cmd := &cobra.Command{
+		Use:   "approve PROPOSER/ID",
+		Short: "Approve a proposal as a cosigner in force (以现任共签人身份同意提名)",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			proposer, id, ok := strings.Cut(args[0], "/")
+			if !ok {
+				return fmt.Errorf("%w: a proposal is like tax/0199…, see atoll cosigners show", errUsage)
+			}
+			var got web.StatementOut
+			if err := local(cmd.Context(), dir, web.OpCosignersApprove, web.ApproveIn{Proposer: proposer, ID: id}, &got); err != nil {
+				return err
+			}
+			return announce(cmd, "atoll.approval/v1", map[string]any{"entry": got.Entry}, "已同意，条目 %d", "approved, entry %d", got.Entry)
+		},
+	}
+	return memberFlags(cmd, &dir)
+}
+
+func cosignersHandoverCommand() *cobra.Command {
+	var dir string
+	cmd := &cobra.Command{
+		Use:   "handover",
+		Short: "Put the approved cosigners into force (办理交接)",
+		Long: `Has the cosigners in force make the log final once more, and hands over with that
+head. Until they have made the handover itself final, which takes a quorum of
+them to be running, nothing newer becomes final.
+
+由现任共签人再次使日志达终局，并以该日志头办理交接。交接条目本身经现任共签人足数签署之前，
+其后的条目不会达终局。`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			var got web.StatementOut
+			if err := local(cmd.Context(), dir, web.OpCosignersHandover, struct{}{}, &got); err != nil {
+				return err
+			}
+			return announce(cmd, "atoll.handover/v1", map[string]any{"entry": got.Entry}, "已交接，条目 %d\n下一步：日志再有新条目后，向审计方分发新的信任策略（atoll log export）", "handed over, entry %d\nnext: give auditors the new policy, which atoll log export writes once the log has grown", got.Entry)
+		},
+	}
+	return memberFlags(cmd, &dir)
+}

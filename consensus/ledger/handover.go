@@ -1,0 +1,186 @@
+package ledger
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+
+	"atoll/crypto/tlog"
+)
+
+// Proposal is a set of cosigners that a member has proposed: its newest one.
+type Proposal struct {
+	Index    uint64   `cbor:"1,keyasint"`
+	Proposer string   `cbor:"2,keyasint"`
+	ID       []byte   `cbor:"3,keyasint"` // of the statement
+	Names    []string `cbor:"4,keyasint"`
+	Faults   uint8    `cbor:"5,keyasint"`
+	Quorum   uint8    `cbor:"6,keyasint"`
+	Approved []string `cbor:"7,keyasint"` // cosigners in force, in the order of their approvals
+}
+
+var (
+	proposalPrefix = []byte{'n'}
+	nextKey        = []byte{'h'}
+)
+
+func proposalKey(proposer string) []byte { return append([]byte{'n'}, proposer...) }
+
+// Proposals returns the sets of cosigners that are proposed, by proposer.
+func Proposals(v View) ([]Proposal, error) { return readAll[Proposal](v, proposalPrefix) }
+
+// Next is a set of cosigners that a quorum of those in force has approved. It
+// waits for a handover.
+type Next struct {
+	Index    uint64    `cbor:"1,keyasint"` // of the entry that completed the quorum
+	Proposer string    `cbor:"2,keyasint"`
+	Proposal []byte    `cbor:"3,keyasint"` // id
+	Set      Cosigners `cbor:"4,keyasint"` // its After is not known yet
+}
+
+// ReadNext returns what waits for a handover, or nil.
+func ReadNext(v View) (*Next, error) { return get[Next](v, nextKey) }
+
+// MaxHandoverLag is how many entries may stand between the head that a handover
+// carries and the handover: an auditor has to have kept its root.
+const MaxHandoverLag = 4096
+
+// cosigners returns the set in force: for whatever comes after the entry under
+// decision.
+func (t *transaction) cosigners() *Cosigners {
+	if t.err != nil {
+		return new(Cosigners)
+	}
+	var sets []Cosigners
+	if sets, t.err = ReadCosigners(t.view); len(sets) == 0 {
+		if t.err == nil {
+			t.err = errors.New("the state has no cosigners: it was made by an earlier version; move it away and let this node catch up")
+		}
+		return new(Cosigners)
+	}
+	return &sets[len(sets)-1]
+}
+
+// propose keeps a member's proposal of cosigners, in place of its last one. It
+// is approved by its author, if that is a cosigner.
+func (t *transaction) propose(p *Propose, a *Author) Verdict {
+	if p.Amendment.Action != ChangeCosigners {
+		return Unsupported
+	}
+	set, verdict := t.setOf(p.Amendment.Names, p.Amendment.Faults, p.Amendment.Quorum)
+	if verdict != Accepted {
+		return verdict
+	}
+	proposal := &Proposal{
+		Index: t.state.Size, Proposer: a.Member, ID: p.ID, Names: p.Amendment.Names, Faults: p.Amendment.Faults, Quorum: p.Amendment.Quorum,
+	}
+	t.agree(proposal, set, a.Member)
+	return Accepted
+}
+
+// setOf returns the set that names and numbers make, or why they make none:
+// what [Genesis.Check] asks of the first one.
+func (t *transaction) setOf(names []string, faults, quorum uint8) (*Cosigners, Verdict) {
+	set := &Cosigners{Origin: t.cosigners().Origin, Faults: faults, Quorum: quorum}
+	seen := map[string]bool{}
+	for _, name := range names {
+		card := lookup[Card](t, memberKey(name))
+		switch {
+		case card == nil:
+			return nil, CosignersMember
+		case seen[string(card.Cosign)]:
+			return nil, CosignersKeys
+		}
+		seen[string(card.Cosign)] = true
+		set.Keys = append(set.Keys, Cosigner{Member: name, Key: card.Cosign})
+	}
+	if !tlog.Safe(len(names), int(faults), int(quorum)) {
+		return nil, CosignersQuorum
+	}
+	return set, Accepted
+}
+
+// approve counts a cosigner's approval of a proposal. Those of others do not
+// count: a quorum of the cosigners could make any history final as it is, so
+// that it may hand this on, and nobody else may.
+func (t *transaction) approve(p *Approve, a *Author) Verdict {
+	proposal := lookup[Proposal](t, proposalKey(p.Proposer))
+	switch {
+	case !t.cosigners().Has(a.Member):
+		return AuthorRole
+	case proposal == nil || !bytes.Equal(proposal.ID, p.Proposal):
+		return ProposalUnknown
+	case slices.Contains(proposal.Approved, a.Member):
+		return ProposalApproved
+	}
+	set, verdict := t.setOf(proposal.Names, proposal.Faults, proposal.Quorum)
+	if verdict != Accepted {
+		return verdict
+	}
+	t.agree(proposal, set, a.Member)
+	return Accepted
+}
+
+// agree writes the proposal with one member's approval, where that counts. The
+// one that makes the quorum has the set wait for a handover, in place of any
+// that waited before.
+func (t *transaction) agree(p *Proposal, set *Cosigners, member string) {
+	if force := t.cosigners(); force.Has(member) {
+		p.Approved = append(p.Approved, member)
+		if len(p.Approved) == int(force.Quorum) {
+			t.put(nextKey, Next{Index: t.state.Size, Proposer: p.Proposer, Proposal: p.ID, Set: *set})
+		}
+	}
+	t.put(proposalKey(p.Proposer), p)
+}
+
+// handover puts the approved set into force. The head that it carries shows
+// that the old cosigners stand behind the approvals; that it is a head of this
+// very log is for those to check who have its tree.
+func (t *transaction) handover(h *Handover, a *Author) Verdict {
+	force := t.cosigners()
+	if !force.Has(a.Member) {
+		return AuthorRole
+	}
+	next := lookup[Next](t, nextKey)
+	if next == nil {
+		return CosignersApprovals
+	}
+	head, err := t.finalUnder(force, a, h.Checkpoint)
+	if err != nil || head.Size <= next.Index || head.Size > t.state.Size || head.Size+MaxHandoverLag < t.state.Size {
+		return CosignersCheckpoint
+	}
+	next.Set.After = t.state.Size + 1
+	t.put(cosignersKey(next.Set.After), next.Set)
+	t.drop(nextKey)
+	proposals, err := Proposals(t.view)
+	if err != nil && t.err == nil {
+		t.err = err
+	}
+	for _, p := range proposals {
+		t.drop(proposalKey(p.Proposer))
+	}
+	return Accepted
+}
+
+// finalUnder opens a checkpoint that has no lines but those of cosigners in
+// force and of the author, in the name of the log.
+func (t *transaction) finalUnder(force *Cosigners, a *Author, signed []byte) (tlog.Head, error) {
+	card := lookup[Card](t, memberKey(a.Member))
+	if card == nil {
+		return tlog.Head{}, malformed("the author has no card")
+	}
+	log, err := tlog.NewLogVerifier(force.Origin, card.Log)
+	if err != nil {
+		return tlog.Head{}, err
+	}
+	head, signatures, err := force.Open(signed, log)
+	if err != nil {
+		return head, err
+	}
+	_, lines, _ := bytes.Cut(signed, []byte("\n\n"))
+	if n := bytes.Count(lines, []byte{'\n'}); n != len(signatures) {
+		return head, malformed("a checkpoint with %d lines, %d of them by cosigners and author", n, len(signatures))
+	}
+	return head, nil
+}

@@ -1,0 +1,301 @@
+package replica_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"atoll/consensus/audit"
+	"atoll/consensus/ledger"
+	"atoll/consensus/replica"
+	"atoll/crypto/tlog"
+)
+
+// submit has a member's statement answered with a verdict, and returns its
+// index.
+func (n *network) submit(member, kind string, payload any, want ledger.Verdict) uint64 {
+	n.t.Helper()
+	answer, err := n.nodes[member].Submit(n.ctx(), n.sign(member, kind, payload))
+	n.check(err)
+	if answer.Verdict != want {
+		n.t.Fatalf("%s by %s: %s (%s), want %s", kind, member, answer.Verdict, answer.Detail, want)
+	}
+	return answer.Index
+}
+
+// approve has the first of some cosigners propose a set and the others approve
+// it, and returns how long the log then is.
+func (n *network) approve(by, set []string, f, k uint8) (size uint64) {
+	n.t.Helper()
+	head := n.newHead()
+	size = 1 + n.submit(by[0], ledger.KindPropose, ledger.Propose{Head: head, Amendment: ledger.Amendment{Action: ledger.ChangeCosigners, Names: set, Faults: f, Quorum: k}}, ledger.Accepted)
+	for _, name := range by[1:] {
+		size = 1 + n.submit(name, ledger.KindApprove, ledger.Approve{Head: n.newHead(), Proposer: by[0], Proposal: head.ID}, ledger.Accepted)
+	}
+	return size
+}
+
+// notFinal checks that a member does not get a size final within a second.
+func (n *network) notFinal(member string, size uint64) {
+	n.t.Helper()
+	ctx, cancel := context.WithTimeout(n.ctx(), time.Second)
+	defer cancel()
+	if err := n.nodes[member].Finalise(ctx, size); !errors.Is(err, context.DeadlineExceeded) {
+		n.t.Fatalf("%s: %d entries are final (%v)", member, size, err)
+	}
+}
+
+// headOf is a member's head, signed by it in the name of the log.
+func (n *network) headOf(member string) []byte {
+	return n.signedBy(member, n.nodes[member].Head())
+}
+
+func (n *network) signedBy(member string, head tlog.Head) []byte {
+	n.t.Helper()
+	g, _, err := ledger.OpenGenesis(n.genesis)
+	n.check(err)
+	s, err := tlog.NewLogSigner(g.Origin, n.keys[member].Log())
+	n.check(err)
+	signed, err := tlog.SignCheckpoint(tlog.Checkpoint{Origin: g.Origin, Head: head}, s)
+	n.check(err)
+	return signed
+}
+
+// bend has some members answer with broken cosignatures.
+func (n *network) bend(liars ...string) {
+	bend := func(member string, answer []byte) []byte {
+		bad := bytes.Clone(answer)
+		if i := bytes.LastIndexByte(bad, '\n'); slices.Contains(liars, member) && i > 20 {
+			bad[i-20] ^= 3
+		}
+		return bad
+	}
+	n.perjure.Store(&bend)
+}
+
+// The log hands over from four cosigners to four, of whom one is another: to
+// one that runs already, by one that goes on running.
+func TestHandover(t *testing.T) {
+	n := found(t, 3) // wlearner-0 cosigns, the other two do not
+	n.tune = func(c *replica.Config) { c.Snapshot, c.Trailing, c.Publish = 20, 5, 50*time.Millisecond }
+	n.start(n.names[:5]...)
+	before := n.put("wlearner-1") + 1
+	for _, name := range n.names[:5] {
+		n.finalAt(name, before)
+	}
+	early := n.nodes["voter-a"].Final().Signed
+	set := []string{"voter-a", "voter-b", "voter-c", "wlearner-1"}
+	approved := n.approve([]string{"wlearner-0", "voter-a", "voter-c"}, set, 1, 3)
+	n.check(n.nodes["voter-a"].Finalise(n.ctx(), approved))
+	signed := n.nodes["voter-a"].Final().Signed
+	// Forged ones: without the approvals, by another, with too few cosignatures.
+	handover := func(signed []byte) ledger.Handover {
+		return ledger.Handover{Head: n.newHead(), Checkpoint: signed}
+	}
+	n.submit("voter-a", ledger.KindHandover, handover(early), ledger.CosignersCheckpoint)
+	n.submit("wlearner-1", ledger.KindHandover, handover(signed), ledger.AuthorRole)
+	n.submit("voter-a", ledger.KindHandover, handover(bytes.Join(bytes.SplitAfter(signed, []byte("\n"))[:6], nil)), ledger.CosignersCheckpoint)
+
+	// While the old set has not made the handover final, the new one makes
+	// nothing final, though it could: a leader might show each its own log.
+	n.stop("voter-c")
+	n.bend("wlearner-0")
+	at := n.submit("voter-a", ledger.KindHandover, handover(signed), ledger.Accepted)
+	size := n.put("wlearner-1") + 1
+	n.notFinal("wlearner-1", size)
+	if _, err := n.nodes["wlearner-1"].ServeCosign(n.ctx(), "voter-b", n.headOf("voter-b")); !errors.Is(err, replica.ErrBehind) {
+		t.Errorf("a new cosigner signs before the handover is final: %v", err)
+	}
+	for name, node := range n.nodes {
+		if final := node.Final(); final.Size > at {
+			t.Fatalf("%s: final at %d, the handover is entry %d", name, final.Size, at)
+		}
+	}
+	n.bend()
+	n.check(n.nodes["voter-b"].Finalise(n.ctx(), size))
+	for name := range n.nodes {
+		n.finalAt(name, size)
+		if got := n.nodes[name].Cosigners(size).Members(); !slices.Equal(got, set) {
+			t.Errorf("%s: cosigners are %v", name, got)
+		}
+	}
+	// The one that was left out does not help any more: two of the new set run.
+	n.stop("wlearner-1")
+	size = n.put("voter-a") + 1
+	n.notFinal("voter-a", size)
+	n.check(n.nodes["wlearner-0"].WaitFor(n.ctx(), size))
+	if _, err := n.nodes["wlearner-0"].ServeCosign(n.ctx(), "voter-b", n.headOf("voter-b")); err == nil {
+		t.Error("one that was left out goes on signing")
+	}
+	n.start("wlearner-1")
+	n.check(n.nodes["wlearner-0"].Finalise(n.ctx(), size)) // it may still ask
+	n.agree(nil)
+
+	// All start again, with another one missing.
+	for name := range n.nodes {
+		n.stop(name)
+	}
+	n.start("voter-b", "voter-c", "wlearner-0", "wlearner-1")
+	size = n.put("wlearner-0") + 1
+	n.check(n.nodes["wlearner-0"].Finalise(n.ctx(), size))
+	n.start("voter-a")
+	truncated(n)
+	// One that never ran gets there by entries, with a final checkpoint of
+	// cosigners whom genesis does not name.
+	n.start("wlearner-2")
+	size = n.put("wlearner-2") + 1
+	n.check(n.nodes["wlearner-2"].Finalise(n.ctx(), size))
+	if got := n.nodes["wlearner-2"].Cosigners(size).Members(); !slices.Equal(got, set) {
+		t.Errorf("the newcomer has cosigners %v", got)
+	}
+	n.agree(nil)
+	n.replays("wlearner-2", len(set))
+	for name, node := range n.nodes {
+		if alarms := node.Alarms(); len(alarms) != 0 {
+			t.Errorf("%s: %+v", name, alarms)
+		}
+	}
+}
+
+// replays has an auditor replay a member's log and walk its handovers.
+func (n *network) replays(member string, cosigners int) {
+	n.t.Helper()
+	node := n.nodes[member]
+	final := node.Final()
+	r := audit.NewReplayer()
+	for i := range final.Size {
+		leaf, err := node.Entry(i)
+		n.check(err)
+		if _, err := r.Add(leaf); err != nil {
+			n.t.Fatal(err)
+		}
+	}
+	if r.Summary().Head != final.Head {
+		n.t.Errorf("replayed to another head")
+	}
+	if ok, err := r.CheckFinal(final.Signed); !ok || err != nil {
+		n.t.Errorf("the auditor does not find it final: %v", err)
+	}
+	sets, err := r.Cosigners()
+	n.check(err)
+	if len(sets) != 2 || len(sets[1].Keys) != cosigners {
+		n.t.Errorf("the auditor finds %+v", sets)
+	}
+}
+
+// A handover whose head a quorum of cosigners signed, and which is not of this
+// log, shows two histories: who applies it stops, with the evidence.
+func TestHandoverOfAnotherHistory(t *testing.T) {
+	n := found(t, 1)
+	n.start(n.names...)
+	approved := n.approve([]string{"voter-a", "voter-b", "voter-c"}, voters, 0, 3)
+	g, _, err := ledger.OpenGenesis(n.genesis)
+	n.check(err)
+	c := tlog.Checkpoint{Origin: g.Origin, Head: tlog.Head{Size: approved, Root: tlog.Hash{1}}}
+	log, err := tlog.NewLogSigner(g.Origin, n.keys["voter-a"].Log())
+	n.check(err)
+	signed, err := tlog.SignCheckpoint(c, log)
+	n.check(err)
+	for _, name := range voters {
+		s, err := tlog.NewCosigner(g.Origin+"/"+name, n.keys[name].Cosign())
+		n.check(err)
+		line, err := s.Cosign(c, uint64(time.Now().Unix()))
+		n.check(err)
+		signed = append(signed, line...)
+	}
+	ctx, cancel := context.WithTimeout(n.ctx(), time.Second)
+	defer cancel()
+	_, _ = n.nodes["voter-a"].Submit(ctx, n.sign("voter-a", ledger.KindHandover, ledger.Handover{Head: n.newHead(), Checkpoint: signed}))
+	// Whoever leads applies it first and stops; the next leader likewise.
+	stopped := 0
+	n.until("two voters stop", func() bool {
+		for name, node := range n.nodes {
+			select {
+			case err := <-node.Fatal():
+				wantFork(t, err)
+				if len(node.Alarms()) != 1 {
+					t.Errorf("%s: %d alarms", name, len(node.Alarms()))
+				}
+				stopped++
+			default:
+			}
+		}
+		return stopped >= 2
+	})
+	for name, node := range n.nodes {
+		if node.Final().Size > approved {
+			t.Errorf("%s: final at %d", name, node.Final().Size)
+		}
+	}
+}
+
+// A cosigner that has signed beyond a head, and does not remember when, shows
+// what is final instead, and who asked is helped by that.
+func TestSupersededCosignerShowsWhatIsFinal(t *testing.T) {
+	n := found(t, 1)
+	n.tune = func(c *replica.Config) { c.Publish = time.Hour } // nobody is told
+	n.start(n.names...)
+	n.check(n.nodes["voter-a"].Finalise(n.ctx(), n.put("voter-a")+1))
+	old := n.nodes["voter-a"].Final().Head
+	size := n.put("voter-a") + 1
+	n.check(n.nodes["voter-a"].Finalise(n.ctx(), size))
+	n.check(n.nodes["wlearner-0"].WaitFor(n.ctx(), size))
+	if final := n.nodes["wlearner-0"].Final(); final.Size >= size {
+		t.Fatalf("wlearner-0 was told that %d entries are final", final.Size)
+	}
+	shown := n.nodes["voter-a"].Final().Signed
+	n.stop("voter-a") // and forgets its raises
+	n.start("voter-a")
+	n.check(n.nodes["voter-a"].Ready(n.ctx()))
+	answer, err := n.nodes["voter-a"].ServeCosign(n.ctx(), "voter-b", n.signedBy("voter-b", old))
+	n.check(err)
+	if !bytes.Contains(answer, shown) {
+		t.Errorf("it answers %q", answer)
+	}
+	bend := func(string, []byte) []byte { return answer }
+	n.perjure.Store(&bend)
+	n.check(n.nodes["wlearner-0"].Finalise(n.ctx(), size))
+	n.bend()
+	n.agree(nil)
+}
+
+// A member whose files were rolled back to before a handover knows a final
+// checkpoint of cosigners of whom its log does not know yet. It is believed
+// when the log has come to it.
+func TestRolledBackOverHandover(t *testing.T) {
+	n := found(t, 2)
+	n.start(n.names...)
+	n.check(n.nodes["wlearner-1"].WaitFor(n.ctx(), n.put("voter-a")+1))
+	n.stop("wlearner-1")
+	old, now := filepath.Join(n.dir, "old"), filepath.Join(n.dir, "wlearner-1")
+	n.check(os.CopyFS(old, os.DirFS(now)))
+	n.start("wlearner-1")
+	approved := n.approve(voters, []string{"voter-b", "voter-c", "wlearner-0", "wlearner-1"}, 1, 3)
+	n.check(n.nodes["voter-b"].Finalise(n.ctx(), approved))
+	n.submit("voter-b", ledger.KindHandover, ledger.Handover{Head: n.newHead(), Checkpoint: n.nodes["voter-b"].Final().Signed}, ledger.Accepted)
+	size := n.put("wlearner-1") + 1
+	n.check(n.nodes["wlearner-1"].Finalise(n.ctx(), size))
+	for name := range n.nodes {
+		n.stop(name)
+	}
+	for _, file := range remembered {
+		n.check(os.Rename(filepath.Join(now, file), filepath.Join(old, file)))
+	}
+	n.check(os.RemoveAll(now))
+	n.check(os.Rename(old, now))
+	n.start("wlearner-1")
+	if back := n.nodes["wlearner-1"]; back.Head().Size >= approved || back.Final().Size != 0 {
+		t.Errorf("%d entries, final at %d: it was not rolled back", back.Head().Size, back.Final().Size)
+	}
+	n.start("voter-a", "voter-b", "voter-c")
+	n.check(n.nodes["wlearner-1"].Ready(n.ctx()))
+	n.finalAt("wlearner-1", size)
+	// It is one of three who are needed.
+	n.check(n.nodes["voter-a"].Finalise(n.ctx(), n.put("voter-a")+1))
+	n.agree(nil)
+}
