@@ -12,6 +12,7 @@ import (
 	"atoll/consensus/replica"
 	"atoll/crypto/tlog"
 	"atoll/node/peer"
+	"atoll/node/witness"
 )
 
 // finalFrom is the sensitivity of a dataset from which an agency sends nothing
@@ -79,6 +80,21 @@ func lastEntry(a *Asked, pieces []Piece) uint64 {
 	return last
 }
 
+// newFeeder returns what feeds outside witnesses with this member's log.
+func (n *Node) newFeeder(witnesses []witness.Witness) (*witness.Feeder, error) {
+	signer, err := tlog.NewLogSigner(n.Genesis.Origin, n.keys.Log())
+	if err != nil {
+		return nil, err
+	}
+	if _, err := PolicyFor(n.Genesis, signer.Verifier, witnesses); err != nil {
+		return nil, err
+	}
+	return witness.NewFeeder(witness.Log{
+		Signer: signer, ReadTile: n.ReadTile, Logger: n.log,
+		Final: func() (tlog.Head, []byte) { final := n.Final(); return final.Head, final.Signed },
+	}, witnesses), nil
+}
+
 // committed is the head of the log as applied here, signed by this member in
 // the name of the log, without any cosignature.
 func (n *Node) committed() ([]byte, error) {
@@ -92,23 +108,28 @@ func (n *Node) committed() ([]byte, error) {
 // Checkpoint returns the newest final checkpoint (C2SP tlog-checkpoint), signed
 // by this member in the name of the log and by a quorum of cosigners. It covers
 // all that is applied here, unless too few cosigners answer within a second;
-// before there ever was a final one, it is this member's word alone.
+// before there ever was a final one, it is this member's word alone. Outside
+// witnesses' lines are added, and where they are required waited for: see
+// [witness.Feeder.Checkpoint].
 func (n *Node) Checkpoint() ([]byte, error) {
 	ctx, cancel := context.WithTimeout(n.ctx, checkpointPatience)
 	defer cancel()
 	if err := n.Finalise(ctx, n.Head().Size); err != nil {
 		n.log.Warn("the newest entries are not final yet", "error", err)
 	}
-	if final := n.Final(); final.Size > 0 {
-		return final.Signed, nil
+	if signed := n.witnesses.Checkpoint(n.ctx); signed != nil {
+		return signed, nil
 	}
 	return n.committed()
 }
 
 // PolicyFor is the trust policy (C2SP tlog-policy) by which a log that is signed
 // with this key is verified: the network's cosigners are its witnesses, as many
-// of which must have signed as make a checkpoint final.
-func PolicyFor(g *ledger.Genesis, key tlog.Verifier) (string, error) {
+// of which must have signed as make a checkpoint final. Outside witnesses come
+// on top of that: every required one must have signed too, and what others have
+// signed is shown. The error wraps [tlog.ErrDuplicate] where two are one, or one
+// is a cosigner.
+func PolicyFor(g *ledger.Genesis, key tlog.Verifier, outside []witness.Witness) (string, error) {
 	var text strings.Builder
 	fmt.Fprintf(&text, "log %s\n", key)
 	group := fmt.Sprintf("group cosigners %d", g.Quorum)
@@ -120,6 +141,19 @@ func PolicyFor(g *ledger.Genesis, key tlog.Verifier) (string, error) {
 		fmt.Fprintf(&text, "witness %s %s\n", v.Name(), v)
 		group += " " + v.Name()
 	}
-	fmt.Fprintf(&text, "%s\nquorum cosigners\n", group)
-	return text.String(), nil
+	fmt.Fprintf(&text, "%s\n", group)
+	quorum, required := "cosigners", ""
+	for _, w := range outside {
+		fmt.Fprintf(&text, "witness %s %s\n", w.Key.Name(), w.Key)
+		if w.Required {
+			required += " " + w.Key.Name()
+		}
+	}
+	if required != "" {
+		quorum = "final"
+		fmt.Fprintf(&text, "group outside all%s\ngroup final all cosigners outside\n", required)
+	}
+	fmt.Fprintf(&text, "quorum %s\n", quorum)
+	_, err := tlog.ParsePolicy([]byte(text.String()))
+	return text.String(), err
 }

@@ -35,7 +35,7 @@ func (n *network) policy(m *member) *tlog.Policy {
 	n.t.Helper()
 	signer, err := tlog.NewLogSigner(n.genesis.Origin, m.keys.Log())
 	n.must(err)
-	text, err := PolicyFor(n.genesis, signer.Verifier)
+	text, err := PolicyFor(n.genesis, signer.Verifier, nil)
 	n.must(err)
 	p, err := tlog.ParsePolicy([]byte(text))
 	n.must(err)

@@ -129,7 +129,7 @@ there already is not fetched again, so that an interrupted export goes on.`,
 			if err != nil {
 				return err
 			}
-			state := "not final yet: too few cosigners have signed it, and the policy will refuse it; export again later"
+			state := "not final yet: too few cosigners, or not all required witnesses, have signed it, and the policy will refuse it; export again later"
 			if final {
 				state = "final"
 			}
@@ -166,11 +166,11 @@ func policyOf(dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	signer, err := tlog.NewLogSigner(h.config.Origin, h.keys().Log())
+	witnesses, err := h.witnesses(g)
 	if err != nil {
 		return "", err
 	}
-	return node.PolicyFor(g, signer.Verifier)
+	return h.policy(g, witnesses)
 }
 
 // exportPolicy writes the policy beside an exported log, and says whether the
