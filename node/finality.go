@@ -3,8 +3,6 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strings"
 	"time"
 
 	"atoll/consensus/consent"
@@ -125,35 +123,16 @@ func (n *Node) Checkpoint() ([]byte, error) {
 
 // PolicyFor is the trust policy (C2SP tlog-policy) by which a log that is signed
 // with this key is verified: the network's cosigners are its witnesses, as many
-// of which must have signed as make a checkpoint final. Outside witnesses come
-// on top of that: every required one must have signed too, and what others have
-// signed is shown. The error wraps [tlog.ErrDuplicate] where two are one, or one
-// is a cosigner.
+// of which must have signed as make a checkpoint final, and the required ones of
+// the outside witnesses on top of that: see [witness.Policy].
 func PolicyFor(g *ledger.Genesis, key tlog.Verifier, outside []witness.Witness) (string, error) {
-	var text strings.Builder
-	fmt.Fprintf(&text, "log %s\n", key)
-	group := fmt.Sprintf("group cosigners %d", g.Quorum)
+	var cosigners []tlog.Verifier
 	for _, member := range g.Cosigners {
 		v, err := ledger.CosignerOf(g, member)
 		if err != nil {
 			return "", err
 		}
-		fmt.Fprintf(&text, "witness %s %s\n", v.Name(), v)
-		group += " " + v.Name()
+		cosigners = append(cosigners, v)
 	}
-	fmt.Fprintf(&text, "%s\n", group)
-	quorum, required := "cosigners", ""
-	for _, w := range outside {
-		fmt.Fprintf(&text, "witness %s %s\n", w.Key.Name(), w.Key)
-		if w.Required {
-			required += " " + w.Key.Name()
-		}
-	}
-	if required != "" {
-		quorum = "final"
-		fmt.Fprintf(&text, "group outside all%s\ngroup final all cosigners outside\n", required)
-	}
-	fmt.Fprintf(&text, "quorum %s\n", quorum)
-	_, err := tlog.ParsePolicy([]byte(text.String()))
-	return text.String(), err
+	return witness.Policy(key, int(g.Quorum), cosigners, outside)
 }
