@@ -78,9 +78,13 @@ func NewFeeder(log Log, witnesses []Witness) *Feeder {
 		log.Logger = slog.New(slog.DiscardHandler)
 	}
 	f := &Feeder{log: log, wake: make(chan struct{}, 1), changed: make(chan struct{})}
+	// A request of HTTP/1 that ends too late takes its connection with it. One of
+	// HTTP/2 would leave it to the next request.
+	plain := new(http.Protocols)
+	plain.SetHTTP1(true)
 	wary := &http.Client{
 		Transport: &http.Transport{
-			Proxy: http.ProxyFromEnvironment, ForceAttemptHTTP2: true, DisableCompression: true,
+			Proxy: http.ProxyFromEnvironment, Protocols: plain, DisableCompression: true,
 			MaxResponseHeaderBytes: maxAnswer, IdleConnTimeout: 2 * time.Minute,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
