@@ -36,12 +36,13 @@ var rings = map[string]string{
 	"node/fragment":             "consensus/ledger crypto/seal crypto/sign",
 	"node/profile":              "consensus/consent node/formula",
 	"node/vault":                "crypto/seal crypto/sign",
+	"node/witness":              "crypto/tlog",
 	"node": "consensus/consent consensus/ledger consensus/replica crypto/seal crypto/sign crypto/tlog node/catalog node/fragment node/peer " +
-		"node/profile node/source node/vault",
+		"node/profile node/source node/vault node/witness",
 	"node/web":          "consensus/consent consensus/ledger crypto/seal crypto/sign crypto/tlog node node/peer node/profile node/source node/vault",
 	"examples/province": "consensus/consent",
 	"cmd/atoll": "consensus/audit consensus/consent consensus/ledger crypto/seal crypto/sign crypto/tlog examples/province node node/catalog " +
-		"node/peer node/profile node/source node/vault node/web",
+		"node/peer node/profile node/source node/vault node/web node/witness",
 	"cmd/atoll-audit": "consensus/audit consensus/audit/store consensus/consent consensus/ledger crypto/seal crypto/sign crypto/tlog",
 }
 

@@ -10,13 +10,14 @@ import (
 )
 
 // Policy is the trust policy for an export of so many entries by this member:
-// it names the cosigners who make heads of that size final.
+// it names the cosigners who make heads of that size final, and the outside
+// witnesses that it requires.
 func (n *Node) Policy(size uint64) (string, error) {
 	key, err := tlog.NewLogSigner(n.Genesis.Origin, n.keys.Log())
 	if err != nil {
 		return "", err
 	}
-	return PolicyFor(n.Cosigners(size), key.Verifier)
+	return PolicyFor(n.Cosigners(size), key.Verifier, n.outside)
 }
 
 // ProposeCosigners asks those in force to hand over to others, in place of what

@@ -3,8 +3,6 @@ package node
 import (
 	"context"
 	"errors"
-	"fmt"
-	"strings"
 	"time"
 
 	"atoll/consensus/consent"
@@ -12,6 +10,7 @@ import (
 	"atoll/consensus/replica"
 	"atoll/crypto/tlog"
 	"atoll/node/peer"
+	"atoll/node/witness"
 )
 
 // finalFrom is the sensitivity of a dataset from which an agency sends nothing
@@ -79,6 +78,21 @@ func lastEntry(a *Asked, pieces []Piece) uint64 {
 	return last
 }
 
+// newFeeder returns what feeds outside witnesses with this member's log.
+func (n *Node) newFeeder(witnesses []witness.Witness) (*witness.Feeder, error) {
+	signer, err := tlog.NewLogSigner(n.Genesis.Origin, n.keys.Log())
+	if err != nil {
+		return nil, err
+	}
+	if _, err := PolicyFor(n.Cosigners(0), signer.Verifier, witnesses); err != nil {
+		return nil, err
+	}
+	return witness.NewFeeder(witness.Log{
+		Signer: signer, ReadTile: n.ReadTile, Logger: n.log,
+		Final: func() (tlog.Head, []byte) { final := n.Final(); return final.Head, final.Signed },
+	}, witnesses), nil
+}
+
 // committed is the head of the log as applied here, signed by this member in
 // the name of the log, without any cosignature.
 func (n *Node) committed() ([]byte, error) {
@@ -92,34 +106,29 @@ func (n *Node) committed() ([]byte, error) {
 // Checkpoint returns the newest final checkpoint (C2SP tlog-checkpoint), signed
 // by this member in the name of the log and by a quorum of cosigners. It covers
 // all that is applied here, unless too few cosigners answer within a second;
-// before there ever was a final one, it is this member's word alone.
+// before there ever was a final one, it is this member's word alone. Outside
+// witnesses' lines are added, and where they are required waited for: see
+// [witness.Feeder.Checkpoint].
 func (n *Node) Checkpoint() ([]byte, error) {
 	ctx, cancel := context.WithTimeout(n.ctx, checkpointPatience)
 	defer cancel()
 	if err := n.Finalise(ctx, n.Head().Size); err != nil {
 		n.log.Warn("the newest entries are not final yet", "error", err)
 	}
-	if final := n.Final(); final.Size > 0 {
-		return final.Signed, nil
+	if signed := n.witnesses.Checkpoint(n.ctx); signed != nil {
+		return signed, nil
 	}
 	return n.committed()
 }
 
 // PolicyFor is the trust policy (C2SP tlog-policy) by which a log that is signed
 // with this key is verified: these cosigners are its witnesses, as many of which
-// must have signed as make a checkpoint final.
-func PolicyFor(set *ledger.Cosigners, key tlog.Verifier) (string, error) {
+// must have signed as make a checkpoint final, and the required ones of the
+// outside witnesses on top of that: see [witness.Policy].
+func PolicyFor(set *ledger.Cosigners, key tlog.Verifier, outside []witness.Witness) (string, error) {
 	cosigners, err := set.Verifiers()
 	if err != nil {
 		return "", err
 	}
-	var text strings.Builder
-	fmt.Fprintf(&text, "log %s\n", key)
-	group := fmt.Sprintf("group cosigners %d", set.Quorum)
-	for _, v := range cosigners {
-		fmt.Fprintf(&text, "witness %s %s\n", v.Name(), v)
-		group += " " + v.Name()
-	}
-	fmt.Fprintf(&text, "%s\nquorum cosigners\n", group)
-	return text.String(), nil
+	return witness.Policy(key, int(set.Quorum), cosigners, outside)
 }

@@ -9,6 +9,7 @@ import (
 
 	"atoll/crypto/tlog"
 	"atoll/node/peer"
+	"atoll/node/witness"
 )
 
 // sameFinals checks every member's checkpoint by the policy that is handed out
@@ -30,12 +31,13 @@ func (n *network) sameFinals() {
 	}
 }
 
-// policy is that by which a member's export is verified.
-func (n *network) policy(m *member) *tlog.Policy {
+// policy is that by which a member's export is verified, with outside witnesses
+// or without.
+func (n *network) policy(m *member, outside ...witness.Witness) *tlog.Policy {
 	n.t.Helper()
 	signer, err := tlog.NewLogSigner(n.genesis.Origin, m.keys.Log())
 	n.must(err)
-	text, err := PolicyFor(m.Cosigners(m.Head().Size), signer.Verifier)
+	text, err := PolicyFor(m.Cosigners(m.Head().Size), signer.Verifier, outside)
 	n.must(err)
 	p, err := tlog.ParsePolicy([]byte(text))
 	n.must(err)

@@ -20,6 +20,7 @@ import (
 	"atoll/node/catalog"
 	"atoll/node/peer"
 	"atoll/node/source"
+	"atoll/node/witness"
 )
 
 // network is six members in one process, each with its own folder, host, vault
@@ -33,6 +34,7 @@ type network struct {
 	members map[string]*member
 
 	catalogs map[string]string                // of agencies, as YAML
+	outside  map[string][]witness.Witness     // by member
 	logger   func(member string) *slog.Logger // nil: nothing is logged
 }
 
@@ -220,7 +222,7 @@ func (n *network) open(name string, host *peer.Host) {
 		host, err = peer.New(peer.Config{Name: name, Key: keys.Peer(), Listen: []string{m.addr}, Logger: n.log(name)})
 		n.must(err)
 	}
-	c := Config{Name: name, Dir: filepath.Join(n.dir, name), Keys: keys, Age: m.age, Genesis: n.raw, Host: host, Timeout: 300 * time.Millisecond, Logger: n.log(name)}
+	c := Config{Name: name, Dir: filepath.Join(n.dir, name), Keys: keys, Age: m.age, Genesis: n.raw, Host: host, Timeout: 300 * time.Millisecond, Logger: n.log(name), Witnesses: n.outside[name]}
 	if text := n.catalogs[name]; text != "" {
 		c.Catalog, err = catalog.Parse([]byte(text))
 		n.must(err)

@@ -28,6 +28,7 @@ import (
 	"atoll/node/peer"
 	"atoll/node/source"
 	"atoll/node/vault"
+	"atoll/node/witness"
 )
 
 // Config says which member a node is.
@@ -42,6 +43,8 @@ type Config struct {
 	Sources map[string]*source.Source // of an agency, by name; closed by Close
 	Timeout time.Duration             // raft's; 0 for real networks
 	Logger  *slog.Logger              // nil: nothing is logged
+
+	Witnesses []witness.Witness // of the log, from outside the network
 }
 
 // Node is one member at work. Methods may be called at once from several
@@ -59,6 +62,9 @@ type Node struct {
 	catalog *catalog.Catalog
 	sources map[string]*source.Source
 	log     *slog.Logger
+
+	outside   []witness.Witness
+	witnesses *witness.Feeder
 
 	library library
 	asking  turns         // one answer at a time to each query
@@ -82,6 +88,7 @@ func Open(c Config) (*Node, error) {
 	}
 	n.serve()
 	n.running.Go(n.keepHouse)
+	n.running.Go(func() { n.witnesses.Run(n.ctx) })
 	return n, nil
 }
 
@@ -122,7 +129,14 @@ func (n *Node) open(c Config) (err error) {
 		Timeout: c.Timeout,
 		Logger:  c.Logger,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	n.outside = c.Witnesses
+	if n.witnesses, err = n.newFeeder(n.outside); err != nil {
+		return fmt.Errorf("witnesses: %w", err)
+	}
+	return nil
 }
 
 // ErrNoRoom means that the leader's disk leaves room for no new queries, and

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"atoll/consensus/ledger"
+	"atoll/node/witness"
 )
 
 // Status is how a node is, for its operator.
@@ -24,6 +25,8 @@ type Status struct {
 	Members   []string `json:"members"`
 	Connected []string `json:"connected"` // members with an open connection
 	DiskUsed  int      `json:"disk_used_percent"`
+
+	Witnesses []witness.State `json:"witnesses"` // from outside the network
 }
 
 // Status returns how the node is now.
@@ -34,6 +37,7 @@ func (n *Node) Status() (Status, error) {
 		Name: n.Name, Network: n.Network.String(), Origin: n.Genesis.Origin, Leader: n.Leader(), Size: head.Size, Root: head.Root.String(),
 		Final: n.Final().Size, Quorum: int(set.Quorum), Cosigners: set.Members(), Alarms: []string{},
 		Roles: []string{}, Members: []string{}, Connected: append([]string{}, n.host.Connected()...), DiskUsed: n.DiskUsed(),
+		Witnesses: n.witnesses.States(),
 	}
 	for _, m := range n.Genesis.Members {
 		s.Members = append(s.Members, m.Name)

@@ -57,7 +57,7 @@ func (t tests) Run() int {
 // commands are what stories can do beside what testscript offers.
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"append": appendTo, "code": code, "doc": doc, "ports": ports, "up": up, "ready": ready, "agree": agree, "final": final, "term": terminate,
-	"mode": mode, "found": foundIn, "mangled": mangled, "ask-for": askFor, "vouch": vouch,
+	"mode": mode, "found": foundIn, "mangled": mangled, "ask-for": askFor, "vouch": vouch, "witness": witnessed,
 }
 
 // code runs a command and insists on its exit code, or one of several with

@@ -14,12 +14,14 @@ import (
 	"atoll/consensus/ledger"
 	"atoll/crypto/seal"
 	"atoll/crypto/sign"
+	"atoll/crypto/tlog"
 	"atoll/node"
 	"atoll/node/catalog"
 	"atoll/node/peer"
 	"atoll/node/source"
 	"atoll/node/vault"
 	"atoll/node/web"
+	"atoll/node/witness"
 
 	"github.com/goccy/go-yaml"
 )
@@ -43,6 +45,15 @@ type config struct {
 	Catalog string          `yaml:"catalog,omitempty"`  // file, of an agency
 	Sources []source.Config `yaml:"sources,omitempty"`  // of an agency
 	Profile string          `yaml:"template,omitempty"` // file, of a bank
+
+	Witnesses []witnessConfig `yaml:"witnesses,omitempty"` // of the log, from outside the network
+}
+
+// witnessConfig is an outside witness in node.yaml.
+type witnessConfig struct {
+	Key      string `yaml:"key"` // vkey of type cosignature/v1, NAME+ID+KEY
+	URL      string `yaml:"url"` // submission prefix
+	Required bool   `yaml:"required,omitempty"`
 }
 
 // home is a member's folder, read.
@@ -246,9 +257,34 @@ func (h *home) sources(c *catalog.Catalog) (map[string]*source.Source, error) {
 	return sources, nil
 }
 
+// witnesses reads the outside witnesses, which must fit beside the cosigners of
+// the network.
+func (h *home) witnesses(g *ledger.Genesis) (list []witness.Witness, err error) {
+	for _, wc := range h.config.Witnesses {
+		w, err := witness.New(wc.Key, wc.URL, wc.Required)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w: witnesses: %w", fileConfig, errConfig, err)
+		}
+		list = append(list, w)
+	}
+	signer, err := tlog.NewLogSigner(h.config.Origin, h.keys().Log())
+	if err != nil {
+		return nil, err
+	}
+	founders := g.Founders()
+	if _, err := node.PolicyFor(&founders, signer.Verifier, list); err != nil {
+		return nil, fmt.Errorf("%s: %w: witnesses: %w", fileConfig, errConfig, err)
+	}
+	return list, nil
+}
+
 // start opens the member's node. Timeout is raft's, 0 for real networks.
 func (h *home) start(timeout time.Duration, log *slog.Logger) (*node.Node, error) {
-	raw, _, err := h.genesis()
+	raw, g, err := h.genesis()
+	if err != nil {
+		return nil, err
+	}
+	witnesses, err := h.witnesses(g)
 	if err != nil {
 		return nil, err
 	}
@@ -270,7 +306,7 @@ func (h *home) start(timeout time.Duration, log *slog.Logger) (*node.Node, error
 	}
 	return node.Open(node.Config{
 		Name: h.config.Name, Dir: h.dir, Keys: h.keys(), Age: h.age, Genesis: raw, Host: host,
-		Catalog: c, Sources: sources, Timeout: timeout, Logger: log,
+		Catalog: c, Sources: sources, Timeout: timeout, Logger: log, Witnesses: witnesses,
 	})
 }
 

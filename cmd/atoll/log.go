@@ -129,7 +129,7 @@ there already is not fetched again, so that an interrupted export goes on.`,
 			if err != nil {
 				return err
 			}
-			state := "not final yet: too few cosigners have signed it, and the policy will refuse it; export again later"
+			state := "not final yet: too few cosigners, or not all required witnesses, have signed it, and the policy will refuse it; export again later"
 			if final {
 				state = "final"
 			}

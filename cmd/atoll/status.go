@@ -7,6 +7,7 @@ import (
 
 	"atoll/node"
 	"atoll/node/web"
+	"atoll/node/witness"
 
 	"github.com/spf13/cobra"
 )
@@ -32,6 +33,9 @@ func statusCommand() *cobra.Command {
 			w := cmd.OutOrStdout()
 			fmt.Fprintf(w, "member    %s (%s)\nnetwork   %s\norigin    %s\nleader    %s\nlog       %d entries, root %s\n", s.Name, strings.Join(s.Roles, " "), s.Network, s.Origin, leader, s.Size, s.Root)
 			fmt.Fprintf(w, "final     %d entries (%d of the cosigners %s)\n", s.Final, s.Quorum, strings.Join(s.Cosigners, " "))
+			for _, o := range s.Witnesses {
+				fmt.Fprintf(w, "witness   %s\n", witnessLine(o))
+			}
 			for _, a := range s.Alarms {
 				fmt.Fprintf(w, "ALARM     two histories of the log: %s\n", a)
 			}
@@ -50,4 +54,22 @@ func statusCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the member's folder")
 	return needs(cmd, "dir")
+}
+
+// witnessLine says how an outside witness is. Where it has cosigned before and
+// does not now, it says both.
+func witnessLine(s witness.State) string {
+	line := s.Name
+	if s.Required {
+		line += " (required)"
+	}
+	if s.Size > 0 {
+		line += fmt.Sprintf(": %d entries at %s", s.Size, s.Time)
+	} else {
+		line += ": nothing yet"
+	}
+	if s.Error != "" {
+		line += "; last attempt: " + s.Error
+	}
+	return line
 }

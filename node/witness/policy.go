@@ -1,0 +1,36 @@
+package witness
+
+import (
+	"fmt"
+	"strings"
+
+	"atoll/crypto/tlog"
+)
+
+// Policy is the trust policy (C2SP tlog-policy) by which a log that is signed
+// with this key is verified: so many of the network's own cosigners must have
+// signed, and on top of that every outside witness that is required. What other
+// witnesses have signed is shown. No outside witness stands in for a cosigner.
+// The error wraps [tlog.ErrDuplicate] where two are one, or one is a cosigner.
+func Policy(log tlog.Verifier, quorum int, cosigners []tlog.Verifier, outside []Witness) (string, error) {
+	var text, members, required strings.Builder
+	fmt.Fprintf(&text, "log %s\n", log)
+	for _, v := range cosigners {
+		fmt.Fprintf(&text, "witness %s %s\n", v.Name(), v)
+		members.WriteString(" " + v.Name())
+	}
+	fmt.Fprintf(&text, "group cosigners %d%s\n", quorum, &members)
+	for _, w := range outside {
+		fmt.Fprintf(&text, "witness %s %s\n", w.Key.Name(), w.Key)
+		if w.Required {
+			required.WriteString(" " + w.Key.Name())
+		}
+	}
+	if required.Len() == 0 {
+		text.WriteString("quorum cosigners\n")
+	} else {
+		fmt.Fprintf(&text, "group outside all%s\ngroup final all cosigners outside\nquorum final\n", &required)
+	}
+	_, err := tlog.ParsePolicy([]byte(text.String()))
+	return text.String(), err
+}
