@@ -8,27 +8,34 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"atoll/consensus/ledger"
+	"atoll/consensus/replica"
 	"atoll/crypto/sign"
 	"atoll/node/peer"
 )
 
 // A child is a member in a process of its own, to be killed without warning.
 // It submits without end and prints each acknowledged statement as a line of
-// index and hex.
+// index and hex, besides who leads and what is final.
 type child struct {
-	Name  string
-	Dir   string
-	Names []string
-	Ports map[string]int
+	Name    string
+	Dir     string
+	Genesis string // the file
+	Names   []string
+	Ports   map[string]int
+	Small   bool // raft's log has small segments and is often truncated
 }
 
 const childEnv = "ATOLL_TEST_CHILD"
@@ -49,7 +56,7 @@ func runChild(text string) error {
 	if err := json.Unmarshal([]byte(text), &c); err != nil {
 		return err
 	}
-	genesis, err := os.ReadFile(filepath.Join(c.Dir, "genesis"))
+	genesis, err := os.ReadFile(c.Genesis)
 	if err != nil {
 		return err
 	}
@@ -74,13 +81,81 @@ func runChild(text string) error {
 		return err
 	}
 	n.nodes[c.Name] = &node{host: host}
+	if c.Small {
+		n.tune = func(c *replica.Config) {
+			c.Snapshot, c.Trailing, c.Log.SegmentSize, c.Publish = 20, 5, 16<<10, 100*time.Millisecond
+		}
+	}
 	if err := n.open(c.Name); err != nil {
 		return err
 	}
-	return submitForEver(n, c.Name)
+	go n.tell(c.Name)
+	return submitForEver(n, c.Name, n.obey(c.Name))
 }
 
-func submitForEver(n *network, name string) error {
+// Where a child can be ordered to die, besides at its files.
+const (
+	whenProposed     = "a proposal is answered here, and the answer not sent"
+	whenAcknowledged = "an own statement is acknowledged, and nobody told"
+	whenApplied      = "an entry is applied"
+	whenCosigned     = "a head is cosigned, and the cosignature not sent"
+)
+
+// obey reads orders to die from standard input, and dies by them. The function
+// it returns dies if that was ordered for the place where it is called.
+func (n *network) obey(name string) (here func(place string)) {
+	var order atomic.Value
+	here = func(place string) {
+		if order.Load() == place {
+			self, _ := os.FindProcess(os.Getpid())
+			self.Kill()
+			select {}
+		}
+	}
+	r, host := n.nodes[name].Replica, n.nodes[name].host
+	host.Handle(peer.Submit, func(ctx context.Context, _ string, statement []byte) ([]byte, error) {
+		answer, err := r.ServeSubmit(ctx, statement)
+		if err == nil {
+			here(whenProposed)
+		}
+		return answer, err
+	})
+	host.Handle(peer.Cosign, func(ctx context.Context, from string, request []byte) ([]byte, error) {
+		answer, err := r.ServeCosign(ctx, from, request)
+		if err == nil {
+			here(whenCosigned)
+		}
+		return answer, err
+	})
+	go func() {
+		for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+			order.Store(lines.Text())
+		}
+	}()
+	go func() {
+		for size := uint64(0); r.WaitFor(context.Background(), size) == nil; size = r.Head().Size + 1 {
+			here(whenApplied)
+		}
+	}()
+	return here
+}
+
+// tell prints who leads, and up to which size the log is final.
+func (n *network) tell(name string) {
+	leader, final := "", uint64(0)
+	for ; ; time.Sleep(20 * time.Millisecond) {
+		if l := n.nodes[name].Leader(); l != leader {
+			leader = l
+			fmt.Printf("leader %s\n", l)
+		}
+		if f := n.nodes[name].Final().Size; f != final {
+			final = f
+			fmt.Printf("final %d\n", f)
+		}
+	}
+}
+
+func submitForEver(n *network, name string, here func(place string)) error {
 	failed := make(chan error, 1)
 	for range 4 {
 		go func() {
@@ -96,6 +171,7 @@ func submitForEver(n *network, name string) error {
 					failed <- err
 					return
 				}
+				here(whenAcknowledged)
 				fmt.Printf("%d %x\n", answer.Index, statement)
 			}
 		}()
@@ -110,19 +186,55 @@ func submitForEver(n *network, name string) error {
 
 // children runs one process for each member.
 type children struct {
-	n     *network
-	ports map[string]int
-	procs map[string]*exec.Cmd
-	done  sync.WaitGroup
+	n       *network
+	genesis string // the file, not necessarily on the disk of the members
+	ports   map[string]int
+	procs   map[string]*process
+	small   bool
+	done    sync.WaitGroup
 
-	mu    sync.Mutex
-	acked map[uint64][]byte
-	news  chan struct{} // a statement was acknowledged
+	mu     sync.Mutex
+	acked  map[uint64][]byte
+	leader string        // by whoever said so last
+	final  uint64        // the largest size that is final to somebody
+	news   chan struct{} // a statement was acknowledged
 }
 
-func (c *children) start(name string) {
+type process struct {
+	*exec.Cmd
+	orders io.Writer     // where to die, see obey
+	gone   chan struct{} // closed when it is, and all that it printed was read
+}
+
+// recruit prepares a process for each member of a network.
+func recruit(n *network) *children {
+	n.t.Helper()
+	genesis := filepath.Join(n.t.TempDir(), "genesis")
+	n.check(os.WriteFile(genesis, n.genesis, 0o600))
+	c := &children{n: n, genesis: genesis, ports: map[string]int{}, procs: map[string]*process{}, acked: map[uint64][]byte{}, news: make(chan struct{}, 1)}
+	for _, name := range n.names {
+		l, err := net.Listen("tcp4", "127.0.0.1:0")
+		n.check(err)
+		c.ports[name] = l.Addr().(*net.TCPAddr).Port
+		n.check(l.Close())
+	}
+	n.t.Cleanup(func() {
+		c.kill(slices.Collect(maps.Keys(c.procs))...)
+		c.done.Wait()
+	})
+	return c
+}
+
+func (c *children) start(names ...string) {
 	c.n.t.Helper()
-	text, err := json.Marshal(child{name, c.n.dir, c.n.names, c.ports})
+	for _, name := range names {
+		c.startOne(name)
+	}
+}
+
+func (c *children) startOne(name string) {
+	c.n.t.Helper()
+	text, err := json.Marshal(child{name, c.n.dir, c.genesis, c.n.names, c.ports, c.small})
 	c.n.check(err)
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), childEnv+"="+string(text))
@@ -130,9 +242,13 @@ func (c *children) start(name string) {
 	cmd.Stderr = &stderr
 	out, err := cmd.StdoutPipe()
 	c.n.check(err)
+	orders, err := cmd.StdinPipe()
+	c.n.check(err)
 	c.n.check(cmd.Start())
-	c.procs[name] = cmd
+	gone := make(chan struct{})
+	c.procs[name] = &process{cmd, orders, gone}
 	c.done.Go(func() {
+		defer close(gone)
 		lines := bufio.NewScanner(out)
 		lines.Buffer(nil, 1<<20)
 		for lines.Scan() {
@@ -148,7 +264,15 @@ func (c *children) start(name string) {
 // note takes down a whole line: one cut by the kill was not acknowledged to us.
 func (c *children) note(line string) {
 	var index uint64
-	var digits string
+	var digits, leader string
+	c.mu.Lock()
+	if n, err := fmt.Sscanf(line, "leader %s", &leader); n == 1 && err == nil && slices.Contains(c.n.names, leader) {
+		c.leader = leader
+	}
+	if n, err := fmt.Sscanf(line, "final %d", &index); n == 1 && err == nil {
+		c.final = max(c.final, index)
+	}
+	c.mu.Unlock()
 	if n, err := fmt.Sscanf(line, "%d %s", &index, &digits); n != 2 || err != nil {
 		return
 	}
@@ -174,6 +298,18 @@ func (c *children) kill(names ...string) {
 	}
 }
 
+// awaitEnd returns when members that kill themselves are gone.
+func (c *children) awaitEnd(why string, names ...string) {
+	c.n.t.Helper()
+	for _, name := range names {
+		select {
+		case <-c.procs[name].gone:
+		case <-c.n.ctx().Done():
+			c.n.t.Fatalf("%s never comes to the point: %s", name, why)
+		}
+	}
+}
+
 // await returns when more statements have been acknowledged.
 func (c *children) await(more int) {
 	c.n.t.Helper()
@@ -191,30 +327,19 @@ func (c *children) await(more int) {
 // once, again and again, and every acknowledged statement is there.
 func TestKill(t *testing.T) {
 	n := found(t, 1)
-	n.check(os.WriteFile(filepath.Join(n.dir, "genesis"), n.genesis, 0o600))
-	c := &children{n: n, ports: map[string]int{}, procs: map[string]*exec.Cmd{}, acked: map[uint64][]byte{}, news: make(chan struct{}, 1)}
-	for _, name := range n.names {
-		l, err := net.Listen("tcp4", "127.0.0.1:0")
-		n.check(err)
-		c.ports[name] = l.Addr().(*net.TCPAddr).Port
-		n.check(l.Close())
-	}
-	for _, name := range n.names {
-		c.start(name)
-	}
+	c := recruit(n)
+	c.start(n.names...)
 	for _, name := range n.names { // each in turn, so the leader too
 		c.await(50)
 		c.kill(name)
-		c.procs[name].Process.Wait()
+		c.awaitEnd("killed", name)
 		c.start(name)
 	}
 	for range 3 {
 		c.await(50)
 		c.kill(n.names...)
 		c.done.Wait()
-		for _, name := range n.names {
-			c.start(name)
-		}
+		c.start(n.names...)
 	}
 	c.await(50)
 	c.kill(n.names...)

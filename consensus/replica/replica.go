@@ -205,16 +205,22 @@ func (r *Replica) start(c Config) error {
 	if err != nil {
 		return err
 	}
+	first, err := r.raftLog.FirstIndex()
+	if err != nil {
+		return err
+	}
+	list, err := snapshots.List()
+	if err != nil {
+		return err
+	}
+	if err := r.checkSnapshots(filepath.Join(c.Dir, "snapshots"), first, list); err != nil {
+		return err
+	}
 	if err := r.resume(snapshots); err != nil {
 		return err
 	}
-	// MaxRPCsInFlight 1 switches pipelining off: a failed append in a pipeline
-	// can stop replication to that follower until the leader restarts
-	// (hashicorp/raft#612), and it gains nothing here.
-	r.transport = newHerald(r.name, r.others, &transport{NetworkTransport: raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
-		Stream: streams{c.Listener, c.Dial}, MaxPool: 3, MaxRPCsInFlight: 1, Timeout: 10 * time.Second, Logger: hcLogger("raft-net", c.Logger),
-	}), cap: func(index uint64) uint64 { return r.late.cap(index) }})
 	r.late = &lateLog{logAndStable: r.raftLog, screening: r.screening}
+	r.connect(c)
 	if r.voters[r.name] {
 		if err := r.promise(c.Dir, snapshots); err != nil {
 			return err
@@ -250,6 +256,17 @@ func (r *Replica) start(c Config) error {
 	return nil
 }
 
+// connect makes raft's transport. MaxRPCsInFlight 1 switches pipelining off: a
+// failed append in a pipeline can stop replication to that follower until the
+// leader restarts (hashicorp/raft#612), and it gains nothing here.
+func (r *Replica) connect(c Config) {
+	t := &transport{NetworkTransport: raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+		Stream: streams{c.Listener, c.Dial, r.ctx}, MaxPool: 3, MaxRPCsInFlight: 1, Timeout: 10 * time.Second, Logger: hcLogger("raft-net", c.Logger),
+	}), cap: r.late.cap}
+	context.AfterFunc(r.ctx, func() { t.ended.Store(true) })
+	r.transport = newHerald(r.name, r.others, t)
+}
+
 // resume compares the database with raft's newest snapshot. Raft takes for
 // granted that what a snapshot covers has been applied; where the database
 // does not reach so far (a crash while catching up, a database taken away),
@@ -261,7 +278,7 @@ func (r *Replica) resume(snapshots raft.SnapshotStore) error {
 	}
 	_, from, err := snapshots.Open(list[0].ID)
 	if err != nil {
-		return err
+		return fmt.Errorf("raft's snapshot %s: %w", list[0].ID, err)
 	}
 	defer from.Close()
 	m, err := readMarker(from)
@@ -313,8 +330,14 @@ func (r *Replica) fail(err error) {
 // The files are left as they are; the process should end.
 func (r *Replica) Fatal() <-chan error { return r.fatal }
 
-// Close hands over leadership, writes what is applied and closes all files.
+// Close hands over leadership, writes what is applied and closes all files. If a
+// write hangs it waits for nothing: it returns [ErrStalled] and leaves the files
+// to the end of the process.
 func (r *Replica) Close() error {
+	if err := r.raftLog.guard.failed(); errors.Is(err, ErrStalled) {
+		r.fail(err)
+		return err
+	}
 	if r.raft != nil {
 		if r.raft.State() == raft.Leader {
 			// Milliseconds instead of an election; failing that, an election.

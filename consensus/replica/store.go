@@ -25,6 +25,7 @@ var (
 	stateBucket   = []byte("state")   // the ledger's keys
 	metaBucket    = []byte("meta")
 	positionKey   = []byte("position")
+	stateSumKey   = []byte("state") // 8 bytes big-endian: the checksums of all records of the state, added up
 )
 
 // Limits of what is applied and not yet in the database.
@@ -59,7 +60,11 @@ type store struct {
 func openStore(dir string) (*store, error) {
 	path := filepath.Join(dir, "state.db")
 	_, missing := os.Stat(path)
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second, FreelistType: bbolt.FreelistMapType})
+	var db *bbolt.DB
+	err := onPages(nil, nil, func() (err error) {
+		db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second, FreelistType: bbolt.FreelistMapType})
+		return err
+	})
 	if err != nil {
 		if errors.Is(missing, os.ErrNotExist) && !errors.Is(err, berrors.ErrTimeout) {
 			os.Remove(path) // half made, by a disk without room; it would never open again
@@ -67,7 +72,7 @@ func openStore(dir string) (*store, error) {
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
 	s := &store{db: db, grown: make(chan struct{}), awaited: map[uint64]awaited{}}
-	if err := s.load(); err != nil {
+	if err := onPages(nil, nil, s.load); err != nil {
 		db.Close()
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
@@ -75,17 +80,26 @@ func openStore(dir string) (*store, error) {
 }
 
 // load rebuilds the tree from tiles and trailing entries and insists on the
-// root that was written with them.
+// root that was written with them. Of the state it counts every record.
 func (s *store) load() error {
 	err := s.db.Update(func(tx *bbolt.Tx) error {
 		for _, name := range [][]byte{entriesBucket, tilesBucket, stateBucket, metaBucket} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
-				return err
+				return &CorruptStateError{Bucket: string(name), Reason: err.Error()}
 			}
 		}
-		data, err := unseal(metaBucket, positionKey, tx.Bucket(metaBucket).Get(positionKey))
-		if err != nil || data == nil {
+		if err := checkState(tx); err != nil {
 			return err
+		}
+		data, err := lookup(tx, metaBucket, positionKey)
+		if err != nil {
+			return err
+		}
+		if data == nil {
+			if first, _ := tx.Bucket(entriesBucket).Cursor().First(); first != nil {
+				return &CorruptStateError{string(metaBucket), positionKey, "missing"}
+			}
+			return nil
 		}
 		return sign.Unmarshal(data, &s.at)
 	})
@@ -181,7 +195,7 @@ func (s *store) stored(bucket, key []byte) (value []byte, err error) {
 }
 
 func storedIn(tx *bbolt.Tx, bucket, key []byte) ([]byte, error) {
-	value, err := unseal(bucket, key, tx.Bucket(bucket).Get(key))
+	value, err := lookup(tx, bucket, key)
 	if err == nil && value == nil {
 		err = &CorruptStateError{string(bucket), key, "missing"}
 	}
@@ -322,7 +336,7 @@ func (s *store) flush() error {
 	l.head = s.at
 	s.flushing, s.open = l, newLayer(s.at.Size)
 	s.mu.Unlock()
-	err := s.db.Update(func(tx *bbolt.Tx) error { return l.write(tx) })
+	err := onPages(nil, nil, func() error { return s.db.Update(l.write) })
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
@@ -347,16 +361,7 @@ func (l *layer) write(tx *bbolt.Tx) error {
 			return err
 		}
 	}
-	var err error
-	l.state.Ascend(func(i item) bool {
-		if i.value == nil {
-			err = tx.Bucket(stateBucket).Delete(i.key)
-		} else {
-			err = put(tx, stateBucket, i.key, i.value)
-		}
-		return err == nil
-	})
-	if err != nil {
+	if err := l.writeState(tx); err != nil {
 		return err
 	}
 	data, err := sign.Marshal(l.head)

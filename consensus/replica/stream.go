@@ -1,23 +1,45 @@
 package replica
 
 import (
+	"context"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
 )
 
 // streams is raft's StreamLayer over a listener and a dialler that know
-// members by name and admit nobody else.
+// members by name and admit nobody else. What is dialled ends with ctx: raft goes
+// on with its heartbeats while its main loop hangs in a write, shut down or not.
 type streams struct {
 	net.Listener
 	dial func(member string, timeout time.Duration) (net.Conn, error)
+	ctx  context.Context
 }
 
 // Dial implements raft.StreamLayer: an address is a member's name.
 func (s streams) Dial(address raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
-	return s.dial(string(address), timeout)
+	if err := s.ctx.Err(); err != nil {
+		return nil, err
+	}
+	conn, err := s.dial(string(address), timeout)
+	if err != nil {
+		return nil, err
+	}
+	return &stream{conn, context.AfterFunc(s.ctx, func() { conn.Close() })}, nil
+}
+
+type stream struct {
+	net.Conn
+	release func() bool
+}
+
+// Close implements net.Conn.
+func (s *stream) Close() error {
+	s.release()
+	return s.Conn.Close()
 }
 
 // transport is raft's, with an end to its heartbeats: raft handles these on
@@ -29,7 +51,7 @@ type transport struct {
 	cap        func(index uint64) uint64
 	abstention *abstention // nil where this node has nothing to catch up with first
 	beating    sync.RWMutex
-	ended      bool
+	ended      atomic.Bool
 }
 
 // SetHeartbeatHandler implements raft.Transport.
@@ -37,7 +59,7 @@ func (t *transport) SetHeartbeatHandler(handle func(raft.RPC)) {
 	t.NetworkTransport.SetHeartbeatHandler(func(rpc raft.RPC) {
 		t.beating.RLock()
 		defer t.beating.RUnlock()
-		if !t.ended {
+		if !t.ended.Load() {
 			handle(rpc)
 		}
 	})
@@ -53,8 +75,8 @@ func (t *transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, r
 // more.
 func (t *transport) Close() error {
 	err := t.NetworkTransport.Close()
+	t.ended.Store(true)
 	t.beating.Lock()
 	defer t.beating.Unlock()
-	t.ended = true
 	return err
 }

@@ -20,7 +20,7 @@ func (v *view) Get(key []byte) ([]byte, error) {
 			return i.value, nil
 		}
 	}
-	return unseal(stateBucket, key, v.tx.Bucket(stateBucket).Get(key))
+	return lookup(v.tx, stateBucket, key)
 }
 
 // Next implements ledger.View.
@@ -31,9 +31,10 @@ func (v *view) Next(prefix, after []byte) (key, value []byte, err error) {
 			return prefix, value, err
 		}
 	}
-	cursor := v.tx.Bucket(stateBucket).Cursor()
 	for {
-		key = nextIn(cursor, after)
+		if key, err = nextIn(v.tx, stateBucket, after); err != nil {
+			return nil, nil, err
+		}
 		for _, l := range v.layers {
 			if i, ok := l.next(after); ok && (key == nil || bytes.Compare(i.key, key) < 0) {
 				key = i.key
@@ -48,13 +49,4 @@ func (v *view) Next(prefix, after []byte) (key, value []byte, err error) {
 		}
 		after = bytes.Clone(key) // deleted in a layer
 	}
-}
-
-// nextIn returns the database's first key greater than after.
-func nextIn(c *bbolt.Cursor, after []byte) []byte {
-	key, _ := c.Seek(after)
-	if bytes.Equal(key, after) {
-		key, _ = c.Next()
-	}
-	return key
 }

@@ -1,0 +1,51 @@
+package replica
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/hashicorp/raft"
+)
+
+// checkSnapshots insists on what raft takes for granted: that its newest
+// snapshot is the one that was written, and that its log begins no later than
+// behind that. Raft keeps no checksum of what it notes about a snapshot, passes
+// over one whose note it cannot read, and would go on from an older one, or
+// from nothing. First is the oldest entry of its log, 0 if that is empty.
+func (r *Replica) checkSnapshots(dir string, first uint64, list []*raft.SnapshotMeta) error {
+	names, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	newest := raft.SnapshotMeta{}
+	for _, entry := range names {
+		var m raft.SnapshotMeta
+		var made uint64
+		if strings.HasSuffix(entry.Name(), ".tmp") {
+			continue // not finished
+		}
+		if n, err := fmt.Sscanf(entry.Name(), "%d-%d-%d", &m.Term, &m.Index, &made); n == 3 && err == nil && m.Index >= newest.Index {
+			m.ID = entry.Name()
+			newest = m
+		}
+	}
+	corrupt := func(reason string) error {
+		return &CorruptError{Dir: filepath.Join(dir, newest.ID), Index: newest.Index, Reason: reason}
+	}
+	if newest.ID != "" && (len(list) == 0 || list[0].ID != newest.ID || list[0].Index != newest.Index || list[0].Term != newest.Term) {
+		return corrupt("the note of raft's snapshot is unreadable or of another")
+	}
+	if newest.ID != "" {
+		if err := r.checkServers(list[0].Configuration); err != nil {
+			return corrupt(err.Error())
+		}
+	}
+	if first > newest.Index+1 {
+		return corrupt(fmt.Sprintf("raft's log begins at entry %d, and no snapshot covers what came before", first))
+	}
+	return nil
+}
