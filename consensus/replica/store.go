@@ -149,12 +149,15 @@ func (s *store) copyTree() (*tlog.Tree, error) {
 // CorruptStateError means that the database returned something else than was
 // written. The replica stops: the others have the right bytes.
 type CorruptStateError struct {
-	Bucket string
+	Bucket string // "" where none can be named
 	Key    []byte
 	Reason string
 }
 
 func (e *CorruptStateError) Error() string {
+	if e.Bucket == "" {
+		return "state.db is corrupt: " + e.Reason
+	}
 	return fmt.Sprintf("state.db is corrupt: bucket %s, key %x: %s", e.Bucket, e.Key, e.Reason)
 }
 
