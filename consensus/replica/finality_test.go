@@ -314,7 +314,7 @@ func TestRolledBack(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			n := found(t, 1)
 			n.start(n.names...)
-			n.put("voter-a")
+			n.check(n.nodes[name].WaitFor(n.ctx(), n.put("voter-a")+1))
 			n.stop(name)
 			old := filepath.Join(n.dir, "old")
 			n.check(os.CopyFS(old, os.DirFS(filepath.Join(n.dir, name))))
