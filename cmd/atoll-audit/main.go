@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -52,7 +53,18 @@ func usage(format string, args ...any) error {
 	return &mistake{"usage", fmt.Sprintf(format, args...), "see atoll-audit --help"}
 }
 
+// How the garbage collector is told to work: a replay makes much garbage and
+// keeps little, so that it may let it lie, up to a limit.
+const (
+	garbage = 400 // percent of what is kept
+	memory  = 192 << 20
+)
+
 func main() {
+	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetGCPercent(garbage)
+		debug.SetMemoryLimit(memory)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))

@@ -40,7 +40,8 @@ func queryRunCommand() *cobra.Command {
 and assembles the profile from what they release.
 
 What no agency answered in time can be asked again with --again, without spending
-another use, until the query's deadline has passed. Exit code 3 says that an
+another use, until the query's deadline has passed: ten minutes after it was put,
+or twice --wait where that is longer. Exit code 3 says that an
 agency was unavailable; the profile says what that may cost.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -12,42 +12,74 @@ import (
 	"atoll/consensus/audit/audittest"
 )
 
-// A log of 100,000 entries for other tools:
-// go test ./consensus/audit -run TestLargeLog -entries 100000 -dir DIR
+// A large log for other tools, in the folders and files of an export:
+//
+//	go test ./consensus/audit -run TestLargeLog -v -timeout 0 -entries 10000000 -dir DIR
+//
+// makes ticks, the smallest entries; with -queries grants, queries and answers.
+// Memory is bounded. Ten million ticks are NNN.
 var (
 	entries = flag.Int("entries", 3_000, "entries of the log of TestLargeLog and BenchmarkReplay")
-	dir     = flag.String("dir", "", "where TestLargeLog leaves the export, log/ and policy, as an absolute path")
+	dir     = flag.String("dir", "", "where TestLargeLog leaves the export, log/, policy and age.key, as an absolute path")
+	queries = flag.Bool("queries", false, "TestLargeLog makes queries, not ticks")
 )
 
-// TestLargeLog writes an export and verifies and replays it from there.
+// TestLargeLog writes an export, and verifies and replays it from there unless
+// it is for others.
 func TestLargeLog(t *testing.T) {
 	where := *dir
 	if where == "" {
 		where = t.TempDir()
 	}
-	w := audittest.New(t)
-	w.Grow(*entries)
-	err := audittest.Write(filepath.Join(where, "log"), w.Files("auditor", "tax"))
-	if err == nil {
-		err = audittest.Write(where, map[string][]byte{"policy": []byte(w.Policy(2))})
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	log := os.DirFS(filepath.Join(where, "log"))
 	start := time.Now()
-	l, err := audit.Open(audit.Source{Fetch: func(path string) ([]byte, error) { return fs.ReadFile(log, path) }}, policy(t, w.Policy(2)))
+	w := large(t, where, *entries, *queries)
+	size, bytes := w.Finish("auditor", "tax")
+	t.Logf("%d entries of %d bytes, tiles included, made in %v", size, bytes, time.Since(start).Round(time.Millisecond))
+	err := audittest.Write(where, map[string][]byte{"policy": []byte(w.Policy(2)), "age.key": []byte(w.IdentityFile("auditor"))})
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := audit.NewReplayer()
+	if *dir != "" {
+		return
+	}
+	start = time.Now()
+	l, r := replayed(t, where, w.Policy(2), audit.NewReplayer(), nil)
+	if r.Summary().Head != l.Head || l.Size != size {
+		t.Fatalf("%+v, want %+v", r.Summary(), l.Head)
+	}
+	t.Logf("verified and replayed in %v", time.Since(start).Round(time.Millisecond))
+}
+
+// large lets a log grow in a folder.
+func large(t *testing.T, where string, n int, queries bool) *audittest.World {
+	w := audittest.New(t)
+	w.Stream(where)
+	if queries {
+		w.Traffic(n)
+	} else {
+		w.Grow(n)
+	}
+	return w
+}
+
+// replayed verifies and replays what lies in a folder, and hands over each entry.
+func replayed(t *testing.T, where, trust string, r *audit.Replayer, each func(*audit.Entry) error) (*audit.Log, *audit.Replayer) {
+	t.Helper()
+	log := os.DirFS(filepath.Join(where, "log"))
+	l, err := audit.Open(audit.Source{Fetch: func(path string) ([]byte, error) { return fs.ReadFile(log, path) }}, policy(t, trust))
+	if err != nil {
+		t.Fatal(err)
+	}
 	l.Expect = r.Expect
 	err = l.Verify(nil, func(leaf []byte) error {
-		_, err := r.Add(leaf)
+		e, err := r.Add(leaf)
+		if err == nil && each != nil {
+			err = each(e)
+		}
 		return err
 	})
-	if err != nil || r.Summary().Head != l.Head || l.Size != uint64(len(w.Leaves)) {
-		t.Fatalf("%+v, %v, want %+v", r.Summary(), err, l.Head)
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Logf("%d entries verified and replayed in %v", l.Size, time.Since(start).Round(time.Millisecond))
+	return l, r
 }

@@ -53,8 +53,9 @@ func malformed(format string, args ...any) error {
 
 // Day is a civil day as the number of days since 1970-01-01, in the network's
 // own offset from UTC (a field of genesis): "until 31 December" means the end
-// of that day where the enterprise is.
-type Day uint32
+// of that day where the enterprise is. Days before 1970 are negative; they occur
+// in data, and no statement may hold one.
+type Day int32
 
 const millisPerDay = 24 * 60 * 60 * 1000
 

@@ -25,7 +25,7 @@ func (c *Credential) Check() error {
 	switch {
 	case len(c.Salt) != 32 || len(c.Key) != ed25519.PublicKeySize:
 		return malformed("credential: field length")
-	case c.NotAfter < c.NotBefore || c.NotAfter-c.NotBefore >= 2*MaxDays:
+	case c.NotBefore < 0 || c.NotAfter < c.NotBefore || c.NotAfter-c.NotBefore >= 2*MaxDays:
 		return malformed("credential: a credential lasts 1 to %d days", 2*MaxDays)
 	}
 	return nil

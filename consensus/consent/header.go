@@ -91,7 +91,7 @@ func (b *Bounds) Check() error {
 		return malformed("consent id of %d bytes", len(b.ID))
 	case !ValidMember(b.Bank):
 		return malformed("bank name")
-	case b.NotAfter < b.NotBefore || b.NotAfter-b.NotBefore >= MaxDays:
+	case b.NotBefore < 0 || b.NotAfter < b.NotBefore || b.NotAfter-b.NotBefore >= MaxDays:
 		return malformed("a consent lasts 1 to %d days", MaxDays)
 	case b.MaxUses == 0 || b.MaxUses > MaxUses:
 		return malformed("a consent has 1 to %d uses", MaxUses)

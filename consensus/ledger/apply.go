@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"bytes"
+	"slices"
 
 	"atoll/consensus/consent"
 	"atoll/crypto/sign"
@@ -91,7 +92,7 @@ func Overrule(v View, s *Statement, refusal Verdict) (Answer, []Change, error) {
 }
 
 func judge(v View, s *Statement, rules func(*transaction, *Statement, *Author) Verdict) (Answer, []Change, error) {
-	t := &transaction{view: v, at: map[string]int{}}
+	t := &transaction{view: v}
 	var err error
 	if t.state, err = Read(v); err != nil {
 		return Answer{}, nil, err
@@ -145,17 +146,21 @@ type transaction struct {
 	view    View
 	state   *State
 	changes []Change
-	at      map[string]int // where in changes a key stands
-	dues    byte           // due records made, to keep their keys apart
+	dues    byte // due records made, to keep their keys apart
 	err     error
 }
 
 // Get reads a key as the transaction has left it so far.
 func (t *transaction) Get(key []byte) ([]byte, error) {
-	if i, ok := t.at[string(key)]; ok {
+	if i := t.find(key); i >= 0 {
 		return t.changes[i].Value, nil
 	}
 	return t.view.Get(key)
+}
+
+// find returns where in changes a key stands, -1 for nowhere. There are few.
+func (t *transaction) find(key []byte) int {
+	return slices.IndexFunc(t.changes, func(c Change) bool { return bytes.Equal(c.Key, key) })
 }
 
 func (t *transaction) Next(prefix, after []byte) (key, value []byte, err error) {
@@ -182,11 +187,10 @@ func (t *transaction) put(key []byte, record any) {
 func (t *transaction) drop(key []byte) { t.set(key, nil) }
 
 func (t *transaction) set(key, value []byte) {
-	if i, ok := t.at[string(key)]; ok {
+	if i := t.find(key); i >= 0 {
 		t.changes[i].Value = value
 		return
 	}
-	t.at[string(key)] = len(t.changes)
 	t.changes = append(t.changes, Change{key, value})
 }
 

@@ -270,7 +270,7 @@ func (c *Card) Check() error {
 	}
 	for i, r := range c.Roles {
 		known := r.Name == Agency || r.Name == Bank || r.Name == Auditor || r.Name == Registrar
-		if !known || r.NotAfter < r.NotBefore || i > 0 && c.Roles[i-1].Name >= r.Name {
+		if !known || r.NotBefore < 0 || r.NotAfter < r.NotBefore || i > 0 && c.Roles[i-1].Name >= r.Name {
 			return malformed("member %s: roles", c.Name)
 		}
 	}

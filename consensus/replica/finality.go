@@ -54,6 +54,17 @@ func (f *finals) last() (Final, <-chan struct{}) {
 	return f.newest, f.grown
 }
 
+// raise makes a final checkpoint the newest, if it is.
+func (f *finals) raise(to Final) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if to.Size > f.newest.Size {
+		f.newest = to
+		close(f.grown)
+		f.grown = make(chan struct{})
+	}
+}
+
 // Finalise returns when a final checkpoint covers the first size entries. It
 // does not wait for the leader's: it asks all cosigners itself and is done with
 // the first that make a quorum. Callers at the same time share what they ask.
@@ -62,6 +73,7 @@ func (r *Replica) Finalise(ctx context.Context, size uint64) error {
 	if err := r.WaitFor(ctx, size); err != nil {
 		return err
 	}
+	r.transport.hurry() // the cosigners have to get there, too
 	var last error
 	for attempt := 0; ; attempt++ {
 		done, err := r.reachFinal(ctx, size)
@@ -114,7 +126,8 @@ type vote struct {
 	err          error
 }
 
-// collect makes the log as it is now final.
+// collect makes the log as it is now final. What it puts together is signed as
+// this member by itself, and has no line that count has not verified.
 func (r *Replica) collect(ctx context.Context) error {
 	if r.behind() {
 		return errCatchingUp
@@ -131,10 +144,8 @@ func (r *Replica) collect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err = r.takeFinal(final, r.store.expect); err != nil {
-		r.failForked(err)
-	}
-	return err
+	r.finals.raise(Final{head, final})
+	return nil
 }
 
 // canvass asks all cosigners at once. The questions outlive a round that has
@@ -200,18 +211,14 @@ func (r *Replica) takeFinal(signed []byte, expect func(awaited) error) (tlog.Hea
 	if err := expect(awaited{head, signed, byQuorum}); err != nil {
 		return head, err
 	}
-	f := &r.finals
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if head.Size > f.newest.Size {
-		f.newest = Final{head, own}
-		close(f.grown)
-		f.grown = make(chan struct{})
-	}
+	r.finals.raise(Final{head, own})
 	return head, nil
 }
 
 const byQuorum = "a quorum of cosigners"
+
+// keepEvery is how often keepFinal writes at most: it takes three syncs.
+const keepEvery = 100 * time.Millisecond
 
 // keepFinal writes the newest final checkpoint behind those who wait for it:
 // nobody promised anything by it, the cosigners have their own memory.
@@ -224,6 +231,11 @@ func (r *Replica) keepFinal() {
 		}
 		select {
 		case <-grown:
+		case <-r.ctx.Done():
+			return
+		}
+		select {
+		case <-time.After(keepEvery):
 		case <-r.ctx.Done():
 			return
 		}

@@ -2,14 +2,12 @@ package replica
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"runtime"
-	"sync"
-	"sync/atomic"
+	"math"
+	"slices"
 
 	"atoll/consensus/ledger"
 
@@ -35,14 +33,15 @@ func (f fsm) Apply(l *raft.Log) any { return f.ApplyBatch([]*raft.Log{l})[0] }
 // comes here, in raft's log on a quorum: nothing here needs to be synced
 // before it is answered.
 func (f fsm) ApplyBatch(logs []*raft.Log) []any {
-	answers := make([]any, len(logs))
-	if f.r.catchup.postpone(logs[len(logs)-1].Index) {
-		for i := range answers {
-			answers[i] = errCatchingUp
-		}
-		return answers
+	last := logs[len(logs)-1].Index
+	if err := f.r.late.await(f.r.ctx, last); err != nil {
+		return allOf(len(logs), err)
 	}
-	verified := f.r.verify(logs)
+	if f.r.catchup.postpone(last) {
+		return allOf(len(logs), errCatchingUp)
+	}
+	verified := f.r.screening.verify(logs)
+	answers := make([]any, len(logs))
 	err := f.r.store.batch(func(w *writer) error {
 		for i, l := range logs {
 			answer, err := f.r.take(w, l, verified[i])
@@ -55,48 +54,13 @@ func (f fsm) ApplyBatch(logs []*raft.Log) []any {
 	})
 	if err != nil {
 		f.r.failForked(err)
-		for i := range answers {
-			answers[i] = err
-		}
+		return allOf(len(logs), err)
 	}
 	return answers
 }
 
-// verify checks the signatures of a batch on all cores, before the batch holds
-// up readers. What the leader verified when it screened is not verified again.
-// Where there is nil the rules are to verify: the answer may depend on an
-// earlier entry of the batch.
-func (r *Replica) verify(logs []*raft.Log) []*ledger.Statement {
-	verified := make([]*ledger.Statement, len(logs))
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range min(len(logs), runtime.GOMAXPROCS(0)) {
-		wg.Go(func() {
-			for i := int(next.Add(1)) - 1; i < len(logs); i = int(next.Add(1)) - 1 {
-				if l := logs[i]; l.Type == raft.LogCommand && len(l.Data) > 1 && l.Data[0] == commandStatement {
-					verified[i] = r.verifyOne(l.Data[1:])
-				}
-			}
-		})
-	}
-	wg.Wait()
-	return verified
-}
-
-func (r *Replica) verifyOne(raw []byte) *ledger.Statement {
-	if s, ok := r.screened.LoadAndDelete(sha256.Sum256(raw)); ok {
-		return s.(*ledger.Statement)
-	}
-	var s *ledger.Statement
-	err := r.store.read(func(v ledger.View) (err error) {
-		s, _, err = ledger.Verify(v, raw)
-		return err
-	})
-	if err != nil {
-		return nil // the batch meets the same error
-	}
-	return s
-}
+// allOf is one answer for each entry of a batch.
+func allOf(n int, answer error) []any { return slices.Repeat([]any{answer}, n) }
 
 // take applies one entry of raft's log unless the database has it already:
 // after a restart raft hands out again what came after its snapshot.
@@ -166,6 +130,9 @@ const maxMarker = 64 << 10
 func (f fsm) Snapshot() (raft.FSMSnapshot, error) {
 	if f.r.catchup.active() {
 		return nil, errCatchingUp
+	}
+	if err := f.r.late.await(f.r.ctx, math.MaxUint64); err != nil {
+		return nil, err // or raft would take for applied what was not
 	}
 	if err := f.r.store.flush(); err != nil {
 		f.r.fail(err)

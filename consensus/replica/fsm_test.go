@@ -35,7 +35,7 @@ func TestForeignEntriesStopTheReplica(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := &Replica{store: store, voters: map[string]bool{"tax": true}, members: map[string]bool{"tax": true, "bank-a": true}, fatal: make(chan error, 1), log: slog.New(slog.DiscardHandler)}
+		r := &Replica{store: store, late: &lateLog{}, screening: newScreening(store), voters: map[string]bool{"tax": true}, members: map[string]bool{"tax": true, "bank-a": true}, fatal: make(chan error, 1), log: slog.New(slog.DiscardHandler)}
 		r.catchup = &catchup{r: r}
 		r.ctx, r.cancel = context.WithCancel(context.Background())
 		fsm{r}.ApplyBatch([]*raft.Log{c.log})

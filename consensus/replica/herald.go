@@ -21,6 +21,7 @@ import (
 type herald struct {
 	*transport
 	name string
+	cap  func(uint64) uint64
 
 	mu        sync.Mutex
 	committed notice
@@ -32,9 +33,10 @@ type herald struct {
 type notice struct{ index, term uint64 }
 
 type follower struct {
-	has  uint64      // index of the last entry it has said it holds
-	told uint64      // how far it was told that the log is committed
-	news chan notice // holds one
+	has  uint64        // index of the last entry it has said it holds
+	told uint64        // how far it was told that the log is committed
+	news chan notice   // holds one
+	urge chan struct{} // holds one
 }
 
 // pauseForMore is how long the next entry may take to come and say it instead:
@@ -44,14 +46,14 @@ const pauseForMore = 300 * time.Microsecond
 func newHerald(name string, others []string, t *transport) *herald {
 	h := &herald{transport: t, name: name, followers: map[raft.ServerID]*follower{}}
 	for _, other := range others {
-		h.followers[raft.ServerID(other)] = &follower{news: make(chan notice, 1)}
+		h.followers[raft.ServerID(other)] = &follower{news: make(chan notice, 1), urge: make(chan struct{}, 1)}
 	}
 	return h
 }
 
 // AppendEntries implements raft.Transport and takes note.
 func (h *herald) AppendEntries(id raft.ServerID, target raft.ServerAddress, req *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
-	err := h.NetworkTransport.AppendEntries(id, target, req, resp)
+	err := h.transport.AppendEntries(id, target, req, resp)
 	f := h.followers[id]
 	heartbeat := req.PrevLogEntry == 0 && len(req.Entries) == 0
 	if err != nil || !resp.Success || heartbeat || f == nil {
@@ -91,6 +93,17 @@ func (h *herald) wake(f *follower) {
 	f.news <- h.committed
 }
 
+// hurry has the newest notice told without waiting for more: some member is
+// waiting for it.
+func (h *herald) hurry() {
+	for _, f := range h.followers {
+		select {
+		case f.urge <- struct{}{}:
+		default:
+		}
+	}
+}
+
 // serve tells one follower, one notice after another, until ctx ends. Last is
 // the index of the last entry in raft's log.
 func (h *herald) serve(ctx context.Context, name string, last func() uint64) {
@@ -98,7 +111,10 @@ func (h *herald) serve(ctx context.Context, name string, last func() uint64) {
 	for {
 		select {
 		case n := <-f.news:
-			time.Sleep(pauseForMore)
+			select {
+			case <-f.urge:
+			case <-time.After(pauseForMore):
+			}
 			if last() == n.index { // or the entry behind it says so too
 				h.tell(name, f, n)
 			}
@@ -116,7 +132,7 @@ func (h *herald) tell(name string, f *follower, n notice) {
 		PrevLogEntry: n.index, PrevLogTerm: n.term, LeaderCommitIndex: n.index,
 	}
 	var resp raft.AppendEntriesResponse
-	err := h.NetworkTransport.AppendEntries(raft.ServerID(name), raft.ServerAddress(name), req, &resp)
+	err := h.transport.AppendEntries(raft.ServerID(name), raft.ServerAddress(name), req, &resp)
 	if err != nil || !resp.Success {
 		return // raft's own will come
 	}

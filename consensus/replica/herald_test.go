@@ -53,7 +53,7 @@ func TestHerald(t *testing.T) {
 	ours, self := listening(t)
 	var holds atomic.Bool
 	heard := answering(theirs, &holds)
-	h := newHerald(self, []string{name}, &transport{NetworkTransport: ours})
+	h := newHerald(self, []string{name}, &transport{NetworkTransport: ours, cap: func(i uint64) uint64 { return i }})
 	var last atomic.Uint64
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

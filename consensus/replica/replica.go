@@ -81,6 +81,7 @@ type Replica struct {
 
 	store     *store
 	raftLog   *Log
+	late      *lateLog  // raftLog, as raft sees it
 	promises  *promises // nil where this member is no voter
 	raft      *raft.Raft
 	transport *herald
@@ -90,7 +91,8 @@ type Replica struct {
 	used        atomic.Int64  // percent of the disk
 	busy        atomic.Uint64 // index of the newest entry that is no tick
 	settledTerm atomic.Uint64 // the last term in which this node led and had applied all before it
-	screened    sync.Map      // SHA-256 of a statement in flight: *ledger.Statement, verified
+	screening   *screening
+	waryUntil   atomic.Int64 // Unix ms; see propose
 	fatal       chan error
 	failing     sync.Once
 	ctx         context.Context
@@ -143,6 +145,7 @@ func Open(c Config) (*Replica, error) {
 	if r.raftLog, err = OpenLog(filepath.Join(c.Dir, "raft"), c.Log); err != nil {
 		return nil, errors.Join(err, r.forget(), r.store.close())
 	}
+	r.screening = newScreening(r.store)
 	if err := r.start(c); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
@@ -188,6 +191,7 @@ func (r *Replica) raftConfig(c Config) *raft.Config {
 
 // logAndStable is raft's log and stable store in one.
 type logAndStable interface {
+	raft.MonotonicLogStore
 	raft.LogStore
 	raft.StableStore
 }
@@ -205,27 +209,28 @@ func (r *Replica) start(c Config) error {
 	// (hashicorp/raft#612), and it gains nothing here.
 	r.transport = newHerald(r.name, r.others, &transport{NetworkTransport: raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream: streams{c.Listener, c.Dial}, MaxPool: 3, MaxRPCsInFlight: 1, Timeout: 10 * time.Second, Logger: hcLogger("raft-net", c.Logger),
-	})})
-	var log logAndStable = r.raftLog
+	}), cap: func(index uint64) uint64 { return r.late.cap(index) }})
+	r.late = &lateLog{logAndStable: r.raftLog, screening: r.screening}
 	if r.voters[r.name] {
 		if err := r.promise(c.Dir, snapshots); err != nil {
 			return err
 		}
-		log = r.promises
+		r.late.logAndStable = r.promises
 	}
-	cache, err := raft.NewLogCache(512, log)
+	cache, err := raft.NewLogCache(512, r.late)
 	if err != nil {
 		return err
 	}
 	rc := r.raftConfig(c)
 	if r.voters[r.name] {
-		if err := r.bootstrap(rc, cache, log, snapshots); err != nil {
+		if err := r.bootstrap(rc, cache, r.late, snapshots); err != nil {
 			return err
 		}
 	}
-	if r.raft, err = raft.NewRaft(rc, fsm{r}, cache, log, snapshots, r.transport); err != nil {
+	if r.raft, err = raft.NewRaft(rc, fsm{r}, cache, r.late, snapshots, r.transport); err != nil {
 		return err
 	}
+	r.late.raft.Store(r.raft)
 	r.running.Go(r.watchDisk)
 	r.running.Go(r.guardDisk)
 	r.running.Go(r.flushOften)
@@ -318,6 +323,9 @@ func (r *Replica) Close() error {
 		r.transport.Close()
 	}
 	r.running.Wait()
+	if r.late != nil && r.raftLog.guard.failed() == nil {
+		r.late.settle()
+	}
 	err := errors.Join(r.forget(), r.store.close(), r.raftLog.Close())
 	if r.promises != nil {
 		err = errors.Join(err, r.promises.close())

@@ -17,7 +17,7 @@ func resting(t *testing.T) *Replica {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Replica{store: s, patience: time.Second, fatal: make(chan error, 1), log: slog.New(slog.DiscardHandler)}
+	r := &Replica{store: s, late: &lateLog{}, patience: time.Second, fatal: make(chan error, 1), log: slog.New(slog.DiscardHandler)}
 	r.catchup = &catchup{r: r}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	t.Cleanup(func() {

@@ -22,9 +22,11 @@ func (s streams) Dial(address raft.ServerAddress, timeout time.Duration) (net.Co
 
 // transport is raft's, with an end to its heartbeats: raft handles these on
 // the connection's own goroutine, which its shutdown does not wait for, and
-// panics if one of them saves a new term in a log that is closed by then.
+// panics if one of them saves a new term in a log that is closed by then. And
+// it tells of commits only as far as cap says.
 type transport struct {
 	*raft.NetworkTransport
+	cap        func(index uint64) uint64
 	abstention *abstention // nil where this node has nothing to catch up with first
 	beating    sync.RWMutex
 	ended      bool
@@ -39,6 +41,12 @@ func (t *transport) SetHeartbeatHandler(handle func(raft.RPC)) {
 			handle(rpc)
 		}
 	})
+}
+
+// AppendEntries implements raft.Transport.
+func (t *transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, req *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
+	req.LeaderCommitIndex = t.cap(req.LeaderCommitIndex)
+	return t.NetworkTransport.AppendEntries(id, target, req, resp)
 }
 
 // Close implements raft.WithClose. When it returns no heartbeat is handled any

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -73,31 +72,24 @@ func (r *Replica) attempt(ctx context.Context, statement []byte) (answer ledger.
 	return answer, sign.Unmarshal(reply, &answer)
 }
 
-// propose is what the leader does with a statement. It verifies first, so that
-// what no member signed costs its sender and nobody else.
+// wariness is how long a leader verifies before it proposes, after it has met a
+// statement that no member signed.
+const wariness = time.Minute
+
+// propose is what the leader does with a statement. Only members reach it, so
+// it takes a signature for good and has it verified while the statement is on
+// its way to the disks (see [screening]): the rules ignore what nobody signed.
+// From the first such statement on it verifies beforehand for a while, so that
+// more of them cost their sender and nobody else.
 func (r *Replica) propose(ctx context.Context, statement []byte) (ledger.Answer, error) {
 	if err := r.settled(ctx, statement); err != nil {
 		return ledger.Answer{}, err
 	}
-	var answer ledger.Answer
-	var verified *ledger.Statement
-	err := r.store.read(func(v ledger.View) (err error) {
-		verified, answer, err = ledger.Verify(v, statement)
-		return err
-	})
-	if err != nil {
-		r.fail(err)
-		return answer, err
+	if r.Tight() || len(statement) > sign.MaxStatement || time.Now().UnixMilli() < r.waryUntil.Load() {
+		if answer, err := r.screen(statement); err != nil || answer.Verdict != "" {
+			return answer, err
+		}
 	}
-	if answer.Verdict != "" {
-		return answer, nil
-	}
-	if verified.Kind == ledger.KindQueryOpen && r.Tight() {
-		return answer, ErrNoRoom
-	}
-	digest := sha256.Sum256(statement)
-	r.screened.Store(digest, verified)
-	defer r.screened.Delete(digest)
 	future := r.raft.Apply(append([]byte{commandStatement}, statement...), r.patience)
 	if err := r.await(ctx, future); err != nil {
 		return ledger.Answer{}, err
@@ -105,11 +97,27 @@ func (r *Replica) propose(ctx context.Context, statement []byte) (ledger.Answer,
 	r.announce()
 	switch response := future.Response().(type) {
 	case ledger.Answer:
+		if response.Verdict == ledger.Malformed || response.Verdict == ledger.Unverified {
+			r.waryUntil.Store(time.Now().Add(wariness).UnixMilli())
+		}
 		return response, nil
 	case error:
 		return ledger.Answer{}, response
 	}
 	return ledger.Answer{}, errors.New("raft gave no answer")
+}
+
+// screen verifies a statement before it is proposed. It returns an answer with a
+// verdict where it should not be.
+func (r *Replica) screen(statement []byte) (ledger.Answer, error) {
+	s, _ := r.screening.get(statement)
+	switch r.screening.run(s); {
+	case s.err != nil:
+		r.fail(s.err)
+	case s.answer.Verdict == "" && s.result.Kind == ledger.KindQueryOpen && r.Tight():
+		return ledger.Answer{}, ErrNoRoom
+	}
+	return s.answer, s.err
 }
 
 // await waits for raft's answer, but not for ever: what raft still holds in its
@@ -156,6 +164,7 @@ func (r *Replica) ServeSubmit(ctx context.Context, statement []byte) ([]byte, er
 	if err != nil {
 		return nil, err
 	}
+	r.transport.hurry() // or the member would wait for what it submitted
 	answer.Leaf = nil
 	return sign.Marshal(answer)
 }

@@ -12,6 +12,8 @@ const (
 	typPrefix = "application/vnd.atoll."
 	typSuffix = "+cbor"
 	maxKind   = 40
+
+	tagSign1 = 0xd2 // CBOR's tag 18
 )
 
 // Statement is a parsed COSE_Sign1, not yet verified: a kind, the id of the
@@ -21,8 +23,9 @@ type Statement struct {
 	KeyID   KeyID  // of the signing key
 	Payload []byte // deterministic CBOR, decoded by [Statement.Decode]
 
-	raw []byte
-	msg *cose.Sign1Message
+	raw       []byte
+	protected []byte // header, encoded
+	signature []byte
 }
 
 // envelope and protected mirror COSE_Sign1 = [protected, unprotected, payload,
@@ -43,19 +46,13 @@ type protected struct {
 	Typ string `cbor:"16,keyasint"`
 }
 
-func newMessage(kind string, kid KeyID, payload, signature []byte) *cose.Sign1Message {
-	return &cose.Sign1Message{
-		Headers: cose.Headers{
-			Protected: cose.ProtectedHeader{
-				cose.HeaderLabelAlgorithm: cose.AlgorithmEdDSA,
-				cose.HeaderLabelKeyID:     kid[:],
-				cose.HeaderLabelType:      typPrefix + kind + typSuffix,
-			},
-			Unprotected: cose.UnprotectedHeader{},
-		},
-		Payload:   payload,
-		Signature: signature,
-	}
+// signed mirrors Sig_structure of RFC 9052 section 4.4: what is signed.
+type signed struct {
+	_         struct{} `cbor:",toarray"`
+	Context   string
+	Protected []byte
+	Aad       []byte
+	Payload   []byte
 }
 
 // Sign returns the statement of the given kind that says payload, signed for
@@ -73,7 +70,18 @@ func Sign(key ed25519.PrivateKey, network NetworkID, kind string, payload any) (
 	if err != nil {
 		return nil, err
 	}
-	msg := newMessage(kind, KeyIDOf(key.Public().(ed25519.PublicKey)), body, nil)
+	kid := KeyIDOf(key.Public().(ed25519.PublicKey))
+	msg := &cose.Sign1Message{
+		Headers: cose.Headers{
+			Protected: cose.ProtectedHeader{
+				cose.HeaderLabelAlgorithm: cose.AlgorithmEdDSA,
+				cose.HeaderLabelKeyID:     kid[:],
+				cose.HeaderLabelType:      typPrefix + kind + typSuffix,
+			},
+			Unprotected: cose.UnprotectedHeader{},
+		},
+		Payload: body,
+	}
 	if err := msg.Sign(nil, network.aad(), signer); err != nil {
 		return nil, err
 	}
@@ -93,7 +101,7 @@ func Parse(raw []byte) (*Statement, error) {
 	if len(raw) > MaxStatement {
 		return nil, malformed("statement of %d bytes, the limit is %d", len(raw), MaxStatement)
 	}
-	if len(raw) == 0 || raw[0] != 0xd2 {
+	if len(raw) == 0 || raw[0] != tagSign1 {
 		return nil, malformed("not a tagged COSE_Sign1")
 	}
 	var e envelope
@@ -112,11 +120,10 @@ func Parse(raw []byte) (*Statement, error) {
 	if err := sig.check(); err != nil {
 		return nil, err
 	}
-	s := assemble(kind, e.Payload, sig)
-	s.raw = bytes.Clone(raw)
-	// As it stands there: go-cose need not encode it again to verify it.
-	s.msg.Headers.RawProtected, err = Marshal(e.Protected)
-	return s, err
+	return &Statement{
+		Kind: kind, KeyID: KeyID(p.KID), Payload: e.Payload,
+		raw: bytes.Clone(raw), protected: e.Protected, signature: e.Signature,
+	}, nil
 }
 
 // Signature is what one key says of a payload kept elsewhere: a statement
@@ -129,7 +136,7 @@ type Signature struct {
 
 // Signature returns the statement without its payload.
 func (s *Statement) Signature() Signature {
-	return Signature{KeyID: s.KeyID[:], Bytes: s.msg.Signature}
+	return Signature{KeyID: s.KeyID[:], Bytes: s.signature}
 }
 
 // Attach joins a kind, a payload and a signature into the statement that was
@@ -141,12 +148,18 @@ func Attach(kind string, payload []byte, sig Signature) (*Statement, error) {
 	if err := sig.check(); err != nil {
 		return nil, err
 	}
-	s := assemble(kind, payload, sig)
-	var err error
-	if s.raw, err = s.msg.MarshalCBOR(); err != nil {
-		return nil, malformed("%v", err)
+	header, err := Marshal(protected{Alg: int64(cose.AlgorithmEdDSA), KID: sig.KeyID, Typ: typPrefix + kind + typSuffix})
+	if err != nil {
+		return nil, err
 	}
-	return s, nil
+	raw, err := Marshal(envelope{Protected: header, Payload: payload, Signature: sig.Bytes})
+	if err != nil {
+		return nil, err
+	}
+	return &Statement{
+		Kind: kind, KeyID: KeyID(sig.KeyID), Payload: payload,
+		raw: append([]byte{tagSign1}, raw...), protected: header, signature: sig.Bytes,
+	}, nil
 }
 
 func (s *Signature) check() error {
@@ -157,12 +170,6 @@ func (s *Signature) check() error {
 		return malformed("signature of %d bytes", len(s.Bytes))
 	}
 	return nil
-}
-
-// assemble joins parts that have been checked.
-func assemble(kind string, payload []byte, sig Signature) *Statement {
-	kid := KeyID(sig.KeyID)
-	return &Statement{Kind: kind, KeyID: kid, Payload: payload, msg: newMessage(kind, kid, payload, sig.Bytes)}
 }
 
 func (p *protected) kind() (string, error) {
@@ -196,11 +203,8 @@ func (s *Statement) Verify(network NetworkID, pub ed25519.PublicKey) error {
 	if len(pub) != ed25519.PublicKeySize || KeyIDOf(pub) != s.KeyID {
 		return ErrSignature
 	}
-	verifier, err := cose.NewVerifier(cose.AlgorithmEdDSA, pub)
-	if err != nil {
-		return ErrSignature
-	}
-	if s.msg.Verify(network.aad(), verifier) != nil {
+	message, err := Marshal(signed{Context: "Signature1", Protected: s.protected, Aad: network.aad(), Payload: s.Payload})
+	if err != nil || !ed25519.Verify(pub, message, s.signature) {
 		return ErrSignature
 	}
 	return nil

@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -74,7 +75,7 @@ func (d *Dataset) Answer(rows []Row, item consent.Item, at At) Answer {
 	switch {
 	case problem != "":
 		a.Outcome, a.Reason = consent.Invalid, problem
-	case len(kept) > 0 && d.StaleDays > 0 && (w.newest < 0 || int64(at.Day)-w.newest > int64(d.StaleDays)):
+	case len(kept) > 0 && d.StaleDays > 0 && (w.newest == never || int64(at.Day)-int64(w.newest) > int64(d.StaleDays)):
 		a.Outcome, a.Reason = consent.Stale, "the newest row is older than "+strconv.Itoa(int(d.StaleDays))+" days"
 	default:
 		d.disclose(&a, o, item.Disclosure, w, at.Day)
@@ -154,55 +155,54 @@ func (d *Dataset) text(r Row, names []string) string {
 	return b.String()
 }
 
+// never is the newest day of no rows.
+const never = consent.Day(math.MinInt32)
+
 // window is the rows an answer may rest on.
 type window struct {
 	rows   []map[string]any // with [formula.Age] where the dataset has windows
-	newest int64            // day of the newest of all rows, -1 for none
+	newest consent.Day      // of all rows, or never
 	asOf   uint64
 }
 
 // window takes the rows of the newest months.
 func (d *Dataset) window(rows []Row, months uint32, today consent.Day) (w window, problem string) {
 	date := d.field(d.Date)
-	w.newest = -1
+	w.newest = never
 	for _, r := range rows {
 		if date < 0 {
 			break
 		}
 		if day, ok := r[date].(consent.Day); ok {
-			w.newest = max(w.newest, int64(day))
+			w.newest = max(w.newest, day)
 		} else if d.windowed() {
 			return w, "a row has no date"
 		}
 	}
 	zero := monthOf(today)
-	if w.newest >= 0 && monthOf(consent.Day(w.newest)) > zero {
+	if w.newest != never && monthOf(w.newest) > zero {
 		return w, "a row is dated in a month to come"
 	}
-	if w.newest >= 0 && d.StaleDays > 0 {
-		zero = monthOf(consent.Day(w.newest))
+	if w.newest != never && d.StaleDays > 0 {
+		zero = monthOf(w.newest)
 	}
 	for _, r := range rows {
 		fields := map[string]any{}
 		for i, f := range d.Fields {
 			fields[f.Name] = r[i]
 		}
-		day, dated := uint64(0), false
+		var day consent.Day
 		if date >= 0 {
-			if v, ok := r[date].(consent.Day); ok {
-				day, dated = uint64(v), true
-			}
+			day, _ = r[date].(consent.Day)
 		}
 		if d.windowed() {
-			age := zero - monthOf(consent.Day(day))
+			age := zero - monthOf(day)
 			if age >= int(months) {
 				continue
 			}
 			fields[formula.Age] = decimal.NewFromInt(int64(age))
 		}
-		if dated {
-			w.asOf = max(w.asOf, day*millisPerDay)
-		}
+		w.asOf = max(w.asOf, uint64(max(0, day))*millisPerDay)
 		w.rows = append(w.rows, fields)
 	}
 	return w, ""

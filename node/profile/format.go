@@ -55,7 +55,7 @@ func (s *speaker) Earned(i Indicator) string {
 }
 
 // Amount writes a value of some type with its unit: numbers with thousands
-// apart and at most two decimals (four below 1), a ratio as per cent where the
+// apart and two decimals or none (up to four below 1), a ratio as per cent where the
 // unit is "%".
 func (s *speaker) Amount(kind, value, unit string) string {
 	switch {
@@ -98,7 +98,12 @@ func (s *speaker) figure(text, unit string) string {
 	case d.Abs().LessThan(decimal.New(1, 0)):
 		digits = 4
 	}
-	text = thousands(d.Abs().Round(digits).String())
+	d = d.Round(digits)
+	text = d.Abs().String()
+	if digits == 2 && !d.IsInteger() { // 2,310,000.50, not .5
+		text = d.Abs().StringFixed(digits)
+	}
+	text = thousands(text)
 	if d.Sign() < 0 {
 		text = s.minus + text
 	}

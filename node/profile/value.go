@@ -104,7 +104,7 @@ func (n *Need) readBand(text string) (ends []any, problem string) {
 
 func parseDay(text string) (consent.Day, bool) {
 	at, err := time.Parse(time.DateOnly, text)
-	if err != nil || at.Unix() < 0 {
+	if err != nil {
 		return 0, false
 	}
 	return consent.Day(at.Unix() / (24 * 60 * 60)), true

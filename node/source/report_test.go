@@ -194,7 +194,7 @@ func randomCell(r *rand.Rand, column, subjects int) any {
 
 // Days and numbers at the edges of what can be expressed.
 func TestValues(t *testing.T) {
-	for text, want := range map[string]consent.Day{"1970-01-01": 0, "19700102": 1, "2000-02-29": 11016, "9999-12-31": 2932896} {
+	for text, want := range map[string]consent.Day{"1970-01-01": 0, "1969-12-31": -1, "1800-01-01": -62091, "19700102": 1, "2000-02-29": 11016, "9999-12-31": 2932896} {
 		if got, err := value(text, catalog.TypeDate); err != nil || got != want {
 			t.Errorf("%s: %v, %v", text, got, err)
 		}

@@ -180,7 +180,7 @@ func show(rows []catalog.Row) string {
 	for _, r := range rows {
 		for _, v := range r {
 			if day, ok := v.(consent.Day); ok {
-				v = uint32(day)
+				v = int32(day)
 			}
 			fmt.Fprintf(&b, "%v|", v)
 		}
@@ -236,6 +236,7 @@ func TestConformance(t *testing.T) {
 		{name: "no value", rows: [][]any{{code(1), nil, nil, nil, nil, nil}}, want: "<nil>|<nil>|<nil>|<nil>|<nil>|\n"},
 		{name: "line breaks, quotes and commas", rows: [][]any{with(1, "a\nb, \"c\"")}, want: "a\nb, \"c\"|12|7654.3|20527|true|\n"},
 		{name: "forms of values", rows: [][]any{{code(1), " x ", "-007", "-0.5", "19700101", "否"}}, want: " x |-7|-0.5|0|false|\n"},
+		{name: "founded before 1970", rows: [][]any{with(4, "1958-10-01")}, want: "甲公司|12|7654.3|-4110|true|\n"},
 		{name: "38 digits", rows: [][]any{with(3, strings.Repeat("9", 38))}, want: "甲公司|12|" + strings.Repeat("9", 38) + "|20527|true|\n"},
 		{name: "39 digits", rows: [][]any{with(3, strings.Repeat("9", 39))}, code: BadValue},
 		{name: "most rows", rows: many(MaxRows), want: strings.Repeat(line, MaxRows)},
@@ -288,7 +289,7 @@ var badValues = []struct {
 }{
 	{2, "12.0"}, {2, "1,234"}, {2, "1e3"}, {2, "+12"}, {2, "--12"}, {2, "-"}, {2, "１２"}, {2, " 12"}, {2, "0x12"}, {2, "1_000"},
 	{3, "1,234.50"}, {3, "1.5e3"}, {3, "+1.50"}, {3, ".55"}, {3, "155."}, {3, "1.2.3"}, {3, "1 234"}, {3, "￥123"}, {3, "NaN"}, {3, "−1.5"}, {3, "１.５"}, {3, "-.-"},
-	{4, "2026-02-30"}, {4, "2026-3-15"}, {4, "31.01.2026"}, {4, "2026/01/31"}, {4, "2026-03-15 00:00:00"}, {4, "202603"}, {4, "1969-12-31"}, {4, "2026年1月"}, {4, "1769817600"},
+	{4, "2026-02-30"}, {4, "2026-3-15"}, {4, "31.01.2026"}, {4, "2026/01/31"}, {4, "2026-03-15 00:00:00"}, {4, "202603"}, {4, "1799-12-31"}, {4, "2026年1月"}, {4, "1769817600"},
 	{5, "yes"}, {5, "True"}, {5, "2"}, {5, "有效"}, {5, " true"},
 }
 

@@ -154,6 +154,10 @@ func notNumber(fraction bool) *Error {
 	return bad("not a plain integer such as -1234: no point, thousands separators, spaces, exponents or full-width digits")
 }
 
+// firstYear is of no enterprise that lives: what is older, like 0001-01-01, was
+// put where there was no date.
+const firstYear = 1800
+
 func toDate(text string) (any, *Error) {
 	layout := time.DateOnly
 	if len(text) == len("20060102") {
@@ -163,8 +167,8 @@ func toDate(text string) (any, *Error) {
 	switch {
 	case err != nil || len(text) != len(layout):
 		return nil, bad("not a date such as 2026-01-31 or 20260131")
-	case t.Year() < 1970:
-		return nil, bad("a date before 1970-01-01, the first that can be expressed")
+	case t.Year() < firstYear:
+		return nil, bad("a date before the year 1800, which rather stands for none")
 	}
 	return consent.Day(t.Unix() / (24 * 60 * 60)), nil
 }

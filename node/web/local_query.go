@@ -132,8 +132,12 @@ func (l *Local) ask(ctx context.Context, in *QueryIn, t *profile.Template, wait 
 	if !consent.ValidText(in.Operator) {
 		return nil, &Error{Code: CodeUsage, Message: "a query names the person who asks", Hint: "give --operator NAME"}
 	}
-	return l.Node.Ask(ctx, node.Question{Consent: id, Operator: in.Operator, Offers: t.Offers(), Wait: wait})
+	return l.Node.Ask(ctx, node.Question{Consent: id, Operator: in.Operator, Offers: t.Offers(), Wait: wait, Open: max(openTime, 2*wait)})
 }
+
+// openTime is how long agencies may answer at least: long enough to find out why
+// one does not, and to ask again.
+const openTime = 10 * time.Minute
 
 func pieceOut(p node.Piece) PieceOut {
 	out := PieceOut{Agency: p.Agency, Entry: p.Entry, Outcomes: map[string]int{}}

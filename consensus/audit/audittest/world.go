@@ -52,11 +52,13 @@ type World struct {
 
 	t      testing.TB
 	random *rand.ChaCha8
+	keys   map[string]ed25519.PrivateKey // for statements
+	stream *stream                       // nil: leaves are kept
 }
 
 // New founds a network.
 func New(t testing.TB) *World {
-	w := &World{t: t, Now: Start, random: rand.NewChaCha8([32]byte{1}), Keys: map[string]ledger.Keys{}, Ages: map[string]seal.Identity{}, State: ledger.NewMemory()}
+	w := &World{t: t, Now: Start, random: rand.NewChaCha8([32]byte{1}), Keys: map[string]ledger.Keys{}, keys: map[string]ed25519.PrivateKey{}, Ages: map[string]seal.Identity{}, State: ledger.NewMemory()}
 	voters := []string{"auditor", "court", "tax"}
 	g := &ledger.Genesis{
 		Version: 1, Name: "测试网", Origin: "log.test/audit/1", Suite: ledger.Suite, Time: Start, Offset: 480,
@@ -72,6 +74,7 @@ func New(t testing.TB) *World {
 		id, err := seal.IdentityFrom(sign.Secret{0xa9, byte(i)})
 		w.check(err)
 		w.Ages[name], w.Keys[name] = id, ledger.NewKeys(sign.Secret{byte(i + 1)}, g.Origin, 0)
+		w.keys[name] = w.Keys[name].Statement()
 		age := id.Recipient()
 		c := ledger.Card{Name: name, Chinese: name, English: name, Age: age[:], Roles: []ledger.Role{{Name: members[name], NotBefore: 0, NotAfter: 40_000}}}
 		w.Keys[name].Fill(&c)
@@ -99,14 +102,29 @@ func (w *World) check(err error) {
 
 func (w *World) submit(raw []byte) ledger.Answer {
 	w.t.Helper()
-	answer, changes, err := ledger.Apply(w.State, raw)
+	answer, changes, err := w.apply(raw)
 	w.check(err)
 	if !answer.New {
 		w.t.Fatalf("no entry: %s %s", answer.Verdict, answer.Detail)
 	}
 	w.State.Apply(changes)
-	w.Leaves = append(w.Leaves, answer.Leaf)
+	if w.stream != nil {
+		w.stream.add(answer.Leaf)
+		w.check(w.stream.err)
+	} else {
+		w.Leaves = append(w.Leaves, answer.Leaf)
+	}
 	return answer
+}
+
+// apply is the rules, without signatures where the log is to be a large one.
+func (w *World) apply(raw []byte) (ledger.Answer, []ledger.Change, error) {
+	if w.stream == nil {
+		return ledger.Apply(w.State, raw)
+	}
+	s, err := ledger.Parse(raw)
+	w.check(err)
+	return ledger.Decide(w.State, s)
 }
 
 // Head returns a fresh statement id at the world's time.
@@ -126,7 +144,7 @@ func (w *World) salt() []byte {
 // Say puts a member's statement on the log, whatever the verdict.
 func (w *World) Say(member, kind string, payload any) ledger.Answer {
 	w.t.Helper()
-	raw, err := sign.Sign(w.Keys[member].Statement(), w.Network, kind, payload)
+	raw, err := sign.Sign(w.keys[member], w.Network, kind, payload)
 	w.check(err)
 	return w.submit(raw)
 }
@@ -209,15 +227,4 @@ func (w *World) resources(checkpoint []byte) map[string][]byte {
 		files[t.Path()] = data
 	}
 	return files
-}
-
-// Grow has voters tick in turn, one each second, until the log has n entries:
-// the quickest way to a long log that is a log.
-func (w *World) Grow(n int) {
-	w.t.Helper()
-	for len(w.Leaves) < n {
-		w.Now += Second
-		voter := w.Genesis.Voters[len(w.Leaves)%len(w.Genesis.Voters)]
-		w.Say(voter, ledger.KindTick, ledger.Tick{Head: w.Head()})
-	}
 }

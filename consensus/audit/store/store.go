@@ -37,6 +37,10 @@ var (
 	ErrBusy = errors.New("the stored state is in use by another run")
 )
 
+// reads is after how many reads of the file [release] is called. One read shows
+// up to 64 KiB of it, where the system shows what is near as well.
+const reads = 1024
+
 // Full is how many bytes of changes are kept in memory, about, before
 // [Store.Full] says that they should be saved.
 const Full = 8 << 20
@@ -62,6 +66,7 @@ type Store struct {
 	stored *bbolt.Bucket // as tx has it
 	layer  *btree.BTreeG[item]
 	bytes  int
+	looked int           // reads of the file since the last release
 	holes  map[byte]hole // by the first byte of keys
 }
 
@@ -141,7 +146,17 @@ func (s *Store) Get(key []byte) ([]byte, error) {
 	if s.stored == nil {
 		return nil, nil
 	}
+	s.look(s.tx)
 	return unseal(key, s.stored.Get(key))
+}
+
+// look counts a read of the file, so that what is resident of it is bounded
+// however large it is.
+func (s *Store) look(tx *bbolt.Tx) {
+	if s.looked++; s.looked >= reads {
+		release(s.db, tx)
+		s.looked = 0
+	}
 }
 
 // Next implements [ledger.View].
@@ -181,6 +196,7 @@ const wide = 8
 // value is nil where it was deleted.
 func (s *Store) next(from []byte) (found item, stored bool) {
 	if s.stored != nil {
+		s.look(s.tx)
 		k, v := s.stored.Cursor().Seek(from)
 		found, stored = item{bytes.Clone(k), v}, k != nil
 	}
@@ -236,6 +252,7 @@ func (s *Store) Save(mark []byte) error {
 		b := tx.Bucket(bucket)
 		var err error
 		s.layer.Ascend(func(i item) bool {
+			s.look(tx)
 			if i.value == nil {
 				err = b.Delete(i.key)
 			} else {

@@ -1,0 +1,112 @@
+package replica
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/hashicorp/raft"
+)
+
+// lateLog is raft's log, which a leader writes while its followers write the
+// same (Ongaro, Consensus: Bridging Theory and Practice, 10.2.1). The library
+// sends entries only when they are on the leader's own disk. Here it is told so
+// as soon as the write begins, and whatever it concludes is held back until that
+// is true: no commit index beyond what is on this disk leaves this node (see
+// cap), and nothing beyond it is applied (see await). So followers and authors
+// learn that an entry is committed when a majority has it on disk, as ever.
+//
+// While entries are being written their signatures are verified.
+//
+// Raft appends and deletes suffixes in one goroutine.
+type lateLog struct {
+	logAndStable
+	screening *screening
+	raft      atomic.Pointer[raft.Raft] // nil until it runs
+
+	mu      sync.Mutex
+	writing chan struct{} // closed when the write behind raft's back ends; nil when none is
+	first   uint64        // index of its first entry
+	failed  error         // of such a write, the last that there was
+}
+
+// StoreLogs implements raft.LogStore. It returns early for commands that a
+// leader appends; the rest, changes of raft's configuration among it, counts at
+// once in ways that cannot be held back. A write that then fails ends this
+// replica (see [Log.Fatal]) and never counts as done.
+func (l *lateLog) StoreLogs(entries []*raft.Log) error {
+	l.settle()
+	l.screening.ahead(entries)
+	other := func(e *raft.Log) bool { return e.Type != raft.LogCommand }
+	if r := l.raft.Load(); r == nil || r.State() != raft.Leader || slices.ContainsFunc(entries, other) {
+		return l.logAndStable.StoreLogs(entries)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.failed != nil {
+		return l.failed
+	}
+	l.writing, l.first = make(chan struct{}), entries[0].Index
+	go l.behind(entries)
+	return nil
+}
+
+// behind writes what StoreLogs has answered for already.
+func (l *lateLog) behind(entries []*raft.Log) {
+	err := l.logAndStable.StoreLogs(entries)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	close(l.writing)
+	l.writing, l.failed = nil, err
+}
+
+// StoreLog implements raft.LogStore.
+func (l *lateLog) StoreLog(e *raft.Log) error { return l.StoreLogs([]*raft.Log{e}) }
+
+// DeleteRange implements raft.LogStore.
+func (l *lateLog) DeleteRange(min, max uint64) error {
+	l.settle()
+	return l.logAndStable.DeleteRange(min, max)
+}
+
+// settle waits for the write under way.
+func (l *lateLog) settle() {
+	l.mu.Lock()
+	writing := l.writing
+	l.mu.Unlock()
+	if writing != nil {
+		<-writing
+	}
+}
+
+// cap returns the index, or the last one that is on this disk where that is
+// less.
+func (l *lateLog) cap(index uint64) uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.writing != nil || l.failed != nil {
+		return min(index, l.first-1)
+	}
+	return index
+}
+
+// await returns nil when all up to an index is on this disk.
+func (l *lateLog) await(ctx context.Context, index uint64) error {
+	for {
+		l.mu.Lock()
+		writing, first, failed := l.writing, l.first, l.failed
+		l.mu.Unlock()
+		switch {
+		case failed != nil:
+			return failed
+		case writing == nil || index < first:
+			return nil
+		}
+		select {
+		case <-writing:
+		case <-ctx.Done():
+			return errStopped
+		}
+	}
+}
