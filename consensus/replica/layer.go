@@ -17,6 +17,11 @@ type layer struct {
 	tiles   map[tlog.Tile][]byte
 	head    position // set when the layer is closed
 	bytes   int
+
+	// While the layer lies open no key of the state is in [from, to). Work that
+	// is done leaves such a hole at the beginning of its queue, to be filled in
+	// by the flush after next; without it each step would look at all of it.
+	from, to []byte
 }
 
 type item struct{ key, value []byte }
@@ -32,14 +37,19 @@ func newLayer(first uint64) *layer {
 func (l *layer) set(key, value []byte) {
 	l.state.ReplaceOrInsert(item{key, value})
 	l.bytes += len(key) + len(value) + 64
+	if value != nil && l.empty(key) {
+		l.to = key
+	}
 }
 
-// next returns the first item whose key is greater than after.
-func (l *layer) next(after []byte) (found item, ok bool) {
-	l.state.AscendGreaterOrEqual(item{key: after}, func(i item) bool {
-		if bytes.Equal(i.key, after) {
-			return true
-		}
+// empty says whether the key lies in the hole that is known.
+func (l *layer) empty(key []byte) bool {
+	return bytes.Compare(l.from, key) <= 0 && bytes.Compare(key, l.to) < 0
+}
+
+// next returns the first item from this key on.
+func (l *layer) next(from []byte) (found item, ok bool) {
+	l.state.AscendGreaterOrEqual(item{key: from}, func(i item) bool {
 		found, ok = i, true
 		return false
 	})

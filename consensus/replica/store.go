@@ -233,7 +233,7 @@ func (s *store) layers() []*layer {
 func (s *store) read(f func(ledger.View) error) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.db.View(func(tx *bbolt.Tx) error { return f(&view{tx, s.layers()}) })
+	return s.db.View(func(tx *bbolt.Tx) error { return f(&view{tx: tx, layers: s.layers()}) })
 }
 
 // batch applies raft's commands one after another. It holds the lock and one
@@ -248,7 +248,7 @@ func (s *store) batch(f func(*writer) error) error {
 		return s.broken
 	}
 	size := s.at.Size
-	err := s.db.View(func(tx *bbolt.Tx) error { return f(&writer{s, &view{tx, s.layers()}}) })
+	err := s.db.View(func(tx *bbolt.Tx) error { return f(&writer{s, &view{tx, s.layers(), true}}) })
 	s.at.Root = s.tree.Root()
 	if s.at.Size > size {
 		close(s.grown)

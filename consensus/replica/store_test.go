@@ -177,3 +177,50 @@ func TestFailedFlushIsFinal(t *testing.T) {
 		t.Error("more was applied")
 	}
 }
+
+// Work that waits in a queue is taken from its front, and more put anywhere
+// behind: as the rules do for each entry, whatever has not been flushed.
+func TestQueue(t *testing.T) {
+	s, err := openStore(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	random := rand.New(rand.NewPCG(3, 4))
+	model := map[string]string{}
+	for round := range 200 {
+		err := s.batch(func(w *writer) error {
+			v := w.v
+			if random.IntN(3) == 0 {
+				v = &view{tx: w.v.tx, layers: w.v.layers} // as others read
+			}
+			if err := sameAsModel(v, model); err != nil {
+				return err
+			}
+			for range random.IntN(30) {
+				key, _, err := w.v.Next([]byte("b"), nil)
+				if err != nil {
+					return err
+				}
+				if key == nil {
+					break
+				}
+				w.s.open.set(key, nil)
+				delete(model, string(key))
+			}
+			for range random.IntN(30) {
+				key := fmt.Sprintf("%c%05d", 'a'+rune(random.IntN(3)), round+random.IntN(100))
+				w.s.open.set([]byte(key), []byte{1})
+				model[key] = "\x01"
+			}
+			w.passed(uint64(round+1), 1)
+			return nil
+		})
+		if err == nil && random.IntN(20) == 0 {
+			err = s.flush()
+		}
+		if err != nil {
+			t.Fatalf("round %d: %v", round, err)
+		}
+	}
+}

@@ -56,16 +56,12 @@ func lookup(tx *bbolt.Tx, bucket, key []byte) (value []byte, err error) {
 	return value, err
 }
 
-// nextIn returns the first key of a bucket that is greater than after, or nil.
-func nextIn(tx *bbolt.Tx, bucket, after []byte) (key []byte, err error) {
-	err = onPages(bucket, after, func() error {
-		c := tx.Bucket(bucket).Cursor()
-		at, stored := c.Seek(after)
-		if bytes.Equal(at, after) {
-			at, stored = c.Next()
-		}
-		if at != nil && bytes.Compare(at, after) <= 0 {
-			return &CorruptStateError{string(bucket), bytes.Clone(after), "keys out of order"}
+// nextIn returns the first key of a bucket from a key on, or nil.
+func nextIn(tx *bbolt.Tx, bucket, from []byte) (key []byte, err error) {
+	err = onPages(bucket, from, func() error {
+		at, stored := tx.Bucket(bucket).Cursor().Seek(from)
+		if at != nil && bytes.Compare(at, from) < 0 {
+			return &CorruptStateError{string(bucket), bytes.Clone(from), "keys out of order"}
 		}
 		key = bytes.Clone(at)
 		_, err := unseal(bucket, at, stored)

@@ -56,15 +56,14 @@ type all struct {
 	Maybe  *part    `cbor:"25,keyasint"`
 	Empty  struct{} `cbor:"26,keyasint"`
 	Secret []byte   `cbor:"-"`
-	hidden int
-	Bytes2 []byte  `cbor:"300,keyasint,omitempty"`
-	Text2  string  `cbor:"301,keyasint,omitempty"`
-	Num2   uint32  `cbor:"302,keyasint,omitempty"`
-	Bool2  bool    `cbor:"303,keyasint,omitempty"`
-	Pairs2 []pair  `cbor:"304,keyasint,omitempty"`
-	Maybe2 *part   `cbor:"305,keyasint,omitempty"`
-	Int2   int16   `cbor:"306,keyasint,omitempty"`
-	Note   notable `cbor:"70000,keyasint"`
+	Bytes2 []byte   `cbor:"300,keyasint,omitempty"`
+	Text2  string   `cbor:"301,keyasint,omitempty"`
+	Num2   uint32   `cbor:"302,keyasint,omitempty"`
+	Bool2  bool     `cbor:"303,keyasint,omitempty"`
+	Pairs2 []pair   `cbor:"304,keyasint,omitempty"`
+	Maybe2 *part    `cbor:"305,keyasint,omitempty"`
+	Int2   int16    `cbor:"306,keyasint,omitempty"`
+	Note   notable  `cbor:"70000,keyasint"`
 }
 
 type part struct {
