@@ -16,7 +16,7 @@ import (
 )
 
 // flips is how many bytes of a file are flipped, by the end of its name.
-var flips = map[string]int{".wal": 6, "wal-meta.db": 4, "acknowledged": 3, "cosigned": 3, "final": 3, "state.db": 12, "meta.json": 6, "state.bin": 3}
+var flips = map[string]int{".wal": 6, "wal-meta.db": 4, "acknowledged": 3, "cosigned": 3, "final": 3, "promised": 3, "state.db": 12, "meta.json": 6, "state.bin": 3}
 
 // One byte of any file in a voter's folder is flipped, and the voter started
 // with it among the others: it names the file, or it comes to what all have,
