@@ -108,10 +108,11 @@ const cosignPatience = 2 * time.Second
 // ServeCosign answers a member that asks for a cosignature under a head, which
 // it has signed itself. A head that is not this log's own is refused with this
 // member's head of that size, and both are kept as evidence: whoever wrote two
-// histories, here they meet. It returns [ErrBehind] where trying again may
-// help.
+// histories, here they meet. Only there does it matter who signed what is asked:
+// a head of this log's own is cosigned whoever asks. It returns [ErrBehind] where
+// trying again may help.
 func (r *Replica) ServeCosign(ctx context.Context, from string, request []byte) ([]byte, error) {
-	asked, err := r.trust.of(from, request)
+	asked, err := unsigned(request)
 	if err != nil {
 		return nil, err
 	}
@@ -132,6 +133,9 @@ func (r *Replica) ServeCosign(ctx context.Context, from string, request []byte) 
 		return nil, err
 	}
 	if own.Root != asked.Root {
+		if _, err := r.trust.of(from, request); err != nil {
+			return nil, err
+		}
 		signed, err := r.trust.sign(own)
 		if err != nil {
 			return nil, err

@@ -171,12 +171,13 @@ func TestCosignRequests(t *testing.T) {
 	if _, err := node.ServeCosign(n.ctx(), "voter-b", signed("voter-b", head)); err != nil {
 		t.Errorf("a true head: %v", err)
 	}
+	other := tlog.Head{Size: head.Size} // not signed by the asker, it is evidence of nothing
 	for what, c := range map[string]struct {
 		from    string
 		request []byte
 	}{
-		"signed by another": {"voter-b", signed("voter-c", head)},
-		"of a stranger":     {"eve", signed("voter-b", head)},
+		"signed by another": {"voter-b", signed("voter-c", other)},
+		"of a stranger":     {"eve", signed("voter-b", other)},
 		"garbage":           {"voter-b", []byte("hello")},
 		"empty":             {"voter-b", nil},
 		"an empty log":      {"voter-b", signed("voter-b", tlog.New(nil).Head())},

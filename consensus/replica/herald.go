@@ -21,7 +21,6 @@ import (
 type herald struct {
 	*transport
 	name string
-	cap  func(uint64) uint64
 
 	mu        sync.Mutex
 	committed notice
