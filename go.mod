@@ -7,7 +7,7 @@ require (
 	charm.land/lipgloss/v2 v2.0.6 // tables on a terminal that stay aligned in Chinese
 	filippo.io/age v1.3.2 // sealing to recipients, hybrid post-quantum by default
 	github.com/btcsuite/btcd/btcutil v1.2.0 // bech32 alone: age's key texts to and from raw bytes, seeds with a checksum
-	github.com/fxamacker/cbor/v2 v2.10.0 // deterministic CBOR with strict decoding limits
+	github.com/fxamacker/cbor/v2 v2.10.0 // deterministic CBOR; its strict modes check our decoder in tests
 	github.com/goccy/go-yaml v1.19.2 // catalogs, templates and configuration, strict, with line numbers in errors
 	github.com/google/btree v1.1.3 // the state that waits for a flush, in key order
 	github.com/hashicorp/go-hclog v1.6.2 // raft and raft-wal log through it
@@ -19,7 +19,7 @@ require (
 	github.com/schollz/progressbar/v3 v3.19.1 // progress of long work on a terminal
 	github.com/shopspring/decimal v1.6.0 // exact decimals: sums of money are not floating point
 	github.com/spf13/cobra v1.10.2 // commands, help and shell completion
-	github.com/veraison/go-cose v1.3.0 // COSE_Sign1: signature structure and canonical envelope
+	github.com/veraison/go-cose v1.3.0 // COSE_Sign1: signs statements
 	go.etcd.io/bbolt v1.5.0 // the database of entries, tiles and state: one file, one writer, synced transactions
 	golang.org/x/crypto v0.58.0 // ChaCha20-Poly1305, which the standard library lacks
 	golang.org/x/mod v0.42.0 // RFC 6962 hashes, proofs and signed notes, as the Go checksum database uses them
