@@ -28,7 +28,8 @@ type daemon struct {
 // maxSocket is how long the path of a unix socket can be.
 const maxSocket = 100
 
-// serve starts the member's node and opens its doors.
+// serve starts the member's node and opens its doors. The address for HTTP is
+// taken first: where that is not possible, other members hear nothing of it.
 func (h *home) serve(timeout time.Duration, log *slog.Logger) (*daemon, error) {
 	template, err := h.template()
 	if err != nil {
@@ -38,18 +39,43 @@ func (h *home) serve(timeout time.Duration, log *slog.Logger) (*daemon, error) {
 	if len(socket) > maxSocket {
 		return nil, fmt.Errorf("%s is too long for a socket: run atoll in the folder above, or choose a shorter one", socket)
 	}
+	var public net.Listener
+	if h.config.HTTP != "" {
+		if public, err = net.Listen("tcp", h.config.HTTP); err != nil {
+			return nil, h.whyNot(fmt.Errorf("%w: %w", errListen, err))
+		}
+	}
 	n, err := h.start(timeout, log)
 	if err != nil {
+		if public != nil {
+			err = errors.Join(err, public.Close())
+		}
 		return nil, err
 	}
 	d := &daemon{Node: n, failed: make(chan error, 2)}
-	if err := d.open(h, socket, template); err != nil {
+	if public != nil {
+		d.publish(public)
+	}
+	if err := d.open(socket, template); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
 }
 
-func (d *daemon) open(h *home, socket string, template *profile.Template) error {
+// publish opens the door for enterprises and auditors.
+func (d *daemon) publish(l net.Listener) {
+	d.http = l.Addr().String()
+	public := http.NewServeMux()
+	public.Handle("/log/", d.log())
+	public.Handle("POST /log/statements", &web.Statements{Carry: d.carry})
+	d.run(l, &http.Server{
+		Handler: public, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 5 * time.Minute,
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
+	})
+}
+
+// open opens the door for operators.
+func (d *daemon) open(socket string, template *profile.Template) error {
 	// The node holds the lock of the folder, so that a socket that is there
 	// belongs to nobody.
 	if err := os.Remove(socket); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -66,20 +92,6 @@ func (d *daemon) open(h *home, socket string, template *profile.Template) error 
 	local.Handle("POST /v1/{operation}", &web.Local{Node: d.Node, Template: template})
 	local.Handle("/log/", d.log())
 	d.run(l, &http.Server{Handler: local, ReadHeaderTimeout: 10 * time.Second})
-	if h.config.HTTP == "" {
-		return nil
-	}
-	if l, err = net.Listen("tcp", h.config.HTTP); err != nil {
-		return fmt.Errorf("%w: %w", errListen, err)
-	}
-	d.http = l.Addr().String()
-	public := http.NewServeMux()
-	public.Handle("/log/", d.log())
-	public.Handle("POST /log/statements", &web.Statements{Carry: d.carry})
-	d.run(l, &http.Server{
-		Handler: public, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 5 * time.Minute,
-		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
-	})
 	return nil
 }
 
