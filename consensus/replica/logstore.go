@@ -85,7 +85,7 @@ func OpenLog(dir string, opts LogOptions) (*Log, error) {
 	}
 	l := &Log{dir: dir, mark: mark, guard: newGuard(opts.WriteLimit)}
 	if err := mendTail(dir, opts.vfs, opts.meta, acked); err != nil {
-		return nil, errors.Join(err, opts.meta.Close(), mark.close())
+		return nil, errors.Join(corruptIn(dir, err), opts.meta.Close(), mark.close())
 	}
 	l.wal, err = wal.Open(dir,
 		wal.WithSegmentSize(opts.SegmentSize),
@@ -93,15 +93,20 @@ func OpenLog(dir string, opts LogOptions) (*Log, error) {
 		wal.WithSegmentFiler(segment.NewFiler(dir, opts.vfs)),
 		wal.WithLogger(hcLogger("raft-wal", opts.Logger)))
 	if err != nil {
-		if errors.Is(err, wal.ErrCorrupt) {
-			err = &CorruptError{Dir: dir, Reason: err.Error()}
-		}
-		return nil, errors.Join(err, opts.meta.Close(), mark.close())
+		return nil, errors.Join(corruptIn(dir, err), opts.meta.Close(), mark.close())
 	}
 	if err := l.check(acked); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
+}
+
+// corruptIn names the folder, which raft-wal does not.
+func corruptIn(dir string, err error) error {
+	if errors.Is(err, wal.ErrCorrupt) {
+		return &CorruptError{Dir: dir, Reason: err.Error()}
+	}
+	return fmt.Errorf("raft log in %s: %w", dir, err)
 }
 
 func (o LogOptions) withDefaults() LogOptions {

@@ -56,16 +56,27 @@ func lookup(tx *bbolt.Tx, bucket, key []byte) (value []byte, err error) {
 	return value, err
 }
 
-// nextIn returns the first key of a bucket from a key on, or nil.
+// nextIn returns the first key of a bucket from a key on, or nil. That it is the
+// first shows the one before it.
 func nextIn(tx *bbolt.Tx, bucket, from []byte) (key []byte, err error) {
 	err = onPages(bucket, from, func() error {
-		at, stored := tx.Bucket(bucket).Cursor().Seek(from)
-		if at != nil && bytes.Compare(at, from) < 0 {
+		c := tx.Bucket(bucket).Cursor()
+		at, stored := c.Seek(from)
+		key = bytes.Clone(at)
+		if _, err := unseal(bucket, at, stored); err != nil {
+			return err
+		}
+		before, stored := c.Prev()
+		if at == nil {
+			before, stored = c.Last()
+		}
+		if _, err := unseal(bucket, before, stored); err != nil {
+			return err
+		}
+		if at != nil && bytes.Compare(at, from) < 0 || before != nil && bytes.Compare(before, from) >= 0 {
 			return &CorruptStateError{string(bucket), bytes.Clone(from), "keys out of order"}
 		}
-		key = bytes.Clone(at)
-		_, err := unseal(bucket, at, stored)
-		return err
+		return nil
 	})
 	return key, err
 }
