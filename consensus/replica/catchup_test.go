@@ -96,6 +96,16 @@ func inPass(pass, after int) func(a []asked) bool {
 	}
 }
 
+// wait returns when a request is held up.
+func (f *fetching) wait(n *network) {
+	n.t.Helper()
+	select {
+	case <-f.held:
+	case <-n.ctx().Done():
+		n.t.Fatalf("%s does not fetch", f.name)
+	}
+}
+
 func small(c *replica.Config) { c.Snapshot, c.Trailing = 100, 20 }
 
 // A member is stopped in the first or the second pass of its catching up and
@@ -110,11 +120,7 @@ func TestCatchUpInterrupted(t *testing.T) {
 		n.tune = f.tune(t, small)
 		f.holdUp(inPass(pass, 6))
 		n.start(name)
-		select {
-		case <-f.held:
-		case <-n.ctx().Done():
-			t.Fatal("it does not fetch")
-		}
+		f.wait(n)
 		if pass == 2 { // until it has applied some of what it has
 			n.check(n.nodes[name].WaitFor(n.ctx(), 256))
 		}
@@ -155,11 +161,7 @@ func TestCatchUpSourceGoes(t *testing.T) {
 			return q.member == gone
 		})
 		n.start(name)
-		select {
-		case <-f.held:
-		case <-n.ctx().Done():
-			t.Fatal("it does not fetch")
-		}
+		f.wait(n)
 		source := f.list()[0].member
 		n.stop(source)
 		n.check(n.nodes[name].WaitFor(n.ctx(), size))

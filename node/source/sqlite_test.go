@@ -3,6 +3,7 @@ package source
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"fmt"
 	"math"
 	"os"
@@ -241,27 +242,33 @@ func TestSQLiteWaits(t *testing.T) {
 
 const writerPath = "ATOLL_TEST_WRITER"
 
-// TestSQLiteWriter is not a test but the other process of the next one: it
-// adds pairs of rows until it is killed.
-func TestSQLiteWriter(t *testing.T) {
-	path := os.Getenv(writerPath)
-	if path == "" {
-		t.Skip("runs as a process of its own")
+// TestMain is also the other process of TestSQLiteWhileWritten.
+func TestMain(m *testing.M) {
+	if path := os.Getenv(writerPath); path != "" {
+		fmt.Fprintln(os.Stderr, writeForEver(path))
+		os.Exit(1)
 	}
-	db := openSQLite(t, path+"?_pragma=busy_timeout(10000)")
-	defer db.Close()
+	os.Exit(m.Run())
+}
+
+// writeForEver adds pairs of rows until its process is killed.
+func writeForEver(path string) error {
+	db, err := sql.Open("sqlite", path+"?_pragma=busy_timeout(10000)")
+	if err != nil {
+		return err
+	}
 	for n := 0; ; n++ {
 		tx, err := db.Begin()
 		if err != nil {
-			t.Fatal(err)
+			return err
 		}
 		for range 2 {
 			if _, err := tx.Exec("INSERT INTO t VALUES (?, ?)", code(1), fmt.Sprint(n)); err != nil {
-				t.Fatal(err)
+				return err
 			}
 		}
 		if err := tx.Commit(); err != nil {
-			t.Fatal(err)
+			return err
 		}
 	}
 }
@@ -273,7 +280,7 @@ func TestSQLiteWhileWritten(t *testing.T) {
 	db := openSQLite(t, c.Path)
 	execSQL(t, db, "PRAGMA journal_mode = WAL")
 	db.Close()
-	writer := exec.Command(os.Args[0], "-test.run=^TestSQLiteWriter$")
+	writer := exec.Command(os.Args[0])
 	writer.Env = append(os.Environ(), writerPath+"="+c.Path)
 	if err := writer.Start(); err != nil {
 		t.Fatal(err)
