@@ -55,6 +55,7 @@ var impure = []string{"os", "net", "math/rand", "math/rand/v2", "syscall", "data
 // only says who alone may import a dependency, by the prefix of its path.
 var only = map[string]string{
 	"filippo.io/age":                "crypto/seal",
+	"filippo.io/edwards25519":       "crypto/sign",
 	"golang.org/x/mod":              "crypto/sign crypto/tlog",
 	"github.com/hashicorp/raft":     "consensus/replica",
 	"go.etcd.io/bbolt":              "consensus/replica consensus/audit/store node/vault",

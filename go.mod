@@ -6,6 +6,7 @@ require (
 	cel.dev/cel-go v0.32.0 // formulas of catalogs, rules and templates: typed, bounded, without side effects
 	charm.land/lipgloss/v2 v2.0.6 // tables on a terminal that stay aligned in Chinese
 	filippo.io/age v1.3.2 // sealing to recipients, hybrid post-quantum by default
+	filippo.io/edwards25519 v1.2.0 // verifying many Ed25519 signatures together: crypto/ed25519 takes one at a time
 	github.com/btcsuite/btcd/btcutil v1.2.0 // bech32 alone: age's key texts to and from raw bytes, seeds with a checksum
 	github.com/fxamacker/cbor/v2 v2.10.0 // deterministic CBOR; its strict modes check our decoder in tests
 	github.com/goccy/go-yaml v1.19.2 // catalogs, templates and configuration, strict, with line numbers in errors

@@ -36,17 +36,30 @@ func ReadSigners(v View) (*Signers, error) {
 	return s, nil
 }
 
-// Verify returns the statement where it parses and its signatures verify, for
+// Verify returns each statement where it parses and its signatures verify, for
 // [Decide] over any state of this log; else nil, and [Verify] over the state of
-// its turn says why, or takes it after all.
-func (s *Signers) Verify(raw []byte) *Statement {
-	statement, err := Parse(raw)
-	if err != nil {
-		return nil
+// its turn says why, or takes it after all. It is for what members have decided
+// already: the signatures are verified together, see [sign.Batch].
+func (s *Signers) Verify(raws [][]byte) []*Statement {
+	statements := make([]*Statement, len(raws))
+	var batch sign.Batch
+	for i, raw := range raws {
+		statement, err := Parse(raw)
+		if err != nil {
+			continue
+		}
+		if key, ok := s.keys[statement.KeyID]; ok {
+			statement.into(&batch, s.network, key)
+			statements[i] = statement
+		}
 	}
-	key, ok := s.keys[statement.KeyID]
-	if !ok || statement.Verify(s.network, key) != nil {
-		return nil
+	if batch.Verify() {
+		return statements
 	}
-	return statement
+	for i, statement := range statements {
+		if statement != nil && statement.Verify(s.network, s.keys[statement.KeyID]) != nil {
+			statements[i] = nil
+		}
+	}
+	return statements
 }

@@ -1,6 +1,9 @@
 package ledger
 
-import "testing"
+import (
+	"bytes"
+	"testing"
+)
 
 // What signers verify is what the rules take, and they take nothing else.
 func TestSigners(t *testing.T) {
@@ -20,6 +23,8 @@ func TestSigners(t *testing.T) {
 	good := w.sign("tax", KindTick, Tick{Head: Head{ID: w.id()}})
 	bad := append([]byte(nil), good...)
 	bad[len(bad)-1] ^= 1
+	var raws [][]byte
+	var wanted []bool
 	for name, c := range map[string]struct {
 		raw  []byte
 		want bool
@@ -30,7 +35,8 @@ func TestSigners(t *testing.T) {
 		"another network": {other.sign("tax", KindTick, Tick{Head: Head{ID: w.id()}}), false},
 		"no statement":    {[]byte("x"), false},
 	} {
-		s := signers.Verify(c.raw)
+		s := signers.Verify([][]byte{c.raw})[0]
+		raws, wanted = append(raws, c.raw), append(wanted, c.want)
 		if (s != nil) != c.want {
 			t.Errorf("%s: %v", name, s)
 		}
@@ -43,6 +49,12 @@ func TestSigners(t *testing.T) {
 		answer, _, err := Decide(w.state, s)
 		if err != nil || answer.Verdict != Accepted {
 			t.Errorf("%s: %+v, %v", name, answer, err)
+		}
+	}
+	// Together, what is wrong with one does not touch the others.
+	for i, s := range signers.Verify(raws) {
+		if (s != nil) != wanted[i] || s != nil && !bytes.Equal(s.Bytes(), raws[i]) {
+			t.Errorf("%d of all: %v", i, s)
 		}
 	}
 }

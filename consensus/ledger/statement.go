@@ -160,6 +160,14 @@ func (s *Statement) Verify(network sign.NetworkID, author ed25519.PublicKey) err
 	return s.carried.Verify(network, s.key)
 }
 
+// into adds the signatures that Verify checks to a batch.
+func (s *Statement) into(b *sign.Batch, network sign.NetworkID, author ed25519.PublicKey) {
+	b.Add(s.outer, network, author)
+	if s.carried != nil {
+		b.Add(s.carried, network, s.key)
+	}
+}
+
 // Bytes returns the statement as it was parsed. The caller must not change it.
 func (s *Statement) Bytes() []byte { return s.raw }
 

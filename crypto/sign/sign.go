@@ -7,9 +7,9 @@
 // the network it belongs to is its external_aad, so that a consent is never
 // read as a query and nothing replays on another network.
 //
-// Use [Sign] and [Parse] for statements, [Attach] where many sign one payload
-// (genesis), [Marshal] and [Unmarshal] for anything that is hashed or signed,
-// and [Secret] for keys.
+// Use [Sign] and [Parse] for statements, [Batch] to verify again many that were
+// decided on before, [Attach] where many sign one payload (genesis), [Marshal]
+// and [Unmarshal] for anything that is hashed or signed, and [Secret] for keys.
 //
 // Every statement has exactly one encoding: what is parsed is rebuilt from its
 // meaning and must come out as the same bytes. Not promised here: that a

@@ -200,14 +200,20 @@ func validKind(kind string) bool {
 // Verify checks that pub signed the statement for this network. The error
 // wraps [ErrSignature].
 func (s *Statement) Verify(network NetworkID, pub ed25519.PublicKey) error {
-	if len(pub) != ed25519.PublicKeySize || KeyIDOf(pub) != s.KeyID {
-		return ErrSignature
-	}
-	message, err := Marshal(signed{Context: "Signature1", Protected: s.protected, Aad: network.aad(), Payload: s.Payload})
-	if err != nil || !ed25519.Verify(pub, message, s.signature) {
+	message, ok := s.message(network, pub)
+	if !ok || !ed25519.Verify(pub, message, s.signature) {
 		return ErrSignature
 	}
 	return nil
+}
+
+// message returns what pub must have signed, if it is the key that is named.
+func (s *Statement) message(network NetworkID, pub ed25519.PublicKey) (message []byte, ok bool) {
+	if len(pub) != ed25519.PublicKeySize || KeyIDOf(pub) != s.KeyID {
+		return nil, false
+	}
+	message, err := Marshal(signed{Context: "Signature1", Protected: s.protected, Aad: network.aad(), Payload: s.Payload})
+	return message, err == nil
 }
 
 // Decode reads the payload into v as [Unmarshal] does.

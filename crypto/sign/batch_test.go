@@ -1,0 +1,238 @@
+package sign
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/sha512"
+	"fmt"
+	"slices"
+	"testing"
+
+	"filippo.io/edwards25519"
+)
+
+// signedBy returns statements, each signed by the next of some keys.
+func signedBy(t testing.TB, count, keys int) (statements []*Statement, pubs []ed25519.PublicKey) {
+	t.Helper()
+	for i := range count {
+		key := testSeed.Key("batch", Number(uint64(i%keys)))
+		raw, err := Sign(key, testNetwork, "query.open", note{ID: []byte{byte(i), byte(i >> 8)}, Text: "授权"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := Parse(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		statements, pubs = append(statements, s), append(pubs, key.Public().(ed25519.PublicKey))
+	}
+	return statements, pubs
+}
+
+// One signature that does not verify spoils a batch, whatever is wrong with it
+// and wherever it stands.
+func TestBatch(t *testing.T) {
+	if !new(Batch).Verify() {
+		t.Error("an empty batch does not verify")
+	}
+	for _, keys := range []int{1, 5, 100} {
+		statements, pubs := signedBy(t, 100, keys)
+		verify := func(bad int, change func(*Statement, *NetworkID, *ed25519.PublicKey)) bool {
+			var b Batch
+			for i, s := range statements {
+				s, network, pub := *s, testNetwork, pubs[i]
+				if i == bad {
+					change(&s, &network, &pub)
+				}
+				b.Add(&s, network, pub)
+			}
+			return b.Verify()
+		}
+		if !verify(-1, nil) {
+			t.Fatalf("%d keys: what is right does not verify", keys)
+		}
+		for name, change := range map[string]func(*Statement, *NetworkID, *ed25519.PublicKey){
+			"payload": func(s *Statement, _ *NetworkID, _ *ed25519.PublicKey) { s.Payload = append(bytes.Clone(s.Payload), 0) },
+			"R":       func(s *Statement, _ *NetworkID, _ *ed25519.PublicKey) { s.signature = flipped(s.signature, 3) },
+			"s":       func(s *Statement, _ *NetworkID, _ *ed25519.PublicKey) { s.signature = flipped(s.signature, 40) },
+			"s is not reduced": func(s *Statement, _ *NetworkID, _ *ed25519.PublicKey) {
+				s.signature = bytes.Clone(s.signature)
+				s.signature[63] |= 0xf0
+			},
+			"of another":      func(s *Statement, _ *NetworkID, _ *ed25519.PublicKey) { s.signature = statements[50].signature },
+			"another network": func(_ *Statement, n *NetworkID, _ *ed25519.PublicKey) { n[0]++ },
+			"no key":          func(_ *Statement, _ *NetworkID, pub *ed25519.PublicKey) { *pub = nil },
+			"another key":     func(_ *Statement, _ *NetworkID, pub *ed25519.PublicKey) { *pub = testPub },
+			"no point": func(s *Statement, _ *NetworkID, pub *ed25519.PublicKey) {
+				*pub = ed25519.PublicKey(flipped(nil, 2))
+				s.KeyID = KeyIDOf(*pub)
+			},
+		} {
+			for _, bad := range []int{0, 7, 99} {
+				if verify(bad, change) {
+					t.Errorf("%d keys: %s of %d: verified", keys, name, bad)
+				}
+			}
+		}
+	}
+}
+
+// flipped returns a copy with one bit of a byte flipped; of nothing, 32 zeros.
+func flipped(b []byte, at int) []byte {
+	if b == nil {
+		b = make([]byte, 32)
+	}
+	b = bytes.Clone(b)
+	b[at] ^= 1
+	return b
+}
+
+// attempt is a signature as only the holder of the key can make it: with points
+// of small order added to its key and to R.
+type attempt struct {
+	pub                ed25519.PublicKey
+	message, signature []byte
+}
+
+func newAttempt(t testing.TB, onKey, onR []byte, number uint64) attempt {
+	t.Helper()
+	scalar := func(parts ...[]byte) *edwards25519.Scalar {
+		sum := sha512.Sum512(slices.Concat(parts...))
+		s, err := new(edwards25519.Scalar).SetUniformBytes(sum[:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	point := func(s *edwards25519.Scalar, plus []byte) []byte {
+		p, err := new(edwards25519.Point).SetBytes(plus)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p.Add(p, new(edwards25519.Point).ScalarBaseMult(s)).Bytes()
+	}
+	message := Number(number)
+	secret, nonce := scalar([]byte("secret")), scalar([]byte("nonce"), message)
+	pub, r := point(secret, onKey), point(nonce, onR)
+	s := nonce.MultiplyAdd(scalar(r, pub, message), secret, nonce)
+	return attempt{pub, message, append(r, s.Bytes()...)}
+}
+
+// taken says whether a batch of this signature alone verifies.
+func (a attempt) taken() bool {
+	var b Batch
+	b.size++
+	return b.add(a.pub, a.message, a.signature) && b.Verify()
+}
+
+func (a attempt) valid() bool { return ed25519.Verify(a.pub, a.message, a.signature) }
+
+// Whoever holds a key can try to make signatures of which a batch thinks
+// otherwise than crypto/ed25519. A batch takes all that crypto/ed25519 takes
+// under a proper key; what crypto/ed25519 does not take at least half of all
+// batches refuse.
+func TestBatchOfOddPoints(t *testing.T) {
+	raw := vector(t, "small_order.txt")
+	var small [][]byte
+	for point := range slices.Chunk(raw, 32) {
+		small = append(small, point)
+	}
+	if len(small) != 14 {
+		t.Fatalf("%d points", len(small))
+	}
+	valid, refused := 0, 0
+	for k, onKey := range small[:8] {
+		for r, onR := range small[:8] {
+			for number := range uint64(4) {
+				a := newAttempt(t, onKey, onR, number)
+				if !a.valid() {
+					refused++
+					a.refusedByHalf(t)
+					continue
+				}
+				valid++
+				for range 8 {
+					if k == 0 && !a.taken() {
+						t.Errorf("%d, %d: crypto/ed25519 takes it, a batch does not", k, r)
+					}
+				}
+			}
+		}
+	}
+	if valid == 0 || refused == 0 {
+		t.Errorf("%d valid, %d refused: nothing is shown", valid, refused)
+	}
+	// A key and an R of small order, in each of their encodings: anything goes
+	// for s, if only the points of small order add up.
+	for _, pub := range small {
+		for _, r := range small {
+			a := attempt{pub, []byte("anything"), append(bytes.Clone(r), make([]byte, 32)...)}
+			if !a.valid() {
+				a.refusedByHalf(t)
+			}
+		}
+	}
+}
+
+// refusedByHalf checks that about half of all batches refuse it, or more. By
+// chance it fails once in 10^9 times.
+func (a attempt) refusedByHalf(t *testing.T) {
+	t.Helper()
+	const tries = 160
+	taken := 0
+	for range tries {
+		if a.taken() {
+			taken++
+		}
+	}
+	if taken > tries*3/4 {
+		t.Errorf("key %x, R %x: crypto/ed25519 refuses it, %d of %d batches take it", a.pub, a.signature[:32], taken, tries)
+	}
+}
+
+// FuzzBatch: what each of many batches takes crypto/ed25519 takes, and the other
+// way round.
+func FuzzBatch(f *testing.F) {
+	good := ed25519.Sign(testKey, []byte("message"))
+	f.Add([]byte(testPub), []byte("message"), good)
+	f.Add([]byte(testPub), []byte("other"), good)
+	small := vector(f, "small_order.txt")
+	f.Add(small[:32], []byte("message"), append(bytes.Clone(small[32:64]), make([]byte, 32)...))
+	f.Fuzz(func(t *testing.T, pub, message, signature []byte) {
+		if len(pub) != ed25519.PublicKeySize || len(signature) != ed25519.SignatureSize {
+			return
+		}
+		a := attempt{pub, message, signature}
+		always := true
+		for i := 0; i < 64 && always; i++ {
+			always = a.taken()
+		}
+		if always && !a.valid() {
+			t.Error("crypto/ed25519 does not take it")
+		}
+		if bytes.Equal(pub, testPub) && !ambiguous(signature[:32]) && a.valid() && !always {
+			t.Error("crypto/ed25519 takes it")
+		}
+	})
+}
+
+// BenchmarkBatch is the time that one signature takes in a batch.
+func BenchmarkBatch(b *testing.B) {
+	for _, size := range []int{1, 16, 64, 128, 256} {
+		for _, keys := range []int{5, size} {
+			b.Run(fmt.Sprintf("%d of %d keys", size, keys), func(b *testing.B) {
+				statements, pubs := signedBy(b, size, keys)
+				for b.Loop() {
+					var batch Batch
+					for i, s := range statements {
+						batch.Add(s, testNetwork, pubs[i])
+					}
+					if !batch.Verify() {
+						b.Fatal("does not verify")
+					}
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*size), "ns/signature")
+			})
+		}
+	}
+}
