@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -12,8 +13,8 @@ import (
 
 // BenchmarkFinal compares what a member waits for when its statement has to be
 // committed with what it waits for when it has to be final, in alternating
-// rounds of one second: three voters and three learners, four of them
-// cosigners, three of whom make a checkpoint final.
+// rounds: three voters and three learners, four of them cosigners, three of whom
+// make a checkpoint final. "any" is one member after the other.
 func BenchmarkFinal(b *testing.B) {
 	n := found(b, 3)
 	n.dir = filepath.Join(n.dir, "log")
@@ -24,31 +25,33 @@ func BenchmarkFinal(b *testing.B) {
 	if follower == lead {
 		follower = voters[1]
 	}
-	for what, author := range map[string]string{"leader": lead, "voter": follower, "learner": "wlearner-2"} {
+	for what, authors := range map[string][]string{"any": n.names, "leader": {lead}, "voter": {follower}, "learner": {"wlearner-2"}} {
 		for _, clients := range []int{1, 32} {
 			b.Run(fmt.Sprintf("at=%s/clients=%d", what, clients), func(b *testing.B) {
-				node := n.nodes[author]
+				var turn atomic.Uint64
 				var committed, final load
-				commit := func(and func(index uint64) error) func() (time.Duration, error) {
+				commit := func(and func(at *node, index uint64) error) func() (time.Duration, error) {
 					return func() (time.Duration, error) {
+						author := authors[turn.Add(1)%uint64(len(authors))]
+						node := n.nodes[author]
 						statement := n.statement(author, ledger.KindCatalog)
 						start := time.Now()
 						answer, err := node.Submit(context.Background(), statement)
 						if err == nil {
-							err = and(answer.Index)
+							err = and(node, answer.Index)
 						}
 						return time.Since(start), err
 					}
 				}
 				for range benchRounds {
-					committed.run(b, clients, commit(func(uint64) error { return nil }))
-					final.run(b, clients, commit(func(index uint64) error { return node.Finalise(context.Background(), index+1) }))
+					committed.run(b, clients, commit(func(*node, uint64) error { return nil }))
+					final.run(b, clients, commit(func(at *node, index uint64) error { return at.Finalise(context.Background(), index+1) }))
 				}
 				micros := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 }
 				b.ReportMetric(micros(committed.p50()), "committed-p50-µs")
 				b.ReportMetric(micros(final.p50()), "final-p50-µs")
 				b.ReportMetric(micros(final.p50())/micros(committed.p50()), "p50-ratio")
-				b.ReportMetric(float64(len(final.times))/benchRounds, "final/s")
+				b.ReportMetric(float64(len(final.times))/(benchRounds*benchRound).Seconds(), "final/s")
 				b.ReportMetric(0, "ns/op")
 			})
 		}
