@@ -77,6 +77,36 @@ func TestBatch(t *testing.T) {
 	}
 }
 
+// Two wrongs of one key that would make up for each other do not.
+func TestBatchOfWrongs(t *testing.T) {
+	statements, pubs := signedBy(t, 2, 1)
+	one := make([]byte, 32)
+	one[0] = 1
+	for i, by := range []func(s, t, u *edwards25519.Scalar) *edwards25519.Scalar{
+		func(s, t, u *edwards25519.Scalar) *edwards25519.Scalar { return s.Add(t, u) },
+		func(s, t, u *edwards25519.Scalar) *edwards25519.Scalar { return s.Subtract(t, u) },
+	} {
+		s, err := new(edwards25519.Scalar).SetCanonicalBytes(statements[i].signature[32:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		u, err := new(edwards25519.Scalar).SetCanonicalBytes(one)
+		if err != nil {
+			t.Fatal(err)
+		}
+		statements[i].signature = append(bytes.Clone(statements[i].signature[:32]), by(s, s, u).Bytes()...)
+	}
+	for range 32 {
+		var b Batch
+		for i, s := range statements {
+			b.Add(s, testNetwork, pubs[i])
+		}
+		if b.Verify() {
+			t.Fatal("verified")
+		}
+	}
+}
+
 // flipped returns a copy with one bit of a byte flipped; of nothing, 32 zeros.
 func flipped(b []byte, at int) []byte {
 	if b == nil {
