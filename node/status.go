@@ -25,6 +25,7 @@ type Status struct {
 	Members   []string `json:"members"`
 	Connected []string `json:"connected"` // members with an open connection
 	DiskUsed  int      `json:"disk_used_percent"`
+	Checked   string   `json:"disk_checked"` // when all of the log on disk was last read and found whole, RFC 3339; "" not yet since the start
 
 	Witnesses []witness.State `json:"witnesses"` // from outside the network
 }
@@ -38,6 +39,9 @@ func (n *Node) Status() (Status, error) {
 		Final: n.Final().Size, Quorum: int(set.Quorum), Cosigners: set.Members(), Alarms: []string{},
 		Roles: []string{}, Members: []string{}, Connected: append([]string{}, n.host.Connected()...), DiskUsed: n.DiskUsed(),
 		Witnesses: n.witnesses.States(),
+	}
+	if at := n.Walked(); !at.IsZero() {
+		s.Checked = at.UTC().Format(time.RFC3339)
 	}
 	for _, m := range n.Genesis.Members {
 		s.Members = append(s.Members, m.Name)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -40,6 +41,7 @@ func statusCommand() *cobra.Command {
 				fmt.Fprintf(w, "ALARM     two histories of the log: %s\n", a)
 			}
 			fmt.Fprintf(w, "time      %s (network time)\ndisk      %d %% used\n", s.Time, s.DiskUsed)
+			fmt.Fprintf(w, "checked   all of the log on disk: %s\n", cmp.Or(s.Checked, "not yet since the start"))
 			for _, m := range s.Members {
 				state := "not connected"
 				if m == s.Name {

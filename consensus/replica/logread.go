@@ -51,8 +51,8 @@ func (l *Log) GetLog(index uint64, out *raft.Log) error {
 		return raft.ErrLogNotFound
 	}
 	_, _, err := l.read(index, out)
-	if errors.Is(err, raft.ErrLogNotFound) && l.holds(index) {
-		err = &CorruptError{Dir: l.dir, Index: index, Reason: "missing"}
+	if errors.Is(err, raft.ErrLogNotFound) {
+		err = l.readAgain(index, out)
 	}
 	if err != nil && !errors.Is(err, raft.ErrLogNotFound) {
 		return l.guard.fail(err)
@@ -60,10 +60,29 @@ func (l *Log) GetLog(index uint64, out *raft.Log) error {
 	return err
 }
 
-func (l *Log) holds(index uint64) bool {
+// readAgain decides about an entry that was not found. It may have been written
+// since: a leader reads what it is just writing, see [lateLog].
+func (l *Log) readAgain(index uint64, out *raft.Log) error {
+	held, trims := l.holds(index)
+	if !held {
+		return raft.ErrLogNotFound
+	}
+	_, _, err := l.read(index, out)
+	if !errors.Is(err, raft.ErrLogNotFound) {
+		return err
+	}
+	if still, now := l.holds(index); still && now == trims {
+		return &CorruptError{Dir: l.dir, Index: index, Reason: "missing"}
+	}
+	return err
+}
+
+// holds says whether the log has an entry, once no write is under way, and how
+// many suffixes were deleted so far.
+func (l *Log) holds(index uint64) (held bool, trims int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.has.last != 0 && l.has.first <= index && index <= l.has.last
+	return l.has.last != 0 && l.has.first <= index && index <= l.has.last, l.trims
 }
 
 // read reads and checks one record. Its errors are raft.ErrLogNotFound and

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -297,4 +298,31 @@ func TestLogCache(t *testing.T) {
 		t.Errorf("cache says %+v, log says %+v", cached, stored)
 	}
 	wantEntries(t, l, 1, 2)
+}
+
+// A leader reads an entry that it is just writing: it is there or not yet, and
+// never taken for lost.
+func TestReadWhileWritten(t *testing.T) {
+	l := open(t, t.TempDir(), LogOptions{})
+	const last = 300
+	var readers sync.WaitGroup
+	for range 2 {
+		readers.Go(func() {
+			for i := uint64(1); i <= last; {
+				switch err := l.GetLog(i, new(raft.Log)); {
+				case err == nil:
+					i++
+				case !errors.Is(err, raft.ErrLogNotFound):
+					t.Errorf("entry %d: %v", i, err)
+					return
+				}
+			}
+		})
+	}
+	for i := uint64(1); i <= last && !t.Failed(); i++ {
+		if err := l.StoreLog(entry(i)); err != nil {
+			t.Error(err)
+		}
+	}
+	readers.Wait()
 }

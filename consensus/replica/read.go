@@ -10,7 +10,16 @@ import (
 
 // View calls f with the state as applied here. Nothing is applied until f
 // returns, so it should be quick, and must not submit.
-func (r *Replica) View(f func(ledger.View) error) error { return r.store.read(f) }
+func (r *Replica) View(f func(ledger.View) error) error { return r.sound(r.store.read(f)) }
+
+// sound ends the replica where err says that the disk returned something else
+// than was written.
+func (r *Replica) sound(err error) error {
+	if corrupt := (*CorruptStateError)(nil); errors.As(err, &corrupt) {
+		r.fail(err)
+	}
+	return err
+}
 
 // Head returns size and root of the log as applied here.
 func (r *Replica) Head() tlog.Head {
@@ -22,10 +31,16 @@ func (r *Replica) Head() tlog.Head {
 }
 
 // Entry returns the leaf at an index that has been applied here.
-func (r *Replica) Entry(index uint64) ([]byte, error) { return r.store.entry(index) }
+func (r *Replica) Entry(index uint64) ([]byte, error) {
+	leaf, err := r.store.entry(index)
+	return leaf, r.sound(err)
+}
 
 // ReadTile returns a hash tile of any width up to the present one.
-func (r *Replica) ReadTile(t tlog.Tile) ([]byte, error) { return r.store.tile(t) }
+func (r *Replica) ReadTile(t tlog.Tile) ([]byte, error) {
+	hashes, err := r.store.tile(t)
+	return hashes, r.sound(err)
+}
 
 // Resource returns a hash tile, or an entry bundle, of any width up to the
 // present one (C2SP tlog-tiles).

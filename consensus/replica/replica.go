@@ -53,6 +53,11 @@ type Config struct {
 	Publish  time.Duration // how often the leader makes a growing log final; 1 s
 	Log      LogOptions
 
+	// All that is on disk here is read again to see whether it is as it was
+	// written, from the start on and then this long after the last time.
+	WalkEvery time.Duration // 24 h
+	WalkPace  int           // bytes of it each second; 4 MB
+
 	// DiskUsed tells how full the disk is, in percent; nil: the file system of Dir.
 	DiskUsed func() (int, error)
 }
@@ -89,6 +94,7 @@ type Replica struct {
 
 	diskUsed    func() (int, error)
 	used        atomic.Int64  // percent of the disk
+	walked      atomic.Int64  // Unix ms; see Walked
 	busy        atomic.Uint64 // index of the newest entry that is no tick
 	settledTerm atomic.Uint64 // the last term in which this node led and had applied all before it
 	screening   *screening
@@ -165,6 +171,10 @@ func (c Config) withDefaults() Config {
 	def(&c.Timeout, time.Second)
 	def(&c.Silence, 10*time.Second)
 	def(&c.Publish, time.Second)
+	def(&c.WalkEvery, 24*time.Hour)
+	if c.WalkPace == 0 {
+		c.WalkPace = 4 << 20
+	}
 	if c.Trailing == 0 {
 		c.Trailing = 100_000
 	}
@@ -244,6 +254,7 @@ func (r *Replica) start(c Config) error {
 	r.running.Go(r.watchDisk)
 	r.running.Go(r.guardDisk)
 	r.running.Go(r.flushOften)
+	r.running.Go(func() { r.walkOften(c.WalkEvery, c.WalkPace) })
 	r.running.Go(r.foundWhenLeading)
 	for _, name := range r.others {
 		r.running.Go(func() { r.transport.serve(r.ctx, name, r.raft.LastIndex) })
@@ -341,7 +352,7 @@ func (r *Replica) Close() error {
 	if r.raft != nil {
 		if r.raft.State() == raft.Leader {
 			// Milliseconds instead of an election; failing that, an election.
-			_ = r.raft.LeadershipTransfer().Error()
+			_ = r.await(context.Background(), r.raft.LeadershipTransfer())
 		}
 		_ = r.raft.Shutdown().Error()
 	}

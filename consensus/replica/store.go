@@ -54,6 +54,7 @@ type store struct {
 	awaited  map[uint64]awaited // heads beyond the present size that the log must come to, by size
 
 	flushMu sync.Mutex // one flush at a time
+	walked  tally      // of the walk over the state that is under way, see walkState; guarded by flushMu
 	broken  error      // of a flush; guarded by mu
 }
 
@@ -80,7 +81,7 @@ func openStore(dir string) (*store, error) {
 }
 
 // load rebuilds the tree from tiles and trailing entries and insists on the
-// root that was written with them. Of the state it counts every record.
+// root that was written with them. Of the state it checks every record.
 func (s *store) load() error {
 	err := s.db.Update(func(tx *bbolt.Tx) error {
 		for _, name := range [][]byte{entriesBucket, tilesBucket, stateBucket, metaBucket} {
@@ -155,10 +156,14 @@ type CorruptStateError struct {
 }
 
 func (e *CorruptStateError) Error() string {
-	if e.Bucket == "" {
-		return "state.db is corrupt: " + e.Reason
+	const next = "move state.db away and start again: the others have it all"
+	switch {
+	case e.Bucket == "":
+		return fmt.Sprintf("state.db is corrupt: %s; %s", e.Reason, next)
+	case e.Bucket == string(entriesBucket) && len(e.Key) == 8:
+		return fmt.Sprintf("state.db is corrupt: entry %d: %s; %s", binary.BigEndian.Uint64(e.Key), e.Reason, next)
 	}
-	return fmt.Sprintf("state.db is corrupt: bucket %s, key %x: %s", e.Bucket, e.Key, e.Reason)
+	return fmt.Sprintf("state.db is corrupt: bucket %s, key %x: %s; %s", e.Bucket, e.Key, e.Reason, next)
 }
 
 const sumSize = 8
@@ -179,10 +184,18 @@ func unseal(bucket, key, stored []byte) ([]byte, error) {
 	if stored == nil {
 		return nil, nil
 	}
-	if len(stored) < sumSize || !bytes.Equal(stored[:sumSize], sum(bucket, key, stored[sumSize:])) {
-		return nil, &CorruptStateError{string(bucket), bytes.Clone(key), "checksum"}
+	if err := match(bucket, key, stored); err != nil {
+		return nil, err
 	}
 	return append([]byte{}, stored[sumSize:]...), nil
+}
+
+// match compares a value with the checksum before it.
+func match(bucket, key, stored []byte) error {
+	if len(stored) < sumSize || !bytes.Equal(stored[:sumSize], sum(bucket, key, stored[sumSize:])) {
+		return &CorruptStateError{string(bucket), bytes.Clone(key), "checksum"}
+	}
+	return nil
 }
 
 func put(tx *bbolt.Tx, bucket, key, value []byte) error {
@@ -206,8 +219,10 @@ func storedIn(tx *bbolt.Tx, bucket, key []byte) ([]byte, error) {
 }
 
 func (s *store) storedEntry(index uint64) ([]byte, error) {
-	return s.stored(entriesBucket, binary.BigEndian.AppendUint64(nil, index))
+	return s.stored(entriesBucket, entryKey(index))
 }
+
+func entryKey(index uint64) []byte { return binary.BigEndian.AppendUint64(nil, index) }
 
 func (s *store) storedTile(t tlog.Tile) ([]byte, error) { return s.stored(tilesBucket, tileKey(t)) }
 
@@ -339,7 +354,7 @@ func (s *store) flush() error {
 	l.head = s.at
 	s.flushing, s.open = l, newLayer(s.at.Size)
 	s.mu.Unlock()
-	err := onPages(nil, nil, func() error { return s.db.Update(l.write) })
+	err := onPages(nil, nil, func() error { return s.db.Update(func(tx *bbolt.Tx) error { return l.write(tx, &s.walked) }) })
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
@@ -350,12 +365,12 @@ func (s *store) flush() error {
 	return s.broken
 }
 
-func (l *layer) write(tx *bbolt.Tx) error {
+func (l *layer) write(tx *bbolt.Tx, walked *tally) error {
 	for _, name := range [][]byte{entriesBucket, tilesBucket} {
 		tx.Bucket(name).FillPercent = 0.95 // written in order, never again
 	}
 	for i, leaf := range l.entries {
-		if err := put(tx, entriesBucket, binary.BigEndian.AppendUint64(nil, l.first+uint64(i)), leaf); err != nil {
+		if err := put(tx, entriesBucket, entryKey(l.first+uint64(i)), leaf); err != nil {
 			return err
 		}
 	}
@@ -364,7 +379,7 @@ func (l *layer) write(tx *bbolt.Tx) error {
 			return err
 		}
 	}
-	if err := l.writeState(tx); err != nil {
+	if err := l.writeState(tx, walked); err != nil {
 		return err
 	}
 	data, err := sign.Marshal(l.head)

@@ -81,27 +81,97 @@ func nextIn(tx *bbolt.Tx, bucket, from []byte) (key []byte, err error) {
 	return key, err
 }
 
-// checkState insists that no record of the state is missing, which a page that
-// says it has fewer would hide. It reads the checksum of each: whether the rest
-// matches that is checked when it is used. A database of an earlier version
-// gets the number by which this is known.
-func checkState(tx *bbolt.Tx) error {
-	total := uint64(0)
-	err := tx.Bucket(stateBucket).ForEach(func(_, stored []byte) error {
-		total += sumOf(stored)
+// stepSize is how many bytes of a bucket are read at a time where all of it is
+// checked.
+const stepSize = 1 << 20
+
+// check reads some of a bucket, in order from a key on: each record must match
+// its checksum and stand behind the one before it, and is then handed to f, with
+// the checksum. It returns where to go on, nil at the end of the bucket, and how
+// much it read.
+func check(tx *bbolt.Tx, bucket, from []byte, f func(key, stored []byte) error) (next []byte, read int, err error) {
+	err = onPages(bucket, from, func() error {
+		c := tx.Bucket(bucket).Cursor()
+		var before []byte
+		for key, stored := c.Seek(from); key != nil; key, stored = c.Next() {
+			if read >= stepSize {
+				next = bytes.Clone(key)
+				return nil
+			}
+			if bytes.Compare(key, from) < 0 || before != nil && bytes.Compare(key, before) <= 0 {
+				return &CorruptStateError{string(bucket), bytes.Clone(key), "keys out of order"}
+			}
+			if err := match(bucket, key, stored); err != nil {
+				return err
+			}
+			if err := f(key, stored); err != nil {
+				return err
+			}
+			before = key
+			read += len(key) + len(stored)
+		}
 		return nil
 	})
-	if err != nil {
+	return next, read, err
+}
+
+// tally adds up the checksums of the state, record by record in order. Each
+// record may match its own and another still be missing, which a page that says
+// it has fewer hides: then they do not add up to the number that is kept.
+type tally struct {
+	upTo  []byte // the last key added
+	total uint64
+}
+
+// step checks and adds some records from a key on. It returns where to go on,
+// nil at the end, and how much it read.
+func (t *tally) step(tx *bbolt.Tx, from []byte) (next []byte, read int, err error) {
+	return check(tx, stateBucket, from, func(key, stored []byte) error {
+		t.upTo = append(t.upTo[:0], key...)
+		t.total += sumOf(stored)
+		return nil
+	})
+}
+
+// changed takes in that a flush changed the checksum of a record, if that one
+// has been added.
+func (t *tally) changed(key []byte, by uint64) {
+	if bytes.Compare(key, t.upTo) <= 0 {
+		t.total += by
+	}
+}
+
+// compare insists that no record is missing, once all are added.
+func (t *tally) compare(tx *bbolt.Tx) error {
+	want, err := stateSum(tx)
+	switch {
+	case err != nil:
 		return err
+	case want == nil:
+		return &CorruptStateError{string(metaBucket), stateSumKey, "missing"}
+	case *want != t.total:
+		return &CorruptStateError{Bucket: string(stateBucket), Reason: "a record is missing or not the newest"}
+	}
+	return nil
+}
+
+// checkState checks all of the state of a database that is being opened. One of
+// an earlier version gets the number by which a missing record is known.
+func checkState(tx *bbolt.Tx) (err error) {
+	var all tally
+	for from := []byte{}; from != nil; {
+		if from, _, err = all.step(tx, from); err != nil {
+			return err
+		}
 	}
 	want, err := stateSum(tx)
 	if err == nil && want == nil {
-		return putStateSum(tx, total)
+		err = putStateSum(tx, all.total)
 	}
-	if err == nil && *want != total {
-		err = &CorruptStateError{Bucket: string(stateBucket), Reason: "a record is missing or not the newest"}
+	if err != nil {
+		return err
 	}
-	return err
+	return all.compare(tx)
 }
 
 // sumOf is the checksum of a stored value as a number, 0 where there is none.
@@ -129,8 +199,8 @@ func putStateSum(tx *bbolt.Tx, total uint64) error {
 }
 
 // writeState writes the changed records of the state, and their checksums into
-// the one of all.
-func (l *layer) writeState(tx *bbolt.Tx) error {
+// the one of all and of what a walk has added up so far.
+func (l *layer) writeState(tx *bbolt.Tx, walked *tally) error {
 	total, err := stateSum(tx)
 	if err != nil {
 		return err
@@ -140,14 +210,16 @@ func (l *layer) writeState(tx *bbolt.Tx) error {
 	}
 	b := tx.Bucket(stateBucket)
 	l.state.Ascend(func(i item) bool {
-		*total -= sumOf(b.Get(i.key))
+		change := -sumOf(b.Get(i.key))
 		if i.value == nil {
 			err = b.Delete(i.key)
-			return err == nil
+		} else {
+			sealed := append(sum(stateBucket, i.key, i.value), i.value...)
+			change += sumOf(sealed)
+			err = b.Put(i.key, sealed)
 		}
-		sealed := append(sum(stateBucket, i.key, i.value), i.value...)
-		*total += sumOf(sealed)
-		err = b.Put(i.key, sealed)
+		*total += change
+		walked.changed(i.key, change)
 		return err == nil
 	})
 	if err != nil {
