@@ -162,6 +162,51 @@ func TestHandover(t *testing.T) {
 	}
 }
 
+// Those who handed over do not answer any more, and a member does not know that
+// they made the handover final: it asks the new ones for the newest head. They
+// sign it when they have seen the handover final, and not before.
+func TestOldCosignersAreGone(t *testing.T) {
+	n := found(t, 4)                                           // wlearner-0 cosigns
+	n.tune = func(c *replica.Config) { c.Publish = time.Hour } // nobody is told
+	set, late := []string{"wlearner-1", "wlearner-2", "wlearner-3"}, "voter-c"
+	n.start(n.names...)
+	approved := n.approve([]string{"voter-a", "voter-b", "wlearner-0"}, set, 0, 3)
+	n.check(n.nodes["voter-a"].Finalise(n.ctx(), approved))
+	signed := n.nodes["voter-a"].Final().Signed
+	n.stop("wlearner-0")
+	n.bend("voter-b")
+	n.submit("voter-a", ledger.KindHandover, ledger.Handover{Head: n.newHead(), Checkpoint: signed}, ledger.Accepted)
+	size := n.put("voter-a") + 1
+	after := n.nodes["voter-a"].Cosigners(size).After
+	for _, name := range append([]string{late}, set...) {
+		n.check(n.nodes[name].WaitFor(n.ctx(), size))
+	}
+	n.notFinal(late, size)
+
+	// One of the new set asks the old ones, while they answer, and so does each
+	// that it asks.
+	n.bend()
+	n.check(n.nodes[set[0]].Finalise(n.ctx(), size))
+	if final := n.nodes[late].Final(); final.Size >= after {
+		t.Fatalf("%s has been told that %d entries are final", late, final.Size)
+	}
+	n.stop("voter-a")
+	n.stop("voter-b")
+	n.check(n.nodes[late].Finalise(n.ctx(), size))
+	final := n.nodes[late].Final()
+	if _, _, err := n.nodes[late].Cosigners(size).Open(final.Signed); err != nil || final.Size < size {
+		t.Errorf("%d entries, not final by the new set: %v", final.Size, err)
+	}
+	n.start("voter-a", "voter-b", "wlearner-0")
+	n.check(n.nodes["wlearner-0"].Finalise(n.ctx(), n.put("voter-a")+1))
+	n.agree(nil)
+	for name, node := range n.nodes {
+		if alarms := node.Alarms(); len(alarms) != 0 {
+			t.Errorf("%s: %+v", name, alarms)
+		}
+	}
+}
+
 // replays has an auditor replay a member's log and walk its handovers.
 func (n *network) replays(member string, cosigners int) {
 	n.t.Helper()
