@@ -263,8 +263,10 @@ func TestHandoverOfAnotherHistory(t *testing.T) {
 			select {
 			case err := <-node.Fatal():
 				wantFork(t, err)
-				if len(node.Alarms()) != 1 {
-					t.Errorf("%s: %d alarms", name, len(node.Alarms()))
+				// Its own line is under the forged head: it may have one more for that.
+				forks := slices.DeleteFunc(node.Alarms(), func(a replica.Alarm) bool { return a.Member == name })
+				if len(forks) != 1 {
+					t.Errorf("%s: %+v", name, node.Alarms())
 				}
 				stopped++
 			default:
