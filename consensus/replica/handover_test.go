@@ -155,11 +155,7 @@ func TestHandover(t *testing.T) {
 	}
 	n.agree(nil)
 	n.replays("wlearner-2", len(set))
-	for name, node := range n.nodes {
-		if alarms := node.Alarms(); len(alarms) != 0 {
-			t.Errorf("%s: %+v", name, alarms)
-		}
-	}
+	n.noAlarms()
 }
 
 // Those who handed over do not answer any more, and a member does not know that
@@ -200,11 +196,7 @@ func TestOldCosignersAreGone(t *testing.T) {
 	n.start("voter-a", "voter-b", "wlearner-0")
 	n.check(n.nodes["wlearner-0"].Finalise(n.ctx(), n.put("voter-a")+1))
 	n.agree(nil)
-	for name, node := range n.nodes {
-		if alarms := node.Alarms(); len(alarms) != 0 {
-			t.Errorf("%s: %+v", name, alarms)
-		}
-	}
+	n.noAlarms()
 }
 
 // replays has an auditor replay a member's log and walk its handovers.

@@ -38,6 +38,16 @@ func (n *network) forgot(name string, size uint64) {
 	}
 }
 
+// noAlarms: a crash is no rollback, whatever it leaves.
+func (n *network) noAlarms() {
+	n.t.Helper()
+	for name, node := range n.nodes {
+		if alarms := node.Alarms(); len(alarms) != 0 {
+			n.t.Errorf("%s: %+v", name, alarms)
+		}
+	}
+}
+
 // restored has voter-c cosign some final heads after a copy of its folder was
 // made, of which it then gets some files back, or all. One head lies between that
 // of the copy and the last. It is stopped; the others run, of whom wlearner-1 is
