@@ -20,7 +20,7 @@ type Status struct {
 	Final     uint64   `json:"final"`  // size of the newest final checkpoint, 0 before there is one
 	Quorum    int      `json:"quorum"` // cosigners that make one final
 	Cosigners []string `json:"cosigners"`
-	Alarms    []string `json:"alarms"`       // where other histories of the log were seen, see the evidence folder
+	Alarms    []string `json:"alarms"`       // other histories of the log, and own cosignatures that were forgotten; see the evidence folder
 	Time      string   `json:"network_time"` // RFC 3339
 	Members   []string `json:"members"`
 	Connected []string `json:"connected"` // members with an open connection

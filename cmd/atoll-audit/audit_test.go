@@ -59,8 +59,20 @@ func bad(t testing.TB) *audittest.World {
 	return w
 }
 
+// next are the cosigners of a log of which those of genesis have handed over.
+var next = []string{"bank-a", "court", "registrar"}
+
+// handed is a log that has changed hands.
+func handed(t testing.TB) *audittest.World {
+	w := audittest.New(t)
+	w.Approve(next...)
+	w.HandOver(w.HeadAt(len(w.Leaves)))
+	w.Grow(len(w.Leaves) + 20)
+	return w
+}
+
 // setup lays out exports, policies and identities for the stories.
-func setup(dir string, w, lies, busy *audittest.World) error {
+func setup(dir string, w, lies, busy, changed *audittest.World) error {
 	other := *w
 	other.Leaves = append(slices.Clone(w.Leaves[:299]), w.Leaves[1])
 	early := *w
@@ -69,10 +81,14 @@ func setup(dir string, w, lies, busy *audittest.World) error {
 	renamed, genesis := *w, *w.Genesis
 	genesis.Origin = "log.test/another/1"
 	renamed.Genesis = &genesis
+	after, taken := *changed, *changed.Genesis
+	taken.Cosigners = next
+	after.Genesis = &taken
 	files := map[string]map[string][]byte{
 		"renamed": renamed.Files(), "good": w.Files("auditor", "tax"), "early": early.Files("auditor", "tax"), "other": other.Files("auditor", "tax"), "bad": lies.Files(), "busy": busy.Files(),
+		"handed": changed.Files(next...), "handed-bare": changed.Files("court"),
 		".": {
-			"policy": []byte(w.Policy(2)), "policy-all": []byte(w.Policy(3)), "policy-none": []byte(w.Policy(0)), "policy-renamed": []byte(renamed.Policy(0)),
+			"policy": []byte(w.Policy(2)), "policy-all": []byte(w.Policy(3)), "policy-none": []byte(w.Policy(0)), "policy-renamed": []byte(renamed.Policy(0)), "policy-next": []byte(after.Policy(3)),
 			"auditor.key": []byte(w.IdentityFile("auditor")), "bank.key": []byte(w.IdentityFile("bank-b")),
 		},
 	}
@@ -96,11 +112,11 @@ func TestScripts(t *testing.T) {
 	if err != nil || len(stories) == 0 {
 		t.Fatalf("%d stories, %v", len(stories), err)
 	}
-	w, lies, busy := good(t), bad(t), audittest.Busy(t)
+	w, lies, busy, changed := good(t), bad(t), audittest.Busy(t), handed(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata", RequireExplicitExec: true,
-		Setup: func(e *testscript.Env) error { return setup(e.WorkDir, w, lies, busy) },
-		Cmds:  map[string]func(ts *testscript.TestScript, neg bool, args []string){"code": code, "flip": flip, "serve": serve},
+		Setup: func(e *testscript.Env) error { return setup(e.WorkDir, w, lies, busy, changed) },
+		Cmds:  map[string]func(ts *testscript.TestScript, neg bool, args []string){"code": code, "flip": flip, "serve": serve, "append": appendTo},
 	})
 }
 
@@ -132,6 +148,14 @@ func flip(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(path, data, 0o600))
 }
 
+// appendTo adds a file's text to another.
+func appendTo(ts *testscript.TestScript, _ bool, args []string) {
+	f, err := os.OpenFile(ts.MkAbs(args[0]), os.O_WRONLY|os.O_APPEND, 0)
+	ts.Check(err)
+	_, err = f.WriteString(ts.ReadFile(args[1]))
+	ts.Check(errors.Join(err, f.Close()))
+}
+
 // serve puts a folder behind an address, into $URL.
 func serve(ts *testscript.TestScript, _ bool, args []string) {
 	s := httptest.NewServer(http.FileServer(http.Dir(ts.MkAbs(args[0]))))
@@ -142,7 +166,7 @@ func serve(ts *testscript.TestScript, _ bool, args []string) {
 func TestInterrupted(t *testing.T) {
 	dir := t.TempDir()
 	w := good(t)
-	if err := setup(dir, w, w, w); err != nil {
+	if err := setup(dir, w, w, w, w); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -104,6 +104,7 @@ func (f *follow) command(cmd *cobra.Command, args []string) (err error) {
 const (
 	away   = "unreachable"
 	early  = "not_final"
+	others = "other_cosigners"
 	behind = "behind"
 	moved  = "moved"
 )
@@ -127,6 +128,8 @@ func (f *follow) patient(err error) string {
 		return behind
 	case errors.Is(err, errMoved):
 		return moved
+	case errors.Is(err, audit.ErrOtherCosigners):
+		return others
 	case errors.Is(err, tlog.ErrQuorum):
 		return early
 	case errors.As(err, &gone):
@@ -285,8 +288,12 @@ func (f *follow) wait(reason string, why error) error {
 }
 
 var waitWords = map[string][2]string{
-	away:   {"日志暂不可达，将重试", "the log cannot be reached, trying again"},
-	early:  {"共签人数尚不足", "too few cosignatures yet"},
+	away:  {"日志暂不可达，将重试", "the log cannot be reached, trying again"},
+	early: {"共签人数尚不足", "too few cosignatures yet"},
+	others: {
+		"共签人数不足，另有策略所不知的共签人：本策略制定之后共签人可能已交接；请向可信成员核实（atoll cosigners show），从其新的导出中取得策略，与他人核对指纹后换用",
+		"too few cosignatures, and others that the policy does not know: " + hintHandedOver,
+	},
 	behind: {"所见日志落后于此前所见", "the log is behind what was seen of it"},
 }
 

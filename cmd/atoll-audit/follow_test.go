@@ -179,6 +179,24 @@ func TestFollow(t *testing.T) {
 	}
 }
 
+// The cosigners hand over while a log is followed: it says that the policy may be
+// old, and goes on when what it sees is signed by whom the policy knows.
+func TestFollowHandover(t *testing.T) {
+	w := handed(t)
+	log := &living{files: prefix(w, 4).Files("auditor", "tax")}
+	f := begin(t, log, place(t, w))
+	f.head(4, 4)
+	log.set(w.Files("court"))
+	f.waits(early)
+	log.set(w.Files(next...))
+	f.waits(others)
+	if what := f.lines.Text(); !strings.Contains(what, "log.test/audit/1/bank-a log.test/audit/1/registrar") {
+		t.Error(what)
+	}
+	f.stop()
+	f.ends(exitInterrupted, "interrupted")
+}
+
 // What contradicts what was seen ends it, however it is brought.
 func TestFollowTampering(t *testing.T) {
 	w := good(t)

@@ -117,6 +117,10 @@ someone you trust, and compare its fingerprint with others.`,
 	return code
 }
 
+// hintHandedOver sends to people: nothing in LOG can say whom to trust.
+const hintHandedOver = "the cosigners may have handed over since this policy was made: ask members you trust (atoll cosigners show), " +
+	"take the policy of a new export from one of them, and compare its fingerprint with others before you use it"
+
 // explain maps an error to its exit code, its stable name and what to do next.
 func explain(err error) (code int, name, hint string) {
 	var m *mistake
@@ -125,6 +129,8 @@ func explain(err error) (code int, name, hint string) {
 		return exitInterrupted, "interrupted", "run the command again"
 	case errors.Is(err, audit.ErrTampered):
 		return exitTampered, "log.tampered", "keep this copy as it is, and compare with another member's"
+	case errors.Is(err, audit.ErrOtherCosigners):
+		return exitTampered, "log.unverifiable", hintHandedOver
 	case errors.Is(err, audit.ErrUnverifiable):
 		return exitTampered, "log.unverifiable", "check that the policy is this log's, and that LOG is the folder of its checkpoint"
 	case errors.As(err, &m):

@@ -125,6 +125,7 @@ there already is not fetched again, so that an interrupted export goes on.`,
 			if err != nil {
 				return err
 			}
+			before := fingerprint(out)
 			final, err := exportPolicy(cmd.Context(), dir, out, head.Size)
 			if err != nil {
 				return err
@@ -133,7 +134,11 @@ there already is not fetched again, so that an interrupted export goes on.`,
 			if final {
 				state = "final"
 			}
-			return report(cmd, "atoll.export/v1", map[string]any{"dir": out, "size": head.Size, "root": head.Root.String(), "final": final},
+			changed := before != "" && before != fingerprint(out)
+			if changed {
+				state += "\nthe policy is another than that of the last export here: auditors need it, and compare its fingerprint"
+			}
+			return report(cmd, "atoll.export/v1", map[string]any{"dir": out, "size": head.Size, "root": head.Root.String(), "final": final, "policy_changed": changed},
 				"%d entries, root %s\n%s\nnext: atoll-audit verify %s/log --policy %s/policy\n", head.Size, head.Root, state, out, out)
 		},
 	}
@@ -179,6 +184,20 @@ func exportPolicy(ctx context.Context, dir, out string, size uint64) (final bool
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// fingerprint returns that of the policy beside an exported log, "" where there
+// is none.
+func fingerprint(out string) string {
+	text, err := readLimited(filepath.Join(out, "policy"), tlog.MaxPolicyBytes)
+	if err != nil {
+		return ""
+	}
+	policy, err := tlog.ParsePolicy(text)
+	if err != nil {
+		return ""
+	}
+	return policy.Fingerprint()
 }
 
 // export writes a log into a folder: full tiles first, the checkpoint last, so

@@ -38,7 +38,7 @@ func statusCommand() *cobra.Command {
 				fmt.Fprintf(w, "witness   %s\n", witnessLine(o))
 			}
 			for _, a := range s.Alarms {
-				fmt.Fprintf(w, "ALARM     two histories of the log: %s\n", a)
+				fmt.Fprintf(w, "ALARM     %s\n", a)
 			}
 			fmt.Fprintf(w, "time      %s (network time)\ndisk      %d %% used\n", s.Time, s.DiskUsed)
 			fmt.Fprintf(w, "checked   all of the log on disk: %s\n", cmp.Or(s.Checked, "not yet since the start"))

@@ -37,6 +37,12 @@ var (
 	// ErrUnverifiable means that the checkpoint of a log is not one that the
 	// policy accepts.
 	ErrUnverifiable = errors.New("the log cannot be verified")
+	// ErrOtherCosigners comes with ErrUnverifiable where too few witnesses of the
+	// policy have signed, and beside them stand lines in the names of cosigners
+	// whom it does not know: those of the policy may have handed over to them
+	// since it was made. Or somebody has made the lines up: the log is no reason
+	// to trust them.
+	ErrOtherCosigners = errors.New("there are lines in the names of cosigners")
 )
 
 // Tampered is the error that says which entry is wrong.

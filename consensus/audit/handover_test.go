@@ -12,29 +12,6 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// approve has the cosigners of the world approve others.
-func approve(t *testing.T, w *audittest.World, names ...string) {
-	t.Helper()
-	head := w.Head()
-	answers := []ledger.Answer{w.Say("auditor", ledger.KindPropose, ledger.Propose{Head: head, Amendment: ledger.Amendment{Action: ledger.ChangeCosigners, Names: names, Quorum: 3}})}
-	for _, name := range w.Genesis.Cosigners[1:] {
-		answers = append(answers, w.Say(name, ledger.KindApprove, ledger.Approve{Head: w.Head(), Proposer: "auditor", Proposal: head.ID}))
-	}
-	for _, a := range answers {
-		if a.Verdict != ledger.Accepted {
-			t.Fatalf("%+v", a)
-		}
-	}
-}
-
-// handOver carries a head that the cosigners of genesis have signed.
-func handOver(t *testing.T, w *audittest.World, head tlog.Head) {
-	t.Helper()
-	if a := w.Say("auditor", ledger.KindHandover, ledger.Handover{Head: w.Head(), Checkpoint: w.Sign(head, w.Genesis.Cosigners...)}); a.Verdict != ledger.Accepted {
-		t.Fatalf("%+v", a)
-	}
-}
-
 func replayedWorld(w *audittest.World) (*audit.Replayer, error) {
 	r := audit.NewReplayer()
 	for _, leaf := range w.Leaves {
@@ -50,10 +27,10 @@ func replayedWorld(w *audittest.World) (*audit.Replayer, error) {
 func TestWalk(t *testing.T) {
 	next := []string{"bank-a", "court", "registrar"}
 	w := audittest.Busy(t)
-	approve(t, w, next...)
+	w.Approve(next...)
 	w.Grow(len(w.Leaves) + 20)
 	carried := w.HeadAt(len(w.Leaves) - 5)
-	handOver(t, w, carried)
+	w.HandOver(carried)
 	last := len(w.Leaves) // the old set's last head
 	check := func(size int, want bool, tampered bool, cosigners ...string) {
 		t.Helper()
@@ -92,10 +69,10 @@ func TestWalk(t *testing.T) {
 // know, whoever has the tree does.
 func TestHandoverFromAnotherHistory(t *testing.T) {
 	w := audittest.Busy(t)
-	approve(t, w, "auditor", "court", "registrar")
+	w.Approve("auditor", "court", "registrar")
 	head := w.HeadAt(len(w.Leaves))
 	head.Root[7] ^= 1
-	handOver(t, w, head)
+	w.HandOver(head)
 	var at *audit.Tampered
 	if _, err := replayedWorld(w); !errors.As(err, &at) || at.Index != uint64(len(w.Leaves)-1) {
 		t.Errorf("%v", err)
@@ -106,7 +83,7 @@ func TestHandoverFromAnotherHistory(t *testing.T) {
 func TestResumeBeforeHandover(t *testing.T) {
 	for _, bend := range []byte{0, 1} {
 		w := audittest.Busy(t)
-		approve(t, w, "auditor", "court", "registrar")
+		w.Approve("auditor", "court", "registrar")
 		head := w.HeadAt(len(w.Leaves))
 		head.Root[0] ^= bend
 		w.Grow(len(w.Leaves) + 2)
@@ -116,7 +93,7 @@ func TestResumeBeforeHandover(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.Grow(len(w.Leaves) + 2)
-		handOver(t, w, head)
+		w.HandOver(head)
 		if _, _, _, err = run(w, nil, state, mark, nil); (bend == 0) != (err == nil) {
 			t.Errorf("bent by %d: %v", bend, err)
 		}
@@ -127,9 +104,9 @@ func TestResumeBeforeHandover(t *testing.T) {
 // back a handover may look.
 func TestLongAwaitedHandover(t *testing.T) {
 	w := audittest.New(t)
-	approve(t, w, "auditor", "court", "registrar")
+	w.Approve("auditor", "court", "registrar")
 	w.Grow(len(w.Leaves) + 3*ledger.MaxHandoverLag)
-	handOver(t, w, w.HeadAt(len(w.Leaves)-ledger.MaxHandoverLag))
+	w.HandOver(w.HeadAt(len(w.Leaves) - ledger.MaxHandoverLag))
 	if _, err := replayedWorld(w); err != nil {
 		t.Error(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
+	"slices"
 	"strings"
 
 	"atoll/crypto/tlog"
@@ -76,7 +77,11 @@ func Unsigned(signed []byte) (tlog.Checkpoint, error) {
 
 // obey verifies the checkpoint by a policy.
 func (l *Log) obey(policy *tlog.Policy) (err error) {
-	if l.Checkpoint, l.Cosigners, err = policy.Verify(l.Signed); err != nil {
+	l.Checkpoint, l.Cosigners, err = policy.Verify(l.Signed)
+	if errors.Is(err, tlog.ErrQuorum) {
+		return l.others(policy, err)
+	}
+	if err != nil {
 		return err
 	}
 	text := policy.String()
@@ -91,6 +96,24 @@ func (l *Log) obey(policy *tlog.Policy) (err error) {
 	}
 	_, l.Signers, err = tlog.OpenCheckpoint(l.Signed, l.Origin, keys...)
 	return err
+}
+
+// others adds to an error about too few cosignatures who else, by the lines
+// under the checkpoint, has cosigned as a member.
+func (l *Log) others(policy *tlog.Policy, few error) error {
+	c, err := Unsigned(l.Signed)
+	if err != nil {
+		return err
+	}
+	names, err := policy.Unknown(l.Signed)
+	if err != nil {
+		return err
+	}
+	names = slices.DeleteFunc(names, func(name string) bool { return !strings.HasPrefix(name, c.Origin+"/") })
+	if len(names) == 0 {
+		return few
+	}
+	return fmt.Errorf("%w; %w that the policy does not know: %s", few, ErrOtherCosigners, strings.Join(names, " "))
 }
 
 // logKeys reads the log lines of a policy in canonical form.

@@ -25,17 +25,17 @@ const maxEvidence = 8
 // evidenceSchema names the format of an evidence file.
 const evidenceSchema = "atoll.evidence/v1"
 
-// An Alarm says that this member has seen two histories of the log. It stays
-// until an operator has taken its file out of the evidence folder and started
+// An Alarm says that this member has seen two histories of the log, or a
+// cosignature of its own that it does not remember. It stays until an operator has taken its file out of the evidence folder and started
 // the node again.
 type Alarm struct {
 	Schema string    `json:"schema"`
 	Time   time.Time `json:"time"`   // by this member's clock
-	Member string    `json:"member"` // whose log is of another history; "" for that of a quorum or of this member's past
-	Size   uint64    `json:"size"`   // at which the heads differ
+	Member string    `json:"member"` // whose log is of another history; "" for that of a quorum or of this member's past; this member for what it forgot
+	Size   uint64    `json:"size"`   // at which the heads differ, or that was forgotten
 	Why    string    `json:"why"`
 	Theirs string    `json:"theirs"` // the other head, signed (C2SP tlog-checkpoint); "" where only this member's memory has it
-	Ours   string    `json:"ours"`   // this member's, signed
+	Ours   string    `json:"ours"`   // this member's, signed; "" where it forgot
 	File   string    `json:"-"`      // where it is kept
 }
 
@@ -114,7 +114,7 @@ func (e *evidence) keep(a Alarm, other tlog.Hash) (bool, error) {
 // different histories. Which of the two is the network's, and who led the other
 // astray, the heads alone do not say.
 func (r *Replica) accuse(member string, other tlog.Head, theirs, ours []byte) {
-	r.alarm(Alarm{Member: member, Size: other.Size, Why: member + " signed another head of this size", Theirs: string(theirs), Ours: string(ours)}, other.Root)
+	r.alarm(Alarm{Member: member, Size: other.Size, Why: "two histories: " + member + " signed another head of this size", Theirs: string(theirs), Ours: string(ours)}, other.Root)
 }
 
 func (r *Replica) alarm(a Alarm, other tlog.Hash) {
@@ -124,7 +124,7 @@ func (r *Replica) alarm(a Alarm, other tlog.Hash) {
 		r.log.Error("evidence cannot be written", "error", err)
 	}
 	if kept {
-		r.log.Error("two histories of the log", "member", a.Member, "size", a.Size, "why", a.Why, "evidence", r.evidence.dir)
+		r.log.Error("alarm", "member", a.Member, "size", a.Size, "why", a.Why, "evidence", r.evidence.dir)
 	}
 }
 
@@ -138,7 +138,7 @@ func (r *Replica) forked(err error) error {
 	if signing != nil {
 		return errors.Join(err, signing)
 	}
-	r.alarm(Alarm{Size: fork.Own.Size, Why: fork.Why + " has another head of this size", Theirs: string(fork.Signed), Ours: string(ours)}, fork.Other.Root)
+	r.alarm(Alarm{Size: fork.Own.Size, Why: "two histories: " + fork.Why + " has another head of this size", Theirs: string(fork.Signed), Ours: string(ours)}, fork.Other.Root)
 	return err
 }
 

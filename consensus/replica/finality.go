@@ -250,6 +250,9 @@ func (r *Replica) takeFinal(signed []byte, expect func(awaited) error) (tlog.Hea
 		return tlog.Head{}, nil
 	}
 	own, err := r.trust.adopt(head, signed)
+	if err == nil {
+		err = r.recognise(signed)
+	}
 	if err != nil {
 		return head, err
 	}
@@ -374,6 +377,10 @@ func (r *Replica) recall(c Config, g *ledger.Genesis) (err error) {
 	if r.cosigner, err = openCosigner(g, r.name, c.CosignKey, c.Dir, fresh || !r.trust.ever(r.name)); err != nil {
 		return err
 	}
+	if err := r.recognise(signed); err != nil {
+		return err
+	}
+	r.store.recognise = r.recognise
 	return r.forked(r.store.expect(awaited{head: r.cosigner.file.newest.head, why: "this member's own cosignature"}))
 }
 

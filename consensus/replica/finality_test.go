@@ -361,20 +361,26 @@ func TestRolledBack(t *testing.T) {
 	}
 }
 
+// another is where the same members found the same network, and something else
+// happens.
+func (n *network) another() *network {
+	other := &network{t: n.t, dir: n.t.TempDir(), id: n.id, genesis: n.genesis, names: n.names, keys: n.keys, nodes: map[string]*node{}}
+	other.serial.Store(1 << 32)
+	n.t.Cleanup(func() {
+		for name := range other.nodes {
+			other.stop(name)
+		}
+	})
+	return other
+}
+
 // A member whose memory is of another history than its files stops, at once or
 // when it gets there, and keeps evidence.
 func TestOtherHistory(t *testing.T) {
 	n := found(t, 1)
 	n.start(n.names...)
 	n.put("voter-a")
-	// The same members found the same network, and something else happens.
-	other := &network{t: t, dir: t.TempDir(), id: n.id, genesis: n.genesis, names: n.names, keys: n.keys, nodes: map[string]*node{}}
-	other.serial.Store(1 << 32)
-	t.Cleanup(func() {
-		for name := range other.nodes {
-			other.stop(name)
-		}
-	})
+	other := n.another()
 	other.start(other.names...)
 	for range 3 {
 		other.put("voter-b")

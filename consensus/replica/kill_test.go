@@ -350,4 +350,5 @@ func TestKill(t *testing.T) {
 	n.start(n.names...)
 	n.put("voter-a")
 	n.agree(c.acked)
+	n.noAlarms()
 }

@@ -82,6 +82,7 @@ type Replica struct {
 	cosigner *cosigner
 	finals   finals
 	evidence *evidence
+	forgot   atomic.Bool // a cosignature of its own has come to light that it did not remember
 	cosign   func(ctx context.Context, member string, request []byte) ([]byte, error)
 
 	store     *store

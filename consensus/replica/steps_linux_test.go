@@ -39,6 +39,7 @@ func (c *children) agreeOn(disk *lossyDisk) {
 	n.start(n.names...)
 	n.put("voter-a")
 	n.agree(c.acked)
+	n.noAlarms()
 }
 
 // cosigned is the largest head that a member remembers to have cosigned.

@@ -41,8 +41,9 @@ const (
 //
 // One goroutine applies; any number read.
 type store struct {
-	db    *bbolt.DB
-	trust *trust // follows the log
+	db        *bbolt.DB
+	trust     *trust                    // follows the log
+	recognise func(signed []byte) error // is shown each final checkpoint by which cosigners hand over
 
 	mu       sync.RWMutex // held for writing while a batch is applied
 	tree     *tlog.Tree
@@ -329,6 +330,9 @@ func (w *writer) handOver(raw []byte) error {
 	signed := s.Payload.(*ledger.Handover).Checkpoint
 	head, err := unsigned(signed)
 	if err != nil {
+		return err
+	}
+	if err := w.s.recognise(signed); err != nil {
 		return err
 	}
 	if err := w.s.expectHeld(awaited{head, signed, byQuorum}, w.storedTile); err != nil {

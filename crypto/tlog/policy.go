@@ -66,6 +66,24 @@ func (p *Policy) keys() []Verifier {
 	return keys
 }
 
+// Unknown returns the names under a signed checkpoint to which no key of the
+// policy belongs, in the order of their lines. Anybody can write a name there:
+// nothing about them is verified. Errors: [ErrMalformed], [ErrTooLarge] and
+// [ErrDuplicate] for the bytes.
+func (p *Policy) Unknown(signed []byte) (names []string, err error) {
+	_, sigs, err := parseSigned(signed)
+	if err != nil {
+		return nil, err
+	}
+	keys := p.keys()
+	for _, s := range sigs {
+		if !slices.ContainsFunc(keys, func(k Verifier) bool { return k.name == s.name && k.id == s.id }) {
+			names = append(names, s.name)
+		}
+	}
+	return names, nil
+}
+
 // satisfied reports whether the keys that have cosigned are a quorum.
 func (p *Policy) satisfied(cosigned []Signature) bool {
 	if p.quorum == noQuorum {

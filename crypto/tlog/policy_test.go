@@ -1,6 +1,7 @@
 package tlog_test
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -109,6 +110,32 @@ func TestPolicyVerify(t *testing.T) {
 		if want := len(v.nodes); strings.Contains(v.policy, "$3") && len(sigs) != want {
 			t.Errorf("%s: %d cosignatures, want %d", v.what, len(sigs), want)
 		}
+	}
+}
+
+// Who is not known is known by the key, not by the name.
+func TestPolicyUnknown(t *testing.T) {
+	c := checkpoint600()
+	signed := must(tlog.SignCheckpoint(c, rotated(1), rotated(2)))
+	impostor := must(tlog.NewCosigner(node(1).Name(), key("another")))
+	for _, s := range []tlog.Cosigner{node(1), node(4), impostor} {
+		signed = must(tlog.Attach(signed, must(s.Cosign(c, 1)), s.Verifier))
+	}
+	for policy, want := range map[string][]string{
+		threeWitnesses + "quorum n1\n":                                  {origin, node(4).Name(), node(1).Name()},
+		"log $L1\nlog $L2\nwitness n1 $1\nwitness n4 $4\nquorum none\n": {node(1).Name()},
+		"log $L3\nquorum none\n":                                        {origin, origin, node(1).Name(), node(4).Name(), node(1).Name()},
+	} {
+		got, err := must(tlog.ParsePolicy(policyText(policy))).Unknown(signed)
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%q: %q, want %q (%v)", policy, got, want, err)
+		}
+	}
+	for want, signed := range map[error][]byte{
+		tlog.ErrMalformed: []byte(c.Text()), tlog.ErrTooLarge: make([]byte, tlog.MaxNoteBytes+1), tlog.ErrDuplicate: append(signed, signed[bytes.LastIndexByte(signed[:len(signed)-1], '\n')+1:]...),
+	} {
+		_, err := must(tlog.ParsePolicy(policyText(threeWitnesses + "quorum none\n"))).Unknown(signed)
+		wantError(t, "unknown", err, want)
 	}
 }
 

@@ -1,0 +1,34 @@
+package audittest
+
+import (
+	"atoll/consensus/ledger"
+	"atoll/crypto/tlog"
+)
+
+// Approve has the cosigners of genesis approve others, all of whom are to sign.
+func (w *World) Approve(names ...string) {
+	w.t.Helper()
+	by := w.Genesis.Cosigners
+	head := w.Head()
+	w.accepted(by[0], ledger.KindPropose, ledger.Propose{Head: head, Amendment: ledger.Amendment{
+		Action: ledger.ChangeCosigners, Names: names, Quorum: uint8(len(names)),
+	}})
+	for _, name := range by[1:] {
+		w.accepted(name, ledger.KindApprove, ledger.Approve{Head: w.Head(), Proposer: by[0], Proposal: head.ID})
+	}
+}
+
+// HandOver puts them into force with a head that the cosigners of genesis have
+// signed.
+func (w *World) HandOver(head tlog.Head) {
+	w.t.Helper()
+	by := w.Genesis.Cosigners
+	w.accepted(by[0], ledger.KindHandover, ledger.Handover{Head: w.Head(), Checkpoint: w.Sign(head, by...)})
+}
+
+func (w *World) accepted(member, kind string, payload any) {
+	w.t.Helper()
+	if a := w.Say(member, kind, payload); a.Verdict != ledger.Accepted {
+		w.t.Fatalf("%s by %s: %+v", kind, member, a)
+	}
+}
