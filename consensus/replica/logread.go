@@ -51,8 +51,10 @@ func (l *Log) GetLog(index uint64, out *raft.Log) error {
 		return raft.ErrLogNotFound
 	}
 	_, _, err := l.read(index, out)
-	if errors.Is(err, raft.ErrLogNotFound) && l.holds(index) {
-		err = &CorruptError{Dir: l.dir, Index: index, Reason: "missing"}
+	if errors.Is(err, raft.ErrLogNotFound) && l.holds(index) { // since when? it may have been appended meanwhile
+		if _, _, err = l.read(index, out); errors.Is(err, raft.ErrLogNotFound) && l.holds(index) {
+			err = &CorruptError{Dir: l.dir, Index: index, Reason: "missing"}
+		}
 	}
 	if err != nil && !errors.Is(err, raft.ErrLogNotFound) {
 		return l.guard.fail(err)
