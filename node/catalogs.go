@@ -80,10 +80,10 @@ func (n *Node) Agencies() (names []string) {
 }
 
 // Titles returns the words for people that a consent notice over these offers
-// uses, under the names of [consent.Titles]. An agency that cannot be reached
-// leaves its outputs without.
-func (n *Node) Titles(ctx context.Context, language string, offers []consent.Offer) map[string]string {
-	titles := map[string]string{}
+// uses, under the names of [consent.Titles]. An agency of which no catalog is to
+// be had leaves its outputs without, and is named in without.
+func (n *Node) Titles(ctx context.Context, language string, offers []consent.Offer) (titles map[string]string, without []string) {
+	titles, without = map[string]string{}, []string{}
 	for _, m := range n.Genesis.Members {
 		titles[m.Name] = in(language, m.Chinese, m.English)
 	}
@@ -103,13 +103,14 @@ func (n *Node) Titles(ctx context.Context, language string, offers []consent.Off
 	asking.Wait()
 	for i, c := range catalogs {
 		if c == nil {
+			without = append(without, offers[i].Agency)
 			continue
 		}
 		for name, title := range c.Titles(language) {
 			titles[offers[i].Agency+"/"+name] = title
 		}
 	}
-	return titles
+	return titles, without
 }
 
 func in(language, chinese, english string) string {

@@ -236,7 +236,9 @@ func (n *Node) openQuery(a *Asked, c *Consent, head ledger.Head) error {
 
 // Collect asks every agency of a question at once and returns when each has
 // answered or wait is over, one piece for each agency in the order of the
-// question. Called again it gets the same bytes again. It acknowledges what
+// question. An agency to which no connection can be made is not waited for any
+// longer once that has been tried unreachableTries times in a row, which takes
+// some seven seconds, and all others have answered or are like it. Called again it gets the same bytes again. It acknowledges what
 // arrived with a receipt, behind the caller's back, and gives the cosigners a
 // second to make it all final. Progress, unless nil, is
 // called with each piece as it comes, one at a time.
@@ -255,11 +257,17 @@ func (n *Node) Collect(ctx context.Context, a *Asked, wait time.Duration, progre
 		return nil, err
 	}
 	pieces := make([]Piece, len(a.Sections))
-	var running sync.WaitGroup
+	var running, hoping sync.WaitGroup
 	var telling sync.Mutex
+	hoping.Add(len(a.Sections))
+	alone := make(chan struct{})
+	running.Go(func() {
+		hoping.Wait()
+		close(alone)
+	})
 	for i := range a.Sections {
 		running.Go(func() {
-			pieces[i] = n.collect(waiting, a, c, &a.Sections[i])
+			pieces[i] = n.collect(waiting, a, c, &a.Sections[i], sync.OnceFunc(hoping.Done), alone)
 			if progress != nil {
 				telling.Lock()
 				defer telling.Unlock()
@@ -274,30 +282,6 @@ func (n *Node) Collect(ctx context.Context, a *Asked, wait time.Duration, progre
 	err = n.acknowledge(a, pieces)
 	n.cover(ctx, a, pieces)
 	return pieces, err
-}
-
-// collect asks one agency until it has answered, for as long as ctx lasts.
-func (n *Node) collect(ctx context.Context, a *Asked, c *Consent, s *consent.Section) Piece {
-	key := consent.AgencyKey(c.Body.Secret(), consent.ID(a.Consent), s.Agency)
-	ask := &consent.Ask{
-		Query: a.Ref.ID, Consent: a.Consent, Terms: c.Body.Terms, Credential: c.Body.Credential,
-		Slice: *c.Body.Slice(s.Agency), Section: *s, Key: key[:],
-	}
-	for attempt := 0; ; attempt++ {
-		p, err := n.fetch(ctx, a, ask)
-		if err == nil {
-			return p
-		}
-		n.log.Warn("asking", "agency", s.Agency, "attempt", attempt, "error", err)
-		var e *peer.Error
-		if !errors.As(err, &e) || !e.Retryable || ctx.Err() != nil {
-			return n.without(a, ask, err)
-		}
-		select {
-		case <-time.After(min(2*time.Second, 100*time.Millisecond<<min(attempt, 5))):
-		case <-ctx.Done():
-		}
-	}
 }
 
 // fetch asks an agency once: the ciphertext goes to a file, its digest must be

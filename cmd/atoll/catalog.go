@@ -39,7 +39,7 @@ func catalogLintCommand() *cobra.Command {
 			}
 			c, err := catalog.Parse(text)
 			if err != nil {
-				return fmt.Errorf("%s: %w: %w", args[0], errConfig, err)
+				return configError(args[0], err)
 			}
 			return report(cmd, "atoll.lint/v1", map[string]any{"agency": c.Agency, "version": c.Version, "items": len(c.Items())},
 				"%s: catalog of %s, version %d: %d datasets, %d ways to ask; nothing amiss\n", args[0], c.Agency, c.Version, len(c.Datasets), len(c.Items()))

@@ -135,7 +135,7 @@ func readTemplate(path string) (*profile.Template, error) {
 	}
 	t, err := profile.Parse(text)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w: %w", path, errConfig, err)
+		return nil, configError(path, err)
 	}
 	return t, nil
 }

@@ -91,7 +91,8 @@ func (d *demo) consent(s *subject, uses uint32) (notice string, id consent.ID, e
 		return "", id, err
 	}
 	draft.Offers = t.Offers()
-	r := newRequest(bank.Network, draft, bank.Titles(d.net.ctx, d.lang, draft.Offers))
+	titles, _ := bank.Titles(d.net.ctx, d.lang, draft.Offers)
+	r := newRequest(bank.Network, draft, titles)
 	if notice, err = r.notice(); err != nil {
 		return "", id, err
 	}

@@ -78,7 +78,7 @@ func readConfig(dir string) (c config, err error) {
 		return c, err
 	}
 	if err := decodeYAML(text, &c); err != nil {
-		return c, fmt.Errorf("%s: %w: %s", path, errConfig, strings.TrimSpace(yaml.FormatError(err, false, false)))
+		return c, misplacedIn(path, err)
 	}
 	if !consent.ValidMember(c.Name) || len(c.Listen) == 0 || c.Origin == "" {
 		return c, fmt.Errorf("%s: %w: name, origin and listen are needed", path, errConfig)
@@ -122,9 +122,6 @@ func openHome(dir string) (*home, error) {
 	}
 	return h, nil
 }
-
-// errConfig means that a file that a person wrote is not what it should be.
-var errConfig = errors.New("configuration")
 
 // errExposed means that a secret lies where others can read it.
 var errExposed = errors.New("a secret that others can read")
@@ -221,7 +218,7 @@ func (h *home) catalog() (*catalog.Catalog, error) {
 	}
 	c, err := catalog.Parse(text)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w: %w", h.config.Catalog, errConfig, err)
+		return nil, configError(h.config.Catalog, err)
 	}
 	if c.Agency != h.config.Name {
 		return nil, fmt.Errorf("%s: %w: it is the catalog of %s, this member is %s", h.config.Catalog, errConfig, c.Agency, h.config.Name)

@@ -74,6 +74,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if document {
 		printJSON(stdout, "atoll.error/v1", e)
 	} else {
+		inChinese(cmd, err, e)
 		fmt.Fprintf(stderr, "atoll: error: %s\natoll: hint: %s\n", shownLines(e.Message), shown(e.Hint))
 	}
 	return code

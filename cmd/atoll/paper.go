@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"atoll/crypto/sign"
+	"atoll/node/web"
 )
 
 // Papers are what people hand to each other: files of text, each with a kind on
@@ -34,15 +35,23 @@ func writePaper(path, kind string, content []byte) error {
 	return writeNew(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: content}), 0o644)
 }
 
-// readPaper reads a file that must hold one paper of the kind and nothing else.
+// readPaper reads a file that must hold one paper of the kind and nothing else
+// but white space: what is signed is the paper, and words beside it, though
+// nobody signed them, would look as if they were part of it.
 func readPaper(path, kind string) ([]byte, error) {
 	text, err := readLimited(path, maxPaper)
 	if err != nil {
 		return nil, err
 	}
+	text, begin := bytes.TrimSpace(text), []byte("-----BEGIN ")
 	block, rest := pem.Decode(text)
 	switch {
-	case block == nil || len(bytes.TrimSpace(rest)) > 0 || len(block.Headers) > 0:
+	case block != nil && (len(rest) > 0 || !bytes.HasPrefix(text, begin) || bytes.Count(text, begin) > 1):
+		return nil, &web.Error{
+			Code: web.CodeMalformed, Message: fmt.Sprintf("%s: there is more in it than one paper (the lines from -----BEGIN to -----END)", path),
+			Hint: "keep the paper alone in the file; what stands before or behind it is signed by nobody",
+		}
+	case block == nil || len(block.Headers) > 0:
 		return nil, fmt.Errorf("%s: %w: not a paper of atoll (-----BEGIN %s-----)", path, sign.ErrMalformed, kind)
 	case block.Type != kind:
 		return nil, fmt.Errorf("%s: %w: a paper of kind %.60q where %q belongs", path, sign.ErrMalformed, block.Type, kind)

@@ -109,6 +109,10 @@ func TestPapersAreAlone(t *testing.T) {
 	}{
 		"one":            {block(paperCard, nil, "x"), true},
 		"a line behind":  {block(paperCard, nil, "x") + "\n", true},
+		"lines before":   {"\n \r\n" + block(paperCard, nil, "x"), true},
+		"words before":   {"Dear bank,\n" + block(paperCard, nil, "x"), false},
+		"a byte before":  {"\ufeff\n" + block(paperCard, nil, "x"), false},
+		"broken before":  {"-----BEGIN ATOLL MEMBER CARD-----\n!\n" + block(paperCard, nil, "x"), false},
 		"two":            {block(paperCard, nil, "x") + block(paperCard, nil, "x"), false},
 		"another kind":   {block(paperDraft, nil, "x"), false},
 		"with a header":  {block(paperCard, map[string]string{"A": "b"}, "x"), false},

@@ -39,6 +39,9 @@ func queryRunCommand() *cobra.Command {
 		Long: `Puts a query on the log, which spends one use of the consent, asks every agency,
 and assembles the profile from what they release.
 
+An agency to which no connection can be made is given up after some seven
+seconds, once all others have answered; its reason is "unreachable".
+
 What no agency answered in time can be asked again with --again, without spending
 another use, until the query's deadline has passed: ten minutes after it was put,
 or twice --wait where that is longer. Exit code 3 says that an

@@ -3,9 +3,11 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
+	"atoll/consensus/consent"
 	"atoll/node"
 	"atoll/node/web"
 	"atoll/node/witness"
@@ -20,6 +22,10 @@ func statusCommand() *cobra.Command {
 		Short: "Say how a member's node is",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			lang, err := language(cmd)
+			if err != nil {
+				return err
+			}
 			var s node.Status
 			if err := local(cmd.Context(), dir, web.OpStatus, nil, &s); err != nil {
 				return err
@@ -27,51 +33,74 @@ func statusCommand() *cobra.Command {
 			if asJSON(cmd) {
 				return printJSON(cmd.OutOrStdout(), "atoll.status/v1", s)
 			}
-			leader := s.Leader
-			if leader == "" {
-				leader = "none known: nothing can be added to the log"
-			}
-			w := cmd.OutOrStdout()
-			fmt.Fprintf(w, "member    %s (%s)\nnetwork   %s\norigin    %s\nleader    %s\nlog       %d entries, root %s\n", s.Name, strings.Join(s.Roles, " "), s.Network, s.Origin, leader, s.Size, s.Root)
-			fmt.Fprintf(w, "final     %d entries (%d of the cosigners %s)\n", s.Final, s.Quorum, strings.Join(s.Cosigners, " "))
-			for _, o := range s.Witnesses {
-				fmt.Fprintf(w, "witness   %s\n", witnessLine(o))
-			}
-			for _, a := range s.Alarms {
-				fmt.Fprintf(w, "ALARM     %s\n", a)
-			}
-			fmt.Fprintf(w, "time      %s (network time)\ndisk      %d %% used\n", s.Time, s.DiskUsed)
-			fmt.Fprintf(w, "checked   all of the log on disk: %s\n", cmp.Or(s.Checked, "not yet since the start"))
-			for _, m := range s.Members {
-				state := "not connected"
-				if m == s.Name {
-					state = "this member"
-				} else if slices.Contains(s.Connected, m) {
-					state = "connected"
-				}
-				fmt.Fprintf(w, "          %-12s %s\n", m, state)
-			}
-			return nil
+			return printStatus(cmd.OutOrStdout(), &s, lang)
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the member's folder")
+	langFlag(cmd)
 	return needs(cmd, "dir")
+}
+
+func printStatus(w io.Writer, s *node.Status, lang string) error {
+	in := func(chinese, english string) string {
+		if lang == consent.Chinese {
+			return chinese
+		}
+		return english
+	}
+	leader := s.Leader
+	if leader == "" {
+		leader = in("未知：此时日志无法增加条目", "none known: nothing can be added to the log")
+	}
+	t := newTable()
+	t.row(in("成员", "member"), fmt.Sprintf(in("%s（%s）", "%s (%s)"), s.Name, strings.Join(s.Roles, " ")))
+	t.row(in("网络", "network"), s.Network)
+	t.row(in("来源", "origin"), s.Origin)
+	t.row(in("领导者", "leader"), leader)
+	t.row(in("日志", "log"), fmt.Sprintf(in("%d 个条目，根 %s", "%d entries, root %s"), s.Size, s.Root))
+	t.row(in("终局", "final"), fmt.Sprintf(in("%d 个条目（共签人 %[3]s 中的 %[2]d 位）", "%d entries (%d of the cosigners %s)"), s.Final, s.Quorum, strings.Join(s.Cosigners, " ")))
+	for _, o := range s.Witnesses {
+		t.row(in("见证者", "witness"), witnessLine(o, in))
+	}
+	for _, a := range s.Alarms {
+		t.row(in("警报", "ALARM"), a)
+	}
+	t.row(in("时间", "time"), fmt.Sprintf(in("%s（网络时间）", "%s (network time)"), s.Time))
+	t.row(in("磁盘", "disk"), fmt.Sprintf(in("已用 %d %%", "%d %% used"), s.DiskUsed))
+	t.row(in("检查", "checked"), fmt.Sprintf(in("磁盘上的全部日志：%s", "all of the log on disk: %s"), cmp.Or(s.Checked, in("启动以来尚未完成", "not yet since the start"))))
+	if err := t.print(w); err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintln(w); err != nil {
+		return err
+	}
+	t = newTable(in("全体成员", "all members"), in("连接", "connection"))
+	for _, m := range s.Members {
+		state := in("未连接", "not connected")
+		if m == s.Name {
+			state = in("本成员", "this member")
+		} else if slices.Contains(s.Connected, m) {
+			state = in("已连接", "connected")
+		}
+		t.row(m, state)
+	}
+	return t.print(w)
 }
 
 // witnessLine says how an outside witness is. Where it has cosigned before and
 // does not now, it says both.
-func witnessLine(s witness.State) string {
+func witnessLine(s witness.State, in func(chinese, english string) string) string {
 	line := s.Name
 	if s.Required {
-		line += " (required)"
+		line += in("（必需）", " (required)")
 	}
 	if s.Size > 0 {
-		line += fmt.Sprintf(": %d entries at %s", s.Size, s.Time)
+		line += fmt.Sprintf(in("：%d 个条目，%s", ": %d entries at %s"), s.Size, s.Time)
 	} else {
-		line += ": nothing yet"
+		line += in("：尚无共签", ": nothing yet")
 	}
 	if s.Error != "" {
-		line += "; last attempt: " + s.Error
+		line += in("；最近一次尝试：", "; last attempt: ") + s.Error
 	}
 	return line
 }

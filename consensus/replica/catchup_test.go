@@ -23,8 +23,17 @@ type fetching struct {
 }
 
 type asked struct {
-	member       string
-	first, count uint64
+	member string
+	first  uint64
+}
+
+// readRequest reads what a member asks another for.
+func readRequest(request []byte) (q struct {
+	_            struct{} `cbor:",toarray"`
+	First, Count uint64
+}, err error) {
+	err = sign.Unmarshal(request, &q)
+	return q, err
 }
 
 // tune returns a tuning that watches, on top of another.
@@ -36,14 +45,11 @@ func (f *fetching) tune(t *testing.T, also func(*replica.Config)) func(*replica.
 		}
 		fetch := c.Fetch
 		c.Fetch = func(ctx context.Context, member string, request []byte) (io.ReadCloser, error) {
-			var q struct {
-				_            struct{} `cbor:",toarray"`
-				First, Count uint64
-			}
-			if err := sign.Unmarshal(request, &q); err != nil {
+			q, err := readRequest(request)
+			if err != nil {
 				t.Error(err)
 			}
-			if f.note(asked{member, q.First, q.Count}) {
+			if f.note(asked{member, q.First}) {
 				<-ctx.Done()
 				return nil, ctx.Err()
 			}

@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -36,6 +37,7 @@ type child struct {
 	Names   []string
 	Ports   map[string]int
 	Small   bool // raft's log has small segments and is often truncated
+	Asks    bool // it fetches nothing of others before it is allowed to
 }
 
 const childEnv = "ATOLL_TEST_CHILD"
@@ -81,16 +83,20 @@ func runChild(text string) error {
 		return err
 	}
 	n.nodes[c.Name] = &node{host: host}
-	if c.Small {
-		n.tune = func(c *replica.Config) {
-			c.Snapshot, c.Trailing, c.Log.SegmentSize, c.Publish = 20, 5, 16<<10, 100*time.Millisecond
+	allowed := new(allowances)
+	n.tune = func(config *replica.Config) {
+		if c.Small {
+			config.Snapshot, config.Trailing, config.Log.SegmentSize, config.Publish = 20, 5, 16<<10, 100*time.Millisecond
+		}
+		if c.Asks {
+			config.Fetch = allowed.before(config.Fetch)
 		}
 	}
 	if err := n.open(c.Name); err != nil {
 		return err
 	}
 	go n.tell(c.Name)
-	return submitForEver(n, c.Name, n.obey(c.Name))
+	return submitForEver(n, c.Name, n.obey(c.Name, allowed))
 }
 
 // Where a child can be ordered to die, besides at its files.
@@ -101,9 +107,38 @@ const (
 	whenCosigned     = "a head is cosigned, and the cosignature not sent"
 )
 
-// obey reads orders to die from standard input, and dies by them. The function
-// it returns dies if that was ordered for the place where it is called.
-func (n *network) obey(name string) (here func(place string)) {
+// allowances are for requests to others for entries. A request says so, "fetch"
+// with the first of them, and waits for the same words.
+type allowances struct{ by sync.Map } // the words: chan struct{}
+
+func (a *allowances) of(words string) chan struct{} {
+	c, _ := a.by.LoadOrStore(words, make(chan struct{}, 1))
+	return c.(chan struct{})
+}
+
+type fetchFunc = func(ctx context.Context, member string, request []byte) (io.ReadCloser, error)
+
+func (a *allowances) before(fetch fetchFunc) fetchFunc {
+	return func(ctx context.Context, member string, request []byte) (io.ReadCloser, error) {
+		q, err := readRequest(request)
+		if err != nil {
+			return nil, err
+		}
+		words := fmt.Sprintf("fetch %d", q.First)
+		fmt.Println(words)
+		select {
+		case <-a.of(words):
+			return fetch(ctx, member, request)
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// obey reads orders to die from standard input, and dies by them, besides what
+// is allowed. The function it returns dies if that was ordered for the place
+// where it is called.
+func (n *network) obey(name string, allowed *allowances) (here func(place string)) {
 	var order atomic.Value
 	here = func(place string) {
 		if order.Load() == place {
@@ -129,7 +164,11 @@ func (n *network) obey(name string) (here func(place string)) {
 	})
 	go func() {
 		for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
-			order.Store(lines.Text())
+			if strings.HasPrefix(lines.Text(), "fetch ") {
+				allowed.of(lines.Text()) <- struct{}{}
+			} else {
+				order.Store(lines.Text())
+			}
 		}
 	}()
 	go func() {
@@ -187,10 +226,12 @@ func submitForEver(n *network, name string, here func(place string)) error {
 // children runs one process for each member.
 type children struct {
 	n       *network
-	genesis string // the file, not necessarily on the disk of the members
+	dir     string // of all members' folders
+	genesis string // the file, not necessarily on that disk
 	ports   map[string]int
 	procs   map[string]*process
 	small   bool
+	asks    func(first uint64) // called with what a process wants to fetch, by which it asks; nil: none asks
 	done    sync.WaitGroup
 
 	mu     sync.Mutex
@@ -211,7 +252,7 @@ func recruit(n *network) *children {
 	n.t.Helper()
 	genesis := filepath.Join(n.t.TempDir(), "genesis")
 	n.check(os.WriteFile(genesis, n.genesis, 0o600))
-	c := &children{n: n, genesis: genesis, ports: map[string]int{}, procs: map[string]*process{}, acked: map[uint64][]byte{}, news: make(chan struct{}, 1)}
+	c := &children{n: n, dir: n.dir, genesis: genesis, ports: map[string]int{}, procs: map[string]*process{}, acked: map[uint64][]byte{}, news: make(chan struct{}, 1)}
 	for _, name := range n.names {
 		l, err := net.Listen("tcp4", "127.0.0.1:0")
 		n.check(err)
@@ -234,7 +275,7 @@ func (c *children) start(names ...string) {
 
 func (c *children) startOne(name string) {
 	c.n.t.Helper()
-	text, err := json.Marshal(child{name, c.n.dir, c.genesis, c.n.names, c.ports, c.small})
+	text, err := json.Marshal(child{name, c.dir, c.genesis, c.n.names, c.ports, c.small, c.asks != nil})
 	c.n.check(err)
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), childEnv+"="+string(text))
@@ -252,6 +293,10 @@ func (c *children) startOne(name string) {
 		lines := bufio.NewScanner(out)
 		lines.Buffer(nil, 1<<20)
 		for lines.Scan() {
+			var first uint64
+			if n, _ := fmt.Sscanf(lines.Text(), "fetch %d", &first); n == 1 && c.asks != nil {
+				c.asks(first)
+			}
 			c.note(lines.Text())
 		}
 		cmd.Wait()

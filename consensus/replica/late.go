@@ -28,6 +28,7 @@ type lateLog struct {
 	mu      sync.Mutex
 	writing chan struct{} // closed when the write behind raft's back ends; nil when none is
 	first   uint64        // index of its first entry
+	entries []*raft.Log   // that it writes
 	failed  error         // of such a write, the last that there was
 }
 
@@ -47,7 +48,7 @@ func (l *lateLog) StoreLogs(entries []*raft.Log) error {
 	if l.failed != nil {
 		return l.failed
 	}
-	l.writing, l.first = make(chan struct{}), entries[0].Index
+	l.writing, l.first, l.entries = make(chan struct{}), entries[0].Index, entries
 	go l.behind(entries)
 	return nil
 }
@@ -58,11 +59,25 @@ func (l *lateLog) behind(entries []*raft.Log) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	close(l.writing)
-	l.writing, l.failed = nil, err
+	l.writing, l.entries, l.failed = nil, nil, err
 }
 
 // StoreLog implements raft.LogStore.
 func (l *lateLog) StoreLog(e *raft.Log) error { return l.StoreLogs([]*raft.Log{e}) }
+
+// GetLog implements raft.LogStore. What is on its way to the disk comes from
+// memory, though it is in raft's cache too: raft empties that when it truncates
+// its log, in a goroutine of its own.
+func (l *lateLog) GetLog(index uint64, out *raft.Log) error {
+	l.mu.Lock()
+	if index >= l.first && index-l.first < uint64(len(l.entries)) {
+		defer l.mu.Unlock()
+		*out = *l.entries[index-l.first]
+		return nil
+	}
+	l.mu.Unlock()
+	return l.logAndStable.GetLog(index, out)
+}
 
 // DeleteRange implements raft.LogStore.
 func (l *lateLog) DeleteRange(min, max uint64) error {

@@ -30,6 +30,7 @@ type network struct {
 	names   []string
 	keys    map[string]ledger.Keys
 	nodes   map[string]*node
+	away    map[string]int // ports of members in processes of their own, beside the nodes
 	tune    func(*replica.Config)
 	lie     atomic.Pointer[func(member string, w io.Writer) io.Writer] // bends what members serve
 	perjure atomic.Pointer[func(member string, answer []byte) []byte]  // bends what cosigners answer
@@ -111,6 +112,8 @@ func (n *network) introduce() {
 		m := peer.Member{Name: name, Key: n.keys[name].Peer().Public().(ed25519.PublicKey)}
 		if node := n.nodes[name]; node != nil {
 			m.Addrs = node.host.Addrs()
+		} else if port := n.away[name]; port != 0 {
+			m.Addrs = []string{fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", port)}
 		}
 		members = append(members, m)
 	}

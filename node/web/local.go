@@ -89,6 +89,7 @@ type TitlesOut struct {
 	Network  []byte            `json:"network"`
 	Day      consent.Day       `json:"day"` // the network's day
 	Titles   map[string]string `json:"titles"`
+	Without  []string          `json:"without"`  // agencies that could not be asked for theirs
 	Purposes []consent.Purpose `json:"purposes"` // what a consent may be for
 }
 
@@ -248,7 +249,8 @@ func consentOut(c *node.Consent, today consent.Day) ConsentOut {
 
 func (l *Local) titles(ctx context.Context, in TitlesIn) (TitlesOut, error) {
 	at, err := l.Node.At()
-	return TitlesOut{l.Node.Network[:], at.Day, l.Node.Titles(ctx, in.Language, in.Offers), at.Purposes}, err
+	titles, without := l.Node.Titles(ctx, in.Language, in.Offers)
+	return TitlesOut{l.Node.Network[:], at.Day, titles, without, at.Purposes}, err
 }
 
 func (l *Local) catalog(ctx context.Context, in CatalogIn) (BytesOut, error) {

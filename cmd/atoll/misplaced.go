@@ -1,0 +1,83 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+
+	"atoll/consensus/consent"
+	"atoll/node/catalog"
+	"atoll/node/profile"
+	"atoll/node/web"
+
+	"github.com/goccy/go-yaml"
+	"github.com/spf13/cobra"
+)
+
+// errConfig means that a file that a person wrote is not what it should be, and
+// errConfigLine that the error also says at which line.
+var (
+	errConfig     = errors.New("configuration")
+	errConfigLine = fmt.Errorf("%w", errConfig)
+)
+
+// configError says what is wrong with a catalog or a template.
+func configError(path string, err error) error {
+	kind := errConfig
+	var c catalog.Problems
+	var t profile.Problems
+	if errors.As(err, &c) && slices.ContainsFunc(c, func(p catalog.Problem) bool { return p.Line > 0 }) ||
+		errors.As(err, &t) && slices.ContainsFunc(t, func(p profile.Problem) bool { return p.Line > 0 }) {
+		kind = errConfigLine
+	}
+	return fmt.Errorf("%s: %w: %w", path, kind, err)
+}
+
+// misplaced is what the YAML library says of a place in a file.
+type misplaced struct {
+	path         string
+	line, column int // from 1
+	what         string
+}
+
+// misplacedIn says what is wrong with a file that did not decode, without
+// showing a piece of it.
+func misplacedIn(path string, err error) error {
+	var known yaml.Error
+	if errors.As(err, &known) {
+		if at := known.GetToken(); at != nil && at.Position != nil {
+			return &misplaced{path, at.Position.Line, at.Position.Column, known.GetMessage()}
+		}
+		err = errors.New(known.GetMessage())
+	}
+	if errors.Is(err, io.EOF) {
+		err = errors.New("the file is empty")
+	}
+	return fmt.Errorf("%s: %w: %w", path, errConfig, err)
+}
+
+func (e *misplaced) Unwrap() error { return errConfigLine }
+
+func (e *misplaced) Error() string {
+	return fmt.Sprintf("%s: %v: line %d, column %d: %s", e.path, errConfig, e.line, e.column, places(e.what, "line $1, column $2"))
+}
+
+func (e *misplaced) chinese() string {
+	return fmt.Sprintf("%s：第 %d 行第 %d 列：%s", e.path, e.line, e.column, places(e.what, "第 $1 行第 $2 列"))
+}
+
+// places puts words for other places in the library's text: [6:1].
+func places(text, words string) string {
+	return regexp.MustCompile(`\[(\d+):(\d+)\]`).ReplaceAllString(text, words)
+}
+
+// inChinese changes what people are told of a place in a file, where they read
+// Chinese. The words for what is wrong there are the library's.
+func inChinese(cmd *cobra.Command, err error, e *web.Error) {
+	var m *misplaced
+	if lang, _ := language(cmd); lang == consent.Chinese && errors.As(err, &m) {
+		e.Message, e.Hint = m.chinese(), "请改正该文件的这一行"
+	}
+}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// What is wrong with node.yaml is said by line and column, in both languages,
+// and the hint speaks of a line only where one is named.
+func TestMisplaced(t *testing.T) {
+	t.Setenv("LC_ALL", "")
+	for text, want := range map[string]struct{ english, chinese string }{
+		"name: tax\nquorum: 1\n":                {`line 2, column 1: unknown field "quorum"`, `第 2 行第 1 列：unknown field "quorum"`},
+		"name: [tax\n":                          {"line 1, column 7: ", "第 1 行第 7 列："},
+		"name: a\nname: b\n":                    {`line 2, column 1: mapping key "name" already defined at line 1, column 1`, "第 2 行第 1 列：mapping key \"name\" already defined at 第 1 行第 1 列"},
+		"a letter\n":                            {"line 1, column 1: ", "第 1 行第 1 列："},
+		"":                                      {"the file is empty", ""},
+		"name: tax\norigin: log.test.invalid/1": {"name, origin and listen are needed", ""},
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, fileConfig), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for lang, words := range map[string]string{"en": want.english, "zh_CN.UTF-8": want.chinese} {
+			if words == "" {
+				words = want.english
+			}
+			t.Setenv("ATOLL_LANG", lang)
+			var out, errs strings.Builder
+			if code := run(t.Context(), []string{"run", "--dir", dir}, &out, &errs); code != exitConfig {
+				t.Errorf("%q: exit %d", text, code)
+			}
+			said := errs.String()
+			named := regexp.MustCompile(`line \d|第 \d`).MatchString(said)
+			hinted := strings.Contains(said, "hint: correct the file at the line named") || strings.Contains(said, "hint: 请改正该文件的这一行")
+			if !strings.Contains(said, words) || named != hinted || regexp.MustCompile(`\[\d+:\d+\]`).MatchString(said) {
+				t.Errorf("%q, %s: %s", text, lang, said)
+			}
+			if err := wellSaid(exitConfig, false, out.String(), said); err != nil {
+				t.Errorf("%q, %s: %v", text, lang, err)
+			}
+			out.Reset()
+			run(t.Context(), []string{"run", "--json", "--dir", dir}, &out, &errs)
+			if strings.Contains(out.String(), "第") || !strings.Contains(out.String(), `"code": "config.invalid"`) {
+				t.Errorf("%q, %s: %s", text, lang, out.String())
+			}
+		}
+	}
+}

@@ -1,0 +1,105 @@
+package replica
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+)
+
+// alone starts a raft of one member, which leads, on a lateLog.
+func alone(t *testing.T, log *Log) (*lateLog, *raft.Raft) {
+	t.Helper()
+	c := raft.DefaultConfig()
+	c.LocalID, c.Logger, c.SnapshotInterval = "alone", hclog.NewNullLogger(), time.Hour
+	c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = 50*time.Millisecond, 50*time.Millisecond, 50*time.Millisecond
+	address, transport := raft.NewInmemTransport("alone")
+	late, snapshots := &lateLog{logAndStable: log, screening: new(screening)}, raft.NewInmemSnapshotStore()
+	conf := raft.Configuration{Servers: []raft.Server{{ID: c.LocalID, Address: address}}}
+	if err := raft.BootstrapCluster(c, late, late, snapshots, transport, conf); err != nil {
+		t.Fatal(err)
+	}
+	r, err := raft.NewRaft(c, &tape{}, late, late, snapshots, transport)
+	if err != nil {
+		t.Fatal(err)
+	}
+	late.raft.Store(r)
+	t.Cleanup(func() {
+		if err := r.Shutdown().Error(); err != nil {
+			t.Error(err)
+		}
+	})
+	if <-r.LeaderCh(); r.State() != raft.Leader {
+		t.Fatal("it does not lead")
+	}
+	return late, r
+}
+
+// What a leader has handed out and not written yet can be read, without waiting
+// for the disk: raft looks for it here once truncating its log has emptied its
+// cache.
+func TestReadWhileLeaderWrites(t *testing.T) {
+	var o LogOptions
+	disk := NewLateDisk(&o)
+	log := open(t, filepath.Join(t.TempDir(), "raft"), o)
+	late, r := alone(t, log)
+	if err := r.Apply([]byte("before"), 0).Error(); err != nil {
+		t.Fatal(err)
+	}
+	before := r.LastIndex()
+	late.settle() // raft alone, without what a replica holds back, answers before that
+	release := disk.Hang()
+	defer time.AfterFunc(time.Minute, release).Stop() // rather than hang, if it waits
+	defer release()
+	future := r.Apply([]byte("late"), 0)
+	for r.LastIndex() == before {
+		time.Sleep(time.Millisecond)
+	}
+	for index, want := range map[uint64]string{before: "before", before + 1: "late"} {
+		var e raft.Log
+		if err := late.GetLog(index, &e); err != nil || e.Index != index || string(e.Data) != want {
+			t.Errorf("entry %d: %d %q, %v", index, e.Index, e.Data, err)
+		}
+	}
+	release()
+	if err := future.Error(); err != nil {
+		t.Fatal(err)
+	}
+	var e raft.Log
+	if err := late.GetLog(before+1, &e); err != nil || string(e.Data) != "late" {
+		t.Errorf("once written: %q, %v", e.Data, err)
+	}
+	if err := late.GetLog(before+2, new(raft.Log)); err != raft.ErrLogNotFound {
+		t.Errorf("an entry that there is not: %v", err)
+	}
+}
+
+// An entry that is appended while it is looked for is not missing.
+func TestReadBesideAppends(t *testing.T) {
+	log := open(t, filepath.Join(t.TempDir(), "raft"), LogOptions{})
+	const last = 500
+	done := make(chan error, 1)
+	go func() {
+		for i := range uint64(last) {
+			if err := log.StoreLog(&raft.Log{Index: i + 1, Term: 1, Data: []byte("x")}); err != nil {
+				done <- err
+				return
+			}
+		}
+		done <- nil
+	}()
+	for i := uint64(1); i <= last; {
+		switch err := log.GetLog(i, new(raft.Log)); err {
+		case nil:
+			i++
+		case raft.ErrLogNotFound:
+		default:
+			t.Fatalf("entry %d: %v", i, err)
+		}
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,63 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"atoll/consensus/consent"
+	"atoll/node/peer"
+)
+
+// unreachableTries is after how many attempts in a row to connect to an agency
+// the rest of a query does not wait for it.
+const unreachableTries = 8
+
+// collect asks one agency until it has answered, for as long as ctx lasts. It
+// calls settled when there is an answer, or hardly any hope for one: then it
+// goes on only until alone is closed.
+func (n *Node) collect(ctx context.Context, a *Asked, c *Consent, s *consent.Section, settled func(), alone <-chan struct{}) Piece {
+	defer settled()
+	key := consent.AgencyKey(c.Body.Secret(), consent.ID(a.Consent), s.Agency)
+	ask := &consent.Ask{
+		Query: a.Ref.ID, Consent: a.Consent, Terms: c.Body.Terms, Credential: c.Body.Credential,
+		Slice: *c.Body.Slice(s.Agency), Section: *s, Key: key[:],
+	}
+	var away error // of the last attempt before now, where it made no connection
+	tries := 0     // such attempts in a row
+	for attempt := 0; ; attempt++ {
+		p, err := n.fetch(ctx, a, ask)
+		if err == nil {
+			return p
+		}
+		n.log.Warn("asking", "agency", s.Agency, "attempt", attempt, "error", err)
+		var e *peer.Error
+		if !errors.As(err, &e) || !e.Retryable {
+			return n.without(a, ask, err)
+		}
+		connected := slices.Contains(n.host.Connected(), s.Agency)
+		if ctx.Err() != nil {
+			if away != nil && !connected { // nobody was there to be late
+				err = away
+			}
+			return n.without(a, ask, err)
+		}
+		var enough <-chan struct{}
+		if e.Code == peer.Unreachable && !connected {
+			away, tries = err, tries+1
+		} else {
+			away, tries = nil, 0
+		}
+		if tries >= unreachableTries {
+			settled()
+			enough = alone
+		}
+		select {
+		case <-time.After(min(2*time.Second, 100*time.Millisecond<<min(attempt, 5))):
+		case <-enough:
+			return n.without(a, ask, err)
+		case <-ctx.Done():
+		}
+	}
+}
