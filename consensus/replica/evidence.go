@@ -26,8 +26,8 @@ const maxEvidence = 8
 const evidenceSchema = "atoll.evidence/v1"
 
 // An Alarm says that this member has seen two histories of the log, or a
-// cosignature of its own that it does not remember. It stays until an operator has taken its file out of the evidence folder and started
-// the node again.
+// cosignature of its own that it does not remember. It stays until an operator
+// has taken its file out of the evidence folder and started the node again.
 type Alarm struct {
 	Schema string    `json:"schema"`
 	Time   time.Time `json:"time"`   // by this member's clock
