@@ -9,25 +9,28 @@ import (
 
 var errAbstains = errors.New("this voter's log ends before what it acknowledged; it does not stand before it has caught up")
 
-// abstention stands between raft and the network while a voter's log ends before
-// what it promised to hold. It stands for no election and takes over no
-// leadership, and it votes as it would with the log it had: for nobody whose log
-// ends before that one. Entries are taken from whoever leads, and acknowledged:
+// abstention stands between raft and the network of a voter. While the voter's
+// state is not checked, it stands for no election and takes over no leadership.
+//
+// Neither does it while its log ends before what it promised to hold, and then it
+// votes as it would with the log it had: for nobody whose log ends before that
+// one. Entries are taken from whoever leads, and acknowledged:
 // raft has its newest term again, so that it takes none from an earlier leader,
 // and that it has what it then says it has is true.
 type abstention struct {
 	from    <-chan raft.RPC // from the network
 	to      chan raft.RPC   // to raft
 	self    raft.RPCHeader
+	whole   whole
 	forbids func(logEnd) bool
 }
 
 // newAbstention stands before a transport. Forbids says whether a node whose log
 // ends there must not lead for all that this one knows.
-func newAbstention(t raft.Transport, name string, forbids func(logEnd) bool) *abstention {
+func newAbstention(t raft.Transport, name string, whole whole, forbids func(logEnd) bool) *abstention {
 	self := t.EncodePeer(raft.ServerID(name), raft.ServerAddress(name))
 	return &abstention{
-		from: t.Consumer(), to: make(chan raft.RPC), forbids: forbids,
+		from: t.Consumer(), to: make(chan raft.RPC), whole: whole, forbids: forbids,
 		self: raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(name), Addr: self},
 	}
 }
@@ -66,18 +69,29 @@ func (a *abstention) refuse(rpc raft.RPC) bool {
 		}
 		rpc.Respond(&raft.RequestPreVoteResponse{RPCHeader: a.self, Term: q.Term}, nil)
 	case *raft.TimeoutNowRequest:
-		if a.free() {
+		err := a.held()
+		if err == nil {
 			return false
 		}
-		rpc.Respond(&raft.TimeoutNowResponse{RPCHeader: a.self}, errAbstains)
+		rpc.Respond(&raft.TimeoutNowResponse{RPCHeader: a.self}, err)
 	default:
 		return false
 	}
 	return true
 }
 
-// free says that there is no more reason to abstain.
-func (a *abstention) free() bool { return !a.forbids(logEnd{}) }
+// held says why this voter must not lead, if so.
+func (a *abstention) held() error {
+	switch {
+	case a == nil: // no voter
+		return nil
+	case a.whole.yet():
+		return errUnchecked
+	case a.forbids(logEnd{}):
+		return errAbstains
+	}
+	return nil
+}
 
 // Consumer implements raft.Transport.
 func (t *transport) Consumer() <-chan raft.RPC {
@@ -89,40 +103,43 @@ func (t *transport) Consumer() <-chan raft.RPC {
 
 // RequestVote implements raft.Transport.
 func (t *transport) RequestVote(id raft.ServerID, target raft.ServerAddress, req *raft.RequestVoteRequest, resp *raft.RequestVoteResponse) error {
-	if t.abstention != nil && !t.abstention.free() {
-		return errAbstains
+	if err := t.abstention.held(); err != nil {
+		return err
 	}
 	return t.NetworkTransport.RequestVote(id, target, req, resp)
 }
 
 // RequestPreVote implements raft.WithPreVote.
 func (t *transport) RequestPreVote(id raft.ServerID, target raft.ServerAddress, req *raft.RequestPreVoteRequest, resp *raft.RequestPreVoteResponse) error {
-	if t.abstention != nil && !t.abstention.free() {
-		return errAbstains
+	if err := t.abstention.held(); err != nil {
+		return err
 	}
 	return t.NetworkTransport.RequestPreVote(id, target, req, resp)
 }
 
-// promise opens what this voter remembers of raft, and has it abstain where its
-// log here is not what it was.
+// promise opens what this voter remembers of raft, and has it abstain until its
+// state is checked, and where its log here is not what it was.
 func (r *Replica) promise(dir string, snapshots raft.SnapshotStore) (err error) {
 	at, _ := r.store.position()
 	if r.promises, err = openPromises(dir, at.Size == 0, r.raftLog, snapshots); err != nil {
 		return err
 	}
 	forbids := r.promises.forbid
-	if !forbids(logEnd{}) {
-		if short, err := r.short(); err != nil || !short {
+	rolledBack := forbids(logEnd{})
+	if !rolledBack {
+		if rolledBack, err = r.short(); err != nil {
 			return err
 		}
-		// The promises were rolled back as well, and nothing says how far.
+		// If so the promises were rolled back as well, and nothing says how far.
 		forbids = func(logEnd) bool {
 			size, _ := r.store.ahead()
-			return size > 0
+			return rolledBack && size > 0
 		}
 	}
-	r.log.Error("raft's log ends before what this voter acknowledged, it was replaced by an older one; the voter stands for no election before it has caught up")
-	r.transport.abstention = newAbstention(r.transport.NetworkTransport, r.name, forbids)
+	if rolledBack {
+		r.log.Error("raft's log ends before what this voter acknowledged, it was replaced by an older one; the voter stands for no election before it has caught up")
+	}
+	r.transport.abstention = newAbstention(r.transport.NetworkTransport, r.name, r.whole, forbids)
 	r.running.Go(func() { r.transport.abstention.serve(r.ctx) })
 	return nil
 }

@@ -148,8 +148,8 @@ type vote struct {
 // over since what is known to be final, the log up to there. Where those do not
 // answer any more, the ones who have taken over may know that it is.
 func (r *Replica) collect(ctx context.Context) error {
-	if r.behind() {
-		return errCatchingUp
+	if err := r.behind(); err != nil {
+		return err
 	}
 	head := r.Head()
 	if head.Size == 0 {
@@ -394,17 +394,29 @@ func (r *Replica) forget() error {
 	return err
 }
 
-// behind says whether this replica still has to get to where it has been, or to
-// where it knows the others to be.
-func (r *Replica) behind() bool {
-	size, _ := r.store.ahead()
-	return size > 0 || r.catchup.active()
+// behind says what this replica has to do before anybody may rely on it: check
+// its state, get to where it has been, or to where it knows the others to be.
+func (r *Replica) behind() error {
+	if r.whole.yet() {
+		return errUnchecked
+	}
+	if size, _ := r.store.ahead(); size > 0 || r.catchup.active() {
+		return errCatchingUp
+	}
+	return nil
 }
 
-// Ready returns when the log here has all that this member cosigned or saw
-// final, which after a loss of files it has to fetch first. What it says before
-// may be of the past.
+// Ready returns when the state here has been checked, and the log has all that
+// this member cosigned or saw final, which after a loss of files it has to fetch
+// first. What it says before may be wrong, or of the past.
 func (r *Replica) Ready(ctx context.Context) error {
+	select {
+	case <-r.whole:
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", errUnchecked, ctx.Err())
+	case <-r.ctx.Done():
+		return errStopped
+	}
 	for {
 		size, stuck := r.store.ahead()
 		switch {

@@ -100,6 +100,9 @@ func readDatabase(dir string, size uint64) error {
 			return err
 		}
 	}
+	if err := s.walkState(atOnce); err != nil {
+		return err
+	}
 	return s.read(func(v ledger.View) error {
 		for i := range head.Size {
 			if value, err := v.Get(fmt.Appendf(nil, "key %d", i)); err != nil || string(value) != fmt.Sprint("entry ", i) {

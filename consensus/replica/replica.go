@@ -94,8 +94,9 @@ type Replica struct {
 	catchup   *catchup
 
 	diskUsed    func() (int, error)
-	used        atomic.Int64  // percent of the disk
-	walked      atomic.Int64  // Unix ms; see Walked
+	used        atomic.Int64 // percent of the disk
+	walked      atomic.Int64 // Unix ms; see Walked
+	whole       whole
 	busy        atomic.Uint64 // index of the newest entry that is no tick
 	settledTerm atomic.Uint64 // the last term in which this node led and had applied all before it
 	screening   *screening
@@ -119,7 +120,7 @@ func Open(c Config) (*Replica, error) {
 	r := &Replica{
 		name: c.Name, genesis: c.Genesis, voters: map[string]bool{}, members: map[string]bool{}, submit: c.Submit, fetch: c.Fetch,
 		tick: c.Tick, log: c.Logger, patience: 10 * c.Timeout, silence: c.Silence, publish: c.Publish, cosign: c.Cosign,
-		diskUsed: c.DiskUsed, fatal: make(chan error, 1),
+		diskUsed: c.DiskUsed, fatal: make(chan error, 1), whole: make(whole),
 	}
 	r.catchup = &catchup{r: r}
 	r.ctx, r.cancel = context.WithCancel(context.Background())

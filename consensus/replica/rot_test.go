@@ -14,7 +14,6 @@ import (
 	"atoll/consensus/ledger"
 	"atoll/consensus/replica"
 	"atoll/crypto/tlog"
-	"atoll/node/peer"
 
 	"go.etcd.io/bbolt"
 )
@@ -42,14 +41,26 @@ func TestRottenVoterNeverLeads(t *testing.T) {
 	key, stored := memo(n, path, rotten)
 	n.rot(path, stored)
 	n.start(lacking) // its log is shorter: it can elect and not be elected
-	err := n.tryOpen(rotten)
+	n.start(rotten)
+	var err error
+	deadline := n.ctx()
+	for failed := false; !failed; {
+		select {
+		case err = <-n.nodes[rotten].Fatal():
+			failed = true
+		case <-time.After(time.Millisecond):
+			if n.nodes[rotten].Leader() == rotten {
+				t.Fatal("it leads")
+			}
+		case <-deadline.Done():
+			t.Fatal("it does not stop")
+		}
+	}
 	var corrupt *replica.CorruptStateError
 	if !errors.As(err, &corrupt) || corrupt.Bucket != "state" || !bytes.Equal(corrupt.Key, key) {
 		t.Errorf("%v, want a CorruptStateError about key %x of the state", err, key)
 	}
-	if err == nil {
-		t.Fatalf("%s leads", n.leader())
-	}
+	n.stop(rotten)
 	n.rot(path, rotted(stored))
 	n.start(rotten)
 	if l := n.leader(); l != rotten {
@@ -57,21 +68,6 @@ func TestRottenVoterNeverLeads(t *testing.T) {
 	}
 	n.check(n.nodes[lacking].WaitFor(n.ctx(), n.nodes[rotten].Head().Size))
 	n.agree(acked)
-}
-
-// tryOpen starts a member unless it refuses.
-func (n *network) tryOpen(name string) error {
-	n.t.Helper()
-	host, err := peer.New(peer.Config{Name: name, Key: n.keys[name].Peer(), Listen: []string{"/ip4/127.0.0.1/tcp/0"}})
-	n.check(err)
-	n.nodes[name] = &node{host: host}
-	n.introduce()
-	err = n.open(name)
-	if err != nil {
-		delete(n.nodes, name)
-		n.check(host.Close())
-	}
-	return err
 }
 
 // memo returns a record of the state of a stopped member: the answer to a

@@ -82,7 +82,7 @@ func openStore(dir string) (*store, error) {
 }
 
 // load rebuilds the tree from tiles and trailing entries and insists on the
-// root that was written with them. Of the state it checks every record.
+// root that was written with them. The state is for [store.walkState] to check.
 func (s *store) load() error {
 	err := s.db.Update(func(tx *bbolt.Tx) error {
 		for _, name := range [][]byte{entriesBucket, tilesBucket, stateBucket, metaBucket} {
@@ -90,7 +90,7 @@ func (s *store) load() error {
 				return &CorruptStateError{Bucket: string(name), Reason: err.Error()}
 			}
 		}
-		if err := checkState(tx); err != nil {
+		if err := addStateSum(tx); err != nil {
 			return err
 		}
 		data, err := lookup(tx, metaBucket, positionKey)

@@ -155,23 +155,20 @@ func (t *tally) compare(tx *bbolt.Tx) error {
 	return nil
 }
 
-// checkState checks all of the state of a database that is being opened. One of
-// an earlier version gets the number by which a missing record is known.
-func checkState(tx *bbolt.Tx) (err error) {
+// addStateSum gives a database of an earlier version the number by which a
+// missing record is known.
+func addStateSum(tx *bbolt.Tx) error {
+	want, err := stateSum(tx)
+	if err != nil || want != nil {
+		return err
+	}
 	var all tally
 	for from := []byte{}; from != nil; {
 		if from, _, err = all.step(tx, from); err != nil {
 			return err
 		}
 	}
-	want, err := stateSum(tx)
-	if err == nil && want == nil {
-		err = putStateSum(tx, all.total)
-	}
-	if err != nil {
-		return err
-	}
-	return all.compare(tx)
+	return putStateSum(tx, all.total)
 }
 
 // sumOf is the checksum of a stored value as a number, 0 where there is none.

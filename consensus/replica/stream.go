@@ -49,7 +49,7 @@ func (s *stream) Close() error {
 type transport struct {
 	*raft.NetworkTransport
 	cap        func(index uint64) uint64
-	abstention *abstention // nil where this node has nothing to catch up with first
+	abstention *abstention // nil where this node is no voter
 	beating    sync.RWMutex
 	ended      atomic.Bool
 }

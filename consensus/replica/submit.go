@@ -140,8 +140,8 @@ func (r *Replica) await(ctx context.Context, f raft.Future) error {
 // does not verify. That takes one barrier for each term it leads. On a log that
 // is still to be founded it takes genesis alone.
 func (r *Replica) settled(ctx context.Context, statement []byte) error {
-	if r.behind() {
-		return errCatchingUp
+	if err := r.behind(); err != nil {
+		return err
 	}
 	if term := r.raft.CurrentTerm(); r.settledTerm.Load() != term {
 		if err := r.await(ctx, r.raft.Barrier(r.patience)); err != nil {

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"time"
 
@@ -13,8 +14,16 @@ import (
 
 // walkOften reads all that lies on disk here, slowly, and then again from time
 // to time: what rots and is not used would otherwise be noticed on the day when
-// it is needed, or when no other member has it any more either.
+// it is needed, or when no other member has it any more either. Before that it
+// reads the state, as quickly as it can: this member waits for it, see [whole].
 func (r *Replica) walkOften(every time.Duration, pace int) {
+	if err := r.store.walkState(func(int) error { return r.ctx.Err() }); err != nil {
+		if r.ctx.Err() == nil {
+			r.fail(err)
+		}
+		return
+	}
+	close(r.whole)
 	limit := rate.NewLimiter(rate.Limit(pace), 2*stepSize)
 	wait := func(read int) error { return limit.WaitN(r.ctx, min(read, limit.Burst())) }
 	for {
@@ -32,6 +41,25 @@ func (r *Replica) walkOften(every time.Duration, pace int) {
 		case <-r.ctx.Done():
 			return
 		}
+	}
+}
+
+// whole is closed when all of the state was read since the start, and found as
+// it was written. Before that a member applies what is committed, and does
+// nothing that others would rely on: it does not lead, vouch for a head, answer
+// a query. A record of the state that is used is checked whenever it is; that
+// none is missing is known only then.
+type whole chan struct{}
+
+var errUnchecked = errors.New("this member is still checking its state")
+
+// yet says whether it is not closed yet.
+func (w whole) yet() bool {
+	select {
+	case <-w:
+		return false
+	default:
+		return true
 	}
 }
 

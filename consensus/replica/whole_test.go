@@ -1,0 +1,44 @@
+package replica
+
+import (
+	"errors"
+	"net"
+	"testing"
+
+	"github.com/hashicorp/raft"
+)
+
+// A voter that has not checked all of its state asks nobody for a vote, is not
+// made the leader, votes for others, and vouches for nothing; then it may.
+func TestUncheckedVoterAbstains(t *testing.T) {
+	network, _ := listening(t)
+	r := &Replica{store: filled(t, 10), whole: make(whole)}
+	r.catchup = &catchup{r: r}
+	a := newAbstention(network, "voter", r.whole, func(logEnd) bool { return false })
+	tr := &transport{NetworkTransport: network, abstention: a}
+	const gone = "127.0.0.1:0" // where nobody listens
+	ask := func() (vote, prevote, transfer error) {
+		vote = tr.RequestVote("other", gone, &raft.RequestVoteRequest{}, &raft.RequestVoteResponse{})
+		prevote = tr.RequestPreVote("other", gone, &raft.RequestPreVoteRequest{}, &raft.RequestPreVoteResponse{})
+		answer := make(chan raft.RPCResponse, 1)
+		if a.refuse(raft.RPC{Command: &raft.TimeoutNowRequest{}, RespChan: answer}) {
+			transfer = (<-answer).Error
+		}
+		return vote, prevote, transfer
+	}
+	vote, prevote, transfer := ask()
+	for what, err := range map[string]error{"vote": vote, "prevote": prevote, "transfer": transfer, "behind": r.behind()} {
+		if !errors.Is(err, errUnchecked) {
+			t.Errorf("%s: %v, want %v", what, err, errUnchecked)
+		}
+	}
+	if a.refuse(raft.RPC{Command: &raft.RequestVoteRequest{}}) {
+		t.Error("it does not vote for others")
+	}
+	close(r.whole)
+	vote, prevote, transfer = ask()
+	var dial *net.OpError
+	if !errors.As(vote, &dial) || !errors.As(prevote, &dial) || transfer != nil || r.behind() != nil {
+		t.Errorf("checked: %v, %v, %v, %v", vote, prevote, transfer, r.behind())
+	}
+}
