@@ -17,13 +17,21 @@ import (
 // it is needed, or when no other member has it any more either. Before that it
 // reads the state, as quickly as it can: this member waits for it, see [whole].
 func (r *Replica) walkOften(every time.Duration, pace int) {
-	if err := r.store.walkState(func(int) error { return r.ctx.Err() }); err != nil {
-		if r.ctx.Err() == nil {
-			r.fail(err)
-		}
+	start := time.Now()
+	slow := time.AfterFunc(2*time.Second, func() {
+		r.log.Info("checking the state on disk: this member leads, cosigns and answers when that is done")
+	})
+	err := r.store.walkState(func(int) error { return r.ctx.Err() })
+	slow.Stop()
+	if r.ctx.Err() != nil {
+		return
+	}
+	if err != nil {
+		r.fail(err)
 		return
 	}
 	close(r.whole)
+	r.log.Info("the state on disk is checked", "took", time.Since(start).Round(time.Millisecond))
 	limit := rate.NewLimiter(rate.Limit(pace), 2*stepSize)
 	wait := func(read int) error { return limit.WaitN(r.ctx, min(read, limit.Burst())) }
 	for {
