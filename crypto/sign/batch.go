@@ -25,7 +25,6 @@ import (
 // newcomer does over again. What decides must not depend on chance: members
 // call Verify.
 type Batch struct {
-	size    int
 	refused bool           // something cannot be verified together with others
 	places  map[string]int // of keys, in points and factors
 	points  []*edwards25519.Point
@@ -36,7 +35,6 @@ type Batch struct {
 // Add adds a statement that pub is said to have signed for this network. It
 // keeps neither.
 func (b *Batch) Add(s *Statement, network NetworkID, pub ed25519.PublicKey) {
-	b.size++
 	message, ok := s.message(network, pub)
 	b.refused = b.refused || !ok || !b.add(pub, message, s.signature)
 }
@@ -111,9 +109,6 @@ func ambiguous(point []byte) bool {
 func (b *Batch) Verify() bool {
 	if b.refused {
 		return false
-	}
-	if b.size == 0 {
-		return true
 	}
 	b.base.Negate(&b.base)
 	points := append(b.points, edwards25519.NewGeneratorPoint())
