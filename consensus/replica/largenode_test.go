@@ -31,18 +31,7 @@ import (
 //
 //	go test ./consensus/replica -run TestLargeNode -v -timeout 0 -log LOG -dir DIR
 func TestLargeNode(t *testing.T) {
-	log, where := *logDir, *dir
-	if log == "" {
-		made := t.TempDir()
-		w := audittest.New(t)
-		w.Stream(made)
-		w.Traffic(2_000)
-		w.Finish("auditor", "tax")
-		log = filepath.Join(made, "log")
-	}
-	if where == "" {
-		where = t.TempDir()
-	}
+	log, where := large(t, func(w *audittest.World) { w.Traffic(2_000) })
 	where = filepath.Join(where, "node")
 	n := &largeNode{t: t, log: log, dir: where, world: audittest.New(t)}
 	n.founded()

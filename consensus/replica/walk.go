@@ -17,31 +17,12 @@ import (
 // it is needed, or when no other member has it any more either. Before that it
 // reads the state, as quickly as it can: this member waits for it, see [whole].
 func (r *Replica) walkOften(every time.Duration, pace int) {
-	start := time.Now()
-	slow := time.AfterFunc(2*time.Second, func() {
-		r.log.Info("checking the state on disk: this member leads, cosigns and answers when that is done")
-	})
-	err := r.store.walkState(func(int) error { return r.ctx.Err() })
-	slow.Stop()
-	if r.ctx.Err() != nil {
-		return
-	}
-	if err != nil {
-		r.fail(err)
-		return
-	}
-	close(r.whole)
-	r.log.Info("the state on disk is checked", "took", time.Since(start).Round(time.Millisecond))
+	err := r.checkState()
 	limit := rate.NewLimiter(rate.Limit(pace), 2*stepSize)
 	wait := func(read int) error { return limit.WaitN(r.ctx, min(read, limit.Burst())) }
-	for {
-		err := r.walk(wait)
-		if r.ctx.Err() != nil {
-			return
-		}
-		if err != nil {
-			r.fail(err)
-			return
+	for err == nil {
+		if err = r.walk(wait); err != nil {
+			break
 		}
 		r.walked.Store(time.Now().UnixMilli())
 		select {
@@ -50,12 +31,16 @@ func (r *Replica) walkOften(every time.Duration, pace int) {
 			return
 		}
 	}
+	if r.ctx.Err() == nil {
+		r.fail(err)
+	}
 }
 
 // whole is closed when all of the state was read since the start, and found as
 // it was written. Before that a member applies what is committed, and does
 // nothing that others would rely on: it does not lead, vouch for a head, answer
-// a query. A record of the state that is used is checked whenever it is; that
+// a query. (The only voter of a network leads whatever it does, and then takes
+// nothing in.) A record of the state that is used is checked whenever it is; that
 // none is missing is known only then.
 type whole chan struct{}
 
@@ -69,6 +54,21 @@ func (w whole) yet() bool {
 	default:
 		return true
 	}
+}
+
+// checkState reads all of the state without a pause, and closes whole.
+func (r *Replica) checkState() error {
+	start := time.Now()
+	slow := time.AfterFunc(2*time.Second, func() {
+		r.log.Info("checking the state on disk: this member leads, cosigns and answers when that is done")
+	})
+	defer slow.Stop()
+	if err := r.store.walkState(func(int) error { return r.ctx.Err() }); err != nil {
+		return err
+	}
+	close(r.whole)
+	r.log.Info("the state on disk is checked", "took", time.Since(start).Round(time.Millisecond))
+	return nil
 }
 
 // walk is one walk. After each step it waits for as long as it is told to.
