@@ -56,7 +56,7 @@ func (t tests) Run() int {
 
 // commands are what stories can do beside what testscript offers.
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
-	"append": appendTo, "code": code, "doc": doc, "ports": ports, "up": up, "ready": ready, "agree": agree, "final": final, "term": terminate,
+	"append": appendTo, "code": code, "doc": doc, "ports": ports, "up": up, "ready": ready, "agree": agree, "final": final, "grown": grown, "term": terminate,
 	"mode": mode, "found": foundIn, "mangled": mangled, "ask-for": askFor, "vouch": vouch, "witness": witnessed,
 }
 
@@ -342,6 +342,19 @@ func final(ts *testscript.TestScript, _ bool, args []string) {
 	for _, dir := range args {
 		ts.Check(isFinal(ts.MkAbs(dir)))
 	}
+}
+
+// grown waits until a node's log has so many entries.
+func grown(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.ParseUint(args[1], 10, 64)
+	ts.Check(err)
+	ts.Check(eventually(func() error {
+		s, err := statusOf(ts.MkAbs(args[0]))
+		if err == nil && s.Size < want {
+			err = fmt.Errorf("%s: %d entries of %d", args[0], s.Size, want)
+		}
+		return err
+	}))
 }
 
 // terminate ends a command in the background as a supervisor does. The folder it
