@@ -115,10 +115,8 @@ func (c *Amendment) only(want Amendment) error {
 	if set {
 		return malformed("member.propose: a field of another action")
 	}
-	for i := range c.Purposes {
-		if err := c.Purposes[i].Check(); err != nil {
-			return err
-		}
+	if err := checkPurposes(c.Purposes); err != nil {
+		return err
 	}
 	return checkNames(c.Names)
 }
@@ -138,7 +136,14 @@ func (h *Handover) check() error {
 	return nil
 }
 
-func (d *Deleted) check() error { return checkList("data.deleted", d.Queries, 16, maxQueries) }
+func (d *Deleted) check() error {
+	for _, id := range d.Queries {
+		if _, err := parseID(id); err != nil {
+			return err
+		}
+	}
+	return checkList("data.deleted", d.Queries, len(StatementID{}), maxQueries)
+}
 
 func (o *Objection) check() error {
 	if len(o.Key) != ed25519.PublicKeySize || len(o.Body) != 32 || !consent.ValidMember(o.Agency) {
@@ -169,6 +174,19 @@ func checkList(what string, list [][]byte, size, most int) error {
 	for i, item := range list {
 		if len(item) != size || i > 0 && bytes.Compare(list[i-1], item) >= 0 {
 			return malformed("%s: the list is not ascending", what)
+		}
+	}
+	return nil
+}
+
+// checkPurposes checks purposes, strictly ascending by code.
+func checkPurposes(purposes []consent.Purpose) error {
+	for i := range purposes {
+		if err := purposes[i].Check(); err != nil {
+			return err
+		}
+		if i > 0 && purposes[i-1].Code >= purposes[i].Code {
+			return malformed("purposes are not ascending")
 		}
 	}
 	return nil

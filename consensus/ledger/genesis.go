@@ -194,15 +194,7 @@ func (g *Genesis) Check() error {
 	if len(g.Purposes) == 0 {
 		return malformed("genesis: no purpose")
 	}
-	for i := range g.Purposes {
-		if err := g.Purposes[i].Check(); err != nil {
-			return err
-		}
-		if i > 0 && g.Purposes[i-1].Code >= g.Purposes[i].Code {
-			return malformed("genesis: purposes are not ascending")
-		}
-	}
-	return nil
+	return checkPurposes(g.Purposes)
 }
 
 // ValidOrigin accepts the origin of a log, such as log.example.cn/province/1.
