@@ -88,7 +88,7 @@ func setup(dir string, w, lies, busy, changed *audittest.World) error {
 		"renamed": renamed.Files(), "good": w.Files("auditor", "tax"), "early": early.Files("auditor", "tax"), "other": other.Files("auditor", "tax"), "bad": lies.Files(), "busy": busy.Files(),
 		"handed": changed.Files(next...), "handed-bare": changed.Files("court"),
 		".": {
-			"policy": []byte(w.Policy(2)), "policy-all": []byte(w.Policy(3)), "policy-none": []byte(w.Policy(0)), "policy-renamed": []byte(renamed.Policy(0)), "policy-next": []byte(after.Policy(3)),
+			"policy": []byte(w.Policy(2)), "policy-all": []byte(w.Policy(3)), "policy-none": []byte(w.Policy(0)), "policy-renamed": []byte(renamed.Policy(0)), "policy-next": []byte(after.Policy(2)),
 			"auditor.key": []byte(w.IdentityFile("auditor")), "bank.key": []byte(w.IdentityFile("bank-b")),
 		},
 	}

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"atoll/crypto/tlog"
+	"atoll/consensus/ledger"
 	"atoll/node/web"
 
 	"github.com/spf13/cobra"
@@ -103,12 +103,10 @@ with that. --quorum k and --faults f must satisfy k > (n+f)/2 of n cosigners.
 			slices.Sort(set.Cosigners)
 			n := len(set.Cosigners)
 			if set.Quorum == 0 {
-				set.Quorum = uint8(min(tlog.DefaultQuorum(n), 255))
+				set.Quorum = uint8(min(max(ledger.DefaultQuorum(n), 0), 255))
 			}
 			if !cmd.Flags().Changed("faults") {
-				for tlog.Safe(n, int(set.Faults)+1, int(set.Quorum)) {
-					set.Faults++
-				}
+				set.Faults = uint8(min(ledger.Withstands(n, int(set.Quorum)), 255))
 			}
 			var got web.ProposalOut
 			if err := local(cmd.Context(), dir, web.OpCosignersPropose, set, &got); err != nil {

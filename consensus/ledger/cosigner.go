@@ -88,6 +88,28 @@ func (c *Cosigners) Open(signed []byte, others ...tlog.Verifier) (tlog.Head, []t
 	return checkpoint.Head, signatures, nil
 }
 
+// CheckQuorum says whether k of n cosigners, up to f of whom lie, may make heads
+// of the log final. Two rules hold at once: any two quorums have an honest
+// cosigner in common ([tlog.Safe]), and k < n, so that one who is away stops
+// nothing. Both together take three cosigners.
+func CheckQuorum(n, f, k int) error {
+	switch {
+	case !tlog.Safe(n, f, k):
+		return malformed("quorum %d of %d cosigners does not withstand %d liars", k, n, f)
+	case k >= n:
+		return malformed("quorum %d of %d cosigners: with one away nothing becomes final", k, n)
+	}
+	return nil
+}
+
+// DefaultQuorum is the k of n cosigners where nobody names another: more than
+// two thirds, and one less than all at most.
+func DefaultQuorum(n int) int { return min(tlog.DefaultQuorum(n), n-1) }
+
+// Withstands returns the greatest f for which [CheckQuorum] lets k of n
+// cosigners pass, or 0 where there is none.
+func Withstands(n, k int) int { return max(0, 2*k-n-1) }
+
 // At returns, of all sets of a log in their order, the one that makes heads of
 // that size final.
 func At(sets []Cosigners, size uint64) *Cosigners {

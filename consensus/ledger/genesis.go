@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"fmt"
 	"regexp"
 	"slices"
 
 	"atoll/consensus/consent"
 	"atoll/crypto/sign"
-	"atoll/crypto/tlog"
 )
 
 // Suite is the only set of algorithms so far: Ed25519 as crypto/ed25519
@@ -45,7 +45,7 @@ type Genesis struct {
 	Voters    []string          `cbor:"8,keyasint"`  // 3, 5 or 7 members, ascending
 	Cosigners []string          `cbor:"9,keyasint"`  // members, ascending
 	Faults    uint8             `cbor:"10,keyasint"` // f: dishonest cosigners to withstand
-	Quorum    uint8             `cbor:"11,keyasint"` // k: cosignatures that make a checkpoint final
+	Quorum    uint8             `cbor:"11,keyasint"` // k: cosignatures that make a checkpoint final, see [CheckQuorum]
 	Approvals uint8             `cbor:"12,keyasint"` // members that must agree to a change
 	Purposes  []consent.Purpose `cbor:"13,keyasint"` // ascending by code
 }
@@ -188,8 +188,8 @@ func (g *Genesis) Check() error {
 	if err := g.checkSet("cosigners", g.Cosigners); err != nil {
 		return err
 	}
-	if n, f, k := len(g.Cosigners), int(g.Faults), int(g.Quorum); !tlog.Safe(n, f, k) {
-		return malformed("genesis: quorum %d of %d cosigners does not withstand %d liars", k, n, f)
+	if err := CheckQuorum(len(g.Cosigners), int(g.Faults), int(g.Quorum)); err != nil {
+		return fmt.Errorf("genesis: %w", err)
 	}
 	if len(g.Purposes) == 0 {
 		return malformed("genesis: no purpose")

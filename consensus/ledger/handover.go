@@ -94,7 +94,7 @@ func (t *transaction) setOf(names []string, faults, quorum uint8) (*Cosigners, V
 		seen[string(card.Cosign)] = true
 		set.Keys = append(set.Keys, Cosigner{Member: name, Key: card.Cosign})
 	}
-	if !tlog.Safe(len(names), int(faults), int(quorum)) {
+	if CheckQuorum(len(names), int(faults), int(quorum)) != nil {
 		return nil, CosignersQuorum
 	}
 	return set, Accepted

@@ -42,7 +42,7 @@ func newWorld(t testing.TB) *world {
 	w := &world{t: t, keys: map[string]Keys{}, now: start, random: rand.NewChaCha8([32]byte{1})}
 	g := &Genesis{
 		Version: 1, Name: "测试网", Origin: "log.test/ledger/1", Suite: Suite, Time: start, Offset: 480,
-		Voters: []string{"auditor", "court", "tax"}, Cosigners: []string{"auditor", "court", "tax"}, Quorum: 3, Faults: 0, Approvals: 3,
+		Voters: []string{"auditor", "court", "tax"}, Cosigners: []string{"auditor", "court", "tax"}, Quorum: 2, Faults: 0, Approvals: 3,
 		Purposes: []consent.Purpose{{Code: "pre_loan", Chinese: "贷前", English: "Before a loan", MaxDays: 365, MaxUses: 100, MaxDataLife: 365}},
 	}
 	roles := map[string][]Role{

@@ -166,7 +166,7 @@ func TestOldCosignersAreGone(t *testing.T) {
 	n.tune = func(c *replica.Config) { c.Publish = time.Hour } // nobody is told
 	set, late := []string{"wlearner-1", "wlearner-2", "wlearner-3"}, "voter-c"
 	n.start(n.names...)
-	approved := n.approve([]string{"voter-a", "voter-b", "wlearner-0"}, set, 0, 3)
+	approved := n.approve([]string{"voter-a", "voter-b", "wlearner-0"}, set, 0, 2)
 	n.check(n.nodes["voter-a"].Finalise(n.ctx(), approved))
 	signed := n.nodes["voter-a"].Final().Signed
 	n.stop("wlearner-0")
@@ -230,7 +230,7 @@ func (n *network) replays(member string, cosigners int) {
 func TestHandoverOfAnotherHistory(t *testing.T) {
 	n := found(t, 1)
 	n.start(n.names...)
-	approved := n.approve([]string{"voter-a", "voter-b", "voter-c"}, voters, 0, 3)
+	approved := n.approve([]string{"voter-a", "voter-b", "voter-c"}, voters, 0, 2)
 	g, _, err := ledger.OpenGenesis(n.genesis)
 	n.check(err)
 	c := tlog.Checkpoint{Origin: g.Origin, Head: tlog.Head{Size: approved, Root: tlog.Hash{1}}}

@@ -54,9 +54,11 @@ func found(t testing.TB, learners int) *network {
 	}
 	g := &ledger.Genesis{
 		Version: 1, Name: "test", Origin: "log.test/replica/1", Suite: ledger.Suite, Time: uint64(time.Now().UnixMilli()), Offset: 480,
-		Voters: voters, Cosigners: n.names[:min(4, len(n.names))], Quorum: 3, Faults: 1, Approvals: 3,
+		Voters: voters, Cosigners: n.names[:min(4, len(n.names))], Approvals: 3,
 		Purposes: []consent.Purpose{{Code: "pre_loan", Chinese: "贷前", English: "Before a loan", MaxDays: 365, MaxUses: 100, MaxDataLife: 365}},
 	}
+	cosigners := len(g.Cosigners) // four of whom three sign, or three of whom two do
+	g.Quorum, g.Faults = uint8(cosigners-1), uint8(cosigners-3)
 	for i, name := range n.names {
 		n.keys[name] = ledger.NewKeys(sign.Secret{byte(i + 1)}, g.Origin, 0)
 		age := make([]byte, 1216)

@@ -5,13 +5,14 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// Approve has the cosigners of genesis approve others, all of whom are to sign.
+// Approve has the cosigners of genesis approve others, of whom all but one are to
+// sign.
 func (w *World) Approve(names ...string) {
 	w.t.Helper()
 	by := w.Genesis.Cosigners
 	head := w.Head()
 	w.accepted(by[0], ledger.KindPropose, ledger.Propose{Head: head, Amendment: ledger.Amendment{
-		Action: ledger.ChangeCosigners, Names: names, Quorum: uint8(len(names)),
+		Action: ledger.ChangeCosigners, Names: names, Quorum: uint8(len(names) - 1),
 	}})
 	for _, name := range by[1:] {
 		w.accepted(name, ledger.KindApprove, ledger.Approve{Head: w.Head(), Proposer: by[0], Proposal: head.ID})
