@@ -45,10 +45,22 @@ const handoverPatience = 10 * time.Second
 func (n *Node) HandOver(ctx context.Context) (answer ledger.Answer, err error) {
 	ctx, cancel := context.WithTimeout(ctx, handoverPatience)
 	defer cancel()
+	n.Fresh(ctx) // the last approval may have come to the log a moment ago
 	if err := n.Finalise(ctx, n.Head().Size); err != nil {
 		return answer, err
 	}
-	answer, err = n.say(ctx, ledger.KindHandover, ledger.Handover{Head: NewHead(), Checkpoint: n.Final().Signed})
+	var next *ledger.Next
+	err = n.View(func(v ledger.View) error {
+		next, err = ledger.ReadNext(v)
+		return err
+	})
+	if err != nil {
+		return answer, err
+	}
+	if next == nil {
+		return answer, &NotAccepted{ledger.Answer{Verdict: ledger.CosignersApprovals}}
+	}
+	answer, err = n.say(ctx, ledger.KindHandover, next.Handover(NewHead(), n.Final().Signed))
 	if err != nil {
 		return answer, err
 	}

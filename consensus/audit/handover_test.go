@@ -130,7 +130,7 @@ func TestGoldenHandover(t *testing.T) {
 		}
 	}
 	s := r.Summary()
-	if s.Head.Root.String() != "s1Dsjpl3UGV9p9kJdRQq/7qETVVEnNR6OpUaq7D1osg=" || s.Entries[ledger.KindHandover] != 3 || s.Verdicts[ledger.CosignersCheckpoint] != 1 {
+	if s.Head.Root.String() != "2+ElsvU4tXocdN83n3i7syuP94c3r+MWxHdRSwdk/30=" || s.Entries[ledger.KindHandover] != 3 || s.Verdicts[ledger.CosignersCheckpoint] != 1 {
 		t.Errorf("%+v", s)
 	}
 	sets, err := r.Cosigners()

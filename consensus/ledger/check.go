@@ -133,7 +133,17 @@ func (h *Handover) check() error {
 	if len(h.Checkpoint) == 0 || len(h.Checkpoint) > maxSealed {
 		return malformed("cosigners.handover: checkpoint")
 	}
-	return nil
+	if len(h.Cosigners) == 0 || len(h.Cosigners) > maxMembers {
+		return malformed("cosigners.handover: %d cosigners", len(h.Cosigners))
+	}
+	var names []string
+	for _, c := range h.Cosigners {
+		if len(c.Key) != ed25519.PublicKeySize {
+			return malformed("cosigners.handover: key of %.60q", c.Member)
+		}
+		names = append(names, c.Member)
+	}
+	return checkNames(names)
 }
 
 func (d *Deleted) check() error {

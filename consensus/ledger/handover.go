@@ -38,6 +38,19 @@ type Next struct {
 	Set      Cosigners `cbor:"4,keyasint"` // its After is not known yet
 }
 
+// Handover is the statement that puts it into force, with a head that is final
+// under those who hand over.
+func (n *Next) Handover(head Head, checkpoint []byte) Handover {
+	return Handover{Head: head, Checkpoint: checkpoint, Cosigners: n.Set.Keys, Faults: n.Set.Faults, Quorum: n.Set.Quorum}
+}
+
+// same reports whether a handover names this set.
+func (c *Cosigners) same(h *Handover) bool {
+	return c.Faults == h.Faults && c.Quorum == h.Quorum && slices.EqualFunc(c.Keys, h.Cosigners, func(a, b Cosigner) bool {
+		return a.Member == b.Member && bytes.Equal(a.Key, b.Key)
+	})
+}
+
 // ReadNext returns what waits for a handover, or nil.
 func ReadNext(v View) (*Next, error) { return get[Next](v, nextKey) }
 
@@ -134,8 +147,8 @@ func (t *transaction) agree(p *Proposal, set *Cosigners, member string) {
 	t.put(proposalKey(p.Proposer), p)
 }
 
-// handover puts the approved set into force. The head that it carries shows
-// that the old cosigners stand behind the approvals; that it is a head of this
+// handover puts the approved set into force, if that is the one it names. The
+// head that it carries shows that the old cosigners stand behind the approvals; that it is a head of this
 // very log is for those to check who have its tree.
 func (t *transaction) handover(h *Handover, a *Author) Verdict {
 	force := t.cosigners()
@@ -143,7 +156,7 @@ func (t *transaction) handover(h *Handover, a *Author) Verdict {
 		return AuthorRole
 	}
 	next := lookup[Next](t, nextKey)
-	if next == nil {
+	if next == nil || !next.Set.same(h) {
 		return CosignersApprovals
 	}
 	head, err := t.finalUnder(force, a, h.Checkpoint)

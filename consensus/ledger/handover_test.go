@@ -45,8 +45,19 @@ func (w *world) finalBy(origin string, size uint64, log string, cosigners ...str
 	return signed
 }
 
+// handover puts into force what waits, or what never was approved.
 func (w *world) handover(by string, checkpoint []byte) []byte {
-	return w.sign(by, KindHandover, Handover{Head{w.id()}, checkpoint})
+	return w.sign(by, KindHandover, w.waiting(checkpoint))
+}
+
+func (w *world) waiting(checkpoint []byte) Handover {
+	w.t.Helper()
+	next, err := ReadNext(w.state)
+	check(w.t, err)
+	if next == nil {
+		next = &Next{Set: w.genesis.Founders()}
+	}
+	return next.Handover(Head{w.id()}, checkpoint)
 }
 
 func (w *world) size() uint64 { return uint64(len(w.leaves)) }
@@ -180,6 +191,31 @@ func TestHandoverRefusals(t *testing.T) {
 			s.want(raw, Accepted)
 			s.want(s.approval("auditor", "bank-b", id), Accepted)
 			return s.handover("tax", good(s))
+		}},
+		"another set than the approved one": {CosignersApprovals, func(s scene) []byte {
+			ready(s)
+			h := s.waiting(good(s))
+			h.Cosigners = h.Cosigners[1:]
+			return s.sign("tax", KindHandover, h)
+		}},
+		"another quorum than the approved one": {CosignersApprovals, func(s scene) []byte {
+			ready(s)
+			h := s.waiting(good(s))
+			h.Quorum--
+			return s.sign("tax", KindHandover, h)
+		}},
+		"another key than the approved one": {CosignersApprovals, func(s scene) []byte {
+			ready(s)
+			h := s.waiting(good(s))
+			h.Cosigners = slices.Clone(h.Cosigners)
+			h.Cosigners[0].Key = s.genesis.Member("bank-a").Cosign
+			return s.sign("tax", KindHandover, h)
+		}},
+		"a handover to nobody": {Malformed, func(s scene) []byte {
+			ready(s)
+			h := s.waiting(good(s))
+			h.Cosigners = nil
+			return s.sign("tax", KindHandover, h)
 		}},
 		"handover by no cosigner": {AuthorRole, func(s scene) []byte {
 			ready(s)

@@ -175,11 +175,16 @@ type Approve struct {
 }
 
 // Handover puts the cosigners that have been approved into force. It carries a
-// checkpoint, final under the old ones, of a log that has the approvals.
+// checkpoint, final under the old ones, of a log that has the approvals, and
+// names the new ones with their keys: whoever knows the old ones and has no
+// replica learns from this entry alone who comes after them, see [Seen].
 // Author: a cosigner in force.
 type Handover struct {
 	Head
-	Checkpoint []byte `cbor:"2,keyasint"` // C2SP signed note
+	Checkpoint []byte     `cbor:"2,keyasint"` // C2SP signed note
+	Cosigners  []Cosigner `cbor:"3,keyasint"` // ascending by member
+	Faults     uint8      `cbor:"4,keyasint"`
+	Quorum     uint8      `cbor:"5,keyasint"`
 }
 
 // Deleted says that the data life of queries ended and the bank deleted what

@@ -40,6 +40,24 @@ func (n *network) approve(by, set []string, f, k uint8) (size uint64) {
 	return size
 }
 
+// handover puts into force what waits for it.
+func (n *network) handover(signed []byte) (h ledger.Handover) {
+	n.t.Helper()
+	for h.Checkpoint == nil {
+		n.check(n.ctx().Err())
+		for _, node := range n.nodes {
+			n.check(node.View(func(v ledger.View) error {
+				next, err := ledger.ReadNext(v)
+				if next != nil {
+					h = next.Handover(n.newHead(), signed)
+				}
+				return err
+			}))
+		}
+	}
+	return h
+}
+
 // notFinal checks that a member does not get a size final within a second.
 func (n *network) notFinal(member string, size uint64) {
 	n.t.Helper()
@@ -94,9 +112,7 @@ func TestHandover(t *testing.T) {
 	n.check(n.nodes["voter-a"].Finalise(n.ctx(), approved))
 	signed := n.nodes["voter-a"].Final().Signed
 	// Forged ones: without the approvals, by another, with too few cosignatures.
-	handover := func(signed []byte) ledger.Handover {
-		return ledger.Handover{Head: n.newHead(), Checkpoint: signed}
-	}
+	handover := func(signed []byte) ledger.Handover { return n.handover(signed) }
 	n.submit("voter-a", ledger.KindHandover, handover(early), ledger.CosignersCheckpoint)
 	n.submit("wlearner-1", ledger.KindHandover, handover(signed), ledger.AuthorRole)
 	n.submit("voter-a", ledger.KindHandover, handover(bytes.Join(bytes.SplitAfter(signed, []byte("\n"))[:6], nil)), ledger.CosignersCheckpoint)
@@ -171,7 +187,7 @@ func TestOldCosignersAreGone(t *testing.T) {
 	signed := n.nodes["voter-a"].Final().Signed
 	n.stop("wlearner-0")
 	n.bend("voter-b")
-	n.submit("voter-a", ledger.KindHandover, ledger.Handover{Head: n.newHead(), Checkpoint: signed}, ledger.Accepted)
+	n.submit("voter-a", ledger.KindHandover, n.handover(signed), ledger.Accepted)
 	size := n.put("voter-a") + 1
 	after := n.nodes["voter-a"].Cosigners(size).After
 	for _, name := range append([]string{late}, set...) {
@@ -247,7 +263,7 @@ func TestHandoverOfAnotherHistory(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(n.ctx(), time.Second)
 	defer cancel()
-	_, _ = n.nodes["voter-a"].Submit(ctx, n.sign("voter-a", ledger.KindHandover, ledger.Handover{Head: n.newHead(), Checkpoint: signed}))
+	_, _ = n.nodes["voter-a"].Submit(ctx, n.sign("voter-a", ledger.KindHandover, n.handover(signed)))
 	// Whoever leads applies it first and stops; the next leader likewise.
 	stopped := 0
 	n.until("two voters stop", func() bool {
@@ -316,7 +332,7 @@ func TestRolledBackOverHandover(t *testing.T) {
 	n.start("wlearner-1")
 	approved := n.approve(voters, []string{"voter-b", "voter-c", "wlearner-0", "wlearner-1"}, 1, 3)
 	n.check(n.nodes["voter-b"].Finalise(n.ctx(), approved))
-	n.submit("voter-b", ledger.KindHandover, ledger.Handover{Head: n.newHead(), Checkpoint: n.nodes["voter-b"].Final().Signed}, ledger.Accepted)
+	n.submit("voter-b", ledger.KindHandover, n.handover(n.nodes["voter-b"].Final().Signed), ledger.Accepted)
 	size := n.put("wlearner-1") + 1
 	n.check(n.nodes["wlearner-1"].Finalise(n.ctx(), size))
 	for name := range n.nodes {

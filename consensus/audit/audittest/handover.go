@@ -24,7 +24,9 @@ func (w *World) Approve(names ...string) {
 func (w *World) HandOver(head tlog.Head) {
 	w.t.Helper()
 	by := w.Genesis.Cosigners
-	w.accepted(by[0], ledger.KindHandover, ledger.Handover{Head: w.Head(), Checkpoint: w.Sign(head, by...)})
+	next, err := ledger.ReadNext(w.State)
+	w.check(err)
+	w.accepted(by[0], ledger.KindHandover, next.Handover(w.Head(), w.Sign(head, by...)))
 }
 
 func (w *World) accepted(member, kind string, payload any) {
