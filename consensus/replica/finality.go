@@ -33,8 +33,9 @@ type finals struct {
 	saving     sync.Mutex    // one write at a time
 	unproven   atomic.Bool   // newest was read from disk, and the log here does not know yet who makes heads of that size final
 	path       string
-	round      chan struct{} // holds one while a round is collected
-	replicated atomic.Uint64 // size of the newest that came through raft
+	round      chan struct{}     // holds one while a round is collected
+	heard      map[seat]*hearing // what cosigners answered last
+	replicated atomic.Uint64     // size of the newest that came through raft
 }
 
 // Final returns the newest final checkpoint that this member knows, or none
@@ -85,7 +86,7 @@ func (f *finals) raise(to Final) {
 // Finalise returns when a final checkpoint covers the first size entries. It
 // does not wait for the leader's: it asks all cosigners itself and is done with
 // the first that make a quorum. Callers at the same time share what they ask.
-// It tries until ctx ends; the error says what was missing last.
+// It tries until ctx ends; the error is then a [*NotFinalError].
 func (r *Replica) Finalise(ctx context.Context, size uint64) error {
 	if err := r.WaitFor(ctx, size); err != nil {
 		return err
@@ -103,7 +104,10 @@ func (r *Replica) Finalise(ctx context.Context, size uint64) error {
 		select {
 		case <-time.After(r.pause(attempt) / 4):
 		case <-ctx.Done():
-			return fmt.Errorf("size %d is not final yet: %w (%v)", size, ctx.Err(), last)
+			if e := r.lacks(size, ctx.Err(), last); e != nil {
+				return e
+			}
+			return nil
 		case <-r.ctx.Done():
 			return errStopped
 		}
@@ -174,14 +178,18 @@ func (r *Replica) collect(ctx context.Context) error {
 }
 
 // collectHead makes a head of this log final. What it puts together is signed as
-// this member by itself, and has no line that count has not verified.
+// this member by itself, and has no line that canvass has not verified.
 func (r *Replica) collectHead(ctx context.Context, head tlog.Head) error {
 	signed, err := r.trust.sign(head)
 	if err != nil {
 		return err
 	}
 	set := r.trust.at(head.Size)
-	final, err := r.count(ctx, set, r.canvass(set, head, signed), signed)
+	votes, err := r.canvass(set, head, signed)
+	if err != nil {
+		return err
+	}
+	final, err := r.count(ctx, set, votes, signed)
 	if err != nil {
 		return err
 	}
@@ -189,31 +197,40 @@ func (r *Replica) collectHead(ctx context.Context, head tlog.Head) error {
 	return nil
 }
 
-// canvass asks all cosigners at once. The questions outlive a round that has
-// its quorum: the answer of one who has another history is evidence even then.
-func (r *Replica) canvass(set *ledger.Cosigners, head tlog.Head, signed []byte) <-chan vote {
-	votes := make(chan vote, len(set.Keys))
-	for _, member := range set.Members() {
-		r.running.Go(func() {
-			ctx, cancel := context.WithTimeout(r.ctx, roundPatience)
-			defer cancel()
-			line, err := r.askCosigner(ctx, member, head, signed)
-			votes <- vote{member, line, err}
-		})
-	}
-	return votes
-}
-
-// count attaches cosignatures until there is a quorum, each after it has been
-// verified: one bad line would spoil the checkpoint for every verifier.
-func (r *Replica) count(ctx context.Context, set *ledger.Cosigners, votes <-chan vote, signed []byte) ([]byte, error) {
+// canvass asks all cosigners at once, and verifies what each one answers: one bad
+// line would spoil the checkpoint for every verifier. The questions outlive a
+// round that has its quorum: the answer of one who has another history is
+// evidence even then.
+func (r *Replica) canvass(set *ledger.Cosigners, head tlog.Head, signed []byte) (<-chan vote, error) {
 	keys, err := set.Verifiers()
 	if err != nil {
 		return nil, err
 	}
+	votes := make(chan vote, len(keys))
+	for i, member := range set.Members() {
+		r.running.Go(func() {
+			ctx, cancel := context.WithTimeout(r.ctx, roundPatience)
+			defer cancel()
+			asked := r.finals.ask(seat{set.After, member})
+			line, err := r.askCosigner(ctx, member, head, signed)
+			if err == nil {
+				var more []byte
+				more, err = tlog.Attach(signed, line, keys[i])
+				line = string(more[min(len(signed), len(more)):])
+			}
+			r.finals.hear(seat{set.After, member}, asked, err)
+			votes <- vote{member, line, err}
+		})
+	}
+	return votes, nil
+}
+
+// count attaches cosignatures until there is a quorum.
+func (r *Replica) count(ctx context.Context, set *ledger.Cosigners, votes <-chan vote, signed []byte) ([]byte, error) {
+	signed = slices.Clone(signed) // the questions still read it
 	var failures error
 	got, quorum := 0, int(set.Quorum)
-	for left := len(keys); got < quorum; left-- {
+	for left := len(set.Keys); got < quorum; left-- {
 		if got+left < quorum {
 			return nil, fmt.Errorf("%d of %d cosignatures: %w", got, quorum, failures)
 		}
@@ -225,17 +242,13 @@ func (r *Replica) count(ctx context.Context, set *ledger.Cosigners, votes <-chan
 		case <-r.ctx.Done():
 			return nil, errStopped
 		}
-		if v.err == nil {
-			var more []byte
-			if more, v.err = tlog.Attach(signed, v.line, keys[slices.Index(set.Members(), v.member)]); v.err == nil {
-				signed = more
-				got++
-			}
-		}
 		if v.err != nil {
 			r.log.Warn("no cosignature", "member", v.member, "error", v.err)
 			failures = errors.Join(failures, fmt.Errorf("%s: %w", v.member, v.err))
+			continue
 		}
+		signed = append(signed, v.line...)
+		got++
 	}
 	return signed, nil
 }

@@ -124,6 +124,7 @@ func TestHandover(t *testing.T) {
 	at := n.submit("voter-a", ledger.KindHandover, handover(signed), ledger.Accepted)
 	size := n.put("wlearner-1") + 1
 	n.notFinal("wlearner-1", size)
+	n.lacks("wlearner-1", size, at+1, "voter-c", "wlearner-0") // of the old set
 	if _, err := n.nodes["wlearner-1"].ServeCosign(n.ctx(), "voter-b", n.headOf("voter-b")); !errors.Is(err, replica.ErrBehind) {
 		t.Errorf("a new cosigner signs before the handover is final: %v", err)
 	}

@@ -1,0 +1,145 @@
+package replica
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"atoll/consensus/ledger"
+)
+
+// NotFinalError says that the log is not final up to a size, and whose
+// cosignatures it lacks, by what each cosigner said last. It wraps what ended
+// the wait, such as [context.DeadlineExceeded].
+type NotFinalError struct {
+	Size     uint64   // of the head that is not final
+	Handover bool     // Size is a handover's: those before it have to sign
+	Of       []string // who makes heads of that size final
+	Quorum   int      // how many of them have to sign
+	Missing  []string // those that do not answer, or do not sign; none where it is not they who are waited for
+	Cause    error    // what ended the wait
+	Last     error    // of the last round, or nil
+}
+
+func (e *NotFinalError) Error() string {
+	text := fmt.Sprintf("size %d is not final yet", e.Size)
+	if len(e.Missing) > 0 {
+		text += fmt.Sprintf(": %d of %s have to sign, missing: %s", e.Quorum, strings.Join(e.Of, " "), strings.Join(e.Missing, " "))
+	}
+	if e.Last != nil {
+		text += fmt.Sprintf(" (%v)", e.Last)
+	}
+	return text
+}
+
+func (e *NotFinalError) Unwrap() error { return e.Cause }
+
+// silentAfter is how long a question to a cosigner may be under way before it
+// counts as one that does not answer.
+const silentAfter = 300 * time.Millisecond
+
+// seat is a cosigner's place in one of the log's sets: the same member may be
+// waited for in one and sign in the other.
+type seat struct {
+	after  uint64 // see [ledger.Cosigners]
+	member string
+}
+
+// hearing is what is known of a cosigner's answers.
+type hearing struct {
+	open    int       // questions under way
+	waiting time.Time // since when, without any answer
+	asked   time.Time // when the question was asked that was answered last
+	err     error     // that answer: nil for a cosignature
+}
+
+// ask notes that a cosigner is asked, and returns when.
+func (f *finals) ask(s seat) time.Time {
+	now := time.Now()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.heard == nil {
+		f.heard = map[seat]*hearing{}
+	}
+	h := f.heard[s]
+	if h == nil {
+		h = &hearing{}
+		f.heard[s] = h
+	}
+	if h.open == 0 {
+		h.waiting = now
+	}
+	h.open++
+	return now
+}
+
+// hear notes an answer to a question asked at a time. One that comes behind the
+// answer to a later question changes nothing.
+func (f *finals) hear(s seat, asked time.Time, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	h := f.heard[s]
+	h.open--
+	h.waiting = time.Now()
+	if !asked.Before(h.asked) {
+		h.asked, h.err = asked, err
+	}
+}
+
+// missing returns those of a set who do not answer, or do not sign. Who shows a
+// later head that is final instead is not missing.
+func (f *finals) missing(set *ledger.Cosigners) (names []string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, m := range set.Members() {
+		h := f.heard[seat{set.After, m}]
+		if h == nil {
+			continue
+		}
+		silent := h.open > 0 && time.Since(h.waiting) > silentAfter
+		if silent || h.err != nil && !errors.Is(h.err, errSuperseded) {
+			names = append(names, m)
+		}
+	}
+	return names
+}
+
+// Lacks says what a head of that size lacks to be final, by what is known here
+// without asking anybody, or returns nil if it is final. It wraps nothing.
+func (r *Replica) Lacks(size uint64) *NotFinalError { return r.lacks(size, nil, nil) }
+
+func (r *Replica) lacks(size uint64, cause, last error) *NotFinalError {
+	final := r.Final()
+	if final.Size >= size {
+		return nil
+	}
+	e := &NotFinalError{Size: size, Cause: cause, Last: last}
+	if after := r.trust.pending(final.Size, size); after > 0 {
+		e.Size, e.Handover = after, true
+	}
+	set := r.trust.at(e.Size)
+	e.Of, e.Quorum = set.Members(), int(set.Quorum)
+	e.Missing = r.finals.missing(set)
+	return e
+}
+
+// FinalSince returns when the newest final checkpoint that this member knows was
+// signed, by the clock of the cosigner who signed last; the zero time where it
+// knows none.
+func (r *Replica) FinalSince() (at time.Time) {
+	final := r.Final()
+	if final.Size == 0 {
+		return at
+	}
+	_, signatures, err := r.trust.at(final.Size).Open(final.Signed, r.trust.logs...)
+	if err != nil {
+		return at
+	}
+	for _, s := range signatures {
+		if t := time.Unix(int64(s.Time), 0); s.Time > 0 && t.After(at) {
+			at = t
+		}
+	}
+	return at
+}

@@ -1,0 +1,71 @@
+package replica_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+
+	"atoll/consensus/replica"
+)
+
+// lacks checks what a member says of a size that does not become final: which
+// head has to, and whose cosignatures are missing.
+func (n *network) lacks(member string, size, head uint64, missing ...string) {
+	n.t.Helper()
+	ctx, cancel := context.WithTimeout(n.ctx(), 2*time.Second)
+	defer cancel()
+	err := n.nodes[member].Finalise(ctx, size)
+	var e *replica.NotFinalError
+	if !errors.As(err, &e) || !errors.Is(err, context.DeadlineExceeded) {
+		n.t.Fatalf("%s: %v", member, err)
+	}
+	if e.Size != head || e.Handover != (head < size) || !slices.Equal(e.Missing, missing) {
+		n.t.Errorf("%s: head %d (handover: %t), missing %v; want head %d, %v: %v", member, e.Size, e.Handover, e.Missing, head, missing, err)
+	}
+	if now := n.nodes[member].Lacks(size); now == nil || !slices.Equal(now.Missing, missing) {
+		n.t.Errorf("%s: without asking: %v", member, now)
+	}
+}
+
+// Who waits in vain learns whose cosignatures are missing: of those who are
+// away, who say nothing, and who sign wrongly, and of nobody else.
+func TestMissingCosigners(t *testing.T) {
+	n := found(t, 2) // four cosigners, of which three are needed
+	n.start("voter-a", "voter-b", "wlearner-1")
+	size := n.put("voter-a") + 1
+	n.lacks("voter-a", size, size, "voter-c", "wlearner-0")
+	n.check(n.nodes["wlearner-1"].WaitFor(n.ctx(), size))
+	n.lacks("wlearner-1", size, size, "voter-c", "wlearner-0")
+	if at := n.nodes["voter-a"].FinalSince(); !at.IsZero() {
+		t.Errorf("final since %s", at)
+	}
+
+	n.start("wlearner-0")
+	before := time.Now().Add(-time.Minute)
+	n.check(n.nodes["voter-a"].Finalise(n.ctx(), size))
+	if e := n.nodes["voter-a"].Lacks(size); e != nil {
+		t.Errorf("final, and %v", e)
+	}
+	if at := n.nodes["voter-a"].FinalSince(); at.Before(before) || at.After(time.Now()) {
+		t.Errorf("final since %s", at)
+	}
+
+	n.bend("voter-b")
+	size = n.put("voter-a") + 1
+	n.lacks("voter-a", size, size, "voter-b", "voter-c")
+	silent := make(chan struct{})
+	hang := func(member string, answer []byte) []byte {
+		if member == "wlearner-0" {
+			<-silent
+		}
+		return answer
+	}
+	n.perjure.Store(&hang)
+	n.lacks("voter-a", size, size, "voter-c", "wlearner-0")
+	close(silent)
+	n.check(n.nodes["voter-a"].Finalise(n.ctx(), size))
+	n.agree(nil)
+	n.noAlarms()
+}
