@@ -179,19 +179,9 @@ func (n *Node) granted(id consent.ID) (*Consent, error) {
 	var refusal *consent.Refusal
 	if c.Terms, err = n.openTerms(c.Header, c.Body); errors.As(err, &refusal) {
 		c.Void = refusal
-		c.Terms, err = readTerms(c.Body)
+		c.Terms, err = consent.ReadTerms(c.Body.Terms) // verified when the consent was accepted
 	}
 	return c, err
-}
-
-// readTerms reads terms that were verified when the consent was accepted.
-func readTerms(body *consent.Body) (*consent.Terms, error) {
-	s, err := sign.Parse(body.Terms)
-	if err != nil {
-		return nil, err
-	}
-	t := new(consent.Terms)
-	return t, s.Decode(t)
 }
 
 // Consents returns the consents that this bank has accepted, by ascending id,

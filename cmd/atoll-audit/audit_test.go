@@ -33,7 +33,7 @@ func good(t testing.TB) *audittest.World {
 	w.Serve(d)
 	q := w.Ask(d, nil)
 	w.Release("tax", q, nil)
-	w.Refuse("court", q, "agency.rules")
+	w.Refuse("court", q, "agency.rules", nil)
 	w.Receive(q, "tax")
 	for len(w.Leaves) < 300 {
 		w.Now += audittest.Second

@@ -32,7 +32,7 @@ func FuzzOpened(f *testing.F) {
 	if err != nil || q == nil {
 		f.Fatal(q, err)
 	}
-	for _, detail := range []any{asked.Detail, ledger.ReleaseDetail{Results: asked.Results("tax")}, ledger.RefuseDetail{Reason: "x"}, d.Body} {
+	for _, detail := range []any{asked.Detail, ledger.ReleaseDetail{Results: asked.Results("tax"), Basis: asked.Basis("tax")}, ledger.RefuseDetail{Reason: "x"}, d.Body} {
 		seed, err := sign.Marshal(detail)
 		if err != nil || len(seed) == 0 {
 			f.Fatal("no seed", err)
@@ -49,9 +49,9 @@ func FuzzOpened(f *testing.F) {
 		}
 		var release ledger.ReleaseDetail
 		if sign.Unmarshal(plain, &release) == nil {
-			section := q.section("tax")
-			i.results(e, q, section.Wants, release.Results)
-			if err := i.released(e, q, section, release.Results); err != nil {
+			section := release.Section(q.id(), "tax")
+			i.results(e, q, q.section("tax").Wants, release.Results)
+			if err := i.released(e, q, &section, &release); err != nil {
 				t.Fatal(err)
 			}
 		}

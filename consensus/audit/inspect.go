@@ -218,6 +218,19 @@ func (i *Inspector) issue(e *Entry, p *ledger.CredentialIssue) error {
 	return i.put(issuedKey(h.Digest), issued{key})
 }
 
+// vouched says whether a credential vouches for this key of a subject on a day.
+// Of one that could not be opened it says yes: its own finding says so.
+func (i *Inspector) vouched(digest []byte, s consent.Subject, key []byte, day consent.Day) (bool, error) {
+	whose, err := fetch[issued](i, issuedKey(digest))
+	if err != nil || len(whose.Subject) == 0 {
+		return true, err
+	}
+	all, err := fetch[holders](i, i.holdersKey(s))
+	return slices.ContainsFunc(all.Live, func(h holder) bool {
+		return bytes.Equal(h.Digest, digest) && bytes.Equal(h.Key, key) && h.From <= day && day <= h.To
+	}), err
+}
+
 // forget ends a credential.
 func (i *Inspector) forget(digest []byte) error {
 	if i.identity == nil {

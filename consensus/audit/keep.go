@@ -75,7 +75,7 @@ func (i *Inspector) tell(f Finding) {
 	i.findings++
 	f.Detail = strings.ToValidUTF8(f.Detail, "\ufffd")
 	i.keepErr(i.put(findingKey(i.findings), keptFinding{f.Index, string(f.Rule), f.Info, f.Member, f.Detail, f.Subject, f.Operator}))
-	i.found(i.shown(f))
+	i.found(i.veiled(f))
 }
 
 // keepErr remembers that something could not be kept, for [Inspector.Add].
@@ -85,7 +85,7 @@ func (i *Inspector) keepErr(err error) {
 	}
 }
 
-func (i *Inspector) shown(f Finding) Finding {
+func (i *Inspector) veiled(f Finding) Finding {
 	if !i.Reveal {
 		f.Subject, f.Operator = "", ""
 	}
@@ -98,7 +98,7 @@ func (i *Inspector) Findings(yield func(Finding, error) bool) {
 	for n := range i.findings {
 		k, err := fetch[keptFinding](i, findingKey(n+1))
 		f := Finding{Index: k.Index, Rule: Rule(k.Rule), Info: k.Info, Member: k.Member, Detail: k.Detail, Subject: k.Subject, Operator: k.Operator}
-		if !yield(i.shown(f), err) || err != nil {
+		if !yield(i.veiled(f), err) || err != nil {
 			return
 		}
 	}

@@ -96,6 +96,15 @@ func (g *grant) agreed() *consent.Terms {
 	return g.Terms
 }
 
+// signer is the key that signed the terms, which hold.
+func (g *grant) signer() []byte {
+	c := new(consent.Credential)
+	if s, err := sign.Parse(g.Body.Credential); err != nil || s.Decode(c) != nil {
+		return nil
+	}
+	return c.Key
+}
+
 func (g *grant) opened() bool { return g != nil && g.Body != nil }
 
 // openGrant opens a consent's body and checks it against its header: every

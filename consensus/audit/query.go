@@ -34,12 +34,20 @@ type answer struct {
 	Received bool         `cbor:"5,keyasint"`
 }
 
+// id is the query's own.
+func (q *query) id() []byte { return q.key[len(q.key)-len(ledger.StatementID{}):] }
+
 func (q *query) section(agency string) *consent.Section {
 	n := slices.IndexFunc(q.Sections, func(s consent.Section) bool { return s.Agency == agency })
 	if n < 0 {
 		return nil
 	}
 	return &q.Sections[n]
+}
+
+// blame reports what an agency's answer shows of the bank that asked.
+func (i *Inspector) blame(q *query, rule Rule, format string, args ...any) {
+	i.fault(&Entry{Index: q.Index, Author: q.Bank}, rule, q.grant, q.Operator, format, args...)
 }
 
 // query looks at a question: is it the one that was logged, in the name of a
@@ -90,7 +98,7 @@ func (i *Inspector) sections(e *Entry, p *ledger.QueryOpen, q *query, sections [
 		case s.Check() != nil:
 			i.fault(e, RuleMalformed, q.grant, q.Operator, "a section of the query is malformed")
 			continue
-		case !s.Asked([16]byte(p.ID), p.Sections):
+		case !s.Asked([16]byte(p.ID), p.Slots, q.grant.agencyKey(s.Agency)):
 			i.fault(e, RuleSection, q.grant, q.Operator, "the section for %s is not one that the query logged", s.Agency)
 			continue
 		case q.section(s.Agency) != nil:
@@ -117,138 +125,6 @@ func (g *grant) covers(s *consent.Section, at consent.At) *consent.Refusal {
 	return consent.Covers(g.Header, g.Terms, slice, s, at)
 }
 
-// release looks at an answer: to what was asked, within the consent on the day
-// of the release, under a credential that still stands.
-func (i *Inspector) release(e *Entry, p *ledger.Release) error {
-	q, err := i.lookup(p.Query)
-	if err != nil || q == nil {
-		return err // the rules accept none without its query; it is behind what is kept
-	}
-	q.Answers = append(q.Answers, answer{Index: e.Index, Agency: e.Author, Digest: p.Digest})
-	if err := i.put(q.key, q); err != nil || i.identity == nil {
-		return err
-	}
-	detail, err := i.openRelease(e, p, q.grant)
-	if err != nil {
-		return i.unopened(e, q.grant, RuleMalformed, err)
-	}
-	if !q.Opened {
-		return nil // the query's own finding says so
-	}
-	s := q.section(e.Author)
-	if s == nil {
-		i.fault(e, RuleSection, q.grant, q.Operator, "released to a query that asked this agency nothing")
-		return nil
-	}
-	i.results(e, q, s.Wants, detail.Results)
-	return i.released(e, q, s, detail.Results)
-}
-
-// results checks that each want has one result and nothing else has any: what
-// is left out is not an answer.
-func (i *Inspector) results(e *Entry, q *query, wants []consent.Want, results []ledger.Result) {
-	left := map[consent.Item]bool{}
-	for _, w := range wants {
-		left[w.Item] = true
-	}
-	for _, r := range results {
-		if !left[r.Item] {
-			i.fault(e, RuleResults, q.grant, q.Operator, "a result for an output that was not asked, or a second one")
-		}
-		delete(left, r.Item)
-		if !r.Outcome.Valid() {
-			i.fault(e, RuleResults, q.grant, q.Operator, "a result with the unknown outcome %d", uint8(r.Outcome))
-		}
-	}
-	if len(left) > 0 {
-		i.fault(e, RuleResults, q.grant, q.Operator, "%d of %d outputs asked have no outcome", len(left), len(wants))
-	}
-}
-
-// released checks that what left was covered. An output that the agency says
-// is not in the consent did not leave.
-func (i *Inspector) released(e *Entry, q *query, s *consent.Section, results []ledger.Result) error {
-	at, err := i.replay.at(e)
-	if err != nil {
-		return err
-	}
-	left := *s
-	left.Wants = slices.DeleteFunc(slices.Clone(s.Wants), func(w consent.Want) bool {
-		return slices.ContainsFunc(results, func(r ledger.Result) bool {
-			return r.Item == w.Item && r.Outcome == consent.NotConsented
-		})
-	})
-	if len(left.Wants) > 0 {
-		if r := q.grant.covers(&left, at); r != nil {
-			i.fault(e, RuleCovers, q.grant, q.Operator, "released outside the consent: %s", r)
-			return nil
-		}
-	}
-	if q.grant.Terms == nil {
-		return nil
-	}
-	authority, err := i.authority(q.grant.Body.Credential)
-	if err == nil {
-		_, err = consent.OpenTerms(authority, q.grant.Body.Terms, q.grant.Body.Credential, at.Day)
-	}
-	var refusal *consent.Refusal
-	if errors.As(err, &refusal) {
-		i.fault(e, RuleCredential, q.grant, q.Operator, "released under a credential that no longer stands: %s", refusal.Detail)
-		return nil
-	}
-	return err
-}
-
-// refuse looks at a refusal: is its reason one, and true as far as the log can
-// tell?
-func (i *Inspector) refuse(e *Entry, p *ledger.Refuse) error {
-	q, err := i.lookup(p.Query)
-	if err != nil || q == nil {
-		return err
-	}
-	a := answer{Index: e.Index, Agency: e.Author}
-	if i.identity != nil {
-		if a.Reason, err = i.reason(e, p, q); err != nil {
-			return err
-		}
-	}
-	q.Answers = append(q.Answers, a)
-	return i.put(q.key, q)
-}
-
-// reason opens a refusal and judges it.
-func (i *Inspector) reason(e *Entry, p *ledger.Refuse, q *query) (consent.Code, error) {
-	detail, err := i.openRefuse(e, p, q.grant)
-	if err != nil {
-		return "", i.unopened(e, q.grant, RuleMalformed, err)
-	}
-	switch detail.Reason {
-	case "":
-		i.fault(e, RuleRefusal, q.grant, q.Operator, "refused without a reason")
-	case consent.NotCovered:
-		s := q.section(e.Author)
-		at, err := i.replay.at(e)
-		if err != nil {
-			return "", err
-		}
-		if s != nil && q.grant.covers(s, at) == nil {
-			i.fault(e, RuleRefusal, q.grant, q.Operator, "refused as not covered by the consent, which covers it")
-		}
-	case consent.Revoked:
-		// The agency may hold a revocation that is on its way to the log.
-		err = i.later(i.now+receiptLife, duty{Kind: dutyRevocation, Key: q.key, Index: e.Index, Author: e.Author})
-	}
-	return detail.Reason, err
-}
-
-// unrevoked reports a refusal because of a revocation that the log still lacks.
-func (i *Inspector) unrevoked(q *query, t *duty) {
-	if q.grant != nil && !q.grant.Revoked {
-		e := &Entry{Index: t.Index, Author: t.Author}
-		i.fault(e, RuleRevocation, q.grant, q.Operator, "refused because the consent was taken back; a day later the log has no revocation")
-	}
-}
-
 // receipt notes what a bank says has arrived.
 func (i *Inspector) receipt(e *Entry, p *ledger.Receipt) error {
 	q, err := i.lookup(ledger.QueryRef{Bank: e.Author, ID: p.Query})
@@ -264,8 +140,10 @@ func (i *Inspector) receipt(e *Entry, p *ledger.Receipt) error {
 	return i.put(q.key, q)
 }
 
-// unanswered reports the agencies that were asked and stayed silent, when the
-// deadline has passed. Once a consent is taken back or over nobody may answer.
+// unanswered notes the agencies that were to be asked and stayed silent, when
+// the deadline has passed. Whether the bank's ask ever came to them, and was
+// one, no log can tell: it is nobody's fault. Once a consent is taken back or
+// over nobody may answer.
 func (i *Inspector) unanswered(q *query) {
 	today := consent.DayOf(i.now, i.replay.genesis.Offset)
 	if q.grant == nil || q.grant.Revoked || q.grant.Header.Bounds.NotAfter < today {
@@ -273,7 +151,7 @@ func (i *Inspector) unanswered(q *query) {
 	}
 	for _, s := range q.Sections {
 		if !slices.ContainsFunc(q.Answers, func(a answer) bool { return a.Agency == s.Agency }) {
-			i.report(q.Index, RuleUnanswered, s.Agency, "asked by this query and neither released nor refused by its deadline")
+			i.tell(Finding{Index: q.Index, Rule: RuleUnanswered, Info: true, Member: s.Agency, Detail: "to be asked by this query, and neither released nor refused by its deadline"})
 		}
 	}
 }

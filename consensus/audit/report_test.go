@@ -88,9 +88,9 @@ func TestReportNamesNobody(t *testing.T) {
 		a.Detail.Purpose = code
 		a.Detail.Sections = []consent.Section{w.Section(a.Detail.Sections[0].Query, code, audittest.Sales)}
 	})
-	w.Refuse("tax", q, code)
+	w.Refuse("tax", q, code, nil)
 	q.Ref.Bank = code
-	w.Refuse("court", q, code)
+	w.Refuse("court", q, code, nil)
 	w.Pass(audittest.Day)
 	id := w.Ages["auditor"]
 	for _, id := range []*seal.Identity{nil, &id} {

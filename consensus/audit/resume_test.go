@@ -28,7 +28,7 @@ func troubled(t testing.TB) *audittest.World {
 	w.Release("tax", q, nil)
 	w.Enrol(audittest.Other, 4)
 	q = w.Ask(d, nil)
-	w.Refuse("tax", q, consent.Revoked)
+	w.Refuse("tax", q, consent.Revoked, nil)
 	w.Now += 10 * audittest.Minute
 	w.Say("bank-a", ledger.KindReceipt, ledger.Receipt{Head: w.Head(), Query: q.Ref.ID, Digests: [][]byte{make([]byte, 32)}})
 	w.Now -= 10 * audittest.Minute

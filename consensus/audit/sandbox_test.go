@@ -67,7 +67,7 @@ func TestSandbox(t *testing.T) {
 	q := w.Ask(later, func(a *audittest.Asking) { a.Detail.Purpose = "post_loan" })
 	w.Release("tax", q, nil)
 	q = w.Ask(later, func(a *audittest.Asking) { a.Detail.Purpose = "post_loan" })
-	w.Refuse("tax", q, "agency.rules")
+	w.Refuse("tax", q, "agency.rules", nil)
 	w.Receive(q, "tax") // rejected then as well
 	for _, c := range []struct {
 		name  string
@@ -143,7 +143,7 @@ func TestSandboxFreesUses(t *testing.T) {
 func TestSandboxGivesUsesBack(t *testing.T) {
 	w := audittest.New(t)
 	d := w.Grant(w.Enrol(audittest.Subject, 1), nil)
-	w.Refuse("tax", w.Ask(d, nil), "agency.rules")
+	w.Refuse("tax", w.Ask(d, nil), "agency.rules", nil)
 	w.Pass(2 * audittest.Minute)
 	w.Serve(d)
 	if got := sandbox(t, w, nil, audit.WhatIf{UsesPerDay: n(1)}); len(got) > 0 {

@@ -31,38 +31,56 @@ func (a *Ask) Check() error {
 
 // Logged is what the log says of the query that an ask belongs to.
 type Logged struct {
-	Header   *Header   // of the consent that the query names
-	Query    [16]byte  // id
-	Sections [][]byte  // digests that the query lists
-	At       At        // the moment of the decision
-	Issuer   Authority // of the credential
+	Header *Header   // of the consent that the query names
+	Query  [16]byte  // id
+	Slots  [][]byte  // that the query lists
+	At     At        // the moment of the decision
+	Issuer Authority // of the credential
+}
+
+// Vouched says whether the ask is about the logged query and the named agency,
+// and whether its key and its section are: the terms are those of the header,
+// they list the slice, the slice is the agency's and commits to the key, and
+// the query has a slot for the section under that key. Of an ask that is not
+// so nothing may be sealed or logged: whoever reads the log would take it for
+// the agency's fault.
+func (a *Ask) Vouched(agency string, l Logged) *Refusal {
+	if err := a.Check(); err != nil {
+		return refuse(Mismatch, "%v", err)
+	}
+	if !bytes.Equal(a.Consent, l.Header.Bounds.ID) || !bytes.Equal(a.Query, l.Query[:]) {
+		return refuse(Mismatch, "the ask is about another query")
+	}
+	if a.Section.Agency != agency || a.Slice.Agency != agency {
+		return refuse(Mismatch, "the ask is for another agency")
+	}
+	t, err := ReadTerms(a.Terms)
+	if err != nil {
+		return refuse(Mismatch, "the terms: %v", err)
+	}
+	if r := related(l.Header, t, &a.Slice); r != nil {
+		return r
+	}
+	if !a.Slice.Holds(sign.Secret(a.Key)) {
+		return refuse(Mismatch, "the slice commits to another key")
+	}
+	if !a.Section.Asked(l.Query, l.Slots, sign.Secret(a.Key)) {
+		return refuse(Mismatch, "the query has no slot for the section")
+	}
+	return nil
 }
 
 // Admit is all that the named agency checks of an ask against the log before
-// it looks into its data: every part is well-formed, the subject's key signed
-// the terms and the registrar vouched for it, the slice is the agency's and
-// commits to the key that came along, the section is one that was logged, and
-// [Covers] allows it. It returns the terms, or the first reason why not as a
-// [*Refusal].
+// it looks into its data: it is [Ask.Vouched], the subject's key signed the
+// terms and the registrar vouched for it, and [Covers] allows it. It returns
+// the terms, or the first reason why not as a [*Refusal].
 func (a *Ask) Admit(agency string, l Logged) (*Terms, error) {
-	if err := a.Check(); err != nil {
-		return nil, refuse(Mismatch, "%v", err)
-	}
-	if !bytes.Equal(a.Consent, l.Header.Bounds.ID) || !bytes.Equal(a.Query, l.Query[:]) {
-		return nil, refuse(Mismatch, "the ask is about another query")
-	}
-	if a.Section.Agency != agency {
-		return nil, refuse(Mismatch, "the ask is for another agency")
+	if r := a.Vouched(agency, l); r != nil {
+		return nil, r
 	}
 	t, err := OpenTerms(l.Issuer, a.Terms, a.Credential, l.At.Day)
 	if err != nil {
 		return nil, err
-	}
-	if !a.Section.Asked(l.Query, l.Sections) {
-		return nil, refuse(Mismatch, "the section is not one that the query logged")
-	}
-	if !a.Slice.Holds(sign.Secret(a.Key)) {
-		return nil, refuse(Mismatch, "the slice commits to another key")
 	}
 	if r := Covers(l.Header, t, &a.Slice, &a.Section, l.At); r != nil {
 		return nil, r

@@ -155,20 +155,21 @@ func (s *salter) fill(list [][]byte) [][]byte {
 	return list
 }
 
-// SectionList returns the padded digests of a query's sections, as query.open
-// carries them.
-func SectionList(sections []Section, random io.Reader) ([][]byte, error) {
+// SlotList returns the padded slots of a query's sections, as query.open
+// carries them. K and id are those of the consent.
+func SlotList(sections []Section, k sign.Secret, id ID, random io.Reader) ([][]byte, error) {
 	salts := &salter{r: random}
 	var list [][]byte
 	for i := range sections {
-		if err := sections[i].Check(); err != nil {
+		s := &sections[i]
+		if err := s.Check(); err != nil {
 			return nil, err
 		}
-		d, err := sections[i].Digest()
+		slot, err := s.Slot(AgencyKey(k, id, s.Agency))
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, d)
+		list = append(list, slot.Digest(s.Agency))
 	}
 	list = salts.fill(list)
 	if salts.err != nil {
@@ -177,9 +178,9 @@ func SectionList(sections []Section, random io.Reader) ([][]byte, error) {
 	return list, checkDigests(list)
 }
 
-// CheckSections says whether a list of section digests can stand in
-// query.open. The error wraps [sign.ErrMalformed].
-func CheckSections(list [][]byte) error { return checkDigests(list) }
+// CheckSlots says whether a list of slots can stand in query.open. The error
+// wraps [sign.ErrMalformed].
+func CheckSlots(list [][]byte) error { return checkDigests(list) }
 
 // OpenBody checks that an opened body is what the header commits to, part by
 // part: terms signed by the credentialed key, every slice listed, every

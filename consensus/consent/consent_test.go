@@ -100,10 +100,10 @@ func (s *story) open(raw []byte) (h Header) {
 func (s *story) asking(agency string, query []byte, wants ...Want) Ask {
 	s.t.Helper()
 	section := Section{Salt: s.salt(), Query: query, Agency: agency, Wants: wants}
-	list, err := SectionList([]Section{section}, s.random)
+	list, err := SlotList([]Section{section}, s.body.Secret(), s.header.Bounds.ConsentID(), s.random)
 	s.check(err)
 	s.logged = Logged{
-		Header: &s.header, Query: [16]byte(query), Sections: list,
+		Header: &s.header, Query: [16]byte(query), Slots: list,
 		At:     At{Day: today, Purposes: []Purpose{{Code: "pre_loan", Chinese: "贷前", English: "Before a loan", MaxDays: 365, MaxUses: 10, MaxDataLife: 365}}},
 		Issuer: Authority{Network: s.network, Registrar: s.registrar.Public().(ed25519.PublicKey)},
 	}

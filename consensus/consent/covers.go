@@ -61,11 +61,3 @@ func related(h *Header, t *Terms, s *Slice) *Refusal {
 	}
 	return nil
 }
-
-// Asked says whether a section is one of those that a query logged, given the
-// query's id and its list of section digests: a bank cannot log one question
-// and ask another.
-func (s *Section) Asked(query [16]byte, sections [][]byte) bool {
-	d, err := s.Digest()
-	return err == nil && bytes.Equal(s.Query, query[:]) && listed(sections, d)
-}

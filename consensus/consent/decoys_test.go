@@ -24,7 +24,7 @@ func TestListsTellNoNumber(t *testing.T) {
 		if got := len(s.terms().Slices); got != want {
 			t.Errorf("terms for %d agencies list %d digests, want %d", n, got, want)
 		}
-		list, err := SectionList(sections, rand.Reader)
+		list, err := SlotList(sections, s.body.Secret(), s.header.Bounds.ConsentID(), rand.Reader)
 		s.check(err)
 		if len(list) != want {
 			t.Errorf("a query to %d agencies lists %d digests, want %d", n, len(list), want)

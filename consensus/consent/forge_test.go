@@ -131,7 +131,7 @@ func (s *story) relog(edit func(*Section)) {
 	s.t.Helper()
 	edit(&s.ask.Section)
 	var err error
-	s.logged.Sections, err = SectionList([]Section{s.ask.Section}, s.random)
+	s.logged.Slots, err = SlotList([]Section{s.ask.Section}, s.body.Secret(), s.header.Bounds.ConsentID(), s.random)
 	s.check(err)
 }
 
@@ -139,9 +139,9 @@ func (s *story) relog(edit func(*Section)) {
 func (s *story) relogRaw(edit func(*Section)) {
 	s.t.Helper()
 	edit(&s.ask.Section)
-	d, err := s.ask.Section.Digest()
+	slot, err := s.ask.Section.Slot(sign.Secret(s.ask.Key))
 	s.check(err)
-	s.logged.Sections = [][]byte{d}
+	s.logged.Slots = [][]byte{slot.Digest(s.ask.Section.Agency)}
 }
 
 func (s *story) useKey(agency string) {

@@ -95,8 +95,8 @@ var stranger = sign.Secret{99}.Key("x")
 func fieldForgeries() (list []forgery) {
 	for _, e := range termsEdits {
 		list = append(list,
-			forgery{"terms: " + e.field + " edited under the old signature", BadSubject, BadSubject, Mismatch, func(s *story) { s.tamper(e.edit) }},
-			forgery{"terms: " + e.field + " signed by a stranger", BadSubject, BadSubject, Mismatch, func(s *story) { s.swear(stranger, e.edit) }},
+			forgery{"terms: " + e.field + " edited under the old signature", BadSubject, Mismatch, Mismatch, func(s *story) { s.tamper(e.edit) }},
+			forgery{"terms: " + e.field + " signed by a stranger", BadSubject, Mismatch, Mismatch, func(s *story) { s.swear(stranger, e.edit) }},
 			forgery{"terms: " + e.field + " signed again under the old header", Mismatch, Mismatch, Mismatch, func(s *story) { s.swear(s.keyring.Credential(0), e.edit) }},
 		)
 	}
@@ -130,16 +130,16 @@ func fieldForgeries() (list []forgery) {
 var handmade = []forgery{
 	// Signatures and statements.
 	{"terms signed by a stranger", BadSubject, BadSubject, "", func(s *story) { s.swear(stranger, func(*story, *Terms) {}) }},
-	{"terms with a payload bit", BadSubject, BadSubject, Mismatch, func(s *story) { s.setTerms(flipped(s.body.Terms, len(s.body.Terms)/2)) }},
+	{"terms with a payload bit", BadSubject, Mismatch, Mismatch, func(s *story) { s.setTerms(flipped(s.body.Terms, len(s.body.Terms)/2)) }},
 	{"credential with a payload bit", BadSubject, BadSubject, "", func(s *story) { s.setCredential(flipped(s.body.Credential, 40)) }},
 	{"terms of another network", BadSubject, BadSubject, "", func(s *story) { s.swearOn(sign.NetworkID{8}, KindTerms) }},
 	{"terms of no network", BadSubject, BadSubject, "", func(s *story) { s.swearOn(sign.NetworkID{}, KindTerms) }},
-	{"terms as a grant", BadSubject, BadSubject, "", func(s *story) { s.swearOn(s.network, KindGrant) }},
-	{"terms cut", BadSubject, BadSubject, "", func(s *story) { s.setTerms(s.body.Terms[:len(s.body.Terms)-1]) }},
-	{"terms with a byte behind", BadSubject, BadSubject, "", func(s *story) { s.setTerms(append(bytes.Clone(s.body.Terms), 0)) }},
+	{"terms as a grant", BadSubject, Mismatch, "", func(s *story) { s.swearOn(s.network, KindGrant) }},
+	{"terms cut", BadSubject, Mismatch, "", func(s *story) { s.setTerms(s.body.Terms[:len(s.body.Terms)-1]) }},
+	{"terms with a byte behind", BadSubject, Mismatch, "", func(s *story) { s.setTerms(append(bytes.Clone(s.body.Terms), 0)) }},
 	{"terms with another signature bit", BadSubject, BadSubject, "", func(s *story) { s.setTerms(flipped(s.body.Terms, len(s.body.Terms)-1)) }},
-	{"terms missing", BadSubject, BadSubject, "", func(s *story) { s.setTerms(nil) }},
-	{"credential in place of the terms", BadSubject, BadSubject, "", func(s *story) { s.setTerms(s.body.Credential) }},
+	{"terms missing", BadSubject, Mismatch, "", func(s *story) { s.setTerms(nil) }},
+	{"credential in place of the terms", BadSubject, Mismatch, "", func(s *story) { s.setTerms(s.body.Credential) }},
 	{"credential of another network", BadSubject, BadSubject, "", func(s *story) { s.vouchOn(sign.NetworkID{8}, KindCredential) }},
 	{"credential as terms", BadSubject, BadSubject, "", func(s *story) { s.vouchOn(s.network, KindTerms) }},
 	{"credential with a byte behind", BadSubject, BadSubject, "", func(s *story) { s.setCredential(append(bytes.Clone(s.body.Credential), 0)) }},
@@ -183,7 +183,7 @@ var handmade = []forgery{
 		s.agree(func(t *Terms) { t.Slices[0], t.Slices[1] = t.Slices[1], t.Slices[0] })
 	}},
 	{"slices with one twice", BadSubject, BadSubject, "", func(s *story) { s.agree(func(t *Terms) { t.Slices[0] = t.Slices[1] }) }},
-	{"no slices", BadSubject, BadSubject, "", func(s *story) { s.agree(func(t *Terms) { t.Slices = nil }) }},
+	{"no slices", BadSubject, Mismatch, "", func(s *story) { s.agree(func(t *Terms) { t.Slices = nil }) }},
 
 	// The header.
 	{"header over other terms", Mismatch, Mismatch, Mismatch, func(s *story) { s.header.Terms = s.salt() }},
@@ -228,10 +228,10 @@ var handmade = []forgery{
 	{"ask with K itself", "", Mismatch, "", func(s *story) { s.ask.Key = s.body.K }},
 	{"ask with a long key", "", Mismatch, "", func(s *story) { s.ask.Key = append(s.ask.Key, 0) }},
 	{"log has another query", "", Mismatch, "", func(s *story) { s.logged.Query[15] ^= 1 }},
-	{"log has no section", "", Mismatch, "", func(s *story) { s.logged.Sections = nil }},
+	{"log has no slot", "", Mismatch, "", func(s *story) { s.logged.Slots = nil }},
 	{"log has decoys alone", "", Mismatch, "", func(s *story) {
-		for i := range s.logged.Sections {
-			s.logged.Sections[i] = s.salt()
+		for i := range s.logged.Slots {
+			s.logged.Slots[i] = s.salt()
 		}
 	}},
 
@@ -313,7 +313,7 @@ func (s *story) fingerprint() [sha256.Size]byte {
 	s.t.Helper()
 	h := sha256.New()
 	for _, part := range []any{
-		s.header, s.body, s.ask, s.at, s.logged.Query, s.logged.Sections, s.logged.At.Day, s.logged.At.Purposes, s.logged.Issuer.Network, []byte(s.logged.Issuer.Registrar),
+		s.header, s.body, s.ask, s.at, s.logged.Query, s.logged.Slots, s.logged.At.Day, s.logged.At.Purposes, s.logged.Issuer.Network, []byte(s.logged.Issuer.Registrar),
 	} {
 		data, err := sign.Marshal(part)
 		s.check(err)

@@ -28,6 +28,8 @@ var kinds = map[string]func() (document, any){
 	"terms":      func() (document, any) { d := new(Terms); return d, d },
 	"slice":      func() (document, any) { d := new(Slice); return d, d },
 	"section":    func() (document, any) { d := new(Section); return d, d },
+	"slot":       func() (document, any) { d := new(Slot); return d, d },
+	"basis":      func() (document, any) { d := new(unchecked[Basis]); return d, &d.v },
 	"ask":        func() (document, any) { d := new(Ask); return d, d },
 	"purpose":    func() (document, any) { d := new(Purpose); return d, d },
 	"body":       func() (document, any) { d := new(unchecked[Body]); return d, &d.v },
@@ -66,13 +68,17 @@ func TestDocuments(t *testing.T) {
 	s.check(err)
 	st, err := sign.Parse(revocation)
 	s.check(err)
+	slot, err := s.ask.Section.Slot(sign.Secret(s.ask.Key))
+	s.check(err)
+	basis, err := s.ask.Basis()
+	s.check(err)
 	made := ""
 	for _, d := range []struct {
 		kind string
 		v    any
 	}{
 		{"header", s.header}, {"credential", s.opened()}, {"terms", s.terms()}, {"slice", s.ask.Slice}, {"section", s.ask.Section},
-		{"ask", s.ask}, {"purpose", s.logged.At.Purposes[0]}, {"body", s.body}, {"draft", s.draft},
+		{"slot", slot}, {"basis", basis}, {"ask", s.ask}, {"purpose", s.logged.At.Purposes[0]}, {"body", s.body}, {"draft", s.draft},
 	} {
 		data, err := sign.Marshal(d.v)
 		s.check(err)

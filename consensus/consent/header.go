@@ -21,6 +21,8 @@ const (
 	labelBody       = "atoll/v1/consent/body"
 	labelSlice      = "atoll/v1/consent/slice"
 	labelSection    = "atoll/v1/query/section"
+	labelSlot       = "atoll/v1/query/slot"
+	labelToken      = "atoll/v1/query/token"
 	labelCredential = "atoll/v1/credential"
 	labelAgencyKey  = "atoll/v1/consent/agency-key"
 	labelCommitment = "atoll/v1/consent/agency-key-commitment"

@@ -119,7 +119,7 @@ func (s *Section) Check() error {
 	return checkItems(len(s.Wants), func(i int) Item { return s.Wants[i].Item })
 }
 
-// Digest is what query.open lists.
+// Digest is what a [Slot] names.
 func (s *Section) Digest() ([]byte, error) { return digestOf(labelSection, s) }
 
 func checkItems(n int, item func(int) Item) error {

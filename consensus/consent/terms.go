@@ -1,6 +1,10 @@
 package consent
 
-import "unicode/utf8"
+import (
+	"unicode/utf8"
+
+	"atoll/crypto/sign"
+)
 
 // Limits of terms, slices and sections.
 const (
@@ -48,10 +52,24 @@ func (t *Terms) Check() error {
 	return checkDigests(t.Slices)
 }
 
+// ReadTerms reads terms without their signature: what somebody says that the
+// subject signed. See [OpenTerms].
+func ReadTerms(statement []byte) (*Terms, error) {
+	s, err := sign.Parse(statement)
+	if err != nil {
+		return nil, err
+	}
+	if s.Kind != KindTerms {
+		return nil, malformed("kind %q where %q belongs", s.Kind, KindTerms)
+	}
+	t := new(Terms)
+	return t, s.Decode(t)
+}
+
 // Digest is what the header carries.
 func (t *Terms) Digest() ([]byte, error) { return digestOf(labelTerms, t) }
 
-// checkDigests checks a padded list of digests, of slices or sections.
+// checkDigests checks a padded list of digests, of slices or slots.
 func checkDigests(list [][]byte) error {
 	if n := len(list); n == 0 || n > MaxAgencies || n%digestGroup != 0 || !ascending(list, 32) {
 		return malformed("a list of digests is ascending and padded to a multiple of %d", digestGroup)

@@ -16,7 +16,7 @@ func TestQueryToReceipt(t *testing.T) {
 	w.want(w.sign("bank-a", KindQueryOpen, q), Accepted)
 	r := w.release(q)
 	w.want(w.sign("tax", KindRelease, r), Accepted)
-	w.want(w.sign("court", KindRefuse, Refuse{Head{w.id()}, r.Query, []byte("sealed")}), Accepted)
+	w.want(w.sign("court", KindRefuse, w.refuse(q)), Accepted)
 	w.want(w.sign("bank-a", KindReceipt, Receipt{Head{w.id()}, q.ID, [][]byte{r.Digest}}), Accepted)
 	w.want(w.sign("bank-a", KindReceipt, Receipt{Head{w.id()}, q.ID, [][]byte{r.Digest}}), FragmentUnknown)
 	if got := w.used(d); got != 1 {
@@ -93,7 +93,7 @@ func TestVerdicts(t *testing.T) {
 			return s.sign("tax", KindRelease, s.release(s.q))
 		}},
 		"release after a refusal": {FragmentSecond, func(s scene) []byte {
-			s.want(s.sign("tax", KindRefuse, Refuse{Head{s.id()}, QueryRef{Bank: "bank-a", ID: s.q.ID}, []byte("x")}), Accepted)
+			s.want(s.sign("tax", KindRefuse, s.refuse(s.q)), Accepted)
 			return s.sign("tax", KindRelease, s.release(s.q))
 		}},
 		"release after the deadline": {QueryClosed, func(s scene) []byte {

@@ -24,7 +24,7 @@ func (q *QueryOpen) check() error {
 	if err := checkSealed(q.Sealed); err != nil {
 		return err
 	}
-	return consent.CheckSections(q.Sections)
+	return consent.CheckSlots(q.Slots)
 }
 
 func (q *QueryRef) check() error {
@@ -39,17 +39,20 @@ func (r *Release) check() error {
 	if len(r.Digest) != 32 || r.Bucket == 0 {
 		return malformed("fragment.release: digest or size")
 	}
-	if err := checkSealed(r.Sealed); err != nil {
-		return err
-	}
-	return r.Query.check()
+	return checkAnswer(&r.Query, &r.Slot, r.Sealed)
 }
 
-func (r *Refuse) check() error {
-	if err := checkSealed(r.Sealed); err != nil {
+func (r *Refuse) check() error { return checkAnswer(&r.Query, &r.Slot, r.Sealed) }
+
+// checkAnswer checks what releases and refusals have in common.
+func checkAnswer(q *QueryRef, slot *consent.Slot, sealed []byte) error {
+	if err := checkSealed(sealed); err != nil {
 		return err
 	}
-	return r.Query.check()
+	if err := slot.Check(); err != nil {
+		return err
+	}
+	return q.check()
 }
 
 func (r *Receipt) check() error {

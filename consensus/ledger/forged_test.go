@@ -205,9 +205,9 @@ var handmade = []forgery{
 		q.Deadline++
 		return s.under(s.sign("bank-a", KindQueryOpen, s.query), q)
 	}},
-	{"query: other sections under the old signature", Unverified, func(s *scene) []byte {
+	{"query: other slots under the old signature", Unverified, func(s *scene) []byte {
 		q := s.query
-		q.Sections = s.open(s.granted).Sections
+		q.Slots = s.open(s.granted).Slots
 		return s.under(s.sign("bank-a", KindQueryOpen, s.query), q)
 	}},
 	{"query: another detail under the old signature", Unverified, func(s *scene) []byte {
@@ -217,15 +217,15 @@ var handmade = []forgery{
 	}},
 	{"query: a deadline that has passed", QueryDeadline, queryWith(func(s *scene, q *QueryOpen) { q.Deadline = s.now })},
 	{"query: a deadline in two days", QueryDeadline, queryWith(func(s *scene, q *QueryOpen) { q.Deadline = s.now + MaxQueryLife + 1 })},
-	{"query: sections not padded", Malformed, queryWith(func(_ *scene, q *QueryOpen) { q.Sections = q.Sections[:7] })},
-	{"query: sections out of order", Malformed, queryWith(func(_ *scene, q *QueryOpen) { q.Sections[0], q.Sections[1] = q.Sections[1], q.Sections[0] })},
-	{"query: a section twice", Malformed, queryWith(func(_ *scene, q *QueryOpen) { q.Sections[0] = q.Sections[1] })},
-	{"query: no sections", Malformed, queryWith(func(_ *scene, q *QueryOpen) { q.Sections = nil })},
-	{"query: a section cut", Malformed, queryWith(func(_ *scene, q *QueryOpen) { q.Sections[0] = q.Sections[0][:31] })},
-	{"query: too many sections", Malformed, queryWith(func(_ *scene, q *QueryOpen) {
-		q.Sections = nil
+	{"query: slots not padded", Malformed, queryWith(func(_ *scene, q *QueryOpen) { q.Slots = q.Slots[:7] })},
+	{"query: slots out of order", Malformed, queryWith(func(_ *scene, q *QueryOpen) { q.Slots[0], q.Slots[1] = q.Slots[1], q.Slots[0] })},
+	{"query: a slot twice", Malformed, queryWith(func(_ *scene, q *QueryOpen) { q.Slots[0] = q.Slots[1] })},
+	{"query: no slots", Malformed, queryWith(func(_ *scene, q *QueryOpen) { q.Slots = nil })},
+	{"query: a slot cut", Malformed, queryWith(func(_ *scene, q *QueryOpen) { q.Slots[0] = q.Slots[0][:31] })},
+	{"query: too many slots", Malformed, queryWith(func(_ *scene, q *QueryOpen) {
+		q.Slots = nil
 		for i := range consent.MaxAgencies + 8 {
-			q.Sections = append(q.Sections, append(make([]byte, 31), byte(i)))
+			q.Slots = append(q.Slots, append(make([]byte, 31), byte(i)))
 		}
 	})},
 	{"query: no detail", Malformed, queryWith(func(_ *scene, q *QueryOpen) { q.Sealed = nil })},

@@ -48,7 +48,7 @@ type QueryOpen struct {
 	Head
 	Consent  []byte   `cbor:"2,keyasint"`           // consent id
 	Deadline uint64   `cbor:"3,keyasint"`           // network time, Unix milliseconds
-	Sections [][]byte `cbor:"4,keyasint"`           // digests, see consent.SectionList
+	Slots    [][]byte `cbor:"4,keyasint"`           // one for each agency asked, and decoys: see consent.SlotList
 	Sealed   []byte   `cbor:"5,keyasint,omitempty"` // box under K: QueryDetail
 }
 
@@ -70,15 +70,34 @@ type QueryRef struct {
 // of the fragment leaves before this entry is accepted.
 type Release struct {
 	Head
-	Query  QueryRef `cbor:"2,keyasint"`
-	Digest []byte   `cbor:"3,keyasint"`           // SHA-256 of the ciphertext
-	Bucket uint64   `cbor:"4,keyasint"`           // padded size of the plaintext in bytes
-	Sealed []byte   `cbor:"5,keyasint,omitempty"` // box under K_agency: ReleaseDetail
+	Query  QueryRef     `cbor:"2,keyasint"`
+	Slot   consent.Slot `cbor:"3,keyasint"`           // of the query: the section that it answers
+	Digest []byte       `cbor:"4,keyasint"`           // SHA-256 of the ciphertext
+	Bucket uint64       `cbor:"5,keyasint"`           // padded size of the plaintext in bytes
+	Sealed []byte       `cbor:"6,keyasint,omitempty"` // box under K_agency: ReleaseDetail
 }
 
 // ReleaseDetail is the sealed part of [Release], for bank and auditors.
 type ReleaseDetail struct {
-	Results []Result `cbor:"1,keyasint"`
+	Results    []Result      `cbor:"1,keyasint"` // in the order of the section's wants
+	Basis      consent.Basis `cbor:"2,keyasint"`
+	Predicates []string      `cbor:"3,keyasint,omitempty"` // of the wants with a predicate, in their order
+}
+
+// Section returns the section that the release says it answers, query and
+// agency being those of its entry: whether that is the one in its slot tells
+// [consent.Section.Digest]. An auditor needs no bank for it.
+func (d *ReleaseDetail) Section(query []byte, agency string) consent.Section {
+	s := consent.Section{Salt: d.Basis.Salt, Query: query, Agency: agency}
+	predicates := d.Predicates
+	for _, r := range d.Results {
+		w := consent.Want{Item: r.Item}
+		if r.Item.Disclosure == consent.Verify && len(predicates) > 0 {
+			w.Predicate, predicates = predicates[0], predicates[1:]
+		}
+		s.Wants = append(s.Wants, w)
+	}
+	return s
 }
 
 // Result is what became of one output, without its value.
@@ -95,14 +114,16 @@ type Result struct {
 // Refuse says that an agency answers nothing. Author: the agency.
 type Refuse struct {
 	Head
-	Query  QueryRef `cbor:"2,keyasint"`
-	Sealed []byte   `cbor:"3,keyasint,omitempty"` // box under K_agency: RefuseDetail
+	Query  QueryRef     `cbor:"2,keyasint"`
+	Slot   consent.Slot `cbor:"3,keyasint"`           // of the query: the section that it refuses
+	Sealed []byte       `cbor:"4,keyasint,omitempty"` // box under K_agency: RefuseDetail
 }
 
 // RefuseDetail is the sealed part of [Refuse].
 type RefuseDetail struct {
-	Reason consent.Code `cbor:"1,keyasint"`
-	Detail string       `cbor:"2,keyasint"`
+	Reason consent.Code  `cbor:"1,keyasint"`
+	Detail string        `cbor:"2,keyasint"`
+	Basis  consent.Basis `cbor:"3,keyasint"`
 }
 
 // Receipt says which fragments of a query arrived and verified. Author: the

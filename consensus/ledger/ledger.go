@@ -49,8 +49,10 @@ const (
 	QueryDeadline Verdict = "query.deadline" // in the past, or more than a day ahead
 	QueryUnknown  Verdict = "query.unknown"
 	QueryClosed   Verdict = "query.closed" // its deadline has passed
+	QuerySlot     Verdict = "query.slot"   // an answer from an agency that the query did not ask this
 
 	FragmentSecond    Verdict = "fragment.second"  // this agency has answered or refused already
+	FragmentDigest    Verdict = "fragment.digest"  // another agency has released these very bytes
 	FragmentUnknown   Verdict = "fragment.unknown" // a receipt for what was not released, or twice
 	CredentialExists  Verdict = "credential.exists"
 	CredentialUnknown Verdict = "credential.unknown"

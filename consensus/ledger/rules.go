@@ -123,7 +123,7 @@ func (t *transaction) open(q *QueryOpen, a *Author) Verdict {
 	c.InWindow++
 	t.put(consentKey(q.Consent), c)
 	key := queryKey(a.Member, q.ID)
-	t.put(key, Query{Index: t.state.Size, Consent: q.Consent, Deadline: q.Deadline, Window: window})
+	t.put(key, Query{Index: t.state.Size, Consent: q.Consent, Deadline: q.Deadline, Window: window, Slots: q.Slots})
 	t.later(q.Deadline+1, due{Settle: key})
 	t.later(q.Deadline+queryRetained+1, due{Drop: [][]byte{key}})
 	return Accepted
@@ -148,8 +148,9 @@ func (t *transaction) settle(key []byte) {
 }
 
 // answerable returns the query an agency is about to release or refuse, or the
-// reason why it may not.
-func (t *transaction) answerable(ref QueryRef, a *Author) (*Query, Verdict) {
+// reason why it may not. Only who was asked knows what hashes to a slot: the
+// others can neither burn a use nor stand between the query and its answers.
+func (t *transaction) answerable(ref QueryRef, slot *consent.Slot, a *Author) (*Query, Verdict) {
 	if !a.Has(Agency, t.state.Day()) {
 		return nil, AuthorRole
 	}
@@ -161,12 +162,14 @@ func (t *transaction) answerable(ref QueryRef, a *Author) (*Query, Verdict) {
 		return nil, FragmentSecond
 	case t.state.Time > q.Deadline:
 		return nil, QueryClosed
+	case !containsBytes(q.Slots, slot.Digest(a.Member)):
+		return nil, QuerySlot
 	}
 	return q, Accepted
 }
 
 func (t *transaction) release(r *Release, a *Author) Verdict {
-	q, verdict := t.answerable(r.Query, a)
+	q, verdict := t.answerable(r.Query, &r.Slot, a)
 	if verdict != Accepted {
 		return verdict
 	}
@@ -180,6 +183,9 @@ func (t *transaction) release(r *Release, a *Author) Verdict {
 	if refusal := c.bounds().Active(t.state.Day()); refusal != nil {
 		return Verdict(refusal.Code)
 	}
+	if others := t.released(r.Query); others[string(r.Digest)] != nil {
+		return FragmentDigest
+	}
 	q.Released++
 	t.put(queryKey(r.Query.Bank, r.Query.ID), q)
 	t.outcome(r.Query, a.Member, q, r.Digest)
@@ -187,7 +193,7 @@ func (t *transaction) release(r *Release, a *Author) Verdict {
 }
 
 func (t *transaction) refuse(r *Refuse, a *Author) Verdict {
-	q, verdict := t.answerable(r.Query, a)
+	q, verdict := t.answerable(r.Query, &r.Slot, a)
 	if verdict == Accepted {
 		t.outcome(r.Query, a.Member, q, nil)
 	}
@@ -200,6 +206,33 @@ func (t *transaction) outcome(ref QueryRef, agency string, q *Query, digest []by
 	t.later(q.Deadline+queryRetained+1, due{Drop: [][]byte{key}})
 }
 
+// released is a release of a query, with the key of its record.
+type released struct {
+	Outcome
+	key []byte
+}
+
+// released returns the releases of a query by the digest of their bytes: no two
+// have the same, so that a receipt says which agency's it means.
+func (t *transaction) released(ref QueryRef) map[string]*released {
+	found := map[string]*released{}
+	prefix := outcomePrefix(ref.Bank, ref.ID)
+	var after []byte
+	for t.err == nil {
+		var value []byte
+		if after, value, t.err = t.view.Next(prefix, after); after == nil || t.err != nil {
+			break
+		}
+		r := &released{key: after}
+		if t.err = sign.Unmarshal(value, &r.Outcome); t.err == nil && len(r.Digest) > 0 {
+			found[string(r.Digest)] = r
+		}
+	}
+	return found
+}
+
+// receipt marks the releases that it names. Each of them must be there, and
+// named for the first time: it is the sets that match, not their sizes.
 func (t *transaction) receipt(r *Receipt, a *Author) Verdict {
 	if !a.Has(Bank, t.state.Day()) {
 		return AuthorRole
@@ -207,35 +240,16 @@ func (t *transaction) receipt(r *Receipt, a *Author) Verdict {
 	if lookup[Query](t, queryKey(a.Member, r.Query)) == nil {
 		return QueryUnknown
 	}
-	prefix := outcomePrefix(a.Member, r.Query)
-	var received []Change
-	var after []byte
-	for {
-		key, value, err := t.view.Next(prefix, after)
-		if err != nil {
-			t.err = err
-			return QueryUnknown
+	all := t.released(QueryRef{Bank: a.Member, ID: r.Query})
+	for _, d := range r.Digests {
+		if o := all[string(d)]; o == nil || o.Received {
+			return FragmentUnknown
 		}
-		if key == nil {
-			break
-		}
-		after = key
-		var o Outcome
-		if t.err = sign.Unmarshal(value, &o); t.err != nil {
-			return QueryUnknown
-		}
-		if len(o.Digest) == 0 || o.Received || !containsBytes(r.Digests, o.Digest) {
-			continue
-		}
+	}
+	for _, d := range r.Digests {
+		o := all[string(d)]
 		o.Received = true
-		value, t.err = sign.Marshal(o)
-		received = append(received, Change{key, value})
-	}
-	if len(received) != len(r.Digests) {
-		return FragmentUnknown
-	}
-	for _, c := range received {
-		t.set(c.Key, c.Value)
+		t.put(o.key, o.Outcome)
 	}
 	return Accepted
 }

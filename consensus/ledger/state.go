@@ -105,11 +105,12 @@ func (c *Consent) bounds() *consent.Bounds {
 
 // Query is what the rules know of an open query.
 type Query struct {
-	Index    uint64 `cbor:"1,keyasint"`
-	Consent  []byte `cbor:"2,keyasint"`
-	Deadline uint64 `cbor:"3,keyasint"`
-	Window   uint32 `cbor:"4,keyasint"` // of the consent, in which the use was spent
-	Released uint32 `cbor:"5,keyasint"` // releases accepted so far
+	Index    uint64   `cbor:"1,keyasint"`
+	Consent  []byte   `cbor:"2,keyasint"`
+	Deadline uint64   `cbor:"3,keyasint"`
+	Window   uint32   `cbor:"4,keyasint"` // of the consent, in which the use was spent
+	Released uint32   `cbor:"5,keyasint"` // releases accepted so far
+	Slots    [][]byte `cbor:"6,keyasint"` // that answers must match
 }
 
 // Outcome is what one agency did with a query.

@@ -196,14 +196,30 @@ func (w *world) open(d *deal) QueryOpen {
 	for i := range list {
 		list[i] = w.bytes32()
 	}
+	head := Head{w.id()}
+	for i, agency := range []string{"court", "tax"} {
+		slot := slotOf(head.ID)
+		list[i] = slot.Digest(agency)
+	}
 	slices.SortFunc(list, bytes.Compare)
 	id := d.id()
-	return QueryOpen{Head{w.id()}, id[:], w.now + minute, list, []byte("sealed")}
+	return QueryOpen{head, id[:], w.now + minute, list, []byte("sealed")}
+}
+
+// slotOf is the slot of court and tax in a query: to the rules section and
+// token are any 32 bytes.
+func slotOf(query []byte) consent.Slot {
+	sum := sha256.Sum256(append([]byte("slot"), query...))
+	return consent.Slot{Section: sum[:], Token: sum[:]}
 }
 
 func (w *world) release(q QueryOpen) Release {
 	sum := sha256.Sum256(q.ID)
-	return Release{Head{w.id()}, QueryRef{Bank: "bank-a", ID: q.ID}, sum[:], 1024, []byte("sealed")}
+	return Release{Head{w.id()}, QueryRef{Bank: "bank-a", ID: q.ID}, slotOf(q.ID), sum[:], 1024, []byte("sealed")}
+}
+
+func (w *world) refuse(q QueryOpen) Refuse {
+	return Refuse{Head{w.id()}, QueryRef{Bank: "bank-a", ID: q.ID}, slotOf(q.ID), []byte("sealed")}
 }
 
 // used returns the uses that a consent has spent.

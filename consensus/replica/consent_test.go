@@ -46,7 +46,7 @@ func (n *network) query(bank string, h *consent.Header) []byte {
 	}
 	slices.SortFunc(list, bytes.Compare)
 	deadline := uint64(time.Now().Add(time.Hour).UnixMilli())
-	return n.sign(bank, ledger.KindQueryOpen, ledger.QueryOpen{Head: n.newHead(), Consent: h.Bounds.ID, Deadline: deadline, Sections: list, Sealed: []byte("sealed")})
+	return n.sign(bank, ledger.KindQueryOpen, ledger.QueryOpen{Head: n.newHead(), Consent: h.Bounds.ID, Deadline: deadline, Slots: list, Sealed: []byte("sealed")})
 }
 
 // I4: 64 queries at once, each through two members, while the leader changes:

@@ -237,12 +237,12 @@ func TestDiskTight(t *testing.T) {
 	n.check(err)
 	acked[answer.Index] = tick
 	leader := n.leader()
-	var sections [][]byte
+	var list [][]byte
 	for i := range 8 {
-		sections = append(sections, bytes.Repeat([]byte{byte(i)}, 32))
+		list = append(list, bytes.Repeat([]byte{byte(i)}, 32))
 	}
 	query := n.sign(leader, ledger.KindQueryOpen, ledger.QueryOpen{
-		Head: n.newHead(), Consent: make([]byte, 16), Deadline: 1, Sections: sections, Sealed: []byte("sealed"),
+		Head: n.newHead(), Consent: make([]byte, 16), Deadline: 1, Slots: list, Sealed: []byte("sealed"),
 	})
 	if _, err := n.nodes[leader].Submit(n.ctx(), query); !errors.Is(err, replica.ErrNoRoom) {
 		t.Errorf("a query: %v", err)

@@ -16,8 +16,8 @@ func Busy(t testing.TB) *World {
 	w.Release("tax", q, nil)
 	w.Receive(q, "court", "tax")
 	q = w.Ask(d, nil)
-	w.Refuse("court", q, "agency.rules")
-	w.Refuse("tax", q, "uscc:914403001922038216")
+	w.Refuse("court", q, "agency.rules", nil)
+	w.Refuse("tax", q, "uscc:914403001922038216", nil)
 	w.Ask(d, nil)
 	w.Pass(2 * Minute)
 	w.Release("tax", q, nil) // too late, and the second
@@ -31,6 +31,6 @@ func Busy(t testing.TB) *World {
 	}
 	w.Pass(20 * Minute)
 	q = w.Ask(w.Grant(f, nil), nil) // in October
-	w.Refuse("tax", q, "consent.revoked")
+	w.Refuse("tax", q, "consent.revoked", nil)
 	return w
 }

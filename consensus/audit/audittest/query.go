@@ -91,12 +91,14 @@ type Query struct {
 	Detail ledger.QueryDetail
 	Index  uint64
 	deal   *Deal
+	asked  []consent.Section // of the agencies, whatever the auditor is shown
 }
 
 // Asking is what goes into a query; a test may change any of it.
 type Asking struct {
 	Detail   ledger.QueryDetail
-	Logged   []consent.Section // nil: those of Detail
+	Logged   []consent.Section // that the agencies are asked; nil: those of Detail
+	Slots    func([][]byte)    // the list, before it is signed; sorted again afterwards
 	Deadline uint64
 	Key      sign.Secret // of the box
 }
@@ -124,15 +126,19 @@ func (w *World) Ask(d *Deal, edit func(*Asking)) *Query {
 	if a.Logged == nil {
 		a.Logged = a.Detail.Sections
 	}
-	list, err := consent.SectionList(a.Logged, w.random)
+	list, err := consent.SlotList(a.Logged, d.Body.Secret(), d.Header.Bounds.ConsentID(), w.random)
 	w.check(err)
-	open := ledger.QueryOpen{Head: head, Consent: d.Header.Bounds.ID, Deadline: a.Deadline, Sections: list}
+	if a.Slots != nil {
+		a.Slots(list)
+		slices.SortFunc(list, bytes.Compare)
+	}
+	open := ledger.QueryOpen{Head: head, Consent: d.Header.Bounds.ID, Deadline: a.Deadline, Slots: list}
 	public, err := open.Public()
 	w.check(err)
 	bank := d.Header.Bounds.Bank
 	open.Sealed = w.box(a.Key, ledger.KindQueryOpen, bank, head, public, a.Detail)
 	answer := w.Say(bank, ledger.KindQueryOpen, open)
-	return &Query{Ref: ledger.QueryRef{Bank: bank, ID: head.ID}, Detail: a.Detail, Index: answer.Index, deal: d}
+	return &Query{Ref: ledger.QueryRef{Bank: bank, ID: head.ID}, Detail: a.Detail, Index: answer.Index, deal: d, asked: a.Logged}
 }
 
 func (w *World) box(key sign.Secret, kind, author string, head ledger.Head, public []byte, detail any) []byte {
@@ -149,15 +155,44 @@ func (q *Query) Key(agency string) sign.Secret {
 	return consent.AgencyKey(q.deal.Body.Secret(), q.deal.Header.Bounds.ConsentID(), agency)
 }
 
-// Releasing is what goes into a release; a test may change any of it.
-type Releasing struct {
-	Detail any         // a *ledger.ReleaseDetail
+// Slot is the query's for an agency: of one that was not asked, what anybody
+// can make up.
+func (q *Query) Slot(agency string) consent.Slot {
+	for i := range q.asked {
+		if q.asked[i].Agency == agency {
+			slot, _ := q.asked[i].Slot(q.Key(agency))
+			return slot
+		}
+	}
+	return consent.Slot{Section: make([]byte, 32), Token: consent.QueryToken(q.Key(agency), q.Ref.ID)}
+}
+
+// Basis is what an agency was shown.
+func (q *Query) Basis(agency string) consent.Basis {
+	b := consent.Basis{Salt: make([]byte, 32), Slice: make([]byte, 32), Credential: consent.CredentialDigest(q.deal.Body.Credential)}
+	if s := q.deal.Body.Slice(agency); s != nil {
+		b.Slice, _ = s.Digest()
+	}
+	for _, s := range q.asked {
+		if s.Agency == agency {
+			b.Salt = s.Salt
+		}
+	}
+	return b
+}
+
+// Answering is what goes into a release or refusal; a test may change any of
+// it.
+type Answering struct {
+	Slot   consent.Slot
+	Detail any         // a *ledger.ReleaseDetail or *ledger.RefuseDetail
 	Key    sign.Secret // of the box
+	Digest []byte      // of a release
 }
 
 // Results answers each want of an agency's section.
 func (q *Query) Results(agency string) (results []ledger.Result) {
-	for _, s := range q.Detail.Sections {
+	for _, s := range q.asked {
 		for _, want := range s.Wants {
 			if s.Agency == agency {
 				results = append(results, ledger.Result{Item: want.Item, Outcome: consent.Answered, Version: 1, Rows: 12, AsOf: Start})
@@ -168,14 +203,14 @@ func (q *Query) Results(agency string) (results []ledger.Result) {
 }
 
 // Release has an agency answer.
-func (w *World) Release(agency string, q *Query, edit func(*Releasing)) ledger.Answer {
+func (w *World) Release(agency string, q *Query, edit func(*Answering)) ledger.Answer {
 	w.t.Helper()
-	a := &Releasing{Detail: &ledger.ReleaseDetail{Results: q.Results(agency)}, Key: q.Key(agency)}
+	a := &Answering{Slot: q.Slot(agency), Key: q.Key(agency), Digest: q.digest(agency)}
+	a.Detail = &ledger.ReleaseDetail{Results: q.Results(agency), Basis: q.Basis(agency)}
 	if edit != nil {
 		edit(a)
 	}
-	digest := q.digest(agency)
-	r := ledger.Release{Head: w.Head(), Query: q.Ref, Digest: digest, Bucket: 1024}
+	r := ledger.Release{Head: w.Head(), Query: q.Ref, Slot: a.Slot, Digest: a.Digest, Bucket: 1024}
 	public, err := r.Public()
 	w.check(err)
 	r.Sealed = w.box(a.Key, ledger.KindRelease, agency, r.Head, public, a.Detail)
@@ -188,12 +223,17 @@ func (q *Query) digest(agency string) []byte {
 }
 
 // Refuse has an agency refuse.
-func (w *World) Refuse(agency string, q *Query, reason consent.Code) ledger.Answer {
+func (w *World) Refuse(agency string, q *Query, reason consent.Code, edit func(*Answering)) ledger.Answer {
 	w.t.Helper()
-	r := ledger.Refuse{Head: w.Head(), Query: q.Ref}
+	a := &Answering{Slot: q.Slot(agency), Key: q.Key(agency)}
+	a.Detail = &ledger.RefuseDetail{Reason: reason, Detail: "detail", Basis: q.Basis(agency)}
+	if edit != nil {
+		edit(a)
+	}
+	r := ledger.Refuse{Head: w.Head(), Query: q.Ref, Slot: a.Slot}
 	public, err := r.Public()
 	w.check(err)
-	r.Sealed = w.box(q.Key(agency), ledger.KindRefuse, agency, r.Head, public, ledger.RefuseDetail{Reason: reason, Detail: "detail"})
+	r.Sealed = w.box(a.Key, ledger.KindRefuse, agency, r.Head, public, a.Detail)
 	return w.Say(agency, ledger.KindRefuse, r)
 }
 
