@@ -25,7 +25,7 @@ import (
 // Codes of what an agency tells a bank, beside those of package peer and the
 // verdicts of the log (with "_" for ".").
 const (
-	codeAsk     = "ask_malformed"   // not sealed to this agency, or not an ask
+	codeAsk     = "ask_malformed"   // not sealed to this agency, not an ask, or not one that the log and the signed consent stand behind
 	codeUnknown = "query_unknown"   // the log has no such query of this bank
 	codeConsent = "consent_unknown" // the log has no such consent
 	codeRefused = "refused"         // the log has this agency's refusal, with the reason
@@ -162,6 +162,9 @@ func (n *Node) replyTo(ctx context.Context, ask *consent.Ask, q *query) (*reply,
 	if !errors.Is(err, vault.ErrNone) {
 		return r, err
 	}
+	if err := n.vouched(ask, q); err != nil {
+		return nil, err
+	}
 	terms, err := n.admit(ask, q)
 	var refusal *consent.Refusal
 	switch {
@@ -184,6 +187,20 @@ func (n *Node) replyTo(ctx context.Context, ask *consent.Ask, q *query) (*reply,
 // deadline: as long as the log remembers the query.
 const replyKept = 24 * time.Hour
 
+// vouched refuses an ask whose key or section the log and the signed consent
+// do not stand behind: nothing is sealed or logged on a bank's word alone.
+func (n *Node) vouched(ask *consent.Ask, q *query) error {
+	if r := ask.Vouched(n.Name, q.logged()); r != nil {
+		return &peer.Error{Code: codeAsk, Message: r.Detail}
+	}
+	return nil
+}
+
+// logged is what the log says of a query to whoever is asked.
+func (q *query) logged() consent.Logged {
+	return consent.Logged{Header: q.header, Query: [16]byte(q.ref.ID), Slots: q.Slots}
+}
+
 // admit is every check before this agency looks into its data: the ask against
 // the log, the clock, a revocation that came past the log, the agency's own
 // rules. The error is a [*consent.Refusal] where the answer is no.
@@ -196,9 +213,9 @@ func (n *Node) admit(ask *consent.Ask, q *query) (*consent.Terms, error) {
 	if err != nil {
 		return nil, err
 	}
-	terms, err := ask.Admit(n.Name, consent.Logged{
-		Header: q.header, Query: [16]byte(q.ref.ID), Sections: q.sections, At: at, Issuer: issuer,
-	})
+	logged := q.logged()
+	logged.At, logged.Issuer = at, issuer
+	terms, err := ask.Admit(n.Name, logged)
 	if err != nil {
 		return nil, err
 	}
@@ -243,14 +260,29 @@ func (n *Node) obey(ask *consent.Ask, q *query, terms *consent.Terms) error {
 	return nil
 }
 
+// answering is what both answers say of the ask: the slot of the query that
+// they fill, and what was decided by.
+func answering(ask *consent.Ask) (consent.Slot, consent.Basis, error) {
+	slot, err := ask.Section.Slot(sign.Secret(ask.Key))
+	if err != nil {
+		return slot, consent.Basis{}, err
+	}
+	basis, err := ask.Basis()
+	return slot, basis, err
+}
+
 // refusal makes the statement that says why this agency answers nothing.
 func (n *Node) refusal(ask *consent.Ask, q *query, why *consent.Refusal) (*reply, error) {
-	s := ledger.Refuse{Head: NewHead(), Query: q.ref}
+	slot, basis, err := answering(ask)
+	if err != nil {
+		return nil, err
+	}
+	s := ledger.Refuse{Head: NewHead(), Query: q.ref, Slot: slot}
 	public, err := s.Public()
 	if err != nil {
 		return nil, err
 	}
-	detail := ledger.RefuseDetail{Reason: why.Code, Detail: why.Detail}
+	detail := ledger.RefuseDetail{Reason: why.Code, Detail: why.Detail, Basis: basis}
 	if s.Sealed, err = n.box(sign.Secret(ask.Key), ledger.KindRefuse, s.Head, public, detail); err != nil {
 		return nil, err
 	}
@@ -269,14 +301,23 @@ func (n *Node) release(ctx context.Context, ask *consent.Ask, q *query, subject 
 	if err != nil {
 		return nil, err
 	}
-	s := ledger.Release{Head: NewHead(), Query: q.ref, Digest: written.Digest[:], Bucket: written.Bucket}
+	slot, basis, err := answering(ask)
+	if err != nil {
+		return nil, err
+	}
+	s := ledger.Release{Head: NewHead(), Query: q.ref, Slot: slot, Digest: written.Digest[:], Bucket: written.Bucket}
 	public, err := s.Public()
 	if err != nil {
 		return nil, err
 	}
-	var detail ledger.ReleaseDetail
+	detail := ledger.ReleaseDetail{Basis: basis}
 	for _, a := range answers {
 		detail.Results = append(detail.Results, a.Result)
+	}
+	for _, w := range ask.Section.Wants {
+		if w.Predicate != "" {
+			detail.Predicates = append(detail.Predicates, w.Predicate)
+		}
 	}
 	if s.Sealed, err = n.box(sign.Secret(ask.Key), ledger.KindRelease, s.Head, public, detail); err != nil {
 		return nil, &peer.Error{Code: peer.TooLarge, Message: "too many outputs asked at once"}

@@ -217,11 +217,11 @@ func (n *Node) sections(a *Asked, c *Consent, offers []consent.Offer) error {
 
 // openQuery signs query.open.
 func (n *Node) openQuery(a *Asked, c *Consent, head ledger.Head) error {
-	list, err := consent.SectionList(a.Sections, rand.Reader)
+	list, err := consent.SlotList(a.Sections, c.Body.Secret(), consent.ID(a.Consent), rand.Reader)
 	if err != nil {
 		return err
 	}
-	open := ledger.QueryOpen{Head: head, Consent: a.Consent, Deadline: a.Deadline, Sections: list}
+	open := ledger.QueryOpen{Head: head, Consent: a.Consent, Deadline: a.Deadline, Slots: list}
 	public, err := open.Public()
 	if err != nil {
 		return err

@@ -17,10 +17,9 @@ import (
 // query is a query as the log has it, with the consent it rests on.
 type query struct {
 	ledger.Query
-	ref      ledger.QueryRef
-	header   *consent.Header
-	sections [][]byte // digests
-	granted  *ledger.Consent
+	ref     ledger.QueryRef
+	header  *consent.Header
+	granted *ledger.Consent
 }
 
 // query returns an open query, or nil where the log has none.
@@ -39,19 +38,8 @@ func (n *Node) query(ref ledger.QueryRef) (*query, error) {
 	if err != nil || !found || q.granted == nil {
 		return nil, err
 	}
-	opening, err := n.statement(q.Index)
-	if err != nil {
-		return nil, err
-	}
-	if q.header, err = n.header(q.granted.Index); err != nil {
-		return nil, err
-	}
-	o, ok := opening.Payload.(*ledger.QueryOpen)
-	if !ok {
-		return nil, fmt.Errorf("entry %d is a %s, where the state says a query", q.Index, opening.Kind)
-	}
-	q.sections = o.Sections
-	return q, nil
+	q.header, err = n.header(q.granted.Index)
+	return q, err
 }
 
 // statement returns what an entry says.

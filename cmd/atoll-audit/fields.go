@@ -45,7 +45,7 @@ func (s *show) public() []field {
 		return []field{
 			{"query", "查询", "query", s.entry.Statement.ID.String()}, consentField(p.Consent),
 			{"deadline", "截止", "deadline", moment(p.Deadline, s.replayer.Genesis().Offset)},
-			{"sections", "部分（含填充）", "sections", fmt.Sprint(len(p.Sections))},
+			{"slots", "应答位（含填充）", "slots", fmt.Sprint(len(p.Slots))},
 		}
 	case *ledger.Release:
 		return append(queryFields(p.Query), digestField(p.Digest), field{"bucket", "明文填充至", "padded to", fmt.Sprintf("%d B", p.Bucket)})

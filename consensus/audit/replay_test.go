@@ -27,7 +27,7 @@ func golden(t testing.TB) [][]byte {
 	return entries
 }
 
-const goldenRoot = "6Ihc7P58CZ6gTfGTPHYKG0XB9ZpIW9tUhKnj4QO9aPQ="
+const goldenRoot = "HWF+QnSsFqEd5aHZ7UDZLs9oQKGmaMZJ0MiAda+oExY="
 
 func seq(leaves [][]byte) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {

@@ -155,14 +155,22 @@ func (q *Query) Key(agency string) sign.Secret {
 	return consent.AgencyKey(q.deal.Body.Secret(), q.deal.Header.Bounds.ConsentID(), agency)
 }
 
+// section is what an agency was asked, the first of several; nil for who was
+// not.
+func (q *Query) section(agency string) *consent.Section {
+	i := slices.IndexFunc(q.asked, func(s consent.Section) bool { return s.Agency == agency })
+	if i < 0 {
+		return nil
+	}
+	return &q.asked[i]
+}
+
 // Slot is the query's for an agency: of one that was not asked, what anybody
 // can make up.
 func (q *Query) Slot(agency string) consent.Slot {
-	for i := range q.asked {
-		if q.asked[i].Agency == agency {
-			slot, _ := q.asked[i].Slot(q.Key(agency))
-			return slot
-		}
+	if s := q.section(agency); s != nil {
+		slot, _ := s.Slot(q.Key(agency))
+		return slot
 	}
 	return consent.Slot{Section: make([]byte, 32), Token: consent.QueryToken(q.Key(agency), q.Ref.ID)}
 }
@@ -173,10 +181,8 @@ func (q *Query) Basis(agency string) consent.Basis {
 	if s := q.deal.Body.Slice(agency); s != nil {
 		b.Slice, _ = s.Digest()
 	}
-	for _, s := range q.asked {
-		if s.Agency == agency {
-			b.Salt = s.Salt
-		}
+	if s := q.section(agency); s != nil {
+		b.Salt = s.Salt
 	}
 	return b
 }
@@ -192,11 +198,9 @@ type Answering struct {
 
 // Results answers each want of an agency's section.
 func (q *Query) Results(agency string) (results []ledger.Result) {
-	for _, s := range q.asked {
+	if s := q.section(agency); s != nil {
 		for _, want := range s.Wants {
-			if s.Agency == agency {
-				results = append(results, ledger.Result{Item: want.Item, Outcome: consent.Answered, Version: 1, Rows: 12, AsOf: Start})
-			}
+			results = append(results, ledger.Result{Item: want.Item, Outcome: consent.Answered, Version: 1, Rows: 12, AsOf: Start})
 		}
 	}
 	return results

@@ -1,0 +1,235 @@
+package audit_test
+
+import (
+	"crypto/ed25519"
+	"slices"
+	"strings"
+	"testing"
+
+	"atoll/consensus/audit"
+	"atoll/consensus/audit/audittest"
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+	"atoll/crypto/sign"
+)
+
+// asked opens a query in which the tax office is asked one section and the
+// auditor is shown another, or none.
+func asked(w *audittest.World, d *audittest.Deal, items []consent.Item, shown ...consent.Item) *audittest.Query {
+	return w.Ask(d, func(a *audittest.Asking) {
+		id := a.Detail.Sections[0].Query
+		a.Logged = []consent.Section{w.Section(id, "tax", items...)}
+		a.Detail.Sections = nil
+		if len(shown) > 0 {
+			a.Detail.Sections = []consent.Section{w.Section(id, "tax", shown...)}
+			a.Logged = append(a.Logged, a.Detail.Sections...)
+		}
+	})
+}
+
+// twoSlices is a consent with two slices of the tax office, of which the body
+// has the first: subject and bank are one.
+func twoSlices(w *audittest.World, f *audittest.Firm) (d *audittest.Deal, hidden consent.Slice) {
+	d = w.Grant(f, func(c *audittest.Consenting) {
+		c.Draft.Offers = []consent.Offer{{Agency: "tax", Items: []consent.Item{audittest.Sales}}, {Agency: "tax", Items: []consent.Item{audittest.Growth}}}
+		c.Body = func(b *consent.Body) { b.Slices, hidden = b.Slices[:1], b.Slices[1] }
+	})
+	return d, hidden
+}
+
+func bySlice(s consent.Slice) func(*audittest.Answering) {
+	return func(a *audittest.Answering) {
+		digest, _ := s.Digest()
+		switch d := a.Detail.(type) {
+		case *ledger.ReleaseDetail:
+			d.Basis.Slice = digest
+		case *ledger.RefuseDetail:
+			d.Basis.Slice = digest
+		}
+	}
+}
+
+func byCredential(statement []byte) func(*audittest.Answering) {
+	return func(a *audittest.Answering) {
+		a.Detail.(*ledger.ReleaseDetail).Basis.Credential = consent.CredentialDigest(statement)
+	}
+}
+
+// again is a credential for the same key of a firm, or for another.
+func again(w *audittest.World, f *audittest.Firm, generation uint64) []byte {
+	c := w.Credential(f.Subject, f.Keyring.Credential(generation).Public().(ed25519.PublicKey), w.Today(), w.Today()+300)
+	w.Issue(c, c)
+	return c
+}
+
+func revoke(w *audittest.World, credential []byte) {
+	w.Say("registrar", ledger.KindCredentialRevoke, ledger.CredentialRevoke{Head: w.Head(), Digest: consent.CredentialDigest(credential)})
+}
+
+// frames are logs in which somebody lies and somebody else could be taken for
+// it. Want says of what, and who is blamed; information is in brackets.
+var frames = map[string]struct {
+	want string
+	tell func(w *audittest.World, f *audittest.Firm)
+}{
+	"two sections are logged, the other one is shown": {"audit.section@bank-a", func(w *audittest.World, f *audittest.Firm) {
+		d := w.Grant(f, func(c *audittest.Consenting) {
+			c.Draft.Offers[1].Items = []consent.Item{audittest.Sales, audittest.Growth}
+		})
+		q := asked(w, d, []consent.Item{audittest.Sales}, audittest.Growth)
+		w.Release("tax", q, nil)
+		w.Receive(q, "tax")
+	}},
+	"the section shown is covered, the one that was refused is not": {"audit.section@bank-a", func(w *audittest.World, f *audittest.Firm) {
+		w.Refuse("tax", asked(w, w.Grant(f, nil), []consent.Item{audittest.Growth}, audittest.Sales), consent.NotCovered, nil)
+	}},
+	"no section is shown": {"audit.section@bank-a", func(w *audittest.World, f *audittest.Firm) {
+		q := asked(w, w.Grant(f, nil), []consent.Item{audittest.Sales})
+		w.Release("tax", q, nil)
+		w.Receive(q, "tax")
+	}},
+	"a hidden section with a predicate": {"audit.section@bank-a", func(w *audittest.World, f *audittest.Firm) {
+		item := audittest.Growth
+		item.Disclosure = consent.Verify
+		d := w.Grant(f, func(c *audittest.Consenting) { c.Draft.Offers[1].Items = []consent.Item{audittest.Sales, item} })
+		q := w.Ask(d, func(a *audittest.Asking) {
+			s := w.Section(a.Detail.Sections[0].Query, "tax", audittest.Sales)
+			s.Wants = append([]consent.Want{{Item: item, Predicate: "growth > 0"}}, s.Wants...)
+			a.Logged, a.Detail.Sections = []consent.Section{s}, nil
+		})
+		w.Release("tax", q, func(a *audittest.Answering) {
+			a.Detail.(*ledger.ReleaseDetail).Predicates = []string{"growth > 0"}
+		})
+		w.Receive(q, "tax")
+	}},
+	"nothing is shown, and more is released than the consent has": {"audit.unopenable@bank-a audit.covers@tax", func(w *audittest.World, f *audittest.Firm) {
+		q := w.Ask(w.Grant(f, nil), func(a *audittest.Asking) {
+			a.Key = sign.Secret{1}
+			a.Logged = []consent.Section{w.Section(a.Detail.Sections[0].Query, "tax", audittest.Growth)}
+		})
+		w.Release("tax", q, nil)
+		w.Receive(q, "tax")
+	}},
+	"a slot under another key": {"audit.section@bank-a (audit.unanswered@court)", func(w *audittest.World, f *audittest.Firm) {
+		var slot consent.Slot
+		key := sign.Secret{7}
+		q := w.Ask(w.Grant(f, nil), func(a *audittest.Asking) {
+			s := w.Section(a.Detail.Sections[0].Query, "tax", audittest.Sales)
+			slot, _ = s.Slot(key)
+			a.Detail.Sections = a.Detail.Sections[:1] // the court's
+			a.Slots = func(list [][]byte) { list[0] = slot.Digest("tax") }
+		})
+		w.Release("tax", q, func(a *audittest.Answering) { a.Slot, a.Key = slot, key })
+		w.Receive(q, "tax")
+	}},
+	"a slice is hidden, and released by": {"audit.covers@bank-a audit.consent@bank-a", func(w *audittest.World, f *audittest.Firm) {
+		d, hidden := twoSlices(w, f)
+		q := w.Ask(d, func(a *audittest.Asking) {
+			a.Detail.Sections = []consent.Section{w.Section(a.Detail.Sections[0].Query, "tax", audittest.Growth)}
+		})
+		w.Release("tax", q, bySlice(hidden))
+		w.Receive(q, "tax")
+	}},
+	"a slice is hidden, and refused by": {"audit.consent@bank-a", func(w *audittest.World, f *audittest.Firm) {
+		d, hidden := twoSlices(w, f)
+		q := w.Ask(d, nil)
+		w.Refuse("tax", q, consent.NotCovered, bySlice(hidden))
+	}},
+	"a slice that nobody signed": {"audit.covers@tax", func(w *audittest.World, f *audittest.Firm) {
+		q := w.Ask(w.Grant(f, func(c *audittest.Consenting) { c.Draft.Offers = c.Draft.Offers[1:] }), nil)
+		w.Release("tax", q, bySlice(consent.Slice{Salt: make([]byte, 32)}))
+		w.Receive(q, "tax")
+	}},
+	"the body does not hold": {"audit.consent@bank-a audit.covers@bank-a", func(w *audittest.World, f *audittest.Firm) {
+		d := w.Grant(f, func(c *audittest.Consenting) {
+			c.Draft.Offers = c.Draft.Offers[1:]
+			c.Body = func(b *consent.Body) { b.Slices[0].Salt = make([]byte, 32) }
+		})
+		q := w.Ask(d, nil)
+		w.Release("tax", q, nil)
+		w.Receive(q, "tax")
+	}},
+	"the agency seals under another key": {"audit.unopenable@tax", func(w *audittest.World, f *audittest.Firm) {
+		q := asked(w, w.Grant(f, nil), []consent.Item{audittest.Sales}, audittest.Sales)
+		w.Release("tax", q, func(a *audittest.Answering) { a.Key = sign.Secret{7} })
+		w.Receive(q, "tax")
+	}},
+	"the agency says that it was asked something else": {"audit.results@tax", func(w *audittest.World, f *audittest.Firm) {
+		d := w.Grant(f, func(c *audittest.Consenting) { c.Draft.Offers = c.Draft.Offers[1:] })
+		q := w.Ask(d, nil)
+		w.Release("tax", q, func(a *audittest.Answering) { a.Detail.(*ledger.ReleaseDetail).Basis.Salt = make([]byte, 32) })
+		w.Receive(q, "tax")
+	}},
+	"the body's credential is revoked, a later one for the key is shown to the agency": {"", func(w *audittest.World, f *audittest.Firm) {
+		q := w.Ask(w.Grant(f, func(c *audittest.Consenting) { c.Draft.Offers = c.Draft.Offers[1:] }), nil)
+		later := again(w, f, 0)
+		revoke(w, f.Credential)
+		w.Release("tax", q, byCredential(later))
+		w.Receive(q, "tax")
+	}},
+	"a credential for another key": {"audit.two_keys@registrar audit.credential@tax", func(w *audittest.World, f *audittest.Firm) {
+		q := w.Ask(w.Grant(f, func(c *audittest.Consenting) { c.Draft.Offers = c.Draft.Offers[1:] }), nil)
+		w.Release("tax", q, byCredential(again(w, f, 1)))
+		w.Receive(q, "tax")
+	}},
+	"a credential that was revoked": {"audit.credential@tax", func(w *audittest.World, f *audittest.Firm) {
+		q := w.Ask(w.Grant(f, func(c *audittest.Consenting) { c.Draft.Offers = c.Draft.Offers[1:] }), nil)
+		later := again(w, f, 0)
+		revoke(w, later)
+		w.Release("tax", q, byCredential(later))
+		w.Receive(q, "tax")
+	}},
+	"a credential that the registrar hides from auditors": {"audit.credential@registrar", func(w *audittest.World, f *audittest.Firm) {
+		q := w.Ask(w.Grant(f, func(c *audittest.Consenting) { c.Draft.Offers = c.Draft.Offers[1:] }), nil)
+		later := w.Credential(f.Subject, f.Keyring.Credential(0).Public().(ed25519.PublicKey), w.Today(), w.Today()+300)
+		w.Issue(later, f.Credential)
+		w.Release("tax", q, byCredential(later))
+		w.Receive(q, "tax")
+	}},
+	"an ask that never came": {"(audit.unanswered@tax)", func(w *audittest.World, f *audittest.Firm) {
+		w.Ask(w.Grant(f, func(c *audittest.Consenting) { c.Draft.Offers = c.Draft.Offers[1:] }), nil)
+	}},
+	"an agency that was not asked": {"(audit.unanswered@tax)", func(w *audittest.World, f *audittest.Firm) {
+		q := w.Ask(w.Grant(f, func(c *audittest.Consenting) { c.Draft.Offers = c.Draft.Offers[1:] }), nil)
+		w.Release("court", q, nil)
+		w.Refuse("court", q, consent.NotCovered, nil)
+	}},
+}
+
+// Whoever lies is blamed, and nobody else.
+func TestBlame(t *testing.T) {
+	for name, frame := range frames {
+		t.Run(name, func(t *testing.T) {
+			w := audittest.New(t)
+			frame.tell(w, w.Enrol(audittest.Subject, 1))
+			w.Now += 7 * audittest.Minute
+			w.Pass(0)
+			w.Pass(audittest.Day)
+			w.Pass(audittest.Second)
+			var got []string
+			for _, f := range inspect(t, w, auditor(w), false) {
+				text := string(f.Rule) + "@" + f.Member
+				if f.Info {
+					text = "(" + text + ")"
+				}
+				got = append(got, text)
+			}
+			if text := strings.Join(got, " "); text != frame.want {
+				t.Errorf("found %q, want %q", text, frame.want)
+			}
+		})
+	}
+}
+
+// A finding names its entry, of whoever it is about.
+func TestBlameNamesTheQuery(t *testing.T) {
+	w := audittest.New(t)
+	q := asked(w, w.Grant(w.Enrol(audittest.Subject, 1), nil), []consent.Item{audittest.Sales})
+	release := w.Release("tax", q, nil)
+	w.Receive(q, "tax")
+	found := inspect(t, w, auditor(w), true)
+	i := slices.IndexFunc(found, func(f audit.Finding) bool { return f.Rule == audit.RuleSection })
+	if i < 0 || found[i].Index != q.Index || found[i].Operator != "王经办" || !strings.Contains(found[i].Detail, "entry 4") || release.Index != 4 {
+		t.Errorf("release %d: %+v", release.Index, found)
+	}
+}
