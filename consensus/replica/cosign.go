@@ -18,8 +18,9 @@ import (
 var ErrBehind = errors.New("this member cannot cosign that head now")
 
 // cosignAnswer is what a cosigner says to a signed head: its cosignature, or
-// its own signed head of the same size, where that is another, or the newest
-// final checkpoint, where it has cosigned beyond.
+// its own signed head of the same size, where that is another, or a final
+// checkpoint where it does not sign: that very head's, if it made a handover
+// final, or the newest, where it has cosigned beyond.
 type cosignAnswer struct {
 	Line  string `cbor:"1,keyasint,omitempty"`
 	Own   []byte `cbor:"2,keyasint,omitempty"`
@@ -144,6 +145,9 @@ func (r *Replica) ServeCosign(ctx context.Context, from string, request []byte) 
 		return sign.Marshal(cosignAnswer{Own: signed})
 	}
 	line, err := r.cosignOwn(ctx, own)
+	if kept := r.handed.at(own.Size); err != nil && kept != nil {
+		return sign.Marshal(cosignAnswer{Final: kept})
+	}
 	if final := r.Final(); errors.Is(err, errSuperseded) && final.Size >= own.Size {
 		return sign.Marshal(cosignAnswer{Final: final.Signed})
 	}

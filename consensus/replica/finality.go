@@ -194,6 +194,7 @@ func (r *Replica) collectHead(ctx context.Context, head tlog.Head) error {
 		return err
 	}
 	r.finals.raise(Final{head, final})
+	r.keepHanded(Final{head, final})
 	return nil
 }
 
@@ -273,6 +274,7 @@ func (r *Replica) takeFinal(signed []byte, expect func(awaited) error) (tlog.Hea
 		return head, err
 	}
 	r.finals.raise(Final{head, own})
+	r.keepHanded(Final{head, own})
 	return head, nil
 }
 
@@ -363,6 +365,7 @@ func (r *Replica) recall(c Config, g *ledger.Genesis) (err error) {
 	fresh := at.Size == 0
 	r.finals.grown, r.finals.round = make(chan struct{}), make(chan struct{}, 1)
 	r.finals.path = filepath.Join(c.Dir, finalName)
+	r.openHanded(c.Dir)
 	if r.evidence, err = openEvidence(filepath.Join(c.Dir, evidenceName)); err != nil {
 		return err
 	}

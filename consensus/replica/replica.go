@@ -81,6 +81,7 @@ type Replica struct {
 	trust    *trust
 	cosigner *cosigner
 	finals   finals
+	handed   handed
 	evidence *evidence
 	forgot   atomic.Bool // a cosignature of its own has come to light that it did not remember
 	cosign   func(ctx context.Context, member string, request []byte) ([]byte, error)
@@ -263,6 +264,7 @@ func (r *Replica) start(c Config) error {
 	}
 	r.running.Go(r.keepFinal)
 	r.running.Go(r.publishOften)
+	r.running.Go(r.keepHandovers)
 	if r.voters[r.name] && r.tick != nil {
 		r.running.Go(r.tickWhenSilent)
 	}
