@@ -32,8 +32,9 @@ type network struct {
 	nodes   map[string]*node
 	away    map[string]int // ports of members in processes of their own, beside the nodes
 	tune    func(*replica.Config)
-	lie     atomic.Pointer[func(member string, w io.Writer) io.Writer] // bends what members serve
-	perjure atomic.Pointer[func(member string, answer []byte) []byte]  // bends what cosigners answer
+	lie     atomic.Pointer[func(member string, w io.Writer) io.Writer]                                           // bends what members serve
+	perjure atomic.Pointer[func(member string, answer []byte) []byte]                                            // bends what cosigners answer
+	deceive atomic.Pointer[func(member string, statement []byte, honest func() ([]byte, error)) ([]byte, error)] // answers for those who lead
 	serial  atomic.Uint64
 	signers sync.Map // ed25519.PrivateKey by member
 }
@@ -154,7 +155,11 @@ func (n *network) open(name string) error {
 	}
 	n.nodes[name].Replica = r
 	host.Handle(peer.Submit, func(ctx context.Context, _ string, statement []byte) ([]byte, error) {
-		return r.ServeSubmit(ctx, statement)
+		honest := func() ([]byte, error) { return r.ServeSubmit(ctx, statement) }
+		if lie := n.deceive.Load(); lie != nil {
+			return (*lie)(name, statement, honest)
+		}
+		return honest()
 	})
 	host.Handle(peer.Cosign, func(ctx context.Context, from string, request []byte) ([]byte, error) {
 		answer, err := r.ServeCosign(ctx, from, request)

@@ -24,20 +24,23 @@ var ErrNotLeading = errors.New("this member does not lead")
 // whichever member it is called, it finds the leader, and tries again with the
 // same bytes until ctx ends: an outcome that got lost on the way is unknown,
 // not failed, and the rules give a statement that is there already its first
-// answer. When Submit returns an answer of an entry, this replica has applied
-// it. The error is that of ctx, or that the replica has stopped.
+// answer. What Submit returns is this replica's own answer: of an entry, it has
+// applied that, and of anything else, it has decided so itself. A leader that
+// says otherwise is asked again, and an alarm names it. The error is that of ctx,
+// or that the replica has stopped.
 func (r *Replica) Submit(ctx context.Context, statement []byte) (ledger.Answer, error) {
 	var last error
+	differed := 0
 	for attempt := 0; ; attempt++ {
 		answer, err := r.attempt(ctx, statement)
-		if err == nil {
-			if answer.InLog() {
-				err = r.WaitFor(ctx, answer.Index+1)
-			}
+		if err == nil || errors.Is(err, ErrNoRoom) {
 			return answer, err
 		}
-		if errors.Is(err, ErrNoRoom) {
-			return ledger.Answer{}, err
+		var d *dispute
+		if errors.As(err, &d) {
+			if differed++; d.certain || differed >= disputes {
+				r.accuseTeller(d, statement)
+			}
 		}
 		last = err
 		select {
@@ -69,7 +72,7 @@ func (r *Replica) attempt(ctx context.Context, statement []byte) (answer ledger.
 	if err != nil {
 		return answer, err
 	}
-	return answer, sign.Unmarshal(reply, &answer)
+	return r.answered(ctx, leader, statement, reply)
 }
 
 // wariness is how long a leader verifies before it proposes, after it has met a
@@ -166,7 +169,7 @@ func (r *Replica) ServeSubmit(ctx context.Context, statement []byte) ([]byte, er
 	}
 	r.transport.hurry() // or the member would wait for what it submitted
 	answer.Leaf = nil
-	return sign.Marshal(answer)
+	return sign.Marshal(told{Answer: answer, Size: r.Head().Size})
 }
 
 // entriesRequest asks for count entries from first on.

@@ -1,0 +1,184 @@
+package replica_test
+
+import (
+	"context"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"atoll/consensus/ledger"
+	"atoll/consensus/replica"
+	"atoll/crypto/sign"
+)
+
+// told is a leader's reply, see SPEC.md section 10.
+type told struct {
+	_      struct{} `cbor:",toarray"`
+	Answer ledger.Answer
+	Size   uint64
+}
+
+// lies has the leader answer as the test says, this many times, and keep what it
+// is sent for itself. It returns how often it has lied.
+func (n *network) lies(times int, lie func(honest told) told, passOn bool) func() int {
+	var count atomic.Int64
+	deceive := func(_ string, _ []byte, honest func() ([]byte, error)) ([]byte, error) {
+		if count.Add(1) > int64(times) {
+			return honest()
+		}
+		var t told
+		if passOn {
+			reply, err := honest()
+			if err != nil {
+				return nil, err
+			}
+			if err := sign.Unmarshal(reply, &t); err != nil {
+				return nil, err
+			}
+		}
+		return sign.Marshal(lie(t))
+	}
+	n.deceive.Store(&deceive)
+	return func() int { return int(count.Load()) }
+}
+
+// quiet has nobody submit but the test.
+func quiet(c *replica.Config) { c.Silence = time.Hour }
+
+// follower is a voter that does not lead, and who does.
+func (n *network) follower() (name, leader string) {
+	n.t.Helper()
+	for {
+		n.check(n.ctx().Err())
+		for _, v := range voters {
+			if leader = n.nodes[v].Leader(); leader != "" && leader != v {
+				return v, leader
+			}
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// Whatever a leader says, a member's answer is the one that its own log has; and
+// the member says who told it otherwise.
+func TestLyingLeader(t *testing.T) {
+	n := found(t, 1)
+	n.tune = quiet
+	n.start(n.names...)
+	n.put("voter-a")
+	accepted := func(index uint64) func(told) told {
+		return func(told) told {
+			return told{Answer: ledger.Answer{Verdict: ledger.Accepted, Index: index, New: true}, Size: index + 1}
+		}
+	}
+	says := func(v ledger.Verdict) func(told) told {
+		return func(told) told { return told{Answer: ledger.Answer{Verdict: v}} }
+	}
+	cases := []struct {
+		name   string
+		times  int
+		lie    func(told) told
+		passOn bool
+		alarm  string // a part of it, "" for none
+	}{
+		{"accepted as entry 1, and kept for itself", 1, accepted(1), false, "another statement"},
+		{"known as entry 0", 1, func(told) told { return told{Answer: ledger.Answer{Verdict: ledger.Accepted, Known: true}} }, false, "another statement"},
+		{"accepted as an entry that no log has", 1, accepted(math.MaxUint64), false, "no log is that long"},
+		{"another verdict than the entry's", 1, func(h told) told { h.Answer.Verdict = ledger.ConsentRevoked; return h }, true, "is accepted"},
+		{"another entry than its own", 1, func(h told) told { h.Answer.Index--; return h }, true, "another statement"},
+		{"late", 3, says(ledger.Late), false, "late"},
+		{"unverified", 4, says(ledger.Unverified), false, "unverified"},
+		{"late once, as a clock that has moved on", 2, says(ledger.Early), false, ""},
+		{"something of its own", 3, says("\x1b[2Jpaid"), false, `paid`},
+	}
+	for _, c := range cases {
+		name, leader := n.follower()
+		lied := n.lies(c.times, c.lie, c.passOn)
+		before := len(n.nodes[name].Alarms())
+		statement := n.statement(name, ledger.KindTick)
+		answer, err := n.nodes[name].Submit(n.ctx(), statement)
+		n.check(err)
+		e := n.entry(name, answer.Index)
+		if answer.Verdict != ledger.Accepted || string(e.Statement) != string(statement) || lied() < 1 {
+			t.Errorf("%s: %+v after %d lies", c.name, answer, lied())
+		}
+		alarms := n.nodes[name].Alarms()[before:]
+		switch {
+		case c.alarm == "" && len(alarms) > 0:
+			t.Errorf("%s: %+v", c.name, alarms)
+		case c.alarm != "" && (len(alarms) != 1 || alarms[0].Member != leader || !strings.Contains(alarms[0].Why, c.alarm)):
+			t.Errorf("%s: %+v, want one about %s that says %q", c.name, alarms, leader, c.alarm)
+		case c.alarm != "" && strings.ContainsRune(alarms[0].Why, '\x1b'):
+			t.Errorf("%s: %q reaches a terminal", c.name, alarms[0].Why)
+		}
+		n.clear(name)
+	}
+}
+
+// clear does what an operator does about an alarm, but for starting again.
+func (n *network) clear(name string) {
+	n.t.Helper()
+	n.deceive.Store(nil)
+	n.check(os.RemoveAll(filepath.Join(n.dir, name, "evidence")))
+}
+
+func (n *network) entry(name string, index uint64) *ledger.Entry {
+	n.t.Helper()
+	leaf, err := n.nodes[name].Entry(index)
+	n.check(err)
+	e, err := ledger.ParseEntry(leaf)
+	n.check(err)
+	return e
+}
+
+// An entry that the log never gets to is no answer, and no reason to believe.
+func TestLeaderBeyondTheLog(t *testing.T) {
+	n := found(t, 0)
+	n.tune = quiet
+	n.start(n.names...)
+	size := n.put("voter-a") + 1
+	name, leader := n.follower()
+	n.lies(math.MaxInt, func(told) told {
+		return told{Answer: ledger.Answer{Verdict: ledger.Accepted, Index: size + 1000, New: true}}
+	}, false)
+	ctx, cancel := context.WithTimeout(n.ctx(), 2*time.Second)
+	defer cancel()
+	answer, err := n.nodes[name].Submit(ctx, n.statement(name, ledger.KindTick))
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), leader) || answer.InLog() {
+		t.Errorf("%+v, %v", answer, err)
+	}
+}
+
+// What stands on the log already is known, whoever brought it, and a statement
+// that nobody signed is refused by every member alike.
+func TestConfirmedAnswers(t *testing.T) {
+	n := found(t, 1)
+	n.start(n.names...)
+	n.put("voter-a")
+	name, _ := n.follower()
+	statement := n.statement(name, ledger.KindTick)
+	first, err := n.nodes[name].Submit(n.ctx(), statement)
+	n.check(err)
+	for _, member := range n.names {
+		again, err := n.nodes[member].Submit(n.ctx(), statement)
+		n.check(err)
+		if !again.Known || again.Index != first.Index || again.Verdict != ledger.Accepted {
+			t.Errorf("%s: %+v", member, again)
+		}
+		stranger, err := sign.Sign(n.keys[member].Statement(), sign.NetworkID{7}, ledger.KindTick, ledger.Tick{Head: n.newHead()})
+		n.check(err)
+		refused, err := n.nodes[member].Submit(n.ctx(), stranger)
+		n.check(err)
+		if refused.Verdict != ledger.Unverified {
+			t.Errorf("%s: %+v", member, refused)
+		}
+		if alarms := n.nodes[member].Alarms(); len(alarms) > 0 {
+			t.Errorf("%s: %+v", member, alarms)
+		}
+	}
+}
