@@ -20,7 +20,7 @@ import (
 var rings = map[string]string{
 	"crypto/sign":       "",
 	"crypto/seal":       "crypto/sign",
-	"crypto/tlog":       "",
+	"crypto/tlog":       "crypto/sign",
 	"consensus/consent": "crypto/sign",
 	"consensus/ledger":  "consensus/consent crypto/sign crypto/tlog",
 	"consensus/audit":   "consensus/consent consensus/ledger crypto/seal crypto/sign crypto/tlog",

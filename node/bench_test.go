@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
 	"atoll/crypto/seal"
 	"atoll/crypto/sign"
 	"atoll/node/peer"
@@ -115,7 +116,7 @@ func (n *network) cryptoOf(agencies int) time.Duration {
 		{(entries+1+quorum)*len(n.members) + quorum + 2*(2+agencies), n.verifyOnce()},
 		{2 * agencies, n.sealOnce()},                  // ask and fragment
 		{2 * agencies, n.openOnce(1)},                 // by agency and bank
-		{2, n.openOnce(Stanzas(n.genesis))},           // the consent's body
+		{2, n.openOnce(ledger.Stanzas)},               // the consent's body
 		{1 + agencies, func() { _, _ = n.boxOnce() }}, // details in query.open and in the releases
 	}
 	var sum time.Duration

@@ -34,20 +34,6 @@ const (
 	revocations vault.Kind = "revoked" // statements that came past the log, by consent id
 )
 
-// Stanzas is the number of age stanzas of every sealed body of a network: bank,
-// subject, all its auditors, and decoys to make four at least.
-func Stanzas(g *ledger.Genesis) int { return max(4, 2+len(Auditors(g))) }
-
-// Auditors returns the cards of the members that may open every body.
-func Auditors(g *ledger.Genesis) (cards []ledger.Card) {
-	for _, m := range g.Members {
-		if slices.ContainsFunc(m.Roles, func(r ledger.Role) bool { return r.Name == ledger.Auditor }) {
-			cards = append(cards, m)
-		}
-	}
-	return cards
-}
-
 // Accept takes in a consent that a subject has signed for this bank: it opens
 // the body, checks that every part is what the header commits to, countersigns
 // and submits. A consent that is accepted already is accepted again.

@@ -27,7 +27,7 @@ func (n *Node) Issue(ctx context.Context, subject consent.Subject, key ed25519.P
 		return nil, answer, err
 	}
 	var to []seal.Recipient
-	for _, m := range Auditors(n.Genesis) {
+	for _, m := range n.Genesis.Auditors() {
 		r, err := seal.RecipientFrom(m.Age)
 		if err != nil {
 			return nil, answer, err
@@ -35,7 +35,7 @@ func (n *Node) Issue(ctx context.Context, subject consent.Subject, key ed25519.P
 		to = append(to, r)
 	}
 	s := ledger.CredentialIssue{Head: NewHead(), Digest: consent.CredentialDigest(statement)}
-	if s.Sealed, err = seal.EncryptBytes(statement, Stanzas(n.Genesis), to...); err != nil {
+	if s.Sealed, err = seal.EncryptBytes(statement, ledger.Stanzas, to...); err != nil {
 		return nil, answer, err
 	}
 	answer, err = n.say(ctx, ledger.KindCredentialIssue, s)

@@ -15,7 +15,6 @@ import (
 	"atoll/consensus/ledger"
 	"atoll/crypto/seal"
 	"atoll/crypto/sign"
-	"atoll/node"
 	"atoll/node/web"
 
 	"github.com/spf13/cobra"
@@ -257,14 +256,14 @@ func (s *subject) seal(body []byte, bank string) ([]byte, error) {
 		return nil, err
 	}
 	to := []seal.Recipient{own.Recipient()}
-	for _, c := range append(node.Auditors(s.genesis), *card) {
+	for _, c := range append(s.genesis.Auditors(), *card) {
 		r, err := seal.RecipientFrom(c.Age)
 		if err != nil {
 			return nil, err
 		}
 		to = append(to, r)
 	}
-	return seal.EncryptBytes(body, node.Stanzas(s.genesis), to...)
+	return seal.EncryptBytes(body, ledger.Stanzas, to...)
 }
 
 // age is the identity that opens the bodies of this enterprise's consents.

@@ -170,7 +170,7 @@ var lies = map[string]struct {
 	"the body is not sealed to the auditor": {"audit.unopenable audit.unopenable", func(w *audittest.World, f *audittest.Firm) {
 		d := w.Grant(f, func(c *audittest.Consenting) {
 			c.Sealed = func(body []byte, to []seal.Recipient) []byte {
-				sealed, _ := seal.EncryptBytes(body, 4, to[0], to[2])
+				sealed, _ := seal.EncryptBytes(body, ledger.Stanzas, to[0], to[2])
 				return sealed
 			}
 		})
@@ -181,7 +181,7 @@ var lies = map[string]struct {
 	"the body is no body": {"audit.malformed", func(w *audittest.World, f *audittest.Firm) {
 		w.Grant(f, func(c *audittest.Consenting) {
 			c.Sealed = func(_ []byte, to []seal.Recipient) []byte {
-				sealed, _ := seal.EncryptBytes([]byte("no body"), 4, to...)
+				sealed, _ := seal.EncryptBytes([]byte("no body"), ledger.Stanzas, to...)
 				return sealed
 			}
 		})

@@ -110,8 +110,12 @@ func (c *Composed) signTerms(terms *Terms, key ed25519.PrivateKey, pub ed25519.P
 	return err
 }
 
-// Grant signs the header over the sealed body.
+// Grant signs the header over the sealed body, which no log takes where it has
+// more than [MaxBody] bytes.
 func (c *Composed) Grant(sealed []byte) ([]byte, error) {
+	if len(sealed) > MaxBody {
+		return nil, malformed("sealed body of %d bytes, the limit is %d: ask for fewer outputs in one consent", len(sealed), MaxBody)
+	}
 	c.header.Body = BodyDigest(sealed)
 	if err := c.header.Check(); err != nil {
 		return nil, err

@@ -23,8 +23,8 @@ func (c *Credential) Check() error {
 		return err
 	}
 	switch {
-	case len(c.Salt) != 32 || len(c.Key) != ed25519.PublicKeySize:
-		return malformed("credential: field length")
+	case len(c.Salt) != 32 || !sign.ValidKey(c.Key):
+		return malformed("credential: salt or key")
 	case c.NotBefore < 0 || c.NotAfter < c.NotBefore || c.NotAfter-c.NotBefore >= 2*MaxDays:
 		return malformed("credential: a credential lasts 1 to %d days", 2*MaxDays)
 	}

@@ -2,7 +2,6 @@ package consent
 
 import (
 	"bytes"
-	"crypto/ed25519"
 
 	"atoll/crypto/sign"
 )
@@ -34,6 +33,7 @@ const (
 	RevocationKeys = 4    // always so many key ids, unused ones random
 	MaxDays        = 1830 // five years, the longest any purpose may allow
 	MaxUses        = 100_000
+	MaxBody        = 48_000 // bytes of a sealed body: eight age stanzas and 32 KiB
 )
 
 // Frequency allows at most Uses uses in each window of Days days, windows
@@ -72,8 +72,8 @@ func (b *Bounds) ConsentID() ID { return ID(b.ID) }
 // [sign.ErrMalformed].
 func (h *Header) Check() error {
 	switch {
-	case len(h.Key) != ed25519.PublicKeySize:
-		return malformed("consent key of %d bytes", len(h.Key))
+	case !sign.ValidKey(h.Key):
+		return malformed("consent key")
 	case len(h.Terms) != 32 || len(h.Body) != 32:
 		return malformed("digest length")
 	}
@@ -140,7 +140,7 @@ type Revocation struct {
 
 // Check says whether the revocation can be one, by itself.
 func (r *Revocation) Check() error {
-	if len(r.Consent) != len(ID{}) || len(r.Key) != ed25519.PublicKeySize {
+	if len(r.Consent) != len(ID{}) || !sign.ValidKey(r.Key) {
 		return malformed("revocation")
 	}
 	return nil

@@ -1,10 +1,6 @@
 package consent
 
-import (
-	"unicode/utf8"
-
-	"atoll/crypto/sign"
-)
+import "atoll/crypto/sign"
 
 // Limits of terms, slices and sections.
 const (
@@ -13,7 +9,6 @@ const (
 	MaxItems    = 200 // outputs in one slice or section
 	MaxMonths   = 120 // history window
 	MaxDataLife = 3660
-	maxText     = 200 // bytes of a product name or operator
 )
 
 // Terms are what the subject signs under its own name, with its credential key.
@@ -75,24 +70,4 @@ func checkDigests(list [][]byte) error {
 		return malformed("a list of digests is ascending and padded to a multiple of %d", digestGroup)
 	}
 	return nil
-}
-
-// ValidText accepts short text for people: valid UTF-8 without control
-// characters and without those that reorder what is read, 1 to 200 bytes.
-func ValidText(s string) bool {
-	if s == "" || len(s) > maxText || !utf8.ValidString(s) {
-		return false
-	}
-	for _, r := range s {
-		if r < 0x20 || r >= 0x7f && r < 0xa0 || isBidiControl(r) {
-			return false
-		}
-	}
-	return true
-}
-
-// isBidiControl: characters that reorder what a person reads (Unicode TR 9)
-// have no place in what a person signs.
-func isBidiControl(r rune) bool {
-	return r == 0x061c || r == 0x200e || r == 0x200f || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
 }

@@ -2,14 +2,14 @@ package ledger
 
 import (
 	"bytes"
-	"crypto/ed25519"
 
 	"atoll/consensus/consent"
+	"atoll/crypto/sign"
 )
 
 // Limits of fields, in bytes or items.
 const (
-	maxSealed  = 40_000 // of one sealed part
+	maxSealed  = consent.MaxBody // of any sealed part
 	maxDigests = consent.MaxAgencies
 	maxQueries = 1_000 // in one data.deleted
 )
@@ -141,7 +141,7 @@ func (h *Handover) check() error {
 	}
 	var names []string
 	for _, c := range h.Cosigners {
-		if len(c.Key) != ed25519.PublicKeySize {
+		if !sign.ValidKey(c.Key) {
 			return malformed("cosigners.handover: key of %.60q", c.Member)
 		}
 		names = append(names, c.Member)
@@ -159,8 +159,8 @@ func (d *Deleted) check() error {
 }
 
 func (o *Objection) check() error {
-	if len(o.Key) != ed25519.PublicKeySize || len(o.Body) != 32 || !consent.ValidMember(o.Agency) {
-		return malformed("objection.raise: field length")
+	if !sign.ValidKey(o.Key) || len(o.Body) != 32 || !consent.ValidMember(o.Agency) {
+		return malformed("objection.raise: key, digest or agency")
 	}
 	return o.Query.check()
 }

@@ -25,7 +25,7 @@ const (
 )
 
 const (
-	maxMembers   = 40
+	maxMembers   = 36   // so many, with titles and addresses of ordinary length, fit into one statement
 	ageRecipient = 1216 // bytes, see seal.Recipient
 	maxAddresses = 8
 	maxAddress   = 200
@@ -204,6 +204,9 @@ func (g *Genesis) checkMembers() error {
 	if n := len(g.Members); n < 3 || n > maxMembers {
 		return malformed("genesis: 3 to %d members, not %d", maxMembers, n)
 	}
+	if n := len(g.Auditors()); n > MaxAuditors {
+		return malformed("genesis: %d auditors at most, not %d: what only they may read is sealed to each of them", MaxAuditors, n)
+	}
 	seen := map[string]bool{}
 	for i := range g.Members {
 		m := &g.Members[i]
@@ -244,14 +247,24 @@ func (g *Genesis) Member(name string) *Card {
 	return &g.Members[i]
 }
 
+// Auditors returns the cards of the founders that may open every body.
+func (g *Genesis) Auditors() (cards []Card) {
+	for _, m := range g.Members {
+		if slices.ContainsFunc(m.Roles, func(r Role) bool { return r.Name == Auditor }) {
+			cards = append(cards, m)
+		}
+	}
+	return cards
+}
+
 // Check says whether the card can be one, by itself.
 func (c *Card) Check() error {
 	if !consent.ValidMember(c.Name) || !title(c.Chinese) || !title(c.English) {
 		return malformed("member card: name or title")
 	}
 	for _, key := range [][]byte{c.Peer, c.Statement, c.Log, c.Cosign} {
-		if len(key) != ed25519.PublicKeySize {
-			return malformed("member %s: key of %d bytes", c.Name, len(key))
+		if !sign.ValidKey(key) {
+			return malformed("member %s: not an Ed25519 public key", c.Name)
 		}
 	}
 	if len(c.Age) != ageRecipient {

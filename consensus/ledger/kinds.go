@@ -28,6 +28,15 @@ const (
 	KindObjectionAnswer  = "objection.answer"
 )
 
+// Stanzas is the number of age stanzas of whatever is sealed to all auditors:
+// in every network the same, so that it tells nothing. Where there are fewer to
+// open it the rest are decoys.
+const Stanzas = 8
+
+// MaxAuditors leaves room for the bank and the subject among the [Stanzas] of a
+// consent's body.
+const MaxAuditors = Stanzas - 2
+
 // Head is the first field of every member statement.
 type Head struct {
 	ID []byte `cbor:"1,keyasint"` // StatementID: author's time and random bits

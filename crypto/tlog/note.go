@@ -12,6 +12,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"atoll/crypto/sign"
+
 	"golang.org/x/mod/sumdb/note"
 )
 
@@ -55,8 +57,8 @@ func newVerifier(name string, kind byte, key []byte) (Verifier, error) {
 	if err := checkName(name); err != nil {
 		return Verifier{}, err
 	}
-	if len(key) != ed25519.PublicKeySize {
-		return Verifier{}, fmt.Errorf("%w: public key of %d bytes", ErrMalformed, len(key))
+	if !sign.ValidKey(key) {
+		return Verifier{}, fmt.Errorf("%w: %s: not an Ed25519 public key", ErrMalformed, name)
 	}
 	v := Verifier{name: name, kind: kind, key: [ed25519.PublicKeySize]byte(key)}
 	sum := sha256.Sum256([]byte(name + "\n" + string(v.material())))

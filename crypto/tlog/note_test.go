@@ -1,9 +1,11 @@
 package tlog_test
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"fmt"
 	"strings"
 	"testing"
@@ -106,11 +108,20 @@ func TestBadKeys(t *testing.T) {
 		_, err = tlog.NewCosigner("log.example/1/n1", k)
 		wantError(t, "cosigner", err, tlog.ErrMalformed)
 	}
-	for _, k := range []ed25519.PublicKey{nil, public("log key")[:31]} {
+	// Keys under which anybody signs anything, and another encoding of such a one.
+	neutral, zero, other := make([]byte, 32), make([]byte, 32), bytes.Repeat([]byte{0xff}, 32)
+	neutral[0], other[0], other[31] = 1, 0xee, 0x7f
+	for _, k := range []ed25519.PublicKey{nil, public("log key")[:31], neutral, zero, other} {
 		_, err := tlog.NewLogVerifier("log.example/1", k)
 		wantError(t, "log", err, tlog.ErrMalformed)
 		_, err = tlog.NewCosignerVerifier("log.example/1/n1", k)
 		wantError(t, "cosigner", err, tlog.ErrMalformed)
+	}
+	for _, kind := range []byte{1, 4} {
+		material := append([]byte{kind}, neutral...)
+		id := sha256.Sum256(append([]byte("log.example/1\n"), material...))
+		_, err := tlog.ParseVerifier("log.example/1+" + hex.EncodeToString(id[:4]) + "+" + base64.StdEncoding.EncodeToString(material))
+		wantError(t, "vkey", err, tlog.ErrMalformed)
 	}
 	_, err := tlog.NewLogSigner("https://log.example/1", good)
 	wantError(t, "origin", err, tlog.ErrMalformed)

@@ -65,7 +65,7 @@ func (w *World) Grant(f *Firm, edit func(*Consenting)) *Deal {
 	if c.Sealed != nil {
 		sealed = c.Sealed(plain, to)
 	} else {
-		sealed, err = seal.EncryptBytes(plain, 4, to...)
+		sealed, err = seal.EncryptBytes(plain, ledger.Stanzas, to...)
 		w.check(err)
 	}
 	statement, err := composed.Grant(sealed)

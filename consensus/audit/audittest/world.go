@@ -186,7 +186,7 @@ func (w *World) Credential(subject consent.Subject, key ed25519.PublicKey, from,
 // which are the same unless the registrar lies.
 func (w *World) Issue(statement, sealed []byte) ledger.Answer {
 	w.t.Helper()
-	age, err := seal.EncryptBytes(sealed, 4, w.Ages["auditor"].Recipient())
+	age, err := seal.EncryptBytes(sealed, ledger.Stanzas, w.Ages["auditor"].Recipient())
 	w.check(err)
 	return w.Say("registrar", ledger.KindCredentialIssue, ledger.CredentialIssue{Head: w.Head(), Digest: consent.CredentialDigest(statement), Sealed: age})
 }

@@ -1,0 +1,59 @@
+package consent
+
+import "unicode/utf8"
+
+const maxText = 200 // bytes
+
+// ValidText accepts short text for people, such as a product or a title: UTF-8
+// of 1 to 200 bytes, all of which can be seen where it stands. A person signs
+// what is shown, and a digest covers what is there: they must be the same.
+func ValidText(s string) bool {
+	if s == "" || len(s) > maxText || !utf8.ValidString(s) {
+		return false
+	}
+	for _, r := range s {
+		if unseen(r) {
+			return false
+		}
+	}
+	return true
+}
+
+// unseen says whether a character breaks lines, reorders what is read, or leaves
+// no mark by itself, so that two texts could look alike. Chinese and English
+// need none of them: joiners and selectors of other scripts, of emoji and of
+// ideographs' variants are among them.
+func unseen(r rune) bool {
+	for _, u := range unseens {
+		if r <= u[1] {
+			return r >= u[0]
+		}
+	}
+	return false
+}
+
+// unseens are ranges of characters, ascending: controls, separators of lines and
+// paragraphs, annotations, and all that Unicode 16 calls default ignorable, which
+// is fixed for what it has not assigned yet. They are written out because a
+// table of a library grows with its version, and members must not differ.
+var unseens = [...][2]rune{
+	{0x0000, 0x001f},   // controls
+	{0x007f, 0x009f},   // controls
+	{0x00ad, 0x00ad},   // soft hyphen
+	{0x034f, 0x034f},   // combining grapheme joiner
+	{0x061c, 0x061c},   // Arabic letter mark
+	{0x115f, 0x1160},   // Hangul fillers
+	{0x17b4, 0x17b5},   // Khmer vowels that are not shown
+	{0x180b, 0x180f},   // Mongolian selectors and vowel separator
+	{0x200b, 0x200f},   // zero-width space, joiners, direction marks
+	{0x2028, 0x202e},   // line and paragraph separator, embeddings and overrides
+	{0x2060, 0x206f},   // word joiner, invisible operators, isolates
+	{0x3164, 0x3164},   // Hangul filler
+	{0xfe00, 0xfe0f},   // variation selectors
+	{0xfeff, 0xfeff},   // zero-width no-break space
+	{0xffa0, 0xffa0},   // Hangul filler
+	{0xfff0, 0xfffb},   // not assigned, annotations
+	{0x1bca0, 0x1bca3}, // shorthand controls
+	{0x1d173, 0x1d17a}, // musical controls
+	{0xe0000, 0xe0fff}, // tags, further variation selectors
+}
