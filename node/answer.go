@@ -1,14 +1,12 @@
 package node
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"atoll/consensus/consent"
@@ -39,19 +37,7 @@ const RulesRefused consent.Code = "agency.rules"
 // that a bank says is there.
 const queryPatience = 20 * time.Second
 
-// reply is what an agency answers to one query, once and for all. It lies in
-// the vault before the log hears of it: whatever happens then, the same
-// statement is submitted and the same bytes are sent.
-type reply struct {
-	Statement []byte `cbor:"1,keyasint"` // release or refusal
-	Digest    []byte `cbor:"2,keyasint"` // of the spooled ciphertext, empty for a refusal
-	Reason    string `cbor:"3,keyasint"` // code of a refusal
-}
-
-const (
-	replies vault.Kind = "reply"  // by queryKey
-	budgets vault.Kind = "budget" // queries answered, by bank and day
-)
+const budgets vault.Kind = "budget" // queries answered, by bank and day
 
 func queryKey(ref ledger.QueryRef) []byte { return append([]byte(ref.Bank+"\x00"), ref.ID...) }
 
@@ -59,8 +45,7 @@ func spoolName(prefix string, ref ledger.QueryRef, member string) string {
 	return prefix + "-" + hex.EncodeToString(ref.ID) + "-" + member + ".age"
 }
 
-// serveAsk is an agency's whole part in a query. Each step that can fail comes
-// before the first byte of data is sent (I3).
+// serveAsk is an agency's whole part in a query.
 func (n *Node) serveAsk(ctx context.Context, bank string, request []byte, w io.Writer) error {
 	ask, err := n.openAsk(request)
 	if err != nil {
@@ -89,17 +74,7 @@ func (n *Node) serveAsk(ctx context.Context, bank string, request []byte, w io.W
 	if err != nil {
 		return err
 	}
-	answer, err := n.Submit(ctx, r.Statement)
-	if err != nil {
-		return &peer.Error{Code: peer.Busy, Message: "the log cannot be reached now", Retryable: true}
-	}
-	if answer.Verdict != ledger.Accepted {
-		return &peer.Error{Code: strings.ReplaceAll(string(answer.Verdict), ".", "_"), Message: "the log does not accept the answer"}
-	}
-	if len(r.Digest) == 0 {
-		return &peer.Error{Code: codeRefused, Message: r.Reason}
-	}
-	return n.deliver(ctx, ask, q, r, w)
+	return n.carryOut(ctx, ref, r, w)
 }
 
 // openAsk opens what a bank has sealed to this agency.
@@ -116,42 +91,6 @@ func (n *Node) openAsk(request []byte) (*consent.Ask, error) {
 		return nil, &peer.Error{Code: codeAsk, Message: "not a well-formed ask"}
 	}
 	return ask, nil
-}
-
-// deliver sends the spooled ciphertext, if this member's own copy of the log
-// has the release of these very bytes, final where they are sensitive, and no
-// revocation has come meanwhile.
-func (n *Node) deliver(ctx context.Context, ask *consent.Ask, q *query, r *reply, w io.Writer) error {
-	o, err := n.outcome(q.ref, n.Name)
-	if err != nil {
-		return err
-	}
-	if o == nil || !bytes.Equal(o.Digest, r.Digest) {
-		return errors.New("a release was accepted that this replica does not have")
-	}
-	if err := n.awaitFinal(ctx, ask, o); err != nil {
-		return err
-	}
-	if err := n.heldBack(q); err != nil {
-		return err
-	}
-	f, err := n.vault.Spooled(spoolName("out", q.ref, q.ref.Bank))
-	if err != nil {
-		return &peer.Error{Code: codeGone, Message: "this fragment is no longer kept"}
-	}
-	defer f.Close()
-	_, err = io.Copy(w, f)
-	return err
-}
-
-// heldBack says whether a revocation that came past the log forbids to send
-// now.
-func (n *Node) heldBack(q *query) error {
-	revoked, err := n.holdsRevocation(q.header)
-	if err == nil && revoked {
-		err = &peer.Error{Code: strings.ReplaceAll(string(consent.Revoked), ".", "_"), Message: "the consent was taken back"}
-	}
-	return err
 }
 
 // replyTo returns the reply that lies in the vault, or makes it and puts it
@@ -322,8 +261,12 @@ func (n *Node) release(ctx context.Context, ask *consent.Ask, q *query, subject 
 	if s.Sealed, err = n.box(sign.Secret(ask.Key), ledger.KindRelease, s.Head, public, detail); err != nil {
 		return nil, &peer.Error{Code: peer.TooLarge, Message: "too many outputs asked at once"}
 	}
-	raw, err := n.Sign(ledger.KindRelease, s)
-	return &reply{Statement: raw, Digest: s.Digest}, err
+	r := &reply{Digest: s.Digest}
+	if r.Admitted, err = n.admitting(ask); err != nil {
+		return nil, err
+	}
+	r.Statement, err = n.Sign(ledger.KindRelease, s)
+	return r, err
 }
 
 // spool seals answers to the bank into a file that is complete and durable when

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 	"atoll/consensus/replica"
 	"atoll/crypto/tlog"
@@ -38,15 +37,8 @@ func (n *Node) serveCosign(ctx context.Context, from string, request []byte) ([]
 	return answer, err
 }
 
-// awaitFinal returns when the release is final, if what is asked demands it.
-func (n *Node) awaitFinal(ctx context.Context, ask *consent.Ask, o *ledger.Outcome) error {
-	var items []consent.Item
-	for _, w := range ask.Section.Wants {
-		items = append(items, w.Item)
-	}
-	if n.catalog.Sensitivity(items) < finalFrom {
-		return nil
-	}
+// awaitFinal returns when a release is final.
+func (n *Node) awaitFinal(ctx context.Context, o *ledger.Outcome) error {
 	ctx, cancel := context.WithTimeout(ctx, releasePatience)
 	defer cancel()
 	if err := n.Finalise(ctx, o.Index+1); err != nil {

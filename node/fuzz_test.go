@@ -16,6 +16,7 @@ func FuzzKept(f *testing.F) {
 	section := consent.Section{Salt: make([]byte, 32), Query: id, Agency: "tax", Wants: []consent.Want{{Item: item("vat", "sales_12m", consent.Value, 24)}}}
 	for _, v := range []any{
 		reply{Statement: []byte("release"), Digest: make([]byte, 32)},
+		reply{Statement: []byte("release"), Digest: make([]byte, 32), Admitted: &admitted{Consent: id, Credential: make([]byte, 32), Until: 9, Items: []consent.Item{section.Wants[0].Item}, Final: true}},
 		reply{Statement: []byte("refusal"), Reason: string(RulesRefused)},
 		Asked{
 			Ref: ledger.QueryRef{Bank: "bank-a", ID: id}, Index: 9, Consent: id, Operator: "Wang", Deadline: 1, Sections: []consent.Section{section},

@@ -98,8 +98,8 @@ func (g *grant) agreed() *consent.Terms {
 
 // signer is the key that signed the terms, which hold.
 func (g *grant) signer() []byte {
-	c := new(consent.Credential)
-	if s, err := sign.Parse(g.Body.Credential); err != nil || s.Decode(c) != nil {
+	c, err := consent.ReadCredential(g.Body.Credential)
+	if err != nil {
 		return nil
 	}
 	return c.Key

@@ -31,6 +31,20 @@ func (c *Credential) Check() error {
 	return nil
 }
 
+// ReadCredential reads a credential without its signature: what somebody says
+// that a registrar signed. See [OpenTerms].
+func ReadCredential(statement []byte) (*Credential, error) {
+	s, err := sign.Parse(statement)
+	if err != nil {
+		return nil, err
+	}
+	if s.Kind != KindCredential {
+		return nil, malformed("kind %q where %q belongs", s.Kind, KindCredential)
+	}
+	c := new(Credential)
+	return c, s.Decode(c)
+}
+
 // CredentialDigest is what credential.issue puts on the log for a credential's
 // statement.
 func CredentialDigest(statement []byte) []byte { return digest(labelCredential, statement) }

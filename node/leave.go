@@ -1,0 +1,160 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+	"atoll/node/catalog"
+	"atoll/node/peer"
+	"atoll/node/vault"
+)
+
+// reply is what an agency answers to one query, once and for all. It lies in
+// the vault before the log hears of it: whatever happens then, the same
+// statement is submitted and the same bytes are sent. From then on a bank that
+// asks again names a query and says nothing else that is read.
+type reply struct {
+	Statement []byte    `cbor:"1,keyasint"`           // release or refusal
+	Digest    []byte    `cbor:"2,keyasint"`           // of the spooled ciphertext, empty for a refusal
+	Reason    string    `cbor:"3,keyasint"`           // code of a refusal
+	Admitted  *admitted `cbor:"4,keyasint,omitempty"` // of a release; nil where an earlier version made it
+}
+
+// admitted is what a release rests on, as it was when it was made.
+type admitted struct {
+	Consent    []byte         `cbor:"1,keyasint"` // id
+	Credential []byte         `cbor:"2,keyasint"` // digest
+	Until      consent.Day    `cbor:"3,keyasint"` // last day of the credential
+	Items      []consent.Item `cbor:"4,keyasint"` // that were asked
+	Final      bool           `cbor:"5,keyasint"` // nothing may leave before the release is final
+}
+
+const replies vault.Kind = "reply" // by queryKey
+
+// admitting notes what a release to this ask rests on.
+func (n *Node) admitting(ask *consent.Ask) (*admitted, error) {
+	c, err := consent.ReadCredential(ask.Credential)
+	if err != nil {
+		return nil, err
+	}
+	a := &admitted{Consent: ask.Consent, Credential: consent.CredentialDigest(ask.Credential), Until: c.NotAfter}
+	for _, w := range ask.Section.Wants {
+		a.Items = append(a.Items, w.Item)
+	}
+	a.Final = n.catalog.Sensitivity(a.Items) >= finalFrom
+	return a, nil
+}
+
+// final says whether the release has to be final before anything leaves: it was
+// so when the reply was made, or is by the catalog of today.
+func (r *reply) final(c *catalog.Catalog) bool {
+	return r.Admitted == nil || r.Admitted.Final || c.Sensitivity(r.Admitted.Items) >= finalFrom
+}
+
+// carryOut brings a reply to the log and sends what it releases. Each step that
+// can fail comes before the first byte (I3).
+func (n *Node) carryOut(ctx context.Context, ref ledger.QueryRef, r *reply, w io.Writer) error {
+	if len(r.Digest) > 0 {
+		if err := n.mayLeave(ref, r); err != nil {
+			return err
+		}
+	}
+	answer, err := n.Submit(ctx, r.Statement)
+	if err != nil {
+		return &peer.Error{Code: peer.Busy, Message: "the log cannot be reached now", Retryable: true}
+	}
+	if answer.Verdict != ledger.Accepted {
+		return &peer.Error{Code: codeOf(answer.Verdict), Message: "the log does not accept the answer"}
+	}
+	if len(r.Digest) == 0 {
+		return &peer.Error{Code: codeRefused, Message: r.Reason}
+	}
+	return n.deliver(ctx, ref, r, w)
+}
+
+// deliver sends the spooled ciphertext, if this member's own copy of the log
+// has the release of these very bytes, final where they are sensitive, and it
+// may still leave.
+func (n *Node) deliver(ctx context.Context, ref ledger.QueryRef, r *reply, w io.Writer) error {
+	o, err := n.outcome(ref, n.Name)
+	if err != nil {
+		return err
+	}
+	if o == nil || !bytes.Equal(o.Digest, r.Digest) {
+		return errors.New("a release was accepted that this replica does not have")
+	}
+	if r.final(n.catalog) {
+		if err := n.awaitFinal(ctx, o); err != nil {
+			return err
+		}
+	}
+	if err := n.mayLeave(ref, r); err != nil {
+		return err
+	}
+	f, err := n.vault.Spooled(spoolName("out", ref, ref.Bank))
+	if err != nil {
+		return &peer.Error{Code: codeGone, Message: "this fragment is no longer kept"}
+	}
+	defer f.Close()
+	_, err = io.Copy(w, f)
+	return err
+}
+
+// mayLeave decides whether what a reply releases may leave now: by this
+// member's own copy of the log, its own clock and the revocations it holds. It
+// is asked before the log hears of the release, and again before the first
+// byte: a consent or a credential that was taken back in between counts.
+func (n *Node) mayLeave(ref ledger.QueryRef, r *reply) error {
+	q, err := n.query(ref)
+	if err != nil {
+		return err
+	}
+	if q == nil {
+		return &peer.Error{Code: codeUnknown, Message: "the log no longer has this query"}
+	}
+	at, err := n.At()
+	if err != nil {
+		return err
+	}
+	revoked, err := n.holdsRevocation(q.header)
+	if err != nil {
+		return err
+	}
+	if revoked || q.granted.Revoked != 0 {
+		return &peer.Error{Code: codeOf(ledger.ConsentRevoked), Message: "the consent was taken back"}
+	}
+	for _, day := range []consent.Day{at.Day, n.today()} {
+		if r := q.header.Bounds.Active(day); r != nil {
+			return &peer.Error{Code: codeOf(ledger.Verdict(r.Code)), Message: r.Detail}
+		}
+	}
+	if r.Admitted == nil {
+		return nil
+	}
+	if !bytes.Equal(r.Admitted.Consent, q.Consent) {
+		return fmt.Errorf("the reply to query %x rests on another consent than the query", ref.ID)
+	}
+	return n.stillVouched(r.Admitted, max(at.Day, n.today()))
+}
+
+// stillVouched says whether the credential behind a release still stands.
+func (n *Node) stillVouched(a *admitted, day consent.Day) error {
+	var c *ledger.Credential
+	err := n.View(func(v ledger.View) (err error) {
+		c, err = ledger.LookupCredential(v, a.Credential)
+		return err
+	})
+	if err == nil && (c == nil || c.Revoked != 0 || day > a.Until) {
+		err = &peer.Error{Code: codeOf(ledger.CredentialRevoked), Message: "the credential behind the consent was revoked, or has ended"}
+	}
+	return err
+}
+
+// codeOf is a verdict as a bank is told it.
+func codeOf(v ledger.Verdict) string { return strings.ReplaceAll(string(v), ".", "_") }
