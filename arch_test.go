@@ -28,20 +28,21 @@ var rings = map[string]string{
 	"consensus/audit/store": "consensus/ledger",
 	// A world for tests of the audit and of its command.
 	"consensus/audit/audittest": "consensus/consent consensus/ledger crypto/seal crypto/sign crypto/tlog",
-	"consensus/replica":         "consensus/ledger crypto/sign crypto/tlog",
-	"node/peer":                 "",
+	"consensus/scarce":          "",
+	"consensus/replica":         "consensus/ledger consensus/scarce crypto/sign crypto/tlog",
+	"node/peer":                 "consensus/scarce",
 	"node/formula":              "consensus/consent",
 	"node/catalog":              "consensus/consent node/formula",
 	"node/source":               "consensus/consent node/catalog",
 	"node/fragment":             "consensus/ledger crypto/seal crypto/sign",
 	"node/profile":              "consensus/consent node/formula",
-	"node/vault":                "crypto/seal crypto/sign",
+	"node/vault":                "consensus/scarce crypto/seal crypto/sign",
 	"node/witness":              "crypto/tlog",
-	"node": "consensus/consent consensus/ledger consensus/replica crypto/seal crypto/sign crypto/tlog node/catalog node/fragment node/peer " +
+	"node": "consensus/consent consensus/ledger consensus/replica consensus/scarce crypto/seal crypto/sign crypto/tlog node/catalog node/fragment node/peer " +
 		"node/profile node/source node/vault node/witness",
-	"node/web":          "consensus/consent consensus/ledger crypto/seal crypto/sign crypto/tlog node node/peer node/profile node/source node/vault",
+	"node/web":          "consensus/consent consensus/ledger consensus/scarce crypto/seal crypto/sign crypto/tlog node node/peer node/profile node/source node/vault",
 	"examples/province": "consensus/consent",
-	"cmd/atoll": "consensus/audit consensus/consent consensus/ledger crypto/seal crypto/sign crypto/tlog examples/province node node/catalog " +
+	"cmd/atoll": "consensus/audit consensus/consent consensus/ledger consensus/scarce crypto/seal crypto/sign crypto/tlog examples/province node node/catalog " +
 		"node/peer node/profile node/source node/vault node/web node/witness",
 	"cmd/atoll-audit": "consensus/audit consensus/audit/store consensus/consent consensus/ledger crypto/seal crypto/sign crypto/tlog",
 }

@@ -22,6 +22,7 @@ import (
 
 	"atoll/consensus/ledger"
 	"atoll/consensus/replica"
+	"atoll/consensus/scarce"
 	"atoll/crypto/seal"
 	"atoll/crypto/sign"
 	"atoll/node/catalog"
@@ -45,6 +46,7 @@ type Config struct {
 	Logger  *slog.Logger              // nil: nothing is logged
 
 	Witnesses []witness.Witness // of the log, from outside the network
+	Wants     *scarce.Wants     // what the machine lacks, see Status; nil: nobody hears of it
 }
 
 // Node is one member at work. Methods may be called at once from several
@@ -62,6 +64,7 @@ type Node struct {
 	catalog *catalog.Catalog
 	sources map[string]*source.Source
 	log     *slog.Logger
+	wants   *scarce.Wants
 
 	outside   []witness.Witness
 	witnesses *witness.Feeder
@@ -81,7 +84,7 @@ func Open(c Config) (*Node, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	n := &Node{Name: c.Name, host: c.Host, keys: c.Keys, age: c.Age, catalog: c.Catalog, sources: c.Sources, log: c.Logger, outbox: make(chan struct{}, 1)}
+	n := &Node{Name: c.Name, host: c.Host, keys: c.Keys, age: c.Age, catalog: c.Catalog, sources: c.Sources, log: c.Logger, wants: c.Wants, outbox: make(chan struct{}, 1)}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	if err := n.open(c); err != nil {
 		return nil, errors.Join(err, n.Close())
@@ -128,6 +131,7 @@ func (n *Node) open(c Config) (err error) {
 		Tick:    func() ([]byte, error) { return n.Sign(ledger.KindTick, ledger.Tick{Head: NewHead()}) },
 		Timeout: c.Timeout,
 		Logger:  c.Logger,
+		Wants:   n.wants,
 	})
 	if err != nil {
 		return err

@@ -20,7 +20,7 @@ type Status struct {
 	Final     uint64   `json:"final"`  // size of the newest final checkpoint, 0 before there is one
 	Quorum    int      `json:"quorum"` // cosigners that make one final
 	Cosigners []string `json:"cosigners"`
-	Alarms    []string `json:"alarms"`       // other histories of the log, and own cosignatures that were forgotten; see the evidence folder
+	Alarms    []string `json:"alarms"`       // other histories of the log, and own cosignatures that were forgotten (see the evidence folder); what the machine lacks now
 	Time      string   `json:"network_time"` // RFC 3339
 	Members   []string `json:"members"`
 	Connected []string `json:"connected"` // members with an open connection
@@ -53,6 +53,9 @@ func (n *Node) Status() (Status, error) {
 	}
 	for _, a := range n.Alarms() {
 		s.Alarms = append(s.Alarms, fmt.Sprintf("%s size %d: %s (%s)", a.Time.UTC().Format(time.RFC3339), a.Size, a.Why, a.File))
+	}
+	for _, w := range n.wants.List() {
+		s.Alarms = append(s.Alarms, w.String())
 	}
 	err := n.View(func(v ledger.View) error {
 		state, err := ledger.Read(v)

@@ -7,10 +7,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
+	"atoll/consensus/scarce"
 	"atoll/node"
 	"atoll/node/profile"
 	"atoll/node/web"
@@ -23,15 +24,22 @@ type daemon struct {
 	servers []*http.Server
 	http    string     // address it listens on, "" for none
 	failed  chan error // of a server that ends by itself
+	wants   *scarce.Wants
 }
 
-// maxSocket is how long the path of a unix socket can be.
-const maxSocket = 100
-
-// serve starts the member's node and opens its doors. The address for HTTP is
-// taken first: where that is not possible, other members hear nothing of it.
-func (h *home) serve(timeout time.Duration, log *slog.Logger) (*daemon, error) {
+// serve starts the member's node and opens its doors, with so many descriptors
+// for all of it. The address for HTTP is taken first: where that is not
+// possible, other members hear nothing of it.
+func (h *home) serve(timeout time.Duration, descriptors int, log *slog.Logger) (*daemon, error) {
 	template, err := h.template()
+	if err != nil {
+		return nil, err
+	}
+	proxies, err := h.proxies()
+	if err != nil {
+		return nil, err
+	}
+	shares, err := h.shares(descriptors, log)
 	if err != nil {
 		return nil, err
 	}
@@ -39,59 +47,53 @@ func (h *home) serve(timeout time.Duration, log *slog.Logger) (*daemon, error) {
 	if len(socket) > maxSocket {
 		return nil, fmt.Errorf("%s is too long for a socket: run atoll in the folder above, or choose a shorter one", socket)
 	}
-	var public net.Listener
-	if h.config.HTTP != "" {
-		if public, err = net.Listen("tcp", h.config.HTTP); err != nil {
-			return nil, h.whyNot(fmt.Errorf("%w: %w", errListen, err))
-		}
-	}
-	n, err := h.start(timeout, log)
+	public, err := h.listenTCP()
 	if err != nil {
+		return nil, err
+	}
+	d := &daemon{failed: make(chan error, 2), wants: new(scarce.Wants)}
+	if d.Node, err = h.start(timeout, shares, d.wants, log); err != nil {
 		if public != nil {
 			err = errors.Join(err, public.Close())
 		}
 		return nil, err
 	}
-	d := &daemon{Node: n, failed: make(chan error, 2)}
-	if public != nil {
-		d.publish(public)
+	// The node holds the lock of the folder, so that sockets that are there
+	// belong to nobody.
+	if path, ok := strings.CutPrefix(h.config.HTTP, unixPrefix); ok {
+		if public, err = listenUnix(h.path(path), modePublic); err != nil {
+			return nil, errors.Join(err, d.Close())
+		}
 	}
-	if err := d.open(socket, template); err != nil {
+	if public != nil {
+		d.publish(public, shares.Public, proxies)
+	}
+	if err := d.open(socket, shares.Operators, template); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
 }
 
 // publish opens the door for enterprises and auditors.
-func (d *daemon) publish(l net.Listener) {
+func (d *daemon) publish(l net.Listener, limit int, proxies *web.Proxies) {
 	d.http = l.Addr().String()
 	public := http.NewServeMux()
 	public.Handle("/log/", d.log())
 	public.Handle("POST /log/statements", &web.Statements{Carry: d.carry})
-	d.run(l, &http.Server{
-		Handler: public, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 5 * time.Minute,
-		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
-	})
+	door := web.NewDoor(l, limit, proxies, d.wants)
+	d.run(door, door.Server(public))
 }
 
 // open opens the door for operators.
-func (d *daemon) open(socket string, template *profile.Template) error {
-	// The node holds the lock of the folder, so that a socket that is there
-	// belongs to nobody.
-	if err := os.Remove(socket); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	l, err := net.Listen("unix", socket)
+func (d *daemon) open(socket string, limit int, template *profile.Template) error {
+	l, err := listenUnix(socket, modeOwner)
 	if err != nil {
-		return err
-	}
-	if err := os.Chmod(socket, 0o600); err != nil {
 		return err
 	}
 	local := http.NewServeMux()
 	local.Handle("POST /v1/{operation}", &web.Local{Node: d.Node, Template: template})
 	local.Handle("/log/", d.log())
-	d.run(l, &http.Server{Handler: local, ReadHeaderTimeout: 10 * time.Second})
+	d.run(web.NewDoor(l, limit, nil, d.wants), &http.Server{Handler: local, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute})
 	return nil
 }
 

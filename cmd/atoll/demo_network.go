@@ -15,6 +15,7 @@ import (
 
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
+	"atoll/consensus/scarce"
 	"atoll/crypto/sign"
 	"atoll/examples/province"
 	"atoll/node/source"
@@ -34,6 +35,9 @@ type demoNetwork struct {
 
 // demoElection is raft's timeout on one machine.
 const demoElection = 500 * time.Millisecond
+
+// demoDescriptors is with how many a node of the demo works.
+const demoDescriptors = 512
 
 func (n *demoNetwork) home(member string) string { return filepath.Join(n.dir, "members", member) }
 
@@ -202,7 +206,12 @@ func (n *demoNetwork) start(member string) error {
 	if err != nil {
 		return err
 	}
-	d, err := h.serve(demoElection, slog.New(slog.DiscardHandler))
+	limit, err := scarce.Limit()
+	if err != nil {
+		return err
+	}
+	// They share the process's, and no stranger knocks at any of them.
+	d, err := h.serve(demoElection, max(limit/len(n.plan.Members), demoDescriptors), slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}

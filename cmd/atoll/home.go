@@ -12,6 +12,7 @@ import (
 
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
+	"atoll/consensus/scarce"
 	"atoll/crypto/seal"
 	"atoll/crypto/sign"
 	"atoll/crypto/tlog"
@@ -41,7 +42,8 @@ type config struct {
 	Name    string          `yaml:"name"`
 	Origin  string          `yaml:"origin"`             // of the log; member keys derive for it
 	Listen  []string        `yaml:"listen"`             // multiaddrs for other members
-	HTTP    string          `yaml:"http,omitempty"`     // host:port for enterprises and auditors; none when empty
+	HTTP    string          `yaml:"http,omitempty"`     // host:port for enterprises and auditors, or unix:PATH; none when empty
+	Proxies *proxiesConfig  `yaml:"proxies,omitempty"`  // reverse proxies before http whose word counts
 	Catalog string          `yaml:"catalog,omitempty"`  // file, of an agency
 	Sources []source.Config `yaml:"sources,omitempty"`  // of an agency
 	Profile string          `yaml:"template,omitempty"` // file, of a bank
@@ -276,7 +278,7 @@ func (h *home) witnesses(g *ledger.Genesis) (list []witness.Witness, err error) 
 }
 
 // start opens the member's node. Timeout is raft's, 0 for real networks.
-func (h *home) start(timeout time.Duration, log *slog.Logger) (*node.Node, error) {
+func (h *home) start(timeout time.Duration, shares scarce.Shares, wants *scarce.Wants, log *slog.Logger) (*node.Node, error) {
 	raw, g, err := h.genesis()
 	if err != nil {
 		return nil, err
@@ -293,7 +295,10 @@ func (h *home) start(timeout time.Duration, log *slog.Logger) (*node.Node, error
 	if err != nil {
 		return nil, err
 	}
-	host, err := peer.New(peer.Config{Name: h.config.Name, Key: h.keys().Peer(), Listen: h.config.Listen, Logger: log})
+	host, err := peer.New(peer.Config{
+		Name: h.config.Name, Key: h.keys().Peer(), Listen: h.config.Listen, Logger: log,
+		Members: shares.Members, Knocking: shares.Knocking, Wants: wants,
+	})
 	if err != nil {
 		err = h.whyNot(fmt.Errorf("%w: %w", errListen, err))
 		for _, s := range sources {
@@ -303,7 +308,7 @@ func (h *home) start(timeout time.Duration, log *slog.Logger) (*node.Node, error
 	}
 	return node.Open(node.Config{
 		Name: h.config.Name, Dir: h.dir, Keys: h.keys(), Age: h.age, Genesis: raw, Host: host,
-		Catalog: c, Sources: sources, Timeout: timeout, Logger: log, Witnesses: witnesses,
+		Catalog: c, Sources: sources, Timeout: timeout, Logger: log, Witnesses: witnesses, Wants: wants,
 	})
 }
 

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"os"
 
+	"atoll/consensus/scarce"
+
 	"github.com/spf13/cobra"
 )
 
@@ -29,7 +31,11 @@ hangs or returns other bytes than were written. Let a supervisor restart it.`,
 			if err != nil {
 				return err
 			}
-			d, err := h.serve(0, log)
+			descriptors, err := scarce.Limit()
+			if err != nil {
+				return err
+			}
+			d, err := h.serve(0, descriptors, log)
 			if err != nil {
 				return err
 			}

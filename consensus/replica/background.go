@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"atoll/consensus/scarce"
+
 	"github.com/hashicorp/raft"
 )
 
@@ -21,10 +23,12 @@ func (r *Replica) flushOften() {
 	for {
 		select {
 		case <-t.C:
-			if err := r.store.flush(); err != nil {
+			err := r.store.flush()
+			if err != nil && !scarce.Refused(err) {
 				r.fail(err)
 				return
 			}
+			r.want("write state.db", err)
 		case <-r.ctx.Done():
 			return
 		}

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"atoll/consensus/scarce"
 	"atoll/crypto/tlog"
 )
 
@@ -77,8 +78,8 @@ func (r *Replica) Alarms() []Alarm {
 }
 
 // keep writes an alarm's evidence, durably, unless there is enough about that
-// member. It says whether it did.
-func (e *evidence) keep(a Alarm, other tlog.Hash) (bool, error) {
+// member. It reports whether it took the alarm in, and completes it.
+func (e *evidence) keep(a *Alarm, other tlog.Hash) (bool, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	who := a.Member
@@ -99,15 +100,38 @@ func (e *evidence) keep(a Alarm, other tlog.Hash) (bool, error) {
 	if count >= maxEvidence {
 		return false, nil
 	}
-	e.alarms = append(e.alarms, a)
+	e.alarms = append(e.alarms, *a)
+	return true, e.write(*a)
+}
+
+// write writes the file of an alarm.
+func (e *evidence) write(a Alarm) error {
 	data, err := json.MarshalIndent(a, "", "  ")
 	if err != nil {
-		return true, err
+		return err
 	}
 	if err := os.Mkdir(e.dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return true, err
+		return err
 	}
-	return true, replaceFile(a.File, append(data, '\n'))
+	return replaceFile(a.File, append(data, '\n'))
+}
+
+// writeLater tries again to write the file of an alarm, until that succeeds or
+// the replica stops. Meanwhile the alarm is in memory alone.
+func (r *Replica) writeLater(a Alarm) {
+	what := "keep evidence in " + a.File
+	for attempt := 0; ; attempt++ {
+		select {
+		case <-time.After(r.pause(attempt)):
+		case <-r.ctx.Done():
+			return
+		}
+		err := r.evidence.write(a)
+		r.want(what, wanting(err))
+		if !scarce.Is(err) {
+			return
+		}
+	}
 }
 
 // accuse keeps the two signed heads by which a member and this one are of
@@ -119,9 +143,12 @@ func (r *Replica) accuse(member string, other tlog.Head, theirs, ours []byte) {
 
 func (r *Replica) alarm(a Alarm, other tlog.Hash) {
 	a.Time = time.Now().UTC()
-	kept, err := r.evidence.keep(a, other)
+	kept, err := r.evidence.keep(&a, other)
 	if err != nil {
 		r.log.Error("evidence cannot be written", "error", err)
+	}
+	if scarce.Is(err) {
+		r.running.Go(func() { r.writeLater(a) })
 	}
 	if kept {
 		r.log.Error("alarm", "member", a.Member, "size", a.Size, "why", a.Why, "evidence", r.evidence.dir)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"atoll/consensus/ledger"
+	"atoll/consensus/scarce"
 	"atoll/crypto/tlog"
 
 	"github.com/hashicorp/raft"
@@ -284,15 +285,27 @@ const byQuorum = "a quorum of cosigners"
 const keepEvery = 100 * time.Millisecond
 
 // keepFinal writes the newest final checkpoint behind those who wait for it:
-// nobody promised anything by it, the cosigners have their own memory.
+// nobody promised anything by it, the cosigners have their own memory. So where
+// the machine lacks what it takes, it tries again.
 func (r *Replica) keepFinal() {
-	for {
+	for attempt := 0; ; {
 		final, grown := r.finals.last()
-		if err := r.saveFinal(final); err != nil {
+		err := r.saveFinal(final)
+		if err != nil && !scarce.Is(err) {
 			r.fail(err)
 			return
 		}
+		r.want("keep the final checkpoint", err)
+		again := make(<-chan time.Time)
+		if err != nil {
+			again = time.After(r.pause(attempt))
+			attempt++
+		} else {
+			attempt = 0
+		}
 		select {
+		case <-again:
+			continue
 		case <-grown:
 		case <-r.ctx.Done():
 			return

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"atoll/consensus/ledger"
+	"atoll/consensus/scarce"
 	"atoll/crypto/tlog"
 
 	"github.com/hashicorp/raft"
@@ -137,7 +138,9 @@ func (f fsm) Snapshot() (raft.FSMSnapshot, error) {
 	if err := f.r.late.await(f.r.ctx, math.MaxUint64); err != nil {
 		return nil, err // or raft would take for applied what was not
 	}
-	if err := f.r.store.flush(); err != nil {
+	if err := f.r.store.flush(); scarce.Refused(err) {
+		return nil, err // a snapshot can wait
+	} else if err != nil {
 		f.r.fail(err)
 		return nil, err
 	}

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"atoll/consensus/scarce"
 )
 
 // markName is the file that says what the log must hold at least.
@@ -116,7 +118,7 @@ func (m *mark) sync() error  { return m.f.Sync() }
 func (m *mark) close() error { return m.f.Close() }
 
 func syncDir(dir string) error {
-	d, err := os.Open(dir)
+	d, err := scarce.OpenFile(dir, os.O_RDONLY, 0)
 	if err != nil {
 		return err
 	}

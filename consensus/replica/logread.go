@@ -6,6 +6,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
+
+	"atoll/consensus/scarce"
 
 	"github.com/hashicorp/raft"
 	wal "github.com/hashicorp/raft-wal"
@@ -51,6 +54,10 @@ func (l *Log) GetLog(index uint64, out *raft.Log) error {
 		return raft.ErrLogNotFound
 	}
 	_, _, err := l.read(index, out)
+	for until := time.Now().Add(l.guard.limit); scarce.Is(err) && time.Now().Before(until); {
+		time.Sleep(10 * time.Millisecond) // raft would panic
+		_, _, err = l.read(index, out)
+	}
 	if errors.Is(err, raft.ErrLogNotFound) {
 		err = l.readAgain(index, out)
 	}
@@ -132,7 +139,7 @@ func (l *Log) Verify(ctx context.Context) error {
 			return nil
 		}
 		err := l.verify(ctx, now)
-		if err == nil || ctx.Err() != nil {
+		if err == nil || ctx.Err() != nil || scarce.Is(err) {
 			return err
 		}
 		l.mu.Lock()

@@ -122,6 +122,7 @@ func (o LogOptions) withDefaults() LogOptions {
 	if o.vfs == nil {
 		o.vfs = fs.New()
 	}
+	o.vfs = &segments{VFS: o.vfs}
 	if o.meta == nil {
 		o.meta = &metadb.BoltMetaDB{}
 	}

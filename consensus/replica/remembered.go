@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"sync"
 
+	"atoll/consensus/scarce"
 	"atoll/crypto/tlog"
 )
 
@@ -78,10 +79,11 @@ func readRemembered(path string, fresh bool, initial []byte) ([]byte, error) {
 	return initial, replaceFile(path, initial)
 }
 
-// replaceFile writes a file whole or not at all, durably.
+// replaceFile writes a file whole or not at all, durably. It does not lack
+// descriptors as long as there are some that were set aside.
 func replaceFile(path string, data []byte) error {
 	part := path + ".new"
-	f, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := scarce.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}

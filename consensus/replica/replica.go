@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"atoll/consensus/ledger"
+	"atoll/consensus/scarce"
 
 	"github.com/hashicorp/raft"
 )
@@ -43,7 +44,8 @@ type Config struct {
 	LogKey    ed25519.PrivateKey // of this member's card: signs checkpoints
 	CosignKey ed25519.PrivateKey // of this member's card: cosigns them
 
-	Logger *slog.Logger // nil: nothing is logged
+	Logger *slog.Logger  // nil: nothing is logged
+	Wants  *scarce.Wants // what the machine lacks is noted here; nil: for the log alone
 
 	// Tuning. Zero values are good for real networks.
 	Timeout  time.Duration // raft's heartbeat and election timeout; 1 s
@@ -74,6 +76,7 @@ type Replica struct {
 	fetch    func(ctx context.Context, member string, request []byte) (io.ReadCloser, error)
 	tick     func() ([]byte, error)
 	log      *slog.Logger
+	wants    *scarce.Wants
 	patience time.Duration
 	silence  time.Duration
 	publish  time.Duration
@@ -120,7 +123,7 @@ func Open(c Config) (*Replica, error) {
 	}
 	r := &Replica{
 		name: c.Name, genesis: c.Genesis, voters: map[string]bool{}, members: map[string]bool{}, submit: c.Submit, fetch: c.Fetch,
-		tick: c.Tick, log: c.Logger, patience: 10 * c.Timeout, silence: c.Silence, publish: c.Publish, cosign: c.Cosign,
+		tick: c.Tick, log: c.Logger, wants: c.Wants, patience: 10 * c.Timeout, silence: c.Silence, publish: c.Publish, cosign: c.Cosign,
 		diskUsed: c.DiskUsed, fatal: make(chan error, 1), whole: make(whole),
 	}
 	r.catchup = &catchup{r: r}
@@ -148,7 +151,7 @@ func Open(c Config) (*Replica, error) {
 	if r.store, err = openStore(c.Dir); err != nil {
 		return nil, err
 	}
-	r.store.trust = r.trust
+	r.store.trust, r.store.stopped = r.trust, r.ctx.Done()
 	if err := r.store.read(r.trust.follow); err != nil {
 		return nil, errors.Join(err, r.store.close())
 	}
@@ -189,6 +192,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Wants == nil {
+		c.Wants = new(scarce.Wants)
 	}
 	c.Log.Logger = c.Logger
 	return c
@@ -337,6 +343,19 @@ func (r *Replica) fail(err error) {
 			r.raft.Shutdown()
 		}
 	})
+}
+
+// want notes that something cannot be done now for want of what it takes, or can
+// again.
+func (r *Replica) want(what string, err error) {
+	if !r.wants.Note(what, err) {
+		return
+	}
+	if err != nil {
+		r.log.Error("the machine lacks what this takes, it is tried again", "what", what, "error", err)
+	} else {
+		r.log.Info("it works again", "what", what)
+	}
 }
 
 // Fatal returns a channel that yields one error when the replica stops because

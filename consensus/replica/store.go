@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"atoll/consensus/ledger"
+	"atoll/consensus/scarce"
 	"atoll/crypto/sign"
 	"atoll/crypto/tlog"
 
@@ -43,6 +44,7 @@ const (
 type store struct {
 	db        *bbolt.DB
 	trust     *trust                    // follows the log
+	stopped   <-chan struct{}           // closed when the replica stops; nil: it does not
 	recognise func(signed []byte) error // is shown each final checkpoint by which cosigners hand over
 
 	mu       sync.RWMutex // held for writing while a batch is applied
@@ -274,15 +276,25 @@ func (s *store) batch(f func(*writer) error) error {
 }
 
 // makeRoom keeps memory bounded: whoever applies faster than the database takes
-// it in waits for the database.
+// it in waits for the database, and where the disk has no room for that.
 func (s *store) makeRoom() error {
-	s.mu.RLock()
-	full := s.open.bytes > maxLayer
-	s.mu.RUnlock()
-	if !full {
-		return nil
+	for {
+		s.mu.RLock()
+		full := s.open.bytes > maxLayer
+		s.mu.RUnlock()
+		if !full {
+			return nil
+		}
+		err := s.flush()
+		if !scarce.Refused(err) {
+			return err
+		}
+		select {
+		case <-time.After(flushEvery):
+		case <-s.stopped:
+			return errStopped
+		}
 	}
-	return s.flush()
 }
 
 // writer is the store while a batch is applied.
@@ -344,27 +356,51 @@ func (w *writer) handOver(raw []byte) error {
 // passed notes that raft's entry has been taken in.
 func (w *writer) passed(index, term uint64) { w.s.at.Raft, w.s.at.Term = index, term }
 
-// flush writes the open layer to the database. An error is final: whether
-// anything was written is unknown, and bbolt forgets that a sync failed.
+// flush writes all that is applied to the database. An error is final, because
+// whether anything was written is unknown, and bbolt forgets that a sync failed;
+// but not where the disk had no room and took nothing (see [scarce.Refused]):
+// then what there is to write stays in memory, for the next flush.
 func (s *store) flush() error {
 	s.flushMu.Lock()
 	defer s.flushMu.Unlock()
-	s.mu.Lock()
-	if s.broken != nil || s.at == s.saved {
-		defer s.mu.Unlock()
-		return s.broken
+	for {
+		l, err := s.toFlush()
+		if l == nil || err != nil {
+			return err
+		}
+		if err := s.flushLayer(l); err != nil {
+			return err
+		}
 	}
-	l := s.open
-	l.head = s.at
-	s.flushing, s.open = l, newLayer(s.at.Size)
-	s.mu.Unlock()
-	err := onPages(nil, nil, func() error { return s.db.Update(func(tx *bbolt.Tx) error { return l.write(tx, &s.walked) }) })
+}
+
+// toFlush returns the layer to be written next: one that the disk refused
+// before, or the open one, in place of which it puts another.
+func (s *store) toFlush() (*layer, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err != nil {
+	if s.broken != nil || s.flushing == nil && s.at == s.saved {
+		return nil, s.broken
+	}
+	if s.flushing == nil {
+		s.open.head = s.at
+		s.flushing, s.open = s.open, newLayer(s.at.Size)
+	}
+	return s.flushing, nil
+}
+
+func (s *store) flushLayer(l *layer) error {
+	walked := s.walked
+	err := onPages(nil, nil, func() error { return s.db.Update(func(tx *bbolt.Tx) error { return l.write(tx, &walked) }) })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case scarce.Refused(err):
+		return fmt.Errorf("write state.db: %w", err)
+	case err != nil:
 		s.broken = fmt.Errorf("write state.db: %w", err)
-	} else {
-		s.flushing, s.saved = nil, l.head
+	default:
+		s.flushing, s.saved, s.walked = nil, l.head, walked
 	}
 	return s.broken
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"atoll/consensus/scarce"
 	"atoll/crypto/tlog"
 
 	"go.etcd.io/bbolt"
@@ -21,12 +22,18 @@ func (r *Replica) walkOften(every time.Duration, pace int) {
 	limit := rate.NewLimiter(rate.Limit(pace), 2*stepSize)
 	wait := func(read int) error { return limit.WaitN(r.ctx, min(read, limit.Burst())) }
 	for err == nil {
-		if err = r.walk(wait); err != nil {
+		pause := every
+		err = r.walk(wait)
+		r.want("read the log on disk again", wanting(err))
+		if scarce.Is(err) {
+			pause, err = r.patience, nil
+		} else if err != nil {
 			break
+		} else {
+			r.walked.Store(time.Now().UnixMilli())
 		}
-		r.walked.Store(time.Now().UnixMilli())
 		select {
-		case <-time.After(every):
+		case <-time.After(pause):
 		case <-r.ctx.Done():
 			return
 		}
@@ -34,6 +41,14 @@ func (r *Replica) walkOften(every time.Duration, pace int) {
 	if r.ctx.Err() == nil {
 		r.fail(err)
 	}
+}
+
+// wanting returns an error that is for want of something, and else nil.
+func wanting(err error) error {
+	if scarce.Is(err) {
+		return err
+	}
+	return nil
 }
 
 // whole is closed when all of the state was read since the start, and found as

@@ -11,6 +11,7 @@
 package peer
 
 import (
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"errors"
@@ -21,6 +22,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"atoll/consensus/scarce"
+
 	"github.com/libp2p/go-libp2p"
 	"github.com/libp2p/go-libp2p/core/connmgr"
 	"github.com/libp2p/go-libp2p/core/crypto"
@@ -30,7 +33,6 @@ import (
 	"github.com/libp2p/go-libp2p/gologshim"
 	"github.com/libp2p/go-libp2p/p2p/security/noise"
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
-	"github.com/libp2p/go-libp2p/p2p/transport/tcp"
 )
 
 // dialTimeout is how long a dial may take, all addresses of a member together.
@@ -46,6 +48,11 @@ type Config struct {
 	Key    ed25519.PrivateKey // of its libp2p identity, used for nothing else
 	Listen []string           // multiaddrs, TCP or QUIC; a port of 0 means any
 	Logger *slog.Logger       // nil means no log
+
+	// Descriptors that connections may take: with members, and with whoever has
+	// not proved yet who it is. 0 means more than any network needs.
+	Members, Knocking int
+	Wants             *scarce.Wants // hears that the machine cannot accept; may be nil
 
 	rules map[Protocol]rule // for tests; nil means the table
 }
@@ -110,16 +117,14 @@ func (h *Host) options(c Config) ([]libp2p.Option, error) {
 	if err != nil {
 		return nil, fmt.Errorf("peer: %w", err)
 	}
-	resources, err := limits(h.rules)
+	resources, err := limits(h.rules, cmp.Or(c.Members, mostMembers), cmp.Or(c.Knocking, mostKnocking))
 	if err != nil {
 		return nil, fmt.Errorf("peer: %w", err)
 	}
 	return []libp2p.Option{
 		libp2p.Identity(key),
 		libp2p.ListenAddrStrings(c.Listen...),
-		// With SO_REUSEPORT two nodes could listen on one port and share its
-		// connections, each seeing half of them.
-		libp2p.Transport(tcp.NewTCPTransport, tcp.DisableReuseport()),
+		libp2p.Transport(newTCP(c.Wants)),
 		libp2p.Security(noise.ID, noise.New),
 		libp2p.Transport(quic.NewTransport),
 		libp2p.ConnectionGater(gate{h}),

@@ -20,13 +20,29 @@ const (
 	peerMemory = 512 * mib
 )
 
-// perSite is how many connections may come from one address.
+// Connections with members, and with whoever has not proved yet who it is, where
+// nobody says how many descriptors there are for them.
+const (
+	mostMembers  = 3072
+	mostKnocking = 1024
+)
+
+// perSite is how many connections may come from one address; fewer where fewer
+// can be at the door at once, for one address must not hold all of it.
 const perSite = 128
+
+func siteOf(knocking int) int { return min(perSite, max(knocking/4, 16)) }
 
 // limits replaces libp2p's defaults, which are made for strangers who come and
 // go: 64 streams of a protocol with one peer, 8 connections from one address.
-func limits(rules map[Protocol]rule) (network.ResourceManager, error) {
+// Members and knocking are how many descriptors connections may take with either.
+func limits(rules map[Protocol]rule, members, knocking int) (network.ResourceManager, error) {
 	perPeer := 64 // identify, and streams that have not named their protocol yet
+	// A third of what is for members is for those alone who come from their own
+	// address, see expect.
+	expected := rcmgr.ResourceLimits{Conns: rcmgr.LimitVal(members - 2*members/3), FD: rcmgr.LimitVal(members - 2*members/3)}
+	all := 2*members/3 + knocking
+	site := siteOf(knocking)
 	table := map[protocol.ID]rcmgr.ResourceLimits{}
 	for p, r := range rules {
 		both := rcmgr.LimitVal(2 * r.streams)
@@ -34,13 +50,16 @@ func limits(rules map[Protocol]rule) (network.ResourceManager, error) {
 		perPeer += 2 * r.streams
 	}
 	c := rcmgr.PartialLimitConfig{
-		System: rcmgr.ResourceLimits{Conns: 4096, FD: 4096, Memory: systemMemory},
+		System: rcmgr.ResourceLimits{Conns: rcmgr.LimitVal(all), FD: rcmgr.LimitVal(all), Memory: systemMemory},
 		// Transient are connections before the other side has proved who it is,
 		// and streams before they have named a protocol. The former may be
-		// anyone's, and one address can hold only a part of them. The latter are members' and have no limit of
-		// their own: it would be shared by all, so that one member could fill it
-		// and stop the rest.
-		Transient: rcmgr.ResourceLimits{Conns: 1024, FD: 1024},
+		// anyone's where they come from outside, and one address can hold only a
+		// part of them. The latter are members' and have no limit of their own: it
+		// would be shared by all, so that one member could fill it and stop the rest.
+		Transient: rcmgr.ResourceLimits{
+			ConnsInbound: rcmgr.LimitVal(knocking), ConnsOutbound: rcmgr.LimitVal(members), Conns: rcmgr.LimitVal(all), FD: rcmgr.LimitVal(all),
+		},
+		AllowlistedSystem: expected, AllowlistedTransient: expected,
 		PeerDefault: rcmgr.ResourceLimits{
 			// Both sides dial at once, over TCP and QUIC, and reconnect before
 			// the old connection is known to be dead.
@@ -58,8 +77,8 @@ func limits(rules map[Protocol]rule) (network.ResourceManager, error) {
 		rcmgr.WithLimitPerSubnet(
 			// Several members may stand behind one address, each with up to 8
 			// connections. libp2p's default is 8 altogether.
-			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: perSite}},
-			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 56, ConnCount: perSite}, {PrefixLength: 48, ConnCount: 4 * perSite}}),
+			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: site}},
+			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 48, ConnCount: site}}),
 		rcmgr.WithNetworkPrefixLimit(loopback(1<<20)),
 		rcmgr.WithConnRateLimiters(connRate()))
 }
@@ -82,7 +101,7 @@ func connRate() *rate.Limiter {
 		NetworkPrefixLimits: []rate.PrefixLimit{{Prefix: loopback4}, {Prefix: loopback6}}, // no limit
 		SubnetRateLimiter: rate.SubnetLimiter{
 			IPv4SubnetLimits: []rate.SubnetLimit{{PrefixLength: 32, Limit: site}},
-			IPv6SubnetLimits: []rate.SubnetLimit{{PrefixLength: 56, Limit: site}},
+			IPv6SubnetLimits: []rate.SubnetLimit{{PrefixLength: 48, Limit: site}},
 			GracePeriod:      time.Minute,
 		},
 	}

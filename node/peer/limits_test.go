@@ -12,7 +12,7 @@ import (
 // address is not loopback: that one has no limit.
 func TestOneAddress(t *testing.T) {
 	for _, at := range []string{"/ip4/192.0.2.1/tcp/1", "/ip6/2001:db8::1/udp/1/quic-v1"} {
-		m, err := limits(rules)
+		m, err := limits(rules, mostMembers, mostKnocking)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,8 +12,10 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
 	"github.com/libp2p/go-libp2p/core/peerstore"
+	rcmgr "github.com/libp2p/go-libp2p/p2p/host/resource-manager"
 	"github.com/libp2p/go-libp2p/p2p/net/swarm"
 	"github.com/multiformats/go-multiaddr"
+	manet "github.com/multiformats/go-multiaddr/net"
 )
 
 // A Member is one node that may connect: an organisation's name in the ledger,
@@ -74,6 +76,7 @@ func (h *Host) SetMembers(members []Member) error {
 		}
 		book.ClearAddrs(id)
 		book.AddAddrs(id, s.addrs, peerstore.PermanentAddrTTL)
+		h.expect(s)
 		h.clearBackoff(id)
 	}
 	return nil
@@ -85,6 +88,24 @@ func (h *Host) SetMembers(members []Member) error {
 func (h *Host) clearBackoff(id peer.ID) {
 	if s, ok := h.libp2p.Network().(*swarm.Swarm); ok {
 		s.Backoff().Clear(id)
+	}
+}
+
+// expect keeps room for a member's connections when strangers take all there is
+// for those who have not proved yet who they are. It works for members whose
+// address is a number.
+func (h *Host) expect(s *seat) {
+	list := rcmgr.GetAllowlist(h.libp2p.Network().ResourceManager())
+	for _, a := range s.addrs {
+		if at, err := manet.ToIP(a); err == nil {
+			ip, err := manet.FromIP(at)
+			if err == nil {
+				err = list.Add(ip.Encapsulate(multiaddr.StringCast("/p2p/" + s.id.String())))
+			}
+			if err != nil {
+				h.log.Warn("keeping room for a member", "member", s.Name, "err", err)
+			}
+		}
 	}
 }
 

@@ -3,6 +3,8 @@ package vault
 import (
 	"sync"
 
+	"atoll/consensus/scarce"
+
 	"go.etcd.io/bbolt"
 )
 
@@ -43,7 +45,9 @@ func (v *Vault) update(c change) error {
 }
 
 // write runs one synced transaction. A failure is final: whether anything was
-// written is unknown, and bbolt forgets that a sync failed.
+// written is unknown, and bbolt forgets that a sync failed. Only where the disk
+// had no room and took nothing is it that of the callers alone, who promise
+// nothing then.
 func (v *Vault) write(changes []change) error {
 	err := guard(func() error {
 		return v.db.Update(func(tx *bbolt.Tx) error {
@@ -55,7 +59,7 @@ func (v *Vault) write(changes []change) error {
 			return nil
 		})
 	})
-	if err != nil {
+	if err != nil && !scarce.Refused(err) {
 		v.mu.Lock()
 		v.broken = err
 		v.mu.Unlock()

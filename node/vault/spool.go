@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"atoll/consensus/scarce"
+
 	"go.etcd.io/bbolt"
 )
 
@@ -36,7 +38,11 @@ type Spool struct {
 // [Spool.Discard], which after a Commit does nothing and so may be deferred.
 func (v *Vault) Create() (*Spool, error) {
 	part := partPrefix + rand.Text()
-	f, err := v.spool.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	var f *os.File
+	err := scarce.Try(func() (err error) {
+		f, err = v.spool.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +108,11 @@ func (v *Vault) Spooled(name string) (*os.File, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
-	f, err := v.spool.Open(name)
+	var f *os.File
+	err := scarce.Try(func() (err error) {
+		f, err = v.spool.Open(name)
+		return err
+	})
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, ErrNone
 	}
@@ -140,13 +150,7 @@ func (v *Vault) remove(name string) error {
 	return err
 }
 
-func (v *Vault) syncSpool() error {
-	f, err := v.spool.Open(".")
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
-}
+func (v *Vault) syncSpool() error { return v.folder.Sync() }
 
 // tidy takes away what a crash left of the spool: files without an expiry and
 // expiries without a file.

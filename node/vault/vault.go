@@ -77,6 +77,7 @@ const (
 type Vault struct {
 	db     *bbolt.DB
 	spool  *os.Root
+	folder *os.File // that of the spool, held open to be synced
 	secret sign.Secret
 
 	naming sync.RWMutex // held to put names into the spool; for writing, to take names out of it
@@ -124,6 +125,9 @@ func (v *Vault) open(dir string) (err error) {
 	if v.spool, err = os.OpenRoot(filepath.Join(dir, spoolFolder)); err != nil {
 		return err
 	}
+	if v.folder, err = v.spool.Open("."); err != nil {
+		return err
+	}
 	if err := v.update(v.found); err != nil {
 		return err
 	}
@@ -157,6 +161,9 @@ func (v *Vault) Close() error {
 	v.commit.Lock()
 	defer v.commit.Unlock()
 	var errs []error
+	if v.folder != nil {
+		errs = append(errs, v.folder.Close())
+	}
 	if v.spool != nil {
 		errs = append(errs, v.spool.Close())
 	}

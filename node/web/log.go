@@ -1,7 +1,9 @@
 package web
 
 import (
+	"bytes"
 	"compress/gzip"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -28,8 +30,11 @@ type LogSource struct {
 // ever, a checkpoint not at all. Entry bundles are compressed for those who
 // accept gzip. Errors are plain text: 400 for a path that no log has, 404 for
 // what this log does not have, or not yet.
+//
+// What is served is read from disk into memory first, and sent from there: who
+// does not take it keeps nobody else from reading.
 func Log(src LogSource) http.Handler {
-	return &logServer{src, newReaders()}
+	return &logServer{src, newReaders(), newUntaken(maxUntaken)}
 }
 
 const (
@@ -41,6 +46,7 @@ const (
 type logServer struct {
 	LogSource
 	readers *readers
+	untaken *untaken
 }
 
 // ServeHTTP implements http.Handler.
@@ -84,40 +90,59 @@ func (l *logServer) tile(w http.ResponseWriter, r *http.Request, t tlog.Tile) {
 		http.Error(w, "the log does not have this tile yet", http.StatusNotFound)
 		return
 	}
-	leave := l.readers.enter(r.Context(), r.RemoteAddr)
-	if leave == nil {
+	var data []byte
+	var err error
+	zip := t.Level == tlog.Entries && acceptsGzip(r.Header)
+	if !l.readers.read(r.Context(), r.RemoteAddr, func() {
+		if data, err = l.Resource(t); err == nil && zip {
+			data, err = zipped(data)
+		}
+	}) {
 		return // the client has gone
 	}
-	defer leave()
-	data, err := l.Resource(t)
 	if err != nil || t.Level != tlog.Entries && len(data) != t.Width*len(tlog.Hash{}) {
 		http.Error(w, "this tile cannot be read now", http.StatusInternalServerError)
 		return
+	}
+	if t.Level == tlog.Entries {
+		done := l.untaken.keep(r.RemoteAddr, len(data), cutter(r))
+		if done == nil {
+			w.Header().Set("Retry-After", "5")
+			http.Error(w, "too many bundles are under way", http.StatusServiceUnavailable)
+			return
+		}
+		defer done()
+		giveTime(w, len(data))
 	}
 	h := w.Header()
 	h.Set("Cache-Control", forEver)
 	if t.Width < tlog.TileWidth {
 		h.Set("Cache-Control", tenMins)
 	}
-	const kind = "application/octet-stream"
-	if t.Level != tlog.Entries {
-		send(w, r, kind, data)
-		return
+	if t.Level == tlog.Entries {
+		h.Set("Vary", "Accept-Encoding")
 	}
-	h.Set("Vary", "Accept-Encoding")
-	if !acceptsGzip(r.Header) {
-		send(w, r, kind, data)
-		return
+	if zip {
+		h.Set("Content-Encoding", "gzip")
 	}
-	h.Set("Content-Type", kind)
-	h.Set("Content-Encoding", "gzip")
-	if r.Method == http.MethodHead {
-		return
+	send(w, r, "application/octet-stream", data)
+}
+
+// zipped compresses a bundle.
+func zipped(data []byte) ([]byte, error) {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, err := z.Write(data)
+	err = errors.Join(err, z.Close())
+	return b.Bytes(), err
+}
+
+// cutter returns how to end the connection of a request.
+func cutter(r *http.Request) func() {
+	if v := visitOf(r.Context()); v != nil {
+		return func() { v.Conn.Close() }
 	}
-	z := gzip.NewWriter(w)
-	if _, err := z.Write(data); err == nil {
-		_ = z.Close() // an error means that the client has gone
-	}
+	return func() {} // of an operator, who is waited for
 }
 
 func send(w http.ResponseWriter, r *http.Request, kind string, data []byte) {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -318,35 +319,67 @@ func TestEmptyLog(t *testing.T) {
 	}
 }
 
-// Clients that take their time keep out neither others nor, once they have
-// gone, themselves.
+// Clients that read keep out neither others nor, once they have gone,
+// themselves.
 func TestReaders(t *testing.T) {
 	r := newReaders()
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	var leave []func()
+	var reading sync.WaitGroup
+	in, leave := make(chan bool), make(chan bool)
 	for i := range readsAtOnce {
-		leave = append(leave, r.enter(t.Context(), fmt.Sprintf("10.0.0.%d:1", i/readsOfOne)))
+		reading.Go(func() {
+			r.read(t.Context(), fmt.Sprintf("10.0.0.%d:1", i/readsOfOne), func() { in <- true; <-leave })
+		})
+		<-in
 	}
 	for _, address := range []string{"10.0.0.0:2", "10.0.1.1:1"} {
-		if r.enter(gone, address) != nil {
+		if r.read(gone, address, func() {}) {
 			t.Errorf("%s is in, although there was no room", address)
 		}
 	}
-	leave[0]()
-	if r.enter(gone, "10.0.0.1:2") != nil {
-		t.Error("one client has more than its part")
+	waiting := make(chan bool)
+	go func() { waiting <- r.read(t.Context(), "10.0.2.1:1", func() {}) }()
+	leave <- true
+	if !<-waiting {
+		t.Error("one who waited did not get in")
 	}
-	leave[0] = r.enter(t.Context(), "10.0.1.1:1")
-	waiting := make(chan func())
-	go func() { waiting <- r.enter(t.Context(), "10.0.2.1:1") }()
-	leave[1]()
-	leave[1] = <-waiting
-	for _, f := range leave {
-		f()
-	}
+	close(leave)
+	reading.Wait()
 	if len(r.by) != 0 || len(r.all) != 0 {
 		t.Errorf("%d clients and %d reads are left", len(r.by), len(r.all))
+	}
+}
+
+// Of what waits in memory for its clients, the oldest of whoever has most goes
+// when others have none; nobody loses to one who has more.
+func TestUntaken(t *testing.T) {
+	u := newUntaken(100)
+	var cut []int
+	keep := func(n, size int, address string) func() {
+		return u.keep(address, size, func() { cut = append(cut, n) })
+	}
+	for i := range 8 { // of one /61
+		if keep(i, 10, fmt.Sprintf("[2001:db8:0:%d::1]:1", i)) == nil {
+			t.Fatalf("no room for answer %d", i)
+		}
+	}
+	two := keep(8, 20, "10.0.0.2:1")
+	if two == nil || len(cut) != 0 {
+		t.Fatalf("%v was cut, though there was room", cut)
+	}
+	if keep(9, 90, "[2001:db8::2]:1") != nil {
+		t.Error("who has most got more")
+	}
+	three := keep(10, 15, "10.0.0.3:1")
+	if three == nil || !slices.Equal(cut, []int{0, 1}) {
+		t.Fatalf("%v was cut for a newcomer, want the two oldest answers of the largest", cut)
+	}
+	two()
+	two()
+	three()
+	if u.all != 60 || len(u.by) != 1 {
+		t.Errorf("%d bytes of %d clients are left", u.all, len(u.by))
 	}
 }
 

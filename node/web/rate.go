@@ -58,17 +58,17 @@ func (c *clients) clear(now time.Time) {
 	}
 }
 
-// clientAt is who sends from an address: in IPv6, where a household has 2^64
-// addresses, the first half of it. What is no address, such as the end of a
-// unix socket, is one client.
+// clientAt is who sends from an address: in IPv6 all of a /48, which is what one
+// customer of a provider can have, 2^80 addresses. What is no address, such as
+// the end of a unix socket, is one client.
 func clientAt(address string) netip.Prefix {
 	at, err := netip.ParseAddrPort(address)
 	if err != nil {
 		return netip.Prefix{}
 	}
-	ip, bits := at.Addr().Unmap().WithZone(""), 32
+	ip, bits := plain(at.Addr()), 32
 	if ip.Is6() {
-		bits = 64
+		bits = 48
 	}
 	p, err := ip.Prefix(bits)
 	if err != nil {

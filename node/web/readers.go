@@ -6,15 +6,18 @@ import (
 	"sync"
 )
 
-// Bounds of what is read from the log at once. A bundle can have 16 MiB, and is
-// in memory until the client has taken it.
+// Bounds of what is read from the log at once. A bundle can have 16 MiB.
 const (
-	readsAtOnce = 32
-	readsOfOne  = 4 // so that a few who take their time do not keep out the rest
+	readsAtOnce = 8
+	readsOfOne  = 2
+	// maxUntaken is how many bytes of bundles may be in memory for clients who
+	// have not taken them yet.
+	maxUntaken = 128 << 20
 )
 
-// readers lets clients in, some at a time; others wait. The zero value is not
-// ready, see newReaders.
+// readers lets clients in, some at a time, to read from this machine's disk;
+// others wait. A client leaves before it is sent anything, so that how slowly it
+// takes that is nobody else's trouble.
 type readers struct {
 	all chan struct{}
 
@@ -31,25 +34,22 @@ func newReaders() *readers {
 	return &readers{all: make(chan struct{}, readsAtOnce), by: map[netip.Prefix]*reader{}}
 }
 
-// enter waits until the client at an address may read. The client leaves with
-// the function that it returns, which is nil where ctx ended before.
-func (r *readers) enter(ctx context.Context, address string) (leave func()) {
+// read runs f when the client at an address may read. It reports whether it
+// did: not where ctx ended before.
+func (r *readers) read(ctx context.Context, address string, f func()) bool {
 	at := clientAt(address)
 	c := r.come(at)
+	defer r.goAway(at, c)
 	if !take(ctx, c.own) {
-		r.goAway(at, c)
-		return nil
+		return false
 	}
+	defer func() { <-c.own }()
 	if !take(ctx, r.all) {
-		<-c.own
-		r.goAway(at, c)
-		return nil
+		return false
 	}
-	return func() {
-		<-r.all
-		<-c.own
-		r.goAway(at, c)
-	}
+	defer func() { <-r.all }()
+	f()
+	return true
 }
 
 func (r *readers) come(at netip.Prefix) *reader {
@@ -78,5 +78,78 @@ func take(ctx context.Context, slots chan struct{}) bool {
 		return true
 	case <-ctx.Done():
 		return false
+	}
+}
+
+// untaken counts the bytes that are in memory for clients who take their time.
+// When there are too many, the client with most of them loses its oldest answer
+// to one who has fewer.
+type untaken struct {
+	most int
+
+	mu      sync.Mutex
+	all     int
+	by      map[netip.Prefix]int
+	answers []*untakenAnswer // oldest first
+}
+
+type untakenAnswer struct {
+	at   netip.Prefix
+	size int
+	cut  func() // ends the connection
+}
+
+func newUntaken(most int) *untaken { return &untaken{most: most, by: map[netip.Prefix]int{}} }
+
+// keep counts an answer for the client at an address until done is called. It
+// returns nil where there is no room for it. Cut is called when others need the
+// room more.
+func (u *untaken) keep(address string, size int, cut func()) (done func()) {
+	a := &untakenAnswer{clientAt(address), size, cut}
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for u.all+size > u.most {
+		if !u.cutOne(u.by[a.at] + size) {
+			return nil
+		}
+	}
+	u.all += size
+	u.by[a.at] += size
+	u.answers = append(u.answers, a)
+	return func() {
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		u.drop(a)
+	}
+}
+
+// cutOne ends the oldest answer of the client who has most, if that is more than
+// a number of bytes. Held: mu.
+func (u *untaken) cutOne(than int) bool {
+	var out *untakenAnswer
+	for _, a := range u.answers {
+		if u.by[a.at] > than {
+			out, than = a, u.by[a.at]
+		}
+	}
+	if out == nil {
+		return false
+	}
+	u.drop(out)
+	out.cut()
+	return true
+}
+
+// drop forgets an answer, unless that has been done. Held: mu.
+func (u *untaken) drop(a *untakenAnswer) {
+	for i, other := range u.answers {
+		if other == a {
+			u.answers = append(u.answers[:i], u.answers[i+1:]...)
+			u.all -= a.size
+			if u.by[a.at] -= a.size; u.by[a.at] == 0 {
+				delete(u.by, a.at)
+			}
+			return
+		}
 	}
 }

@@ -54,9 +54,9 @@ type answered struct {
 // the rules' answer as atoll.answer/v1, whatever the verdict is. Anything else
 // is application/problem+json (RFC 9457) with a code.
 //
-// A client is an address, in IPv6 a /64. Each may send 60 statements a minute,
-// 30 of them at once; a proxy in front of the node counts as one client, and
-// has to limit its own. The statement itself says who speaks, so there are no
+// A client is an address, in IPv6 a /48. Each may send 60 statements a minute,
+// 30 of them at once. Behind a proxy it is the address that the proxy tells, see
+// [Proxies]; a proxy that the node does not know of is one client. The statement itself says who speaks, so there are no
 // cookies or logins, and nothing that another site could make a browser do.
 type Statements struct {
 	// Carry brings a statement to the log. It checks kind and signature. Its

@@ -170,7 +170,7 @@ func TestClients(t *testing.T) {
 	if !c.allow("10.0.0.1:1", now.Add(time.Second)) || c.allow("10.0.0.1:1", now.Add(time.Second)) {
 		t.Error("not one a second")
 	}
-	if a, b := clientAt("[2001:db8::1]:1"), clientAt("[2001:db8::ffff:2]:1"); a != b || a == clientAt("[2001:db8:0:1::1]:1") {
+	if a, b := clientAt("[2001:db8::1]:1"), clientAt("[2001:db8:0:ffff::2]:1"); a != b || a == clientAt("[2001:db8:1::1]:1") {
 		t.Errorf("%v, %v", a, b)
 	}
 	if clientAt("@") != clientAt("") || clientAt("fe80::1%eth0") != (netip.Prefix{}) {

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"atoll/consensus/scarce"
+	"atoll/node/web"
+)
+
+// maxSocket is how long the path of a unix socket can be: what the system takes,
+// less what listenUnix needs on the way there.
+const maxSocket = 100
+
+// unixPrefix begins an address of node.yaml that is the path of a unix socket.
+const unixPrefix = "unix:"
+
+// Modes of unix sockets. That for a proxy is for whoever gets into its folder.
+const (
+	modeOwner  = 0o600
+	modePublic = 0o666
+)
+
+// proxiesConfig says in node.yaml which reverse proxies stand before the node.
+type proxiesConfig struct {
+	From   []string `yaml:"from"`   // CIDR prefixes they connect from, or unix
+	Header string   `yaml:"header"` // in which they say for whom: X-Forwarded-For or Forwarded
+}
+
+// proxies reads which proxies are trusted, or nil for none.
+func (h *home) proxies() (*web.Proxies, error) {
+	c := h.config.Proxies
+	unix := strings.HasPrefix(h.config.HTTP, unixPrefix)
+	if c == nil && unix {
+		return nil, fmt.Errorf("%s: %w: http is a unix socket, so that a proxy stands before it; name it in proxies", fileConfig, errConfig)
+	}
+	if c == nil {
+		return nil, nil
+	}
+	p, err := web.NewProxies(c.From, c.Header)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: proxies: %w", fileConfig, errConfig, err)
+	}
+	return p, nil
+}
+
+// shares divides the descriptors that this node may have, and says so where
+// they are few: the node works, for fewer strangers at once.
+func (h *home) shares(descriptors int, log *slog.Logger) (scarce.Shares, error) {
+	_, g, err := h.genesis()
+	if err != nil {
+		return scarce.Shares{}, err
+	}
+	s, err := scarce.Divide(descriptors, len(g.Members))
+	if err != nil {
+		return s, &web.Error{Code: "descriptors", Message: err.Error(), Hint: "raise the limit and start again"}
+	}
+	if want := s.Tight(); want > 0 {
+		log.Warn("few files may be open: fewer clients are let in at once", "limit", s.Limit, "clients", s.Public, "better", want)
+	}
+	return s, nil
+}
+
+// listenTCP takes the address for enterprises and auditors, unless that is none
+// or a unix socket.
+func (h *home) listenTCP() (net.Listener, error) {
+	if h.config.HTTP == "" || strings.HasPrefix(h.config.HTTP, unixPrefix) {
+		return nil, nil
+	}
+	l, err := net.Listen("tcp", h.config.HTTP)
+	if err != nil {
+		return nil, h.whyNot(fmt.Errorf("%w: %w", errListen, err))
+	}
+	return l, nil
+}
+
+// listenUnix listens at a path, where nobody finds the socket before it has its
+// mode: it is made in a folder that only the owner can enter, and moved from
+// there. A socket that a node left behind is replaced, so the caller must know
+// that none is running.
+func listenUnix(path string, mode os.FileMode) (net.Listener, error) {
+	if len(path) > maxSocket {
+		return nil, fmt.Errorf("%s is too long for a socket: run atoll in the folder above, or choose a shorter one", path)
+	}
+	private, err := os.MkdirTemp(filepath.Dir(path), ".s") // mode 0700
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(private)
+	made := filepath.Join(private, "s")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: made, Net: "unix"})
+	if err != nil {
+		return nil, err
+	}
+	l.SetUnlinkOnClose(false) // it would look for it where it was made
+	if err = os.Chmod(made, mode); err == nil {
+		err = os.Rename(made, path)
+	}
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return &unixListener{l, path}, nil
+}
+
+// unixListener takes its socket away when it is closed.
+type unixListener struct {
+	net.Listener
+	path string
+}
+
+// Close implements net.Listener. Another socket may have taken the name only
+// where somebody ignored the lock of the folder.
+func (l *unixListener) Close() error {
+	err := os.Remove(l.path)
+	if errors.Is(err, os.ErrNotExist) {
+		err = nil
+	}
+	return errors.Join(err, l.Listener.Close())
+}

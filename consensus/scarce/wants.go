@@ -1,0 +1,66 @@
+package scarce
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// A Want is something that cannot be done now because the machine lacks what it
+// takes.
+type Want struct {
+	What  string    // is to be done
+	Since time.Time // when it first failed
+	Err   error     // of the last attempt
+}
+
+func (w Want) String() string {
+	return fmt.Sprintf("%s cannot %s: %v; it is tried again", w.Since.UTC().Format(time.RFC3339), w.What, w.Err)
+}
+
+// Wants is what is lacking now. The zero value is ready, a nil *Wants remembers
+// nothing. Methods are safe for concurrent use.
+type Wants struct {
+	mu  sync.Mutex
+	now map[string]Want
+}
+
+// Note takes in how an attempt went: an error keeps it in mind, nil forgets it.
+// It reports whether that is news.
+func (w *Wants) Note(what string, err error) bool {
+	if w == nil {
+		return false
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	had, known := w.now[what]
+	if err == nil {
+		delete(w.now, what)
+		return known
+	}
+	if w.now == nil {
+		w.now = map[string]Want{}
+	}
+	if !known {
+		had = Want{What: what, Since: time.Now()}
+	}
+	had.Err = err
+	w.now[what] = had
+	return !known
+}
+
+// List returns what is lacking, the oldest first.
+func (w *Wants) List() (list []Want) {
+	if w == nil {
+		return nil
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, want := range w.now {
+		list = append(list, want)
+	}
+	slices.SortFunc(list, func(a, b Want) int { return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.What, b.What)) })
+	return list
+}
