@@ -58,13 +58,16 @@ func (h *home) shares(descriptors int, log *slog.Logger) (scarce.Shares, error) 
 	}
 	s, err := scarce.Divide(descriptors, len(g.Members))
 	if err != nil {
-		return s, &web.Error{Code: "descriptors", Message: err.Error(), Hint: "raise the limit and start again"}
+		return s, fmt.Errorf("%w: %w", errDescriptors, err)
 	}
 	if want := s.Tight(); want > 0 {
 		log.Warn("few files may be open: fewer clients are let in at once", "limit", s.Limit, "clients", s.Public, "better", want)
 	}
 	return s, nil
 }
+
+// errDescriptors means that this process may open too few files.
+var errDescriptors = errors.New("the limit of open files is too low")
 
 // listenTCP takes the address for enterprises and auditors, unless that is none
 // or a unix socket.

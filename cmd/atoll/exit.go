@@ -54,6 +54,7 @@ var known = []struct {
 	{errNotRunning, exitUnavailable, "not_running", "start the node, or look into its log if it does not stay up"},
 	{vault.ErrInUse, exitLocked, "locked", "is the node running already? one process at a time uses a folder"},
 	{errListen, exitConfig, "address.taken", "stop what listens there, or change listen and http in node.yaml"},
+	{errDescriptors, exitConfig, "descriptors", "raise ulimit -n, or LimitNOFILE= in the unit file, and start again"},
 	{node.ErrDiskFull, exitFailure, "disk.full", hintFull},
 	{syscall.ENOSPC, exitFailure, "disk.full", hintFull},
 	{syscall.EDQUOT, exitFailure, "disk.full", hintFull},

@@ -21,9 +21,10 @@ import (
 
 // cluster is the network of the tests, each member a process of its own.
 type cluster struct {
-	t    *testing.T
-	dir  string
-	urls map[string]string
+	t      *testing.T
+	dir    string
+	urls   map[string]string
+	limits map[string]int // of open files, by member; others have this process's
 
 	mu      sync.Mutex
 	running map[string]*exec.Cmd
@@ -75,13 +76,24 @@ func (c *cluster) command(args ...string) *exec.Cmd {
 	return cmd
 }
 
+// node is the command that runs a member's node.
+func (c *cluster) node(member string) *exec.Cmd {
+	cmd := c.command("run", "--dir", member)
+	if n := c.limits[member]; n > 0 {
+		limited := exec.Command("sh", "-c", fmt.Sprintf("ulimit -n %d && exec atoll run --dir %s", n, member))
+		limited.Dir, limited.Env = cmd.Dir, cmd.Env
+		return limited
+	}
+	return cmd
+}
+
 // start runs members' nodes.
 func (c *cluster) start(members ...string) {
 	c.t.Helper()
 	for _, m := range members {
 		log, err := os.OpenFile(c.log(m), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 		c.must(err)
-		cmd := c.command("run", "--dir", m)
+		cmd := c.node(m)
 		cmd.Stderr = log
 		c.must(cmd.Start())
 		c.must(log.Close())

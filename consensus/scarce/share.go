@@ -37,7 +37,7 @@ func Divide(limit, members int) (Shares, error) {
 	s := Shares{Limit: limit, Own: ownFiles + setAside, Operators: ofOperator, Members: perMember * members}
 	rest := limit - s.Own - s.Operators - s.Members
 	if rest < leastPublic+leastKnocking {
-		return s, fmt.Errorf("%d open files are too few: a node of this network needs %d at least and works well with %d; raise ulimit -n, or LimitNOFILE in the unit file",
+		return s, fmt.Errorf("%d, where a node of this network needs %d at least and works well with %d",
 			limit, limit-rest+leastPublic+leastKnocking, s.comfort())
 	}
 	s.Knocking = min(max(rest/4, leastKnocking), mostKnocking)

@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"atoll/node/web"
+)
+
+// floodLimit is how many files the flooded node may have open.
+const floodLimit = 512
+
+// A flood is what strangers from many addresses do to one node: each holds its
+// connection for as long as it is let, and comes again.
+type flood struct {
+	ctx    context.Context
+	pace   <-chan time.Time // of new connections, all together
+	all    sync.WaitGroup
+	opened atomic.Int64
+	open   atomic.Int64
+}
+
+// stranger holds connections to an address, one after another, and does with
+// each what use does, from an address of its own on loopback.
+func (f *flood) stranger(address, from string, use func(net.Conn)) {
+	f.all.Go(func() {
+		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: 2 * time.Second}
+		for {
+			select {
+			case <-f.pace:
+			case <-f.ctx.Done():
+				return
+			}
+			c, err := d.DialContext(f.ctx, "tcp", address)
+			if err != nil {
+				continue
+			}
+			stop := context.AfterFunc(f.ctx, func() { c.Close() })
+			f.opened.Add(1)
+			f.open.Add(1)
+			use(c)
+			f.open.Add(-1)
+			c.Close()
+			stop()
+		}
+	})
+}
+
+// hold waits until the other side, or the flood, ends the connection.
+func hold(c net.Conn) { io.Copy(io.Discard, c) }
+
+// dribble sends one byte a second of a request that never ends.
+func dribble(begin string) func(net.Conn) {
+	return func(c net.Conn) {
+		if _, err := io.WriteString(c, begin); err != nil {
+			return
+		}
+		for {
+			if _, err := io.WriteString(c, "x"); err != nil {
+				return
+			}
+			time.Sleep(time.Second)
+		}
+	}
+}
+
+// unread asks for the same again and again and takes nothing of what comes.
+func unread(path string) func(net.Conn) {
+	return func(c net.Conn) {
+		c.(*net.TCPConn).SetReadBuffer(4096)
+		for {
+			if _, err := fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", path); err != nil {
+				return
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+	}
+}
+
+// start lets strangers loose at a node's two ports.
+func (f *flood) start(http, peers string) {
+	any := func(i int) string { return fmt.Sprintf("127.%d.%d.%d", 1+i%8, rand.IntN(250), 1+rand.IntN(250)) }
+	for i := range 1500 {
+		f.stranger(http, any(i), hold)
+	}
+	for i := range 100 {
+		f.stranger(http, any(i), dribble("GET /log/checkpoint HTTP/1.1\r\nHost: x\r\nX: "))
+		f.stranger(http, any(i), dribble("POST /log/statements HTTP/1.1\r\nHost: x\r\nContent-Type: application/cbor\r\nContent-Length: 100000\r\n\r\n"))
+		f.stranger(http, any(i), unread("/log/tile/entries/000.p/1"))
+	}
+	for i := range 600 {
+		f.stranger(peers, any(i), hold)
+		if i%4 == 0 {
+			f.stranger(peers, any(i), dribble("\x13/multistream/1.0.0\n"))
+		}
+	}
+	if l, err := net.Listen("tcp", "[::1]:0"); err == nil { // this machine has IPv6
+		l.Close()
+		_, port, _ := net.SplitHostPort(http)
+		f.stranger(net.JoinHostPort("::1", port), "::1", hold) // refused, the node listens at 127.0.0.1
+	}
+}
+
+// files returns how many descriptors a process has open.
+func files(pid int) (int, error) {
+	list, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+	return len(list), err
+}
+
+// I10: strangers who hold all the connections that they can, at both ports of a
+// voter that may have few files open, stop nobody: the voter goes on voting, a
+// revocation posted to it meanwhile gets to the log, and it never lacks a
+// descriptor.
+func TestFlood(t *testing.T) {
+	c := newCluster(t)
+	c.limits = map[string]int{"tax": floodLimit}
+	c.startAll()
+	c.do(nil, "subject", "new", "--dir", "firm", "--uscc", "91440300MA5DEM0Q7L", "--genesis", "tax/genesis.pem")
+	c.do(nil, "credential", "issue", "--dir", "market", "-o", "firm/credential.pem", "firm/enrolment.pem")
+	first, second := c.consent("a"), c.consent("b")
+	calm := c.revoke(first)
+
+	h, err := readConfig(filepath.Join(c.dir, "tax"))
+	c.must(err)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	ticker := time.NewTicker(time.Millisecond)
+	defer ticker.Stop()
+	f := &flood{ctx: ctx, pace: ticker.C}
+	f.start(h.HTTP, net.JoinHostPort("127.0.0.1", h.Listen[0][strings.LastIndex(h.Listen[0], "/")+1:]))
+	c.must(eventually(func() error {
+		if n := f.opened.Load(); n < 3000 {
+			return fmt.Errorf("only %d connections were made", n)
+		}
+		return nil
+	}))
+	pid := c.running["tax"].Process.Pid
+	n, err := files(pid)
+	c.must(err)
+	flooded := c.revoke(second)
+	var out web.StatementOut
+	c.do(&out, "credential", "revoke", "--dir", "market", "firm/credential.pem")
+	c.must(eventually(func() error { // commits go on, and the flooded voter has them
+		now, err := statusOf(filepath.Join(c.dir, "tax"))
+		if err == nil && now.Size <= out.Entry {
+			err = fmt.Errorf("the flooded voter has %d entries", now.Size)
+		}
+		return err
+	}))
+	most, err := files(pid)
+	c.must(err)
+	most = max(most, n)
+	s, err := statusOf(filepath.Join(c.dir, "tax"))
+	c.must(err)
+	if len(s.Alarms) != 0 {
+		t.Errorf("alarms: %v", s.Alarms)
+	}
+	if most >= floodLimit {
+		t.Errorf("%d descriptors", most)
+	}
+	t.Logf("%d connections made, %d held, %d descriptors of %d; a revocation took %v, under the flood %v", f.opened.Load(), f.open.Load(), most, floodLimit, calm, flooded)
+	cancel()
+	f.all.Wait()
+	c.must(eventually(func() error {
+		_, _, err := oneRoot(c.homes())
+		return err
+	}))
+	log, err := os.ReadFile(c.log("tax"))
+	c.must(err)
+	for _, bad := range []string{"too many open files", "cannot go on", "replica stops"} {
+		if strings.Contains(string(log), bad) {
+			t.Errorf("the flooded voter says %q", bad)
+		}
+	}
+}
+
+// revoke takes a consent back through the node at tax, and returns how long it
+// took until the bank knew it from the log.
+func (c *cluster) revoke(id string) time.Duration {
+	c.t.Helper()
+	start := time.Now()
+	c.must(eventually(func() error {
+		out, err := c.command("consent", "revoke", "--dir", "firm", "--via", c.urls["tax"], id, "--json").Output()
+		var list []web.ConsentOut
+		c.do(&list, "consent", "list", "--dir", "bank-a")
+		for _, l := range list {
+			if l.Consent == id && l.State == "revoked" {
+				return nil
+			}
+		}
+		return fmt.Errorf("not revoked yet: %v\n%s", err, out)
+	}))
+	return time.Since(start)
+}
+
+// A limit that is too low for any node is refused with what is needed; one that
+// is low is said, and the node works.
+func TestFewDescriptors(t *testing.T) {
+	c := newCluster(t)
+	c.limits = map[string]int{"tax": 64}
+	cmd := c.node("tax")
+	out, err := cmd.CombinedOutput()
+	if code := cmd.ProcessState.ExitCode(); code != exitConfig || !strings.Contains(string(out), "needs") {
+		t.Errorf("with 64 files: exit code %d, %v\n%s", code, err, out)
+	}
+	c.limits["tax"] = 256
+	c.start("tax")
+	c.must(eventually(func() error {
+		text, err := os.ReadFile(c.log("tax"))
+		if err == nil && !(strings.Contains(string(text), "few files may be open") && strings.Contains(string(text), `"msg":"running"`)) {
+			err = fmt.Errorf("it says\n%s", text)
+		}
+		return err
+	}))
+}
