@@ -118,7 +118,7 @@ func TestProxiesConfig(t *testing.T) {
 		"http: 127.0.0.1:8080\nproxies:\n  trust: [127.0.0.1/32]":                                        "trust",
 	} {
 		dir := t.TempDir()
-		text = "name: a\norigin: o\nlisten: [/ip4/127.0.0.1/tcp/1]\n" + text + "\n"
+		text = "name: tax\norigin: o\nlisten: [/ip4/127.0.0.1/tcp/1]\n" + text + "\n"
 		if err := os.WriteFile(filepath.Join(dir, fileConfig), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -111,8 +111,8 @@ func (f *flood) start(http, peers string) {
 	}
 }
 
-// files returns how many descriptors a process has open.
-func files(pid int) (int, error) {
+// filesOf returns how many descriptors a process has open.
+func filesOf(pid int) (int, error) {
 	list, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
 	return len(list), err
 }
@@ -145,7 +145,7 @@ func TestFlood(t *testing.T) {
 		return nil
 	}))
 	pid := c.running["tax"].Process.Pid
-	n, err := files(pid)
+	n, err := filesOf(pid)
 	c.must(err)
 	flooded := c.revoke(second)
 	var out web.StatementOut
@@ -157,7 +157,7 @@ func TestFlood(t *testing.T) {
 		}
 		return err
 	}))
-	most, err := files(pid)
+	most, err := filesOf(pid)
 	c.must(err)
 	most = max(most, n)
 	s, err := statusOf(filepath.Join(c.dir, "tax"))
@@ -207,6 +207,9 @@ func (c *cluster) revoke(id string) time.Duration {
 // is low is said, and the node works.
 func TestFewDescriptors(t *testing.T) {
 	c := newCluster(t)
+	for _, m := range testMembers { // the others are not started
+		c.must(os.WriteFile(c.log(m.name), nil, 0o600))
+	}
 	c.limits = map[string]int{"tax": 64}
 	cmd := c.node("tax")
 	out, err := cmd.CombinedOutput()

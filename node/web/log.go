@@ -34,7 +34,7 @@ type LogSource struct {
 // What is served is read from disk into memory first, and sent from there: who
 // does not take it keeps nobody else from reading.
 func Log(src LogSource) http.Handler {
-	return &logServer{src, newReaders(), newUntaken(maxUntaken)}
+	return &logServer{src, newReaders(readsAtOnce, readsOfOne), newUntaken(maxUntaken)}
 }
 
 const (
@@ -93,7 +93,7 @@ func (l *logServer) tile(w http.ResponseWriter, r *http.Request, t tlog.Tile) {
 	var data []byte
 	var err error
 	zip := t.Level == tlog.Entries && acceptsGzip(r.Header)
-	if !l.readers.read(r.Context(), r.RemoteAddr, func() {
+	if !l.readers.let(r.Context(), r.RemoteAddr, func() {
 		if data, err = l.Resource(t); err == nil && zip {
 			data, err = zipped(data)
 		}

@@ -322,24 +322,24 @@ func TestEmptyLog(t *testing.T) {
 // Clients that read keep out neither others nor, once they have gone,
 // themselves.
 func TestReaders(t *testing.T) {
-	r := newReaders()
+	r := newReaders(readsAtOnce, readsOfOne)
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	var reading sync.WaitGroup
 	in, leave := make(chan bool), make(chan bool)
 	for i := range readsAtOnce {
 		reading.Go(func() {
-			r.read(t.Context(), fmt.Sprintf("10.0.0.%d:1", i/readsOfOne), func() { in <- true; <-leave })
+			r.let(t.Context(), fmt.Sprintf("10.0.0.%d:1", i/readsOfOne), func() { in <- true; <-leave })
 		})
 		<-in
 	}
 	for _, address := range []string{"10.0.0.0:2", "10.0.1.1:1"} {
-		if r.read(gone, address, func() {}) {
+		if r.let(gone, address, func() {}) {
 			t.Errorf("%s is in, although there was no room", address)
 		}
 	}
 	waiting := make(chan bool)
-	go func() { waiting <- r.read(t.Context(), "10.0.2.1:1", func() {}) }()
+	go func() { waiting <- r.let(t.Context(), "10.0.2.1:1", func() {}) }()
 	leave <- true
 	if !<-waiting {
 		t.Error("one who waited did not get in")

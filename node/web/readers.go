@@ -15,11 +15,12 @@ const (
 	maxUntaken = 128 << 20
 )
 
-// readers lets clients in, some at a time, to read from this machine's disk;
-// others wait. A client leaves before it is sent anything, so that how slowly it
-// takes that is nobody else's trouble.
+// readers lets clients in, some at a time, to read from this machine's disk, or
+// to have something carried to the log; others wait. A client leaves before it
+// is sent anything, so that how slowly it takes that is nobody else's trouble.
 type readers struct {
-	all chan struct{}
+	all   chan struct{}
+	ofOne int
 
 	mu sync.Mutex
 	by map[netip.Prefix]*reader // those who are in or wait
@@ -30,13 +31,14 @@ type reader struct {
 	count int // in or waiting
 }
 
-func newReaders() *readers {
-	return &readers{all: make(chan struct{}, readsAtOnce), by: map[netip.Prefix]*reader{}}
+// newReaders lets in so many at once, and so many of one client.
+func newReaders(all, ofOne int) *readers {
+	return &readers{all: make(chan struct{}, all), ofOne: ofOne, by: map[netip.Prefix]*reader{}}
 }
 
-// read runs f when the client at an address may read. It reports whether it
+// let runs f when the client at an address may come in. It reports whether it
 // did: not where ctx ended before.
-func (r *readers) read(ctx context.Context, address string, f func()) bool {
+func (r *readers) let(ctx context.Context, address string, f func()) bool {
 	at := clientAt(address)
 	c := r.come(at)
 	defer r.goAway(at, c)
@@ -57,7 +59,7 @@ func (r *readers) come(at netip.Prefix) *reader {
 	defer r.mu.Unlock()
 	c := r.by[at]
 	if c == nil {
-		c = &reader{own: make(chan struct{}, readsOfOne)}
+		c = &reader{own: make(chan struct{}, r.ofOne)}
 		r.by[at] = c
 	}
 	c.count++

@@ -18,6 +18,8 @@ import (
 const (
 	MaxSubmission = 128 << 10 // bytes of a request's body
 	carriedAtOnce = 64        // more are told to come back
+	carriedOfOne  = 8         // so that one client who sends while the log stands still leaves room for others
+	carryPatience = 2 * time.Second
 	carryWait     = 30 * time.Second
 )
 
@@ -66,12 +68,12 @@ type Statements struct {
 
 	rates clients
 	once  sync.Once
-	slots chan struct{}
+	slots *readers
 }
 
 // ServeHTTP implements http.Handler.
 func (s *Statements) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.once.Do(func() { s.slots = make(chan struct{}, carriedAtOnce) })
+	s.once.Do(func() { s.slots = newReaders(carriedAtOnce, carriedOfOne) })
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		refuse(w, http.StatusMethodNotAllowed, &Error{Code: CodeMethod, Message: "statements are posted", Hint: "use POST"})
@@ -89,19 +91,17 @@ func (s *Statements) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, status, e)
 		return
 	}
-	select {
-	case s.slots <- struct{}{}:
-		defer func() { <-s.slots }()
-	default:
+	var result Result
+	var err error
+	wait, cancel := context.WithTimeout(r.Context(), carryPatience)
+	defer cancel()
+	if !s.slots.let(wait, r.RemoteAddr, func() { result, err = s.carry(r.Context(), body) }) {
 		w.Header().Set("Retry-After", "1")
 		refuse(w, http.StatusServiceUnavailable, &Error{
 			Code: CodeUnavailable, Message: "too many statements are under way", Hint: "send the same statement again", Retryable: true,
 		})
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), carryWait)
-	defer cancel()
-	result, err := s.Carry(ctx, body.Statement, body.Sealed)
 	if err != nil {
 		e := forPublic(err)
 		refuse(w, e.status(), e)
@@ -113,6 +113,12 @@ func (s *Statements) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer(w, http.StatusOK, "application/json", text)
+}
+
+func (s *Statements) carry(ctx context.Context, body *submission) (Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, carryWait)
+	defer cancel()
+	return s.Carry(ctx, body.Statement, body.Sealed)
 }
 
 // read takes a submission from a request.

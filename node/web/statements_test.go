@@ -211,7 +211,7 @@ func TestCarriedAtOnce(t *testing.T) {
 	send := func(i int) int {
 		r := httptest.NewRequest("POST", "/log/statements", bytes.NewReader(good))
 		r.Header.Set("Content-Type", mediaType)
-		r.RemoteAddr = fmt.Sprintf("10.0.0.%d:1", i)
+		r.RemoteAddr = fmt.Sprintf("10.0.0.%d:1", i/carriedOfOne)
 		w := httptest.NewRecorder()
 		s.ServeHTTP(w, r)
 		return w.Code
@@ -228,6 +228,44 @@ func TestCarriedAtOnce(t *testing.T) {
 	if code := send(200); code != 503 {
 		t.Errorf("one too many: %d", code)
 	}
+	close(leave)
+	all.Wait()
+}
+
+// One client who has as many under way as one may, while the log stands still,
+// leaves room for others.
+func TestCarriedOfOne(t *testing.T) {
+	inside, leave := make(chan bool), make(chan bool)
+	s := &Statements{Carry: func(context.Context, []byte, []byte) (Result, error) {
+		inside <- true
+		<-leave
+		return Result{}, nil
+	}}
+	good := body(t, []byte("statement"), nil)
+	send := func(from string) int {
+		r := httptest.NewRequest("POST", "/log/statements", bytes.NewReader(good))
+		r.Header.Set("Content-Type", mediaType)
+		r.RemoteAddr = from
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, r)
+		return w.Code
+	}
+	var all sync.WaitGroup
+	begin := func(from string) {
+		all.Go(func() {
+			if code := send(from); code != 200 {
+				t.Errorf("%s: %d", from, code)
+			}
+		})
+		<-inside
+	}
+	for i := range carriedOfOne {
+		begin(fmt.Sprintf("[2001:db8:0:%d::1]:1", i))
+	}
+	if code := send("[2001:db8:0:ffff::1]:1"); code != 503 {
+		t.Errorf("one too many of one client: %d", code)
+	}
+	begin("10.0.0.1:1")
 	close(leave)
 	all.Wait()
 }
