@@ -256,7 +256,7 @@ func (r *Replica) start(c Config) error {
 			return err
 		}
 	}
-	if r.raft, err = raft.NewRaft(rc, fsm{r}, cache, r.late, snapshots, r.transport); err != nil {
+	if r.raft, err = raft.NewRaft(rc, fsm{r}, cache, r.late, noted{snapshots, r}, r.transport); err != nil {
 		return err
 	}
 	r.late.raft.Store(r.raft)

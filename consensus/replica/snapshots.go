@@ -49,3 +49,17 @@ func (r *Replica) checkSnapshots(dir string, first uint64, list []*raft.Snapshot
 	}
 	return nil
 }
+
+// noted is where raft keeps its snapshots. A snapshot that cannot be begun now
+// can wait: raft comes again.
+type noted struct {
+	raft.SnapshotStore
+	r *Replica
+}
+
+// Create implements raft.SnapshotStore.
+func (n noted) Create(version raft.SnapshotVersion, index, term uint64, configuration raft.Configuration, at uint64, trans raft.Transport) (raft.SnapshotSink, error) {
+	sink, err := n.SnapshotStore.Create(version, index, term, configuration, at, trans)
+	n.r.want("begin a snapshot of raft's log", wanting(err))
+	return sink, err
+}

@@ -9,7 +9,7 @@ import (
 // Descriptors that a node needs whoever knocks.
 const (
 	ownFiles   = 112 // databases, raft's log, spooled fragments under way, sources, standard streams
-	ofOperator = 16  // its own operators at the unix socket
+	ofOperator = 16  // its own operators at the unix socket, at least
 	perMember  = 6   // connections with one member, dialled from both sides and again before the old ones are known to be dead
 )
 
@@ -17,7 +17,9 @@ const (
 // least with which a door is worth opening.
 const (
 	mostPublic, mostKnocking   = 1024, 512
+	mostOperators              = 256
 	leastPublic, leastKnocking = 16, 8
+	leastRest                  = 32 // of it an eighth goes to operators
 )
 
 // Shares say how many descriptors each side of a node may use. Their sum is the
@@ -36,10 +38,12 @@ type Shares struct {
 func Divide(limit, members int) (Shares, error) {
 	s := Shares{Limit: limit, Own: ownFiles + setAside, Operators: ofOperator, Members: perMember * members}
 	rest := limit - s.Own - s.Operators - s.Members
-	if rest < leastPublic+leastKnocking {
+	if rest < leastRest {
 		return s, fmt.Errorf("%d, where a node of this network needs %d at least and works well with %d",
-			limit, limit-rest+leastPublic+leastKnocking, s.comfort())
+			limit, limit-rest+leastRest, s.comfort())
 	}
+	s.Operators += min(rest/8, mostOperators-ofOperator)
+	rest = limit - s.Own - s.Operators - s.Members
 	s.Knocking = min(max(rest/4, leastKnocking), mostKnocking)
 	s.Public = min(rest-s.Knocking, mostPublic)
 	return s, nil
@@ -54,7 +58,7 @@ func (s Shares) Tight() int {
 	return 0
 }
 
-func (s Shares) comfort() int { return s.Own + s.Operators + s.Members + mostKnocking + mostPublic }
+func (s Shares) comfort() int { return s.Own + mostOperators + s.Members + mostKnocking + mostPublic }
 
 // Limit returns how many descriptors this process may have. The Go runtime has
 // raised the soft limit to the hard one before main, where the system lets it.

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -41,12 +42,15 @@ const maxHeader = 16 << 10
 // of the network that holds most; or of any connection of a network that holds
 // more than the newcomer's would. Else the newcomer is turned away.
 //
-// Connections of trusted proxies count for all, but not as one network.
+// Connections of trusted proxies count for all, but not as one network; they and
+// those of operators wait outside while it is full.
 type Door struct {
 	listener net.Listener
 	limit    int
 	proxies  *Proxies
 	wants    *scarce.Wants
+	closed   chan struct{}
+	closing  sync.Once
 
 	mu     sync.Mutex
 	visits []*visit // oldest first
@@ -58,14 +62,20 @@ type Door struct {
 // at once, each of them a descriptor; a door for operators alone has no other
 // bound. Proxies may be nil. That the machine cannot accept is noted in wants.
 func NewDoor(l net.Listener, limit int, proxies *Proxies, wants *scarce.Wants) *Door {
-	return &Door{listener: l, limit: max(limit, 1), proxies: proxies, wants: wants, held: map[netip.Prefix]int{}, busy: map[netip.Prefix]int{}}
+	return &Door{
+		listener: l, limit: max(limit, 1), proxies: proxies, wants: wants, closed: make(chan struct{}),
+		held: map[netip.Prefix]int{}, busy: map[netip.Prefix]int{},
+	}
 }
 
 // Addr implements net.Listener.
 func (d *Door) Addr() net.Addr { return d.listener.Addr() }
 
 // Close implements net.Listener. Connections stay as they are.
-func (d *Door) Close() error { return d.listener.Close() }
+func (d *Door) Close() error {
+	d.closing.Do(func() { close(d.closed) })
+	return d.listener.Close()
+}
 
 // Accept implements net.Listener. Its only error is that the door is closed: a
 // machine that cannot give another descriptor now can do so later, and must not
@@ -83,7 +93,7 @@ func (d *Door) Accept() (net.Conn, error) {
 		}
 		pause = 5 * time.Millisecond
 		v := &visit{Conn: c, door: d, networks: d.networksOf(c.RemoteAddr())}
-		if d.admit(v) {
+		if d.takeIn(v) {
 			if t, ok := c.(*net.TCPConn); ok {
 				_ = t.SetWriteBuffer(sendBuffer) // a wish
 			}
@@ -91,6 +101,22 @@ func (d *Door) Accept() (net.Conn, error) {
 		}
 		c.Close()
 	}
+}
+
+// takeIn admits a connection or turns it away; one of a proxy or an operator
+// waits until there is a place.
+func (d *Door) takeIn(v *visit) bool {
+	for !d.admit(v) {
+		if len(v.networks) > 0 {
+			return false
+		}
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-d.closed:
+			return false
+		}
+	}
+	return true
 }
 
 // share is how many connections a network may hold.
@@ -272,6 +298,15 @@ func (d *Door) Server(h http.Handler) *http.Server {
 }
 
 func (d *Door) serve(h http.Handler, w http.ResponseWriter, r *http.Request) {
+	control := http.NewResponseController(w)
+	_ = control.SetWriteDeadline(time.Now().Add(carryWait + answerTime)) // see giveTime for long answers
+	// The time for reading is over when all is read: else it would end the
+	// request's context while the answer is made.
+	if whole := func() { _ = control.SetReadDeadline(time.Time{}) }; r.Body == http.NoBody {
+		whole()
+	} else {
+		r.Body = &requestBody{r.Body, whole}
+	}
 	client, err := d.proxies.client(r)
 	if err != nil {
 		refuse(w, http.StatusBadRequest, &Error{
@@ -288,10 +323,23 @@ func (d *Door) serve(h http.Handler, w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer done()
-	control := http.NewResponseController(w)
-	_ = control.SetWriteDeadline(time.Now().Add(carryWait + answerTime)) // see giveTime for long answers
 	r.RemoteAddr = client
 	h.ServeHTTP(w, r)
+}
+
+// requestBody tells when all of it is read.
+type requestBody struct {
+	io.ReadCloser
+	whole func()
+}
+
+// Read implements io.Reader.
+func (b *requestBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err == io.EOF {
+		b.whole()
+	}
+	return n, err
 }
 
 // giveTime lets a client take so long for an answer of that size as one takes
