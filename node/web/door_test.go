@@ -75,7 +75,17 @@ func (s *street) come(t testing.TB, from string) net.Conn {
 	return c
 }
 
-// open is a door on a street, and a server behind it.
+// fail has the door fail to accept.
+func (s *street) fail(t testing.TB, err error) {
+	t.Helper()
+	select {
+	case s.fails <- &net.OpError{Op: "accept", Err: err}:
+	case <-time.After(10 * time.Second):
+		t.Fatal("the door accepts no more")
+	}
+}
+
+// openDoor is a door on a street, and a server behind it.
 func openDoor(t testing.TB, limit int, p *Proxies, h http.Handler) (*street, *Door, *scarce.Wants) {
 	s, wants := newStreet(t), new(scarce.Wants)
 	d := NewDoor(s, limit, p, wants)
@@ -307,8 +317,8 @@ func TestStatementsBehindProxy(t *testing.T) {
 func TestDoorOutlivesWant(t *testing.T) {
 	s, _, wants := openDoor(t, 8, nil, http.HandlerFunc(hello))
 	for _, lack := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.EPROTO} {
-		s.fails <- &net.OpError{Op: "accept", Err: lack}
-		s.fails <- &net.OpError{Op: "accept", Err: lack} // taken only when the first is noted
+		s.fail(t, lack)
+		s.fail(t, lack) // taken only when the first is noted
 		if list := wants.List(); len(list) != 1 || !errors.Is(list[0].Err, lack) {
 			t.Errorf("%v: %v is noted", lack, list)
 		}
@@ -355,7 +365,7 @@ func TestSlowReader(t *testing.T) {
 		if !errors.As(err, &late) || !late.Timeout() {
 			t.Errorf("the writer ends with %v", err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(5 * time.Second):
 		t.Error("the writer waits for a client who takes nothing")
 	}
 }
