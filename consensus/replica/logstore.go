@@ -35,6 +35,8 @@ type LogOptions struct {
 	// Logger hears what raft-wal has to say. nil means nobody.
 	Logger *slog.Logger
 
+	want func(what string, err error) // see [Replica.want]
+
 	// Where the tests put their faulty disks.
 	vfs  types.VFS
 	meta types.MetaStore
@@ -122,7 +124,10 @@ func (o LogOptions) withDefaults() LogOptions {
 	if o.vfs == nil {
 		o.vfs = fs.New()
 	}
-	o.vfs = &segments{VFS: o.vfs}
+	if o.want == nil {
+		o.want = func(string, error) {}
+	}
+	o.vfs = &segments{VFS: o.vfs, want: o.want, patience: o.WriteLimit / 2}
 	if o.meta == nil {
 		o.meta = &metadb.BoltMetaDB{}
 	}

@@ -158,6 +158,7 @@ func Open(c Config) (*Replica, error) {
 	if err := r.recall(c, g); err != nil {
 		return nil, errors.Join(err, r.forget(), r.store.close())
 	}
+	c.Log.want = r.want
 	if r.raftLog, err = OpenLog(filepath.Join(c.Dir, "raft"), c.Log); err != nil {
 		return nil, errors.Join(err, r.forget(), r.store.close())
 	}

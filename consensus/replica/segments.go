@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"atoll/consensus/scarce"
 
@@ -21,15 +22,31 @@ const maxSegments = 8
 // set aside, and few at a time.
 type segments struct {
 	types.VFS
+	want     func(what string, err error) // is told of a segment that cannot be created now, and then can
+	patience time.Duration                // for that; raft waits for it
 
 	mu   sync.Mutex
 	open []*segmentFile // those with a descriptor, the one used last at the end
 	tail *segmentFile   // created or opened for writing last: it stays open
 }
 
-// Create implements types.VFS.
+// createEvery is how often a segment that cannot be created now is tried again.
+const createEvery = 50 * time.Millisecond
+
+// Create implements types.VFS. A log that gets no next segment takes no entry any
+// more, so a disk that has no room for it now is waited for; but not for as long
+// as would look like one that hangs.
 func (s *segments) Create(dir, name string, size uint64) (types.WritableFile, error) {
-	return s.write(dir, name, func() (types.WritableFile, error) { return s.VFS.Create(dir, name, size) })
+	for until := time.Now().Add(s.patience); ; time.Sleep(createEvery) {
+		f, err := s.write(dir, name, func() (types.WritableFile, error) { return s.VFS.Create(dir, name, size) })
+		s.want("begin a segment of raft's log", wanting(err))
+		if !scarce.Is(err) || time.Now().After(until) {
+			return f, err
+		}
+		if err := s.Delete(dir, name); err != nil { // which there may be, without its room
+			return nil, err
+		}
+	}
 }
 
 // OpenWriter implements types.VFS.

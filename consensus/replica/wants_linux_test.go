@@ -13,6 +13,9 @@ import (
 	"atoll/consensus/ledger"
 	"atoll/consensus/scarce"
 	"atoll/crypto/sign"
+
+	walfs "github.com/hashicorp/raft-wal/fs"
+	"github.com/hashicorp/raft-wal/types"
 )
 
 // limitFiles lets this process open no descriptor from a number on, until the
@@ -97,6 +100,44 @@ func TestLogWithoutDescriptors(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantEntries(t, open(t, dir, LogOptions{SegmentSize: 4 << 10}), 701, 1500)
+}
+
+// crowdedDisk has no room for so many new segments, the beginnings of which it
+// leaves behind.
+type crowdedDisk struct {
+	types.VFS
+	fails int
+}
+
+func (d *crowdedDisk) Create(dir, name string, size uint64) (types.WritableFile, error) {
+	f, err := d.VFS.Create(dir, name, size)
+	if d.fails--; err != nil || d.fails < 0 {
+		return f, err
+	}
+	return nil, errors.Join(f.Close(), &os.PathError{Op: "fallocate", Path: name, Err: syscall.ENOSPC})
+}
+
+// A disk that has no room for a segment now is waited for, and said to be full
+// meanwhile; the log has all that it was given.
+func TestLogWaitsForRoom(t *testing.T) {
+	dir, disk := t.TempDir(), &crowdedDisk{VFS: walfs.New()}
+	wants := new(scarce.Wants)
+	said := false
+	l := open(t, dir, LogOptions{SegmentSize: 4 << 10, vfs: disk, want: func(what string, err error) {
+		wants.Note(what, err)
+		said = said || len(wants.List()) > 0
+	}})
+	fill(t, l, 1, 10)
+	disk.fails = 3
+	fill(t, l, 11, 60)
+	wantEntries(t, l, 1, 60)
+	if !said || len(wants.List()) != 0 || disk.fails >= 0 {
+		t.Errorf("said %v, left %v, %d", said, wants.List(), disk.fails)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantEntries(t, open(t, dir, LogOptions{SegmentSize: 4 << 10}), 1, 60)
 }
 
 // What the disk refuses for want of room stays in memory and is written when

@@ -42,8 +42,9 @@ const maxHeader = 16 << 10
 // of the network that holds most; or of any connection of a network that holds
 // more than the newcomer's would. Else the newcomer is turned away.
 //
-// Connections of trusted proxies count for all, but not as one network; they and
-// those of operators wait outside while it is full.
+// Connections of trusted proxies count for all, but not as one network: there the
+// client with most requests under way makes room. They and those of operators
+// wait outside while the door is full.
 type Door struct {
 	listener net.Listener
 	limit    int
@@ -149,17 +150,12 @@ func (d *Door) admit(v *visit) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, n := range v.networks {
-		if d.held[n] >= d.share(n) && !d.expel(func(o *visit) bool { return !o.asks && slices.Contains(o.networks, n) }) {
+		idle := func(o *visit) bool { return !o.asks && slices.Contains(o.networks, n) }
+		if d.held[n] >= d.share(n) && !d.expel(idle, d.weight) {
 			return false
 		}
 	}
-	mine := 0
-	if len(v.networks) > 0 {
-		mine = d.held[v.networks[0]]
-	}
-	if len(d.visits) >= d.limit &&
-		!d.expel(func(o *visit) bool { return !o.asks && len(o.networks) > 0 }) &&
-		!d.expel(func(o *visit) bool { return len(o.networks) > 0 && d.held[o.networks[0]] > mine+1 }) {
+	if len(d.visits) >= d.limit && !d.makeRoom(v) {
 		return false
 	}
 	d.visits = append(d.visits, v)
@@ -169,17 +165,41 @@ func (d *Door) admit(v *visit) bool {
 	return true
 }
 
-// expel closes one connection of those that may go, of whoever holds most, the
-// one that has waited longest. Held: mu.
-func (d *Door) expel(may func(*visit) bool) bool {
+// makeRoom throws out a connection in favour of a newcomer, if there is one that
+// has to go. Held: mu.
+func (d *Door) makeRoom(v *visit) bool {
+	if d.expel(func(o *visit) bool { return !o.asks && len(o.networks) > 0 }, d.weight) {
+		return true
+	}
+	if d.proxies.trusts(v.RemoteAddr().String()) { // for whom it asks nobody knows yet
+		return d.expel(func(o *visit) bool { return o.asks && d.busy[o.client] > 1 }, func(o *visit) int { return d.busy[o.client] })
+	}
+	mine := 0
+	if len(v.networks) > 0 {
+		mine = d.held[v.networks[0]]
+	}
+	return d.expel(func(o *visit) bool { return d.weight(o) > mine+1 }, d.weight)
+}
+
+// weight is how many connections the network of a connection holds. Held: mu.
+func (d *Door) weight(v *visit) int {
+	if len(v.networks) == 0 {
+		return 0
+	}
+	return d.held[v.networks[0]]
+}
+
+// expel closes one connection of those that may go, the oldest of those that
+// weigh most. Held: mu.
+func (d *Door) expel(may func(*visit) bool, weight func(*visit) int) bool {
 	var out *visit
 	most := 0
 	for _, v := range d.visits {
 		if !may(v) {
 			continue
 		}
-		if held := d.held[v.networks[0]]; out == nil || held > most {
-			out, most = v, held
+		if w := weight(v); out == nil || w > most {
+			out, most = v, w
 		}
 	}
 	if out == nil {
@@ -216,7 +236,7 @@ func (d *Door) ask(v *visit, client netip.Prefix) (done func()) {
 	}
 	d.busy[client]++
 	if v != nil {
-		v.asks = true
+		v.asks, v.client = true, client
 	}
 	return func() {
 		d.mu.Lock()
@@ -237,6 +257,7 @@ type visit struct {
 	door     *Door
 	networks []netip.Prefix // that it counts for; see networksOf
 	asks     bool           // a request is under way; guarded by door.mu
+	client   netip.Prefix   // whose it is; guarded by door.mu
 
 	mu    sync.Mutex
 	until time.Time // when the answer under way has to be taken

@@ -285,6 +285,27 @@ func TestDoorBehindProxy(t *testing.T) {
 	}
 }
 
+// Eight clients who hold all that a proxy can open make room for a ninth.
+func TestDoorIsFairBehindProxy(t *testing.T) {
+	hold := make(chan bool)
+	begun := make(chan bool, 100)
+	s, _, _ := openDoor(t, 64, proxies(t, HeaderForwarded, "10.0.0.1/32"), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.RemoteAddr, "198.51.100.") {
+			begun <- true
+			<-hold
+		}
+		hello(w, r)
+	}))
+	defer close(hold)
+	for i := range 64 {
+		fmt.Fprintf(s.come(t, "10.0.0.1:1"), "GET / HTTP/1.1\r\nHost: x\r\nForwarded: for=198.51.100.%d\r\n\r\n", i/8)
+		<-begun
+	}
+	if text, err := says(s.come(t, "10.0.0.1:1"), "Forwarded: for=192.0.2.1"); err != nil || text != "200 hello 192.0.2.1:0" {
+		t.Errorf("a ninth client hears %q, %v", text, err)
+	}
+}
+
 // A client behind a proxy that sends many statements does not keep another from
 // sending one.
 func TestStatementsBehindProxy(t *testing.T) {

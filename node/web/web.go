@@ -8,8 +8,9 @@
 // the other side of both. [Local] is the operators' API.
 //
 // Whatever a client sends costs it an error and the node little: sizes, rates
-// and what is under way at once are bounded. Not done here: timeouts and TLS,
-// which are the server's, and deciding anything, which is the node's.
+// and what is under way at once are bounded, and a [Door] bounds connections, by
+// the networks that they come from. Not done here: TLS, which is a proxy's (see
+// [Proxies]), and deciding anything, which is the node's.
 package web
 
 import (
