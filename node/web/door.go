@@ -271,9 +271,15 @@ func (v *visit) Close() error {
 	return v.Conn.Close()
 }
 
+// ofOperator reports whether it is one of this machine's own operators'.
+func (v *visit) ofOperator() bool { return len(v.networks) == 0 && v.door.proxies == nil }
+
 // Write implements net.Conn. A client who does not take what is written is not
-// waited for.
+// waited for, an operator is.
 func (v *visit) Write(b []byte) (n int, err error) {
+	if v.ofOperator() {
+		return v.Conn.Write(b)
+	}
 	for n < len(b) && err == nil {
 		by := time.Now().Add(pieceTime)
 		v.mu.Lock()

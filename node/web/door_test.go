@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -357,7 +358,7 @@ func TestDoorOutlivesWant(t *testing.T) {
 func TestSlowReader(t *testing.T) {
 	const size = 4 << 20
 	ended := make(chan error, 1)
-	v := &visit{door: NewDoor(nil, 1, nil, nil)}
+	v := &visit{door: NewDoor(nil, 1, nil, nil), networks: []netip.Prefix{clientAt("192.0.2.1:1")}}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
