@@ -55,18 +55,19 @@ var impure = []string{"os", "net", "math/rand", "math/rand/v2", "syscall", "data
 
 // only says who alone may import a dependency, by the prefix of its path.
 var only = map[string]string{
-	"filippo.io/age":                "crypto/seal",
-	"filippo.io/edwards25519":       "crypto/sign",
-	"golang.org/x/mod":              "crypto/sign crypto/tlog",
-	"github.com/hashicorp/raft":     "consensus/replica",
-	"go.etcd.io/bbolt":              "consensus/replica consensus/audit/store node/vault",
-	"github.com/libp2p/go-libp2p":   "node/peer",
-	"github.com/fxamacker/cbor":     "crypto/sign",
-	"github.com/veraison/go-cose":   "crypto/sign",
-	"database/sql":                  "node/source",
-	"modernc.org/sqlite":            "node/source",
-	"github.com/shopspring/decimal": "node/catalog node/formula node/profile node/source",
-	"cel.dev/cel-go":                "node/formula",
+	"filippo.io/age":                  "crypto/seal",
+	"filippo.io/edwards25519":         "crypto/sign",
+	"golang.org/x/mod":                "crypto/sign crypto/tlog",
+	"github.com/hashicorp/raft":       "consensus/replica",
+	"github.com/hashicorp/go-msgpack": "consensus/replica",
+	"go.etcd.io/bbolt":                "consensus/replica consensus/audit/store node/vault",
+	"github.com/libp2p/go-libp2p":     "node/peer",
+	"github.com/fxamacker/cbor":       "crypto/sign",
+	"github.com/veraison/go-cose":     "crypto/sign",
+	"database/sql":                    "node/source",
+	"modernc.org/sqlite":              "node/source",
+	"github.com/shopspring/decimal":   "node/catalog node/formula node/profile node/source",
+	"cel.dev/cel-go":                  "node/formula",
 }
 
 type pkg struct {

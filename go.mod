@@ -12,6 +12,7 @@ require (
 	github.com/goccy/go-yaml v1.19.2 // catalogs, templates and configuration, strict, with line numbers in errors
 	github.com/google/btree v1.1.3 // the state that waits for a flush, in key order
 	github.com/hashicorp/go-hclog v1.6.2 // raft and raft-wal log through it
+	github.com/hashicorp/go-msgpack/v2 v2.1.2 // raft's messages are written in it
 	github.com/hashicorp/raft v1.7.3 // replicates the access log; v1.8.0 does not compile with raft-wal
 	github.com/hashicorp/raft-wal v0.4.2 // one fsync per append where raft-boltdb needs two
 	github.com/libp2p/go-libp2p v0.51.0 // authenticated, encrypted streams between members, over TCP and QUIC
@@ -62,7 +63,6 @@ require (
 	github.com/gorilla/websocket v1.5.3 // indirect
 	github.com/hashicorp/go-immutable-radix v1.3.0 // indirect
 	github.com/hashicorp/go-metrics v0.5.4 // indirect
-	github.com/hashicorp/go-msgpack/v2 v2.1.2 // indirect
 	github.com/hashicorp/golang-lru v0.5.4 // indirect
 	github.com/huin/goupnp v1.3.0 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect

@@ -1,7 +1,6 @@
 package replica
 
 import (
-	"context"
 	"errors"
 
 	"github.com/hashicorp/raft"
@@ -18,45 +17,26 @@ var errAbstains = errors.New("this voter's log ends before what it acknowledged;
 // raft has its newest term again, so that it takes none from an earlier leader,
 // and that it has what it then says it has is true.
 type abstention struct {
-	from    <-chan raft.RPC // from the network
-	to      chan raft.RPC   // to raft
 	self    raft.RPCHeader
 	whole   whole
 	forbids func(logEnd) bool
 }
 
-// newAbstention stands before a transport. Forbids says whether a node whose log
-// ends there must not lead for all that this one knows.
-func newAbstention(t raft.Transport, name string, whole whole, forbids func(logEnd) bool) *abstention {
-	self := t.EncodePeer(raft.ServerID(name), raft.ServerAddress(name))
+// newAbstention is for the voter of that name. Forbids says whether a node whose
+// log ends there must not lead for all that this one knows.
+func newAbstention(name string, whole whole, forbids func(logEnd) bool) *abstention {
 	return &abstention{
-		from: t.Consumer(), to: make(chan raft.RPC), whole: whole, forbids: forbids,
-		self: raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(name), Addr: self},
-	}
-}
-
-// serve passes on what comes from the network, until ctx ends.
-func (a *abstention) serve(ctx context.Context) {
-	for {
-		select {
-		case rpc := <-a.from:
-			if a.refuse(rpc) {
-				continue
-			}
-			select {
-			case a.to <- rpc:
-			case <-ctx.Done():
-				return
-			}
-		case <-ctx.Done():
-			return
-		}
+		whole: whole, forbids: forbids,
+		self: raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(name), Addr: []byte(name)},
 	}
 }
 
 // refuse answers a request by which somebody would lead who must not, and says
 // whether it is one.
 func (a *abstention) refuse(rpc raft.RPC) bool {
+	if a == nil { // no voter
+		return false
+	}
 	switch q := rpc.Command.(type) {
 	case *raft.RequestVoteRequest:
 		if !a.forbids(logEnd{q.LastLogTerm, q.LastLogIndex}) {
@@ -93,30 +73,6 @@ func (a *abstention) held() error {
 	return nil
 }
 
-// Consumer implements raft.Transport.
-func (t *transport) Consumer() <-chan raft.RPC {
-	if t.abstention == nil {
-		return t.NetworkTransport.Consumer()
-	}
-	return t.abstention.to
-}
-
-// RequestVote implements raft.Transport.
-func (t *transport) RequestVote(id raft.ServerID, target raft.ServerAddress, req *raft.RequestVoteRequest, resp *raft.RequestVoteResponse) error {
-	if err := t.abstention.held(); err != nil {
-		return err
-	}
-	return t.NetworkTransport.RequestVote(id, target, req, resp)
-}
-
-// RequestPreVote implements raft.WithPreVote.
-func (t *transport) RequestPreVote(id raft.ServerID, target raft.ServerAddress, req *raft.RequestPreVoteRequest, resp *raft.RequestPreVoteResponse) error {
-	if err := t.abstention.held(); err != nil {
-		return err
-	}
-	return t.NetworkTransport.RequestPreVote(id, target, req, resp)
-}
-
 // promise opens what this voter remembers of raft, and has it abstain until its
 // state is checked, and where its log here is not what it was.
 func (r *Replica) promise(dir string, snapshots raft.SnapshotStore) (err error) {
@@ -139,8 +95,7 @@ func (r *Replica) promise(dir string, snapshots raft.SnapshotStore) (err error) 
 	if rolledBack {
 		r.log.Error("raft's log ends before what this voter acknowledged, it was replaced by an older one; the voter stands for no election before it has caught up")
 	}
-	r.transport.abstention = newAbstention(r.transport.NetworkTransport, r.name, r.whole, forbids)
-	r.running.Go(func() { r.transport.abstention.serve(r.ctx) })
+	r.transport.abstention = newAbstention(r.name, r.whole, forbids)
 	return nil
 }
 

@@ -368,6 +368,9 @@ func (r *Replica) publishFinal(size uint64) error {
 		return err
 	}
 	command := slices.Concat([]byte{commandCheckpoint}, r.Final().Signed)
+	if err := checkCommand(command); err != nil {
+		return err // no follower would take it, nor anything behind it
+	}
 	return r.await(ctx, r.raft.Apply(command, r.patience))
 }
 

@@ -223,6 +223,7 @@ func (n *network) equivocate(evil string, to [2]string, entries [2][]byte) {
 		var response raft.AppendEntriesResponse
 		n.check(transport.AppendEntries(raft.ServerID(victim), raft.ServerAddress(victim), request, &response))
 		last := response.LastLog + 1
+		request.PrevLogEntry, request.PrevLogTerm = response.LastLog, n.nodes[victim].RaftTerm(response.LastLog)
 		request.Entries = []*raft.Log{{Index: last, Term: 100, Type: raft.LogCommand, Data: slices.Concat([]byte{1}, entries[i])}}
 		request.LeaderCommitIndex = last
 		n.check(transport.AppendEntries(raft.ServerID(victim), raft.ServerAddress(victim), request, &response))

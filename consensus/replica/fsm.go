@@ -76,7 +76,11 @@ func (r *Replica) take(w *writer, l *raft.Log, verified *ledger.Statement) (answ
 			return answer, fmt.Errorf("raft entry %d: %w", l.Index, err)
 		}
 	case raft.LogConfiguration:
-		if err := r.checkServers(raft.DecodeConfiguration(l.Data)); err != nil {
+		c, err := decodeConfiguration(l.Data)
+		if err == nil {
+			err = r.roster.match(c)
+		}
+		if err != nil {
 			return answer, fmt.Errorf("raft entry %d: %w", l.Index, err)
 		}
 	}
@@ -101,19 +105,6 @@ func (r *Replica) command(w *writer, data []byte, verified *ledger.Statement) (a
 	return answer, errors.New("it is of a kind that this version does not know; update this node")
 }
 
-// checkServers compares raft's configuration with the ledger: servers that are
-// not members, or vote without being voters, stop the replica, whoever let
-// them in.
-func (r *Replica) checkServers(c raft.Configuration) error {
-	for _, s := range c.Servers {
-		voter, member := r.voters[string(s.ID)], r.members[string(s.ID)]
-		if !member || s.Suffrage != raft.Nonvoter && !voter || string(s.Address) != string(s.ID) {
-			return fmt.Errorf("%q is made a %s at %q, which the ledger does not say: raft's configuration was tampered with", s.ID, s.Suffrage, s.Address)
-		}
-	}
-	return nil
-}
-
 // marker is all that a snapshot holds: a place in the log and its root, and the
 // newest final checkpoint, by which that is judged. No state is ever
 // transferred; see catchup.
@@ -127,6 +118,8 @@ type marker struct {
 	unproven bool // Final lies beyond the log here, which does not know yet who makes it final
 }
 
+// maxMarker is the longest marker in bytes. A checkpoint with the lines of 40
+// cosigners takes some 8,000 of them.
 const maxMarker = 64 << 10
 
 // Snapshot implements raft.FSM. It flushes first: raft truncates its log up to
@@ -165,9 +158,17 @@ func (m *marker) Release() {}
 
 // readMarker reads exactly what Persist writes.
 func readMarker(r io.Reader) (*marker, error) {
-	text, err := io.ReadAll(io.LimitReader(r, maxMarker))
+	text, err := io.ReadAll(io.LimitReader(r, maxMarker+1))
 	if err != nil {
 		return nil, fmt.Errorf("snapshot marker: %w", err)
+	}
+	return parseMarker(text)
+}
+
+// parseMarker is readMarker for all of it.
+func parseMarker(text []byte) (*marker, error) {
+	if len(text) > maxMarker {
+		return nil, fmt.Errorf("snapshot marker: longer than %d bytes", maxMarker)
 	}
 	m := new(marker)
 	if err := json.Unmarshal(text, m); err != nil {
@@ -195,21 +196,58 @@ func (f fsm) Restore(from io.ReadCloser) error {
 	return f.r.follow(m)
 }
 
+// proves verifies a marker's final checkpoint, where it has one. It may be of
+// cosigners whom this member does not know yet: then the marker is unproven.
+func (r *Replica) proves(m *marker) (final tlog.Head, err error) {
+	if len(m.Final) == 0 {
+		return final, nil
+	}
+	if final, err = unsigned(m.Final); err == nil {
+		_, err = r.trust.open(m.Final)
+	}
+	at, _ := r.store.position()
+	m.unproven = errors.Is(err, tlog.ErrQuorum) && final.Size > at.Size
+	if err != nil && !m.unproven {
+		return final, fmt.Errorf("snapshot marker: its final checkpoint: %w", err)
+	}
+	if final.Size > m.Size {
+		return final, errors.New("snapshot marker: it lies before its final checkpoint")
+	}
+	return final, nil
+}
+
+// maxUnproven is how many entries a marker may be beyond what is final or here.
+const maxUnproven = 1 << 20
+
+// judge reports by an error that a snapshot that somebody sends cannot be of
+// this log. Raft drops its own log for it and goes on from there.
+func (r *Replica) judge(from string, q *raft.InstallSnapshotRequest, m *marker) error {
+	final, err := r.proves(m)
+	if err != nil {
+		return liesf("%v", err)
+	}
+	at, _ := r.store.position()
+	if m.Size <= at.Size {
+		own, err := r.store.headAt(m.Size)
+		if err != nil {
+			r.fail(err)
+			return err
+		}
+		if own.Root != tlog.Hash(m.Root) {
+			return liesf("a marker with root %x at %d entries, here it is %s", m.Root, m.Size, own.Root)
+		}
+		return nil
+	}
+	if r.Final().Size > 0 && final.Size == 0 || m.Size-max(at.Size, final.Size) > maxUnproven {
+		return liesf("a marker of %d entries without a final checkpoint to prove it: %d are final by it, %d are here", m.Size, final.Size, at.Size)
+	}
+	return nil
+}
+
 // follow sets out for a marker, if the cosigners are behind it as well.
 func (r *Replica) follow(m *marker) error {
-	if len(m.Final) > 0 {
-		final, err := unsigned(m.Final)
-		if err == nil {
-			_, err = r.trust.open(m.Final)
-		}
-		at, _ := r.store.position()
-		m.unproven = errors.Is(err, tlog.ErrQuorum) && final.Size > at.Size
-		if err != nil && !m.unproven {
-			return fmt.Errorf("snapshot marker: its final checkpoint: %w", err)
-		}
-		if final.Size > m.Size {
-			return errors.New("snapshot marker: it lies before its final checkpoint")
-		}
+	if _, err := r.proves(m); err != nil {
+		return err
 	}
 	if len(m.Final) > 0 && !m.unproven {
 		if _, err := r.takeFinal(m.Final, r.store.expect); err != nil {

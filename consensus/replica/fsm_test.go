@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,7 +14,13 @@ import (
 // nothing of it is taken in.
 func TestForeignEntriesStopTheReplica(t *testing.T) {
 	servers := func(id, address string, suffrage raft.ServerSuffrage) *raft.Log {
-		c := raft.Configuration{Servers: []raft.Server{{ID: raft.ServerID(id), Address: raft.ServerAddress(address), Suffrage: suffrage}}}
+		c := raft.Configuration{Servers: []raft.Server{{ID: "tax", Address: "tax"}, {ID: "bank-a", Address: "bank-a", Suffrage: raft.Nonvoter}}}
+		at := slices.IndexFunc(c.Servers, func(s raft.Server) bool { return string(s.ID) == id })
+		if changed := (raft.Server{ID: raft.ServerID(id), Address: raft.ServerAddress(address), Suffrage: suffrage}); at < 0 {
+			c.Servers = append(c.Servers, changed)
+		} else {
+			c.Servers[at] = changed
+		}
 		return &raft.Log{Index: 7, Type: raft.LogConfiguration, Data: raft.EncodeConfiguration(c)}
 	}
 	for name, c := range map[string]struct {
@@ -21,8 +28,10 @@ func TestForeignEntriesStopTheReplica(t *testing.T) {
 		want string // in the error, "" for none
 	}{
 		"a voter of genesis":   {servers("tax", "tax", raft.Voter), ""},
-		"a voter that learns":  {servers("tax", "tax", raft.Nonvoter), ""},
+		"a voter that learns":  {servers("tax", "tax", raft.Nonvoter), "tampered"},
 		"a learner of genesis": {servers("bank-a", "bank-a", raft.Nonvoter), ""},
+		"one that votes alone": {&raft.Log{Index: 7, Type: raft.LogConfiguration, Data: raft.EncodeConfiguration(raft.Configuration{Servers: []raft.Server{{ID: "tax", Address: "tax"}}})}, "tampered"},
+		"no configuration":     {&raft.Log{Index: 7, Type: raft.LogConfiguration, Data: []byte{0x81, 0xa7}}, "decode"},
 		"a stranger":           {servers("eve", "eve", raft.Nonvoter), "tampered"},
 		"a learner that votes": {servers("bank-a", "bank-a", raft.Voter), "tampered"},
 		"a member elsewhere":   {servers("tax", "eve", raft.Voter), "tampered"},
@@ -35,7 +44,7 @@ func TestForeignEntriesStopTheReplica(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := &Replica{store: store, late: &lateLog{}, screening: newScreening(store), voters: map[string]bool{"tax": true}, members: map[string]bool{"tax": true, "bank-a": true}, fatal: make(chan error, 1), log: slog.New(slog.DiscardHandler)}
+		r := &Replica{store: store, late: &lateLog{}, screening: newScreening(store), roster: &roster{map[string]raft.ServerSuffrage{"tax": raft.Voter, "bank-a": raft.Nonvoter}}, fatal: make(chan error, 1), log: slog.New(slog.DiscardHandler)}
 		r.catchup = &catchup{r: r}
 		r.ctx, r.cancel = context.WithCancel(context.Background())
 		fsm{r}.ApplyBatch([]*raft.Log{c.log})

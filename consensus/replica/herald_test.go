@@ -30,6 +30,12 @@ func listening(t *testing.T) (*raft.NetworkTransport, string) {
 	return tr, l.Addr().String()
 }
 
+// asking is a voter's transport by which it asks another.
+func asking(tr *raft.NetworkTransport, self, other string) *transport {
+	g := &gate{self: self, roster: &roster{map[string]raft.ServerSuffrage{self: raft.Voter, other: raft.Voter}}, reported: map[string]bool{}, report: func(string, lie) {}}
+	return &transport{NetworkTransport: tr, inbound: newInbound(nil, g), cap: func(i uint64) uint64 { return i }}
+}
+
 // answering takes appends as a follower that holds all of them, or none, and
 // passes on those that no raft has sent but the herald.
 func answering(tr *raft.NetworkTransport, holds *atomic.Bool) <-chan raft.AppendEntriesRequest {
@@ -53,7 +59,7 @@ func TestHerald(t *testing.T) {
 	ours, self := listening(t)
 	var holds atomic.Bool
 	heard := answering(theirs, &holds)
-	h := newHerald(self, []string{name}, &transport{NetworkTransport: ours, cap: func(i uint64) uint64 { return i }})
+	h := newHerald(self, []string{name}, asking(ours, self, name))
 	var last atomic.Uint64
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()

@@ -2,7 +2,9 @@ package replica
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 
@@ -82,7 +84,30 @@ func (l *lateLog) GetLog(index uint64, out *raft.Log) error {
 // DeleteRange implements raft.LogStore.
 func (l *lateLog) DeleteRange(min, max uint64) error {
 	l.settle()
+	if err := l.keeps(min, max); err != nil {
+		return err
+	}
 	return l.logAndStable.DeleteRange(min, max)
+}
+
+// keeps reports by an error that deleting the end of the log would delete what
+// is committed. Raft does so when a leader says that it has other entries there,
+// and every other leader has the same. Where a snapshot follows the log raft
+// deletes all of it.
+func (l *lateLog) keeps(first, last uint64) error {
+	r := l.raft.Load()
+	if r == nil {
+		return nil
+	}
+	end, err := l.LastIndex()
+	if err != nil || last < end || first > r.CommitIndex() {
+		return err
+	}
+	snapshot, err := strconv.ParseUint(r.Stats()["last_snapshot_index"], 10, 64)
+	if err == nil && snapshot <= r.CommitIndex() {
+		err = fmt.Errorf("entries from %d on are to be replaced, and those up to %d are committed", first, r.CommitIndex())
+	}
+	return err
 }
 
 // settle waits for the write under way.

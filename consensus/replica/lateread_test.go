@@ -103,3 +103,30 @@ func TestReadBesideAppends(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// What is committed is not deleted from the end of raft's log, from the first
+// entry on neither; what is not may be.
+func TestCommittedStays(t *testing.T) {
+	log := open(t, filepath.Join(t.TempDir(), "raft"), LogOptions{})
+	late, r := alone(t, log)
+	if err := r.Apply([]byte("committed"), 0).Error(); err != nil {
+		t.Fatal(err)
+	}
+	late.settle()
+	last := r.LastIndex()
+	for _, first := range []uint64{last, 1} {
+		if err := late.DeleteRange(first, last); err == nil {
+			t.Errorf("entries %d to %d, which are committed, may be deleted", first, last)
+		}
+	}
+	if err := late.GetLog(last, new(raft.Log)); err != nil {
+		t.Errorf("entry %d is gone: %v", last, err)
+	}
+	next := &raft.Log{Index: last + 1, Term: r.CurrentTerm(), Data: []byte("not committed")}
+	if err := log.StoreLog(next); err != nil {
+		t.Fatal(err)
+	}
+	if err := late.DeleteRange(last+1, last+1); err != nil {
+		t.Error(err)
+	}
+}

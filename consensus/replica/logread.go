@@ -153,7 +153,7 @@ func (l *Log) Verify(ctx context.Context) error {
 
 func (l *Log) verify(ctx context.Context, now extent) error {
 	var head link
-	err := l.walk(ctx, now.first, now.last, func(_ uint64, sum link) error {
+	err := l.walk(ctx, now.first, now.last, func(_ *raft.Log, sum link) error {
 		head = sum
 		return nil
 	})
@@ -163,15 +163,16 @@ func (l *Log) verify(ctx context.Context, now extent) error {
 	return err
 }
 
-// walk calls at with the link of every record from first to last, after
+// walk calls at with the entry and the link of every record from first to last, after
 // checking that it follows the one before.
-func (l *Log) walk(ctx context.Context, first, last uint64, at func(index uint64, sum link) error) error {
+func (l *Log) walk(ctx context.Context, first, last uint64, at func(l *raft.Log, sum link) error) error {
 	var head link
 	for i := first; i <= last; i++ {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		prev, sum, err := l.read(i, new(raft.Log))
+		var e raft.Log
+		prev, sum, err := l.read(i, &e)
 		if errors.Is(err, raft.ErrLogNotFound) {
 			err = &CorruptError{Dir: l.dir, Index: i, Reason: "missing"}
 		}
@@ -181,7 +182,7 @@ func (l *Log) walk(ctx context.Context, first, last uint64, at func(index uint64
 		if i > first && prev != head {
 			return &CorruptError{Dir: l.dir, Index: i, Reason: fmt.Sprintf("it does not follow entry %d", i-1)}
 		}
-		if err := at(i, sum); err != nil {
+		if err := at(&e, sum); err != nil {
 			return err
 		}
 		head = sum

@@ -37,6 +37,10 @@ type LogOptions struct {
 
 	want func(what string, err error) // see [Replica.want]
 
+	// inspect is shown each entry when the log is opened, and its error is
+	// OpenLog's.
+	inspect func(*raft.Log) error
+
 	// Where the tests put their faulty disks.
 	vfs  types.VFS
 	meta types.MetaStore
@@ -97,7 +101,7 @@ func OpenLog(dir string, opts LogOptions) (*Log, error) {
 	if err != nil {
 		return nil, errors.Join(corruptIn(dir, err), opts.meta.Close(), mark.close())
 	}
-	if err := l.check(acked); err != nil {
+	if err := l.check(acked, opts.inspect); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
@@ -136,7 +140,7 @@ func (o LogOptions) withDefaults() LogOptions {
 
 // check compares the log just opened with what was acknowledged and sets the
 // extent that the next append continues.
-func (l *Log) check(acked extent) error {
+func (l *Log) check(acked extent, inspect func(*raft.Log) error) error {
 	first, err := l.wal.FirstIndex()
 	if err != nil {
 		return err
@@ -155,12 +159,15 @@ func (l *Log) check(acked extent) error {
 	if last == 0 {
 		return nil
 	}
-	at := func(index uint64, sum link) error {
-		if index == acked.last && sum != acked.head {
-			return &CorruptError{Dir: l.dir, Index: index, Reason: "not the record that was acknowledged"}
+	at := func(e *raft.Log, sum link) error {
+		if e.Index == acked.last && sum != acked.head {
+			return &CorruptError{Dir: l.dir, Index: e.Index, Reason: "not the record that was acknowledged"}
 		}
 		l.has.head = sum
-		return nil
+		if inspect == nil {
+			return nil
+		}
+		return inspect(e)
 	}
 	return l.walk(context.Background(), first, last, at)
 }

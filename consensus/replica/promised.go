@@ -109,6 +109,9 @@ func openPromises(dir string, fresh bool, log *Log, snapshots raft.SnapshotStore
 	if p.now, ok = decodePromise(b); !ok {
 		return nil, &ForgottenError{path, "it does not match its hash"}
 	}
+	if err := foreignTerm(dir, max(p.now.term, p.now.voted, p.now.last.term)); err != nil {
+		return nil, err
+	}
 	end, err := endOf(log, snapshots)
 	if err != nil {
 		return nil, err

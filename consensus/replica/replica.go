@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -10,7 +11,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,7 +27,9 @@ type Config struct {
 	Name    string // of this member
 	Genesis []byte // the founding statement, see ledger.Found
 
-	// Raft's streams, between members alone. Addresses are member names.
+	// Raft's streams, between members alone. Addresses are member names: the
+	// remote address of what Listener accepts is that of the member that was
+	// authenticated at the other end. Everything rests on that.
 	Listener net.Listener
 	Dial     func(member string, timeout time.Duration) (net.Conn, error)
 	// Submit carries a statement to another member's [Replica.ServeSubmit].
@@ -69,8 +71,7 @@ type Config struct {
 type Replica struct {
 	name     string
 	genesis  []byte
-	voters   map[string]bool
-	members  map[string]bool
+	roster   *roster
 	others   []string
 	submit   func(ctx context.Context, member string, statement []byte) ([]byte, error)
 	fetch    func(ctx context.Context, member string, request []byte) (io.ReadCloser, error)
@@ -122,22 +123,18 @@ func Open(c Config) (*Replica, error) {
 		return nil, fmt.Errorf("genesis: %w", err)
 	}
 	r := &Replica{
-		name: c.Name, genesis: c.Genesis, voters: map[string]bool{}, members: map[string]bool{}, submit: c.Submit, fetch: c.Fetch,
+		name: c.Name, genesis: c.Genesis, roster: newRoster(g), submit: c.Submit, fetch: c.Fetch,
 		tick: c.Tick, log: c.Logger, wants: c.Wants, patience: 10 * c.Timeout, silence: c.Silence, publish: c.Publish, cosign: c.Cosign,
 		diskUsed: c.DiskUsed, fatal: make(chan error, 1), whole: make(whole),
 	}
 	r.catchup = &catchup{r: r}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	for _, m := range g.Members {
-		r.members[m.Name] = true
 		if m.Name != c.Name {
 			r.others = append(r.others, m.Name)
 		}
 	}
-	for _, v := range g.Voters {
-		r.voters[v] = true
-	}
-	if !r.members[c.Name] {
+	if !r.roster.member(c.Name) {
 		return nil, fmt.Errorf("%s is not a member of this network", c.Name)
 	}
 	if r.trust, err = newTrust(g, c.Name, c.LogKey); err != nil {
@@ -159,7 +156,9 @@ func Open(c Config) (*Replica, error) {
 		return nil, errors.Join(err, r.forget(), r.store.close())
 	}
 	c.Log.want = r.want
-	if r.raftLog, err = OpenLog(filepath.Join(c.Dir, "raft"), c.Log); err != nil {
+	raftDir := filepath.Join(c.Dir, "raft")
+	c.Log.inspect = func(e *raft.Log) error { return foreign(raftDir, r.roster, e) }
+	if r.raftLog, err = OpenLog(raftDir, c.Log); err != nil {
 		return nil, errors.Join(err, r.forget(), r.store.close())
 	}
 	r.screening = newScreening(r.store)
@@ -205,7 +204,7 @@ func (r *Replica) raftConfig(c Config) *raft.Config {
 	rc := raft.DefaultConfig()
 	rc.LocalID = raft.ServerID(c.Name)
 	rc.HeartbeatTimeout, rc.ElectionTimeout, rc.LeaderLeaseTimeout = c.Timeout, c.Timeout, c.Timeout/2
-	rc.MaxAppendEntries = 256
+	rc.MaxAppendEntries = maxEntries
 	rc.SnapshotThreshold, rc.TrailingLogs = c.Snapshot, c.Trailing
 	rc.SnapshotInterval = 10 * c.Timeout
 	rc.NoSnapshotRestoreOnStart = true // the database has the state; see resume
@@ -225,6 +224,13 @@ func (r *Replica) start(c Config) error {
 	if err != nil {
 		return err
 	}
+	term, err := r.raftLog.GetUint64([]byte(termKey))
+	if err == nil {
+		err = foreignTerm(r.raftLog.dir, term)
+	}
+	if err != nil {
+		return err
+	}
 	first, err := r.raftLog.FirstIndex()
 	if err != nil {
 		return err
@@ -241,7 +247,7 @@ func (r *Replica) start(c Config) error {
 	}
 	r.late = &lateLog{logAndStable: r.raftLog, screening: r.screening}
 	r.connect(c)
-	if r.voters[r.name] {
+	if r.roster.voter(r.name) {
 		if err := r.promise(c.Dir, snapshots); err != nil {
 			return err
 		}
@@ -252,7 +258,7 @@ func (r *Replica) start(c Config) error {
 		return err
 	}
 	rc := r.raftConfig(c)
-	if r.voters[r.name] {
+	if r.roster.voter(r.name) {
 		if err := r.bootstrap(rc, cache, r.late, snapshots); err != nil {
 			return err
 		}
@@ -261,6 +267,7 @@ func (r *Replica) start(c Config) error {
 		return err
 	}
 	r.late.raft.Store(r.raft)
+	r.running.Go(func() { r.transport.inbound.serve(r.ctx, r.running.Go) })
 	r.running.Go(r.watchDisk)
 	r.running.Go(r.guardDisk)
 	r.running.Go(r.flushOften)
@@ -272,7 +279,7 @@ func (r *Replica) start(c Config) error {
 	r.running.Go(r.keepFinal)
 	r.running.Go(r.publishOften)
 	r.running.Go(r.keepHandovers)
-	if r.voters[r.name] && r.tick != nil {
+	if r.roster.voter(r.name) && r.tick != nil {
 		r.running.Go(r.tickWhenSilent)
 	}
 	return nil
@@ -282,11 +289,40 @@ func (r *Replica) start(c Config) error {
 // failed append in a pipeline can stop replication to that follower until the
 // leader restarts (hashicorp/raft#612), and it gains nothing here.
 func (r *Replica) connect(c Config) {
+	g := &gate{
+		self: r.name, roster: r.roster, holds: r.holds, conflicts: r.conflicts, judge: r.judge, reported: map[string]bool{}, report: r.denounce,
+		term:   func() uint64 { return r.raft.CurrentTerm() },
+		leader: func() string { _, leader := r.raft.LeaderWithID(); return string(leader) },
+	}
 	t := &transport{NetworkTransport: raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
-		Stream: streams{c.Listener, c.Dial, r.ctx}, MaxPool: 3, MaxRPCsInFlight: 1, Timeout: 10 * time.Second, Logger: hcLogger("raft-net", c.Logger),
-	}), cap: r.late.cap}
+		Stream:  streams{c.Listener, c.Dial, r.ctx, make(chan struct{}), g.note},
+		MaxPool: 3, MaxRPCsInFlight: 1, Timeout: messageLimit, Logger: hcLogger("raft-net", c.Logger),
+	}), inbound: newInbound(c.Listener, g), cap: r.late.cap}
 	context.AfterFunc(r.ctx, func() { t.ended.Store(true) })
 	r.transport = newHerald(r.name, r.others, t)
+}
+
+// holds says whether raft's log here goes as far as an entry: it is committed,
+// or there.
+func (r *Replica) holds(index, term uint64) bool {
+	if index <= r.raft.CommitIndex() {
+		return true
+	}
+	var l raft.Log
+	return r.late.GetLog(index, &l) == nil && l.Term == term
+}
+
+// conflicts says whether an entry is committed here of which another takes the
+// place. What raft's log does not reach back to, raft refuses by itself.
+func (r *Replica) conflicts(index, term uint64) bool {
+	var l raft.Log
+	return index <= r.raft.CommitIndex() && r.late.GetLog(index, &l) == nil && l.Term != term
+}
+
+// denounce tells the operator of a member that sends what no honest one does.
+func (r *Replica) denounce(member string, l lie) {
+	at, _ := r.store.position()
+	r.alarm(Alarm{Member: member, Size: at.Size, Why: member + " sends this member what no honest member sends: " + string(l)}, sha256.Sum256([]byte(l)))
 }
 
 // resume compares the database with raft's newest snapshot. Raft takes for
@@ -311,27 +347,13 @@ func (r *Replica) resume(snapshots raft.SnapshotStore) error {
 }
 
 // bootstrap writes the first configuration, the same on every voter: voters by
-// genesis, all other members as learners.
+// the ledger, all other members as learners.
 func (r *Replica) bootstrap(rc *raft.Config, log raft.LogStore, stable raft.StableStore, snapshots raft.SnapshotStore) error {
 	exists, err := raft.HasExistingState(log, stable, snapshots)
 	if err != nil || exists {
 		return err
 	}
-	var servers []raft.Server
-	for _, name := range append(slices.Clone(r.others), r.name) {
-		suffrage := raft.Nonvoter
-		if r.voters[name] {
-			suffrage = raft.Voter
-		}
-		servers = append(servers, raft.Server{ID: raft.ServerID(name), Address: raft.ServerAddress(name), Suffrage: suffrage})
-	}
-	slices.SortFunc(servers, func(a, b raft.Server) int {
-		if a.ID < b.ID {
-			return -1
-		}
-		return 1
-	})
-	return raft.BootstrapCluster(rc, log, stable, snapshots, r.transport, raft.Configuration{Servers: servers})
+	return raft.BootstrapCluster(rc, log, stable, snapshots, r.transport, r.roster.configuration())
 }
 
 // fail stops serving for good: the first reason goes to Fatal.

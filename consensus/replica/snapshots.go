@@ -39,8 +39,11 @@ func (r *Replica) checkSnapshots(dir string, first uint64, list []*raft.Snapshot
 	if newest.ID != "" && (len(list) == 0 || list[0].ID != newest.ID || list[0].Index != newest.Index || list[0].Term != newest.Term) {
 		return corrupt("the note of raft's snapshot is unreadable or of another")
 	}
+	if newest.Index >= maxTerm || newest.Term >= maxTerm {
+		return corrupt("no log gets that far")
+	}
 	if newest.ID != "" {
-		if err := r.checkServers(list[0].Configuration); err != nil {
+		if err := r.roster.match(list[0].Configuration); err != nil {
 			return corrupt(err.Error())
 		}
 	}

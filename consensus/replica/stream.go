@@ -2,21 +2,40 @@ package replica
 
 import (
 	"context"
+	"io"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
 )
 
-// streams is raft's StreamLayer over a listener and a dialler that know
-// members by name and admit nobody else. What is dialled ends with ctx: raft goes
-// on with its heartbeats while its main loop hangs in a write, shut down or not.
+// maxAnswer is the longest answer to one of raft's messages in bytes. They are
+// some numbers and an error.
+const maxAnswer = 64 << 10
+
+// streams is raft's StreamLayer for what this member asks of others, over a
+// dialler that knows members by name and reaches nobody else. What others ask
+// comes in by [inbound]. What is dialled ends with ctx: raft goes on with its
+// heartbeats while its main loop hangs in a write, shut down or not.
 type streams struct {
 	net.Listener
-	dial func(member string, timeout time.Duration) (net.Conn, error)
-	ctx  context.Context
+	dial   func(member string, timeout time.Duration) (net.Conn, error)
+	ctx    context.Context
+	closed chan struct{}
+	note   func(member string, err error) // see [gate.note]
+}
+
+// Accept implements raft.StreamLayer. It waits for Close.
+func (s streams) Accept() (net.Conn, error) {
+	<-s.closed
+	return nil, net.ErrClosed
+}
+
+// Close implements raft.StreamLayer. Raft calls it once.
+func (s streams) Close() error {
+	close(s.closed)
+	return s.Listener.Close()
 }
 
 // Dial implements raft.StreamLayer: an address is a member's name.
@@ -28,12 +47,43 @@ func (s streams) Dial(address raft.ServerAddress, timeout time.Duration) (net.Co
 	if err != nil {
 		return nil, err
 	}
-	return &stream{conn, context.AfterFunc(s.ctx, func() { conn.Close() })}, nil
+	return &stream{Conn: conn, note: func(err error) { s.note(string(address), err) }, release: context.AfterFunc(s.ctx, func() { conn.Close() })}, nil
 }
 
+// stream is a connection on which this member asks one thing after another.
 type stream struct {
 	net.Conn
+	note    func(error)
 	release func() bool
+
+	mu   sync.Mutex
+	read int // bytes since the last question
+}
+
+// Write implements net.Conn.
+func (s *stream) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	s.read = 0
+	s.mu.Unlock()
+	return s.Conn.Write(b)
+}
+
+// Read implements net.Conn. It fails for an answer that is longer than any: the
+// library would keep in memory whatever length it claims.
+func (s *stream) Read(b []byte) (int, error) {
+	s.mu.Lock()
+	left := maxAnswer - s.read
+	s.mu.Unlock()
+	if left <= 0 {
+		err := liesf("an answer longer than %d bytes", maxAnswer)
+		s.note(err) // the decoder tells no kinds of errors
+		return 0, err
+	}
+	n, err := s.Conn.Read(b[:min(len(b), left)])
+	s.mu.Lock()
+	s.read += n
+	s.mu.Unlock()
+	return n, err
 }
 
 // Close implements net.Conn.
@@ -42,41 +92,72 @@ func (s *stream) Close() error {
 	return s.Conn.Close()
 }
 
-// transport is raft's, with an end to its heartbeats: raft handles these on
-// the connection's own goroutine, which its shutdown does not wait for, and
-// panics if one of them saves a new term in a log that is closed by then. And
-// it tells of commits only as far as cap says.
+// transport is raft's way to the others: the library's for what this member
+// asks, whose answers are not believed blindly, and inbound for what it is asked.
+// It tells of commits only as far as cap says.
 type transport struct {
 	*raft.NetworkTransport
-	cap        func(index uint64) uint64
-	abstention *abstention // nil where this node is no voter
-	beating    sync.RWMutex
-	ended      atomic.Bool
+	*inbound
+	cap func(index uint64) uint64
 }
 
+// Consumer implements raft.Transport.
+func (t *transport) Consumer() <-chan raft.RPC { return t.inbound.to }
+
 // SetHeartbeatHandler implements raft.Transport.
-func (t *transport) SetHeartbeatHandler(handle func(raft.RPC)) {
-	t.NetworkTransport.SetHeartbeatHandler(func(rpc raft.RPC) {
-		t.beating.RLock()
-		defer t.beating.RUnlock()
-		if !t.ended.Load() {
-			handle(rpc)
-		}
-	})
-}
+func (t *transport) SetHeartbeatHandler(handle func(raft.RPC)) { t.inbound.heartbeat = handle }
 
 // AppendEntries implements raft.Transport.
 func (t *transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, req *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
+	t.gate.leading(req.Term)
 	req.LeaderCommitIndex = t.cap(req.LeaderCommitIndex)
-	return t.NetworkTransport.AppendEntries(id, target, req, resp)
+	err := t.NetworkTransport.AppendEntries(id, target, req, resp)
+	if err == nil && resp.LastLog >= maxTerm {
+		err = liesf("a log of %d entries", resp.LastLog)
+	}
+	return t.believe(id, req.Term, resp.Term, err)
+}
+
+// InstallSnapshot implements raft.Transport.
+func (t *transport) InstallSnapshot(id raft.ServerID, target raft.ServerAddress, req *raft.InstallSnapshotRequest, resp *raft.InstallSnapshotResponse, data io.Reader) error {
+	err := t.NetworkTransport.InstallSnapshot(id, target, req, resp, data)
+	return t.believe(id, req.Term, resp.Term, err)
+}
+
+// RequestVote implements raft.Transport.
+func (t *transport) RequestVote(id raft.ServerID, target raft.ServerAddress, req *raft.RequestVoteRequest, resp *raft.RequestVoteResponse) error {
+	if err := t.abstention.held(); err != nil {
+		return err
+	}
+	err := t.NetworkTransport.RequestVote(id, target, req, resp)
+	return t.believe(id, req.Term, resp.Term, err)
+}
+
+// RequestPreVote implements raft.WithPreVote.
+func (t *transport) RequestPreVote(id raft.ServerID, target raft.ServerAddress, req *raft.RequestPreVoteRequest, resp *raft.RequestPreVoteResponse) error {
+	if err := t.abstention.held(); err != nil {
+		return err
+	}
+	err := t.NetworkTransport.RequestPreVote(id, target, req, resp)
+	return t.believe(id, req.Term, resp.Term, err)
+}
+
+// believe returns the error of a question that was asked of a member, or why its
+// answer is not to be believed. Raft takes either for a message that was lost.
+func (t *transport) believe(id raft.ServerID, sent, got uint64, err error) error {
+	if err == nil {
+		err = t.gate.believe(string(id), sent, got)
+	}
+	if err != nil {
+		t.gate.note(string(id), err)
+	}
+	return err
 }
 
 // Close implements raft.WithClose. When it returns no heartbeat is handled any
 // more.
 func (t *transport) Close() error {
 	err := t.NetworkTransport.Close()
-	t.ended.Store(true)
-	t.beating.Lock()
-	defer t.beating.Unlock()
+	t.inbound.end()
 	return err
 }

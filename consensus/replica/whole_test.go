@@ -14,8 +14,9 @@ func TestUncheckedVoterAbstains(t *testing.T) {
 	network, _ := listening(t)
 	r := &Replica{store: filled(t, 10), whole: make(whole)}
 	r.catchup = &catchup{r: r}
-	a := newAbstention(network, "voter", r.whole, func(logEnd) bool { return false })
-	tr := &transport{NetworkTransport: network, abstention: a}
+	a := newAbstention("voter", r.whole, func(logEnd) bool { return false })
+	tr := asking(network, "voter", "other")
+	tr.abstention = a
 	const gone = "127.0.0.1:0" // where nobody listens
 	ask := func() (vote, prevote, transfer error) {
 		vote = tr.RequestVote("other", gone, &raft.RequestVoteRequest{}, &raft.RequestVoteResponse{})

@@ -1,0 +1,21 @@
+package replica
+
+import "github.com/hashicorp/raft"
+
+// RaftTerm returns the term of an entry of raft's log, 0 if it is not there.
+func (r *Replica) RaftTerm(index uint64) uint64 {
+	var l raft.Log
+	if err := r.raftLog.GetLog(index, &l); err != nil {
+		return 0
+	}
+	return l.Term
+}
+
+// Term returns raft's term.
+func (r *Replica) Term() uint64 { return r.raft.CurrentTerm() }
+
+// RaftLast returns the index of the last entry of raft's log.
+func (r *Replica) RaftLast() uint64 { return r.raft.LastIndex() }
+
+// Answerer encodes what raft answers.
+var Answerer = answerer

@@ -1,0 +1,300 @@
+package replica
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/hashicorp/raft"
+)
+
+const (
+	// maxTerm bounds terms and indexes. Elections count terms up one by one: a
+	// million each second would need 146,000 years to come here. Beyond it there
+	// would be no way back, since a term is kept for good.
+	maxTerm = 1 << 62
+	// maxTermStep is how much newer than one's own a term may be. A voter that was
+	// away for a year, while the others held an election every minute, lacks
+	// half of it.
+	maxTermStep = 1 << 20
+)
+
+// A lie is what no honest member sends.
+type lie string
+
+func (l lie) Error() string { return string(l) }
+
+func liesf(format string, args ...any) error { return lie(fmt.Sprintf(format, args...)) }
+
+// errNotNow refuses what an honest member may send, at another moment.
+var errNotNow = errors.New("not now")
+
+// gate decides what of the others' messages raft gets to see, before any of it
+// is stored. Raft takes every message at its word: who sends it, that this one
+// leads, which term it is. Here it is held against what is known without
+// trusting the sender: who is at the other end of the stream, what the ledger
+// says of it, and what this member has already.
+//
+// What passes may still be a lie that only a voter can tell; SECURITY.md says
+// which, and what becomes of them.
+type gate struct {
+	self   string
+	roster *roster
+
+	term      func() uint64                                                      // raft's, at this member
+	leader    func() string                                                      // whom raft here takes for the leader, "" for nobody
+	holds     func(index, term uint64) bool                                      // whether raft's log here goes so far already
+	conflicts func(index, term uint64) bool                                      // whether another entry is committed in its place
+	judge     func(from string, q *raft.InstallSnapshotRequest, m *marker) error // whether a marker can be of this log
+
+	report func(member string, l lie) // of the first lie of a member
+
+	mu       sync.Mutex
+	reported map[string]bool
+	led      struct { // the newest term in which somebody spoke as its leader
+		term uint64
+		by   string
+	}
+}
+
+// speaks reports by an error that a member may not open raft's streams here:
+// only voters ask anything of anybody.
+func (g *gate) speaks(from string) error {
+	if !g.roster.voter(from) {
+		return liesf("%q is no voter and speaks raft", from)
+	}
+	return nil
+}
+
+// admit reports by an error why a message, sent by the member from, is not for
+// raft. An error that is a [lie] came from no honest member.
+func (g *gate) admit(from string, command any, marker []byte) error {
+	if err := g.speaks(from); err != nil {
+		return err
+	}
+	h := command.(raft.WithRPCHeader).GetRPCHeader()
+	if h.ProtocolVersion != raft.ProtocolVersionMax {
+		return liesf("version %d of raft's protocol", h.ProtocolVersion)
+	}
+	if string(h.ID) != from || string(h.Addr) != from {
+		return liesf("a message as %q at %q", h.ID, h.Addr)
+	}
+	switch q := command.(type) {
+	case *raft.AppendEntriesRequest:
+		return g.appends(from, q)
+	case *raft.RequestVoteRequest:
+		return g.votes(from, q.Candidate, q.Term, logEnd{q.LastLogTerm, q.LastLogIndex})
+	case *raft.RequestPreVoteRequest:
+		return g.votes(from, nil, q.Term, logEnd{q.LastLogTerm, q.LastLogIndex})
+	case *raft.InstallSnapshotRequest:
+		return g.installs(from, q, marker)
+	case *raft.TimeoutNowRequest:
+		return g.handsOver(from)
+	}
+	return liesf("a %T", command)
+}
+
+// note tells of a lie, once for each member: who lies once may lie a thousand
+// times a second.
+func (g *gate) note(member string, err error) {
+	var l lie
+	if !errors.As(err, &l) {
+		return
+	}
+	g.mu.Lock()
+	known := g.reported[member]
+	g.reported[member] = true
+	g.mu.Unlock()
+	if !known {
+		g.report(member, l)
+	}
+}
+
+// inReach reports by an error that a term is further ahead of one's own than
+// elections get.
+func inReach(term, own uint64) error {
+	if term >= maxTerm || term > own && term-own > maxTermStep {
+		return liesf("term %d, %d is the newest here", term, own)
+	}
+	return nil
+}
+
+// names reports by an error that a message speaks for another than its sender.
+func names(from string, whom []byte) error {
+	if len(whom) > 0 && string(whom) != from {
+		return liesf("a message of %q", whom)
+	}
+	return nil
+}
+
+// leads reports by an error that a member cannot be the leader of a term: it is
+// out of reach, or somebody else is.
+func (g *gate) leads(from string, term uint64) error {
+	own := g.term()
+	if err := inReach(term, own); err != nil {
+		return err
+	}
+	if leader := g.leader(); term == own && leader != "" && leader != from {
+		return liesf("it leads in term %d, in which %s does", term, leader)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if term == g.led.term && from != g.led.by {
+		return liesf("it leads in term %d, in which %s did", term, g.led.by)
+	}
+	if term > g.led.term {
+		g.led.term, g.led.by = term, from
+	}
+	return nil
+}
+
+// leading takes note that this member leads in a term.
+func (g *gate) leading(term uint64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if term >= g.led.term {
+		g.led.term, g.led.by = term, g.self
+	}
+}
+
+// appends is admit for entries. What the entries say is checked when they are
+// applied, by the rules; here it is what raft does with them.
+func (g *gate) appends(from string, q *raft.AppendEntriesRequest) error {
+	if err := names(from, q.Leader); err != nil {
+		return err
+	}
+	if len(q.Entries) > maxEntries || q.PrevLogEntry >= maxTerm || q.PrevLogTerm > q.Term || q.PrevLogEntry == 0 && q.PrevLogTerm != 0 {
+		return liesf("%d entries behind entry %d of term %d, in term %d", len(q.Entries), q.PrevLogEntry, q.PrevLogTerm, q.Term)
+	}
+	before := logEnd{q.PrevLogTerm, q.PrevLogEntry}
+	for _, e := range q.Entries {
+		if e == nil || e.Index != before.index+1 || e.Term < before.term || e.Term == 0 || e.Term > q.Term {
+			return liesf("entries that do not follow one another behind entry %d", before.index)
+		}
+		if err := checkEntry(g.roster, e); err != nil {
+			return liesf("entry %d of raft's log: %v", e.Index, err)
+		}
+		if g.conflicts(e.Index, e.Term) {
+			return liesf("another entry %d of raft's log, of term %d, than is committed", e.Index, e.Term)
+		}
+		before = logEnd{e.Term, e.Index}
+	}
+	// No more is committed by a message than it shows to be the same on both
+	// sides (Ongaro and Ousterhout, figure 2). The library takes the end of its
+	// log, which may be another.
+	q.LeaderCommitIndex = min(q.LeaderCommitIndex, before.index)
+	return g.leads(from, q.Term)
+}
+
+// votes is admit for a candidate.
+func (g *gate) votes(from string, candidate []byte, term uint64, end logEnd) error {
+	if err := names(from, candidate); err != nil {
+		return err
+	}
+	if end.index >= maxTerm || end.term > term {
+		return liesf("a log that ends at entry %d of term %d, in term %d", end.index, end.term, term)
+	}
+	if !g.roster.voter(g.self) {
+		return liesf("it wants the vote of a member that has none")
+	}
+	return inReach(term, g.term())
+}
+
+// handsOver is admit for a leader that wants this member to lead.
+func (g *gate) handsOver(from string) error {
+	if !g.roster.voter(g.self) {
+		return liesf("it hands over to a member that does not vote")
+	}
+	if leader := g.leader(); leader != from {
+		return fmt.Errorf("%w: %q leads here, who hands over does not", errNotNow, leader)
+	}
+	return nil
+}
+
+// installs is admit for a snapshot, which makes raft drop its log: it has to be
+// beyond what is committed here, and its marker of this log.
+func (g *gate) installs(from string, q *raft.InstallSnapshotRequest, text []byte) error {
+	if err := names(from, q.Leader); err != nil {
+		return err
+	}
+	m, err := parseMarker(text)
+	if err != nil {
+		return liesf("%v", err)
+	}
+	if q.SnapshotVersion != raft.SnapshotVersionMax || q.LastLogIndex >= maxTerm || q.LastLogTerm > q.Term || q.ConfigurationIndex > q.LastLogIndex {
+		return liesf("a snapshot of version %d up to entry %d of term %d, in term %d", q.SnapshotVersion, q.LastLogIndex, q.LastLogTerm, q.Term)
+	}
+	// Behind the last entry that the rules have seen raft has only a few of its own.
+	if m.Raft > q.LastLogIndex || q.LastLogIndex-m.Raft > maxTermStep || m.Term > q.LastLogTerm || m.Size > m.Raft {
+		return liesf("a marker of %d entries at entry %d of term %d, in a snapshot up to entry %d of term %d", m.Size, m.Raft, m.Term, q.LastLogIndex, q.LastLogTerm)
+	}
+	c, err := decodeConfiguration(q.Configuration)
+	if err == nil {
+		err = g.roster.match(c)
+	}
+	if err != nil {
+		return liesf("a snapshot's configuration: %v", err)
+	}
+	if g.holds(q.LastLogIndex, q.LastLogTerm) {
+		return fmt.Errorf("%w: a snapshot up to entry %d, which this member has", errNotNow, q.LastLogIndex)
+	}
+	if err := g.leads(from, q.Term); err != nil {
+		return err
+	}
+	return g.judge(from, q, m)
+}
+
+// believe reports by an error that an answer's term is not to be believed. A
+// leader steps down before a newer term, and a candidate takes it over for good.
+func (g *gate) believe(from string, sent, got uint64) error {
+	switch {
+	case got <= sent:
+		return nil
+	case !g.roster.voter(from):
+		return liesf("a learner's answer of term %d, to a message of term %d", got, sent)
+	}
+	return inReach(got, sent)
+}
+
+// checkEntry reports by an error that no honest leader has made an entry of
+// raft's log: of a type that raft would not survive, longer than any, or with
+// other servers than the ledger has.
+func checkEntry(r *roster, e *raft.Log) error {
+	if len(e.Extensions) > 0 {
+		return errors.New("it has extensions")
+	}
+	if _, err := e.AppendedAt.MarshalBinary(); err != nil {
+		return err // nor could it be stored
+	}
+	switch e.Type {
+	case raft.LogCommand:
+		return checkCommand(e.Data)
+	case raft.LogNoop, raft.LogBarrier:
+		if len(e.Data) > 0 {
+			return fmt.Errorf("a %s of %d bytes", e.Type, len(e.Data))
+		}
+		return nil
+	case raft.LogConfiguration:
+		c, err := decodeConfiguration(e.Data)
+		if err == nil {
+			err = r.match(c)
+		}
+		if err != nil {
+			return fmt.Errorf("a configuration: %w", err)
+		}
+		return nil
+	}
+	return fmt.Errorf("its type is %s", e.Type)
+}
+
+// checkCommand reports by an error that a command is of no known kind, or
+// longer than one may be.
+func checkCommand(data []byte) error {
+	switch {
+	case len(data) == 0 || data[0] != commandStatement && data[0] != commandCheckpoint:
+		return errors.New("a command of a kind that this version does not know; update this node")
+	case len(data) > maxCommand:
+		return fmt.Errorf("a command of %d bytes, the limit is %d", len(data), maxCommand)
+	}
+	return nil
+}
