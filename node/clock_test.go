@@ -23,7 +23,7 @@ func TestOneClockAYearAhead(t *testing.T) {
 					t.Fatalf("tick: %+v", answer)
 				}
 			}
-			answer, err := fast.Say(n.ctx, ledger.KindCatalog, ledger.Catalog{Head: yearAhead(3), Digest: make([]byte, 32), Version: 1})
+			answer, err := fast.Say(n.ctx, ledger.KindCredentialRevoke, ledger.CredentialRevoke{Head: yearAhead(3), Digest: make([]byte, 32)})
 			n.must(err)
 			if answer.Verdict != ledger.Early || answer.InLog() {
 				t.Errorf("a statement a year ahead: %+v", answer)

@@ -122,7 +122,7 @@ func newNetworkWith(t testing.TB, prepare func(*network)) *network {
 	t.Cleanup(cancel)
 	n := &network{t: t, dir: t.TempDir(), ctx: ctx, members: map[string]*member{}, catalogs: map[string]string{"tax": taxCatalog, "court": courtCatalog}}
 	n.genesis = &ledger.Genesis{
-		Version: 1, Name: "test", Origin: "log.test.invalid/1", Suite: ledger.Suite, Time: uint64(time.Now().UnixMilli()), Offset: 480,
+		Version: ledger.FormatVersion, Name: "test", Origin: "log.test.invalid/1", Suite: ledger.Suite, Time: uint64(time.Now().UnixMilli()), Offset: 480, Entries: ledger.DefaultBudget.Entries, Bytes: ledger.DefaultBudget.Bytes,
 		Voters: []string{"auditor", "court", "tax"}, Cosigners: []string{"auditor", "court", "registrar", "tax"}, Quorum: 3, Faults: 1, Approvals: 4,
 		Purposes: []consent.Purpose{{Code: "pre_loan", Chinese: "贷前", English: "before a loan", MaxDays: 365, MaxUses: 1000, MaxDataLife: 365}},
 	}

@@ -133,6 +133,8 @@ func explain(err error) (code int, name, hint string) {
 		return exitTampered, "log.unverifiable", hintHandedOver
 	case errors.Is(err, audit.ErrUnverifiable):
 		return exitTampered, "log.unverifiable", "check that the policy is this log's, and that LOG is the folder of its checkpoint"
+	case errors.Is(err, audit.ErrOutdated):
+		return exitUsage, "log.version", "verify checks its root and signatures; for its verdicts use an atoll-audit of that version"
 	case errors.As(err, &m):
 		return exitUsage, m.code, m.hint
 	case errors.Is(err, store.ErrBusy):

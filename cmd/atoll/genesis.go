@@ -55,8 +55,9 @@ type founding struct {
 	name, origin      string
 	offset            int16 // minutes from UTC
 	voters, cosigners []string
-	faults            int // -1: as many as the cosigners can withstand
-	quorum, approvals int // 0: default
+	faults            int           // -1: as many as the cosigners can withstand
+	quorum, approvals int           // 0: default
+	budget            ledger.Budget // of each member and day; 0: default
 	purposes          []consent.Purpose
 }
 
@@ -84,13 +85,15 @@ func (f *founding) genesis(cards []ledger.Card) (*ledger.Genesis, error) {
 	if f.approvals == 0 {
 		f.approvals = len(cards)/2 + 1
 	}
+	f.budget.Entries = cmp.Or(f.budget.Entries, ledger.DefaultBudget.Entries)
+	f.budget.Bytes = cmp.Or(f.budget.Bytes, ledger.DefaultBudget.Bytes)
 	if f.faults > math.MaxUint8 || f.quorum < 0 || f.quorum > math.MaxUint8 || f.approvals < 0 || f.approvals > math.MaxUint8 {
 		return nil, errors.New("--faults, --quorum and --approvals are numbers of members")
 	}
 	g := &ledger.Genesis{
-		Version: 1, Name: f.name, Origin: f.origin, Suite: ledger.Suite, Time: uint64(time.Now().UnixMilli()), Offset: f.offset,
+		Version: ledger.FormatVersion, Name: f.name, Origin: f.origin, Suite: ledger.Suite, Time: uint64(time.Now().UnixMilli()), Offset: f.offset,
 		Members: cards, Voters: f.voters, Cosigners: f.cosigners, Faults: uint8(f.faults), Quorum: uint8(f.quorum),
-		Approvals: uint8(f.approvals), Purposes: f.purposes,
+		Approvals: uint8(f.approvals), Purposes: f.purposes, Entries: f.budget.Entries, Bytes: f.budget.Bytes,
 	}
 	return g, g.Check()
 }
@@ -135,6 +138,8 @@ func draftCommand() *cobra.Command {
 	fl.IntVar(&f.faults, "faults", -1, "dishonest cosigners to withstand (default: as many as the quorum allows)")
 	fl.IntVar(&f.quorum, "quorum", 0, "cosignatures that make a checkpoint final (default: more than two thirds)")
 	fl.IntVar(&f.approvals, "approvals", 0, "members that must agree to a change (default: a majority)")
+	fl.Uint64Var(&f.budget.Entries, "day-entries", ledger.DefaultBudget.Entries, "entries that a member may add to the log on one day")
+	fl.Uint64Var(&f.budget.Bytes, "day-bytes", ledger.DefaultBudget.Bytes, "bytes that they may have together")
 	fl.StringVarP(&out, "out", "o", "draft.pem", "file to write")
 	return needs(cmd, "name", "origin", "voter")
 }
@@ -269,6 +274,7 @@ func genesisView(g *ledger.Genesis, file string) map[string]any {
 	return map[string]any{
 		"file": file, "name": g.Name, "origin": g.Origin, "network": networkOf(g), "members": members,
 		"voters": g.Voters, "cosigners": g.Cosigners, "quorum": g.Quorum, "faults": g.Faults, "approvals": g.Approvals,
+		"day_entries": g.Entries, "day_bytes": g.Bytes,
 	}
 }
 
@@ -293,6 +299,7 @@ func describeGenesis(w io.Writer, g *ledger.Genesis) {
 	for _, m := range g.Members {
 		fmt.Fprintf(w, "member    %-12s %s %s (%s), statement key %s\n", m.Name, m.Chinese, m.English, strings.Join(roleNames(&m), " "), sign.KeyIDOf(m.Statement))
 	}
+	fmt.Fprintf(w, "budget    of each member and day: %d entries, %d MiB\n", g.Entries, g.Bytes>>20)
 	for _, p := range g.Purposes {
 		fmt.Fprintf(w, "purpose   %-12s %s %s: at most %d days, %d uses, data kept %d days\n", p.Code, p.Chinese, p.English, p.MaxDays, p.MaxUses, p.MaxDataLife)
 	}

@@ -25,7 +25,7 @@ func examples() map[string]any {
 		paperEnrolment: &enrolment{Subject: draft.Subject, Network: id[:], Key: make([]byte, 32)},
 		paperConsent:   &signedConsent{Statement: []byte("statement"), Sealed: []byte("sealed")},
 		paperCard:      &card,
-		paperDraft:     &ledger.Genesis{Version: 1, Name: "test", Origin: "log.test/1", Suite: ledger.Suite, Time: 1, Members: []ledger.Card{card}},
+		paperDraft:     &ledger.Genesis{Version: ledger.FormatVersion, Name: "test", Origin: "log.test/1", Suite: ledger.Suite, Time: 1, Members: []ledger.Card{card}},
 		paperSignature: &sign.Signature{KeyID: make([]byte, 16), Bytes: make([]byte, 64)},
 	}
 }

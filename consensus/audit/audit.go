@@ -37,6 +37,9 @@ var (
 	// ErrUnverifiable means that the checkpoint of a log is not one that the
 	// policy accepts.
 	ErrUnverifiable = errors.New("the log cannot be verified")
+	// ErrOutdated means that a log is of an earlier format version, by whose rules
+	// this program cannot decide. Its roots and signatures verify as ever.
+	ErrOutdated = errors.New("its verdicts cannot be recomputed")
 	// ErrOtherCosigners comes with ErrUnverifiable where too few witnesses of the
 	// policy have signed, and beside them stand lines in the names of cosigners
 	// whom it does not know: those of the policy may have handed over to them

@@ -1,6 +1,7 @@
 package audit_test
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"slices"
 	"strings"
@@ -113,11 +114,14 @@ var frames = map[string]struct {
 	"a slot under another key": {"audit.section@bank-a (audit.unanswered@court)", func(w *audittest.World, f *audittest.Firm) {
 		var slot consent.Slot
 		key := sign.Secret{7}
-		q := w.Ask(w.Grant(f, nil), func(a *audittest.Asking) {
+		d := w.Grant(f, nil)
+		q := w.Ask(d, func(a *audittest.Asking) {
 			s := w.Section(a.Detail.Sections[0].Query, "tax", audittest.Sales)
 			slot, _ = s.Slot(key)
 			a.Detail.Sections = a.Detail.Sections[:1] // the court's
-			a.Slots = func(list [][]byte) { list[0] = slot.Digest("tax") }
+			court, _ := a.Detail.Sections[0].Slot(consent.AgencyKey(d.Body.Secret(), d.Header.Bounds.ConsentID(), "court"))
+			decoy := func(digest []byte) bool { return !bytes.Equal(digest, court.Digest("court")) }
+			a.Slots = func(list [][]byte) { list[slices.IndexFunc(list, decoy)] = slot.Digest("tax") }
 		})
 		w.Release("tax", q, func(a *audittest.Answering) { a.Slot, a.Key = slot, key })
 		w.Receive(q, "tax")

@@ -130,7 +130,7 @@ func TestGoldenHandover(t *testing.T) {
 		}
 	}
 	s := r.Summary()
-	if s.Head.Root.String() != "2+ElsvU4tXocdN83n3i7syuP94c3r+MWxHdRSwdk/30=" || s.Entries[ledger.KindHandover] != 3 || s.Verdicts[ledger.CosignersCheckpoint] != 1 {
+	if s.Head.Root.String() != "rk7yzzOpGuxXObBsX+MxB5ti2OHxEOwB5Mvow3oo9+I=" || s.Entries[ledger.KindHandover] != 3 || s.Verdicts[ledger.CosignersCheckpoint] != 1 {
 		t.Errorf("%+v", s)
 	}
 	sets, err := r.Cosigners()

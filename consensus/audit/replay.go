@@ -2,6 +2,7 @@ package audit
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"iter"
 
@@ -68,6 +69,8 @@ func (r *Replayer) Add(leaf []byte) (*Entry, error) {
 	switch {
 	case err != nil:
 		return nil, err
+	case answer.Leaf == nil && at == 0 && outdated(e.Statement) != nil:
+		return nil, outdated(e.Statement)
 	case answer.Leaf == nil:
 		return nil, &Tampered{at, fmt.Sprintf("the statement has no place in the log: %s", answer.Verdict)}
 	case answer.Verdict != e.Verdict:
@@ -91,6 +94,15 @@ func (r *Replayer) Add(leaf []byte) (*Entry, error) {
 	}
 	out.Statement, out.Author = s, r.authors[s.KeyID]
 	return out, nil
+}
+
+// outdated returns the error of a genesis whose rules are those of an earlier
+// version, nil for any other statement.
+func outdated(statement []byte) error {
+	if _, _, err := ledger.OpenGenesis(statement); errors.Is(err, ledger.ErrVersion) {
+		return fmt.Errorf("%w: %w", ErrOutdated, err)
+	}
+	return nil
 }
 
 // decide applies the rules to what is next.

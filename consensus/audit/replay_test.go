@@ -27,7 +27,7 @@ func golden(t testing.TB) [][]byte {
 	return entries
 }
 
-const goldenRoot = "HWF+QnSsFqEd5aHZ7UDZLs9oQKGmaMZJ0MiAda+oExY="
+const goldenRoot = "BL8ns3NW/CJbmADbYnu1wgyBv4/cXdlVqOCpxe9Eoss="
 
 func seq(leaves [][]byte) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"slices"
 
 	"atoll/consensus/consent"
@@ -49,10 +50,10 @@ func Verify(v View, raw []byte) (*Statement, Answer, error) {
 	}
 	s, err := Parse(raw)
 	if err != nil {
-		if _, network, err := OpenGenesis(raw); err == nil && network == state.NetworkID() {
+		if m := lookup[memo](t, foundingKey); m != nil && isDigest(m.Digest, raw) {
 			return nil, Answer{Verdict: Accepted, Known: true}, nil
 		}
-		return nil, Answer{Verdict: Malformed, Detail: err.Error()}, nil
+		return nil, Answer{Verdict: Malformed, Detail: err.Error()}, t.err
 	}
 	author := lookup[Author](t, authorKey(s.KeyID))
 	if t.err != nil {
@@ -62,6 +63,12 @@ func Verify(v View, raw []byte) (*Statement, Answer, error) {
 		return nil, Answer{Verdict: Unverified, Detail: "no member has signed this, or what it carries"}, nil
 	}
 	return s, Answer{}, nil
+}
+
+// isDigest reports whether a digest is that of some bytes.
+func isDigest(digest, raw []byte) bool {
+	sum := sha256.Sum256(raw)
+	return bytes.Equal(digest, sum[:])
 }
 
 // foundingOf reads genesis, for an empty log.
@@ -81,17 +88,18 @@ type founded struct {
 
 // Decide is the rest of [Apply], for a statement that [Verify] returned.
 func Decide(v View, s *Statement) (Answer, []Change, error) {
-	return judge(v, s, (*transaction).decide)
+	return judge(v, s, (*transaction).decide, true)
 }
 
 // Overrule is Decide with a refusal that is not the rules' own: the statement
-// becomes an entry from which nothing follows. No log has such entries; it is
-// for those who ask what other rules would have made of one.
+// becomes an entry from which nothing follows, and which costs nothing. No log
+// has such entries; it is for those who ask what other rules would have made of
+// one.
 func Overrule(v View, s *Statement, refusal Verdict) (Answer, []Change, error) {
-	return judge(v, s, func(*transaction, *Statement, *Author) Verdict { return refusal })
+	return judge(v, s, func(*transaction, *Statement, *Author) Verdict { return refusal }, false)
 }
 
-func judge(v View, s *Statement, rules func(*transaction, *Statement, *Author) Verdict) (Answer, []Change, error) {
+func judge(v View, s *Statement, rules func(*transaction, *Statement, *Author) Verdict, charged bool) (Answer, []Change, error) {
 	t := &transaction{view: v}
 	var err error
 	if t.state, err = Read(v); err != nil {
@@ -118,11 +126,19 @@ func judge(v View, s *Statement, rules func(*transaction, *Statement, *Author) V
 	if answer := t.state.untimely(s, author); answer.Verdict != "" {
 		return answer, nil, nil
 	}
+	day := t.state.Day()
 	t.state.tell(author.Member, s.ID.Time())
 	t.expire()
 	verdict := rules(t, s, author)
+	if verdict == Unsupported {
+		return Answer{Verdict: Unsupported, Detail: "the network has no rules for this kind yet"}, nil, t.err
+	}
 	t.remember(ids, s, verdict)
-	return t.commit(s.raw, s.Kind, verdict)
+	answer := t.entry(s.raw, s.Kind, verdict)
+	if charged && !t.charge(day, s, author, verdict, len(answer.Leaf)) {
+		return Answer{Verdict: AuthorBudget, Detail: "this member has added to the log what it may on one day; submit it again on the next"}, nil, t.err
+	}
+	return t.commit(answer)
 }
 
 // untimely answers statements that are too old to be new, and those whose
@@ -273,24 +289,31 @@ func (t *transaction) expire() {
 	}
 }
 
-// commit closes the entry: the leaf, the state record and all changes.
-func (t *transaction) commit(raw []byte, kind string, verdict Verdict) (Answer, []Change, error) {
+// entry makes the leaf, and the answer that goes with it.
+func (t *transaction) entry(raw []byte, kind string, verdict Verdict) Answer {
 	e := Entry{Index: t.state.Size, Time: t.state.Time, Verdict: verdict, Statement: raw}
 	leaf, err := e.Marshal()
 	if err != nil && t.err == nil {
 		t.err = err
 	}
+	return Answer{Verdict: verdict, Index: e.Index, Time: e.Time, New: true, Kind: kind, Leaf: leaf}
+}
+
+// commit closes the entry of an answer: the state record and all changes.
+func (t *transaction) commit(answer Answer) (Answer, []Change, error) {
 	t.state.Size++
 	t.put(stateKey, t.state)
 	if t.err != nil {
 		return Answer{}, nil, t.err
 	}
-	return Answer{Verdict: verdict, Index: e.Index, Time: e.Time, New: true, Kind: kind, Leaf: leaf}, t.changes, nil
+	return answer, t.changes, nil
 }
 
 // found makes genesis the first entry.
 func (t *transaction) found(raw []byte, g *Genesis, network sign.NetworkID) (Answer, []Change, error) {
-	t.state = &State{Network: network[:], Time: g.Time, Offset: g.Offset}
+	t.state = &State{Network: network[:], Time: g.Time, Offset: g.Offset, Entries: g.Entries, Bytes: g.Bytes}
+	digest := sha256.Sum256(raw)
+	t.put(foundingKey, memo{0, Accepted, digest[:]})
 	t.put(purposesKey, g.Purposes)
 	t.put(cosignersKey(0), g.Founders())
 	for _, v := range g.Voters {
@@ -301,5 +324,5 @@ func (t *transaction) found(raw []byte, g *Genesis, network sign.NetworkID) (Ans
 		t.put(memberKey(c.Name), c)
 		t.put(authorKey(sign.KeyIDOf(c.Statement)), Author{Member: c.Name, Key: c.Statement, Roles: c.Roles})
 	}
-	return t.commit(raw, KindGenesis, Accepted)
+	return t.commit(t.entry(raw, KindGenesis, Accepted))
 }

@@ -9,8 +9,7 @@ import (
 	"atoll/crypto/sign"
 )
 
-// seeds are the entries of a small log: every kind that has rules, and one
-// that has none yet.
+// seeds are the entries of a small log.
 func seeds(f *testing.F) *world {
 	f.Helper()
 	w := newWorld(f)
@@ -27,8 +26,8 @@ func seeds(f *testing.F) *world {
 		f.Fatal(err)
 	}
 	w.want(w.carry("court", raw, nil), Accepted)
-	card := w.genesis.Members[0]
-	w.want(w.sign("tax", KindPropose, Propose{Head{w.id()}, Amendment{Action: AddMember, Card: &card}}), Unsupported)
+	_, proposal := w.change("tax", []string{"auditor", "court", "tax"}, 0, 2)
+	w.want(proposal, Accepted)
 	if len(w.leaves) < 8 {
 		f.Fatalf("%d seeds", len(w.leaves))
 	}
@@ -133,7 +132,7 @@ func FuzzDetails(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, v := range []any{
 			new(QueryDetail), new(ReleaseDetail), new(RefuseDetail), new(Answer), new(State), new(Consent), new(Query), new(Outcome),
-			new(Credential), new(Author), new(Card), new(memo), new(due), new([]consent.Purpose),
+			new(Credential), new(Author), new(Card), new(memo), new(due), new(spent), new([]consent.Purpose),
 		} {
 			if sign.Unmarshal(data, v) != nil {
 				continue

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -11,6 +12,14 @@ import (
 	"atoll/consensus/consent"
 	"atoll/crypto/sign"
 )
+
+// FormatVersion is that of the formats and rules of a network, as its genesis
+// says it. A log is decided by the rules of its version alone.
+const FormatVersion = 2
+
+// ErrVersion means that a genesis is of an earlier format version, whose rules
+// this program does not have.
+var ErrVersion = errors.New("this log is of format version")
 
 // Suite is the only set of algorithms so far: Ed25519 as crypto/ed25519
 // verifies it, SHA-256, age with ML-KEM-768 and X25519, ChaCha20-Poly1305.
@@ -35,19 +44,21 @@ const (
 
 // Genesis founds a network. Its digest is the network id.
 type Genesis struct {
-	Version   uint64            `cbor:"1,keyasint"`  // of the format, 1
-	Name      string            `cbor:"2,keyasint"`  // for people
-	Origin    string            `cbor:"3,keyasint"`  // C2SP origin of the log, never used before
-	Suite     string            `cbor:"4,keyasint"`  // [Suite]
-	Time      uint64            `cbor:"5,keyasint"`  // Unix milliseconds, the first network time
-	Offset    int16             `cbor:"6,keyasint"`  // minutes from UTC, for days
-	Members   []Card            `cbor:"7,keyasint"`  // the founders, ascending by name
-	Voters    []string          `cbor:"8,keyasint"`  // 3, 5 or 7 members, ascending
-	Cosigners []string          `cbor:"9,keyasint"`  // members, ascending
-	Faults    uint8             `cbor:"10,keyasint"` // f: dishonest cosigners to withstand
-	Quorum    uint8             `cbor:"11,keyasint"` // k: cosignatures that make a checkpoint final, see [CheckQuorum]
-	Approvals uint8             `cbor:"12,keyasint"` // members that must agree to a change
-	Purposes  []consent.Purpose `cbor:"13,keyasint"` // ascending by code
+	Version   uint64            `cbor:"1,keyasint"`            // of the format, [FormatVersion]
+	Name      string            `cbor:"2,keyasint"`            // for people
+	Origin    string            `cbor:"3,keyasint"`            // C2SP origin of the log, never used before
+	Suite     string            `cbor:"4,keyasint"`            // [Suite]
+	Time      uint64            `cbor:"5,keyasint"`            // Unix milliseconds, the first network time
+	Offset    int16             `cbor:"6,keyasint"`            // minutes from UTC, for days
+	Members   []Card            `cbor:"7,keyasint"`            // the founders, ascending by name
+	Voters    []string          `cbor:"8,keyasint"`            // 3, 5 or 7 members, ascending
+	Cosigners []string          `cbor:"9,keyasint"`            // members, ascending
+	Faults    uint8             `cbor:"10,keyasint"`           // f: dishonest cosigners to withstand
+	Quorum    uint8             `cbor:"11,keyasint"`           // k: cosignatures that make a checkpoint final, see [CheckQuorum]
+	Approvals uint8             `cbor:"12,keyasint"`           // members that must agree to a change
+	Purposes  []consent.Purpose `cbor:"13,keyasint"`           // ascending by code
+	Entries   uint64            `cbor:"14,keyasint,omitempty"` // that a member may add on one day, see [Budget]
+	Bytes     uint64            `cbor:"15,keyasint,omitempty"` // of leaves, likewise; version 1 has neither
 }
 
 // Card is what the network knows of a member.
@@ -163,8 +174,12 @@ var origin = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(/[a-z0-9]([a-z0
 // Check says whether the genesis can found a network.
 func (g *Genesis) Check() error {
 	switch {
-	case g.Version != 1 || g.Suite != Suite:
-		return malformed("genesis: version %d, suite %q", g.Version, g.Suite)
+	case g.Version > 0 && g.Version < FormatVersion:
+		return fmt.Errorf("%w: %w %d, and this program decides by the rules of version %d", sign.ErrMalformed, ErrVersion, g.Version, FormatVersion)
+	case g.Version != FormatVersion:
+		return malformed("genesis: version %d, of which this program knows nothing", g.Version)
+	case g.Suite != Suite:
+		return malformed("genesis: suite %q", g.Suite)
 	case !title(g.Name):
 		return malformed("genesis: name")
 	case !ValidOrigin(g.Origin):
@@ -175,6 +190,8 @@ func (g *Genesis) Check() error {
 		return malformed("genesis: offset from UTC")
 	case g.Approvals == 0 || int(g.Approvals) > len(g.Members):
 		return malformed("genesis: approvals")
+	case g.Entries == 0 || g.Entries > maxBudget || g.Bytes < MaxEntry || g.Bytes > maxBudget:
+		return malformed("genesis: a member's budget of a day is 1 entry or more, of %d bytes or more together", MaxEntry)
 	}
 	if err := g.checkMembers(); err != nil {
 		return err

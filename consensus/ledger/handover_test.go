@@ -258,7 +258,7 @@ func TestHandoverRefusals(t *testing.T) {
 			ready(s)
 			old := good(s)
 			for range MaxHandoverLag + 1 {
-				s.want(s.sign("tax", KindCatalog, Catalog{Head{s.id()}, s.bytes32(), 1}), Unsupported)
+				s.want(s.sign("tax", KindCredentialRevoke, CredentialRevoke{Head{s.id()}, s.bytes32()}), AuthorRole)
 			}
 			return s.handover("tax", old)
 		}},

@@ -8,10 +8,11 @@
 // whether it may release, the auditor to check years later that all of that
 // was right: from the same log they get the same verdicts and the same state.
 //
-// A statement that does not parse, does not verify, is known already, or is
-// dated too far off gets an answer and no leaf. Any other gets a leaf, accepted or
-// not. Kinds whose rules this version lacks are recorded as unsupported; a new
-// kind needs a network-version entry first, so that no two members can differ.
+// A statement that does not parse, does not verify, is known already, is dated
+// too far off, has a kind without rules, or goes beyond its author's budget of
+// the day (see [Budget]) gets an answer and no leaf, and leaves no trace in the
+// state. Any other gets a leaf, accepted or not. A new kind needs a
+// network-version entry first, so that no two members can differ.
 package ledger
 
 import (
@@ -31,8 +32,7 @@ type Verdict string
 
 // Verdicts that stand in leaves.
 const (
-	Accepted    Verdict = "accepted"
-	Unsupported Verdict = "unsupported" // a kind whose rules come later
+	Accepted Verdict = "accepted"
 
 	AuthorRole Verdict = "author.role" // lacks the role that the kind needs, today
 
@@ -74,6 +74,9 @@ const (
 	Conflict   Verdict = "statement.conflict"   // a known id with other bytes
 	Late       Verdict = "statement.late"       // too old for the log to know whether it is new
 	Early      Verdict = "statement.early"      // dated more than a day ahead of network time
+
+	Unsupported  Verdict = "unsupported"   // a kind whose rules come later
+	AuthorBudget Verdict = "author.budget" // its author has added to the log what it may on one day
 )
 
 // Limits, see SPEC.md. Times are in milliseconds.

@@ -28,6 +28,8 @@ type State struct {
 	Time    uint64       `cbor:"3,keyasint"` // network time, Unix milliseconds
 	Offset  int16        `cbor:"4,keyasint"` // minutes from UTC
 	Clocks  []VoterClock `cbor:"5,keyasint"` // by voter, ascending
+	Entries uint64       `cbor:"6,keyasint"` // that a member may add on one day, see [Budget]
+	Bytes   uint64       `cbor:"7,keyasint"` // of leaves, likewise
 }
 
 // VoterClock is the newest time that a voter has signed.
@@ -147,6 +149,7 @@ type due struct {
 var (
 	stateKey    = []byte{'s'}
 	purposesKey = []byte{'p'}
+	foundingKey = []byte{'g'} // memo of genesis
 )
 
 func authorKey(id sign.KeyID) []byte        { return append([]byte{'a'}, id[:]...) }

@@ -38,10 +38,13 @@ var everyDay = func(names ...string) (roles []Role) {
 	return roles
 }
 
-func newWorld(t testing.TB) *world {
+func newWorld(t testing.TB) *world { return newWorldWith(t, DefaultBudget) }
+
+// newWorldWith is newWorld with another budget for its members.
+func newWorldWith(t testing.TB, b Budget) *world {
 	w := &world{t: t, keys: map[string]Keys{}, now: start, random: rand.NewChaCha8([32]byte{1})}
 	g := &Genesis{
-		Version: 1, Name: "测试网", Origin: "log.test/ledger/1", Suite: Suite, Time: start, Offset: 480,
+		Version: FormatVersion, Name: "测试网", Origin: "log.test/ledger/1", Suite: Suite, Time: start, Offset: 480, Entries: b.Entries, Bytes: b.Bytes,
 		Voters: []string{"auditor", "court", "tax"}, Cosigners: []string{"auditor", "court", "tax"}, Quorum: 2, Faults: 0, Approvals: 3,
 		Purposes: []consent.Purpose{{Code: "pre_loan", Chinese: "贷前", English: "Before a loan", MaxDays: 365, MaxUses: 100, MaxDataLife: 365}},
 	}

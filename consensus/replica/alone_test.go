@@ -31,7 +31,7 @@ func TestNothingAcknowledgedAlone(t *testing.T) {
 	for range 4 {
 		writers.Go(func() {
 			for ctx.Err() == nil {
-				statement := n.statement(name, ledger.KindCatalog)
+				statement := n.statement(name, ledger.KindCredentialRevoke)
 				answer, err := leader.Submit(ctx, statement)
 				if err != nil || !answer.InLog() {
 					continue // unknown, and nobody was told anything

@@ -179,7 +179,7 @@ func BenchmarkCommit(b *testing.B) {
 					return time.Since(start), err
 				})
 				ours.run(b, clients, func() (time.Duration, error) {
-					statement := n.statement(author, ledger.KindCatalog)
+					statement := n.statement(author, ledger.KindCredentialRevoke)
 					start := time.Now()
 					answer, err := leader.Submit(context.Background(), statement)
 					if err == nil && !answer.InLog() { // known: tried again across a change of leader

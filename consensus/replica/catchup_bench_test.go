@@ -101,7 +101,7 @@ func (n *network) fill(size int) uint64 {
 	for range 64 {
 		wg.Go(func() {
 			for next.Add(1) <= int64(size) {
-				if _, err := n.nodes[leader].Submit(context.Background(), n.statement(leader, ledger.KindCatalog)); err != nil {
+				if _, err := n.nodes[leader].Submit(context.Background(), n.statement(leader, ledger.KindCredentialRevoke)); err != nil {
 					n.t.Error(err)
 					return
 				}
@@ -136,7 +136,7 @@ type signatures struct {
 func (n *network) signatures(count int) *signatures {
 	s := &signatures{key: n.signer("voter-a").Public().(ed25519.PublicKey)}
 	for range count {
-		message := n.statement("voter-a", ledger.KindCatalog)
+		message := n.statement("voter-a", ledger.KindCredentialRevoke)
 		s.messages, s.sigs = append(s.messages, message), append(s.sigs, ed25519.Sign(n.signer("voter-a"), message))
 	}
 	return s

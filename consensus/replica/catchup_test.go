@@ -208,7 +208,7 @@ func TestCatchUpUnderLoad(t *testing.T) {
 		node := n.nodes[name]
 		writers.Go(func() {
 			for ctx.Err() == nil {
-				statement := n.statement(name, ledger.KindCatalog)
+				statement := n.statement(name, ledger.KindCredentialRevoke)
 				answer, err := node.Submit(n.ctx(), statement)
 				if err != nil || !answer.InLog() {
 					t.Errorf("%s: %+v, %v", name, answer, err)

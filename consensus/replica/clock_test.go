@@ -103,7 +103,7 @@ func testClockAhead(t *testing.T, leads bool) {
 	if answer.Verdict != ledger.Accepted {
 		t.Errorf("query: %+v", answer)
 	}
-	early := n.sign(ahead, ledger.KindCatalog, ledger.Catalog{Head: yearAhead(n), Digest: make([]byte, 32), Version: 1})
+	early := n.sign(ahead, ledger.KindCredentialRevoke, ledger.CredentialRevoke{Head: yearAhead(n), Digest: make([]byte, 32)})
 	answer, err = n.nodes["wlearner-0"].Submit(n.ctx(), early)
 	n.check(err)
 	if answer.Verdict != ledger.Early || answer.InLog() {

@@ -34,7 +34,7 @@ func BenchmarkFinal(b *testing.B) {
 					return func() (time.Duration, error) {
 						author := authors[turn.Add(1)%uint64(len(authors))]
 						node := n.nodes[author]
-						statement := n.statement(author, ledger.KindCatalog)
+						statement := n.statement(author, ledger.KindCredentialRevoke)
 						start := time.Now()
 						answer, err := node.Submit(context.Background(), statement)
 						if err == nil {

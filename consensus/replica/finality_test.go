@@ -250,7 +250,7 @@ func TestTwoHistories(t *testing.T) {
 	}
 	n.stop(evil)
 	time.Sleep(300 * time.Millisecond) // until raft has nothing more to say
-	n.equivocate(evil, honest, [2][]byte{n.statement(evil, ledger.KindCatalog), n.statement(evil, ledger.KindCatalog)})
+	n.equivocate(evil, honest, [2][]byte{n.statement(evil, ledger.KindCredentialRevoke), n.statement(evil, ledger.KindCredentialRevoke)})
 	for _, name := range honest {
 		n.until(name+" has evidence", func() bool { return len(n.nodes[name].Alarms()) > 0 })
 		alarm := n.nodes[name].Alarms()[0]

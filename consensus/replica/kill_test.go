@@ -199,7 +199,7 @@ func submitForEver(n *network, name string, here func(place string)) error {
 	for range 4 {
 		go func() {
 			for {
-				statement := n.statement(name, ledger.KindCatalog)
+				statement := n.statement(name, ledger.KindCredentialRevoke)
 				ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 				answer, err := n.nodes[name].Submit(ctx, statement)
 				cancel()
@@ -325,7 +325,7 @@ func (c *children) note(line string) {
 	if err != nil {
 		return
 	}
-	if s, err := ledger.Parse(statement); err != nil || s.Kind != ledger.KindCatalog {
+	if s, err := ledger.Parse(statement); err != nil || s.Kind != ledger.KindCredentialRevoke {
 		return
 	}
 	c.mu.Lock()

@@ -36,7 +36,7 @@ func TestLeaderWritesLast(t *testing.T) {
 	release := disks[leader].Hang()
 	defer release()
 	size, holds := n.nodes[leader].Head().Size, n.nodes[leader].Holds()
-	statement := n.statement(leader, ledger.KindCatalog)
+	statement := n.statement(leader, ledger.KindCredentialRevoke)
 	answered := make(chan error, 1)
 	go func() {
 		_, err := n.nodes[leader].Submit(n.ctx(), statement)
@@ -78,7 +78,7 @@ func TestLeaderWritesLast(t *testing.T) {
 func TestLeaderFailsToWrite(t *testing.T) {
 	n, disks, leader := onLateDisks(t)
 	disks[leader].Fail()
-	statement := n.statement(leader, ledger.KindCatalog)
+	statement := n.statement(leader, ledger.KindCredentialRevoke)
 	failed := n.nodes[leader]
 	if answer, err := failed.Submit(n.ctx(), statement); err == nil {
 		t.Errorf("acknowledged on a broken disk: %+v", answer)
@@ -113,7 +113,7 @@ func TestUnsignedOnce(t *testing.T) {
 	n, _, leader := onLateDisks(t)
 	before := n.nodes[leader].Holds()
 	for i := range 20 {
-		junk := n.statement(leader, ledger.KindCatalog)
+		junk := n.statement(leader, ledger.KindCredentialRevoke)
 		junk[len(junk)-1] ^= 1
 		want := ledger.Unverified
 		if i%2 == 0 {

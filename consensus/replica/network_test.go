@@ -54,7 +54,7 @@ func found(t testing.TB, learners int) *network {
 		n.names = append(n.names, fmt.Sprintf("wlearner-%d", i))
 	}
 	g := &ledger.Genesis{
-		Version: 1, Name: "test", Origin: "log.test/replica/1", Suite: ledger.Suite, Time: uint64(time.Now().UnixMilli()), Offset: 480,
+		Version: ledger.FormatVersion, Name: "test", Origin: "log.test/replica/1", Suite: ledger.Suite, Time: uint64(time.Now().UnixMilli()), Offset: 480, Entries: ledger.DefaultBudget.Entries, Bytes: ledger.DefaultBudget.Bytes,
 		Voters: voters, Cosigners: n.names[:min(4, len(n.names))], Approvals: 3,
 		Purposes: []consent.Purpose{{Code: "pre_loan", Chinese: "贷前", English: "Before a loan", MaxDays: 365, MaxUses: 100, MaxDataLife: 365}},
 	}
@@ -198,10 +198,10 @@ func (n *network) newHead() ledger.Head {
 	return ledger.Head{ID: id[:]}
 }
 
-// statement signs a fresh statement of a member: a tick, or a catalog's digest.
+// statement signs a fresh statement of a member: a tick, or what is refused and costs its author an entry.
 func (n *network) statement(member, kind string) []byte {
-	if kind == ledger.KindCatalog {
-		return n.sign(member, kind, ledger.Catalog{Head: n.newHead(), Digest: make([]byte, 32), Version: 1})
+	if kind == ledger.KindCredentialRevoke {
+		return n.sign(member, kind, ledger.CredentialRevoke{Head: n.newHead(), Digest: make([]byte, 32)})
 	}
 	return n.sign(member, kind, ledger.Tick{Head: n.newHead()})
 }
@@ -232,7 +232,7 @@ func (n *network) ctx() context.Context {
 // put submits a fresh statement through a member and returns its index.
 func (n *network) put(through string) uint64 {
 	n.t.Helper()
-	answer, err := n.nodes[through].Submit(n.ctx(), n.statement(through, ledger.KindCatalog))
+	answer, err := n.nodes[through].Submit(n.ctx(), n.statement(through, ledger.KindCredentialRevoke))
 	n.check(err)
 	if !answer.InLog() {
 		n.t.Fatalf("%s: %+v", through, answer)

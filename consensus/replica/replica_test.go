@@ -21,7 +21,7 @@ func TestMembersAgree(t *testing.T) {
 	n.start(n.names...)
 	acked := map[uint64][]byte{}
 	for _, through := range n.names { // leader, followers and learners alike
-		statement := n.statement(through, ledger.KindCatalog)
+		statement := n.statement(through, ledger.KindCredentialRevoke)
 		answer, err := n.nodes[through].Submit(n.ctx(), statement)
 		n.check(err)
 		acked[answer.Index] = statement
@@ -38,7 +38,7 @@ func TestMembersAgree(t *testing.T) {
 func TestRetryIsFree(t *testing.T) {
 	n := found(t, 1)
 	n.start(n.names...)
-	statement := n.statement("voter-b", ledger.KindCatalog)
+	statement := n.statement("voter-b", ledger.KindCredentialRevoke)
 	var mu sync.Mutex
 	indexes := map[uint64]int{}
 	submit := func() {
@@ -72,7 +72,7 @@ func TestGarbageStaysOut(t *testing.T) {
 	n := found(t, 1)
 	n.start(n.names...)
 	n.put("voter-a")
-	good := n.statement("voter-a", ledger.KindCatalog)
+	good := n.statement("voter-a", ledger.KindCredentialRevoke)
 	forged := bytes.Clone(good)
 	forged[len(forged)-1] ^= 1
 	for _, through := range n.names {
@@ -102,7 +102,7 @@ func TestLeaderChanges(t *testing.T) {
 			through := n.nodes[fmt.Sprintf("wlearner-%d", w%2)]
 			wg.Go(func() {
 				for range 10 {
-					statement := n.statement("wlearner-0", ledger.KindCatalog)
+					statement := n.statement("wlearner-0", ledger.KindCredentialRevoke)
 					answer, err := through.Submit(n.ctx(), statement)
 					if err != nil {
 						t.Error(err)

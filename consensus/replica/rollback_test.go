@@ -74,7 +74,7 @@ func rolledBack(t *testing.T, kept ...string) *rollback {
 	}
 	r.stop(r.lacking)
 	for range 20 {
-		statement := r.statement(r.stale, ledger.KindCatalog)
+		statement := r.statement(r.stale, ledger.KindCredentialRevoke)
 		answer, err := r.nodes[r.stale].Submit(r.ctx(), statement)
 		r.check(err)
 		r.acked[answer.Index] = statement

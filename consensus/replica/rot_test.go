@@ -29,7 +29,7 @@ func TestRottenVoterNeverLeads(t *testing.T) {
 	n.stop(lacking)
 	acked := map[uint64][]byte{}
 	for range 20 {
-		statement := n.statement(rotten, ledger.KindCatalog)
+		statement := n.statement(rotten, ledger.KindCredentialRevoke)
 		answer, err := n.nodes[rotten].Submit(n.ctx(), statement)
 		n.check(err)
 		acked[answer.Index] = statement
@@ -139,7 +139,7 @@ func TestWalkFindsRot(t *testing.T) {
 	n.start(n.names...)
 	acked := map[uint64][]byte{}
 	for len(acked) < tlog.TileWidth+10 {
-		statement := n.statement("voter-a", ledger.KindCatalog)
+		statement := n.statement("voter-a", ledger.KindCredentialRevoke)
 		answer, err := n.nodes["voter-a"].Submit(n.ctx(), statement)
 		n.check(err)
 		acked[answer.Index] = statement

@@ -21,7 +21,7 @@ func TestLeaderWhoseDiskHangsGoes(t *testing.T) {
 	n.start(voters...)
 	acked := map[uint64][]byte{}
 	put := func(through string) {
-		statement := n.statement(through, ledger.KindCatalog)
+		statement := n.statement(through, ledger.KindCredentialRevoke)
 		answer, err := n.nodes[through].Submit(n.ctx(), statement)
 		n.check(err)
 		acked[answer.Index] = statement

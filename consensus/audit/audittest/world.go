@@ -57,11 +57,14 @@ type World struct {
 }
 
 // New founds a network.
-func New(t testing.TB) *World {
+func New(t testing.TB) *World { return NewWith(t, ledger.DefaultBudget) }
+
+// NewWith is New with another budget for its members.
+func NewWith(t testing.TB, b ledger.Budget) *World {
 	w := &World{t: t, Now: Start, random: rand.NewChaCha8([32]byte{1}), Keys: map[string]ledger.Keys{}, keys: map[string]ed25519.PrivateKey{}, Ages: map[string]seal.Identity{}, State: ledger.NewMemory()}
 	voters := []string{"auditor", "court", "tax"}
 	g := &ledger.Genesis{
-		Version: 1, Name: "测试网", Origin: "log.test/audit/1", Suite: ledger.Suite, Time: Start, Offset: 480,
+		Version: ledger.FormatVersion, Name: "测试网", Origin: "log.test/audit/1", Suite: ledger.Suite, Time: Start, Offset: 480, Entries: b.Entries, Bytes: b.Bytes,
 		Voters: voters, Cosigners: voters, Quorum: 2, Faults: 0, Approvals: 3,
 		Purposes: []consent.Purpose{
 			{Code: "post_loan", Chinese: "贷后", English: "After a loan", MaxDays: 365, MaxUses: 100, MaxDataLife: 365},
@@ -144,9 +147,15 @@ func (w *World) salt() []byte {
 // Say puts a member's statement on the log, whatever the verdict.
 func (w *World) Say(member, kind string, payload any) ledger.Answer {
 	w.t.Helper()
+	return w.submit(w.Statement(member, kind, payload))
+}
+
+// Statement is what a member would say.
+func (w *World) Statement(member, kind string, payload any) []byte {
+	w.t.Helper()
 	raw, err := sign.Sign(w.keys[member], w.Network, kind, payload)
 	w.check(err)
-	return w.submit(raw)
+	return raw
 }
 
 // Pass lets time go by: every voter ticks.
