@@ -38,29 +38,33 @@ const (
 // the body, checks that every part is what the header commits to, countersigns
 // and submits. A consent that is accepted already is accepted again.
 func (n *Node) Accept(ctx context.Context, statement, sealed []byte) (*Consent, error) {
+	c, _, err := n.accept(ctx, statement, sealed)
+	return c, err
+}
+
+// accept is Accept with the log's answer.
+func (n *Node) accept(ctx context.Context, statement, sealed []byte) (c *Consent, answer ledger.Answer, err error) {
 	h, err := parseHeader(statement)
 	if err != nil {
-		return nil, err
+		return nil, answer, err
 	}
 	if h.Bounds.Bank != n.Name {
-		return nil, &consent.Refusal{Code: consent.Mismatch, Detail: fmt.Sprintf("the consent is for %s", h.Bounds.Bank)}
+		return nil, answer, &consent.Refusal{Code: consent.Mismatch, Detail: fmt.Sprintf("the consent is for %s", h.Bounds.Bank)}
 	}
 	n.Fresh(ctx) // the credential may have come to the log a moment ago
 	if err := n.usable(h, sealed); err != nil {
-		return nil, err
+		return nil, answer, err
 	}
-	answer, err := n.Say(ctx, ledger.KindCarrier, ledger.Carrier{Head: NewHead(), Statement: statement, Sealed: sealed})
+	answer, err = n.say(ctx, ledger.KindCarrier, ledger.Carrier{Head: NewHead(), Statement: statement, Sealed: sealed})
 	if err != nil {
-		return nil, err
-	}
-	if answer.Verdict != ledger.Accepted {
-		return nil, &NotAccepted{answer}
+		return nil, answer, err
 	}
 	id := h.Bounds.ConsentID()
 	if err := n.vault.Put(consents, id[:], answer.Index, n.endOf(h)); err != nil {
-		return nil, err
+		return nil, answer, err
 	}
-	return n.Consent(id)
+	c, err = n.Consent(id)
+	return c, answer, err
 }
 
 // usable says whether a consent that is not granted yet can ever be asked under:
@@ -201,23 +205,12 @@ func (n *Node) Carry(ctx context.Context, statement, sealed []byte) (ledger.Answ
 	}
 	switch s.Kind {
 	case ledger.KindGrant:
-		_, err := n.Accept(ctx, statement, sealed)
+		_, answer, err := n.accept(ctx, statement, sealed)
 		var no *NotAccepted
 		if errors.As(err, &no) {
 			return no.Answer, nil
 		}
-		if err != nil {
-			return ledger.Answer{}, err
-		}
-		h, err := parseHeader(statement)
-		if err != nil {
-			return ledger.Answer{}, err
-		}
-		c, err := n.Consent(h.Bounds.ConsentID())
-		if err != nil {
-			return ledger.Answer{}, err
-		}
-		return ledger.Answer{Verdict: ledger.Accepted, Index: c.Index, New: true, Kind: s.Kind}, nil
+		return answer, err
 	case ledger.KindRevoke:
 		if _, err := n.openRevocation(statement); err != nil {
 			return ledger.Answer{}, err

@@ -309,44 +309,66 @@ func consentAcceptCommand() *cobra.Command {
 }
 
 func consentSubmitCommand() *cobra.Command {
-	var via []string
+	v := new(sending)
 	cmd := &cobra.Command{
 		Use:   "submit CONSENT",
 		Short: "Send a signed consent to its bank's HTTP address",
-		Args:  cobra.ExactArgs(1),
+		Long: `Sends a signed consent to its bank, and waits until a quorum of the cosigners proves
+that it stands on the log. What the bank says counts for nothing without that:
+"received, not proved", exit code 13.
+
+将已签署的授权书送交其银行，并等待足数共签人证明它已记入日志。未获证明之前，
+银行之言不作数：“已收到，未获证明”，退出码 13。`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var c signedConsent
 			if err := readInto(args[0], paperConsent, &c); err != nil {
 				return err
 			}
-			answer, err := submitVia(cmd.Context(), via, c.Statement, c.Sealed)
+			s, err := openFolder(v.dir)
 			if err != nil {
 				return err
 			}
-			return report(cmd, "atoll.answer/v1", answer, "on the log, entry %d\n", answer.Index)
+			got, err := v.send(cmd, s, &carriage{statement: c.Statement, sealed: c.Sealed})
+			if err != nil {
+				return err
+			}
+			answer := got.answers[0].Answer
+			data := map[string]any{"index": answer.Index, "verdict": answer.Verdict, "known": answer.Known, "proved": got.proven != nil, "via": got.answers[0].Via}
+			return v.report(cmd, got, "atoll.submission/v1", data, "授权书已记入日志，条目 %d", "on the log, entry %d", answer.Index)
 		},
 	}
-	cmd.Flags().StringSliceVar(&via, "via", nil, "HTTP address of the bank; repeatable: tried in turn")
-	return needs(cmd, "via")
+	v.flags(cmd)
+	cmd.Flags().StringSliceVar(&v.via, "via", nil, "HTTP address of the bank; repeatable: tried in turn")
+	return needs(cmd, "dir", "via")
 }
 
 func consentRevokeCommand() *cobra.Command {
-	var dir string
-	var via []string
+	v := new(sending)
 	var p passphrase
 	cmd := &cobra.Command{
 		Use:   "revoke CONSENT-ID",
 		Short: "Take a consent back, through any member",
 		Long: `Takes a consent back. From the moment a member has the revocation it sends it to
 every agency directly and to the log: no agency that has heard of it gives
-anything more. Name several members where one may not be trusted to pass it on.`,
+anything more. Name several members where one may not be trusted to pass it on;
+one that cannot be reached is named (exit code 3).
+
+It is taken back once a quorum of the cosigners proves that the revocation stands
+on the log. Before that there is only members' word that they have it: "received,
+not proved", exit code 13.
+
+撤回授权。成员一收到撤回，即直接告知各机构并提交日志；获知的机构不再提供任何数据。
+如担心某一成员不予转送，请指定多个成员；未能送达的会逐一列出（退出码 3）。
+须有足数共签人证明撤回已记入日志，方为撤回完成；此前只是成员自称已收到：
+“已收到，未获证明”，退出码 13。`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			words, err := p.read(cmd, false)
 			if err != nil {
 				return err
 			}
-			s, err := openSubject(dir, words)
+			s, err := openSubject(v.dir, words)
 			if err != nil {
 				return err
 			}
@@ -358,15 +380,16 @@ anything more. Name several members where one may not be trusted to pass it on.`
 			if err != nil {
 				return err
 			}
-			answers, err := submitToAll(cmd.Context(), via, statement)
+			got, err := v.send(cmd, s, &carriage{statement: statement, all: true})
 			if err != nil {
 				return err
 			}
-			return report(cmd, "atoll.revocation/v1", map[string]any{"consent": args[0], "answers": answers}, "consent %s is taken back, entry %d\n", args[0], answers[0].Answer.Index)
+			data := map[string]any{"consent": args[0], "proved": got.proven != nil, "told": got.agencies(), "answers": got.answers}
+			return v.report(cmd, got, "atoll.revocation/v1", data, "授权 %[2]s 已撤回，条目 %[1]d", "consent %[2]s is taken back, entry %[1]d", got.answers[0].Answer.Index, args[0])
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", "the enterprise's folder")
-	cmd.Flags().StringSliceVar(&via, "via", nil, "HTTP address of a member; repeatable: all are told")
+	v.flags(cmd)
+	cmd.Flags().StringSliceVar(&v.via, "via", nil, "HTTP address of a member; repeatable: all are told")
 	p.flag(cmd)
 	return needs(cmd, "dir", "via")
 }

@@ -147,8 +147,13 @@ func (d *daemon) log() http.Handler {
 	return web.Log(web.LogSource{Size: func() uint64 { return d.Head().Size }, Checkpoint: d.Checkpoint, Resource: d.Resource})
 }
 
-// carry brings what a subject has signed to the log.
-func (d *daemon) carry(ctx context.Context, statement, sealed []byte) (web.Result, error) {
+// carry brings what a subject has signed to the log, and proves that it stands
+// there as soon as it can.
+func (d *daemon) carry(ctx context.Context, statement, sealed []byte, seen uint64) (web.Result, error) {
 	a, err := d.Node.Carry(ctx, statement, sealed)
-	return web.Result{Verdict: a.Verdict, Index: a.Index, Time: a.Time, New: a.New, Known: a.Known, Detail: a.Detail}, err
+	r := web.Result{Verdict: a.Verdict, Index: a.Index, Time: a.Time, New: a.New, Known: a.Known, Detail: a.Detail}
+	if err == nil && a.InLog() {
+		r.Proof.Proof, err = d.Proof(ctx, a.Index, seen)
+	}
+	return r, err
 }

@@ -207,7 +207,7 @@ func (d *demo) commands() []string {
 		fmt.Sprintf("atoll consent request --dir %s --subject %s --product loan --out %s", at("bank-a"), d.firm.id, paper("request.pem")),
 		head("企业：", "The enterprise:"),
 		fmt.Sprintf("atoll consent sign --dir %s --passphrase-file %s --yes --out %s %s", firm, words, paper("consent.pem"), paper("request.pem")),
-		fmt.Sprintf("atoll consent submit --via http://%s %s", bank.http, paper("consent.pem")),
+		fmt.Sprintf("atoll consent submit --dir %s --via http://%s %s", firm, bank.http, paper("consent.pem")),
 		head("银行（编号见 consent list）：", "The bank (consent list shows the id):"),
 		fmt.Sprintf("atoll consent list --dir %s", at("bank-a")),
 		fmt.Sprintf("atoll query run --dir %s --operator Wang --html %s --consent ID", at("bank-a"), paper("second.html")),

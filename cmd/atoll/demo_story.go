@@ -230,11 +230,19 @@ func (d *demo) revoked() error {
 		return err
 	}
 	via := "http://" + d.net.members["social"].http
-	answers, err := submitToAll(d.net.ctx, []string{via}, statement)
+	seen, err := readSeen(s.dir, s.genesis)
 	if err != nil {
 		return err
 	}
-	d.say("\n第二家企业经 %s 撤回授权（条目 %d），此时一个查询正在进行：", "\nA second enterprise takes its consent back through the %s (entry %d) while a query is open:", d.title("social"), answers[0].Answer.Index)
+	c := &carriage{statement: statement, seen: seen, all: true, wait: time.Minute}
+	got, err := c.through(d.net.ctx, []string{via})
+	if err == nil {
+		err = got.verdict()
+	}
+	if err != nil {
+		return err
+	}
+	d.say("\n第二家企业经 %s 撤回授权（条目 %d），此时一个查询正在进行：", "\nA second enterprise takes its consent back through the %s (entry %d) while a query is open:", d.title("social"), got.proven.Entry.Index)
 	pieces, err := bank.Collect(d.net.ctx, a, 0, nil)
 	if err != nil {
 		return err
@@ -257,12 +265,12 @@ func (d *demo) revoked() error {
 // looked: what the first enterprise sees, with its own key and from the log
 // alone.
 func (d *demo) looked() error {
-	events, err := d.firm.history(logAt(d.net.ctx, "http://"+d.net.members["court"].http))
+	h, err := d.firm.history(logAt(d.net.ctx, "http://"+d.net.members["court"].http))
 	if err != nil {
 		return err
 	}
 	d.say("\n企业用自己的密钥从日志看到（subject history）：", "\nWhat the enterprise sees in the log with its own key (subject history):")
-	for _, e := range events {
+	for _, e := range h.Events {
 		words := historyWords[e.What]
 		who := e.By
 		if e.Operator != "" {

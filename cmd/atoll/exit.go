@@ -26,6 +26,7 @@ const (
 	exitNotReady    = 10 // not initialised
 	exitLocked      = 11 // another process has it
 	exitPassphrase  = 12
+	exitUnproved    = 13 // received, or shown, and not proved: too few cosignatures, or old ones
 	exitInterrupted = 130
 )
 
@@ -34,6 +35,10 @@ var (
 	errInterrupted = errors.New("interrupted")
 	errNotFound    = errors.New("not found")
 	errPartial     = errors.New("partly unavailable")
+	errUntold      = errors.New("not all were told")
+	errUnproved    = errors.New("received, not proved")
+	errNotFinal    = errors.New("not final")
+	errStale       = errors.New("the log shown is old")
 )
 
 // known are the errors with a name of their own, the first that fits first.
@@ -44,6 +49,10 @@ var known = []struct {
 }{
 	{errInterrupted, exitInterrupted, "interrupted", "run the command again"},
 	{errPartial, exitPartial, "partial", "ask again later: atoll query run --again ID spends no further use"},
+	{errUntold, exitPartial, "untold", "what is proved stands; run the command again for those who are named"},
+	{errUnproved, exitUnproved, "not_proved", "run the command again: it sends the same statement and asks for the proof; name further members with --via"},
+	{errNotFinal, exitUnproved, "not_final", "too few cosigners have signed; try again later, or ask another member"},
+	{errStale, exitUnproved, "log.stale", "ask another member; to look at an old log all the same, raise --max-age (0: no limit)"},
 	{errAmiss, exitPartial, "amiss", "correct what is listed, and check again"},
 	{audit.ErrTampered, exitTampered, "log.tampered", "keep the log as it is and compare its root with another member's"},
 	{audit.ErrUnverifiable, exitTampered, "log.unverifiable", "check that --log is the address or folder of this network's log"},

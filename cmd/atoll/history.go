@@ -1,15 +1,14 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
-	"io"
-	"strings"
 	"time"
 
 	"atoll/consensus/audit"
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
-	"atoll/crypto/tlog"
 
 	"github.com/spf13/cobra"
 )
@@ -39,12 +38,24 @@ type seenOutput struct {
 func subjectHistoryCommand() *cobra.Command {
 	var dir, from string
 	var p passphrase
+	var wait, maxAge time.Duration
 	cmd := &cobra.Command{
 		Use:   "history",
 		Short: "Show who asked about this enterprise, what, and what was given",
 		Long: `Reads the whole log from a member's address or from an exported folder, verifies
 it and replays its rules, and prints what concerns this enterprise's consents. Its own key
-opens what is sealed; nobody else needs to be trusted or told.`,
+opens what is sealed; nobody else needs to be trusted or told.
+
+A quorum of the cosigners whom the log names must have signed its head, whoever
+serves it, and it must continue what this folder has seen before. The newest
+cosignature may be 24 hours old (--max-age): voters tick every hour, so that who
+shows an older one hides what came since. Where it is older this fails with exit
+code 13; of an exported folder, which is of the past, it warns, unless --max-age
+is given. --max-age 0 is no limit.
+
+日志头须有日志所载共签人足数签署（不论由谁提供），并须承接本文件夹此前所见。
+最新共签不得早于 24 小时（--max-age，0 为不限），否则以退出码 13 失败；
+对导出的文件夹，未给出 --max-age 时仅作提示。`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			lang, err := language(cmd)
@@ -59,47 +70,119 @@ opens what is sealed; nobody else needs to be trusted or told.`,
 			if err != nil {
 				return err
 			}
-			events, err := s.history(logAt(cmd.Context(), from))
+			h, err := s.historyWithin(cmd.Context(), wait, func() audit.Source { return logAt(cmd.Context(), from) })
 			if err != nil {
 				return err
 			}
-			if asJSON(cmd) {
-				return printJSON(cmd.OutOrStdout(), "atoll.history/v1", events)
+			stale := h.Head.stale(maxAge)
+			if stale != nil && (isURL(from) || cmd.Flags().Changed("max-age")) {
+				return stale
 			}
-			return printHistory(cmd.OutOrStdout(), events, lang)
+			if asJSON(cmd) {
+				return printJSON(cmd.OutOrStdout(), "atoll.history/v1", h)
+			}
+			t := &teller{w: cmd.OutOrStdout(), lang: lang}
+			printHistory(t, h.Events)
+			h.Head.tell(t)
+			if stale != nil {
+				t.w = cmd.ErrOrStderr()
+				t.say("提示：该日志副本较旧，其后可能另有查询", "note: this copy of the log is old; there may have been queries since")
+			}
+			return t.err
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the enterprise's folder")
 	cmd.Flags().StringVar(&from, "log", "", "HTTP address of a member, or folder of an exported log")
+	cmd.Flags().DurationVar(&wait, "wait", 30*time.Second, "how long to wait for a final head")
+	cmd.Flags().DurationVar(&maxAge, "max-age", defaultMaxAge, "how old the newest cosignature may be; 0: no limit")
 	p.flag(cmd)
 	langFlag(cmd)
 	return needs(cmd, "dir", "log")
 }
 
-// anyMember is the policy that accepts a checkpoint of any founder.
-func anyMember(g *ledger.Genesis) (*tlog.Policy, error) {
-	var text strings.Builder
-	for _, m := range g.Members {
-		v, err := tlog.NewLogVerifier(g.Origin, m.Log)
-		if err != nil {
-			return nil, err
-		}
-		fmt.Fprintf(&text, "log %s\n", v)
-	}
-	text.WriteString("quorum none\n")
-	return tlog.ParsePolicy([]byte(text.String()))
+// history is what the log says about an enterprise, as far as it is final.
+type history struct {
+	Events []event  `json:"events"`
+	Head   standing `json:"head"`
 }
 
-// history verifies and replays a log, and picks what concerns this subject.
-func (s *subject) history(source audit.Source) ([]event, error) {
-	policy, err := anyMember(s.genesis)
+// historyWithin is history, again while the head is not final or older than what
+// was seen, until the wait is over.
+func (s *subject) historyWithin(ctx context.Context, wait time.Duration, source func() audit.Source) (*history, error) {
+	deadline := time.Now().Add(wait)
+	for {
+		h, err := s.history(source())
+		if err == nil || !errors.Is(err, errNotFinal) || time.Now().Add(askAgain).After(deadline) {
+			return h, err
+		}
+		select {
+		case <-time.After(askAgain):
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// history verifies and replays a log, and picks what concerns this subject. Its
+// head is one that a quorum of the cosigners whom the log names has signed, and
+// continues what this folder has seen, which then remembers it.
+func (s *subject) history(source audit.Source) (*history, error) {
+	seen, err := readSeen(s.dir, s.genesis)
 	if err != nil {
 		return nil, err
 	}
-	log, err := audit.Open(source, policy)
+	log, err := audit.Open(source, nil)
 	if err != nil {
 		return nil, err
 	}
+	if log.Size < seen.Head.Size {
+		return nil, &said{
+			error:   fmt.Errorf("%w: the log shown has %d entries, and had %d when this folder last saw it", errNotFinal, log.Size, seen.Head.Size),
+			chinese: fmt.Sprintf("所示日志有 %d 个条目，而本文件夹此前已见 %d 个：该成员落后，或有所隐瞒", log.Size, seen.Head.Size),
+			hint:    "请稍后再试，或向另一成员索取",
+		}
+	}
+	r, err := s.reader()
+	if err != nil {
+		return nil, err
+	}
+	remembered := &seen.Head
+	if remembered.Size == 0 {
+		remembered = nil
+	}
+	if err := log.Verify(remembered, r.add); err != nil {
+		return nil, err
+	}
+	if id := r.replay.Summary().Network; id != s.network {
+		return nil, fmt.Errorf("the log is that of network %s, this folder's genesis is of %s", id, s.network)
+	}
+	return s.final(log, r)
+}
+
+// final insists that a log that was replayed is final by itself.
+func (s *subject) final(log *audit.Log, r *reader) (*history, error) {
+	if _, err := r.replay.CheckFinal(log.Signed); err != nil {
+		return nil, err
+	}
+	sets, err := r.replay.Cosigners()
+	if err != nil {
+		return nil, err
+	}
+	set := ledger.At(sets, log.Size)
+	head, signers, err := set.Open(log.Signed)
+	if err != nil {
+		return nil, &said{
+			error:   fmt.Errorf("%w: no quorum of cosigners stands behind the log shown, it is one member's word: %w", errNotFinal, err),
+			chinese: "所示日志没有足数共签人签署，仅为一个成员之言，不作数",
+			hint:    "请稍后再试，或向另一成员索取",
+		}
+	}
+	h := &history{Events: r.events, Head: standingOf(head, set, signers)}
+	return h, writeSeen(s.dir, s.genesis, &ledger.Seen{Sets: sets, Head: head}, log.Signed)
+}
+
+// reader returns what picks this subject's entries.
+func (s *subject) reader() (*reader, error) {
 	own, err := s.age()
 	if err != nil {
 		return nil, err
@@ -113,13 +196,7 @@ func (s *subject) history(source audit.Source) ([]event, error) {
 	for n := range last + consentGap {
 		r.mine[s.consentID(n).String()] = true
 	}
-	if err := log.Verify(nil, r.add); err != nil {
-		return nil, err
-	}
-	if id := r.replay.Summary().Network; id != s.network {
-		return nil, fmt.Errorf("the log is that of network %s, this folder's genesis is of %s", id, s.network)
-	}
-	return r.events, nil
+	return r, nil
 }
 
 // reader picks the entries about a subject's consents out of a log.
@@ -210,8 +287,7 @@ var historyWords = map[string][2]string{
 	ledger.KindQueryOpen: {"查询", "query"}, ledger.KindRelease: {"放行", "release"}, ledger.KindRefuse: {"拒绝", "refusal"},
 }
 
-func printHistory(w io.Writer, events []event, lang string) error {
-	t := &teller{w: w, lang: lang}
+func printHistory(t *teller, events []event) {
 	if len(events) == 0 {
 		t.say("日志中没有关于本企业授权的记录。", "The log has nothing about this enterprise's consents.")
 	}
@@ -238,5 +314,4 @@ func printHistory(w io.Writer, events []event, lang string) error {
 			}
 		}
 	}
-	return t.err
 }

@@ -7,6 +7,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -68,7 +69,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	code, e := explain(err)
 	// A flag that nobody knows hides those behind it.
 	document := asJSON(cmd) || slices.Contains(args, "--json")
-	if document && code == exitPartial {
+	if document && (code == exitPartial || errors.Is(err, errUnproved)) {
 		return code // the one document has been printed and says what is missing
 	}
 	if document {

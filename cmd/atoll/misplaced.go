@@ -73,11 +73,23 @@ func places(text, words string) string {
 	return regexp.MustCompile(`\[(\d+):(\d+)\]`).ReplaceAllString(text, words)
 }
 
-// inChinese changes what people are told of a place in a file, where they read
-// Chinese. The words for what is wrong there are the library's.
+// said is an error with words for those who read Chinese.
+type said struct {
+	error
+	chinese, hint string
+}
+
+func (s *said) Unwrap() error { return s.error }
+
+// inChinese changes what people are told, where they read Chinese and there are
+// words for it. Those for what is wrong at a place in a file are the library's.
 func inChinese(cmd *cobra.Command, err error, e *web.Error) {
 	var m *misplaced
 	if lang, _ := language(cmd); lang == consent.Chinese && errors.As(err, &m) {
 		e.Message, e.Hint = m.chinese(), "请改正该文件的这一行"
+	}
+	var s *said
+	if lang, _ := language(cmd); lang == consent.Chinese && errors.As(err, &s) {
+		e.Message, e.Hint = s.chinese, s.hint
 	}
 }

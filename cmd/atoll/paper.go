@@ -26,13 +26,18 @@ const (
 	paperRequest    = "ATOLL CONSENT REQUEST"
 	paperConsent    = "ATOLL CONSENT"
 	paperRevocation = "ATOLL CONSENT REVOCATION"
+	paperSeen       = "ATOLL LOG SEEN"
 )
 
 const maxPaper = 1 << 20 // bytes of text
 
 // writePaper makes a file that was not there.
 func writePaper(path, kind string, content []byte) error {
-	return writeNew(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: content}), 0o644)
+	return writeNew(path, paperText(kind, content), 0o644)
+}
+
+func paperText(kind string, content []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: content})
 }
 
 // readPaper reads a file that must hold one paper of the kind and nothing else

@@ -121,8 +121,8 @@ func newSubject(dir string, id consent.Subject, genesis, words string) (*subject
 	})
 }
 
-// openSubject unlocks an enterprise's folder.
-func openSubject(dir, words string) (*subject, error) {
+// openFolder reads an enterprise's folder without its keys.
+func openFolder(dir string) (*subject, error) {
 	s := &subject{dir: dir}
 	var err error
 	if _, s.genesis, s.network, err = readGenesis(filepath.Join(dir, fileGenesis)); err != nil {
@@ -136,6 +136,15 @@ func openSubject(dir, words string) (*subject, error) {
 		return nil, err
 	}
 	s.id = e.Subject
+	return s, nil
+}
+
+// openSubject unlocks an enterprise's folder.
+func openSubject(dir, words string) (*subject, error) {
+	s, err := openFolder(dir)
+	if err != nil {
+		return nil, err
+	}
 	sealed, err := readLimited(filepath.Join(dir, fileSubjectSeed), 64<<10)
 	if err != nil {
 		return nil, err

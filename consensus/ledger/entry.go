@@ -1,6 +1,10 @@
 package ledger
 
-import "atoll/crypto/sign"
+import (
+	"bytes"
+
+	"atoll/crypto/sign"
+)
 
 const entryVersion = 1
 
@@ -42,4 +46,10 @@ func ParseEntry(leaf []byte) (*Entry, error) {
 		return nil, malformed("entry version %d, verdict of %d bytes", e.Version, len(e.Verdict))
 	}
 	return e, nil
+}
+
+// Brings reports whether the entry brought what a subject has signed to the log.
+func (e *Entry) Brings(statement []byte) bool {
+	s, err := Parse(e.Statement)
+	return err == nil && s.Carrier != nil && bytes.Equal(s.Carrier.Statement, statement)
 }

@@ -24,7 +24,8 @@ import (
 const MaxResource = tlog.TileWidth * (tlog.MaxEntryBytes + 2)
 
 const (
-	maxAnswer  = 64 << 10 // bytes of an answer to a submission, or of an error
+	maxError   = 64 << 10 // bytes
+	maxAnswer  = 8 << 20  // bytes of an answer to a submission: some dozen entries with their proofs
 	clientWait = time.Minute
 )
 
@@ -33,15 +34,16 @@ const (
 // be called from several goroutines at once.
 type Client struct {
 	URL  string       // http or https, such as https://tax.example.cn
-	HTTP *http.Client // nil: one that waits a minute at most
+	HTTP *http.Client // nil: one that waits a minute at most, and leaves the host for no other
 }
 
-// Submit sends what a subject has signed. An answer of the rules is a result,
-// whatever its verdict; the error is an [*Error] where the member would not
-// take the statement, or could not be reached. To send the same again does no
-// harm.
-func (c *Client) Submit(ctx context.Context, statement, sealed []byte) (Result, error) {
-	body, err := sign.Marshal(submission{Statement: statement, Sealed: sealed})
+// Submit sends what a subject has signed, and asks for a proof to somebody who
+// has seen a head of so many entries. An answer of the rules is a result,
+// whatever its verdict: the member's word, and for the caller to verify. The
+// error is an [*Error] where the member would not take the statement, or could
+// not be reached. To send the same again does no harm.
+func (c *Client) Submit(ctx context.Context, statement, sealed []byte, seen uint64) (Result, error) {
+	body, err := sign.Marshal(submission{Statement: statement, Sealed: sealed, Seen: seen})
 	if err != nil {
 		return Result{}, err
 	}
@@ -55,6 +57,12 @@ func (c *Client) Submit(ctx context.Context, statement, sealed []byte) (Result, 
 	}
 	a.Data.Verdict = ledger.Verdict(printable(string(a.Data.Verdict)))
 	a.Data.Detail = printable(a.Data.Detail)
+	if len(a.Data.Told) > maxTold {
+		return Result{}, c.strange("it names more agencies than a network has")
+	}
+	for i, name := range a.Data.Told {
+		a.Data.Told[i] = printable(name)
+	}
 	return a.Data, nil
 }
 
@@ -79,7 +87,7 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte, limit
 	}
 	client := c.HTTP
 	if client == nil {
-		client = &http.Client{Timeout: clientWait}
+		client = &http.Client{Timeout: clientWait, CheckRedirect: sameHost}
 	}
 	resp, err := client.Do(req)
 	if err != nil {
@@ -97,6 +105,18 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte, limit
 		return nil, c.strange(fmt.Sprintf("its answer is longer than %d bytes", limit))
 	}
 	return data, nil
+}
+
+const maxRedirects = 3
+
+// sameHost follows a redirect within a host alone: who is asked is for the caller
+// to say, and what a subject has signed goes to nobody else.
+func sameHost(next *http.Request, before []*http.Request) error {
+	first := before[0].URL
+	if next.URL.Host != first.Host || next.URL.Scheme != first.Scheme && next.URL.Scheme != "https" || len(before) > maxRedirects {
+		return fmt.Errorf("it sends on to %.200q, which was not asked for", next.URL.Redacted())
+	}
+	return nil
 }
 
 // silent is the error for no answer, or half of one.
@@ -121,7 +141,7 @@ func (c *Client) strange(what string) error {
 // refused is the error that a server answered with.
 func (c *Client) refused(resp *http.Response) error {
 	var p problem
-	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxError))
 	if err == nil && json.Unmarshal(data, &p) == nil && p.Code != "" {
 		return &Error{Code: printable(p.Code), Message: printable(p.Detail), Hint: printable(p.Hint), Retryable: p.Retryable}
 	}
@@ -138,7 +158,10 @@ func (c *Client) refused(resp *http.Response) error {
 	return e
 }
 
-const maxPrintable = 512
+const (
+	maxPrintable = 512
+	maxTold      = 64
+)
 
 // printable makes a stranger's text safe for a terminal: no control
 // characters, nothing that hides or turns other text, not too long.

@@ -43,7 +43,7 @@ func TestClientErrors(t *testing.T) {
 		}, "consent.key", true},
 	} {
 		s := httptest.NewServer(c.answer)
-		_, err := (&Client{URL: s.URL}).Submit(t.Context(), []byte("statement"), nil)
+		_, err := (&Client{URL: s.URL}).Submit(t.Context(), []byte("statement"), nil, 0)
 		var e *Error
 		if !errors.As(err, &e) || e.Code != c.code || e.Retryable != c.retryable || e.Hint == "" {
 			t.Errorf("%s: %+v", name, err)
@@ -56,11 +56,11 @@ func TestClientErrors(t *testing.T) {
 }
 
 func TestClientAnswerIsPrintable(t *testing.T) {
-	s := httptest.NewServer(&Statements{Carry: func(context.Context, []byte, []byte) (Result, error) {
+	s := httptest.NewServer(&Statements{Carry: func(context.Context, []byte, []byte, uint64) (Result, error) {
 		return Result{Verdict: "a\x1b", Detail: "成功\u3000\u202e"}, nil
 	}})
 	defer s.Close()
-	got, err := (&Client{URL: s.URL}).Submit(t.Context(), []byte("x"), nil)
+	got, err := (&Client{URL: s.URL}).Submit(t.Context(), []byte("x"), nil, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -310,7 +310,7 @@ func TestDoorIsFairBehindProxy(t *testing.T) {
 // A client behind a proxy that sends many statements does not keep another from
 // sending one.
 func TestStatementsBehindProxy(t *testing.T) {
-	st := &Statements{Carry: func(context.Context, []byte, []byte) (Result, error) { return Result{}, nil }}
+	st := &Statements{Carry: func(context.Context, []byte, []byte, uint64) (Result, error) { return Result{}, nil }}
 	s, _, _ := openDoor(t, 64, proxies(t, HeaderXFF, "10.0.0.1/32"), st)
 	post := func(client string) string {
 		c := s.come(t, "10.0.0.1:1")

@@ -34,16 +34,21 @@ type submission struct {
 	_         struct{} `cbor:",toarray"`
 	Statement []byte   // signed by a subject
 	Sealed    []byte   // what belongs to it, or empty
+	Seen      uint64   // entries of the largest final head that the sender knows, 0 for none
 }
 
-// Result is the rules' answer to a statement, see [ledger.Answer].
+// Result is the rules' answer to a statement, see [ledger.Answer]: one member's
+// word, but for the proof.
 type Result struct {
 	Verdict ledger.Verdict `json:"verdict"`
 	Index   uint64         `json:"index"` // of the entry, where new or known
 	Time    uint64         `json:"time"`  // network time of a new entry, Unix milliseconds
 	New     bool           `json:"new"`
 	Known   bool           `json:"known"`
-	Detail  string         `json:"detail"` // plain words for the author
+	Detail  string         `json:"detail"`  // plain words for the author
+	Told    []string       `json:"told"`    // agencies that have a revocation, past the log
+	Pending bool           `json:"pending"` // the log could not take it yet: this member keeps it and goes on
+	Proof   Proof          `json:"proof"`   // of the entry, under a final head; null while there is none
 }
 
 type answered struct {
@@ -52,19 +57,23 @@ type answered struct {
 }
 
 // Statements is POST /log/statements: it takes what a subject has signed, an
-// array of statement and sealed part in deterministic CBOR, and answers with
-// the rules' answer as atoll.answer/v1, whatever the verdict is. Anything else
-// is application/problem+json (RFC 9457) with a code.
+// array of statement, sealed part and the size of the largest final head that the
+// sender knows, in deterministic CBOR, and answers with the rules' answer as
+// atoll.answer/v1, whatever the verdict is. Once the entry is final the answer
+// proves it, from that head on; sent again, a statement gets the same answer and
+// by then its proof. Anything else is application/problem+json (RFC 9457) with a
+// code.
 //
 // A client is an address, in IPv6 a /48. Each may send 60 statements a minute,
 // 30 of them at once. Behind a proxy it is the address that the proxy tells, see
 // [Proxies]; a proxy that the node does not know of is one client. The statement itself says who speaks, so there are no
 // cookies or logins, and nothing that another site could make a browser do.
 type Statements struct {
-	// Carry brings a statement to the log. It checks kind and signature. Its
+	// Carry brings a statement to the log, and proves that it stands there to
+	// whoever has seen a head of so many entries. It checks kind and signature. Its
 	// error is explained as [Explain] does; it is called until ctx ends, from
 	// several goroutines at once.
-	Carry func(ctx context.Context, statement, sealed []byte) (Result, error)
+	Carry func(ctx context.Context, statement, sealed []byte, seen uint64) (Result, error)
 
 	rates clients
 	once  sync.Once
@@ -107,6 +116,7 @@ func (s *Statements) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, e.status(), e)
 		return
 	}
+	result.Told = append([]string{}, result.Told...)
 	text, err := json.Marshal(answered{answerSchema, result})
 	if err != nil {
 		refuse(w, http.StatusInternalServerError, forPublic(err))
@@ -118,7 +128,7 @@ func (s *Statements) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Statements) carry(ctx context.Context, body *submission) (Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, carryWait)
 	defer cancel()
-	return s.Carry(ctx, body.Statement, body.Sealed)
+	return s.Carry(ctx, body.Statement, body.Sealed, body.Seen)
 }
 
 // read takes a submission from a request.
@@ -139,7 +149,7 @@ func read(w http.ResponseWriter, r *http.Request) (*submission, int, *Error) {
 	body := new(submission)
 	if err != nil || sign.Unmarshal(data, body) != nil || len(body.Statement) == 0 || len(body.Statement) > sign.MaxStatement {
 		return nil, http.StatusBadRequest, &Error{
-			Code: CodeMalformed, Message: "the body is not an array of statement and sealed part in deterministic CBOR",
+			Code: CodeMalformed, Message: "the body is not an array of statement, sealed part and size in deterministic CBOR",
 			Hint: "see SPEC.md, or send it with atoll",
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -38,14 +39,14 @@ func post(h http.Handler, body []byte, kind string) *httptest.ResponseRecorder {
 // The bytes on the wire are a contract, in both directions.
 func TestStatementsOnTheWire(t *testing.T) {
 	var got [][]byte
-	s := &Statements{Carry: func(_ context.Context, statement, sealed []byte) (Result, error) {
-		got = append(got, statement, sealed)
+	s := &Statements{Carry: func(_ context.Context, statement, sealed []byte, seen uint64) (Result, error) {
+		got = append(got, statement, sealed, []byte{byte(seen)})
 		return Result{Verdict: "consent.key", Index: 7, Time: 1_700_000_000_000, New: true, Detail: "not one of <the> keys"}, nil
 	}}
-	for _, b := range [][]byte{{0x82, 0x43, 'a', 'b', 'c', 0x40}, {0x82, 0x41, 'a', 0x42, 'b', 'c'}} {
+	for _, b := range [][]byte{{0x83, 0x43, 'a', 'b', 'c', 0x40, 0}, {0x83, 0x41, 'a', 0x42, 'b', 'c', 0x18, 77}} {
 		w := post(s, b, "application/cbor")
 		const want = `{"schema":"atoll.answer/v1","data":{"verdict":"consent.key","index":7,"time":1700000000000,"new":true,"known":false,` +
-			`"detail":"not one of \u003cthe\u003e keys"}}`
+			`"detail":"not one of \u003cthe\u003e keys","told":[],"pending":false,"proof":null}}`
 		if w.Code != 200 || w.Body.String() != want {
 			t.Errorf("%d %s", w.Code, w.Body)
 		}
@@ -54,14 +55,14 @@ func TestStatementsOnTheWire(t *testing.T) {
 			t.Errorf("headers %v", h)
 		}
 	}
-	if text := fmt.Sprintf("%q", got); text != `["abc" "" "a" "bc"]` {
+	if text := fmt.Sprintf("%q", got); text != `["abc" "" "\x00" "a" "bc" "M"]` {
 		t.Errorf("carried: %s", text)
 	}
 }
 
 func TestStatementsRefuse(t *testing.T) {
 	var fail error
-	s := &Statements{Carry: func(context.Context, []byte, []byte) (Result, error) { return Result{}, fail }}
+	s := &Statements{Carry: func(context.Context, []byte, []byte, uint64) (Result, error) { return Result{}, fail }}
 	good := body(t, []byte("statement"), nil)
 	large := body(t, []byte("statement"), make([]byte, MaxSubmission))
 	inner := errors.New("disk /var/lib/atoll failed")
@@ -80,10 +81,12 @@ func TestStatementsRefuse(t *testing.T) {
 		"empty":                 {nil, mediaType, nil, 400, CodeMalformed},
 		"empty array":           {[]byte{0x80}, mediaType, nil, 400, CodeMalformed},
 		"one element":           {[]byte{0x81, 0x41, 'a'}, mediaType, nil, 400, CodeMalformed},
-		"three elements":        {[]byte{0x83, 0x41, 'a', 0x40, 0x40}, mediaType, nil, 400, CodeMalformed},
-		"text":                  {[]byte{0x82, 0x61, 'a', 0x40}, mediaType, nil, 400, CodeMalformed},
-		"null":                  {[]byte{0x82, 0x41, 'a', 0xf6}, mediaType, nil, 400, CodeMalformed},
-		"longer form":           {[]byte{0x82, 0x58, 0x01, 'a', 0x40}, mediaType, nil, 400, CodeMalformed},
+		"two elements":          {[]byte{0x82, 0x41, 'a', 0x40}, mediaType, nil, 400, CodeMalformed},
+		"four elements":         {[]byte{0x84, 0x41, 'a', 0x40, 0, 0}, mediaType, nil, 400, CodeMalformed},
+		"a size below nothing":  {[]byte{0x83, 0x41, 'a', 0x40, 0x20}, mediaType, nil, 400, CodeMalformed},
+		"text":                  {[]byte{0x83, 0x61, 'a', 0x40, 0}, mediaType, nil, 400, CodeMalformed},
+		"null":                  {[]byte{0x83, 0x41, 'a', 0xf6, 0}, mediaType, nil, 400, CodeMalformed},
+		"longer form":           {[]byte{0x83, 0x58, 0x01, 'a', 0x40, 0}, mediaType, nil, 400, CodeMalformed},
 		"indefinite":            {[]byte{0x9f, 0x41, 'a', 0x40, 0xff}, mediaType, nil, 400, CodeMalformed},
 		"trailing byte":         {append(bytes.Clone(good), 0), mediaType, nil, 400, CodeMalformed},
 		"cut":                   {good[:len(good)-1], mediaType, nil, 400, CodeMalformed},
@@ -123,21 +126,21 @@ func TestStatementsRefuse(t *testing.T) {
 func TestMux(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.Handle("/log/", Log(newLog(t, 3).source()))
-	mux.Handle("POST /log/statements", &Statements{Carry: func(_ context.Context, statement, sealed []byte) (Result, error) {
+	mux.Handle("POST /log/statements", &Statements{Carry: func(_ context.Context, statement, sealed []byte, seen uint64) (Result, error) {
 		return Result{Verdict: ledger.Accepted, Index: 3, New: true, Detail: string(statement) + string(sealed)}, nil
 	}})
 	s := httptest.NewServer(mux)
 	defer s.Close()
 	c := &Client{URL: s.URL + "/", HTTP: s.Client()}
 	fetch(t, c, "checkpoint")
-	got, err := c.Submit(t.Context(), []byte("state"), []byte("ment"))
-	if want := (Result{Verdict: ledger.Accepted, Index: 3, New: true, Detail: "statement"}); got != want || err != nil {
+	got, err := c.Submit(t.Context(), []byte("state"), []byte("ment"), 0)
+	if want := (Result{Verdict: ledger.Accepted, Index: 3, New: true, Detail: "statement", Told: []string{}}); !reflect.DeepEqual(got, want) || err != nil {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
 
 func TestRateLimit(t *testing.T) {
-	s := &Statements{Carry: func(context.Context, []byte, []byte) (Result, error) { return Result{}, nil }}
+	s := &Statements{Carry: func(context.Context, []byte, []byte, uint64) (Result, error) { return Result{}, nil }}
 	good := body(t, []byte("statement"), nil)
 	codes := map[int]int{}
 	var last *httptest.ResponseRecorder
@@ -202,7 +205,7 @@ func TestClientsAreBounded(t *testing.T) {
 // What waits for the log is bounded too.
 func TestCarriedAtOnce(t *testing.T) {
 	inside, leave := make(chan bool), make(chan bool)
-	s := &Statements{Carry: func(context.Context, []byte, []byte) (Result, error) {
+	s := &Statements{Carry: func(context.Context, []byte, []byte, uint64) (Result, error) {
 		inside <- true
 		<-leave
 		return Result{}, nil
@@ -236,7 +239,7 @@ func TestCarriedAtOnce(t *testing.T) {
 // leaves room for others.
 func TestCarriedOfOne(t *testing.T) {
 	inside, leave := make(chan bool), make(chan bool)
-	s := &Statements{Carry: func(context.Context, []byte, []byte) (Result, error) {
+	s := &Statements{Carry: func(context.Context, []byte, []byte, uint64) (Result, error) {
 		inside <- true
 		<-leave
 		return Result{}, nil
@@ -275,7 +278,7 @@ func FuzzSubmission(f *testing.F) {
 	f.Add(body(f, []byte("statement"), []byte("sealed")))
 	f.Add([]byte{0x82, 0x41, 'a'})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		s := &Statements{Carry: func(_ context.Context, statement, sealed []byte) (Result, error) {
+		s := &Statements{Carry: func(_ context.Context, statement, sealed []byte, seen uint64) (Result, error) {
 			if !bytes.Equal(body(t, statement, sealed), b) {
 				t.Errorf("%x is read as %x, %x", b, statement, sealed)
 			}

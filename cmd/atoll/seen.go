@@ -1,0 +1,128 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"atoll/consensus/ledger"
+	"atoll/crypto/sign"
+	"atoll/crypto/tlog"
+)
+
+// fileSeen is what an enterprise's folder remembers of the log: the largest final
+// head, and who makes heads final since. Whatever is shown to it later must
+// continue that.
+const fileSeen = "seen.pem"
+
+// seenPaper is the content of it.
+type seenPaper struct {
+	Sets   []ledger.Cosigners `cbor:"1,keyasint"`
+	Signed []byte             `cbor:"2,keyasint"` // the head with its cosignatures
+}
+
+// readSeen returns what a folder has seen of the log, or what genesis says where
+// it has seen nothing yet. What it remembers is verified again.
+func readSeen(dir string, g *ledger.Genesis) (*ledger.Seen, error) {
+	path := filepath.Join(dir, fileSeen)
+	var p seenPaper
+	err := readInto(path, paperSeen, &p)
+	if errors.Is(err, os.ErrNotExist) {
+		return ledger.NewSeen(g), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	bad := func(why error) error {
+		return fmt.Errorf("%s: %w: %v; what this folder has seen of the log is lost, and so is its protection against another history", path, errConfig, why)
+	}
+	founders := g.Founders()
+	if len(p.Sets) == 0 || !sameSet(&p.Sets[0], &founders) {
+		return nil, bad(errors.New("it is of another network"))
+	}
+	for i := range p.Sets {
+		if i > 0 && (p.Sets[i].After <= p.Sets[i-1].After || p.Sets[i].Origin != g.Origin) {
+			return nil, bad(errors.New("its cosigners are in no order"))
+		}
+	}
+	c, err := tlog.Unverified(p.Signed)
+	if err != nil {
+		return nil, bad(err)
+	}
+	head, _, err := ledger.At(p.Sets, c.Size).Open(p.Signed)
+	if err != nil {
+		return nil, bad(err)
+	}
+	return &ledger.Seen{Sets: p.Sets, Head: head}, nil
+}
+
+func sameSet(a, b *ledger.Cosigners) bool {
+	return a.After == b.After && a.Origin == b.Origin && a.Faults == b.Faults && a.Quorum == b.Quorum &&
+		slices.EqualFunc(a.Keys, b.Keys, func(x, y ledger.Cosigner) bool { return x.Member == y.Member && bytes.Equal(x.Key, y.Key) })
+}
+
+// writeSeen remembers a larger head: all of it, or what was there before.
+func writeSeen(dir string, g *ledger.Genesis, to *ledger.Seen, signed []byte) error {
+	now, err := readSeen(dir, g)
+	if err != nil || now.Head.Size >= to.Head.Size {
+		return err
+	}
+	content, err := sign.Marshal(seenPaper{Sets: to.Sets, Signed: signed})
+	if err != nil {
+		return err
+	}
+	return replace(filepath.Join(dir, fileSeen), paperText(paperSeen, content))
+}
+
+// standing is how far what was verified reaches, for people and programs.
+type standing struct {
+	Size      uint64   `json:"size"` // entries under the final head
+	Root      string   `json:"root"`
+	Cosigners []string `json:"cosigners"` // who has signed it
+	Of        int      `json:"of"`        // as many could have
+	Signed    string   `json:"signed_at"` // by the newest cosignature that no liars withstood can have made up, RFC 3339
+	Age       int64    `json:"age_s"`     // of that, seconds by this machine's clock
+}
+
+// standingOf describes a final head.
+func standingOf(head tlog.Head, set *ledger.Cosigners, signers []tlog.Signature) standing {
+	at := time.Unix(int64(min(set.Dated(signers), 1<<40)), 0).UTC()
+	s := standing{
+		Size: head.Size, Root: head.Root.String(), Cosigners: []string{}, Of: len(set.Keys), Signed: at.Format(time.RFC3339),
+		Age: max(0, int64(time.Since(at)/time.Second)),
+	}
+	for _, sig := range signers {
+		s.Cosigners = append(s.Cosigners, strings.TrimPrefix(sig.Key.Name(), set.Origin+"/"))
+	}
+	slices.Sort(s.Cosigners)
+	return s
+}
+
+// tell prints it.
+func (s *standing) tell(t *teller) {
+	age := (time.Duration(s.Age) * time.Second).String()
+	t.say("以上由 %[1]s 共签为终局（%[2]d 位中的 %[3]d 位），至条目 %[4]d；最新共签 %[5]s，距今 %[6]s",
+		"final up to entry %[4]d by %[1]s (%[3]d of %[2]d); newest cosignature %[5]s, %[6]s ago", strings.Join(s.Cosigners, " "), s.Of, len(s.Cosigners), s.Size-1, s.Signed, age)
+}
+
+// defaultMaxAge is how old the newest head may be: voters tick every hour, so
+// that of a living network is never older than some.
+const defaultMaxAge = 24 * time.Hour
+
+// stale is the error for a head that is older than it may be, or nil.
+func (s *standing) stale(most time.Duration) error {
+	age := time.Duration(s.Age) * time.Second
+	if most == 0 || age <= most {
+		return nil
+	}
+	return &said{
+		error:   fmt.Errorf("%w: the newest cosignature is of %s, %s ago; what came to the log since is not shown", errStale, s.Signed, age),
+		chinese: fmt.Sprintf("所示日志过旧：最新共签为 %s，距今 %s；其后进入日志的内容未出示", s.Signed, age),
+		hint:    "向另一成员索取日志；若确要查看旧日志，用 --max-age 放宽（0 为不限）",
+	}
+}

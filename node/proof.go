@@ -1,0 +1,38 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"atoll/consensus/ledger"
+	"atoll/consensus/replica"
+)
+
+// proofPatience is how long somebody without a replica waits here for cosigners;
+// who asks again waits again.
+const proofPatience = 5 * time.Second
+
+// Proof waits until an entry is final, for 5 s at most, and then proves that it
+// stands on the log to somebody who has seen a head of so many entries. It
+// returns nil where cosigners are missing by then.
+func (n *Node) Proof(ctx context.Context, index, seen uint64) (*ledger.Proof, error) {
+	ctx, cancel := context.WithTimeout(ctx, proofPatience)
+	defer cancel()
+	if err := n.Finalise(ctx, index+1); err != nil {
+		n.log.Warn("an entry that a subject waits for is not final yet", "entry", index, "error", err)
+		return nil, nil
+	}
+	for {
+		p, err := n.Prove(index, seen)
+		if !errors.Is(err, replica.ErrNotFinal) {
+			return p, err
+		}
+		select {
+		case <-time.After(proofPatience / 50): // the head of a handover is on its way here
+		case <-ctx.Done():
+			n.log.Warn("an entry that a subject waits for cannot be proved yet", "entry", index, "error", err)
+			return nil, nil
+		}
+	}
+}

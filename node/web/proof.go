@@ -1,0 +1,68 @@
+package web
+
+import (
+	"encoding/json"
+
+	"atoll/consensus/ledger"
+	"atoll/crypto/tlog"
+)
+
+// A proof in an answer is JSON, with each entry, its path and its checkpoint as
+// any verifier of C2SP tlog-proof reads them.
+type proofJSON struct {
+	Handovers   []handedJSON `json:"handovers"`
+	Entry       string       `json:"entry"` // c2sp.org/tlog-proof, the entry is its extra data
+	Consistency []tlog.Hash  `json:"consistency"`
+}
+
+type handedJSON struct {
+	Entry       string      `json:"entry"`
+	Consistency []tlog.Hash `json:"consistency"`
+}
+
+// Proof is a [ledger.Proof] in an answer; nil where there is none.
+type Proof struct{ *ledger.Proof }
+
+// MarshalJSON implements json.Marshaler.
+func (p Proof) MarshalJSON() ([]byte, error) {
+	if p.Proof == nil {
+		return []byte("null"), nil
+	}
+	entry, err := p.Entry.Marshal()
+	if err != nil {
+		return nil, err
+	}
+	out := proofJSON{Handovers: []handedJSON{}, Entry: string(entry), Consistency: hashes(p.Consistency)}
+	for _, h := range p.Handovers {
+		entry, err := h.Entry.Marshal()
+		if err != nil {
+			return nil, err
+		}
+		out.Handovers = append(out.Handovers, handedJSON{string(entry), hashes(h.Consistency)})
+	}
+	return json.Marshal(out)
+}
+
+func hashes(list []tlog.Hash) []tlog.Hash { return append([]tlog.Hash{}, list...) }
+
+// UnmarshalJSON implements json.Unmarshaler. It verifies nothing.
+func (p *Proof) UnmarshalJSON(text []byte) error {
+	var in *proofJSON
+	if err := json.Unmarshal(text, &in); err != nil || in == nil {
+		p.Proof = nil
+		return err
+	}
+	entry, err := tlog.ParseProof([]byte(in.Entry))
+	if err != nil {
+		return err
+	}
+	out := &ledger.Proof{Entry: entry, Consistency: in.Consistency}
+	for _, h := range in.Handovers {
+		if entry, err = tlog.ParseProof([]byte(h.Entry)); err != nil {
+			return err
+		}
+		out.Handovers = append(out.Handovers, ledger.Handed{Entry: entry, Consistency: h.Consistency})
+	}
+	p.Proof = out
+	return nil
+}
