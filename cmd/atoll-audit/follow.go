@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"time"
@@ -22,8 +23,9 @@ func followCommand() *cobra.Command {
 it only grows, every verdict, and what members did. Findings are told as they
 come, those of what the log had before first. It sees no data of anybody.
 
-A server that is away, a checkpoint that lacks cosignatures still, and a member
-that is behind are waited for. It ends with exit code 6 when the log
+A server that is away, a checkpoint that lacks cosignatures still, a member that
+is behind, and one that shows nothing new for longer than --max-age (24 hours
+unless given: voters tick every hour) are told and waited for. It ends with exit code 6 when the log
 contradicts itself, its rules or what was seen before.
 
 With --json each line is an object with one of the names finding, head, waiting
@@ -33,6 +35,7 @@ and error. With --resume it need not begin at genesis again.`,
 		RunE:        f.command,
 	}
 	f.demand(cmd)
+	cmd.Flags().Lookup("max-age").Usage = "how old the newest cosignature may be before it is told; 0: no limit (default: 24h)"
 	_ = cmd.MarkFlagRequired("state") // it was defined above
 	f.bring(cmd)
 	cmd.Flags().StringVar(&f.folder, "resume", "", "keep what was replayed in this folder, and go on from there the next time")
@@ -52,8 +55,8 @@ type follow struct {
 	where   string
 	trust   *tlog.Policy
 	begun   bool
-	behind  *tlog.Head // older than what was seen: to be found in what comes
-	moves   int        // in a row: how often the log was another one while it was read
+	behind  []tlog.Head // older than what was seen, falling: to be found in what comes
+	moves   int         // in a row: how often the log was another one while it was read
 	fresh   []audit.Finding
 	waiting string            // what for, once said
 	tiles   map[string][]byte // full hash tiles, which never change
@@ -106,6 +109,7 @@ const (
 	early  = "not_final"
 	others = "other_cosigners"
 	behind = "behind"
+	old    = "stale"
 	moved  = "moved"
 )
 
@@ -126,6 +130,8 @@ func (f *follow) patient(err error) string {
 	switch {
 	case errors.Is(err, errBehind):
 		return behind
+	case errors.Is(err, errStale):
+		return old
 	case errors.Is(err, errMoved):
 		return moved
 	case errors.Is(err, audit.ErrOtherCosigners):
@@ -146,7 +152,11 @@ func (f *follow) look(ctx context.Context) error {
 	}
 	source.Files = nil // somebody may be writing
 	source.Fetch = f.fetch(source.Fetch)
-	return errors.Join(f.grow(source), closer())
+	err = f.grow(source)
+	if err == nil {
+		err = f.age.check(f.log, true)
+	}
+	return errors.Join(err, closer())
 }
 
 // maxTiles is how many tiles are kept: enough for the right edge of any log.
@@ -193,7 +203,9 @@ func (f *follow) grow(source audit.Source) (err error) {
 		known = *f.seen
 	}
 	if f.log.Size < known.Size {
-		f.behind = &f.log.Head
+		if err := f.lag(); err != nil {
+			return f.torn(source, err)
+		}
 		return errBehind
 	}
 	from := f.replayer.Summary().Head
@@ -204,14 +216,39 @@ func (f *follow) grow(source audit.Source) (err error) {
 	if err == nil {
 		err = f.walk()
 	}
-	if err == nil && f.behind != nil {
-		err = f.log.Contains(*f.behind)
+	for i := 0; err == nil && i < len(f.behind); i++ {
+		err = f.log.Contains(f.behind[i])
 	}
 	if err != nil {
 		return f.torn(source, err)
 	}
 	f.behind, f.moves = nil, 0
 	return f.took(f.log.Size - from.Size)
+}
+
+// maxBehind is how many heads, each smaller than the one before, a log may show
+// that is behind what was seen of it.
+const maxBehind = 1024
+
+// lag keeps the head of a log that is behind, to be found in what comes. One that
+// is not larger has to be found in it at once, and stands for it from then on:
+// whoever shows one history today and another tomorrow is found out by either.
+func (f *follow) lag() error {
+	for len(f.behind) > 0 {
+		last := f.behind[len(f.behind)-1]
+		if last.Size > f.log.Size {
+			break
+		}
+		if err := f.log.Contains(last); err != nil {
+			return err
+		}
+		f.behind = f.behind[:len(f.behind)-1]
+	}
+	if len(f.behind) == maxBehind {
+		return fmt.Errorf("%w: it has shown %d heads, each smaller than the one before", audit.ErrTampered, maxBehind)
+	}
+	f.behind = append(f.behind, f.log.Head)
+	return nil
 }
 
 // maxMoves is how often in a row a log may contradict itself and be another one
@@ -295,6 +332,7 @@ var waitWords = map[string][2]string{
 		"too few cosignatures, and others that the policy does not know: " + hintHandedOver,
 	},
 	behind: {"所见日志落后于此前所见", "the log is behind what was seen of it"},
+	old:    {"所见日志过旧，其后的条目未出示；请向另一成员索取", "the log shown is old, and what came since is not shown; ask another member"},
 }
 
 // print writes one thing, as a line of JSON or as text.

@@ -10,7 +10,9 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"atoll/consensus/audit"
 	"atoll/consensus/audit/audittest"
@@ -20,6 +22,7 @@ import (
 type living struct {
 	mu    sync.Mutex
 	files map[string][]byte // nil: the server is away
+	looks atomic.Int64      // at the checkpoint
 }
 
 func (l *living) set(files map[string][]byte) {
@@ -34,6 +37,9 @@ func (l *living) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if l.files == nil {
 		http.Error(w, "away", http.StatusServiceUnavailable)
 		return
+	}
+	if r.URL.Path == "/checkpoint" {
+		l.looks.Add(1)
 	}
 	data, ok := l.files[strings.TrimPrefix(r.URL.Path, "/")]
 	if !ok {
@@ -66,7 +72,7 @@ func begin(t *testing.T, log *living, dir string, args ...string) *following {
 	r, w := io.Pipe()
 	ctx, stop := context.WithCancel(t.Context())
 	f := &following{t: t, log: log, lines: bufio.NewScanner(r), stop: stop, done: make(chan int, 1)}
-	args = append([]string{"follow", s.URL, "--json", "--every", "100ms", "--state", filepath.Join(dir, "state"), "--policy", filepath.Join(dir, "policy")}, args...)
+	args = append([]string{"follow", s.URL, "--json", "--every", "100ms", "--max-age", "0", "--state", filepath.Join(dir, "state"), "--policy", filepath.Join(dir, "policy")}, args...)
 	go func() {
 		f.done <- run(ctx, args, w, io.Discard)
 		w.Close()
@@ -231,5 +237,94 @@ func TestFollowTampering(t *testing.T) {
 		if t.Failed() {
 			t.Fatal(name)
 		}
+	}
+}
+
+// looked returns when the log has been looked at again, and that look is over.
+func (f *following) looked() {
+	f.t.Helper()
+	for n := f.log.looks.Load() + 2; f.log.looks.Load() < n; time.Sleep(10 * time.Millisecond) {
+		if f.t.Context().Err() != nil {
+			f.t.Fatal("it does not look")
+		}
+	}
+}
+
+// A member that is behind shows one history and then the true one: the first is
+// not forgotten for the second, whichever is longer.
+func TestFollowForkWhileBehind(t *testing.T) {
+	w := good(t)
+	files := func(w *audittest.World) map[string][]byte { return w.Files("auditor", "tax") }
+	other := prefix(w, 299)
+	other.Leaves = append(other.Leaves[:280:280], other.Leaves[279:]...)
+	for name, then := range map[string][2]*audittest.World{
+		"a shorter true one": {prefix(other, 285), prefix(w, 283)},
+		"a longer true one":  {prefix(other, 283), prefix(w, 285)},
+	} {
+		log := &living{files: files(prefix(w, 290))}
+		f := begin(t, log, place(t, w))
+		f.head(290, 290)
+		log.set(files(then[0]))
+		f.waits(behind)
+		log.set(files(then[1]))
+		if name == "a shorter true one" {
+			f.looked()
+			log.set(files(w))
+		}
+		f.ends(exitTampered, "log.tampered")
+		if t.Failed() {
+			t.Fatal(name)
+		}
+	}
+}
+
+// Whoever is shown an old head for ever is told, and goes on when there is a new
+// one; verify, prove and replay fail where the log is alive, and not for an archive.
+func TestOldHead(t *testing.T) {
+	w := good(t) // cosigned at its genesis, in 2026
+	dir := place(t, w)
+	log := &living{files: w.Files("auditor", "tax")}
+	f := begin(t, log, dir, "--max-age", "1h")
+	f.head(uint64(len(w.Leaves)), uint64(len(w.Leaves)))
+	f.waits(old)
+	f.stop()
+	f.ends(exitInterrupted, "interrupted")
+	s := httptest.NewServer(log)
+	defer s.Close()
+	folder := filepath.Join(dir, "log")
+	if err := audittest.Write(folder, log.files); err != nil {
+		t.Fatal(err)
+	}
+	policy := filepath.Join(dir, "policy")
+	for _, c := range []struct {
+		args []string
+		code int
+	}{
+		{[]string{"verify", s.URL}, exitUnproved}, {[]string{"replay", s.URL}, exitUnproved}, {[]string{"prove", s.URL, "3"}, exitUnproved},
+		{[]string{"verify", s.URL, "--max-age", "0"}, 0}, {[]string{"verify", s.URL, "--max-age", "900000h"}, 0},
+		{[]string{"verify", folder}, 0}, {[]string{"replay", folder}, 0}, {[]string{"prove", folder, "3"}, 0},
+		{[]string{"verify", folder, "--max-age", "1h"}, exitUnproved}, {[]string{"prove", folder, "3", "--max-age", "1h"}, exitUnproved},
+	} {
+		var out, errs strings.Builder
+		if code := run(t.Context(), append(c.args, "--policy", policy, "--json"), &out, &errs); code != c.code || c.code == exitUnproved && !strings.Contains(out.String(), `"code": "log.stale"`) {
+			t.Errorf("%v: exit %d, want %d: %s%s", c.args, code, c.code, out.String(), errs.String())
+		}
+	}
+}
+
+// The log is read where it was asked for.
+func TestRedirects(t *testing.T) {
+	w := good(t)
+	dir := place(t, w)
+	other := httptest.NewServer(&living{files: w.Files("auditor", "tax")})
+	defer other.Close()
+	s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		http.Redirect(rw, r, other.URL+r.URL.Path, http.StatusFound)
+	}))
+	defer s.Close()
+	var out, errs strings.Builder
+	args := []string{"verify", s.URL, "--max-age", "0", "--policy", filepath.Join(dir, "policy")}
+	if code := run(t.Context(), args, &out, &errs); code == 0 || !strings.Contains(errs.String(), "not asked for") {
+		t.Errorf("exit %d: %s", code, errs.String())
 	}
 }

@@ -29,6 +29,7 @@ const (
 	exitUsage       = 2
 	exitFindings    = 3
 	exitTampered    = 6
+	exitUnproved    = 13 // too few cosignatures that are recent
 	exitInterrupted = 130
 )
 
@@ -127,6 +128,8 @@ func explain(err error) (code int, name, hint string) {
 	switch {
 	case errors.Is(err, errInterrupted):
 		return exitInterrupted, "interrupted", "run the command again"
+	case errors.Is(err, errStale):
+		return exitUnproved, "log.stale", "ask another member for the log; to look at an old one all the same, raise --max-age (0: no limit)"
 	case errors.Is(err, audit.ErrTampered):
 		return exitTampered, "log.tampered", "keep this copy as it is, and compare with another member's"
 	case errors.Is(err, audit.ErrOtherCosigners):

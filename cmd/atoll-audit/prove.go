@@ -33,6 +33,7 @@ verdict is right: for that see replay.`,
 	_ = cmd.MarkFlagRequired("policy") // it was defined above
 	cmd.Flags().StringVar(&p.out, "out", "", "write the proof to this file")
 	cmd.Flags().StringVar(&p.proof, "check", "", "verify this proof")
+	p.age.flag(cmd, "default: 24h for an address, none for a folder or --check")
 	cmd.Flags().StringVar(&p.entryFile, "entry", "", "with --check: the entry, where the proof lacks it")
 	return cmd
 }
@@ -101,6 +102,9 @@ func (p *prove) make(cmd *cobra.Command, where, number string) (err error) {
 	if p.log, err = audit.Open(source, policy); err != nil {
 		return err
 	}
+	if err = p.age.check(p.log, isURL(where)); err != nil {
+		return err
+	}
 	p.made, err = p.log.Prove(index)
 	if errors.Is(err, tlog.ErrNotInTree) {
 		return usage("there is no entry %d: the log has %d", index, p.log.Size)
@@ -141,6 +145,9 @@ func (p *prove) verify() error {
 		return &mistake{"entry.missing", "the proof does not hold its entry", "name the entry with --entry"}
 	}
 	p.log, p.entry, err = audit.CheckProof(p.made, entry, policy)
+	if err == nil {
+		err = p.age.check(p.log, false)
+	}
 	return err
 }
 

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"strings"
 	"time"
 
 	"atoll/consensus/audit"
@@ -20,7 +19,7 @@ const patience = time.Minute
 // openSource finds a log in a folder or at an address. Close releases it.
 func openSource(ctx context.Context, where string) (s audit.Source, closer func() error, err error) {
 	none := func() error { return nil }
-	if strings.HasPrefix(where, "http://") || strings.HasPrefix(where, "https://") {
+	if isURL(where) {
 		base, err := url.Parse(where)
 		if err != nil || base.Host == "" {
 			return s, none, usage("%q is not the address of a log", where)
@@ -85,7 +84,7 @@ func irregular(path string) error {
 
 // server is a log behind an address.
 func server(ctx context.Context, base *url.URL) func(string) ([]byte, error) {
-	client := &http.Client{Timeout: patience}
+	client := &http.Client{Timeout: patience, CheckRedirect: sameHost}
 	return func(path string) ([]byte, error) {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, base.JoinPath(path).String(), nil)
 		if err != nil {
@@ -104,6 +103,18 @@ func server(ctx context.Context, base *url.URL) func(string) ([]byte, error) {
 		}
 		return nil, fmt.Errorf("%s: the server answers %s", path, response.Status)
 	}
+}
+
+const maxRedirects = 3
+
+// sameHost follows a redirect within a host alone: which log is audited is for
+// the auditor to say.
+func sameHost(next *http.Request, before []*http.Request) error {
+	first := before[0].URL
+	if next.URL.Host != first.Host || next.URL.Scheme != first.Scheme && next.URL.Scheme != "https" || len(before) > maxRedirects {
+		return fmt.Errorf("the server sends on to %.200q, which was not asked for", next.URL.Redacted())
+	}
+	return nil
 }
 
 // readAll reads a resource that may be as large as the largest.

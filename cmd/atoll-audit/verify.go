@@ -47,6 +47,7 @@ and every tile leads to its root, that nothing else is there, and, with
 // check is one pass over a log.
 type check struct {
 	policy, state string
+	age           age
 	log           *audit.Log
 	seen          *tlog.Head
 	start         func() (tlog.Head, error) // where to begin, nil: at the beginning
@@ -64,6 +65,7 @@ func (c *check) demand(cmd *cobra.Command) {
 	c.flags(cmd)
 	_ = cmd.MarkFlagRequired("policy") // it was defined above
 	cmd.Flags().StringVar(&c.state, "state", "", "remember the checkpoint in this file, and insist that the log only grows")
+	c.age.flag(cmd, "default: 24h for an address, none for a folder, which may be an archive")
 }
 
 // run verifies the log and hands each entry to each, unless that is nil. Only
@@ -109,6 +111,9 @@ func (c *check) run(cmd *cobra.Command, where string, each func(leaf []byte) err
 	if err == nil && c.state != "" {
 		err = writeState(c.state, c.log)
 	}
+	if err == nil {
+		err = c.age.check(c.log, isURL(where))
+	}
 	return err
 }
 
@@ -129,6 +134,7 @@ type checked struct {
 	Signers    []signature `json:"signers"`    // log keys
 	Cosigners  []signature `json:"cosigners"`  // witnesses of the policy
 	Final      bool        `json:"final"`      // the policy demands a quorum, and has it
+	Dated      uint64      `json:"dated"`      // Unix seconds of the newest cosignature that the liars withstood cannot have made up; 0: none
 	Withstands int         `json:"withstands"` // lying witnesses; -1: the policy assumes none at all
 	Seen       *seen       `json:"seen"`       // what this log was compared with
 }
@@ -146,7 +152,7 @@ type seen struct {
 func (c *check) result() checked {
 	l := c.log
 	r := checked{
-		Origin: l.Origin, Size: l.Size, Root: l.Root.String(), Policy: l.Fingerprint, Final: l.Final, Withstands: l.Withstands,
+		Origin: l.Origin, Size: l.Size, Root: l.Root.String(), Policy: l.Fingerprint, Final: l.Final, Dated: l.Dated(), Withstands: l.Withstands,
 		Signers: signatures(l.Signers), Cosigners: signatures(l.Cosigners),
 	}
 	if c.seen != nil {
@@ -174,6 +180,9 @@ func (c *check) tell(t *teller) {
 	}
 	for _, s := range l.Cosigners {
 		t.row("共签", "cosigned by", fmt.Sprintf("%s, key %08x, %s", s.Key.Name(), s.Key.KeyHash(), moment(min(s.Time, 1<<43)*1000, 0)))
+	}
+	if at := dated(l); !at.IsZero() {
+		t.row("最新共签", "newest", fmt.Sprintf(t.word("%s，距今 %s", "%s, %s ago"), moment(uint64(at.Unix())*1000, 0), max(0, time.Since(at)).Round(time.Second)))
 	}
 	c.finality(t)
 	if l.Fingerprint != "" {

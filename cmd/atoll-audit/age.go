@@ -1,0 +1,74 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"atoll/consensus/audit"
+
+	"github.com/spf13/cobra"
+)
+
+// errStale means that whoever serves a log shows a head that is older than one of
+// a living network can be: what came to the log since is hidden, or lost on it.
+var errStale = errors.New("the log shown is old")
+
+// livingAge is how old the head of a log at an address may be: voters tick every
+// hour, so that of a living network is never older than some.
+const livingAge = 24 * time.Hour
+
+// age is the limit on how old the newest cosignature may be.
+type age struct {
+	most time.Duration
+	cmd  *cobra.Command
+}
+
+func (a *age) flag(cmd *cobra.Command, without string) {
+	a.cmd = cmd
+	cmd.Flags().DurationVar(&a.most, "max-age", 0, "how old the newest cosignature may be, exit code 13 beyond it; 0: no limit ("+without+")")
+}
+
+// limit is the one that was given, or 24 hours for what is alive.
+func (a *age) limit(alive bool) time.Duration {
+	switch {
+	case a.cmd != nil && a.cmd.Flags().Changed("max-age"):
+		return a.most
+	case alive:
+		return livingAge
+	}
+	return 0
+}
+
+// check returns an error that wraps errStale where the head of a log is older
+// than it may be. Where the policy asks for no cosignature nothing dates it, and
+// that is an error where a limit was given.
+func (a *age) check(l *audit.Log, alive bool) error {
+	most := a.limit(alive)
+	if most == 0 || l.Fingerprint == "" || !l.Final && !a.cmd.Flags().Changed("max-age") {
+		return nil
+	}
+	at := dated(l)
+	if at.IsZero() {
+		return fmt.Errorf("%w: no cosignature says how old it is", errStale)
+	}
+	if old := time.Since(at); old > most {
+		return fmt.Errorf("%w: the newest cosignature that counts is of %s, %s ago; the limit is %s", errStale, at.Format(time.RFC3339), old.Round(time.Second), most)
+	}
+	return nil
+}
+
+// dated is when somebody honest knew of no larger head, zero where nobody says.
+func dated(l *audit.Log) time.Time {
+	at := l.Dated()
+	if at == 0 {
+		return time.Time{}
+	}
+	return time.Unix(int64(min(at, 1<<40)), 0).UTC()
+}
+
+// isURL reports whether a log lies on a server.
+func isURL(where string) bool {
+	return strings.HasPrefix(where, "http://") || strings.HasPrefix(where, "https://")
+}
