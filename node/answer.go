@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"atoll/consensus/consent"
@@ -221,8 +222,8 @@ func (n *Node) refusal(ask *consent.Ask, q *query, why *consent.Refusal) (*reply
 	if err != nil {
 		return nil, err
 	}
-	detail := ledger.RefuseDetail{Reason: why.Code, Detail: why.Detail, Basis: basis}
-	if s.Sealed, err = n.box(sign.Secret(ask.Key), ledger.KindRefuse, s.Head, public, detail); err != nil {
+	detail := ledger.RefuseDetail{Reason: why.Code, Detail: shortened(why.Detail, maxDetail), Basis: basis}
+	if s.Sealed, err = n.box(sign.Secret(ask.Key), ledger.KindRefuse, s.Head, public, detail, 0); err != nil {
 		return nil, err
 	}
 	raw, err := n.Sign(ledger.KindRefuse, s)
@@ -236,7 +237,7 @@ func (n *Node) release(ctx context.Context, ask *consent.Ask, q *query, subject 
 	if err != nil {
 		return nil, err
 	}
-	written, err := n.spool(q, answers)
+	written, err := n.spool(q, &ask.Section, answers)
 	if err != nil {
 		return nil, err
 	}
@@ -249,16 +250,11 @@ func (n *Node) release(ctx context.Context, ask *consent.Ask, q *query, subject 
 	if err != nil {
 		return nil, err
 	}
-	detail := ledger.ReleaseDetail{Basis: basis}
+	detail := ledger.ReleaseDetail{Basis: basis, Predicates: ask.Section.Predicates()}
 	for _, a := range answers {
 		detail.Results = append(detail.Results, a.Result)
 	}
-	for _, w := range ask.Section.Wants {
-		if w.Predicate != "" {
-			detail.Predicates = append(detail.Predicates, w.Predicate)
-		}
-	}
-	if s.Sealed, err = n.box(sign.Secret(ask.Key), ledger.KindRelease, s.Head, public, detail); err != nil {
+	if s.Sealed, err = n.box(sign.Secret(ask.Key), ledger.KindRelease, s.Head, public, detail, ledger.ReleaseRoom(&ask.Section)); err != nil {
 		return nil, &peer.Error{Code: peer.TooLarge, Message: "too many outputs asked at once"}
 	}
 	r := &reply{Digest: s.Digest}
@@ -271,7 +267,7 @@ func (n *Node) release(ctx context.Context, ask *consent.Ask, q *query, subject 
 
 // spool seals answers to the bank into a file that is complete and durable when
 // it returns.
-func (n *Node) spool(q *query, answers []fragment.Answer) (w fragment.Written, err error) {
+func (n *Node) spool(q *query, s *consent.Section, answers []fragment.Answer) (w fragment.Written, err error) {
 	card, err := n.card(q.ref.Bank)
 	if err != nil {
 		return w, err
@@ -295,7 +291,7 @@ func (n *Node) spool(q *query, answers []fragment.Answer) (w fragment.Written, e
 			}
 		}
 	}
-	if w, err = fragment.Write(file, to, about, each); err != nil {
+	if w, err = fragment.Write(file, to, about, s, each); err != nil {
 		return w, err
 	}
 	return w, file.Commit(spoolName("out", q.ref, q.ref.Bank), time.UnixMilli(int64(q.Deadline)).Add(replyKept))
@@ -330,6 +326,7 @@ func (n *Node) look(ctx context.Context, subject consent.Subject, wants []consen
 			a.Value, a.Unit, a.Dropped = got.Value, got.Unit, got.Dropped
 			a.Result.Outcome, a.Result.Reason, a.Result.Rows, a.Result.AsOf = got.Outcome, got.Reason, got.Rows, got.AsOf
 		}
+		a.Result.Reason = shortened(a.Result.Reason, ledger.MaxReason)
 		answers = append(answers, a)
 	}
 	return answers, nil
@@ -373,6 +370,18 @@ func (n *Node) sealAsk(ask *consent.Ask) ([]byte, error) {
 		return nil, err
 	}
 	return seal.EncryptBytes(plain, 1, to)
+}
+
+// maxDetail is how long the words of a refusal may be, in bytes: all refusals
+// have one size.
+const maxDetail = 200
+
+// shortened cuts a text to so many bytes, between characters.
+func shortened(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "")
 }
 
 // freshSalt returns 32 random bytes.

@@ -87,7 +87,7 @@ func clear(what, text string) (list []word) {
 
 // labels are those of all digests of this system that need no secret.
 var labels = []string{
-	"atoll/v1/box", "atoll/v1/lock", "atoll/v1/vault", "atoll/v1/credential", "atoll/v1/query/section", "atoll/v1/consent/agency-key", "atoll/v1/consent/agency-key-commitment",
+	"atoll/v1/box", "atoll/v1/lock", "atoll/v1/vault", "atoll/v1/credential", "atoll/v1/query/section", "atoll/v1/query/slot", "atoll/v1/query/token", "atoll/v1/consent/agency-key", "atoll/v1/consent/agency-key-commitment",
 	"atoll/v1/consent/body", "atoll/v1/consent/notice", "atoll/v1/consent/slice", "atoll/v1/consent/terms", "atoll/v1/member/statement", "atoll/v1/member/vault",
 	"atoll/v1/subject/age", "atoll/v1/subject/consent", "atoll/v1/subject/credential", "atoll/v1/subject/revocation",
 }

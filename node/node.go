@@ -210,13 +210,14 @@ func (n *Node) Say(ctx context.Context, kind string, payload any) (ledger.Answer
 }
 
 // box seals a detail into a statement of this member: under a secret that
-// those share who may open it, bound to the statement's public part.
-func (n *Node) box(secret sign.Secret, kind string, head ledger.Head, public []byte, detail any) ([]byte, error) {
+// those share who may open it, bound to the statement's public part. It is
+// padded as one of room bytes.
+func (n *Node) box(secret sign.Secret, kind string, head ledger.Head, public []byte, detail any, room uint64) ([]byte, error) {
 	plain, err := sign.Marshal(detail)
 	if err != nil {
 		return nil, err
 	}
-	return seal.Box(secret, n.place(kind, n.Name, head.ID), public, plain)
+	return seal.BoxPadded(secret, n.place(kind, n.Name, head.ID), public, plain, room)
 }
 
 func (n *Node) place(kind, author string, id []byte) seal.Place {

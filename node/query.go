@@ -204,6 +204,9 @@ func (n *Node) sections(a *Asked, c *Consent, offers []consent.Offer) error {
 				return r
 			}
 		}
+		if ledger.ReleaseRoom(&section) >= seal.MaxBox {
+			return fmt.Errorf("%s: %d outputs at once are too many for one answer on the log; ask them in several queries", o.Agency, len(section.Wants))
+		}
 		if len(section.Wants) > 0 {
 			slices.SortFunc(section.Wants, func(x, y consent.Want) int { return consent.CompareItems(x.Item, y.Item) })
 			a.Sections = append(a.Sections, section)
@@ -227,7 +230,7 @@ func (n *Node) openQuery(a *Asked, c *Consent, head ledger.Head) error {
 		return err
 	}
 	detail := ledger.QueryDetail{Operator: a.Operator, Purpose: c.Terms.Purpose, Sections: a.Sections}
-	if open.Sealed, err = n.box(c.Body.Secret(), ledger.KindQueryOpen, head, public, detail); err != nil {
+	if open.Sealed, err = n.box(c.Body.Secret(), ledger.KindQueryOpen, head, public, detail, 0); err != nil {
 		return err
 	}
 	a.Opened, err = n.Sign(ledger.KindQueryOpen, open)
@@ -297,26 +300,52 @@ func (n *Node) fetch(ctx context.Context, a *Asked, ask *consent.Ask) (p Piece, 
 		return p, err
 	}
 	defer stream.Close()
+	o, err := n.awaitOutcome(ctx, a.Ref, agency)
+	if err == nil {
+		err = n.sized(o, &ask.Section)
+	}
+	if err != nil {
+		return p, err
+	}
 	file, err := n.vault.Create()
 	if err != nil {
 		return p, err
 	}
 	defer file.Discard()
-	if _, err := io.Copy(file, stream); err != nil {
+	limit := int64(seal.SealedLimit(fragment.Bucket(&ask.Section), 1))
+	if _, err := io.Copy(file, io.LimitReader(stream, limit+1)); err != nil {
 		return p, err
+	}
+	if file.Size() > limit {
+		return p, errOversized
 	}
 	name := spoolName("in", a.Ref, agency)
 	if err := file.Commit(name, time.UnixMilli(int64(a.Deadline)).Add(replyKept)); err != nil {
 		return p, err
 	}
-	o, err := n.awaitOutcome(ctx, a.Ref, agency)
-	if err != nil {
-		return p, err
-	}
 	return n.openFragment(a, ask, o, name)
 }
 
-var errNotReleased = errors.New("the log has no release for the bytes that came")
+// sized says whether the release of an agency has the size that every answer to
+// the section has: nothing of another is taken in.
+func (n *Node) sized(o *ledger.Outcome, s *consent.Section) error {
+	if len(o.Digest) == 0 {
+		return errNotReleased
+	}
+	entry, err := n.statement(o.Index)
+	if err != nil {
+		return err
+	}
+	if r, ok := entry.Payload.(*ledger.Release); !ok || r.Bucket != fragment.Bucket(s) {
+		return errOversized
+	}
+	return nil
+}
+
+var (
+	errNotReleased = errors.New("the log has no release for the bytes that came")
+	errOversized   = errors.New("the fragment has another size than an answer to the question")
+)
 
 // openFragment reads a fragment that lies whole in the vault.
 func (n *Node) openFragment(a *Asked, ask *consent.Ask, o *ledger.Outcome, name string) (p Piece, err error) {
@@ -365,7 +394,7 @@ func (n *Node) reasonWithout(a *Asked, ask *consent.Ask, why error, p *Piece) (c
 	if !errors.As(why, &e) {
 		// The bytes came and are not what the log or the question says.
 		if errors.Is(why, seal.ErrBroken) || errors.Is(why, seal.ErrNotForUs) || errors.Is(why, sign.ErrMalformed) ||
-			errors.Is(why, fragment.ErrElsewhere) || errors.Is(why, errNotReleased) {
+			errors.Is(why, fragment.ErrElsewhere) || errors.Is(why, errNotReleased) || errors.Is(why, errOversized) {
 			return consent.Invalid, "fragment.invalid"
 		}
 		return consent.Unavailable, "timeout"

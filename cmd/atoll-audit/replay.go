@@ -315,6 +315,7 @@ var ruleWords = map[audit.Rule][2]string{
 	audit.RuleSection:    {"问题与日志不符", "the question is not the logged one"},
 	audit.RuleCovers:     {"超出授权", "outside the consent"},
 	audit.RuleResults:    {"结果与问题不符", "results do not fit the question"},
+	audit.RuleSize:       {"密文大小与问题不符", "the size of an answer tells of its content"},
 	audit.RuleRefusal:    {"拒绝理由不成立", "the reason of a refusal does not hold"},
 	audit.RuleRevocation: {"撤回未入日志", "a revocation did not reach the log"},
 	audit.RuleUnanswered: {"到期未答", "no answer by the deadline"},

@@ -7,6 +7,7 @@ import (
 
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
+	"atoll/crypto/seal"
 )
 
 // An agency answers by what it was shown: a section, a slice, a credential.
@@ -37,6 +38,9 @@ func (i *Inspector) release(e *Entry, p *ledger.Release) error {
 	if d, err := s.Digest(); err != nil || s.Check() != nil || !bytes.Equal(d, p.Slot.Section) {
 		i.fault(e, RuleResults, q.grant, q.Operator, "the results are not those of the section that they answer")
 		return nil
+	}
+	if p.Bucket != seal.Bucket(ledger.FragmentRoom(&s)+1) || uint64(len(p.Sealed)) != seal.BoxOverhead+seal.Bucket(ledger.ReleaseRoom(&s)+1) {
+		i.fault(e, RuleSize, q.grant, q.Operator, "the release has another size than every answer to its section")
 	}
 	return i.released(e, q, &s, detail)
 }

@@ -153,6 +153,14 @@ var frames = map[string]struct {
 		w.Release("tax", q, nil)
 		w.Receive(q, "tax")
 	}},
+	"the agency pads by what it says": {"audit.size@tax audit.size@tax", func(w *audittest.World, f *audittest.Firm) {
+		d := w.Grant(f, func(c *audittest.Consenting) { c.Draft.Offers = c.Draft.Offers[1:] })
+		for _, edit := range []func(*audittest.Answering){func(a *audittest.Answering) { a.Bucket = 1024 }, func(a *audittest.Answering) { a.Room += 4096 }} {
+			q := w.Ask(d, nil)
+			w.Release("tax", q, edit)
+			w.Receive(q, "tax")
+		}
+	}},
 	"the agency seals under another key": {"audit.unopenable@tax", func(w *audittest.World, f *audittest.Firm) {
 		q := asked(w, w.Grant(f, nil), []consent.Item{audittest.Sales}, audittest.Sales)
 		w.Release("tax", q, func(a *audittest.Answering) { a.Key = sign.Secret{7} })

@@ -15,6 +15,7 @@ const (
 	RuleSection    Rule = "audit.section"    // a question that is not the logged one, or an answer to none
 	RuleCovers     Rule = "audit.covers"     // asked or released outside the consent
 	RuleResults    Rule = "audit.results"    // released results that do not fit the question
+	RuleSize       Rule = "audit.size"       // an answer whose public size is not that of every answer to its section
 	RuleRefusal    Rule = "audit.refusal"    // a refusal whose reason does not hold
 	RuleRevocation Rule = "audit.revocation" // an agency knew of a revocation that the log never got
 	RuleUnanswered Rule = "audit.unanswered" // an asked agency neither released nor refused in time

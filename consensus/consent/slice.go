@@ -119,6 +119,16 @@ func (s *Section) Check() error {
 	return checkItems(len(s.Wants), func(i int) Item { return s.Wants[i].Item })
 }
 
+// Predicates returns those of the wants that have one, in their order.
+func (s *Section) Predicates() (list []string) {
+	for _, w := range s.Wants {
+		if w.Predicate != "" {
+			list = append(list, w.Predicate)
+		}
+	}
+	return list
+}
+
 // Digest is what a [Slot] names.
 func (s *Section) Digest() ([]byte, error) { return digestOf(labelSection, s) }
 

@@ -114,6 +114,12 @@ func (i Identity) Recipient() Recipient {
 // holds, so that the number tells nothing. Close must be called and does not
 // close dst.
 func Encrypt(dst io.Writer, stanzas int, to ...Recipient) (io.WriteCloser, error) {
+	return EncryptPadded(dst, 0, stanzas, to...)
+}
+
+// EncryptPadded is Encrypt for a stream whose size is to tell nothing: it is
+// padded as one of room bytes would be, if it has no more.
+func EncryptPadded(dst io.Writer, room uint64, stanzas int, to ...Recipient) (io.WriteCloser, error) {
 	if len(to) == 0 || len(to) > stanzas {
 		return nil, fmt.Errorf("seal: %d recipients for %d stanzas", len(to), stanzas)
 	}
@@ -136,7 +142,17 @@ func Encrypt(dst io.Writer, stanzas int, to ...Recipient) (io.WriteCloser, error
 	if err != nil {
 		return nil, err
 	}
-	return &padWriter{w: w}, nil
+	return &padWriter{w: w, room: room}, nil
+}
+
+// maxStanza is more than one stanza of an age header takes, in bytes.
+const maxStanza = 4 << 10
+
+// SealedLimit is the most bytes that [Encrypt] makes of a plaintext that fills
+// a bucket: what a reader who was told the bucket need take.
+func SealedLimit(bucket uint64, stanzas int) uint64 {
+	const chunk, tag = 64 << 10, 16 // of age's payload, behind a nonce as long as a tag
+	return uint64(stanzas)*maxStanza + tag + bucket + (bucket/chunk+1)*tag
 }
 
 // Decrypt returns a reader of what [Encrypt] sealed. Bytes are authentic as

@@ -60,9 +60,15 @@ func (p Place) keys(secret sign.Secret, salt []byte) (key, nonce, commitment []b
 // the statement's public part as associated data. The plaintext may have up to
 // [MaxBox]-1 bytes.
 func Box(secret sign.Secret, place Place, public, plaintext []byte) ([]byte, error) {
-	size := Bucket(uint64(len(plaintext)) + 1)
+	return BoxPadded(secret, place, public, plaintext, 0)
+}
+
+// BoxPadded is Box for a plaintext whose size is to tell nothing: it is padded
+// as one of room bytes would be, if it has no more.
+func BoxPadded(secret sign.Secret, place Place, public, plaintext []byte, room uint64) ([]byte, error) {
+	size := Bucket(max(uint64(len(plaintext)), room) + 1)
 	if size > MaxBox {
-		return nil, fmt.Errorf("seal: %d bytes do not fit into a box", len(plaintext))
+		return nil, fmt.Errorf("seal: %d bytes do not fit into a box", size)
 	}
 	box := make([]byte, saltSize, BoxOverhead+size)
 	rand.Read(box)
@@ -98,7 +104,7 @@ func Unbox(secret sign.Secret, place Place, public, box []byte) ([]byte, error) 
 	}
 	plaintext := bytes.TrimRight(padded, "\x00")
 	n := len(plaintext) - 1
-	if n < 0 || plaintext[n] != padMark || Bucket(uint64(n)+1) != size {
+	if n < 0 || plaintext[n] != padMark {
 		return nil, fmt.Errorf("%w: wrong padding", ErrBroken)
 	}
 	return plaintext[:n], nil

@@ -12,8 +12,9 @@ const padMark = 0x80
 
 // padWriter pads what is written through it when it is closed.
 type padWriter struct {
-	w io.WriteCloser
-	n uint64
+	w    io.WriteCloser
+	room uint64 // pad as if so many bytes were written
+	n    uint64
 }
 
 func (p *padWriter) Write(b []byte) (int, error) {
@@ -23,7 +24,7 @@ func (p *padWriter) Write(b []byte) (int, error) {
 }
 
 func (p *padWriter) Close() error {
-	pad := Bucket(p.n+1) - p.n
+	pad := Bucket(max(p.n, p.room)+1) - p.n
 	block := make([]byte, min(pad, 64<<10))
 	block[0] = padMark
 	for pad > 0 {
@@ -112,13 +113,13 @@ func (p *padReader) scan(out []byte) (n int) {
 	return 0
 }
 
-// finish turns the end of the stream into io.EOF if exactly the right padding
+// finish turns the end of the stream into io.EOF if padding up to a bucket
 // stood there.
 func (p *padReader) finish() error {
 	if p.err != io.EOF {
 		return p.err
 	}
-	if p.held == 0 || p.total != Bucket(p.total-p.held+1) {
+	if p.held == 0 || p.total != Bucket(p.total) {
 		return fmt.Errorf("%w: wrong padding", ErrBroken)
 	}
 	return io.EOF

@@ -143,7 +143,7 @@ func TestWrongPadding(t *testing.T) {
 		"empty":          {},
 		"zeros only":     make([]byte, 1024),
 		"short":          append([]byte{padMark}, make([]byte, 100)...),
-		"too long":       append([]byte{padMark}, make([]byte, 2047)...),
+		"no bucket":      append([]byte{padMark}, make([]byte, 2999)...),
 		"data behind":    append(pad(1022, padMark), 1),
 		"bucket but one": pad(1022, padMark),
 	} {
@@ -159,6 +159,41 @@ func TestWrongPadding(t *testing.T) {
 		if _, err := DecryptBytes(sealed.Bytes(), id); !errors.Is(err, ErrBroken) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// What is padded to more than its own bucket opens as what it is, and two such
+// have one size whatever they hold.
+func TestRoom(t *testing.T) {
+	id, secret, place := identity(t), sign.NewSecret(), Place{Kind: "fragment.release", Author: "tax"}
+	for _, room := range []uint64{0, 1023, 1024, 20_000} {
+		sizes := map[string]int{}
+		for _, plain := range [][]byte{nil, []byte("x\x80\x00"), bytes.Repeat([]byte{7}, int(room))} {
+			box, err := BoxPadded(secret, place, nil, plain, room)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sizes["box"] = max(sizes["box"], len(box))
+			if got, err := Unbox(secret, place, nil, box); err != nil || !bytes.Equal(got, plain) || len(box) != sizes["box"] {
+				t.Errorf("room %d, %d bytes: a box of %d, %v", room, len(plain), len(box), err)
+			}
+			var sealed bytes.Buffer
+			w, err := EncryptPadded(&sealed, room, 1, id.Recipient())
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.Write(plain)
+			if err := w.Close(); err != nil {
+				t.Fatal(err)
+			}
+			sizes["stream"] = max(sizes["stream"], sealed.Len())
+			if got, err := DecryptBytes(sealed.Bytes(), id); err != nil || !bytes.Equal(got, plain) || sealed.Len() != sizes["stream"] {
+				t.Errorf("room %d, %d bytes: a stream of %d, %v", room, len(plain), sealed.Len(), err)
+			}
+		}
+	}
+	if _, err := BoxPadded(secret, place, nil, nil, MaxBox); err == nil {
+		t.Error("a box with more room than a box has")
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	maxText      = 500 // bytes of a text that leaves
+	maxText      = 500 // bytes of a text that leaves; an answer has room for them, see [ledger.AnswerRoom]
 	millisPerDay = 24 * 60 * 60 * 1000
 )
 

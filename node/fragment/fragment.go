@@ -23,13 +23,14 @@ import (
 	"iter"
 	"reflect"
 
+	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 	"atoll/crypto/seal"
 	"atoll/crypto/sign"
 )
 
 // MaxItem is the size limit of one answer in bytes.
-const MaxItem = 1 << 20
+const MaxItem = ledger.AnswerRoom - 4
 
 // ErrElsewhere means that a fragment is about something else than was asked.
 var ErrElsewhere = errors.New("fragment is about something else")
@@ -61,11 +62,15 @@ type Written struct {
 	Bucket uint64            // padded size of the plaintext in bytes
 }
 
-// Write seals a fragment to one bank into w. On an error what is in w is to be
-// thrown away.
-func Write(w io.Writer, to seal.Recipient, about About, answers iter.Seq2[Answer, error]) (Written, error) {
+// Bucket is the padded size of the fragment that answers a section: the same
+// whatever the answers are.
+func Bucket(s *consent.Section) uint64 { return seal.Bucket(ledger.FragmentRoom(s) + 1) }
+
+// Write seals a fragment that answers a section to one bank into w. On an error
+// what is in w is to be thrown away.
+func Write(w io.Writer, to seal.Recipient, about About, s *consent.Section, answers iter.Seq2[Answer, error]) (Written, error) {
 	digest := sha256.New()
-	sealed, err := seal.Encrypt(io.MultiWriter(w, digest), 1, to)
+	sealed, err := seal.EncryptPadded(io.MultiWriter(w, digest), ledger.FragmentRoom(s), 1, to)
 	if err != nil {
 		return Written{}, err
 	}
@@ -93,10 +98,13 @@ func Write(w io.Writer, to seal.Recipient, about About, answers iter.Seq2[Answer
 			return Written{}, err
 		}
 	}
+	if size > ledger.FragmentRoom(s) {
+		return Written{}, fmt.Errorf("fragment: %d bytes, the section has room for %d", size, ledger.FragmentRoom(s))
+	}
 	if err := sealed.Close(); err != nil {
 		return Written{}, err
 	}
-	return Written{[sha256.Size]byte(digest.Sum(nil)), seal.Bucket(size + 1)}, nil
+	return Written{[sha256.Size]byte(digest.Sum(nil)), Bucket(s)}, nil
 }
 
 // Read opens a fragment and hands each answer to each, in order. Only when it

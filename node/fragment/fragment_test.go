@@ -8,6 +8,8 @@ import (
 	"errors"
 	"io"
 	"iter"
+	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -39,6 +41,11 @@ func list(answers ...Answer) iter.Seq2[Answer, error] {
 	}
 }
 
+// section is one that so many answers belong to.
+func section(answers int) *consent.Section {
+	return &consent.Section{Wants: make([]consent.Want, answers)}
+}
+
 func bank(t testing.TB) seal.Identity {
 	t.Helper()
 	id, err := seal.NewIdentity()
@@ -51,7 +58,7 @@ func bank(t testing.TB) seal.Identity {
 func write(t testing.TB, to seal.Identity, answers ...Answer) ([]byte, Written) {
 	t.Helper()
 	var out bytes.Buffer
-	w, err := Write(&out, to.Recipient(), about, list(answers...))
+	w, err := Write(&out, to.Recipient(), about, section(len(answers)), list(answers...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,15 +96,41 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// An answer and the absence of a record look the same from outside.
+// largest is an answer than which no catalog allows a larger one, and what the
+// largest fragment is about.
+func largest() (Answer, About) {
+	name, member := strings.Repeat("x", 64), strings.Repeat("m", 32)
+	a := Answer{
+		Result: ledger.Result{
+			Item:    consent.Item{Dataset: name, Output: name, Disclosure: consent.Count, Months: consent.MaxMonths},
+			Outcome: consent.Invalid, Version: math.MaxUint64, Rows: math.MaxUint64, AsOf: math.MaxUint64, Reason: strings.Repeat("r", ledger.MaxReason),
+		},
+		Value: strings.Repeat("v", 500), Unit: strings.Repeat("u", 20), Fetched: math.MaxUint64, Dropped: math.MaxUint64, // see package catalog
+	}
+	return a, About{Network: about.Network, Query: ledger.QueryRef{Bank: member, ID: about.Query.ID}, Consent: about.Consent, Agency: member, Catalog: math.MaxUint64}
+}
+
+// An answer and the absence of a record look the same from outside, one or two
+// hundred of them, short or as long as any.
 func TestNoRecordLooksLikeAnAnswer(t *testing.T) {
 	id := bank(t)
 	none := answer("")
 	none.Result.Outcome, none.Result.Rows = consent.NoRecord, 0
-	a, wa := write(t, id, answer("1234567.89"))
-	b, wb := write(t, id, none)
-	if len(a) != len(b) || wa.Bucket != wb.Bucket {
-		t.Errorf("%d and %d bytes, buckets %d and %d", len(a), len(b), wa.Bucket, wb.Bucket)
+	large, wide := largest()
+	for _, n := range []int{1, 2, 14, 15, 16, 60, consent.MaxItems} {
+		a, wa := write(t, id, slices.Repeat([]Answer{answer("1234567.89")}, n)...)
+		b, wb := write(t, id, slices.Repeat([]Answer{none}, n)...)
+		var c bytes.Buffer
+		wc, err := Write(&c, id.Recipient(), wide, section(n), list(slices.Repeat([]Answer{large}, n)...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(a) != len(b) || len(a) != c.Len() || wa.Bucket != wb.Bucket || wa.Bucket != wc.Bucket || wa.Bucket != Bucket(section(n)) {
+			t.Errorf("%d answers: %d, %d and %d bytes, buckets %d, %d and %d", n, len(a), len(b), c.Len(), wa.Bucket, wb.Bucket, wc.Bucket)
+		}
+		if limit := seal.SealedLimit(wa.Bucket, 1); uint64(len(a)) > limit || uint64(len(a))+4096 < limit {
+			t.Errorf("%d answers: %d bytes, the limit is %d", n, len(a), limit)
+		}
 	}
 }
 
@@ -152,14 +185,17 @@ func sealRaw(t testing.TB, to seal.Identity, plain []byte) []byte {
 // A source that fails in the middle gives no fragment.
 func TestSourceError(t *testing.T) {
 	broken := errors.New("source")
-	_, err := Write(io.Discard, bank(t).Recipient(), about, func(yield func(Answer, error) bool) {
+	_, err := Write(io.Discard, bank(t).Recipient(), about, section(2), func(yield func(Answer, error) bool) {
 		_ = yield(answer("1"), nil) && yield(Answer{}, broken)
 	})
 	if !errors.Is(err, broken) {
 		t.Errorf("%v", err)
 	}
-	if _, err := Write(io.Discard, bank(t).Recipient(), about, list(answer(strings.Repeat("x", MaxItem)))); err == nil {
+	if _, err := Write(io.Discard, bank(t).Recipient(), about, section(1), list(answer(strings.Repeat("x", MaxItem)))); err == nil {
 		t.Error("an answer over the limit was written")
+	}
+	if _, err := Write(io.Discard, bank(t).Recipient(), about, section(1), list(answer(strings.Repeat("x", 900)), answer(strings.Repeat("x", 400)))); err == nil {
+		t.Error("more answers than the section has room for were written")
 	}
 }
 

@@ -63,6 +63,9 @@ func (s *Spool) Write(b []byte) (int, error) {
 	return n, err
 }
 
+// Size is how many bytes have been written.
+func (s *Spool) Size() int64 { return MaxSpooled - s.left }
+
 // Commit makes the file durable and gives it its name, in place of the file
 // that had it. When it returns nil, the file is there until it expires (zero:
 // until it is dropped). Names are 1 to [MaxKey] of a-z, 0-9, dots and hyphens,

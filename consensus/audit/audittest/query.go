@@ -136,16 +136,16 @@ func (w *World) Ask(d *Deal, edit func(*Asking)) *Query {
 	public, err := open.Public()
 	w.check(err)
 	bank := d.Header.Bounds.Bank
-	open.Sealed = w.box(a.Key, ledger.KindQueryOpen, bank, head, public, a.Detail)
+	open.Sealed = w.box(a.Key, ledger.KindQueryOpen, bank, head, public, a.Detail, 0)
 	answer := w.Say(bank, ledger.KindQueryOpen, open)
 	return &Query{Ref: ledger.QueryRef{Bank: bank, ID: head.ID}, Detail: a.Detail, Index: answer.Index, deal: d, asked: a.Logged}
 }
 
-func (w *World) box(key sign.Secret, kind, author string, head ledger.Head, public []byte, detail any) []byte {
+func (w *World) box(key sign.Secret, kind, author string, head ledger.Head, public []byte, detail any, room uint64) []byte {
 	w.t.Helper()
 	plain, err := sign.Marshal(detail)
 	w.check(err)
-	box, err := seal.Box(key, seal.Place{Network: w.Network, Kind: kind, Author: author, ID: [16]byte(head.ID)}, public, plain)
+	box, err := seal.BoxPadded(key, seal.Place{Network: w.Network, Kind: kind, Author: author, ID: [16]byte(head.ID)}, public, plain, room)
 	w.check(err)
 	return box
 }
@@ -194,6 +194,8 @@ type Answering struct {
 	Detail any         // a *ledger.ReleaseDetail or *ledger.RefuseDetail
 	Key    sign.Secret // of the box
 	Digest []byte      // of a release
+	Bucket uint64      // of a release
+	Room   uint64      // of the box
 }
 
 // Results answers each want of an agency's section.
@@ -209,15 +211,18 @@ func (q *Query) Results(agency string) (results []ledger.Result) {
 // Release has an agency answer.
 func (w *World) Release(agency string, q *Query, edit func(*Answering)) ledger.Answer {
 	w.t.Helper()
-	a := &Answering{Slot: q.Slot(agency), Key: q.Key(agency), Digest: q.digest(agency)}
+	a := &Answering{Slot: q.Slot(agency), Key: q.Key(agency), Digest: q.digest(agency), Bucket: seal.Bucket(1)}
+	if s := q.section(agency); s != nil {
+		a.Bucket, a.Room = seal.Bucket(ledger.FragmentRoom(s)+1), ledger.ReleaseRoom(s)
+	}
 	a.Detail = &ledger.ReleaseDetail{Results: q.Results(agency), Basis: q.Basis(agency)}
 	if edit != nil {
 		edit(a)
 	}
-	r := ledger.Release{Head: w.Head(), Query: q.Ref, Slot: a.Slot, Digest: a.Digest, Bucket: 1024}
+	r := ledger.Release{Head: w.Head(), Query: q.Ref, Slot: a.Slot, Digest: a.Digest, Bucket: a.Bucket}
 	public, err := r.Public()
 	w.check(err)
-	r.Sealed = w.box(a.Key, ledger.KindRelease, agency, r.Head, public, a.Detail)
+	r.Sealed = w.box(a.Key, ledger.KindRelease, agency, r.Head, public, a.Detail, a.Room)
 	return w.Say(agency, ledger.KindRelease, r)
 }
 
@@ -237,7 +242,7 @@ func (w *World) Refuse(agency string, q *Query, reason consent.Code, edit func(*
 	r := ledger.Refuse{Head: w.Head(), Query: q.Ref, Slot: a.Slot}
 	public, err := r.Public()
 	w.check(err)
-	r.Sealed = w.box(a.Key, ledger.KindRefuse, agency, r.Head, public, a.Detail)
+	r.Sealed = w.box(a.Key, ledger.KindRefuse, agency, r.Head, public, a.Detail, a.Room)
 	return w.Say(agency, ledger.KindRefuse, r)
 }
 

@@ -1,0 +1,47 @@
+package ledger
+
+import (
+	"math"
+	"strings"
+
+	"atoll/consensus/consent"
+	"atoll/crypto/sign"
+)
+
+// Sizes tell nothing of an answer: what an agency seals has the room that the
+// largest answer to the section would need, for all sections alike, so that
+// bank and auditor know it as well as the agency.
+
+const (
+	// AnswerRoom is what one answer takes of a fragment, in bytes with its
+	// length: more than the largest that a catalog allows.
+	AnswerRoom = 1024
+	// aboutRoom is the same of what a fragment is about.
+	aboutRoom = 256
+	// MaxReason is how long the reason of a result may be, in bytes.
+	MaxReason = 80
+)
+
+// FragmentRoom is the room of the fragment that answers a section, in bytes of
+// plaintext.
+func FragmentRoom(s *consent.Section) uint64 {
+	return aboutRoom + AnswerRoom*uint64(len(s.Wants))
+}
+
+// ReleaseRoom is the room of the sealed part of a release that answers a
+// section.
+func ReleaseRoom(s *consent.Section) uint64 {
+	digest := make([]byte, 32)
+	d := ReleaseDetail{Basis: consent.Basis{Salt: digest, Slice: digest, Credential: digest}, Predicates: s.Predicates()}
+	for _, w := range s.Wants {
+		d.Results = append(d.Results, Result{
+			Item: w.Item, Outcome: consent.Invalid, Version: math.MaxUint64, Rows: math.MaxUint64, AsOf: math.MaxUint64,
+			Reason: strings.Repeat("x", MaxReason),
+		})
+	}
+	data, err := sign.Marshal(d)
+	if err != nil {
+		return math.MaxUint32 // an item whose name is no text: no section, and room for none
+	}
+	return uint64(len(data))
+}
