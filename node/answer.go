@@ -3,7 +3,6 @@ package node
 import (
 	"context"
 	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -41,10 +40,6 @@ const queryPatience = 20 * time.Second
 const budgets vault.Kind = "budget" // queries answered, by bank and day
 
 func queryKey(ref ledger.QueryRef) []byte { return append([]byte(ref.Bank+"\x00"), ref.ID...) }
-
-func spoolName(prefix string, ref ledger.QueryRef, member string) string {
-	return prefix + "-" + hex.EncodeToString(ref.ID) + "-" + member + ".age"
-}
 
 // serveAsk is an agency's whole part in a query.
 func (n *Node) serveAsk(ctx context.Context, bank string, request []byte, w io.Writer) error {
@@ -294,7 +289,7 @@ func (n *Node) spool(q *query, s *consent.Section, answers []fragment.Answer) (w
 	if w, err = fragment.Write(file, to, about, s, each); err != nil {
 		return w, err
 	}
-	return w, file.Commit(spoolName("out", q.ref, q.ref.Bank), time.UnixMilli(int64(q.Deadline)).Add(replyKept))
+	return w, file.Commit(spoolName(outPrefix, q.ref, q.ref.Bank), time.UnixMilli(int64(q.Deadline)).Add(replyKept))
 }
 
 // look answers every want from this agency's sources: a value, or the plain

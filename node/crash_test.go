@@ -120,7 +120,7 @@ func (n *network) stranded(id consent.ID, wait time.Duration) (a *Asked, r reply
 
 func (n *network) spooled(agency string, a *Asked) []byte {
 	n.t.Helper()
-	data, err := os.ReadFile(filepath.Join(n.dir, agency, "spool", spoolName("out", a.Ref, a.Ref.Bank)))
+	data, err := os.ReadFile(filepath.Join(n.dir, agency, "spool", spoolName(outPrefix, a.Ref, a.Ref.Bank)))
 	n.must(err)
 	return data
 }
@@ -217,7 +217,7 @@ func TestKilledBetweenSpoolAndReply(t *testing.T) {
 	n.must(err)
 	_, err = file.Write([]byte("a fragment of which the log never heard"))
 	n.must(err)
-	n.must(file.Commit(spoolName("out", a.Ref, "bank-a"), time.Now().Add(time.Hour)))
+	n.must(file.Commit(spoolName(outPrefix, a.Ref, "bank-a"), time.Now().Add(time.Hour)))
 	n.kill("tax")
 	n.open("tax", nil)
 	n.arrives(a, n.fetchRaw(a, "tax"))

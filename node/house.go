@@ -1,14 +1,13 @@
 package node
 
 import (
-	"bytes"
 	"context"
+	"encoding/hex"
 	"errors"
 	"strings"
 	"time"
 
 	"atoll/consensus/ledger"
-	"atoll/node/vault"
 )
 
 const (
@@ -65,18 +64,18 @@ func (n *Node) sendReceipts() error {
 	return nil
 }
 
-// dropReceived deletes spooled fragments whose receipt is on the log.
+// dropReceived deletes spooled fragments whose receipt is on the log: each of
+// them once, since it goes through what is spooled.
 func (n *Node) dropReceived() error {
-	keys, err := n.vault.Keys(replies)
+	names, err := n.vault.Files(outPrefix + "-")
 	if err != nil {
 		return err
 	}
-	for _, key := range keys {
-		bank, id, ok := bytes.Cut(key, []byte{0})
+	for _, name := range names {
+		ref, ok := parseSpooled(name)
 		if !ok {
 			continue
 		}
-		ref := ledger.QueryRef{Bank: strings.Clone(string(bank)), ID: id}
 		o, err := n.outcome(ref, n.Name)
 		if err != nil {
 			return err
@@ -84,9 +83,33 @@ func (n *Node) dropReceived() error {
 		if o == nil || !o.Received {
 			continue
 		}
-		if err := n.vault.Drop(spoolName("out", ref, ref.Bank)); err != nil && !errors.Is(err, vault.ErrNone) {
+		if err := n.vault.Drop(name); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// Prefixes of spooled fragments.
+const (
+	outPrefix = "out" // sealed here, for the bank in the name
+	inPrefix  = "in"  // came from the agency in the name
+)
+
+const spoolSuffix = ".age"
+
+func spoolName(prefix string, ref ledger.QueryRef, member string) string {
+	return prefix + "-" + hex.EncodeToString(ref.ID) + "-" + member + spoolSuffix
+}
+
+// parseSpooled returns the query that an outgoing fragment answers.
+func parseSpooled(name string) (ref ledger.QueryRef, ok bool) {
+	text, ok := strings.CutPrefix(name, outPrefix+"-")
+	id, bank, cut := strings.Cut(text, "-")
+	if !ok || !cut {
+		return ref, false
+	}
+	raw, err := hex.DecodeString(id)
+	ref = ledger.QueryRef{Bank: strings.TrimSuffix(bank, spoolSuffix), ID: raw}
+	return ref, err == nil && spoolName(outPrefix, ref, ref.Bank) == name
 }

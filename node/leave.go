@@ -97,7 +97,7 @@ func (n *Node) deliver(ctx context.Context, ref ledger.QueryRef, r *reply, w io.
 	if err := n.mayLeave(ref, r); err != nil {
 		return err
 	}
-	f, err := n.vault.Spooled(spoolName("out", ref, ref.Bank))
+	f, err := n.vault.Spooled(spoolName(outPrefix, ref, ref.Bank))
 	if err != nil {
 		return &peer.Error{Code: codeGone, Message: "this fragment is no longer kept"}
 	}

@@ -169,7 +169,7 @@ func dataEnds(c *Consent) time.Time {
 // Received opens the ciphertext of an agency's fragment as it arrived, for as
 // long as the vault has it.
 func (n *Node) Received(a *Asked, agency string) (io.ReadCloser, error) {
-	return n.vault.Spooled(spoolName("in", a.Ref, agency))
+	return n.vault.Spooled(spoolName(inPrefix, a.Ref, agency))
 }
 
 // sections makes one section for each agency that is asked, within what the
@@ -319,7 +319,7 @@ func (n *Node) fetch(ctx context.Context, a *Asked, ask *consent.Ask) (p Piece, 
 	if file.Size() > limit {
 		return p, errOversized
 	}
-	name := spoolName("in", a.Ref, agency)
+	name := spoolName(inPrefix, a.Ref, agency)
 	if err := file.Commit(name, time.UnixMilli(int64(a.Deadline)).Add(replyKept)); err != nil {
 		return p, err
 	}

@@ -49,6 +49,7 @@ func (v *Vault) update(c change) error {
 // had no room and took nothing is it that of the callers alone, who promise
 // nothing then.
 func (v *Vault) write(changes []change) error {
+	v.syncs.Add(1)
 	err := guard(func() error {
 		return v.db.Update(func(tx *bbolt.Tx) error {
 			for _, c := range changes {

@@ -122,13 +122,35 @@ func (v *Vault) Spooled(name string) (*os.File, error) {
 	return f, err
 }
 
-// Drop removes a file from the spool. That there is none is no error.
+// Files returns the names of all committed files that begin with a prefix,
+// ascending.
+func (v *Vault) Files(prefix string) (names []string, err error) {
+	err = v.view(func(tx *bbolt.Tx) error {
+		c := tx.Bucket(spoolBucket).Cursor()
+		for name, _ := c.Seek([]byte(prefix)); name != nil && strings.HasPrefix(string(name), prefix); name, _ = c.Next() {
+			names = append(names, string(name))
+		}
+		return nil
+	})
+	return names, err
+}
+
+// Drop removes a file from the spool. That there is none is no error, and costs
+// nothing.
 func (v *Vault) Drop(name string) error {
 	if err := checkName(name); err != nil {
 		return err
 	}
 	v.naming.Lock()
 	defer v.naming.Unlock()
+	known := false
+	err := v.view(func(tx *bbolt.Tx) error {
+		known = tx.Bucket(spoolBucket).Get([]byte(name)) != nil
+		return nil
+	})
+	if err != nil || !known {
+		return err
+	}
 	if err := v.remove(name); err != nil {
 		return err
 	}
@@ -153,7 +175,10 @@ func (v *Vault) remove(name string) error {
 	return err
 }
 
-func (v *Vault) syncSpool() error { return v.folder.Sync() }
+func (v *Vault) syncSpool() error {
+	v.syncs.Add(1)
+	return v.folder.Sync()
+}
 
 // tidy takes away what a crash left of the spool: files without an expiry and
 // expiries without a file.

@@ -119,6 +119,39 @@ func TestSpool(t *testing.T) {
 	}
 }
 
+// To drop what is not there, or to sweep where nothing is due, costs no sync.
+func TestDropOfNothing(t *testing.T) {
+	v := open(t, t.TempDir())
+	commit(t, v, "kept", "x", time.UnixMilli(100))
+	commit(t, v, "gone", "x", time.UnixMilli(100))
+	if err := v.Drop("gone"); err != nil {
+		t.Fatal(err)
+	}
+	before := v.Syncs()
+	for range 9 {
+		for _, name := range []string{"gone", "never-was"} {
+			if err := v.Drop(name); err != nil {
+				t.Error(err)
+			}
+		}
+		if n, err := v.Sweep(time.UnixMilli(99)); n != 0 || err != nil {
+			t.Errorf("%d swept, %v", n, err)
+		}
+	}
+	if n := v.Syncs() - before; n != 0 {
+		t.Errorf("%d syncs for nothing", n)
+	}
+	for prefix, want := range map[string][]string{"": {"kept"}, "ke": {"kept"}, "kept": {"kept"}, "x": nil} {
+		if names, err := v.Files(prefix); err != nil || !slices.Equal(names, want) {
+			t.Errorf("%q: %q (%v)", prefix, names, err)
+		}
+	}
+	if n, err := v.Sweep(time.UnixMilli(100)); n != 1 || err != nil {
+		t.Errorf("%d swept, %v", n, err)
+	}
+	wantFile(t, v, "kept", "")
+}
+
 func TestSweepFiles(t *testing.T) {
 	v := open(t, t.TempDir())
 	at := time.UnixMilli

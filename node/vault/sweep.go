@@ -19,6 +19,9 @@ func (v *Vault) Sweep(now time.Time) (int, error) {
 	v.naming.Lock()
 	defer v.naming.Unlock()
 	s := sweeper{v: v, now: millis(now)}
+	if due, err := s.any(); err != nil || !due {
+		return 0, err
+	}
 	for {
 		before := s.seen
 		if err := v.update(s.step); err != nil {
@@ -37,6 +40,17 @@ type sweeper struct {
 	seen    int
 	dropped int
 	failed  error // of files
+}
+
+// any says whether anything is due: to find nothing costs no sync.
+func (s *sweeper) any() (due bool, err error) {
+	err = s.v.view(func(tx *bbolt.Tx) error {
+		key, _ := tx.Bucket(dueBucket).Cursor().First()
+		expires, _, ok := cutExpiry(key)
+		due = key != nil && (!ok || expires <= s.now)
+		return nil
+	})
+	return due, err
 }
 
 // step drops the next of what is due.
