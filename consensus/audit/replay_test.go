@@ -27,7 +27,7 @@ func golden(t testing.TB) [][]byte {
 	return entries
 }
 
-const goldenRoot = "BL8ns3NW/CJbmADbYnu1wgyBv4/cXdlVqOCpxe9Eoss="
+const goldenRoot = "M/GLN47nhADpMkbgUIDllKt1fikzjBM2fV1+5+hzuNo="
 
 func seq(leaves [][]byte) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
