@@ -34,7 +34,7 @@ var rings = map[string]string{
 	"node/formula":              "consensus/consent",
 	"node/catalog":              "consensus/consent node/formula",
 	"node/source":               "consensus/consent node/catalog",
-	"node/fragment":             "consensus/ledger crypto/seal crypto/sign",
+	"node/fragment":             "consensus/consent consensus/ledger crypto/seal crypto/sign",
 	"node/profile":              "consensus/consent node/formula",
 	"node/vault":                "consensus/scarce crypto/seal crypto/sign",
 	"node/witness":              "crypto/tlog",
