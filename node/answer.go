@@ -28,6 +28,7 @@ const (
 	codeConsent = "consent_unknown" // the log has no such consent
 	codeRefused = "refused"         // the log has this agency's refusal, with the reason
 	codeGone    = "fragment_gone"   // answered, received, and deleted since
+	codeNoLog   = "log_unavailable" // nothing can be put on the log now
 )
 
 // RulesRefused is the reason of a refusal by an agency's own rules.
@@ -36,6 +37,10 @@ const RulesRefused consent.Code = "agency.rules"
 // queryPatience is how long an agency waits for its replica to reach a query
 // that a bank says is there.
 const queryPatience = 20 * time.Second
+
+// submitPatience is how long an agency waits for its answer to be logged before
+// it tells the bank, which asks again.
+const submitPatience = 10 * time.Second
 
 const budgets vault.Kind = "budget" // queries answered, by bank and day
 

@@ -25,6 +25,7 @@ func (n *Node) collect(ctx context.Context, a *Asked, c *Consent, s *consent.Sec
 		Slice: *c.Body.Slice(s.Agency), Section: *s, Key: key[:],
 	}
 	var away error // of the last attempt before now, where it made no connection
+	var told error // what the agency said last
 	tries := 0     // such attempts in a row
 	for attempt := 0; ; attempt++ {
 		p, err := n.fetch(ctx, a, ask)
@@ -38,16 +39,24 @@ func (n *Node) collect(ctx context.Context, a *Asked, c *Consent, s *consent.Sec
 		}
 		connected := slices.Contains(n.host.Connected(), s.Agency)
 		if ctx.Err() != nil {
-			if away != nil && !connected { // nobody was there to be late
+			switch {
+			case away != nil && !connected: // nobody was there to be late
 				err = away
+			case told != nil && e.Code == peer.Timeout: // it was there, and said why it could not
+				err = told
 			}
 			return n.without(a, ask, err)
 		}
 		var enough <-chan struct{}
 		if e.Code == peer.Unreachable && !connected {
-			away, tries = err, tries+1
+			away, tries, told = err, tries+1, nil
 		} else {
 			away, tries = nil, 0
+		}
+		switch e.Code {
+		case peer.Unreachable, peer.Cut, peer.Timeout:
+		default:
+			told = err
 		}
 		if tries >= unreachableTries {
 			settled()

@@ -2,8 +2,6 @@ package node
 
 import (
 	"context"
-	"fmt"
-	"time"
 
 	"atoll/consensus/ledger"
 	"atoll/crypto/tlog"
@@ -35,37 +33,85 @@ func (n *Node) ApproveCosigners(ctx context.Context, proposer string, id ledger.
 	return n.say(ctx, ledger.KindApprove, ledger.Approve{Head: NewHead(), Proposer: proposer, Proposal: id[:]})
 }
 
-// handoverPatience is how long a handover waits for those who hand over to make
-// the log final.
-const handoverPatience = 10 * time.Second
+// Handover is how far the newest handover has come.
+type Handover struct {
+	Entry uint64    // of the handover
+	Done  bool      // those before are not needed any more: the new cosigners have made a head final
+	Old   []string  // who cosigned before
+	New   []string  // who cosigns now
+	Lack  *NotFinal // what it waits for, nil where that is nobody's signature
+}
 
 // HandOver puts the cosigners into force that have been approved: those in
 // force make the log final once more, and the head goes on the log with the
-// handover. When it returns they have made the handover final as well.
-func (n *Node) HandOver(ctx context.Context) (answer ledger.Answer, err error) {
-	ctx, cancel := context.WithTimeout(ctx, handoverPatience)
-	defer cancel()
-	n.Fresh(ctx) // the last approval may have come to the log a moment ago
-	if err := n.Finalise(ctx, n.Head().Size); err != nil {
-		return answer, err
+// handover. It then waits, until ctx ends, for two things. Those before have to
+// make the handover final; and the new ones have to make a head final after it,
+// which they do only when they know the first for good. Until then those before
+// have to stay up. The error is nil where ctx ended behind the handover's entry.
+// Called again, with nothing proposed since, it waits for the same handover.
+func (n *Node) HandOver(ctx context.Context) (h Handover, err error) {
+	if h.Entry, err = n.newHandover(ctx); err != nil {
+		return h, err
 	}
+	after := h.Entry + 1
+	h.Old, h.New = n.Cosigners(after).Members(), n.Cosigners(after+1).Members()
+	if err = n.Finalise(ctx, after); err == nil && n.Head().Size == after {
+		// The new ones sign larger heads alone, and on a quiet log there is none.
+		_, err = n.Say(ctx, ledger.KindTick, ledger.Tick{Head: NewHead()})
+	}
+	if err == nil {
+		err = n.Finalise(ctx, after+1)
+	}
+	if err != nil && ctx.Err() == nil {
+		return h, err
+	}
+	h.Done, h.Lack = err == nil, n.notFinal(after+1)
+	return h, nil
+}
+
+// newHandover puts a handover on the log, or finds the last one where nothing
+// has been proposed since, and returns its index.
+func (n *Node) newHandover(ctx context.Context) (uint64, error) {
+	n.Fresh(ctx) // the last approval may have come to the log a moment ago
 	var next *ledger.Next
+	var proposed []ledger.Proposal
+	err := n.View(func(v ledger.View) (err error) {
+		if next, err = ledger.ReadNext(v); err == nil {
+			proposed, err = ledger.Proposals(v)
+		}
+		return err
+	})
+	last := n.Cosigners(n.Head().Size + 1).After
+	switch {
+	case err != nil:
+		return 0, err
+	case next == nil && len(proposed) == 0 && last > 0:
+		return last - 1, nil
+	case next == nil:
+		return 0, &NotAccepted{ledger.Answer{Verdict: ledger.CosignersApprovals}}
+	}
+	if err := n.Finalise(ctx, n.Head().Size); err != nil {
+		return 0, err
+	}
+	answer, err := n.say(ctx, ledger.KindHandover, next.Handover(NewHead(), n.Final().Signed))
+	return answer.Index, err
+}
+
+// Pending returns how many entries the log had with the last handover, if those
+// before it have to stay up: nothing behind it is final, as far as is known
+// here. Otherwise it returns 0.
+func (n *Node) Pending() uint64 {
+	if last := n.Cosigners(n.Head().Size + 1).After; n.Final().Size <= last {
+		return last
+	}
+	return 0
+}
+
+// approved returns the cosigners that wait for a handover, or nil.
+func (n *Node) approved() (next *ledger.Next, err error) {
 	err = n.View(func(v ledger.View) error {
 		next, err = ledger.ReadNext(v)
 		return err
 	})
-	if err != nil {
-		return answer, err
-	}
-	if next == nil {
-		return answer, &NotAccepted{ledger.Answer{Verdict: ledger.CosignersApprovals}}
-	}
-	answer, err = n.say(ctx, ledger.KindHandover, next.Handover(NewHead(), n.Final().Signed))
-	if err != nil {
-		return answer, err
-	}
-	if err := n.Finalise(ctx, answer.Index+1); err != nil {
-		return answer, fmt.Errorf("it stands on the log, entry %d, and is not final yet: %w", answer.Index, err)
-	}
-	return answer, nil
+	return next, err
 }

@@ -9,6 +9,7 @@ import (
 	"atoll/consensus/replica"
 	"atoll/crypto/tlog"
 	"atoll/node/peer"
+	"atoll/node/profile"
 	"atoll/node/witness"
 )
 
@@ -18,12 +19,13 @@ import (
 const finalFrom = 3
 
 // codeNotFinal is the answer to a bank whose fragment waits for cosigners.
-const codeNotFinal = "not_final"
+const codeNotFinal = profile.NotFinal
 
-// How long somebody waits for cosigners: an agency before it sends, a bank
-// behind its answers, and a reader of the log.
+// How long somebody waits for cosigners: an agency before it sends (the bank,
+// which is told who is missing, asks again), a bank behind its answers, and a
+// reader of the log.
 const (
-	releasePatience    = 10 * time.Second
+	releasePatience    = 3 * time.Second
 	profilePatience    = time.Second
 	checkpointPatience = time.Second
 )
@@ -43,7 +45,7 @@ func (n *Node) awaitFinal(ctx context.Context, o *ledger.Outcome) error {
 	defer cancel()
 	if err := n.Finalise(ctx, o.Index+1); err != nil {
 		n.log.Warn("a release waits for cosigners", "entry", o.Index, "error", err)
-		return &peer.Error{Code: codeNotFinal, Message: "the release stands on the log, and too few cosigners stand behind it yet", Retryable: true}
+		return heldForCosigners(err)
 	}
 	return nil
 }

@@ -65,9 +65,11 @@ func (n *Node) carryOut(ctx context.Context, ref ledger.QueryRef, r *reply, w io
 			return err
 		}
 	}
-	answer, err := n.Submit(ctx, r.Statement)
+	logging, cancel := context.WithTimeout(ctx, submitPatience)
+	defer cancel()
+	answer, err := n.Submit(logging, r.Statement)
 	if err != nil {
-		return &peer.Error{Code: peer.Busy, Message: "the log cannot be reached now", Retryable: true}
+		return &peer.Error{Code: codeNoLog, Message: "the log takes nothing now", Retryable: true}
 	}
 	if answer.Verdict != ledger.Accepted {
 		return &peer.Error{Code: codeOf(answer.Verdict), Message: "the log does not accept the answer"}

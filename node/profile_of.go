@@ -32,7 +32,13 @@ func (n *Node) Profile(t *profile.Template, a *Asked, pieces []Piece) (*profile.
 	f := profile.Facts{
 		Network: n.Network.String(), Query: ledger.StatementID(a.Ref.ID).String(), Consent: consent.ID(a.Consent).String(),
 		Subject: c.Terms.Subject, Pilot: pilot, Bank: n.Name, Operator: a.Operator, Purpose: c.Terms.Purpose, Product: c.Terms.Product,
-		At: e.Time, Offset: n.Genesis.Offset, Entry: a.Index, Final: n.Covered(a, pieces),
+		At: e.Time, Offset: n.Genesis.Offset, Entry: a.Index, Final: true,
+	}
+	if lack := n.Lacks(lastEntry(a, pieces) + 1); lack != nil {
+		f.Final, f.Missing = false, lack.Missing
+		if at := n.FinalSince(); !at.IsZero() {
+			f.Since = uint64(at.UnixMilli())
+		}
 	}
 	f.Titles = map[string]profile.Title{}
 	for _, m := range n.Genesis.Members {

@@ -88,7 +88,8 @@ const defaultWait = 30 * time.Second
 
 // Ask puts a question on the log, which spends one use of the consent, or says
 // why not: a [*consent.Refusal] where this member finds by itself that the
-// consent does not cover it, and a [*NotAccepted] where the log does.
+// consent does not cover it, and a [*NotAccepted] where the log does. It tries
+// until ctx ends; then the error is a [*NotLogged].
 func (n *Node) Ask(ctx context.Context, q Question) (*Asked, error) {
 	c, err := n.freshConsent(ctx, q.Consent)
 	if err != nil {
@@ -151,11 +152,11 @@ func (n *Node) freshConsent(ctx context.Context, id consent.ID) (*Consent, error
 // where it stands there.
 func (n *Node) submitQuery(ctx context.Context, a *Asked, c *Consent) error {
 	answer, err := n.Submit(ctx, a.Opened)
-	if err == nil && answer.Verdict != ledger.Accepted {
-		err = &NotAccepted{answer}
-	}
 	if err != nil {
-		return err
+		return &NotLogged{ledger.StatementID(a.Ref.ID), err}
+	}
+	if answer.Verdict != ledger.Accepted {
+		return &NotAccepted{answer}
 	}
 	a.Index = answer.Index
 	return n.vault.Put(questions, a.Ref.ID, a, dataEnds(c))
@@ -397,9 +398,13 @@ func (n *Node) reasonWithout(a *Asked, ask *consent.Ask, why error, p *Piece) (c
 			errors.Is(why, fragment.ErrElsewhere) || errors.Is(why, errNotReleased) || errors.Is(why, errOversized) {
 			return consent.Invalid, "fragment.invalid"
 		}
-		return consent.Unavailable, "timeout"
+		return consent.Unavailable, n.silence(a, p.Agency)
 	}
 	switch e.Code {
+	case codeNotFinal:
+		return consent.Unavailable, n.heldReason(a, p.Agency, e)
+	case peer.Timeout:
+		return consent.Unavailable, n.silence(a, p.Agency)
 	case "consent_revoked":
 		return consent.RevokedNow, string(consent.Revoked)
 	case "consent_expired":

@@ -27,18 +27,27 @@ type Status struct {
 	DiskUsed  int      `json:"disk_used_percent"`
 	Checked   string   `json:"disk_checked"` // when all of the log on disk was last read and found whole, RFC 3339; "" not yet since the start
 
+	NotFinal *NotFinal `json:"not_final"` // what the log as applied here lacks to be final; null where it is
+
+	Voters []string `json:"voters"` // who keep the log: a majority of them has to be connected
+
 	Witnesses []witness.State `json:"witnesses"` // from outside the network
 }
 
-// Status returns how the node is now.
+// Status returns how the node is now. Where the newest entries are not final it
+// asks the cosigners, for up to a second.
 func (n *Node) Status() (Status, error) {
 	head := n.Head()
+	var lack *NotFinal
+	if head.Size > n.Final().Size {
+		lack = n.askWhy(head.Size)
+	}
 	set := n.Cosigners(head.Size + 1)
 	s := Status{
 		Name: n.Name, Network: n.Network.String(), Origin: n.Genesis.Origin, Leader: n.Leader(), Size: head.Size, Root: head.Root.String(),
 		Final: n.Final().Size, Quorum: int(set.Quorum), Cosigners: set.Members(), Alarms: []string{},
 		Roles: []string{}, Members: []string{}, Connected: append([]string{}, n.host.Connected()...), DiskUsed: n.DiskUsed(),
-		Witnesses: n.witnesses.States(),
+		NotFinal: lack, Voters: n.Genesis.Voters, Witnesses: n.witnesses.States(),
 	}
 	if at := n.Walked(); !at.IsZero() {
 		s.Checked = at.UTC().Format(time.RFC3339)

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"atoll/node/web"
 )
@@ -19,8 +20,22 @@ import (
 var errNotRunning = errors.New("the node is not running")
 
 // local asks the running node of a member's folder to do an operation, and
-// reads its answer into out.
+// reads its answer into out. It says what it waits for, and does not wait for
+// ever: see [localEnd].
 func local(ctx context.Context, dir, operation string, in, out any) error {
+	return localWithin(ctx, localEnd, dir, operation, in, out)
+}
+
+// localWithin is local with another end.
+func localWithin(ctx context.Context, end time.Duration, dir, operation string, in, out any) error {
+	defer watch(ctx, dir)()
+	ctx, cancel := context.WithTimeoutCause(ctx, end, errSilent)
+	defer cancel()
+	return ended(ctx, end, askLocal(ctx, dir, operation, in, out))
+}
+
+// askLocal is local without a word and without an end of its own.
+func askLocal(ctx context.Context, dir, operation string, in, out any) error {
 	body, err := call(ctx, dir, operation, in)
 	if err != nil {
 		return err
@@ -29,7 +44,7 @@ func local(ctx context.Context, dir, operation string, in, out any) error {
 	return json.NewDecoder(body).Decode(out)
 }
 
-// call is local with the answer as it comes.
+// call is askLocal with the answer as it comes.
 func call(ctx context.Context, dir, operation string, in any) (io.ReadCloser, error) {
 	question, err := json.Marshal(in)
 	if err != nil {

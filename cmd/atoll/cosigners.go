@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"atoll/consensus/ledger"
 	"atoll/node/web"
@@ -67,6 +69,9 @@ func cosignersShowCommand() *cobra.Command {
 				return printJSON(cmd.OutOrStdout(), "atoll.cosigners/v1", got)
 			}
 			t := &teller{w: cmd.OutOrStdout(), lang: lang}
+			if got.Pending != nil {
+				t.say("交接尚未终局，原共签人须保持运行：%s\n下一步：atoll cosigners handover（等到完成）", "the handover is not final, and those before have to stay up: %s\nnext: atoll cosigners handover, which waits for that", setWords(t, *got.Pending))
+			}
 			t.say("现任共签人（自 %d 个条目之后）：%s", "in force after %d entries: %s", got.After, setWords(t, got.Set))
 			for _, p := range got.Proposals {
 				t.say("提名 %s/%s：%s；已同意：%s", "proposed %s/%s: %s; approved by %s", p.Proposer, p.ID, setWords(t, p.Set), strings.Join(p.Approved, " "))
@@ -81,11 +86,7 @@ func cosignersShowCommand() *cobra.Command {
 }
 
 func setWords(t *teller, s web.CosignerSet) string {
-	format := "%d of %s, withstanding %d liars"
-	if t.lang != "en" {
-		format = "%d / %s，可容忍 %d 个说谎者"
-	}
-	return fmt.Sprintf(format, s.Quorum, strings.Join(s.Cosigners, " "), s.Faults)
+	return quorumWords(t, s.Cosigners, int(s.Quorum), int(s.Faults))
 }
 
 func cosignersProposeCommand() *cobra.Command {
@@ -95,21 +96,29 @@ func cosignersProposeCommand() *cobra.Command {
 		Use:   "propose --cosigner A,B,C",
 		Short: "Propose other cosigners, in place of this member's last proposal (提名新的共签人)",
 		Long: `Proposes cosigners on the log. Where this member is a cosigner in force it approves
-with that. --quorum k and --faults f must satisfy k > (n+f)/2 of n cosigners.
+with that. --quorum k and --faults f must satisfy k > (n+f)/2 of n cosigners, and
+k < n: one may be away.
 
-在日志上提名新的共签人；提名者若为现任共签人，即视为同意。须满足 k > (n+f)/2。`,
+在日志上提名新的共签人；提名者若为现任共签人，即视为同意。须满足 k > (n+f)/2 且 k < n，
+即允许一个缺席。`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			slices.Sort(set.Cosigners)
 			n := len(set.Cosigners)
+			if err := tooFew(n); err != nil {
+				return fmt.Errorf("%w: %w", errUsage, err)
+			}
 			if set.Quorum == 0 {
-				set.Quorum = uint8(min(max(ledger.DefaultQuorum(n), 0), 255))
+				set.Quorum = uint8(min(ledger.DefaultQuorum(n), 255))
 			}
 			if !cmd.Flags().Changed("faults") {
 				set.Faults = uint8(min(ledger.Withstands(n, int(set.Quorum)), 255))
 			}
 			var got web.ProposalOut
 			if err := local(cmd.Context(), dir, web.OpCosignersPropose, set, &got); err != nil {
+				return err
+			}
+			if err := warnFew(cmd, n, int(set.Faults)); err != nil {
 				return err
 			}
 			return announce(cmd, "atoll.proposal/v1", got, "已提名，条目 %d\n下一步（现任共签人）：atoll cosigners approve %s/%s", "proposed, entry %d\nnext, cosigners in force: atoll cosigners approve %s/%s", got.Entry, got.Proposer, got.ID)
@@ -144,23 +153,54 @@ func cosignersApproveCommand() *cobra.Command {
 
 func cosignersHandoverCommand() *cobra.Command {
 	var dir string
+	var wait time.Duration
 	cmd := &cobra.Command{
 		Use:   "handover",
 		Short: "Put the approved cosigners into force (办理交接)",
-		Long: `Has the cosigners in force make the log final once more, and hands over with that
-head. Until they have made the handover itself final, which takes a quorum of
-them to be running, nothing newer becomes final.
+		Long: `Has the cosigners in force make the log final once more, hands over with that head,
+and waits until those before are not needed any more: they have made the handover
+itself final, and the new ones have seen that. Until then those before have to
+stay up, or nothing newer becomes final. Exit code 3 says that this has not been
+reached within --wait; the same command goes on waiting.
 
-由现任共签人再次使日志达终局，并以该日志头办理交接。交接条目本身经现任共签人足数签署之前，
-其后的条目不会达终局。`,
+由现任共签人再次使日志达终局，以该日志头办理交接，并等到原共签人不再需要：交接条目经原共签人
+足数签署，且新共签人已见到。在此之前原共签人须保持运行，否则其后的条目不会达终局。退出码 3
+表示 --wait 之内未能完成；再次运行同一命令即继续等待。`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			var got web.StatementOut
-			if err := local(cmd.Context(), dir, web.OpCosignersHandover, struct{}{}, &got); err != nil {
+			if wait < time.Second || wait > maxWait {
+				return fmt.Errorf("%w: --wait is 1s to %s", errUsage, maxWait)
+			}
+			var got web.HandoverOut
+			in := web.HandoverIn{WaitMS: wait.Milliseconds()}
+			if err := localWithin(cmd.Context(), wait+localEnd, dir, web.OpCosignersHandover, in, &got); err != nil {
 				return err
 			}
-			return announce(cmd, "atoll.handover/v1", map[string]any{"entry": got.Entry}, "已交接，条目 %d\n下一步：日志再有新条目后，向审计方分发新的信任策略（atoll log export）", "handed over, entry %d\nnext: give auditors the new policy, which atoll log export writes once the log has grown", got.Entry)
+			return announceHandover(cmd, &got)
 		},
 	}
+	cmd.Flags().DurationVar(&wait, "wait", 30*time.Second, "how long to wait until those before are not needed any more")
 	return memberFlags(cmd, &dir)
+}
+
+// errNotDone means that a handover stands on the log, and those before are still
+// needed.
+var errNotDone = errors.New("the handover is not done")
+
+// announceHandover says that a handover is done, or who has to stay up until it
+// is. That is an error, with the document already printed.
+func announceHandover(cmd *cobra.Command, h *web.HandoverOut) error {
+	if h.Done {
+		return announce(cmd, "atoll.handover/v1", h, "已交接，条目 %d，已达终局；原共签人可以停止：%s\n下一步：向审计方分发新的信任策略（atoll log export）",
+			"handed over, entry %d, final; those before may stop: %s\nnext: give auditors the new policy, which atoll log export writes", h.Entry, strings.Join(h.Old, " "))
+	}
+	err := announce(cmd, "atoll.handover/v1", h, "交接已记入日志，条目 %d，尚未完成\n须保持运行，直到 atoll cosigners handover 报告完成：%s", "the handover is entry %d of the log, and not done\nkeep these running until atoll cosigners handover says that it is: %s",
+		h.Entry, strings.Join(h.Old, " "))
+	if err != nil {
+		return err
+	}
+	if h.NotFinal == nil || len(h.NotFinal.Missing) == 0 {
+		return errNotDone
+	}
+	return fmt.Errorf("%w, missing: %s", errNotDone, strings.Join(h.NotFinal.Missing, " "))
 }

@@ -60,6 +60,8 @@ var known = []struct {
 	{errConfig, exitConfig, "config.invalid", "correct the file named"},
 	{errExposed, exitConfig, "secret.exposed", "do that, and consider whether it is still a secret"},
 	{errNotReady, exitNotReady, "not_initialised", "do the step that is named first"},
+	{errNotDone, exitPartial, "not_final", "keep the cosigners named running, and run the same command again"},
+	{errSilent, exitUnavailable, web.CodeUnavailable, "look into the node's log; restart the node if it hangs"},
 	{errNotRunning, exitUnavailable, "not_running", "start the node, or look into its log if it does not stay up"},
 	{vault.ErrInUse, exitLocked, "locked", "is the node running already? one process at a time uses a folder"},
 	{errListen, exitConfig, "address.taken", "stop what listens there, or change listen and http in node.yaml"},
@@ -106,7 +108,7 @@ func exitOf(code string) int {
 		return exitUsage
 	case web.CodeNotFound, "consent.unknown", "credential.unknown", "query.unknown", "proposal.unknown":
 		return exitNotFound
-	case web.CodeUnavailable, web.CodeNoRoom:
+	case web.CodeUnavailable, web.CodeNoRoom, web.CodeNoLeader, web.CodeNotFinal:
 		return exitUnavailable
 	case web.CodePassphrase:
 		return exitPassphrase

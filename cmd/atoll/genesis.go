@@ -76,6 +76,9 @@ func (f *founding) genesis(cards []ledger.Card) (*ledger.Genesis, error) {
 	}
 	slices.Sort(f.cosigners)
 	n := len(f.cosigners)
+	if err := tooFew(n); err != nil {
+		return nil, err
+	}
 	if f.quorum == 0 {
 		f.quorum = ledger.DefaultQuorum(n)
 	}
@@ -126,7 +129,16 @@ func draftCommand() *cobra.Command {
 			if err := writeFrom(out, paperDraft, g); err != nil {
 				return err
 			}
-			return report(cmd, "atoll.genesis/v1", genesisView(g, out), "%d members in %s\nnext: every member reads and signs it: atoll genesis sign --dir DIR %s\n", len(cards), out, out)
+			if err := warnFew(cmd, len(g.Cosigners), int(g.Faults)); err != nil {
+				return err
+			}
+			lang, err := language(cmd)
+			if err != nil {
+				return err
+			}
+			words := quorumWords(&teller{lang: lang}, g.Cosigners, int(g.Quorum), int(g.Faults))
+			return announce(cmd, "atoll.genesis/v1", genesisView(g, out), "%d 个成员，已写入 %s\n共签人 %s\n下一步，每个成员阅读并签署：atoll genesis sign --dir 目录 %s",
+				"%d members in %s\ncosigners %s\nnext: every member reads and signs it: atoll genesis sign --dir DIR %s", len(cards), out, words, out)
 		},
 	}
 	fl := cmd.Flags()
@@ -134,13 +146,14 @@ func draftCommand() *cobra.Command {
 	fl.StringVar(&f.origin, "origin", "", "origin of the log, the same that members gave to init")
 	fl.Int16Var(&f.offset, "offset", chinaOffset, "minutes from UTC, for days")
 	fl.StringSliceVar(&f.voters, "voter", nil, "3, 5 or 7 members that keep the log; repeatable")
-	fl.StringSliceVar(&f.cosigners, "cosigner", nil, "members that cosign (default: voters and auditors)")
+	fl.StringSliceVar(&f.cosigners, "cosigner", nil, "members that cosign, better four or more (default: all voters and auditors)")
 	fl.IntVar(&f.faults, "faults", -1, "dishonest cosigners to withstand (default: as many as the quorum allows)")
-	fl.IntVar(&f.quorum, "quorum", 0, "cosignatures that make a checkpoint final (default: more than two thirds)")
+	fl.IntVar(&f.quorum, "quorum", 0, "cosignatures that make a checkpoint final (default: more than two thirds, and one less than all)")
 	fl.IntVar(&f.approvals, "approvals", 0, "members that must agree to a change (default: a majority)")
 	fl.Uint64Var(&f.budget.Entries, "day-entries", ledger.DefaultBudget.Entries, "entries that a member may add to the log on one day")
 	fl.Uint64Var(&f.budget.Bytes, "day-bytes", ledger.DefaultBudget.Bytes, "bytes that they may have together")
 	fl.StringVarP(&out, "out", "o", "draft.pem", "file to write")
+	langFlag(cmd)
 	return needs(cmd, "name", "origin", "voter")
 }
 
@@ -273,7 +286,7 @@ func genesisView(g *ledger.Genesis, file string) map[string]any {
 	}
 	return map[string]any{
 		"file": file, "name": g.Name, "origin": g.Origin, "network": networkOf(g), "members": members,
-		"voters": g.Voters, "cosigners": g.Cosigners, "quorum": g.Quorum, "faults": g.Faults, "approvals": g.Approvals,
+		"voters": g.Voters, "cosigners": g.Cosigners, "quorum": g.Quorum, "may_be_away": spare(g), "faults": g.Faults, "approvals": g.Approvals,
 		"day_entries": g.Entries, "day_bytes": g.Bytes,
 	}
 }
@@ -295,7 +308,7 @@ func roleNames(c *ledger.Card) (names []string) {
 
 func describeGenesis(w io.Writer, g *ledger.Genesis) {
 	fmt.Fprintf(w, "network   %s\norigin    %s\nid        %s\n", g.Name, g.Origin, networkOf(g))
-	fmt.Fprintf(w, "voters    %s\ncosigners %s (%d make a checkpoint final, %d may lie)\n", strings.Join(g.Voters, " "), strings.Join(g.Cosigners, " "), g.Quorum, g.Faults)
+	fmt.Fprintf(w, "voters    %s\ncosigners %s (%d make a checkpoint final, %d may be away, %d may lie)\n", strings.Join(g.Voters, " "), strings.Join(g.Cosigners, " "), g.Quorum, spare(g), g.Faults)
 	for _, m := range g.Members {
 		fmt.Fprintf(w, "member    %-12s %s %s (%s), statement key %s\n", m.Name, m.Chinese, m.English, strings.Join(roleNames(&m), " "), sign.KeyIDOf(m.Statement))
 	}

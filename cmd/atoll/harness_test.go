@@ -56,7 +56,7 @@ func (t tests) Run() int {
 
 // commands are what stories can do beside what testscript offers.
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
-	"append": appendTo, "code": code, "doc": doc, "ports": ports, "up": up, "ready": ready, "agree": agree, "final": final, "grown": grown, "term": terminate,
+	"append": appendTo, "code": code, "doc": doc, "ports": ports, "up": up, "ready": ready, "leaderless": leaderless, "agree": agree, "final": final, "grown": grown, "term": terminate,
 	"mode": mode, "found": foundIn, "mangled": mangled, "ask-for": askFor, "vouch": vouch, "witness": witnessed,
 }
 
@@ -277,6 +277,19 @@ func up(ts *testscript.TestScript, _ bool, args []string) {
 	for _, dir := range args {
 		ts.Check(eventually(func() error {
 			_, err := statusOf(ts.MkAbs(dir))
+			return err
+		}))
+	}
+}
+
+// leaderless waits until nodes know of no leader.
+func leaderless(ts *testscript.TestScript, _ bool, args []string) {
+	for _, dir := range args {
+		ts.Check(eventually(func() error {
+			s, err := statusOf(ts.MkAbs(dir))
+			if err == nil && s.Leader != "" {
+				err = fmt.Errorf("%s: leader %s", dir, s.Leader)
+			}
 			return err
 		}))
 	}

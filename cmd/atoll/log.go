@@ -149,16 +149,20 @@ there already is not fetched again, so that an interrupted export goes on.`,
 
 // fetchLocal gets a resource of the log from a member's running node.
 func fetchLocal(ctx context.Context, dir, path string) ([]byte, error) {
+	defer watch(ctx, dir)()
+	ctx, cancel := context.WithTimeoutCause(ctx, localEnd, errSilent)
+	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://atoll/log/"+path, nil)
 	if err != nil {
 		return nil, err
 	}
 	body, err := send(dir, req)
 	if err != nil {
-		return nil, err
+		return nil, ended(ctx, localEnd, err)
 	}
 	defer body.Close()
-	return io.ReadAll(io.LimitReader(body, web.MaxResource+1))
+	data, err := io.ReadAll(io.LimitReader(body, web.MaxResource+1))
+	return data, ended(ctx, localEnd, err)
 }
 
 // exportPolicy writes the policy beside an exported log, with the cosigners who

@@ -33,6 +33,8 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
 		RunE:          help,
+
+		PersistentPreRun: func(cmd *cobra.Command, _ []string) { tellWaits(cmd) },
 	}
 	root.PersistentFlags().Bool("json", false, "print one JSON document instead of text")
 	root.AddCommand(

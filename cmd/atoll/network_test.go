@@ -33,8 +33,9 @@ var testMembers = []struct {
 const testOrigin = "log.test.invalid/1"
 
 // foundNetwork makes the folders of all members below dir, as init, genesis
-// draft, sign and found do, and returns their HTTP addresses by name.
-func foundNetwork(dir string) (urls map[string]string, err error) {
+// draft, sign and found do, and returns their HTTP addresses by name. Without
+// cosigners voters and auditors cosign.
+func foundNetwork(dir string, cosigners ...string) (urls map[string]string, err error) {
 	free, err := freePorts(2 * len(testMembers))
 	if err != nil {
 		return nil, err
@@ -44,6 +45,9 @@ func foundNetwork(dir string) (urls map[string]string, err error) {
 	}
 	urls = map[string]string{}
 	f := founding{name: "test", origin: testOrigin, offset: chinaOffset, faults: -1, purposes: defaultPurposes}
+	if len(cosigners) > 0 {
+		f.cosigners = cosigners
+	}
 	var cards []ledger.Card
 	for i, m := range testMembers {
 		at := net.JoinHostPort("127.0.0.1", strconv.Itoa(free[2*i+1]))
@@ -106,10 +110,10 @@ func foundFrom(g *ledger.Genesis, dir, name string) error {
 // foundIn makes the folders of the network in the story's folder, with each
 // member's address in HTTP_NAME, a passphrase in ATOLL_PASSPHRASE_FILE, and
 // other.pem in each folder: the genesis of another network of the same members
-// with the same keys.
-func foundIn(ts *testscript.TestScript, _ bool, _ []string) {
+// with the same keys. found [COSIGNER]...
+func foundIn(ts *testscript.TestScript, _ bool, cosigners []string) {
 	dir := ts.MkAbs(".")
-	urls, err := foundNetwork(dir)
+	urls, err := foundNetwork(dir, cosigners...)
 	ts.Check(err)
 	for name, url := range urls {
 		ts.Setenv("HTTP_"+strings.ToUpper(strings.ReplaceAll(name, "-", "_")), url)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"atoll/consensus/consent"
@@ -76,12 +78,7 @@ agency was unavailable; the profile says what that may cost.`,
 			if err := showProfile(cmd, out, lang, page, file); err != nil {
 				return err
 			}
-			for _, p := range out.Pieces {
-				if p.Outcomes[consent.Unavailable.String()] > 0 {
-					return fmt.Errorf("%w: %s did not answer; query %s", errPartial, p.Agency, out.Query)
-				}
-			}
-			return nil
+			return unanswered(out)
 		},
 	}
 	f := cmd.Flags()
@@ -90,7 +87,7 @@ agency was unavailable; the profile says what that may cost.`,
 	f.StringVar(&in.Operator, "operator", "", "name of the person who asks; it is logged under seal")
 	f.StringVar(&in.Again, "again", "", "id of a query on the log: ask the agencies again")
 	f.StringVar(&template, "template", "", "template file (default: the node's own)")
-	f.DurationVar(&wait, "wait", 30*time.Second, "how long to wait for agencies")
+	f.DurationVar(&wait, "wait", 30*time.Second, "how long to wait for the log, and then for agencies")
 	f.StringVar(&page, "html", "", "write the profile as one HTML page to this file")
 	f.StringVar(&file, "out", "", "write the profile as JSON to this file")
 	langFlag(cmd)
@@ -103,9 +100,15 @@ const maxWait = time.Hour
 // askNode runs a query through the bank's node and reports progress to a person
 // who watches.
 func askNode(cmd *cobra.Command, dir string, in *web.QueryIn) (*web.QueryOut, error) {
-	body, err := call(cmd.Context(), dir, web.OpQuery, in)
+	// The node gives up before: the log may take as long as the agencies.
+	end := 2*time.Duration(in.WaitMS)*time.Millisecond + localEnd
+	ctx, cancel := context.WithTimeoutCause(cmd.Context(), end, errSilent)
+	defer cancel()
+	quiet := sync.OnceFunc(watch(ctx, dir)) // until something can be told
+	defer quiet()
+	body, err := call(ctx, dir, web.OpQuery, in)
 	if err != nil {
-		return nil, err
+		return nil, ended(ctx, end, err)
 	}
 	defer body.Close()
 	progress := io.Discard
@@ -116,7 +119,7 @@ func askNode(cmd *cobra.Command, dir string, in *web.QueryIn) (*web.QueryOut, er
 	for {
 		var e web.Event
 		if err := events.Decode(&e); err != nil {
-			return nil, fmt.Errorf("the node stopped answering: %w", err)
+			return nil, ended(ctx, end, fmt.Errorf("the node stopped answering: %w", err))
 		}
 		switch {
 		case e.Logged != nil:
@@ -129,6 +132,21 @@ func askNode(cmd *cobra.Command, dir string, in *web.QueryIn) (*web.QueryOut, er
 			return e.Result, nil
 		}
 	}
+}
+
+// unanswered is the error that names the agencies from which nothing came, and
+// why, or nil.
+func unanswered(out *web.QueryOut) error {
+	var list []string
+	for _, p := range out.Pieces {
+		if p.Outcomes[consent.Unavailable.String()] > 0 {
+			list = append(list, fmt.Sprintf("%s (%s)", p.Agency, p.Reason))
+		}
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: nothing from %s; query %s", errPartial, strings.Join(list, ", "), out.Query)
 }
 
 // tally writes counts of outcomes in one order.

@@ -50,7 +50,7 @@ func printStatus(w io.Writer, s *node.Status, lang string) error {
 	}
 	leader := s.Leader
 	if leader == "" {
-		leader = in("未知：此时日志无法增加条目", "none known: nothing can be added to the log")
+		leader = in("未知：此时日志无法增加条目；", "none known: nothing can be added to the log; ") + majorityLine(s, in)
 	}
 	t := newTable()
 	t.row(in("成员", "member"), fmt.Sprintf(in("%s（%s）", "%s (%s)"), s.Name, strings.Join(s.Roles, " ")))
@@ -59,6 +59,9 @@ func printStatus(w io.Writer, s *node.Status, lang string) error {
 	t.row(in("领导者", "leader"), leader)
 	t.row(in("日志", "log"), fmt.Sprintf(in("%d 个条目，根 %s", "%d entries, root %s"), s.Size, s.Root))
 	t.row(in("终局", "final"), fmt.Sprintf(in("%d 个条目（共签人 %[3]s 中的 %[2]d 位）", "%d entries (%d of the cosigners %s)"), s.Final, s.Quorum, strings.Join(s.Cosigners, " ")))
+	if s.NotFinal != nil {
+		t.row(in("未终局", "not final"), lackLine(s.NotFinal, in))
+	}
 	for _, o := range s.Witnesses {
 		t.row(in("见证者", "witness"), witnessLine(o, in))
 	}
@@ -85,6 +88,35 @@ func printStatus(w io.Writer, s *node.Status, lang string) error {
 		t.row(m, state)
 	}
 	return t.print(w)
+}
+
+// majorityLine says which voters this member sees, and how many of them the log
+// needs.
+func majorityLine(s *node.Status, in func(chinese, english string) string) string {
+	var seen []string
+	for _, v := range s.Voters {
+		if v == s.Name || slices.Contains(s.Connected, v) {
+			seen = append(seen, v)
+		}
+	}
+	return fmt.Sprintf(in("投票者 %s 中须有 %d 个，可见：%s", "of the voters %s it takes %d, and this member sees %s"),
+		strings.Join(s.Voters, " "), len(s.Voters)/2+1, cmp.Or(strings.Join(seen, " "), in("无", "none")))
+}
+
+// lackLine says since when nothing is final, and who is waited for.
+func lackLine(l *node.NotFinal, in func(chinese, english string) string) string {
+	line := in("尚无终局", "nothing is final yet")
+	if l.Since != "" {
+		line = fmt.Sprintf(in("自 %s 起没有新的终局", "nothing is final since %s"), l.Since)
+	}
+	if len(l.Missing) == 0 {
+		return line
+	}
+	line += fmt.Sprintf(in("，缺少：%s", ", missing: %s"), strings.Join(l.Missing, " "))
+	if l.Handover {
+		line += in("；交接尚未终局，原共签人仍须运行", "; the handover is not final, and those who cosigned before still have to run")
+	}
+	return line + fmt.Sprintf(in("（共签人 %[2]s 中须有 %[1]d 位签署）", " (%d of %s have to sign)"), l.Quorum, strings.Join(l.Of, " "))
 }
 
 // witnessLine says how an outside witness is. Where it has cosigned before and

@@ -24,10 +24,7 @@ func (t *Template) Assemble(f Facts) (*Profile, error) {
 		Network:  f.Network, Query: f.Query, Consent: f.Consent,
 		Subject: string(f.Subject), Pilot: f.Pilot,
 		Bank: f.title(f.Bank), Operator: f.Operator, Purpose: f.title(f.Purpose), Product: f.Product,
-		At: instant(f.At), Offset: f.Offset, Log: Log{Entry: f.Entry, State: "committed"},
-	}
-	if f.Final {
-		p.Log.State = "final"
+		At: instant(f.At), Offset: f.Offset, Log: f.log(),
 	}
 	var w world
 	p.Inputs, w = t.evidence(&f, matched)

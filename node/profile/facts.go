@@ -40,12 +40,27 @@ type Facts struct {
 	Operator string
 	Purpose  string
 	Product  string
-	At       uint64 // network time, Unix milliseconds
-	Offset   int16  // minutes from UTC
-	Entry    uint64 // log index of query.open
-	Final    bool   // whether query and releases are covered by a final checkpoint
+	At       uint64   // network time, Unix milliseconds
+	Offset   int16    // minutes from UTC
+	Entry    uint64   // log index of query.open
+	Final    bool     // whether query and releases are covered by a final checkpoint
+	Since    uint64   // unless Final: when the newest final checkpoint was signed, Unix milliseconds, 0 for none
+	Missing  []string // unless Final: cosigners that do not answer, or do not sign
 	Titles   map[string]Title
 	Inputs   []Input // in any order; what the template asks for and is not here was not asked
+}
+
+// log is the state of the log that the facts rest on.
+func (f *Facts) log() Log {
+	l := Log{Entry: f.Entry, State: "final", Missing: []Named{}}
+	if f.Final {
+		return l
+	}
+	l.State, l.Since = "committed", instant(f.Since)
+	for _, m := range f.Missing {
+		l.Missing = append(l.Missing, f.title(m))
+	}
+	return l
 }
 
 // title returns the words for a member or purpose, by default its name.

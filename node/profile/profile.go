@@ -98,6 +98,11 @@ type Ref struct {
 type Log struct {
 	Entry uint64 `json:"entry"` // index of query.open
 	State string `json:"state"` // "committed", or "final" where every release used is final
+
+	// Where it is committed: when the newest final checkpoint was signed, "" for
+	// none, and which cosigners do not answer or do not sign.
+	Since   string  `json:"final_since"`
+	Missing []Named `json:"missing"`
 }
 
 // Coverage counts answers.

@@ -108,7 +108,9 @@ func (t *screen) head() {
 	t.gaps()
 	t.rule()
 	t.line(strings.Join([]string{t.Of(p.Bank.Title), t.Operator + " " + clean(p.Operator), t.Of(p.Purpose.Title), clean(p.Product)}, t.dot))
-	t.line(t.Clock(p, p.At) + " " + t.Zone(p) + t.dot + t.LogState + t.colon + t.State(p))
+	for l := range strings.SplitSeq(lipgloss.Wrap(t.Clock(p, p.At)+" "+t.Zone(p)+t.dot+t.LogState+t.colon+t.State(p), width, ""), "\n") {
+		t.line(l)
+	}
 }
 
 // bar draws the range in a scale of 20 cells.

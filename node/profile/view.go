@@ -31,14 +31,6 @@ func (s *speaker) Grades(p *Profile) string {
 // Zone names the network's offset from UTC.
 func (s *speaker) Zone(p *Profile) string { return p.zone().String() }
 
-// State writes the state of the log.
-func (s *speaker) State(p *Profile) string {
-	if p.Log.State == "final" {
-		return s.StateFinal
-	}
-	return s.StateCommitted
-}
-
 // Ratio writes coverage.
 func (s *speaker) Ratio(x Share) string { return strconv.Itoa(x.Answered) + "/" + strconv.Itoa(x.Of) }
 
@@ -75,7 +67,7 @@ func (s *speaker) behind(p *Profile, names []string, dated bool) string {
 		one := s.Of(e.Agency.Title)
 		switch {
 		case !e.Answered():
-			one += " (" + s.Code(e.Outcome) + ")"
+			one += " (" + s.Lack(e.Outcome, e.Reason) + ")"
 		case dated:
 			one += " " + s.Day(p, e.AsOf)
 		}
@@ -126,22 +118,13 @@ func (s *speaker) Why(p *Profile, g Gap) string {
 	}
 	var list []string
 	for _, e := range p.evidence(g.Inputs) {
-		code := e.Outcome
+		lack := s.Lack(e.Outcome, e.Reason)
 		if e.Answered() {
-			code = Banded
+			lack = s.Code(Banded)
 		}
-		list = append(list, s.Of(e.Agency.Title)+s.colon+s.Code(code))
+		list = append(list, s.Of(e.Agency.Title)+s.colon+lack)
 	}
 	return strings.Join(slices.Compact(list), s.And)
-}
-
-// Absent says why an input has no value: outcome, and the agency's reason.
-func (s *speaker) Absent(outcome, reason string) string {
-	text := s.Code(outcome)
-	if reason != "" {
-		text += " (" + clean(reason) + ")"
-	}
-	return text
 }
 
 // possible says whether the enterprise may be in a stage.

@@ -21,7 +21,7 @@ type phrases struct {
 	Indicator, Value, Points, Weight, Weights, Source, Item, Agency, Dataset, Version, AsOf, Fetched, Entry, Rows, Dropped,
 	Outcome, Reason, Result, Deviation, Limits, NotObtained, Conditions,
 	None, Widens, NoVetoHit, Radar, RadarText, Worst, Best, Summary, Trace, NotScored, And,
-	NoReasons, NoGaps, StageUnsure, Title, Condition, StateCommitted, StateFinal, MoreGaps string
+	NoReasons, NoGaps, StageUnsure, Title, Condition, StateCommitted, StateFinal, FinalSince, NeverFinal, Missing, MoreGaps string
 }
 
 var chinese = phrases{
@@ -35,7 +35,7 @@ var chinese = phrases{
 	None: "无", Widens: "使区间变宽", NoVetoHit: "没有命中", Radar: "各维度得分区间",
 	RadarText: "雷达图：内线为最差，外线为最好，阴影为区间；数字见旁边的表。", Worst: "最差", Best: "最好", Summary: "摘要", Trace: "可追溯信息",
 	NotScored: "不计分", And: "、", NoReasons: "没有确定的失分", NoGaps: "没有缺口，评分是确定值", StageUnsure: "未能判定，可能是",
-	Title: "名称", Condition: "条件", StateCommitted: "已提交，未终局", StateFinal: "终局", MoreGaps: "其余 %d 项见下文",
+	Title: "名称", Condition: "条件", StateCommitted: "已提交，未终局", StateFinal: "终局", FinalSince: "（自 %s 起没有新的终局）", NeverFinal: "（尚无终局）", Missing: "，缺少共签人：", MoreGaps: "其余 %d 项见下文",
 }
 
 var english = phrases{
@@ -49,7 +49,7 @@ var english = phrases{
 	None: "none", Widens: "widens the range", NoVetoHit: "none hit", Radar: "Range of points by dimension",
 	RadarText: "Radar chart: inner line worst, outer line best, shaded between; the numbers stand in the table beside it.", Worst: "Worst", Best: "Best", Summary: "Summary", Trace: "Traceability",
 	NotScored: "not scored", And: ", ", NoReasons: "none for certain", NoGaps: "none: the score is exact", StageUnsure: "cannot be told, may be",
-	Title: "Name", Condition: "Condition", StateCommitted: "committed, not yet final", StateFinal: "final", MoreGaps: "%d more below",
+	Title: "Name", Condition: "Condition", StateCommitted: "committed, not yet final", StateFinal: "final", FinalSince: " (nothing is final since %s)", NeverFinal: " (nothing is final yet)", Missing: ", missing: ", MoreGaps: "%d more below",
 }
 
 // outcomes, results and other codes of a profile, in words. "Checked, no
@@ -62,7 +62,7 @@ var codes = map[string]Title{
 	"refused":         {"机构拒绝", "refused by the agency"},
 	"revoked":         {"授权已撤回", "consent revoked"},
 	"expired":         {"授权已到期", "consent expired"},
-	"unavailable":     {"超时未应答", "no answer in time"},
+	"unavailable":     {"未能提供", "unavailable"},
 	"stale":           {"数据过旧", "data too old"},
 	"disputed":        {"异议处理中", "under objection"},
 	"below_min_group": {"低于最小群体", "below minimum group"},

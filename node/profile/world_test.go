@@ -88,8 +88,8 @@ func gappy(t testing.TB) *Profile {
 	v := values()
 	delete(v, "patents")
 	f := facts(tpl, v)
-	f.become(tpl, "dishonest", consent.Unavailable, "")
-	f.become(tpl, "enforced", consent.Unavailable, "")
+	f.become(tpl, "dishonest", consent.Unavailable, WaitsFor(NotFinal, []string{"court", "tax"}))
+	f.become(tpl, "enforced", consent.Unavailable, "timeout")
 	f.become(tpl, "power_late", consent.NoRecord, "too few rows")
 	f.become(tpl, "tax_owed", consent.Refused, "rule night-hours")
 	f.Inputs[6].Dropped = 3

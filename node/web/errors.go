@@ -11,6 +11,7 @@ import (
 	"atoll/crypto/sign"
 	"atoll/node"
 	"atoll/node/peer"
+	"atoll/node/profile"
 	"atoll/node/source"
 	"atoll/node/vault"
 )
@@ -39,6 +40,8 @@ const (
 	CodePassphrase  = "passphrase"
 	CodeNoCatalog   = "catalog.none"
 	CodeNoRoom      = "no_room"
+	CodeNoLeader    = "log.no_leader" // nothing can be put on the log now
+	CodeNotFinal    = profile.NotFinal
 )
 
 // hints say what to do next, by code.
@@ -50,6 +53,8 @@ var hints = map[string]string{
 	CodeNotForUs:            "it was sealed to somebody else, or to a former key",
 	CodeBroken:              "it was cut or altered on the way; get it again",
 	CodePassphrase:          "check the passphrase; it cannot be recovered",
+	CodeNotFinal:            "start the cosigners that are missing, and try again; atoll status shows who is missing",
+	CodeNoLeader:            "start more of the voters, or wait for them; atoll status shows who is connected",
 	CodeNoRoom:              "the operator of the leader has to make room on its disk",
 	CodeNoCatalog:           "is the agency's node running, and does it offer anything?",
 	"consent.unknown":       "atoll consent list shows the consents of this bank",
@@ -83,6 +88,7 @@ func Explain(err error) *Error {
 	var no *node.NotAccepted
 	var src *source.Error
 	var far *peer.Error
+	var lack *node.NotFinalError
 	switch {
 	case errors.As(err, &refusal):
 		e.Code, e.Message = string(refusal.Code), refusal.Detail
@@ -108,6 +114,8 @@ func Explain(err error) *Error {
 		e.Code = CodeUnverified
 	case errors.Is(err, sign.ErrMalformed):
 		e.Code = CodeMalformed
+	case errors.As(err, &lack):
+		e.Code, e.Retryable = CodeNotFinal, true
 	case errors.Is(err, context.DeadlineExceeded):
 		e.Code, e.Retryable = CodeUnavailable, true
 	case errors.As(err, &far):
@@ -131,7 +139,7 @@ func (e *Error) status() int {
 		return http.StatusInternalServerError
 	case e.Code == CodeNotFound:
 		return http.StatusNotFound
-	case e.Code == CodeUnavailable || e.Code == CodeNoRoom:
+	case e.Code == CodeUnavailable || e.Code == CodeNoRoom || e.Code == CodeNoLeader || e.Code == CodeNotFinal:
 		return http.StatusServiceUnavailable
 	}
 	return http.StatusUnprocessableEntity

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
@@ -120,15 +122,42 @@ func (l *Local) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		l.serveQuery(w, r, in)
 		return
 	}
-	out, err := l.do(r.Context(), name, in)
+	ctx, cancel := context.WithTimeout(r.Context(), localPatience)
+	defer cancel()
+	if name == OpCosignersHandover { // its caller says how long
+		ctx = r.Context()
+	}
+	out, err := l.do(ctx, name, in)
 	if err != nil {
-		writeError(w, Explain(err))
+		writeError(w, l.explain(err))
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
 	if err := json.NewEncoder(w).Encode(out); err != nil {
 		return // the caller has gone
 	}
+}
+
+// localPatience is how long an operation may take that has no time of its own.
+const localPatience = 30 * time.Second
+
+// explain is Explain where this node may know the cause: a wait that ended
+// because nothing can be put on the log says that, and a query that may still
+// get there how to go on with it.
+func (l *Local) explain(err error) *Error {
+	e := Explain(err)
+	if e.Code != CodeUnavailable || !errors.Is(err, context.DeadlineExceeded) {
+		return e
+	}
+	if cause := l.Node.Obstacle(); cause != "" {
+		e = &Error{Code: CodeNoLeader, Message: cause, Hint: hints[CodeNoLeader], Retryable: true}
+	}
+	var open *node.NotLogged
+	if errors.As(err, &open) {
+		e.Message = fmt.Sprintf("the log has not taken query %s: %s", open.Query, e.Message)
+		e.Hint = fmt.Sprintf("when atoll status shows a leader: atoll query run --again %s, which spends no second use", open.Query)
+	}
+	return e
 }
 
 func writeError(w http.ResponseWriter, e *Error) {

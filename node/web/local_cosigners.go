@@ -1,9 +1,12 @@
 package web
 
 import (
+	"cmp"
 	"context"
+	"time"
 
 	"atoll/consensus/ledger"
+	"atoll/node"
 )
 
 // CosignersIn asks for the cosigners of heads of some size; 0 stands for what
@@ -18,6 +21,7 @@ type CosignersOut struct {
 	After     uint64        `json:"after"`  // entries; larger heads are theirs
 	Policy    string        `json:"policy"` // for what this member exports at that size (C2SP tlog-policy)
 	Approved  *CosignerSet  `json:"approved"`
+	Pending   *CosignerSet  `json:"pending"` // those before, while the handover from them is not final; they have to stay up
 	Proposals []ProposalOut `json:"proposals"`
 }
 
@@ -49,6 +53,10 @@ func (l *Local) cosigners(_ context.Context, in CosignersIn) (out CosignersOut, 
 	}
 	set := l.Node.Cosigners(in.Size)
 	out = CosignersOut{Set: setOut(set), After: set.After, Proposals: []ProposalOut{}}
+	if last := l.Node.Pending(); last > 0 {
+		old := setOut(l.Node.Cosigners(last))
+		out.Pending = &old
+	}
 	if out.Policy, err = l.Node.Policy(in.Size); err != nil {
 		return out, err
 	}
@@ -89,7 +97,24 @@ func (l *Local) approveCosigners(ctx context.Context, in ApproveIn) (StatementOu
 	return StatementOut{Entry: answer.Index}, err
 }
 
-func (l *Local) handOver(ctx context.Context, _ struct{}) (StatementOut, error) {
-	answer, err := l.Node.HandOver(ctx)
-	return StatementOut{Entry: answer.Index}, err
+// HandoverIn says how long a handover may wait.
+type HandoverIn struct {
+	WaitMS int64 `json:"wait_ms"` // 0 means 30 s
+}
+
+// HandoverOut is how far a handover has come. Until it is done the old
+// cosigners have to stay up.
+type HandoverOut struct {
+	Entry    uint64         `json:"entry"`
+	Done     bool           `json:"done"`
+	Old      []string       `json:"old"`
+	New      []string       `json:"new"`
+	NotFinal *node.NotFinal `json:"not_final"` // whose signature it waits for
+}
+
+func (l *Local) handOver(ctx context.Context, in HandoverIn) (HandoverOut, error) {
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(time.Duration(in.WaitMS)*time.Millisecond, localPatience))
+	defer cancel()
+	h, err := l.Node.HandOver(ctx)
+	return HandoverOut{h.Entry, h.Done, h.Old, h.New, h.Lack}, err
 }

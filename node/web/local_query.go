@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -17,7 +18,7 @@ import (
 type QueryIn struct {
 	Consent  string `json:"consent"`  // id; empty where Again is set
 	Operator string `json:"operator"` // the named person at the bank
-	WaitMS   int64  `json:"wait_ms"`  // how long to wait for agencies; 0 means 30 s
+	WaitMS   int64  `json:"wait_ms"`  // how long to wait for the log, and then for agencies; 0 means 30 s
 	Template string `json:"template"` // YAML; empty means the node's own
 	Again    string `json:"again"`    // id of a query that stands on the log: ask the agencies again
 }
@@ -43,6 +44,7 @@ type PieceOut struct {
 	Agency   string         `json:"agency"`
 	Entry    uint64         `json:"entry"`    // of the release or refusal, 0 for none
 	Outcomes map[string]int `json:"outcomes"` // how many outputs have each
+	Reason   string         `json:"reason"`   // of an output that is unavailable
 }
 
 // QueryOut is the result of a query. Committed says that its entries are on the
@@ -69,7 +71,7 @@ func (l *Local) serveQuery(w http.ResponseWriter, r *http.Request, in []byte) {
 	}
 	out, err := l.query(r.Context(), in, tell)
 	if err != nil {
-		tell(Event{Error: Explain(err)})
+		tell(Event{Error: l.explain(err)})
 		return
 	}
 	tell(Event{Result: out})
@@ -90,8 +92,10 @@ func (l *Local) query(ctx context.Context, raw []byte, tell func(Event)) (*Query
 	if t == nil {
 		return nil, &Error{Code: CodeUsage, Message: "no template is configured", Hint: "name one in node.yaml, or give --template"}
 	}
-	wait := time.Duration(in.WaitMS) * time.Millisecond
-	a, err := l.ask(ctx, &in, t, wait)
+	wait := cmp.Or(time.Duration(in.WaitMS)*time.Millisecond, defaultWait)
+	logging, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	a, err := l.ask(logging, &in, t, wait)
 	if err != nil {
 		return nil, err
 	}
@@ -135,6 +139,8 @@ func (l *Local) ask(ctx context.Context, in *QueryIn, t *profile.Template, wait 
 	return l.Node.Ask(ctx, node.Question{Consent: id, Operator: in.Operator, Offers: t.Offers(), Wait: wait, Open: max(openTime, 2*wait)})
 }
 
+const defaultWait = 30 * time.Second
+
 // openTime is how long agencies may answer at least: long enough to find out why
 // one does not, and to ask again.
 const openTime = 10 * time.Minute
@@ -143,6 +149,9 @@ func pieceOut(p node.Piece) PieceOut {
 	out := PieceOut{Agency: p.Agency, Entry: p.Entry, Outcomes: map[string]int{}}
 	for _, a := range p.Answers {
 		out.Outcomes[a.Result.Outcome.String()]++
+		if a.Result.Outcome == consent.Unavailable {
+			out.Reason = a.Result.Reason
+		}
 	}
 	return out
 }

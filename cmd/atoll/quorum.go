@@ -1,0 +1,47 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"atoll/consensus/ledger"
+
+	"github.com/spf13/cobra"
+)
+
+// fewCosigners is how many cosigners are too few to withstand a liar: with three
+// of whom one may be away, f is 0.
+const fewCosigners = 3
+
+// quorumWords says what a set of cosigners stands: how many have to sign, may be
+// away, and may lie.
+func quorumWords(t *teller, names []string, k, f int) string {
+	format := "%s: %d have to sign, %d may be away, %d may lie"
+	if t.lang != "en" {
+		format = "%s：须有 %d 个签署，可缺席 %d 个，可容忍 %d 个说谎"
+	}
+	return fmt.Sprintf(format, strings.Join(names, " "), k, len(names)-k, f)
+}
+
+// warnFew tells people that a set of cosigners withstands nobody who lies.
+func warnFew(cmd *cobra.Command, n, f int) error {
+	lang, err := language(cmd)
+	if err != nil || asJSON(cmd) || f > 0 {
+		return err
+	}
+	t := &teller{w: cmd.ErrOrStderr(), lang: lang}
+	t.say("atoll: 警告：%d 个共签人中只要有一个说谎，就能向不同的人出示两段不同的历史\natoll: 提示：请至少指定四个共签人（--cosigner，可重复），或加入审计成员",
+		"atoll: warning: one lying cosigner of these %d can show different histories to different people\natoll: hint: name four cosigners or more (--cosigner, repeatable), or let an auditor take part", n)
+	return t.err
+}
+
+// tooFew is the error for a set that no quorum fits, or nil.
+func tooFew(n int) error {
+	if n >= fewCosigners {
+		return nil
+	}
+	return fmt.Errorf("%d cosigners are too few: at least three, so that one may be away; four withstand a liar too", n)
+}
+
+// spare is how many cosigners of a genesis may be away.
+func spare(g *ledger.Genesis) int { return len(g.Cosigners) - int(g.Quorum) }

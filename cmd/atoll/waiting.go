@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"atoll/consensus/consent"
+	"atoll/node"
+	"atoll/node/web"
+
+	"github.com/spf13/cobra"
+)
+
+// Every wait for a node has an end, says after a while that it waits, and for
+// what.
+const (
+	// localEnd is when a command gives up a node that does not answer: the node
+	// itself gives up before.
+	localEnd = 45 * time.Second
+	// sayAfter and sayEvery are when a person is told that a command waits.
+	sayAfter = 2 * time.Second
+	sayEvery = 5 * time.Second
+)
+
+// errSilent means that a node took a question and did not answer it in time.
+var errSilent = errors.New("the node does not answer")
+
+// teller of waits, as it travels with a command's context.
+type waiting struct {
+	w    io.Writer
+	lang string
+}
+
+type waitingKey struct{}
+
+// tellWaits lets the command tell a person what it waits for. A program that
+// reads JSON is told nothing.
+func tellWaits(cmd *cobra.Command) {
+	lang, err := language(cmd)
+	if err != nil || asJSON(cmd) {
+		return // the command says what is wrong with the language
+	}
+	cmd.SetContext(context.WithValue(cmd.Context(), waitingKey{}, waiting{cmd.ErrOrStderr(), lang}))
+}
+
+// watch tells what a question to a member's node waits for, until the function
+// it returns is called.
+func watch(ctx context.Context, dir string) (stop func()) {
+	to, ok := ctx.Value(waitingKey{}).(waiting)
+	if !ok {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		began := time.Now()
+		for next := sayAfter; ; next = sayEvery {
+			select {
+			case <-time.After(next):
+			case <-ctx.Done():
+				return
+			}
+			line := to.cause(ctx, dir)
+			if ctx.Err() == nil {
+				t := &teller{w: to.w, lang: to.lang}
+				t.say("atoll: 等待中（已 %d 秒）：%s", "atoll: waiting (%d s): %s", int(time.Since(began).Seconds()), line)
+			}
+		}
+	}()
+	return func() {
+		cancel()
+		<-done // or a line would come behind the result
+	}
+}
+
+// cause says why a node may take long, by its status.
+func (to waiting) cause(ctx context.Context, dir string) string {
+	in := func(chinese, english string) string {
+		if to.lang == consent.Chinese {
+			return chinese
+		}
+		return english
+	}
+	ctx, cancel := context.WithTimeout(ctx, sayEvery)
+	defer cancel()
+	var s node.Status
+	err := askLocal(ctx, dir, web.OpStatus, nil, &s)
+	switch {
+	case err != nil:
+		return in("节点没有应答", "the node does not answer")
+	case s.Leader == "":
+		return in("未知领导者，日志无法增加条目；", "no leader is known, nothing can be added to the log; ") + majorityLine(&s, in)
+	case s.NotFinal != nil:
+		return lackLine(s.NotFinal, in)
+	}
+	return in("节点正在处理", "the node is at work")
+}
+
+// ended gives an error of a wait that this command ended its cause.
+func ended(ctx context.Context, within time.Duration, err error) error {
+	if err != nil && errors.Is(context.Cause(ctx), errSilent) {
+		return fmt.Errorf("%w within %s", errSilent, within)
+	}
+	return err
+}

@@ -1,0 +1,104 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"atoll/consensus/replica"
+	"atoll/node/peer"
+	"atoll/node/profile"
+)
+
+// NotFinalError is how a wait for cosigners ends that was in vain.
+type NotFinalError = replica.NotFinalError
+
+// NotFinal says since when nothing has become final here, and who is waited
+// for.
+type NotFinal struct {
+	Since    string   `json:"since"`    // when the newest final checkpoint was signed, RFC 3339; "" where there is none
+	Missing  []string `json:"missing"`  // cosigners that do not answer, or do not sign; none where they are not what is waited for
+	Of       []string `json:"of"`       // the cosigners of the head that is waited for
+	Quorum   int      `json:"quorum"`   // how many of them have to sign it
+	Handover bool     `json:"handover"` // they have handed over to others, and have to sign that first
+}
+
+// notFinal returns what the first size entries of the log lack to be final here,
+// or nil. It asks nobody: it goes by what cosigners said last.
+func (n *Node) notFinal(size uint64) *NotFinal {
+	e := n.Lacks(size)
+	if e == nil {
+		return nil
+	}
+	lack := &NotFinal{Missing: append([]string{}, e.Missing...), Of: e.Of, Quorum: e.Quorum, Handover: e.Handover}
+	if at := n.FinalSince(); !at.IsZero() {
+		lack.Since = at.UTC().Format(time.RFC3339)
+	}
+	return lack
+}
+
+// askPatience is how long somebody who wants to know why nothing is final waits
+// for the cosigners.
+const askPatience = time.Second
+
+// askWhy is notFinal after the cosigners have been asked, for up to a second.
+func (n *Node) askWhy(size uint64) *NotFinal {
+	ctx, cancel := context.WithTimeout(n.ctx, askPatience)
+	defer cancel()
+	if err := n.Finalise(ctx, size); err != nil {
+		n.log.Debug("not final", "size", size, "error", err)
+	}
+	return n.notFinal(size)
+}
+
+// missingMark stands before the names of cosigners in an agency's message that
+// its release is not final.
+const missingMark = "missing: "
+
+// heldForCosigners is the answer to a bank whose fragment waits for cosigners.
+func heldForCosigners(err error) *peer.Error {
+	e := &peer.Error{Code: codeNotFinal, Message: "the release stands on the log, and too few cosigners stand behind it yet", Retryable: true}
+	var lack *replica.NotFinalError
+	if errors.As(err, &lack) && len(lack.Missing) > 0 {
+		e.Message += "; " + missingMark + strings.Join(lack.Missing, " ")
+	}
+	return e
+}
+
+// heldReason is why nothing came of an agency that waits for cosigners, as a
+// profile says it: those whom the agency names, if they are cosigners, and
+// otherwise those who do not answer here.
+func (n *Node) heldReason(a *Asked, agency string, told *peer.Error) string {
+	o, err := n.outcome(a.Ref, agency)
+	if err != nil || o == nil {
+		return codeNotFinal
+	}
+	_, list, _ := strings.Cut(told.Message, missingMark)
+	set := n.Cosigners(o.Index + 1)
+	names := slices.DeleteFunc(strings.Fields(list), func(name string) bool { return !set.Has(name) })
+	if len(names) == 0 {
+		if lack := n.askWhy(o.Index + 1); lack != nil {
+			names = lack.Missing
+		}
+	}
+	return profile.WaitsFor(codeNotFinal, names)
+}
+
+// silence is why an agency that was asked in vain said nothing, by what this
+// member knows itself: its release waits for cosigners, or nothing can come to
+// the log, or it was slow.
+func (n *Node) silence(a *Asked, agency string) string {
+	o, err := n.outcome(a.Ref, agency)
+	if err == nil && o != nil && len(o.Digest) > 0 {
+		if lack := n.askWhy(o.Index + 1); lack != nil {
+			return profile.WaitsFor(codeNotFinal, lack.Missing)
+		}
+		return peer.Timeout
+	}
+	if n.Leader() == "" {
+		return codeNoLog
+	}
+	return peer.Timeout
+}

@@ -1,0 +1,188 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"testing"
+	"time"
+
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+	"atoll/crypto/tlog"
+	"atoll/node/peer"
+	"atoll/node/profile"
+)
+
+// stopCosigners leaves two of four cosigners: nothing becomes final.
+func (n *network) stopCosigners() {
+	n.stop("auditor")
+	n.stop("registrar")
+}
+
+// An agency that waits for cosigners says so and names them, and its bank tells
+// nobody that it was late: not where the agency was heard, and not where the
+// bank's own patience ended before.
+func TestNotFinalIsNotLate(t *testing.T) {
+	n := newNetwork(t)
+	id := n.grant(n.enrol(firm), 3)
+	bank := n.members["bank-a"]
+	n.stopCosigners()
+	a, err := bank.Ask(n.ctx, Question{Consent: id, Operator: "Wang", Wait: time.Minute, Open: time.Hour})
+	n.must(err)
+	request, err := bank.sealAsk(n.askFor(a, "tax"))
+	n.must(err)
+	stream, err := bank.host.Stream(n.ctx, "tax", peer.Ask, request)
+	if err == nil {
+		_, err = io.ReadAll(stream)
+		n.must(stream.Close())
+	}
+	var told *peer.Error
+	if !errors.As(err, &told) || told.Code != codeNotFinal || !told.Retryable || bank.heldReason(a, "tax", told) != "not_final: auditor registrar" {
+		t.Fatalf("tax answers %v", err)
+	}
+	const want = "not_final: auditor registrar"
+	for _, wait := range []time.Duration{time.Second, 6 * time.Second} {
+		pieces, err := bank.Collect(n.ctx, a, wait, nil)
+		n.must(err)
+		wantOutcomes(t, pieces, "court", "answered") // its data waits for nobody
+		wantReason(t, pieces[1], consent.Unavailable, want)
+		f, err := profile.Parse([]byte(template))
+		n.must(err)
+		p, err := bank.Profile(f, a, pieces)
+		n.must(err)
+		var names []string
+		for _, m := range p.Log.Missing {
+			names = append(names, m.Name)
+		}
+		if p.Log.State != "committed" || p.Log.Since == "" || !slices.Equal(names, []string{"auditor", "registrar"}) {
+			t.Errorf("the profile rests on %+v", p.Log)
+		}
+	}
+	for _, name := range []string{"bank-a", "bank-b", "tax"} {
+		s, err := n.members[name].Status()
+		n.must(err)
+		if s.NotFinal == nil || s.NotFinal.Since == "" || !slices.Equal(s.NotFinal.Missing, []string{"auditor", "registrar"}) || s.NotFinal.Quorum != 3 || s.NotFinal.Handover {
+			t.Errorf("%s: %+v", name, s.NotFinal)
+		}
+	}
+
+	// What an agency says of others is believed of cosigners alone.
+	lie := &peer.Error{Code: codeNotFinal, Message: missingMark + "court bank-b \x1b[2J mallory"}
+	if got := bank.heldReason(a, "tax", lie); got != "not_final: court" {
+		t.Errorf("told a lie, the bank says %q", got)
+	}
+
+	n.open("registrar", nil)
+	pieces, err := bank.Collect(n.ctx, a, time.Minute, nil)
+	n.must(err)
+	wantOutcomes(t, pieces, "tax", "answered", "answered")
+	s, err := n.members["bank-a"].Status()
+	n.must(err)
+	if s.NotFinal != nil {
+		t.Errorf("final again, and %+v", s.NotFinal)
+	}
+	n.open("auditor", nil)
+	n.agree()
+}
+
+// Without a majority of voters the agency's answer gets nowhere, and the bank
+// says that and not that the agency was late.
+func TestNoLogIsNotLate(t *testing.T) {
+	n := newNetwork(t)
+	id := n.grant(n.enrol(firm), 3)
+	bank := n.members["bank-a"]
+	a, err := bank.Ask(n.ctx, Question{Consent: id, Operator: "Wang", Wait: time.Minute, Open: time.Hour})
+	n.must(err)
+	n.must(n.members["tax"].WaitFor(n.ctx, a.Index+1))
+	n.stop("auditor")
+	n.stop("court")
+	pieces, err := bank.Collect(n.ctx, a, 5*time.Second, nil)
+	n.must(err)
+	wantReason(t, pieces[1], consent.Unavailable, codeNoLog)
+	n.open("auditor", nil)
+	n.open("court", nil)
+	pieces, err = bank.Collect(n.ctx, a, time.Minute, nil)
+	n.must(err)
+	wantOutcomes(t, pieces, "tax", "answered", "answered")
+	n.agree()
+}
+
+// template asks for all that the tests' consents cover.
+const template = `name: plain
+version: 1
+title: {zh: 简表, en: Plain}
+author: Bank A
+purpose: pre_loan
+inputs:
+  - {name: cases, title: {zh: 未结案件, en: open cases}, agency: court, dataset: cases, output: open, disclosure: value, months: 60}
+  - {name: returns, title: {zh: 申报次数, en: returns}, agency: tax, dataset: vat, output: returns, disclosure: count, months: 24}
+  - {name: sales, title: {zh: 销售额, en: sales}, agency: tax, dataset: vat, output: sales_12m, disclosure: value, months: 24, unit: CNY}
+stages:
+  - {name: any, title: {zh: 任何, en: any}}
+dimensions:
+  - {name: tax, title: {zh: 纳税, en: tax}, weights: {any: 100}}
+indicators:
+  - {name: cases, dimension: tax, title: {zh: 未结案件, en: open cases}, weight: 50, value: cases, bins: [{below: 1, points: 100}, {points: 0}]}
+  - {name: sales, dimension: tax, title: {zh: 销售额, en: sales}, weight: 50, value: sales + returns, bins: [{below: 1000000, points: 40}, {points: 90}]}
+grades: [{from: 70, grade: A}, {from: 0, grade: B}]
+`
+
+// A handover is done when those before are not needed any more, and no earlier:
+// then they stop for good, and the log goes on becoming final. While it is not,
+// the answer names who has to stay up, and the same call goes on waiting.
+func TestHandoverIsDoneWhenOldMayStop(t *testing.T) {
+	n := newNetworkWith(t, func(n *network) {
+		n.genesis.Cosigners = []string{"auditor", "bank-a", "bank-b", "registrar"} // but for one not voters
+	})
+	id, _, err := n.members["bank-a"].ProposeCosigners(n.ctx, []string{"auditor", "bank-b", "court", "tax"}, 1, 3)
+	n.must(err)
+	for _, by := range []string{"bank-b", "registrar"} {
+		_, err := n.members[by].ApproveCosigners(n.ctx, "bank-a", id)
+		n.must(err)
+	}
+	// The registrar signs the head that is handed over with, and nothing after.
+	n.must(n.members["bank-a"].Finalise(n.ctx, n.members["bank-a"].Head().Size))
+	n.stop("bank-b")
+	registrar := n.members["registrar"]
+	registrar.host.Handle(peer.Cosign, func(ctx context.Context, from string, request []byte) ([]byte, error) {
+		text, _, _ := bytes.Cut(request, []byte("\n\n"))
+		c, err := tlog.ParseCheckpoint(append(bytes.Clone(text), '\n'))
+		if err == nil {
+			err = registrar.WaitFor(ctx, c.Size)
+		}
+		if after := registrar.Cosigners(c.Size + 1).After; err != nil || after > 0 && c.Size >= after {
+			return nil, errors.New("no")
+		}
+		return registrar.serveCosign(ctx, from, request)
+	})
+	ctx, cancel := context.WithTimeout(n.ctx, 5*time.Second)
+	defer cancel()
+	h, err := n.members["bank-a"].HandOver(ctx)
+	n.must(err)
+	if h.Done || h.Lack == nil || !h.Lack.Handover || !slices.Equal(h.Lack.Missing, []string{"bank-b", "registrar"}) || !slices.Equal(h.Old, n.genesis.Cosigners) {
+		t.Fatalf("without those before: %+v, %+v", h, h.Lack)
+	}
+	s, err := n.members["tax"].Status()
+	n.must(err)
+	if s.NotFinal == nil || !s.NotFinal.Handover {
+		t.Errorf("status: %+v", s.NotFinal)
+	}
+	registrar.host.Handle(peer.Cosign, registrar.serveCosign)
+	again, err := n.members["bank-a"].HandOver(n.ctx)
+	n.must(err)
+	if !again.Done || again.Entry != h.Entry || again.Lack != nil {
+		t.Fatalf("with them: %+v", again)
+	}
+	// They stop in that moment.
+	n.stop("registrar")
+	n.stop("bank-a")
+	answer, err := n.members["tax"].Say(n.ctx, ledger.KindTick, ledger.Tick{Head: NewHead()})
+	n.must(err)
+	for _, name := range []string{"auditor", "court", "tax"} {
+		n.must(n.members[name].Finalise(n.ctx, answer.Index+1))
+	}
+	n.agree()
+}
