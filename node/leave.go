@@ -100,6 +100,10 @@ func (n *Node) deliver(ctx context.Context, ref ledger.QueryRef, r *reply, w io.
 		return err
 	}
 	f, err := n.vault.Spooled(spoolName(outPrefix, ref, ref.Bank))
+	if err != nil && !errors.Is(err, vault.ErrNone) { // for want of a descriptor, say: it is still there
+		n.log.Error("a fragment cannot be read", "error", err)
+		return &peer.Error{Code: peer.Busy, Message: "the fragment cannot be read now", Retryable: true}
+	}
 	if err != nil {
 		return &peer.Error{Code: codeGone, Message: "this fragment is no longer kept"}
 	}

@@ -2,6 +2,8 @@ package vault
 
 import (
 	"errors"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,4 +51,52 @@ func TestOutlivesFullDisk(t *testing.T) {
 		t.Fatalf("when there is room again: %v", err)
 	}
 	want(t, v, "query", "b", large.Text)
+}
+
+// However many spooled files are being written and read, by whoever takes the
+// time for it, none has a descriptor meanwhile; what is long arrives whole.
+func TestSpoolHoldsNoDescriptors(t *testing.T) {
+	v := open(t, t.TempDir())
+	text := strings.Repeat("0123456789abcdef", 3*chunk/16+5)
+	var writing []*Spool
+	for i := range 20 {
+		s := create(t, v, text[:chunk+i])
+		writing = append(writing, s)
+	}
+	commit(t, v, "long", text, time.Time{})
+	var reading []io.Reader
+	for range 20 {
+		r, err := v.Spooled("long")
+		if err == nil {
+			_, err = io.CopyN(io.Discard, r, chunk+10)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		reading = append(reading, r)
+	}
+	list, err := filepath.Glob("/proc/self/fd/*")
+	if err != nil || len(list) == 0 {
+		t.Fatal(list, err)
+	}
+	for _, fd := range list {
+		if to, err := os.Readlink(fd); err == nil && strings.HasPrefix(to, filepath.Join(v.spool.Name(), "")+"/") {
+			t.Errorf("%s is open", to)
+		}
+	}
+	for i, s := range writing {
+		name := fmt.Sprint("part-", i)
+		if _, err := io.WriteString(s, text[chunk+i:]); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Commit(name, time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		wantFile(t, v, name, text)
+	}
+	for _, r := range reading {
+		if rest, err := io.ReadAll(r); err != nil || string(rest) != text[chunk+10:] {
+			t.Errorf("%d bytes, %v", len(rest), err)
+		}
+	}
 }

@@ -26,41 +26,75 @@ const partPrefix = "."
 
 var validName = regexp.MustCompile(`^[a-z0-9-][a-z0-9.-]{0,254}$`)
 
+// chunk is how many bytes of a spooled file are written or read at a time. Only
+// meanwhile the file has a descriptor: it comes from, or goes to, a member that
+// may take its time, and there may be very many.
+const chunk = 256 << 10
+
 // Spool is a file on its way into the spool. It is for one goroutine.
 type Spool struct {
-	v    *Vault
-	file *os.File // nil when committed or discarded
-	part string
-	left int64
+	v       *Vault
+	part    string // "" when committed or discarded
+	left    int64
+	pending []byte // not in the file yet
 }
 
 // Create begins a file in the spool. The caller calls [Spool.Commit], or
 // [Spool.Discard], which after a Commit does nothing and so may be deferred.
 func (v *Vault) Create() (*Spool, error) {
-	part := partPrefix + rand.Text()
-	var f *os.File
-	err := scarce.Try(func() (err error) {
-		f, err = v.spool.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-		return err
-	})
+	s := &Spool{v: v, part: partPrefix + rand.Text(), left: MaxSpooled}
+	f, err := v.openSpooled(s.part, os.O_WRONLY|os.O_CREATE|os.O_EXCL)
 	if err != nil {
 		return nil, err
 	}
-	return &Spool{v, f, part, MaxSpooled}, nil
+	if err := f.Close(); err != nil {
+		s.Discard()
+		return nil, err
+	}
+	return s, nil
+}
+
+// openSpooled opens a file of the spool, out of the descriptors set aside where
+// there are no others.
+func (v *Vault) openSpooled(name string, flag int) (f *os.File, err error) {
+	err = scarce.Try(func() (err error) {
+		f, err = v.spool.OpenFile(name, flag, 0o600)
+		return err
+	})
+	return f, err
 }
 
 // Write appends to the file: a ciphertext, since it is stored as it is. Errors:
-// [ErrTooLarge] beyond [MaxSpooled], or of the disk.
+// [ErrTooLarge] beyond [MaxSpooled], or of the disk, now or at the next call.
 func (s *Spool) Write(b []byte) (int, error) {
-	if s.file == nil {
+	if s.part == "" {
 		return 0, fs.ErrClosed
 	}
 	if int64(len(b)) > s.left {
 		return 0, fmt.Errorf("%w: a spooled file may have %d bytes", ErrTooLarge, int64(MaxSpooled))
 	}
-	n, err := s.file.Write(b)
-	s.left -= int64(n)
-	return n, err
+	s.left -= int64(len(b))
+	s.pending = append(s.pending, b...)
+	if len(s.pending) >= chunk {
+		if err := s.flush(false); err != nil {
+			return 0, err
+		}
+	}
+	return len(b), nil
+}
+
+// flush writes what is pending, and syncs all of the file where that is asked.
+func (s *Spool) flush(sync bool) error {
+	f, err := s.v.openSpooled(s.part, os.O_WRONLY|os.O_APPEND)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(s.pending)
+	s.pending = s.pending[:0]
+	if sync && err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
 }
 
 // Size is how many bytes have been written.
@@ -72,13 +106,13 @@ func (s *Spool) Size() int64 { return MaxSpooled - s.left }
 // not beginning with a dot. On an error the file is discarded.
 func (s *Spool) Commit(name string, expires time.Time) error {
 	defer s.Discard()
-	if s.file == nil {
+	if s.part == "" {
 		return fs.ErrClosed
 	}
 	if err := checkName(name); err != nil {
 		return err
 	}
-	if err := errors.Join(s.file.Sync(), s.file.Close()); err != nil {
+	if err := s.flush(true); err != nil {
 		return err
 	}
 	p, at := place{key: []byte(name)}, millis(expires)
@@ -96,31 +130,72 @@ func (s *Spool) Commit(name string, expires time.Time) error {
 // Discard throws the file away, unless it was committed. What it cannot remove
 // now, the next [Open] does.
 func (s *Spool) Discard() {
-	if s.file == nil {
+	if s.part == "" {
 		return
 	}
-	s.file.Close() // closed already by Commit, which looks at the error
-	s.file = nil
 	s.v.remove(s.part) // not there any more where it has its name
+	s.part, s.pending = "", nil
 }
 
-// Spooled opens a committed file for reading; the caller closes it. A file that
-// is dropped meanwhile can still be read to its end. The error is [ErrNone]
-// where there is none.
-func (v *Vault) Spooled(name string) (*os.File, error) {
+// Spooled opens a committed file for reading. It needs no closing. The error is
+// [ErrNone] where there is none, and that of a Read where a long one was dropped
+// before its end.
+func (v *Vault) Spooled(name string) (io.ReadCloser, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
 	}
-	var f *os.File
-	err := scarce.Try(func() (err error) {
-		f, err = v.spool.Open(name)
-		return err
-	})
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, ErrNone
+	r := &spoolReader{v: v, name: name}
+	if err := r.fill(); err != nil && err != io.EOF {
+		return nil, err
 	}
-	return f, err
+	return r, nil
 }
+
+// spoolReader reads a committed file.
+type spoolReader struct {
+	v    *Vault
+	name string
+	at   int64  // behind what was read of the file
+	rest []byte // read, and not handed out yet
+	end  bool   // behind that there is nothing
+}
+
+// fill reads some more of the file.
+func (r *spoolReader) fill() error {
+	f, err := r.v.openSpooled(r.name, os.O_RDONLY)
+	if errors.Is(err, fs.ErrNotExist) {
+		return ErrNone
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	b := make([]byte, chunk)
+	n, err := f.ReadAt(b, r.at)
+	r.rest, r.at, r.end = b[:n], r.at+int64(n), err == io.EOF
+	if n > 0 && r.end {
+		err = nil
+	}
+	return err
+}
+
+// Read implements io.Reader.
+func (r *spoolReader) Read(b []byte) (int, error) {
+	if len(r.rest) == 0 && r.end {
+		return 0, io.EOF
+	}
+	if len(r.rest) == 0 {
+		if err := r.fill(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(b, r.rest)
+	r.rest = r.rest[n:]
+	return n, nil
+}
+
+// Close implements io.Closer.
+func (r *spoolReader) Close() error { return nil }
 
 // Files returns the names of all committed files that begin with a prefix,
 // ascending.
