@@ -37,6 +37,7 @@ type Spool struct {
 	part    string // "" when committed or discarded
 	left    int64
 	pending []byte // not in the file yet
+	failed  error  // of a write: what the file has is unknown then
 }
 
 // Create begins a file in the spool. The caller calls [Spool.Commit], or
@@ -85,6 +86,13 @@ func (s *Spool) Write(b []byte) (int, error) {
 
 // flush writes what is pending, and syncs all of the file where that is asked.
 func (s *Spool) flush(sync bool) error {
+	if s.failed == nil {
+		s.failed = s.append(sync)
+	}
+	return s.failed
+}
+
+func (s *Spool) append(sync bool) error {
 	f, err := s.v.openSpooled(s.part, os.O_WRONLY|os.O_APPEND)
 	if err != nil {
 		return err
