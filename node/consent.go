@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 	"atoll/crypto/seal"
 	"atoll/crypto/sign"
-	"atoll/node/peer"
 	"atoll/node/vault"
 )
 
@@ -195,118 +193,41 @@ func (n *Node) Consents() (list []*Consent, err error) {
 	return list, nil
 }
 
+// Carried is what became of a statement that was to be carried.
+type Carried struct {
+	ledger.Answer
+	Told    []string // agencies that hold a revocation past the log, ascending
+	Pending bool     // the log does not have it yet: this member keeps it until it has
+}
+
 // Carry brings what a subject has signed to the log: a revocation through any
 // member, a consent through its bank alone. Agencies hear of a revocation from
 // this member directly, whatever the log does with it.
-func (n *Node) Carry(ctx context.Context, statement, sealed []byte) (ledger.Answer, error) {
+func (n *Node) Carry(ctx context.Context, statement, sealed []byte) (c Carried, err error) {
 	s, err := sign.Parse(statement)
 	if err != nil {
-		return ledger.Answer{}, err
+		return c, err
 	}
 	switch s.Kind {
 	case ledger.KindGrant:
-		_, answer, err := n.accept(ctx, statement, sealed)
-		var no *NotAccepted
-		if errors.As(err, &no) {
-			return no.Answer, nil
-		}
-		return answer, err
+		c.Answer, err = n.carryGrant(ctx, statement, sealed)
+		return c, err
 	case ledger.KindRevoke:
-		if _, err := n.openRevocation(statement); err != nil {
-			return ledger.Answer{}, err
+		r, err := n.openRevocation(statement)
+		if err != nil {
+			return c, err
 		}
-		n.spread(statement)
-		return n.Say(ctx, ledger.KindCarrier, ledger.Carrier{Head: NewHead(), Statement: statement, Sealed: sealed})
+		return n.carryRevocation(ctx, r, statement)
 	}
-	return ledger.Answer{}, fmt.Errorf("%w: a %s is not carried for subjects", sign.ErrMalformed, s.Kind)
+	return c, fmt.Errorf("%w: a %s is not carried for subjects", sign.ErrMalformed, s.Kind)
 }
 
-// openRevocation reads a revocation and checks its signature.
-func (n *Node) openRevocation(statement []byte) (*consent.Revocation, error) {
-	s, err := sign.Parse(statement)
-	if err != nil {
-		return nil, err
+// carryGrant is Accept with the log's answer.
+func (n *Node) carryGrant(ctx context.Context, statement, sealed []byte) (ledger.Answer, error) {
+	_, answer, err := n.accept(ctx, statement, sealed)
+	var no *NotAccepted
+	if errors.As(err, &no) {
+		return no.Answer, nil
 	}
-	r := new(consent.Revocation)
-	if s.Kind != ledger.KindRevoke {
-		return nil, fmt.Errorf("%w: a %s where a revocation belongs", sign.ErrMalformed, s.Kind)
-	}
-	if err := s.Decode(r); err != nil {
-		return nil, err
-	}
-	if err := r.Check(); err != nil {
-		return nil, err
-	}
-	return r, s.Verify(n.Network, r.Key)
-}
-
-const (
-	spreadWait    = 10 * time.Second
-	grantPatience = 5 * time.Second // of an agency, for the consent that is taken back
-)
-
-// spread sends a revocation to every agency, past the log: a leader that holds
-// it back gains nothing.
-func (n *Node) spread(statement []byte) {
-	for _, m := range n.Genesis.Members {
-		agency := slices.ContainsFunc(m.Roles, func(r ledger.Role) bool { return r.Name == ledger.Agency })
-		if !agency {
-			continue
-		}
-		n.running.Go(func() {
-			ctx, cancel := context.WithTimeout(n.ctx, spreadWait)
-			defer cancel()
-			var err error
-			if m.Name == n.Name {
-				_, err = n.serveRevocation(ctx, n.Name, statement)
-			} else {
-				_, err = n.host.Call(ctx, m.Name, peer.Revoke, statement)
-			}
-			if err != nil {
-				n.log.Warn("spreading a revocation", "agency", m.Name, "error", err)
-			}
-		})
-	}
-}
-
-// revocationKept is how long an agency keeps a revocation that came past the
-// log: longer than any query under its consent can be open.
-const revocationKept = 30 * 24 * time.Hour
-
-// serveRevocation keeps a revocation that another member sends past the log. It
-// may be faster than the consent on its way through the log, which is waited
-// for: of a consent that the log does not have nothing is kept.
-func (n *Node) serveRevocation(ctx context.Context, _ string, statement []byte) ([]byte, error) {
-	r, err := n.openRevocation(statement)
-	if err != nil {
-		return nil, &peer.Error{Code: peer.Malformed, Message: "not a revocation, or not signed by the key it names"}
-	}
-	ctx, cancel := context.WithTimeout(ctx, grantPatience)
-	defer cancel()
-	known, err := await(ctx, n, func() (*ledger.Consent, error) { return n.grant(consent.ID(r.Consent)) })
-	if ctx.Err() != nil {
-		return nil, &peer.Error{Code: codeConsent, Message: "the log, as this member has it, has no such consent", Retryable: true}
-	}
-	if err != nil || !slices.ContainsFunc(known.Revocation, r.SignedBy) {
-		return nil, err
-	}
-	return nil, n.vault.Put(revocations, r.Consent, statement, time.Now().Add(revocationKept))
-}
-
-// holdsRevocation says whether this member holds a valid revocation of a
-// consent, on the log or not.
-func (n *Node) holdsRevocation(h *consent.Header) (bool, error) {
-	var statement []byte
-	err := n.vault.Get(revocations, h.Bounds.ID, &statement)
-	if errors.Is(err, vault.ErrNone) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	r, err := n.openRevocation(statement)
-	if err != nil {
-		return false, err
-	}
-	return slices.ContainsFunc(h.Bounds.Revocation, r.SignedBy), nil
+	return answer, err
 }

@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"atoll/consensus/ledger"
@@ -72,6 +73,11 @@ type Node struct {
 	library library
 	asking  turns         // one answer at a time to each query
 	outbox  chan struct{} // wakes keepHouse
+
+	unknown        chan struct{} // places for revocations of unknown consents, see carryUnknown
+	unknownErrands atomic.Int64  // that are kept
+	underWay       sync.Map      // keys of errands
+
 	running sync.WaitGroup
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -84,13 +90,14 @@ func Open(c Config) (*Node, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	n := &Node{Name: c.Name, host: c.Host, keys: c.Keys, age: c.Age, catalog: c.Catalog, sources: c.Sources, log: c.Logger, wants: c.Wants, outbox: make(chan struct{}, 1)}
+	n := &Node{Name: c.Name, host: c.Host, keys: c.Keys, age: c.Age, catalog: c.Catalog, sources: c.Sources, log: c.Logger, wants: c.Wants, outbox: make(chan struct{}, 1), unknown: make(chan struct{}, unknownAtOnce)}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	if err := n.open(c); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
 	n.serve()
 	n.running.Go(n.keepHouse)
+	n.running.Go(n.runErrands)
 	n.running.Go(func() { n.witnesses.Run(n.ctx) })
 	return n, nil
 }

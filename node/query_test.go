@@ -243,24 +243,29 @@ func TestRevokedPastTheLog(t *testing.T) {
 	n.agree()
 }
 
-// A revocation that overtakes its consent on the way to an agency stops it all
-// the same.
+// A revocation that overtakes its consent on the way to an agency is sent again
+// by whoever carries it, and stops the agency all the same.
 func TestRevocationOvertakes(t *testing.T) {
 	n := newNetwork(t)
 	s := n.enrol(firm)
 	n.agree()
-	d := n.draft(s, 5)
-	statement, sealed := n.sign(s, d)
+	statement, sealed := n.sign(s, n.draft(s, 5))
 	revocation, err := s.keys.Revoke(0)
 	n.must(err)
-	kept := make(chan error, 1)
-	go func() {
+	tell := func() error {
 		_, err := n.members["bank-b"].host.Call(n.ctx, "tax", peer.Revoke, revocation)
-		kept <- err
-	}()
+		return err
+	}
+	var early *peer.Error
+	if err := tell(); !errors.As(err, &early) || early.Code != codeConsent || !early.Retryable {
+		t.Fatalf("before the consent: %v", err)
+	}
 	c, err := n.members["bank-a"].Accept(n.ctx, statement, sealed)
 	n.must(err)
-	n.must(<-kept)
+	for err = tell(); errors.As(err, &early); err = tell() {
+		time.Sleep(10 * time.Millisecond)
+	}
+	n.must(err)
 	_, pieces := n.ask(c.Header.Bounds.ConsentID())
 	wantOutcomes(t, pieces, "tax", "revoked", "revoked")
 	n.agree()

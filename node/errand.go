@@ -1,0 +1,263 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+	"atoll/crypto/sign"
+	"atoll/node/peer"
+	"atoll/node/vault"
+)
+
+// errand is a revocation that this member has taken on: it is done when the log
+// has it and every agency holds it, or its consent has ended.
+type errand struct {
+	Statement []byte   `cbor:"1,keyasint"` // the subject's
+	Carrier   []byte   `cbor:"2,keyasint"` // this member's around it, the same for a while: a retry is free
+	Signed    uint64   `cbor:"3,keyasint"` // when Carrier was, Unix milliseconds
+	Logged    bool     `cbor:"4,keyasint"`
+	Told      []string `cbor:"5,keyasint"` // agencies that hold it, ascending
+}
+
+const errands vault.Kind = "errand" // by consent id and revocation key id
+
+const (
+	errandPatience = 8 * time.Second // of whoever waits, for the log
+	tellWait       = 5 * time.Second // for one agency
+	errandEvery    = 2 * time.Second
+	errandsAtOnce  = 8
+	carrierLife    = 12 * time.Hour // then it is signed anew, before the log finds it late
+
+	// Errands of consents that the log does not have: strangers may have made
+	// them up.
+	maxUnknownErrands = 256
+	unknownAtOnce     = 4 // that agencies are told of
+	unknownErrandKept = 7 * 24 * time.Hour
+)
+
+// ErrErrands means that this member keeps as many revocations of consents that
+// the log does not have as it will.
+var ErrErrands = errors.New("too many revocations of consents that the log does not have wait here; send it through another member")
+
+func errandKey(r *consent.Revocation) []byte {
+	id := sign.KeyIDOf(r.Key)
+	return append(slices.Clone(r.Consent), id[:]...)
+}
+
+// keepErrand writes an errand down. Known is its consent, nil where the log has
+// none.
+func (n *Node) keepErrand(key []byte, e *errand, known *ledger.Consent) error {
+	until := time.Now().Add(unknownErrandKept)
+	if known != nil {
+		end := (known.NotAfter + 1).Start(n.Genesis.Offset)
+		until = time.UnixMilli(int64(end)).Add(ledger.Retention * time.Millisecond)
+	} else if n.unknownErrands.Add(1) > maxUnknownErrands {
+		return ErrErrands
+	}
+	return n.vault.Put(errands, key, e, until)
+}
+
+// noteErrand writes down what came of an errand, or that it is done.
+func (n *Node) noteErrand(key []byte, e *errand, known *ledger.Consent) error {
+	if e.Logged && (known == nil || len(e.Told) == len(n.agencies())) {
+		return n.vault.Delete(errands, key)
+	}
+	return n.keepErrand(key, e, known)
+}
+
+// runErrand goes once: to the log and to every agency that does not hold it yet,
+// all at once. It waits as long as its patience for the log and little for the
+// others. Agencies in away are left out, and who cannot be reached is added.
+func (n *Node) runErrand(ctx context.Context, e *errand, patience time.Duration, away map[string]bool) Carried {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	var mu sync.Mutex
+	var going sync.WaitGroup
+	var c Carried
+	if !e.Logged {
+		going.Go(func() {
+			answer, err := n.submitErrand(ctx, e)
+			if err != nil {
+				n.log.Warn("bringing a revocation to the log", "error", err)
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			c.Answer, e.Logged = answer, answer.InLog()
+		})
+	}
+	for _, name := range n.agencies() {
+		mu.Lock()
+		skip := away[name] || slices.Contains(e.Told, name)
+		mu.Unlock()
+		if skip {
+			continue
+		}
+		going.Go(func() {
+			err := n.tell(ctx, name, e.Statement)
+			var said *peer.Error
+			mu.Lock()
+			defer mu.Unlock()
+			switch {
+			case err == nil:
+				e.Told = append(e.Told, name)
+			case !errors.As(err, &said):
+				away[name] = true
+				fallthrough
+			default:
+				n.log.Warn("sending a revocation", "agency", name, "error", err)
+			}
+		})
+	}
+	going.Wait()
+	slices.Sort(e.Told)
+	c.Told, c.Pending = slices.Clone(e.Told), !e.Logged
+	return c
+}
+
+// submitErrand submits the errand's carrier.
+func (n *Node) submitErrand(ctx context.Context, e *errand) (ledger.Answer, error) {
+	if err := n.signErrand(e); err != nil {
+		return ledger.Answer{}, err
+	}
+	return n.Submit(ctx, e.Carrier)
+}
+
+// signErrand signs the carrier, where there is none or it has grown old.
+func (n *Node) signErrand(e *errand) (err error) {
+	now := time.Now()
+	if e.Carrier != nil && now.Sub(time.UnixMilli(int64(e.Signed))).Abs() <= carrierLife {
+		return nil
+	}
+	e.Carrier, err = n.Sign(ledger.KindCarrier, ledger.Carrier{Head: NewHead(), Statement: e.Statement})
+	e.Signed = uint64(now.UnixMilli())
+	return err
+}
+
+// tell sends a revocation to an agency, past the log: a leader that holds it
+// back gains nothing.
+func (n *Node) tell(ctx context.Context, agency string, statement []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, tellWait)
+	defer cancel()
+	if agency == n.Name {
+		_, err := n.serveRevocation(ctx, n.Name, statement)
+		return err
+	}
+	_, err := n.host.Call(ctx, agency, peer.Revoke, statement)
+	return err
+}
+
+// agencies are the members that may hold data.
+func (n *Node) agencies() (names []string) {
+	for _, m := range n.Genesis.Members {
+		if slices.ContainsFunc(m.Roles, func(r ledger.Role) bool { return r.Name == ledger.Agency }) {
+			names = append(names, m.Name)
+		}
+	}
+	return names
+}
+
+// runErrands goes on with what was taken on, before the last restart too, until
+// it is done.
+func (n *Node) runErrands() {
+	t := time.NewTicker(errandEvery)
+	defer t.Stop()
+	for {
+		if err := n.passErrands(); err != nil && n.ctx.Err() == nil {
+			n.log.Warn("bringing revocations on their way", "error", err)
+		}
+		select {
+		case <-t.C:
+		case <-n.ctx.Done():
+			return
+		}
+	}
+}
+
+// passErrands goes once for each errand, those of known consents first.
+func (n *Node) passErrands() error {
+	keys, err := n.vault.Keys(errands)
+	if err != nil {
+		return err
+	}
+	var first, rest [][]byte
+	for _, key := range keys {
+		known, err := n.grant(consent.ID(key[:len(consent.ID{})]))
+		if err != nil {
+			return err
+		}
+		if known != nil {
+			first = append(first, key)
+		} else {
+			rest = append(rest, key)
+		}
+	}
+	n.unknownErrands.Store(int64(len(rest)))
+	away := map[string]bool{}
+	for group := range slices.Chunk(slices.Concat(first, rest), errandsAtOnce) {
+		var going sync.WaitGroup
+		errs := make([]error, len(group))
+		found := make([]map[string]bool, len(group))
+		for i, key := range group {
+			found[i] = map[string]bool{}
+			for name := range away {
+				found[i][name] = true
+			}
+			going.Go(func() { errs[i] = n.passErrand(key, found[i]) })
+		}
+		going.Wait()
+		if err := errors.Join(errs...); err != nil {
+			return err
+		}
+		for _, f := range found {
+			for name := range f {
+				away[name] = true
+			}
+		}
+	}
+	return nil
+}
+
+// passErrand goes once for an errand, and notes what came of it.
+func (n *Node) passErrand(key []byte, away map[string]bool) error {
+	if _, busy := n.underWay.LoadOrStore(string(key), true); busy {
+		return nil
+	}
+	defer n.underWay.Delete(string(key))
+	e := new(errand)
+	err := n.vault.Get(errands, key, e)
+	if errors.Is(err, vault.ErrNone) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	known, err := n.grant(consent.ID(key[:len(consent.ID{})]))
+	if err != nil {
+		return err
+	}
+	before, logged := len(e.Told), e.Logged
+	if known == nil {
+		away = n.everyAgency() // they would keep nothing
+	} else if known.Revoked != 0 {
+		e.Logged = true
+	}
+	n.runErrand(n.ctx, e, errandPatience, away)
+	if len(e.Told) == before && e.Logged == logged {
+		return nil
+	}
+	return n.noteErrand(key, e, known)
+}
+
+func (n *Node) everyAgency() map[string]bool {
+	all := map[string]bool{}
+	for _, name := range n.agencies() {
+		all[name] = true
+	}
+	return all
+}

@@ -1,0 +1,211 @@
+package node
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+	"atoll/crypto/sign"
+	"atoll/node/peer"
+)
+
+// revokedAt waits until a member's log has a consent ended, and returns where.
+func (n *network) revokedAt(member string, id consent.ID) uint64 {
+	n.t.Helper()
+	for n.ctx.Err() == nil {
+		c, err := n.members[member].grant(id)
+		n.must(err)
+		if c != nil && c.Revoked != 0 {
+			return c.Revoked
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	n.t.Fatalf("the log of %s never has the revocation", member)
+	return 0
+}
+
+// kept waits until a member keeps so many errands.
+func (n *network) kept(member string, want int) {
+	n.t.Helper()
+	for {
+		keys, err := n.members[member].vault.Keys(errands)
+		n.must(err)
+		if len(keys) == want {
+			return
+		}
+		if n.ctx.Err() != nil {
+			n.t.Fatalf("%s keeps %d errands, want %d", member, len(keys), want)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// revocationOfNothing is a valid one of a consent that does not exist.
+func (n *network) revocationOfNothing() []byte {
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	n.must(err)
+	id := make([]byte, len(consent.ID{}))
+	rand.Read(id)
+	raw, err := sign.Sign(key, n.members["bank-b"].Network, ledger.KindRevoke, consent.Revocation{Consent: id, Key: key.Public().(ed25519.PublicKey)})
+	n.must(err)
+	return raw
+}
+
+// A revocation that reaches a member while the log has no majority is kept, over
+// a restart of that member too. Agencies that are there hold it at once, its
+// owner is told who, and the log has it as soon as there is a majority.
+func TestRevocationWithoutMajority(t *testing.T) {
+	n := newNetwork(t)
+	s := n.enrol(firm)
+	id := n.grant(s, 5)
+	bank := n.members["bank-b"]
+	n.must(bank.WaitFor(n.ctx, n.members["bank-a"].Head().Size))
+	statement, err := s.keys.Revoke(0)
+	n.must(err)
+	n.stop("auditor")
+	n.stop("court")
+	c, err := bank.Carry(n.ctx, statement, nil)
+	n.must(err)
+	if !c.Pending || c.InLog() || !slices.Equal(c.Told, []string{"tax"}) {
+		t.Fatalf("without a majority: %+v", c)
+	}
+	n.restart("bank-b")
+	n.kept("bank-b", 1)
+	n.open("court", nil)
+	index := n.revokedAt("bank-b", id)
+	n.kept("bank-b", 0)
+	n.open("auditor", nil)
+	again, err := n.members["tax"].Carry(n.ctx, statement, nil)
+	n.must(err)
+	if !again.Known || again.Index != index || again.Pending || again.Verdict != ledger.Accepted {
+		t.Errorf("again: %+v, entry %d", again, index)
+	}
+	n.agree()
+}
+
+// An agency that was away is told when it is back, though the log has the
+// revocation already.
+func TestRevocationReachesWhoWasAway(t *testing.T) {
+	n := newNetwork(t)
+	s := n.enrol(firm)
+	n.grant(s, 5)
+	n.must(n.members["bank-b"].WaitFor(n.ctx, n.members["bank-a"].Head().Size))
+	statement, err := s.keys.Revoke(0)
+	n.must(err)
+	n.stop("court")
+	c, err := n.members["bank-b"].Carry(n.ctx, statement, nil)
+	n.must(err)
+	if c.Pending || c.Verdict != ledger.Accepted || !slices.Equal(c.Told, []string{"tax"}) {
+		t.Fatalf("%+v", c)
+	}
+	n.kept("bank-b", 1)
+	n.open("court", nil)
+	n.kept("bank-b", 0)
+	n.agree()
+}
+
+// Revocations of nothing hold up no true one: agencies answer at once that they
+// know no such consent, and keep nothing.
+func TestRevocationsOfNothing(t *testing.T) {
+	n := newNetwork(t)
+	s := n.enrol(firm)
+	n.grant(s, 5)
+	bank := n.members["bank-b"]
+	n.must(bank.WaitFor(n.ctx, n.members["bank-a"].Head().Size))
+	statement, err := s.keys.Revoke(0)
+	n.must(err)
+	var flood sync.WaitGroup
+	for range 60 {
+		nothing := n.revocationOfNothing()
+		flood.Go(func() {
+			c, err := bank.Carry(n.ctx, nothing, nil)
+			if err != nil || len(c.Told) != 0 {
+				t.Errorf("a revocation of nothing: %+v, %v", c, err)
+			}
+		})
+		flood.Go(func() {
+			var no *peer.Error
+			if _, err := n.members["bank-a"].host.Call(n.ctx, "tax", peer.Revoke, nothing); !errors.As(err, &no) || no.Code != codeConsent || !no.Retryable {
+				t.Errorf("told of nothing, tax says %v", err)
+			}
+		})
+	}
+	c, err := bank.Carry(n.ctx, statement, nil)
+	n.must(err)
+	if c.Verdict != ledger.Accepted || !slices.Equal(c.Told, []string{"court", "tax"}) {
+		t.Errorf("the true one: %+v", c)
+	}
+	flood.Wait()
+	for _, agency := range []string{"court", "tax"} {
+		if keys, err := n.members[agency].vault.Keys(revocations); err != nil || len(keys) > 1 { // it may know from the log
+			t.Errorf("%s keeps %d revocations (%v)", agency, len(keys), err)
+		}
+	}
+	n.kept("bank-b", 0)
+	n.agree()
+}
+
+// What strangers made up is kept in a number that they cannot grow, while the
+// log has no majority; the revocation of a consent that exists is kept always.
+func TestErrandsAreBounded(t *testing.T) {
+	n := newNetwork(t)
+	s := n.enrol(firm)
+	n.grant(s, 5)
+	bank := n.members["bank-b"]
+	n.must(bank.WaitFor(n.ctx, n.members["bank-a"].Head().Size))
+	bank.unknownErrands.Store(maxUnknownErrands)
+	for _, known := range []*ledger.Consent{nil, {NotAfter: 40_000}} {
+		e := &errand{Statement: n.revocationOfNothing()}
+		r, err := bank.openRevocation(e.Statement)
+		n.must(err)
+		bank.unknownErrands.Store(maxUnknownErrands)
+		if err := bank.keepErrand(errandKey(r), e, known); errors.Is(err, ErrErrands) != (known == nil) {
+			t.Errorf("known %t: %v", known != nil, err)
+		}
+	}
+}
+
+// What this member knows already costs no entry: a wrong key, another key after
+// the first.
+func TestRevocationDecidedHere(t *testing.T) {
+	n := newNetwork(t)
+	s := n.enrol(firm)
+	id := n.grant(s, 5)
+	bank := n.members["bank-b"]
+	n.must(bank.WaitFor(n.ctx, n.members["bank-a"].Head().Size))
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	n.must(err)
+	wrong, err := sign.Sign(key, bank.Network, ledger.KindRevoke, consent.Revocation{Consent: id[:], Key: key.Public().(ed25519.PublicKey)})
+	n.must(err)
+	right, err := s.keys.Revoke(0)
+	n.must(err)
+	if !bank.Revokes(right) || bank.Revokes(wrong) || bank.Revokes(n.revocationOfNothing()) || bank.Revokes(right[1:]) {
+		t.Error("the door does not tell a revocation of a consent from others")
+	}
+	size := bank.Head().Size
+	for range 20 {
+		if c, err := bank.Carry(n.ctx, wrong, nil); err != nil || c.Verdict != ledger.ConsentKey || c.InLog() {
+			t.Fatalf("%+v, %v", c, err)
+		}
+	}
+	first, err := bank.Carry(n.ctx, right, nil)
+	n.must(err)
+	again, err := bank.Carry(n.ctx, right, nil)
+	n.must(err)
+	if !again.Known || again.Index != first.Index || bank.Revokes(right) {
+		t.Errorf("%+v, then %+v", first, again)
+	}
+	for i := size; i < bank.Head().Size; i++ {
+		s, err := bank.statement(i)
+		n.must(err)
+		if s.Kind == ledger.KindRevoke && i != first.Index {
+			t.Errorf("entry %d is a revocation", i)
+		}
+	}
+}

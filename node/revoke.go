@@ -1,0 +1,165 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+	"atoll/crypto/sign"
+	"atoll/node/peer"
+	"atoll/node/vault"
+)
+
+// openRevocation reads a revocation and checks its signature.
+func (n *Node) openRevocation(statement []byte) (*consent.Revocation, error) {
+	s, err := sign.Parse(statement)
+	if err != nil {
+		return nil, err
+	}
+	r := new(consent.Revocation)
+	if s.Kind != ledger.KindRevoke {
+		return nil, fmt.Errorf("%w: a %s where a revocation belongs", sign.ErrMalformed, s.Kind)
+	}
+	if err := s.Decode(r); err != nil {
+		return nil, err
+	}
+	if err := r.Check(); err != nil {
+		return nil, err
+	}
+	return r, s.Verify(n.Network, r.Key)
+}
+
+// Revokes reports whether a statement is a valid revocation of a consent that
+// the log, as this member has it, holds and has not ended: what goes before all
+// else that strangers send. Its cost is one look at the state for anything else.
+func (n *Node) Revokes(statement []byte) bool {
+	s, err := sign.Parse(statement)
+	if err != nil || s.Kind != ledger.KindRevoke {
+		return false
+	}
+	r := new(consent.Revocation)
+	if s.Decode(r) != nil || r.Check() != nil {
+		return false
+	}
+	c, err := n.grant(consent.ID(r.Consent))
+	if err != nil || c == nil || c.Revoked != 0 || !slices.ContainsFunc(c.Revocation, r.SignedBy) {
+		return false
+	}
+	return s.Verify(n.Network, r.Key) == nil
+}
+
+// carryRevocation brings a revocation to the log and to every agency. That of a
+// consent which the log has is kept before anything else is done: it outlasts a
+// log without majority, agencies that are away, and a restart of this member.
+// Any other may be of nothing, and is kept only where the log does not take it,
+// in a number that strangers cannot grow.
+func (n *Node) carryRevocation(ctx context.Context, r *consent.Revocation, statement []byte) (Carried, error) {
+	known, err := n.grant(consent.ID(r.Consent))
+	if err != nil {
+		return Carried{}, err
+	}
+	if known != nil {
+		if answer, err := n.decided(known, r, statement); err != nil || answer.Verdict != "" {
+			return Carried{Answer: answer}, err
+		}
+	}
+	key, e := errandKey(r), &errand{Statement: statement}
+	if known == nil {
+		return n.carryUnknown(ctx, key, e)
+	}
+	if _, busy := n.underWay.LoadOrStore(string(key), true); !busy {
+		defer n.underWay.Delete(string(key))
+	}
+	if err := n.signErrand(e); err != nil {
+		return Carried{}, err
+	}
+	if err := n.keepErrand(key, e, known); err != nil {
+		return Carried{}, err
+	}
+	c := n.runErrand(ctx, e, errandPatience, map[string]bool{})
+	return c, n.noteErrand(key, e, known)
+}
+
+// carryUnknown carries a revocation of a consent that this member's copy of the
+// log does not have: it may be on its way there, or not exist. Agencies are told
+// while few of such are under way.
+func (n *Node) carryUnknown(ctx context.Context, key []byte, e *errand) (c Carried, err error) {
+	away := map[string]bool{}
+	select {
+	case n.unknown <- struct{}{}:
+		defer func() { <-n.unknown }()
+	default:
+		away = n.everyAgency()
+	}
+	if c = n.runErrand(ctx, e, errandPatience, away); c.Pending {
+		err = n.keepErrand(key, e, nil)
+	}
+	return c, err
+}
+
+// decided is the answer to a revocation of a consent on which this member's own
+// copy of the log has the last word already.
+func (n *Node) decided(c *ledger.Consent, r *consent.Revocation, statement []byte) (ledger.Answer, error) {
+	switch {
+	case !slices.ContainsFunc(c.Revocation, r.SignedBy):
+		return ledger.Answer{Verdict: ledger.ConsentKey, Detail: "the key is not one by which this consent is taken back"}, nil
+	case c.Revoked == 0:
+		return ledger.Answer{}, nil
+	}
+	s, err := n.statement(c.Revoked)
+	if err != nil {
+		return ledger.Answer{}, err
+	}
+	if s.Carrier != nil && bytes.Equal(s.Carrier.Statement, statement) {
+		return ledger.Answer{Verdict: ledger.Accepted, Index: c.Revoked, Known: true, Kind: ledger.KindRevoke}, nil
+	}
+	return ledger.Answer{Verdict: ledger.ConsentRevoked, Index: c.Revoked, Detail: "it has been taken back with another key"}, nil
+}
+
+// revocationKept is how long an agency keeps a revocation that came past the
+// log: longer than any query under its consent can be open.
+const revocationKept = 30 * 24 * time.Hour
+
+// serveRevocation keeps a revocation that another member sends past the log. Of
+// a consent that the log does not have nothing is kept and nothing is waited for,
+// so that revocations of nothing hold up none of others: who sends it sends it
+// again.
+func (n *Node) serveRevocation(_ context.Context, _ string, statement []byte) ([]byte, error) {
+	r, err := n.openRevocation(statement)
+	if err != nil {
+		return nil, &peer.Error{Code: peer.Malformed, Message: "not a revocation, or not signed by the key it names"}
+	}
+	known, err := n.grant(consent.ID(r.Consent))
+	switch {
+	case err != nil:
+		return nil, err
+	case known == nil:
+		return nil, &peer.Error{Code: codeConsent, Message: "the log, as this member has it, has no such consent", Retryable: true}
+	case known.Revoked != 0 || !slices.ContainsFunc(known.Revocation, r.SignedBy):
+		return nil, nil // nothing that it could add
+	}
+	return nil, n.vault.Put(revocations, r.Consent, statement, time.Now().Add(revocationKept))
+}
+
+// holdsRevocation says whether this member holds a valid revocation of a
+// consent, on the log or not.
+func (n *Node) holdsRevocation(h *consent.Header) (bool, error) {
+	var statement []byte
+	err := n.vault.Get(revocations, h.Bounds.ID, &statement)
+	if errors.Is(err, vault.ErrNone) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	r, err := n.openRevocation(statement)
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(h.Bounds.Revocation, r.SignedBy), nil
+}
