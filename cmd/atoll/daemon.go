@@ -79,7 +79,7 @@ func (d *daemon) publish(l net.Listener, limit int, proxies *web.Proxies) {
 	d.http = l.Addr().String()
 	public := http.NewServeMux()
 	public.Handle("/log/", d.log())
-	public.Handle("POST /log/statements", &web.Statements{Carry: d.carry})
+	public.Handle("POST /log/statements", &web.Statements{Carry: d.carry, First: d.Revokes})
 	door := web.NewDoor(l, limit, proxies, d.wants)
 	d.run(door, door.Server(public))
 }
@@ -151,7 +151,7 @@ func (d *daemon) log() http.Handler {
 // there as soon as it can.
 func (d *daemon) carry(ctx context.Context, statement, sealed []byte, seen uint64) (web.Result, error) {
 	a, err := d.Node.Carry(ctx, statement, sealed)
-	r := web.Result{Verdict: a.Verdict, Index: a.Index, Time: a.Time, New: a.New, Known: a.Known, Detail: a.Detail}
+	r := web.Result{Verdict: a.Verdict, Index: a.Index, Time: a.Time, New: a.New, Known: a.Known, Detail: a.Detail, Told: a.Told, Pending: a.Pending}
 	if err == nil && a.InLog() {
 		r.Proof.Proof, err = d.Proof(ctx, a.Index, seen)
 	}

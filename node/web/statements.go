@@ -75,36 +75,51 @@ type Statements struct {
 	// several goroutines at once.
 	Carry func(ctx context.Context, statement, sealed []byte, seen uint64) (Result, error)
 
+	// First, unless nil, reports whether a statement goes before all others: it
+	// is the revocation of a consent that there is. It has places of its own, and
+	// no number of others from its address holds it up. It must be cheap.
+	First func(statement []byte) bool
+
 	rates clients
 	once  sync.Once
 	slots *readers
+	first *readers
 }
 
 // ServeHTTP implements http.Handler.
 func (s *Statements) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.once.Do(func() { s.slots = newReaders(carriedAtOnce, carriedOfOne) })
+	s.once.Do(func() {
+		s.slots, s.first = newReaders(carriedAtOnce, carriedOfOne), newReaders(carriedAtOnce, carriedOfOne)
+	})
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		refuse(w, http.StatusMethodNotAllowed, &Error{Code: CodeMethod, Message: "statements are posted", Hint: "use POST"})
 		return
 	}
-	if !s.rates.allow(r.RemoteAddr, time.Now()) {
-		w.Header().Set("Retry-After", "5")
-		refuse(w, http.StatusTooManyRequests, &Error{
-			Code: CodeTooMany, Message: "too many statements from this address", Hint: "wait some seconds", Retryable: true,
-		})
+	allowed := s.rates.allow(r.RemoteAddr, time.Now())
+	if !allowed && s.First == nil {
+		tooMany(w)
 		return
 	}
 	body, status, e := read(w, r)
-	if e != nil {
+	first := e == nil && s.First != nil && s.First(body.Statement)
+	switch {
+	case !allowed && !first:
+		tooMany(w)
+		return
+	case e != nil:
 		refuse(w, status, e)
 		return
+	}
+	slots := s.slots
+	if first {
+		slots = s.first
 	}
 	var result Result
 	var err error
 	wait, cancel := context.WithTimeout(r.Context(), carryPatience)
 	defer cancel()
-	if !s.slots.let(wait, r.RemoteAddr, func() { result, err = s.carry(r.Context(), body) }) {
+	if !slots.let(wait, r.RemoteAddr, func() { result, err = s.carry(r.Context(), body) }) {
 		w.Header().Set("Retry-After", "1")
 		refuse(w, http.StatusServiceUnavailable, &Error{
 			Code: CodeUnavailable, Message: "too many statements are under way", Hint: "send the same statement again", Retryable: true,
@@ -123,6 +138,13 @@ func (s *Statements) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	answer(w, http.StatusOK, "application/json", text)
+}
+
+func tooMany(w http.ResponseWriter) {
+	w.Header().Set("Retry-After", "5")
+	refuse(w, http.StatusTooManyRequests, &Error{
+		Code: CodeTooMany, Message: "too many statements from this address", Hint: "wait some seconds", Retryable: true,
+	})
 }
 
 func (s *Statements) carry(ctx context.Context, body *submission) (Result, error) {

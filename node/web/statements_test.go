@@ -289,3 +289,43 @@ func FuzzSubmission(f *testing.F) {
 		}
 	})
 }
+
+// Revocations of consents that there are come through while others from the same
+// address have used up its rate and its places.
+func TestFirstThroughTheDoor(t *testing.T) {
+	inside, leave := make(chan bool), make(chan bool)
+	s := &Statements{
+		Carry: func(_ context.Context, statement, _ []byte, _ uint64) (Result, error) {
+			if string(statement) != "known" {
+				inside <- true
+				<-leave
+			}
+			return Result{Verdict: ledger.Accepted}, nil
+		},
+		First: func(statement []byte) bool { return string(statement) == "known" },
+	}
+	send := func(statement string) int { return post(s, body(t, []byte(statement), nil), mediaType).Code }
+	var all sync.WaitGroup
+	for range carriedOfOne {
+		all.Go(func() {
+			if code := send("unknown"); code != 200 {
+				t.Errorf("%d", code)
+			}
+		})
+		<-inside
+	}
+	for range burst {
+		s.rates.allow("192.0.2.1:1234", time.Now()) // the address of httptest's requests
+	}
+	if code := send("unknown"); code != 429 {
+		t.Errorf("over its rate: %d", code)
+	}
+	if w := post(s, []byte("no submission"), mediaType); w.Code != 429 {
+		t.Errorf("malformed and over its rate: %d", w.Code)
+	}
+	if code := send("known"); code != 200 {
+		t.Errorf("the one that goes first: %d", code)
+	}
+	close(leave)
+	all.Wait()
+}
