@@ -217,7 +217,7 @@ func (n *Node) refusal(ask *consent.Ask, q *query, why *consent.Refusal) (*reply
 	if err != nil {
 		return nil, err
 	}
-	s := ledger.Refuse{Head: NewHead(), Query: q.ref, Slot: slot}
+	s := ledger.Refuse{Head: n.NewHead(), Query: q.ref, Slot: slot}
 	public, err := s.Public()
 	if err != nil {
 		return nil, err
@@ -245,7 +245,7 @@ func (n *Node) release(ctx context.Context, ask *consent.Ask, q *query, subject 
 	if err != nil {
 		return nil, err
 	}
-	s := ledger.Release{Head: NewHead(), Query: q.ref, Slot: slot, Digest: written.Digest[:], Bucket: written.Bucket}
+	s := ledger.Release{Head: n.NewHead(), Query: q.ref, Slot: slot, Digest: written.Digest[:], Bucket: written.Bucket}
 	public, err := s.Public()
 	if err != nil {
 		return nil, err

@@ -53,7 +53,7 @@ func (n *Node) accept(ctx context.Context, statement, sealed []byte) (c *Consent
 	if err := n.usable(h, sealed); err != nil {
 		return nil, answer, err
 	}
-	answer, err = n.say(ctx, ledger.KindCarrier, ledger.Carrier{Head: NewHead(), Statement: statement, Sealed: sealed})
+	answer, err = n.say(ctx, ledger.KindCarrier, ledger.Carrier{Head: n.NewHead(), Statement: statement, Sealed: sealed})
 	if err != nil {
 		return nil, answer, err
 	}

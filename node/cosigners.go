@@ -21,7 +21,7 @@ func (n *Node) Policy(size uint64) (string, error) {
 // ProposeCosigners asks those in force to hand over to others, in place of what
 // this member proposed before. Where it is one of them it approves at once.
 func (n *Node) ProposeCosigners(ctx context.Context, names []string, faults, quorum uint8) (id ledger.StatementID, answer ledger.Answer, err error) {
-	head := NewHead()
+	head := n.NewHead()
 	answer, err = n.say(ctx, ledger.KindPropose, ledger.Propose{
 		Head: head, Amendment: ledger.Amendment{Action: ledger.ChangeCosigners, Names: names, Faults: faults, Quorum: quorum},
 	})
@@ -30,7 +30,7 @@ func (n *Node) ProposeCosigners(ctx context.Context, names []string, faults, quo
 
 // ApproveCosigners approves a member's proposal as a cosigner in force.
 func (n *Node) ApproveCosigners(ctx context.Context, proposer string, id ledger.StatementID) (ledger.Answer, error) {
-	return n.say(ctx, ledger.KindApprove, ledger.Approve{Head: NewHead(), Proposer: proposer, Proposal: id[:]})
+	return n.say(ctx, ledger.KindApprove, ledger.Approve{Head: n.NewHead(), Proposer: proposer, Proposal: id[:]})
 }
 
 // Handover is how far the newest handover has come.
@@ -57,7 +57,7 @@ func (n *Node) HandOver(ctx context.Context) (h Handover, err error) {
 	h.Old, h.New = n.Cosigners(after).Members(), n.Cosigners(after+1).Members()
 	if err = n.Finalise(ctx, after); err == nil && n.Head().Size == after {
 		// The new ones sign larger heads alone, and on a quiet log there is none.
-		_, err = n.Say(ctx, ledger.KindTick, ledger.Tick{Head: NewHead()})
+		_, err = n.Say(ctx, ledger.KindTick, ledger.Tick{Head: n.NewHead()})
 	}
 	if err == nil {
 		err = n.Finalise(ctx, after+1)
@@ -93,7 +93,7 @@ func (n *Node) newHandover(ctx context.Context) (uint64, error) {
 	if err := n.Finalise(ctx, n.Head().Size); err != nil {
 		return 0, err
 	}
-	answer, err := n.say(ctx, ledger.KindHandover, next.Handover(NewHead(), n.Final().Signed))
+	answer, err := n.say(ctx, ledger.KindHandover, next.Handover(n.NewHead(), n.Final().Signed))
 	return answer.Index, err
 }
 

@@ -34,7 +34,7 @@ func (n *Node) Issue(ctx context.Context, subject consent.Subject, key ed25519.P
 		}
 		to = append(to, r)
 	}
-	s := ledger.CredentialIssue{Head: NewHead(), Digest: consent.CredentialDigest(statement)}
+	s := ledger.CredentialIssue{Head: n.NewHead(), Digest: consent.CredentialDigest(statement)}
 	if s.Sealed, err = seal.EncryptBytes(statement, ledger.Stanzas, to...); err != nil {
 		return nil, answer, err
 	}
@@ -44,7 +44,7 @@ func (n *Node) Issue(ctx context.Context, subject consent.Subject, key ed25519.P
 
 // RevokeCredential ends a credential that this registrar issued.
 func (n *Node) RevokeCredential(ctx context.Context, statement []byte) (ledger.Answer, error) {
-	return n.say(ctx, ledger.KindCredentialRevoke, ledger.CredentialRevoke{Head: NewHead(), Digest: consent.CredentialDigest(statement)})
+	return n.say(ctx, ledger.KindCredentialRevoke, ledger.CredentialRevoke{Head: n.NewHead(), Digest: consent.CredentialDigest(statement)})
 }
 
 // say is Say where anything but acceptance is an error, a [*NotAccepted].

@@ -134,7 +134,7 @@ func (n *Node) signErrand(e *errand) (err error) {
 	if e.Carrier != nil && now.Sub(time.UnixMilli(int64(e.Signed))).Abs() <= carrierLife {
 		return nil
 	}
-	e.Carrier, err = n.Sign(ledger.KindCarrier, ledger.Carrier{Head: NewHead(), Statement: e.Statement})
+	e.Carrier, err = n.Sign(ledger.KindCarrier, ledger.Carrier{Head: n.NewHead(), Statement: e.Statement})
 	e.Signed = uint64(now.UnixMilli())
 	return err
 }

@@ -45,6 +45,7 @@ type Config struct {
 	Sources map[string]*source.Source // of an agency, by name; closed by Close
 	Timeout time.Duration             // raft's; 0 for real networks
 	Logger  *slog.Logger              // nil: nothing is logged
+	Clock   func() time.Time          // of this member; nil: the machine's
 
 	Witnesses []witness.Witness // of the log, from outside the network
 	Wants     *scarce.Wants     // what the machine lacks, see Status; nil: nobody hears of it
@@ -135,7 +136,8 @@ func (n *Node) open(c Config) (err error) {
 			return c.Host.Call(ctx, member, peer.Cosign, request)
 		},
 		LogKey: c.Keys.Log(), CosignKey: c.Keys.Cosign(),
-		Tick:    func() ([]byte, error) { return n.Sign(ledger.KindTick, ledger.Tick{Head: NewHead()}) },
+		Tick:    func(at uint64) ([]byte, error) { return n.Sign(ledger.KindTick, ledger.Tick{Head: headAt(at)}) },
+		Clock:   c.Clock,
 		Timeout: c.Timeout,
 		Logger:  c.Logger,
 		Wants:   n.wants,
@@ -194,11 +196,15 @@ func membersOf(g *ledger.Genesis) (members []peer.Member) {
 	return members
 }
 
-// NewHead returns a fresh statement id, dated by this machine's clock.
-func NewHead() ledger.Head {
+// NewHead returns a fresh statement id, dated by this member's clock or as near
+// to it as the log takes it: what it says must not wait until a clock is right.
+func (n *Node) NewHead() ledger.Head { return headAt(n.Date()) }
+
+// headAt returns a fresh statement id, dated in Unix milliseconds.
+func headAt(at uint64) ledger.Head {
 	var random [10]byte
 	rand.Read(random[:])
-	id := ledger.NewStatementID(uint64(time.Now().UnixMilli()), random)
+	id := ledger.NewStatementID(at, random)
 	return ledger.Head{ID: id[:]}
 }
 

@@ -179,7 +179,7 @@ func TestHandoverIsDoneWhenOldMayStop(t *testing.T) {
 	// They stop in that moment.
 	n.stop("registrar")
 	n.stop("bank-a")
-	answer, err := n.members["tax"].Say(n.ctx, ledger.KindTick, ledger.Tick{Head: NewHead()})
+	answer, err := n.members["tax"].Say(n.ctx, ledger.KindTick, ledger.Tick{Head: n.members["tax"].NewHead()})
 	n.must(err)
 	for _, name := range []string{"auditor", "court", "tax"} {
 		n.must(n.members[name].Finalise(n.ctx, answer.Index+1))

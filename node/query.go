@@ -98,12 +98,12 @@ func (n *Node) Ask(ctx context.Context, q Question) (*Asked, error) {
 	if q.Wait == 0 {
 		q.Wait = defaultWait
 	}
-	head := NewHead()
+	head := n.NewHead()
 	a := &Asked{Ref: ledger.QueryRef{Bank: n.Name, ID: head.ID}, Consent: q.Consent[:], Operator: q.Operator}
 	if q.Open == 0 { // they may still release while the bank's own patience ends
 		q.Open = 2 * q.Wait
 	}
-	a.Deadline = uint64(time.Now().Add(q.Open).UnixMilli())
+	a.Deadline = n.Deadline(q.Open)
 	if err := n.sections(a, c, q.Offers); err != nil {
 		return nil, err
 	}
@@ -457,7 +457,7 @@ func (n *Node) refusedFor(ask *consent.Ask, o *ledger.Outcome) (consent.Outcome,
 // acknowledge puts a receipt for what arrived into the outbox, from which
 // [Node.keepHouse] brings it to the log.
 func (n *Node) acknowledge(a *Asked, pieces []Piece) error {
-	r := ledger.Receipt{Head: NewHead(), Query: a.Ref.ID}
+	r := ledger.Receipt{Head: n.NewHead(), Query: a.Ref.ID}
 	for _, p := range pieces {
 		o, err := n.outcome(a.Ref, p.Agency)
 		if err != nil {

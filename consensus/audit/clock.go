@@ -3,6 +3,8 @@ package audit
 import (
 	"fmt"
 	"slices"
+
+	"atoll/consensus/ledger"
 )
 
 // maxStray is how far an author's time may be from network time, in
@@ -11,16 +13,17 @@ const maxStray = 60_000
 
 // clocks compares authors' times with network time.
 //
-// Who is behind shows at once. Who is ahead shows only when network time has
-// had the chance to follow: it stands still while nobody speaks, and the first
-// to speak in the morning is hours ahead of it and right. It has caught up when
-// a majority of the voters has spoken since. One finding stands for all that an
-// author says until its time is right again.
+// Who is behind shows at once, unless network time is in doubt: most members
+// are far behind it, or the voters have gone back on it. Who is ahead shows only
+// when network time has had the chance to follow: it stands still while nobody
+// speaks, and the first to speak in the morning is hours ahead of it and right.
+// It has caught up when a majority of the voters has spoken since; where it
+// waits for the other members, when a majority of those has, too. One finding
+// stands for all that an author says until its time is right again.
 type clocks struct {
 	voters  map[string]bool
 	ahead   map[string]*claim // by author: not judged yet
 	astray  map[string]bool
-	quorum  int
 	waiting []string // authors in ahead, in order
 }
 
@@ -29,7 +32,7 @@ type claim struct {
 	index  uint64
 	author string
 	signed uint64
-	spoke  map[string]bool // voters since
+	spoke  map[string]bool // members since
 }
 
 // stray is a claim that is wrong, with the network time that shows it.
@@ -46,7 +49,7 @@ func (s *stray) detail() string {
 }
 
 func newClocks(voters []string) clocks {
-	c := clocks{voters: map[string]bool{}, ahead: map[string]*claim{}, astray: map[string]bool{}, quorum: len(voters)/2 + 1}
+	c := clocks{voters: map[string]bool{}, ahead: map[string]*claim{}, astray: map[string]bool{}}
 	for _, v := range voters {
 		c.voters[v] = true
 	}
@@ -54,31 +57,60 @@ func newClocks(voters []string) clocks {
 }
 
 // tell notes the time of an entry's author and returns what it shows to be
-// wrong, one finding at most: another shows at a later entry.
-func (c *clocks) tell(e *Entry) *stray {
+// wrong, one finding at most: another shows at a later entry. The state is the
+// one after the entry; the error is of reading it.
+func (c *clocks) tell(e *Entry, state func() (*ledger.State, error)) (*stray, error) {
 	at := e.Statement.ID.Time()
 	ahead := at > e.Time+maxStray
 	if ahead && !c.astray[e.Author] && c.ahead[e.Author] == nil {
 		c.ahead[e.Author] = &claim{index: e.Index, author: e.Author, signed: at, spoke: map[string]bool{}}
 		c.waiting = append(c.waiting, e.Author)
 	}
-	if c.voters[e.Author] {
-		for _, author := range c.waiting {
-			c.ahead[author].spoke[e.Author] = true
-		}
+	for _, author := range c.waiting {
+		c.ahead[author].spoke[e.Author] = true
 	}
-	if behind := at+maxStray < e.Time; behind && !c.astray[e.Author] {
-		c.astray[e.Author] = true
-		return &stray{claim{index: e.Index, author: e.Author, signed: at}, e.Time}
-	} else if !behind && !ahead {
+	behind := at+maxStray < e.Time
+	if !behind && !ahead {
 		c.astray[e.Author] = false
 	}
-	return c.judge(e.Time)
+	if news := behind && !c.astray[e.Author]; !news && !slices.ContainsFunc(c.waiting, c.heard) {
+		return nil, nil
+	}
+	s, err := state()
+	if err != nil {
+		return nil, err
+	}
+	if behind && !c.astray[e.Author] && !s.Doubtful() {
+		c.astray[e.Author] = true
+		return &stray{claim{index: e.Index, author: e.Author, signed: at}, e.Time}, nil
+	}
+	return c.judge(s), nil
 }
 
-// judge looks at the first claim for which enough voters have spoken.
-func (c *clocks) judge(now uint64) *stray {
-	n := slices.IndexFunc(c.waiting, func(author string) bool { return len(c.ahead[author].spoke) >= c.quorum })
+// heard reports whether a majority of the voters has spoken since an author's
+// claim.
+func (c *clocks) heard(author string) bool {
+	n := 0
+	for voter := range c.voters {
+		if c.ahead[author].spoke[voter] {
+			n++
+		}
+	}
+	return n > len(c.voters)/2
+}
+
+// judge looks at the first claim for which enough have spoken.
+func (c *clocks) judge(s *ledger.State) *stray {
+	present := 0
+	for seat := range s.Clocks.Seats() {
+		if !s.Absent(seat) {
+			present++
+		}
+	}
+	waits := s.VotersTime() > s.Time // for the other members
+	n := slices.IndexFunc(c.waiting, func(author string) bool {
+		return c.heard(author) && (!waits || len(c.ahead[author].spoke) > present/2)
+	})
 	if n < 0 {
 		return nil
 	}
@@ -86,9 +118,9 @@ func (c *clocks) judge(now uint64) *stray {
 	w := c.ahead[author]
 	delete(c.ahead, author)
 	c.waiting = slices.Delete(c.waiting, n, n+1)
-	if w.signed <= now+maxStray {
+	if w.signed <= s.Time+maxStray {
 		return nil
 	}
 	c.astray[author] = true
-	return &stray{*w, now}
+	return &stray{*w, s.Time}
 }

@@ -65,7 +65,11 @@ func (i *Inspector) Add(e *Entry) error {
 		i.clocks = newClocks(i.replay.genesis.Voters)
 		return nil
 	}
-	if stray := i.clocks.tell(e); stray != nil {
+	stray, err := i.clocks.tell(e, func() (*ledger.State, error) { return ledger.Read(i.replay.state) })
+	if err != nil {
+		return err
+	}
+	if stray != nil {
 		i.report(stray.index, RuleClock, stray.author, stray.detail())
 	}
 	if e.Verdict == ledger.Accepted { // else nothing came of it

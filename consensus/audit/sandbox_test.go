@@ -58,12 +58,12 @@ func TestSandbox(t *testing.T) {
 	w.Serve(d) // 3 to 6
 	w.Serve(d) // 7 to 10
 	w.Ask(d, nil)
-	w.Pass(audittest.Day) // 12 to 14
+	w.Pass(audittest.Day) // 12 to 23
 	later := w.Grant(f, func(c *audittest.Consenting) {
 		c.Draft.NotBefore, c.Draft.NotAfter, c.Draft.Purpose = w.Today(), w.Today()+10, "post_loan"
 		c.Draft.Offers = []consent.Offer{{Agency: "tax", Items: []consent.Item{{Dataset: "vat", Output: "sales", Disclosure: consent.Band, Months: 6}}}}
 	})
-	w.Pass(audittest.Day) // 16 to 18
+	w.Pass(audittest.Day) // 25 to 36
 	q := w.Ask(later, func(a *audittest.Asking) { a.Detail.Purpose = "post_loan" })
 	w.Release("tax", q, nil)
 	q = w.Ask(later, func(a *audittest.Asking) { a.Detail.Purpose = "post_loan" })
@@ -80,31 +80,31 @@ func TestSandbox(t *testing.T) {
 			"9 tax fragment.release: query.unknown, not accepted, ",
 			"10 bank-a query.receipt: query.unknown, not accepted, ",
 			"11 bank-a query.open: sandbox.uses_per_day, not consent.uses, sandbox.uses_per_day",
-			"21 bank-a query.open: sandbox.uses_per_day, not accepted, sandbox.uses_per_day",
-			"22 tax fragment.refuse: query.unknown, not accepted, ",
-			"23 bank-a query.receipt: query.unknown, not fragment.unknown, ",
+			"39 bank-a query.open: sandbox.uses_per_day, not accepted, sandbox.uses_per_day",
+			"40 tax fragment.refuse: query.unknown, not accepted, ",
+			"41 bank-a query.receipt: query.unknown, not fragment.unknown, ",
 		}},
 		{"a use that is free", audit.WhatIf{MaxMonths: n(12)}, nil},
 		{"banned purpose", audit.WhatIf{Banned: []string{"post_loan"}}, []string{
-			"19 bank-a query.open: sandbox.purpose, not accepted, sandbox.purpose",
-			"20 tax fragment.release: query.unknown, not accepted, ",
-			"21 bank-a query.open: sandbox.purpose, not accepted, sandbox.purpose",
-			"22 tax fragment.refuse: query.unknown, not accepted, ",
-			"23 bank-a query.receipt: query.unknown, not fragment.unknown, ",
+			"37 bank-a query.open: sandbox.purpose, not accepted, sandbox.purpose",
+			"38 tax fragment.release: query.unknown, not accepted, ",
+			"39 bank-a query.open: sandbox.purpose, not accepted, sandbox.purpose",
+			"40 tax fragment.refuse: query.unknown, not accepted, ",
+			"41 bank-a query.receipt: query.unknown, not fragment.unknown, ",
 		}},
 		{"shorter consents", audit.WhatIf{MaxDays: n(1)}, []string{
-			"19 bank-a query.open: sandbox.max_days, not accepted, sandbox.max_days",
-			"20 tax fragment.release: query.unknown, not accepted, ",
-			"21 bank-a query.open: sandbox.max_days, not accepted, sandbox.max_days",
-			"22 tax fragment.refuse: query.unknown, not accepted, ",
-			"23 bank-a query.receipt: query.unknown, not fragment.unknown, ",
+			"37 bank-a query.open: sandbox.max_days, not accepted, sandbox.max_days",
+			"38 tax fragment.release: query.unknown, not accepted, ",
+			"39 bank-a query.open: sandbox.max_days, not accepted, sandbox.max_days",
+			"40 tax fragment.refuse: query.unknown, not accepted, ",
+			"41 bank-a query.receipt: query.unknown, not fragment.unknown, ",
 		}},
 		{"final", audit.WhatIf{Final: true}, []string{
 			"4 court fragment.release: unknown, not accepted, unknown",
 			"5 tax fragment.release: unknown, not accepted, unknown",
 			"8 court fragment.release: unknown, not accepted, unknown",
 			"9 tax fragment.release: unknown, not accepted, unknown",
-			"20 tax fragment.release: unknown, not accepted, unknown",
+			"38 tax fragment.release: unknown, not accepted, unknown",
 		}},
 	} {
 		got := sandbox(t, w, auditor(w), c.rules)
@@ -134,7 +134,7 @@ func TestSandboxFreesUses(t *testing.T) {
 	w.Pass(audittest.Day)
 	w.Ask(d, nil) // consent.uses
 	got := sandbox(t, w, nil, audit.WhatIf{UsesPerDay: n(1)})
-	if last := got[len(got)-1]; len(got) != 5 || last != "14 bank-a query.open: accepted, not consent.uses, " {
+	if last := got[len(got)-1]; len(got) != 5 || last != "23 bank-a query.open: accepted, not consent.uses, " {
 		t.Errorf("%s", strings.Join(got, "\n"))
 	}
 }

@@ -123,11 +123,11 @@ func judge(v View, s *Statement, rules func(*transaction, *Statement, *Author) V
 	if answer := t.recall(ids); answer.Verdict != "" || t.err != nil {
 		return answer, nil, t.err
 	}
-	if answer := t.state.untimely(s, author); answer.Verdict != "" {
+	if answer := t.state.untimely(s.ID.Time()); answer.Verdict != "" {
 		return answer, nil, nil
 	}
 	day := t.state.Day()
-	t.state.tell(author.Member, s.ID.Time())
+	t.state.tell(int(author.Seat), s.ID.Time())
 	t.expire()
 	verdict := rules(t, s, author)
 	if verdict == Unsupported {
@@ -141,16 +141,16 @@ func judge(v View, s *Statement, rules func(*transaction, *Statement, *Author) V
 	return t.commit(answer)
 }
 
-// untimely answers statements that are too old to be new, and those whose
-// author's clock is more than a day ahead. A tick is never ahead: ticks are
-// how network time catches up after a long silence.
-func (s *State) untimely(st *Statement, a *Author) Answer {
-	at := st.ID.Time()
-	if at+Retention < s.Time || st.Kind == KindTick && at <= s.clock(a.Member) {
+// untimely answers statements that are too old to be new, and those dated too
+// far ahead: ids are remembered for long enough only because none is accepted
+// that is dated later. Ticks are no exception. After a long silence they come
+// in rounds, each of them a day.
+func (s *State) untimely(at uint64) Answer {
+	switch {
+	case at+Retention < s.Time:
 		return Answer{Verdict: Late, Detail: "dated too long before network time to be new; check the clock and sign again"}
-	}
-	if at > s.Time+MaxEarly && st.Kind != KindTick {
-		return Answer{Verdict: Early, Detail: "dated more than a day ahead of network time; check the clock, or wait for the voters to tick"}
+	case at > s.Time+MaxEarly:
+		return Answer{Verdict: Early, Detail: "dated more than a day ahead of network time; check the clock, or wait until members have told their time"}
 	}
 	return Answer{}
 }
@@ -237,7 +237,7 @@ func (t *transaction) recall(ids []identity) Answer {
 // that can take effect. What was carried and refused is not remembered, or a
 // stranger who got hold of a grant could have it refused before its bank.
 func (t *transaction) remember(ids []identity, s *Statement, verdict Verdict) {
-	until := min(max(s.ID.Time(), t.state.Time), t.state.Time+MaxEarly) + Retention
+	until := max(s.ID.Time(), t.state.Time) + Retention
 	for i, id := range ids {
 		if i > 0 {
 			if verdict != Accepted {
@@ -316,13 +316,14 @@ func (t *transaction) found(raw []byte, g *Genesis, network sign.NetworkID) (Ans
 	t.put(foundingKey, memo{0, Accepted, digest[:]})
 	t.put(purposesKey, g.Purposes)
 	t.put(cosignersKey(0), g.Founders())
-	for _, v := range g.Voters {
-		t.state.Clocks = append(t.state.Clocks, VoterClock{Voter: v, Time: g.Time})
-	}
+	t.state.Clocks = newClocks(len(g.Members), g.Time)
 	for i := range g.Members {
 		c := &g.Members[i]
 		t.put(memberKey(c.Name), c)
-		t.put(authorKey(sign.KeyIDOf(c.Statement)), Author{Member: c.Name, Key: c.Statement, Roles: c.Roles})
+		t.put(authorKey(sign.KeyIDOf(c.Statement)), Author{Member: c.Name, Key: c.Statement, Roles: c.Roles, Seat: uint8(i)})
+		if slices.Contains(g.Voters, c.Name) {
+			t.state.Voters = append(t.state.Voters, byte(i))
+		}
 	}
 	return t.commit(t.entry(raw, KindGenesis, Accepted))
 }

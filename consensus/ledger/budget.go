@@ -103,7 +103,7 @@ func Foretell(v View, s *Statement) (Answer, error) {
 	if answer := t.recall(s.identities(author.Member)); answer.Verdict != "" || t.err != nil {
 		return answer, t.err
 	}
-	if answer := t.state.untimely(s, author); answer.Verdict != "" {
+	if answer := t.state.untimely(s.ID.Time()); answer.Verdict != "" {
 		return answer, nil
 	}
 	if !t.tellable(s, author) {

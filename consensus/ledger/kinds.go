@@ -143,7 +143,7 @@ type Receipt struct {
 	Digests [][]byte `cbor:"3,keyasint"` // of released ciphertexts, ascending
 }
 
-// Tick carries a voter's time and nothing else. Author: a voter.
+// Tick carries its author's time and nothing else. Author: any member.
 type Tick struct{ Head }
 
 // CredentialIssue puts a credential on the log. Author: a registrar.

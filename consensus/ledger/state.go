@@ -23,20 +23,14 @@ type Change struct{ Key, Value []byte }
 
 // State is the one record that every entry reads and writes.
 type State struct {
-	Network []byte       `cbor:"1,keyasint"` // id
-	Size    uint64       `cbor:"2,keyasint"` // entries so far, the next index
-	Time    uint64       `cbor:"3,keyasint"` // network time, Unix milliseconds
-	Offset  int16        `cbor:"4,keyasint"` // minutes from UTC
-	Clocks  []VoterClock `cbor:"5,keyasint"` // by voter, ascending
-	Entries uint64       `cbor:"6,keyasint"` // that a member may add on one day, see [Budget]
-	Bytes   uint64       `cbor:"7,keyasint"` // of leaves, likewise
-}
-
-// VoterClock is the newest time that a voter has signed.
-type VoterClock struct {
-	_     struct{} `cbor:",toarray"`
-	Voter string
-	Time  uint64 // Unix milliseconds
+	Network []byte `cbor:"1,keyasint"` // id
+	Size    uint64 `cbor:"2,keyasint"` // entries so far, the next index
+	Time    uint64 `cbor:"3,keyasint"` // network time, Unix milliseconds
+	Offset  int16  `cbor:"4,keyasint"` // minutes from UTC
+	Voters  []byte `cbor:"5,keyasint"` // seats, ascending
+	Entries uint64 `cbor:"6,keyasint"` // that a member may add on one day, see [Budget]
+	Bytes   uint64 `cbor:"7,keyasint"` // of leaves, likewise
+	Clocks  Clocks `cbor:"8,keyasint"` // by seat
 }
 
 // Day returns the network's current day.
@@ -45,37 +39,12 @@ func (s *State) Day() consent.Day { return consent.DayOf(s.Time, s.Offset) }
 // NetworkID returns the id of the network.
 func (s *State) NetworkID() sign.NetworkID { return sign.NetworkID(s.Network) }
 
-// tell notes a time signed by a member and moves network time: the greater of
-// what it was and the median of the voters' newest times. No single clock
-// moves it, the leader's included.
-func (s *State) tell(member string, ms uint64) {
-	i := slices.IndexFunc(s.Clocks, func(c VoterClock) bool { return c.Voter == member })
-	if i < 0 {
-		return
-	}
-	s.Clocks[i].Time = max(s.Clocks[i].Time, ms)
-	var times []uint64
-	for _, c := range s.Clocks {
-		times = append(times, c.Time)
-	}
-	slices.Sort(times)
-	s.Time = max(s.Time, times[(len(times)-1)/2])
-}
-
-// clock returns the newest time that a voter has signed, 0 for others.
-func (s *State) clock(member string) uint64 {
-	i := slices.IndexFunc(s.Clocks, func(c VoterClock) bool { return c.Voter == member })
-	if i < 0 {
-		return 0
-	}
-	return s.Clocks[i].Time
-}
-
 // Author is what the rules know of a statement key.
 type Author struct {
 	Member string `cbor:"1,keyasint"`
 	Key    []byte `cbor:"2,keyasint"` // Ed25519 public key
 	Roles  []Role `cbor:"3,keyasint"`
+	Seat   uint8  `cbor:"4,keyasint"` // among the members, in the order of genesis; see [Clocks]
 }
 
 // Has says whether the author has a role on a day.

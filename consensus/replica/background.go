@@ -1,7 +1,6 @@
 package replica
 
 import (
-	"context"
 	"time"
 
 	"atoll/consensus/scarce"
@@ -52,41 +51,6 @@ func (r *Replica) foundWhenLeading() {
 			if _, err := r.propose(r.ctx, r.genesis); err != nil {
 				r.log.Warn("founding the log", "error", err)
 			}
-		case <-r.ctx.Done():
-			return
-		}
-	}
-}
-
-// tickWhenSilent signs this voter's time at the start, whenever the log has
-// grown by more than ticks while this voter said nothing, and hourly: network
-// time is the median of what voters signed.
-func (r *Replica) tickWhenSilent() {
-	t := time.NewTicker(r.silence / 4)
-	defer t.Stop()
-	var last time.Time
-	seen := uint64(0)
-	for {
-		select {
-		case now := <-t.C:
-			busy := r.busy.Load()
-			if !last.IsZero() && now.Sub(last) < time.Hour && (busy <= seen || now.Sub(last) < r.silence) {
-				continue
-			}
-			if at, _ := r.store.position(); at.Size == 0 {
-				continue
-			}
-			statement, err := r.tick()
-			if err == nil {
-				ctx, cancel := context.WithTimeout(r.ctx, r.patience)
-				_, err = r.Submit(ctx, statement)
-				cancel()
-			}
-			if err != nil {
-				r.log.Warn("ticking", "error", err)
-				continue
-			}
-			last, seen = now, busy
 		case <-r.ctx.Done():
 			return
 		}

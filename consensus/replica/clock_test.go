@@ -56,9 +56,35 @@ func TestVotersTick(t *testing.T) {
 	n.agree(nil)
 }
 
+// clocks are the members' own, each so far from the machine's.
+type clocks struct{ off map[string]*atomic.Int64 }
+
+// setClocks gives every member a clock of its own.
+func (n *network) setClocks() clocks {
+	c := clocks{map[string]*atomic.Int64{}}
+	for _, name := range n.names {
+		c.off[name] = new(atomic.Int64)
+	}
+	n.tune = func(config *replica.Config) {
+		config.Silence = silence
+		off := c.off[config.Name]
+		config.Clock = func() time.Time { return time.Now().Add(time.Duration(off.Load())) }
+	}
+	return c
+}
+
+func (c clocks) set(by time.Duration, members ...string) {
+	for _, name := range members {
+		c.off[name].Store(int64(by))
+	}
+}
+
+const year = 365 * 24 * time.Hour
+
 // One voter's clock is a year ahead, be it that of the leader or not: network
-// time is not, a consent of three weeks is still open to queries, and that
-// voter's own words are turned away.
+// time is not, a consent of three weeks is still open to queries, that voter has
+// an alarm, and what it dates a year ahead is turned away. Once its clock is
+// right nothing of that is left.
 func TestOneClockAYearAhead(t *testing.T) {
 	for _, leads := range []bool{true, false} {
 		t.Run(map[bool]string{true: "leader", false: "follower"}[leads], func(t *testing.T) { testClockAhead(t, leads) })
@@ -67,28 +93,17 @@ func TestOneClockAYearAhead(t *testing.T) {
 
 func testClockAhead(t *testing.T, leads bool) {
 	n := found(t, 1)
-	var fast atomic.Value // the voter's name
-	fast.Store("")
-	n.tune = func(c *replica.Config) {
-		c.Silence = silence
-		name, tick := c.Name, c.Tick
-		c.Tick = func() ([]byte, error) {
-			if name != fast.Load() {
-				return tick()
-			}
-			return n.sign(name, ledger.KindTick, ledger.Tick{Head: yearAhead(n)}), nil
-		}
-	}
+	clocks := n.setClocks()
 	n.start(n.names...)
 	h := n.granted("wlearner-0", 5)
 	ahead := n.leader()
 	if !leads {
 		ahead = voters[(slices.Index(voters, ahead)+1)%len(voters)]
 	}
-	fast.Store(ahead)
+	clocks.set(year, ahead)
 	n.until("that clock is heard", func() bool {
 		n.put("wlearner-0")
-		return time.Until(n.clockOf(ahead)) > 24*time.Hour
+		return time.Until(n.clockOf(ahead)) > 23*time.Hour
 	})
 	began := time.Now()
 	n.until("network time moves", func() bool {
@@ -98,42 +113,115 @@ func testClockAhead(t *testing.T, leads bool) {
 	if ahead := time.Until(n.networkTime("wlearner-0")); ahead > time.Hour {
 		t.Errorf("network time is %s ahead", ahead)
 	}
+	n.until("the voter notices", func() bool { n.put("wlearner-0"); return n.problem(ahead) == replica.ClockAhead })
+	if alarms := n.nodes[ahead].Alarms(); len(alarms) != 1 || alarms[0].Kind != "clock" {
+		t.Errorf("alarms: %+v", alarms)
+	}
 	answer, err := n.nodes["wlearner-0"].Submit(n.ctx(), n.query("wlearner-0", h))
 	n.check(err)
 	if answer.Verdict != ledger.Accepted {
 		t.Errorf("query: %+v", answer)
 	}
-	early := n.sign(ahead, ledger.KindCredentialRevoke, ledger.CredentialRevoke{Head: yearAhead(n), Digest: make([]byte, 32)})
-	answer, err = n.nodes["wlearner-0"].Submit(n.ctx(), early)
-	n.check(err)
-	if answer.Verdict != ledger.Early || answer.InLog() {
-		t.Errorf("a statement a year ahead: %+v", answer)
+	for _, kind := range []string{ledger.KindCredentialRevoke, ledger.KindTick} {
+		early := n.tickAt(ahead, uint64(time.Now().Add(year).UnixMilli()))
+		if kind == ledger.KindCredentialRevoke {
+			early = n.sign(ahead, kind, ledger.CredentialRevoke{Head: n.headAt(uint64(time.Now().Add(year).UnixMilli())), Digest: make([]byte, 32)})
+		}
+		answer, err = n.nodes["wlearner-0"].Submit(n.ctx(), early)
+		n.check(err)
+		if answer.Verdict != ledger.Early || answer.InLog() {
+			t.Errorf("a %s a year ahead: %+v", kind, answer)
+		}
+	}
+	clocks.set(0, ahead)
+	n.until("it is mended", func() bool { return n.problem(ahead) == "" && time.Until(n.clockOf(ahead)) < time.Minute })
+	for _, name := range n.names {
+		if name != ahead && n.problem(name) != "" {
+			t.Errorf("%s: %s", name, n.problem(name))
+		}
 	}
 	n.agree(nil)
 }
 
-// clockOf is the newest time that a voter has signed, as the learner has it.
-func (n *network) clockOf(voter string) (at time.Time) {
+// Two of three voters say 2096, over and over. The other members say otherwise:
+// network time is a day ahead, nobody is late, the others know, and when the two
+// are mended their clocks are.
+func TestTwoVotersOf2096(t *testing.T) {
+	n := found(t, 5)
+	clocks := n.setClocks()
+	n.start(n.names...)
+	n.until("all have told their time", func() bool {
+		n.put("wlearner-0")
+		return time.Since(n.networkTime("wlearner-0")) < time.Hour
+	})
+	wrong := voters[:2]
+	clocks.set(70*year, wrong...)
+	n.until("network time is ahead", func() bool {
+		n.put("wlearner-0")
+		return time.Until(n.networkTime("wlearner-0")) > 20*time.Hour
+	})
+	for range 20 {
+		for _, name := range append(wrong, n.names...) {
+			n.put(name)
+		}
+	}
+	if ahead := time.Until(n.networkTime("wlearner-0")); ahead > 24*time.Hour+time.Minute {
+		t.Errorf("network time is %s ahead", ahead)
+	}
+	for _, name := range []string{voters[2], "wlearner-0", "wlearner-4"} {
+		n.until(name+" notices", func() bool { return n.problem(name) == replica.NetworkAhead })
+		answer, err := n.nodes[name].Submit(n.ctx(), n.statement(name, ledger.KindCatalog))
+		n.check(err)
+		if !answer.New {
+			t.Errorf("%s: %+v", name, answer)
+		}
+	}
+	for _, name := range wrong {
+		n.until(name+" notices", func() bool { n.put("wlearner-0"); return n.problem(name) == replica.ClockAhead })
+	}
+	clocks.set(0, wrong...)
+	for _, name := range wrong {
+		n.until(name+" is mended", func() bool { return time.Until(n.clockOf(name)) < time.Minute })
+	}
+	n.agree(nil)
+}
+
+// Nobody says anything, and the hours pass: voters tell their time every hour, so
+// that heads of a network that lives are never older, the others every six.
+func TestIdleMembersTick(t *testing.T) {
+	n := found(t, 1)
+	clocks := n.setClocks()
+	n.start(n.names...)
+	n.put("wlearner-0")
+	for hours := time.Duration(1); hours <= 7; hours++ {
+		clocks.set(hours*(time.Hour+time.Second), n.names...)
+		n.until("the voters tell their time", func() bool {
+			return time.Until(n.networkTime("wlearner-0")) > (hours-1)*time.Hour+30*time.Minute
+		})
+	}
+	n.until("the learner does", func() bool { return time.Until(n.clockOf("wlearner-0")) > 5*time.Hour })
+	clocks.set(9*24*time.Hour, n.names...)
+	n.until("days pass in rounds", func() bool { return time.Until(n.networkTime("wlearner-0")) > 9*24*time.Hour-time.Minute })
+	n.agree(nil)
+}
+
+// problem is what a member finds wrong with the time.
+func (n *network) problem(member string) string {
+	n.t.Helper()
+	at, err := n.nodes[member].Time()
+	n.check(err)
+	return at.Problem
+}
+
+// clockOf is the time that a member has told last, as the learner has it.
+func (n *network) clockOf(member string) (at time.Time) {
 	n.t.Helper()
 	n.check(n.nodes["wlearner-0"].View(func(v ledger.View) error {
 		s, err := ledger.Read(v)
-		if err != nil || s == nil {
-			return err
+		if err == nil && s != nil {
+			at = time.UnixMilli(int64(s.Clocks.Time(slices.Index(n.names, member))))
 		}
-		for _, c := range s.Clocks {
-			if c.Voter == voter {
-				at = time.UnixMilli(int64(c.Time))
-			}
-		}
-		return nil
+		return err
 	}))
 	return at
-}
-
-// yearAhead is a fresh statement id dated a year from now.
-func yearAhead(n *network) ledger.Head {
-	h := n.newHead()
-	id := ledger.StatementID(h.ID)
-	ahead := ledger.NewStatementID(id.Time()+365*24*60*60*1000, [10]byte(id[6:]))
-	return ledger.Head{ID: ahead[:]}
 }

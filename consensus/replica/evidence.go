@@ -26,14 +26,19 @@ const maxEvidence = 8
 // evidenceSchema names the format of an evidence file.
 const evidenceSchema = "atoll.evidence/v1"
 
+// clockAlarm is the kind of the alarms about the time.
+const clockAlarm = "clock"
+
 // An Alarm says that this member has seen two histories of the log, or a
-// cosignature of its own that it does not remember. It stays until an operator
+// cosignature of its own that it does not remember, or that its clock and the
+// network's disagreed. It stays until an operator
 // has taken its file out of the evidence folder and started the node again.
 type Alarm struct {
 	Schema string    `json:"schema"`
-	Time   time.Time `json:"time"`   // by this member's clock
-	Member string    `json:"member"` // whose log is of another history; "" for that of a quorum or of this member's past; this member for what it forgot
-	Size   uint64    `json:"size"`   // at which the heads differ, or that was forgotten
+	Kind   string    `json:"kind,omitempty"` // "" for histories, or "clock"
+	Time   time.Time `json:"time"`           // by this member's clock
+	Member string    `json:"member"`         // whose log is of another history; "" for that of a quorum or of this member's past; this member for what it forgot
+	Size   uint64    `json:"size"`           // at which the heads differ, or that was forgotten
 	Why    string    `json:"why"`
 	Theirs string    `json:"theirs"` // the other head, signed (C2SP tlog-checkpoint); "" where only this member's memory has it
 	Ours   string    `json:"ours"`   // this member's, signed; "" where it forgot
@@ -86,6 +91,9 @@ func (e *evidence) keep(a *Alarm, other tlog.Hash) (bool, error) {
 	if who == "" {
 		who = "history"
 	}
+	if a.Kind != "" {
+		who = a.Kind + "-" + who
+	}
 	a.Schema = evidenceSchema
 	a.File = filepath.Join(e.dir, fmt.Sprintf("%s-%d-%x.json", who, a.Size, other[:4]))
 	count := 0
@@ -93,7 +101,7 @@ func (e *evidence) keep(a *Alarm, other tlog.Hash) (bool, error) {
 		if known.File == a.File {
 			return false, nil
 		}
-		if known.Member == a.Member {
+		if known.Member == a.Member && known.Kind == a.Kind {
 			count++
 		}
 	}

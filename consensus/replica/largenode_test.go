@@ -129,7 +129,7 @@ func (n *largeNode) open() *Replica {
 		Dial:     func(string, time.Duration) (net.Conn, error) { return nil, gone },
 		Submit:   func(context.Context, string, []byte) ([]byte, error) { return nil, gone },
 		Cosign:   func(context.Context, string, []byte) ([]byte, error) { return nil, gone },
-		Tick:     func() ([]byte, error) { return nil, gone },
+		Tick:     func(uint64) ([]byte, error) { return nil, gone },
 		Fetch:    func(_ context.Context, _ string, request []byte) (io.ReadCloser, error) { return n.serve(request) },
 	})
 	n.check(err)

@@ -143,7 +143,7 @@ func (n *network) open(name string) error {
 			return host.Call(ctx, member, peer.Cosign, request)
 		},
 		LogKey: n.keys[name].Log(), CosignKey: n.keys[name].Cosign(),
-		Tick:    func() ([]byte, error) { return n.statement(name, ledger.KindTick), nil },
+		Tick:    func(at uint64) ([]byte, error) { return n.tickAt(name, at), nil },
 		Timeout: 300 * time.Millisecond,
 	}
 	if n.tune != nil {
@@ -192,9 +192,11 @@ func (n *network) stop(name string) {
 }
 
 // newHead returns a fresh statement id.
-func (n *network) newHead() ledger.Head {
+func (n *network) newHead() ledger.Head { return n.headAt(uint64(time.Now().UnixMilli())) }
+
+func (n *network) headAt(ms uint64) ledger.Head {
 	serial := n.serial.Add(1)
-	id := ledger.NewStatementID(uint64(time.Now().UnixMilli()), [10]byte{2: byte(serial >> 40), 3: byte(serial >> 32), 4: byte(serial >> 24), 5: byte(serial >> 16), 6: byte(serial >> 8), 7: byte(serial), 8: byte(os.Getpid()), 9: byte(os.Getpid() >> 8)})
+	id := ledger.NewStatementID(ms, [10]byte{2: byte(serial >> 40), 3: byte(serial >> 32), 4: byte(serial >> 24), 5: byte(serial >> 16), 6: byte(serial >> 8), 7: byte(serial), 8: byte(os.Getpid()), 9: byte(os.Getpid() >> 8)})
 	return ledger.Head{ID: id[:]}
 }
 
@@ -204,6 +206,11 @@ func (n *network) statement(member, kind string) []byte {
 		return n.sign(member, kind, ledger.CredentialRevoke{Head: n.newHead(), Digest: make([]byte, 32)})
 	}
 	return n.sign(member, kind, ledger.Tick{Head: n.newHead()})
+}
+
+// tickAt signs a tick of a member, dated at a time in Unix milliseconds.
+func (n *network) tickAt(member string, ms uint64) []byte {
+	return n.sign(member, ledger.KindTick, ledger.Tick{Head: n.headAt(ms)})
 }
 
 func (n *network) sign(member, kind string, payload any) []byte {

@@ -40,8 +40,10 @@ type Config struct {
 	// Cosign carries a request to another member's [Replica.ServeCosign].
 	Cosign func(ctx context.Context, member string, request []byte) ([]byte, error)
 
-	// Tick signs a clock.tick of this member with its own clock. Voters need it.
-	Tick func() ([]byte, error)
+	// Tick signs a clock.tick of this member, dated in Unix milliseconds.
+	Tick func(at uint64) ([]byte, error)
+	// Clock is this member's; nil: the machine's.
+	Clock func() time.Time
 
 	LogKey    ed25519.PrivateKey // of this member's card: signs checkpoints
 	CosignKey ed25519.PrivateKey // of this member's card: cosigns them
@@ -53,7 +55,7 @@ type Config struct {
 	Timeout  time.Duration // raft's heartbeat and election timeout; 1 s
 	Trailing uint64        // entries that raft's log keeps behind a snapshot; 100,000
 	Snapshot uint64        // new entries that make a snapshot worth while; 20,000
-	Silence  time.Duration // after which a voter ticks while the log grows; 10 s
+	Silence  time.Duration // after which a voter tells its time while the log grows; 10 s
 	Publish  time.Duration // how often the leader makes a growing log final; 1 s
 	Log      LogOptions
 
@@ -75,7 +77,11 @@ type Replica struct {
 	others   []string
 	submit   func(ctx context.Context, member string, statement []byte) ([]byte, error)
 	fetch    func(ctx context.Context, member string, request []byte) (io.ReadCloser, error)
-	tick     func() ([]byte, error)
+	tick     func(at uint64) ([]byte, error)
+	now      func() time.Time
+	clock    clockWatch
+	seats    []string // members in the order of genesis
+	seat     int      // of this one
 	log      *slog.Logger
 	wants    *scarce.Wants
 	patience time.Duration
@@ -124,13 +130,16 @@ func Open(c Config) (*Replica, error) {
 	}
 	r := &Replica{
 		name: c.Name, genesis: c.Genesis, roster: newRoster(g), submit: c.Submit, fetch: c.Fetch,
-		tick: c.Tick, log: c.Logger, wants: c.Wants, patience: 10 * c.Timeout, silence: c.Silence, publish: c.Publish, cosign: c.Cosign,
+		tick: c.Tick, now: c.Clock, log: c.Logger, wants: c.Wants, patience: 10 * c.Timeout, silence: c.Silence, publish: c.Publish, cosign: c.Cosign,
 		diskUsed: c.DiskUsed, fatal: make(chan error, 1), whole: make(whole),
 	}
 	r.catchup = &catchup{r: r}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
-	for _, m := range g.Members {
-		if m.Name != c.Name {
+	for seat, m := range g.Members {
+		r.seats = append(r.seats, m.Name)
+		if m.Name == c.Name {
+			r.seat = seat
+		} else {
 			r.others = append(r.others, m.Name)
 		}
 	}
@@ -189,6 +198,9 @@ func (c Config) withDefaults() Config {
 	}
 	if dir := c.Dir; c.DiskUsed == nil {
 		c.DiskUsed = func() (int, error) { return usedOf(dir) }
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -279,8 +291,8 @@ func (r *Replica) start(c Config) error {
 	r.running.Go(r.keepFinal)
 	r.running.Go(r.publishOften)
 	r.running.Go(r.keepHandovers)
-	if r.roster.voter(r.name) && r.tick != nil {
-		r.running.Go(r.tickWhenSilent)
+	if r.tick != nil {
+		r.running.Go(r.tellTime)
 	}
 	return nil
 }

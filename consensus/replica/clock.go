@@ -1,0 +1,239 @@
+package replica
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"sync"
+	"time"
+
+	"atoll/consensus/ledger"
+)
+
+// What is wrong with the time, as this member sees it. Each is news for an
+// operator: its own words are refused, or will be when it gets worse.
+const (
+	ClockRefused = "clock_refused" // the log took no tick of this member
+	ClockAhead   = "clock_ahead"   // this member's clock is ahead of the others'
+	ClockBehind  = "clock_behind"  // this member's clock is behind network time
+	NetworkAhead = "network_ahead" // network time is ahead of most members' clocks, this one's too
+)
+
+// TimeState is how this member's clock and network time go together.
+type TimeState struct {
+	Own     time.Time      // this member's clock
+	Network time.Time      // network time, zero before genesis
+	Problem string         // one of the constants above, or ""
+	Since   time.Time      // when that began, by the machine's clock
+	Verdict ledger.Verdict // of a tick that was refused
+	Held    []string       // members whose silence holds network time back, until they count as absent
+}
+
+// Time returns how this member's clock and network time go together.
+func (r *Replica) Time() (TimeState, error) {
+	t := r.clock.state()
+	t.Own = r.now()
+	s, err := r.ledgerState()
+	if err != nil || s == nil {
+		return t, err
+	}
+	t.Network = time.UnixMilli(int64(s.Time))
+	for seat, name := range r.seats {
+		if s.Holds(seat) {
+			t.Held = append(t.Held, name)
+		}
+	}
+	return t, nil
+}
+
+// Date returns the time, in Unix milliseconds, by which this member should date
+// what it says now: its own clock, unless the log would refuse that. Where the
+// state cannot be read it is the clock alone.
+func (r *Replica) Date() uint64 {
+	own := uint64(r.now().UnixMilli())
+	if s, err := r.ledgerState(); err == nil && s != nil {
+		return s.Date(own)
+	}
+	return own
+}
+
+// Deadline returns the network time that lies so far ahead, in Unix
+// milliseconds: by this member's clock, or from network time where that is
+// ahead of it. It is never more than a day from network time.
+func (r *Replica) Deadline(after time.Duration) uint64 {
+	own := uint64(r.now().UnixMilli())
+	s, err := r.ledgerState()
+	if err != nil || s == nil {
+		return own + uint64(after.Milliseconds())
+	}
+	return min(max(own, s.Time)+uint64(after.Milliseconds()), s.Time+ledger.MaxQueryLife)
+}
+
+func (r *Replica) ledgerState() (s *ledger.State, err error) {
+	err = r.View(func(v ledger.View) error {
+		s, err = ledger.Read(v)
+		return err
+	})
+	return s, err
+}
+
+// tellTime tells this member's time where [ledger.Teller] says so. A voter also
+// does at the start, and whenever the log has grown by more than ticks while it
+// said nothing.
+func (r *Replica) tellTime() {
+	t := time.NewTicker(min(r.silence/4, time.Second))
+	defer t.Stop()
+	var teller ledger.Teller
+	var last time.Time
+	seen := uint64(0)
+	for {
+		select {
+		case now := <-t.C:
+			s, err := r.ledgerState()
+			if err != nil || s == nil {
+				continue // not founded; or closing
+			}
+			own, busy := uint64(r.now().UnixMilli()), r.busy.Load()
+			r.watchClock(s, own)
+			if !teller.Due(s, r.seat, own) && (!s.Votes(r.seat) || busy <= seen || now.Sub(last) < r.silence) {
+				continue
+			}
+			if r.tell(s.Date(own)) {
+				teller.Told(own)
+				last, seen = now, busy
+			}
+		case <-r.ctx.Done():
+			return
+		}
+	}
+}
+
+// tell puts a tick on the log and reports whether the log has answered.
+func (r *Replica) tell(at uint64) bool {
+	ctx, cancel := context.WithTimeout(r.ctx, r.patience)
+	defer cancel()
+	statement, err := r.tick(at)
+	if err == nil {
+		var answer ledger.Answer
+		if answer, err = r.Submit(ctx, statement); err == nil {
+			r.clock.answered(answer)
+			if answer.Verdict != ledger.Accepted {
+				r.log.Warn("the log refuses this member's time", "verdict", answer.Verdict, "dated", at, "detail", answer.Detail)
+			}
+			return true
+		}
+	}
+	r.log.Warn("telling the time", "error", err)
+	return false
+}
+
+// clockWatch finds out whether this member's clock can be right.
+type clockWatch struct {
+	mu      sync.Mutex
+	now     TimeState
+	refused ledger.Verdict // of the last tick, where it was refused
+
+	// Since when this clock is ahead of network time, and what members had said.
+	ahead  bool
+	from   uint64
+	clocks ledger.Clocks
+}
+
+func (w *clockWatch) state() TimeState {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.now
+}
+
+func (w *clockWatch) answered(a ledger.Answer) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.refused = ""
+	if a.Verdict != ledger.Accepted {
+		w.refused = a.Verdict
+	}
+}
+
+// maxAside is how far a clock may be from network time, in milliseconds, before
+// that is a problem: voters of an idle network speak hourly.
+const (
+	maxAheadOfTime  = 70 * 60_000
+	maxBehindOfTime = 5 * 60_000
+)
+
+// look compares this member's clock with a state and returns what is new: a
+// problem, or that there is none any more.
+func (w *clockWatch) look(s *ledger.State, seat int, own uint64) (t TimeState, news bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	problem := w.problem(s, seat, own)
+	news = problem != w.now.Problem
+	if news {
+		w.now.Problem, w.now.Since = problem, time.Now()
+	}
+	w.now.Own, w.now.Network, w.now.Verdict = time.UnixMilli(int64(own)), time.UnixMilli(int64(s.Time)), w.refused
+	return w.now, news
+}
+
+func (w *clockWatch) problem(s *ledger.State, seat int, own uint64) string {
+	ahead := w.isAhead(s, seat, own)
+	switch {
+	case w.refused != "":
+		return ClockRefused
+	case ahead:
+		return ClockAhead
+	case own+maxBehindOfTime < s.Time && s.Doubtful():
+		return NetworkAhead
+	case own+maxBehindOfTime < s.Time:
+		return ClockBehind
+	}
+	return ""
+}
+
+// isAhead reports whether this clock has been ahead of network time while those
+// have spoken who make network time: a majority of the voters, and where that
+// waits for the other members a majority of them.
+func (w *clockWatch) isAhead(s *ledger.State, seat int, own uint64) bool {
+	if own <= s.Time+maxAheadOfTime {
+		w.ahead = false
+		return false
+	}
+	if !w.ahead || s.Time >= w.from+ledger.CallAfter { // it follows, in rounds
+		w.ahead, w.from, w.clocks = true, s.Time, append(ledger.Clocks(nil), s.Clocks...)
+		return false
+	}
+	voters, members, present := 0, 0, 0 // who has spoken since, and who would
+	for m := range min(s.Clocks.Seats(), w.clocks.Seats()) {
+		spoke := s.Clocks.Time(m) != w.clocks.Time(m) || m == seat
+		if spoke && s.Votes(m) {
+			voters++
+		}
+		if spoke {
+			members++
+		}
+		if !s.Absent(m) {
+			present++
+		}
+	}
+	return voters > len(s.Voters)/2 && (s.VotersTime() <= s.Time || members > present/2)
+}
+
+// watchClock raises an alarm when the time begins to be wrong, and says when it
+// is right again.
+func (r *Replica) watchClock(s *ledger.State, own uint64) {
+	t, news := r.clock.look(s, r.seat, own)
+	switch {
+	case !news:
+	case t.Problem == "":
+		r.log.Info("this member's clock and network time agree again")
+	default:
+		off := t.Own.Sub(t.Network).Round(time.Second)
+		why := fmt.Sprintf("%s: this member's clock says %s, network time is %s (%s)", t.Problem,
+			t.Own.UTC().Format(time.RFC3339), t.Network.UTC().Format(time.RFC3339), off)
+		if t.Verdict != "" {
+			why += ", and the log answered " + string(t.Verdict)
+		}
+		r.log.Error("alarm", "why", why)
+		r.alarm(Alarm{Kind: clockAlarm, Member: r.name, Size: s.Size, Why: why}, sha256.Sum256([]byte(why)))
+	}
+}
