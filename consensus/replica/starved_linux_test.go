@@ -24,7 +24,7 @@ func TestOutlivesWant(t *testing.T) {
 	n.start(n.names...)
 	acked := map[uint64][]byte{}
 	put := func() uint64 {
-		statement := n.statement("voter-a", ledger.KindCatalog)
+		statement := n.statement("voter-a", ledger.KindCredentialRevoke)
 		answer, err := n.nodes["voter-a"].Submit(n.ctx(), statement)
 		n.check(err)
 		if !answer.InLog() {
