@@ -20,10 +20,10 @@ import (
 const exitTampered = 6
 
 // stranger runs examples/verify-js/verify.js, a verifier that shares no code
-// with this module, over exports.
+// with this module, over exports, and examples/rules-js, which decides them anew.
 type stranger struct {
-	node, script, dir string
-	runs              int
+	node, script, rules, dir string
+	runs                     int
 }
 
 func newStranger(t *testing.T) *stranger {
@@ -34,7 +34,10 @@ func newStranger(t *testing.T) *stranger {
 	if err != nil {
 		t.Skip("needs Node 20 to run examples/verify-js/verify.js: ", err)
 	}
-	return &stranger{node: node, script: filepath.Join("..", "..", "examples", "verify-js", "verify.js"), dir: t.TempDir()}
+	examples := filepath.Join("..", "..", "examples")
+	return &stranger{
+		node: node, script: filepath.Join(examples, "verify-js", "verify.js"), rules: filepath.Join(examples, "rules-js", "main.js"), dir: t.TempDir(),
+	}
 }
 
 // verify returns the exit code and all that was printed.
@@ -49,7 +52,23 @@ func (s *stranger) verify(t *testing.T, files map[string][]byte, policy string) 
 	if err := os.WriteFile(file, []byte(policy), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	text, err := exec.CommandContext(t.Context(), s.node, s.script, dir, file).CombinedOutput()
+	return s.run(t, s.script, dir, file)
+}
+
+// decide has all entries decided anew and compared.
+func (s *stranger) decide(t *testing.T, files map[string][]byte) (code int, out string) {
+	t.Helper()
+	s.runs++
+	dir := filepath.Join(s.dir, fmt.Sprint(s.runs))
+	if err := audittest.Write(dir, files); err != nil {
+		t.Fatal(err)
+	}
+	return s.run(t, s.rules, "log", dir)
+}
+
+func (s *stranger) run(t *testing.T, args ...string) (code int, out string) {
+	t.Helper()
+	text, err := exec.CommandContext(t.Context(), s.node, args...).CombinedOutput()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
 		return exit.ExitCode(), string(text)
@@ -200,5 +219,29 @@ func TestVerifierInJavaScriptPolicies(t *testing.T) {
 	files["checkpoint"] = append(files["checkpoint"], "\u2014 somebody AAAAAAAA\n"...)
 	if code, out := s.verify(t, files, w.Policy(2)); code != 0 {
 		t.Errorf("a line by a key that the policy does not know: exit %d: %s", code, out)
+	}
+}
+
+// What a verifier that looks into no entry lets pass, because all parts fit each
+// other, the rules in JavaScript notice, as atoll-audit's replay does.
+func TestRulesInJavaScript(t *testing.T) {
+	s := newStranger(t)
+	w := audittest.Served(t)
+	good := w.Files("auditor", "tax")
+	if code, out := s.decide(t, good); code != 0 || !strings.Contains(out, fmt.Sprintf("%d entries, each decided alike", len(w.Leaves))) {
+		t.Fatalf("exit %d: %s", code, out)
+	}
+	noticed := 0
+	for _, d := range audittest.Damages(w) {
+		if d.Needs != audittest.Replay {
+			continue
+		}
+		noticed++
+		if code, out := s.decide(t, d.Copy(good)); code != exitTampered || !strings.HasPrefix(out, "rules-js: entry ") || strings.Count(out, "\n") != 1 {
+			t.Errorf("%s: exit %d: %s", d.Name, code, out)
+		}
+	}
+	if noticed == 0 {
+		t.Error("no damage was tried")
 	}
 }

@@ -1,0 +1,63 @@
+// Decides a log once more, with Node 20 alone, after SPEC.md:
+//   node main.js vectors FILE   a file of statements with their answers, a JSON object a line
+//   node main.js log LOGDIR     an exported log, whose integrity examples/verify-js checks
+// Exit code 0 or 6.
+'use strict';
+const fs = require('node:fs'), path = require('node:path');
+const { decode, u64, bytes, text, tuple } = require('./cbor.js');
+const { Ledger } = require('./rules.js');
+
+process.on('uncaughtException', (err) => { console.error(`rules-js: ${err.stack}`); process.exit(6); });
+function need(ok, why) { if (!ok) { console.error(`rules-js: ${why}`); process.exit(6); } }
+
+// Vectors: { log?, statement, verdict, index?, time?, known? }. A line with "log" begins an
+// empty one. Index and time are left out where they are 0 and say nothing.
+function vectors(file) {
+  let ledger, log, number = 0;
+  const verdicts = {};
+  for (const line of fs.readFileSync(file, 'utf8').split('\n')) {
+    number++;
+    if (line === '') continue;
+    const want = JSON.parse(line);
+    if (want.log) { ledger = new Ledger(); log = want.log; }
+    const got = ledger.apply(Buffer.from(want.statement, 'base64'));
+    const tell = (a) => JSON.stringify([a.verdict, a.index ?? 0, a.time ?? 0, Boolean(a.new), Boolean(a.known)]);
+    need(tell(got) === tell(want), `${file}:${number} (log ${log}): ${tell(got)}, and the file says ${tell(want)}`);
+    verdicts[got.verdict] = (verdicts[got.verdict] ?? 0) + 1;
+  }
+  return verdicts;
+}
+
+// entries yields the leaves of an exported log (c2sp.org/tlog-tiles).
+function* entries(dir) {
+  const size = Number(fs.readFileSync(path.join(dir, 'checkpoint'), 'utf8').split('\n')[1]);
+  for (let first = 0; first < size; first += 256) {
+    const width = Math.min(256, size - first), n = String(first / 256);
+    const name = n.padStart(3 * Math.ceil(n.length / 3), '0').replace(/\d{3}(?=\d)/g, 'x$&/') + (width < 256 ? `.p/${width}` : '');
+    const bundle = fs.readFileSync(path.join(dir, 'tile/entries', name));
+    for (let at = 0; at < bundle.length;) {
+      const length = bundle.readUInt16BE(at);
+      yield bundle.subarray(at + 2, at += 2 + length);
+    }
+  }
+}
+
+function replay(dir) {
+  const entry = tuple(u64(1n, 1n), u64(), u64(), text(() => true, 1, 40), bytes(0, Infinity));
+  const ledger = new Ledger(), verdicts = {};
+  let index = 0;
+  for (const leaf of entries(dir)) {
+    const [, , time, verdict, statement] = decode(leaf, entry), got = ledger.apply(statement);
+    need(got.new, `entry ${index}: the statement has no place in the log: ${got.verdict}`);
+    need(got.leaf.equals(leaf), `entry ${index}: ${verdict} at ${time}, and the rules say ${got.verdict} at ${got.time}`);
+    verdicts[verdict] = (verdicts[verdict] ?? 0) + 1;
+    index++;
+  }
+  return verdicts;
+}
+
+const [what, name] = process.argv.slice(2), run = { vectors, log: replay }[what];
+need(run && name, 'usage: node main.js vectors FILE, or node main.js log LOGDIR');
+const verdicts = run(name), count = Object.values(verdicts).reduce((a, b) => a + b, 0);
+need(count > 0, 'there is nothing in it');
+console.log(`${count} ${what === 'log' ? 'entries' : 'statements'}, each decided alike: ${Object.entries(verdicts).sort().map(([v, n]) => `${v} ${n}`).join(', ')}`);
