@@ -54,7 +54,7 @@ func (n *network) twisted(id consent.ID, edit func(open *ledger.QueryOpen, detai
 	bank := n.members["bank-a"]
 	c, err := bank.freshConsent(n.ctx, id)
 	n.must(err)
-	head := NewHead()
+	head := bank.NewHead()
 	a := &Asked{Ref: ledger.QueryRef{Bank: "bank-a", ID: head.ID}, Consent: id[:], Operator: "Wang", Deadline: uint64(time.Now().Add(time.Minute).UnixMilli())}
 	n.must(bank.sections(a, c, nil))
 	list, err := consent.SlotList(a.Sections, c.Body.Secret(), id, rand.Reader)
@@ -166,7 +166,7 @@ func TestBankGivesAnotherKey(t *testing.T) {
 func (n *network) claim(ref ledger.QueryRef, slot consent.Slot, digest []byte, bucket uint64) (raw []byte, verdict ledger.Verdict) {
 	n.t.Helper()
 	court := n.members["court"]
-	raw, err := court.Sign(ledger.KindRelease, ledger.Release{Head: NewHead(), Query: ref, Slot: slot, Digest: digest, Bucket: bucket, Sealed: []byte("sealed")})
+	raw, err := court.Sign(ledger.KindRelease, ledger.Release{Head: court.NewHead(), Query: ref, Slot: slot, Digest: digest, Bucket: bucket, Sealed: []byte("sealed")})
 	n.must(err)
 	answer, err := court.Submit(n.ctx, raw)
 	n.must(err)
