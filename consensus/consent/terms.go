@@ -38,7 +38,7 @@ func (t *Terms) Check() error {
 	case !ValidItem(t.Purpose):
 		return malformed("terms: purpose")
 	case !ValidText(t.Product):
-		return malformed("terms: product")
+		return malformed("terms: a product has 1 to %d bytes, and no character that cannot be seen", maxText)
 	case t.DataLife == 0 || t.DataLife > MaxDataLife:
 		return malformed("terms: data life of 1 to %d days", MaxDataLife)
 	case t.Language != Chinese && t.Language != English:

@@ -276,8 +276,11 @@ func (g *Genesis) Auditors() (cards []Card) {
 
 // Check says whether the card can be one, by itself.
 func (c *Card) Check() error {
-	if !consent.ValidMember(c.Name) || !title(c.Chinese) || !title(c.English) {
-		return malformed("member card: name or title")
+	if !consent.ValidMember(c.Name) {
+		return malformed("member card: a name is 2 to 32 of a-z, 0-9 and -")
+	}
+	if !title(c.Chinese) || !title(c.English) {
+		return malformed("member %s: a title has 1 to %d bytes, and no character that cannot be seen", c.Name, maxTitle)
 	}
 	for _, key := range [][]byte{c.Peer, c.Statement, c.Log, c.Cosign} {
 		if !sign.ValidKey(key) {

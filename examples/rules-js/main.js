@@ -7,7 +7,7 @@ const fs = require('node:fs'), path = require('node:path');
 const { decode, u64, bytes, text, tuple } = require('./cbor.js');
 const { Ledger } = require('./rules.js');
 
-process.on('uncaughtException', (err) => { console.error(`rules-js: ${err.stack}`); process.exit(6); });
+process.on('uncaughtException', (err) => { console.error(`rules-js: ${err.message}`); process.exit(6); });
 function need(ok, why) { if (!ok) { console.error(`rules-js: ${why}`); process.exit(6); } }
 
 // Vectors: { log?, statement, verdict, index?, time?, known? }. A line with "log" begins an
@@ -20,6 +20,7 @@ function vectors(file) {
     if (line === '') continue;
     const want = JSON.parse(line);
     if (want.log) { ledger = new Ledger(); log = want.log; }
+    need(ledger, `${file}:${number} is of no log`);
     const got = ledger.apply(Buffer.from(want.statement, 'base64'));
     const tell = (a) => JSON.stringify([a.verdict, a.index ?? 0, a.time ?? 0, Boolean(a.new), Boolean(a.known)]);
     need(tell(got) === tell(want), `${file}:${number} (log ${log}): ${tell(got)}, and the file says ${tell(want)}`);
@@ -31,15 +32,17 @@ function vectors(file) {
 // entries yields the leaves of an exported log (c2sp.org/tlog-tiles).
 function* entries(dir) {
   const size = Number(fs.readFileSync(path.join(dir, 'checkpoint'), 'utf8').split('\n')[1]);
+  let count = 0;
   for (let first = 0; first < size; first += 256) {
     const width = Math.min(256, size - first), n = String(first / 256);
     const name = n.padStart(3 * Math.ceil(n.length / 3), '0').replace(/\d{3}(?=\d)/g, 'x$&/') + (width < 256 ? `.p/${width}` : '');
     const bundle = fs.readFileSync(path.join(dir, 'tile/entries', name));
-    for (let at = 0; at < bundle.length;) {
+    for (let at = 0; at < bundle.length; count++) {
       const length = bundle.readUInt16BE(at);
       yield bundle.subarray(at + 2, at += 2 + length);
     }
   }
+  need(count === size, `${count} entries, and the checkpoint says ${size}`);
 }
 
 function replay(dir) {

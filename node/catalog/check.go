@@ -66,7 +66,7 @@ func (c *checker) name(path, where, name string, seen map[string]bool) {
 
 func (c *checker) title(path, where string, t fileTitle) Title {
 	if !consent.ValidText(t.Chinese) || !consent.ValidText(t.English) {
-		c.problem(path, "%s: zh and en are both needed, 1 to 200 bytes each", where)
+		c.problem(path, "%s: zh and en are both needed, 1 to 200 bytes each, and no character that cannot be seen", where)
 	}
 	return Title(t)
 }

@@ -134,7 +134,7 @@ func (l *Local) ask(ctx context.Context, in *QueryIn, t *profile.Template, wait 
 		return nil, err
 	}
 	if !consent.ValidText(in.Operator) {
-		return nil, &Error{Code: CodeUsage, Message: "a query names the person who asks", Hint: "give --operator NAME"}
+		return nil, &Error{Code: CodeUsage, Message: "a query names the person who asks", Hint: "give --operator NAME, 1 to 200 bytes, without characters that cannot be seen"}
 	}
 	return l.Node.Ask(ctx, node.Question{Consent: id, Operator: in.Operator, Offers: t.Offers(), Wait: wait, Open: max(openTime, 2*wait)})
 }
