@@ -28,18 +28,32 @@ func readFile(path string, most int64) ([]byte, error) {
 	return data, err
 }
 
+// unreadable is the mistake of a file that cannot be read, or is not there.
+func unreadable(code string, err error, hint string) error {
+	exit := exitFailure
+	if errors.Is(err, fs.ErrNotExist) {
+		exit = exitNotFound
+	}
+	return &mistake{code, err.Error(), hint, exit}
+}
+
+// noEntry is the mistake of an index beyond the end of a log.
+func noEntry(index, size uint64) error {
+	return &mistake{"entry.unknown", fmt.Sprintf("there is no entry %d: the log has %d", index, size), "entries count from 0", exitNotFound}
+}
+
 func readPolicy(path string) (*tlog.Policy, error) {
 	text, err := readFile(path, tlog.MaxPolicyBytes)
 	if err != nil {
-		return nil, &mistake{"policy.unreadable", err.Error(), "--policy is the file that says whose signatures count"}
+		return nil, unreadable("policy.unreadable", err, "--policy is the file that says whose signatures count")
 	}
 	// An error about a policy quotes it, and a file is easily mistaken.
 	if strings.Contains(string(text), "SECRET-KEY-") || strings.Contains(string(text), "ATOLL-SEED-") {
-		return nil, &mistake{"policy.malformed", path + " holds a secret key, not a policy", "--policy is the file that says whose signatures count"}
+		return nil, &mistake{"policy.malformed", path + " holds a secret key, not a policy", "--policy is the file that says whose signatures count", exitConfig}
 	}
 	p, err := tlog.ParsePolicy(text)
 	if err != nil {
-		return nil, &mistake{"policy.malformed", fmt.Sprintf("%s: %v", path, err), "the format is c2sp.org/tlog-policy"}
+		return nil, &mistake{"policy.malformed", fmt.Sprintf("%s: %v", path, err), "the format is c2sp.org/tlog-policy", exitConfig}
 	}
 	return p, nil
 }
@@ -50,18 +64,18 @@ const maxIdentityFile = 64 << 10
 func readIdentity(path string) (*seal.Identity, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, &mistake{"identity.unreadable", err.Error(), "--identity is the auditor's age key file"}
+		return nil, unreadable("identity.unreadable", err, "--identity is the auditor's age key file")
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return nil, &mistake{"identity.exposed", fmt.Sprintf("%s can be read by others (mode %04o)", path, info.Mode().Perm()), "chmod 600 " + path + ", and consider whether the key is still a secret"}
+		return nil, &mistake{"identity.exposed", fmt.Sprintf("%s can be read by others (mode %04o)", path, info.Mode().Perm()), "chmod 600 " + path + ", and consider whether the key is still a secret", exitConfig}
 	}
 	text, err := readFile(path, maxIdentityFile)
 	if err != nil {
-		return nil, &mistake{"identity.unreadable", err.Error(), "--identity is the auditor's age key file"}
+		return nil, unreadable("identity.unreadable", err, "--identity is the auditor's age key file")
 	}
 	id, err := parseIdentity(string(text))
 	if err != nil {
-		return nil, &mistake{"identity.malformed", fmt.Sprintf("%s: %v", path, err), "the file has one line AGE-SECRET-KEY-PQ-1…, and comments behind #"}
+		return nil, &mistake{"identity.malformed", fmt.Sprintf("%s: %v", path, err), "the file has one line AGE-SECRET-KEY-PQ-1…, and comments behind #", exitConfig}
 	}
 	return &id, nil
 }
@@ -99,10 +113,10 @@ func readState(path, origin string) (*tlog.Head, error) {
 	}
 	c, err := audit.Unsigned(text)
 	if err != nil {
-		return nil, &mistake{"state.malformed", path + " is not a checkpoint", "name a file that atoll-audit has written"}
+		return nil, &mistake{"state.malformed", path + " is not a checkpoint", "name a file that atoll-audit has written", exitConfig}
 	}
 	if c.Origin != origin {
-		return nil, &mistake{"state.origin", fmt.Sprintf("%s is about the log %s", path, c.Origin), "keep one state file for each log"}
+		return nil, &mistake{"state.origin", fmt.Sprintf("%s is about the log %s", path, c.Origin), "keep one state file for each log", exitConfig}
 	}
 	return &c.Head, nil
 }

@@ -38,6 +38,7 @@ and error. With --resume it need not begin at genesis again.`,
 	cmd.Flags().Lookup("max-age").Usage = "how old the newest cosignature may be before it is told; 0: no limit (default: 24h)"
 	_ = cmd.MarkFlagRequired("state") // it was defined above
 	f.bring(cmd)
+	f.mode(cmd)
 	cmd.Flags().StringVar(&f.folder, "resume", "", "keep what was replayed in this folder, and go on from there the next time")
 	cmd.Flags().DurationVar(&f.every, "every", 5*time.Second, "how often to look")
 	return cmd
@@ -197,7 +198,7 @@ func (f *follow) grow(source audit.Source) (err error) {
 		}
 		f.begun = true
 	}
-	f.log.Expect = f.replayer.Expect
+	f.expect()
 	known := f.replayer.Summary().Head
 	if f.seen != nil && f.seen.Size > known.Size {
 		known = *f.seen
@@ -279,7 +280,7 @@ func (f *follow) took(grown uint64) error {
 	}
 	f.fresh = nil
 	s := f.replayer.Summary()
-	head := followed{Size: s.Head.Size, New: grown, Root: s.Head.Root.String(), Time: s.Time, Final: f.log.Final}
+	head := followed{Size: s.Head.Size, New: grown, Root: s.Head.Root.String(), Time: s.Time, Final: f.log.Final, verified: f.verified()}
 	err := f.print("head", head, func() {
 		var offset int16
 		if g := f.replayer.Genesis(); g != nil {
@@ -304,6 +305,7 @@ type followed struct {
 	Root  string `json:"root"`
 	Time  uint64 `json:"time"`  // network time of the last entry, Unix milliseconds
 	Final bool   `json:"final"` // the policy demands a quorum, and has it
+	verified
 }
 
 // waited is what --json prints of a pause.

@@ -7,10 +7,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -28,7 +30,12 @@ const (
 	exitFailure     = 1
 	exitUsage       = 2
 	exitFindings    = 3
+	exitNotFound    = 5
 	exitTampered    = 6
+	exitExists      = 7
+	exitUnavailable = 8
+	exitConfig      = 9
+	exitLocked      = 11
 	exitUnproved    = 13 // too few cosignatures that are recent
 	exitInterrupted = 130
 )
@@ -46,12 +53,13 @@ type mistake struct {
 	code string // stable
 	text string
 	hint string
+	exit int // 0: exitUsage
 }
 
 func (m *mistake) Error() string { return m.text }
 
 func usage(format string, args ...any) error {
-	return &mistake{"usage", fmt.Sprintf(format, args...), "see atoll-audit --help"}
+	return &mistake{code: "usage", text: fmt.Sprintf(format, args...), hint: "see atoll-audit --help"}
 }
 
 // How the garbage collector is told to work: a replay makes much garbage and
@@ -103,7 +111,7 @@ someone you trust, and compare its fingerprint with others.`,
 	}
 	code, name, hint := explain(err)
 	asJSON, _ := cmd.Flags().GetBool("json")
-	data := map[string]any{"code": name, "message": err.Error(), "hint": hint, "retryable": false}
+	data := map[string]any{"code": name, "message": err.Error(), "hint": hint, "retryable": code == exitUnavailable || code == exitLocked}
 	switch {
 	case asJSON && cmd.Annotations[lines] != "":
 		err = printLine(stdout, map[string]any{"error": data})
@@ -139,11 +147,17 @@ func explain(err error) (code int, name, hint string) {
 	case errors.Is(err, audit.ErrOutdated):
 		return exitUsage, "log.version", "verify checks its root and signatures; for its verdicts use an atoll-audit of that version"
 	case errors.As(err, &m):
-		return exitUsage, m.code, m.hint
+		return cmp.Or(m.exit, exitUsage), m.code, m.hint
 	case errors.Is(err, store.ErrBusy):
-		return exitUsage, "resume.busy", "wait for the other run, or name another folder"
+		return exitLocked, "resume.busy", "wait for the other run, or name another folder"
 	case errors.Is(err, store.ErrCorrupt), errors.Is(err, audit.ErrNotResumable):
 		return exitUsage, "resume.unusable", "remove the folder that --resume names, and run again: the log has all that was in it"
+	case errors.Is(err, errAway):
+		return exitUnavailable, "log.unavailable", "check the address, try again, or ask another member"
+	case errors.Is(err, fs.ErrExist):
+		return exitExists, "exists", "nothing is overwritten: choose another name, or remove it yourself"
+	case errors.Is(err, fs.ErrNotExist):
+		return exitNotFound, "not_found", "check the path"
 	case isCobraUsage(err):
 		return exitUsage, "usage", "see atoll-audit --help"
 	default:

@@ -107,7 +107,7 @@ func (p *prove) make(cmd *cobra.Command, where, number string) (err error) {
 	}
 	p.made, err = p.log.Prove(index)
 	if errors.Is(err, tlog.ErrNotInTree) {
-		return usage("there is no entry %d: the log has %d", index, p.log.Size)
+		return noEntry(index, p.log.Size)
 	}
 	if err != nil {
 		return err
@@ -127,22 +127,22 @@ func (p *prove) verify() error {
 		return err
 	}
 	if p.text, err = readFile(p.proof, tlog.MaxProofBytes); err != nil {
-		return &mistake{"proof.unreadable", err.Error(), "--check is a file that prove has written"}
+		return unreadable("proof.unreadable", err, "--check is a file that prove has written")
 	}
 	made, err := tlog.ParseProof(p.text)
 	if err != nil {
-		return &mistake{"proof.malformed", p.proof + " is not a proof", "the format is c2sp.org/tlog-proof"}
+		return &mistake{"proof.malformed", p.proof + " is not a proof", "the format is c2sp.org/tlog-proof", exitUsage}
 	}
 	p.made = &made
 	var entry []byte
 	switch {
 	case p.entryFile != "":
 		if entry, err = readFile(p.entryFile, tlog.MaxEntryBytes); err != nil {
-			return &mistake{"entry.unreadable", err.Error(), "--entry is the entry as it stands in the log"}
+			return unreadable("entry.unreadable", err, "--entry is the entry as it stands in the log")
 		}
 		entry = append([]byte{}, entry...) // given, even if empty
 	case made.Extra == nil:
-		return &mistake{"entry.missing", "the proof does not hold its entry", "name the entry with --entry"}
+		return &mistake{"entry.missing", "the proof does not hold its entry", "name the entry with --entry", exitUsage}
 	}
 	p.log, p.entry, err = audit.CheckProof(p.made, entry, policy)
 	if err == nil {

@@ -37,6 +37,7 @@ all runs. What the folder holds of opened entries is locked with the identity.`,
 	}
 	r.demand(cmd)
 	r.bring(cmd)
+	r.mode(cmd)
 	cmd.Flags().StringVar(&r.folder, "resume", "", "keep what was replayed in this folder, and go on from there the next time")
 	return cmd
 }
@@ -66,6 +67,9 @@ func (s *secrets) identity() (*seal.Identity, error) {
 type replay struct {
 	check
 	secrets
+	exact     bool // each signature is verified by itself
+	named     []string
+	quorum    int
 	folder    string // where the state is kept for a later run, empty: nowhere
 	store     *store.Store
 	replayer  *audit.Replayer
@@ -130,7 +134,10 @@ func (r *replay) resume() (from tlog.Head, err error) {
 	if err != nil {
 		return from, err
 	}
-	r.log.Expect = r.replayer.Expect
+	r.expect()
+	if n := r.replayer.Summary().Together; r.exact && n > 0 {
+		return from, &mistake{"resume.mode", fmt.Sprintf("an earlier run verified the signatures of %d entries together", n), "for an exact result name another folder, or run without --resume", exitUsage}
+	}
 	from = r.replayer.Summary().Head
 	r.resumed = from.Size
 	return from, nil
@@ -139,18 +146,21 @@ func (r *replay) resume() (from tlog.Head, err error) {
 // walk compares who cosigned with whom the log, from genesis over each
 // handover, says they should be.
 func (r *replay) walk() (err error) {
-	r.walked, err = r.replayer.CheckFinal(r.log.Signed)
+	if r.walked, err = r.replayer.CheckFinal(r.log.Signed); err != nil {
+		return err
+	}
+	r.named, r.quorum, err = r.cosigners()
 	return err
 }
 
 // cosigners is who makes heads of the log's size final, by the log itself.
-func (r *replay) cosigners() (names []string, quorum int) {
+func (r *replay) cosigners() (names []string, quorum int, err error) {
 	sets, err := r.replayer.Cosigners()
 	if err != nil || len(sets) == 0 {
-		return []string{}, 0
+		return []string{}, 0, err
 	}
 	set := ledger.At(sets, r.log.Size)
-	return set.Members(), int(set.Quorum)
+	return set.Members(), int(set.Quorum), nil
 }
 
 // add replays one entry and inspects it.
@@ -225,16 +235,17 @@ func (r *replay) command(cmd *cobra.Command, args []string) error {
 // replayed is what --json prints.
 type replayed struct {
 	checked
-	Network  string          `json:"network"`
-	Name     string          `json:"name"`
-	Time     uint64          `json:"time"` // network time of the last entry, Unix milliseconds
-	Kinds    map[string]int  `json:"kinds"`
-	Verdicts map[string]int  `json:"verdicts"`
-	Named    []string        `json:"named_cosigners"` // by the log, at its size
-	Quorum   int             `json:"named_quorum"`    // of them
-	Walked   bool            `json:"final_by_log"`    // they have cosigned, walked from genesis over each handover
-	Resumed  uint64          `json:"resumed"`         // entries that earlier runs have replayed
-	Opened   bool            `json:"opened"`          // what is sealed was looked into
+	Network  string         `json:"network"`
+	Name     string         `json:"name"`
+	Time     uint64         `json:"time"` // network time of the last entry, Unix milliseconds
+	Kinds    map[string]int `json:"kinds"`
+	Verdicts map[string]int `json:"verdicts"`
+	Named    []string       `json:"named_cosigners"` // by the log, at its size
+	Quorum   int            `json:"named_quorum"`    // of them
+	Walked   bool           `json:"final_by_log"`    // they have cosigned, walked from genesis over each handover
+	Resumed  uint64         `json:"resumed"`         // entries that earlier runs have replayed
+	Opened   bool           `json:"opened"`          // what is sealed was looked into
+	verified
 	Findings []audit.Finding `json:"findings"`
 }
 
@@ -243,8 +254,8 @@ func (r *replay) result() replayed {
 	out := replayed{
 		checked: r.check.result(), Network: s.Network.String(), Time: s.Time, Kinds: s.Entries,
 		Verdicts: map[string]int{}, Opened: r.opened, Resumed: r.resumed, Findings: r.findings, Walked: r.walked,
+		Named: r.named, Quorum: r.quorum, verified: r.verified(),
 	}
-	out.Named, out.Quorum = r.cosigners()
 	if g := r.replayer.Genesis(); g != nil {
 		out.Name = g.Name
 	}
@@ -261,12 +272,12 @@ func (r *replay) tell(t *teller) {
 		t.row("网络", "network", g.Name)
 		t.row("至", "until", moment(s.Time, g.Offset))
 	}
-	names, quorum := r.cosigners()
 	walked := t.word("否", "no")
 	if r.walked {
 		walked = t.word("是", "yes")
 	}
-	t.row("日志所定共签人", "by the log", fmt.Sprintf(t.word("%d / %s；已由其中足数共签：%s", "%d of %s; cosigned by as many: %s"), quorum, strings.Join(names, " "), walked))
+	t.row("日志所定共签人", "by the log", fmt.Sprintf(t.word("%d / %s；已由其中足数共签：%s", "%d of %s; cosigned by as many: %s"), r.quorum, strings.Join(r.named, " "), walked))
+	r.tellMode(t)
 	if r.resumed > 0 {
 		t.row("此前已重放", "resumed", r.resumed)
 	}

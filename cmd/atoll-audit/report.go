@@ -33,6 +33,7 @@ Formats: text, json, csv (RFC 4180, ASCII, one row for each agency and one,
 		RunE: r.command,
 	}
 	r.demand(cmd)
+	r.mode(cmd)
 	cmd.Flags().StringVar(&r.file, "identity", "", "the auditor's age key file, to open what is sealed")
 	cmd.Flags().StringVar(&r.from, "from", "", "first month, as 2026-01 (default: the first there is)")
 	cmd.Flags().StringVar(&r.to, "to", "", "last month (default: the last there is)")
@@ -137,15 +138,16 @@ func deliver(w io.Writer, file string, write func(io.Writer) error) error {
 // reported is what --format json prints.
 type reported struct {
 	checked
-	Network  string           `json:"network"`
-	Name     string           `json:"name"`
-	Time     uint64           `json:"time"`     // network time of the last entry, Unix milliseconds
-	Offset   int16            `json:"offset"`   // of months, in minutes from UTC
-	From     string           `json:"from"`     // as asked for, empty: the first there is
-	To       string           `json:"to"`       //
-	Opened   bool             `json:"opened"`   // what is sealed was looked into
-	Findings int              `json:"findings"` // that replay shows, of the whole log
-	Titles   map[string]title `json:"titles"`   // of members and purposes
+	Network  string `json:"network"`
+	Name     string `json:"name"`
+	Time     uint64 `json:"time"`     // network time of the last entry, Unix milliseconds
+	Offset   int16  `json:"offset"`   // of months, in minutes from UTC
+	From     string `json:"from"`     // as asked for, empty: the first there is
+	To       string `json:"to"`       //
+	Opened   bool   `json:"opened"`   // what is sealed was looked into
+	Findings int    `json:"findings"` // that replay shows, of the whole log
+	verified
+	Titles map[string]title `json:"titles"` // of members and purposes
 	audit.Report
 }
 
@@ -158,7 +160,7 @@ func (r *report) json(_ *teller, w io.Writer) error {
 	s := r.replayer.Summary()
 	out := reported{
 		checked: r.check.result(), Network: s.Network.String(), Time: s.Time, From: r.from, To: r.to,
-		Opened: r.opened, Findings: r.faults(), Titles: map[string]title{}, Report: *r.counted,
+		Opened: r.opened, Findings: r.faults(), verified: r.verified(), Titles: map[string]title{}, Report: *r.counted,
 	}
 	if g := r.replayer.Genesis(); g != nil {
 		out.Name, out.Offset = g.Name, g.Offset
@@ -194,10 +196,10 @@ func (r *report) csv(_ *teller, w io.Writer) error {
 	for _, reason := range audit.RefusalReasons() {
 		head = append(head, "refused "+reason)
 	}
-	rows := [][]string{append(head, "turned_away")}
+	rows := [][]string{append(head, "turned_away", "signatures")}
 	for _, list := range [][]audit.Tally{r.counted.Queries, r.counted.Agencies} {
 		for _, t := range list {
-			rows = append(rows, cells(t))
+			rows = append(rows, append(cells(t), r.verified().Mode))
 		}
 	}
 	for _, row := range rows {

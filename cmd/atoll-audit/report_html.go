@@ -77,6 +77,7 @@ func (s sheet) Log() [][2]string {
 	return [][2]string{
 		{s.word("日志", "log"), l.Origin}, {s.word("条目", "entries"), number(l.Size)}, {s.word("根", "root"), l.Root.String()},
 		{s.word("终局", "final"), s.r.final(s.teller)}, {s.word("策略指纹", "policy"), short(l.Fingerprint)},
+		{s.word("签名验证", "signatures"), s.r.verified().words(s.teller)},
 	}
 }
 

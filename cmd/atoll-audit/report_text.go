@@ -17,6 +17,7 @@ func (r *report) text(t *teller, w io.Writer) error {
 		t.row("网络", "network", g.Name)
 		t.row("至", "until", moment(r.replayer.Summary().Time, g.Offset))
 	}
+	r.tellMode(t)
 	t.row("月份", "months", r.span(t))
 	if !r.opened {
 		t.say("\n未打开密封内容（没有给出 --identity）：用途、拒绝理由和没有应答的机构不得而知。",

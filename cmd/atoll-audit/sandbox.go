@@ -38,6 +38,7 @@ is not considered. Nothing of the network changes.`,
 		RunE: s.command,
 	}
 	s.demand(cmd)
+	s.mode(cmd)
 	cmd.Flags().StringVar(&s.replay.file, "identity", "", "the auditor's age key file, to open what is sealed")
 	cmd.Flags().StringVar(&s.whatIf, "what-if", "", "the file with the other rules")
 	_ = cmd.MarkFlagRequired("what-if") // it was defined above
@@ -105,11 +106,11 @@ func (s *sandbox) command(cmd *cobra.Command, args []string) (err error) {
 		return err
 	}
 	text, err := readFile(s.whatIf, maxWhatIf)
-	if err == nil {
-		s.rules, err = parseRules(text)
-	}
 	if err != nil {
-		return &mistake{"what_if.malformed", fmt.Sprintf("%s: %v", s.whatIf, err), "see atoll-audit sandbox --help for the rules that there are"}
+		return unreadable("what_if.unreadable", err, "--what-if is the file with the other rules")
+	}
+	if s.rules, err = parseRules(text); err != nil {
+		return &mistake{"what_if.malformed", fmt.Sprintf("%s: %v", s.whatIf, err), "see atoll-audit sandbox --help for the rules that there are", exitConfig}
 	}
 	what := s.rules.whatIf()
 	if what.NeedsIdentity() && s.replay.file == "" {
@@ -134,7 +135,7 @@ func (s *sandbox) command(cmd *cobra.Command, args []string) (err error) {
 		return box.Add(e)
 	})
 	if errors.Is(err, audit.ErrNoPurpose) {
-		err = &mistake{"what_if.purpose", err.Error(), "banned_purposes takes the codes of the network's purposes: atoll-audit show LOG 0 lists them"}
+		err = &mistake{"what_if.purpose", err.Error(), "banned_purposes takes the codes of the network's purposes: atoll-audit show LOG 0 lists them", exitConfig}
 	}
 	if err != nil {
 		return err
@@ -151,7 +152,8 @@ var access = map[string]bool{ledger.KindQueryOpen: true, ledger.KindRelease: tru
 
 // played is what --json prints.
 type played struct {
-	Log       checked           `json:"log"`
+	Log checked `json:"log"`
+	verified
 	Rules     rules             `json:"rules"`
 	Accesses  map[string]int    `json:"accesses"` // entries by kind
 	Counts    []otherwiseCount  `json:"counts"`
@@ -167,7 +169,7 @@ type otherwiseCount struct {
 }
 
 func (s *sandbox) result() played {
-	return played{Log: s.check.result(), Rules: s.rules, Accesses: s.accesses, Counts: s.counts(), Otherwise: s.otherwise}
+	return played{Log: s.check.result(), verified: s.verified(), Rules: s.rules, Accesses: s.accesses, Counts: s.counts(), Otherwise: s.otherwise}
 }
 
 func (s *sandbox) counts() []otherwiseCount {
@@ -184,6 +186,7 @@ func (s *sandbox) counts() []otherwiseCount {
 
 func (s *sandbox) tell(t *teller) {
 	s.check.tell(t)
+	s.tellMode(t)
 	for _, kind := range slices.Sorted(maps.Keys(s.accesses)) {
 		words := kindWords[kind]
 		t.row(words[0], kind, s.accesses[kind])

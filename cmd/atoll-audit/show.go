@@ -25,6 +25,7 @@ where --policy is given.`,
 	}
 	s.flags(cmd)
 	s.bring(cmd)
+	s.mode(cmd)
 	return cmd
 }
 
@@ -57,7 +58,7 @@ func (s *show) command(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	if s.entry == nil {
-		return usage("there is no entry %d: the log has %d", index, s.log.Size)
+		return noEntry(index, s.log.Size)
 	}
 	if asJSON {
 		return printJSON(cmd.OutOrStdout(), "atoll-audit.show/v1", s.result())
@@ -86,6 +87,7 @@ type shown struct {
 	Locked   string          `json:"locked,omitempty"` // why what is sealed does not open
 	Findings []audit.Finding `json:"findings"`         // about this entry
 	Log      checked         `json:"log"`
+	verified
 }
 
 type shownField struct {
@@ -96,7 +98,7 @@ type shownField struct {
 func (s *show) result() shown {
 	out := shown{
 		Index: s.entry.Index, Time: s.entry.Time, Kind: s.entry.Kind, Author: s.entry.Author, Verdict: s.entry.Verdict,
-		Public: fields(s.public()), Sealed: fields(s.secret()), Findings: s.about(), Log: s.check.result(),
+		Public: fields(s.public()), Sealed: fields(s.secret()), Findings: s.about(), Log: s.check.result(), verified: s.verified(),
 	}
 	if s.entry.Statement != nil {
 		out.Signed = s.entry.Statement.ID.Time()
@@ -146,6 +148,7 @@ func (s *show) tell(t *teller) {
 	}
 	c := &s.check
 	c.finality(t)
+	s.tellMode(t)
 }
 
 func (s *show) tellSealed(t *teller) {

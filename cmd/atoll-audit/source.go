@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -28,7 +30,7 @@ func openSource(ctx context.Context, where string) (s audit.Source, closer func(
 	}
 	root, err := os.OpenRoot(where)
 	if err != nil {
-		return s, none, &mistake{"log.missing", "there is no folder " + where, "LOG is the folder that holds checkpoint and tile/, or its http(s) address"}
+		return s, none, &mistake{"log.missing", "there is no folder " + where, "LOG is the folder that holds checkpoint and tile/, or its http(s) address", exitNotFound}
 	}
 	return folder(ctx, root), root.Close, nil
 }
@@ -92,7 +94,7 @@ func server(ctx context.Context, base *url.URL) func(string) ([]byte, error) {
 		}
 		response, err := client.Do(request)
 		if err != nil {
-			return nil, err
+			return nil, unreached(ctx, err)
 		}
 		defer response.Body.Close()
 		switch response.StatusCode {
@@ -101,8 +103,25 @@ func server(ctx context.Context, base *url.URL) func(string) ([]byte, error) {
 		case http.StatusNotFound, http.StatusGone:
 			return nil, fmt.Errorf("%s: %w", path, fs.ErrNotExist)
 		}
-		return nil, fmt.Errorf("%s: the server answers %s", path, response.Status)
+		err = fmt.Errorf("%s: the server answers %s", path, response.Status)
+		if response.StatusCode >= 500 || response.StatusCode == http.StatusTooManyRequests {
+			err = fmt.Errorf("%w: %w", errAway, err)
+		}
+		return nil, err
 	}
+}
+
+// errAway means that a server does not answer now.
+var errAway = errors.New("the log cannot be reached")
+
+// unreached tells an error of the network from others.
+func unreached(ctx context.Context, err error) error {
+	var op *net.OpError
+	var timeout interface{ Timeout() bool }
+	if ctx.Err() == nil && (errors.As(err, &op) || errors.As(err, &timeout) && timeout.Timeout() || errors.Is(err, io.EOF)) {
+		return fmt.Errorf("%w: %w", errAway, err)
+	}
+	return err
 }
 
 const maxRedirects = 3

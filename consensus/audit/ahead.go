@@ -52,7 +52,9 @@ type expected struct {
 }
 
 // Expect begins to verify the signatures of entries that are to be added next,
-// behind those expected already, on all cores. Nothing is decided by it: where
+// behind those expected already, on all cores. They are verified together, which
+// takes a wrong one for right by chance alone (see [sign.Batch]); who wants each
+// verified by itself does not call it. Nothing is decided by it: where
 // something else is added what was expected is forgotten. The leaves stay in
 // memory, which must not change, until they are added.
 func (r *Replayer) Expect(leaves [][]byte) error {

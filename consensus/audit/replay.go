@@ -19,6 +19,7 @@ type Summary struct {
 	Time     uint64                 // network time of the last entry, Unix milliseconds
 	Entries  map[string]int         // by kind
 	Verdicts map[ledger.Verdict]int // all kinds together
+	Together uint64                 // entries whose signatures were verified with others', see [Replayer.Expect]; the rest one by one
 }
 
 // Entry is an entry whose verdict a replay has recomputed.
@@ -84,6 +85,9 @@ func (r *Replayer) Add(leaf []byte) (*Entry, error) {
 	}
 	if err := r.walk(s, answer); err != nil {
 		return nil, err
+	}
+	if x.statement != nil {
+		r.summary.Together++
 	}
 	r.summary.Time = e.Time
 	r.summary.Verdicts[e.Verdict]++

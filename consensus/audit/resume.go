@@ -36,6 +36,7 @@ type mark struct {
 	Astray   []string `cbor:"12,keyasint"`
 	Recent   uint64   `cbor:"13,keyasint"` // size of the first of Roots
 	Roots    [][]byte `cbor:"14,keyasint"` // while a handover is awaited
+	Together uint64   `cbor:"15,keyasint"`
 }
 
 type count struct {
@@ -68,7 +69,7 @@ func (r *Replayer) Mark(i *Inspector) ([]byte, error) {
 		roots = append(roots, root[:])
 	}
 	return sign.Marshal(mark{
-		Recent: r.recent.first, Roots: roots,
+		Recent: r.recent.first, Roots: roots, Together: r.summary.Together,
 		Version: markVersion, Size: head.Size, Root: head.Root[:], Time: r.summary.Time, Genesis: r.founding,
 		Kinds: counts(r.summary.Entries), Verdicts: counts(r.summary.Verdicts),
 		Reader: i.reader(), Duties: i.duties, Findings: i.findings, Ahead: i.clocks.marks(), Astray: i.clocks.strays(),
@@ -109,7 +110,7 @@ func (r *Replayer) Resume(kept []byte, l *Log, i *Inspector) error {
 	if err != nil {
 		return err
 	}
-	r.tree = tree
+	r.tree, r.summary.Together = tree, m.Together
 	if err := r.found(m.Genesis); err != nil {
 		return err
 	}

@@ -1,0 +1,44 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+)
+
+// mode lets the user have each signature verified by itself.
+func (r *replay) mode(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&r.exact, "exact", false, "verify each signature by itself: slower, and nothing rests on chance")
+}
+
+// expect has signatures verified together, unless each is to be by itself.
+func (r *replay) expect() {
+	if !r.exact {
+		r.log.Expect = r.replayer.Expect
+	}
+}
+
+// verified says how the signatures of a result were verified: every result
+// has it.
+type verified struct {
+	Mode     string `json:"mode"`              // exact: each by itself; together: some many at once
+	Together uint64 `json:"verified_together"` // entries of the latter kind, those of earlier runs among them
+}
+
+func (r *replay) verified() verified {
+	n := r.replayer.Summary().Together
+	if n == 0 {
+		return verified{Mode: "exact"}
+	}
+	return verified{"together", n}
+}
+
+// tellMode says in words how signatures were verified.
+func (r *replay) tellMode(t *teller) { t.row("签名验证", "signatures", r.verified().words(t)) }
+
+func (v verified) words(t *teller) string {
+	if v.Together == 0 {
+		return t.word("逐个验证", "verified one by one")
+	}
+	return fmt.Sprintf(t.word("%d 个条目合并验证（--exact 逐个验证）", "of %d entries verified together (--exact: one by one)"), v.Together)
+}
