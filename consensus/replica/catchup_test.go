@@ -46,8 +46,8 @@ func (f *fetching) tune(t *testing.T, also func(*replica.Config)) func(*replica.
 		fetch := c.Fetch
 		c.Fetch = func(ctx context.Context, member string, request []byte) (io.ReadCloser, error) {
 			q, err := readRequest(request)
-			if err != nil {
-				t.Error(err)
+			if err != nil { // for no entries, see placeRequest
+				return fetch(ctx, member, request)
 			}
 			if f.note(asked{member, q.First}) {
 				<-ctx.Done()

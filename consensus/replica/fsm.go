@@ -236,12 +236,10 @@ func (r *Replica) judge(from string, q *raft.InstallSnapshotRequest, m *marker) 
 		if own.Root != tlog.Hash(m.Root) {
 			return liesf("a marker with root %x at %d entries, here it is %s", m.Root, m.Size, own.Root)
 		}
-		return nil
-	}
-	if r.Final().Size > 0 && final.Size == 0 || m.Size-max(at.Size, final.Size) > maxUnproven {
+	} else if r.Final().Size > 0 && final.Size == 0 || m.Size-max(at.Size, final.Size) > maxUnproven {
 		return liesf("a marker of %d entries without a final checkpoint to prove it: %d are final by it, %d are here", m.Size, final.Size, at.Size)
 	}
-	return nil
+	return r.placed(from, q.LastLogIndex, q.LastLogTerm)
 }
 
 // follow sets out for a marker, if the cosigners are behind it as well.

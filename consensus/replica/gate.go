@@ -29,6 +29,11 @@ func liesf(format string, args ...any) error { return lie(fmt.Sprintf(format, ar
 // errNotNow refuses what an honest member may send, at another moment.
 var errNotNow = errors.New("not now")
 
+// errHeld is for a snapshot of what this member has. To the leader that is as
+// good as installed. The library would drop its log all the same, forget that it
+// did, and refuse what follows for ever.
+var errHeld = errors.New("this member has what the snapshot covers")
+
 // gate decides what of the others' messages raft gets to see, before any of it
 // is stored. Raft takes every message at its word: who sends it, that this one
 // leads, which term it is. Here it is held against what is known without
@@ -235,11 +240,14 @@ func (g *gate) installs(from string, q *raft.InstallSnapshotRequest, text []byte
 	if err != nil {
 		return liesf("a snapshot's configuration: %v", err)
 	}
-	if g.holds(q.LastLogIndex, q.LastLogTerm) {
-		return fmt.Errorf("%w: a snapshot up to entry %d, which this member has", errNotNow, q.LastLogIndex)
-	}
 	if err := g.leads(from, q.Term); err != nil {
 		return err
+	}
+	if q.Term < g.term() {
+		return nil // raft says so, and stores nothing
+	}
+	if g.holds(q.LastLogIndex, q.LastLogTerm) {
+		return errHeld
 	}
 	return g.judge(from, q, m)
 }

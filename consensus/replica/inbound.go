@@ -121,7 +121,12 @@ func (in *inbound) next(ctx context.Context, from string, conn net.Conn, r *bufi
 	if err != nil {
 		return raft.RPCResponse{}, err
 	}
-	if err := in.gate.admit(from, command, marker); err != nil {
+	err = in.gate.admit(from, command, marker)
+	if errors.Is(err, errHeld) {
+		q := command.(*raft.InstallSnapshotRequest)
+		return raft.RPCResponse{Response: &raft.InstallSnapshotResponse{Term: q.Term, Success: true}}, nil
+	}
+	if err != nil {
 		in.gate.note(from, err)
 		return raft.RPCResponse{Error: err}, nil
 	}

@@ -181,6 +181,10 @@ func (n *network) asks(l *liar, victim string) map[string]func() error {
 		"another root": func() error {
 			return l.install(victim, term+1, last+1, n.servers(), snapshotMarker{Raft: last, Term: term, Size: 1, Root: make([]byte, 32)})
 		},
+		"a place that nobody has": func() error {
+			head := n.nodes[victim].Head()
+			return l.install(victim, term+1, last+1000, n.servers(), snapshotMarker{Raft: last + 1000, Term: term, Size: head.Size, Root: head.Root[:]})
+		},
 		"a long marker": func() error { return l.install(victim, term+1, last+1, n.servers(), make([]byte, 1<<20)) },
 	}
 }
@@ -223,6 +227,14 @@ func TestLearnersOnlyReceive(t *testing.T) {
 			if err := lie(); err == nil {
 				t.Errorf("%s believes %s", victim, what)
 			}
+		}
+		// What an honest voter sends, too.
+		term := terms[victim]
+		if err := errors.Join(l.append(victim, &raft.AppendEntriesRequest{Term: term + 1}), l.append(victim, &raft.AppendEntriesRequest{Term: term + 1, LeaderCommitIndex: 1})); err == nil {
+			t.Errorf("%s has a learner lead", victim)
+		}
+		if err := l.vote(victim, term+2, true); err == nil {
+			t.Errorf("%s votes for a learner", victim)
 		}
 		n.accused(victim, l.name)
 	}

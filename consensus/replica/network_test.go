@@ -107,10 +107,8 @@ func (n *network) start(names ...string) {
 	}
 }
 
-// introduce tells every host of every other's address.
-func (n *network) introduce() {
-	n.t.Helper()
-	var members []peer.Member
+// members are all of them, with the addresses of those that run.
+func (n *network) members() (members []peer.Member) {
 	for _, name := range n.names {
 		m := peer.Member{Name: name, Key: n.keys[name].Peer().Public().(ed25519.PublicKey)}
 		if node := n.nodes[name]; node != nil {
@@ -120,8 +118,14 @@ func (n *network) introduce() {
 		}
 		members = append(members, m)
 	}
+	return members
+}
+
+// introduce tells every host of every other's address.
+func (n *network) introduce() {
+	n.t.Helper()
 	for _, node := range n.nodes {
-		n.check(node.host.SetMembers(members))
+		n.check(node.host.SetMembers(n.members()))
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -315,9 +316,10 @@ func (r *Replica) connect(c Config) {
 }
 
 // holds says whether raft's log here goes as far as an entry: it is committed,
-// or there.
+// covered by a snapshot, or there.
 func (r *Replica) holds(index, term uint64) bool {
-	if index <= r.raft.CommitIndex() {
+	snapshot, err := strconv.ParseUint(r.raft.Stats()["last_snapshot_index"], 10, 64)
+	if index <= r.raft.CommitIndex() || err == nil && index <= snapshot {
 		return true
 	}
 	var l raft.Log

@@ -184,7 +184,7 @@ type entriesRequest struct {
 func (r *Replica) ServeEntries(request []byte, w io.Writer) error {
 	var q entriesRequest
 	if err := sign.Unmarshal(request, &q); err != nil {
-		return err
+		return r.servePlace(request, w)
 	}
 	at, _ := r.store.position()
 	if q.Count == 0 || q.Count > fetchAtOnce || q.First > at.Size || q.Count > at.Size-q.First {
