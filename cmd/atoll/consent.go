@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -10,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
@@ -213,7 +213,10 @@ func (s *subject) sign(r *request, notice, out string) (id consent.ID, err error
 		return id, err
 	}
 	signed := signedConsent{Statement: statement, Sealed: sealed}
-	// The copy comes first: a number once used is never used again.
+	// The number and the copy come first: a number once used is never used again.
+	if err := s.reserve(number + 1); err != nil {
+		return id, err
+	}
 	if err := writeFrom(s.copyOf(number), paperConsent, signed); err != nil {
 		return id, err
 	}
@@ -273,21 +276,9 @@ func (s *subject) copyOf(number uint64) string {
 	return filepath.Join(s.dir, dirConsents, fmt.Sprintf("%04d.pem", number))
 }
 
-// next is the number of the next consent: behind all that have a copy here.
-func (s *subject) next() (uint64, error) {
-	for n := uint64(0); ; n++ {
-		_, err := os.Stat(s.copyOf(n))
-		if errors.Is(err, os.ErrNotExist) {
-			return n, nil
-		}
-		if err != nil {
-			return 0, err
-		}
-	}
-}
-
 func consentAcceptCommand() *cobra.Command {
 	var dir string
+	var f finality
 	cmd := &cobra.Command{
 		Use:   "accept CONSENT",
 		Short: "Check a signed consent as its bank, countersign it and put it on the log",
@@ -301,10 +292,17 @@ func consentAcceptCommand() *cobra.Command {
 			if err := local(cmd.Context(), dir, web.OpConsentAccept, web.CarriedIn{Statement: c.Statement, Sealed: c.Sealed}, &got); err != nil {
 				return err
 			}
-			return report(cmd, "atoll.consent/v1", got, "consent %s is on the log, entry %d: %d uses until %s\n", got.Consent, got.Entry, got.MaxUses, got.NotAfter)
+			data := map[string]any{
+				"consent": got.Consent, "subject": got.Subject, "purpose": got.Purpose, "product": got.Product, "not_before": got.NotBefore,
+				"not_after": got.NotAfter, "max_uses": got.MaxUses, "used": got.Used, "state": got.State, "entry": got.Entry,
+			}
+			return f.report(cmd, dir, got.Entry, "atoll.consent/v1", data, "授权 %s 已记入日志，条目 %d：可用 %d 次，至 %s",
+				"consent %s is on the log, entry %d: %d uses until %s", got.Consent, got.Entry, got.MaxUses, got.NotAfter)
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the bank's folder")
+	f.flag(cmd)
+	langFlag(cmd)
 	return needs(cmd, "dir")
 }
 
@@ -394,49 +392,56 @@ not proved", exit code 13.
 	return needs(cmd, "dir", "via")
 }
 
-// consentGap is how many numbers without a consent end the search for one.
-const consentGap = 100
-
-func (s *subject) consentID(number uint64) consent.ID {
-	return sign.KeyIDOf(s.keys.Consent(number).Public().(ed25519.PublicKey))
-}
-
-// numberOf finds the number of a consent by deriving, as far as copies reach
-// and a gap beyond.
-func (s *subject) numberOf(id string) (uint64, error) {
-	last, err := s.next()
-	if err != nil {
-		return 0, err
-	}
-	for n := range last + consentGap {
-		if s.consentID(n).String() == id {
-			return n, nil
-		}
-	}
-	return 0, fmt.Errorf("%w: consent %.40q is not one of this enterprise's", errNotFound, id)
-}
-
 func consentListCommand() *cobra.Command {
 	var dir string
+	var maxAge time.Duration
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List a bank's consents, with what is left of them",
-		Args:  cobra.NoArgs,
+		Long: `Lists a bank's consents by its own copy of the log, and says how much of that is
+final and how old the newest cosignature is. Where that is older than 24 hours
+(--max-age) it warns, and with --max-age given it fails with exit code 13: what was
+taken back since may not have come here.
+
+按本成员的日志列出授权，并说明其中多少已达终局、最新共签距今多久。超过 24 小时
+（--max-age）则提示；给出 --max-age 时以退出码 13 失败：其后的撤回可能尚未到达此处。`,
+		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			lang, err := language(cmd)
+			if err != nil {
+				return err
+			}
 			list := []web.ConsentOut{}
 			if err := local(cmd.Context(), dir, web.OpConsentList, nil, &list); err != nil {
 				return err
 			}
+			head, _, err := finalHead(cmd.Context(), dir, web.FinalIn{})
+			if err != nil {
+				return err
+			}
+			stale := head.stale(maxAge)
+			if stale != nil && cmd.Flags().Changed("max-age") {
+				return stale
+			}
 			if asJSON(cmd) {
-				return printJSON(cmd.OutOrStdout(), "atoll.consents/v1", list)
+				return printJSON(cmd.OutOrStdout(), "atoll.consents/v1", map[string]any{"consents": list, "head": head})
 			}
 			t := newTable("consent", "subject", "purpose", "until", "used", "state")
 			for _, c := range list {
 				t.row(c.Consent, c.Subject, c.Purpose, c.NotAfter, fmt.Sprintf("%d of %d", c.Used, c.MaxUses), c.State)
 			}
-			return t.print(cmd.OutOrStdout())
+			if err := t.print(cmd.OutOrStdout()); err != nil {
+				return err
+			}
+			say := &teller{w: cmd.ErrOrStderr(), lang: lang}
+			if head.tell(say); stale != nil {
+				say.say("提示：本成员的日志已久未达终局，其后的撤回可能尚未到达此处", "note: this copy of the log has not become final for long; what was taken back since may not have come here")
+			}
+			return say.err
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the bank's folder")
+	cmd.Flags().DurationVar(&maxAge, "max-age", defaultMaxAge, "how old the newest cosignature may be; 0: no limit")
+	langFlag(cmd)
 	return needs(cmd, "dir")
 }

@@ -25,6 +25,7 @@ func credentialCommand() *cobra.Command {
 func credentialIssueCommand() *cobra.Command {
 	var dir, out string
 	var days uint32
+	var f finality
 	cmd := &cobra.Command{
 		Use:   "issue ENROLMENT",
 		Short: "Vouch that a key speaks for an enterprise",
@@ -61,17 +62,21 @@ now on is the enterprise's word.`,
 			if err := writePaper(out, paperCredential, got.Statement); err != nil {
 				return err
 			}
-			return report(cmd, "atoll.credential/v1", map[string]any{"file": out, "entry": got.Entry}, "issued, entry %d: %s\nnext: the enterprise puts it into its folder as %s\n", got.Entry, out, fileCredential)
+			return f.report(cmd, dir, got.Entry, "atoll.credential/v1", map[string]any{"file": out, "entry": got.Entry},
+				"已签发，条目 %d：%s\n下一步：企业将其放入自己的文件夹，名为 %s", "issued, entry %d: %s\nnext: the enterprise puts it into its folder as %s", got.Entry, out, fileCredential)
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the registrar's folder")
 	cmd.Flags().StringVarP(&out, "out", "o", fileCredential, "file to write")
 	cmd.Flags().Uint32Var(&days, "days", 730, "days of validity")
+	f.flag(cmd)
+	langFlag(cmd)
 	return needs(cmd, "dir")
 }
 
 func credentialRevokeCommand() *cobra.Command {
 	var dir string
+	var f finality
 	cmd := &cobra.Command{
 		Use:   "revoke CREDENTIAL",
 		Short: "End a credential: no consent signed with its key is answered any more",
@@ -85,9 +90,11 @@ func credentialRevokeCommand() *cobra.Command {
 			if err := local(cmd.Context(), dir, web.OpCredentialRevoke, web.StatementOut{Statement: statement}, &got); err != nil {
 				return err
 			}
-			return report(cmd, "atoll.credential/v1", map[string]any{"entry": got.Entry}, "revoked, entry %d\n", got.Entry)
+			return f.report(cmd, dir, got.Entry, "atoll.credential/v1", map[string]any{"entry": got.Entry}, "已吊销，条目 %d", "revoked, entry %d", got.Entry)
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the registrar's folder")
+	f.flag(cmd)
+	langFlag(cmd)
 	return needs(cmd, "dir")
 }

@@ -112,6 +112,8 @@ func exitOf(code string) int {
 		return exitUnavailable
 	case web.CodePassphrase:
 		return exitPassphrase
+	case "not_proved":
+		return exitUnproved
 	case "statement.conflict", "credential.exists", "proposal.approved":
 		return exitConflict
 	}

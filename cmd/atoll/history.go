@@ -104,6 +104,8 @@ is given. --max-age 0 is no limit.
 type history struct {
 	Events []event  `json:"events"`
 	Head   standing `json:"head"`
+
+	behind uint64 // the largest consent number that the log has
 }
 
 // historyWithin is history, again while the head is not final or older than what
@@ -177,7 +179,7 @@ func (s *subject) final(log *audit.Log, r *reader) (*history, error) {
 			hint:    "请稍后再试，或向另一成员索取",
 		}
 	}
-	h := &history{Events: r.events, Head: standingOf(head, set, signers)}
+	h := &history{Events: r.events, Head: standingOf(head, set, signers), behind: r.numbers.behind}
 	return h, writeSeen(s.dir, s.genesis, &ledger.Seen{Sets: sets, Head: head}, log.Signed)
 }
 
@@ -187,15 +189,12 @@ func (s *subject) reader() (*reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{replay: audit.NewReplayer(), mine: map[string]bool{}, queries: map[string]string{}, events: []event{}}
-	r.inspect = audit.NewInspector(r.replay, &own, func(audit.Finding) {}) // what it cannot open is not about this enterprise
-	last, err := s.next()
+	last, _, err := s.used()
 	if err != nil {
 		return nil, err
 	}
-	for n := range last + consentGap {
-		r.mine[s.consentID(n).String()] = true
-	}
+	r := &reader{replay: audit.NewReplayer(), numbers: newNumbers(s, last), queries: map[string]string{}, events: []event{}}
+	r.inspect = audit.NewInspector(r.replay, &own, func(audit.Finding) {}) // what it cannot open is not about this enterprise
 	return r, nil
 }
 
@@ -203,7 +202,7 @@ func (s *subject) reader() (*reader, error) {
 type reader struct {
 	replay  *audit.Replayer
 	inspect *audit.Inspector
-	mine    map[string]bool   // consent ids
+	numbers *numbers
 	queries map[string]string // consent id, by bank and query id
 	events  []event
 }
@@ -245,7 +244,7 @@ func (r *reader) about(e *audit.Entry) (id string, ok bool) {
 		id = consent.ID(p.Consent).String()
 	case *ledger.QueryOpen:
 		id = consent.ID(p.Consent).String()
-		if r.mine[id] {
+		if r.numbers.mine(id) {
 			r.queries[key(ledger.QueryRef{Bank: e.Author, ID: p.ID})] = id
 		}
 	case *ledger.Release:
@@ -253,7 +252,7 @@ func (r *reader) about(e *audit.Entry) (id string, ok bool) {
 	case *ledger.Refuse:
 		id = r.queries[key(p.Query)]
 	}
-	return id, r.mine[id]
+	return id, r.numbers.mine(id)
 }
 
 // tell adds what was sealed.

@@ -91,11 +91,8 @@ type standing struct {
 
 // standingOf describes a final head.
 func standingOf(head tlog.Head, set *ledger.Cosigners, signers []tlog.Signature) standing {
-	at := time.Unix(int64(min(set.Dated(signers), 1<<40)), 0).UTC()
-	s := standing{
-		Size: head.Size, Root: head.Root.String(), Cosigners: []string{}, Of: len(set.Keys), Signed: at.Format(time.RFC3339),
-		Age: max(0, int64(time.Since(at)/time.Second)),
-	}
+	s := standing{Size: head.Size, Root: head.Root.String(), Cosigners: []string{}, Of: len(set.Keys)}
+	s.date(set.Dated(signers))
 	for _, sig := range signers {
 		s.Cosigners = append(s.Cosigners, strings.TrimPrefix(sig.Key.Name(), set.Origin+"/"))
 	}
@@ -103,8 +100,18 @@ func standingOf(head tlog.Head, set *ledger.Cosigners, signers []tlog.Signature)
 	return s
 }
 
+// date sets when it was signed, in seconds since 1970.
+func (s *standing) date(at uint64) {
+	signed := time.Unix(int64(min(at, 1<<40)), 0).UTC()
+	s.Signed, s.Age = signed.Format(time.RFC3339), max(0, int64(time.Since(signed)/time.Second))
+}
+
 // tell prints it.
 func (s *standing) tell(t *teller) {
+	if s.Size == 0 {
+		t.say("尚无终局的日志头", "nothing is final yet")
+		return
+	}
 	age := (time.Duration(s.Age) * time.Second).String()
 	t.say("以上由 %[1]s 共签为终局（%[2]d 位中的 %[3]d 位），至条目 %[4]d；最新共签 %[5]s，距今 %[6]s",
 		"final up to entry %[4]d by %[1]s (%[3]d of %[2]d); newest cosignature %[5]s, %[6]s ago", strings.Join(s.Cosigners, " "), s.Of, len(s.Cosigners), s.Size-1, s.Signed, age)

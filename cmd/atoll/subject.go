@@ -48,7 +48,7 @@ func subjectCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  help,
 	}
-	cmd.AddCommand(subjectNewCommand(), subjectHistoryCommand())
+	cmd.AddCommand(subjectNewCommand(), subjectHistoryCommand(), subjectRestoreCommand())
 	return cmd
 }
 
@@ -116,9 +116,36 @@ func newSubject(dir string, id consent.Subject, genesis, words string) (*subject
 		return nil, err
 	}
 	s := &subject{dir: dir, id: id, genesis: g, network: network, keys: consent.NewKeyring(seed, network)}
-	return s, writeFrom(filepath.Join(dir, fileEnrolment), paperEnrolment, enrolment{
-		Subject: id, Network: network[:], Key: s.keys.Credential(0).Public().(ed25519.PublicKey),
+	if err := s.reserve(0); err != nil {
+		return nil, err
+	}
+	return s, s.enrol()
+}
+
+// enrol writes what the registrar is to vouch for.
+func (s *subject) enrol() error {
+	return writeFrom(filepath.Join(s.dir, fileEnrolment), paperEnrolment, enrolment{
+		Subject: s.id, Network: s.network[:], Key: s.keys.Credential(0).Public().(ed25519.PublicKey),
 	})
+}
+
+// enrolAgain writes it for a folder that was restored without it.
+func enrolAgain(dir, code, words string) error {
+	if !strings.Contains(code, ":") {
+		code = "uscc:" + code
+	}
+	id, _, err := consent.ParseSubject(code)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errUsage, err)
+	}
+	s := &subject{dir: dir, id: id}
+	if _, s.genesis, s.network, err = readGenesis(filepath.Join(dir, fileGenesis)); err != nil {
+		return err
+	}
+	if err := s.unlock(words); err != nil {
+		return err
+	}
+	return s.enrol()
 }
 
 // openFolder reads an enterprise's folder without its keys.
@@ -145,20 +172,25 @@ func openSubject(dir, words string) (*subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	sealed, err := readLimited(filepath.Join(dir, fileSubjectSeed), 64<<10)
+	return s, s.unlock(words)
+}
+
+// unlock opens the seed.
+func (s *subject) unlock(words string) error {
+	sealed, err := readLimited(filepath.Join(s.dir, fileSubjectSeed), 64<<10)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	text, err := seal.DecryptPassphrase(sealed, words)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	seed, err := sign.ParseSeed(strings.TrimSpace(string(text)))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", fileSubjectSeed, err)
+		return fmt.Errorf("%s: %w", fileSubjectSeed, err)
 	}
 	s.keys = consent.NewKeyring(seed, s.network)
-	return s, nil
+	return nil
 }
 
 // credential reads what the registrar gave back, and checks that it is about

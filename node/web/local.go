@@ -39,6 +39,7 @@ const (
 	OpTitles           = "titles"
 	OpCatalog          = "catalog"
 	OpEntry            = "entry"
+	OpFinal            = "final"
 	OpQuery            = "query.run" // answers with events, see [Event]
 
 	OpCosigners         = "cosigners"
@@ -187,6 +188,8 @@ func (l *Local) do(ctx context.Context, name string, in []byte) (any, error) {
 		return with(ctx, in, l.catalog)
 	case OpEntry:
 		return with(ctx, in, l.entry)
+	case OpFinal:
+		return with(ctx, in, l.final)
 	case OpCosigners:
 		return with(ctx, in, l.cosigners)
 	case OpCosignersPropose:

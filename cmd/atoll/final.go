@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"atoll/node/web"
+
+	"github.com/spf13/cobra"
+)
+
+// finality is what commands have in common whose member has put something on the
+// log: it is done when a quorum of the cosigners stands behind it.
+type finality struct{ wait time.Duration }
+
+func (f *finality) flag(cmd *cobra.Command) {
+	cmd.Flags().DurationVar(&f.wait, "wait", 30*time.Second, "how long to wait for cosigners to make it final")
+}
+
+// report prints a result once it is final. Where that takes longer than the wait
+// the result stands on the log by this member's word, and nothing else is said.
+func (f *finality) report(cmd *cobra.Command, dir string, entry uint64, schema string, data map[string]any, chinese, english string, args ...any) error {
+	lang, err := language(cmd)
+	if err != nil {
+		return err
+	}
+	head, missing, err := f.await(cmd, dir, entry+1, &teller{w: cmd.ErrOrStderr(), lang: lang})
+	if err != nil {
+		return err
+	}
+	var open error
+	if data["final"] = missing == ""; missing != "" {
+		open = &said{
+			error:   fmt.Errorf("%w: entry %d stands on this member's copy of the log, and is not final: %s", errUnproved, entry, missing),
+			chinese: fmt.Sprintf("条目 %d 已在本成员的日志中，但尚无足数共签人签署，未达终局：%s", entry, missing),
+			hint:    "用 atoll status 查看缺少哪些共签人；达终局前不作数",
+		}
+	}
+	data["head"] = head
+	if asJSON(cmd) {
+		return errors.Join(printJSON(cmd.OutOrStdout(), schema, data), open)
+	}
+	if open != nil {
+		return open
+	}
+	t := &teller{w: cmd.OutOrStdout(), lang: lang}
+	t.say(chinese, english, args...)
+	head.tell(t)
+	return t.err
+}
+
+// await asks the node again and again until so many entries are final.
+func (f *finality) await(cmd *cobra.Command, dir string, size uint64, t *teller) (head standing, missing string, err error) {
+	for deadline, told := time.Now().Add(f.wait), asJSON(cmd); ; told = true {
+		head, missing, err = finalHead(cmd.Context(), dir, web.FinalIn{Size: size, Wait: min(time.Until(deadline), askAgain).Milliseconds()})
+		if err != nil || missing == "" || !time.Now().Before(deadline) {
+			return head, missing, err
+		}
+		if !told {
+			t.say("条目 %d 已记入日志，等待共签人签署", "entry %d is on the log, waiting for cosigners", size-1)
+		}
+	}
+}
+
+// finalHead asks a member's node for its newest final head.
+func finalHead(ctx context.Context, dir string, in web.FinalIn) (standing, string, error) {
+	var got web.FinalOut
+	err := local(ctx, dir, web.OpFinal, in, &got)
+	slices.Sort(got.Cosigners)
+	s := standing{Size: got.Size, Root: got.Root, Cosigners: append([]string{}, got.Cosigners...), Of: got.Of}
+	s.date(got.Dated)
+	return s, got.Missing, err
+}

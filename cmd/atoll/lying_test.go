@@ -1,0 +1,259 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"atoll/consensus/audit/audittest"
+	"atoll/consensus/ledger"
+	"atoll/crypto/tlog"
+	"atoll/node/web"
+)
+
+// liar is a server of a log, and of an enterprise, that says what the test wants.
+type liar struct {
+	*httptest.Server
+	t     *testing.T
+	w     *audittest.World
+	dir   string // of the enterprise
+	s     *subject
+	deal  *audittest.Deal
+	files map[string][]byte
+	carry func(ctx context.Context, statement, sealed []byte, seen uint64) (web.Result, error)
+}
+
+func newLiar(t *testing.T) *liar {
+	t.Helper()
+	l := &liar{t: t, w: audittest.New(t), dir: filepath.Join(t.TempDir(), "firm")}
+	e, err := ledger.ParseEntry(l.w.Leaves[0])
+	l.check(err)
+	genesis := filepath.Join(t.TempDir(), "genesis.pem")
+	l.check(writePaper(genesis, paperGenesis, e.Statement))
+	words := filepath.Join(t.TempDir(), "words")
+	l.check(os.WriteFile(words, []byte("correct horse battery\n"), 0o600))
+	t.Setenv("ATOLL_PASSPHRASE_FILE", words)
+	t.Setenv("ATOLL_LANG", "en")
+	l.s, err = newSubject(l.dir, audittest.Subject, genesis, "correct horse battery")
+	l.check(err)
+	firm := &audittest.Firm{Subject: l.s.id, Keyring: l.s.keys}
+	firm.Credential = l.w.Credential(l.s.id, l.s.keys.Credential(0).Public().(ed25519.PublicKey), l.w.Today(), l.w.Today()+400)
+	l.w.Issue(firm.Credential, firm.Credential)
+	l.deal = l.w.Grant(firm, nil)
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /log/", func(rw http.ResponseWriter, r *http.Request) {
+		data, ok := l.files[strings.TrimPrefix(r.URL.Path, "/log/")]
+		if !ok {
+			http.NotFound(rw, r)
+			return
+		}
+		_, _ = rw.Write(data)
+	})
+	mux.Handle("POST /log/statements", &web.Statements{Carry: func(ctx context.Context, statement, sealed []byte, seen uint64) (web.Result, error) {
+		return l.carry(ctx, statement, sealed, seen)
+	}})
+	l.Server = httptest.NewServer(mux)
+	t.Cleanup(l.Close)
+	return l
+}
+
+func (l *liar) check(err error) {
+	l.t.Helper()
+	if err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+// signed is a head of a world, of a size, signed at a time.
+func (l *liar) signed(w *audittest.World, size int, at time.Time, by ...string) []byte {
+	l.t.Helper()
+	c := tlog.Checkpoint{Origin: w.Genesis.Origin, Head: w.HeadAt(size)}
+	signed, err := tlog.SignCheckpoint(c, w.Log())
+	l.check(err)
+	for _, name := range by {
+		line, err := w.Cosigner(name).Cosign(c, uint64(at.Unix()))
+		l.check(err)
+		signed, err = tlog.Attach(signed, line, w.Cosigner(name).Verifier)
+		l.check(err)
+	}
+	return signed
+}
+
+// serve shows a world's log.
+func (l *liar) serve(w *audittest.World, at time.Time, by ...string) {
+	l.t.Helper()
+	l.files = w.Files(by...)
+	l.files["checkpoint"] = l.signed(w, len(w.Leaves), at, by...)
+}
+
+// prove is what an honest member shows of an entry, of a log signed by these.
+func (l *liar) prove(index, seen uint64, by ...string) web.Proof {
+	l.t.Helper()
+	full := map[tlog.Tile][]byte{}
+	tree := tlog.New(func(t tlog.Tile, hashes []byte) { full[t] = hashes })
+	for _, leaf := range l.w.Leaves {
+		l.check(tree.Append(leaf))
+	}
+	g := &ledger.Ground{
+		Sets: []ledger.Cosigners{l.w.Genesis.Founders()}, Final: tree.Head(), Signed: l.signed(l.w, len(l.w.Leaves), time.Now(), by...),
+		Entry: func(i uint64) ([]byte, error) { return l.w.Leaves[i], nil },
+		Tile: func(t tlog.Tile) ([]byte, error) {
+			return tree.ReadTile(t, func(t tlog.Tile) ([]byte, error) { return full[t], nil })
+		},
+	}
+	p, err := g.Prove(index, seen)
+	l.check(err)
+	return web.Proof{Proof: p}
+}
+
+func (l *liar) run(args ...string) (code int, out, errs string) {
+	var o, e strings.Builder
+	code = run(l.t.Context(), args, &o, &e)
+	return code, o.String(), e.String()
+}
+
+func (l *liar) want(code int, word, args string, more ...string) {
+	l.t.Helper()
+	got, out, errs := l.run(append(append(strings.Fields(args), "--dir", l.dir), more...)...)
+	if got != code || !strings.Contains(out+errs, word) {
+		l.t.Errorf("%s %v: exit %d, want %d with %q\n%s%s", args, more, got, code, word, out, errs)
+	}
+}
+
+// A clean history is shown by whom it suits. What counts are the cosigners, what
+// was seen before, and how old it is.
+func TestHistoryOfALiar(t *testing.T) {
+	l := newLiar(t)
+	clean := *l.w
+	l.w.Serve(l.deal)
+	history := "subject history --wait 0s --log " + l.URL
+	now := time.Now()
+
+	l.serve(&clean, now, "tax")
+	l.want(exitUnproved, "one member's word", history)
+	l.serve(&clean, now)
+	l.want(exitUnproved, "one member's word", history)
+	if _, err := os.Stat(filepath.Join(l.dir, fileSeen)); err == nil {
+		t.Error("what is not final is remembered")
+	}
+	l.serve(l.w, now.Add(-48*time.Hour), "auditor", "court", "tax")
+	l.want(exitUnproved, "48h0m", history)
+	l.want(0, "query by bank-a", history, "--max-age", "0")
+	l.want(0, "query by bank-a", history, "--max-age", "72h")
+	l.serve(l.w, now, "auditor", "tax")
+	l.want(0, "final up to entry", history)
+
+	// What was seen is remembered: neither less nor another.
+	l.serve(&clean, now, "auditor", "court", "tax")
+	l.want(exitUnproved, "when this folder last saw it", history)
+	other := audittest.New(t) // the same founders, and nothing of the enterprise
+	for len(other.Leaves) <= len(l.w.Leaves) {
+		other.Pass(audittest.Second)
+	}
+	l.serve(other, now, "auditor", "court", "tax")
+	l.want(exitTampered, "tampered", history)
+}
+
+// One lying cosigner does not make an old head new, and its memory is a file that
+// may be broken.
+func TestSeenBroken(t *testing.T) {
+	l := newLiar(t)
+	l.serve(l.w, time.Now(), "auditor", "tax")
+	history := "subject history --wait 0s --log " + l.URL
+	l.want(0, "consent granted", history)
+	path := filepath.Join(l.dir, fileSeen)
+	text, err := os.ReadFile(path)
+	l.check(err)
+	var p seenPaper
+	l.check(readInto(path, paperSeen, &p))
+	for name, broken := range map[string]func(p *seenPaper){
+		"nobody signed":   func(p *seenPaper) { p.Signed = l.signed(l.w, 3, time.Now(), "tax") },
+		"no checkpoint":   func(p *seenPaper) { p.Signed = nil },
+		"no sets":         func(p *seenPaper) { p.Sets = nil },
+		"another network": func(p *seenPaper) { p.Sets[0].Quorum = 1 },
+	} {
+		q := seenPaper{Sets: append([]ledger.Cosigners{}, p.Sets...), Signed: p.Signed}
+		broken(&q)
+		l.check(os.Remove(path))
+		l.check(writeFrom(path, paperSeen, q))
+		if code, _, errs := l.run("subject", "history", "--wait", "0s", "--log", l.URL, "--dir", l.dir); code != exitConfig {
+			t.Errorf("%s: exit %d, %s", name, code, errs)
+		}
+	}
+	l.check(os.WriteFile(path, text, 0o600))
+	l.want(0, "consent granted", history)
+}
+
+// What a member says of a revocation counts for nothing without a proof that a
+// quorum has signed.
+func TestRevokeThroughALiar(t *testing.T) {
+	l := newLiar(t)
+	id := l.s.consentID(0).String()
+	revoke := "consent revoke --wait 0s --via " + l.URL + " " + id
+	entry := uint64(len(l.w.Leaves))
+	says := web.Result{Verdict: ledger.Accepted, Index: 41, New: true}
+	l.carry = func(context.Context, []byte, []byte, uint64) (web.Result, error) { return says, nil }
+	l.want(exitUnproved, "received, not proved", revoke)
+	code, out, _ := l.run("consent", "revoke", "--dir", l.dir, "--wait", "0s", "--via", l.URL, id, "--json")
+	if code != exitUnproved || !strings.Contains(out, `"proved": false`) {
+		t.Errorf("exit %d: %s", code, out)
+	}
+	if _, out, _ := l.run("consent", "revoke", "--dir", l.dir, "--wait", "0s", "--via", l.URL, id); strings.Contains(out, "taken back") {
+		t.Error(out)
+	}
+	says.Verdict = ledger.ConsentKey // a lie that is no entry
+	l.want(exitRefused, "consent.key", revoke)
+
+	// The truth about something else, too few signatures, then the truth.
+	l.w.Revoke(l.deal, "court")
+	says.Verdict = ledger.Accepted
+	by := []string{"auditor", "court", "tax"}
+	l.carry = func(_ context.Context, _, _ []byte, seen uint64) (web.Result, error) {
+		says.Index = entry
+		says.Proof = l.prove(l.deal.Index, seen, by...)
+		return says, nil
+	}
+	l.want(exitUnproved, "is not what was sent", revoke)
+	l.carry = func(_ context.Context, _, _ []byte, seen uint64) (web.Result, error) {
+		says.Proof = l.prove(entry, seen, by...)
+		return says, nil
+	}
+	by = []string{"tax"}
+	l.want(exitUnproved, "proves nothing", revoke)
+	if _, err := os.Stat(filepath.Join(l.dir, fileSeen)); err == nil {
+		t.Error("what proves nothing is remembered")
+	}
+	by = []string{"auditor", "tax"}
+	l.want(0, "is taken back, entry", revoke)
+	l.want(0, "已撤回", revoke, "--lang", "zh")
+	l.want(exitPartial, "127.0.0.1:1", revoke, "--via", "http://127.0.0.1:1")
+	l.want(exitPartial, "未能送达", revoke, "--via", "http://127.0.0.1:1", "--lang", "zh")
+	if _, err := os.Stat(filepath.Join(l.dir, fileSeen)); err != nil {
+		t.Error(err)
+	}
+}
+
+// Whoever waits for the proof sends the same again, until it comes.
+func TestRevocationProvedLater(t *testing.T) {
+	l := newLiar(t)
+	entry := l.w.Revoke(l.deal, "court").Index
+	asked := 0
+	l.carry = func(_ context.Context, _, _ []byte, seen uint64) (web.Result, error) {
+		r := web.Result{Verdict: ledger.Accepted, Index: entry, Known: true, Told: []string{"tax", "court"}}
+		if asked++; asked > 1 {
+			r.Proof = l.prove(entry, seen, "auditor", "court", "tax")
+		}
+		return r, nil
+	}
+	id := l.s.consentID(0).String()
+	l.want(0, "agencies that have it past the log, by members' word: court tax", "consent revoke --wait 30s --via "+l.URL+" "+id)
+	if asked != 2 {
+		t.Errorf("asked %d times", asked)
+	}
+}

@@ -1,0 +1,50 @@
+package web
+
+import (
+	"context"
+	"strings"
+	"time"
+)
+
+// FinalIn asks for the newest final head, once it covers so many entries, or as it
+// is when the wait is over.
+type FinalIn struct {
+	Size uint64 `json:"size"`
+	Wait int64  `json:"wait_ms"`
+}
+
+// FinalOut is the newest final head that this member knows.
+type FinalOut struct {
+	Size      uint64   `json:"size"` // entries, 0 before there is one
+	Root      string   `json:"root"`
+	Cosigners []string `json:"cosigners"` // who has signed it
+	Of        int      `json:"of"`        // as many could have
+	Dated     uint64   `json:"dated"`     // see [ledger.Cosigners.Dated]
+	Missing   string   `json:"missing"`   // why it covers less than was asked for; "" where it does not
+}
+
+// maxFinalWait is less than what a client waits for an answer.
+const maxFinalWait = 25 * time.Second
+
+func (l *Local) final(ctx context.Context, in FinalIn) (out FinalOut, err error) {
+	ctx, cancel := context.WithTimeout(ctx, min(time.Duration(max(in.Wait, 0))*time.Millisecond, maxFinalWait))
+	defer cancel()
+	final := l.Node.Final()
+	if final.Size < in.Size {
+		if err := l.Node.Finalise(ctx, in.Size); err != nil {
+			out.Missing = err.Error()
+		}
+		final = l.Node.Final()
+	}
+	out.Size, out.Root, out.Cosigners = final.Size, final.Root.String(), []string{}
+	if final.Size == 0 {
+		return out, nil
+	}
+	set := l.Node.Cosigners(final.Size)
+	_, signers, err := set.Open(final.Signed)
+	for _, s := range signers {
+		out.Cosigners = append(out.Cosigners, strings.TrimPrefix(s.Key.Name(), set.Origin+"/"))
+	}
+	out.Of, out.Dated = len(set.Keys), set.Dated(signers)
+	return out, err
+}
