@@ -271,9 +271,11 @@ func TestFollowForkWhileBehind(t *testing.T) {
 			f.looked()
 			log.set(files(w))
 		}
-		f.ends(exitTampered, "log.tampered")
-		if t.Failed() {
-			t.Fatal(name)
+		if e := f.next().Error; e == nil || e.Code != "log.tampered" {
+			t.Fatalf("%s: %s", name, f.lines.Text())
+		}
+		if code := <-f.done; code != exitTampered {
+			t.Errorf("%s: exit code %d", name, code)
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"atoll/consensus/audit/audittest"
 	"atoll/consensus/ledger"
+	"atoll/crypto/sign"
 	"atoll/crypto/tlog"
 	"atoll/node/web"
 )
@@ -256,4 +257,28 @@ func TestRevocationProvedLater(t *testing.T) {
 	if asked != 2 {
 		t.Errorf("asked %d times", asked)
 	}
+}
+
+// Whatever lies in the place of what a folder has seen is read or refused, and
+// what is read is a head that the founders made final, or whom they handed over to.
+func FuzzSeen(f *testing.F) {
+	w := audittest.New(f)
+	c := tlog.Checkpoint{Origin: w.Genesis.Origin, Head: w.HeadAt(1)}
+	good, err := sign.Marshal(seenPaper{Sets: []ledger.Cosigners{w.Genesis.Founders()}, Signed: w.Sign(c.Head, "auditor", "tax")})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
+	f.Add(good[:len(good)/2])
+	f.Add([]byte{0xa0})
+	f.Fuzz(func(t *testing.T, content []byte) {
+		var p seenPaper
+		if sign.Unmarshal(content, &p) != nil {
+			return
+		}
+		seen, err := p.verify(w.Genesis)
+		if err == nil && len(seen.Sets) == 1 && seen.Head != c.Head {
+			t.Errorf("nobody has signed %+v", seen.Head)
+		}
+	})
 }

@@ -38,25 +38,31 @@ func readSeen(dir string, g *ledger.Genesis) (*ledger.Seen, error) {
 	if err != nil {
 		return nil, err
 	}
-	bad := func(why error) error {
-		return fmt.Errorf("%s: %w: %v; what this folder has seen of the log is lost, and so is its protection against another history", path, errConfig, why)
+	seen, err := p.verify(g)
+	if err != nil {
+		err = fmt.Errorf("%s: %w: %v; put a copy back, or remove it: then this folder is not protected against another history than the one it saw", path, errConfig, err)
 	}
+	return seen, err
+}
+
+// verify returns what it says, if that is so.
+func (p *seenPaper) verify(g *ledger.Genesis) (*ledger.Seen, error) {
 	founders := g.Founders()
 	if len(p.Sets) == 0 || !sameSet(&p.Sets[0], &founders) {
-		return nil, bad(errors.New("it is of another network"))
+		return nil, errors.New("it is of another network")
 	}
 	for i := range p.Sets {
 		if i > 0 && (p.Sets[i].After <= p.Sets[i-1].After || p.Sets[i].Origin != g.Origin) {
-			return nil, bad(errors.New("its cosigners are in no order"))
+			return nil, errors.New("its cosigners are in no order")
 		}
 	}
 	c, err := tlog.Unverified(p.Signed)
 	if err != nil {
-		return nil, bad(err)
+		return nil, err
 	}
 	head, _, err := ledger.At(p.Sets, c.Size).Open(p.Signed)
 	if err != nil {
-		return nil, bad(err)
+		return nil, err
 	}
 	return &ledger.Seen{Sets: p.Sets, Head: head}, nil
 }
