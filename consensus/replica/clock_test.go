@@ -170,7 +170,7 @@ func TestTwoVotersOf2096(t *testing.T) {
 	}
 	for _, name := range []string{voters[2], "wlearner-0", "wlearner-4"} {
 		n.until(name+" notices", func() bool { return n.problem(name) == replica.NetworkAhead })
-		answer, err := n.nodes[name].Submit(n.ctx(), n.statement(name, ledger.KindCatalog))
+		answer, err := n.nodes[name].Submit(n.ctx(), n.statement(name, ledger.KindCredentialRevoke))
 		n.check(err)
 		if !answer.New {
 			t.Errorf("%s: %+v", name, answer)

@@ -244,12 +244,12 @@ func TestTwoHistories(t *testing.T) {
 	evil := voters[slices.IndexFunc(voters, func(v string) bool { return v != n.leader() })]
 	var honest [2]string
 	copy(honest[:], slices.DeleteFunc(slices.Clone(voters), func(v string) bool { return v == evil }))
-	size := n.nodes["wlearner-0"].Head().Size
 	for _, name := range n.names {
-		n.finalAt(name, size)
+		n.finalAt(name, n.nodes[name].Head().Size)
 	}
 	n.stop(evil)
 	time.Sleep(300 * time.Millisecond) // until raft has nothing more to say
+	size := n.nodes["wlearner-0"].Head().Size
 	n.equivocate(evil, honest, [2][]byte{n.statement(evil, ledger.KindCredentialRevoke), n.statement(evil, ledger.KindCredentialRevoke)})
 	for _, name := range honest {
 		n.until(name+" has evidence", func() bool { return len(n.nodes[name].Alarms()) > 0 })

@@ -125,7 +125,7 @@ func (n *network) asks(l *liar, victim string) map[string]func() error {
 	term, last := n.nodes[victim].Term(), n.nodes[victim].RaftLast()
 	entries := func(change func(e *raft.Log)) func() error {
 		return func() error {
-			e := &raft.Log{Index: last + 1, Term: term + 1, Type: raft.LogCommand, Data: append([]byte{1}, n.statement(l.name, ledger.KindCatalog)...)}
+			e := &raft.Log{Index: last + 1, Term: term + 1, Type: raft.LogCommand, Data: append([]byte{1}, n.statement(l.name, ledger.KindCredentialRevoke)...)}
 			change(e)
 			return l.append(victim, &raft.AppendEntriesRequest{Term: term + 1, PrevLogEntry: last, PrevLogTerm: n.nodes[victim].RaftTerm(last), Entries: []*raft.Log{e}, LeaderCommitIndex: 1 << 50})
 		}
@@ -176,16 +176,16 @@ func (n *network) asks(l *liar, victim string) map[string]func() error {
 		"a marker at the end of terms": func() error { return l.install(victim, 1<<64-1, 1<<40, n.servers(), far) },
 		"a marker that is none":        func() error { return l.install(victim, term+1, 1<<40, n.servers(), []byte("{}")) },
 		"a marker for voting alone": func() error {
-			return l.install(victim, term+1, last+1, alone, snapshotMarker{Raft: last, Term: term, Size: 1, Root: make([]byte, 32)})
+			return l.install(victim, term+1, last+1000, alone, snapshotMarker{Raft: last, Term: term, Size: 1, Root: make([]byte, 32)})
 		},
 		"another root": func() error {
-			return l.install(victim, term+1, last+1, n.servers(), snapshotMarker{Raft: last, Term: term, Size: 1, Root: make([]byte, 32)})
+			return l.install(victim, term+1, last+1000, n.servers(), snapshotMarker{Raft: last, Term: term, Size: 1, Root: make([]byte, 32)})
 		},
 		"a place that nobody has": func() error {
 			head := n.nodes[victim].Head()
 			return l.install(victim, term+1, last+1000, n.servers(), snapshotMarker{Raft: last + 1000, Term: term, Size: head.Size, Root: head.Root[:]})
 		},
-		"a long marker": func() error { return l.install(victim, term+1, last+1, n.servers(), make([]byte, 1<<20)) },
+		"a long marker": func() error { return l.install(victim, term+1, last+1000, n.servers(), make([]byte, 1<<20)) },
 	}
 }
 
@@ -303,7 +303,7 @@ func (n *network) several(count int) map[uint64][]byte {
 	acked := map[uint64][]byte{}
 	for i := range count {
 		through := n.names[i%len(n.names)]
-		statement := n.statement(through, ledger.KindCatalog)
+		statement := n.statement(through, ledger.KindCredentialRevoke)
 		answer, err := n.nodes[through].Submit(n.ctx(), statement)
 		n.check(err)
 		if !answer.InLog() {

@@ -159,7 +159,7 @@ func (n *network) waits(span time.Duration, acked map[uint64][]byte) time.Durati
 	n.t.Helper()
 	var took []time.Duration
 	for end := time.Now().Add(span); time.Now().Before(end) || len(took) < 200; {
-		statement := n.statement("voter-b", ledger.KindCatalog)
+		statement := n.statement("voter-b", ledger.KindCredentialRevoke)
 		at := time.Now()
 		answer, err := n.nodes["voter-b"].Submit(n.ctx(), statement)
 		n.check(err)
