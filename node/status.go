@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"atoll/consensus/ledger"
+	"atoll/consensus/replica"
 	"atoll/node/witness"
 )
 
@@ -29,9 +29,28 @@ type Status struct {
 
 	NotFinal *NotFinal `json:"not_final"` // what the log as applied here lacks to be final; null where it is
 
+	Clock ClockStatus `json:"clock"`
+
 	Voters []string `json:"voters"` // who keep the log: a majority of them has to be connected
 
 	Witnesses []witness.State `json:"witnesses"` // from outside the network
+}
+
+// ClockStatus is how this member's clock and network time go together.
+type ClockStatus struct {
+	Time    string   `json:"time"`    // of this member's clock, RFC 3339
+	Problem string   `json:"problem"` // "", or clock_refused, clock_ahead, clock_behind, network_ahead: see package replica
+	Since   string   `json:"since"`   // when that began, RFC 3339; "" without a problem
+	Verdict string   `json:"verdict"` // of the log on this member's time, where it refused it
+	Waits   []string `json:"waits"`   // members whose silence keeps network time behind the voters', for some hours at most
+}
+
+func clockStatus(t replica.TimeState) ClockStatus {
+	c := ClockStatus{Time: t.Own.UTC().Format(time.RFC3339), Problem: t.Problem, Verdict: string(t.Verdict), Waits: append([]string{}, t.Held...)}
+	if t.Problem != "" {
+		c.Since = t.Since.UTC().Format(time.RFC3339)
+	}
+	return c
 }
 
 // Status returns how the node is now. Where the newest entries are not final it
@@ -66,12 +85,9 @@ func (n *Node) Status() (Status, error) {
 	for _, w := range n.wants.List() {
 		s.Alarms = append(s.Alarms, w.String())
 	}
-	err := n.View(func(v ledger.View) error {
-		state, err := ledger.Read(v)
-		if err == nil && state != nil {
-			s.Time = time.UnixMilli(int64(state.Time)).UTC().Format(time.RFC3339)
-		}
-		return err
-	})
+	at, err := n.Time()
+	if s.Clock = clockStatus(at); !at.Network.IsZero() {
+		s.Time = at.Network.UTC().Format(time.RFC3339)
+	}
 	return s, err
 }

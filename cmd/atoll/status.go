@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"atoll/consensus/consent"
+	"atoll/consensus/replica"
 	"atoll/node"
 	"atoll/node/web"
 	"atoll/node/witness"
@@ -68,6 +69,12 @@ func printStatus(w io.Writer, s *node.Status, lang string) error {
 	for _, a := range s.Alarms {
 		t.row(in("警报", "ALARM"), a)
 	}
+	if line := clockLine(&s.Clock, in); line != "" {
+		t.row(in("警报", "ALARM"), line)
+	}
+	if len(s.Clock.Waits) > 0 {
+		t.row(in("等待", "waits"), fmt.Sprintf(in("网络时间落后，等待久未发言的成员：%s；无需操作，数小时内自行恢复", "network time is behind, waiting for members that have been silent for long: %s; it goes on within hours by itself"), strings.Join(s.Clock.Waits, " ")))
+	}
 	t.row(in("时间", "time"), fmt.Sprintf(in("%s（网络时间）", "%s (network time)"), s.Time))
 	t.row(in("磁盘", "disk"), fmt.Sprintf(in("已用 %d %%", "%d %% used"), s.DiskUsed))
 	t.row(in("检查", "checked"), fmt.Sprintf(in("磁盘上的全部日志：%s", "all of the log on disk: %s"), cmp.Or(s.Checked, in("启动以来尚未完成", "not yet since the start"))))
@@ -88,6 +95,23 @@ func printStatus(w io.Writer, s *node.Status, lang string) error {
 		t.row(m, state)
 	}
 	return t.print(w)
+}
+
+// clockLine says what is wrong with the time and what to do, or nothing.
+func clockLine(c *node.ClockStatus, in func(chinese, english string) string) string {
+	switch c.Problem {
+	case "":
+		return ""
+	case replica.ClockRefused:
+		return fmt.Sprintf(in("日志拒绝本成员报时（%s）：本机时钟为 %s，自 %s 起；请校准时钟", "the log refuses this member's time (%s): its clock says %s, since %s; set it right"), c.Verdict, c.Time, c.Since)
+	case replica.ClockAhead:
+		return fmt.Sprintf(in("本成员的时钟快于其他成员：%s，自 %s 起；请校准时钟", "this member's clock is ahead of the others': %s, since %s; set it right"), c.Time, c.Since)
+	case replica.ClockBehind:
+		return fmt.Sprintf(in("本成员的时钟慢于网络时间：%s，自 %s 起；请校准时钟", "this member's clock is behind network time: %s, since %s; set it right"), c.Time, c.Since)
+	case replica.NetworkAhead:
+		return fmt.Sprintf(in("网络时间快于多数成员的时钟（本机 %s），自 %s 起：多数投票者的时钟有误；他们校准后一天内恢复", "network time is ahead of most members' clocks (this one's says %s), since %s: those of a majority of the voters are wrong; it is right a day after they are"), c.Time, c.Since)
+	}
+	return c.Problem
 }
 
 // majorityLine says which voters this member sees, and how many of them the log

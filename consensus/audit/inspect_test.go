@@ -284,6 +284,38 @@ var lies = map[string]struct {
 		w.Now -= 5*audittest.Minute - audittest.Second
 		w.Say("court", ledger.KindTick, ledger.Tick{Head: w.Head()})
 	}},
+	"most voters are ahead": {"audit.clock audit.clock", func(w *audittest.World, f *audittest.Firm) {
+		at := func(ms uint64, members ...string) {
+			now := w.Now
+			defer func() { w.Now = now }()
+			for w.Now = ms; len(members) > 0; members = members[1:] {
+				w.Say(members[0], ledger.KindTick, ledger.Tick{Head: w.Head()})
+			}
+		}
+		w.Pass(audittest.Minute)
+		at(w.Now+audittest.Day, "auditor", "court")
+		at(w.Now+2*audittest.Day-2*audittest.Minute, "auditor", "court")
+		for range 2 { // a day behind network time, and right
+			at(w.Now+audittest.Minute, "tax", "bank-a", "bank-b", "registrar")
+		}
+		at(w.Now+2*audittest.Minute, "auditor", "court", "tax", "bank-a") // mended
+	}},
+	"most members are off": {"", func(w *audittest.World, f *audittest.Firm) {
+		for range 4 {
+			w.Now += 10 * 60 * audittest.Minute
+			for _, v := range w.Genesis.Voters {
+				w.Say(v, ledger.KindTick, ledger.Tick{Head: w.Head()})
+			}
+		}
+		for range ledger.AbsentAfter/3 + 1 {
+			w.Now += audittest.Second
+			for _, v := range w.Genesis.Voters {
+				w.Say(v, ledger.KindTick, ledger.Tick{Head: w.Head()})
+			}
+		}
+		w.Pass(audittest.Second)
+		w.Serve(w.Grant(f, nil))
+	}},
 	"the first to speak after a night": {"", func(w *audittest.World, f *audittest.Firm) {
 		w.Now += audittest.Day / 2
 		w.Serve(w.Grant(f, nil))
