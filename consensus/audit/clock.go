@@ -80,6 +80,7 @@ func (c *clocks) tell(e *Entry, state func() (*ledger.State, error)) (*stray, er
 	if err != nil {
 		return nil, err
 	}
+	s.Size-- // who is absent at the next entry was not at this one
 	if behind && !c.astray[e.Author] && !s.Doubtful() {
 		c.astray[e.Author] = true
 		return &stray{claim{index: e.Index, author: e.Author, signed: at}, e.Time}, nil

@@ -294,9 +294,9 @@ var lies = map[string]struct {
 		}
 		w.Pass(audittest.Minute)
 		at(w.Now+audittest.Day, "auditor", "court")
-		at(w.Now+2*audittest.Day-2*audittest.Minute, "auditor", "court")
-		for range 2 { // a day behind network time, and right
-			at(w.Now+audittest.Minute, "tax", "bank-a", "bank-b", "registrar")
+		for range 3 {
+			at(w.Now+2*audittest.Day-2*audittest.Minute, "auditor", "court")
+			at(w.Now+audittest.Minute, "tax", "bank-a", "bank-b", "registrar") // a day behind network time, and right
 		}
 		at(w.Now+2*audittest.Minute, "auditor", "court", "tax", "bank-a") // mended
 	}},
