@@ -36,10 +36,18 @@ type Status struct {
 	Witnesses []witness.State `json:"witnesses"` // from outside the network
 }
 
+// What may be wrong with the time, see package replica.
+const (
+	ClockRefused = replica.ClockRefused
+	ClockAhead   = replica.ClockAhead
+	ClockBehind  = replica.ClockBehind
+	NetworkAhead = replica.NetworkAhead
+)
+
 // ClockStatus is how this member's clock and network time go together.
 type ClockStatus struct {
 	Time    string   `json:"time"`    // of this member's clock, RFC 3339
-	Problem string   `json:"problem"` // "", or clock_refused, clock_ahead, clock_behind, network_ahead: see package replica
+	Problem string   `json:"problem"` // "", or one of the constants above
 	Since   string   `json:"since"`   // when that began, RFC 3339; "" without a problem
 	Verdict string   `json:"verdict"` // of the log on this member's time, where it refused it
 	Waits   []string `json:"waits"`   // members whose silence keeps network time behind the voters', for some hours at most

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"atoll/consensus/consent"
-	"atoll/consensus/replica"
 	"atoll/node"
 	"atoll/node/web"
 	"atoll/node/witness"
@@ -102,13 +101,13 @@ func clockLine(c *node.ClockStatus, in func(chinese, english string) string) str
 	switch c.Problem {
 	case "":
 		return ""
-	case replica.ClockRefused:
+	case node.ClockRefused:
 		return fmt.Sprintf(in("日志拒绝本成员报时（%s）：本机时钟为 %s，自 %s 起；请校准时钟", "the log refuses this member's time (%s): its clock says %s, since %s; set it right"), c.Verdict, c.Time, c.Since)
-	case replica.ClockAhead:
+	case node.ClockAhead:
 		return fmt.Sprintf(in("本成员的时钟快于其他成员：%s，自 %s 起；请校准时钟", "this member's clock is ahead of the others': %s, since %s; set it right"), c.Time, c.Since)
-	case replica.ClockBehind:
+	case node.ClockBehind:
 		return fmt.Sprintf(in("本成员的时钟慢于网络时间：%s，自 %s 起；请校准时钟", "this member's clock is behind network time: %s, since %s; set it right"), c.Time, c.Since)
-	case replica.NetworkAhead:
+	case node.NetworkAhead:
 		return fmt.Sprintf(in("网络时间快于多数成员的时钟（本机 %s），自 %s 起：多数投票者的时钟有误；他们校准后一天内恢复", "network time is ahead of most members' clocks (this one's says %s), since %s: those of a majority of the voters are wrong; it is right a day after they are"), c.Time, c.Since)
 	}
 	return c.Problem

@@ -203,7 +203,7 @@ func (w *clockWatch) isAhead(s *ledger.State, seat int, own uint64) bool {
 		return false
 	}
 	last := *s
-	last.Size-- // who is absent at the next entry did not let network time go at this one
+	last.Size--                         // who is absent at the next entry did not let network time go at this one
 	voters, members, present := 0, 0, 0 // who has spoken since, and who would
 	for m := range min(s.Clocks.Seats(), w.clocks.Seats()) {
 		spoke := s.Clocks.Time(m) != w.clocks.Time(m) || m == seat
