@@ -2,11 +2,13 @@ package node
 
 import (
 	"bytes"
+	"errors"
 	"testing"
 	"time"
 
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
+	"atoll/node/peer"
 )
 
 // question puts a query on the log and returns it with an honest ask of tax.
@@ -74,7 +76,7 @@ func TestTakenBackBeforeDelivery(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			n := newNetwork(t)
 			s := n.enrol(firm)
-			_, ask := n.question(n.grant(s, 3))
+			a, ask := n.question(n.grant(s, 3))
 			back := n.withoutFinal()
 			if code, sent := n.send(ask); code != codeNotFinal || sent != 0 {
 				t.Fatalf("%q after %d bytes", code, sent)
@@ -84,6 +86,15 @@ func TestTakenBackBeforeDelivery(t *testing.T) {
 			n.takeBack(what, s)
 			if code, sent := n.send(ask); code != want || sent != 0 {
 				t.Errorf("%q after %d bytes, want %q", code, sent, want)
+			}
+			// The same while the release was waited for: past the first decision.
+			var r reply
+			n.must(n.members["tax"].vault.Get(replies, queryKey(a.Ref), &r))
+			var out bytes.Buffer
+			err := n.members["tax"].deliver(n.ctx, a.Ref, &r, &out)
+			var e *peer.Error
+			if !errors.As(err, &e) || e.Code != want || out.Len() != 0 {
+				t.Errorf("%v after %d bytes, want %q", err, out.Len(), want)
 			}
 			n.agree()
 		})
