@@ -39,8 +39,9 @@ const maxHeader = 16 << 10
 // knocks: those who hold many lose to those who hold few. Each network of
 // clients has a part of it at most (see partOfSite). When it is full, a
 // newcomer takes the place of a connection on which nothing is asked, the oldest
-// of the network that holds most; or of any connection of a network that holds
-// more than the newcomer's would. Else the newcomer is turned away.
+// of the network that holds most, if that is the newcomer's or holds more; or of
+// any connection of a network that would still hold as many. Else the newcomer is
+// turned away.
 //
 // Connections of trusted proxies count for all, but not as one network: there the
 // client with most requests under way makes room. They and those of operators
@@ -150,12 +151,11 @@ func (d *Door) admit(v *visit) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, n := range v.networks {
-		idle := func(o *visit) bool { return !o.asks && slices.Contains(o.networks, n) }
-		if d.held[n] >= d.share(n) && !d.expel(idle, d.weight) {
+		if d.held[n] >= d.share(n) && !d.makeRoom(v, func(o *visit) bool { return slices.Contains(o.networks, n) }) {
 			return false
 		}
 	}
-	if len(d.visits) >= d.limit && !d.makeRoom(v) {
+	if len(d.visits) >= d.limit && !d.makeRoom(v, func(*visit) bool { return true }) {
 		return false
 	}
 	d.visits = append(d.visits, v)
@@ -165,20 +165,21 @@ func (d *Door) admit(v *visit) bool {
 	return true
 }
 
-// makeRoom throws out a connection in favour of a newcomer, if there is one that
-// has to go. Held: mu.
-func (d *Door) makeRoom(v *visit) bool {
-	if d.expel(func(o *visit) bool { return !o.asks && len(o.networks) > 0 }, d.weight) {
+// makeRoom throws out one of some connections in favour of a newcomer, if there
+// is one that has to go. One on which nothing is asked may have come a moment ago
+// to ask: it goes for nobody who would hold more, but of the same site. Held: mu.
+func (d *Door) makeRoom(v *visit, of func(*visit) bool) bool {
+	mine := d.weight(v)
+	idle := func(o *visit) bool {
+		return of(o) && !o.asks && len(o.networks) > 0 && (d.weight(o) > mine || slices.Contains(v.networks, o.networks[0]))
+	}
+	if d.expel(idle, d.weight) {
 		return true
 	}
 	if d.proxies.trusts(v.RemoteAddr().String()) { // for whom it asks nobody knows yet
 		return d.expel(func(o *visit) bool { return o.asks && d.busy[o.client] > 1 }, func(o *visit) int { return d.busy[o.client] })
 	}
-	mine := 0
-	if len(v.networks) > 0 {
-		mine = d.held[v.networks[0]]
-	}
-	return d.expel(func(o *visit) bool { return d.weight(o) > mine+1 }, d.weight)
+	return d.expel(func(o *visit) bool { return of(o) && d.weight(o) > mine+1 }, d.weight)
 }
 
 // weight is how many connections the network of a connection holds. Held: mu.

@@ -240,6 +240,57 @@ func TestDoorIsFair(t *testing.T) {
 	}
 }
 
+// Who holds much and is busy does not, by coming again, take the place of one who
+// has come and not asked yet: neither behind the whole door nor in one /24.
+func TestDoorIsFairToWhoHasJustCome(t *testing.T) {
+	for name, from := range map[string]struct{ many, few string }{
+		"a whole door": {"10.%d.0.1:1", "192.0.2.1:1"},
+		"one /24":      {"10.0.0.%d:1", "10.0.0.99:1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			hold := make(chan bool)
+			var begun atomic.Int64
+			s, d, _ := openDoor(t, 64, nil, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.RemoteAddr != from.few {
+					begun.Add(1)
+					<-hold
+				}
+				hello(w, r)
+			}))
+			defer close(hold)
+			// Each time one is thrown out, its network comes again.
+			come := func() {
+				for i := range 64 {
+					c := s.come(t, fmt.Sprintf(from.many, i/8))
+					fmt.Fprint(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+					for n := 0; n < 20 && isOpen(t, c) && !d.allAsk(); n++ {
+						time.Sleep(time.Millisecond)
+					}
+				}
+			}
+			come()
+			one := s.come(t, from.few)
+			come()
+			if text, err := says(one); err != nil || text != "200 hello "+from.few {
+				t.Errorf("who had just come hears %q, %v", text, err)
+			}
+		})
+	}
+}
+
+// allAsk reports whether a request is under way on each connection but one.
+func (d *Door) allAsk() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	idle := 0
+	for _, v := range d.visits {
+		if !v.asks {
+			idle++
+		}
+	}
+	return idle <= 1
+}
+
 // Through a proxy all come by the same connections: there each client has a part
 // of what is under way, and the proxy none of its own.
 func TestDoorBehindProxy(t *testing.T) {
