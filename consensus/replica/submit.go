@@ -88,6 +88,9 @@ func (r *Replica) propose(ctx context.Context, statement []byte) (ledger.Answer,
 	if err := r.settled(ctx, statement); err != nil {
 		return ledger.Answer{}, err
 	}
+	if answer, err := r.foretold(statement); err != nil || answer.Verdict != "" {
+		return answer, err
+	}
 	if r.Tight() || len(statement) > sign.MaxStatement || time.Now().UnixMilli() < r.waryUntil.Load() {
 		if answer, err := r.screen(statement); err != nil || answer.Verdict != "" {
 			return answer, err
@@ -108,6 +111,32 @@ func (r *Replica) propose(ctx context.Context, statement []byte) (ledger.Answer,
 		return ledger.Answer{}, response
 	}
 	return ledger.Answer{}, errors.New("raft gave no answer")
+}
+
+// foretold answers from this leader's own state what becomes no entry: what the
+// log knows already, and what the rules turn away. So it does not come to raft's
+// log, where it would take room on every voter's disk and cost its sender
+// nothing.
+func (r *Replica) foretold(statement []byte) (answer ledger.Answer, err error) {
+	s, err := ledger.Parse(statement)
+	if err != nil {
+		return r.screen(statement) // malformed, or genesis
+	}
+	err = r.store.read(func(v ledger.View) (err error) {
+		answer, err = ledger.Foretell(v, s)
+		return err
+	})
+	if err != nil {
+		r.fail(err)
+		return ledger.Answer{}, err
+	}
+	if answer.Verdict == "" || answer.Known {
+		return answer, nil
+	}
+	if screened, err := r.screen(statement); err != nil || screened.Verdict != "" {
+		return screened, err
+	}
+	return answer, nil
 }
 
 // screen verifies a statement before it is proposed. It returns an answer with a
