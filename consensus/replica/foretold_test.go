@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"testing"
+	"time"
 
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
@@ -55,7 +56,9 @@ func TestNoEntryNoRaft(t *testing.T) {
 			return n.sign("wlearner-0", ledger.KindCredentialRevoke, ledger.CredentialRevoke{Head: ledger.Head{ID: id[:]}, Digest: make([]byte, 32)})
 		}},
 		{"early", ledger.Early, func() []byte {
-			return n.sign("wlearner-0", ledger.KindCredentialRevoke, ledger.CredentialRevoke{Head: yearAhead(n), Digest: make([]byte, 32)})
+			now := uint64(time.Now().UnixMilli())
+			id := ledger.NewStatementID(now+365*24*60*60*1000, [10]byte{byte(n.serial.Add(1))})
+			return n.sign("wlearner-0", ledger.KindCredentialRevoke, ledger.CredentialRevoke{Head: ledger.Head{ID: id[:]}, Digest: make([]byte, 32)})
 		}},
 		{"over a budget", ledger.AuthorBudget, func() []byte { return n.tombstone("wlearner-0", 200) }},
 	}
