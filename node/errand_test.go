@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
@@ -33,13 +34,15 @@ func (n *network) revokedAt(member string, id consent.ID) uint64 {
 // kept waits until a member keeps so many errands.
 func (n *network) kept(member string, want int) {
 	n.t.Helper()
+	ctx, cancel := context.WithTimeout(n.ctx, 20*time.Second)
+	defer cancel()
 	for {
 		keys, err := n.members[member].vault.Keys(errands)
 		n.must(err)
 		if len(keys) == want {
 			return
 		}
-		if n.ctx.Err() != nil {
+		if ctx.Err() != nil {
 			n.t.Fatalf("%s keeps %d errands, want %d", member, len(keys), want)
 		}
 		time.Sleep(50 * time.Millisecond)
