@@ -139,8 +139,11 @@ func (g *gate) leads(from string, term uint64) error {
 	if err := inReach(term, own); err != nil {
 		return err
 	}
-	if leader := g.leader(); term == own && leader != "" && leader != from {
-		return liesf("it leads in term %d, in which %s does", term, leader)
+	// Of others raft's leader proves nothing: it may be that of an older term. Its
+	// heartbeats pass beside raft's loop, and one that comes while a newer term is
+	// written to disk stays as the leader until the newer leader speaks.
+	if g.leader() == g.self && term == own && term == g.term() {
+		return liesf("it leads in term %d, in which %s does", term, g.self)
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()

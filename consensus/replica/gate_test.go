@@ -145,7 +145,8 @@ func TestGate(t *testing.T) {
 			h.append.Entries[2].Data = raft.EncodeConfiguration(g.roster.configuration())
 			h.install.Configuration = h.append.Entries[2].Data
 		}},
-		"c leads":                  {append_ + install + timeout, func(_ *honest, g *gate) { g.leader = func() string { return "c" } }},
+		"this member leads":        {append_ + install + timeout, func(_ *honest, g *gate) { g.leader = func() string { return "a" } }},
+		"c led before":             {timeout, func(_ *honest, g *gate) { g.leader = func() string { return "c" } }},
 		"c led":                    {append_ + install, func(_ *honest, g *gate) { g.led.term, g.led.by = 100, "c" }},
 		"nobody leads":             {timeout, func(_ *honest, g *gate) { g.leader = func() string { return "" } }},
 		"no entry":                 {append_, func(h *honest, _ *gate) { h.append.Entries[1] = nil }},
@@ -264,6 +265,22 @@ func TestLedOnce(t *testing.T) {
 	}
 	if err := g.leads("b", 101); err != nil {
 		t.Error(err)
+	}
+}
+
+// Raft may still name the leader before, in the term of the one who follows: a
+// heartbeat that comes while the newer term is written to disk does that.
+func TestLateHeartbeatBlamesNobody(t *testing.T) {
+	g := testGate()
+	if err := g.leads("c", 99); err != nil {
+		t.Fatal(err)
+	}
+	g.leader = func() string { return "c" } // in term 100
+	if err := g.leads("b", 100); err != nil {
+		t.Errorf("b, who leads in term 100: %v", err)
+	}
+	if err := g.leads("c", 100); err == nil {
+		t.Error("c leads in the term of b")
 	}
 }
 
