@@ -212,3 +212,34 @@ func TestRevocationDecidedHere(t *testing.T) {
 		}
 	}
 }
+
+// Whoever gives a revocation to one agency, and to nobody else, has neither that
+// agency look like a liar nor the others go on answering: it brings what it holds
+// to the log.
+func TestRevocationGivenToOneAgency(t *testing.T) {
+	n := newNetwork(t)
+	s := n.enrol(firm)
+	id := n.grant(s, 5)
+	tax := n.members["tax"]
+	statement, err := s.keys.Revoke(0)
+	n.must(err)
+	n.must(tax.WaitFor(n.ctx, n.members["bank-a"].Head().Size))
+	_, err = n.members["bank-b"].host.Call(n.ctx, "tax", peer.Revoke, statement)
+	n.must(err)
+	_, pieces := n.ask(id)
+	wantOutcomes(t, pieces, "tax", "revoked", "revoked")
+	n.must(tax.bringHeld())
+	keys, err := tax.vault.Keys(errands)
+	n.must(err)
+	if c, err := tax.grant(id); err != nil || len(keys) != 1 && c.Revoked == 0 {
+		t.Fatalf("%d errands, and the log has no revocation (%v)", len(keys), err)
+	}
+	n.revokedAt("court", id)
+	n.kept("tax", 0)
+	before := tax.vault.Syncs()
+	n.must(tax.bringHeld())
+	if after := tax.vault.Syncs(); after != before {
+		t.Errorf("%d syncs for what the log has", after-before)
+	}
+	n.agree()
+}

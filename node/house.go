@@ -15,8 +15,9 @@ const (
 	receiptWait = 30 * time.Second
 )
 
-// keepHouse does what no question waits for: it brings receipts to the log,
-// drops what banks have received, and what has expired.
+// keepHouse does what no question waits for: it brings receipts to the log, and
+// revocations that somebody sent here and not there, drops what banks have
+// received, and what has expired.
 func (n *Node) keepHouse() {
 	t := time.NewTicker(sweepEvery)
 	defer t.Stop()
@@ -29,6 +30,9 @@ func (n *Node) keepHouse() {
 		case <-t.C:
 			if _, err := n.vault.Sweep(time.Now()); err != nil {
 				n.log.Error("dropping what has expired", "error", err)
+			}
+			if err := n.bringHeld(); err != nil && n.ctx.Err() == nil {
+				n.log.Warn("bringing held revocations to the log", "error", err)
 			}
 		case <-n.ctx.Done():
 			return

@@ -146,6 +146,47 @@ func (n *Node) serveRevocation(_ context.Context, _ string, statement []byte) ([
 	return nil, n.vault.Put(revocations, r.Consent, statement, time.Now().Add(revocationKept))
 }
 
+// bringHeld takes on the revocations that came past the log and are still not
+// on it: whoever sent one here may have told nobody else. What this member
+// refuses because of it the log has to explain, or an auditor would take the
+// refusal for a lie, and other agencies would go on answering.
+func (n *Node) bringHeld() error {
+	ids, err := n.vault.Keys(revocations)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		known, err := n.grant(consent.ID(id))
+		if err != nil {
+			return err
+		}
+		if known == nil || known.Revoked != 0 {
+			continue
+		}
+		var statement []byte
+		if err := n.vault.Get(revocations, id, &statement); errors.Is(err, vault.ErrNone) {
+			continue
+		} else if err != nil {
+			return err
+		}
+		r, err := n.openRevocation(statement)
+		if err != nil {
+			return err
+		}
+		key := errandKey(r)
+		if err := n.vault.Get(errands, key, new(errand)); !errors.Is(err, vault.ErrNone) {
+			if err != nil {
+				return err
+			}
+			continue // under way
+		}
+		if err := n.keepErrand(key, &errand{Statement: statement}, known); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // holdsRevocation says whether this member holds a valid revocation of a
 // consent, on the log or not.
 func (n *Node) holdsRevocation(h *consent.Header) (bool, error) {
