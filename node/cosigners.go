@@ -106,12 +106,3 @@ func (n *Node) Pending() uint64 {
 	}
 	return 0
 }
-
-// approved returns the cosigners that wait for a handover, or nil.
-func (n *Node) approved() (next *ledger.Next, err error) {
-	err = n.View(func(v ledger.View) error {
-		next, err = ledger.ReadNext(v)
-		return err
-	})
-	return next, err
-}

@@ -88,6 +88,7 @@ func (g *gate) admit(from string, command any, marker []byte) error {
 	case *raft.AppendEntriesRequest:
 		return g.appends(from, q)
 	case *raft.RequestVoteRequest:
+		//lint:ignore SA1019 the library still reads it
 		return g.votes(from, q.Candidate, q.Term, logEnd{q.LastLogTerm, q.LastLogIndex})
 	case *raft.RequestPreVoteRequest:
 		return g.votes(from, nil, q.Term, logEnd{q.LastLogTerm, q.LastLogIndex})
@@ -168,6 +169,7 @@ func (g *gate) leading(term uint64) {
 // appends is admit for entries. What the entries say is checked when they are
 // applied, by the rules; here it is what raft does with them.
 func (g *gate) appends(from string, q *raft.AppendEntriesRequest) error {
+	//lint:ignore SA1019 the library still reads it
 	if err := names(from, q.Leader); err != nil {
 		return err
 	}

@@ -180,7 +180,9 @@ func readMessage(kind byte, r *bufio.Reader, large func() error) (command any, m
 
 // answerer encodes answers as the library does.
 func answerer(w io.Writer) *codec.Encoder {
-	return codec.NewEncoder(w, &codec.MsgpackHandle{BasicHandle: codec.BasicHandle{TimeNotBuiltin: true}})
+	h := new(codec.MsgpackHandle)
+	h.TimeNotBuiltin = true
+	return codec.NewEncoder(w, h)
 }
 
 // decodeConfiguration is [raft.DecodeConfiguration] for what anybody may have

@@ -1,3 +1,5 @@
+//lint:file-ignore SA1019 a liar fills the deprecated fields too: the library still reads them
+
 package replica_test
 
 import (
