@@ -122,7 +122,7 @@ func (i *Inspector) released(e *Entry, q *query, s *consent.Section, detail *led
 			return nil
 		}
 	}
-	return i.credentialOf(e, q, detail.Basis.Credential, at.Day)
+	return i.credentialOf(e, q, detail.Basis.Credential)
 }
 
 // sameSlice says whether an agency decided by the slice that the auditor has.
@@ -145,20 +145,20 @@ func (i *Inspector) sameSlice(e *Entry, q *query, digest []byte) bool {
 
 // credentialOf checks the credential that an agency released under: it stands
 // on the log, and vouches for the key that signed the terms.
-func (i *Inspector) credentialOf(e *Entry, q *query, digest []byte, day consent.Day) error {
+func (i *Inspector) credentialOf(e *Entry, q *query, digest []byte) error {
 	body := q.grant.Body
-	record, err := ledger.LookupCredential(i.replay.View(), digest)
+	record, err := i.standing(e, digest)
 	if err != nil {
 		return err
 	}
 	why := ""
 	switch {
-	case record == nil || record.Revoked != 0:
+	case record == nil:
 		why = "it does not stand on the log, or was revoked"
 	case bytes.Equal(digest, consent.CredentialDigest(body.Credential)):
-		authority, err := i.authority(body.Credential)
+		authority, err := i.authority(e, body.Credential)
 		if err == nil {
-			_, err = consent.OpenTerms(authority, body.Terms, body.Credential, day)
+			_, err = consent.OpenTerms(authority, body.Terms, body.Credential, i.dayFor(e, body.Credential))
 		}
 		var refusal *consent.Refusal
 		if err != nil && !errors.As(err, &refusal) {
@@ -168,7 +168,7 @@ func (i *Inspector) credentialOf(e *Entry, q *query, digest []byte, day consent.
 			why = refusal.Detail
 		}
 	default: // a later one, for the same key
-		ok, err := i.vouched(digest, q.grant.Terms.Subject, q.grant.signer(), day)
+		ok, err := i.vouched(e, digest, q.grant.Terms.Subject, q.grant.signer())
 		if err != nil {
 			return err
 		}

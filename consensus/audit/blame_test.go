@@ -67,6 +67,11 @@ func revoke(w *audittest.World, credential []byte) {
 	w.Say("registrar", ledger.KindCredentialRevoke, ledger.CredentialRevoke{Head: w.Head(), Digest: consent.CredentialDigest(credential)})
 }
 
+// openFor has a query wait so long for its answers.
+func openFor(w *audittest.World, ms uint64) func(*audittest.Asking) {
+	return func(a *audittest.Asking) { a.Deadline = w.Now + ms }
+}
+
 // frames are logs in which somebody lies and somebody else could be taken for
 // it. Want says of what, and who is blamed; information is in brackets.
 var frames = map[string]struct {
@@ -185,10 +190,40 @@ var frames = map[string]struct {
 		w.Receive(q, "tax")
 	}},
 	"a credential that was revoked": {"audit.credential@tax", func(w *audittest.World, f *audittest.Firm) {
+		q := w.Ask(w.Grant(f, func(c *audittest.Consenting) { c.Draft.Offers = c.Draft.Offers[1:] }), openFor(w, 3*audittest.Minute))
+		later := again(w, f, 0)
+		revoke(w, later)
+		w.Pass(audittest.Minute + audittest.Second)
+		w.Release("tax", q, byCredential(later))
+		w.Receive(q, "tax")
+	}},
+	"a registrar revokes the credential just before the release": {"", func(w *audittest.World, f *audittest.Firm) {
+		q := w.Ask(w.Grant(f, func(c *audittest.Consenting) { c.Draft.Offers = c.Draft.Offers[1:] }), nil)
+		revoke(w, f.Credential)
+		w.Release("tax", q, nil)
+		w.Receive(q, "tax")
+	}},
+	"a registrar revokes a later credential just before the release": {"", func(w *audittest.World, f *audittest.Firm) {
 		q := w.Ask(w.Grant(f, func(c *audittest.Consenting) { c.Draft.Offers = c.Draft.Offers[1:] }), nil)
 		later := again(w, f, 0)
 		revoke(w, later)
 		w.Release("tax", q, byCredential(later))
+		w.Receive(q, "tax")
+	}},
+	"a registrar revokes the credential just before the grant": {"", func(w *audittest.World, f *audittest.Firm) {
+		revoke(w, f.Credential)
+		w.Grant(f, nil)
+	}},
+	"a release held back until the credential has ended": {"", func(w *audittest.World, f *audittest.Firm) {
+		last := w.Credential(f.Subject, f.Keyring.Credential(0).Public().(ed25519.PublicKey), w.Today(), w.Today())
+		w.Issue(last, last)
+		w.Now = uint64((w.Today() + 1).Start(w.Genesis.Offset)) - audittest.Second
+		w.Pass(0)
+		q := w.Ask(w.Grant(f, func(c *audittest.Consenting) { c.Draft.Offers = c.Draft.Offers[1:] }), nil)
+		w.Pass(2 * audittest.Second)
+		w.Now -= 2 * audittest.Second
+		w.Release("tax", q, byCredential(last))
+		w.Now += 2 * audittest.Second
 		w.Receive(q, "tax")
 	}},
 	"a credential that the registrar hides from auditors": {"audit.credential@registrar", func(w *audittest.World, f *audittest.Firm) {

@@ -57,7 +57,7 @@ func FuzzOpened(f *testing.F) {
 		}
 		var body consent.Body
 		if sign.Unmarshal(plain, &body) == nil {
-			authority, err := i.authority(body.Credential)
+			authority, err := i.authority(e, body.Credential)
 			if err == nil {
 				_, _ = consent.OpenBody(q.grant.Header, &body, authority, i.day(e))
 			}

@@ -87,7 +87,7 @@ func (i *Inspector) accepted(e *Entry) error {
 	case *ledger.CredentialIssue:
 		return i.issue(e, p)
 	case *ledger.CredentialRevoke:
-		return i.forget(p.Digest)
+		return i.forget(e, p.Digest)
 	case *ledger.QueryOpen:
 		return i.query(e, p)
 	case *ledger.Release:
@@ -222,23 +222,30 @@ func (i *Inspector) issue(e *Entry, p *ledger.CredentialIssue) error {
 	return i.put(issuedKey(h.Digest), issued{key})
 }
 
-// vouched says whether a credential vouches for this key of a subject on a day.
-// Of one that could not be opened it says yes: its own finding says so.
-func (i *Inspector) vouched(digest []byte, s consent.Subject, key []byte, day consent.Day) (bool, error) {
+// vouched says whether a credential vouches for this key of a subject on the day
+// of an entry. Of one that could not be opened it says yes: its own finding says so.
+func (i *Inspector) vouched(e *Entry, digest []byte, s consent.Subject, key []byte) (bool, error) {
 	whose, err := fetch[issued](i, issuedKey(digest))
 	if err != nil || len(whose.Subject) == 0 {
 		return true, err
 	}
 	all, err := fetch[holders](i, i.holdersKey(s))
 	return slices.ContainsFunc(all.Live, func(h holder) bool {
-		return bytes.Equal(h.Digest, digest) && bytes.Equal(h.Key, key) && h.From <= day && day <= h.To
+		if !bytes.Equal(h.Digest, digest) || !bytes.Equal(h.Key, key) {
+			return false
+		}
+		day := i.dayWithin(e, h.From, h.To)
+		return h.From <= day && day <= h.To
 	}), err
 }
 
 // forget ends a credential.
-func (i *Inspector) forget(digest []byte) error {
+func (i *Inspector) forget(e *Entry, digest []byte) error {
 	if i.identity == nil {
 		return nil
+	}
+	if err := i.put(revokedKey(digest), revoked{e.Time}); err != nil {
+		return err
 	}
 	whose, err := fetch[issued](i, issuedKey(digest))
 	if err != nil || len(whose.Subject) == 0 {

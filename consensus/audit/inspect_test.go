@@ -201,8 +201,11 @@ var lies = map[string]struct {
 		w.Grant(w.Firm(audittest.Other, 7), nil)
 	}},
 	"the credential was revoked before the release": {"audit.credential", func(w *audittest.World, f *audittest.Firm) {
-		q := w.Ask(w.Grant(f, nil), func(a *audittest.Asking) { a.Detail.Sections = a.Detail.Sections[:1] })
-		w.Say("registrar", ledger.KindCredentialRevoke, ledger.CredentialRevoke{Head: w.Head(), Digest: consent.CredentialDigest(f.Credential)})
+		q := w.Ask(w.Grant(f, nil), func(a *audittest.Asking) {
+			a.Detail.Sections, a.Deadline = a.Detail.Sections[:1], w.Now+3*audittest.Minute
+		})
+		revoke(w, f.Credential)
+		w.Pass(audittest.Minute + audittest.Second)
 		w.Release("court", q, nil)
 		w.Receive(q, "court")
 	}},

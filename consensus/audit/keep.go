@@ -23,8 +23,9 @@ type Store interface {
 // What an inspector keeps stands beside the state of the rules, whose keys begin
 // with small letters; its own begin with capitals.
 
-func grantKey(id []byte) []byte      { return append([]byte{'G'}, id...) }
-func issuedKey(digest []byte) []byte { return append([]byte{'I'}, digest...) }
+func grantKey(id []byte) []byte       { return append([]byte{'G'}, id...) }
+func issuedKey(digest []byte) []byte  { return append([]byte{'I'}, digest...) }
+func revokedKey(digest []byte) []byte { return append([]byte{'R'}, digest...) }
 func queryKey(ref ledger.QueryRef) []byte {
 	return append(append([]byte{'Q', byte(len(ref.Bank))}, ref.Bank...), ref.ID...)
 }

@@ -124,22 +124,23 @@ func (i *Inspector) openGrant(e *Entry, h *consent.Header) (*grant, error) {
 		return g, fmt.Errorf("%w: K of %d bytes", sign.ErrMalformed, len(body.K))
 	}
 	g.Body = body
-	authority, err := i.authority(body.Credential)
+	authority, err := i.authority(e, body.Credential)
 	if err != nil {
 		return g, err
 	}
-	g.Terms, err = consent.OpenBody(h, body, authority, i.day(e))
+	g.Terms, err = consent.OpenBody(h, body, authority, i.dayFor(e, body.Credential))
 	return g, err
 }
 
-// authority returns who vouches for a credential, by the log. The error is a
-// [*consent.Refusal] where the credential does not stand there, or no more.
-func (i *Inspector) authority(credential []byte) (a consent.Authority, err error) {
-	record, err := ledger.LookupCredential(i.replay.View(), consent.CredentialDigest(credential))
+// authority returns who vouches for a credential on which an entry rests, by the
+// log. The error is a [*consent.Refusal] where the credential does not stand
+// there, or did not any more when the entry's author could know.
+func (i *Inspector) authority(e *Entry, credential []byte) (a consent.Authority, err error) {
+	record, err := i.standing(e, consent.CredentialDigest(credential))
 	if err != nil {
 		return a, err
 	}
-	if record == nil || record.Revoked != 0 {
+	if record == nil {
 		return a, &consent.Refusal{Code: consent.BadSubject, Detail: "the credential does not stand on the log, or was revoked"}
 	}
 	key, err := i.statementKey(record.Registrar)
