@@ -36,12 +36,13 @@ const (
 // the body, checks that every part is what the header commits to, countersigns
 // and submits. A consent that is accepted already is accepted again.
 func (n *Node) Accept(ctx context.Context, statement, sealed []byte) (*Consent, error) {
-	c, _, err := n.accept(ctx, statement, sealed)
+	c, _, err := n.accept(ctx, statement, sealed, nil)
 	return c, err
 }
 
-// accept is Accept with the log's answer.
-func (n *Node) accept(ctx context.Context, statement, sealed []byte) (c *Consent, answer ledger.Answer, err error) {
+// accept is Accept with the log's answer. Unless it is nil, door has the last
+// word on a consent that could be asked under and is not on the log yet.
+func (n *Node) accept(ctx context.Context, statement, sealed []byte, door func(consent.Subject, consent.ID) error) (c *Consent, answer ledger.Answer, err error) {
 	h, err := parseHeader(statement)
 	if err != nil {
 		return nil, answer, err
@@ -50,14 +51,24 @@ func (n *Node) accept(ctx context.Context, statement, sealed []byte) (c *Consent
 		return nil, answer, &consent.Refusal{Code: consent.Mismatch, Detail: fmt.Sprintf("the consent is for %s", h.Bounds.Bank)}
 	}
 	n.Fresh(ctx) // the credential may have come to the log a moment ago
-	if err := n.usable(h, sealed); err != nil {
+	subject, err := n.usable(h, sealed)
+	if err != nil {
 		return nil, answer, err
+	}
+	id := h.Bounds.ConsentID()
+	if door != nil {
+		if known, err := n.grant(id); err != nil {
+			return nil, answer, err
+		} else if known == nil {
+			if err := door(subject, id); err != nil {
+				return nil, answer, err
+			}
+		}
 	}
 	answer, err = n.say(ctx, ledger.KindCarrier, ledger.Carrier{Head: n.NewHead(), Statement: statement, Sealed: sealed})
 	if err != nil {
 		return nil, answer, err
 	}
-	id := h.Bounds.ConsentID()
 	if err := n.vault.Put(consents, id[:], answer.Index, n.endOf(h)); err != nil {
 		return nil, answer, err
 	}
@@ -65,28 +76,29 @@ func (n *Node) accept(ctx context.Context, statement, sealed []byte) (c *Consent
 	return c, answer, err
 }
 
-// usable says whether a consent that is not granted yet can ever be asked under:
-// what the log cannot see of it is checked here, before it stands there.
-func (n *Node) usable(h *consent.Header, sealed []byte) error {
+// usable says whether a consent that is not granted yet can ever be asked under,
+// and whose it is: what the log cannot see of it is checked here, before it
+// stands there.
+func (n *Node) usable(h *consent.Header, sealed []byte) (s consent.Subject, err error) {
 	body, err := n.unseal(sealed)
 	if err != nil {
-		return err
+		return s, err
 	}
 	terms, err := n.openTerms(h, body)
 	if err != nil {
-		return err
+		return s, err
 	}
 	at, err := n.At()
 	if err != nil {
-		return err
+		return s, err
 	}
 	if r := terms.Allowed(at.Purposes); r != nil {
-		return r
+		return s, r
 	}
 	if r := h.Bounds.Active(at.Day); r != nil && r.Code == consent.Expired {
-		return r
+		return s, r
 	}
-	return nil
+	return terms.Subject, nil
 }
 
 // endOf is when a bank need no longer list a consent.
@@ -222,9 +234,9 @@ func (n *Node) Carry(ctx context.Context, statement, sealed []byte) (c Carried, 
 	return c, fmt.Errorf("%w: a %s is not carried for subjects", sign.ErrMalformed, s.Kind)
 }
 
-// carryGrant is Accept with the log's answer.
+// carryGrant is Accept with the log's answer, for one that came from outside.
 func (n *Node) carryGrant(ctx context.Context, statement, sealed []byte) (ledger.Answer, error) {
-	_, answer, err := n.accept(ctx, statement, sealed)
+	_, answer, err := n.accept(ctx, statement, sealed, n.grants.take)
 	var no *NotAccepted
 	if errors.As(err, &no) {
 		return no.Answer, nil

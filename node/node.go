@@ -75,6 +75,8 @@ type Node struct {
 	asking  turns         // one answer at a time to each query
 	outbox  chan struct{} // wakes keepHouse
 
+	grants grants // that came from outside today
+
 	unknown        chan struct{} // places for revocations of unknown consents, see carryUnknown
 	unknownErrands atomic.Int64  // that are kept
 	underWay       sync.Map      // keys of errands
