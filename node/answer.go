@@ -233,6 +233,9 @@ func (n *Node) refusal(ask *consent.Ask, q *query, why *consent.Refusal) (*reply
 // release reads the sources, seals the fragment to the bank into the spool, and
 // makes the statement that names its digest.
 func (n *Node) release(ctx context.Context, ask *consent.Ask, q *query, subject consent.Subject) (*reply, error) {
+	if ledger.ReleaseRoom(&ask.Section) >= seal.MaxBox { // or it would be read again at each ask, and never answered
+		return nil, errTooManyWants
+	}
 	answers, err := n.look(ctx, subject, ask.Section.Wants)
 	if err != nil {
 		return nil, err
@@ -255,7 +258,7 @@ func (n *Node) release(ctx context.Context, ask *consent.Ask, q *query, subject 
 		detail.Results = append(detail.Results, a.Result)
 	}
 	if s.Sealed, err = n.box(sign.Secret(ask.Key), ledger.KindRelease, s.Head, public, detail, ledger.ReleaseRoom(&ask.Section)); err != nil {
-		return nil, &peer.Error{Code: peer.TooLarge, Message: "too many outputs asked at once"}
+		return nil, err
 	}
 	r := &reply{Digest: s.Digest}
 	if r.Admitted, err = n.admitting(ask); err != nil {
@@ -264,6 +267,8 @@ func (n *Node) release(ctx context.Context, ask *consent.Ask, q *query, subject 
 	r.Statement, err = n.Sign(ledger.KindRelease, s)
 	return r, err
 }
+
+var errTooManyWants = &peer.Error{Code: peer.TooLarge, Message: "too many outputs asked at once"}
 
 // spool seals answers to the bank into a file that is complete and durable when
 // it returns.

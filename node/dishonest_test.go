@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"atoll/crypto/seal"
 	"atoll/crypto/sign"
 	"atoll/node/fragment"
+	"atoll/node/peer"
 	"atoll/node/vault"
 )
 
@@ -260,4 +262,28 @@ func TestAgencySendsTooMuch(t *testing.T) {
 			}
 		})
 	}
+}
+
+// I10: a section that no answer on the log has room for is not looked up at each
+// ask, only to be thrown away.
+func TestSectionWithoutRoom(t *testing.T) {
+	n := newNetwork(t)
+	tax := n.members["tax"]
+	a, ask := n.question(n.grant(n.enrol(firm), 3))
+	n.must(tax.WaitFor(n.ctx, a.Index+1))
+	q, err := tax.query(a.Ref)
+	n.must(err)
+	large := *ask
+	large.Section.Wants = nil
+	for i := range consent.MaxItems {
+		large.Section.Wants = append(large.Section.Wants, consent.Want{Item: item("vat", fmt.Sprintf("output_%03d_with_a_name_that_is_as_long_as_many_of_them_are", i), consent.Value, 24)})
+	}
+	var no *peer.Error
+	if _, err := tax.release(n.ctx, &large, q, firm); !errors.As(err, &no) || no.Code != peer.TooLarge {
+		t.Errorf("%d outputs at once: %v", len(large.Section.Wants), err)
+	}
+	if files, err := tax.vault.Files(outPrefix); err != nil || len(files) != 0 {
+		t.Errorf("spooled: %q (%v)", files, err)
+	}
+	n.agree()
 }
