@@ -51,7 +51,7 @@ func (a *age) check(l *audit.Log, alive bool) error {
 	}
 	at := dated(l)
 	if at.IsZero() {
-		return fmt.Errorf("%w: no cosignature says how old it is", errStale)
+		return fmt.Errorf("%w: no cosignature says how old it is: there is none, or its time is in the future by this machine's clock", errStale)
 	}
 	if old := time.Since(at); old > most {
 		return fmt.Errorf("%w: the newest cosignature that counts is of %s, %s ago; the limit is %s", errStale, at.Format(time.RFC3339), old.Round(time.Second), most)
@@ -61,7 +61,7 @@ func (a *age) check(l *audit.Log, alive bool) error {
 
 // dated is when somebody honest knew of no larger head, zero where nobody says.
 func dated(l *audit.Log) time.Time {
-	at := l.Dated()
+	at := l.Dated(uint64(time.Now().Unix()))
 	if at == 0 {
 		return time.Time{}
 	}

@@ -152,7 +152,7 @@ type seen struct {
 func (c *check) result() checked {
 	l := c.log
 	r := checked{
-		Origin: l.Origin, Size: l.Size, Root: l.Root.String(), Policy: l.Fingerprint, Final: l.Final, Dated: l.Dated(), Withstands: l.Withstands,
+		Origin: l.Origin, Size: l.Size, Root: l.Root.String(), Policy: l.Fingerprint, Final: l.Final, Dated: l.Dated(uint64(time.Now().Unix())), Withstands: l.Withstands,
 		Signers: signatures(l.Signers), Cosigners: signatures(l.Cosigners),
 	}
 	if c.seen != nil {

@@ -93,12 +93,14 @@ type standing struct {
 	Of        int      `json:"of"`        // as many could have
 	Signed    string   `json:"signed_at"` // by the newest cosignature that no liars withstood can have made up, RFC 3339
 	Age       int64    `json:"age_s"`     // of that, seconds by this machine's clock
+
+	undated bool // no cosignature has a time that can be right
 }
 
 // standingOf describes a final head.
 func standingOf(head tlog.Head, set *ledger.Cosigners, signers []tlog.Signature) standing {
 	s := standing{Size: head.Size, Root: head.Root.String(), Cosigners: []string{}, Of: len(set.Keys)}
-	s.date(set.Dated(signers))
+	s.date(set.Dated(signers, uint64(time.Now().Unix())))
 	for _, sig := range signers {
 		s.Cosigners = append(s.Cosigners, strings.TrimPrefix(sig.Key.Name(), set.Origin+"/"))
 	}
@@ -106,8 +108,9 @@ func standingOf(head tlog.Head, set *ledger.Cosigners, signers []tlog.Signature)
 	return s
 }
 
-// date sets when it was signed, in seconds since 1970.
+// date sets when it was signed, in seconds since 1970; 0: at no time that can be right.
 func (s *standing) date(at uint64) {
+	s.undated = at == 0
 	signed := time.Unix(int64(min(at, 1<<40)), 0).UTC()
 	s.Signed, s.Age = signed.Format(time.RFC3339), max(0, int64(time.Since(signed)/time.Second))
 }
@@ -132,6 +135,13 @@ func (s *standing) stale(most time.Duration) error {
 	age := time.Duration(s.Age) * time.Second
 	if most == 0 || age <= most {
 		return nil
+	}
+	if s.undated {
+		return &said{
+			error:   fmt.Errorf("%w: its cosignatures are of the future, or this machine's clock is wrong: nothing says how old it is", errStale),
+			chinese: "所示日志无从判断新旧：共签时间均在将来，或本机时钟有误",
+			hint:    "请先核对本机时钟；若时钟无误，向另一成员索取日志",
+		}
 	}
 	return &said{
 		error:   fmt.Errorf("%w: the newest cosignature is of %s, %s ago; what came to the log since is not shown", errStale, s.Signed, age),

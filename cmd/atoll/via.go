@@ -20,6 +20,7 @@ import (
 type carriage struct {
 	statement, sealed []byte
 	seen              *ledger.Seen
+	until             time.Time     // when the wait is over
 	all               bool          // every address is told; else the first that answers
 	wait              time.Duration // for the proof
 	progress          func(zh, en string, args ...any)
@@ -50,12 +51,13 @@ const (
 	askAgain     = 2 * time.Second  // for the proof; a member takes one statement a second
 	stragglers   = 10 * time.Second // how long others may take once it is proved
 	carryTimeout = time.Minute      // of one question
+	leastTimeout = 15 * time.Second // of one question, however short the wait is: an honest member has answered by then
 )
 
 // through sends it, and again to those who have it, until it is proved or the
 // wait is over. The error is nil where at least one member has it.
 func (c *carriage) through(ctx context.Context, via []string) (*carried, error) {
-	deadline := time.Now().Add(c.wait)
+	c.until = time.Now().Add(c.wait)
 	answers := make([]told, len(via))
 	for i := range via {
 		answers[i].Via = via[i]
@@ -68,7 +70,7 @@ func (c *carriage) through(ctx context.Context, via []string) (*carried, error) 
 			return nil, ctx.Err()
 		case !got.received():
 			return nil, got.errs()
-		case got.proven != nil || time.Now().Add(askAgain).After(deadline):
+		case got.proven != nil || time.Now().Add(askAgain).After(c.until):
 			return got, nil
 		}
 		if round == 0 && c.progress != nil {
@@ -116,7 +118,7 @@ func retryable(err error) bool {
 
 // one asks one address and judges what it says.
 func (c *carriage) one(ctx context.Context, t *told) {
-	ctx, cancel := context.WithTimeout(ctx, carryTimeout)
+	ctx, cancel := context.WithTimeout(ctx, min(max(time.Until(c.until), leastTimeout), carryTimeout))
 	defer cancel()
 	client := web.Client{URL: t.Via}
 	answer, err := client.Submit(ctx, c.statement, c.sealed, c.seen.Head.Size)

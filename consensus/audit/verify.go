@@ -98,20 +98,9 @@ func (l *Log) obey(policy *tlog.Policy) (err error) {
 	return err
 }
 
-// Dated returns when somebody honest knew of no larger head than this one, in
-// seconds since 1970: the newest cosignature whose time as many liars as the
-// policy withstands cannot have made up. It is 0 where there is none.
-func (l *Log) Dated() uint64 {
-	var times []uint64
-	for _, s := range l.Cosigners {
-		times = append(times, s.Time)
-	}
-	slices.Sort(times)
-	if liars := max(0, l.Withstands); len(times) > liars {
-		return times[len(times)-1-liars]
-	}
-	return 0
-}
+// Dated returns when somebody honest knew of no larger head than this one, see
+// [tlog.Dated]: of the policy's witnesses as many may lie as it withstands.
+func (l *Log) Dated(now uint64) uint64 { return tlog.Dated(l.Cosigners, l.Withstands, now) }
 
 // others adds to an error about too few cosignatures who else, by the lines
 // under the checkpoint, has cosigned as a member.

@@ -150,25 +150,15 @@ func (s *Seen) handOver(h *Handed) error {
 }
 
 // Dated returns when an honest cosigner knew of no larger head than one that
-// was made final with these signatures, in seconds since 1970: the newest
-// cosignature whose time no Faults liars can have made up. It is 0 where too few
-// have signed.
-func (c *Cosigners) Dated(signatures []tlog.Signature) uint64 {
+// was made final with these signatures, see [tlog.Dated]: by those of the set, of
+// whom Faults may lie.
+func (c *Cosigners) Dated(signatures []tlog.Signature, now uint64) uint64 {
 	own, err := c.Verifiers()
 	if err != nil {
 		return 0
 	}
-	var times []uint64
-	for _, s := range signatures {
-		if slices.Contains(own, s.Key) {
-			times = append(times, s.Time)
-		}
-	}
-	slices.Sort(times)
-	if len(times) <= int(c.Faults) {
-		return 0
-	}
-	return times[len(times)-1-int(c.Faults)]
+	others := func(s tlog.Signature) bool { return !slices.Contains(own, s.Key) }
+	return tlog.Dated(slices.DeleteFunc(slices.Clone(signatures), others), int(c.Faults), now)
 }
 
 // Ground is a log that proofs are made of.

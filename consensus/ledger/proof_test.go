@@ -60,7 +60,7 @@ func TestProof(t *testing.T) {
 	if len(r.Handovers) != 2 || p.Entry.Index != 3 || p.Seen.Head != g.Final || len(p.Seen.Sets) != 3 || !slices.Equal(p.Set.Members(), third) {
 		t.Fatalf("%+v", p)
 	}
-	if at := p.Set.Dated(p.Signers); at != w.now/1000 {
+	if at := p.Set.Dated(p.Signers, w.now/1000); at != w.now/1000 {
 		t.Errorf("signed at %d, want %d", at, w.now/1000)
 	}
 	w.pass(minute)
@@ -166,7 +166,8 @@ func TestProofFork(t *testing.T) {
 	check(t, err) // the signatures are right: only memory tells
 }
 
-// One liar's cosignature of now does not make an old head new.
+// One liar's cosignature of now does not make an old head new, nor do clocks that
+// were ahead, however many.
 func TestDated(t *testing.T) {
 	w := newWorld(t)
 	set := w.genesis.Founders()
@@ -182,8 +183,8 @@ func TestDated(t *testing.T) {
 	for i, c := range []struct {
 		list []tlog.Signature
 		want uint64
-	}{{signed(10, 20, 900), 20}, {signed(900, 10, 20), 20}, {signed(30), 0}, {nil, 0}, {append(signed(10, 20), tlog.Signature{Time: 999}), 10}} {
-		if got := set.Dated(c.list); got != c.want {
+	}{{signed(10, 20, 900), 20}, {signed(900, 10, 20), 20}, {signed(30), 0}, {nil, 0}, {signed(10, 20, 900_000), 20}, {signed(10, 800_000, 900_000), 10}, {append(signed(10, 20), tlog.Signature{Time: 999}), 10}} {
+		if got := set.Dated(c.list, 1000); got != c.want {
 			t.Errorf("case %d: %d, want %d", i, got, c.want)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/mod/sumdb/note"
@@ -238,4 +239,27 @@ func verify(c Checkpoint, sigs []signature, keys []Verifier) ([]Signature, error
 		}
 	}
 	return found, nil
+}
+
+// ClockSkew is how far, in seconds, a right clock may be ahead of another: a
+// cosignature that is later than that by the reader's clock was not made at its
+// time.
+const ClockSkew = 3600
+
+// Dated returns when an honest cosigner knew of no larger head than one with
+// these signatures, in seconds since 1970: the newest time that so many liars
+// cannot have made up, and no clock that is ahead. It is 0 where there is none.
+// Now is by the reader's clock.
+func Dated(signatures []Signature, liars int, now uint64) uint64 {
+	var times []uint64
+	for _, s := range signatures {
+		times = append(times, s.Time)
+	}
+	slices.Sort(times)
+	for i := len(times) - 1 - max(0, liars); i >= 0; i-- {
+		if times[i] <= now+ClockSkew {
+			return times[i]
+		}
+	}
+	return 0
 }

@@ -45,6 +45,6 @@ func (l *Local) final(ctx context.Context, in FinalIn) (out FinalOut, err error)
 	for _, s := range signers {
 		out.Cosigners = append(out.Cosigners, strings.TrimPrefix(s.Key.Name(), set.Origin+"/"))
 	}
-	out.Of, out.Dated = len(set.Keys), set.Dated(signers)
+	out.Of, out.Dated = len(set.Keys), set.Dated(signers, uint64(time.Now().Unix()))
 	return out, err
 }

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"atoll/crypto/sign"
+)
+
+// A member that takes what is sent and never answers is waited for as long as
+// was said, or a moment in which an honest one would have answered.
+func TestSilentMember(t *testing.T) {
+	l := newLiar(t)
+	ended := make(chan time.Duration, 1)
+	silent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		begun := time.Now()
+		_, _ = io.Copy(io.Discard, r.Body)
+		<-r.Context().Done()
+		ended <- time.Since(begun)
+	}))
+	t.Cleanup(silent.Close)
+	l.want(exitUnavailable, "does not answer in time", "consent revoke --wait 1s --via "+silent.URL+" "+l.s.consentID(0).String())
+	if took := <-ended; took > carryTimeout/2 {
+		t.Errorf("it was waited for %s", took)
+	}
+}
+
+// A log of another network is not read to its end before anybody looks whose it
+// is: who founded that can make it as long as they like.
+func TestLogOfAnotherNetwork(t *testing.T) {
+	l := newLiar(t)
+	g := *l.s.genesis
+	g.Time++
+	l.s.genesis, l.s.network = &g, sign.NetworkID{1}
+	read := 0
+	r, err := l.s.reader()
+	l.check(err)
+	for _, leaf := range l.w.Leaves {
+		if err = r.add(leaf); err != nil {
+			break
+		}
+		read++
+	}
+	if read > 0 || err == nil {
+		t.Errorf("%d entries of it are taken, %v", read, err)
+	}
+}
+
+// A cosigner whose clock was ahead for a moment does not make an old head new for
+// as long as it was ahead.
+func TestHeadFromTheFuture(t *testing.T) {
+	l := newLiar(t)
+	now := time.Now()
+	l.serve(l.w, now.Add(-48*time.Hour), "auditor", "tax")
+	l.files["checkpoint"] = l.add(l.files["checkpoint"], "court", now.Add(300*24*time.Hour))
+	l.want(exitUnproved, "48h0m", "subject history --wait 0s --log "+l.URL)
+	l.serve(l.w, now.Add(300*24*time.Hour), "auditor", "court", "tax")
+	l.want(exitUnproved, "clock", "subject history --wait 0s --log "+l.URL)
+	l.serve(l.w, now.Add(20*time.Minute), "auditor", "court", "tax") // this machine's clock is a little behind
+	l.want(0, "final up to", "subject history --wait 0s --log "+l.URL)
+}
