@@ -88,8 +88,11 @@ func (n *Node) heldReason(a *Asked, agency string, told *peer.Error) string {
 
 // silence is why an agency that was asked in vain said nothing, by what this
 // member knows itself: its release waits for cosigners, or nothing can come to
-// the log, or it was slow.
+// the log, or it was slow; or there is no such member.
 func (n *Node) silence(a *Asked, agency string) string {
+	if n.Genesis.Member(agency) == nil {
+		return codeNoMember
+	}
 	o, err := n.outcome(a.Ref, agency)
 	if err == nil && o != nil && len(o.Digest) > 0 {
 		if lack := n.askWhy(o.Index + 1); lack != nil {

@@ -139,13 +139,15 @@ func consentSignCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return report(cmd, "atoll.consent/v1", map[string]any{"consent": id.String(), "file": out},
-				"consent %s is signed: %s\nnext: give it to the bank, or send it: atoll consent submit --via URL %s\n", id, out, out)
+			return announce(cmd, "atoll.consent/v1", map[string]any{"consent": id.String(), "file": out},
+				"授权 %s 已签署：%s\n下一步：交给银行，或自行送交：atoll consent submit --dir %s --via 银行地址 %s",
+				"consent %s is signed: %s\nnext: give it to the bank, or send it: atoll consent submit --dir %s --via URL %s", id, out, dir, out)
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the enterprise's folder")
 	cmd.Flags().StringVarP(&out, "out", "o", "consent.pem", "file to write")
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask: the notice was read and is agreed to")
+	langFlag(cmd)
 	p.flag(cmd)
 	return needs(cmd, "dir")
 }
@@ -159,7 +161,11 @@ func confirm(cmd *cobra.Command, language string) error {
 	if language == consent.Chinese {
 		word = "同意"
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "type %q to sign: ", word)
+	ask := "type %q to sign: "
+	if language == consent.Chinese {
+		ask = "输入 %q 即签署："
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), ask, word)
 	line, err := bufio.NewReader(os.Stdin).ReadString('\n')
 	if err != nil {
 		return err
@@ -426,9 +432,13 @@ taken back since may not have come here.
 			if asJSON(cmd) {
 				return printJSON(cmd.OutOrStdout(), "atoll.consents/v1", map[string]any{"consents": list, "head": head})
 			}
-			t := newTable("consent", "subject", "purpose", "until", "used", "state")
+			columns, used := []string{"consent", "subject", "purpose", "until", "used", "state"}, "%d of %d"
+			if lang == consent.Chinese {
+				columns, used = []string{"授权", "主体", "用途", "至", "已用", "状态"}, "%d/%d"
+			}
+			t := newTable(columns...)
 			for _, c := range list {
-				t.row(c.Consent, c.Subject, c.Purpose, c.NotAfter, fmt.Sprintf("%d of %d", c.Used, c.MaxUses), c.State)
+				t.row(c.Consent, c.Subject, c.Purpose, c.NotAfter, fmt.Sprintf(used, c.Used, c.MaxUses), c.State)
 			}
 			if err := t.print(cmd.OutOrStdout()); err != nil {
 				return err

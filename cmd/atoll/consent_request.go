@@ -4,10 +4,14 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
 	"atoll/crypto/sign"
+	"atoll/node/profile"
 	"atoll/node/web"
 
 	"github.com/spf13/cobra"
@@ -51,6 +55,9 @@ of whom, for what purpose, how long and how often. Nothing is logged yet.`,
 			if err != nil {
 				return err
 			}
+			if err := knowsAgencies(dir, path, t); err != nil {
+				return err
+			}
 			var words web.TitlesOut
 			if err := local(cmd.Context(), dir, web.OpTitles, web.TitlesIn{Language: lang, Offers: t.Offers()}, &words); err != nil {
 				return err
@@ -74,7 +81,8 @@ of whom, for what purpose, how long and how often. Nothing is logged yet.`,
 			if err := warnUntitled(cmd, words.Without, lang); err != nil {
 				return err
 			}
-			return report(cmd, "atoll.request/v1", map[string]any{"file": out, "notice": notice, "without_titles": words.Without}, "%s\nnext: the enterprise reads and signs %s: atoll consent sign --dir DIR %s\n", notice, out, out)
+			return announce(cmd, "atoll.request/v1", map[string]any{"file": out, "notice": notice, "without_titles": words.Without}, "%s\n下一步：企业阅读并签署 %s：atoll consent sign --dir 目录 %s",
+				"%s\nnext: the enterprise reads and signs %s: atoll consent sign --dir DIR %s", notice, out, out)
 		},
 	}
 	f := cmd.Flags()
@@ -92,6 +100,30 @@ of whom, for what purpose, how long and how often. Nothing is logged yet.`,
 	f.StringVarP(&out, "out", "o", "request.pem", "file to write")
 	langFlag(cmd)
 	return needs(cmd, "dir", "subject", "product")
+}
+
+// knowsAgencies refuses a template that asks whom the network does not have as an
+// agency: the enterprise would sign for what nobody can give.
+func knowsAgencies(dir, path string, t *profile.Template) error {
+	_, g, _, err := readGenesis(filepath.Join(dir, fileGenesis))
+	if err != nil {
+		return err
+	}
+	var strangers []string
+	for _, o := range t.Offers() {
+		if m := g.Member(o.Agency); m == nil || !slices.Contains(roleNames(m), ledger.Agency) {
+			strangers = append(strangers, o.Agency)
+		}
+	}
+	if strangers == nil {
+		return nil
+	}
+	names := strings.Join(strangers, " ")
+	return &said{
+		error:   fmt.Errorf("%s: %w: it asks %s, not agencies of this network", path, errConfig, names),
+		chinese: fmt.Sprintf("%s：模板向 %s 要数据，而它们不是本网络的数据提供方", path, names),
+		hint:    "请改正模板；atoll genesis show 列出全部成员及其角色",
+	}
 }
 
 // warnUntitled tells people that a notice speaks of some agencies' outputs in

@@ -121,7 +121,7 @@ k < n: one may be away.
 			if err := warnFew(cmd, n, int(set.Faults)); err != nil {
 				return err
 			}
-			return announce(cmd, "atoll.proposal/v1", got, "已提名，条目 %d\n下一步（现任共签人）：atoll cosigners approve %s/%s", "proposed, entry %d\nnext, cosigners in force: atoll cosigners approve %s/%s", got.Entry, got.Proposer, got.ID)
+			return announce(cmd, "atoll.proposal/v1", got, "已提名，条目 %d\n下一步（现任共签人）：atoll cosigners approve --dir 目录 %s/%s", "proposed, entry %d\nnext, cosigners in force: atoll cosigners approve --dir DIR %s/%s", got.Entry, got.Proposer, got.ID)
 		},
 	}
 	cmd.Flags().StringSliceVar(&set.Cosigners, "cosigner", nil, "members that shall cosign")

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"path/filepath"
 	"slices"
@@ -188,13 +187,18 @@ func signGenesisCommand() *cobra.Command {
 			if asJSON(cmd) {
 				return printJSON(cmd.OutOrStdout(), "atoll.genesis/v1", genesisView(&g, out))
 			}
-			describeGenesis(cmd.OutOrStdout(), &g)
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "signed by %s: %s\n", h.config.Name, out)
-			return err
+			t, err := tellerOf(cmd)
+			if err != nil {
+				return err
+			}
+			describeGenesis(t, &g)
+			t.say("%s 已签署：%s\n下一步：把它交给合并签名者（atoll genesis found）", "signed by %s: %s\nnext: give it to whoever joins the signatures (atoll genesis found)", h.config.Name, out)
+			return t.err
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the member's folder")
 	cmd.Flags().StringVarP(&out, "out", "o", "", "file to write (default NAME.sig.pem)")
+	langFlag(cmd)
 	return needs(cmd, "dir")
 }
 
@@ -228,7 +232,7 @@ func foundCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "found DRAFT SIGNATURE...",
 		Short: "Join the signatures of all members into the founding statement",
-		Args:  cobra.MinimumNArgs(4),
+		Args:  cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var g ledger.Genesis
 			if err := readInto(args[0], paperDraft, &g); err != nil {
@@ -242,6 +246,9 @@ func foundCommand() *cobra.Command {
 				}
 				signatures = append(signatures, s)
 			}
+			if err := allSigned(&g, signatures); err != nil {
+				return err
+			}
 			raw, err := ledger.Found(&g, signatures)
 			if errors.Is(err, sign.ErrSignature) {
 				err = fmt.Errorf("%w: a signature is of another draft, or of nobody it names", err)
@@ -252,15 +259,36 @@ func foundCommand() *cobra.Command {
 			if err := writePaper(out, paperGenesis, raw); err != nil {
 				return err
 			}
-			return report(cmd, "atoll.genesis/v1", genesisView(&g, out), "the network is founded: %s\nnext: every member puts it into its folder as %s and starts: atoll run --dir DIR\n", out, fileGenesis)
+			return announce(cmd, "atoll.genesis/v1", genesisView(&g, out), "网络已创立：%s\n下一步：每个成员将其放入自己的目录，名为 %s，然后启动：atoll run --dir 目录",
+				"the network is founded: %s\nnext: every member puts it into its folder as %s and starts: atoll run --dir DIR", out, fileGenesis)
 		},
 	}
 	cmd.Flags().StringVarP(&out, "out", "o", fileGenesis, "file to write")
+	langFlag(cmd)
 	return cmd
 }
 
+// allSigned names the members whose signature is missing.
+func allSigned(g *ledger.Genesis, signatures []sign.Signature) error {
+	missing := ""
+	for i := range g.Members {
+		key := sign.KeyIDOf(g.Members[i].Statement)
+		if !slices.ContainsFunc(signatures, func(s sign.Signature) bool { return bytes.Equal(s.KeyID, key[:]) }) {
+			missing += " " + g.Members[i].Name
+		}
+	}
+	if missing == "" {
+		return nil
+	}
+	return &said{
+		error:   fmt.Errorf("%w: these have not signed this draft:%s", errNotReady, missing),
+		chinese: "以下成员尚未签署此草案：" + strings.TrimSpace(missing),
+		hint:    "每个成员都须签署同一份草案：atoll genesis sign --dir 目录 草案；再把全部签名交给本命令",
+	}
+}
+
 func showGenesisCommand() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "show FILE",
 		Short: "Verify a founding statement and print what it says",
 		Args:  cobra.ExactArgs(1),
@@ -272,10 +300,16 @@ func showGenesisCommand() *cobra.Command {
 			if asJSON(cmd) {
 				return printJSON(cmd.OutOrStdout(), "atoll.genesis/v1", genesisView(g, args[0]))
 			}
-			describeGenesis(cmd.OutOrStdout(), g)
-			return nil
+			t, err := tellerOf(cmd)
+			if err != nil {
+				return err
+			}
+			describeGenesis(t, g)
+			return t.err
 		},
 	}
+	langFlag(cmd)
+	return cmd
 }
 
 // genesisView is a genesis for JSON.
@@ -306,14 +340,14 @@ func roleNames(c *ledger.Card) (names []string) {
 	return names
 }
 
-func describeGenesis(w io.Writer, g *ledger.Genesis) {
-	fmt.Fprintf(w, "network   %s\norigin    %s\nid        %s\n", g.Name, g.Origin, networkOf(g))
-	fmt.Fprintf(w, "voters    %s\ncosigners %s (%d make a checkpoint final, %d may be away, %d may lie)\n", strings.Join(g.Voters, " "), strings.Join(g.Cosigners, " "), g.Quorum, spare(g), g.Faults)
+func describeGenesis(t *teller, g *ledger.Genesis) {
+	t.say("网络      %s\n来源      %s\n编号      %s", "network   %s\norigin    %s\nid        %s", g.Name, g.Origin, networkOf(g))
+	t.say("投票者    %s\n共签人    %s", "voters    %s\ncosigners %s", strings.Join(g.Voters, " "), quorumWords(t, g.Cosigners, int(g.Quorum), int(g.Faults)))
 	for _, m := range g.Members {
-		fmt.Fprintf(w, "member    %-12s %s %s (%s), statement key %s\n", m.Name, m.Chinese, m.English, strings.Join(roleNames(&m), " "), sign.KeyIDOf(m.Statement))
+		t.say("成员      %-12s %s %s（%s），声明密钥 %s", "member    %-12s %s %s (%s), statement key %s", m.Name, m.Chinese, m.English, strings.Join(roleNames(&m), " "), sign.KeyIDOf(m.Statement))
 	}
-	fmt.Fprintf(w, "budget    of each member and day: %d entries, %d MiB\n", g.Entries, g.Bytes>>20)
+	t.say("额度      每个成员每日：%d 个条目，%d MiB", "budget    of each member and day: %d entries, %d MiB", g.Entries, g.Bytes>>20)
 	for _, p := range g.Purposes {
-		fmt.Fprintf(w, "purpose   %-12s %s %s: at most %d days, %d uses, data kept %d days\n", p.Code, p.Chinese, p.English, p.MaxDays, p.MaxUses, p.MaxDataLife)
+		t.say("用途      %-12s %s %s：至多 %d 天，%d 次，数据保存 %d 天", "purpose   %-12s %s %s: at most %d days, %d uses, data kept %d days", p.Code, p.Chinese, p.English, p.MaxDays, p.MaxUses, p.MaxDataLife)
 	}
 }

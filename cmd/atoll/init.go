@@ -45,8 +45,9 @@ age.key nothing sealed to this member can be read again.`,
 			if err := e.make(); err != nil {
 				return err
 			}
-			return report(cmd, "atoll.init/v1", map[string]any{"name": e.config.Name, "dir": e.dir, "card": filepath.Join(e.dir, fileCard)},
-				"%s: keys, %s and %s are in %s\nnext: complete %s, and give %s to whoever drafts the genesis (atoll genesis draft)\n",
+			return announce(cmd, "atoll.init/v1", map[string]any{"name": e.config.Name, "dir": e.dir, "card": filepath.Join(e.dir, fileCard)},
+				"%s：密钥、%s 和 %s 已写入 %s\n下一步：补全 %s（机构：catalog、sources；银行：template），并将 %s 交给起草创世文件者（atoll genesis draft）",
+				"%s: keys, %s and %s are in %s\nnext: complete %s (an agency: catalog, sources; a bank: template), and give %s to whoever drafts the genesis (atoll genesis draft)",
 				e.config.Name, fileConfig, fileCard, e.dir, filepath.Join(e.dir, fileConfig), filepath.Join(e.dir, fileCard))
 		},
 	}
@@ -61,6 +62,7 @@ age.key nothing sealed to this member can be read again.`,
 	f.StringSliceVar(&e.announce, "announce", nil, "multiaddr where others reach it, if another; repeatable")
 	f.StringVar(&e.config.HTTP, "http", "", "host:port for enterprises and auditors")
 	f.Uint32Var(&e.days, "days", 3650, "days that the roles are valid")
+	langFlag(cmd)
 	return needs(cmd, "dir", "name", "role", "zh", "en", "origin", "listen")
 }
 

@@ -130,20 +130,23 @@ there already is not fetched again, so that an interrupted export goes on.`,
 			if err != nil {
 				return err
 			}
-			state := "not final yet: too few cosigners, or not all required witnesses, have signed it, and the policy will refuse it; export again later"
+			chinese, english := "尚未终局：共签人不足，或必需的见证者未全部签署，此策略将不予通过；请稍后重新导出", "not final yet: too few cosigners, or not all required witnesses, have signed it, and the policy will refuse it; export again later"
 			if final {
-				state = "final"
+				chinese, english = "终局", "final"
 			}
 			changed := before != "" && before != fingerprint(out)
 			if changed {
-				state += "\nthe policy is another than that of the last export here: auditors need it, and compare its fingerprint"
+				chinese += "\n信任策略与此处上次导出的不同：请交给审计方，并核对指纹"
+				english += "\nthe policy is another than that of the last export here: auditors need it, and compare its fingerprint"
 			}
-			return report(cmd, "atoll.export/v1", map[string]any{"dir": out, "size": head.Size, "root": head.Root.String(), "final": final, "policy_changed": changed},
-				"%d entries, root %s\n%s\nnext: atoll-audit verify %s/log --policy %s/policy\n", head.Size, head.Root, state, out, out)
+			return announce(cmd, "atoll.export/v1", map[string]any{"dir": out, "size": head.Size, "root": head.Root.String(), "final": final, "policy_changed": changed},
+				"%d 个条目，根 %s\n"+chinese+"\n下一步：atoll-audit verify %s/log --policy %s/policy",
+				"%d entries, root %s\n"+english+"\nnext: atoll-audit verify %s/log --policy %s/policy", head.Size, head.Root, out, out)
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the folder of a member whose node is running")
 	cmd.Flags().StringVarP(&out, "out", "o", "", "folder to write into")
+	langFlag(cmd)
 	return needs(cmd, "dir", "out")
 }
 

@@ -69,6 +69,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		err = errInterrupted
 	}
 	code, e := explain(err)
+	if e.Hint == hintUsage {
+		e.Hint = fmt.Sprintf("see %s --help", cmd.CommandPath())
+	}
 	// A flag that nobody knows hides those behind it.
 	document := asJSON(cmd) || slices.Contains(args, "--json")
 	if document && (code == exitPartial || errors.Is(err, errUnproved)) {

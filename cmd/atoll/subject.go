@@ -78,18 +78,21 @@ the key (atoll credential issue) and gives back credential.pem.`,
 			if err != nil {
 				return err
 			}
-			note := ""
+			chinese, english := "", ""
 			if pilot {
-				note = "note: an early Fujian pilot code, whose last check character is not the standard's; it is accepted\n"
+				chinese = "提示：这是福建早期试点代码，末位校验码不合标准；予以接受\n"
+				english = "note: an early Fujian pilot code, whose last check character is not the standard's; it is accepted\n"
 			}
-			return report(cmd, "atoll.subject/v1", map[string]any{"dir": dir, "enrolment": filepath.Join(dir, fileEnrolment), "pilot": pilot, "network": s.network.String()},
-				"%skeys are in %s, encrypted; without the passphrase nobody can use them, you included\nnext: give %s to the registrar, and put what comes back into %s\n",
-				note, dir, filepath.Join(dir, fileEnrolment), filepath.Join(dir, fileCredential))
+			return announce(cmd, "atoll.subject/v1", map[string]any{"dir": dir, "enrolment": filepath.Join(dir, fileEnrolment), "pilot": pilot, "network": s.network.String()},
+				chinese+"密钥已加密写入 %s；没有口令任何人都无法使用，包括您自己\n下一步：将 %s 交给登记机关，将其交回的文件存为 %s",
+				english+"keys are in %s, encrypted; without the passphrase nobody can use them, you included\nnext: give %s to the registrar, and put what comes back into %s",
+				dir, filepath.Join(dir, fileEnrolment), filepath.Join(dir, fileCredential))
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the enterprise's folder, to be made")
 	cmd.Flags().StringVar(&code, "uscc", "", "unified social credit code (or lei:…)")
 	cmd.Flags().StringVar(&genesis, "genesis", "", "the network's genesis.pem")
+	langFlag(cmd)
 	p.flag(cmd)
 	return needs(cmd, "dir", "uscc", "genesis")
 }

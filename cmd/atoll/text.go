@@ -121,6 +121,12 @@ type teller struct {
 	err  error
 }
 
+// tellerOf returns one that prints a command's result, in its language.
+func tellerOf(cmd *cobra.Command) (*teller, error) {
+	lang, err := language(cmd)
+	return &teller{w: cmd.OutOrStdout(), lang: lang}, err
+}
+
 // say prints a line, in the words of the language.
 func (t *teller) say(chinese, english string, args ...any) {
 	format := english

@@ -74,7 +74,11 @@ func (c *carriage) through(ctx context.Context, via []string) (*carried, error) 
 			return got, nil
 		}
 		if round == 0 && c.progress != nil {
-			c.progress("已收到（条目 %d），等待共签人证明", "received (entry %d), waiting for cosigners to prove it", got.answers[0].Answer.Index)
+			if index := got.answers[0].Answer.Index; index > 0 {
+				c.progress("已收到（条目 %d），等待共签人证明", "received (entry %d), waiting for cosigners to prove it", index)
+			} else {
+				c.progress("已收到，尚未记入日志；等待日志增加条目和共签人证明", "received, not yet on the log; waiting for the log, and for cosigners to prove it")
+			}
 		}
 		select {
 		case <-time.After(askAgain):
@@ -276,7 +280,9 @@ func (v *sending) send(cmd *cobra.Command, s *subject, c *carriage) (*carried, e
 	if c.wait = v.wait; !asJSON(cmd) {
 		c.progress = (&teller{w: cmd.ErrOrStderr(), lang: lang}).say
 	}
+	stop := watchMembers(cmd.Context())
 	got, err := c.through(cmd.Context(), v.via)
+	stop()
 	if err == nil && got.proven != nil {
 		err = writeSeen(s.dir, s.genesis, got.proven.Seen, got.signed)
 	}

@@ -53,6 +53,25 @@ func watch(ctx context.Context, dir string) (stop func()) {
 	if !ok {
 		return func() {}
 	}
+	return to.tell(ctx, func(ctx context.Context) string { return to.cause(ctx, dir) })
+}
+
+// watchMembers is watch for what members are asked over HTTP.
+func watchMembers(ctx context.Context) (stop func()) {
+	to, ok := ctx.Value(waitingKey{}).(waiting)
+	if !ok {
+		return func() {}
+	}
+	line := "no quorum of cosigners has proved it yet"
+	if to.lang == consent.Chinese {
+		line = "尚无足数共签人证明"
+	}
+	return to.tell(ctx, func(context.Context) string { return line })
+}
+
+// tell says every few seconds what is waited for, until the function that it
+// returns is called.
+func (to waiting) tell(ctx context.Context, cause func(context.Context) string) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
@@ -64,7 +83,7 @@ func watch(ctx context.Context, dir string) (stop func()) {
 			case <-ctx.Done():
 				return
 			}
-			line := to.cause(ctx, dir)
+			line := cause(ctx)
 			if ctx.Err() == nil {
 				t := &teller{w: to.w, lang: to.lang}
 				t.say("atoll: 等待中（已 %d 秒）：%s", "atoll: waiting (%d s): %s", int(time.Since(began).Seconds()), line)

@@ -24,6 +24,7 @@ func WaitsFor(reason string, members []string) string {
 var why = map[string]Title{
 	"timeout":         {"未在期限内应答", "no answer in time"},
 	"unreachable":     {"无法连接该机构", "the agency cannot be reached"},
+	"no_member":       {"本网络没有该成员", "this network has no such member"},
 	"busy":            {"机构繁忙", "the agency is busy"},
 	"log_unavailable": {"日志此时无法增加条目", "nothing could be put on the log"},
 	"query_unknown":   {"查询未及时传到该机构", "the query did not get to the agency in time"},

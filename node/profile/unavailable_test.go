@@ -15,6 +15,7 @@ func TestWhyUnavailable(t *testing.T) {
 	for reason, want := range map[string][2]string{
 		"timeout":              {"未在期限内应答", "no answer in time"},
 		"unreachable":          {"无法连接该机构", "the agency cannot be reached"},
+		"no_member":            {"本网络没有该成员", "this network has no such member"},
 		"not_final":            {"已放行，尚未终局", "released, not yet final"},
 		"not_final: court":     {"已放行，尚未终局，缺少共签人：court", "released, not yet final, missing: court"},
 		"not_final: court tax": {"已放行，尚未终局，缺少共签人：court、tax", "released, not yet final, missing: court, tax"},

@@ -68,6 +68,7 @@ var hints = map[string]string{
 	"consent.subject":       "the enterprise's credential is missing, revoked or another's; see its registrar",
 	"consent.mismatch":      "the parts of the consent contradict each other; have it signed again",
 	"query.deadline":        "check this machine's clock against the network time of atoll status",
+	"cosigners.approvals":   "a quorum of the cosigners in force has to approve the same proposal: atoll cosigners show lists who has, and then run handover again",
 	"author.role":           "this member lacks the role, or its role has ended; see atoll status",
 	"credential.exists":     "it stands on the log already",
 	"statement.conflict":    "the id is taken by another statement",
