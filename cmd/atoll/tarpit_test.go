@@ -28,6 +28,16 @@ func TestSilentMember(t *testing.T) {
 	}
 }
 
+// Where no member takes a revocation, each is named, with what it said.
+func TestNobodyTakesIt(t *testing.T) {
+	l := newLiar(t)
+	refuses := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(refuses.Close)
+	revoke := "consent revoke --wait 0s --via http://127.0.0.1:1 --via " + refuses.URL + " " + l.s.consentID(0).String()
+	l.want(exitUnavailable, "http://127.0.0.1:1", revoke)
+	l.want(exitUnavailable, refuses.URL+" answers 404", revoke)
+}
+
 // A log of another network is not read to its end before anybody looks whose it
 // is: who founded that can make it as long as they like.
 func TestLogOfAnotherNetwork(t *testing.T) {

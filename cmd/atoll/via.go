@@ -197,12 +197,21 @@ func (c *carried) received() bool {
 	return slices.ContainsFunc(c.answers, func(t told) bool { return t.has() })
 }
 
-// errs is what was wrong with each address that did not take it.
-func (c *carried) errs() (all error) {
+// errs is what was wrong with each address, of which none took it: the error of
+// the first, with what all said.
+func (c *carried) errs() error {
+	var all *web.Error
 	for _, t := range c.answers {
-		if t.err != nil {
-			all = errors.Join(all, fmt.Errorf("%s: %w", t.Via, t.err))
+		if e := web.Explain(t.err); all == nil {
+			first := *e
+			all = &first
+		} else {
+			all.Message += "\n" + e.Message
+			all.Retryable = all.Retryable || e.Retryable
 		}
+	}
+	if all == nil {
+		return nil
 	}
 	return all
 }
