@@ -219,9 +219,7 @@ func (c *cluster) revoke(id string) time.Duration {
 	start := time.Now()
 	c.must(eventually(func() error {
 		out, err := c.command("consent", "revoke", "--dir", "firm", "--via", c.urls["tax"], id, "--json").Output()
-		var list []web.ConsentOut
-		c.do(&list, "consent", "list", "--dir", "bank-a")
-		for _, l := range list {
+		for _, l := range c.consents() {
 			if l.Consent == id && l.State == "revoked" {
 				return nil
 			}

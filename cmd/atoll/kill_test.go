@@ -266,11 +266,11 @@ func (c *cluster) await(asked <-chan struct{}, more int) {
 // log, and with what the bank counts.
 func (c *cluster) account(streams []*stream) {
 	t := c.t
-	var history []event
+	var history struct{ Events []event }
 	c.do(&history, "subject", "history", "--dir", "firm", "--log", c.urls["court"])
 	at := map[uint64]event{}
 	opened, released := map[string]int{}, 0
-	for _, e := range history {
+	for _, e := range history.Events {
 		if _, twice := at[e.Entry]; twice {
 			t.Errorf("entry %d is told twice", e.Entry)
 		}
@@ -282,8 +282,7 @@ func (c *cluster) account(streams []*stream) {
 			released++
 		}
 	}
-	var list []web.ConsentOut
-	c.do(&list, "consent", "list", "--dir", "bank-a")
+	list := c.consents()
 	answered := 0
 	for _, s := range streams {
 		c.must(s.err)
@@ -341,4 +340,12 @@ func (c *cluster) audited() {
 			c.t.Errorf("the audit finds: %s", line)
 		}
 	}
+}
+
+// consents are what the bank lists.
+func (c *cluster) consents() []web.ConsentOut {
+	c.t.Helper()
+	var list struct{ Consents []web.ConsentOut }
+	c.do(&list, "consent", "list", "--dir", "bank-a")
+	return list.Consents
 }

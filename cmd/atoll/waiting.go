@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"atoll/consensus/consent"
@@ -43,7 +44,22 @@ func tellWaits(cmd *cobra.Command) {
 	if err != nil || asJSON(cmd) {
 		return // the command says what is wrong with the language
 	}
-	cmd.SetContext(context.WithValue(cmd.Context(), waitingKey{}, waiting{cmd.ErrOrStderr(), lang}))
+	out := &inTurn{w: cmd.ErrOrStderr()}
+	cmd.SetErr(out) // the command says things meanwhile
+	cmd.SetContext(context.WithValue(cmd.Context(), waitingKey{}, waiting{out, lang}))
+}
+
+// inTurn is a writer that is safe for concurrent use.
+type inTurn struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+// Write implements io.Writer.
+func (o *inTurn) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.w.Write(b)
 }
 
 // watch tells what a question to a member's node waits for, until the function
