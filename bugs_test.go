@@ -31,6 +31,9 @@ var planted = flag.Bool("planted", false, "plant every bug of "+bugsFolder+" and
 // bug. A bug that only makes them hang is not caught.
 const plantedLimit = 150 * time.Second
 
+// allLimit is the time that all tests of one package that catch bugs may take.
+const allLimit = 10 * time.Minute
+
 // bug is one patch.
 type bug struct {
 	name   string // of the file
@@ -228,7 +231,7 @@ func TestPlantedBugs(t *testing.T) {
 	bugs := readBugs(t)
 	t.Run("none planted", func(t *testing.T) {
 		for dir, tests := range testsOf(bugs) {
-			if out, err := goTest(t, "", catcher{dir, tests}).CombinedOutput(); err != nil {
+			if out, err := goTest(t, "", catcher{dir, tests}, "-timeout", allLimit.String()).CombinedOutput(); err != nil {
 				t.Errorf("%s: %v\n%s", dir, err, out)
 			}
 		}
