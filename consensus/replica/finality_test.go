@@ -383,7 +383,7 @@ func TestOtherHistory(t *testing.T) {
 	n.put("voter-a")
 	other := n.another()
 	other.start(other.names...)
-	for range 3 {
+	for range 30 { // beyond what this network has by then
 		other.put("voter-b")
 	}
 	swap := func(from, to *network, name string) {

@@ -56,10 +56,13 @@ type gate struct {
 
 	mu       sync.Mutex
 	reported map[string]bool
-	led      struct { // the newest term in which somebody spoke as its leader
-		term uint64
-		by   string
-	}
+	led      leadership // who spoke as leader in this member's own term
+	claimed  leadership // and, last, in one to come
+}
+
+type leadership struct {
+	term uint64
+	by   string
 }
 
 // speaks reports by an error that a member may not open raft's streams here:
@@ -148,11 +151,23 @@ func (g *gate) leads(from string, term uint64) error {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if term == g.led.term && from != g.led.by {
-		return liesf("it leads in term %d, in which %s did", term, g.led.by)
+	// Two notes, of the own term and of one to come: else who speaks in a term far
+	// ahead would wipe out who leads in this one.
+	if g.led.term != own && own != 0 {
+		if g.led.term, g.led.by = own, ""; g.claimed.term == own {
+			g.led.by = g.claimed.by
+		}
 	}
-	if term > g.led.term {
-		g.led.term, g.led.by = term, from
+	note := &g.led
+	if term > own {
+		note = &g.claimed
+	}
+	switch {
+	case term < own:
+	case term == note.term && note.by != "" && note.by != from:
+		return liesf("it leads in term %d, in which %s did", term, note.by)
+	default:
+		note.term, note.by = term, from
 	}
 	return nil
 }

@@ -134,7 +134,7 @@ func TestForgottenCosignatureOfAnotherHistory(t *testing.T) {
 	n.stop("voter-c")
 	other := n.another()
 	other.start("voter-a", "voter-b", "voter-c") // all of whom must sign
-	for range 3 {
+	for range 30 {                               // beyond what this network has by then
 		other.put("voter-b")
 	}
 	size := other.put("voter-b") + 1
