@@ -40,7 +40,7 @@ func found(t *testing.T, dir string) *network {
 		t.Fatalf("go build: %v\n%s", err, out)
 	}
 	const origin = "log.test.invalid/1"
-	draft := []string{"genesis", "draft", "--name", "Test", "--origin", origin, "--quorum", "3", "--voter", strings.Join(members, ",")}
+	draft := []string{"genesis", "draft", "--name", "Test", "--origin", origin, "--quorum", "2", "--voter", strings.Join(members, ",")}
 	for i, role := range []string{"auditor", "registrar", "bank"} {
 		name, at := members[i], free(t)
 		n.urls[name] = "http://" + at
