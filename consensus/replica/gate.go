@@ -153,7 +153,8 @@ func (g *gate) leads(from string, term uint64) error {
 	defer g.mu.Unlock()
 	// Two notes, of the own term and of one to come: else who speaks in a term far
 	// ahead would wipe out who leads in this one.
-	if g.led.term != own && own != 0 {
+	own = max(own, g.led.term) // which may have come meanwhile
+	if g.led.term < own {
 		if g.led.term, g.led.by = own, ""; g.claimed.term == own {
 			g.led.by = g.claimed.by
 		}

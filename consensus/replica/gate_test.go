@@ -259,6 +259,9 @@ func TestLedOnce(t *testing.T) {
 	if err := g.leads("b", 100); err == nil {
 		t.Error("b leads in a term that a led")
 	}
+	if err := errors.Join(g.leads("b", 105), g.leads("b", 100)); err == nil {
+		t.Error("b leads in a term that a led, behind one far ahead")
+	}
 	if err := g.leads("b", 101); err != nil {
 		t.Error(err)
 	}
