@@ -53,8 +53,9 @@ func quiet(c *replica.Config) { c.Silence = time.Hour }
 // follower is a voter that does not lead, and who does.
 func (n *network) follower() (name, leader string) {
 	n.t.Helper()
+	ctx := n.ctx()
 	for {
-		n.check(n.ctx().Err())
+		n.check(ctx.Err())
 		for _, v := range voters {
 			if leader = n.nodes[v].Leader(); leader != "" && leader != v {
 				return v, leader
@@ -97,17 +98,11 @@ func TestLyingLeader(t *testing.T) {
 		{"something of its own", 3, says("\x1b[2Jpaid"), false, `paid`},
 	}
 	for _, c := range cases {
-		name, leader := n.follower()
-		lied := n.lies(c.times, c.lie, c.passOn)
-		before := len(n.nodes[name].Alarms())
-		statement := n.statement(name, ledger.KindTick)
-		answer, err := n.nodes[name].Submit(n.ctx(), statement)
-		n.check(err)
-		e := n.entry(name, answer.Index)
-		if answer.Verdict != ledger.Accepted || string(e.Statement) != string(statement) || lied() < 1 {
-			t.Errorf("%s: %+v after %d lies", c.name, answer, lied())
+		name, leader, alarms := n.lieOnce(c.times, c.lie, c.passOn)
+		// A lie that a busy machine lost on its way is one too few in a row.
+		for try := 0; c.alarm != "" && len(alarms) == 0 && try < 5; try++ {
+			name, leader, alarms = n.lieOnce(c.times, c.lie, c.passOn)
 		}
-		alarms := n.nodes[name].Alarms()[before:]
 		switch {
 		case c.alarm == "" && len(alarms) > 0:
 			t.Errorf("%s: %+v", c.name, alarms)
@@ -118,6 +113,23 @@ func TestLyingLeader(t *testing.T) {
 		}
 		n.clear(name)
 	}
+}
+
+// lieOnce has a member submit a statement to a leader that lies of it, checks the
+// member's answer, and returns the member, the leader and the new alarms.
+func (n *network) lieOnce(times int, lie func(told) told, passOn bool) (name, leader string, alarms []replica.Alarm) {
+	n.t.Helper()
+	name, leader = n.follower()
+	lied := n.lies(times, lie, passOn)
+	before := len(n.nodes[name].Alarms())
+	statement := n.statement(name, ledger.KindTick)
+	answer, err := n.nodes[name].Submit(n.ctx(), statement)
+	n.check(err)
+	e := n.entry(name, answer.Index)
+	if answer.Verdict != ledger.Accepted || string(e.Statement) != string(statement) || lied() < 1 {
+		n.t.Errorf("%+v after %d lies", answer, lied())
+	}
+	return name, leader, n.nodes[name].Alarms()[before:]
 }
 
 // clear does what an operator does about an alarm, but for starting again.

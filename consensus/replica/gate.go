@@ -275,14 +275,17 @@ func (g *gate) installs(from string, q *raft.InstallSnapshotRequest, text []byte
 
 // believe reports by an error that an answer's term is not to be believed. A
 // leader steps down before a newer term, and a candidate takes it over for good.
+// A learner may honestly answer with one, when a newer leader reached it before
+// an older one stepped down; but only voters depose anybody.
 func (g *gate) believe(from string, sent, got uint64) error {
-	switch {
-	case got <= sent:
+	if got <= sent {
 		return nil
-	case !g.roster.voter(from):
-		return liesf("a learner's answer of term %d, to a message of term %d", got, sent)
 	}
-	return inReach(got, sent)
+	err := inReach(got, sent)
+	if err == nil && !g.roster.voter(from) {
+		err = fmt.Errorf("%w: a learner answers with term %d to a message of term %d", errNotNow, got, sent)
+	}
+	return err
 }
 
 // checkEntry reports by an error that no honest leader has made an entry of

@@ -245,8 +245,13 @@ func TestAnswersTerms(t *testing.T) {
 		want bool
 	}{{"b", 100, true}, {"l", 100, true}, {"b", 5, true}, {"b", 101, true}, {"l", 101, false}, {"e", 101, false},
 		{"b", 100 + maxTermStep, true}, {"b", 100 + maxTermStep + 1, false}, {"b", 1<<64 - 1, false}} {
-		if err := g.believe(c.from, 100, c.got); (err == nil) != c.want {
+		err := g.believe(c.from, 100, c.got)
+		if (err == nil) != c.want {
 			t.Errorf("term %d of %s: %v", c.got, c.from, err)
+		}
+		// A learner that follows the next leader already says so to the last one.
+		if l := lie(""); errors.As(err, &l) && c.got == 101 {
+			t.Errorf("term %d of %s is called a lie: %v", c.got, c.from, err)
 		}
 	}
 }

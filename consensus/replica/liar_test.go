@@ -326,7 +326,7 @@ func TestAnswersAreNotBelieved(t *testing.T) {
 			enc.Encode("")
 			enc.Encode(raft.AppendEntriesResponse{RPCHeader: header("wlearner-0"), Term: 1<<64 - 1})
 		},
-		"the next term": func(w io.Writer) {
+		"a newer term": func(w io.Writer) {
 			enc := replica.Answerer(w)
 			enc.Encode("")
 			enc.Encode(raft.AppendEntriesResponse{RPCHeader: header("wlearner-0"), Term: 1000})
@@ -370,7 +370,9 @@ func TestAnswersAreNotBelieved(t *testing.T) {
 			}()
 			n.until("the learner is asked", func() bool { return asked.Load() > 20 })
 			n.put("voter-b")
-			n.accused(leader, "wlearner-0")
+			if what != "a newer term" { // which an honest one may have heard of
+				n.accused(leader, "wlearner-0")
+			}
 			delete(n.nodes, "wlearner-0")
 			n.check(host.Close())
 			for name, term := range n.quiet() {
