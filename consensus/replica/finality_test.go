@@ -34,7 +34,7 @@ func (n *network) sameFinals() {
 		}
 		n.verifyFinal(g, name, final)
 		for other, node := range n.nodes {
-			n.check(node.WaitFor(n.ctx(), final.Size))
+			n.waitFor(other, final.Size)
 			root, err := tlog.RootAt(final.Size, node.Head(), node.ReadTile)
 			n.check(err)
 			if root != final.Root {

@@ -262,7 +262,7 @@ func (n *network) agree(acked map[uint64][]byte) {
 	}
 	roots := map[string]bool{}
 	for name, node := range n.nodes {
-		n.check(node.WaitFor(n.ctx(), size))
+		n.waitFor(name, size)
 		for {
 			head, err := node.Check(n.ctx())
 			if err != nil {
@@ -275,7 +275,7 @@ func (n *network) agree(acked map[uint64][]byte) {
 		}
 	}
 	for name, node := range n.nodes {
-		n.check(node.WaitFor(n.ctx(), size))
+		n.waitFor(name, size)
 		seen := map[string]uint64{}
 		for i := range size {
 			leaf, err := node.Entry(i)
@@ -300,6 +300,19 @@ func (n *network) agree(acked map[uint64][]byte) {
 		n.t.Errorf("%d histories", len(roots))
 	}
 	n.sameFinals()
+}
+
+// waitFor waits until a member has so many entries, or says how far all are.
+func (n *network) waitFor(name string, size uint64) {
+	n.t.Helper()
+	err := n.nodes[name].WaitFor(n.ctx(), size)
+	if err == nil {
+		return
+	}
+	for other, node := range n.nodes {
+		n.t.Logf("%s: %d entries, raft in term %d at %d, %q leads", other, node.Head().Size, node.Term(), node.RaftLast(), node.Leader())
+	}
+	n.t.Fatalf("%s is not at %d entries: %v", name, size, err)
 }
 
 // leader waits until some member knows who leads.
