@@ -57,6 +57,7 @@ var impure = []string{"os", "net", "math/rand", "math/rand/v2", "syscall", "data
 var only = map[string]string{
 	"filippo.io/age":                  "crypto/seal",
 	"filippo.io/edwards25519":         "crypto/sign",
+	"crypto/mlkem/mlkemtest":          "crypto/seal",
 	"golang.org/x/mod":                "crypto/sign crypto/tlog",
 	"github.com/hashicorp/raft":       "consensus/replica",
 	"github.com/hashicorp/go-msgpack": "consensus/replica",

@@ -88,6 +88,9 @@ func (n *Node) usable(h *consent.Header, sealed []byte) (s consent.Subject, err 
 	if err != nil {
 		return s, err
 	}
+	if err := n.opensForAll(sealed, body.Secret()); err != nil {
+		return s, err
+	}
 	at, err := n.At()
 	if err != nil {
 		return s, err
@@ -130,6 +133,35 @@ func (n *Node) unseal(sealed []byte) (*consent.Body, error) {
 	}
 	body := new(consent.Body)
 	return body, sign.Unmarshal(plain, body)
+}
+
+// opensForAll says whether a body that this bank has opened opens for the
+// auditors too. Who seals it is the enterprise, who answers for it is this bank:
+// what an auditor cannot open would be held against it.
+func (n *Node) opensForAll(sealed []byte, k sign.Secret) error {
+	readers := n.Genesis.Readers(n.Name)
+	to, err := recipients(readers)
+	if err != nil {
+		return err
+	}
+	err = seal.CheckShared(sealed, n.age, k, to...)
+	var out *seal.LeftOut
+	if errors.As(err, &out) {
+		return &consent.Refusal{Code: consent.Unopenable, Detail: fmt.Sprintf("it cannot be seen that the consent's body opens for %s: it is not carried to the log", readers[out.Nth].Name)}
+	}
+	return err
+}
+
+// recipients are what is sealed to members.
+func recipients(cards []ledger.Card) (to []seal.Recipient, err error) {
+	for _, c := range cards {
+		r, err := seal.RecipientFrom(c.Age)
+		if err != nil {
+			return nil, err
+		}
+		to = append(to, r)
+	}
+	return to, nil
 }
 
 // openTerms checks a body against its header and the log.

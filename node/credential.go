@@ -26,13 +26,9 @@ func (n *Node) Issue(ctx context.Context, subject consent.Subject, key ed25519.P
 	if statement, err = n.Sign(consent.KindCredential, c); err != nil {
 		return nil, answer, err
 	}
-	var to []seal.Recipient
-	for _, m := range n.Genesis.Auditors() {
-		r, err := seal.RecipientFrom(m.Age)
-		if err != nil {
-			return nil, answer, err
-		}
-		to = append(to, r)
+	to, err := recipients(n.Genesis.Auditors())
+	if err != nil {
+		return nil, answer, err
 	}
 	s := ledger.CredentialIssue{Head: n.NewHead(), Digest: consent.CredentialDigest(statement)}
 	if s.Sealed, err = seal.EncryptBytes(statement, ledger.Stanzas, to...); err != nil {

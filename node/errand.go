@@ -31,7 +31,7 @@ const (
 	tellWait       = 5 * time.Second // for one agency
 	errandEvery    = 2 * time.Second
 	errandsAtOnce  = 8
-	carrierLife    = 12 * time.Hour // then it is signed anew, before the log finds it late
+	carrierLife    = time.Minute // then it is signed anew: what comes to the log is to have been signed about then
 
 	// Errands of consents that the log does not have: strangers may have made
 	// them up.

@@ -307,7 +307,7 @@ func (n *network) sign(s *subject, d consent.Draft) (statement, sealed []byte) {
 	n.must(err)
 	own, err := seal.IdentityFrom(s.keys.Age())
 	n.must(err)
-	sealed, err = seal.EncryptBytes(body, ledger.Stanzas, n.members[d.Bank].age.Recipient(), n.members["auditor"].age.Recipient(), own.Recipient())
+	sealed, err = seal.EncryptShared(body, c.Body.Secret(), ledger.Stanzas, n.members[d.Bank].age.Recipient(), n.members["auditor"].age.Recipient(), own.Recipient())
 	n.must(err)
 	statement, err = c.Grant(sealed)
 	n.must(err)

@@ -332,4 +332,5 @@ var ruleWords = map[audit.Rule][2]string{
 	audit.RuleUnanswered: {"到期未答", "no answer by the deadline"},
 	audit.RuleUnreceived: {"没有回执", "no receipt"},
 	audit.RuleClock:      {"时钟偏差", "a clock is off"},
+	audit.RuleDelayed:    {"签署后迟迟未入日志", "came to the log late"},
 }

@@ -210,7 +210,7 @@ func (s *subject) sign(r *request, notice, out string) (id consent.ID, err error
 	if err != nil {
 		return id, err
 	}
-	sealed, err := s.seal(body, r.Draft.Bank)
+	sealed, err := s.seal(body, c.Body.Secret(), r.Draft.Bank)
 	if err != nil {
 		return id, err
 	}
@@ -254,25 +254,26 @@ func (s *subject) checkTitles(r *request) error {
 	return nil
 }
 
-// seal seals a consent's body to its bank, the auditors and this enterprise.
-func (s *subject) seal(body []byte, bank string) ([]byte, error) {
-	card := s.genesis.Member(bank)
-	if card == nil || !slices.ContainsFunc(card.Roles, func(r ledger.Role) bool { return r.Name == ledger.Bank }) {
+// seal seals a consent's body to its bank, the auditors and this enterprise, so
+// that the bank can see that the auditors can open it. K is the body's own.
+func (s *subject) seal(body []byte, k sign.Secret, bank string) ([]byte, error) {
+	readers := s.genesis.Readers(bank)
+	if len(readers) == 0 {
 		return nil, &consent.Refusal{Code: consent.Mismatch, Detail: fmt.Sprintf("the request is of %.60q, which is no bank of this network", bank)}
 	}
-	own, err := s.age()
-	if err != nil {
-		return nil, err
-	}
-	to := []seal.Recipient{own.Recipient()}
-	for _, c := range append(s.genesis.Auditors(), *card) {
+	var to []seal.Recipient
+	for _, c := range readers {
 		r, err := seal.RecipientFrom(c.Age)
 		if err != nil {
 			return nil, err
 		}
 		to = append(to, r)
 	}
-	return seal.EncryptBytes(body, ledger.Stanzas, to...)
+	own, err := s.age()
+	if err != nil {
+		return nil, err
+	}
+	return seal.EncryptShared(body, k, ledger.Stanzas, append(to, own.Recipient())...)
 }
 
 // age is the identity that opens the bodies of this enterprise's consents.

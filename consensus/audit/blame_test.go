@@ -3,6 +3,7 @@ package audit_test
 import (
 	"bytes"
 	"crypto/ed25519"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"atoll/consensus/audit/audittest"
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
+	"atoll/crypto/seal"
 	"atoll/crypto/sign"
 )
 
@@ -226,6 +228,43 @@ var frames = map[string]struct {
 		w.Now += 2 * audittest.Second
 		w.Receive(q, "tax")
 	}},
+	"a release dated back to before its credential was revoked": {"(audit.delayed@tax) audit.clock@tax", func(w *audittest.World, f *audittest.Firm) {
+		q := w.Ask(w.Grant(f, func(c *audittest.Consenting) { c.Draft.Offers = c.Draft.Offers[1:] }), openFor(w, 5*audittest.Minute))
+		revoke(w, f.Credential)
+		w.Pass(3 * audittest.Minute)
+		w.Now -= 3 * audittest.Minute
+		w.Release("tax", q, nil)
+		w.Now += 3 * audittest.Minute
+		w.Receive(q, "tax")
+	}},
+	"a release dated back to its credential's last day": {"(audit.delayed@tax) audit.clock@tax", func(w *audittest.World, f *audittest.Firm) {
+		last := w.Credential(f.Subject, f.Keyring.Credential(0).Public().(ed25519.PublicKey), w.Today(), w.Today())
+		w.Issue(last, last)
+		w.Now = uint64((w.Today() + 1).Start(w.Genesis.Offset)) - audittest.Second
+		w.Pass(0)
+		q := w.Ask(w.Grant(f, func(c *audittest.Consenting) { c.Draft.Offers = c.Draft.Offers[1:] }), openFor(w, 5*audittest.Minute))
+		w.Pass(3 * audittest.Minute)
+		w.Now -= 3 * audittest.Minute
+		w.Release("tax", q, byCredential(last))
+		w.Now += 3 * audittest.Minute
+		w.Receive(q, "tax")
+	}},
+	"a release that waited": {"(audit.delayed@tax)", func(w *audittest.World, f *audittest.Firm) {
+		q := w.Ask(w.Grant(f, func(c *audittest.Consenting) { c.Draft.Offers = c.Draft.Offers[1:] }), openFor(w, 5*audittest.Minute))
+		w.Pass(3 * audittest.Minute)
+		w.Now -= 3 * audittest.Minute
+		w.Release("tax", q, nil)
+		w.Now += 3 * audittest.Minute
+		w.Receive(q, "tax")
+	}},
+	"an enterprise seals the body so that nobody sees for whom": {"audit.unopenable@bank-a", func(w *audittest.World, f *audittest.Firm) {
+		w.Grant(f, func(c *audittest.Consenting) {
+			c.Sealed = func(body []byte, to []seal.Recipient) []byte {
+				sealed, _ := seal.EncryptBytes(body, ledger.Stanzas, to...)
+				return sealed
+			}
+		})
+	}},
 	"a credential that the registrar hides from auditors": {"audit.credential@registrar", func(w *audittest.World, f *audittest.Firm) {
 		q := w.Ask(w.Grant(f, func(c *audittest.Consenting) { c.Draft.Offers = c.Draft.Offers[1:] }), nil)
 		later := w.Credential(f.Subject, f.Keyring.Credential(0).Public().(ed25519.PublicKey), w.Today(), w.Today()+300)
@@ -278,5 +317,70 @@ func TestBlameNamesTheQuery(t *testing.T) {
 	i := slices.IndexFunc(found, func(f audit.Finding) bool { return f.Rule == audit.RuleSection })
 	if i < 0 || found[i].Index != q.Index || found[i].Operator != "王经办" || !strings.Contains(found[i].Detail, "entry 4") || release.Index != 4 {
 		t.Errorf("release %d: %+v", release.Index, found)
+	}
+}
+
+// judged are the findings of an inspection, with entry and member.
+func judged(t *testing.T, w *audittest.World, id seal.Identity) (list []string) {
+	for _, f := range inspect(t, w, &id, false) {
+		list = append(list, fmt.Sprintf("%d %s@%s", f.Index, f.Rule, f.Member))
+	}
+	return list
+}
+
+// A body that one of two auditors cannot open is held against the bank by both:
+// by the one who opens it, too.
+func TestBodySealedToOneOfTwoAuditors(t *testing.T) {
+	for left, want := range map[int]string{0: "", 2: "audit.unopenable@bank-a"} {
+		w := audittest.NewWith(t, func(g *ledger.Genesis) {
+			court := g.Member("court")
+			court.Roles = append(court.Roles, ledger.Role{Name: ledger.Auditor, NotBefore: 0, NotAfter: 40_000})
+		})
+		stranger, err := seal.NewIdentity()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var k sign.Secret
+		d := w.Grant(w.Enrol(audittest.Subject, 1), func(c *audittest.Consenting) {
+			c.Body = func(b *consent.Body) { k = b.Secret() }
+			c.Sealed = func(body []byte, to []seal.Recipient) []byte {
+				if left > 0 {
+					to[left] = stranger.Recipient()
+				}
+				sealed, err := seal.EncryptShared(body, k, ledger.Stanzas, to...)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return sealed
+			}
+		})
+		for _, who := range []string{"auditor", "court"} {
+			var at []string
+			for _, f := range judged(t, w, w.Ages[who]) {
+				if entry, what, _ := strings.Cut(f, " "); entry == fmt.Sprint(d.Index) {
+					at = append(at, what)
+				}
+			}
+			if got := strings.Join(at, " "); got != want {
+				t.Errorf("without recipient %d, %s finds %q, want %q", left, who, got, want)
+			}
+		}
+	}
+}
+
+// Of two registrars that vouch for two keys of one enterprise both are named: no
+// log can tell which of them lies.
+func TestTwoRegistrars(t *testing.T) {
+	w := audittest.NewWith(t, func(g *ledger.Genesis) {
+		court := g.Member("court")
+		court.Roles = append(court.Roles, ledger.Role{Name: ledger.Registrar, NotBefore: 0, NotAfter: 40_000})
+	})
+	w.Enrol(audittest.Subject, 1) // entry 1
+	w.Registrar = "court"
+	w.Enrol(audittest.Subject, 2) // entry 2
+	w.Enrol(audittest.Other, 3)   // another's key is nobody's second
+	got := strings.Join(judged(t, w, w.Ages["auditor"]), " ")
+	if want := "2 audit.two_keys@court 1 audit.two_keys@registrar"; got != want {
+		t.Errorf("found %q, want %q", got, want)
 	}
 }

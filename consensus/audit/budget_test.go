@@ -43,7 +43,7 @@ func TestEarlierVersion(t *testing.T) {
 // The sandbox decides as the network did where no rule is added, over budgets too:
 // an entry that other rules would have refused costs its author nothing.
 func TestSandboxOverBudget(t *testing.T) {
-	w := audittest.NewWith(t, ledger.Budget{Entries: 3, Bytes: 1 << 20})
+	w := audittest.NewWith(t, func(g *ledger.Genesis) { g.Entries, g.Bytes = 3, 1<<20 })
 	d := w.Grant(w.Enrol(audittest.Subject, 1), nil)
 	q := w.Ask(d, nil)
 	w.Ask(d, nil) // the last entry of the bank's day
@@ -89,7 +89,7 @@ func TestSandboxOverBudget(t *testing.T) {
 
 // A log with an entry beyond its author's budget was not written by the rules.
 func TestReplayRefusesWhatIsOverBudget(t *testing.T) {
-	w := audittest.NewWith(t, ledger.Budget{Entries: 2, Bytes: 1 << 20})
+	w := audittest.NewWith(t, func(g *ledger.Genesis) { g.Entries, g.Bytes = 2, 1<<20 })
 	f := w.Enrol(audittest.Subject, 1)
 	d := w.Grant(f, nil)
 	w.Ask(d, nil)

@@ -13,8 +13,12 @@ const maxStray = 60_000
 
 // clocks compares authors' times with network time.
 //
-// Who is behind shows at once, unless network time is in doubt: most members
-// are far behind it, or the voters have gone back on it. Who is ahead shows only
+// A statement that is behind may have waited: for a log without majority, for a
+// leader that held it back. It shows at once, as information. That it is the
+// clock shows when its author signs another, later by that very clock than the
+// log had the first, and that is behind too, and none between was right. Nobody
+// is judged while network time is in doubt: most members are far behind it, or
+// the voters have gone back on it. Who is ahead shows only
 // when network time has had the chance to follow: it stands still while nobody
 // speaks, and the first to speak in the morning is hours ahead of it and right.
 // It has caught up when a majority of the voters has spoken since; where it
@@ -24,7 +28,8 @@ type clocks struct {
 	voters  map[string]bool
 	ahead   map[string]*claim // by author: not judged yet
 	astray  map[string]bool
-	waiting []string // authors in ahead, in order
+	late    map[string]uint64 // by author: network time of its first statement that was behind, since one was right
+	waiting []string          // authors in ahead, in order
 }
 
 // claim is a time that an author has signed.
@@ -39,17 +44,30 @@ type claim struct {
 type stray struct {
 	claim
 	network uint64
+	waited  bool // or it may have: information
+}
+
+func (s *stray) finding() Finding {
+	f := Finding{Index: s.index, Rule: RuleClock, Member: s.author, Detail: s.detail()}
+	if s.waited {
+		f.Rule, f.Info = RuleDelayed, true
+	}
+	return f
 }
 
 func (s *stray) detail() string {
 	if s.signed > s.network {
 		return fmt.Sprintf("the author's time is %d s ahead of network time", (s.signed-s.network)/1000)
 	}
-	return fmt.Sprintf("the author's time is %d s behind network time: its clock, or a statement that waited", (s.network-s.signed)/1000)
+	behind := (s.network - s.signed) / 1000
+	if s.waited {
+		return fmt.Sprintf("it came to the log %d s after the time at which its author signed it", behind)
+	}
+	return fmt.Sprintf("the author's time is %d s behind network time, and was before", behind)
 }
 
 func newClocks(voters []string) clocks {
-	c := clocks{voters: map[string]bool{}, ahead: map[string]*claim{}, astray: map[string]bool{}}
+	c := clocks{voters: map[string]bool{}, ahead: map[string]*claim{}, astray: map[string]bool{}, late: map[string]uint64{}}
 	for _, v := range voters {
 		c.voters[v] = true
 	}
@@ -70,8 +88,11 @@ func (c *clocks) tell(e *Entry, state func() (*ledger.State, error)) (*stray, er
 		c.ahead[author].spoke[e.Author] = true
 	}
 	behind := at+maxStray < e.Time
-	if !behind && !ahead {
-		c.astray[e.Author] = false
+	if !behind {
+		delete(c.late, e.Author)
+		if !ahead {
+			c.astray[e.Author] = false
+		}
 	}
 	if news := behind && !c.astray[e.Author]; !news && !slices.ContainsFunc(c.waiting, c.heard) {
 		return nil, nil
@@ -82,10 +103,25 @@ func (c *clocks) tell(e *Entry, state func() (*ledger.State, error)) (*stray, er
 	}
 	s.Size-- // who is absent at the next entry was not at this one
 	if behind && !c.astray[e.Author] && !s.Doubtful() {
-		c.astray[e.Author] = true
-		return &stray{claim{index: e.Index, author: e.Author, signed: at}, e.Time}, nil
+		if found := c.behind(e, at); found != nil {
+			return found, nil
+		}
 	}
 	return c.judge(s), nil
+}
+
+// behind judges a statement whose time is behind.
+func (c *clocks) behind(e *Entry, at uint64) *stray {
+	first, known := c.late[e.Author]
+	if known && at <= first {
+		return nil // it may have waited with the first
+	}
+	if known {
+		c.astray[e.Author] = true
+	} else {
+		c.late[e.Author] = e.Time
+	}
+	return &stray{claim: claim{index: e.Index, author: e.Author, signed: at}, network: e.Time, waited: !known}
 }
 
 // heard reports whether a majority of the voters has spoken since an author's
@@ -123,5 +159,5 @@ func (c *clocks) judge(s *ledger.State) *stray {
 		return nil
 	}
 	c.astray[author] = true
-	return &stray{*w, s.Time}
+	return &stray{claim: *w, network: s.Time}
 }

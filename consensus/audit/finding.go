@@ -21,6 +21,7 @@ const (
 	RuleUnanswered Rule = "audit.unanswered" // an asked agency neither released nor refused in time
 	RuleUnreceived Rule = "audit.unreceived" // released and never acknowledged by the bank; information
 	RuleClock      Rule = "audit.clock"      // an author's time strays from network time
+	RuleDelayed    Rule = "audit.delayed"    // a statement that came to the log late; information
 )
 
 // Finding is one thing that is not as it should be.

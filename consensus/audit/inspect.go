@@ -33,6 +33,7 @@ type Inspector struct {
 	duties   uint64 // put down so far, to keep their keys apart
 	findings uint64 // so far
 	now      uint64 // network time
+	dated    bool   // the entry under inspection stands by its own time alone, see knew.go
 	err      error  // of keeping a finding
 }
 
@@ -70,10 +71,14 @@ func (i *Inspector) Add(e *Entry) error {
 		return err
 	}
 	if stray != nil {
-		i.report(stray.index, RuleClock, stray.author, stray.detail())
+		i.tell(stray.finding())
 	}
 	if e.Verdict == ledger.Accepted { // else nothing came of it
+		i.dated = false
 		i.keepErr(i.accepted(e))
+		if i.dated && !i.clocks.astray[e.Author] {
+			i.report(e.Index, RuleClock, e.Author, "its credential had ended by network time, and counts by the time of its author: dated back, or held back")
+		}
 	}
 	return i.err
 }
@@ -148,6 +153,11 @@ func (i *Inspector) grant(e *Entry, h *consent.Header) error {
 			return err
 		}
 	}
+	if g.opened() {
+		if err := i.shared(e, g); err != nil {
+			return err
+		}
+	}
 	// A query of the last day is the last that may need it.
 	end := (h.Bounds.NotAfter + 1).Start(i.replay.genesis.Offset)
 	key := grantKey(h.Bounds.ID)
@@ -155,6 +165,23 @@ func (i *Inspector) grant(e *Entry, h *consent.Header) error {
 		return err
 	}
 	return i.put(key, g)
+}
+
+// shared looks whether a body that this auditor opened opens for the others who
+// have to read it. Its bank could see that as well, before it carried it.
+func (i *Inspector) shared(e *Entry, g *grant) error {
+	readers := i.replay.genesis.Readers(e.Author)
+	to := make([]seal.Recipient, len(readers))
+	for n, c := range readers {
+		to[n] = seal.Recipient(c.Age)
+	}
+	var out *seal.LeftOut
+	err := seal.CheckShared(e.Statement.Carrier.Sealed, *i.identity, g.Body.Secret(), to...)
+	if errors.As(err, &out) {
+		i.fault(e, RuleUnopenable, g, "", "it cannot be seen that the body opens for %s", readers[out.Nth].Name)
+		return nil
+	}
+	return err
 }
 
 func (i *Inspector) revoke(r *consent.Revocation) error {
@@ -210,16 +237,36 @@ func (i *Inspector) issue(e *Entry, p *ledger.CredentialIssue) error {
 		}
 		live.Live = append(live.Live, other)
 		if !bytes.Equal(other.Key, h.Key) && other.From <= h.To && h.From <= other.To {
-			i.tell(Finding{
-				Index: e.Index, Rule: RuleTwoKeys, Member: e.Author, Subject: string(c.Subject),
-				Detail: fmt.Sprintf("a second key for an enterprise that has had another since entry %d", other.Index),
-			})
+			if err := i.twoKeys(e, &other, c.Subject); err != nil {
+				return err
+			}
 		}
 	}
 	if err := i.put(key, live); err != nil {
 		return err
 	}
 	return i.put(issuedKey(h.Digest), issued{key})
+}
+
+// twoKeys names who vouched for a second key of an enterprise, and who for the
+// first: where these are two, no log can tell which of them lies.
+func (i *Inspector) twoKeys(e *Entry, first *holder, s consent.Subject) error {
+	record, err := ledger.LookupCredential(i.replay.View(), first.Digest)
+	if err != nil {
+		return err
+	}
+	f := Finding{Index: e.Index, Rule: RuleTwoKeys, Member: e.Author, Subject: string(s)}
+	f.Detail = fmt.Sprintf("a second key for an enterprise that has had another since entry %d", first.Index)
+	if record == nil || record.Registrar == e.Author {
+		i.tell(f)
+		return nil
+	}
+	f.Detail += fmt.Sprintf(", by %s: one of the two is wrong", record.Registrar)
+	i.tell(f)
+	f.Index, f.Member = first.Index, record.Registrar
+	f.Detail = fmt.Sprintf("a key for an enterprise that has another by %s, of entry %d: one of the two is wrong", e.Author, e.Index)
+	i.tell(f)
+	return nil
 }
 
 // vouched says whether a credential vouches for this key of a subject on the day

@@ -268,13 +268,38 @@ var lies = map[string]struct {
 		w.Release("court", q, nil)
 		w.Release("tax", q, nil)
 	}},
-	"a clock that is behind": {"audit.clock", func(w *audittest.World, f *audittest.Firm) {
+	"a clock that is behind": {"audit.delayed audit.clock", func(w *audittest.World, f *audittest.Firm) {
 		d := w.Grant(f, nil)
-		w.Pass(10 * audittest.Minute)
-		w.Now -= 5 * audittest.Minute
-		w.Revoke(d, "bank-b")
-		w.Say("bank-b", ledger.KindReceipt, ledger.Receipt{Head: w.Head(), Query: w.Head().ID, Digests: [][]byte{make([]byte, 32)}})
-		w.Now += 5 * audittest.Minute
+		behind := func(say func()) {
+			w.Pass(10 * audittest.Minute)
+			w.Now -= 5 * audittest.Minute
+			say()
+			w.Now += 5 * audittest.Minute
+		}
+		behind(func() { w.Revoke(d, "bank-b") })
+		for range 3 {
+			behind(func() { acknowledge(w, "bank-b") })
+		}
+	}},
+	"a clock that is behind now and then": {"audit.delayed audit.delayed audit.delayed", func(w *audittest.World, f *audittest.Firm) {
+		for range 3 {
+			w.Pass(10 * audittest.Minute)
+			w.Now -= 5 * audittest.Minute
+			acknowledge(w, "bank-b")
+			w.Now += 5 * audittest.Minute
+			acknowledge(w, "bank-b")
+		}
+	}},
+	"what a member carries waits for a log without majority": {"audit.delayed", func(w *audittest.World, f *audittest.Firm) {
+		one, two, q := w.Grant(f, nil), w.Grant(f, nil), w.Grant(f, nil)
+		w.Now += 20 * audittest.Minute
+		first, second := w.Carrier(one, "court"), w.Carrier(two, "court")
+		w.Now += 20 * audittest.Minute
+		w.Pass(0) // there is one again
+		w.Submit(first)
+		w.Submit(second)
+		w.Pass(5 * audittest.Minute)
+		w.Serve(q)
 	}},
 	"a clock that is ahead": {"audit.clock audit.clock", func(w *audittest.World, f *audittest.Firm) {
 		d := w.Grant(f, nil)
@@ -323,6 +348,11 @@ var lies = map[string]struct {
 		w.Now += audittest.Day / 2
 		w.Serve(w.Grant(f, nil))
 	}},
+}
+
+// acknowledge has a member say something of no consequence.
+func acknowledge(w *audittest.World, member string) {
+	w.Say(member, ledger.KindReceipt, ledger.Receipt{Head: w.Head(), Query: w.Head().ID, Digests: [][]byte{make([]byte, 32)}})
 }
 
 func TestLies(t *testing.T) {

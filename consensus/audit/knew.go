@@ -15,8 +15,13 @@ type revoked struct {
 }
 
 // signed returns when the author of an entry signed it, by its own word and no
-// later than the log had it. Who dates a statement back shows by its clock.
+// later than the log had it. That a statement came late says nothing against its
+// author by itself; where it stands by its own time alone, and that is more than
+// [maxStray] back, its author is asked.
 func signed(e *Entry) uint64 { return min(e.Statement.ID.Time(), e.Time) }
+
+// lean notes that an entry stands by its own time alone.
+func (i *Inspector) lean(e *Entry) { i.dated = i.dated || signed(e)+maxStray < e.Time }
 
 // standing returns a credential on which an entry rests, nil where the log never
 // had it, or where it had been revoked for so long when the author signed that
@@ -29,6 +34,9 @@ func (i *Inspector) standing(e *Entry, digest []byte) (*ledger.Credential, error
 	end, err := fetch[revoked](i, revokedKey(digest))
 	if err != nil || signed(e) > end.Time+maxStray {
 		return nil, err
+	}
+	if e.Time > end.Time+maxStray {
+		i.lean(e)
 	}
 	return record, nil
 }
@@ -43,11 +51,17 @@ func (i *Inspector) dayFor(e *Entry, credential []byte) consent.Day {
 	return i.dayWithin(e, c.NotBefore, c.NotAfter)
 }
 
-// dayWithin returns the day on which the author of an entry signed it, if that
-// is one of a term's, else the day that the log has for it.
+// dayWithin returns a day for an entry within a term: that of the log if it is
+// one, else that on which the author signed it. Where neither is, it is the
+// log's.
 func (i *Inspector) dayWithin(e *Entry, from, to consent.Day) consent.Day {
+	today := i.day(e)
+	if from <= today && today <= to {
+		return today
+	}
 	if day := consent.DayOf(signed(e), i.replay.genesis.Offset); from <= day && day <= to {
+		i.lean(e)
 		return day
 	}
-	return i.day(e)
+	return today
 }

@@ -18,7 +18,7 @@ import (
 // that of its mark. Begin anew, with an empty store.
 var ErrNotResumable = errors.New("an earlier run cannot be continued")
 
-const markVersion = 3
+const markVersion = 4
 
 // mark is all of a replay and its inspector that is not in their store.
 type mark struct {
@@ -37,6 +37,7 @@ type mark struct {
 	Recent   uint64   `cbor:"13,keyasint"` // size of the first of Roots
 	Roots    [][]byte `cbor:"14,keyasint"` // while a handover is awaited
 	Together uint64   `cbor:"15,keyasint"`
+	Late     []late   `cbor:"16,keyasint"`
 }
 
 type count struct {
@@ -51,6 +52,12 @@ type early struct {
 	Author string
 	Signed uint64
 	Spoke  []string
+}
+
+type late struct {
+	_      struct{} `cbor:",toarray"`
+	Author string
+	Time   uint64
 }
 
 func counts[K ~string](m map[K]int) (list []count) {
@@ -72,7 +79,7 @@ func (r *Replayer) Mark(i *Inspector) ([]byte, error) {
 		Recent: r.recent.first, Roots: roots, Together: r.summary.Together,
 		Version: markVersion, Size: head.Size, Root: head.Root[:], Time: r.summary.Time, Genesis: r.founding,
 		Kinds: counts(r.summary.Entries), Verdicts: counts(r.summary.Verdicts),
-		Reader: i.reader(), Duties: i.duties, Findings: i.findings, Ahead: i.clocks.marks(), Astray: i.clocks.strays(),
+		Reader: i.reader(), Duties: i.duties, Findings: i.findings, Ahead: i.clocks.marks(), Astray: i.clocks.strays(), Late: i.clocks.lates(),
 	})
 }
 
@@ -130,7 +137,7 @@ func (r *Replayer) Resume(kept []byte, l *Log, i *Inspector) error {
 	}
 	i.duties, i.findings, i.now = m.Duties, m.Findings, m.Time
 	i.clocks = newClocks(r.genesis.Voters)
-	i.clocks.restore(m.Ahead, m.Astray)
+	i.clocks.restore(m)
 	return nil
 }
 
@@ -153,8 +160,19 @@ func (c *clocks) strays() (list []string) {
 	return list
 }
 
-func (c *clocks) restore(claims []early, astray []string) {
-	for _, a := range claims {
+// lates are the authors with a statement that was behind, and since when.
+func (c *clocks) lates() (list []late) {
+	for _, author := range slices.Sorted(maps.Keys(c.late)) {
+		list = append(list, late{Author: author, Time: c.late[author]})
+	}
+	return list
+}
+
+func (c *clocks) restore(m *mark) {
+	for _, l := range m.Late {
+		c.late[l.Author] = l.Time
+	}
+	for _, a := range m.Ahead {
 		w := &claim{index: a.Index, author: a.Author, signed: a.Signed, spoke: map[string]bool{}}
 		for _, voter := range a.Spoke {
 			w.spoke[voter] = true
@@ -162,7 +180,7 @@ func (c *clocks) restore(claims []early, astray []string) {
 		c.ahead[a.Author] = w
 		c.waiting = append(c.waiting, a.Author)
 	}
-	for _, author := range astray {
+	for _, author := range m.Astray {
 		c.astray[author] = true
 	}
 }

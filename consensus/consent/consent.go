@@ -32,6 +32,7 @@ const (
 	Revoked    Code = "consent.revoked"     // taken back
 	NotCovered Code = "consent.not_covered" // an output, disclosure or window that it does not name
 	BadPurpose Code = "consent.purpose"     // a purpose unknown here, or wider than its rule
+	Unopenable Code = "consent.unopenable"  // whoever carries it cannot see that all who have to can open its body
 	BadSubject Code = "consent.subject"     // credential and terms are not about one subject, or do not verify
 )
 

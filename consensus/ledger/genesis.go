@@ -274,6 +274,23 @@ func (g *Genesis) Auditors() (cards []Card) {
 	return cards
 }
 
+// Readers returns the cards of those for whom a consent's body has to open, in
+// the order of their stanzas: its bank, then the other founders that are
+// auditors. It is empty where there is no such bank.
+func (g *Genesis) Readers(bank string) (cards []Card) {
+	card := g.Member(bank)
+	if card == nil || !slices.ContainsFunc(card.Roles, func(r Role) bool { return r.Name == Bank }) {
+		return nil
+	}
+	cards = append(cards, *card)
+	for _, m := range g.Auditors() {
+		if m.Name != bank {
+			cards = append(cards, m)
+		}
+	}
+	return cards
+}
+
 // Check says whether the card can be one, by itself.
 func (c *Card) Check() error {
 	if !consent.ValidMember(c.Name) {

@@ -120,9 +120,6 @@ func Encrypt(dst io.Writer, stanzas int, to ...Recipient) (io.WriteCloser, error
 // EncryptPadded is Encrypt for a stream whose size is to tell nothing: it is
 // padded as one of room bytes would be, if it has no more.
 func EncryptPadded(dst io.Writer, room uint64, stanzas int, to ...Recipient) (io.WriteCloser, error) {
-	if len(to) == 0 || len(to) > stanzas {
-		return nil, fmt.Errorf("seal: %d recipients for %d stanzas", len(to), stanzas)
-	}
 	var all []age.Recipient
 	for _, r := range to {
 		a, err := r.age()
@@ -131,14 +128,21 @@ func EncryptPadded(dst io.Writer, room uint64, stanzas int, to ...Recipient) (io
 		}
 		all = append(all, a)
 	}
-	for len(all) < stanzas {
+	return encrypt(dst, room, stanzas, all)
+}
+
+func encrypt(dst io.Writer, room uint64, stanzas int, to []age.Recipient) (io.WriteCloser, error) {
+	if len(to) == 0 || len(to) > stanzas {
+		return nil, fmt.Errorf("seal: %d recipients for %d stanzas", len(to), stanzas)
+	}
+	for len(to) < stanzas {
 		decoy, err := age.GenerateHybridIdentity()
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, decoy.Recipient())
+		to = append(to, decoy.Recipient())
 	}
-	w, err := age.Encrypt(dst, all...)
+	w, err := age.Encrypt(dst, to...)
 	if err != nil {
 		return nil, err
 	}
@@ -211,8 +215,12 @@ func (p *plain) Read(b []byte) (int, error) {
 
 // EncryptBytes is [Encrypt] for a small value held in memory.
 func EncryptBytes(plaintext []byte, stanzas int, to ...Recipient) ([]byte, error) {
+	return inMemory(plaintext, func(dst io.Writer) (io.WriteCloser, error) { return Encrypt(dst, stanzas, to...) })
+}
+
+func inMemory(plaintext []byte, encrypt func(io.Writer) (io.WriteCloser, error)) ([]byte, error) {
 	var out bytes.Buffer
-	w, err := Encrypt(&out, stanzas, to...)
+	w, err := encrypt(&out)
 	if err != nil {
 		return nil, err
 	}

@@ -28,18 +28,7 @@ func EncryptPassphrase(plaintext []byte, words string) ([]byte, error) {
 		return nil, fmt.Errorf("seal: %w", err)
 	}
 	r.SetWorkFactor(passphraseWork)
-	var out bytes.Buffer
-	w, err := age.Encrypt(&out, r)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := w.Write(plaintext); err != nil {
-		return nil, err
-	}
-	if err := w.Close(); err != nil {
-		return nil, err
-	}
-	return out.Bytes(), nil
+	return inMemory(plaintext, func(dst io.Writer) (io.WriteCloser, error) { return age.Encrypt(dst, r) })
 }
 
 // DecryptPassphrase opens what [EncryptPassphrase] sealed. Errors wrap

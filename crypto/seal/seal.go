@@ -5,7 +5,9 @@
 // recipients with age (age-encryption.org/v1): fragments to a bank, consent
 // bodies to bank, auditors and subject. Recipients are hybrid post-quantum
 // (ML-KEM-768 with X25519), because what is recorded today must not open in
-// 2040; age refuses to mix them with classic ones. [Box] and [Unbox] seal a
+// 2040; age refuses to mix them with classic ones. Where one seals what another
+// answers for, [EncryptShared] and [CheckShared] let whoever opens it see for
+// whom else it opens. [Box] and [Unbox] seal a
 // small value under a secret that both sides hold, bound to the statement it
 // travels in: the sealed parts of queries, releases and refusals. [Lock] and
 // [Unlock] seal what a member keeps at rest for itself.

@@ -66,6 +66,7 @@ var hints = map[string]string{
 	"consent.not_covered":   "ask only what the consent names, or ask for a wider one",
 	"consent.purpose":       "the network's purpose rules allow less; see atoll genesis show",
 	"consent.subject":       "the enterprise's credential is missing, revoked or another's; see its registrar",
+	"consent.unopenable":    "have the enterprise sign it again with a current atoll consent sign, in a folder with this network's genesis",
 	"consent.mismatch":      "the parts of the consent contradict each other; have it signed again",
 	"query.deadline":        "check this machine's clock against the network time of atoll status",
 	"cosigners.approvals":   "a quorum of the cosigners in force has to approve the same proposal: atoll cosigners show lists who has, and then run handover again",

@@ -118,7 +118,7 @@ func (w *World) Grow(n int) {
 			w.check(err)
 		}
 		for i := range said {
-			w.submit(said[i].raw)
+			w.Submit(said[i].raw)
 		}
 	}
 }

@@ -32,7 +32,7 @@ type Consenting struct {
 	Draft  consent.Draft
 	Notice string
 	Body   func(*consent.Body)                           // before it is sealed
-	Sealed func(body []byte, to []seal.Recipient) []byte // nil: to bank, auditor and subject
+	Sealed func(body []byte, to []seal.Recipient) []byte // nil: to bank, auditors and subject
 }
 
 // Grant has an enterprise consent to one item of tax and one of the court, and
@@ -60,12 +60,16 @@ func (w *World) Grant(f *Firm, edit func(*Consenting)) *Deal {
 	w.check(err)
 	subject, err := seal.IdentityFrom(f.Keyring.Age())
 	w.check(err)
-	to := []seal.Recipient{w.Ages[c.Draft.Bank].Recipient(), w.Ages["auditor"].Recipient(), subject.Recipient()}
+	var to []seal.Recipient
+	for _, m := range w.Genesis.Readers(c.Draft.Bank) {
+		to = append(to, w.Ages[m.Name].Recipient())
+	}
+	to = append(to, subject.Recipient())
 	var sealed []byte
 	if c.Sealed != nil {
 		sealed = c.Sealed(plain, to)
 	} else {
-		sealed, err = seal.EncryptBytes(plain, ledger.Stanzas, to...)
+		sealed, err = seal.EncryptShared(plain, composed.Body.Secret(), ledger.Stanzas, to...)
 		w.check(err)
 	}
 	statement, err := composed.Grant(sealed)
@@ -80,9 +84,15 @@ func (w *World) Grant(f *Firm, edit func(*Consenting)) *Deal {
 // Revoke takes a consent back, through any member.
 func (w *World) Revoke(d *Deal, carrier string) ledger.Answer {
 	w.t.Helper()
+	return w.Submit(w.Carrier(d, carrier))
+}
+
+// Carrier is what a member says who carries the revocation of a consent.
+func (w *World) Carrier(d *Deal, carrier string) []byte {
+	w.t.Helper()
 	statement, err := d.firm.Keyring.Revoke(d.number)
 	w.check(err)
-	return w.Say(carrier, ledger.KindCarrier, ledger.Carrier{Head: w.Head(), Statement: statement})
+	return w.Statement(carrier, ledger.KindCarrier, ledger.Carrier{Head: w.Head(), Statement: statement})
 }
 
 // Query is a question on the log.

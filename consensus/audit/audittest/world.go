@@ -50,6 +50,8 @@ type World struct {
 	Leaves  [][]byte
 	Now     uint64 // what every member's clock says
 
+	Registrar string // who certifies enterprises
+
 	t      testing.TB
 	random *rand.ChaCha8
 	keys   map[string]ed25519.PrivateKey // for statements
@@ -57,14 +59,14 @@ type World struct {
 }
 
 // New founds a network.
-func New(t testing.TB) *World { return NewWith(t, ledger.DefaultBudget) }
+func New(t testing.TB) *World { return NewWith(t, nil) }
 
-// NewWith is New with another budget for its members.
-func NewWith(t testing.TB, b ledger.Budget) *World {
-	w := &World{t: t, Now: Start, random: rand.NewChaCha8([32]byte{1}), Keys: map[string]ledger.Keys{}, keys: map[string]ed25519.PrivateKey{}, Ages: map[string]seal.Identity{}, State: ledger.NewMemory()}
+// NewWith is New with a genesis that a test may change before it is signed.
+func NewWith(t testing.TB, edit func(*ledger.Genesis)) *World {
+	w := &World{t: t, Now: Start, Registrar: "registrar", random: rand.NewChaCha8([32]byte{1}), Keys: map[string]ledger.Keys{}, keys: map[string]ed25519.PrivateKey{}, Ages: map[string]seal.Identity{}, State: ledger.NewMemory()}
 	voters := []string{"auditor", "court", "tax"}
 	g := &ledger.Genesis{
-		Version: ledger.FormatVersion, Name: "测试网", Origin: "log.test/audit/1", Suite: ledger.Suite, Time: Start, Offset: 480, Entries: b.Entries, Bytes: b.Bytes,
+		Version: ledger.FormatVersion, Name: "测试网", Origin: "log.test/audit/1", Suite: ledger.Suite, Time: Start, Offset: 480, Entries: ledger.DefaultBudget.Entries, Bytes: ledger.DefaultBudget.Bytes,
 		Voters: voters, Cosigners: voters, Quorum: 2, Faults: 0, Approvals: 3,
 		Purposes: []consent.Purpose{
 			{Code: "post_loan", Chinese: "贷后", English: "After a loan", MaxDays: 365, MaxUses: 100, MaxDataLife: 365},
@@ -83,6 +85,9 @@ func NewWith(t testing.TB, b ledger.Budget) *World {
 		w.Keys[name].Fill(&c)
 		g.Members = append(g.Members, c)
 	}
+	if edit != nil {
+		edit(g)
+	}
 	for _, name := range names {
 		sig, err := ledger.SignGenesis(g, w.Keys[name].Statement())
 		w.check(err)
@@ -92,7 +97,7 @@ func NewWith(t testing.TB, b ledger.Budget) *World {
 	w.check(err)
 	_, w.Network, err = ledger.OpenGenesis(raw)
 	w.check(err)
-	w.submit(raw)
+	w.Submit(raw)
 	return w
 }
 
@@ -103,7 +108,8 @@ func (w *World) check(err error) {
 	}
 }
 
-func (w *World) submit(raw []byte) ledger.Answer {
+// Submit puts a statement on the log that was made before, whatever the verdict.
+func (w *World) Submit(raw []byte) ledger.Answer {
 	w.t.Helper()
 	answer, changes, err := w.apply(raw)
 	w.check(err)
@@ -147,7 +153,7 @@ func (w *World) salt() []byte {
 // Say puts a member's statement on the log, whatever the verdict.
 func (w *World) Say(member, kind string, payload any) ledger.Answer {
 	w.t.Helper()
-	return w.submit(w.Statement(member, kind, payload))
+	return w.Submit(w.Statement(member, kind, payload))
 }
 
 // Statement is what a member would say.
@@ -199,7 +205,7 @@ type Firm struct {
 func (w *World) Credential(subject consent.Subject, key ed25519.PublicKey, from, to consent.Day) []byte {
 	w.t.Helper()
 	c := consent.Credential{Salt: w.salt(), Subject: subject, Key: key, NotBefore: from, NotAfter: to}
-	raw, err := sign.Sign(w.Keys["registrar"].Statement(), w.Network, consent.KindCredential, c)
+	raw, err := sign.Sign(w.Keys[w.Registrar].Statement(), w.Network, consent.KindCredential, c)
 	w.check(err)
 	return raw
 }
@@ -210,7 +216,7 @@ func (w *World) Issue(statement, sealed []byte) ledger.Answer {
 	w.t.Helper()
 	age, err := seal.EncryptBytes(sealed, ledger.Stanzas, w.Ages["auditor"].Recipient())
 	w.check(err)
-	return w.Say("registrar", ledger.KindCredentialIssue, ledger.CredentialIssue{Head: w.Head(), Digest: consent.CredentialDigest(statement), Sealed: age})
+	return w.Say(w.Registrar, ledger.KindCredentialIssue, ledger.CredentialIssue{Head: w.Head(), Digest: consent.CredentialDigest(statement), Sealed: age})
 }
 
 // Firm makes an enterprise out of a seed; its credential is not issued yet.
