@@ -176,7 +176,7 @@ func (n *network) claim(ref ledger.QueryRef, slot consent.Slot, digest []byte, b
 }
 
 // An agency that was not asked neither burns a use nor answers; one that was
-// cannot take another's digest, and the bank's receipt for the true one holds.
+// gains nothing by naming another's digest, and the bank's receipt is for the true one.
 func TestAgencyAnswersForOthers(t *testing.T) {
 	n := newNetwork(t)
 	id := n.grant(n.enrol(firm), 2)
@@ -207,12 +207,17 @@ func TestAgencyAnswersForOthers(t *testing.T) {
 	n.must(err)
 	slot, err := both.Sections[0].Slot(sign.Secret(n.askFor(both, "court").Key))
 	n.must(err)
-	if _, v := n.claim(both.Ref, slot, o.Digest, 1024); v != ledger.FragmentDigest {
+	if _, v := n.claim(both.Ref, slot, o.Digest, 1024); v != ledger.Accepted {
 		t.Errorf("the digest of another: %s", v)
 	}
 	pieces, err = bank.Collect(n.ctx, both, 20*time.Second, nil)
 	n.must(err)
 	wantOutcomes(t, pieces, "tax", "answered", "answered")
+	for _, p := range pieces {
+		if p.Agency == "court" && len(p.Digest) > 0 {
+			t.Errorf("the bank takes the copy for a fragment: %+v", p)
+		}
+	}
 	for received := false; !received; {
 		size := bank.Head().Size
 		o, err := bank.outcome(both.Ref, "tax")
@@ -220,6 +225,9 @@ func TestAgencyAnswersForOthers(t *testing.T) {
 		if received = o.Received; !received {
 			n.must(bank.WaitFor(n.ctx, size+1))
 		}
+	}
+	if o, err := bank.outcome(both.Ref, "court"); err != nil || o.Received {
+		t.Errorf("the copy was received: %+v (%v)", o, err)
 	}
 	n.agree()
 }

@@ -1,13 +1,13 @@
 package node
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -464,13 +464,13 @@ func (n *Node) acknowledge(a *Asked, pieces []Piece) error {
 			return err
 		}
 		if len(p.Digest) > 0 && o != nil && !o.Received {
-			r.Digests = append(r.Digests, p.Digest)
+			r.Fragments = append(r.Fragments, ledger.Fragment{Agency: p.Agency, Digest: p.Digest})
 		}
 	}
-	if len(r.Digests) == 0 {
+	if len(r.Fragments) == 0 {
 		return nil
 	}
-	slices.SortFunc(r.Digests, bytes.Compare)
+	slices.SortFunc(r.Fragments, func(a, b ledger.Fragment) int { return strings.Compare(a.Agency, b.Agency) })
 	raw, err := n.Sign(ledger.KindReceipt, r)
 	if err != nil {
 		return err

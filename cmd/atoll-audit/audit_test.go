@@ -261,7 +261,7 @@ func TestHarmless(t *testing.T) {
 func TestWords(t *testing.T) {
 	for _, r := range []audit.Rule{
 		audit.RuleUnopenable, audit.RuleMalformed, audit.RuleConsent, audit.RuleCredential, audit.RuleTwoKeys, audit.RuleOperator, audit.RulePurpose, audit.RuleSection,
-		audit.RuleCovers, audit.RuleResults, audit.RuleSize, audit.RuleRefusal, audit.RuleRevocation, audit.RuleUnanswered, audit.RuleUnreceived, audit.RuleClock, audit.RuleDelayed,
+		audit.RuleCovers, audit.RuleResults, audit.RuleSize, audit.RuleRefusal, audit.RuleRevocation, audit.RuleUnanswered, audit.RuleUnreceived, audit.RuleCopied, audit.RuleClock, audit.RuleDelayed,
 	} {
 		if ruleWords[r][0] == "" || ruleWords[r][1] == "" {
 			t.Errorf("%s has no words", r)

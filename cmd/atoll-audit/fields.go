@@ -53,8 +53,8 @@ func (s *show) public() []field {
 		return queryFields(p.Query)
 	case *ledger.Receipt:
 		list := queryFields(ledger.QueryRef{Bank: s.entry.Author, ID: p.Query})
-		for _, d := range p.Digests {
-			list = append(list, digestField(d))
+		for _, f := range p.Fragments {
+			list = append(list, field{"agency", "机构", "agency", f.Agency}, digestField(f.Digest))
 		}
 		return list
 	}

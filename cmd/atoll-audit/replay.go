@@ -331,6 +331,7 @@ var ruleWords = map[audit.Rule][2]string{
 	audit.RuleRevocation: {"撤回未入日志", "a revocation did not reach the log"},
 	audit.RuleUnanswered: {"到期未答", "no answer by the deadline"},
 	audit.RuleUnreceived: {"没有回执", "no receipt"},
+	audit.RuleCopied:     {"与另一机构的密文摘要相同", "the digest of another agency's fragment"},
 	audit.RuleClock:      {"时钟偏差", "a clock is off"},
 	audit.RuleDelayed:    {"签署后迟迟未入日志", "came to the log late"},
 }

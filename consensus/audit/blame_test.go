@@ -272,6 +272,17 @@ var frames = map[string]struct {
 		w.Release("tax", q, byCredential(later))
 		w.Receive(q, "tax")
 	}},
+	"an agency that copies another's digest, before it": {"(audit.copied@court)", func(w *audittest.World, f *audittest.Firm) {
+		q := w.Ask(w.Grant(f, nil), nil)
+		w.Release("court", q, func(a *audittest.Answering) { a.Digest = q.Digest("tax") })
+		w.Release("tax", q, nil)
+		w.Receive(q, "tax")
+	}},
+	"one digest twice, and nothing arrives": {"(audit.unreceived@bank-a) (audit.unreceived@bank-a)", func(w *audittest.World, f *audittest.Firm) {
+		q := w.Ask(w.Grant(f, nil), nil)
+		w.Release("court", q, func(a *audittest.Answering) { a.Digest = q.Digest("tax") })
+		w.Release("tax", q, nil)
+	}},
 	"an ask that never came": {"(audit.unanswered@tax)", func(w *audittest.World, f *audittest.Firm) {
 		w.Ask(w.Grant(f, func(c *audittest.Consenting) { c.Draft.Offers = c.Draft.Offers[1:] }), nil)
 	}},

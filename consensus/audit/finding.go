@@ -20,6 +20,7 @@ const (
 	RuleRevocation Rule = "audit.revocation" // an agency knew of a revocation that the log never got
 	RuleUnanswered Rule = "audit.unanswered" // an asked agency neither released nor refused in time
 	RuleUnreceived Rule = "audit.unreceived" // released and never acknowledged by the bank; information
+	RuleCopied     Rule = "audit.copied"     // released under the digest of another agency's fragment; information
 	RuleClock      Rule = "audit.clock"      // an author's time strays from network time
 	RuleDelayed    Rule = "audit.delayed"    // a statement that came to the log late; information
 )

@@ -352,7 +352,7 @@ var lies = map[string]struct {
 
 // acknowledge has a member say something of no consequence.
 func acknowledge(w *audittest.World, member string) {
-	w.Say(member, ledger.KindReceipt, ledger.Receipt{Head: w.Head(), Query: w.Head().ID, Digests: [][]byte{make([]byte, 32)}})
+	w.Say(member, ledger.KindReceipt, ledger.Receipt{Head: w.Head(), Query: w.Head().ID, Fragments: []ledger.Fragment{{Agency: "tax", Digest: make([]byte, 32)}}})
 }
 
 func TestLies(t *testing.T) {

@@ -133,7 +133,7 @@ func (i *Inspector) receipt(e *Entry, p *ledger.Receipt) error {
 	}
 	for n := range q.Answers {
 		a := &q.Answers[n]
-		if slices.ContainsFunc(p.Digests, func(d []byte) bool { return bytes.Equal(d, a.Digest) }) {
+		if slices.ContainsFunc(p.Fragments, func(f ledger.Fragment) bool { return f.Agency == a.Agency && bytes.Equal(f.Digest, a.Digest) }) {
 			a.Received = true
 		}
 	}
@@ -156,11 +156,20 @@ func (i *Inspector) unanswered(q *query) {
 	}
 }
 
-// unreceived reports fragments that the bank never acknowledged.
+// unreceived reports fragments that the bank never acknowledged. Of one whose
+// digest it did acknowledge as another agency's nothing can have come: in a
+// fragment stands whose it is. That is information, for it is the bank's word.
 func (i *Inspector) unreceived(q *query) {
 	for _, a := range q.Answers {
-		if len(a.Digest) > 0 && !a.Received {
-			i.tell(Finding{Index: a.Index, Rule: RuleUnreceived, Info: true, Member: q.Bank, Detail: "released, and never acknowledged by the bank"})
+		if len(a.Digest) == 0 || a.Received {
+			continue
 		}
+		n := slices.IndexFunc(q.Answers, func(b answer) bool { return b.Received && bytes.Equal(a.Digest, b.Digest) })
+		if n >= 0 {
+			i.tell(Finding{Index: a.Index, Rule: RuleCopied, Info: true, Member: a.Agency,
+				Detail: fmt.Sprintf("released under the digest of entry %d, which the bank acknowledged as %s's: no two agencies' fragments are the same", q.Answers[n].Index, q.Answers[n].Agency)})
+			continue
+		}
+		i.tell(Finding{Index: a.Index, Rule: RuleUnreceived, Info: true, Member: q.Bank, Detail: "released, and never acknowledged by the bank"})
 	}
 }

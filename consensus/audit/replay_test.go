@@ -27,7 +27,7 @@ func golden(t testing.TB) [][]byte {
 	return entries
 }
 
-const goldenRoot = "M/GLN47nhADpMkbgUIDllKt1fikzjBM2fV1+5+hzuNo="
+const goldenRoot = "VkC5Pz1sn9x1IxaEUiXTTYUvvedLqysFO7y+ETt2bVw="
 
 func seq(leaves [][]byte) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {

@@ -30,7 +30,7 @@ func troubled(t testing.TB) *audittest.World {
 	q = w.Ask(d, nil)
 	w.Refuse("tax", q, consent.Revoked, nil)
 	w.Now += 10 * audittest.Minute
-	w.Say("bank-a", ledger.KindReceipt, ledger.Receipt{Head: w.Head(), Query: q.Ref.ID, Digests: [][]byte{make([]byte, 32)}})
+	w.Say("bank-a", ledger.KindReceipt, ledger.Receipt{Head: w.Head(), Query: q.Ref.ID, Fragments: []ledger.Fragment{{Agency: "tax", Digest: make([]byte, 32)}}})
 	w.Now -= 10 * audittest.Minute
 	for range 4 {
 		w.Pass(9 * 60 * audittest.Minute)

@@ -17,8 +17,8 @@ func TestQueryToReceipt(t *testing.T) {
 	r := w.release(q)
 	w.want(w.sign("tax", KindRelease, r), Accepted)
 	w.want(w.sign("court", KindRefuse, w.refuse(q)), Accepted)
-	w.want(w.sign("bank-a", KindReceipt, Receipt{Head{w.id()}, q.ID, [][]byte{r.Digest}}), Accepted)
-	w.want(w.sign("bank-a", KindReceipt, Receipt{Head{w.id()}, q.ID, [][]byte{r.Digest}}), FragmentUnknown)
+	w.want(w.receipt("bank-a", q.ID, Fragment{Agency: "tax", Digest: r.Digest}), Accepted)
+	w.want(w.receipt("bank-a", q.ID, Fragment{Agency: "tax", Digest: r.Digest}), FragmentUnknown)
 	if got := w.used(d); got != 1 {
 		t.Fatalf("used %d, want 1", got)
 	}
@@ -107,10 +107,10 @@ func TestVerdicts(t *testing.T) {
 			return s.sign("tax", KindRelease, s.release(s.q))
 		}},
 		"receipt for nothing": {FragmentUnknown, func(s scene) []byte {
-			return s.sign("bank-a", KindReceipt, Receipt{Head{s.id()}, s.q.ID, [][]byte{make([]byte, 32)}})
+			return s.receipt("bank-a", s.q.ID, Fragment{Agency: "tax", Digest: make([]byte, 32)})
 		}},
 		"receipt for another bank's query": {QueryUnknown, func(s scene) []byte {
-			return s.sign("bank-b", KindReceipt, Receipt{Head{s.id()}, s.q.ID, [][]byte{make([]byte, 32)}})
+			return s.receipt("bank-b", s.q.ID, Fragment{Agency: "tax", Digest: make([]byte, 32)})
 		}},
 		"tick by a learner": {Accepted, func(s scene) []byte { return s.sign("bank-b", KindTick, Tick{Head{s.id()}}) }},
 		"tick by a clock set back": {Accepted, func(s scene) []byte {

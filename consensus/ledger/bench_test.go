@@ -13,7 +13,7 @@ func BenchmarkDecide(b *testing.B) {
 	for _, raw := range [][]byte{
 		w.sign("bank-a", KindQueryOpen, q), w.sign("tax", KindRelease, r),
 		w.sign("court", KindRefuse, w.refuse(q)),
-		w.sign("bank-a", KindReceipt, Receipt{Head{w.id()}, q.ID, [][]byte{r.Digest}}),
+		w.receipt("bank-a", q.ID, Fragment{Agency: "tax", Digest: r.Digest}),
 	} {
 		s, err := Parse(raw)
 		check(b, err)

@@ -8,6 +8,7 @@ const (
 	maxTicks      = 20_000 // ticks, which cost nothing else
 	freeProposals = 20     // accepted proposals that cost nothing; more are paid for
 	maxTombstones = 100    // accepted revocations of consents that are not granted yet
+	freeAnswer    = 5_000  // bytes of the leaf of an accepted release or refusal; more are paid for
 )
 
 // Budget is what a member may add to the log on one network day: as much for
@@ -51,11 +52,15 @@ func (t *transaction) spentOn(day consent.Day, member string) *spent {
 // time before the entry. An entry that costs nothing is always allowed, and
 // nothing is written for it.
 func (t *transaction) charge(day consent.Day, s *Statement, a *Author, verdict Verdict, leaf int) bool {
-	if verdict == Accepted && t.earned(s) {
+	earned := verdict == Accepted && t.earned(s)
+	beyond := beyondFree(s, leaf)
+	if earned && beyond == 0 {
 		return true
 	}
 	x := t.spentOn(day, a.Member)
 	switch {
+	case earned:
+		x.Bytes += beyond
 	case s.Kind == KindTick:
 		x.Ticks++
 	case s.Kind == KindPropose && verdict == Accepted && x.Proposals < freeProposals:
@@ -83,6 +88,18 @@ func (t *transaction) earned(s *Statement) bool {
 		return lookup[Consent](t, consentKey(p.Consent)) != nil
 	}
 	return false
+}
+
+// beyondFree returns how many bytes of what is earned are paid for all the same.
+// Who earns an answer pays for its question, but not by the answer's size: a
+// bank and an agency that lie together would fill the log at 48,000 bytes for a
+// question of 500. All other kinds that are earned are small by their form.
+func beyondFree(s *Statement, leaf int) uint64 {
+	switch s.Payload.(type) {
+	case *Release, *Refuse:
+		return uint64(max(leaf-freeAnswer, 0))
+	}
+	return 0
 }
 
 // Foretell returns the answer that [Decide] gives to a statement without making

@@ -123,8 +123,8 @@ func TestWhatIsFree(t *testing.T) {
 	w.unchanged(w.sign("tax", KindRelease, w.release(q)), AuthorBudget)
 	w.want(w.sign("court", KindRefuse, w.refuse(q)), Accepted)
 	w.unchanged(w.sign("court", KindRefuse, w.refuse(q)), AuthorBudget)
-	w.want(w.sign("bank-a", KindReceipt, Receipt{Head{w.id()}, q.ID, [][]byte{r.Digest}}), Accepted)
-	w.unchanged(w.sign("bank-a", KindReceipt, Receipt{Head{w.id()}, q.ID, [][]byte{r.Digest}}), AuthorBudget)
+	w.want(w.receipt("bank-a", q.ID, Fragment{Agency: "tax", Digest: r.Digest}), Accepted)
+	w.unchanged(w.receipt("bank-a", q.ID, Fragment{Agency: "tax", Digest: r.Digest}), AuthorBudget)
 	w.unchanged(w.sign("bank-a", KindQueryOpen, w.open(d)), AuthorBudget)
 	w.want(w.sign("registrar", KindCredentialRevoke, CredentialRevoke{Head{w.id()}, digest}), Accepted)
 	w.unchanged(w.sign("registrar", KindCredentialRevoke, CredentialRevoke{Head{w.id()}, digest}), AuthorBudget)
@@ -252,7 +252,9 @@ func TestForetell(t *testing.T) {
 	w.want(q, Accepted)
 	w.want(w.refused("bank-a"), AuthorRole)
 	id := w.id()
-	conflict := func() []byte { return w.sign("bank-a", KindReceipt, Receipt{Head{id}, w.id(), [][]byte{w.bytes32()}}) }
+	conflict := func() []byte {
+		return w.sign("bank-a", KindReceipt, Receipt{Head{id}, w.id(), []Fragment{{Agency: "tax", Digest: w.bytes32()}}})
+	}
 	w.want(conflict(), QueryUnknown)
 	other := conflict()
 	late, early := "", ""

@@ -9,9 +9,9 @@ import (
 
 // Limits of fields, in bytes or items.
 const (
-	maxSealed  = consent.MaxBody // of any sealed part
-	maxDigests = consent.MaxAgencies
-	maxQueries = 1_000 // in one data.deleted
+	maxSealed  = consent.MaxBody     // of any sealed part
+	maxAnswers = consent.MaxAgencies // in one query.receipt
+	maxQueries = 1_000               // in one data.deleted
 )
 
 // Each check says whether a payload can be one, by itself: lengths, orders,
@@ -59,7 +59,17 @@ func (r *Receipt) check() error {
 	if _, err := parseID(r.Query); err != nil {
 		return err
 	}
-	return checkList("query.receipt", r.Digests, 32, maxDigests)
+	if len(r.Fragments) == 0 || len(r.Fragments) > maxAnswers {
+		return malformed("query.receipt: a list of 1 to %d", maxAnswers)
+	}
+	var agencies []string
+	for _, f := range r.Fragments {
+		if len(f.Digest) != 32 {
+			return malformed("query.receipt: digest")
+		}
+		agencies = append(agencies, f.Agency)
+	}
+	return checkNames(agencies)
 }
 
 func (t *Tick) check() error { return nil }

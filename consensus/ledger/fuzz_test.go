@@ -19,7 +19,7 @@ func seeds(f *testing.F) *world {
 	r := w.release(q)
 	w.want(w.sign("tax", KindRelease, r), Accepted)
 	w.want(w.sign("court", KindRefuse, w.refuse(q)), Accepted)
-	w.want(w.sign("bank-a", KindReceipt, Receipt{Head{w.id()}, q.ID, [][]byte{r.Digest}}), Accepted)
+	w.want(w.receipt("bank-a", q.ID, Fragment{Agency: "tax", Digest: r.Digest}), Accepted)
 	w.want(w.sign("registrar", KindCredentialIssue, CredentialIssue{Head{w.id()}, w.bytes32(), []byte("sealed")}), Accepted)
 	raw, err := d.keyring.Revoke(0)
 	if err != nil {

@@ -1,4 +1,4 @@
-package ledger_test
+package ledger
 
 import (
 	"bytes"
@@ -14,6 +14,12 @@ import (
 // code with this module.
 func other(t *testing.T, args ...string) (out string, ok bool) {
 	t.Helper()
+	return runNode(t, append([]string{filepath.Join("..", "..", "examples", "rules-js", "main.js")}, args...)...)
+}
+
+// runNode runs Node 20 with the arguments.
+func runNode(t *testing.T, args ...string) (out string, ok bool) {
+	t.Helper()
 	node, err := exec.LookPath("node")
 	if err != nil && os.Getenv("ATOLL_TEST_REQUIRE") == "all" {
 		t.Fatal("node is not on the PATH, and ATOLL_TEST_REQUIRE=all: ", err)
@@ -21,7 +27,7 @@ func other(t *testing.T, args ...string) (out string, ok bool) {
 	if err != nil {
 		t.Skip("SKIP: needs Node 20 to run examples/rules-js: ", err)
 	}
-	text, err := exec.CommandContext(t.Context(), node, append([]string{filepath.Join("..", "..", "examples", "rules-js", "main.js")}, args...)...).CombinedOutput()
+	text, err := exec.CommandContext(t.Context(), node, args...).CombinedOutput()
 	return string(text), err == nil
 }
 

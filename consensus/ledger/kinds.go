@@ -139,8 +139,16 @@ type RefuseDetail struct {
 // bank.
 type Receipt struct {
 	Head
-	Query   []byte   `cbor:"2,keyasint"` // own query's id
-	Digests [][]byte `cbor:"3,keyasint"` // of released ciphertexts, ascending
+	Query     []byte     `cbor:"2,keyasint"` // own query's id
+	Fragments []Fragment `cbor:"3,keyasint"` // ascending by agency
+}
+
+// Fragment is what one agency released. The agency belongs to its name: another
+// one can log the digest too, first even, and has released nothing by that.
+type Fragment struct {
+	_      struct{} `cbor:",toarray"`
+	Agency string
+	Digest []byte // SHA-256 of the ciphertext
 }
 
 // Tick carries its author's time and nothing else. Author: any member.

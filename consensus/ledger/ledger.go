@@ -52,7 +52,6 @@ const (
 	QuerySlot     Verdict = "query.slot"   // an answer from an agency that the query did not ask this
 
 	FragmentSecond    Verdict = "fragment.second"  // this agency has answered or refused already
-	FragmentDigest    Verdict = "fragment.digest"  // another agency has released these very bytes
 	FragmentUnknown   Verdict = "fragment.unknown" // a receipt for what was not released, or twice
 	CredentialExists  Verdict = "credential.exists"
 	CredentialUnknown Verdict = "credential.unknown"

@@ -183,9 +183,6 @@ func (t *transaction) release(r *Release, a *Author) Verdict {
 	if refusal := c.bounds().Active(t.state.Day()); refusal != nil {
 		return Verdict(refusal.Code)
 	}
-	if others := t.released(r.Query); others[string(r.Digest)] != nil {
-		return FragmentDigest
-	}
 	q.Released++
 	t.put(queryKey(r.Query.Bank, r.Query.ID), q)
 	t.outcome(r.Query, a.Member, q, r.Digest)
@@ -206,33 +203,8 @@ func (t *transaction) outcome(ref QueryRef, agency string, q *Query, digest []by
 	t.later(q.Deadline+queryRetained+1, due{Drop: [][]byte{key}})
 }
 
-// released is a release of a query, with the key of its record.
-type released struct {
-	Outcome
-	key []byte
-}
-
-// released returns the releases of a query by the digest of their bytes: no two
-// have the same, so that a receipt says which agency's it means.
-func (t *transaction) released(ref QueryRef) map[string]*released {
-	found := map[string]*released{}
-	prefix := outcomePrefix(ref.Bank, ref.ID)
-	var after []byte
-	for t.err == nil {
-		var value []byte
-		if after, value, t.err = t.view.Next(prefix, after); after == nil || t.err != nil {
-			break
-		}
-		r := &released{key: after}
-		if t.err = sign.Unmarshal(value, &r.Outcome); t.err == nil && len(r.Digest) > 0 {
-			found[string(r.Digest)] = r
-		}
-	}
-	return found
-}
-
-// receipt marks the releases that it names. Each of them must be there, and
-// named for the first time: it is the sets that match, not their sizes.
+// receipt marks the releases that it names. Each of them must be there, under
+// this agency's name, and named for the first time.
 func (t *transaction) receipt(r *Receipt, a *Author) Verdict {
 	if !a.Has(Bank, t.state.Day()) {
 		return AuthorRole
@@ -240,16 +212,16 @@ func (t *transaction) receipt(r *Receipt, a *Author) Verdict {
 	if lookup[Query](t, queryKey(a.Member, r.Query)) == nil {
 		return QueryUnknown
 	}
-	all := t.released(QueryRef{Bank: a.Member, ID: r.Query})
-	for _, d := range r.Digests {
-		if o := all[string(d)]; o == nil || o.Received {
+	marked := make([]*Outcome, len(r.Fragments))
+	for i, f := range r.Fragments {
+		o := lookup[Outcome](t, outcomeKey(a.Member, r.Query, f.Agency))
+		if o == nil || o.Received || !bytes.Equal(o.Digest, f.Digest) {
 			return FragmentUnknown
 		}
+		o.Received, marked[i] = true, o
 	}
-	for _, d := range r.Digests {
-		o := all[string(d)]
-		o.Received = true
-		t.put(o.key, o.Outcome)
+	for i, f := range r.Fragments {
+		t.put(outcomeKey(a.Member, r.Query, f.Agency), marked[i])
 	}
 	return Accepted
 }

@@ -78,47 +78,51 @@ func TestSlotDigest(t *testing.T) {
 	}
 }
 
-// An agency that names the digest of another's release gets no entry that
-// counts, and the bank's receipt for the true one is good.
+// An agency that names the digest of another's fragment, before it even, as who
+// conspires with a leader can, takes nothing from it: the bank's receipt says
+// whose fragment it means.
 func TestCopiedDigest(t *testing.T) {
 	w := newWorld(t)
 	d := w.granted(0, nil)
 	q := w.asking(d, "tax", "court")
 	r := w.release(q)
+	w.want(w.sign("court", KindRelease, w.release(q)), Accepted)
 	w.want(w.sign("tax", KindRelease, r), Accepted)
-	w.want(w.sign("court", KindRelease, w.release(q)), FragmentDigest)
-	w.want(w.sign("bank-a", KindReceipt, Receipt{Head{w.id()}, q.ID, [][]byte{r.Digest}}), Accepted)
-	// Its own digest is still welcome, and so is that one in another query.
-	own := w.release(q)
-	own.Digest = w.bytes32()
-	w.want(w.sign("court", KindRelease, own), Accepted)
-	again := w.asking(d, "court")
-	same := w.release(again)
-	same.Digest = r.Digest
-	w.want(w.sign("court", KindRelease, same), Accepted)
+	tax := Fragment{Agency: "tax", Digest: r.Digest}
+	w.want(w.receipt("bank-a", q.ID, tax), Accepted)
+	for agency, received := range map[string]bool{"tax": true, "court": false} {
+		if o, err := LookupOutcome(w.state, r.Query, agency); err != nil || o.Received != received {
+			t.Errorf("%s: %+v (%v)", agency, o, err)
+		}
+	}
+	w.want(w.receipt("bank-a", q.ID, tax), FragmentUnknown)
 }
 
-// A receipt names releases, not a number of them.
+// A receipt names releases, not a number of them: each by its agency and digest.
 func TestReceiptMatchesSets(t *testing.T) {
 	w := newWorld(t)
 	q := w.asking(w.granted(0, nil), "tax", "court")
-	tax, court := w.release(q), w.release(q)
-	court.Digest = w.bytes32()
-	w.want(w.sign("tax", KindRelease, tax), Accepted)
-	receipt := func(digests ...[]byte) []byte {
-		slices.SortFunc(digests, bytes.Compare)
-		return w.sign("bank-a", KindReceipt, Receipt{Head{w.id()}, q.ID, digests})
-	}
-	w.want(receipt(court.Digest), FragmentUnknown)
-	w.want(receipt(tax.Digest, court.Digest), FragmentUnknown)
-	w.want(w.sign("court", KindRelease, court), Accepted)
-	w.want(receipt(tax.Digest, w.bytes32()), FragmentUnknown)
+	r := w.release(q)
+	w.want(w.sign("tax", KindRelease, r), Accepted)
+	receipt := func(fragments ...Fragment) []byte { return w.receipt("bank-a", q.ID, fragments...) }
+	tax, court := Fragment{Agency: "tax", Digest: r.Digest}, Fragment{Agency: "court", Digest: w.bytes32()}
+	w.want(receipt(court), FragmentUnknown)
+	w.want(receipt(Fragment{Agency: "court", Digest: r.Digest}), FragmentUnknown)
+	w.want(receipt(tax, court), FragmentUnknown)
+	other := w.release(q)
+	other.Digest = court.Digest
+	w.want(w.sign("court", KindRelease, other), Accepted)
+	w.want(receipt(tax, Fragment{Agency: "court", Digest: w.bytes32()}), FragmentUnknown)
+	w.want(receipt(Fragment{Agency: "tax", Digest: court.Digest}, Fragment{Agency: "court", Digest: tax.Digest}), FragmentUnknown)
 	for _, agency := range []string{"tax", "court"} {
-		if o, err := LookupOutcome(w.state, tax.Query, agency); err != nil || o.Received {
+		if o, err := LookupOutcome(w.state, r.Query, agency); err != nil || o.Received {
 			t.Fatalf("%s: %+v (%v)", agency, o, err)
 		}
 	}
-	w.want(receipt(tax.Digest), Accepted)
-	w.want(receipt(tax.Digest, court.Digest), FragmentUnknown)
-	w.want(receipt(court.Digest), Accepted)
+	w.want(receipt(tax), Accepted)
+	w.want(receipt(tax, court), FragmentUnknown)
+	w.want(receipt(court), Accepted)
+	refused := w.asking(w.granted(1, nil), "tax")
+	w.want(w.sign("tax", KindRefuse, w.refuse(refused)), Accepted)
+	w.want(w.receipt("bank-a", refused.ID, Fragment{Agency: "tax", Digest: make([]byte, 32)}), FragmentUnknown)
 }

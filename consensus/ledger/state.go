@@ -129,9 +129,8 @@ func idKey(author string, id []byte) []byte { return append(sized('i', author), 
 func queryKey(bank string, id []byte) []byte {
 	return append(sized('q', bank), id...)
 }
-func outcomePrefix(bank string, id []byte) []byte { return append(sized('o', bank), id...) }
 func outcomeKey(bank string, id []byte, agency string) []byte {
-	return append(outcomePrefix(bank, id), agency...)
+	return append(append(sized('o', bank), id...), agency...)
 }
 
 // revocationKey is where the answer to a revocation is kept, whoever brought it.

@@ -3,6 +3,7 @@ package ledger
 import (
 	"bytes"
 	"crypto/ed25519"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -115,7 +116,7 @@ func scriptFields(s *stream) {
 		slot := consent.Slot{Section: s.bytes32(), Token: s.bytes32()}
 		s.must(s.sign("tax", KindTick, Tick{Head{made()}}), want(Accepted))
 		s.must(s.sign("tax", KindRefuse, Refuse{Head{s.id()}, QueryRef{Bank: "bank-a", ID: made()}, slot, []byte("b")}), want(QueryUnknown))
-		s.must(s.receipt("bank-a", made(), s.bytes32()), want(QueryUnknown))
+		s.must(s.receipt("bank-a", made(), Fragment{Agency: "tax", Digest: s.bytes32()}), want(QueryUnknown))
 		s.must(s.sign("tax", KindApprove, Approve{Head{s.id()}, "court", made()}), want(ProposalUnknown))
 		s.must(s.sign("tax", KindDeleted, Deleted{Head{s.id()}, [][]byte{made()}}), want(Unsupported))
 		p := s.pact(nil)
@@ -154,7 +155,11 @@ func scriptFields(s *stream) {
 		if n == 0 || n == 65 {
 			want = Malformed
 		}
-		s.must(s.sign("bank-a", KindReceipt, Receipt{Head{s.id()}, s.id(), digests(n)}), want)
+		var list []Fragment
+		for i, d := range digests(n) {
+			list = append(list, Fragment{Agency: fmt.Sprintf("agency%02d", i), Digest: d})
+		}
+		s.must(s.receipt("bank-a", s.id(), list...), want)
 	}
 	for _, n := range []int{0, 1, 7, 8, 9, 16, 64, 72} {
 		want := ConsentUnknown
@@ -232,7 +237,11 @@ func scriptFounding(s *stream) {
 		payload, err := sign.Marshal(g)
 		check(s.t, err)
 		f := founding{Payload: payload}
-		for _, m := range s.genesis.Members {
+		signers := s.genesis.Members
+		if len(g.Members) > len(signers) {
+			signers = g.Members
+		}
+		for _, m := range signers {
 			raw, err := sign.Sign(s.keys[m.Name].Statement(), sign.NetworkID{}, KindGenesis, g)
 			check(s.t, err)
 			st, err := sign.Parse(raw)
@@ -252,6 +261,10 @@ func scriptFounding(s *stream) {
 		func(g *Genesis) { g.Quorum = 3 }, func(g *Genesis) { g.Faults = 1 }, func(g *Genesis) { g.Purposes = nil }, func(g *Genesis) { slices.Reverse(g.Members) },
 		func(g *Genesis) { g.Members[1].Log = g.Members[0].Peer }, func(g *Genesis) { g.Members[1].Age = g.Members[0].Age }, func(g *Genesis) { g.Members[0].Cosign = oddKeys[1] },
 		func(g *Genesis) { g.Members = g.Members[:5] },
+		func(g *Genesis) { // seven auditors
+			s.join(g, "fire")
+			allAuditors(s, g)
+		},
 	} {
 		say(found(edit))
 	}

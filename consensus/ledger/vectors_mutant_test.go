@@ -40,6 +40,15 @@ type sigStructure struct {
 	Payload   []byte
 }
 
+// envelope is what is tagged COSE_Sign1, of whatever size.
+type envelope struct {
+	_           struct{} `cbor:",toarray"`
+	Protected   []byte
+	Unprotected struct{}
+	Payload     []byte
+	Signature   []byte
+}
+
 type headers struct {
 	Alg int64  `cbor:"1,keyasint"`
 	KID []byte `cbor:"4,keyasint"`
@@ -50,13 +59,19 @@ type headers struct {
 func (s *stream) signBytes(key ed25519.PrivateKey, kind string, payload []byte) []byte {
 	s.t.Helper()
 	id := sign.KeyIDOf(key.Public().(ed25519.PublicKey))
-	protected, err := sign.Marshal(headers{-8, id[:], "application/vnd.atoll." + kind + "+cbor"})
+	return s.signAs(key, id[:], kind, payload)
+}
+
+// signAs does so under a key id that may be another key's.
+func (s *stream) signAs(key ed25519.PrivateKey, id []byte, kind string, payload []byte) []byte {
+	s.t.Helper()
+	protected, err := sign.Marshal(headers{-8, id, "application/vnd.atoll." + kind + "+cbor"})
 	check(s.t, err)
 	tbs, err := sign.Marshal(sigStructure{Context: "Signature1", Protected: protected, Aad: s.network[:], Payload: payload})
 	check(s.t, err)
-	st, err := sign.Attach(kind, payload, sign.Signature{KeyID: id[:], Bytes: ed25519.Sign(key, tbs)})
+	statement, err := sign.Marshal(envelope{Protected: protected, Payload: payload, Signature: ed25519.Sign(key, tbs)})
 	check(s.t, err)
-	return st.Bytes()
+	return append([]byte{0xd2}, statement...)
 }
 
 // mutate changes a few bytes, most of them near the front, where lengths and

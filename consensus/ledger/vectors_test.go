@@ -168,7 +168,7 @@ type asked struct {
 	bank     string
 	open     QueryOpen
 	slots    map[string]consent.Slot
-	released [][]byte
+	released []Fragment // by whoever said so, accepted or not
 }
 
 func (s *stream) query(p *pact, bank string, deadline uint64, agencies ...string) *asked {
@@ -202,11 +202,6 @@ func (s *stream) releases(q *asked, agency string, digest []byte) []byte {
 
 func (s *stream) refuses(q *asked, agency string) []byte {
 	return s.sign(agency, KindRefuse, Refuse{Head: Head{s.id()}, Query: QueryRef{Bank: q.bank, ID: q.open.ID}, Slot: s.slot(q, agency), Sealed: []byte("b")})
-}
-
-func (s *stream) receipt(bank string, query []byte, digests ...[]byte) []byte {
-	slices.SortFunc(digests, bytes.Compare)
-	return s.sign(bank, KindReceipt, Receipt{Head{s.id()}, query, digests})
 }
 
 func vectors(t testing.TB) (lines []vector) {

@@ -164,10 +164,9 @@ func (s *stream) walkRelease() []byte {
 	}
 	digest := s.bytes32()
 	if len(q.released) > 0 && s.chance(40) {
-		digest = pick(s, q.released)
-	} else {
-		q.released = append(q.released, digest)
+		digest = pick(s, q.released).Digest // its own, or another's
 	}
+	q.released = append(q.released, Fragment{Agency: agency, Digest: digest})
 	return s.releases(q, agency, digest)
 }
 
@@ -185,16 +184,21 @@ func (s *stream) walkReceipt() []byte {
 	if s.chance(6) {
 		bank = s.someone()
 	}
-	var digests [][]byte
-	for _, d := range q.released {
-		if s.chance(80) && !containsBytes(digests, d) {
-			digests = append(digests, d)
+	var list []Fragment
+	for _, f := range q.released {
+		if s.chance(80) && !slices.ContainsFunc(list, func(o Fragment) bool { return o.Agency == f.Agency }) {
+			list = append(list, f)
 		}
 	}
-	if len(digests) == 0 || s.chance(10) {
-		digests = append(digests, s.bytes32())
+	switch {
+	case len(list) == 0:
+		list = append(list, Fragment{Agency: pick(s, agencies), Digest: s.bytes32()})
+	case s.chance(10):
+		list[0].Digest = s.bytes32()
+	case s.chance(10):
+		list = []Fragment{{Agency: pick(s, agencies), Digest: list[0].Digest}}
 	}
-	return s.receipt(bank, q.open.ID, digests...)
+	return s.receipt(bank, q.open.ID, list...)
 }
 
 func (s *stream) walkTick() []byte {

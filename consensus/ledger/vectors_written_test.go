@@ -30,6 +30,13 @@ var writtenLogs = []struct {
 	{"tombstones", nil, scriptTombstones},
 	{"clocks", nil, scriptClocks},
 	{"absent members", nil, scriptAbsent},
+	{"carried", nil, scriptCarried},
+	{"empty", nil, scriptEmpty},
+	{"names", nil, scriptNames},
+	{"auditors", allAuditors, scriptAuditors},
+	{"checkpoints", nil, scriptCheckpoints},
+	{"own work that is due is done in order", nil, scriptOwnDue},
+	{"answers that are paid for", smallBudget, scriptAnswers},
 }
 
 // scriptDue has more come due at one time than one entry works off: what is put
@@ -63,13 +70,13 @@ func scriptDue(s *stream) {
 		s.must(s.ask(asked[i]), Accepted)
 	}
 	s.at(s.now + hour + 24*hour)
-	s.must(s.receipt("bank-a", asked[0].open.ID, s.bytes32()), FragmentUnknown)
+	s.must(s.receipt("bank-a", asked[0].open.ID, Fragment{Agency: "tax", Digest: s.bytes32()}), FragmentUnknown)
 	s.now++
 	for _, voter := range []string{"auditor", "court"} {
 		s.must(s.sign(voter, KindTick, Tick{Head{s.id()}}), Accepted)
 	}
-	s.must(s.receipt("bank-a", asked[32].open.ID, s.bytes32()), FragmentUnknown)
-	s.must(s.receipt("bank-a", asked[32].open.ID, s.bytes32()), QueryUnknown)
+	s.must(s.receipt("bank-a", asked[32].open.ID, Fragment{Agency: "tax", Digest: s.bytes32()}), FragmentUnknown)
+	s.must(s.receipt("bank-a", asked[32].open.ID, Fragment{Agency: "tax", Digest: s.bytes32()}), QueryUnknown)
 }
 
 // scriptDeadlines goes to the edges of a query's life.
@@ -96,9 +103,9 @@ func scriptDeadlines(s *stream) {
 	s.must(s.refuses(q, "court"), QueryClosed)
 	s.must(s.refuses(q, "tax"), FragmentSecond)
 	s.at(now + 25*hour)
-	s.must(s.receipt("bank-a", q.open.ID, digest), Accepted)
+	s.must(s.receipt("bank-a", q.open.ID, Fragment{Agency: "tax", Digest: digest}), Accepted)
 	s.at(now + 25*hour + 1)
-	s.must(s.receipt("bank-a", q.open.ID, digest), QueryUnknown)
+	s.must(s.receipt("bank-a", q.open.ID, Fragment{Agency: "tax", Digest: digest}), QueryUnknown)
 	s.must(s.refuses(q, "court"), QueryUnknown)
 	s.must(s.ask(q), Accepted) // its answer is kept for longer: the same one, from the log
 	s.at(now + MaxEarly + Retention + 1)
@@ -168,7 +175,7 @@ func scriptRoles(s *stream) {
 		own := s.pact(func(b *consent.Bounds) { b.Bank = "fire" })
 		s.must(s.grant(own, "fire"), role(n == 2, Accepted))
 		s.must(s.ask(s.query(own, "fire", s.now+hour)), role(n == 2, Accepted))
-		s.must(s.receipt("fire", s.id(), s.bytes32()), role(n == 2, QueryUnknown))
+		s.must(s.receipt("fire", s.id(), Fragment{Agency: "tax", Digest: s.bytes32()}), role(n == 2, QueryUnknown))
 		digest := s.bytes32()
 		s.must(s.sign("fire", KindCredentialIssue, CredentialIssue{Head{s.id()}, digest, []byte("s")}), role(n == 0, Accepted))
 		s.must(s.sign("fire", KindCredentialRevoke, CredentialRevoke{Head{s.id()}, digest}), role(n == 0, Accepted))
@@ -284,20 +291,25 @@ func scriptReceipts(s *stream) {
 	s.must(s.ask(q), Accepted)
 	s.must(s.ask(other), Accepted)
 	a, b, c := s.bytes32(), s.bytes32(), s.bytes32()
-	s.must(s.receipt("bank-a", q.open.ID, a), FragmentUnknown)
-	s.must(s.releases(q, "tax", a), Accepted)
-	s.must(s.releases(q, "court", a), FragmentDigest)
-	s.must(s.releases(q, "court", b), Accepted)
-	s.must(s.releases(other, "tax", a), Accepted) // of another query it may be
-	s.must(s.receipt("bank-a", q.open.ID, a, c), FragmentUnknown)
-	s.must(s.receipt("bank-b", q.open.ID, a), QueryUnknown)
-	s.must(s.receipt("tax", q.open.ID, a), AuthorRole)
-	s.must(s.receipt("bank-a", q.open.ID, a), Accepted)
-	s.must(s.receipt("bank-a", q.open.ID, a), FragmentUnknown)
-	s.must(s.receipt("bank-a", q.open.ID, a, b), FragmentUnknown)
-	s.must(s.receipt("bank-a", other.open.ID, b), FragmentUnknown)
-	s.must(s.receipt("bank-a", q.open.ID, b), Accepted)
-	s.must(s.receipt("bank-a", other.open.ID, a), Accepted)
+	tax := func(digest []byte) Fragment { return Fragment{Agency: "tax", Digest: digest} }
+	court := func(digest []byte) Fragment { return Fragment{Agency: "court", Digest: digest} }
+	s.must(s.receipt("bank-a", q.open.ID, tax(a)), FragmentUnknown)
+	s.must(s.releases(q, "court", a), Accepted)
+	s.must(s.receipt("bank-a", q.open.ID, tax(a)), FragmentUnknown)
+	s.must(s.releases(q, "tax", a), Accepted) // the same bytes say nothing of whose they are
+	s.must(s.releases(other, "tax", b), Accepted)
+	s.must(s.receipt("bank-a", q.open.ID, tax(a), court(c)), FragmentUnknown)
+	s.must(s.receipt("bank-a", q.open.ID, tax(b)), FragmentUnknown)
+	s.must(s.receipt("bank-a", q.open.ID, Fragment{Agency: "registrar", Digest: a}, tax(a)), FragmentUnknown)
+	s.must(s.receipt("bank-b", q.open.ID, tax(a)), QueryUnknown)
+	s.must(s.receipt("tax", q.open.ID, tax(a)), AuthorRole)
+	s.must(s.receipt("bank-a", q.open.ID, tax(a)), Accepted)
+	s.must(s.receipt("bank-a", q.open.ID, tax(a)), FragmentUnknown)
+	s.must(s.receipt("bank-a", q.open.ID, court(a), tax(a)), FragmentUnknown)
+	s.must(s.receipt("bank-a", q.open.ID, court(a)), Accepted)
+	s.must(s.receipt("bank-a", q.open.ID, court(a)), FragmentUnknown)
+	s.must(s.receipt("bank-a", other.open.ID, tax(a)), FragmentUnknown)
+	s.must(s.receipt("bank-a", other.open.ID, tax(b)), Accepted)
 	// A slot is one agency's, and takes one answer.
 	last := s.query(p, "bank-a", s.now+hour, "court")
 	s.must(s.ask(last), Accepted)
@@ -306,7 +318,20 @@ func scriptReceipts(s *stream) {
 	s.must(s.refuses(last, "tax"), QuerySlot)
 	s.must(s.refuses(last, "court"), Accepted)
 	s.must(s.releases(last, "court", c), FragmentSecond)
-	s.must(s.receipt("bank-a", last.open.ID, c), FragmentUnknown)
+	s.must(s.receipt("bank-a", last.open.ID, court(c)), FragmentUnknown)
+	s.must(s.receipt("bank-a", last.open.ID, court(make([]byte, 32))), FragmentUnknown)
+	// One of each agency, in their order.
+	for _, payload := range []any{
+		Receipt{Head{s.id()}, q.open.ID, []Fragment{tax(a), court(a)}}, Receipt{Head{s.id()}, q.open.ID, []Fragment{tax(a), tax(c)}},
+		Receipt{Head{s.id()}, q.open.ID, []Fragment{tax(a[1:])}}, Receipt{Head{s.id()}, q.open.ID, []Fragment{{Agency: "Tax", Digest: a}}},
+		struct {
+			ID      []byte   `cbor:"1,keyasint"`
+			Query   []byte   `cbor:"2,keyasint"`
+			Digests [][]byte `cbor:"3,keyasint"`
+		}{s.id(), q.open.ID, [][]byte{a}},
+	} {
+		s.must(s.sign("bank-a", KindReceipt, payload), Malformed)
+	}
 }
 
 // scriptCosigners approves more than is needed, changes its mind, and hands over.

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"atoll/consensus/consent"
@@ -240,6 +241,13 @@ func (w *world) release(q QueryOpen) Release {
 
 func (w *world) refuse(q QueryOpen) Refuse {
 	return Refuse{Head{w.id()}, QueryRef{Bank: "bank-a", ID: q.ID}, slotOf(q.ID), []byte("sealed")}
+}
+
+// receipt acknowledges fragments, in the order that a receipt has.
+func (w *world) receipt(bank string, query []byte, fragments ...Fragment) []byte {
+	w.t.Helper()
+	slices.SortStableFunc(fragments, func(a, b Fragment) int { return strings.Compare(a.Agency, b.Agency) })
+	return w.sign(bank, KindReceipt, Receipt{Head{w.id()}, query, fragments})
 }
 
 // used returns the uses that a consent has spent.

@@ -157,9 +157,12 @@ class Ledger {
   allows(s, author, verdict, day, leaf) {
     const free = ['fragment.release', 'fragment.refuse', 'query.receipt', 'credential.revoke', 'member.approve', 'cosigners.handover'];
     const accepted = verdict === 'accepted', granted = s.kind === 'consent.revoke' && this.consents.has(hex(s.says.consent));
-    if (accepted && (free.includes(s.kind) || granted)) return true;
+    const earned = accepted && (free.includes(s.kind) || granted);
+    const beyond = ['fragment.release', 'fragment.refuse'].includes(s.kind) ? Math.max(0, leaf - 5_000) : 0;
+    if (earned && beyond === 0) return true;
     const x = author.spent.day === day ? { ...author.spent } : { day, entries: 0, bytes: 0, ticks: 0, proposals: 0, tombstones: 0 };
-    if (s.kind === 'clock.tick') x.ticks++;
+    if (earned) x.bytes += beyond;
+    else if (s.kind === 'clock.tick') x.ticks++;
     else if (s.kind === 'member.propose' && accepted && x.proposals < 20) x.proposals++;
     else {
       x.entries++;
@@ -252,13 +255,12 @@ class Ledger {
   release(r, author) {
     const [verdict, q] = this.answered(r, author);
     if (verdict) return verdict;
-    const c = this.consents.get(q.consent), digest = hex(r.digest);
+    const c = this.consents.get(q.consent);
     if (!c) return 'consent.unknown';
     if (c.revoked) return 'consent.revoked';
     if (this.lasts(c)) return this.lasts(c);
-    if ([...q.outcomes.values()].some((o) => o.digest === digest)) return 'fragment.digest';
     this.set(q, 'releases', q.releases + 1);
-    this.outcome(q, author, digest);
+    this.outcome(q, author, hex(r.digest));
     return 'accepted';
   }
 
@@ -277,8 +279,8 @@ class Ledger {
     if (!this.has(author, 'bank')) return 'author.role';
     const q = this.queries.get(`${author.card.name} ${hex(r.query)}`);
     if (!q) return 'query.unknown';
-    const named = r.digests.map((d) => [...q.outcomes.values()].find((o) => o.digest === hex(d)));
-    if (named.some((o) => !o || o.received)) return 'fragment.unknown';
+    const named = r.fragments.map(([agency]) => q.outcomes.get(agency));
+    if (named.some((o, i) => !o || o.received || o.digest !== hex(r.fragments[i][1]))) return 'fragment.unknown';
     for (const o of named) this.set(o, 'received', true);
     return 'accepted';
   }

@@ -101,7 +101,7 @@ const own = {
   'query.open': { id: [1, uuid], consent: [2, id], deadline: [3, u64()], slots: [4, slots], box: [5, sealed] },
   'fragment.release': { id: [1, uuid], query: [2, query], slot: [3, slot], digest: [4, digest], bucket: [5, u64(1n)], box: [6, sealed] },
   'fragment.refuse': { id: [1, uuid], query: [2, query], slot: [3, slot], box: [4, sealed] },
-  'query.receipt': { id: [1, uuid], query: [2, uuid], digests: [3, ascending(list(digest, 1, 64))] },
+  'query.receipt': { id: [1, uuid], query: [2, uuid], fragments: [3, ascending(list(tuple(name, digest), 1, 64), (f) => f[0])] },
   'clock.tick': { id: [1, uuid] },
   'credential.issue': { id: [1, uuid], digest: [2, digest], sealed: [3, sealed] },
   'credential.revoke': { id: [1, uuid], digest: [2, digest] },

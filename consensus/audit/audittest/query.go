@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"slices"
+	"strings"
 
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
@@ -221,7 +222,7 @@ func (q *Query) Results(agency string) (results []ledger.Result) {
 // Release has an agency answer.
 func (w *World) Release(agency string, q *Query, edit func(*Answering)) ledger.Answer {
 	w.t.Helper()
-	a := &Answering{Slot: q.Slot(agency), Key: q.Key(agency), Digest: q.digest(agency), Bucket: seal.Bucket(1)}
+	a := &Answering{Slot: q.Slot(agency), Key: q.Key(agency), Digest: q.Digest(agency), Bucket: seal.Bucket(1)}
 	if s := q.section(agency); s != nil {
 		a.Bucket, a.Room = seal.Bucket(ledger.FragmentRoom(s)+1), ledger.ReleaseRoom(s)
 	}
@@ -236,7 +237,8 @@ func (w *World) Release(agency string, q *Query, edit func(*Answering)) ledger.A
 	return w.Say(agency, ledger.KindRelease, r)
 }
 
-func (q *Query) digest(agency string) []byte {
+// Digest is that of an agency's fragment.
+func (q *Query) Digest(agency string) []byte {
 	sum := sha256.Sum256(append([]byte(agency), q.Ref.ID...))
 	return sum[:]
 }
@@ -261,9 +263,9 @@ func (w *World) Receive(q *Query, agencies ...string) ledger.Answer {
 	w.t.Helper()
 	r := ledger.Receipt{Head: w.Head(), Query: q.Ref.ID}
 	for _, a := range agencies {
-		r.Digests = append(r.Digests, q.digest(a))
+		r.Fragments = append(r.Fragments, ledger.Fragment{Agency: a, Digest: q.Digest(a)})
 	}
-	slices.SortFunc(r.Digests, bytes.Compare)
+	slices.SortFunc(r.Fragments, func(a, b ledger.Fragment) int { return strings.Compare(a.Agency, b.Agency) })
 	return w.Say(q.Ref.Bank, ledger.KindReceipt, r)
 }
 
