@@ -9,6 +9,8 @@ import (
 	"atoll/consensus/ledger"
 	"atoll/consensus/replica"
 	"atoll/crypto/sign"
+
+	"github.com/hashicorp/raft"
 )
 
 // fetching watches the requests by which one member catches up, and can hold
@@ -145,6 +147,42 @@ func TestCatchUpInterrupted(t *testing.T) {
 		}
 		n.agree(nil)
 	}
+}
+
+// A leader's answer from a member gets lost behind the snapshot that the member
+// installed: the leader sends the same once more, and goes on.
+func TestAnswerLostBehindSnapshot(t *testing.T) {
+	n := found(t, 1)
+	n.tune = small
+	n.start(voters...)
+	n.fill(300)
+	n.tune = nil // its own log stays as the snapshot left it
+	n.start("wlearner-0")
+	learner, leader := n.nodes["wlearner-0"], n.leader()
+	n.check(learner.WaitFor(n.ctx(), n.put(leader)+1))
+	installed := learner.FirstInRaft() - 1
+	if installed < 1 || learner.RaftLast() <= installed {
+		t.Fatalf("its log goes from %d to %d: no snapshot was installed", installed+1, learner.RaftLast())
+	}
+	again := n.liar(leader)
+	for _, from := range []uint64{installed, installed - 1, installed - 3} {
+		before, ok := n.nodes[leader].RaftEntry(from)
+		q := &raft.AppendEntriesRequest{Term: n.nodes[leader].Term(), PrevLogEntry: from, PrevLogTerm: before.Term}
+		for i := from + 1; ok && i <= installed+1; i++ {
+			var e *raft.Log
+			e, ok = n.nodes[leader].RaftEntry(i)
+			q.Entries = append(q.Entries, e)
+		}
+		if !ok {
+			t.Fatalf("the leader has no entries from %d on any more", from)
+		}
+		if err := again.append("wlearner-0", q); err != nil {
+			t.Errorf("entries from %d on, where the log begins behind %d: %v", from+1, installed, err)
+		}
+	}
+	n.put(leader)
+	n.agree(nil)
+	n.noAlarms()
 }
 
 // The member that serves goes away in the first or the second pass: another one

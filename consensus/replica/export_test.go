@@ -14,6 +14,12 @@ func (r *Replica) RaftTerm(index uint64) uint64 {
 // Term returns raft's term.
 func (r *Replica) Term() uint64 { return r.raft.CurrentTerm() }
 
+// RaftEntry returns an entry of raft's log, if it is there.
+func (r *Replica) RaftEntry(index uint64) (*raft.Log, bool) {
+	var l raft.Log
+	return &l, r.raftLog.GetLog(index, &l) == nil
+}
+
 // RaftLast returns the index of the last entry of raft's log.
 func (r *Replica) RaftLast() uint64 { return r.raft.LastIndex() }
 

@@ -50,6 +50,8 @@ type gate struct {
 	leader    func() string                                                      // whom raft here takes for the leader, "" for nobody
 	holds     func(index, term uint64) bool                                      // whether raft's log here goes so far already
 	conflicts func(index, term uint64) bool                                      // whether another entry is committed in its place
+	begin     func() logEnd                                                      // the last entry that raft's snapshot here covers
+	has       func(index uint64) bool                                            // whether raft's log here has an entry, or begins behind it
 	judge     func(from string, q *raft.InstallSnapshotRequest, m *marker) error // whether a marker can be of this log
 
 	report func(member string, l lie) // of the first lie of a member
@@ -209,7 +211,21 @@ func (g *gate) appends(from string, q *raft.AppendEntriesRequest) error {
 	// sides (Ongaro and Ousterhout, figure 2). The library takes the end of its
 	// log, which may be another.
 	q.LeaderCommitIndex = min(q.LeaderCommitIndex, before.index)
+	g.forward(q)
 	return g.leads(from, q.Term)
+}
+
+// forward moves an append that begins before raft's log here to where the log
+// begins. What a snapshot covers is committed and the same at every leader; the
+// library would refuse it and never say how far it is.
+func (g *gate) forward(q *raft.AppendEntriesRequest) {
+	begin := g.begin()
+	if q.PrevLogEntry >= begin.index || isHeartbeat(q) || q.PrevLogEntry > 0 && g.has(q.PrevLogEntry) {
+		return
+	}
+	covered := min(uint64(len(q.Entries)), begin.index-q.PrevLogEntry)
+	q.Entries = q.Entries[covered:]
+	q.PrevLogEntry, q.PrevLogTerm = begin.index, begin.term
 }
 
 // votes is admit for a candidate.

@@ -24,6 +24,8 @@ func testGate() *gate {
 		term: func() uint64 { return 100 }, leader: func() string { return "b" },
 		holds:     func(index, term uint64) bool { return index <= 40 || index <= 50 && term == 90 },
 		conflicts: func(index, term uint64) bool { return index <= 40 && term != 90 },
+		begin:     func() logEnd { return logEnd{90, 20} },
+		has:       func(index uint64) bool { return index >= 20 && index <= 50 },
 		judge:     func(string, *raft.InstallSnapshotRequest, *marker) error { return nil },
 		reported:  map[string]bool{}, report: func(string, lie) {},
 	}
@@ -232,6 +234,50 @@ func TestCommitsWhatIsShown(t *testing.T) {
 	h.append.LeaderCommitIndex = 1 << 40
 	if err := g.admit("b", &h.append, nil); err != nil || h.append.LeaderCommitIndex != 55 {
 		t.Errorf("up to entry %d of 55: %v", h.append.LeaderCommitIndex, err)
+	}
+}
+
+// An append that begins before this log does goes on where the log begins, and
+// others stay as they are.
+func TestAppendFromBeforeTheLog(t *testing.T) {
+	entries := func(first, last uint64) (list []*raft.Log) {
+		for i := first; i <= last; i++ {
+			list = append(list, &raft.Log{Index: i, Term: 90, Type: raft.LogNoop})
+		}
+		return list
+	}
+	for _, c := range []struct {
+		prev, last       uint64
+		wantPrev, behind uint64 // how many entries are left behind
+	}{{10, 30, 20, 10}, {10, 20, 20, 0}, {10, 15, 20, 0}, {10, 10, 20, 0}, {0, 30, 20, 10}, {20, 30, 20, 10}, {19, 25, 20, 5}, {45, 55, 45, 10}} {
+		g := testGate()
+		h := newHonest(g)
+		h.append.PrevLogEntry, h.append.PrevLogTerm, h.append.Entries = c.prev, min(c.prev, 80), entries(c.prev+1, c.last)
+		if c.prev >= 20 {
+			h.append.PrevLogTerm = 90
+		}
+		err := g.admit("b", &h.append, nil)
+		if err != nil || h.append.PrevLogEntry != c.wantPrev || h.append.PrevLogTerm != 90 || uint64(len(h.append.Entries)) != c.behind {
+			t.Errorf("%d to %d: %d entries behind %d of term %d, %v", c.prev, c.last, len(h.append.Entries), h.append.PrevLogEntry, h.append.PrevLogTerm, err)
+		}
+		if len(h.append.Entries) > 0 && h.append.Entries[0].Index != h.append.PrevLogEntry+1 {
+			t.Errorf("%d to %d: entry %d follows %d", c.prev, c.last, h.append.Entries[0].Index, h.append.PrevLogEntry)
+		}
+	}
+	g := testGate()
+	h := newHonest(g)
+	h.append = raft.AppendEntriesRequest{RPCHeader: h.append.RPCHeader, Term: 100, Leader: []byte("b")}
+	if err := g.admit("b", &h.append, nil); err != nil || !isHeartbeat(&h.append) {
+		t.Errorf("a heartbeat became %+v (%v)", h.append, err)
+	}
+}
+
+// What stands for the end of a snapshot is never sent: it is not the entry.
+func TestStandInStaysHere(t *testing.T) {
+	tr := &transport{inbound: newInbound(nil, testGate())}
+	q := &raft.AppendEntriesRequest{Term: 100, Entries: []*raft.Log{{Index: 20, Term: 90, Type: standIn}}}
+	if err := tr.AppendEntries("c", "c", q, &raft.AppendEntriesResponse{}); err == nil {
+		t.Error("it is sent")
 	}
 }
 

@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -78,8 +79,39 @@ func (l *lateLog) GetLog(index uint64, out *raft.Log) error {
 		return nil
 	}
 	l.mu.Unlock()
-	return l.logAndStable.GetLog(index, out)
+	err := l.logAndStable.GetLog(index, out)
+	if r := l.raft.Load(); errors.Is(err, raft.ErrLogNotFound) && r != nil && r.State() == raft.Follower {
+		if begin := l.begin(); index == begin.index {
+			*out, err = raft.Log{Index: begin.index, Term: begin.term, Type: standIn}, nil
+		}
+	}
+	return err
 }
+
+// standIn is the type of an entry that stands for the last one of a snapshot,
+// where raft's log begins behind it. A follower looks it up to see whether what
+// its leader sends follows on it; the library knows it only while nothing stands
+// behind. A leader whose last message was stored and whose answer was lost would
+// otherwise never find where to go on. It is never sent.
+const standIn raft.LogType = 255
+
+// begin returns the last entry that raft's newest snapshot here covers, or zero.
+func (l *lateLog) begin() (end logEnd) {
+	r := l.raft.Load()
+	if r == nil {
+		return end
+	}
+	stats := r.Stats()
+	index, errIndex := strconv.ParseUint(stats["last_snapshot_index"], 10, 64)
+	term, errTerm := strconv.ParseUint(stats["last_snapshot_term"], 10, 64)
+	if errIndex != nil || errTerm != nil {
+		return end
+	}
+	return logEnd{term, index}
+}
+
+// has reports whether the log has an entry.
+func (l *lateLog) has(index uint64) bool { return l.GetLog(index, new(raft.Log)) == nil }
 
 // DeleteRange implements raft.LogStore.
 func (l *lateLog) DeleteRange(min, max uint64) error {
@@ -103,8 +135,7 @@ func (l *lateLog) keeps(first, last uint64) error {
 	if err != nil || last < end || first > r.CommitIndex() {
 		return err
 	}
-	snapshot, err := strconv.ParseUint(r.Stats()["last_snapshot_index"], 10, 64)
-	if err == nil && snapshot <= r.CommitIndex() {
+	if l.begin().index <= r.CommitIndex() {
 		err = fmt.Errorf("entries from %d on are to be replaced, and those up to %d are committed", first, r.CommitIndex())
 	}
 	return err

@@ -11,7 +11,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -303,7 +302,7 @@ func (r *Replica) start(c Config) error {
 // leader restarts (hashicorp/raft#612), and it gains nothing here.
 func (r *Replica) connect(c Config) {
 	g := &gate{
-		self: r.name, roster: r.roster, holds: r.holds, conflicts: r.conflicts, judge: r.judge, reported: map[string]bool{}, report: r.denounce,
+		self: r.name, roster: r.roster, holds: r.holds, conflicts: r.conflicts, judge: r.judge, begin: r.late.begin, has: r.late.has, reported: map[string]bool{}, report: r.denounce,
 		term:   func() uint64 { return r.raft.CurrentTerm() },
 		leader: func() string { _, leader := r.raft.LeaderWithID(); return string(leader) },
 	}
@@ -318,8 +317,7 @@ func (r *Replica) connect(c Config) {
 // holds says whether raft's log here goes as far as an entry: it is committed,
 // covered by a snapshot, or there.
 func (r *Replica) holds(index, term uint64) bool {
-	snapshot, err := strconv.ParseUint(r.raft.Stats()["last_snapshot_index"], 10, 64)
-	if index <= r.raft.CommitIndex() || err == nil && index <= snapshot {
+	if index <= max(r.raft.CommitIndex(), r.late.begin().index) {
 		return true
 	}
 	var l raft.Log

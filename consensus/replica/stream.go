@@ -2,8 +2,10 @@ package replica
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -110,6 +112,9 @@ func (t *transport) SetHeartbeatHandler(handle func(raft.RPC)) { t.inbound.heart
 // AppendEntries implements raft.Transport.
 func (t *transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, req *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
 	t.gate.leading(req.Term)
+	if slices.ContainsFunc(req.Entries, func(e *raft.Log) bool { return e.Type == standIn }) {
+		return errors.New("this member does not lead any more") // else its log would have said that it lacks the entry
+	}
 	req.LeaderCommitIndex = t.cap(req.LeaderCommitIndex)
 	err := t.NetworkTransport.AppendEntries(id, target, req, resp)
 	if err == nil && resp.LastLog >= maxTerm {
