@@ -168,7 +168,7 @@ func (g *gate) leads(from string, term uint64) error {
 	switch {
 	case term < own:
 	case term == note.term && note.by != "" && note.by != from:
-		return liesf("it leads in term %d, in which %s did", term, note.by)
+		return liesf("it says that it leads in term %d, and so did %s: one of the two lies", term, note.by)
 	default:
 		note.term, note.by = term, from
 	}
