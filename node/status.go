@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -23,7 +24,7 @@ type Status struct {
 	Alarms    []string `json:"alarms"`       // other histories of the log, and own cosignatures that were forgotten (see the evidence folder); what the machine lacks now
 	Time      string   `json:"network_time"` // RFC 3339
 	Members   []string `json:"members"`
-	Connected []string `json:"connected"` // members with an open connection
+	Connected []string `json:"connected"` // members with an open connection, after all others were just tried for up to 2 s
 	DiskUsed  int      `json:"disk_used_percent"`
 	Checked   string   `json:"disk_checked"` // when all of the log on disk was last read and found whole, RFC 3339; "" not yet since the start
 
@@ -61,14 +62,27 @@ func clockStatus(t replica.TimeState) ClockStatus {
 	return c
 }
 
+// reachPatience is how long members without a connection may take to answer a
+// dial, before they are said to be out of reach.
+const reachPatience = 2 * time.Second
+
 // Status returns how the node is now. Where the newest entries are not final it
-// asks the cosigners, for up to a second.
+// asks the cosigners, for up to a second; and it tries to connect to all members,
+// since one with whom nothing was to do is not away.
 func (n *Node) Status() (Status, error) {
+	tried := make(chan struct{})
+	go func() {
+		defer close(tried)
+		ctx, cancel := context.WithTimeout(n.ctx, reachPatience)
+		defer cancel()
+		n.host.Reach(ctx)
+	}()
 	head := n.Head()
 	var lack *NotFinal
 	if head.Size > n.Final().Size {
 		lack = n.askWhy(head.Size)
 	}
+	<-tried
 	set := n.Cosigners(head.Size + 1)
 	s := Status{
 		Name: n.Name, Network: n.Network.String(), Origin: n.Genesis.Origin, Leader: n.Leader(), Size: head.Size, Root: head.Root.String(),

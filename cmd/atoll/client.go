@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -29,9 +30,9 @@ func local(ctx context.Context, dir, operation string, in, out any) error {
 // localWithin is local with another end.
 func localWithin(ctx context.Context, end time.Duration, dir, operation string, in, out any) error {
 	defer watch(ctx, dir)()
-	ctx, cancel := context.WithTimeoutCause(ctx, end, errSilent)
+	ctx, cancel := context.WithTimeoutCause(ctx, end, &over{errSilent, end})
 	defer cancel()
-	return ended(ctx, end, askLocal(ctx, dir, operation, in, out))
+	return inTime(ctx, askLocal(ctx, dir, operation, in, out))
 }
 
 // askLocal is local without a word and without an end of its own.
@@ -53,6 +54,9 @@ func call(ctx context.Context, dir, operation string, in any) (io.ReadCloser, er
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://atoll/v1/"+operation, bytes.NewReader(question))
 	if err != nil {
 		return nil, err
+	}
+	if end, ok := ctx.Deadline(); ok {
+		req.Header.Set(web.WaitHeader, strconv.FormatInt(max(1, (time.Until(end)-answerMargin).Milliseconds()), 10))
 	}
 	return send(dir, req)
 }

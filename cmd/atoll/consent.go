@@ -295,20 +295,25 @@ func consentAcceptCommand() *cobra.Command {
 			if err := readInto(args[0], paperConsent, &c); err != nil {
 				return err
 			}
+			ctx, cancel, err := f.begin(cmd)
+			if err != nil {
+				return err
+			}
+			defer cancel()
 			var got web.ConsentOut
-			if err := local(cmd.Context(), dir, web.OpConsentAccept, web.CarriedIn{Statement: c.Statement, Sealed: c.Sealed}, &got); err != nil {
+			if err := local(ctx, dir, web.OpConsentAccept, web.CarriedIn{Statement: c.Statement, Sealed: c.Sealed}, &got); err != nil {
 				return err
 			}
 			data := map[string]any{
 				"consent": got.Consent, "subject": got.Subject, "purpose": got.Purpose, "product": got.Product, "not_before": got.NotBefore,
 				"not_after": got.NotAfter, "max_uses": got.MaxUses, "used": got.Used, "state": got.State, "entry": got.Entry,
 			}
-			return f.report(cmd, dir, got.Entry, "atoll.consent/v1", data, "授权 %s 已记入日志，条目 %d：可用 %d 次，至 %s",
+			return f.report(ctx, cmd, dir, got.Entry, "atoll.consent/v1", data, "授权 %s 已记入日志，条目 %d：可用 %d 次，至 %s",
 				"consent %s is on the log, entry %d: %d uses until %s", got.Consent, got.Entry, got.MaxUses, got.NotAfter)
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the bank's folder")
-	f.flag(cmd)
+	f.flags(cmd)
 	langFlag(cmd)
 	return needs(cmd, "dir")
 }
@@ -360,21 +365,26 @@ anything more. Name several members where one may not be trusted to pass it on;
 one that cannot be reached is named (exit code 3).
 
 It is taken back once a quorum of the cosigners proves that the revocation stands
-on the log. Before that there is only members' word that they have it: "received,
-not proved", exit code 13.
+on the log. Before that there is only members' word that they have it, or that it
+is refused: "received, not proved", exit code 13. Nothing that this folder has lost
+but its seed holds it up; what it cannot remember is said when it is done.
 
 撤回授权。成员一收到撤回，即直接告知各机构并提交日志；获知的机构不再提供任何数据。
 如担心某一成员不予转送，请指定多个成员；未能送达的会逐一列出（退出码 3）。
-须有足数共签人证明撤回已记入日志，方为撤回完成；此前只是成员自称已收到：
-“已收到，未获证明”，退出码 13。`,
+须有足数共签人证明撤回已记入日志，方为撤回完成；此前只是成员自称已收到或拒绝：
+“已收到，未获证明”，退出码 13。只要种子尚在，文件夹的其他损坏都不会阻碍撤回；
+未能记住的，完成后说明。`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			words, err := p.read(cmd, false)
 			if err != nil {
 				return err
 			}
-			s, err := openSubject(v.dir, words)
+			s, err := openFolder(v.dir)
 			if err != nil {
+				return err
+			}
+			if err := s.unlock(words); err != nil {
 				return err
 			}
 			number, err := s.numberOf(args[0])

@@ -153,7 +153,7 @@ func cosignersApproveCommand() *cobra.Command {
 
 func cosignersHandoverCommand() *cobra.Command {
 	var dir string
-	var wait time.Duration
+	var p patience
 	cmd := &cobra.Command{
 		Use:   "handover",
 		Short: "Put the approved cosigners into force (办理交接)",
@@ -168,18 +168,23 @@ reached within --wait; the same command goes on waiting.
 表示 --wait 之内未能完成；再次运行同一命令即继续等待。`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if wait < time.Second || wait > maxWait {
+			if p.wait < time.Second {
 				return fmt.Errorf("%w: --wait is 1s to %s", errUsage, maxWait)
 			}
+			ctx, cancel, err := p.begin(cmd.Context(), errSilent)
+			if err != nil {
+				return err
+			}
+			defer cancel()
 			var got web.HandoverOut
-			in := web.HandoverIn{WaitMS: wait.Milliseconds()}
-			if err := localWithin(cmd.Context(), wait+localEnd, dir, web.OpCosignersHandover, in, &got); err != nil {
+			in := web.HandoverIn{WaitMS: (p.wait - answerMargin).Milliseconds()}
+			if err := localWithin(ctx, p.wait, dir, web.OpCosignersHandover, in, &got); err != nil {
 				return err
 			}
 			return announceHandover(cmd, &got)
 		},
 	}
-	cmd.Flags().DurationVar(&wait, "wait", 30*time.Second, "how long to wait until those before are not needed any more")
+	cmd.Flags().DurationVar(&p.wait, "wait", 30*time.Second, "how long to wait until those before are not needed any more")
 	return memberFlags(cmd, &dir)
 }
 
@@ -199,8 +204,10 @@ func announceHandover(cmd *cobra.Command, h *web.HandoverOut) error {
 	if err != nil {
 		return err
 	}
-	if h.NotFinal == nil || len(h.NotFinal.Missing) == 0 {
-		return errNotDone
+	s := &said{error: errNotDone, chinese: "交接尚未完成", hint: "保持所列共签人运行，再次运行同一命令"}
+	if h.NotFinal != nil && len(h.NotFinal.Missing) > 0 {
+		missing := strings.Join(h.NotFinal.Missing, " ")
+		s.error, s.chinese = fmt.Errorf("%w, missing: %s", errNotDone, missing), s.chinese+"，缺少："+missing
 	}
-	return fmt.Errorf("%w, missing: %s", errNotDone, strings.Join(h.NotFinal.Missing, " "))
+	return s
 }

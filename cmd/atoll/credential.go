@@ -54,22 +54,32 @@ now on is the enterprise's word.`,
 			if err := vacant(out); err != nil {
 				return err
 			}
+			ctx, cancel, err := f.begin(cmd)
+			if err != nil {
+				return err
+			}
+			defer cancel()
 			var got web.StatementOut
 			in := web.IssueIn{Subject: string(e.Subject), Key: e.Key, Days: days}
-			if err := local(cmd.Context(), dir, web.OpCredentialIssue, in, &got); err != nil {
+			if err := local(ctx, dir, web.OpCredentialIssue, in, &got); err != nil {
 				return err
 			}
 			if err := writePaper(out, paperCredential, got.Statement); err != nil {
-				return err
+				fmt.Fprintf(cmd.ErrOrStderr(), "%s", paperText(paperCredential, got.Statement)) // nobody has another copy
+				return &said{
+					error:   fmt.Errorf("%w: entry %d of the log; copy the lines above into %s: %w", errUnwritten, got.Entry, fileCredential, err),
+					chinese: fmt.Sprintf("凭证已签发，条目 %d，但文件未能写入：%v", got.Entry, err),
+					hint:    "凭证内容见上方各行，请复制到 " + fileCredential,
+				}
 			}
-			return f.report(cmd, dir, got.Entry, "atoll.credential/v1", map[string]any{"file": out, "entry": got.Entry},
+			return f.report(ctx, cmd, dir, got.Entry, "atoll.credential/v1", map[string]any{"file": out, "entry": got.Entry},
 				"已签发，条目 %d：%s\n下一步：企业将其放入自己的文件夹，名为 %s", "issued, entry %d: %s\nnext: the enterprise puts it into its folder as %s", got.Entry, out, fileCredential)
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the registrar's folder")
 	cmd.Flags().StringVarP(&out, "out", "o", fileCredential, "file to write")
 	cmd.Flags().Uint32Var(&days, "days", 730, "days of validity")
-	f.flag(cmd)
+	f.flags(cmd)
 	langFlag(cmd)
 	return needs(cmd, "dir")
 }
@@ -86,15 +96,20 @@ func credentialRevokeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			var got web.StatementOut
-			if err := local(cmd.Context(), dir, web.OpCredentialRevoke, web.StatementOut{Statement: statement}, &got); err != nil {
+			ctx, cancel, err := f.begin(cmd)
+			if err != nil {
 				return err
 			}
-			return f.report(cmd, dir, got.Entry, "atoll.credential/v1", map[string]any{"entry": got.Entry}, "已吊销，条目 %d", "revoked, entry %d", got.Entry)
+			defer cancel()
+			var got web.StatementOut
+			if err := local(ctx, dir, web.OpCredentialRevoke, web.StatementOut{Statement: statement}, &got); err != nil {
+				return err
+			}
+			return f.report(ctx, cmd, dir, got.Entry, "atoll.credential/v1", map[string]any{"entry": got.Entry}, "已吊销，条目 %d", "revoked, entry %d", got.Entry)
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the registrar's folder")
-	f.flag(cmd)
+	f.flags(cmd)
 	langFlag(cmd)
 	return needs(cmd, "dir")
 }

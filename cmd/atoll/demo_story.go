@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
@@ -234,8 +235,10 @@ func (d *demo) revoked() error {
 	if err != nil {
 		return err
 	}
-	c := &carriage{statement: statement, seen: seen, all: true, wait: time.Minute}
-	got, err := c.through(d.net.ctx, []string{via})
+	ctx, cancel := context.WithTimeout(d.net.ctx, time.Minute)
+	defer cancel()
+	c := &carriage{statement: statement, seen: seen, all: true, until: time.Now().Add(time.Minute)}
+	got, err := c.through(ctx, []string{via})
 	if err == nil {
 		err = got.verdict()
 	}

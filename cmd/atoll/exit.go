@@ -39,6 +39,7 @@ var (
 	errUnproved    = errors.New("received, not proved")
 	errNotFinal    = errors.New("not final")
 	errStale       = errors.New("the log shown is old")
+	errUnwritten   = errors.New("done, but a file could not be written")
 )
 
 // known are the errors with a name of their own, the first that fits first.
@@ -52,15 +53,20 @@ var known = []struct {
 	{errUntold, exitPartial, "untold", "what is proved stands; run the command again for those who are named"},
 	{errUnproved, exitUnproved, "not_proved", "run the command again: it sends the same statement and asks for the proof; name further members with --via"},
 	{errNotFinal, exitUnproved, "not_final", "too few cosigners have signed; try again later, or ask another member"},
+	{errUnwritten, exitPartial, "unwritten", "what was done stands; see what was printed, and make room or choose another path"},
+	{errUnremembered, exitPartial, "unremembered", hintMemory},
 	{errStale, exitUnproved, "log.stale", "ask another member; to look at an old log all the same, raise --max-age (0: no limit)"},
 	{errAmiss, exitPartial, "amiss", "correct what is listed, and check again"},
 	{audit.ErrTampered, exitTampered, "log.tampered", "keep the log as it is and compare its root with another member's"},
 	{audit.ErrUnverifiable, exitTampered, "log.unverifiable", "check that --log is the address or folder of this network's log"},
+	{errDamaged, exitConfig, "memory.damaged", hintDamaged},
 	{errConfigLine, exitConfig, "config.invalid", "correct the file at the line named"},
 	{errConfig, exitConfig, "config.invalid", "correct the file named"},
 	{errExposed, exitConfig, "secret.exposed", "do that, and consider whether it is still a secret"},
+	{errDraftTime, exitRefused, "genesis.time", "set the clock right, or have the draft made again; if its time is meant, give --dated with the day of the draft"},
 	{errNotReady, exitNotReady, "not_initialised", "do the step that is named first"},
 	{errNotDone, exitPartial, "not_final", "keep the cosigners named running, and run the same command again"},
+	{errLate, exitUnavailable, web.CodeUnavailable, "ask another member, or give it longer with --wait"},
 	{errSilent, exitUnavailable, web.CodeUnavailable, "look into the node's log; restart the node if it hangs"},
 	{errNotRunning, exitUnavailable, "not_running", "start the node, or look into its log if it does not stay up"},
 	{vault.ErrInUse, exitLocked, "locked", "is the node running already? one process at a time uses a folder"},
@@ -108,11 +114,11 @@ func exitOf(code string) int {
 		return exitUsage
 	case web.CodeNotFound, "consent.unknown", "credential.unknown", "query.unknown", "proposal.unknown":
 		return exitNotFound
-	case web.CodeUnavailable, web.CodeNoRoom, web.CodeNoLeader, web.CodeNotFinal:
+	case web.CodeUnavailable, web.CodeNoRoom, web.CodeNoLeader, web.CodeNotFinal, web.CodeTooMany:
 		return exitUnavailable
 	case web.CodePassphrase:
 		return exitPassphrase
-	case "not_proved":
+	case codeNotProved:
 		return exitUnproved
 	case "statement.conflict", "credential.exists", "proposal.approved":
 		return exitConflict

@@ -14,20 +14,29 @@ import (
 
 // finality is what commands have in common whose member has put something on the
 // log: it is done when a quorum of the cosigners stands behind it.
-type finality struct{ wait time.Duration }
+type finality struct{ patience }
 
-func (f *finality) flag(cmd *cobra.Command) {
-	cmd.Flags().DurationVar(&f.wait, "wait", 30*time.Second, "how long to wait for cosigners to make it final")
+func (f *finality) flags(cmd *cobra.Command) {
+	f.flag(cmd, 30*time.Second, "how long to wait for the log, and for cosigners to make it final")
 }
 
-// report prints a result once it is final. Where that takes longer than the wait
-// the result stands on the log by this member's word, and nothing else is said.
-func (f *finality) report(cmd *cobra.Command, dir string, entry uint64, schema string, data map[string]any, chinese, english string, args ...any) error {
+// begin starts the wait for the node and for finality.
+func (f *finality) begin(cmd *cobra.Command) (context.Context, context.CancelFunc, error) {
+	return f.patience.begin(cmd.Context(), errSilent)
+}
+
+// report prints a result once it is final. Where that takes longer than the wait,
+// whose context is given, the result stands on the log by this member's word, and
+// nothing else is said.
+func (f *finality) report(ctx context.Context, cmd *cobra.Command, dir string, entry uint64, schema string, data map[string]any, chinese, english string, args ...any) error {
 	lang, err := language(cmd)
 	if err != nil {
 		return err
 	}
-	head, missing, err := f.await(cmd, dir, entry+1, &teller{w: cmd.ErrOrStderr(), lang: lang})
+	head, missing, err := f.await(ctx, dir, entry+1, &teller{w: cmd.ErrOrStderr(), lang: lang}, asJSON(cmd))
+	if errors.Is(err, errSilent) { // the result stands where it does
+		missing, err = err.Error(), nil
+	}
 	if err != nil {
 		return err
 	}
@@ -53,10 +62,14 @@ func (f *finality) report(cmd *cobra.Command, dir string, entry uint64, schema s
 }
 
 // await asks the node again and again until so many entries are final.
-func (f *finality) await(cmd *cobra.Command, dir string, size uint64, t *teller) (head standing, missing string, err error) {
-	for deadline, told := time.Now().Add(f.wait), asJSON(cmd); ; told = true {
-		head, missing, err = finalHead(cmd.Context(), dir, web.FinalIn{Size: size, Wait: min(time.Until(deadline), askAgain).Milliseconds()})
-		if err != nil || missing == "" || !time.Now().Before(deadline) {
+func (f *finality) await(ctx context.Context, dir string, size uint64, t *teller, quiet bool) (head standing, missing string, err error) {
+	end := time.Now()
+	if at, ok := ctx.Deadline(); ok && f.wait > 0 {
+		end = at.Add(-2 * answerMargin)
+	}
+	for told := quiet; ; told = true {
+		head, missing, err = finalHead(ctx, dir, web.FinalIn{Size: size, Wait: max(0, min(time.Until(end), askAgain)).Milliseconds()})
+		if err != nil || missing == "" || !time.Now().Before(end) {
 			return head, missing, err
 		}
 		if !told {

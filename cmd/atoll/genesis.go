@@ -157,7 +157,7 @@ func draftCommand() *cobra.Command {
 }
 
 func signGenesisCommand() *cobra.Command {
-	var dir, out string
+	var dir, out, dated string
 	cmd := &cobra.Command{
 		Use:   "sign DRAFT",
 		Short: "Read a draft and sign it as a member",
@@ -172,6 +172,9 @@ func signGenesisCommand() *cobra.Command {
 				return err
 			}
 			if err := h.agrees(&g); err != nil {
+				return err
+			}
+			if err := timely(&g, dated); err != nil {
 				return err
 			}
 			s, err := ledger.SignGenesis(&g, h.keys().Statement())
@@ -198,8 +201,36 @@ func signGenesisCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the member's folder")
 	cmd.Flags().StringVarP(&out, "out", "o", "", "file to write (default NAME.sig.pem)")
+	datedFlag(cmd, &dated)
 	langFlag(cmd)
 	return needs(cmd, "dir")
+}
+
+// draftAge is how far a draft's time and the clock of who signs it may be apart.
+// Network time begins with the draft's: where that lies ahead, all that members
+// say is late until their clocks have come to it.
+const draftAge = 24 * time.Hour
+
+// errDraftTime means that a draft's time and this machine's clock are apart.
+var errDraftTime = errors.New("the draft's time is not that of this machine")
+
+func datedFlag(cmd *cobra.Command, dated *string) {
+	cmd.Flags().StringVar(dated, "dated", "", "day of the draft (YYYY-MM-DD, UTC): its time is meant, though it is more than a day from this machine's")
+}
+
+// timely checks a draft's time by this machine's clock, unless the founder has
+// said that this day is meant.
+func timely(g *ledger.Genesis, dated string) error {
+	at, now := time.UnixMilli(int64(min(g.Time, math.MaxInt64))).UTC(), time.Now().UTC()
+	if now.Sub(at).Abs() <= draftAge || dated == at.Format(time.DateOnly) {
+		return nil
+	}
+	then, here, day := at.Format(time.RFC3339), now.Format(time.RFC3339), at.Format(time.DateOnly)
+	return &said{
+		error:   fmt.Errorf("%w: the draft says %s, its clock %s (day of the draft: %s)", errDraftTime, then, here, day),
+		chinese: fmt.Sprintf("草案的时间为 %s，本机时钟为 %s，相差超过一天；网络时间将从草案的时间开始", then, here),
+		hint:    fmt.Sprintf("核对本机时钟，或请起草者重新起草；若该时间确属本意：--dated %s", day),
+	}
 }
 
 // agrees checks that a draft names this member with its own card.
@@ -228,7 +259,7 @@ func (h *home) agrees(g *ledger.Genesis) error {
 }
 
 func foundCommand() *cobra.Command {
-	var out string
+	var out, dated string
 	cmd := &cobra.Command{
 		Use:   "found DRAFT SIGNATURE...",
 		Short: "Join the signatures of all members into the founding statement",
@@ -236,6 +267,9 @@ func foundCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var g ledger.Genesis
 			if err := readInto(args[0], paperDraft, &g); err != nil {
+				return err
+			}
+			if err := timely(&g, dated); err != nil {
 				return err
 			}
 			var signatures []sign.Signature
@@ -264,6 +298,7 @@ func foundCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVarP(&out, "out", "o", fileGenesis, "file to write")
+	datedFlag(cmd, &dated)
 	langFlag(cmd)
 	return cmd
 }

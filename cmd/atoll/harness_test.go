@@ -26,9 +26,9 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// patience bounds every wait of these tests. Nothing is measured by it: what is
+// scriptPatience bounds every wait of these tests. Nothing is measured by it: what is
 // waited for comes in a fraction of it, or the test fails.
-const patience = time.Minute
+const scriptPatience = time.Minute
 
 // tests is what testscript.Main runs as "go test", and not as a command: the
 // auditor's command is built before, so that stories can run it.
@@ -254,7 +254,7 @@ func statusOf(dir string) (s node.Status, err error) {
 
 // eventually tries until there is no error.
 func eventually(try func() error) error {
-	for end := time.Now().Add(patience); ; {
+	for end := time.Now().Add(scriptPatience); ; {
 		err := try()
 		if err == nil || time.Now().After(end) {
 			return err

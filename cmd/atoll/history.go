@@ -39,7 +39,8 @@ type seenOutput struct {
 func subjectHistoryCommand() *cobra.Command {
 	var dir, from string
 	var p passphrase
-	var wait, maxAge time.Duration
+	var wait patience
+	var maxAge time.Duration
 	cmd := &cobra.Command{
 		Use:   "history",
 		Short: "Show who asked about this enterprise, what, and what was given",
@@ -71,7 +72,7 @@ is given. --max-age 0 is no limit.
 			if err != nil {
 				return err
 			}
-			h, err := s.historyWithin(cmd.Context(), wait, func() audit.Source { return logAt(cmd.Context(), from) })
+			h, err := s.historyWithin(cmd.Context(), &wait, from)
 			if err != nil {
 				return err
 			}
@@ -80,7 +81,7 @@ is given. --max-age 0 is no limit.
 				return stale
 			}
 			if asJSON(cmd) {
-				return printJSON(cmd.OutOrStdout(), "atoll.history/v1", h)
+				return errors.Join(printJSON(cmd.OutOrStdout(), "atoll.history/v1", h), unremembered(h.memory))
 			}
 			t := &teller{w: cmd.OutOrStdout(), lang: lang}
 			printHistory(t, h.Events)
@@ -89,39 +90,54 @@ is given. --max-age 0 is no limit.
 				t.w = cmd.ErrOrStderr()
 				t.say("提示：该日志副本较旧，其后可能另有查询", "note: this copy of the log is old; there may have been queries since")
 			}
-			return t.err
+			return errors.Join(t.err, unremembered(h.memory))
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the enterprise's folder")
 	cmd.Flags().StringVar(&from, "log", "", "HTTP address of a member, or folder of an exported log")
-	cmd.Flags().DurationVar(&wait, "wait", 30*time.Second, "how long to wait for a final head")
+	wait.flag(cmd, logWait, "how long to read the log, and half a minute of it at most to wait for a final head")
 	cmd.Flags().DurationVar(&maxAge, "max-age", defaultMaxAge, "how old the newest cosignature may be; 0: no limit")
 	p.flag(cmd)
 	langFlag(cmd)
 	return needs(cmd, "dir", "log")
 }
 
+// logWait is how long a command reads a log, unless it is told otherwise: a large
+// one takes minutes.
+const logWait = 10 * time.Minute
+
 // history is what the log says about an enterprise, as far as it is final.
 type history struct {
 	Events []event  `json:"events"`
 	Head   standing `json:"head"`
+	Memory string   `json:"memory"` // why the folder does not remember this head; "" where it does
 
 	behind uint64 // the largest consent number that the log has
+	memory error
 }
 
+// finalWait is how long a head that is not final is asked for again at most:
+// longer than a network takes that is well.
+const finalWait = 30 * time.Second
+
 // historyWithin is history, again while the head is not final or older than what
-// was seen, until the wait is over.
-func (s *subject) historyWithin(ctx context.Context, wait time.Duration, source func() audit.Source) (*history, error) {
-	deadline := time.Now().Add(wait)
+// was seen, until the wait is over. All that is fetched has to come by then.
+func (s *subject) historyWithin(ctx context.Context, p *patience, from string) (*history, error) {
+	ctx, cancel, err := p.begin(ctx, errLate)
+	if err != nil {
+		return nil, err
+	}
+	defer cancel()
+	deadline := time.Now().Add(min(p.wait, finalWait))
 	for {
-		h, err := s.history(source())
+		h, err := s.history(logAt(ctx, from))
 		if err == nil || !errors.Is(err, errNotFinal) || time.Now().Add(askAgain).After(deadline) {
-			return h, err
+			return h, inTime(ctx, err)
 		}
 		select {
 		case <-time.After(askAgain):
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, err
 		}
 	}
 }
@@ -178,7 +194,9 @@ func (s *subject) final(log *audit.Log, r *reader) (*history, error) {
 		}
 	}
 	h := &history{Events: r.events, Head: standingOf(head, set, signers), behind: r.numbers.behind}
-	return h, writeSeen(s.dir, s.genesis, &ledger.Seen{Sets: sets, Head: head}, log.Signed)
+	h.memory = writeSeen(s.dir, s.genesis, &ledger.Seen{Sets: sets, Head: head}, log.Signed)
+	h.Memory = wordsOf(h.memory)
+	return h, nil
 }
 
 // reader returns what picks this subject's entries.

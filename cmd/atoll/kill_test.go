@@ -256,7 +256,7 @@ func (c *cluster) await(asked <-chan struct{}, more int) {
 	for range more {
 		select {
 		case <-asked:
-		case <-time.After(2 * patience):
+		case <-time.After(2 * scriptPatience):
 			c.t.Fatal("no query is answered any more")
 		}
 	}

@@ -153,7 +153,7 @@ there already is not fetched again, so that an interrupted export goes on.`,
 // fetchLocal gets a resource of the log from a member's running node.
 func fetchLocal(ctx context.Context, dir, path string) ([]byte, error) {
 	defer watch(ctx, dir)()
-	ctx, cancel := context.WithTimeoutCause(ctx, localEnd, errSilent)
+	ctx, cancel := context.WithTimeoutCause(ctx, localEnd, &over{errSilent, localEnd})
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://atoll/log/"+path, nil)
 	if err != nil {
@@ -161,11 +161,11 @@ func fetchLocal(ctx context.Context, dir, path string) ([]byte, error) {
 	}
 	body, err := send(dir, req)
 	if err != nil {
-		return nil, ended(ctx, localEnd, err)
+		return nil, inTime(ctx, err)
 	}
 	defer body.Close()
 	data, err := io.ReadAll(io.LimitReader(body, web.MaxResource+1))
-	return data, ended(ctx, localEnd, err)
+	return data, inTime(ctx, err)
 }
 
 // exportPolicy writes the policy beside an exported log, with the cosigners who
@@ -289,6 +289,11 @@ func replace(path string, data []byte) error {
 		return err
 	}
 	return os.Rename(part, path)
+}
+
+// isURL says whether a log lies on a server.
+func isURL(where string) bool {
+	return strings.HasPrefix(where, "http://") || strings.HasPrefix(where, "https://")
 }
 
 // logAt is where a log lies: a server, or a folder. Both may be named with the

@@ -110,8 +110,13 @@ func (l *liar) prove(index, seen uint64, by ...string) web.Proof {
 	for _, leaf := range l.w.Leaves {
 		l.check(tree.Append(leaf))
 	}
+	sets, err := ledger.ReadCosigners(l.w.State)
+	l.check(err)
 	g := &ledger.Ground{
-		Sets: []ledger.Cosigners{l.w.Genesis.Founders()}, Final: tree.Head(), Signed: l.signed(l.w, len(l.w.Leaves), time.Now(), by...),
+		Sets: sets, Final: tree.Head(), Signed: l.signed(l.w, len(l.w.Leaves), time.Now(), by...),
+		Hand: func(size uint64) ([]byte, error) {
+			return l.signed(l.w, int(size), time.Now(), l.w.Genesis.Cosigners...), nil
+		},
 		Entry: func(i uint64) ([]byte, error) { return l.w.Leaves[i], nil },
 		Tile: func(t tlog.Tile) ([]byte, error) {
 			return tree.ReadTile(t, func(t tlog.Tile) ([]byte, error) { return full[t], nil })
@@ -218,7 +223,7 @@ func TestRevokeThroughALiar(t *testing.T) {
 		t.Error(out)
 	}
 	says.Verdict = ledger.ConsentKey // a lie that is no entry
-	l.want(exitRefused, "consent.key", revoke)
+	l.want(exitUnproved, "consent.key", revoke)
 
 	// The truth about something else, too few signatures, then the truth.
 	l.w.Revoke(l.deal, "court")

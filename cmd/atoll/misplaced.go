@@ -81,15 +81,21 @@ type said struct {
 
 func (s *said) Unwrap() error { return s.error }
 
-// inChinese changes what people are told, where they read Chinese and there are
-// words for it. Those for what is wrong at a place in a file are the library's.
+// inChinese changes what people are told, where they read Chinese: to the error's
+// own words where it has some, and else to those for its code. What is wrong at a
+// place in a file is in the library's words.
 func inChinese(cmd *cobra.Command, err error, e *web.Error) {
-	var m *misplaced
-	if lang, _ := language(cmd); lang == consent.Chinese && errors.As(err, &m) {
-		e.Message, e.Hint = m.chinese(), "请改正该文件的这一行"
+	if lang, _ := language(cmd); lang != consent.Chinese {
+		return
 	}
+	var m *misplaced
 	var s *said
-	if lang, _ := language(cmd); lang == consent.Chinese && errors.As(err, &s) {
+	switch {
+	case errors.As(err, &s):
 		e.Message, e.Hint = s.chinese, s.hint
+	case errors.As(err, &m):
+		e.Message, e.Hint = m.chinese(), "请改正该文件的这一行"
+	default:
+		inWords(cmd.CommandPath(), e)
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"atoll/consensus/audit"
 	"atoll/consensus/consent"
 	"atoll/crypto/sign"
 
@@ -78,14 +77,22 @@ func (s *subject) consentID(number uint64) consent.ID {
 	return sign.KeyIDOf(s.keys.Consent(number).Public().(ed25519.PublicKey))
 }
 
-// numberOf finds the number of a consent by deriving, as far as this folder knows
-// and a gap beyond.
+// searchedNumbers is how many numbers are tried for one consent, however few a
+// folder knows to be used: some seconds.
+const searchedNumbers = 1 << 15
+
+// numberOf finds the number of a consent by deriving: as far as this folder knows
+// and a gap beyond, and in any case so far that one which was restored, or whose
+// memory is damaged, can take back what it signed before.
 func (s *subject) numberOf(id string) (uint64, error) {
+	if _, err := sign.ParseKeyID(id); err != nil {
+		return 0, fmt.Errorf("%w: %.40q is not the id of a consent", errNotFound, id)
+	}
 	last, _, err := s.used()
 	if err != nil {
-		return 0, err
+		last = 0
 	}
-	for n := range last + consentGap {
+	for n := range max(last+consentGap, searchedNumbers) {
 		if s.consentID(n).String() == id {
 			return n, nil
 		}
@@ -126,7 +133,8 @@ func (n *numbers) mine(id string) bool {
 
 func subjectRestoreCommand() *cobra.Command {
 	var dir, from, code string
-	var wait, maxAge time.Duration
+	var wait patience
+	var maxAge time.Duration
 	var p passphrase
 	cmd := &cobra.Command{
 		Use:   "restore",
@@ -153,18 +161,19 @@ with it no key, is used for two consents. The log must be final and no older tha
 			if err != nil {
 				return err
 			}
-			next, h, err := s.restore(cmd.Context(), wait, maxAge, func() audit.Source { return logAt(cmd.Context(), from) })
+			next, h, err := s.restore(cmd.Context(), &wait, maxAge, from)
 			if err != nil {
 				return err
 			}
-			return announce(cmd, "atoll.restored/v1", map[string]any{"next": next, "head": h.Head}, "已查至条目 %[2]d，下一份授权的编号为 %[1]d",
+			err = announce(cmd, "atoll.restored/v1", map[string]any{"next": next, "head": h.Head, "memory": h.Memory}, "已查至条目 %[2]d，下一份授权的编号为 %[1]d",
 				"looked through up to entry %[2]d; the next consent is number %[1]d", next, h.Head.Size-1)
+			return errors.Join(err, unremembered(h.memory))
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the enterprise's folder")
 	cmd.Flags().StringVar(&from, "log", "", "HTTP address of a member, or folder of an exported log")
 	cmd.Flags().StringVar(&code, "uscc", "", "unified social credit code (or lei:…), to write enrolment.pem again")
-	cmd.Flags().DurationVar(&wait, "wait", 30*time.Second, "how long to wait for a final head")
+	wait.flag(cmd, logWait, "how long to read the log, and half a minute of it at most to wait for a final head")
 	cmd.Flags().DurationVar(&maxAge, "max-age", defaultMaxAge, "how old the newest cosignature may be; 0: no limit")
 	p.flag(cmd)
 	langFlag(cmd)
@@ -172,8 +181,8 @@ with it no key, is used for two consents. The log must be final and no older tha
 }
 
 // restore reserves a number behind all that the log has of this enterprise.
-func (s *subject) restore(ctx context.Context, wait, maxAge time.Duration, source func() audit.Source) (next uint64, h *history, err error) {
-	if h, err = s.historyWithin(ctx, wait, source); err != nil {
+func (s *subject) restore(ctx context.Context, wait *patience, maxAge time.Duration, from string) (next uint64, h *history, err error) {
+	if h, err = s.historyWithin(ctx, wait, from); err != nil {
 		return 0, nil, err
 	}
 	if err := h.Head.stale(maxAge); err != nil {

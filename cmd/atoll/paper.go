@@ -112,8 +112,28 @@ func vacant(paths ...string) error {
 		} else if !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
+		if err := writable(filepath.Dir(path)); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// writable says whether a file can be made in a folder, which may have to be made
+// itself.
+func writable(dir string) error {
+	for {
+		_, err := os.Stat(dir)
+		if err == nil || !errors.Is(err, os.ErrNotExist) || dir == filepath.Dir(dir) {
+			break
+		}
+		dir = filepath.Dir(dir)
+	}
+	f, err := os.CreateTemp(dir, ".atoll-*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 // writeNew makes a file that was not there, with its folders, and syncs it.

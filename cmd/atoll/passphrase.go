@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 
+	"atoll/consensus/consent"
+
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 )
@@ -33,11 +35,11 @@ func (p *passphrase) read(cmd *cobra.Command, fresh bool) (string, error) {
 		words = strings.TrimRight(string(text), "\r\n")
 	} else {
 		var err error
-		if words, err = ask(cmd, "passphrase: "); err != nil {
+		if words, err = ask(cmd, "口令：", "passphrase: "); err != nil {
 			return "", err
 		}
 		if fresh {
-			again, err := ask(cmd, "the same again: ")
+			again, err := ask(cmd, "再次输入：", "the same again: ")
 			if err != nil {
 				return "", err
 			}
@@ -52,10 +54,14 @@ func (p *passphrase) read(cmd *cobra.Command, fresh bool) (string, error) {
 	return words, nil
 }
 
-func ask(cmd *cobra.Command, prompt string) (string, error) {
+func ask(cmd *cobra.Command, chinese, english string) (string, error) {
 	in := int(os.Stdin.Fd())
 	if !term.IsTerminal(in) {
 		return "", fmt.Errorf("%w: a passphrase is needed: give --passphrase-file, or run this at a terminal", errUsage)
+	}
+	prompt := english
+	if lang, err := language(cmd); err == nil && lang == consent.Chinese {
+		prompt = chinese
 	}
 	fmt.Fprint(cmd.ErrOrStderr(), prompt)
 	text, err := term.ReadPassword(in)

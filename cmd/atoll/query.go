@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -46,7 +47,8 @@ seconds, once all others have answered; its reason is "unreachable".
 
 What no agency answered in time can be asked again with --again, without spending
 another use, until the query's deadline has passed: ten minutes after it was put,
-or twice --wait where that is longer. Exit code 3 says that an
+or twice --wait where that is longer. The command itself ends within twice --wait
+and five seconds, whatever the node does. Exit code 3 says that an
 agency was unavailable; the profile says what that may cost.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -87,45 +89,50 @@ agency was unavailable; the profile says what that may cost.`,
 	f.StringVar(&in.Operator, "operator", "", "name of the person who asks; it is logged under seal")
 	f.StringVar(&in.Again, "again", "", "id of a query on the log: ask the agencies again")
 	f.StringVar(&template, "template", "", "template file (default: the node's own)")
-	f.DurationVar(&wait, "wait", 30*time.Second, "how long to wait for the log, and then for agencies")
+	f.DurationVar(&wait, "wait", 30*time.Second, "how long to wait for the log, and then as long for agencies")
 	f.StringVar(&page, "html", "", "write the profile as one HTML page to this file")
 	f.StringVar(&file, "out", "", "write the profile as JSON to this file")
 	langFlag(cmd)
 	return needs(cmd, "dir")
 }
 
-// maxWait leaves room below ledger.MaxQueryLife: agencies have twice as long.
-const maxWait = time.Hour
+// queryGrace is what a node may take for a query beside its two waits: to ask the
+// cosigners why nothing is final, and to make the profile. A profile that is cut
+// off has cost a use.
+const queryGrace = 5 * time.Second
 
 // askNode runs a query through the bank's node and reports progress to a person
 // who watches.
 func askNode(cmd *cobra.Command, dir string, in *web.QueryIn) (*web.QueryOut, error) {
 	// The node gives up before: the log may take as long as the agencies.
-	end := 2*time.Duration(in.WaitMS)*time.Millisecond + localEnd
-	ctx, cancel := context.WithTimeoutCause(cmd.Context(), end, errSilent)
+	end := 2*time.Duration(in.WaitMS)*time.Millisecond + queryGrace
+	ctx, cancel := context.WithTimeoutCause(cmd.Context(), end, &over{errSilent, end})
 	defer cancel()
 	quiet := sync.OnceFunc(watch(ctx, dir)) // until something can be told
 	defer quiet()
 	body, err := call(ctx, dir, web.OpQuery, in)
 	if err != nil {
-		return nil, ended(ctx, end, err)
+		return nil, inTime(ctx, err)
 	}
 	defer body.Close()
-	progress := io.Discard
+	progress := &teller{w: io.Discard}
 	if !asJSON(cmd) && term.IsTerminal(int(os.Stderr.Fd())) {
-		progress = cmd.ErrOrStderr()
+		progress.w = cmd.ErrOrStderr()
+	}
+	if progress.lang, err = language(cmd); err != nil {
+		return nil, err
 	}
 	events := json.NewDecoder(body)
 	for {
 		var e web.Event
 		if err := events.Decode(&e); err != nil {
-			return nil, ended(ctx, end, fmt.Errorf("the node stopped answering: %w", err))
+			return nil, inTime(ctx, fmt.Errorf("the node stopped answering: %w", err))
 		}
 		switch {
 		case e.Logged != nil:
-			fmt.Fprintf(progress, "query %s is entry %d; asking %s\n", e.Logged.Query, e.Logged.Entry, strings.Join(e.Logged.Agencies, ", "))
+			progress.say("查询 %s 已记入日志，条目 %d；正在询问 %s", "query %s is entry %d; asking %s", shown(e.Logged.Query), e.Logged.Entry, shown(strings.Join(e.Logged.Agencies, ", ")))
 		case e.Piece != nil:
-			fmt.Fprintf(progress, "  %-12s %s\n", e.Piece.Agency, tally(e.Piece.Outcomes))
+			progress.say("  %-12s %s", "  %-12s %s", shown(e.Piece.Agency), shown(tally(e.Piece.Outcomes)))
 		case e.Error != nil:
 			return nil, e.Error
 		case e.Result != nil:
@@ -146,7 +153,12 @@ func unanswered(out *web.QueryOut) error {
 	if len(list) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: nothing from %s; query %s", errPartial, strings.Join(list, ", "), out.Query)
+	names := strings.Join(list, ", ")
+	return &said{
+		error:   fmt.Errorf("%w: nothing from %s; query %s", errPartial, names, out.Query),
+		chinese: fmt.Sprintf("部分内容暂不可用：未从 %s 获得答复；查询号 %s", names, out.Query),
+		hint:    fmt.Sprintf("稍后再试：atoll query run --again %s，不会再次扣减次数", out.Query),
+	}
 }
 
 // tally writes counts of outcomes in one order.
@@ -158,22 +170,24 @@ func tally(outcomes map[string]int) string {
 	return strings.Join(parts, ", ")
 }
 
-// showProfile prints the profile and writes the files that were asked for.
-func showProfile(cmd *cobra.Command, out *web.QueryOut, lang, page, file string) error {
+// showProfile prints the profile, which has cost a use, and then writes the files
+// that were asked for.
+func showProfile(cmd *cobra.Command, out *web.QueryOut, lang, page, file string) (err error) {
+	if asJSON(cmd) {
+		err = printJSON(cmd.OutOrStdout(), "atoll.query/v1", out)
+	} else {
+		err = out.Profile.Text(cmd.OutOrStdout(), lang)
+	}
 	if page != "" {
-		if err := writeWith(page, func(w io.Writer) error { return out.Profile.HTML(w, lang) }); err != nil {
-			return err
-		}
+		err = errors.Join(err, writeWith(page, func(w io.Writer) error { return out.Profile.HTML(w, lang) }))
 	}
 	if file != "" {
-		if err := writeWith(file, func(w io.Writer) error { return encode(w, out.Profile) }); err != nil {
-			return err
-		}
+		err = errors.Join(err, writeWith(file, func(w io.Writer) error { return encode(w, out.Profile) }))
 	}
-	if asJSON(cmd) {
-		return printJSON(cmd.OutOrStdout(), "atoll.query/v1", out)
+	if err != nil {
+		err = fmt.Errorf("%w: %w; query %s", errUnwritten, err, out.Query)
 	}
-	return out.Profile.Text(cmd.OutOrStdout(), lang)
+	return err
 }
 
 func encode(w io.Writer, p *profile.Profile) error {

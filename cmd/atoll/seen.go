@@ -27,7 +27,8 @@ type seenPaper struct {
 }
 
 // readSeen returns what a folder has seen of the log, or what genesis says where
-// it has seen nothing yet. What it remembers is verified again.
+// it has seen nothing yet. What it remembers is verified again; the error is
+// [errDamaged] where it cannot be used.
 func readSeen(dir string, g *ledger.Genesis) (*ledger.Seen, error) {
 	path := filepath.Join(dir, fileSeen)
 	var p seenPaper
@@ -35,14 +36,18 @@ func readSeen(dir string, g *ledger.Genesis) (*ledger.Seen, error) {
 	if errors.Is(err, os.ErrNotExist) {
 		return ledger.NewSeen(g), nil
 	}
-	if err != nil {
-		return nil, err
+	var seen *ledger.Seen
+	if err == nil {
+		seen, err = p.verify(g)
 	}
-	seen, err := p.verify(g)
 	if err != nil {
-		err = fmt.Errorf("%s: %w: %v; put a copy back, or remove it: then this folder is not protected against another history than the one it saw", path, errConfig, err)
+		return nil, &said{
+			error:   fmt.Errorf("%w: %s: %v", errDamaged, path, err),
+			chinese: fmt.Sprintf("本文件夹对日志的记忆（%s）已损坏或无法读取：%v", path, err),
+			hint:    fmt.Sprintf("放回其副本；若无副本，将 %s 移走即从创世重新开始：此后若有人出示与先前所见不同的历史，第一次将无从发现", path),
+		}
 	}
-	return seen, err
+	return seen, nil
 }
 
 // verify returns what it says, if that is so.

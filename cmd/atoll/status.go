@@ -85,7 +85,7 @@ func printStatus(w io.Writer, s *node.Status, lang string) error {
 	}
 	t = newTable(in("全体成员", "all members"), in("连接", "connection"))
 	for _, m := range s.Members {
-		state := in("未连接", "not connected")
+		state := in("无法连通", "cannot be reached") // the node has just tried
 		if m == s.Name {
 			state = in("本成员", "this member")
 		} else if slices.Contains(s.Connected, m) {

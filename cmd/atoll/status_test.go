@@ -19,8 +19,8 @@ func TestStatusAligned(t *testing.T) {
 		Alarms: []string{"size 7: why\n(file)"}, Witnesses: []witness.State{{Name: "w/1", Required: true, Error: "no\x1b[2J"}},
 	}
 	for lang, begin := range map[string][][]string{
-		consent.English: {{"tax (agency)", "none known", "0 entries, root", "w/1 (required): nothing yet; last", "size 7: why", "0 % used"}, {"connection", "not connected", "connected", "this member"}},
-		consent.Chinese: {{"tax（agency）", "未知：", "0 个条目，根", "w/1（必需）：尚无共签；最近", "size 7: why", "已用 0 %"}, {"连接", "未连接", "已连接", "本成员"}},
+		consent.English: {{"tax (agency)", "none known", "0 entries, root", "w/1 (required): nothing yet; last", "size 7: why", "0 % used"}, {"connection", "cannot be reached", "connected", "this member"}},
+		consent.Chinese: {{"tax（agency）", "未知：", "0 个条目，根", "w/1（必需）：尚无共签；最近", "size 7: why", "已用 0 %"}, {"连接", "无法连通", "已连接", "本成员"}},
 	} {
 		var b strings.Builder
 		if err := printStatus(&b, s, lang); err != nil {

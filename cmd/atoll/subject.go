@@ -151,7 +151,8 @@ func enrolAgain(dir, code, words string) error {
 	return s.enrol()
 }
 
-// openFolder reads an enterprise's folder without its keys.
+// openFolder reads of which network an enterprise's folder is: all that it takes,
+// with the seed, to take a consent back.
 func openFolder(dir string) (*subject, error) {
 	s := &subject{dir: dir}
 	var err error
@@ -161,11 +162,6 @@ func openFolder(dir string) (*subject, error) {
 		}
 		return nil, err
 	}
-	var e enrolment
-	if err := readInto(filepath.Join(dir, fileEnrolment), paperEnrolment, &e); err != nil {
-		return nil, err
-	}
-	s.id = e.Subject
 	return s, nil
 }
 
@@ -175,6 +171,11 @@ func openSubject(dir, words string) (*subject, error) {
 	if err != nil {
 		return nil, err
 	}
+	var e enrolment
+	if err := readInto(filepath.Join(dir, fileEnrolment), paperEnrolment, &e); err != nil {
+		return nil, err
+	}
+	s.id = e.Subject
 	return s, s.unlock(words)
 }
 

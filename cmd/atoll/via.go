@@ -5,14 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"atoll/consensus/ledger"
 	"atoll/node/web"
-
-	"github.com/spf13/cobra"
 )
 
 // carriage is what a subject has signed on its way to the log through members.
@@ -20,9 +17,8 @@ import (
 type carriage struct {
 	statement, sealed []byte
 	seen              *ledger.Seen
-	until             time.Time     // when the wait is over
-	all               bool          // every address is told; else the first that answers
-	wait              time.Duration // for the proof
+	until             time.Time // when no proof is waited for any more; the context of [carriage.through] ends all
+	all               bool      // every address is told; else the first that answers
 	progress          func(zh, en string, args ...any)
 }
 
@@ -33,13 +29,17 @@ type told struct {
 	Proved bool       `json:"proved"`
 	Error  string     `json:"error"` // why not: "" where it answered and has shown nothing wrong
 
-	err    error
-	proven *ledger.Proven
-	signed []byte
+	err     error
+	refused bool // the log has refused it, which is proved
+	waits   bool // it says that an entry of the log refuses it, which it may prove later
+	seen    *ledger.Seen
+	proven  *ledger.Proven
+	signed  []byte
 }
 
 // carried is what became of it.
 type carried struct {
+	memory  error          // why the folder could not remember it, or did not know what it had seen
 	proven  *ledger.Proven // nil: there is no more than members' word
 	signed  []byte         // the checkpoint that proves it
 	all     bool           // each address was to be told
@@ -48,16 +48,14 @@ type carried struct {
 
 // Pauses and bounds of the questions.
 const (
-	askAgain     = 2 * time.Second  // for the proof; a member takes one statement a second
-	stragglers   = 10 * time.Second // how long others may take once it is proved
-	carryTimeout = time.Minute      // of one question
-	leastTimeout = 15 * time.Second // of one question, however short the wait is: an honest member has answered by then
+	askAgain   = 2 * time.Second  // for the proof; a member takes one statement a second
+	stragglers = 10 * time.Second // how long others may take once it is proved
 )
 
-// through sends it, and again to those who have it, until it is proved or the
-// wait is over. The error is nil where at least one member has it.
+// through sends it, and again to those who have it, until it is proved or refused
+// with proof, or the wait is over. The error is nil where at least one member has
+// it, by its word, and nobody has proved that the log refuses it.
 func (c *carriage) through(ctx context.Context, via []string) (*carried, error) {
-	c.until = time.Now().Add(c.wait)
 	answers := make([]told, len(via))
 	for i := range via {
 		answers[i].Via = via[i]
@@ -66,14 +64,19 @@ func (c *carriage) through(ctx context.Context, via []string) (*carried, error) 
 		c.ask(ctx, answers, round > 0)
 		got := c.sum(answers)
 		switch {
-		case ctx.Err() != nil:
+		case errors.Is(ctx.Err(), context.Canceled):
 			return nil, ctx.Err()
-		case !got.received():
+		case got.proven != nil:
+			return got, nil
+		case got.refused() || !got.open():
 			return nil, got.errs()
-		case got.proven != nil || time.Now().Add(askAgain).After(c.until):
+		case time.Now().Add(askAgain).After(c.until):
+			if !got.received() {
+				return nil, got.errs()
+			}
 			return got, nil
 		}
-		if round == 0 && c.progress != nil {
+		if round == 0 && c.progress != nil && got.received() {
 			if index := got.answers[0].Answer.Index; index > 0 {
 				c.progress("已收到（条目 %d），等待共签人证明", "received (entry %d), waiting for cosigners to prove it", index)
 			} else {
@@ -83,7 +86,6 @@ func (c *carriage) through(ctx context.Context, via []string) (*carried, error) 
 		select {
 		case <-time.After(askAgain):
 		case <-ctx.Done():
-			return nil, ctx.Err()
 		}
 	}
 }
@@ -92,7 +94,9 @@ func (c *carriage) through(ctx context.Context, via []string) (*carried, error) 
 func (c *carriage) ask(ctx context.Context, answers []told, again bool) {
 	if !c.all {
 		for i := range answers {
-			if c.one(ctx, &answers[i]); answers[i].err == nil {
+			ctx, cancel := shareOf(ctx, len(answers)-i)
+			c.one(ctx, &answers[i])
+			if cancel(); answers[i].err == nil {
 				return
 			}
 		}
@@ -115,62 +119,130 @@ func (c *carriage) ask(ctx context.Context, answers []told, again bool) {
 	asking.Wait()
 }
 
+// shareOf is the part of the time left that one of so many may take who are asked
+// in turn: the first that hangs must not be the last that is asked.
+func shareOf(ctx context.Context, parts int) (context.Context, context.CancelFunc) {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Until(end)/time.Duration(parts))
+}
+
 func retryable(err error) bool {
 	var e *web.Error
 	return errors.As(err, &e) && e.Retryable
 }
 
-// one asks one address and judges what it says.
+// one asks one address and judges what it says. What it said before stands where
+// it cannot be asked again.
 func (c *carriage) one(ctx context.Context, t *told) {
-	ctx, cancel := context.WithTimeout(ctx, min(max(time.Until(c.until), leastTimeout), carryTimeout))
-	defer cancel()
-	client := web.Client{URL: t.Via}
-	answer, err := client.Submit(ctx, c.statement, c.sealed, c.seen.Head.Size)
+	now := told{Via: t.Via, seen: t.seen}
+	if now.seen == nil {
+		now.seen = c.seen
+	}
+	err := c.walk(ctx, &now)
 	if ctx.Err() != nil && err != nil {
-		err = &web.Error{Code: web.CodeUnavailable, Message: t.Via + " does not answer in time", Hint: "try again, or ask another member", Retryable: true}
+		err = &web.Error{
+			Code: web.CodeUnavailable, Message: t.Via + " does not answer in time",
+			Hint: "it may have got it: run the command again, with a longer --wait, or ask another member", Retryable: true,
+		}
 	}
-	*t = told{Via: t.Via, Answer: answer}
-	if err == nil {
-		err = c.judge(t)
+	if err != nil && retryable(err) && (t.has() || t.waits && !now.waits) {
+		return
 	}
-	if t.Answer.Proof.Proof = nil; err != nil {
-		t.err, t.Error = err, err.Error()
+	if err != nil {
+		now.err, now.Error = err, err.Error()
+	}
+	*t = now
+}
+
+// walk sends it until an answer leads to its entry, or nowhere: a proof leads over
+// so many handovers at a time.
+func (c *carriage) walk(ctx context.Context, t *told) (err error) {
+	client := web.Client{URL: t.Via}
+	for {
+		t.Answer, err = client.Submit(ctx, c.statement, c.sealed, t.seen.Head.Size)
+		if err != nil {
+			return claimed(t.Via, err)
+		}
+		proof := t.Answer.Proof.Proof
+		t.Answer.Proof.Proof = nil
+		if proof == nil {
+			return t.unproved()
+		}
+		p, err := t.seen.Follow(proof)
+		if err != nil {
+			return &web.Error{
+				Code: codeNotProved, Message: fmt.Sprintf("%s: what it shows for entry %d does not prove it: %v", t.Via, t.Answer.Index, err),
+				Hint: "do not rely on this member; send it through another, and tell the supervisor", Retryable: errors.Is(err, ledger.ErrOlder),
+			}
+		}
+		if p.Entry != nil {
+			return c.judge(t, p, proof.Entry.Checkpoint)
+		}
+		t.seen = p.Seen // farther each time, or it would not have followed
 	}
 }
 
-// judge verifies an answer. A proof that shows nothing, or something else, is
-// the member's fault or its lie.
-func (c *carriage) judge(t *told) error {
-	proof := t.Answer.Proof.Proof
-	if proof == nil {
-		if t.Answer.Pending {
-			return nil
-		}
-		return accepted(t.Answer)
-	}
-	p, err := c.seen.Follow(proof)
-	if err != nil {
-		return &web.Error{
-			Code: "not_proved", Message: fmt.Sprintf("%s: what it shows for entry %d does not prove it: %v", t.Via, t.Answer.Index, err),
-			Hint: "do not rely on this member; send it through another, and tell the supervisor", Retryable: errors.Is(err, ledger.ErrOlder),
-		}
-	}
+// judge takes what a proof has shown, which may be something else.
+func (c *carriage) judge(t *told, p *ledger.Proven, signed []byte) error {
 	if !p.Entry.Brings(c.statement) {
 		return &web.Error{
-			Code: "not_proved", Message: fmt.Sprintf("%s: entry %d is not what was sent", t.Via, p.Entry.Index),
+			Code: codeNotProved, Message: fmt.Sprintf("%s: entry %d is not what was sent", t.Via, p.Entry.Index),
 			Hint: "do not rely on this member; send it through another, and tell the supervisor",
 		}
 	}
 	t.Answer.Index, t.Answer.Verdict, t.Answer.Time = p.Entry.Index, p.Entry.Verdict, p.Entry.Time
 	if p.Entry.Verdict != ledger.Accepted {
+		t.refused = true
 		return web.Refused(t.Answer)
 	}
-	t.Proved, t.proven, t.signed = true, p, proof.Entry.Checkpoint
+	t.Proved, t.proven, t.signed = true, p, signed
 	return nil
 }
 
+// unproved takes an answer without a proof: the member's word. It has it, or says
+// that the log refuses it, which is a reason to ask others.
+func (t *told) unproved() error {
+	if t.Answer.Pending || t.Answer.Verdict == ledger.Accepted {
+		return nil
+	}
+	t.waits = t.Answer.New || t.Answer.Known
+	e := web.Refused(t.Answer)
+	e.Retryable = t.waits
+	return oneWord(t.Via, e)
+}
+
+// codeNotProved is that of whatever rests on one server's word.
+const codeNotProved = "not_proved"
+
+// claimed is the error for what a server says is the reason not to take a
+// statement: nobody but it stands behind that. That it cannot take it now, or is
+// no member's node, is believed.
+func claimed(via string, err error) error {
+	var e *web.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	exit := exitOf(e.Code)
+	if exit == exitUnavailable || exit == exitUsage || exit == exitFailure || e.Code == web.CodeNotFound {
+		return err
+	}
+	return oneWord(via, e)
+}
+
+func oneWord(via string, e *web.Error) error {
+	return &web.Error{
+		Code: codeNotProved, Message: fmt.Sprintf("%s says that it is refused (%s: %s), and nothing proves that", via, e.Code, e.Message),
+		Hint: "ask other members too: name them with --via; if it is right: " + e.Hint, Retryable: e.Retryable,
+	}
+}
+
 // has reports whether the member has it, by its word.
-func (t *told) has() bool { return t.err == nil && (t.Answer.Verdict != "" || t.Answer.Pending) }
+func (t *told) has() bool {
+	return t.err == nil && (t.Answer.Verdict == ledger.Accepted || t.Answer.Pending)
+}
 
 // sum puts those who proved it first, then those who have it, and leaves out whom
 // nobody has asked.
@@ -197,15 +269,35 @@ func (c *carried) received() bool {
 	return slices.ContainsFunc(c.answers, func(t told) bool { return t.has() })
 }
 
-// errs is what was wrong with each address, of which none took it: the error of
-// the first, with what all said.
+// refused reports whether somebody proves that the log refuses it.
+func (c *carried) refused() bool {
+	return slices.ContainsFunc(c.answers, func(t told) bool { return t.refused })
+}
+
+// open reports whether a proof may still come.
+func (c *carried) open() bool {
+	return c.received() || slices.ContainsFunc(c.answers, func(t told) bool { return t.waits })
+}
+
+// errs is why none took it: that the log refuses it, where that is proved, and
+// else what was wrong with each address, under the code of the first that said
+// anything about the statement.
 func (c *carried) errs() error {
 	var all *web.Error
 	for _, t := range c.answers {
-		if e := web.Explain(t.err); all == nil {
-			first := *e
-			all = &first
-		} else {
+		if t.err == nil {
+			continue
+		}
+		e := *web.Explain(t.err)
+		switch {
+		case t.refused:
+			return &e
+		case all == nil:
+			all = &e
+		default:
+			if e.Code == codeNotProved && all.Code != codeNotProved {
+				all.Code, all.Hint = e.Code, e.Hint
+			}
 			all.Message += "\n" + e.Message
 			all.Retryable = all.Retryable || e.Retryable
 		}
@@ -249,81 +341,4 @@ func (c *carried) verdict() error {
 		}
 	}
 	return nil
-}
-
-// accepted is nil, or the error that an answer is.
-func accepted(a web.Result) error {
-	if a.Verdict == ledger.Accepted {
-		return nil
-	}
-	return web.Refused(a)
-}
-
-// isURL says whether a log lies on a server.
-func isURL(where string) bool {
-	return strings.HasPrefix(where, "http://") || strings.HasPrefix(where, "https://")
-}
-
-// sending is what commands have in common that send what a subject has signed.
-type sending struct {
-	dir  string
-	via  []string
-	wait time.Duration
-}
-
-func (v *sending) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&v.dir, "dir", "", "the enterprise's folder")
-	cmd.Flags().DurationVar(&v.wait, "wait", 30*time.Second, "how long to wait for the proof")
-	langFlag(cmd)
-}
-
-// send sends it, and has the folder remember the head that proves it.
-func (v *sending) send(cmd *cobra.Command, s *subject, c *carriage) (*carried, error) {
-	lang, err := language(cmd)
-	if err != nil {
-		return nil, err
-	}
-	if c.seen, err = readSeen(s.dir, s.genesis); err != nil {
-		return nil, err
-	}
-	if c.wait = v.wait; !asJSON(cmd) {
-		c.progress = (&teller{w: cmd.ErrOrStderr(), lang: lang}).say
-	}
-	stop := watchMembers(cmd.Context())
-	got, err := c.through(cmd.Context(), v.via)
-	stop()
-	if err == nil && got.proven != nil {
-		err = writeSeen(s.dir, s.genesis, got.proven.Seen, got.signed)
-	}
-	return got, err
-}
-
-// report prints what became of it: done where that is proved, and nothing but
-// what members say where it is not.
-func (v *sending) report(cmd *cobra.Command, got *carried, schema string, data map[string]any, chinese, english string, args ...any) error {
-	if p := got.proven; p != nil {
-		data["head"] = standingOf(p.Seen.Head, p.Set, p.Signers)
-	}
-	if asJSON(cmd) {
-		return errors.Join(printJSON(cmd.OutOrStdout(), schema, data), got.verdict())
-	}
-	lang, err := language(cmd)
-	if err != nil {
-		return err
-	}
-	t := &teller{w: cmd.OutOrStdout(), lang: lang}
-	if p := got.proven; p != nil {
-		t.say(chinese, english, args...)
-		s := standingOf(p.Seen.Head, p.Set, p.Signers)
-		s.tell(t)
-	}
-	for _, a := range got.answers {
-		if a.err != nil && !got.all {
-			t.say("未能送达：%s（%s）", "not reached: %s (%s)", shown(a.Via), shown(a.Error))
-		}
-	}
-	if names := got.agencies(); len(names) > 0 {
-		t.say("已直接获知的机构（据成员所称）：%s", "agencies that have it past the log, by members' word: %s", shown(strings.Join(names, " ")))
-	}
-	return errors.Join(t.err, got.verdict())
 }

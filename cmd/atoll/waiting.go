@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"sync"
 	"time"
@@ -133,12 +132,4 @@ func (to waiting) cause(ctx context.Context, dir string) string {
 		return lackLine(s.NotFinal, in)
 	}
 	return in("节点正在处理", "the node is at work")
-}
-
-// ended gives an error of a wait that this command ended its cause.
-func ended(ctx context.Context, within time.Duration, err error) error {
-	if err != nil && errors.Is(context.Cause(ctx), errSilent) {
-		return fmt.Errorf("%w within %s", errSilent, within)
-	}
-	return err
 }

@@ -10,10 +10,20 @@ import (
 
 // Proof shows to somebody who has no replica that an entry stands on the log,
 // by the cosignatures of a quorum and by nobody's word: see [Seen.Follow].
+//
+// Where there are more handovers than one proof shows, it ends with the last of
+// those that it shows and proves no entry: see [Proof.Partial].
 type Proof struct {
 	Handovers   []Handed    // since the head that was seen, in order
 	Entry       tlog.Proof  // of the entry, its Extra, under a final checkpoint
 	Consistency []tlog.Hash // of that checkpoint with the head before it
+}
+
+// Partial reports whether a proof leads over handovers only, and no entry stands
+// in it: whoever has followed it asks again from the head that it led to.
+func (r *Proof) Partial() bool {
+	e := &r.Entry
+	return len(r.Handovers) > 0 && len(e.Checkpoint)+len(e.Extra)+len(e.Path)+len(r.Consistency) == 0 && e.Index == 0
 }
 
 // Handed shows that cosigners have handed over: a handover's entry as the last
@@ -23,7 +33,8 @@ type Handed struct {
 	Consistency []tlog.Hash // of its checkpoint with the head before it
 }
 
-// MaxProofHandovers is how many handovers a proof shows at most.
+// MaxProofHandovers is how many handovers one proof shows at most: with those of 40
+// members it stays below what a client reads of an answer.
 const MaxProofHandovers = 64
 
 // Seen is what somebody without a replica knows of a log: who makes heads final,
@@ -40,7 +51,7 @@ func NewSeen(g *Genesis) *Seen {
 
 // Proven is what a proof has shown.
 type Proven struct {
-	Entry   *Entry
+	Entry   *Entry           // nil where the proof was partial
 	Seen    *Seen            // to go on from
 	Set     *Cosigners       // who made the head final
 	Signers []tlog.Signature // of those, who signed it
@@ -71,6 +82,9 @@ func (s *Seen) Follow(r *Proof) (*Proven, error) {
 		if err := at.handOver(&r.Handovers[i]); err != nil {
 			return nil, err
 		}
+	}
+	if r.Partial() {
+		return &Proven{Seen: at}, nil
 	}
 	set, signers, err := at.advance(r.Entry.Checkpoint, r.Consistency)
 	if err != nil {
@@ -172,7 +186,7 @@ type Ground struct {
 }
 
 // Prove proves an entry under the final head, to somebody who has seen a head
-// of so many entries. It returns [tlog.ErrNotInTree] where the final head does
+// of so many entries, or leads there as far as one proof can. It returns [tlog.ErrNotInTree] where the final head does
 // not cover the entry, or not what was seen.
 func (g *Ground) Prove(index, seen uint64) (*Proof, error) {
 	if seen > g.Final.Size || index >= g.Final.Size {
@@ -184,7 +198,7 @@ func (g *Ground) Prove(index, seen uint64) (*Proof, error) {
 			continue
 		}
 		if len(r.Handovers) == MaxProofHandovers {
-			return nil, fmt.Errorf("more than %d handovers since entry %d", MaxProofHandovers, seen)
+			return r, nil
 		}
 		signed, err := g.Hand(set.After)
 		if err != nil {

@@ -205,3 +205,46 @@ func TestProofBeyond(t *testing.T) {
 		t.Error("a proof without an entry")
 	}
 }
+
+// Whoever was away for more handovers than one proof shows walks on from where it
+// came to, and arrives. A proof that leads nowhere is none.
+func TestProofOverManyHandovers(t *testing.T) {
+	const handovers = MaxProofHandovers + 3
+	w := newWorld(t)
+	both := []string{"auditor", "court", "registrar"} // in each set but the first
+	by, hand := oldSet, map[uint64][]string{}
+	for i := range handovers {
+		to := newSet
+		if i%2 == 1 {
+			to = third
+		}
+		w.approved(by, to, 1, 3)
+		hand[w.want(w.handover(by[0], w.finalBy(w.genesis.Origin, w.size(), by[0], by...)), Accepted).Index+1] = by
+		w.pass(minute)
+		by = both
+	}
+	g := w.ground(hand, both...)
+	first := w.proof(g, 3, 0)
+	p, err := NewSeen(w.genesis).Follow(first)
+	check(t, err)
+	if !first.Partial() || p.Entry != nil || len(p.Seen.Sets) != MaxProofHandovers+1 {
+		t.Fatalf("%d sets, %+v", len(p.Seen.Sets), p.Entry)
+	}
+	last, err := p.Seen.Follow(w.proof(g, 3, p.Seen.Head.Size))
+	check(t, err)
+	if last.Entry == nil || last.Entry.Index != 3 || last.Seen.Head != g.Final || len(last.Seen.Sets) != handovers+1 {
+		t.Errorf("%+v", last)
+	}
+	for name, r := range map[string]*Proof{
+		"nothing at all":              {},
+		"a handover of it twice":      {Handovers: []Handed{first.Handovers[0], first.Handovers[0]}},
+		"what was walked over before": {Handovers: first.Handovers[1:]},
+	} {
+		if p, err := NewSeen(w.genesis).Follow(r); err == nil {
+			t.Errorf("%s: %+v", name, p)
+		}
+	}
+	if _, err := last.Seen.Follow(first); !errors.Is(err, ErrOlder) {
+		t.Errorf("walking back: %v", err)
+	}
+}

@@ -1,11 +1,13 @@
 package peer
 
 import (
+	"context"
 	"crypto/ed25519"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/libp2p/go-libp2p/core/control"
 	"github.com/libp2p/go-libp2p/core/crypto"
@@ -192,6 +194,24 @@ func CheckAddress(address string) error {
 		return bad
 	}
 	return nil
+}
+
+// Reach tries to connect to every member that has no connection, to all at once,
+// until ctx ends: see [Host.Connected] for what came of it.
+func (h *Host) Reach(ctx context.Context) {
+	var dials sync.WaitGroup
+	for id := range h.roster.Load().ids {
+		if id == h.libp2p.ID() || h.libp2p.Network().Connectedness(id) == network.Connected {
+			continue
+		}
+		dials.Go(func() {
+			h.clearBackoff(id)
+			if _, err := h.libp2p.Network().DialPeer(ctx, id); err != nil {
+				h.log.Debug("not reached", "identity", id.String(), "err", err)
+			}
+		})
+	}
+	dials.Wait()
 }
 
 // Connected returns the names of the members with an open connection, sorted.

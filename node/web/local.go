@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"time"
 
 	"atoll/consensus/consent"
@@ -123,7 +124,7 @@ func (l *Local) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		l.serveQuery(w, r, in)
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), localPatience)
+	ctx, cancel := context.WithTimeout(r.Context(), patienceOf(r))
 	defer cancel()
 	if name == OpCosignersHandover { // its caller says how long
 		ctx = r.Context()
@@ -141,6 +142,18 @@ func (l *Local) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // localPatience is how long an operation may take that has no time of its own.
 const localPatience = 30 * time.Second
+
+// WaitHeader says how many milliseconds a caller waits for the answer, where that
+// is less: by then it is given a reason.
+const WaitHeader = "Atoll-Wait"
+
+func patienceOf(r *http.Request) time.Duration {
+	ms, err := strconv.ParseUint(r.Header.Get(WaitHeader), 10, 32)
+	if err != nil {
+		return localPatience
+	}
+	return min(localPatience, time.Duration(ms)*time.Millisecond)
+}
 
 // explain is Explain where this node may know the cause: a wait that ended
 // because nothing can be put on the log says that, and a query that may still

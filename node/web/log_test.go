@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/ed25519"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +16,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"atoll/crypto/tlog"
 )
@@ -432,4 +434,62 @@ func FuzzLogPath(f *testing.F) {
 			t.Errorf("%q: %d", path, w.Code)
 		}
 	})
+}
+
+// deadlines is a writer that notes until when an answer may be taken.
+type deadlines struct {
+	*httptest.ResponseRecorder
+	until time.Time
+}
+
+func (d *deadlines) SetWriteDeadline(t time.Time) error {
+	d.until = t
+	return nil
+}
+
+// A client who takes a bundle slowly has as much time as its size on the wire
+// allows, compressed or not, and by then holds no place of those who read.
+func TestCompressedBundlesHaveARate(t *testing.T) {
+	l := newLog(t, 0)
+	noise := make([]byte, 60_000)
+	for range 256 {
+		if _, err := rand.Read(noise); err != nil {
+			t.Fatal(err)
+		}
+		l.add(t, bytes.Clone(noise))
+	}
+	server := Log(l.source()).(*logServer)
+	for _, coding := range []string{"identity", "gzip"} {
+		d := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+		w := &busyWriter{d, func() {
+			if n := len(server.readers.all); n != 0 {
+				t.Errorf("%s: %d places are held while it is sent", coding, n)
+			}
+		}}
+		r := httptest.NewRequest("GET", "/log/tile/entries/000", nil)
+		r.Header.Set("Accept-Encoding", coding)
+		begun := time.Now()
+		server.ServeHTTP(w, r)
+		if zip := d.Header().Get("Content-Encoding") == "gzip"; zip != (coding == "gzip") || d.Body.Len() < 15_000_000 {
+			t.Fatalf("%s: compressed %v, %d bytes", coding, zip, d.Body.Len())
+		}
+		least := time.Duration(d.Body.Len()/answerRate) * time.Second
+		if given := d.until.Sub(begun); given < least || given > least+2*answerTime {
+			t.Errorf("%s: %d bytes may take %s", coding, d.Body.Len(), given)
+		}
+		if server.untaken.all != 0 {
+			t.Errorf("%s: %d bytes are still counted", coding, server.untaken.all)
+		}
+	}
+}
+
+// busyWriter looks at the server while it writes.
+type busyWriter struct {
+	*deadlines
+	look func()
+}
+
+func (b *busyWriter) Write(p []byte) (int, error) {
+	b.look()
+	return b.deadlines.Write(p)
 }

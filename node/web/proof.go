@@ -11,7 +11,7 @@ import (
 // any verifier of C2SP tlog-proof reads them.
 type proofJSON struct {
 	Handovers   []handedJSON `json:"handovers"`
-	Entry       string       `json:"entry"` // c2sp.org/tlog-proof, the entry is its extra data
+	Entry       string       `json:"entry"` // c2sp.org/tlog-proof, the entry is its extra data; "" where there are more handovers to walk
 	Consistency []tlog.Hash  `json:"consistency"`
 }
 
@@ -28,11 +28,14 @@ func (p Proof) MarshalJSON() ([]byte, error) {
 	if p.Proof == nil {
 		return []byte("null"), nil
 	}
-	entry, err := p.Entry.Marshal()
-	if err != nil {
-		return nil, err
+	out := proofJSON{Handovers: []handedJSON{}, Consistency: hashes(p.Consistency)}
+	if !p.Partial() {
+		entry, err := p.Entry.Marshal()
+		if err != nil {
+			return nil, err
+		}
+		out.Entry = string(entry)
 	}
-	out := proofJSON{Handovers: []handedJSON{}, Entry: string(entry), Consistency: hashes(p.Consistency)}
 	for _, h := range p.Handovers {
 		entry, err := h.Entry.Marshal()
 		if err != nil {
@@ -52,13 +55,16 @@ func (p *Proof) UnmarshalJSON(text []byte) error {
 		p.Proof = nil
 		return err
 	}
-	entry, err := tlog.ParseProof([]byte(in.Entry))
-	if err != nil {
-		return err
+	out := &ledger.Proof{Consistency: in.Consistency}
+	var err error
+	if in.Entry != "" || len(in.Handovers) == 0 || len(in.Consistency) > 0 {
+		if out.Entry, err = tlog.ParseProof([]byte(in.Entry)); err != nil {
+			return err
+		}
 	}
-	out := &ledger.Proof{Entry: entry, Consistency: in.Consistency}
 	for _, h := range in.Handovers {
-		if entry, err = tlog.ParseProof([]byte(h.Entry)); err != nil {
+		entry, err := tlog.ParseProof([]byte(h.Entry))
+		if err != nil {
 			return err
 		}
 		out.Handovers = append(out.Handovers, ledger.Handed{Entry: entry, Consistency: h.Consistency})

@@ -49,6 +49,15 @@ func TestProofOnTheWire(t *testing.T) {
 			t.Errorf("%d handovers: %v\n%s", n, err, text)
 		}
 	}
+	partial := Proof{&ledger.Proof{Handovers: proofOf(t, 2).Handovers, Consistency: []tlog.Hash{}}}
+	text, err := json.Marshal(partial)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got Proof
+	if err := json.Unmarshal(text, &got); err != nil || !reflect.DeepEqual(got, partial) {
+		t.Errorf("a part of the way: %v\n%s", err, text)
+	}
 	var none Proof
 	if text, err := json.Marshal(none); err != nil || string(text) != "null" {
 		t.Errorf("%s, %v", text, err)

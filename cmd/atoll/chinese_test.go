@@ -1,0 +1,141 @@
+package main
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"unicode"
+
+	"atoll/consensus/ledger"
+	"atoll/node"
+	"atoll/node/web"
+)
+
+// codesOf are the error codes that packages have in their source: constants of
+// the types for verdicts and codes, constants called Code…, and literals.
+func codesOf(t *testing.T, dirs ...string) map[string]bool {
+	t.Helper()
+	codes := map[string]bool{}
+	add := func(e ast.Expr) {
+		if lit, ok := e.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+			if text, err := strconv.Unquote(lit.Value); err == nil && text != "" {
+				codes[text] = true
+			}
+		}
+	}
+	for _, dir := range dirs {
+		names, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		if err != nil || len(names) == 0 {
+			t.Fatal(dir, err)
+		}
+		for _, name := range names {
+			if strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+			file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ast.Inspect(file, func(n ast.Node) bool {
+				switch n := n.(type) {
+				case *ast.ValueSpec:
+					kind := ""
+					switch of := n.Type.(type) {
+					case *ast.Ident:
+						kind = of.Name
+					case *ast.SelectorExpr:
+						kind = of.Sel.Name
+					}
+					for i, name := range n.Names {
+						if i < len(n.Values) && (kind == "Verdict" || kind == "Code" || strings.HasPrefix(name.Name, "Code")) {
+							add(n.Values[i])
+						}
+					}
+				case *ast.KeyValueExpr:
+					if key, ok := n.Key.(*ast.Ident); ok && key.Name == "Code" {
+						add(n.Value)
+					}
+				}
+				return true
+			})
+		}
+	}
+	return codes
+}
+
+// Whatever a command can end with, people are told what happened and what to do
+// in both languages; and there are no words for what nothing ends with.
+func TestEveryCodeInBothLanguages(t *testing.T) {
+	codes := codesOf(t, "../../consensus/ledger", "../../consensus/consent", "../../node", "../../node/web", "../../node/source")
+	if len(codes) < 50 {
+		t.Fatalf("only %d codes", len(codes))
+	}
+	for c := range codesOf(t, ".") {
+		if strings.ContainsRune(c, '.') {
+			codes[c] = true // not the purposes of genesis
+		}
+	}
+	for _, k := range known {
+		codes[k.code] = true
+	}
+	codes[codeNotProved], codes[string(web.CodeNotFinal)] = true, true
+	delete(codes, string(ledger.Accepted))
+	silent := web.Explain(&node.NotAccepted{Answer: ledger.Answer{Verdict: "made.up"}}).Hint
+	for c := range codes {
+		e := web.Explain(&node.NotAccepted{Answer: ledger.Answer{Verdict: ledger.Verdict(c)}})
+		ours := strings.HasPrefix(c, "http.") || c == web.CodeInternal || c == web.CodeUsage || strings.HasPrefix(c, "source.") || c == "genesis.mismatch" || c == codeNotProved
+		for _, k := range known {
+			ours = ours || k.code == c
+		}
+		if e.Hint == silent && !ours && !strings.HasPrefix(c, "statement.") {
+			t.Errorf("%s has no hint in English", c)
+		}
+		s := sayings[c]
+		if !chinese(s.what) || !chinese(s.hint) && c != web.CodeUsage {
+			t.Errorf("%s has no Chinese: %+v", c, s)
+		}
+	}
+	for c := range sayings {
+		if !codes[c] {
+			t.Errorf("nothing ends with %s", c)
+		}
+	}
+}
+
+func chinese(s string) bool {
+	for _, r := range s {
+		if unicode.Is(unicode.Han, r) {
+			return true
+		}
+	}
+	return false
+}
+
+// A command that fails in a Chinese environment says so in Chinese first, with the
+// names and numbers of the message behind it.
+func TestErrorsInChinese(t *testing.T) {
+	t.Setenv("ATOLL_LANG", "zh_CN.UTF-8")
+	for args, words := range map[string][2]string{
+		"status --dir nobody":                              {"节点未运行（", "启动节点"},
+		"status":                                           {"用法有误（", "参见 atoll status --help"},
+		"query run --dir nobody --operator Li":             {"用法有误（", "参见 atoll query run --help"},
+		"consent review nothing.pem":                       {"未找到（", "核对"},
+		"genesis sign --dir nobody nothing.pem":            {"", "先"},
+		"subject history --dir nobody --log http://x.test": {"", ""},
+	} {
+		var out, errs strings.Builder
+		code := run(t.Context(), strings.Fields(args), &out, &errs)
+		if code == 0 || !strings.Contains(errs.String(), words[0]) || !strings.Contains(errs.String(), words[1]) {
+			t.Errorf("%s: exit %d\n%s", args, code, errs.String())
+		}
+		for line := range strings.Lines(errs.String()) {
+			if !chinese(line) {
+				t.Errorf("%s: %s", args, line)
+			}
+		}
+	}
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"atoll/consensus/ledger"
+)
+
+// A founder whose clock and the draft's time are more than a day apart is told,
+// whichever of them is wrong, and signs only by naming the draft's day.
+func TestDraftOfAnotherDay(t *testing.T) {
+	t.Setenv("ATOLL_LANG", "en")
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	want := func(code int, word string, args ...string) {
+		t.Helper()
+		var out, errs strings.Builder
+		if got := run(t.Context(), args, &out, &errs); got != code || !strings.Contains(out.String()+errs.String(), word) {
+			t.Errorf("%v: exit %d, want %d with %q\n%s%s", args, got, code, word, out.String(), errs.String())
+		}
+	}
+	cards := []string{}
+	for i, name := range []string{"aa", "bb", "cc"} {
+		want(0, "", "init", "--dir", in(name), "--name", name, "--role", []string{"agency", "bank", "auditor"}[i], "--zh", "甲", "--en", name, "--origin", "log.test.invalid/1",
+			"--listen", fmt.Sprintf("/ip4/127.0.0.1/tcp/471%d", i))
+		cards = append(cards, filepath.Join(in(name), fileCard))
+	}
+	want(0, "", append([]string{"genesis", "draft", "--name", "Test", "--origin", "log.test.invalid/1", "--voter", "aa,bb,cc", "-o", in("now.pem")}, cards...)...)
+	var g ledger.Genesis
+	if err := readInto(in("now.pem"), paperDraft, &g); err != nil {
+		t.Fatal(err)
+	}
+	for name, apart := range map[string]time.Duration{"ahead": 26 * time.Hour, "a year ahead": 366 * 24 * time.Hour, "behind": -26 * time.Hour} {
+		at := time.Now().Add(apart)
+		g.Time = uint64(at.UnixMilli())
+		draft, day := in(name+".pem"), at.UTC().Format(time.DateOnly)
+		if err := writeFrom(draft, paperDraft, &g); err != nil {
+			t.Fatal(err)
+		}
+		signatures := []string{}
+		for _, member := range []string{"aa", "bb", "cc"} {
+			out := in(name + member)
+			sign := []string{"genesis", "sign", "--dir", in(member), "-o", out, draft}
+			want(exitRefused, day, sign...)
+			want(exitRefused, "--dated "+day, append(sign, "--lang", "zh")...)
+			want(exitRefused, "genesis.time", append(sign, "--dated", "2001-01-01", "--json")...)
+			want(0, "signed by", append(sign, "--dated", day)...)
+			signatures = append(signatures, out)
+		}
+		found := append([]string{"genesis", "found", "-o", in(name + " genesis.pem"), draft}, signatures...)
+		want(exitRefused, day, found...)
+		want(0, "the network is founded", append(found, "--dated", day)...)
+	}
+	g.Time = uint64(time.Now().Add(-20 * time.Hour).UnixMilli()) // signed the next morning
+	if err := writeFrom(in("yesterday.pem"), paperDraft, &g); err != nil {
+		t.Fatal(err)
+	}
+	want(0, "signed by", "genesis", "sign", "--dir", in("aa"), "-o", in("late.pem"), in("yesterday.pem"))
+}

@@ -1,0 +1,222 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"atoll/consensus/audit/audittest"
+	"atoll/consensus/ledger"
+	"atoll/node/web"
+)
+
+// taken has a liar be honest for once: it proves the revocation of its deal.
+func (l *liar) taken() (revoke string, asked *int) {
+	l.t.Helper()
+	entry, asked := l.w.Revoke(l.deal, "court").Index, new(int)
+	l.carry = func(_ context.Context, _, _ []byte, seen uint64) (web.Result, error) {
+		*asked++
+		return web.Result{Verdict: ledger.Accepted, Index: entry, Known: true, Proof: l.prove(entry, seen, "auditor", "court", "tax")}, nil
+	}
+	return "consent revoke --wait 0s --via " + l.URL + " " + l.s.consentID(0).String(), asked
+}
+
+// A revocation is not held back by what the folder remembers, or knows besides
+// the seed: it is sent, and then the damage is named, with the way on. Nothing is
+// forgotten meanwhile.
+func TestRevokeWithDamagedMemory(t *testing.T) {
+	l := newLiar(t)
+	revoke, asked := l.taken()
+	seen := filepath.Join(l.dir, fileSeen)
+	var good []byte
+	for i, damage := range []func() string{
+		func() string { return "garbage" },
+		func() string { return "" },
+		func() string { return string(paperText(paperSeen, []byte{0xa0})) },
+		func() string { return string(good[:len(good)/2]) },
+	} {
+		if i == 3 {
+			l.check(os.Remove(seen))
+			l.want(0, "is taken back", revoke)
+			var err error
+			good, err = os.ReadFile(seen)
+			l.check(err)
+		}
+		text := damage()
+		l.check(os.WriteFile(seen, []byte(text), 0o600))
+		before := *asked
+		code, out, errs := l.run(append(strings.Fields(revoke), "--dir", l.dir)...)
+		if code != exitPartial || *asked == before || !strings.Contains(out, "is taken back, entry") || !strings.Contains(errs, "is damaged") || !strings.Contains(errs, "move it away") {
+			t.Errorf("%d: exit %d, asked %d times\n%s%s", i, code, *asked-before, out, errs)
+		}
+		l.want(exitPartial, "移走", revoke, "--lang", "zh")
+		if code, out, _ := l.run(append(strings.Fields(revoke), "--dir", l.dir, "--json")...); code != exitPartial || !strings.Contains(out, `"memory": "what this folder`) || !strings.Contains(out, `"proved": true`) {
+			t.Errorf("%d: exit %d\n%s", i, code, out)
+		}
+		if now, err := os.ReadFile(seen); err != nil || string(now) != text {
+			t.Errorf("%d: the damaged memory is another now: %q, %v", i, now, err)
+		}
+	}
+	l.check(os.WriteFile(seen, good, 0o600))
+	l.want(0, "is taken back", revoke)
+
+	// Where it is not proved either, both are said.
+	l.check(os.WriteFile(seen, []byte("garbage"), 0o600))
+	l.carry = func(context.Context, []byte, []byte, uint64) (web.Result, error) {
+		return web.Result{Verdict: ledger.Accepted, Index: 41, New: true}, nil
+	}
+	l.want(exitUnproved, "is damaged", revoke)
+	l.want(exitUnproved, "received, not proved", revoke)
+}
+
+// What else a folder may have lost does not hold a revocation back either.
+func TestRevokeWithSeedAlone(t *testing.T) {
+	l := newLiar(t)
+	revoke, _ := l.taken()
+	for name, spoil := range map[string]func(path string) error{
+		fileEnrolment:                      os.Remove,
+		filepath.Join(dirConsents, "next"): func(path string) error { return os.WriteFile(path, []byte("many\n"), 0o600) },
+		dirConsents:                        os.RemoveAll,
+	} {
+		l.check(spoil(filepath.Join(l.dir, name)))
+		l.want(0, "is taken back", revoke)
+		if t.Failed() {
+			t.Fatalf("without %s", name)
+		}
+	}
+	far := l.s.consentID(consentGap + 1_000).String() // of a folder that forgot how many it signed
+	if n, err := l.s.numberOf(far); err != nil || n != consentGap+1_000 {
+		t.Errorf("number %d, %v", n, err)
+	}
+}
+
+// What is done and proved is not an error because the folder cannot be written:
+// it is said to be done, and not to be remembered.
+func TestDoneAndNotRemembered(t *testing.T) {
+	l := newLiar(t)
+	revoke, _ := l.taken()
+	blocked := filepath.Join(l.dir, fileSeen+".part", "x")
+	l.check(os.MkdirAll(blocked, 0o700))
+	l.serve(l.w, time.Now(), "auditor", "court", "tax")
+	history := "subject history --wait 0s --log " + l.URL
+	restore := "subject restore --wait 0s --log " + l.URL
+	for args, word := range map[string]string{revoke: "is taken back, entry", history: "consent granted", restore: "the next consent is number"} {
+		l.want(exitPartial, word, args)
+		l.want(exitPartial, "does not remember", args)
+		l.want(exitPartial, "未能记住", args, "--lang", "zh")
+		if code, out, errs := l.run(append(strings.Fields(args), "--dir", l.dir, "--json")...); code != exitPartial || strings.Contains(out, `"memory": ""`) || errs != "" {
+			t.Errorf("%s: exit %d\n%s%s", args, code, out, errs)
+		}
+	}
+	l.check(os.RemoveAll(filepath.Dir(blocked)))
+	for _, args := range []string{revoke, history} {
+		l.want(0, "final up to entry", args)
+	}
+}
+
+// granted is the liar's deal as the enterprise signed it, and an honest answer.
+func (l *liar) granted() (paper string, carry func(context.Context, []byte, []byte, uint64) (web.Result, error)) {
+	l.t.Helper()
+	e, err := ledger.ParseEntry(l.w.Leaves[l.deal.Index])
+	l.check(err)
+	s, err := ledger.Parse(e.Statement)
+	l.check(err)
+	paper = filepath.Join(l.t.TempDir(), "consent.pem")
+	l.check(writeFrom(paper, paperConsent, signedConsent{Statement: s.Carrier.Statement, Sealed: s.Carrier.Sealed}))
+	return paper, func(_ context.Context, _, _ []byte, seen uint64) (web.Result, error) {
+		return web.Result{Verdict: ledger.Accepted, Index: l.deal.Index, Known: true, Proof: l.prove(l.deal.Index, seen, "auditor", "tax")}, nil
+	}
+}
+
+// A grant goes the way of a revocation.
+func TestSubmitWithDamagedMemory(t *testing.T) {
+	l := newLiar(t)
+	paper, carry := l.granted()
+	l.carry = carry
+	submit := "consent submit --wait 0s --via " + l.URL + " " + paper
+	l.want(0, "on the log, entry", submit)
+	l.check(os.WriteFile(filepath.Join(l.dir, fileSeen), []byte("garbage"), 0o600))
+	l.want(exitPartial, "on the log, entry", submit)
+	l.want(exitPartial, "is damaged", submit)
+}
+
+// A refusal counts when it is proved, as an acceptance does. Until then it is one
+// server's word, and others are asked.
+func TestRefusalIsOneWord(t *testing.T) {
+	l, honest := newLiar(t), ""
+	revoke, _ := l.taken()
+	truth := l.carry
+	var asked int
+	answers := map[string]func() (web.Result, error){
+		"without an entry": func() (web.Result, error) { return web.Result{Verdict: ledger.ConsentKey, Detail: "no key of it"}, nil },
+		"with an entry":    func() (web.Result, error) { return web.Result{Verdict: ledger.ConsentKey, Index: 3, Known: true}, nil },
+		"as an error": func() (web.Result, error) {
+			return web.Result{}, &web.Error{Code: "consent.too_many", Message: "no", Hint: "no"}
+		},
+		"as exists":       func() (web.Result, error) { return web.Result{}, &web.Error{Code: "statement.conflict", Message: "no"} },
+		"as a passphrase": func() (web.Result, error) { return web.Result{}, &web.Error{Code: "passphrase", Message: "no"} },
+		"as unknown":      func() (web.Result, error) { return web.Result{}, &web.Error{Code: "consent.unknown", Message: "no"} },
+		"with no verdict": func() (web.Result, error) { return web.Result{}, nil },
+	}
+	for name, answer := range answers {
+		l.carry = func(context.Context, []byte, []byte, uint64) (web.Result, error) { asked++; return answer() }
+		l.want(exitUnproved, "nothing proves that", revoke)
+		l.want(exitUnproved, "未获证明", revoke, "--lang", "zh")
+		if t.Failed() {
+			t.Fatal(name)
+		}
+	}
+	// With another that has it the revocation is done.
+	other := newLiar(t)
+	other.carry, honest = truth, other.URL
+	l.want(exitPartial, "is taken back, entry", revoke, "--via", honest)
+
+	// A refusal that is proved is one, whatever another says: the grant of an
+	// enterprise whose credential is not on this log.
+	paper, _ := newLiar(t).granted()
+	var grant signedConsent
+	l.check(readInto(paper, paperConsent, &grant))
+	a := l.w.Say("bank-b", ledger.KindCarrier, ledger.Carrier{Head: l.w.Head(), Statement: grant.Statement, Sealed: grant.Sealed})
+	if !a.New || a.Verdict == ledger.Accepted {
+		t.Fatal(a.Verdict)
+	}
+	other.carry = func(_ context.Context, _, _ []byte, seen uint64) (web.Result, error) {
+		return web.Result{Verdict: ledger.Accepted, Index: a.Index, Known: true, Proof: l.prove(a.Index, seen, "auditor", "tax")}, nil
+	}
+	l.carry = func(context.Context, []byte, []byte, uint64) (web.Result, error) {
+		return web.Result{Verdict: ledger.Accepted, Index: 41, New: true}, nil
+	}
+	_, e := explain(web.Refused(web.Result{Verdict: a.Verdict}))
+	l.want(exitOf(e.Code), string(a.Verdict), "consent submit --wait 0s --via "+honest+" "+paper)
+	if exitOf(e.Code) == exitUnproved {
+		t.Error("a proved refusal is called unproved")
+	}
+}
+
+// Where the way to the head leads over more handovers than a proof shows, the
+// client asks again from where it has come to.
+func TestWalkOverHandovers(t *testing.T) {
+	l := newLiar(t)
+	w := l.w
+	entry := w.Revoke(l.deal, "court").Index
+	w.Approve("auditor", "court", "registrar")
+	handed := len(w.Leaves)
+	w.HandOver(w.HeadAt(handed))
+	w.Pass(audittest.Second)
+	var seens []uint64
+	l.carry = func(_ context.Context, _, _ []byte, seen uint64) (web.Result, error) {
+		seens = append(seens, seen)
+		p := l.prove(entry, seen, "court", "registrar")
+		if len(p.Handovers) > 0 {
+			p.Proof = &ledger.Proof{Handovers: p.Handovers}
+		}
+		return web.Result{Verdict: ledger.Accepted, Index: entry, Known: true, Proof: p}, nil
+	}
+	l.want(0, "is taken back, entry", "consent revoke --wait 0s --via "+l.URL+" "+l.s.consentID(0).String())
+	if len(seens) != 2 || seens[0] != 0 || seens[1] != uint64(handed+1) {
+		t.Errorf("asked from %v, the handover is entry %d", seens, handed)
+	}
+}

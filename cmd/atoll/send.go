@@ -1,0 +1,92 @@
+package main
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"atoll/consensus/ledger"
+
+	"github.com/spf13/cobra"
+)
+
+// sending is what commands have in common that send what a subject has signed.
+type sending struct {
+	patience
+	dir string
+	via []string
+}
+
+func (v *sending) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&v.dir, "dir", "", "the enterprise's folder")
+	v.flag(cmd, 30*time.Second, "how long to wait for members and for the proof")
+	langFlag(cmd)
+}
+
+// send sends it, and has the folder remember the head that proves it. A memory that
+// cannot be read, or written, holds nothing up: what is sent stands by itself, and
+// the proof by genesis.
+func (v *sending) send(cmd *cobra.Command, s *subject, c *carriage) (*carried, error) {
+	lang, err := language(cmd)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel, err := v.begin(cmd.Context(), errLate)
+	if err != nil {
+		return nil, err
+	}
+	defer cancel()
+	c.until = time.Now().Add(v.wait)
+	var memory error
+	if c.seen, memory = readSeen(s.dir, s.genesis); memory != nil {
+		c.seen = ledger.NewSeen(s.genesis)
+	}
+	if !asJSON(cmd) {
+		c.progress = (&teller{w: cmd.ErrOrStderr(), lang: lang}).say
+	}
+	stop := watchMembers(ctx)
+	got, err := c.through(ctx, v.via)
+	stop()
+	if err != nil {
+		return nil, err
+	}
+	if got.memory = memory; got.proven != nil && memory == nil {
+		got.memory = writeSeen(s.dir, s.genesis, got.proven.Seen, got.signed)
+	}
+	return got, nil
+}
+
+// report prints what became of it: done where that is proved, and nothing but
+// what members say where it is not.
+func (v *sending) report(cmd *cobra.Command, got *carried, schema string, data map[string]any, chinese, english string, args ...any) error {
+	if p := got.proven; p != nil {
+		data["head"] = standingOf(p.Seen.Head, p.Set, p.Signers)
+	}
+	verdict := got.verdict()
+	noteMemory(data, got.memory)
+	if asJSON(cmd) {
+		return errors.Join(printJSON(cmd.OutOrStdout(), schema, data), verdict, unremembered(got.memory))
+	}
+	lang, err := language(cmd)
+	if err != nil {
+		return err
+	}
+	t := &teller{w: cmd.OutOrStdout(), lang: lang}
+	if p := got.proven; p != nil {
+		t.say(chinese, english, args...)
+		s := standingOf(p.Seen.Head, p.Set, p.Signers)
+		s.tell(t)
+	}
+	for _, a := range got.answers {
+		if a.err != nil && !got.all {
+			t.say("未能送达：%s（%s）", "not reached: %s (%s)", shown(a.Via), shown(a.Error))
+		}
+	}
+	if names := got.agencies(); len(names) > 0 {
+		t.say("已直接获知的机构（据成员所称）：%s", "agencies that have it past the log, by members' word: %s", shown(strings.Join(names, " ")))
+	}
+	if verdict == nil {
+		return errors.Join(t.err, unremembered(got.memory))
+	}
+	return errors.Join(t.err, warnUnremembered(cmd, got.memory), verdict)
+}
