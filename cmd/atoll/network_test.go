@@ -171,12 +171,12 @@ func askFor(ts *testscript.TestScript, _ bool, args []string) {
 
 // mangled runs a command with a paper in which one character is another, for
 // many places of it, as it comes from a bad copy or from somebody with intent:
-// mangled TIMES PAPER COMMAND..., where the command's last word is the file.
-// Each must be refused, with a code that says so.
+// mangled TIMES CODES PAPER COMMAND..., where the command's last word is the file.
+// Each must be refused, with a code that says so: see code.
 func mangled(ts *testscript.TestScript, _ bool, args []string) {
 	times, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	text := []byte(ts.ReadFile(args[1]))
+	text := []byte(ts.ReadFile(args[2]))
 	begin, end := slices.Index(text, '\n')+1, strings.LastIndex(string(text), "\n-----END")
 	for i := range times {
 		at := begin + (end-begin-4)*i/times + 1 // not the padding at the end
@@ -188,7 +188,7 @@ func mangled(ts *testscript.TestScript, _ bool, args []string) {
 			bad[at] = 'B'
 		}
 		ts.Check(os.WriteFile(ts.MkAbs("mangled.pem"), bad, 0o600))
-		code(ts, false, append([]string{strconv.Itoa(exitRefused)}, append(slices.Clone(args[2:]), "mangled.pem")...))
+		code(ts, false, append(slices.Clone(args[1:2]), append(slices.Clone(args[3:]), "mangled.pem")...))
 	}
 }
 
