@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -242,4 +243,35 @@ func TestRevocationGivenToOneAgency(t *testing.T) {
 		t.Errorf("%d syncs for what the log has", after-before)
 	}
 	n.agree()
+}
+
+// What is brought to the log again and again is dated by about when it comes
+// there: a try soon after another sends the same bytes, one later has a carrier
+// of its own.
+func TestErrandIsSignedAnew(t *testing.T) {
+	n := newNetwork(t)
+	s := n.enrol(firm)
+	n.grant(s, 5)
+	statement, err := s.keys.Revoke(0)
+	n.must(err)
+	bank := n.members["bank-b"]
+	e := &errand{Statement: statement}
+	n.must(bank.signErrand(e))
+	first := e.Carrier
+	n.must(bank.signErrand(e))
+	if !bytes.Equal(e.Carrier, first) {
+		t.Error("another carrier at once")
+	}
+	e.Signed -= uint64((carrierLife + time.Second).Milliseconds())
+	n.must(bank.signErrand(e))
+	if bytes.Equal(e.Carrier, first) {
+		t.Error("the same carrier a minute later")
+	}
+	for i, raw := range [][]byte{first, e.Carrier, first} {
+		answer, err := bank.Submit(n.ctx, raw)
+		n.must(err)
+		if answer.Verdict != ledger.Accepted || answer.Known != (i > 0) {
+			t.Errorf("carrier %d: %+v", i, answer)
+		}
+	}
 }

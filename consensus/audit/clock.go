@@ -18,12 +18,15 @@ const maxStray = 60_000
 // clock shows when its author signs another, later by that very clock than the
 // log had the first, and that is behind too, and none between was right. Nobody
 // is judged while network time is in doubt: most members are far behind it, or
-// the voters have gone back on it. Who is ahead shows only
-// when network time has had the chance to follow: it stands still while nobody
-// speaks, and the first to speak in the morning is hours ahead of it and right.
-// It has caught up when a majority of the voters has spoken since; where it
-// waits for the other members, when a majority of those has, too. One finding
-// stands for all that an author says until its time is right again.
+// the voters have gone back on it.
+//
+// Who is ahead shows only when others say so: network time stands still while
+// nobody speaks, and the first to speak in the morning is hours ahead of it and
+// right. A majority of the voters has to have said less since; or, where network
+// time waits for the other members, a majority of those. That they have spoken
+// is not enough: one voter that is behind keeps network time from following a
+// right one. One finding stands for all that an author says until its time is
+// right again.
 type clocks struct {
 	voters  map[string]bool
 	ahead   map[string]*claim // by author: not judged yet
@@ -34,10 +37,10 @@ type clocks struct {
 
 // claim is a time that an author has signed.
 type claim struct {
-	index  uint64
-	author string
-	signed uint64
-	spoke  map[string]bool // members since
+	index   uint64
+	author  string
+	signed  uint64
+	against map[string]bool // members whose last word since is a time before this one
 }
 
 // stray is a claim that is wrong, with the network time that shows it.
@@ -81,12 +84,10 @@ func (c *clocks) tell(e *Entry, state func() (*ledger.State, error)) (*stray, er
 	at := e.Statement.ID.Time()
 	ahead := at > e.Time+maxStray
 	if ahead && !c.astray[e.Author] && c.ahead[e.Author] == nil {
-		c.ahead[e.Author] = &claim{index: e.Index, author: e.Author, signed: at, spoke: map[string]bool{}}
+		c.ahead[e.Author] = &claim{index: e.Index, author: e.Author, signed: at, against: map[string]bool{}}
 		c.waiting = append(c.waiting, e.Author)
 	}
-	for _, author := range c.waiting {
-		c.ahead[author].spoke[e.Author] = true
-	}
+	c.compare(e, at)
 	behind := at+maxStray < e.Time
 	if !behind {
 		delete(c.late, e.Author)
@@ -94,7 +95,7 @@ func (c *clocks) tell(e *Entry, state func() (*ledger.State, error)) (*stray, er
 			c.astray[e.Author] = false
 		}
 	}
-	if news := behind && !c.astray[e.Author]; !news && !slices.ContainsFunc(c.waiting, c.heard) {
+	if news := behind && !c.astray[e.Author]; !news && !slices.ContainsFunc(c.waiting, c.doubted) {
 		return nil, nil
 	}
 	s, err := state()
@@ -124,19 +125,28 @@ func (c *clocks) behind(e *Entry, at uint64) *stray {
 	return &stray{claim: claim{index: e.Index, author: e.Author, signed: at}, network: e.Time, waited: !known}
 }
 
-// heard reports whether a majority of the voters has spoken since an author's
-// claim.
-func (c *clocks) heard(author string) bool {
-	n := 0
-	for voter := range c.voters {
-		if c.ahead[author].spoke[voter] {
-			n++
+// compare holds a statement against the claims not judged yet, and drops those
+// that network time has come to.
+func (c *clocks) compare(e *Entry, at uint64) {
+	c.waiting = slices.DeleteFunc(c.waiting, func(author string) bool {
+		w := c.ahead[author]
+		if w.signed <= e.Time+maxStray {
+			delete(c.ahead, author)
+			return true
 		}
-	}
-	return n > len(c.voters)/2
+		if at+maxStray < w.signed {
+			w.against[e.Author] = true
+		} else {
+			delete(w.against, e.Author)
+		}
+		return false
+	})
 }
 
-// judge looks at the first claim for which enough have spoken.
+// doubted reports whether anybody has said less than an author's claim.
+func (c *clocks) doubted(author string) bool { return len(c.ahead[author].against) > 0 }
+
+// judge looks for the first claim that enough members have said less than.
 func (c *clocks) judge(s *ledger.State) *stray {
 	present := 0
 	for seat := range s.Clocks.Seats() {
@@ -146,7 +156,14 @@ func (c *clocks) judge(s *ledger.State) *stray {
 	}
 	waits := s.VotersTime() > s.Time // for the other members
 	n := slices.IndexFunc(c.waiting, func(author string) bool {
-		return c.heard(author) && (!waits || len(c.ahead[author].spoke) > present/2)
+		against := c.ahead[author].against
+		voters := 0
+		for name := range against {
+			if c.voters[name] {
+				voters++
+			}
+		}
+		return voters > len(c.voters)/2 || waits && len(against) > present/2
 	})
 	if n < 0 {
 		return nil
@@ -155,9 +172,6 @@ func (c *clocks) judge(s *ledger.State) *stray {
 	w := c.ahead[author]
 	delete(c.ahead, author)
 	c.waiting = slices.Delete(c.waiting, n, n+1)
-	if w.signed <= s.Time+maxStray {
-		return nil
-	}
 	c.astray[author] = true
 	return &stray{claim: *w, network: s.Time}
 }

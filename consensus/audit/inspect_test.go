@@ -311,6 +311,7 @@ var lies = map[string]struct {
 		w.Say("tax", ledger.KindTick, ledger.Tick{Head: w.Head()}) // one voter's
 		w.Now -= 5*audittest.Minute - audittest.Second
 		w.Say("court", ledger.KindTick, ledger.Tick{Head: w.Head()})
+		w.Say("auditor", ledger.KindTick, ledger.Tick{Head: w.Head()})
 	}},
 	"most voters are ahead": {"audit.clock audit.clock", func(w *audittest.World, f *audittest.Firm) {
 		at := func(ms uint64, members ...string) {

@@ -18,7 +18,7 @@ import (
 // that of its mark. Begin anew, with an empty store.
 var ErrNotResumable = errors.New("an earlier run cannot be continued")
 
-const markVersion = 4
+const markVersion = 5
 
 // mark is all of a replay and its inspector that is not in their store.
 type mark struct {
@@ -47,11 +47,11 @@ type count struct {
 }
 
 type early struct {
-	_      struct{} `cbor:",toarray"`
-	Index  uint64
-	Author string
-	Signed uint64
-	Spoke  []string
+	_       struct{} `cbor:",toarray"`
+	Index   uint64
+	Author  string
+	Signed  uint64
+	Against []string
 }
 
 type late struct {
@@ -145,7 +145,7 @@ func (r *Replayer) Resume(kept []byte, l *Log, i *Inspector) error {
 func (c *clocks) marks() (list []early) {
 	for _, author := range c.waiting {
 		w := c.ahead[author]
-		list = append(list, early{Index: w.index, Author: w.author, Signed: w.signed, Spoke: slices.Sorted(maps.Keys(w.spoke))})
+		list = append(list, early{Index: w.index, Author: w.author, Signed: w.signed, Against: slices.Sorted(maps.Keys(w.against))})
 	}
 	return list
 }
@@ -173,9 +173,9 @@ func (c *clocks) restore(m *mark) {
 		c.late[l.Author] = l.Time
 	}
 	for _, a := range m.Ahead {
-		w := &claim{index: a.Index, author: a.Author, signed: a.Signed, spoke: map[string]bool{}}
-		for _, voter := range a.Spoke {
-			w.spoke[voter] = true
+		w := &claim{index: a.Index, author: a.Author, signed: a.Signed, against: map[string]bool{}}
+		for _, member := range a.Against {
+			w.against[member] = true
 		}
 		c.ahead[a.Author] = w
 		c.waiting = append(c.waiting, a.Author)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"io"
 	"testing"
 
@@ -148,5 +149,27 @@ func TestStanzaThatStopsAge(t *testing.T) {
 	}
 	if sealed := seal(forBank, forAuditor, broken); stock(sealed, auditor) != nil || check(sealed) != nil {
 		t.Errorf("behind all: %v", check(sealed))
+	}
+}
+
+// What a bank pays to see that two auditors, or six, can open a body.
+func BenchmarkCheckShared(b *testing.B) {
+	for _, n := range []int{3, 7} {
+		b.Run(fmt.Sprintf("%d recipients", n), func(b *testing.B) {
+			bank, secret := identity(b), sign.NewSecret()
+			to := []Recipient{bank.Recipient()}
+			for len(to) < n {
+				to = append(to, identity(b).Recipient())
+			}
+			sealed, err := EncryptShared(make([]byte, 6000), secret, 8, to...)
+			if err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				if err := CheckShared(sealed, bank, secret, to...); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
