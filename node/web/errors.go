@@ -78,7 +78,6 @@ var hints = map[string]string{
 	"query.closed":          "its deadline has passed: ask anew",
 	"query.slot":            "the query did not ask this; where that goes on, tell the supervisor",
 	"fragment.second":       "nothing: this agency has answered the query",
-	"fragment.digest":       "tell the supervisor: another agency has released these very bytes",
 	"fragment.unknown":      "nothing was released under this digest, or it has a receipt; where that goes on, tell the supervisor",
 	"proposal.unknown":      "atoll cosigners show lists the proposals that stand",
 	"proposal.approved":     "nothing: this cosigner has approved it",
