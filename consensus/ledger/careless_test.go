@@ -87,6 +87,8 @@ var careless = map[string]struct{ log, file, old, new string }{
 	"no more names than members":                      {"names", "statement.js", "ascending(list(name, least))", "ascending(list(name, least, 36))"},
 	"a byte more of a statement":                      {"names", "statement.js", "maxStatement = 60_000", "maxStatement = 60_001"},
 	"a byte less of a statement":                      {"names", "statement.js", "maxStatement = 60_000", "maxStatement = 59_999"},
+	"called a millisecond later":                      {"absent members", "rules.js", "this.time >= m.time + 6 * hour", "this.time > m.time + 6 * hour"},
+	"the first day is the second":                     {"before the first day", "rules.js", "return Math.max(0, Math.floor(", "return Math.max(1, Math.floor("},
 	"seven auditors":                                  {"founding", "statement.js", "<= stanzas - 2", "<= stanzas - 1"},
 	"five auditors":                                   {"auditors", "statement.js", "<= stanzas - 2", "<= stanzas - 3"},
 	"the answer goes before what it answers":          {"own work that is due is done in order", "rules.js", "this.due[at - 1].time > time) at--;\n    const d = { time, work };", "(this.due[at - 1].time > time || (this.due[at - 1].time === time && this.due[at - 1].from === this.size))) at--;\n    const d = { time, work, from: this.size };"},
@@ -102,7 +104,8 @@ var careless = map[string]struct{ log, file, old, new string }{
 	"two agencies' fragments differ":                  {"receipts", "rules.js", "this.set(q, 'releases', q.releases + 1);", "if ([...q.outcomes.values()].some((o) => o.digest === hex(r.digest))) return 'fragment.unknown';\n    this.set(q, 'releases', q.releases + 1);"},
 }
 
-// Each of the vectors' logs finds out who differs from the rules in one thing.
+// The logs of the vectors find out who differs from the rules in one thing. Who
+// does not, passes: see TestVectorsInJavaScript.
 func TestVectorsCatch(t *testing.T) {
 	logs := vectorLogs(t)
 	for name, c := range careless {
@@ -113,9 +116,6 @@ func TestVectorsCatch(t *testing.T) {
 			}
 			file := filepath.Join(t.TempDir(), "vectors.jsonl")
 			writeVectors(t, file, logs[c.log])
-			if out, ok := runNode(t, rulesJS(t, "", "", ""), "vectors", file); !ok {
-				t.Fatal(out)
-			}
 			out, ok := runNode(t, rulesJS(t, c.file, c.old, c.new), "vectors", file)
 			if ok || !strings.Contains(out, ", and the file says ") {
 				t.Errorf("nobody notices: %s", out)

@@ -157,6 +157,18 @@ func scriptAuditors(s *stream) {
 	}
 }
 
+// atTheBeginning is in 1970, where it is still 1969.
+func atTheBeginning(_ *stream, g *Genesis) { g.Time, g.Offset = 1, -840 }
+
+// scriptBeginning has consents of that day.
+func scriptBeginning(s *stream) {
+	for _, last := range []consent.Day{0, 1} {
+		p := s.pact(func(b *consent.Bounds) { b.NotBefore, b.NotAfter = last, last })
+		s.must(s.grant(p, "bank-a"), Accepted)
+		s.must(s.ask(s.query(p, "bank-a", s.now+hour)), map[bool]Verdict{true: Accepted, false: ConsentNotYet}[last == 0])
+	}
+}
+
 // note is a checkpoint in the making: lines by anybody, about anything.
 type note struct {
 	s    *stream

@@ -36,6 +36,7 @@ var writtenLogs = []struct {
 	{"auditors", allAuditors, scriptAuditors},
 	{"checkpoints", nil, scriptCheckpoints},
 	{"own work that is due is done in order", nil, scriptOwnDue},
+	{"before the first day", atTheBeginning, scriptBeginning},
 	{"answers that are paid for", smallBudget, scriptAnswers},
 }
 
