@@ -57,6 +57,11 @@ func TestGoldenLogIsCurrent(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	kept := *w
+	kept.Leaves = leaves
+	if found := inspect(t, &kept, auditor(w), false); !slices.Equal(rules(found), rules(inspect(t, w, auditor(w), false))) {
+		t.Errorf("in the golden log is found %+v", found)
+	}
 	if got, want := said(t, leaves), said(t, w.Leaves); !slices.Equal(got, want) {
 		t.Errorf("the golden log says\n%q, this version\n%q", got, want)
 	}

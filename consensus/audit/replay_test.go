@@ -27,7 +27,7 @@ func golden(t testing.TB) [][]byte {
 	return entries
 }
 
-const goldenRoot = "VkC5Pz1sn9x1IxaEUiXTTYUvvedLqysFO7y+ETt2bVw="
+const goldenRoot = "pdw5EfEXlvgcJA/CUsRcJXjJYIhZs5Oc6/zlfYmW2XQ="
 
 func seq(leaves [][]byte) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {

@@ -317,7 +317,8 @@ func TestUnboxRefuses(t *testing.T) {
 
 // The golden files were sealed once, under the secret 01 00…00, and must open
 // for ever: box.hex for query.open of bank-a with id 00…00 on network 00…00
-// beside "public part", stream.age for the identity derived from the secret.
+// beside "public part", stream.age for the identity derived from the secret,
+// shared.age by that secret for this identity and the one derived from 02 00…00.
 var (
 	goldenSecret = sign.Secret{1}
 	goldenPlace  = Place{Kind: "query.open", Author: "bank-a"}
@@ -350,6 +351,20 @@ func TestGolden(t *testing.T) {
 	}
 	if got, err := DecryptBytes(stream, id); err != nil || !bytes.Equal(got, goldenPlain) {
 		t.Errorf("stream: %q, %v", got, err)
+	}
+	shared, err := os.ReadFile("testdata/shared.age")
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := IdentityFrom(sign.Secret{2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := DecryptBytes(shared, second); err != nil || !bytes.Equal(got, goldenPlain) {
+		t.Errorf("shared: %q, %v", got, err)
+	}
+	if err := CheckShared(shared, id, goldenSecret, id.Recipient(), second.Recipient()); err != nil {
+		t.Errorf("shared: %v", err)
 	}
 }
 
