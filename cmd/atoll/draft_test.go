@@ -1,8 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -54,6 +57,29 @@ func TestDraftOfAnotherDay(t *testing.T) {
 		found := append([]string{"genesis", "found", "-o", in(name + " genesis.pem"), draft}, signatures...)
 		want(exitRefused, day, found...)
 		want(0, "the network is founded", append(found, "--dated", day)...)
+	}
+	g.Time = uint64(time.Now().UnixMilli())
+	for what, bend := range map[string]func(age []byte){
+		"no ML-KEM key":            func(age []byte) { copy(age, bytes.Repeat([]byte{0xff}, 1184)) },
+		"an X25519 key of order 1": func(age []byte) { clear(age[1184:]) },
+		"nothing":                  func(age []byte) { clear(age) },
+	} {
+		bad := g
+		bad.Members = slices.Clone(g.Members)
+		bad.Members[1].Age = slices.Clone(g.Members[1].Age)
+		bend(bad.Members[1].Age)
+		if err := writeFrom(in(what+".pem"), paperDraft, &bad); err != nil {
+			t.Fatal(err)
+		}
+		for _, member := range []string{"aa", "cc"} {
+			sign := []string{"genesis", "sign", "--dir", in(member), "-o", in("bad.sig"), in(what + ".pem")}
+			want(exitRefused, `"bb"`, sign...)
+			want(exitRefused, "加密公钥无效", append(sign, "--lang", "zh")...)
+			want(exitRefused, "genesis.recipient", append(sign, "--json")...)
+		}
+		if _, err := os.Stat(in("bad.sig")); err == nil {
+			t.Errorf("%s: it is signed", what)
+		}
 	}
 	g.Time = uint64(time.Now().Add(-20 * time.Hour).UnixMilli()) // signed the next morning
 	if err := writeFrom(in("yesterday.pem"), paperDraft, &g); err != nil {

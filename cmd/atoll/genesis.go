@@ -13,6 +13,7 @@ import (
 
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
+	"atoll/crypto/seal"
 	"atoll/crypto/sign"
 	"atoll/node/peer"
 	"atoll/node/web"
@@ -177,6 +178,9 @@ func signGenesisCommand() *cobra.Command {
 			if err := timely(&g, dated); err != nil {
 				return err
 			}
+			if err := sealable(&g); err != nil {
+				return err
+			}
 			s, err := ledger.SignGenesis(&g, h.keys().Statement())
 			if err != nil {
 				return err
@@ -231,6 +235,29 @@ func timely(g *ledger.Genesis, dated string) error {
 		chinese: fmt.Sprintf("草案的时间为 %s，本机时钟为 %s，相差超过一天；网络时间将从草案的时间开始", then, here),
 		hint:    fmt.Sprintf("核对本机时钟，或请起草者重新起草；若该时间确属本意：--dated %s", day),
 	}
+}
+
+// errRecipient means that nothing can be sealed to a member.
+var errRecipient = errors.New("nothing can be sealed to this member")
+
+// sealable seals something to each member of a draft. The rules know a recipient
+// by its length alone: one auditor whose is no key, and no enterprise could
+// consent to anything.
+func sealable(g *ledger.Genesis) error {
+	for _, c := range g.Members {
+		r, err := seal.RecipientFrom(c.Age)
+		if err == nil {
+			_, err = seal.EncryptBytes([]byte(c.Name), 1, r)
+		}
+		if err != nil {
+			return &said{
+				error:   fmt.Errorf("%w: the card of %.60q: %w", errRecipient, c.Name, err),
+				chinese: fmt.Sprintf("成员 %.60q 的名片中，加密公钥无效：无法向其加密任何内容", c.Name),
+				hint:    "请该成员重新提供名片（card.pem），再重新起草",
+			}
+		}
+	}
+	return nil
 }
 
 // agrees checks that a draft names this member with its own card.
