@@ -24,6 +24,9 @@ func (n *Node) collect(ctx context.Context, a *Asked, c *Consent, s *consent.Sec
 		Query: a.Ref.ID, Consent: a.Consent, Terms: c.Body.Terms, Credential: c.Body.Credential,
 		Slice: *c.Body.Slice(s.Agency), Section: *s, Key: key[:],
 	}
+	if p, ok := n.received(a, ask); ok {
+		return p
+	}
 	var away error // of the last attempt before now, where it made no connection
 	var told error // what the agency said last
 	tries := 0     // such attempts in a row
@@ -34,6 +37,11 @@ func (n *Node) collect(ctx context.Context, a *Asked, c *Consent, s *consent.Sec
 		}
 		n.log.Warn("asking", "agency", s.Agency, "attempt", attempt, "error", err)
 		var e *peer.Error
+		if errors.As(err, &e) && e.Code == codeGone { // this member's copy of the log is behind the agency's
+			if p, err := n.kept(a, ask); err == nil {
+				return p
+			}
+		}
 		if !errors.As(err, &e) || !e.Retryable {
 			return n.without(a, ask, err)
 		}
@@ -69,4 +77,30 @@ func (n *Node) collect(ctx context.Context, a *Asked, c *Consent, s *consent.Sec
 		case <-ctx.Done():
 		}
 	}
+}
+
+// received returns the piece that has come before and has its receipt on the log:
+// the agency keeps it no longer.
+func (n *Node) received(a *Asked, ask *consent.Ask) (Piece, bool) {
+	o, err := n.outcome(a.Ref, ask.Section.Agency)
+	if err != nil || o == nil || !o.Received {
+		return Piece{}, false
+	}
+	p, err := n.kept(a, ask)
+	if err != nil {
+		n.log.Warn("a fragment that was received cannot be read here", "agency", ask.Section.Agency, "error", err)
+	}
+	return p, err == nil
+}
+
+// kept reads the piece of an agency from this bank's own vault.
+func (n *Node) kept(a *Asked, ask *consent.Ask) (Piece, error) {
+	o, err := n.outcome(a.Ref, ask.Section.Agency)
+	if err == nil && o == nil {
+		err = errNotReleased
+	}
+	if err != nil {
+		return Piece{}, err
+	}
+	return n.openFragment(a, ask, o, spoolName(inPrefix, a.Ref, ask.Section.Agency))
 }

@@ -7,6 +7,21 @@ import (
 	"atoll/consensus/ledger"
 )
 
+// awaitReceipt waits until an agency sees that its bank has the answer.
+func (n *network) awaitReceipt(agency string, a *Asked) {
+	n.t.Helper()
+	m := n.members[agency]
+	for {
+		size := m.Head().Size
+		o, err := m.outcome(a.Ref, agency)
+		n.must(err)
+		if o != nil && o.Received {
+			return
+		}
+		n.must(m.WaitFor(n.ctx, size+1))
+	}
+}
+
 // A fragment that its bank has received is dropped once. After that an agency
 // that has nothing to do does not wait for its disk, however many queries it
 // has answered.
@@ -18,14 +33,7 @@ func TestIdleMinuteSyncsNothing(t *testing.T) {
 	for range queries {
 		a, pieces := n.ask(id)
 		wantOutcomes(t, pieces, "tax", "answered", "answered")
-		for received := false; !received; {
-			size := tax.Head().Size
-			o, err := tax.outcome(a.Ref, "tax")
-			n.must(err)
-			if received = o != nil && o.Received; !received {
-				n.must(tax.WaitFor(n.ctx, size+1))
-			}
-		}
+		n.awaitReceipt("tax", a)
 	}
 	n.must(tax.dropReceived())
 	if left, err := tax.vault.Files(outPrefix); err != nil || len(left) != 0 {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"reflect"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -65,6 +66,29 @@ func TestUnreachable(t *testing.T) {
 	again, err := n.members["bank-a"].Collect(n.ctx, a, time.Hour, nil)
 	n.must(err)
 	wantOutcomes(t, again, "court", "answered")
+	n.agree()
+}
+
+// A question is completed by asking again: what has come and has its receipt,
+// which its agency has dropped, is still part of the answer, whoever is away then.
+func TestAskedAgainIsWhole(t *testing.T) {
+	n := newNetwork(t)
+	a := n.toTwo()
+	n.stop("court")
+	bank := n.members["bank-a"]
+	first, err := bank.Collect(n.ctx, a, time.Hour, nil)
+	n.must(err)
+	wantOutcomes(t, first, "tax", "answered", "answered")
+	n.awaitReceipt("tax", a)
+	n.must(n.members["tax"].dropReceived())
+	n.open("court", nil)
+	again, err := bank.Collect(n.ctx, a, time.Hour, nil)
+	n.must(err)
+	wantOutcomes(t, again, "court", "answered")
+	wantOutcomes(t, again, "tax", "answered", "answered")
+	if !reflect.DeepEqual(again[1], first[1]) {
+		t.Errorf("again %+v, first %+v", again[1], first[1])
+	}
 	n.agree()
 }
 
