@@ -164,7 +164,7 @@ const (
 )
 
 func eachModel(t *testing.T, f func(m *model, v, n int)) {
-	for seed := range uint64(2) {
+	for seed := range uint64(models) {
 		for _, voters := range []int{3, 5, 7} {
 			n := voters + rand.New(rand.NewPCG(seed, 9)).IntN(maxMembers-voters+1)
 			f(newModel(t, seed, n, voters), voters, n)
@@ -182,7 +182,7 @@ func TestModelWrongClocks(t *testing.T) {
 			p.wrong, p.burst = true, m.random.IntN(4)
 			p.clock = m.wrongClock()
 		}
-		for range 20 {
+		for range rounds {
 			m.run(6 * hour)
 			m.wantWithin("wrong clocks", lag, minute)
 		}

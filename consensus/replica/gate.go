@@ -191,12 +191,12 @@ func (g *gate) appends(from string, q *raft.AppendEntriesRequest) error {
 	if err := names(from, q.Leader); err != nil {
 		return err
 	}
-	if len(q.Entries) > maxEntries || q.PrevLogEntry >= maxTerm || q.PrevLogTerm > q.Term || q.PrevLogEntry == 0 && q.PrevLogTerm != 0 {
+	if len(q.Entries) > maxEntries || q.PrevLogEntry >= maxTerm || q.PrevLogEntry == 0 && q.PrevLogTerm != 0 {
 		return liesf("%d entries behind entry %d of term %d, in term %d", len(q.Entries), q.PrevLogEntry, q.PrevLogTerm, q.Term)
 	}
 	before := logEnd{q.PrevLogTerm, q.PrevLogEntry}
 	for _, e := range q.Entries {
-		if e == nil || e.Index != before.index+1 || e.Term < before.term || e.Term == 0 || e.Term > q.Term {
+		if e == nil || e.Index != before.index+1 || e.Term < before.term || e.Term == 0 {
 			return liesf("entries that do not follow one another behind entry %d", before.index)
 		}
 		if err := checkEntry(g.roster, e); err != nil {
@@ -207,12 +207,22 @@ func (g *gate) appends(from string, q *raft.AppendEntriesRequest) error {
 		}
 		before = logEnd{e.Term, e.Index}
 	}
+	if before.term > q.Term {
+		return outlived(q.Term, before)
+	}
 	// No more is committed by a message than it shows to be the same on both
 	// sides (Ongaro and Ousterhout, figure 2). The library takes the end of its
 	// log, which may be another.
 	q.LeaderCommitIndex = min(q.LeaderCommitIndex, before.index)
 	g.forward(q)
 	return g.leads(from, q.Term)
+}
+
+// outlived refuses what a leader sends of a term that has come after its own. An
+// honest one may: what sends for it goes on for a moment when it has stepped down
+// and its log grows by another's entries.
+func outlived(term uint64, end logEnd) error {
+	return fmt.Errorf("%w: entry %d of term %d, in term %d", errNotNow, end.index, end.term, term)
 }
 
 // forward moves an append that begins before raft's log here to where the log
@@ -263,7 +273,7 @@ func (g *gate) installs(from string, q *raft.InstallSnapshotRequest, text []byte
 	if err != nil {
 		return liesf("%v", err)
 	}
-	if q.SnapshotVersion != raft.SnapshotVersionMax || q.LastLogIndex >= maxTerm || q.LastLogTerm > q.Term || q.ConfigurationIndex > q.LastLogIndex {
+	if q.SnapshotVersion != raft.SnapshotVersionMax || q.LastLogIndex >= maxTerm || q.ConfigurationIndex > q.LastLogIndex {
 		return liesf("a snapshot of version %d up to entry %d of term %d, in term %d", q.SnapshotVersion, q.LastLogIndex, q.LastLogTerm, q.Term)
 	}
 	// Behind the last entry that the rules have seen raft has only a few of its own.
@@ -276,6 +286,9 @@ func (g *gate) installs(from string, q *raft.InstallSnapshotRequest, text []byte
 	}
 	if err != nil {
 		return liesf("a snapshot's configuration: %v", err)
+	}
+	if q.LastLogTerm > q.Term {
+		return outlived(q.Term, logEnd{q.LastLogTerm, q.LastLogIndex})
 	}
 	if err := g.leads(from, q.Term); err != nil {
 		return err

@@ -272,6 +272,26 @@ func TestAppendFromBeforeTheLog(t *testing.T) {
 	}
 }
 
+// What sends for a leader that has stepped down may find another's entries in its
+// log already. That is refused and is no lie.
+func TestFormerLeaderIsNoLiar(t *testing.T) {
+	for what, command := range map[string]func(h *honest) any{
+		"an entry of a later term":   func(h *honest) any { h.append.Entries[4].Term = 101; return &h.append },
+		"behind one of a later term": func(h *honest) any { h.append.PrevLogTerm, h.append.Entries = 101, nil; return &h.append },
+		"a snapshot of a later term": func(h *honest) any { h.install.LastLogTerm = 101; return &h.install },
+	} {
+		g := testGate()
+		h := newHonest(g)
+		marker, err := json.Marshal(h.marker)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := g.admit("b", command(h), append(marker, '\n')); !errors.Is(err, errNotNow) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
 // What stands for the end of a snapshot is never sent: it is not the entry.
 func TestStandInStaysHere(t *testing.T) {
 	tr := &transport{inbound: newInbound(nil, testGate())}
