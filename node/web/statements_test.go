@@ -276,11 +276,13 @@ func TestCarriedOfOne(t *testing.T) {
 func FuzzSubmission(f *testing.F) {
 	f.Add(body(f, []byte("statement"), nil))
 	f.Add(body(f, []byte("statement"), []byte("sealed")))
+	f.Add([]byte("\x83IstatementFsealed\x04"))
 	f.Add([]byte{0x82, 0x41, 'a'})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		s := &Statements{Carry: func(_ context.Context, statement, sealed []byte, seen uint64) (Result, error) {
-			if !bytes.Equal(body(t, statement, sealed), b) {
-				t.Errorf("%x is read as %x, %x", b, statement, sealed)
+			again, err := sign.Marshal(submission{Statement: statement, Sealed: sealed, Seen: seen})
+			if err != nil || !bytes.Equal(again, b) {
+				t.Errorf("%x is read as %x, %x, %d (%v)", b, statement, sealed, seen, err)
 			}
 			return Result{}, nil
 		}}
