@@ -51,7 +51,7 @@ type gate struct {
 	holds     func(index, term uint64) bool                                      // whether raft's log here goes so far already
 	conflicts func(index, term uint64) bool                                      // whether another entry is committed in its place
 	begin     func() logEnd                                                      // the last entry that raft's snapshot here covers
-	has       func(index uint64) bool                                            // whether raft's log here has an entry, or begins behind it
+	reaches   func(index uint64) bool                                            // whether raft's log here does not begin behind that entry
 	judge     func(from string, q *raft.InstallSnapshotRequest, m *marker) error // whether a marker can be of this log
 
 	report func(member string, l lie) // of the first lie of a member
@@ -214,7 +214,9 @@ func (g *gate) appends(from string, q *raft.AppendEntriesRequest) error {
 	// sides (Ongaro and Ousterhout, figure 2). The library takes the end of its
 	// log, which may be another.
 	q.LeaderCommitIndex = min(q.LeaderCommitIndex, before.index)
-	g.forward(q)
+	if err := g.forward(q); err != nil {
+		return err
+	}
 	return g.leads(from, q.Term)
 }
 
@@ -226,16 +228,28 @@ func outlived(term uint64, end logEnd) error {
 }
 
 // forward moves an append that begins before raft's log here to where the log
-// begins. What a snapshot covers is committed and the same at every leader; the
-// library would refuse it and never say how far it is.
-func (g *gate) forward(q *raft.AppendEntriesRequest) {
-	begin := g.begin()
-	if q.PrevLogEntry >= begin.index || isHeartbeat(q) || q.PrevLogEntry > 0 && g.has(q.PrevLogEntry) {
-		return
+// begins. What a snapshot covers is committed and the
+// same at every leader: the library would refuse it and never say how far it is,
+// and another entry in its place is a lie.
+func (g *gate) forward(q *raft.AppendEntriesRequest) error {
+	if isHeartbeat(q) || q.PrevLogEntry > 0 && g.reaches(q.PrevLogEntry) {
+		return nil
 	}
+	begin := g.begin()
+	if q.PrevLogEntry >= begin.index {
+		return nil
+	}
+	end := logEnd{q.PrevLogTerm, q.PrevLogEntry}
 	covered := min(uint64(len(q.Entries)), begin.index-q.PrevLogEntry)
+	if covered > 0 {
+		end = logEnd{q.Entries[covered-1].Term, q.Entries[covered-1].Index}
+	}
+	if end.term > begin.term || end.index == begin.index && end.term != begin.term {
+		return liesf("another entry %d of raft's log, of term %d, where a snapshot ends at entry %d of term %d", end.index, end.term, begin.index, begin.term)
+	}
 	q.Entries = q.Entries[covered:]
 	q.PrevLogEntry, q.PrevLogTerm = begin.index, begin.term
+	return nil
 }
 
 // votes is admit for a candidate.

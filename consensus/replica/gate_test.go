@@ -25,7 +25,7 @@ func testGate() *gate {
 		holds:     func(index, term uint64) bool { return index <= 40 || index <= 50 && term == 90 },
 		conflicts: func(index, term uint64) bool { return index <= 40 && term != 90 },
 		begin:     func() logEnd { return logEnd{90, 20} },
-		has:       func(index uint64) bool { return index >= 20 && index <= 50 },
+		reaches:   func(index uint64) bool { return index >= 20 },
 		judge:     func(string, *raft.InstallSnapshotRequest, *marker) error { return nil },
 		reported:  map[string]bool{}, report: func(string, lie) {},
 	}
@@ -262,6 +262,25 @@ func TestAppendFromBeforeTheLog(t *testing.T) {
 		}
 		if len(h.append.Entries) > 0 && h.append.Entries[0].Index != h.append.PrevLogEntry+1 {
 			t.Errorf("%d to %d: entry %d follows %d", c.prev, c.last, h.append.Entries[0].Index, h.append.PrevLogEntry)
+		}
+	}
+	// What the snapshot covers is committed: no message has another entry there.
+	for what, terms := range map[string][3]uint64{ // before, up to the snapshot's end, behind it
+		"terms that would fall behind it": {1, 2, 2}, "a later term at its end": {1, 91, 91}, "a later term before it": {91, 91, 91}, "an earlier one at its end": {80, 80, 90},
+	} {
+		for _, last := range []uint64{20, 30} {
+			g := testGate()
+			h := newHonest(g)
+			h.append.PrevLogEntry, h.append.PrevLogTerm, h.append.Entries = 10, terms[0], entries(11, last)
+			for _, e := range h.append.Entries {
+				if e.Term = terms[1]; e.Index > 20 {
+					e.Term = terms[2]
+				}
+			}
+			g.conflicts = func(uint64, uint64) bool { return false } // none of this is in the log
+			if err, l := g.admit("b", &h.append, nil), lie(""); !errors.As(err, &l) {
+				t.Errorf("%s, up to %d: %v", what, last, err)
+			}
 		}
 	}
 	g := testGate()

@@ -110,9 +110,6 @@ func (l *lateLog) begin() (end logEnd) {
 	return logEnd{term, index}
 }
 
-// has reports whether the log has an entry.
-func (l *lateLog) has(index uint64) bool { return l.GetLog(index, new(raft.Log)) == nil }
-
 // DeleteRange implements raft.LogStore.
 func (l *lateLog) DeleteRange(min, max uint64) error {
 	l.settle()

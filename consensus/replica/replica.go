@@ -302,7 +302,7 @@ func (r *Replica) start(c Config) error {
 // leader restarts (hashicorp/raft#612), and it gains nothing here.
 func (r *Replica) connect(c Config) {
 	g := &gate{
-		self: r.name, roster: r.roster, holds: r.holds, conflicts: r.conflicts, judge: r.judge, begin: r.late.begin, has: r.late.has, reported: map[string]bool{}, report: r.denounce,
+		self: r.name, roster: r.roster, holds: r.holds, conflicts: r.conflicts, judge: r.judge, begin: r.late.begin, reaches: r.reaches, reported: map[string]bool{}, report: r.denounce,
 		term:   func() uint64 { return r.raft.CurrentTerm() },
 		leader: func() string { _, leader := r.raft.LeaderWithID(); return string(leader) },
 	}
@@ -322,6 +322,12 @@ func (r *Replica) holds(index, term uint64) bool {
 	}
 	var l raft.Log
 	return r.late.GetLog(index, &l) == nil && l.Term == term
+}
+
+// reaches says whether raft's log here does not begin behind an entry. Nearly all
+// appends begin at its end, which needs no look.
+func (r *Replica) reaches(index uint64) bool {
+	return index >= r.raft.LastIndex() || r.late.GetLog(index, new(raft.Log)) == nil
 }
 
 // conflicts says whether an entry is committed here of which another takes the
