@@ -223,7 +223,7 @@ func hasTest(t *testing.T, dir, test string) bool {
 // caught by which test. A test that fails without them catches nothing.
 func TestPlantedBugs(t *testing.T) {
 	if !*planted && os.Getenv("ATOLL_TEST_REQUIRE") != "all" {
-		t.Skip("it builds and tests the packages anew for each bug, for minutes: go test -v -run TestPlantedBugs . -planted")
+		t.Skip("SKIP: it builds and tests the packages anew for each bug, for minutes: go test -v -run TestPlantedBugs . -planted")
 	}
 	var table bytes.Buffer
 	w := tabwriter.NewWriter(&table, 0, 0, 2, ' ', 0)

@@ -32,7 +32,7 @@ func newStranger(t *testing.T) *stranger {
 		t.Fatal("node is not on the PATH, and ATOLL_TEST_REQUIRE=all: ", err)
 	}
 	if err != nil {
-		t.Skip("needs Node 20 to run examples/verify-js/verify.js: ", err)
+		t.Skip("SKIP: needs Node 20 to run examples/verify-js/verify.js: ", err)
 	}
 	examples := filepath.Join("..", "..", "examples")
 	return &stranger{
