@@ -33,6 +33,7 @@ func (n *network) lacks(member string, size, head uint64, missing ...string) {
 // away, who say nothing, and who sign wrongly, and of nobody else.
 func TestMissingCosigners(t *testing.T) {
 	n := found(t, 2) // four cosigners, of which three are needed
+	n.tune = func(c *replica.Config) { c.Publish = time.Hour } // a leader asks for itself, and its own cosignature nobody bends
 	n.start("voter-a", "voter-b", "wlearner-1")
 	size := n.put("voter-a") + 1
 	n.lacks("voter-a", size, size, "voter-c", "wlearner-0")

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"atoll/consensus/consent"
 	"atoll/node/catalog"
@@ -136,6 +137,7 @@ func open(t testing.TB, c Config) *Source {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.timeout = time.Hour // tests of what a source says, whatever the machine's speed
 	t.Cleanup(func() { s.Close() })
 	return s
 }
