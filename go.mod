@@ -26,6 +26,7 @@ require (
 	golang.org/x/crypto v0.58.0 // ChaCha20-Poly1305, which the standard library lacks
 	golang.org/x/mod v0.42.0 // RFC 6962 hashes, proofs and signed notes, as the Go checksum database uses them
 	golang.org/x/term v0.48.0 // whether there is a terminal, and passphrases that it does not show
+	golang.org/x/text v0.43.0 // GB 18030, in which many registers are exported
 	golang.org/x/time v0.15.0 // rate limits for callers that nobody knows
 	modernc.org/sqlite v1.61.1 // sources in SQLite, without cgo
 )
@@ -143,7 +144,7 @@ require (
 	golang.org/x/sync v0.24.0 // indirect
 	golang.org/x/sys v0.50.0 // indirect
 	golang.org/x/telemetry v0.0.0-20261009151841-97e8ea77aa2a // indirect
-	golang.org/x/text v0.43.0 // indirect
+
 	golang.org/x/tools v0.52.0 // indirect
 	google.golang.org/genproto/googleapis/api v0.0.0-20240826202546-f6391c0de4c7 // indirect
 	google.golang.org/genproto/googleapis/rpc v0.0.0-20240826202546-f6391c0de4c7 // indirect

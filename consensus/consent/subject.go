@@ -39,6 +39,29 @@ const (
 	leiLength  = 20
 )
 
+// KnownCode says whether a bare code is one of the scheme ("uscc" or "lei"), by
+// its form and its check characters. It is for registers, of which every row is
+// checked, and allocates nothing for a code that is right.
+func KnownCode(scheme, code string) bool {
+	switch scheme {
+	case "uscc":
+		_, err := checkUSCC(code)
+		return err == nil
+	case "lei":
+		return checkLEI(code) == nil
+	}
+	return false
+}
+
+// usccValues are the values of the characters of a social credit code, -1 of
+// all others.
+var usccValues = func() (values [256]int8) {
+	for c := range values {
+		values[c] = int8(strings.IndexByte(usccDigits, byte(c)))
+	}
+	return values
+}()
+
 // checkUSCC checks GB 32100-2015: character 18 over the first 17, and the
 // organisation code within (characters 9 to 17, GB 11714-1997) by its own.
 func checkUSCC(code string) (pilot bool, err error) {
@@ -47,7 +70,7 @@ func checkUSCC(code string) (pilot bool, err error) {
 	}
 	sum, weight := 0, 1
 	for i, c := range []byte(code) {
-		v := strings.IndexByte(usccDigits, c)
+		v := int(usccValues[c])
 		if v < 0 {
 			return false, fmt.Errorf("%w: character %d of the social credit code is not in its alphabet", sign.ErrMalformed, i+1)
 		}

@@ -60,6 +60,9 @@ type Dataset struct {
 	Unique      []string // rows equal in these fields are one row; never empty
 	Complete    bool     // no rows means that there is nothing to know
 	StaleDays   uint32   // how old the newest row may be; 0: any age
+	Also        []string // kinds of keys in the table beside social credit codes
+	MaxAge      uint32   // of a complete dataset: how old its load may be, in days
+	MayBeEmpty  bool     // no row of anybody is no sign of a load that failed
 	Fields      []Field
 	Outputs     []Output
 }
@@ -69,9 +72,11 @@ type Field struct {
 	Name        string
 	Column      string // in the source
 	Type        Type
-	Unit        string // such as "CNY", or empty
-	Sensitivity int    // 1 to 5
-	Personal    bool   // on a person
+	Unit        string   // such as "CNY", or empty
+	Sensitivity int      // 1 to 5
+	Personal    bool     // on a person
+	None        []string // texts in the source that mean no value
+	Asked       bool     // a formula asks whether it has a value
 }
 
 // Type is what a field or output holds.

@@ -142,6 +142,7 @@ func (c *checker) dataset(path string, f *fileDataset) Dataset {
 	}
 	c.fields(path, where, f, &d)
 	c.rows(path, where, &d)
+	c.reading(path, where, f, &d)
 	if c.size(path+".outputs", where+": outputs", len(f.Outputs), 1, MaxOutputs) {
 		seen := map[string]bool{}
 		for i := range f.Outputs {
@@ -165,7 +166,10 @@ func (c *checker) fields(path, where string, f *fileDataset, d *Dataset) {
 		if slices.Contains(reserved, ff.Name) {
 			c.problem(at+".name", "%s: the name means something else in formulas", field)
 		}
-		out := Field{ff.Name, ff.Column, c.kind(at+".type", field, ff.Type), c.unit(at+".unit", field, ff.Unit), ff.Sensitivity, ff.Personal}
+		out := Field{Name: ff.Name, Column: ff.Column, Type: c.kind(at+".type", field, ff.Type), Unit: c.unit(at+".unit", field, ff.Unit), Sensitivity: ff.Sensitivity, Personal: ff.Personal}
+		for _, text := range ff.None {
+			out.None = append(out.None, string(text))
+		}
 		if out.Column == "" {
 			out.Column = out.Name
 		}
@@ -322,6 +326,7 @@ func (c *checker) compute(path, where string, d *Dataset, f *fileOutput, o *Outp
 		return
 	}
 	o.compute = compiled
+	d.asked(compiled.Asks())
 	switch reach := compiled.Reach(); {
 	case reach > 0 && !d.windowed():
 		c.problem(at, "%s: months needs a dataset of many records with a date", where)

@@ -76,17 +76,21 @@ type fileDataset struct {
 	Unique      []string     `yaml:"unique"`
 	Complete    bool         `yaml:"complete"`
 	StaleAfter  uint32       `yaml:"stale_after"`
+	Also        []string     `yaml:"also"`
+	MaxAge      uint32       `yaml:"max_age"` // days
+	MayBeEmpty  bool         `yaml:"may_be_empty"`
 	Fields      []fileField  `yaml:"fields"`
 	Outputs     []fileOutput `yaml:"outputs"`
 }
 
 type fileField struct {
-	Name        string `yaml:"name"`
-	Column      string `yaml:"column"`
-	Type        string `yaml:"type"`
-	Unit        string `yaml:"unit"`
-	Sensitivity int    `yaml:"sensitivity"`
-	Personal    bool   `yaml:"personal"`
+	Name        string    `yaml:"name"`
+	Column      string    `yaml:"column"`
+	Type        string    `yaml:"type"`
+	Unit        string    `yaml:"unit"`
+	Sensitivity int       `yaml:"sensitivity"`
+	Personal    bool      `yaml:"personal"`
+	None        []written `yaml:"none"`
 }
 
 type fileOutput struct {

@@ -78,6 +78,7 @@ type Formula struct {
 	vars    map[string]Kind
 	want    Kind
 	reach   int
+	asks    []string
 }
 
 // Compile reads an expression over the variables vars; a dot may stand in
@@ -117,12 +118,16 @@ func Compile(source string, vars map[string]Kind, want Kind) (*Formula, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the formula cannot be prepared: %w", err)
 	}
-	return &Formula{program, vars, want, r.reach}, nil
+	return &Formula{program, vars, want, r.reach, r.asks}, nil
 }
 
 // Reach is how many months back the formula looks, as far as its text says so:
 // the largest number written as the second argument of months, or 0.
 func (f *Formula) Reach() int { return f.reach }
+
+// Asks names the variables and the fields of rows of which the formula asks
+// whether they have a value, by has_value or by a comparison with null.
+func (f *Formula) Asks() []string { return f.asks }
 
 // Run computes the formula. Values and the result are nil for null, or string,
 // bool, [decimal.Decimal], [consent.Day], or for [Rows] []map[string]any of

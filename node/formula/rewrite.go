@@ -23,6 +23,7 @@ const (
 	fnNeed     = "@need"    // its argument, or errNull where that is null
 	fnSettle   = "@settle"  // its argument, or null where that is errNull
 	fnMonths   = "months"   // a member of rows
+	fnHasValue = "has_value"
 )
 
 // plainNames turns names of this file into what an author wrote.
@@ -42,6 +43,7 @@ type rewriter struct {
 	factory ast.ExprFactory
 	last    int64 // highest id in use
 	reach   int
+	asks    []string
 	err     error
 }
 
@@ -82,6 +84,10 @@ func (r *rewriter) call(e ast.Expr) {
 	case operators.Conditional:
 		r.need(args[0])
 		r.settle(e, r.factory.NewCall(r.id(e), c.FunctionName(), args...))
+	case fnHasValue:
+		if len(args) == 1 {
+			r.ask(args[0])
+		}
 	case fnMonths:
 		if c.IsMemberFunction() && len(args) == 2 {
 			r.reach = max(r.reach, written(args[1]))
@@ -97,6 +103,7 @@ func (r *rewriter) equality(e ast.Expr, name string) {
 		if !isNull(arg) {
 			continue
 		}
+		r.ask(args[1-i])
 		test := r.factory.NewCall(r.id(e), fnIsNull, args[1-i])
 		if name == fnNotEqual {
 			test = r.factory.NewCall(r.id(e), operators.LogicalNot, test)
@@ -105,6 +112,16 @@ func (r *rewriter) equality(e ast.Expr, name string) {
 		return
 	}
 	e.SetKindCase(r.factory.NewCall(r.id(e), name, args...))
+}
+
+// ask notes of what the formula asks whether it has a value.
+func (r *rewriter) ask(e ast.Expr) {
+	switch e.Kind() {
+	case ast.SelectKind:
+		r.asks = append(r.asks, e.AsSelect().FieldName())
+	case ast.IdentKind:
+		r.asks = append(r.asks, e.AsIdent())
+	}
 }
 
 func isNull(e ast.Expr) bool { return e.Kind() == ast.CallKind && e.AsCall().FunctionName() == fnNull }

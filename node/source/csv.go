@@ -1,19 +1,21 @@
 package source
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
-	"unicode/utf8"
+	"strings"
 )
 
 // format is a kind of file.
 type format interface {
 	extension() string
-	quotes() bool // line breaks within quotes do not end a record
+	// records splits a file of this kind.
+	records(r *bufio.Reader) *records
 	// decoder reads what stands before the first row, and returns what reads
 	// the rows.
 	decoder(rs *records) (decoder, error)
@@ -28,22 +30,26 @@ type decoder interface {
 	// missing returns those of the columns that are not in the header, or
 	// that no row had so far.
 	missing(columns []string) []string
+	// names returns the columns that there are.
+	names() []string
 	// again returns another decoder for the same file.
 	again() decoder
 }
 
-type csvFormat struct{}
+type csvFormat struct{ form *form }
 
 func (csvFormat) extension() string { return "csv" }
-func (csvFormat) quotes() bool      { return true }
+func (f csvFormat) records(r *bufio.Reader) *records {
+	return &records{r: r, delimiter: byte(f.form.delimiter)}
+}
 
 // decoder reads the header: the first line that is not empty.
-func (csvFormat) decoder(rs *records) (decoder, error) {
+func (f csvFormat) decoder(rs *records) (decoder, error) {
 	for {
 		record, at, err := rs.next()
 		switch {
 		case err == io.EOF:
-			return nil, &Error{Code: NotReadable, Detail: "the file is empty: its first line must name the columns"}
+			return nil, &Error{Code: Empty, Detail: "the file is empty: its first line must name the columns"}
 		case err == errTooLong:
 			return nil, recordTooLong(at)
 		case err != nil:
@@ -52,17 +58,20 @@ func (csvFormat) decoder(rs *records) (decoder, error) {
 			continue
 		case bytes.IndexByte(record, 0) >= 0:
 			return nil, &Error{Code: Encoding, Line: at.line, Detail: "NUL bytes in the header, as in UTF-16: convert it to UTF-8"}
-		case !utf8.Valid(record):
-			return nil, &Error{Code: Encoding, Line: at.line, Detail: notUTF8}
 		}
-		d := &csvDecoder{}
+		d := &csvDecoder{form: f.form, marked: rs.marked}
 		d.reset()
-		header, e := d.read(record)
+		header, e := d.fields(record)
 		if e != nil {
 			e.Line = at.line
 			return nil, e
 		}
 		d.header = slices.Clone(header)
+		for i := range d.header {
+			if f.form.trim {
+				d.header[i] = strings.TrimSpace(d.header[i])
+			}
+		}
 		for i, name := range d.header {
 			// The name is not shown: without a header, it would be a value.
 			if first := slices.Index(d.header, name); name != "" && first < i {
@@ -74,6 +83,8 @@ func (csvFormat) decoder(rs *records) (decoder, error) {
 }
 
 type csvDecoder struct {
+	form    *form
+	marked  bool
 	header  []string
 	columns []int // of each cell; -1 where the header has none
 	record  bytes.Reader
@@ -83,6 +94,7 @@ type csvDecoder struct {
 // reset begins anew after an error, which may leave part of a record behind.
 func (d *csvDecoder) reset() {
 	d.reader = csv.NewReader(&d.record)
+	d.reader.Comma = d.form.delimiter
 	d.reader.ReuseRecord = true
 	d.reader.FieldsPerRecord = -1
 }
@@ -98,22 +110,21 @@ func (d *csvDecoder) missing(columns []string) []string {
 	return slices.DeleteFunc(slices.Clone(columns), func(name string) bool { return slices.Contains(d.header, name) })
 }
 
+func (d *csvDecoder) names() []string { return d.header }
+
 func (d *csvDecoder) again() decoder {
-	other := &csvDecoder{header: d.header}
+	other := &csvDecoder{form: d.form, marked: d.marked, header: d.header}
 	other.reset()
 	return other
 }
 
 func (d *csvDecoder) decode(record []byte, cells []cell) *Error {
-	if !utf8.Valid(record) {
-		return &Error{Code: Encoding, Detail: notUTF8}
-	}
-	fields, err := d.read(record)
+	fields, err := d.fields(record)
 	if err != nil {
 		return err
 	}
 	if len(fields) != len(d.header) {
-		return &Error{Code: BadRow, Detail: fmt.Sprintf("%d columns where the header has %d: a comma within a text needs quotes around the text", len(fields), len(d.header))}
+		return &Error{Code: BadRow, Detail: fmt.Sprintf("%d columns where the header has %d: a delimiter within a text needs quotes around the text", len(fields), len(d.header))}
 	}
 	for i, c := range d.columns {
 		cells[i] = nil
@@ -122,6 +133,18 @@ func (d *csvDecoder) decode(record []byte, cells []cell) *Error {
 		}
 	}
 	return nil
+}
+
+// fields splits a record of the file.
+func (d *csvDecoder) fields(record []byte) ([]string, *Error) {
+	if loneReturn(record) {
+		return nil, crAlone()
+	}
+	record, err := d.form.utf8(record, d.marked)
+	if err != nil {
+		return nil, err
+	}
+	return d.read(record)
 }
 
 func (d *csvDecoder) read(record []byte) ([]string, *Error) {

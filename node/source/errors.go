@@ -3,6 +3,8 @@ package source
 import (
 	"fmt"
 	"strings"
+
+	"atoll/consensus/consent"
 )
 
 // Code says what kind of error it is. Codes do not change: documents and
@@ -21,7 +23,27 @@ const (
 	TooLarge        Code = "source.too_large"        // a file over [MaxIndexed]
 	TimedOut        Code = "source.timeout"          // over [Timeout]
 	Changed         Code = "source.changed"          // the file changed while it was read; try again
+	Checking        Code = "source.checking"         // the first pass over the table's keys is not done
+	Keys            Code = "source.keys"             // rows whose key is nobody's: what they say is missing from any sum, and from any "none"
+	NoKeys          Code = "source.no_such_keys"     // the table does not hold keys of the subject's kind
+	Empty           Code = "source.empty"            // no row of anybody, where that is not declared to be possible
+	NoLoad          Code = "source.no_load"          // a complete dataset without proof that its table is whole, and of when
+	LoadDiffers     Code = "source.load_differs"     // the table is not what its marker says
+	Stale           Code = "source.stale"            // the load is older than the dataset allows
 )
+
+// Outcome is what a bank is told of an output that could not be read.
+func (c Code) Outcome() consent.Outcome {
+	switch c {
+	case NotReadable, TimedOut, Changed, Checking:
+		return consent.Unavailable
+	case Stale:
+		return consent.Stale
+	case NoKeys:
+		return consent.NotInDataset
+	}
+	return consent.Invalid
+}
 
 // Error says what is wrong with a source, and where. It never contains a value
 // from a table, nor a subject.
@@ -31,6 +53,8 @@ type Error struct {
 	Line   int64  // first line of the row in the file, counting from 1; 0 where there is none
 	Column string // name in the source, or empty
 	Detail string // what happened and what to do
+
+	absent bool // there is no such file
 }
 
 func (e *Error) Error() string {

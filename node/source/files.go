@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 
 	"atoll/node/catalog"
 )
@@ -17,24 +16,14 @@ import (
 // files are the tables in a folder, one file each. No file stays open between
 // two calls, so that its owner may replace it at any time.
 type files struct {
-	dir        string
-	format     format
-	background func(func(context.Context)) bool
-	seed       maphash.Seed
-
-	mu       sync.Mutex
-	indexes  map[slot]*index
-	building map[slot]*building
+	dir    string
+	format format
+	seed   maphash.Seed
+	passes *passes[index]
 }
 
-// slot is what an index is for: a file and its key column.
-type slot struct{ file, key string }
-
 func newFiles(dir string, f format, background func(func(context.Context)) bool) *files {
-	return &files{
-		dir: dir, format: f, background: background, seed: maphash.MakeSeed(),
-		indexes: map[slot]*index{}, building: map[slot]*building{},
-	}
+	return &files{dir: dir, format: f, seed: maphash.MakeSeed(), passes: newPasses[index](background)}
 }
 
 func (fs *files) file(d *catalog.Dataset) string { return d.Table + "." + fs.format.extension() }
@@ -89,11 +78,7 @@ func (fs *files) absent() string {
 // glob makes a path mean itself in a pattern.
 var glob = strings.NewReplacer(`*`, `\*`, `?`, `\?`, `[`, `\[`, `\`, `\\`)
 
-func (fs *files) close() {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	clear(fs.indexes)
-}
+func (fs *files) close() { fs.passes.clear() }
 
 // wanted are the columns that are read for a dataset: the key, then the fields.
 func wanted(d *catalog.Dataset) []string {
@@ -104,25 +89,62 @@ func wanted(d *catalog.Dataset) []string {
 	return columns
 }
 
-func (fs *files) lookup(ctx context.Context, d *catalog.Dataset, keys [2]string, each func(record) error) error {
-	name := fs.file(d)
+// indexedNow returns the index of a table as it is now, and a file that is
+// open on that generation.
+func (fs *files) indexedNow(ctx context.Context, d *catalog.Dataset) (*index, *os.File, error) {
 	// The file that was opened may be newer than the index, and the other way
 	// round when it is replaced just now; then both are taken anew.
 	for range 3 {
-		f, info, err := fs.open(name)
+		f, info, err := fs.open(fs.file(d))
 		if err != nil {
-			return err
+			return nil, nil, err
 		}
-		x, err := fs.index(ctx, slot{name, d.Key}, info)
+		x, err := fs.index(ctx, d, info)
 		if x != nil {
-			err = fs.read(ctx, f, x, d, keys, each)
+			return x, f, nil
 		}
 		f.Close()
-		if x != nil || err != nil {
-			return err
+		if err != nil {
+			return nil, nil, err
 		}
 	}
-	return changed(name)
+	return nil, nil, changed(fs.file(d))
+}
+
+func (fs *files) survey(ctx context.Context, d *catalog.Dataset) (Survey, error) {
+	x, f, err := fs.indexedNow(ctx, d)
+	if err != nil {
+		return Survey{}, err
+	}
+	f.Close()
+	return fs.surveyed(x, d)
+}
+
+// surveyed adds to what the index knows what the marker says.
+func (fs *files) surveyed(x *index, d *catalog.Dataset) (Survey, error) {
+	out := Survey{Census: x.census}
+	m, err := fs.readMarker(d)
+	if err != nil {
+		return out, err
+	}
+	load, e := m.stands(fs.file(d), x.census.records, x.digest)
+	if e != nil {
+		return out, e
+	}
+	out.Load = load
+	return out, nil
+}
+
+func (fs *files) lookup(ctx context.Context, d *catalog.Dataset, code string, each func(record) error) (Survey, error) {
+	x, f, err := fs.indexedNow(ctx, d)
+	if err != nil {
+		return Survey{}, err
+	}
+	defer f.Close()
+	if err := fs.read(ctx, f, x, d, code, each); err != nil {
+		return Survey{}, err
+	}
+	return fs.surveyed(x, d)
 }
 
 func changed(file string) *Error {
@@ -130,20 +152,19 @@ func changed(file string) *Error {
 }
 
 // read reads the rows of a subject from the generation that the index is of.
-func (fs *files) read(ctx context.Context, f *os.File, x *index, d *catalog.Dataset, keys [2]string, each func(record) error) error {
+func (fs *files) read(ctx context.Context, f *os.File, x *index, d *catalog.Dataset, code string, each func(record) error) error {
 	name := fs.file(d)
-	columns := wanted(d)
-	if missing := x.decoder.missing(columns); len(missing) > 0 {
+	if missing := x.decoder.missing(wanted(d)); len(missing) > 0 {
 		return missingColumn(name, missing[0])
 	}
-	found := x.find(maphash.String(fs.seed, keys[0]))
+	found := x.find(maphash.String(fs.seed, code))
 	if len(found) > MaxRows {
 		return tooManyRows(name)
 	}
-	err := fs.readAt(ctx, f, x, found, columns, keys[0], each)
+	err := fs.readAt(ctx, f, x, found, d, code, each)
 	// A file that is written in place may look wrong in any way.
 	if info, e := f.Stat(); e != nil || !x.matches(info) || errors.Is(err, errElsewhere) {
-		return fs.forget(slot{name, d.Key}, x)
+		return fs.forget(d, x)
 	}
 	return err
 }
@@ -151,11 +172,11 @@ func (fs *files) read(ctx context.Context, f *os.File, x *index, d *catalog.Data
 // errElsewhere means that a row is not where the index has it.
 var errElsewhere = errors.New("row is not where it was")
 
-func (fs *files) readAt(ctx context.Context, f *os.File, x *index, found []entry, columns []string, code string, each func(record) error) error {
-	dec := x.decoder.again()
+func (fs *files) readAt(ctx context.Context, f *os.File, x *index, found []entry, d *catalog.Dataset, code string, each func(record) error) error {
+	dec, columns, keying := x.decoder.again(), wanted(d), keyingOf(d)
 	dec.want(columns)
 	cells := make([]cell, len(columns))
-	rs := &records{r: bufio.NewReaderSize(nil, 4<<10), quotes: fs.format.quotes()}
+	rs := fs.format.records(bufio.NewReaderSize(nil, 4<<10))
 	for _, e := range found {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -165,10 +186,11 @@ func (fs *files) readAt(ctx context.Context, f *os.File, x *index, found []entry
 		if err != nil || dec.decode(raw, cells) != nil {
 			return errElsewhere
 		}
-		if key, err := keyText(cells[0]); err != nil || bare(key) != code {
+		key, s := keying.sortCell(cells[0])
+		if key != code {
 			return errElsewhere
 		}
-		err = each(record{key: cells[0], cells: cells[1:]})
+		err = each(record{key: cells[0], exact: s == exact, cells: cells[1:]})
 		var bad *Error
 		if errors.As(err, &bad) && bad.Column != "" {
 			bad.Line = x.line(f, e.offset)
@@ -184,11 +206,11 @@ func missingColumn(file, name string) *Error {
 	return &Error{Code: MissingColumn, File: file, Column: name, Detail: "the table has no such column (names are compared exactly): add it, or correct the catalog"}
 }
 
-func (fs *files) scan(ctx context.Context, d *catalog.Dataset, progress func(done, total int64), each func(record) error) ([]string, error) {
+func (fs *files) scan(ctx context.Context, d *catalog.Dataset, progress func(done, total int64), each func(record) error) (missing, found []string, err error) {
 	name := fs.file(d)
 	f, info, err := fs.open(name)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer f.Close()
 	columns := wanted(d)
@@ -197,18 +219,33 @@ func (fs *files) scan(ctx context.Context, d *catalog.Dataset, progress func(don
 		return each(r)
 	})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if after, err := f.Stat(); err != nil || !same(info, after) {
-		return nil, changed(name)
+		return nil, nil, changed(name)
 	}
 	progress(info.Size(), info.Size())
-	return dec.missing(columns), nil
+	missing = dec.missing(columns)
+	return missing, told(missing, columns, dec.names()), nil
 }
+
+// told returns the names of columns that a table has, where some that are
+// wanted are missing. Where all are, the first line may be no header but a row,
+// and nothing is shown of it.
+func told(missing, wanted, has []string) []string {
+	if len(missing) == 0 || len(missing) == len(wanted) {
+		return nil
+	}
+	return has[:min(len(has), maxTold)]
+}
+
+// maxTold limits the columns that a report names.
+const maxTold = 50
 
 // all reads a file from its beginning and hands every row to each.
 func (fs *files) all(ctx context.Context, f io.Reader, name string, columns []string, each func(*records, record) error) (decoder, error) {
-	rs, err := newRecords(cancelled{ctx, f}, fs.format.quotes())
+	rs := fs.format.records(bufio.NewReaderSize(cancelled{ctx, f}, bufferSize))
+	err := rs.begin()
 	var dec decoder
 	if err == nil {
 		dec, err = fs.format.decoder(rs)

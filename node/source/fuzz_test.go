@@ -36,7 +36,7 @@ func decoded(t *testing.T, f format, data []byte, columns []string) (rows [][]ce
 	for _, a := range all {
 		again := dec.again()
 		again.want(columns)
-		rs := &records{r: bufio.NewReaderSize(bytes.NewReader(data[a.offset:]), 16), quotes: f.quotes()}
+		rs := f.records(bufio.NewReaderSize(bytes.NewReader(data[a.offset:]), 16))
 		raw, _, err := rs.next()
 		cells := make([]cell, len(columns))
 		if err != nil || again.decode(raw, cells) != nil || !slices.Equal(cells, a.cells) {
@@ -55,7 +55,7 @@ func FuzzCSV(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		rows, failed := decoded(t, csvFormat{}, data, []string{"key", "v"})
+		rows, failed := decoded(t, csvFormat{plainly}, data, []string{"key", "v"})
 		r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(data, []byte(byteOrderMark))))
 		want, err := r.ReadAll()
 		if failed {
@@ -85,7 +85,7 @@ func FuzzJSONL(f *testing.F) {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		rows, failed := decoded(t, jsonlFormat{}, data, []string{"key", "v"})
+		rows, failed := decoded(t, jsonlFormat{plainly}, data, []string{"key", "v"})
 		if failed {
 			return
 		}

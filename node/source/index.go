@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"hash/maphash"
 	"io"
 	"os"
 	"slices"
-	"strings"
+
+	"atoll/node/catalog"
 )
 
 // index knows where the rows of every subject are in one generation of a file,
@@ -19,7 +22,9 @@ type index struct {
 	decoder decoder // which columns there are
 	entries []entry // ascending by hash, then by offset
 	marks   []place // of every markEvery-th row, to find line numbers
-	err     *Error  // why no subject's rows can be told
+	census  Census
+	digest  string // SHA-256 of the file, in hex
+	err     *Error // why no subject's rows can be told
 }
 
 type entry struct {
@@ -28,13 +33,6 @@ type entry struct {
 }
 
 const markEvery = 1024
-
-// building is an index under construction; several calls may wait for it.
-type building struct {
-	done chan struct{}
-	x    *index
-	err  error
-}
 
 // same says whether two looks at a path saw one generation of a file.
 func same(a, b os.FileInfo) bool {
@@ -80,35 +78,15 @@ func (x *index) line(f io.ReaderAt, offset int64) int64 {
 	return at.line
 }
 
-// index returns the index of the generation of a file that info is of. It
-// waits while the index is built, which goes on when ctx ends. It returns
-// neither index nor error when the file is another one by now.
-func (fs *files) index(ctx context.Context, s slot, info os.FileInfo) (*index, error) {
-	fs.mu.Lock()
-	x := fs.indexes[s]
-	if x != nil && x.matches(info) {
-		fs.mu.Unlock()
-		return x.usable()
+// index returns the index of the generation of a file that info is of, see
+// [passes.get].
+func (fs *files) index(ctx context.Context, d *catalog.Dataset, info os.FileInfo) (*index, error) {
+	fits := func(x *index) bool { return x.matches(info) }
+	x, err := fs.passes.get(ctx, slotOf(d), fits, func(ctx context.Context) (*index, error) { return fs.indexed(ctx, d) })
+	if x == nil || err != nil {
+		return nil, err
 	}
-	b := fs.building[s]
-	if b == nil {
-		b = &building{done: make(chan struct{})}
-		if !fs.background(func(ctx context.Context) { fs.build(ctx, s, b) }) {
-			fs.mu.Unlock()
-			return nil, ErrClosed
-		}
-		fs.building[s] = b
-	}
-	fs.mu.Unlock()
-	select {
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-b.done:
-	}
-	if b.err != nil || !b.x.matches(info) {
-		return nil, b.err
-	}
-	return b.x.usable()
+	return x.usable()
 }
 
 // usable returns a copy of the error, because callers complete theirs.
@@ -120,53 +98,43 @@ func (x *index) usable() (*index, error) {
 	return x, nil
 }
 
-func (fs *files) build(ctx context.Context, s slot, b *building) {
-	b.x, b.err = fs.indexed(ctx, s)
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	delete(fs.building, s)
-	if b.err == nil {
-		fs.indexes[s] = b.x
-	}
-	close(b.done)
-}
-
 // forget drops an index that turned out not to fit its file.
-func (fs *files) forget(s slot, x *index) error {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	if fs.indexes[s] == x {
-		delete(fs.indexes, s)
-	}
-	return changed(s.file)
+func (fs *files) forget(d *catalog.Dataset, x *index) error {
+	fs.passes.forget(slotOf(d), x)
+	return changed(fs.file(d))
 }
 
 // indexed reads a whole file. What is wrong with the file itself becomes part
 // of the index, so that a broken file is not read again for every query.
-func (fs *files) indexed(ctx context.Context, s slot) (*index, error) {
-	f, info, err := fs.open(s.file)
+func (fs *files) indexed(ctx context.Context, d *catalog.Dataset) (*index, error) {
+	name := fs.file(d)
+	f, info, err := fs.open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
 	x := &index{info: info}
-	n := 0
-	x.decoder, err = fs.all(ctx, f, s.file, []string{s.key}, func(_ *records, r record) error {
+	digest, keying := sha256.New(), keyingOf(d)
+	x.decoder, err = fs.all(ctx, io.TeeReader(f, digest), name, wanted(d), func(_ *records, r record) error {
 		if r.err != nil {
 			return r.err
 		}
-		if n%markEvery == 0 {
+		if x.census.records%markEvery == 0 {
 			x.marks = append(x.marks, place{r.offset, r.line})
 		}
-		n++
-		key, bad := keyText(r.key)
-		if bad != nil || key == "" {
-			return nil // no subject's: Test counts it
+		x.census.records++
+		if hollow(r.key, r.cells) {
+			return nil
+		}
+		code, s := keying.sortCell(r.key)
+		x.census.add(s, r.line)
+		if code == "" {
+			return nil
 		}
 		if len(x.entries) == MaxIndexed {
-			return &Error{Code: TooLarge, File: s.file, Detail: fmt.Sprintf("more than %d rows: put the table into an SQLite database", MaxIndexed)}
+			return &Error{Code: TooLarge, File: name, Detail: fmt.Sprintf("more than %d rows: put the table into an SQLite database", MaxIndexed)}
 		}
-		x.entries = append(x.entries, entry{maphash.String(fs.seed, bare(key)), r.offset})
+		x.entries = append(x.entries, entry{maphash.String(fs.seed, code), r.offset})
 		return nil
 	})
 	e, ours := err.(*Error)
@@ -174,19 +142,12 @@ func (fs *files) indexed(ctx context.Context, s slot) (*index, error) {
 		return nil, err
 	}
 	if after, err := f.Stat(); err != nil || !same(info, after) {
-		return nil, changed(s.file)
+		return nil, changed(name)
 	}
 	if ours {
 		return &index{info: info, err: e}, nil
 	}
+	x.digest = hex.EncodeToString(digest.Sum(nil))
 	slices.SortFunc(x.entries, compareEntries)
 	return x, nil
-}
-
-// bare is the code in a key, without "uscc:" or "lei:".
-func bare(key string) string {
-	if code, ok := strings.CutPrefix(key, "uscc:"); ok {
-		return code
-	}
-	return strings.TrimPrefix(key, "lei:")
 }

@@ -1,31 +1,34 @@
 package source
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
 // maxNames limits the different keys in one JSONL file. Which there are is
 // remembered, to tell a column that is missing from one without a value.
 const maxNames = 4096
 
-type jsonlFormat struct{}
+type jsonlFormat struct{ form *form }
 
-func (jsonlFormat) extension() string { return "jsonl" }
-func (jsonlFormat) quotes() bool      { return false }
+func (jsonlFormat) extension() string                { return "jsonl" }
+func (jsonlFormat) records(r *bufio.Reader) *records { return &records{r: r} }
 
-func (jsonlFormat) decoder(*records) (decoder, error) {
-	return new(jsonlDecoder).again(), nil
+func (f jsonlFormat) decoder(rs *records) (decoder, error) {
+	return (&jsonlDecoder{form: f.form, marked: rs.marked}).again(), nil
 }
 
 type jsonlDecoder struct {
+	form    *form
+	marked  bool
 	columns []string          // of each cell
-	names   map[string]uint64 // every key so far, with the row that had it last
+	seen    map[string]uint64 // every key so far, with the row that had it last
 	row     uint64
 }
 
@@ -33,14 +36,19 @@ func (d *jsonlDecoder) want(columns []string) { d.columns = columns }
 
 // missing is empty for a file without rows: it says nothing about columns.
 func (d *jsonlDecoder) missing(columns []string) []string {
-	return slices.DeleteFunc(slices.Clone(columns), func(name string) bool { return d.row == 0 || d.names[name] > 0 })
+	return slices.DeleteFunc(slices.Clone(columns), func(name string) bool { return d.row == 0 || d.seen[name] > 0 })
 }
 
-func (d *jsonlDecoder) again() decoder { return &jsonlDecoder{names: map[string]uint64{}} }
+func (d *jsonlDecoder) names() []string { return slices.Sorted(maps.Keys(d.seen)) }
+
+func (d *jsonlDecoder) again() decoder {
+	return &jsonlDecoder{form: d.form, marked: d.marked, seen: map[string]uint64{}}
+}
 
 func (d *jsonlDecoder) decode(record []byte, cells []cell) *Error {
-	if !utf8.Valid(record) {
-		return &Error{Code: Encoding, Detail: notUTF8}
+	record, bad := d.form.utf8(record, d.marked)
+	if bad != nil {
+		return bad
 	}
 	clear(cells)
 	d.row++
@@ -53,6 +61,9 @@ func (d *jsonlDecoder) decode(record []byte, cells []cell) *Error {
 		name, ok := t.(string)
 		if err != nil || !ok {
 			return notObject()
+		}
+		if d.form.trim {
+			name = strings.TrimSpace(name)
 		}
 		if err := d.saw(name); err != nil {
 			return err
@@ -83,7 +94,7 @@ func notObject() *Error {
 // saw notes a key of the current row. An unknown key may hold anything, so its
 // name is shown only where the catalog has it.
 func (d *jsonlDecoder) saw(name string) *Error {
-	last, known := d.names[name]
+	last, known := d.seen[name]
 	switch {
 	case known && last == d.row:
 		err := &Error{Code: DuplicateColumn, Detail: "one object has a key twice"}
@@ -91,10 +102,10 @@ func (d *jsonlDecoder) saw(name string) *Error {
 			err.Column = name
 		}
 		return err
-	case !known && len(d.names) == maxNames:
+	case !known && len(d.seen) == maxNames:
 		return &Error{Code: BadRow, Detail: fmt.Sprintf("more than %d different keys in one file: a key must be the name of a column", maxNames)}
 	}
-	d.names[name] = d.row
+	d.seen[name] = d.row
 	return nil
 }
 

@@ -16,36 +16,37 @@ var errTooLong = errors.New("record too long")
 // of one. The readers of encoding/csv and encoding/json take a line as long as
 // it comes, so they are given one record at a time.
 type records struct {
-	r      *bufio.Reader
-	quotes bool  // CSV: line breaks within quotes do not end a record
-	offset int64 // where the next record begins
-	line   int64 // its first line, counting from 1
-	buf    []byte
+	r         *bufio.Reader
+	delimiter byte  // CSV: line breaks within quotes, which begin behind it, do not end a record; otherwise 0
+	offset    int64 // where the next record begins
+	line      int64 // its first line, counting from 1
+	marked    bool  // a byte order mark says that this is UTF-8
+	buf       []byte
 }
 
 // bufferSize is what is read from a file at once, in bytes.
 const bufferSize = 64 << 10
 
-// newRecords begins at the start of a file, behind a byte order mark.
-func newRecords(r io.Reader, quotes bool) (*records, error) {
-	rs := &records{r: bufio.NewReaderSize(r, bufferSize), quotes: quotes, line: 1}
+// begin reads a byte order mark at the start of a file.
+func (rs *records) begin() error {
+	rs.line = 1
 	start, err := rs.r.Peek(len(byteOrderMark))
 	if err != nil && err != io.EOF {
-		return nil, err
+		return err
 	}
 	if len(start) > 1 && (start[0] == 0xFF && start[1] == 0xFE || start[0] == 0xFE && start[1] == 0xFF) {
-		return nil, &Error{Code: Encoding, Line: 1, Detail: "this is UTF-16: convert it to UTF-8"}
+		return &Error{Code: Encoding, Line: 1, Detail: "this is UTF-16: convert it to UTF-8"}
 	}
 	if string(start) == byteOrderMark {
 		rs.r.Discard(len(byteOrderMark))
-		rs.offset = int64(len(byteOrderMark))
+		rs.offset, rs.marked = int64(len(byteOrderMark)), true
 	}
-	return rs, nil
+	return nil
 }
 
 const (
 	byteOrderMark = "\xEF\xBB\xBF"
-	notUTF8       = "not UTF-8 (perhaps GBK): convert it to UTF-8, such as with iconv -f GB18030 -t UTF-8"
+	notUTF8       = "not UTF-8 (perhaps GBK): declare encoding: gb18030 for the source, or convert it"
 )
 
 // place says where a record begins.
@@ -56,11 +57,11 @@ type place struct{ offset, line int64 }
 func (rs *records) next() ([]byte, place, error) {
 	at := place{rs.offset, rs.line}
 	rs.buf = rs.buf[:0]
-	long, q := false, quoting{}
+	long, q := false, quoting{delimiter: rs.delimiter}
 	for {
 		chunk, err := rs.r.ReadSlice('\n')
 		rs.offset += int64(len(chunk))
-		if rs.quotes {
+		if rs.delimiter != 0 {
 			q.feed(chunk)
 		}
 		if long = long || len(rs.buf)+len(chunk) > MaxRecord; !long {
@@ -90,15 +91,16 @@ func (rs *records) next() ([]byte, place, error) {
 // stray quote within a field opens nothing: it spoils its own row, not the
 // rest of the file.
 type quoting struct {
-	open   bool // within quotes
-	closed bool // right behind a quote that closes, unless another follows
-	within bool // within a field, so that a quote opens nothing
+	delimiter byte
+	open      bool // within quotes
+	closed    bool // right behind a quote that closes, unless another follows
+	within    bool // within a field, so that a quote opens nothing
 }
 
 func (q *quoting) feed(chunk []byte) {
 	if len(chunk) > 0 && !q.open && bytes.IndexByte(chunk, '"') < 0 {
 		last := chunk[len(chunk)-1]
-		q.closed, q.within = false, last != ',' && last != '\n'
+		q.closed, q.within = false, last != q.delimiter && last != '\n'
 		return
 	}
 	for len(chunk) > 0 {
@@ -115,7 +117,7 @@ func (q *quoting) feed(chunk []byte) {
 		switch {
 		case c == '"' && (q.closed || !q.within):
 			q.open = true
-		case c == ',' || c == '\n':
+		case c == q.delimiter || c == '\n':
 			q.within = false
 		default:
 			q.within = true
@@ -142,4 +144,19 @@ func (c cancelled) Read(b []byte) (int, error) {
 func blank(record []byte) bool {
 	record = bytes.TrimSuffix(record, []byte{'\n'})
 	return len(bytes.TrimSuffix(record, []byte{'\r'})) == 0
+}
+
+// loneReturn says whether lines of a record end in CR alone, as on old
+// machines: all of a file would be swallowed as one line.
+func loneReturn(record []byte) bool {
+	for i, c := range record {
+		if c == '\r' && (i+1 == len(record) || record[i+1] != '\n') {
+			return true
+		}
+	}
+	return false
+}
+
+func crAlone() *Error {
+	return &Error{Code: BadRow, Detail: "a line that ends in CR alone: write lines that end in LF or CRLF"}
 }

@@ -2,10 +2,10 @@ package source
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"slices"
-	"strings"
 
 	"atoll/consensus/consent"
 	"atoll/node/catalog"
@@ -23,16 +23,22 @@ const (
 // table is in it, nor a subject.
 type Report struct {
 	Rows           int64       // all, bad ones included; lines without any value are none
-	Subjects       int64       // different ones, among valid keys
+	Subjects       int64       // different ones, among keys that are a subject's
 	Bad            int64       // rows with an error; a query about their subjects fails
 	BadRows        []Bad       // the first [MaxBad] of them
+	Keys           Census      // of the keys
+	StandIns       int64       // rows with a date that may stand for none, such as 1900-01-01, in a field where it is not refused
+	StandInRows    []Bad       // the first [MaxBad] of them
 	DuplicateRows  int64       // that repeat another of their subject in the dataset's unique fields
 	Conflicts      int64       // further records of subjects that have one, in a dataset of one record each; a query about them fails
-	UnknownKeys    int64       // rows whose key is no valid code: nobody will be told of them
 	MissingColumns []string    // of the catalog, which the table lacks; with any, every query fails
+	FoundColumns   []string    // that the table has, where some are missing
 	Oldest, Newest consent.Day // in the dataset's date field; 0 where there is none
 	ReadOnly       bool        // writing was tried, or is not possible by the way of opening
 	AtLeast        bool        // too large to count exactly: Subjects and DuplicateRows are lower bounds
+	Whole          *Error      // why nothing can be said of the table as a whole, nor "none" of anybody; nil where it can
+	Tried          int64       // subjects of which every output was computed
+	Outputs        []Tried     // what became of that
 }
 
 // Bad is one row that cannot be used: its first error.
@@ -43,16 +49,19 @@ type Bad struct {
 }
 
 // OK says whether queries can rely on the table: every row can be read, and
-// every one belongs to somebody, who has no more of them than the catalog says.
+// every one belongs to somebody, who has no more of them than the catalog says;
+// all of it is there, and every output can be computed.
 func (r Report) OK() bool {
-	return r.Bad == 0 && r.Conflicts == 0 && r.UnknownKeys == 0 && len(r.MissingColumns) == 0 && r.ReadOnly
+	fine := !slices.ContainsFunc(r.Outputs, func(o Tried) bool { return len(o.Failed) > 0 })
+	return fine && r.Bad == 0 && r.Conflicts == 0 && r.Keys.Unusable == 0 && len(r.MissingColumns) == 0 && r.Whole == nil && r.ReadOnly
 }
 
 // Test reads a whole table, in bounded memory however large it is, and reports
-// on it. It takes as long as that takes, or until ctx ends. progress may be
-// nil; it is called up to some hundred times, with bytes of a file or rows of
-// a database. The error says why the table could not be read to its end.
-func (s *Source) Test(ctx context.Context, d *catalog.Dataset, progress func(done, total int64)) (Report, error) {
+// on it; then it runs what a query runs, as try says. It takes as long as that
+// takes, or until ctx ends. progress may be nil; it is called up to some
+// hundred times for each step, with bytes of a file or rows of a database, and
+// then with subjects. The error says why the table could not be read to its end.
+func (s *Source) Test(ctx context.Context, d *catalog.Dataset, try Try, progress func(step string, done, total int64)) (Report, error) {
 	if !s.begin() {
 		return Report{}, ErrClosed
 	}
@@ -60,27 +69,54 @@ func (s *Source) Test(ctx context.Context, d *catalog.Dataset, progress func(don
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.ctx, cancel)()
-	shown := int64(0)
-	seldom := func(done, total int64) {
-		if progress != nil && (done == total || done-shown > total/200) {
-			shown = done
-			progress(done, total)
-		}
-	}
-	t := newTally(d)
+	t := newTally(d, s.form, try.most())
 	var err error
 	if t.report.ReadOnly, err = s.tables.readOnly(ctx); err == nil {
-		t.report.MissingColumns, err = s.tables.scan(ctx, d, seldom, t.add)
+		t.report.MissingColumns, t.report.FoundColumns, err = s.tables.scan(ctx, d, seldom("rows", progress), t.add)
 	}
 	if err != nil {
 		return Report{}, s.explain(err, s.tables.file(d))
 	}
-	return t.finish(), nil
+	r := t.finish()
+	if err := s.whole(ctx, d, try.At, &r); err != nil {
+		return r, err
+	}
+	return r, s.try(ctx, d, try.At, t.sample.codes(), seldom("subjects", progress), &r)
+}
+
+// whole notes why nothing can be said of the table as a whole.
+func (s *Source) whole(ctx context.Context, d *catalog.Dataset, at catalog.At, r *Report) error {
+	found, err := s.Survey(ctx, d)
+	if err == nil {
+		if e := found.Census.usable(d, s.tables.file(d)); e != nil {
+			err = e
+		} else if e := found.Load.standsFor(d, s.tables.file(d), at.Day); e != nil {
+			err = e
+		}
+	}
+	if errors.As(err, &r.Whole) {
+		return nil
+	}
+	return err
+}
+
+// seldom passes on some of the calls of a long step.
+func seldom(step string, progress func(step string, done, total int64)) func(done, total int64) {
+	shown := int64(0)
+	return func(done, total int64) {
+		if progress != nil && (done == total || done-shown > total/200) {
+			shown = done
+			progress(step, done, total)
+		}
+	}
 }
 
 // tally counts the rows of a table.
 type tally struct {
 	d        *catalog.Dataset
+	form     *form
+	keying   keying
+	sample   sample
 	date     int   // of the fields; -1 where there is none
 	unique   []int // of the fields
 	dated    bool
@@ -90,8 +126,8 @@ type tally struct {
 	hash     maphash.Hash
 }
 
-func newTally(d *catalog.Dataset) *tally {
-	t := &tally{d: d, date: -1}
+func newTally(d *catalog.Dataset, how *form, most int) *tally {
+	t := &tally{d: d, form: how, keying: keyingOf(d), sample: sample{most: most}, date: -1}
 	for i, f := range d.Fields {
 		if f.Name == d.Date {
 			t.date = i
@@ -108,29 +144,25 @@ func (t *tally) add(r record) error {
 		t.bad(r.err.Code, r.line, r.err.Column)
 		return nil
 	}
-	// Spreadsheets leave lines of commas behind.
-	none := func(c cell) bool { return c == nil || c == "" }
-	if none(r.key) && !slices.ContainsFunc(r.cells, func(c cell) bool { return !none(c) }) {
+	if hollow(r.key, r.cells) {
 		return nil
 	}
-	key, err := keyText(r.key)
-	if err != nil {
-		t.bad(err.Code, r.line, t.d.Key)
-		return nil
-	}
-	row, _, err := typed(t.d, r.cells)
+	code, standing := t.keying.sortCell(r.key)
+	t.report.Keys.add(standing, r.line)
+	row, _, err := typed(t.d, r.cells, t.form)
 	if err != nil {
 		t.bad(err.Code, r.line, err.Column)
 		return nil
 	}
 	t.report.Rows++
-	if !valid(key) {
-		t.report.UnknownKeys++
+	t.standIns(row, r.line)
+	if code == "" {
 		return nil
 	}
 	t.hash.Reset()
-	t.hash.WriteString(bare(key))
+	t.hash.WriteString(code)
 	t.subjects.add(t.hash.Sum64())
+	t.sample.add(code, t.hash.Sum64())
 	for _, i := range t.unique {
 		fmt.Fprintf(&t.hash, "\x00%T %v", row[i], row[i])
 	}
@@ -151,6 +183,18 @@ func (t *tally) bad(code Code, line int64, column string) {
 	}
 }
 
+// standIns notes dates that may stand for none.
+func (t *tally) standIns(row catalog.Row, line int64) {
+	for i, v := range row {
+		if day, ok := v.(consent.Day); ok && standIn(day) {
+			if t.report.StandIns++; len(t.report.StandInRows) < MaxBad {
+				t.report.StandInRows = append(t.report.StandInRows, Bad{line, column(t.d.Fields[i]), BadValue})
+			}
+			return
+		}
+	}
+}
+
 func (t *tally) day(day consent.Day) {
 	if !t.dated {
 		t.report.Oldest, t.report.Newest, t.dated = day, day, true
@@ -168,15 +212,6 @@ func (t *tally) finish() Report {
 	}
 	r.AtLeast = t.subjects.full || t.rows.full
 	return r
-}
-
-// valid says whether a key, bare or whole, can be a subject's.
-func valid(key string) bool {
-	if !strings.Contains(key, ":") {
-		key = map[int]string{18: "uscc:", 20: "lei:"}[len(key)] + key
-	}
-	_, _, err := consent.ParseSubject(key)
-	return err == nil
 }
 
 // distinct counts different hashes, up to maxDistinct.

@@ -30,14 +30,14 @@ func TestReport(t *testing.T) {
 		{code(1), "bad\x07", "", "", "", ""},                          // bad
 	}
 	want := Report{
-		Rows: 12, Subjects: 4, Bad: 3, DuplicateRows: 2, UnknownKeys: 2, ReadOnly: true,
+		Rows: 12, Subjects: 4, Bad: 3, DuplicateRows: 2, Keys: Census{Rows: 12, Unusable: 2, Lines: []int64{9, 10}}, ReadOnly: true,
 		Oldest: 19753, Newest: 20453, MissingColumns: []string{},
 		BadRows: []Bad{{7, "headcount", BadValue}, {8, "day", BadValue}, {14, "name", BadValue}},
 	}
 	for _, kind := range kinds {
 		s := open(t, write(t, kind, table{"vat_returns", columns, rows}))
 		var done, total int64
-		got, err := s.Test(context.Background(), dataset(), func(d, of int64) {
+		got, err := s.Test(context.Background(), dataset(), Try{}, func(_ string, d, of int64) {
 			if d < done || d > of {
 				t.Errorf("%s: progress from %d to %d of %d", kind, done, d, of)
 			}
@@ -54,6 +54,15 @@ func TestReport(t *testing.T) {
 				got.BadRows[i].Line++ // no header
 			}
 		}
+		for i := range got.Keys.Lines {
+			if kind != "csv" {
+				got.Keys.Lines[i]++
+			}
+		}
+		if got.Whole == nil || got.Whole.Code != Keys {
+			t.Errorf("%s: %v", kind, got.Whole)
+		}
+		got.Whole = nil
 		if !reflect.DeepEqual(got, want) || got.OK() {
 			t.Errorf("%s: %+v, want %+v", kind, got, want)
 		}
@@ -66,13 +75,13 @@ func TestReportMissing(t *testing.T) {
 	rows := [][]any{{code(1), "a", "1", "1.00", "2024-01-31", "true"}}
 	for _, kind := range kinds {
 		s := open(t, write(t, kind, table{"vat_returns", columns, rows}))
-		got, err := s.Test(context.Background(), d, nil)
+		got, err := s.Test(context.Background(), d, Try{}, nil)
 		if err != nil || !slices.Equal(got.MissingColumns, []string{"absent"}) || got.Rows != 1 || got.Bad != 0 || got.OK() {
 			t.Errorf("%s: %+v, %v", kind, got, err)
 		}
 		d := *d
 		d.Key = "no_key"
-		got, err = s.Test(context.Background(), &d, nil)
+		got, err = s.Test(context.Background(), &d, Try{}, nil)
 		if err != nil || !slices.Equal(got.MissingColumns, []string{"no_key", "absent"}) || got.OK() {
 			t.Errorf("%s: %+v, %v", kind, got, err)
 		}
@@ -82,7 +91,7 @@ func TestReportMissing(t *testing.T) {
 func TestReportManyBad(t *testing.T) {
 	rows := slices.Repeat([][]any{{code(1), "a", "x", "", "", ""}}, 3*MaxBad)
 	for _, kind := range kinds {
-		got, err := open(t, write(t, kind, table{"vat_returns", columns, rows})).Test(context.Background(), dataset(), nil)
+		got, err := open(t, write(t, kind, table{"vat_returns", columns, rows})).Test(context.Background(), dataset(), Try{}, nil)
 		if err != nil || got.Bad != 3*MaxBad || len(got.BadRows) != MaxBad {
 			t.Errorf("%s: %+v, %v", kind, got, err)
 		}
@@ -134,18 +143,19 @@ func TestRandomTables(t *testing.T) {
 				t.Fatal(err)
 			}
 			for n := range subjects {
-				rows, err := s.Rows(context.Background(), dataset(), subject(n))
+				rows, err := rowsOf(s, context.Background(), dataset(), subject(n))
 				silent(t, err, random.rows)
 				// Which of several bad values is met first is up to the kind.
 				results[kind] = append(results[kind], fmt.Sprint(show(rows), codeOf(t, err)))
 			}
-			report, err := s.Test(context.Background(), dataset(), nil)
+			report, err := s.Test(context.Background(), dataset(), Try{}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			for i := range report.BadRows {
 				report.BadRows[i].Line = 0
 			}
+			report.Keys.Lines, report.Whole = nil, nil
 			if len(random.rows) > 0 { // without rows JSONL has no columns to speak of
 				results[kind] = append(results[kind], fmt.Sprintf("%+v", report))
 			}
@@ -195,21 +205,21 @@ func randomCell(r *rand.Rand, column, subjects int) any {
 // Days and numbers at the edges of what can be expressed.
 func TestValues(t *testing.T) {
 	for text, want := range map[string]consent.Day{"1970-01-01": 0, "1969-12-31": -1, "1800-01-01": -62091, "19700102": 1, "2000-02-29": 11016, "9999-12-31": 2932896} {
-		if got, err := value(text, catalog.TypeDate); err != nil || got != want {
+		if got, err := value(text, catalog.Field{Type: catalog.TypeDate}, plainly); err != nil || got != want {
 			t.Errorf("%s: %v, %v", text, got, err)
 		}
 	}
 	for _, text := range []string{"0000-00-00", "10000-01-01", "2026-13-01", "2026-00-01", "20260230", "99999999", "2026-1-1x", "２０２６０１０１", "0001-01-01"} {
-		if got, err := value(text, catalog.TypeDate); err == nil || err.Code != BadValue {
+		if got, err := value(text, catalog.Field{Type: catalog.TypeDate}, plainly); err == nil || err.Code != BadValue {
 			t.Errorf("%s: %v, %v", text, got, err)
 		}
 	}
 	for text, want := range map[string]string{"0": "0", "-0": "0", "00.10": "0.1", "-12.50": "-12.5", "1" + strings.Repeat("0", 37): "1" + strings.Repeat("0", 37)} {
-		if got, err := value(text, catalog.TypeDecimal); err != nil || fmt.Sprint(got) != want {
+		if got, err := value(text, catalog.Field{Type: catalog.TypeDecimal}, plainly); err != nil || fmt.Sprint(got) != want {
 			t.Errorf("%s: %v, %v", text, got, err)
 		}
 	}
-	if _, err := value("x", 0); err == nil {
+	if _, err := value("x", catalog.Field{}, plainly); err == nil {
 		t.Error("a field without a type has a value")
 	}
 }
@@ -228,7 +238,7 @@ func TestReportConflicts(t *testing.T) {
 		for one, conflicts := range map[bool]int64{true: 1, false: 0} {
 			d := dataset()
 			d.One = one
-			got, err := s.Test(context.Background(), d, nil)
+			got, err := s.Test(context.Background(), d, Try{}, nil)
 			if err != nil || got.Conflicts != conflicts || got.DuplicateRows != 1 || got.OK() == one {
 				t.Errorf("%s, one %v: %+v, %v", kind, one, got, err)
 			}

@@ -64,11 +64,17 @@ type Config struct {
 	// Path is a folder that holds <table>.csv or <table>.jsonl, or the
 	// database file. A relative one is relative to the working directory.
 	Path string `yaml:"path"`
+	// Live says of a database that it is the one in which the register is
+	// kept: all of it is there, and it is of now. Tables of others need a
+	// marker, see [Load].
+	Live bool `yaml:"live,omitempty"`
+	Form `yaml:",inline"`
 }
 
 // Source is an open source. Its methods may be called at the same time.
 type Source struct {
 	tables  tables
+	form    *form
 	timeout time.Duration
 	slots   chan struct{}
 
@@ -82,13 +88,18 @@ type Source struct {
 // tables is what differs between files and databases. Errors may be bare
 // context errors or of type *Error.
 type tables interface {
-	// lookup hands to each every row whose key may be one of keys; the caller
-	// compares it. Lines are 0 where there are none.
-	lookup(ctx context.Context, d *catalog.Dataset, keys [2]string, each func(record) error) error
+	// survey returns what the first pass over the table has found, and waits
+	// for it where it is not done. The pass is made again when the table
+	// changed.
+	survey(ctx context.Context, d *catalog.Dataset) (Survey, error)
+	// lookup hands to each every row of the subject with this bare code, and
+	// returns the survey of the very generation of the table that it read.
+	lookup(ctx context.Context, d *catalog.Dataset, code string, each func(record) error) (Survey, error)
 	// scan hands every row to each, in the order of the table. A row that
 	// cannot be read has an error in place of cells. It returns the columns
-	// of the dataset that the table does not have.
-	scan(ctx context.Context, d *catalog.Dataset, progress func(done, total int64), each func(record) error) (missing []string, err error)
+	// of the dataset that the table does not have, and where there are such
+	// those that it has.
+	scan(ctx context.Context, d *catalog.Dataset, progress func(done, total int64), each func(record) error) (missing, found []string, err error)
 	// check tries what can be tried without knowing a table.
 	check(ctx context.Context) error
 	// readOnly tries whether writing is impossible.
@@ -103,6 +114,7 @@ type record struct {
 	line   int64
 	offset int64 // in a file
 	key    cell
+	exact  bool   // of a lookup: the key is written as it should be
 	cells  []cell // in the order of the dataset's fields; valid until the next record
 	err    *Error // why there are no cells
 }
@@ -116,16 +128,25 @@ func Open(c Config) (*Source, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Source{timeout: Timeout, slots: make(chan struct{}, concurrent), ctx: ctx, close: cancel}
-	switch c.Kind {
-	case "csv":
-		s.tables = newFiles(path, csvFormat{}, s.background)
-	case "jsonl":
-		s.tables = newFiles(path, jsonlFormat{}, s.background)
-	case "sqlite":
-		s.tables = &database{path: path}
-	default:
+	if s.form, err = c.compile(c.Kind); err != nil {
 		cancel()
-		return nil, fmt.Errorf("source %q has an unknown kind: it is csv, jsonl or sqlite", c.Name)
+		return nil, fmt.Errorf("source %q: %w", c.Name, err)
+	}
+	switch {
+	case c.Live && c.Kind != "sqlite":
+		err = errors.New("live is for the database in which a register is kept: a file is a copy and needs a marker")
+	case c.Kind == "csv":
+		s.tables = newFiles(path, csvFormat{s.form}, s.background)
+	case c.Kind == "jsonl":
+		s.tables = newFiles(path, jsonlFormat{s.form}, s.background)
+	case c.Kind == "sqlite":
+		s.tables = newDatabase(path, c.Live, s.background)
+	default:
+		err = errors.New("an unknown kind: it is csv, jsonl or sqlite")
+	}
+	if err != nil {
+		cancel()
+		return nil, fmt.Errorf("source %q: %w", c.Name, err)
 	}
 	limited, stop := context.WithTimeout(ctx, s.timeout)
 	defer stop()
@@ -171,60 +192,93 @@ func (s *Source) background(work func(context.Context)) bool {
 	return true
 }
 
-// Rows returns the rows of one subject in ascending order of their fields;
-// none at all is no error. Where a key is written as the bare code or as the
-// whole subject ("uscc:…"), both match, exactly. At most [MaxRows] rows, within
-// [Timeout] or the time that ctx has.
+// Found is what a table has of one subject.
+type Found struct {
+	// Rows are in ascending order of their fields. None at all says that the
+	// table has none, of which every key could be read.
+	Rows   []catalog.Row
+	Survey Survey
+}
+
+// Survey is what is known of a table before any subject is asked for.
+type Survey struct {
+	Census Census
+	Load   Load
+}
+
+// Rows returns the rows of one subject. A key counts where it is the subject's
+// code, bare or with its scheme ("uscc:…"), also with blanks around it, in
+// lower case or full width. While the table has rows whose key is nobody's
+// ([Keys]) nothing is returned but the one record of a dataset of one each,
+// found under its exact key; nor where the table is not what its marker says.
+// At most [MaxRows] rows, within [Timeout] or the time that ctx has.
 //
-// The first use of a file builds its index, in the background where it takes
-// longer than that: the error then has the code [TimedOut], and a later call
-// succeeds.
-func (s *Source) Rows(ctx context.Context, d *catalog.Dataset, subject consent.Subject) ([]catalog.Row, error) {
+// The first use of a table makes a pass over all its keys, in the background
+// where it takes longer than that: the error then has the code [Checking], and
+// a later call succeeds.
+func (s *Source) Rows(ctx context.Context, d *catalog.Dataset, subject consent.Subject) (Found, error) {
 	if _, _, err := consent.ParseSubject(string(subject)); err != nil {
-		return nil, err
+		return Found{}, err
 	}
+	var found Found
+	err := s.read(ctx, d, func(ctx context.Context) (err error) {
+		found, err = s.rows(ctx, d, subject)
+		return err
+	})
+	return found, err
+}
+
+// Survey makes the first pass over a table, or returns what it has found. It
+// takes as long as that takes, or until ctx ends.
+func (s *Source) Survey(ctx context.Context, d *catalog.Dataset) (Survey, error) {
+	var found Survey
+	for {
+		err := s.read(ctx, d, func(ctx context.Context) (err error) {
+			found, err = s.tables.survey(ctx, d)
+			return err
+		})
+		var e *Error
+		if !errors.As(err, &e) || e.Code != Checking || ctx.Err() != nil {
+			return found, err
+		}
+	}
+}
+
+// read runs a bounded read of a table.
+func (s *Source) read(ctx context.Context, d *catalog.Dataset, do func(context.Context) error) error {
 	if !s.begin() {
-		return nil, ErrClosed
+		return ErrClosed
 	}
 	defer s.reads.Done()
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	defer context.AfterFunc(s.ctx, cancel)()
-	rows, err := s.rows(ctx, d, subject)
-	if err != nil {
-		return nil, s.explain(err, s.tables.file(d))
-	}
-	return rows, nil
-}
-
-func (s *Source) rows(ctx context.Context, d *catalog.Dataset, subject consent.Subject) ([]catalog.Row, error) {
 	select {
 	case s.slots <- struct{}{}:
 		defer func() { <-s.slots }()
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return s.explain(ctx.Err(), s.tables.file(d))
 	}
+	if err := do(ctx); err != nil {
+		return s.explain(err, s.tables.file(d))
+	}
+	return nil
+}
+
+func (s *Source) rows(ctx context.Context, d *catalog.Dataset, subject consent.Subject) (found Found, err error) {
 	file := s.tables.file(d)
-	_, code, _ := strings.Cut(string(subject), ":")
-	keys := [2]string{code, string(subject)}
-	var rows []catalog.Row
-	size := 0
-	err := s.tables.lookup(ctx, d, keys, func(r record) error {
-		if r.err != nil {
-			return r.err
-		}
-		key, err := keyText(r.key)
-		if err != nil {
-			return err.at(file, r.line, d.Key)
-		}
-		if key != keys[0] && key != keys[1] {
-			return nil
-		}
-		row, n, err := typed(d, r.cells)
+	scheme, code, _ := strings.Cut(string(subject), ":")
+	if scheme == "lei" && !keyingOf(d).lei {
+		return found, &Error{Code: NoKeys, File: file, Detail: "the catalog does not say that the table holds legal entity identifiers (also: [lei])"}
+	}
+	size, written := 0, true
+	found.Survey, err = s.tables.lookup(ctx, d, code, func(r record) error {
+		row, n, err := typed(d, r.cells, s.form)
 		if err != nil {
 			return err.at(file, r.line, err.Column)
 		}
-		if rows = append(rows, row); len(rows) > MaxRows {
+		written = written && r.exact
+		if found.Rows = append(found.Rows, row); len(found.Rows) > MaxRows {
 			return tooManyRows(file)
 		}
 		if size += n; size > MaxBytes {
@@ -233,10 +287,29 @@ func (s *Source) rows(ctx context.Context, d *catalog.Dataset, subject consent.S
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return Found{}, err
 	}
-	sortRows(rows)
-	return rows, nil
+	alone := d.One && len(found.Rows) == 1 && written
+	if e := found.Survey.Census.usable(d, file); e != nil && !(alone && e.Code == Keys) {
+		return Found{}, e
+	}
+	sortRows(found.Rows)
+	return found, nil
+}
+
+// usable says why nothing can be said of several rows of the table, or of none.
+func (c *Census) usable(d *catalog.Dataset, file string) *Error {
+	switch {
+	case c.Unusable > 0:
+		e := &Error{Code: Keys, File: file, Column: d.Key, Detail: fmt.Sprintf("%d rows whose key is nobody's code: correct them, or declare in the catalog which other keys there are (also)", c.Unusable)}
+		if len(c.Lines) > 0 {
+			e.Line = c.Lines[0]
+		}
+		return e
+	case c.Rows == 0 && !d.MayBeEmpty:
+		return &Error{Code: Empty, File: file, Detail: "the table has no row of anybody: bring the load again, or declare may_be_empty in the catalog"}
+	}
+	return nil
 }
 
 func tooManyRows(file string) *Error {
@@ -248,11 +321,17 @@ func (s *Source) explain(err error, file string) error {
 	switch {
 	case s.ctx.Err() != nil && isContext(err):
 		return ErrClosed
+	case errors.Is(err, errChecking):
+		return &Error{Code: Checking, File: file, Detail: "the first pass over the table's keys is not done: try again in a while"}
 	case errors.Is(err, context.DeadlineExceeded):
 		return &Error{Code: TimedOut, File: file, Detail: "reading took too long: try again; if it stays so, give the table an index on its key"}
 	}
 	return err
 }
+
+// errChecking means that a pass over a table goes on when the caller's time is
+// over.
+var errChecking = errors.New("pass not done")
 
 func isContext(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
@@ -271,5 +350,5 @@ func unreadable(file string, err error, missing string) *Error {
 	case errors.As(err, &p):
 		detail = "the system cannot read it: " + p.Err.Error()
 	}
-	return &Error{Code: NotReadable, File: file, Detail: detail}
+	return &Error{Code: NotReadable, File: file, Detail: detail, absent: errors.Is(err, os.ErrNotExist)}
 }

@@ -31,6 +31,9 @@ type table struct {
 func write(t testing.TB, kind string, tables ...table) Config {
 	t.Helper()
 	c := Config{Name: "test", Kind: kind, Path: t.TempDir()}
+	if kind != "sqlite" {
+		c.Encoding = "utf-8"
+	}
 	if kind == "sqlite" {
 		c.Path = filepath.Join(c.Path, "data.db")
 	}
@@ -142,6 +145,12 @@ func open(t testing.TB, c Config) *Source {
 	return s
 }
 
+// rowsOf returns the rows alone of what a source finds.
+func rowsOf(s *Source, ctx context.Context, d *catalog.Dataset, who consent.Subject) ([]catalog.Row, error) {
+	found, err := s.Rows(ctx, d, who)
+	return found.Rows, err
+}
+
 // code makes the n-th valid social credit code.
 func code(n int) string {
 	const digits = "0123456789ABCDEFGHJKLMNPQRTUWXY"
@@ -163,7 +172,7 @@ func subject(n int) consent.Subject { return consent.Subject("uscc:" + code(n)) 
 // dataset is a table with one field of each type.
 func dataset() *catalog.Dataset {
 	return &catalog.Dataset{
-		Name: "vat", Table: "vat_returns", Key: "taxpayer", Date: "day", Unique: []string{"day", "name"},
+		Name: "vat", Table: "vat_returns", Key: "taxpayer", Date: "day", Unique: []string{"day", "name"}, Also: []string{catalog.KeyLEI},
 		Fields: []catalog.Field{
 			{Name: "name", Type: catalog.TypeText},
 			{Name: "count", Column: "headcount", Type: catalog.TypeInteger},
@@ -228,16 +237,17 @@ func TestConformance(t *testing.T) {
 	}{
 		{name: "one row", rows: [][]any{ok}, want: line},
 		{name: "no row", rows: [][]any{with(0, code(2))}},
-		{name: "no table rows"},
+		{name: "no table rows", code: Empty},
 		{name: "whole key", rows: [][]any{with(0, "uscc:"+code(1))}, want: line},
 		{name: "both forms", rows: [][]any{ok, with(0, "uscc:"+code(1)), with(0, code(2))}, want: line + line},
-		{name: "keys are exact", rows: [][]any{with(0, strings.ToLower(code(1))), with(0, code(1)+" "), with(0, "lei:"+code(1)), with(0, nil), with(0, "")}},
+		{name: "another's key, mended", rows: [][]any{ok, with(0, " "+code(2)+" ")}, want: line},
+		{name: "a line of commas", rows: [][]any{ok, {"", "", "", "", "", ""}, {nil, nil, nil, nil, nil, nil}}, want: line},
 		{name: "columns by name", columns: []string{"active", "x", "day", "amount", "headcount", "name", "taxpayer"}, rows: [][]any{{"true", "?", "2026-03-15", "7654.30", "12", "甲公司", code(1)}}, want: line},
 		{name: "sorted", rows: [][]any{with(1, "b"), with(1, nil), with(1, "a")}, want: "<nil>|12|7654.3|20527|true|\na|12|7654.3|20527|true|\nb|12|7654.3|20527|true|\n"},
 		{name: "empty is no value", rows: [][]any{{code(1), "", "", "", "", ""}}, want: "<nil>|<nil>|<nil>|<nil>|<nil>|\n"},
 		{name: "no value", rows: [][]any{{code(1), nil, nil, nil, nil, nil}}, want: "<nil>|<nil>|<nil>|<nil>|<nil>|\n"},
 		{name: "line breaks, quotes and commas", rows: [][]any{with(1, "a\nb, \"c\"")}, want: "a\nb, \"c\"|12|7654.3|20527|true|\n"},
-		{name: "forms of values", rows: [][]any{{code(1), " x ", "-007", "-0.5", "19700101", "否"}}, want: " x |-7|-0.5|0|false|\n"},
+		{name: "forms of values", rows: [][]any{{code(1), " x ", "-007", "-0.5", "19700102", "否"}}, want: " x |-7|-0.5|1|false|\n"},
 		{name: "founded before 1970", rows: [][]any{with(4, "1958-10-01")}, want: "甲公司|12|7654.3|-4110|true|\n"},
 		{name: "38 digits", rows: [][]any{with(3, strings.Repeat("9", 38))}, want: "甲公司|12|" + strings.Repeat("9", 38) + "|20527|true|\n"},
 		{name: "39 digits", rows: [][]any{with(3, strings.Repeat("9", 39))}, code: BadValue},
@@ -258,6 +268,16 @@ func TestConformance(t *testing.T) {
 		{name: "missing key", columns: append([]string{"Taxpayer"}, columns[1:]...), rows: [][]any{ok}, code: MissingColumn},
 		{name: "another's bad value", rows: [][]any{ok, {code(2), "", "zwölf", "", "", ""}}, want: line},
 	}
+	for i, key := range unusableKeys {
+		cases = append(cases, cases[0])
+		c := &cases[len(cases)-1]
+		c.name, c.rows, c.want, c.code = fmt.Sprintf("unusable key %d", i), [][]any{ok, with(0, key)}, "", Keys
+	}
+	for i, key := range mendable(code(1)) {
+		cases = append(cases, cases[0])
+		c := &cases[len(cases)-1]
+		c.name, c.rows, c.want = fmt.Sprintf("mendable key %d", i), [][]any{ok, with(0, key)}, line+line
+	}
 	for i, v := range badValues {
 		cases = append(cases, cases[0])
 		c := &cases[len(cases)-1]
@@ -271,7 +291,7 @@ func TestConformance(t *testing.T) {
 					names = columns
 				}
 				s := open(t, write(t, kind, table{"vat_returns", names, c.rows}))
-				rows, err := s.Rows(context.Background(), dataset(), subject(1))
+				rows, err := rowsOf(s, context.Background(), dataset(), subject(1))
 				if got := codeOf(t, err); got != c.code {
 					t.Fatalf("code %q, want %q: %v", got, c.code, err)
 				}
@@ -281,6 +301,21 @@ func TestConformance(t *testing.T) {
 				silent(t, err, c.rows)
 			})
 		}
+	}
+}
+
+// unusableKeys are nobody's, and nothing is guessed from them.
+var unusableKeys = []any{
+	nil, "", "?", "91110000600037341X", "lei:" + code(1), code(1)[:17], code(1) + "0", "9.19902E+17", "110000000000013", "11010519491231002X",
+	strings.Replace(code(1), "1", "I", 1), code(1) + "," + code(2), code(1)[:9] + " " + code(1)[9:], code(1)[:9] + "-" + code(1)[9:], "uscc:" + code(1) + ":1",
+}
+
+// mendable are spellings of one code that mean this code and no other.
+func mendable(code string) (spellings []string) {
+	wide := strings.Map(func(r rune) rune { return r + 0xFEE0 }, code)
+	return []string{
+		code + " ", " " + code, "\t" + code, code + "\u00a0", code + "\u200b", "\uFEFF" + code, "\u3000" + code + "\u3000", strings.ToLower(code), "'" + code, "’" + code,
+		wide, code[:3] + wide[9:12] + code[4:], `="` + code + `"`, "USCC:" + code, "Uscc: " + code, "uscc：" + strings.ToLower(code), " '" + wide + " ",
 	}
 }
 
@@ -318,11 +353,11 @@ func silent(t *testing.T, err error, rows [][]any) {
 func TestNotReadable(t *testing.T) {
 	for _, kind := range kinds {
 		s := open(t, write(t, kind, table{"other", columns, nil}))
-		_, err := s.Rows(context.Background(), dataset(), subject(1))
+		_, err := rowsOf(s, context.Background(), dataset(), subject(1))
 		if codeOf(t, err) != NotReadable || !strings.Contains(err.Error(), "correct") {
 			t.Errorf("%s, no table: %v", kind, err)
 		}
-		if _, err = s.Test(context.Background(), dataset(), nil); codeOf(t, err) != NotReadable {
+		if _, err = s.Test(context.Background(), dataset(), Try{}, nil); codeOf(t, err) != NotReadable {
 			t.Errorf("%s, no table: %v", kind, err)
 		}
 		_, err = Open(Config{Name: "x", Kind: kind, Path: filepath.Join(t.TempDir(), "none")})
@@ -331,7 +366,7 @@ func TestNotReadable(t *testing.T) {
 		}
 	}
 	s := open(t, Config{Kind: "csv", Path: t.TempDir()})
-	if _, err := s.Rows(context.Background(), dataset(), subject(1)); err == nil || !strings.Contains(err.Error(), "put the tables there") {
+	if _, err := rowsOf(s, context.Background(), dataset(), subject(1)); err == nil || !strings.Contains(err.Error(), "put the tables there") {
 		t.Errorf("empty folder: %v", err)
 	}
 	text := filepath.Join(t.TempDir(), "text.db")
@@ -351,14 +386,14 @@ func TestNotReadable(t *testing.T) {
 func TestSubjectOfRows(t *testing.T) {
 	s := open(t, write(t, "csv", table{"vat_returns", columns, nil}))
 	for _, bad := range []consent.Subject{"", "uscc:", "uscc:x' OR 1=1", consent.Subject(code(1))} {
-		if _, err := s.Rows(context.Background(), dataset(), bad); err == nil {
+		if _, err := rowsOf(s, context.Background(), dataset(), bad); err == nil {
 			t.Errorf("%q is taken for a subject", bad)
 		}
 	}
 	lei := []any{"506700GE1G29325QX363", "x", nil, nil, nil, nil}
 	for _, kind := range kinds {
 		s := open(t, write(t, kind, table{"vat_returns", columns, [][]any{lei, {"lei:506700GE1G29325QX363", "y", nil, nil, nil, nil}}}))
-		rows, err := s.Rows(context.Background(), dataset(), "lei:506700GE1G29325QX363")
+		rows, err := rowsOf(s, context.Background(), dataset(), "lei:506700GE1G29325QX363")
 		if err != nil || len(rows) != 2 {
 			t.Errorf("%s: %d rows, %v", kind, len(rows), err)
 		}

@@ -24,11 +24,19 @@ import (
 // transaction; in WAL mode that disturbs no writer, and no writer disturbs it.
 // The file itself must not be opened by other means in this process: closing
 // that handle would drop the locks of SQLite's own.
-type database struct{ path string }
+type database struct {
+	path   string
+	live   bool
+	passes *passes[keyList]
+}
+
+func newDatabase(path string, live bool, background func(func(context.Context)) bool) *database {
+	return &database{path: path, live: live, passes: newPasses[keyList](background)}
+}
 
 func (b *database) file(*catalog.Dataset) string { return filepath.Base(b.path) }
 
-func (b *database) close() {}
+func (b *database) close() { b.passes.clear() }
 
 func (b *database) check(ctx context.Context) error {
 	return b.with(ctx, func(conn *sql.Conn) error {
@@ -102,7 +110,7 @@ func resultCode(err error) int {
 func (b *database) explain(ctx context.Context, err error) error {
 	var e *Error
 	switch {
-	case err == nil || errors.As(err, &e):
+	case err == nil || errors.As(err, &e) || errors.Is(err, errOtherState):
 		return err
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -124,40 +132,84 @@ func (b *database) explain(ctx context.Context, err error) error {
 	return &Error{Code: NotReadable, File: filepath.Base(b.path), Detail: detail}
 }
 
-func (b *database) lookup(ctx context.Context, d *catalog.Dataset, keys [2]string, each func(record) error) error {
-	return b.with(ctx, func(conn *sql.Conn) error {
-		tx, err := conn.BeginTx(ctx, nil)
+func (b *database) lookup(ctx context.Context, d *catalog.Dataset, code string, each func(record) error) (Survey, error) {
+	var out Survey
+	err := b.listed(ctx, d, func(tx *sql.Tx, keys *keyList) error {
+		var err error
+		if out, err = b.surveyed(keys, d); err != nil {
+			return err
+		}
+		wanted := append([]any{code, map[int]string{18: "uscc:", 20: "lei:"}[len(code)] + code}, keys.spellings[code]...)
+		query := selection(d, nil) + " WHERE r." + quote(d.Key) + " COLLATE BINARY IN (?" + strings.Repeat(", ?", len(wanted)-1) + ") LIMIT ?"
+		rows, err := tx.QueryContext(ctx, query, append(wanted, MaxRows+1)...)
 		if err != nil {
 			return err
 		}
-		defer tx.Rollback()
-		missing, err := b.missing(ctx, tx, d)
-		if err != nil {
-			return err
-		}
-		if len(missing) > 0 {
-			return missingColumn(b.file(d), missing[0])
-		}
-		query := selection(d, nil) + " WHERE r." + quote(d.Key) + " COLLATE BINARY IN (?, ?) LIMIT ?"
-		rows, err := tx.QueryContext(ctx, query, keys[0], keys[1], MaxRows+1)
-		if err != nil {
-			return err
-		}
+		keying := keyingOf(d)
 		return read(rows, len(d.Fields), func(r record) error {
-			r.line = 0
+			key, s := keying.sortCell(r.key)
+			if key != code { // an affinity of the column made another key equal
+				return nil
+			}
+			r.line, r.exact = 0, s == exact
 			return each(r)
 		})
 	})
+	return out, err
 }
 
-func (b *database) scan(ctx context.Context, d *catalog.Dataset, progress func(done, total int64), each func(record) error) (missing []string, err error) {
+func (b *database) survey(ctx context.Context, d *catalog.Dataset) (out Survey, err error) {
+	err = b.listed(ctx, d, func(_ *sql.Tx, keys *keyList) error {
+		out, err = b.surveyed(keys, d)
+		return err
+	})
+	return out, err
+}
+
+// surveyed adds what the marker says.
+func (b *database) surveyed(keys *keyList, d *catalog.Dataset) (Survey, error) {
+	out := Survey{Census: keys.census, Load: Load{Live: b.live}}
+	if keys.err != nil {
+		e := *keys.err
+		return out, &e
+	}
+	if b.live {
+		return out, nil
+	}
+	load, e := keys.marker.stands(b.file(d), keys.census.records, "")
+	if e != nil {
+		return out, e
+	}
+	out.Load = load
+	return out, nil
+}
+
+// begin starts a transaction that sees one state of the database, and checks
+// that the table and its columns are there.
+func (b *database) begin(ctx context.Context, conn *sql.Conn, d *catalog.Dataset) (*sql.Tx, error) {
+	tx, err := conn.BeginTx(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	missing, _, err := b.missing(ctx, tx, d)
+	if err == nil && len(missing) > 0 {
+		err = missingColumn(b.file(d), missing[0])
+	}
+	if err != nil {
+		tx.Rollback()
+		return nil, err
+	}
+	return tx, nil
+}
+
+func (b *database) scan(ctx context.Context, d *catalog.Dataset, progress func(done, total int64), each func(record) error) (missing, has []string, err error) {
 	err = b.with(ctx, func(conn *sql.Conn) error {
 		tx, err := conn.BeginTx(ctx, nil)
 		if err != nil {
 			return err
 		}
 		defer tx.Rollback()
-		if missing, err = b.missing(ctx, tx, d); err != nil || slices.Contains(missing, d.Key) {
+		if missing, has, err = b.missing(ctx, tx, d); err != nil || slices.Contains(missing, d.Key) {
 			return err
 		}
 		var total int64
@@ -173,34 +225,33 @@ func (b *database) scan(ctx context.Context, d *catalog.Dataset, progress func(d
 			return each(r)
 		})
 	})
-	return missing, err
+	return missing, told(missing, wanted(d), has), err
 }
 
-// missing returns the columns that the table lacks. SQLite itself must not be
+// missing returns the columns that the table lacks, and those that it has. SQLite itself must not be
 // asked: it takes a quoted name that it does not know for a text.
-func (b *database) missing(ctx context.Context, tx *sql.Tx, d *catalog.Dataset) ([]string, error) {
+func (b *database) missing(ctx context.Context, tx *sql.Tx, d *catalog.Dataset) (missing, has []string, err error) {
 	var found int
 	const known = "SELECT count(*) FROM sqlite_schema WHERE name = ? AND type IN ('table', 'view')"
 	if err := tx.QueryRowContext(ctx, known, d.Table).Scan(&found); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if found == 0 {
-		return nil, &Error{Code: NotReadable, File: b.file(d), Detail: fmt.Sprintf("the database has no table or view %q: create it, or correct the catalog", d.Table)}
+		return nil, nil, &Error{Code: NotReadable, File: b.file(d), Detail: fmt.Sprintf("the database has no table or view %q: create it, or correct the catalog", d.Table)}
 	}
 	rows, err := tx.QueryContext(ctx, "SELECT name FROM pragma_table_xinfo(?) WHERE hidden <> 1", d.Table)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer rows.Close()
-	has := map[string]bool{}
 	for rows.Next() {
 		var name string
 		if err := rows.Scan(&name); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		has[name] = true
+		has = append(has, name)
 	}
-	return slices.DeleteFunc(wanted(d), func(name string) bool { return has[name] }), rows.Err()
+	return slices.DeleteFunc(wanted(d), func(name string) bool { return slices.Contains(has, name) }), has, rows.Err()
 }
 
 // selection is the query for the key and the fields. Each column is wrapped:

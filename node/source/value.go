@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -34,11 +33,11 @@ const (
 
 // typed gives a row's cells the types of their fields. It returns the bytes of
 // text in the row, for the limit of a subject.
-func typed(d *catalog.Dataset, cells []cell) (catalog.Row, int, *Error) {
+func typed(d *catalog.Dataset, cells []cell, how *form) (catalog.Row, int, *Error) {
 	row := make(catalog.Row, len(cells))
 	size := 0
 	for i, f := range d.Fields {
-		v, err := value(cells[i], f.Type)
+		v, err := value(cells[i], f, how)
 		if err != nil {
 			err.Column = column(f)
 			return nil, 0, err
@@ -46,31 +45,53 @@ func typed(d *catalog.Dataset, cells []cell) (catalog.Row, int, *Error) {
 		if s, ok := v.(string); ok {
 			size += len(s)
 		}
+		if day, ok := v.(consent.Day); ok && standIn(day) && (f.Asked || !d.One && f.Name == d.Date) {
+			err := bad("a date that stands for none, such as 1900-01-01 or one from 2099 on: say in the catalog which values of the field mean none (none: [\"1900-01-01\"])")
+			err.Column = column(f)
+			return nil, 0, err
+		}
 		row[i] = v
 	}
 	return row, size, nil
 }
 
-// value gives one cell a type. Empty text is no value, in every kind of source.
-func value(c cell, t catalog.Type) (any, *Error) {
-	text, err := plain(c, t)
-	if err != nil || text == "" {
+// value gives one cell a type. Empty text, and what the field names, is no
+// value, in every kind of source.
+func value(c cell, f catalog.Field, how *form) (any, *Error) {
+	text, err := plain(c, f.Type)
+	if err != nil {
 		return nil, err
 	}
-	switch t {
+	written, isText := c.(string)
+	if isText && how.trim {
+		text = strings.TrimSpace(written)
+	}
+	if text == "" || slices.Contains(f.None, text) {
+		return nil, nil
+	}
+	switch f.Type {
 	case catalog.TypeText:
 		return text, nil
-	case catalog.TypeInteger:
-		return toNumber(text, false)
-	case catalog.TypeDecimal:
-		return toNumber(text, true)
+	case catalog.TypeInteger, catalog.TypeDecimal:
+		if isText {
+			if text, err = how.plainNumber(text); err != nil {
+				return nil, err
+			}
+		}
+		return toNumber(text, f.Type == catalog.TypeDecimal)
 	case catalog.TypeDate:
-		return toDate(text)
+		if !isText {
+			how = plainly
+		}
+		return toDate(text, how)
 	case catalog.TypeBool:
 		return toBool(text)
 	}
 	return nil, bad("the catalog gives this field no known type")
 }
+
+// plainly is how numbers and dates are written that are no text.
+var plainly = &form{delimiter: ','}
 
 // plain is the text of a cell that can stand for a value of the type.
 func plain(c cell, t catalog.Type) (string, *Error) {
@@ -158,19 +179,25 @@ func notNumber(fraction bool) *Error {
 // put where there was no date.
 const firstYear = 1800
 
-func toDate(text string) (any, *Error) {
-	layout := time.DateOnly
-	if len(text) == len("20060102") {
-		layout = "20060102"
-	}
-	t, err := time.Parse(layout, text)
+func toDate(text string, how *form) (any, *Error) {
+	t, ok := how.date(text)
 	switch {
-	case err != nil || len(text) != len(layout):
+	case !ok && len(how.dates) > 0:
+		return nil, bad("not a date as date_format of the source says")
+	case !ok:
 		return nil, bad("not a date such as 2026-01-31 or 20260131")
 	case t.Year() < firstYear:
 		return nil, bad("a date before the year 1800, which rather stands for none")
 	}
 	return consent.Day(t.Unix() / (24 * 60 * 60)), nil
+}
+
+// standIn says whether a date is one of those that programs write where there
+// is none: the first days of spreadsheets, of SQL and of Unix, and years far
+// ahead.
+func standIn(day consent.Day) bool {
+	const unix, sheet, sql, ahead = 0, -25569, -25567, 47117 // 1970-01-01, 1899-12-30, 1900-01-01, 2099-01-01
+	return day == unix || day >= sheet && day <= sql || day >= ahead
 }
 
 func toBool(text string) (any, *Error) {

@@ -1,0 +1,60 @@
+package catalog
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Kinds of keys that a register may hold beside social credit codes.
+const (
+	KeyLEI          = "lei"       // legal entity identifiers, which are subjects too
+	KeyPerson       = "cn-id"     // identity numbers of persons (GB 11643)
+	KeyRegistration = "cn-reg-15" // business registration numbers of 15 digits
+)
+
+var keyKinds = []string{KeyPerson, KeyRegistration, KeyLEI}
+
+const (
+	// DefaultMaxAge is how old the load of a complete dataset may be where the
+	// catalog does not say, in days.
+	DefaultMaxAge = 7
+	maxNone       = 20  // values of one field that mean none
+	maxNoneBytes  = 100 // of each
+)
+
+// reading checks what is said of how the source's rows are to be read.
+func (c *checker) reading(path, where string, f *fileDataset, d *Dataset) {
+	d.Also, d.MayBeEmpty, d.MaxAge = f.Also, f.MayBeEmpty, f.MaxAge
+	for i, kind := range f.Also {
+		if at := fmt.Sprintf("%s.also[%d]", path, i); !slices.Contains(keyKinds, kind) || slices.Contains(f.Also[:i], kind) {
+			c.problem(at, "%s: also: some of %s, each once", where, strings.Join(keyKinds, ", "))
+		}
+	}
+	switch at := path + ".max_age"; {
+	case f.MaxAge > 0 && !d.Complete:
+		c.problem(at, "%s: max_age belongs to complete datasets; others have stale_after", where)
+	case f.MaxAge > maxStale:
+		c.problem(at, "%s: max_age: %d days at most", where, maxStale)
+	case f.MaxAge == 0 && d.Complete:
+		d.MaxAge = DefaultMaxAge
+	}
+	for i, ff := range f.Fields {
+		at := fmt.Sprintf("%s.fields[%d].none", path, i)
+		if !c.size(at, where+"."+shown(ff.Name)+": none", len(ff.None), 0, maxNone) {
+			continue
+		}
+		for _, text := range ff.None {
+			if text == "" || len(text) > maxNoneBytes {
+				c.problem(at, "%s.%s: none: texts of 1 to %d bytes; an empty cell means none anyway", where, shown(ff.Name), maxNoneBytes)
+			}
+		}
+	}
+}
+
+// asked notes the fields of which a formula asks whether they have a value.
+func (d *Dataset) asked(names []string) {
+	for i := range d.Fields {
+		d.Fields[i].Asked = d.Fields[i].Asked || slices.Contains(names, d.Fields[i].Name)
+	}
+}

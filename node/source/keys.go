@@ -1,0 +1,179 @@
+package source
+
+import (
+	"slices"
+	"strings"
+	"unicode"
+
+	"atoll/consensus/consent"
+	"atoll/node/catalog"
+)
+
+// standing is what the key of a row is to a dataset.
+type standing uint8
+
+const (
+	unusable standing = iota // nobody knows whose row it is
+	exact                    // a subject's code, bare or with its scheme
+	mended                   // the same written otherwise: blanks around it, width, case
+	other                    // of another kind that the dataset declares, such as a person's
+)
+
+// keying is the one rule by which keys are told apart, in the first pass over
+// a table, in each lookup and in [Source.Test].
+type keying struct{ lei, person, registration bool }
+
+func keyingOf(d *catalog.Dataset) keying {
+	return keying{
+		lei:          slices.Contains(d.Also, catalog.KeyLEI),
+		person:       slices.Contains(d.Also, catalog.KeyPerson),
+		registration: slices.Contains(d.Also, catalog.KeyRegistration),
+	}
+}
+
+// sort returns the bare code of a subject's key, or "" for any other.
+func (k keying) sort(key string) (code string, s standing) {
+	if code := k.code(key); code != "" {
+		return code, exact
+	}
+	plain := mend(key)
+	switch code := k.code(plain); {
+	case code != "":
+		return code, mended
+	case k.person && isPerson(plain), k.registration && isRegistration(plain):
+		return "", other
+	}
+	return "", unusable
+}
+
+// sortCell is sort for a cell. A key that is no text and no whole number is
+// nobody's: what made it a floating point number has lost digits.
+func (k keying) sortCell(c cell) (code string, s standing) {
+	text, err := keyText(c)
+	if err != nil {
+		return "", unusable
+	}
+	code, s = k.sort(text)
+	if _, whole := c.(int64); whole && s == exact {
+		s = mended // a text does not find it
+	}
+	return code, s
+}
+
+// code returns the bare code of an exact key, or "".
+func (k keying) code(key string) string {
+	switch {
+	case len(key) == 18 && consent.KnownCode("uscc", key):
+		return key
+	case len(key) == 23 && key[:5] == "uscc:" && consent.KnownCode("uscc", key[5:]):
+		return key[5:]
+	case k.lei && len(key) == 20 && consent.KnownCode("lei", key):
+		return key
+	case k.lei && len(key) == 24 && key[:4] == "lei:" && consent.KnownCode("lei", key[4:]):
+		return key[4:]
+	}
+	return ""
+}
+
+// mend undoes what spreadsheets and hands do to a code without changing which
+// one it is: blanks and invisible characters around it, full width, lower
+// case, and the apostrophe or ="…" by which a spreadsheet is told that it is a
+// text. It does not repair a wrong character.
+func mend(key string) string {
+	plain := strings.ToUpper(trim(strings.Map(narrow, key)))
+	if inner, ok := strings.CutPrefix(plain, `="`); ok && strings.HasSuffix(inner, `"`) {
+		plain = trim(strings.TrimSuffix(inner, `"`))
+	}
+	plain = trim(strings.TrimPrefix(plain, "'"))
+	if scheme, code, ok := strings.Cut(plain, ":"); ok && (scheme == "USCC" || scheme == "LEI") {
+		plain = strings.ToLower(scheme) + ":" + trim(code)
+	}
+	return plain
+}
+
+// narrow turns full-width characters into those of ASCII.
+func narrow(r rune) rune {
+	switch {
+	case r >= 0xFF01 && r <= 0xFF5E:
+		return r - 0xFEE0
+	case r == 0x2018 || r == 0x2019: // an apostrophe that an editor has curled
+		return '\''
+	}
+	return r
+}
+
+// trim removes blanks and what cannot be seen from both ends.
+func trim(s string) string {
+	return strings.TrimFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) })
+}
+
+// isPerson checks an identity number of a person (GB 11643-1999).
+func isPerson(code string) bool {
+	if len(code) != 18 {
+		return false
+	}
+	sum, weight := 0, 1
+	for i := 16; i >= 0; i-- {
+		if code[i] < '0' || code[i] > '9' {
+			return false
+		}
+		weight = weight * 2 % 11
+		sum += int(code[i]-'0') * weight
+	}
+	return "10X98765432"[sum%11] == code[17]
+}
+
+// isRegistration checks a business registration number of 15 digits, as they
+// were before social credit codes (GS 15-2006, ISO 7064 MOD 11,10).
+func isRegistration(code string) bool {
+	if len(code) != 15 {
+		return false
+	}
+	p := 10
+	for i := range 15 {
+		if code[i] < '0' || code[i] > '9' {
+			return false
+		}
+		s := p + int(code[i]-'0')
+		if i == 14 {
+			return s%10 == 1
+		}
+		if s %= 10; s == 0 {
+			s = 10
+		}
+		p = s * 2 % 11
+	}
+	return false
+}
+
+// Census is what one pass over the keys of a table has found.
+type Census struct {
+	Rows     int64   // all but lines without any value
+	Mended   int64   // whose key is a subject's, written otherwise: they count
+	Others   int64   // whose key is of another kind that the dataset declares
+	Unusable int64   // whose key is nobody's: while there are any, nothing is said of several rows, nor of none
+	Lines    []int64 // of the first [MaxBad] of those; in a database, numbers of rows in table order
+	records  int64   // all, lines without any value among them: what a marker counts
+}
+
+// add counts a row.
+func (c *Census) add(s standing, line int64) {
+	c.Rows++
+	switch s {
+	case mended:
+		c.Mended++
+	case other:
+		c.Others++
+	case unusable:
+		if c.Unusable++; len(c.Lines) < MaxBad {
+			c.Lines = append(c.Lines, line)
+		}
+	}
+}
+
+// hollow says whether a row has neither a key nor a value. Spreadsheets leave
+// lines of commas behind.
+func hollow(key cell, cells []cell) bool {
+	none := func(c cell) bool { return c == nil || c == "" }
+	return none(key) && !slices.ContainsFunc(cells, func(c cell) bool { return !none(c) })
+}

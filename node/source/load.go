@@ -1,0 +1,119 @@
+package source
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"atoll/consensus/consent"
+	"atoll/node/catalog"
+)
+
+// Load is what stands for the table as a whole: that all of it is there, and of
+// when it is. A file's own time proves neither, since copying half a file makes
+// it new.
+type Load struct {
+	Live bool        // the table is the database of record itself: whole, and of now
+	Told bool        // a marker was there, and the table is what it says
+	AsOf consent.Day // by the marker
+}
+
+// A marker is written last, when a table is whole: for NAME.csv or NAME.jsonl
+// the file NAME.load.json beside it, for a table of a database a row of the
+// table or view atoll_load.
+type marker struct {
+	Name string `json:"-"`
+	// Rows and SHA256 say what is whole: the number of records, header and
+	// empty lines not among them, and the digest of the file in hex. One of
+	// them at least.
+	Rows   *int64 `json:"rows"`
+	SHA256 string `json:"sha256"`
+	AsOf   string `json:"as_of"` // the day that the table is of, 2026-01-31
+}
+
+const (
+	markerExtension = ".load.json"
+	markerTable     = "atoll_load"
+	maxMarker       = 4 << 10 // bytes
+)
+
+// readMarker reads the marker of a file; nil where there is none.
+func (fs *files) readMarker(d *catalog.Dataset) (*marker, error) {
+	name := d.Table + markerExtension
+	f, _, err := fs.open(name)
+	var e *Error
+	if errors.As(err, &e) && e.absent {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxMarker+1))
+	if err != nil {
+		return nil, unreadable(name, err, "the file is gone")
+	}
+	m := &marker{Name: name}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(m); err != nil || len(text) > maxMarker || decoder.Decode(new(any)) != io.EOF {
+		return nil, &Error{Code: NoLoad, File: name, Detail: `not a marker such as {"rows": 1200, "as_of": "2026-01-31"}, with "sha256" beside or in place of "rows"`}
+	}
+	return m, nil
+}
+
+// stands compares a table with its marker; digest is "" for a table of a
+// database.
+func (m *marker) stands(file string, records int64, digest string) (Load, *Error) {
+	if m == nil {
+		return Load{}, nil
+	}
+	day, err := time.Parse(time.DateOnly, m.AsOf)
+	if err != nil || day.Year() < firstYear {
+		return Load{}, &Error{Code: NoLoad, File: m.Name, Detail: "as_of is not a day such as 2026-01-31"}
+	}
+	if m.Rows == nil && (m.SHA256 == "" || digest == "") {
+		return Load{}, &Error{Code: NoLoad, File: m.Name, Detail: "the marker says neither the number of rows nor the SHA-256 of the file"}
+	}
+	if m.Rows != nil && *m.Rows != records {
+		return Load{}, &Error{Code: LoadDiffers, File: file, Detail: fmt.Sprintf("%d rows where the marker says %d: the load is not whole, or the marker is of another", records, *m.Rows)}
+	}
+	if m.SHA256 != "" && digest != "" && !strings.EqualFold(m.SHA256, digest) {
+		return Load{}, &Error{Code: LoadDiffers, File: file, Detail: "not the SHA-256 that the marker says: the load is not whole, or the marker is of another"}
+	}
+	return Load{Told: true, AsOf: consent.Day(day.Unix() / (24 * 60 * 60))}, nil
+}
+
+// WriteMarker writes the marker of a finished file NAME.csv or NAME.jsonl, of
+// so many rows and the day asOf, by renaming a finished file.
+func WriteMarker(path string, rows int64, asOf consent.Day) error {
+	text, err := json.Marshal(marker{Rows: &rows, AsOf: asOf.String()})
+	if err != nil {
+		return err
+	}
+	path = strings.TrimSuffix(strings.TrimSuffix(path, ".csv"), ".jsonl") + markerExtension
+	if err := os.WriteFile(path+".new", text, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
+
+// standsFor says whether the load lets something be said of the whole dataset
+// on a day: in a complete one, that there is none.
+func (l Load) standsFor(d *catalog.Dataset, file string, today consent.Day) *Error {
+	switch {
+	case !d.Complete || l.Live:
+	case !l.Told:
+		return &Error{Code: NoLoad, File: file, Detail: "the dataset is complete, and nothing says that its table is whole and of when: write a marker last (" + markerExtension + ", or a row in " + markerTable + "), or declare the source live where it is the database of record"}
+	case l.AsOf > today+1:
+		return &Error{Code: LoadDiffers, File: file, Detail: "the marker is of a day to come: correct it, or this machine's clock"}
+	case int64(today)-int64(l.AsOf) > maxAge(d):
+		return &Error{Code: Stale, File: file, Detail: fmt.Sprintf("the load is more than %d days old (max_age): bring a newer one", maxAge(d))}
+	}
+	return nil
+}

@@ -1,0 +1,297 @@
+package source
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"atoll/node/catalog"
+)
+
+const (
+	// maxMended limits the keys of one table that are a subject's and written
+	// otherwise: each is remembered, in some hundred bytes.
+	maxMended = 100_000
+	// maxSpellings limits those of one subject.
+	maxSpellings = 1000
+	// chunk is how many keys are fetched as one text.
+	chunk = 4096
+)
+
+// keyList is what one pass over the keys of a table has found, in one state of
+// the database. A lookup asks the index of the key column for the exact forms
+// and for these spellings; it never computes over the column.
+type keyList struct {
+	state     dbState
+	census    Census
+	spellings map[string][]any // by bare code: the mended keys as they are stored
+	spelled   int              // how many
+	marker    *marker
+	err       *Error // why no subject's rows can be told
+}
+
+// dbState tells one state of a database file from another, without opening it.
+type dbState struct {
+	file, log os.FileInfo // of the database and of its write-ahead log, nil where there is none
+	recent    bool        // written so lately that a further write might leave the same times
+}
+
+// racy is how coarse the times of a file system may be.
+const racy = 100 * time.Millisecond
+
+func (b *database) now() (dbState, error) {
+	var s dbState
+	var err error
+	if s.file, err = os.Stat(b.path); err != nil {
+		return s, unreadable(b.file(nil), err, "the database is gone")
+	}
+	s.log, _ = os.Stat(b.path + "-wal")
+	for _, info := range []os.FileInfo{s.file, s.log} {
+		if info != nil && time.Since(info.ModTime()).Abs() < racy {
+			s.recent = true
+		}
+	}
+	return s, nil
+}
+
+// is says whether both are surely the same state.
+func (s dbState) is(o dbState) bool {
+	if s.recent || o.recent || (s.log == nil) != (o.log == nil) {
+		return false
+	}
+	return same(s.file, o.file) && (s.log == nil || same(s.log, o.log))
+}
+
+// errOtherState means that the keys of a table are not listed as it is now.
+var errOtherState = errors.New("another state of the database")
+
+// listed runs do within a transaction whose state of the database is the one
+// that the keys were listed in. Where the table is written all the time, the
+// keys are listed within the transaction itself.
+func (b *database) listed(ctx context.Context, d *catalog.Dataset, do func(*sql.Tx, *keyList) error) error {
+	try := func(inside bool) error {
+		return b.with(ctx, func(conn *sql.Conn) error {
+			tx, err := b.begin(ctx, conn, d)
+			if err != nil {
+				return err
+			}
+			defer tx.Rollback()
+			state, err := b.now()
+			if err != nil {
+				return err
+			}
+			keys := b.passes.have(slotOf(d), func(k *keyList) bool { return k.state.is(state) })
+			if keys == nil && !inside {
+				return errOtherState
+			}
+			if keys == nil {
+				if keys, err = b.list(ctx, tx, d); err != nil {
+					return err
+				}
+			}
+			return do(tx, keys)
+		})
+	}
+	err := try(false)
+	if errors.Is(err, errOtherState) {
+		state, e := b.now()
+		if e != nil {
+			return e
+		}
+		fits := func(k *keyList) bool { return k.state.is(state) }
+		if _, err := b.passes.get(ctx, slotOf(d), fits, func(ctx context.Context) (*keyList, error) { return b.pass(ctx, d) }); err != nil {
+			return err
+		}
+		err = try(true)
+	}
+	return err
+}
+
+// pass lists the keys in the state that the database has.
+func (b *database) pass(ctx context.Context, d *catalog.Dataset) (keys *keyList, err error) {
+	err = b.with(ctx, func(conn *sql.Conn) error {
+		state, err := b.now()
+		if err != nil {
+			return err
+		}
+		tx, err := b.begin(ctx, conn, d)
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback()
+		if keys, err = b.list(ctx, tx, d); err == nil {
+			keys.state = state
+		}
+		return err
+	})
+	return keys, err
+}
+
+// list reads the marker and every key of a table.
+func (b *database) list(ctx context.Context, tx *sql.Tx, d *catalog.Dataset) (*keyList, error) {
+	keys := &keyList{spellings: map[string][]any{}}
+	var err error
+	if keys.marker, err = b.marker(ctx, tx, d); err != nil {
+		return nil, err
+	}
+	rowid, err := b.rowid(ctx, tx, d)
+	if err == nil && rowid != "" {
+		err = keys.inChunks(ctx, tx, d, rowid)
+	} else if err == nil {
+		var rows *sql.Rows
+		if rows, err = tx.QueryContext(ctx, selection(d, nil)); err == nil {
+			err = keys.each(rows, d, 0)
+		}
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		e.File = b.file(d)
+		keys.err, err = e, nil
+	}
+	return keys, err
+}
+
+// marker reads the row of a table in atoll_load, nil where there is none. It
+// may be a view.
+func (b *database) marker(ctx context.Context, tx *sql.Tx, d *catalog.Dataset) (*marker, error) {
+	var found int
+	const known = "SELECT count(*) FROM sqlite_schema WHERE name = ? AND type IN ('table', 'view')"
+	if err := tx.QueryRowContext(ctx, known, markerTable).Scan(&found); err != nil || found == 0 || b.live {
+		return nil, err
+	}
+	bad := &Error{Code: NoLoad, File: b.file(d), Detail: markerTable + " needs the columns name, rows (a whole number) and as_of (a text such as 2026-01-31), and one row for a table"}
+	rows, err := tx.QueryContext(ctx, "SELECT rows, as_of FROM "+markerTable+" WHERE name = ? LIMIT 2", d.Table)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, bad
+	}
+	defer rows.Close()
+	var m *marker
+	for rows.Next() {
+		var n, day any
+		if err := rows.Scan(&n, &day); err != nil {
+			return nil, err
+		}
+		count, ok1 := n.(int64)
+		asOf, ok2 := day.(string)
+		if t, ok := day.(time.Time); ok { // a column declared DATE
+			asOf, ok2 = t.Format(time.DateOnly), true
+		}
+		if m != nil || !ok1 || !ok2 {
+			return nil, bad
+		}
+		m = &marker{Name: b.file(d), Rows: &count, AsOf: asOf}
+	}
+	return m, rows.Err()
+}
+
+// rowid returns a name of the row number of a table, or "" where it has none:
+// a view, or a table made WITHOUT ROWID.
+func (b *database) rowid(ctx context.Context, tx *sql.Tx, d *catalog.Dataset) (string, error) {
+	var found int
+	const plain = "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND name = ? AND type = 'table' AND wr = 0"
+	if err := tx.QueryRowContext(ctx, plain, d.Table).Scan(&found); err != nil || found == 0 {
+		return "", err
+	}
+	rows, err := tx.QueryContext(ctx, "SELECT lower(name) FROM pragma_table_xinfo(?)", d.Table)
+	if err != nil {
+		return "", err
+	}
+	defer rows.Close()
+	free := []string{"rowid", "_rowid_", "oid"}
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return "", err
+		}
+		free = slices.DeleteFunc(free, func(s string) bool { return s == name })
+	}
+	if len(free) == 0 {
+		return "", rows.Err()
+	}
+	return free[0], rows.Err()
+}
+
+// inChunks fetches thousands of keys as one text, which costs a fraction of
+// fetching row by row. A chunk in which all are exact needs no more; the rows
+// of another one are fetched.
+func (k *keyList) inChunks(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, rowid string) error {
+	key, table := "r."+quote(d.Key), quote(d.Table)
+	texts, err := tx.PrepareContext(ctx, fmt.Sprintf(`SELECT count(*), max(n), group_concat(k, char(10)) FROM
+		(SELECT r.%[1]s AS n, CASE WHEN typeof(%[2]s) = 'text' AND octet_length(%[2]s) < 32 THEN %[2]s ELSE '' END AS k
+		FROM %[3]s AS r WHERE r.%[1]s >= ? ORDER BY r.%[1]s LIMIT %[4]d)`, rowid, key, table, chunk))
+	if err != nil {
+		return err
+	}
+	defer texts.Close()
+	keying, from := keyingOf(d), int64(math.MinInt64)
+	for {
+		var count int64
+		var last sql.NullInt64
+		var text sql.NullString
+		if err := texts.QueryRowContext(ctx, from).Scan(&count, &last, &text); err != nil || count == 0 {
+			return err
+		}
+		if allExact(keying, text.String, count) {
+			k.census.Rows += count
+			k.census.records += count
+		} else {
+			rows, err := tx.QueryContext(ctx, fmt.Sprintf("%s WHERE r.%[2]s BETWEEN ? AND ? ORDER BY r.%[2]s", selection(d, nil), rowid), from, last.Int64)
+			if err != nil {
+				return err
+			}
+			if err := k.each(rows, d, k.census.records); err != nil {
+				return err
+			}
+		}
+		if last.Int64 == math.MaxInt64 {
+			return nil
+		}
+		from = last.Int64 + 1
+	}
+}
+
+// allExact says whether a text is so many exact keys, one a line.
+func allExact(keying keying, text string, count int64) bool {
+	n, last := int64(0), "\n" // which no key is
+	for key := range strings.SplitSeq(text, "\n") {
+		if key != last && keying.code(key) == "" {
+			return false
+		}
+		last = key
+		n++
+	}
+	return n == count
+}
+
+// each counts rows one by one, numbered behind those before.
+func (k *keyList) each(rows *sql.Rows, d *catalog.Dataset, before int64) error {
+	keying := keyingOf(d)
+	return read(rows, len(d.Fields), func(r record) error {
+		k.census.records++
+		if hollow(r.key, r.cells) {
+			return nil
+		}
+		code, s := keying.sortCell(r.key)
+		k.census.add(s, before+r.line)
+		if s != mended {
+			return nil
+		}
+		if slices.Contains(k.spellings[code], any(r.key)) {
+			return nil
+		}
+		if k.spelled++; k.spelled > maxMended || len(k.spellings[code]) == maxSpellings {
+			return &Error{Code: Keys, Column: d.Key, Detail: fmt.Sprintf("more than %d keys are written otherwise than as codes: correct them in the table, or let a column hold the plain codes", maxMended)}
+		}
+		k.spellings[code] = append(k.spellings[code], r.key)
+		return nil
+	})
+}

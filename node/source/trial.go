@@ -1,0 +1,187 @@
+package source
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"atoll/consensus/consent"
+	"atoll/node/catalog"
+)
+
+// Try says how [Source.Test] runs what a query runs.
+type Try struct {
+	At     catalog.At // the day of the questions
+	Sample int        // subjects, taken by chance; 0: all, up to MaxTried
+}
+
+// MaxTried limits the subjects that a test computes outputs of. Of more, so
+// many are taken by chance.
+const MaxTried = 1_000_000
+
+func (t Try) most() int { return min(cmp.Or(t.Sample, MaxTried), MaxTried) }
+
+// Tried is what became of one output over the subjects of a table, and of one
+// subject that the table does not have.
+type Tried struct {
+	Output   string
+	Answered int64
+	NoRecord int64
+	Absent   consent.Outcome // of the subject that is not there
+	Failed   []Failure       // by number, descending
+}
+
+// Failure is one reason why an output has no value.
+type Failure struct {
+	Outcome consent.Outcome
+	Reason  string  // a code, or the words of the catalog
+	Detail  string  // what happened and what to do; no value
+	Count   int64   // subjects, the one that is not there among them
+	Lines   []int64 // of the first [MaxBad] rows at fault, where that is known
+}
+
+// try answers every output for the subjects with these codes.
+func (s *Source) try(ctx context.Context, d *catalog.Dataset, at catalog.At, codes []string, progress func(done, total int64), r *Report) error {
+	var items []consent.Item
+	for _, o := range d.Outputs {
+		if len(o.Disclose) > 0 {
+			items = append(items, consent.Item{Dataset: d.Name, Output: o.Name, Disclosure: o.Disclose[0], Months: o.Months})
+			r.Outputs = append(r.Outputs, Tried{Output: o.Name})
+		}
+	}
+	if len(items) == 0 {
+		return nil
+	}
+	ask := func(code string) ([]catalog.Answer, *Error, error) {
+		scheme := map[int]string{18: "uscc:", 20: "lei:"}[len(code)]
+		answers, err := s.Answers(ctx, d, consent.Subject(scheme+code), items, at)
+		var e *Error
+		if errors.As(err, &e) {
+			err = nil
+		}
+		return answers, e, err
+	}
+	answers, e, err := ask(nobody)
+	if err != nil {
+		return err
+	}
+	for i, a := range answers {
+		r.Outputs[i].Absent = a.Outcome
+		if a.Outcome != consent.Answered && a.Outcome != consent.NoRecord {
+			r.Outputs[i].failed(a, e)
+		}
+	}
+	for n, code := range codes {
+		if answers, e, err = ask(code); err != nil {
+			return err
+		}
+		for i, a := range answers {
+			r.Outputs[i].count(a, e)
+		}
+		r.Tried++
+		progress(int64(n+1), int64(len(codes)))
+	}
+	for i := range r.Outputs {
+		slices.SortStableFunc(r.Outputs[i].Failed, func(a, b Failure) int { return cmp.Compare(b.Count, a.Count) })
+	}
+	return nil
+}
+
+// nobody is a code that passes its checks and that no register has: region 99
+// and the authority Y do not exist.
+const nobody = "Y1990000000000000F"
+
+func (t *Tried) count(a catalog.Answer, e *Error) {
+	switch a.Outcome {
+	case consent.Answered:
+		t.Answered++
+	case consent.NoRecord:
+		t.NoRecord++
+	default:
+		t.failed(a, e)
+	}
+}
+
+// maxFailures limits the different reasons that are told of one output.
+const maxFailures = 20
+
+func (t *Tried) failed(a catalog.Answer, e *Error) {
+	detail, line := "", int64(0)
+	if e != nil {
+		detail, line = e.Detail, e.Line
+		if e.Column != "" {
+			detail = "column " + e.Column + ": " + detail
+		}
+	}
+	i := slices.IndexFunc(t.Failed, func(f Failure) bool {
+		return f.Outcome == a.Outcome && f.Reason == a.Reason && f.Detail == detail
+	})
+	if i < 0 {
+		if len(t.Failed) == maxFailures {
+			detail = "other reasons"
+			i = maxFailures - 1
+			t.Failed[i].Detail = detail
+		} else {
+			t.Failed = append(t.Failed, Failure{Outcome: a.Outcome, Reason: a.Reason, Detail: detail})
+			i = len(t.Failed) - 1
+		}
+	}
+	f := &t.Failed[i]
+	if f.Count++; line > 0 && len(f.Lines) < MaxBad && !slices.Contains(f.Lines, line) {
+		f.Lines = append(f.Lines, line)
+	}
+}
+
+// sample keeps so many codes, each once, that chance decides: those with the
+// least hashes.
+type sample struct {
+	most int
+	of   map[string]uint64
+	high uint64 // hashes from here on are not taken; 0: all are
+}
+
+func (s *sample) add(code string, hash uint64) {
+	if s.high != 0 && hash >= s.high {
+		return
+	}
+	if s.of == nil {
+		s.of = map[string]uint64{}
+	}
+	if _, known := s.of[code]; known {
+		return
+	}
+	s.of[strings.Clone(code)] = hash
+	if len(s.of) > 2*s.most {
+		s.cut()
+	}
+}
+
+func (s *sample) cut() {
+	if len(s.of) <= s.most {
+		return
+	}
+	var hashes []uint64
+	for _, hash := range s.of {
+		hashes = append(hashes, hash)
+	}
+	slices.Sort(hashes)
+	s.high = hashes[s.most]
+	for code, hash := range s.of {
+		if hash >= s.high {
+			delete(s.of, code)
+		}
+	}
+}
+
+// codes returns what was kept, in order.
+func (s *sample) codes() []string {
+	s.cut()
+	var codes []string
+	for code := range s.of {
+		codes = append(codes, code)
+	}
+	slices.Sort(codes)
+	return codes
+}
