@@ -67,6 +67,7 @@ var only = map[string]string{
 	"github.com/veraison/go-cose":     "crypto/sign",
 	"database/sql":                    "node/source",
 	"modernc.org/sqlite":              "node/source",
+	"golang.org/x/text":               "node/source",
 	"github.com/shopspring/decimal":   "node/catalog node/formula node/profile node/source",
 	"cel.dev/cel-go":                  "node/formula",
 }

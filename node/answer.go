@@ -16,7 +16,6 @@ import (
 	"atoll/node/catalog"
 	"atoll/node/fragment"
 	"atoll/node/peer"
-	"atoll/node/source"
 	"atoll/node/vault"
 )
 
@@ -307,58 +306,60 @@ func (n *Node) spool(q *query, s *consent.Section, answers []fragment.Answer) (w
 // word why there is none. Rows of a dataset are read once.
 func (n *Node) look(ctx context.Context, subject consent.Subject, wants []consent.Want) ([]fragment.Answer, error) {
 	var answers []fragment.Answer
-	var rows []catalog.Row
-	var failed error
-	var at catalog.At
-	for i, w := range wants {
-		a := fragment.Answer{Result: ledger.Result{Item: w.Item, Outcome: consent.NotInDataset, Version: n.catalog.Version}}
-		d := n.catalog.Dataset(w.Item.Dataset)
-		if d == nil {
-			answers = append(answers, a)
-			continue
+	for from, to := 0, 0; from < len(wants); from = to {
+		for to < len(wants) && wants[to].Item.Dataset == wants[from].Item.Dataset {
+			to++
 		}
-		if i == 0 || wants[i-1].Item.Dataset != d.Name {
-			rows, failed = n.rows(ctx, d, subject)
-			at = catalog.At{Day: n.today(), Time: uint64(time.Now().UnixMilli())}
-		}
+		answers = append(answers, n.lookInto(ctx, subject, wants[from:to])...)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		a.Fetched = at.Time
-		if failed != nil {
-			a.Result.Outcome, a.Result.Reason = n.sourceFailed(d, failed)
-		} else {
-			got := d.Answer(rows, w.Item, at)
-			a.Value, a.Unit, a.Dropped = got.Value, got.Unit, got.Dropped
-			a.Result.Outcome, a.Result.Reason, a.Result.Rows, a.Result.AsOf = got.Outcome, got.Reason, got.Rows, got.AsOf
-		}
-		a.Result.Reason = shortened(a.Result.Reason, ledger.MaxReason)
-		answers = append(answers, a)
 	}
 	return answers, nil
 }
 
-func (n *Node) rows(ctx context.Context, d *catalog.Dataset, subject consent.Subject) ([]catalog.Row, error) {
-	s := n.sources[d.Source]
-	if s == nil {
-		return nil, fmt.Errorf("dataset %s: no source %s is configured", d.Name, d.Source)
+// lookInto answers wants of one dataset.
+func (n *Node) lookInto(ctx context.Context, subject consent.Subject, wants []consent.Want) (answers []fragment.Answer) {
+	d := n.catalog.Dataset(wants[0].Item.Dataset)
+	var items []consent.Item
+	for _, w := range wants {
+		items = append(items, w.Item)
 	}
-	return s.Rows(ctx, d, subject)
+	var got []catalog.Answer
+	at := catalog.At{}
+	if d != nil {
+		var err error
+		got, err = n.read(ctx, d, subject, items, &at)
+		n.registers.answered(d.Name, got, err)
+		if err != nil {
+			n.log.Error("source failed", "dataset", d.Name, "error", err)
+		}
+	}
+	for i, item := range items {
+		a := fragment.Answer{Result: ledger.Result{Item: item, Outcome: consent.NotInDataset, Version: n.catalog.Version}, Fetched: at.Time}
+		if d != nil {
+			a.Value, a.Unit, a.Dropped = got[i].Value, got[i].Unit, got[i].Dropped
+			a.Result.Outcome, a.Result.Reason, a.Result.Rows, a.Result.AsOf = got[i].Outcome, got[i].Reason, got[i].Rows, got[i].AsOf
+		}
+		a.Result.Reason = shortened(a.Result.Reason, ledger.MaxReason)
+		answers = append(answers, a)
+	}
+	return answers
 }
 
-// sourceFailed is what a bank hears of a source that does not answer: the code,
-// never the words, which are for this agency's operator.
-func (n *Node) sourceFailed(d *catalog.Dataset, err error) (consent.Outcome, string) {
-	n.log.Error("source failed", "dataset", d.Name, "error", err)
-	var e *source.Error
-	if !errors.As(err, &e) {
-		return consent.Unavailable, "source.failed"
+// read computes items of one dataset. What a bank hears of a source that does
+// not answer is its code, never the words, which are for this agency's operator.
+func (n *Node) read(ctx context.Context, d *catalog.Dataset, subject consent.Subject, items []consent.Item, at *catalog.At) ([]catalog.Answer, error) {
+	at.Day, at.Time = n.today(), uint64(time.Now().UnixMilli())
+	s := n.sources[d.Source]
+	if s == nil {
+		got := make([]catalog.Answer, len(items))
+		for i := range got {
+			got[i] = catalog.Answer{Outcome: consent.Unavailable, Reason: "source.failed"}
+		}
+		return got, fmt.Errorf("dataset %s: no source %s is configured", d.Name, d.Source)
 	}
-	switch e.Code {
-	case source.MissingColumn, source.DuplicateColumn, source.BadRow, source.BadValue, source.Encoding, source.RowTooLong, source.TooLarge, source.TooManyRows:
-		return consent.Invalid, string(e.Code)
-	}
-	return consent.Unavailable, string(e.Code)
+	return s.Answers(ctx, d, subject, items, *at)
 }
 
 // sealAsk seals what a bank asks of one agency.

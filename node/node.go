@@ -68,6 +68,8 @@ type Node struct {
 	log     *slog.Logger
 	wants   *scarce.Wants
 
+	registers registers // how the tables of the sources are
+
 	outside   []witness.Witness
 	witnesses *witness.Feeder
 
@@ -101,6 +103,7 @@ func Open(c Config) (*Node, error) {
 	n.serve()
 	n.running.Go(n.keepHouse)
 	n.running.Go(n.runErrands)
+	n.running.Go(n.checkSources)
 	n.running.Go(func() { n.witnesses.Run(n.ctx) })
 	return n, nil
 }

@@ -35,6 +35,8 @@ type Status struct {
 	Voters []string `json:"voters"` // who keep the log: a majority of them has to be connected
 
 	Witnesses []witness.State `json:"witnesses"` // from outside the network
+
+	Registers []Register `json:"registers"` // of an agency
 }
 
 // What may be wrong with the time, see package replica.
@@ -89,6 +91,7 @@ func (n *Node) Status() (Status, error) {
 		Final: n.Final().Size, Quorum: int(set.Quorum), Cosigners: set.Members(), Alarms: []string{},
 		Roles: []string{}, Members: []string{}, Connected: append([]string{}, n.host.Connected()...), DiskUsed: n.DiskUsed(),
 		NotFinal: lack, Voters: n.Genesis.Voters, Witnesses: n.witnesses.States(),
+		Registers: n.registers.list(),
 	}
 	if at := n.Walked(); !at.IsZero() {
 		s.Checked = at.UTC().Format(time.RFC3339)

@@ -133,7 +133,8 @@ var inSQLite = []string{"power", "social", "tax"}
 
 // sources writes an agency's made data where its node will read it.
 func (n *demoNetwork) sources(agency string) (source.Config, error) {
-	tables, err := province.Tables(agency, consent.DayOf(uint64(time.Now().UnixMilli()), n.plan.Offset))
+	today := consent.DayOf(uint64(time.Now().UnixMilli()), n.plan.Offset)
+	tables, err := province.Tables(agency, today)
 	if err != nil {
 		return source.Config{}, err
 	}
@@ -142,13 +143,13 @@ func (n *demoNetwork) sources(agency string) (source.Config, error) {
 		return source.Config{}, err
 	}
 	if !slices.Contains(inSQLite, agency) {
-		return source.Config{Name: "main", Kind: "csv", Path: folder}, province.WriteCSV(folder, tables)
+		return source.Config{Name: "main", Kind: "csv", Path: folder}, province.WriteCSV(folder, tables, today)
 	}
 	if err := os.MkdirAll(filepath.Dir(folder), 0o700); err != nil {
 		return source.Config{}, err
 	}
 	for _, t := range tables {
-		if err := source.Import(n.ctx, folder+".db", t.Name, t.Columns, t.Rows); err != nil {
+		if err := source.Import(n.ctx, folder+".db", t.Name, t.Columns, t.Rows, today); err != nil {
 			return source.Config{}, err
 		}
 	}

@@ -196,6 +196,19 @@ func (h *home) genesis() ([]byte, *ledger.Genesis, error) {
 	return raw, g, nil
 }
 
+// offset is how far the network's days are from UTC, in minutes: what genesis
+// says, or will say by default where there is none yet.
+func (h *home) offset() (int16, error) {
+	_, g, _, err := readGenesis(filepath.Join(h.dir, fileGenesis))
+	if errors.Is(err, os.ErrNotExist) {
+		return chinaOffset, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return g.Offset, nil
+}
+
 // readGenesis reads and verifies a founding statement.
 func readGenesis(path string) ([]byte, *ledger.Genesis, sign.NetworkID, error) {
 	raw, err := readPaper(path, paperGenesis)

@@ -2,6 +2,7 @@ package province
 
 import (
 	"encoding/csv"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -192,7 +193,7 @@ func TestWriteCSV(t *testing.T) {
 	}
 	dir := filepath.Join(t.TempDir(), "tax")
 	for range 2 { // the second time over the first
-		if err := WriteCSV(dir, tables); err != nil {
+		if err := WriteCSV(dir, tables, day(t, "2026-07-15")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -205,6 +206,10 @@ func TestWriteCSV(t *testing.T) {
 		f.Close()
 		if err != nil || len(rows) != len(table.Rows)+1 || !slices.Equal(rows[0], table.Columns) || !slices.Equal(rows[1], table.Rows[0]) {
 			t.Errorf("%s comes back otherwise (%v)", table.Name, err)
+		}
+		marker, err := os.ReadFile(filepath.Join(dir, table.Name+".load.json"))
+		if want := fmt.Sprintf("{\"rows\": %d, \"as_of\": \"2026-07-15\"}\n", len(table.Rows)); err != nil || string(marker) != want {
+			t.Errorf("%s: marker %q, %v", table.Name, marker, err)
 		}
 	}
 }

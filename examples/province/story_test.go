@@ -184,7 +184,7 @@ func TestSources(t *testing.T) {
 	p := open(t, day(t, "2026-07-15"))
 	for _, agency := range agencies {
 		dir := filepath.Join(t.TempDir(), agency)
-		if err := WriteCSV(dir, p.tables[agency]); err != nil {
+		if err := WriteCSV(dir, p.tables[agency], p.today); err != nil {
 			t.Fatal(err)
 		}
 		s, err := source.Open(source.Config{Name: "main", Kind: "csv", Path: dir})
@@ -193,14 +193,15 @@ func TestSources(t *testing.T) {
 		}
 		for i := range p.catalogs[agency].Datasets {
 			d := &p.catalogs[agency].Datasets[i]
-			if report, err := s.Test(t.Context(), d, nil); err != nil || !report.OK() {
+			if report, err := s.Test(t.Context(), d, source.Try{At: p.at()}, nil); err != nil || !report.OK() {
 				t.Errorf("%s.%s: %+v, %v", agency, d.Name, report, err)
 			}
 			for _, who := range []consent.Subject{Jiaoxin, Chenjiao, Dielang, Yuanshan} {
-				got, err := s.Rows(t.Context(), d, who)
+				found, err := s.Rows(t.Context(), d, who)
 				if err != nil {
 					t.Fatal(err)
 				}
+				got := found.Rows
 				want := p.rows(t, agency, d, who)
 				if len(got) != len(want) || len(want) > 0 && !reflect.DeepEqual(texts(got), texts(want)) {
 					t.Errorf("%s.%s: %d rows of %s, want %d, or others", agency, d.Name, len(got), who, len(want))

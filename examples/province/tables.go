@@ -45,9 +45,10 @@ func Tables(agency string, today consent.Day) ([]Table, error) {
 }
 
 // WriteCSV writes tables as a folder of NAME.csv, as a source of kind csv reads
-// it. The folder is made where there is none; files of these names are
-// overwritten.
-func WriteCSV(dir string, tables []Table) error {
+// it, each with the marker NAME.load.json that says how many rows it has and
+// that it is of the day asOf. The folder is made where there is none; files of
+// these names are overwritten.
+func WriteCSV(dir string, tables []Table, asOf consent.Day) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
@@ -57,6 +58,10 @@ func WriteCSV(dir string, tables []Table) error {
 			return err
 		}
 		if err := os.WriteFile(filepath.Join(dir, t.Name+".csv"), text, 0o600); err != nil {
+			return err
+		}
+		marker := fmt.Sprintf("{\"rows\": %d, \"as_of\": %q}\n", len(t.Rows), asOf.String())
+		if err := os.WriteFile(filepath.Join(dir, t.Name+".load.json"), []byte(marker), 0o600); err != nil {
 			return err
 		}
 	}

@@ -7,13 +7,16 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+
+	"atoll/consensus/consent"
 )
 
 // Import writes rows of text into a table of a SQLite database, which it makes
-// if need be: all of them, or none. An empty cell becomes NULL. It is for data
+// if need be, and the row of atoll_load that says that so many are there and of
+// which day: all of it, or nothing. An empty cell becomes NULL. It is for data
 // that comes as files and is to be looked up in a database, and the one thing
 // here that writes.
-func Import(ctx context.Context, path, table string, columns []string, rows [][]string) (err error) {
+func Import(ctx context.Context, path, table string, columns []string, rows [][]string, asOf consent.Day) (err error) {
 	where := url.URL{Scheme: "file", Path: filepath.ToSlash(path)}
 	db, err := sql.Open("sqlite", where.String())
 	if err != nil {
@@ -48,6 +51,12 @@ func Import(ctx context.Context, path, table string, columns []string, rows [][]
 		if _, err := insert.ExecContext(ctx, cells...); err != nil {
 			return err
 		}
+	}
+	if _, err := tx.ExecContext(ctx, "CREATE TABLE IF NOT EXISTS "+markerTable+" (name TEXT PRIMARY KEY, rows INTEGER NOT NULL, as_of TEXT NOT NULL)"); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, "INSERT OR REPLACE INTO "+markerTable+" VALUES (?, ?, ?)", table, len(rows), asOf.String()); err != nil {
+		return err
 	}
 	return tx.Commit()
 }

@@ -52,7 +52,7 @@ type Bad struct {
 // every one belongs to somebody, who has no more of them than the catalog says;
 // all of it is there, and every output can be computed.
 func (r Report) OK() bool {
-	fine := !slices.ContainsFunc(r.Outputs, func(o Tried) bool { return len(o.Failed) > 0 })
+	fine := !slices.ContainsFunc(r.Outputs, func(o Tried) bool { return !o.fine() })
 	return fine && r.Bad == 0 && r.Conflicts == 0 && r.Keys.Unusable == 0 && len(r.MissingColumns) == 0 && r.Whole == nil && r.ReadOnly
 }
 
@@ -86,18 +86,27 @@ func (s *Source) Test(ctx context.Context, d *catalog.Dataset, try Try, progress
 
 // whole notes why nothing can be said of the table as a whole.
 func (s *Source) whole(ctx context.Context, d *catalog.Dataset, at catalog.At, r *Report) error {
-	found, err := s.Survey(ctx, d)
-	if err == nil {
-		if e := found.Census.usable(d, s.tables.file(d)); e != nil {
-			err = e
-		} else if e := found.Load.standsFor(d, s.tables.file(d), at.Day); e != nil {
-			err = e
-		}
-	}
+	_, err := s.Check(ctx, d, at.Day)
 	if errors.As(err, &r.Whole) {
 		return nil
 	}
 	return err
+}
+
+// Check is Survey with a judgement: its error says why, on this day, nothing
+// can be said of several rows of the dataset, nor that there is none.
+func (s *Source) Check(ctx context.Context, d *catalog.Dataset, today consent.Day) (Survey, error) {
+	found, err := s.Survey(ctx, d)
+	if err != nil {
+		return found, err
+	}
+	if e := found.Census.usable(d, s.tables.file(d)); e != nil {
+		return found, e
+	}
+	if e := found.Load.standsFor(d, s.tables.file(d), today); e != nil {
+		return found, e
+	}
+	return found, nil
 }
 
 // seldom passes on some of the calls of a long step.

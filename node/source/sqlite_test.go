@@ -279,7 +279,7 @@ func TestImport(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "data.db")
 	rows := [][]string{{code(1), "a\"b"}, {code(1), ""}, {code(1)}}
 	for i := range 2 {
-		if err := Import(context.Background(), path, "t", []string{"key", "v"}, rows); (err == nil) != (i == 0) {
+		if err := Import(context.Background(), path, "t", []string{"key", "v"}, rows, 20000); (err == nil) != (i == 0) {
 			t.Errorf("import %d: %v", i+1, err)
 		}
 	}

@@ -29,6 +29,7 @@ type Tried struct {
 	Output   string
 	Answered int64
 	NoRecord int64
+	Stale    int64           // of whom the newest row is too old
 	Absent   consent.Outcome // of the subject that is not there
 	Failed   []Failure       // by number, descending
 }
@@ -99,10 +100,20 @@ func (t *Tried) count(a catalog.Answer, e *Error) {
 		t.Answered++
 	case consent.NoRecord:
 		t.NoRecord++
+	case consent.Stale:
+		if e == nil {
+			t.Stale++
+			return
+		}
+		t.failed(a, e)
 	default:
 		t.failed(a, e)
 	}
 }
+
+// fine says whether the output can be had: of whoever has rows that are new
+// enough, and there is such a one.
+func (t Tried) fine() bool { return len(t.Failed) == 0 && (t.Stale == 0 || t.Answered+t.NoRecord > 0) }
 
 // maxFailures limits the different reasons that are told of one output.
 const maxFailures = 20

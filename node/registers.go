@@ -1,0 +1,129 @@
+package node
+
+import (
+	"cmp"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"atoll/consensus/consent"
+	"atoll/node/catalog"
+	"atoll/node/source"
+)
+
+// checkEvery is how often an agency looks at its tables without being asked. A
+// table that did not change costs a look at its file.
+const checkEvery = time.Minute
+
+// Register is how one dataset of an agency is, for its operator. No value of it
+// is here, nor a subject.
+type Register struct {
+	Dataset  string `json:"dataset"`
+	Checked  string `json:"checked"` // when all keys of the table had been read, RFC 3339; "" before that
+	Rows     int64  `json:"rows"`
+	Mended   int64  `json:"mended_keys"`   // rows whose key is a code written otherwise; they count
+	Others   int64  `json:"other_keys"`    // rows of whom the catalog declares (also)
+	Unusable int64  `json:"unusable_keys"` // rows of nobody known: outputs over several rows are invalid
+	Live     bool   `json:"live"`          // the database of record itself
+	AsOf     string `json:"as_of"`         // by the table's marker; "" without
+	Problem  string `json:"problem"`       // why nothing can be said of several rows, nor "none"; "" where it can
+	Failed   uint64 `json:"failed"`        // questions since the start that the table could not answer
+	Last     string `json:"last_failure"`  // why, of the newest of them
+	LastAt   string `json:"last_failure_at"`
+}
+
+// registers keeps that of all datasets. The zero value is ready.
+type registers struct {
+	mu sync.Mutex
+	of map[string]*Register
+}
+
+// change lets do change the state of a dataset.
+func (r *registers) change(dataset string, do func(*Register)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.of == nil {
+		r.of = map[string]*Register{}
+	}
+	if r.of[dataset] == nil {
+		r.of[dataset] = &Register{Dataset: dataset}
+	}
+	do(r.of[dataset])
+}
+
+// answered counts a question that a dataset could not answer, by the source's
+// fault or by its rows'.
+func (r *registers) answered(dataset string, got []catalog.Answer, err error) {
+	why := ""
+	if i := slices.IndexFunc(got, func(a catalog.Answer) bool { return a.Outcome == consent.Invalid }); i >= 0 {
+		why = got[i].Reason
+	}
+	if err != nil {
+		why = err.Error()
+	}
+	if why == "" {
+		return
+	}
+	r.change(dataset, func(x *Register) {
+		x.Failed++
+		x.Last, x.LastAt = why, time.Now().UTC().Format(time.RFC3339)
+	})
+}
+
+// list returns the state of all datasets, by name.
+func (r *registers) list() []Register {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	list := []Register{}
+	for _, x := range r.of {
+		list = append(list, *x)
+	}
+	slices.SortFunc(list, func(a, b Register) int { return cmp.Compare(a.Dataset, b.Dataset) })
+	return list
+}
+
+// checkSources makes the first pass over every table when the node starts, and
+// again when a table has changed.
+func (n *Node) checkSources() {
+	t := time.NewTicker(checkEvery)
+	defer t.Stop()
+	for n.catalog != nil {
+		for i := range n.catalog.Datasets {
+			n.checkSource(&n.catalog.Datasets[i])
+		}
+		select {
+		case <-t.C:
+		case <-n.ctx.Done():
+			return
+		}
+	}
+}
+
+func (n *Node) checkSource(d *catalog.Dataset) {
+	s := n.sources[d.Source]
+	if s == nil {
+		return
+	}
+	found, err := s.Check(n.ctx, d, n.today())
+	if errors.Is(err, source.ErrClosed) || n.ctx.Err() != nil {
+		return
+	}
+	problem := ""
+	if err != nil {
+		problem = err.Error()
+	}
+	told := false
+	n.registers.change(d.Name, func(x *Register) {
+		told = x.Problem == problem
+		c := found.Census
+		x.Rows, x.Mended, x.Others, x.Unusable = c.Rows, c.Mended, c.Others, c.Unusable
+		x.Live, x.AsOf, x.Problem, x.Checked = found.Load.Live, "", problem, time.Now().UTC().Format(time.RFC3339)
+		if found.Load.Told {
+			x.AsOf = found.Load.AsOf.String()
+		}
+	})
+	if problem != "" && !told {
+		n.log.Error("register cannot be relied on", "dataset", d.Name, "error", err)
+	}
+}
