@@ -68,6 +68,9 @@ func printStatus(w io.Writer, s *node.Status, lang string) error {
 	for _, a := range s.Alarms {
 		t.row(in("警报", "ALARM"), a)
 	}
+	for i := range s.Registers {
+		t.row(in("登记簿", "register"), registerLine(&s.Registers[i], in))
+	}
 	if line := clockLine(&s.Clock, in); line != "" {
 		t.row(in("警报", "ALARM"), line)
 	}
@@ -94,6 +97,33 @@ func printStatus(w io.Writer, s *node.Status, lang string) error {
 		t.row(m, state)
 	}
 	return t.print(w)
+}
+
+// registerLine says how a dataset of this agency is, and what keeps it from
+// being answered.
+func registerLine(r *node.Register, in func(chinese, english string) string) string {
+	line := fmt.Sprintf(in("%s：%d 行", "%s: %d rows"), r.Dataset, r.Rows)
+	switch {
+	case r.Checked == "":
+		line = fmt.Sprintf(in("%s：首次检查尚未完成", "%s: the first check is not done"), r.Dataset)
+	case r.Live:
+		line += in("，实时", ", live")
+	case r.AsOf != "":
+		line += fmt.Sprintf(in("，截至 %s", ", as of %s"), r.AsOf)
+	}
+	if r.Mended > 0 {
+		line += fmt.Sprintf(in("；%d 行的代码书写不规范，照常计入", "; %d keys written otherwise, which count"), r.Mended)
+	}
+	if r.Others > 0 {
+		line += fmt.Sprintf(in("；%d 行属于其他主体", "; %d rows of others"), r.Others)
+	}
+	if r.Problem != "" {
+		line += in("；无法作答：", "; CANNOT ANSWER: ") + shown(r.Problem)
+	}
+	if r.Failed > 0 {
+		line += fmt.Sprintf(in("；启动以来 %d 次查询失败，最近一次 %s：%s", "; %d questions failed since the start, the last at %s: %s"), r.Failed, r.LastAt, shown(r.Last))
+	}
+	return line
 }
 
 // clockLine says what is wrong with the time and what to do, or nothing.

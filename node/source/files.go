@@ -127,7 +127,7 @@ func (fs *files) surveyed(x *index, d *catalog.Dataset) (Survey, error) {
 	if err != nil {
 		return out, err
 	}
-	load, e := m.stands(fs.file(d), x.census.records, x.digest)
+	load, e := m.stands(fs.file(d), whole{x.census.records, x.digest, x.open})
 	if e != nil {
 		return out, e
 	}

@@ -112,7 +112,7 @@ func (o *form) patterns(formats []string) error {
 		if err != nil {
 			return fmt.Errorf("date_format %.40q: each part once", text)
 		}
-		names := slices.DeleteFunc(compiled.SubexpNames(), func(s string) bool { return s == "" })
+		names := slices.DeleteFunc(slices.Clone(compiled.SubexpNames()), func(s string) bool { return s == "" })
 		if sorted := slices.Sorted(slices.Values(names)); !slices.Equal(sorted, []string{"D", "M", "Y"}) {
 			return fmt.Errorf("date_format %.40q: YYYY, M or MM, and D or DD are needed, each once; hh, mm and ss may follow", text)
 		}

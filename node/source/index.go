@@ -24,6 +24,7 @@ type index struct {
 	marks   []place // of every markEvery-th row, to find line numbers
 	census  Census
 	digest  string // SHA-256 of the file, in hex
+	open    bool   // its last line has no end
 	err     *Error // why no subject's rows can be told
 }
 
@@ -147,6 +148,11 @@ func (fs *files) indexed(ctx context.Context, d *catalog.Dataset) (*index, error
 	if ours {
 		return &index{info: info, err: e}, nil
 	}
+	last := []byte{'\n'}
+	if _, err := f.ReadAt(last, max(0, info.Size()-1)); err != nil && err != io.EOF {
+		return nil, unreadable(name, err, "the file is gone")
+	}
+	x.open = last[0] != '\n'
 	x.digest = hex.EncodeToString(digest.Sum(nil))
 	slices.SortFunc(x.entries, compareEntries)
 	return x, nil

@@ -67,9 +67,15 @@ func (fs *files) readMarker(d *catalog.Dataset) (*marker, error) {
 	return m, nil
 }
 
-// stands compares a table with its marker; digest is "" for a table of a
-// database.
-func (m *marker) stands(file string, records int64, digest string) (Load, *Error) {
+// whole is what a marker is compared with.
+type whole struct {
+	records int64
+	digest  string // of a file, in hex; "" of a table of a database
+	open    bool   // the last line of the file has no end
+}
+
+// stands compares a table with its marker.
+func (m *marker) stands(file string, t whole) (Load, *Error) {
 	if m == nil {
 		return Load{}, nil
 	}
@@ -77,14 +83,17 @@ func (m *marker) stands(file string, records int64, digest string) (Load, *Error
 	if err != nil || day.Year() < firstYear {
 		return Load{}, &Error{Code: NoLoad, File: m.Name, Detail: "as_of is not a day such as 2026-01-31"}
 	}
-	if m.Rows == nil && (m.SHA256 == "" || digest == "") {
+	if m.Rows == nil && (m.SHA256 == "" || t.digest == "") {
 		return Load{}, &Error{Code: NoLoad, File: m.Name, Detail: "the marker says neither the number of rows nor the SHA-256 of the file"}
 	}
-	if m.Rows != nil && *m.Rows != records {
-		return Load{}, &Error{Code: LoadDiffers, File: file, Detail: fmt.Sprintf("%d rows where the marker says %d: the load is not whole, or the marker is of another", records, *m.Rows)}
+	if m.Rows != nil && *m.Rows != t.records {
+		return Load{}, &Error{Code: LoadDiffers, File: file, Detail: fmt.Sprintf("%d rows where the marker says %d: the load is not whole, or the marker is of another", t.records, *m.Rows)}
 	}
-	if m.SHA256 != "" && digest != "" && !strings.EqualFold(m.SHA256, digest) {
+	if m.SHA256 != "" && t.digest != "" && !strings.EqualFold(m.SHA256, t.digest) {
 		return Load{}, &Error{Code: LoadDiffers, File: file, Detail: "not the SHA-256 that the marker says: the load is not whole, or the marker is of another"}
+	}
+	if m.SHA256 == "" && t.open {
+		return Load{}, &Error{Code: LoadDiffers, File: file, Detail: "the last line has no end: the file may be cut off within it, which a number of rows does not show; end the line, or give sha256"}
 	}
 	return Load{Told: true, AsOf: consent.Day(day.Unix() / (24 * 60 * 60))}, nil
 }

@@ -176,7 +176,7 @@ func (b *database) surveyed(keys *keyList, d *catalog.Dataset) (Survey, error) {
 	if b.live {
 		return out, nil
 	}
-	load, e := keys.marker.stands(b.file(d), keys.census.records, "")
+	load, e := keys.marker.stands(b.file(d), whole{records: keys.census.records})
 	if e != nil {
 		return out, e
 	}

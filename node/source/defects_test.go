@@ -1,0 +1,341 @@
+package source
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"atoll/consensus/consent"
+	"atoll/node/catalog"
+
+	"github.com/shopspring/decimal"
+	"golang.org/x/text/encoding/simplifiedchinese"
+)
+
+// debts is a complete register of debts. Its one output is asked as a state,
+// where every row counts that has not been cleared, and as a flow of a window.
+const debtsCatalog = `agency: tax
+version: 1
+datasets:
+  - name: debts
+    title: {zh: 欠税, en: Debts}
+    sensitivity: 2
+    source: main
+    table: debts
+    key: uscc
+    records: many
+    %s
+    complete: true
+    max_age: 7
+    fields:
+      - {name: number, type: text}
+      - {name: since, type: date}
+      - {name: amount, type: decimal}
+      - {name: cleared, type: date}
+    outputs:
+      - {name: owed, title: {zh: 欠税, en: owed}, type: decimal, scale: 2, %s value: "sum(rows.filter(r, !has_value(r.cleared)).map(r, r.amount))", disclose: [value]}
+rules:
+  - {name: any, allow: "true", reason: {zh: 任何, en: any}}
+`
+
+// measures are the two ways to ask.
+var measures = map[string][2]string{"state": {"", ""}, "flow": {"date: since", "months: 24,"}}
+
+func debts(t testing.TB, measure string) *catalog.Dataset {
+	t.Helper()
+	c, err := catalog.Parse(fmt.Appendf(nil, debtsCatalog, measures[measure][0], measures[measure][1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &c.Datasets[0]
+}
+
+const debtsToday consent.Day = 20_785 // 2026-11-28
+
+// connectors are the ways in which one register may be kept. A view computes
+// its key column, so that no affinity applies.
+var connectors = []string{"csv", "jsonl", "sqlite", "view"}
+
+// world is a register and what is wrong with it.
+type world struct {
+	t       testing.TB
+	kind    string
+	columns []string
+	rows    [][]any // first 60,000.00 and 40,000.00 of firm 1, cleared 5.00 of it, and 7.00 of firm 3
+	marked  int64   // rows that the marker says; -1: there is none
+	asOf    consent.Day
+	form    Form
+	bytes   func([]byte) []byte // what becomes of a file
+	dataset *catalog.Dataset
+}
+
+func newWorld(t testing.TB, kind, measure string) *world {
+	return &world{
+		t: t, kind: kind, columns: []string{"uscc", "number", "since", "amount", "cleared"},
+		rows: [][]any{
+			{code(1), "欠1", "2026-03-01", "60000.00", nil}, {code(1), "欠2", "2026-04-01", "40000.00", nil},
+			{code(1), "欠3", "2026-05-01", "5.00", "2026-06-01"}, {code(3), "欠4", "2026-05-01", "7.00", nil},
+		},
+		marked: 4, asOf: debtsToday - 1, dataset: debts(t, measure),
+	}
+}
+
+// ask keeps the register as its kind does, and asks of a firm.
+func (w *world) ask(firm int) catalog.Answer {
+	w.t.Helper()
+	config := Config{Kind: w.kind, Path: w.t.TempDir(), Form: w.form}
+	all := table{"debts", w.columns, w.rows}
+	switch w.kind {
+	case "csv", "jsonl":
+		data := asJSONL(w.t, all)
+		if w.kind == "csv" {
+			data = asCSV(w.t, all)
+		}
+		if w.bytes != nil {
+			data = w.bytes(data)
+		}
+		put(w.t, filepath.Join(config.Path, "debts."+w.kind), data)
+		if w.marked >= 0 {
+			if err := WriteMarker(filepath.Join(config.Path, "debts."+w.kind), w.marked, w.asOf); err != nil {
+				w.t.Fatal(err)
+			}
+		}
+	default:
+		config.Path = filepath.Join(config.Path, "debts.db")
+		w.database(config.Path, all)
+		config.Kind = "sqlite"
+	}
+	s := open(w.t, config)
+	defer s.Close()
+	item := consent.Item{Dataset: "debts", Output: "owed", Disclosure: consent.Value, Months: w.dataset.Outputs[0].Months}
+	answers, _ := s.Answers(context.Background(), w.dataset, subject(firm), []consent.Item{item}, catalog.At{Day: debtsToday})
+	return answers[0]
+}
+
+func (w *world) database(path string, all table) {
+	db := openSQLite(w.t, path)
+	defer db.Close()
+	execSQL(w.t, db, "PRAGMA synchronous = OFF")
+	if w.kind == "view" {
+		all.name = "kept"
+	}
+	columns := strings.Join(all.columns, ", ") // no types: each value stays what it is
+	execSQL(w.t, db, "CREATE TABLE "+all.name+" ("+columns+")")
+	for _, row := range all.rows {
+		execSQL(w.t, db, "INSERT INTO "+all.name+" VALUES (?"+strings.Repeat(", ?", len(row)-1)+")", row...)
+	}
+	if w.kind == "view" {
+		execSQL(w.t, db, "CREATE VIEW debts AS SELECT coalesce("+all.columns[0]+", NULL) AS "+strings.Join(all.columns, ", ")+" FROM kept")
+	}
+	if w.marked >= 0 {
+		execSQL(w.t, db, "CREATE TABLE atoll_load (name, rows, as_of)")
+		execSQL(w.t, db, "INSERT INTO atoll_load VALUES ('debts', ?, ?)", w.marked, w.asOf.String())
+	}
+}
+
+// defect is one thing that is wrong with a register, and what firm 1 and firm
+// 2, which owes nothing, are told of it: "" for what is true, otherwise the
+// reason why nothing is told.
+type defect struct {
+	name       string
+	of         []string // connectors that can have it; nil: all
+	change     func(*world)
+	owes, none string
+}
+
+func cell1(column int, value any) func(*world) { return func(w *world) { w.rows[0][column] = value } }
+
+// replaced is what a file becomes when a text in it is replaced.
+func replaced(old, with string) func(*world) {
+	return func(w *world) {
+		w.bytes = func(b []byte) []byte { return bytes.ReplaceAll(b, []byte(old), []byte(with)) }
+	}
+}
+
+func defects() []defect {
+	table := string(Keys)
+	files := []string{"csv", "jsonl"}
+	list := []defect{
+		{name: "none at all", change: func(*world) {}},
+		{name: "as of today", change: func(w *world) { w.asOf = debtsToday }},
+		{name: "no marker", change: func(w *world) { w.marked = -1 }, owes: string(NoLoad), none: string(NoLoad)},
+		{name: "an old load", change: func(w *world) { w.asOf = debtsToday - 8 }, owes: string(Stale), none: string(Stale)},
+		{name: "a load of next week", change: func(w *world) { w.asOf = debtsToday + 7 }, owes: string(LoadDiffers), none: string(LoadDiffers)},
+		{name: "a row lost", change: func(w *world) { w.rows = w.rows[1:] }, owes: string(LoadDiffers), none: string(LoadDiffers)},
+		{name: "a row twice", change: func(w *world) { w.rows = append(w.rows, w.rows[0]) }, owes: string(LoadDiffers), none: string(LoadDiffers)},
+		{name: "no rows", change: func(w *world) { w.rows = nil }, owes: string(LoadDiffers), none: string(LoadDiffers)},
+		{name: "no rows, and a marker of none", change: func(w *world) { w.rows, w.marked = nil, 0 }, owes: string(Empty), none: string(Empty)},
+		{name: "nothing at all", of: files, change: func(w *world) { w.bytes = func([]byte) []byte { return nil } }, owes: "!", none: "!"},
+		{name: "cut in half", of: files, change: func(w *world) { w.bytes = func(b []byte) []byte { return b[:len(b)/2] } }, owes: "!", none: "!"},
+		{name: "the last byte lost", of: files, change: func(w *world) { w.bytes = func(b []byte) []byte { return b[:len(b)-1] } }, owes: string(LoadDiffers), none: string(LoadDiffers)},
+		{name: "a missing column", change: func(w *world) { w.columns[4] = "cleared_on" }, owes: string(MissingColumn), none: string(MissingColumn)},
+		{name: "another's bad amount", change: func(w *world) { w.rows[3][3] = "much" }},
+		{name: "another's mangled key", change: func(w *world) { w.rows[3][0] = code(3)[:17] }, owes: table, none: table},
+		{name: "a person's key", change: func(w *world) { w.rows[3][0] = "11010519491231002X" }, owes: table, none: table},
+		{name: "a person's key, declared", change: func(w *world) { w.rows[3][0], w.dataset.Also = "11010519491231002X", []string{catalog.KeyPerson} }},
+		{name: "a person's key with a wrong digit", change: func(w *world) { w.rows[3][0], w.dataset.Also = "11010519491231003X", []string{catalog.KeyPerson} }, owes: table, none: table},
+		{name: "an old number, declared", change: func(w *world) { w.rows[3][0], w.dataset.Also = "110108000000016", []string{catalog.KeyRegistration} }},
+		{name: "an identifier of the other kind, declared", change: func(w *world) { w.rows[3][0], w.dataset.Also = "506700GE1G29325QX363", []string{catalog.KeyLEI} }},
+		{name: "GBK, undeclared", of: files, change: func(w *world) { w.bytes = inGBK(w.t) }, owes: string(Encoding), none: string(Encoding)},
+		{name: "GBK, declared", of: files, change: func(w *world) { w.bytes, w.form.Encoding = inGBK(w.t), "gb18030" }},
+		{name: "lines that end in CR", of: files, change: replaced("\n", "\r"), owes: string(BadRow), none: string(BadRow)},
+		{name: "lines that end in CRLF", of: files, change: replaced("\n", "\r\n")},
+		{name: "a byte order mark", of: files, change: func(w *world) { w.bytes = func(b []byte) []byte { return append([]byte(byteOrderMark), b...) } }},
+		{name: "semicolons, undeclared", of: []string{"csv"}, change: replaced(",", ";"), owes: string(MissingColumn), none: string(MissingColumn)},
+		{name: "semicolons, declared", of: []string{"csv"}, change: func(w *world) { replaced(",", ";")(w); w.form.Delimiter = ";" }},
+		{name: "header with spaces", of: []string{"csv"}, change: replaced("uscc,", " uscc ,"), owes: string(MissingColumn), none: string(MissingColumn)},
+		{name: "header with spaces, declared", of: []string{"csv"}, change: func(w *world) { replaced("uscc,", " uscc ,")(w); w.form.Trim = true }},
+		{name: "a comma in an amount", change: cell1(3, "60,000.00"), owes: string(BadValue)},
+		{name: "a comma in an amount, declared", change: func(w *world) { cell1(3, "60,000.00")(w); w.form.Thousands = "," }},
+		{name: "full-width digits", change: cell1(3, "６0000.00"), owes: string(BadValue)},
+		{name: "an exponent", change: cell1(3, "6e4"), owes: string(BadValue)},
+		{name: "no amount", change: cell1(3, nil), owes: "!"},
+		{name: "a whole number", of: []string{"sqlite", "view"}, change: cell1(3, int64(60000))},
+		{name: "floating point", of: []string{"sqlite", "view"}, change: cell1(3, 60000.5), owes: string(BadValue)},
+		{name: "binary", of: []string{"sqlite", "view"}, change: cell1(3, []byte("60000.00")), owes: string(BadValue)},
+		{name: "binary key", of: []string{"sqlite", "view"}, change: cell1(0, []byte(code(1))), owes: table, none: table},
+		{name: "another form of date", change: cell1(2, "2026/3/1"), owes: string(BadValue)},
+		{name: "cleared never, as empty text", change: cell1(4, "")},
+	}
+	for i, key := range unusableKeys[1:] {
+		list = append(list, defect{name: fmt.Sprintf("unusable key %d", i), change: cell1(0, key), owes: table, none: table})
+	}
+	for i, key := range mendable(code(1)) {
+		list = append(list, defect{name: fmt.Sprintf("mendable key %d", i), change: cell1(0, key)})
+	}
+	for _, day := range []string{"1900-01-01", "1899-12-30", "1970-01-01", "2099-12-31", "9999-12-31"} {
+		list = append(list, defect{name: "cleared " + day, change: cell1(4, day), owes: string(BadValue)})
+		list = append(list, defect{name: "cleared " + day + ", declared", change: func(w *world) { cell1(4, day)(w); w.dataset.Fields[3].None = []string{day} }})
+	}
+	return list
+}
+
+func inGBK(t testing.TB) func([]byte) []byte {
+	return func(b []byte) []byte {
+		out, err := simplifiedchinese.GB18030.NewEncoder().Bytes(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+}
+
+// One register in every form, with every defect, asked as a state and as a
+// flow: the truth, or the reason why there is no answer, and never a zero that
+// is not one.
+func TestDefects(t *testing.T) {
+	cells := 0
+	for _, d := range defects() {
+		for _, kind := range connectors {
+			if d.of != nil && !slices.Contains(d.of, kind) {
+				continue
+			}
+			for measure := range measures {
+				cells++
+				for firm, want := range map[int]string{1: d.owes, 2: d.none} {
+					w := newWorld(t, kind, measure)
+					d.change(w)
+					a := w.ask(firm)
+					where := fmt.Sprintf("%s, %s, %s, firm %d: %s %q %s", d.name, kind, measure, firm, a.Outcome, a.Value, a.Reason)
+					truth := map[int]string{1: "100000.00", 2: "0.00"}[firm]
+					switch {
+					case want == "" && (a.Outcome != consent.Answered || a.Value != truth):
+						t.Errorf("%s, want %s", where, truth)
+					case want == "" && a.AsOf != uint64(w.asOf)*24*60*60*1000:
+						t.Errorf("%s: as of %d", where, a.AsOf)
+					case want == "!" && a.Outcome == consent.Answered:
+						t.Errorf("%s, want none", where)
+					case want != "" && want != "!" && (a.Reason != want || a.Outcome != Code(want).Outcome()):
+						t.Errorf("%s, want %s", where, want)
+					}
+				}
+			}
+		}
+	}
+	if cells < 150 {
+		t.Errorf("%d cells, 150 are promised", cells)
+	}
+}
+
+// mutations are changes of form, of one cell of the first row or of the table.
+var mutations = []func(*world, *rand.Rand){
+	func(w *world, r *rand.Rand) { i := r.IntN(5); w.rows[0][i] = fmt.Sprint(" ", w.rows[0][i]) },
+	func(w *world, r *rand.Rand) { i := r.IntN(5); w.rows[0][i] = fmt.Sprint(w.rows[0][i], "\u200b") },
+	func(w *world, r *rand.Rand) { i := r.IntN(5); w.rows[0][i] = strings.ToLower(fmt.Sprint(w.rows[0][i])) },
+	func(w *world, r *rand.Rand) {
+		i := r.IntN(5)
+		w.rows[0][i] = strings.Map(func(c rune) rune {
+			if c > ' ' && c < 127 && r.IntN(3) == 0 {
+				return c + 0xFEE0
+			}
+			return c
+		}, fmt.Sprint(w.rows[0][i]))
+	},
+	func(w *world, r *rand.Rand) { w.rows[0][r.IntN(4)] = nil },
+	func(w *world, r *rand.Rand) { w.rows[0][r.IntN(4)] = "" },
+	func(w *world, r *rand.Rand) {
+		w.rows[0][[]int{2, 4}[r.IntN(2)]] = []string{"1900-01-01", "1899-12-31", "1970-01-01", "2099-01-01", "9999-12-31", "0001-01-01", "0000-00-00"}[r.IntN(7)]
+	},
+	func(w *world, r *rand.Rand) {
+		w.rows[0][3] = []any{"60,000.00", "6e4", "+60000", "60000.", "¥60000", "60 000"}[r.IntN(6)]
+	},
+	func(w *world, r *rand.Rand) { // one character of the key
+		others := []rune("0123456789ABCDEFGHJKLMNPQRTUWXYabcilosvzIOSVZ-_.,'\"=\u3000")
+		key := []rune(code(1))
+		key[r.IntN(len(key))] = others[r.IntN(len(others))]
+		if text := string(key); text == code(1) || !consent.KnownCode("uscc", mend(text)) { // another code could be true
+			w.rows[0][0] = text
+		}
+	},
+	func(w *world, r *rand.Rand) { i := r.IntN(len(w.rows)); w.rows = slices.Delete(w.rows, i, i+1) },
+	func(w *world, r *rand.Rand) { w.rows = append(w.rows, w.rows[r.IntN(len(w.rows))]) },
+	func(w *world, r *rand.Rand) {
+		n := r.IntN(300)
+		w.bytes = func(b []byte) []byte { return b[:min(n, len(b)-1)] }
+	},
+	func(w *world, r *rand.Rand) {
+		n := r.IntN(300)
+		w.bytes = func(b []byte) []byte { return b[min(n, len(b)-1):] }
+	},
+	func(w *world, r *rand.Rand) { w.bytes = inGBK(w.t) },
+	func(w *world, r *rand.Rand) { w.columns[r.IntN(5)] += []string{" ", "2", "\u00a0"}[r.IntN(3)] },
+}
+
+// However a cell or a table is changed in its form, an answer is the truth, or
+// no answer, and never cleaner than the truth. Other values that could be true
+// are out of reach: nothing in a register tells 1.00 from 10.00.
+func TestMutations(t *testing.T) {
+	truth := decimal.NewFromInt(100_000)
+	share := map[string]int{"csv": 5000, "jsonl": 4400, "sqlite": 400, "view": 200}
+	for kind, n := range share {
+		r := rand.New(rand.NewPCG(9, uint64(len(kind))))
+		answered := 0
+		for i := range n {
+			w := newWorld(t, kind, []string{"state", "flow"}[i%2])
+			m := r.IntN(len(mutations))
+			mutations[m](w, r)
+			if w.kind != "csv" && w.kind != "jsonl" {
+				w.bytes = nil
+				if slices.ContainsFunc(w.columns, func(c string) bool { return strings.ContainsAny(c, " \u00a0") }) {
+					continue // SQL would read another name
+				}
+			}
+			a := w.ask(1)
+			if a.Outcome != consent.Answered {
+				continue
+			}
+			answered++
+			if v := decimal.RequireFromString(a.Value); v.LessThan(truth) {
+				t.Fatalf("%s, mutation %d of kind %d: answered %s of %v", kind, i, m, a.Value, w.rows[0])
+			}
+		}
+		if answered < n/20 || answered > n*19/20 {
+			t.Errorf("%s: %d of %d were answered: the mutations say nothing", kind, answered, n)
+		}
+	}
+}
