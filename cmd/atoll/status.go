@@ -69,7 +69,7 @@ func printStatus(w io.Writer, s *node.Status, lang string) error {
 		t.row(in("警报", "ALARM"), a)
 	}
 	for i := range s.Registers {
-		t.row(in("登记簿", "register"), registerLine(&s.Registers[i], in))
+		t.row(in("数据源", "source"), registerLine(&s.Registers[i], in))
 	}
 	if line := clockLine(&s.Clock, in); line != "" {
 		t.row(in("警报", "ALARM"), line)

@@ -62,22 +62,22 @@ var usccValues = func() (values [256]int8) {
 	return values
 }()
 
+// usccWeights are powers of 3 modulo 31; the check character itself has none.
+var usccWeights = [usccLength]int{1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28, 0}
+
 // checkUSCC checks GB 32100-2015: character 18 over the first 17, and the
 // organisation code within (characters 9 to 17, GB 11714-1997) by its own.
 func checkUSCC(code string) (pilot bool, err error) {
 	if len(code) != usccLength {
 		return false, fmt.Errorf("%w: a social credit code has 18 characters, not %d", sign.ErrMalformed, len(code))
 	}
-	sum, weight := 0, 1
-	for i, c := range []byte(code) {
-		v := int(usccValues[c])
+	sum := 0
+	for i, weight := range usccWeights {
+		v := int(usccValues[code[i]])
 		if v < 0 {
 			return false, fmt.Errorf("%w: character %d of the social credit code is not in its alphabet", sign.ErrMalformed, i+1)
 		}
-		if i < usccLength-1 {
-			sum += v * weight
-			weight = weight * 3 % 31
-		}
+		sum += v * weight
 	}
 	if !innerCheck(code[8:17]) {
 		return false, fmt.Errorf("%w: check character 17 of the social credit code is wrong", sign.ErrMalformed)

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"atoll/consensus/consent"
@@ -48,11 +49,31 @@ var measures = map[string][2]string{"state": {"", ""}, "flow": {"date: since", "
 
 func debts(t testing.TB, measure string) *catalog.Dataset {
 	t.Helper()
+	parsed.Lock()
+	defer parsed.Unlock()
+	if d := parsed.of[measure]; d != nil {
+		return copied(d)
+	}
 	c, err := catalog.Parse(fmt.Appendf(nil, debtsCatalog, measures[measure][0], measures[measure][1]))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &c.Datasets[0]
+	parsed.of[measure] = &c.Datasets[0]
+	return copied(&c.Datasets[0])
+}
+
+// parsed are the datasets: to compile their formulas takes longer than to
+// write a register.
+var parsed = struct {
+	sync.Mutex
+	of map[string]*catalog.Dataset
+}{of: map[string]*catalog.Dataset{}}
+
+// copied is a dataset that a test may change.
+func copied(d *catalog.Dataset) *catalog.Dataset {
+	c := *d
+	c.Fields = slices.Clone(d.Fields)
+	return &c
 }
 
 const debtsToday consent.Day = 20_785 // 2026-11-28
@@ -70,25 +91,26 @@ type world struct {
 	marked  int64   // rows that the marker says; -1: there is none
 	asOf    consent.Day
 	form    Form
+	dir     string
 	bytes   func([]byte) []byte // what becomes of a file
 	dataset *catalog.Dataset
 }
 
-func newWorld(t testing.TB, kind, measure string) *world {
+func newWorld(t testing.TB, dir, kind, measure string) *world {
 	return &world{
 		t: t, kind: kind, columns: []string{"uscc", "number", "since", "amount", "cleared"},
 		rows: [][]any{
 			{code(1), "欠1", "2026-03-01", "60000.00", nil}, {code(1), "欠2", "2026-04-01", "40000.00", nil},
 			{code(1), "欠3", "2026-05-01", "5.00", "2026-06-01"}, {code(3), "欠4", "2026-05-01", "7.00", nil},
 		},
-		marked: 4, asOf: debtsToday - 1, dataset: debts(t, measure),
+		dir: dir, marked: 4, asOf: debtsToday - 1, dataset: debts(t, measure),
 	}
 }
 
 // ask keeps the register as its kind does, and asks of a firm.
 func (w *world) ask(firm int) catalog.Answer {
 	w.t.Helper()
-	config := Config{Kind: w.kind, Path: w.t.TempDir(), Form: w.form}
+	config := Config{Kind: w.kind, Path: w.dir, Form: w.form}
 	all := table{"debts", w.columns, w.rows}
 	switch w.kind {
 	case "csv", "jsonl":
@@ -123,6 +145,11 @@ func (w *world) database(path string, all table) {
 	execSQL(w.t, db, "PRAGMA synchronous = OFF")
 	if w.kind == "view" {
 		all.name = "kept"
+	}
+	for _, old := range []string{"debts", "kept", "atoll_load"} {
+		for _, what := range []string{"TABLE", "VIEW"} {
+			db.Exec("DROP " + what + " IF EXISTS " + old) // the wrong one of the two is an error
+		}
 	}
 	columns := strings.Join(all.columns, ", ") // no types: each value stays what it is
 	execSQL(w.t, db, "CREATE TABLE "+all.name+" ("+columns+")")
@@ -238,7 +265,7 @@ func TestDefects(t *testing.T) {
 			for measure := range measures {
 				cells++
 				for firm, want := range map[int]string{1: d.owes, 2: d.none} {
-					w := newWorld(t, kind, measure)
+					w := newWorld(t, t.TempDir(), kind, measure)
 					d.change(w)
 					a := w.ask(firm)
 					where := fmt.Sprintf("%s, %s, %s, firm %d: %s %q %s", d.name, kind, measure, firm, a.Outcome, a.Value, a.Reason)
@@ -314,9 +341,9 @@ func TestMutations(t *testing.T) {
 	share := map[string]int{"csv": 5000, "jsonl": 4400, "sqlite": 400, "view": 200}
 	for kind, n := range share {
 		r := rand.New(rand.NewPCG(9, uint64(len(kind))))
-		answered := 0
+		answered, dir := 0, t.TempDir()
 		for i := range n {
-			w := newWorld(t, kind, []string{"state", "flow"}[i%2])
+			w := newWorld(t, dir, kind, []string{"state", "flow"}[i%2])
 			m := r.IntN(len(mutations))
 			mutations[m](w, r)
 			if w.kind != "csv" && w.kind != "jsonl" {
