@@ -3,16 +3,17 @@
 // and the same error codes whichever kind holds them, and to need memory that
 // does not grow with the size of a row or of a subject's history.
 //
-// [Open] a [Source], ask it for the [Source.Rows] of one subject, and let
+// [Open] a [Source], ask it for [Source.Answers] about one subject, and let
 // [Source.Test] tell the owner what is wrong with a table before others find
 // out. Names of tables and columns come from the catalog alone, compared
 // exactly; the subject is a parameter of the query, never part of its text.
 //
 // A value that is not exactly of its field's type is an error, never a guess:
 // half-read data is worse than none. So is a row that cannot be split into its
-// columns, for every subject: nobody knows whose it was, and "no record" must
-// not be said of the one it belongs to. Errors are of type [*Error]; they name
-// file, line and column, and never a value or a subject.
+// columns, and one whose key is nobody's, for every subject: nobody knows whose
+// it was, and "no record" must not be said of the one it belongs to. So is a
+// table that is empty, or not what the marker of its load says. Errors are of
+// type [*Error]; they name file, line and column, and never a value or a subject.
 //
 // Not promised: rows in the order of the file. They come in ascending order of
 // their fields, so that no answer depends on how a table happens to be stored.
