@@ -9,6 +9,9 @@ import (
 	"io"
 	"slices"
 	"testing"
+
+	"atoll/consensus/consent"
+	"atoll/node/catalog"
 )
 
 // decoded is what a format makes of a whole file, and of each row again from
@@ -107,6 +110,54 @@ func FuzzJSONL(f *testing.F) {
 		}
 		if err := d.Decode(new(any)); err != io.EOF {
 			t.Fatalf("more than %d rows: %v", len(rows), err)
+		}
+	})
+}
+
+// Whatever a file and a source say of its form: rows that are read again from
+// their offset as they were, or an error.
+func FuzzForms(f *testing.F) {
+	for _, seed := range []string{"key;v\na;1.234,50\n", "key;v\na;\xD0\xA1\xCE\xA2\n", "key;v\n\"a\n\";\"\x81\x30\x81\x30\"\n", "\uFEFFkey;v\n\xe9;2026年9月1日\n"} {
+		f.Add([]byte(seed), "YYYY年M月D日", true)
+		f.Add([]byte(seed), "D.M.YYYY hh:mm", false)
+	}
+	f.Fuzz(func(t *testing.T, data []byte, date string, gb bool) {
+		declared := Form{Delimiter: ";", Decimal: ",", Thousands: ".", Trim: true, Dates: []string{date}}
+		if gb {
+			declared.Encoding = "gb18030"
+		}
+		how, err := declared.compile("csv")
+		if err != nil {
+			return
+		}
+		rows, _ := decoded(t, csvFormat{how}, data, []string{"key", "v"})
+		for _, row := range rows {
+			for _, kind := range []catalog.Type{catalog.TypeText, catalog.TypeInteger, catalog.TypeDecimal, catalog.TypeDate} {
+				v, err := value(row[1], catalog.Field{Type: kind}, how)
+				if err != nil && err.Code != BadValue && err.Code != Encoding {
+					t.Fatalf("%v of %q as %v", err, row[1], kind)
+				}
+				if day, ok := v.(consent.Day); ok && day < -62091 {
+					t.Fatalf("%q is before 1800", row[1])
+				}
+			}
+		}
+	})
+}
+
+// A key is mended once: what comes out is exact, and stays itself.
+func FuzzKeys(f *testing.F) {
+	for _, seed := range append(mendable(code(1)), "", "?", "lei:506700GE1G29325QX363", "11010519491231002X", "110108000000016", `=""`, "'''") {
+		f.Add(seed)
+	}
+	all := keying{lei: true, person: true, registration: true}
+	f.Fuzz(func(t *testing.T, key string) {
+		code, s := all.sort(key)
+		if (code != "") != (s == exact || s == mended) {
+			t.Fatalf("%q: %q, %d", key, code, s)
+		}
+		if again, s := all.sort(code); code != "" && (again != code || s != exact) {
+			t.Fatalf("%q: %q, then %q", key, code, again)
 		}
 	})
 }

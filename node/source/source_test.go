@@ -399,3 +399,29 @@ func TestSubjectOfRows(t *testing.T) {
 		}
 	}
 }
+
+// While a row is nobody's, the record of a dataset of one each is answered that
+// is found under its exact key, and nothing else.
+func TestOneBesideUnusable(t *testing.T) {
+	d := one()
+	d.One = true
+	for _, kind := range kinds {
+		s := open(t, write(t, kind, table{"t", []string{"key", "v"}, [][]any{{code(1), "a"}, {code(2) + " ", "b"}, {"?", "c"}, {code(4), "d"}, {code(4), "e"}}}))
+		for n, want := range map[int]Code{1: "", 2: Keys, 3: Keys, 4: Keys} {
+			rows, err := rowsOf(s, context.Background(), d, subject(n))
+			if codeOf(t, err) != want || want == "" && len(rows) != 1 {
+				t.Errorf("%s, firm %d: %v, %v", kind, n, rows, err)
+			}
+		}
+	}
+}
+
+// A table is asked of the kinds of subjects alone that the catalog declares.
+func TestUndeclaredKind(t *testing.T) {
+	for _, kind := range kinds {
+		s := open(t, write(t, kind, table{"t", []string{"key", "v"}, [][]any{{code(1), "a"}}}))
+		if _, err := rowsOf(s, context.Background(), one(), "lei:506700GE1G29325QX363"); codeOf(t, err) != NoKeys {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+}
