@@ -330,8 +330,7 @@ func (n *Node) lookInto(ctx context.Context, subject consent.Subject, wants []co
 	if d != nil {
 		var err error
 		got, err = n.read(ctx, d, subject, items, &at)
-		n.registers.answered(d.Name, got, err)
-		if err != nil {
+		if n.registers.answered(d.Name, got, err); err != nil {
 			n.log.Error("source failed", "dataset", d.Name, "error", err)
 		}
 	}

@@ -62,7 +62,8 @@ func (r *registers) answered(dataset string, got []catalog.Answer, err error) {
 	if err != nil {
 		why = err.Error()
 	}
-	if why == "" {
+	var e *source.Error
+	if why == "" || errors.As(err, &e) && e.Code == source.NoKeys { // no fault: of that kind it has nobody
 		return
 	}
 	r.change(dataset, func(x *Register) {

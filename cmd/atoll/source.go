@@ -101,7 +101,7 @@ says that something is amiss.`,
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the agency's folder")
-	cmd.Flags().IntVar(&sample, "sample", 0, "compute outputs of so many subjects, taken by chance (0: of all)")
+	cmd.Flags().IntVar(&sample, "sample", 0, "compute outputs of so many subjects, taken by chance (0: of all, up to 200,000)")
 	return needs(cmd, "dir")
 }
 
@@ -245,6 +245,9 @@ func (t tested) printKeys(b *strings.Builder) {
 }
 
 func (t tested) printOutputs(b *strings.Builder) {
+	if len(t.Outputs) > 0 && t.Tried < t.Subjects {
+		fmt.Fprintf(b, "  outputs of %d subjects, taken by chance:\n", t.Tried)
+	}
 	for _, o := range t.Outputs {
 		fmt.Fprintf(b, "  %s: %d answered, %d without record", o.Name, o.Answered, o.NoRecord)
 		if o.Stale > 0 {

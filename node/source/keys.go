@@ -53,11 +53,7 @@ func (k keying) sortCell(c cell) (code string, s standing) {
 	if err != nil {
 		return "", unusable
 	}
-	code, s = k.sort(text)
-	if _, whole := c.(int64); whole && s == exact {
-		s = mended // a text does not find it
-	}
-	return code, s
+	return k.sort(text)
 }
 
 // code returns the bare code of an exact key, or "".
@@ -73,6 +69,14 @@ func (k keying) code(key string) string {
 		return key[4:]
 	}
 	return ""
+}
+
+// schemeOf is what stands before the bare code of a subject.
+func schemeOf(code string) string {
+	if len(code) == 20 {
+		return "lei:"
+	}
+	return "uscc:"
 }
 
 // mend undoes what spreadsheets and hands do to a code without changing which

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"atoll/node/catalog"
@@ -139,7 +140,7 @@ func (b *database) lookup(ctx context.Context, d *catalog.Dataset, code string, 
 		if out, err = b.surveyed(keys, d); err != nil {
 			return err
 		}
-		wanted := append([]any{code, map[int]string{18: "uscc:", 20: "lei:"}[len(code)] + code}, keys.spellings[code]...)
+		wanted := append(exactForms(code), keys.spellings[code]...)
 		query := selection(d, nil) + " WHERE r." + quote(d.Key) + " COLLATE BINARY IN (?" + strings.Repeat(", ?", len(wanted)-1) + ") LIMIT ?"
 		rows, err := tx.QueryContext(ctx, query, append(wanted, MaxRows+1)...)
 		if err != nil {
@@ -156,6 +157,16 @@ func (b *database) lookup(ctx context.Context, d *catalog.Dataset, code string, 
 		})
 	})
 	return out, err
+}
+
+// exactForms are the forms of a key that need not be listed: the bare code,
+// with its scheme, and as a number where it has digits alone.
+func exactForms(code string) []any {
+	forms := []any{code, schemeOf(code) + code}
+	if n, err := strconv.ParseInt(code, 10, 64); err == nil && strconv.FormatInt(n, 10) == code {
+		forms = append(forms, n)
+	}
+	return forms
 }
 
 func (b *database) survey(ctx context.Context, d *catalog.Dataset) (out Survey, err error) {

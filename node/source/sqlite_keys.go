@@ -51,7 +51,10 @@ func (b *database) now() (dbState, error) {
 	if s.file, err = os.Stat(b.path); err != nil {
 		return s, unreadable(b.file(nil), err, "the database is gone")
 	}
-	s.log, _ = os.Stat(b.path + "-wal")
+	// An empty one has nothing, and comes and goes with those who only read.
+	if s.log, err = os.Stat(b.path + "-wal"); err != nil || s.log.Size() == 0 {
+		s.log = nil
+	}
 	for _, info := range []os.FileInfo{s.file, s.log} {
 		if info != nil && time.Since(info.ModTime()).Abs() < racy {
 			s.recent = true

@@ -407,3 +407,35 @@ func TestSQLiteWhileWritten(t *testing.T) {
 		t.Errorf("%+v, %v", report, err)
 	}
 }
+
+// The keys of a database are listed once as long as nobody writes, in both
+// journal modes, with and without a writer that is connected.
+func TestSQLiteListedOnce(t *testing.T) {
+	for _, mode := range []string{"DELETE", "WAL"} {
+		for _, connected := range []bool{true, false} {
+			c := write(t, "sqlite", table{"t", []string{"key", "v"}, [][]any{{code(1), "a"}}})
+			db := openSQLite(t, c.Path)
+			execSQL(t, db, "PRAGMA journal_mode = "+mode)
+			execSQL(t, db, "INSERT INTO t VALUES (?, 'b')", code(2))
+			if !connected {
+				db.Close()
+			}
+			time.Sleep(2 * racy)
+			base := open(t, c).tables.(*database)
+			lists := map[*keyList]bool{}
+			for range 5 {
+				err := base.listed(context.Background(), one(), func(_ *sql.Tx, keys *keyList) error {
+					lists[keys] = true
+					return nil
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			if len(lists) != 1 {
+				t.Errorf("%s, connected %v: listed %d times", mode, connected, len(lists))
+			}
+			db.Close()
+		}
+	}
+}
