@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -150,19 +151,33 @@ func TestSQLiteKeysAgain(t *testing.T) {
 		db := openSQLite(t, c.Path)
 		execSQL(t, db, "PRAGMA journal_mode = "+mode)
 		s := open(t, c)
+		// Every other round the files look as if they had been written long
+		// ago, and each time later than before: then lists are kept.
+		then := time.Now().Add(-time.Hour)
+		write := func(i int, query string, values ...any) {
+			execSQL(t, db, query, values...)
+			for _, name := range []string{c.Path, c.Path + "-wal"} {
+				if then = then.Add(time.Second); i%2 == 1 {
+					continue
+				}
+				if err := os.Chtimes(name, then, then); err != nil && !errors.Is(err, os.ErrNotExist) {
+					t.Fatal(err)
+				}
+			}
+		}
 		for i := range 30 {
 			if rows, err := rowsOf(s, context.Background(), one(), subject(1)); err != nil || len(rows) != 1 {
 				t.Fatalf("%s %d: %v, %v", mode, i, rows, err)
 			}
-			execSQL(t, db, "INSERT INTO t VALUES (?, 'b')", code(1)[:17])
+			write(i, "INSERT INTO t VALUES (?, 'b')", code(1)[:17])
 			if _, err := rowsOf(s, context.Background(), one(), subject(1)); codeOf(t, err) != Keys {
 				t.Fatalf("%s %d: %v", mode, i, err)
 			}
-			execSQL(t, db, "UPDATE t SET key = ? WHERE v = 'b'", code(1)+" ")
+			write(i, "UPDATE t SET key = ? WHERE v = 'b'", code(1)+" ")
 			if rows, err := rowsOf(s, context.Background(), one(), subject(1)); err != nil || len(rows) != 2 {
 				t.Fatalf("%s %d: %v, %v", mode, i, rows, err)
 			}
-			execSQL(t, db, "DELETE FROM t WHERE v = 'b'")
+			write(i, "DELETE FROM t WHERE v = 'b'")
 		}
 		db.Close()
 	}
