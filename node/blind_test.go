@@ -218,7 +218,7 @@ func (n *network) plantedGrant(s *subject, product string) consent.ID {
 	d := n.draft(s, 9)
 	d.Purpose, d.Product = plantedPurpose, product
 	d.Offers = []consent.Offer{
-		{Agency: "court", Items: []consent.Item{item("cases", "open", consent.Value, 60)}},
+		{Agency: "court", Items: []consent.Item{item("cases", "open", consent.Value, 0)}},
 		{Agency: "tax", Items: []consent.Item{item(plantedDataset, plantedOutput, consent.Value, 24), item(plantedDataset, "returns", consent.Count, 24)}},
 	}
 	statement, sealed := n.sign(s, d)

@@ -63,13 +63,12 @@ datasets:
     records: many
     date: period
     unique: [period, sales]
-    stale_after: 3650
     fields:
       - {name: period, type: date}
       - {name: sales, type: decimal, unit: CNY, sensitivity: 3}
     outputs:
-      - {name: sales_12m, title: {zh: 销售额, en: sales}, unit: CNY, type: decimal, scale: 2, value: "sum(rows.months(0, 12).map(r, r.sales))", months: 24, disclose: [value, band], bands: [0, 1000, 1000000]}
-      - {name: returns, title: {zh: 申报次数, en: returns}, type: decimal, scale: 0, value: "count(rows)", months: 24, disclose: [count]}
+      - {name: sales_12m, title: {zh: 销售额, en: sales}, unit: CNY, type: decimal, scale: 2, value: "sum(rows.months(0, 12).map(r, r.sales))", measure: flow, months: 24, disclose: [value, band], bands: [0, 1000, 1000000]}
+      - {name: returns, title: {zh: 申报次数, en: returns}, type: decimal, scale: 0, value: "count(rows)", measure: flow, months: 24, disclose: [count]}
 rules:
   - {name: known_purposes, allow: 'purpose in ["pre_loan"] && product != "forbidden"', reason: {zh: 用途, en: purpose}}
 `
@@ -92,7 +91,7 @@ datasets:
       - {name: number, type: text}
       - {name: filed, type: date}
     outputs:
-      - {name: open, title: {zh: 未结案件, en: open cases}, type: decimal, scale: 0, value: "count(rows)", months: 60, disclose: [value, count]}
+      - {name: open, title: {zh: 未结案件, en: open cases}, type: decimal, scale: 0, value: "count(rows)", measure: state, disclose: [value, count]}
 rules:
   - {name: any, allow: "true", reason: {zh: 任何, en: any}}
 `
@@ -104,7 +103,7 @@ func item(dataset, output string, d consent.Disclosure, months uint32) consent.I
 // offers is what the tests' consents cover.
 func offers() []consent.Offer {
 	return []consent.Offer{
-		{Agency: "court", Items: []consent.Item{item("cases", "open", consent.Value, 60)}},
+		{Agency: "court", Items: []consent.Item{item("cases", "open", consent.Value, 0)}},
 		{Agency: "tax", Items: []consent.Item{item("vat", "returns", consent.Count, 24), item("vat", "sales_12m", consent.Value, 24)}},
 	}
 }

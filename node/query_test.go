@@ -63,7 +63,7 @@ func TestSilence(t *testing.T) {
 	n.stop("court")
 	bank := n.members["bank-a"]
 	a, err := bank.Ask(n.ctx, Question{Consent: id, Operator: "Wang", Wait: 3 * time.Second, Offers: []consent.Offer{
-		{Agency: "court", Items: []consent.Item{item("cases", "open", consent.Value, 60)}},
+		{Agency: "court", Items: []consent.Item{item("cases", "open", consent.Value, 0)}},
 		{Agency: "tax", Items: []consent.Item{item("vat", "sales_12m", consent.Value, 24), item("vat", "sales_12m", consent.Band, 24)}},
 	}})
 	n.must(err)

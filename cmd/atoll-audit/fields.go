@@ -196,11 +196,10 @@ func (s *show) queryFields(d *ledger.QueryDetail) []field {
 }
 
 func (s *show) releaseFields(d *ledger.ReleaseDetail) (list []field) {
-	offset := s.replayer.Genesis().Offset
 	for _, r := range d.Results {
 		text := fmt.Sprintf("%s: %s, rows %d, version %d", itemText(r.Item), r.Outcome, r.Rows, r.Version)
 		if r.AsOf != 0 {
-			text += ", as of " + moment(r.AsOf, offset)
+			text += ", as of " + consent.Day(min(r.AsOf/86_400_000, 1<<30)).String() // a civil day: no offset moves it
 		}
 		if r.Reason != "" {
 			text += ", " + r.Reason
@@ -211,5 +210,8 @@ func (s *show) releaseFields(d *ledger.ReleaseDetail) (list []field) {
 }
 
 func itemText(i consent.Item) string {
+	if i.Months == 0 {
+		return fmt.Sprintf("%s.%s (%s, state)", i.Dataset, i.Output, i.Disclosure)
+	}
 	return fmt.Sprintf("%s.%s (%s, %d months)", i.Dataset, i.Output, i.Disclosure, i.Months)
 }

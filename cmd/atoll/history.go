@@ -329,10 +329,13 @@ func printHistory(t *teller, events []event) {
 		}
 		for _, o := range e.Outputs {
 			name := shown(o.Agency + " " + o.Output)
-			if o.Outcome == "" {
-				t.say("    问 %s（%s，%d 个月）", "    asks %s (%s, %d months)", name, o.Disclosure, o.Months)
-			} else {
+			switch {
+			case o.Outcome != "":
 				t.say("    给 %s：%s", "    gives %s: %s", name, o.Outcome)
+			case o.Months == 0:
+				t.say("    问 %s（%s，当日状态）", "    asks %s (%s, as of that day)", name, o.Disclosure)
+			default:
+				t.say("    问 %s（%s，%d 个月）", "    asks %s (%s, %d months)", name, o.Disclosure, o.Months)
 			}
 		}
 	}

@@ -215,7 +215,7 @@ func (t tested) print(w io.Writer) error {
 		fmt.Fprintf(&b, "  nothing is said of the table as a whole, nor that it has none: %s\n", shown(t.Problem))
 	}
 	if t.DuplicateRows > 0 {
-		fmt.Fprintf(&b, "  %d rows repeat another: they are counted and left out\n", t.DuplicateRows)
+		fmt.Fprintf(&b, "  %d rows repeat another: left out by the unique fields of the catalog, counted where it names none\n", t.DuplicateRows)
 	}
 	if !t.ReadOnly {
 		fmt.Fprintln(&b, "  note: this node could write to it; give it an account that can only read")

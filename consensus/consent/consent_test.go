@@ -43,7 +43,7 @@ func tell(t testing.TB) *story {
 				{Dataset: "vat", Output: "growth", Disclosure: Value, Months: 12},
 				{Dataset: "vat", Output: "sales", Disclosure: Verify, Months: 24},
 			}},
-			{Agency: "court", Items: []Item{{Dataset: "cases", Output: "open", Disclosure: Count, Months: 36}}},
+			{Agency: "court", Items: []Item{{Dataset: "cases", Output: "open", Disclosure: Count}}}, // a state
 		},
 	}
 	c := s.compose(0)
@@ -136,6 +136,14 @@ func TestAdmit(t *testing.T) {
 	court := s.asking("court", []byte("fedcba9876543210"), Want{Item: s.draft.Offers[1].Items[0]})
 	_, err = court.Admit("court", s.logged)
 	s.check(err)
+	// What stands today is not what was in past months.
+	flow := s.draft.Offers[1].Items[0]
+	flow.Months = 1
+	court = s.asking("court", []byte("fedcba9876543210"), Want{Item: flow})
+	var refusal *Refusal
+	if _, err = court.Admit("court", s.logged); !errors.As(err, &refusal) || refusal.Code != NotCovered {
+		t.Errorf("months of a state: %v", err)
+	}
 }
 
 func TestOpenBody(t *testing.T) {

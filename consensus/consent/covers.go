@@ -36,6 +36,9 @@ func Covers(h *Header, t *Terms, s *Slice, q *Section, at At) *Refusal {
 		if i < 0 {
 			return refuse(NotCovered, "%s of %s.%s is not in the consent", w.Item.Disclosure, w.Item.Dataset, w.Item.Output)
 		}
+		if (w.Item.Months == 0) != (s.Items[i].Months == 0) {
+			return refuse(NotCovered, "%s.%s: what stands today and what was in past months are two things, and the consent has the other one", w.Item.Dataset, w.Item.Output)
+		}
 		if w.Item.Months > s.Items[i].Months {
 			return refuse(NotCovered, "%s.%s reaches back %d months, the consent %d", w.Item.Dataset, w.Item.Output, w.Item.Months, s.Items[i].Months)
 		}

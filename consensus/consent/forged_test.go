@@ -264,7 +264,6 @@ var handmade = []forgery{
 		})
 	}},
 	{"section: nothing wanted", "", Mismatch, "", func(s *story) { s.relogRaw(func(q *Section) { q.Wants = nil }) }},
-	{"section: no window", "", Mismatch, "", func(s *story) { s.relogRaw(func(q *Section) { q.Wants[0].Item.Months = 0 }) }},
 	{"section: a window without end", "", Mismatch, "", func(s *story) { s.relogRaw(func(q *Section) { q.Wants[0].Item.Months = MaxMonths + 1 }) }},
 	{"section: a disclosure nobody knows", "", Mismatch, "", func(s *story) { s.relogRaw(func(q *Section) { q.Wants[0].Item.Disclosure = Count + 1 }) }},
 
@@ -272,6 +271,7 @@ var handmade = []forgery{
 	{"wants an output not granted", "", NotCovered, NotCovered, func(s *story) { s.relog(func(q *Section) { q.Wants[0].Item.Output = "margin" }) }},
 	{"wants a dataset not granted", "", NotCovered, NotCovered, func(s *story) { s.relog(func(q *Section) { q.Wants[0].Item.Dataset = "income" }) }},
 	{"wants the value of what goes by band", "", NotCovered, NotCovered, func(s *story) { s.relog(func(q *Section) { q.Wants[0].Item.Disclosure = Value }) }},
+	{"wants a state where months are granted", "", NotCovered, NotCovered, func(s *story) { s.relog(func(q *Section) { q.Wants[0].Item.Months = 0 }) }},
 	{"wants a month more", "", NotCovered, NotCovered, func(s *story) { s.relog(func(q *Section) { q.Wants[0].Item.Months++ }) }},
 	{"wants the court's output from tax", "", NotCovered, NotCovered, func(s *story) { s.relog(func(q *Section) { q.Wants[0].Item = s.draft.Offers[1].Items[0] }) }},
 	{"wants one output granted and one not", "", NotCovered, NotCovered, func(s *story) {

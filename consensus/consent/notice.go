@@ -33,7 +33,7 @@ const noticeChinese = `企业数据授权书
 {{- range $offer := .Offers}}
 · {{title .Agency}}
 {{- range .Items}}
-  – {{dataset $offer .}}：{{output $offer .}}（{{disclosure .Disclosure}}，近 {{.Months}} 个月）
+  – {{dataset $offer .}}：{{output $offer .}}（{{disclosure .Disclosure}}，{{if .Months}}近 {{.Months}} 个月{{else}}查询当日的状态{{end}}）
 {{- end}}
 {{- end}}
 
@@ -57,7 +57,7 @@ What may be asked:
 {{- range $offer := .Offers}}
 - {{title .Agency}}
 {{- range .Items}}
-  - {{dataset $offer .}}: {{output $offer .}} ({{disclosure .Disclosure}}, last {{.Months}} months)
+  - {{dataset $offer .}}: {{output $offer .}} ({{disclosure .Disclosure}}, {{if .Months}}last {{.Months}} months{{else}}as of the day it is asked{{end}})
 {{- end}}
 {{- end}}
 

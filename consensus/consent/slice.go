@@ -44,7 +44,7 @@ type Item struct {
 	Dataset    string
 	Output     string
 	Disclosure Disclosure
-	Months     uint32 // history window: how far back its rows may reach
+	Months     uint32 // history window: how far back its rows may reach; 0 for a state, what stands on the day of the answer
 }
 
 func (i Item) key() Item { i.Months = 0; return i }
@@ -56,7 +56,7 @@ func CompareItems(a, b Item) int {
 }
 
 func (i Item) check() error {
-	if !ValidItem(i.Dataset) || !ValidItem(i.Output) || i.Disclosure < Value || i.Disclosure > Count || i.Months == 0 || i.Months > MaxMonths {
+	if !ValidItem(i.Dataset) || !ValidItem(i.Output) || i.Disclosure < Value || i.Disclosure > Count || i.Months > MaxMonths {
 		return malformed("item of a slice or section")
 	}
 	return nil

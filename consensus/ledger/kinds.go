@@ -116,7 +116,7 @@ type Result struct {
 	Outcome consent.Outcome
 	Version uint64 // of the dataset's description in the agency's catalog
 	Rows    uint64 // that the answer rests on
-	AsOf    uint64 // Unix milliseconds: the time that the data speaks of
+	AsOf    uint64 // the newest civil day that the data is about, as the Unix milliseconds of its midnight in UTC: no offset moves it
 	Reason  string // of a refusal, else empty
 }
 

@@ -91,6 +91,8 @@ type firm struct {
 	unknown                string // agencies without rows
 	stopped                int    // months since the newest social row
 	repeats                bool   // of tax rows
+	quarterly              bool   // files its sales by quarter
+	longOwed               bool   // its arrears are seven years old
 }
 
 // names are made up, and so are the cities that they carry.
@@ -127,7 +129,7 @@ func generate() map[string]*Table {
 		"enterprises":      "uscc chinese english kind",
 		"market/basicinfo": "uscc ENTNAME ESDATE REGCAP INDUSTRYCODE ENTSTATUS", "market/annual_reports": "uscc PUBLISHED EMPNUM",
 		"market/abnormal": "uscc REASONIN DATEIN DATEOUT",
-		"tax/vat_returns": "uscc START_DATE TAX_CATEGORIES TAX_ITEMS TAXATION_BASIS TAX_AMOUNT", "tax/rd_deductions": "uscc FILED AMOUNT",
+		"tax/vat_returns": "uscc START_DATE END_DATE TAX_CATEGORIES TAX_ITEMS TAXATION_BASIS TAX_AMOUNT", "tax/rd_deductions": "uscc FILED AMOUNT",
 		"tax/credit_grades": "uscc ASSESSED GRADE", "tax/arrears": "uscc SINCE AMOUNT CLEARED",
 		"social/insured": "uscc MONTH PERSONS DUE PAID",
 		"court/cases":    "uscc CASE_NO FILED ROLE AMOUNT STATUS", "court/executed": "uscc CASE_NO FILED AMOUNT STATUS", "court/dishonest": "uscc CASE_NO PUBLISHED STATUS",
@@ -237,6 +239,10 @@ func direct(f *firm) {
 	case strings.Contains(f.chinese, "老礁"):
 		f.age, f.grades, f.salesRate, f.kwhRate, f.staffRate = 264, "A A A", 20, 10, 5
 		f.sued, f.inventions, f.pending = 0, 3, 1
+	case strings.Contains(f.chinese, "贝织"):
+		f.quarterly, f.grades = true, "B A A"
+	case strings.Contains(f.chinese, "退汐"):
+		f.longOwed = true
 	case strings.Contains(f.chinese, "新屿"):
 		f.age, f.capital, f.sales, f.staff, f.unknown = 3, 100, 20_000, 4, "tax power"
 		f.inventions, f.pending, f.utilities, f.sued, f.suing = 0, 1, 0, 0, 0

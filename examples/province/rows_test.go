@@ -2,11 +2,15 @@ package province
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 )
 
-const months = 24 // of monthly rows
+const (
+	months = 24 // that the numbers of a firm develop over
+	older  = 3  // months of rows before them: a flow of 24 months may end three months ago
+)
 
 // add adds a row of a firm to a table, unless its agency does not know it.
 func (g *generator) add(table string, f *firm, cells ...any) {
@@ -25,8 +29,19 @@ func (g *generator) add(table string, f *firm, cells ...any) {
 func (g *generator) write(f *firm) {
 	g.add("enterprises", f, f.chinese, f.english, f.kind)
 	g.market(f)
+	before := &generator{Rand: rand.New(rand.NewPCG(90, uint64(f.age))), tables: g.tables}
+	for ago := min(months+older, f.age) - 1; ago >= months; ago-- {
+		before.month(f, ago)
+	}
 	for ago := min(months, f.age) - 1; ago >= 0; ago-- {
 		g.month(f, ago)
+	}
+	for ago := (months+older)/3 - 1; f.quarterly && ago >= 0; ago-- {
+		sales := 0
+		for i := range 3 {
+			sales += before.trend(f.sales, f.salesRate, 3*ago+i) * 100
+		}
+		g.add("tax/vat_returns", f, fmt.Sprintf("q-%d-first", ago), fmt.Sprintf("q-%d-last", ago), "增值税", "销售货物", yuan(sales), yuan(sales*3/100))
 	}
 	for ago := range 3 {
 		if f.age >= 14+12*ago {
@@ -34,7 +49,11 @@ func (g *generator) write(f *firm) {
 		}
 	}
 	if f.arrears > 0 {
-		g.add("tax/arrears", f, month(g.in(5, 11), 15), yuan(f.arrears*100), "")
+		since := g.in(5, 11)
+		if f.longOwed {
+			since = 84
+		}
+		g.add("tax/arrears", f, month(since, 15), yuan(f.arrears*100), "")
 		g.add("tax/arrears", f, month(g.in(20, 30), 15), yuan(g.in(1, 9)*100_000), month(g.in(12, 18), 20))
 	}
 	g.court(f)
@@ -75,7 +94,9 @@ func (g *generator) month(f *firm, ago int) {
 	if ago < f.idle {
 		sales = 0
 	}
-	g.vat(f, ago, sales)
+	if !f.quarterly {
+		g.vat(f, ago, sales)
+	}
 	if persons := f.heads(ago); ago >= f.stopped {
 		due := persons * g.in(190_000, 205_000)
 		paid := due
@@ -105,10 +126,10 @@ func (g *generator) vat(f *firm, ago, sales int) {
 		times = g.in(7, 25)
 	}
 	for i := range times {
-		g.add("tax/vat_returns", f, month(ago, 1), "增值税", items[i%len(items)], yuan(sales), yuan(sales*rate/100*30/100))
+		g.add("tax/vat_returns", f, month(ago, 1), month(ago, 31), "增值税", items[i%len(items)], yuan(sales), yuan(sales*rate/100*30/100))
 	}
 	if ago < f.unpaid { // a late fee stands in the tables as if it were a tax
-		g.add("tax/vat_returns", f, month(ago, 1), "滞纳金", "增值税滞纳金", "", yuan(g.in(500, 9000)*10))
+		g.add("tax/vat_returns", f, month(ago, 1), month(ago, 31), "滞纳金", "增值税滞纳金", "", yuan(g.in(500, 9000)*10))
 	}
 }
 

@@ -108,23 +108,35 @@ func (t Table) settle(today consent.Day) {
 // A relative date stands in the committed data where its agency would have a
 // date. Month 0 is the newest that is over.
 //
-//	m-3-15     day 15 of the month three months before month 0
+//	m-3-15     day 15 of the month three months before month 0; its last day where it has no such day
+//	q-2-first  first day of the quarter two before the newest that is over; q-2-last its last
 //	y-1-04-30  a year before the newest 30 April that month 0 does not precede
-var relative = regexp.MustCompile(`^(?:m-(\d{1,3})|y-(\d{1,2})-(\d\d))-(\d\d)$`)
+var (
+	relative = regexp.MustCompile(`^(?:m-(\d{1,3})|y-(\d{1,2})-(\d\d))-(\d\d)$`)
+	quarter  = regexp.MustCompile(`^q-(\d{1,2})-(first|last)$`)
+)
 
 const dateForm = "2006-01-02"
 
 // settle returns a relative date as it is today, and any other text unchanged.
 func settle(cell string, today consent.Day) string {
+	now := time.Unix(int64(today)*86_400, 0).UTC()
+	if q := quarter.FindStringSubmatch(cell); q != nil {
+		first := time.Date(now.Year(), (now.Month()-1)/3*3+1-time.Month(3*number(q[1])+3), 1, 0, 0, 0, 0, time.UTC)
+		if q[2] == "last" {
+			first = first.AddDate(0, 3, -1)
+		}
+		return first.Format(dateForm)
+	}
 	m := relative.FindStringSubmatch(cell)
 	if m == nil {
 		return cell
 	}
-	now := time.Unix(int64(today)*86_400, 0).UTC()
 	newest := time.Date(now.Year(), now.Month()-1, 1, 0, 0, 0, 0, time.UTC)
 	day := number(m[4])
 	if m[1] != "" {
-		return newest.AddDate(0, -number(m[1]), day-1).Format(dateForm)
+		first := newest.AddDate(0, -number(m[1]), 0)
+		return first.AddDate(0, 0, min(day, first.AddDate(0, 1, -1).Day())-1).Format(dateForm)
 	}
 	year, month := newest.Year(), time.Month(number(m[3]))
 	if month > newest.Month() {

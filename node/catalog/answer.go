@@ -1,11 +1,11 @@
 package catalog
 
 import (
-	"math"
+	"errors"
+	"math/big"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 	"unicode/utf8"
 
 	"github.com/shopspring/decimal"
@@ -35,11 +35,18 @@ type Answer struct {
 	Outcome consent.Outcome
 	Value   string // decimals plain, at the output's scale; days as 2006-01-02; bands as "LOW..HIGH"
 	Unit    string
-	Reason  string // for people, where there is no value
+	Reason  string // a code or words for people, where there is no value
 	Rows    uint64 // that the answer rests on
-	AsOf    uint64 // Unix milliseconds of the newest day among those rows; 0 where there is none
-	Dropped uint64 // rows left out because they repeat others
+	AsOf    uint64 // the newest civil day that those rows are about, as the Unix milliseconds of its midnight in UTC; 0 where there is none
+	Dropped uint64 // rows left out because they repeat others, by what the catalog says is one row
+	Repeats uint64 // rows that are equal to others in every field, and counted
+	Covered uint64 // months that the rows of a flow are about; 0 for a state
+	Across  uint64 // periods left out because they lie across an end of the window
 }
+
+// PeriodsMissing is the reason where rows are about fewer months than the
+// answer would claim.
+const PeriodsMissing = "periods.missing"
 
 func none(outcome consent.Outcome, reason string) Answer {
 	return Answer{Outcome: outcome, Reason: reason}
@@ -47,87 +54,147 @@ func none(outcome consent.Outcome, reason string) Answer {
 
 // Answer computes the item's output from all rows of one subject.
 //
-// Months count back from the month of the day of the question, which is month
-// 0. Where the dataset promises to be fresh (StaleDays), they count back from
-// the month of the subject's newest row instead: twelve months of returns are
-// twelve returns also while this month's is not due. The item's months and the
-// output's, whichever is less, limit the rows.
+// A state rests on all of them: it is what stands on the day of the question.
+// A flow rests on the rows of closed months, see [Dataset.Closed]; the item's
+// months and the output's, whichever is less, limit them. A flow whose rows are
+// about fewer months than that is no record, unless the output is partial or
+// the dataset complete.
 func (d *Dataset) Answer(rows []Row, item consent.Item, at At) Answer {
 	o := d.Output(item.Output)
-	if o == nil || item.Dataset != d.Name || item.Months == 0 || !slices.Contains(o.Disclose, item.Disclosure) {
+	if o == nil || item.Dataset != d.Name || (item.Months == 0) != o.State() || !slices.Contains(o.Disclose, item.Disclosure) {
 		return none(consent.NotInDataset, "")
 	}
 	if len(rows) == 0 && !d.Complete {
 		return none(consent.NoRecord, "")
 	}
-	for _, r := range rows {
-		if !d.holds(r) {
-			return none(consent.Invalid, "a row does not fit the catalog")
-		}
+	rows, problem := d.read(rows)
+	if problem != "" {
+		return none(consent.Invalid, problem)
 	}
-	kept := d.distinct(rows)
-	dropped := uint64(len(rows) - len(kept))
+	kept, repeats, problem := d.distinct(rows, o)
+	if problem != "" {
+		return none(consent.Invalid, problem)
+	}
 	if d.One && len(kept) > 1 {
 		return none(consent.Invalid, "several records where the dataset has one")
 	}
-	w, problem := d.window(kept, min(item.Months, o.Months), at.Day)
-	a := Answer{Rows: uint64(len(w.rows)), AsOf: w.asOf, Dropped: dropped}
+	months := min(item.Months, o.Months)
+	w, problem := d.window(kept, months, at.Day)
+	if problem != "" {
+		return none(consent.Invalid, problem)
+	}
+	a := Answer{
+		Rows: uint64(len(w.rows)), Dropped: uint64(len(rows) - len(kept)), Repeats: repeats, Covered: w.covered, Across: w.across,
+		AsOf: uint64(max(0, w.asOf)) * millisPerDay,
+	}
 	switch {
-	case problem != "":
-		a.Outcome, a.Reason = consent.Invalid, problem
 	case len(kept) > 0 && d.StaleDays > 0 && (w.newest == never || int64(at.Day)-int64(w.newest) > int64(d.StaleDays)):
 		a.Outcome, a.Reason = consent.Stale, "the newest row is older than "+strconv.Itoa(int(d.StaleDays))+" days"
+	case len(w.rows) == 0 && !d.Complete:
+		a.Outcome, a.Reason = consent.NoRecord, formula.NoRows
+	case o.misses(w, months, d.Complete):
+		a.Outcome, a.Reason = consent.NoRecord, PeriodsMissing
 	default:
 		d.disclose(&a, o, item.Disclosure, w, at.Day)
 	}
 	return a
 }
 
-// holds says whether a row has the fields' types.
-func (d *Dataset) holds(r Row) bool {
-	if len(r) != len(d.Fields) {
-		return false
+// misses says whether the rows, or the item, are about fewer months than the
+// output would claim. Of a complete dataset a month without rows is a month
+// without events.
+func (o *Output) misses(w window, months uint32, complete bool) bool {
+	if o.compute != nil && o.compute.Reach() > int(months) {
+		return true
 	}
-	for i, v := range r {
-		ok := true
-		switch v := v.(type) {
-		case nil:
-		case string:
-			ok = d.Fields[i].Type == TypeText
-		case bool:
-			ok = d.Fields[i].Type == TypeBool
-		case consent.Day:
-			ok = d.Fields[i].Type == TypeDate
-		case decimal.Decimal:
-			ok = d.Fields[i].Type.numeric() && formula.InRange(v) && (d.Fields[i].Type == TypeDecimal || v.IsInteger())
-		default:
-			ok = false
-		}
-		if !ok {
-			return false
-		}
-	}
-	return true
+	return !complete && !o.Partial && w.covered < uint64(months)
 }
 
-// distinct leaves out rows that are equal to others in the unique fields. Of
-// such rows the least stays, whatever the order in which the source gives
-// them.
-func (d *Dataset) distinct(rows []Row) []Row {
-	at := map[string]int{}
-	var kept []Row
-	for _, r := range rows {
-		key := d.text(r, d.Unique)
-		i, known := at[key]
-		switch {
-		case !known:
-			at[key] = len(kept)
-			kept = append(kept, r)
-		case d.text(r, nil) < d.text(kept[i], nil):
-			kept[i] = r
+// read returns the rows with declared spellings of texts in place of their
+// synonyms, or says what does not fit the catalog. The words name no value.
+func (d *Dataset) read(rows []Row) ([]Row, string) {
+	out := make([]Row, len(rows))
+	for i, r := range rows {
+		if len(r) != len(d.Fields) {
+			return nil, "a row does not fit the catalog"
+		}
+		out[i] = slices.Clone(r)
+		for j, v := range r {
+			f := &d.Fields[j]
+			if !f.holds(v) {
+				return nil, "a row does not fit the catalog: field " + f.Name
+			}
+			if text, ok := v.(string); ok && f.Values != nil {
+				if out[i][j], ok = f.Values[text]; !ok {
+					return nil, "field " + f.Name + " has a text that is none of its declared values"
+				}
+			}
 		}
 	}
-	return kept
+	return out, ""
+}
+
+// holds says whether a value has the field's type.
+func (f *Field) holds(v any) bool {
+	switch v := v.(type) {
+	case nil:
+		return true
+	case string:
+		return f.Type == TypeText
+	case bool:
+		return f.Type == TypeBool
+	case consent.Day:
+		return f.Type == TypeDate
+	case decimal.Decimal:
+		return f.Type.numeric() && formula.Leaves(v) && (f.Type == TypeDecimal || v.IsInteger())
+	}
+	return false
+}
+
+// distinct leaves out rows that are one with others by the unique fields. Where
+// such rows differ in what the output rests on, nobody knows which is right.
+// Without unique fields nothing is left out: two debts of one sum on one day
+// are two debts.
+func (d *Dataset) distinct(rows []Row, o *Output) (kept []Row, repeats uint64, problem string) {
+	if len(d.Unique) == 0 && !d.One {
+		seen := map[string]bool{}
+		for _, r := range rows {
+			all := d.text(r, nil)
+			if seen[all] {
+				repeats++
+			}
+			seen[all] = true
+		}
+		return rows, repeats, ""
+	}
+	unique := d.Unique
+	if d.One && len(unique) == 0 {
+		unique = nil // all: the one record said twice is one
+	}
+	basis, at := d.basis(o), map[string]string{}
+	for _, r := range rows {
+		key, read := d.text(r, unique), d.text(r, basis)
+		switch first, known := at[key]; {
+		case !known:
+			at[key] = read
+			kept = append(kept, r)
+		case first != read:
+			return nil, 0, "rows that are one by the unique fields differ in what is asked"
+		}
+	}
+	return kept, 0, ""
+}
+
+// basis names the fields that an output rests on: those of its formula, and
+// the dates by which rows count.
+func (d *Dataset) basis(o *Output) []string {
+	names := []string{d.Date, d.Periods.Month, d.Periods.From, d.Periods.To}
+	for _, f := range d.Fields {
+		if o.compute != nil && o.compute.Reads(f.Name) {
+			names = append(names, f.Name)
+		}
+	}
+	return names
 }
 
 // text writes the named fields of a row, or all, so that equal values give
@@ -155,65 +222,6 @@ func (d *Dataset) text(r Row, names []string) string {
 	return b.String()
 }
 
-// never is the newest day of no rows.
-const never = consent.Day(math.MinInt32)
-
-// window is the rows an answer may rest on.
-type window struct {
-	rows   []map[string]any // with [formula.Age] where the dataset has windows
-	newest consent.Day      // of all rows, or never
-	asOf   uint64
-}
-
-// window takes the rows of the newest months.
-func (d *Dataset) window(rows []Row, months uint32, today consent.Day) (w window, problem string) {
-	date := d.field(d.Date)
-	w.newest = never
-	for _, r := range rows {
-		if date < 0 {
-			break
-		}
-		if day, ok := r[date].(consent.Day); ok {
-			w.newest = max(w.newest, day)
-		} else if d.windowed() {
-			return w, "a row has no date"
-		}
-	}
-	zero := monthOf(today)
-	if w.newest != never && monthOf(w.newest) > zero {
-		return w, "a row is dated in a month to come"
-	}
-	if w.newest != never && d.StaleDays > 0 {
-		zero = monthOf(w.newest)
-	}
-	for _, r := range rows {
-		fields := map[string]any{}
-		for i, f := range d.Fields {
-			fields[f.Name] = r[i]
-		}
-		var day consent.Day
-		if date >= 0 {
-			day, _ = r[date].(consent.Day)
-		}
-		if d.windowed() {
-			age := zero - monthOf(day)
-			if age >= int(months) {
-				continue
-			}
-			fields[formula.Age] = decimal.NewFromInt(int64(age))
-		}
-		w.asOf = max(w.asOf, uint64(max(0, day))*millisPerDay)
-		w.rows = append(w.rows, fields)
-	}
-	return w, ""
-}
-
-// monthOf numbers months one after the other.
-func monthOf(d consent.Day) int {
-	t := time.Unix(int64(d)*millisPerDay/1000, 0).UTC()
-	return t.Year()*12 + int(t.Month())
-}
-
 // disclose computes the output and writes as much of it as may leave.
 func (d *Dataset) disclose(a *Answer, o *Output, x consent.Disclosure, w window, today consent.Day) {
 	a.Outcome = consent.Invalid
@@ -230,42 +238,55 @@ func (d *Dataset) disclose(a *Answer, o *Output, x consent.Disclosure, w window,
 			values[f.Name] = w.rows[0][f.Name]
 		}
 	}
-	v, err := o.compute.Run(values)
+	v, why, err := o.compute.Eval(values)
 	switch {
+	case errors.Is(err, formula.ErrAcross):
+		a.Outcome, a.Reason = consent.NoRecord, PeriodsMissing
+		return
 	case err != nil:
 		a.Reason = err.Error()
 		return
 	case v == nil || v == "":
-		a.Outcome, a.Reason = consent.NoRecord, "too few rows"
+		a.Outcome, a.Reason = consent.NoRecord, why
+		if why == "" {
+			a.Reason = "the formula has no value for these rows"
+		}
 		if d.One {
 			a.Reason = "the record has no value"
 		}
 		return
 	}
 	if x == consent.Band {
-		n, _ := v.(decimal.Decimal)
-		a.Value = o.band(o.round(n))
-	} else if a.Value, a.Reason = o.write(v); a.Reason != "" {
-		return
+		a.Value, a.Reason = o.band(v)
+	} else {
+		a.Value, a.Reason = o.write(v)
 	}
-	a.Outcome, a.Unit = consent.Answered, o.Unit
+	if a.Reason == "" {
+		a.Outcome, a.Unit = consent.Answered, o.Unit
+	}
 }
 
-func (o *Output) round(n decimal.Decimal) decimal.Decimal {
-	if o.Type == TypeDecimal {
-		return n.Round(o.Scale)
+// round is the one step at which an exact number becomes a decimal of the
+// output's scale.
+func (o *Output) round(r *big.Rat) (d decimal.Decimal, reason string) {
+	switch d = formula.Round(r, o.Scale); {
+	case o.Type == TypeInteger && !r.IsInt():
+		return d, "the value is not a whole number"
+	case !formula.Leaves(d):
+		return d, "the value has more than " + strconv.Itoa(formula.MaxBefore) + " digits before the point"
 	}
-	return n
+	return d, ""
 }
 
 // write gives a value as text, or says why it cannot leave.
 func (o *Output) write(v any) (text, reason string) {
 	switch v := v.(type) {
-	case decimal.Decimal:
-		if o.Type == TypeInteger && !v.IsInteger() {
-			return "", "the value is not a whole number"
+	case *big.Rat:
+		d, reason := o.round(v)
+		if reason != "" {
+			return "", reason
 		}
-		return o.round(v).StringFixed(o.Scale), ""
+		return d.StringFixed(o.Scale), ""
 	case consent.Day:
 		return v.String(), ""
 	case bool:
@@ -292,7 +313,15 @@ func visible(text string) string {
 
 // band names the band that a number lies in: from its lower cut point on, up
 // to and without its upper one.
-func (o *Output) band(n decimal.Decimal) string {
+func (o *Output) band(v any) (text, reason string) {
+	r, ok := v.(*big.Rat)
+	if !ok {
+		return "", "the value is no number"
+	}
+	n, reason := o.round(r)
+	if reason != "" {
+		return "", reason
+	}
 	i, found := slices.BinarySearchFunc(o.cuts, n, decimal.Decimal.Cmp)
 	if found {
 		i++
@@ -304,5 +333,5 @@ func (o *Output) band(n decimal.Decimal) string {
 	if i < len(o.Bands) {
 		high = o.Bands[i]
 	}
-	return low + ".." + high
+	return low + ".." + high, ""
 }

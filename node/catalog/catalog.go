@@ -6,8 +6,8 @@
 // [Catalog.Allow] to apply the rules. The package is pure: rows come from
 // package source, and the day of the question from the caller.
 //
-// What never happens: a repeated row summed twice, a window longer than the
-// item asks, a number that went through floating point, an error that shows a
+// What never happens: a window longer than the item asks, a sum over fewer
+// months than it claims, an open vocabulary tested by equality, a number that went through floating point, an error that shows a
 // value, an unreadable rule that allows. Not promised: that the data is true,
 // nor that an output reveals no more than its author meant.
 package catalog
@@ -29,8 +29,12 @@ type Catalog struct {
 	Datasets []Dataset
 	Rules    []Rule // one at least
 
-	text []byte
+	text     []byte
+	warnings Problems
 }
+
+// Warnings returns what is no error and likely a mistake, by line.
+func (c *Catalog) Warnings() Problems { return c.warnings }
 
 // Bytes returns the catalog as it was written and parsed, to be shown to
 // others. The caller must not change it.
@@ -56,8 +60,11 @@ type Dataset struct {
 	Source      string   // name of a source in the node's configuration
 	Table, Key  string   // in the source; Key is the column of the subject
 	One         bool     // one record for each subject, or none; otherwise many
-	Date        string   // the field that windows and freshness go by, or empty
-	Unique      []string // rows equal in these fields are one row; never empty
+	Date        string   // the field of the day that a row is about, or empty
+	Periods     Periods  // in place of Date where rows are about stretches of time
+	Closes      uint32   // months that are closed together: 1, 3 or 12
+	Lag         uint32   // days after which the rows of a closed month are there
+	Unique      []string // rows equal in these fields are one row; empty: no row is left out
 	Complete    bool     // no rows means that there is nothing to know
 	StaleDays   uint32   // how old the newest row may be; 0: any age
 	Also        []string // kinds of keys in the table beside social credit codes
@@ -77,6 +84,10 @@ type Field struct {
 	Personal    bool     // on a person
 	None        []string // texts in the source that mean no value
 	Asked       bool     // a formula asks whether it has a value
+
+	// Values maps each spelling that a text may have to the one that formulas and
+	// banks see; nil where any text may stand. Anything else is invalid.
+	Values map[string]string
 }
 
 // Type is what a field or output holds.
@@ -119,14 +130,19 @@ type Output struct {
 	Title    Title
 	Unit     string // of the value and the bands
 	Type     Type
-	Scale    int32 // digits after the point, for TypeDecimal
-	Months   uint32
+	Scale    int32                // digits after the point, for TypeDecimal
+	Months   uint32               // of a flow; 0 for a state
+	Partial  bool                 // a flow that is answered from fewer months, too
 	Disclose []consent.Disclosure // ascending
 	Bands    []string             // cut points as written, ascending
 
 	cuts    []decimal.Decimal
 	compute *formula.Formula
 }
+
+// State says whether the output is what stands on the day of the question,
+// rather than what was in past months.
+func (o *Output) State() bool { return o.Months == 0 }
 
 // Dataset returns the dataset of that name, or nil.
 func (c *Catalog) Dataset(name string) *Dataset {
@@ -151,10 +167,6 @@ func (d *Dataset) Output(name string) *Output {
 func (d *Dataset) field(name string) int {
 	return slices.IndexFunc(d.Fields, func(f Field) bool { return f.Name == name })
 }
-
-// windowed says whether the months of an item limit the rows: there are many,
-// with dates. Without, the dataset holds what stands today.
-func (d *Dataset) windowed() bool { return !d.One && d.Date != "" }
 
 // Titles returns what people read in place of the names: "vat" for a dataset
 // and "vat.sales_12m" for an output.

@@ -2,8 +2,10 @@ package catalog
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/shopspring/decimal"
@@ -14,7 +16,8 @@ import (
 
 const (
 	maxStale = 3660 // days
-	maxScale = 10
+	maxLag   = 400  // days
+	maxWords = 100  // declared values of a field, with their synonyms
 )
 
 // identifier is what may name a table or column: no dots, slashes, quotes or
@@ -22,26 +25,35 @@ const (
 var identifier = regexp.MustCompile(`^[\p{L}_][\p{L}\p{N}_$]{0,63}$`)
 
 // plainNumber is a cut point: plain decimal notation.
-var plainNumber = regexp.MustCompile(`^-?[0-9]{1,30}(\.[0-9]{1,10})?$`)
+var plainNumber = regexp.MustCompile(`^-?[0-9]{1,20}(\.[0-9]{1,8})?$`)
 
 // reserved names mean something else in formulas.
 var reserved = strings.Fields("rows today true false null in as break const continue else for function if import let loop package namespace return var void while")
 
 // checker turns the file's form into a catalog and collects what is wrong.
 type checker struct {
-	lines map[string]int
-	found Problems
+	lines  map[string]int
+	found  Problems
+	warned Problems
 }
 
 // problem notes one at the line of the innermost part of path that the file
 // has.
 func (c *checker) problem(path, format string, args ...any) {
-	line, at := 0, path
-	for line == 0 && at != "" {
-		line = c.lines[at]
-		at = at[:max(strings.LastIndexAny(at, ".["), 0)]
+	c.found = append(c.found, Problem{c.line(path), fmt.Sprintf(format, args...)})
+}
+
+// warn notes what is likely a mistake and no error.
+func (c *checker) warn(path, format string, args ...any) {
+	c.warned = append(c.warned, Problem{c.line(path), fmt.Sprintf(format, args...)})
+}
+
+func (c *checker) line(path string) (line int) {
+	for line == 0 && path != "" {
+		line = c.lines[path]
+		path = path[:max(strings.LastIndexAny(path, ".["), 0)]
 	}
-	c.found = append(c.found, Problem{line, fmt.Sprintf(format, args...)})
+	return line
 }
 
 // size notes too few or too many; where it returns false, the rest is not
@@ -123,7 +135,7 @@ func (c *checker) dataset(path string, f *fileDataset) Dataset {
 	d := Dataset{
 		Name: f.Name, Title: c.title(path+".title", where+": title", f.Title), Sensitivity: f.Sensitivity, Personal: f.Personal,
 		Source: f.Source, Table: f.Table, Key: f.Key, One: f.Records == "one",
-		Date: f.Date, Unique: f.Unique, Complete: f.Complete, StaleDays: f.StaleAfter,
+		Date: f.Date, Periods: Periods(f.Periods), Lag: f.Lag, Unique: f.Unique, Complete: f.Complete, StaleDays: f.StaleAfter,
 	}
 	if f.Sensitivity < 1 || f.Sensitivity > 5 {
 		c.problem(path+".sensitivity", "%s: sensitivity: a level from 1 to 5 is needed", where)
@@ -141,7 +153,7 @@ func (c *checker) dataset(path string, f *fileDataset) Dataset {
 		c.problem(path+".records", "%s: records: one or many", where)
 	}
 	c.fields(path, where, f, &d)
-	c.rows(path, where, &d)
+	c.rows(path, where, f, &d)
 	c.reading(path, where, f, &d)
 	if c.size(path+".outputs", where+": outputs", len(f.Outputs), 1, MaxOutputs) {
 		seen := map[string]bool{}
@@ -166,7 +178,11 @@ func (c *checker) fields(path, where string, f *fileDataset, d *Dataset) {
 		if slices.Contains(reserved, ff.Name) {
 			c.problem(at+".name", "%s: the name means something else in formulas", field)
 		}
-		out := Field{Name: ff.Name, Column: ff.Column, Type: c.kind(at+".type", field, ff.Type), Unit: c.unit(at+".unit", field, ff.Unit), Sensitivity: ff.Sensitivity, Personal: ff.Personal}
+		out := Field{
+			Name: ff.Name, Column: ff.Column, Type: c.kind(at+".type", field, ff.Type), Unit: c.unit(at+".unit", field, ff.Unit),
+			Sensitivity: ff.Sensitivity, Personal: ff.Personal,
+		}
+		out.Values = c.values(at+".values", field, out.Type, ff.Values)
 		for _, text := range ff.None {
 			out.None = append(out.None, string(text))
 		}
@@ -191,6 +207,32 @@ func (c *checker) fields(path, where string, f *fileDataset, d *Dataset) {
 	}
 }
 
+// values maps every spelling to the text that it stands for.
+func (c *checker) values(path, where string, kind Type, said map[string][]string) map[string]string {
+	if len(said) == 0 {
+		return nil
+	}
+	if kind != TypeText {
+		c.problem(path, "%s: values belong to texts", where)
+	}
+	spellings := map[string]string{}
+	for _, canonical := range slices.Sorted(maps.Keys(said)) {
+		for _, text := range append([]string{canonical}, said[canonical]...) {
+			switch {
+			case !consent.ValidText(text):
+				c.problem(path, "%s: values: a text of 1 to 200 bytes, and no character that cannot be seen", where)
+			case spellings[text] != "":
+				c.problem(path, "%s: values: %s is there twice", where, shown(text))
+			}
+			spellings[text] = canonical
+		}
+	}
+	if len(spellings) > maxWords {
+		c.problem(path, "%s: values: %d at most, with their synonyms", where, maxWords)
+	}
+	return spellings
+}
+
 func (c *checker) kind(path, where, text string) Type {
 	t := Type(max(slices.Index(typeNames[:], text), 0))
 	if t == 0 {
@@ -200,11 +242,34 @@ func (c *checker) kind(path, where, text string) Type {
 }
 
 // rows checks what is said of the records as a whole.
-func (c *checker) rows(path, where string, d *Dataset) {
-	if d.Date != "" {
-		if i := d.field(d.Date); i < 0 || d.Fields[i].Type != TypeDate {
-			c.problem(path+".date", "%s: date: no field of that name and type date", where)
+func (c *checker) rows(path, where string, f *fileDataset, d *Dataset) {
+	isDate := func(key, name string) {
+		if i := d.field(name); i < 0 || d.Fields[i].Type != TypeDate {
+			c.problem(path+"."+key, "%s: %s: no field of that name and type date", where, key)
 		}
+	}
+	p := d.Periods
+	switch {
+	case d.Date != "" && p.Any():
+		c.problem(path+".periods", "%s: rows have a date or periods, not both", where)
+	case d.Date != "":
+		isDate("date", d.Date)
+	case p.Month != "" && (p.From != "" || p.To != ""):
+		c.problem(path+".periods", "%s: periods: month alone, or from and to", where)
+	case p.Month != "":
+		isDate("periods.month", p.Month)
+	case p.Any():
+		isDate("periods.from", p.From)
+		isDate("periods.to", p.To)
+	}
+	d.Closes = map[string]uint32{"": 1, "month": 1, "quarter": 3, "year": 12}[f.Closes]
+	switch {
+	case d.Closes == 0:
+		c.problem(path+".closes", "%s: closes: month, quarter or year", where)
+	case d.Lag > maxLag:
+		c.problem(path+".lag", "%s: lag: %d days at most", where, maxLag)
+	case (f.Closes != "" || d.Lag > 0) && (d.One || !d.dated()):
+		c.problem(path, "%s: closes and lag belong to datasets of many records with a date or periods", where)
 	}
 	seen := map[string]bool{}
 	for i, name := range d.Unique {
@@ -213,16 +278,11 @@ func (c *checker) rows(path, where string, d *Dataset) {
 		}
 		seen[name] = true
 	}
-	if len(d.Unique) == 0 {
-		for _, f := range d.Fields {
-			d.Unique = append(d.Unique, f.Name)
-		}
-	}
 	switch at := path + ".stale_after"; {
 	case d.StaleDays > maxStale:
 		c.problem(at, "%s: stale_after: %d days at most", where, maxStale)
-	case d.StaleDays > 0 && d.Date == "":
-		c.problem(at, "%s: stale_after needs a date", where)
+	case d.StaleDays > 0 && !d.dated():
+		c.problem(at, "%s: stale_after needs a date or periods", where)
 	case d.StaleDays > 0 && d.Complete:
 		c.problem(at, "%s: stale_after says that newer rows are due, complete that there may be none: leave one out", where)
 	}
@@ -232,11 +292,11 @@ func (c *checker) output(path string, d *Dataset, f *fileOutput) Output {
 	where := shown(d.Name) + "." + shown(f.Name)
 	o := Output{
 		Name: f.Name, Title: c.title(path+".title", where+": title", f.Title),
-		Unit: c.unit(path+".unit", where, f.Unit), Type: c.kind(path+".type", where, f.Type), Months: f.Months,
+		Unit: c.unit(path+".unit", where, f.Unit), Type: c.kind(path+".type", where, f.Type), Months: f.Months, Partial: f.Partial,
 	}
 	switch {
-	case o.Type == TypeDecimal && (f.Scale == nil || *f.Scale < 0 || *f.Scale > maxScale):
-		c.problem(path+".scale", "%s: scale: how many digits after the point, 0 to %d", where, maxScale)
+	case o.Type == TypeDecimal && (f.Scale == nil || *f.Scale < 0 || *f.Scale > formula.MaxScale):
+		c.problem(path+".scale", "%s: scale: how many digits after the point, 0 to %d", where, formula.MaxScale)
 	case o.Type != TypeDecimal && f.Scale != nil:
 		c.problem(path+".scale", "%s: scale belongs to decimals", where)
 	case f.Scale != nil:
@@ -247,8 +307,9 @@ func (c *checker) output(path string, d *Dataset, f *fileOutput) Output {
 	}
 	c.disclosures(path, where, d, f, &o)
 	c.bands(path, where, f, &o)
+	c.measure(path, where, d, f, &o)
 	c.compute(path, where, d, f, &o)
-	c.months(path, where, d, &o)
+	c.promises(path, where, &o)
 	return o
 }
 
@@ -327,11 +388,34 @@ func (c *checker) compute(path, where string, d *Dataset, f *fileOutput, o *Outp
 	}
 	o.compute = compiled
 	d.asked(compiled.Asks())
-	switch reach := compiled.Reach(); {
-	case reach > 0 && !d.windowed():
-		c.problem(at, "%s: months needs a dataset of many records with a date", where)
-	case reach > int(o.Months):
-		c.problem(at, "%s: looks %d months back, but months says %d", where, reach, o.Months)
+	c.meaning(at, where, d, o)
+}
+
+// meaning checks what a formula says against what its rows are.
+func (c *checker) meaning(at, where string, d *Dataset, o *Output) {
+	f := o.compute
+	switch {
+	case f.Calls("newest") && (d.One || !d.dated()):
+		c.problem(at, "%s: newest needs a dataset of many records with a date or periods", where)
+	case o.State() && (f.Calls("months") || f.Calls("distinct_months")):
+		c.problem(at, "%s: months belong to a flow: a state is what stands on the day of the question", where)
+	case f.Reach() > int(o.Months):
+		c.problem(at, "%s: looks %d months back, but months says %d", where, f.Reach(), o.Months)
+	}
+	if d.dated() && !d.One && (f.Calls("max") || f.Calls("min")) {
+		c.warn(at, "%s: max and min give the greatest and the least, not the newest: for that there is newest(rows, r, r.field)", where)
+	}
+	for _, test := range f.TextTests() {
+		i := d.field(strings.TrimPrefix(test.Field, "rows."))
+		if i < 0 || d.Fields[i].Type != TypeText {
+			continue
+		}
+		switch field := &d.Fields[i]; {
+		case field.Values == nil:
+			c.problem(at, "%s: field %s is compared with a text: declare its values, or a spelling that nobody thought of counts as another", where, field.Name)
+		case field.Values[test.Text] != test.Text:
+			c.problem(at, "%s: %s is none of the values of field %s, nor what one of them stands for", where, shown(test.Text), field.Name)
+		}
 	}
 }
 
@@ -354,13 +438,36 @@ func (d *Dataset) vars() map[string]formula.Kind {
 	return vars
 }
 
-func (c *checker) months(path, where string, d *Dataset, o *Output) {
-	switch at := path + ".months"; {
-	case d.windowed() && (o.Months == 0 || o.Months > consent.MaxMonths):
-		c.problem(at, "%s: months: how far back it reaches is needed, 1 to %d", where, consent.MaxMonths)
-	case !d.windowed() && o.Months > 1:
-		c.problem(at, "%s: months: a dataset of one record or without a date holds what stands today; leave it out", where)
-	case !d.windowed():
-		o.Months = 1
+// measure checks whether an output is a state or a flow.
+func (c *checker) measure(path, where string, d *Dataset, f *fileOutput, o *Output) {
+	flow := f.Measure == "flow"
+	switch {
+	case f.Measure == "" && !d.One && d.dated():
+		c.problem(path+".measure", "%s: measure: state (what stands on the day of the question) or flow (what was in closed months)", where)
+	case f.Measure != "" && f.Measure != "state" && !flow:
+		c.problem(path+".measure", "%s: measure: state or flow", where)
+	case flow && (d.One || !d.dated()):
+		c.problem(path+".measure", "%s: a flow needs a dataset of many records with a date or periods", where)
+	case flow && (o.Months == 0 || o.Months > consent.MaxMonths):
+		c.problem(path+".months", "%s: months: how many a flow is over, 1 to %d", where, consent.MaxMonths)
+	case !flow && o.Months > 0:
+		c.problem(path+".months", "%s: a state has no months: leave them out, or say measure: flow", where)
+		o.Months = 0
+	case flow && d.Closes > 0 && o.Months%d.Closes != 0:
+		c.problem(path+".months", "%s: months: whole quarters or years, as the dataset closes them", where)
+	case !flow && f.Partial:
+		c.problem(path+".partial", "%s: partial belongs to flows", where)
+	}
+}
+
+// promised finds a number of months in a title.
+var promised = regexp.MustCompile(`([0-9]{1,3}) ?(?:个月|months?\b)`)
+
+// promises warns of a title that names other months than the output has.
+func (c *checker) promises(path, where string, o *Output) {
+	for _, title := range []string{o.Title.Chinese, o.Title.English} {
+		if m := promised.FindStringSubmatch(title); m != nil && m[1] != strconv.Itoa(int(o.Months)) {
+			c.warn(path+".title", "%s: the title says %s months, months says %d", where, m[1], o.Months)
+		}
 	}
 }

@@ -73,6 +73,9 @@ type fileDataset struct {
 	Key         string       `yaml:"key"`
 	Records     string       `yaml:"records"`
 	Date        string       `yaml:"date"`
+	Periods     filePeriods  `yaml:"periods"`
+	Closes      string       `yaml:"closes"`
+	Lag         uint32       `yaml:"lag"`
 	Unique      []string     `yaml:"unique"`
 	Complete    bool         `yaml:"complete"`
 	StaleAfter  uint32       `yaml:"stale_after"`
@@ -83,6 +86,12 @@ type fileDataset struct {
 	Outputs     []fileOutput `yaml:"outputs"`
 }
 
+type filePeriods struct {
+	Month string `yaml:"month"`
+	From  string `yaml:"from"`
+	To    string `yaml:"to"`
+}
+
 type fileField struct {
 	Name        string    `yaml:"name"`
 	Column      string    `yaml:"column"`
@@ -91,6 +100,8 @@ type fileField struct {
 	Sensitivity int       `yaml:"sensitivity"`
 	Personal    bool      `yaml:"personal"`
 	None        []written `yaml:"none"`
+
+	Values map[string][]string `yaml:"values"` // what stands for each text, besides itself
 }
 
 type fileOutput struct {
@@ -101,7 +112,9 @@ type fileOutput struct {
 	Scale    *int32    `yaml:"scale"`
 	Value    string    `yaml:"value"`
 	Field    string    `yaml:"field"`
+	Measure  string    `yaml:"measure"`
 	Months   uint32    `yaml:"months"`
+	Partial  bool      `yaml:"partial"`
 	Disclose []string  `yaml:"disclose"`
 	Bands    []written `yaml:"bands"`
 }
@@ -143,7 +156,8 @@ func Parse(text []byte) (*Catalog, error) {
 		slices.SortStableFunc(check.found, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
 		return nil, check.found
 	}
-	c.text = bytes.Clone(text)
+	slices.SortStableFunc(check.warned, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
+	c.text, c.warnings = bytes.Clone(text), check.warned
 	return c, nil
 }
 

@@ -13,7 +13,8 @@
 // || null is true). The ways out are in the open: x == null, has_value(x),
 // orElse(x, default), and known(list), which leaves nulls out.
 //
-// Numbers have up to 100 digits; a quotient has 16 after the point. The
+// Numbers are exact fractions whose two parts have up to 200 digits: nothing is
+// rounded before [Round], or the function of that name, says so. The
 // operators are + - * / < <= > >= == != ! && || ?: and in; the macros all,
 // exists, exists_one, filter and map; for the functions see [Functions]. What
 // a formula means is not checked: that is its author's to say.
@@ -23,6 +24,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math/big"
 	"slices"
 	"strings"
 
@@ -46,10 +48,28 @@ const (
 	maxReasons = 5         // that an error of Compile lists
 )
 
-// Age is the field that tells rows.months how old a row is: a whole number of
-// months before the newest month that counts, which is 0. Formulas cannot name
-// it; whoever runs them puts it into each record.
-const Age = "_age"
+// When is the field in which a record says what time it is about, as a
+// [Period]. Formulas cannot name it; whoever runs them puts it into each record.
+const When = "_when"
+
+// Period is the time that one record is about. Ages are whole months before
+// the newest month of a flow, which is 0.
+type Period struct {
+	Last           consent.Day // its last day, by which newest goes
+	Newest, Oldest int         // ages of its last and first month; Newest is the smaller
+	Flow           bool        // whether there are ages: a state has none
+}
+
+// Codes that say why a formula has no value, see [Formula.Eval].
+const (
+	NotPositive = "base.not_positive" // a ratio or growth over a base of 0 or less
+	ValueGone   = "value.missing"     // an empty field of a row that the formula needs
+	NoRows      = "rows.none"         // the least, greatest, mean or newest of no rows
+)
+
+// ErrAcross means that a period lies across the edge of two ranges of months,
+// so that neither can have it.
+var ErrAcross error = &problem{"a period lies across the edge of months that the formula tells apart"}
 
 // Kind is what a value is. A value of any kind may be null.
 type Kind uint8
@@ -57,7 +77,7 @@ type Kind uint8
 const (
 	Text   Kind = iota + 1 // string
 	Bool                   // bool
-	Number                 // decimal.Decimal, exact
+	Number                 // *big.Rat, exact; decimal.Decimal is taken too
 	Date                   // consent.Day
 	Rows                   // []map[string]any: records of field and value
 	Any                    // any of these, checked only when the formula runs
@@ -79,6 +99,9 @@ type Formula struct {
 	want    Kind
 	reach   int
 	asks    []string
+	calls   map[string]bool
+	fields  map[string]bool
+	tests   []TextTest
 }
 
 // Compile reads an expression over the variables vars; a dot may stand in
@@ -118,7 +141,7 @@ func Compile(source string, vars map[string]Kind, want Kind) (*Formula, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the formula cannot be prepared: %w", err)
 	}
-	return &Formula{program, vars, want, r.reach, r.asks}, nil
+	return &Formula{program, vars, want, r.reach, r.asks, r.calls, r.fields, r.tests}, nil
 }
 
 // Reach is how many months back the formula looks, as far as its text says so:
@@ -129,11 +152,32 @@ func (f *Formula) Reach() int { return f.reach }
 // whether they have a value, by has_value or by a comparison with null.
 func (f *Formula) Asks() []string { return f.asks }
 
-// Run computes the formula. Values and the result are nil for null, or string,
-// bool, [decimal.Decimal], [consent.Day], or for [Rows] []map[string]any of
-// those; a variable that is left out is null. Errors name functions, kinds and
-// fields, never a value.
+// Calls says whether the formula names a function or operator.
+func (f *Formula) Calls(function string) bool { return f.calls[function] }
+
+// Reads says whether the formula names a field of rows.
+func (f *Formula) Reads(field string) bool { return f.fields[field] }
+
+// TextTest is one comparison of a field or variable with a text by ==, != or
+// in, as the formula says it: Field is "status" or, of a row, "rows.status".
+type TextTest struct{ Field, Text string }
+
+// TextTests returns the formula's tests of equality with a text, in order.
+func (f *Formula) TextTests() []TextTest { return f.tests }
+
+// Run is [Formula.Eval] for whoever does not tell nulls apart.
 func (f *Formula) Run(values map[string]any) (any, error) {
+	v, _, err := f.Eval(values)
+	return v, err
+}
+
+// Eval computes the formula. Values are nil for null, or string, bool,
+// [decimal.Decimal] or [*big.Rat], [consent.Day], or for [Rows]
+// []map[string]any of those; a variable that is left out is null. The result is
+// likewise, its numbers of type *big.Rat. Of null, why is the code of the
+// reason where there is one. Errors name functions, kinds and fields, never a
+// value.
+func (f *Formula) Eval(values map[string]any) (v any, why string, err error) {
 	input := make(map[string]any, len(f.vars))
 	for name, kind := range f.vars {
 		if isField(f.vars, name) {
@@ -141,19 +185,22 @@ func (f *Formula) Run(values map[string]any) (any, error) {
 		}
 		v := values[name]
 		if !fits(v, kind) {
-			return nil, fmt.Errorf("the value of %s is not %s", name, kind)
+			return nil, "", fmt.Errorf("the value of %s is not %s", name, kind)
 		}
 		input[name] = toCEL(v)
 	}
 	out, _, err := f.program.Eval(input)
 	if err != nil {
-		return nil, runError(err)
+		return nil, "", runError(err)
+	}
+	if n, ok := out.(nothing); ok {
+		return nil, n.why, nil
 	}
 	v, ok := fromCEL(out)
 	if !ok || !fits(v, f.want) {
-		return nil, fmt.Errorf("the result is not %s", f.want)
+		return nil, "", fmt.Errorf("the result is not %s", f.want)
 	}
-	return v, nil
+	return v, "", nil
 }
 
 // fits says whether a value may stand where kind is wanted.
@@ -166,7 +213,7 @@ func fits(v any, kind Kind) bool {
 		got = Text
 	case bool:
 		got = Bool
-	case decimal.Decimal:
+	case decimal.Decimal, *big.Rat:
 		got = Number
 	case consent.Day:
 		got = Date
@@ -188,7 +235,7 @@ func fromCEL(v ref.Val) (any, bool) {
 	case types.Bool:
 		return bool(v), true
 	case number:
-		return v.Decimal, true
+		return v.r, true
 	case date:
 		return consent.Day(v), true
 	case traits.Lister:

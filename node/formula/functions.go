@@ -1,6 +1,7 @@
 package formula
 
 import (
+	"math/big"
 	"strings"
 	"time"
 
@@ -8,7 +9,6 @@ import (
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/common/types/traits"
-	"github.com/shopspring/decimal"
 
 	"atoll/consensus/consent"
 )
@@ -22,10 +22,11 @@ func Functions() [][2]string {
 		{"avg(list)", "the mean of numbers; null of an empty list"},
 		{"count(list)", "how many elements there are, nulls among them"},
 		{"known(list)", "the list without its nulls"},
-		{"rows.months(from, to)", "the rows that are from..to-1 months old, 0 being the newest month"},
-		{"distinct_months(rows)", "in how many different months there are rows"},
-		{"ratio(a, b)", "a/b; null where b is 0"},
-		{"growth(now, before)", "now/before - 1; null where before is 0"},
+		{"rows.months(from, to)", "the rows of a flow that are from..to-1 months old, 0 being its newest month"},
+		{"newest(rows, r, x)", "what x is in the newest row r; null of no rows, an error where two newest rows differ"},
+		{"distinct_months(rows)", "how many different months the rows cover"},
+		{"ratio(a, b)", "a/b; null where b is 0 or less"},
+		{"growth(now, before)", "now/before - 1; null where before is 0 or less"},
 		{"abs(x)", "x without its sign"},
 		{"round(x, digits)", "x with so many digits after the point, halves away from 0"},
 		{"has_value(x)", "whether x is not null"},
@@ -50,6 +51,9 @@ func functions() []cel.EnvOption {
 	options := []cel.EnvOption{
 		cel.Function("sum", overload("sum", n, listN), aggregate(sum)),
 		cel.Function("avg", overload("avg", n, listN), aggregate(func(list []ref.Val) ref.Val {
+			if len(list) == 0 {
+				return nothing{why: NoRows}
+			}
 			return ratio(sum(list), count(list))
 		})),
 		cel.Function("min", append(ordered("min"), aggregate(extreme(types.IntNegOne)))...),
@@ -58,12 +62,14 @@ func functions() []cel.EnvOption {
 		cel.Function("known", overload("known", listA, listA), elements(func(list []ref.Val) ref.Val {
 			kept := []ref.Val{}
 			for _, v := range list {
-				if v != types.NullValue {
+				if !isNothing(v) {
 					kept = append(kept, v)
 				}
 			}
 			return adapter{}.NativeToValue(kept)
 		})),
+		cel.Function(fnLatest, overload("latest", listA, listA), elements(latest)),
+		cel.Function(fnSingle, overload("single", paramA, listA), elements(singleValue)),
 		cel.Function("distinct_months", overload("distinct_months", n, listA), elements(distinctMonths)),
 		cel.Function(fnMonths, cel.MemberOverload("rows_months", []*cel.Type{listA, n, n}, listA),
 			cel.SingletonFunctionBinding(months)),
@@ -71,16 +77,16 @@ func functions() []cel.EnvOption {
 		cel.Function("growth", overload("growth", n, n, n), binary(growth)),
 		cel.Function("abs", overload("abs", n, n), unary(func(v ref.Val) ref.Val {
 			if x, ok := v.(number); ok {
-				return number{x.Abs()}
+				return number{new(big.Rat).Abs(x.r)}
 			}
 			return types.NoSuchOverloadErr()
 		})),
 		cel.Function("round", overload("round", n, n, n), binary(round)),
 		cel.Function("has_value", overload("has_value", cel.BoolType, paramA), cel.SingletonUnaryBinding(func(v ref.Val) ref.Val {
-			return types.Bool(v != types.NullValue)
+			return types.Bool(!isNothing(v))
 		})),
 		cel.Function("orElse", overload("or_else", paramA, paramA, paramA), cel.SingletonBinaryBinding(func(v, other ref.Val) ref.Val {
-			if v == types.NullValue {
+			if isNothing(v) {
 				return other
 			}
 			return v
@@ -163,8 +169,6 @@ func monthsBetween(a, b date) int {
 	return n
 }
 
-func whole(n int) ref.Val { return number{decimal.NewFromInt(int64(n))} }
-
 // elements binds a function of a list's elements; it is null where the list
 // is.
 func elements(f func([]ref.Val) ref.Val) cel.FunctionOpt {
@@ -190,7 +194,10 @@ func elements(f func([]ref.Val) ref.Val) cel.FunctionOpt {
 func aggregate(f func([]ref.Val) ref.Val) cel.FunctionOpt {
 	return elements(func(list []ref.Val) ref.Val {
 		for _, v := range list {
-			if v == types.NullValue {
+			if isNothing(v) {
+				if v == types.NullValue {
+					return nothing{why: ValueGone}
+				}
 				return v
 			}
 		}
@@ -214,7 +221,7 @@ func sum(list []ref.Val) ref.Val {
 
 func extreme(side types.Int) func([]ref.Val) ref.Val {
 	return func(list []ref.Val) ref.Val {
-		var best ref.Val = types.NullValue
+		var best ref.Val = nothing{why: NoRows}
 		for i, v := range list {
 			if i == 0 {
 				best = v
@@ -240,8 +247,8 @@ func ratio(a, b ref.Val) ref.Val {
 		return a
 	case !first || !second:
 		return types.NoSuchOverloadErr()
-	case y.IsZero():
-		return types.NullValue
+	case y.r.Sign() <= 0:
+		return nothing{why: NotPositive} // over a base below 0 a ratio has the wrong sign
 	}
 	return x.Divide(y)
 }
@@ -260,16 +267,17 @@ func round(v, digits ref.Val) ref.Val {
 	switch {
 	case !first || !second:
 		return types.NoSuchOverloadErr()
-	case !n.IsInteger() || n.Abs().GreaterThan(decimal.NewFromInt(maxDigits)):
+	case !n.r.IsInt() || n.r.Num().CmpAbs(big.NewInt(maxDigits)) > 0:
 		return fail("round takes a whole number of digits, %d at most", maxDigits)
 	}
-	return newNumber(x.Round(int32(n.IntPart())))
+	return fromDecimal(Round(x.r, int32(n.r.Num().Int64())))
 }
 
-// months is rows.months(from, to).
+// months is rows.months(from, to). A period that one of the two ends divides is
+// neither in nor out, so that no sum of these months is true.
 func months(args ...ref.Val) ref.Val {
 	for _, v := range args {
-		if v == types.NullValue {
+		if isNothing(v) {
 			return v
 		}
 	}
@@ -279,40 +287,81 @@ func months(args ...ref.Val) ref.Val {
 	if !ok || !first || !second {
 		return types.NoSuchOverloadErr()
 	}
-	if from.IsNegative() || to.LessThan(from.Decimal) || !from.IsInteger() || !to.IsInteger() {
+	if from.r.Sign() < 0 || to.r.Cmp(from.r) < 0 || !monthsNumber(from.r) || !monthsNumber(to.r) {
 		return fail("months takes whole numbers, from 0 on, the smaller one first")
 	}
+	low, high := int(from.r.Num().Int64()), int(to.r.Num().Int64())
 	kept := []ref.Val{}
 	for it := rows.Iterator(); it.HasNext() == types.True; {
 		row := it.Next()
-		age, ok := ageOf(row)
-		if !ok {
-			return fail("months takes rows that have a date")
+		p, ok := periodOf(row)
+		switch {
+		case !ok || !p.Flow:
+			return fail("months takes rows of a flow, which have a date")
+		case p.Newest >= low && p.Oldest < high:
+			kept = append(kept, row)
+		case p.Oldest >= low && p.Newest < high:
+			return types.WrapErr(ErrAcross)
 		}
-		if age.GreaterThanOrEqual(from.Decimal) && age.LessThan(to.Decimal) {
+	}
+	return adapter{}.NativeToValue(kept)
+}
+
+func monthsNumber(r *big.Rat) bool { return r.IsInt() && r.Num().IsInt64() && r.Num().Int64() <= 1<<20 }
+
+func distinctMonths(rows []ref.Val) ref.Val {
+	seen := map[int]bool{}
+	for _, row := range rows {
+		p, ok := periodOf(row)
+		if !ok || !p.Flow {
+			return fail("distinct_months takes rows of a flow, which have a date")
+		}
+		for age := p.Newest; age <= p.Oldest; age++ {
+			seen[age] = true
+		}
+	}
+	return whole(len(seen))
+}
+
+// latest keeps the rows of the newest day.
+func latest(rows []ref.Val) ref.Val {
+	kept := []ref.Val{}
+	var newest Period
+	for _, row := range rows {
+		p, ok := periodOf(row)
+		switch {
+		case !ok:
+			return fail("newest takes rows that have a date")
+		case len(kept) == 0 || p.Last > newest.Last:
+			newest, kept = p, append(kept[:0], row)
+		case p.Last == newest.Last:
 			kept = append(kept, row)
 		}
 	}
 	return adapter{}.NativeToValue(kept)
 }
 
-func distinctMonths(rows []ref.Val) ref.Val {
-	seen := map[string]bool{}
-	for _, row := range rows {
-		age, ok := ageOf(row)
-		if !ok {
-			return fail("distinct_months takes rows that have a date")
-		}
-		seen[age.String()] = true
+// singleValue is the value that all elements have.
+func singleValue(list []ref.Val) ref.Val {
+	if len(list) == 0 {
+		return nothing{why: NoRows}
 	}
-	return whole(len(seen))
+	for _, v := range list[1:] {
+		if isNothing(v) != isNothing(list[0]) || !isNothing(v) && equal(v, list[0]) != types.True {
+			return fail("two newest rows differ")
+		}
+	}
+	if isNothing(list[0]) {
+		return nothing{why: ValueGone}
+	}
+	return list[0]
 }
 
-func ageOf(row ref.Val) (decimal.Decimal, bool) {
+func periodOf(row ref.Val) (Period, bool) {
 	fields, ok := row.Value().(map[string]any)
 	if !ok {
-		return decimal.Decimal{}, false
+		return Period{}, false
 	}
-	age, ok := fields[Age].(decimal.Decimal)
-	return age, ok
+	p, ok := fields[When].(Period)
+	return p, ok
 }

@@ -22,7 +22,8 @@ func environment(vars map[string]Kind) (*cel.Env, error) {
 	}
 	options := []cel.EnvOption{
 		cel.CustomTypeAdapter(adapter{}),
-		cel.Macros(cel.AllMacro, cel.ExistsMacro, cel.ExistsOneMacro, cel.MapMacro, cel.MapFilterMacro, cel.FilterMacro),
+		cel.Macros(cel.AllMacro, cel.ExistsMacro, cel.ExistsOneMacro, cel.MapMacro, cel.MapFilterMacro, cel.FilterMacro,
+			cel.GlobalMacro(fnNewest, 3, expandNewest)),
 		cel.ParserRecursionLimit(maxDepth),
 		cel.ParserExpressionSizeLimit(MaxSource),
 		cel.ASTValidators(cel.ValidateComprehensionNestingLimit(maxNested)),
@@ -74,10 +75,11 @@ func logic() []cel.EnvOption {
 		cel.Function(fnNull, overload("null", cel.DynType),
 			cel.SingletonFunctionBinding(func(...ref.Val) ref.Val { return types.NullValue })),
 		cel.Function(fnIsNull, overload("is_null", boolean, paramA),
-			cel.SingletonUnaryBinding(func(v ref.Val) ref.Val { return types.Bool(v == types.NullValue) })),
+			cel.SingletonUnaryBinding(func(v ref.Val) ref.Val { return types.Bool(isNothing(v)) })),
 		cel.Function(fnNeed, overload("need", paramA, paramA), cel.SingletonUnaryBinding(func(v ref.Val) ref.Val {
-			if v == types.NullValue {
-				return types.WrapErr(errNull)
+			if isNothing(v) {
+				why, _ := v.(nothing)
+				return types.WrapErr(&nullError{why.why})
 			}
 			return v
 		})),
@@ -92,8 +94,9 @@ func logic() []cel.EnvOption {
 }
 
 func settle(v ref.Val) ref.Val {
-	if e, ok := v.(*types.Err); ok && errors.Is(e.Unwrap(), errNull) {
-		return types.NullValue
+	var null *nullError
+	if e, ok := v.(*types.Err); ok && errors.As(e.Unwrap(), &null) {
+		return absent(null.why)
 	}
 	return v
 }
@@ -109,7 +112,7 @@ func in(v, list ref.Val) ref.Val {
 	var found ref.Val = types.False
 	for it := l.Iterator(); it.HasNext() == types.True; {
 		switch e := it.Next(); {
-		case e == types.NullValue:
+		case isNothing(e):
 			found = types.NullValue
 		case equal(v, e) == types.True:
 			return types.True
@@ -129,7 +132,7 @@ func arithmetic() []cel.EnvOption {
 			if err != nil {
 				return fail("a number cannot be read")
 			}
-			return newNumber(d)
+			return fromDecimal(d)
 		})),
 		cel.Function(operators.Add,
 			overload("add_number", n, n, n),
@@ -184,7 +187,7 @@ func compare(a, b ref.Val) ref.Val {
 // unary binds a function that is null where its argument is.
 func unary(f func(ref.Val) ref.Val) cel.FunctionOpt {
 	return cel.SingletonUnaryBinding(func(v ref.Val) ref.Val {
-		if v == types.NullValue {
+		if isNothing(v) {
 			return v
 		}
 		return f(v)
@@ -194,8 +197,11 @@ func unary(f func(ref.Val) ref.Val) cel.FunctionOpt {
 // binary binds a function that is null where one of its arguments is.
 func binary(f func(a, b ref.Val) ref.Val) cel.FunctionOpt {
 	return cel.SingletonBinaryBinding(func(a, b ref.Val) ref.Val {
-		if a == types.NullValue || b == types.NullValue {
-			return types.NullValue
+		if isNothing(a) {
+			return a
+		}
+		if isNothing(b) {
+			return b
 		}
 		return f(a, b)
 	})

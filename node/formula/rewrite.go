@@ -1,15 +1,16 @@
 package formula
 
 import (
-	"errors"
 	"fmt"
 	"regexp"
 	"strconv"
 	"strings"
 
+	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
 	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
 )
 
 // Functions that only the rewriting below can name, since "@" cannot stand in
@@ -20,20 +21,43 @@ const (
 	fnIsNull   = "@is_null" // x == null
 	fnEqual    = "@equal"   // ==, null where either side is
 	fnNotEqual = "@differ"  // !=, likewise
-	fnNeed     = "@need"    // its argument, or errNull where that is null
-	fnSettle   = "@settle"  // its argument, or null where that is errNull
+	fnNeed     = "@need"    // its argument, or a nullError where that is null
+	fnSettle   = "@settle"  // its argument, or null where that is one
+	fnLatest   = "@latest"  // the rows of the newest day
+	fnSingle   = "@single"  // the one value of a list
 	fnMonths   = "months"   // a member of rows
 	fnHasValue = "has_value"
+	fnNewest   = "newest" // a macro
 )
 
 // plainNames turns names of this file into what an author wrote.
 var plainNames = strings.NewReplacer(fnEqual, "_==_", fnNotEqual, "_!=_", fnIsNull, "_==_", "string", "text", "dyn", "any", " (in container '')", "")
 
-// errNull is null on its way through CEL's own logic, which knows true, false
+// nullError is null on its way through CEL's own logic, which knows true, false
 // and errors: an error on one side of && or || counts only where the other
 // side does not decide. Null gets exactly that treatment by being an error
 // there, and is null again right outside.
-var errNull = errors.New("null")
+type nullError struct{ why string }
+
+func (*nullError) Error() string { return "null" }
+
+// absent is null for a reason, or plain null where there is none.
+func absent(why string) ref.Val {
+	if why == "" {
+		return types.NullValue
+	}
+	return nothing{why: why}
+}
+
+// expandNewest makes newest(rows, r, x) the one value that x has in the rows
+// of the newest day.
+func expandNewest(h cel.MacroExprFactory, _ ast.Expr, args []ast.Expr) (ast.Expr, *cel.Error) {
+	values, err := cel.MapMacro.Expander()(h, h.NewCall(fnLatest, args[0]), args[1:])
+	if err != nil {
+		return nil, err
+	}
+	return h.NewCall(fnSingle, values), nil
+}
 
 // rewriter changes a parsed expression in place: literals become decimals,
 // equality and logic learn of null.
@@ -44,6 +68,9 @@ type rewriter struct {
 	last    int64 // highest id in use
 	reach   int
 	asks    []string
+	calls   map[string]bool
+	fields  map[string]bool
+	tests   []TextTest
 	err     error
 }
 
@@ -51,7 +78,8 @@ func (r *rewriter) rewrite(a *ast.AST) error {
 	if n := ast.NodeCount(a); n > maxNodes {
 		return fmt.Errorf("the formula has %d parts, the limit is %d", n, maxNodes)
 	}
-	r.info, r.factory, r.last = a.SourceInfo(), ast.NewExprFactory(), ast.MaxID(a)
+	r.info, r.factory, r.last, r.calls = a.SourceInfo(), ast.NewExprFactory(), ast.MaxID(a), map[string]bool{}
+	r.fields = map[string]bool{}
 	ast.PostOrderVisit(a.Expr(), ast.NewExprVisitor(r.visit))
 	return r.err
 }
@@ -62,6 +90,8 @@ func (r *rewriter) visit(e ast.Expr) {
 		r.literal(e)
 	case ast.CallKind:
 		r.call(e)
+	case ast.SelectKind:
+		r.fields[e.AsSelect().FieldName()] = true
 	case ast.ComprehensionKind:
 		c := e.AsComprehension()
 		r.need(c.IterRange())
@@ -71,11 +101,20 @@ func (r *rewriter) visit(e ast.Expr) {
 
 func (r *rewriter) call(e ast.Expr) {
 	c := e.AsCall()
+	r.calls[c.FunctionName()] = true
 	switch args := c.Args(); c.FunctionName() {
 	case operators.Equals:
+		r.test(args[0], args[1])
 		r.equality(e, fnEqual)
 	case operators.NotEquals:
+		r.test(args[0], args[1])
 		r.equality(e, fnNotEqual)
+	case operators.In:
+		if args[1].Kind() == ast.ListKind {
+			for _, element := range args[1].AsList().Elements() {
+				r.test(args[0], element)
+			}
+		}
 	case operators.LogicalAnd, operators.LogicalOr:
 		for _, arg := range args {
 			r.need(arg)
@@ -93,6 +132,32 @@ func (r *rewriter) call(e ast.Expr) {
 			r.reach = max(r.reach, written(args[1]))
 		}
 	}
+}
+
+// test notes the comparison of a field or variable with a written text.
+func (r *rewriter) test(a, b ast.Expr) {
+	text, ok := writtenText(b)
+	if !ok {
+		a, b = b, a
+		if text, ok = writtenText(b); !ok {
+			return
+		}
+	}
+	switch a.Kind() {
+	case ast.IdentKind:
+		r.tests = append(r.tests, TextTest{a.AsIdent(), text})
+	case ast.SelectKind:
+		// Whatever the rows are called in a filter, there are rows of one variable.
+		r.tests = append(r.tests, TextTest{"rows." + a.AsSelect().FieldName(), text})
+	}
+}
+
+func writtenText(e ast.Expr) (string, bool) {
+	if e.Kind() != ast.LiteralKind {
+		return "", false
+	}
+	text, ok := e.AsLiteral().(types.String)
+	return string(text), ok
 }
 
 // equality tells x == null, which is true or false, from x == y, which is null

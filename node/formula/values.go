@@ -3,6 +3,7 @@ package formula
 import (
 	"errors"
 	"fmt"
+	"math/big"
 	"reflect"
 	"time"
 
@@ -16,10 +17,21 @@ import (
 )
 
 const (
-	quotientDigits = 16  // after the point
-	maxDigits      = 100 // of a number, before and after the point each
-	maxBits        = 333 // of a coefficient of maxDigits digits
+	maxDigits = 100 // of a number, before and after the point each
+	maxBits   = 333 // of a coefficient of maxDigits digits
 )
+
+// Limits of a number that leaves an agency, the same at the bank that reads it.
+const (
+	MaxScale  = 8  // digits after the point
+	MaxBefore = 20 // digits before it: an amount is below 10^20
+)
+
+var tooLarge = decimal.New(1, MaxBefore)
+
+// Leaves says whether d is small enough to leave an agency or to stand in its
+// source. How many digits it has after the point is the output's to say.
+func Leaves(d decimal.Decimal) bool { return InRange(d) && d.Abs().LessThan(tooLarge) }
 
 var (
 	numberType = types.NewOpaqueType("number")
@@ -43,27 +55,55 @@ func InRange(d decimal.Decimal) bool {
 	return d.Exponent() >= -maxDigits && d.Exponent() <= maxDigits && d.Coefficient().BitLen() <= maxBits
 }
 
-// number is an exact decimal as a CEL value. It is the only kind of number
-// that the operators take.
-type number struct{ decimal.Decimal }
+// number is an exact fraction as a CEL value, so that 250000 / 3 * 12 is
+// 1000000. It is the only kind of number that the operators take.
+type number struct{ r *big.Rat }
 
 // newNumber keeps arithmetic bounded: without a limit 1e308 multiplied by
 // itself a few times is a number of thousands of digits.
-func newNumber(d decimal.Decimal) ref.Val {
+func newNumber(r *big.Rat) ref.Val {
+	if r.Num().BitLen() > 2*maxBits || r.Denom().BitLen() > 2*maxBits {
+		return fail("a number has more than %d digits", maxDigits)
+	}
+	return number{r}
+}
+
+// fromDecimal is a number out of a source, an answer or a formula's text.
+func fromDecimal(d decimal.Decimal) ref.Val {
 	if !InRange(d) {
 		return fail("a number has more than %d digits", maxDigits)
 	}
-	return number{d}
+	return number{d.Rat()}
+}
+
+func whole(n int) ref.Val { return number{new(big.Rat).SetInt64(int64(n))} }
+
+// Round gives a fraction with so many digits after the point, halves away from
+// 0: the only step at which a number stops being exact.
+func Round(r *big.Rat, digits int32) decimal.Decimal {
+	ten := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(max(digits, -digits))), nil)
+	num, den := new(big.Int).Set(r.Num()), new(big.Int).Set(r.Denom())
+	if digits >= 0 {
+		num.Mul(num, ten)
+	} else {
+		den.Mul(den, ten)
+	}
+	negative := num.Sign() < 0
+	num.Abs(num).Lsh(num, 1).Add(num, den).Quo(num, den.Lsh(den, 1))
+	if negative {
+		num.Neg(num)
+	}
+	return decimal.NewFromBigInt(num, -digits)
 }
 
 func (n number) ConvertToNative(reflect.Type) (any, error) { return nil, errForeign }
 func (n number) ConvertToType(ref.Type) ref.Val            { return fail("a number cannot be converted") }
 func (n number) Type() ref.Type                            { return numberType }
-func (n number) Value() any                                { return n.Decimal }
+func (n number) Value() any                                { return n.r }
 
 func (n number) Equal(other ref.Val) ref.Val {
 	o, ok := other.(number)
-	return types.Bool(ok && n.Decimal.Equal(o.Decimal))
+	return types.Bool(ok && n.r.Cmp(o.r) == 0)
 }
 
 func (n number) Compare(other ref.Val) ref.Val {
@@ -71,36 +111,45 @@ func (n number) Compare(other ref.Val) ref.Val {
 	if !ok {
 		return types.NoSuchOverloadErr()
 	}
-	return types.Int(n.Cmp(o.Decimal))
+	return types.Int(n.r.Cmp(o.r))
 }
 
-func (n number) Add(other ref.Val) ref.Val {
-	return n.with(other, n.Decimal.Add)
-}
-
-func (n number) Subtract(other ref.Val) ref.Val {
-	return n.with(other, n.Sub)
-}
-
-func (n number) Multiply(other ref.Val) ref.Val {
-	return n.with(other, n.Mul)
-}
+func (n number) Add(other ref.Val) ref.Val      { return n.with(other, (*big.Rat).Add) }
+func (n number) Subtract(other ref.Val) ref.Val { return n.with(other, (*big.Rat).Sub) }
+func (n number) Multiply(other ref.Val) ref.Val { return n.with(other, (*big.Rat).Mul) }
 
 func (n number) Divide(other ref.Val) ref.Val {
-	if o, ok := other.(number); ok && o.IsZero() {
+	if o, ok := other.(number); ok && o.r.Sign() == 0 {
 		return fail("division by zero")
 	}
-	return n.with(other, func(o decimal.Decimal) decimal.Decimal { return n.DivRound(o, quotientDigits) })
+	return n.with(other, (*big.Rat).Quo)
 }
 
-func (n number) Negate() ref.Val { return number{n.Neg()} }
+func (n number) Negate() ref.Val { return number{new(big.Rat).Neg(n.r)} }
 
-func (n number) with(other ref.Val, op func(decimal.Decimal) decimal.Decimal) ref.Val {
+func (n number) with(other ref.Val, op func(z, x, y *big.Rat) *big.Rat) ref.Val {
 	o, ok := other.(number)
 	if !ok {
 		return types.NoSuchOverloadErr()
 	}
-	return newNumber(op(o.Decimal))
+	return newNumber(op(new(big.Rat), n.r, o.r))
+}
+
+// nothing is null that says why: the code of the reason, for whoever reads
+// that there is no value. To CEL it is null.
+type nothing struct {
+	types.Null
+	why string
+}
+
+func (n nothing) Value() any { return nil }
+
+// isNothing says whether a value is null, of either kind.
+func isNothing(v ref.Val) bool {
+	if _, ok := v.(nothing); ok {
+		return true
+	}
+	return v == types.NullValue
 }
 
 var (
@@ -156,6 +205,8 @@ func (a adapter) NativeToValue(v any) ref.Val {
 	case bool:
 		return types.Bool(v)
 	case decimal.Decimal:
+		return fromDecimal(v)
+	case *big.Rat:
 		return newNumber(v)
 	case consent.Day:
 		return date(v)

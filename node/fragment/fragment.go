@@ -53,6 +53,9 @@ type Answer struct {
 	Unit    string        `cbor:"3,keyasint"` // such as "CNY", or empty
 	Fetched uint64        `cbor:"4,keyasint"` // Unix milliseconds: when the agency read its source
 	Dropped uint64        `cbor:"5,keyasint"` // rows of the source left out because they repeat others
+	Covered uint64        `cbor:"6,keyasint"` // months that the rows of a flow are about; 0 for a state
+	Across  uint64        `cbor:"7,keyasint"` // periods left out because they lie across an end of the window
+	Repeats uint64        `cbor:"8,keyasint"` // rows equal to others in every field, and counted
 }
 
 // Written describes a fragment that lies sealed and complete: what the release

@@ -5,8 +5,6 @@ import (
 	"math/big"
 	"slices"
 
-	"github.com/shopspring/decimal"
-
 	"atoll/consensus/consent"
 )
 
@@ -98,8 +96,8 @@ func (x *check) apart(a, b result) result {
 		return result{nil, Missing}
 	}
 	if x.deviation.formula == nil {
-		least := decimal.Max(decimal.Zero, a0.Sub(b1), b0.Sub(a1))
-		return result{spread([]any{least, decimal.Max(a1.Sub(b0), b1.Sub(a0))}), Known}
+		apart := func(x, y *big.Rat) *big.Rat { return new(big.Rat).Sub(x, y) }
+		return result{spread([]any{most(new(big.Rat), apart(a0, b1), apart(b0, a1)), most(apart(a1, b0), apart(b1, a0))}), Known}
 	}
 	var ends []any
 	for _, va := range a.ends {
@@ -114,17 +112,27 @@ func (x *check) apart(a, b result) result {
 	return result{spread(ends), Known}
 }
 
+// most is the greatest.
+func most(first *big.Rat, more ...*big.Rat) *big.Rat {
+	for _, r := range more {
+		if r.Cmp(first) > 0 {
+			first = r
+		}
+	}
+	return first
+}
+
 // judge names the result where all of the range gives the same.
 func (x *check) judge(apart result) string {
 	low, high, ok := apart.numbers()
 	if !ok {
 		return Unknown
 	}
-	name := func(d decimal.Decimal) string {
+	name := func(r *big.Rat) string {
 		switch {
-		case d.GreaterThanOrEqual(x.Abnormal.Decimal):
+		case r.Cmp(x.Abnormal.Rat()) >= 0:
 			return Abnormal
-		case d.GreaterThanOrEqual(x.Attention.Decimal):
+		case r.Cmp(x.Attention.Rat()) >= 0:
 			return Attention
 		}
 		return Normal

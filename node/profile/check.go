@@ -96,8 +96,8 @@ func (c *checker) need(path string, in *input, n *Need) {
 		c.bad(path+".agency", "the name of a member is wanted")
 	case !consent.ValidItem(in.Dataset) || !consent.ValidItem(in.Output):
 		c.bad(path, "names of a dataset and an output are wanted")
-	case in.Months == 0 || in.Months > consent.MaxMonths:
-		c.bad(path+".months", "1 to %d are wanted", consent.MaxMonths)
+	case in.Months > consent.MaxMonths:
+		c.bad(path+".months", "0 for a state, or 1 to %d are wanted", consent.MaxMonths)
 	case !printable(in.Unit, 0, maxUnit):
 		c.bad(path+".unit", "at most %d printable characters are wanted", maxUnit)
 	}

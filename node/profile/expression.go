@@ -1,11 +1,10 @@
 package profile
 
 import (
+	"math/big"
 	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/shopspring/decimal"
 
 	"atoll/consensus/consent"
 	"atoll/node/formula"
@@ -139,7 +138,7 @@ func (e *expression) run(w world) result {
 // single says whether a result is one value that can be shown.
 func single(v any) bool {
 	switch v.(type) {
-	case decimal.Decimal, consent.Day, string, bool:
+	case *big.Rat, consent.Day, string, bool:
 		return true
 	}
 	return false
@@ -175,17 +174,17 @@ func (w world) at(inputs []string, corner int) map[string]any {
 func spread(values []any) []any {
 	low, high := values[0], values[0]
 	for _, v := range values[1:] {
-		x, number := v.(decimal.Decimal)
+		x, number := v.(*big.Rat)
 		if !number {
 			if !same(v, low) {
 				return nil
 			}
 			continue
 		}
-		if l, ok := low.(decimal.Decimal); ok && x.LessThan(l) {
+		if l, ok := low.(*big.Rat); ok && x.Cmp(l) < 0 {
 			low = x
 		}
-		if h, ok := high.(decimal.Decimal); ok && x.GreaterThan(h) {
+		if h, ok := high.(*big.Rat); ok && x.Cmp(h) > 0 {
 			high = x
 		}
 	}
@@ -213,11 +212,11 @@ const (
 
 // numbers returns least and most of a result of kind number; ok is false where
 // there is none.
-func (r result) numbers() (low, high decimal.Decimal, ok bool) {
+func (r result) numbers() (low, high *big.Rat, ok bool) {
 	if len(r.ends) == 0 {
-		return low, high, false
+		return nil, nil, false
 	}
-	low, ok = r.ends[0].(decimal.Decimal)
-	high, also := r.ends[len(r.ends)-1].(decimal.Decimal)
+	low, ok = r.ends[0].(*big.Rat)
+	high, also := r.ends[len(r.ends)-1].(*big.Rat)
 	return low, high, ok && also
 }

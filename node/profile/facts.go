@@ -23,9 +23,12 @@ type Input struct {
 	Reason  string
 	Version uint64 // of the dataset
 	Rows    uint64
-	AsOf    uint64
+	AsOf    uint64 // a civil day, as the milliseconds of its midnight in UTC
 	Fetched uint64
 	Dropped uint64
+	Repeats uint64
+	Covered uint64 // months
+	Across  uint64
 	Entry   uint64 // log index of the release, 0 for none
 }
 
@@ -106,7 +109,8 @@ func (t *Template) evidence(f *Facts, matched []*Input) ([]Evidence, world) {
 		}
 		if in := matched[i]; in != nil {
 			e.Outcome, e.Reason, e.Entry, e.Version = in.Outcome.String(), valid(in.Reason), in.Entry, in.Version
-			e.AsOf, e.Fetched, e.Rows, e.Dropped = instant(in.AsOf), instant(in.Fetched), in.Rows, in.Dropped
+			e.AsOf, e.Fetched, e.Rows, e.Dropped = civil(in.AsOf), instant(in.Fetched), in.Rows, in.Dropped
+			e.Repeats, e.Covered, e.Across = in.Repeats, in.Covered, in.Across
 			if in.Outcome == consent.Answered {
 				ends, problem := n.read(in.Value, in.Unit)
 				if problem != "" {

@@ -122,14 +122,11 @@ func thousands(text string) string {
 	return whole
 }
 
-// Clock writes a time in the network's own offset, Day its date alone; both
-// write a dash where there is none.
+// Clock writes a time in the network's own offset, and a dash where there is
+// none.
 func (s *speaker) Clock(p *Profile, instant string) string {
 	return s.local(p, instant, "2006-01-02 15:04")
 }
-
-// Day is the date of a time, see Clock.
-func (s *speaker) Day(p *Profile, instant string) string { return s.local(p, instant, time.DateOnly) }
 
 func (s *speaker) local(p *Profile, instant, layout string) string {
 	at, err := time.Parse(time.RFC3339, instant)
@@ -137,6 +134,14 @@ func (s *speaker) local(p *Profile, instant, layout string) string {
 		return s.nothing
 	}
 	return at.In(p.zone()).Format(layout)
+}
+
+// Day writes a civil day, and a dash where there is none. No offset moves it.
+func (s *speaker) Day(day string) string {
+	if day == "" {
+		return s.nothing
+	}
+	return clean(day)
 }
 
 func (p *Profile) zone() *time.Location {

@@ -19,6 +19,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"atoll/consensus/consent"
+	"atoll/node/formula"
 )
 
 // MaxTemplate is the size limit of a template in bytes.
@@ -141,7 +142,7 @@ func (n *Number) UnmarshalYAML(node ast.Node) error {
 		d, ok = parseNumber(node.GetToken().Value)
 	}
 	if !ok {
-		return &yaml.SyntaxError{Message: fmt.Sprintf("a plain decimal of at most %d digits after the point is wanted", maxDigits), Token: node.GetToken()}
+		return &yaml.SyntaxError{Message: fmt.Sprintf("a plain decimal of at most %d digits after the point is wanted", formula.MaxScale), Token: node.GetToken()}
 	}
 	n.Decimal = d
 	return nil

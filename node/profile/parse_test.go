@@ -25,7 +25,7 @@ func TestProblems(t *testing.T) {
 		{"purpose: pre_loan", "purpose: Pre Loan", "purpose"},
 		{"disclosure: value", "disclosure: verify", "value, band or count"},
 		{"output: y, disclosure: value", "output: y, type: text, disclosure: band", "a band is a number"},
-		{"months: 1, least: 0", "months: 0, least: 0", "months"},
+		{"months: 1, least: 0", "months: 121, least: 0", "months"},
 		{"least: 0", "least: 1e3", "plain decimal"},
 		{"least: 0", "least: .inf", "plain decimal"},
 		{"least: 0", "least: 0x10", "plain decimal"},

@@ -53,7 +53,7 @@ type Named struct {
 }
 
 // Profile is a risk profile. Decimals are text, because they are exact; times
-// are RFC 3339 in UTC; every key is always there, and "" or 0 stands for
+// are RFC 3339 in UTC, civil days 2006-01-02; every key is always there, and "" or 0 stands for
 // what is not known. Texts from agencies stand here as they came: whoever
 // shows them elsewhere than by the renderers of this package escapes them.
 type Profile struct {
@@ -271,18 +271,21 @@ type Evidence struct {
 	Dataset    string `json:"dataset"`
 	Output     string `json:"output"`
 	Disclosure string `json:"disclosure"`
-	Months     uint32 `json:"months"`
-	Type       string `json:"type"` // "number", "text", "bool" or "date"
+	Months     uint32 `json:"months"` // of a flow; 0 for a state
+	Type       string `json:"type"`   // "number", "text", "bool" or "date"
 	Outcome    string `json:"outcome"`
 	Reason     string `json:"reason"`
 	Value      string `json:"value"`
 	Unit       string `json:"unit"`
 	Version    uint64 `json:"version"`    // of the dataset
-	AsOf       string `json:"as_of"`      // date of the newest data in it
+	AsOf       string `json:"as_of"`      // newest civil day that the data is about, 2006-01-02
 	Fetched    string `json:"fetched_at"` // when the agency read its source
 	Entry      uint64 `json:"entry"`      // log index of the release
 	Rows       uint64 `json:"rows"`
 	Dropped    uint64 `json:"dropped"` // rows left out because they repeat others
+	Repeats    uint64 `json:"repeats"` // rows equal to others in every field, and counted
+	Covered    uint64 `json:"covered"` // months that the rows are about, of those asked
+	Across     uint64 `json:"across"`  // periods left out because they lie across an end of those months
 }
 
 // Encode returns the profile as JSON, always the same bytes for the same

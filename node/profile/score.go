@@ -46,8 +46,8 @@ func (x *indicator) pointsOf(r result) (worst, best Number) {
 	return worst, best
 }
 
-func (x *indicator) binBelow(d decimal.Decimal) int {
-	i := slices.IndexFunc(x.Bins, func(b bin) bool { return b.Below == nil || d.LessThan(b.Below.Decimal) })
+func (x *indicator) binBelow(r *big.Rat) int {
+	i := slices.IndexFunc(x.Bins, func(b bin) bool { return b.Below == nil || r.Cmp(b.Below.Rat()) < 0 })
 	return max(i, 0)
 }
 

@@ -263,7 +263,7 @@ func (t *screen) evidence() {
 			if !e.Answered() {
 				value = t.Code(e.Outcome)
 			}
-			rows = append(rows, []string{t.Of(e.Title), value, t.count(e.Version), t.Day(t.p, e.AsOf), t.local(t.p, e.Fetched, "01-02 15:04"), t.count(e.Rows), t.count(e.Dropped)})
+			rows = append(rows, []string{t.Of(e.Title), value, t.count(e.Version), t.Day(e.AsOf), t.local(t.p, e.Fetched, "01-02 15:04"), t.count(e.Rows), t.count(e.Dropped)})
 		}
 		if len(rows) > 0 {
 			t.line("")

@@ -2,6 +2,7 @@ package profile
 
 import (
 	"math"
+	"math/big"
 	"regexp"
 	"strings"
 	"time"
@@ -17,19 +18,14 @@ import (
 // a band. What is not in it is missing.
 type world map[string][]any
 
-// Numbers that are read have at most 8 digits after the point and stay below
-// 10^20. A band leaves its upper end out; nothing that can be a value lies
+// Numbers that are read are those that may leave an agency. A band leaves its upper end out; nothing that can be a value lies
 // between the end and what is just below it, and nothing beyond far.
 var (
-	tooLarge = decimal.New(1, 20)
-	far      = decimal.New(1, 30)
-	justLess = decimal.New(1, -9)
+	far      = decimal.New(1, formula.MaxBefore+10)
+	justLess = decimal.New(1, -formula.MaxScale-1)
 )
 
-const (
-	maxText   = 1000 // characters of a text value
-	maxDigits = 8    // after the point
-)
+const maxText = 1000 // characters of a text value
 
 var plainNumber = regexp.MustCompile(`^-?[0-9]{1,21}(\.[0-9]{1,18})?$`)
 
@@ -38,7 +34,7 @@ func parseNumber(text string) (decimal.Decimal, bool) {
 		return decimal.Decimal{}, false
 	}
 	d, err := decimal.NewFromString(text)
-	ok := err == nil && d.Abs().LessThan(tooLarge) && d.Equal(d.Truncate(maxDigits))
+	ok := err == nil && formula.Leaves(d) && d.Equal(d.Truncate(formula.MaxScale))
 	return d, ok
 }
 
@@ -54,7 +50,7 @@ func (n *Need) read(value, unit string) (ends []any, problem string) {
 	switch n.kind {
 	case formula.Number:
 		if d, ok := parseNumber(value); ok {
-			return []any{d}, ""
+			return []any{d.Rat()}, ""
 		}
 	case formula.Bool:
 		if value == "true" || value == "false" {
@@ -99,7 +95,7 @@ func (n *Need) readBand(text string) (ends []any, problem string) {
 	if low.GreaterThan(high) {
 		return nil, "the band is empty"
 	}
-	return []any{low, high}, ""
+	return []any{low.Rat(), high.Rat()}, ""
 }
 
 func parseDay(text string) (consent.Day, bool) {
@@ -122,6 +118,14 @@ func instant(ms uint64) string {
 	return at.Format("2006-01-02T15:04:05.000Z")
 }
 
+// civil returns a day as 2006-01-02, or "". A civil day is no instant: it is the
+// same day wherever the network is.
+func civil(ms uint64) string {
+	return strings.TrimSuffix(instant(ms/millisPerDay*millisPerDay), "T00:00:00.000Z")
+}
+
+const millisPerDay = 24 * 60 * 60 * 1000
+
 // told writes what is known as text: a value, or "low..high".
 func told(ends []any) string {
 	if len(ends) == 0 {
@@ -134,23 +138,20 @@ func told(ends []any) string {
 }
 
 func same(a, b any) bool {
-	x, ok := a.(decimal.Decimal)
-	y, also := b.(decimal.Decimal)
+	x, ok := a.(*big.Rat)
+	y, also := b.(*big.Rat)
 	if ok && also {
-		return x.Equal(y)
+		return x.Cmp(y) == 0
 	}
 	return a == b
 }
 
 func end(v any) string {
-	d, ok := v.(decimal.Decimal)
-	switch {
-	case !ok:
-		return plain(v)
-	case d.Abs().GreaterThanOrEqual(tooLarge):
+	r, ok := v.(*big.Rat)
+	if ok && !formula.Leaves(formula.Round(r, 0)) {
 		return ""
 	}
-	return d.Round(maxDigits).String()
+	return plain(v)
 }
 
 func typeOf(ends []any) string {
@@ -158,7 +159,7 @@ func typeOf(ends []any) string {
 		return ""
 	}
 	switch ends[0].(type) {
-	case decimal.Decimal:
+	case *big.Rat:
 		return formula.Number.String()
 	case consent.Day:
 		return formula.Date.String()
@@ -170,8 +171,8 @@ func typeOf(ends []any) string {
 
 func plain(v any) string {
 	switch v := v.(type) {
-	case decimal.Decimal:
-		return v.String()
+	case *big.Rat:
+		return formula.Round(v, formula.MaxScale).String()
 	case consent.Day:
 		return v.String()
 	case bool:

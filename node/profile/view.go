@@ -69,7 +69,7 @@ func (s *speaker) behind(p *Profile, names []string, dated bool) string {
 		case !e.Answered():
 			one += " (" + s.Lack(e.Outcome, e.Reason) + ")"
 		case dated:
-			one += " " + s.Day(p, e.AsOf)
+			one += " " + s.Day(e.AsOf)
 		}
 		if !slices.Contains(list, one) {
 			list = append(list, one)

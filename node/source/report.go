@@ -138,10 +138,10 @@ type tally struct {
 func newTally(d *catalog.Dataset, how *form, most int) *tally {
 	t := &tally{d: d, form: how, keying: keyingOf(d), sample: sample{most: most}, date: -1}
 	for i, f := range d.Fields {
-		if f.Name == d.Date {
+		if d.Times(f.Name) {
 			t.date = i
 		}
-		if slices.Contains(d.Unique, f.Name) {
+		if len(d.Unique) == 0 || slices.Contains(d.Unique, f.Name) {
 			t.unique = append(t.unique, i)
 		}
 	}

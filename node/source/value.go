@@ -45,7 +45,7 @@ func typed(d *catalog.Dataset, cells []cell, how *form) (catalog.Row, int, *Erro
 		if s, ok := v.(string); ok {
 			size += len(s)
 		}
-		if day, ok := v.(consent.Day); ok && standIn(day) && (f.Asked || !d.One && f.Name == d.Date) {
+		if day, ok := v.(consent.Day); ok && standIn(day) && (f.Asked || d.Times(f.Name)) {
 			err := bad("a date that stands for none, such as 1900-01-01 or one from 2099 on: say in the catalog which values of the field mean none (none: [\"1900-01-01\"])")
 			err.Column = column(f)
 			return nil, 0, err

@@ -1,0 +1,149 @@
+package catalog
+
+import (
+	"math"
+	"time"
+
+	"atoll/consensus/consent"
+	"atoll/node/formula"
+)
+
+// Periods says by which fields the rows of a dataset are about a stretch of
+// time rather than a day: a month, that of the day in a field, or from one day
+// to another, both included. All are empty where rows are about days or about
+// no time.
+type Periods struct{ Month, From, To string }
+
+// Any says whether rows are about stretches of time.
+func (p Periods) Any() bool { return p != Periods{} }
+
+// A month is counted from year 0, so that months can be subtracted.
+type month int
+
+func monthOf(d consent.Day) month {
+	t := time.Unix(int64(d)*millisPerDay/1000, 0).UTC()
+	return month(t.Year()*12 + int(t.Month()) - 1)
+}
+
+// first is the month's first day.
+func (m month) first() consent.Day {
+	t := time.Date(int(m)/12, time.Month(int(m)%12+1), 1, 0, 0, 0, 0, time.UTC)
+	return consent.Day(t.Unix() * 1000 / millisPerDay)
+}
+
+// last is the month's last day.
+func (m month) last() consent.Day { return (m + 1).first() - 1 }
+
+// Closed returns the first and the last day that a flow over so many months
+// covers when it is asked on a day: it ends with the last month, quarter or year
+// (as the dataset closes them) that was over by then less the lag.
+func (d *Dataset) Closed(months uint32, today consent.Day) (from, to consent.Day) {
+	first, last := d.closed(months, today)
+	return first.first(), last.last()
+}
+
+func (d *Dataset) closed(months uint32, today consent.Day) (first, last month) {
+	end := monthOf(today - consent.Day(d.Lag))
+	end -= end % month(max(1, d.Closes))
+	return end - month(months), end - 1
+}
+
+// never is the newest day of no rows.
+const never = consent.Day(math.MinInt32)
+
+// window is the rows an answer may rest on.
+type window struct {
+	rows    []map[string]any // with [formula.When] where the dataset has dates
+	newest  consent.Day      // of all rows, or never
+	asOf    consent.Day      // of the rows here, today at most, or never
+	across  uint64           // periods left out because an end of the window divides them
+	covered uint64           // months of the window that rows are about
+}
+
+const maxPeriod = 120 // months
+
+// window takes the rows of a flow's months, or all of them for a state, which
+// is 0 months.
+func (d *Dataset) window(rows []Row, months uint32, today consent.Day) (w window, problem string) {
+	w.newest, w.asOf = never, never
+	first, last := d.closed(months, today)
+	seen := map[month]bool{}
+	for _, r := range rows {
+		fields := map[string]any{}
+		for i, f := range d.Fields {
+			fields[f.Name] = r[i]
+		}
+		if !d.dated() {
+			w.rows = append(w.rows, fields)
+			continue
+		}
+		from, to, problem := d.time(r)
+		switch {
+		case problem != "":
+			return w, problem
+		case monthOf(from) > monthOf(today):
+			return w, "a row is dated in a month to come"
+		}
+		w.newest = max(w.newest, min(to, today))
+		p := formula.Period{Last: to}
+		if months > 0 {
+			begin, end := monthOf(from), monthOf(to)
+			switch {
+			case end < first || begin > last:
+				continue
+			case begin < first || end > last:
+				w.across++
+				continue
+			}
+			for m := begin; m <= end; m++ {
+				seen[m] = true
+			}
+			p = formula.Period{Last: to, Newest: int(last - end), Oldest: int(last - begin), Flow: true}
+		}
+		fields[formula.When] = p
+		w.asOf = max(w.asOf, min(to, today))
+		w.rows = append(w.rows, fields)
+	}
+	w.covered = uint64(len(seen))
+	if !d.Periods.Any() {
+		w.covered = uint64(months) // no event is due, so that none is missing
+	}
+	return w, ""
+}
+
+// time is what a row is about: one day, or the days from and to.
+func (d *Dataset) time(r Row) (from, to consent.Day, problem string) {
+	get := func(name string) (day consent.Day, ok bool) {
+		day, ok = r[d.field(name)].(consent.Day)
+		return day, ok
+	}
+	ok, also := true, true
+	switch {
+	case d.Periods.Month != "":
+		from, ok = get(d.Periods.Month)
+		from, to = monthOf(from).first(), monthOf(from).last()
+	case d.Periods.Any():
+		from, ok = get(d.Periods.From)
+		to, also = get(d.Periods.To)
+	default:
+		from, ok = get(d.Date)
+		to = from
+	}
+	switch {
+	case !ok || !also:
+		return 0, 0, "a row has no date"
+	case to < from || monthOf(to)-monthOf(from) >= maxPeriod:
+		return 0, 0, "a period ends before it begins, or has more than ten years"
+	}
+	return from, to, ""
+}
+
+// Times says whether a field says what time rows are about, so that windows go
+// by it.
+func (d *Dataset) Times(field string) bool {
+	p := d.Periods
+	return !d.One && field != "" && (field == d.Date || field == p.Month || field == p.From || field == p.To)
+}
+
+// dated says whether rows are about days or stretches of time.
+func (d *Dataset) dated() bool { return d.Date != "" || d.Periods.Any() }
