@@ -29,22 +29,23 @@ var rings = map[string]string{
 	// A world for tests of the audit and of its command.
 	"consensus/audit/audittest": "consensus/consent consensus/ledger crypto/seal crypto/sign crypto/tlog",
 	"consensus/scarce":          "",
+	"consensus/strict":          "", // numbers in files that people write
 	"consensus/replica":         "consensus/ledger consensus/scarce crypto/sign crypto/tlog",
 	"node/peer":                 "consensus/scarce",
 	"node/formula":              "consensus/consent",
-	"node/catalog":              "consensus/consent node/formula",
+	"node/catalog":              "consensus/consent consensus/strict node/formula",
 	"node/source":               "consensus/consent node/catalog",
 	"node/fragment":             "consensus/consent consensus/ledger crypto/seal crypto/sign",
-	"node/profile":              "consensus/consent node/formula",
+	"node/profile":              "consensus/consent consensus/strict node/formula",
 	"node/vault":                "consensus/scarce crypto/seal crypto/sign",
 	"node/witness":              "crypto/tlog",
 	"node": "consensus/consent consensus/ledger consensus/replica consensus/scarce crypto/seal crypto/sign crypto/tlog node/catalog node/fragment node/peer " +
 		"node/profile node/source node/vault node/witness",
 	"node/web":          "consensus/consent consensus/ledger consensus/scarce crypto/seal crypto/sign crypto/tlog node node/peer node/profile node/source node/vault",
-	"examples/province": "consensus/consent",
+	"examples/province": "consensus/consent consensus/strict",
 	"cmd/atoll": "consensus/audit consensus/consent consensus/ledger consensus/scarce crypto/seal crypto/sign crypto/tlog examples/province node node/catalog " +
 		"node/peer node/profile node/source node/vault node/web node/witness",
-	"cmd/atoll-audit": "consensus/audit consensus/audit/store consensus/consent consensus/ledger crypto/seal crypto/sign crypto/tlog",
+	"cmd/atoll-audit": "consensus/audit consensus/audit/store consensus/consent consensus/ledger consensus/strict crypto/seal crypto/sign crypto/tlog",
 }
 
 // pure packages must not name these, nor read the clock, themselves or through

@@ -11,6 +11,7 @@ import (
 	"atoll/consensus/audit/store"
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
+	"atoll/consensus/strict"
 
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
@@ -72,6 +73,9 @@ const (
 func parseRules(text []byte) (r rules, err error) {
 	if len(text) > maxWhatIf {
 		return r, fmt.Errorf("more than %d bytes", maxWhatIf)
+	}
+	if err := strict.Numbers(text, &r); err != nil {
+		return r, err
 	}
 	d := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
 	if err := d.Decode(&r); err != nil {

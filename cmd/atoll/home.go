@@ -13,6 +13,7 @@ import (
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 	"atoll/consensus/scarce"
+	"atoll/consensus/strict"
 	"atoll/crypto/seal"
 	"atoll/crypto/sign"
 	"atoll/crypto/tlog"
@@ -99,6 +100,9 @@ func decodeYAML(text []byte, v any) (err error) {
 			err = errors.New("not YAML that can be read; are there tags in it?")
 		}
 	}()
+	if err := strict.Numbers(text, v); err != nil {
+		return err
+	}
 	return yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(v)
 }
 

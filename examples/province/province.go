@@ -21,6 +21,7 @@ import (
 	"slices"
 
 	"atoll/consensus/consent"
+	"atoll/consensus/strict"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -123,6 +124,9 @@ func Parse(text []byte) (*Network, error) {
 		return nil, fmt.Errorf("members file: %w", err)
 	}
 	var f membersFile
+	if err := strict.Numbers(text, &f); err != nil {
+		return nil, fmt.Errorf("members file: %w", err)
+	}
 	d := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
 	if err := d.Decode(&f); err != nil {
 		return nil, errors.New("members file: " + yaml.FormatError(err, false, false))

@@ -61,7 +61,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 	for name, c := range map[string]struct{ from, to, want string }{
 		"unknown key":         {"offset:", "offzet:", "offzet"},
-		"not a number":        {"quorum: 4", "quorum: four", "[10:"},
+		"not a number":        {"quorum: 4", "quorum: four", "line 10"},
 		"duplicate key":       {"quorum: 4", "quorum: 4\nquorum: 4", "quorum"},
 		"second document":     {"quorum: 4", "quorum: 4\n---\na: 1", "document"},
 		"tag":                 {"quorum: 4", "quorum: !x 4", "line 10"},

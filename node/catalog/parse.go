@@ -12,6 +12,8 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"atoll/consensus/strict"
 )
 
 // Limits of a catalog.
@@ -146,6 +148,10 @@ func Parse(text []byte) (*Catalog, error) {
 		return nil, form(err)
 	}
 	var f file
+	var number *strict.Error
+	if err := strict.Numbers(text, &f); errors.As(err, &number) {
+		return nil, Problems{{number.Line, fmt.Sprintf("column %d: %s", number.Column, number.Text)}}
+	}
 	decoder := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
 	if err := decoder.Decode(&f); err != nil {
 		return nil, form(err)

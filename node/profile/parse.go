@@ -19,6 +19,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"atoll/consensus/consent"
+	"atoll/consensus/strict"
 	"atoll/node/formula"
 )
 
@@ -58,6 +59,10 @@ func Parse(text []byte) (*Template, error) {
 		return nil, err
 	}
 	t := &Template{digest: sha256.Sum256(text)}
+	var number *strict.Error
+	if err := strict.Numbers(text, &t.doc); errors.As(err, &number) {
+		return nil, Problems{{number.Line, fmt.Sprintf("column %d: %s", number.Column, number.Text)}}
+	}
 	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&t.doc); err != nil {
 		return nil, problemOf(err)
 	}

@@ -27,7 +27,7 @@ var (
 
 const maxText = 1000 // characters of a text value
 
-var plainNumber = regexp.MustCompile(`^-?[0-9]{1,21}(\.[0-9]{1,18})?$`)
+var plainNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]{0,20})(\.[0-9]{1,18})?$`)
 
 func parseNumber(text string) (decimal.Decimal, bool) {
 	if !plainNumber.MatchString(text) {
@@ -42,7 +42,7 @@ func parseNumber(text string) (decimal.Decimal, bool) {
 // is none. The words never repeat the value: they reach logs.
 func (n *Need) read(value, unit string) (ends []any, problem string) {
 	switch {
-	case n.Unit != "" && unit != n.Unit:
+	case unit != n.Unit:
 		return nil, "the unit is not the one that the template expects"
 	case n.Disclosure == consent.Band:
 		return n.readBand(value)
