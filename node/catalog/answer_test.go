@@ -105,7 +105,7 @@ func TestAnswer(t *testing.T) {
 		{"band, open below", "vat.sales_12m", before + "\n2026-01-01|x|a|-0.01|1", 12, consent.Band, Answer{Value: "..0", Unit: "CNY", Rows: 12, Covered: 12}},
 		{"band as the value is rounded", "vat.sales_12m", before + "\n2026-01-01|x|a|999999.995|1", 12, consent.Band, Answer{Value: "1000000..5000000.00", Unit: "CNY", Rows: 12, Covered: 12}},
 		{"count", "vat.sales_12m", years, 12, consent.Count, Answer{Value: "12", Rows: 12, Covered: 12}},
-		{"growth", "vat.growth", years, 24, consent.Value, Answer{Value: "1.0000", Rows: 24, Covered: 24}},
+		{"growth", "vat.growth", years, 24, consent.Value, Answer{Value: "1.0000", Unit: "ratio", Rows: 24, Covered: 24}},
 		{"growth clipped", "vat.growth", years, 12, consent.Value, Answer{Outcome: consent.NoRecord, Reason: PeriodsMissing, Rows: 12, Covered: 12}},
 		{"growth from nothing", "vat.growth", twelve + filler("2024-02", "2025-01"), 24, consent.Value, Answer{Outcome: consent.NoRecord, Reason: formula.NotPositive, Rows: 24, Covered: 24}},
 		{"integer", "vat.filed", two, 120, consent.Value, Answer{Value: "2", Unit: "months", Rows: 2, Covered: 2}},

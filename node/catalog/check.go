@@ -25,7 +25,7 @@ const (
 var identifier = regexp.MustCompile(`^[\p{L}_][\p{L}\p{N}_$]{0,63}$`)
 
 // plainNumber is a cut point: plain decimal notation.
-var plainNumber = regexp.MustCompile(`^-?[0-9]{1,20}(\.[0-9]{1,8})?$`)
+var plainNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]{0,19})(\.[0-9]{1,8})?$`)
 
 // reserved names mean something else in formulas.
 var reserved = strings.Fields("rows today true false null in as break const continue else for function if import let loop package namespace return var void while")
@@ -404,6 +404,9 @@ func (c *checker) meaning(at, where string, d *Dataset, o *Output) {
 	}
 	if d.dated() && !d.One && (f.Calls("max") || f.Calls("min")) {
 		c.warn(at, "%s: max and min give the greatest and the least, not the newest: for that there is newest(rows, r, r.field)", where)
+	}
+	if o.Unit == "" && (f.Calls("growth") || f.Calls("ratio")) {
+		c.warn(at, "%s: a ratio has the unit ratio: people see 0.235 as 23.5%%", where)
 	}
 	for _, test := range f.TextTests() {
 		i := d.field(strings.TrimPrefix(test.Field, "rows."))

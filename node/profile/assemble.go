@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"atoll/consensus/consent"
+	"atoll/node/formula"
 )
 
 // Assemble makes the profile. It asks nobody and reads no clock: facts that
@@ -49,7 +50,7 @@ func (t *Template) stage(w world) (s Stage, possible []int) {
 		truth := yes
 		if x.when.formula != nil {
 			truth = x.when.run(w).truth()
-			s.Tests = append(s.Tests, Test{Stage: x.Name, Title: x.Title, When: x.When, Result: truth, Inputs: x.when.inputs})
+			s.Tests = append(s.Tests, Test{Stage: x.Name, Title: x.Title, When: x.When, Words: x.Words, Result: truth, Inputs: x.when.inputs})
 		}
 		if truth != no {
 			possible = append(possible, i)
@@ -67,7 +68,7 @@ func (t *Template) vetoes(w world) []Veto {
 	for i := range t.doc.Vetoes {
 		v := &t.doc.Vetoes[i]
 		result := map[string]string{yes: Hit, no: Passed, Unknown: Unknown}[v.when.run(w).truth()]
-		list = append(list, Veto{Name: v.Name, Title: v.Title, When: v.When, Result: result, Inputs: v.when.inputs})
+		list = append(list, Veto{Name: v.Name, Title: v.Title, When: v.When, Words: v.Words, Result: result, Inputs: v.when.inputs})
 	}
 	return list
 }
@@ -172,6 +173,9 @@ func (x *scored) shown() Indicator {
 	i := Indicator{
 		Name: x.Name, Title: x.Title, Weight: x.Weight.String(), State: x.state, Type: typeOf(x.ends), Value: told(x.ends),
 		Unit: x.Unit, Inputs: slices.Clone(x.value.inputs),
+	}
+	if i.Type == formula.Text.String() {
+		i.Label = x.Labels[i.Value]
 	}
 	if x.scored() {
 		i.Worst, i.Best = x.worst.String(), x.best.String()

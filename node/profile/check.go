@@ -98,6 +98,8 @@ func (c *checker) need(path string, in *input, n *Need) {
 		c.bad(path, "names of a dataset and an output are wanted")
 	case in.Months > consent.MaxMonths:
 		c.bad(path+".months", "0 for a state, or 1 to %d are wanted", consent.MaxMonths)
+	case in.Unit != "" && (n.kind != formula.Number || n.Disclosure == consent.Count):
+		c.bad(path+".unit", "a unit belongs to numbers, and not to a count")
 	case !printable(in.Unit, 0, maxUnit):
 		c.bad(path+".unit", "at most %d printable characters are wanted", maxUnit)
 	}
@@ -120,6 +122,7 @@ func (c *checker) stages() {
 			c.bad(path+".when", "the last stage takes what the others leave: it has no condition")
 		case !last:
 			s.when = c.compile(path+".when", s.When, formula.Bool, s.Steady)
+			c.words(path, s.Words)
 		}
 	}
 }
@@ -172,11 +175,24 @@ func (c *checker) indicators() {
 			c.bins(path, x)
 		}
 		x.value = c.compile(path+".value", x.Value, x.kind(), x.Steady)
+		for text, label := range x.Labels {
+			if !printable(text, 1, maxTitle) || !printable(label.Chinese, 1, maxTitle) || !printable(label.English, 1, maxTitle) {
+				c.bad(path+".labels", "zh and en of 1 to %d printable characters are wanted for each text", maxTitle)
+			}
+		}
 	}
 	for i, x := range d.Dimensions {
 		if !scored[x.Name] {
 			c.bad(fmt.Sprintf("$.dimensions[%d]", i), "no indicator with a weight belongs to it")
 		}
+	}
+}
+
+// words checks what a condition says in words; left out, the condition itself
+// is shown.
+func (c *checker) words(path string, t Title) {
+	if t != (Title{}) && (!printable(t.Chinese, 1, maxTitle) || !printable(t.English, 1, maxTitle)) {
+		c.bad(path+".words", "zh and en of 1 to %d printable characters are wanted", maxTitle)
 	}
 }
 
@@ -227,6 +243,7 @@ func (c *checker) vetoes() {
 		c.name(path, v.Name, seen)
 		c.title(path, v.Title)
 		v.when = c.compile(path+".when", v.When, formula.Bool, v.Steady)
+		c.words(path, v.Words)
 	}
 }
 

@@ -12,6 +12,13 @@ import (
 	"atoll/node/formula"
 )
 
+// Units of what is shown in per cent. The number of a ratio is a fraction of 1,
+// so that 0.235 is 23.5%; a number of per cent is in per cent already.
+const (
+	unitRatio   = "ratio"
+	unitPercent = "%"
+)
+
 // maxShown is how many characters of one text from outside are shown.
 const maxShown = 200
 
@@ -55,8 +62,8 @@ func (s *speaker) Earned(i Indicator) string {
 }
 
 // Amount writes a value of some type with its unit: numbers with thousands
-// apart and two decimals or none (up to four below 1), a ratio as per cent where the
-// unit is "%".
+// apart and two decimals or none (up to four below 1), a ratio as per cent; a
+// band of less than 1, which has nothing in it to speak of, in words.
 func (s *speaker) Amount(kind, value, unit string) string {
 	switch {
 	case value == "":
@@ -68,6 +75,8 @@ func (s *speaker) Amount(kind, value, unit string) string {
 	}
 	from, to, band := strings.Cut(value, "..")
 	switch {
+	case from == "0" && to == "1" && unit != unitRatio:
+		return s.None + " (" + s.below + "1" + s.unit(unit) + ")"
 	case !band:
 		return s.figure(value, unit) + s.unit(unit)
 	case from == "":
@@ -80,8 +89,10 @@ func (s *speaker) Amount(kind, value, unit string) string {
 
 func (s *speaker) unit(unit string) string {
 	switch unit {
-	case "", "%":
-		return unit
+	case "":
+		return ""
+	case unitRatio, unitPercent:
+		return "%"
 	}
 	return " " + s.Code(unit)
 }
@@ -93,8 +104,10 @@ func (s *speaker) figure(text, unit string) string {
 	}
 	digits := int32(2)
 	switch {
-	case unit == "%":
+	case unit == unitRatio:
 		d, digits = d.Mul(hundred), 1
+	case unit == unitPercent:
+		digits = 1
 	case d.Abs().LessThan(decimal.New(1, 0)):
 		digits = 4
 	}

@@ -117,5 +117,5 @@ func (v view) Shown(i Indicator) string {
 	if i.Value == "" {
 		return v.Code(i.State)
 	}
-	return v.Amount(i.Type, i.Value, i.Unit)
+	return v.Labelled(i)
 }

@@ -161,6 +161,7 @@ type Test struct {
 	Stage  string   `json:"stage"`
 	Title  Title    `json:"title"`
 	When   string   `json:"when"`
+	Words  Title    `json:"words"`  // what when says, "" where the template does not
 	Result string   `json:"result"` // "yes", "no", "unknown"
 	Inputs []string `json:"inputs"`
 }
@@ -177,6 +178,7 @@ type Veto struct {
 	Name   string   `json:"name"`
 	Title  Title    `json:"title"`
 	When   string   `json:"when"`
+	Words  Title    `json:"words"` // what when says, "" where the template does not
 	Result string   `json:"result"`
 	Inputs []string `json:"inputs"`
 }
@@ -256,6 +258,7 @@ type Indicator struct {
 	State  string   `json:"state"`
 	Type   string   `json:"type"`  // "number", "text", "bool", "date", or "" where there is no value
 	Value  string   `json:"value"` // "low..high" when banded
+	Label  Title    `json:"label"` // what a text means, "" where the template does not say
 	Unit   string   `json:"unit"`
 	Worst  string   `json:"worst"` // points of 100
 	Best   string   `json:"best"`

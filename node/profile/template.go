@@ -35,7 +35,7 @@ type Need struct {
 	Disclosure consent.Disclosure
 	Months     uint32
 	Title      Title
-	Unit       string // that an answer must carry, "" for any
+	Unit       string // that an answer carries, to the byte; "" for none
 	Least      *Number
 	Most       *Number // no value lies outside: they close the open end of a band
 
@@ -108,6 +108,7 @@ type stage struct {
 	Name   string `yaml:"name"`
 	Title  Title  `yaml:"title"`
 	When   string `yaml:"when"`
+	Words  Title  `yaml:"words"` // what when says, for people
 	Steady bool   `yaml:"steady"`
 
 	when expression
@@ -130,6 +131,8 @@ type indicator struct {
 	Bins      []bin   `yaml:"bins"`
 	Missing   *points `yaml:"missing"`
 
+	Labels map[string]Title `yaml:"labels"` // what texts mean, such as M of a credit grade
+
 	value expression
 }
 
@@ -149,6 +152,7 @@ type veto struct {
 	Name   string `yaml:"name"`
 	Title  Title  `yaml:"title"`
 	When   string `yaml:"when"`
+	Words  Title  `yaml:"words"` // what when says, for people
 	Steady bool   `yaml:"steady"`
 
 	when expression

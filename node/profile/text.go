@@ -239,7 +239,7 @@ func (t *screen) dimension(d Dimension) {
 	t.section(t.Of(d.Title) + "  " + t.Span(d.Worst, d.Best) + "   " + t.Weights + " " + t.Weighed(t.p, d))
 	var rows [][]string
 	for _, i := range d.Indicators {
-		value := t.Amount(i.Type, i.Value, i.Unit)
+		value := t.Labelled(i)
 		if i.Value == "" {
 			value = t.Code(i.State)
 		}

@@ -32,6 +32,29 @@ var why = map[string]Title{
 	NotFinal:          {"已放行，尚未终局", "released, not yet final"},
 }
 
+// reasonWords are the words for codes of what an agency found in its rows.
+var reasonWords = map[string]Title{
+	"rows.none":         {"期间内没有数据", "nothing in these months"},
+	"periods.missing":   {"所问期间的数据不全", "months are missing"},
+	"value.missing":     {"有空缺的数据", "a value is empty"},
+	"base.not_positive": {"上期为零或负，无法计算比率", "the base is 0 or less, so that there is no ratio"},
+	"source.bad_value":  {"机构的数据有误", "bad data at the agency"},
+	"source.keys":       {"机构登记中有无法辨认的主体", "the agency's register has keys that cannot be read"},
+	"agency.rules":      {"不符合机构的规则", "the agency's own rules"},
+}
+
+// Because writes a reason: words for a code, or what the agency says.
+func (s *speaker) Because(reason string) string {
+	code, _, _ := strings.Cut(reason, ": ")
+	if t, ok := reasonWords[code]; ok {
+		return t.In(s.language)
+	}
+	if text, ok := s.why(consent.Unavailable.String(), reason); ok {
+		return text
+	}
+	return clean(reason)
+}
+
 // Lack says in a few words why an input has no value: the outcome, or where it
 // is unavailable the reason.
 func (s *speaker) Lack(outcome, reason string) string {
@@ -48,7 +71,7 @@ func (s *speaker) Absent(outcome, reason string) string {
 	}
 	text := s.Code(outcome)
 	if reason != "" {
-		text += " (" + clean(reason) + ")"
+		text += " (" + s.Because(reason) + ")"
 	}
 	return text
 }

@@ -108,7 +108,25 @@ func (s *speaker) Figure(p *Profile, name string) string {
 	if x == nil {
 		return ""
 	}
-	return s.Amount(x.Type, x.Value, x.Unit)
+	return s.Labelled(*x)
+}
+
+// Labelled writes the value of an indicator, with what it means where that is
+// a text that says little.
+func (s *speaker) Labelled(x Indicator) string {
+	text := s.Amount(x.Type, x.Value, x.Unit)
+	if label := s.Of(x.Label); label != "" {
+		text += " (" + label + ")"
+	}
+	return text
+}
+
+// Says writes what was tested, in words where the template has them.
+func (s *speaker) Says(when string, words Title) string {
+	if text := s.Of(words); text != "" {
+		return text
+	}
+	return clean(when)
 }
 
 // Why says why a gap is there: each input that is open, with its outcome.
