@@ -44,8 +44,10 @@ rules:
   - {name: any, allow: "true", reason: {zh: 任何, en: any}}
 `
 
-// measures are the two ways to ask.
-var measures = map[string][2]string{"state": {"", ""}, "flow": {"date: since", "months: 24,"}}
+// measures are the ways to ask.
+var measures = map[string][2]string{
+	"state": {"", ""}, "state of a day": {"date: since", "measure: state,"}, "flow": {"date: since", "measure: flow, months: 24,"},
+}
 
 func debts(t testing.TB, measure string) *catalog.Dataset {
 	t.Helper()
