@@ -43,7 +43,7 @@ var rings = map[string]string{
 		"node/profile node/source node/vault node/witness",
 	"node/web":          "consensus/consent consensus/ledger consensus/scarce crypto/seal crypto/sign crypto/tlog node node/peer node/profile node/source node/vault",
 	"examples/province": "consensus/consent consensus/strict",
-	"cmd/atoll": "consensus/audit consensus/consent consensus/ledger consensus/scarce crypto/seal crypto/sign crypto/tlog examples/province node node/catalog " +
+	"cmd/atoll": "consensus/audit consensus/consent consensus/ledger consensus/scarce consensus/strict crypto/seal crypto/sign crypto/tlog examples/province node node/catalog " +
 		"node/peer node/profile node/source node/vault node/web node/witness",
 	"cmd/atoll-audit": "consensus/audit consensus/audit/store consensus/consent consensus/ledger consensus/strict crypto/seal crypto/sign crypto/tlog",
 }
