@@ -96,6 +96,11 @@ func TestShown(t *testing.T) {
 	if got := s.Says("dishonest > 0", Title{"列入失信名单", "on the list"}); got != "列入失信名单" {
 		t.Error(got)
 	}
+	for covered, want := range map[uint64]string{9: "900 元 (9/12 个月)", 12: "900 元", 0: "900 元"} {
+		if got := s.Told(Evidence{Type: "number", Value: "900.00", Unit: "CNY", Months: 12, Covered: covered}); got != want {
+			t.Errorf("%d months: %q, want %q", covered, got, want)
+		}
+	}
 	if got := s.Says("dishonest > 0", Title{}); got != "dishonest > 0" {
 		t.Error(got)
 	}

@@ -259,7 +259,7 @@ func (t *screen) evidence() {
 				continue
 			}
 			entry = e.Entry
-			value := t.Amount(e.Type, e.Value, e.Unit)
+			value := t.Told(e)
 			if !e.Answered() {
 				value = t.Code(e.Outcome)
 			}

@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -117,6 +118,16 @@ func (s *speaker) Labelled(x Indicator) string {
 	text := s.Amount(x.Type, x.Value, x.Unit)
 	if label := s.Of(x.Label); label != "" {
 		text += " (" + label + ")"
+	}
+	return text
+}
+
+// Told writes the value of an input, with the months that it rests on where
+// these are fewer than asked.
+func (s *speaker) Told(e Evidence) string {
+	text := s.Amount(e.Type, e.Value, e.Unit)
+	if e.Covered > 0 && e.Covered < uint64(e.Months) {
+		text += fmt.Sprintf(" (%d/%d %s)", e.Covered, e.Months, s.Code("months"))
 	}
 	return text
 }
