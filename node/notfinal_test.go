@@ -117,7 +117,7 @@ title: {zh: 简表, en: Plain}
 author: Bank A
 purpose: pre_loan
 inputs:
-  - {name: cases, title: {zh: 未结案件, en: open cases}, agency: court, dataset: cases, output: open, disclosure: value, months: 60}
+  - {name: cases, title: {zh: 未结案件, en: open cases}, agency: court, dataset: cases, output: open, disclosure: value, months: 0}
   - {name: returns, title: {zh: 申报次数, en: returns}, agency: tax, dataset: vat, output: returns, disclosure: count, months: 24}
   - {name: sales, title: {zh: 销售额, en: sales}, agency: tax, dataset: vat, output: sales_12m, disclosure: value, months: 24, unit: CNY}
 stages:

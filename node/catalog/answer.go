@@ -168,8 +168,8 @@ func (d *Dataset) distinct(rows []Row, o *Output) (kept []Row, repeats uint64, p
 		return rows, repeats, ""
 	}
 	unique := d.Unique
-	if d.One && len(unique) == 0 {
-		unique = nil // all: the one record said twice is one
+	if d.One {
+		unique = nil // all fields: the one record said twice is one, two that differ are two
 	}
 	basis, at := d.basis(o), map[string]string{}
 	for _, r := range rows {

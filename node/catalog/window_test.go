@@ -208,6 +208,26 @@ func TestValues(t *testing.T) {
 	}
 }
 
+// TestOneRecord: whatever is said to be unique, two records that differ are
+// never one.
+func TestOneRecord(t *testing.T) {
+	text := strings.Replace(string(read(t, "tax.yaml")), "    records: one\n", "    records: one\n    unique: [established]\n", 1)
+	c, err := Parse([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := c.Dataset("registration")
+	item := consent.Item{Dataset: "registration", Output: "status", Disclosure: consent.Value}
+	for rows, want := range map[string]consent.Outcome{
+		"2021-05-06|100|存续|甲\n2021-05-06|100|注销|甲": consent.Invalid,
+		"2021-05-06|100|存续|甲\n2021-05-06|100|在业|甲": consent.Answered, // synonyms
+	} {
+		if got := d.Answer(table(t, d, rows), item, At{Day: day(t, today)}); got.Outcome != want {
+			t.Errorf("%s: %+v", rows, got)
+		}
+	}
+}
+
 // TestWarnings: what is likely a mistake and no error.
 func TestWarnings(t *testing.T) {
 	text := strings.Replace(string(read(t, "tax.yaml")), "newest(rows, r, r.item)", "max(rows.map(r, r.item))", 1)
