@@ -29,6 +29,9 @@ func TestNotFinalIsNotLate(t *testing.T) {
 	n := newNetwork(t)
 	id := n.grant(n.enrol(firm), 3)
 	bank := n.members["bank-a"]
+	for _, name := range []string{"bank-a", "bank-b", "tax"} { // so that each knows since when the log is not final
+		n.must(n.members[name].Finalise(n.ctx, 1))
+	}
 	n.stopCosigners()
 	a, err := bank.Ask(n.ctx, Question{Consent: id, Operator: "Wang", Wait: time.Minute, Open: time.Hour})
 	n.must(err)
