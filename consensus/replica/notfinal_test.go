@@ -32,7 +32,7 @@ func (n *network) lacks(member string, size, head uint64, missing ...string) {
 // Who waits in vain learns whose cosignatures are missing: of those who are
 // away, who say nothing, and who sign wrongly, and of nobody else.
 func TestMissingCosigners(t *testing.T) {
-	n := found(t, 2) // four cosigners, of which three are needed
+	n := found(t, 2)                                           // four cosigners, of which three are needed
 	n.tune = func(c *replica.Config) { c.Publish = time.Hour } // a leader asks for itself, and its own cosignature nobody bends
 	n.start("voter-a", "voter-b", "wlearner-1")
 	size := n.put("voter-a") + 1
