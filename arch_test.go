@@ -36,7 +36,7 @@ var rings = map[string]string{
 	"node/catalog":              "consensus/consent consensus/strict node/formula",
 	"node/source":               "consensus/consent node/catalog",
 	"node/fragment":             "consensus/consent consensus/ledger crypto/seal crypto/sign",
-	"node/profile":              "consensus/consent consensus/strict node/formula",
+	"node/profile":              "consensus/consent consensus/strict node/catalog node/formula",
 	"node/vault":                "consensus/scarce crypto/seal crypto/sign",
 	"node/witness":              "crypto/tlog",
 	"node": "consensus/consent consensus/ledger consensus/replica consensus/scarce crypto/seal crypto/sign crypto/tlog node/catalog node/fragment node/peer " +

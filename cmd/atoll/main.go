@@ -40,7 +40,7 @@ func rootCommand() *cobra.Command {
 	root.AddCommand(
 		demoCommand(), initCommand(), genesisCommand(), runCommand(), statusCommand(),
 		subjectCommand(), credentialCommand(), consentCommand(), queryCommand(),
-		cosignersCommand(), sourceCommand(), catalogCommand(), logCommand(), versionCommand(),
+		cosignersCommand(), sourceCommand(), catalogCommand(), templateCommand(), logCommand(), versionCommand(),
 	)
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fmt.Errorf("%w: %v", errUsage, err) })
 	return root

@@ -14,6 +14,7 @@ package catalog
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"github.com/shopspring/decimal"
@@ -143,6 +144,35 @@ type Output struct {
 // State says whether the output is what stands on the day of the question,
 // rather than what was in past months.
 func (o *Output) State() bool { return o.Months == 0 }
+
+// Reach is how many months back the output's formula looks, as far as its text
+// says so, see [formula.Formula.Reach].
+func (o *Output) Reach() int {
+	if o.compute == nil {
+		return 0
+	}
+	return o.compute.Reach()
+}
+
+// Texts returns the texts that an output of type text can have, sorted: the
+// declared values of the one field that it is made of. It returns nil where any
+// text may come.
+func (d *Dataset) Texts(o *Output) (texts []string) {
+	if o.Type != TypeText || o.compute == nil || len(o.compute.TextTests()) > 0 {
+		return nil
+	}
+	read := 0
+	for _, f := range d.Fields {
+		if f.Type == TypeText && o.compute.Reads(f.Name) {
+			read++
+			texts = slices.Compact(slices.Sorted(maps.Values(f.Values)))
+		}
+	}
+	if read != 1 {
+		return nil
+	}
+	return texts
+}
 
 // Dataset returns the dataset of that name, or nil.
 func (c *Catalog) Dataset(name string) *Dataset {

@@ -1,6 +1,8 @@
 package catalog
 
 import (
+	"slices"
+
 	"github.com/shopspring/decimal"
 
 	"atoll/consensus/consent"
@@ -53,4 +55,20 @@ func (c *Catalog) Allow(a Ask) (rule string, ok bool) {
 		}
 	}
 	return "", len(c.Rules) > 0
+}
+
+// RefusesFor says whether a rule refuses such a question whoever asks it and
+// whenever: one that goes by purpose, months and sensitivity alone.
+func (c *Catalog) RefusesFor(purpose string, items []consent.Item) (rule string, refused bool) {
+	ask := Ask{Purpose: purpose, Sensitivity: c.Sensitivity(items), Items: items}
+	for _, r := range c.Rules {
+		if r.allow == nil || slices.ContainsFunc([]string{"bank", "product", "today", "hour", "asks_today"}, r.allow.Reads) {
+			continue
+		}
+		one := Catalog{Rules: []Rule{r}}
+		if _, ok := one.Allow(ask); !ok {
+			return r.Name, true
+		}
+	}
+	return "", false
 }

@@ -102,6 +102,9 @@ type Formula struct {
 	calls   map[string]bool
 	fields  map[string]bool
 	tests   []TextTest
+	numbers []string
+	days    []string
+	plain   bool
 }
 
 // Compile reads an expression over the variables vars; a dot may stand in
@@ -141,7 +144,7 @@ func Compile(source string, vars map[string]Kind, want Kind) (*Formula, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the formula cannot be prepared: %w", err)
 	}
-	return &Formula{program, vars, want, r.reach, r.asks, r.calls, r.fields, r.tests}, nil
+	return &Formula{program, vars, want, r.reach, r.asks, r.calls, r.fields, r.tests, r.numbers, r.days, !r.knotty}, nil
 }
 
 // Reach is how many months back the formula looks, as far as its text says so:
@@ -155,7 +158,7 @@ func (f *Formula) Asks() []string { return f.asks }
 // Calls says whether the formula names a function or operator.
 func (f *Formula) Calls(function string) bool { return f.calls[function] }
 
-// Reads says whether the formula names a field of rows.
+// Reads says whether the formula names a variable or a field of rows.
 func (f *Formula) Reads(field string) bool { return f.fields[field] }
 
 // TextTest is one comparison of a field or variable with a text by ==, != or
@@ -164,6 +167,24 @@ type TextTest struct{ Field, Text string }
 
 // TextTests returns the formula's tests of equality with a text, in order.
 func (f *Formula) TextTests() []TextTest { return f.tests }
+
+// Written returns the numbers, without their signs, and the days that stand in
+// the formula. Where plain, the formula is comparisons of variables with them
+// or with texts, joined by && || ! ?: and no more: between two neighbours of
+// what is written it does not change.
+func (f *Formula) Written() (numbers []*big.Rat, days []consent.Day, plain bool) {
+	for _, text := range f.numbers {
+		if r, ok := new(big.Rat).SetString(text); ok {
+			numbers = append(numbers, r)
+		}
+	}
+	for _, text := range f.days {
+		if d, err := ParseDate(text); err == nil {
+			days = append(days, d)
+		}
+	}
+	return numbers, days, f.plain
+}
 
 // Run is [Formula.Eval] for whoever does not tell nulls apart.
 func (f *Formula) Run(values map[string]any) (any, error) {

@@ -384,6 +384,31 @@ func TestReading(t *testing.T) {
 	}
 }
 
+// TestWritten: the constants of a formula, and whether it is comparisons alone.
+func TestWritten(t *testing.T) {
+	for source, want := range map[string]string{
+		"sales > 1.50":                               "[3/2] 0 true",
+		"sales >= -2 && !(sales < 7) || flag":        "[2/1 7/1] 0 true",
+		`level == "A" || level in ["B", "C"]`:        "[] 0 true",
+		`since < date("2020-01-31") ? flag : unsaid`: "[] 1 true",
+		"sales + 1 > 2":                              "[1/1 2/1] 0 false",
+		"sales > costs":                              "[] 0 false",
+		"months_between(since, today) < 36":          "[36/1] 0 false",
+		"count(rows.filter(r, r.sales > 5)) > 1":     "[5/1 1/1] 0 false",
+		`since < date(level)`:                        "[] 0 false",
+		`[sales] == [1]`:                             "[1/1] 0 false",
+	} {
+		f, err := Compile(source, worldVars, Any)
+		if err != nil {
+			t.Fatal(err)
+		}
+		numbers, days, plain := f.Written()
+		if got := fmt.Sprint(numbers, len(days), plain); got != want {
+			t.Errorf("%s: %s, want %s", source, got, want)
+		}
+	}
+}
+
 // TestRound: halves away from 0, once.
 func TestRound(t *testing.T) {
 	for _, c := range []struct {

@@ -115,7 +115,7 @@ func dates() []cel.EnvOption {
 		}))
 	}
 	return []cel.EnvOption{
-		cel.Function("date", overload("date", dateType, cel.StringType), unary(func(v ref.Val) ref.Val {
+		cel.Function(fnDate, overload(fnDate, dateType, cel.StringType), unary(func(v ref.Val) ref.Val {
 			text, ok := v.(types.String)
 			if !ok {
 				return types.NoSuchOverloadErr()

@@ -26,6 +26,7 @@ const (
 	fnLatest   = "@latest"  // the rows of the newest day
 	fnSingle   = "@single"  // the one value of a list
 	fnMonths   = "months"   // a member of rows
+	fnDate     = "date"
 	fnHasValue = "has_value"
 	fnNewest   = "newest" // a macro
 )
@@ -71,6 +72,9 @@ type rewriter struct {
 	calls   map[string]bool
 	fields  map[string]bool
 	tests   []TextTest
+	numbers []string // as they are written, without their signs
+	days    []string // written in date("…")
+	knotty  bool     // more than comparisons with what is written
 	err     error
 }
 
@@ -90,10 +94,13 @@ func (r *rewriter) visit(e ast.Expr) {
 		r.literal(e)
 	case ast.CallKind:
 		r.call(e)
+	case ast.IdentKind:
+		r.fields[e.AsIdent()] = true
 	case ast.SelectKind:
 		r.fields[e.AsSelect().FieldName()] = true
 	case ast.ComprehensionKind:
 		c := e.AsComprehension()
+		r.knotty = true
 		r.need(c.IterRange())
 		r.settle(e, r.factory.NewComprehension(r.id(e), c.IterRange(), c.IterVar(), c.AccuVar(), c.AccuInit(), c.LoopCondition(), c.LoopStep(), c.Result()))
 	}
@@ -102,6 +109,7 @@ func (r *rewriter) visit(e ast.Expr) {
 func (r *rewriter) call(e ast.Expr) {
 	c := e.AsCall()
 	r.calls[c.FunctionName()] = true
+	r.knot(c)
 	switch args := c.Args(); c.FunctionName() {
 	case operators.Equals:
 		r.test(args[0], args[1])
@@ -132,6 +140,55 @@ func (r *rewriter) call(e ast.Expr) {
 			r.reach = max(r.reach, written(args[1]))
 		}
 	}
+}
+
+// knot notes a call that is more than a comparison of something with what is
+// written, and more than the logic of such.
+func (r *rewriter) knot(c ast.CallExpr) {
+	args := c.Args()
+	switch c.FunctionName() {
+	case operators.LogicalAnd, operators.LogicalOr, operators.LogicalNot, operators.Conditional:
+		return
+	case operators.Equals, operators.NotEquals, operators.Less, operators.LessEquals, operators.Greater, operators.GreaterEquals:
+		if isWritten(args[0]) == isWritten(args[1]) {
+			r.knotty = true
+		}
+		return
+	case operators.In:
+		if args[1].Kind() != ast.ListKind {
+			r.knotty = true
+		}
+		return
+	case fnDate:
+		if len(args) == 1 && isWritten(args[0]) {
+			text, _ := writtenText(args[0])
+			r.days = append(r.days, text)
+			return
+		}
+	case operators.Negate:
+		if isWritten(args[0]) {
+			return
+		}
+	}
+	r.knotty = true
+}
+
+// isWritten says whether an expression is a literal, a number with its sign, or
+// a written day.
+func isWritten(e ast.Expr) bool {
+	if e.Kind() == ast.LiteralKind {
+		return true
+	}
+	if e.Kind() != ast.CallKind {
+		return false
+	}
+	switch c := e.AsCall(); c.FunctionName() {
+	case fnNumber:
+		return true
+	case operators.Negate, fnDate:
+		return len(c.Args()) == 1 && isWritten(c.Args()[0])
+	}
+	return false
 }
 
 // test notes the comparison of a field or variable with a written text.
@@ -223,6 +280,7 @@ func (r *rewriter) literal(e ast.Expr) {
 	default:
 		return
 	}
+	r.numbers = append(r.numbers, strings.TrimPrefix(text, "-"))
 	e.SetKindCase(r.factory.NewCall(r.id(e), fnNumber, r.factory.NewLiteral(r.id(e), types.String(text))))
 }
 

@@ -103,6 +103,7 @@ func (c *checker) need(path string, in *input, n *Need) {
 	case !printable(in.Unit, 0, maxUnit):
 		c.bad(path+".unit", "at most %d printable characters are wanted", maxUnit)
 	}
+	n.Values = c.spellings(path, in.Values, n.kind)
 }
 
 // need returns the place of an input, or -1.
@@ -122,6 +123,7 @@ func (c *checker) stages() {
 			c.bad(path+".when", "the last stage takes what the others leave: it has no condition")
 		case !last:
 			s.when = c.compile(path+".when", s.When, formula.Bool, s.Steady)
+			c.closed(path+".when", s.when)
 			c.words(path, s.Words)
 		}
 	}
@@ -175,6 +177,10 @@ func (c *checker) indicators() {
 			c.bins(path, x)
 		}
 		x.value = c.compile(path+".value", x.Value, x.kind(), x.Steady)
+		if x.scored() {
+			c.closed(path+".value", x.value)
+			c.listed(path, x)
+		}
 		for text, label := range x.Labels {
 			if !printable(text, 1, maxTitle) || !printable(label.Chinese, 1, maxTitle) || !printable(label.English, 1, maxTitle) {
 				c.bad(path+".labels", "zh and en of 1 to %d printable characters are wanted for each text", maxTitle)
@@ -233,6 +239,19 @@ func (c *checker) bins(path string, x *indicator) {
 	}
 }
 
+// listed checks the texts that the bins of an indicator list, where its value is
+// an input's.
+func (c *checker) listed(path string, x *indicator) {
+	n := c.t.direct(x.Value)
+	for i, b := range x.Bins {
+		for _, text := range b.Is {
+			if n != nil {
+				c.declared(fmt.Sprintf("%s.bins[%d]", path, i), n.Name, text)
+			}
+		}
+	}
+}
+
 func ofHundred(n Number) bool { return n.Sign() >= 0 && n.LessThanOrEqual(hundred) }
 
 func (c *checker) vetoes() {
@@ -243,6 +262,7 @@ func (c *checker) vetoes() {
 		c.name(path, v.Name, seen)
 		c.title(path, v.Title)
 		v.when = c.compile(path+".when", v.When, formula.Bool, v.Steady)
+		c.closed(path+".when", v.when)
 		c.words(path, v.Words)
 	}
 }
@@ -256,6 +276,8 @@ func (c *checker) checks() {
 		c.title(path, x.Title)
 		x.a = c.compile(path+".a", x.A, formula.Number, x.Steady)
 		x.b = c.compile(path+".b", x.B, formula.Number, x.Steady)
+		c.closed(path+".a", x.a)
+		c.closed(path+".b", x.b)
 		x.deviation = c.deviation(path, x)
 		for _, one := range x.a.inputs {
 			for _, other := range x.b.inputs {

@@ -58,7 +58,7 @@ func Parse(text []byte) (*Template, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Template{digest: sha256.Sum256(text)}
+	t := &Template{digest: sha256.Sum256(text), file: file}
 	var number *strict.Error
 	if err := strict.Numbers(text, &t.doc); errors.As(err, &number) {
 		return nil, Problems{{number.Line, fmt.Sprintf("column %d: %s", number.Column, number.Text)}}
@@ -66,7 +66,7 @@ func Parse(text []byte) (*Template, error) {
 	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(&t.doc); err != nil {
 		return nil, problemOf(err)
 	}
-	c := checker{file: file, t: t}
+	c := checker{t: t}
 	c.check()
 	if len(c.problems) > 0 {
 		slices.SortStableFunc(c.problems, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
@@ -155,7 +155,6 @@ func (n *Number) UnmarshalYAML(node ast.Node) error {
 
 // checker collects problems of a template that decodes.
 type checker struct {
-	file     *ast.File
 	t        *Template
 	vars     variables
 	problems Problems
@@ -167,14 +166,16 @@ const maxProblems = 50
 // there.
 func (c *checker) bad(path, format string, args ...any) {
 	if len(c.problems) < maxProblems {
-		c.problems = append(c.problems, Problem{c.line(path), strings.TrimPrefix(path, "$.") + ": " + fmt.Sprintf(format, args...)})
+		c.problems = append(c.problems, Problem{c.t.line(path), strings.TrimPrefix(path, "$.") + ": " + fmt.Sprintf(format, args...)})
 	}
 }
 
-func (c *checker) line(path string) int {
+// line is where a part of the template stands, or the nearest part above it
+// that is there.
+func (t *Template) line(path string) int {
 	for path != "$" && path != "" {
 		if p, err := yaml.PathString(path); err == nil {
-			if node, err := p.FilterFile(c.file); err == nil && node != nil {
+			if node, err := p.FilterFile(t.file); err == nil && node != nil {
 				return node.GetToken().Position.Line
 			}
 		}

@@ -23,7 +23,7 @@ const hostile = "\x1b]0;x\a\x1b[2J</script><script>alert(1)</script><img src=x o
 func hostileProfile(t *testing.T) *Profile {
 	tpl := sme(t)
 	v := values()
-	v["company"], v["status"], v["tax_grade"] = hostile, hostile, hostile
+	v["company"] = hostile
 	f := facts(tpl, v)
 	f.Network, f.Query, f.Consent, f.Subject = hostile, hostile, hostile, hostile
 	f.Operator, f.Product, f.Bank, f.Purpose = hostile, hostile, hostile, hostile

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/goccy/go-yaml/ast"
 	"github.com/shopspring/decimal"
 
 	"atoll/consensus/consent"
@@ -22,6 +23,7 @@ type Template struct {
 	Needs   []Need // in the order of the template
 
 	doc    document
+	file   *ast.File // for the lines of findings
 	digest [32]byte
 }
 
@@ -38,6 +40,10 @@ type Need struct {
 	Unit       string // that an answer carries, to the byte; "" for none
 	Least      *Number
 	Most       *Number // no value lies outside: they close the open end of a band
+
+	// Values maps each spelling that a text may have to the one that formulas see;
+	// nil where any text may stand. Anything else is invalid.
+	Values map[string]string
 
 	kind formula.Kind
 }
@@ -102,6 +108,8 @@ type input struct {
 	Least      *Number `yaml:"least"`
 	Most       *Number `yaml:"most"`
 	Title      Title   `yaml:"title"`
+
+	Values map[string][]string `yaml:"values"` // what stands for each text, besides itself
 }
 
 type stage struct {

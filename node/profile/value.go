@@ -38,12 +38,20 @@ func parseNumber(text string) (decimal.Decimal, bool) {
 	return d, ok
 }
 
-// read returns the value of an answer as what is known of it, or says why it
-// is none. The words never repeat the value: they reach logs.
+// Reasons why an answer is none. They never repeat the value: they reach logs.
+const (
+	unitDiffers    = "template.unit"    // an answer has another unit than the template expects
+	textUndeclared = "template.values"  // a text is none of those that the template declares
+	valueUnread    = "value.unreadable" // not of the type that the template expects
+	bandUnread     = "band.unreadable"
+)
+
+// read returns the value of an answer as what is known of it, or the reason why
+// it is none.
 func (n *Need) read(value, unit string) (ends []any, problem string) {
 	switch {
 	case unit != n.Unit:
-		return nil, "the unit is not the one that the template expects"
+		return nil, unitDiffers
 	case n.Disclosure == consent.Band:
 		return n.readBand(value)
 	}
@@ -61,18 +69,23 @@ func (n *Need) read(value, unit string) (ends []any, problem string) {
 			return []any{day}, ""
 		}
 	case formula.Text:
+		if n.Values != nil {
+			if text, ok := n.Values[value]; ok {
+				return []any{text}, ""
+			}
+			return nil, textUndeclared
+		}
 		if utf8.ValidString(value) && utf8.RuneCountInString(value) <= maxText {
 			return []any{value}, ""
 		}
 	}
-	return nil, "the value does not read as " + n.kind.String()
+	return nil, valueUnread
 }
 
 func (n *Need) readBand(text string) (ends []any, problem string) {
-	const bad = "the value does not read as a band"
 	from, to, ok := strings.Cut(text, "..")
 	if !ok || from == "" && to == "" {
-		return nil, bad
+		return nil, bandUnread
 	}
 	low, high := far.Neg(), far
 	if n.Least != nil {
@@ -83,17 +96,17 @@ func (n *Need) readBand(text string) (ends []any, problem string) {
 	}
 	if from != "" {
 		if low, ok = parseNumber(from); !ok {
-			return nil, bad
+			return nil, bandUnread
 		}
 	}
 	if to != "" {
 		if high, ok = parseNumber(to); !ok {
-			return nil, bad
+			return nil, bandUnread
 		}
 		high = high.Sub(justLess)
 	}
 	if low.GreaterThan(high) {
-		return nil, "the band is empty"
+		return nil, bandUnread
 	}
 	return []any{low.Rat(), high.Rat()}, ""
 }

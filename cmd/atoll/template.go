@@ -1,0 +1,242 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+	"atoll/node/catalog"
+	"atoll/node/profile"
+	"atoll/node/web"
+
+	"github.com/spf13/cobra"
+)
+
+func templateCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "template",
+		Short: "A bank's scorecard",
+		Args:  cobra.NoArgs,
+		RunE:  help,
+	}
+	cmd.AddCommand(templateLintCommand())
+	return cmd
+}
+
+func templateLintCommand() *cobra.Command {
+	var dir string
+	var files []string
+	cmd := &cobra.Command{
+		Use:   "lint [FILE]",
+		Short: "Check a template against what agencies offer",
+		Long: `Checks a template, every line of it, and compares it with catalogs: outputs that no
+catalog has, disclosures, states and flows, types, units and declared values that
+differ, purposes that nobody answers for; conditions that nothing or everything
+meets, or that a band leaves open; bins and stages that nothing reaches.
+
+Catalogs are files or folders of them (--catalog), or what the agencies say now, by
+the node in --dir, whose genesis then also says which agencies and purposes there
+are. Without FILE it is the template of that node. Exit code 3 says that something
+is amiss, or that what is asked of an agency was compared with nothing.`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			lang, err := language(cmd)
+			if err != nil {
+				return err
+			}
+			file, err := templateFile(dir, args)
+			if err != nil {
+				return err
+			}
+			t, err := readTemplate(file)
+			if err != nil {
+				return err
+			}
+			catalogs, err := readCatalogs(files)
+			if err != nil {
+				return err
+			}
+			found := []profile.Finding{}
+			if dir != "" {
+				_, g, _, err := readGenesis(filepath.Join(dir, fileGenesis))
+				if err != nil {
+					return err
+				}
+				found = append(found, t.Within(agenciesOf(g), purposesOf(g))...)
+				if catalogs, err = fetchCatalogs(cmd.Context(), dir, g, t, catalogs); err != nil {
+					return err
+				}
+			}
+			found = append(found, t.Against(catalogs)...)
+			found = append(found, t.Meaning(civilToday(), catalogs)...)
+			slices.SortStableFunc(found, func(a, b profile.Finding) int { return a.Line - b.Line })
+			return reportTemplate(cmd, lang, file, found, catalogs)
+		},
+	}
+	cmd.Flags().StringVar(&dir, "dir", "", "the folder of a member whose node is running")
+	cmd.Flags().StringArrayVar(&files, "catalog", nil, "file of a catalog, or folder with such files; may be repeated")
+	langFlag(cmd)
+	return cmd
+}
+
+// templateFile is the file that is named, or that of the node in dir.
+func templateFile(dir string, args []string) (string, error) {
+	if len(args) > 0 {
+		return args[0], nil
+	}
+	if dir == "" {
+		return "", fmt.Errorf("%w: give a file, or --dir with a node that has one", errUsage)
+	}
+	c, err := readConfig(dir)
+	if err != nil {
+		return "", err
+	}
+	if c.Profile == "" {
+		return "", fmt.Errorf("%w: give a file, or name one in %s", errUsage, fileConfig)
+	}
+	return within(dir, c.Profile), nil
+}
+
+// readCatalogs reads files, and of folders every file that ends in .yaml.
+func readCatalogs(paths []string) (list []*catalog.Catalog, err error) {
+	var files []string
+	for _, path := range paths {
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			inside, err := filepath.Glob(filepath.Join(path, "*.yaml"))
+			if err != nil || len(inside) == 0 {
+				return nil, fmt.Errorf("%s: %w: no file in it ends in .yaml", path, errConfig)
+			}
+			files = append(files, inside...)
+			continue
+		}
+		files = append(files, path)
+	}
+	for _, file := range files {
+		text, err := readLimited(file, maxPaper)
+		if err != nil {
+			return nil, err
+		}
+		c, err := catalog.Parse(text)
+		if err != nil {
+			return nil, configError(file, err)
+		}
+		if slices.ContainsFunc(list, func(x *catalog.Catalog) bool { return x.Agency == c.Agency }) {
+			return nil, fmt.Errorf("%s: %w: a second catalog of %s", file, errConfig, c.Agency)
+		}
+		list = append(list, c)
+	}
+	return list, nil
+}
+
+// fetchCatalogs adds the catalogs that the node in dir gets from agencies. One
+// that is not to be had is left out: the template's findings name it.
+func fetchCatalogs(ctx context.Context, dir string, g *ledger.Genesis, t *profile.Template, have []*catalog.Catalog) ([]*catalog.Catalog, error) {
+	for _, o := range t.Offers() {
+		held := slices.ContainsFunc(have, func(c *catalog.Catalog) bool { return c.Agency == o.Agency })
+		if held || !slices.Contains(agenciesOf(g), o.Agency) {
+			continue
+		}
+		var got web.BytesOut
+		err := local(ctx, dir, web.OpCatalog, web.CatalogIn{Agency: o.Agency}, &got)
+		var e *web.Error
+		if errors.As(err, &e) && e.Code == web.CodeNoCatalog {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		c, err := catalog.Parse(got.Bytes)
+		if err != nil {
+			return nil, err
+		}
+		have = append(have, c)
+	}
+	return have, nil
+}
+
+func agenciesOf(g *ledger.Genesis) (names []string) {
+	for i := range g.Members {
+		if slices.Contains(roleNames(&g.Members[i]), ledger.Agency) {
+			names = append(names, g.Members[i].Name)
+		}
+	}
+	return names
+}
+
+func purposesOf(g *ledger.Genesis) (codes []string) {
+	for _, p := range g.Purposes {
+		codes = append(codes, p.Code)
+	}
+	return codes
+}
+
+// finding is one for JSON.
+type finding struct {
+	Code     string `json:"code"`
+	Severity string `json:"severity"`
+	Line     int    `json:"line"`
+	Path     string `json:"path"`
+	Message  string `json:"message"`
+}
+
+func reportTemplate(cmd *cobra.Command, lang, file string, found []profile.Finding, catalogs []*catalog.Catalog) error {
+	list, bad, warned := []finding{}, 0, 0
+	for _, f := range found {
+		one := finding{f.Code, "warning", f.Line, f.Path, f.Words.English}
+		switch {
+		case f.Error:
+			one.Severity = "error"
+			bad++
+		case f.Code == profile.FindUnchecked:
+			one.Severity = "unchecked"
+			bad++
+		default:
+			warned++
+		}
+		list = append(list, one)
+	}
+	against := []string{}
+	for _, c := range catalogs {
+		against = append(against, c.Agency+" "+strconv.FormatUint(c.Version, 10))
+	}
+	var err error
+	if asJSON(cmd) {
+		err = printJSON(cmd.OutOrStdout(), "atoll.template_lint/v1", map[string]any{"file": file, "ok": bad == 0, "catalogs": against, "findings": list})
+	} else {
+		err = printFindings(&teller{w: cmd.OutOrStdout(), lang: lang}, file, found, list, against)
+	}
+	if err == nil && bad > 0 {
+		err = errAmiss
+	}
+	return err
+}
+
+// severities are the words for what a finding is.
+var severities = map[string]string{"error": "错误", "warning": "警告", "unchecked": "未核对"}
+
+func printFindings(t *teller, file string, found []profile.Finding, list []finding, against []string) error {
+	count := map[string]int{}
+	for i, f := range list {
+		count[f.Severity]++
+		word := f.Severity
+		if t.lang == consent.Chinese {
+			word = severities[word]
+		}
+		t.say("%s:%d: %s: %s: %s [%s]", "%s:%d: %s: %s: %s [%s]", shown(file), f.Line, word, f.Path, shown(found[i].Words.In(t.lang)), f.Code)
+	}
+	with := strings.Join(against, ", ")
+	if len(against) == 0 {
+		t.say("%s: 未与任何目录比对：用 --catalog 或 --dir 给出目录", "%s: compared with no catalog: give --catalog or --dir", shown(file))
+	} else {
+		t.say("%s: 已与目录比对：%s", "%s: compared with the catalogs %s", shown(file), shown(with))
+	}
+	t.say("错误 %d，未核对 %d，警告 %d", "%d errors, %d unchecked, %d warnings", count["error"], count["unchecked"], count["warning"])
+	return t.err
+}

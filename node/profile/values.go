@@ -1,0 +1,78 @@
+package profile
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"atoll/node/formula"
+)
+
+// A text that decides something has declared values. Of an open vocabulary a
+// test for equality says nothing: "Listed", "在列" and "listed " are none of them
+// "listed", and a condition over them would pass for whoever writes otherwise.
+
+// maxSpellings limits the declared values of one input, with their synonyms.
+const maxSpellings = 100
+
+// spellings maps every way of writing a declared value to that value.
+func (c *checker) spellings(path string, said map[string][]string, kind formula.Kind) map[string]string {
+	if len(said) == 0 {
+		return nil
+	}
+	if kind != formula.Text {
+		c.bad(path+".values", "values belong to texts")
+	}
+	all := map[string]string{}
+	for _, value := range slices.Sorted(maps.Keys(said)) {
+		for _, text := range append([]string{value}, said[value]...) {
+			if _, twice := all[text]; twice || !printable(text, 1, maxTitle) {
+				c.bad(path+".values", "a text stands twice, or is empty, unprintable or longer than %d characters", maxTitle)
+			}
+			all[text] = value
+		}
+	}
+	if len(all) > maxSpellings {
+		c.bad(path+".values", "%d texts, the limit is %d", len(all), maxSpellings)
+	}
+	return all
+}
+
+// closed refuses a formula that decides by an input of type text without
+// declared values, or that tests one for a text which is none of them: it could
+// never be met, or always.
+func (c *checker) closed(path string, e expression) {
+	for _, name := range e.inputs {
+		if n := c.t.Needs[c.t.need(name)]; n.kind == formula.Text && n.Values == nil {
+			c.bad(path, "%s decides here and has no values: declare each that may come, with its synonyms, or a spelling that nobody thought of counts as another", name)
+		}
+	}
+	if e.formula == nil {
+		return
+	}
+	for _, test := range e.formula.TextTests() {
+		c.declared(path, test.Field, test.Text)
+	}
+}
+
+// declared refuses a text that an input with declared values never has.
+func (c *checker) declared(path, name, text string) {
+	i := c.t.need(name)
+	if i < 0 || c.t.Needs[i].Values == nil {
+		return
+	}
+	switch value, known := c.t.Needs[i].Values[text]; {
+	case !known:
+		c.bad(path, "%q is none of the values of %s", text, name)
+	case value != text:
+		c.bad(path, "%q is a synonym: say %q, which %s has in its place", text, value, name)
+	}
+}
+
+// direct returns the need that a formula is and nothing else, or nil.
+func (t *Template) direct(source string) *Need {
+	if i := t.need(strings.TrimSpace(source)); i >= 0 {
+		return &t.Needs[i]
+	}
+	return nil
+}
