@@ -297,7 +297,7 @@ func (n *network) draft(s *subject, uses uint32) consent.Draft {
 	n.must(err)
 	return consent.Draft{
 		Subject: s.id, Bank: "bank-a", Purpose: "pre_loan", Product: "loan", NotBefore: at.Day, NotAfter: at.Day + 9,
-		MaxUses: uses, DataLife: 30, Language: consent.English, Offers: offers(),
+		MaxUses: uses, DataLife: 30, Language: consent.English, Offers: offers(), Name: "Firm Ltd", Date: at.Day,
 	}
 }
 

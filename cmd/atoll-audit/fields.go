@@ -169,7 +169,7 @@ func (s *show) secret() (list []field) {
 
 func termsFields(t *consent.Terms, slices []consent.Slice) []field {
 	list := []field{
-		{"purpose", "用途", "purpose", t.Purpose}, {"product", "产品", "product", t.Product},
+		{"purpose", "用途", "purpose", t.Purpose}, {"drawn_up", "出具日期", "drawn up", t.Date.String()}, {"product", "产品", "product", t.Product},
 		{"data_life", "数据保存", "data life", fmt.Sprintf("%d d", t.DataLife)},
 		{"language", "文本语言", "language", t.Language}, {"notice", "授权书摘要", "notice digest", hex.EncodeToString(t.Notice)},
 	}

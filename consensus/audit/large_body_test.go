@@ -61,7 +61,7 @@ func TestLargestBodyFits(t *testing.T) {
 			t.Errorf("a body of %d bytes is sealed into %d", size, len(out))
 		}
 		draft := consent.Draft{
-			Subject: f.Subject, Bank: "bank-a", Purpose: "pre_loan", Product: "x", NotBefore: 1, NotAfter: 2, MaxUses: 1, DataLife: 1, Language: consent.English,
+			Subject: f.Subject, Bank: "bank-a", Purpose: "pre_loan", Product: "x", NotBefore: 1, NotAfter: 2, MaxUses: 1, DataLife: 1, Language: consent.English, Name: "x",
 		}
 		composed, err := consent.Compose(draft, "notice", f.Keyring, 0, 9, f.Credential, rand.NewChaCha8([32]byte{7}))
 		if err != nil {

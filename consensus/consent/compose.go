@@ -22,7 +22,9 @@ type Draft struct {
 	MaxAlerts uint32    `cbor:"9,keyasint"`
 	DataLife  uint32    `cbor:"10,keyasint"` // days
 	Language  string    `cbor:"11,keyasint"`
-	Offers    []Offer   `cbor:"12,keyasint"`
+	Offers    []Offer   `cbor:"12,keyasint"` // ascending by agency, see [Notice]
+	Name      string    `cbor:"13,keyasint"` // of the enterprise
+	Date      Day       `cbor:"14,keyasint"` // when the bank drew it up
 }
 
 // Offer is what one agency may be asked.
@@ -75,7 +77,7 @@ func Compose(d Draft, notice string, keys Keyring, generation, n uint64, credent
 	k := sign.Secret(salts.next())
 	terms := Terms{
 		Blind: salts.next(), Bounds: bounds, Subject: d.Subject, Purpose: d.Purpose, Product: d.Product,
-		DataLife: d.DataLife, Language: d.Language, Notice: digest(labelNotice, []byte(notice)),
+		DataLife: d.DataLife, Language: d.Language, Notice: NoticeDigest(notice), Name: d.Name, Date: d.Date,
 	}
 	c.Body = Body{K: k[:], Credential: credential}
 	for _, o := range d.Offers {

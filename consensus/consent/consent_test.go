@@ -5,7 +5,6 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"math/rand/v2"
-	"os"
 	"testing"
 
 	"atoll/crypto/sign"
@@ -36,7 +35,7 @@ func tell(t testing.TB) *story {
 	s.keyring = NewKeyring(sign.Secret{2}, s.network)
 	s.draft = Draft{
 		Subject: "uscc:914403001922038216", Bank: "bank-a", Purpose: "pre_loan", Product: "流动资金贷款",
-		NotBefore: today, NotAfter: today + 29, MaxUses: 3, Frequency: Frequency{Days: 1, Uses: 2}, DataLife: 90, Language: Chinese,
+		NotBefore: today, NotAfter: today + 29, MaxUses: 3, Frequency: Frequency{Days: 1, Uses: 2}, DataLife: 90, Language: Chinese, Name: "某科技有限公司", Date: today,
 		Offers: []Offer{
 			{Agency: "tax", Items: []Item{
 				{Dataset: "vat", Output: "sales", Disclosure: Band, Months: 24},
@@ -192,33 +191,6 @@ func TestConsentsAreUnlinkable(t *testing.T) {
 				t.Errorf("the log sees %q", word)
 			}
 		}
-	}
-}
-
-func TestNotice(t *testing.T) {
-	titles := map[string]string{"tax": "省税务局", "bank-a": "甲银行", "pre_loan": "贷前调查", "tax/vat": "增值税申报", "tax/vat.sales": "销售额", "tax/vat.growth": "销售额增长率", "court": "省法院", "court/cases": "案件", "court/cases.open": "未结案件"}
-	for _, lang := range []string{Chinese, English} {
-		s := tell(t)
-		s.draft.Language = lang
-		got, err := Notice(s.draft, func(name string) string {
-			if lang == English {
-				return ""
-			}
-			return titles[name]
-		})
-		s.check(err)
-		file := "testdata/notice." + lang + ".txt"
-		if os.Getenv("UPDATE") != "" {
-			s.check(os.WriteFile(file, []byte(got), 0o644))
-		}
-		want, err := os.ReadFile(file)
-		s.check(err)
-		if got != string(want) {
-			t.Errorf("%s:\n%s", lang, got)
-		}
-	}
-	if _, err := Notice(Draft{Language: "fr"}, func(string) string { return "" }); !errors.Is(err, sign.ErrMalformed) {
-		t.Errorf("french: %v", err)
 	}
 }
 

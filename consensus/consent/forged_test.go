@@ -44,6 +44,8 @@ var termsEdits = []struct {
 	{"data life", func(_ *story, t *Terms) { t.DataLife++ }},
 	{"language", func(_ *story, t *Terms) { t.Language = English }},
 	{"notice", func(s *story, t *Terms) { t.Notice = s.salt() }},
+	{"name", func(_ *story, t *Terms) { t.Name = "另一公司" }},
+	{"date", func(_ *story, t *Terms) { t.Date++ }},
 	{"slices", func(s *story, t *Terms) {
 		t.Slices = slices.Clone(t.Slices)
 		t.Slices[0] = make([]byte, 32)
@@ -167,6 +169,7 @@ var handmade = []forgery{
 	{"terms of another subject", BadSubject, BadSubject, "", func(s *story) { s.agree(func(t *Terms) { t.Subject = "uscc:91110000600037341L" }) }},
 	{"terms in no language", BadSubject, BadSubject, "", func(s *story) { s.agree(func(t *Terms) { t.Language = "fr" }) }},
 	{"terms with a reversed product name", BadSubject, BadSubject, "", func(s *story) { s.agree(func(t *Terms) { t.Product = "loan \u202eeerf" }) }},
+	{"terms without a name", BadSubject, BadSubject, "", func(s *story) { s.agree(func(t *Terms) { t.Name = "" }) }},
 	{"terms without a notice", BadSubject, BadSubject, "", func(s *story) { s.agree(func(t *Terms) { t.Notice = nil }) }},
 	{"terms that keep data for ever", BadSubject, BadSubject, "", func(s *story) { s.agree(func(t *Terms) { t.DataLife = MaxDataLife + 1 }) }},
 	{"terms without blinding", BadSubject, BadSubject, "", func(s *story) { s.agree(func(t *Terms) { t.Blind = nil }) }},

@@ -1,8 +1,9 @@
 package consent
 
 import (
+	"cmp"
+	"fmt"
 	"strings"
-	"text/template"
 	"time"
 )
 
@@ -12,98 +13,208 @@ const (
 	English = "en"
 )
 
-// Titles gives the words people use for a member, a purpose, a dataset
-// ("agency/dataset") or an output ("agency/dataset.output"); where it returns
-// "", the name itself is shown.
+// Titles gives the words people use for a purpose, a dataset ("agency/dataset")
+// or an output ("agency/dataset.output"); where it returns "", the name itself is
+// shown.
 type Titles func(name string) string
 
-const noticeChinese = `企业数据授权书
+// Words are what a notice says beside its draft. They come from the genesis and
+// the catalogs on the log, as whoever renders has them, and not from the bank.
+type Words struct {
+	Network string  // its name
+	Members []Party // ascending by name
+	Titles  Titles  // of purposes, datasets and outputs
+}
 
-授权主体：{{.Subject}}
-被授权银行：{{title .Bank}}
-用途：{{title .Purpose}}
-产品：{{.Product}}
-有效期：{{date .NotBefore}} 至 {{date .NotAfter}}（含首尾两日）
-查询次数：最多 {{.MaxUses}} 次{{if .Frequency.Days}}，每 {{.Frequency.Days}} 天最多 {{.Frequency.Uses}} 次{{end}}
-{{- if .MaxAlerts}}
-监测提醒：最多 {{.MaxAlerts}} 次{{end}}
-数据保存：银行取得数据后最多保存 {{.DataLife}} 天，到期删除
+// Party is a member as a notice names it.
+type Party struct {
+	Name      string   `json:"name"`
+	Title     string   `json:"title"`
+	Registrar bool     `json:"registrar"` // it can revoke credentials
+	URLs      []string `json:"urls"`      // where enterprises reach it
+}
 
-授权范围：
-{{- range $offer := .Offers}}
-· {{title .Agency}}
-{{- range .Items}}
-  – {{dataset $offer .}}：{{output $offer .}}（{{disclosure .Disclosure}}，{{if .Months}}近 {{.Months}} 个月{{else}}查询当日的状态{{end}}）
-{{- end}}
-{{- end}}
-
-除上述内容外，任何机构不会提供您的其他数据。每次查询都记入各方共同保存、不可篡改的日志，您可随时查看。
-您可随时通过任一成员撤回本授权；撤回后不再提供新的数据，已经提供的不受影响。
-`
-
-const noticeEnglish = `Consent to share enterprise data
-
-Subject: {{.Subject}}
-Bank: {{title .Bank}}
-Purpose: {{title .Purpose}}
-Product: {{.Product}}
-Valid: {{date .NotBefore}} to {{date .NotAfter}}, both days included
-Queries: at most {{.MaxUses}}{{if .Frequency.Days}}, and at most {{.Frequency.Uses}} in {{.Frequency.Days}} days{{end}}
-{{- if .MaxAlerts}}
-Monitoring messages: at most {{.MaxAlerts}}{{end}}
-Kept: the bank may keep the data for {{.DataLife}} days and then deletes it
-
-What may be asked:
-{{- range $offer := .Offers}}
-- {{title .Agency}}
-{{- range .Items}}
-  - {{dataset $offer .}}: {{output $offer .}} ({{disclosure .Disclosure}}, {{if .Months}}last {{.Months}} months{{else}}as of the day it is asked{{end}})
-{{- end}}
-{{- end}}
-
-Nothing else leaves any agency. Every query enters a log that all members keep and nobody can alter; you can read it at any time.
-You can take this consent back at any time, through any member. After that no new data is given; what was given before stays given.
-`
-
-var disclosureWords = map[string][5]string{
-	Chinese: {Value: "数值", Band: "区间", Verify: "仅核验是否符合", Count: "仅数量"},
-	English: {Value: "value", Band: "band only", Verify: "yes or no only", Count: "count only"},
+// notice is one that is being written. The first error sticks.
+type notice struct {
+	*phrases
+	draft Draft
+	words Words
+	text  strings.Builder
+	err   error
 }
 
 // Notice renders the draft in the plain words that the signer is shown, in the
-// draft's language. The terms carry the digest of this exact text.
-func Notice(d Draft, titles Titles) (string, error) {
-	text, ok := map[string]string{Chinese: noticeChinese, English: noticeEnglish}[d.Language]
-	if !ok {
+// draft's language. The terms carry the digest of this exact text, see
+// [NoticeDigest]; SPEC.md says how it is made, so that others make the same. The
+// error wraps [sign.ErrMalformed]: a draft or a word that cannot be shown, or is
+// not in the one order that it has.
+func Notice(d Draft, w Words) (string, error) {
+	n := &notice{phrases: languages[d.Language], draft: d, words: w}
+	if n.phrases == nil {
 		return "", malformed("language %q", d.Language)
 	}
-	title := func(name string) string {
-		if t := titles(name); t != "" {
-			return t
-		}
-		return name
-	}
-	within := func(o Offer, name string) string {
-		if t := titles(o.Agency + "/" + name); t != "" {
-			return t
-		}
-		return name
-	}
-	t, err := template.New("notice").Funcs(template.FuncMap{
-		"title":      title,
-		"dataset":    func(o Offer, i Item) string { return within(o, i.Dataset) },
-		"output":     func(o Offer, i Item) string { return within(o, i.Dataset+"."+i.Output) },
-		"disclosure": func(x Disclosure) string { return disclosureWords[d.Language][x] },
-		"date":       Day.String,
-	}).Parse(text)
-	if err != nil {
+	if err := d.check(); err != nil {
 		return "", err
 	}
-	var out strings.Builder
-	if err := t.Execute(&out, d); err != nil {
-		return "", malformed("notice: %v", err)
+	n.bounds()
+	n.scope()
+	n.line(n.explained)
+	n.promises()
+	n.takeBack()
+	if n.err != nil {
+		return "", n.err
 	}
-	return out.String(), nil
+	return n.text.String(), nil
+}
+
+// NoticeDigest is the digest of a notice that terms carry.
+func NoticeDigest(text string) []byte { return digest(labelNotice, []byte(text)) }
+
+// lastDay is 9999-12-31, the last day that has a name of ten characters.
+const lastDay = Day(2_932_896)
+
+// check says whether all of a draft can be shown, and has one order.
+func (d *Draft) check() error {
+	if _, _, err := ParseSubject(string(d.Subject)); err != nil {
+		return err
+	}
+	switch {
+	case !ValidMember(d.Bank) || !ValidItem(d.Purpose):
+		return malformed("draft: bank or purpose")
+	case !ValidText(d.Name):
+		return malformed("the enterprise's name has 1 to %d bytes, and no character that cannot be seen", maxText)
+	case !ValidText(d.Product):
+		return malformed("a product has 1 to %d bytes, and no character that cannot be seen", maxText)
+	case d.Date < 0 || d.NotBefore < 0 || d.NotAfter < d.NotBefore || max(d.Date, d.NotAfter) > lastDay:
+		return malformed("draft: days")
+	case (d.Frequency.Days == 0) != (d.Frequency.Uses == 0):
+		return malformed("half a frequency")
+	case len(d.Offers) == 0 || len(d.Offers) > MaxAgencies:
+		return malformed("a consent is for 1 to %d agencies", MaxAgencies)
+	}
+	for i, o := range d.Offers {
+		if !ValidMember(o.Agency) || i > 0 && d.Offers[i-1].Agency >= o.Agency {
+			return malformed("draft: agencies are names, ascending")
+		}
+		if err := checkItems(len(o.Items), func(i int) Item { return o.Items[i] }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// line writes a line.
+func (n *notice) line(text string) { n.text.WriteString(text + "\n") }
+
+// say writes a line with something in it.
+func (n *notice) say(format string, args ...any) { n.line(fmt.Sprintf(format, args...)) }
+
+// shown is a word that the signer reads, or an error.
+func (n *notice) shown(word string) string {
+	if !ValidText(word) && n.err == nil {
+		n.err = malformed("a title that cannot be shown")
+	}
+	return word
+}
+
+// title is what people call a purpose, a dataset or an output.
+func (n *notice) title(name, fallback string) string {
+	title := ""
+	if n.words.Titles != nil {
+		title = n.words.Titles(name)
+	}
+	return n.shown(cmp.Or(title, fallback))
+}
+
+// member is what the founders call a member.
+func (n *notice) member(name string) string {
+	for _, m := range n.words.Members {
+		if m.Name == name {
+			return n.shown(m.Title)
+		}
+	}
+	return name
+}
+
+// bounds says who may ask, what for, how long and how often.
+func (n *notice) bounds() {
+	d := &n.draft
+	scheme, code, _ := strings.Cut(string(d.Subject), ":")
+	n.line(n.heading)
+	n.line("")
+	n.say(n.subject, d.Name, n.schemes[scheme], code)
+	n.say(n.bank, n.member(d.Bank))
+	n.say(n.purpose, n.title(d.Purpose, d.Purpose))
+	n.say(n.product, d.Product)
+	n.say(n.date, d.Date)
+	n.say(n.valid, d.NotBefore, d.NotAfter)
+	switch d.Frequency.Days {
+	case 0:
+		n.say(n.uses, d.MaxUses)
+	case 1:
+		n.say(n.usesDaily, d.MaxUses, d.Frequency.Uses)
+	default:
+		n.say(n.usesWithin, d.MaxUses, d.Frequency.Uses, d.Frequency.Days)
+	}
+	if d.MaxAlerts > 0 {
+		n.say(n.alerts, d.MaxAlerts)
+	}
+	n.say(n.kept, n.days(d.DataLife))
+	n.line(n.score)
+	n.line("")
+}
+
+// scope lists what may be asked, of whom. A state has no window: see explained.
+func (n *notice) scope() {
+	n.line(n.asked)
+	for _, o := range n.draft.Offers {
+		n.say(n.agency, n.member(o.Agency))
+		for _, i := range o.Items {
+			dataset, output := o.Agency+"/"+i.Dataset, o.Agency+"/"+i.Dataset+"."+i.Output
+			detail := n.disclosures[i.Disclosure]
+			if i.Months > 0 {
+				detail += n.window(i.Months)
+			}
+			n.say(n.output, n.title(dataset, i.Dataset), n.title(output, i.Output), detail)
+		}
+	}
+	n.line("")
+}
+
+// promises says what else happens with data and what does not, and who sees it.
+func (n *notice) promises() {
+	n.line("")
+	n.line(n.nothingElse)
+	n.line(n.log)
+	n.line("")
+}
+
+// takeBack says how to, through whom, and what to do without the key.
+func (n *notice) takeBack() {
+	var members, registrars []string
+	reached := false
+	for _, m := range n.words.Members {
+		members = append(members, n.shown(m.Title))
+		if m.Registrar {
+			registrars = append(registrars, m.Title)
+		}
+		reached = reached || len(m.URLs) > 0
+	}
+	n.line(n.revoke)
+	n.say(n.members, n.shown(n.words.Network), strings.Join(members, n.comma))
+	if reached {
+		n.line(n.addresses)
+	} else {
+		n.line(n.noAddress)
+	}
+	for _, m := range n.words.Members {
+		for _, u := range m.URLs {
+			n.say(n.address, m.Title, n.shown(u))
+		}
+	}
+	if len(registrars) > 0 {
+		n.say(n.lost, strings.Join(registrars, n.comma))
+	}
 }
 
 // String returns the day as 2006-01-02 (ISO 8601).

@@ -16,12 +16,14 @@ type Terms struct {
 	Blind    []byte   `cbor:"1,keyasint"` // 32 random bytes, so that the digest tells nothing
 	Bounds   Bounds   `cbor:"2,keyasint"`
 	Subject  Subject  `cbor:"3,keyasint"`
-	Purpose  string   `cbor:"4,keyasint"` // code of a purpose of the network
-	Product  string   `cbor:"5,keyasint"` // the bank's own words, such as a loan's name
-	DataLife uint32   `cbor:"6,keyasint"` // days the bank may keep what it got
-	Language string   `cbor:"7,keyasint"` // of the notice: "zh-CN" or "en"
-	Notice   []byte   `cbor:"8,keyasint"` // digest of the exact text the signer was shown
-	Slices   [][]byte `cbor:"9,keyasint"` // digests of the slices, ascending, padded with decoys
+	Purpose  string   `cbor:"4,keyasint"`  // code of a purpose of the network
+	Product  string   `cbor:"5,keyasint"`  // the bank's own words, such as a loan's name
+	DataLife uint32   `cbor:"6,keyasint"`  // days the bank may keep what it got
+	Language string   `cbor:"7,keyasint"`  // of the notice: "zh-CN" or "en"
+	Notice   []byte   `cbor:"8,keyasint"`  // digest of the exact text the signer was shown
+	Slices   [][]byte `cbor:"9,keyasint"`  // digests of the slices, ascending, padded with decoys
+	Name     string   `cbor:"10,keyasint"` // of the enterprise, as the notice has it
+	Date     Day      `cbor:"11,keyasint"` // when the bank drew it up
 }
 
 // Check says whether the terms can be terms, by themselves.
@@ -39,6 +41,10 @@ func (t *Terms) Check() error {
 		return malformed("terms: purpose")
 	case !ValidText(t.Product):
 		return malformed("terms: a product has 1 to %d bytes, and no character that cannot be seen", maxText)
+	case !ValidText(t.Name):
+		return malformed("terms: the enterprise's name has 1 to %d bytes, and no character that cannot be seen", maxText)
+	case t.Date < 0:
+		return malformed("terms: date")
 	case t.DataLife == 0 || t.DataLife > MaxDataLife:
 		return malformed("terms: data life of 1 to %d days", MaxDataLife)
 	case t.Language != Chinese && t.Language != English:

@@ -181,7 +181,7 @@ func (w *world) compose(n uint64, edit func(*consent.Draft)) *deal {
 	d := &deal{keyring: consent.NewKeyring(sign.Secret{9}, w.network), number: n, sealed: []byte("sealed body")}
 	d.draft = consent.Draft{
 		Subject: subject, Bank: "bank-a", Purpose: "pre_loan", Product: "流动资金贷款", NotBefore: day, NotAfter: day + 29,
-		MaxUses: 3, DataLife: 90, Language: consent.Chinese,
+		MaxUses: 3, DataLife: 90, Language: consent.Chinese, Name: "某科技有限公司", Date: day,
 		Offers: []consent.Offer{{Agency: "tax", Items: []consent.Item{{Dataset: "vat", Output: "sales", Disclosure: consent.Band, Months: 24}}}},
 	}
 	if edit != nil {

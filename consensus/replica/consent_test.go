@@ -19,7 +19,7 @@ func (n *network) granted(bank string, uses uint32) *consent.Header {
 	today := consent.DayOf(uint64(time.Now().UnixMilli()), 480)
 	c, err := consent.Compose(consent.Draft{
 		Subject: "uscc:914403001922038216", Bank: bank, Purpose: "pre_loan", Product: "loan", NotBefore: today - 1, NotAfter: today + 20,
-		MaxUses: uses, DataLife: 30, Language: consent.English,
+		MaxUses: uses, DataLife: 30, Language: consent.English, Name: "Firm Ltd", Date: today,
 		Offers: []consent.Offer{{Agency: "voter-a", Items: []consent.Item{{Dataset: "vat", Output: "sales", Disclosure: consent.Band, Months: 12}}}},
 	}, "notice", consent.NewKeyring(sign.NewSecret(), n.id), 0, 0, []byte("credential"), rand.Reader)
 	n.check(err)

@@ -1,11 +1,14 @@
 // Decides a log once more, with Node 20 alone, after SPEC.md:
 //   node main.js vectors FILE   a file of statements with their answers, a JSON object a line
 //   node main.js log LOGDIR     an exported log, whose integrity examples/verify-js checks
+//   node main.js notices FILE   a file of notices that enterprises read, a JSON object a line
 // Exit code 0 or 6.
 'use strict';
 const fs = require('node:fs'), path = require('node:path');
 const { decode, u64, bytes, text, tuple } = require('./cbor.js');
+const { Malformed } = require('./statement.js');
 const { Ledger } = require('./rules.js');
+const { render, digest } = require('./notice.js');
 
 process.on('uncaughtException', (err) => { console.error(`rules-js: ${err.message}`); process.exit(6); });
 function need(ok, why) { if (!ok) { console.error(`rules-js: ${why}`); process.exit(6); } }
@@ -59,8 +62,28 @@ function replay(dir) {
   return verdicts;
 }
 
-const [what, name] = process.argv.slice(2), run = { vectors, log: replay }[what];
-need(run && name, 'usage: node main.js vectors FILE, or node main.js log LOGDIR');
+// Notices: { network, members, titles, draft } with the notice and its digest, or
+// refused where there is none.
+function notices(file) {
+  const kinds = {};
+  fs.readFileSync(file, 'utf8').split('\n').forEach((line, i) => {
+    if (line === '') return;
+    const want = JSON.parse(line);
+    let got;
+    try { got = render(Buffer.from(want.draft, 'base64'), want); } catch (err) {
+      if (!(err instanceof Malformed)) throw err;
+    }
+    need(got === want.notice && Boolean(want.refused) === (got === undefined) && (got === undefined || digest(got) === want.digest),
+      `${file}:${i + 1} (${want.what}): ${got ?? 'refused'}`);
+    const kind = got === undefined ? 'refused' : 'shown';
+    kinds[kind] = (kinds[kind] ?? 0) + 1;
+  });
+  return kinds;
+}
+
+const [what, name] = process.argv.slice(2);
+const [run, unit] = { vectors: [vectors, 'statements'], log: [replay, 'entries'], notices: [notices, 'notices'] }[what] ?? [];
+need(run && name, 'usage: node main.js vectors FILE, node main.js log LOGDIR, or node main.js notices FILE');
 const verdicts = run(name), count = Object.values(verdicts).reduce((a, b) => a + b, 0);
 need(count > 0, 'there is nothing in it');
-console.log(`${count} ${what === 'log' ? 'entries' : 'statements'}, each decided alike: ${Object.entries(verdicts).sort().map(([v, n]) => `${v} ${n}`).join(', ')}`);
+console.log(`${count} ${unit}, each decided alike: ${Object.entries(verdicts).sort().map(([v, n]) => `${v} ${n}`).join(', ')}`);

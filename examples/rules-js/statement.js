@@ -162,4 +162,4 @@ function parse(raw) {
 const timeOf = (id) => id.readUIntBE(0, 6);
 const slotDigest = (agency, [section, token]) => labelled('atoll/v1/query/slot', Buffer.concat([head(4, 3), tstr(agency), bstr(section), bstr(token)]));
 
-module.exports = { Malformed, founding, parse, signedBy, timeOf, slotDigest, safe };
+module.exports = { Malformed, founding, parse, signedBy, timeOf, slotDigest, safe, name, item, day, people, shown };

@@ -45,7 +45,7 @@ func (w *World) Grant(f *Firm, edit func(*Consenting)) *Deal {
 	today := w.Today()
 	c := &Consenting{Notice: "notice", Draft: consent.Draft{
 		Subject: f.Subject, Bank: "bank-a", Purpose: "pre_loan", Product: "流动资金贷款", NotBefore: today, NotAfter: today + 29,
-		MaxUses: 9, DataLife: 90, Language: consent.Chinese,
+		MaxUses: 9, DataLife: 90, Language: consent.Chinese, Name: "某科技有限公司", Date: today,
 		Offers: []consent.Offer{{Agency: "court", Items: []consent.Item{Cases}}, {Agency: "tax", Items: []consent.Item{Sales}}},
 	}}
 	if edit != nil {

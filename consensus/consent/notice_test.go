@@ -1,0 +1,334 @@
+package consent
+
+import (
+	"bytes"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"flag"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"atoll/crypto/sign"
+)
+
+var writeNotices = flag.Bool("notices", false, "write testdata/notices.jsonl anew")
+
+const noticesFile = "testdata/notices.jsonl"
+
+// noticeVector is a line of noticesFile: what a notice is made of, and the text
+// with its digest, or that there is none.
+type noticeVector struct {
+	What    string            `json:"what"`
+	Network string            `json:"network"`
+	Members []Party           `json:"members"`
+	Titles  map[string]string `json:"titles"`
+	Draft   []byte            `json:"draft"` // its one encoding, or what is none
+	Notice  string            `json:"notice,omitempty"`
+	Digest  string            `json:"digest,omitempty"`
+	Refused bool              `json:"refused,omitempty"`
+}
+
+func (v *noticeVector) render() (string, error) {
+	var d Draft
+	if err := sign.Unmarshal(v.Draft, &d); err != nil {
+		return "", err
+	}
+	return Notice(d, Words{Network: v.Network, Members: v.Members, Titles: func(name string) string { return v.Titles[name] }})
+}
+
+// noticeCase is one case of the vectors, as a change to an ordinary one.
+type noticeCase struct {
+	what string
+	edit func(d *Draft, v *noticeVector)
+}
+
+// ordinary is a draft with words for all of it, in a language.
+func ordinary(language string) (Draft, noticeVector) {
+	d := Draft{
+		Subject: "uscc:914403001922038216", Bank: "bank-a", Purpose: "pre_loan", Product: "流动资金贷款", NotBefore: today, NotAfter: today + 29, MaxUses: 3,
+		Frequency: Frequency{Days: 7, Uses: 2}, DataLife: 90, Language: language, Name: "深圳市某科技有限公司", Date: today - 1,
+		Offers: []Offer{
+			{Agency: "court", Items: []Item{{Dataset: "cases", Output: "open", Disclosure: Count}}},
+			{Agency: "market", Items: []Item{{Dataset: "registration", Output: "name", Disclosure: Value}}},
+			{Agency: "tax", Items: []Item{
+				{Dataset: "vat", Output: "growth", Disclosure: Value, Months: 12}, {Dataset: "vat", Output: "sales", Disclosure: Band, Months: 24},
+				{Dataset: "vat", Output: "sales", Disclosure: Verify, Months: 1},
+			}},
+		},
+	}
+	v := noticeVector{Network: "示例省企业数据网络"}
+	chinese := map[string]string{"pre_loan": "贷前调查", "court/cases": "案件", "court/cases.open": "未结案件", "market/registration": "登记信息", "market/registration.name": "企业名称",
+		"tax/vat": "增值税申报", "tax/vat.sales": "销售额", "tax/vat.growth": "销售额增长率"}
+	english := map[string]string{"pre_loan": "Assessment before a loan", "court/cases": "Cases", "court/cases.open": "open cases", "market/registration": "Registration", "market/registration.name": "name of the enterprise",
+		"tax/vat": "VAT returns", "tax/vat.sales": "sales", "tax/vat.growth": "growth of sales"}
+	v.Members = []Party{
+		{Name: "auditor", Title: "监管局"}, {Name: "bank-a", Title: "甲银行", URLs: []string{"https://atoll.bank-a.example"}}, {Name: "court", Title: "省法院"},
+		{Name: "market", Title: "省市场监管局", Registrar: true, URLs: []string{"https://market.example:8443", "https://market.example.net"}}, {Name: "tax", Title: "省税务局", URLs: []string{"https://tax.example"}},
+	}
+	v.Titles = chinese
+	if language == English {
+		d.Product, d.Name, v.Network, v.Titles = "Working capital loan", "Shenzhen Some Technology Co., Ltd", "Enterprise data of a province", english
+		for i, title := range []string{"Supervisor", "Bank A", "Court", "Market regulator", "Tax bureau"} {
+			v.Members[i].Title = title
+		}
+	}
+	return d, v
+}
+
+// shownCases are rendered, in each language.
+var shownCases = []noticeCase{
+	{"an ordinary one", func(*Draft, *noticeVector) {}},
+	{"no frequency", func(d *Draft, _ *noticeVector) { d.Frequency = Frequency{} }},
+	{"by the day, one of each", func(d *Draft, _ *noticeVector) {
+		d.MaxUses, d.Frequency, d.DataLife, d.NotAfter = 1, Frequency{Days: 1, Uses: 1}, 1, d.NotBefore
+	}},
+	{"monitoring", func(d *Draft, _ *noticeVector) { d.MaxAlerts = 12 }},
+	{"the largest numbers", func(d *Draft, _ *noticeVector) {
+		d.MaxUses, d.Frequency, d.DataLife, d.MaxAlerts = math.MaxUint32, Frequency{Days: math.MaxUint32, Uses: math.MaxUint32}, math.MaxUint32, math.MaxUint32
+		d.Offers[2].Items[0].Months = MaxMonths
+	}},
+	{"the first and the last day", func(d *Draft, _ *noticeVector) { d.Date, d.NotBefore, d.NotAfter = 0, 0, lastDay }},
+	{"a leap day", func(d *Draft, _ *noticeVector) { d.Date, d.NotBefore, d.NotAfter = 11_016, 19_782, 47_541 }},
+	{"a legal entity identifier", func(d *Draft, _ *noticeVector) { d.Subject = "lei:HWUPKR0MPOU8FGXBT394" }},
+	{"a code of the Fujian pilot", func(d *Draft, _ *noticeVector) { d.Subject = "uscc:91350100M0001TGQXM" }},
+	{"no titles: codes", func(_ *Draft, v *noticeVector) { v.Titles = map[string]string{} }},
+	{"a title of a dataset alone", func(_ *Draft, v *noticeVector) { v.Titles = map[string]string{"tax/vat": v.Titles["tax/vat"]} }},
+	{"a bank that is no member: its code", func(d *Draft, _ *noticeVector) { d.Bank = "bank-z" }},
+	{"no addresses", func(_ *Draft, v *noticeVector) {
+		for i := range v.Members {
+			v.Members[i].URLs = nil
+		}
+	}},
+	{"no registrar", func(_ *Draft, v *noticeVector) { v.Members[3].Registrar = false }},
+	{"two registrars", func(_ *Draft, v *noticeVector) { v.Members[2].Registrar = true }},
+	{"all disclosures of one output", func(d *Draft, _ *noticeVector) {
+		d.Offers = []Offer{{Agency: "tax", Items: []Item{
+			{Dataset: "vat", Output: "sales", Disclosure: Value, Months: 12}, {Dataset: "vat", Output: "sales", Disclosure: Band}, {Dataset: "vat", Output: "sales", Disclosure: Verify, Months: 2},
+			{Dataset: "vat", Output: "sales", Disclosure: Count, Months: 120},
+		}}}
+	}},
+	{"many agencies and outputs", func(d *Draft, _ *noticeVector) {
+		d.Offers = nil
+		for _, a := range "abcdefghijklmnopqrstuvwxyz" {
+			var items []Item
+			for _, o := range "abcdefgh" {
+				items = append(items, Item{Dataset: "set_" + string(a), Output: "out_" + string(o), Disclosure: Band, Months: uint32(o - 'a')})
+			}
+			d.Offers = append(d.Offers, Offer{Agency: "agency-" + string(a), Items: items})
+		}
+	}},
+	{"signs that mean something elsewhere", func(d *Draft, v *noticeVector) {
+		d.Product, d.Name = "100 %d {{.Name}} $& $1 <b> \\n", "A & B %s “C” $$ 'D'"
+		v.Titles["tax/vat.sales"] = "%[1]s $` {name} \u3000 销售额"
+	}},
+	{"texts of 200 bytes", func(d *Draft, v *noticeVector) {
+		d.Product, d.Name = strings.Repeat("贷", 66)+"xy", strings.Repeat("n", 200)
+		v.Titles["tax/vat"] = strings.Repeat("𠀀", 50)
+	}},
+}
+
+// unshownCases have no notice.
+var unshownCases = []noticeCase{
+	{"another language", func(d *Draft, _ *noticeVector) { d.Language = "fr" }},
+	{"a wrong check character", func(d *Draft, _ *noticeVector) { d.Subject = "uscc:914403001922038217" }},
+	{"a wrong organisation code", func(d *Draft, _ *noticeVector) { d.Subject = "uscc:914403001922038316" }},
+	{"a wrong identifier", func(d *Draft, _ *noticeVector) { d.Subject = "lei:HWUPKR0MPOU8FGXBT395" }},
+	{"another scheme", func(d *Draft, _ *noticeVector) { d.Subject = "duns:914403001922038216" }},
+	{"no name", func(d *Draft, _ *noticeVector) { d.Name = "" }},
+	{"a name of two lines", func(d *Draft, _ *noticeVector) { d.Name = "A\nBank: B" }},
+	{"a name of 201 bytes", func(d *Draft, _ *noticeVector) { d.Name = strings.Repeat("n", 201) }},
+	{"a product that is read backwards", func(d *Draft, _ *noticeVector) { d.Product = "loan \u202eeerf" }},
+	{"a bank with a line of its own", func(d *Draft, _ *noticeVector) { d.Bank = "bank\nPurpose: none" }},
+	{"a purpose that is no item", func(d *Draft, _ *noticeVector) { d.Purpose = "Pre loan" }},
+	{"a day after 9999", func(d *Draft, _ *noticeVector) { d.NotAfter = lastDay + 1 }},
+	{"drawn up after 9999", func(d *Draft, _ *noticeVector) { d.Date = math.MaxInt32 }},
+	{"over before it begins", func(d *Draft, _ *noticeVector) { d.NotAfter = d.NotBefore - 1 }},
+	{"half a frequency", func(d *Draft, _ *noticeVector) { d.Frequency.Days = 0 }},
+	{"nothing asked", func(d *Draft, _ *noticeVector) { d.Offers = nil }},
+	{"nothing asked of one", func(d *Draft, _ *noticeVector) { d.Offers[0].Items = nil }},
+	{"agencies in another order", func(d *Draft, _ *noticeVector) { d.Offers[0], d.Offers[1] = d.Offers[1], d.Offers[0] }},
+	{"an agency twice", func(d *Draft, _ *noticeVector) { d.Offers[1].Agency = "court" }},
+	{"items in another order", func(d *Draft, _ *noticeVector) { i := d.Offers[2].Items; i[0], i[1] = i[1], i[0] }},
+	{"an item twice", func(d *Draft, _ *noticeVector) { d.Offers[2].Items[2] = d.Offers[2].Items[1] }},
+	{"121 months", func(d *Draft, _ *noticeVector) { d.Offers[2].Items[0].Months = 121 }},
+	{"no disclosure", func(d *Draft, _ *noticeVector) { d.Offers[0].Items[0].Disclosure = 0 }},
+	{"a fifth disclosure", func(d *Draft, _ *noticeVector) { d.Offers[0].Items[0].Disclosure = 5 }},
+	{"an output that is no item", func(d *Draft, _ *noticeVector) { d.Offers[0].Items[0].Output = "open cases" }},
+	{"65 agencies", func(d *Draft, _ *noticeVector) {
+		items := d.Offers[0].Items
+		d.Offers = nil
+		for i := range 65 {
+			d.Offers = append(d.Offers, Offer{Agency: "a-" + string(rune('a'+i/26)) + string(rune('a'+i%26)), Items: items})
+		}
+	}},
+	{"a title of two lines", func(_ *Draft, v *noticeVector) { v.Titles["tax/vat"] = "VAT\u2028Count" }},
+	{"a title with a mark that nobody sees", func(_ *Draft, v *noticeVector) { v.Titles["tax/vat.sales"] = "sal\u200bes" }},
+	{"a purpose called nothing that can be seen", func(_ *Draft, v *noticeVector) { v.Titles["pre_loan"] = "\u3164" }},
+	{"a member whose title cannot be shown", func(_ *Draft, v *noticeVector) { v.Members[0].Title = "\u200f" }},
+	{"an address of two lines", func(_ *Draft, v *noticeVector) { v.Members[1].URLs[0] += "\n" }},
+	{"a network whose name cannot be shown", func(_ *Draft, v *noticeVector) { v.Network = "\u0000" }},
+}
+
+// noticeVectors are the cases in both languages, and drafts that are none.
+func noticeVectors(t *testing.T) (list []noticeVector) {
+	t.Helper()
+	for _, language := range []string{Chinese, English} {
+		for _, c := range slices.Concat(shownCases, unshownCases) {
+			d, v := ordinary(language)
+			c.edit(&d, &v)
+			v.What = c.what
+			var err error
+			if v.Draft, err = sign.Marshal(d); err != nil {
+				t.Fatal(err)
+			}
+			list = append(list, v)
+		}
+		d, v := ordinary(language)
+		whole, err := sign.Marshal(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for what, draft := range map[string][]byte{"a draft cut off": whole[:len(whole)-1], "bytes behind a draft": append(slices.Clone(whole), 0), "no draft": {0xa0}} {
+			v := v
+			v.What, v.Draft = what, draft
+			list = append(list, v)
+		}
+	}
+	return list
+}
+
+// The text of each case is that of the file, whose digests are signed: a change
+// here is one of the format. -notices writes it anew.
+func TestNotices(t *testing.T) {
+	if *writeNotices {
+		writeNoticeVectors(t)
+	}
+	vectors := readNoticeVectors(t)
+	if cases := noticeVectors(t); len(vectors) != len(cases) {
+		t.Fatalf("%d vectors, %d cases: run with -notices", len(vectors), len(cases))
+	}
+	shown := 0
+	for _, v := range vectors {
+		got, err := v.render()
+		switch {
+		case v.Refused:
+			if !errors.Is(err, sign.ErrMalformed) || got != "" {
+				t.Errorf("%s: %v\n%s", v.What, err, got)
+			}
+		case err != nil || got != v.Notice || hex.EncodeToString(NoticeDigest(got)) != v.Digest:
+			t.Errorf("%s: %v\n%s", v.What, err, got)
+		default:
+			shown++
+		}
+	}
+	if shown != 2*len(shownCases) {
+		t.Errorf("%d of %d are shown", shown, len(vectors))
+	}
+}
+
+func readNoticeVectors(t *testing.T) (list []noticeVector) {
+	t.Helper()
+	text, err := os.ReadFile(noticesFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range bytes.Lines(text) {
+		var v noticeVector
+		if err := json.Unmarshal(line, &v); err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, v)
+	}
+	return list
+}
+
+func writeNoticeVectors(t *testing.T) {
+	t.Helper()
+	var text bytes.Buffer
+	out := json.NewEncoder(&text)
+	out.SetEscapeHTML(false)
+	for _, v := range noticeVectors(t) {
+		notice, err := v.render()
+		if v.Refused = err != nil; err == nil {
+			v.Notice, v.Digest = notice, hex.EncodeToString(NoticeDigest(notice))
+		}
+		if err := out.Encode(v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(noticesFile, text.Bytes(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// rulesJS is the other program that knows the formats, from SPEC.md alone.
+var rulesJS = filepath.Join("..", "..", "examples", "rules-js", "main.js")
+
+// inJavaScript runs it, with Node 20.
+func inJavaScript(t *testing.T, args ...string) (out string, ok bool) {
+	t.Helper()
+	node, err := exec.LookPath("node")
+	if err != nil && os.Getenv("ATOLL_TEST_REQUIRE") == "all" {
+		t.Fatal("node is not on the PATH, and ATOLL_TEST_REQUIRE=all: ", err)
+	}
+	if err != nil {
+		t.Skip("SKIP: needs Node 20 to run examples/rules-js: ", err)
+	}
+	text, err := exec.CommandContext(t.Context(), node, append([]string{rulesJS}, args...)...).CombinedOutput()
+	return string(text), err == nil
+}
+
+// A program that shares no code with this one shows the same text to the letter.
+func TestNoticesInJavaScript(t *testing.T) {
+	out, ok := inJavaScript(t, "notices", noticesFile)
+	if !ok || strings.Count(out, "\n") != 1 {
+		t.Fatal(out)
+	}
+	t.Log(out)
+}
+
+// It makes its own text: with one letter of a vector changed, or a draft shown
+// that is to be refused, it names that line.
+func TestNoticesInJavaScriptAreCompared(t *testing.T) {
+	for what, change := range map[string]func(*noticeVector){
+		"a letter":     func(v *noticeVector) { v.Notice = strings.Replace(v.Notice, "24", "25", 1) },
+		"a line end":   func(v *noticeVector) { v.Notice += "\n" },
+		"the digest":   func(v *noticeVector) { v.Digest = strings.Repeat("0", 64) },
+		"refused":      func(v *noticeVector) { v.Notice, v.Digest, v.Refused = "", "", true },
+		"an address":   func(v *noticeVector) { v.Members[1].URLs[0] = "https://elsewhere.example" },
+		"another word": func(v *noticeVector) { v.Titles["tax/vat"] = "other" },
+	} {
+		v := readNoticeVectors(t)[0]
+		before, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		change(&v)
+		line, err := json.Marshal(v)
+		if err != nil || bytes.Equal(line, before) {
+			t.Fatalf("%s: %v", what, err)
+		}
+		file := filepath.Join(t.TempDir(), "notices.jsonl")
+		if err := os.WriteFile(file, append(append(before, '\n'), line...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if out, ok := inJavaScript(t, "notices", file); ok || !strings.Contains(out, file+":2 ") {
+			t.Errorf("%s: %s", what, out)
+		}
+	}
+}
+
+// A title that nobody has is no error: the code is shown in its place.
+func TestNoticeWithoutTitles(t *testing.T) {
+	d, _ := ordinary(English)
+	got, err := Notice(d, Words{Network: "N"})
+	if err != nil || !strings.Contains(got, "  - vat: growth (in full, last 12 months)\n") || !strings.Contains(got, "  - registration: name (in full)\n") {
+		t.Errorf("%v\n%s", err, got)
+	}
+}
