@@ -192,7 +192,7 @@ func (n *Node) serve() {
 
 func membersOf(g *ledger.Genesis) (members []peer.Member) {
 	for _, c := range g.Members {
-		m := peer.Member{Name: c.Name, Key: c.Peer, Addrs: c.Addresses}
+		m := peer.Member{Name: c.Name, Key: c.Peer, Addrs: c.Multiaddrs()}
 		for _, r := range c.Roles {
 			m.Roles = append(m.Roles, r.Name)
 		}

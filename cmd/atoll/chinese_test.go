@@ -123,7 +123,7 @@ func TestErrorsInChinese(t *testing.T) {
 		"status --dir nobody":                              {"节点未运行（", "启动节点"},
 		"status":                                           {"用法有误（", "参见 atoll status --help"},
 		"query run --dir nobody --operator Li":             {"用法有误（", "参见 atoll query run --help"},
-		"consent review nothing.pem":                       {"未找到（", "核对"},
+		"consent review --dir firm nothing.pem":            {"未找到（", "核对"},
 		"genesis sign --dir nobody nothing.pem":            {"", "先"},
 		"subject history --dir nobody --log http://x.test": {"", ""},
 	} {

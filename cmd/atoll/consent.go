@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -52,19 +53,14 @@ func newRequest(network sign.NetworkID, d consent.Draft, titles map[string]strin
 	return r
 }
 
-// notice is the text that the enterprise is shown and signs for.
-func (r *request) notice() (string, error) {
+// notice is the text that the enterprise is shown and signs for. Members and
+// purposes have in it the names that the founders gave them.
+func (r *request) notice(g *ledger.Genesis) (string, error) {
 	titles := map[string]string{}
 	for _, t := range r.Titles {
-		if !consent.ValidText(t.Title) {
-			return "", fmt.Errorf("%w: the request has a title that cannot be shown", sign.ErrMalformed)
-		}
 		titles[t.Name] = t.Title
 	}
-	if !consent.ValidText(r.Draft.Product) {
-		return "", fmt.Errorf("%w: the request has a product that cannot be shown", sign.ErrMalformed)
-	}
-	return consent.Notice(r.Draft, func(name string) string { return titles[name] })
+	return consent.Notice(r.Draft, g.Words(r.Draft.Language, func(name string) string { return titles[name] }))
 }
 
 func consentCommand() *cobra.Command {
@@ -86,21 +82,49 @@ func consentCommand() *cobra.Command {
 }
 
 func consentReviewCommand() *cobra.Command {
-	return &cobra.Command{
+	var dir string
+	cmd := &cobra.Command{
 		Use:   "review REQUEST",
 		Short: "Print what a bank asks for, in the words that are signed",
-		Args:  cobra.ExactArgs(1),
+		Long: `Prints the notice of a bank's request, which is what an enterprise signs for. Members and
+purposes are called in it what the genesis in the folder (--dir) calls them, whatever
+the bank says.
+
+打印银行所请求授权的告知书，即企业签署的文字。其中成员和用途的名称取自文件夹
+（--dir）中的创世文件，不以银行所称为准。`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var r request
 			if err := readInto(args[0], paperRequest, &r); err != nil {
 				return err
 			}
-			notice, err := r.notice()
+			_, g, network, err := readGenesis(filepath.Join(dir, fileGenesis))
+			if err != nil {
+				return err
+			}
+			if err := r.of(network); err != nil {
+				return err
+			}
+			notice, err := r.notice(g)
 			if err != nil {
 				return err
 			}
 			return report(cmd, "atoll.notice/v1", map[string]any{"notice": notice, "language": r.Draft.Language, "bank": r.Draft.Bank}, "%s", notice)
 		},
+	}
+	cmd.Flags().StringVar(&dir, "dir", "", "the enterprise's folder, or a member's")
+	langFlag(cmd)
+	return needs(cmd, "dir")
+}
+
+// of insists that a request is of this network.
+func (r *request) of(network sign.NetworkID) error {
+	if bytes.Equal(r.Network, network[:]) {
+		return nil
+	}
+	return &web.Error{
+		Code: web.CodeUnverified, Message: "the request is of another network than this folder's genesis",
+		Hint: "ask the bank for a request of this network, or sign it in the folder of that one",
 	}
 }
 
@@ -117,15 +141,15 @@ func consentSignCommand() *cobra.Command {
 			if err := readInto(args[0], paperRequest, &r); err != nil {
 				return err
 			}
-			notice, err := r.notice()
-			if err != nil {
-				return err
-			}
 			words, err := p.read(cmd, false)
 			if err != nil {
 				return err
 			}
 			s, err := openSubject(dir, words)
+			if err != nil {
+				return err
+			}
+			notice, err := r.notice(s.genesis)
 			if err != nil {
 				return err
 			}
@@ -179,17 +203,11 @@ func confirm(cmd *cobra.Command, language string) error {
 // sign composes, seals and signs the next consent of this enterprise, and keeps
 // a copy.
 func (s *subject) sign(r *request, notice, out string) (id consent.ID, err error) {
-	if sign.NetworkID(r.Network) != s.network {
-		return id, &web.Error{
-			Code: web.CodeUnverified, Message: "the request is of another network than this folder's genesis",
-			Hint: "ask the bank for a request of this network, or sign it in the folder of that one",
-		}
+	if err := r.of(s.network); err != nil {
+		return id, err
 	}
 	if r.Draft.Subject != s.id {
 		return id, &consent.Refusal{Code: consent.BadSubject, Detail: "the request is about another enterprise"}
-	}
-	if err := s.checkTitles(r); err != nil {
-		return id, err
 	}
 	credential, err := s.credential()
 	if err != nil {
@@ -227,31 +245,6 @@ func (s *subject) sign(r *request, notice, out string) (id consent.ID, err error
 		return id, err
 	}
 	return s.consentID(number), writeFrom(out, paperConsent, signed)
-}
-
-// checkTitles insists that members and purposes are called what the founders
-// called them: the bank wrote the request, and could have named itself another.
-func (s *subject) checkTitles(r *request) error {
-	words := map[string][2]string{} // Chinese, English
-	for _, m := range s.genesis.Members {
-		words[m.Name] = [2]string{m.Chinese, m.English}
-	}
-	for _, p := range s.genesis.Purposes {
-		words[p.Code] = [2]string{p.Chinese, p.English}
-	}
-	i := 1
-	if r.Draft.Language == consent.Chinese {
-		i = 0
-	}
-	for _, t := range r.Titles {
-		if w, known := words[t.Name]; known && w[i] != t.Title {
-			return &web.Error{
-				Code: web.CodeUnverified, Message: fmt.Sprintf("the request calls %s other than the genesis does", t.Name),
-				Hint: "do not sign it; show it to the bank and to the supervisor",
-			}
-		}
-	}
-	return nil
 }
 
 // seal seals a consent's body to its bank, the auditors and this enterprise, so

@@ -19,7 +19,8 @@ import (
 
 // wish is what a bank's operator says of a consent to be asked for.
 type wish struct {
-	subject, purpose, product string
+	subject, name             string
+	purpose, product          string
 	days, uses, life          uint32
 	per, perUses              uint32
 	alerts                    uint32
@@ -55,7 +56,11 @@ of whom, for what purpose, how long and how often. Nothing is logged yet.`,
 			if err != nil {
 				return err
 			}
-			if err := knowsAgencies(dir, path, t); err != nil {
+			_, g, _, err := readGenesis(filepath.Join(dir, fileGenesis))
+			if err != nil {
+				return err
+			}
+			if err := knowsAgencies(g, path, t); err != nil {
 				return err
 			}
 			var words web.TitlesOut
@@ -68,7 +73,7 @@ of whom, for what purpose, how long and how often. Nothing is logged yet.`,
 			}
 			d.Offers = t.Offers()
 			r := newRequest(sign.NetworkID(words.Network), d, words.Titles)
-			notice, err := r.notice()
+			notice, err := r.notice(g)
 			if err == nil {
 				err = signable(d, notice, sign.NetworkID(words.Network), words.Purposes)
 			}
@@ -88,6 +93,7 @@ of whom, for what purpose, how long and how often. Nothing is logged yet.`,
 	f := cmd.Flags()
 	f.StringVar(&dir, "dir", "", "the bank's folder")
 	f.StringVar(&w.subject, "subject", "", "the enterprise: uscc:… or lei:…")
+	f.StringVar(&w.name, "name", "", "the enterprise's name, as it is registered")
 	f.StringVar(&w.purpose, "purpose", "pre_loan", "code of a purpose of the network")
 	f.StringVar(&w.product, "product", "", "the bank's product, in words")
 	f.Uint32Var(&w.days, "days", 30, "days from today that the consent lasts")
@@ -99,16 +105,12 @@ of whom, for what purpose, how long and how often. Nothing is logged yet.`,
 	f.StringVar(&w.template, "template", "", "template file (default: the one in node.yaml)")
 	f.StringVarP(&out, "out", "o", "request.pem", "file to write")
 	langFlag(cmd)
-	return needs(cmd, "dir", "subject", "product")
+	return needs(cmd, "dir", "subject", "name", "product")
 }
 
 // knowsAgencies refuses a template that asks whom the network does not have as an
 // agency: the enterprise would sign for what nobody can give.
-func knowsAgencies(dir, path string, t *profile.Template) error {
-	_, g, _, err := readGenesis(filepath.Join(dir, fileGenesis))
-	if err != nil {
-		return err
-	}
+func knowsAgencies(g *ledger.Genesis, path string, t *profile.Template) error {
 	var strangers []string
 	for _, o := range t.Offers() {
 		if m := g.Member(o.Agency); m == nil || !slices.Contains(roleNames(m), ledger.Agency) {
@@ -169,5 +171,6 @@ func (w *wish) draft(bank, lang string, today consent.Day) (consent.Draft, error
 	return consent.Draft{
 		Subject: subject, Bank: bank, Purpose: w.purpose, Product: w.product, NotBefore: today, NotAfter: today + consent.Day(w.days) - 1,
 		MaxUses: w.uses, Frequency: consent.Frequency{Days: w.per, Uses: w.perUses}, MaxAlerts: w.alerts, DataLife: w.life, Language: lang,
+		Name: w.name, Date: today,
 	}, nil
 }

@@ -102,6 +102,7 @@ func reserve(count int) (ports []int, release func(), err error) {
 func (n *demoNetwork) enlist(m province.Member, peerPort, httpPort int) error {
 	e := enlistment{
 		dir: n.home(m.Name), chinese: m.Chinese, english: m.English, roles: slices.Clone(m.Roles), days: 3650,
+		urls: []string{"http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(httpPort))},
 		config: config{
 			Name: m.Name, Origin: n.plan.Origin, HTTP: net.JoinHostPort("127.0.0.1", strconv.Itoa(httpPort)),
 			Listen: []string{fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", peerPort)},

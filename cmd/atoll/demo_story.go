@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -86,7 +87,11 @@ func (d *demo) consent(s *subject, uses uint32) (notice string, id consent.ID, e
 	if err != nil {
 		return "", id, err
 	}
-	w := wish{subject: string(s.id), purpose: "pre_loan", product: "科技信用贷 Tech credit loan", days: 30, uses: uses, life: 180}
+	name, err := nameOf(s.id, d.lang)
+	if err != nil {
+		return "", id, err
+	}
+	w := wish{subject: string(s.id), name: name, purpose: "pre_loan", product: "科技信用贷 Tech credit loan", days: 30, uses: uses, life: 180}
 	draft, err := w.draft(bank.Name, d.lang, at.Day)
 	if err != nil {
 		return "", id, err
@@ -94,7 +99,7 @@ func (d *demo) consent(s *subject, uses uint32) (notice string, id consent.ID, e
 	draft.Offers = t.Offers()
 	titles, _ := bank.Titles(d.net.ctx, d.lang, draft.Offers)
 	r := newRequest(bank.Network, draft, titles)
-	if notice, err = r.notice(); err != nil {
+	if notice, err = r.notice(bank.Genesis); err != nil {
 		return "", id, err
 	}
 	paper := filepath.Join(s.dir, "consent.pem")
@@ -110,6 +115,22 @@ func (d *demo) consent(s *subject, uses uint32) (notice string, id consent.ID, e
 		return "", id, err
 	}
 	return notice, c.Header.Bounds.ConsentID(), nil
+}
+
+// nameOf is what an enterprise of the province is called.
+func nameOf(id consent.Subject, lang string) (string, error) {
+	all, err := province.Enterprises()
+	if err != nil {
+		return "", err
+	}
+	i := slices.IndexFunc(all, func(e province.Enterprise) bool { return e.Subject == id })
+	if i < 0 {
+		return "", fmt.Errorf("the province has no %s", id)
+	}
+	if lang == consent.Chinese {
+		return all[i].Chinese, nil
+	}
+	return all[i].English, nil
 }
 
 // query asks under a consent and assembles the profile.

@@ -115,10 +115,8 @@ func draftCommand() *cobra.Command {
 				if err := readInto(path, paperCard, &c); err != nil {
 					return err
 				}
-				for _, a := range c.Addresses {
-					if err := peer.CheckAddress(a); err != nil {
-						return fmt.Errorf("%w: %s: %w", errUsage, path, err)
-					}
+				if err := checkAddresses(&c); err != nil {
+					return fmt.Errorf("%w: %s: %w", errUsage, path, err)
 				}
 				cards = append(cards, c)
 			}
@@ -155,6 +153,22 @@ func draftCommand() *cobra.Command {
 	fl.StringVarP(&out, "out", "o", "draft.pem", "file to write")
 	langFlag(cmd)
 	return needs(cmd, "name", "origin", "voter")
+}
+
+// checkAddresses says whether members can dial the addresses of a card, and
+// enterprises those that are for them.
+func checkAddresses(c *ledger.Card) error {
+	for _, a := range c.Multiaddrs() {
+		if err := peer.CheckAddress(a); err != nil {
+			return err
+		}
+	}
+	for _, u := range c.URLs() {
+		if err := web.CheckURL(u); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func signGenesisCommand() *cobra.Command {
@@ -407,6 +421,9 @@ func describeGenesis(t *teller, g *ledger.Genesis) {
 	t.say("投票者    %s\n共签人    %s", "voters    %s\ncosigners %s", strings.Join(g.Voters, " "), quorumWords(t, g.Cosigners, int(g.Quorum), int(g.Faults)))
 	for _, m := range g.Members {
 		t.say("成员      %-12s %s %s（%s），声明密钥 %s", "member    %-12s %s %s (%s), statement key %s", m.Name, m.Chinese, m.English, strings.Join(roleNames(&m), " "), sign.KeyIDOf(m.Statement))
+		for _, u := range m.URLs() {
+			t.say("  企业使用的网址  %s", "  for enterprises  %s", u)
+		}
 	}
 	t.say("额度      每个成员每日：%d 个条目，%d MiB", "budget    of each member and day: %d entries, %d MiB", g.Entries, g.Bytes>>20)
 	for _, p := range g.Purposes {

@@ -13,6 +13,7 @@ import (
 	"atoll/crypto/seal"
 	"atoll/crypto/sign"
 	"atoll/node/peer"
+	"atoll/node/web"
 
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
@@ -25,6 +26,7 @@ type enlistment struct {
 	chinese, english string
 	roles            []string
 	announce         []string // addresses on the card; nil: those it listens on
+	urls             []string // addresses on the card for enterprises
 	days             uint32   // that the roles are valid
 }
 
@@ -39,7 +41,7 @@ card.pem, which goes to whoever drafts the genesis of the network.
 Keys never leave the folder. Keep a copy of seed.key and age.key offline: without
 age.key nothing sealed to this member can be read again.`,
 		Example: `  atoll init --dir tax --name tax --role agency --zh 省税务局 --en "Tax bureau" \
-      --origin log.example.cn/province/1 --listen /ip4/192.0.2.7/tcp/4711`,
+      --origin log.example.cn/province/1 --listen /ip4/192.0.2.7/tcp/4711 --http :4712 --url https://atoll.tax.example.cn`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := e.make(); err != nil {
@@ -61,6 +63,7 @@ age.key nothing sealed to this member can be read again.`,
 	f.StringSliceVar(&e.config.Listen, "listen", nil, "multiaddr to listen on for other members; repeatable")
 	f.StringSliceVar(&e.announce, "announce", nil, "multiaddr where others reach it, if another; repeatable")
 	f.StringVar(&e.config.HTTP, "http", "", "host:port for enterprises and auditors")
+	f.StringSliceVar(&e.urls, "url", nil, "address where enterprises reach it, https://HOST; it stands in every consent they sign; repeatable")
 	f.Uint32Var(&e.days, "days", 3650, "days that the roles are valid")
 	langFlag(cmd)
 	return needs(cmd, "dir", "name", "role", "zh", "en", "origin", "listen")
@@ -111,6 +114,11 @@ func (e *enlistment) check() error {
 			return err
 		}
 	}
+	for _, u := range e.urls {
+		if err := web.CheckURL(u); err != nil {
+			return err
+		}
+	}
 	if e.config.HTTP != "" {
 		if _, port, err := net.SplitHostPort(e.config.HTTP); err != nil || port == "" {
 			return fmt.Errorf("--http %.100q is not HOST:PORT", e.config.HTTP)
@@ -134,6 +142,7 @@ func (e *enlistment) card() (c *ledger.Card, seed sign.Secret, id seal.Identity,
 	if e.announce == nil {
 		c.Addresses = e.config.Listen
 	}
+	c.Addresses = slices.Concat(c.Addresses, e.urls)
 	slices.Sort(e.roles)
 	for _, r := range e.roles {
 		c.Roles = append(c.Roles, ledger.Role{Name: r, NotBefore: today, NotAfter: today + consent.Day(e.days)})

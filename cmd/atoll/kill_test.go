@@ -150,7 +150,7 @@ func (c *cluster) do(out any, args ...string) {
 func (c *cluster) consent(name string) (id string) {
 	c.t.Helper()
 	var got web.ConsentOut
-	c.do(nil, "consent", "request", "--dir", "bank-a", "--subject", "91440300MA5DEM0Q7L", "--product", "loan", "--uses", "24", "-o", name+".request")
+	c.do(nil, "consent", "request", "--dir", "bank-a", "--subject", "91440300MA5DEM0Q7L", "--name", "Deep Reef Ltd", "--product", "loan", "--uses", "24", "-o", name+".request")
 	c.do(nil, "consent", "sign", "--dir", "firm", "--yes", "-o", name+".consent", name+".request")
 	c.do(&got, "consent", "accept", "--dir", "bank-a", name+".consent")
 	return got.Consent

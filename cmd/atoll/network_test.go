@@ -53,7 +53,7 @@ func foundNetwork(dir string, cosigners ...string) (urls map[string]string, err 
 		at := net.JoinHostPort("127.0.0.1", strconv.Itoa(free[2*i+1]))
 		urls[m.name] = "http://" + at
 		e := enlistment{
-			dir: filepath.Join(dir, m.name), chinese: m.name, english: m.name, roles: []string{m.role}, days: 3650,
+			dir: filepath.Join(dir, m.name), chinese: m.name, english: m.name, roles: []string{m.role}, days: 3650, urls: []string{urls[m.name]},
 			config: config{Name: m.name, Origin: testOrigin, HTTP: at, Listen: []string{fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", free[2*i])}},
 		}
 		switch m.role {
@@ -165,7 +165,7 @@ func askFor(ts *testscript.TestScript, _ bool, args []string) {
 	today := int(consent.DayOf(uint64(time.Now().UnixMilli()), g.Offset))
 	ts.Check(writeFrom(ts.MkAbs(args[0]), paperRequest, newRequest(network, consent.Draft{
 		Subject: e.Subject, Bank: args[3], Purpose: args[4], Product: "loan", NotBefore: consent.Day(today + first), NotAfter: consent.Day(today + last),
-		MaxUses: 2, DataLife: 30, Language: consent.English, Offers: t.Offers(),
+		MaxUses: 2, DataLife: 30, Language: consent.English, Offers: t.Offers(), Name: "Deep Reef Ltd", Date: consent.Day(today),
 	}, nil)))
 }
 

@@ -3,20 +3,23 @@ package main
 import (
 	"bytes"
 	"encoding/pem"
+	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 	"atoll/crypto/sign"
+	"atoll/node/web"
 )
 
 // examples are papers of each kind whose content is one document.
 func examples() map[string]any {
 	draft := consent.Draft{
 		Subject: "uscc:914403001922038216", Bank: "bank-a", Purpose: "pre_loan", Product: "贷款", NotBefore: 20_717, NotAfter: 20_746, MaxUses: 3, DataLife: 90,
-		Language: consent.Chinese, Offers: []consent.Offer{{Agency: "tax", Items: []consent.Item{{Dataset: "vat", Output: "sales", Disclosure: consent.Band, Months: 24}}}},
+		Language: consent.Chinese, Name: "某公司", Date: 20_716, Offers: []consent.Offer{{Agency: "tax", Items: []consent.Item{{Dataset: "vat", Output: "sales", Disclosure: consent.Band, Months: 24}}}},
 	}
 	id := sign.NetworkID{7}
 	card := ledger.Card{Name: "tax", Chinese: "税务局", English: "Tax office", Roles: []ledger.Role{{Name: ledger.Agency, NotAfter: 40_000}}, Peer: make([]byte, 32), Statement: make([]byte, 32), Log: make([]byte, 32), Cosign: make([]byte, 32), Age: make([]byte, 1216), Addresses: []string{"/ip4/127.0.0.1/tcp/1"}}
@@ -92,7 +95,8 @@ func FuzzPapers(f *testing.F) {
 			t.Fatalf("%s is written as another: %v", kind, err)
 		}
 		if r, ok := v.(*request); ok {
-			_, _ = r.notice()
+			_ = r.of(sign.NetworkID{7})
+			_, _ = r.notice(all[paperDraft].(*ledger.Genesis))
 		}
 	})
 }
@@ -129,27 +133,42 @@ func TestPapersAreAlone(t *testing.T) {
 	}
 }
 
-// A bank that wrote other names for members or purposes into its request than
-// the genesis has gets no signature.
+// A bank that gives members or purposes other names in its request than the
+// founders did is not believed.
 func TestTitles(t *testing.T) {
-	s := &subject{genesis: &ledger.Genesis{
-		Members:  []ledger.Card{{Name: "bank-b", Chinese: "乙银行", English: "Bank B"}},
+	g := &ledger.Genesis{
+		Name:     "Test network",
+		Members:  []ledger.Card{{Name: "bank-b", Chinese: "乙银行", English: "Bank B", Addresses: []string{"/ip4/192.0.2.7/tcp/4711", "https://bank-b.test"}}},
 		Purposes: []consent.Purpose{{Code: "pre_loan", Chinese: "贷前调查", English: "Before a loan"}},
-	}}
-	for _, c := range []struct {
-		language, name, title string
-		ok                    bool
-	}{
-		{consent.English, "bank-b", "Bank B", true},
-		{consent.Chinese, "bank-b", "乙银行", true},
-		{consent.English, "tax/vat", "VAT returns", true},
-		{consent.English, "bank-b", "Bank A", false},
-		{consent.Chinese, "bank-b", "Bank B", false},
-		{consent.English, "pre_loan", "A courtesy call", false},
+	}
+	draft := examples()[paperRequest].(*request).Draft
+	draft.Bank = "bank-b"
+	titles := map[string]string{"bank-b": "Bank A", "pre_loan": "A courtesy call", "tax/vat": "VAT returns", "tax/vat.sales": "sales"}
+	for _, c := range []struct{ language, bank, purpose string }{
+		{consent.English, "Bank: Bank B\n", "Purpose: Before a loan\n"}, {consent.Chinese, "被授权银行：乙银行\n", "用途：贷前调查\n"},
 	} {
-		r := &request{Draft: consent.Draft{Language: c.language}, Titles: []titleOf{{Name: c.name, Title: c.title}}}
-		if err := s.checkTitles(r); (err == nil) != c.ok {
-			t.Errorf("%s %s %q: %v", c.language, c.name, c.title, err)
+		draft.Language = c.language
+		got, err := newRequest(sign.NetworkID{7}, draft, titles).notice(g)
+		if err != nil || !strings.Contains(got, c.bank) || !strings.Contains(got, c.purpose) || !strings.Contains(got, "VAT returns") || !strings.Contains(got, "https://bank-b.test\n") {
+			t.Errorf("%v\n%s", err, got)
 		}
+		for _, lie := range []string{"Bank A", "courtesy", "/ip4/"} {
+			if strings.Contains(got, lie) {
+				t.Errorf("%s is believed:\n%s", lie, got)
+			}
+		}
+	}
+}
+
+// A request whose network id is none is of no network, and nothing falls over.
+func TestRequestOfNoNetwork(t *testing.T) {
+	for _, id := range [][]byte{nil, {7}, make([]byte, 31), make([]byte, 33)} {
+		var e *web.Error
+		if err := (&request{Network: id}).of(sign.NetworkID{}); !errors.As(err, &e) || e.Code != web.CodeUnverified {
+			t.Errorf("%d bytes: %v", len(id), err)
+		}
+	}
+	if err := (&request{Network: make([]byte, 32)}).of(sign.NetworkID{}); err != nil {
+		t.Error(err)
 	}
 }

@@ -27,7 +27,7 @@ func golden(t testing.TB) [][]byte {
 	return entries
 }
 
-const goldenRoot = "pdw5EfEXlvgcJA/CUsRcJXjJYIhZs5Oc6/zlfYmW2XQ="
+const goldenRoot = "EFPR08Trpq+bdnnIbAkkXIM4xuixVHKP6cHkXY7BTYs="
 
 func seq(leaves [][]byte) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -330,5 +331,47 @@ func TestNoticeWithoutTitles(t *testing.T) {
 	got, err := Notice(d, Words{Network: "N"})
 	if err != nil || !strings.Contains(got, "  - vat: growth (in full, last 12 months)\n") || !strings.Contains(got, "  - registration: name (in full)\n") {
 		t.Errorf("%v\n%s", err, got)
+	}
+}
+
+// The specification has the words of both languages: each line of each vector is
+// one of its lines, and each of its lines stands in some vector.
+func TestNoticesAreSpecified(t *testing.T) {
+	spec, err := os.ReadFile(filepath.Join("..", "..", "SPEC.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, language := range []string{Chinese, English} {
+		_, rest, found := strings.Cut(string(spec), "\n```"+language+"\n")
+		block, _, closed := strings.Cut(rest, "```")
+		if !found || !closed {
+			t.Fatalf("no words in %s", language)
+		}
+		var lines []*regexp.Regexp
+		for line := range strings.Lines(block) {
+			text := regexp.QuoteMeta(strings.TrimSuffix(line, "\n")[2:])
+			text = strings.ReplaceAll(text, `\(s\)`, "s?")
+			lines = append(lines, regexp.MustCompile("^"+regexp.MustCompile(`\\\{[^}]*\\\}`).ReplaceAllString(text, ".+")+"$"))
+		}
+		used := make([]bool, len(lines))
+		for _, v := range readNoticeVectors(t) {
+			if v.Refused || !strings.HasPrefix(v.Notice, languages[language].heading+"\n") {
+				continue
+			}
+			for line := range strings.Lines(v.Notice) {
+				known := false
+				for i, l := range lines {
+					if l.MatchString(strings.TrimSuffix(line, "\n")) {
+						used[i], known = true, true
+					}
+				}
+				if !known {
+					t.Errorf("%s: SPEC.md has no line for %s", v.What, line)
+				}
+			}
+		}
+		if i := slices.Index(used, false); i >= 0 || len(used) < 30 {
+			t.Errorf("%s: %d lines, and none is like %v", language, len(used), lines[max(i, 0)])
+		}
 	}
 }

@@ -73,7 +73,7 @@ type Card struct {
 	Log        []byte   `cbor:"8,keyasint"`  // checkpoints (signed-note type 0x01),
 	Cosign     []byte   `cbor:"9,keyasint"`  // cosignatures (type 0x04)
 	Age        []byte   `cbor:"10,keyasint"` // hybrid recipient
-	Addresses  []string `cbor:"11,keyasint"` // multiaddrs to try first
+	Addresses  []string `cbor:"11,keyasint"` // multiaddrs to try first, and URLs for enterprises
 }
 
 // Role is what a member may do, and from when to when.

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -35,6 +37,18 @@ const (
 type Client struct {
 	URL  string       // http or https, such as https://tax.example.cn
 	HTTP *http.Client // nil: one that waits a minute at most, and leaves the host for no other
+}
+
+// CheckURL says whether an address is one that enterprises can be given for a
+// node: scheme and host, and a port perhaps.
+func CheckURL(address string) error {
+	u, err := url.Parse(address)
+	if err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" && u.Scheme+"://"+u.Host == address {
+		if port, err := strconv.ParseUint(cmp.Or(u.Port(), "443"), 10, 16); err == nil && port > 0 {
+			return nil
+		}
+	}
+	return fmt.Errorf("address %.100q is not like https://atoll.example.cn or http://192.0.2.7:4712", address)
 }
 
 // Submit sends what a subject has signed, and asks for a proof to somebody who

@@ -112,3 +112,17 @@ func TestClientLimitsWhatIsUnpacked(t *testing.T) {
 		t.Errorf("%d bytes, %v", len(data), err)
 	}
 }
+
+// Addresses that stand in consents are ones that a client can use as they are.
+func TestCheckURL(t *testing.T) {
+	for address, good := range map[string]bool{
+		"https://atoll.example.cn": true, "http://192.0.2.7:4712": true, "https://[2001:db8::1]:8443": true,
+		"": false, "atoll.example.cn": false, "ftp://atoll.example.cn": false, "https://": false, "https://:443": false, "https://a.example/": false, "https://a.example/log": false,
+		"https://a.example?x=1": false, "https://a.example#x": false, "https://user@a.example": false, "https://a.example:0": false, "https://a.example:65536": false, "https://a.example:": false,
+		"HTTPS://a.example": false, "/dns4/a.example/tcp/443": false, "https://a b.example": false,
+	} {
+		if err := CheckURL(address); (err == nil) != good {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+}
