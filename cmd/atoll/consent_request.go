@@ -19,12 +19,12 @@ import (
 
 // wish is what a bank's operator says of a consent to be asked for.
 type wish struct {
-	subject, name             string
-	purpose, product          string
-	days, uses, life          uint32
-	per, perUses              uint32
-	alerts                    uint32
-	template                  string
+	subject, name    string
+	purpose, product string
+	days, uses, life uint32
+	per, perUses     uint32
+	alerts           uint32
+	template         string
 }
 
 func consentRequestCommand() *cobra.Command {

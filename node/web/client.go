@@ -43,7 +43,7 @@ type Client struct {
 // node: scheme and host, and a port perhaps.
 func CheckURL(address string) error {
 	u, err := url.Parse(address)
-	if err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" && u.Scheme+"://"+u.Host == address {
+	if err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" && !strings.HasSuffix(u.Host, ":") && u.Scheme+"://"+u.Host == address {
 		if port, err := strconv.ParseUint(cmp.Or(u.Port(), "443"), 10, 16); err == nil && port > 0 {
 			return nil
 		}
