@@ -340,6 +340,7 @@ func (n *Node) lookInto(ctx context.Context, subject consent.Subject, wants []co
 			a.Value, a.Unit, a.Dropped = got[i].Value, got[i].Unit, got[i].Dropped
 			a.Covered, a.Across, a.Repeats = got[i].Covered, got[i].Across, got[i].Repeats
 			a.Result.Outcome, a.Result.Reason, a.Result.Rows, a.Result.AsOf = got[i].Outcome, got[i].Reason, got[i].Rows, got[i].AsOf
+			a.Result.Aside = got[i].Aside
 		}
 		a.Result.Reason = shortened(a.Result.Reason, ledger.MaxReason)
 		answers = append(answers, a)

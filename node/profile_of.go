@@ -70,6 +70,6 @@ func input(p Piece, a fragment.Answer) profile.Input {
 	return profile.Input{
 		Agency: p.Agency, Item: a.Result.Item, Outcome: a.Result.Outcome, Value: a.Value, Unit: a.Unit, Reason: a.Result.Reason,
 		Version: a.Result.Version, Rows: a.Result.Rows, AsOf: a.Result.AsOf, Fetched: a.Fetched, Dropped: a.Dropped, Entry: p.Entry,
-		Repeats: a.Repeats, Covered: a.Covered, Across: a.Across,
+		Repeats: a.Repeats, Covered: a.Covered, Across: a.Across, Aside: a.Result.Aside,
 	}
 }

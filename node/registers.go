@@ -25,6 +25,7 @@ type Register struct {
 	Mended   int64  `json:"mended_keys"`   // rows whose key is a code written otherwise; they count
 	Others   int64  `json:"other_keys"`    // rows of whom the catalog declares (also)
 	Unusable int64  `json:"unusable_keys"` // rows of nobody known: outputs over several rows are invalid
+	Aside    int64  `json:"set_aside"`     // rows of nobody known that an operator has set aside
 	Live     bool   `json:"live"`          // the database of record itself
 	AsOf     string `json:"as_of"`         // by the table's marker; "" without
 	Problem  string `json:"problem"`       // why nothing can be said of several rows, nor "none"; "" where it can
@@ -118,7 +119,7 @@ func (n *Node) checkSource(d *catalog.Dataset) {
 	n.registers.change(d.Name, func(x *Register) {
 		told = x.Problem == problem
 		c := found.Census
-		x.Rows, x.Mended, x.Others, x.Unusable = c.Rows, c.Mended, c.Others, c.Unusable
+		x.Rows, x.Mended, x.Others, x.Unusable, x.Aside = c.Rows, c.Mended, c.Others, c.Unusable, c.Aside
 		x.Live, x.AsOf, x.Problem, x.Checked = found.Load.Live, "", problem, time.Now().UTC().Format(time.RFC3339)
 		if found.Load.Told {
 			x.AsOf = found.Load.AsOf.String()

@@ -204,6 +204,9 @@ func (s *show) releaseFields(d *ledger.ReleaseDetail) (list []field) {
 		if r.Reason != "" {
 			text += ", " + r.Reason
 		}
+		if r.Aside > 0 {
+			text += fmt.Sprintf(", rows set aside %d", r.Aside)
+		}
 		list = append(list, field{"result", "结果", "result", text})
 	}
 	return list

@@ -257,6 +257,8 @@ func (h *home) sources(c *catalog.Catalog) (map[string]*source.Source, error) {
 	}
 	for _, sc := range h.config.Sources {
 		sc.Path = h.path(sc.Path)
+		secret := h.keys().Rows()
+		sc.Own = source.Own{Folder: h.dir, Secret: secret[:]}
 		s, err := source.Open(sc)
 		if err != nil {
 			return closeAll(err)

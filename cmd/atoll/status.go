@@ -117,6 +117,9 @@ func registerLine(r *node.Register, in func(chinese, english string) string) str
 	if r.Others > 0 {
 		line += fmt.Sprintf(in("；%d 行属于其他主体", "; %d rows of others"), r.Others)
 	}
+	if r.Aside > 0 {
+		line += fmt.Sprintf(in("；%d 行代码无法识别，已登记搁置", "; %d rows of unknown owner set aside"), r.Aside)
+	}
 	if r.Problem != "" {
 		line += in("；无法作答：", "; CANNOT ANSWER: ") + shown(r.Problem)
 	}

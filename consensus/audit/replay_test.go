@@ -27,7 +27,7 @@ func golden(t testing.TB) [][]byte {
 	return entries
 }
 
-const goldenRoot = "EFPR08Trpq+bdnnIbAkkXIM4xuixVHKP6cHkXY7BTYs="
+const goldenRoot = "etvPA6YtY7XAncTvndgX6ZWNC3RqgA7FqoJ8UZN+Zzg="
 
 func seq(leaves [][]byte) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {

@@ -40,6 +40,10 @@ func (k Keys) Cosign() ed25519.PrivateKey { return k.derive(sign.LabelCosign) }
 // outlasts a change of keys.
 func (k Keys) Vault() sign.Secret { return k.seed.Derive(sign.LabelVault, []byte(k.origin)) }
 
+// Rows returns the secret under which rows of the member's registers have their
+// fingerprints. It outlasts a change of keys.
+func (k Keys) Rows() sign.Secret { return k.seed.Derive(sign.LabelRows, []byte(k.origin)) }
+
 // Fill puts the public keys and their generation into a member's card.
 func (k Keys) Fill(c *Card) {
 	public := func(key ed25519.PrivateKey) []byte { return key.Public().(ed25519.PublicKey) }

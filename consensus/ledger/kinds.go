@@ -118,6 +118,7 @@ type Result struct {
 	Rows    uint64 // that the answer rests on
 	AsOf    uint64 // the newest civil day that the data is about, as the Unix milliseconds of its midnight in UTC: no offset moves it
 	Reason  string // of a refusal, else empty
+	Aside   uint64 // rows of the dataset of unknown owner that the agency has set aside
 }
 
 // Refuse says that an agency answers nothing. Author: the agency.

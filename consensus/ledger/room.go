@@ -36,7 +36,7 @@ func ReleaseRoom(s *consent.Section) uint64 {
 	for _, w := range s.Wants {
 		d.Results = append(d.Results, Result{
 			Item: w.Item, Outcome: consent.Invalid, Version: math.MaxUint64, Rows: math.MaxUint64, AsOf: math.MaxUint64,
-			Reason: strings.Repeat("x", MaxReason),
+			Reason: strings.Repeat("x", MaxReason), Aside: math.MaxUint64,
 		})
 	}
 	data, err := sign.Marshal(d)

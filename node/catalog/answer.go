@@ -42,6 +42,7 @@ type Answer struct {
 	Repeats uint64 // rows that are equal to others in every field, and counted
 	Covered uint64 // months that the rows of a flow are about; 0 for a state
 	Across  uint64 // periods left out because they lie across an end of the window
+	Aside   uint64 // rows of the dataset of unknown owner that the agency has set aside
 }
 
 // PeriodsMissing is the reason where rows are about fewer months than the

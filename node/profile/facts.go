@@ -29,6 +29,7 @@ type Input struct {
 	Repeats uint64
 	Covered uint64 // months
 	Across  uint64
+	Aside   uint64 // rows of unknown owner that the agency has set aside
 	Entry   uint64 // log index of the release, 0 for none
 }
 
@@ -110,7 +111,7 @@ func (t *Template) evidence(f *Facts, matched []*Input) ([]Evidence, world) {
 		if in := matched[i]; in != nil {
 			e.Outcome, e.Reason, e.Entry, e.Version = in.Outcome.String(), valid(in.Reason), in.Entry, in.Version
 			e.AsOf, e.Fetched, e.Rows, e.Dropped = civil(in.AsOf), instant(in.Fetched), in.Rows, in.Dropped
-			e.Repeats, e.Covered, e.Across = in.Repeats, in.Covered, in.Across
+			e.Repeats, e.Covered, e.Across, e.Aside = in.Repeats, in.Covered, in.Across, in.Aside
 			if in.Outcome == consent.Answered {
 				ends, problem := n.read(in.Value, in.Unit)
 				if problem != "" {

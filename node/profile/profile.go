@@ -289,6 +289,7 @@ type Evidence struct {
 	Repeats    uint64 `json:"repeats"` // rows equal to others in every field, and counted
 	Covered    uint64 `json:"covered"` // months that the rows are about, of those asked
 	Across     uint64 `json:"across"`  // periods left out because they lie across an end of those months
+	Aside      uint64 `json:"aside"`   // rows of the dataset of unknown owner that the agency has set aside
 }
 
 // Encode returns the profile as JSON, always the same bytes for the same

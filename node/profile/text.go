@@ -271,6 +271,9 @@ func (t *screen) evidence() {
 			t.table([]string{t.Item, t.Value, t.Version, t.AsOf, t.Fetched, t.Rows, t.Dropped}, rows)
 		}
 	}
+	for _, line := range t.Asides(t.p) {
+		t.item(t.Of(asideTitle), line)
+	}
 }
 
 // count writes a number, or a dash for 0.

@@ -92,7 +92,7 @@ func gappy(t testing.TB) *Profile {
 	f.become(tpl, "enforced", consent.Unavailable, "timeout")
 	f.become(tpl, "power_late", consent.NoRecord, "too few rows")
 	f.become(tpl, "tax_owed", consent.Refused, "rule night-hours")
-	f.Inputs[6].Dropped = 3
+	f.Inputs[6].Dropped, f.Inputs[6].Aside = 3, 12
 	return assemble(t, tpl, f)
 }
 

@@ -37,6 +37,7 @@ func (s *Source) Answers(ctx context.Context, d *catalog.Dataset, subject consen
 		if d.Complete && answers[i].Outcome == consent.Answered {
 			answers[i].AsOf = found.Survey.Load.asOf(at.Day)
 		}
+		answers[i].Aside = uint64(found.Survey.Census.Aside)
 	}
 	return answers, nil
 }

@@ -49,7 +49,7 @@ func BenchmarkKeys(b *testing.B) {
 		least := time.Since(start)
 		start = time.Now()
 		keys, err := base.pass(context.Background(), one())
-		if err != nil || keys.census.Rows != int64(*keyRows) || keys.census.Unusable+keys.census.Mended != 0 {
+		if err != nil || keys.sorter.census.Rows != int64(*keyRows) || keys.sorter.census.Unusable+keys.sorter.census.Mended != 0 {
 			b.Fatalf("%+v, %v", keys, err)
 		}
 		pass := time.Since(start)

@@ -96,6 +96,7 @@ type world struct {
 	dir     string
 	bytes   func([]byte) []byte // what becomes of a file
 	dataset *catalog.Dataset
+	own     Own
 }
 
 func newWorld(t testing.TB, dir, kind, measure string) *world {
@@ -112,7 +113,15 @@ func newWorld(t testing.TB, dir, kind, measure string) *world {
 // ask keeps the register as its kind does, and asks of a firm.
 func (w *world) ask(firm int) catalog.Answer {
 	w.t.Helper()
-	config := Config{Kind: w.kind, Path: w.dir, Form: w.form}
+	s := w.open()
+	defer s.Close()
+	return w.answer(s, firm)
+}
+
+// open keeps the register as its kind does.
+func (w *world) open() *Source {
+	w.t.Helper()
+	config := Config{Kind: w.kind, Path: w.dir, Form: w.form, Own: w.own}
 	all := table{"debts", w.columns, w.rows}
 	switch w.kind {
 	case "csv", "jsonl":
@@ -134,8 +143,11 @@ func (w *world) ask(firm int) catalog.Answer {
 		w.database(config.Path, all)
 		config.Kind = "sqlite"
 	}
-	s := open(w.t, config)
-	defer s.Close()
+	return open(w.t, config)
+}
+
+func (w *world) answer(s *Source, firm int) catalog.Answer {
+	w.t.Helper()
 	item := consent.Item{Dataset: "debts", Output: "owed", Disclosure: consent.Value, Months: w.dataset.Outputs[0].Months}
 	answers, _ := s.Answers(context.Background(), w.dataset, subject(firm), []consent.Item{item}, catalog.At{Day: debtsToday})
 	return answers[0]

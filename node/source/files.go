@@ -19,11 +19,12 @@ type files struct {
 	dir    string
 	format format
 	seed   maphash.Seed
+	secret []byte // of fingerprints
 	passes *passes[index]
 }
 
-func newFiles(dir string, f format, background func(func(context.Context)) bool) *files {
-	return &files{dir: dir, format: f, seed: maphash.MakeSeed(), passes: newPasses[index](background)}
+func newFiles(dir string, f format, secret []byte, background func(func(context.Context)) bool) *files {
+	return &files{dir: dir, format: f, seed: maphash.MakeSeed(), secret: secret, passes: newPasses[index](background)}
 }
 
 func (fs *files) file(d *catalog.Dataset) string { return d.Table + "." + fs.format.extension() }

@@ -17,7 +17,7 @@ import (
 // decoded is what a format makes of a whole file, and of each row again from
 // its offset; they must agree.
 func decoded(t *testing.T, f format, data []byte, columns []string) (rows [][]cell, failed bool) {
-	fs := newFiles("", f, nil)
+	fs := newFiles("", f, nil, nil)
 	type at struct {
 		offset int64
 		cells  []cell

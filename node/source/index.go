@@ -115,20 +115,15 @@ func (fs *files) indexed(ctx context.Context, d *catalog.Dataset) (*index, error
 	}
 	defer f.Close()
 	x := &index{info: info}
-	digest, keying := sha256.New(), keyingOf(d)
+	digest, sort := sha256.New(), newSorter(d, fs.secret)
 	x.decoder, err = fs.all(ctx, io.TeeReader(f, digest), name, wanted(d), func(_ *records, r record) error {
 		if r.err != nil {
 			return r.err
 		}
-		if x.census.records%markEvery == 0 {
+		if sort.census.records%markEvery == 0 {
 			x.marks = append(x.marks, place{r.offset, r.line})
 		}
-		x.census.records++
-		if hollow(r.key, r.cells) {
-			return nil
-		}
-		code, s := keying.sortCell(r.key)
-		x.census.add(s, r.line)
+		code, _ := sort.take(r, r.line)
 		if code == "" {
 			return nil
 		}
@@ -148,6 +143,7 @@ func (fs *files) indexed(ctx context.Context, d *catalog.Dataset) (*index, error
 	if ours {
 		return &index{info: info, err: e}, nil
 	}
+	x.census = sort.census
 	last := []byte{'\n'}
 	if _, err := f.ReadAt(last, max(0, info.Size()-1)); err != nil && err != io.EOF {
 		return nil, unreadable(name, err, "the file is gone")

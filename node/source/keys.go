@@ -157,13 +157,40 @@ type Census struct {
 	Others   int64   // whose key is of another kind that the dataset declares
 	Unusable int64   // whose key is nobody's: while there are any, nothing is said of several rows, nor of none
 	Lines    []int64 // of the first [MaxBad] of those; in a database, numbers of rows in table order
-	records  int64   // all, lines without any value among them: what a marker counts
+	Aside    int64   // whose key is nobody's, and which an operator has set aside
+
+	records int64    // all, lines without any value among them: what a marker counts
+	nobody  []nobody // of the first [MaxAside] unusable rows, where rows can be set aside
 }
 
-// add counts a row.
-func (c *Census) add(s standing, line int64) {
+// nobody is a row whose key is nobody's.
+type nobody struct {
+	line  int64
+	print Fingerprint
+}
+
+// sorter tells the rows of a table apart by their keys, and counts them.
+type sorter struct {
+	keying keying
+	prints prints
+	census Census
+}
+
+func newSorter(d *catalog.Dataset, secret []byte) sorter {
+	return sorter{keying: keyingOf(d), prints: printsOf(secret, d)}
+}
+
+// take counts a row that stands in a line. Code is that of the subject whose
+// row it is, or "".
+func (s *sorter) take(r record, line int64) (code string, st standing) {
+	s.census.records++
+	if hollow(r.key, r.cells) {
+		return "", other
+	}
+	c := &s.census
 	c.Rows++
-	switch s {
+	code, st = s.keying.sortCell(r.key)
+	switch st {
 	case mended:
 		c.Mended++
 	case other:
@@ -172,7 +199,11 @@ func (c *Census) add(s standing, line int64) {
 		if c.Unusable++; len(c.Lines) < MaxBad {
 			c.Lines = append(c.Lines, line)
 		}
+		if len(s.prints.columns) > 0 && len(c.nobody) < MaxAside {
+			c.nobody = append(c.nobody, nobody{line, s.prints.of(r.key, r.cells)})
+		}
 	}
+	return code, st
 }
 
 // hollow says whether a row has neither a key nor a value. Spreadsheets leave

@@ -69,7 +69,7 @@ func (s *Source) Test(ctx context.Context, d *catalog.Dataset, try Try, progress
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.ctx, cancel)()
-	t := newTally(d, s.form, try.most())
+	t := newTally(d, s.form, s.secret, try.most())
 	var err error
 	if t.report.ReadOnly, err = s.tables.readOnly(ctx); err == nil {
 		t.report.MissingColumns, t.report.FoundColumns, err = s.tables.scan(ctx, d, seldom("rows", progress), t.add)
@@ -78,6 +78,9 @@ func (s *Source) Test(ctx context.Context, d *catalog.Dataset, try Try, progress
 		return Report{}, s.explain(err, s.tables.file(d))
 	}
 	r := t.finish()
+	if err := s.asides.settle(d, &r.Keys); err != nil && !errors.As(err, new(*Error)) {
+		return r, err
+	}
 	if err := s.whole(ctx, d, try.At, &r); err != nil {
 		return r, err
 	}
@@ -124,7 +127,7 @@ func seldom(step string, progress func(step string, done, total int64)) func(don
 type tally struct {
 	d        *catalog.Dataset
 	form     *form
-	keying   keying
+	sorter   sorter
 	sample   sample
 	date     int   // of the fields; -1 where there is none
 	unique   []int // of the fields
@@ -135,8 +138,8 @@ type tally struct {
 	hash     maphash.Hash
 }
 
-func newTally(d *catalog.Dataset, how *form, most int) *tally {
-	t := &tally{d: d, form: how, keying: keyingOf(d), sample: sample{most: most}, date: -1}
+func newTally(d *catalog.Dataset, how *form, secret []byte, most int) *tally {
+	t := &tally{d: d, form: how, sorter: newSorter(d, secret), sample: sample{most: most}, date: -1}
 	for i, f := range d.Fields {
 		if d.Times(f.Name) {
 			t.date = i
@@ -156,8 +159,7 @@ func (t *tally) add(r record) error {
 	if hollow(r.key, r.cells) {
 		return nil
 	}
-	code, standing := t.keying.sortCell(r.key)
-	t.report.Keys.add(standing, r.line)
+	code, _ := t.sorter.take(r, r.line)
 	row, _, err := typed(t.d, r.cells, t.form)
 	if err != nil {
 		t.bad(err.Code, r.line, err.Column)
@@ -213,6 +215,8 @@ func (t *tally) day(day consent.Day) {
 
 func (t *tally) finish() Report {
 	r := t.report
+	r.Keys = t.sorter.census
+	r.Keys.records = 0 // only the pass knows all
 	r.Subjects, _ = t.subjects.count()
 	different, repeated := t.rows.count()
 	r.DuplicateRows = repeated

@@ -70,12 +70,22 @@ type Config struct {
 	// marker, see [Load].
 	Live bool `yaml:"live,omitempty"`
 	Form `yaml:",inline"`
+	Own  `yaml:"-"`
+}
+
+// Own is what a source has of the member that reads it. Without it no row can
+// be set aside.
+type Own struct {
+	Folder string // where the lists of rows set aside lie
+	Secret []byte // under which rows have their fingerprints
 }
 
 // Source is an open source. Its methods may be called at the same time.
 type Source struct {
 	tables  tables
 	form    *form
+	secret  []byte // of fingerprints
+	asides  asides
 	timeout time.Duration
 	slots   chan struct{}
 
@@ -128,20 +138,23 @@ func Open(c Config) (*Source, error) {
 		return nil, fmt.Errorf("source %q has no usable path: say where its tables are", c.Name)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &Source{timeout: Timeout, slots: make(chan struct{}, concurrent), ctx: ctx, close: cancel}
+	s := &Source{secret: c.Secret, timeout: Timeout, slots: make(chan struct{}, concurrent), ctx: ctx, close: cancel}
 	if s.form, err = c.compile(c.Kind); err != nil {
 		cancel()
 		return nil, fmt.Errorf("source %q: %w", c.Name, err)
+	}
+	if c.Folder != "" && len(c.Secret) > 0 {
+		s.asides.folder = filepath.Join(c.Folder, asideFolder)
 	}
 	switch {
 	case c.Live && c.Kind != "sqlite":
 		err = errors.New("live is for the database in which a register is kept: a file is a copy and needs a marker")
 	case c.Kind == "csv":
-		s.tables = newFiles(path, csvFormat{s.form}, s.background)
+		s.tables = newFiles(path, csvFormat{s.form}, c.Secret, s.background)
 	case c.Kind == "jsonl":
-		s.tables = newFiles(path, jsonlFormat{s.form}, s.background)
+		s.tables = newFiles(path, jsonlFormat{s.form}, c.Secret, s.background)
 	case c.Kind == "sqlite":
-		s.tables = newDatabase(path, c.Live, s.background)
+		s.tables = newDatabase(path, c.Live, c.Secret, s.background)
 	default:
 		err = errors.New("an unknown kind: it is csv, jsonl or sqlite")
 	}
@@ -232,6 +245,15 @@ func (s *Source) Rows(ctx context.Context, d *catalog.Dataset, subject consent.S
 // Survey makes the first pass over a table, or returns what it has found. It
 // takes as long as that takes, or until ctx ends.
 func (s *Source) Survey(ctx context.Context, d *catalog.Dataset) (Survey, error) {
+	found, err := s.scanned(ctx, d)
+	if err == nil {
+		err = s.asides.settle(d, &found.Census)
+	}
+	return found, err
+}
+
+// scanned is Survey before any row is set aside.
+func (s *Source) scanned(ctx context.Context, d *catalog.Dataset) (Survey, error) {
 	var found Survey
 	for {
 		err := s.read(ctx, d, func(ctx context.Context) (err error) {
@@ -287,6 +309,9 @@ func (s *Source) rows(ctx context.Context, d *catalog.Dataset, subject consent.S
 		}
 		return nil
 	})
+	if err == nil {
+		err = s.asides.settle(d, &found.Survey.Census)
+	}
 	if err != nil {
 		return Found{}, err
 	}
@@ -302,7 +327,7 @@ func (s *Source) rows(ctx context.Context, d *catalog.Dataset, subject consent.S
 func (c *Census) usable(d *catalog.Dataset, file string) *Error {
 	switch {
 	case c.Unusable > 0:
-		e := &Error{Code: Keys, File: file, Column: d.Key, Detail: fmt.Sprintf("%d rows whose key is nobody's code: correct them, or declare in the catalog which other keys there are (also)", c.Unusable)}
+		e := &Error{Code: Keys, File: file, Column: d.Key, Detail: fmt.Sprintf("%d rows whose key is nobody's code: correct them, declare in the catalog which other keys there are (also), or set them aside (atoll source aside)", c.Unusable)}
 		if len(c.Lines) > 0 {
 			e.Line = c.Lines[0]
 		}

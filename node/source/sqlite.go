@@ -28,11 +28,12 @@ import (
 type database struct {
 	path   string
 	live   bool
+	secret []byte // of fingerprints
 	passes *passes[keyList]
 }
 
-func newDatabase(path string, live bool, background func(func(context.Context)) bool) *database {
-	return &database{path: path, live: live, passes: newPasses[keyList](background)}
+func newDatabase(path string, live bool, secret []byte, background func(func(context.Context)) bool) *database {
+	return &database{path: path, live: live, secret: secret, passes: newPasses[keyList](background)}
 }
 
 func (b *database) file(*catalog.Dataset) string { return filepath.Base(b.path) }
@@ -179,7 +180,7 @@ func (b *database) survey(ctx context.Context, d *catalog.Dataset) (out Survey, 
 
 // surveyed adds what the marker says.
 func (b *database) surveyed(keys *keyList, d *catalog.Dataset) (Survey, error) {
-	out := Survey{Census: keys.census, Load: Load{Live: b.live}}
+	out := Survey{Census: keys.sorter.census, Load: Load{Live: b.live}}
 	if keys.err != nil {
 		e := *keys.err
 		return out, &e
@@ -187,7 +188,7 @@ func (b *database) surveyed(keys *keyList, d *catalog.Dataset) (Survey, error) {
 	if b.live {
 		return out, nil
 	}
-	load, e := keys.marker.stands(b.file(d), whole{records: keys.census.records})
+	load, e := keys.marker.stands(b.file(d), whole{records: keys.sorter.census.records})
 	if e != nil {
 		return out, e
 	}

@@ -29,7 +29,7 @@ const (
 // and for these spellings; it never computes over the column.
 type keyList struct {
 	state     dbState
-	census    Census
+	sorter    sorter
 	spellings map[string][]any // by bare code: the mended keys as they are stored
 	spelled   int              // how many
 	marker    *marker
@@ -138,7 +138,7 @@ func (b *database) pass(ctx context.Context, d *catalog.Dataset) (keys *keyList,
 
 // list reads the marker and every key of a table.
 func (b *database) list(ctx context.Context, tx *sql.Tx, d *catalog.Dataset) (*keyList, error) {
-	keys := &keyList{spellings: map[string][]any{}}
+	keys := &keyList{sorter: newSorter(d, b.secret), spellings: map[string][]any{}}
 	var err error
 	if keys.marker, err = b.marker(ctx, tx, d); err != nil {
 		return nil, err
@@ -235,7 +235,7 @@ func (k *keyList) inChunks(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, 
 		return err
 	}
 	defer texts.Close()
-	keying, from := keyingOf(d), int64(math.MinInt64)
+	from := int64(math.MinInt64)
 	for {
 		var count int64
 		var last sql.NullInt64
@@ -243,15 +243,15 @@ func (k *keyList) inChunks(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, 
 		if err := texts.QueryRowContext(ctx, from).Scan(&count, &last, &text); err != nil || count == 0 {
 			return err
 		}
-		if allExact(keying, text.String, count) {
-			k.census.Rows += count
-			k.census.records += count
+		if allExact(k.sorter.keying, text.String, count) {
+			k.sorter.census.Rows += count
+			k.sorter.census.records += count
 		} else {
 			rows, err := tx.QueryContext(ctx, fmt.Sprintf("%s WHERE r.%[2]s BETWEEN ? AND ? ORDER BY r.%[2]s", selection(d, nil), rowid), from, last.Int64)
 			if err != nil {
 				return err
 			}
-			if err := k.each(rows, d, k.census.records); err != nil {
+			if err := k.each(rows, d, k.sorter.census.records); err != nil {
 				return err
 			}
 		}
@@ -277,14 +277,8 @@ func allExact(keying keying, text string, count int64) bool {
 
 // each counts rows one by one, numbered behind those before.
 func (k *keyList) each(rows *sql.Rows, d *catalog.Dataset, before int64) error {
-	keying := keyingOf(d)
 	return read(rows, len(d.Fields), func(r record) error {
-		k.census.records++
-		if hollow(r.key, r.cells) {
-			return nil
-		}
-		code, s := keying.sortCell(r.key)
-		k.census.add(s, before+r.line)
+		code, s := k.sorter.take(r, before+r.line)
 		if s != mended {
 			return nil
 		}

@@ -63,7 +63,7 @@ func (s *Source) try(ctx context.Context, d *catalog.Dataset, at catalog.At, cod
 		}
 		return answers, e, err
 	}
-	answers, e, err := ask(nobody)
+	answers, e, err := ask(stranger)
 	if err != nil {
 		return err
 	}
@@ -89,9 +89,9 @@ func (s *Source) try(ctx context.Context, d *catalog.Dataset, at catalog.At, cod
 	return nil
 }
 
-// nobody is a code that passes its checks and that no register has: region 99
+// stranger is a code that passes its checks and that no register has: region 99
 // and the authority Y do not exist.
-const nobody = "Y1990000000000000F"
+const stranger = "Y1990000000000000F"
 
 func (t *Tried) count(a catalog.Answer, e *Error) {
 	switch a.Outcome {

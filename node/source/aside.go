@@ -1,0 +1,399 @@
+package source
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"atoll/consensus/consent"
+	"atoll/node/catalog"
+)
+
+// Real registers have rows of which nobody will ever know whose they are. An
+// operator answers for each of them with a name, a reason and a day: it is set
+// aside, and what is left can be told. How many there are goes with every
+// answer. A row is known by its fingerprint, so that the same row of the next
+// load is still aside, and another one, or one more like it, is not.
+
+const (
+	// MaxAside limits the rows of one dataset that can be set aside.
+	MaxAside = 100_000
+	// MaxNote limits what is said of a row that is set aside, and MaxBy the
+	// name of who does it, in bytes.
+	MaxNote = 500
+	MaxBy   = 100
+
+	asideFolder = "aside"
+	maxList     = MaxAside * (MaxNote + MaxBy + 200) // bytes of a list
+)
+
+// Fingerprint stands for a row: its key and the fields of the dataset, as they
+// are written, under a secret of the member. It tells nothing of them.
+type Fingerprint [16]byte
+
+func (f Fingerprint) String() string { return hex.EncodeToString(f[:]) }
+
+// ParseFingerprint reads what String writes.
+func ParseFingerprint(text string) (f Fingerprint, err error) {
+	raw, err := hex.DecodeString(text)
+	if err != nil || len(raw) != len(f) {
+		return f, fmt.Errorf("a fingerprint is %d characters of 0-9 and a-f", 2*len(f))
+	}
+	return Fingerprint(raw), nil
+}
+
+// MarshalText and UnmarshalText are for JSON.
+func (f Fingerprint) MarshalText() ([]byte, error) { return []byte(f.String()), nil }
+
+func (f *Fingerprint) UnmarshalText(text []byte) (err error) {
+	*f, err = ParseFingerprint(string(text))
+	return err
+}
+
+// Aside is one row that an operator has set aside.
+type Aside struct {
+	Fingerprint Fingerprint `json:"fingerprint"`
+	By          string      `json:"by"`   // who answers for it
+	Note        string      `json:"note"` // why
+	Date        string      `json:"date"` // civil day, 2026-01-31
+}
+
+func (a Aside) check() error {
+	switch {
+	case a.By == "" || len(a.By) > MaxBy || !consent.ValidText(a.By):
+		return fmt.Errorf("by: a name of 1 to %d bytes without control characters", MaxBy)
+	case a.Note == "" || len(a.Note) > MaxNote || !consent.ValidText(a.Note):
+		return fmt.Errorf("note: a text of 1 to %d bytes without control characters", MaxNote)
+	}
+	if _, err := time.Parse(time.DateOnly, a.Date); err != nil {
+		return errors.New("date: a day such as 2026-01-31")
+	}
+	return nil
+}
+
+// Nobodys is a row whose key is nobody's.
+type Nobodys struct {
+	Line        int64 // see [Census.Lines]
+	Fingerprint Fingerprint
+	Aside       *Aside // who has set it aside; nil: nobody
+}
+
+// prints makes the fingerprints of one dataset's rows.
+type prints struct {
+	secret  []byte // empty: there are none
+	columns []string
+}
+
+func printsOf(secret []byte, d *catalog.Dataset) prints {
+	if len(secret) == 0 {
+		return prints{}
+	}
+	return prints{secret, wanted(d)}
+}
+
+func (p prints) of(key cell, cells []cell) Fingerprint {
+	h := hmac.New(sha256.New, p.secret)
+	for i, name := range p.columns {
+		c := key
+		if i > 0 {
+			c = cells[i-1]
+		}
+		kind, text := written(c)
+		fmt.Fprintf(h, "%d:%s%c%d:%s", len(name), name, kind, len(text), text)
+	}
+	return Fingerprint(h.Sum(nil))
+}
+
+// written is a cell as it stands in the source. A text and a number of the same
+// digits are alike, so that a fingerprint outlasts a change of form.
+func written(c cell) (kind byte, text string) {
+	switch c := c.(type) {
+	case nil:
+		return 's', ""
+	case string:
+		return 's', c
+	case number:
+		return 's', string(c)
+	case []byte:
+		return 'b', string(c)
+	}
+	return 's', fmt.Sprint(c)
+}
+
+// asides are the lists of rows set aside, a file for each dataset. The zero
+// value has none.
+type asides struct {
+	folder string // "" where there are none
+
+	mu     sync.Mutex
+	lists  map[string]*asideList // by dataset
+	unions map[string]union      // by dataset
+}
+
+// asideList is one file, read.
+type asideList struct {
+	info os.FileInfo
+	rows []Aside
+	of   map[Fingerprint]int // how many rows like it are aside
+}
+
+// union is what a list does to one pass over a table.
+type union struct {
+	list  *asideList
+	pass  *nobody
+	count int64   // rows that are aside
+	lines []int64 // of the first others
+}
+
+func (a *asides) path(dataset string) string { return filepath.Join(a.folder, dataset+".jsonl") }
+
+// read returns the list of a dataset, which may be empty.
+func (a *asides) read(dataset string) (*asideList, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	name := filepath.Join(asideFolder, dataset+".jsonl")
+	info, err := os.Stat(a.path(dataset))
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return &asideList{}, nil
+	case err != nil:
+		return nil, unreadable(name, err, "")
+	}
+	if l := a.lists[dataset]; l != nil && same(l.info, info) {
+		return l, nil
+	}
+	f, err := os.Open(a.path(dataset))
+	if err != nil {
+		return nil, unreadable(name, err, "the list is gone")
+	}
+	defer f.Close()
+	if info, err = f.Stat(); err != nil {
+		return nil, unreadable(name, err, "the list is gone")
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxList+1))
+	if err != nil {
+		return nil, unreadable(name, err, "the list is gone")
+	}
+	l := &asideList{info: info, of: map[Fingerprint]int{}}
+	if l.rows, err = parseAsides(text); err != nil {
+		return nil, &Error{Code: Keys, File: name, Detail: "the list of rows set aside cannot be read: " + err.Error()}
+	}
+	for _, row := range l.rows {
+		l.of[row.Fingerprint]++
+	}
+	if a.lists == nil {
+		a.lists, a.unions = map[string]*asideList{}, map[string]union{}
+	}
+	a.lists[dataset] = l
+	return l, nil
+}
+
+// parseAsides reads a list: an object in each line.
+func parseAsides(text []byte) (rows []Aside, err error) {
+	if len(text) > maxList {
+		return nil, fmt.Errorf("it has more than %d bytes", maxList)
+	}
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	for {
+		var row Aside
+		err := decoder.Decode(&row)
+		switch {
+		case err == io.EOF:
+			return rows, nil
+		case err != nil:
+			return nil, fmt.Errorf("entry %d is not as atoll source aside writes it", len(rows)+1)
+		case len(rows) == MaxAside:
+			return nil, fmt.Errorf("it has more than %d entries", MaxAside)
+		}
+		if err := row.check(); err != nil {
+			return nil, fmt.Errorf("entry %d: %w", len(rows)+1, err)
+		}
+		rows = append(rows, row)
+	}
+}
+
+// settle takes the rows that are set aside out of those that are unusable.
+func (a *asides) settle(d *catalog.Dataset, c *Census) error {
+	if a.folder == "" || c.Unusable == 0 || c.Unusable > MaxAside || len(c.nobody) == 0 {
+		return nil // more cannot be set aside, and are not remembered
+	}
+	list, err := a.read(d.Name)
+	if err != nil || len(list.rows) == 0 {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	u := a.unions[d.Name]
+	if u.list != list || u.pass != &c.nobody[0] {
+		u = union{list: list, pass: &c.nobody[0]}
+		list.match(c.nobody, func(n nobody, aside bool) {
+			if aside {
+				u.count++
+			} else if len(u.lines) < MaxBad {
+				u.lines = append(u.lines, n.line)
+			}
+		})
+		a.unions[d.Name] = u
+	}
+	c.Aside, c.Unusable, c.Lines = u.count, c.Unusable-u.count, u.lines
+	return nil
+}
+
+// match says of each row whether it is aside. An entry is for one row: of two
+// that are alike, one entry sets the first aside.
+func (l *asideList) match(rows []nobody, each func(n nobody, aside bool)) {
+	used := map[Fingerprint]int{}
+	for _, n := range rows {
+		aside := used[n.print] < l.of[n.print]
+		if aside {
+			used[n.print]++
+		}
+		each(n, aside)
+	}
+}
+
+// Nobodys returns the rows of a table whose key is nobody's, those set aside
+// among them, and the entries of the list that no row has any more.
+func (s *Source) Nobodys(ctx context.Context, d *catalog.Dataset) (rows []Nobodys, gone []Aside, err error) {
+	found, err := s.scanned(ctx, d)
+	if err != nil {
+		return nil, nil, err
+	}
+	if s.asides.folder == "" {
+		return nil, nil, errors.New("no folder of a member: rows are set aside by its node alone")
+	}
+	if n := found.Census.Unusable; n > MaxAside {
+		return nil, nil, &Error{Code: Keys, File: s.tables.file(d), Column: d.Key, Detail: fmt.Sprintf("%d rows whose key is nobody's, and at most %d can be set aside: correct the table, or declare which other keys there are (also)", n, MaxAside)}
+	}
+	list, err := s.asides.read(d.Name)
+	if err != nil {
+		return nil, nil, err
+	}
+	left := map[Fingerprint][]*Aside{}
+	for i := range list.rows {
+		a := &list.rows[i]
+		left[a.Fingerprint] = append(left[a.Fingerprint], a)
+	}
+	list.match(found.Census.nobody, func(n nobody, aside bool) {
+		row := Nobodys{Line: n.line, Fingerprint: n.print}
+		if aside {
+			row.Aside, left[n.print] = left[n.print][0], left[n.print][1:]
+		}
+		rows = append(rows, row)
+	})
+	for _, a := range list.rows {
+		if len(left[a.Fingerprint]) > 0 {
+			gone, left[a.Fingerprint] = append(gone, a), left[a.Fingerprint][1:]
+		}
+	}
+	return rows, gone, nil
+}
+
+// SetAside adds rows to the list of a dataset, all or none. Each must be a row
+// of the table whose key is nobody's, and not be aside already.
+func (s *Source) SetAside(ctx context.Context, d *catalog.Dataset, add []Aside) error {
+	rows, _, err := s.Nobodys(ctx, d)
+	if err != nil {
+		return err
+	}
+	open := map[Fingerprint]int{}
+	for _, r := range rows {
+		if r.Aside == nil {
+			open[r.Fingerprint]++
+		}
+	}
+	for _, a := range add {
+		if err := a.check(); err != nil {
+			return err
+		}
+		if open[a.Fingerprint]--; open[a.Fingerprint] < 0 {
+			return fmt.Errorf("%w: %s", ErrNotNobodys, a.Fingerprint)
+		}
+	}
+	return s.asides.change(d.Name, func(rows []Aside) []Aside { return append(rows, add...) })
+}
+
+// ErrNotNobodys means that a fingerprint is of no row that could be set aside.
+var ErrNotNobodys = errors.New("no row of the table with an unusable key that is not aside already has this fingerprint: list them again")
+
+// PutBack takes entries from the list of a dataset, one for each fingerprint:
+// their rows are unusable again. It takes all or none.
+func (s *Source) PutBack(d *catalog.Dataset, prints []Fingerprint) error {
+	if s.asides.folder == "" {
+		return errors.New("no folder of a member: rows are set aside by its node alone")
+	}
+	var missing error
+	err := s.asides.change(d.Name, func(rows []Aside) []Aside {
+		less := map[Fingerprint]int{}
+		for _, f := range prints {
+			less[f]++
+		}
+		kept := slices.DeleteFunc(slices.Clone(rows), func(a Aside) bool {
+			less[a.Fingerprint]--
+			return less[a.Fingerprint] >= 0
+		})
+		for f, n := range less {
+			if n > 0 {
+				missing = fmt.Errorf("%w: %s", ErrNotAside, f)
+				return rows
+			}
+		}
+		return kept
+	})
+	return errors.Join(missing, err)
+}
+
+// ErrNotAside means that no row with a fingerprint is set aside.
+var ErrNotAside = errors.New("no row with this fingerprint is set aside")
+
+// change replaces a list by renaming a finished one over it. A second writer at
+// the same time finds the unfinished one.
+func (a *asides) change(dataset string, do func([]Aside) []Aside) error {
+	if err := os.MkdirAll(a.folder, 0o700); err != nil {
+		return err
+	}
+	path := a.path(dataset)
+	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		return fmt.Errorf("another command is changing the list; if none runs, remove %s", filepath.Base(path)+".new")
+	}
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // after the rename it does nothing
+	defer f.Close()
+	list, err := a.read(dataset)
+	if err != nil {
+		return err
+	}
+	rows := do(list.rows)
+	if len(rows) > MaxAside {
+		return fmt.Errorf("%d rows would be set aside, and %d can be", len(rows), MaxAside)
+	}
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	for _, row := range rows {
+		if err := encoder.Encode(row); err != nil {
+			return err
+		}
+	}
+	if _, err := f.Write(b.Bytes()); err != nil {
+		return err
+	}
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}
