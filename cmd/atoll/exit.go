@@ -8,6 +8,7 @@ import (
 
 	"atoll/consensus/audit"
 	"atoll/node"
+	"atoll/node/source"
 	"atoll/node/vault"
 	"atoll/node/web"
 )
@@ -70,6 +71,10 @@ var known = []struct {
 	{errLate, exitUnavailable, web.CodeUnavailable, "ask another member, or give it longer with --wait"},
 	{errSilent, exitUnavailable, web.CodeUnavailable, "look into the node's log; restart the node if it hangs"},
 	{errNotRunning, exitUnavailable, "not_running", "start the node, or look into its log if it does not stay up"},
+	{source.ErrNotNobodys, exitNotFound, "aside.no_row", "list the rows again: the table may have changed"},
+	{source.ErrNotAside, exitNotFound, "aside.not_set", "atoll source aside list shows which rows are"},
+	{source.ErrListBusy, exitLocked, "aside.busy", "run the command again when the other one has ended"},
+	{source.ErrEntry, exitUsage, web.CodeUsage, hintUsage},
 	{vault.ErrInUse, exitLocked, "locked", "is the node running already? one process at a time uses a folder"},
 	{errListen, exitConfig, "address.taken", "stop what listens there, or change listen and http in node.yaml"},
 	{errDescriptors, exitConfig, "descriptors", "raise ulimit -n, or LimitNOFILE= in the unit file, and start again"},

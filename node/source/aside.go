@@ -38,6 +38,18 @@ const (
 	maxList     = MaxAside * (MaxNote + MaxBy + 200) // bytes of a list
 )
 
+// Errors of setting rows aside.
+var (
+	// ErrNotNobodys means that a fingerprint is of no row that could be set aside.
+	ErrNotNobodys = errors.New("no row with an unusable key that is not aside already has this fingerprint")
+	// ErrNotAside means that no row with a fingerprint is set aside.
+	ErrNotAside = errors.New("no row with this fingerprint is set aside")
+	// ErrEntry means that what is said of a row lacks something.
+	ErrEntry = errors.New("an entry for a row that is set aside")
+	// ErrListBusy means that another command is changing the list.
+	ErrListBusy = errors.New("another command is changing the list of rows set aside")
+)
+
 // Fingerprint stands for a row: its key and the fields of the dataset, as they
 // are written, under a secret of the member. It tells nothing of them.
 type Fingerprint [16]byte
@@ -72,12 +84,12 @@ type Aside struct {
 func (a Aside) check() error {
 	switch {
 	case a.By == "" || len(a.By) > MaxBy || !consent.ValidText(a.By):
-		return fmt.Errorf("by: a name of 1 to %d bytes without control characters", MaxBy)
+		return fmt.Errorf("%w: by: a name of 1 to %d bytes without control characters", ErrEntry, MaxBy)
 	case a.Note == "" || len(a.Note) > MaxNote || !consent.ValidText(a.Note):
-		return fmt.Errorf("note: a text of 1 to %d bytes without control characters", MaxNote)
+		return fmt.Errorf("%w: note: a text of 1 to %d bytes without control characters", ErrEntry, MaxNote)
 	}
 	if _, err := time.Parse(time.DateOnly, a.Date); err != nil {
-		return errors.New("date: a day such as 2026-01-31")
+		return fmt.Errorf("%w: date: a day such as 2026-01-31", ErrEntry)
 	}
 	return nil
 }
@@ -325,9 +337,6 @@ func (s *Source) SetAside(ctx context.Context, d *catalog.Dataset, add []Aside) 
 	return s.asides.change(d.Name, func(rows []Aside) []Aside { return append(rows, add...) })
 }
 
-// ErrNotNobodys means that a fingerprint is of no row that could be set aside.
-var ErrNotNobodys = errors.New("no row of the table with an unusable key that is not aside already has this fingerprint: list them again")
-
 // PutBack takes entries from the list of a dataset, one for each fingerprint:
 // their rows are unusable again. It takes all or none.
 func (s *Source) PutBack(d *catalog.Dataset, prints []Fingerprint) error {
@@ -355,9 +364,6 @@ func (s *Source) PutBack(d *catalog.Dataset, prints []Fingerprint) error {
 	return errors.Join(missing, err)
 }
 
-// ErrNotAside means that no row with a fingerprint is set aside.
-var ErrNotAside = errors.New("no row with this fingerprint is set aside")
-
 // change replaces a list by renaming a finished one over it. A second writer at
 // the same time finds the unfinished one.
 func (a *asides) change(dataset string, do func([]Aside) []Aside) error {
@@ -367,7 +373,7 @@ func (a *asides) change(dataset string, do func([]Aside) []Aside) error {
 	path := a.path(dataset)
 	f, err := os.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, os.ErrExist) {
-		return fmt.Errorf("another command is changing the list; if none runs, remove %s", filepath.Base(path)+".new")
+		return fmt.Errorf("%w: if none runs, remove %s", ErrListBusy, filepath.Join(asideFolder, filepath.Base(path)+".new"))
 	}
 	if err != nil {
 		return err

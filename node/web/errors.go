@@ -97,6 +97,13 @@ var hints = map[string]string{
 	"unsupported":           "this network has no rules for it yet; are command and node of the same version?",
 	"agency.rules":          "the agency's own rules do not allow it; ask its operators",
 	"source.missing_column": "compare the catalog with the file; atoll source test shows more",
+	"source.keys":           "correct the keys, declare which others there are (also), or set the rows aside: atoll source aside",
+	"source.no_load":        "write a marker when the load is whole, or declare live: true of the database of record",
+	"source.load_differs":   "bring the load again, and write its marker last",
+	"source.empty":          "bring the load again, or declare may_be_empty in the catalog",
+	"source.stale":          "bring a newer load, or allow an older one with max_age in the catalog",
+	"source.checking":       "try again later; atoll status shows when it is done",
+	"source.no_such_keys":   "declare in the catalog that the table holds such keys (also)",
 }
 
 // Explain returns an error as an *Error.

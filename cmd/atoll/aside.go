@@ -1,0 +1,273 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"atoll/node/source"
+
+	"github.com/spf13/cobra"
+)
+
+func sourceAsideCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "aside",
+		Short: "Rows of unknown owner that an operator answers for",
+		Long: `While a table has rows whose key is nobody's code, outputs over several rows are
+invalid. Rows that cannot be corrected are set aside one by one: somebody answers for
+each with a name and a reason. Their number goes with every answer over the dataset.
+A row is known by a fingerprint over its key and the fields of the dataset, which
+tells nothing of them; once a row changes, it is no longer aside.`,
+		Args: cobra.NoArgs,
+		RunE: help,
+	}
+	cmd.AddCommand(asideListCommand(), asideAddCommand(), asideRemoveCommand())
+	return cmd
+}
+
+// asideRow is a row of unknown owner, or an entry without a row, for JSON.
+type asideRow struct {
+	Line        int64  `json:"line"` // 0: no row has this fingerprint any more
+	Fingerprint string `json:"fingerprint"`
+	By          string `json:"by"` // "": it is not set aside
+	Note        string `json:"note"`
+	Date        string `json:"date"`
+}
+
+// asideReport is what atoll source aside list says of a dataset.
+type asideReport struct {
+	Dataset string     `json:"dataset"`
+	Open    int        `json:"open"`      // rows that nobody has set aside
+	Aside   int        `json:"set_aside"` // rows
+	Rows    []asideRow `json:"rows"`      // in the order of the table
+	Gone    []asideRow `json:"gone"`      // entries of which the table has no row
+}
+
+func asideReportOf(dataset string, rows []source.Nobodys, gone []source.Aside) asideReport {
+	r := asideReport{Dataset: dataset, Rows: []asideRow{}, Gone: []asideRow{}}
+	for _, n := range rows {
+		one := asideRow{Line: n.Line, Fingerprint: n.Fingerprint.String()}
+		if n.Aside == nil {
+			r.Open++
+		} else {
+			r.Aside++
+			one.By, one.Note, one.Date = n.Aside.By, n.Aside.Note, n.Aside.Date
+		}
+		r.Rows = append(r.Rows, one)
+	}
+	for _, a := range gone {
+		r.Gone = append(r.Gone, asideRow{Fingerprint: a.Fingerprint.String(), By: a.By, Note: a.Note, Date: a.Date})
+	}
+	return r
+}
+
+func asideListCommand() *cobra.Command {
+	var dir, out string
+	cmd := &cobra.Command{
+		Use:   "list DATASET",
+		Short: "List the rows whose key is nobody's, and who has set which of them aside",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			t, err := tellerOf(cmd)
+			if err != nil {
+				return err
+			}
+			r, err := openRegisters(dir)
+			if err != nil {
+				return err
+			}
+			defer r.close()
+			d, s, err := r.dataset(args[0])
+			if err != nil {
+				return err
+			}
+			rows, gone, err := s.Nobodys(cmd.Context(), d)
+			if err != nil {
+				return err
+			}
+			list := asideReportOf(d.Name, rows, gone)
+			if out != "" {
+				if err := writeNew(out, list.file(), 0o600); err != nil {
+					return err
+				}
+			}
+			if asJSON(cmd) {
+				return printJSON(cmd.OutOrStdout(), "atoll.aside/v1", list)
+			}
+			return list.tell(t)
+		},
+	}
+	cmd.Flags().StringVar(&dir, "dir", "", "the agency's folder")
+	cmd.Flags().StringVar(&out, "out", "", "write the rows that are not aside into this file, for: aside add --file")
+	langFlag(cmd)
+	return needs(cmd, "dir")
+}
+
+// file lists the open rows as asideAddCommand reads them.
+func (r asideReport) file() []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "# %s: delete the lines of rows that are not to be set aside\n", r.Dataset)
+	for _, row := range r.Rows {
+		if row.By == "" {
+			fmt.Fprintf(&b, "%s # line %d\n", row.Fingerprint, row.Line)
+		}
+	}
+	return b.Bytes()
+}
+
+func (r asideReport) tell(t *teller) error {
+	t.say("%s：%d 行的主体代码无效且未搁置，%d 行已搁置", "%s: %d rows of unknown owner that are not aside, %d set aside", r.Dataset, r.Open, r.Aside)
+	if len(r.Rows) > 0 && t.err == nil {
+		table := newTable()
+		for _, row := range r.Rows {
+			table.row(strconv.FormatInt(row.Line, 10), row.Fingerprint, row.Date, row.By, row.Note)
+		}
+		t.err = table.print(t.w)
+	}
+	for _, row := range r.Gone {
+		t.say("表中已没有此行：%s，%s %s，%s", "no row any more: %s, %s %s, %s", row.Fingerprint, row.Date, shown(row.By), shown(row.Note))
+	}
+	return t.err
+}
+
+func asideAddCommand() *cobra.Command {
+	var dir, by, note, file string
+	cmd := &cobra.Command{
+		Use:   "add DATASET [FINGERPRINT…]",
+		Short: "Answer for rows of unknown owner, so that the others can be told",
+		Long: `Sets rows aside, each by its fingerprint: those named, and those in a file with one
+in each line (what stands behind # is passed over). All of them, or none. The node
+takes notice by itself.`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r, err := openRegisters(dir)
+			if err != nil {
+				return err
+			}
+			defer r.close()
+			d, s, err := r.dataset(args[0])
+			if err != nil {
+				return err
+			}
+			prints, err := fingerprints(args[1:], file)
+			if err != nil {
+				return err
+			}
+			at, err := r.at()
+			if err != nil {
+				return err
+			}
+			var add []source.Aside
+			for _, f := range prints {
+				add = append(add, source.Aside{Fingerprint: f, By: by, Note: note, Date: at.Day.String()})
+			}
+			if err := s.SetAside(cmd.Context(), d, add); err != nil {
+				return err
+			}
+			return changedAside(cmd, d.Name, len(add), "%s：已搁置 %d 行", "%s: %d rows set aside")
+		},
+	}
+	cmd.Flags().StringVar(&dir, "dir", "", "the agency's folder")
+	cmd.Flags().StringVar(&by, "by", "", "who answers for it: a person's name")
+	cmd.Flags().StringVar(&note, "note", "", "why they cannot be corrected, and why they are nobody's who is asked for")
+	cmd.Flags().StringVar(&file, "file", "", "fingerprints, one in each line, as aside list --out writes them")
+	langFlag(cmd)
+	return needs(cmd, "dir", "by", "note")
+}
+
+func asideRemoveCommand() *cobra.Command {
+	var dir, file string
+	var gone bool
+	cmd := &cobra.Command{
+		Use:   "remove DATASET [FINGERPRINT…]",
+		Short: "Take entries back: their rows are of unknown owner again",
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r, err := openRegisters(dir)
+			if err != nil {
+				return err
+			}
+			defer r.close()
+			d, s, err := r.dataset(args[0])
+			if err != nil {
+				return err
+			}
+			var prints []source.Fingerprint
+			if gone && (len(args) > 1 || file != "") {
+				return fmt.Errorf("%w: --gone, or fingerprints", errUsage)
+			} else if gone {
+				_, entries, err := s.Nobodys(cmd.Context(), d)
+				if err != nil {
+					return err
+				}
+				for _, a := range entries {
+					prints = append(prints, a.Fingerprint)
+				}
+			} else if prints, err = fingerprints(args[1:], file); err != nil {
+				return err
+			}
+			if err := s.PutBack(d, prints); err != nil {
+				return err
+			}
+			return changedAside(cmd, d.Name, len(prints), "%s：已撤销 %d 行的搁置", "%s: %d entries taken back")
+		},
+	}
+	cmd.Flags().StringVar(&dir, "dir", "", "the agency's folder")
+	cmd.Flags().StringVar(&file, "file", "", "fingerprints, one in each line")
+	cmd.Flags().BoolVar(&gone, "gone", false, "those of which the table has no row any more")
+	langFlag(cmd)
+	return needs(cmd, "dir")
+}
+
+// changedAside says how many entries of a list were changed.
+func changedAside(cmd *cobra.Command, dataset string, rows int, chinese, english string) error {
+	if asJSON(cmd) {
+		return printJSON(cmd.OutOrStdout(), "atoll.aside.changed/v1", map[string]any{"dataset": dataset, "rows": rows})
+	}
+	t, err := tellerOf(cmd)
+	if err != nil {
+		return err
+	}
+	t.say(chinese, english, dataset, rows)
+	return t.err
+}
+
+// maxPrints limits a file of fingerprints, in bytes: room for a comment each.
+const maxPrints = 100 * source.MaxAside
+
+// fingerprints reads those that are named and those of a file.
+func fingerprints(named []string, file string) (list []source.Fingerprint, err error) {
+	for _, text := range named {
+		f, err := source.ParseFingerprint(text)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %q: %w", errUsage, text, err)
+		}
+		list = append(list, f)
+	}
+	if file != "" {
+		text, err := readLimited(file, maxPrints)
+		if err != nil {
+			return nil, err
+		}
+		n := 0
+		for line := range strings.Lines(string(text)) {
+			n++
+			line, _, _ = strings.Cut(line, "#")
+			if line = strings.TrimSpace(line); line == "" {
+				continue
+			}
+			f, err := source.ParseFingerprint(line)
+			if err != nil {
+				return nil, fmt.Errorf("%s line %d: %w: %w", file, n, errConfig, err)
+			}
+			list = append(list, f)
+		}
+	}
+	if len(list) == 0 {
+		return nil, errors.Join(errUsage, errors.New("no fingerprints: name them, or give --file"))
+	}
+	return list, nil
+}
