@@ -157,7 +157,6 @@ type asides struct {
 type asideList struct {
 	info os.FileInfo
 	rows []Aside
-	of   map[Fingerprint]int // how many rows like it are aside
 }
 
 // union is what a list does to one pass over a table.
@@ -197,12 +196,9 @@ func (a *asides) read(dataset string) (*asideList, error) {
 	if err != nil {
 		return nil, unreadable(name, err, "the list is gone")
 	}
-	l := &asideList{info: info, of: map[Fingerprint]int{}}
+	l := &asideList{info: info}
 	if l.rows, err = parseAsides(text); err != nil {
 		return nil, &Error{Code: Keys, File: name, Detail: "the list of rows set aside cannot be read: " + err.Error()}
-	}
-	for _, row := range l.rows {
-		l.of[row.Fingerprint]++
 	}
 	if a.lists == nil {
 		a.lists, a.unions = map[string]*asideList{}, map[string]union{}
@@ -250,8 +246,8 @@ func (a *asides) settle(d *catalog.Dataset, c *Census) error {
 	u := a.unions[d.Name]
 	if u.list != list || u.pass != &c.nobody[0] {
 		u = union{list: list, pass: &c.nobody[0]}
-		list.match(c.nobody, func(n nobody, aside bool) {
-			if aside {
+		list.match(c.nobody, func(n nobody, by *Aside) {
+			if by != nil {
 				u.count++
 			} else if len(u.lines) < MaxBad {
 				u.lines = append(u.lines, n.line)
@@ -263,17 +259,28 @@ func (a *asides) settle(d *catalog.Dataset, c *Census) error {
 	return nil
 }
 
-// match says of each row whether it is aside. An entry is for one row: of two
-// that are alike, one entry sets the first aside.
-func (l *asideList) match(rows []nobody, each func(n nobody, aside bool)) {
-	used := map[Fingerprint]int{}
-	for _, n := range rows {
-		aside := used[n.print] < l.of[n.print]
-		if aside {
-			used[n.print]++
-		}
-		each(n, aside)
+// match hands each row to each with the entry that sets it aside, or nil, and
+// returns the entries without a row. An entry is for one row: of two that are
+// alike, one entry sets the first aside.
+func (l *asideList) match(rows []nobody, each func(n nobody, by *Aside)) (gone []Aside) {
+	left := map[Fingerprint][]*Aside{}
+	for i := range l.rows {
+		f := l.rows[i].Fingerprint
+		left[f] = append(left[f], &l.rows[i])
 	}
+	for _, n := range rows {
+		var by *Aside
+		if like := left[n.print]; len(like) > 0 {
+			by, left[n.print] = like[0], like[1:]
+		}
+		each(n, by)
+	}
+	for _, a := range l.rows {
+		if like := left[a.Fingerprint]; len(like) > 0 {
+			gone, left[a.Fingerprint] = append(gone, a), like[1:]
+		}
+	}
+	return gone
 }
 
 // Nobodys returns the rows of a table whose key is nobody's, those set aside
@@ -293,23 +300,9 @@ func (s *Source) Nobodys(ctx context.Context, d *catalog.Dataset) (rows []Nobody
 	if err != nil {
 		return nil, nil, err
 	}
-	left := map[Fingerprint][]*Aside{}
-	for i := range list.rows {
-		a := &list.rows[i]
-		left[a.Fingerprint] = append(left[a.Fingerprint], a)
-	}
-	list.match(found.Census.nobody, func(n nobody, aside bool) {
-		row := Nobodys{Line: n.line, Fingerprint: n.print}
-		if aside {
-			row.Aside, left[n.print] = left[n.print][0], left[n.print][1:]
-		}
-		rows = append(rows, row)
+	gone = list.match(found.Census.nobody, func(n nobody, by *Aside) {
+		rows = append(rows, Nobodys{n.line, n.print, by})
 	})
-	for _, a := range list.rows {
-		if len(left[a.Fingerprint]) > 0 {
-			gone, left[a.Fingerprint] = append(gone, a), left[a.Fingerprint][1:]
-		}
-	}
 	return rows, gone, nil
 }
 
