@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"atoll/consensus/consent"
+	"atoll/node/catalog"
 	"atoll/node/source"
 )
 
@@ -160,7 +161,7 @@ func (r tested) tellOutputs(t *teller) {
 		t.say("  %s：%d 个已应答，%d 个无记录，%d 个过旧；没有任何行的主体：%s", "  %s: %d answered, %d without record, %d stale; whoever has no row: %s",
 			o.Name, o.Answered, o.NoRecord, o.Stale, t.outcome(o.Absent))
 		for _, f := range o.Failed {
-			text := t.code(f.Reason)
+			text := t.reason(f.Reason)
 			if f.Detail != "" {
 				text += t.colon() + shown(f.Detail)
 			}
@@ -183,6 +184,20 @@ func (t *teller) outcome(name string) string {
 
 // code is a code of a source, in Chinese with what it means.
 func (t *teller) code(code string) string { return t.known(code, shown(code)) }
+
+// reason is a reason of an answer: where only the catalog knows it, with what
+// it means in both languages.
+func (t *teller) reason(reason string) string {
+	code, _, _ := strings.Cut(reason, ": ")
+	words, ok := catalog.Says(reason)
+	switch {
+	case !ok || sayings[code].what != "":
+		return t.code(reason)
+	case t.lang == consent.Chinese:
+		return shown(words.Chinese) + "（" + shown(reason) + "）"
+	}
+	return shown(reason) + " (" + shown(words.English) + ")"
+}
 
 // known puts what a code means before a text, in Chinese.
 func (t *teller) known(code, text string) string {

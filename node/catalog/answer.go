@@ -35,7 +35,7 @@ type Answer struct {
 	Outcome consent.Outcome
 	Value   string // decimals plain, at the output's scale; days as 2006-01-02; bands as "LOW..HIGH"
 	Unit    string
-	Reason  string // a code or words for people, where there is no value
+	Reason  string // a code where there is no value, and what it is about, see [Says]
 	Rows    uint64 // that the answer rests on
 	AsOf    uint64 // the newest civil day that those rows are about, as the Unix milliseconds of its midnight in UTC; 0 where there is none
 	Dropped uint64 // rows left out because they repeat others, by what the catalog says is one row
@@ -44,10 +44,6 @@ type Answer struct {
 	Across  uint64 // periods left out because they lie across an end of the window
 	Aside   uint64 // rows of the dataset of unknown owner that the agency has set aside
 }
-
-// PeriodsMissing is the reason where rows are about fewer months than the
-// answer would claim.
-const PeriodsMissing = "periods.missing"
 
 func none(outcome consent.Outcome, reason string) Answer {
 	return Answer{Outcome: outcome, Reason: reason}
@@ -77,7 +73,7 @@ func (d *Dataset) Answer(rows []Row, item consent.Item, at At) Answer {
 		return none(consent.Invalid, problem)
 	}
 	if d.One && len(kept) > 1 {
-		return none(consent.Invalid, "several records where the dataset has one")
+		return none(consent.Invalid, recordsSeveral)
 	}
 	months := min(item.Months, o.Months)
 	w, problem := d.window(kept, months, at.Day)
@@ -90,7 +86,7 @@ func (d *Dataset) Answer(rows []Row, item consent.Item, at At) Answer {
 	}
 	switch {
 	case len(kept) > 0 && d.StaleDays > 0 && (w.newest == never || int64(at.Day)-int64(w.newest) > int64(d.StaleDays)):
-		a.Outcome, a.Reason = consent.Stale, "the newest row is older than "+strconv.Itoa(int(d.StaleDays))+" days"
+		a.Outcome, a.Reason = consent.Stale, rowsStale+": "+strconv.Itoa(int(d.StaleDays))
 	case len(w.rows) == 0 && !d.Complete:
 		a.Outcome, a.Reason = consent.NoRecord, formula.NoRows
 	case o.misses(w, months, d.Complete):
@@ -117,17 +113,17 @@ func (d *Dataset) read(rows []Row) ([]Row, string) {
 	out := make([]Row, len(rows))
 	for i, r := range rows {
 		if len(r) != len(d.Fields) {
-			return nil, "a row does not fit the catalog"
+			return nil, rowsUnfit
 		}
 		out[i] = slices.Clone(r)
 		for j, v := range r {
 			f := &d.Fields[j]
 			if !f.holds(v) {
-				return nil, "a row does not fit the catalog: field " + f.Name
+				return nil, rowsUnfit + ": " + f.Name
 			}
 			if text, ok := v.(string); ok && f.Values != nil {
 				if out[i][j], ok = f.Values[text]; !ok {
-					return nil, "field " + f.Name + " has a text that is none of its declared values"
+					return nil, valueUndeclared + ": " + f.Name
 				}
 			}
 		}
@@ -180,16 +176,16 @@ func (d *Dataset) distinct(rows []Row, o *Output) (kept []Row, repeats uint64, p
 			at[key] = read
 			kept = append(kept, r)
 		case first != read:
-			return nil, 0, "rows that are one by the unique fields differ in what is asked"
+			return nil, 0, rowsDiffer
 		}
 	}
 	return kept, 0, ""
 }
 
 // basis names the fields that an output rests on: those of its formula, and
-// the dates by which rows count.
+// the dates and series by which rows count.
 func (d *Dataset) basis(o *Output) []string {
-	names := []string{d.Date, d.Periods.Month, d.Periods.From, d.Periods.To}
+	names := append([]string{d.Date, d.Periods.Month, d.Periods.From, d.Periods.To}, d.Series...)
 	for _, f := range d.Fields {
 		if o.compute != nil && o.compute.Reads(f.Name) {
 			names = append(names, f.Name)
@@ -244,16 +240,19 @@ func (d *Dataset) disclose(a *Answer, o *Output, x consent.Disclosure, w window,
 	case errors.Is(err, formula.ErrAcross):
 		a.Outcome, a.Reason = consent.NoRecord, PeriodsMissing
 		return
+	case errors.Is(err, formula.ErrTied):
+		a.Reason = newestDiffer
+		return
 	case err != nil:
-		a.Reason = err.Error()
+		a.Reason = formulaFails + ": " + err.Error()
 		return
 	case v == nil || v == "":
 		a.Outcome, a.Reason = consent.NoRecord, why
 		if why == "" {
-			a.Reason = "the formula has no value for these rows"
+			a.Reason = valueNone
 		}
 		if d.One {
-			a.Reason = "the record has no value"
+			a.Reason = recordEmpty
 		}
 		return
 	}
@@ -272,9 +271,9 @@ func (d *Dataset) disclose(a *Answer, o *Output, x consent.Disclosure, w window,
 func (o *Output) round(r *big.Rat) (d decimal.Decimal, reason string) {
 	switch d = formula.Round(r, o.Scale); {
 	case o.Type == TypeInteger && !r.IsInt():
-		return d, "the value is not a whole number"
+		return d, valueNotWhole
 	case !formula.Leaves(d):
-		return d, "the value has more than " + strconv.Itoa(formula.MaxBefore) + " digits before the point"
+		return d, valueTooLarge
 	}
 	return d, ""
 }
@@ -295,11 +294,11 @@ func (o *Output) write(v any) (text, reason string) {
 	case string:
 		text = visible(v)
 		if len(text) > maxText {
-			return "", "the text has more than " + strconv.Itoa(maxText) + " bytes"
+			return "", valueTooLong
 		}
 		return text, ""
 	}
-	return "", "the value is of no type that can leave"
+	return "", valueUnfit
 }
 
 // visible replaces what could deceive a reader of the text or break its line.
@@ -317,7 +316,7 @@ func visible(text string) string {
 func (o *Output) band(v any) (text, reason string) {
 	r, ok := v.(*big.Rat)
 	if !ok {
-		return "", "the value is no number"
+		return "", valueUnfit
 	}
 	n, reason := o.round(r)
 	if reason != "" {

@@ -109,29 +109,29 @@ func TestAnswer(t *testing.T) {
 		{"growth clipped", "vat.growth", years, 12, consent.Value, Answer{Outcome: consent.NoRecord, Reason: PeriodsMissing, Rows: 12, Covered: 12}},
 		{"growth from nothing", "vat.growth", twelve + filler("2024-02", "2025-01"), 24, consent.Value, Answer{Outcome: consent.NoRecord, Reason: formula.NotPositive, Rows: 24, Covered: 24}},
 		{"integer", "vat.filed", two, 120, consent.Value, Answer{Value: "2", Unit: "months", Rows: 2, Covered: 2}},
-		{"not an integer", "vat.mean", two, 12, consent.Value, Answer{Outcome: consent.Invalid, Reason: "the value is not a whole number", Rows: 2, Covered: 2}},
+		{"not an integer", "vat.mean", two, 12, consent.Value, Answer{Outcome: consent.Invalid, Reason: "value.not_whole", Rows: 2, Covered: 2}},
 		{"an integer after all", "vat.mean", "2026-01-01|x|a|5.00|1", 12, consent.Value, Answer{Value: "5", Rows: 1, Covered: 1}},
-		{"too large to leave", "vat.sales_12m", before + "\n2026-01-01|x|a|99999999999999999999|1\n2026-01-01|x|a|1|1", 12, consent.Value, Answer{Outcome: consent.Invalid, Reason: "the value has more than 20 digits before the point", Rows: 13, Covered: 12}},
-		{"too large for a source", "vat.sales_12m", "2026-01-01|x|a|100000000000000000000|1", 12, consent.Value, Answer{Outcome: consent.Invalid, Reason: "a row does not fit the catalog: field base"}},
+		{"too large to leave", "vat.sales_12m", before + "\n2026-01-01|x|a|99999999999999999999|1\n2026-01-01|x|a|1|1", 12, consent.Value, Answer{Outcome: consent.Invalid, Reason: "value.too_large", Rows: 13, Covered: 12}},
+		{"too large for a source", "vat.sales_12m", "2026-01-01|x|a|100000000000000000000|1", 12, consent.Value, Answer{Outcome: consent.Invalid, Reason: "rows.unfit: base"}},
 		{"text", "vat.item", two, 0, consent.Value, Answer{Value: "a", Rows: 2}},
 		{"text that deceives", "vat.item", "2026-01-01|x|a\u202eb\u0007c|1|1", 0, consent.Value, Answer{Value: "a\ufffdb\ufffdc", Rows: 1}},
-		{"text too long", "vat.item", "2026-01-01|x|" + long + "|1|1", 0, consent.Value, Answer{Outcome: consent.Invalid, Reason: "the text has more than 500 bytes", Rows: 1}},
-		{"empty text", "vat.item", "2026-01-01|x||1|1", 0, consent.Value, Answer{Outcome: consent.NoRecord, Reason: "the formula has no value for these rows", Rows: 1}},
+		{"text too long", "vat.item", "2026-01-01|x|" + long + "|1|1", 0, consent.Value, Answer{Outcome: consent.Invalid, Reason: "value.too_long", Rows: 1}},
+		{"empty text", "vat.item", "2026-01-01|x||1|1", 0, consent.Value, Answer{Outcome: consent.NoRecord, Reason: "value.none", Rows: 1}},
 		{"newest, not greatest", "vat.item", "2026-01-01|x|a|1|1\n2025-12-01|x|z|1|1", 0, consent.Value, Answer{Value: "a", Rows: 2}},
 		{"two newest that agree", "vat.item", "2026-01-01|x|a|1|1\n2026-01-01|x|a|2|1", 0, consent.Value, Answer{Value: "a", Rows: 2}},
-		{"two newest that differ", "vat.item", "2026-01-01|x|a|1|1\n2026-01-01|x|b|2|1", 0, consent.Value, Answer{Outcome: consent.Invalid, Reason: "two newest rows differ", Rows: 2}},
+		{"two newest that differ", "vat.item", "2026-01-01|x|a|1|1\n2026-01-01|x|b|2|1", 0, consent.Value, Answer{Outcome: consent.Invalid, Reason: "newest.differ", Rows: 2}},
 		{"date", "vat.newest", two, 0, consent.Value, Answer{Value: "2026-01-01", Rows: 2}},
-		{"formula fails", "vat.broken", twelve, 12, consent.Value, Answer{Outcome: consent.Invalid, Reason: "division by zero", Rows: 12, Covered: 12}},
+		{"formula fails", "vat.broken", twelve, 12, consent.Value, Answer{Outcome: consent.Invalid, Reason: "formula.fails: division by zero", Rows: 12, Covered: 12}},
 		{"a null in a sum", "vat.sales_12m", before + "\n2026-01-01|x|a|-|1", 12, consent.Value, Answer{Outcome: consent.NoRecord, Reason: formula.ValueGone, Rows: 12, Covered: 12}},
 		{"no rows", "vat.sales_12m", "", 12, consent.Value, Answer{Outcome: consent.NoRecord}},
 		{"no rows to count", "vat.sales_12m", "", 12, consent.Count, Answer{Outcome: consent.NoRecord}},
 		{"no rows in the window", "vat.mean", "2026-02-01|x|a|1|1", 12, consent.Value, Answer{Outcome: consent.NoRecord, Reason: formula.NoRows}},
 		{"fresh enough", "vat.filed", "2025-12-31|x|a|1|1", 120, consent.Value, Answer{Value: "1", Unit: "months", Rows: 1, Covered: 1}},
-		{"stale", "vat.filed", "2025-11-30|x|a|1|1\n2025-10-29|x|a|1|1", 120, consent.Value, Answer{Outcome: consent.Stale, Reason: "the newest row is older than 62 days", Rows: 2, Covered: 2}},
-		{"stale, to count", "vat.sales_12m", "2025-11-06|x|a|1|1", 12, consent.Count, Answer{Outcome: consent.Stale, Reason: "the newest row is older than 62 days", Rows: 1, Covered: 1}},
-		{"a row to come", "vat.filed", two + "\n2026-04-01|x|a|1|1", 120, consent.Value, Answer{Outcome: consent.Invalid, Reason: "a row is dated in a month to come"}},
-		{"a row without a date", "vat.filed", two + "\n-|x|a|1|1", 120, consent.Value, Answer{Outcome: consent.Invalid, Reason: "a row has no date"}},
-		{"one by the unique fields, and not", "vat.item", "2026-01-01|x|a|1|1\n2026-01-01|x|b|1|1", 0, consent.Value, Answer{Outcome: consent.Invalid, Reason: "rows that are one by the unique fields differ in what is asked"}},
+		{"stale", "vat.filed", "2025-11-30|x|a|1|1\n2025-10-29|x|a|1|1", 120, consent.Value, Answer{Outcome: consent.Stale, Reason: "rows.stale: 62", Rows: 2, Covered: 2}},
+		{"stale, to count", "vat.sales_12m", "2025-11-06|x|a|1|1", 12, consent.Count, Answer{Outcome: consent.Stale, Reason: "rows.stale: 62", Rows: 1, Covered: 1}},
+		{"a row to come", "vat.filed", two + "\n2026-04-01|x|a|1|1", 120, consent.Value, Answer{Outcome: consent.Invalid, Reason: "rows.future"}},
+		{"a row without a date", "vat.filed", two + "\n-|x|a|1|1", 120, consent.Value, Answer{Outcome: consent.Invalid, Reason: "rows.undated"}},
+		{"one by the unique fields, and not", "vat.item", "2026-01-01|x|a|1|1\n2026-01-01|x|b|1|1", 0, consent.Value, Answer{Outcome: consent.Invalid, Reason: "rows.differ"}},
 
 		{"complete: none", "cases.open", "", 0, consent.Value, Answer{Value: "0"}},
 		{"complete: none to count", "cases.open", "", 0, consent.Count, Answer{Value: "0"}},
@@ -147,10 +147,10 @@ func TestAnswer(t *testing.T) {
 		{"one: text", "registration.status", "2021-05-06|100|在业|甲", 0, consent.Value, Answer{Value: "在业", Rows: 1}},
 		{"one: scale", "registration.capital", "2021-05-06|2310000.25|在业|甲", 0, consent.Value, Answer{Value: "2310000.3", Unit: "CNY", Rows: 1}},
 		{"one: band", "registration.capital", "2021-05-06|0.5|在业|甲", 0, consent.Band, Answer{Value: "0.50..100", Unit: "CNY", Rows: 1}},
-		{"one: null", "registration.status", "2021-05-06|100|-|甲", 0, consent.Value, Answer{Outcome: consent.NoRecord, Reason: "the record has no value", Rows: 1}},
+		{"one: null", "registration.status", "2021-05-06|100|-|甲", 0, consent.Value, Answer{Outcome: consent.NoRecord, Reason: "record.empty", Rows: 1}},
 		{"one: none", "registration.status", "", 0, consent.Value, Answer{Outcome: consent.NoRecord}},
 		{"one: twice the same", "registration.status", "2021-05-06|100|在业|甲\n2021-05-06|100.0|在业|甲", 0, consent.Value, Answer{Value: "在业", Rows: 1, Dropped: 1}},
-		{"one: two", "registration.status", "2021-05-06|100|在业|甲\n2021-05-06|100|注销|甲", 0, consent.Value, Answer{Outcome: consent.Invalid, Reason: "several records where the dataset has one"}},
+		{"one: two", "registration.status", "2021-05-06|100|在业|甲\n2021-05-06|100|注销|甲", 0, consent.Value, Answer{Outcome: consent.Invalid, Reason: "records.several"}},
 
 		{"no such output", "vat.profit", two, 12, consent.Value, Answer{Outcome: consent.NotInDataset}},
 		{"no such disclosure", "vat.item", two, 12, consent.Band, Answer{Outcome: consent.NotInDataset}},
@@ -237,7 +237,7 @@ func TestWrongRows(t *testing.T) {
 	cases := []Row{nil, {}, {day(t, today)}, {day(t, today), true, nil}, {today, true}, {day(t, today), "true"}, {day(t, today), 1}, {day(t, today), 1.5},
 		{decimal.NewFromInt(1), true}, {day(t, today), decimal.New(1, 1_000_000)}}
 	for i, bad := range cases {
-		if got := d.Answer([]Row{good, bad}, item, At{Day: day(t, today)}); got.Outcome != consent.Invalid || !strings.HasPrefix(got.Reason, "a row does not fit the catalog") || got.Value != "" {
+		if got := d.Answer([]Row{good, bad}, item, At{Day: day(t, today)}); got.Outcome != consent.Invalid || !strings.HasPrefix(got.Reason, "rows.unfit") || got.Value != "" {
 			t.Errorf("row %d: %+v", i, got)
 		}
 	}

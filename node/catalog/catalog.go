@@ -63,6 +63,7 @@ type Dataset struct {
 	One         bool     // one record for each subject, or none; otherwise many
 	Date        string   // the field of the day that a row is about, or empty
 	Periods     Periods  // in place of Date where rows are about stretches of time
+	Series      []string // fields that tell apart what periods are about; within one series they do not overlap
 	Closes      uint32   // months that are closed together: 1, 3 or 12
 	Lag         uint32   // days after which the rows of a closed month are there
 	Unique      []string // rows equal in these fields are one row; empty: no row is left out

@@ -135,7 +135,7 @@ func (c *checker) dataset(path string, f *fileDataset) Dataset {
 	d := Dataset{
 		Name: f.Name, Title: c.title(path+".title", where+": title", f.Title), Sensitivity: f.Sensitivity, Personal: f.Personal,
 		Source: f.Source, Table: f.Table, Key: f.Key, One: f.Records == "one",
-		Date: f.Date, Periods: Periods(f.Periods), Lag: f.Lag, Unique: f.Unique, Complete: f.Complete, StaleDays: f.StaleAfter,
+		Date: f.Date, Periods: Periods(f.Periods), Series: f.Series, Lag: f.Lag, Unique: f.Unique, Complete: f.Complete, StaleDays: f.StaleAfter,
 	}
 	if f.Sensitivity < 1 || f.Sensitivity > 5 {
 		c.problem(path+".sensitivity", "%s: sensitivity: a level from 1 to 5 is needed", where)
@@ -271,6 +271,7 @@ func (c *checker) rows(path, where string, f *fileDataset, d *Dataset) {
 	case (f.Closes != "" || d.Lag > 0) && (d.One || !d.dated()):
 		c.problem(path, "%s: closes and lag belong to datasets of many records with a date or periods", where)
 	}
+	c.series(path, where, d)
 	seen := map[string]bool{}
 	for i, name := range d.Unique {
 		if at := fmt.Sprintf("%s.unique[%d]", path, i); d.field(name) < 0 || seen[name] {
@@ -285,6 +286,18 @@ func (c *checker) rows(path, where string, f *fileDataset, d *Dataset) {
 		c.problem(at, "%s: stale_after needs a date or periods", where)
 	case d.StaleDays > 0 && d.Complete:
 		c.problem(at, "%s: stale_after says that newer rows are due, complete that there may be none: leave one out", where)
+	}
+}
+
+// series checks the fields that tell apart what periods are about.
+func (c *checker) series(path, where string, d *Dataset) {
+	if len(d.Series) > 0 && d.Periods.From == "" {
+		c.problem(path+".series", "%s: series belongs to datasets with periods from and to", where)
+	}
+	for i, name := range d.Series {
+		if at := fmt.Sprintf("%s.series[%d]", path, i); d.field(name) < 0 || d.Times(name) || slices.Contains(d.Series[:i], name) {
+			c.problem(at, "%s: series: no such field, there twice, or one of the periods' own", where)
+		}
 	}
 }
 

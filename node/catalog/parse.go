@@ -76,6 +76,7 @@ type fileDataset struct {
 	Records     string       `yaml:"records"`
 	Date        string       `yaml:"date"`
 	Periods     filePeriods  `yaml:"periods"`
+	Series      []string     `yaml:"series"`
 	Closes      string       `yaml:"closes"`
 	Lag         uint32       `yaml:"lag"`
 	Unique      []string     `yaml:"unique"`

@@ -1,7 +1,9 @@
 package catalog
 
 import (
+	"cmp"
 	"math"
+	"slices"
 	"time"
 
 	"atoll/consensus/consent"
@@ -67,7 +69,7 @@ const maxPeriod = 120 // months
 func (d *Dataset) window(rows []Row, months uint32, today consent.Day) (w window, problem string) {
 	w.newest, w.asOf = never, never
 	first, last := d.closed(months, today)
-	seen := map[month]bool{}
+	var spans []span
 	for _, r := range rows {
 		fields := map[string]any{}
 		for i, f := range d.Fields {
@@ -82,7 +84,7 @@ func (d *Dataset) window(rows []Row, months uint32, today consent.Day) (w window
 		case problem != "":
 			return w, problem
 		case monthOf(from) > monthOf(today):
-			return w, "a row is dated in a month to come"
+			return w, rowsFuture
 		}
 		w.newest = max(w.newest, min(to, today))
 		p := formula.Period{Last: to}
@@ -95,20 +97,71 @@ func (d *Dataset) window(rows []Row, months uint32, today consent.Day) (w window
 				w.across++
 				continue
 			}
-			for m := begin; m <= end; m++ {
-				seen[m] = true
-			}
 			p = formula.Period{Last: to, Newest: int(last - end), Oldest: int(last - begin), Flow: true}
 		}
 		fields[formula.When] = p
 		w.asOf = max(w.asOf, min(to, today))
 		w.rows = append(w.rows, fields)
+		spans = append(spans, span{d.series(r), from, to})
 	}
-	w.covered = uint64(len(seen))
-	if !d.Periods.Any() {
+	switch {
+	case !d.Periods.Any():
 		w.covered = uint64(months) // no event is due, so that none is missing
+	case overlap(spans):
+		return w, periodsOverlap
+	case months > 0:
+		w.covered = wholeMonths(spans)
 	}
 	return w, ""
+}
+
+// span is the stretch of time that one row is about.
+type span struct {
+	series   string
+	from, to consent.Day
+}
+
+// series tells apart what rows are about, by the fields that the catalog names.
+func (d *Dataset) series(r Row) string {
+	if len(d.Series) == 0 {
+		return ""
+	}
+	return d.text(r, d.Series)
+}
+
+// overlap says whether two different spans of one series share a day: a sum
+// would count twice what they share, and nobody knows which is right. Rows about
+// the same span are parts of it.
+func overlap(spans []span) bool {
+	slices.SortFunc(spans, func(a, b span) int {
+		return cmp.Or(cmp.Compare(a.series, b.series), cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to))
+	})
+	for i := range spans {
+		if i > 0 && spans[i] != spans[i-1] && spans[i].series == spans[i-1].series && spans[i].from <= spans[i-1].to {
+			return true
+		}
+	}
+	return false
+}
+
+// wholeMonths counts the months of which every day lies in a span.
+func wholeMonths(spans []span) (n uint64) {
+	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.from, b.from) })
+	for i := 0; i < len(spans); {
+		from, to := spans[i].from, spans[i].to
+		for i++; i < len(spans) && spans[i].from <= to+1; i++ {
+			to = max(to, spans[i].to)
+		}
+		first, last := monthOf(from), monthOf(to)
+		if first.first() < from {
+			first++
+		}
+		if last.last() > to {
+			last--
+		}
+		n += uint64(max(0, last-first+1))
+	}
+	return n
 }
 
 // time is what a row is about: one day, or the days from and to.
@@ -131,9 +184,9 @@ func (d *Dataset) time(r Row) (from, to consent.Day, problem string) {
 	}
 	switch {
 	case !ok || !also:
-		return 0, 0, "a row has no date"
+		return 0, 0, rowsUndated
 	case to < from || monthOf(to)-monthOf(from) >= maxPeriod:
-		return 0, 0, "a period ends before it begins, or has more than ten years"
+		return 0, 0, periodsUnfit
 	}
 	return from, to, ""
 }

@@ -162,11 +162,11 @@ func TestWrongPeriods(t *testing.T) {
 	d := periods(t, "month")
 	item := consent.Item{Dataset: "returns", Output: "filed", Disclosure: consent.Value, Months: 12}
 	for text, want := range map[string]string{
-		"2026-03-31|2026-03-01|1": "a period ends before it begins, or has more than ten years",
-		"1990-01-01|2026-03-01|1": "a period ends before it begins, or has more than ten years",
-		"2026-03-01|-|1":          "a row has no date",
-		"-|2026-03-01|1":          "a row has no date",
-		"2026-12-01|2026-12-31|1": "a row is dated in a month to come",
+		"2026-03-31|2026-03-01|1": "periods.unfit",
+		"1990-01-01|2026-03-01|1": "periods.unfit",
+		"2026-03-01|-|1":          "rows.undated",
+		"-|2026-03-01|1":          "rows.undated",
+		"2026-12-01|2026-12-31|1": "rows.future",
 	} {
 		if got := d.Answer(table(t, d, text), item, At{Day: day(t, "2026-11-28")}); got.Outcome != consent.Invalid || got.Reason != want {
 			t.Errorf("%s: %+v, want %s", text, got, want)

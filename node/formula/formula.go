@@ -71,6 +71,9 @@ const (
 // so that neither can have it.
 var ErrAcross error = &problem{"a period lies across the edge of months that the formula tells apart"}
 
+// ErrTied means that rows of the newest day have different values.
+var ErrTied error = &problem{"two newest rows differ"}
+
 // Kind is what a value is. A value of any kind may be null.
 type Kind uint8
 

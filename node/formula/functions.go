@@ -348,7 +348,7 @@ func singleValue(list []ref.Val) ref.Val {
 	}
 	for _, v := range list[1:] {
 		if isNothing(v) != isNothing(list[0]) || !isNothing(v) && equal(v, list[0]) != types.True {
-			return fail("two newest rows differ")
+			return types.WrapErr(ErrTied)
 		}
 	}
 	if isNothing(list[0]) {

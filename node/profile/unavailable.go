@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"atoll/consensus/consent"
+	"atoll/node/catalog"
 )
 
 // NotFinal is the reason of an output that lies ready at its agency and waits
@@ -32,22 +33,10 @@ var why = map[string]Title{
 	NotFinal:          {"已放行，尚未终局", "released, not yet final"},
 }
 
-// reasonWords are the words for codes of what an agency found in its rows.
-var reasonWords = map[string]Title{
-	"rows.none":         {"期间内没有数据", "nothing in these months"},
-	"periods.missing":   {"所问期间的数据不全", "months are missing"},
-	"value.missing":     {"有空缺的数据", "a value is empty"},
-	"base.not_positive": {"上期为零或负，无法计算比率", "the base is 0 or less, so that there is no ratio"},
-	"source.bad_value":  {"机构的数据有误", "bad data at the agency"},
-	"source.keys":       {"机构登记中有无法辨认的主体", "the agency's register has keys that cannot be read"},
-	"agency.rules":      {"不符合机构的规则", "the agency's own rules"},
-}
-
 // Because writes a reason: words for a code, or what the agency says.
 func (s *speaker) Because(reason string) string {
-	code, _, _ := strings.Cut(reason, ": ")
-	if t, ok := reasonWords[code]; ok {
-		return t.In(s.language)
+	if t, ok := catalog.Says(reason); ok {
+		return clean(t.In(s.language))
 	}
 	if text, ok := s.why(consent.Unavailable.String(), reason); ok {
 		return text

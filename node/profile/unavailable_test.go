@@ -21,7 +21,7 @@ func TestWhyUnavailable(t *testing.T) {
 		"not_final: court tax": {"已放行，尚未终局，缺少共签人：court、tax", "released, not yet final, missing: court, tax"},
 		"not_final: \x1b[2J":   {`已放行，尚未终局，缺少共签人：\u{1b}[2J`, `released, not yet final, missing: \u{1b}[2J`},
 		"log_unavailable":      {"日志此时无法增加条目", "nothing could be put on the log"},
-		"source.failed":        {"未能提供 (source.failed)", "unavailable (source.failed)"},
+		"source.else":          {"未能提供 (source.else)", "unavailable (source.else)"},
 		"":                     {"未能提供", "unavailable"},
 	} {
 		for i, language := range []string{consent.Chinese, consent.English} {

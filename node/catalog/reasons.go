@@ -1,0 +1,88 @@
+package catalog
+
+import (
+	"strings"
+)
+
+// Reasons why an output has no value, as an [Answer] has them: a code, and for
+// some of them behind ": " what they are about. Codes do not change: documents
+// and programs rely on them. None names a value.
+const (
+	PeriodsMissing  = "periods.missing" // the rows are about fewer months than the answer would claim
+	periodsOverlap  = "periods.overlap" // two periods share days, and what they share would count twice
+	periodsUnfit    = "periods.unfit"   // a period ends before it begins, or has more than ten years
+	rowsUnfit       = "rows.unfit"      // a row does not fit the catalog: a field's name
+	rowsUndated     = "rows.undated"    // a row has no date
+	rowsFuture      = "rows.future"     // a row is dated in a month to come
+	rowsDiffer      = "rows.differ"     // one by the unique fields, and not in what is asked
+	rowsStale       = "rows.stale"      // the newest is older than so many days
+	newestDiffer    = "newest.differ"   // two rows of the newest day have different values
+	recordsSeveral  = "records.several" // where there is one
+	recordEmpty     = "record.empty"    // the record has no value there
+	valueNone       = "value.none"      // the formula gives none
+	valueUndeclared = "value.undeclared"
+	valueNotWhole   = "value.not_whole"
+	valueTooLarge   = "value.too_large" // digits before the point
+	valueTooLong    = "value.too_long"  // bytes of a text
+	valueUnfit      = "value.unfit"     // of no type that can leave
+	formulaFails    = "formula.fails"   // cannot be computed on these rows: why, in English
+)
+
+// reasonWords are the words for reasons, those of package formula and of
+// package source among them. %s is what stands behind the code.
+var reasonWords = map[string]Title{
+	PeriodsMissing:  {"所问期间的数据不全", "months are missing"},
+	periodsOverlap:  {"登记中有相互重叠的期间", "periods in the register overlap"},
+	periodsUnfit:    {"登记中有期间的起止有误", "a period in the register ends before it begins, or has more than ten years"},
+	rowsUnfit:       {"登记中有一行与目录不符：%s", "a row in the register does not fit the catalog: %s"},
+	rowsUndated:     {"登记中有一行没有日期", "a row in the register has no date"},
+	rowsFuture:      {"登记中有一行的日期在将来", "a row in the register is dated in a month to come"},
+	rowsDiffer:      {"登记中同一条记录有不同的说法", "the register says one thing twice, and differently"},
+	rowsStale:       {"最新数据早于 %s 天前", "the newest data is older than %s days"},
+	newestDiffer:    {"最新一日有不同的记录，无法取其一", "two records of the newest day differ"},
+	recordsSeveral:  {"登记中有多条记录，本应只有一条", "the register has several records where there is one"},
+	recordEmpty:     {"该记录此项为空", "the record says nothing of it"},
+	valueNone:       {"由现有数据算不出数值", "these data give no value"},
+	valueUndeclared: {"登记中 %s 有目录未列出的写法", "the register has a text in %s that the catalog does not list"},
+	valueNotWhole:   {"数值本应为整数", "the value should be a whole number and is not"},
+	valueTooLarge:   {"数值过大", "the value is too large"},
+	valueTooLong:    {"文字过长", "the text is too long"},
+	valueUnfit:      {"数值的类型不能披露", "the value is of no type that can leave"},
+	formulaFails:    {"机构的算式无法用于这些数据", "the agency's formula cannot be computed on these data"},
+
+	"rows.none":         {"期间内没有数据", "nothing in these months"},
+	"value.missing":     {"有空缺的数据", "a value is empty"},
+	"base.not_positive": {"上期为零或负，无法计算比率", "the base is 0 or less, so that there is no ratio"},
+
+	"agency.rules":    {"不符合机构的规则", "the agency's own rules"},
+	"catalog.changed": {"机构目录已变更，此项含义不同，须重新授权", "it means something else since: a new consent is needed"},
+
+	"source.failed":           {"机构未配置此数据源", "the agency has no such source"},
+	"source.not_readable":     {"机构读不到数据源", "the agency cannot read its source"},
+	"source.missing_column":   {"机构的表缺少目录所列的列", "the agency's table lacks a column of its catalog"},
+	"source.duplicate_column": {"机构的表有同名的列", "the agency's table has two columns of one name"},
+	"source.bad_row":          {"机构的登记中有无法分列的行", "a row of the agency's register cannot be split into its columns"},
+	"source.bad_value":        {"机构的登记中有无法读取的数值", "a value in the agency's register cannot be read"},
+	"source.encoding":         {"机构的登记编码有误", "the agency's register is in no proper encoding"},
+	"source.row_too_long":     {"机构的登记中有过长的行", "a row of the agency's register is too long"},
+	"source.too_many_rows":    {"此企业在登记中的行数过多", "the register has too many rows of this enterprise"},
+	"source.too_large":        {"机构的登记文件过大", "the agency's register is too large"},
+	"source.timeout":          {"机构的数据源未及时应答", "the agency's source did not answer in time"},
+	"source.changed":          {"机构的登记在读取时被改动", "the agency's register changed while it was read"},
+	"source.checking":         {"机构正在核对登记", "the agency is still checking its register"},
+	"source.keys":             {"机构登记中有无法辨认的主体", "the agency's register has rows of nobody known"},
+	"source.no_such_keys":     {"该登记不含此类主体", "the register does not hold subjects of this kind"},
+	"source.empty":            {"机构的登记是空的", "the agency's register is empty"},
+	"source.no_load":          {"机构的登记无法证明完整", "nothing shows that the agency's register is whole"},
+	"source.load_differs":     {"机构的登记与其清单不符", "the agency's register is not what its manifest says"},
+	"source.stale":            {"机构的登记过旧", "the agency's register is too old"},
+}
+
+// Says returns the words for a reason, and whether there are any: with what
+// stands behind the code in it where the words need it.
+func Says(reason string) (words Title, ok bool) {
+	code, about, _ := strings.Cut(reason, ": ")
+	words, ok = reasonWords[code]
+	words.Chinese, words.English = strings.Replace(words.Chinese, "%s", about, 1), strings.Replace(words.English, "%s", about, 1)
+	return words, ok
+}
