@@ -74,6 +74,7 @@ type Node struct {
 	witnesses *witness.Feeder
 
 	library library
+	almanac almanac
 	asking  turns         // one answer at a time to each query
 	outbox  chan struct{} // wakes keepHouse
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"atoll/consensus/ledger"
 	"atoll/consensus/replica"
 	"atoll/node/witness"
 )
@@ -37,6 +38,22 @@ type Status struct {
 	Witnesses []witness.State `json:"witnesses"` // from outside the network
 
 	Registers []Register `json:"registers"` // of an agency
+
+	Endings []Ending `json:"endings"` // roles and credentials that end within [ledger.EndingNotice] days
+}
+
+// endings are those of the next weeks. That they cannot be told is an alarm, and
+// keeps nothing else from being said.
+func (n *Node) endings(s *Status) []Ending {
+	at, err := n.At()
+	if err == nil {
+		var list []Ending
+		if list, err = n.Endings(at.Day+ledger.EndingNotice, ""); err == nil {
+			return list
+		}
+	}
+	s.Alarms = append(s.Alarms, "which roles and credentials end cannot be told: "+err.Error())
+	return []Ending{}
 }
 
 // What may be wrong with the time, see package replica.
@@ -110,6 +127,7 @@ func (n *Node) Status() (Status, error) {
 	for _, w := range n.wants.List() {
 		s.Alarms = append(s.Alarms, w.String())
 	}
+	s.Endings = n.endings(&s)
 	at, err := n.Time()
 	if s.Clock = clockStatus(at); !at.Network.IsZero() {
 		s.Time = at.Network.UTC().Format(time.RFC3339)

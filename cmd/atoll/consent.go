@@ -163,7 +163,14 @@ func consentSignCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return announce(cmd, "atoll.consent/v1", map[string]any{"consent": id.String(), "file": out},
+			ends, err := s.ending(r.Draft.NotAfter - 1)
+			if err != nil {
+				return err
+			}
+			if err := warnEndings(cmd, ends); err != nil {
+				return err
+			}
+			return announce(cmd, "atoll.consent/v1", map[string]any{"consent": id.String(), "file": out, "endings": ends},
 				"授权 %s 已签署：%s\n下一步：交给银行，或自行送交：atoll consent submit --dir %s --via 银行地址 %s",
 				"consent %s is signed: %s\nnext: give it to the bank, or send it: atoll consent submit --dir %s --via URL %s", id, out, dir, out)
 		},

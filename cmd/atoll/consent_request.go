@@ -83,10 +83,14 @@ of whom, for what purpose, how long and how often. Nothing is logged yet.`,
 			if err := writeFrom(out, paperRequest, r); err != nil {
 				return err
 			}
-			if err := warnUntitled(cmd, words.Without, lang); err != nil {
+			doubts, err := w.doubts(cmd.Context(), dir, g, t, &d, words.Without)
+			if err != nil {
 				return err
 			}
-			return announce(cmd, "atoll.request/v1", map[string]any{"file": out, "notice": notice, "without_titles": words.Without}, "%s\n下一步：企业阅读并签署 %s：atoll consent sign --dir 目录 %s",
+			if err := doubts.warn(cmd, path, lang); err != nil {
+				return err
+			}
+			return announce(cmd, "atoll.request/v1", map[string]any{"file": out, "notice": notice, "without_titles": words.Without, "findings": doubts.findings(), "endings": doubts.endings}, "%s\n下一步：企业阅读并签署 %s：atoll consent sign --dir 目录 %s",
 				"%s\nnext: the enterprise reads and signs %s: atoll consent sign --dir DIR %s", notice, out, out)
 		},
 	}
@@ -126,19 +130,6 @@ func knowsAgencies(g *ledger.Genesis, path string, t *profile.Template) error {
 		chinese: fmt.Sprintf("%s：模板向 %s 要数据，而它们不是本网络的数据提供方", path, names),
 		hint:    "请改正模板；atoll genesis show 列出全部成员及其角色",
 	}
-}
-
-// warnUntitled tells people that a notice speaks of some agencies' outputs in
-// codes. A program finds the agencies in the document.
-func warnUntitled(cmd *cobra.Command, agencies []string, lang string) error {
-	if asJSON(cmd) || len(agencies) == 0 {
-		return nil
-	}
-	t := &teller{w: cmd.ErrOrStderr(), lang: lang}
-	names := strings.Join(agencies, " ")
-	t.say("atoll: 警告：未能从 %s 取得名称：告知书中其数据集和输出项只有代码，企业读到并签署的正是这些代码\natoll: 提示：待 atoll status 显示该成员已连接，换一个 --out 重新生成",
-		"atoll: warning: no titles could be fetched from %s: the notice names its datasets and outputs by their codes, and these are what the enterprise reads and signs\natoll: hint: make the request again, with another --out, once atoll status shows that member as connected", names)
-	return t.err
 }
 
 // signable says whether an enterprise could sign a draft and its bank accept it:

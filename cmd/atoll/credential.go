@@ -1,11 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"path/filepath"
 
 	"atoll/consensus/consent"
-	"atoll/crypto/sign"
 	"atoll/node/web"
 
 	"github.com/spf13/cobra"
@@ -42,7 +42,7 @@ now on is the enterprise's word.`,
 			if err != nil {
 				return err
 			}
-			if sign.NetworkID(e.Network) != network {
+			if !bytes.Equal(e.Network, network[:]) {
 				return &web.Error{
 					Code: web.CodeUnverified, Message: args[0] + " is for another network",
 					Hint: "the enterprise makes its folder with this network's genesis.pem",

@@ -392,13 +392,31 @@ func showGenesisCommand() *cobra.Command {
 func genesisView(g *ledger.Genesis, file string) map[string]any {
 	members := []map[string]any{}
 	for _, m := range g.Members {
-		members = append(members, map[string]any{"name": m.Name, "zh": m.Chinese, "en": m.English, "roles": roleNames(&m), "addresses": append([]string{}, m.Addresses...)})
+		members = append(members, map[string]any{"name": m.Name, "zh": m.Chinese, "en": m.English, "roles": roleNames(&m), "terms": terms(&m), "addresses": append([]string{}, m.Addresses...)})
 	}
 	return map[string]any{
 		"file": file, "name": g.Name, "origin": g.Origin, "network": networkOf(g), "members": members,
 		"voters": g.Voters, "cosigners": g.Cosigners, "quorum": g.Quorum, "may_be_away": spare(g), "faults": g.Faults, "approvals": g.Approvals,
-		"day_entries": g.Entries, "day_bytes": g.Bytes,
+		"day_entries": g.Entries, "day_bytes": g.Bytes, "endings": endingRoles(g),
 	}
+}
+
+// terms are the roles of a card with their days, for JSON.
+func terms(c *ledger.Card) []map[string]string {
+	list := []map[string]string{}
+	for _, r := range c.Roles {
+		list = append(list, map[string]string{"role": r.Name, "from": r.NotBefore.String(), "until": r.NotAfter.String()})
+	}
+	return list
+}
+
+// roleTerms are the roles of a card with their last days, for people.
+func roleTerms(t *teller, c *ledger.Card) string {
+	var list []string
+	for _, r := range c.Roles {
+		list = append(list, fmt.Sprintf(t.in("%s 至 %s", "%s until %s"), r.Name, r.NotAfter))
+	}
+	return strings.Join(list, ", ")
 }
 
 func networkOf(g *ledger.Genesis) string {
@@ -420,7 +438,7 @@ func describeGenesis(t *teller, g *ledger.Genesis) {
 	t.say("网络      %s\n来源      %s\n编号      %s", "network   %s\norigin    %s\nid        %s", g.Name, g.Origin, networkOf(g))
 	t.say("投票者    %s\n共签人    %s", "voters    %s\ncosigners %s", strings.Join(g.Voters, " "), quorumWords(t, g.Cosigners, int(g.Quorum), int(g.Faults)))
 	for _, m := range g.Members {
-		t.say("成员      %-12s %s %s（%s），声明密钥 %s", "member    %-12s %s %s (%s), statement key %s", m.Name, m.Chinese, m.English, strings.Join(roleNames(&m), " "), sign.KeyIDOf(m.Statement))
+		t.say("成员      %-12s %s %s（%s），声明密钥 %s", "member    %-12s %s %s (%s), statement key %s", m.Name, m.Chinese, m.English, roleTerms(t, &m), sign.KeyIDOf(m.Statement))
 		for _, u := range m.URLs() {
 			t.say("  企业使用的网址  %s", "  for enterprises  %s", u)
 		}
@@ -428,5 +446,8 @@ func describeGenesis(t *teller, g *ledger.Genesis) {
 	t.say("额度      每个成员每日：%d 个条目，%d MiB", "budget    of each member and day: %d entries, %d MiB", g.Entries, g.Bytes>>20)
 	for _, p := range g.Purposes {
 		t.say("用途      %-12s %s %s：至多 %d 天，%d 次，数据保存 %d 天", "purpose   %-12s %s %s: at most %d days, %d uses, data kept %d days", p.Code, p.Chinese, p.English, p.MaxDays, p.MaxUses, p.MaxDataLife)
+	}
+	for _, e := range endingRoles(g) {
+		t.say("警告      %s", "warning   %s", endingLine(&e, t.in))
 	}
 }

@@ -68,6 +68,9 @@ func printStatus(w io.Writer, s *node.Status, lang string) error {
 	for _, a := range s.Alarms {
 		t.row(in("警报", "ALARM"), a)
 	}
+	for i := range s.Endings {
+		t.row(in("警告", "warning"), endingLine(&s.Endings[i], in))
+	}
 	for i := range s.Registers {
 		t.row(in("数据源", "source"), registerLine(&s.Registers[i], in))
 	}

@@ -70,7 +70,7 @@ is amiss, or that what is asked of an agency was compared with nothing.`,
 					return err
 				}
 				found = append(found, t.Within(agenciesOf(g), purposesOf(g))...)
-				if catalogs, err = fetchCatalogs(cmd.Context(), dir, g, t, catalogs); err != nil {
+				if catalogs, err = fetchCatalogs(cmd.Context(), dir, g, t.Offers(), catalogs); err != nil {
 					return err
 				}
 			}
@@ -137,8 +137,8 @@ func readCatalogs(paths []string) (list []*catalog.Catalog, err error) {
 
 // fetchCatalogs adds the catalogs that the node in dir gets from agencies. One
 // that is not to be had is left out: the template's findings name it.
-func fetchCatalogs(ctx context.Context, dir string, g *ledger.Genesis, t *profile.Template, have []*catalog.Catalog) ([]*catalog.Catalog, error) {
-	for _, o := range t.Offers() {
+func fetchCatalogs(ctx context.Context, dir string, g *ledger.Genesis, offers []consent.Offer, have []*catalog.Catalog) ([]*catalog.Catalog, error) {
+	for _, o := range offers {
 		held := slices.ContainsFunc(have, func(c *catalog.Catalog) bool { return c.Agency == o.Agency })
 		if held || !slices.Contains(agenciesOf(g), o.Agency) {
 			continue

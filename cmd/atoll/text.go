@@ -138,6 +138,14 @@ func (t *teller) say(chinese, english string, args ...any) {
 	}
 }
 
+// in returns the words of the language.
+func (t *teller) in(chinese, english string) string {
+	if t.lang == consent.Chinese {
+		return chinese
+	}
+	return english
+}
+
 // block prints text indented.
 func (t *teller) block(text string) {
 	for line := range strings.Lines(text) {

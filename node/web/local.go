@@ -38,6 +38,7 @@ const (
 	OpConsentAccept    = "consent.accept"
 	OpConsentList      = "consent.list"
 	OpTitles           = "titles"
+	OpEndings          = "endings"
 	OpCatalog          = "catalog"
 	OpEntry            = "entry"
 	OpFinal            = "final"
@@ -95,6 +96,12 @@ type TitlesOut struct {
 	Titles   map[string]string `json:"titles"`
 	Without  []string          `json:"without"`  // agencies that could not be asked for theirs
 	Purposes []consent.Purpose `json:"purposes"` // what a consent may be for
+}
+
+// EndingsIn asks which roles, and of a subject which credential, end by a day.
+type EndingsIn struct {
+	By      consent.Day     `json:"by"`
+	Subject consent.Subject `json:"subject"` // "" for those behind all consents
 }
 
 // CatalogIn names an agency.
@@ -197,6 +204,8 @@ func (l *Local) do(ctx context.Context, name string, in []byte) (any, error) {
 		return l.consents()
 	case OpTitles:
 		return with(ctx, in, l.titles)
+	case OpEndings:
+		return with(ctx, in, l.endings)
 	case OpCatalog:
 		return with(ctx, in, l.catalog)
 	case OpEntry:
@@ -296,6 +305,10 @@ func (l *Local) titles(ctx context.Context, in TitlesIn) (TitlesOut, error) {
 	at, err := l.Node.At()
 	titles, without := l.Node.Titles(ctx, in.Language, in.Offers)
 	return TitlesOut{l.Node.Network[:], at.Day, titles, without, at.Purposes}, err
+}
+
+func (l *Local) endings(_ context.Context, in EndingsIn) ([]node.Ending, error) {
+	return l.Node.Endings(in.By, in.Subject)
 }
 
 func (l *Local) catalog(ctx context.Context, in CatalogIn) (BytesOut, error) {

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+	"atoll/node"
+	"atoll/node/profile"
+	"atoll/node/web"
+
+	"github.com/spf13/cobra"
+)
+
+// doubts are why a consent may be worth less than its bank thinks, though it can
+// be asked for: it is signed, and then part of it is never answered.
+type doubts struct {
+	untitled []string          // agencies that could not be asked for titles, nor for a catalog
+	found    []profile.Finding // where template and catalogs do not go together
+	endings  []node.Ending     // roles of bank and agencies, and the enterprise's credential
+}
+
+// doubts compares what is asked with what agencies offer and answer for, and with
+// the days of the roles and of the credential that it will rest on.
+func (w *wish) doubts(ctx context.Context, dir string, g *ledger.Genesis, t *profile.Template, d *consent.Draft, untitled []string) (*doubts, error) {
+	asked := *t
+	asked.Purpose = d.Purpose
+	var known []consent.Offer
+	for _, o := range d.Offers {
+		if !slices.Contains(untitled, o.Agency) {
+			known = append(known, o)
+		}
+	}
+	catalogs, err := fetchCatalogs(ctx, dir, g, known, nil)
+	if err != nil {
+		return nil, err
+	}
+	all := &doubts{untitled: untitled, found: []profile.Finding{}, endings: []node.Ending{}}
+	if d.Purpose != t.Purpose {
+		all.found = append(all.found, otherPurpose(t, d.Purpose))
+	}
+	for _, f := range asked.Against(catalogs) {
+		var input int
+		unchecked := f.Code == profile.FindUnchecked
+		if _, err := fmt.Sscanf(f.Path, "inputs[%d]", &input); unchecked && err == nil && slices.Contains(untitled, t.Needs[input].Agency) {
+			continue // said already
+		}
+		if f.Error || unchecked {
+			all.found = append(all.found, f)
+		}
+	}
+	var ends []node.Ending
+	in := web.EndingsIn{By: max(d.NotAfter-1, d.NotBefore+ledger.EndingNotice), Subject: d.Subject}
+	if err := local(ctx, dir, web.OpEndings, in, &ends); err != nil {
+		return nil, err
+	}
+	for _, e := range ends {
+		if e.What == "credential" || concerns(&e, d) {
+			all.endings = append(all.endings, e)
+		}
+	}
+	return all, nil
+}
+
+// concerns says whether a consent rests on the role: its bank's, an agency's that
+// it asks, or any registrar's.
+func concerns(e *node.Ending, d *consent.Draft) bool {
+	switch e.Role {
+	case ledger.Bank:
+		return e.Member == d.Bank
+	case ledger.Agency:
+		return slices.ContainsFunc(d.Offers, func(o consent.Offer) bool { return o.Agency == e.Member })
+	}
+	return e.Role == ledger.Registrar
+}
+
+// otherPurpose is the finding that a consent is asked for another purpose than
+// the template was made for.
+func otherPurpose(t *profile.Template, purpose string) profile.Finding {
+	return profile.Finding{Code: profile.FindPurpose, Error: true, Path: "--purpose", Words: profile.Title{
+		Chinese: "该模板用于 " + t.Purpose + "，不是 " + purpose, English: "the template is for " + t.Purpose + ", not for " + purpose,
+	}}
+}
+
+// findings are those of the template, for JSON.
+func (a *doubts) findings() []finding {
+	list := []finding{}
+	for _, f := range a.found {
+		list = append(list, finding{f.Code, "warning", f.Line, f.Path, f.Words.English})
+	}
+	return list
+}
+
+// warn tells people. A program finds all of it in the document.
+func (a *doubts) warn(cmd *cobra.Command, template, lang string) error {
+	if asJSON(cmd) {
+		return nil
+	}
+	t := &teller{w: cmd.ErrOrStderr(), lang: lang}
+	if len(a.untitled) > 0 {
+		names := strings.Join(a.untitled, " ")
+		t.say("atoll: 警告：未能从 %s 取得名称：告知书中其数据集和输出项只有代码，企业读到并签署的正是这些代码\natoll: 提示：待 atoll status 显示该成员已连接，换一个 --out 重新生成",
+			"atoll: warning: no titles could be fetched from %s: the notice names its datasets and outputs by their codes, and these are what the enterprise reads and signs\natoll: hint: make the request again, with another --out, once atoll status shows that member as connected", names)
+	}
+	for _, f := range a.found {
+		where := fmt.Sprintf("%s:%d: %s", template, f.Line, f.Path)
+		if f.Line == 0 { // of the command line
+			where = f.Path
+		}
+		t.say("atoll: 警告：%s: %s [%s]", "atoll: warning: %s: %s [%s]", shown(where), shown(f.Words.In(lang)), f.Code)
+	}
+	if len(a.found) > 0 {
+		t.say("atoll: 提示：企业签署后，这些内容也不会得到应答：请改正模板或 --purpose（atoll template lint），换一个 --out 重新生成",
+			"atoll: hint: signed as it is, that would not be answered: correct the template or --purpose (atoll template lint), and make the request again with another --out")
+	}
+	return errors.Join(t.err, warnEndings(cmd, a.endings))
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+	"atoll/node"
+
+	"github.com/spf13/cobra"
+)
+
+// endingRoles are the roles of a genesis that end within the next weeks, by this
+// machine's clock.
+func endingRoles(g *ledger.Genesis) []node.Ending {
+	today := networkToday(g)
+	return node.EndingRoles(g, today, today+ledger.EndingNotice)
+}
+
+// networkToday is the network's day by this machine's clock.
+func networkToday(g *ledger.Genesis) consent.Day {
+	return consent.DayOf(uint64(time.Now().UnixMilli()), g.Offset)
+}
+
+// endingLine says what ends, when, and what to do.
+func endingLine(e *node.Ending, in func(chinese, english string) string) string {
+	what := fmt.Sprintf(in("成员 %s 的 %s 角色", "the role %[2]s of %[1]s"), e.Member, e.Role)
+	then := in("到期后，日志不再接受它以此角色所做的声明；本版本尚无办法延长角色，须重新创立网络", "after that the log takes nothing from it in that role; this version has no way to prolong a role but to found a network anew")
+	if e.Role == ledger.Auditor {
+		then = in("日志规则不依据此日期，授权仍向其密封", "no rule goes by that day, and consents stay sealed to it")
+	}
+	if e.What == "credential" {
+		what = in("企业的主体凭证", "the enterprise's credential")
+		if e.Consent != "" {
+			what = fmt.Sprintf(in("授权 %s 所依据的主体凭证", "the credential behind consent %s"), e.Consent)
+		}
+		then = in("凭其签署的授权随之失效；请企业向登记机关换领凭证，再签署新的授权", "consents signed with it end with it; the enterprise gets a new one from the registrar, and signs a new consent")
+	}
+	when := ""
+	switch e.State {
+	case node.Ended:
+		when = fmt.Sprintf(in("已于 %s 到期（%d 天前）", "ended on %s (%d days ago)"), e.Until, -e.Left)
+	case node.NotBegun:
+		when = fmt.Sprintf(in("自 %s 起才有效", "begins on %s, not before"), e.From)
+		then = in("在此之前不予接受", "before that it counts for nothing")
+	case node.Void:
+		when = in("已被吊销", "was revoked")
+	default:
+		when = fmt.Sprintf(in("将于 %s 到期（还有 %d 天）", "ends on %s (%d days left)"), e.Until, e.Left)
+	}
+	return what + in("", " ") + when + in("：", ": ") + then
+}
+
+// warnEndings tells people what ends. A program finds it in the document.
+func warnEndings(cmd *cobra.Command, list []node.Ending) error {
+	t, err := tellerOf(cmd)
+	if err != nil || asJSON(cmd) {
+		return err
+	}
+	t.w = cmd.ErrOrStderr()
+	for i := range list {
+		t.say("atoll: 警告：%s", "atoll: warning: %s", shown(endingLine(&list[i], t.in)))
+	}
+	return t.err
+}
+
+// ending says that this enterprise's own credential ends by a day or within the
+// next weeks, by this machine's clock.
+func (s *subject) ending(by consent.Day) ([]node.Ending, error) {
+	list := []node.Ending{}
+	statement, err := s.credential()
+	if err != nil {
+		return nil, err
+	}
+	c, err := consent.ReadCredential(statement)
+	if err != nil {
+		return nil, err
+	}
+	today := networkToday(s.genesis)
+	if e := node.EndingCredential(c, today, max(by, today+ledger.EndingNotice)); e != nil {
+		list = append(list, *e)
+	}
+	return list, nil
+}

@@ -1,0 +1,47 @@
+package node
+
+import (
+	"testing"
+
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+)
+
+// A role is told of when it is over, on its last days, and before its first; one
+// that holds for longer is not.
+func TestEndingRoles(t *testing.T) {
+	const today, by = consent.Day(20_717), consent.Day(20_717 + ledger.EndingNotice)
+	for _, c := range []struct {
+		from, until consent.Day
+		state       string // "" where it is not told of
+		left        int
+	}{
+		{today - 100, today - 1, Ended, -1},
+		{today - 100, today, Ends, 0},
+		{today, today + 60, Ends, 60},
+		{today, today + 61, "", 0},
+		{today + 1, today + 900, NotBegun, 900},
+		{today + 1, today + 2, NotBegun, 2},
+		{today, today + 36_500, "", 0},
+	} {
+		g := &ledger.Genesis{Members: []ledger.Card{
+			{Name: "bank-a", Roles: []ledger.Role{{Name: ledger.Bank, NotAfter: today + 36_500}}},
+			{Name: "tax", Roles: []ledger.Role{{Name: ledger.Agency, NotBefore: c.from, NotAfter: c.until}, {Name: ledger.Registrar, NotAfter: today + 36_500}}},
+		}}
+		list := EndingRoles(g, today, by)
+		e := EndingCredential(&consent.Credential{NotBefore: c.from, NotAfter: c.until}, today, by)
+		if c.state == "" {
+			if len(list) != 0 || e != nil {
+				t.Errorf("%v to %v: %+v %+v", c.from, c.until, list, e)
+			}
+			continue
+		}
+		want := Ending{What: "role", Member: "tax", Role: ledger.Agency, State: c.state, From: c.from.String(), Until: c.until.String(), Left: c.left}
+		if len(list) != 1 || list[0] != want {
+			t.Errorf("%v to %v: %+v, want %+v", c.from, c.until, list, want)
+		}
+		if want.What, want.Member, want.Role = "credential", "", ""; e == nil || *e != want {
+			t.Errorf("%v to %v: %+v, want %+v", c.from, c.until, e, want)
+		}
+	}
+}
