@@ -30,22 +30,23 @@ var rings = map[string]string{
 	"consensus/audit/audittest": "consensus/consent consensus/ledger crypto/seal crypto/sign crypto/tlog",
 	"consensus/scarce":          "",
 	"consensus/strict":          "", // numbers in files that people write
-	"consensus/replica":         "consensus/ledger consensus/scarce crypto/sign crypto/tlog",
+	"consensus/durable":         "consensus/scarce",
+	"consensus/replica":         "consensus/durable consensus/ledger consensus/scarce crypto/sign crypto/tlog",
 	"node/peer":                 "consensus/scarce",
 	"node/formula":              "consensus/consent",
 	"node/catalog":              "consensus/consent consensus/strict node/formula",
 	"node/source":               "consensus/consent node/catalog",
 	"node/fragment":             "consensus/consent consensus/ledger crypto/seal crypto/sign",
 	"node/profile":              "consensus/consent consensus/strict node/catalog node/formula",
-	"node/vault":                "consensus/scarce crypto/seal crypto/sign",
+	"node/vault":                "consensus/durable consensus/scarce crypto/seal crypto/sign",
 	"node/witness":              "crypto/tlog",
 	"node": "consensus/consent consensus/ledger consensus/replica consensus/scarce crypto/seal crypto/sign crypto/tlog node/catalog node/fragment node/peer " +
 		"node/profile node/source node/vault node/witness",
 	"node/web":          "consensus/consent consensus/ledger consensus/scarce crypto/seal crypto/sign crypto/tlog node node/peer node/profile node/source node/vault",
 	"examples/province": "consensus/consent consensus/strict",
-	"cmd/atoll": "consensus/audit consensus/consent consensus/ledger consensus/scarce consensus/strict crypto/seal crypto/sign crypto/tlog examples/province node node/catalog " +
+	"cmd/atoll": "consensus/audit consensus/consent consensus/durable consensus/ledger consensus/scarce consensus/strict crypto/seal crypto/sign crypto/tlog examples/province node node/catalog " +
 		"node/peer node/profile node/source node/vault node/web node/witness",
-	"cmd/atoll-audit": "consensus/audit consensus/audit/store consensus/consent consensus/ledger consensus/strict crypto/seal crypto/sign crypto/tlog",
+	"cmd/atoll-audit": "consensus/audit consensus/audit/store consensus/consent consensus/durable consensus/ledger consensus/strict crypto/seal crypto/sign crypto/tlog",
 }
 
 // pure packages must not name these, nor read the clock, themselves or through

@@ -6,10 +6,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"atoll/consensus/audit"
+	"atoll/consensus/durable"
 	"atoll/crypto/seal"
 	"atoll/crypto/tlog"
 )
@@ -128,34 +128,5 @@ func writeState(path string, l *audit.Log) error {
 	if err != nil || now != nil && now.Size >= l.Size {
 		return err
 	}
-	return replaceFile(path, l.Signed)
-}
-
-// replaceFile puts data into a file that only its owner may read: all of it, or
-// what was there before.
-func replaceFile(path string, data []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), ".atoll-audit-") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			os.Remove(f.Name())
-		}
-	}()
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err = os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return durable.ReplaceShared(path, l.Signed)
 }

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"atoll/consensus/audit"
+	"atoll/consensus/durable"
 	"atoll/consensus/ledger"
 	"atoll/crypto/tlog"
 
@@ -69,7 +70,7 @@ func (p *prove) command(cmd *cobra.Command, args []string) error {
 	}
 	switch {
 	case p.proof == "" && p.out != "":
-		err = replaceFile(p.out, p.text)
+		err = durable.ReplaceShared(p.out, p.text)
 	case p.proof == "" && !asJSON:
 		_, err = cmd.OutOrStdout().Write(p.text)
 		t.w = cmd.ErrOrStderr() // what is on standard output is the proof

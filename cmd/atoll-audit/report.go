@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"atoll/consensus/audit"
+	"atoll/consensus/durable"
 	"atoll/consensus/ledger"
 
 	"github.com/spf13/cobra"
@@ -129,7 +130,7 @@ func deliver(w io.Writer, file string, write func(io.Writer) error) error {
 		return err
 	}
 	if file != "" {
-		return replaceFile(file, doc.Bytes())
+		return durable.ReplaceShared(file, doc.Bytes())
 	}
 	_, err := w.Write(doc.Bytes())
 	return err

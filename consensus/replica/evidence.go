@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"atoll/consensus/durable"
 	"atoll/consensus/scarce"
 	"atoll/crypto/tlog"
 )
@@ -121,7 +122,7 @@ func (e *evidence) write(a Alarm) error {
 	if err := os.Mkdir(e.dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	return replaceFile(a.File, append(data, '\n'))
+	return durable.Replace(a.File, append(data, '\n'))
 }
 
 // writeLater tries again to write the file of an alarm, until that succeeds or

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"atoll/consensus/durable"
 	"atoll/consensus/ledger"
 	"atoll/consensus/scarce"
 	"atoll/crypto/tlog"
@@ -324,7 +325,7 @@ func (r *Replica) saveFinal(final Final) error {
 	if final.Size <= r.finals.saved.Load() {
 		return nil
 	}
-	if err := replaceFile(r.finals.path, final.Signed); err != nil {
+	if err := durable.Replace(r.finals.path, final.Signed); err != nil {
 		return fmt.Errorf("write %s: %w", finalName, err)
 	}
 	r.finals.saved.Store(final.Size)
@@ -421,7 +422,7 @@ func (r *Replica) forget() error {
 	final, _ := r.finals.last()
 	err := r.saveFinal(final)
 	if r.cosigner != nil {
-		err = errors.Join(err, r.cosigner.file.f.Close())
+		err = errors.Join(err, r.cosigner.file.record.Close())
 	}
 	return err
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"atoll/consensus/durable"
 	"atoll/consensus/ledger"
 	"atoll/crypto/sign"
 
@@ -84,16 +85,17 @@ func FuzzDocuments(f *testing.F) {
 // The small file beside raft's log.
 func FuzzMark(f *testing.F) {
 	for _, data := range seeds(f, "mark") {
-		if _, ok := decodeMark(data); !ok {
+		if _, err := durable.DecodeRecord(markMagic, markSize, data); err != nil {
 			f.Fatal("the seed does not read")
 		}
 		f.Add(data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if len(data) != markSize {
+		b, err := durable.DecodeRecord(markMagic, markSize, data)
+		if err != nil {
 			return
 		}
-		if e, ok := decodeMark(data); ok && !bytes.Equal(encodeMark(e), data) {
+		if again := durable.EncodeRecord(markMagic, encodeMark(decodeMark(b))); !bytes.Equal(again, data) {
 			t.Fatal("a mark with two encodings")
 		}
 	})

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"atoll/consensus/durable"
 	"atoll/consensus/ledger"
 	"atoll/crypto/tlog"
 )
@@ -124,7 +125,7 @@ func (r *Replica) writeHanded(size uint64, signed []byte) error {
 	if err := os.MkdirAll(r.handed.dir, 0o700); err != nil {
 		return err
 	}
-	return replaceFile(path, signed)
+	return durable.Replace(path, signed)
 }
 
 // askHanded gets the head of a handover: from those who handed over, who sign

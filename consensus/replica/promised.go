@@ -2,13 +2,13 @@ package replica
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"sync"
+
+	"atoll/consensus/durable"
 
 	"github.com/hashicorp/raft"
 )
@@ -22,10 +22,9 @@ const promisedMagic = "atollpr1"
 // maxCandidate is how long the name of a member may be at most.
 const maxCandidate = 63
 
-// promisedSize is magic, term, voted, last, its term, candidate with its length
-// before it, and a SHA-256 of those. It lies within one disk sector, so that a
-// crash leaves the old promise or the new one.
-const promisedSize = 8 + 4*8 + 1 + maxCandidate + sha256.Size
+// promisedSize is term, voted, last, its term, and candidate with its length
+// before it.
+const promisedSize = 4*8 + 1 + maxCandidate
 
 // The keys under which raft keeps its term and vote.
 const (
@@ -53,23 +52,21 @@ func (p logEnd) before(q logEnd) bool {
 }
 
 func (p promise) encode() []byte {
-	b := append(make([]byte, 0, promisedSize), promisedMagic...)
+	b := make([]byte, 0, promisedSize)
 	for _, n := range []uint64{p.term, p.voted, p.last.index, p.last.term} {
 		b = binary.BigEndian.AppendUint64(b, n)
 	}
 	b = append(append(b, byte(len(p.candidate))), p.candidate...)
-	b = append(b, make([]byte, maxCandidate-len(p.candidate))...)
-	sum := sha256.Sum256(b)
-	return append(b, sum[:]...)
+	return append(b, make([]byte, maxCandidate-len(p.candidate))...)
 }
 
-// decodePromise is the inverse of encode; ok says whether it is one.
+// decodePromise is the inverse of encode; ok says whether b is a promise.
 func decodePromise(b []byte) (p promise, ok bool) {
-	if len(b) != promisedSize || b[40] > maxCandidate {
+	if len(b) != promisedSize || b[32] > maxCandidate {
 		return p, false
 	}
 	n := func(at int) uint64 { return binary.BigEndian.Uint64(b[at:]) }
-	p = promise{term: n(8), voted: n(16), last: logEnd{index: n(24), term: n(32)}, candidate: string(b[41 : 41+int(b[40])])}
+	p = promise{term: n(0), voted: n(8), last: logEnd{index: n(16), term: n(24)}, candidate: string(b[33 : 33+int(b[32])])}
 	return p, bytes.Equal(p.encode(), b)
 }
 
@@ -84,7 +81,7 @@ func decodePromise(b []byte) (p promise, ok bool) {
 // of the log is deleted it goes back, with a sync.
 type promises struct {
 	*Log
-	f *os.File
+	record *durable.Record
 
 	mu     sync.Mutex
 	now    promise
@@ -100,35 +97,37 @@ var (
 // of which the snapshots are the beginning.
 func openPromises(dir string, fresh bool, log *Log, snapshots raft.SnapshotStore) (*promises, error) {
 	path := filepath.Join(dir, promisedName)
-	b, err := readRemembered(path, fresh, promise{}.encode())
+	record, b, err := openRemembered(path, promisedMagic, fresh, promise{}.encode())
 	if err != nil {
 		return nil, err
 	}
-	p := &promises{Log: log}
+	p := &promises{Log: log, record: record}
+	if err := p.begin(dir, b, snapshots); err != nil {
+		return nil, errors.Join(err, record.Close())
+	}
+	return p, nil
+}
+
+// begin takes up what was promised, b, and what the log and the stable store say.
+func (p *promises) begin(dir string, b []byte, snapshots raft.SnapshotStore) error {
 	var ok bool
 	if p.now, ok = decodePromise(b); !ok {
-		return nil, &ForgottenError{path, "it does not match its hash"}
+		return &ForgottenError{filepath.Join(dir, promisedName), "it is no promise"}
 	}
 	if err := foreignTerm(dir, max(p.now.term, p.now.voted, p.now.last.term)); err != nil {
-		return nil, err
+		return err
 	}
-	end, err := endOf(log, snapshots)
+	end, err := endOf(p.Log, snapshots)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if p.behind = end.before(p.now.last); !p.behind {
 		p.now.last = end
 	}
 	if err := p.restore(); err != nil {
-		return nil, err
+		return err
 	}
-	if p.f, err = os.OpenFile(path, os.O_RDWR, 0); err != nil {
-		return nil, err
-	}
-	if err := p.keep(true); err != nil {
-		return nil, errors.Join(err, p.f.Close())
-	}
-	return p, nil
+	return p.keep(true)
 }
 
 // restore makes term and vote the newer ones of the two memories.
@@ -181,10 +180,10 @@ func endOf(log *Log, snapshots raft.SnapshotStore) (end logEnd, err error) {
 // keep writes the file. Held: mu, but while opening.
 func (p *promises) keep(durably bool) error {
 	return p.guard.write("write "+promisedName, func() error {
-		if _, err := p.f.WriteAt(p.now.encode(), 0); err != nil || !durably {
+		if err := p.record.Set(p.now.encode()); err != nil || !durably {
 			return err
 		}
-		return p.f.Sync()
+		return p.record.Sync()
 	})
 }
 
@@ -270,4 +269,4 @@ func (p *promises) SetUint64(key []byte, n uint64) error {
 }
 
 // close closes the file, not the log.
-func (p *promises) close() error { return p.f.Close() }
+func (p *promises) close() error { return p.record.Close() }

@@ -110,11 +110,13 @@ func TestForgottenCosignature(t *testing.T) {
 				t.Errorf("asked for a head of %d entries it answers %q, %v", between.Size, answer, err)
 			}
 			n.stop("voter-c")
+			known := n.cosigned("voter-c") // it may have cosigned an entry more, of the clock's, and not seen that yet
 			n.start("voter-c", "wlearner-0")
 			n.finalAt("voter-c", n.put("voter-c")+1)
 			n.agree(nil)
-			if got := len(n.nodes["voter-c"].Alarms()); got != 1 {
-				t.Errorf("%d alarms after another start", got)
+			again := slices.DeleteFunc(n.nodes["voter-c"].Alarms(), func(a replica.Alarm) bool { return a.Size > known })
+			if len(again) != 1 {
+				t.Errorf("%d alarms after another start about at most %d entries: %+v", len(again), known, again)
 			}
 			for _, name := range slices.DeleteFunc(slices.Clone(n.names), func(name string) bool { return name == "voter-c" }) {
 				if alarms := n.nodes[name].Alarms(); len(alarms) != 0 {

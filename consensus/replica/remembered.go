@@ -1,7 +1,6 @@
 package replica
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -11,7 +10,7 @@ import (
 	"path/filepath"
 	"sync"
 
-	"atoll/consensus/scarce"
+	"atoll/consensus/durable"
 	"atoll/crypto/tlog"
 )
 
@@ -24,9 +23,8 @@ const (
 
 const cosignedMagic = "atollco1"
 
-// cosignedSize is magic, size, root, time and a SHA-256 of those. It lies
-// within one disk sector, so that a crash leaves the old head or the new one.
-const cosignedSize = 8 + 8 + sha256.Size + 8 + sha256.Size
+// cosignedSize is size, root and time.
+const cosignedSize = 8 + sha256.Size + 8
 
 // cosigned is the largest head that a member has put its cosignature under, and
 // since when, in seconds since 1970.
@@ -36,23 +34,17 @@ type cosigned struct {
 }
 
 func (c cosigned) encode() []byte {
-	b := append(make([]byte, 0, cosignedSize), cosignedMagic...)
-	b = binary.BigEndian.AppendUint64(b, c.head.Size)
+	b := binary.BigEndian.AppendUint64(make([]byte, 0, cosignedSize), c.head.Size)
 	b = append(b, c.head.Root[:]...)
-	b = binary.BigEndian.AppendUint64(b, c.time)
-	sum := sha256.Sum256(b)
-	return append(b, sum[:]...)
+	return binary.BigEndian.AppendUint64(b, c.time)
 }
 
-// decodeCosigned is the inverse of encode; ok says whether it is one.
-func decodeCosigned(b []byte) (c cosigned, ok bool) {
-	if len(b) != cosignedSize {
-		return c, false
-	}
-	c.head.Size = binary.BigEndian.Uint64(b[8:])
-	copy(c.head.Root[:], b[16:])
-	c.time = binary.BigEndian.Uint64(b[16+sha256.Size:])
-	return c, bytes.Equal(c.encode(), b)
+// decodeCosigned is the inverse of encode.
+func decodeCosigned(b []byte) (c cosigned) {
+	c.head.Size = binary.BigEndian.Uint64(b)
+	copy(c.head.Root[:], b[8:])
+	c.time = binary.BigEndian.Uint64(b[8+sha256.Size:])
+	return c
 }
 
 // ForgottenError means that what this member must remember of heads is missing
@@ -74,35 +66,33 @@ func readRemembered(path string, fresh bool, initial []byte) ([]byte, error) {
 		return b, err
 	}
 	if !fresh {
-		return nil, &ForgottenError{path, "it is missing"}
+		return nil, missing(path)
 	}
-	return initial, replaceFile(path, initial)
+	return initial, durable.Replace(path, initial)
 }
 
-// replaceFile writes a file whole or not at all, durably. It does not lack
-// descriptors as long as there are some that were set aside.
-func replaceFile(path string, data []byte) error {
-	part := path + ".new"
-	f, err := scarce.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
+// openRemembered opens a record of what must not be forgotten, or creates it
+// where nothing can have been remembered yet, and returns what it holds.
+func openRemembered(path, magic string, fresh bool, initial []byte) (*durable.Record, []byte, error) {
+	r, data, err := durable.OpenRecord(path, magic, len(initial))
+	switch {
+	case errors.Is(err, durable.ErrRecord):
+		return nil, nil, &ForgottenError{path, err.Error()}
+	case !errors.Is(err, fs.ErrNotExist):
+		return r, data, err
+	case !fresh:
+		return nil, nil, missing(path)
 	}
-	if _, err = f.Write(data); err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(part, path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
+	r, err = durable.CreateRecord(path, magic, initial)
+	return r, initial, err
 }
+
+func missing(path string) error { return &ForgottenError{path, "it is missing"} }
 
 // cosignedFile keeps the largest cosigned head. Many may raise it at once: one
 // sync serves all that came before it.
 type cosignedFile struct {
-	f *os.File
+	record *durable.Record
 
 	mu      sync.Mutex
 	newest  cosigned // what the file is to say
@@ -114,20 +104,11 @@ type cosignedFile struct {
 
 // openCosigned opens or creates the file and returns what it says.
 func openCosigned(dir string, fresh bool) (*cosignedFile, error) {
-	path := filepath.Join(dir, cosignedName)
-	b, err := readRemembered(path, fresh, cosigned{head: tlog.New(nil).Head()}.encode())
+	record, b, err := openRemembered(filepath.Join(dir, cosignedName), cosignedMagic, fresh, cosigned{head: tlog.New(nil).Head()}.encode())
 	if err != nil {
 		return nil, err
 	}
-	c, ok := decodeCosigned(b)
-	if !ok {
-		return nil, &ForgottenError{path, "it does not match its hash"}
-	}
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		return nil, err
-	}
-	return &cosignedFile{f: f, newest: c}, nil
+	return &cosignedFile{record: record, newest: decodeCosigned(b)}, nil
 }
 
 // raise makes a head the largest. When [cosignedFile.settle] then returns, the
@@ -150,8 +131,8 @@ func (c *cosignedFile) settle() error {
 	if done || err != nil {
 		return err
 	}
-	if _, err = c.f.WriteAt(newest.encode(), 0); err == nil {
-		err = c.f.Sync()
+	if err = c.record.Set(newest.encode()); err == nil {
+		err = c.record.Sync()
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

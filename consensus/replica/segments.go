@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"atoll/consensus/durable"
 	"atoll/consensus/scarce"
 
 	"github.com/hashicorp/raft-wal/types"
@@ -220,7 +221,7 @@ func (f *segmentFile) Sync() error {
 	return f.with(func(file types.ReadableFile) error {
 		err := file.(types.WritableFile).Sync()
 		if scarce.Refused(err) { // to open the folder: the file is synced
-			err = syncDir(f.dir)
+			err = durable.SyncFolder(f.dir)
 		}
 		if err == nil {
 			f.dirty.Store(false)

@@ -30,6 +30,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"atoll/consensus/durable"
 	"atoll/crypto/seal"
 	"atoll/crypto/sign"
 
@@ -135,7 +136,7 @@ func (v *Vault) open(dir string) (err error) {
 		return err
 	}
 	// New files are there after a power failure only if their folder is synced.
-	if err := syncFolder(dir); err != nil {
+	if err := durable.SyncFolder(dir); err != nil {
 		return err
 	}
 	return v.tidy()
@@ -190,12 +191,4 @@ func guard(f func() error) (err error) {
 		}
 	}()
 	return f()
-}
-
-func syncFolder(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(f.Sync(), f.Close())
 }
