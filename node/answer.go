@@ -195,7 +195,7 @@ func (n *Node) obey(ask *consent.Ask, q *query, terms *consent.Terms) error {
 		return err
 	}
 	if rule, ok := n.catalog.Allow(a); !ok {
-		return &consent.Refusal{Code: RulesRefused, Detail: rule}
+		return &consent.Refusal{Code: RulesRefused, Detail: n.catalog.Explains(rule, maxDetail)}
 	}
 	return nil
 }

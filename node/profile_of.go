@@ -1,6 +1,8 @@
 package node
 
 import (
+	"time"
+
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 	"atoll/node/fragment"
@@ -32,7 +34,7 @@ func (n *Node) Profile(t *profile.Template, a *Asked, pieces []Piece) (*profile.
 	f := profile.Facts{
 		Network: n.Network.String(), Query: ledger.StatementID(a.Ref.ID).String(), Consent: consent.ID(a.Consent).String(),
 		Subject: c.Terms.Subject, Pilot: pilot, Bank: n.Name, Operator: a.Operator, Purpose: c.Terms.Purpose, Product: c.Terms.Product,
-		At: e.Time, Offset: n.Genesis.Offset, Entry: a.Index, Final: true,
+		Deadline: open(a.Deadline), At: e.Time, Offset: n.Genesis.Offset, Entry: a.Index, Final: true,
 	}
 	if lack := n.Lacks(lastEntry(a, pieces) + 1); lack != nil {
 		f.Final, f.Missing = false, lack.Missing
@@ -64,6 +66,14 @@ func (n *Node) Profile(t *profile.Template, a *Asked, pieces []Piece) (*profile.
 		return nil, err
 	}
 	return made, n.vault.Put(profiles, a.Ref.ID, text, dataEnds(c))
+}
+
+// open is a deadline that is still to come, or 0.
+func open(deadline uint64) uint64 {
+	if deadline <= uint64(time.Now().UnixMilli()) {
+		return 0
+	}
+	return deadline
 }
 
 func input(p Piece, a fragment.Answer) profile.Input {

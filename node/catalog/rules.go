@@ -57,6 +57,20 @@ func (c *Catalog) Allow(a Ask) (rule string, ok bool) {
 	return "", len(c.Rules) > 0
 }
 
+// Explains writes a rule's name and its reason in both languages, as the bank
+// that is refused reads them: in at most so many bytes, or the name alone.
+func (c *Catalog) Explains(rule string, most int) string {
+	for _, r := range c.Rules {
+		if r.Name != rule {
+			continue
+		}
+		if text := r.Name + " | " + r.Reason.Chinese + " | " + r.Reason.English; len(text) <= most {
+			return text
+		}
+	}
+	return rule
+}
+
 // RefusesFor says whether a rule refuses such a question whoever asks it and
 // whenever: one that goes by purpose, months and sensitivity alone.
 func (c *Catalog) RefusesFor(purpose string, items []consent.Item) (rule string, refused bool) {

@@ -24,6 +24,7 @@ const (
 	FindUnchecked  = "template.unchecked"  // an agency whose catalog is not known
 	FindNever      = "template.never"      // a condition that nothing meets, or everything
 	FindUndecided  = "template.undecided"  // a condition or bin that a band leaves open
+	FindWords      = "template.words"      // a condition without words: people would see none
 	FindUnreached  = "template.unreached"  // a bin, or a stage, that nothing reaches
 )
 

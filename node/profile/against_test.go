@@ -47,7 +47,7 @@ inputs:
   - {name: y, agency: tax, dataset: vat, output: y, disclosure: value, months: 12, unit: items, least: 0, title: {zh: y, en: Y}}
   - {name: kind, agency: tax, dataset: vat, output: kind, disclosure: value, months: 0, type: text, values: {a: [], b: [], c: []}, title: {zh: k, en: K}}
 stages:
-  - {name: young, title: {zh: 新, en: Young}, when: y < 3}
+  - {name: young, title: {zh: 新, en: Young}, when: y < 3, words: {zh: 少, en: few}}
   - {name: old, title: {zh: 老, en: Old}}
 dimensions:
   - {name: a, title: {zh: 甲, en: A}, weights: {young: 100, old: 100}}
@@ -55,8 +55,8 @@ indicators:
   - {name: x, dimension: a, title: {zh: x, en: X}, weight: 1, value: x, bins: [{below: 10, points: 0}, {below: 20, points: 50}, {points: 100}]}
   - {name: kind, dimension: a, title: {zh: k, en: K}, weight: 1, value: kind, bins: [{is: [a], points: 100}, {points: 0}]}
 vetoes:
-  - {name: many, title: {zh: 多, en: Many}, when: y > 5}
-  - {name: c, title: {zh: 丙, en: C}, when: 'kind == "c"'}
+  - {name: many, title: {zh: 多, en: Many}, when: y > 5, words: {zh: 多, en: many}}
+  - {name: c, title: {zh: 丙, en: C}, when: 'kind == "c"', words: {zh: 丙, en: c}}
 grades: [{from: 60, grade: A}, {from: 0, grade: B}]
 `
 
@@ -101,6 +101,7 @@ func TestFindings(t *testing.T) {
 		{"when: y > 5", "when: y * 0 > 5", FindNever, false, 19, "no value meets"},
 		{"when: y > 5", "when: y > 5 || x > 12, steady: true", FindUndecided, false, 19, "band x 10..20"},
 		{"when: y < 3", "when: y > 3 && y < 4", FindNever, true, 11, "no value meets"},
+		{", words: {zh: 多, en: many}", "", FindWords, false, 19, "no words"},
 		{"{below: 10, points: 0}", "{below: 15, points: 0}", FindUndecided, false, 16, "band x 10..20"},
 		{"{below: 10, points: 0}", "{below: 0, points: 7}, {below: 10, points: 0}", FindUnreached, false, 16, "this bin"},
 		{"{is: [a], points: 100}", "{is: [a, b], points: 100}, {is: [c], points: 50}", FindUnreached, false, 17, "this bin"},

@@ -6,8 +6,6 @@ import (
 	"atoll/consensus/consent"
 )
 
-var asideTitle = Title{"搁置的行", "Set aside"}
-
 // Asides says of which datasets rows are set aside: of those an agency does not
 // know whose they are, and has answered all the same. One line a dataset.
 func (s *speaker) Asides(p *Profile) (lines []string) {

@@ -30,6 +30,9 @@ func (t *Template) Assemble(f Facts) (*Profile, error) {
 	p.Name = told(w[t.doc.Subject])
 	w[today] = []any{consent.DayOf(f.At, f.Offset)}
 	p.Coverage = t.coverage(p.Inputs)
+	if again(p.Inputs) {
+		p.Again = instant(f.Deadline)
+	}
 	all := t.scores(w)
 	var possible []int
 	p.Stage, possible = t.stage(w)

@@ -8,7 +8,7 @@ import (
 // in every rendering: a score of what little was answered says little.
 func (t *Template) coverage(inputs []Evidence) Coverage {
 	c := Coverage{Of: len(inputs), Agencies: []Share{}, Dimensions: []Share{}, Missing: []Miss{}}
-	answered := map[string]bool{}
+	answered, offline := map[string]bool{}, unreached(inputs)
 	for i := range inputs {
 		e := &inputs[i]
 		answered[e.Name] = e.Answered()
@@ -21,7 +21,11 @@ func (t *Template) coverage(inputs []Evidence) Coverage {
 		if answered[e.Name] {
 			c.Answered++
 		} else {
-			c.Missing = append(c.Missing, Miss{Input: e.Name, Title: e.Title, Agency: e.Agency.Name, Outcome: e.Outcome, Reason: e.Reason})
+			who := actor(e.Outcome, e.Reason)
+			if offline && who == ActsAgency {
+				who = ActsBank
+			}
+			c.Missing = append(c.Missing, Miss{Input: e.Name, Title: e.Title, Agency: e.Agency.Name, Outcome: e.Outcome, Reason: e.Reason, Acts: who})
 		}
 	}
 	for i := range t.doc.Dimensions {

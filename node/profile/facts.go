@@ -46,6 +46,7 @@ type Facts struct {
 	Product  string
 	At       uint64   // network time, Unix milliseconds
 	Offset   int16    // minutes from UTC
+	Deadline uint64   // until when agencies answer this query, Unix milliseconds; 0 where that is past
 	Entry    uint64   // log index of query.open
 	Final    bool     // whether query and releases are covered by a final checkpoint
 	Since    uint64   // unless Final: when the newest final checkpoint was signed, Unix milliseconds, 0 for none
@@ -118,13 +119,24 @@ func (t *Template) evidence(f *Facts, matched []*Input) ([]Evidence, world) {
 					e.Outcome, e.Reason = consent.Invalid.String(), problem
 				} else {
 					known[n.Name] = ends
-					e.Value, e.Unit = in.Value, in.Unit
+					e.Value, e.Unit, e.Label = in.Value, in.Unit, t.label(&n, ends)
 				}
 			}
 		}
 		all[i] = e
 	}
 	return all, known
+}
+
+// label is what the template says that a text of an input means.
+func (t *Template) label(n *Need, ends []any) Title {
+	for i := range t.doc.Indicators {
+		x := &t.doc.Indicators[i]
+		if d := t.direct(x.Value); d != nil && d.Name == n.Name && len(x.Labels) > 0 {
+			return x.Labels[told(ends)]
+		}
+	}
+	return Title{}
 }
 
 func valid(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }

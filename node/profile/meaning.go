@@ -26,10 +26,12 @@ func (t *Template) Meaning(today consent.Day, catalogs []*catalog.Catalog) []Fin
 	for i := range t.doc.Vetoes {
 		v := &t.doc.Vetoes[i]
 		f.condition(fmt.Sprintf("vetoes[%d].when", i), m, &v.when)
+		f.said(fmt.Sprintf("vetoes[%d]", i), v.Words)
 	}
 	for i := range t.doc.Stages {
 		if s := &t.doc.Stages[i]; s.when.formula != nil {
 			f.condition(fmt.Sprintf("stages[%d].when", i), m, &s.when)
+			f.said(fmt.Sprintf("stages[%d]", i), s.Words)
 		}
 	}
 	f.stages(m)
@@ -219,6 +221,14 @@ func (f *findings) condition(path string, m trials, e *expression) {
 		f.add(sure, FindNever, path, "任何取值都满足此条件", "every value meets this condition")
 	case open != "":
 		f.add(false, FindUndecided, path, "区间 %s 内无法判定此条件：结论将是未知", "within the band %s this condition cannot be told: it would be unknown", open)
+	}
+}
+
+// said finds a condition of which people would read nothing: formulas are for
+// programs.
+func (f *findings) said(path string, words Title) {
+	if words == (Title{}) {
+		f.add(false, FindWords, path, "没有 words：看画像的人读不到此条件", "no words: whoever reads a profile is told nothing of this condition")
 	}
 }
 

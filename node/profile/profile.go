@@ -72,6 +72,7 @@ type Profile struct {
 	Product    string      `json:"product"`
 	At         string      `json:"at"`             // network time
 	Offset     int16       `json:"offset_minutes"` // of the network's civil days from UTC
+	Again      string      `json:"again_until"`    // until when asking again is free; "" where nothing would come of it
 	Log        Log         `json:"log"`
 	Coverage   Coverage    `json:"coverage"`
 	Score      Score       `json:"score"`
@@ -129,6 +130,7 @@ type Miss struct {
 	Agency  string `json:"agency"`
 	Outcome string `json:"outcome"` // a name of [consent.Outcome] or [NotAsked]
 	Reason  string `json:"reason"`
+	Acts    string `json:"acts"` // who has to act: "agency", "bank", "enterprise", "network", or "" for nobody
 }
 
 // NotAsked is the outcome of an input that the query did not ask for.
@@ -279,6 +281,7 @@ type Evidence struct {
 	Outcome    string `json:"outcome"`
 	Reason     string `json:"reason"`
 	Value      string `json:"value"`
+	Label      Title  `json:"label"` // what a text means, "" where the template does not say
 	Unit       string `json:"unit"`
 	Version    uint64 `json:"version"`    // of the dataset
 	AsOf       string `json:"as_of"`      // newest civil day that the data is about, 2006-01-02

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"charm.land/lipgloss/v2"
-	"charm.land/lipgloss/v2/table"
 	"github.com/shopspring/decimal"
 )
 
@@ -59,11 +58,18 @@ func (t *screen) rule() { t.line(strings.Repeat("-", width)) }
 // item writes a label and what it says, wrapped beside the label.
 func (t *screen) item(label, text string) {
 	const margin = 14
-	for i, l := range strings.Split(lipgloss.Wrap(text, width-margin, ""), "\n") {
+	for i, l := range wrap(text, width-margin) {
 		if i > 0 {
 			label, l = "", strings.TrimLeft(l, " ")
 		}
 		t.line(label + strings.Repeat(" ", max(1, margin-lipgloss.Width(label))) + l)
+	}
+}
+
+// wrapped writes a text over as many lines as it takes.
+func (t *screen) wrapped(text string) {
+	for _, l := range wrap(text, width) {
+		t.line(l)
 	}
 }
 
@@ -74,13 +80,8 @@ func (t *screen) section(heading string) {
 }
 
 func (t *screen) table(headers []string, rows [][]string) {
-	x := table.New().Border(lipgloss.ASCIIBorder()).BorderTop(false).BorderBottom(false).BorderLeft(false).BorderRight(false).
-		Headers(headers...).Rows(rows...)
-	if lipgloss.Width(x.String()) > width {
-		x = x.Width(width)
-	}
-	for l := range strings.Lines(x.String()) {
-		t.line(strings.TrimRight(l, "\n"))
+	for _, l := range columns(headers, rows) {
+		t.line(l)
 	}
 }
 
@@ -99,6 +100,7 @@ func (t *screen) head() {
 	t.rule()
 	t.item(t.Coverage, t.covered())
 	t.item(t.Score, t.Span(p.Score.Worst, p.Score.Best)+" ("+t.Of100+")   "+t.Grade+" "+t.Grades(p)+"   "+t.bar(p.Score))
+	t.item("", t.Scales(p))
 	t.item(t.Stage, t.Stages(p))
 	t.item(t.Vetoes, t.verdicts())
 	if len(p.Checks) > 0 {
@@ -106,11 +108,12 @@ func (t *screen) head() {
 	}
 	t.reasons()
 	t.gaps()
+	if text := t.AgainText(p); text != "" {
+		t.item(t.Again, text)
+	}
 	t.rule()
 	t.line(strings.Join([]string{t.Of(p.Bank.Title), t.Operator + " " + clean(p.Operator), t.Of(p.Purpose.Title), clean(p.Product)}, t.dot))
-	for l := range strings.SplitSeq(lipgloss.Wrap(t.Clock(p, p.At)+" "+t.Zone(p)+t.dot+t.LogState+t.colon+t.State(p), width, ""), "\n") {
-		t.line(l)
-	}
+	t.wrapped(t.Clock(p, p.At) + " " + t.Zone(p) + t.dot + t.LogState + t.colon + t.State(p))
 }
 
 // bar draws the range in a scale of 20 cells.
@@ -201,9 +204,9 @@ func (t *screen) missing() {
 	t.section(t.NotObtained)
 	var rows [][]string
 	for _, m := range t.p.Coverage.Missing {
-		rows = append(rows, []string{t.Of(m.Title), t.Of(t.p.evidence([]string{m.Input})[0].Agency.Title), t.Absent(m.Outcome, m.Reason)})
+		rows = append(rows, []string{t.Of(m.Title), t.Of(t.p.evidence([]string{m.Input})[0].Agency.Title), t.Absent(m.Outcome, m.Reason), t.Acting(m)})
 	}
-	t.table([]string{t.Item, t.Agency, t.Outcome}, rows)
+	t.table([]string{t.Item, t.Agency, t.Outcome, t.Acts}, rows)
 }
 
 func (t *screen) vetoes() {
@@ -213,9 +216,9 @@ func (t *screen) vetoes() {
 	t.section(t.Vetoes)
 	var rows [][]string
 	for _, v := range t.p.Vetoes {
-		rows = append(rows, []string{t.Code(v.Result), t.Of(v.Title), t.Sources(t.p, v.Inputs)})
+		rows = append(rows, []string{t.Code(v.Result), t.Of(v.Title), t.Says(v.Words), t.Sources(t.p, v.Inputs)})
 	}
-	t.table([]string{t.Result, t.Title, t.Source}, rows)
+	t.table([]string{t.Result, t.Title, t.Condition, t.Source}, rows)
 }
 
 func (t *screen) checks() {
@@ -253,27 +256,41 @@ func (t *screen) evidence() {
 	t.section(t.Evidence)
 	for _, a := range t.p.Coverage.Agencies {
 		var rows [][]string
-		var entry uint64
-		for _, e := range t.p.Inputs {
+		var first *Evidence
+		for i, e := range t.p.Inputs {
 			if e.Agency.Name != a.Name || e.Entry == 0 {
 				continue
 			}
-			entry = e.Entry
+			if first == nil || first.Fetched == "" {
+				first = &t.p.Inputs[i]
+			}
 			value := t.Told(e)
 			if !e.Answered() {
 				value = t.Code(e.Outcome)
 			}
-			rows = append(rows, []string{t.Of(e.Title), value, t.count(e.Version), t.Day(e.AsOf), t.local(t.p, e.Fetched, "01-02 15:04"), t.count(e.Rows), t.count(e.Dropped)})
+			rows = append(rows, []string{t.Of(e.Title), value, t.Day(e.AsOf), t.count(e.Rows)})
 		}
 		if len(rows) > 0 {
 			t.line("")
-			t.line(t.Of(a.Title) + t.dot + t.Entry + " " + number(entry))
-			t.table([]string{t.Item, t.Value, t.Version, t.AsOf, t.Fetched, t.Rows, t.Dropped}, rows)
+			t.line(t.from(first))
+			t.table([]string{t.Item, t.Value, t.AsOf, t.Rows}, rows)
+			for _, note := range t.Notes(t.p, a.Name) {
+				t.wrapped("* " + note)
+			}
 		}
 	}
 	for _, line := range t.Asides(t.p) {
-		t.item(t.Of(asideTitle), line)
+		t.wrapped("* " + line)
 	}
+}
+
+// from says which release an agency's figures came in.
+func (t *screen) from(e *Evidence) string {
+	text := t.Of(e.Agency.Title) + t.dot + t.Entry + " " + number(e.Entry)
+	if e.Fetched != "" {
+		text += t.dot + t.Version + " " + number(e.Version) + t.dot + t.Fetched + " " + t.Clock(t.p, e.Fetched)
+	}
+	return text
 }
 
 // count writes a number, or a dash for 0.
@@ -295,5 +312,5 @@ func (t *screen) foot() {
 	t.item(t.Consent, clean(p.Consent))
 	t.item(t.Network, clean(p.Network))
 	t.line("")
-	t.line(lipgloss.Wrap(p.Statement.In(t.language), width, ""))
+	t.wrapped(p.Statement.In(t.language))
 }

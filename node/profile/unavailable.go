@@ -30,11 +30,61 @@ var why = map[string]Title{
 	"log_unavailable": {"日志此时无法增加条目", "nothing could be put on the log"},
 	"query_unknown":   {"查询未及时传到该机构", "the query did not get to the agency in time"},
 	"fragment_gone":   {"机构已不再保存该片段", "the agency no longer keeps the fragment"},
+	"not_member":      {"对方不认本成员", "the agency does not take this bank for a member"},
+	"forbidden":       {"对方不允许", "the agency does not allow it"},
+	"too_large":       {"问答过大", "the question or answer is too large"},
+	"malformed":       {"对方的应答有误", "the agency's answer is malformed"},
+	"cut":             {"应答中断", "the answer broke off"},
+	"internal":        {"机构内部出错", "the agency's node failed"},
+	"ask_malformed":   {"机构认为询问有误", "the agency finds the question malformed"},
+	"consent_unknown": {"日志中没有此授权", "the log has no such consent"},
+	"no_room":         {"机构的磁盘已满", "the agency's disk is full"},
 	NotFinal:          {"已放行，尚未终局", "released, not yet final"},
+}
+
+// becauses are the words for what the bank itself finds amiss, or reads in a
+// refusal; those for what an agency finds in its register are [catalog.Says]'s.
+var becauses = map[string]Title{
+	unitDiffers:           {"单位与模板所列不同", "its unit is not the template's"},
+	textUndeclared:        {"模板未列出这种写法", "a text that the template does not list"},
+	valueUnread:           {"数值无法读取", "its value cannot be read"},
+	bandUnread:            {"区间无法读取", "its band cannot be read"},
+	"fragment.invalid":    {"收到的内容与日志不符", "what came is not what the log says"},
+	"refusal.unreadable":  {"拒绝的原因无法读取", "the reason of the refusal cannot be read"},
+	"consent.mismatch":    {"授权书各部分相互矛盾", "the parts of the consent contradict each other"},
+	"consent.not_yet":     {"授权尚未生效", "before the consent's first day"},
+	"consent.expired":     {"授权已到期", "after the consent's last day"},
+	"consent.revoked":     {"企业已撤回授权", "the enterprise took it back"},
+	"consent.not_covered": {"超出授权范围", "the consent does not cover it"},
+	"consent.purpose":     {"用途超出本网络的规定", "the network's rules for the purpose do not allow it"},
+	"consent.subject":     {"企业凭证缺失、已吊销，或属于他人", "the enterprise's credential is missing, revoked or another's"},
+}
+
+// ruled writes a refusal by an agency's rule: in the agency's own words where it
+// sent them.
+func (s *speaker) ruled(about string) string {
+	words, _ := catalog.Says("agency.rules")
+	text := words.In(s.language)
+	parts := strings.SplitN(about, " | ", 3)
+	own := Title{Chinese: parts[0], English: parts[0]}
+	if len(parts) == 3 {
+		own = Title{Chinese: parts[1], English: parts[2]}
+	}
+	if own.In(s.language) != "" {
+		text += s.colon + own.In(s.language)
+	}
+	return clean(text)
 }
 
 // Because writes a reason: words for a code, or what the agency says.
 func (s *speaker) Because(reason string) string {
+	code, about, _ := strings.Cut(reason, ": ")
+	if code == "agency.rules" {
+		return s.ruled(about)
+	}
+	if t, ok := becauses[code]; ok {
+		return t.In(s.language)
+	}
 	if t, ok := catalog.Says(reason); ok {
 		return clean(t.In(s.language))
 	}

@@ -115,29 +115,33 @@ func (s *speaker) Figure(p *Profile, name string) string {
 // Labelled writes the value of an indicator, with what it means where that is
 // a text that says little.
 func (s *speaker) Labelled(x Indicator) string {
-	text := s.Amount(x.Type, x.Value, x.Unit)
-	if label := s.Of(x.Label); label != "" {
-		text += " (" + label + ")"
+	return s.Amount(x.Type, x.Value, x.Unit) + s.meaning(x.Label)
+}
+
+func (s *speaker) meaning(label Title) string {
+	if text := s.Of(label); text != "" {
+		return " (" + text + ")"
 	}
-	return text
+	return ""
 }
 
 // Told writes the value of an input, with the months that it rests on where
 // these are fewer than asked.
 func (s *speaker) Told(e Evidence) string {
-	text := s.Amount(e.Type, e.Value, e.Unit)
+	text := s.Amount(e.Type, e.Value, e.Unit) + s.meaning(e.Label)
 	if e.Covered > 0 && e.Covered < uint64(e.Months) {
 		text += fmt.Sprintf(" (%d/%d %s)", e.Covered, e.Months, s.Code("months"))
 	}
 	return text
 }
 
-// Says writes what was tested, in words where the template has them.
-func (s *speaker) Says(when string, words Title) string {
+// Says writes what was tested, in the words of the template: its formulas are
+// for programs.
+func (s *speaker) Says(words Title) string {
 	if text := s.Of(words); text != "" {
 		return text
 	}
-	return clean(when)
+	return s.nothing
 }
 
 // Why says why a gap is there: each input that is open, with its outcome.

@@ -21,7 +21,8 @@ type phrases struct {
 	Indicator, Value, Points, Weight, Weights, Source, Item, Agency, Dataset, Version, AsOf, Fetched, Entry, Rows, Dropped,
 	Outcome, Reason, Result, Deviation, Limits, NotObtained, Conditions,
 	None, Widens, NoVetoHit, Radar, RadarText, Worst, Best, Summary, Trace, NotScored, And,
-	NoReasons, NoGaps, StageUnsure, Title, Condition, StateCommitted, StateFinal, FinalSince, NeverFinal, Missing, MoreGaps string
+	NoReasons, NoGaps, StageUnsure, Title, Condition, StateCommitted, StateFinal, FinalSince, NeverFinal, Missing, MoreGaps,
+	Again, AgainUntil, Acts, Nobody, Between string
 }
 
 var chinese = phrases{
@@ -36,6 +37,7 @@ var chinese = phrases{
 	RadarText: "雷达图：内线为最差，外线为最好，阴影为区间；数字见旁边的表。", Worst: "最差", Best: "最好", Summary: "摘要", Trace: "可追溯信息",
 	NotScored: "不计分", And: "、", NoReasons: "没有确定的失分", NoGaps: "没有缺口，评分是确定值", StageUnsure: "未能判定，可能是",
 	Title: "名称", Condition: "条件", StateCommitted: "已提交，未终局", StateFinal: "终局", FinalSince: "（自 %s 起没有新的终局）", NeverFinal: "（尚无终局）", Missing: "，缺少共签人：", MoreGaps: "其余 %d 项见下文",
+	Again: "再次查询", AgainUntil: "%s 前不另扣次数：%s", Acts: "须由谁处理", Nobody: "无须处理", Between: "、",
 }
 
 var english = phrases{
@@ -50,6 +52,7 @@ var english = phrases{
 	RadarText: "Radar chart: inner line worst, outer line best, shaded between; the numbers stand in the table beside it.", Worst: "Worst", Best: "Best", Summary: "Summary", Trace: "Traceability",
 	NotScored: "not scored", And: ", ", NoReasons: "none for certain", NoGaps: "none: the score is exact", StageUnsure: "cannot be told, may be",
 	Title: "Name", Condition: "Condition", StateCommitted: "committed, not yet final", StateFinal: "final", FinalSince: " (nothing is final since %s)", NeverFinal: " (nothing is final yet)", Missing: ", missing: ", MoreGaps: "%d more below",
+	Again: "Ask again", AgainUntil: "at no charge until %s: %s", Acts: "Who acts", Nobody: "nobody", Between: "; ",
 }
 
 // outcomes, results and other codes of a profile, in words. "Checked, no
@@ -85,6 +88,10 @@ var codes = map[string]Title{
 	"count":           {"数量", "count"},
 	"true":            {"是", "yes"},
 	"false":           {"否", "no"},
+	"acts_agency":     {"该机构", "the agency"},
+	"acts_bank":       {"本行", "the bank"},
+	"acts_enterprise": {"企业（须新授权）", "the enterprise (new consent)"},
+	"acts_network":    {"网络各方", "the network"},
 	"CNY":             {"元", "CNY"},
 	"months":          {"个月", "months"},
 	"years":           {"年", "years"},

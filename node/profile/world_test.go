@@ -45,7 +45,7 @@ func facts(t *Template, values map[string]string) Facts {
 	f := Facts{
 		Network: strings.Repeat("ab", 32), Query: "0199f3c1-7a10-7cc0-8000-000000000001", Consent: strings.Repeat("cd", 16),
 		Subject: "uscc:91440300MA5EQXL17P", Bank: "bank-a", Operator: "张三", Purpose: "pre_loan", Product: "科技信用贷",
-		At: at, Offset: 480, Entry: 1041, Final: true,
+		At: at, Offset: 480, Deadline: at + 600_000, Entry: 1041, Final: true,
 		Titles: map[string]Title{
 			"bank-a": {"甲银行", "Bank A"}, "market": {"市场监管局", "Market Regulation"}, "tax": {"税务局", "Tax Bureau"},
 			"social": {"人社局", "Social Security"}, "court": {"法院", "Court"}, "ip": {"知识产权局", "IP Office"}, "power": {"电力公司", "Power Grid"},
@@ -90,9 +90,10 @@ func gappy(t testing.TB) *Profile {
 	f := facts(tpl, v)
 	f.become(tpl, "dishonest", consent.Unavailable, WaitsFor(NotFinal, []string{"court", "tax"}))
 	f.become(tpl, "enforced", consent.Unavailable, "timeout")
-	f.become(tpl, "power_late", consent.NoRecord, "too few rows")
-	f.become(tpl, "tax_owed", consent.Refused, "rule night-hours")
+	f.become(tpl, "power_late", consent.NoRecord, "periods.missing")
+	f.become(tpl, "tax_owed", consent.Refused, "agency.rules: night | 仅限工作时间 | in office hours alone")
 	f.Inputs[6].Dropped, f.Inputs[6].Aside = 3, 12
+	f.Inputs[4].Repeats, f.Inputs[4].Across, f.Inputs[5].Repeats, f.Inputs[5].Across, f.Inputs[5].Covered = 2, 1, 2, 1, 21
 	return assemble(t, tpl, f)
 }
 
