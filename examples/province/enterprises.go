@@ -38,6 +38,8 @@ const (
 	Fubiao   consent.Subject = "uscc:91990300MADEM3941Y" // 浮标信息, a shell: the check of tax against power
 	Yuanshan consent.Subject = "uscc:91990400MADEM4290M" // 远珊研究, known to the registry alone
 	Dielang  consent.Subject = "uscc:91990100MADEM4362Y" // 叠浪数字, its tax rows repeat 7 to 25 times
+	Tuixi    consent.Subject = "uscc:91990100MADEM352XJ" // 退汐光伏, in arrears for seven years
+	Beizhi   consent.Subject = "uscc:91990300MADEM25437" // 贝织智能纺织, files by quarter; its grade was lowered
 	Jiuchao  consent.Subject = "uscc:91990200MADEM4434W" // 旧潮工具, its social security rows are old
 )
 

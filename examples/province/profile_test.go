@@ -2,7 +2,10 @@ package province
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"atoll/consensus/consent"
@@ -56,7 +59,8 @@ func (p *province) profile(t testing.TB, tpl *profile.Template, who consent.Subj
 	t.Helper()
 	f := profile.Facts{
 		Subject: who, Bank: "bank-a", Operator: "王经办 Wang", Purpose: tpl.Purpose, Product: "科技信用贷 Tech credit loan",
-		At: p.today.Start(480) + 36_000_000, Offset: 480, Entry: 9,
+		At: p.today.Start(480) + 36_000_000, Offset: 480, Entry: 9, Final: true, Deadline: p.today.Start(480) + 36_600_000,
+		Query: "0199f3c1-7a10-7cc0-8000-000000000001", Consent: strings.Repeat("cd", 16), Network: strings.Repeat("ab", 32), Titles: titles(t),
 	}
 	for _, need := range tpl.Needs {
 		d := p.catalogs[need.Agency].Dataset(need.Dataset)
@@ -64,6 +68,7 @@ func (p *province) profile(t testing.TB, tpl *profile.Template, who consent.Subj
 		f.Inputs = append(f.Inputs, profile.Input{
 			Agency: need.Agency, Item: need.Item(), Outcome: a.Outcome, Value: a.Value, Unit: a.Unit, Reason: a.Reason,
 			Version: p.catalogs[need.Agency].Version, Rows: a.Rows, AsOf: a.AsOf, Fetched: f.At, Dropped: a.Dropped, Entry: 10,
+			Repeats: a.Repeats, Covered: a.Covered, Across: a.Across,
 		})
 	}
 	made, err := tpl.Assemble(f)
@@ -71,6 +76,47 @@ func (p *province) profile(t testing.TB, tpl *profile.Template, who consent.Subj
 		t.Fatal(err)
 	}
 	return made
+}
+
+// titles are the words for members and purposes.
+func titles(t testing.TB) map[string]profile.Title {
+	n, words := load(t), map[string]profile.Title{}
+	for _, m := range n.Members {
+		words[m.Name] = profile.Title{Chinese: m.Chinese, English: m.English}
+	}
+	for _, x := range n.Purposes {
+		words[x.Code] = profile.Title{Chinese: x.Chinese, English: x.English}
+	}
+	return words
+}
+
+// TestGoldenProfiles: what a loan officer reads of five firms, in both
+// languages. Look at each change: these are the words that decide about a loan.
+func TestGoldenProfiles(t *testing.T) {
+	p, tpl := open(t, day(t, "2026-11-28")), template(t)
+	for name, who := range map[string]consent.Subject{"jiaoxin": Jiaoxin, "chenjiao": Chenjiao, "tuixi": Tuixi, "beizhi": Beizhi, "yuanshan": Yuanshan} {
+		made := p.profile(t, tpl, who)
+		for language, end := range map[string]string{consent.Chinese: ".zh.txt", consent.English: ".en.txt"} {
+			var text bytes.Buffer
+			if err := made.Text(&text, language); err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join("testdata", name+end)
+			if *update {
+				if err := os.WriteFile(path, text.Bytes(), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				continue
+			}
+			want, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(text.Bytes(), want) {
+				t.Errorf("%s differs; look at it and run with -update if it is right:\n%s", path, text.Bytes())
+			}
+		}
+	}
 }
 
 // TestProfiles: the main characters come out as they are meant to, whatever
@@ -89,6 +135,8 @@ func TestProfiles(t *testing.T) {
 		Fubiao:   {"startup", "C", "B", profile.Passed, profile.Abnormal, profile.Abnormal, 1},
 		Yuanshan: {"growth", "D", "A", profile.Passed, profile.Unknown, profile.Unknown, 10},
 		Dielang:  {"growth", "A", "A", profile.Passed, profile.Normal, profile.Normal, 0},
+		Tuixi:    {"stable", "D", "D", profile.Hit, profile.Normal, profile.Normal, 0},
+		Beizhi:   {"growth", "A", "A", profile.Passed, profile.Normal, profile.Normal, 0},
 		Jiuchao:  {"stable", "C", "B", profile.Passed, profile.Normal, profile.Unknown, 3},
 	} {
 		for _, today := range []string{"2026-01-31", "2026-05-01", "2026-07-15", "2027-02-28"} {

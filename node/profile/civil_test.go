@@ -74,6 +74,8 @@ func TestShown(t *testing.T) {
 		{"number", "0..1", "ratio", "0 to 100%"},
 		{"number", "1..10000", "CNY", "1 to 10,000 CNY"},
 		{"number", "0", "CNY", "0 CNY"},
+		{"number", "1", "months", "1 month"},
+		{"number", "11", "months", "11 months"},
 		{"bool", "true", "", "yes"},
 	} {
 		s, err := speak(consent.English, terminalSigns)

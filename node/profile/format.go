@@ -9,6 +9,7 @@ import (
 
 	"github.com/shopspring/decimal"
 
+	"atoll/consensus/consent"
 	"atoll/node/formula"
 )
 
@@ -78,7 +79,8 @@ func (s *speaker) Amount(kind, value, unit string) string {
 	case from == "0" && to == "1" && unit != unitRatio:
 		return s.None + " (" + s.below + "1" + s.unit(unit) + ")"
 	case !band:
-		return s.figure(value, unit) + s.unit(unit)
+		figure := s.figure(value, unit)
+		return figure + s.singular(figure, s.unit(unit))
 	case from == "":
 		return s.below + s.figure(to, unit) + s.unit(unit)
 	case to == "":
@@ -96,6 +98,16 @@ func (s *speaker) unit(unit string) string {
 	}
 	return " " + s.Code(unit)
 }
+
+// singular is a unit behind a figure: in English, of 1 without its plural.
+func (s *speaker) singular(figure, unit string) string {
+	if figure == "1" && s.language == consent.English && plural[strings.TrimPrefix(unit, " ")] {
+		return strings.TrimSuffix(unit, "s")
+	}
+	return unit
+}
+
+var plural = map[string]bool{"months": true, "years": true, "persons": true, "items": true, "times": true}
 
 func (s *speaker) figure(text, unit string) string {
 	d, err := decimal.NewFromString(text)

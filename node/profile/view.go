@@ -69,7 +69,7 @@ func (s *speaker) behind(p *Profile, names []string, dated bool) string {
 		switch {
 		case !e.Answered():
 			one += " (" + s.Lack(e.Outcome, e.Reason) + ")"
-		case dated:
+		case dated && e.AsOf != "":
 			one += " " + s.Day(e.AsOf)
 		}
 		if !slices.Contains(list, one) {
