@@ -21,7 +21,7 @@ func sourceCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  help,
 	}
-	cmd.AddCommand(sourceTestCommand(), sourceAsideCommand())
+	cmd.AddCommand(sourceTestCommand(), sourceSampleCommand(), sourceExplainCommand(), sourceAsideCommand())
 	return cmd
 }
 

@@ -45,12 +45,9 @@ type Failure struct {
 
 // try answers every output for the subjects with these codes.
 func (s *Source) try(ctx context.Context, d *catalog.Dataset, at catalog.At, codes []string, progress func(done, total int64), r *Report) error {
-	var items []consent.Item
-	for _, o := range d.Outputs {
-		if len(o.Disclose) > 0 {
-			items = append(items, consent.Item{Dataset: d.Name, Output: o.Name, Disclosure: o.Disclose[0], Months: o.Months})
-			r.Outputs = append(r.Outputs, Tried{Output: o.Name})
-		}
+	items := firsts(d)
+	for _, item := range items {
+		r.Outputs = append(r.Outputs, Tried{Output: item.Output})
 	}
 	if len(items) == 0 {
 		return nil
@@ -87,6 +84,16 @@ func (s *Source) try(ctx context.Context, d *catalog.Dataset, at catalog.At, cod
 		slices.SortStableFunc(r.Outputs[i].Failed, func(a, b Failure) int { return cmp.Compare(b.Count, a.Count) })
 	}
 	return nil
+}
+
+// firsts are items that ask for each output once.
+func firsts(d *catalog.Dataset) (items []consent.Item) {
+	for _, o := range d.Outputs {
+		if len(o.Disclose) > 0 {
+			items = append(items, consent.Item{Dataset: d.Name, Output: o.Name, Disclosure: o.Disclose[0], Months: o.Months})
+		}
+	}
+	return items
 }
 
 // stranger is a code that passes its checks and that no register has: region 99

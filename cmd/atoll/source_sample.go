@@ -1,0 +1,246 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+
+	"atoll/consensus/consent"
+	"atoll/node/source"
+
+	"github.com/spf13/cobra"
+)
+
+// shapeRow is one form of the values of a column, for JSON.
+type shapeRow struct {
+	Shape string `json:"shape"`
+	Count int64  `json:"count"`
+	Bad   int64  `json:"bad"`
+	Line  int64  `json:"line"` // of the first
+}
+
+type sampledColumn struct {
+	Column string     `json:"column"`
+	Type   string     `json:"type"` // "key" or that of the field
+	None   int64      `json:"none"`
+	Bad    int64      `json:"bad"`
+	Shapes []shapeRow `json:"shapes"`
+	Others int64      `json:"others"`
+}
+
+func sourceSampleCommand() *cobra.Command {
+	var dir string
+	cmd := &cobra.Command{
+		Use:   "sample DATASET",
+		Short: "Show in which forms the values of a dataset's columns are written",
+		Long: `Reads a whole table and shows for its key and each field which forms the values have,
+how many of each, how many of them cannot be used, and the line of the first: what has
+to be declared of the source (date_format, thousands, trim, none, also). In a form 9
+stands for a digit, A and a for a letter, 文 for a Chinese character. It shows no value.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			t, err := tellerOf(cmd)
+			if err != nil {
+				return err
+			}
+			r, err := openRegisters(dir)
+			if err != nil {
+				return err
+			}
+			defer r.close()
+			d, s, err := r.dataset(args[0])
+			if err != nil {
+				return err
+			}
+			columns, err := s.Sample(cmd.Context(), d, stepsOf(cmd, d.Name))
+			if err != nil {
+				return err
+			}
+			if asJSON(cmd) {
+				return printJSON(cmd.OutOrStdout(), "atoll.sample/v1", map[string]any{"dataset": d.Name, "columns": sampledOf(columns)})
+			}
+			for _, c := range sampledOf(columns) {
+				c.tell(t)
+			}
+			return t.err
+		},
+	}
+	cmd.Flags().StringVar(&dir, "dir", "", "the agency's folder")
+	langFlag(cmd)
+	return needs(cmd, "dir")
+}
+
+func sampledOf(columns []source.Column) (list []sampledColumn) {
+	for _, c := range columns {
+		kind := "key"
+		if !c.Key {
+			kind = c.Type.String()
+		}
+		one := sampledColumn{Column: c.Name, Type: kind, None: c.None, Bad: c.Bad, Shapes: []shapeRow{}, Others: c.Others}
+		for _, s := range c.Shapes {
+			one.Shapes = append(one.Shapes, shapeRow{s.Text, s.Count, s.Bad, s.Line})
+		}
+		list = append(list, one)
+	}
+	return list
+}
+
+func (c sampledColumn) tell(t *teller) {
+	t.say("列 %s（%s）：%d 个空值，%d 个无法使用", "column %s (%s): %d without value, %d that cannot be used", shown(c.Column), c.Type, c.None, c.Bad)
+	if t.err != nil || len(c.Shapes) == 0 {
+		return
+	}
+	table := newTable()
+	for _, s := range c.Shapes {
+		bad := ""
+		if s.Bad > 0 {
+			bad = fmt.Sprintf(t.words("%d 个无法使用，首见第 %d 行", "%d cannot be used, the first in line %d"), s.Bad, s.Line)
+		}
+		table.row("  "+strconv.FormatInt(s.Count, 10), strconv.Quote(s.Shape), bad)
+	}
+	t.err = table.print(t.w)
+	if c.Others > 0 {
+		t.say("  %d 个其他形式", "  %d of further forms", c.Others)
+	}
+}
+
+// words picks those of the teller's language.
+func (t *teller) words(chinese, english string) string {
+	if t.lang == consent.Chinese {
+		return chinese
+	}
+	return english
+}
+
+// explainedOutput is an answer without its value, for JSON.
+type explainedOutput struct {
+	Output  string `json:"output"`
+	Outcome string `json:"outcome"`
+	Reason  string `json:"reason"`
+	Rows    uint64 `json:"rows"`
+	AsOf    string `json:"as_of"`
+	Dropped uint64 `json:"dropped"`
+	Repeats uint64 `json:"repeats"`
+	Covered uint64 `json:"covered"`
+	Across  uint64 `json:"across"`
+	Aside   uint64 `json:"aside"`
+}
+
+type explainedRow struct {
+	Line    int64  `json:"line"`
+	Mended  bool   `json:"mended"`
+	Problem string `json:"problem"`
+}
+
+// explained is what atoll source explain says.
+type explained struct {
+	Dataset string            `json:"dataset"`
+	Rows    []explainedRow    `json:"rows"`
+	More    int64             `json:"more"` // rows behind those listed
+	Problem string            `json:"problem"`
+	Outputs []explainedOutput `json:"outputs"`
+	problem string            // its code
+}
+
+func sourceExplainCommand() *cobra.Command {
+	var dir string
+	cmd := &cobra.Command{
+		Use:   "explain DATASET SUBJECT",
+		Short: "Say what a query about one enterprise would be answered, and of which rows",
+		Long: `Finds the rows of one enterprise (uscc:… or lei:…) in a table, answers every output as
+a query would today, and says by line what keeps it from an answer. It shows no value.`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			t, err := tellerOf(cmd)
+			if err != nil {
+				return err
+			}
+			subject, _, err := consent.ParseSubject(args[1])
+			if err != nil {
+				return fmt.Errorf("%w: %w", errUsage, err)
+			}
+			r, err := openRegisters(dir)
+			if err != nil {
+				return err
+			}
+			defer r.close()
+			d, s, err := r.dataset(args[0])
+			if err != nil {
+				return err
+			}
+			at, err := r.at()
+			if err != nil {
+				return err
+			}
+			got, err := s.Explain(cmd.Context(), d, subject, at, stepsOf(cmd, d.Name))
+			if err != nil {
+				return err
+			}
+			e := explainedOf(d.Name, got)
+			if asJSON(cmd) {
+				return printJSON(cmd.OutOrStdout(), "atoll.explain/v1", e)
+			}
+			e.tell(t)
+			return t.err
+		},
+	}
+	cmd.Flags().StringVar(&dir, "dir", "", "the agency's folder")
+	langFlag(cmd)
+	return needs(cmd, "dir")
+}
+
+func explainedOf(dataset string, got source.Explained) explained {
+	e := explained{Dataset: dataset, Rows: []explainedRow{}, More: got.More, Outputs: []explainedOutput{}}
+	if got.Problem != nil {
+		e.Problem, e.problem = got.Problem.Error(), string(got.Problem.Code)
+	}
+	for _, r := range got.Rows {
+		one := explainedRow{Line: r.Line, Mended: r.Mended}
+		if r.Problem != nil {
+			one.Problem = r.Problem.Error()
+		}
+		e.Rows = append(e.Rows, one)
+	}
+	for _, o := range got.Outputs {
+		a, asOf := o.Answer, ""
+		if a.AsOf > 0 {
+			asOf = consent.Day(a.AsOf / 86_400_000).String()
+		}
+		e.Outputs = append(e.Outputs, explainedOutput{o.Output, a.Outcome.String(), a.Reason, a.Rows, asOf, a.Dropped, a.Repeats, a.Covered, a.Across, a.Aside})
+	}
+	return e
+}
+
+func (e explained) tell(t *teller) {
+	t.say("%s：该企业有 %d 行", "%s: %d rows of this enterprise", e.Dataset, int64(len(e.Rows))+e.More)
+	for _, r := range e.Rows {
+		text := ""
+		if r.Mended {
+			text = t.words("，代码书写不规范", ", key written otherwise")
+		}
+		if r.Problem != "" {
+			text += t.words("：", ": ") + shown(r.Problem)
+		}
+		t.say("  第 %d 行%s", "  line %d%s", r.Line, text)
+	}
+	if e.More > 0 {
+		t.say("  另有 %d 行", "  and %d more", e.More)
+	}
+	if e.Problem != "" {
+		t.say("  数据源无法作答：%s", "  the source gives nothing: %s", t.known(e.problem, shown(e.Problem)))
+	}
+	for _, o := range e.Outputs {
+		text := t.outcome(o.Outcome)
+		if o.Reason != "" {
+			text += t.words("，", ", ") + t.code(o.Reason)
+		}
+		t.say("  %s：%s；依据 %d 行，数据时点 %s；覆盖 %d 个月，%d 个期间跨界，%d 行去重，%d 行相同，%d 行搁置", "  %s: %s; of %d rows, as of %s; %d months covered, %d periods across the edge, %d rows left out, %d alike, %d set aside",
+			o.Output, text, o.Rows, dash(o.AsOf), o.Covered, o.Across, o.Dropped, o.Repeats, o.Aside)
+	}
+}
+
+func dash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}

@@ -1,0 +1,101 @@
+package source
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"atoll/consensus/consent"
+	"atoll/node/catalog"
+)
+
+// MaxExplained limits the rows that are told of one subject.
+const MaxExplained = 1000
+
+// Explained says what became of a question about one subject, and why. No value
+// of the table is in it.
+type Explained struct {
+	Rows    []ExplainedRow // the first [MaxExplained] of the subject's
+	More    int64          // further ones
+	Survey  Survey         // of the table
+	Problem *Error         // why the source gives nothing; nil where it does
+	Outputs []ExplainedOutput
+}
+
+// ExplainedRow is a row of the subject.
+type ExplainedRow struct {
+	Line    int64  // see [Bad]
+	Mended  bool   // its key is written otherwise than as a code
+	Problem *Error // why it cannot be read; nil where it can
+}
+
+// ExplainedOutput is an answer whose value is left out.
+type ExplainedOutput struct {
+	Output string
+	Answer catalog.Answer
+}
+
+// Explain answers every output of a dataset for one subject, as a query would
+// at that time, and finds the subject's rows by a pass over the table.
+func (s *Source) Explain(ctx context.Context, d *catalog.Dataset, subject consent.Subject, at catalog.At, progress func(step string, done, total int64)) (Explained, error) {
+	var e Explained
+	if _, _, err := consent.ParseSubject(string(subject)); err != nil {
+		return e, err
+	}
+	if !s.begin() {
+		return e, ErrClosed
+	}
+	defer s.reads.Done()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(s.ctx, cancel)()
+	if err := s.rowsOf(ctx, d, subject, progress, &e); err != nil {
+		return e, err
+	}
+	var err error
+	if e.Survey, err = s.Survey(ctx, d); err != nil && !errors.As(err, &e.Problem) {
+		return e, err
+	}
+	items := firsts(d)
+	answers, err := s.Answers(ctx, d, subject, items, at)
+	if err != nil && !errors.As(err, &e.Problem) {
+		return e, err
+	}
+	for i, a := range answers {
+		a.Value = ""
+		e.Outputs = append(e.Outputs, ExplainedOutput{items[i].Output, a})
+	}
+	return e, nil
+}
+
+// rowsOf notes the rows of a subject.
+func (s *Source) rowsOf(ctx context.Context, d *catalog.Dataset, subject consent.Subject, progress func(step string, done, total int64), e *Explained) error {
+	_, code, _ := strings.Cut(string(subject), ":")
+	keying := keyingOf(d)
+	missing, _, err := s.tables.scan(ctx, d, seldom("rows", progress), func(r record) error {
+		if r.err != nil {
+			return nil // of a table, not of a subject: the survey says so
+		}
+		got, st := keying.sortCell(r.key)
+		if got != code {
+			return nil
+		}
+		if len(e.Rows) == MaxExplained {
+			e.More++
+			return nil
+		}
+		row := ExplainedRow{Line: r.line, Mended: st == mended}
+		if _, _, bad := typed(d, r.cells, s.form); bad != nil {
+			row.Problem = bad.at(s.tables.file(d), r.line, bad.Column)
+		}
+		e.Rows = append(e.Rows, row)
+		return nil
+	})
+	if err == nil && len(missing) > 0 {
+		err = missingColumn(s.tables.file(d), missing[0])
+	}
+	if err != nil {
+		return s.explain(err, s.tables.file(d))
+	}
+	return nil
+}
