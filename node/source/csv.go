@@ -14,6 +14,8 @@ import (
 // format is a kind of file.
 type format interface {
 	extension() string
+	// gb says whether the source declares GB 18030.
+	gb() bool
 	// records splits a file of this kind.
 	records(r *bufio.Reader) *records
 	// decoder reads what stands before the first row, and returns what reads
@@ -25,8 +27,9 @@ type format interface {
 type decoder interface {
 	// want says which columns the cells of decode are.
 	want(columns []string)
-	// decode fills cells; its error lacks the file and the line.
-	decode(record []byte, cells []cell) *Error
+	// decode fills cells, and says whether no column at all has a value. Its
+	// error lacks the file and the line.
+	decode(record []byte, cells []cell) (hollow bool, err *Error)
 	// missing returns those of the columns that are not in the header, or
 	// that no row had so far.
 	missing(columns []string) []string
@@ -39,8 +42,13 @@ type decoder interface {
 type csvFormat struct{ form *form }
 
 func (csvFormat) extension() string { return "csv" }
+func (f csvFormat) gb() bool        { return f.form.gb }
 func (f csvFormat) records(r *bufio.Reader) *records {
-	return &records{r: r, delimiter: byte(f.form.delimiter)}
+	rs := &records{r: r}
+	if f.form.newlines {
+		rs.delimiter = byte(f.form.delimiter)
+	}
+	return rs
 }
 
 // decoder reads the header: the first line that is not empty.
@@ -118,13 +126,13 @@ func (d *csvDecoder) again() decoder {
 	return other
 }
 
-func (d *csvDecoder) decode(record []byte, cells []cell) *Error {
+func (d *csvDecoder) decode(record []byte, cells []cell) (hollow bool, err *Error) {
 	fields, err := d.fields(record)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if len(fields) != len(d.header) {
-		return &Error{Code: BadRow, Detail: fmt.Sprintf("%d columns where the header has %d: a delimiter within a text needs quotes around the text", len(fields), len(d.header))}
+		return false, &Error{Code: BadRow, Detail: fmt.Sprintf("%d columns where the header has %d: a delimiter within a text needs quotes around the text", len(fields), len(d.header))}
 	}
 	for i, c := range d.columns {
 		cells[i] = nil
@@ -132,7 +140,7 @@ func (d *csvDecoder) decode(record []byte, cells []cell) *Error {
 			cells[i] = fields[c]
 		}
 	}
-	return nil
+	return !slices.ContainsFunc(fields, func(s string) bool { return s != "" }), nil
 }
 
 // fields splits a record of the file.
@@ -158,7 +166,7 @@ func (d *csvDecoder) read(record []byte) ([]string, *Error) {
 	if errors.Is(err, csv.ErrBareQuote) {
 		return nil, &Error{Code: BadRow, Detail: `a quote (") within a field that does not begin with one: put quotes around the field and double the one within`}
 	}
-	return nil, &Error{Code: BadRow, Detail: `the quotes (") do not match: a quote within a quoted field must be doubled, and the last one closed`}
+	return nil, &Error{Code: BadRow, Detail: `the quotes (") do not match: a quote within a quoted field must be doubled, and the last one closed; where texts go on in the next line, declare newlines: true for the source`}
 }
 
 func recordTooLong(at place) *Error {

@@ -220,6 +220,11 @@ func defects() []defect {
 		{name: "a person's key", change: func(w *world) { w.rows[3][0] = "11010519491231002X" }, owes: table, none: table},
 		{name: "a person's key, declared", change: func(w *world) { w.rows[3][0], w.dataset.Also = "11010519491231002X", []string{catalog.KeyPerson} }},
 		{name: "a person's key with a wrong digit", change: func(w *world) { w.rows[3][0], w.dataset.Also = "11010519491231003X", []string{catalog.KeyPerson} }, owes: table, none: table},
+		{name: "a firm's code that passes a person's check, declared", change: func(w *world) { w.rows[3][0], w.dataset.Also = personal(code(3)[:17]), []string{catalog.KeyPerson} }, owes: table, none: table},
+		{name: "no key and no field, in a row with a name", change: func(w *world) { w.named("某公司") }, owes: table, none: table},
+		{name: "no key, no field and no name", change: func(w *world) { w.named(nil) }},
+		{name: "quotes that swallow rows", of: []string{"csv"}, change: func(w *world) { w.bytes = swallowing }, owes: string(BadRow), none: string(BadRow)},
+		{name: "quotes that swallow rows, declared", of: []string{"csv"}, change: func(w *world) { w.bytes, w.form.Newlines = swallowing, true }, owes: string(LoadDiffers), none: string(LoadDiffers)},
 		{name: "an old number, declared", change: func(w *world) { w.rows[3][0], w.dataset.Also = "110108000000016", []string{catalog.KeyRegistration} }},
 		{name: "an identifier of the other kind, declared", change: func(w *world) { w.rows[3][0], w.dataset.Also = "506700GE1G29325QX363", []string{catalog.KeyLEI} }},
 		{name: "GBK, undeclared", of: files, change: func(w *world) { w.bytes = inGBK(w.t) }, owes: string(Encoding), none: string(Encoding)},
@@ -254,6 +259,33 @@ func defects() []defect {
 		list = append(list, defect{name: "cleared " + day + ", declared", change: func(w *world) { cell1(4, day)(w); w.dataset.Fields[3].None = []string{day} }})
 	}
 	return list
+}
+
+// personal puts the check character of a person's number behind 17 digits.
+func personal(digits string) string {
+	sum, weight := 0, 1
+	for i := 16; i >= 0; i-- {
+		weight = weight * 2 % 11
+		sum += int(digits[i]-'0') * weight
+	}
+	return digits + "10X98765432"[sum%11:][:1]
+}
+
+// named adds a column that the catalog does not know, and a row that has
+// nothing but this.
+func (w *world) named(name any) {
+	w.columns = append(w.columns, "name")
+	for i := range w.rows {
+		w.rows[i] = append(w.rows[i], "a name")
+	}
+	w.rows = append(w.rows, []any{"", nil, nil, "", nil, name})
+	w.marked++
+}
+
+// swallowing puts quotes around the rows between the first and the last, so
+// that all of them are a text of one.
+func swallowing(file []byte) []byte {
+	return bytes.Replace(bytes.Replace(file, []byte("欠1,"), []byte(`"欠1,`), 1), []byte("欠4,"), []byte(`欠4",`), 1)
 }
 
 func inGBK(t testing.TB) func([]byte) []byte {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"atoll/node/catalog"
 )
@@ -56,12 +57,15 @@ func (fs *files) open(name string) (*os.File, os.FileInfo, error) {
 	if !info.Mode().IsRegular() { // opening a pipe would wait for its writer
 		return nil, nil, &Error{Code: NotReadable, File: name, Detail: "this is not a file"}
 	}
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // it may have become a pipe
 	if err != nil {
 		return nil, nil, unreadable(name, err, fs.absent())
 	}
-	if info, err = f.Stat(); err != nil {
+	if info, err = f.Stat(); err != nil || !info.Mode().IsRegular() {
 		f.Close()
+		if err == nil {
+			return nil, nil, changed(name)
+		}
 		return nil, nil, unreadable(name, err, fs.absent())
 	}
 	return f, info, nil
@@ -128,9 +132,13 @@ func (fs *files) surveyed(x *index, d *catalog.Dataset) (Survey, error) {
 	if err != nil {
 		return out, err
 	}
-	load, e := m.stands(fs.file(d), whole{x.census.records, x.digest, x.open})
+	load, e := m.stands(fs.file(d), whole{x.census.records, x.digest, x.open, x.spans})
 	if e != nil {
 		return out, e
+	}
+	// The marker may be that of the next load, which has just come.
+	if info, err := os.Stat(filepath.Join(fs.dir, fs.file(d))); err != nil || !x.matches(info) {
+		return out, changed(fs.file(d))
 	}
 	out.Load = load
 	return out, nil
@@ -184,7 +192,10 @@ func (fs *files) readAt(ctx context.Context, f *os.File, x *index, found []entry
 		}
 		rs.r.Reset(io.NewSectionReader(f, e.offset, x.info.Size()-e.offset))
 		raw, _, err := rs.next()
-		if err != nil || dec.decode(raw, cells) != nil {
+		if err != nil {
+			return errElsewhere
+		}
+		if _, bad := dec.decode(raw, cells); bad != nil {
 			return errElsewhere
 		}
 		key, s := keying.sortCell(cells[0])
@@ -256,10 +267,13 @@ func (fs *files) all(ctx context.Context, f io.Reader, name string, columns []st
 	}
 	dec.want(columns)
 	cells := make([]cell, len(columns))
+	gb := doubt{never: !fs.format.gb() || rs.marked}
 	for {
 		raw, at, err := rs.next()
 		r := record{line: at.line, offset: at.offset, cells: cells[1:]}
 		switch {
+		case err == io.EOF && gb.utf8():
+			return nil, located(gb.error(), name)
 		case err == io.EOF:
 			return dec, nil
 		case err == errTooLong:
@@ -269,7 +283,8 @@ func (fs *files) all(ctx context.Context, f io.Reader, name string, columns []st
 		case blank(raw):
 			continue
 		default:
-			r.err = dec.decode(raw, cells)
+			gb.look(raw, at.line)
+			r.hollow, r.err = dec.decode(raw, cells)
 			r.key = cells[0]
 		}
 		if r.err != nil {

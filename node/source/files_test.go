@@ -84,7 +84,7 @@ func TestFiles(t *testing.T) {
 	fill := strings.NewReplacer("KEY", code(1), "OTHER", code(2))
 	for _, c := range cases {
 		t.Run(c.kind+"/"+c.name, func(t *testing.T) {
-			config := Config{Kind: c.kind, Path: t.TempDir()}
+			config := Config{Kind: c.kind, Path: t.TempDir(), Form: Form{Newlines: c.kind == "csv"}}
 			put(t, filepath.Join(config.Path, "t."+c.kind), []byte(fill.Replace(c.text)))
 			s := open(t, config)
 			for range 2 { // the second time from the index

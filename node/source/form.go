@@ -16,6 +16,7 @@ import (
 type Form struct {
 	Encoding  string   `yaml:"encoding,omitempty"`    // of files: "utf-8" or "gb18030" (GBK among it); by default UTF-8 unless it may be GBK as well
 	Delimiter string   `yaml:"delimiter,omitempty"`   // of CSV: "," (default), ";", "|" or a tab
+	Newlines  bool     `yaml:"newlines,omitempty"`    // of CSV: a text within quotes may go on in the next line
 	Trim      bool     `yaml:"trim,omitempty"`        // blanks around names of columns and around values are none of theirs
 	Decimal   string   `yaml:"decimal,omitempty"`     // "." (default) or ","
 	Thousands string   `yaml:"thousands,omitempty"`   // what stands between groups of three digits: ",", ".", "'" or a blank
@@ -27,6 +28,7 @@ type form struct {
 	gb        bool
 	sure      bool // UTF-8 was declared
 	delimiter rune
+	newlines  bool
 	trim      bool
 	number    *regexp.Regexp // nil: plain
 	numerals  *strings.Replacer
@@ -34,7 +36,10 @@ type form struct {
 }
 
 func (f Form) compile(kind string) (*form, error) {
-	out := &form{gb: f.Encoding == "gb18030", sure: f.Encoding == "utf-8", delimiter: ',', trim: f.Trim}
+	out := &form{gb: f.Encoding == "gb18030", sure: f.Encoding == "utf-8", delimiter: ',', newlines: f.Newlines, trim: f.Trim}
+	if f.Newlines && kind != "csv" {
+		return nil, fmt.Errorf("newlines belongs to csv: in other kinds a text may have line breaks")
+	}
 	if f.Encoding != "" && !out.gb && !out.sure {
 		return nil, fmt.Errorf("encoding: utf-8 or gb18030")
 	}
@@ -141,6 +146,30 @@ func (o *form) utf8(record []byte, marked bool) ([]byte, *Error) {
 		return nil, &Error{Code: Encoding, Detail: "this can be read as UTF-8 and as GBK, with different words: declare encoding: utf-8 or encoding: gb18030 for the source"}
 	}
 	return record, nil
+}
+
+// doubt is whether a file that is declared as GB 18030 is UTF-8. Much of UTF-8
+// reads as GB 18030, with other words; hardly any file of GB 18030 reads as
+// UTF-8 in every line.
+type doubt struct {
+	line  int64 // of the first row that is UTF-8 beyond doubt in itself; 0: none
+	never bool  // a row is not
+}
+
+func (d *doubt) look(record []byte, line int64) {
+	switch {
+	case d.never:
+	case !utf8.Valid(record):
+		d.never = true
+	case d.line == 0 && slices.ContainsFunc(record, func(c byte) bool { return c >= 0xE0 }):
+		d.line = line
+	}
+}
+
+func (d *doubt) utf8() bool { return d.line > 0 && !d.never }
+
+func (d *doubt) error() *Error {
+	return &Error{Code: Encoding, Line: d.line, Detail: "all of the file reads as UTF-8, and the source declares gb18030: correct encoding, or export the file again"}
 }
 
 // ambiguous says whether valid UTF-8 reads as GBK just as well: all that is

@@ -42,7 +42,10 @@ func decoded(t *testing.T, f format, data []byte, columns []string) (rows [][]ce
 		rs := f.records(bufio.NewReaderSize(bytes.NewReader(data[a.offset:]), 16))
 		raw, _, err := rs.next()
 		cells := make([]cell, len(columns))
-		if err != nil || again.decode(raw, cells) != nil || !slices.Equal(cells, a.cells) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, bad := again.decode(raw, cells); bad != nil || !slices.Equal(cells, a.cells) {
 			t.Fatalf("offset %d: %q, then %q, %v", a.offset, a.cells, cells, err)
 		}
 	}

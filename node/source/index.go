@@ -25,6 +25,7 @@ type index struct {
 	census  Census
 	digest  string // SHA-256 of the file, in hex
 	open    bool   // its last line has no end
+	spans   bool   // a record has more than one line
 	err     *Error // why no subject's rows can be told
 }
 
@@ -35,8 +36,12 @@ type entry struct {
 
 const markEvery = 1024
 
-// same says whether two looks at a path saw one generation of a file.
-func same(a, b os.FileInfo) bool {
+// same says whether two looks at a path saw one generation of a file. Whoever
+// sets the time of a file back does not reach when it was changed last.
+func same(a, b os.FileInfo) bool { return alike(a, b) && changedAt(a) == changedAt(b) }
+
+// alike is same for a file of which those who only read it change the owner.
+func alike(a, b os.FileInfo) bool {
 	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
 
@@ -116,7 +121,8 @@ func (fs *files) indexed(ctx context.Context, d *catalog.Dataset) (*index, error
 	defer f.Close()
 	x := &index{info: info}
 	digest, sort := sha256.New(), newSorter(d, fs.secret)
-	x.decoder, err = fs.all(ctx, io.TeeReader(f, digest), name, wanted(d), func(_ *records, r record) error {
+	x.decoder, err = fs.all(ctx, io.TeeReader(f, digest), name, wanted(d), func(rs *records, r record) error {
+		x.spans = rs.spans
 		if r.err != nil {
 			return r.err
 		}

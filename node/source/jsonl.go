@@ -18,6 +18,7 @@ const maxNames = 4096
 type jsonlFormat struct{ form *form }
 
 func (jsonlFormat) extension() string                { return "jsonl" }
+func (f jsonlFormat) gb() bool                       { return f.form.gb }
 func (jsonlFormat) records(r *bufio.Reader) *records { return &records{r: r} }
 
 func (f jsonlFormat) decoder(rs *records) (decoder, error) {
@@ -45,33 +46,24 @@ func (d *jsonlDecoder) again() decoder {
 	return &jsonlDecoder{form: d.form, marked: d.marked, seen: map[string]uint64{}}
 }
 
-func (d *jsonlDecoder) decode(record []byte, cells []cell) *Error {
-	record, bad := d.form.utf8(record, d.marked)
-	if bad != nil {
-		return bad
+func (d *jsonlDecoder) decode(record []byte, cells []cell) (hollow bool, err *Error) {
+	record, err = d.form.utf8(record, d.marked)
+	if err != nil {
+		return false, err
 	}
 	clear(cells)
 	d.row++
 	dec := json.NewDecoder(bytes.NewReader(record))
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
-		return notObject()
+		return false, notObject()
 	}
+	hollow = true
 	for dec.More() {
-		t, err := dec.Token()
-		name, ok := t.(string)
-		if err != nil || !ok {
-			return notObject()
+		name, raw, err := d.member(dec)
+		if err != nil {
+			return false, err
 		}
-		if d.form.trim {
-			name = strings.TrimSpace(name)
-		}
-		if err := d.saw(name); err != nil {
-			return err
-		}
-		var raw json.RawMessage
-		if err := dec.Decode(&raw); err != nil {
-			return notObject()
-		}
+		hollow = hollow && (raw[0] == 'n' || string(raw) == `""`)
 		for i, column := range d.columns {
 			if column == name {
 				cells[i] = jsonCell(raw)
@@ -79,12 +71,31 @@ func (d *jsonlDecoder) decode(record []byte, cells []cell) *Error {
 		}
 	}
 	if _, err := dec.Token(); err != nil { // the closing brace
-		return notObject()
+		return false, notObject()
 	}
 	if _, err := dec.Token(); err != io.EOF {
-		return notObject()
+		return false, notObject()
 	}
-	return nil
+	return hollow, nil
+}
+
+// member reads a key and its value.
+func (d *jsonlDecoder) member(dec *json.Decoder) (name string, raw json.RawMessage, bad *Error) {
+	t, err := dec.Token()
+	name, ok := t.(string)
+	if err != nil || !ok {
+		return "", nil, notObject()
+	}
+	if d.form.trim {
+		name = strings.TrimSpace(name)
+	}
+	if bad := d.saw(name); bad != nil {
+		return "", nil, bad
+	}
+	if err := dec.Decode(&raw); err != nil {
+		return "", nil, notObject()
+	}
+	return name, raw, nil
 }
 
 func notObject() *Error {

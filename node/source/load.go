@@ -72,6 +72,7 @@ type whole struct {
 	records int64
 	digest  string // of a file, in hex; "" of a table of a database
 	open    bool   // the last line of the file has no end
+	spans   bool   // a row of the file has several lines
 }
 
 // stands compares a table with its marker.
@@ -91,6 +92,9 @@ func (m *marker) stands(file string, t whole) (Load, *Error) {
 	}
 	if m.SHA256 != "" && t.digest != "" && !strings.EqualFold(m.SHA256, t.digest) {
 		return Load{}, &Error{Code: LoadDiffers, File: file, Detail: "not the SHA-256 that the marker says: the load is not whole, or the marker is of another"}
+	}
+	if m.Rows == nil && t.spans {
+		return Load{}, &Error{Code: NoLoad, File: m.Name, Detail: "rows of the file go on in the next line, where a quote too many swallows others: give their number (rows) beside sha256"}
 	}
 	if m.SHA256 == "" && t.open {
 		return Load{}, &Error{Code: LoadDiffers, File: file, Detail: "the last line has no end: the file may be cut off within it, which a number of rows does not show; end the line, or give sha256"}

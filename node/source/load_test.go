@@ -1,12 +1,15 @@
 package source
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -69,6 +72,77 @@ func TestMarkers(t *testing.T) {
 		if c.text != "" && (err != nil || report.OK() != (c.code == "")) {
 			t.Errorf("%s: the test says %+v, %v", c.name, report, err)
 		}
+	}
+}
+
+// The digest of a file says nothing of rows that a quote too many has made a
+// text of another: where rows go on in the next line, their number is needed.
+func TestSwallowedUnderDigest(t *testing.T) {
+	d := one()
+	d.Complete = true
+	text := "key,v\n" + code(1) + ",\"a\n" + code(2) + ",b\n" + code(3) + ",c\"\n"
+	sum := sha256.Sum256([]byte(text))
+	for marker, code := range map[string]Code{`"sha256": "` + hex.EncodeToString(sum[:]) + `"`: NoLoad, `"rows": 3`: LoadDiffers, `"rows": 1`: ""} {
+		config := Config{Kind: "csv", Path: t.TempDir(), Form: Form{Newlines: true}}
+		put(t, filepath.Join(config.Path, "t.csv"), []byte(text))
+		put(t, filepath.Join(config.Path, "t.load.json"), []byte("{"+marker+`, "as_of": "2024-10-04"}`))
+		if _, err := open(t, config).Check(context.Background(), d, 20_000); codeOf(t, err) != code {
+			t.Errorf("%s: %v, want %q", marker, err, code)
+		}
+	}
+}
+
+// A file that is written in place, and whose time is set back, is another one.
+func TestTimeSetBack(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the system does not say when a file was changed")
+	}
+	for _, kind := range kinds {
+		w := newWorld(t, t.TempDir(), kind, "state")
+		s := w.open()
+		if a := w.answer(s, 2); a.Value != "0.00" {
+			t.Fatalf("%s: %+v", kind, a)
+		}
+		path := filepath.Join(w.dir, "debts."+map[string]string{"csv": "csv", "jsonl": "jsonl", "sqlite": "db"}[kind])
+		before, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * racy)
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Write(bytes.ReplaceAll(text, []byte(code(3)), []byte(code(2)))); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(f.Close(), os.Chtimes(path, before.ModTime(), before.ModTime())); err != nil {
+			t.Fatal(err)
+		}
+		if a := w.answer(s, 2); a.Value != "7.00" {
+			t.Errorf("%s: %+v", kind, a)
+		}
+	}
+}
+
+// A marker that comes with the next load says nothing of the one that was read.
+func TestMarkerOfTheNextLoad(t *testing.T) {
+	w := newWorld(t, t.TempDir(), "csv", "state")
+	s := w.open()
+	fs := s.tables.(*files)
+	x, f, err := fs.indexedNow(context.Background(), w.dataset)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	w.rows[3][0] = code(2)
+	w.open() // the next load is there, of as many rows
+	if _, err := fs.surveyed(x, w.dataset); codeOf(t, err) != Changed {
+		t.Errorf("the old table with the new marker: %v", err)
 	}
 }
 

@@ -17,10 +17,11 @@ var errTooLong = errors.New("record too long")
 // it comes, so they are given one record at a time.
 type records struct {
 	r         *bufio.Reader
-	delimiter byte  // CSV: line breaks within quotes, which begin behind it, do not end a record; otherwise 0
+	delimiter byte  // of CSV in which line breaks within quotes, that begin behind it, do not end a record; otherwise 0
 	offset    int64 // where the next record begins
 	line      int64 // its first line, counting from 1
 	marked    bool  // a byte order mark says that this is UTF-8
+	spans     bool  // a record has more than one line
 	buf       []byte
 }
 
@@ -71,6 +72,7 @@ func (rs *records) next() ([]byte, place, error) {
 		case err == nil:
 			rs.line++
 			if q.open {
+				rs.spans = true
 				continue
 			}
 		case err == bufio.ErrBufferFull:

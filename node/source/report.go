@@ -156,7 +156,7 @@ func (t *tally) add(r record) error {
 		t.bad(r.err.Code, r.line, r.err.Column)
 		return nil
 	}
-	if hollow(r.key, r.cells) {
+	if r.hollow {
 		return nil
 	}
 	code, _ := t.sorter.take(r, r.line)

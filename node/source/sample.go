@@ -63,7 +63,7 @@ func (s *Source) Sample(ctx context.Context, d *catalog.Dataset, progress func(s
 		seen[i] = map[string]*Shape{}
 	}
 	missing, _, err := s.tables.scan(ctx, d, seldom("rows", progress), func(r record) error {
-		if r.err != nil || hollow(r.key, r.cells) {
+		if r.err != nil || r.hollow {
 			return nil // what cannot be split has no values
 		}
 		_, st := keying.sortCell(r.key)

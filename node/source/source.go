@@ -125,6 +125,7 @@ type record struct {
 	line   int64
 	offset int64 // in a file
 	key    cell
+	hollow bool   // no column of the table has a value, those that are not read among them
 	exact  bool   // of a lookup: the key is written as it should be
 	cells  []cell // in the order of the dataset's fields; valid until the next record
 	err    *Error // why there are no cells

@@ -32,7 +32,7 @@ func write(t testing.TB, kind string, tables ...table) Config {
 	t.Helper()
 	c := Config{Name: "test", Kind: kind, Path: t.TempDir()}
 	if kind != "sqlite" {
-		c.Encoding = "utf-8"
+		c.Encoding, c.Newlines = "utf-8", kind == "csv"
 	}
 	if kind == "sqlite" {
 		c.Path = filepath.Join(c.Path, "data.db")

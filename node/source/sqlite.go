@@ -90,6 +90,7 @@ func (b *database) with(ctx context.Context, do func(*sql.Conn) error) error {
 
 // Result codes of SQLite, without their extensions.
 const (
+	resultError    = 1
 	resultBusy     = 5
 	resultLocked   = 6
 	resultReadOnly = 8
@@ -142,8 +143,7 @@ func (b *database) lookup(ctx context.Context, d *catalog.Dataset, code string, 
 			return err
 		}
 		wanted := append(exactForms(code), keys.spellings[code]...)
-		query := selection(d, nil) + " WHERE r." + quote(d.Key) + " COLLATE BINARY IN (?" + strings.Repeat(", ?", len(wanted)-1) + ") LIMIT ?"
-		rows, err := tx.QueryContext(ctx, query, append(wanted, MaxRows+1)...)
+		rows, err := probe(ctx, tx, d, wanted)
 		if err != nil {
 			return err
 		}
@@ -158,6 +158,23 @@ func (b *database) lookup(ctx context.Context, d *catalog.Dataset, code string, 
 		})
 	})
 	return out, err
+}
+
+// probe asks for the rows with these keys, in the collation of the column: an
+// index has it. That finds more than they are, at most, and what is not the
+// subject's is left out. A collation that only the register's own program has
+// is left aside.
+func probe(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, keys []any) (*sql.Rows, error) {
+	values := append(slices.Clone(keys), MaxRows+1)
+	rows, err := tx.QueryContext(ctx, probing(d, len(keys), ""), values...)
+	if resultCode(err) == resultError {
+		return tx.QueryContext(ctx, probing(d, len(keys), " COLLATE BINARY"), values...)
+	}
+	return rows, err
+}
+
+func probing(d *catalog.Dataset, keys int, collation string) string {
+	return selection(d, nil, nil) + " WHERE r." + quote(d.Key) + collation + " IN (?" + strings.Repeat(", ?", keys-1) + ") LIMIT ?"
 }
 
 // exactForms are the forms of a key that need not be listed: the bare code,
@@ -197,21 +214,20 @@ func (b *database) surveyed(keys *keyList, d *catalog.Dataset) (Survey, error) {
 }
 
 // begin starts a transaction that sees one state of the database, and checks
-// that the table and its columns are there.
-func (b *database) begin(ctx context.Context, conn *sql.Conn, d *catalog.Dataset) (*sql.Tx, error) {
-	tx, err := conn.BeginTx(ctx, nil)
-	if err != nil {
-		return nil, err
+// that the table and its columns are there. It returns the names of all.
+func (b *database) begin(ctx context.Context, conn *sql.Conn, d *catalog.Dataset) (tx *sql.Tx, columns []string, err error) {
+	if tx, err = conn.BeginTx(ctx, nil); err != nil {
+		return nil, nil, err
 	}
-	missing, _, err := b.missing(ctx, tx, d)
+	missing, columns, err := b.missing(ctx, tx, d)
 	if err == nil && len(missing) > 0 {
 		err = missingColumn(b.file(d), missing[0])
 	}
 	if err != nil {
 		tx.Rollback()
-		return nil, err
+		return nil, nil, err
 	}
-	return tx, nil
+	return tx, columns, nil
 }
 
 func (b *database) scan(ctx context.Context, d *catalog.Dataset, progress func(done, total int64), each func(record) error) (missing, has []string, err error) {
@@ -228,7 +244,7 @@ func (b *database) scan(ctx context.Context, d *catalog.Dataset, progress func(d
 		if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM "+quote(d.Table)).Scan(&total); err != nil {
 			return err
 		}
-		rows, err := tx.QueryContext(ctx, selection(d, missing))
+		rows, err := tx.QueryContext(ctx, selection(d, missing, has))
 		if err != nil {
 			return err
 		}
@@ -266,10 +282,11 @@ func (b *database) missing(ctx context.Context, tx *sql.Tx, d *catalog.Dataset) 
 	return slices.DeleteFunc(wanted(d), func(name string) bool { return slices.Contains(has, name) }), has, rows.Err()
 }
 
-// selection is the query for the key and the fields. Each column is wrapped:
-// a huge value is not fetched, and the driver, which would turn the text of a
-// column declared DATE into a time, is not told what a column was declared as.
-func selection(d *catalog.Dataset, missing []string) string {
+// selection is the query for the key and the fields, and for whether no column
+// of the table has a value. Each column is wrapped: a huge value is not
+// fetched, and the driver, which would turn the text of a column declared DATE
+// into a time, is not told what a column was declared as.
+func selection(d *catalog.Dataset, missing, columns []string) string {
 	var b strings.Builder
 	for i, name := range wanted(d) {
 		b.WriteString([]string{"SELECT ", ", "}[min(i, 1)])
@@ -280,7 +297,24 @@ func selection(d *catalog.Dataset, missing []string) string {
 		c := "r." + quote(name)
 		fmt.Fprintf(&b, "CASE WHEN octet_length(%s) > %d THEN x'00' ELSE %s END", c, MaxRecord, c)
 	}
-	return b.String() + " FROM " + quote(d.Table) + " AS r"
+	return b.String() + ", " + hollow(columns) + " FROM " + quote(d.Table) + " AS r"
+}
+
+// hollow is an expression for whether a row has a value in none of the columns.
+func hollow(columns []string) string {
+	if len(columns) == 0 {
+		return "0"
+	}
+	const atOnce = 90 // arguments that a function surely may have
+	var groups []string
+	for group := range slices.Chunk(columns, atOnce) {
+		var b strings.Builder
+		for _, name := range group {
+			b.WriteString(", nullif(octet_length(r." + quote(name) + "), 0)")
+		}
+		groups = append(groups, "coalesce(NULL"+b.String()+") IS NULL")
+	}
+	return strings.Join(groups, " AND ")
 }
 
 // quote makes a name an identifier and nothing else.
@@ -289,7 +323,7 @@ func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`
 // read hands every row to each, numbered from 1.
 func read(rows *sql.Rows, fields int, each func(record) error) error {
 	defer rows.Close()
-	values := make([]any, 1+fields)
+	values := make([]any, 1+fields+1)
 	into := make([]any, len(values))
 	for i := range values {
 		into[i] = &values[i]
@@ -299,10 +333,10 @@ func read(rows *sql.Rows, fields int, each func(record) error) error {
 		if err := rows.Scan(into...); err != nil {
 			return err
 		}
-		for i, v := range values[1:] {
+		for i, v := range values[1 : 1+fields] {
 			cells[i] = sqliteCell(v)
 		}
-		if err := each(record{line: n, key: sqliteCell(values[0]), cells: cells}); err != nil {
+		if err := each(record{line: n, key: sqliteCell(values[0]), cells: cells, hollow: values[1+fields] == int64(1)}); err != nil {
 			return err
 		}
 	}

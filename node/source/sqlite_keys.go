@@ -68,7 +68,7 @@ func (s dbState) is(o dbState) bool {
 	if s.recent || o.recent || (s.log == nil) != (o.log == nil) {
 		return false
 	}
-	return same(s.file, o.file) && (s.log == nil || same(s.log, o.log))
+	return same(s.file, o.file) && (s.log == nil || alike(s.log, o.log))
 }
 
 // errOtherState means that the keys of a table are not listed as it is now.
@@ -80,7 +80,7 @@ var errOtherState = errors.New("another state of the database")
 func (b *database) listed(ctx context.Context, d *catalog.Dataset, do func(*sql.Tx, *keyList) error) error {
 	try := func(inside bool) error {
 		return b.with(ctx, func(conn *sql.Conn) error {
-			tx, err := b.begin(ctx, conn, d)
+			tx, columns, err := b.begin(ctx, conn, d)
 			if err != nil {
 				return err
 			}
@@ -94,7 +94,7 @@ func (b *database) listed(ctx context.Context, d *catalog.Dataset, do func(*sql.
 				return errOtherState
 			}
 			if keys == nil {
-				if keys, err = b.list(ctx, tx, d); err != nil {
+				if keys, err = b.list(ctx, tx, d, columns); err != nil {
 					return err
 				}
 			}
@@ -123,12 +123,12 @@ func (b *database) pass(ctx context.Context, d *catalog.Dataset) (keys *keyList,
 		if err != nil {
 			return err
 		}
-		tx, err := b.begin(ctx, conn, d)
+		tx, columns, err := b.begin(ctx, conn, d)
 		if err != nil {
 			return err
 		}
 		defer tx.Rollback()
-		if keys, err = b.list(ctx, tx, d); err == nil {
+		if keys, err = b.list(ctx, tx, d, columns); err == nil {
 			keys.state = state
 		}
 		return err
@@ -137,7 +137,7 @@ func (b *database) pass(ctx context.Context, d *catalog.Dataset) (keys *keyList,
 }
 
 // list reads the marker and every key of a table.
-func (b *database) list(ctx context.Context, tx *sql.Tx, d *catalog.Dataset) (*keyList, error) {
+func (b *database) list(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, columns []string) (*keyList, error) {
 	keys := &keyList{sorter: newSorter(d, b.secret), spellings: map[string][]any{}}
 	var err error
 	if keys.marker, err = b.marker(ctx, tx, d); err != nil {
@@ -145,10 +145,10 @@ func (b *database) list(ctx context.Context, tx *sql.Tx, d *catalog.Dataset) (*k
 	}
 	rowid, err := b.rowid(ctx, tx, d)
 	if err == nil && rowid != "" {
-		err = keys.inChunks(ctx, tx, d, rowid)
+		err = keys.inChunks(ctx, tx, d, rowid, columns)
 	} else if err == nil {
 		var rows *sql.Rows
-		if rows, err = tx.QueryContext(ctx, selection(d, nil)); err == nil {
+		if rows, err = tx.QueryContext(ctx, selection(d, nil, columns)); err == nil {
 			err = keys.each(rows, d, 0)
 		}
 	}
@@ -226,7 +226,7 @@ func (b *database) rowid(ctx context.Context, tx *sql.Tx, d *catalog.Dataset) (s
 // inChunks fetches thousands of keys as one text, which costs a fraction of
 // fetching row by row. A chunk in which all are exact needs no more; the rows
 // of another one are fetched.
-func (k *keyList) inChunks(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, rowid string) error {
+func (k *keyList) inChunks(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, rowid string, columns []string) error {
 	key, table := "r."+quote(d.Key), quote(d.Table)
 	texts, err := tx.PrepareContext(ctx, fmt.Sprintf(`SELECT count(*), max(n), group_concat(k, char(10)) FROM
 		(SELECT r.%[1]s AS n, CASE WHEN typeof(%[2]s) = 'text' AND octet_length(%[2]s) < 32 THEN %[2]s ELSE '' END AS k
@@ -247,7 +247,7 @@ func (k *keyList) inChunks(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, 
 			k.sorter.census.Rows += count
 			k.sorter.census.records += count
 		} else {
-			rows, err := tx.QueryContext(ctx, fmt.Sprintf("%s WHERE r.%[2]s BETWEEN ? AND ? ORDER BY r.%[2]s", selection(d, nil), rowid), from, last.Int64)
+			rows, err := tx.QueryContext(ctx, fmt.Sprintf("%s WHERE r.%[2]s BETWEEN ? AND ? ORDER BY r.%[2]s", selection(d, nil, columns), rowid), from, last.Int64)
 			if err != nil {
 				return err
 			}

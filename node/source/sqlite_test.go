@@ -219,6 +219,37 @@ func TestSQLiteManyKeys(t *testing.T) {
 	}
 }
 
+// Whatever the collation of a key column, a lookup is a probe of its index, or
+// at least finds what there is.
+func TestSQLiteCollations(t *testing.T) {
+	for _, collation := range []string{"BINARY", "NOCASE", "RTRIM", "PINYIN"} {
+		path := filepath.Join(t.TempDir(), "data.db")
+		db := openSQLite(t, path)
+		execSQL(t, db, "CREATE TABLE t (key TEXT COLLATE "+strings.Replace(collation, "PINYIN", "NOCASE", 1)+", v TEXT)")
+		execSQL(t, db, "CREATE INDEX keys ON t (key)")
+		if collation == "PINYIN" { // which nobody but its own program knows
+			execSQL(t, db, "PRAGMA writable_schema = 1")
+			execSQL(t, db, "UPDATE sqlite_schema SET sql = replace(sql, 'NOCASE', 'PINYIN')")
+		}
+		db.Close()
+		db = openSQLite(t, path)
+		defer db.Close()
+		if collation != "PINYIN" {
+			execSQL(t, db, "INSERT INTO t VALUES (?, 'a'), (?, 'b'), (?, 'c')", code(1), strings.ToLower(code(1)), code(2))
+			var plan, rest string
+			if err := db.QueryRow("EXPLAIN QUERY PLAN "+probing(one(), 3, ""), 1, 2, 3, 4).Scan(&rest, &rest, &rest, &plan); err != nil || !strings.Contains(plan, "SEARCH r USING INDEX keys") {
+				t.Errorf("%s: %q, %v", collation, plan, err)
+			}
+		} else if _, err := db.Exec("INSERT INTO t VALUES ('x', 'a')"); err == nil {
+			t.Error("the collation is known")
+		}
+		rows, err := rowsOf(open(t, Config{Kind: "sqlite", Path: path}), t.Context(), one(), subject(1))
+		if want := map[bool]string{true: "", false: "a|\nb|\n"}[collation == "PINYIN"]; show(rows) != want || codeOf(t, err) != map[bool]Code{true: Empty}[collation == "PINYIN"] {
+			t.Errorf("%s: %q, %v", collation, show(rows), err)
+		}
+	}
+}
+
 // Names are identifiers, whatever is in them; views are tables; a name that
 // the table does not have is missing, also where SQLite would read a text.
 func TestSQLiteNames(t *testing.T) {
