@@ -68,7 +68,7 @@ func (s *show) otherFields() []field {
 	case *ledger.CredentialRevoke:
 		return []field{digestField(p.Digest)}
 	case *ledger.Catalog:
-		return []field{digestField(p.Digest), {"version", "版本", "version", fmt.Sprint(p.Version)}}
+		return []field{{"version", "版本", "version", fmt.Sprint(p.Version)}, digestField(p.Digest), {"root", "输出项树根", "root of its outputs", hex.EncodeToString(p.Root)}}
 	case *ledger.Propose:
 		return proposalFields(&p.Amendment)
 	case *ledger.Approve:

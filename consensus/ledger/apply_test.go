@@ -138,7 +138,22 @@ func TestVerdicts(t *testing.T) {
 			return s.sign("registrar", KindCredentialRevoke, CredentialRevoke{Head{s.id()}, s.bytes32()})
 		}},
 		"a kind whose rules come later": {Unsupported, func(s scene) []byte {
-			return s.sign("tax", KindCatalog, Catalog{Head{s.id()}, s.bytes32(), 1})
+			return s.sign("bank-a", KindDeleted, Deleted{Head{s.id()}, [][]byte{s.id()}})
+		}},
+		"a catalog":           {Accepted, func(s scene) []byte { return s.sign("tax", KindCatalog, s.catalog(1)) }},
+		"a catalog of a bank": {AuthorRole, func(s scene) []byte { return s.sign("bank-a", KindCatalog, s.catalog(1)) }},
+		"a catalog of another agency's version": {Accepted, func(s scene) []byte {
+			s.want(s.sign("court", KindCatalog, s.catalog(7)), Accepted)
+			return s.sign("tax", KindCatalog, s.catalog(1))
+		}},
+		"another catalog under the same version": {CatalogVersion, func(s scene) []byte {
+			s.want(s.sign("tax", KindCatalog, s.catalog(2)), Accepted)
+			return s.sign("tax", KindCatalog, s.catalog(2))
+		}},
+		"an older catalog": {CatalogVersion, func(s scene) []byte {
+			s.want(s.sign("tax", KindCatalog, s.catalog(2)), Accepted)
+			s.want(s.sign("tax", KindCatalog, s.catalog(4)), Accepted)
+			return s.sign("tax", KindCatalog, s.catalog(3))
 		}},
 		"a kind nobody knows": {Malformed, func(s scene) []byte { return s.sign("tax", "coffee.brew", Tick{Head{s.id()}}) }},
 		"not a member": {Unverified, func(s scene) []byte {
@@ -153,11 +168,11 @@ func TestVerdicts(t *testing.T) {
 		}},
 		"dated three days ago": {Late, func(s scene) []byte {
 			s.now -= 3 * dayMs
-			return s.sign("court", KindCatalog, Catalog{Head{s.id()}, s.bytes32(), 1})
+			return s.sign("court", KindCatalog, s.catalog(1))
 		}},
 		"dated two days ahead": {Early, func(s scene) []byte {
 			s.now += 2 * dayMs
-			return s.sign("court", KindCatalog, Catalog{Head{s.id()}, s.bytes32(), 1})
+			return s.sign("court", KindCatalog, s.catalog(1))
 		}},
 	}
 	if len(cases) == 0 {

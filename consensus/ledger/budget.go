@@ -137,7 +137,7 @@ func Foretell(v View, s *Statement) (Answer, error) {
 // give a statement no entry.
 func (t *transaction) tellable(s *Statement, a *Author) bool {
 	switch s.Payload.(type) {
-	case *Catalog, *Deleted, *Objection, *ObjectionAnswer, *Propose, *consent.Revocation, *Tick:
+	case *Deleted, *Objection, *ObjectionAnswer, *Propose, *consent.Revocation, *Tick:
 		return true
 	}
 	x := t.spentOn(t.state.Day(), a.Member)

@@ -218,7 +218,6 @@ func TestUnsupportedHasNoEntry(t *testing.T) {
 	objection, err := sign.Sign(key, w.network, KindObjection, Objection{Key: key.Public().(ed25519.PublicKey), Query: query, Agency: "tax", Body: consent.BodyDigest(body)})
 	check(t, err)
 	for _, raw := range [][]byte{
-		w.sign("tax", KindCatalog, Catalog{Head{w.id()}, w.bytes32(), 1}),
 		w.sign("bank-a", KindDeleted, Deleted{Head{w.id()}, [][]byte{w.id()}}),
 		w.sign("tax", KindPropose, Propose{Head{w.id()}, Amendment{Action: AddMember, Card: &card}}),
 		w.sign("tax", KindObjectionAnswer, ObjectionAnswer{Head{w.id()}, w.bytes32(), body}),
@@ -236,8 +235,8 @@ func TestNoEntryMovesNoClock(t *testing.T) {
 	w.now += hour
 	w.unchanged(w.refused("tax"), AuthorBudget)
 	w.unchanged(w.refused("court"), AuthorBudget)
-	w.unchanged(w.sign("court", KindCatalog, Catalog{Head{w.id()}, w.bytes32(), 1}), Unsupported)
-	w.unchanged(w.sign("tax", KindCatalog, Catalog{Head{w.id()}, w.bytes32(), 1}), Unsupported)
+	w.unchanged(w.sign("court", KindDeleted, Deleted{Head{w.id()}, [][]byte{w.id()}}), Unsupported)
+	w.unchanged(w.sign("tax", KindDeleted, Deleted{Head{w.id()}, [][]byte{w.id()}}), Unsupported)
 	if got := w.head().Time; got != start {
 		t.Errorf("network time moved by %d ms", got-start)
 	}
@@ -264,7 +263,7 @@ func TestForetell(t *testing.T) {
 	early = string(w.refused("tax"))
 	w.now -= 3 * dayMs
 	for _, raw := range [][]byte{
-		q, other, []byte(late), []byte(early), w.refused("bank-a"), w.sign("tax", KindCatalog, Catalog{Head{w.id()}, w.bytes32(), 1}),
+		q, other, []byte(late), []byte(early), w.refused("bank-a"), w.sign("tax", KindDeleted, Deleted{Head{w.id()}, [][]byte{w.id()}}),
 		w.refused("tax"), w.sign("tax", KindTick, Tick{Head{w.id()}}),
 	} {
 		s, err := Parse(raw)

@@ -89,8 +89,8 @@ func (c *CredentialRevoke) check() error {
 }
 
 func (c *Catalog) check() error {
-	if len(c.Digest) != 32 || c.Version == 0 {
-		return malformed("catalog.publish: digest or version")
+	if len(c.Digest) != 32 || len(c.Root) != 32 || c.Version == 0 {
+		return malformed("catalog.publish: digest, version or root")
 	}
 	return nil
 }

@@ -168,12 +168,13 @@ type CredentialRevoke struct {
 	Digest []byte `cbor:"2,keyasint"`
 }
 
-// Catalog announces an agency's catalog; the catalog itself goes to members
-// peer to peer. Author: the agency.
+// Catalog says by what catalog an agency answers from here on; the catalog
+// itself goes to members peer to peer. Author: the agency.
 type Catalog struct {
 	Head
-	Digest  []byte `cbor:"2,keyasint"` // salted
-	Version uint64 `cbor:"3,keyasint"`
+	Digest  []byte `cbor:"2,keyasint"` // salted, of the catalog's text
+	Version uint64 `cbor:"3,keyasint"` // above all earlier ones of the agency
+	Root    []byte `cbor:"4,keyasint"` // of the tree of its outputs, see consent.Leaf
 }
 
 // Propose asks the members to change the network. Author: any member.

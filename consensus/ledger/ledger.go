@@ -56,6 +56,7 @@ const (
 	CredentialExists  Verdict = "credential.exists"
 	CredentialUnknown Verdict = "credential.unknown"
 	CredentialRevoked Verdict = "credential.revoked"
+	CatalogVersion    Verdict = "catalog.version" // not above the agency's last one
 
 	ProposalUnknown     Verdict = "proposal.unknown"     // no such one stands: replaced, put into force, or never made
 	ProposalApproved    Verdict = "proposal.approved"    // by this cosigner already

@@ -30,6 +30,8 @@ func (t *transaction) decide(s *Statement, a *Author) Verdict {
 		return t.issue(p, a)
 	case *CredentialRevoke:
 		return t.revokeCredential(p, a)
+	case *Catalog:
+		return t.publish(p, a)
 	case *Propose:
 		return t.propose(p, a)
 	case *Approve:
@@ -250,6 +252,19 @@ func (t *transaction) revokeCredential(r *CredentialRevoke, a *Author) Verdict {
 	}
 	c.Revoked = t.state.Size
 	t.put(credentialKey(r.Digest), c)
+	return Accepted
+}
+
+// publish makes a catalog the one by which its agency answers. A version once
+// used stands for one content for ever.
+func (t *transaction) publish(c *Catalog, a *Author) Verdict {
+	if !a.Has(Agency, t.state.Day()) {
+		return AuthorRole
+	}
+	if last := lookup[Published](t, catalogKey(a.Member)); last != nil && c.Version <= last.Version {
+		return CatalogVersion
+	}
+	t.put(catalogKey(a.Member), Published{Index: t.state.Size, Version: c.Version, Digest: c.Digest, Root: c.Root})
 	return Accepted
 }
 

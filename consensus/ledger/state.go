@@ -98,6 +98,15 @@ type Credential struct {
 	Revoked   uint64 `cbor:"3,keyasint"` // index, 0 while it is not
 }
 
+// Published is what the rules know of an agency's catalog: the last one that
+// was accepted.
+type Published struct {
+	Index   uint64 `cbor:"1,keyasint"`
+	Version uint64 `cbor:"2,keyasint"`
+	Digest  []byte `cbor:"3,keyasint"`
+	Root    []byte `cbor:"4,keyasint"`
+}
+
 // memo is the first answer to a statement, kept so that a retry is free. That
 // of a revocation also keeps a later grant from taking effect.
 type memo struct {
@@ -125,6 +134,7 @@ func authorKey(id sign.KeyID) []byte        { return append([]byte{'a'}, id[:]..
 func memberKey(name string) []byte          { return append([]byte{'m'}, name...) }
 func consentKey(id []byte) []byte           { return append([]byte{'c'}, id...) }
 func credentialKey(digest []byte) []byte    { return append([]byte{'d'}, digest...) }
+func catalogKey(agency string) []byte       { return append([]byte{'k'}, agency...) }
 func idKey(author string, id []byte) []byte { return append(sized('i', author), id...) }
 func queryKey(bank string, id []byte) []byte {
 	return append(sized('q', bank), id...)
@@ -183,6 +193,11 @@ func LookupOutcome(v View, ref QueryRef, agency string) (*Outcome, error) {
 // or nil.
 func LookupCredential(v View, digest []byte) (*Credential, error) {
 	return get[Credential](v, credentialKey(digest))
+}
+
+// LookupCatalog returns the catalog by which an agency answers now, or nil.
+func LookupCatalog(v View, agency string) (*Published, error) {
+	return get[Published](v, catalogKey(agency))
 }
 
 func get[T any](v View, key []byte) (*T, error) {

@@ -169,8 +169,10 @@ func scriptFields(s *stream) {
 		s.must(s.sign("bank-a", KindQueryOpen, QueryOpen{Head{s.id()}, s.bytes32()[:16], s.now + hour, digests(n), []byte("b")}), want)
 	}
 	s.must(s.sign("bank-a", KindQueryOpen, QueryOpen{Head{s.id()}, s.bytes32()[:16], s.now + hour, digests(8), nil}), Malformed)
-	s.must(s.sign("tax", KindCatalog, Catalog{Head{s.id()}, s.bytes32(), 0}), Malformed)
-	s.must(s.sign("tax", KindCatalog, Catalog{Head{s.id()}, s.bytes32(), 1<<64 - 1}), Unsupported)
+	s.must(s.sign("tax", KindCatalog, s.catalog(0)), Malformed)
+	s.must(s.sign("tax", KindCatalog, Catalog{Head{s.id()}, s.bytes32()[:31], 1, s.bytes32()}), Malformed)
+	s.must(s.sign("tax", KindCatalog, Catalog{Head{s.id()}, s.bytes32(), 1, s.bytes32()[:31]}), Malformed)
+	s.must(s.sign("tax", KindCatalog, Catalog{Head{s.id()}, s.bytes32(), 1, nil}), Malformed)
 
 	// Cards and texts.
 	for _, c := range []struct {

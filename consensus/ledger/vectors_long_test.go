@@ -29,7 +29,8 @@ func scriptBudget(s *stream) {
 	s.must(s.revocation(s.pact(nil), p.revoke, "tax"), AuthorBudget)
 	s.must(s.revocation(p, p.revoke, "tax"), Accepted) // as is the first of a consent that is there,
 	s.must(s.revocation(p, p.other, "tax"), AuthorBudget)
-	s.must(s.sign("tax", KindCatalog, Catalog{Head{s.id()}, s.bytes32(), 1}), Unsupported)
+	s.must(s.sign("tax", KindDeleted, Deleted{Head{s.id()}, [][]byte{s.id()}}), Unsupported)
+	s.must(s.sign("tax", KindCatalog, s.catalog(1)), AuthorBudget)
 	s.now++
 	s.must(s.sign("tax", KindTick, Tick{Head{s.id()}}), Accepted) // and the time
 	_, raw := s.change("tax", newSet, 1, 3)

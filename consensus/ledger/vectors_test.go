@@ -44,6 +44,8 @@ type stream struct {
 	said    [][]byte // statements that may come again
 	digests [][]byte // of credentials
 	ideas   []idea   // proposals
+
+	versions uint64 // the highest that a catalog was said to have
 }
 
 // newStream founds a log, by another genesis than newWorld's where edit says so.
@@ -280,7 +282,7 @@ func specified(t testing.TB) map[Verdict]bool {
 		t.Fatal("SPEC.md has no section 8")
 	}
 	list := map[Verdict]bool{}
-	for _, m := range regexp.MustCompile("`(accepted|unsupported|(?:statement|author|consent|query|fragment|credential|proposal|cosigners)\\.[a-z_]+)`").FindAllStringSubmatch(section, -1) {
+	for _, m := range regexp.MustCompile("`(accepted|unsupported|(?:statement|author|consent|query|fragment|credential|catalog|proposal|cosigners)\\.[a-z_]+)`").FindAllStringSubmatch(section, -1) {
 		list[Verdict(m[1])] = true
 	}
 	if len(list) < 30 {

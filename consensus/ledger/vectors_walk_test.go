@@ -56,7 +56,7 @@ func (s *stream) walk(steps int) {
 		move   func() []byte
 	}{
 		{9, s.walkGrant}, {6, s.walkRevoke}, {18, s.walkOpen}, {20, s.walkRelease}, {8, s.walkRefuse}, {8, s.walkReceipt}, {8, s.walkTick},
-		{7, s.walkCredential}, {4, s.walkOther}, {7, s.walkAgain}, {6, s.walkMutant}, {4, s.walkStranger}, {3, s.walkEdge}, {3, s.walkAmendment},
+		{7, s.walkCredential}, {4, s.walkOther}, {7, s.walkAgain}, {6, s.walkMutant}, {4, s.walkStranger}, {3, s.walkEdge}, {3, s.walkAmendment}, {3, s.walkCatalog},
 	}
 	total := 0
 	for _, m := range moves {
@@ -231,21 +231,31 @@ func (s *stream) walkCredential() []byte {
 	return s.sign(registrar, KindCredentialRevoke, CredentialRevoke{Head{s.id()}, digest})
 }
 
+// walkCatalog has agencies publish, mostly what is newer.
+func (s *stream) walkCatalog() []byte {
+	by := pick(s, agencies)
+	if s.chance(10) {
+		by = s.someone()
+	}
+	if s.chance(60) {
+		s.versions++
+	}
+	return s.sign(by, KindCatalog, s.catalog(s.versions))
+}
+
 // walkOther is of a kind that has no rules yet.
 func (s *stream) walkOther() []byte {
 	by := s.someone()
-	switch s.dice.IntN(5) {
+	switch s.dice.IntN(4) {
 	case 0:
-		return s.sign(by, KindCatalog, Catalog{Head{s.id()}, s.bytes32(), uint64(s.dice.IntN(4))})
-	case 1:
 		ids := [][]byte{s.id(), s.id(), s.id()}
 		if s.chance(80) {
 			slices.SortFunc(ids, bytes.Compare)
 		}
 		return s.sign(by, KindDeleted, Deleted{Head{s.id()}, ids})
-	case 2:
+	case 1:
 		return s.sign(by, KindObjectionAnswer, ObjectionAnswer{Head{s.id()}, s.bytes32(), []byte("s")})
-	case 3:
+	case 2:
 		o := Objection{s.pacts[0].header.Key, QueryRef{Bank: "bank-a", ID: s.id()}, "tax", consent.BodyDigest([]byte("text"))}
 		return s.carry(by, s.signed(s.pacts[0].consent, KindObjection, o), []byte(pick(s, []string{"text", "text", "other", ""})))
 	}

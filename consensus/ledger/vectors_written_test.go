@@ -38,6 +38,7 @@ var writtenLogs = []struct {
 	{"own work that is due is done in order", nil, scriptOwnDue},
 	{"before the first day", atTheBeginning, scriptBeginning},
 	{"answers that are paid for", smallBudget, scriptAnswers},
+	{"catalogs", rolesEnd, scriptCatalogs},
 }
 
 // scriptDue has more come due at one time than one entry works off: what is put
@@ -155,6 +156,33 @@ func scriptDays(s *stream) {
 func rolesEnd(s *stream, g *Genesis) {
 	day := consent.DayOf(g.Time, g.Offset)
 	s.join(g, "fire", Role{Name: Agency, NotBefore: day + 1, NotAfter: day + 2}, Role{Name: Bank, NotBefore: day + 2, NotAfter: day + 2}, Role{Name: Registrar, NotBefore: day, NotAfter: day})
+}
+
+// scriptCatalogs has agencies publish their catalogs, one while it is an agency.
+func scriptCatalogs(s *stream) {
+	for _, c := range []struct {
+		by      string
+		version uint64
+		want    Verdict
+	}{
+		{"tax", 1, Accepted}, {"tax", 1, CatalogVersion}, {"tax", 2, Accepted}, {"tax", 1, CatalogVersion}, {"tax", 9, Accepted}, {"tax", 8, CatalogVersion},
+		{"court", 3, Accepted}, {"court", 2, CatalogVersion}, {"tax", 10, Accepted}, {"court", 1<<64 - 1, Accepted}, {"court", 1<<64 - 1, CatalogVersion},
+		{"court", 1, CatalogVersion}, {"bank-a", 1, AuthorRole}, {"registrar", 1, AuthorRole}, {"auditor", 1, AuthorRole}, {"fire", 1, AuthorRole},
+	} {
+		s.must(s.sign(c.by, KindCatalog, s.catalog(c.version)), c.want)
+	}
+	once := s.sign("tax", KindCatalog, s.catalog(11))
+	s.must(once, Accepted)
+	s.must(once, Accepted) // known
+	day := s.head().Day()
+	for n := consent.Day(1); n < 4; n++ {
+		s.at((day + n).Start(s.genesis.Offset))
+		want := Accepted
+		if n == 3 {
+			want = AuthorRole
+		}
+		s.must(s.sign("fire", KindCatalog, s.catalog(uint64(n))), want)
+	}
 }
 
 // scriptRoles has roles begin and end.

@@ -257,3 +257,8 @@ func (w *world) used(d *deal) uint32 {
 	check(w.t, err)
 	return c.Used
 }
+
+// catalog is a new one of a version.
+func (w *world) catalog(version uint64) Catalog {
+	return Catalog{Head{w.id()}, w.bytes32(), version, w.bytes32()}
+}

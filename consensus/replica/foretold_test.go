@@ -44,10 +44,10 @@ func TestNoEntryNoRaft(t *testing.T) {
 		{"genesis", ledger.Accepted, func() []byte { return n.genesis }},
 		{"malformed", ledger.Malformed, func() []byte { return []byte("hello") }},
 		{"a kind without rules", ledger.Unsupported, func() []byte {
-			return n.sign("wlearner-0", ledger.KindCatalog, ledger.Catalog{Head: n.newHead(), Digest: make([]byte, 32), Version: 1})
+			return n.sign("wlearner-0", ledger.KindDeleted, ledger.Deleted{Head: n.newHead(), Queries: [][]byte{n.newHead().ID}})
 		}},
 		{"that kind, forged", ledger.Unverified, func() []byte {
-			raw := n.sign("wlearner-0", ledger.KindCatalog, ledger.Catalog{Head: n.newHead(), Digest: make([]byte, 32), Version: 1})
+			raw := n.sign("wlearner-0", ledger.KindDeleted, ledger.Deleted{Head: n.newHead(), Queries: [][]byte{n.newHead().ID}})
 			raw[len(raw)-1] ^= 1
 			return raw
 		}},

@@ -37,7 +37,7 @@ class Ledger {
     this.members = g.members.map((card) => ({ card, time: g.time, called: 0, voter: g.voters.includes(card.name), spent: {} }));
     this.authors = new Map(this.members.map((m) => [hex(keyID(m.card.statement)), m]));
     this.sets = [{ cosigners: g.cosigners.map((n) => [n, this.member(n).card.cosign]), f: g.f, k: g.k }];
-    for (const records of ['answers', 'consents', 'queries', 'outcomes', 'credentials', 'proposals']) this[records] = new Map();
+    for (const records of ['answers', 'consents', 'queries', 'outcomes', 'credentials', 'catalogs', 'proposals']) this[records] = new Map();
     this.next = null;
     this.due = []; // ascending by time; what is put down for one time later stands later
     return this.entry(raw, 'accepted');
@@ -187,7 +187,7 @@ class Ledger {
     const rules = {
       'consent.grant': this.grant, 'consent.revoke': this.revoke, 'query.open': this.open, 'fragment.release': this.release,
       'fragment.refuse': this.refuse, 'query.receipt': this.receipt, 'clock.tick': () => 'accepted', 'credential.issue': this.issue,
-      'credential.revoke': this.revokeCredential, 'member.propose': this.propose, 'member.approve': this.approve,
+      'credential.revoke': this.revokeCredential, 'catalog.publish': this.publish, 'member.propose': this.propose, 'member.approve': this.approve,
       'cosigners.handover': this.handover,
     };
     return rules[s.kind]?.call(this, s.says, author) ?? 'unsupported';
@@ -298,6 +298,13 @@ class Ledger {
     if (!c || c.registrar !== author.card.name) return 'credential.unknown';
     if (c.revoked) return 'credential.revoked';
     this.set(c, 'revoked', true);
+    return 'accepted';
+  }
+
+  publish(c, author) {
+    if (!this.has(author, 'agency')) return 'author.role';
+    if (c.version <= (this.catalogs.get(author.card.name)?.version ?? 0n)) return 'catalog.version';
+    this.put(this.catalogs, author.card.name, { version: c.version });
     return 'accepted';
   }
 

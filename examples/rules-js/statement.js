@@ -105,7 +105,7 @@ const own = {
   'clock.tick': { id: [1, uuid] },
   'credential.issue': { id: [1, uuid], digest: [2, digest], sealed: [3, sealed] },
   'credential.revoke': { id: [1, uuid], digest: [2, digest] },
-  'catalog.publish': { id: [1, uuid], digest: [2, digest], version: [3, u64(1n)] },
+  'catalog.publish': { id: [1, uuid], digest: [2, digest], version: [3, u64(1n)], root: [4, digest] },
   'member.propose': { id: [1, uuid], amendment: [2, amendment] },
   'member.approve': { id: [1, uuid], proposer: [2, name], proposal: [3, uuid] },
   'cosigners.handover': {
