@@ -21,7 +21,7 @@ var rings = map[string]string{
 	"crypto/sign":       "",
 	"crypto/seal":       "crypto/sign",
 	"crypto/tlog":       "crypto/sign",
-	"consensus/consent": "crypto/sign",
+	"consensus/consent": "crypto/sign crypto/tlog",
 	"consensus/ledger":  "consensus/consent crypto/sign crypto/tlog",
 	"consensus/audit":   "consensus/consent consensus/ledger crypto/seal crypto/sign crypto/tlog",
 	// Where an audit keeps its state when memory is too small.
@@ -34,7 +34,7 @@ var rings = map[string]string{
 	"consensus/replica":         "consensus/durable consensus/ledger consensus/scarce crypto/sign crypto/tlog",
 	"node/peer":                 "consensus/scarce",
 	"node/formula":              "consensus/consent",
-	"node/catalog":              "consensus/consent consensus/strict node/formula",
+	"node/catalog":              "consensus/consent consensus/strict crypto/sign node/formula",
 	"node/source":               "consensus/consent node/catalog",
 	"node/fragment":             "consensus/consent consensus/ledger crypto/seal crypto/sign",
 	"node/profile":              "consensus/consent consensus/strict node/catalog node/formula",

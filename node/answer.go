@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,6 +70,9 @@ func (n *Node) serveAsk(ctx context.Context, bank string, request []byte, w io.W
 		return &peer.Error{Code: codeUnknown, Message: "the log, as this member has it, has no such query", Retryable: true}
 	}
 	if err != nil {
+		return err
+	}
+	if err := n.answerable(waiting); err != nil {
 		return err
 	}
 	r, err := n.replyTo(ctx, ask, q)
@@ -323,24 +327,31 @@ func (n *Node) lookInto(ctx context.Context, subject consent.Subject, wants []co
 	d := n.catalog.Dataset(wants[0].Item.Dataset)
 	var items []consent.Item
 	for _, w := range wants {
-		items = append(items, w.Item)
+		if d == nil || !d.Changed(w.Item) {
+			items = append(items, w.Item)
+		}
 	}
 	var got []catalog.Answer
 	at := catalog.At{}
-	if d != nil {
+	if d != nil && len(items) > 0 {
 		var err error
 		got, err = n.read(ctx, d, subject, items, &at)
 		if n.registers.answered(d.Name, got, err); err != nil {
 			n.log.Error("source failed", "dataset", d.Name, "error", err)
 		}
 	}
-	for i, item := range items {
-		a := fragment.Answer{Result: ledger.Result{Item: item, Outcome: consent.NotInDataset, Version: n.catalog.Version}, Fetched: at.Time}
-		if d != nil {
-			a.Value, a.Unit, a.Dropped = got[i].Value, got[i].Unit, got[i].Dropped
-			a.Covered, a.Across, a.Repeats = got[i].Covered, got[i].Across, got[i].Repeats
-			a.Result.Outcome, a.Result.Reason, a.Result.Rows, a.Result.AsOf = got[i].Outcome, got[i].Reason, got[i].Rows, got[i].AsOf
-			a.Result.Aside = got[i].Aside
+	for _, w := range wants {
+		a := fragment.Answer{Result: ledger.Result{Item: w.Item, Outcome: consent.NotInDataset, Version: n.catalog.Version}, Fetched: at.Time}
+		switch {
+		case d == nil:
+		case d.Changed(w.Item):
+			a.Result.Outcome, a.Result.Reason = consent.NotConsented, catalog.Changed
+		default:
+			got := got[slices.Index(items, w.Item)]
+			a.Value, a.Unit, a.Dropped = got.Value, got.Unit, got.Dropped
+			a.Covered, a.Across, a.Repeats = got.Covered, got.Across, got.Repeats
+			a.Result.Outcome, a.Result.Reason, a.Result.Rows, a.Result.AsOf = got.Outcome, got.Reason, got.Rows, got.AsOf
+			a.Result.Aside = got.Aside
 		}
 		a.Result.Reason = shortened(a.Result.Reason, ledger.MaxReason)
 		answers = append(answers, a)

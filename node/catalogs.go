@@ -10,63 +10,104 @@ import (
 
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
+	"atoll/crypto/sign"
 	"atoll/node/catalog"
 	"atoll/node/peer"
+	"atoll/node/vault"
 )
 
 // ErrNoCatalog means that a member is no agency, or does not say what it offers.
 var ErrNoCatalog = errors.New("no catalog")
 
-// catalogFresh is how long the catalog of another agency is not asked for again.
-const catalogFresh = time.Minute
+// catalogs are those that agencies have sent, with their salts, by agency: what
+// is asked of one that is away now is known from before.
+const catalogs vault.Kind = "catalog"
 
-// library keeps the catalogs that others have sent.
+// library keeps the catalogs that others have sent, by agency.
 type library struct {
 	mu   sync.Mutex
-	held map[string]*shelf
+	held map[string]*offering
 }
 
-type shelf struct {
-	catalog *catalog.Catalog
-	fetched time.Time
+func (l *library) get(agency string) *offering {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.held[agency]
 }
 
-// CatalogOf returns what an agency offers, as the agency says now or has said
-// lately.
+func (l *library) put(agency string, o *offering) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.held == nil {
+		l.held = map[string]*offering{}
+	}
+	l.held[agency] = o
+}
+
+// CatalogOf returns what an agency offers, as the log has it: the catalog comes
+// from the agency, or from what it has sent before, and is compared with that.
 func (n *Node) CatalogOf(ctx context.Context, agency string) (*catalog.Catalog, error) {
-	if agency == n.Name {
-		if n.catalog == nil {
-			return nil, ErrNoCatalog
-		}
-		return n.catalog, nil
-	}
-	n.library.mu.Lock()
-	s := n.library.held[agency]
-	n.library.mu.Unlock()
-	if s != nil && time.Since(s.fetched) < catalogFresh {
-		return s.catalog, nil
-	}
-	text, err := n.host.Call(ctx, agency, peer.Catalog, nil)
+	o, _, err := n.offeringOf(ctx, agency)
 	if err != nil {
-		if s != nil {
-			return s.catalog, nil
+		return nil, err
+	}
+	return o.Catalog, nil
+}
+
+func (n *Node) offeringOf(ctx context.Context, agency string) (*offering, *ledger.Published, error) {
+	if agency == n.Name && n.own == nil {
+		return nil, nil, ErrNoCatalog
+	}
+	p, err := n.Published(agency)
+	if err != nil {
+		return nil, nil, err
+	}
+	if p == nil { // it may have come to the log a moment ago
+		n.Fresh(ctx)
+		if p, err = n.Published(agency); err != nil {
+			return nil, nil, err
 		}
+	}
+	if p == nil {
+		return nil, nil, fmt.Errorf("%w of %s: it has put none on the log", ErrNoCatalog, agency)
+	}
+	if agency == n.Name {
+		if !n.own.is(p) {
+			return nil, nil, fmt.Errorf("%w: this member's is not on the log yet", ErrNoCatalog)
+		}
+		return n.own, p, nil
+	}
+	o := n.library.get(agency)
+	if o == nil || !o.is(p) {
+		if o, err = n.fetchCatalog(ctx, agency, p); err != nil {
+			return nil, nil, err
+		}
+		n.library.put(agency, o)
+	}
+	return o, p, nil
+}
+
+// fetchCatalog takes the catalog that the log has out of the vault, or asks the
+// agency for it.
+func (n *Node) fetchCatalog(ctx context.Context, agency string, p *ledger.Published) (*offering, error) {
+	var kept []byte
+	if err := n.vault.Get(catalogs, []byte(agency), &kept); err == nil {
+		if o, err := openSent(agency, kept, p); err == nil {
+			return o, nil
+		}
+	}
+	data, err := n.host.Call(ctx, agency, peer.Catalog, nil)
+	if err != nil {
 		return nil, fmt.Errorf("%w of %s: %w", ErrNoCatalog, agency, err)
 	}
-	c, err := catalog.Parse(text)
+	if now, err := n.Published(agency); err == nil && now != nil {
+		p = now // it has published another one meanwhile
+	}
+	o, err := openSent(agency, data, p)
 	if err != nil {
-		return nil, fmt.Errorf("%w of %s: what it sent is none: %v", ErrNoCatalog, agency, err)
+		return nil, err
 	}
-	if c.Agency != agency {
-		return nil, fmt.Errorf("%w of %s: it sent that of another", ErrNoCatalog, agency)
-	}
-	n.library.mu.Lock()
-	defer n.library.mu.Unlock()
-	if n.library.held == nil {
-		n.library.held = map[string]*shelf{}
-	}
-	n.library.held[agency] = &shelf{c, time.Now()}
-	return c, nil
+	return o, n.vault.Put(catalogs, []byte(agency), data, time.Time{})
 }
 
 // Agencies returns the names of the members with the role of an agency.
@@ -79,43 +120,99 @@ func (n *Node) Agencies() (names []string) {
 	return names
 }
 
-// Titles returns the words for people that a consent notice over these offers
-// uses, under the names of [consent.Titles]. An agency of which no catalog is to
-// be had leaves its outputs without, and is named in without.
-func (n *Node) Titles(ctx context.Context, language string, offers []consent.Offer) (titles map[string]string, without []string) {
-	titles, without = map[string]string{}, []string{}
-	for _, m := range n.Genesis.Members {
-		titles[m.Name] = in(language, m.Chinese, m.English)
-	}
-	for _, p := range n.Genesis.Purposes {
-		titles[p.Code] = in(language, p.Chinese, p.English)
-	}
-	catalogs := make([]*catalog.Catalog, len(offers))
+// Offering is what can be asked, by the catalogs on the log.
+type Offering struct {
+	Offers     []consent.Offer // as wanted, each item with the meaning of its output; zero where no catalog has it
+	Shown      []consent.Shown // what the catalogs have of them
+	Statements [][]byte        // the catalog.publish of each that is shown
+	Without    []string        // agencies whose catalog is not to be had now
+}
+
+// Offering looks up what is wanted of agencies in their catalogs.
+func (n *Node) Offering(ctx context.Context, wanted []consent.Offer) (*Offering, error) {
+	found := make([]*offering, len(wanted))
+	entries := make([]*ledger.Published, len(wanted))
 	var asking sync.WaitGroup
-	for i, o := range offers {
+	for i, o := range wanted {
 		asking.Go(func() {
 			var err error
-			if catalogs[i], err = n.CatalogOf(ctx, o.Agency); err != nil {
-				n.log.Warn("titles", "agency", o.Agency, "error", err)
+			if found[i], entries[i], err = n.offeringOf(ctx, o.Agency); err != nil {
+				n.log.Warn("catalog", "agency", o.Agency, "error", err)
 			}
 		})
 	}
 	asking.Wait()
-	for i, c := range catalogs {
-		if c == nil {
-			without = append(without, offers[i].Agency)
+	out := &Offering{Without: []string{}}
+	for i, o := range wanted {
+		if found[i] == nil {
+			out.Without = append(out.Without, o.Agency)
+			out.Offers = append(out.Offers, o)
 			continue
 		}
-		for name, title := range c.Titles(language) {
-			titles[offers[i].Agency+"/"+name] = title
+		if err := n.show(out, o, found[i], entries[i]); err != nil {
+			return nil, err
 		}
 	}
-	return titles, without
+	return out, nil
 }
 
-func in(language, chinese, english string) string {
-	if language == consent.Chinese {
-		return chinese
+// show adds what one catalog has of an offer.
+func (n *Node) show(out *Offering, o consent.Offer, of *offering, at *ledger.Published) error {
+	o.Items = slices.Clone(o.Items)
+	for i := range o.Items {
+		item := &o.Items[i]
+		if leaf := of.leaf(item); leaf != nil {
+			item.Meaning = leaf.Short()
+		}
 	}
-	return english
+	out.Offers = append(out.Offers, o)
+	s, _, err := consent.Show(o.Agency, at.Index, at.Version, of.leaves, func(l *consent.Leaf) bool {
+		return slices.ContainsFunc(o.Items, func(i consent.Item) bool { return i.Dataset == l.Dataset && i.Output == l.Output })
+	})
+	if err != nil || len(s.Outputs) == 0 {
+		return err
+	}
+	entry, err := n.statement(at.Index)
+	if err != nil {
+		return err
+	}
+	out.Shown, out.Statements = append(out.Shown, *s), append(out.Statements, entry.Bytes())
+	return nil
+}
+
+func (o *offering) leaf(item *consent.Item) *consent.Leaf {
+	i, found := slices.BinarySearchFunc(o.leaves, consent.Leaf{Dataset: item.Dataset, Output: item.Output}, consent.CompareLeaves)
+	if !found {
+		return nil
+	}
+	return &o.leaves[i]
+}
+
+// publishedAt returns the accepted catalog.publish of an entry and its author, nil
+// where the entry is none.
+func (n *Node) publishedAt(index uint64) (*ledger.Catalog, string, error) {
+	if index >= n.Head().Size {
+		return nil, "", nil
+	}
+	leaf, err := n.Entry(index)
+	if err != nil {
+		return nil, "", err
+	}
+	e, err := ledger.ParseEntry(leaf)
+	if err != nil || e.Verdict != ledger.Accepted || index == 0 {
+		return nil, "", err
+	}
+	s, err := ledger.Parse(e.Statement)
+	if err != nil {
+		return nil, "", err
+	}
+	c, ok := s.Payload.(*ledger.Catalog)
+	if !ok {
+		return nil, "", nil
+	}
+	i := slices.IndexFunc(n.Genesis.Members, func(m ledger.Card) bool { return sign.KeyIDOf(m.Statement) == s.KeyID })
+	if i < 0 {
+		return nil, "", nil
+	}
+	return c, n.Genesis.Members[i].Name, nil
 }

@@ -95,6 +95,9 @@ func (n *Node) usable(h *consent.Header, sealed []byte) (s consent.Subject, err 
 	if err != nil {
 		return s, err
 	}
+	if err := ledger.CheckShown(n.Genesis, terms, body, n.publishedAt); err != nil {
+		return s, err
+	}
 	if r := terms.Allowed(at.Purposes); r != nil {
 		return s, r
 	}

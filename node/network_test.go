@@ -301,11 +301,25 @@ func (n *network) draft(s *subject, uses uint32) consent.Draft {
 	}
 }
 
+// compose makes a consent as a bank that asks for it and an enterprise that signs
+// it do: with what the catalogs on the log have, for the notice that follows.
+func (n *network) compose(s *subject, d consent.Draft) *consent.Composed {
+	n.t.Helper()
+	found, err := n.members[d.Bank].Offering(n.ctx, d.Offers)
+	n.must(err)
+	d.Offers = found.Offers
+	notice, err := consent.Notice(d, n.genesis.Words(d.Language, consent.ShownTitles(d.Language, found.Shown)))
+	n.must(err)
+	c, err := consent.Compose(d, notice, s.keys, 0, s.next, s.credential, rand.Reader)
+	n.must(err)
+	c.Body.Shown = found.Shown
+	return c
+}
+
 // sign makes what the subject gives to its bank.
 func (n *network) sign(s *subject, d consent.Draft) (statement, sealed []byte) {
 	n.t.Helper()
-	c, err := consent.Compose(d, "notice", s.keys, 0, s.next, s.credential, rand.Reader)
-	n.must(err)
+	c := n.compose(s, d)
 	s.next++
 	body, err := sign.Marshal(c.Body)
 	n.must(err)

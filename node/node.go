@@ -73,6 +73,10 @@ type Node struct {
 	outside   []witness.Witness
 	witnesses *witness.Feeder
 
+	own         *offering // this member's catalog as it is published, nil without one
+	publishing  turns
+	unpublished atomic.Pointer[string] // why it is not on the log; nil where it is, or is on its way
+
 	library library
 	almanac almanac
 	asking  turns         // one answer at a time to each query
@@ -105,6 +109,7 @@ func Open(c Config) (*Node, error) {
 	n.running.Go(n.keepHouse)
 	n.running.Go(n.runErrands)
 	n.running.Go(n.checkSources)
+	n.running.Go(n.keepPublished)
 	n.running.Go(func() { n.witnesses.Run(n.ctx) })
 	return n, nil
 }
@@ -151,6 +156,9 @@ func (n *Node) open(c Config) (err error) {
 	if err != nil {
 		return err
 	}
+	if err := n.offer(c.Catalog); err != nil {
+		return err
+	}
 	n.outside = c.Witnesses
 	if n.witnesses, err = n.newFeeder(n.outside); err != nil {
 		return fmt.Errorf("witnesses: %w", err)
@@ -186,7 +194,7 @@ func (n *Node) serve() {
 	n.host.Handle(peer.Cosign, n.serveCosign)
 	n.host.Handle(peer.Revoke, n.serveRevocation)
 	if n.catalog != nil {
-		n.host.Handle(peer.Catalog, func(context.Context, string, []byte) ([]byte, error) { return n.catalog.Bytes(), nil })
+		n.host.Handle(peer.Catalog, n.serveCatalog)
 		n.host.HandleStream(peer.Ask, n.serveAsk)
 	}
 }

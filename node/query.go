@@ -190,7 +190,7 @@ func (n *Node) sections(a *Asked, c *Consent, offers []consent.Offer) error {
 		slice := c.Body.Slice(o.Agency)
 		for _, item := range o.Items {
 			one := section
-			one.Wants = []consent.Want{{Item: item}}
+			one.Wants = []consent.Want{{Item: slice.Meant(item)}}
 			if slice == nil {
 				a.Left = append(a.Left, Left{Agency: o.Agency, Item: item})
 				continue

@@ -127,6 +127,9 @@ func (n *Node) Status() (Status, error) {
 	for _, w := range n.wants.List() {
 		s.Alarms = append(s.Alarms, w.String())
 	}
+	if why := n.unpublished.Load(); why != nil {
+		s.Alarms = append(s.Alarms, "catalog: "+*why)
+	}
 	s.Endings = n.endings(&s)
 	at, err := n.Time()
 	if s.Clock = clockStatus(at); !at.Network.IsZero() {

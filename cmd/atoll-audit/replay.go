@@ -333,5 +333,10 @@ var ruleWords = map[audit.Rule][2]string{
 	audit.RuleUnreceived: {"没有回执", "no receipt"},
 	audit.RuleCopied:     {"与另一机构的密文摘要相同", "the digest of another agency's fragment"},
 	audit.RuleClock:      {"时钟偏差", "a clock is off"},
+	audit.RuleShown:      {"所示目录内容与日志不符", "shows of a catalog what it has not"},
+	audit.RuleNotice:     {"所签并非应有的告知书", "signed for another notice"},
+	audit.RuleCatalog:    {"答复所据目录版本不在日志中", "answered by no catalog in force"},
+	audit.RuleMeaning:    {"答复与授权所指含义不符", "answered by another meaning"},
+	audit.RuleRedefined:  {"输出项含义或算法已变", "is defined otherwise since"},
 	audit.RuleDelayed:    {"签署后迟迟未入日志", "came to the log late"},
 }

@@ -2,13 +2,11 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -22,45 +20,12 @@ import (
 	"golang.org/x/term"
 )
 
-// request is what a bank asks an enterprise to sign. It holds the words for
-// people too, so that both render the same notice to the letter.
-type request struct {
-	Network []byte        `cbor:"1,keyasint"`
-	Draft   consent.Draft `cbor:"2,keyasint"`
-	Titles  []titleOf     `cbor:"3,keyasint"` // ascending by name
-}
-
-type titleOf struct {
-	_     struct{} `cbor:",toarray"`
-	Name  string
-	Title string
-}
-
 // signedConsent is what an enterprise gives back: the header's statement and
 // the sealed body.
 type signedConsent struct {
 	_         struct{} `cbor:",toarray"`
 	Statement []byte
 	Sealed    []byte
-}
-
-func newRequest(network sign.NetworkID, d consent.Draft, titles map[string]string) *request {
-	r := &request{Network: network[:], Draft: d}
-	for name, title := range titles {
-		r.Titles = append(r.Titles, titleOf{Name: name, Title: title})
-	}
-	slices.SortFunc(r.Titles, func(a, b titleOf) int { return strings.Compare(a.Name, b.Name) })
-	return r
-}
-
-// notice is the text that the enterprise is shown and signs for. Members and
-// purposes have in it the names that the founders gave them.
-func (r *request) notice(g *ledger.Genesis) (string, error) {
-	titles := map[string]string{}
-	for _, t := range r.Titles {
-		titles[t.Name] = t.Title
-	}
-	return consent.Notice(r.Draft, g.Words(r.Draft.Language, func(name string) string { return titles[name] }))
 }
 
 func consentCommand() *cobra.Command {
@@ -115,17 +80,6 @@ the bank says.
 	cmd.Flags().StringVar(&dir, "dir", "", "the enterprise's folder, or a member's")
 	langFlag(cmd)
 	return needs(cmd, "dir")
-}
-
-// of insists that a request is of this network.
-func (r *request) of(network sign.NetworkID) error {
-	if bytes.Equal(r.Network, network[:]) {
-		return nil
-	}
-	return &web.Error{
-		Code: web.CodeUnverified, Message: "the request is of another network than this folder's genesis",
-		Hint: "ask the bank for a request of this network, or sign it in the folder of that one",
-	}
 }
 
 func consentSignCommand() *cobra.Command {
@@ -231,6 +185,7 @@ func (s *subject) sign(r *request, notice, out string) (id consent.ID, err error
 	if err != nil {
 		return id, err
 	}
+	c.Body.Shown = r.Shown
 	body, err := sign.Marshal(c.Body)
 	if err != nil {
 		return id, err

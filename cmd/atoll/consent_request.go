@@ -63,19 +63,19 @@ of whom, for what purpose, how long and how often. Nothing is logged yet.`,
 			if err := knowsAgencies(g, path, t); err != nil {
 				return err
 			}
-			var words web.TitlesOut
-			if err := local(cmd.Context(), dir, web.OpTitles, web.TitlesIn{Language: lang, Offers: t.Offers()}, &words); err != nil {
+			var words web.OfferingOut
+			if err := local(cmd.Context(), dir, web.OpOffering, web.OfferingIn{Offers: t.Offers()}, &words); err != nil {
 				return err
 			}
 			d, err := w.draft(c.Name, lang, words.Day)
 			if err != nil {
 				return err
 			}
-			d.Offers = t.Offers()
-			r := newRequest(sign.NetworkID(words.Network), d, words.Titles)
+			d.Offers = words.Offers
+			r := &request{Network: words.Network, Draft: d, Shown: words.Shown, Statements: words.Statements}
 			notice, err := r.notice(g)
 			if err == nil {
-				err = signable(d, notice, sign.NetworkID(words.Network), words.Purposes)
+				err = signable(r, notice, words.Purposes)
 			}
 			if err != nil {
 				return fmt.Errorf("%w: %s", errUsage, strings.TrimPrefix(err.Error(), "malformed: "))
@@ -132,16 +132,26 @@ func knowsAgencies(g *ledger.Genesis, path string, t *profile.Template) error {
 	}
 }
 
-// signable says whether an enterprise could sign a draft and its bank accept it:
+// signable says whether an enterprise could sign a request and its bank accept it:
 // with keys that are thrown away it is composed once.
-func signable(d consent.Draft, notice string, network sign.NetworkID, purposes []consent.Purpose) error {
+func signable(r *request, notice string, purposes []consent.Purpose) error {
+	d := r.Draft
 	t := consent.Terms{Purpose: d.Purpose, DataLife: d.DataLife, Bounds: consent.Bounds{NotBefore: d.NotBefore, NotAfter: d.NotAfter, MaxUses: d.MaxUses}}
 	if r := t.Allowed(purposes); r != nil {
 		return errors.New(r.Detail)
 	}
-	c, err := consent.Compose(d, notice, consent.NewKeyring(sign.NewSecret(), network), 0, 0, nil, rand.Reader)
+	c, err := consent.Compose(d, notice, consent.NewKeyring(sign.NewSecret(), sign.NetworkID(r.Network)), 0, 0, nil, rand.Reader)
 	if err != nil {
 		return err
+	}
+	c.Body.Shown = r.Shown
+	body, err := sign.Marshal(c.Body)
+	if err != nil {
+		return err
+	}
+	const credential = 400 // bytes of the statement that the enterprise adds, about
+	if len(body)+credential > consent.MaxPlainBody {
+		return fmt.Errorf("a consent for this template has %d bytes, the limit is %d: ask for fewer outputs in one consent", len(body)+credential, consent.MaxPlainBody)
 	}
 	_, err = c.Grant(nil)
 	return err

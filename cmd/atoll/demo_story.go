@@ -96,9 +96,12 @@ func (d *demo) consent(s *subject, uses uint32) (notice string, id consent.ID, e
 	if err != nil {
 		return "", id, err
 	}
-	draft.Offers = t.Offers()
-	titles, _ := bank.Titles(d.net.ctx, d.lang, draft.Offers)
-	r := newRequest(bank.Network, draft, titles)
+	found, err := bank.Offering(d.net.ctx, t.Offers())
+	if err != nil {
+		return "", id, err
+	}
+	draft.Offers = found.Offers
+	r := &request{Network: bank.Network[:], Draft: draft, Shown: found.Shown, Statements: found.Statements}
 	if notice, err = r.notice(bank.Genesis); err != nil {
 		return "", id, err
 	}

@@ -103,8 +103,8 @@ func (a *doubts) warn(cmd *cobra.Command, template, lang string) error {
 	t := &teller{w: cmd.ErrOrStderr(), lang: lang}
 	if len(a.untitled) > 0 {
 		names := strings.Join(a.untitled, " ")
-		t.say("atoll: 警告：未能从 %s 取得名称：告知书中其数据集和输出项只有代码，企业读到并签署的正是这些代码\natoll: 提示：待 atoll status 显示该成员已连接，换一个 --out 重新生成",
-			"atoll: warning: no titles could be fetched from %s: the notice names its datasets and outputs by their codes, and these are what the enterprise reads and signs\natoll: hint: make the request again, with another --out, once atoll status shows that member as connected", names)
+		t.say("atoll: 警告：现在取不到 %s 的目录：告知书中其数据集和输出项只有代码，按此签署的授权也不会得到这些机构的答复\natoll: 提示：待 atoll status 显示该成员已连接，换一个 --out 重新生成",
+			"atoll: warning: the catalogs of %s cannot be had now: the notice names their datasets and outputs by codes, and under a consent so signed they will not answer\natoll: hint: make the request again, with another --out, once atoll status shows that member as connected", names)
 	}
 	for _, f := range a.found {
 		where := fmt.Sprintf("%s:%d: %s", template, f.Line, f.Path)

@@ -7,6 +7,7 @@ import (
 	"syscall"
 
 	"atoll/consensus/audit"
+	"atoll/consensus/ledger"
 	"atoll/node"
 	"atoll/node/source"
 	"atoll/node/vault"
@@ -118,6 +119,8 @@ func exitOf(code string) int {
 	switch code {
 	case web.CodeUsage:
 		return exitUsage
+	case string(ledger.CatalogVersion):
+		return exitConfig
 	case web.CodeNotFound, "consent.unknown", "credential.unknown", "query.unknown", "proposal.unknown":
 		return exitNotFound
 	case web.CodeUnavailable, web.CodeNoRoom, web.CodeNoLeader, web.CodeNotFinal, web.CodeTooMany:

@@ -163,10 +163,10 @@ func askFor(ts *testscript.TestScript, _ bool, args []string) {
 	last, err := strconv.Atoi(args[6])
 	ts.Check(err)
 	today := int(consent.DayOf(uint64(time.Now().UnixMilli()), g.Offset))
-	ts.Check(writeFrom(ts.MkAbs(args[0]), paperRequest, newRequest(network, consent.Draft{
+	ts.Check(writeFrom(ts.MkAbs(args[0]), paperRequest, &request{Network: network[:], Draft: consent.Draft{
 		Subject: e.Subject, Bank: args[3], Purpose: args[4], Product: "loan", NotBefore: consent.Day(today + first), NotAfter: consent.Day(today + last),
 		MaxUses: 2, DataLife: 30, Language: consent.English, Offers: t.Offers(), Name: "Deep Reef Ltd", Date: consent.Day(today),
-	}, nil)))
+	}}))
 }
 
 // mangled runs a command with a paper in which one character is another, for

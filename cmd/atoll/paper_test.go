@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"encoding/pem"
 	"errors"
 	"os"
@@ -24,7 +25,7 @@ func examples() map[string]any {
 	id := sign.NetworkID{7}
 	card := ledger.Card{Name: "tax", Chinese: "税务局", English: "Tax office", Roles: []ledger.Role{{Name: ledger.Agency, NotAfter: 40_000}}, Peer: make([]byte, 32), Statement: make([]byte, 32), Log: make([]byte, 32), Cosign: make([]byte, 32), Age: make([]byte, 1216), Addresses: []string{"/ip4/127.0.0.1/tcp/1"}}
 	return map[string]any{
-		paperRequest:   newRequest(id, draft, map[string]string{"tax": "税务局", "bank-a": "甲银行"}),
+		paperRequest:   &request{Network: id[:], Draft: draft, Shown: []consent.Shown{{Agency: "tax", Entry: 4, Version: 1, Size: 2, Proof: [][]byte{make([]byte, 32)}}}, Statements: [][]byte{[]byte("statement")}},
 		paperEnrolment: &enrolment{Subject: draft.Subject, Network: id[:], Key: make([]byte, 32)},
 		paperConsent:   &signedConsent{Statement: []byte("statement"), Sealed: []byte("sealed")},
 		paperCard:      &card,
@@ -133,29 +134,83 @@ func TestPapersAreAlone(t *testing.T) {
 	}
 }
 
-// A bank that gives members or purposes other names in its request than the
-// founders did is not believed.
-func TestTitles(t *testing.T) {
+// asked is a request over one output of the tax agency, with what its catalog has
+// of it, signed by the agency.
+func asked(t *testing.T) (*request, *ledger.Genesis) {
+	t.Helper()
+	key := sign.Secret{9}.Key("tax")
 	g := &ledger.Genesis{
-		Name:     "Test network",
-		Members:  []ledger.Card{{Name: "bank-b", Chinese: "乙银行", English: "Bank B", Addresses: []string{"/ip4/192.0.2.7/tcp/4711", "https://bank-b.test"}}},
+		Name: "Test network",
+		Members: []ledger.Card{
+			{Name: "bank-b", Chinese: "乙银行", English: "Bank B", Addresses: []string{"/ip4/192.0.2.7/tcp/4711", "https://bank-b.test"}},
+			{Name: "tax", Chinese: "税务局", English: "Tax office", Statement: key.Public().(ed25519.PublicKey)},
+		},
 		Purposes: []consent.Purpose{{Code: "pre_loan", Chinese: "贷前调查", English: "Before a loan"}},
 	}
+	var leaves []consent.Leaf
+	for _, output := range []string{"growth", "sales"} {
+		leaves = append(leaves, consent.Leaf{
+			Salt: make([]byte, 32), Dataset: "vat", Output: output, DatasetChinese: "增值税申报", DatasetEnglish: "VAT returns", OutputChinese: "数额", OutputEnglish: "amount of " + output,
+			Meaning: bytes.Repeat([]byte(output[:1]), 32), Definition: make([]byte, 32),
+		})
+	}
+	s, root, err := consent.Show("tax", 4, 2, leaves, func(l *consent.Leaf) bool { return l.Output == "sales" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	network := sign.NetworkID{7}
+	id := ledger.NewStatementID(1_790_000_000_000, [10]byte{1})
+	statement, err := sign.Sign(key, network, ledger.KindCatalog, ledger.Catalog{Head: ledger.Head{ID: id[:]}, Digest: make([]byte, 32), Version: 2, Root: root})
+	if err != nil {
+		t.Fatal(err)
+	}
 	draft := examples()[paperRequest].(*request).Draft
-	draft.Bank = "bank-b"
-	titles := map[string]string{"bank-b": "Bank A", "pre_loan": "A courtesy call", "tax/vat": "VAT returns", "tax/vat.sales": "sales"}
-	for _, c := range []struct{ language, bank, purpose string }{
-		{consent.English, "Bank: Bank B\n", "Purpose: Before a loan\n"}, {consent.Chinese, "被授权银行：乙银行\n", "用途：贷前调查\n"},
+	draft.Bank, draft.Language = "bank-b", consent.English
+	draft.Offers = []consent.Offer{{Agency: "tax", Items: []consent.Item{{Dataset: "vat", Output: "sales", Disclosure: consent.Band, Months: 24, Meaning: leaves[1].Short()}}}}
+	return &request{Network: network[:], Draft: draft, Shown: []consent.Shown{*s}, Statements: [][]byte{statement}}, g
+}
+
+// What members and purposes are called the founders said, and what outputs are
+// called their agency: nothing of it is the bank's word.
+func TestTitles(t *testing.T) {
+	r, g := asked(t)
+	for _, c := range []struct{ language, bank, purpose, output string }{
+		{consent.English, "Bank: Bank B\n", "Purpose: Before a loan\n", "amount of sales"}, {consent.Chinese, "被授权银行：乙银行\n", "用途：贷前调查\n", "数额"},
 	} {
-		draft.Language = c.language
-		got, err := newRequest(sign.NetworkID{7}, draft, titles).notice(g)
-		if err != nil || !strings.Contains(got, c.bank) || !strings.Contains(got, c.purpose) || !strings.Contains(got, "VAT returns") || !strings.Contains(got, "https://bank-b.test\n") {
+		r.Draft.Language = c.language
+		got, err := r.notice(g)
+		if err != nil || !strings.Contains(got, c.bank) || !strings.Contains(got, c.purpose) || !strings.Contains(got, c.output) || !strings.Contains(got, "https://bank-b.test\n") || strings.Contains(got, "/ip4/") {
 			t.Errorf("%v\n%s", err, got)
 		}
-		for _, lie := range []string{"Bank A", "courtesy", "/ip4/"} {
-			if strings.Contains(got, lie) {
-				t.Errorf("%s is believed:\n%s", lie, got)
-			}
+	}
+}
+
+// A request that shows of a catalog what its agency has not signed is refused
+// before anything of it is shown.
+func TestRequestShowsWhatIsSigned(t *testing.T) {
+	for name, lie := range map[string]func(*request, *ledger.Genesis){
+		"a title":    func(r *request, _ *ledger.Genesis) { r.Shown[0].Outputs[0].Leaf.OutputEnglish = "a courtesy" },
+		"a meaning":  func(r *request, _ *ledger.Genesis) { r.Draft.Offers[0].Items[0].Meaning[2] ^= 1 },
+		"no meaning": func(r *request, _ *ledger.Genesis) { r.Draft.Offers[0].Items[0].Meaning = consent.Meaning{} },
+		"both meanings": func(r *request, _ *ledger.Genesis) {
+			r.Draft.Offers[0].Items[0].Meaning[2] ^= 1
+			r.Shown[0].Outputs[0].Leaf.Meaning[2] ^= 1
+		},
+		"the version":   func(r *request, _ *ledger.Genesis) { r.Shown[0].Version = 3 },
+		"nothing":       func(r *request, _ *ledger.Genesis) { r.Shown, r.Statements = nil, nil },
+		"no entry":      func(r *request, _ *ledger.Genesis) { r.Statements = nil },
+		"another entry": func(r *request, _ *ledger.Genesis) { r.Statements[0] = []byte("x") },
+		"another's signature": func(_ *request, g *ledger.Genesis) {
+			g.Members[1].Statement = sign.Secret{8}.Key("x").Public().(ed25519.PublicKey)
+		},
+		"a stranger":      func(_ *request, g *ledger.Genesis) { g.Members = g.Members[:1] },
+		"another network": func(r *request, _ *ledger.Genesis) { r.Network[0] ^= 1 },
+	} {
+		r, g := asked(t)
+		lie(r, g)
+		var e *web.Error
+		if notice, err := r.notice(g); !errors.As(err, &e) || e.Code != web.CodeUnverified || notice != "" {
+			t.Errorf("%s: %v, %q", name, err, notice)
 		}
 	}
 }

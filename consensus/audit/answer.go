@@ -42,6 +42,9 @@ func (i *Inspector) release(e *Entry, p *ledger.Release) error {
 	if p.Bucket != seal.Bucket(ledger.FragmentRoom(&s)+1) || uint64(len(p.Sealed)) != seal.BoxOverhead+seal.Bucket(ledger.ReleaseRoom(&s)+1) {
 		i.fault(e, RuleSize, q.grant, q.Operator, "the release has another size than every answer to its section")
 	}
+	if err := i.answeredBy(e, q, detail.Results); err != nil {
+		return err
+	}
 	return i.released(e, q, &s, detail)
 }
 

@@ -133,7 +133,7 @@ var frames = map[string]struct {
 		w.Release("tax", q, func(a *audittest.Answering) { a.Slot, a.Key = slot, key })
 		w.Receive(q, "tax")
 	}},
-	"a slice is hidden, and released by": {"audit.covers@bank-a audit.consent@bank-a", func(w *audittest.World, f *audittest.Firm) {
+	"a slice is hidden, and released by": {"audit.notice@bank-a audit.covers@bank-a audit.consent@bank-a", func(w *audittest.World, f *audittest.Firm) {
 		d, hidden := twoSlices(w, f)
 		q := w.Ask(d, func(a *audittest.Asking) {
 			a.Detail.Sections = []consent.Section{w.Section(a.Detail.Sections[0].Query, "tax", audittest.Growth)}
@@ -141,7 +141,7 @@ var frames = map[string]struct {
 		w.Release("tax", q, bySlice(hidden))
 		w.Receive(q, "tax")
 	}},
-	"a slice is hidden, and refused by": {"audit.consent@bank-a", func(w *audittest.World, f *audittest.Firm) {
+	"a slice is hidden, and refused by": {"audit.notice@bank-a audit.consent@bank-a", func(w *audittest.World, f *audittest.Firm) {
 		d, hidden := twoSlices(w, f)
 		q := w.Ask(d, nil)
 		w.Refuse("tax", q, consent.NotCovered, bySlice(hidden))
@@ -326,7 +326,7 @@ func TestBlameNamesTheQuery(t *testing.T) {
 	w.Receive(q, "tax")
 	found := inspect(t, w, auditor(w), true)
 	i := slices.IndexFunc(found, func(f audit.Finding) bool { return f.Rule == audit.RuleSection })
-	if i < 0 || found[i].Index != q.Index || found[i].Operator != "王经办" || !strings.Contains(found[i].Detail, "entry 4") || release.Index != 4 {
+	if i < 0 || found[i].Index != q.Index || found[i].Operator != "王经办" || !strings.Contains(found[i].Detail, "entry 6") || release.Index != 6 {
 		t.Errorf("release %d: %+v", release.Index, found)
 	}
 }
@@ -386,12 +386,12 @@ func TestTwoRegistrars(t *testing.T) {
 		court := g.Member("court")
 		court.Roles = append(court.Roles, ledger.Role{Name: ledger.Registrar, NotBefore: 0, NotAfter: 40_000})
 	})
-	w.Enrol(audittest.Subject, 1) // entry 1
+	w.Enrol(audittest.Subject, 1) // entry 3
 	w.Registrar = "court"
-	w.Enrol(audittest.Subject, 2) // entry 2
+	w.Enrol(audittest.Subject, 2) // entry 4
 	w.Enrol(audittest.Other, 3)   // another's key is nobody's second
 	got := strings.Join(judged(t, w, w.Ages["auditor"]), " ")
-	if want := "2 audit.two_keys@court 1 audit.two_keys@registrar"; got != want {
+	if want := "4 audit.two_keys@court 3 audit.two_keys@registrar"; got != want {
 		t.Errorf("found %q, want %q", got, want)
 	}
 }

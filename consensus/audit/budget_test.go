@@ -43,9 +43,10 @@ func TestEarlierVersion(t *testing.T) {
 // The sandbox decides as the network did where no rule is added, over budgets too:
 // an entry that other rules would have refused costs its author nothing.
 func TestSandboxOverBudget(t *testing.T) {
-	w := audittest.NewWith(t, func(g *ledger.Genesis) { g.Entries, g.Bytes = 3, 1<<20 })
+	w := audittest.NewWith(t, func(g *ledger.Genesis) { g.Entries, g.Bytes = 4, 1<<20 })
 	d := w.Grant(w.Enrol(audittest.Subject, 1), nil)
 	q := w.Ask(d, nil)
+	w.Ask(d, nil)
 	w.Ask(d, nil) // the last entry of the bank's day
 	w.Release("tax", q, nil)
 	w.Release("court", q, nil)
@@ -59,7 +60,7 @@ func TestSandboxOverBudget(t *testing.T) {
 	for name, c := range map[string]struct {
 		rules audit.WhatIf
 		want  int
-	}{"as it was": {audit.WhatIf{}, 0}, "no uses": {audit.WhatIf{UsesPerDay: &none}, 8}} {
+	}{"as it was": {audit.WhatIf{}, 0}, "no uses": {audit.WhatIf{UsesPerDay: &none}, 9}} {
 		r := audit.NewReplayer()
 		i := audit.NewInspector(r, nil, func(audit.Finding) {})
 		var found []audit.Otherwise

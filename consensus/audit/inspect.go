@@ -89,6 +89,8 @@ func (i *Inspector) accepted(e *Entry) error {
 		return i.grant(e, p)
 	case *consent.Revocation:
 		return i.revoke(p)
+	case *ledger.Catalog:
+		return i.publish(e, p)
 	case *ledger.CredentialIssue:
 		return i.issue(e, p)
 	case *ledger.CredentialRevoke:
@@ -155,6 +157,11 @@ func (i *Inspector) grant(e *Entry, h *consent.Header) error {
 	}
 	if g.opened() {
 		if err := i.shared(e, g); err != nil {
+			return err
+		}
+	}
+	if err == nil {
+		if err := i.shows(e, g); err != nil {
 			return err
 		}
 	}

@@ -1,8 +1,10 @@
 package audit_test
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -25,14 +27,37 @@ func offers(agencies, outputs int) (list []consent.Offer) {
 	return list
 }
 
-// A body of 700 outputs fits into one statement, whoever audits: the number of
-// stanzas is always the same. What does not fit is refused before it is signed.
+// catalogs are of these agencies, each with twice as many outputs as it is asked.
+func catalogs(t *testing.T, list []consent.Offer) (shown []consent.Shown) {
+	for _, o := range list {
+		var leaves []consent.Leaf
+		for i := range 2 * len(o.Items) {
+			leaves = append(leaves, consent.Leaf{
+				Salt: make([]byte, 32), Dataset: fmt.Sprintf("tax_returns_%d", i/10), Output: fmt.Sprintf("overdue_amount_%02d", i), DatasetChinese: "增值税纳税申报表", DatasetEnglish: "VAT returns as filed",
+				OutputChinese: "近24个月申报销售额合计", OutputEnglish: "sales in 24 months", Meaning: bytes.Repeat([]byte{1}, 32), Definition: make([]byte, 32),
+			})
+		}
+		s, _, err := consent.Show(o.Agency, 1000, 4, leaves, func(l *consent.Leaf) bool {
+			return slices.ContainsFunc(o.Items, func(i consent.Item) bool { return i.Output == l.Output })
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown = append(shown, *s)
+	}
+	return shown
+}
+
+// A body of 100 outputs, with all that their catalogs show of them, fits into one
+// statement, whoever audits: the number of stanzas is always the same. What does
+// not fit is refused before it is signed.
 func TestLargestBodyFits(t *testing.T) {
 	w := audittest.New(t)
 	f := w.Enrol(audittest.Subject, 1)
 	var plain, sealed int
 	d := w.Grant(f, func(c *audittest.Consenting) {
-		c.Draft.Offers = offers(20, 35)
+		c.Draft.Offers = offers(10, 10)
+		c.Body = func(b *consent.Body) { b.Shown = catalogs(t, c.Draft.Offers) }
 		c.Sealed = func(body []byte, to []seal.Recipient) []byte {
 			out, err := seal.EncryptBytes(body, ledger.Stanzas, to...)
 			if err != nil {
@@ -46,7 +71,7 @@ func TestLargestBodyFits(t *testing.T) {
 	if err != nil || entry.Verdict != ledger.Accepted || plain > 32_767 || sealed > consent.MaxBody {
 		t.Fatalf("%s: a body of %d bytes, sealed %d: %v", entry.Verdict, plain, sealed, err)
 	}
-	t.Logf("700 outputs: a body of %d bytes, sealed %d, an entry of %d", plain, sealed, len(w.Leaves[d.Index]))
+	t.Logf("100 outputs: a body of %d bytes, sealed %d, an entry of %d", plain, sealed, len(w.Leaves[d.Index]))
 
 	age, err := seal.NewIdentity()
 	if err != nil {

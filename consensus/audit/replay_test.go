@@ -20,14 +20,14 @@ func golden(t testing.TB) [][]byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	entries, err := tlog.ParseBundle(bundle, 18)
+	entries, err := tlog.ParseBundle(bundle, 20)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return entries
 }
 
-const goldenRoot = "etvPA6YtY7XAncTvndgX6ZWNC3RqgA7FqoJ8UZN+Zzg="
+const goldenRoot = "86r9j8UxxSIG7LGVUvcoazHbzyMMZpu2G0tATrpH7eo="
 
 func seq(leaves [][]byte) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
@@ -44,13 +44,13 @@ func TestGoldenLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.Head.Size != 18 || s.Head.Root.String() != goldenRoot {
+	if s.Head.Size != 20 || s.Head.Root.String() != goldenRoot {
 		t.Errorf("size %d, root %s", s.Head.Size, s.Head.Root)
 	}
-	if s.Verdicts[ledger.Accepted] != 15 || s.Verdicts[ledger.ConsentRevoked] != 2 || s.Verdicts[ledger.ConsentUses] != 1 {
+	if s.Verdicts[ledger.Accepted] != 17 || s.Verdicts[ledger.ConsentRevoked] != 2 || s.Verdicts[ledger.ConsentUses] != 1 {
 		t.Errorf("verdicts %v", s.Verdicts)
 	}
-	if s.Entries[ledger.KindGenesis] != 1 || s.Entries[ledger.KindGrant] != 2 || s.Entries[ledger.KindQueryOpen] != 5 {
+	if s.Entries[ledger.KindGenesis] != 1 || s.Entries[ledger.KindGrant] != 2 || s.Entries[ledger.KindCatalog] != 2 || s.Entries[ledger.KindQueryOpen] != 5 {
 		t.Errorf("kinds %v", s.Entries)
 	}
 }

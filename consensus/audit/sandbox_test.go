@@ -55,15 +55,15 @@ func TestSandbox(t *testing.T) {
 	w := audittest.New(t)
 	f := w.Enrol(audittest.Subject, 1)
 	d := w.Grant(f, func(c *audittest.Consenting) { c.Draft.MaxUses = 2 })
-	w.Serve(d) // 3 to 6
-	w.Serve(d) // 7 to 10
+	w.Serve(d) // 5 to 8
+	w.Serve(d) // 9 to 12
 	w.Ask(d, nil)
-	w.Pass(audittest.Day) // 12 to 23
+	w.Pass(audittest.Day) // 14 to 25
 	later := w.Grant(f, func(c *audittest.Consenting) {
 		c.Draft.NotBefore, c.Draft.NotAfter, c.Draft.Purpose = w.Today(), w.Today()+10, "post_loan"
 		c.Draft.Offers = []consent.Offer{{Agency: "tax", Items: []consent.Item{{Dataset: "vat", Output: "sales", Disclosure: consent.Band, Months: 6}}}}
 	})
-	w.Pass(audittest.Day) // 25 to 36
+	w.Pass(audittest.Day) // 27 to 38
 	q := w.Ask(later, func(a *audittest.Asking) { a.Detail.Purpose = "post_loan" })
 	w.Release("tax", q, nil)
 	q = w.Ask(later, func(a *audittest.Asking) { a.Detail.Purpose = "post_loan" })
@@ -75,43 +75,43 @@ func TestSandbox(t *testing.T) {
 		want  []string
 	}{
 		{"uses per day", audit.WhatIf{UsesPerDay: n(1)}, []string{
-			"7 bank-a query.open: sandbox.uses_per_day, not accepted, sandbox.uses_per_day",
-			"8 court fragment.release: query.unknown, not accepted, ",
-			"9 tax fragment.release: query.unknown, not accepted, ",
-			"10 bank-a query.receipt: query.unknown, not accepted, ",
-			"11 bank-a query.open: sandbox.uses_per_day, not consent.uses, sandbox.uses_per_day",
-			"39 bank-a query.open: sandbox.uses_per_day, not accepted, sandbox.uses_per_day",
-			"40 tax fragment.refuse: query.unknown, not accepted, ",
-			"41 bank-a query.receipt: query.unknown, not fragment.unknown, ",
+			"9 bank-a query.open: sandbox.uses_per_day, not accepted, sandbox.uses_per_day",
+			"10 court fragment.release: query.unknown, not accepted, ",
+			"11 tax fragment.release: query.unknown, not accepted, ",
+			"12 bank-a query.receipt: query.unknown, not accepted, ",
+			"13 bank-a query.open: sandbox.uses_per_day, not consent.uses, sandbox.uses_per_day",
+			"41 bank-a query.open: sandbox.uses_per_day, not accepted, sandbox.uses_per_day",
+			"42 tax fragment.refuse: query.unknown, not accepted, ",
+			"43 bank-a query.receipt: query.unknown, not fragment.unknown, ",
 		}},
 		{"a use that is free", audit.WhatIf{MaxMonths: n(12)}, nil},
 		{"banned purpose", audit.WhatIf{Banned: []string{"post_loan"}}, []string{
-			"37 bank-a query.open: sandbox.purpose, not accepted, sandbox.purpose",
-			"38 tax fragment.release: query.unknown, not accepted, ",
 			"39 bank-a query.open: sandbox.purpose, not accepted, sandbox.purpose",
-			"40 tax fragment.refuse: query.unknown, not accepted, ",
-			"41 bank-a query.receipt: query.unknown, not fragment.unknown, ",
+			"40 tax fragment.release: query.unknown, not accepted, ",
+			"41 bank-a query.open: sandbox.purpose, not accepted, sandbox.purpose",
+			"42 tax fragment.refuse: query.unknown, not accepted, ",
+			"43 bank-a query.receipt: query.unknown, not fragment.unknown, ",
 		}},
 		{"shorter consents", audit.WhatIf{MaxDays: n(1)}, []string{
-			"37 bank-a query.open: sandbox.max_days, not accepted, sandbox.max_days",
-			"38 tax fragment.release: query.unknown, not accepted, ",
 			"39 bank-a query.open: sandbox.max_days, not accepted, sandbox.max_days",
-			"40 tax fragment.refuse: query.unknown, not accepted, ",
-			"41 bank-a query.receipt: query.unknown, not fragment.unknown, ",
+			"40 tax fragment.release: query.unknown, not accepted, ",
+			"41 bank-a query.open: sandbox.max_days, not accepted, sandbox.max_days",
+			"42 tax fragment.refuse: query.unknown, not accepted, ",
+			"43 bank-a query.receipt: query.unknown, not fragment.unknown, ",
 		}},
 		{"final", audit.WhatIf{Final: true}, []string{
-			"4 court fragment.release: unknown, not accepted, unknown",
-			"5 tax fragment.release: unknown, not accepted, unknown",
-			"8 court fragment.release: unknown, not accepted, unknown",
-			"9 tax fragment.release: unknown, not accepted, unknown",
-			"38 tax fragment.release: unknown, not accepted, unknown",
+			"6 court fragment.release: unknown, not accepted, unknown",
+			"7 tax fragment.release: unknown, not accepted, unknown",
+			"10 court fragment.release: unknown, not accepted, unknown",
+			"11 tax fragment.release: unknown, not accepted, unknown",
+			"40 tax fragment.release: unknown, not accepted, unknown",
 		}},
 	} {
 		got := sandbox(t, w, auditor(w), c.rules)
 		if c.name == "a use that is free" {
 			// All of the first consent is too far back: none of its uses is
 			// spent, and the third query is refused for its own sake.
-			if len(got) != 9 || !strings.HasPrefix(got[8], "11 bank-a query.open: sandbox.max_months, not consent.uses") {
+			if len(got) != 9 || !strings.HasPrefix(got[8], "13 bank-a query.open: sandbox.max_months, not consent.uses") {
 				t.Errorf("%s:\n%s", c.name, strings.Join(got, "\n"))
 			}
 			continue
@@ -134,7 +134,7 @@ func TestSandboxFreesUses(t *testing.T) {
 	w.Pass(audittest.Day)
 	w.Ask(d, nil) // consent.uses
 	got := sandbox(t, w, nil, audit.WhatIf{UsesPerDay: n(1)})
-	if last := got[len(got)-1]; len(got) != 5 || last != "23 bank-a query.open: accepted, not consent.uses, " {
+	if last := got[len(got)-1]; len(got) != 5 || last != "25 bank-a query.open: accepted, not consent.uses, " {
 		t.Errorf("%s", strings.Join(got, "\n"))
 	}
 }
@@ -157,7 +157,7 @@ func TestSandboxUnopened(t *testing.T) {
 	w.Serve(w.Grant(w.Enrol(audittest.Subject, 1), nil))
 	bank := w.Ages["bank-b"]
 	got := sandbox(t, w, &bank, audit.WhatIf{Banned: []string{"pre_loan"}})
-	if len(got) != 1 || got[0] != "3 bank-a query.open: unknown, not accepted, unknown" {
+	if len(got) != 1 || got[0] != "5 bank-a query.open: unknown, not accepted, unknown" {
 		t.Errorf("%s", strings.Join(got, "\n"))
 	}
 }

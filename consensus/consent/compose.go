@@ -2,6 +2,7 @@ package consent
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/ed25519"
 	"io"
 	"slices"
@@ -41,6 +42,28 @@ type Body struct {
 	Terms      []byte  `cbor:"2,keyasint"` // statement of kind consent.terms
 	Credential []byte  `cbor:"3,keyasint"` // statement of kind credential
 	Slices     []Slice `cbor:"4,keyasint"`
+	Shown      []Shown `cbor:"5,keyasint"` // of the catalogs that the items are of
+}
+
+// DraftOf returns what bank and subject agreed on, from what the subject signed:
+// the draft of which the notice was rendered.
+func DraftOf(t *Terms, slices []Slice) Draft {
+	b := &t.Bounds
+	d := Draft{
+		Subject: t.Subject, Bank: b.Bank, Purpose: t.Purpose, Product: t.Product, NotBefore: b.NotBefore, NotAfter: b.NotAfter,
+		MaxUses: b.MaxUses, Frequency: b.Frequency, MaxAlerts: b.MaxAlerts, DataLife: t.DataLife, Language: t.Language, Name: t.Name, Date: t.Date,
+	}
+	d.Offers = Offers(slices)
+	return d
+}
+
+// Offers returns what slices allow to be asked, ascending by agency.
+func Offers(list []Slice) (offers []Offer) {
+	for _, s := range list {
+		offers = append(offers, Offer{Agency: s.Agency, Items: s.Items})
+	}
+	slices.SortFunc(offers, func(a, b Offer) int { return cmp.Compare(a.Agency, b.Agency) })
+	return offers
 }
 
 // Secret returns K. The body must have passed [OpenBody].
@@ -67,7 +90,8 @@ type Composed struct {
 // the exact text that the signer was shown, the credential its statement,
 // random a source of salts ([crypto/rand.Reader] but in tests). The terms are
 // signed here, with the credential key of the given generation; the header is
-// signed by [Composed.Grant], once the body is sealed.
+// signed by [Composed.Grant], once the body is sealed. What the request showed of
+// catalogs goes into the body before that, see [Body.Shown].
 func Compose(d Draft, notice string, keys Keyring, generation, n uint64, credential []byte, random io.Reader) (*Composed, error) {
 	c := &Composed{key: keys.Consent(n), net: keys.network}
 	salts := &salter{r: random}

@@ -33,6 +33,8 @@ const (
 	NotCovered Code = "consent.not_covered" // an output, disclosure or window that it does not name
 	BadPurpose Code = "consent.purpose"     // a purpose unknown here, or wider than its rule
 	Unopenable Code = "consent.unopenable"  // whoever carries it cannot see that all who have to can open its body
+	BadCatalog Code = "consent.catalog"     // what it shows of catalogs is not what they have, or not what is asked
+	BadNotice  Code = "consent.notice"      // what was signed is not the notice that belongs to it
 	BadSubject Code = "consent.subject"     // credential and terms are not about one subject, or do not verify
 )
 

@@ -32,9 +32,12 @@ func Covers(h *Header, t *Terms, s *Slice, q *Section, at At) *Refusal {
 		return err
 	}
 	for _, w := range q.Wants {
-		i := slices.IndexFunc(s.Items, func(i Item) bool { return i.key() == w.Item.key() })
+		i := slices.IndexFunc(s.Items, func(i Item) bool { return i.Named() == w.Item.Named() })
 		if i < 0 {
 			return refuse(NotCovered, "%s of %s.%s is not in the consent", w.Item.Disclosure, w.Item.Dataset, w.Item.Output)
+		}
+		if w.Item.Meaning != s.Items[i].Meaning {
+			return refuse(NotCovered, "%s.%s means something else than what the consent has under this name", w.Item.Dataset, w.Item.Output)
 		}
 		if (w.Item.Months == 0) != (s.Items[i].Months == 0) {
 			return refuse(NotCovered, "%s.%s: what stands today and what was in past months are two things, and the consent has the other one", w.Item.Dataset, w.Item.Output)

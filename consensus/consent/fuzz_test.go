@@ -32,6 +32,7 @@ var kinds = map[string]func() (document, any){
 	"basis":      func() (document, any) { d := new(unchecked[Basis]); return d, &d.v },
 	"ask":        func() (document, any) { d := new(Ask); return d, d },
 	"purpose":    func() (document, any) { d := new(Purpose); return d, d },
+	"shown":      func() (document, any) { d := new(Shown); return d, d },
 	"body":       func() (document, any) { d := new(unchecked[Body]); return d, &d.v },
 	"draft":      func() (document, any) { d := new(unchecked[Draft]); return d, &d.v },
 }
@@ -72,13 +73,16 @@ func TestDocuments(t *testing.T) {
 	s.check(err)
 	basis, err := s.ask.Basis()
 	s.check(err)
+	leaves := leavesOf(t, 5)
+	shown, _ := shownFor(t, leaves, asksFor(leaves, 1, 3))
+	s.body.Shown = []Shown{shown}
 	made := ""
 	for _, d := range []struct {
 		kind string
 		v    any
 	}{
 		{"header", s.header}, {"credential", s.opened()}, {"terms", s.terms()}, {"slice", s.ask.Slice}, {"section", s.ask.Section},
-		{"slot", slot}, {"basis", basis}, {"ask", s.ask}, {"purpose", s.logged.At.Purposes[0]}, {"body", s.body}, {"draft", s.draft},
+		{"slot", slot}, {"basis", basis}, {"ask", s.ask}, {"purpose", s.logged.At.Purposes[0]}, {"shown", shown}, {"body", s.body}, {"draft", s.draft},
 	} {
 		data, err := sign.Marshal(d.v)
 		s.check(err)

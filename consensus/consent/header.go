@@ -33,6 +33,7 @@ const (
 	RevocationKeys = 4    // always so many key ids, unused ones random
 	MaxDays        = 1830 // five years, the longest any purpose may allow
 	MaxUses        = 100_000
+	MaxPlainBody   = 32_767 // bytes of a body, which is padded before it is sealed
 	MaxBody        = 48_000 // bytes of a sealed body: eight age stanzas and 32 KiB
 )
 

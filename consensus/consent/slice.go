@@ -45,9 +45,12 @@ type Item struct {
 	Output     string
 	Disclosure Disclosure
 	Months     uint32 // history window: how far back its rows may reach; 0 for a state, what stands on the day of the answer
+	Meaning    Meaning
 }
 
-func (i Item) key() Item { i.Months = 0; return i }
+// Named returns the item without what only a catalog says of it: its window and
+// its meaning.
+func (i Item) Named() Item { i.Months, i.Meaning = 0, Meaning{}; return i }
 
 // CompareItems is the order of items in slices and sections: by dataset,
 // output, disclosure.
@@ -80,6 +83,18 @@ func (s *Slice) Check() error {
 		return malformed("slice: agency name")
 	}
 	return checkItems(len(s.Items), func(i int) Item { return s.Items[i] })
+}
+
+// Meant returns an item that says no meaning with the one that the slice has
+// under its name: what is asked is what was consented to.
+func (s *Slice) Meant(item Item) Item {
+	if s == nil || item.Meaning != (Meaning{}) {
+		return item
+	}
+	if i := slices.IndexFunc(s.Items, func(i Item) bool { return i.Named() == item.Named() }); i >= 0 {
+		item.Meaning = s.Items[i].Meaning
+	}
+	return item
 }
 
 // Digest is what the terms list.

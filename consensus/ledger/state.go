@@ -134,7 +134,7 @@ func authorKey(id sign.KeyID) []byte        { return append([]byte{'a'}, id[:]..
 func memberKey(name string) []byte          { return append([]byte{'m'}, name...) }
 func consentKey(id []byte) []byte           { return append([]byte{'c'}, id...) }
 func credentialKey(digest []byte) []byte    { return append([]byte{'d'}, digest...) }
-func catalogKey(agency string) []byte       { return append([]byte{'k'}, agency...) }
+func catalogKey(agency string) []byte       { return append([]byte{'v'}, agency...) }
 func idKey(author string, id []byte) []byte { return append(sized('i', author), id...) }
 func queryKey(bank string, id []byte) []byte {
 	return append(sized('q', bank), id...)

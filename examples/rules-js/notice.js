@@ -1,12 +1,12 @@
 // The notice that an enterprise reads and signs for: SPEC.md section 13.
 'use strict';
-const { need, decode, uint, text, list, tuple, map } = require('./cbor.js');
+const { need, decode, uint, bytes, text, list, tuple, map } = require('./cbor.js');
 const { labelled } = require('./keys.js');
 const { name, item, day, people, shown } = require('./statement.js');
 const { isSubject } = require('./subject.js');
 
 const u32 = uint(0, 2 ** 32 - 1), lastDay = 2_932_896; // 9999-12-31
-const wanted = tuple(item, item, uint(1, 4), uint(0, 120));
+const wanted = tuple(item, item, uint(1, 4), uint(0, 120), bytes(16));
 const draft = map({
   subject: [1, text(isSubject)], bank: [2, name], purpose: [3, item], product: [4, people(200)], notBefore: [5, day], notAfter: [6, day], maxUses: [7, u32],
   frequency: [8, tuple(u32, u32)], maxAlerts: [9, u32], dataLife: [10, u32], language: [11, text((s) => ['zh-CN', 'en'].includes(s))],

@@ -13,7 +13,6 @@
 package catalog
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 
@@ -137,9 +136,12 @@ type Output struct {
 	Partial  bool                 // a flow that is answered from fewer months, too
 	Disclose []consent.Disclosure // ascending
 	Bands    []string             // cut points as written, ascending
+	Number   uint64               // of the meaning: higher when the computation measures something else
 
-	cuts    []decimal.Decimal
-	compute *formula.Formula
+	cuts       []decimal.Decimal
+	compute    *formula.Formula
+	meaning    []byte // digest of what an enterprise consents to
+	definition []byte // digest of that, and of how it is computed
 }
 
 // State says whether the output is what stands on the day of the question,
@@ -219,13 +221,11 @@ func (c *Catalog) Items() []consent.Item {
 	for _, d := range c.Datasets {
 		for _, o := range d.Outputs {
 			for _, x := range o.Disclose {
-				items = append(items, consent.Item{Dataset: d.Name, Output: o.Name, Disclosure: x, Months: o.Months})
+				items = append(items, consent.Item{Dataset: d.Name, Output: o.Name, Disclosure: x, Months: o.Months, Meaning: o.Meaning()})
 			}
 		}
 	}
-	slices.SortFunc(items, func(a, b consent.Item) int {
-		return cmp.Or(cmp.Compare(a.Dataset, b.Dataset), cmp.Compare(a.Output, b.Output), cmp.Compare(a.Disclosure, b.Disclosure))
-	})
+	slices.SortFunc(items, consent.CompareItems)
 	return items
 }
 

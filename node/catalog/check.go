@@ -305,7 +305,7 @@ func (c *checker) output(path string, d *Dataset, f *fileOutput) Output {
 	where := shown(d.Name) + "." + shown(f.Name)
 	o := Output{
 		Name: f.Name, Title: c.title(path+".title", where+": title", f.Title),
-		Unit: c.unit(path+".unit", where, f.Unit), Type: c.kind(path+".type", where, f.Type), Months: f.Months, Partial: f.Partial,
+		Unit: c.unit(path+".unit", where, f.Unit), Type: c.kind(path+".type", where, f.Type), Months: f.Months, Partial: f.Partial, Number: max(f.Meaning, 1),
 	}
 	switch {
 	case o.Type == TypeDecimal && (f.Scale == nil || *f.Scale < 0 || *f.Scale > formula.MaxScale):

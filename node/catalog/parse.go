@@ -118,6 +118,7 @@ type fileOutput struct {
 	Measure  string    `yaml:"measure"`
 	Months   uint32    `yaml:"months"`
 	Partial  bool      `yaml:"partial"`
+	Meaning  uint64    `yaml:"meaning"`
 	Disclose []string  `yaml:"disclose"`
 	Bands    []written `yaml:"bands"`
 }
@@ -164,6 +165,9 @@ func Parse(text []byte) (*Catalog, error) {
 		return nil, check.found
 	}
 	slices.SortStableFunc(check.warned, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
+	if err := define(&f, c); err != nil {
+		return nil, Problems{{0, err.Error()}}
+	}
 	c.text, c.warnings = bytes.Clone(text), check.warned
 	return c, nil
 }

@@ -85,7 +85,7 @@ func (t *Template) match(inputs []Input) ([]*Input, error) {
 	matched := make([]*Input, len(t.Needs))
 	for i := range inputs {
 		in := &inputs[i]
-		n := slices.IndexFunc(t.Needs, func(n Need) bool { return n.Agency == in.Agency && n.Item() == in.Item })
+		n := slices.IndexFunc(t.Needs, func(n Need) bool { return n.Agency == in.Agency && n.asks(in.Item) })
 		switch {
 		case n < 0:
 			return nil, fmt.Errorf("%w: %s, %s.%s by %s over %d months is not asked by %s version %d", ErrFacts, in.Agency,

@@ -53,6 +53,13 @@ func (n *Need) Item() consent.Item {
 	return consent.Item{Dataset: n.Dataset, Output: n.Output, Disclosure: n.Disclosure, Months: n.Months}
 }
 
+// asks says whether an item is the need's, whatever its output means: what that
+// is the consent says.
+func (n *Need) asks(item consent.Item) bool {
+	item.Meaning = consent.Meaning{}
+	return n.Item() == item
+}
+
 // Number is an exact decimal of a template.
 type Number struct{ decimal.Decimal }
 

@@ -72,6 +72,9 @@ var hints = map[string]string{
 	"consent.subject":       "the enterprise's credential is missing, revoked or another's; see its registrar",
 	"consent.unopenable":    "have the enterprise sign it again with a current atoll consent sign, in a folder with this network's genesis",
 	"consent.mismatch":      "the parts of the consent contradict each other; have it signed again",
+	"consent.catalog":       "have the bank make the request anew: a catalog has changed since, or somebody has changed the request",
+	"consent.notice":        "have it signed again with a current atoll consent sign, in a folder with this network's genesis",
+	"catalog.version":       "raise version in the catalog's file and start again; atoll catalog diff OLD NEW shows what the change means for consents given before",
 	"query.deadline":        "check this machine's clock against the network time of atoll status",
 	"cosigners.approvals":   "a quorum of the cosigners in force has to approve the same proposal: atoll cosigners show lists who has, and then run handover again",
 	"query.unknown":         "check the query's id; a day after its deadline it is forgotten",
@@ -129,6 +132,8 @@ func Explain(err error) *Error {
 		e.Code = "consent.unknown"
 	case errors.Is(err, node.ErrNoRoom):
 		e.Code, e.Retryable = CodeNoRoom, true
+	case errors.Is(err, node.ErrCatalogChanged) || errors.Is(err, node.ErrCatalogOlder):
+		e.Code = string(ledger.CatalogVersion)
 	case errors.Is(err, node.ErrNoCatalog):
 		e.Code = CodeNoCatalog
 	case errors.Is(err, vault.ErrNone):

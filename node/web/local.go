@@ -37,8 +37,9 @@ const (
 	OpCredentialRevoke = "credential.revoke"
 	OpConsentAccept    = "consent.accept"
 	OpConsentList      = "consent.list"
-	OpTitles           = "titles"
 	OpEndings          = "endings"
+	OpOffering         = "offering"
+	OpPublish          = "catalog.publish"
 	OpCatalog          = "catalog"
 	OpEntry            = "entry"
 	OpFinal            = "final"
@@ -83,19 +84,25 @@ type ConsentOut struct {
 	Entry     uint64 `json:"entry"`
 }
 
-// TitlesIn asks for the words of a consent notice.
-type TitlesIn struct {
-	Language string          `json:"language"`
-	Offers   []consent.Offer `json:"offers"`
+// OfferingIn asks what of this can be asked.
+type OfferingIn struct {
+	Offers []consent.Offer `json:"offers"`
 }
 
-// TitlesOut are words for people, under the names of [consent.Titles].
-type TitlesOut struct {
+// OfferingOut is what a request for consent is made of.
+type OfferingOut struct {
 	Network  []byte            `json:"network"`
-	Day      consent.Day       `json:"day"` // the network's day
-	Titles   map[string]string `json:"titles"`
-	Without  []string          `json:"without"`  // agencies that could not be asked for theirs
+	Day      consent.Day       `json:"day"`      // the network's day
 	Purposes []consent.Purpose `json:"purposes"` // what a consent may be for
+
+	node.Offering
+}
+
+// PublishedOut is where an agency's catalog is on the log.
+type PublishedOut struct {
+	Version uint64 `json:"version"`
+	Entry   uint64 `json:"entry"`
+	Text    []byte `json:"text"` // of the catalog by which the node answers
 }
 
 // EndingsIn asks which roles, and of a subject which credential, end by a day.
@@ -202,10 +209,12 @@ func (l *Local) do(ctx context.Context, name string, in []byte) (any, error) {
 		return with(ctx, in, l.accept)
 	case OpConsentList:
 		return l.consents()
-	case OpTitles:
-		return with(ctx, in, l.titles)
 	case OpEndings:
 		return with(ctx, in, l.endings)
+	case OpOffering:
+		return with(ctx, in, l.offering)
+	case OpPublish:
+		return l.publish(ctx)
 	case OpCatalog:
 		return with(ctx, in, l.catalog)
 	case OpEntry:
@@ -301,10 +310,28 @@ func consentOut(c *node.Consent, today consent.Day) ConsentOut {
 	return out
 }
 
-func (l *Local) titles(ctx context.Context, in TitlesIn) (TitlesOut, error) {
+func (l *Local) offering(ctx context.Context, in OfferingIn) (OfferingOut, error) {
 	at, err := l.Node.At()
-	titles, without := l.Node.Titles(ctx, in.Language, in.Offers)
-	return TitlesOut{l.Node.Network[:], at.Day, titles, without, at.Purposes}, err
+	if err != nil {
+		return OfferingOut{}, err
+	}
+	found, err := l.Node.Offering(ctx, in.Offers)
+	if err != nil {
+		return OfferingOut{}, err
+	}
+	return OfferingOut{l.Node.Network[:], at.Day, at.Purposes, *found}, nil
+}
+
+func (l *Local) publish(ctx context.Context) (PublishedOut, error) {
+	p, err := l.Node.Publish(ctx)
+	if err != nil {
+		return PublishedOut{}, err
+	}
+	c, err := l.Node.CatalogOf(ctx, l.Node.Name)
+	if err != nil {
+		return PublishedOut{}, err
+	}
+	return PublishedOut{p.Version, p.Index, c.Bytes()}, nil
 }
 
 func (l *Local) endings(_ context.Context, in EndingsIn) ([]node.Ending, error) {

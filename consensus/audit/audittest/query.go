@@ -3,6 +3,7 @@ package audittest
 import (
 	"bytes"
 	"crypto/sha256"
+	"maps"
 	"slices"
 	"strings"
 
@@ -10,13 +11,6 @@ import (
 	"atoll/consensus/ledger"
 	"atoll/crypto/seal"
 	"atoll/crypto/sign"
-)
-
-// Sales and Cases are outputs of the tax agency and the court.
-var (
-	Sales  = consent.Item{Dataset: "vat", Output: "sales", Disclosure: consent.Band, Months: 24}
-	Growth = consent.Item{Dataset: "vat", Output: "growth", Disclosure: consent.Value, Months: 24}
-	Cases  = consent.Item{Dataset: "cases", Output: "open", Disclosure: consent.Count, Months: 24}
 )
 
 // Deal is a consent as its bank holds it.
@@ -31,7 +25,7 @@ type Deal struct {
 // Consenting is what goes into a grant; a test may change any of it.
 type Consenting struct {
 	Draft  consent.Draft
-	Notice string
+	Notice func(string) string                           // instead of the one that is right; nil: that one
 	Body   func(*consent.Body)                           // before it is sealed
 	Sealed func(body []byte, to []seal.Recipient) []byte // nil: to bank, auditors and subject
 }
@@ -43,7 +37,7 @@ func (w *World) Grant(f *Firm, edit func(*Consenting)) *Deal {
 	d := &Deal{firm: f, number: f.consents}
 	f.consents++
 	today := w.Today()
-	c := &Consenting{Notice: "notice", Draft: consent.Draft{
+	c := &Consenting{Draft: consent.Draft{
 		Subject: f.Subject, Bank: "bank-a", Purpose: "pre_loan", Product: "流动资金贷款", NotBefore: today, NotAfter: today + 29,
 		MaxUses: 9, DataLife: 90, Language: consent.Chinese, Name: "某科技有限公司", Date: today,
 		Offers: []consent.Offer{{Agency: "court", Items: []consent.Item{Cases}}, {Agency: "tax", Items: []consent.Item{Sales}}},
@@ -51,8 +45,7 @@ func (w *World) Grant(f *Firm, edit func(*Consenting)) *Deal {
 	if edit != nil {
 		edit(c)
 	}
-	composed, err := consent.Compose(c.Draft, c.Notice, f.Keyring, 0, d.number, f.Credential, w.random)
-	w.check(err)
+	composed := w.compose(f, d.number, c)
 	if c.Body != nil {
 		c.Body(&composed.Body)
 	}
@@ -82,6 +75,27 @@ func (w *World) Grant(f *Firm, edit func(*Consenting)) *Deal {
 	return d
 }
 
+// compose signs a consent for the notice of what it shows, unless the test says
+// otherwise.
+func (w *World) compose(f *Firm, number uint64, c *Consenting) *consent.Composed {
+	w.t.Helper()
+	shown := w.Shown(c.Draft.Offers)
+	d := c.Draft
+	d.Offers = slices.CompactFunc(sorted(d.Offers), func(a, b consent.Offer) bool { return a.Agency == b.Agency }) // one is hidden
+	for i := range d.Offers {
+		d.Offers[i].Items = slices.SortedFunc(slices.Values(d.Offers[i].Items), consent.CompareItems)
+	}
+	notice, err := consent.Notice(d, w.Genesis.Words(d.Language, consent.ShownTitles(d.Language, shown)))
+	w.check(err)
+	if c.Notice != nil {
+		notice = c.Notice(notice)
+	}
+	composed, err := consent.Compose(c.Draft, notice, f.Keyring, 0, number, f.Credential, w.random)
+	w.check(err)
+	composed.Body.Shown = shown
+	return composed
+}
+
 // Revoke takes a consent back, through any member.
 func (w *World) Revoke(d *Deal, carrier string) ledger.Answer {
 	w.t.Helper()
@@ -103,6 +117,8 @@ type Query struct {
 	Index  uint64
 	deal   *Deal
 	asked  []consent.Section // of the agencies, whatever the auditor is shown
+
+	catalogs map[string]*Catalog // then in force
 }
 
 // Asking is what goes into a query; a test may change any of it.
@@ -149,7 +165,7 @@ func (w *World) Ask(d *Deal, edit func(*Asking)) *Query {
 	bank := d.Header.Bounds.Bank
 	open.Sealed = w.box(a.Key, ledger.KindQueryOpen, bank, head, public, a.Detail, 0)
 	answer := w.Say(bank, ledger.KindQueryOpen, open)
-	return &Query{Ref: ledger.QueryRef{Bank: bank, ID: head.ID}, Detail: a.Detail, Index: answer.Index, deal: d, asked: a.Logged}
+	return &Query{Ref: ledger.QueryRef{Bank: bank, ID: head.ID}, Detail: a.Detail, Index: answer.Index, deal: d, asked: a.Logged, catalogs: maps.Clone(w.Catalogs)}
 }
 
 func (w *World) box(key sign.Secret, kind, author string, head ledger.Head, public []byte, detail any, room uint64) []byte {
@@ -213,10 +229,18 @@ type Answering struct {
 func (q *Query) Results(agency string) (results []ledger.Result) {
 	if s := q.section(agency); s != nil {
 		for _, want := range s.Wants {
-			results = append(results, ledger.Result{Item: want.Item, Outcome: consent.Answered, Version: 1, Rows: 12, AsOf: Start})
+			results = append(results, ledger.Result{Item: want.Item, Outcome: consent.Answered, Version: q.version(agency), Rows: 12, AsOf: Start})
 		}
 	}
 	return results
+}
+
+// version is that of the agency's catalog when the query was asked.
+func (q *Query) version(agency string) uint64 {
+	if c := q.catalogs[agency]; c != nil {
+		return c.Version
+	}
+	return 1
 }
 
 // Release has an agency answer.

@@ -51,6 +51,7 @@ type World struct {
 	Now     uint64 // what every member's clock says
 
 	Registrar string // who certifies enterprises
+	Catalogs  map[string]*Catalog
 
 	t      testing.TB
 	random *rand.ChaCha8
@@ -63,7 +64,7 @@ func New(t testing.TB) *World { return NewWith(t, nil) }
 
 // NewWith is New with a genesis that a test may change before it is signed.
 func NewWith(t testing.TB, edit func(*ledger.Genesis)) *World {
-	w := &World{t: t, Now: Start, Registrar: "registrar", random: rand.NewChaCha8([32]byte{1}), Keys: map[string]ledger.Keys{}, keys: map[string]ed25519.PrivateKey{}, Ages: map[string]seal.Identity{}, State: ledger.NewMemory()}
+	w := &World{t: t, Now: Start, Registrar: "registrar", random: rand.NewChaCha8([32]byte{1}), Keys: map[string]ledger.Keys{}, keys: map[string]ed25519.PrivateKey{}, Ages: map[string]seal.Identity{}, Catalogs: map[string]*Catalog{}, State: ledger.NewMemory()}
 	voters := []string{"auditor", "court", "tax"}
 	g := &ledger.Genesis{
 		Version: ledger.FormatVersion, Name: "测试网", Origin: "log.test/audit/1", Suite: ledger.Suite, Time: Start, Offset: 480, Entries: ledger.DefaultBudget.Entries, Bytes: ledger.DefaultBudget.Bytes,
@@ -98,6 +99,8 @@ func NewWith(t testing.TB, edit func(*ledger.Genesis)) *World {
 	_, w.Network, err = ledger.OpenGenesis(raw)
 	w.check(err)
 	w.Submit(raw)
+	w.Publish("court", 1)
+	w.Publish("tax", 1)
 	return w
 }
 

@@ -1,0 +1,102 @@
+package audittest
+
+import (
+	"cmp"
+	"slices"
+
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+	"atoll/crypto/sign"
+)
+
+// Sales and Cases are outputs of the tax agency and the court, as their first
+// catalogs have them.
+var (
+	Sales  = itemOf(sense("vat", "sales"), consent.Band)
+	Growth = itemOf(sense("vat", "growth"), consent.Value)
+	Cases  = itemOf(sense("cases", "open"), consent.Count)
+)
+
+func sense(dataset, output string) consent.Sense {
+	return consent.Sense{
+		Dataset: dataset, Output: output, Type: "decimal", Unit: "CNY", Months: 36,
+		Disclosures: []consent.Disclosure{consent.Value, consent.Band, consent.Count}, Bands: []string{"0", "1000000"}, Number: 1,
+	}
+}
+
+func itemOf(s consent.Sense, x consent.Disclosure) consent.Item {
+	i := consent.Item{Dataset: s.Dataset, Output: s.Output, Disclosure: x, Months: 24}
+	meaning, err := s.Digest()
+	if err != nil {
+		panic(err) // constants
+	}
+	copy(i.Meaning[:], meaning)
+	return i
+}
+
+// Catalog is one that an agency has published.
+type Catalog struct {
+	Version uint64
+	Entry   uint64
+	Leaves  []consent.Leaf
+}
+
+// Defining is what a test may change of an output before it is published: what it
+// means and how it is computed.
+type Defining struct {
+	Sense   consent.Sense
+	Formula string
+	Title   string
+}
+
+// Publish has an agency publish its catalog, with what the test changes of it.
+func (w *World) Publish(agency string, version uint64, edit ...func(*Defining)) *Catalog {
+	w.t.Helper()
+	c := &Catalog{Version: version}
+	for _, s := range []consent.Sense{sense("cases", "open"), sense("vat", "growth"), sense("vat", "sales")} {
+		d := Defining{Sense: s, Formula: "sum(rows)", Title: s.Output}
+		for _, e := range edit {
+			e(&d)
+		}
+		meaning, err := d.Sense.Digest()
+		w.check(err)
+		definition, err := consent.DefinitionDigest(d.Formula)
+		w.check(err)
+		c.Leaves = append(c.Leaves, consent.Leaf{
+			Salt: consent.LeafSalt(sign.Secret{byte(version)}, s.Dataset, s.Output), Dataset: s.Dataset, Output: s.Output,
+			DatasetChinese: s.Dataset, DatasetEnglish: s.Dataset, OutputChinese: d.Title, OutputEnglish: d.Title, Meaning: meaning, Definition: definition,
+		})
+	}
+	root, err := consent.Tree(c.Leaves)
+	w.check(err)
+	digest := make([]byte, 32)
+	w.random.Read(digest)
+	c.Entry = w.Say(agency, ledger.KindCatalog, ledger.Catalog{Head: w.Head(), Digest: digest, Version: version, Root: root}).Index
+	w.Catalogs[agency] = c
+	return c
+}
+
+// Shown is what the catalogs in force have of offers, as a bank shows it.
+func (w *World) Shown(offers []consent.Offer) (list []consent.Shown) {
+	w.t.Helper()
+	for _, o := range sorted(offers) {
+		c := w.Catalogs[o.Agency]
+		if c == nil || consent.ShownOf(list, o.Agency) != nil {
+			continue
+		}
+		s, _, err := consent.Show(o.Agency, c.Entry, c.Version, c.Leaves, func(l *consent.Leaf) bool {
+			return slices.ContainsFunc(o.Items, func(i consent.Item) bool {
+				return i.Dataset == l.Dataset && i.Output == l.Output && i.Meaning != consent.Meaning{}
+			})
+		})
+		w.check(err)
+		if len(s.Outputs) > 0 {
+			list = append(list, *s)
+		}
+	}
+	return list
+}
+
+func sorted(offers []consent.Offer) []consent.Offer {
+	return slices.SortedStableFunc(slices.Values(offers), func(a, b consent.Offer) int { return cmp.Compare(a.Agency, b.Agency) })
+}

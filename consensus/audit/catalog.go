@@ -1,0 +1,184 @@
+package audit
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+	"atoll/crypto/sign"
+)
+
+// What an agency offers stands on the log as a root alone. Consents show of it
+// what they are about: that is what an auditor learns of a version, and holds
+// answers to.
+
+// published is a catalog on the log.
+type published struct {
+	Agency   string `cbor:"1,keyasint"`
+	Version  uint64 `cbor:"2,keyasint"`
+	Digest   []byte `cbor:"3,keyasint"`
+	Root     []byte `cbor:"4,keyasint"`
+	Replaced uint64 `cbor:"5,keyasint"` // entry of the next one, 0 while there is none
+}
+
+// position is where something stands in the log.
+type position struct {
+	Entry uint64 `cbor:"1,keyasint"`
+}
+
+// described is an output of a version of a catalog, as a consent has shown it.
+type described struct {
+	Version    uint64 `cbor:"1,keyasint"`
+	Meaning    []byte `cbor:"2,keyasint"`
+	Definition []byte `cbor:"3,keyasint"`
+}
+
+func publishedKey(entry uint64) []byte { return binary.BigEndian.AppendUint64([]byte{'C'}, entry) }
+
+// versionKey is where the entry of a version is kept, of 0 that of the newest.
+func versionKey(agency string, version uint64) []byte {
+	return binary.BigEndian.AppendUint64(append([]byte{'V', byte(len(agency))}, agency...), version)
+}
+
+// describedKey is where an output of a version is kept, of 0 that of the newest
+// version of which a consent has shown it.
+func describedKey(agency string, version uint64, dataset, output string) []byte {
+	return append(append(versionKey(agency, version), 'O'), dataset+"."+output...)
+}
+
+// publish takes in a catalog.
+func (i *Inspector) publish(e *Entry, p *ledger.Catalog) error {
+	if i.identity == nil {
+		return nil
+	}
+	last, err := fetch[position](i, versionKey(e.Author, 0))
+	if err != nil {
+		return err
+	}
+	if last.Entry != 0 {
+		old, err := fetch[published](i, publishedKey(last.Entry))
+		if err != nil {
+			return err
+		}
+		old.Replaced = e.Index
+		if err := i.put(publishedKey(last.Entry), old); err != nil {
+			return err
+		}
+	}
+	return errors.Join(
+		i.put(publishedKey(e.Index), published{Agency: e.Author, Version: p.Version, Digest: p.Digest, Root: p.Root}),
+		i.put(versionKey(e.Author, p.Version), position{e.Index}),
+		i.put(versionKey(e.Author, 0), position{e.Index}))
+}
+
+// shows looks at what a consent that holds shows of catalogs, and whether it was
+// signed for the notice that follows.
+func (i *Inspector) shows(e *Entry, g *grant) error {
+	err := ledger.CheckShown(i.replay.genesis, g.Terms, g.Body, func(entry uint64) (*ledger.Catalog, string, error) {
+		p, err := fetch[published](i, publishedKey(entry))
+		if err != nil || p.Version == 0 {
+			return nil, "", err
+		}
+		return &ledger.Catalog{Digest: p.Digest, Version: p.Version, Root: p.Root}, p.Agency, nil
+	})
+	var refusal *consent.Refusal
+	switch {
+	case errors.As(err, &refusal) && refusal.Code == consent.BadNotice:
+		i.fault(e, RuleNotice, g, "", "%s", refusal.Detail)
+	case errors.As(err, &refusal), errors.Is(err, sign.ErrMalformed):
+		i.fault(e, RuleShown, g, "", "%v", err)
+		return nil
+	case err != nil:
+		return err
+	}
+	for n := range g.Body.Shown {
+		if err := i.learn(&g.Body.Shown[n]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// learn keeps what outputs are in a version of a catalog, and says where they
+// were something else before.
+func (i *Inspector) learn(s *consent.Shown) error {
+	for n := range s.Outputs {
+		l := &s.Outputs[n].Leaf
+		now := described{Version: s.Version, Meaning: l.Meaning, Definition: l.Definition}
+		if err := i.put(describedKey(s.Agency, s.Version, l.Dataset, l.Output), now); err != nil {
+			return err
+		}
+		newest := describedKey(s.Agency, 0, l.Dataset, l.Output)
+		last, err := fetch[described](i, newest)
+		if err != nil {
+			return err
+		}
+		if last.Version >= s.Version {
+			continue
+		}
+		if err := i.put(newest, now); err != nil {
+			return err
+		}
+		if what := differs(&last, &now); last.Version != 0 && what != "" {
+			i.tell(Finding{Index: s.Entry, Rule: RuleRedefined, Info: true, Member: s.Agency,
+				Detail: fmt.Sprintf("%s.%s %s in version %d of the catalog than in version %d", l.Dataset, l.Output, what, s.Version, last.Version)})
+		}
+	}
+	return nil
+}
+
+func differs(last, now *described) string {
+	switch {
+	case string(last.Meaning) != string(now.Meaning):
+		return "means something else"
+	case string(last.Definition) != string(now.Definition):
+		return "is computed otherwise, and means the same,"
+	}
+	return ""
+}
+
+// answeredBy looks by which catalog an agency has answered: one on the log that
+// was in force after the query, in which outputs mean what was consented to.
+func (i *Inspector) answeredBy(e *Entry, q *query, results []ledger.Result) error {
+	seen := map[uint64]bool{}
+	for n := range results {
+		r := &results[n]
+		if !seen[r.Version] {
+			seen[r.Version] = true
+			if err := i.inForce(e, q, r.Version); err != nil {
+				return err
+			}
+		}
+		d, err := fetch[described](i, describedKey(e.Author, max(r.Version, 1), r.Item.Dataset, r.Item.Output))
+		if err != nil {
+			return err
+		}
+		known, told := d.Version != 0, r.Outcome == consent.Answered || r.Outcome == consent.NoRecord
+		same := known && string(d.Meaning[:len(r.Item.Meaning)]) == string(r.Item.Meaning[:])
+		switch {
+		case told && (r.Item.Meaning == consent.Meaning{} || known && !same):
+			i.fault(e, RuleMeaning, q.grant, q.Operator, "%s.%s was answered, and means something else in version %d of the catalog than what was consented to", r.Item.Dataset, r.Item.Output, r.Version)
+		case same && r.Outcome == consent.NotConsented:
+			i.fault(e, RuleMeaning, q.grant, q.Operator, "%s.%s was withheld as changed, and means in version %d of the catalog what was consented to", r.Item.Dataset, r.Item.Output, r.Version)
+		}
+	}
+	return nil
+}
+
+func (i *Inspector) inForce(e *Entry, q *query, version uint64) error {
+	at, err := fetch[position](i, versionKey(e.Author, max(version, 1)))
+	if err != nil {
+		return err
+	}
+	if version == 0 || at.Entry == 0 {
+		i.fault(e, RuleCatalog, q.grant, q.Operator, "answered by version %d of the catalog, which the log does not have", version)
+		return nil
+	}
+	p, err := fetch[published](i, publishedKey(at.Entry))
+	if err == nil && p.Replaced != 0 && p.Replaced < q.Index {
+		i.fault(e, RuleCatalog, q.grant, q.Operator, "answered by version %d of the catalog, which entry %d had replaced before the query", version, p.Replaced)
+	}
+	return err
+}

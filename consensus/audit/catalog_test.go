@@ -1,0 +1,160 @@
+package audit_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"atoll/consensus/audit/audittest"
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+)
+
+// edits of the tax agency's next catalog.
+func formula(text string) func(*audittest.Defining) {
+	return func(d *audittest.Defining) { d.Formula = text }
+}
+
+func number(n uint64) func(*audittest.Defining) {
+	return func(d *audittest.Defining) { d.Sense.Number = n }
+}
+
+// newItem is what the tax agency's sales are in a catalog with that number.
+func newItem(w *audittest.World) consent.Item {
+	i := audittest.Sales
+	for _, l := range w.Catalogs["tax"].Leaves {
+		if l.Dataset == i.Dataset && l.Output == i.Output {
+			i.Meaning = l.Short()
+		}
+	}
+	return i
+}
+
+func salesOnly(w *audittest.World) func(*audittest.Consenting) {
+	return func(c *audittest.Consenting) {
+		c.Draft.Offers = []consent.Offer{{Agency: "tax", Items: []consent.Item{newItem(w)}}}
+	}
+}
+
+// withheld answers as changed.
+func withheld(a *audittest.Answering) {
+	results := a.Detail.(*ledger.ReleaseDetail).Results
+	for i := range results {
+		results[i].Outcome, results[i].Reason = consent.NotConsented, "catalog.changed"
+	}
+}
+
+func by(version uint64) func(*audittest.Answering) {
+	return func(a *audittest.Answering) {
+		results := a.Detail.(*ledger.ReleaseDetail).Results
+		for i := range results {
+			results[i].Version = version
+		}
+	}
+}
+
+func answered(w *audittest.World, d *audittest.Deal, edit func(*audittest.Answering)) {
+	q := w.Ask(d, nil)
+	w.Release("tax", q, edit)
+	w.Receive(q, "tax")
+}
+
+// catalogLies are logs in which a catalog is another one than the answers and
+// consents say, and some in which it is not. Information stands in brackets.
+var catalogLies = map[string]struct {
+	want string
+	tell func(w *audittest.World, f *audittest.Firm)
+}{
+	"a formula is corrected: old consents go on, and it shows": {"(5 audit.redefined@tax)", func(w *audittest.World, f *audittest.Firm) {
+		old := w.Grant(f, salesOnly(w)) // entry 4
+		w.Publish("tax", 2, formula("sum(rows) / 2"))
+		answered(w, old, nil)
+		w.Grant(f, salesOnly(w))
+		answered(w, old, nil)
+	}},
+	"an output means something else: old consents end": {"(5 audit.redefined@tax)", func(w *audittest.World, f *audittest.Firm) {
+		old := w.Grant(f, salesOnly(w))
+		w.Publish("tax", 2, number(2))
+		answered(w, old, withheld)
+		answered(w, w.Grant(f, salesOnly(w)), nil)
+		answered(w, old, withheld)
+	}},
+	"an old consent is answered by the new meaning": {"(5 audit.redefined@tax) 8 audit.meaning@tax", func(w *audittest.World, f *audittest.Firm) {
+		old := w.Grant(f, salesOnly(w))
+		w.Publish("tax", 2, number(2))
+		w.Grant(f, salesOnly(w))
+		answered(w, old, nil) // 7 to 9
+	}},
+	"withheld as changed, and nothing has": {"6 audit.meaning@tax", func(w *audittest.World, f *audittest.Firm) {
+		answered(w, w.Grant(f, salesOnly(w)), withheld)
+	}},
+	"an item without a meaning is answered": {"6 audit.meaning@tax", func(w *audittest.World, f *audittest.Firm) {
+		answered(w, w.Grant(f, func(c *audittest.Consenting) {
+			c.Draft.Offers = []consent.Offer{{Agency: "tax", Items: []consent.Item{{Dataset: "vat", Output: "unheard", Disclosure: consent.Value}}}}
+		}), nil)
+	}},
+	"answered by no catalog of the log": {"6 audit.catalog@tax", func(w *audittest.World, f *audittest.Firm) {
+		answered(w, w.Grant(f, salesOnly(w)), by(9))
+	}},
+	"answered by version 0": {"6 audit.catalog@tax", func(w *audittest.World, f *audittest.Firm) {
+		answered(w, w.Grant(f, salesOnly(w)), by(0))
+	}},
+	"answered by a catalog long replaced": {"7 audit.catalog@tax", func(w *audittest.World, f *audittest.Firm) {
+		d := w.Grant(f, salesOnly(w))
+		w.Publish("tax", 2, formula("other"))
+		answered(w, d, by(1))
+	}},
+	"replaced while the answer was under way": {"", func(w *audittest.World, f *audittest.Firm) {
+		q := w.Ask(w.Grant(f, salesOnly(w)), nil)
+		w.Publish("tax", 2)
+		w.Release("tax", q, nil)
+		w.Receive(q, "tax")
+	}},
+	"a title is another than the catalog's": {"4 audit.shown@bank-a", func(w *audittest.World, f *audittest.Firm) {
+		w.Grant(f, func(c *audittest.Consenting) {
+			c.Body = func(b *consent.Body) { b.Shown[0].Outputs[0].Leaf.OutputChinese = "税额" }
+		})
+	}},
+	"a catalog that the log does not have": {"4 audit.shown@bank-a", func(w *audittest.World, f *audittest.Firm) {
+		w.Grant(f, func(c *audittest.Consenting) { c.Body = func(b *consent.Body) { b.Shown[0].Version = 2 } })
+	}},
+	"a catalog of another entry": {"4 audit.shown@bank-a", func(w *audittest.World, f *audittest.Firm) {
+		w.Grant(f, func(c *audittest.Consenting) { c.Body = func(b *consent.Body) { b.Shown[0].Entry = 2 } })
+	}},
+	"nothing is shown": {"4 audit.shown@bank-a", func(w *audittest.World, f *audittest.Firm) {
+		w.Grant(f, func(c *audittest.Consenting) { c.Body = func(b *consent.Body) { b.Shown = nil } })
+	}},
+	"another meaning than the catalog's": {"4 audit.shown@bank-a", func(w *audittest.World, f *audittest.Firm) {
+		w.Grant(f, func(c *audittest.Consenting) { c.Draft.Offers[1].Items[0].Meaning[5] ^= 1 })
+	}},
+	"another notice was signed": {"4 audit.notice@bank-a", func(w *audittest.World, f *audittest.Firm) {
+		w.Grant(f, func(c *audittest.Consenting) { c.Notice = func(n string) string { return n + " " } })
+	}},
+	"the notice has another title": {"4 audit.notice@bank-a", func(w *audittest.World, f *audittest.Firm) {
+		w.Grant(f, func(c *audittest.Consenting) {
+			c.Notice = func(n string) string { return strings.Replace(n, "sales", "nothing", 1) }
+		})
+	}},
+}
+
+// What an agency answers by, and what people signed, is held to the catalogs on
+// the log.
+func TestCatalogs(t *testing.T) {
+	for name, lie := range catalogLies {
+		t.Run(name, func(t *testing.T) {
+			w := audittest.New(t)
+			lie.tell(w, w.Enrol(audittest.Subject, 1)) // entry 3
+			var got []string
+			for _, f := range inspect(t, w, auditor(w), false) {
+				said := fmt.Sprintf("%d %s@%s", f.Index, f.Rule, f.Member)
+				if f.Info {
+					said = "(" + said + ")"
+				}
+				got = append(got, said)
+			}
+			if strings.Join(got, " ") != lie.want {
+				t.Errorf("found %q, want %q", got, lie.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,106 @@
+package consent
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/hex"
+
+	"atoll/crypto/sign"
+)
+
+// Meaning says in an item what its output is: the first bytes of the digest of
+// all that an enterprise consents to with it. An agency answers an item while
+// its output means just that, see [Leaf]. The zero Meaning is that of an output
+// which no catalog had when the consent was drawn up: nothing is answered by it.
+type Meaning [16]byte
+
+func (m Meaning) String() string { return hex.EncodeToString(m[:]) }
+
+// Leaf is one output of a published catalog: how people call it, and digests of
+// what it means and of how it is computed. It shows nothing of other outputs.
+type Leaf struct {
+	_              struct{} `cbor:",toarray"`
+	Salt           []byte   // 32 bytes, so that the hash tells nothing
+	Dataset        string
+	Output         string
+	DatasetChinese string
+	DatasetEnglish string
+	OutputChinese  string
+	OutputEnglish  string
+	Meaning        []byte // MeaningDigest
+	Definition     []byte // DefinitionDigest: of the meaning, the formula, the fields and the rules
+}
+
+// Labels of digests of catalogs, see [sign.Digest].
+const (
+	labelCatalog    = "atoll/v1/catalog"
+	labelMeaning    = "atoll/v1/catalog/meaning"
+	labelDefinition = "atoll/v1/catalog/definition"
+	labelLeaf       = "atoll/v1/catalog/leaf"
+)
+
+// Sense is all that an enterprise consents to with an output, beside its titles.
+type Sense struct {
+	_           struct{} `cbor:",toarray"`
+	Dataset     string
+	Output      string
+	Type        string
+	Unit        string
+	Months      uint32       // the longest window of a flow; 0 for a state
+	Disclosures []Disclosure // ascending
+	Bands       []string     // cut points as written
+	Number      uint64       // that the author raises when the computation measures something else
+}
+
+// Digest is what a leaf says the output means.
+func (s *Sense) Digest() ([]byte, error) { return digestOf(labelMeaning, s) }
+
+// DefinitionDigest is what a leaf says of how an output is computed: over the
+// digest of its meaning and all that the catalog's author wrote about it. See
+// SPEC.md section 11.
+func DefinitionDigest(definition any) ([]byte, error) { return digestOf(labelDefinition, definition) }
+
+// CatalogDigest is the salted digest of a catalog's text that catalog.publish
+// carries.
+func CatalogDigest(salt sign.Secret, text []byte) ([]byte, error) {
+	return digestOf(labelCatalog, struct {
+		_    struct{} `cbor:",toarray"`
+		Salt []byte
+		Text []byte
+	}{Salt: salt[:], Text: text})
+}
+
+// LeafSalt derives the salt of an output's leaf from that of its catalog: who
+// is shown a leaf learns nothing of the others.
+func LeafSalt(salt sign.Secret, dataset, output string) []byte {
+	s := salt.Derive(labelLeaf, []byte(dataset), []byte(output))
+	return s[:]
+}
+
+// Short is the meaning as items have it.
+func (l *Leaf) Short() (m Meaning) {
+	copy(m[:], l.Meaning)
+	return m
+}
+
+// CompareLeaves is the order of leaves in the tree of a catalog: by dataset,
+// then output.
+func CompareLeaves(a, b Leaf) int {
+	return cmp.Or(cmp.Compare(a.Dataset, b.Dataset), cmp.Compare(a.Output, b.Output))
+}
+
+// Check says whether the leaf can be one, by itself.
+func (l *Leaf) Check() error {
+	if len(l.Salt) != 32 || len(l.Meaning) != 32 || len(l.Definition) != 32 || bytes.Equal(l.Meaning[:len(Meaning{})], make([]byte, len(Meaning{}))) {
+		return malformed("leaf: field length, or no meaning")
+	}
+	if !ValidItem(l.Dataset) || !ValidItem(l.Output) {
+		return malformed("leaf: names")
+	}
+	for _, title := range []string{l.DatasetChinese, l.DatasetEnglish, l.OutputChinese, l.OutputEnglish} {
+		if !ValidText(title) {
+			return malformed("leaf: a title has 1 to %d bytes, and no character that cannot be seen", maxText)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,198 @@
+package consent
+
+import (
+	"bytes"
+	"slices"
+
+	"atoll/crypto/sign"
+	"atoll/crypto/tlog"
+)
+
+// MaxLeaves is how many outputs a catalog may have.
+const MaxLeaves = 10_000
+
+// Shown are outputs of one published catalog, with the proof that it has them.
+// It travels with a request for consent and in the body of the consent, so that
+// enterprise, bank and auditor know what is consented to and how it is called
+// without the catalog.
+type Shown struct {
+	Agency  string   `cbor:"1,keyasint"` // member name
+	Entry   uint64   `cbor:"2,keyasint"` // index of the catalog.publish
+	Version uint64   `cbor:"3,keyasint"` // that it says
+	Size    uint64   `cbor:"4,keyasint"` // leaves of the catalog's tree
+	Outputs []Output `cbor:"5,keyasint"` // ascending
+	Proof   [][]byte `cbor:"6,keyasint"` // hashes of the subtrees without them, see [tlog.ProveSubset]
+}
+
+// Output is a leaf and its place in the tree.
+type Output struct {
+	_     struct{} `cbor:",toarray"`
+	Index uint64
+	Leaf  Leaf
+}
+
+// Tree returns the root of the tree over a catalog's leaves, which ascend.
+func Tree(leaves []Leaf) (root []byte, err error) {
+	_, root, err = Show("", 0, 0, leaves, func(*Leaf) bool { return false })
+	return root, err
+}
+
+// Show shows those leaves of a catalog that are wanted, and returns the root
+// that its entry has. The leaves are all of the catalog's and ascend.
+func Show(agency string, entry, version uint64, leaves []Leaf, wanted func(*Leaf) bool) (s *Shown, root []byte, err error) {
+	hashes := make([]tlog.Hash, len(leaves))
+	s = &Shown{Agency: agency, Entry: entry, Version: version, Size: uint64(len(leaves))}
+	var indices []uint64
+	for i := range leaves {
+		if hashes[i], err = leaves[i].hash(); err != nil {
+			return nil, nil, err
+		}
+		if wanted(&leaves[i]) {
+			indices = append(indices, uint64(i))
+			s.Outputs = append(s.Outputs, Output{Index: uint64(i), Leaf: leaves[i]})
+		}
+	}
+	h, proof, err := tlog.ProveSubset(hashes, indices)
+	for i := range proof {
+		s.Proof = append(s.Proof, proof[i][:])
+	}
+	return s, h[:], err
+}
+
+func (l *Leaf) hash() (h tlog.Hash, err error) {
+	data, err := sign.Marshal(l)
+	if err != nil {
+		return h, err
+	}
+	return tlog.LeafHash(data), nil
+}
+
+// Check says whether this can be shown, by itself.
+func (s *Shown) Check() error {
+	switch {
+	case !ValidMember(s.Agency) || s.Version == 0 || s.Size > MaxLeaves:
+		return malformed("catalog: agency, version or size")
+	case len(s.Outputs) == 0 || len(s.Outputs) > MaxItems || len(s.Proof) > MaxLeaves:
+		return malformed("catalog: 1 to %d outputs are shown", MaxItems)
+	}
+	for i := range s.Outputs {
+		o := &s.Outputs[i]
+		if err := o.Leaf.Check(); err != nil {
+			return err
+		}
+		if o.Index >= s.Size || i > 0 && (s.Outputs[i-1].Index >= o.Index || CompareLeaves(s.Outputs[i-1].Leaf, o.Leaf) >= 0) {
+			return malformed("catalog: outputs are not ascending")
+		}
+	}
+	for _, h := range s.Proof {
+		if len(h) != len(tlog.Hash{}) {
+			return malformed("catalog: proof")
+		}
+	}
+	return nil
+}
+
+// Under says whether what is shown is what the catalog with this root has: nil,
+// or why not. It must have passed Check.
+func (s *Shown) Under(root []byte) error {
+	known := make([]tlog.Leaf, len(s.Outputs))
+	for i := range s.Outputs {
+		h, err := s.Outputs[i].Leaf.hash()
+		if err != nil {
+			return err
+		}
+		known[i] = tlog.Leaf{Index: s.Outputs[i].Index, Hash: h}
+	}
+	proof := make([]tlog.Hash, len(s.Proof))
+	for i, h := range s.Proof {
+		proof[i] = tlog.Hash(h)
+	}
+	got, err := tlog.SubsetRoot(s.Size, known, proof)
+	if err == nil && !bytes.Equal(got[:], root) {
+		err = malformed("it has another root")
+	}
+	if err != nil {
+		return refuse(BadCatalog, "what is shown of the catalog of %s, version %d, is not what that catalog has: %v", s.Agency, s.Version, err)
+	}
+	return nil
+}
+
+// Leaf returns the output that is shown under these names, or nil.
+func (s *Shown) Leaf(dataset, output string) *Leaf {
+	i, found := slices.BinarySearchFunc(s.Outputs, Leaf{Dataset: dataset, Output: output}, func(o Output, l Leaf) int { return CompareLeaves(o.Leaf, l) })
+	if !found {
+		return nil
+	}
+	return &s.Outputs[i].Leaf
+}
+
+// CheckShown says whether just what is offered is shown: one catalog for each
+// agency that has any of it, ascending by agency, and of each item whose meaning
+// is known the leaf that has it. It is nil or a [*Refusal] or an error that wraps
+// [sign.ErrMalformed].
+func CheckShown(shown []Shown, offers []Offer) error {
+	for i := range shown {
+		s := &shown[i]
+		if err := s.Check(); err != nil {
+			return err
+		}
+		if i > 0 && shown[i-1].Agency >= s.Agency {
+			return malformed("catalogs are not ascending")
+		}
+		if !slices.ContainsFunc(offers, func(o Offer) bool { return o.Agency == s.Agency }) {
+			return refuse(BadCatalog, "a catalog of %s is shown, of whom nothing is asked", s.Agency)
+		}
+	}
+	for _, o := range offers {
+		s := ShownOf(shown, o.Agency)
+		for _, item := range o.Items {
+			var leaf *Leaf
+			if s != nil {
+				leaf = s.Leaf(item.Dataset, item.Output)
+			}
+			switch {
+			case leaf == nil && item.Meaning != Meaning{}:
+				return refuse(BadCatalog, "%s.%s of %s is not shown", item.Dataset, item.Output, o.Agency)
+			case leaf != nil && item.Meaning != leaf.Short():
+				return refuse(BadCatalog, "%s.%s of %s means something else than the consent says", item.Dataset, item.Output, o.Agency)
+			}
+		}
+		if s != nil && !s.only(o.Items) {
+			return refuse(BadCatalog, "outputs of %s are shown that are not asked", o.Agency)
+		}
+	}
+	return nil
+}
+
+// only says whether nothing but outputs of these items is shown.
+func (s *Shown) only(items []Item) bool {
+	return !slices.ContainsFunc(s.Outputs, func(o Output) bool {
+		return !slices.ContainsFunc(items, func(i Item) bool { return i.Dataset == o.Leaf.Dataset && i.Output == o.Leaf.Output })
+	})
+}
+
+// ShownOf returns what is shown of an agency, or nil.
+func ShownOf(shown []Shown, agency string) *Shown {
+	i := slices.IndexFunc(shown, func(s Shown) bool { return s.Agency == agency })
+	if i < 0 {
+		return nil
+	}
+	return &shown[i]
+}
+
+// ShownTitles are the titles of datasets ("agency/dataset") and outputs
+// ("agency/dataset.output") in a language.
+func ShownTitles(language string, shown []Shown) Titles {
+	titles := map[string]string{}
+	for _, s := range shown {
+		for _, o := range s.Outputs {
+			dataset, output := o.Leaf.DatasetEnglish, o.Leaf.OutputEnglish
+			if language == Chinese {
+				dataset, output = o.Leaf.DatasetChinese, o.Leaf.OutputChinese
+			}
+			name := s.Agency + "/" + o.Leaf.Dataset
+			titles[name], titles[name+"."+o.Leaf.Output] = dataset, output
+		}
+	}
+	return func(name string) string { return titles[name] }
+}

@@ -1,0 +1,186 @@
+package catalog
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/shopspring/decimal"
+)
+
+// Kinds of what is different about an output between two versions of a catalog.
+const (
+	Added      = "added"
+	Removed    = "removed"
+	Widened    = "widened"    // more can be learned of an enterprise than before
+	Narrowed   = "narrowed"   // less can
+	Altered    = "altered"    // it means something else, neither more nor less
+	Redefined  = "redefined"  // it means the same and is computed otherwise
+	Retitled   = "retitled"   // it is called otherwise
+	Rearranged = "rearranged" // both more and less can be learned
+)
+
+// Difference is what is different about one output.
+type Difference struct {
+	Name string   // dataset.output
+	Kind string   // the first of what is above that fits
+	Why  []string // such as "months 12 → 24"; what follows from them is the kind
+
+	// Ends says that what enterprises have consented to before is not answered
+	// any more under the newer catalog.
+	Ends bool
+}
+
+// Diff compares an older catalog with a newer one, output by output, ascending
+// by name. Where nothing is different it is empty.
+func Diff(older, newer *Catalog) (list []Difference) {
+	old, now := older.byName(), newer.byName()
+	for name, o := range old {
+		switch n, still := now[name]; {
+		case !still:
+			list = append(list, Difference{Name: name, Kind: Removed, Ends: true})
+		default:
+			if d := compare(o, n); d.Kind != "" {
+				d.Name = name
+				list = append(list, d)
+			}
+		}
+	}
+	for name := range now {
+		if _, known := old[name]; !known {
+			list = append(list, Difference{Name: name, Kind: Added})
+		}
+	}
+	slices.SortFunc(list, func(a, b Difference) int { return strings.Compare(a.Name, b.Name) })
+	return list
+}
+
+// offered is an output with the dataset that it is of.
+type offered struct {
+	*Output
+	of *Dataset
+}
+
+func (c *Catalog) byName() map[string]offered {
+	all := map[string]offered{}
+	for i := range c.Datasets {
+		d := &c.Datasets[i]
+		for j := range d.Outputs {
+			all[d.Name+"."+d.Outputs[j].Name] = offered{&d.Outputs[j], d}
+		}
+	}
+	return all
+}
+
+func compare(o, n offered) Difference {
+	d := Difference{Ends: o.Meaning() != n.Meaning()}
+	wider, narrower := d.window(o, n), false
+	if wider < 0 {
+		wider, narrower = 0, true
+	}
+	more, less := d.disclosures(o, n)
+	finer, coarser := d.bands(o, n)
+	widened, narrowed := wider > 0 || more || finer, narrower || less || coarser
+	same := d.sense(o, n)
+	if title, was := n.of.Title, o.of.Title; title != was || n.Title != o.Title {
+		d.Why = append(d.Why, "title")
+	}
+	switch {
+	case !same || d.Ends && !widened && !narrowed:
+		d.Kind = Altered
+	case widened && narrowed:
+		d.Kind = Rearranged
+	case widened:
+		d.Kind = Widened
+	case narrowed:
+		d.Kind = Narrowed
+	case !bytes.Equal(o.definition, n.definition):
+		d.Kind = Redefined
+	case len(d.Why) > 0:
+		d.Kind = Retitled
+	}
+	return d
+}
+
+// window says whether more months can be asked (1), fewer (-1), or as many.
+func (d *Difference) window(o, n offered) int {
+	if o.State() || n.State() || o.Months == n.Months {
+		return 0
+	}
+	d.Why = append(d.Why, fmt.Sprintf("months %d → %d", o.Months, n.Months))
+	if n.Months > o.Months {
+		return 1
+	}
+	return -1
+}
+
+func (d *Difference) disclosures(o, n offered) (more, less bool) {
+	for _, x := range n.Disclose {
+		if !slices.Contains(o.Disclose, x) {
+			more = true
+			d.Why = append(d.Why, "+ disclosed as "+x.String())
+		}
+	}
+	for _, x := range o.Disclose {
+		if !slices.Contains(n.Disclose, x) {
+			less = true
+			d.Why = append(d.Why, "- disclosed as "+x.String())
+		}
+	}
+	return more, less
+}
+
+// bands compares cut points: each more tells more of a value, each less tells
+// less.
+func (d *Difference) bands(o, n offered) (finer, coarser bool) {
+	if len(o.Bands) == 0 || len(n.Bands) == 0 {
+		return false, false // the disclosure band says so
+	}
+	has := func(list offered, i int, of offered) bool {
+		_, found := slices.BinarySearchFunc(list.cuts, of.cuts[i], decimal.Decimal.Cmp)
+		return found
+	}
+	for i := range n.cuts {
+		finer = finer || !has(o, i, n)
+	}
+	for i := range o.cuts {
+		coarser = coarser || !has(n, i, o)
+	}
+	if finer || coarser || !slices.Equal(o.Bands, n.Bands) {
+		d.Why = append(d.Why, "bands "+strings.Join(o.Bands, " ")+" → "+strings.Join(n.Bands, " "))
+	}
+	return finer, coarser
+}
+
+// sense says whether both measure the same.
+func (d *Difference) sense(o, n offered) bool {
+	before := len(d.Why)
+	if o.Type != n.Type {
+		d.Why = append(d.Why, "type "+o.Type.String()+" → "+n.Type.String())
+	}
+	if o.Unit != n.Unit {
+		d.Why = append(d.Why, "unit "+visibleUnit(o.Unit)+" → "+visibleUnit(n.Unit))
+	}
+	if o.State() != n.State() {
+		d.Why = append(d.Why, "measure "+measureOf(o)+" → "+measureOf(n))
+	}
+	if o.Number != n.Number {
+		d.Why = append(d.Why, fmt.Sprintf("meaning %d → %d", o.Number, n.Number))
+	}
+	return len(d.Why) == before
+}
+
+func measureOf(o offered) string {
+	if o.State() {
+		return "state"
+	}
+	return "flow"
+}
+
+func visibleUnit(unit string) string {
+	if unit == "" {
+		return "none"
+	}
+	return visible(unit)
+}

@@ -1,0 +1,218 @@
+package node
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+	"atoll/crypto/sign"
+	"atoll/node/catalog"
+	"atoll/node/peer"
+)
+
+// Errors of a catalog that an agency may not answer by.
+var (
+	// ErrCatalogChanged means that the log has other content under its version.
+	ErrCatalogChanged = errors.New("the catalog has changed and its version has not")
+	// ErrCatalogOlder means that the log has a higher version.
+	ErrCatalogOlder = errors.New("the catalog is older than the one on the log")
+)
+
+// codeUnpublished is what an agency tells whoever asks before its catalog is on
+// the log.
+const codeUnpublished = "catalog_unpublished"
+
+// How long an agency waits before it tries again to put its catalog on the log:
+// after a fault of the moment, and after an entry that refuses it.
+const (
+	publishEvery   = 5 * time.Second
+	publishRefused = time.Hour
+)
+
+// offering is a catalog as it is published.
+type offering struct {
+	*catalog.Catalog
+	salt   sign.Secret
+	leaves []consent.Leaf
+	digest []byte
+	root   []byte
+}
+
+// newOffering computes what catalog.publish says of a catalog.
+func newOffering(c *catalog.Catalog, salt sign.Secret) (o *offering, err error) {
+	o = &offering{Catalog: c, salt: salt, leaves: c.Leaves(salt)}
+	if o.root, err = consent.Tree(o.leaves); err != nil {
+		return nil, err
+	}
+	o.digest, err = consent.CatalogDigest(salt, c.Bytes())
+	return o, err
+}
+
+// is says whether a catalog on the log is this one.
+func (o *offering) is(p *ledger.Published) bool {
+	return p != nil && p.Version == o.Version && bytes.Equal(p.Digest, o.digest) && bytes.Equal(p.Root, o.root)
+}
+
+// publishable returns nil where the catalog is on the log, or can be put there
+// after what is.
+func (o *offering) publishable(p *ledger.Published) error {
+	switch {
+	case p == nil || p.Version < o.Version || o.is(p):
+		return nil
+	case p.Version > o.Version:
+		return fmt.Errorf("%w: this is version %d, the log has version %d (entry %d)", ErrCatalogOlder, o.Version, p.Version, p.Index)
+	}
+	return fmt.Errorf("%w: the log has other content of version %d (entry %d)", ErrCatalogChanged, o.Version, p.Index)
+}
+
+// Published returns the catalog of an agency that this member's log has, nil
+// where it has none.
+func (n *Node) Published(agency string) (p *ledger.Published, err error) {
+	err = n.View(func(v ledger.View) error {
+		p, err = ledger.LookupCatalog(v, agency)
+		return err
+	})
+	return p, err
+}
+
+// offer prepares this member's own catalog. It fails where the log, as far as it
+// is known here, says that nothing may be answered by it.
+func (n *Node) offer(c *catalog.Catalog) (err error) {
+	if c == nil {
+		return nil
+	}
+	if n.own, err = newOffering(c, n.keys.CatalogSalt(c.Version)); err != nil {
+		return err
+	}
+	p, err := n.Published(n.Name)
+	if err != nil {
+		return err
+	}
+	return n.own.publishable(p)
+}
+
+// Publish returns when this member's catalog is on the log as the one by which
+// it answers, and says where. The error is one of those above where it cannot
+// come there, a [*NotAccepted] where the log refuses it.
+func (n *Node) Publish(ctx context.Context) (*ledger.Published, error) {
+	if n.own == nil {
+		return nil, ErrNoCatalog
+	}
+	done, err := n.publishing.take(ctx, n.Name) // or two would be put there
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	if err := n.Ready(ctx); err != nil {
+		return nil, err
+	}
+	n.Fresh(ctx)
+	p, err := n.Published(n.Name)
+	if err != nil || n.own.is(p) {
+		return p, err
+	}
+	if err := n.own.publishable(p); err != nil {
+		return nil, err
+	}
+	if _, err := n.say(ctx, ledger.KindCatalog, ledger.Catalog{Head: n.NewHead(), Digest: n.own.digest, Version: n.own.Version, Root: n.own.root}); err != nil {
+		return nil, err
+	}
+	return await(ctx, n, n.stands)
+}
+
+// stands returns what the log says of this member's catalog, nil where it does
+// not have it.
+func (n *Node) stands() (*ledger.Published, error) {
+	p, err := n.Published(n.Name)
+	if err != nil || !n.own.is(p) {
+		return nil, err
+	}
+	return p, nil
+}
+
+// keepPublished brings this member's catalog to the log after the start. Before
+// it is there nothing is answered.
+func (n *Node) keepPublished() {
+	for told := ""; n.own != nil; {
+		p, err := n.Publish(n.ctx)
+		if err == nil {
+			n.unpublished.Store(nil)
+			n.log.Info("catalog is on the log", "version", p.Version, "entry", p.Index)
+			return
+		}
+		if n.ctx.Err() != nil {
+			return
+		}
+		if err.Error() != told {
+			told = err.Error()
+			said := told
+			n.unpublished.Store(&said)
+			n.log.Error("catalog is not on the log: nothing is answered by it", "version", n.own.Version, "error", err)
+		}
+		wait := publishEvery
+		if no := new(NotAccepted); errors.As(err, &no) {
+			wait = publishRefused
+		}
+		t := time.NewTimer(wait)
+		select {
+		case <-t.C:
+		case <-n.ctx.Done():
+			t.Stop()
+			return
+		}
+	}
+}
+
+// answerable returns nil once this member's catalog is the one on the log.
+func (n *Node) answerable(ctx context.Context) error {
+	_, err := await(ctx, n, n.stands)
+	if err != nil && ctx.Err() != nil {
+		return &peer.Error{Code: codeUnpublished, Message: "the agency's catalog is not on the log", Retryable: true}
+	}
+	return err
+}
+
+// sentCatalog is how a catalog goes to members.
+type sentCatalog struct {
+	_    struct{} `cbor:",toarray"`
+	Text []byte
+	Salt []byte
+}
+
+// serveCatalog sends this member's catalog, once the log has it.
+func (n *Node) serveCatalog(ctx context.Context, _ string, _ []byte) ([]byte, error) {
+	waiting, cancel := context.WithTimeout(ctx, queryPatience)
+	defer cancel()
+	if err := n.answerable(waiting); err != nil {
+		return nil, err
+	}
+	return sign.Marshal(sentCatalog{Text: n.own.Bytes(), Salt: n.own.salt[:]})
+}
+
+// openSent reads a catalog that an agency, or this member's vault, has sent, and
+// checks that it is the one on the log.
+func openSent(agency string, data []byte, p *ledger.Published) (*offering, error) {
+	var sent sentCatalog
+	if err := sign.Unmarshal(data, &sent); err != nil || len(sent.Salt) != len(sign.Secret{}) {
+		return nil, fmt.Errorf("%w of %s: what it sent is none", ErrNoCatalog, agency)
+	}
+	c, err := catalog.Parse(sent.Text)
+	if err != nil {
+		return nil, fmt.Errorf("%w of %s: what it sent is none: %v", ErrNoCatalog, agency, err)
+	}
+	if c.Agency != agency {
+		return nil, fmt.Errorf("%w of %s: it sent that of another", ErrNoCatalog, agency)
+	}
+	o, err := newOffering(c, sign.Secret(sent.Salt))
+	if err != nil {
+		return nil, err
+	}
+	if !o.is(p) {
+		return nil, fmt.Errorf("%w of %s: what it sent is not what it has put on the log", ErrNoCatalog, agency)
+	}
+	return o, nil
+}
