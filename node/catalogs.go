@@ -46,7 +46,11 @@ func (l *library) put(agency string, o *offering) {
 
 // CatalogOf returns what an agency offers, as the log has it: the catalog comes
 // from the agency, or from what it has sent before, and is compared with that.
+// This member's own is returned whether it is there or not.
 func (n *Node) CatalogOf(ctx context.Context, agency string) (*catalog.Catalog, error) {
+	if agency == n.Name && n.own != nil {
+		return n.own.Catalog, nil
+	}
 	o, _, err := n.offeringOf(ctx, agency)
 	if err != nil {
 		return nil, err

@@ -24,7 +24,7 @@ func catalogCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  help,
 	}
-	cmd.AddCommand(catalogLintCommand(), catalogShowCommand())
+	cmd.AddCommand(catalogLintCommand(), catalogShowCommand(), catalogDiffCommand(), catalogPublishCommand())
 	return cmd
 }
 
