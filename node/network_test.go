@@ -301,25 +301,28 @@ func (n *network) draft(s *subject, uses uint32) consent.Draft {
 	}
 }
 
-// compose makes a consent as a bank that asks for it and an enterprise that signs
-// it do: with what the catalogs on the log have, for the notice that follows.
-func (n *network) compose(s *subject, d consent.Draft) *consent.Composed {
-	n.t.Helper()
-	found, err := n.members[d.Bank].Offering(n.ctx, d.Offers)
-	n.must(err)
-	d.Offers = found.Offers
-	notice, err := consent.Notice(d, n.genesis.Words(d.Language, consent.ShownTitles(d.Language, found.Shown)))
-	n.must(err)
-	c, err := consent.Compose(d, notice, s.keys, 0, s.next, s.credential, rand.Reader)
-	n.must(err)
-	c.Body.Shown = found.Shown
-	return c
-}
-
 // sign makes what the subject gives to its bank.
 func (n *network) sign(s *subject, d consent.Draft) (statement, sealed []byte) {
 	n.t.Helper()
-	c := n.compose(s, d)
+	found, err := n.members[d.Bank].Offering(n.ctx, d.Offers)
+	n.must(err)
+	return n.signAs(s, d, found, nil, nil)
+}
+
+// signAs is sign with another notice, or another body, where a test says so.
+func (n *network) signAs(s *subject, d consent.Draft, found *Offering, text func(string) string, bend func(*consent.Body)) (statement, sealed []byte) {
+	n.t.Helper()
+	d.Offers = found.Offers
+	notice, err := consent.Notice(d, n.genesis.Words(d.Language, consent.ShownTitles(d.Language, found.Shown)))
+	n.must(err)
+	if text != nil {
+		notice = text(notice)
+	}
+	c, err := consent.Compose(d, notice, s.keys, 0, s.next, s.credential, rand.Reader)
+	n.must(err)
+	if c.Body.Shown = found.Shown; bend != nil {
+		bend(&c.Body)
+	}
 	s.next++
 	body, err := sign.Marshal(c.Body)
 	n.must(err)

@@ -121,12 +121,12 @@ func (n *Node) Publish(ctx context.Context) (*ledger.Published, error) {
 	if _, err := n.say(ctx, ledger.KindCatalog, ledger.Catalog{Head: n.NewHead(), Digest: n.own.digest, Version: n.own.Version, Root: n.own.root}); err != nil {
 		return nil, err
 	}
-	return await(ctx, n, n.stands)
+	return await(ctx, n, n.ownPublished)
 }
 
-// stands returns what the log says of this member's catalog, nil where it does
+// ownPublished returns what the log says of this member's catalog, nil where it does
 // not have it.
-func (n *Node) stands() (*ledger.Published, error) {
+func (n *Node) ownPublished() (*ledger.Published, error) {
 	p, err := n.Published(n.Name)
 	if err != nil || !n.own.is(p) {
 		return nil, err
@@ -169,7 +169,7 @@ func (n *Node) keepPublished() {
 
 // answerable returns nil once this member's catalog is the one on the log.
 func (n *Node) answerable(ctx context.Context) error {
-	_, err := await(ctx, n, n.stands)
+	_, err := await(ctx, n, n.ownPublished)
 	if err != nil && ctx.Err() != nil {
 		return &peer.Error{Code: codeUnpublished, Message: "the agency's catalog is not on the log", Retryable: true}
 	}

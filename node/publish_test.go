@@ -1,0 +1,186 @@
+package node
+
+import (
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+	"atoll/crypto/sign"
+	"atoll/node/catalog"
+	"atoll/node/peer"
+	"atoll/node/source"
+)
+
+// renew replaces an agency's catalog and starts the agency with it.
+func (n *network) renew(agency string, replace ...string) {
+	n.t.Helper()
+	text := strings.NewReplacer(replace...).Replace(n.catalogs[agency])
+	if text == n.catalogs[agency] {
+		n.t.Fatal("nothing was replaced")
+	}
+	n.catalogs[agency] = text
+	n.restart(agency)
+	_, err := n.members[agency].Publish(n.ctx)
+	n.must(err)
+}
+
+// reopen tries to start a member with another catalog, and closes it again.
+func (n *network) reopen(name, text string) error {
+	n.t.Helper()
+	m := n.members[name]
+	keys := ledger.NewKeys(m.seed, n.genesis.Origin, 0)
+	host, err := peer.New(peer.Config{Name: name, Key: keys.Peer(), Listen: []string{m.addr}})
+	n.must(err)
+	c, err := catalog.Parse([]byte(text))
+	n.must(err)
+	s, err := source.Open(source.Config{Name: "main", Kind: "csv", Path: filepath.Join(n.dir, name, "data")})
+	n.must(err)
+	opened, err := Open(Config{
+		Name: name, Dir: filepath.Join(n.dir, name), Keys: keys, Age: m.age, Genesis: n.raw, Host: host, Timeout: 300 * time.Millisecond,
+		Catalog: c, Sources: map[string]*source.Source{"main": s},
+	})
+	if err == nil {
+		n.must(opened.Close())
+	}
+	return err
+}
+
+// said is what tax answers to vat.sales_12m: outcome, reason, value, version.
+func said(t *testing.T, pieces []Piece) (consent.Outcome, string, string, uint64) {
+	t.Helper()
+	for _, p := range pieces {
+		for _, a := range p.Answers {
+			if a.Result.Item.Output == "sales_12m" {
+				return a.Result.Outcome, a.Result.Reason, a.Value, a.Result.Version
+			}
+		}
+	}
+	t.Fatal("no answer")
+	return 0, "", "", 0
+}
+
+// A corrected formula is a new version and not a new meaning: old consents go on.
+// What means something else is not answered under an old consent, and nothing of
+// it is read; a new consent is for the new meaning. A catalog that changed under
+// one version does not start, nor an older one.
+func TestCatalogVersions(t *testing.T) {
+	n := newNetwork(t)
+	n.writeSources()
+	s := n.enrol(firm)
+	old := n.grant(s, 9)
+	_, pieces := n.ask(old)
+	_, _, before, version := said(t, pieces)
+	if version != 3 || before == "" {
+		t.Fatalf("version %d: %q", version, before)
+	}
+	n.renew("tax", "version: 3", "version: 4", "map(r, r.sales)", "map(r, 2 * r.sales)")
+	_, pieces = n.ask(old)
+	if o, _, v, version := said(t, pieces); o != consent.Answered || v == before || version != 4 {
+		t.Fatalf("a corrected formula: %s %q, version %d", o, v, version)
+	}
+	n.renew("tax", "version: 4", "version: 7", "sales_12m, title: {zh: 销售额, en: sales}", "sales_12m, meaning: 2, title: {zh: 订单额, en: orders}")
+	_, pieces = n.ask(old)
+	if o, reason, v, version := said(t, pieces); o != consent.NotConsented || reason != catalog.Changed || v != "" || version != 7 {
+		t.Fatalf("something else: %s %s %q, version %d", o, reason, v, version)
+	}
+	if got := outcomes(pieces, "tax"); strings.Join(got, " ") != "answered not_consented" {
+		t.Errorf("beside what has changed: %v", got)
+	}
+	_, pieces = n.ask(n.grant(s, 9))
+	if o, _, _, _ := said(t, pieces); o != consent.Answered {
+		t.Errorf("a new consent: %s", o)
+	}
+
+	now := n.catalogs["tax"]
+	n.stop("tax")
+	for name, c := range map[string]struct {
+		text string
+		want error
+	}{
+		"changed":           {strings.Replace(now, "2 * r.sales", "3 * r.sales", 1), ErrCatalogChanged},
+		"a comment more":    {now + "# a word\n", ErrCatalogChanged},
+		"older":             {strings.Replace(now, "version: 7", "version: 6", 1), ErrCatalogOlder},
+		"older and changed": {strings.Replace(strings.Replace(now, "version: 7", "version: 6", 1), "2 * r", "3 * r", 1), ErrCatalogOlder},
+	} {
+		if err := n.reopen("tax", c.text); !errors.Is(err, c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	n.open("tax", nil)
+}
+
+// A bank takes no consent that shows of a catalog what it has not, or that was
+// signed for another notice than its own.
+func TestConsentShowsCatalogs(t *testing.T) {
+	n := newNetwork(t)
+	s := n.enrol(firm)
+	bank := n.members["bank-a"]
+	for name, c := range map[string]struct {
+		bend func(*consent.Body)
+		text func(string) string
+		want consent.Code
+	}{
+		"a title":         {bend: func(b *consent.Body) { b.Shown[1].Outputs[0].Leaf.OutputEnglish = "a courtesy" }, want: consent.BadCatalog},
+		"another entry":   {bend: func(b *consent.Body) { b.Shown[1].Entry = 0 }, want: consent.BadCatalog},
+		"a later entry":   {bend: func(b *consent.Body) { b.Shown[1].Entry = 1 << 40 }, want: consent.BadCatalog},
+		"another version": {bend: func(b *consent.Body) { b.Shown[0].Version++ }, want: consent.BadCatalog},
+		"nothing":         {bend: func(b *consent.Body) { b.Shown = nil }, want: consent.BadCatalog},
+		"one left out":    {bend: func(b *consent.Body) { b.Shown = b.Shown[:1] }, want: consent.BadCatalog},
+		"the notice":      {text: func(s string) string { return strings.Replace(s, "sales", "nothing", 1) }, want: consent.BadNotice},
+	} {
+		d := n.draft(s, 3)
+		found, err := bank.Offering(n.ctx, d.Offers)
+		n.must(err)
+		statement, sealed := n.signAs(s, d, found, c.text, c.bend)
+		var refusal *consent.Refusal
+		if _, err := bank.Accept(n.ctx, statement, sealed); !errors.As(err, &refusal) || refusal.Code != c.want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// What an agency sends as its catalog is what it has put on the log, and what a
+// bank has of one that is away it has from before.
+func TestCatalogIsTheOneOnTheLog(t *testing.T) {
+	n := newNetwork(t)
+	bank, tax := n.members["bank-a"], n.members["tax"]
+	_, err := tax.Publish(n.ctx)
+	n.must(err)
+	bank.Fresh(n.ctx)
+	p, err := bank.Published("tax")
+	n.must(err)
+	send := func(text string, salt sign.Secret) []byte {
+		data, err := sign.Marshal(sentCatalog{Text: []byte(text), Salt: salt[:]})
+		n.must(err)
+		return data
+	}
+	salt := tax.keys.CatalogSalt(3)
+	for name, c := range map[string]struct {
+		data []byte
+		ok   bool
+	}{
+		"as published":     {send(taxCatalog, salt), true},
+		"another text":     {send(strings.Replace(taxCatalog, "sales}", "profit}", 1), salt), false},
+		"another salt":     {send(taxCatalog, sign.Secret{1}), false},
+		"another agency's": {send(courtCatalog, salt), false},
+		"no catalog":       {send("hello", salt), false},
+		"nothing":          {nil, false},
+		"the text alone":   {[]byte(taxCatalog), false},
+	} {
+		if _, err := openSent("tax", c.data, p); (err == nil) != c.ok || err != nil && !errors.Is(err, ErrNoCatalog) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	_, err = bank.CatalogOf(n.ctx, "tax")
+	n.must(err)
+	n.stop("tax")
+	n.restart("bank-a")
+	if c, err := n.members["bank-a"].CatalogOf(n.ctx, "tax"); err != nil || c.Version != 3 {
+		t.Errorf("of an agency that is away: %v", err)
+	}
+	n.open("tax", nil)
+}
