@@ -149,22 +149,22 @@ func TestFollow(t *testing.T) {
 	for _, more := range [][]string{nil, {"--resume", filepath.Join(t.TempDir(), "kept")}} {
 		dir := place(t, w)
 		files := func(size int) map[string][]byte { return prefix(w, size).Files("auditor", "tax") }
-		log := &living{files: files(3)}
+		log := &living{files: files(5)}
 		args := append([]string{"--identity", filepath.Join(dir, "auditor.key")}, more...)
 		f := begin(t, log, dir, args...)
-		f.head(3, 3)
-		log.set(files(4))
+		f.head(5, 5)
+		log.set(files(6))
 		f.found(audit.RuleOperator, audit.RuleCovers)
-		f.head(4, 1)
+		f.head(6, 1)
 		log.set(nil)
 		f.waits(away)
 		log.set(prefix(w, 5).Files("auditor"))
 		f.waits(early)
-		log.set(files(2))
+		log.set(files(4))
 		f.waits(behind)
-		log.set(files(5))
+		log.set(files(7))
 		f.found(audit.RuleCovers)
-		f.head(5, 1)
+		f.head(7, 1)
 		f.stop()
 		f.ends(exitInterrupted, "interrupted")
 
@@ -178,7 +178,7 @@ func TestFollow(t *testing.T) {
 		if more == nil {
 			f.head(uint64(len(w.Leaves)), uint64(len(w.Leaves)))
 		} else {
-			f.head(uint64(len(w.Leaves)), uint64(len(w.Leaves)-5))
+			f.head(uint64(len(w.Leaves)), uint64(len(w.Leaves)-7))
 		}
 		f.stop()
 		f.ends(exitInterrupted, "interrupted")
