@@ -31,7 +31,9 @@ var rings = map[string]string{
 	"consensus/scarce":          "",
 	"consensus/strict":          "", // numbers in files that people write
 	"consensus/durable":         "consensus/scarce",
-	"consensus/replica":         "consensus/durable consensus/ledger consensus/scarce crypto/sign crypto/tlog",
+	"consensus/raftlog":         "consensus/durable consensus/scarce",
+	"consensus/raftlog/faulty":  "", // a disk for tests
+	"consensus/replica":         "consensus/durable consensus/ledger consensus/raftlog consensus/scarce crypto/sign crypto/tlog",
 	"node/peer":                 "consensus/scarce",
 	"node/formula":              "consensus/consent",
 	"node/catalog":              "consensus/consent consensus/strict crypto/sign node/formula",
@@ -61,7 +63,7 @@ var only = map[string]string{
 	"filippo.io/edwards25519":         "crypto/sign",
 	"crypto/mlkem/mlkemtest":          "crypto/seal",
 	"golang.org/x/mod":                "crypto/sign crypto/tlog",
-	"github.com/hashicorp/raft":       "consensus/replica",
+	"github.com/hashicorp/raft":       "consensus/raftlog consensus/replica",
 	"github.com/hashicorp/go-msgpack": "consensus/replica",
 	"go.etcd.io/bbolt":                "consensus/replica consensus/audit/store node/vault",
 	"github.com/libp2p/go-libp2p":     "node/peer",

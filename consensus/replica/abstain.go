@@ -3,6 +3,8 @@ package replica
 import (
 	"errors"
 
+	"atoll/consensus/raftlog"
+
 	"github.com/hashicorp/raft"
 )
 
@@ -19,12 +21,12 @@ var errAbstains = errors.New("this voter's log ends before what it acknowledged;
 type abstention struct {
 	self    raft.RPCHeader
 	whole   whole
-	forbids func(logEnd) bool
+	forbids func(raftlog.End) bool
 }
 
 // newAbstention is for the voter of that name. Forbids says whether a node whose
 // log ends there must not lead for all that this one knows.
-func newAbstention(name string, whole whole, forbids func(logEnd) bool) *abstention {
+func newAbstention(name string, whole whole, forbids func(raftlog.End) bool) *abstention {
 	return &abstention{
 		whole: whole, forbids: forbids,
 		self: raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(name), Addr: []byte(name)},
@@ -39,12 +41,12 @@ func (a *abstention) refuse(rpc raft.RPC) bool {
 	}
 	switch q := rpc.Command.(type) {
 	case *raft.RequestVoteRequest:
-		if !a.forbids(logEnd{q.LastLogTerm, q.LastLogIndex}) {
+		if !a.forbids(raftlog.End{Term: q.LastLogTerm, Index: q.LastLogIndex}) {
 			return false
 		}
 		rpc.Respond(&raft.RequestVoteResponse{RPCHeader: a.self, Term: q.Term}, nil)
 	case *raft.RequestPreVoteRequest:
-		if !a.forbids(logEnd{q.LastLogTerm, q.LastLogIndex}) {
+		if !a.forbids(raftlog.End{Term: q.LastLogTerm, Index: q.LastLogIndex}) {
 			return false
 		}
 		rpc.Respond(&raft.RequestPreVoteResponse{RPCHeader: a.self, Term: q.Term}, nil)
@@ -67,7 +69,7 @@ func (a *abstention) held() error {
 		return nil
 	case a.whole.yet():
 		return errUnchecked
-	case a.forbids(logEnd{}):
+	case a.forbids(raftlog.End{}):
 		return errAbstains
 	}
 	return nil
@@ -77,17 +79,17 @@ func (a *abstention) held() error {
 // state is checked, and where its log here is not what it was.
 func (r *Replica) promise(dir string, snapshots raft.SnapshotStore) (err error) {
 	at, _ := r.store.position()
-	if r.promises, err = openPromises(dir, at.Size == 0, r.raftLog, snapshots); err != nil {
+	if r.promises, err = raftlog.OpenPromises(dir, at.Size == 0, r.raftLog, snapshots, func(term uint64) error { return foreignTerm(dir, term) }); err != nil {
 		return err
 	}
-	forbids := r.promises.forbid
-	rolledBack := forbids(logEnd{})
+	forbids := r.promises.Forbids
+	rolledBack := forbids(raftlog.End{})
 	if !rolledBack {
 		if rolledBack, err = r.short(); err != nil {
 			return err
 		}
 		// If so the promises were rolled back as well, and nothing says how far.
-		forbids = func(logEnd) bool {
+		forbids = func(raftlog.End) bool {
 			size, _ := r.store.ahead()
 			return rolledBack && size > 0
 		}

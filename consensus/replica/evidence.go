@@ -136,7 +136,7 @@ func (r *Replica) writeLater(a Alarm) {
 			return
 		}
 		err := r.evidence.write(a)
-		r.want(what, wanting(err))
+		r.want(what, scarce.Lack(err))
 		if !scarce.Is(err) {
 			return
 		}

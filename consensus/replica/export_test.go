@@ -1,6 +1,8 @@
 package replica
 
-import "github.com/hashicorp/raft"
+import (
+	"github.com/hashicorp/raft"
+)
 
 // RaftTerm returns the term of an entry of raft's log, 0 if it is not there.
 func (r *Replica) RaftTerm(index uint64) uint64 {

@@ -58,7 +58,7 @@ func (r *Replica) proven(final Final) bool {
 		return true
 	}
 	if _, err := r.trust.open(final.Signed); err != nil {
-		r.fail(&ForgottenError{r.finals.path, err.Error()})
+		r.fail(&durable.ForgottenError{File: r.finals.path, Reason: err.Error()})
 		return false
 	}
 	r.finals.unproven.Store(false)
@@ -386,7 +386,7 @@ func (r *Replica) recall(c Config, g *ledger.Genesis) (err error) {
 	if r.evidence, err = openEvidence(filepath.Join(c.Dir, evidenceName)); err != nil {
 		return err
 	}
-	signed, err := readRemembered(r.finals.path, fresh, nil)
+	signed, err := durable.RememberFile(r.finals.path, fresh, nil)
 	if err != nil {
 		return err
 	}
@@ -398,7 +398,7 @@ func (r *Replica) recall(c Config, g *ledger.Genesis) (err error) {
 		if errors.Is(err, tlog.ErrQuorum) && head.Size > at.Size {
 			r.finals.unproven.Store(true)
 		} else if err != nil {
-			return &ForgottenError{r.finals.path, err.Error()}
+			return &durable.ForgottenError{File: r.finals.path, Reason: err.Error()}
 		}
 		r.finals.newest = Final{head, signed}
 		r.finals.saved.Store(head.Size)

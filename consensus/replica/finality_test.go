@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"atoll/consensus/durable"
 	"atoll/consensus/ledger"
 	"atoll/consensus/replica"
 	"atoll/crypto/tlog"
@@ -457,7 +458,7 @@ func TestAlteredMemory(t *testing.T) {
 	n.stop("voter-c")
 	want := func(err error) {
 		t.Helper()
-		var forgotten *replica.ForgottenError
+		var forgotten *durable.ForgottenError
 		if !errors.As(err, &forgotten) {
 			t.Errorf("%v", err)
 		}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"atoll/consensus/raftlog"
 	"atoll/consensus/replica"
 	"atoll/node/peer"
 )
@@ -110,7 +111,7 @@ func folder(n *network, dir string) map[string][]byte {
 // names says whether an error tells which file is meant.
 func names(err error, rel string) bool {
 	var state *replica.CorruptStateError
-	var log *replica.CorruptError
+	var log *raftlog.CorruptError
 	switch {
 	case errors.As(err, &state):
 		return rel == "state.db"

@@ -2,19 +2,14 @@ package replica
 
 import (
 	"bytes"
-	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"os"
 	"strings"
 	"testing"
-	"time"
 
-	"atoll/consensus/durable"
 	"atoll/consensus/ledger"
 	"atoll/crypto/sign"
-
-	"github.com/hashicorp/raft"
 )
 
 // seeds reads examples of what other members send and what lies on disk: a name
@@ -78,51 +73,6 @@ func FuzzDocuments(f *testing.F) {
 			if again, err := sign.Marshal(v); err != nil || !bytes.Equal(again, data) {
 				t.Fatalf("a %T with two encodings: %v", v, err)
 			}
-		}
-	})
-}
-
-// The small file beside raft's log.
-func FuzzMark(f *testing.F) {
-	for _, data := range seeds(f, "mark") {
-		if _, err := durable.DecodeRecord(markMagic, markSize, data); err != nil {
-			f.Fatal("the seed does not read")
-		}
-		f.Add(data)
-	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		b, err := durable.DecodeRecord(markMagic, markSize, data)
-		if err != nil {
-			return
-		}
-		if again := durable.EncodeRecord(markMagic, encodeMark(decodeMark(b))); !bytes.Equal(again, data) {
-			t.Fatal("a mark with two encodings")
-		}
-	})
-}
-
-// A record of raft's log, as raft-wal hands it back: what is taken for one is
-// what was written, extensions and all.
-func FuzzRecord(f *testing.F) {
-	written := &raft.Log{Index: 7, Term: 2, Data: []byte("statement"), Extensions: []byte("ext"), AppendedAt: time.Unix(1_790_000_000, 0).UTC()}
-	stored, _, err := wrap(link{9}, written)
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(stored.Data, stored.Extensions, binary.BigEndian.AppendUint64(nil, stored.Index))
-	f.Fuzz(func(t *testing.T, data, extensions, index []byte) {
-		if len(index) != 8 {
-			return
-		}
-		r := *stored
-		r.Data, r.Extensions, r.Index = data, bytes.Clone(extensions), binary.BigEndian.Uint64(index)
-		prev, sum, reason := unwrap(&r, 7)
-		if reason != "" {
-			return
-		}
-		again, link, err := wrap(prev, &r)
-		if err != nil || link != sum || !bytes.Equal(again.Extensions, extensions) || again.Index != 7 {
-			t.Fatalf("a record with two forms: %v", err)
 		}
 	})
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync"
 
+	"atoll/consensus/raftlog"
+
 	"github.com/hashicorp/raft"
 )
 
@@ -50,7 +52,7 @@ type gate struct {
 	leader    func() string                                                      // whom raft here takes for the leader, "" for nobody
 	holds     func(index, term uint64) bool                                      // whether raft's log here goes so far already
 	conflicts func(index, term uint64) bool                                      // whether another entry is committed in its place
-	begin     func() logEnd                                                      // the last entry that raft's snapshot here covers
+	begin     func() raftlog.End                                                 // the last entry that raft's snapshot here covers
 	reaches   func(index uint64) bool                                            // whether raft's log here does not begin behind that entry
 	judge     func(from string, q *raft.InstallSnapshotRequest, m *marker) error // whether a marker can be of this log
 
@@ -94,9 +96,9 @@ func (g *gate) admit(from string, command any, marker []byte) error {
 		return g.appends(from, q)
 	case *raft.RequestVoteRequest:
 		//lint:ignore SA1019 the library still reads it
-		return g.votes(from, q.Candidate, q.Term, logEnd{q.LastLogTerm, q.LastLogIndex})
+		return g.votes(from, q.Candidate, q.Term, raftlog.End{Term: q.LastLogTerm, Index: q.LastLogIndex})
 	case *raft.RequestPreVoteRequest:
-		return g.votes(from, nil, q.Term, logEnd{q.LastLogTerm, q.LastLogIndex})
+		return g.votes(from, nil, q.Term, raftlog.End{Term: q.LastLogTerm, Index: q.LastLogIndex})
 	case *raft.InstallSnapshotRequest:
 		return g.installs(from, q, marker)
 	case *raft.TimeoutNowRequest:
@@ -194,10 +196,10 @@ func (g *gate) appends(from string, q *raft.AppendEntriesRequest) error {
 	if len(q.Entries) > maxEntries || q.PrevLogEntry >= maxTerm || q.PrevLogEntry == 0 && q.PrevLogTerm != 0 {
 		return liesf("%d entries behind entry %d of term %d, in term %d", len(q.Entries), q.PrevLogEntry, q.PrevLogTerm, q.Term)
 	}
-	before := logEnd{q.PrevLogTerm, q.PrevLogEntry}
+	before := raftlog.End{Term: q.PrevLogTerm, Index: q.PrevLogEntry}
 	for _, e := range q.Entries {
-		if e == nil || e.Index != before.index+1 || e.Term < before.term || e.Term == 0 {
-			return liesf("entries that do not follow one another behind entry %d", before.index)
+		if e == nil || e.Index != before.Index+1 || e.Term < before.Term || e.Term == 0 {
+			return liesf("entries that do not follow one another behind entry %d", before.Index)
 		}
 		if err := checkEntry(g.roster, e); err != nil {
 			return liesf("entry %d of raft's log: %v", e.Index, err)
@@ -205,15 +207,15 @@ func (g *gate) appends(from string, q *raft.AppendEntriesRequest) error {
 		if g.conflicts(e.Index, e.Term) {
 			return liesf("another entry %d of raft's log, of term %d, than is committed", e.Index, e.Term)
 		}
-		before = logEnd{e.Term, e.Index}
+		before = raftlog.End{Term: e.Term, Index: e.Index}
 	}
-	if before.term > q.Term {
+	if before.Term > q.Term {
 		return outlived(q.Term, before)
 	}
 	// No more is committed by a message than it shows to be the same on both
 	// sides (Ongaro and Ousterhout, figure 2). The library takes the end of its
 	// log, which may be another.
-	q.LeaderCommitIndex = min(q.LeaderCommitIndex, before.index)
+	q.LeaderCommitIndex = min(q.LeaderCommitIndex, before.Index)
 	if err := g.forward(q); err != nil {
 		return err
 	}
@@ -223,8 +225,8 @@ func (g *gate) appends(from string, q *raft.AppendEntriesRequest) error {
 // outlived refuses what a leader sends of a term that has come after its own. An
 // honest one may: what sends for it goes on for a moment when it has stepped down
 // and its log grows by another's entries.
-func outlived(term uint64, end logEnd) error {
-	return fmt.Errorf("%w: entry %d of term %d, in term %d", errNotNow, end.index, end.term, term)
+func outlived(term uint64, end raftlog.End) error {
+	return fmt.Errorf("%w: entry %d of term %d, in term %d", errNotNow, end.Index, end.Term, term)
 }
 
 // forward moves an append that begins before raft's log here to where the log
@@ -236,29 +238,29 @@ func (g *gate) forward(q *raft.AppendEntriesRequest) error {
 		return nil
 	}
 	begin := g.begin()
-	if q.PrevLogEntry >= begin.index {
+	if q.PrevLogEntry >= begin.Index {
 		return nil
 	}
-	end := logEnd{q.PrevLogTerm, q.PrevLogEntry}
-	covered := min(uint64(len(q.Entries)), begin.index-q.PrevLogEntry)
+	end := raftlog.End{Term: q.PrevLogTerm, Index: q.PrevLogEntry}
+	covered := min(uint64(len(q.Entries)), begin.Index-q.PrevLogEntry)
 	if covered > 0 {
-		end = logEnd{q.Entries[covered-1].Term, q.Entries[covered-1].Index}
+		end = raftlog.End{Term: q.Entries[covered-1].Term, Index: q.Entries[covered-1].Index}
 	}
-	if end.term > begin.term || end.index == begin.index && end.term != begin.term {
-		return liesf("another entry %d of raft's log, of term %d, where a snapshot ends at entry %d of term %d", end.index, end.term, begin.index, begin.term)
+	if end.Term > begin.Term || end.Index == begin.Index && end.Term != begin.Term {
+		return liesf("another entry %d of raft's log, of term %d, where a snapshot ends at entry %d of term %d", end.Index, end.Term, begin.Index, begin.Term)
 	}
 	q.Entries = q.Entries[covered:]
-	q.PrevLogEntry, q.PrevLogTerm = begin.index, begin.term
+	q.PrevLogEntry, q.PrevLogTerm = begin.Index, begin.Term
 	return nil
 }
 
 // votes is admit for a candidate.
-func (g *gate) votes(from string, candidate []byte, term uint64, end logEnd) error {
+func (g *gate) votes(from string, candidate []byte, term uint64, end raftlog.End) error {
 	if err := names(from, candidate); err != nil {
 		return err
 	}
-	if end.index >= maxTerm || end.term > term {
-		return liesf("a log that ends at entry %d of term %d, in term %d", end.index, end.term, term)
+	if end.Index >= maxTerm || end.Term > term {
+		return liesf("a log that ends at entry %d of term %d, in term %d", end.Index, end.Term, term)
 	}
 	if !g.roster.voter(g.self) {
 		return liesf("it wants the vote of a member that has none")
@@ -302,7 +304,7 @@ func (g *gate) installs(from string, q *raft.InstallSnapshotRequest, text []byte
 		return liesf("a snapshot's configuration: %v", err)
 	}
 	if q.LastLogTerm > q.Term {
-		return outlived(q.Term, logEnd{q.LastLogTerm, q.LastLogIndex})
+		return outlived(q.Term, raftlog.End{Term: q.LastLogTerm, Index: q.LastLogIndex})
 	}
 	if err := g.leads(from, q.Term); err != nil {
 		return err

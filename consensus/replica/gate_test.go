@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"atoll/consensus/raftlog"
+
 	"github.com/hashicorp/go-msgpack/v2/codec"
 	"github.com/hashicorp/raft"
 )
@@ -24,7 +26,7 @@ func testGate() *gate {
 		term: func() uint64 { return 100 }, leader: func() string { return "b" },
 		holds:     func(index, term uint64) bool { return index <= 40 || index <= 50 && term == 90 },
 		conflicts: func(index, term uint64) bool { return index <= 40 && term != 90 },
-		begin:     func() logEnd { return logEnd{90, 20} },
+		begin:     func() raftlog.End { return raftlog.End{Term: 90, Index: 20} },
 		reaches:   func(index uint64) bool { return index >= 20 },
 		judge:     func(string, *raft.InstallSnapshotRequest, *marker) error { return nil },
 		reported:  map[string]bool{}, report: func(string, lie) {},

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"atoll/consensus/raftlog"
+
 	"github.com/hashicorp/raft"
 )
 
@@ -81,8 +83,8 @@ func (l *lateLog) GetLog(index uint64, out *raft.Log) error {
 	l.mu.Unlock()
 	err := l.logAndStable.GetLog(index, out)
 	if r := l.raft.Load(); errors.Is(err, raft.ErrLogNotFound) && r != nil && r.State() == raft.Follower {
-		if begin := l.begin(); index == begin.index {
-			*out, err = raft.Log{Index: begin.index, Term: begin.term, Type: standIn}, nil
+		if begin := l.begin(); index == begin.Index {
+			*out, err = raft.Log{Index: begin.Index, Term: begin.Term, Type: standIn}, nil
 		}
 	}
 	return err
@@ -96,7 +98,7 @@ func (l *lateLog) GetLog(index uint64, out *raft.Log) error {
 const standIn raft.LogType = 255
 
 // begin returns the last entry that raft's newest snapshot here covers, or zero.
-func (l *lateLog) begin() (end logEnd) {
+func (l *lateLog) begin() (end raftlog.End) {
 	r := l.raft.Load()
 	if r == nil {
 		return end
@@ -107,7 +109,7 @@ func (l *lateLog) begin() (end logEnd) {
 	if errIndex != nil || errTerm != nil {
 		return end
 	}
-	return logEnd{term, index}
+	return raftlog.End{Term: term, Index: index}
 }
 
 // DeleteRange implements raft.LogStore.
@@ -132,7 +134,7 @@ func (l *lateLog) keeps(first, last uint64) error {
 	if err != nil || last < end || first > r.CommitIndex() {
 		return err
 	}
-	if l.begin().index <= r.CommitIndex() {
+	if l.begin().Index <= r.CommitIndex() {
 		err = fmt.Errorf("entries from %d on are to be replaced, and those up to %d are committed", first, r.CommitIndex())
 	}
 	return err

@@ -7,16 +7,18 @@ import (
 	"time"
 
 	"atoll/consensus/ledger"
+	"atoll/consensus/raftlog/faulty"
 	"atoll/consensus/replica"
 )
 
 // onLateDisks founds a network of voters with a disk of its own each, and
 // returns its leader too.
-func onLateDisks(t *testing.T) (n *network, disks map[string]replica.LateDisk, leader string) {
+func onLateDisks(t *testing.T) (n *network, disks map[string]*faulty.Disk, leader string) {
 	n = found(t, 0)
-	disks = map[string]replica.LateDisk{}
+	disks = map[string]*faulty.Disk{}
 	n.tune = func(c *replica.Config) {
-		disks[c.Name] = replica.NewLateDisk(&c.Log)
+		disk := faulty.New()
+		disks[c.Name], c.Log.Files, c.Log.Meta = disk, disk, disk
 		c.Tick, c.Publish = nil, time.Hour // what is appended is the test's alone
 	}
 	n.start(n.names...)
@@ -33,7 +35,7 @@ func onLateDisks(t *testing.T) (n *network, disks map[string]replica.LateDisk, l
 // it counts as committed nowhere: nobody applies it, and nobody is told.
 func TestLeaderWritesLast(t *testing.T) {
 	n, disks, leader := onLateDisks(t)
-	release := disks[leader].Hang()
+	release := disks[leader].Hang("sync")
 	defer release()
 	size, holds := n.nodes[leader].Head().Size, n.nodes[leader].Holds()
 	statement := n.statement(leader, ledger.KindCredentialRevoke)
@@ -77,17 +79,17 @@ func TestLeaderWritesLast(t *testing.T) {
 // and find the statement where it was put, whoever asks again.
 func TestLeaderFailsToWrite(t *testing.T) {
 	n, disks, leader := onLateDisks(t)
-	disks[leader].Fail()
+	disks[leader].Arm("sync", false)
 	statement := n.statement(leader, ledger.KindCredentialRevoke)
 	failed := n.nodes[leader]
 	if answer, err := failed.Submit(n.ctx(), statement); err == nil {
 		t.Errorf("acknowledged on a broken disk: %+v", answer)
 	}
-	if err := <-failed.Fatal(); !errors.Is(err, replica.ErrDisk) {
+	if err := <-failed.Fatal(); !errors.Is(err, faulty.ErrDisk) {
 		t.Errorf("it stops with %v", err)
 	}
 	host := failed.host
-	if err := failed.Close(); !errors.Is(err, replica.ErrDisk) && err != nil {
+	if err := failed.Close(); !errors.Is(err, faulty.ErrDisk) && err != nil {
 		t.Error(err)
 	}
 	n.check(host.Close())

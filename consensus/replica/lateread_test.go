@@ -1,16 +1,37 @@
 package replica
 
 import (
+	"io"
 	"path/filepath"
 	"testing"
 	"time"
+
+	"atoll/consensus/raftlog"
+	"atoll/consensus/raftlog/faulty"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 )
 
+// mute is a state machine that does nothing.
+type mute struct{}
+
+func (mute) Apply(*raft.Log) any                 { return nil }
+func (mute) Snapshot() (raft.FSMSnapshot, error) { return nil, raft.ErrNothingNewToSnapshot }
+func (mute) Restore(r io.ReadCloser) error       { return r.Close() }
+
+func openLog(t *testing.T, o raftlog.Options) *raftlog.Log {
+	t.Helper()
+	l, err := raftlog.Open(filepath.Join(t.TempDir(), "raft"), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
 // alone starts a raft of one member, which leads, on a lateLog.
-func alone(t *testing.T, log *Log) (*lateLog, *raft.Raft) {
+func alone(t *testing.T, log *raftlog.Log) (*lateLog, *raft.Raft) {
 	t.Helper()
 	c := raft.DefaultConfig()
 	c.LocalID, c.Logger, c.SnapshotInterval = "alone", hclog.NewNullLogger(), time.Hour
@@ -21,7 +42,7 @@ func alone(t *testing.T, log *Log) (*lateLog, *raft.Raft) {
 	if err := raft.BootstrapCluster(c, late, late, snapshots, transport, conf); err != nil {
 		t.Fatal(err)
 	}
-	r, err := raft.NewRaft(c, &tape{}, late, late, snapshots, transport)
+	r, err := raft.NewRaft(c, mute{}, late, late, snapshots, transport)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,16 +62,15 @@ func alone(t *testing.T, log *Log) (*lateLog, *raft.Raft) {
 // for the disk: raft looks for it here once truncating its log has emptied its
 // cache.
 func TestReadWhileLeaderWrites(t *testing.T) {
-	var o LogOptions
-	disk := NewLateDisk(&o)
-	log := open(t, filepath.Join(t.TempDir(), "raft"), o)
+	disk := faulty.New()
+	log := openLog(t, raftlog.Options{Files: disk, Meta: disk})
 	late, r := alone(t, log)
 	if err := r.Apply([]byte("before"), 0).Error(); err != nil {
 		t.Fatal(err)
 	}
 	before := r.LastIndex()
 	late.settle() // raft alone, without what a replica holds back, answers before that
-	release := disk.Hang()
+	release := disk.Hang("sync")
 	defer time.AfterFunc(time.Minute, release).Stop() // rather than hang, if it waits
 	defer release()
 	future := r.Apply([]byte("late"), 0)
@@ -76,38 +96,10 @@ func TestReadWhileLeaderWrites(t *testing.T) {
 	}
 }
 
-// An entry that is appended while it is looked for is not missing.
-func TestReadBesideAppends(t *testing.T) {
-	log := open(t, filepath.Join(t.TempDir(), "raft"), LogOptions{})
-	const last = 500
-	done := make(chan error, 1)
-	go func() {
-		for i := range uint64(last) {
-			if err := log.StoreLog(&raft.Log{Index: i + 1, Term: 1, Data: []byte("x")}); err != nil {
-				done <- err
-				return
-			}
-		}
-		done <- nil
-	}()
-	for i := uint64(1); i <= last; {
-		switch err := log.GetLog(i, new(raft.Log)); err {
-		case nil:
-			i++
-		case raft.ErrLogNotFound:
-		default:
-			t.Fatalf("entry %d: %v", i, err)
-		}
-	}
-	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
-}
-
 // What is committed is not deleted from the end of raft's log, from the first
 // entry on neither; what is not may be.
 func TestCommittedStays(t *testing.T) {
-	log := open(t, filepath.Join(t.TempDir(), "raft"), LogOptions{})
+	log := openLog(t, raftlog.Options{})
 	late, r := alone(t, log)
 	if err := r.Apply([]byte("committed"), 0).Error(); err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"atoll/consensus/ledger"
+	"atoll/consensus/raftlog"
 	"atoll/consensus/replica"
 	"atoll/node/peer"
 
@@ -403,7 +404,7 @@ func TestForeignLog(t *testing.T) {
 			n.start(voters...)
 			n.put("voter-a")
 			n.stop("voter-c")
-			log, err := replica.OpenLog(filepath.Join(n.dir, "voter-c", "raft"), replica.LogOptions{})
+			log, err := raftlog.Open(filepath.Join(n.dir, "voter-c", "raft"), raftlog.Options{})
 			n.check(err)
 			e.Index, err = log.LastIndex()
 			n.check(err)

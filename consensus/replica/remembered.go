@@ -3,10 +3,7 @@ package replica
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"sync"
 
@@ -47,48 +44,6 @@ func decodeCosigned(b []byte) (c cosigned) {
 	return c
 }
 
-// ForgottenError means that what this member must remember of heads is missing
-// or not as it was written. It must not sign anything before that is back.
-type ForgottenError struct {
-	File   string
-	Reason string
-}
-
-func (e *ForgottenError) Error() string {
-	return fmt.Sprintf("%s: %s: this member cannot tell which history it vouched for; restore the file", e.File, e.Reason)
-}
-
-// readRemembered reads one of the files, or creates it where nothing can have
-// been remembered yet.
-func readRemembered(path string, fresh bool, initial []byte) ([]byte, error) {
-	b, err := os.ReadFile(path)
-	if !errors.Is(err, fs.ErrNotExist) {
-		return b, err
-	}
-	if !fresh {
-		return nil, missing(path)
-	}
-	return initial, durable.Replace(path, initial)
-}
-
-// openRemembered opens a record of what must not be forgotten, or creates it
-// where nothing can have been remembered yet, and returns what it holds.
-func openRemembered(path, magic string, fresh bool, initial []byte) (*durable.Record, []byte, error) {
-	r, data, err := durable.OpenRecord(path, magic, len(initial))
-	switch {
-	case errors.Is(err, durable.ErrRecord):
-		return nil, nil, &ForgottenError{path, err.Error()}
-	case !errors.Is(err, fs.ErrNotExist):
-		return r, data, err
-	case !fresh:
-		return nil, nil, missing(path)
-	}
-	r, err = durable.CreateRecord(path, magic, initial)
-	return r, initial, err
-}
-
-func missing(path string) error { return &ForgottenError{path, "it is missing"} }
-
 // cosignedFile keeps the largest cosigned head. Many may raise it at once: one
 // sync serves all that came before it.
 type cosignedFile struct {
@@ -104,7 +59,7 @@ type cosignedFile struct {
 
 // openCosigned opens or creates the file and returns what it says.
 func openCosigned(dir string, fresh bool) (*cosignedFile, error) {
-	record, b, err := openRemembered(filepath.Join(dir, cosignedName), cosignedMagic, fresh, cosigned{head: tlog.New(nil).Head()}.encode())
+	record, b, err := durable.Remember(filepath.Join(dir, cosignedName), cosignedMagic, fresh, cosigned{head: tlog.New(nil).Head()}.encode())
 	if err != nil {
 		return nil, err
 	}

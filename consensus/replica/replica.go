@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"atoll/consensus/ledger"
+	"atoll/consensus/raftlog"
 	"atoll/consensus/scarce"
 
 	"github.com/hashicorp/raft"
@@ -57,7 +58,7 @@ type Config struct {
 	Snapshot uint64        // new entries that make a snapshot worth while; 20,000
 	Silence  time.Duration // after which a voter tells its time while the log grows; 10 s
 	Publish  time.Duration // how often the leader makes a growing log final; 1 s
-	Log      LogOptions
+	Log      raftlog.Options
 
 	// All that is on disk here is read again to see whether it is as it was
 	// written, from the start on and then this long after the last time.
@@ -97,9 +98,9 @@ type Replica struct {
 	cosign   func(ctx context.Context, member string, request []byte) ([]byte, error)
 
 	store     *store
-	raftLog   *Log
-	late      *lateLog  // raftLog, as raft sees it
-	promises  *promises // nil where this member is no voter
+	raftLog   *raftlog.Log
+	late      *lateLog          // raftLog, as raft sees it
+	promises  *raftlog.Promises // nil where this member is no voter
 	raft      *raft.Raft
 	transport *herald
 	catchup   *catchup
@@ -164,10 +165,10 @@ func Open(c Config) (*Replica, error) {
 	if err := r.recall(c, g); err != nil {
 		return nil, errors.Join(err, r.forget(), r.store.close())
 	}
-	c.Log.want = r.want
+	c.Log.Want = r.want
 	raftDir := filepath.Join(c.Dir, "raft")
-	c.Log.inspect = func(e *raft.Log) error { return foreign(raftDir, r.roster, e) }
-	if r.raftLog, err = OpenLog(raftDir, c.Log); err != nil {
+	c.Log.Inspect = func(e *raft.Log) error { return foreign(raftDir, r.roster, e) }
+	if r.raftLog, err = raftlog.Open(raftDir, c.Log); err != nil {
 		return nil, errors.Join(err, r.forget(), r.store.close())
 	}
 	r.screening = newScreening(r.store)
@@ -220,7 +221,7 @@ func (r *Replica) raftConfig(c Config) *raft.Config {
 	rc.SnapshotThreshold, rc.TrailingLogs = c.Snapshot, c.Trailing
 	rc.SnapshotInterval = 10 * c.Timeout
 	rc.NoSnapshotRestoreOnStart = true // the database has the state; see resume
-	rc.Logger = hcLogger("raft", c.Logger)
+	rc.Logger = raftlog.NewLogger("raft", c.Logger)
 	return rc
 }
 
@@ -232,13 +233,13 @@ type logAndStable interface {
 }
 
 func (r *Replica) start(c Config) error {
-	snapshots, err := raft.NewFileSnapshotStoreWithLogger(c.Dir, 1, hcLogger("snapshots", c.Logger))
+	snapshots, err := raft.NewFileSnapshotStoreWithLogger(c.Dir, 1, raftlog.NewLogger("snapshots", c.Logger))
 	if err != nil {
 		return err
 	}
-	term, err := r.raftLog.GetUint64([]byte(termKey))
+	term, err := r.raftLog.Term()
 	if err == nil {
-		err = foreignTerm(r.raftLog.dir, term)
+		err = foreignTerm(filepath.Join(c.Dir, "raft"), term)
 	}
 	if err != nil {
 		return err
@@ -308,7 +309,7 @@ func (r *Replica) connect(c Config) {
 	}
 	t := &transport{NetworkTransport: raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream:  streams{c.Listener, c.Dial, r.ctx, make(chan struct{}), g.note},
-		MaxPool: 3, MaxRPCsInFlight: 1, Timeout: messageLimit, Logger: hcLogger("raft-net", c.Logger),
+		MaxPool: 3, MaxRPCsInFlight: 1, Timeout: messageLimit, Logger: raftlog.NewLogger("raft-net", c.Logger),
 	}), inbound: newInbound(c.Listener, g), cap: r.late.cap}
 	context.AfterFunc(r.ctx, func() { t.ended.Store(true) })
 	r.transport = newHerald(r.name, r.others, t)
@@ -317,7 +318,7 @@ func (r *Replica) connect(c Config) {
 // holds says whether raft's log here goes as far as an entry: it is committed,
 // covered by a snapshot, or there.
 func (r *Replica) holds(index, term uint64) bool {
-	if index <= max(r.raft.CommitIndex(), r.late.begin().index) {
+	if index <= max(r.raft.CommitIndex(), r.late.begin().Index) {
 		return true
 	}
 	var l raft.Log
@@ -406,10 +407,10 @@ func (r *Replica) want(what string, err error) {
 func (r *Replica) Fatal() <-chan error { return r.fatal }
 
 // Close hands over leadership, writes what is applied and closes all files. If a
-// write hangs it waits for nothing: it returns [ErrStalled] and leaves the files
+// write hangs it waits for nothing: it returns [raftlog.ErrStalled] and leaves the files
 // to the end of the process.
 func (r *Replica) Close() error {
-	if err := r.raftLog.guard.failed(); errors.Is(err, ErrStalled) {
+	if err := r.raftLog.Failed(); errors.Is(err, raftlog.ErrStalled) {
 		r.fail(err)
 		return err
 	}
@@ -425,12 +426,12 @@ func (r *Replica) Close() error {
 		r.transport.Close()
 	}
 	r.running.Wait()
-	if r.late != nil && r.raftLog.guard.failed() == nil {
+	if r.late != nil && r.raftLog.Failed() == nil {
 		r.late.settle()
 	}
 	err := errors.Join(r.forget(), r.store.close(), r.raftLog.Close())
 	if r.promises != nil {
-		err = errors.Join(err, r.promises.close())
+		err = errors.Join(err, r.promises.CloseFile())
 	}
 	return err
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"atoll/consensus/durable"
 	"atoll/consensus/ledger"
 	"atoll/consensus/replica"
 )
@@ -190,7 +191,7 @@ func TestAlteredPromise(t *testing.T) {
 	n.check(err)
 	want := func(err error) {
 		t.Helper()
-		var forgotten *replica.ForgottenError
+		var forgotten *durable.ForgottenError
 		if !errors.As(err, &forgotten) {
 			t.Errorf("%v", err)
 		}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"atoll/consensus/ledger"
+	"atoll/consensus/raftlog"
 	"atoll/consensus/replica"
 	"atoll/crypto/tlog"
 
@@ -191,7 +192,7 @@ func TestWalkFindsRot(t *testing.T) {
 			}
 			err := n.rotUntilFatal(c.member, path, values[c.bucket])
 			var state *replica.CorruptStateError
-			var log *replica.CorruptError
+			var log *raftlog.CorruptError
 			switch {
 			case errors.As(err, &state) && c.bucket != "" && state.Bucket == c.bucket && bytes.Equal(state.Key, c.key):
 			case errors.As(err, &log) && c.bucket == "" && log.Index > 0:

@@ -8,6 +8,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	"atoll/consensus/raftlog"
+	"atoll/consensus/scarce"
+
 	"github.com/hashicorp/raft"
 )
 
@@ -34,7 +37,7 @@ func (r *Replica) checkSnapshots(dir string, first uint64, list []*raft.Snapshot
 		}
 	}
 	corrupt := func(reason string) error {
-		return &CorruptError{Dir: filepath.Join(dir, newest.ID), Index: newest.Index, Reason: reason}
+		return &raftlog.CorruptError{Dir: filepath.Join(dir, newest.ID), Index: newest.Index, Reason: reason}
 	}
 	if newest.ID != "" && (len(list) == 0 || list[0].ID != newest.ID || list[0].Index != newest.Index || list[0].Term != newest.Term) {
 		return corrupt("the note of raft's snapshot is unreadable or of another")
@@ -63,6 +66,6 @@ type noted struct {
 // Create implements raft.SnapshotStore.
 func (n noted) Create(version raft.SnapshotVersion, index, term uint64, configuration raft.Configuration, at uint64, trans raft.Transport) (raft.SnapshotSink, error) {
 	sink, err := n.SnapshotStore.Create(version, index, term, configuration, at, trans)
-	n.r.want("begin a snapshot of raft's log", wanting(err))
+	n.r.want("begin a snapshot of raft's log", scarce.Lack(err))
 	return sink, err
 }

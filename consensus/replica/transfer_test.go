@@ -6,17 +6,20 @@ import (
 	"time"
 
 	"atoll/consensus/ledger"
+	"atoll/consensus/raftlog"
+	"atoll/consensus/raftlog/faulty"
 	"atoll/consensus/replica"
 )
 
 // I1: a leader whose disk hangs says so and goes, another leads, and what was
 // acknowledged is there. Raft alone would keep it, see
-// TestRaftKeepsALeaderWhoseDiskHangs.
+// TestRaftKeepsALeaderWhoseDiskHangs of raftlog.
 func TestLeaderWhoseDiskHangsGoes(t *testing.T) {
 	n := found(t, 0)
-	hang, release := map[string]func(){}, map[string]func(){}
+	disks := map[string]*faulty.Disk{}
 	n.tune = func(c *replica.Config) {
-		c.Log, hang[c.Name], release[c.Name] = replica.Hanging(time.Second)
+		disk := faulty.New()
+		disks[c.Name], c.Log = disk, raftlog.Options{WriteLimit: time.Second, Files: disk, Meta: disk}
 	}
 	n.start(voters...)
 	acked := map[uint64][]byte{}
@@ -28,7 +31,7 @@ func TestLeaderWhoseDiskHangsGoes(t *testing.T) {
 	}
 	put("voter-a")
 	gone := n.leader()
-	hang[gone]()
+	release := disks[gone].Hang("sync")
 	other := "voter-a"
 	if other == gone {
 		other = "voter-b"
@@ -40,18 +43,18 @@ func TestLeaderWhoseDiskHangsGoes(t *testing.T) {
 	node := n.nodes[gone]
 	select {
 	case err := <-node.Fatal():
-		if !errors.Is(err, replica.ErrStalled) {
+		if !errors.Is(err, raftlog.ErrStalled) {
 			t.Errorf("%s ends with: %v", gone, err)
 		}
 	case <-n.ctx().Done():
 		t.Fatalf("%s says nothing", gone)
 	}
 	delete(n.nodes, gone)
-	if err := node.Close(); !errors.Is(err, replica.ErrStalled) { // at once, though the disk still hangs
+	if err := node.Close(); !errors.Is(err, raftlog.ErrStalled) { // at once, though the disk still hangs
 		t.Errorf("closing %s: %v", gone, err)
 	}
 	n.check(node.host.Close())
-	release[gone]()
+	release()
 	put(other)
 	n.agree(acked)
 }

@@ -24,7 +24,7 @@ func (r *Replica) walkOften(every time.Duration, pace int) {
 	for err == nil {
 		pause := every
 		err = r.walk(wait)
-		r.want("read the log on disk again", wanting(err))
+		r.want("read the log on disk again", scarce.Lack(err))
 		if scarce.Is(err) {
 			pause, err = r.patience, nil
 		} else if err != nil {
@@ -41,14 +41,6 @@ func (r *Replica) walkOften(every time.Duration, pace int) {
 	if r.ctx.Err() == nil {
 		r.fail(err)
 	}
-}
-
-// wanting returns an error that is for want of something, and else nil.
-func wanting(err error) error {
-	if scarce.Is(err) {
-		return err
-	}
-	return nil
 }
 
 // whole is closed when all of the state was read since the start, and found as

@@ -5,6 +5,8 @@ import (
 	"net"
 	"testing"
 
+	"atoll/consensus/raftlog"
+
 	"github.com/hashicorp/raft"
 )
 
@@ -14,7 +16,7 @@ func TestUncheckedVoterAbstains(t *testing.T) {
 	network, _ := listening(t)
 	r := &Replica{store: filled(t, 10), whole: make(whole)}
 	r.catchup = &catchup{r: r}
-	a := newAbstention("voter", r.whole, func(logEnd) bool { return false })
+	a := newAbstention("voter", r.whole, func(raftlog.End) bool { return false })
 	tr := asking(network, "voter", "other")
 	tr.abstention = a
 	const gone = "127.0.0.1:0" // where nobody listens

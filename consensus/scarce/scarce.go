@@ -29,6 +29,14 @@ func Is(err error) bool {
 	return false
 }
 
+// Lack returns an error that is for want of something, and else nil.
+func Lack(err error) error {
+	if Is(err) {
+		return err
+	}
+	return nil
+}
+
 // Refused reports whether an error is that the system refused to take what was
 // written, for want of room, so that the file has nothing of it. It is not where
 // a sync failed: what was taken and then lost is unknown.

@@ -1,4 +1,4 @@
-package replica
+package raftlog
 
 import (
 	"errors"
@@ -7,23 +7,13 @@ import (
 	"testing/synctest"
 	"time"
 
+	"atoll/consensus/raftlog/faulty"
+
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 	wal "github.com/hashicorp/raft-wal"
 	"github.com/hashicorp/raft-wal/segment"
 )
-
-// Hanging returns options of a raft log on a disk that hangs at the first sync
-// after hang is called, until release is.
-func Hanging(limit time.Duration) (opts LogOptions, hang, release func()) {
-	disk, gate := newFaultyDisk(), make(chan struct{})
-	hang = func() {
-		disk.mu.Lock()
-		defer disk.mu.Unlock()
-		disk.op, disk.gate = "sync", gate
-	}
-	return LogOptions{WriteLimit: limit, vfs: disk, meta: disk}, hang, func() { close(gate) }
-}
 
 // What the watchdog is there for: raft alone, on raft-wal alone, keeps a leader
 // whose disk hangs, here for ten minutes, and commits nothing. The bubble has its own
@@ -31,7 +21,7 @@ func Hanging(limit time.Duration) (opts LogOptions, hang, release func()) {
 func TestRaftKeepsALeaderWhoseDiskHangs(t *testing.T) {
 	dirs := []string{t.TempDir(), t.TempDir(), t.TempDir()}
 	synctest.Test(t, func(t *testing.T) {
-		disks := map[raft.ServerID]*faultyDisk{}
+		disks := map[raft.ServerID]*faulty.Disk{}
 		members := map[raft.ServerID]*raft.Raft{}
 		transports := map[raft.ServerID]*raft.InmemTransport{}
 		var conf raft.Configuration
@@ -44,7 +34,7 @@ func TestRaftKeepsALeaderWhoseDiskHangs(t *testing.T) {
 			for id, other := range transports {
 				transports[s.ID].Connect(raft.ServerAddress(id), other)
 			}
-			disk := newFaultyDisk()
+			disk := faulty.New()
 			store, err := wal.Open(dirs[i], wal.WithMetaStore(disk), wal.WithSegmentFiler(segment.NewFiler(dirs[i], disk)), wal.WithLogger(hclog.NewNullLogger()))
 			if err != nil {
 				t.Fatal(err)
@@ -70,10 +60,7 @@ func TestRaftKeepsALeaderWhoseDiskHangs(t *testing.T) {
 		if err := members[leader].Apply([]byte("before"), time.Minute).Error(); err != nil {
 			t.Fatal(err)
 		}
-		gate := make(chan struct{})
-		disks[leader].mu.Lock()
-		disks[leader].op, disks[leader].gate = "sync", gate
-		disks[leader].mu.Unlock()
+		release := disks[leader].Hang("sync")
 		future := members[leader].Apply([]byte("never"), time.Minute)
 		committed := make(chan error, 1)
 		go func() { committed <- future.Error() }()
@@ -93,7 +80,7 @@ func TestRaftKeepsALeaderWhoseDiskHangs(t *testing.T) {
 			t.Errorf("the command is answered: %v", err)
 		default:
 		}
-		close(gate)
+		release()
 		for _, m := range members {
 			if err := m.Shutdown().Error(); err != nil {
 				t.Error(err)

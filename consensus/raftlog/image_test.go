@@ -1,4 +1,4 @@
-package replica
+package raftlog
 
 import (
 	"encoding/binary"
@@ -22,7 +22,7 @@ type place struct {
 func image(t *testing.T) (map[string][]byte, map[uint64]place) {
 	t.Helper()
 	dir := t.TempDir()
-	l := open(t, dir, LogOptions{SegmentSize: 4 << 10})
+	l := open(t, dir, Options{SegmentSize: 4 << 10})
 	fill(t, l, 1, written)
 	if err := l.Close(); err != nil {
 		t.Fatal(err)

@@ -1,4 +1,4 @@
-package replica
+package raftlog
 
 import (
 	"bytes"
@@ -14,7 +14,7 @@ import (
 
 func FuzzPromise(f *testing.F) {
 	f.Add(promise{}.encode())
-	f.Add(promise{term: 7, voted: 6, candidate: "voter-a", last: logEnd{5, 1000}}.encode())
+	f.Add(promise{term: 7, voted: 6, candidate: "voter-a", last: End{5, 1000}}.encode())
 	f.Add(promise{candidate: strings.Repeat("x", maxCandidate)}.encode())
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -31,17 +31,17 @@ type voterLog struct {
 	dir  string
 	snap raft.SnapshotStore
 	log  *Log
-	*promises
+	*Promises
 }
 
 func openVoterLog(t *testing.T, dir string, fresh bool) *voterLog {
 	t.Helper()
-	v := &voterLog{t: t, dir: dir, log: open(t, filepath.Join(dir, "raft"), LogOptions{})}
+	v := &voterLog{t: t, dir: dir, log: open(t, filepath.Join(dir, "raft"), Options{})}
 	var err error
 	if v.snap, err = raft.NewFileSnapshotStoreWithLogger(dir, 1, hclog.NewNullLogger()); err != nil {
 		t.Fatal(err)
 	}
-	if v.promises, err = openPromises(dir, fresh, v.log, v.snap); err != nil {
+	if v.Promises, err = OpenPromises(dir, fresh, v.log, v.snap, func(uint64) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	return v
@@ -55,7 +55,7 @@ func (v *voterLog) again() *voterLog {
 
 func (v *voterLog) stop() {
 	v.t.Helper()
-	if err := errors.Join(v.log.Close(), v.promises.close()); err != nil {
+	if err := errors.Join(v.log.Close(), v.Promises.CloseFile()); err != nil {
 		v.t.Fatal(err)
 	}
 }
@@ -107,7 +107,7 @@ func TestPromises(t *testing.T) {
 		t.Fatal(err)
 	}
 	v = openVoterLog(t, dir, false)
-	if v.forbid(logEnd{}) {
+	if v.Forbids(End{}) {
 		t.Error("it abstains with nothing amiss")
 	}
 	v.vote(3, "voter-b")
@@ -126,18 +126,18 @@ func TestPromises(t *testing.T) {
 		}
 		v := openVoterLog(t, dir, false)
 		v.wants(3, 3, "voter-b")
-		for end, forbidden := range map[logEnd]bool{{}: true, {2, 100}: true, {3, 19}: true, {3, 20}: false, {4, 1}: false} {
-			if v.forbid(end) != forbidden {
+		for end, forbidden := range map[End]bool{{}: true, {2, 100}: true, {3, 19}: true, {3, 20}: false, {4, 1}: false} {
+			if v.Forbids(end) != forbidden {
 				t.Errorf("%s: a log that ends at %v is forbidden: %t", what, end, !forbidden)
 			}
 		}
 		v.append(2, 19)
 		v = v.again() // what is missing is still missing
-		if !v.forbid(logEnd{3, 19}) {
+		if !v.Forbids(End{3, 19}) {
 			t.Errorf("%s: forgotten over a restart", what)
 		}
 		v.append(3, 20)
-		if v.forbid(logEnd{}) {
+		if v.Forbids(End{}) {
 			t.Errorf("%s: it abstains though it has caught up", what)
 		}
 		v.stop()
@@ -156,7 +156,7 @@ func TestPromiseOfDeletedEntries(t *testing.T) {
 		t.Fatal(err)
 	}
 	v = v.again()
-	if v.forbid(logEnd{}) {
+	if v.Forbids(End{}) {
 		t.Error("it abstains for entries that it was told to delete")
 	}
 	v.append(3, 12)
@@ -164,7 +164,7 @@ func TestPromiseOfDeletedEntries(t *testing.T) {
 		t.Fatal(err)
 	}
 	v = v.again()
-	if v.forbid(logEnd{}) || v.now.last != (logEnd{3, 12}) {
+	if v.Forbids(End{}) || v.now.last != (End{3, 12}) {
 		t.Errorf("the log ends at %v", v.now.last)
 	}
 	v.stop()
@@ -182,7 +182,7 @@ func TestPromiseUnderASnapshot(t *testing.T) {
 		t.Fatal(err)
 	}
 	v = v.again()
-	if v.forbid(logEnd{}) {
+	if v.Forbids(End{}) {
 		t.Error("it abstains though the snapshot has all")
 	}
 	v.stop()

@@ -1,4 +1,4 @@
-package replica
+package raftlog
 
 import (
 	"context"
@@ -31,7 +31,7 @@ func (l *Log) bound(f func(*wal.WAL) (uint64, error)) (uint64, error) {
 
 func (l *Log) usable() error {
 	if l.closed {
-		return ErrLogClosed
+		return ErrClosed
 	}
 	return l.guard.failed()
 }
@@ -68,7 +68,7 @@ func (l *Log) GetLog(index uint64, out *raft.Log) error {
 }
 
 // readAgain decides about an entry that was not found. It may have been written
-// since: a leader reads what it is just writing, see [lateLog].
+// since: a leader reads what it is just writing.
 func (l *Log) readAgain(index uint64, out *raft.Log) error {
 	held, trims := l.holds(index)
 	if !held {

@@ -1,4 +1,4 @@
-package replica
+package raftlog
 
 import (
 	"errors"
@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"atoll/consensus/raftlog/faulty"
 
 	"github.com/hashicorp/raft"
 )
@@ -26,9 +28,9 @@ func entry(i uint64) *raft.Log {
 	return e
 }
 
-func open(t testing.TB, dir string, opts LogOptions) *Log {
+func open(t testing.TB, dir string, opts Options) *Log {
 	t.Helper()
-	l, err := OpenLog(dir, opts)
+	l, err := Open(dir, opts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +81,7 @@ func reopen(t *testing.T, l *Log) *Log {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	return open(t, l.dir, LogOptions{SegmentSize: 4 << 10})
+	return open(t, l.dir, Options{SegmentSize: 4 << 10})
 }
 
 func TestStore(t *testing.T) {
@@ -105,7 +107,7 @@ func TestStore(t *testing.T) {
 		{"behind a snapshot", func(l *Log) error { return storeBatch(l, 1000, 1040) }, 1000, 1040},
 		{"all but one", func(l *Log) error { return l.DeleteRange(1000, 1039) }, 1040, 1040},
 	}
-	l := open(t, t.TempDir(), LogOptions{SegmentSize: 4 << 10})
+	l := open(t, t.TempDir(), Options{SegmentSize: 4 << 10})
 	for _, s := range steps {
 		if err := s.do(l); err != nil {
 			t.Fatalf("%s: %v", s.name, err)
@@ -138,7 +140,7 @@ func TestWrongCalls(t *testing.T) {
 		"middle delete": func(l *Log) error { return l.DeleteRange(3, 5) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			l := open(t, t.TempDir(), LogOptions{})
+			l := open(t, t.TempDir(), Options{})
 			fill(t, l, 1, 10)
 			err := call(l)
 			if err == nil {
@@ -151,7 +153,7 @@ func TestWrongCalls(t *testing.T) {
 }
 
 func TestStable(t *testing.T) {
-	l := open(t, t.TempDir(), LogOptions{})
+	l := open(t, t.TempDir(), Options{})
 	if n, err := l.GetUint64([]byte("CurrentTerm")); n != 0 || err != nil {
 		t.Fatalf("unset number: %d, %v", n, err)
 	}
@@ -182,15 +184,15 @@ func TestStable(t *testing.T) {
 }
 
 func TestClosed(t *testing.T) {
-	l := open(t, t.TempDir(), LogOptions{})
+	l := open(t, t.TempDir(), Options{})
 	fill(t, l, 1, 1)
 	if err := errors.Join(l.Close(), l.Close()); err != nil {
 		t.Fatal(err)
 	}
 	_, err := l.Get([]byte("k"))
 	for _, err := range []error{err, l.StoreLog(entry(2)), l.GetLog(1, new(raft.Log)), l.Verify(t.Context())} {
-		if !errors.Is(err, ErrLogClosed) {
-			t.Errorf("got %v, want ErrLogClosed", err)
+		if !errors.Is(err, ErrClosed) {
+			t.Errorf("got %v, want ErrClosed", err)
 		}
 	}
 	select {
@@ -207,11 +209,10 @@ func TestWatchdog(t *testing.T) {
 		t.Run(op, func(t *testing.T) {
 			dir := t.TempDir()
 			synctest.Test(t, func(t *testing.T) {
-				disk := newFaultyDisk()
-				l := open(t, dir, disk.options())
+				disk := faulty.New()
+				l := open(t, dir, on(disk))
 				fill(t, l, 1, 3)
-				disk.arm(op, false)
-				disk.gate = make(chan struct{})
+				release := disk.Hang(op)
 				start, done := time.Now(), make(chan error)
 				go func() {
 					if op == "set" {
@@ -233,14 +234,14 @@ func TestWatchdog(t *testing.T) {
 				if err := l.Close(); !errors.Is(err, ErrStalled) {
 					t.Errorf("close while the disk hangs: %v", err)
 				}
-				close(disk.gate)
+				release()
 				if err := <-done; !errors.Is(err, ErrStalled) {
 					t.Errorf("a write given up was acknowledged: %v", err)
 				}
 				l.wal.Close() // what the end of the process does
 				l.mark.close()
 			})
-			wantEntriesAtLeast(t, open(t, dir, LogOptions{SegmentSize: 4 << 10}), 3)
+			wantEntriesAtLeast(t, open(t, dir, Options{SegmentSize: 4 << 10}), 3)
 		})
 	}
 }
@@ -259,7 +260,7 @@ func wantEntriesAtLeast(t *testing.T, l *Log, last uint64) {
 func TestNothingLeftRunning(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		l, err := OpenLog(dir, LogOptions{SegmentSize: 4 << 10})
+		l, err := Open(dir, Options{SegmentSize: 4 << 10})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -275,7 +276,7 @@ func TestNothingLeftRunning(t *testing.T) {
 }
 
 func TestLogCache(t *testing.T) {
-	l := open(t, t.TempDir(), LogOptions{})
+	l := open(t, t.TempDir(), Options{})
 	c, err := raft.NewLogCache(8, l)
 	if err != nil {
 		t.Fatal(err)
@@ -303,7 +304,7 @@ func TestLogCache(t *testing.T) {
 // A leader reads an entry that it is just writing: it is there or not yet, and
 // never taken for lost.
 func TestReadWhileWritten(t *testing.T) {
-	l := open(t, t.TempDir(), LogOptions{})
+	l := open(t, t.TempDir(), Options{})
 	const last = 300
 	var readers sync.WaitGroup
 	for range 2 {
@@ -325,4 +326,32 @@ func TestReadWhileWritten(t *testing.T) {
 		}
 	}
 	readers.Wait()
+}
+
+// An entry that is appended while it is looked for is not missing.
+func TestReadBesideAppends(t *testing.T) {
+	log := open(t, t.TempDir(), Options{})
+	const last = 500
+	done := make(chan error, 1)
+	go func() {
+		for i := range uint64(last) {
+			if err := log.StoreLog(&raft.Log{Index: i + 1, Term: 1, Data: []byte("x")}); err != nil {
+				done <- err
+				return
+			}
+		}
+		done <- nil
+	}()
+	for i := uint64(1); i <= last; {
+		switch err := log.GetLog(i, new(raft.Log)); err {
+		case nil:
+			i++
+		case raft.ErrLogNotFound:
+		default:
+			t.Fatalf("entry %d: %v", i, err)
+		}
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
 }

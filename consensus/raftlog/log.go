@@ -1,4 +1,10 @@
-package replica
+// Package raftlog is raft's log and stable store on disk: what hashicorp/raft
+// writes to [Log], it gets back as it was, or not at all. A [Log] finds out
+// damage, stops at the first write that fails or hangs, and never loses an
+// acknowledged entry from its end unnoticed. [Promises] remembers in a file
+// beside it what a voter has promised, so that a log replaced by an older copy
+// is told.
+package raftlog
 
 import (
 	"bytes"
@@ -20,11 +26,11 @@ import (
 	"github.com/hashicorp/raft-wal/types"
 )
 
-// ErrLogClosed is the answer of a closed Log.
-var ErrLogClosed = errors.New("raft log is closed")
+// ErrClosed is the answer of a closed Log.
+var ErrClosed = errors.New("raft log is closed")
 
-// LogOptions are the choices a Log leaves open. The zero value is good.
-type LogOptions struct {
+// Options are the choices a Log leaves open. The zero value is good.
+type Options struct {
 	// SegmentSize is the size in bytes of a segment file, which is allocated
 	// when it is created. 0 means 8 MiB, small enough for several nodes on one
 	// small disk; a batch larger than that still fits.
@@ -35,27 +41,28 @@ type LogOptions struct {
 	// Logger hears what raft-wal has to say. nil means nobody.
 	Logger *slog.Logger
 
-	want func(what string, err error) // see [Replica.want]
-
-	// inspect is shown each entry when the log is opened, and its error is
-	// OpenLog's.
-	inspect func(*raft.Log) error
-
-	// Where the tests put their faulty disks.
-	vfs  types.VFS
-	meta types.MetaStore
+	// Want is told what the log lacks of the machine now, such as room for its
+	// next segment, and with nil that it has it again. nil means nobody.
+	Want func(what string, err error)
+	// Inspect is shown each entry when the log is opened, in order, and its error
+	// is Open's. nil means nobody.
+	Inspect func(*raft.Log) error
+	// Files and Meta are where raft-wal keeps segments and their list; nil means
+	// in the folder. Tests put faulty disks here.
+	Files types.VFS
+	Meta  types.MetaStore
 }
 
 // A Log is raft's log and stable store on disk: raft-wal, and what it lacks.
 //
 //   - Every record carries the hash of its predecessor and of itself. A record
-//     is checked on every read, the chain of all of them by OpenLog and Verify.
+//     is checked on every read, the chain of all of them by Open and Verify.
 //   - It is fail-stop: after the first write or fsync error, the first read of
 //     anything but what was written, or the first write that hangs, every call
 //     answers with that error, and Fatal reports it.
 //   - No acknowledged entry disappears from its end unnoticed, see mark.
 //
-// Its methods may be called at once from several goroutines.
+// Its methods are safe for concurrent use.
 type Log struct {
 	dir   string
 	wal   *wal.WAL
@@ -76,10 +83,10 @@ var (
 	_ raft.MonotonicLogStore = (*Log)(nil)
 )
 
-// OpenLog opens the log in dir, which is created if need be, and verifies all
+// Open opens the log in dir, which is created if need be, and verifies all
 // of it. A *CorruptError means that the disk does not hold what was written.
-// Only one Log may have dir open: a second OpenLog waits for the first to close.
-func OpenLog(dir string, opts LogOptions) (*Log, error) {
+// Only one Log may have dir open: a second Open waits for the first to close.
+func Open(dir string, opts Options) (*Log, error) {
 	opts = opts.withDefaults()
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
@@ -90,18 +97,18 @@ func OpenLog(dir string, opts LogOptions) (*Log, error) {
 		return nil, err
 	}
 	l := &Log{dir: dir, mark: mark, guard: newGuard(opts.WriteLimit)}
-	if err := mendTail(dir, opts.vfs, opts.meta, acked); err != nil {
-		return nil, errors.Join(corruptIn(dir, err), opts.meta.Close(), mark.close())
+	if err := mendTail(dir, opts.Files, opts.Meta, acked); err != nil {
+		return nil, errors.Join(corruptIn(dir, err), opts.Meta.Close(), mark.close())
 	}
 	l.wal, err = wal.Open(dir,
 		wal.WithSegmentSize(opts.SegmentSize),
-		wal.WithMetaStore(opts.meta),
-		wal.WithSegmentFiler(segment.NewFiler(dir, opts.vfs)),
-		wal.WithLogger(hcLogger("raft-wal", opts.Logger)))
+		wal.WithMetaStore(opts.Meta),
+		wal.WithSegmentFiler(segment.NewFiler(dir, opts.Files)),
+		wal.WithLogger(NewLogger("raft-wal", opts.Logger)))
 	if err != nil {
-		return nil, errors.Join(corruptIn(dir, err), opts.meta.Close(), mark.close())
+		return nil, errors.Join(corruptIn(dir, err), opts.Meta.Close(), mark.close())
 	}
-	if err := l.check(acked, opts.inspect); err != nil {
+	if err := l.check(acked, opts.Inspect); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
@@ -115,7 +122,7 @@ func corruptIn(dir string, err error) error {
 	return fmt.Errorf("raft log in %s: %w", dir, err)
 }
 
-func (o LogOptions) withDefaults() LogOptions {
+func (o Options) withDefaults() Options {
 	if o.SegmentSize == 0 {
 		o.SegmentSize = 8 << 20
 	}
@@ -125,15 +132,15 @@ func (o LogOptions) withDefaults() LogOptions {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	if o.vfs == nil {
-		o.vfs = fs.New()
+	if o.Files == nil {
+		o.Files = fs.New()
 	}
-	if o.want == nil {
-		o.want = func(string, error) {}
+	if o.Want == nil {
+		o.Want = func(string, error) {}
 	}
-	o.vfs = &segments{VFS: o.vfs, want: o.want, patience: o.WriteLimit / 2}
-	if o.meta == nil {
-		o.meta = &metadb.BoltMetaDB{}
+	o.Files = &segments{VFS: o.Files, want: o.Want, patience: o.WriteLimit / 2}
+	if o.Meta == nil {
+		o.Meta = &metadb.BoltMetaDB{}
 	}
 	return o
 }
@@ -258,6 +265,12 @@ func (l *Log) DeleteRange(min, max uint64) error {
 	})
 }
 
+// Failed returns the error with which the store stopped, or nil.
+func (l *Log) Failed() error { return l.guard.failed() }
+
+// Term returns raft's current term, 0 before there is one.
+func (l *Log) Term() (uint64, error) { return l.GetUint64([]byte(termKey)) }
+
 // Fatal returns a channel that yields exactly one error, when the store stops
 // for good. Raft cannot go on without its log, and panics when it cannot save
 // its term: whoever receives the error should end the process.
@@ -279,10 +292,10 @@ func (l *Log) Close() error {
 	return errors.Join(l.wal.Close(), l.mark.close())
 }
 
-// hcLogger hands a library's warnings to log. Those of raft-wal matter in one
+// NewLogger hands a library's warnings to log. Those of raft-wal matter in one
 // case: it reports a failed change of segments there, and only there; the next
 // append then fails.
-func hcLogger(name string, log *slog.Logger) hclog.Logger {
+func NewLogger(name string, log *slog.Logger) hclog.Logger {
 	return hclog.New(&hclog.LoggerOptions{
 		Name: name, Level: hclog.Warn, DisableTime: true,
 		Output: lineWriter(func(line string) { log.Warn(line) }),

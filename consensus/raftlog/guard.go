@@ -1,4 +1,4 @@
-package replica
+package raftlog
 
 import (
 	"errors"
@@ -8,7 +8,7 @@ import (
 )
 
 // ErrStalled is the fatal error of a store whose disk took longer over one
-// write than LogOptions.WriteLimit.
+// write than Options.WriteLimit.
 var ErrStalled = errors.New("disk write hangs")
 
 // A guard makes a store fail-stop: the first error of a write, or the first
@@ -60,7 +60,7 @@ func (g *guard) write(what string, f func() error) error {
 	})
 	err := f()
 	timer.Stop()
-	if err != nil && !errors.Is(err, ErrLogClosed) {
+	if err != nil && !errors.Is(err, ErrClosed) {
 		return g.fail(fmt.Errorf("%s: %w", what, err))
 	}
 	if err == nil {

@@ -1,4 +1,4 @@
-package replica
+package raftlog
 
 import (
 	"encoding/json"
@@ -88,7 +88,7 @@ func startCluster(t *testing.T, dirs []string) []*member {
 		c.LocalID, c.Logger = conf.Servers[i].ID, hclog.NewNullLogger()
 		c.HeartbeatTimeout, c.ElectionTimeout, c.LeaderLeaseTimeout = 150*time.Millisecond, 150*time.Millisecond, 100*time.Millisecond
 		c.SnapshotThreshold, c.SnapshotInterval, c.TrailingLogs = 40, 20*time.Millisecond, 10
-		m := &member{log: open(t, filepath.Join(dir, "raft"), LogOptions{SegmentSize: 4 << 10}), state: &tape{}}
+		m := &member{log: open(t, filepath.Join(dir, "raft"), Options{SegmentSize: 4 << 10}), state: &tape{}}
 		snaps, err := raft.NewFileSnapshotStoreWithLogger(dir, 1, hclog.NewNullLogger())
 		if err != nil {
 			t.Fatal(err)
@@ -183,7 +183,7 @@ func BenchmarkStoreLogs(b *testing.B) {
 		stores := []struct {
 			name  string
 			store raft.LogStore
-		}{{"raft-wal", bare}, {"atoll", open(b, b.TempDir(), LogOptions{})}}
+		}{{"raft-wal", bare}, {"atoll", open(b, b.TempDir(), Options{})}}
 		next := []uint64{1, 1}
 		for k, s := range stores {
 			b.Run(fmt.Sprintf("%s/%d", s.name, n), func(b *testing.B) {

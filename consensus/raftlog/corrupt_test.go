@@ -1,4 +1,4 @@
-package replica
+package raftlog
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ import (
 // readAll opens a log and reads all of it. An altered entry fails the test.
 func readAll(t *testing.T, dir string) error {
 	t.Helper()
-	l, err := OpenLog(dir, LogOptions{SegmentSize: 4 << 10})
+	l, err := Open(dir, Options{SegmentSize: 4 << 10})
 	if err != nil {
 		return err
 	}
@@ -189,7 +189,7 @@ func rewrite(t *testing.T, b []byte) {
 // whose hash and place are right: only the mark knows better.
 func TestRewrittenTail(t *testing.T) {
 	dir := t.TempDir()
-	l := open(t, dir, LogOptions{})
+	l := open(t, dir, Options{})
 	fill(t, l, 1, 5)
 	kept, err := os.ReadFile(filepath.Join(dir, markName))
 	if err != nil {
@@ -203,7 +203,7 @@ func TestRewrittenTail(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, markName), kept, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err = OpenLog(dir, LogOptions{})
+	_, err = Open(dir, Options{})
 	var c *CorruptError
 	if !errors.As(err, &c) || c.Index != 5 {
 		t.Errorf("got %v, want a CorruptError about entry 5", err)
@@ -219,7 +219,7 @@ func TestCorruptWhileOpen(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			files, places := image(t)
 			dir := plant(t, files)
-			l := open(t, dir, LogOptions{SegmentSize: 4 << 10})
+			l := open(t, dir, Options{SegmentSize: 4 << 10})
 			p := places[7]
 			record(files, p)[40] ^= 1
 			if err := os.WriteFile(filepath.Join(dir, p.file), files[p.file], 0o600); err != nil {

@@ -1,106 +1,17 @@
-package replica
+package raftlog
 
 import (
 	"errors"
 	"strings"
-	"sync"
 	"testing"
 
+	"atoll/consensus/raftlog/faulty"
+
 	"github.com/hashicorp/raft"
-	"github.com/hashicorp/raft-wal/fs"
-	"github.com/hashicorp/raft-wal/metadb"
-	"github.com/hashicorp/raft-wal/types"
 )
 
-var errDisk = errors.New("input/output error")
-
-// A faultyDisk is the real file system until one operation is armed. It then
-// fails that operation once, or once it has happened, or lets it hang.
-type faultyDisk struct {
-	types.VFS
-	types.MetaStore
-
-	mu    sync.Mutex
-	op    string        // "write", "sync", "commit" or "set"; empty is healthy
-	after bool          // the operation happens, and fails all the same
-	torn  int           // of a failing write, so many bytes happen
-	gate  chan struct{} // the operation waits for it instead of failing
-}
-
-func newFaultyDisk() *faultyDisk {
-	return &faultyDisk{VFS: fs.New(), MetaStore: &metadb.BoltMetaDB{}}
-}
-
-func (d *faultyDisk) options() LogOptions {
-	return LogOptions{SegmentSize: 4 << 10, vfs: d, meta: d}
-}
-
-// arm makes the next op fail. after says whether it happens all the same.
-func (d *faultyDisk) arm(op string, after bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.op, d.after, d.torn = op, after, 0
-}
-
-// do runs f as operation op.
-func (d *faultyDisk) do(op string, f func() error) error {
-	d.mu.Lock()
-	hit, after, gate := d.op == op, d.after, d.gate
-	if hit {
-		d.op = ""
-	}
-	d.mu.Unlock()
-	if !hit {
-		return f()
-	}
-	if gate != nil {
-		<-gate
-		return f()
-	}
-	if after {
-		return errors.Join(f(), errDisk)
-	}
-	return errDisk
-}
-
-func (d *faultyDisk) Close() error { return d.MetaStore.Close() }
-
-func (d *faultyDisk) CommitState(s types.PersistentState) error {
-	return d.do("commit", func() error { return d.MetaStore.CommitState(s) })
-}
-
-func (d *faultyDisk) SetStable(key, val []byte) error {
-	return d.do("set", func() error { return d.MetaStore.SetStable(key, val) })
-}
-
-func (d *faultyDisk) Create(dir, name string, size uint64) (types.WritableFile, error) {
-	f, err := d.VFS.Create(dir, name, size)
-	return &faultyFile{f, d}, err
-}
-
-func (d *faultyDisk) OpenWriter(dir, name string) (types.WritableFile, error) {
-	f, err := d.VFS.OpenWriter(dir, name)
-	return &faultyFile{f, d}, err
-}
-
-type faultyFile struct {
-	types.WritableFile
-	d *faultyDisk
-}
-
-func (f *faultyFile) WriteAt(b []byte, off int64) (int, error) {
-	n := 0
-	err := f.d.do("write", func() (err error) {
-		n, err = f.WritableFile.WriteAt(b, off)
-		return err
-	})
-	if err != nil && f.d.torn > 0 {
-		f.WritableFile.WriteAt(b[:min(f.d.torn, len(b))], off)
-	}
-	return n, err
-}
-
-func (f *faultyFile) Sync() error { return f.d.do("sync", f.WritableFile.Sync) }
+// on returns the options of a log on a faulty disk.
+func on(d *faulty.Disk) Options { return Options{SegmentSize: 4 << 10, Files: d, Meta: d} }
 
 // A fault is one way in which one call meets a bad disk.
 type fault struct {
@@ -140,18 +51,18 @@ func TestFaults(t *testing.T) {
 	}
 	for _, f := range faults {
 		t.Run(f.name, func(t *testing.T) {
-			dir, disk := t.TempDir(), newFaultyDisk()
-			l := open(t, dir, disk.options())
+			dir, disk := t.TempDir(), faulty.New()
+			l := open(t, dir, on(disk))
 			fill(t, l, 1, 10)
 			if err := l.SetUint64([]byte("CurrentTerm"), 3); err != nil {
 				t.Fatal(err)
 			}
-			disk.arm(f.op, f.after)
-			wantStopped(t, l, f.call(l), errDisk)
+			disk.Arm(f.op, f.after)
+			wantStopped(t, l, f.call(l), faulty.ErrDisk)
 			if err := l.Close(); err != nil {
 				t.Fatal(err)
 			}
-			l = open(t, dir, LogOptions{SegmentSize: 4 << 10})
+			l = open(t, dir, Options{SegmentSize: 4 << 10})
 			wantEntries(t, l, f.first, f.last)
 			if term, err := l.GetUint64([]byte("CurrentTerm")); err != nil || term != f.term {
 				t.Errorf("term %d, %v, want %d", term, err, f.term)
@@ -198,7 +109,7 @@ func wantStopped(t *testing.T, l *Log, err, cause error) {
 // TestMarkFault breaks the one file that is written past the file system of
 // raft-wal.
 func TestMarkFault(t *testing.T) {
-	l := open(t, t.TempDir(), LogOptions{})
+	l := open(t, t.TempDir(), Options{})
 	fill(t, l, 1, 3)
 	l.mark.close()
 	err := l.StoreLog(entry(4))
@@ -212,9 +123,9 @@ func TestMarkFault(t *testing.T) {
 // the process had died there. It returns the last entry on disk.
 func sealThenFail(t *testing.T, dir string) uint64 {
 	t.Helper()
-	disk := newFaultyDisk()
-	l := open(t, dir, disk.options())
-	disk.arm("commit", false)
+	disk := faulty.New()
+	l := open(t, dir, on(disk))
+	disk.Arm("commit", false)
 	i := uint64(0)
 	for l.StoreLog(entry(i+1)) == nil {
 		i++
@@ -232,7 +143,7 @@ func TestCrashAfterSeal(t *testing.T) {
 	dir := t.TempDir()
 	last := sealThenFail(t, dir)
 	for range 2 {
-		l := open(t, dir, LogOptions{SegmentSize: 4 << 10})
+		l := open(t, dir, Options{SegmentSize: 4 << 10})
 		wantEntries(t, l, 1, last)
 		last++
 		fill(t, l, last, last)
@@ -245,16 +156,15 @@ func TestCrashAfterSeal(t *testing.T) {
 func TestTornAppend(t *testing.T) {
 	for _, have := range []uint64{0, 3, sealThenFail(t, t.TempDir()) - 1} {
 		for cut := 1; cut < 1<<20; cut += 7 {
-			dir, disk := t.TempDir(), newFaultyDisk()
-			l := open(t, dir, disk.options())
+			dir, disk := t.TempDir(), faulty.New()
+			l := open(t, dir, on(disk))
 			fill(t, l, 1, have)
-			disk.arm("write", false)
-			disk.torn = cut
-			if err := l.StoreLog(entry(have + 1)); !errors.Is(err, errDisk) {
+			disk.Tear(cut)
+			if err := l.StoreLog(entry(have + 1)); !errors.Is(err, faulty.ErrDisk) {
 				t.Fatal(err)
 			}
 			l.Close()
-			l = open(t, dir, LogOptions{SegmentSize: 4 << 10})
+			l = open(t, dir, Options{SegmentSize: 4 << 10})
 			last, err := l.LastIndex()
 			if err != nil || last < have {
 				t.Fatalf("cut at %d: last entry %d, %v, want %d", cut, last, err, have)

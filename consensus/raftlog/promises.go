@@ -1,4 +1,4 @@
-package replica
+package raftlog
 
 import (
 	"bytes"
@@ -39,21 +39,21 @@ type promise struct {
 	term      uint64 // the newest that it was in
 	voted     uint64 // the last term in which it voted
 	candidate string // for whom
-	last      logEnd // the end of its log
+	last      End    // the end of its log
 }
 
-// logEnd is the last entry of a raft log.
-type logEnd struct{ term, index uint64 }
+// End is the last entry of a raft log, or none.
+type End struct{ Term, Index uint64 }
 
-// before is raft's order: of two logs, the one whose end is before the other's
+// Before is raft's order: of two logs, the one whose end is before the other's
 // may lack what was committed.
-func (p logEnd) before(q logEnd) bool {
-	return p.term < q.term || p.term == q.term && p.index < q.index
+func (p End) Before(q End) bool {
+	return p.Term < q.Term || p.Term == q.Term && p.Index < q.Index
 }
 
 func (p promise) encode() []byte {
 	b := make([]byte, 0, promisedSize)
-	for _, n := range []uint64{p.term, p.voted, p.last.index, p.last.term} {
+	for _, n := range []uint64{p.term, p.voted, p.last.Index, p.last.Term} {
 		b = binary.BigEndian.AppendUint64(b, n)
 	}
 	b = append(append(b, byte(len(p.candidate))), p.candidate...)
@@ -66,20 +66,20 @@ func decodePromise(b []byte) (p promise, ok bool) {
 		return p, false
 	}
 	n := func(at int) uint64 { return binary.BigEndian.Uint64(b[at:]) }
-	p = promise{term: n(0), voted: n(8), last: logEnd{index: n(16), term: n(24)}, candidate: string(b[33 : 33+int(b[32])])}
+	p = promise{term: n(0), voted: n(8), last: End{Index: n(16), Term: n(24)}, candidate: string(b[33 : 33+int(b[32])])}
 	return p, bytes.Equal(p.encode(), b)
 }
 
-// promises is a voter's log and stable store for raft, which notes in a file
+// Promises is a voter's log and stable store for raft, which notes in a file
 // beside it what is promised by each write. A log that was replaced by an older
 // one is told by it: term and vote are put right at once, and until the log has
-// come to where it was this voter votes as if it had, see [abstention]. Otherwise
+// come to where it was this voter votes as if it had, see [Promises.Forbids]. Otherwise
 // it could elect a leader that lacks what it acknowledged.
 //
 // The file is written after raft's own, for entries without a sync of its own:
 // a power cut may leave it behind the log, which only weakens it. Before the end
 // of the log is deleted it goes back, with a sync.
-type promises struct {
+type Promises struct {
 	*Log
 	record *durable.Record
 
@@ -89,39 +89,41 @@ type promises struct {
 }
 
 var (
-	_ raft.StableStore       = (*promises)(nil)
-	_ raft.MonotonicLogStore = (*promises)(nil)
+	_ raft.StableStore       = (*Promises)(nil)
+	_ raft.MonotonicLogStore = (*Promises)(nil)
 )
 
-// openPromises opens or creates the file in dir and compares it with the log,
-// of which the snapshots are the beginning.
-func openPromises(dir string, fresh bool, log *Log, snapshots raft.SnapshotStore) (*promises, error) {
+// OpenPromises opens or creates the file in dir and compares it with the log,
+// of which the snapshots are the beginning. It writes nothing before check has
+// seen the newest term that is promised. fresh says that nothing can have been
+// promised yet, so that the file may be missing.
+func OpenPromises(dir string, fresh bool, log *Log, snapshots raft.SnapshotStore, check func(term uint64) error) (*Promises, error) {
 	path := filepath.Join(dir, promisedName)
-	record, b, err := openRemembered(path, promisedMagic, fresh, promise{}.encode())
+	record, b, err := durable.Remember(path, promisedMagic, fresh, promise{}.encode())
 	if err != nil {
 		return nil, err
 	}
-	p := &promises{Log: log, record: record}
-	if err := p.begin(dir, b, snapshots); err != nil {
+	p := &Promises{Log: log, record: record}
+	if err := p.begin(path, b, snapshots, check); err != nil {
 		return nil, errors.Join(err, record.Close())
 	}
 	return p, nil
 }
 
 // begin takes up what was promised, b, and what the log and the stable store say.
-func (p *promises) begin(dir string, b []byte, snapshots raft.SnapshotStore) error {
+func (p *Promises) begin(path string, b []byte, snapshots raft.SnapshotStore, check func(term uint64) error) error {
 	var ok bool
 	if p.now, ok = decodePromise(b); !ok {
-		return &ForgottenError{filepath.Join(dir, promisedName), "it is no promise"}
+		return &durable.ForgottenError{File: path, Reason: "it is no promise"}
 	}
-	if err := foreignTerm(dir, max(p.now.term, p.now.voted, p.now.last.term)); err != nil {
+	if err := check(max(p.now.term, p.now.voted, p.now.last.Term)); err != nil {
 		return err
 	}
 	end, err := endOf(p.Log, snapshots)
 	if err != nil {
 		return err
 	}
-	if p.behind = end.before(p.now.last); !p.behind {
+	if p.behind = end.Before(p.now.last); !p.behind {
 		p.now.last = end
 	}
 	if err := p.restore(); err != nil {
@@ -131,7 +133,7 @@ func (p *promises) begin(dir string, b []byte, snapshots raft.SnapshotStore) err
 }
 
 // restore makes term and vote the newer ones of the two memories.
-func (p *promises) restore() error {
+func (p *Promises) restore() error {
 	term, err := p.Log.GetUint64([]byte(termKey))
 	if err != nil {
 		return err
@@ -160,25 +162,25 @@ func (p *promises) restore() error {
 }
 
 // endOf returns the end of the log, which may be that of raft's newest snapshot.
-func endOf(log *Log, snapshots raft.SnapshotStore) (end logEnd, err error) {
+func endOf(log *Log, snapshots raft.SnapshotStore) (end End, err error) {
 	list, err := snapshots.List()
 	if err != nil {
 		return end, err
 	}
 	if len(list) > 0 {
-		end = logEnd{list[0].Term, list[0].Index}
+		end = End{list[0].Term, list[0].Index}
 	}
 	last, err := log.LastIndex()
-	if err != nil || last == 0 || last < end.index {
+	if err != nil || last == 0 || last < end.Index {
 		return end, err
 	}
 	var l raft.Log
 	err = log.GetLog(last, &l)
-	return logEnd{l.Term, last}, err
+	return End{l.Term, last}, err
 }
 
 // keep writes the file. Held: mu, but while opening.
-func (p *promises) keep(durably bool) error {
+func (p *Promises) keep(durably bool) error {
 	return p.guard.write("write "+promisedName, func() error {
 		if err := p.record.Set(p.now.encode()); err != nil || !durably {
 			return err
@@ -187,27 +189,27 @@ func (p *promises) keep(durably bool) error {
 	})
 }
 
-// forbid says whether a log that ends there may lack what this voter promised
+// Forbids reports whether a log that ends there may lack what this voter promised
 // to hold and does not hold now.
-func (p *promises) forbid(end logEnd) bool {
+func (p *Promises) Forbids(end End) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.behind && end.before(p.now.last)
+	return p.behind && end.Before(p.now.last)
 }
 
 // StoreLog implements raft.LogStore.
-func (p *promises) StoreLog(e *raft.Log) error { return p.StoreLogs([]*raft.Log{e}) }
+func (p *Promises) StoreLog(e *raft.Log) error { return p.StoreLogs([]*raft.Log{e}) }
 
 // StoreLogs implements raft.LogStore.
-func (p *promises) StoreLogs(entries []*raft.Log) error {
+func (p *Promises) StoreLogs(entries []*raft.Log) error {
 	if err := p.Log.StoreLogs(entries); err != nil || len(entries) == 0 {
 		return err
 	}
 	e := entries[len(entries)-1]
-	end := logEnd{e.Term, e.Index}
+	end := End{e.Term, e.Index}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.behind && end.before(p.now.last) {
+	if p.behind && end.Before(p.now.last) {
 		return nil
 	}
 	p.behind, p.now.last = false, end
@@ -217,17 +219,17 @@ func (p *promises) StoreLogs(entries []*raft.Log) error {
 // DeleteRange implements raft.LogStore. Raft deletes the end of a log because
 // the leader has other entries there: the promise goes back with it, unless it
 // is about entries that are lost.
-func (p *promises) DeleteRange(first, last uint64) error {
+func (p *Promises) DeleteRange(first, last uint64) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.now.last.index <= last && first > 1 && !p.behind {
+	if p.now.last.Index <= last && first > 1 && !p.behind {
 		var l raft.Log
 		switch err := p.Log.GetLog(first-1, &l); {
 		case errors.Is(err, raft.ErrLogNotFound): // a snapshot covers it
 		case err != nil:
 			return err
 		default:
-			p.now.last = logEnd{l.Term, first - 1}
+			p.now.last = End{l.Term, first - 1}
 			if err := p.keep(true); err != nil {
 				return err
 			}
@@ -237,7 +239,7 @@ func (p *promises) DeleteRange(first, last uint64) error {
 }
 
 // Set implements raft.StableStore.
-func (p *promises) Set(key, value []byte) error {
+func (p *Promises) Set(key, value []byte) error {
 	if err := p.Log.Set(key, value); err != nil || string(key) != candidateKey {
 		return err
 	}
@@ -251,7 +253,7 @@ func (p *promises) Set(key, value []byte) error {
 }
 
 // SetUint64 implements raft.StableStore.
-func (p *promises) SetUint64(key []byte, n uint64) error {
+func (p *Promises) SetUint64(key []byte, n uint64) error {
 	if err := p.Log.SetUint64(key, n); err != nil {
 		return err
 	}
@@ -268,5 +270,5 @@ func (p *promises) SetUint64(key []byte, n uint64) error {
 	return p.keep(true)
 }
 
-// close closes the file, not the log.
-func (p *promises) close() error { return p.record.Close() }
+// CloseFile closes the file, not the log.
+func (p *Promises) CloseFile() error { return p.record.Close() }

@@ -1,4 +1,4 @@
-package replica
+package raftlog
 
 import (
 	"errors"
@@ -40,7 +40,7 @@ const createEvery = 50 * time.Millisecond
 func (s *segments) Create(dir, name string, size uint64) (types.WritableFile, error) {
 	for until := time.Now().Add(s.patience); ; time.Sleep(createEvery) {
 		f, err := s.write(dir, name, func() (types.WritableFile, error) { return s.VFS.Create(dir, name, size) })
-		s.want("begin a segment of raft's log", wanting(err))
+		s.want("begin a segment of raft's log", scarce.Lack(err))
 		if !scarce.Is(err) || time.Now().After(until) {
 			return f, err
 		}
