@@ -162,18 +162,21 @@ func (s *show) secret() (list []field) {
 		list = append(list, field{"subject", "授权主体", "subject", s.named(string(c.Subject))},
 			field{"from", "自", "from", c.NotBefore.String()}, field{"to", "至", "to", c.NotAfter.String()})
 	case o.Terms != nil:
-		list = append(list, termsFields(o.Terms, o.Slices)...)
+		list = append(list, termsFields(o.Terms, o.Body)...)
 	}
 	return list
 }
 
-func termsFields(t *consent.Terms, slices []consent.Slice) []field {
+func termsFields(t *consent.Terms, body *consent.Body) []field {
 	list := []field{
 		{"purpose", "用途", "purpose", t.Purpose}, {"drawn_up", "出具日期", "drawn up", t.Date.String()}, {"product", "产品", "product", t.Product},
 		{"data_life", "数据保存", "data life", fmt.Sprintf("%d d", t.DataLife)},
 		{"language", "文本语言", "language", t.Language}, {"notice", "授权书摘要", "notice digest", hex.EncodeToString(t.Notice)},
 	}
-	for _, s := range slices {
+	if body == nil { // of an answer: what it rests on
+		return list
+	}
+	for _, s := range body.Slices {
 		for _, i := range s.Items {
 			list = append(list, field{"covers", "授权范围", "covers", s.Agency + ": " + itemText(i)})
 		}

@@ -297,13 +297,9 @@ func (d *demo) looked() error {
 		return err
 	}
 	d.say("\n企业用自己的密钥从日志看到（subject history）：", "\nWhat the enterprise sees in the log with its own key (subject history):")
-	for _, e := range h.Events {
-		words := historyWords[e.What]
-		who := e.By
-		if e.Operator != "" {
-			who += " (" + shown(e.Operator) + ")"
-		}
-		d.say("  条目 %-3[1]d %[2]s  %[4]s  %[5]s，%[6]d 项", "  entry %-3[1]d %[3]s by %[4]s: %[5]s, %[6]d outputs", e.Entry, words[0], words[1], who, e.Verdict, len(e.Outputs))
+	for i := range h.Events {
+		e := &h.Events[i]
+		d.say("  %s，%d 项", "  %s, %d outputs", h.line(d.teller, e), len(e.Outputs))
 	}
 	return d.err
 }

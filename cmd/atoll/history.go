@@ -24,6 +24,7 @@ type event struct {
 	Consent  string       `json:"consent"`
 	Operator string       `json:"operator"` // of a query: the person who asked
 	Purpose  string       `json:"purpose"`
+	Left     *uint32      `json:"left"`    // uses of the consent left behind it, of a grant or a query; null of others
 	Outputs  []seenOutput `json:"outputs"` // asked, or released
 	Reason   string       `json:"reason"`  // of a refusal
 }
@@ -33,7 +34,29 @@ type seenOutput struct {
 	Output     string `json:"output"`
 	Disclosure string `json:"disclosure"`
 	Months     uint32 `json:"months"`
-	Outcome    string `json:"outcome"` // "" where it was only asked
+	Predicate  string `json:"predicate"` // the condition that was to be answered by yes or no
+	Outcome    string `json:"outcome"`   // "" where it was only asked
+	Reason     string `json:"reason"`    // of the outcome
+
+	item consent.Item
+}
+
+// granted is a consent of this enterprise, as the log has it at its end.
+type granted struct {
+	Consent   string `json:"consent"`
+	Entry     uint64 `json:"entry"`
+	Bank      string `json:"bank"`
+	Purpose   string `json:"purpose"`
+	Product   string `json:"product"`
+	NotBefore string `json:"not_before"`
+	NotAfter  string `json:"not_after"`
+	MaxUses   uint32 `json:"max_uses"`
+	Used      uint32 `json:"used"`
+	Left      uint32 `json:"left"`
+	State     string `json:"state"` // active, not_yet, expired, revoked, void
+
+	header *consent.Header
+	body   *consent.Body // nil where it does not open
 }
 
 func subjectHistoryCommand() *cobra.Command {
@@ -84,7 +107,7 @@ is given. --max-age 0 is no limit.
 				return errors.Join(printJSON(cmd.OutOrStdout(), "atoll.history/v1", h), unremembered(h.memory))
 			}
 			t := &teller{w: cmd.OutOrStdout(), lang: lang}
-			printHistory(t, h.Events)
+			h.print(t)
 			h.Head.tell(t)
 			if stale != nil {
 				t.w = cmd.ErrOrStderr()
@@ -108,12 +131,14 @@ const logWait = 10 * time.Minute
 
 // history is what the log says about an enterprise, as far as it is final.
 type history struct {
-	Events []event  `json:"events"`
-	Head   standing `json:"head"`
-	Memory string   `json:"memory"` // why the folder does not remember this head; "" where it does
+	Consents []*granted `json:"consents"`
+	Events   []event    `json:"events"`
+	Head     standing   `json:"head"`
+	Memory   string     `json:"memory"` // why the folder does not remember this head; "" where it does
 
-	behind uint64 // the largest consent number that the log has
-	memory error
+	genesis *ledger.Genesis
+	behind  uint64 // the largest consent number that the log has
+	memory  error
 }
 
 // finalWait is how long a head that is not final is asked for again at most:
@@ -193,7 +218,10 @@ func (s *subject) final(log *audit.Log, r *reader) (*history, error) {
 			hint:    "请稍后再试，或向另一成员索取",
 		}
 	}
-	h := &history{Events: r.events, Head: standingOf(head, set, signers), behind: r.numbers.behind}
+	if err := r.settle(); err != nil {
+		return nil, err
+	}
+	h := &history{Consents: r.consents, Events: r.events, Head: standingOf(head, set, signers), genesis: s.genesis, behind: r.numbers.behind}
 	h.memory = writeSeen(s.dir, s.genesis, &ledger.Seen{Sets: sets, Head: head}, log.Signed)
 	h.Memory = wordsOf(h.memory)
 	return h, nil
@@ -209,7 +237,7 @@ func (s *subject) reader() (*reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{network: s.network, replay: audit.NewReplayer(), numbers: newNumbers(s, last), queries: map[string]string{}, events: []event{}}
+	r := &reader{network: s.network, replay: audit.NewReplayer(), numbers: newNumbers(s, last), queries: map[string]string{}, events: []event{}, consents: []*granted{}}
 	r.inspect = audit.NewInspector(r.replay, &own, func(audit.Finding) {}) // what it cannot open is not about this enterprise
 	return r, nil
 }
@@ -222,6 +250,8 @@ type reader struct {
 	numbers *numbers
 	queries map[string]string // consent id, by bank and query id
 	events  []event
+
+	consents []*granted // by grant
 }
 
 func (r *reader) add(leaf []byte) error {
@@ -250,9 +280,108 @@ func (r *reader) add(leaf []byte) error {
 	if err == nil && o != nil {
 		v.tell(e, o)
 	}
+	if h, ok := e.Statement.Payload.(*consent.Header); ok && e.Verdict == ledger.Accepted {
+		r.take(e, h, o)
+	}
+	if v.Left, err = r.left(e); err != nil {
+		return err
+	}
 	r.events = append(r.events, v)
 	return nil
 }
+
+// take keeps a consent that was granted. O is nil where its body does not open.
+func (r *reader) take(e *audit.Entry, h *consent.Header, o *audit.Opened) {
+	b := &h.Bounds
+	g := &granted{Consent: b.ConsentID().String(), Entry: e.Index, Bank: b.Bank, NotBefore: b.NotBefore.String(), NotAfter: b.NotAfter.String(), MaxUses: b.MaxUses, header: h}
+	if o != nil && o.Body != nil {
+		g.body = o.Body
+	}
+	if o != nil && o.Terms != nil {
+		g.Purpose, g.Product = o.Terms.Purpose, o.Terms.Product
+	}
+	r.consents = append(r.consents, g)
+}
+
+// left returns how many uses of its consent are left behind an entry that grants
+// it or spends one.
+func (r *reader) left(e *audit.Entry) (*uint32, error) {
+	var id []byte
+	switch p := e.Statement.Payload.(type) {
+	case *consent.Header:
+		id = p.Bounds.ID
+	case *ledger.QueryOpen:
+		id = p.Consent
+	}
+	if id == nil || e.Verdict != ledger.Accepted {
+		return nil, nil
+	}
+	c, err := ledger.LookupConsent(r.replay.View(), consent.ID(id))
+	if c == nil || err != nil {
+		return nil, err
+	}
+	left := usesLeft(c)
+	return &left, nil
+}
+
+// settle says how each consent is at the end of the log: a use that nobody
+// answered is given back behind its query.
+func (r *reader) settle() error {
+	state, err := ledger.Read(r.replay.View())
+	if err != nil || state == nil {
+		return err
+	}
+	for _, g := range r.consents {
+		id := g.header.Bounds.ConsentID()
+		c, err := ledger.LookupConsent(r.replay.View(), id)
+		if err != nil {
+			return err
+		}
+		if c == nil { // so old that the rules have forgotten it
+			g.State = "expired"
+			continue
+		}
+		g.Used, g.Left = c.Used, usesLeft(c)
+		if g.State, err = r.state(g, c, state.Day()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// state is that of a consent on a day.
+func (r *reader) state(g *granted, c *ledger.Consent, day consent.Day) (string, error) {
+	stands := true
+	if g.body != nil {
+		record, err := ledger.LookupCredential(r.replay.View(), consent.CredentialDigest(g.body.Credential))
+		if err != nil {
+			return "", err
+		}
+		credential, err := consent.ReadCredential(g.body.Credential)
+		stands = err == nil && record != nil && record.Revoked == 0 && credential.NotBefore <= day && day <= credential.NotAfter
+	}
+	return stateOf(&g.header.Bounds, c.Revoked != 0, stands, day), nil
+}
+
+// stateOf is that of a consent on a day, revoked or not, whose credential stands
+// on it or not.
+func stateOf(b *consent.Bounds, revoked, stands bool, day consent.Day) string {
+	refusal := b.Active(day)
+	switch {
+	case revoked:
+		return "revoked"
+	case refusal != nil && refusal.Code == consent.NotYet:
+		return "not_yet"
+	case refusal != nil:
+		return "expired"
+	case !stands:
+		return "void"
+	}
+	return "active"
+}
+
+// usesLeft is how many uses of a consent are neither spent nor given back.
+func usesLeft(c *ledger.Consent) uint32 { return c.MaxUses - min(c.Used, c.MaxUses) }
 
 // about returns the consent of this subject that an entry belongs to.
 func (r *reader) about(e *audit.Entry) (id string, ok bool) {
@@ -288,55 +417,22 @@ func (v *event) tell(e *audit.Entry, o *audit.Opened) {
 		v.Operator = o.Query.Operator
 		for _, s := range o.Query.Sections {
 			for _, w := range s.Wants {
-				v.Outputs = append(v.Outputs, seen(s.Agency, w.Item, ""))
+				o := seen(s.Agency, w.Item)
+				o.Predicate = w.Predicate
+				v.Outputs = append(v.Outputs, o)
 			}
 		}
 	case o.Release != nil:
 		for _, r := range o.Release.Results {
-			v.Outputs = append(v.Outputs, seen(e.Author, r.Item, r.Outcome.String()))
+			o := seen(e.Author, r.Item)
+			o.Outcome, o.Reason = r.Outcome.String(), r.Reason
+			v.Outputs = append(v.Outputs, o)
 		}
 	case o.Refuse != nil:
 		v.Reason = string(o.Refuse.Reason)
 	}
 }
 
-func seen(agency string, i consent.Item, outcome string) seenOutput {
-	return seenOutput{agency, i.Dataset + "." + i.Output, i.Disclosure.String(), i.Months, outcome}
-}
-
-var historyWords = map[string][2]string{
-	ledger.KindGrant: {"授权生效", "consent granted"}, ledger.KindRevoke: {"授权撤回", "consent taken back"},
-	ledger.KindQueryOpen: {"查询", "query"}, ledger.KindRelease: {"放行", "release"}, ledger.KindRefuse: {"拒绝", "refusal"},
-}
-
-func printHistory(t *teller, events []event) {
-	if len(events) == 0 {
-		t.say("日志中没有关于本企业授权的记录。", "The log has nothing about this enterprise's consents.")
-	}
-	for _, e := range events {
-		words := historyWords[e.What]
-		verdict := ""
-		if e.Verdict != string(ledger.Accepted) {
-			verdict = ": " + e.Verdict
-		}
-		who := e.By
-		if e.Operator != "" {
-			who += " (" + shown(e.Operator) + ")"
-		}
-		t.say("%[1]s  条目 %[2]d  %[3]s %[5]s%[6]s", "%[1]s  entry %[2]d  %[4]s by %[5]s%[6]s", e.Time, e.Entry, words[0], words[1], who, verdict)
-		if e.Reason != "" {
-			t.say("    原因：%s", "    because of %s", shown(e.Reason))
-		}
-		for _, o := range e.Outputs {
-			name := shown(o.Agency + " " + o.Output)
-			switch {
-			case o.Outcome != "":
-				t.say("    给 %s：%s", "    gives %s: %s", name, o.Outcome)
-			case o.Months == 0:
-				t.say("    问 %s（%s，当日状态）", "    asks %s (%s, as of that day)", name, o.Disclosure)
-			default:
-				t.say("    问 %s（%s，%d 个月）", "    asks %s (%s, %d months)", name, o.Disclosure, o.Months)
-			}
-		}
-	}
+func seen(agency string, i consent.Item) seenOutput {
+	return seenOutput{Agency: agency, Output: i.Dataset + "." + i.Output, Disclosure: i.Disclosure.String(), Months: i.Months, item: i}
 }

@@ -459,7 +459,7 @@ func TestOpen(t *testing.T) {
 		t.Error("nothing is sealed in genesis and ticks")
 	case opened[ledger.KindCredentialIssue].Credential.Subject != audittest.Subject:
 		t.Error("credential")
-	case subject(ledger.KindGrant) != audittest.Subject || len(opened[ledger.KindGrant].Slices) != 2:
+	case subject(ledger.KindGrant) != audittest.Subject || len(opened[ledger.KindGrant].Body.Slices) != 2:
 		t.Error("grant")
 	case subject(ledger.KindQueryOpen) != audittest.Subject || opened[ledger.KindQueryOpen].Query.Operator != "王经办":
 		t.Error("query")

@@ -15,7 +15,7 @@ import (
 // subjects and people.
 type Opened struct {
 	Terms      *consent.Terms        // of the consent that the entry belongs to
-	Slices     []consent.Slice       // consent.grant
+	Body       *consent.Body         // consent.grant
 	Credential *consent.Credential   // credential.issue
 	Query      *ledger.QueryDetail   // query.open
 	Release    *ledger.ReleaseDetail // fragment.release
@@ -40,7 +40,7 @@ func (i *Inspector) Open(e *Entry) (*Opened, error) {
 		if err != nil {
 			return nil, err
 		}
-		o.Terms, o.Slices = g.Terms, g.Body.Slices
+		o.Terms, o.Body = g.Terms, g.Body
 	case *ledger.CredentialIssue:
 		o.Credential, err = i.openCredential(e, p)
 	case *ledger.QueryOpen:

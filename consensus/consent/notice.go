@@ -170,15 +170,42 @@ func (n *notice) scope() {
 	for _, o := range n.draft.Offers {
 		n.say(n.agency, n.member(o.Agency))
 		for _, i := range o.Items {
-			dataset, output := o.Agency+"/"+i.Dataset, o.Agency+"/"+i.Dataset+"."+i.Output
-			detail := n.disclosures[i.Disclosure]
-			if i.Months > 0 {
-				detail += n.window(i.Months)
-			}
-			n.say(n.output, n.title(dataset, i.Dataset), n.title(output, i.Output), detail)
+			n.line(n.bullet + n.item(o.Agency, i))
 		}
 	}
 	n.line("")
+}
+
+// item says what is asked of an agency, in what detail and of how many months.
+func (n *notice) item(agency string, i Item) string {
+	dataset, output := agency+"/"+i.Dataset, agency+"/"+i.Dataset+"."+i.Output
+	detail := n.disclosures[i.Disclosure]
+	if i.Months > 0 {
+		detail += n.window(i.Months)
+	}
+	return fmt.Sprintf(n.output, n.title(dataset, i.Dataset), n.title(output, i.Output), detail)
+}
+
+// Phrase says what is asked of an agency as a notice in the language does, for
+// whoever tells of it later. The error wraps [sign.ErrMalformed].
+func (w Words) Phrase(language, agency string, i Item) (string, error) {
+	n := &notice{phrases: languages[language], words: w}
+	if n.phrases == nil || i.check() != nil {
+		return "", malformed("an item, or language %q", language)
+	}
+	text := n.item(agency, i)
+	return text, n.err
+}
+
+// Title is what a notice calls a member, or a purpose.
+func (w Words) Title(name string) string {
+	n := &notice{words: w}
+	for _, m := range w.Members {
+		if m.Name == name {
+			return n.member(name)
+		}
+	}
+	return n.title(name, name)
 }
 
 // promises says what else happens with data and what does not, and who sees it.

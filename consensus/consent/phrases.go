@@ -5,14 +5,14 @@ import "strconv"
 // phrases are the sentences of a notice in one language. SPEC.md has them too:
 // their digest is signed, so that each change is one of the format.
 type phrases struct {
-	heading, subject, bank, purpose, product, date, valid string
-	uses, usesDaily, usesWithin, alerts, kept, score      string
-	asked, agency, output, explained, nothingElse, log    string
-	revoke, members, addresses, noAddress, address, lost  string
-	comma                                                 string
-	schemes                                               map[string]string
-	disclosures                                           [5]string
-	days, window                                          func(n uint32) string
+	heading, subject, bank, purpose, product, date, valid      string
+	uses, usesDaily, usesWithin, alerts, kept, score           string
+	asked, agency, bullet, output, explained, nothingElse, log string
+	revoke, members, addresses, noAddress, address, lost       string
+	comma                                                      string
+	schemes                                                    map[string]string
+	disclosures                                                [5]string
+	days, window                                               func(n uint32) string
 }
 
 var languages = map[string]*phrases{Chinese: &chinese, English: &english}
@@ -33,7 +33,8 @@ var chinese = phrases{
 	score:      "评分：银行将用这些数据为贵企业生成风险画像和评分",
 	asked:      "可以查询：",
 	agency:     "· %s",
-	output:     "  – %s：%s（%s）",
+	bullet:     "  – ",
+	output:     "%s：%s（%s）",
 	explained: `原值：登记的内容本身，或由登记内容算得的结果。区间：只给出数值所在的范围。条数：只给出有几条记录，不给出内容。是否：对银行所问的条件只回答是、否或无法确定。
 近 N 个月：查询时已经结束、数据应已齐备的最近 N 个月。未写期间的，为查询当日的情况。`,
 	nothingElse: "凭本授权书，任何机构都不会提供以上未列的数据。",
@@ -67,7 +68,8 @@ var english = phrases{
 	score:      "Score: the bank will make a risk profile with a score of your enterprise from this data",
 	asked:      "What may be asked:",
 	agency:     "- %s",
-	output:     "  - %s: %s (%s)",
+	bullet:     "  - ",
+	output:     "%s: %s (%s)",
 	explained: `In full: what is recorded, or what is worked out from it. Band: only the range that a number is in. Count: only how many records there are, and nothing of what they say. Yes or no: only whether a condition of the bank holds, or that this cannot be told.
 Last N months: the newest N months that are over, with their data due, on the day it is asked. Where no months are given: as of the day it is asked.`,
 	nothingElse: "Under this consent no agency gives anything that is not listed above.",

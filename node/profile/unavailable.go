@@ -148,3 +148,16 @@ func (s *speaker) State(p *Profile) string {
 	}
 	return text
 }
+
+// Outcome says what came of one output, and why, in a language of package
+// consent: for whoever tells of answers and has no profile.
+func Outcome(language, outcome, reason string) string {
+	s, err := speak(language, terminalSigns)
+	if err != nil {
+		return outcome
+	}
+	if outcome == consent.Answered.String() {
+		return s.Code(outcome)
+	}
+	return s.Absent(outcome, reason)
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+)
+
+// What an enterprise reads of who looked is in the words of the notice, with the
+// network's time, the consent and what is left of it; what somebody else wrote
+// moves no cursor.
+func TestHistoryInWords(t *testing.T) {
+	left := uint32(2)
+	item := consent.Item{Dataset: "vat", Output: "sales", Disclosure: consent.Verify, Months: 12}
+	state := consent.Item{Dataset: "cases", Output: "open", Disclosure: consent.Count}
+	const id = "099ecc10cfe5a11220c07b33fccdc7d3"
+	query := seen("tax", item)
+	query.Predicate = "value > 1000000\x1b[2J"
+	given := seen("tax", item)
+	given.Outcome = consent.NoRecord.String()
+	given.Reason = "periods.missing"
+	answered := seen("court", state)
+	answered.Outcome = consent.Answered.String()
+	h := &history{
+		genesis: &ledger.Genesis{
+			Name: "N", Offset: 480, Purposes: []consent.Purpose{{Code: "pre_loan", Chinese: "贷前调查", English: "Before a loan"}},
+			Members: []ledger.Card{{Name: "bank-a", Chinese: "甲银行", English: "Bank A"}, {Name: "court", Chinese: "法院", English: "Court"}, {Name: "tax", Chinese: "税务局", English: "Tax bureau"}},
+		},
+		Consents: []*granted{
+			{Consent: id, Bank: "bank-a", Purpose: "pre_loan", Product: "loan", NotBefore: "2026-11-28", NotAfter: "2026-12-27", MaxUses: 3, Used: 1, Left: 2, State: "active"},
+			{Consent: strings.Repeat("a", 32), Bank: "bank-a", Purpose: "pre_loan", Product: "loan", NotBefore: "2026-11-28", NotAfter: "2026-12-27", MaxUses: 3, Left: 3, State: "void"},
+		},
+		Events: []event{
+			{Entry: 7, Time: "2026-11-28T16:30:05Z", What: ledger.KindQueryOpen, By: "bank-a", Verdict: "accepted", Consent: id, Operator: "Li\x1b[1m", Left: &left, Outputs: []seenOutput{query}},
+			{Entry: 8, Time: "2026-11-28T16:30:06Z", What: ledger.KindRelease, By: "tax", Verdict: "accepted", Consent: id, Outputs: []seenOutput{given}},
+			{Entry: 9, Time: "2026-11-28T16:30:07Z", What: ledger.KindRelease, By: "court", Verdict: "accepted", Consent: id, Outputs: []seenOutput{answered}},
+			{Entry: 10, Time: "2026-11-28T16:30:08Z", What: ledger.KindRefuse, By: "tax", Verdict: "accepted", Consent: id, Reason: "consent.revoked"},
+			{Entry: 11, Time: "2026-11-28T16:30:09Z", What: ledger.KindQueryOpen, By: "bank-a", Verdict: "consent.uses", Consent: id},
+			{Entry: 12, Time: "2026-11-28T16:30:10Z", What: ledger.KindQueryOpen, By: "bank-a", Verdict: "consent.other", Consent: id},
+		},
+	}
+	for lang, want := range map[string]string{
+		consent.Chinese: `授权
+  099ecc10cfe5a11220c07b33fccdc7d3  甲银行  贷前调查 loan  2026-11-28 至 2026-12-27  有效，已用 1 次，还可用 2 次
+  aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa  甲银行  贷前调查 loan  2026-11-28 至 2026-12-27  无效：主体凭证已失效，已用 0 次，还可用 3 次
+记录（时间为 UTC+08:00）
+2026-11-29 00:30:05  条目 7  授权 099ecc10  甲银行：查询（经办人 Li\u001b[1m），还可用 2 次
+    问 税务局：vat：sales（是否，近 12 个月）
+      条件：value > 1000000\u001b[2J
+2026-11-29 00:30:06  条目 8  授权 099ecc10  税务局：提供
+    vat：sales（是否，近 12 个月）：已查，无记录 (所问期间的数据不全)
+2026-11-29 00:30:07  条目 9  授权 099ecc10  法院：提供
+    cases：open（条数）：已应答
+2026-11-29 00:30:08  条目 10  授权 099ecc10  税务局：拒绝
+    原因：授权已撤回 [consent.revoked]
+2026-11-29 00:30:09  条目 11  授权 099ecc10  甲银行：查询，未被接受：次数已用完 [consent.uses]
+2026-11-29 00:30:10  条目 12  授权 099ecc10  甲银行：查询，未被接受：consent.other
+`,
+		consent.English: `Consents
+  099ecc10cfe5a11220c07b33fccdc7d3  Bank A  Before a loan, loan  2026-11-28 to 2026-12-27  active, 1 used, 2 left
+  aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa  Bank A  Before a loan, loan  2026-11-28 to 2026-12-27  void: its credential stands no more, 0 used, 3 left
+Entries (times are UTC+08:00)
+2026-11-29 00:30:05  entry 7  consent 099ecc10  query by Bank A (Li\u001b[1m), 2 uses left
+    asks Tax bureau: vat: sales (yes or no, last 12 months)
+      condition: value > 1000000\u001b[2J
+2026-11-29 00:30:06  entry 8  consent 099ecc10  answer by Tax bureau
+    vat: sales (yes or no, last 12 months): checked, no record (months are missing)
+2026-11-29 00:30:07  entry 9  consent 099ecc10  answer by Court
+    cases: open (count): answered
+2026-11-29 00:30:08  entry 10  consent 099ecc10  refusal by Tax bureau
+    because: the consent is taken back [consent.revoked]
+2026-11-29 00:30:09  entry 11  consent 099ecc10  query by Bank A, not accepted: no use is left [consent.uses]
+2026-11-29 00:30:10  entry 12  consent 099ecc10  query by Bank A, not accepted: consent.other
+`,
+	} {
+		var out strings.Builder
+		h.print(&teller{w: &out, lang: lang})
+		if out.String() != want {
+			t.Errorf("%s\n%s\nwant\n%s", lang, out.String(), want)
+		}
+	}
+	var none strings.Builder
+	(&history{genesis: h.genesis}).print(&teller{w: &none, lang: consent.Chinese})
+	if none.String() != "日志中没有关于本企业授权的记录。\n" {
+		t.Error(none.String())
+	}
+}
+
+// Every time of an entry is told where the network is, east and west.
+func TestHistoryClock(t *testing.T) {
+	for offset, want := range map[int16]string{480: "2026-12-01 00:00:00 UTC+08:00", 0: "2026-11-30 16:00:00 UTC+00:00", -570: "2026-11-30 06:30:00 UTC-09:30"} {
+		h := &history{genesis: &ledger.Genesis{Offset: offset}}
+		if got := h.clock("2026-11-30T16:00:00Z") + " " + h.zone().String(); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+}
+
+// A consent is active on its days alone, while nobody took it back and its
+// credential stands; what is left of it never wraps around.
+func TestConsentStates(t *testing.T) {
+	b := &consent.Bounds{NotBefore: 100, NotAfter: 200}
+	for _, c := range []struct {
+		revoked, stands bool
+		day             consent.Day
+		want            string
+	}{
+		{false, true, 100, "active"}, {false, true, 200, "active"}, {false, true, 99, "not_yet"}, {false, true, 201, "expired"},
+		{false, false, 150, "void"}, {true, true, 150, "revoked"}, {true, false, 201, "revoked"}, {false, false, 201, "expired"},
+	} {
+		if got := stateOf(b, c.revoked, c.stands, c.day); got != c.want {
+			t.Errorf("%+v: %s", c, got)
+		}
+		if stateWords[c.want][0] == "" || stateWords[c.want][1] == "" {
+			t.Errorf("no words for %s", c.want)
+		}
+	}
+	for _, c := range [][3]uint32{{3, 0, 3}, {3, 1, 2}, {3, 3, 0}, {3, 4, 0}} {
+		if got := usesLeft(&ledger.Consent{MaxUses: c[0], Used: c[1]}); got != c[2] {
+			t.Errorf("%d of %d used leave %d", c[1], c[0], got)
+		}
+	}
+}
