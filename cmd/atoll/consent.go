@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -156,7 +155,7 @@ func confirm(cmd *cobra.Command, language string) error {
 		return err
 	}
 	if strings.TrimSpace(line) != word {
-		return errors.New("not signed")
+		return errUnsigned
 	}
 	return nil
 }
@@ -263,8 +262,8 @@ func consentAcceptCommand() *cobra.Command {
 				"consent": got.Consent, "subject": got.Subject, "purpose": got.Purpose, "product": got.Product, "not_before": got.NotBefore,
 				"not_after": got.NotAfter, "max_uses": got.MaxUses, "used": got.Used, "state": got.State, "entry": got.Entry,
 			}
-			return f.report(ctx, cmd, dir, got.Entry, "atoll.consent/v1", data, "授权 %s 已记入日志，条目 %d：可用 %d 次，至 %s",
-				"consent %s is on the log, entry %d: %d uses until %s", got.Consent, got.Entry, got.MaxUses, got.NotAfter)
+			return f.report(ctx, cmd, dir, got.Entry, "atoll.consent/v1", data, "授权 %[1]s 已记入日志，条目 %[2]d：可用 %[3]d 次，至 %[4]s\n下一步：atoll query run --dir %[5]s --operator 经办人 --consent %[1]s",
+				"consent %[1]s is on the log, entry %[2]d: %[3]d uses until %[4]s\nnext: atoll query run --dir %[5]s --operator NAME --consent %[1]s", got.Consent, got.Entry, got.MaxUses, got.NotAfter, dir)
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the bank's folder")
@@ -404,7 +403,11 @@ taken back since may not have come here.
 			}
 			t := newTable(columns...)
 			for _, c := range list {
-				t.row(c.Consent, c.Subject, c.Purpose, c.NotAfter, fmt.Sprintf(used, c.Used, c.MaxUses), c.State)
+				state := c.State
+				if words, ok := stateWords[state]; ok && lang == consent.Chinese {
+					state = words[0]
+				}
+				t.row(c.Consent, c.Subject, c.Purpose, c.NotAfter, fmt.Sprintf(used, c.Used, c.MaxUses), state)
 			}
 			if err := t.print(cmd.OutOrStdout()); err != nil {
 				return err

@@ -41,6 +41,7 @@ var (
 	errUnproved    = errors.New("received, not proved")
 	errNotFinal    = errors.New("not final")
 	errStale       = errors.New("the log shown is old")
+	errUnsigned    = errors.New("nothing was signed")
 	errUnwritten   = errors.New("done, but a file could not be written")
 )
 
@@ -53,6 +54,7 @@ var known = []struct {
 	{errInterrupted, exitInterrupted, "interrupted", "run the command again"},
 	{errPartial, exitPartial, "partial", "ask again later: atoll query run --again ID spends no further use"},
 	{errUntold, exitPartial, "untold", "what is proved stands; run the command again for those who are named"},
+	{errUnsigned, exitFailure, "not_signed", "to sign it after all, run the command again and type the word that is asked for"},
 	{errUnproved, exitUnproved, "not_proved", "run the command again: it sends the same statement and asks for the proof; name further members with --via"},
 	{errNotFinal, exitUnproved, "not_final", "too few cosigners have signed; try again later, or ask another member"},
 	{errUnwritten, exitPartial, "unwritten", "what was done stands; see what was printed, and make room or choose another path"},

@@ -127,7 +127,7 @@ func draftCommand() *cobra.Command {
 			if err := writeFrom(out, paperDraft, g); err != nil {
 				return err
 			}
-			if err := warnFew(cmd, len(g.Cosigners), int(g.Faults)); err != nil {
+			if err := errors.Join(warnFew(cmd, len(g.Cosigners), int(g.Faults)), warnLacks(cmd, g)); err != nil {
 				return err
 			}
 			lang, err := language(cmd)
@@ -213,6 +213,9 @@ func signGenesisCommand() *cobra.Command {
 				return err
 			}
 			describeGenesis(t, &g)
+			if err := warnLacks(cmd, &g); err != nil {
+				return err
+			}
 			t.say("%s 已签署：%s\n下一步：把它交给合并签名者（atoll genesis found）", "signed by %s: %s\nnext: give it to whoever joins the signatures (atoll genesis found)", h.config.Name, out)
 			return t.err
 		},
@@ -397,7 +400,7 @@ func genesisView(g *ledger.Genesis, file string) map[string]any {
 	return map[string]any{
 		"file": file, "name": g.Name, "origin": g.Origin, "network": networkOf(g), "members": members,
 		"voters": g.Voters, "cosigners": g.Cosigners, "quorum": g.Quorum, "may_be_away": spare(g), "faults": g.Faults, "approvals": g.Approvals,
-		"day_entries": g.Entries, "day_bytes": g.Bytes, "endings": endingRoles(g),
+		"day_entries": g.Entries, "day_bytes": g.Bytes, "endings": endingRoles(g), "lacks": lacks(g),
 	}
 }
 

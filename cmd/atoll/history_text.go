@@ -67,7 +67,7 @@ func (h *history) print(t *teller) {
 		t.say("  %[1]s  %[2]s  %[3]s %[4]s  %[5]s 至 %[6]s  %[7]s，已用 %[9]d 次，还可用 %[10]d 次", "  %[1]s  %[2]s  %[3]s, %[4]s  %[5]s to %[6]s  %[8]s, %[9]d used, %[10]d left",
 			g.Consent, shown(w.Title(g.Bank)), shown(w.Title(g.Purpose)), shown(g.Product), g.NotBefore, g.NotAfter, state[0], state[1], g.Used, g.Left)
 	}
-	t.say("记录（时间为 %s）", "Entries (times are %s)", h.zone())
+	t.say("记录（网络时间，%s；可能比实际略早）", "Entries (network time, %s; it may be a little behind)", h.zone())
 	for i := range h.Events {
 		h.tell(t, &h.Events[i])
 	}

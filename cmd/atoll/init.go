@@ -114,6 +114,11 @@ func (e *enlistment) check() error {
 			return err
 		}
 	}
+	for _, r := range e.roles {
+		if !slices.Contains([]string{ledger.Agency, ledger.Auditor, ledger.Bank, ledger.Registrar}, r) {
+			return fmt.Errorf("--role %.40q is none of agency, auditor, bank, registrar", r)
+		}
+	}
 	for _, u := range e.urls {
 		if err := web.CheckURL(u); err != nil {
 			return err

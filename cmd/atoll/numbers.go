@@ -13,6 +13,7 @@ import (
 
 	"atoll/consensus/consent"
 	"atoll/crypto/sign"
+	"atoll/node/web"
 
 	"github.com/spf13/cobra"
 )
@@ -97,7 +98,10 @@ func (s *subject) numberOf(id string) (uint64, error) {
 			return n, nil
 		}
 	}
-	return 0, fmt.Errorf("%w: consent %.40q is not one of this enterprise's", errNotFound, id)
+	return 0, &web.Error{
+		Code: web.CodeNotFound, Message: fmt.Sprintf("consent %.40q is not one of this enterprise's", id),
+		Hint: "atoll subject history lists this enterprise's consents with their ids",
+	}
 }
 
 // numbers finds an enterprise's consents in a log by deriving, always a gap beyond

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"math"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -331,6 +332,76 @@ func TestNoticeWithoutTitles(t *testing.T) {
 	got, err := Notice(d, Words{Network: "N"})
 	if err != nil || !strings.Contains(got, "  - vat: growth (in full, last 12 months)\n") || !strings.Contains(got, "  - registration: name (in full)\n") {
 		t.Errorf("%v\n%s", err, got)
+	}
+}
+
+// Drafts and words of chance, many of which nobody can be shown: both programs
+// make the same text, or none.
+func TestNoticesInJavaScriptAtRandom(t *testing.T) {
+	r := rand.New(rand.NewChaCha8([32]byte{9}))
+	texts := []string{
+		"", "贷款", "A & B", "%d %s", "{name}", "𠀀", "é", "e\u0301", "a\nb", "\u200b", "\u2028", "\ufeffx", "$&", "`${x}`", "\u3000", " ", "x\u00ad",
+		strings.Repeat("長", 67), strings.Repeat("y", 200), "\ufffd", "__proto__", "constructor",
+	}
+	text := func() string { return texts[r.IntN(len(texts))] }
+	names := []string{"tax", "court", "bank-a", "a", "ip", "x-", "Tax", "market", "constructor"}
+	days := []Day{0, 1, 59, 20_717, lastDay - 1, lastDay, lastDay + 1, -1, math.MaxInt32}
+	var file bytes.Buffer
+	shown, refused := 0, 0
+	for range 1500 {
+		d, v := ordinary([]string{Chinese, English}[r.IntN(2)])
+		for range r.IntN(3) {
+			switch r.IntN(11) {
+			case 0:
+				d.Name = text()
+			case 1:
+				d.Product = text()
+			case 2:
+				d.Bank = names[r.IntN(len(names))]
+			case 3:
+				d.NotBefore, d.NotAfter, d.Date = days[r.IntN(len(days))], days[r.IntN(len(days))], days[r.IntN(len(days))]
+			case 4:
+				d.Frequency = Frequency{Days: r.Uint32N(3), Uses: r.Uint32N(3)}
+			case 5:
+				d.MaxUses, d.MaxAlerts, d.DataLife = r.Uint32N(3), r.Uint32N(3), r.Uint32N(3)
+			case 6:
+				v.Titles[[]string{"tax/vat", "tax/vat.sales", "pre_loan", "court/cases", "tax"}[r.IntN(5)]] = text()
+			case 7:
+				v.Members[r.IntN(len(v.Members))].Title = text()
+			case 8:
+				v.Members[r.IntN(len(v.Members))].URLs = []string{text(), "https://x.example"}[r.IntN(2):]
+			case 9:
+				d.Offers[r.IntN(3)] = Offer{Agency: names[r.IntN(len(names))], Items: []Item{{Dataset: names[r.IntN(len(names))], Output: "o", Disclosure: Disclosure(r.IntN(6)), Months: r.Uint32N(123)}}}
+			case 10:
+				v.Network = text()
+			}
+		}
+		var err error
+		if v.Draft, err = sign.Marshal(d); err != nil {
+			t.Fatal(err)
+		}
+		if v.Notice, err = v.render(); err == nil {
+			v.Digest = hex.EncodeToString(NoticeDigest(v.Notice))
+			shown++
+		} else {
+			v.Notice, v.Refused = "", true
+			refused++
+		}
+		line, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		file.Write(append(line, '\n'))
+	}
+	if shown < 200 || refused < 200 {
+		t.Errorf("%d shown, %d refused", shown, refused)
+	}
+	path := filepath.Join(t.TempDir(), "notices.jsonl")
+	if err := os.WriteFile(path, file.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if out, ok := inJavaScript(t, "notices", path); !ok {
+		t.Fatal(out)
 	}
 }
 
