@@ -33,8 +33,14 @@ var whyNot = map[string][2]string{
 	"agency.rules": {"不符合机构的规则", "the agency's own rules"},
 }
 
-// words are those that a notice of a consent has.
+// words are those that the notice of a consent has: its body, which this
+// enterprise signed, shows what the catalogs of the time called its outputs.
 func (h *history) words(lang, id string) consent.Words {
+	for _, g := range h.Consents {
+		if g.Consent == id && g.body != nil {
+			return h.genesis.Words(lang, consent.ShownTitles(lang, g.body.Shown))
+		}
+	}
 	return h.genesis.Words(lang, nil)
 }
 

@@ -29,7 +29,10 @@ func TestHistoryInWords(t *testing.T) {
 			Members: []ledger.Card{{Name: "bank-a", Chinese: "甲银行", English: "Bank A"}, {Name: "court", Chinese: "法院", English: "Court"}, {Name: "tax", Chinese: "税务局", English: "Tax bureau"}},
 		},
 		Consents: []*granted{
-			{Consent: id, Bank: "bank-a", Purpose: "pre_loan", Product: "loan", NotBefore: "2026-11-28", NotAfter: "2026-12-27", MaxUses: 3, Used: 1, Left: 2, State: "active"},
+			{body: &consent.Body{Shown: []consent.Shown{{Agency: "tax", Outputs: []consent.Output{{Leaf: consent.Leaf{
+				Dataset: "vat", Output: "sales", DatasetChinese: "增值税申报", DatasetEnglish: "VAT returns", OutputChinese: "销售额", OutputEnglish: "sales of a year",
+			}}}}}},
+				Consent: id, Bank: "bank-a", Purpose: "pre_loan", Product: "loan", NotBefore: "2026-11-28", NotAfter: "2026-12-27", MaxUses: 3, Used: 1, Left: 2, State: "active"},
 			{Consent: strings.Repeat("a", 32), Bank: "bank-a", Purpose: "pre_loan", Product: "loan", NotBefore: "2026-11-28", NotAfter: "2026-12-27", MaxUses: 3, Left: 3, State: "void"},
 		},
 		Events: []event{
@@ -47,10 +50,10 @@ func TestHistoryInWords(t *testing.T) {
   aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa  甲银行  贷前调查 loan  2026-11-28 至 2026-12-27  无效：主体凭证已失效，已用 0 次，还可用 3 次
 记录（网络时间，UTC+08:00；可能比实际略早）
 2026-11-29 00:30:05  条目 7  授权 099ecc10  甲银行：查询（经办人 Li\u001b[1m），还可用 2 次
-    问 税务局：vat：sales（是否，近 12 个月）
+    问 税务局：增值税申报：销售额（是否，近 12 个月）
       条件：value > 1000000\u001b[2J
 2026-11-29 00:30:06  条目 8  授权 099ecc10  税务局：提供
-    vat：sales（是否，近 12 个月）：已查，无记录 (所问期间的数据不全)
+    增值税申报：销售额（是否，近 12 个月）：已查，无记录 (所问期间的数据不全)
 2026-11-29 00:30:07  条目 9  授权 099ecc10  法院：提供
     cases：open（条数）：已应答
 2026-11-29 00:30:08  条目 10  授权 099ecc10  税务局：拒绝
@@ -63,10 +66,10 @@ func TestHistoryInWords(t *testing.T) {
   aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa  Bank A  Before a loan, loan  2026-11-28 to 2026-12-27  void: its credential stands no more, 0 used, 3 left
 Entries (network time, UTC+08:00; it may be a little behind)
 2026-11-29 00:30:05  entry 7  consent 099ecc10  query by Bank A (Li\u001b[1m), 2 uses left
-    asks Tax bureau: vat: sales (yes or no, last 12 months)
+    asks Tax bureau: VAT returns: sales of a year (yes or no, last 12 months)
       condition: value > 1000000\u001b[2J
 2026-11-29 00:30:06  entry 8  consent 099ecc10  answer by Tax bureau
-    vat: sales (yes or no, last 12 months): checked, no record (months are missing)
+    VAT returns: sales of a year (yes or no, last 12 months): checked, no record (months are missing)
 2026-11-29 00:30:07  entry 9  consent 099ecc10  answer by Court
     cases: open (count): answered
 2026-11-29 00:30:08  entry 10  consent 099ecc10  refusal by Tax bureau
