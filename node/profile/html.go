@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"html/template"
 	"io"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -79,6 +80,18 @@ func (view) Count(n uint64) string {
 	}
 	return strconv.FormatUint(n, 10)
 }
+
+var days = regexp.MustCompile(`\b[0-9]{4}-[0-9]{2}-[0-9]{2}\b`)
+
+// Sources is that of the terminal, with days that are not broken over lines.
+func (v view) Sources(p *Profile, names []string) template.HTML {
+	text := template.HTMLEscapeString(v.speaker.Sources(p, names))
+	return template.HTML(days.ReplaceAllString(text, `<span class="day">$0</span>`))
+}
+
+// Releases and Asked are the inputs by agency.
+func (v view) Releases() []Evidence           { return v.P.releases() }
+func (v view) Asked(agency string) []Evidence { return v.P.asked(agency) }
 
 // Input returns one input by its name.
 func (v view) Input(name string) *Evidence {

@@ -28,7 +28,7 @@ func hostileProfile(t *testing.T) *Profile {
 	f.Network, f.Query, f.Consent, f.Subject = hostile, hostile, hostile, hostile
 	f.Operator, f.Product, f.Bank, f.Purpose = hostile, hostile, hostile, hostile
 	for name := range f.Titles {
-		f.Titles[name] = Title{hostile, hostile}
+		f.Titles[name] = Title{name + hostile, name + hostile} // apart, as titles are
 	}
 	f.become(tpl, "enforced", consent.Refused, hostile)
 	return assemble(t, tpl, f)

@@ -254,15 +254,11 @@ func (t *screen) dimension(d Dimension) {
 // evidence lists what each release said, "no record" among it.
 func (t *screen) evidence() {
 	t.section(t.Evidence)
-	for _, a := range t.p.Coverage.Agencies {
+	for _, first := range t.p.releases() {
 		var rows [][]string
-		var first *Evidence
-		for i, e := range t.p.Inputs {
-			if e.Agency.Name != a.Name || e.Entry == 0 {
-				continue
-			}
-			if first == nil || first.Fetched == "" {
-				first = &t.p.Inputs[i]
+		for _, e := range t.p.asked(first.Agency.Name) {
+			if e.Entry == 0 {
+				continue // not asked, or not heard: said above
 			}
 			value := t.Told(e)
 			if !e.Answered() {
@@ -272,9 +268,9 @@ func (t *screen) evidence() {
 		}
 		if len(rows) > 0 {
 			t.line("")
-			t.line(t.from(first))
+			t.line(t.Of(first.Agency.Title) + t.dot + t.From(t.p, first))
 			t.table([]string{t.Item, t.Value, t.AsOf, t.Rows}, rows)
-			for _, note := range t.Notes(t.p, a.Name) {
+			for _, note := range t.Notes(t.p, first.Agency.Name) {
 				t.wrapped("* " + note)
 			}
 		}
@@ -282,15 +278,6 @@ func (t *screen) evidence() {
 	for _, line := range t.Asides(t.p) {
 		t.wrapped("* " + line)
 	}
-}
-
-// from says which release an agency's figures came in.
-func (t *screen) from(e *Evidence) string {
-	text := t.Of(e.Agency.Title) + t.dot + t.Entry + " " + number(e.Entry)
-	if e.Fetched != "" {
-		text += t.dot + t.Version + " " + number(e.Version) + t.dot + t.Fetched + " " + t.Clock(t.p, e.Fetched)
-	}
-	return text
 }
 
 // count writes a number, or a dash for 0.

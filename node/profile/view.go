@@ -160,6 +160,44 @@ func (s *speaker) Why(p *Profile, g Gap) string {
 	return strings.Join(slices.Compact(list), s.And)
 }
 
+// releases returns of each agency the input that says most of what its figures
+// came in: one that was read, where there is one.
+func (p *Profile) releases() (list []Evidence) {
+	for _, a := range p.Coverage.Agencies {
+		inputs := p.asked(a.Name)
+		first := inputs[0]
+		for _, e := range inputs {
+			if e.Entry != 0 && (first.Entry == 0 || first.Fetched == "") {
+				first = e
+			}
+		}
+		list = append(list, first)
+	}
+	return list
+}
+
+// asked returns the inputs of an agency, in the order of the template.
+func (p *Profile) asked(agency string) (list []Evidence) {
+	for _, e := range p.Inputs {
+		if e.Agency.Name == agency {
+			list = append(list, e)
+		}
+	}
+	return list
+}
+
+// From says in which release an agency's figures came, and when they were read.
+func (s *speaker) From(p *Profile, e Evidence) string {
+	if e.Entry == 0 {
+		return s.nothing
+	}
+	text := s.Entry + " " + number(e.Entry)
+	if e.Fetched != "" {
+		text += s.dot + s.Version + " " + number(e.Version) + s.dot + s.Fetched + " " + s.Clock(p, e.Fetched)
+	}
+	return text
+}
+
 // possible says whether the enterprise may be in a stage.
 func (p *Profile) possible(stage string) bool {
 	return slices.ContainsFunc(p.Stage.Possible, func(n Named) bool { return n.Name == stage })
