@@ -149,7 +149,8 @@ func (f *Field) holds(v any) bool {
 }
 
 // distinct leaves out rows that are one with others by the unique fields. Where
-// such rows differ in what the output rests on, nobody knows which is right.
+// such rows differ in what the output rests on, nobody knows which is right; and
+// where a unique field of theirs has no value, not whether they are one at all.
 // Without unique fields nothing is left out: two debts of one sum on one day
 // are two debts.
 func (d *Dataset) distinct(rows []Row, o *Output) (kept []Row, repeats uint64, problem string) {
@@ -177,9 +178,16 @@ func (d *Dataset) distinct(rows []Row, o *Output) (kept []Row, repeats uint64, p
 			kept = append(kept, r)
 		case first != read:
 			return nil, 0, rowsDiffer
+		case !d.One && !d.identified(r):
+			return nil, 0, rowsNameless
 		}
 	}
 	return kept, 0, ""
+}
+
+// identified reports whether a row has all that says which one it is.
+func (d *Dataset) identified(r Row) bool {
+	return !slices.ContainsFunc(d.Unique, func(name string) bool { return r[d.field(name)] == nil })
 }
 
 // basis names the fields that an output rests on: those of its formula, and

@@ -133,6 +133,9 @@ func TestAnswer(t *testing.T) {
 		{"a row without a date", "vat.filed", two + "\n-|x|a|1|1", 120, consent.Value, Answer{Outcome: consent.Invalid, Reason: "rows.undated"}},
 		{"one by the unique fields, and not", "vat.item", "2026-01-01|x|a|1|1\n2026-01-01|x|b|1|1", 0, consent.Value, Answer{Outcome: consent.Invalid, Reason: "rows.differ"}},
 
+		{"repeated, and nothing says whether", "vat.sales_12m", two + "\n2026-01-01|-|a|1|1\n2026-01-01|-|a|1|1", 12, consent.Value, Answer{Outcome: consent.Invalid, Reason: "rows.nameless"}},
+		{"one without what would tell it apart", "vat.item", "2026-01-01|-|a|1|1", 0, consent.Value, Answer{Value: "a", Rows: 1}},
+
 		{"complete: none", "cases.open", "", 0, consent.Value, Answer{Value: "0"}},
 		{"complete: none to count", "cases.open", "", 0, consent.Count, Answer{Value: "0"}},
 		{"complete: bool", "cases.any", "", 36, consent.Value, Answer{Value: "false", Covered: 36}},

@@ -15,6 +15,7 @@ const (
 	rowsUndated     = "rows.undated"    // a row has no date
 	rowsFuture      = "rows.future"     // a row is dated in a month to come
 	rowsDiffer      = "rows.differ"     // one by the unique fields, and not in what is asked
+	rowsNameless    = "rows.nameless"   // equal by the unique fields, of which one has no value
 	rowsStale       = "rows.stale"      // the newest is older than so many days
 	newestDiffer    = "newest.differ"   // two rows of the newest day have different values
 	recordsSeveral  = "records.several" // where there is one
@@ -38,6 +39,7 @@ var reasonWords = map[string]Title{
 	rowsUndated:     {"登记中有一行没有日期", "a row in the register has no date"},
 	rowsFuture:      {"登记中有一行的日期在将来", "a row in the register is dated in a month to come"},
 	rowsDiffer:      {"登记中同一条记录有不同的说法", "the register says one thing twice, and differently"},
+	rowsNameless:    {"登记中有几行缺少用以区分的字段值，无法判断是否同一条记录", "rows of the register lack what would tell them apart, and may be one or several"},
 	rowsStale:       {"最新数据早于 %s 天前", "the newest data is older than %s days"},
 	newestDiffer:    {"最新一日有不同的记录，无法取其一", "two records of the newest day differ"},
 	recordsSeveral:  {"登记中有多条记录，本应只有一条", "the register has several records where there is one"},
