@@ -114,7 +114,11 @@ func (h *history) line(t *teller, e *event) string {
 		return line + t.in("，未被接受：", ", not accepted: ") + why(t, e.Verdict)
 	}
 	if e.Left != nil {
-		line += fmt.Sprintf(t.in("，还可用 %d 次", ", %d uses left"), *e.Left)
+		uses := t.in("，还可用 %d 次", ", %d uses left")
+		if *e.Left == 1 {
+			uses = t.in("，还可用 %d 次", ", %d use left")
+		}
+		line += fmt.Sprintf(uses, *e.Left)
 	}
 	return line
 }
