@@ -32,8 +32,14 @@ func keyingOf(d *catalog.Dataset) keying {
 	}
 }
 
+// maxKey limits a key in bytes, blanks among them. A longer one is nobody's.
+const maxKey = 256
+
 // sort returns the bare code of a subject's key, or "" for any other.
 func (k keying) sort(key string) (code string, s standing) {
+	if len(key) > maxKey {
+		return "", unusable
+	}
 	if code := k.code(key); code != "" {
 		return code, exact
 	}

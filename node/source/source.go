@@ -76,7 +76,7 @@ type Config struct {
 // Own is what a source has of the member that reads it. Without it no row can
 // be set aside.
 type Own struct {
-	Folder string // where the lists of rows set aside lie
+	Folder string // where the lists of rows set aside lie, and what has no place in memory
 	Secret []byte // under which rows have their fingerprints
 }
 
@@ -155,7 +155,7 @@ func Open(c Config) (*Source, error) {
 	case c.Kind == "jsonl":
 		s.tables = newFiles(path, jsonlFormat{s.form}, c.Secret, s.background)
 	case c.Kind == "sqlite":
-		s.tables = newDatabase(path, c.Live, c.Secret, s.background)
+		s.tables = newDatabase(path, c.Live, c.Own, s.background)
 	default:
 		err = errors.New("an unknown kind: it is csv, jsonl or sqlite")
 	}

@@ -29,11 +29,12 @@ type database struct {
 	path   string
 	live   bool
 	secret []byte // of fingerprints
+	folder string // for what has no place in memory
 	passes *passes[keyList]
 }
 
-func newDatabase(path string, live bool, secret []byte, background func(func(context.Context)) bool) *database {
-	return &database{path: path, live: live, secret: secret, passes: newPasses[keyList](background)}
+func newDatabase(path string, live bool, own Own, background func(func(context.Context)) bool) *database {
+	return &database{path: path, live: live, secret: own.Secret, folder: own.Folder, passes: newPasses[keyList](background)}
 }
 
 func (b *database) file(*catalog.Dataset) string { return filepath.Base(b.path) }
@@ -142,7 +143,11 @@ func (b *database) lookup(ctx context.Context, d *catalog.Dataset, code string, 
 		if out, err = b.surveyed(keys, d); err != nil {
 			return err
 		}
-		wanted := append(exactForms(code), keys.spellings[code]...)
+		written, err := keys.spellings.of(code)
+		if err != nil {
+			return unkept(b.file(d), err)
+		}
+		wanted := append(exactForms(code), written...)
 		rows, err := probe(ctx, tx, d, wanted)
 		if err != nil {
 			return err

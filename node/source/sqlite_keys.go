@@ -4,24 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
-	"math"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"atoll/node/catalog"
-)
-
-const (
-	// maxMended limits the keys of one table that are a subject's and written
-	// otherwise: each is remembered, in some hundred bytes.
-	maxMended = 100_000
-	// maxSpellings limits those of one subject.
-	maxSpellings = 1000
-	// chunk is how many keys are fetched as one text.
-	chunk = 4096
 )
 
 // keyList is what one pass over the keys of a table has found, in one state of
@@ -30,8 +17,7 @@ const (
 type keyList struct {
 	state     dbState
 	sorter    sorter
-	spellings map[string][]any // by bare code: the mended keys as they are stored
-	spelled   int              // how many
+	spellings *spellings // the mended keys as they are stored
 	marker    *marker
 	err       *Error // why no subject's rows can be told
 }
@@ -138,24 +124,29 @@ func (b *database) pass(ctx context.Context, d *catalog.Dataset) (keys *keyList,
 
 // list reads the marker and every key of a table.
 func (b *database) list(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, columns []string) (*keyList, error) {
-	keys := &keyList{sorter: newSorter(d, b.secret), spellings: map[string][]any{}}
+	keys := &keyList{sorter: newSorter(d, b.secret), spellings: newSpellings(b.folder)}
 	var err error
 	if keys.marker, err = b.marker(ctx, tx, d); err != nil {
 		return nil, err
 	}
 	rowid, err := b.rowid(ctx, tx, d)
-	if err == nil && rowid != "" {
-		err = keys.inChunks(ctx, tx, d, rowid, columns)
-	} else if err == nil {
-		var rows *sql.Rows
-		if rows, err = tx.QueryContext(ctx, selection(d, nil, columns)); err == nil {
-			err = keys.each(rows, d, 0)
-		}
+	if err != nil {
+		return nil, err
+	}
+	if rowid != "" {
+		err = keys.inRanges(ctx, tx, d, rowid, columns)
+	} else {
+		err = keys.asWhole(ctx, tx, d, columns)
+	}
+	if err == nil && !keys.spellings.done() {
+		err = tooManySpellings(d)
 	}
 	var e *Error
 	if errors.As(err, &e) {
 		e.File = b.file(d)
-		keys.err, err = e, nil
+		if e.Code == Keys { // it stays so until the table changes
+			keys.err, err = e, nil
+		}
 	}
 	return keys, err
 }
@@ -221,74 +212,4 @@ func (b *database) rowid(ctx context.Context, tx *sql.Tx, d *catalog.Dataset) (s
 		return "", rows.Err()
 	}
 	return free[0], rows.Err()
-}
-
-// inChunks fetches thousands of keys as one text, which costs a fraction of
-// fetching row by row. A chunk in which all are exact needs no more; the rows
-// of another one are fetched.
-func (k *keyList) inChunks(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, rowid string, columns []string) error {
-	key, table := "r."+quote(d.Key), quote(d.Table)
-	texts, err := tx.PrepareContext(ctx, fmt.Sprintf(`SELECT count(*), max(n), group_concat(k, char(10)) FROM
-		(SELECT r.%[1]s AS n, CASE WHEN typeof(%[2]s) = 'text' AND octet_length(%[2]s) < 32 THEN %[2]s ELSE '' END AS k
-		FROM %[3]s AS r WHERE r.%[1]s >= ? ORDER BY r.%[1]s LIMIT %[4]d)`, rowid, key, table, chunk))
-	if err != nil {
-		return err
-	}
-	defer texts.Close()
-	from := int64(math.MinInt64)
-	for {
-		var count int64
-		var last sql.NullInt64
-		var text sql.NullString
-		if err := texts.QueryRowContext(ctx, from).Scan(&count, &last, &text); err != nil || count == 0 {
-			return err
-		}
-		if allExact(k.sorter.keying, text.String, count) {
-			k.sorter.census.Rows += count
-			k.sorter.census.records += count
-		} else {
-			rows, err := tx.QueryContext(ctx, fmt.Sprintf("%s WHERE r.%[2]s BETWEEN ? AND ? ORDER BY r.%[2]s", selection(d, nil, columns), rowid), from, last.Int64)
-			if err != nil {
-				return err
-			}
-			if err := k.each(rows, d, k.sorter.census.records); err != nil {
-				return err
-			}
-		}
-		if last.Int64 == math.MaxInt64 {
-			return nil
-		}
-		from = last.Int64 + 1
-	}
-}
-
-// allExact says whether a text is so many exact keys, one a line.
-func allExact(keying keying, text string, count int64) bool {
-	n, last := int64(0), "\n" // which no key is
-	for key := range strings.SplitSeq(text, "\n") {
-		if key != last && keying.code(key) == "" {
-			return false
-		}
-		last = key
-		n++
-	}
-	return n == count
-}
-
-// each counts rows one by one, numbered behind those before.
-func (k *keyList) each(rows *sql.Rows, d *catalog.Dataset, before int64) error {
-	return read(rows, len(d.Fields), func(r record) error {
-		code, s := k.sorter.take(r, before+r.line)
-		if s != mended {
-			return nil
-		}
-		if slices.Contains(k.spellings[code], any(r.key)) {
-			return nil
-		}
-		if k.spelled++; k.spelled > maxMended || len(k.spellings[code]) == maxSpellings {
-			return &Error{Code: Keys, Column: d.Key, Detail: fmt.Sprintf("more than %d keys are written otherwise than as codes: correct them in the table, or let a column hold the plain codes", maxMended)}
-		}
-		k.spellings[code] = append(k.spellings[code], r.key)
-		return nil
-	})
 }

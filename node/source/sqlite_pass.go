@@ -1,0 +1,173 @@
+package source
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"atoll/node/catalog"
+
+	"modernc.org/sqlite"
+)
+
+// The pass over all keys of a table costs little more than SQLite needs to look
+// at each: almost all of them are exact, and the rows of those are not fetched.
+
+// chunk is how many keys are fetched as one text.
+const chunk = 4096
+
+// inRanges looks at a table by ranges of row numbers. The keys of a range come
+// as one text; where all are exact no more is needed, otherwise the rows of the
+// range are fetched.
+func (k *keyList) inRanges(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, rowid string, columns []string) error {
+	q, err := prepareRanges(ctx, tx, d, rowid)
+	if err != nil {
+		return err
+	}
+	defer q.close()
+	// Row numbers follow one another, mostly, until they are found not to.
+	dense := true
+	for at, last, more := q.first, q.last, q.any; more; {
+		to := last
+		switch {
+		case !dense:
+			if err := q.ends.QueryRowContext(ctx, at).Scan(&to); err != nil && err != sql.ErrNoRows {
+				return err
+			}
+		case uint64(last-at) >= chunk:
+			to = at + chunk - 1
+		}
+		var count int64
+		var text sql.NullString
+		if err := q.texts.QueryRowContext(ctx, at, to).Scan(&count, &text); err != nil {
+			return err
+		}
+		if count == 0 || allExact(k.sorter.keying, text.String, count) {
+			k.pass(count)
+		} else if err := k.fetch(ctx, tx, d, selection(d, nil, columns)+fmt.Sprintf(" WHERE r.%[1]s BETWEEN ? AND ? ORDER BY r.%[1]s", rowid), at, to); err != nil {
+			return err
+		}
+		dense = count >= chunk/4 || !dense && uint64(to-at) < 4*chunk
+		more = to < last
+		at = to + 1 // where it would overflow there is no more
+	}
+	return nil
+}
+
+// ranges are the queries for that.
+type ranges struct {
+	any         bool // rows
+	first, last int64
+	texts, ends *sql.Stmt
+}
+
+func prepareRanges(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, rowid string) (q ranges, err error) {
+	key, from := "r."+quote(d.Key), " FROM "+quote(d.Table)+" AS r"
+	var first, last sql.NullInt64
+	// In one query both would be a pass of their own.
+	if err := tx.QueryRowContext(ctx, "SELECT min(r."+rowid+")"+from).Scan(&first); err != nil {
+		return q, err
+	}
+	if err := tx.QueryRowContext(ctx, "SELECT max(r."+rowid+")"+from).Scan(&last); err != nil {
+		return q, err
+	}
+	q = ranges{any: first.Valid, first: first.Int64, last: last.Int64}
+	// Numbers and texts come before x''. What is longer than any code is left
+	// out, so that the count does not fit.
+	if q.texts, err = tx.PrepareContext(ctx, fmt.Sprintf("SELECT count(*), group_concat(CASE WHEN %[1]s COLLATE BINARY < x'' AND octet_length(%[1]s) < 32 THEN %[1]s END, char(10))%[2]s WHERE r.%[3]s BETWEEN ? AND ?", key, from, rowid)); err != nil {
+		return q, err
+	}
+	if q.ends, err = tx.PrepareContext(ctx, fmt.Sprintf("SELECT r.%[1]s%[2]s WHERE r.%[1]s >= ? ORDER BY r.%[1]s LIMIT 1 OFFSET %[3]d", rowid, from, chunk-1)); err != nil {
+		q.texts.Close()
+	}
+	return q, err
+}
+
+func (q *ranges) close() {
+	q.texts.Close()
+	q.ends.Close()
+}
+
+// allExact says whether a text is so many exact keys, one a line.
+func allExact(keying keying, text string, count int64) bool {
+	n, last := int64(0), "\n" // which no key is
+	for key := range strings.SplitSeq(text, "\n") {
+		if key != last && keying.code(key) == "" {
+			return false
+		}
+		last = key
+		n++
+	}
+	return n == count
+}
+
+// exactFunction is a function of SQL for what has no row numbers: whether a key
+// is exact, in a table that holds legal entity identifiers or not.
+const exactFunction = "atoll_exact"
+
+func init() {
+	sqlite.MustRegisterDeterministicScalarFunction(exactFunction, 2, func(_ *sqlite.FunctionContext, args []driver.Value) (driver.Value, error) {
+		keying := keying{lei: args[1] == int64(1)}
+		switch key := args[0].(type) {
+		case string:
+			return keying.code(key) != "", nil
+		case int64:
+			return keying.code(strconv.FormatInt(key, 10)) != "", nil
+		}
+		return false, nil
+	})
+}
+
+// asWhole looks at a view, or a table without row numbers. Where all keys are
+// exact no row is fetched, otherwise all are.
+func (k *keyList) asWhole(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, columns []string) error {
+	key := "r." + quote(d.Key)
+	var count int64
+	var exact float64
+	err := tx.QueryRowContext(ctx, fmt.Sprintf("SELECT count(*), total(CASE WHEN octet_length(%[1]s) < 32 THEN %[2]s(%[1]s, ?) END) FROM %[3]s AS r", key, exactFunction, quote(d.Table)), k.sorter.keying.lei).Scan(&count, &exact)
+	if err != nil {
+		return err
+	}
+	if float64(count) == exact {
+		k.pass(count)
+		return nil
+	}
+	return k.fetch(ctx, tx, d, selection(d, nil, columns))
+}
+
+// pass counts rows whose keys are exact.
+func (k *keyList) pass(rows int64) {
+	k.sorter.census.Rows += rows
+	k.sorter.census.records += rows
+}
+
+// fetch counts rows one by one, numbered behind those before.
+func (k *keyList) fetch(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, query string, args ...any) error {
+	rows, err := tx.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	before := k.sorter.census.records
+	return read(rows, len(d.Fields), func(r record) error {
+		code, s := k.sorter.take(r, before+r.line)
+		key, isText := r.key.(string)
+		if s != mended || !isText { // a number that is a code is exact
+			return nil
+		}
+		room, err := k.spellings.add(code, key)
+		if err != nil {
+			return unkept("", err)
+		}
+		if !room {
+			return tooManySpellings(d)
+		}
+		return nil
+	})
+}
+
+func tooManySpellings(d *catalog.Dataset) *Error {
+	return &Error{Code: Keys, Column: d.Key, Detail: fmt.Sprintf("more than %d keys are written otherwise than as codes, or %d of one subject: correct them in the table, or let a column hold the plain codes", maxMended, maxSpellings)}
+}
