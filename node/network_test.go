@@ -304,9 +304,23 @@ func (n *network) draft(s *subject, uses uint32) consent.Draft {
 // sign makes what the subject gives to its bank.
 func (n *network) sign(s *subject, d consent.Draft) (statement, sealed []byte) {
 	n.t.Helper()
+	return n.signAs(s, d, n.offering(d), nil, nil)
+}
+
+// offering is what a draft can ask, once the agencies that run have published
+// their catalogs.
+func (n *network) offering(d consent.Draft) *Offering {
+	n.t.Helper()
+	for _, o := range d.Offers {
+		if m := n.members[o.Agency]; m != nil && m.Node != nil && m.catalog != nil {
+			_, err := m.Publish(n.ctx)
+			n.must(err)
+		}
+	}
+	n.members[d.Bank].Fresh(n.ctx)
 	found, err := n.members[d.Bank].Offering(n.ctx, d.Offers)
 	n.must(err)
-	return n.signAs(s, d, found, nil, nil)
+	return found
 }
 
 // signAs is sign with another notice, or another body, where a test says so.

@@ -133,8 +133,7 @@ func TestConsentShowsCatalogs(t *testing.T) {
 		"the notice":      {text: func(s string) string { return strings.Replace(s, "sales", "nothing", 1) }, want: consent.BadNotice},
 	} {
 		d := n.draft(s, 3)
-		found, err := bank.Offering(n.ctx, d.Offers)
-		n.must(err)
+		found := n.offering(d)
 		statement, sealed := n.signAs(s, d, found, c.text, c.bend)
 		var refusal *consent.Refusal
 		if _, err := bank.Accept(n.ctx, statement, sealed); !errors.As(err, &refusal) || refusal.Code != c.want {

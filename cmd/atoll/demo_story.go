@@ -96,7 +96,7 @@ func (d *demo) consent(s *subject, uses uint32) (notice string, id consent.ID, e
 	if err != nil {
 		return "", id, err
 	}
-	found, err := bank.Offering(d.net.ctx, t.Offers())
+	found, err := d.offering(bank.Node, t.Offers())
 	if err != nil {
 		return "", id, err
 	}
@@ -118,6 +118,21 @@ func (d *demo) consent(s *subject, uses uint32) (notice string, id consent.ID, e
 		return "", id, err
 	}
 	return notice, c.Header.Bounds.ConsentID(), nil
+}
+
+// offering is what can be asked, once all agencies have published their catalogs.
+func (d *demo) offering(bank *node.Node, wanted []consent.Offer) (*node.Offering, error) {
+	for _, o := range wanted {
+		if _, err := d.net.members[o.Agency].Publish(d.net.ctx); err != nil {
+			return nil, err
+		}
+	}
+	bank.Fresh(d.net.ctx)
+	found, err := bank.Offering(d.net.ctx, wanted)
+	if err == nil && len(found.Without) > 0 {
+		err = fmt.Errorf("no catalog of %s", strings.Join(found.Without, " "))
+	}
+	return found, err
 }
 
 // nameOf is what an enterprise of the province is called.
