@@ -84,7 +84,7 @@ type Field struct {
 	Sensitivity int      // 1 to 5
 	Personal    bool     // on a person
 	None        []string // texts in the source that mean no value
-	Asked       bool     // a formula asks whether it has a value
+	Asked       bool     // a date that a formula reads: it may ask whether it has a value
 
 	// Values maps each spelling that a text may have to the one that formulas and
 	// banks see; nil where any text may stand. Anything else is invalid.

@@ -400,7 +400,7 @@ func (c *checker) compute(path, where string, d *Dataset, f *fileOutput, o *Outp
 		return
 	}
 	o.compute = compiled
-	d.asked(compiled.Asks())
+	d.asked(compiled)
 	c.meaning(at, where, d, o)
 }
 
@@ -421,16 +421,38 @@ func (c *checker) meaning(at, where string, d *Dataset, o *Output) {
 	if o.Unit == "" && (f.Calls("growth") || f.Calls("ratio")) {
 		c.warn(at, "%s: a ratio has the unit ratio: people see 0.235 as 23.5%%", where)
 	}
-	for _, test := range f.TextTests() {
-		i := d.field(strings.TrimPrefix(test.Field, "rows."))
-		if i < 0 || d.Fields[i].Type != TypeText {
-			continue
-		}
-		switch field := &d.Fields[i]; {
+	c.vocabulary(at, where, d, o)
+}
+
+// vocabulary refuses a formula that decides by a text of which no values are
+// declared, in whatever form, or by one that is none of the values: to be equal
+// to it, to contain it or to lie in a list of it says nothing of a spelling that
+// nobody thought of. A formula that only hands a text on may hand on any.
+func (c *checker) vocabulary(at, where string, d *Dataset, o *Output) {
+	f := o.compute
+	if o.Type == TypeText && len(f.Texts()) == 0 {
+		return
+	}
+	known := map[string]bool{}
+	for i := range d.Fields {
+		field := &d.Fields[i]
+		switch {
+		case field.Type != TypeText || !f.Weighs(field.Name):
 		case field.Values == nil:
 			c.problem(at, "%s: field %s is compared with a text: declare its values, or a spelling that nobody thought of counts as another", where, field.Name)
-		case field.Values[test.Text] != test.Text:
-			c.problem(at, "%s: %s is none of the values of field %s, nor what one of them stands for", where, shown(test.Text), field.Name)
+			return
+		default:
+			for _, value := range field.Values {
+				known[value] = true
+			}
+		}
+	}
+	if o.Type == TypeText {
+		return
+	}
+	for _, text := range f.Texts() {
+		if !known[text] {
+			c.problem(at, "%s: %.60q is none of the values of the fields that the formula reads, nor what one of them stands for", where, text)
 		}
 	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"atoll/node/formula"
 )
 
 // Kinds of keys that a register may hold beside social credit codes.
@@ -52,9 +54,11 @@ func (c *checker) reading(path, where string, f *fileDataset, d *Dataset) {
 	}
 }
 
-// asked notes the fields of which a formula asks whether they have a value.
-func (d *Dataset) asked(names []string) {
+// asked notes the dates that a formula reads, in whatever form: it may ask of
+// each whether it has a value.
+func (d *Dataset) asked(f *formula.Formula) {
 	for i := range d.Fields {
-		d.Fields[i].Asked = d.Fields[i].Asked || slices.Contains(names, d.Fields[i].Name)
+		field := &d.Fields[i]
+		field.Asked = field.Asked || field.Type == TypeDate && f.Reads(field.Name)
 	}
 }

@@ -44,8 +44,8 @@ func TestReading(t *testing.T) {
 		if !slices.Equal(f.None, want[f.Name]) {
 			t.Errorf("%s: none is %q", f.Name, f.None)
 		}
-		// That a formula asks whether there is a value decides what a stand-in does.
-		if asked := f.Name == "since" || f.Name == "cleared"; f.Asked != asked {
+		// A stand-in decides wherever a formula reads a date.
+		if asked := f.Type == TypeDate; f.Asked != asked {
 			t.Errorf("%s is asked: %v", f.Name, f.Asked)
 		}
 	}

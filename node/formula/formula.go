@@ -103,11 +103,12 @@ type Formula struct {
 	reach   int
 	asks    []string
 	calls   map[string]bool
-	fields  map[string]bool
+	fields  map[string]int
 	tests   []TextTest
 	numbers []string
 	days    []string
 	plain   bool
+	texts   []string
 }
 
 // Compile reads an expression over the variables vars; a dot may stand in
@@ -147,7 +148,7 @@ func Compile(source string, vars map[string]Kind, want Kind) (*Formula, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the formula cannot be prepared: %w", err)
 	}
-	return &Formula{program, vars, want, r.reach, r.asks, r.calls, r.fields, r.tests, r.numbers, r.days, !r.knotty}, nil
+	return &Formula{program, vars, want, r.reach, r.asks, r.calls, r.fields, r.tests, r.numbers, r.days, !r.knotty, r.texts}, nil
 }
 
 // Reach is how many months back the formula looks, as far as its text says so:
@@ -162,7 +163,19 @@ func (f *Formula) Asks() []string { return f.asks }
 func (f *Formula) Calls(function string) bool { return f.calls[function] }
 
 // Reads says whether the formula names a variable or a field of rows.
-func (f *Formula) Reads(field string) bool { return f.fields[field] }
+func (f *Formula) Reads(field string) bool { return f.fields[field] > 0 }
+
+// Weighs says whether the formula does more with a variable or a field of rows
+// than to ask whether it has a value.
+func (f *Formula) Weighs(field string) bool {
+	asked := 0
+	for _, name := range f.asks {
+		if name == field {
+			asked++
+		}
+	}
+	return f.fields[field] > asked
+}
 
 // TextTest is one comparison of a field or variable with a text by ==, != or
 // in, as the formula says it: Field is "status" or, of a row, "rows.status".
@@ -170,6 +183,9 @@ type TextTest struct{ Field, Text string }
 
 // TextTests returns the formula's tests of equality with a text, in order.
 func (f *Formula) TextTests() []TextTest { return f.tests }
+
+// Texts returns the texts that stand in the formula, other than in date("…").
+func (f *Formula) Texts() []string { return f.texts }
 
 // Written returns the numbers, without their signs, and the days that stand in
 // the formula. Where plain, the formula is comparisons of variables with them

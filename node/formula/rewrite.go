@@ -3,6 +3,7 @@ package formula
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -70,10 +71,11 @@ type rewriter struct {
 	reach   int
 	asks    []string
 	calls   map[string]bool
-	fields  map[string]bool
+	fields  map[string]int // how often each stands in it
 	tests   []TextTest
 	numbers []string // as they are written, without their signs
 	days    []string // written in date("…")
+	texts   []string // other than in date("…")
 	knotty  bool     // more than comparisons with what is written
 	err     error
 }
@@ -83,7 +85,7 @@ func (r *rewriter) rewrite(a *ast.AST) error {
 		return fmt.Errorf("the formula has %d parts, the limit is %d", n, maxNodes)
 	}
 	r.info, r.factory, r.last, r.calls = a.SourceInfo(), ast.NewExprFactory(), ast.MaxID(a), map[string]bool{}
-	r.fields = map[string]bool{}
+	r.fields = map[string]int{}
 	ast.PostOrderVisit(a.Expr(), ast.NewExprVisitor(r.visit))
 	return r.err
 }
@@ -95,9 +97,9 @@ func (r *rewriter) visit(e ast.Expr) {
 	case ast.CallKind:
 		r.call(e)
 	case ast.IdentKind:
-		r.fields[e.AsIdent()] = true
+		r.fields[e.AsIdent()]++
 	case ast.SelectKind:
-		r.fields[e.AsSelect().FieldName()] = true
+		r.fields[e.AsSelect().FieldName()]++
 	case ast.ComprehensionKind:
 		c := e.AsComprehension()
 		r.knotty = true
@@ -163,6 +165,9 @@ func (r *rewriter) knot(c ast.CallExpr) {
 		if len(args) == 1 && isWritten(args[0]) {
 			text, _ := writtenText(args[0])
 			r.days = append(r.days, text)
+			if i := slices.Index(r.texts, text); i >= 0 {
+				r.texts = slices.Delete(r.texts, i, i+1)
+			}
 			return
 		}
 	case operators.Negate:
@@ -274,6 +279,9 @@ func (r *rewriter) literal(e ast.Expr) {
 		if text = r.double(e, float64(v)); text == "" {
 			return
 		}
+	case types.String:
+		r.texts = append(r.texts, string(v))
+		return
 	case types.Bytes:
 		r.fail(e, "there are no bytes in formulas")
 		return

@@ -126,6 +126,8 @@ func TestClosedVocabulary(t *testing.T) {
 		{open, "type: text", "line 20: vetoes[1].when: kind decides here and has no values"},
 		{open, "type: text", "line 17: indicators[1].value: kind decides"},
 		{`when: y < 3`, `when: 'kind == "z"'`, `"z" is none of the values of kind`},
+		{`'kind == "c"'`, `'(kind + "") == "z"'`, `"z" is none of the values of the inputs`},
+		{`'kind == "c"'`, `'kind.contains("z")'`, `"z" is none of the values of the inputs`},
 		{`'kind == "c"'`, `'kind in ["a", "z"]'`, `vetoes[1].when: "z" is none`},
 		{open + ", title", "type: text, values: {a: [], b: [c]}, title", `"c" is a synonym: say "b"`},
 		{"{is: [a], points: 100}", "{is: [z], points: 100}", `indicators[1].bins[0]: "z" is none`},

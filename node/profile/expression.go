@@ -28,6 +28,7 @@ func variablesOf(needs []Need) variables {
 type expression struct {
 	formula *formula.Formula
 	inputs  []string
+	decides bool // gives no text, which may be any
 }
 
 var (
@@ -49,6 +50,7 @@ func (c *checker) compile(path, source string, want formula.Kind, steady bool) (
 		c.bad(path, "a formula of a template has no backslash")
 		return e
 	}
+	e.decides = want != formula.Text && want != formula.Any
 	bands, named := 0, words.FindAllString(source, -1)
 	for _, n := range c.t.Needs {
 		if slices.Contains(named, n.Name) {

@@ -50,9 +50,21 @@ func (c *checker) closed(path string, e expression) {
 	if e.formula == nil {
 		return
 	}
+	tested := map[string]bool{}
 	for _, test := range e.formula.TextTests() {
+		tested[test.Text] = true
 		c.declared(path, test.Field, test.Text)
 	}
+	for _, text := range e.formula.Texts() {
+		if !tested[text] && e.decides && !c.known(e.inputs, text) {
+			c.bad(path, "%q is none of the values of the inputs that stand here", text)
+		}
+	}
+}
+
+// known says whether a text is a value of one of some inputs.
+func (c *checker) known(inputs []string, text string) bool {
+	return slices.ContainsFunc(inputs, func(name string) bool { return c.t.Needs[c.t.need(name)].Values[text] == text })
 }
 
 // declared refuses a text that an input with declared values never has.
