@@ -55,7 +55,8 @@ func none(outcome consent.Outcome, reason string) Answer {
 // A flow rests on the rows of closed months, see [Dataset.Closed]; the item's
 // months and the output's, whichever is less, limit them. A flow whose rows are
 // about fewer months than that is no record, unless the output is partial or
-// the dataset complete.
+// the dataset complete; so is one that leaves out a period across an end of its
+// window, unless the output is partial.
 func (d *Dataset) Answer(rows []Row, item consent.Item, at At) Answer {
 	o := d.Output(item.Output)
 	if o == nil || item.Dataset != d.Name || (item.Months == 0) != o.State() || !slices.Contains(o.Disclose, item.Disclosure) {
@@ -99,12 +100,13 @@ func (d *Dataset) Answer(rows []Row, item consent.Item, at At) Answer {
 
 // misses says whether the rows, or the item, are about fewer months than the
 // output would claim. Of a complete dataset a month without rows is a month
-// without events.
+// without events; but what lies across an end of the window is in part within
+// it, so that without it there would seem to be less than there is.
 func (o *Output) misses(w window, months uint32, complete bool) bool {
 	if o.compute != nil && o.compute.Reach() > int(months) {
 		return true
 	}
-	return !complete && !o.Partial && w.covered < uint64(months)
+	return !o.Partial && (w.across > 0 || !complete && w.covered < uint64(months))
 }
 
 // read returns the rows with declared spellings of texts in place of their

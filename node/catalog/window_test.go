@@ -157,6 +157,38 @@ func TestPeriods(t *testing.T) {
 	}
 }
 
+// TestAcross: what lies across an end of the window is in part within it, so
+// that a register without anything else is not one of which there is nothing.
+func TestAcross(t *testing.T) {
+	const missing = "no_record periods.missing"
+	d := periods(t, "month")
+	d.Complete = true
+	for _, c := range []struct{ name, rows, output, want string }{
+		{"nothing", "", "sales", "answered 0.00"},
+		{"before the window", "2025-08-01|2025-10-31|100", "sales", "answered 0.00"},
+		{"after it", "2026-11-01|2026-11-20|100", "sales", "answered 0.00"},
+		{"within it", "2026-02-10|2026-04-20|100", "sales", "answered 100.00"},
+		{"across its first day", "2025-08-01|2025-11-30|100", "sales", missing},
+		{"across its last day", "2026-10-01|2026-11-20|100", "sales", missing},
+		{"all over it", "2025-08-01|2026-11-20|100", "sales", missing},
+		{"one across, one within", "2025-08-01|2025-11-30|100\n2026-02-10|2026-04-20|100", "sales", missing},
+		{"a part of it is asked", "2025-08-01|2025-11-30|100", "some", "answered 0.00"},
+	} {
+		item := consent.Item{Dataset: "returns", Output: c.output, Disclosure: consent.Value, Months: 12}
+		got := d.Answer(table(t, d, c.rows), item, At{Day: day(t, "2026-11-28")})
+		if text := got.Outcome.String() + " " + got.Value + got.Reason; text != c.want {
+			t.Errorf("%s: %s, want %s", c.name, text, c.want)
+		}
+	}
+	d.Complete = false
+	rows := filings(t, d, "2026-11", 1, 12)
+	rows = append(rows, table(t, d, "2025-10-15|2025-11-30|5")...)
+	item := consent.Item{Dataset: "returns", Output: "sales", Disclosure: consent.Value, Months: 12}
+	if got := d.Answer(rows, item, At{Day: day(t, "2026-11-28")}); got.Reason != PeriodsMissing {
+		t.Errorf("every month is covered, and a period lies across the first day: %+v", got)
+	}
+}
+
 // TestWrongPeriods: what is no stretch of time.
 func TestWrongPeriods(t *testing.T) {
 	d := periods(t, "month")
