@@ -19,7 +19,7 @@ func TestActor(t *testing.T) {
 		"not_consented ": ActsEnterprise, "not_consented catalog.changed": ActsEnterprise, "revoked consent.revoked": ActsEnterprise, "expired ": ActsEnterprise,
 		"refused agency.rules: night | 夜 | night": ActsAgency, "refused consent.not_covered": ActsBank, "refused refusal.unreadable": ActsAgency,
 		"stale rows.stale: 62": ActsAgency, "invalid source.keys": ActsAgency, "invalid template.unit": ActsBank, "invalid template.values": ActsBank,
-		"invalid value.unreadable": ActsAgency, "unavailable timeout": ActsAgency, "unavailable unreachable": ActsAgency, "unavailable source.checking": ActsAgency,
+		"invalid value.unreadable": ActsAgency, "invalid value.beyond": ActsAgency, "unavailable timeout": ActsAgency, "unavailable unreachable": ActsAgency, "unavailable source.checking": ActsAgency,
 		"unavailable not_final: court tax": ActsNetwork, "unavailable log_unavailable": ActsNetwork, "unavailable no_member": ActsBank, "disputed ": ActsAgency,
 	} {
 		outcome, code, _ := strings.Cut(reason, " ")

@@ -48,6 +48,7 @@ var becauses = map[string]Title{
 	unitDiffers:           {"单位与模板所列不同", "its unit is not the template's"},
 	textUndeclared:        {"模板未列出这种写法", "a text that the template does not list"},
 	valueUnread:           {"数值无法读取", "its value cannot be read"},
+	valueBeyond:           {"数值超出模板所容许的范围", "its value is beyond what the template allows"},
 	bandUnread:            {"区间无法读取", "its band cannot be read"},
 	"fragment.invalid":    {"收到的内容与日志不符", "what came is not what the log says"},
 	"refusal.unreadable":  {"拒绝的原因无法读取", "the reason of the refusal cannot be read"},

@@ -44,6 +44,7 @@ const (
 	textUndeclared = "template.values"  // a text is none of those that the template declares
 	valueUnread    = "value.unreadable" // not of the type that the template expects
 	bandUnread     = "band.unreadable"
+	valueBeyond    = "value.beyond" // less than the template's least, or more than its most: a sign turned round
 )
 
 // read returns the value of an answer as what is known of it, or the reason why
@@ -58,6 +59,9 @@ func (n *Need) read(value, unit string) (ends []any, problem string) {
 	switch n.kind {
 	case formula.Number:
 		if d, ok := parseNumber(value); ok {
+			if n.beyond(d, d) {
+				return nil, valueBeyond
+			}
 			return []any{d.Rat()}, ""
 		}
 	case formula.Bool:
@@ -105,10 +109,20 @@ func (n *Need) readBand(text string) (ends []any, problem string) {
 		}
 		high = high.Sub(justLess)
 	}
-	if low.GreaterThan(high) {
+	switch {
+	case low.GreaterThan(high):
 		return nil, bandUnread
+	case n.beyond(low, high):
+		return nil, valueBeyond
 	}
 	return []any{low.Rat(), high.Rat()}, ""
+}
+
+// beyond reports whether no value from low to high can be one: a register that
+// has debts with the sign turned round says less than nothing, and nothing
+// scores as well.
+func (n *Need) beyond(low, high decimal.Decimal) bool {
+	return n.Least != nil && high.LessThan(n.Least.Decimal) || n.Most != nil && low.GreaterThan(n.Most.Decimal)
 }
 
 func parseDay(text string) (consent.Day, bool) {
