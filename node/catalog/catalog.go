@@ -177,6 +177,17 @@ func (d *Dataset) Texts(o *Output) (texts []string) {
 	return texts
 }
 
+// Takes says whether any text in a field is taken for a value where it may
+// matter that there is none: a formula reads it, or rows are told apart by it,
+// and no values are declared.
+func (d *Dataset) Takes(f Field) bool {
+	if f.Type != TypeText || f.Values != nil {
+		return false
+	}
+	reads := func(o Output) bool { return o.compute != nil && o.compute.Reads(f.Name) }
+	return slices.Contains(d.Unique, f.Name) || slices.ContainsFunc(d.Outputs, reads)
+}
+
 // Dataset returns the dataset of that name, or nil.
 func (c *Catalog) Dataset(name string) *Dataset {
 	for i := range c.Datasets {

@@ -151,8 +151,8 @@ func Compile(source string, vars map[string]Kind, want Kind) (*Formula, error) {
 	return &Formula{program, vars, want, r.reach, r.asks, r.calls, r.fields, r.tests, r.numbers, r.days, !r.knotty, r.texts}, nil
 }
 
-// Reach is how many months back the formula looks, as far as its text says so:
-// the largest number written as the second argument of months, or 0.
+// Reach is how many months back the formula looks by months, whose arguments are
+// written numbers: the largest of them, or 0.
 func (f *Formula) Reach() int { return f.reach }
 
 // Asks names the variables and the fields of rows of which the formula asks

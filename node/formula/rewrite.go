@@ -139,7 +139,13 @@ func (r *rewriter) call(e ast.Expr) {
 		}
 	case fnMonths:
 		if c.IsMemberFunction() && len(args) == 2 {
-			r.reach = max(r.reach, written(args[1]))
+			for _, end := range args {
+				months, ok := written(end)
+				if !ok {
+					r.fail(end, "months takes whole numbers that are written, such as months(0, 12): how far back a formula looks has to stand in it")
+				}
+				r.reach = max(r.reach, months)
+			}
 		}
 	}
 }
@@ -323,15 +329,13 @@ func (r *rewriter) id(e ast.Expr) int64 {
 	return r.last
 }
 
-// written is the number that a rewritten literal stands for, or 0.
-func written(e ast.Expr) int {
+// written is the whole number that a rewritten literal stands for, in plain
+// digits.
+func written(e ast.Expr) (int, bool) {
 	if e.Kind() != ast.CallKind || e.AsCall().FunctionName() != fnNumber {
-		return 0
+		return 0, false
 	}
 	text, _ := e.AsCall().Args()[0].AsLiteral().(types.String)
 	n, err := strconv.Atoi(string(text))
-	if err != nil {
-		return 0
-	}
-	return n
+	return n, err == nil
 }

@@ -50,6 +50,11 @@ func typed(d *catalog.Dataset, cells []cell, how *form) (catalog.Row, int, *Erro
 			err.Column = column(f)
 			return nil, 0, err
 		}
+		if s, ok := v.(string); ok && noText(s) && d.Takes(f) {
+			err := bad("a text that stands for none, such as NULL, - or a blank: say in the catalog which texts of the field mean none (none: [\"NULL\"])")
+			err.Column = column(f)
+			return nil, 0, err
+		}
 		row[i] = v
 	}
 	return row, size, nil
@@ -199,6 +204,40 @@ func standIn(day consent.Day) bool {
 	const unix, sheet, sql, ahead = 0, -25569, -25567, 47117 // 1970-01-01, 1899-12-30, 1900-01-01, 2099-01-01
 	return day == unix || day >= sheet && day <= sql || day >= ahead
 }
+
+// noWords are what programs and people write where a text is missing, in
+// capitals.
+var noWords = []string{
+	"NULL", "NIL", "NONE", "NAN", "NA", "N/A", `\N`, "UNDEFINED", "无", "空", "暂无", "没有", "未知", "不详", "暂缺", "空白", "无数据",
+}
+
+// noText says whether a text rather stands for none: one of noWords, whatever
+// brackets and blanks are around it, or no letter and no digit but 0 at all.
+func noText(text string) bool {
+	if len(text) > maxNoText {
+		return false
+	}
+	said := false
+	for _, c := range text {
+		said = said || unicode.IsLetter(c) || unicode.IsDigit(c) && c != '0' && c != '０'
+	}
+	if !said {
+		return true
+	}
+	text = strings.Map(func(c rune) rune {
+		if c >= 0xFF01 && c <= 0xFF5E {
+			c -= 0xFEE0
+		}
+		return unicode.ToUpper(c)
+	}, text)
+	text = strings.TrimFunc(text, func(c rune) bool {
+		return unicode.IsSpace(c) || strings.ContainsRune("()[]<>{}#\"'“”‘’（）【】《》", c)
+	})
+	return slices.Contains(noWords, text)
+}
+
+// maxNoText limits the bytes of a text that stands for none.
+const maxNoText = 40
 
 func toBool(text string) (any, *Error) {
 	switch text {
