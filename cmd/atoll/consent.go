@@ -66,10 +66,7 @@ the bank says.
 			if err != nil {
 				return err
 			}
-			if err := r.of(network); err != nil {
-				return err
-			}
-			notice, err := r.notice(g)
+			notice, err := r.notice(network, g)
 			if err != nil {
 				return err
 			}
@@ -102,7 +99,7 @@ func consentSignCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			notice, err := r.notice(s.genesis)
+			notice, err := r.notice(s.network, s.genesis)
 			if err != nil {
 				return err
 			}

@@ -56,7 +56,7 @@ of whom, for what purpose, how long and how often. Nothing is logged yet.`,
 			if err != nil {
 				return err
 			}
-			_, g, _, err := readGenesis(filepath.Join(dir, fileGenesis))
+			_, g, network, err := readGenesis(filepath.Join(dir, fileGenesis))
 			if err != nil {
 				return err
 			}
@@ -73,7 +73,7 @@ of whom, for what purpose, how long and how often. Nothing is logged yet.`,
 			}
 			d.Offers = words.Offers
 			r := &request{Network: words.Network, Draft: d, Shown: words.Shown, Statements: words.Statements}
-			notice, err := r.notice(g)
+			notice, err := r.notice(network, g)
 			if err == nil {
 				err = signable(r, notice, words.Purposes)
 			}

@@ -102,7 +102,7 @@ func (d *demo) consent(s *subject, uses uint32) (notice string, id consent.ID, e
 	}
 	draft.Offers = found.Offers
 	r := &request{Network: bank.Network[:], Draft: draft, Shown: found.Shown, Statements: found.Statements}
-	if notice, err = r.notice(bank.Genesis); err != nil {
+	if notice, err = r.notice(bank.Network, bank.Genesis); err != nil {
 		return "", id, err
 	}
 	paper := filepath.Join(s.dir, "consent.pem")

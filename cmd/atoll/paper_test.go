@@ -96,8 +96,7 @@ func FuzzPapers(f *testing.F) {
 			t.Fatalf("%s is written as another: %v", kind, err)
 		}
 		if r, ok := v.(*request); ok {
-			_ = r.of(sign.NetworkID{7})
-			_, _ = r.notice(all[paperDraft].(*ledger.Genesis))
+			_, _ = r.notice(sign.NetworkID{7}, all[paperDraft].(*ledger.Genesis))
 		}
 	})
 }
@@ -178,7 +177,7 @@ func TestTitles(t *testing.T) {
 		{consent.English, "Bank: Bank B\n", "Purpose: Before a loan\n", "amount of sales"}, {consent.Chinese, "被授权银行：乙银行\n", "用途：贷前调查\n", "数额"},
 	} {
 		r.Draft.Language = c.language
-		got, err := r.notice(g)
+		got, err := r.notice(sign.NetworkID{7}, g)
 		if err != nil || !strings.Contains(got, c.bank) || !strings.Contains(got, c.purpose) || !strings.Contains(got, c.output) || !strings.Contains(got, "https://bank-b.test\n") || strings.Contains(got, "/ip4/") {
 			t.Errorf("%v\n%s", err, got)
 		}
@@ -205,11 +204,13 @@ func TestRequestShowsWhatIsSigned(t *testing.T) {
 		},
 		"a stranger":      func(_ *request, g *ledger.Genesis) { g.Members = g.Members[:1] },
 		"another network": func(r *request, _ *ledger.Genesis) { r.Network[0] ^= 1 },
+		"no network":      func(r *request, _ *ledger.Genesis) { r.Network = r.Network[:5] },
+		"nothing for one": func(r *request, _ *ledger.Genesis) { r.Network = nil },
 	} {
 		r, g := asked(t)
 		lie(r, g)
 		var e *web.Error
-		if notice, err := r.notice(g); !errors.As(err, &e) || e.Code != web.CodeUnverified || notice != "" {
+		if notice, err := r.notice(sign.NetworkID{7}, g); !errors.As(err, &e) || e.Code != web.CodeUnverified || notice != "" {
 			t.Errorf("%s: %v, %q", name, err, notice)
 		}
 	}

@@ -33,9 +33,13 @@ func (r *request) of(network sign.NetworkID) error {
 
 // notice is the text that the enterprise is shown and signs for. Members and
 // purposes have in it the names that the founders gave them, datasets and outputs
-// those of the catalogs that their agencies have signed.
-func (r *request) notice(g *ledger.Genesis) (string, error) {
-	if err := r.check(g); err != nil {
+// those of the catalogs that their agencies have signed. The genesis is that of
+// the network.
+func (r *request) notice(network sign.NetworkID, g *ledger.Genesis) (string, error) {
+	if err := r.of(network); err != nil { // before anybody is shown a word of it
+		return "", err
+	}
+	if err := r.check(network, g); err != nil {
 		return "", err
 	}
 	return consent.Notice(r.Draft, g.Words(r.Draft.Language, consent.ShownTitles(r.Draft.Language, r.Shown)))
@@ -43,7 +47,7 @@ func (r *request) notice(g *ledger.Genesis) (string, error) {
 
 // check insists that what is shown is what the agencies have signed. That it
 // stands on the log the bank looks up, and the auditor.
-func (r *request) check(g *ledger.Genesis) error {
+func (r *request) check(network sign.NetworkID, g *ledger.Genesis) error {
 	if err := consent.CheckShown(r.Shown, r.Draft.Offers); err != nil {
 		return unsigned(err)
 	}
@@ -56,7 +60,7 @@ func (r *request) check(g *ledger.Genesis) error {
 		if by == nil {
 			return unsigned(fmt.Errorf("%w: a catalog of %s, which is no member", sign.ErrMalformed, s.Agency))
 		}
-		c, err := ledger.OpenCatalog(sign.NetworkID(r.Network), by, r.Statements[i])
+		c, err := ledger.OpenCatalog(network, by, r.Statements[i])
 		if err == nil && c.Version != s.Version {
 			err = fmt.Errorf("%w: another version of its catalog", sign.ErrMalformed)
 		}
