@@ -25,8 +25,18 @@ type Row []any
 
 // At says when the question is answered.
 type At struct {
-	Day  consent.Day // in the network's offset
-	Time uint64      // Unix milliseconds at which the rows were read
+	Day   consent.Day // in the network's offset
+	Time  uint64      // Unix milliseconds at which the rows were read
+	Known consent.Day // the first day of which rows may be missing since the load is older; 0: none before Day
+}
+
+// closing is the day by which flows close: what happened after the load was
+// made, nobody can tell from it.
+func (a At) closing() consent.Day {
+	if a.Known == 0 {
+		return a.Day
+	}
+	return min(a.Day, a.Known)
 }
 
 // Answer is one output of one subject. Value is empty unless the outcome is
@@ -77,7 +87,7 @@ func (d *Dataset) Answer(rows []Row, item consent.Item, at At) Answer {
 		return none(consent.Invalid, recordsSeveral)
 	}
 	months := min(item.Months, o.Months)
-	w, problem := d.window(kept, months, at.Day)
+	w, problem := d.window(kept, months, at)
 	if problem != "" {
 		return none(consent.Invalid, problem)
 	}

@@ -66,9 +66,10 @@ const maxPeriod = 120 // months
 
 // window takes the rows of a flow's months, or all of them for a state, which
 // is 0 months.
-func (d *Dataset) window(rows []Row, months uint32, today consent.Day) (w window, problem string) {
+func (d *Dataset) window(rows []Row, months uint32, at At) (w window, problem string) {
 	w.newest, w.asOf = never, never
-	first, last := d.closed(months, today)
+	today := at.Day
+	first, last := d.closed(months, at.closing())
 	var spans []span
 	for _, r := range rows {
 		fields := map[string]any{}

@@ -123,6 +123,28 @@ func TestClosed(t *testing.T) {
 	}
 }
 
+// TestKnown: a flow ends with the last month that the load can know of, and
+// only that: neither what stands today nor what is due moves.
+func TestKnown(t *testing.T) {
+	d := tax(t).Dataset("cases")
+	for known, want := range map[string]string{
+		"": "2", "2026-03-03": "2", "2026-03-01": "2", "2026-02-28": "1", "2026-02-01": "1", "2026-01-31": "0", "2027-01-01": "2",
+	} {
+		at := At{Day: day(t, today)}
+		if known != "" {
+			at.Known = day(t, known)
+		}
+		rows := table(t, d, "2026-02-28|true\n2026-01-31|true\n2026-03-02|true")
+		got := d.Answer(rows, consent.Item{Dataset: "cases", Output: "number", Disclosure: consent.Count, Months: 24}, at)
+		if got.Outcome != consent.Answered || got.Value != want {
+			t.Errorf("known to %s: %+v, want %s", known, got, want)
+		}
+		if got := d.Answer(rows, consent.Item{Dataset: "cases", Output: "open", Disclosure: consent.Value}, at); got.Value != "3" {
+			t.Errorf("known to %s: %+v", known, got)
+		}
+	}
+}
+
 // TestPeriods: the same sales give the same answer, however they are filed, or
 // none.
 func TestPeriods(t *testing.T) {

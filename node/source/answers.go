@@ -32,6 +32,9 @@ func (s *Source) Answers(ctx context.Context, d *catalog.Dataset, subject consen
 		}
 		return answers, err
 	}
+	if d.Complete {
+		at.Known = found.Survey.Load.known(at.Day)
+	}
 	for i, item := range items {
 		answers[i] = d.Answer(found.Rows, item, at)
 		if d.Complete && answers[i].Outcome == consent.Answered {
@@ -40,6 +43,14 @@ func (s *Source) Answers(ctx context.Context, d *catalog.Dataset, subject consen
 		answers[i].Aside = uint64(found.Survey.Census.Aside)
 	}
 	return answers, nil
+}
+
+// known is the first day of which the load may lack rows, today at most.
+func (l Load) known(today consent.Day) consent.Day {
+	if l.Live {
+		return today
+	}
+	return min(today, l.AsOf+1)
 }
 
 // asOf is the day that a complete register is of, in Unix milliseconds: also

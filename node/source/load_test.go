@@ -75,6 +75,30 @@ func TestMarkers(t *testing.T) {
 	}
 }
 
+// Of a complete register a flow ends where the load does: of the days behind,
+// none is not an answer.
+func TestFlowEndsWithItsLoad(t *testing.T) {
+	for asOf, want := range map[string]string{
+		"2026-10-20": "101000.00", "2026-10-30": "101000.00", "2026-10-31": "100500.00", "2026-11-28": "100500.00", "2026-11-29": "100500.00",
+	} {
+		day, err := time.Parse(time.DateOnly, asOf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, kind := range connectors {
+			w := newWorld(t, t.TempDir(), kind, "flow")
+			w.rows = append(w.rows, []any{code(1), "欠5", "2024-10-15", "1000.00", nil}, []any{code(1), "欠6", "2026-10-05", "500.00", nil})
+			w.marked, w.asOf, w.dataset.MaxAge = 6, consent.Day(day.Unix()/(24*60*60)), 40
+			if got := w.ask(1); got.Outcome != consent.Answered || got.Value != want {
+				t.Errorf("%s, load of %s: %+v, want %s", kind, asOf, got, want)
+			}
+		}
+	}
+	if got := (Load{Live: true}).known(debtsToday); got != debtsToday {
+		t.Errorf("a live source knows of the days before %s", got)
+	}
+}
+
 // The digest of a file says nothing of rows that a quote too many has made a
 // text of another: where rows go on in the next line, their number is needed.
 func TestSwallowedUnderDigest(t *testing.T) {
