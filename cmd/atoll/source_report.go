@@ -34,6 +34,7 @@ type tested struct {
 	AtLeast        bool     `json:"at_least"` // subjects and duplicate rows are lower bounds
 	Problem        string   `json:"problem"`  // why nothing can be said of the table as a whole
 	problem        string   // its code
+	problemChinese string
 	Tried          int64    `json:"tried"` // subjects of which every output was computed
 	Outputs        []output `json:"outputs"`
 }
@@ -71,7 +72,7 @@ func testedOf(name string, r source.Report) tested {
 		ReadOnly: r.ReadOnly, AtLeast: r.AtLeast, Tried: r.Tried, Outputs: []output{},
 	}
 	if r.Whole != nil {
-		t.Problem, t.problem = r.Whole.Error(), string(r.Whole.Code)
+		t.Problem, t.problem, t.problemChinese = r.Whole.Error(), string(r.Whole.Code), r.Whole.Chinese()
 	}
 	if r.Newest != 0 {
 		t.Oldest, t.Newest = r.Oldest.String(), r.Newest.String()
@@ -118,7 +119,7 @@ func (r tested) tell(t *teller) {
 	}
 	r.tellKeys(t)
 	if r.Problem != "" {
-		t.say("  无法就整张表作答，也不能说“无记录”：%s", "  nothing is said of the table as a whole, nor that it has none: %s", t.known(r.problem, shown(r.Problem)))
+		t.say("  无法就整张表作答，也不能说“无记录”：%s", "  nothing is said of the table as a whole, nor that it has none: %s", t.known(r.problem, shown(t.in(r.problemChinese, r.Problem))))
 	}
 	if r.DuplicateRows > 0 {
 		t.say("  %d 行与另一行重复：目录有 unique 的按其去重，没有的照常计入", "  %d rows repeat another: left out by the unique fields of the catalog, counted where it names none", r.DuplicateRows)
@@ -163,7 +164,7 @@ func (r tested) tellOutputs(t *teller) {
 		for _, f := range o.Failed {
 			text := t.reason(f.Reason)
 			if f.Detail != "" {
-				text += t.colon() + shown(f.Detail)
+				text += t.colon() + shown(t.in(source.Chinese(f.Detail), f.Detail))
 			}
 			if len(f.Lines) > 0 {
 				t.say("    %d 个%s：%s；第 %s 行", "    %d %s: %s; lines %s", f.Count, t.outcome(f.Outcome), text, lines(f.Lines, int64(len(f.Lines))))

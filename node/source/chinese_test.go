@@ -1,0 +1,123 @@
+package source
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// constants are those that details are put together with.
+var constants = map[string]string{"notUTF8": notUTF8, "markerExtension": "%s", "markerTable": "%s"}
+
+// formatOf is what an expression of a detail says, with %s for what is not
+// written there.
+func formatOf(e ast.Expr) string {
+	switch e := e.(type) {
+	case *ast.BasicLit:
+		text, err := strconv.Unquote(e.Value)
+		if err != nil {
+			return "%s"
+		}
+		return text
+	case *ast.BinaryExpr:
+		return formatOf(e.X) + formatOf(e.Y)
+	case *ast.Ident:
+		if text, ok := constants[e.Name]; ok {
+			return text
+		}
+	case *ast.CallExpr:
+		if f, ok := e.Fun.(*ast.SelectorExpr); ok && f.Sel.Name == "Sprintf" {
+			return formatOf(e.Args[0])
+		}
+	}
+	return "%s"
+}
+
+// writtenDetails are the details of this package's source, by where they stand.
+func writtenDetails(t *testing.T) map[string]string {
+	t.Helper()
+	found, files := map[string]string{}, token.NewFileSet()
+	pkgs, err := parser.ParseDir(files, ".", func(f os.FileInfo) bool { return !strings.HasSuffix(f.Name(), "_test.go") }, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	add := func(e ast.Expr) {
+		if text := formatOf(e); strings.Trim(text, "%s ") != "" && !strings.HasPrefix(text, "column %s") {
+			found[text] = files.Position(e.Pos()).String()
+		}
+	}
+	for _, pkg := range pkgs {
+		ast.Inspect(pkg, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.KeyValueExpr:
+				if k, ok := n.Key.(*ast.Ident); ok && k.Name == "Detail" {
+					add(n.Value)
+				}
+			case *ast.AssignStmt:
+				for i, l := range n.Lhs {
+					if id, ok := l.(*ast.Ident); ok && id.Name == "detail" && i < len(n.Rhs) {
+						add(n.Rhs[i])
+					}
+				}
+			case *ast.FuncDecl:
+				if n.Name.Name == "absent" {
+					ast.Inspect(n, func(n ast.Node) bool {
+						if r, ok := n.(*ast.ReturnStmt); ok {
+							add(r.Results[0])
+						}
+						return true
+					})
+				}
+			case *ast.ValueSpec:
+				if n.Names[0].Name == "absent" {
+					add(n.Values[0])
+				}
+			case *ast.CallExpr:
+				f, ok := n.Fun.(*ast.Ident)
+				if ok && f.Name == "bad" && len(n.Args) == 1 {
+					add(n.Args[0])
+				}
+				if ok && f.Name == "unreadable" && len(n.Args) == 3 {
+					add(n.Args[2])
+				}
+			}
+			return true
+		})
+	}
+	return found
+}
+
+// Whatever this package says of a source, it says in Chinese too.
+func TestDetailsInChinese(t *testing.T) {
+	written := writtenDetails(t)
+	if len(written) < 50 {
+		t.Fatalf("only %d details found", len(written))
+	}
+	for text, where := range written {
+		if details[text] == "" {
+			t.Errorf("%s: no Chinese in chinese.go for %q", where, text)
+		}
+	}
+}
+
+func TestChinese(t *testing.T) {
+	for detail, want := range map[string]string{
+		"%d columns": "%d columns",
+		"12 rows where the marker says 13: the load is not whole, or the marker is of another": "有 12 行，而装载标记为 13 行：装载不完整，或标记属于另一次装载",
+		"column uscc: the file is gone":                                               "列 uscc：文件已不在",
+		"the system cannot read it: input/output error":                               "系统无法读取：input/output error",
+		`the database has no table or view "a: b": create it, or correct the catalog`: `数据库中没有表或视图 "a: b"：请创建，或改正目录`,
+	} {
+		if got := Chinese(detail); got != want {
+			t.Errorf("%q is %q, want %q", detail, got, want)
+		}
+	}
+	e := &Error{Code: Keys, File: "a.csv", Line: 2, Column: "uscc", Detail: "3 rows whose key is nobody's code: correct them, declare in the catalog which other keys there are (also), or set them aside (atoll source aside)"}
+	if got := e.Chinese(); got != "a.csv 第 2 行，列 uscc：3 行的主体代码不属于任何人：请改正，或在目录中声明还有哪些代码（also），或予以搁置（atoll source aside）（source.keys）" {
+		t.Error(got)
+	}
+}
