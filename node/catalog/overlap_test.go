@@ -52,6 +52,11 @@ func TestSeries(t *testing.T) {
 	if spans[1].series = "a"; !overlap(spans) {
 		t.Error("spans of one series do not overlap")
 	}
+	// A month without its return is not covered by a late fee.
+	months := []span{{"vat", day("2026-01-01"), day("2026-01-31")}, {"vat", day("2026-03-01"), day("2026-03-31")}, {"fee", day("2026-02-01"), day("2026-02-28")}}
+	if n := covered(months); n != 2 {
+		t.Errorf("%d months are covered, want 2", n)
+	}
 	for _, bad := range []string{"series: [nothing]", "series: [item, item]", "series: [until]"} {
 		if _, err := Parse([]byte(strings.Replace(text, "series: [item]", bad, 1))); err == nil || !strings.Contains(err.Error(), "vat: series: no such field") {
 			t.Errorf("%s: %v", bad, err)

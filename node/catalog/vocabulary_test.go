@@ -86,3 +86,15 @@ func TestDatesAsked(t *testing.T) {
 		}
 	}
 }
+
+// TestUnitOfField: an output that is a field has the field's unit.
+func TestUnitOfField(t *testing.T) {
+	text := string(read(t, "tax.yaml"))
+	if !strings.Contains(text, "field: capital") {
+		t.Fatal("no output is the field capital")
+	}
+	bad := strings.Replace(text, "{name: capital, type: decimal, unit: CNY", "{name: capital, type: decimal, unit: 10k CNY", 1)
+	if _, err := Parse([]byte(bad)); err == nil || !strings.Contains(err.Error(), "that of its field is") {
+		t.Errorf("another unit passes: %v", err)
+	}
+}

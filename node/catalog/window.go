@@ -111,7 +111,7 @@ func (d *Dataset) window(rows []Row, months uint32, at At) (w window, problem st
 	case overlap(spans):
 		return w, periodsOverlap
 	case months > 0:
-		w.covered = wholeMonths(spans)
+		w.covered = covered(spans)
 	}
 	return w, ""
 }
@@ -143,6 +143,19 @@ func overlap(spans []span) bool {
 		}
 	}
 	return false
+}
+
+// covered counts the months that one series covers, the one that covers most: a
+// late fee of a month is no return for it.
+func covered(spans []span) (most uint64) {
+	series := map[string][]span{}
+	for _, s := range spans {
+		series[s.series] = append(series[s.series], s)
+	}
+	for _, list := range series {
+		most = max(most, wholeMonths(list))
+	}
+	return most
 }
 
 // wholeMonths counts the months of which every day lies in a span.
