@@ -72,8 +72,8 @@ func (d *Dataset) Answer(rows []Row, item consent.Item, at At) Answer {
 	if o == nil || item.Dataset != d.Name || (item.Months == 0) != o.State() || !slices.Contains(o.Disclose, item.Disclosure) {
 		return none(consent.NotInDataset, "")
 	}
-	if len(rows) == 0 && !d.Complete {
-		return none(consent.NoRecord, "")
+	if len(rows) == 0 && (d.One || !d.Complete) {
+		return none(consent.NoRecord, "") // a register without the record of somebody says nothing of him, however complete it is
 	}
 	rows, problem := d.read(rows)
 	if problem != "" {

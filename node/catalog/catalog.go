@@ -66,7 +66,7 @@ type Dataset struct {
 	Closes      uint32   // months that are closed together: 1, 3 or 12
 	Lag         uint32   // days after which the rows of a closed month are there
 	Unique      []string // rows equal in these fields are one row; empty: no row is left out
-	Complete    bool     // no rows means that there is nothing to know
+	Complete    bool     // no rows means that there is nothing to know; of one record, nothing known
 	StaleDays   uint32   // how old the newest row may be; 0: any age
 	Also        []string // kinds of keys in the table beside social credit codes
 	MaxAge      uint32   // of a complete dataset: how old its load may be, in days

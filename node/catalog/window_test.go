@@ -282,6 +282,27 @@ func TestOneRecord(t *testing.T) {
 	}
 }
 
+// TestNoRecordIsNone: a complete register of one record each knows of whom it
+// has a record. Of anybody else it knows nothing: not that nothing ended, either.
+func TestNoRecordIsNone(t *testing.T) {
+	text := strings.Replace(string(read(t, "tax.yaml")), "    records: one\n", "    records: one\n    complete: true\n", 1)
+	text = strings.Replace(text, "        type: date\n        field: established\n", "        type: bool\n        value: \"!has_value(established)\"\n", 1)
+	c, err := Parse([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := c.Dataset("registration")
+	item := consent.Item{Dataset: "registration", Output: "established", Disclosure: consent.Value}
+	for rows, want := range map[string]string{
+		"": "no_record ", "2021-05-06|100|存续|甲": "answered false", "-|100|存续|甲": "answered true",
+	} {
+		got := d.Answer(table(t, d, rows), item, At{Day: day(t, today)})
+		if text := got.Outcome.String() + " " + got.Value; text != want {
+			t.Errorf("%q: %s, want %s", rows, text, want)
+		}
+	}
+}
+
 // TestWarnings: what is likely a mistake and no error.
 func TestWarnings(t *testing.T) {
 	text := strings.Replace(string(read(t, "tax.yaml")), "newest(rows, r, r.item)", "max(rows.map(r, r.item))", 1)
