@@ -91,6 +91,9 @@ func (d *Dataset) Answer(rows []Row, item consent.Item, at At) Answer {
 	if problem != "" {
 		return none(consent.Invalid, problem)
 	}
+	if field := d.ahead(w, o, at.Day); field != "" {
+		return none(consent.Invalid, rowsAhead+": "+field)
+	}
 	a := Answer{
 		Rows: uint64(len(w.rows)), Dropped: uint64(len(rows) - len(kept)), Repeats: repeats, Covered: w.covered, Across: w.across,
 		AsOf: uint64(max(0, w.asOf)) * millisPerDay,
@@ -195,6 +198,30 @@ func (d *Dataset) distinct(rows []Row, o *Output) (kept []Row, repeats uint64, p
 		}
 	}
 	return kept, 0, ""
+}
+
+// ahead names a field that has a day to come in one of the rows, where the output
+// asks whether there is a day and not whether it has come: a debt that will be
+// cleared is not cleared, whether the day is mistyped or planned.
+func (d *Dataset) ahead(w window, o *Output, today consent.Day) string {
+	for _, f := range d.Fields {
+		if f.Type != TypeDate || d.Times(f.Name) || !o.heedless(f.Name) {
+			continue
+		}
+		for _, row := range w.rows {
+			if day, ok := row[f.Name].(consent.Day); ok && day > today {
+				return f.Name
+			}
+		}
+	}
+	return ""
+}
+
+// heedless says whether the formula asks if a field has a day, and compares that
+// day with nothing, or nothing with today.
+func (o *Output) heedless(field string) bool {
+	f := o.compute
+	return f != nil && f.Reads(field) && f.Doubts() && (!f.Weighs(field) || !f.Reads("today"))
 }
 
 // identified reports whether a row has all that says which one it is.

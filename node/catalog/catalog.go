@@ -177,14 +177,14 @@ func (d *Dataset) Texts(o *Output) (texts []string) {
 	return texts
 }
 
-// Takes says whether any text in a field is taken for a value where it may
-// matter that there is none: a formula reads it, or rows are told apart by it,
-// and no values are declared.
+// Takes says whether any text in a field is taken for a value where it matters
+// that there is none: a formula reads it that asks whether there is a value, or
+// rows are told apart by it, and no values are declared.
 func (d *Dataset) Takes(f Field) bool {
 	if f.Type != TypeText || f.Values != nil {
 		return false
 	}
-	reads := func(o Output) bool { return o.compute != nil && o.compute.Reads(f.Name) }
+	reads := func(o Output) bool { return o.compute != nil && o.compute.Reads(f.Name) && o.compute.Doubts() }
 	return slices.Contains(d.Unique, f.Name) || slices.ContainsFunc(d.Outputs, reads)
 }
 

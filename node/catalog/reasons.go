@@ -14,6 +14,7 @@ const (
 	rowsUnfit       = "rows.unfit"      // a row does not fit the catalog: a field's name
 	rowsUndated     = "rows.undated"    // a row has no date
 	rowsFuture      = "rows.future"     // a row is dated in a month to come
+	rowsAhead       = "rows.ahead"      // a field of which it is asked only whether there is a day has one to come
 	rowsDiffer      = "rows.differ"     // one by the unique fields, and not in what is asked
 	rowsNameless    = "rows.nameless"   // equal by the unique fields, of which one has no value
 	rowsStale       = "rows.stale"      // the newest is older than so many days
@@ -37,6 +38,7 @@ var reasonWords = map[string]Title{
 	periodsUnfit:    {"登记中有期间的起止有误", "a period in the register ends before it begins, or has more than ten years"},
 	rowsUnfit:       {"登记中有一行与目录不符：%s", "a row in the register does not fit the catalog: %s"},
 	rowsUndated:     {"登记中有一行没有日期", "a row in the register has no date"},
+	rowsAhead:       {"登记中有一行的日期（%s）尚未到来", "a row in the register has a day to come (%s)"},
 	rowsFuture:      {"登记中有一行的日期在将来", "a row in the register is dated in a month to come"},
 	rowsDiffer:      {"登记中同一条记录有不同的说法", "the register says one thing twice, and differently"},
 	rowsNameless:    {"登记中有几行缺少用以区分的字段值，无法判断是否同一条记录", "rows of the register lack what would tell them apart, and may be one or several"},

@@ -177,6 +177,12 @@ func (f *Formula) Weighs(field string) bool {
 	return f.fields[field] > asked
 }
 
+// Doubts says whether the formula asks of anything, in whatever form, whether it
+// has a value.
+func (f *Formula) Doubts() bool {
+	return f.calls[fnHasValue] || f.calls[fnOrElse] || f.calls[fnKnown] || f.calls[fnNull]
+}
+
 // TextTest is one comparison of a field or variable with a text by ==, != or
 // in, as the formula says it: Field is "status" or, of a row, "rows.status".
 type TextTest struct{ Field, Text string }

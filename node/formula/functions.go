@@ -59,7 +59,7 @@ func functions() []cel.EnvOption {
 		cel.Function("min", append(ordered("min"), aggregate(extreme(types.IntNegOne)))...),
 		cel.Function("max", append(ordered("max"), aggregate(extreme(types.IntOne)))...),
 		cel.Function("count", overload("count", n, listA), elements(count)),
-		cel.Function("known", overload("known", listA, listA), elements(func(list []ref.Val) ref.Val {
+		cel.Function(fnKnown, overload("known", listA, listA), elements(func(list []ref.Val) ref.Val {
 			kept := []ref.Val{}
 			for _, v := range list {
 				if !isNothing(v) {
@@ -82,10 +82,10 @@ func functions() []cel.EnvOption {
 			return types.NoSuchOverloadErr()
 		})),
 		cel.Function("round", overload("round", n, n, n), binary(round)),
-		cel.Function("has_value", overload("has_value", cel.BoolType, paramA), cel.SingletonUnaryBinding(func(v ref.Val) ref.Val {
+		cel.Function(fnHasValue, overload("has_value", cel.BoolType, paramA), cel.SingletonUnaryBinding(func(v ref.Val) ref.Val {
 			return types.Bool(!isNothing(v))
 		})),
-		cel.Function("orElse", overload("or_else", paramA, paramA, paramA), cel.SingletonBinaryBinding(func(v, other ref.Val) ref.Val {
+		cel.Function(fnOrElse, overload("or_else", paramA, paramA, paramA), cel.SingletonBinaryBinding(func(v, other ref.Val) ref.Val {
 			if isNothing(v) {
 				return other
 			}

@@ -29,6 +29,8 @@ const (
 	fnMonths   = "months"   // a member of rows
 	fnDate     = "date"
 	fnHasValue = "has_value"
+	fnOrElse   = "orElse"
+	fnKnown    = "known"
 	fnNewest   = "newest" // a macro
 )
 
@@ -275,6 +277,7 @@ func (r *rewriter) literal(e ast.Expr) {
 	var text string
 	switch v := e.AsLiteral().(type) {
 	case types.Null:
+		r.calls[fnNull] = true
 		e.SetKindCase(r.factory.NewCall(r.id(e), fnNull))
 		return
 	case types.Int:

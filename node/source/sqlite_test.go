@@ -396,7 +396,7 @@ func writeForEver(path string) error {
 	if err != nil {
 		return err
 	}
-	for n := 0; ; n++ {
+	for n := 1; ; n++ {
 		tx, err := db.Begin()
 		if err != nil {
 			return err
