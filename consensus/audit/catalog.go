@@ -1,9 +1,13 @@
 package audit
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"reflect"
+	"strings"
 
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
@@ -33,6 +37,13 @@ type described struct {
 	Version    uint64 `cbor:"1,keyasint"`
 	Meaning    []byte `cbor:"2,keyasint"`
 	Definition []byte `cbor:"3,keyasint"`
+	Titles     []byte `cbor:"4,keyasint"` // digest, of dataset and output
+}
+
+// unjudged are answers about an output of a version that no consent has shown
+// yet, all of one meaning and all given or all withheld.
+type unjudged struct {
+	Entry uint64 `cbor:"1,keyasint"` // of the first
 }
 
 func publishedKey(entry uint64) []byte { return binary.BigEndian.AppendUint64([]byte{'C'}, entry) }
@@ -46,6 +57,16 @@ func versionKey(agency string, version uint64) []byte {
 // version of which a consent has shown it.
 func describedKey(agency string, version uint64, dataset, output string) []byte {
 	return append(append(versionKey(agency, version), 'O'), dataset+"."+output...)
+}
+
+// unjudgedKey is where such answers are kept: not more than the meanings that
+// consents have under one name, however many answers there are.
+func unjudgedKey(agency string, version uint64, i *consent.Item, told bool) []byte {
+	key := append(describedKey(agency, version, i.Dataset, i.Output), '?', 0)
+	if told {
+		key[len(key)-1] = 1
+	}
+	return append(key, i.Meaning[:]...)
 }
 
 // publish takes in a catalog.
@@ -102,12 +123,25 @@ func (i *Inspector) shows(e *Entry, g *grant) error {
 }
 
 // learn keeps what outputs are in a version of a catalog, and says where they
-// were something else before.
+// were something else before, or are two things in one version: then the root is
+// that of no catalog, and who signed it shows people one or the other.
 func (i *Inspector) learn(s *consent.Shown) error {
 	for n := range s.Outputs {
 		l := &s.Outputs[n].Leaf
-		now := described{Version: s.Version, Meaning: l.Meaning, Definition: l.Definition}
-		if err := i.put(describedKey(s.Agency, s.Version, l.Dataset, l.Output), now); err != nil {
+		titles := sha256.Sum256([]byte(strings.Join([]string{l.DatasetChinese, l.DatasetEnglish, l.OutputChinese, l.OutputEnglish}, "\n")))
+		now := described{Version: s.Version, Meaning: l.Meaning, Definition: l.Definition, Titles: titles[:]}
+		key := describedKey(s.Agency, s.Version, l.Dataset, l.Output)
+		known, err := fetch[described](i, key)
+		if err != nil {
+			return err
+		}
+		if known.Version != 0 {
+			if !reflect.DeepEqual(known, now) {
+				i.report(s.Entry, RuleCatalog, s.Agency, fmt.Sprintf("version %d of the catalog has two outputs %s.%s: two consents show what is not the same", s.Version, l.Dataset, l.Output))
+			}
+			continue
+		}
+		if err := errors.Join(i.put(key, now), i.judge(s, l)); err != nil {
 			return err
 		}
 		newest := describedKey(s.Agency, 0, l.Dataset, l.Output)
@@ -129,12 +163,38 @@ func (i *Inspector) learn(s *consent.Shown) error {
 	return nil
 }
 
+// judge looks at the answers that were given before anybody could know what the
+// output means in their version.
+func (i *Inspector) judge(s *consent.Shown, l *consent.Leaf) error {
+	prefix := append(describedKey(s.Agency, s.Version, l.Dataset, l.Output), '?')
+	for {
+		key, _, err := i.replay.state.Next(prefix, nil)
+		if err != nil || key == nil {
+			return err
+		}
+		first, err := fetch[unjudged](i, key)
+		if err != nil {
+			return err
+		}
+		i.drop(key)
+		short, told := l.Short(), key[len(prefix)] == 1
+		if same := bytes.Equal(key[len(prefix)+1:], short[:]); same != told {
+			i.report(first.Entry, RuleMeaning, s.Agency, fmt.Sprintf("%s.%s was %s, by this entry first, before a consent showed what it means in version %d of the catalog", l.Dataset, l.Output, wrongly[told], s.Version))
+		}
+	}
+}
+
+// wrongly says what was done with an output, by whether it was told.
+var wrongly = map[bool]string{true: "answered, and means something else than what was consented to", false: "withheld as changed, and means what was consented to"}
+
 func differs(last, now *described) string {
 	switch {
 	case string(last.Meaning) != string(now.Meaning):
 		return "means something else"
 	case string(last.Definition) != string(now.Definition):
 		return "is computed otherwise, and means the same,"
+	case string(last.Titles) != string(now.Titles):
+		return "is called otherwise, and means the same,"
 	}
 	return ""
 }
@@ -162,9 +222,23 @@ func (i *Inspector) answeredBy(e *Entry, q *query, results []ledger.Result) erro
 			i.fault(e, RuleMeaning, q.grant, q.Operator, "%s.%s was answered, and means something else in version %d of the catalog than what was consented to", r.Item.Dataset, r.Item.Output, r.Version)
 		case same && r.Outcome == consent.NotConsented:
 			i.fault(e, RuleMeaning, q.grant, q.Operator, "%s.%s was withheld as changed, and means in version %d of the catalog what was consented to", r.Item.Dataset, r.Item.Output, r.Version)
+		case !known && r.Version != 0 && (told || r.Outcome == consent.NotConsented):
+			if err := i.waits(e, r, told); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// waits keeps an answer until a consent shows what its output means, see judge.
+func (i *Inspector) waits(e *Entry, r *ledger.Result, told bool) error {
+	key := unjudgedKey(e.Author, r.Version, &r.Item, told)
+	first, err := fetch[unjudged](i, key)
+	if err != nil || first.Entry != 0 {
+		return err
+	}
+	return i.put(key, unjudged{e.Index})
 }
 
 func (i *Inspector) inForce(e *Entry, q *query, version uint64) error {

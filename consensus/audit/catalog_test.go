@@ -59,6 +59,30 @@ func answered(w *audittest.World, d *audittest.Deal, edit func(*audittest.Answer
 	w.Receive(q, "tax")
 }
 
+// twice publishes a root over two leaves of one output, entry 4, and has one of
+// them shown to each of two consents.
+func twice(w *audittest.World, f *audittest.Firm, bend func(*consent.Leaf)) {
+	leaves := []consent.Leaf{w.Catalogs["tax"].Leaves[2], w.Catalogs["tax"].Leaves[2]}
+	bend(&leaves[1])
+	root, err := consent.Tree(leaves)
+	if err != nil {
+		panic(err)
+	}
+	entry := w.Say("tax", ledger.KindCatalog, ledger.Catalog{Head: w.Head(), Digest: make([]byte, 32), Version: 2, Root: root}).Index
+	for n := range leaves {
+		w.Catalogs["tax"] = &audittest.Catalog{Version: 2, Entry: entry, Leaves: leaves[n : n+1]}
+		w.Grant(f, func(c *audittest.Consenting) {
+			salesOnly(w)(c)
+			at := -1
+			s, _, err := consent.Show("tax", entry, 2, leaves, func(*consent.Leaf) bool { at++; return at == n })
+			if err != nil {
+				panic(err)
+			}
+			c.Body = func(b *consent.Body) { b.Shown = []consent.Shown{*s} }
+		})
+	}
+}
+
 // catalogLies are logs in which a catalog is another one than the answers and
 // consents say, and some in which it is not. Information stands in brackets.
 var catalogLies = map[string]struct {
@@ -109,6 +133,32 @@ var catalogLies = map[string]struct {
 		w.Publish("tax", 2)
 		w.Release("tax", q, nil)
 		w.Receive(q, "tax")
+	}},
+	"an old consent is answered by the new meaning before anybody is shown it": {"7 audit.meaning@tax (5 audit.redefined@tax)", func(w *audittest.World, f *audittest.Firm) {
+		old := w.Grant(f, salesOnly(w))
+		w.Publish("tax", 2, number(2))
+		answered(w, old, nil) // 6 to 8, and the next is not told again
+		answered(w, old, nil)
+		w.Grant(f, salesOnly(w))
+	}},
+	"withheld as changed before anybody is shown that nothing has": {"7 audit.meaning@tax", func(w *audittest.World, f *audittest.Firm) {
+		old := w.Grant(f, salesOnly(w))
+		w.Publish("tax", 2)
+		answered(w, old, withheld)
+		answered(w, old, nil)
+		w.Grant(f, salesOnly(w))
+	}},
+	"an output is called otherwise": {"(5 audit.redefined@tax)", func(w *audittest.World, f *audittest.Firm) {
+		old := w.Grant(f, salesOnly(w))
+		w.Publish("tax", 2, func(d *audittest.Defining) { d.Title += "?" })
+		answered(w, old, nil)
+		w.Grant(f, salesOnly(w))
+	}},
+	"two titles for one output in one catalog": {"4 audit.catalog@tax", func(w *audittest.World, f *audittest.Firm) {
+		twice(w, f, func(l *consent.Leaf) { l.OutputChinese = "无关" })
+	}},
+	"two meanings for one output in one catalog": {"4 audit.catalog@tax", func(w *audittest.World, f *audittest.Firm) {
+		twice(w, f, func(l *consent.Leaf) { l.Meaning = l.Salt })
 	}},
 	"a title is another than the catalog's": {"4 audit.shown@bank-a", func(w *audittest.World, f *audittest.Firm) {
 		w.Grant(f, func(c *audittest.Consenting) {

@@ -25,9 +25,9 @@ const (
 	RuleDelayed    Rule = "audit.delayed"    // a statement that came to the log late; information
 	RuleShown      Rule = "audit.shown"      // a consent that shows of a catalog what it has not, or not what is asked
 	RuleNotice     Rule = "audit.notice"     // a consent signed for another notice than its own
-	RuleCatalog    Rule = "audit.catalog"    // answered by a catalog that the log does not have, or had no more
+	RuleCatalog    Rule = "audit.catalog"    // answered by a catalog that the log does not have, or had no more; or one with two outputs of one name
 	RuleMeaning    Rule = "audit.meaning"    // answered what means something else than was consented to, or withheld what does not
-	RuleRedefined  Rule = "audit.redefined"  // an output is something else, or computed otherwise, since this catalog; information
+	RuleRedefined  Rule = "audit.redefined"  // an output is something else, computed or called otherwise since this catalog; information
 )
 
 // Finding is one thing that is not as it should be.
