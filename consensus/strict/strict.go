@@ -31,8 +31,9 @@ func (e *Error) Error() string {
 }
 
 // Numbers checks that a text has plain decimal integers where the type of v has
-// integers, each within its type's limits, and true or false where it has
-// truths. Types that decode themselves are left to themselves, and so is a text
+// integers, each within its type's limits, true or false where it has truths,
+// and where it has texts, as keys of a map too, nothing that YAML reads as a
+// number and writes otherwise. Types that decode themselves are left to themselves, and so is a text
 // that is no YAML: its decoder says more of it. The error is of type [*Error].
 func Numbers(text []byte, v any) error {
 	file, err := parser.ParseBytes(text, 0)
@@ -76,6 +77,8 @@ func check(n ast.Node, t reflect.Type) *Error {
 				return e
 			}
 		}
+	case reflect.String:
+		return checkText(n)
 	case reflect.Bool:
 		if text := n.GetToken().Value; n.Type() != ast.BoolType || text != "true" && text != "false" {
 			return wrong(n, "true or false is wanted")
@@ -98,6 +101,9 @@ func checkMapping(n ast.Node, t reflect.Type) *Error {
 	for _, pair := range pairs {
 		var value reflect.Type
 		if t.Kind() == reflect.Map {
+			if e := check(pair.Key, t.Key()); e != nil {
+				return e
+			}
 			value = t.Elem()
 		} else if value = fieldType(t, pair.Key.GetToken().Value); value == nil {
 			continue
@@ -121,6 +127,26 @@ func fieldType(t reflect.Type, key string) reflect.Type {
 }
 
 var plain = regexp.MustCompile(`^(0|-?[1-9][0-9]*)$`)
+
+// checkText refuses what stands for a text and would be read as another one:
+// YAML makes "8" of 010, "10" of 1_0 and "1.5" of 1.50.
+func checkText(n ast.Node) *Error {
+	text := n.GetToken().Value
+	switch n.Type() {
+	case ast.IntegerType:
+		if _, err := strconv.ParseInt(text, 10, 64); err == nil && plain.MatchString(text) {
+			return nil
+		}
+	case ast.BoolType:
+		if text == "true" || text == "false" {
+			return nil
+		}
+	case ast.FloatType, ast.InfinityType, ast.NanType:
+	default:
+		return nil
+	}
+	return wrong(n, "a text is wanted, and this would be read as a number or a truth: put it in quotes")
+}
 
 func checkInteger(n ast.Node, t reflect.Type) *Error {
 	text := n.GetToken().Value

@@ -20,6 +20,8 @@ type file struct {
 	List    []inner          `yaml:"list"`
 	Named   map[string]inner `yaml:"named"`
 	Own     own              `yaml:"own"`
+
+	Values map[string][]string `yaml:"values"`
 }
 
 // own decodes itself.
@@ -58,7 +60,24 @@ func TestNumbers(t *testing.T) {
 		{"flag: true", ""},
 		{"flag: yes", "line 1"},
 		{"flag: 1", "line 1"},
-		{"name: 010", ""},
+		{"name: 010", "line 1, column 7"},
+		{"name: 0x1F", "line 1"},
+		{"name: 1_0", "line 1"},
+		{"name: 1.50", "line 1"},
+		{"name: 1e3", ""},
+		{"name: .nan", "line 1"},
+		{"name: True", "line 1"},
+		{"name: 99999999999999999999", ""},
+		{"name: 10", ""},
+		{"name: -1", ""},
+		{"name: true", ""},
+		{"name: '010'", ""},
+		{"name: 2026-01-31", ""},
+		{"name: 01A", ""},
+		{"name: ", ""},
+		{"values: {open: [x], closed: ['010', 010]}", "line 1, column 37"},
+		{"values:\n  x: []\n  01: []\n", "line 3, column 3"},
+		{"values: {1: [2], a: [b]}", ""},
 		{"own: 010", ""},
 		{"list: [{small: 255}, {small: 256}]", "line 1"},
 		{"list:\n  - small: 1\n    big: 010\n", "line 3, column 10"},

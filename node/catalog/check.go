@@ -424,6 +424,12 @@ func (c *checker) meaning(at, where string, d *Dataset, o *Output) {
 	if o.Unit == "" && (f.Calls("growth") || f.Calls("ratio")) {
 		c.warn(at, "%s: a ratio has the unit ratio: people see 0.235 as 23.5%%", where)
 	}
+	if o.Unit != "" && o.Unit != "ratio" && o.Type.numeric() && f.Ratio() {
+		c.problem(at, "%s: ratio and growth are fractions of 1, and their unit is ratio: people see 0.235 as 23.5%%; in %s the value would be wrong", where, o.Unit)
+	}
+	if f.Divides() {
+		c.warn(at, "%s: over a base below 0 a quotient has the wrong sign: ratio(a, b) is a/b, and nothing where b is 0 or less", where)
+	}
 	c.vocabulary(at, where, d, o)
 }
 

@@ -312,15 +312,15 @@ func TestWarnings(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := fmt.Sprint(c.Warnings())
-	for _, want := range []string{"vat.sales_12m: the title says 24 months, months says 12", "vat.item: max and min give the greatest"} {
+	for _, want := range []string{"vat.sales_12m: the title says 24 months, months says 12", "vat.item: max and min give the greatest", "vat.broken: over a base below 0"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no warning %q in %s", want, got)
 		}
 	}
-	if len(c.Warnings()) != 2 {
+	if len(c.Warnings()) != 3 {
 		t.Error(got)
 	}
-	if got := tax(t).Warnings(); len(got) != 0 {
+	if got := tax(t).Warnings(); len(got) != 1 {
 		t.Error(got)
 	}
 }

@@ -109,6 +109,8 @@ type Formula struct {
 	days    []string
 	plain   bool
 	texts   []string
+	divides bool
+	ratio   bool
 }
 
 // Compile reads an expression over the variables vars; a dot may stand in
@@ -148,7 +150,7 @@ func Compile(source string, vars map[string]Kind, want Kind) (*Formula, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the formula cannot be prepared: %w", err)
 	}
-	return &Formula{program, vars, want, r.reach, r.asks, r.calls, r.fields, r.tests, r.numbers, r.days, !r.knotty, r.texts}, nil
+	return &Formula{program, vars, want, r.reach, r.asks, r.calls, r.fields, r.tests, r.numbers, r.days, !r.knotty, r.texts, r.divides, r.ratio}, nil
 }
 
 // Reach is how many months back the formula looks by months, whose arguments are
@@ -176,6 +178,12 @@ func (f *Formula) Weighs(field string) bool {
 	}
 	return f.fields[field] > asked
 }
+
+// Ratio says whether the result is a fraction of 1, made by ratio or growth.
+func (f *Formula) Ratio() bool { return f.ratio }
+
+// Divides says whether the formula divides, by /, by what may be below 0.
+func (f *Formula) Divides() bool { return f.divides }
 
 // Doubts says whether the formula asks of anything, in whatever form, whether it
 // has a value.

@@ -73,8 +73,8 @@ func functions() []cel.EnvOption {
 		cel.Function("distinct_months", overload("distinct_months", n, listA), elements(distinctMonths)),
 		cel.Function(fnMonths, cel.MemberOverload("rows_months", []*cel.Type{listA, n, n}, listA),
 			cel.SingletonFunctionBinding(months)),
-		cel.Function("ratio", overload("ratio", n, n, n), binary(ratio)),
-		cel.Function("growth", overload("growth", n, n, n), binary(growth)),
+		cel.Function(fnRatio, overload("ratio", n, n, n), binary(ratio)),
+		cel.Function(fnGrowth, overload("growth", n, n, n), binary(growth)),
 		cel.Function("abs", overload("abs", n, n), unary(func(v ref.Val) ref.Val {
 			if x, ok := v.(number); ok {
 				return number{new(big.Rat).Abs(x.r)}

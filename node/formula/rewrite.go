@@ -30,6 +30,8 @@ const (
 	fnDate     = "date"
 	fnHasValue = "has_value"
 	fnOrElse   = "orElse"
+	fnRatio    = "ratio"
+	fnGrowth   = "growth"
 	fnKnown    = "known"
 	fnNewest   = "newest" // a macro
 )
@@ -78,6 +80,8 @@ type rewriter struct {
 	numbers []string // as they are written, without their signs
 	days    []string // written in date("…")
 	texts   []string // other than in date("…")
+	divides bool     // by what may be 0 or less
+	ratio   bool     // what comes out is a ratio or growth
 	knotty  bool     // more than comparisons with what is written
 	err     error
 }
@@ -88,6 +92,7 @@ func (r *rewriter) rewrite(a *ast.AST) error {
 	}
 	r.info, r.factory, r.last, r.calls = a.SourceInfo(), ast.NewExprFactory(), ast.MaxID(a), map[string]bool{}
 	r.fields = map[string]int{}
+	r.ratio = isRatio(a.Expr())
 	ast.PostOrderVisit(a.Expr(), ast.NewExprVisitor(r.visit))
 	return r.err
 }
@@ -135,6 +140,8 @@ func (r *rewriter) call(e ast.Expr) {
 	case operators.Conditional:
 		r.need(args[0])
 		r.settle(e, r.factory.NewCall(r.id(e), c.FunctionName(), args...))
+	case operators.Divide:
+		r.divides = r.divides || !isWritten(args[1]) && !counts(args[1])
 	case fnHasValue:
 		if len(args) == 1 {
 			r.ask(args[0])
@@ -150,6 +157,26 @@ func (r *rewriter) call(e ast.Expr) {
 			}
 		}
 	}
+}
+
+// isRatio says whether an expression is a ratio or growth: as it is, rounded, with
+// something added, or in one of two cases.
+func isRatio(e ast.Expr) bool {
+	if e.Kind() != ast.CallKind {
+		return false
+	}
+	switch c := e.AsCall(); c.FunctionName() {
+	case fnRatio, fnGrowth:
+		return true
+	case "round", "abs", fnOrElse, operators.Negate, operators.Add, operators.Subtract, operators.Conditional:
+		return slices.ContainsFunc(c.Args(), isRatio)
+	}
+	return false
+}
+
+// counts says whether an expression is a number of things, never below 0.
+func counts(e ast.Expr) bool {
+	return e.Kind() == ast.CallKind && slices.Contains([]string{"count", "distinct_months", "abs"}, e.AsCall().FunctionName())
 }
 
 // knot notes a call that is more than a comparison of something with what is
