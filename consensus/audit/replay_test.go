@@ -91,7 +91,11 @@ func TestTamperedLogs(t *testing.T) {
 		"empty entry":      func(l [][]byte) [][]byte { return append(l, nil) },
 		"trailing byte":    func(l [][]byte) [][]byte { l[7] = append(bytes.Clone(l[7]), 0); return l },
 		"refusal turned": func(l [][]byte) [][]byte {
-			l[11] = remake(t, l[11], func(e *ledger.Entry) { e.Verdict = ledger.Accepted })
+			i := slices.IndexFunc(l, func(leaf []byte) bool {
+				e, err := ledger.ParseEntry(leaf)
+				return err == nil && e.Verdict != ledger.Accepted
+			})
+			l[i] = remake(t, l[i], func(e *ledger.Entry) { e.Verdict = ledger.Accepted })
 			return l
 		},
 		"acceptance turned": func(l [][]byte) [][]byte {

@@ -81,7 +81,14 @@ func (w *World) compose(f *Firm, number uint64, c *Consenting) *consent.Composed
 	w.t.Helper()
 	shown := w.Shown(c.Draft.Offers)
 	d := c.Draft
-	d.Offers = slices.CompactFunc(sorted(d.Offers), func(a, b consent.Offer) bool { return a.Agency == b.Agency }) // one is hidden
+	d.Offers = nil
+	for _, o := range sorted(c.Draft.Offers) { // the signer is shown what is asked of an agency in one place
+		if last := len(d.Offers) - 1; last >= 0 && d.Offers[last].Agency == o.Agency {
+			d.Offers[last].Items = slices.Concat(d.Offers[last].Items, o.Items)
+		} else {
+			d.Offers = append(d.Offers, o)
+		}
+	}
 	for i := range d.Offers {
 		d.Offers[i].Items = slices.SortedFunc(slices.Values(d.Offers[i].Items), consent.CompareItems)
 	}
