@@ -83,7 +83,7 @@ func (n *Node) offeringOf(ctx context.Context, agency string) (*offering, *ledge
 	}
 	o := n.library.get(agency)
 	if o == nil || !o.is(p) {
-		if o, err = n.fetchCatalog(ctx, agency, p); err != nil {
+		if o, p, err = n.fetchCatalog(ctx, agency, p); err != nil {
 			return nil, nil, err
 		}
 		n.library.put(agency, o)
@@ -92,26 +92,27 @@ func (n *Node) offeringOf(ctx context.Context, agency string) (*offering, *ledge
 }
 
 // fetchCatalog takes the catalog that the log has out of the vault, or asks the
-// agency for it.
-func (n *Node) fetchCatalog(ctx context.Context, agency string, p *ledger.Published) (*offering, error) {
+// agency for it, and says which of the log's it is: the agency may have published
+// another one meanwhile.
+func (n *Node) fetchCatalog(ctx context.Context, agency string, p *ledger.Published) (*offering, *ledger.Published, error) {
 	var kept []byte
 	if err := n.vault.Get(catalogs, []byte(agency), &kept); err == nil {
 		if o, err := openSent(agency, kept, p); err == nil {
-			return o, nil
+			return o, p, nil
 		}
 	}
 	data, err := n.host.Call(ctx, agency, peer.Catalog, nil)
 	if err != nil {
-		return nil, fmt.Errorf("%w of %s: %w", ErrNoCatalog, agency, err)
+		return nil, nil, fmt.Errorf("%w of %s: %w", ErrNoCatalog, agency, err)
 	}
 	if now, err := n.Published(agency); err == nil && now != nil {
-		p = now // it has published another one meanwhile
+		p = now
 	}
 	o, err := openSent(agency, data, p)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return o, n.vault.Put(catalogs, []byte(agency), data, time.Time{})
+	return o, p, n.vault.Put(catalogs, []byte(agency), data, time.Time{})
 }
 
 // Agencies returns the names of the members with the role of an agency.

@@ -82,10 +82,16 @@ func TestCatalogVersions(t *testing.T) {
 	if o, _, v, version := said(t, pieces); o != consent.Answered || v == before || version != 4 {
 		t.Fatalf("a corrected formula: %s %q, version %d", o, v, version)
 	}
+	meanwhile, err := n.members["bank-a"].Published("tax")
+	n.must(err)
 	n.renew("tax", "version: 4", "version: 7", "sales_12m, title: {zh: 销售额, en: sales}", "sales_12m, meaning: 2, title: {zh: 订单额, en: orders}")
 	_, pieces = n.ask(old)
 	if o, reason, v, version := said(t, pieces); o != consent.NotConsented || reason != catalog.Changed || v != "" || version != 7 {
 		t.Fatalf("something else: %s %s %q, version %d", o, reason, v, version)
+	}
+	// A bank that began to look before that has the new one, and knows that it is it.
+	if o, p, err := n.members["bank-a"].fetchCatalog(n.ctx, "tax", meanwhile); err != nil || meanwhile.Version != 4 || o.Version != 7 || !o.is(p) {
+		t.Errorf("published meanwhile: %v", err)
 	}
 	if got := outcomes(pieces, "tax"); strings.Join(got, " ") != "answered not_consented" {
 		t.Errorf("beside what has changed: %v", got)

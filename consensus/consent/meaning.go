@@ -89,6 +89,12 @@ func CompareLeaves(a, b Leaf) int {
 	return cmp.Or(cmp.Compare(a.Dataset, b.Dataset), cmp.Compare(a.Output, b.Output))
 }
 
+// agrees reports whether two leaves can be of one catalog by their titles: all of
+// a dataset call it the same.
+func (l *Leaf) agrees(o *Leaf) bool {
+	return l.Dataset != o.Dataset || l.DatasetChinese == o.DatasetChinese && l.DatasetEnglish == o.DatasetEnglish
+}
+
 // Check says whether the leaf can be one, by itself.
 func (l *Leaf) Check() error {
 	if len(l.Salt) != 32 || len(l.Meaning) != 32 || len(l.Definition) != 32 || bytes.Equal(l.Meaning[:len(Meaning{})], make([]byte, len(Meaning{}))) {

@@ -83,6 +83,9 @@ func (s *Shown) Check() error {
 		if o.Index >= s.Size || i > 0 && (s.Outputs[i-1].Index >= o.Index || CompareLeaves(s.Outputs[i-1].Leaf, o.Leaf) >= 0) {
 			return malformed("catalog: outputs are not ascending")
 		}
+		if i > 0 && !s.Outputs[i-1].Leaf.agrees(&o.Leaf) {
+			return malformed("catalog: a dataset has two titles")
+		}
 	}
 	for _, h := range s.Proof {
 		if len(h) != len(tlog.Hash{}) {

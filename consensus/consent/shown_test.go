@@ -185,3 +185,23 @@ func TestDraftOf(t *testing.T) {
 		t.Errorf("got  %x\nwant %x", got, want)
 	}
 }
+
+// A dataset has one title in what is shown of its catalog: of two the notice
+// could say but one.
+func TestDatasetOfTwoTitles(t *testing.T) {
+	leaves := leavesOf(t, 3)
+	for _, bend := range []func(*Leaf){
+		func(l *Leaf) { l.DatasetChinese = "别的" }, func(l *Leaf) { l.DatasetEnglish = "another" },
+	} {
+		own := slices.Clone(leaves)
+		bend(&own[2])
+		items := asksFor(own, 0, 2)
+		s, root := shownFor(t, own, items)
+		if err := s.Under(root); err != nil {
+			t.Fatal(err)
+		}
+		if err := CheckShown([]Shown{s}, []Offer{{Agency: "tax", Items: items}}); !errors.Is(err, sign.ErrMalformed) {
+			t.Errorf("two titles: %v", err)
+		}
+	}
+}
