@@ -110,7 +110,7 @@ func TestAnswer(t *testing.T) {
 		{"growth from nothing", "vat.growth", twelve + filler("2024-02", "2025-01"), 24, consent.Value, Answer{Outcome: consent.NoRecord, Reason: formula.NotPositive, Rows: 24, Covered: 24}},
 		{"integer", "vat.filed", two, 120, consent.Value, Answer{Value: "2", Unit: "months", Rows: 2, Covered: 2}},
 		{"not an integer", "vat.mean", two, 12, consent.Value, Answer{Outcome: consent.Invalid, Reason: "value.not_whole", Rows: 2, Covered: 2}},
-		{"an integer after all", "vat.mean", "2026-01-01|x|a|5.00|1", 12, consent.Value, Answer{Value: "5", Rows: 1, Covered: 1}},
+		{"an integer after all", "vat.mean", "2026-01-01|x|a|5.00|1", 12, consent.Value, Answer{Value: "5", Unit: "CNY", Rows: 1, Covered: 1}},
 		{"too large to leave", "vat.sales_12m", before + "\n2026-01-01|x|a|99999999999999999999|1\n2026-01-01|x|a|1|1", 12, consent.Value, Answer{Outcome: consent.Invalid, Reason: "value.too_large", Rows: 13, Covered: 12}},
 		{"too large for a source", "vat.sales_12m", "2026-01-01|x|a|100000000000000000000|1", 12, consent.Value, Answer{Outcome: consent.Invalid, Reason: "rows.unfit: base"}},
 		{"text", "vat.item", two, 0, consent.Value, Answer{Value: "a", Rows: 2}},

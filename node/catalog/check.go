@@ -383,9 +383,6 @@ func (c *checker) compute(path, where string, d *Dataset, f *fileOutput, o *Outp
 	case f.Field != "" && (!d.One || d.field(f.Field) < 0):
 		c.problem(path+".field", "%s: field: the name of a field in a dataset of one record", where)
 		return
-	case f.Field != "" && d.Fields[d.field(f.Field)].Unit != f.Unit:
-		c.problem(path+".unit", "%s: the unit is %q, that of its field is %q: they are one", where, f.Unit, d.Fields[d.field(f.Field)].Unit)
-		return
 	case f.Field != "":
 		source, at = f.Field, path+".field"
 	case f.Value == "" && slices.Equal(o.Disclose, []consent.Disclosure{consent.Count}):
@@ -405,6 +402,7 @@ func (c *checker) compute(path, where string, d *Dataset, f *fileOutput, o *Outp
 	o.compute = compiled
 	d.asked(compiled)
 	c.meaning(at, where, d, o)
+	c.units(path+".unit", where, source, d, o)
 }
 
 // meaning checks what a formula says against what its rows are.
