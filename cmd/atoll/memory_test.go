@@ -76,15 +76,18 @@ func TestRevokeWithDamagedMemory(t *testing.T) {
 func TestRevokeWithSeedAlone(t *testing.T) {
 	l := newLiar(t)
 	revoke, _ := l.taken()
-	for name, spoil := range map[string]func(path string) error{
-		fileEnrolment:                      os.Remove,
-		filepath.Join(dirConsents, "next"): func(path string) error { return os.WriteFile(path, []byte("many\n"), 0o600) },
-		dirConsents:                        os.RemoveAll,
+	for _, lost := range []struct {
+		name  string
+		spoil func(path string) error
+	}{
+		{fileEnrolment, os.Remove},
+		{filepath.Join(dirConsents, "next"), func(path string) error { return os.WriteFile(path, []byte("many\n"), 0o600) }},
+		{dirConsents, os.RemoveAll}, // last: the one before is in it
 	} {
-		l.check(spoil(filepath.Join(l.dir, name)))
+		l.check(lost.spoil(filepath.Join(l.dir, lost.name)))
 		l.want(0, "is taken back", revoke)
 		if t.Failed() {
-			t.Fatalf("without %s", name)
+			t.Fatalf("without %s", lost.name)
 		}
 	}
 	far := l.s.consentID(consentGap + 1_000).String() // of a folder that forgot how many it signed
