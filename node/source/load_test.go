@@ -1,15 +1,12 @@
 package source
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -112,43 +109,6 @@ func TestSwallowedUnderDigest(t *testing.T) {
 		put(t, filepath.Join(config.Path, "t.load.json"), []byte("{"+marker+`, "as_of": "2024-10-04"}`))
 		if _, err := open(t, config).Check(context.Background(), d, 20_000); codeOf(t, err) != code {
 			t.Errorf("%s: %v, want %q", marker, err, code)
-		}
-	}
-}
-
-// A file that is written in place, and whose time is set back, is another one.
-func TestTimeSetBack(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Skip("the system does not say when a file was changed")
-	}
-	for _, kind := range kinds {
-		w := newWorld(t, t.TempDir(), kind, "state")
-		s := w.open()
-		if a := w.answer(s, 2); a.Value != "0.00" {
-			t.Fatalf("%s: %+v", kind, a)
-		}
-		path := filepath.Join(w.dir, "debts."+map[string]string{"csv": "csv", "jsonl": "jsonl", "sqlite": "db"}[kind])
-		before, err := os.Stat(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		text, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(2 * racy)
-		f, err := os.OpenFile(path, os.O_WRONLY, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := f.Write(bytes.ReplaceAll(text, []byte(code(3)), []byte(code(2)))); err != nil {
-			t.Fatal(err)
-		}
-		if err := errors.Join(f.Close(), os.Chtimes(path, before.ModTime(), before.ModTime())); err != nil {
-			t.Fatal(err)
-		}
-		if a := w.answer(s, 2); a.Value != "7.00" {
-			t.Errorf("%s: %+v", kind, a)
 		}
 	}
 }

@@ -1,0 +1,44 @@
+package source
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// A file that is written in place, and whose time is set back, is another one.
+func TestTimeSetBack(t *testing.T) {
+	for _, kind := range kinds {
+		w := newWorld(t, t.TempDir(), kind, "state")
+		s := w.open()
+		if a := w.answer(s, 2); a.Value != "0.00" {
+			t.Fatalf("%s: %+v", kind, a)
+		}
+		path := filepath.Join(w.dir, "debts."+map[string]string{"csv": "csv", "jsonl": "jsonl", "sqlite": "db"}[kind])
+		before, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * racy)
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Write(bytes.ReplaceAll(text, []byte(code(3)), []byte(code(2)))); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(f.Close(), os.Chtimes(path, before.ModTime(), before.ModTime())); err != nil {
+			t.Fatal(err)
+		}
+		if a := w.answer(s, 2); a.Value != "7.00" {
+			t.Errorf("%s: %+v", kind, a)
+		}
+	}
+}
