@@ -431,39 +431,6 @@ func (c *checker) meaning(at, where string, d *Dataset, o *Output) {
 	c.vocabulary(at, where, d, o)
 }
 
-// vocabulary refuses a formula that decides by a text of which no values are
-// declared, in whatever form, or by one that is none of the values: to be equal
-// to it, to contain it or to lie in a list of it says nothing of a spelling that
-// nobody thought of. A formula that only hands a text on may hand on any.
-func (c *checker) vocabulary(at, where string, d *Dataset, o *Output) {
-	f := o.compute
-	if o.Type == TypeText && len(f.Texts()) == 0 {
-		return
-	}
-	known := map[string]bool{}
-	for i := range d.Fields {
-		field := &d.Fields[i]
-		switch {
-		case field.Type != TypeText || !f.Weighs(field.Name):
-		case field.Values == nil:
-			c.problem(at, "%s: field %s is compared with a text: declare its values, or a spelling that nobody thought of counts as another", where, field.Name)
-			return
-		default:
-			for _, value := range field.Values {
-				known[value] = true
-			}
-		}
-	}
-	if o.Type == TypeText {
-		return
-	}
-	for _, text := range f.Texts() {
-		if !known[text] {
-			c.problem(at, "%s: %.60q is none of the values of the fields that the formula reads, nor what one of them stands for", where, text)
-		}
-	}
-}
-
 // vars are what formulas of the dataset may name.
 func (d *Dataset) vars() map[string]formula.Kind {
 	vars := map[string]formula.Kind{"today": formula.Date}
