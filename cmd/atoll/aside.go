@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"atoll/node/catalog"
 	"atoll/node/source"
 
 	"github.com/spf13/cobra"
@@ -75,29 +76,22 @@ func asideListCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			r, err := openRegisters(dir)
-			if err != nil {
-				return err
-			}
-			defer r.close()
-			d, s, err := r.dataset(args[0])
-			if err != nil {
-				return err
-			}
-			rows, gone, err := s.Nobodys(cmd.Context(), d)
-			if err != nil {
-				return err
-			}
-			list := asideReportOf(d.Name, rows, gone)
-			if out != "" {
-				if err := writeNew(out, list.file(), 0o600); err != nil {
+			return withDataset(dir, args[0], func(_ *registers, d *catalog.Dataset, s *source.Source) error {
+				rows, gone, err := s.Nobodys(cmd.Context(), d)
+				if err != nil {
 					return err
 				}
-			}
-			if asJSON(cmd) {
-				return printJSON(cmd.OutOrStdout(), "atoll.aside/v1", list)
-			}
-			return list.tell(t)
+				list := asideReportOf(d.Name, rows, gone)
+				if out != "" {
+					if err := writeNew(out, list.file(), 0o600); err != nil {
+						return err
+					}
+				}
+				if asJSON(cmd) {
+					return printJSON(cmd.OutOrStdout(), "atoll.aside/v1", list)
+				}
+				return list.tell(t)
+			})
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the agency's folder")
@@ -143,31 +137,24 @@ in each line (what stands behind # is passed over). All of them, or none. The no
 takes notice by itself.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			r, err := openRegisters(dir)
-			if err != nil {
-				return err
-			}
-			defer r.close()
-			d, s, err := r.dataset(args[0])
-			if err != nil {
-				return err
-			}
-			prints, err := fingerprints(args[1:], file)
-			if err != nil {
-				return err
-			}
-			at, err := r.at()
-			if err != nil {
-				return err
-			}
-			var add []source.Aside
-			for _, f := range prints {
-				add = append(add, source.Aside{Fingerprint: f, By: by, Note: note, Date: at.Day.String()})
-			}
-			if err := s.SetAside(cmd.Context(), d, add); err != nil {
-				return err
-			}
-			return changedAside(cmd, d.Name, len(add), "%s：已搁置 %d 行", "%s: %d rows set aside")
+			return withDataset(dir, args[0], func(r *registers, d *catalog.Dataset, s *source.Source) error {
+				prints, err := fingerprints(args[1:], file)
+				if err != nil {
+					return err
+				}
+				at, err := r.at()
+				if err != nil {
+					return err
+				}
+				var add []source.Aside
+				for _, f := range prints {
+					add = append(add, source.Aside{Fingerprint: f, By: by, Note: note, Date: at.Day.String()})
+				}
+				if err := s.SetAside(cmd.Context(), d, add); err != nil {
+					return err
+				}
+				return changedAside(cmd, d.Name, len(add), "%s：已搁置 %d 行", "%s: %d rows set aside")
+			})
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the agency's folder")
@@ -186,33 +173,29 @@ func asideRemoveCommand() *cobra.Command {
 		Short: "Take entries back: their rows are of unknown owner again",
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			r, err := openRegisters(dir)
-			if err != nil {
-				return err
-			}
-			defer r.close()
-			d, s, err := r.dataset(args[0])
-			if err != nil {
-				return err
-			}
-			var prints []source.Fingerprint
-			if gone && (len(args) > 1 || file != "") {
-				return fmt.Errorf("%w: --gone, or fingerprints", errUsage)
-			} else if gone {
-				_, entries, err := s.Nobodys(cmd.Context(), d)
+			return withDataset(dir, args[0], func(_ *registers, d *catalog.Dataset, s *source.Source) error {
+				if gone && (len(args) > 1 || file != "") {
+					return fmt.Errorf("%w: --gone, or fingerprints", errUsage)
+				}
+				var prints []source.Fingerprint
+				var entries []source.Aside
+				var err error
+				if gone {
+					_, entries, err = s.Nobodys(cmd.Context(), d)
+				} else {
+					prints, err = fingerprints(args[1:], file)
+				}
 				if err != nil {
 					return err
 				}
 				for _, a := range entries {
 					prints = append(prints, a.Fingerprint)
 				}
-			} else if prints, err = fingerprints(args[1:], file); err != nil {
-				return err
-			}
-			if err := s.PutBack(d, prints); err != nil {
-				return err
-			}
-			return changedAside(cmd, d.Name, len(prints), "%s：已撤销 %d 行的搁置", "%s: %d entries taken back")
+				if err := s.PutBack(d, prints); err != nil {
+					return err
+				}
+				return changedAside(cmd, d.Name, len(prints), "%s：已撤销 %d 行的搁置", "%s: %d entries taken back")
+			})
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the agency's folder")

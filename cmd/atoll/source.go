@@ -64,6 +64,20 @@ func (r *registers) dataset(name string) (*catalog.Dataset, *source.Source, erro
 	return d, r.sources[d.Source], nil
 }
 
+// withDataset opens the registers of a folder for one dataset of its catalog.
+func withDataset(dir, name string, do func(r *registers, d *catalog.Dataset, s *source.Source) error) error {
+	r, err := openRegisters(dir)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	d, s, err := r.dataset(name)
+	if err != nil {
+		return err
+	}
+	return do(r, d, s)
+}
+
 // at is when a question would be answered now.
 func (r *registers) at() (catalog.At, error) {
 	offset, err := r.home.offset()

@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"atoll/consensus/consent"
+	"atoll/node/catalog"
 	"atoll/node/source"
 
 	"github.com/spf13/cobra"
@@ -42,26 +43,19 @@ stands for a digit, A and a for a letter, 文 for a Chinese character. It shows 
 			if err != nil {
 				return err
 			}
-			r, err := openRegisters(dir)
-			if err != nil {
-				return err
-			}
-			defer r.close()
-			d, s, err := r.dataset(args[0])
-			if err != nil {
-				return err
-			}
-			columns, err := s.Sample(cmd.Context(), d, stepsOf(cmd, d.Name))
-			if err != nil {
-				return err
-			}
-			if asJSON(cmd) {
-				return printJSON(cmd.OutOrStdout(), "atoll.sample/v1", map[string]any{"dataset": d.Name, "columns": sampledOf(columns)})
-			}
-			for _, c := range sampledOf(columns) {
-				c.tell(t)
-			}
-			return t.err
+			return withDataset(dir, args[0], func(_ *registers, d *catalog.Dataset, s *source.Source) error {
+				columns, err := s.Sample(cmd.Context(), d, stepsOf(cmd, d.Name))
+				if err != nil {
+					return err
+				}
+				if asJSON(cmd) {
+					return printJSON(cmd.OutOrStdout(), "atoll.sample/v1", map[string]any{"dataset": d.Name, "columns": sampledOf(columns)})
+				}
+				for _, c := range sampledOf(columns) {
+					c.tell(t)
+				}
+				return t.err
+			})
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the agency's folder")
@@ -158,29 +152,22 @@ a query would today, and says by line what keeps it from an answer. It shows no 
 			if err != nil {
 				return fmt.Errorf("%w: %w", errUsage, err)
 			}
-			r, err := openRegisters(dir)
-			if err != nil {
-				return err
-			}
-			defer r.close()
-			d, s, err := r.dataset(args[0])
-			if err != nil {
-				return err
-			}
-			at, err := r.at()
-			if err != nil {
-				return err
-			}
-			got, err := s.Explain(cmd.Context(), d, subject, at, stepsOf(cmd, d.Name))
-			if err != nil {
-				return err
-			}
-			e := explainedOf(d.Name, got)
-			if asJSON(cmd) {
-				return printJSON(cmd.OutOrStdout(), "atoll.explain/v1", e)
-			}
-			e.tell(t)
-			return t.err
+			return withDataset(dir, args[0], func(r *registers, d *catalog.Dataset, s *source.Source) error {
+				at, err := r.at()
+				if err != nil {
+					return err
+				}
+				got, err := s.Explain(cmd.Context(), d, subject, at, stepsOf(cmd, d.Name))
+				if err != nil {
+					return err
+				}
+				e := explainedOf(d.Name, got)
+				if asJSON(cmd) {
+					return printJSON(cmd.OutOrStdout(), "atoll.explain/v1", e)
+				}
+				e.tell(t)
+				return t.err
+			})
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the agency's folder")
