@@ -37,8 +37,9 @@ func TestBodyThatAuditorsCannotOpen(t *testing.T) {
 			return sealed
 		},
 	} {
-		c, err := consent.Compose(n.draft(s, 5), "notice", s.keys, 0, s.next, s.credential, rand.Reader)
+		c, err := consent.Compose(n.draft(s, 5), "notice", s.keys, s.next, s.credential, rand.Reader)
 		n.must(err)
+		n.must(c.Countersign(s.keys.Credential(0)))
 		s.next++
 		body, err := sign.Marshal(c.Body)
 		n.must(err)

@@ -332,8 +332,9 @@ func (n *network) signAs(s *subject, d consent.Draft, found *Offering, text func
 	if text != nil {
 		notice = text(notice)
 	}
-	c, err := consent.Compose(d, notice, s.keys, 0, s.next, s.credential, rand.Reader)
+	c, err := consent.Compose(d, notice, s.keys, s.next, s.credential, rand.Reader)
 	n.must(err)
+	n.must(c.Countersign(s.keys.Credential(0)))
 	if c.Body.Shown = found.Shown; bend != nil {
 		bend(&c.Body)
 	}

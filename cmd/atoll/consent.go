@@ -177,8 +177,11 @@ func (s *subject) sign(r *request, notice, out string) (id consent.ID, err error
 	if err != nil {
 		return id, err
 	}
-	c, err := consent.Compose(r.Draft, notice, s.keys, 0, number, credential, rand.Reader)
+	c, err := consent.Compose(r.Draft, notice, s.keys, number, credential, rand.Reader)
 	if err != nil {
+		return id, err
+	}
+	if err := c.Countersign(s.keys.Credential(0)); err != nil {
 		return id, err
 	}
 	c.Body.Shown = r.Shown

@@ -140,8 +140,12 @@ func signable(r *request, notice string, purposes []consent.Purpose) error {
 	if r := t.Allowed(purposes); r != nil {
 		return errors.New(r.Detail)
 	}
-	c, err := consent.Compose(d, notice, consent.NewKeyring(sign.NewSecret(), sign.NetworkID(r.Network)), 0, 0, nil, rand.Reader)
+	keys := consent.NewKeyring(sign.NewSecret(), sign.NetworkID(r.Network))
+	c, err := consent.Compose(d, notice, keys, 0, nil, rand.Reader)
 	if err != nil {
+		return err
+	}
+	if err := c.Countersign(keys.Credential(0)); err != nil {
 		return err
 	}
 	c.Body.Shown = r.Shown

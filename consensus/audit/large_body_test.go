@@ -88,7 +88,10 @@ func TestLargestBodyFits(t *testing.T) {
 		draft := consent.Draft{
 			Subject: f.Subject, Bank: "bank-a", Purpose: "pre_loan", Product: "x", NotBefore: 1, NotAfter: 2, MaxUses: 1, DataLife: 1, Language: consent.English, Name: "x",
 		}
-		composed, err := consent.Compose(draft, "notice", f.Keyring, 0, 9, f.Credential, rand.NewChaCha8([32]byte{7}))
+		composed, err := consent.Compose(draft, "notice", f.Keyring, 9, f.Credential, rand.NewChaCha8([32]byte{7}))
+		if err == nil {
+			err = composed.Countersign(f.Keyring.Credential(0))
+		}
 		if err != nil {
 			t.Fatal(err)
 		}

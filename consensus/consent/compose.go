@@ -78,21 +78,22 @@ func (b *Body) Slice(agency string) *Slice {
 	return &b.Slices[i]
 }
 
-// Composed is a consent that lacks only its sealed body and its signature.
+// Composed is a consent that is being made: composed by [Compose], signed by
+// [Composed.Countersign], and granted by [Composed.Grant], in this order.
 type Composed struct {
-	Body   Body
+	Body   Body // its Terms come with the signature under them
+	terms  Terms
 	header Header
 	key    ed25519.PrivateKey
 	net    sign.NetworkID
 }
 
-// Compose makes consent number n of a subject out of a draft. The notice is
-// the exact text that the signer was shown, the credential its statement,
-// random a source of salts ([crypto/rand.Reader] but in tests). The terms are
-// signed here, with the credential key of the given generation; the header is
-// signed by [Composed.Grant], once the body is sealed. What the request showed of
-// catalogs goes into the body before that, see [Body.Shown].
-func Compose(d Draft, notice string, keys Keyring, generation, n uint64, credential []byte, random io.Reader) (*Composed, error) {
+// Compose makes consent number n of a subject out of a draft, and signs nothing.
+// The notice is the exact text that the signer was shown, the credential the
+// registrar's statement, random a source of salts ([crypto/rand.Reader] but in
+// tests). What the request showed of catalogs goes into the body before it is
+// sealed, see [Body.Shown].
+func Compose(d Draft, notice string, keys Keyring, n uint64, credential []byte, random io.Reader) (*Composed, error) {
 	c := &Composed{key: keys.Consent(n), net: keys.network}
 	salts := &salter{r: random}
 	pub := c.key.Public().(ed25519.PublicKey)
@@ -124,21 +125,28 @@ func Compose(d Draft, notice string, keys Keyring, generation, n uint64, credent
 	if err := terms.Check(); err != nil {
 		return nil, err
 	}
-	return c, c.signTerms(&terms, keys.Credential(generation), pub)
+	sum, err := terms.Digest()
+	if err != nil {
+		return nil, err
+	}
+	c.terms, c.header = terms, Header{Key: pub, Bounds: terms.Bounds, Terms: sum}
+	return c, nil
 }
 
-func (c *Composed) signTerms(terms *Terms, key ed25519.PrivateKey, pub ed25519.PublicKey) (err error) {
-	if c.Body.Terms, err = sign.Sign(key, c.net, KindTerms, terms); err != nil {
-		return err
-	}
-	c.header = Header{Key: pub, Bounds: terms.Bounds}
-	c.header.Terms, err = terms.Digest()
+// Countersign signs the terms as whom the credential names: the subject agrees.
+// The key is the credential key.
+func (c *Composed) Countersign(key ed25519.PrivateKey) (err error) {
+	c.Body.Terms, err = sign.Sign(key, c.net, KindTerms, c.terms)
 	return err
 }
 
-// Grant signs the header over the sealed body, which no log takes where it has
-// more than [MaxBody] bytes.
+// Grant signs the header over the sealed body with the key of this consent. No
+// log takes a body of more than [MaxBody] bytes, nor does anybody a consent whose
+// terms are not signed.
 func (c *Composed) Grant(sealed []byte) ([]byte, error) {
+	if c.Body.Terms == nil {
+		return nil, malformed("nobody has signed the terms of the consent")
+	}
 	if len(sealed) > MaxBody {
 		return nil, malformed("sealed body of %d bytes, the limit is %d: ask for fewer outputs in one consent", len(sealed), MaxBody)
 	}

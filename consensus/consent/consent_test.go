@@ -80,9 +80,35 @@ func (s *story) credential(edit func(*Credential)) []byte {
 
 func (s *story) compose(n uint64) *Composed {
 	s.t.Helper()
-	c, err := Compose(s.draft, "notice", s.keyring, 0, n, s.credential(nil), s.random)
+	c, err := Compose(s.draft, "notice", s.keyring, n, s.credential(nil), s.random)
 	s.check(err)
+	s.check(c.Countersign(s.keyring.Credential(0)))
 	return c
+}
+
+// Nobody is granted what the subject has not signed, and what is signed are the
+// terms that were composed.
+func TestGrantNeedsTheSubject(t *testing.T) {
+	s := tell(t)
+	c, err := Compose(s.draft, "notice", s.keyring, 1, s.credential(nil), s.random)
+	s.check(err)
+	if got, err := c.Grant(s.sealed); !errors.Is(err, sign.ErrMalformed) || got != nil {
+		t.Errorf("granted unsigned: %v", err)
+	}
+	s.check(c.Countersign(s.keyring.Credential(0)))
+	raw, err := c.Grant(s.sealed)
+	s.check(err)
+	h := s.open(raw)
+	a := Authority{Network: s.network, Registrar: s.registrar.Public().(ed25519.PublicKey)}
+	terms, err := OpenBody(&h, &c.Body, a, today)
+	s.check(err)
+	if !bytes.Equal(terms.Notice, NoticeDigest("notice")) || terms.Bounds.ConsentID() != h.Bounds.ConsentID() {
+		t.Errorf("signed for %+v", terms)
+	}
+	s.check(c.Countersign(s.keyring.Credential(1))) // a key that the credential does not name
+	if _, err := OpenBody(&h, &c.Body, a, today); err == nil {
+		t.Error("the terms count under any key")
+	}
 }
 
 func (s *story) open(raw []byte) (h Header) {

@@ -190,8 +190,9 @@ func (w *world) compose(n uint64, edit func(*consent.Draft)) *deal {
 	key := d.keyring.Credential(0).Public().(ed25519.PublicKey)
 	credential := w.sign("registrar", consent.KindCredential, consent.Credential{Salt: w.bytes32(), Subject: d.draft.Subject, Key: key, NotBefore: day, NotAfter: day + 400})
 	var err error
-	d.composed, err = consent.Compose(d.draft, "notice", d.keyring, 0, n, credential, w.random)
+	d.composed, err = consent.Compose(d.draft, "notice", d.keyring, n, credential, w.random)
 	check(w.t, err)
+	check(w.t, d.composed.Countersign(d.keyring.Credential(0)))
 	d.grant, err = d.composed.Grant(d.sealed)
 	check(w.t, err)
 	s, err := sign.Parse(d.grant)

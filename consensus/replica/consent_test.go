@@ -17,12 +17,14 @@ import (
 func (n *network) granted(bank string, uses uint32) *consent.Header {
 	n.t.Helper()
 	today := consent.DayOf(uint64(time.Now().UnixMilli()), 480)
+	keys := consent.NewKeyring(sign.NewSecret(), n.id)
 	c, err := consent.Compose(consent.Draft{
 		Subject: "uscc:914403001922038216", Bank: bank, Purpose: "pre_loan", Product: "loan", NotBefore: today - 1, NotAfter: today + 20,
 		MaxUses: uses, DataLife: 30, Language: consent.English, Name: "Firm Ltd", Date: today,
 		Offers: []consent.Offer{{Agency: "voter-a", Items: []consent.Item{{Dataset: "vat", Output: "sales", Disclosure: consent.Band, Months: 12}}}},
-	}, "notice", consent.NewKeyring(sign.NewSecret(), n.id), 0, 0, []byte("credential"), rand.Reader)
+	}, "notice", keys, 0, []byte("credential"), rand.Reader)
 	n.check(err)
+	n.check(c.Countersign(keys.Credential(0)))
 	body := []byte("sealed body")
 	statement, err := c.Grant(body)
 	n.check(err)

@@ -97,8 +97,9 @@ func (w *World) compose(f *Firm, number uint64, c *Consenting) *consent.Composed
 	if c.Notice != nil {
 		notice = c.Notice(notice)
 	}
-	composed, err := consent.Compose(c.Draft, notice, f.Keyring, 0, number, f.Credential, w.random)
+	composed, err := consent.Compose(c.Draft, notice, f.Keyring, number, f.Credential, w.random)
 	w.check(err)
+	w.check(composed.Countersign(f.Keyring.Credential(0)))
 	composed.Body.Shown = shown
 	return composed
 }
