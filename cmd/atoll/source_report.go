@@ -17,6 +17,8 @@ type tested struct {
 	Subjects       int64    `json:"subjects"`
 	Bad            int64    `json:"bad"`
 	BadRows        []badRow `json:"bad_rows"` // the first of them
+	Unfit          int64    `json:"unfit"`    // rows that can be read, of which an output about their subject is invalid
+	UnfitRows      []unfit  `json:"unfit_rows"`
 	DuplicateRows  int64    `json:"duplicate_rows"`
 	Conflicts      int64    `json:"conflicts"` // further records of subjects that should have one
 	MendedKeys     int64    `json:"mended_keys"`
@@ -45,6 +47,12 @@ type badRow struct {
 	Code   string `json:"code"`
 }
 
+// unfit is a row that the catalog, or the day, makes useless.
+type unfit struct {
+	Line   int64  `json:"line"`
+	Reason string `json:"reason"`
+}
+
 // output is what became of one over the subjects that were tried.
 type output struct {
 	Name     string    `json:"name"`
@@ -65,8 +73,8 @@ type failure struct {
 
 func testedOf(name string, r source.Report) tested {
 	t := tested{
-		Dataset: name, OK: r.OK(), Rows: r.Rows, Subjects: r.Subjects, Bad: r.Bad, BadRows: badRows(r.BadRows), DuplicateRows: r.DuplicateRows,
-		Conflicts: r.Conflicts, MendedKeys: r.Keys.Mended, OtherKeys: r.Keys.Others, UnusableKeys: r.Keys.Unusable,
+		Dataset: name, OK: r.OK(), Rows: r.Rows, Subjects: r.Subjects, Bad: r.Bad, BadRows: badRows(r.BadRows), Unfit: r.Unfit, UnfitRows: []unfit{},
+		DuplicateRows: r.DuplicateRows, Conflicts: r.Conflicts, MendedKeys: r.Keys.Mended, OtherKeys: r.Keys.Others, UnusableKeys: r.Keys.Unusable,
 		UnusableLines: append([]int64{}, r.Keys.Lines...), SetAside: r.Keys.Aside, StandIns: r.StandIns, StandInRows: badRows(r.StandInRows),
 		MissingColumns: append([]string{}, r.MissingColumns...), FoundColumns: append([]string{}, r.FoundColumns...),
 		ReadOnly: r.ReadOnly, AtLeast: r.AtLeast, Tried: r.Tried, Outputs: []output{},
@@ -76,6 +84,9 @@ func testedOf(name string, r source.Report) tested {
 	}
 	if r.Newest != 0 {
 		t.Oldest, t.Newest = r.Oldest.String(), r.Newest.String()
+	}
+	for _, u := range r.UnfitRows {
+		t.UnfitRows = append(t.UnfitRows, unfit{u.Line, u.Reason})
 	}
 	for _, o := range r.Outputs {
 		out := output{Name: o.Output, Answered: o.Answered, NoRecord: o.NoRecord, Stale: o.Stale, Absent: o.Absent.String(), Failed: []failure{}}
@@ -113,6 +124,12 @@ func (r tested) tell(t *teller) {
 	}
 	for _, b := range r.BadRows {
 		t.say("    第 %d 行，列 %s：%s", "    line %d, column %s: %s", b.Line, shown(b.Column), t.code(b.Code))
+	}
+	if r.Unfit > 0 {
+		t.say("  %d 行可读取，但使有关主体的输出项无效：", "  %d rows can be read, and make outputs about their subjects invalid:", r.Unfit)
+	}
+	for _, u := range r.UnfitRows {
+		t.say("    第 %d 行：%s", "    line %d: %s", u.Line, t.reason(u.Reason))
 	}
 	if r.Conflicts > 0 {
 		t.say("  %d 行与同一主体的另一行不同，而目录规定每个主体一条记录；有关查询会失败", "  %d rows differ from another of their subject, where the catalog says one record; queries about them fail", r.Conflicts)

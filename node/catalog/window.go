@@ -80,12 +80,9 @@ func (d *Dataset) window(rows []Row, months uint32, at At) (w window, problem st
 			w.rows = append(w.rows, fields)
 			continue
 		}
-		from, to, problem := d.time(r)
-		switch {
-		case problem != "":
+		from, to, problem := d.time(r, today)
+		if problem != "" {
 			return w, problem
-		case monthOf(from) > monthOf(today):
-			return w, rowsFuture
 		}
 		w.newest = max(w.newest, min(to, today))
 		p := formula.Period{Last: to}
@@ -178,8 +175,9 @@ func wholeMonths(spans []span) (n uint64) {
 	return n
 }
 
-// time is what a row is about: one day, or the days from and to.
-func (d *Dataset) time(r Row) (from, to consent.Day, problem string) {
+// time is what a row is about: one day, or the days from and to. A row may be of
+// a month that is not over, and not of one to come.
+func (d *Dataset) time(r Row, today consent.Day) (from, to consent.Day, problem string) {
 	get := func(name string) (day consent.Day, ok bool) {
 		day, ok = r[d.field(name)].(consent.Day)
 		return day, ok
@@ -201,6 +199,8 @@ func (d *Dataset) time(r Row) (from, to consent.Day, problem string) {
 		return 0, 0, rowsUndated
 	case to < from || monthOf(to)-monthOf(from) >= maxPeriod:
 		return 0, 0, periodsUnfit
+	case monthOf(from) > monthOf(today):
+		return 0, 0, rowsFuture
 	}
 	return from, to, ""
 }

@@ -27,6 +27,8 @@ type Report struct {
 	Bad            int64       // rows with an error; a query about their subjects fails
 	BadRows        []Bad       // the first [MaxBad] of them
 	Keys           Census      // of the keys
+	Unfit          int64       // rows that can be read, and of which a query about their subject makes an output invalid, such as those of a day to come
+	UnfitRows      []Unfit     // the first [MaxBad] of them
 	StandIns       int64       // rows with a date that may stand for none, such as 1900-01-01, in a field where it is not refused
 	StandInRows    []Bad       // the first [MaxBad] of them
 	DuplicateRows  int64       // that repeat another of their subject in the dataset's unique fields
@@ -48,12 +50,18 @@ type Bad struct {
 	Code   Code
 }
 
+// Unfit is a row that can be read and does not fit the catalog, or the day.
+type Unfit struct {
+	Line   int64  // see [Bad]
+	Reason string // see [catalog.Says]
+}
+
 // OK says whether queries can rely on the table: every row can be read, and
 // every one belongs to somebody, who has no more of them than the catalog says;
 // all of it is there, and every output can be computed.
 func (r Report) OK() bool {
 	fine := !slices.ContainsFunc(r.Outputs, func(o Tried) bool { return !o.fine() })
-	return fine && r.Bad == 0 && r.Conflicts == 0 && r.Keys.Unusable == 0 && len(r.MissingColumns) == 0 && r.Whole == nil && r.ReadOnly
+	return fine && r.Bad == 0 && r.Unfit == 0 && r.Conflicts == 0 && r.Keys.Unusable == 0 && len(r.MissingColumns) == 0 && r.Whole == nil && r.ReadOnly
 }
 
 // Test reads a whole table, in bounded memory however large it is, and reports
@@ -69,8 +77,15 @@ func (s *Source) Test(ctx context.Context, d *catalog.Dataset, try Try, progress
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.ctx, cancel)()
-	t := newTally(d, s.form, s.secret, try.most())
-	var err error
+	survey, err := s.Check(ctx, d, try.At.Day)
+	var whole *Error
+	if err != nil && !errors.As(err, &whole) {
+		return Report{}, err
+	}
+	if load := survey.Load; d.Complete && (load.Live || load.Told) {
+		try.At.Known = load.known(try.At.Day)
+	}
+	t := newTally(d, s, try)
 	if t.report.ReadOnly, err = s.tables.readOnly(ctx); err == nil {
 		t.report.MissingColumns, t.report.FoundColumns, err = s.tables.scan(ctx, d, seldom("rows", progress), t.add)
 	}
@@ -78,22 +93,11 @@ func (s *Source) Test(ctx context.Context, d *catalog.Dataset, try Try, progress
 		return Report{}, s.explain(err, s.tables.file(d))
 	}
 	r := t.finish()
+	r.Whole = whole
 	if err := s.asides.settle(d, &r.Keys); err != nil && !errors.As(err, new(*Error)) {
 		return r, err
 	}
-	if err := s.whole(ctx, d, try.At, &r); err != nil {
-		return r, err
-	}
 	return r, s.try(ctx, d, try.At, t.sample.codes(), seldom("subjects", progress), &r)
-}
-
-// whole notes why nothing can be said of the table as a whole.
-func (s *Source) whole(ctx context.Context, d *catalog.Dataset, at catalog.At, r *Report) error {
-	_, err := s.Check(ctx, d, at.Day)
-	if errors.As(err, &r.Whole) {
-		return nil
-	}
-	return err
 }
 
 // Check is Survey with a judgement: its error says why, on this day, nothing
@@ -127,6 +131,7 @@ func seldom(step string, progress func(step string, done, total int64)) func(don
 type tally struct {
 	d        *catalog.Dataset
 	form     *form
+	at       catalog.At
 	sorter   sorter
 	sample   sample
 	date     int   // of the fields; -1 where there is none
@@ -138,8 +143,8 @@ type tally struct {
 	hash     maphash.Hash
 }
 
-func newTally(d *catalog.Dataset, how *form, secret []byte, most int) *tally {
-	t := &tally{d: d, form: how, sorter: newSorter(d, secret), sample: sample{most: most}, date: -1}
+func newTally(d *catalog.Dataset, s *Source, try Try) *tally {
+	t := &tally{d: d, form: s.form, at: try.At, sorter: newSorter(d, s.secret), sample: sample{most: try.most()}, date: -1}
 	for i, f := range d.Fields {
 		if d.Times(f.Name) {
 			t.date = i
@@ -170,6 +175,7 @@ func (t *tally) add(r record) error {
 	if code == "" {
 		return nil
 	}
+	t.unfit(row, r.line)
 	t.hash.Reset()
 	t.hash.WriteString(code)
 	t.subjects.add(t.hash.Sum64())
@@ -191,6 +197,17 @@ func (t *tally) bad(code Code, line int64, column string) {
 	t.report.Bad++
 	if len(t.report.BadRows) < MaxBad {
 		t.report.BadRows = append(t.report.BadRows, Bad{line, column, code})
+	}
+}
+
+// unfit notes a row of which a query about its subject fails.
+func (t *tally) unfit(row catalog.Row, line int64) {
+	reason := t.d.Spoils(row, t.at)
+	if reason == "" {
+		return
+	}
+	if t.report.Unfit++; len(t.report.UnfitRows) < MaxBad {
+		t.report.UnfitRows = append(t.report.UnfitRows, Unfit{line, reason})
 	}
 }
 

@@ -31,13 +31,14 @@ func TestReport(t *testing.T) {
 	}
 	want := Report{
 		Rows: 12, Subjects: 4, Bad: 3, DuplicateRows: 2, Keys: Census{Rows: 12, Unusable: 2, Lines: []int64{9, 10}}, ReadOnly: true,
+		Unfit: 1, UnfitRows: []Unfit{{6, "rows.undated"}},
 		Oldest: 19753, Newest: 20453, MissingColumns: []string{},
 		BadRows: []Bad{{7, "headcount", BadValue}, {8, "day", BadValue}, {14, "name", BadValue}},
 	}
 	for _, kind := range kinds {
 		s := open(t, write(t, kind, table{"vat_returns", columns, rows}))
 		var done, total int64
-		got, err := s.Test(context.Background(), dataset(), Try{}, func(_ string, d, of int64) {
+		got, err := s.Test(context.Background(), dataset(), Try{At: catalog.At{Day: debtsToday}}, func(_ string, d, of int64) {
 			if d < done || d > of {
 				t.Errorf("%s: progress from %d to %d of %d", kind, done, d, of)
 			}
@@ -52,6 +53,11 @@ func TestReport(t *testing.T) {
 		for i := range got.BadRows {
 			if kind != "csv" {
 				got.BadRows[i].Line++ // no header
+			}
+		}
+		for i := range got.UnfitRows {
+			if kind != "csv" {
+				got.UnfitRows[i].Line++
 			}
 		}
 		for i := range got.Keys.Lines {
@@ -155,6 +161,9 @@ func TestRandomTables(t *testing.T) {
 			for i := range report.BadRows {
 				report.BadRows[i].Line = 0
 			}
+			for i := range report.UnfitRows {
+				report.UnfitRows[i].Line = 0
+			}
 			report.Keys.Lines, report.Whole = nil, nil
 			if len(random.rows) > 0 { // without rows JSONL has no columns to speak of
 				results[kind] = append(results[kind], fmt.Sprintf("%+v", report))
@@ -238,7 +247,7 @@ func TestReportConflicts(t *testing.T) {
 		for one, conflicts := range map[bool]int64{true: 1, false: 0} {
 			d := dataset()
 			d.One = one
-			got, err := s.Test(context.Background(), d, Try{}, nil)
+			got, err := s.Test(context.Background(), d, Try{At: catalog.At{Day: debtsToday}}, nil)
 			if err != nil || got.Conflicts != conflicts || got.DuplicateRows != 1 || got.OK() == one {
 				t.Errorf("%s, one %v: %+v, %v", kind, one, got, err)
 			}

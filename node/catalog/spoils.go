@@ -1,0 +1,42 @@
+package catalog
+
+import "atoll/consensus/consent"
+
+// Spoils returns the reason for which one row, whatever others its subject has,
+// makes an output about the subject invalid, or "". It is what [Dataset.Answer]
+// would say when each output is asked for its longest window.
+func (d *Dataset) Spoils(r Row, at At) (reason string) {
+	rows, problem := d.read([]Row{r})
+	if problem != "" {
+		return problem
+	}
+	if d.dated() {
+		if _, _, problem = d.time(rows[0], at.Day); problem != "" {
+			return problem
+		}
+	}
+	if !d.toCome(rows[0], at.Day) {
+		return ""
+	}
+	for i := range d.Outputs {
+		o := &d.Outputs[i]
+		w, problem := d.window(rows, o.Months, at)
+		if problem != "" {
+			return problem
+		}
+		if field := d.ahead(w, o, at.Day); field != "" {
+			return rowsAhead + ": " + field
+		}
+	}
+	return ""
+}
+
+// toCome reports whether any field has a day to come.
+func (d *Dataset) toCome(r Row, today consent.Day) bool {
+	for _, v := range r {
+		if day, ok := v.(consent.Day); ok && day > today {
+			return true
+		}
+	}
+	return false
+}
