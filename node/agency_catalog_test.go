@@ -2,6 +2,8 @@ package node
 
 import (
 	"errors"
+	"math"
+	"math/rand/v2"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -101,6 +103,8 @@ func TestCatalogVersions(t *testing.T) {
 		t.Errorf("a new consent: %s", o)
 	}
 
+	n.replacedBy(meanwhile)
+
 	now := n.catalogs["tax"]
 	n.stop("tax")
 	for name, c := range map[string]struct {
@@ -119,6 +123,38 @@ func TestCatalogVersions(t *testing.T) {
 	n.open("tax", nil)
 }
 
+// replacedBy insists that bank-a knows when versions 3 and 4 of a catalog, the
+// second published here, and not the newest, 7, were replaced.
+func (n *network) replacedBy(fourth *ledger.Published) {
+	n.t.Helper()
+	bank := n.members["bank-a"]
+	newest, err := bank.Published("tax")
+	n.must(err)
+	var entries []uint64
+	var times []uint64
+	for i := uint64(1); i < bank.Head().Size; i++ {
+		e, p, err := bank.publication(i)
+		n.must(err)
+		if p != nil && p.Author == "tax" {
+			entries, times = append(entries, i), append(times, e.Time)
+		}
+	}
+	if len(entries) != 3 || entries[1] != fourth.Index || entries[2] != newest.Index {
+		n.t.Fatalf("catalogs at %v", entries)
+	}
+	for i, c := range []struct {
+		entry, before uint64
+		want          bool
+	}{
+		{entries[0], times[1], false}, {entries[0], times[1] + 1, true}, {entries[0], times[1], false}, {entries[0], times[2] + 1, true},
+		{entries[1], times[2], false}, {entries[1], times[2] + 1, true}, {entries[2], math.MaxUint64, false},
+	} {
+		if p, err := bank.publishedAt(c.entry, c.before); err != nil || p == nil || p.Replaced != c.want {
+			n.t.Errorf("%d: entry %d, before %d: %+v, %v", i, c.entry, c.before, p, err)
+		}
+	}
+}
+
 // A bank takes no consent that shows of a catalog what it has not, or that was
 // signed for another notice than its own.
 func TestConsentShowsCatalogs(t *testing.T) {
@@ -128,6 +164,7 @@ func TestConsentShowsCatalogs(t *testing.T) {
 	for name, c := range map[string]struct {
 		bend func(*consent.Body)
 		text func(string) string
+		days consent.Day // from today, when it was drawn up
 		want consent.Code
 	}{
 		"a title":         {bend: func(b *consent.Body) { b.Shown[1].Outputs[0].Leaf.OutputEnglish = "a courtesy" }, want: consent.BadCatalog},
@@ -137,14 +174,57 @@ func TestConsentShowsCatalogs(t *testing.T) {
 		"nothing":         {bend: func(b *consent.Body) { b.Shown = nil }, want: consent.BadCatalog},
 		"one left out":    {bend: func(b *consent.Body) { b.Shown = b.Shown[:1] }, want: consent.BadCatalog},
 		"the notice":      {text: func(s string) string { return strings.Replace(s, "sales", "nothing", 1) }, want: consent.BadNotice},
+		"to come":         {days: 3, want: consent.BadNotice},
+		"a year old":      {days: -366, want: consent.BadNotice}, // that is too old tomorrow
+		"nearly so old":   {days: -364},
+		"of today":        {},
 	} {
 		d := n.draft(s, 3)
+		d.Date += c.days
 		found := n.offering(d)
 		statement, sealed := n.signAs(s, d, found, c.text, c.bend)
 		var refusal *consent.Refusal
-		if _, err := bank.Accept(n.ctx, statement, sealed); !errors.As(err, &refusal) || refusal.Code != c.want {
+		_, err := bank.Accept(n.ctx, statement, sealed)
+		if c.want == "" && err != nil || c.want != "" && (!errors.As(err, &refusal) || refusal.Code != c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// A bank finds the next catalog of an agency on the log, and what it has searched
+// it does not search again.
+func TestSuccessors(t *testing.T) {
+	const size, versions = 300, 7
+	r := rand.New(rand.NewPCG(1, 2))
+	next := map[uint64]bool{}
+	for len(next) < versions {
+		next[uint64(1+r.IntN(size-1))] = true
+	}
+	next[size-1] = true // the newest
+	var s successors
+	reads, enough := 0, 0
+	look := func(i uint64) (uint64, bool, error) {
+		reads++
+		return i / 3 * 10, next[i], nil
+	}
+	for index := range uint64(size - 1) {
+		for i := index + 1; i == index+1 || !next[i-1]; i++ {
+			enough++
+		}
+		for range 20 {
+			before := uint64(r.IntN(size / 3 * 10))
+			want := false
+			for i := index + 1; i < size; i++ {
+				want = want || next[i] && i/3*10 < before
+			}
+			if got, err := s.before(index, before, look); err != nil || got != want {
+				t.Fatalf("entry %d before %d: %v, %v", index, before, got, err)
+			}
+			enough++
+		}
+	}
+	if reads > enough {
+		t.Errorf("%d entries read, where %d would do", reads, enough)
 	}
 }
 

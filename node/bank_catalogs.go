@@ -10,7 +10,6 @@ import (
 
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
-	"atoll/crypto/sign"
 	"atoll/node/catalog"
 	"atoll/node/peer"
 	"atoll/node/vault"
@@ -191,33 +190,4 @@ func (o *offering) leaf(item *consent.Item) *consent.Leaf {
 		return nil
 	}
 	return &o.leaves[i]
-}
-
-// publishedAt returns the accepted catalog.publish of an entry and its author, nil
-// where the entry is none.
-func (n *Node) publishedAt(index uint64) (*ledger.Catalog, string, error) {
-	if index >= n.Head().Size {
-		return nil, "", nil
-	}
-	leaf, err := n.Entry(index)
-	if err != nil {
-		return nil, "", err
-	}
-	e, err := ledger.ParseEntry(leaf)
-	if err != nil || e.Verdict != ledger.Accepted || index == 0 {
-		return nil, "", err
-	}
-	s, err := ledger.Parse(e.Statement)
-	if err != nil {
-		return nil, "", err
-	}
-	c, ok := s.Payload.(*ledger.Catalog)
-	if !ok {
-		return nil, "", nil
-	}
-	i := slices.IndexFunc(n.Genesis.Members, func(m ledger.Card) bool { return sign.KeyIDOf(m.Statement) == s.KeyID })
-	if i < 0 {
-		return nil, "", nil
-	}
-	return c, n.Genesis.Members[i].Name, nil
 }

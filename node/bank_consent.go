@@ -95,8 +95,11 @@ func (n *Node) usable(h *consent.Header, sealed []byte) (s consent.Subject, err 
 	if err != nil {
 		return s, err
 	}
-	if err := ledger.CheckShown(n.Genesis, terms, body, n.publishedAt); err != nil {
+	if err := ledger.CheckShown(n.Genesis, terms, body, at.Day, n.publishedAt); err != nil {
 		return s, err
+	}
+	if r := terms.Dated(at.Day + 1); r != nil { // it may come to the log tomorrow, and this bank answers for it
+		return s, r
 	}
 	if r := terms.Allowed(at.Purposes); r != nil {
 		return s, r

@@ -84,6 +84,8 @@ type Node struct {
 
 	grants grants // that came from outside today
 
+	successors successors // of catalogs
+
 	unknown        chan struct{} // places for revocations of unknown consents, see carryUnknown
 	unknownErrands atomic.Int64  // that are kept
 	underWay       sync.Map      // keys of errands

@@ -70,6 +70,9 @@ the bank says.
 			if err != nil {
 				return err
 			}
+			if err := warnDate(cmd, r.timely(g, "")); err != nil {
+				return err
+			}
 			return report(cmd, "atoll.notice/v1", map[string]any{"notice": notice, "language": r.Draft.Language, "bank": r.Draft.Bank}, "%s", notice)
 		},
 	}
@@ -79,13 +82,20 @@ the bank says.
 }
 
 func consentSignCommand() *cobra.Command {
-	var dir, out string
+	var dir, out, dated string
 	var yes bool
 	var p passphrase
 	cmd := &cobra.Command{
 		Use:   "sign REQUEST",
 		Short: "Read a bank's request and sign it as the enterprise",
-		Args:  cobra.ExactArgs(1),
+		Long: `Shows the notice of a bank's request, and signs for it when it is agreed to. What things
+are called in it is what they were called on the day on which it was drawn up: a request
+of more than a week ago, or of days to come, by this machine's clock, is signed only with
+--dated and that day.
+
+显示银行所请求授权的告知书，同意后签署。其中的名称是出具当日的名称：按本机时钟，
+请求出具已逾一周，或出具日期尚未到来的，须以 --dated 给出该日期方可签署。`,
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var r request
 			if err := readInto(args[0], paperRequest, &r); err != nil {
@@ -101,6 +111,9 @@ func consentSignCommand() *cobra.Command {
 			}
 			notice, err := r.notice(s.network, s.genesis)
 			if err != nil {
+				return err
+			}
+			if err := r.timely(s.genesis, dated); err != nil {
 				return err
 			}
 			if !yes {
@@ -128,6 +141,7 @@ func consentSignCommand() *cobra.Command {
 	cmd.Flags().StringVar(&dir, "dir", "", "the enterprise's folder")
 	cmd.Flags().StringVarP(&out, "out", "o", "consent.pem", "file to write")
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask: the notice was read and is agreed to")
+	cmd.Flags().StringVar(&dated, "dated", "", "day of the request (YYYY-MM-DD): it is meant, though it is not near this machine's")
 	langFlag(cmd)
 	p.flag(cmd)
 	return needs(cmd, "dir")

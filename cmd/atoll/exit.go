@@ -68,6 +68,7 @@ var known = []struct {
 	{errConfig, exitConfig, "config.invalid", "correct the file named"},
 	{errExposed, exitConfig, "secret.exposed", "do that, and consider whether it is still a secret"},
 	{errDraftTime, exitRefused, "genesis.time", "set the clock right, or have the draft made again; if its time is meant, give --dated with the day of the draft"},
+	{errRequestDate, exitRefused, "request.date", "set the clock right, or have the bank make the request anew; if its day is meant, give --dated with it"},
 	{errRecipient, exitRefused, "genesis.recipient", "have that member give its card.pem anew, and draft again"},
 	{errNotReady, exitNotReady, "not_initialised", "do the step that is named first"},
 	{errNotDone, exitPartial, "not_final", "keep the cosigners named running, and run the same command again"},

@@ -149,8 +149,8 @@ func vouch(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // askFor makes a bank's request as only a bank that does not use this program
-// would: ask-for FILE GENESIS ENTERPRISE-DIR BANK PURPOSE FIRST LAST, with days
-// counted from today.
+// would: ask-for FILE GENESIS ENTERPRISE-DIR BANK PURPOSE FIRST LAST [DRAWN-UP],
+// with days counted from today.
 func askFor(ts *testscript.TestScript, _ bool, args []string) {
 	_, g, network, err := readGenesis(ts.MkAbs(args[1]))
 	ts.Check(err)
@@ -163,9 +163,14 @@ func askFor(ts *testscript.TestScript, _ bool, args []string) {
 	last, err := strconv.Atoi(args[6])
 	ts.Check(err)
 	today := int(consent.DayOf(uint64(time.Now().UnixMilli()), g.Offset))
+	drawn := 0
+	if len(args) > 7 {
+		drawn, err = strconv.Atoi(args[7])
+		ts.Check(err)
+	}
 	ts.Check(writeFrom(ts.MkAbs(args[0]), paperRequest, &request{Network: network[:], Draft: consent.Draft{
 		Subject: e.Subject, Bank: args[3], Purpose: args[4], Product: "loan", NotBefore: consent.Day(today + first), NotAfter: consent.Day(today + last),
-		MaxUses: 2, DataLife: 30, Language: consent.English, Offers: t.Offers(), Name: "Deep Reef Ltd", Date: consent.Day(today),
+		MaxUses: 2, DataLife: 30, Language: consent.English, Offers: t.Offers(), Name: "Deep Reef Ltd", Date: consent.Day(today + drawn),
 	}}))
 }
 

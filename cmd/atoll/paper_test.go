@@ -228,3 +228,34 @@ func TestRequestOfNoNetwork(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A request is signed near the day on which it was drawn up, by this machine's
+// clock, or by who names that day.
+func TestRequestOfAnotherDay(t *testing.T) {
+	r, g := asked(t)
+	for _, c := range []struct {
+		days  consent.Day // from today
+		dated bool        // its day is named
+		ok    bool
+	}{
+		{0, false, true}, {1, false, true}, {-6, false, true}, {3, false, false}, {3000, false, false}, {-9, false, false}, {-400, false, false},
+		{3000, true, true}, {-9, true, true},
+	} {
+		r.Draft.Date = networkToday(g) + c.days
+		dated := "2001-01-01"
+		if c.dated {
+			dated = r.Draft.Date.String()
+		}
+		err := r.timely(g, dated)
+		if (err == nil) != c.ok {
+			t.Errorf("%d days from today: %v", c.days, err)
+		}
+		if err == nil {
+			continue
+		}
+		var s *said
+		if exit, e := explain(err); exit != exitRefused || e.Code != "request.date" || !errors.As(err, &s) || !strings.Contains(s.hint, "--dated "+r.Draft.Date.String()) {
+			t.Errorf("%d, %+v, %v", exit, e, s)
+		}
+	}
+}

@@ -2,12 +2,15 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 	"atoll/crypto/sign"
 	"atoll/node/web"
+
+	"github.com/spf13/cobra"
 )
 
 // request is what a bank asks an enterprise to sign. It holds what the catalogs
@@ -80,4 +83,43 @@ func unsigned(err error) error {
 		Code: web.CodeUnverified, Message: fmt.Sprintf("the request shows of catalogs what their agencies have not signed: %v", err),
 		Hint: "do not sign it; show it to the bank and to the supervisor",
 	}
+}
+
+// How far the day on which a request was drawn up may be from this machine's clock.
+// What it calls things are the words of that day: who may date it back as far as
+// it likes can show words that an agency has mended since. A week, since who signs
+// may be away.
+const (
+	requestAge   = 7 // days
+	requestAhead = 1
+)
+
+// errRequestDate means that a request's day and this machine's clock are apart.
+var errRequestDate = errors.New("the request's day is not near that of this machine")
+
+// timely checks the day on which a request says that it was drawn up by this
+// machine's clock, unless who signs has said that this day is meant.
+func (r *request) timely(g *ledger.Genesis, dated string) error {
+	day, today := r.Draft.Date, networkToday(g)
+	if day >= today-requestAge && day <= today+requestAhead || dated == day.String() {
+		return nil
+	}
+	return &said{
+		error:   fmt.Errorf("%w: it says that it was drawn up on %s, and the clock says %s", errRequestDate, day, today),
+		chinese: fmt.Sprintf("请求的出具日期为 %s，本机时钟为 %s；所示名称为出具当日的名称", day, today),
+		hint:    fmt.Sprintf("核对本机时钟，或请银行重新生成请求；若该日期确属本意：--dated %s", day),
+	}
+}
+
+// warnDate tells who reads a request that its day is not near, where it is not.
+// A program sees the day in the notice.
+func warnDate(cmd *cobra.Command, apart error) error {
+	t, err := tellerOf(cmd)
+	var s *said
+	if err != nil || asJSON(cmd) || !errors.As(apart, &s) {
+		return err
+	}
+	t.w = cmd.ErrOrStderr()
+	t.say("atoll: 警告：%s", "atoll: warning: %s", t.in(s.chinese, s.Error()))
+	return t.err
 }

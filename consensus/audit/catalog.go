@@ -25,6 +25,7 @@ type published struct {
 	Digest   []byte `cbor:"3,keyasint"`
 	Root     []byte `cbor:"4,keyasint"`
 	Replaced uint64 `cbor:"5,keyasint"` // entry of the next one, 0 while there is none
+	Until    uint64 `cbor:"6,keyasint"` // network time of that entry, Unix milliseconds
 }
 
 // position is where something stands in the log.
@@ -83,7 +84,7 @@ func (i *Inspector) publish(e *Entry, p *ledger.Catalog) error {
 		if err != nil {
 			return err
 		}
-		old.Replaced = e.Index
+		old.Replaced, old.Until = e.Index, e.Time
 		if err := i.put(publishedKey(last.Entry), old); err != nil {
 			return err
 		}
@@ -97,12 +98,13 @@ func (i *Inspector) publish(e *Entry, p *ledger.Catalog) error {
 // shows looks at what a consent that holds shows of catalogs, and whether it was
 // signed for the notice that follows.
 func (i *Inspector) shows(e *Entry, g *grant) error {
-	err := ledger.CheckShown(i.replay.genesis, g.Terms, g.Body, func(entry uint64) (*ledger.Catalog, string, error) {
+	err := ledger.CheckShown(i.replay.genesis, g.Terms, g.Body, i.day(e), func(entry, before uint64) (*ledger.Publication, error) {
 		p, err := fetch[published](i, publishedKey(entry))
 		if err != nil || p.Version == 0 {
-			return nil, "", err
+			return nil, err
 		}
-		return &ledger.Catalog{Digest: p.Digest, Version: p.Version, Root: p.Root}, p.Agency, nil
+		c := &ledger.Catalog{Digest: p.Digest, Version: p.Version, Root: p.Root}
+		return &ledger.Publication{Catalog: c, Author: p.Agency, Replaced: p.Replaced != 0 && p.Until < before}, nil
 	})
 	var refusal *consent.Refusal
 	switch {

@@ -208,3 +208,58 @@ func TestCatalogs(t *testing.T) {
 		})
 	}
 }
+
+// What a notice shows of a catalog is what was in force when it was drawn up, and
+// that is near the day of the consent: words that an agency has mended are not
+// shown for ever. What changes between request and signature is nobody's fault.
+// The world begins at 22:13 of its first day.
+func TestShownWhenDrawnUp(t *testing.T) {
+	const day = audittest.Day
+	for name, c := range map[string]struct {
+		renewed []uint64    // times from the beginning at which the agency publishes another catalog
+		granted uint64      // the same of the consent, which shows the first
+		drawn   consent.Day // day from the first
+		want    string      // rule of the finding at the grant
+	}{
+		"changed before it was signed":              {[]uint64{day}, 3 * day, 0, ""},
+		"changed twice before it was signed":        {[]uint64{day, 2 * day}, 3 * day, 0, ""},
+		"changed on the day before it was drawn up": {[]uint64{0}, day, 1, ""},
+		"changed two days before it was drawn up":   {[]uint64{0}, 2 * day, 2, "audit.shown"},
+		"changed long before":                       {[]uint64{day}, 40 * day, 40, "audit.shown"},
+		"changed long before, and again":            {[]uint64{day, 40 * day}, 40 * day, 40, "audit.shown"},
+		"not changed for long":                      {nil, 40 * day, 40, ""},
+		"drawn up tomorrow":                         {nil, day, 2, ""},
+		"drawn up the day after tomorrow":           {nil, day, 3, "audit.notice"},
+		"drawn up in eight years":                   {nil, 0, 3000, "audit.notice"},
+		"drawn up 366 days ago":                     {nil, 0, -366, ""},
+		"drawn up 367 days ago":                     {nil, 0, -367, "audit.notice"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := audittest.New(t)
+			f := w.Enrol(audittest.Subject, 1)
+			first, shown, now := w.Today(), w.Catalogs["tax"], uint64(0)
+			for n, at := range c.renewed {
+				w.Pass(at - now)
+				now = at
+				w.Publish("tax", uint64(2+n), func(d *audittest.Defining) { d.Title += "?" })
+			}
+			w.Pass(c.granted - now)
+			w.Catalogs["tax"] = shown
+			d := w.Grant(f, func(g *audittest.Consenting) {
+				salesOnly(w)(g)
+				g.Draft.Date = first + c.drawn
+			})
+			var got []string
+			for _, f := range inspect(t, w, auditor(w), false) {
+				got = append(got, fmt.Sprintf("%d %s@%s", f.Index, f.Rule, f.Member))
+			}
+			want := ""
+			if c.want != "" {
+				want = fmt.Sprintf("%d %s@bank-a", d.Index, c.want)
+			}
+			if strings.Join(got, " ") != want {
+				t.Errorf("found %q, want %q", got, want)
+			}
+		})
+	}
+}

@@ -18,7 +18,7 @@ import (
 // that of its mark. Begin anew, with an empty store.
 var ErrNotResumable = errors.New("an earlier run cannot be continued")
 
-const markVersion = 7
+const markVersion = 8
 
 // mark is all of a replay and its inspector that is not in their store.
 type mark struct {

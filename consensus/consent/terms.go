@@ -9,6 +9,10 @@ const (
 	MaxItems    = 200 // outputs in one slice or section
 	MaxMonths   = 120 // history window
 	MaxDataLife = 3660
+
+	// MaxNoticeAge is how many days old a notice may be when the consent is
+	// granted that it is the notice of.
+	MaxNoticeAge = 366
 )
 
 // Terms are what the subject signs under its own name, with its credential key.
@@ -51,6 +55,19 @@ func (t *Terms) Check() error {
 		return malformed("terms: language")
 	}
 	return checkDigests(t.Slices)
+}
+
+// Dated says whether the day on which the notice was drawn up is near the one on
+// which the consent is granted: what things are called in it are words of that
+// day. It returns nil or the refusal.
+func (t *Terms) Dated(granted Day) *Refusal {
+	switch {
+	case t.Date > granted+1:
+		return refuse(BadNotice, "the notice says that it was drawn up on %s, after %s, when the consent came", t.Date, granted)
+	case t.Date < granted-MaxNoticeAge:
+		return refuse(BadNotice, "the notice was drawn up on %s, more than %d days before %s, when the consent came", t.Date, MaxNoticeAge, granted)
+	}
+	return nil
 }
 
 // ReadTerms reads terms without their signature: what somebody says that the

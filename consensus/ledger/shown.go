@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"bytes"
+	"fmt"
 
 	"atoll/consensus/consent"
 	"atoll/crypto/sign"
@@ -27,29 +28,51 @@ func OpenCatalog(network sign.NetworkID, by *Card, statement []byte) (*Catalog, 
 	return c, s.Verify(network, by.Statement)
 }
 
+// Publication is an accepted catalog.publish, as whoever has the log knows it.
+type Publication struct {
+	*Catalog
+	Author   string
+	Replaced bool // by another one of its author's, before the time that was asked for
+}
+
+// shownSlack is how long before the day on which a notice was drawn up a catalog
+// may have been replaced that it shows, in milliseconds: the bank's copy of the log
+// may be behind.
+const shownSlack = 24 * 60 * 60 * 1000
+
 // CheckShown says whether the body of a consent shows of catalogs what they
-// have, and whether the terms are signed for the notice that follows from terms,
-// slices, these catalogs and genesis. Published returns the accepted
-// catalog.publish of an entry with the name of its author, nil where the entry
-// is none. The error is a [*consent.Refusal], one that wraps
-// [sign.ErrMalformed], or published's own.
-func CheckShown(g *Genesis, t *consent.Terms, b *consent.Body, published func(entry uint64) (*Catalog, string, error)) error {
+// have and had when the notice was drawn up, whether that was near today, and
+// whether the terms are signed for the notice that follows from terms, slices,
+// these catalogs and genesis. Today is the network's day on which the consent is
+// granted. Published returns the publication of an entry, nil where it is none;
+// Replaced is whether an entry of before this network time, in Unix milliseconds,
+// has put another one in its place. The error is a [*consent.Refusal], one that
+// wraps [sign.ErrMalformed], or published's own; where it is [consent.BadNotice],
+// what is shown of catalogs is right.
+func CheckShown(g *Genesis, t *consent.Terms, b *consent.Body, today consent.Day, published func(entry, before uint64) (*Publication, error)) error {
 	d := consent.DraftOf(t, b.Slices)
 	if err := consent.CheckShown(b.Shown, d.Offers); err != nil {
 		return err
 	}
+	start := t.Date.Start(g.Offset)
 	for i := range b.Shown {
 		s := &b.Shown[i]
-		c, author, err := published(s.Entry)
+		p, err := published(s.Entry, start-min(start, shownSlack))
 		if err != nil {
 			return err
 		}
-		if c == nil || author != s.Agency || c.Version != s.Version {
+		if p == nil || p.Author != s.Agency || p.Version != s.Version {
 			return &consent.Refusal{Code: consent.BadCatalog, Detail: "what is shown of " + s.Agency + " is of no catalog that it has on the log"}
 		}
-		if err := s.Under(c.Root); err != nil {
+		if err := s.Under(p.Root); err != nil {
 			return err
 		}
+		if p.Replaced {
+			return &consent.Refusal{Code: consent.BadCatalog, Detail: fmt.Sprintf("version %d of the catalog of %s is shown, and had been replaced before %s, when the notice was drawn up", s.Version, s.Agency, t.Date)}
+		}
+	}
+	if r := t.Dated(today); r != nil {
+		return r
 	}
 	notice, err := consent.Notice(d, g.Words(t.Language, consent.ShownTitles(t.Language, b.Shown)))
 	if err != nil {

@@ -73,7 +73,7 @@ var hints = map[string]string{
 	"consent.unopenable":    "have the enterprise sign it again with a current atoll consent sign, in a folder with this network's genesis",
 	"consent.mismatch":      "the parts of the consent contradict each other; have it signed again",
 	"consent.catalog":       "have the bank make the request anew: a catalog has changed since, or somebody has changed the request",
-	"consent.notice":        "have it signed again with a current atoll consent sign, in a folder with this network's genesis",
+	"consent.notice":        "have the bank make the request anew, and have it signed with a current atoll consent sign, in a folder with this network's genesis",
 	"catalog.version":       "raise version in the catalog's file and start again; atoll catalog diff OLD NEW shows what the change means for consents given before",
 	"query.deadline":        "check this machine's clock against the network time of atoll status",
 	"cosigners.approvals":   "a quorum of the cosigners in force has to approve the same proposal: atoll cosigners show lists who has, and then run handover again",

@@ -1,0 +1,115 @@
+package node
+
+import (
+	"slices"
+	"sync"
+
+	"atoll/consensus/ledger"
+	"atoll/crypto/sign"
+)
+
+// publishedAt returns the accepted catalog.publish of an entry, nil where it is
+// none, and whether its author's next one stands before this network time, in
+// Unix milliseconds.
+func (n *Node) publishedAt(index, before uint64) (*ledger.Publication, error) {
+	if index == 0 || index >= n.Head().Size {
+		return nil, nil
+	}
+	_, p, err := n.publication(index)
+	if p == nil {
+		return nil, err
+	}
+	p.Replaced, err = n.replaced(index, p, before)
+	return p, err
+}
+
+// publication returns an entry behind genesis, and the catalog that it publishes:
+// nil where it is no accepted catalog.publish.
+func (n *Node) publication(index uint64) (*ledger.Entry, *ledger.Publication, error) {
+	leaf, err := n.Entry(index)
+	if err != nil {
+		return nil, nil, err
+	}
+	e, err := ledger.ParseEntry(leaf)
+	if err != nil || e.Verdict != ledger.Accepted {
+		return e, nil, err
+	}
+	s, err := sign.Parse(e.Statement)
+	if err != nil || s.Kind != ledger.KindCatalog {
+		return e, nil, err
+	}
+	by := slices.IndexFunc(n.Genesis.Members, func(m ledger.Card) bool { return sign.KeyIDOf(m.Statement) == s.KeyID })
+	if by < 0 {
+		return e, nil, nil
+	}
+	c, err := ledger.OpenCatalog(n.Network, &n.Genesis.Members[by], e.Statement)
+	if err != nil {
+		return e, nil, err
+	}
+	return e, &ledger.Publication{Catalog: c, Author: n.Genesis.Members[by].Name}, nil
+}
+
+// replaced says whether an agency's next catalog stands on the log before a
+// network time. The state knows the newest alone, which mostly is enough.
+func (n *Node) replaced(index uint64, p *ledger.Publication, before uint64) (bool, error) {
+	newest, err := n.Published(p.Author)
+	if err != nil || newest == nil || newest.Index <= index {
+		return false, err
+	}
+	e, _, err := n.publication(newest.Index)
+	if err != nil || e.Time < before {
+		return err == nil, err
+	}
+	if newest.Version == p.Version+1 { // versions ascend: there is none between
+		return false, nil
+	}
+	return n.successors.before(index, before, func(i uint64) (at uint64, next bool, err error) {
+		e, other, err := n.publication(i)
+		if err != nil {
+			return 0, false, err
+		}
+		return e.Time, other != nil && other.Author == p.Author, nil
+	})
+}
+
+// successors remembers what of the log has been searched for the next catalogs of
+// agencies: nobody can have an entry read twice by asking again.
+type successors struct {
+	mu    sync.Mutex
+	known map[uint64]successor // by entry of the catalog
+}
+
+// successor is the next catalog, as far as it has been searched for.
+type successor struct {
+	searched uint64 // entries before this one, behind the catalog's own
+	found    bool   // the one before it is the next catalog
+}
+
+// before says whether the catalog of an entry has its next one before a network
+// time. Look tells the time of an entry, and whether it is such a one; there is an
+// entry of that time or later.
+func (s *successors) before(index, time uint64, look func(uint64) (uint64, bool, error)) (bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.known == nil {
+		s.known = map[uint64]successor{}
+	}
+	c := s.known[index]
+	c.searched = max(c.searched, index+1)
+	defer func() { s.known[index] = c }()
+	if c.found {
+		at, _, err := look(c.searched - 1)
+		return err == nil && at < time, err
+	}
+	for {
+		at, next, err := look(c.searched)
+		if err != nil || at >= time {
+			return false, err
+		}
+		c.searched++
+		if next {
+			c.found = true
+			return true, nil
+		}
+	}
+}
