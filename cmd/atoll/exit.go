@@ -37,6 +37,7 @@ var (
 	errInterrupted = errors.New("interrupted")
 	errNotFound    = errors.New("not found")
 	errPartial     = errors.New("partly unavailable")
+	errUnanswered  = errors.New("not one output was answered")
 	errUntold      = errors.New("not all were told")
 	errUnproved    = errors.New("received, not proved")
 	errNotFinal    = errors.New("not final")
@@ -53,6 +54,7 @@ var known = []struct {
 }{
 	{errInterrupted, exitInterrupted, "interrupted", "run the command again"},
 	{errPartial, exitPartial, "partial", "ask again later: atoll query run --again ID spends no further use"},
+	{errUnanswered, exitPartial, "unanswered", "the profile says why, output by output, and who has to act"},
 	{errUntold, exitPartial, "untold", "what is proved stands; run the command again for those who are named"},
 	{errUnsigned, exitFailure, "not_signed", "to sign it after all, run the command again and type the word that is asked for"},
 	{errUnproved, exitUnproved, "not_proved", "run the command again: it sends the same statement and asks for the proof; name further members with --via"},

@@ -48,8 +48,9 @@ seconds, once all others have answered; its reason is "unreachable".
 What no agency answered in time can be asked again with --again, without spending
 another use, until the query's deadline has passed: ten minutes after it was put,
 or twice --wait where that is longer. The command itself ends within twice --wait
-and five seconds, whatever the node does. Exit code 3 says that an
-agency was unavailable; the profile says what that may cost.`,
+and five seconds, whatever the node does. Exit code 3 says that an agency was
+unavailable, or that not one output was answered; the profile says why, and what
+that may cost.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			lang, err := language(cmd)
@@ -142,18 +143,29 @@ func askNode(cmd *cobra.Command, dir string, in *web.QueryIn) (*web.QueryOut, er
 }
 
 // unanswered is the error that names the agencies from which nothing came, and
-// why, or nil.
+// why; that says what became of all outputs, where none was answered; or nil.
 func unanswered(out *web.QueryOut) error {
-	var list []string
+	var list, all []string
+	answered := 0
 	for _, p := range out.Pieces {
 		if p.Outcomes[consent.Unavailable.String()] > 0 {
 			list = append(list, fmt.Sprintf("%s (%s)", p.Agency, p.Reason))
 		}
-	}
-	if len(list) == 0 {
-		return nil
+		answered += p.Outcomes[consent.Answered.String()]
+		all = append(all, p.Agency+": "+tally(p.Outcomes))
 	}
 	names := strings.Join(list, ", ")
+	switch {
+	case list == nil && answered > 0:
+		return nil
+	case list == nil:
+		each := strings.Join(all, "; ")
+		return &said{
+			error:   fmt.Errorf("%w: %s; query %s", errUnanswered, each, out.Query),
+			chinese: fmt.Sprintf("没有一项得到答复：%s；查询号 %s", each, out.Query),
+			hint:    "画像逐项说明原因，以及应由谁处理",
+		}
+	}
 	return &said{
 		error:   fmt.Errorf("%w: nothing from %s; query %s", errPartial, names, out.Query),
 		chinese: fmt.Sprintf("部分内容暂不可用：未从 %s 获得答复；查询号 %s", names, out.Query),

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"atoll/node/web"
+)
+
+// A query is done where some output was answered and no agency was unavailable.
+// Where none was answered the exit code says so, whatever the reasons.
+func TestExitOfQuery(t *testing.T) {
+	type counts = map[string]int
+	for name, c := range map[string]struct {
+		pieces []web.PieceOut
+		exit   int // 0: done
+		code   string
+		word   string
+	}{
+		"all answered":        {[]web.PieceOut{{Agency: "tax", Outcomes: counts{"answered": 2}}}, 0, "", ""},
+		"one of four":         {[]web.PieceOut{{Agency: "court", Outcomes: counts{"refused": 1}}, {Agency: "tax", Outcomes: counts{"answered": 1, "no_record": 2}}}, 0, "", ""},
+		"one agency away":     {[]web.PieceOut{{Agency: "court", Outcomes: counts{"unavailable": 1}, Reason: "timeout"}, {Agency: "tax", Outcomes: counts{"answered": 1}}}, exitPartial, "partial", "court (timeout)"},
+		"all agencies away":   {[]web.PieceOut{{Agency: "court", Outcomes: counts{"unavailable": 1}, Reason: "unreachable"}}, exitPartial, "partial", "court (unreachable)"},
+		"all refused":         {[]web.PieceOut{{Agency: "court", Outcomes: counts{"refused": 1}}, {Agency: "tax", Outcomes: counts{"refused": 3}}}, exitPartial, "unanswered", "court: 1 refused; tax: 3 refused"},
+		"all broken":          {[]web.PieceOut{{Agency: "tax", Outcomes: counts{"invalid": 2, "stale": 1}}}, exitPartial, "unanswered", "tax: 2 invalid, 1 stale"},
+		"nobody has anything": {[]web.PieceOut{{Agency: "tax", Outcomes: counts{"no_record": 2}}}, exitPartial, "unanswered", "tax: 2 no_record"},
+		"changed since":       {[]web.PieceOut{{Agency: "tax", Outcomes: counts{"not_consented": 2}}}, exitPartial, "unanswered", "tax: 2 not_consented"},
+	} {
+		err := unanswered(&web.QueryOut{Query: "7", Pieces: c.pieces})
+		if err == nil {
+			if c.exit != 0 {
+				t.Errorf("%s: done", name)
+			}
+			continue
+		}
+		var s *said
+		exit, e := explain(err)
+		if exit != c.exit || e.Code != c.code || !strings.Contains(e.Message, c.word) || !strings.HasSuffix(e.Message, "; query 7") || !errors.As(err, &s) || !strings.Contains(s.chinese, c.word) {
+			t.Errorf("%s: exit code %d, %+v", name, exit, e)
+		}
+	}
+}
