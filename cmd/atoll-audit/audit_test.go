@@ -84,11 +84,16 @@ func setup(dir string, w, lies, busy, changed *audittest.World) error {
 	after, taken := *changed, *changed.Genesis
 	taken.Cosigners = next
 	after.Genesis = &taken
+	another, err := tlog.NewLogSigner(w.Genesis.Origin, w.Keys["tax"].Log())
+	if err != nil {
+		return err
+	}
 	files := map[string]map[string][]byte{
 		"renamed": renamed.Files(), "good": w.Files("auditor", "tax"), "early": early.Files("auditor", "tax"), "other": other.Files("auditor", "tax"), "bad": lies.Files(), "busy": busy.Files(),
-		"handed": changed.Files(next...), "handed-bare": changed.Files("court"),
+		"handed": changed.Files(next...), "handed-bare": changed.Files("court"), "export/log": w.Files("auditor", "tax"),
 		".": {
 			"policy": []byte(w.Policy(2)), "policy-all": []byte(w.Policy(3)), "policy-none": []byte(w.Policy(0)), "policy-renamed": []byte(renamed.Policy(0)), "policy-next": []byte(after.Policy(2)),
+			"policy-tax":  []byte("log " + another.Verifier.String() + "\nquorum none\n"),
 			"auditor.key": []byte(w.IdentityFile("auditor")), "bank.key": []byte(w.IdentityFile("bank-b")),
 		},
 	}

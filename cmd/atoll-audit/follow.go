@@ -186,7 +186,7 @@ func (f *follow) fetch(from func(string) ([]byte, error)) func(string) ([]byte, 
 }
 
 func (f *follow) grow(source audit.Source) (err error) {
-	if f.log, err = audit.Open(source, f.trust); err != nil {
+	if f.log, err = openLog(source, f.trust, f.where); err != nil {
 		return err
 	}
 	if !f.begun {

@@ -21,6 +21,7 @@ import (
 
 	"atoll/consensus/audit"
 	"atoll/consensus/audit/store"
+	"atoll/crypto/tlog"
 
 	"github.com/spf13/cobra"
 )
@@ -130,6 +131,22 @@ someone you trust, and compare its fingerprint with others.`,
 const hintHandedOver = "the cosigners may have handed over since this policy was made: ask members you trust (atoll cosigners show), " +
 	"take the policy of a new export from one of them, and compare its fingerprint with others before you use it"
 
+const hintOtherLog = "check that the policy is this log's, and that LOG is the folder of its checkpoint"
+
+// hintSigner says whose policy is needed for a copy of the log that none of the
+// policy's logs has signed.
+func hintSigner(err error) string {
+	from := "the member that this copy came from"
+	var other *audit.OtherSigner
+	if errors.As(err, &other) {
+		if other.Of != "" {
+			return hintOtherLog
+		}
+		from = cmp.Or(other.Member, from)
+	}
+	return fmt.Sprintf("each member signs its own copy, and this policy is another one's: take the policy that %s exported, and compare its fingerprint with others before you use it", from)
+}
+
 // explain maps an error to its exit code, its stable name and what to do next.
 func explain(err error) (code int, name, hint string) {
 	var m *mistake
@@ -142,8 +159,10 @@ func explain(err error) (code int, name, hint string) {
 		return exitTampered, "log.tampered", "keep this copy as it is, and compare with another member's"
 	case errors.Is(err, audit.ErrOtherCosigners):
 		return exitTampered, "log.unverifiable", hintHandedOver
+	case errors.Is(err, tlog.ErrNoLog):
+		return exitTampered, "log.unverifiable", hintSigner(err)
 	case errors.Is(err, audit.ErrUnverifiable):
-		return exitTampered, "log.unverifiable", "check that the policy is this log's, and that LOG is the folder of its checkpoint"
+		return exitTampered, "log.unverifiable", hintOtherLog
 	case errors.Is(err, audit.ErrOutdated):
 		return exitUsage, "log.version", "verify checks its root and signatures; for its verdicts use an atoll-audit of that version"
 	case errors.As(err, &m):

@@ -100,7 +100,7 @@ func (p *prove) make(cmd *cobra.Command, where, number string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closer()) }()
-	if p.log, err = audit.Open(source, policy); err != nil {
+	if p.log, err = openLog(source, policy, where); err != nil {
 		return err
 	}
 	if err = p.age.check(p.log, isURL(where)); err != nil {

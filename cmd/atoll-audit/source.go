@@ -10,9 +10,11 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	"atoll/consensus/audit"
+	"atoll/crypto/tlog"
 )
 
 // patience is how long a server may take for one resource.
@@ -78,6 +80,20 @@ func folder(ctx context.Context, root *os.Root) audit.Source {
 			}
 		},
 	}
+}
+
+// openLog opens a log. An export has it in a folder of its own: who names the one
+// above has mistaken the place, and nobody has tampered with anything.
+func openLog(source audit.Source, policy *tlog.Policy, where string) (*audit.Log, error) {
+	l, err := audit.Open(source, policy)
+	if !errors.Is(err, audit.ErrNoCheckpoint) {
+		return l, err
+	}
+	if _, none := source.Fetch("log/checkpoint"); none != nil {
+		return nil, err
+	}
+	below := strings.TrimRight(where, "/") + "/log"
+	return nil, &mistake{code: "log.missing", text: fmt.Sprintf("%s holds no log, %s does", where, below), hint: "give " + below + " as LOG"}
 }
 
 func irregular(path string) error {

@@ -82,7 +82,7 @@ func (c *check) run(cmd *cobra.Command, where string, each func(leaf []byte) err
 		return err
 	}
 	defer func() { err = errors.Join(err, closer()) }()
-	if c.log, err = audit.Open(source, policy); err != nil {
+	if c.log, err = openLog(source, policy, where); err != nil {
 		return err
 	}
 	if c.state != "" {

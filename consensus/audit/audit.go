@@ -37,6 +37,8 @@ var (
 	// ErrUnverifiable means that the checkpoint of a log is not one that the
 	// policy accepts.
 	ErrUnverifiable = errors.New("the log cannot be verified")
+	// ErrNoCheckpoint comes with ErrUnverifiable where there is no log at all.
+	ErrNoCheckpoint = errors.New("there is no checkpoint")
 	// ErrOutdated means that a log is of an earlier format version, by whose rules
 	// this program cannot decide. Its roots and signatures verify as ever.
 	ErrOutdated = errors.New("its verdicts cannot be recomputed")

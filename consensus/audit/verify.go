@@ -51,7 +51,7 @@ type Log struct {
 func Open(source Source, policy *tlog.Policy) (*Log, error) {
 	signed, err := source.Fetch("checkpoint")
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: there is no checkpoint", ErrUnverifiable)
+		return nil, fmt.Errorf("%w: %w", ErrUnverifiable, ErrNoCheckpoint)
 	}
 	if err != nil {
 		return nil, err
@@ -78,6 +78,9 @@ func Unsigned(signed []byte) (tlog.Checkpoint, error) {
 // obey verifies the checkpoint by a policy.
 func (l *Log) obey(policy *tlog.Policy) (err error) {
 	l.Checkpoint, l.Cosigners, err = policy.Verify(l.Signed)
+	if errors.Is(err, tlog.ErrNoLog) {
+		return l.signer(policy, err)
+	}
 	if errors.Is(err, tlog.ErrQuorum) {
 		return l.others(policy, err)
 	}

@@ -156,8 +156,23 @@ func TestWrongPolicyKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := policy(t, "log "+signer.Verifier.String()+"\nquorum none\n")
-	if _, _, err := verify(w.Files(), p, nil); !errors.Is(err, audit.ErrUnverifiable) || !errors.Is(err, tlog.ErrSignature) {
+	var other *audit.OtherSigner
+	if _, _, err := verify(w.Files(), p, nil); !errors.Is(err, audit.ErrUnverifiable) || !errors.Is(err, tlog.ErrSignature) || !errors.As(err, &other) || other.Member != audittest.Exporter || other.Of != "" {
 		t.Errorf("%v", err)
+	}
+	// Without its genesis, or with another's line, the log does not say who.
+	for name, spoil := range map[string]func(files map[string][]byte){
+		"no entries": func(files map[string][]byte) { delete(files, "tile/entries/000") },
+		"another's line": func(files map[string][]byte) {
+			files["checkpoint"] = append(files["checkpoint"][:len(files["checkpoint"])-8], "AAAAAA=\n"...)
+		},
+		"entries too few": func(files map[string][]byte) { files["tile/entries/000"] = files["tile/entries/000"][:40] },
+	} {
+		files := w.Files()
+		spoil(files)
+		if _, _, err := verify(files, p, nil); !errors.Is(err, audit.ErrUnverifiable) || errors.As(err, &other) && other.Member != "" {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 	if _, _, err := verify(w.Files("tax"), policy(t, w.Policy(2)), nil); !errors.Is(err, tlog.ErrQuorum) {
 		t.Errorf("%v", err)

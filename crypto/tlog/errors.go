@@ -1,6 +1,9 @@
 package tlog
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // The classes of failure. Every error of this package wraps exactly one of
 // them, except those that a caller's own [ReadTile] returned.
@@ -32,3 +35,7 @@ var (
 	// ErrNotInTree: an index, tile or width lies beyond the size of the tree.
 	ErrNotInTree = errors.New("tlog: not in tree")
 )
+
+// ErrNoLog is the [ErrSignature] of a checkpoint that no log of a policy has
+// signed.
+var ErrNoLog = fmt.Errorf("%w: not signed by a log of the policy", ErrSignature)

@@ -38,8 +38,8 @@ type node struct {
 // old, and how far in the future too far, is for the caller to decide.
 //
 // Errors: [ErrMalformed], [ErrTooLarge] and [ErrDuplicate] for the bytes;
-// [ErrSignature] if no log of the policy has signed, or any key of the policy
-// wrongly; [ErrQuorum].
+// [ErrNoLog] if no log of the policy has signed, [ErrSignature] if any key of the
+// policy has wrongly; [ErrQuorum].
 func (p *Policy) Verify(signed []byte) (Checkpoint, []Signature, error) {
 	c, sigs, err := open(signed, p.keys())
 	if err != nil {
@@ -47,7 +47,7 @@ func (p *Policy) Verify(signed []byte) (Checkpoint, []Signature, error) {
 	}
 	cosigned := slices.DeleteFunc(slices.Clone(sigs), func(s Signature) bool { return !s.Key.Cosigner() })
 	if len(cosigned) == len(sigs) {
-		return Checkpoint{}, nil, fmt.Errorf("%w: not signed by a log of the policy", ErrSignature)
+		return Checkpoint{}, nil, ErrNoLog
 	}
 	if !p.satisfied(cosigned) {
 		return Checkpoint{}, nil, fmt.Errorf("%w: %d cosignatures by witnesses of the policy", ErrQuorum, len(cosigned))

@@ -1,0 +1,86 @@
+package audit
+
+import (
+	"fmt"
+	"slices"
+
+	"atoll/consensus/ledger"
+	"atoll/crypto/tlog"
+)
+
+// OtherSigner comes with [ErrUnverifiable] where no log of the policy has signed
+// the checkpoint. Each member signs its own copy of the log, and the policy beside
+// its export names its key: one copy and another one's policy do not go together.
+type OtherSigner struct {
+	Origin string // of the checkpoint
+	Of     string // origin that the policy is for, where that is another
+	Member string // whose key has signed, by the genesis of this very log: nobody vouches for it. "" where that does not say
+	err    error
+}
+
+func (o *OtherSigner) Error() string {
+	switch {
+	case o.Of != "":
+		return fmt.Sprintf("%v: it is of the log %s, and the policy for %s", o.err, o.Origin, o.Of)
+	case o.Member != "":
+		return fmt.Sprintf("%v, but by %s, as the genesis of this log has it", o.err, o.Member)
+	}
+	return o.err.Error()
+}
+
+func (o *OtherSigner) Unwrap() error { return o.err }
+
+// signer adds to an error about a checkpoint that no log of the policy has signed
+// who has.
+func (l *Log) signer(policy *tlog.Policy, unsigned error) error {
+	c, err := Unsigned(l.Signed)
+	if err != nil {
+		return err
+	}
+	keys, err := logKeys(policy.String())
+	if err != nil {
+		return err
+	}
+	o := &OtherSigner{Origin: c.Origin, err: unsigned}
+	if slices.ContainsFunc(keys, func(k tlog.Verifier) bool { return k.Name() == c.Origin }) {
+		o.Member = l.signedBy(c)
+	} else {
+		o.Of = keys[0].Name()
+	}
+	return o
+}
+
+// signedBy returns the member whose log key has signed the checkpoint, by the
+// genesis with which the log begins, or "".
+func (l *Log) signedBy(c tlog.Checkpoint) string {
+	first := tlog.Tile{Level: tlog.Entries, Width: int(min(c.Size, tlog.TileWidth))}
+	if c.Size == 0 {
+		return ""
+	}
+	data, err := l.source.Fetch(first.Path())
+	if err != nil {
+		return ""
+	}
+	leaves, err := tlog.ParseBundle(data, first.Width)
+	if err != nil {
+		return ""
+	}
+	e, err := ledger.ParseEntry(leaves[0])
+	if err != nil {
+		return ""
+	}
+	g, _, err := ledger.OpenGenesis(e.Statement)
+	if err != nil {
+		return ""
+	}
+	for _, m := range g.Members {
+		key, err := tlog.NewLogVerifier(c.Origin, m.Log)
+		if err != nil {
+			continue
+		}
+		if _, _, err := tlog.OpenCheckpoint(l.Signed, c.Origin, key); err == nil {
+			return m.Name
+		}
+	}
+	return ""
+}
