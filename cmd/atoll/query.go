@@ -49,8 +49,8 @@ What no agency answered in time can be asked again with --again, without spendin
 another use, until the query's deadline has passed: ten minutes after it was put,
 or twice --wait where that is longer. The command itself ends within twice --wait
 and five seconds, whatever the node does. Exit code 3 says that an agency was
-unavailable, or that not one output was answered; the profile says why, and what
-that may cost.`,
+unavailable, or that nothing was answered, not even by "no record"; the profile
+says why, and what that may cost.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			lang, err := language(cmd)
@@ -143,7 +143,8 @@ func askNode(cmd *cobra.Command, dir string, in *web.QueryIn) (*web.QueryOut, er
 }
 
 // unanswered is the error that names the agencies from which nothing came, and
-// why; that says what became of all outputs, where none was answered; or nil.
+// why; that says what became of all outputs, where none was answered; or nil. That
+// an agency has no record is an answer.
 func unanswered(out *web.QueryOut) error {
 	var list, all []string
 	answered := 0
@@ -151,7 +152,7 @@ func unanswered(out *web.QueryOut) error {
 		if p.Outcomes[consent.Unavailable.String()] > 0 {
 			list = append(list, fmt.Sprintf("%s (%s)", p.Agency, p.Reason))
 		}
-		answered += p.Outcomes[consent.Answered.String()]
+		answered += p.Outcomes[consent.Answered.String()] + p.Outcomes[consent.NoRecord.String()]
 		all = append(all, p.Agency+": "+tally(p.Outcomes))
 	}
 	names := strings.Join(list, ", ")

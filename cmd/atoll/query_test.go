@@ -8,8 +8,8 @@ import (
 	"atoll/node/web"
 )
 
-// A query is done where some output was answered and no agency was unavailable.
-// Where none was answered the exit code says so, whatever the reasons.
+// A query is done where some output was answered, if only by "no record", and no
+// agency was unavailable. Where none was, the exit code says so.
 func TestExitOfQuery(t *testing.T) {
 	type counts = map[string]int
 	for name, c := range map[string]struct {
@@ -24,7 +24,8 @@ func TestExitOfQuery(t *testing.T) {
 		"all agencies away":   {[]web.PieceOut{{Agency: "court", Outcomes: counts{"unavailable": 1}, Reason: "unreachable"}}, exitPartial, "partial", "court (unreachable)"},
 		"all refused":         {[]web.PieceOut{{Agency: "court", Outcomes: counts{"refused": 1}}, {Agency: "tax", Outcomes: counts{"refused": 3}}}, exitPartial, "unanswered", "court: 1 refused; tax: 3 refused"},
 		"all broken":          {[]web.PieceOut{{Agency: "tax", Outcomes: counts{"invalid": 2, "stale": 1}}}, exitPartial, "unanswered", "tax: 2 invalid, 1 stale"},
-		"nobody has anything": {[]web.PieceOut{{Agency: "tax", Outcomes: counts{"no_record": 2}}}, exitPartial, "unanswered", "tax: 2 no_record"},
+		"nobody has anything": {[]web.PieceOut{{Agency: "tax", Outcomes: counts{"no_record": 2}}}, 0, "", ""},
+		"one has nothing":     {[]web.PieceOut{{Agency: "court", Outcomes: counts{"refused": 1}}, {Agency: "tax", Outcomes: counts{"no_record": 1, "invalid": 2}}}, 0, "", ""},
 		"changed since":       {[]web.PieceOut{{Agency: "tax", Outcomes: counts{"not_consented": 2}}}, exitPartial, "unanswered", "tax: 2 not_consented"},
 	} {
 		err := unanswered(&web.QueryOut{Query: "7", Pieces: c.pieces})

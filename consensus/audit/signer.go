@@ -51,12 +51,12 @@ func (l *Log) signer(policy *tlog.Policy, unsigned error) error {
 }
 
 // signedBy returns the member whose log key has signed the checkpoint, by the
-// genesis with which the log begins, or "".
+// genesis with which the log begins, or "": of a proof there is no log to look in.
 func (l *Log) signedBy(c tlog.Checkpoint) string {
-	first := tlog.Tile{Level: tlog.Entries, Width: int(min(c.Size, tlog.TileWidth))}
-	if c.Size == 0 {
+	if c.Size == 0 || l.source.Fetch == nil {
 		return ""
 	}
+	first := tlog.Tile{Level: tlog.Entries, Width: int(min(c.Size, tlog.TileWidth))}
 	data, err := l.source.Fetch(first.Path())
 	if err != nil {
 		return ""
