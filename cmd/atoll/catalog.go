@@ -2,8 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -29,11 +27,15 @@ func catalogCommand() *cobra.Command {
 }
 
 func catalogLintCommand() *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "lint FILE",
 		Short: "Check a catalog, every line of it",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			t, err := tellerOf(cmd)
+			if err != nil {
+				return err
+			}
 			text, err := readLimited(args[0], maxPaper)
 			if err != nil {
 				return err
@@ -42,34 +44,34 @@ func catalogLintCommand() *cobra.Command {
 			if err != nil {
 				return configError(args[0], err)
 			}
-			return reportCatalog(cmd, args[0], c)
+			return reportCatalog(cmd, t, args[0], c)
 		},
 	}
+	langFlag(cmd)
+	return cmd
 }
 
 // reportCatalog prints what each output would cover if it were asked today, and
 // what is likely a mistake.
-func reportCatalog(cmd *cobra.Command, file string, c *catalog.Catalog) error {
-	warnings := []string{}
-	for _, w := range c.Warnings() {
-		warnings = append(warnings, w.Error())
-	}
+func reportCatalog(cmd *cobra.Command, t *teller, file string, c *catalog.Catalog) error {
 	if asJSON(cmd) {
+		warnings := []string{}
+		for _, w := range c.Warnings() {
+			warnings = append(warnings, w.Error())
+		}
 		return printJSON(cmd.OutOrStdout(), "atoll.lint/v1", map[string]any{
 			"agency": c.Agency, "version": c.Version, "items": len(c.Items()), "warnings": warnings, "covers": covers(c, civilToday()),
 		})
 	}
-	w := cmd.OutOrStdout()
-	if err := printCatalog(w, c, consent.English); err != nil {
+	if err := printCatalog(t, c); err != nil {
 		return err
 	}
-	for _, text := range warnings {
-		if _, err := fmt.Fprintf(w, "warning: %s: %s\n", file, text); err != nil {
-			return err
-		}
+	for _, w := range c.Warnings() {
+		t.say("警告：%s：%s", "warning: %s: %s", shown(file), shown(w.In(t.lang)))
 	}
-	_, err := fmt.Fprintf(w, "%s: catalog of %s, version %d: %d datasets, %d ways to ask; nothing amiss\n", file, c.Agency, c.Version, len(c.Datasets), len(c.Items()))
-	return err
+	t.say("%s：%s 的目录，版本 %d：%d 个数据集，%d 种问法；没有错误", "%s: catalog of %s, version %d: %d datasets, %d ways to ask; nothing amiss",
+		shown(file), c.Agency, c.Version, len(c.Datasets), len(c.Items()))
+	return t.err
 }
 
 // civilToday is the day by this machine's clock and zone: for a person who
@@ -103,7 +105,7 @@ func catalogShowCommand() *cobra.Command {
 		Short: "Print what an agency offers, as it says now",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			lang, err := language(cmd)
+			t, err := tellerOf(cmd)
 			if err != nil {
 				return err
 			}
@@ -122,7 +124,7 @@ func catalogShowCommand() *cobra.Command {
 			if asJSON(cmd) {
 				return printJSON(cmd.OutOrStdout(), "atoll.catalog/v1", map[string]any{"agency": c.Agency, "version": c.Version, "yaml": string(got.Bytes), "covers": covers(c, civilToday())})
 			}
-			return printCatalog(cmd.OutOrStdout(), c, lang)
+			return printCatalog(t, c)
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the folder of a member whose node is running")
@@ -130,15 +132,20 @@ func catalogShowCommand() *cobra.Command {
 	return needs(cmd, "dir")
 }
 
-func printCatalog(w io.Writer, c *catalog.Catalog, lang string) error {
-	titles, said := c.Titles(lang), covers(c, civilToday())
-	t := newTable("dataset", "output", "title", "disclosed as", "covers today")
+// printCatalog prints one line for each output: what it is, in which ways it can be
+// asked, and which days it would be about today.
+func printCatalog(t *teller, c *catalog.Catalog) error {
+	titles, said := c.Titles(t.lang), covers(c, civilToday())
+	list := newTable("dataset", "output", "title", "disclosed as", "covers today")
+	if t.lang == consent.Chinese {
+		list = newTable("数据集", "输出项", "名称", "披露方式", "今日所涉日期")
+	}
 	var last consent.Item
 	var how []string
 	flush := func() {
 		if last.Output != "" {
 			name := last.Dataset + "." + last.Output
-			t.row(last.Dataset, last.Output, titles[last.Dataset]+" · "+titles[name], strings.Join(how, ", "), said[name])
+			list.row(last.Dataset, last.Output, titles[last.Dataset]+" · "+titles[name], strings.Join(how, ", "), said[name])
 		}
 	}
 	for _, i := range c.Items() {
@@ -146,11 +153,16 @@ func printCatalog(w io.Writer, c *catalog.Catalog, lang string) error {
 			flush()
 			how = nil
 		}
-		last, how = i, append(how, i.Disclosure.String())
+		last, how = i, append(how, t.in(disclosureWords[i.Disclosure], i.Disclosure.String()))
 	}
 	flush()
-	if _, err := fmt.Fprintf(w, "%s, version %d\n", c.Agency, c.Version); err != nil {
-		return err
+	t.say("%s，版本 %d", "%s, version %d", c.Agency, c.Version)
+	if t.err != nil {
+		return t.err
 	}
-	return t.print(w)
+	return list.print(t.w)
 }
+
+// disclosureWords are the Chinese of the ways in which an output is disclosed, as
+// notices have them, with the key of the catalog.
+var disclosureWords = map[consent.Disclosure]string{consent.Value: "原值（value）", consent.Band: "区间（band）", consent.Count: "条数（count）"}

@@ -23,16 +23,21 @@ var (
 	errConfigLine = fmt.Errorf("%w", errConfig)
 )
 
-// configError says what is wrong with a catalog or a template.
+// configError says what is wrong with a catalog or a template, of a catalog in
+// Chinese too.
 func configError(path string, err error) error {
-	kind := errConfig
+	kind, hint := errConfig, "请改正该文件"
 	var c catalog.Problems
 	var t profile.Problems
 	if errors.As(err, &c) && slices.ContainsFunc(c, func(p catalog.Problem) bool { return p.Line > 0 }) ||
 		errors.As(err, &t) && slices.ContainsFunc(t, func(p profile.Problem) bool { return p.Line > 0 }) {
-		kind = errConfigLine
+		kind, hint = errConfigLine, "请改正该文件所指的各行"
 	}
-	return fmt.Errorf("%s: %w: %w", path, kind, err)
+	wrapped := fmt.Errorf("%s: %w: %w", path, kind, err)
+	if c == nil {
+		return wrapped
+	}
+	return &said{error: wrapped, chinese: path + "：" + c.Chinese(), hint: hint}
 }
 
 // misplaced is what the YAML library says of a place in a file.

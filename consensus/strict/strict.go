@@ -22,8 +22,9 @@ import (
 
 // Error says where a value is not what it has to be.
 type Error struct {
-	Line, Column int // from 1
-	Text         string
+	Line, Column int    // from 1
+	Text         string // in English
+	Chinese      string
 }
 
 func (e *Error) Error() string {
@@ -81,7 +82,7 @@ func check(n ast.Node, t reflect.Type) *Error {
 		return checkText(n)
 	case reflect.Bool:
 		if text := n.GetToken().Value; n.Type() != ast.BoolType || text != "true" && text != "false" {
-			return wrong(n, "true or false is wanted")
+			return wrong(n, "true or false is wanted", "应为 true 或 false")
 		}
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64, reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		return checkInteger(n, t)
@@ -145,7 +146,7 @@ func checkText(n ast.Node) *Error {
 	default:
 		return nil
 	}
-	return wrong(n, "a text is wanted, and this would be read as a number or a truth: put it in quotes")
+	return wrong(n, "a text is wanted, and this would be read as a number or a truth: put it in quotes", "应为文字，而此处会被读作数字或真假：请加引号")
 }
 
 func checkInteger(n ast.Node, t reflect.Type) *Error {
@@ -157,12 +158,12 @@ func checkInteger(n ast.Node, t reflect.Type) *Error {
 		_, err = strconv.ParseInt(text, 10, t.Bits())
 	}
 	if n.Type() != ast.IntegerType || !plain.MatchString(text) || err != nil {
-		return wrong(n, "a whole number in plain decimal digits is wanted, "+least+" to "+most)
+		return wrong(n, "a whole number in plain decimal digits is wanted, "+least+" to "+most, "应为十进制整数，"+least+" 至 "+most)
 	}
 	return nil
 }
 
-func wrong(n ast.Node, text string) *Error {
+func wrong(n ast.Node, text, chinese string) *Error {
 	at := n.GetToken().Position
-	return &Error{at.Line, at.Column, text}
+	return &Error{at.Line, at.Column, text, chinese}
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	"atoll/consensus/consent"
 )
@@ -113,6 +114,9 @@ func TestLint(t *testing.T) {
 	for _, p := range problems {
 		if p.Line == 0 {
 			t.Errorf("no line: %s", p.Text)
+		}
+		if strings.IndexFunc(p.Chinese, func(r rune) bool { return unicode.Is(unicode.Han, r) }) < 0 {
+			t.Errorf("no Chinese: %s", p.Text)
 		}
 	}
 }

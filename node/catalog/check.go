@@ -40,12 +40,12 @@ type checker struct {
 // problem notes one at the line of the innermost part of path that the file
 // has.
 func (c *checker) problem(path, format string, args ...any) {
-	c.found = append(c.found, Problem{c.line(path), fmt.Sprintf(format, args...)})
+	c.found = append(c.found, says(c.line(path), format, args...))
 }
 
 // warn notes what is likely a mistake and no error.
 func (c *checker) warn(path, format string, args ...any) {
-	c.warned = append(c.warned, Problem{c.line(path), fmt.Sprintf(format, args...)})
+	c.warned = append(c.warned, says(c.line(path), format, args...))
 }
 
 func (c *checker) line(path string) (line int) {
@@ -58,7 +58,7 @@ func (c *checker) line(path string) (line int) {
 
 // size notes too few or too many; where it returns false, the rest is not
 // worth checking.
-func (c *checker) size(path, what string, n, least, most int) bool {
+func (c *checker) size(path string, what phrase, n, least, most int) bool {
 	if n < least || n > most {
 		c.problem(path, "%s: %d to %d, not %d", what, least, most, n)
 	}
@@ -66,7 +66,7 @@ func (c *checker) size(path, what string, n, least, most int) bool {
 }
 
 // name notes a bad or repeated name.
-func (c *checker) name(path, where, name string, seen map[string]bool) {
+func (c *checker) name(path string, where phrase, name string, seen map[string]bool) {
 	switch {
 	case !consent.ValidItem(name):
 		c.problem(path, "%s: a name is 1 to 64 of a-z, 0-9 and _", where)
@@ -76,16 +76,16 @@ func (c *checker) name(path, where, name string, seen map[string]bool) {
 	seen[name] = true
 }
 
-func (c *checker) title(path, where string, t fileTitle) Title {
+func (c *checker) title(path string, where phrase, t fileTitle) Title {
 	if !consent.ValidText(t.Chinese) || !consent.ValidText(t.English) {
 		c.problem(path, "%s: zh and en are both needed, 1 to 200 bytes each, and no character that cannot be seen", where)
 	}
 	return Title(t)
 }
 
-func (c *checker) unit(path, where, unit string) string {
+func (c *checker) unit(path string, where phrase, unit string) string {
 	if unit != "" && (!consent.ValidText(unit) || len(unit) > 20) {
-		c.problem(path, "%s: a unit is a short text, such as CNY", where)
+		c.problem(path, "%s: a unit is a short text, such as CNY, not %.40q", where, unit)
 	}
 	return unit
 }
@@ -98,42 +98,35 @@ func (c *checker) catalog(f *file) *Catalog {
 	if f.Version == 0 {
 		c.problem("version", "version: a number from 1 on is needed, higher with each change")
 	}
-	if c.size("datasets", "datasets", len(f.Datasets), 1, MaxDatasets) {
+	if c.size("datasets", word("datasets"), len(f.Datasets), 1, MaxDatasets) {
 		seen := map[string]bool{}
 		for i := range f.Datasets {
 			path := fmt.Sprintf("datasets[%d]", i)
-			c.name(path+".name", "dataset "+shown(f.Datasets[i].Name), f.Datasets[i].Name, seen)
+			name := f.Datasets[i].Name
+			c.name(path+".name", phrase{"数据集 " + shown(name), "dataset " + shown(name)}, name, seen)
 			out.Datasets = append(out.Datasets, c.dataset(path, &f.Datasets[i]))
 		}
 	}
-	if c.size("rules", "rules", len(f.Rules), 1, MaxRules) {
+	if c.size("rules", word("rules"), len(f.Rules), 1, MaxRules) {
 		seen := map[string]bool{}
 		for i, r := range f.Rules {
 			path := fmt.Sprintf("rules[%d]", i)
-			where := "rule " + shown(r.Name)
+			where := phrase{"规则 " + shown(r.Name), "rule " + shown(r.Name)}
 			c.name(path+".name", where, r.Name, seen)
 			allow, err := formula.Compile(r.Allow, ruleVars, formula.Bool)
 			if err != nil {
 				c.problem(path+".allow", "%s: %v", where, err)
 			}
-			out.Rules = append(out.Rules, Rule{r.Name, c.title(path+".reason", where+": reason", r.Reason), allow})
+			out.Rules = append(out.Rules, Rule{r.Name, c.title(path+".reason", where.key("reason"), r.Reason), allow})
 		}
 	}
 	return out
 }
 
-// shown is a name for an error text: never a page of something else.
-func shown(name string) string {
-	if consent.ValidItem(name) {
-		return name
-	}
-	return "without a proper name"
-}
-
 func (c *checker) dataset(path string, f *fileDataset) Dataset {
-	where := shown(f.Name)
+	where := word(shown(f.Name))
 	d := Dataset{
-		Name: f.Name, Title: c.title(path+".title", where+": title", f.Title), Sensitivity: f.Sensitivity, Personal: f.Personal,
+		Name: f.Name, Title: c.title(path+".title", where.key("title"), f.Title), Sensitivity: f.Sensitivity, Personal: f.Personal,
 		Source: f.Source, Table: f.Table, Key: f.Key, One: f.Records == "one",
 		Date: f.Date, Periods: Periods(f.Periods), Series: f.Series, Lag: f.Lag, Unique: f.Unique, Complete: f.Complete, StaleDays: f.StaleAfter,
 	}
@@ -141,39 +134,39 @@ func (c *checker) dataset(path string, f *fileDataset) Dataset {
 		c.problem(path+".sensitivity", "%s: sensitivity: a level from 1 to 5 is needed", where)
 	}
 	if !consent.ValidItem(f.Source) {
-		c.problem(path+".source", "%s: source: the name of a source is needed", where)
+		c.problem(path+".source", "%s: source: the name of a source is needed, not %.40q", where, f.Source)
 	}
 	if !identifier.MatchString(f.Table) {
-		c.problem(path+".table", "%s: table: letters, digits and _ alone", where)
+		c.problem(path+".table", "%s: table: letters, digits and _ alone, not %.40q", where, f.Table)
 	}
 	if !identifier.MatchString(f.Key) {
-		c.problem(path+".key", "%s: key: the column of the subject is needed, letters, digits and _ alone", where)
+		c.problem(path+".key", "%s: key: the column of the subject is needed, letters, digits and _ alone, not %.40q", where, f.Key)
 	}
 	if f.Records != "one" && f.Records != "many" {
-		c.problem(path+".records", "%s: records: one or many", where)
+		c.problem(path+".records", "%s: records: one or many, not %.40q", where, f.Records)
 	}
 	c.fields(path, where, f, &d)
 	c.rows(path, where, f, &d)
 	c.reading(path, where, f, &d)
-	if c.size(path+".outputs", where+": outputs", len(f.Outputs), 1, MaxOutputs) {
+	if c.size(path+".outputs", where.key("outputs"), len(f.Outputs), 1, MaxOutputs) {
 		seen := map[string]bool{}
 		for i := range f.Outputs {
 			below := fmt.Sprintf("%s.outputs[%d]", path, i)
-			c.name(below+".name", where+"."+shown(f.Outputs[i].Name), f.Outputs[i].Name, seen)
+			c.name(below+".name", where.dot(f.Outputs[i].Name), f.Outputs[i].Name, seen)
 			d.Outputs = append(d.Outputs, c.output(below, &d, &f.Outputs[i]))
 		}
 	}
 	return d
 }
 
-func (c *checker) fields(path, where string, f *fileDataset, d *Dataset) {
-	if !c.size(path+".fields", where+": fields", len(f.Fields), 1, MaxFields) {
+func (c *checker) fields(path string, where phrase, f *fileDataset, d *Dataset) {
+	if !c.size(path+".fields", where.key("fields"), len(f.Fields), 1, MaxFields) {
 		return
 	}
 	seen := map[string]bool{}
 	for i, ff := range f.Fields {
 		at := fmt.Sprintf("%s.fields[%d]", path, i)
-		field := where + ": field " + shown(ff.Name)
+		field := phrase{where.Chinese + "：字段 " + shown(ff.Name), where.English + ": field " + shown(ff.Name)}
 		c.name(at+".name", field, ff.Name, seen)
 		if slices.Contains(reserved, ff.Name) {
 			c.problem(at+".name", "%s: the name means something else in formulas", field)
@@ -190,7 +183,7 @@ func (c *checker) fields(path, where string, f *fileDataset, d *Dataset) {
 			out.Column = out.Name
 		}
 		if !identifier.MatchString(out.Column) {
-			c.problem(at+".column", "%s: column: letters, digits and _ alone", field)
+			c.problem(at+".column", "%s: column: letters, digits and _ alone, not %.40q", field, out.Column)
 		}
 		switch {
 		case ff.Sensitivity < 0 || ff.Sensitivity > 5:
@@ -208,7 +201,7 @@ func (c *checker) fields(path, where string, f *fileDataset, d *Dataset) {
 }
 
 // values maps every spelling to the text that it stands for.
-func (c *checker) values(path, where string, kind Type, said map[string][]string) map[string]string {
+func (c *checker) values(path string, where phrase, kind Type, said map[string][]string) map[string]string {
 	if len(said) == 0 {
 		return nil
 	}
@@ -220,9 +213,9 @@ func (c *checker) values(path, where string, kind Type, said map[string][]string
 		for _, text := range append([]string{canonical}, said[canonical]...) {
 			switch {
 			case !consent.ValidText(text):
-				c.problem(path, "%s: values: a text of 1 to 200 bytes, and no character that cannot be seen", where)
+				c.problem(path, "%s: values: a text of 1 to 200 bytes, and no character that cannot be seen, not %.40q", where, text)
 			case spellings[text] != "":
-				c.problem(path, "%s: values: %s is there twice", where, shown(text))
+				c.problem(path, "%s: values: %.40q is there twice", where, text)
 			}
 			spellings[text] = canonical
 		}
@@ -233,19 +226,19 @@ func (c *checker) values(path, where string, kind Type, said map[string][]string
 	return spellings
 }
 
-func (c *checker) kind(path, where, text string) Type {
+func (c *checker) kind(path string, where phrase, text string) Type {
 	t := Type(max(slices.Index(typeNames[:], text), 0))
 	if t == 0 {
-		c.problem(path, "%s: type: one of %s", where, strings.Join(typeNames[1:], ", "))
+		c.problem(path, "%s: type: one of %s, not %.40q", where, strings.Join(typeNames[1:], ", "), text)
 	}
 	return t
 }
 
 // rows checks what is said of the records as a whole.
-func (c *checker) rows(path, where string, f *fileDataset, d *Dataset) {
+func (c *checker) rows(path string, where phrase, f *fileDataset, d *Dataset) {
 	isDate := func(key, name string) {
 		if i := d.field(name); i < 0 || d.Fields[i].Type != TypeDate {
-			c.problem(path+"."+key, "%s: %s: no field of that name and type date", where, key)
+			c.problem(path+"."+key, "%s: %s: no field of type date is %.40q", where, key, name)
 		}
 	}
 	p := d.Periods
@@ -265,7 +258,7 @@ func (c *checker) rows(path, where string, f *fileDataset, d *Dataset) {
 	d.Closes = map[string]uint32{"": 1, "month": 1, "quarter": 3, "year": 12}[f.Closes]
 	switch {
 	case d.Closes == 0:
-		c.problem(path+".closes", "%s: closes: month, quarter or year", where)
+		c.problem(path+".closes", "%s: closes: month, quarter or year, not %.40q", where, f.Closes)
 	case d.Lag > maxLag:
 		c.problem(path+".lag", "%s: lag: %d days at most", where, maxLag)
 	case (f.Closes != "" || d.Lag > 0) && (d.One || !d.dated()):
@@ -275,7 +268,7 @@ func (c *checker) rows(path, where string, f *fileDataset, d *Dataset) {
 	seen := map[string]bool{}
 	for i, name := range d.Unique {
 		if at := fmt.Sprintf("%s.unique[%d]", path, i); d.field(name) < 0 || seen[name] {
-			c.problem(at, "%s: unique: no such field, or there twice", where)
+			c.problem(at, "%s: unique: no such field, or there twice: %.40q", where, name)
 		}
 		seen[name] = true
 	}
@@ -290,21 +283,21 @@ func (c *checker) rows(path, where string, f *fileDataset, d *Dataset) {
 }
 
 // series checks the fields that tell apart what periods are about.
-func (c *checker) series(path, where string, d *Dataset) {
+func (c *checker) series(path string, where phrase, d *Dataset) {
 	if len(d.Series) > 0 && d.Periods.From == "" {
 		c.problem(path+".series", "%s: series belongs to datasets with periods from and to", where)
 	}
 	for i, name := range d.Series {
 		if at := fmt.Sprintf("%s.series[%d]", path, i); d.field(name) < 0 || d.Times(name) || slices.Contains(d.Series[:i], name) {
-			c.problem(at, "%s: series: no such field, there twice, or one of the periods' own", where)
+			c.problem(at, "%s: series: no such field, there twice, or one of the periods' own: %.40q", where, name)
 		}
 	}
 }
 
 func (c *checker) output(path string, d *Dataset, f *fileOutput) Output {
-	where := shown(d.Name) + "." + shown(f.Name)
+	where := word(shown(d.Name)).dot(f.Name)
 	o := Output{
-		Name: f.Name, Title: c.title(path+".title", where+": title", f.Title),
+		Name: f.Name, Title: c.title(path+".title", where.key("title"), f.Title),
 		Unit: c.unit(path+".unit", where, f.Unit), Type: c.kind(path+".type", where, f.Type), Months: f.Months, Partial: f.Partial, Number: max(f.Meaning, 1),
 	}
 	switch {
@@ -326,7 +319,7 @@ func (c *checker) output(path string, d *Dataset, f *fileOutput) Output {
 	return o
 }
 
-func (c *checker) disclosures(path, where string, d *Dataset, f *fileOutput, o *Output) {
+func (c *checker) disclosures(path string, where phrase, d *Dataset, f *fileOutput, o *Output) {
 	if len(f.Disclose) == 0 {
 		c.problem(path+".disclose", "%s: disclose: value, band or count is needed", where)
 	}
@@ -335,7 +328,7 @@ func (c *checker) disclosures(path, where string, d *Dataset, f *fileOutput, o *
 		x, err := consent.ParseDisclosure(text)
 		switch {
 		case err != nil:
-			c.problem(at, "%s: disclose: one of value, band, count", where)
+			c.problem(at, "%s: disclose: one of value, band, count, not %.40q", where, text)
 		case x == consent.Verify:
 			c.problem(at, "%s: disclose: this version does not answer verify", where)
 		case slices.Contains(o.Disclose, x):
@@ -351,17 +344,17 @@ func (c *checker) disclosures(path, where string, d *Dataset, f *fileOutput, o *
 	slices.Sort(o.Disclose)
 }
 
-func (c *checker) bands(path, where string, f *fileOutput, o *Output) {
+func (c *checker) bands(path string, where phrase, f *fileOutput, o *Output) {
 	if slices.Contains(f.Disclose, consent.Band.String()) != (len(f.Bands) > 0) {
 		c.problem(path+".bands", "%s: cut points and the disclosure band belong together", where)
 	}
-	if !c.size(path+".bands", where+": bands", len(f.Bands), 0, MaxBands) {
+	if !c.size(path+".bands", where.key("bands"), len(f.Bands), 0, MaxBands) {
 		return
 	}
 	for i, text := range f.Bands {
 		at := fmt.Sprintf("%s.bands[%d]", path, i)
 		if !plainNumber.MatchString(string(text)) {
-			c.problem(at, "%s: bands: a cut point is a plain number, such as 5000000 or 0.25", where)
+			c.problem(at, "%s: bands: a cut point is a plain number, such as 5000000 or 0.25, not %.40q", where, string(text))
 			continue
 		}
 		cut := decimal.RequireFromString(string(text))
@@ -374,14 +367,14 @@ func (c *checker) bands(path, where string, f *fileOutput, o *Output) {
 
 // compute compiles the output's formula over the dataset's fields. An output
 // that tells the number of rows alone needs none.
-func (c *checker) compute(path, where string, d *Dataset, f *fileOutput, o *Output) {
+func (c *checker) compute(path string, where phrase, d *Dataset, f *fileOutput, o *Output) {
 	source, at := f.Value, path+".value"
 	switch {
 	case f.Value != "" && f.Field != "":
 		c.problem(path+".field", "%s: value or field, not both", where)
 		return
 	case f.Field != "" && (!d.One || d.field(f.Field) < 0):
-		c.problem(path+".field", "%s: field: the name of a field in a dataset of one record", where)
+		c.problem(path+".field", "%s: field: the name of a field in a dataset of one record, not %.40q", where, f.Field)
 		return
 	case f.Field != "":
 		source, at = f.Field, path+".field"
@@ -406,7 +399,7 @@ func (c *checker) compute(path, where string, d *Dataset, f *fileOutput, o *Outp
 }
 
 // meaning checks what a formula says against what its rows are.
-func (c *checker) meaning(at, where string, d *Dataset, o *Output) {
+func (c *checker) meaning(at string, where phrase, d *Dataset, o *Output) {
 	f := o.compute
 	switch {
 	case f.Calls("newest") && (d.One || !d.dated()):
@@ -451,13 +444,13 @@ func (d *Dataset) vars() map[string]formula.Kind {
 }
 
 // measure checks whether an output is a state or a flow.
-func (c *checker) measure(path, where string, d *Dataset, f *fileOutput, o *Output) {
+func (c *checker) measure(path string, where phrase, d *Dataset, f *fileOutput, o *Output) {
 	flow := f.Measure == "flow"
 	switch {
 	case f.Measure == "" && !d.One && d.dated():
 		c.problem(path+".measure", "%s: measure: state (what stands on the day of the question) or flow (what was in closed months)", where)
 	case f.Measure != "" && f.Measure != "state" && !flow:
-		c.problem(path+".measure", "%s: measure: state or flow", where)
+		c.problem(path+".measure", "%s: measure: state or flow, not %.40q", where, f.Measure)
 	case flow && (d.One || !d.dated()):
 		c.problem(path+".measure", "%s: a flow needs a dataset of many records with a date or periods", where)
 	case flow && (o.Months == 0 || o.Months > consent.MaxMonths):
@@ -476,7 +469,7 @@ func (c *checker) measure(path, where string, d *Dataset, f *fileOutput, o *Outp
 var promised = regexp.MustCompile(`([0-9]{1,3}) ?(?:个月|months?\b)`)
 
 // promises warns of a title that names other months than the output has.
-func (c *checker) promises(path, where string, o *Output) {
+func (c *checker) promises(path string, where phrase, o *Output) {
 	for _, title := range []string{o.Title.Chinese, o.Title.English} {
 		if m := promised.FindStringSubmatch(title); m != nil && m[1] != strconv.Itoa(int(o.Months)) {
 			c.warn(path+".title", "%s: the title says %s months, months says %d", where, m[1], o.Months)

@@ -27,30 +27,6 @@ const (
 	maxLevels   = 30 // of nesting
 )
 
-// Problem is one thing that is wrong with a catalog.
-type Problem struct {
-	Line int    // from 1; 0 where it is no line's
-	Text string // says where by name, such as "vat.sales_12m: …"
-}
-
-// Problems is the error of [Parse]: all that was found, by line.
-type Problems []Problem
-
-func (p Problems) Error() string {
-	var lines []string
-	for _, problem := range p {
-		lines = append(lines, problem.Error())
-	}
-	return "catalog: " + strings.Join(lines, "\n")
-}
-
-func (p Problem) Error() string {
-	if p.Line == 0 {
-		return p.Text
-	}
-	return fmt.Sprintf("line %d: %s", p.Line, p.Text)
-}
-
 // What follows is the file's form, key by key.
 
 type file struct {
@@ -143,7 +119,7 @@ func (w *written) UnmarshalYAML(text []byte) error {
 // YAML of the right form, the first problem alone, otherwise all of them.
 func Parse(text []byte) (*Catalog, error) {
 	if len(text) > MaxText {
-		return nil, Problems{{0, fmt.Sprintf("the catalog has %d bytes, the limit is %d", len(text), MaxText)}}
+		return nil, Problems{says(0, "the catalog has %d bytes, the limit is %d", len(text), MaxText)}
 	}
 	lines, err := lineNumbers(text)
 	if err != nil {
@@ -152,7 +128,7 @@ func Parse(text []byte) (*Catalog, error) {
 	var f file
 	var number *strict.Error
 	if err := strict.Numbers(text, &f); errors.As(err, &number) {
-		return nil, Problems{{number.Line, fmt.Sprintf("column %d: %s", number.Column, number.Text)}}
+		return nil, Problems{says(number.Line, "column %d: %s", number.Column, phrase{number.Chinese, number.Text})}
 	}
 	decoder := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
 	if err := decoder.Decode(&f); err != nil {
@@ -166,7 +142,7 @@ func Parse(text []byte) (*Catalog, error) {
 	}
 	slices.SortStableFunc(check.warned, func(a, b Problem) int { return cmp.Compare(a.Line, b.Line) })
 	if err := define(&f, c); err != nil {
-		return nil, Problems{{0, err.Error()}}
+		return nil, Problems{says(0, "the catalog has no digest: %v", err)}
 	}
 	c.text, c.warnings = bytes.Clone(text), check.warned
 	return c, nil
@@ -179,7 +155,7 @@ func form(err error) Problems {
 	var own Problem
 	switch {
 	case errors.Is(err, io.EOF):
-		return Problems{{0, "the catalog is empty"}}
+		return Problems{says(0, "the catalog is empty")}
 	case errors.As(err, &own):
 		return Problems{own}
 	case errors.As(err, &known):
@@ -187,9 +163,13 @@ func form(err error) Problems {
 		if t := known.GetToken(); t != nil && t.Position != nil {
 			line = t.Position.Line
 		}
-		return Problems{{line, strings.Join(strings.Fields(known.GetMessage()), " ")}}
+		text := strings.Join(strings.Fields(known.GetMessage()), " ")
+		if key, ok := strings.CutPrefix(text, "unknown field "); ok {
+			return Problems{says(line, "unknown field %s", key)}
+		}
+		return Problems{says(line, "%s", text)}
 	}
-	return Problems{{0, "the catalog is not readable as YAML"}}
+	return Problems{says(0, "the catalog is not readable as YAML")}
 }
 
 // lineNumbers maps paths such as "datasets[0].name" to lines. It refuses what
@@ -197,14 +177,14 @@ func form(err error) Problems {
 // file becomes a long one.
 func lineNumbers(text []byte) (map[string]int, error) {
 	if tooDeep(text) {
-		return nil, Problem{0, "the catalog is nested too deep"}
+		return nil, says(0, "the catalog is nested too deep")
 	}
 	parsed, err := parser.ParseBytes(text, 0)
 	if err != nil {
 		return nil, err
 	}
 	if len(parsed.Docs) != 1 || parsed.Docs[0].Body == nil {
-		return nil, Problem{0, "a catalog is one YAML document"}
+		return nil, says(0, "a catalog is one YAML document")
 	}
 	lines := map[string]int{}
 	return lines, walk(lines, "", parsed.Docs[0].Body)
@@ -234,7 +214,7 @@ func walk(lines map[string]int, path string, n ast.Node) error {
 	}
 	switch n := n.(type) {
 	case *ast.AnchorNode, *ast.AliasNode, *ast.MergeKeyNode, *ast.TagNode:
-		return Problem{line, "anchors, aliases and tags have no place in a catalog"}
+		return says(line, "anchors, aliases and tags have no place in a catalog")
 	case *ast.MappingNode:
 		for _, v := range n.Values {
 			if err := walk(lines, path, v); err != nil {
@@ -243,7 +223,7 @@ func walk(lines map[string]int, path string, n ast.Node) error {
 		}
 	case *ast.MappingValueNode:
 		if _, merge := n.Key.(*ast.MergeKeyNode); merge {
-			return Problem{line, "anchors, aliases and tags have no place in a catalog"}
+			return says(line, "anchors, aliases and tags have no place in a catalog")
 		}
 		key := n.Key.GetToken()
 		below := strings.TrimPrefix(path+"."+key.Value, ".")

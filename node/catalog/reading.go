@@ -26,11 +26,11 @@ const (
 )
 
 // reading checks what is said of how the source's rows are to be read.
-func (c *checker) reading(path, where string, f *fileDataset, d *Dataset) {
+func (c *checker) reading(path string, where phrase, f *fileDataset, d *Dataset) {
 	d.Also, d.MayBeEmpty, d.MaxAge = f.Also, f.MayBeEmpty, f.MaxAge
 	for i, kind := range f.Also {
 		if at := fmt.Sprintf("%s.also[%d]", path, i); !slices.Contains(keyKinds, kind) || slices.Contains(f.Also[:i], kind) {
-			c.problem(at, "%s: also: some of %s, each once", where, strings.Join(keyKinds, ", "))
+			c.problem(at, "%s: also: some of %s, each once, not %.40q", where, strings.Join(keyKinds, ", "), kind)
 		}
 	}
 	switch at := path + ".max_age"; {
@@ -43,12 +43,12 @@ func (c *checker) reading(path, where string, f *fileDataset, d *Dataset) {
 	}
 	for i, ff := range f.Fields {
 		at := fmt.Sprintf("%s.fields[%d].none", path, i)
-		if !c.size(at, where+"."+shown(ff.Name)+": none", len(ff.None), 0, maxNone) {
+		if !c.size(at, where.dot(ff.Name).key("none"), len(ff.None), 0, maxNone) {
 			continue
 		}
 		for _, text := range ff.None {
 			if text == "" || len(text) > maxNoneBytes {
-				c.problem(at, "%s.%s: none: texts of 1 to %d bytes; an empty cell means none anyway", where, shown(ff.Name), maxNoneBytes)
+				c.problem(at, "%s: none: texts of 1 to %d bytes; an empty cell means none anyway", where.dot(ff.Name), maxNoneBytes)
 			}
 		}
 	}

@@ -14,7 +14,7 @@ var converts = []string{"count", "distinct_months", "months_between", "growth", 
 // of. A field that is handed on as it stands keeps its own: 500 of 10,000 CNY
 // each are not 500 CNY. What a formula makes of numbers may have another unit
 // where it counts, divides or multiplies; elsewhere that is likely a mistake.
-func (c *checker) units(at, where, source string, d *Dataset, o *Output) {
+func (c *checker) units(at string, where phrase, source string, d *Dataset, o *Output) {
 	if !o.Type.numeric() {
 		return
 	}

@@ -4,7 +4,7 @@ package catalog
 // declared, in whatever form, or by one that is none of the values: to be equal
 // to it, to contain it or to lie in a list of it says nothing of a spelling that
 // nobody thought of. A formula that only hands a text on may hand on any.
-func (c *checker) vocabulary(at, where string, d *Dataset, o *Output) {
+func (c *checker) vocabulary(at string, where phrase, d *Dataset, o *Output) {
 	f := o.compute
 	if o.Type == TypeText && len(f.Texts()) == 0 {
 		return

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"unicode"
 
 	"github.com/shopspring/decimal"
 
@@ -214,6 +215,22 @@ func TestRun(t *testing.T) {
 	}
 }
 
+func han(r rune) bool { return unicode.Is(unicode.Han, r) }
+
+func TestChinese(t *testing.T) {
+	for text, want := range map[string]string{
+		"the result is number, not text":                                      "结果的类型为 number，而应为 text",
+		"line 2, column 2: undeclared reference to 'turnover'":                "第 2 行第 2 列：没有名为 turnover 的字段、变量或函数",
+		"column 3: undefined field 'a'; column 9: undefined field 'b'":        "第 3 列：没有字段 a；第 9 列：没有字段 b",
+		"column 9: found no matching overload for '_==_' applied to '(a, b)'": "第 9 列：_==_ 不能用于 (a, b)",
+		"what nobody has translated":                                          "what nobody has translated",
+	} {
+		if got := Chinese(text); got != want {
+			t.Errorf("%q is %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestCompileErrors(t *testing.T) {
 	deep := strings.Repeat("(", 100) + "1" + strings.Repeat(")", 100)
 	cases := []struct {
@@ -263,6 +280,8 @@ func TestCompileErrors(t *testing.T) {
 			t.Errorf("%.40s: compiled, reach %d", c.source, f.Reach())
 		} else if !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "@") && !strings.Contains(c.source, "@") || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%.40s: %v, want %s", c.source, err, c.want)
+		} else if strings.IndexFunc(Chinese(err.Error()), han) < 0 {
+			t.Errorf("no Chinese for %q", err)
 		}
 	}
 	if _, err := Compile("a + b + c + d + e + f + g", nil, Any); err == nil || !strings.Contains(err.Error(), "and 2 more") {
