@@ -35,8 +35,9 @@ func sourceSampleCommand() *cobra.Command {
 		Short: "Show in which forms the values of a dataset's columns are written",
 		Long: `Reads a whole table and shows for its key and each field which forms the values have,
 how many of each, how many of them cannot be used, and the line of the first: what has
-to be declared of the source (date_format, thousands, trim, none, also). In a form 9
-stands for a digit, A and a for a letter, 文 for a Chinese character. It shows no value.`,
+to be declared of the source (date_format, thousands, decimal, trim) or in the catalog
+(those but trim for a field that is written otherwise, none, also). In a form 9 stands
+for a digit, A and a for a letter, 文 for a Chinese character. It shows no value.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			t, err := tellerOf(cmd)

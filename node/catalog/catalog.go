@@ -85,6 +85,7 @@ type Field struct {
 	Personal    bool     // on a person
 	None        []string // texts in the source that mean no value
 	Asked       bool     // a date that a formula reads: it may ask whether it has a value
+	Writing     Writing  // of its column, over that of the source
 
 	// Values maps each spelling that a text may have to the one that formulas and
 	// banks see; nil where any text may stand. Anything else is invalid.

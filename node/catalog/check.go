@@ -176,6 +176,7 @@ func (c *checker) fields(path string, where phrase, f *fileDataset, d *Dataset) 
 			Sensitivity: ff.Sensitivity, Personal: ff.Personal,
 		}
 		out.Values = c.values(at+".values", field, out.Type, ff.Values)
+		out.Writing = c.writing(at, field, &ff, out.Type)
 		for _, text := range ff.None {
 			out.None = append(out.None, string(text))
 		}

@@ -58,6 +58,15 @@ var sentences = map[string]string{
 	"%s: values: %.40q is there twice":                                                      "%s：values：%.40q 重复",
 	"%s: values: %d at most, with their synonyms":                                           "%s：values：连同同义写法最多 %d 个",
 
+	"%s: decimal and thousands belong to numbers":                       "%s：decimal 和 thousands 只用于数字",
+	"%s: date_format belongs to dates":                                  "%s：date_format 只用于日期",
+	`decimal: "." or ","`:                                               `decimal："." 或 ","`,
+	`thousands: one of "," "." "'" or a blank, and not what decimal is`: `thousands："," "." "'" 或空格之一，且不同于 decimal`,
+	"date_format: %d at most":                                           "date_format：最多 %d 种",
+	"date_format %.40q: each part once":                                 "date_format %.40q：各部分只能有一次",
+	"date_format %.40q: YYYY, M or MM, and D or DD are needed, each once; hh, mm and ss may follow": "date_format %.40q：须有 YYYY、M 或 MM、D 或 DD，各一次；其后可有 hh、mm、ss",
+	"date_format: two orders of year, month and day could be taken for each other":                  "date_format：年月日有两种次序，会彼此混淆",
+
 	// Outputs.
 	"%s: scale: how many digits after the point, 0 to %d":                                             "%s：scale：小数点后的位数，0 至 %d",
 	"%s: scale belongs to decimals":                                                                   "%s：scale 只用于 decimal",

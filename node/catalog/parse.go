@@ -79,6 +79,9 @@ type fileField struct {
 	Sensitivity int       `yaml:"sensitivity"`
 	Personal    bool      `yaml:"personal"`
 	None        []written `yaml:"none"`
+	Decimal     string    `yaml:"decimal"`
+	Thousands   string    `yaml:"thousands"`
+	Dates       []string  `yaml:"date_format"`
 
 	Values map[string][]string `yaml:"values"` // what stands for each text, besides itself
 }

@@ -2,17 +2,18 @@ package source
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
+
+	"atoll/node/catalog"
 
 	"golang.org/x/text/encoding/simplifiedchinese"
 )
 
 // Form says how the texts of a source are written, as far as that is not the
-// plain way. It is declared and never guessed.
+// plain way. It is declared and never guessed. Numbers and dates of single columns
+// may be written otherwise: see [catalog.Writing].
 type Form struct {
 	Encoding  string   `yaml:"encoding,omitempty"`    // of files: "utf-8" or "gb18030" (GBK among it); by default UTF-8 unless it may be GBK as well
 	Delimiter string   `yaml:"delimiter,omitempty"`   // of CSV: "," (default), ";", "|" or a tab
@@ -30,9 +31,7 @@ type form struct {
 	delimiter rune
 	newlines  bool
 	trim      bool
-	number    *regexp.Regexp // nil: plain
-	numerals  *strings.Replacer
-	dates     []*regexp.Regexp
+	writing   catalog.Writing
 }
 
 func (f Form) compile(kind string) (*form, error) {
@@ -55,79 +54,9 @@ func (f Form) compile(kind string) (*form, error) {
 		}
 		out.delimiter = rune(f.Delimiter[0])
 	}
-	if err := out.numbers(f); err != nil {
-		return nil, err
-	}
-	return out, out.patterns(f.Dates)
-}
-
-func (o *form) numbers(f Form) error {
-	if f.Decimal == "" && f.Thousands == "" {
-		return nil
-	}
-	point := f.Decimal
-	if point == "" {
-		point = "."
-	}
-	if point != "." && point != "," {
-		return fmt.Errorf(`decimal: "." or ","`)
-	}
-	if f.Thousands != "" && !slices.Contains([]string{",", ".", "'", " ", "\u00a0"}, f.Thousands) || f.Thousands == point {
-		return fmt.Errorf(`thousands: one of "," "." "'" or a blank, and not what decimal is`)
-	}
-	whole := `[0-9]+`
-	if f.Thousands != "" {
-		whole = `(?:[0-9]{1,3}(?:` + regexp.QuoteMeta(f.Thousands) + `[0-9]{3})+|[0-9]+)`
-		o.numerals = strings.NewReplacer(f.Thousands, "", point, ".")
-	} else {
-		o.numerals = strings.NewReplacer(point, ".")
-	}
-	o.number = regexp.MustCompile(`^-?` + whole + `(?:` + regexp.QuoteMeta(point) + `[0-9]+)?$`)
-	return nil
-}
-
-// parts of a date format, longest first.
-var dateParts = []struct{ letter, pattern string }{
-	{"YYYY", `(?P<Y>[0-9]{4})`}, {"MM", `(?P<M>[0-9]{2})`}, {"M", `(?P<M>[0-9]{1,2})`}, {"DD", `(?P<D>[0-9]{2})`}, {"D", `(?P<D>[0-9]{1,2})`},
-	{"hh", `(?:[01][0-9]|2[0-3])`}, {"h", `(?:[01]?[0-9]|2[0-3])`}, {"mm", `[0-5][0-9]`}, {"ss", `[0-5][0-9](?:\.[0-9]{1,9})?`},
-}
-
-// maxDates limits the date formats of one source.
-const maxDates = 5
-
-func (o *form) patterns(formats []string) error {
-	if len(formats) > maxDates {
-		return fmt.Errorf("date_format: %d at most", maxDates)
-	}
-	var order []string // of year, month and day in the first
-	for _, text := range formats {
-		pattern := "^"
-		for rest := text; rest != ""; {
-			i := slices.IndexFunc(dateParts, func(p struct{ letter, pattern string }) bool { return strings.HasPrefix(rest, p.letter) })
-			if i < 0 {
-				_, n := utf8.DecodeRuneInString(rest)
-				pattern += regexp.QuoteMeta(rest[:n])
-				rest = rest[n:]
-				continue
-			}
-			pattern += dateParts[i].pattern
-			rest = rest[len(dateParts[i].letter):]
-		}
-		compiled, err := regexp.Compile(pattern + "$")
-		if err != nil {
-			return fmt.Errorf("date_format %.40q: each part once", text)
-		}
-		names := slices.DeleteFunc(slices.Clone(compiled.SubexpNames()), func(s string) bool { return s == "" })
-		if sorted := slices.Sorted(slices.Values(names)); !slices.Equal(sorted, []string{"D", "M", "Y"}) {
-			return fmt.Errorf("date_format %.40q: YYYY, M or MM, and D or DD are needed, each once; hh, mm and ss may follow", text)
-		}
-		if order != nil && !slices.Equal(order, names) {
-			return fmt.Errorf("date_format: two orders of year, month and day could be taken for each other")
-		}
-		order = names
-		o.dates = append(o.dates, compiled)
-	}
-	return nil
+	var err error
+	out.writing, err = catalog.NewWriting(f.Decimal, f.Thousands, f.Dates)
+	return out, err
 }
 
 // utf8 returns a record of a file as UTF-8.
@@ -190,37 +119,4 @@ func ambiguous(record []byte) bool {
 		i += n
 	}
 	return two
-}
-
-// plainNumber turns a number as it is written in the source into a plain one.
-func (o *form) plainNumber(text string) (string, *Error) {
-	if o.number == nil {
-		return text, nil
-	}
-	if !o.number.MatchString(text) {
-		return "", bad("not a number as decimal and thousands of the source say")
-	}
-	return o.numerals.Replace(text), nil
-}
-
-// date reads a date as the source writes it; a time behind it is left out.
-func (o *form) date(text string) (time.Time, bool) {
-	if len(o.dates) == 0 {
-		layout := time.DateOnly
-		if len(text) == len("20060102") {
-			layout = "20060102"
-		}
-		t, err := time.Parse(layout, text)
-		return t, err == nil && len(text) == len(layout)
-	}
-	for _, pattern := range o.dates {
-		m := pattern.FindStringSubmatch(text)
-		if m == nil {
-			continue
-		}
-		part := func(name string) string { return m[pattern.SubexpIndex(name)] }
-		t, err := time.Parse("2006-1-2", part("Y")+"-"+strings.TrimPrefix(part("M"), "0")+"-"+strings.TrimPrefix(part("D"), "0"))
-		return t, err == nil
-	}
-	return time.Time{}, false
 }

@@ -213,6 +213,15 @@ func codeOf(t testing.TB, err error) Code {
 	return e.Code
 }
 
+func writing(t testing.TB, point, thousands string, dates []string) catalog.Writing {
+	t.Helper()
+	w, err := catalog.NewWriting(point, thousands, dates)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
 // The same table gives the same rows and the same codes in every kind.
 func TestConformance(t *testing.T) {
 	ok := []any{code(1), "甲公司", "12", "7654.30", "2026-03-15", "true"}
@@ -228,12 +237,16 @@ func TestConformance(t *testing.T) {
 		return rows
 	}
 	line := "甲公司|12|7654.3|20527|true|\n"
+	english := Form{Thousands: ",", Dates: []string{"YYYY/M/D"}}
 	cases := []struct {
 		name    string
 		columns []string
 		rows    [][]any
 		want    string
 		code    Code
+		form    Form
+		field   string // whose column is written in a way of its own
+		written catalog.Writing
 	}{
 		{name: "one row", rows: [][]any{ok}, want: line},
 		{name: "no row", rows: [][]any{with(0, code(2))}},
@@ -267,6 +280,10 @@ func TestConformance(t *testing.T) {
 		{name: "missing column", columns: columns[:5], rows: [][]any{ok[:5]}, code: MissingColumn},
 		{name: "missing key", columns: append([]string{"Taxpayer"}, columns[1:]...), rows: [][]any{ok}, code: MissingColumn},
 		{name: "another's bad value", rows: [][]any{ok, {code(2), "", "zwölf", "", "", ""}}, want: line},
+		{name: "numbers of one column", form: english, field: "amount", written: writing(t, ",", ".", nil), rows: [][]any{{code(1), "甲公司", "1,234", "7.654", "2026/3/15", "true"}}, want: "甲公司|1234|7654|20527|true|\n"},
+		{name: "a plain column", form: english, field: "amount", written: writing(t, ".", "", nil), rows: [][]any{{code(1), "甲公司", "1,234", "7,654.30", "2026/3/15", "true"}}, code: BadValue},
+		{name: "dates of one column", form: english, field: "day", written: writing(t, "", "", []string{"D.M.YYYY"}), rows: [][]any{{code(1), "甲公司", "1,234", "7,654.30", "15.3.2026", "true"}}, want: "甲公司|1234|7654.3|20527|true|\n"},
+		{name: "dates as elsewhere", form: english, field: "day", written: writing(t, "", "", []string{"D.M.YYYY"}), rows: [][]any{{code(1), "甲公司", "12", "1", "2026/3/15", "true"}}, code: BadValue},
 	}
 	for i, key := range unusableKeys {
 		cases = append(cases, cases[0])
@@ -290,8 +307,14 @@ func TestConformance(t *testing.T) {
 				if names == nil {
 					names = columns
 				}
-				s := open(t, write(t, kind, table{"vat_returns", names, c.rows}))
-				rows, err := rowsOf(s, context.Background(), dataset(), subject(1))
+				config, d := write(t, kind, table{"vat_returns", names, c.rows}), dataset()
+				config.Thousands, config.Dates = c.form.Thousands, c.form.Dates
+				for i := range d.Fields {
+					if d.Fields[i].Name == c.field {
+						d.Fields[i].Writing = c.written
+					}
+				}
+				rows, err := rowsOf(open(t, config), context.Background(), d, subject(1))
 				if got := codeOf(t, err); got != c.code {
 					t.Fatalf("code %q, want %q: %v", got, c.code, err)
 				}

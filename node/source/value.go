@@ -79,23 +79,24 @@ func value(c cell, f catalog.Field, how *form) (any, *Error) {
 		return text, nil
 	case catalog.TypeInteger, catalog.TypeDecimal:
 		if isText {
-			if text, err = how.plainNumber(text); err != nil {
-				return nil, err
+			var ok bool
+			if text, ok = f.Writing.Over(how.writing).Number(text); !ok {
+				return nil, bad("not a number as decimal and thousands of the source or the field say")
 			}
 		}
 		return toNumber(text, f.Type == catalog.TypeDecimal)
 	case catalog.TypeDate:
 		if !isText {
-			how = plainly
+			return toDate(text, catalog.Writing{})
 		}
-		return toDate(text, how)
+		return toDate(text, f.Writing.Over(how.writing))
 	case catalog.TypeBool:
 		return toBool(text)
 	}
 	return nil, bad("the catalog gives this field no known type")
 }
 
-// plainly is how numbers and dates are written that are no text.
+// plainly is how texts are written where nothing is declared.
 var plainly = &form{delimiter: ','}
 
 // plain is the text of a cell that can stand for a value of the type.
@@ -184,11 +185,11 @@ func notNumber(fraction bool) *Error {
 // put where there was no date.
 const firstYear = 1800
 
-func toDate(text string, how *form) (any, *Error) {
-	t, ok := how.date(text)
+func toDate(text string, how catalog.Writing) (any, *Error) {
+	t, ok := how.Date(text)
 	switch {
-	case !ok && len(how.dates) > 0:
-		return nil, bad("not a date as date_format of the source says")
+	case !ok && how.DeclaresDates():
+		return nil, bad("not a date as date_format of the source or the field says")
 	case !ok:
 		return nil, bad("not a date such as 2026-01-31 or 20260131")
 	case t.Year() < firstYear:
