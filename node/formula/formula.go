@@ -111,6 +111,8 @@ type Formula struct {
 	texts   []string
 	divides bool
 	ratio   bool
+	by      []string
+	unsure  bool
 }
 
 // Compile reads an expression over the variables vars; a dot may stand in
@@ -150,7 +152,7 @@ func Compile(source string, vars map[string]Kind, want Kind) (*Formula, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the formula cannot be prepared: %w", err)
 	}
-	return &Formula{program, vars, want, r.reach, r.asks, r.calls, r.fields, r.tests, r.numbers, r.days, !r.knotty, r.texts, r.divides, r.ratio}, nil
+	return &Formula{program, vars, want, r.reach, r.asks, r.calls, r.fields, r.tests, r.numbers, r.days, !r.knotty, r.texts, r.divides, r.ratio, r.by, r.unsure}, nil
 }
 
 // Reach is how many months back the formula looks by months, whose arguments are
@@ -184,6 +186,10 @@ func (f *Formula) Ratio() bool { return f.ratio }
 
 // Divides says whether the formula divides, by /, by what may be below 0.
 func (f *Formula) Divides() bool { return f.divides }
+
+// Divisors names the variables that what / divides by is made of. Where sure, no
+// divisor is below 0 as long as none of these is.
+func (f *Formula) Divisors() (names []string, sure bool) { return f.by, !f.unsure }
 
 // Doubts says whether the formula asks of anything, in whatever form, whether it
 // has a value.

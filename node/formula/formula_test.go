@@ -231,6 +231,33 @@ func TestChinese(t *testing.T) {
 	}
 }
 
+// What / divides by is not below 0 where its parts are not, or nobody can tell.
+func TestDivisors(t *testing.T) {
+	for _, c := range []struct {
+		source, names string
+		sure          bool
+	}{
+		{"1 + sales", "", true},
+		{"1 / sales", "sales", true},
+		{"sales / 12", "", true},
+		{"sales / count(rows) / abs(sales - 1)", "", true},
+		{"1 / round(max([sales, 10]) * (zero + 0.5), 2)", "sales zero", true},
+		{"1 / (1 / zero)", "zero zero", true},
+		{"1 / (sales - 1)", "", false},
+		{"1 / -sales", "", false},
+		{"1 / sales / (sales > 1 ? sales : 2)", "sales", false},
+		{"sales / sum(rows.map(r, r.sales))", "", false},
+	} {
+		f, err := Compile(c.source, worldVars, Number)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if names, sure := f.Divisors(); strings.Join(names, " ") != c.names || sure != c.sure {
+			t.Errorf("%s: %q, %v", c.source, names, sure)
+		}
+	}
+}
+
 func TestCompileErrors(t *testing.T) {
 	deep := strings.Repeat("(", 100) + "1" + strings.Repeat(")", 100)
 	cases := []struct {

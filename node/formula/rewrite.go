@@ -81,6 +81,8 @@ type rewriter struct {
 	days    []string // written in date("…")
 	texts   []string // other than in date("…")
 	divides bool     // by what may be 0 or less
+	by      []string // what divisors are made of
+	unsure  bool     // a divisor may be below 0 whatever it is made of
 	ratio   bool     // what comes out is a ratio or growth
 	knotty  bool     // more than comparisons with what is written
 	err     error
@@ -142,6 +144,8 @@ func (r *rewriter) call(e ast.Expr) {
 		r.settle(e, r.factory.NewCall(r.id(e), c.FunctionName(), args...))
 	case operators.Divide:
 		r.divides = r.divides || !isWritten(args[1]) && !counts(args[1])
+		names, sure := notBelowZero(args[1])
+		r.by, r.unsure = append(r.by, names...), r.unsure || !sure
 	case fnHasValue:
 		if len(args) == 1 {
 			r.ask(args[0])
@@ -172,6 +176,37 @@ func isRatio(e ast.Expr) bool {
 		return slices.ContainsFunc(c.Args(), isRatio)
 	}
 	return false
+}
+
+// notBelowZero names the variables of an expression that is 0 or more while each of
+// them is; sure is false where that is not to be told from its form.
+func notBelowZero(e ast.Expr) (names []string, sure bool) {
+	var parts []ast.Expr
+	switch {
+	case e.Kind() == ast.IdentKind:
+		return []string{e.AsIdent()}, true
+	case counts(e):
+		return nil, true
+	case e.Kind() == ast.ListKind:
+		parts = e.AsList().Elements()
+	case e.Kind() != ast.CallKind:
+		return nil, false
+	case e.AsCall().FunctionName() == fnNumber:
+		text, _ := writtenText(e.AsCall().Args()[0])
+		return nil, !strings.HasPrefix(text, "-")
+	case slices.Contains([]string{"max", "min", "sum", "avg", "round", fnRatio, operators.Add, operators.Multiply, operators.Divide}, e.AsCall().FunctionName()):
+		parts = e.AsCall().Args()
+	default:
+		return nil, false
+	}
+	for _, part := range parts {
+		more, sure := notBelowZero(part)
+		if !sure {
+			return nil, false
+		}
+		names = append(names, more...)
+	}
+	return names, true
 }
 
 // counts says whether an expression is a number of things, never below 0.

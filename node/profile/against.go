@@ -26,6 +26,8 @@ const (
 	FindUndecided  = "template.undecided"  // a condition or bin that a band leaves open
 	FindWords      = "template.words"      // a condition without words: people would see none
 	FindUnreached  = "template.unreached"  // a bin, or a stage, that nothing reaches
+	FindRatio      = "template.ratio"      // a fraction of 1 that is not shown as one
+	FindSign       = "template.sign"       // a quotient whose sign may be wrong
 )
 
 // Finding is one thing about a template that [Template.Against] or

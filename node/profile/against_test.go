@@ -105,6 +105,12 @@ func TestFindings(t *testing.T) {
 		{"{below: 10, points: 0}", "{below: 15, points: 0}", FindUndecided, false, 16, "band x 10..20"},
 		{"{below: 10, points: 0}", "{below: 0, points: 7}, {below: 10, points: 0}", FindUnreached, false, 16, "this bin"},
 		{"{is: [a], points: 100}", "{is: [a, b], points: 100}, {is: [c], points: 50}", FindUnreached, false, 17, "this bin"},
+		{"when: y > 5", "when: 1 / (y - 3) > 5", FindSign, false, 19, "a divisor"},
+		{"when: y < 3", "when: 12 / (y - 3) < 3", FindSign, false, 11, "a divisor"},
+		{"title: {zh: k, en: K}, weight: 1, value: kind, bins: [{is: [a], points: 100}, {points: 0}]", "title: {zh: k, en: K}, weight: 0, value: y / -y", FindSign, false, 17, "a divisor"},
+		{"title: {zh: k, en: K}, weight: 1, value: kind, bins: [{is: [a], points: 100}, {points: 0}]", "title: {zh: k, en: K}, weight: 0, unit: '%', value: 'growth(y, y + 1)'", FindRatio, true, 17, "their unit is ratio, not \"%\""},
+		{"title: {zh: k, en: K}, weight: 1, value: kind, bins: [{is: [a], points: 100}, {points: 0}]", "title: {zh: k, en: K}, weight: 0, unit: items, value: 'round(ratio(y, y + 1), 2)'", FindRatio, true, 17, "their unit is ratio"},
+		{"title: {zh: k, en: K}, weight: 1, value: kind, bins: [{is: [a], points: 100}, {points: 0}]", "title: {zh: k, en: K}, weight: 0, value: 'ratio(y, y + 1)'", FindRatio, false, 17, "their unit is ratio"},
 	} {
 		text := strings.Replace(asking, c.old, c.new, 1)
 		if text == asking {
@@ -115,6 +121,22 @@ func TestFindings(t *testing.T) {
 		if i < 0 || got[i].Line != c.line || !strings.Contains(got[i].Words.English, c.says) || got[i].Words.Chinese == "" || strings.Contains(got[i].Words.Chinese+got[i].Words.English, "%!") {
 			t.Errorf("%s: %+v, want %s in line %d: %s", c.new, got, c.code, c.line, c.says)
 		}
+	}
+	// What divides is 0 or more, a unit is the quotient of two, a fraction is shown as one.
+	for _, value := range []string{
+		"value: 1 / y", "value: '1 / max([y, 10])'", "value: '1 / (y + 0.5)'", "unit: items, steady: true, value: 'ratio(x, y)'", "unit: ratio, value: 'growth(y, y + 1)'", "unit: '%', value: '100 * growth(y, y + 1)'",
+	} {
+		text := strings.Replace(asking, "title: {zh: k, en: K}, weight: 1, value: kind, bins: [{is: [a], points: 100}, {points: 0}]", "title: {zh: k, en: K}, weight: 0, "+value, 1)
+		for _, f := range look(text) {
+			if f.Code == FindSign || f.Code == FindRatio {
+				t.Errorf("%s: %+v", value, f)
+			}
+		}
+	}
+	// Of y without least nobody knows that it is not below 0.
+	open := strings.NewReplacer("unit: items, least: 0", "unit: items", "weight: 1, value: kind, bins: [{is: [a], points: 100}, {points: 0}]", "weight: 0, value: 1 / y").Replace(asking)
+	if got := look(open); !slices.ContainsFunc(got, func(f Finding) bool { return f.Code == FindSign && !f.Error && f.Line == 17 }) {
+		t.Errorf("a divisor without least: %+v", got)
 	}
 }
 
