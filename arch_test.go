@@ -37,7 +37,7 @@ var rings = map[string]string{
 	"node/peer":                 "consensus/scarce",
 	"node/formula":              "consensus/consent",
 	"node/catalog":              "consensus/consent consensus/strict crypto/sign node/formula",
-	"node/source":               "consensus/consent node/catalog",
+	"node/source":               "consensus/consent consensus/durable node/catalog",
 	"node/fragment":             "consensus/consent consensus/ledger crypto/seal crypto/sign",
 	"node/profile":              "consensus/consent consensus/strict node/catalog node/formula",
 	"node/vault":                "consensus/durable consensus/scarce crypto/seal crypto/sign",

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"atoll/consensus/durable"
 	"atoll/node/catalog"
 	"atoll/node/source"
 
@@ -83,7 +84,7 @@ func asideListCommand() *cobra.Command {
 				}
 				list := asideReportOf(d.Name, rows, gone)
 				if out != "" {
-					if err := writeNew(out, list.file(), 0o600); err != nil {
+					if err := durable.Create(out, list.file(), 0o600); err != nil {
 						return err
 					}
 				}

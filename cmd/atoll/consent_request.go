@@ -36,63 +36,7 @@ func consentRequestCommand() *cobra.Command {
 		Long: `Makes the paper that an enterprise reads and signs: what the bank's template needs,
 of whom, for what purpose, how long and how often. Nothing is logged yet.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			lang, err := language(cmd)
-			if err != nil {
-				return err
-			}
-			c, err := readConfig(dir)
-			if err != nil {
-				return err
-			}
-			path := w.template
-			if path == "" {
-				if c.Profile == "" {
-					return fmt.Errorf("%w: give --template, or name one in %s", errUsage, fileConfig)
-				}
-				path = within(dir, c.Profile)
-			}
-			t, err := readTemplate(path)
-			if err != nil {
-				return err
-			}
-			_, g, network, err := readGenesis(filepath.Join(dir, fileGenesis))
-			if err != nil {
-				return err
-			}
-			if err := knowsAgencies(g, path, t); err != nil {
-				return err
-			}
-			var words web.OfferingOut
-			if err := local(cmd.Context(), dir, web.OpOffering, web.OfferingIn{Offers: t.Offers()}, &words); err != nil {
-				return err
-			}
-			d, err := w.draft(c.Name, lang, words.Day)
-			if err != nil {
-				return err
-			}
-			d.Offers = words.Offers
-			r := &request{Network: words.Network, Draft: d, Shown: words.Shown, Statements: words.Statements}
-			notice, err := r.notice(network, g)
-			if err == nil {
-				err = signable(r, notice, words.Purposes)
-			}
-			if err != nil {
-				return fmt.Errorf("%w: %s", errUsage, strings.TrimPrefix(err.Error(), "malformed: "))
-			}
-			if err := writeFrom(out, paperRequest, r); err != nil {
-				return err
-			}
-			doubts, err := w.doubts(cmd.Context(), dir, g, t, &d, words.Without)
-			if err != nil {
-				return err
-			}
-			if err := doubts.warn(cmd, path, lang); err != nil {
-				return err
-			}
-			return announce(cmd, "atoll.request/v1", map[string]any{"file": out, "notice": notice, "without_titles": words.Without, "findings": doubts.findings(), "endings": doubts.endings}, "%s\n下一步：企业阅读并签署 %s：atoll consent sign --dir 目录 %s",
-				"%s\nnext: the enterprise reads and signs %s: atoll consent sign --dir DIR %s", notice, out, out)
-		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return w.ask(cmd, dir, out) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&dir, "dir", "", "the bank's folder")
@@ -110,6 +54,75 @@ of whom, for what purpose, how long and how often. Nothing is logged yet.`,
 	f.StringVarP(&out, "out", "o", "request.pem", "file to write")
 	langFlag(cmd)
 	return needs(cmd, "dir", "subject", "name", "product")
+}
+
+// ask makes the request and says what the enterprise would be shown, and what of
+// it would not be answered.
+func (w *wish) ask(cmd *cobra.Command, dir, out string) error {
+	lang, err := language(cmd)
+	if err != nil {
+		return err
+	}
+	c, err := readConfig(dir)
+	if err != nil {
+		return err
+	}
+	t, path, err := w.needs(dir, c.Profile)
+	if err != nil {
+		return err
+	}
+	_, g, network, err := readGenesis(filepath.Join(dir, fileGenesis))
+	if err != nil {
+		return err
+	}
+	if err := knowsAgencies(g, path, t); err != nil {
+		return err
+	}
+	var words web.OfferingOut
+	if err := local(cmd.Context(), dir, web.OpOffering, web.OfferingIn{Offers: t.Offers()}, &words); err != nil {
+		return err
+	}
+	d, err := w.draft(c.Name, lang, words.Day)
+	if err != nil {
+		return err
+	}
+	d.Offers = words.Offers
+	r := &request{Network: words.Network, Draft: d, Shown: words.Shown, Statements: words.Statements}
+	notice, err := r.notice(network, g)
+	if err == nil {
+		err = signable(r, notice, words.Purposes)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %s", errUsage, strings.TrimPrefix(err.Error(), "malformed: "))
+	}
+	if err := writeFrom(out, paperRequest, r); err != nil {
+		return err
+	}
+	doubts, err := w.doubts(cmd.Context(), dir, g, t, &d, words.Without)
+	if err != nil {
+		return err
+	}
+	if err := doubts.warn(cmd, path, lang); err != nil {
+		return err
+	}
+	said := map[string]any{"file": out, "notice": notice, "without_titles": words.Without, "findings": doubts.findings(), "endings": doubts.endings}
+	return announce(cmd, "atoll.request/v1", said, "%s\n下一步：企业阅读并签署 %s：atoll consent sign --dir 目录 %s",
+		"%s\nnext: the enterprise reads and signs %s: atoll consent sign --dir DIR %s", notice, out, out)
+}
+
+// needs reads the template that the request is for: the one that was named, or
+// the bank's own, and says where it is.
+func (w *wish) needs(dir, own string) (t *profile.Template, path string, err error) {
+	switch {
+	case w.template != "":
+		path = w.template
+	case own != "":
+		path = within(dir, own)
+	default:
+		return nil, "", fmt.Errorf("%w: give --template, or name one in %s", errUsage, fileConfig)
+	}
+	t, err = readTemplate(path)
+	return t, path, err
 }
 
 // knowsAgencies refuses a template that asks whom the network does not have as an

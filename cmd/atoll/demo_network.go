@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"atoll/consensus/consent"
+	"atoll/consensus/durable"
 	"atoll/consensus/ledger"
 	"atoll/consensus/scarce"
 	"atoll/crypto/sign"
@@ -115,13 +116,13 @@ func (n *demoNetwork) enlist(m province.Member, peerPort, httpPort int) error {
 			return err
 		}
 		e.config.Sources = []source.Config{s}
-		if err := writeNew(filepath.Join(e.dir, "catalog.yaml"), province.Catalog(m.Name), 0o644); err != nil {
+		if err := durable.Create(filepath.Join(e.dir, "catalog.yaml"), province.Catalog(m.Name), 0o644); err != nil {
 			return err
 		}
 	}
 	if slices.Contains(m.Roles, ledger.Bank) {
 		e.config.Profile = "template.yaml"
-		if err := writeNew(filepath.Join(e.dir, "template.yaml"), province.Template(), 0o644); err != nil {
+		if err := durable.Create(filepath.Join(e.dir, "template.yaml"), province.Template(), 0o644); err != nil {
 			return err
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"atoll/consensus/consent"
+	"atoll/consensus/durable"
 	"atoll/consensus/ledger"
 	"atoll/crypto/sign"
 	"atoll/examples/province"
@@ -59,7 +60,7 @@ func (d *demo) enrol(name string, id consent.Subject) (*subject, error) {
 	if errors.Is(err, os.ErrNotExist) {
 		// A passphrase of chance: this folder may stay behind.
 		text = []byte(sign.NewSecret().Reveal()[20:44] + "\n")
-		err = writeNew(words, text, 0o600)
+		err = durable.Create(words, text, 0o600)
 	}
 	if err != nil {
 		return nil, err
@@ -204,7 +205,7 @@ func (d *demo) saveFragment(a *node.Asked, agency string) (int64, error) {
 		return 0, err
 	}
 	name := fmt.Sprintf("%s-%s.age", ledger.StatementID(a.Ref.ID), agency)
-	return int64(len(data)), writeNew(filepath.Join(d.home, "fragments", name), data, 0o600)
+	return int64(len(data)), durable.Create(filepath.Join(d.home, "fragments", name), data, 0o600)
 }
 
 func (d *demo) saveProfile(p *profile.Profile) error {
@@ -212,7 +213,7 @@ func (d *demo) saveProfile(p *profile.Profile) error {
 	if err != nil {
 		return err
 	}
-	if err := writeNew(filepath.Join(d.home, "profile.json"), text, 0o600); err != nil {
+	if err := durable.Create(filepath.Join(d.home, "profile.json"), text, 0o600); err != nil {
 		return err
 	}
 	return writeWith(filepath.Join(d.home, "profile.html"), func(w io.Writer) error { return p.HTML(w, d.lang) })

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"atoll/consensus/consent"
+	"atoll/consensus/durable"
 	"atoll/consensus/ledger"
 	"atoll/crypto/seal"
 	"atoll/crypto/sign"
@@ -85,13 +86,13 @@ func (e *enlistment) make() error {
 	}
 	recipient := identity.Recipient()
 	age := fmt.Sprintf("# public key: %s\n%s\n", recipient, identity.Reveal())
-	if err := writeNew(filepath.Join(e.dir, fileSeed), []byte(seed.Reveal()+"\n"), 0o600); err != nil {
+	if err := durable.Create(filepath.Join(e.dir, fileSeed), []byte(seed.Reveal()+"\n"), 0o600); err != nil {
 		return err
 	}
-	if err := writeNew(filepath.Join(e.dir, fileAge), []byte(age), 0o600); err != nil {
+	if err := durable.Create(filepath.Join(e.dir, fileAge), []byte(age), 0o600); err != nil {
 		return err
 	}
-	if err := writeNew(filepath.Join(e.dir, fileConfig), text, 0o644); err != nil {
+	if err := durable.Create(filepath.Join(e.dir, fileConfig), text, 0o644); err != nil {
 		return err
 	}
 	return writeFrom(filepath.Join(e.dir, fileCard), paperCard, card)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"atoll/consensus/audit"
+	"atoll/consensus/durable"
 	"atoll/consensus/ledger"
 	"atoll/crypto/tlog"
 	"atoll/node"
@@ -285,10 +286,13 @@ func replace(path string, data []byte) error {
 	if err := os.Remove(part); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := writeNew(part, data, 0o644); err != nil {
+	if err := durable.Create(part, data, 0o644); err != nil {
 		return err
 	}
-	return os.Rename(part, path)
+	if err := os.Rename(part, path); err != nil {
+		return err
+	}
+	return durable.SyncFolder(filepath.Dir(path))
 }
 
 // isURL says whether a log lies on a server.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"atoll/consensus/durable"
 	"atoll/crypto/sign"
 	"atoll/node/web"
 )
@@ -33,7 +34,7 @@ const maxPaper = 1 << 20 // bytes of text
 
 // writePaper makes a file that was not there.
 func writePaper(path, kind string, content []byte) error {
-	return writeNew(path, paperText(kind, content), 0o644)
+	return durable.Create(path, paperText(kind, content), 0o644)
 }
 
 func paperText(kind string, content []byte) []byte {
@@ -134,17 +135,4 @@ func writable(dir string) error {
 		return err
 	}
 	return errors.Join(f.Close(), os.Remove(f.Name()))
-}
-
-// writeNew makes a file that was not there, with its folders, and syncs it.
-func writeNew(path string, data []byte, mode os.FileMode) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	return errors.Join(err, f.Sync(), f.Close())
 }

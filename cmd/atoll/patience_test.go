@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"atoll/consensus/durable"
 	"atoll/node/web"
 )
 
@@ -115,7 +116,7 @@ func TestWaitEndsWithTheNode(t *testing.T) {
 	var commands sync.WaitGroup
 	for name, serve := range tarpits {
 		member := filepath.Join(dir, name)
-		l.check(writeNew(filepath.Join(member, fileGenesis), genesis, 0o600))
+		l.check(durable.Create(filepath.Join(member, fileGenesis), genesis, 0o600))
 		at, err := net.Listen("unix", filepath.Join(member, fileSocket))
 		l.check(err)
 		mire(t, at, serve)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"atoll/consensus/consent"
+	"atoll/consensus/durable"
 	"atoll/node/profile"
 	"atoll/node/web"
 
@@ -218,5 +219,5 @@ func writeWith(path string, f func(io.Writer) error) error {
 	if err := f(&b); err != nil {
 		return err
 	}
-	return writeNew(path, []byte(b.String()), 0o600)
+	return durable.Create(path, []byte(b.String()), 0o600)
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"atoll/consensus/consent"
+	"atoll/consensus/durable"
 	"atoll/consensus/ledger"
 	"atoll/crypto/seal"
 	"atoll/crypto/sign"
@@ -112,10 +113,10 @@ func newSubject(dir string, id consent.Subject, genesis, words string) (*subject
 	if err != nil {
 		return nil, err
 	}
-	if err := writeNew(filepath.Join(dir, fileSubjectSeed), sealed, 0o600); err != nil {
+	if err := durable.Create(filepath.Join(dir, fileSubjectSeed), sealed, 0o600); err != nil {
 		return nil, err
 	}
-	if err := writeNew(filepath.Join(dir, fileGenesis), paper, 0o644); err != nil {
+	if err := durable.Create(filepath.Join(dir, fileGenesis), paper, 0o644); err != nil {
 		return nil, err
 	}
 	s := &subject{dir: dir, id: id, genesis: g, network: network, keys: consent.NewKeyring(seed, network)}

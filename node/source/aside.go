@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"atoll/consensus/consent"
+	"atoll/consensus/durable"
 	"atoll/node/catalog"
 )
 
@@ -394,5 +395,8 @@ func (a *asides) change(dataset string, do func([]Aside) []Aside) error {
 	if err := errors.Join(f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	return os.Rename(path+".new", path)
+	if err := os.Rename(path+".new", path); err != nil {
+		return err
+	}
+	return durable.SyncFolder(a.folder)
 }

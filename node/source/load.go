@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
 	"atoll/consensus/consent"
+	"atoll/consensus/durable"
 	"atoll/node/catalog"
 )
 
@@ -110,10 +110,7 @@ func WriteMarker(path string, rows int64, asOf consent.Day) error {
 		return err
 	}
 	path = strings.TrimSuffix(strings.TrimSuffix(path, ".csv"), ".jsonl") + markerExtension
-	if err := os.WriteFile(path+".new", text, 0o600); err != nil {
-		return err
-	}
-	return os.Rename(path+".new", path)
+	return durable.Replace(path, text)
 }
 
 // standsFor says whether the load lets something be said of the whole dataset
