@@ -40,14 +40,16 @@ var rings = map[string]string{
 	"node/source":               "consensus/consent consensus/durable node/catalog",
 	"node/fragment":             "consensus/consent consensus/ledger crypto/seal crypto/sign",
 	"node/profile":              "consensus/consent consensus/strict node/catalog node/formula",
+	"node/problem":              "",
 	"node/vault":                "consensus/durable consensus/scarce crypto/seal crypto/sign",
 	"node/witness":              "crypto/tlog",
 	"node": "consensus/consent consensus/ledger consensus/replica consensus/scarce crypto/seal crypto/sign crypto/tlog node/catalog node/fragment node/peer " +
-		"node/profile node/source node/vault node/witness",
-	"node/web":          "consensus/consent consensus/ledger consensus/scarce crypto/seal crypto/sign crypto/tlog node node/peer node/profile node/source node/vault",
+		"node/problem node/profile node/source node/vault node/witness",
+	"node/web":          "consensus/ledger consensus/scarce crypto/sign crypto/tlog node/problem",
+	"node/api":          "consensus/consent consensus/ledger crypto/sign node node/problem node/profile",
 	"examples/province": "consensus/consent consensus/strict",
 	"cmd/atoll": "consensus/audit consensus/consent consensus/durable consensus/ledger consensus/scarce consensus/strict crypto/seal crypto/sign crypto/tlog examples/province node node/catalog " +
-		"node/peer node/profile node/source node/vault node/web node/witness",
+		"node/api node/peer node/problem node/profile node/source node/vault node/web node/witness",
 	"cmd/atoll-audit": "consensus/audit consensus/audit/store consensus/consent consensus/durable consensus/ledger consensus/strict crypto/seal crypto/sign crypto/tlog",
 }
 

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"atoll/consensus/consent"
+	"atoll/node/api"
 	"atoll/node/catalog"
-	"atoll/node/web"
 
 	"github.com/spf13/cobra"
 )
@@ -109,12 +109,12 @@ func catalogShowCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			var in web.CatalogIn
+			var in api.CatalogIn
 			if len(args) > 0 {
 				in.Agency = args[0]
 			}
-			var got web.BytesOut
-			if err := local(cmd.Context(), dir, web.OpCatalog, in, &got); err != nil {
+			var got api.BytesOut
+			if err := local(cmd.Context(), dir, api.OpCatalog, in, &got); err != nil {
 				return err
 			}
 			c, err := catalog.Parse(got.Bytes)

@@ -5,8 +5,8 @@ import (
 	"strings"
 
 	"atoll/consensus/consent"
+	"atoll/node/api"
 	"atoll/node/catalog"
-	"atoll/node/web"
 
 	"github.com/spf13/cobra"
 )
@@ -149,8 +149,8 @@ effect when the node starts again, with a higher version.
 			if err != nil {
 				return err
 			}
-			var got web.PublishedOut
-			if err := local(cmd.Context(), dir, web.OpPublish, nil, &got); err != nil {
+			var got api.PublishedOut
+			if err := local(cmd.Context(), dir, api.OpPublish, nil, &got); err != nil {
 				return err
 			}
 			if string(text) != string(got.Text) {

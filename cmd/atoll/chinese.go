@@ -3,7 +3,7 @@ package main
 import (
 	"fmt"
 
-	"atoll/node/web"
+	"atoll/node/problem"
 )
 
 // saying is what people who read Chinese are told of an error with a code: what
@@ -44,22 +44,22 @@ var sayings = map[string]saying{
 	"exists":               {"已存在，不予覆盖", "另选名称，或自行移走"},
 	"path.unusable":        {"路径不可用", "核对路径、所有者和权限"},
 	"genesis.mismatch":     {"与本文件夹的名片或来源不符", "使用包含本成员名片和 node.yaml 所载来源的草案或创世文件"},
-	web.CodeUsage:          {"用法有误", ""},
-	web.CodeNotFound:       {"未找到", "核对名称、编号或地址；各 list 命令列出现有内容"},
-	web.CodeInternal:       {"内部错误", "见所示信息；节点的日志可能另有说明"},
-	web.CodeUnavailable:    {"暂不可用", "稍后再试，或换一个成员；atoll status 显示节点是否看得到领导者"},
-	web.CodeNotForUs:       {"密封内容不是给本成员的", "它密封给了别人，或密封给了旧密钥"},
-	web.CodeBroken:         {"密封内容已损坏", "传输途中被截断或改动；请重新索取"},
-	web.CodePassphrase:     {"口令错误", "核对口令；口令无法找回"},
-	web.CodeNoCatalog:      {"没有目录", "该机构的节点是否在运行，是否提供任何数据？"},
-	web.CodeNoRoom:         {"领导者的磁盘空间不足", "须由领导者的运维人员清理磁盘"},
-	web.CodeNoLeader:       {"此时日志无法增加条目", "启动更多投票者，或稍候；atoll status 显示连接情况。若已给出查询号，届时用 atoll query run --again 查询号 继续，不会再次扣减次数"},
-	web.CodeNotFinal:       {"尚未达终局", "启动所缺的共签人后再试；atoll status 显示缺少哪些共签人"},
-	web.CodeMethod:         {"对方不接受此请求方式", "核对地址，以及双方版本是否一致"},
-	web.CodeMediaType:      {"对方不接受此内容类型", "核对地址，以及双方版本是否一致"},
-	web.CodeTooLarge:       {"内容过大", "每次只发送一个声明"},
-	web.CodeTooMany:        {"请求过于频繁", "稍候数秒再试，或换一个成员"},
-	web.CodeProxy:          {"反向代理传来的客户端地址有误", "节点前的代理须设置或追加该请求头，见 README"},
+	problem.Usage:          {"用法有误", ""},
+	problem.NotFound:       {"未找到", "核对名称、编号或地址；各 list 命令列出现有内容"},
+	problem.Internal:       {"内部错误", "见所示信息；节点的日志可能另有说明"},
+	problem.Unavailable:    {"暂不可用", "稍后再试，或换一个成员；atoll status 显示节点是否看得到领导者"},
+	problem.NotForUs:       {"密封内容不是给本成员的", "它密封给了别人，或密封给了旧密钥"},
+	problem.Broken:         {"密封内容已损坏", "传输途中被截断或改动；请重新索取"},
+	problem.Passphrase:     {"口令错误", "核对口令；口令无法找回"},
+	problem.NoCatalog:      {"没有目录", "该机构的节点是否在运行，是否提供任何数据？"},
+	problem.NoRoom:         {"领导者的磁盘空间不足", "须由领导者的运维人员清理磁盘"},
+	problem.NoLeader:       {"此时日志无法增加条目", "启动更多投票者，或稍候；atoll status 显示连接情况。若已给出查询号，届时用 atoll query run --again 查询号 继续，不会再次扣减次数"},
+	problem.NotFinal:       {"尚未达终局", "启动所缺的共签人后再试；atoll status 显示缺少哪些共签人"},
+	problem.Method:         {"对方不接受此请求方式", "核对地址，以及双方版本是否一致"},
+	problem.MediaType:      {"对方不接受此内容类型", "核对地址，以及双方版本是否一致"},
+	problem.TooLarge:       {"内容过大", "每次只发送一个声明"},
+	problem.TooMany:        {"请求过于频繁", "稍候数秒再试，或换一个成员"},
+	problem.Proxy:          {"反向代理传来的客户端地址有误", "节点前的代理须设置或追加该请求头，见 README"},
 	"consent.unknown":      {"没有此授权", "atoll consent list 列出本银行的授权"},
 	"consent.bank":         {"这是另一家银行的授权", "只有授权书所载银行可以使用"},
 	"consent.bounds":       {"授权的起始日期过远", "请重新签署起始日期较近的授权"},
@@ -125,12 +125,12 @@ var sayings = map[string]saying{
 }
 
 // inWords puts Chinese before what an error says, by its code.
-func inWords(path string, e *web.Error) {
+func inWords(path string, e *problem.Error) {
 	s, ok := sayings[e.Code]
 	if !ok {
-		s = sayings[web.CodeInternal]
+		s = sayings[problem.Internal]
 	}
-	if e.Code == web.CodeUsage {
+	if e.Code == problem.Usage {
 		s.hint = fmt.Sprintf("参见 %s --help", path)
 		if own := fmt.Sprintf("see %s --help", path); e.Hint != own {
 			s.hint += "；" + e.Hint

@@ -12,7 +12,7 @@ import (
 
 	"atoll/consensus/ledger"
 	"atoll/node"
-	"atoll/node/web"
+	"atoll/node/problem"
 )
 
 // codesOf are the error codes that packages have in their source: constants of
@@ -70,7 +70,7 @@ func codesOf(t *testing.T, dirs ...string) map[string]bool {
 // Whatever a command can end with, people are told what happened and what to do
 // in both languages; and there are no words for what nothing ends with.
 func TestEveryCodeInBothLanguages(t *testing.T) {
-	codes := codesOf(t, "../../consensus/ledger", "../../consensus/consent", "../../node", "../../node/web", "../../node/source")
+	codes := codesOf(t, "../../consensus/ledger", "../../consensus/consent", "../../node", "../../node/problem", "../../node/web", "../../node/source")
 	if len(codes) < 50 {
 		t.Fatalf("only %d codes", len(codes))
 	}
@@ -82,12 +82,12 @@ func TestEveryCodeInBothLanguages(t *testing.T) {
 	for _, k := range known {
 		codes[k.code] = true
 	}
-	codes[codeNotProved], codes[string(web.CodeNotFinal)] = true, true
+	codes[codeNotProved], codes[string(problem.NotFinal)] = true, true
 	delete(codes, string(ledger.Accepted))
-	silent := web.Explain(&node.NotAccepted{Answer: ledger.Answer{Verdict: "made.up"}}).Hint
+	silent := node.Explain(&node.NotAccepted{Answer: ledger.Answer{Verdict: "made.up"}}).Hint
 	for c := range codes {
-		e := web.Explain(&node.NotAccepted{Answer: ledger.Answer{Verdict: ledger.Verdict(c)}})
-		ours := strings.HasPrefix(c, "http.") || c == web.CodeInternal || c == web.CodeUsage || strings.HasPrefix(c, "source.") || c == "genesis.mismatch" || c == codeNotProved
+		e := node.Explain(&node.NotAccepted{Answer: ledger.Answer{Verdict: ledger.Verdict(c)}})
+		ours := strings.HasPrefix(c, "http.") || c == problem.Internal || c == problem.Usage || strings.HasPrefix(c, "source.") || c == "genesis.mismatch" || c == codeNotProved
 		for _, k := range known {
 			ours = ours || k.code == c
 		}
@@ -95,7 +95,7 @@ func TestEveryCodeInBothLanguages(t *testing.T) {
 			t.Errorf("%s has no hint in English", c)
 		}
 		s := sayings[c]
-		if !chinese(s.what) || !chinese(s.hint) && c != web.CodeUsage {
+		if !chinese(s.what) || !chinese(s.hint) && c != problem.Usage {
 			t.Errorf("%s has no Chinese: %+v", c, s)
 		}
 	}

@@ -14,7 +14,8 @@ import (
 	"syscall"
 	"time"
 
-	"atoll/node/web"
+	"atoll/node/api"
+	"atoll/node/problem"
 )
 
 // errNotRunning means that nobody answers at a member's socket.
@@ -56,7 +57,7 @@ func call(ctx context.Context, dir, operation string, in any) (io.ReadCloser, er
 		return nil, err
 	}
 	if end, ok := ctx.Deadline(); ok {
-		req.Header.Set(web.WaitHeader, strconv.FormatInt(max(1, (time.Until(end)-answerMargin).Milliseconds()), 10))
+		req.Header.Set(api.WaitHeader, strconv.FormatInt(max(1, (time.Until(end)-answerMargin).Milliseconds()), 10))
 	}
 	return send(dir, req)
 }
@@ -82,9 +83,9 @@ func send(dir string, req *http.Request) (io.ReadCloser, error) {
 		return resp.Body, nil
 	}
 	defer resp.Body.Close()
-	e := new(web.Error)
-	if err := json.NewDecoder(io.LimitReader(resp.Body, 64<<10)).Decode(e); err != nil || e.Code == "" {
-		return nil, fmt.Errorf("the node answers %s", resp.Status)
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	if e, ok := problem.Read(body); err == nil && ok {
+		return nil, e
 	}
-	return nil, e
+	return nil, fmt.Errorf("the node answers %s", resp.Status)
 }

@@ -13,7 +13,7 @@ import (
 	"atoll/consensus/ledger"
 	"atoll/crypto/seal"
 	"atoll/crypto/sign"
-	"atoll/node/web"
+	"atoll/node/api"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -268,8 +268,8 @@ func consentAcceptCommand() *cobra.Command {
 				return err
 			}
 			defer cancel()
-			var got web.ConsentOut
-			if err := local(ctx, dir, web.OpConsentAccept, web.CarriedIn{Statement: c.Statement, Sealed: c.Sealed}, &got); err != nil {
+			var got api.ConsentOut
+			if err := local(ctx, dir, api.OpConsentAccept, api.CarriedIn{Statement: c.Statement, Sealed: c.Sealed}, &got); err != nil {
 				return err
 			}
 			data := map[string]any{
@@ -396,11 +396,11 @@ taken back since may not have come here.
 			if err != nil {
 				return err
 			}
-			list := []web.ConsentOut{}
-			if err := local(cmd.Context(), dir, web.OpConsentList, nil, &list); err != nil {
+			list := []api.ConsentOut{}
+			if err := local(cmd.Context(), dir, api.OpConsentList, nil, &list); err != nil {
 				return err
 			}
-			head, _, err := finalHead(cmd.Context(), dir, web.FinalIn{})
+			head, _, err := finalHead(cmd.Context(), dir, api.FinalIn{})
 			if err != nil {
 				return err
 			}

@@ -11,8 +11,8 @@ import (
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 	"atoll/crypto/sign"
+	"atoll/node/api"
 	"atoll/node/profile"
-	"atoll/node/web"
 
 	"github.com/spf13/cobra"
 )
@@ -78,8 +78,8 @@ func (w *wish) ask(cmd *cobra.Command, dir, out string) error {
 	if err := knowsAgencies(g, path, t); err != nil {
 		return err
 	}
-	var words web.OfferingOut
-	if err := local(cmd.Context(), dir, web.OpOffering, web.OfferingIn{Offers: t.Offers()}, &words); err != nil {
+	var words api.OfferingOut
+	if err := local(cmd.Context(), dir, api.OpOffering, api.OfferingIn{Offers: t.Offers()}, &words); err != nil {
 		return err
 	}
 	d, err := w.draft(c.Name, lang, words.Day)

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"atoll/consensus/ledger"
-	"atoll/node/web"
+	"atoll/node/api"
 
 	"github.com/spf13/cobra"
 )
@@ -61,8 +61,8 @@ func cosignersShowCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			var got web.CosignersOut
-			if err := local(cmd.Context(), dir, web.OpCosigners, web.CosignersIn{}, &got); err != nil {
+			var got api.CosignersOut
+			if err := local(cmd.Context(), dir, api.OpCosigners, api.CosignersIn{}, &got); err != nil {
 				return err
 			}
 			if asJSON(cmd) {
@@ -85,13 +85,13 @@ func cosignersShowCommand() *cobra.Command {
 	return memberFlags(cmd, &dir)
 }
 
-func setWords(t *teller, s web.CosignerSet) string {
+func setWords(t *teller, s api.CosignerSet) string {
 	return quorumWords(t, s.Cosigners, int(s.Quorum), int(s.Faults))
 }
 
 func cosignersProposeCommand() *cobra.Command {
 	var dir string
-	var set web.CosignerSet
+	var set api.CosignerSet
 	cmd := &cobra.Command{
 		Use:   "propose --cosigner A,B,C",
 		Short: "Propose other cosigners, in place of this member's last proposal (提名新的共签人)",
@@ -114,8 +114,8 @@ k < n: one may be away.
 			if !cmd.Flags().Changed("faults") {
 				set.Faults = uint8(min(ledger.Withstands(n, int(set.Quorum)), 255))
 			}
-			var got web.ProposalOut
-			if err := local(cmd.Context(), dir, web.OpCosignersPropose, set, &got); err != nil {
+			var got api.ProposalOut
+			if err := local(cmd.Context(), dir, api.OpCosignersPropose, set, &got); err != nil {
 				return err
 			}
 			if err := warnFew(cmd, n, int(set.Faults)); err != nil {
@@ -141,8 +141,8 @@ func cosignersApproveCommand() *cobra.Command {
 			if !ok {
 				return fmt.Errorf("%w: a proposal is like tax/0199…, see atoll cosigners show", errUsage)
 			}
-			var got web.StatementOut
-			if err := local(cmd.Context(), dir, web.OpCosignersApprove, web.ApproveIn{Proposer: proposer, ID: id}, &got); err != nil {
+			var got api.StatementOut
+			if err := local(cmd.Context(), dir, api.OpCosignersApprove, api.ApproveIn{Proposer: proposer, ID: id}, &got); err != nil {
 				return err
 			}
 			return announce(cmd, "atoll.approval/v1", map[string]any{"entry": got.Entry}, "已同意，条目 %d", "approved, entry %d", got.Entry)
@@ -176,9 +176,9 @@ reached within --wait; the same command goes on waiting.
 				return err
 			}
 			defer cancel()
-			var got web.HandoverOut
-			in := web.HandoverIn{WaitMS: (p.wait - answerMargin).Milliseconds()}
-			if err := localWithin(ctx, p.wait, dir, web.OpCosignersHandover, in, &got); err != nil {
+			var got api.HandoverOut
+			in := api.HandoverIn{WaitMS: (p.wait - answerMargin).Milliseconds()}
+			if err := localWithin(ctx, p.wait, dir, api.OpCosignersHandover, in, &got); err != nil {
 				return err
 			}
 			return announceHandover(cmd, &got)
@@ -194,7 +194,7 @@ var errNotDone = errors.New("the handover is not done")
 
 // announceHandover says that a handover is done, or who has to stay up until it
 // is. That is an error, with the document already printed.
-func announceHandover(cmd *cobra.Command, h *web.HandoverOut) error {
+func announceHandover(cmd *cobra.Command, h *api.HandoverOut) error {
 	if h.Done {
 		return announce(cmd, "atoll.handover/v1", h, "已交接，条目 %d，已达终局；原共签人可以停止：%s\n下一步：向审计方分发新的信任策略（atoll log export）",
 			"handed over, entry %d, final; those before may stop: %s\nnext: give auditors the new policy, which atoll log export writes", h.Entry, strings.Join(h.Old, " "))

@@ -6,7 +6,8 @@ import (
 	"path/filepath"
 
 	"atoll/consensus/consent"
-	"atoll/node/web"
+	"atoll/node/api"
+	"atoll/node/problem"
 
 	"github.com/spf13/cobra"
 )
@@ -43,8 +44,8 @@ now on is the enterprise's word.`,
 				return err
 			}
 			if !bytes.Equal(e.Network, network[:]) {
-				return &web.Error{
-					Code: web.CodeUnverified, Message: args[0] + " is for another network",
+				return &problem.Error{
+					Code: problem.Unverified, Message: args[0] + " is for another network",
 					Hint: "the enterprise makes its folder with this network's genesis.pem",
 				}
 			}
@@ -59,9 +60,9 @@ now on is the enterprise's word.`,
 				return err
 			}
 			defer cancel()
-			var got web.StatementOut
-			in := web.IssueIn{Subject: string(e.Subject), Key: e.Key, Days: days}
-			if err := local(ctx, dir, web.OpCredentialIssue, in, &got); err != nil {
+			var got api.StatementOut
+			in := api.IssueIn{Subject: string(e.Subject), Key: e.Key, Days: days}
+			if err := local(ctx, dir, api.OpCredentialIssue, in, &got); err != nil {
 				return err
 			}
 			if err := writePaper(out, paperCredential, got.Statement); err != nil {
@@ -101,8 +102,8 @@ func credentialRevokeCommand() *cobra.Command {
 				return err
 			}
 			defer cancel()
-			var got web.StatementOut
-			if err := local(ctx, dir, web.OpCredentialRevoke, web.StatementOut{Statement: statement}, &got); err != nil {
+			var got api.StatementOut
+			if err := local(ctx, dir, api.OpCredentialRevoke, api.StatementOut{Statement: statement}, &got); err != nil {
 				return err
 			}
 			return f.report(ctx, cmd, dir, got.Entry, "atoll.credential/v1", map[string]any{"entry": got.Entry}, "已吊销，条目 %d", "revoked, entry %d", got.Entry)

@@ -13,6 +13,7 @@ import (
 
 	"atoll/consensus/scarce"
 	"atoll/node"
+	"atoll/node/api"
 	"atoll/node/profile"
 	"atoll/node/web"
 )
@@ -91,7 +92,7 @@ func (d *daemon) open(socket string, limit int, template *profile.Template) erro
 		return err
 	}
 	local := http.NewServeMux()
-	local.Handle("POST /v1/{operation}", &web.Local{Node: d.Node, Template: template})
+	local.Handle("POST /v1/{operation}", &api.Server{Node: d.Node, Template: template})
 	local.Handle("/log/", d.log())
 	d.run(web.NewDoor(l, limit, nil, d.wants), &http.Server{Handler: local, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute})
 	return nil
@@ -151,8 +152,11 @@ func (d *daemon) log() http.Handler {
 // there as soon as it can.
 func (d *daemon) carry(ctx context.Context, statement, sealed []byte, seen uint64) (web.Result, error) {
 	a, err := d.Node.Carry(ctx, statement, sealed)
+	if err != nil {
+		return web.Result{}, node.Explain(err)
+	}
 	r := web.Result{Verdict: a.Verdict, Index: a.Index, Time: a.Time, New: a.New, Known: a.Known, Detail: a.Detail, Told: a.Told, Pending: a.Pending}
-	if err == nil && a.InLog() {
+	if a.InLog() {
 		r.Proof.Proof, err = d.Proof(ctx, a.Index, seen)
 	}
 	return r, err

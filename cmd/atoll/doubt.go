@@ -10,8 +10,8 @@ import (
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 	"atoll/node"
+	"atoll/node/api"
 	"atoll/node/profile"
-	"atoll/node/web"
 
 	"github.com/spf13/cobra"
 )
@@ -54,8 +54,8 @@ func (w *wish) doubts(ctx context.Context, dir string, g *ledger.Genesis, t *pro
 		}
 	}
 	var ends []node.Ending
-	in := web.EndingsIn{By: max(d.NotAfter-1, d.NotBefore+ledger.EndingNotice), Subject: d.Subject}
-	if err := local(ctx, dir, web.OpEndings, in, &ends); err != nil {
+	in := api.EndingsIn{By: max(d.NotAfter-1, d.NotBefore+ledger.EndingNotice), Subject: d.Subject}
+	if err := local(ctx, dir, api.OpEndings, in, &ends); err != nil {
 		return nil, err
 	}
 	for _, e := range ends {

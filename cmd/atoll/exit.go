@@ -9,9 +9,9 @@ import (
 	"atoll/consensus/audit"
 	"atoll/consensus/ledger"
 	"atoll/node"
+	"atoll/node/problem"
 	"atoll/node/source"
 	"atoll/node/vault"
-	"atoll/node/web"
 )
 
 // Exit codes. Callers must treat a code they do not know as failure.
@@ -74,13 +74,13 @@ var known = []struct {
 	{errRecipient, exitRefused, "genesis.recipient", "have that member give its card.pem anew, and draft again"},
 	{errNotReady, exitNotReady, "not_initialised", "do the step that is named first"},
 	{errNotDone, exitPartial, "not_final", "keep the cosigners named running, and run the same command again"},
-	{errLate, exitUnavailable, web.CodeUnavailable, "ask another member, or give it longer with --wait"},
-	{errSilent, exitUnavailable, web.CodeUnavailable, "look into the node's log; restart the node if it hangs"},
+	{errLate, exitUnavailable, problem.Unavailable, "ask another member, or give it longer with --wait"},
+	{errSilent, exitUnavailable, problem.Unavailable, "look into the node's log; restart the node if it hangs"},
 	{errNotRunning, exitUnavailable, "not_running", "start the node, or look into its log if it does not stay up"},
 	{source.ErrNotNobodys, exitNotFound, "aside.no_row", "list the rows again: the table may have changed"},
 	{source.ErrNotAside, exitNotFound, "aside.not_set", "atoll source aside list shows which rows are"},
 	{source.ErrListBusy, exitLocked, "aside.busy", "run the command again when the other one has ended"},
-	{source.ErrEntry, exitUsage, web.CodeUsage, hintUsage},
+	{source.ErrEntry, exitUsage, problem.Usage, hintUsage},
 	{vault.ErrInUse, exitLocked, "locked", "is the node running already? one process at a time uses a folder"},
 	{errListen, exitConfig, "address.taken", "stop what listens there, or change listen and http in node.yaml"},
 	{errDescriptors, exitConfig, "descriptors", "raise ulimit -n, or LimitNOFILE= in the unit file, and start again"},
@@ -88,14 +88,14 @@ var known = []struct {
 	{syscall.ENOSPC, exitFailure, "disk.full", hintFull},
 	{syscall.EDQUOT, exitFailure, "disk.full", hintFull},
 	{syscall.EFBIG, exitFailure, "disk.full", hintFull},
-	{errNotFound, exitNotFound, web.CodeNotFound, "check the name or id"},
+	{errNotFound, exitNotFound, problem.NotFound, "check the name or id"},
 	{os.ErrExist, exitConflict, "exists", "nothing is overwritten: choose another name, or remove it yourself"},
-	{os.ErrNotExist, exitNotFound, web.CodeNotFound, "check the path"},
+	{os.ErrNotExist, exitNotFound, problem.NotFound, "check the path"},
 	{os.ErrPermission, exitFailure, "path.unusable", hintPath},
 	{syscall.EROFS, exitFailure, "path.unusable", hintPath},
 	{syscall.ENOTDIR, exitFailure, "path.unusable", hintPath},
 	{syscall.EISDIR, exitFailure, "path.unusable", hintPath},
-	{errUsage, exitUsage, web.CodeUsage, hintUsage},
+	{errUsage, exitUsage, problem.Usage, hintUsage},
 }
 
 const (
@@ -106,31 +106,31 @@ const (
 
 // explain maps an error to its exit code and to what a person and a program
 // are told.
-func explain(err error) (int, *web.Error) {
+func explain(err error) (int, *problem.Error) {
 	for _, k := range known {
 		if errors.Is(err, k.is) {
-			return k.exit, &web.Error{Code: k.code, Message: err.Error(), Hint: k.hint, Retryable: k.exit == exitUnavailable || k.exit == exitPartial}
+			return k.exit, &problem.Error{Code: k.code, Message: err.Error(), Hint: k.hint, Retryable: k.exit == exitUnavailable || k.exit == exitPartial}
 		}
 	}
 	if isCobraUsage(err) {
-		return exitUsage, &web.Error{Code: web.CodeUsage, Message: err.Error(), Hint: hintUsage}
+		return exitUsage, &problem.Error{Code: problem.Usage, Message: err.Error(), Hint: hintUsage}
 	}
-	e := web.Explain(err)
+	e := node.Explain(err)
 	return exitOf(e.Code), e
 }
 
 // exitOf is the exit code of a stable error code.
 func exitOf(code string) int {
 	switch code {
-	case web.CodeUsage:
+	case problem.Usage:
 		return exitUsage
 	case string(ledger.CatalogVersion):
 		return exitConfig
-	case web.CodeNotFound, "consent.unknown", "credential.unknown", "query.unknown", "proposal.unknown":
+	case problem.NotFound, "consent.unknown", "credential.unknown", "query.unknown", "proposal.unknown":
 		return exitNotFound
-	case web.CodeUnavailable, web.CodeNoRoom, web.CodeNoLeader, web.CodeNotFinal, web.CodeTooMany:
+	case problem.Unavailable, problem.NoRoom, problem.NoLeader, problem.NotFinal, problem.TooMany:
 		return exitUnavailable
-	case web.CodePassphrase:
+	case problem.Passphrase:
 		return exitPassphrase
 	case codeNotProved:
 		return exitUnproved

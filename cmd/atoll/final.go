@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"atoll/node/web"
+	"atoll/node/api"
 
 	"github.com/spf13/cobra"
 )
@@ -68,7 +68,7 @@ func (f *finality) await(ctx context.Context, dir string, size uint64, t *teller
 		end = at.Add(-2 * answerMargin)
 	}
 	for told := quiet; ; told = true {
-		head, missing, err = finalHead(ctx, dir, web.FinalIn{Size: size, Wait: max(0, min(time.Until(end), askAgain)).Milliseconds()})
+		head, missing, err = finalHead(ctx, dir, api.FinalIn{Size: size, Wait: max(0, min(time.Until(end), askAgain)).Milliseconds()})
 		if err != nil || missing == "" || !time.Now().Before(end) {
 			return head, missing, err
 		}
@@ -79,9 +79,9 @@ func (f *finality) await(ctx context.Context, dir string, size uint64, t *teller
 }
 
 // finalHead asks a member's node for its newest final head.
-func finalHead(ctx context.Context, dir string, in web.FinalIn) (standing, string, error) {
-	var got web.FinalOut
-	err := local(ctx, dir, web.OpFinal, in, &got)
+func finalHead(ctx context.Context, dir string, in api.FinalIn) (standing, string, error) {
+	var got api.FinalOut
+	err := local(ctx, dir, api.OpFinal, in, &got)
 	slices.Sort(got.Cosigners)
 	s := standing{Size: got.Size, Root: got.Root, Cosigners: append([]string{}, got.Cosigners...), Of: got.Of}
 	s.date(got.Dated)

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"atoll/node/web"
+	"atoll/node/api"
 )
 
 // floodLimit is how many files the flooded node may have open.
@@ -176,7 +176,7 @@ func TestFlood(t *testing.T) {
 	n, err := filesOf(pid)
 	c.must(err)
 	flooded := c.revoke(second)
-	var out web.StatementOut
+	var out api.StatementOut
 	c.do(&out, "credential", "revoke", "--dir", "market", "firm/credential.pem")
 	c.must(eventually(func() error { // commits go on, and the flooded voter has them
 		now, err := statusOf(filepath.Join(c.dir, "tax"))

@@ -16,6 +16,7 @@ import (
 	"atoll/crypto/seal"
 	"atoll/crypto/sign"
 	"atoll/node/peer"
+	"atoll/node/problem"
 	"atoll/node/web"
 
 	"github.com/spf13/cobra"
@@ -294,7 +295,7 @@ func (h *home) agrees(g *ledger.Genesis) error {
 		}
 	}
 	if !bytes.Equal(got, want) || g.Origin != h.config.Origin {
-		return &web.Error{
+		return &problem.Error{
 			Code: "genesis.mismatch", Message: fmt.Sprintf("the draft does not name %s with the card and origin of this folder", h.config.Name),
 			Hint: "ask for a draft with this card.pem, and the origin of node.yaml",
 		}

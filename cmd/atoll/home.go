@@ -20,9 +20,9 @@ import (
 	"atoll/node"
 	"atoll/node/catalog"
 	"atoll/node/peer"
+	"atoll/node/problem"
 	"atoll/node/source"
 	"atoll/node/vault"
-	"atoll/node/web"
 	"atoll/node/witness"
 
 	"github.com/goccy/go-yaml"
@@ -192,7 +192,7 @@ func (h *home) genesis() ([]byte, *ledger.Genesis, error) {
 	h.keys().Fill(&mine)
 	recipient := h.age.Recipient()
 	if card == nil || !bytes.Equal(card.Statement, mine.Statement) || !bytes.Equal(card.Age, recipient[:]) {
-		return nil, nil, &web.Error{
+		return nil, nil, &problem.Error{
 			Code: "genesis.mismatch", Message: fmt.Sprintf("%s: %s is not a member of this network with these keys", fileGenesis, h.config.Name),
 			Hint: "put the genesis that was founded with this folder's card.pem into it",
 		}

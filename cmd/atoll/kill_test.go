@@ -16,7 +16,8 @@ import (
 
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
-	"atoll/node/web"
+	"atoll/node/api"
+	"atoll/node/problem"
 )
 
 // cluster is the network of the tests, each member a process of its own.
@@ -149,7 +150,7 @@ func (c *cluster) do(out any, args ...string) {
 // consent has the enterprise sign what bank-a asks for, and bank-a accept it.
 func (c *cluster) consent(name string) (id string) {
 	c.t.Helper()
-	var got web.ConsentOut
+	var got api.ConsentOut
 	c.do(nil, "consent", "request", "--dir", "bank-a", "--subject", "91440300MA5DEM0Q7L", "--name", "Deep Reef Ltd", "--product", "loan", "--uses", "24", "-o", name+".request")
 	c.do(nil, "consent", "sign", "--dir", "firm", "--yes", "-o", name+".consent", name+".request")
 	c.do(&got, "consent", "accept", "--dir", "bank-a", name+".consent")
@@ -160,7 +161,7 @@ func (c *cluster) consent(name string) (id string) {
 type stream struct {
 	consent  string
 	attempts int
-	told     []web.QueryOut // what was acknowledged
+	told     []api.QueryOut // what was acknowledged
 	err      error
 }
 
@@ -187,14 +188,14 @@ func (c *cluster) ask(s *stream, asked chan<- struct{}, stop <-chan struct{}) {
 		}
 		switch d.Schema {
 		case "atoll.query/v1":
-			var out web.QueryOut
+			var out api.QueryOut
 			if s.err = json.Unmarshal(d.Data, &out); s.err != nil {
 				return
 			}
 			s.told = append(s.told, out)
 			asked <- struct{}{}
 		case "atoll.error/v1":
-			var e web.Error
+			var e problem.Error
 			if s.err = json.Unmarshal(d.Data, &e); s.err != nil {
 				return
 			}
@@ -303,7 +304,7 @@ func (c *cluster) account(streams []*stream) {
 				}
 			}
 		}
-		i := slices.IndexFunc(list, func(l web.ConsentOut) bool { return l.Consent == s.consent })
+		i := slices.IndexFunc(list, func(l api.ConsentOut) bool { return l.Consent == s.consent })
 		if i < 0 {
 			t.Fatalf("consent %s is lost", s.consent)
 		}
@@ -343,9 +344,9 @@ func (c *cluster) audited() {
 }
 
 // consents are what the bank lists.
-func (c *cluster) consents() []web.ConsentOut {
+func (c *cluster) consents() []api.ConsentOut {
 	c.t.Helper()
-	var list struct{ Consents []web.ConsentOut }
+	var list struct{ Consents []api.ConsentOut }
 	c.do(&list, "consent", "list", "--dir", "bank-a")
 	return list.Consents
 }

@@ -20,6 +20,8 @@ import (
 	"atoll/consensus/ledger"
 	"atoll/crypto/tlog"
 	"atoll/node"
+	"atoll/node/api"
+	"atoll/node/problem"
 	"atoll/node/web"
 
 	"github.com/spf13/cobra"
@@ -57,7 +59,7 @@ What is sealed is for banks, subjects and auditors: see atoll-audit show.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var s node.Status
-			if err := local(cmd.Context(), dir, web.OpStatus, nil, &s); err != nil {
+			if err := local(cmd.Context(), dir, api.OpStatus, nil, &s); err != nil {
 				return err
 			}
 			first := s.Size - min(s.Size, last)
@@ -71,8 +73,8 @@ What is sealed is for banks, subjects and auditors: see atoll-audit show.`,
 			}
 			lines := []line{}
 			for i := first; i < end; i++ {
-				var got web.BytesOut
-				if err := local(cmd.Context(), dir, web.OpEntry, web.EntryIn{Index: i}, &got); err != nil {
+				var got api.BytesOut
+				if err := local(cmd.Context(), dir, api.OpEntry, api.EntryIn{Index: i}, &got); err != nil {
 					return err
 				}
 				l, err := lineOf(got.Bytes)
@@ -172,8 +174,8 @@ func fetchLocal(ctx context.Context, dir, path string) ([]byte, error) {
 // exportPolicy writes the policy beside an exported log, with the cosigners who
 // make heads of its size final, and says whether its checkpoint is.
 func exportPolicy(ctx context.Context, dir, out string, size uint64) (final bool, err error) {
-	var got web.CosignersOut
-	if err := local(ctx, dir, web.OpCosigners, web.CosignersIn{Size: size}, &got); err != nil {
+	var got api.CosignersOut
+	if err := local(ctx, dir, api.OpCosigners, api.CosignersIn{Size: size}, &got); err != nil {
 		return false, err
 	}
 	if err := replace(filepath.Join(out, "policy"), []byte(got.Policy)); err != nil {
@@ -307,8 +309,8 @@ func logAt(ctx context.Context, where string) audit.Source {
 		client := web.Client{URL: strings.TrimSuffix(strings.TrimRight(where, "/"), "/log")}
 		return audit.Source{Fetch: func(path string) ([]byte, error) {
 			data, err := client.Fetch(ctx, "log/"+path)
-			var e *web.Error
-			if errors.As(err, &e) && e.Code == web.CodeNotFound {
+			var e *problem.Error
+			if errors.As(err, &e) && e.Code == problem.NotFound {
 				err = fmt.Errorf("%w: %s", fs.ErrNotExist, path)
 			}
 			return data, err

@@ -10,6 +10,7 @@ import (
 
 	"atoll/consensus/audit/audittest"
 	"atoll/consensus/ledger"
+	"atoll/node/problem"
 	"atoll/node/web"
 )
 
@@ -157,11 +158,15 @@ func TestRefusalIsOneWord(t *testing.T) {
 		"without an entry": func() (web.Result, error) { return web.Result{Verdict: ledger.ConsentKey, Detail: "no key of it"}, nil },
 		"with an entry":    func() (web.Result, error) { return web.Result{Verdict: ledger.ConsentKey, Index: 3, Known: true}, nil },
 		"as an error": func() (web.Result, error) {
-			return web.Result{}, &web.Error{Code: "consent.too_many", Message: "no", Hint: "no"}
+			return web.Result{}, &problem.Error{Code: "consent.too_many", Message: "no", Hint: "no"}
 		},
-		"as exists":       func() (web.Result, error) { return web.Result{}, &web.Error{Code: "statement.conflict", Message: "no"} },
-		"as a passphrase": func() (web.Result, error) { return web.Result{}, &web.Error{Code: "passphrase", Message: "no"} },
-		"as unknown":      func() (web.Result, error) { return web.Result{}, &web.Error{Code: "consent.unknown", Message: "no"} },
+		"as exists": func() (web.Result, error) {
+			return web.Result{}, &problem.Error{Code: "statement.conflict", Message: "no"}
+		},
+		"as a passphrase": func() (web.Result, error) { return web.Result{}, &problem.Error{Code: "passphrase", Message: "no"} },
+		"as unknown": func() (web.Result, error) {
+			return web.Result{}, &problem.Error{Code: "consent.unknown", Message: "no"}
+		},
 		"with no verdict": func() (web.Result, error) { return web.Result{}, nil },
 	}
 	for name, answer := range answers {
@@ -192,7 +197,7 @@ func TestRefusalIsOneWord(t *testing.T) {
 	l.carry = func(context.Context, []byte, []byte, uint64) (web.Result, error) {
 		return web.Result{Verdict: ledger.Accepted, Index: 41, New: true}, nil
 	}
-	_, e := explain(web.Refused(web.Result{Verdict: a.Verdict}))
+	_, e := explain(refused(web.Result{Verdict: a.Verdict}))
 	l.want(exitOf(e.Code), string(a.Verdict), "consent submit --wait 0s --via "+honest+" "+paper)
 	if exitOf(e.Code) == exitUnproved {
 		t.Error("a proved refusal is called unproved")

@@ -9,8 +9,8 @@ import (
 
 	"atoll/consensus/consent"
 	"atoll/node/catalog"
+	"atoll/node/problem"
 	"atoll/node/profile"
-	"atoll/node/web"
 
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
@@ -89,7 +89,7 @@ func (s *said) Unwrap() error { return s.error }
 // inChinese changes what people are told, where they read Chinese: to the error's
 // own words where it has some, and else to those for its code. What is wrong at a
 // place in a file is in the library's words.
-func inChinese(cmd *cobra.Command, err error, e *web.Error) {
+func inChinese(cmd *cobra.Command, err error, e *problem.Error) {
 	if lang, _ := language(cmd); lang != consent.Chinese {
 		return
 	}

@@ -13,7 +13,7 @@ import (
 
 	"atoll/consensus/consent"
 	"atoll/crypto/sign"
-	"atoll/node/web"
+	"atoll/node/problem"
 
 	"github.com/spf13/cobra"
 )
@@ -98,8 +98,8 @@ func (s *subject) numberOf(id string) (uint64, error) {
 			return n, nil
 		}
 	}
-	return 0, &web.Error{
-		Code: web.CodeNotFound, Message: fmt.Sprintf("consent %.40q is not one of this enterprise's", id),
+	return 0, &problem.Error{
+		Code: problem.NotFound, Message: fmt.Sprintf("consent %.40q is not one of this enterprise's", id),
 		Hint: "atoll subject history lists this enterprise's consents with their ids",
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 	"atoll/consensus/durable"
 	"atoll/crypto/sign"
-	"atoll/node/web"
+	"atoll/node/problem"
 )
 
 // Papers are what people hand to each other: files of text, each with a kind on
@@ -53,8 +53,8 @@ func readPaper(path, kind string) ([]byte, error) {
 	block, rest := pem.Decode(text)
 	switch {
 	case block != nil && (len(rest) > 0 || !bytes.HasPrefix(text, begin) || bytes.Count(text, begin) > 1):
-		return nil, &web.Error{
-			Code: web.CodeMalformed, Message: fmt.Sprintf("%s: there is more in it than one paper (the lines from -----BEGIN to -----END)", path),
+		return nil, &problem.Error{
+			Code: problem.Malformed, Message: fmt.Sprintf("%s: there is more in it than one paper (the lines from -----BEGIN to -----END)", path),
 			Hint: "keep the paper alone in the file; what stands before or behind it is signed by nobody",
 		}
 	case block == nil || len(block.Headers) > 0:

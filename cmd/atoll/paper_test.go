@@ -13,7 +13,7 @@ import (
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 	"atoll/crypto/sign"
-	"atoll/node/web"
+	"atoll/node/problem"
 )
 
 // examples are papers of each kind whose content is one document.
@@ -209,8 +209,8 @@ func TestRequestShowsWhatIsSigned(t *testing.T) {
 	} {
 		r, g := asked(t)
 		lie(r, g)
-		var e *web.Error
-		if notice, err := r.notice(sign.NetworkID{7}, g); !errors.As(err, &e) || e.Code != web.CodeUnverified || notice != "" {
+		var e *problem.Error
+		if notice, err := r.notice(sign.NetworkID{7}, g); !errors.As(err, &e) || e.Code != problem.Unverified || notice != "" {
 			t.Errorf("%s: %v, %q", name, err, notice)
 		}
 	}
@@ -219,8 +219,8 @@ func TestRequestShowsWhatIsSigned(t *testing.T) {
 // A request whose network id is none is of no network, and nothing falls over.
 func TestRequestOfNoNetwork(t *testing.T) {
 	for _, id := range [][]byte{nil, {7}, make([]byte, 31), make([]byte, 33)} {
-		var e *web.Error
-		if err := (&request{Network: id}).of(sign.NetworkID{}); !errors.As(err, &e) || e.Code != web.CodeUnverified {
+		var e *problem.Error
+		if err := (&request{Network: id}).of(sign.NetworkID{}); !errors.As(err, &e) || e.Code != problem.Unverified {
 			t.Errorf("%d bytes: %v", len(id), err)
 		}
 	}

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"atoll/consensus/durable"
-	"atoll/node/web"
+	"atoll/node/api"
 )
 
 // tarpits are servers that take a request and do not let go of who asked.
@@ -138,9 +138,9 @@ func TestNodeKnowsTheWait(t *testing.T) {
 	l.check(err)
 	told := make(chan string, 16)
 	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		told <- r.Header.Get(web.WaitHeader)
+		told <- r.Header.Get(api.WaitHeader)
 		_, _ = io.Copy(io.Discard, r.Body)
-		if strings.HasSuffix(r.URL.Path, web.OpCredentialRevoke) {
+		if strings.HasSuffix(r.URL.Path, api.OpCredentialRevoke) {
 			fmt.Fprint(w, `{"entry": 7}`)
 			return
 		}

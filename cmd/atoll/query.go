@@ -15,8 +15,8 @@ import (
 
 	"atoll/consensus/consent"
 	"atoll/consensus/durable"
+	"atoll/node/api"
 	"atoll/node/profile"
-	"atoll/node/web"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -35,7 +35,7 @@ func queryCommand() *cobra.Command {
 
 func queryRunCommand() *cobra.Command {
 	var dir, template, page, file string
-	var in web.QueryIn
+	var in api.QueryIn
 	var wait time.Duration
 	cmd := &cobra.Command{
 		Use:   "run",
@@ -105,14 +105,14 @@ const queryGrace = 5 * time.Second
 
 // askNode runs a query through the bank's node and reports progress to a person
 // who watches.
-func askNode(cmd *cobra.Command, dir string, in *web.QueryIn) (*web.QueryOut, error) {
+func askNode(cmd *cobra.Command, dir string, in *api.QueryIn) (*api.QueryOut, error) {
 	// The node gives up before: the log may take as long as the agencies.
 	end := 2*time.Duration(in.WaitMS)*time.Millisecond + queryGrace
 	ctx, cancel := context.WithTimeoutCause(cmd.Context(), end, &over{errSilent, end})
 	defer cancel()
 	quiet := sync.OnceFunc(watch(ctx, dir)) // until something can be told
 	defer quiet()
-	body, err := call(ctx, dir, web.OpQuery, in)
+	body, err := call(ctx, dir, api.OpQuery, in)
 	if err != nil {
 		return nil, inTime(ctx, err)
 	}
@@ -126,7 +126,7 @@ func askNode(cmd *cobra.Command, dir string, in *web.QueryIn) (*web.QueryOut, er
 	}
 	events := json.NewDecoder(body)
 	for {
-		var e web.Event
+		var e api.Event
 		if err := events.Decode(&e); err != nil {
 			return nil, inTime(ctx, fmt.Errorf("the node stopped answering: %w", err))
 		}
@@ -146,7 +146,7 @@ func askNode(cmd *cobra.Command, dir string, in *web.QueryIn) (*web.QueryOut, er
 // unanswered is the error that names the agencies from which nothing came, and
 // why; that says what became of all outputs, where none was answered; or nil. That
 // an agency has no record is an answer.
-func unanswered(out *web.QueryOut) error {
+func unanswered(out *api.QueryOut) error {
 	var list, all []string
 	answered := 0
 	for _, p := range out.Pieces {
@@ -186,7 +186,7 @@ func tally(outcomes map[string]int) string {
 
 // showProfile prints the profile, which has cost a use, and then writes the files
 // that were asked for.
-func showProfile(cmd *cobra.Command, out *web.QueryOut, lang, page, file string) (err error) {
+func showProfile(cmd *cobra.Command, out *api.QueryOut, lang, page, file string) (err error) {
 	if asJSON(cmd) {
 		err = printJSON(cmd.OutOrStdout(), "atoll.query/v1", out)
 	} else {

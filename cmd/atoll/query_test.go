@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"atoll/node/web"
+	"atoll/node/api"
 )
 
 // A query is done where some output was answered, if only by "no record", and no
@@ -13,22 +13,22 @@ import (
 func TestExitOfQuery(t *testing.T) {
 	type counts = map[string]int
 	for name, c := range map[string]struct {
-		pieces []web.PieceOut
+		pieces []api.PieceOut
 		exit   int // 0: done
 		code   string
 		word   string
 	}{
-		"all answered":        {[]web.PieceOut{{Agency: "tax", Outcomes: counts{"answered": 2}}}, 0, "", ""},
-		"one of four":         {[]web.PieceOut{{Agency: "court", Outcomes: counts{"refused": 1}}, {Agency: "tax", Outcomes: counts{"answered": 1, "no_record": 2}}}, 0, "", ""},
-		"one agency away":     {[]web.PieceOut{{Agency: "court", Outcomes: counts{"unavailable": 1}, Reason: "timeout"}, {Agency: "tax", Outcomes: counts{"answered": 1}}}, exitPartial, "partial", "court (timeout)"},
-		"all agencies away":   {[]web.PieceOut{{Agency: "court", Outcomes: counts{"unavailable": 1}, Reason: "unreachable"}}, exitPartial, "partial", "court (unreachable)"},
-		"all refused":         {[]web.PieceOut{{Agency: "court", Outcomes: counts{"refused": 1}}, {Agency: "tax", Outcomes: counts{"refused": 3}}}, exitPartial, "unanswered", "court: 1 refused; tax: 3 refused"},
-		"all broken":          {[]web.PieceOut{{Agency: "tax", Outcomes: counts{"invalid": 2, "stale": 1}}}, exitPartial, "unanswered", "tax: 2 invalid, 1 stale"},
-		"nobody has anything": {[]web.PieceOut{{Agency: "tax", Outcomes: counts{"no_record": 2}}}, 0, "", ""},
-		"one has nothing":     {[]web.PieceOut{{Agency: "court", Outcomes: counts{"refused": 1}}, {Agency: "tax", Outcomes: counts{"no_record": 1, "invalid": 2}}}, 0, "", ""},
-		"changed since":       {[]web.PieceOut{{Agency: "tax", Outcomes: counts{"not_consented": 2}}}, exitPartial, "unanswered", "tax: 2 not_consented"},
+		"all answered":        {[]api.PieceOut{{Agency: "tax", Outcomes: counts{"answered": 2}}}, 0, "", ""},
+		"one of four":         {[]api.PieceOut{{Agency: "court", Outcomes: counts{"refused": 1}}, {Agency: "tax", Outcomes: counts{"answered": 1, "no_record": 2}}}, 0, "", ""},
+		"one agency away":     {[]api.PieceOut{{Agency: "court", Outcomes: counts{"unavailable": 1}, Reason: "timeout"}, {Agency: "tax", Outcomes: counts{"answered": 1}}}, exitPartial, "partial", "court (timeout)"},
+		"all agencies away":   {[]api.PieceOut{{Agency: "court", Outcomes: counts{"unavailable": 1}, Reason: "unreachable"}}, exitPartial, "partial", "court (unreachable)"},
+		"all refused":         {[]api.PieceOut{{Agency: "court", Outcomes: counts{"refused": 1}}, {Agency: "tax", Outcomes: counts{"refused": 3}}}, exitPartial, "unanswered", "court: 1 refused; tax: 3 refused"},
+		"all broken":          {[]api.PieceOut{{Agency: "tax", Outcomes: counts{"invalid": 2, "stale": 1}}}, exitPartial, "unanswered", "tax: 2 invalid, 1 stale"},
+		"nobody has anything": {[]api.PieceOut{{Agency: "tax", Outcomes: counts{"no_record": 2}}}, 0, "", ""},
+		"one has nothing":     {[]api.PieceOut{{Agency: "court", Outcomes: counts{"refused": 1}}, {Agency: "tax", Outcomes: counts{"no_record": 1, "invalid": 2}}}, 0, "", ""},
+		"changed since":       {[]api.PieceOut{{Agency: "tax", Outcomes: counts{"not_consented": 2}}}, exitPartial, "unanswered", "tax: 2 not_consented"},
 	} {
-		err := unanswered(&web.QueryOut{Query: "7", Pieces: c.pieces})
+		err := unanswered(&api.QueryOut{Query: "7", Pieces: c.pieces})
 		if err == nil {
 			if c.exit != 0 {
 				t.Errorf("%s: done", name)

@@ -8,7 +8,7 @@ import (
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 	"atoll/crypto/sign"
-	"atoll/node/web"
+	"atoll/node/problem"
 
 	"github.com/spf13/cobra"
 )
@@ -28,8 +28,8 @@ func (r *request) of(network sign.NetworkID) error {
 	if bytes.Equal(r.Network, network[:]) {
 		return nil
 	}
-	return &web.Error{
-		Code: web.CodeUnverified, Message: "the request is of another network than this folder's genesis",
+	return &problem.Error{
+		Code: problem.Unverified, Message: "the request is of another network than this folder's genesis",
 		Hint: "ask the bank for a request of this network, or sign it in the folder of that one",
 	}
 }
@@ -79,8 +79,8 @@ func (r *request) check(network sign.NetworkID, g *ledger.Genesis) error {
 
 // unsigned is the error of a request that shows what no agency has signed.
 func unsigned(err error) error {
-	return &web.Error{
-		Code: web.CodeUnverified, Message: fmt.Sprintf("the request shows of catalogs what their agencies have not signed: %v", err),
+	return &problem.Error{
+		Code: problem.Unverified, Message: fmt.Sprintf("the request shows of catalogs what their agencies have not signed: %v", err),
 		Hint: "do not sign it; show it to the bank and to the supervisor",
 	}
 }

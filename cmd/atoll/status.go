@@ -9,7 +9,7 @@ import (
 
 	"atoll/consensus/consent"
 	"atoll/node"
-	"atoll/node/web"
+	"atoll/node/api"
 	"atoll/node/witness"
 
 	"github.com/spf13/cobra"
@@ -27,7 +27,7 @@ func statusCommand() *cobra.Command {
 				return err
 			}
 			var s node.Status
-			if err := local(cmd.Context(), dir, web.OpStatus, nil, &s); err != nil {
+			if err := local(cmd.Context(), dir, api.OpStatus, nil, &s); err != nil {
 				return err
 			}
 			if asJSON(cmd) {

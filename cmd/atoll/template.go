@@ -12,9 +12,10 @@ import (
 
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
+	"atoll/node/api"
 	"atoll/node/catalog"
+	"atoll/node/problem"
 	"atoll/node/profile"
-	"atoll/node/web"
 
 	"github.com/spf13/cobra"
 )
@@ -143,10 +144,10 @@ func fetchCatalogs(ctx context.Context, dir string, g *ledger.Genesis, offers []
 		if held || !slices.Contains(agenciesOf(g), o.Agency) {
 			continue
 		}
-		var got web.BytesOut
-		err := local(ctx, dir, web.OpCatalog, web.CatalogIn{Agency: o.Agency}, &got)
-		var e *web.Error
-		if errors.As(err, &e) && e.Code == web.CodeNoCatalog {
+		var got api.BytesOut
+		err := local(ctx, dir, api.OpCatalog, api.CatalogIn{Agency: o.Agency}, &got)
+		var e *problem.Error
+		if errors.As(err, &e) && e.Code == problem.NoCatalog {
 			continue
 		}
 		if err != nil {

@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"testing"
 
-	"atoll/node/web"
+	"atoll/node/problem"
 
 	"github.com/spf13/cobra"
 )
@@ -70,14 +70,14 @@ func TestExplain(t *testing.T) {
 		"seal.broken": exitRefused, "statement.conflict": exitConflict, "credential.exists": exitConflict, "unavailable": exitUnavailable,
 		"passphrase": exitPassphrase, "usage": exitUsage, "genesis.mismatch": exitRefused, "internal": exitFailure, "made.up": exitFailure,
 	} {
-		if got, e := explain(&web.Error{Code: code, Message: "m", Hint: "h"}); got != exit || e.Code != code {
+		if got, e := explain(&problem.Error{Code: code, Message: "m", Hint: "h"}); got != exit || e.Code != code {
 			t.Errorf("%s: exit %d, %+v", code, got, e)
 		}
 	}
 	if code, e := explain(&os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}); code != exitFailure || e.Code != "disk.full" {
 		t.Errorf("a full disk: %d, %+v", code, e)
 	}
-	if text, err := json.Marshal(&web.Error{}); err != nil || string(text) != `{"code":"","message":"","hint":"","retryable":false}` {
+	if text, err := json.Marshal(&problem.Error{}); err != nil || string(text) != `{"code":"","message":"","hint":"","retryable":false}` {
 		t.Errorf("%s, %v", text, err)
 	}
 }

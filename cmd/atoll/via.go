@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"atoll/consensus/ledger"
+	"atoll/node"
+	"atoll/node/problem"
 	"atoll/node/web"
 )
 
@@ -130,7 +132,7 @@ func shareOf(ctx context.Context, parts int) (context.Context, context.CancelFun
 }
 
 func retryable(err error) bool {
-	var e *web.Error
+	var e *problem.Error
 	return errors.As(err, &e) && e.Retryable
 }
 
@@ -143,8 +145,8 @@ func (c *carriage) one(ctx context.Context, t *told) {
 	}
 	err := c.walk(ctx, &now)
 	if ctx.Err() != nil && err != nil {
-		err = &web.Error{
-			Code: web.CodeUnavailable, Message: t.Via + " does not answer in time",
+		err = &problem.Error{
+			Code: problem.Unavailable, Message: t.Via + " does not answer in time",
 			Hint: "it may have got it: run the command again, with a longer --wait, or ask another member", Retryable: true,
 		}
 	}
@@ -173,7 +175,7 @@ func (c *carriage) walk(ctx context.Context, t *told) (err error) {
 		}
 		p, err := t.seen.Follow(proof)
 		if err != nil {
-			return &web.Error{
+			return &problem.Error{
 				Code: codeNotProved, Message: fmt.Sprintf("%s: what it shows for entry %d does not prove it: %v", t.Via, t.Answer.Index, err),
 				Hint: "do not rely on this member; send it through another, and tell the supervisor", Retryable: errors.Is(err, ledger.ErrOlder),
 			}
@@ -188,7 +190,7 @@ func (c *carriage) walk(ctx context.Context, t *told) (err error) {
 // judge takes what a proof has shown, which may be something else.
 func (c *carriage) judge(t *told, p *ledger.Proven, signed []byte) error {
 	if !p.Entry.Brings(c.statement) {
-		return &web.Error{
+		return &problem.Error{
 			Code: codeNotProved, Message: fmt.Sprintf("%s: entry %d is not what was sent", t.Via, p.Entry.Index),
 			Hint: "do not rely on this member; send it through another, and tell the supervisor",
 		}
@@ -196,7 +198,7 @@ func (c *carriage) judge(t *told, p *ledger.Proven, signed []byte) error {
 	t.Answer.Index, t.Answer.Verdict, t.Answer.Time = p.Entry.Index, p.Entry.Verdict, p.Entry.Time
 	if p.Entry.Verdict != ledger.Accepted {
 		t.refused = true
-		return web.Refused(t.Answer)
+		return refused(t.Answer)
 	}
 	t.Proved, t.proven, t.signed = true, p, signed
 	return nil
@@ -209,7 +211,7 @@ func (t *told) unproved() error {
 		return nil
 	}
 	t.waits = t.Answer.New || t.Answer.Known
-	e := web.Refused(t.Answer)
+	e := refused(t.Answer)
 	e.Retryable = t.waits
 	return oneWord(t.Via, e)
 }
@@ -221,19 +223,19 @@ const codeNotProved = "not_proved"
 // statement: nobody but it stands behind that. That it cannot take it now, or is
 // no member's node, is believed.
 func claimed(via string, err error) error {
-	var e *web.Error
+	var e *problem.Error
 	if !errors.As(err, &e) {
 		return err
 	}
 	exit := exitOf(e.Code)
-	if exit == exitUnavailable || exit == exitUsage || exit == exitFailure || e.Code == web.CodeNotFound {
+	if exit == exitUnavailable || exit == exitUsage || exit == exitFailure || e.Code == problem.NotFound {
 		return err
 	}
 	return oneWord(via, e)
 }
 
-func oneWord(via string, e *web.Error) error {
-	return &web.Error{
+func oneWord(via string, e *problem.Error) error {
+	return &problem.Error{
 		Code: codeNotProved, Message: fmt.Sprintf("%s says that it is refused (%s: %s), and nothing proves that", via, e.Code, e.Message),
 		Hint: "ask other members too: name them with --via; if it is right: " + e.Hint, Retryable: e.Retryable,
 	}
@@ -283,12 +285,12 @@ func (c *carried) open() bool {
 // else what was wrong with each address, under the code of the first that said
 // anything about the statement.
 func (c *carried) errs() error {
-	var all *web.Error
+	var all *problem.Error
 	for _, t := range c.answers {
 		if t.err == nil {
 			continue
 		}
-		e := *web.Explain(t.err)
+		e := *node.Explain(t.err)
 		switch {
 		case t.refused:
 			return &e
@@ -341,4 +343,9 @@ func (c *carried) verdict() error {
 		}
 	}
 	return nil
+}
+
+// refused is the error that an answer of the log is, where it is not accepted.
+func refused(r web.Result) *problem.Error {
+	return node.Explain(&node.NotAccepted{Answer: ledger.Answer{Verdict: r.Verdict, Index: r.Index, New: r.New, Known: r.Known, Detail: r.Detail}})
 }

@@ -9,7 +9,7 @@ import (
 
 	"atoll/consensus/consent"
 	"atoll/node"
-	"atoll/node/web"
+	"atoll/node/api"
 
 	"github.com/spf13/cobra"
 )
@@ -122,7 +122,7 @@ func (to waiting) cause(ctx context.Context, dir string) string {
 	ctx, cancel := context.WithTimeout(ctx, sayEvery)
 	defer cancel()
 	var s node.Status
-	err := askLocal(ctx, dir, web.OpStatus, nil, &s)
+	err := askLocal(ctx, dir, api.OpStatus, nil, &s)
 	switch {
 	case err != nil:
 		return in("节点没有应答", "the node does not answer")

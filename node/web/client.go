@@ -19,6 +19,7 @@ import (
 	"atoll/consensus/ledger"
 	"atoll/crypto/sign"
 	"atoll/crypto/tlog"
+	"atoll/node/problem"
 )
 
 // MaxResource is the size limit of what [Client.Fetch] returns, in bytes: the
@@ -54,7 +55,7 @@ func CheckURL(address string) error {
 // Submit sends what a subject has signed, and asks for a proof to somebody who
 // has seen a head of so many entries. An answer of the rules is a result,
 // whatever its verdict: the member's word, and for the caller to verify. The
-// error is an [*Error] where the member would not take the statement, or could
+// error is a [*problem.Error] where the member would not take the statement, or could
 // not be reached. To send the same again does no harm.
 func (c *Client) Submit(ctx context.Context, statement, sealed []byte, seen uint64) (Result, error) {
 	body, err := sign.Marshal(submission{Statement: statement, Sealed: sealed, Seen: seen})
@@ -81,8 +82,8 @@ func (c *Client) Submit(ctx context.Context, statement, sealed []byte, seen uint
 }
 
 // Fetch returns what lies below the URL at a path, such as log/checkpoint or
-// log/tile/0/000, up to [MaxResource]. The error is an [*Error], with
-// [CodeNotFound] where the server says that there is no such thing.
+// log/tile/0/000, up to [MaxResource]. The error is a [*problem.Error], with
+// [problem.NotFound] where the server says that there is no such thing.
 func (c *Client) Fetch(ctx context.Context, path string) ([]byte, error) {
 	return c.do(ctx, http.MethodGet, path, nil, MaxResource)
 }
@@ -90,7 +91,7 @@ func (c *Client) Fetch(ctx context.Context, path string) ([]byte, error) {
 func (c *Client) do(ctx context.Context, method, path string, body []byte, limit int64) ([]byte, error) {
 	base, err := url.Parse(c.URL)
 	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
-		return nil, &Error{Code: CodeUsage, Message: fmt.Sprintf("%.200q is not the address of a node", c.URL), Hint: "write it as https://HOST"}
+		return nil, &problem.Error{Code: problem.Usage, Message: fmt.Sprintf("%.200q is not the address of a node", c.URL), Hint: "write it as https://HOST"}
 	}
 	req, err := http.NewRequestWithContext(ctx, method, base.JoinPath(path).String(), bytes.NewReader(body))
 	if err != nil {
@@ -142,32 +143,31 @@ func (c *Client) silent(ctx context.Context, err error) error {
 	if errors.As(err, &u) {
 		err = u.Err // the address stands in the message already
 	}
-	return &Error{
-		Code: CodeUnavailable, Message: fmt.Sprintf("%s does not answer: %v", c.URL, err),
+	return &problem.Error{
+		Code: problem.Unavailable, Message: fmt.Sprintf("%s does not answer: %v", c.URL, err),
 		Hint: "check the address, try again, or ask another member", Retryable: true,
 	}
 }
 
 func (c *Client) strange(what string) error {
-	return &Error{Code: CodeInternal, Message: c.URL + ": " + what, Hint: "is this the address of a node, and of this version?"}
+	return &problem.Error{Code: problem.Internal, Message: c.URL + ": " + what, Hint: "is this the address of a node, and of this version?"}
 }
 
 // refused is the error that a server answered with.
 func (c *Client) refused(resp *http.Response) error {
-	var p problem
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxError))
-	if err == nil && json.Unmarshal(data, &p) == nil && p.Code != "" {
-		return &Error{Code: printable(p.Code), Message: printable(p.Detail), Hint: printable(p.Hint), Retryable: p.Retryable}
+	if told, ok := problem.Read(data); err == nil && ok {
+		return &problem.Error{Code: printable(told.Code), Message: printable(told.Message), Hint: printable(told.Hint), Retryable: told.Retryable}
 	}
-	e := &Error{
-		Code: CodeInternal, Message: fmt.Sprintf("%s answers %d %s", c.URL, resp.StatusCode, http.StatusText(resp.StatusCode)),
+	e := &problem.Error{
+		Code: problem.Internal, Message: fmt.Sprintf("%s answers %d %s", c.URL, resp.StatusCode, http.StatusText(resp.StatusCode)),
 		Hint: "check the address, or ask another member",
 	}
 	switch {
 	case resp.StatusCode == http.StatusNotFound:
-		e.Code = CodeNotFound
+		e.Code = problem.NotFound
 	case resp.StatusCode >= 500 || resp.StatusCode == http.StatusTooManyRequests:
-		e.Code, e.Retryable = CodeUnavailable, true
+		e.Code, e.Retryable = problem.Unavailable, true
 	}
 	return e
 }

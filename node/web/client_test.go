@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"atoll/node/problem"
 )
 
 // Strangers answer with anything; the client says what it was and shows
@@ -20,31 +22,31 @@ func TestClientErrors(t *testing.T) {
 		code      string
 		retryable bool
 	}{
-		"not found":   {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "\x1b[2J", 404) }, CodeNotFound, false},
-		"forbidden":   {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "\x1b[2J", http.StatusForbidden) }, CodeInternal, false},
-		"bad gateway": {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "\x1b[2J", http.StatusBadGateway) }, CodeUnavailable, true},
-		"too many":    {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "", http.StatusTooManyRequests) }, CodeUnavailable, true},
-		"hangs up":    {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, CodeUnavailable, true},
+		"not found":   {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "\x1b[2J", 404) }, problem.NotFound, false},
+		"forbidden":   {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "\x1b[2J", http.StatusForbidden) }, problem.Internal, false},
+		"bad gateway": {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "\x1b[2J", http.StatusBadGateway) }, problem.Unavailable, true},
+		"too many":    {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "", http.StatusTooManyRequests) }, problem.Unavailable, true},
+		"hangs up":    {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, problem.Unavailable, true},
 		"cut": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "9")
 			io.WriteString(w, "1")
-		}, CodeUnavailable, true},
-		"another page": {func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>") }, CodeInternal, false},
-		"other schema": {func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `{"schema":"x/v1","data":{}}`) }, CodeInternal, false},
+		}, problem.Unavailable, true},
+		"another page": {func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>") }, problem.Internal, false},
+		"other schema": {func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `{"schema":"x/v1","data":{}}`) }, problem.Internal, false},
 		"endless": {func(w http.ResponseWriter, _ *http.Request) {
 			for {
 				if _, err := w.Write(make([]byte, 1<<16)); err != nil {
 					return
 				}
 			}
-		}, CodeInternal, false},
+		}, problem.Internal, false},
 		"problem": {func(w http.ResponseWriter, _ *http.Request) {
-			refuse(w, 422, &Error{Code: "consent.key", Message: "\x1b[31mred\u202e" + strings.Repeat("授", 1000), Hint: "h", Retryable: true})
+			refuse(w, 422, &problem.Error{Code: "consent.key", Message: "\x1b[31mred\u202e" + strings.Repeat("授", 1000), Hint: "h", Retryable: true})
 		}, "consent.key", true},
 	} {
 		s := httptest.NewServer(c.answer)
 		_, err := (&Client{URL: s.URL}).Submit(t.Context(), []byte("statement"), nil, 0)
-		var e *Error
+		var e *problem.Error
 		if !errors.As(err, &e) || e.Code != c.code || e.Retryable != c.retryable || e.Hint == "" {
 			t.Errorf("%s: %+v", name, err)
 		}
@@ -71,8 +73,8 @@ func TestClientAnswerIsPrintable(t *testing.T) {
 
 func TestClientAddresses(t *testing.T) {
 	for _, url := range []string{"", "tax.example.cn", "tax.example.cn:80", "ftp://tax.example.cn", "file:///etc/passwd", "https://", "http://\x00"} {
-		var e *Error
-		if _, err := (&Client{URL: url}).Fetch(t.Context(), "log/checkpoint"); !errors.As(err, &e) || e.Code != CodeUsage {
+		var e *problem.Error
+		if _, err := (&Client{URL: url}).Fetch(t.Context(), "log/checkpoint"); !errors.As(err, &e) || e.Code != problem.Usage {
 			t.Errorf("%q: %v", url, err)
 		}
 	}
@@ -87,8 +89,8 @@ func TestClientStops(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	s.Close()
-	var e *Error
-	if _, err := (&Client{URL: s.URL}).Fetch(t.Context(), "log/checkpoint"); !errors.As(err, &e) || e.Code != CodeUnavailable || !e.Retryable {
+	var e *problem.Error
+	if _, err := (&Client{URL: s.URL}).Fetch(t.Context(), "log/checkpoint"); !errors.As(err, &e) || e.Code != problem.Unavailable || !e.Retryable {
 		t.Errorf("nobody there: %v", err)
 	}
 }
@@ -106,7 +108,7 @@ func TestClientLimitsWhatIsUnpacked(t *testing.T) {
 		z.Close()
 	}))
 	defer s.Close()
-	var e *Error
+	var e *problem.Error
 	data, err := (&Client{URL: s.URL}).Fetch(t.Context(), "log/tile/entries/000")
 	if !errors.As(err, &e) || data != nil {
 		t.Errorf("%d bytes, %v", len(data), err)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"atoll/consensus/scarce"
+	"atoll/node/problem"
 )
 
 // What one network of clients may hold of a door, as parts of all.
@@ -337,16 +338,16 @@ func (d *Door) serve(h http.Handler, w http.ResponseWriter, r *http.Request) {
 	}
 	client, err := d.proxies.client(r)
 	if err != nil {
-		refuse(w, http.StatusBadRequest, &Error{
-			Code: CodeProxy, Message: err.Error(), Hint: "the proxy before this node has to replace or extend this header; see README",
+		refuse(w, http.StatusBadRequest, &problem.Error{
+			Code: problem.Proxy, Message: err.Error(), Hint: "the proxy before this node has to replace or extend this header; see README",
 		})
 		return
 	}
 	done := d.ask(visitOf(r.Context()), clientAt(client))
 	if done == nil {
 		w.Header().Set("Retry-After", "5")
-		refuse(w, http.StatusServiceUnavailable, &Error{
-			Code: CodeTooMany, Message: "too many requests of this network are under way", Hint: "wait some seconds", Retryable: true,
+		refuse(w, http.StatusServiceUnavailable, &problem.Error{
+			Code: problem.TooMany, Message: "too many requests of this network are under way", Hint: "wait some seconds", Retryable: true,
 		})
 		return
 	}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"atoll/consensus/scarce"
+	"atoll/node/problem"
 )
 
 // A guest comes from an address that this machine does not have.
@@ -332,7 +333,7 @@ func TestDoorBehindProxy(t *testing.T) {
 	if begun.Load() != 64/partOfSite || refused.Load() != 30-64/partOfSite {
 		t.Errorf("%d requests of one client were begun, %d refused", begun.Load(), refused.Load())
 	}
-	if text, err := says(s.come(t, "10.0.0.1:1"), "X-Forwarded-For: unknown"); err != nil || !strings.HasPrefix(text, "400") || !strings.Contains(text, CodeProxy) {
+	if text, err := says(s.come(t, "10.0.0.1:1"), "X-Forwarded-For: unknown"); err != nil || !strings.HasPrefix(text, "400") || !strings.Contains(text, problem.Proxy) {
 		t.Errorf("a proxy that names no client hears %q, %v", text, err)
 	}
 }

@@ -15,9 +15,6 @@ const (
 	HeaderXFF       = "X-Forwarded-For" // addresses, the newest last
 )
 
-// CodeProxy is the code of a request whose forwarding header cannot be read.
-const CodeProxy = "http.proxy"
-
 // ProxyUnix stands for whoever connects through a unix socket, among the
 // addresses of proxies.
 const ProxyUnix = "unix"

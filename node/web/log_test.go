@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"atoll/crypto/tlog"
+	"atoll/node/problem"
 )
 
 const origin = "log.example.cn/atoll"
@@ -315,8 +316,8 @@ func TestEmptyLog(t *testing.T) {
 	if err != nil || cp.Size != 0 {
 		t.Errorf("%+v, %v", cp, err)
 	}
-	var e *Error
-	if _, err := c.Fetch(t.Context(), "log/tile/0/000.p/1"); !errors.As(err, &e) || e.Code != CodeNotFound {
+	var e *problem.Error
+	if _, err := c.Fetch(t.Context(), "log/tile/0/000.p/1"); !errors.As(err, &e) || e.Code != problem.NotFound {
 		t.Errorf("a tile of an empty log: %v", err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"atoll/consensus/ledger"
 	"atoll/crypto/sign"
 	"atoll/crypto/tlog"
+	"atoll/node/problem"
 )
 
 // proofOf is a proof with as many handovers, which verifies for nobody.
@@ -84,7 +85,7 @@ func TestProofMalformed(t *testing.T) {
 			answer(w, 200, "application/json", []byte(`{"schema":"atoll.answer/v1","data":{"verdict":"accepted","index":1,"proof":`+proof+`}}`))
 		}))
 		got, err := (&Client{URL: s.URL}).Submit(t.Context(), []byte("statement"), nil, 0)
-		var e *Error
+		var e *problem.Error
 		if !errors.As(err, &e) || got.Verdict != "" {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
@@ -103,7 +104,7 @@ func TestClientStaysWithItsHost(t *testing.T) {
 			http.Redirect(w, r, other.URL+r.URL.Path, status)
 		}))
 		c := &Client{URL: s.URL}
-		var e *Error
+		var e *problem.Error
 		if _, err := c.Submit(t.Context(), []byte("statement"), nil, 0); !errors.As(err, &e) {
 			t.Errorf("%d: %v", status, err)
 		}

@@ -12,6 +12,7 @@ import (
 
 	"atoll/consensus/ledger"
 	"atoll/crypto/sign"
+	"atoll/node/problem"
 )
 
 // Limits of [Statements].
@@ -70,9 +71,9 @@ type answered struct {
 // cookies or logins, and nothing that another site could make a browser do.
 type Statements struct {
 	// Carry brings a statement to the log, and proves that it stands there to
-	// whoever has seen a head of so many entries. It checks kind and signature. Its
-	// error is explained as [Explain] does; it is called until ctx ends, from
-	// several goroutines at once.
+	// whoever has seen a head of so many entries. It checks kind and signature. Of
+	// its error the sender learns what a [problem.Error] says, and of another that
+	// there was one. It is called until ctx ends, from several goroutines at once.
 	Carry func(ctx context.Context, statement, sealed []byte, seen uint64) (Result, error)
 
 	// First, unless nil, reports whether a statement goes before all others: it
@@ -93,7 +94,7 @@ func (s *Statements) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	})
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		refuse(w, http.StatusMethodNotAllowed, &Error{Code: CodeMethod, Message: "statements are posted", Hint: "use POST"})
+		refuse(w, http.StatusMethodNotAllowed, &problem.Error{Code: problem.Method, Message: "statements are posted", Hint: "use POST"})
 		return
 	}
 	allowed := s.rates.allow(r.RemoteAddr, time.Now())
@@ -121,14 +122,14 @@ func (s *Statements) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	if !slots.let(wait, r.RemoteAddr, func() { result, err = s.carry(r.Context(), body) }) {
 		w.Header().Set("Retry-After", "1")
-		refuse(w, http.StatusServiceUnavailable, &Error{
-			Code: CodeUnavailable, Message: "too many statements are under way", Hint: "send the same statement again", Retryable: true,
+		refuse(w, http.StatusServiceUnavailable, &problem.Error{
+			Code: problem.Unavailable, Message: "too many statements are under way", Hint: "send the same statement again", Retryable: true,
 		})
 		return
 	}
 	if err != nil {
 		e := forPublic(err)
-		refuse(w, e.status(), e)
+		refuse(w, e.Status(), e)
 		return
 	}
 	result.Told = append([]string{}, result.Told...)
@@ -142,8 +143,8 @@ func (s *Statements) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func tooMany(w http.ResponseWriter) {
 	w.Header().Set("Retry-After", "5")
-	refuse(w, http.StatusTooManyRequests, &Error{
-		Code: CodeTooMany, Message: "too many statements from this address", Hint: "wait some seconds", Retryable: true,
+	refuse(w, http.StatusTooManyRequests, &problem.Error{
+		Code: problem.TooMany, Message: "too many statements from this address", Hint: "wait some seconds", Retryable: true,
 	})
 }
 
@@ -154,24 +155,24 @@ func (s *Statements) carry(ctx context.Context, body *submission) (Result, error
 }
 
 // read takes a submission from a request.
-func read(w http.ResponseWriter, r *http.Request) (*submission, int, *Error) {
+func read(w http.ResponseWriter, r *http.Request) (*submission, int, *problem.Error) {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != mediaType {
-		return nil, http.StatusUnsupportedMediaType, &Error{
-			Code: CodeMediaType, Message: "the body is not said to be " + mediaType, Hint: "set Content-Type",
+		return nil, http.StatusUnsupportedMediaType, &problem.Error{
+			Code: problem.MediaType, Message: "the body is not said to be " + mediaType, Hint: "set Content-Type",
 		}
 	}
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxSubmission))
 	var large *http.MaxBytesError
 	if errors.As(err, &large) {
-		return nil, http.StatusRequestEntityTooLarge, &Error{
-			Code: CodeTooLarge, Message: "the body is larger than any statement with its sealed part", Hint: "send one statement at a time",
+		return nil, http.StatusRequestEntityTooLarge, &problem.Error{
+			Code: problem.TooLarge, Message: "the body is larger than any statement with its sealed part", Hint: "send one statement at a time",
 		}
 	}
 	body := new(submission)
 	if err != nil || sign.Unmarshal(data, body) != nil || len(body.Statement) == 0 || len(body.Statement) > sign.MaxStatement {
-		return nil, http.StatusBadRequest, &Error{
-			Code: CodeMalformed, Message: "the body is not an array of statement, sealed part and size in deterministic CBOR",
+		return nil, http.StatusBadRequest, &problem.Error{
+			Code: problem.Malformed, Message: "the body is not an array of statement, sealed part and size in deterministic CBOR",
 			Hint: "see SPEC.md, or send it with atoll",
 		}
 	}
@@ -180,9 +181,9 @@ func read(w http.ResponseWriter, r *http.Request) (*submission, int, *Error) {
 
 // forPublic explains an error to whoever is outside: what went wrong within the
 // node is nobody's business there.
-func forPublic(err error) *Error {
-	e := *Explain(err)
-	if e.Code == CodeInternal || e.Code == CodeUnavailable {
+func forPublic(err error) *problem.Error {
+	e := *problem.Of(err)
+	if e.Code == problem.Internal || e.Code == problem.Unavailable {
 		e.Message, e.Hint = "the statement did not get to the log", "send the same statement again, here or through another member"
 		e.Retryable = true
 	}

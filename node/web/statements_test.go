@@ -17,6 +17,7 @@ import (
 
 	"atoll/consensus/ledger"
 	"atoll/crypto/sign"
+	"atoll/node/problem"
 )
 
 func body(t testing.TB, statement, sealed []byte) []byte {
@@ -73,34 +74,38 @@ func TestStatementsRefuse(t *testing.T) {
 		status int
 		code   string
 	}{
-		"no type":               {good, "", nil, 415, CodeMediaType},
-		"JSON":                  {good, "application/json", nil, 415, CodeMediaType},
-		"a form":                {good, "text/plain", nil, 415, CodeMediaType},
-		"bad type":              {good, "application/cbor;;", nil, 415, CodeMediaType},
-		"too large":             {large, mediaType, nil, 413, CodeTooLarge},
-		"empty":                 {nil, mediaType, nil, 400, CodeMalformed},
-		"empty array":           {[]byte{0x80}, mediaType, nil, 400, CodeMalformed},
-		"one element":           {[]byte{0x81, 0x41, 'a'}, mediaType, nil, 400, CodeMalformed},
-		"two elements":          {[]byte{0x82, 0x41, 'a', 0x40}, mediaType, nil, 400, CodeMalformed},
-		"four elements":         {[]byte{0x84, 0x41, 'a', 0x40, 0, 0}, mediaType, nil, 400, CodeMalformed},
-		"a size below nothing":  {[]byte{0x83, 0x41, 'a', 0x40, 0x20}, mediaType, nil, 400, CodeMalformed},
-		"text":                  {[]byte{0x83, 0x61, 'a', 0x40, 0}, mediaType, nil, 400, CodeMalformed},
-		"null":                  {[]byte{0x83, 0x41, 'a', 0xf6, 0}, mediaType, nil, 400, CodeMalformed},
-		"longer form":           {[]byte{0x83, 0x58, 0x01, 'a', 0x40, 0}, mediaType, nil, 400, CodeMalformed},
-		"indefinite":            {[]byte{0x9f, 0x41, 'a', 0x40, 0xff}, mediaType, nil, 400, CodeMalformed},
-		"trailing byte":         {append(bytes.Clone(good), 0), mediaType, nil, 400, CodeMalformed},
-		"cut":                   {good[:len(good)-1], mediaType, nil, 400, CodeMalformed},
-		"no statement":          {body(t, nil, []byte("x")), mediaType, nil, 400, CodeMalformed},
-		"too large a statement": {body(t, make([]byte, sign.MaxStatement+1), nil), mediaType, nil, 400, CodeMalformed},
-		"signature":             {good, mediaType, fmt.Errorf("x: %w", sign.ErrSignature), 422, CodeUnverified},
-		"kind":                  {good, mediaType, fmt.Errorf("%w: a kind", sign.ErrMalformed), 422, CodeMalformed},
-		"no leader":             {good, mediaType, fmt.Errorf("x: %w", context.DeadlineExceeded), 503, CodeUnavailable},
-		"broken within":         {good, mediaType, inner, 500, CodeInternal},
+		"no type":               {good, "", nil, 415, problem.MediaType},
+		"JSON":                  {good, "application/json", nil, 415, problem.MediaType},
+		"a form":                {good, "text/plain", nil, 415, problem.MediaType},
+		"bad type":              {good, "application/cbor;;", nil, 415, problem.MediaType},
+		"too large":             {large, mediaType, nil, 413, problem.TooLarge},
+		"empty":                 {nil, mediaType, nil, 400, problem.Malformed},
+		"empty array":           {[]byte{0x80}, mediaType, nil, 400, problem.Malformed},
+		"one element":           {[]byte{0x81, 0x41, 'a'}, mediaType, nil, 400, problem.Malformed},
+		"two elements":          {[]byte{0x82, 0x41, 'a', 0x40}, mediaType, nil, 400, problem.Malformed},
+		"four elements":         {[]byte{0x84, 0x41, 'a', 0x40, 0, 0}, mediaType, nil, 400, problem.Malformed},
+		"a size below nothing":  {[]byte{0x83, 0x41, 'a', 0x40, 0x20}, mediaType, nil, 400, problem.Malformed},
+		"text":                  {[]byte{0x83, 0x61, 'a', 0x40, 0}, mediaType, nil, 400, problem.Malformed},
+		"null":                  {[]byte{0x83, 0x41, 'a', 0xf6, 0}, mediaType, nil, 400, problem.Malformed},
+		"longer form":           {[]byte{0x83, 0x58, 0x01, 'a', 0x40, 0}, mediaType, nil, 400, problem.Malformed},
+		"indefinite":            {[]byte{0x9f, 0x41, 'a', 0x40, 0xff}, mediaType, nil, 400, problem.Malformed},
+		"trailing byte":         {append(bytes.Clone(good), 0), mediaType, nil, 400, problem.Malformed},
+		"cut":                   {good[:len(good)-1], mediaType, nil, 400, problem.Malformed},
+		"no statement":          {body(t, nil, []byte("x")), mediaType, nil, 400, problem.Malformed},
+		"too large a statement": {body(t, make([]byte, sign.MaxStatement+1), nil), mediaType, nil, 400, problem.Malformed},
+		"signature":             {good, mediaType, fmt.Errorf("x: %w", problem.New(problem.Unverified, "x")), 422, problem.Unverified},
+		"kind":                  {good, mediaType, problem.New(problem.Malformed, "a kind"), 422, problem.Malformed},
+		"no leader":             {good, mediaType, problem.New(problem.Unavailable, "the disk is slow"), 503, problem.Unavailable},
+		"broken within":         {good, mediaType, inner, 500, problem.Internal},
 	} {
 		fail = c.fail
 		s.rates = clients{}
 		w := post(s, c.body, c.kind)
-		var p problem
+		var p struct {
+			Title, Detail, Code, Hint string
+			Status                    int
+			Retryable                 bool
+		}
 		if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
 			t.Errorf("%s: %v in %s", name, err, w.Body)
 		}

@@ -1,11 +1,11 @@
-// Package web is a node's side of HTTP. To everybody it serves the log, and
-// takes what a subject has signed; to the member's own operators, on a unix
-// socket, it offers all that the member may do.
+// Package web is what strangers reach of a node over HTTP, and their side of it.
+// It knows no node: what it serves comes from functions that its user gives it,
+// so that a client of a network links none.
 //
 // [Log] serves the access log as C2SP tlog-tiles below /log/, for auditors and
 // their unmodified tools. [Statements] is POST /log/statements, by which an
 // enterprise without a node grants and revokes through any member. [Client] is
-// the other side of both. [Local] is the operators' API.
+// the other side of both. What a member's own operators ask is package api's.
 //
 // Whatever a client sends costs it an error and the node little: sizes, rates
 // and what is under way at once are bounded, and a [Door] bounds connections, by
@@ -14,37 +14,16 @@
 package web
 
 import (
-	"encoding/json"
 	"net/http"
 	"strconv"
+
+	"atoll/node/problem"
 )
 
-// Codes of HTTP itself.
-const (
-	CodeMethod    = "http.method"
-	CodeMediaType = "http.media_type"
-	CodeTooLarge  = "http.too_large"
-	CodeTooMany   = "http.too_many"
-)
-
-// problem is an error as RFC 9457 wants it, with a code for programs.
-type problem struct {
-	Type      string `json:"type"`
-	Title     string `json:"title"`
-	Status    int    `json:"status"`
-	Detail    string `json:"detail"`
-	Code      string `json:"code"`
-	Hint      string `json:"hint"`
-	Retryable bool   `json:"retryable"`
-}
-
-// refuse answers with an error as application/problem+json.
-func refuse(w http.ResponseWriter, status int, e *Error) {
-	body, err := json.Marshal(problem{"about:blank", http.StatusText(status), status, e.Message, e.Code, e.Hint, e.Retryable})
-	if err != nil {
-		status, body = http.StatusInternalServerError, nil
-	}
-	answer(w, status, "application/problem+json", body)
+// refuse answers with an error that a browser makes nothing of.
+func refuse(w http.ResponseWriter, status int, e *problem.Error) {
+	secure(w.Header())
+	problem.Write(w, status, e)
 }
 
 // answer sends a small answer that nobody may keep.

@@ -1,4 +1,4 @@
-package web
+package api
 
 import (
 	"cmp"
@@ -11,6 +11,7 @@ import (
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 	"atoll/node"
+	"atoll/node/problem"
 	"atoll/node/profile"
 )
 
@@ -26,10 +27,10 @@ type QueryIn struct {
 // Event is one line of the answer to a query: first Logged, then a Piece for
 // each agency as it comes, then Result or Error.
 type Event struct {
-	Logged *LoggedOut `json:"logged,omitempty"`
-	Piece  *PieceOut  `json:"piece,omitempty"`
-	Result *QueryOut  `json:"result,omitempty"`
-	Error  *Error     `json:"error,omitempty"`
+	Logged *LoggedOut     `json:"logged,omitempty"`
+	Piece  *PieceOut      `json:"piece,omitempty"`
+	Result *QueryOut      `json:"result,omitempty"`
+	Error  *problem.Error `json:"error,omitempty"`
 }
 
 // LoggedOut says where a query stands in the log.
@@ -58,7 +59,7 @@ type QueryOut struct {
 	Profile   *profile.Profile `json:"profile"`
 }
 
-func (l *Local) serveQuery(w http.ResponseWriter, r *http.Request, in []byte) {
+func (s *Server) serveQuery(w http.ResponseWriter, r *http.Request, in []byte) {
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	var mu sync.Mutex
 	tell := func(e Event) {
@@ -69,33 +70,33 @@ func (l *Local) serveQuery(w http.ResponseWriter, r *http.Request, in []byte) {
 			_ = http.NewResponseController(w).Flush()
 		}
 	}
-	out, err := l.query(r.Context(), in, tell)
+	out, err := s.query(r.Context(), in, tell)
 	if err != nil {
-		tell(Event{Error: l.explain(err)})
+		tell(Event{Error: s.explain(err)})
 		return
 	}
 	tell(Event{Result: out})
 }
 
-func (l *Local) query(ctx context.Context, raw []byte, tell func(Event)) (*QueryOut, error) {
+func (s *Server) query(ctx context.Context, raw []byte, tell func(Event)) (*QueryOut, error) {
 	var in QueryIn
 	if err := strict(raw, &in); err != nil {
 		return nil, err
 	}
-	t := l.Template
+	t := s.Template
 	if in.Template != "" {
 		var err error
 		if t, err = profile.Parse([]byte(in.Template)); err != nil {
-			return nil, &Error{Code: CodeUsage, Message: err.Error(), Hint: "see the template's format in SPEC.md"}
+			return nil, &problem.Error{Code: problem.Usage, Message: err.Error(), Hint: "see the template's format in SPEC.md"}
 		}
 	}
 	if t == nil {
-		return nil, &Error{Code: CodeUsage, Message: "no template is configured", Hint: "name one in node.yaml, or give --template"}
+		return nil, &problem.Error{Code: problem.Usage, Message: "no template is configured", Hint: "name one in node.yaml, or give --template"}
 	}
 	wait := cmp.Or(time.Duration(in.WaitMS)*time.Millisecond, defaultWait)
 	logging, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	a, err := l.ask(logging, &in, t, wait)
+	a, err := s.ask(logging, &in, t, wait)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +106,7 @@ func (l *Local) query(ctx context.Context, raw []byte, tell func(Event)) (*Query
 	}
 	tell(Event{Logged: logged})
 	out := &QueryOut{Query: logged.Query, Entry: a.Index, Committed: true, Pieces: []PieceOut{}}
-	pieces, err := l.Node.Collect(ctx, a, wait, func(p node.Piece) {
+	pieces, err := s.Node.Collect(ctx, a, wait, func(p node.Piece) {
 		piece := pieceOut(p)
 		tell(Event{Piece: &piece})
 	})
@@ -115,28 +116,28 @@ func (l *Local) query(ctx context.Context, raw []byte, tell func(Event)) (*Query
 	for _, p := range pieces {
 		out.Pieces = append(out.Pieces, pieceOut(p))
 	}
-	out.Final = l.Node.Covered(a, pieces)
-	out.Profile, err = l.Node.Profile(t, a, pieces)
+	out.Final = s.Node.Covered(a, pieces)
+	out.Profile, err = s.Node.Profile(t, a, pieces)
 	return out, err
 }
 
 // ask logs the question, or finds the one to be asked again.
-func (l *Local) ask(ctx context.Context, in *QueryIn, t *profile.Template, wait time.Duration) (*node.Asked, error) {
+func (s *Server) ask(ctx context.Context, in *QueryIn, t *profile.Template, wait time.Duration) (*node.Asked, error) {
 	if in.Again != "" {
 		id, err := parseID(in.Again)
 		if err != nil {
 			return nil, err
 		}
-		return l.Node.Asked(ctx, id)
+		return s.Node.Asked(ctx, id)
 	}
 	id, err := parseConsent(in.Consent)
 	if err != nil {
 		return nil, err
 	}
 	if !consent.ValidText(in.Operator) {
-		return nil, &Error{Code: CodeUsage, Message: "a query names the person who asks", Hint: "give --operator NAME, 1 to 200 bytes, without characters that cannot be seen"}
+		return nil, &problem.Error{Code: problem.Usage, Message: "a query names the person who asks", Hint: "give --operator NAME, 1 to 200 bytes, without characters that cannot be seen"}
 	}
-	return l.Node.Ask(ctx, node.Question{Consent: id, Operator: in.Operator, Offers: t.Offers(), Wait: wait, Open: max(openTime, 2*wait)})
+	return s.Node.Ask(ctx, node.Question{Consent: id, Operator: in.Operator, Offers: t.Offers(), Wait: wait, Open: max(openTime, 2*wait)})
 }
 
 const defaultWait = 30 * time.Second

@@ -1,4 +1,4 @@
-package web
+package api
 
 import (
 	"context"
@@ -26,21 +26,21 @@ type FinalOut struct {
 // maxFinalWait is less than what a client waits for an answer.
 const maxFinalWait = 25 * time.Second
 
-func (l *Local) final(ctx context.Context, in FinalIn) (out FinalOut, err error) {
+func (s *Server) final(ctx context.Context, in FinalIn) (out FinalOut, err error) {
 	ctx, cancel := context.WithTimeout(ctx, min(time.Duration(max(in.Wait, 0))*time.Millisecond, maxFinalWait))
 	defer cancel()
-	final := l.Node.Final()
+	final := s.Node.Final()
 	if final.Size < in.Size {
-		if err := l.Node.Finalise(ctx, in.Size); err != nil {
+		if err := s.Node.Finalise(ctx, in.Size); err != nil {
 			out.Missing = err.Error()
 		}
-		final = l.Node.Final()
+		final = s.Node.Final()
 	}
 	out.Size, out.Root, out.Cosigners = final.Size, final.Root.String(), []string{}
 	if final.Size == 0 {
 		return out, nil
 	}
-	set := l.Node.Cosigners(final.Size)
+	set := s.Node.Cosigners(final.Size)
 	_, signers, err := set.Open(final.Signed)
 	for _, s := range signers {
 		out.Cosigners = append(out.Cosigners, strings.TrimPrefix(s.Key.Name(), set.Origin+"/"))

@@ -1,4 +1,10 @@
-package web
+// Package api is what a member's own operators ask of its node, and later its
+// loan system: a table of operations over a unix socket that only the node's
+// user can open. Whoever can open it may do all that the member may.
+//
+// Its errors are told as [problem.Write] writes them. What strangers reach is
+// package web's.
+package api
 
 import (
 	"bytes"
@@ -15,17 +21,16 @@ import (
 	"atoll/consensus/ledger"
 	"atoll/crypto/sign"
 	"atoll/node"
+	"atoll/node/problem"
 	"atoll/node/profile"
 )
 
 // maxLocal is the size limit of a request to the local API in bytes.
 const maxLocal = 1 << 20
 
-// Local is what a node's own operators ask of it, as POST /v1/OPERATION with one
-// JSON document for the question and one for the answer. It is served on a unix
-// socket that only the node's user can open, and whoever can open it may do
-// all that the member may.
-type Local struct {
+// Server answers POST /v1/OPERATION, with one JSON document for the question and
+// one for the answer.
+type Server struct {
 	Node     *node.Node
 	Template *profile.Template // of a bank, or nil
 }
@@ -127,15 +132,15 @@ type BytesOut struct {
 }
 
 // ServeHTTP implements http.Handler, for patterns with {operation}.
-func (l *Local) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	in, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxLocal))
 	if err != nil {
-		writeError(w, &Error{Code: CodeUsage, Message: err.Error(), Hint: "send less"})
+		problem.Write(w, http.StatusRequestEntityTooLarge, &problem.Error{Code: problem.Usage, Message: err.Error(), Hint: "send less"})
 		return
 	}
 	name := r.PathValue("operation")
 	if name == OpQuery {
-		l.serveQuery(w, r, in)
+		s.serveQuery(w, r, in)
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), patienceOf(r))
@@ -143,9 +148,10 @@ func (l *Local) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if name == OpCosignersHandover { // its caller says how long
 		ctx = r.Context()
 	}
-	out, err := l.do(ctx, name, in)
+	out, err := s.do(ctx, name, in)
 	if err != nil {
-		writeError(w, l.explain(err))
+		e := s.explain(err)
+		problem.Write(w, e.Status(), e)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
@@ -172,13 +178,14 @@ func patienceOf(r *http.Request) time.Duration {
 // explain is Explain where this node may know the cause: a wait that ended
 // because nothing can be put on the log says that, and a query that may still
 // get there how to go on with it.
-func (l *Local) explain(err error) *Error {
-	e := Explain(err)
-	if e.Code != CodeUnavailable || !errors.Is(err, context.DeadlineExceeded) {
+func (s *Server) explain(err error) *problem.Error {
+	e := node.Explain(err)
+	if e.Code != problem.Unavailable || !errors.Is(err, context.DeadlineExceeded) {
 		return e
 	}
-	if cause := l.Node.Obstacle(); cause != "" {
-		e = &Error{Code: CodeNoLeader, Message: cause, Hint: hints[CodeNoLeader], Retryable: true}
+	if cause := s.Node.Obstacle(); cause != "" {
+		e = problem.New(problem.NoLeader, cause)
+		e.Retryable = true
 	}
 	var open *node.NotLogged
 	if errors.As(err, &open) {
@@ -188,49 +195,41 @@ func (l *Local) explain(err error) *Error {
 	return e
 }
 
-func writeError(w http.ResponseWriter, e *Error) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(e.status())
-	if err := json.NewEncoder(w).Encode(e); err != nil {
-		return // the caller has gone
-	}
-}
-
 // do runs one operation.
-func (l *Local) do(ctx context.Context, name string, in []byte) (any, error) {
+func (s *Server) do(ctx context.Context, name string, in []byte) (any, error) {
 	switch name {
 	case OpStatus:
-		return l.Node.Status()
+		return s.Node.Status()
 	case OpCredentialIssue:
-		return with(ctx, in, l.issue)
+		return with(ctx, in, s.issue)
 	case OpCredentialRevoke:
-		return with(ctx, in, l.revokeCredential)
+		return with(ctx, in, s.revokeCredential)
 	case OpConsentAccept:
-		return with(ctx, in, l.accept)
+		return with(ctx, in, s.accept)
 	case OpConsentList:
-		return l.consents()
+		return s.consents()
 	case OpEndings:
-		return with(ctx, in, l.endings)
+		return with(ctx, in, s.endings)
 	case OpOffering:
-		return with(ctx, in, l.offering)
+		return with(ctx, in, s.offering)
 	case OpPublish:
-		return l.publish(ctx)
+		return s.publish(ctx)
 	case OpCatalog:
-		return with(ctx, in, l.catalog)
+		return with(ctx, in, s.catalog)
 	case OpEntry:
-		return with(ctx, in, l.entry)
+		return with(ctx, in, s.entry)
 	case OpFinal:
-		return with(ctx, in, l.final)
+		return with(ctx, in, s.final)
 	case OpCosigners:
-		return with(ctx, in, l.cosigners)
+		return with(ctx, in, s.cosigners)
 	case OpCosignersPropose:
-		return with(ctx, in, l.proposeCosigners)
+		return with(ctx, in, s.proposeCosigners)
 	case OpCosignersApprove:
-		return with(ctx, in, l.approveCosigners)
+		return with(ctx, in, s.approveCosigners)
 	case OpCosignersHandover:
-		return with(ctx, in, l.handOver)
+		return with(ctx, in, s.handOver)
 	}
-	return nil, &Error{Code: CodeNotFound, Message: fmt.Sprintf("no operation %.60q", name), Hint: "are command and node of the same version?"}
+	return nil, &problem.Error{Code: problem.NotFound, Message: fmt.Sprintf("no operation %.60q", name), Hint: "are command and node of the same version?"}
 }
 
 // with decodes the question of an operation, strictly.
@@ -246,40 +245,40 @@ func strict(in []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(in))
 	d.DisallowUnknownFields()
 	if err := d.Decode(v); err != nil {
-		return &Error{Code: CodeUsage, Message: err.Error(), Hint: "are command and node of the same version?"}
+		return &problem.Error{Code: problem.Usage, Message: err.Error(), Hint: "are command and node of the same version?"}
 	}
 	return nil
 }
 
-func (l *Local) issue(ctx context.Context, in IssueIn) (StatementOut, error) {
+func (s *Server) issue(ctx context.Context, in IssueIn) (StatementOut, error) {
 	subject, _, err := consent.ParseSubject(in.Subject)
 	if err != nil {
 		return StatementOut{}, err
 	}
-	statement, answer, err := l.Node.Issue(ctx, subject, in.Key, in.Days)
+	statement, answer, err := s.Node.Issue(ctx, subject, in.Key, in.Days)
 	return StatementOut{statement, answer.Index}, err
 }
 
-func (l *Local) revokeCredential(ctx context.Context, in StatementOut) (StatementOut, error) {
-	answer, err := l.Node.RevokeCredential(ctx, in.Statement)
+func (s *Server) revokeCredential(ctx context.Context, in StatementOut) (StatementOut, error) {
+	answer, err := s.Node.RevokeCredential(ctx, in.Statement)
 	return StatementOut{Entry: answer.Index}, err
 }
 
-func (l *Local) accept(ctx context.Context, in CarriedIn) (ConsentOut, error) {
-	c, err := l.Node.Accept(ctx, in.Statement, in.Sealed)
+func (s *Server) accept(ctx context.Context, in CarriedIn) (ConsentOut, error) {
+	c, err := s.Node.Accept(ctx, in.Statement, in.Sealed)
 	if err != nil {
 		return ConsentOut{}, err
 	}
-	at, err := l.Node.At()
+	at, err := s.Node.At()
 	return consentOut(c, at.Day), err
 }
 
-func (l *Local) consents() ([]ConsentOut, error) {
-	all, err := l.Node.Consents()
+func (s *Server) consents() ([]ConsentOut, error) {
+	all, err := s.Node.Consents()
 	if err != nil {
 		return nil, err
 	}
-	at, err := l.Node.At()
+	at, err := s.Node.At()
 	if err != nil {
 		return nil, err
 	}
@@ -310,50 +309,50 @@ func consentOut(c *node.Consent, today consent.Day) ConsentOut {
 	return out
 }
 
-func (l *Local) offering(ctx context.Context, in OfferingIn) (OfferingOut, error) {
-	at, err := l.Node.At()
+func (s *Server) offering(ctx context.Context, in OfferingIn) (OfferingOut, error) {
+	at, err := s.Node.At()
 	if err != nil {
 		return OfferingOut{}, err
 	}
-	found, err := l.Node.Offering(ctx, in.Offers)
+	found, err := s.Node.Offering(ctx, in.Offers)
 	if err != nil {
 		return OfferingOut{}, err
 	}
-	return OfferingOut{l.Node.Network[:], at.Day, at.Purposes, *found}, nil
+	return OfferingOut{s.Node.Network[:], at.Day, at.Purposes, *found}, nil
 }
 
-func (l *Local) publish(ctx context.Context) (PublishedOut, error) {
-	p, err := l.Node.Publish(ctx)
+func (s *Server) publish(ctx context.Context) (PublishedOut, error) {
+	p, err := s.Node.Publish(ctx)
 	if err != nil {
 		return PublishedOut{}, err
 	}
-	c, err := l.Node.CatalogOf(ctx, l.Node.Name)
+	c, err := s.Node.CatalogOf(ctx, s.Node.Name)
 	if err != nil {
 		return PublishedOut{}, err
 	}
 	return PublishedOut{p.Version, p.Index, c.Bytes()}, nil
 }
 
-func (l *Local) endings(_ context.Context, in EndingsIn) ([]node.Ending, error) {
-	return l.Node.Endings(in.By, in.Subject)
+func (s *Server) endings(_ context.Context, in EndingsIn) ([]node.Ending, error) {
+	return s.Node.Endings(in.By, in.Subject)
 }
 
-func (l *Local) catalog(ctx context.Context, in CatalogIn) (BytesOut, error) {
+func (s *Server) catalog(ctx context.Context, in CatalogIn) (BytesOut, error) {
 	if in.Agency == "" {
-		in.Agency = l.Node.Name
+		in.Agency = s.Node.Name
 	}
-	c, err := l.Node.CatalogOf(ctx, in.Agency)
+	c, err := s.Node.CatalogOf(ctx, in.Agency)
 	if err != nil {
 		return BytesOut{}, err
 	}
 	return BytesOut{c.Bytes()}, nil
 }
 
-func (l *Local) entry(_ context.Context, in EntryIn) (BytesOut, error) {
-	if size := l.Node.Head().Size; in.Index >= size {
-		return BytesOut{}, &Error{Code: CodeNotFound, Message: fmt.Sprintf("the log has %d entries", size), Hint: "atoll log show lists them"}
+func (s *Server) entry(_ context.Context, in EntryIn) (BytesOut, error) {
+	if size := s.Node.Head().Size; in.Index >= size {
+		return BytesOut{}, &problem.Error{Code: problem.NotFound, Message: fmt.Sprintf("the log has %d entries", size), Hint: "atoll log show lists them"}
 	}
-	leaf, err := l.Node.Entry(in.Index)
+	leaf, err := s.Node.Entry(in.Index)
 	return BytesOut{leaf}, err
 }
 
@@ -361,7 +360,7 @@ func (l *Local) entry(_ context.Context, in EntryIn) (BytesOut, error) {
 func parseID(text string) (id ledger.StatementID, err error) {
 	id, err = ledger.ParseStatementID(text)
 	if err != nil {
-		return id, &Error{Code: CodeUsage, Message: err.Error(), Hint: "a query's id is printed when it starts"}
+		return id, &problem.Error{Code: problem.Usage, Message: err.Error(), Hint: "a query's id is printed when it starts"}
 	}
 	return id, nil
 }
@@ -370,7 +369,7 @@ func parseID(text string) (id ledger.StatementID, err error) {
 func parseConsent(text string) (consent.ID, error) {
 	id, err := sign.ParseKeyID(text)
 	if err != nil {
-		return id, &Error{Code: CodeUsage, Message: err.Error(), Hint: "atoll consent list shows the ids"}
+		return id, &problem.Error{Code: problem.Usage, Message: err.Error(), Hint: "atoll consent list shows the ids"}
 	}
 	return id, nil
 }

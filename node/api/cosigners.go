@@ -1,4 +1,4 @@
-package web
+package api
 
 import (
 	"cmp"
@@ -7,6 +7,7 @@ import (
 
 	"atoll/consensus/ledger"
 	"atoll/node"
+	"atoll/node/problem"
 )
 
 // CosignersIn asks for the cosigners of heads of some size; 0 stands for what
@@ -47,20 +48,20 @@ type ApproveIn struct {
 	ID       string `json:"id"`
 }
 
-func (l *Local) cosigners(_ context.Context, in CosignersIn) (out CosignersOut, err error) {
+func (s *Server) cosigners(_ context.Context, in CosignersIn) (out CosignersOut, err error) {
 	if in.Size == 0 {
-		in.Size = l.Node.Head().Size + 1
+		in.Size = s.Node.Head().Size + 1
 	}
-	set := l.Node.Cosigners(in.Size)
+	set := s.Node.Cosigners(in.Size)
 	out = CosignersOut{Set: setOut(set), After: set.After, Proposals: []ProposalOut{}}
-	if last := l.Node.Pending(); last > 0 {
-		old := setOut(l.Node.Cosigners(last))
+	if last := s.Node.Pending(); last > 0 {
+		old := setOut(s.Node.Cosigners(last))
 		out.Pending = &old
 	}
-	if out.Policy, err = l.Node.Policy(in.Size); err != nil {
+	if out.Policy, err = s.Node.Policy(in.Size); err != nil {
 		return out, err
 	}
-	err = l.Node.View(func(v ledger.View) error {
+	err = s.Node.View(func(v ledger.View) error {
 		next, err := ledger.ReadNext(v)
 		if err != nil {
 			return err
@@ -83,17 +84,17 @@ func (l *Local) cosigners(_ context.Context, in CosignersIn) (out CosignersOut, 
 
 func setOut(c *ledger.Cosigners) CosignerSet { return CosignerSet{c.Members(), c.Faults, c.Quorum} }
 
-func (l *Local) proposeCosigners(ctx context.Context, in CosignerSet) (ProposalOut, error) {
-	id, answer, err := l.Node.ProposeCosigners(ctx, in.Cosigners, in.Faults, in.Quorum)
-	return ProposalOut{Proposer: l.Node.Name, ID: id.String(), Entry: answer.Index, Set: in, Approved: []string{}}, err
+func (s *Server) proposeCosigners(ctx context.Context, in CosignerSet) (ProposalOut, error) {
+	id, answer, err := s.Node.ProposeCosigners(ctx, in.Cosigners, in.Faults, in.Quorum)
+	return ProposalOut{Proposer: s.Node.Name, ID: id.String(), Entry: answer.Index, Set: in, Approved: []string{}}, err
 }
 
-func (l *Local) approveCosigners(ctx context.Context, in ApproveIn) (StatementOut, error) {
+func (s *Server) approveCosigners(ctx context.Context, in ApproveIn) (StatementOut, error) {
 	id, err := ledger.ParseStatementID(in.ID)
 	if err != nil {
-		return StatementOut{}, &Error{Code: CodeUsage, Message: err.Error(), Hint: "atoll cosigners show lists the proposals"}
+		return StatementOut{}, &problem.Error{Code: problem.Usage, Message: err.Error(), Hint: "atoll cosigners show lists the proposals"}
 	}
-	answer, err := l.Node.ApproveCosigners(ctx, in.Proposer, id)
+	answer, err := s.Node.ApproveCosigners(ctx, in.Proposer, id)
 	return StatementOut{Entry: answer.Index}, err
 }
 
@@ -112,9 +113,9 @@ type HandoverOut struct {
 	NotFinal *node.NotFinal `json:"not_final"` // whose signature it waits for
 }
 
-func (l *Local) handOver(ctx context.Context, in HandoverIn) (HandoverOut, error) {
+func (s *Server) handOver(ctx context.Context, in HandoverIn) (HandoverOut, error) {
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(time.Duration(in.WaitMS)*time.Millisecond, localPatience))
 	defer cancel()
-	h, err := l.Node.HandOver(ctx)
+	h, err := s.Node.HandOver(ctx)
 	return HandoverOut{h.Entry, h.Done, h.Old, h.New, h.Lack}, err
 }

@@ -1,62 +1,18 @@
-package web
-
-import (
-	"context"
-	"errors"
-	"net/http"
-
-	"atoll/consensus/consent"
-	"atoll/consensus/ledger"
-	"atoll/crypto/seal"
-	"atoll/crypto/sign"
-	"atoll/node"
-	"atoll/node/peer"
-	"atoll/node/profile"
-	"atoll/node/source"
-	"atoll/node/vault"
-)
-
-// Error is how an operation failed, for a person and for a program: what
-// happened, what to do next, a code that stays.
-type Error struct {
-	Code      string `json:"code"`
-	Message   string `json:"message"`
-	Hint      string `json:"hint"`
-	Retryable bool   `json:"retryable"`
-}
-
-func (e *Error) Error() string { return e.Message }
-
-// Codes that are not verdicts, reasons of consent, or codes of a source.
-const (
-	CodeInternal    = "internal"
-	CodeUsage       = "usage"
-	CodeNotFound    = "not_found"
-	CodeUnavailable = "unavailable"
-	CodeMalformed   = "statement.malformed"
-	CodeUnverified  = "statement.unverified"
-	CodeNotForUs    = "seal.not_for_us"
-	CodeBroken      = "seal.broken"
-	CodePassphrase  = "passphrase"
-	CodeNoCatalog   = "catalog.none"
-	CodeNoRoom      = "no_room"
-	CodeNoLeader    = "log.no_leader" // nothing can be put on the log now
-	CodeNotFinal    = profile.NotFinal
-)
+package problem
 
 // hints say what to do next, by code.
 var hints = map[string]string{
-	CodeNotFound:            "check the id; list commands show what is there",
-	CodeUnavailable:         "try again; atoll status shows whether the node sees its leader",
-	CodeMalformed:           "the file or bytes are not what they should be; get them again from who made them",
-	CodeUnverified:          "it is not signed by who it says, or for another network",
-	CodeNotForUs:            "it was sealed to somebody else, or to a former key",
-	CodeBroken:              "it was cut or altered on the way; get it again",
-	CodePassphrase:          "check the passphrase; it cannot be recovered",
-	CodeNotFinal:            "start the cosigners that are missing, and try again; atoll status shows who is missing",
-	CodeNoLeader:            "start more of the voters, or wait for them; atoll status shows who is connected",
-	CodeNoRoom:              "the operator of the leader has to make room on its disk",
-	CodeNoCatalog:           "is the agency's node running, and does it offer anything?",
+	NotFound:                "check the id; list commands show what is there",
+	Unavailable:             "try again; atoll status shows whether the node sees its leader",
+	Malformed:               "the file or bytes are not what they should be; get them again from who made them",
+	Unverified:              "it is not signed by who it says, or for another network",
+	NotForUs:                "it was sealed to somebody else, or to a former key",
+	Broken:                  "it was cut or altered on the way; get it again",
+	Passphrase:              "check the passphrase; it cannot be recovered",
+	NotFinal:                "start the cosigners that are missing, and try again; atoll status shows who is missing",
+	NoLeader:                "start more of the voters, or wait for them; atoll status shows who is connected",
+	NoRoom:                  "the operator of the leader has to make room on its disk",
+	NoCatalog:               "is the agency's node running, and does it offer anything?",
 	"consent.bank":          "only the bank that the consent names can use it",
 	"consent.bounds":        "have one signed that begins sooner",
 	"consent.key":           "check the consent's id, and take it back in the folder that signed it",
@@ -107,74 +63,4 @@ var hints = map[string]string{
 	"source.stale":          "bring a newer load, or allow an older one with max_age in the catalog",
 	"source.checking":       "try again later; atoll status shows when it is done",
 	"source.no_such_keys":   "declare in the catalog that the table holds such keys (also)",
-}
-
-// Explain returns an error as an *Error.
-func Explain(err error) *Error {
-	var known *Error
-	if errors.As(err, &known) {
-		return known
-	}
-	e := &Error{Code: CodeInternal, Message: err.Error(), Hint: "see the message; the node's own log may say more"}
-	var refusal *consent.Refusal
-	var no *node.NotAccepted
-	var src *source.Error
-	var far *peer.Error
-	var lack *node.NotFinalError
-	switch {
-	case errors.As(err, &refusal):
-		e.Code, e.Message = string(refusal.Code), refusal.Detail
-	case errors.As(err, &no):
-		e.Code = string(no.Verdict)
-	case errors.As(err, &src):
-		e.Code = string(src.Code)
-	case errors.Is(err, node.ErrNoConsent):
-		e.Code = "consent.unknown"
-	case errors.Is(err, node.ErrNoRoom):
-		e.Code, e.Retryable = CodeNoRoom, true
-	case errors.Is(err, node.ErrCatalogChanged) || errors.Is(err, node.ErrCatalogOlder):
-		e.Code = string(ledger.CatalogVersion)
-	case errors.Is(err, node.ErrNoCatalog):
-		e.Code = CodeNoCatalog
-	case errors.Is(err, vault.ErrNone):
-		e.Code = CodeNotFound
-	case errors.Is(err, seal.ErrNotForUs):
-		e.Code = CodeNotForUs
-	case errors.Is(err, seal.ErrPassphrase):
-		e.Code = CodePassphrase
-	case errors.Is(err, seal.ErrBroken):
-		e.Code = CodeBroken
-	case errors.Is(err, sign.ErrSignature):
-		e.Code = CodeUnverified
-	case errors.Is(err, sign.ErrMalformed):
-		e.Code = CodeMalformed
-	case errors.As(err, &lack):
-		e.Code, e.Retryable = CodeNotFinal, true
-	case errors.Is(err, context.DeadlineExceeded):
-		e.Code, e.Retryable = CodeUnavailable, true
-	case errors.As(err, &far):
-		e.Code, e.Retryable = CodeUnavailable, far.Retryable
-	}
-	if hint, ok := hints[e.Code]; ok {
-		e.Hint = hint
-	}
-	return e
-}
-
-// Refused is the error that an answer of the log is, where it is not accepted.
-func Refused(r Result) *Error {
-	return Explain(&node.NotAccepted{Answer: ledger.Answer{Verdict: r.Verdict, Index: r.Index, New: r.New, Known: r.Known, Detail: r.Detail}})
-}
-
-// status is the HTTP status of an error.
-func (e *Error) status() int {
-	switch {
-	case e.Code == CodeInternal:
-		return http.StatusInternalServerError
-	case e.Code == CodeNotFound:
-		return http.StatusNotFound
-	case e.Code == CodeUnavailable || e.Code == CodeNoRoom || e.Code == CodeNoLeader || e.Code == CodeNotFinal:
-		return http.StatusServiceUnavailable
-	}
-	return http.StatusUnprocessableEntity
 }

@@ -1,0 +1,78 @@
+package node
+
+import (
+	"context"
+	"errors"
+
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+	"atoll/crypto/seal"
+	"atoll/crypto/sign"
+	"atoll/node/peer"
+	"atoll/node/problem"
+	"atoll/node/source"
+	"atoll/node/vault"
+)
+
+// Explain says how an operation of a node failed: with the code of the package
+// that found it, and that code's hint. It reveals the message of the error, so
+// to strangers goes less: see package web.
+func Explain(err error) *problem.Error {
+	var refusal *consent.Refusal
+	var no *NotAccepted
+	var src *source.Error
+	var far *peer.Error
+	var lack *NotFinalError
+	switch {
+	case errors.As(err, new(*problem.Error)):
+		return problem.Of(err)
+	case errors.As(err, &refusal):
+		return problem.New(string(refusal.Code), refusal.Detail)
+	case errors.As(err, &no):
+		return problem.New(string(no.Verdict), err.Error())
+	case errors.As(err, &src):
+		return problem.New(string(src.Code), err.Error())
+	case errors.Is(err, ErrNoRoom):
+		return forNow(problem.NoRoom, err)
+	}
+	for _, k := range sentinels {
+		if errors.Is(err, k.is) {
+			return problem.New(k.code, err.Error())
+		}
+	}
+	switch {
+	case errors.As(err, &lack):
+		return forNow(problem.NotFinal, err)
+	case errors.Is(err, context.DeadlineExceeded):
+		return forNow(problem.Unavailable, err)
+	case errors.As(err, &far):
+		e := problem.New(problem.Unavailable, err.Error())
+		e.Retryable = far.Retryable
+		return e
+	}
+	return problem.Of(err)
+}
+
+// forNow is an error of the moment.
+func forNow(code problem.Code, err error) *problem.Error {
+	e := problem.New(code, err.Error())
+	e.Retryable = true
+	return e
+}
+
+// sentinels are errors without a code of their own, the first that fits first.
+var sentinels = []struct {
+	is   error
+	code problem.Code
+}{
+	{ErrNoConsent, "consent.unknown"},
+	{ErrCatalogChanged, string(ledger.CatalogVersion)},
+	{ErrCatalogOlder, string(ledger.CatalogVersion)},
+	{ErrNoCatalog, problem.NoCatalog},
+	{vault.ErrNone, problem.NotFound},
+	{seal.ErrNotForUs, problem.NotForUs},
+	{seal.ErrPassphrase, problem.Passphrase},
+	{seal.ErrBroken, problem.Broken},
+	{sign.ErrSignature, problem.Unverified},
+	{sign.ErrMalformed, problem.Malformed},
+}
