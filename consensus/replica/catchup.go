@@ -178,7 +178,7 @@ func (c *catchup) apply(b *bundle) error {
 			return b.broken
 		}
 		for i, e := range b.entries {
-			answer, err := w.statement(e.Statement, b.says[i])
+			answer, err := c.r.statement(w, e.Statement, b.says[i])
 			if err != nil {
 				return err
 			}
@@ -202,10 +202,11 @@ func (c *catchup) settle(m *marker) error {
 		}
 	}
 	return c.r.store.batch(func(w *writer) error {
-		if w.s.at.Size != m.Size || w.s.tree.Root() != tlog.Hash(m.Root) {
-			return fmt.Errorf("this node's log of %d entries is not the network's of %d; it keeps its files and stops", w.s.at.Size, m.Size)
+		if head := w.head(); head != (tlog.Head{Size: m.Size, Root: tlog.Hash(m.Root)}) {
+			return fmt.Errorf("this node's log of %d entries is not the network's of %d; it keeps its files and stops", head.Size, m.Size)
 		}
-		w.passed(max(w.s.at.Raft, m.Raft), max(w.s.at.Term, m.Term))
+		index, term := w.position()
+		w.pass(max(index, m.Raft), max(term, m.Term))
 		return nil
 	})
 }

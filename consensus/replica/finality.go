@@ -413,7 +413,6 @@ func (r *Replica) recall(c Config, g *ledger.Genesis) (err error) {
 	if err := r.recognise(signed); err != nil {
 		return err
 	}
-	r.store.recognise = r.recognise
 	return r.forked(r.store.expect(awaited{head: r.cosigner.file.newest.head, why: "this member's own cosignature"}))
 }
 

@@ -17,7 +17,7 @@ import (
 // not another value, and not nothing.
 func TestFlippedDatabase(t *testing.T) {
 	const size = 600
-	s, err := openStore(t.TempDir())
+	s, err := openStore(t.TempDir(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +27,7 @@ func TestFlippedDatabase(t *testing.T) {
 			w.s.open.set(fmt.Appendf(nil, "key %d", i), leaf)
 			w.s.open.entries = append(w.s.open.entries, leaf)
 			w.s.at.Size = i + 1
-			w.passed(i+1, 1)
+			w.pass(i+1, 1)
 			return w.s.tree.Append(leaf)
 		})
 		if err != nil {
@@ -81,7 +81,7 @@ func isCorruptState(err error) bool {
 // what is not as TestFlippedDatabase wrote it. The database may be the one
 // before the last flush, as after a crash: raft's log has the rest.
 func readDatabase(dir string, size uint64) error {
-	s, err := openStore(dir)
+	s, err := openStore(dir, nil)
 	if err != nil {
 		return err
 	}

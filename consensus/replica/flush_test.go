@@ -16,7 +16,7 @@ import (
 // and what is in it are one moment of the log.
 func TestFlushIsOneTransaction(t *testing.T) {
 	dir := t.TempDir()
-	s, err := openStore(dir)
+	s, err := openStore(dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func TestFlushIsOneTransaction(t *testing.T) {
 			w.s.open.set([]byte{'s'}, state)
 			w.s.open.entries = append(w.s.open.entries, leaf)
 			w.s.at.Size = i + 1
-			w.passed(10+i, 1)
+			w.pass(10+i, 1)
 			return w.s.tree.Append(leaf)
 		})
 		if err != nil {
@@ -39,7 +39,7 @@ func TestFlushIsOneTransaction(t *testing.T) {
 		if err := s.flush(); err != nil {
 			t.Fatal(err)
 		}
-		before, err := openStore(beforeLastCommit(t, s.db.Path()))
+		before, err := openStore(beforeLastCommit(t, s.db.Path()), nil)
 		if err != nil {
 			t.Fatalf("flush %d: after a crash before the last commit: %v", i, err)
 		}

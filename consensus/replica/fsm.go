@@ -67,7 +67,7 @@ func allOf(n int, answer error) []any { return slices.Repeat([]any{answer}, n) }
 // take applies one entry of raft's log unless the database has it already:
 // after a restart raft hands out again what came after its snapshot.
 func (r *Replica) take(w *writer, l *raft.Log, verified *ledger.Statement) (answer ledger.Answer, err error) {
-	if l.Index <= w.s.at.Raft {
+	if passed, _ := w.position(); l.Index <= passed {
 		return answer, nil
 	}
 	switch l.Type {
@@ -84,7 +84,7 @@ func (r *Replica) take(w *writer, l *raft.Log, verified *ledger.Statement) (answ
 			return answer, fmt.Errorf("raft entry %d: %w", l.Index, err)
 		}
 	}
-	w.passed(l.Index, l.Term)
+	w.pass(l.Index, l.Term)
 	return answer, nil
 }
 
@@ -92,17 +92,49 @@ func (r *Replica) take(w *writer, l *raft.Log, verified *ledger.Statement) (answ
 func (r *Replica) command(w *writer, data []byte, verified *ledger.Statement) (answer ledger.Answer, err error) {
 	switch {
 	case len(data) > 0 && data[0] == commandStatement:
-		answer, err = w.statement(data[1:], verified)
+		answer, err = r.statement(w, data[1:], verified)
 		if err == nil && answer.New && answer.Kind != ledger.KindTick {
 			r.busy.Store(answer.Index)
 		}
 		return answer, err
 	case len(data) > 0 && data[0] == commandCheckpoint:
-		head, err := r.takeFinal(data[1:], func(a awaited) error { return w.s.expectHeld(a, w.storedTile) })
+		head, err := r.takeFinal(data[1:], w.expect)
 		r.finals.replicated.Store(max(head.Size, r.finals.replicated.Load()))
 		return answer, err
 	}
 	return answer, errors.New("it is of a kind that this version does not know; update this node")
+}
+
+// statement has the rules decide a statement and takes in its entry. Everything
+// in the log comes through here, and whoever has to know of an entry hears of it
+// here, when it is applied.
+func (r *Replica) statement(w *writer, raw []byte, verified *ledger.Statement) (ledger.Answer, error) {
+	answer, err := w.statement(raw, verified)
+	if err == nil && answer.Leaf != nil && answer.Kind == ledger.KindHandover && answer.Verdict == ledger.Accepted {
+		err = r.handOver(w, raw)
+	}
+	return answer, err
+}
+
+// handOver takes in who the cosigners are from here on. The head that the old
+// ones signed, by which they handed over, must be one of this log.
+func (r *Replica) handOver(w *writer, raw []byte) error {
+	s, err := ledger.Parse(raw)
+	if err != nil {
+		return err
+	}
+	signed := s.Payload.(*ledger.Handover).Checkpoint
+	head, err := unsigned(signed)
+	if err != nil {
+		return err
+	}
+	if err := r.recognise(signed); err != nil {
+		return err
+	}
+	if err := w.expect(awaited{head, signed, byQuorum}); err != nil {
+		return err
+	}
+	return r.trust.follow(w.v)
 }
 
 // marker is all that a snapshot holds: a place in the log and its root, and the

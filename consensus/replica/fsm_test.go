@@ -40,7 +40,7 @@ func TestForeignEntriesStopTheReplica(t *testing.T) {
 		"a statement, not one": {&raft.Log{Index: 7, Type: raft.LogCommand, Data: []byte{commandStatement, 1}}, ""},
 		"a barrier of raft's":  {&raft.Log{Index: 7, Type: raft.LogBarrier}, ""},
 	} {
-		store, err := openStore(t.TempDir())
+		store, err := openStore(t.TempDir(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

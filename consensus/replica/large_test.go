@@ -39,7 +39,7 @@ func TestLargeState(t *testing.T) {
 		debug.FreeOSMemory()
 	}
 	start := time.Now()
-	s, err := openStore(where)
+	s, err := openStore(where, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func resident() string {
 // takeIn makes the database of a log.
 func takeIn(t *testing.T, log, where string) {
 	t.Helper()
-	s, err := openStore(where)
+	s, err := openStore(where, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +127,7 @@ func takeIn(t *testing.T, log, where string) {
 					return err
 				}
 			}
-			w.passed(n+1, 1)
+			w.pass(n+1, 1)
 			return nil
 		})
 		if err != nil {

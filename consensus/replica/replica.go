@@ -155,10 +155,9 @@ func Open(c Config) (*Replica, error) {
 	}
 	// The database is locked first: a second process must not get as far as
 	// raft's log.
-	if r.store, err = openStore(c.Dir); err != nil {
+	if r.store, err = openStore(c.Dir, r.ctx.Done()); err != nil {
 		return nil, err
 	}
-	r.store.trust, r.store.stopped = r.trust, r.ctx.Done()
 	if err := r.store.read(r.trust.follow); err != nil {
 		return nil, errors.Join(err, r.store.close())
 	}

@@ -13,7 +13,7 @@ import (
 // resting returns a replica on an empty database, without raft.
 func resting(t *testing.T) *Replica {
 	t.Helper()
-	s, err := openStore(t.TempDir())
+	s, err := openStore(t.TempDir(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +33,7 @@ func resting(t *testing.T) *Replica {
 // pass takes in entries of raft's own up to an index.
 func pass(t *testing.T, r *Replica, index uint64) {
 	t.Helper()
-	if err := r.store.batch(func(w *writer) error { w.passed(index, 1); return nil }); err != nil {
+	if err := r.store.batch(func(w *writer) error { w.pass(index, 1); return nil }); err != nil {
 		t.Fatal(err)
 	}
 }

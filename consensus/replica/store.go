@@ -42,10 +42,8 @@ const (
 //
 // One goroutine applies; any number read.
 type store struct {
-	db        *bbolt.DB
-	trust     *trust                    // follows the log
-	stopped   <-chan struct{}           // closed when the replica stops; nil: it does not
-	recognise func(signed []byte) error // is shown each final checkpoint by which cosigners hand over
+	db      *bbolt.DB
+	stopped <-chan struct{} // closed when nobody waits for the store any more
 
 	mu       sync.RWMutex // held for writing while a batch is applied
 	tree     *tlog.Tree
@@ -61,7 +59,9 @@ type store struct {
 	broken  error      // of a flush; guarded by mu
 }
 
-func openStore(dir string) (*store, error) {
+// openStore opens or creates the database in a folder. What waits for room on the
+// disk ends when stopped is closed.
+func openStore(dir string, stopped <-chan struct{}) (*store, error) {
 	path := filepath.Join(dir, "state.db")
 	_, missing := os.Stat(path)
 	var db *bbolt.DB
@@ -75,7 +75,7 @@ func openStore(dir string) (*store, error) {
 		}
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	s := &store{db: db, grown: make(chan struct{}), awaited: map[uint64]awaited{}}
+	s := &store{db: db, stopped: stopped, grown: make(chan struct{}), awaited: map[uint64]awaited{}}
 	if err := onPages(nil, nil, s.load); err != nil {
 		db.Close()
 		return nil, fmt.Errorf("open %s: %w", path, err)
@@ -324,37 +324,21 @@ func (w *writer) statement(raw []byte, verified *ledger.Statement) (answer ledge
 	w.s.open.entries = append(w.s.open.entries, answer.Leaf)
 	w.s.open.bytes += len(answer.Leaf)
 	w.s.at.Size = w.s.tree.Size()
-	if answer.Kind == ledger.KindHandover && answer.Verdict == ledger.Accepted {
-		if err := w.handOver(raw); err != nil {
-			return answer, err
-		}
-	}
 	return answer, w.s.arrive()
 }
 
-// handOver takes in who the cosigners are from here on. The head that the old
-// ones signed, by which they handed over, must be one of this log.
-func (w *writer) handOver(raw []byte) error {
-	s, err := ledger.Parse(raw)
-	if err != nil {
-		return err
-	}
-	signed := s.Payload.(*ledger.Handover).Checkpoint
-	head, err := unsigned(signed)
-	if err != nil {
-		return err
-	}
-	if err := w.s.recognise(signed); err != nil {
-		return err
-	}
-	if err := w.s.expectHeld(awaited{head, signed, byQuorum}, w.storedTile); err != nil {
-		return err
-	}
-	return w.s.trust.follow(w.v)
-}
+// expect is that of the store, while a batch is applied.
+func (w *writer) expect(a awaited) error { return w.s.expectHeld(a, w.storedTile) }
 
-// passed notes that raft's entry has been taken in.
-func (w *writer) passed(index, term uint64) { w.s.at.Raft, w.s.at.Term = index, term }
+// head is the log's, with all that the batch has appended so far.
+func (w *writer) head() tlog.Head { return w.s.tree.Head() }
+
+// position returns how far raft's log has been taken in: index and term of its
+// last entry that has.
+func (w *writer) position() (index, term uint64) { return w.s.at.Raft, w.s.at.Term }
+
+// pass notes that raft's log has been taken in up to an entry.
+func (w *writer) pass(index, term uint64) { w.s.at.Raft, w.s.at.Term = index, term }
 
 // flush writes all that is applied to the database. An error is final, because
 // whether anything was written is unknown, and bbolt forgets that a sync failed;

@@ -20,7 +20,7 @@ import (
 // The view through layers and database is that of one sorted map, whatever is
 // set, deleted and flushed in which order.
 func TestViewIsOneMap(t *testing.T) {
-	s, err := openStore(t.TempDir())
+	s, err := openStore(t.TempDir(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func TestViewIsOneMap(t *testing.T) {
 					model[key] = value
 				}
 			}
-			w.passed(uint64(round+1), 1)
+			w.pass(uint64(round+1), 1)
 			return nil
 		})
 		if err != nil {
@@ -83,7 +83,7 @@ func TestFlippedValues(t *testing.T) {
 	for _, bucket := range [][]byte{entriesBucket, stateBucket, tilesBucket, metaBucket} {
 		for _, at := range []int{0, sumSize, -1} {
 			dir := t.TempDir()
-			s, err := openStore(dir)
+			s, err := openStore(dir, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -112,7 +112,7 @@ func TestFlippedValues(t *testing.T) {
 				t.Fatal(err)
 			}
 			if bytes.Equal(bucket, metaBucket) {
-				if _, err := openStore(dir); !errors.As(err, &corrupt) {
+				if _, err := openStore(dir, nil); !errors.As(err, &corrupt) {
 					t.Errorf("opened on a corrupt position: %v", err)
 				}
 			}
@@ -122,7 +122,7 @@ func TestFlippedValues(t *testing.T) {
 
 // An entry under another's index is not that entry: the checksum covers the key.
 func TestSwappedEntries(t *testing.T) {
-	s, err := openStore(t.TempDir())
+	s, err := openStore(t.TempDir(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,12 +149,12 @@ func TestSwappedEntries(t *testing.T) {
 
 // A write that fails is final: bbolt would let the next one succeed.
 func TestFailedFlushIsFinal(t *testing.T) {
-	s, err := openStore(t.TempDir())
+	s, err := openStore(t.TempDir(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	set := func(i uint64) error {
-		return s.batch(func(w *writer) error { w.s.open.set([]byte{byte(i)}, []byte{1}); w.passed(i, 1); return nil })
+		return s.batch(func(w *writer) error { w.s.open.set([]byte{byte(i)}, []byte{1}); w.pass(i, 1); return nil })
 	}
 	if err := set(1); err != nil {
 		t.Fatal(err)
@@ -181,7 +181,7 @@ func TestFailedFlushIsFinal(t *testing.T) {
 // Work that waits in a queue is taken from its front, and more put anywhere
 // behind: as the rules do for each entry, whatever has not been flushed.
 func TestQueue(t *testing.T) {
-	s, err := openStore(t.TempDir())
+	s, err := openStore(t.TempDir(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,7 +213,7 @@ func TestQueue(t *testing.T) {
 				w.s.open.set([]byte(key), []byte{1})
 				model[key] = "\x01"
 			}
-			w.passed(uint64(round+1), 1)
+			w.pass(uint64(round+1), 1)
 			return nil
 		})
 		if err == nil && random.IntN(20) == 0 {

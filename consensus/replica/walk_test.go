@@ -16,7 +16,7 @@ import (
 // filled is a store of some entries, each of which sets a key of the state.
 func filled(t *testing.T, size int) *store {
 	t.Helper()
-	s, err := openStore(t.TempDir())
+	s, err := openStore(t.TempDir(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,7 +38,7 @@ func grow(s *store, entries int) error {
 			w.s.open.entries = append(w.s.open.entries, leaf)
 			w.s.open.set(fmt.Appendf(nil, "key %06d", i), bytes.Repeat(leaf, 10))
 			w.s.at.Size = i + 1
-			w.passed(i+1, 1)
+			w.pass(i+1, 1)
 		}
 		return nil
 	})
@@ -104,7 +104,7 @@ func TestWalkAmongChanges(t *testing.T) {
 					w.s.open.set(append(key, 'x'), key)
 				}
 			}
-			w.passed(w.s.at.Raft+1, 1)
+			w.pass(w.s.at.Raft+1, 1)
 			return nil
 		})
 		return errors.Join(err, grow(s, 300), s.flush())
@@ -125,7 +125,7 @@ func TestWalkAmongChanges(t *testing.T) {
 	if err := s.close(); err != nil {
 		t.Fatal(err)
 	}
-	again, err := openStore(strings.TrimSuffix(dir, "state.db"))
+	again, err := openStore(strings.TrimSuffix(dir, "state.db"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

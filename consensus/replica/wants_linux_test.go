@@ -29,7 +29,7 @@ func TestFlushWaitsForRoom(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	s, err := openStore(dir)
+	s, err := openStore(dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func TestFlushWaitsForRoom(t *testing.T) {
 				w.s.open.set(fmt.Appendf(nil, "r%d", w.s.at.Size), leaf[:20])
 				w.s.open.entries = append(w.s.open.entries, leaf)
 				w.s.at.Size++
-				w.passed(w.s.at.Size, 1)
+				w.pass(w.s.at.Size, 1)
 				return w.s.tree.Append(leaf)
 			})
 			if err != nil {
@@ -81,7 +81,7 @@ func TestFlushWaitsForRoom(t *testing.T) {
 	if err := s.close(); err != nil {
 		t.Fatal(err)
 	}
-	if s, err = openStore(dir); err != nil {
+	if s, err = openStore(dir, nil); err != nil {
 		t.Fatal(err)
 	}
 	defer s.close()
