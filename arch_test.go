@@ -33,7 +33,8 @@ var rings = map[string]string{
 	"consensus/durable":         "consensus/scarce",
 	"consensus/raftlog":         "consensus/durable consensus/scarce",
 	"consensus/raftlog/faulty":  "", // a disk for tests
-	"consensus/replica":         "consensus/durable consensus/ledger consensus/raftlog consensus/scarce crypto/sign crypto/tlog",
+	"consensus/state":           "consensus/ledger consensus/scarce crypto/sign crypto/tlog",
+	"consensus/replica":         "consensus/durable consensus/ledger consensus/raftlog consensus/scarce consensus/state crypto/sign crypto/tlog",
 	"node/peer":                 "consensus/scarce",
 	"node/formula":              "consensus/consent",
 	"node/catalog":              "consensus/consent consensus/strict crypto/sign node/formula",
@@ -67,7 +68,7 @@ var only = map[string]string{
 	"golang.org/x/mod":                "crypto/sign crypto/tlog",
 	"github.com/hashicorp/raft":       "consensus/raftlog consensus/replica",
 	"github.com/hashicorp/go-msgpack": "consensus/replica",
-	"go.etcd.io/bbolt":                "consensus/replica consensus/audit/store node/vault",
+	"go.etcd.io/bbolt":                "consensus/state consensus/audit/store node/vault",
 	"github.com/libp2p/go-libp2p":     "node/peer",
 	"github.com/fxamacker/cbor":       "crypto/sign",
 	"github.com/veraison/go-cose":     "crypto/sign",

@@ -78,7 +78,7 @@ func (a *abstention) held() error {
 // promise opens what this voter remembers of raft, and has it abstain until its
 // state is checked, and where its log here is not what it was.
 func (r *Replica) promise(dir string, snapshots raft.SnapshotStore) (err error) {
-	at, _ := r.store.position()
+	at, _ := r.store.Position()
 	if r.promises, err = raftlog.OpenPromises(dir, at.Size == 0, r.raftLog, snapshots, func(term uint64) error { return foreignTerm(dir, term) }); err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (r *Replica) promise(dir string, snapshots raft.SnapshotStore) (err error) 
 		}
 		// If so the promises were rolled back as well, and nothing says how far.
 		forbids = func(raftlog.End) bool {
-			size, _ := r.store.ahead()
+			size, _ := r.store.Ahead()
 			return rolledBack && size > 0
 		}
 	}
@@ -105,8 +105,8 @@ func (r *Replica) promise(dir string, snapshots raft.SnapshotStore) (err error) 
 // heads are remembered of: then raft's log has lost some, whatever is remembered
 // of promises.
 func (r *Replica) short() (bool, error) {
-	size, _ := r.store.ahead()
-	at, _ := r.store.position()
+	size, _ := r.store.Ahead()
+	at, _ := r.store.Position()
 	r.catchup.mu.Lock()
 	if m := r.catchup.target; m != nil {
 		at.Size, at.Raft = m.Size, m.Raft

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"atoll/consensus/scarce"
+	"atoll/consensus/state"
 
 	"github.com/hashicorp/raft"
 )
@@ -17,12 +18,12 @@ func (r *Replica) watchDisk() {
 }
 
 func (r *Replica) flushOften() {
-	t := time.NewTicker(flushEvery)
+	t := time.NewTicker(state.FlushEvery)
 	defer t.Stop()
 	for {
 		select {
 		case <-t.C:
-			err := r.store.flush()
+			err := r.store.Flush()
 			if err != nil && !scarce.Refused(err) {
 				r.fail(err)
 				return
@@ -40,7 +41,7 @@ func (r *Replica) foundWhenLeading() {
 	t := time.NewTicker(r.patience / 100)
 	defer t.Stop()
 	for {
-		if at, _ := r.store.position(); at.Size > 0 {
+		if at, _ := r.store.Position(); at.Size > 0 {
 			return
 		}
 		select {

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"atoll/consensus/state"
 	"atoll/crypto/tlog"
 
 	"github.com/hashicorp/raft"
@@ -52,7 +53,7 @@ func (c *catchup) postpone(index uint64) bool {
 
 // start sets a target and begins, or moves the target of what is under way.
 func (c *catchup) start(m *marker) {
-	at, _ := c.r.store.position()
+	at, _ := c.r.store.Position()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if at.Raft >= m.Raft {
@@ -112,11 +113,11 @@ func (c *catchup) reach() error {
 // hashes: what it hashes must lead to the marker's root. The second applies,
 // and insists on the very hashes of the first.
 func (c *catchup) from(member string, m *marker) error {
-	at, _ := c.r.store.position()
+	at, _ := c.r.store.Position()
 	if at.Size >= m.Size {
 		return c.settle(m)
 	}
-	tree, err := c.r.store.copyTree()
+	tree, err := c.r.store.CopyTree()
 	if err != nil {
 		return err
 	}
@@ -155,13 +156,13 @@ func (c *catchup) from(member string, m *marker) error {
 // the marker, to the tree and compares with every head remembered. It returns
 // the digests of the bundles, by which the second pass knows them again.
 func (c *catchup) hash(member string, first uint64, m *marker, tree *tlog.Tree) (digests [][sha256.Size]byte, forked, err error) {
-	remembered := c.r.store.awaiting()
+	remembered := c.r.store.Awaiting()
 	err = c.each(member, first, m.Size, (*bundle).hash, func(b *bundle) error {
 		digests = append(digests, b.digest)
 		for _, h := range b.hashes {
 			tree.AppendHash(h)
 			if want, ok := remembered[tree.Size()]; ok && forked == nil {
-				forked = want.compare(tree.Head())
+				forked = want.Compare(tree.Head())
 			}
 		}
 		return nil
@@ -173,12 +174,12 @@ func (c *catchup) hash(member string, first uint64, m *marker, tree *tlog.Tree) 
 // leaf of a statement means that this node and the network do not run the same
 // rules, which nothing but an update mends.
 func (c *catchup) apply(b *bundle) error {
-	return c.r.store.batch(func(w *writer) error {
+	return c.r.store.Batch(func(to *state.Batch) error {
 		if b.broken != nil {
 			return b.broken
 		}
 		for i, e := range b.entries {
-			answer, err := c.r.statement(w, e.Statement, b.says[i])
+			answer, err := c.r.statement(to, e.Statement, b.says[i])
 			if err != nil {
 				return err
 			}
@@ -197,16 +198,16 @@ func (c *catchup) settle(m *marker) error {
 		if _, err := c.r.trust.open(m.Final); err != nil {
 			return fmt.Errorf("the leader's marker: %w: its checkpoint is not final: %v", errOtherHistory, err)
 		}
-		if _, err := c.r.takeFinal(m.Final, c.r.store.expect); err != nil {
+		if _, err := c.r.takeFinal(m.Final, c.r.store.Expect); err != nil {
 			return err
 		}
 	}
-	return c.r.store.batch(func(w *writer) error {
-		if head := w.head(); head != (tlog.Head{Size: m.Size, Root: tlog.Hash(m.Root)}) {
+	return c.r.store.Batch(func(b *state.Batch) error {
+		if head := b.Head(); head != (tlog.Head{Size: m.Size, Root: tlog.Hash(m.Root)}) {
 			return fmt.Errorf("this node's log of %d entries is not the network's of %d; it keeps its files and stops", head.Size, m.Size)
 		}
-		index, term := w.position()
-		w.pass(max(index, m.Raft), max(term, m.Term))
+		index, term := b.Position()
+		b.Pass(max(index, m.Raft), max(term, m.Term))
 		return nil
 	})
 }
@@ -214,11 +215,11 @@ func (c *catchup) settle(m *marker) error {
 // finish flushes, applies what was postponed from raft's own log, and ends the
 // catching up at a moment when nothing is left to apply.
 func (c *catchup) finish() error {
-	if err := c.r.store.flush(); err != nil {
+	if err := c.r.store.Flush(); err != nil {
 		return err
 	}
 	for {
-		at, _ := c.r.store.position()
+		at, _ := c.r.store.Position()
 		c.mu.Lock()
 		if at.Raft < c.target.Raft {
 			c.mu.Unlock()
@@ -242,7 +243,7 @@ func (c *catchup) finish() error {
 			if err := c.r.raftLog.GetLog(i, &l); err != nil {
 				return fmt.Errorf("raft entry %d, which waited for the catching up: %w", i, err)
 			}
-			if err := c.r.store.batch(func(w *writer) error { _, err := c.r.take(w, &l, nil); return err }); err != nil {
+			if err := c.r.store.Batch(func(b *state.Batch) error { _, err := c.r.take(b, &l, nil); return err }); err != nil {
 				return err
 			}
 		}

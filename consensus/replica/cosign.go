@@ -128,7 +128,7 @@ func (r *Replica) ServeCosign(ctx context.Context, from string, request []byte) 
 	if err := errors.Join(r.Ready(ctx), r.WaitFor(ctx, asked.Size)); err != nil {
 		return nil, fmt.Errorf("%w: %v", ErrBehind, err)
 	}
-	own, err := r.store.headAt(asked.Size)
+	own, err := r.store.HeadAt(asked.Size)
 	if err != nil {
 		r.fail(err)
 		return nil, err
@@ -198,7 +198,7 @@ func (r *Replica) learn(ctx context.Context, member string, signed []byte) error
 	if err != nil {
 		return fmt.Errorf("%s: %w", member, err)
 	}
-	if _, err := r.takeFinal(signed, r.store.expect); err != nil {
+	if _, err := r.takeFinal(signed, r.store.Expect); err != nil {
 		r.failForked(err)
 		return err
 	}

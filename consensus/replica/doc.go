@@ -1,6 +1,6 @@
 // Package replica keeps one member's copy of the access log equal to the
 // others': raft orders statements, the rules of package ledger decide them,
-// and what they make of them is kept in one database with its tree.
+// and package state keeps what they make of them, in one database with its tree.
 //
 // Use [Open] to join, [Replica.Submit] to bring a statement in, and
 // [Replica.View], [Replica.Entry] and [Replica.ReadTile] to read what this

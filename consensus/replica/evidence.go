@@ -13,6 +13,7 @@ import (
 
 	"atoll/consensus/durable"
 	"atoll/consensus/scarce"
+	"atoll/consensus/state"
 	"atoll/crypto/tlog"
 )
 
@@ -164,9 +165,9 @@ func (r *Replica) alarm(a Alarm, other tlog.Hash) {
 	}
 }
 
-// forked keeps evidence if the error is a [*ForkError], and returns the error.
+// forked keeps evidence if the error is a [*state.ForkError], and returns the error.
 func (r *Replica) forked(err error) error {
-	var fork *ForkError
+	var fork *state.ForkError
 	if !errors.As(err, &fork) {
 		return err
 	}

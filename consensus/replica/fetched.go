@@ -58,8 +58,8 @@ func (b *bundle) look(signers *ledger.Signers) {
 // signers are the members whose signatures can be verified ahead. Before
 // genesis is applied they are those of the genesis that this member was given.
 func (c *catchup) signers() (signers *ledger.Signers, err error) {
-	if at, _ := c.r.store.position(); at.Size > 0 {
-		err := c.r.store.read(func(v ledger.View) (err error) {
+	if at, _ := c.r.store.Position(); at.Size > 0 {
+		err := c.r.store.View(func(v ledger.View) (err error) {
 			signers, err = ledger.ReadSigners(v)
 			return err
 		})

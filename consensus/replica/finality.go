@@ -13,6 +13,7 @@ import (
 	"atoll/consensus/durable"
 	"atoll/consensus/ledger"
 	"atoll/consensus/scarce"
+	"atoll/consensus/state"
 	"atoll/crypto/tlog"
 
 	"github.com/hashicorp/raft"
@@ -43,7 +44,7 @@ type finals struct {
 // Final returns the newest final checkpoint that this member knows, or none
 // while the log here is not that long: what it covers has been applied here.
 func (r *Replica) Final() Final {
-	at, _ := r.store.position()
+	at, _ := r.store.Position()
 	final, _ := r.finals.last()
 	if final.Size > at.Size || !r.proven(final) {
 		return Final{}
@@ -165,7 +166,7 @@ func (r *Replica) collect(ctx context.Context) error {
 	if last == 0 {
 		return r.collectHead(ctx, head)
 	}
-	handover, err := r.store.headAt(last)
+	handover, err := r.store.HeadAt(last)
 	if err != nil {
 		r.fail(err)
 		return err
@@ -258,8 +259,8 @@ func (r *Replica) count(ctx context.Context, set *ledger.Cosigners, votes <-chan
 
 // takeFinal takes in a checkpoint that is said to be final. One that is not
 // signed as it must be is noted and left: whoever made it shows nothing but
-// that. One that is, and is not of this log's history, is a [*ForkError].
-func (r *Replica) takeFinal(signed []byte, expect func(awaited) error) (tlog.Head, error) {
+// that. One that is, and is not of this log's history, is a [*state.ForkError].
+func (r *Replica) takeFinal(signed []byte, expect func(state.Awaited) error) (tlog.Head, error) {
 	head, err := r.trust.open(signed)
 	if err != nil {
 		r.log.Error("a checkpoint that is not final was passed on as such", "error", err)
@@ -272,7 +273,7 @@ func (r *Replica) takeFinal(signed []byte, expect func(awaited) error) (tlog.Hea
 	if err != nil {
 		return head, err
 	}
-	if err := expect(awaited{head, signed, byQuorum}); err != nil {
+	if err := expect(state.Awaited{Head: head, Signed: signed, Why: byQuorum}); err != nil {
 		return head, err
 	}
 	r.finals.raise(Final{head, own})
@@ -378,7 +379,7 @@ func (r *Replica) publishFinal(size uint64) error {
 // recall reads what this member remembers of heads and insists that the log
 // here has them, or gets them on its way.
 func (r *Replica) recall(c Config, g *ledger.Genesis) (err error) {
-	at, _ := r.store.position()
+	at, _ := r.store.Position()
 	fresh := at.Size == 0
 	r.finals.grown, r.finals.round = make(chan struct{}), make(chan struct{}, 1)
 	r.finals.path = filepath.Join(c.Dir, finalName)
@@ -403,7 +404,7 @@ func (r *Replica) recall(c Config, g *ledger.Genesis) (err error) {
 		r.finals.newest = Final{head, signed}
 		r.finals.saved.Store(head.Size)
 		r.finals.replicated.Store(head.Size)
-		if err := r.store.expect(awaited{head, signed, byQuorum}); err != nil {
+		if err := r.store.Expect(state.Awaited{Head: head, Signed: signed, Why: byQuorum}); err != nil {
 			return r.forked(err)
 		}
 	}
@@ -413,7 +414,7 @@ func (r *Replica) recall(c Config, g *ledger.Genesis) (err error) {
 	if err := r.recognise(signed); err != nil {
 		return err
 	}
-	return r.forked(r.store.expect(awaited{head: r.cosigner.file.newest.head, why: "this member's own cosignature"}))
+	return r.forked(r.store.Expect(state.Awaited{Head: r.cosigner.file.newest.head, Why: "this member's own cosignature"}))
 }
 
 // forget closes what recall opened.
@@ -432,7 +433,7 @@ func (r *Replica) behind() error {
 	if r.whole.yet() {
 		return errUnchecked
 	}
-	if size, _ := r.store.ahead(); size > 0 || r.catchup.active() {
+	if size, _ := r.store.Ahead(); size > 0 || r.catchup.active() {
 		return errCatchingUp
 	}
 	return nil
@@ -450,7 +451,7 @@ func (r *Replica) Ready(ctx context.Context) error {
 		return errStopped
 	}
 	for {
-		size, stuck := r.store.ahead()
+		size, stuck := r.store.Ahead()
 		switch {
 		case size == 0:
 			return nil

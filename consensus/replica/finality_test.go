@@ -15,6 +15,7 @@ import (
 	"atoll/consensus/durable"
 	"atoll/consensus/ledger"
 	"atoll/consensus/replica"
+	"atoll/consensus/state"
 	"atoll/crypto/tlog"
 	"atoll/node/peer"
 
@@ -289,7 +290,7 @@ func TestTwoHistories(t *testing.T) {
 
 func wantFork(t *testing.T, err error) {
 	t.Helper()
-	var fork *replica.ForkError
+	var fork *state.ForkError
 	if !errors.As(err, &fork) || fork.Own.Size != fork.Other.Size || fork.Own.Root == fork.Other.Root {
 		t.Errorf("stopped by %v", err)
 	}

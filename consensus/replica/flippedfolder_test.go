@@ -13,6 +13,7 @@ import (
 
 	"atoll/consensus/raftlog"
 	"atoll/consensus/replica"
+	"atoll/consensus/state"
 	"atoll/node/peer"
 )
 
@@ -110,10 +111,10 @@ func folder(n *network, dir string) map[string][]byte {
 
 // names says whether an error tells which file is meant.
 func names(err error, rel string) bool {
-	var state *replica.CorruptStateError
+	var corrupt *state.CorruptError
 	var log *raftlog.CorruptError
 	switch {
-	case errors.As(err, &state):
+	case errors.As(err, &corrupt):
 		return rel == "state.db"
 	case errors.As(err, &log):
 		return filepath.Dir(rel) == "raft" && filepath.Base(log.Dir) == "raft" || strings.Contains(log.Dir, filepath.Dir(rel))

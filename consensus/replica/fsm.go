@@ -11,6 +11,7 @@ import (
 
 	"atoll/consensus/ledger"
 	"atoll/consensus/scarce"
+	"atoll/consensus/state"
 	"atoll/crypto/tlog"
 
 	"github.com/hashicorp/raft"
@@ -44,9 +45,9 @@ func (f fsm) ApplyBatch(logs []*raft.Log) []any {
 	}
 	verified := f.r.screening.verify(logs)
 	answers := make([]any, len(logs))
-	err := f.r.store.batch(func(w *writer) error {
+	err := f.r.store.Batch(func(b *state.Batch) error {
 		for i, l := range logs {
-			answer, err := f.r.take(w, l, verified[i])
+			answer, err := f.r.take(b, l, verified[i])
 			if err != nil {
 				return err
 			}
@@ -66,13 +67,13 @@ func allOf(n int, answer error) []any { return slices.Repeat([]any{answer}, n) }
 
 // take applies one entry of raft's log unless the database has it already:
 // after a restart raft hands out again what came after its snapshot.
-func (r *Replica) take(w *writer, l *raft.Log, verified *ledger.Statement) (answer ledger.Answer, err error) {
-	if passed, _ := w.position(); l.Index <= passed {
+func (r *Replica) take(b *state.Batch, l *raft.Log, verified *ledger.Statement) (answer ledger.Answer, err error) {
+	if passed, _ := b.Position(); l.Index <= passed {
 		return answer, nil
 	}
 	switch l.Type {
 	case raft.LogCommand:
-		if answer, err = r.command(w, l.Data, verified); err != nil {
+		if answer, err = r.command(b, l.Data, verified); err != nil {
 			return answer, fmt.Errorf("raft entry %d: %w", l.Index, err)
 		}
 	case raft.LogConfiguration:
@@ -84,21 +85,21 @@ func (r *Replica) take(w *writer, l *raft.Log, verified *ledger.Statement) (answ
 			return answer, fmt.Errorf("raft entry %d: %w", l.Index, err)
 		}
 	}
-	w.pass(l.Index, l.Term)
+	b.Pass(l.Index, l.Term)
 	return answer, nil
 }
 
 // command applies what a member put into raft's log.
-func (r *Replica) command(w *writer, data []byte, verified *ledger.Statement) (answer ledger.Answer, err error) {
+func (r *Replica) command(b *state.Batch, data []byte, verified *ledger.Statement) (answer ledger.Answer, err error) {
 	switch {
 	case len(data) > 0 && data[0] == commandStatement:
-		answer, err = r.statement(w, data[1:], verified)
+		answer, err = r.statement(b, data[1:], verified)
 		if err == nil && answer.New && answer.Kind != ledger.KindTick {
 			r.busy.Store(answer.Index)
 		}
 		return answer, err
 	case len(data) > 0 && data[0] == commandCheckpoint:
-		head, err := r.takeFinal(data[1:], w.expect)
+		head, err := r.takeFinal(data[1:], b.Expect)
 		r.finals.replicated.Store(max(head.Size, r.finals.replicated.Load()))
 		return answer, err
 	}
@@ -108,17 +109,17 @@ func (r *Replica) command(w *writer, data []byte, verified *ledger.Statement) (a
 // statement has the rules decide a statement and takes in its entry. Everything
 // in the log comes through here, and whoever has to know of an entry hears of it
 // here, when it is applied.
-func (r *Replica) statement(w *writer, raw []byte, verified *ledger.Statement) (ledger.Answer, error) {
-	answer, err := w.statement(raw, verified)
+func (r *Replica) statement(b *state.Batch, raw []byte, verified *ledger.Statement) (ledger.Answer, error) {
+	answer, err := b.Apply(raw, verified)
 	if err == nil && answer.Leaf != nil && answer.Kind == ledger.KindHandover && answer.Verdict == ledger.Accepted {
-		err = r.handOver(w, raw)
+		err = r.handOver(b, raw)
 	}
 	return answer, err
 }
 
 // handOver takes in who the cosigners are from here on. The head that the old
 // ones signed, by which they handed over, must be one of this log.
-func (r *Replica) handOver(w *writer, raw []byte) error {
+func (r *Replica) handOver(b *state.Batch, raw []byte) error {
 	s, err := ledger.Parse(raw)
 	if err != nil {
 		return err
@@ -131,10 +132,10 @@ func (r *Replica) handOver(w *writer, raw []byte) error {
 	if err := r.recognise(signed); err != nil {
 		return err
 	}
-	if err := w.expect(awaited{head, signed, byQuorum}); err != nil {
+	if err := b.Expect(state.Awaited{Head: head, Signed: signed, Why: byQuorum}); err != nil {
 		return err
 	}
-	return r.trust.follow(w.v)
+	return r.trust.follow(b.View())
 }
 
 // marker is all that a snapshot holds: a place in the log and its root, and the
@@ -163,13 +164,13 @@ func (f fsm) Snapshot() (raft.FSMSnapshot, error) {
 	if err := f.r.late.await(f.r.ctx, math.MaxUint64); err != nil {
 		return nil, err // or raft would take for applied what was not
 	}
-	if err := f.r.store.flush(); scarce.Refused(err) {
+	if err := f.r.store.Flush(); scarce.Refused(err) {
 		return nil, err // a snapshot can wait
 	} else if err != nil {
 		f.r.fail(err)
 		return nil, err
 	}
-	at, _ := f.r.store.position()
+	at, _ := f.r.store.Position()
 	m := &marker{Raft: at.Raft, Term: at.Term, Size: at.Size, Root: at.Root[:]}
 	if final := f.r.Final(); final.Size <= at.Size {
 		m.Final = final.Signed
@@ -237,7 +238,7 @@ func (r *Replica) proves(m *marker) (final tlog.Head, err error) {
 	if final, err = unsigned(m.Final); err == nil {
 		_, err = r.trust.open(m.Final)
 	}
-	at, _ := r.store.position()
+	at, _ := r.store.Position()
 	m.unproven = errors.Is(err, tlog.ErrQuorum) && final.Size > at.Size
 	if err != nil && !m.unproven {
 		return final, fmt.Errorf("snapshot marker: its final checkpoint: %w", err)
@@ -258,9 +259,9 @@ func (r *Replica) judge(from string, q *raft.InstallSnapshotRequest, m *marker) 
 	if err != nil {
 		return liesf("%v", err)
 	}
-	at, _ := r.store.position()
+	at, _ := r.store.Position()
 	if m.Size <= at.Size {
-		own, err := r.store.headAt(m.Size)
+		own, err := r.store.HeadAt(m.Size)
 		if err != nil {
 			r.fail(err)
 			return err
@@ -280,7 +281,7 @@ func (r *Replica) follow(m *marker) error {
 		return err
 	}
 	if len(m.Final) > 0 && !m.unproven {
-		if _, err := r.takeFinal(m.Final, r.store.expect); err != nil {
+		if _, err := r.takeFinal(m.Final, r.store.Expect); err != nil {
 			r.failForked(err)
 			return err
 		}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"atoll/consensus/state"
+
 	"github.com/hashicorp/raft"
 )
 
@@ -40,7 +42,7 @@ func TestForeignEntriesStopTheReplica(t *testing.T) {
 		"a statement, not one": {&raft.Log{Index: 7, Type: raft.LogCommand, Data: []byte{commandStatement, 1}}, ""},
 		"a barrier of raft's":  {&raft.Log{Index: 7, Type: raft.LogBarrier}, ""},
 	} {
-		store, err := openStore(t.TempDir(), nil)
+		store, err := state.Open(t.TempDir(), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,7 +50,7 @@ func TestForeignEntriesStopTheReplica(t *testing.T) {
 		r.catchup = &catchup{r: r}
 		r.ctx, r.cancel = context.WithCancel(context.Background())
 		fsm{r}.ApplyBatch([]*raft.Log{c.log})
-		at, _ := store.position()
+		at, _ := store.Position()
 		select {
 		case err := <-r.Fatal():
 			if c.want == "" || !strings.Contains(err.Error(), c.want) || at.Raft != 0 {
@@ -59,7 +61,7 @@ func TestForeignEntriesStopTheReplica(t *testing.T) {
 				t.Errorf("%s: goes on, at %d", name, at.Raft)
 			}
 		}
-		if err := store.close(); err != nil {
+		if err := store.Close(); err != nil {
 			t.Error(err)
 		}
 	}

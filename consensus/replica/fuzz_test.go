@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"atoll/consensus/ledger"
+	"atoll/consensus/state"
 	"atoll/crypto/sign"
 )
 
@@ -66,7 +67,7 @@ func FuzzDocuments(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		for _, v := range []any{new(position), new(entriesRequest), new(ledger.Answer)} {
+		for _, v := range []any{new(state.Position), new(entriesRequest), new(ledger.Answer)} {
 			if sign.Unmarshal(data, v) != nil {
 				continue
 			}

@@ -131,7 +131,7 @@ func (r *Replica) writeHanded(size uint64, signed []byte) error {
 // askHanded gets the head of a handover: from those who handed over, who sign
 // it again while they remember, or from anybody who has kept it.
 func (r *Replica) askHanded(ctx context.Context, size uint64) error {
-	head, err := r.store.headAt(size)
+	head, err := r.store.HeadAt(size)
 	if err != nil {
 		return err
 	}

@@ -143,7 +143,7 @@ func (h *herald) tell(name string, f *follower, n notice) {
 // announce has followers told of an entry that this node proposed and has just
 // applied.
 func (r *Replica) announce() {
-	at, _ := r.store.position()
+	at, _ := r.store.Position()
 	// While a node leads its term does not change. An entry that is applied here
 	// and of this very term is one that this node has committed itself.
 	term := r.raft.CurrentTerm()

@@ -11,6 +11,7 @@ import (
 
 	"atoll/consensus/audit/audittest"
 	"atoll/consensus/ledger"
+	"atoll/consensus/state"
 	"atoll/crypto/tlog"
 )
 
@@ -39,22 +40,23 @@ func TestLargeState(t *testing.T) {
 		debug.FreeOSMemory()
 	}
 	start := time.Now()
-	s, err := openStore(where, nil)
+	s, err := state.Open(where, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	took := time.Since(start)
-	defer s.close()
+	defer s.Close()
+	at, _ := s.Position()
 	signed, err := os.ReadFile(filepath.Join(log, "checkpoint"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want, err := unsigned(signed)
-	if err != nil || s.at.Size != want.Size || s.at.Root != want.Root {
-		t.Fatalf("%+v, %v, want %v", s.at, err, want)
+	if err != nil || at.Size != want.Size || at.Root != want.Root {
+		t.Fatalf("%+v, %v, want %v", at, err, want)
 	}
-	for i := range min(s.at.Size, 10_000) {
-		if _, err := s.entry(i * 7919 % s.at.Size); err != nil {
+	for i := range min(at.Size, 10_000) {
+		if _, err := s.Entry(i * 7919 % at.Size); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -62,7 +64,7 @@ func TestLargeState(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%d entries, a file of %d MB opened in %v; memory after reading 10,000: %s", s.at.Size, info.Size()>>20, took.Round(time.Microsecond), resident())
+	t.Logf("%d entries, a file of %d MB opened in %v; memory after reading 10,000: %s", at.Size, info.Size()>>20, took.Round(time.Microsecond), resident())
 }
 
 // large returns where a log lies and where a test is to leave what it makes of
@@ -102,12 +104,12 @@ func resident() string {
 // takeIn makes the database of a log.
 func takeIn(t *testing.T, log, where string) {
 	t.Helper()
-	s, err := openStore(where, nil)
+	s, err := state.Open(where, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() {
-		if err := s.close(); err != nil {
+		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
 	}()
@@ -116,18 +118,18 @@ func takeIn(t *testing.T, log, where string) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = s.batch(func(w *writer) error {
+		err = s.Batch(func(b *state.Batch) error {
 			for _, leaf := range bundle {
 				e, err := ledger.ParseEntry(leaf)
 				if err != nil {
 					return err
 				}
 				parsed, _ := ledger.Parse(e.Statement) // genesis is no statement
-				if _, err := w.statement(e.Statement, parsed); err != nil {
+				if _, err := b.Apply(e.Statement, parsed); err != nil {
 					return err
 				}
 			}
-			w.pass(n+1, 1)
+			b.Pass(n+1, 1)
 			return nil
 		})
 		if err != nil {

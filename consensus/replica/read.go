@@ -5,17 +5,18 @@ import (
 	"errors"
 
 	"atoll/consensus/ledger"
+	"atoll/consensus/state"
 	"atoll/crypto/tlog"
 )
 
 // View calls f with the state as applied here. Nothing is applied until f
 // returns, so it should be quick, and must not submit.
-func (r *Replica) View(f func(ledger.View) error) error { return r.sound(r.store.read(f)) }
+func (r *Replica) View(f func(ledger.View) error) error { return r.sound(r.store.View(f)) }
 
 // sound ends the replica where err says that the disk returned something else
 // than was written.
 func (r *Replica) sound(err error) error {
-	if corrupt := (*CorruptStateError)(nil); errors.As(err, &corrupt) {
+	if corrupt := (*state.CorruptError)(nil); errors.As(err, &corrupt) {
 		r.fail(err)
 	}
 	return err
@@ -23,7 +24,7 @@ func (r *Replica) sound(err error) error {
 
 // Head returns size and root of the log as applied here.
 func (r *Replica) Head() tlog.Head {
-	at, _ := r.store.position()
+	at, _ := r.store.Position()
 	if at.Size == 0 {
 		return tlog.New(nil).Head()
 	}
@@ -32,13 +33,13 @@ func (r *Replica) Head() tlog.Head {
 
 // Entry returns the leaf at an index that has been applied here.
 func (r *Replica) Entry(index uint64) ([]byte, error) {
-	leaf, err := r.store.entry(index)
+	leaf, err := r.store.Entry(index)
 	return leaf, r.sound(err)
 }
 
 // ReadTile returns a hash tile of any width up to the present one.
 func (r *Replica) ReadTile(t tlog.Tile) ([]byte, error) {
-	hashes, err := r.store.tile(t)
+	hashes, err := r.store.Tile(t)
 	return hashes, r.sound(err)
 }
 
@@ -63,7 +64,7 @@ func (r *Replica) Resource(t tlog.Tile) (data []byte, err error) {
 // WaitFor returns when the log as applied here has at least size entries.
 func (r *Replica) WaitFor(ctx context.Context, size uint64) error {
 	for {
-		at, grown := r.store.position()
+		at, grown := r.store.Position()
 		if at.Size >= size {
 			return nil
 		}

@@ -18,6 +18,7 @@ import (
 	"atoll/consensus/ledger"
 	"atoll/consensus/raftlog"
 	"atoll/consensus/scarce"
+	"atoll/consensus/state"
 
 	"github.com/hashicorp/raft"
 )
@@ -97,7 +98,7 @@ type Replica struct {
 	forgot   atomic.Bool // a cosignature of its own has come to light that it did not remember
 	cosign   func(ctx context.Context, member string, request []byte) ([]byte, error)
 
-	store     *store
+	store     *state.Store
 	raftLog   *raftlog.Log
 	late      *lateLog          // raftLog, as raft sees it
 	promises  *raftlog.Promises // nil where this member is no voter
@@ -155,20 +156,20 @@ func Open(c Config) (*Replica, error) {
 	}
 	// The database is locked first: a second process must not get as far as
 	// raft's log.
-	if r.store, err = openStore(c.Dir, r.ctx.Done()); err != nil {
+	if r.store, err = state.Open(c.Dir, r.ctx.Done()); err != nil {
 		return nil, err
 	}
-	if err := r.store.read(r.trust.follow); err != nil {
-		return nil, errors.Join(err, r.store.close())
+	if err := r.store.View(r.trust.follow); err != nil {
+		return nil, errors.Join(err, r.store.Close())
 	}
 	if err := r.recall(c, g); err != nil {
-		return nil, errors.Join(err, r.forget(), r.store.close())
+		return nil, errors.Join(err, r.forget(), r.store.Close())
 	}
 	c.Log.Want = r.want
 	raftDir := filepath.Join(c.Dir, "raft")
 	c.Log.Inspect = func(e *raft.Log) error { return foreign(raftDir, r.roster, e) }
 	if r.raftLog, err = raftlog.Open(raftDir, c.Log); err != nil {
-		return nil, errors.Join(err, r.forget(), r.store.close())
+		return nil, errors.Join(err, r.forget(), r.store.Close())
 	}
 	r.screening = newScreening(r.store)
 	if err := r.start(c); err != nil {
@@ -339,7 +340,7 @@ func (r *Replica) conflicts(index, term uint64) bool {
 
 // denounce tells the operator of a member that sends what no honest one does.
 func (r *Replica) denounce(member string, l lie) {
-	at, _ := r.store.position()
+	at, _ := r.store.Position()
 	r.alarm(Alarm{Member: member, Size: at.Size, Why: member + " sends this member what no honest member sends: " + string(l)}, sha256.Sum256([]byte(l)))
 }
 
@@ -428,7 +429,7 @@ func (r *Replica) Close() error {
 	if r.late != nil && r.raftLog.Failed() == nil {
 		r.late.settle()
 	}
-	err := errors.Join(r.forget(), r.store.close(), r.raftLog.Close())
+	err := errors.Join(r.forget(), r.store.Close(), r.raftLog.Close())
 	if r.promises != nil {
 		err = errors.Join(err, r.promises.CloseFile())
 	}

@@ -3,17 +3,21 @@ package replica
 import (
 	"context"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
+
+	"atoll/consensus/state"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 )
 
-// resting returns a replica on an empty database, without raft.
-func resting(t *testing.T) *Replica {
+// resting returns a replica on an empty database in a folder, without raft.
+func resting(t *testing.T, dir string) *Replica {
 	t.Helper()
-	s, err := openStore(t.TempDir(), nil)
+	s, err := state.Open(dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,7 +27,7 @@ func resting(t *testing.T) *Replica {
 	t.Cleanup(func() {
 		r.cancel()
 		r.running.Wait()
-		if err := s.close(); err != nil {
+		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
 	})
@@ -33,7 +37,7 @@ func resting(t *testing.T) *Replica {
 // pass takes in entries of raft's own up to an index.
 func pass(t *testing.T, r *Replica, index uint64) {
 	t.Helper()
-	if err := r.store.batch(func(w *writer) error { w.pass(index, 1); return nil }); err != nil {
+	if err := r.store.Batch(func(b *state.Batch) error { b.Pass(index, 1); return nil }); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -42,7 +46,7 @@ func pass(t *testing.T, r *Replica, index uint64) {
 // applies what comes after; one that has it is not.
 func TestResume(t *testing.T) {
 	for has, behind := range map[uint64]bool{0: true, 49: true, 50: false, 60: false} {
-		r := resting(t)
+		r := resting(t, t.TempDir())
 		pass(t, r, has)
 		snapshots, err := raft.NewFileSnapshotStoreWithLogger(t.TempDir(), 1, hclog.NewNullLogger())
 		if err != nil {
@@ -67,13 +71,35 @@ func TestResume(t *testing.T) {
 // Raft truncates its log behind a snapshot, so what it covers is in the
 // database before raft hears of it.
 func TestSnapshotFlushesFirst(t *testing.T) {
-	r := resting(t)
+	dir := t.TempDir()
+	r := resting(t, dir)
 	pass(t, r, 7)
 	s, err := fsm{r}.Snapshot()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m := s.(*marker); m.Raft != 7 || r.store.saved.Raft != 7 {
-		t.Errorf("the snapshot covers %d entries, the database has %d, want 7", m.Raft, r.store.saved.Raft)
+	if m, has := s.(*marker).Raft, written(t, dir); m != 7 || has != 7 {
+		t.Errorf("the snapshot covers %d entries, the database has %d, want 7", m, has)
 	}
+}
+
+// written returns how far raft's log is taken in by the database of a folder as
+// it is on disk.
+func written(t *testing.T, dir string) uint64 {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(dir, "state.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := t.TempDir()
+	if err := os.WriteFile(filepath.Join(copied, "state.db"), data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := state.Open(copied, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	at, _ := s.Position()
+	return at.Raft
 }

@@ -14,6 +14,7 @@ import (
 	"atoll/consensus/ledger"
 	"atoll/consensus/raftlog"
 	"atoll/consensus/replica"
+	"atoll/consensus/state"
 	"atoll/crypto/tlog"
 
 	"go.etcd.io/bbolt"
@@ -57,9 +58,9 @@ func TestRottenVoterNeverLeads(t *testing.T) {
 			t.Fatal("it does not stop")
 		}
 	}
-	var corrupt *replica.CorruptStateError
+	var corrupt *state.CorruptError
 	if !errors.As(err, &corrupt) || corrupt.Bucket != "state" || !bytes.Equal(corrupt.Key, key) {
-		t.Errorf("%v, want a CorruptStateError about key %x of the state", err, key)
+		t.Errorf("%v, want a CorruptError about key %x of the state", err, key)
 	}
 	n.stop(rotten)
 	n.rot(path, rotted(stored))
@@ -191,10 +192,10 @@ func TestWalkFindsRot(t *testing.T) {
 				path = segments[0]
 			}
 			err := n.rotUntilFatal(c.member, path, values[c.bucket])
-			var state *replica.CorruptStateError
+			var corrupt *state.CorruptError
 			var log *raftlog.CorruptError
 			switch {
-			case errors.As(err, &state) && c.bucket != "" && state.Bucket == c.bucket && bytes.Equal(state.Key, c.key):
+			case errors.As(err, &corrupt) && c.bucket != "" && corrupt.Bucket == c.bucket && bytes.Equal(corrupt.Key, c.key):
 			case errors.As(err, &log) && c.bucket == "" && log.Index > 0:
 			default:
 				t.Errorf("%v, want an error about key %x in %q", err, c.key, c.bucket)

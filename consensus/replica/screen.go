@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"atoll/consensus/ledger"
+	"atoll/consensus/state"
 
 	"github.com/hashicorp/raft"
 )
@@ -17,7 +18,7 @@ import (
 // is the same at every moment (see [ledger.Verify]), and what is no longer
 // remembered when it is applied is verified then.
 type screening struct {
-	store *store
+	store *state.Store
 
 	mu     sync.Mutex
 	known  map[[sha256.Size]byte]*screened
@@ -37,7 +38,7 @@ type screened struct {
 	err    error
 }
 
-func newScreening(s *store) *screening {
+func newScreening(s *state.Store) *screening {
 	return &screening{store: s, known: map[[sha256.Size]byte]*screened{}}
 }
 
@@ -74,7 +75,7 @@ func (g *screening) take(raw []byte) *screened {
 // run verifies s, once, and returns when that is done.
 func (g *screening) run(s *screened) *screened {
 	s.once.Do(func() {
-		s.err = g.store.read(func(v ledger.View) (err error) {
+		s.err = g.store.View(func(v ledger.View) (err error) {
 			s.result, s.answer, err = ledger.Verify(v, s.raw)
 			return err
 		})

@@ -122,7 +122,7 @@ func (r *Replica) foretold(statement []byte) (answer ledger.Answer, err error) {
 	if err != nil {
 		return r.screen(statement) // malformed, or genesis
 	}
-	err = r.store.read(func(v ledger.View) (err error) {
+	err = r.store.View(func(v ledger.View) (err error) {
 		answer, err = ledger.Foretell(v, s)
 		return err
 	})
@@ -181,7 +181,7 @@ func (r *Replica) settled(ctx context.Context, statement []byte) error {
 		}
 		r.settledTerm.Store(term)
 	}
-	if at, _ := r.store.position(); at.Size == 0 && !bytes.Equal(statement, r.genesis) {
+	if at, _ := r.store.Position(); at.Size == 0 && !bytes.Equal(statement, r.genesis) {
 		return errors.New("the log is not founded yet")
 	}
 	return nil
@@ -215,13 +215,13 @@ func (r *Replica) ServeEntries(request []byte, w io.Writer) error {
 	if err := sign.Unmarshal(request, &q); err != nil {
 		return r.servePlace(request, w)
 	}
-	at, _ := r.store.position()
+	at, _ := r.store.Position()
 	if q.Count == 0 || q.Count > fetchAtOnce || q.First > at.Size || q.Count > at.Size-q.First {
 		return fmt.Errorf("entries %d and %d more of %d", q.First, q.Count, at.Size)
 	}
 	out := bufio.NewWriterSize(w, 64<<10) // what is written is sent, entry by entry
 	for i := range q.Count {
-		leaf, err := r.store.entry(q.First + i)
+		leaf, err := r.store.Entry(q.First + i)
 		if err != nil {
 			r.fail(err)
 			return err

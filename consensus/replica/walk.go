@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"atoll/consensus/scarce"
+	"atoll/consensus/state"
 
 	"golang.org/x/time/rate"
 )
@@ -15,7 +16,7 @@ import (
 // reads the state, as quickly as it can: this member waits for it, see [whole].
 func (r *Replica) walkOften(every time.Duration, pace int) {
 	err := r.checkState()
-	limit := rate.NewLimiter(rate.Limit(pace), 2*stepSize)
+	limit := rate.NewLimiter(rate.Limit(pace), 2*state.StepSize)
 	wait := func(read int) error { return limit.WaitN(r.ctx, min(read, limit.Burst())) }
 	for err == nil {
 		pause := every
@@ -66,7 +67,7 @@ func (r *Replica) checkState() error {
 		r.log.Info("checking the state on disk: this member leads, cosigns and answers when that is done")
 	})
 	defer slow.Stop()
-	if err := r.store.walkState(func(int) error { return r.ctx.Err() }); err != nil {
+	if err := r.store.WalkState(func(int) error { return r.ctx.Err() }); err != nil {
 		return err
 	}
 	close(r.whole)
@@ -76,10 +77,10 @@ func (r *Replica) checkState() error {
 
 // walk is one walk. After each step it waits for as long as it is told to.
 func (r *Replica) walk(wait func(read int) error) error {
-	if err := r.store.walkLog(wait); err != nil {
+	if err := r.store.WalkLog(wait); err != nil {
 		return err
 	}
-	if err := r.store.walkState(wait); err != nil {
+	if err := r.store.WalkState(wait); err != nil {
 		return err
 	}
 	return r.raftLog.Verify(r.ctx)

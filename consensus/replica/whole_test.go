@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"atoll/consensus/raftlog"
+	"atoll/consensus/state"
 
 	"github.com/hashicorp/raft"
 )
@@ -14,7 +15,12 @@ import (
 // made the leader, votes for others, and vouches for nothing; then it may.
 func TestUncheckedVoterAbstains(t *testing.T) {
 	network, _ := listening(t)
-	r := &Replica{store: filled(t, 10), whole: make(whole)}
+	store, err := state.Open(t.TempDir(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	r := &Replica{store: store, whole: make(whole)}
 	r.catchup = &catchup{r: r}
 	a := newAbstention("voter", r.whole, func(raftlog.End) bool { return false })
 	tr := asking(network, "voter", "other")

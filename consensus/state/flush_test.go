@@ -1,4 +1,4 @@
-package replica
+package state
 
 import (
 	"encoding/binary"
@@ -16,12 +16,12 @@ import (
 // and what is in it are one moment of the log.
 func TestFlushIsOneTransaction(t *testing.T) {
 	dir := t.TempDir()
-	s, err := openStore(dir, nil)
+	s, err := Open(dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range uint64(20) {
-		err := s.batch(func(w *writer) error {
+		err := s.Batch(func(w *Batch) error {
 			leaf := fmt.Appendf(nil, "entry %d", i)
 			state, err := sign.Marshal(ledger.State{Network: make([]byte, 32), Size: i + 1})
 			if err != nil {
@@ -30,37 +30,37 @@ func TestFlushIsOneTransaction(t *testing.T) {
 			w.s.open.set([]byte{'s'}, state)
 			w.s.open.entries = append(w.s.open.entries, leaf)
 			w.s.at.Size = i + 1
-			w.pass(10+i, 1)
+			w.Pass(10+i, 1)
 			return w.s.tree.Append(leaf)
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.flush(); err != nil {
+		if err := s.Flush(); err != nil {
 			t.Fatal(err)
 		}
-		before, err := openStore(beforeLastCommit(t, s.db.Path()), nil)
+		before, err := Open(beforeLastCommit(t, s.db.Path()), nil)
 		if err != nil {
 			t.Fatalf("flush %d: after a crash before the last commit: %v", i, err)
 		}
 		if before.at.Size > i {
 			t.Errorf("flush %d: the crash took nothing away", i)
 		}
-		if err := before.read(sameMoment(before)); err != nil {
+		if err := before.View(sameMoment(before)); err != nil {
 			t.Errorf("flush %d: after a crash before the last commit: %v", i, err)
 		}
-		if err := before.close(); err != nil {
+		if err := before.Close(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := s.close(); err != nil {
+	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 }
 
 // sameMoment compares the state that the rules have written with what the
 // database says of itself.
-func sameMoment(s *store) func(ledger.View) error {
+func sameMoment(s *Store) func(ledger.View) error {
 	return func(v ledger.View) error {
 		state, err := ledger.Read(v)
 		size := uint64(0)

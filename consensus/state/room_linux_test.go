@@ -1,4 +1,4 @@
-package replica
+package state
 
 import (
 	"bytes"
@@ -29,14 +29,14 @@ func TestFlushWaitsForRoom(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	s, err := openStore(dir, nil)
+	s, err := Open(dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	add := func(n int) {
 		t.Helper()
 		for range n {
-			err := s.batch(func(w *writer) error {
+			err := s.Batch(func(w *Batch) error {
 				leaf := append(fmt.Appendf(nil, "entry %d", w.s.at.Size), bytes.Repeat([]byte{'x'}, 4000)...)
 				state, err := sign.Marshal(ledger.State{Network: make([]byte, 32), Size: w.s.at.Size + 1})
 				if err != nil {
@@ -46,7 +46,7 @@ func TestFlushWaitsForRoom(t *testing.T) {
 				w.s.open.set(fmt.Appendf(nil, "r%d", w.s.at.Size), leaf[:20])
 				w.s.open.entries = append(w.s.open.entries, leaf)
 				w.s.at.Size++
-				w.pass(w.s.at.Size, 1)
+				w.Pass(w.s.at.Size, 1)
 				return w.s.tree.Append(leaf)
 			})
 			if err != nil {
@@ -55,7 +55,7 @@ func TestFlushWaitsForRoom(t *testing.T) {
 		}
 	}
 	add(20)
-	if err := s.flush(); err != nil {
+	if err := s.Flush(); err != nil {
 		t.Fatal(err)
 	}
 	filler := filepath.Join(dir, "filler")
@@ -64,32 +64,32 @@ func TestFlushWaitsForRoom(t *testing.T) {
 	}
 	for range 3 {
 		add(100)
-		if err := s.flush(); !scarce.Refused(err) {
+		if err := s.Flush(); !scarce.Refused(err) {
 			t.Fatalf("a flush to a full disk: %v", err)
 		}
 	}
-	if leaf, err := s.entry(150); err != nil || !bytes.HasPrefix(leaf, []byte("entry 150")) {
+	if leaf, err := s.Entry(150); err != nil || !bytes.HasPrefix(leaf, []byte("entry 150")) {
 		t.Fatalf("what waits cannot be read: %.20q, %v", leaf, err)
 	}
 	if err := os.Remove(filler); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.flush(); err != nil {
+	if err := s.Flush(); err != nil {
 		t.Fatalf("a flush when there is room again: %v", err)
 	}
 	root := s.at.Root
-	if err := s.close(); err != nil {
+	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if s, err = openStore(dir, nil); err != nil {
+	if s, err = Open(dir, nil); err != nil {
 		t.Fatal(err)
 	}
-	defer s.close()
+	defer s.Close()
 	if s.at.Size != 320 || s.at.Root != root {
 		t.Errorf("%d entries with root %v, want 320 with %v", s.at.Size, s.at.Root, root)
 	}
 	none := func(int) error { return nil }
-	if err := errors.Join(s.walkState(none), s.walkLog(none)); err != nil {
+	if err := errors.Join(s.WalkState(none), s.WalkLog(none)); err != nil {
 		t.Error(err)
 	}
 }

@@ -1,4 +1,4 @@
-package replica
+package state
 
 import (
 	"bytes"
@@ -13,34 +13,34 @@ import (
 )
 
 // TestFlippedDatabase flips bytes of the database, one at a time. Whatever is
-// read from it then is as it was written, or a CorruptStateError: not a panic,
+// read from it then is as it was written, or a CorruptError: not a panic,
 // not another value, and not nothing.
 func TestFlippedDatabase(t *testing.T) {
 	const size = 600
-	s, err := openStore(t.TempDir(), nil)
+	s, err := Open(t.TempDir(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range uint64(size) {
-		err := s.batch(func(w *writer) error {
+		err := s.Batch(func(w *Batch) error {
 			leaf := fmt.Appendf(nil, "entry %d", i)
 			w.s.open.set(fmt.Appendf(nil, "key %d", i), leaf)
 			w.s.open.entries = append(w.s.open.entries, leaf)
 			w.s.at.Size = i + 1
-			w.pass(i+1, 1)
+			w.Pass(i+1, 1)
 			return w.s.tree.Append(leaf)
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if i%100 == 99 {
-			if err := s.flush(); err != nil {
+			if err := s.Flush(); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
 	path := s.db.Path()
-	if err := s.close(); err != nil {
+	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 	whole, err := os.ReadFile(path)
@@ -73,7 +73,7 @@ func TestFlippedDatabase(t *testing.T) {
 }
 
 func isCorruptState(err error) bool {
-	var c *CorruptStateError
+	var c *CorruptError
 	return errors.As(err, &c)
 }
 
@@ -81,7 +81,7 @@ func isCorruptState(err error) bool {
 // what is not as TestFlippedDatabase wrote it. The database may be the one
 // before the last flush, as after a crash: raft's log has the rest.
 func readDatabase(dir string, size uint64) error {
-	s, err := openStore(dir, nil)
+	s, err := Open(dir, nil)
 	if err != nil {
 		return err
 	}
@@ -91,19 +91,19 @@ func readDatabase(dir string, size uint64) error {
 		return fmt.Errorf("it is of %d entries", head.Size)
 	}
 	for i := range head.Size {
-		if leaf, err := s.entry(i); err != nil || string(leaf) != fmt.Sprint("entry ", i) {
+		if leaf, err := s.Entry(i); err != nil || string(leaf) != fmt.Sprint("entry ", i) {
 			return fmt.Errorf("entry %d is %q, %w", i, leaf, err)
 		}
 	}
 	for n := range head.Size / tlog.TileWidth {
-		if _, err := s.tile(tlog.Tile{N: n, Width: tlog.TileWidth}); err != nil {
+		if _, err := s.Tile(tlog.Tile{N: n, Width: tlog.TileWidth}); err != nil {
 			return err
 		}
 	}
-	if err := s.walkState(atOnce); err != nil {
+	if err := s.WalkState(atOnce); err != nil {
 		return err
 	}
-	return s.read(func(v ledger.View) error {
+	return s.View(func(v ledger.View) error {
 		for i := range head.Size {
 			if value, err := v.Get(fmt.Appendf(nil, "key %d", i)); err != nil || string(value) != fmt.Sprint("entry ", i) {
 				return fmt.Errorf("key %d is %q, %w", i, value, err)

@@ -1,4 +1,4 @@
-package replica
+package state
 
 import (
 	"fmt"
@@ -6,21 +6,21 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// awaited is a head that this member knows to be the log's by other ways than
+// Awaited is a head that this member knows to be the log's by other ways than
 // its database: it cosigned it, or a quorum of cosigners did.
-type awaited struct {
-	head   tlog.Head
-	signed []byte // with the signatures that say so, where they are others'
-	why    string // what it is, for an operator
+type Awaited struct {
+	Head   tlog.Head
+	Signed []byte // with the signatures that say so, where they are others'
+	Why    string // what it is, for an operator
 }
 
-// compare returns a [*ForkError] if the head is not the one that this replica
+// Compare returns a [*ForkError] if the head is not the one that this replica
 // has come to at that size.
-func (a awaited) compare(own tlog.Head) error {
-	if own.Root == a.head.Root {
+func (a Awaited) Compare(own tlog.Head) error {
+	if own.Root == a.Head.Root {
 		return nil
 	}
-	return &ForkError{Own: own, Other: a.head, Signed: a.signed, Why: a.why}
+	return &ForkError{Own: own, Other: a.Head, Signed: a.Signed, Why: a.Why}
 }
 
 // ForkError means that there are two histories: this replica's, and one that
@@ -36,33 +36,33 @@ func (e *ForkError) Error() string {
 	return fmt.Sprintf("two histories: at size %d the log has the root %s here, and %s has %s; this replica stops, its files are kept", e.Own.Size, e.Own.Root, e.Why, e.Other.Root)
 }
 
-// expect insists that the log has this head: at once where it is that long,
+// Expect insists that the log has this head: at once where it is that long,
 // and otherwise on the way there.
-func (s *store) expect(a awaited) error {
+func (s *Store) Expect(a Awaited) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.expectHeld(a, s.storedTile)
 }
 
-// expectHeld is expect, with full tiles from stored. Held: mu.
-func (s *store) expectHeld(a awaited, stored tlog.ReadTile) error {
-	if a.head.Size > s.tree.Size() {
-		if known, ok := s.awaited[a.head.Size]; ok {
-			return known.compare(a.head)
+// expectHeld is Expect, with full tiles from stored. Held: mu.
+func (s *Store) expectHeld(a Awaited, stored tlog.ReadTile) error {
+	if a.Head.Size > s.tree.Size() {
+		if known, ok := s.awaited[a.Head.Size]; ok {
+			return known.Compare(a.Head)
 		}
-		s.awaited[a.head.Size] = a
+		s.awaited[a.Head.Size] = a
 		return nil
 	}
-	own, err := s.headHeld(a.head.Size, stored)
+	own, err := s.headHeld(a.Head.Size, stored)
 	if err != nil {
 		return err
 	}
-	return a.compare(own)
+	return a.Compare(own)
 }
 
 // arrive compares the log, which has just grown by one, with what is awaited
 // of it. Held: mu.
-func (s *store) arrive() error {
+func (s *Store) arrive() error {
 	if len(s.awaited) == 0 {
 		return nil
 	}
@@ -72,28 +72,28 @@ func (s *store) arrive() error {
 		return nil
 	}
 	// What is of another history stays awaited: the log never gets past it.
-	if err := a.compare(own); err != nil {
+	if err := a.Compare(own); err != nil {
 		return err
 	}
 	delete(s.awaited, own.Size)
 	return nil
 }
 
-// awaiting returns what the log has not come to yet.
-func (s *store) awaiting() map[uint64]awaited {
+// Awaiting returns what the log has not come to yet.
+func (s *Store) Awaiting() map[uint64]Awaited {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	heads := make(map[uint64]awaited, len(s.awaited))
+	heads := make(map[uint64]Awaited, len(s.awaited))
 	for size, a := range s.awaited {
 		heads[size] = a
 	}
 	return heads
 }
 
-// ahead returns the largest size at which the log is awaited, 0 for none. Stuck
+// Ahead returns the largest size at which the log is awaited, 0 for none. Stuck
 // says that it has got past one of them with another head: it is of another
 // history, and the replica stops.
-func (s *store) ahead() (size uint64, stuck bool) {
+func (s *Store) Ahead() (size uint64, stuck bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	for at := range s.awaited {
@@ -102,15 +102,15 @@ func (s *store) ahead() (size uint64, stuck bool) {
 	return size, stuck
 }
 
-// headAt returns the head that the log had at a size, recomputed from tiles.
-func (s *store) headAt(size uint64) (tlog.Head, error) {
+// HeadAt returns the head that the log had at a size, recomputed from tiles.
+func (s *Store) HeadAt(size uint64) (tlog.Head, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.headHeld(size, s.storedTile)
 }
 
-// headHeld is headAt. Held: mu, for reading at least.
-func (s *store) headHeld(size uint64, stored tlog.ReadTile) (tlog.Head, error) {
+// headHeld is HeadAt. Held: mu, for reading at least.
+func (s *Store) headHeld(size uint64, stored tlog.ReadTile) (tlog.Head, error) {
 	root, err := tlog.RootAt(size, s.tree.Head(), func(t tlog.Tile) ([]byte, error) { return s.tileHeld(t, stored) })
 	return tlog.Head{Size: size, Root: root}, err
 }

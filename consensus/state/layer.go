@@ -1,4 +1,4 @@
-package replica
+package state
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ type layer struct {
 	first   uint64              // index of entries[0]
 	entries [][]byte            // leaves
 	tiles   map[tlog.Tile][]byte
-	head    position // set when the layer is closed
+	head    Position // set when the layer is closed
 	bytes   int
 
 	// While the layer lies open no key of the state is in [from, to). Work that
@@ -64,9 +64,9 @@ func (l *layer) entry(index uint64) []byte {
 	return l.entries[index-l.first]
 }
 
-// position says how far a database or a layer goes: which of raft's entries it
+// Position says how far a database or a layer goes: which of raft's entries it
 // has taken in, and what the log is then.
-type position struct {
+type Position struct {
 	Raft uint64    `cbor:"1,keyasint"` // index of the last raft entry applied
 	Term uint64    `cbor:"2,keyasint"`
 	Size uint64    `cbor:"3,keyasint"` // of the log

@@ -1,4 +1,4 @@
-package replica
+package state
 
 import (
 	"bytes"
@@ -16,7 +16,7 @@ func onPages(bucket, key []byte, f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
-			err = &CorruptStateError{string(bucket), bytes.Clone(key), fmt.Sprintf("unreadable page: %v", p)}
+			err = &CorruptError{string(bucket), bytes.Clone(key), fmt.Sprintf("unreadable page: %v", p)}
 		}
 	}()
 	return f()
@@ -37,7 +37,7 @@ func lookup(tx *bbolt.Tx, bucket, key []byte) (value []byte, err error) {
 			return err
 		}
 		if at != nil && bytes.Compare(at, key) < 0 {
-			return &CorruptStateError{string(bucket), bytes.Clone(key), "keys out of order"}
+			return &CorruptError{string(bucket), bytes.Clone(key), "keys out of order"}
 		}
 		if _, err := unseal(bucket, at, stored); err != nil {
 			return err
@@ -48,7 +48,7 @@ func lookup(tx *bbolt.Tx, bucket, key []byte) (value []byte, err error) {
 			at, stored = c.Prev()
 		}
 		if at != nil && bytes.Compare(at, key) >= 0 {
-			return &CorruptStateError{string(bucket), bytes.Clone(key), "keys out of order"}
+			return &CorruptError{string(bucket), bytes.Clone(key), "keys out of order"}
 		}
 		_, err = unseal(bucket, at, stored)
 		return err
@@ -74,16 +74,16 @@ func nextIn(tx *bbolt.Tx, bucket, from []byte) (key []byte, err error) {
 			return err
 		}
 		if at != nil && bytes.Compare(at, from) < 0 || before != nil && bytes.Compare(before, from) >= 0 {
-			return &CorruptStateError{string(bucket), bytes.Clone(from), "keys out of order"}
+			return &CorruptError{string(bucket), bytes.Clone(from), "keys out of order"}
 		}
 		return nil
 	})
 	return key, err
 }
 
-// stepSize is how many bytes of a bucket are read at a time where all of it is
+// StepSize is how many bytes of a bucket are read at a time where all of it is
 // checked.
-const stepSize = 1 << 20
+const StepSize = 1 << 20
 
 // check reads some of a bucket, in order from a key on: each record must match
 // its checksum and stand behind the one before it, and is then handed to f, with
@@ -94,12 +94,12 @@ func check(tx *bbolt.Tx, bucket, from []byte, f func(key, stored []byte) error) 
 		c := tx.Bucket(bucket).Cursor()
 		var before []byte
 		for key, stored := c.Seek(from); key != nil; key, stored = c.Next() {
-			if read >= stepSize {
+			if read >= StepSize {
 				next = bytes.Clone(key)
 				return nil
 			}
 			if bytes.Compare(key, from) < 0 || before != nil && bytes.Compare(key, before) <= 0 {
-				return &CorruptStateError{string(bucket), bytes.Clone(key), "keys out of order"}
+				return &CorruptError{string(bucket), bytes.Clone(key), "keys out of order"}
 			}
 			if err := match(bucket, key, stored); err != nil {
 				return err
@@ -148,9 +148,9 @@ func (t *tally) compare(tx *bbolt.Tx) error {
 	case err != nil:
 		return err
 	case want == nil:
-		return &CorruptStateError{string(metaBucket), stateSumKey, "missing"}
+		return &CorruptError{string(metaBucket), stateSumKey, "missing"}
 	case *want != t.total:
-		return &CorruptStateError{Bucket: string(stateBucket), Reason: "a record is missing or not the newest"}
+		return &CorruptError{Bucket: string(stateBucket), Reason: "a record is missing or not the newest"}
 	}
 	return nil
 }
@@ -185,7 +185,7 @@ func stateSum(tx *bbolt.Tx) (*uint64, error) {
 		return nil, err
 	}
 	if len(data) != 8 {
-		return nil, &CorruptStateError{string(metaBucket), stateSumKey, "not a number"}
+		return nil, &CorruptError{string(metaBucket), stateSumKey, "not a number"}
 	}
 	total := binary.BigEndian.Uint64(data)
 	return &total, nil
@@ -203,7 +203,7 @@ func (l *layer) writeState(tx *bbolt.Tx, walked *tally) error {
 		return err
 	}
 	if total == nil {
-		return &CorruptStateError{string(metaBucket), stateSumKey, "missing"}
+		return &CorruptError{string(metaBucket), stateSumKey, "missing"}
 	}
 	b := tx.Bucket(stateBucket)
 	l.state.Ascend(func(i item) bool {

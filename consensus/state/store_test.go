@@ -1,4 +1,4 @@
-package replica
+package state
 
 import (
 	"bytes"
@@ -20,15 +20,15 @@ import (
 // The view through layers and database is that of one sorted map, whatever is
 // set, deleted and flushed in which order.
 func TestViewIsOneMap(t *testing.T) {
-	s, err := openStore(t.TempDir(), nil)
+	s, err := Open(t.TempDir(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.close()
+	defer s.Close()
 	random := rand.New(rand.NewPCG(1, 2))
 	model := map[string]string{}
 	for round := range 300 {
-		err := s.batch(func(w *writer) error {
+		err := s.Batch(func(w *Batch) error {
 			for range 5 {
 				key := fmt.Sprintf("%c%02d", 'a'+rune(random.IntN(3)), random.IntN(30))
 				if random.IntN(3) == 0 {
@@ -40,18 +40,18 @@ func TestViewIsOneMap(t *testing.T) {
 					model[key] = value
 				}
 			}
-			w.pass(uint64(round+1), 1)
+			w.Pass(uint64(round+1), 1)
 			return nil
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if random.IntN(4) == 0 {
-			if err := s.flush(); err != nil {
+			if err := s.Flush(); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := s.read(func(v ledger.View) error { return sameAsModel(v, model) }); err != nil {
+		if err := s.View(func(v ledger.View) error { return sameAsModel(v, model) }); err != nil {
 			t.Fatalf("round %d: %v", round, err)
 		}
 	}
@@ -83,7 +83,7 @@ func TestFlippedValues(t *testing.T) {
 	for _, bucket := range [][]byte{entriesBucket, stateBucket, tilesBucket, metaBucket} {
 		for _, at := range []int{0, sumSize, -1} {
 			dir := t.TempDir()
-			s, err := openStore(dir, nil)
+			s, err := Open(dir, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -104,15 +104,15 @@ func TestFlippedValues(t *testing.T) {
 				t.Fatal(err)
 			}
 			_, err = s.stored(bucket, key)
-			var corrupt *CorruptStateError
+			var corrupt *CorruptError
 			if !errors.As(err, &corrupt) || corrupt.Bucket != string(bucket) {
 				t.Errorf("%s, byte %d: %v", bucket, at, err)
 			}
-			if err := s.close(); err != nil {
+			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}
 			if bytes.Equal(bucket, metaBucket) {
-				if _, err := openStore(dir, nil); !errors.As(err, &corrupt) {
+				if _, err := Open(dir, nil); !errors.As(err, &corrupt) {
 					t.Errorf("opened on a corrupt position: %v", err)
 				}
 			}
@@ -122,11 +122,11 @@ func TestFlippedValues(t *testing.T) {
 
 // An entry under another's index is not that entry: the checksum covers the key.
 func TestSwappedEntries(t *testing.T) {
-	s, err := openStore(t.TempDir(), nil)
+	s, err := Open(t.TempDir(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.close()
+	defer s.Close()
 	one, two := binary.BigEndian.AppendUint64(nil, 1), binary.BigEndian.AppendUint64(nil, 2)
 	err = s.db.Update(func(tx *bbolt.Tx) error {
 		b := tx.Bucket(entriesBucket)
@@ -140,7 +140,7 @@ func TestSwappedEntries(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range uint64(2) {
-		var corrupt *CorruptStateError
+		var corrupt *CorruptError
 		if leaf, err := s.storedEntry(i + 1); !errors.As(err, &corrupt) {
 			t.Errorf("entry %d is %q, %v", i+1, leaf, err)
 		}
@@ -149,12 +149,12 @@ func TestSwappedEntries(t *testing.T) {
 
 // A write that fails is final: bbolt would let the next one succeed.
 func TestFailedFlushIsFinal(t *testing.T) {
-	s, err := openStore(t.TempDir(), nil)
+	s, err := Open(t.TempDir(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	set := func(i uint64) error {
-		return s.batch(func(w *writer) error { w.s.open.set([]byte{byte(i)}, []byte{1}); w.pass(i, 1); return nil })
+		return s.Batch(func(w *Batch) error { w.s.open.set([]byte{byte(i)}, []byte{1}); w.Pass(i, 1); return nil })
 	}
 	if err := set(1); err != nil {
 		t.Fatal(err)
@@ -163,14 +163,14 @@ func TestFailedFlushIsFinal(t *testing.T) {
 	if err := s.db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.flush(); err == nil {
+	if err := s.Flush(); err == nil {
 		t.Fatal("flushed into a closed database")
 	}
 	if s.db, err = bbolt.Open(filepath.Clean(path), 0o600, nil); err != nil {
 		t.Fatal(err)
 	}
 	defer s.db.Close()
-	if err := s.flush(); err == nil {
+	if err := s.Flush(); err == nil {
 		t.Error("the next flush went through")
 	}
 	if err := set(2); err == nil {
@@ -181,15 +181,15 @@ func TestFailedFlushIsFinal(t *testing.T) {
 // Work that waits in a queue is taken from its front, and more put anywhere
 // behind: as the rules do for each entry, whatever has not been flushed.
 func TestQueue(t *testing.T) {
-	s, err := openStore(t.TempDir(), nil)
+	s, err := Open(t.TempDir(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.close()
+	defer s.Close()
 	random := rand.New(rand.NewPCG(3, 4))
 	model := map[string]string{}
 	for round := range 200 {
-		err := s.batch(func(w *writer) error {
+		err := s.Batch(func(w *Batch) error {
 			v := w.v
 			if random.IntN(3) == 0 {
 				v = &view{tx: w.v.tx, layers: w.v.layers} // as others read
@@ -213,11 +213,11 @@ func TestQueue(t *testing.T) {
 				w.s.open.set([]byte(key), []byte{1})
 				model[key] = "\x01"
 			}
-			w.pass(uint64(round+1), 1)
+			w.Pass(uint64(round+1), 1)
 			return nil
 		})
 		if err == nil && random.IntN(20) == 0 {
-			err = s.flush()
+			err = s.Flush()
 		}
 		if err != nil {
 			t.Fatalf("round %d: %v", round, err)

@@ -1,4 +1,4 @@
-package replica
+package state
 
 import (
 	"bytes"
@@ -12,15 +12,15 @@ import (
 // still runs f on the database while nothing is written to it: a writer that
 // has to enlarge the file would wait for f, and all readers for the writer. So
 // f is short, and nobody but a flush waits.
-func (s *store) still(f func(*bbolt.Tx) error) error {
+func (s *Store) still(f func(*bbolt.Tx) error) error {
 	s.flushMu.Lock()
 	defer s.flushMu.Unlock()
 	return s.db.View(f)
 }
 
-// walkState checks each record of the state, and that none is missing, while
+// WalkState checks each record of the state, and that none is missing, while
 // the state changes.
-func (s *store) walkState(wait func(read int) error) error {
+func (s *Store) WalkState(wait func(read int) error) error {
 	read := 0
 	for from := []byte{}; from != nil; {
 		err := s.still(func(tx *bbolt.Tx) (err error) {
@@ -43,9 +43,9 @@ func (s *store) walkState(wait func(read int) error) error {
 	return nil
 }
 
-// walkLog checks each entry and each tile, and that the tiles are made of the
+// WalkLog checks each entry and each tile, and that the tiles are made of the
 // entries and lead to the root.
-func (s *store) walkLog(wait func(read int) error) error {
+func (s *Store) WalkLog(wait func(read int) error) error {
 	s.mu.RLock()
 	end := s.saved
 	s.mu.RUnlock()
@@ -59,7 +59,7 @@ func (s *store) walkLog(wait func(read int) error) error {
 			return err
 		})
 		if err == nil && from == nil && w.tree.Size() < end.Size {
-			err = &CorruptStateError{string(entriesBucket), entryKey(w.tree.Size()), "missing"}
+			err = &CorruptError{string(entriesBucket), entryKey(w.tree.Size()), "missing"}
 		}
 		if err != nil {
 			return err
@@ -69,7 +69,7 @@ func (s *store) walkLog(wait func(read int) error) error {
 		}
 	}
 	if end.Size > 0 && w.tree.Root() != end.Root {
-		return &CorruptStateError{Bucket: string(entriesBucket), Reason: "the entries do not lead to the root that was written with them"}
+		return &CorruptError{Bucket: string(entriesBucket), Reason: "the entries do not lead to the root that was written with them"}
 	}
 	return nil
 }
@@ -89,10 +89,10 @@ func (w *logWalk) add(key, stored []byte) error {
 		return nil
 	}
 	if want := entryKey(i); !bytes.Equal(key, want) {
-		return &CorruptStateError{string(entriesBucket), want, "missing"}
+		return &CorruptError{string(entriesBucket), want, "missing"}
 	}
 	if err := w.tree.Append(stored[sumSize:]); err != nil {
-		return &CorruptStateError{string(entriesBucket), bytes.Clone(key), err.Error()}
+		return &CorruptError{string(entriesBucket), bytes.Clone(key), err.Error()}
 	}
 	return w.err
 }
@@ -101,7 +101,7 @@ func (w *logWalk) add(key, stored []byte) error {
 func (w *logWalk) compare(t tlog.Tile, hashes []byte) {
 	stored, err := storedIn(w.tx, tilesBucket, tileKey(t))
 	if err == nil && !bytes.Equal(stored, hashes) {
-		err = &CorruptStateError{string(tilesBucket), tileKey(t), fmt.Sprintf("%s is not what the entries before entry %d lead to", t.Path(), w.tree.Size()+1)}
+		err = &CorruptError{string(tilesBucket), tileKey(t), fmt.Sprintf("%s is not what the entries before entry %d lead to", t.Path(), w.tree.Size()+1)}
 	}
 	if w.err == nil {
 		w.err = err

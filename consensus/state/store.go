@@ -1,4 +1,4 @@
-package replica
+package state
 
 import (
 	"bytes"
@@ -29,19 +29,16 @@ var (
 	stateSumKey   = []byte("state") // 8 bytes big-endian: the checksums of all records of the state, added up
 )
 
-// Limits of what is applied and not yet in the database.
-const (
-	flushEvery = 100 * time.Millisecond
-	maxLayer   = 16 << 20 // bytes; beyond it applying waits for a flush
-)
+// FlushEvery is how often what is applied goes to the database.
+const FlushEvery = 100 * time.Millisecond
 
-// store is the access log with its state: bbolt, and over it the layers that
+// Store is the access log with its state: bbolt, and over it the layers that
 // wait for a flush. A flush writes changes, entries, tiles and the position in
 // one synced transaction, so that the file is one moment of the log whenever
 // power fails; what came after that moment is still in raft's own log.
 //
-// One goroutine applies; any number read.
-type store struct {
+// One goroutine may apply; all else is safe for concurrent use.
+type Store struct {
 	db      *bbolt.DB
 	stopped <-chan struct{} // closed when nobody waits for the store any more
 
@@ -49,19 +46,19 @@ type store struct {
 	tree     *tlog.Tree
 	open     *layer // being filled
 	flushing *layer // being written, or nil
-	at       position
-	saved    position           // what the database says of itself
+	at       Position
+	saved    Position           // what the database says of itself
 	grown    chan struct{}      // closed and replaced when the log grows
-	awaited  map[uint64]awaited // heads beyond the present size that the log must come to, by size
+	awaited  map[uint64]Awaited // heads beyond the present size that the log must come to, by size
 
 	flushMu sync.Mutex // one flush at a time
-	walked  tally      // of the walk over the state that is under way, see walkState; guarded by flushMu
+	walked  tally      // of the walk over the state that is under way, see WalkState; guarded by flushMu
 	broken  error      // of a flush; guarded by mu
 }
 
-// openStore opens or creates the database in a folder. What waits for room on the
+// Open opens or creates the database in a folder. What waits for room on the
 // disk ends when stopped is closed.
-func openStore(dir string, stopped <-chan struct{}) (*store, error) {
+func Open(dir string, stopped <-chan struct{}) (*Store, error) {
 	path := filepath.Join(dir, "state.db")
 	_, missing := os.Stat(path)
 	var db *bbolt.DB
@@ -75,7 +72,7 @@ func openStore(dir string, stopped <-chan struct{}) (*store, error) {
 		}
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	s := &store{db: db, stopped: stopped, grown: make(chan struct{}), awaited: map[uint64]awaited{}}
+	s := &Store{db: db, stopped: stopped, grown: make(chan struct{}), awaited: map[uint64]Awaited{}}
 	if err := onPages(nil, nil, s.load); err != nil {
 		db.Close()
 		return nil, fmt.Errorf("open %s: %w", path, err)
@@ -84,12 +81,12 @@ func openStore(dir string, stopped <-chan struct{}) (*store, error) {
 }
 
 // load rebuilds the tree from tiles and trailing entries and insists on the
-// root that was written with them. The state is for [store.walkState] to check.
-func (s *store) load() error {
+// root that was written with them. The state is for [Store.WalkState] to check.
+func (s *Store) load() error {
 	err := s.db.Update(func(tx *bbolt.Tx) error {
 		for _, name := range [][]byte{entriesBucket, tilesBucket, stateBucket, metaBucket} {
 			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
-				return &CorruptStateError{Bucket: string(name), Reason: err.Error()}
+				return &CorruptError{Bucket: string(name), Reason: err.Error()}
 			}
 		}
 		if err := addStateSum(tx); err != nil {
@@ -101,7 +98,7 @@ func (s *store) load() error {
 		}
 		if data == nil {
 			if first, _ := tx.Bucket(entriesBucket).Cursor().First(); first != nil {
-				return &CorruptStateError{string(metaBucket), positionKey, "missing"}
+				return &CorruptError{string(metaBucket), positionKey, "missing"}
 			}
 			return nil
 		}
@@ -116,13 +113,13 @@ func (s *store) load() error {
 	s.open = newLayer(s.at.Size)
 	s.saved = s.at
 	if s.at.Size > 0 && s.tree.Root() != s.at.Root {
-		return &CorruptStateError{Bucket: "tiles", Reason: "entries and tiles do not lead to the root that was written with them"}
+		return &CorruptError{Bucket: "tiles", Reason: "entries and tiles do not lead to the root that was written with them"}
 	}
 	return nil
 }
 
 // openTree reads a tree of the given size from the database.
-func (s *store) openTree(size uint64, full func(tlog.Tile, []byte)) (*tlog.Tree, error) {
+func (s *Store) openTree(size uint64, full func(tlog.Tile, []byte)) (*tlog.Tree, error) {
 	return tlog.Open(size, func(t tlog.Tile) (data []byte, err error) {
 		if t.Width == tlog.TileWidth {
 			return s.storedTile(t)
@@ -139,9 +136,9 @@ func (s *store) openTree(size uint64, full func(tlog.Tile, []byte)) (*tlog.Tree,
 	}, full)
 }
 
-// copyTree returns a second tree of all that has been applied.
-func (s *store) copyTree() (*tlog.Tree, error) {
-	if err := s.flush(); err != nil {
+// CopyTree returns a second tree of all that has been applied.
+func (s *Store) CopyTree() (*tlog.Tree, error) {
+	if err := s.Flush(); err != nil {
 		return nil, err
 	}
 	s.mu.RLock()
@@ -150,15 +147,15 @@ func (s *store) copyTree() (*tlog.Tree, error) {
 	return s.openTree(size, nil)
 }
 
-// CorruptStateError means that the database returned something else than was
+// CorruptError means that the database returned something else than was
 // written. The replica stops: the others have the right bytes.
-type CorruptStateError struct {
+type CorruptError struct {
 	Bucket string // "" where none can be named
 	Key    []byte
 	Reason string
 }
 
-func (e *CorruptStateError) Error() string {
+func (e *CorruptError) Error() string {
 	const next = "move state.db away and start again: the others have it all"
 	switch {
 	case e.Bucket == "":
@@ -196,7 +193,7 @@ func unseal(bucket, key, stored []byte) ([]byte, error) {
 // match compares a value with the checksum before it.
 func match(bucket, key, stored []byte) error {
 	if len(stored) < sumSize || !bytes.Equal(stored[:sumSize], sum(bucket, key, stored[sumSize:])) {
-		return &CorruptStateError{string(bucket), bytes.Clone(key), "checksum"}
+		return &CorruptError{string(bucket), bytes.Clone(key), "checksum"}
 	}
 	return nil
 }
@@ -205,7 +202,7 @@ func put(tx *bbolt.Tx, bucket, key, value []byte) error {
 	return tx.Bucket(bucket).Put(key, append(sum(bucket, key, value), value...))
 }
 
-func (s *store) stored(bucket, key []byte) (value []byte, err error) {
+func (s *Store) stored(bucket, key []byte) (value []byte, err error) {
 	err = s.db.View(func(tx *bbolt.Tx) error {
 		value, err = storedIn(tx, bucket, key)
 		return err
@@ -216,47 +213,103 @@ func (s *store) stored(bucket, key []byte) (value []byte, err error) {
 func storedIn(tx *bbolt.Tx, bucket, key []byte) ([]byte, error) {
 	value, err := lookup(tx, bucket, key)
 	if err == nil && value == nil {
-		err = &CorruptStateError{string(bucket), key, "missing"}
+		err = &CorruptError{string(bucket), key, "missing"}
 	}
 	return value, err
 }
 
-func (s *store) storedEntry(index uint64) ([]byte, error) {
+func (s *Store) storedEntry(index uint64) ([]byte, error) {
 	return s.stored(entriesBucket, entryKey(index))
 }
 
 func entryKey(index uint64) []byte { return binary.BigEndian.AppendUint64(nil, index) }
 
-func (s *store) storedTile(t tlog.Tile) ([]byte, error) { return s.stored(tilesBucket, tileKey(t)) }
-
-// storedTile is that of the store, in the transaction of the batch: a second
-// one beside it could wait for ever for a flush that waits for the first.
-func (w *writer) storedTile(t tlog.Tile) ([]byte, error) {
-	return storedIn(w.v.tx, tilesBucket, tileKey(t))
-}
+func (s *Store) storedTile(t tlog.Tile) ([]byte, error) { return s.stored(tilesBucket, tileKey(t)) }
 
 func tileKey(t tlog.Tile) []byte {
 	return binary.BigEndian.AppendUint64([]byte{byte(t.Level)}, t.N)
 }
 
-// layers returns what lies over the database, newest first. Held: mu.
-func (s *store) layers() []*layer {
+// layers returns what stands over the database, newest first. Held: mu.
+func (s *Store) layers() []*layer {
 	if s.flushing == nil {
 		return []*layer{s.open}
 	}
 	return []*layer{s.open, s.flushing}
 }
 
-// read calls f with the state as it is now. Nothing is applied meanwhile.
-func (s *store) read(f func(ledger.View) error) error {
+// View calls f with the state as it is now. Nothing is applied meanwhile.
+func (s *Store) View(f func(ledger.View) error) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.db.View(func(tx *bbolt.Tx) error { return f(&view{tx: tx, layers: s.layers()}) })
 }
 
-// batch applies raft's commands one after another. It holds the lock and one
-// transaction for all of them.
-func (s *store) batch(f func(*writer) error) error {
+// Batch is the store while statements are applied. It is valid until the function
+// that it was handed to returns.
+type Batch struct {
+	s *Store
+	v *view
+}
+
+// Apply decides a statement by the rules and appends its entry, if it becomes
+// one: the answer then has a leaf. Verified is what [ledger.Verify] made of it
+// beforehand, or nil. The error is a [*ForkError] where the log comes to another
+// head by it than is expected; any error ends the use of the store.
+func (b *Batch) Apply(raw []byte, verified *ledger.Statement) (answer ledger.Answer, err error) {
+	var changes []ledger.Change
+	if verified != nil {
+		answer, changes, err = ledger.Decide(b.v, verified)
+	} else {
+		answer, changes, err = ledger.Apply(b.v, raw)
+	}
+	if err != nil || answer.Leaf == nil {
+		return answer, err
+	}
+	for _, c := range changes {
+		b.s.open.set(c.Key, c.Value)
+	}
+	if err := b.s.tree.Append(answer.Leaf); err != nil {
+		return answer, err
+	}
+	b.s.open.entries = append(b.s.open.entries, answer.Leaf)
+	b.s.open.bytes += len(answer.Leaf)
+	b.s.at.Size = b.s.tree.Size()
+	return answer, b.s.arrive()
+}
+
+// View is the state, with all that has been applied so far.
+func (b *Batch) View() ledger.View { return b.v }
+
+// Expect is [Store.Expect].
+func (b *Batch) Expect(a Awaited) error { return b.s.expectHeld(a, b.storedTile) }
+
+// Head is that of the log, with all that has been applied so far.
+func (b *Batch) Head() tlog.Head { return b.s.tree.Head() }
+
+// Position returns how far raft's log has been taken in: index and term of its
+// last entry that has.
+func (b *Batch) Position() (index, term uint64) { return b.s.at.Raft, b.s.at.Term }
+
+// Pass notes that raft's log has been taken in up to an entry.
+func (b *Batch) Pass(index, term uint64) { b.s.at.Raft, b.s.at.Term = index, term }
+
+// storedTile is that of the store, in the transaction of the batch: a second
+// one beside it could wait for ever for a flush that waits for the first.
+func (b *Batch) storedTile(t tlog.Tile) ([]byte, error) {
+	return storedIn(b.v.tx, tilesBucket, tileKey(t))
+}
+
+// maxLayer is how many bytes are applied and not yet in the database at most;
+// beyond it applying waits for a flush.
+const maxLayer = 16 << 20
+
+var errStopped = errors.New("the replica has stopped")
+
+// Batch calls f, which applies one thing after another. Nobody reads meanwhile,
+// and one transaction serves all reads of f. What was applied before an error
+// stays.
+func (s *Store) Batch(f func(*Batch) error) error {
 	if err := s.makeRoom(); err != nil {
 		return err
 	}
@@ -266,7 +319,7 @@ func (s *store) batch(f func(*writer) error) error {
 		return s.broken
 	}
 	size := s.at.Size
-	err := s.db.View(func(tx *bbolt.Tx) error { return f(&writer{s, &view{tx, s.layers(), true}}) })
+	err := s.db.View(func(tx *bbolt.Tx) error { return f(&Batch{s, &view{tx, s.layers(), true}}) })
 	s.at.Root = s.tree.Root()
 	if s.at.Size > size {
 		close(s.grown)
@@ -277,7 +330,7 @@ func (s *store) batch(f func(*writer) error) error {
 
 // makeRoom keeps memory bounded: whoever applies faster than the database takes
 // it in waits for the database, and where the disk has no room for that.
-func (s *store) makeRoom() error {
+func (s *Store) makeRoom() error {
 	for {
 		s.mu.RLock()
 		full := s.open.bytes > maxLayer
@@ -285,66 +338,23 @@ func (s *store) makeRoom() error {
 		if !full {
 			return nil
 		}
-		err := s.flush()
+		err := s.Flush()
 		if !scarce.Refused(err) {
 			return err
 		}
 		select {
-		case <-time.After(flushEvery):
+		case <-time.After(FlushEvery):
 		case <-s.stopped:
 			return errStopped
 		}
 	}
 }
 
-// writer is the store while a batch is applied.
-type writer struct {
-	s *store
-	v *view
-}
-
-// statement decides a statement by the rules and appends its entry. Verified
-// is what [ledger.Verify] made of it beforehand, or nil.
-func (w *writer) statement(raw []byte, verified *ledger.Statement) (answer ledger.Answer, err error) {
-	var changes []ledger.Change
-	if verified != nil {
-		answer, changes, err = ledger.Decide(w.v, verified)
-	} else {
-		answer, changes, err = ledger.Apply(w.v, raw)
-	}
-	if err != nil || answer.Leaf == nil {
-		return answer, err
-	}
-	for _, c := range changes {
-		w.s.open.set(c.Key, c.Value)
-	}
-	if err := w.s.tree.Append(answer.Leaf); err != nil {
-		return answer, err
-	}
-	w.s.open.entries = append(w.s.open.entries, answer.Leaf)
-	w.s.open.bytes += len(answer.Leaf)
-	w.s.at.Size = w.s.tree.Size()
-	return answer, w.s.arrive()
-}
-
-// expect is that of the store, while a batch is applied.
-func (w *writer) expect(a awaited) error { return w.s.expectHeld(a, w.storedTile) }
-
-// head is the log's, with all that the batch has appended so far.
-func (w *writer) head() tlog.Head { return w.s.tree.Head() }
-
-// position returns how far raft's log has been taken in: index and term of its
-// last entry that has.
-func (w *writer) position() (index, term uint64) { return w.s.at.Raft, w.s.at.Term }
-
-// pass notes that raft's log has been taken in up to an entry.
-func (w *writer) pass(index, term uint64) { w.s.at.Raft, w.s.at.Term = index, term }
-
-// flush writes all that is applied to the database. An error is final, because
+// Flush writes all that is applied to the database. An error is final, because
 // whether anything was written is unknown, and bbolt forgets that a sync failed;
 // but not where the disk had no room and took nothing (see [scarce.Refused]):
 // then what there is to write stays in memory, for the next flush.
-func (s *store) flush() error {
+func (s *Store) Flush() error {
 	s.flushMu.Lock()
 	defer s.flushMu.Unlock()
 	for {
@@ -360,7 +370,7 @@ func (s *store) flush() error {
 
 // toFlush returns the layer to be written next: one that the disk refused
 // before, or the open one, in place of which it puts another.
-func (s *store) toFlush() (*layer, error) {
+func (s *Store) toFlush() (*layer, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.broken != nil || s.flushing == nil && s.at == s.saved {
@@ -373,7 +383,7 @@ func (s *store) toFlush() (*layer, error) {
 	return s.flushing, nil
 }
 
-func (s *store) flushLayer(l *layer) error {
+func (s *Store) flushLayer(l *layer) error {
 	walked := s.walked
 	err := onPages(nil, nil, func() error { return s.db.Update(func(tx *bbolt.Tx) error { return l.write(tx, &walked) }) })
 	s.mu.Lock()
@@ -415,8 +425,8 @@ func (l *layer) write(tx *bbolt.Tx, walked *tally) error {
 
 var errNoEntry = errors.New("the log has no such entry yet")
 
-// entry returns the leaf at an index.
-func (s *store) entry(index uint64) ([]byte, error) {
+// Entry returns the leaf at an index.
+func (s *Store) Entry(index uint64) ([]byte, error) {
 	s.mu.RLock()
 	size, layers := s.at.Size, s.layers()
 	for _, l := range layers {
@@ -432,16 +442,16 @@ func (s *store) entry(index uint64) ([]byte, error) {
 	return s.storedEntry(index)
 }
 
-// tile returns a hash tile of any width up to the present one.
-func (s *store) tile(t tlog.Tile) ([]byte, error) {
+// Tile returns a hash tile of any width up to the present one.
+func (s *Store) Tile(t tlog.Tile) ([]byte, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.tileHeld(t, s.storedTile)
 }
 
-// tileHeld is tile, with what lies in the database from stored. Held: mu, for
+// tileHeld is Tile, with full tiles of the database from stored. Held: mu, for
 // reading at least.
-func (s *store) tileHeld(t tlog.Tile, stored tlog.ReadTile) ([]byte, error) {
+func (s *Store) tileHeld(t tlog.Tile, stored tlog.ReadTile) ([]byte, error) {
 	return s.tree.ReadTile(t, func(t tlog.Tile) ([]byte, error) {
 		for _, l := range s.layers() {
 			if hashes := l.tiles[t]; hashes != nil {
@@ -452,15 +462,16 @@ func (s *store) tileHeld(t tlog.Tile, stored tlog.ReadTile) ([]byte, error) {
 	})
 }
 
-// position returns how far the log has been applied, and a channel that is
+// Position returns how far the log has been applied, and a channel that is
 // closed when it has grown further.
-func (s *store) position() (position, <-chan struct{}) {
+func (s *Store) Position() (Position, <-chan struct{}) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.at, s.grown
 }
 
-func (s *store) close() error {
-	err := s.flush()
+// Close flushes and closes the database.
+func (s *Store) Close() error {
+	err := s.Flush()
 	return errors.Join(err, s.db.Close())
 }

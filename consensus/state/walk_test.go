@@ -1,4 +1,4 @@
-package replica
+package state
 
 import (
 	"bytes"
@@ -14,21 +14,21 @@ import (
 )
 
 // filled is a store of some entries, each of which sets a key of the state.
-func filled(t *testing.T, size int) *store {
+func filled(t *testing.T, size int) *Store {
 	t.Helper()
-	s, err := openStore(t.TempDir(), nil)
+	s, err := Open(t.TempDir(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { s.close() })
-	if err := errors.Join(grow(s, size), s.flush()); err != nil {
+	t.Cleanup(func() { s.Close() })
+	if err := errors.Join(grow(s, size), s.Flush()); err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
 
-func grow(s *store, entries int) error {
-	return s.batch(func(w *writer) error {
+func grow(s *Store, entries int) error {
+	return s.Batch(func(w *Batch) error {
 		for range entries {
 			i := w.s.at.Size
 			leaf := fmt.Appendf(nil, "entry %d", i)
@@ -38,7 +38,7 @@ func grow(s *store, entries int) error {
 			w.s.open.entries = append(w.s.open.entries, leaf)
 			w.s.open.set(fmt.Appendf(nil, "key %06d", i), bytes.Repeat(leaf, 10))
 			w.s.at.Size = i + 1
-			w.pass(i+1, 1)
+			w.Pass(i+1, 1)
 		}
 		return nil
 	})
@@ -67,14 +67,14 @@ func TestWalkFindsWhatChecksumsDoNot(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			s := filled(t, size)
-			if err := errors.Join(s.walkLog(atOnce), s.walkState(atOnce)); err != nil {
+			if err := errors.Join(s.WalkLog(atOnce), s.WalkState(atOnce)); err != nil {
 				t.Fatal(err)
 			}
 			if err := s.db.Update(c.change); err != nil {
 				t.Fatal(err)
 			}
-			err := errors.Join(s.walkLog(atOnce), s.walkState(atOnce))
-			var corrupt *CorruptStateError
+			err := errors.Join(s.WalkLog(atOnce), s.WalkState(atOnce))
+			var corrupt *CorruptError
 			if !errors.As(err, &corrupt) || corrupt.Bucket != c.bucket || !bytes.Equal(corrupt.Key, c.key) {
 				t.Errorf("%v, want an error about key %x in %q", err, c.key, c.bucket)
 			}
@@ -92,7 +92,7 @@ func TestWalkAmongChanges(t *testing.T) {
 	steps := 0
 	change := func(read int) error {
 		steps++
-		err := s.batch(func(w *writer) error {
+		err := s.Batch(func(w *Batch) error {
 			for range 500 {
 				key := fmt.Appendf(nil, "key %06d", random.IntN(30_000))
 				switch random.IntN(3) {
@@ -104,32 +104,32 @@ func TestWalkAmongChanges(t *testing.T) {
 					w.s.open.set(append(key, 'x'), key)
 				}
 			}
-			w.pass(w.s.at.Raft+1, 1)
+			w.Pass(w.s.at.Raft+1, 1)
 			return nil
 		})
-		return errors.Join(err, grow(s, 300), s.flush())
+		return errors.Join(err, grow(s, 300), s.Flush())
 	}
 	for range 5 {
 		before := steps
-		if err := s.walkState(change); err != nil {
+		if err := s.WalkState(change); err != nil {
 			t.Fatal(err)
 		}
 		if steps < before+3 {
 			t.Fatalf("%d steps over the state", steps-before)
 		}
-		if err := s.walkLog(change); err != nil {
+		if err := s.WalkLog(change); err != nil {
 			t.Fatal(err)
 		}
 	}
 	dir := s.db.Path()
-	if err := s.close(); err != nil {
+	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	again, err := openStore(strings.TrimSuffix(dir, "state.db"), nil)
+	again, err := Open(strings.TrimSuffix(dir, "state.db"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := again.close(); err != nil {
+	if err := again.Close(); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -138,7 +138,7 @@ func TestWalkAmongChanges(t *testing.T) {
 func TestWalkStops(t *testing.T) {
 	s := filled(t, 10)
 	enough := errors.New("enough")
-	for what, walk := range map[string]func(func(int) error) error{"log": s.walkLog, "state": s.walkState} {
+	for what, walk := range map[string]func(func(int) error) error{"log": s.WalkLog, "state": s.WalkState} {
 		if err := walk(func(int) error { return enough }); !errors.Is(err, enough) {
 			t.Errorf("%s: %v", what, err)
 		}
