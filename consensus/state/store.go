@@ -1,9 +1,6 @@
 package state
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -18,15 +15,6 @@ import (
 
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
-)
-
-var (
-	entriesBucket = []byte("entries") // index, 8 bytes big-endian: leaf
-	tilesBucket   = []byte("tiles")   // level, 1 byte, and number, 8 bytes: full tile
-	stateBucket   = []byte("state")   // the ledger's keys
-	metaBucket    = []byte("meta")
-	positionKey   = []byte("position")
-	stateSumKey   = []byte("state") // 8 bytes big-endian: the checksums of all records of the state, added up
 )
 
 // FlushEvery is how often what is applied goes to the database.
@@ -147,89 +135,6 @@ func (s *Store) CopyTree() (*tlog.Tree, error) {
 	return s.openTree(size, nil)
 }
 
-// CorruptError means that the database returned something else than was
-// written. The replica stops: the others have the right bytes.
-type CorruptError struct {
-	Bucket string // "" where none can be named
-	Key    []byte
-	Reason string
-}
-
-func (e *CorruptError) Error() string {
-	const next = "move state.db away and start again: the others have it all"
-	switch {
-	case e.Bucket == "":
-		return fmt.Sprintf("state.db is corrupt: %s; %s", e.Reason, next)
-	case e.Bucket == string(entriesBucket) && len(e.Key) == 8:
-		return fmt.Sprintf("state.db is corrupt: entry %d: %s; %s", binary.BigEndian.Uint64(e.Key), e.Reason, next)
-	}
-	return fmt.Sprintf("state.db is corrupt: bucket %s, key %x: %s; %s", e.Bucket, e.Key, e.Reason, next)
-}
-
-const sumSize = 8
-
-// sum is the checksum that stands before every value: bbolt has none.
-func sum(bucket, key, value []byte) []byte {
-	h := sha256.New()
-	h.Write(bucket)
-	h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(key))))
-	h.Write(key)
-	h.Write(value)
-	return h.Sum(nil)[:sumSize]
-}
-
-// unseal checks a value read from a bucket and copies it out of the
-// transaction. Nil stays nil.
-func unseal(bucket, key, stored []byte) ([]byte, error) {
-	if stored == nil {
-		return nil, nil
-	}
-	if err := match(bucket, key, stored); err != nil {
-		return nil, err
-	}
-	return append([]byte{}, stored[sumSize:]...), nil
-}
-
-// match compares a value with the checksum before it.
-func match(bucket, key, stored []byte) error {
-	if len(stored) < sumSize || !bytes.Equal(stored[:sumSize], sum(bucket, key, stored[sumSize:])) {
-		return &CorruptError{string(bucket), bytes.Clone(key), "checksum"}
-	}
-	return nil
-}
-
-func put(tx *bbolt.Tx, bucket, key, value []byte) error {
-	return tx.Bucket(bucket).Put(key, append(sum(bucket, key, value), value...))
-}
-
-func (s *Store) stored(bucket, key []byte) (value []byte, err error) {
-	err = s.db.View(func(tx *bbolt.Tx) error {
-		value, err = storedIn(tx, bucket, key)
-		return err
-	})
-	return value, err
-}
-
-func storedIn(tx *bbolt.Tx, bucket, key []byte) ([]byte, error) {
-	value, err := lookup(tx, bucket, key)
-	if err == nil && value == nil {
-		err = &CorruptError{string(bucket), key, "missing"}
-	}
-	return value, err
-}
-
-func (s *Store) storedEntry(index uint64) ([]byte, error) {
-	return s.stored(entriesBucket, entryKey(index))
-}
-
-func entryKey(index uint64) []byte { return binary.BigEndian.AppendUint64(nil, index) }
-
-func (s *Store) storedTile(t tlog.Tile) ([]byte, error) { return s.stored(tilesBucket, tileKey(t)) }
-
-func tileKey(t tlog.Tile) []byte {
-	return binary.BigEndian.AppendUint64([]byte{byte(t.Level)}, t.N)
-}
-
 // layers returns what stands over the database, newest first. Held: mu.
 func (s *Store) layers() []*layer {
 	if s.flushing == nil {
@@ -243,111 +148,6 @@ func (s *Store) View(f func(ledger.View) error) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return s.db.View(func(tx *bbolt.Tx) error { return f(&view{tx: tx, layers: s.layers()}) })
-}
-
-// Batch is the store while statements are applied. It is valid until the function
-// that it was handed to returns.
-type Batch struct {
-	s *Store
-	v *view
-}
-
-// Apply decides a statement by the rules and appends its entry, if it becomes
-// one: the answer then has a leaf. Verified is what [ledger.Verify] made of it
-// beforehand, or nil. The error is a [*ForkError] where the log comes to another
-// head by it than is expected; any error ends the use of the store.
-func (b *Batch) Apply(raw []byte, verified *ledger.Statement) (answer ledger.Answer, err error) {
-	var changes []ledger.Change
-	if verified != nil {
-		answer, changes, err = ledger.Decide(b.v, verified)
-	} else {
-		answer, changes, err = ledger.Apply(b.v, raw)
-	}
-	if err != nil || answer.Leaf == nil {
-		return answer, err
-	}
-	for _, c := range changes {
-		b.s.open.set(c.Key, c.Value)
-	}
-	if err := b.s.tree.Append(answer.Leaf); err != nil {
-		return answer, err
-	}
-	b.s.open.entries = append(b.s.open.entries, answer.Leaf)
-	b.s.open.bytes += len(answer.Leaf)
-	b.s.at.Size = b.s.tree.Size()
-	return answer, b.s.arrive()
-}
-
-// View is the state, with all that has been applied so far.
-func (b *Batch) View() ledger.View { return b.v }
-
-// Expect is [Store.Expect].
-func (b *Batch) Expect(a Awaited) error { return b.s.expectHeld(a, b.storedTile) }
-
-// Head is that of the log, with all that has been applied so far.
-func (b *Batch) Head() tlog.Head { return b.s.tree.Head() }
-
-// Position returns how far raft's log has been taken in: index and term of its
-// last entry that has.
-func (b *Batch) Position() (index, term uint64) { return b.s.at.Raft, b.s.at.Term }
-
-// Pass notes that raft's log has been taken in up to an entry.
-func (b *Batch) Pass(index, term uint64) { b.s.at.Raft, b.s.at.Term = index, term }
-
-// storedTile is that of the store, in the transaction of the batch: a second
-// one beside it could wait for ever for a flush that waits for the first.
-func (b *Batch) storedTile(t tlog.Tile) ([]byte, error) {
-	return storedIn(b.v.tx, tilesBucket, tileKey(t))
-}
-
-// maxLayer is how many bytes are applied and not yet in the database at most;
-// beyond it applying waits for a flush.
-const maxLayer = 16 << 20
-
-var errStopped = errors.New("the replica has stopped")
-
-// Batch calls f, which applies one thing after another. Nobody reads meanwhile,
-// and one transaction serves all reads of f. What was applied before an error
-// stays.
-func (s *Store) Batch(f func(*Batch) error) error {
-	if err := s.makeRoom(); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.broken != nil {
-		return s.broken
-	}
-	size := s.at.Size
-	err := s.db.View(func(tx *bbolt.Tx) error { return f(&Batch{s, &view{tx, s.layers(), true}}) })
-	s.at.Root = s.tree.Root()
-	if s.at.Size > size {
-		close(s.grown)
-		s.grown = make(chan struct{})
-	}
-	return err
-}
-
-// makeRoom keeps memory bounded: whoever applies faster than the database takes
-// it in waits for the database, and where the disk has no room for that.
-func (s *Store) makeRoom() error {
-	for {
-		s.mu.RLock()
-		full := s.open.bytes > maxLayer
-		s.mu.RUnlock()
-		if !full {
-			return nil
-		}
-		err := s.Flush()
-		if !scarce.Refused(err) {
-			return err
-		}
-		select {
-		case <-time.After(FlushEvery):
-		case <-s.stopped:
-			return errStopped
-		}
-	}
 }
 
 // Flush writes all that is applied to the database. An error is final, because

@@ -1,0 +1,117 @@
+package state
+
+import (
+	"errors"
+	"time"
+
+	"atoll/consensus/ledger"
+	"atoll/consensus/scarce"
+	"atoll/crypto/tlog"
+
+	"go.etcd.io/bbolt"
+)
+
+// Batch is the store while statements are applied. It is valid until the function
+// that it was handed to returns.
+type Batch struct {
+	s *Store
+	v *view
+}
+
+// Apply decides a statement by the rules and appends its entry, if it becomes
+// one: the answer then has a leaf. Verified is what [ledger.Verify] made of it
+// beforehand, or nil. The error is a [*ForkError] where the log comes to another
+// head by it than is expected; any error ends the use of the store.
+func (b *Batch) Apply(raw []byte, verified *ledger.Statement) (answer ledger.Answer, err error) {
+	var changes []ledger.Change
+	if verified != nil {
+		answer, changes, err = ledger.Decide(b.v, verified)
+	} else {
+		answer, changes, err = ledger.Apply(b.v, raw)
+	}
+	if err != nil || answer.Leaf == nil {
+		return answer, err
+	}
+	for _, c := range changes {
+		b.s.open.set(c.Key, c.Value)
+	}
+	if err := b.s.tree.Append(answer.Leaf); err != nil {
+		return answer, err
+	}
+	b.s.open.entries = append(b.s.open.entries, answer.Leaf)
+	b.s.open.bytes += len(answer.Leaf)
+	b.s.at.Size = b.s.tree.Size()
+	return answer, b.s.arrive()
+}
+
+// View is the state, with all that has been applied so far.
+func (b *Batch) View() ledger.View { return b.v }
+
+// Expect is [Store.Expect].
+func (b *Batch) Expect(a Awaited) error { return b.s.expectHeld(a, b.storedTile) }
+
+// Head is that of the log, with all that has been applied so far.
+func (b *Batch) Head() tlog.Head { return b.s.tree.Head() }
+
+// Position returns how far raft's log has been taken in: index and term of its
+// last entry that has.
+func (b *Batch) Position() (index, term uint64) { return b.s.at.Raft, b.s.at.Term }
+
+// Pass notes that raft's log has been taken in up to an entry.
+func (b *Batch) Pass(index, term uint64) { b.s.at.Raft, b.s.at.Term = index, term }
+
+// storedTile is that of the store, in the transaction of the batch: a second
+// one beside it could wait for ever for a flush that waits for the first.
+func (b *Batch) storedTile(t tlog.Tile) ([]byte, error) {
+	return storedIn(b.v.tx, tilesBucket, tileKey(t))
+}
+
+// maxLayer is how many bytes are applied and not yet in the database at most;
+// beyond it applying waits for a flush.
+const maxLayer = 16 << 20
+
+var errStopped = errors.New("the replica has stopped")
+
+// Batch calls f, which applies one thing after another. Nobody reads meanwhile,
+// and one transaction serves all reads of f. What was applied before an error
+// stays.
+func (s *Store) Batch(f func(*Batch) error) error {
+	if err := s.makeRoom(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.broken != nil {
+		return s.broken
+	}
+	size := s.at.Size
+	err := s.db.View(func(tx *bbolt.Tx) error { return f(&Batch{s, &view{tx, s.layers(), true}}) })
+	s.at.Root = s.tree.Root()
+	if s.at.Size > size {
+		close(s.grown)
+		s.grown = make(chan struct{})
+	}
+	return err
+}
+
+// makeRoom keeps memory bounded: whoever applies faster than the database takes
+// it in waits for the database, and where the disk has no room for that.
+func (s *Store) makeRoom() error {
+	for {
+		s.mu.RLock()
+		full := s.open.bytes > maxLayer
+		s.mu.RUnlock()
+		if !full {
+			return nil
+		}
+		err := s.Flush()
+		if !scarce.Refused(err) {
+			return err
+		}
+		select {
+		case <-time.After(FlushEvery):
+		case <-s.stopped:
+			return errStopped
+		}
+	}
+}
