@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"strings"
 
-	"atoll/consensus/audit"
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
+	"atoll/crypto/tlog"
 )
 
 // kindWords say what an entry of a kind is.
@@ -74,7 +74,7 @@ func (s *show) otherFields() []field {
 	case *ledger.Approve:
 		return []field{{"proposer", "提议成员", "proposer", p.Proposer}, {"proposal", "提议", "proposal", ledger.StatementID(p.Proposal).String()}}
 	case *ledger.Handover:
-		c, err := audit.Unsigned(p.Checkpoint)
+		c, err := tlog.Unverified(p.Checkpoint)
 		if err != nil {
 			return nil
 		}

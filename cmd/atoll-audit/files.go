@@ -111,7 +111,7 @@ func readState(path, origin string) (*tlog.Head, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := audit.Unsigned(text)
+	c, err := tlog.Unverified(text)
 	if err != nil {
 		return nil, &mistake{"state.malformed", path + " is not a checkpoint", "name a file that atoll-audit has written", exitConfig}
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -217,13 +216,9 @@ func export(fetch func(path string) ([]byte, error), out string, progress func(d
 	if err != nil {
 		return head, err
 	}
-	text, _, ok := bytes.Cut(signed, []byte("\n\n"))
-	if !ok {
-		return head, errors.New("the node's checkpoint has no signature")
-	}
-	c, err := tlog.ParseCheckpoint(append(text, '\n'))
+	c, err := tlog.Unverified(signed)
 	if err != nil {
-		return head, err
+		return head, fmt.Errorf("the node's checkpoint: %w", err)
 	}
 	if err := dropPartial(filepath.Join(out, "log"), c.Size); err != nil {
 		return head, err

@@ -21,7 +21,7 @@ type heads struct {
 // signed it, and that it covers the approvals.
 func (r *Replayer) walk(s *ledger.Statement, answer ledger.Answer) error {
 	if h, ok := handoverOf(s, answer); ok {
-		c, err := Unsigned(h.Checkpoint)
+		c, err := tlog.Unverified(h.Checkpoint)
 		if err != nil {
 			return &Tampered{answer.Index, err.Error()}
 		}
@@ -84,7 +84,7 @@ func (r *Replayer) Cosigners() ([]ledger.Cosigners, error) { return ledger.ReadC
 // were not in force yet, the error wraps [ErrTampered]: they do not sign such
 // heads. Cosignatures of outside witnesses are the policy's to judge.
 func (r *Replayer) CheckFinal(signed []byte) (bool, error) {
-	c, err := Unsigned(signed)
+	c, err := tlog.Unverified(signed)
 	if err != nil {
 		return false, tampered("%v", err)
 	}

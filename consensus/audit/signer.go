@@ -33,7 +33,7 @@ func (o *OtherSigner) Unwrap() error { return o.err }
 // signer adds to an error about a checkpoint that no log of the policy has signed
 // who has.
 func (l *Log) signer(policy *tlog.Policy, unsigned error) error {
-	c, err := Unsigned(l.Signed)
+	c, err := tlog.Unverified(l.Signed)
 	if err != nil {
 		return err
 	}

@@ -58,7 +58,7 @@ func Open(source Source, policy *tlog.Policy) (*Log, error) {
 	}
 	l := &Log{Signed: signed, Withstands: -1, source: source}
 	if policy == nil {
-		l.Checkpoint, err = Unsigned(signed)
+		l.Checkpoint, err = tlog.Unverified(signed)
 	} else {
 		err = l.obey(policy)
 	}
@@ -66,13 +66,6 @@ func Open(source Source, policy *tlog.Policy) (*Log, error) {
 		return nil, fmt.Errorf("%w: %w", ErrUnverifiable, err)
 	}
 	return l, nil
-}
-
-// Unsigned reads the head in a signed checkpoint and verifies no signature. The
-// error is one of package tlog.
-func Unsigned(signed []byte) (tlog.Checkpoint, error) {
-	text, _, _ := bytes.Cut(signed, []byte("\n\n"))
-	return tlog.ParseCheckpoint(append(bytes.Clone(text), '\n'))
 }
 
 // obey verifies the checkpoint by a policy.
@@ -108,7 +101,7 @@ func (l *Log) Dated(now uint64) uint64 { return tlog.Dated(l.Cosigners, l.Withst
 // others adds to an error about too few cosignatures who else, by the lines
 // under the checkpoint, has cosigned as a member.
 func (l *Log) others(policy *tlog.Policy, few error) error {
-	c, err := Unsigned(l.Signed)
+	c, err := tlog.Unverified(l.Signed)
 	if err != nil {
 		return err
 	}

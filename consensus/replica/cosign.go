@@ -113,7 +113,7 @@ const cosignPatience = 2 * time.Second
 // a head of this log's own is cosigned whoever asks. It returns [ErrBehind] where
 // trying again may help.
 func (r *Replica) ServeCosign(ctx context.Context, from string, request []byte) ([]byte, error) {
-	asked, err := unsigned(request)
+	asked, err := tlog.Unverified(request)
 	if err != nil {
 		return nil, err
 	}
@@ -191,7 +191,7 @@ func (r *Replica) takenOver(ctx context.Context, set *ledger.Cosigners) error {
 // learn takes in the final checkpoint that a cosigner shows who has cosigned
 // beyond the head that it was asked for.
 func (r *Replica) learn(ctx context.Context, member string, signed []byte) error {
-	head, err := unsigned(signed)
+	head, err := tlog.Unverified(signed)
 	if err == nil {
 		err = r.WaitFor(ctx, head.Size)
 	}

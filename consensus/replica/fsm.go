@@ -125,14 +125,14 @@ func (r *Replica) handOver(b *state.Batch, raw []byte) error {
 		return err
 	}
 	signed := s.Payload.(*ledger.Handover).Checkpoint
-	head, err := unsigned(signed)
+	c, err := tlog.Unverified(signed)
 	if err != nil {
 		return err
 	}
 	if err := r.recognise(signed); err != nil {
 		return err
 	}
-	if err := b.Expect(state.Awaited{Head: head, Signed: signed, Why: byQuorum}); err != nil {
+	if err := b.Expect(state.Awaited{Head: c.Head, Signed: signed, Why: byQuorum}); err != nil {
 		return err
 	}
 	return r.trust.follow(b.View())
@@ -235,9 +235,11 @@ func (r *Replica) proves(m *marker) (final tlog.Head, err error) {
 	if len(m.Final) == 0 {
 		return final, nil
 	}
-	if final, err = unsigned(m.Final); err == nil {
+	c, err := tlog.Unverified(m.Final)
+	if err == nil {
 		_, err = r.trust.open(m.Final)
 	}
+	final = c.Head
 	at, _ := r.store.Position()
 	m.unproven = errors.Is(err, tlog.ErrQuorum) && final.Size > at.Size
 	if err != nil && !m.unproven {

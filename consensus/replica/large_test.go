@@ -51,7 +51,7 @@ func TestLargeState(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := unsigned(signed)
+	want, err := tlog.Unverified(signed)
 	if err != nil || at.Size != want.Size || at.Root != want.Root {
 		t.Fatalf("%+v, %v, want %v", at, err, want)
 	}

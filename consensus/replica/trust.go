@@ -98,23 +98,17 @@ func (t *trust) of(member string, signed []byte) (tlog.Head, error) {
 	return c.Head, err
 }
 
-// unsigned reads the head of a signed checkpoint and verifies nothing.
-func unsigned(signed []byte) (tlog.Head, error) {
-	text, _, _ := bytes.Cut(signed, []byte("\n\n"))
-	c, err := tlog.ParseCheckpoint(append(bytes.Clone(text), '\n'))
-	return c.Head, err
-}
-
 // open reads a final checkpoint. It insists on the quorum of those who make
 // heads of its size final, and on every line by one of them and by the log: a
 // single bad one makes other verifiers refuse the whole. Where there is no
 // quorum the error is [tlog.ErrQuorum]: beyond the end of the log here that may
 // be one of cosigners not known yet.
 func (t *trust) open(signed []byte) (tlog.Head, error) {
-	head, err := unsigned(signed)
-	if err == nil {
-		head, _, err = t.at(head.Size).Open(signed, t.logs...)
+	said, err := tlog.Unverified(signed)
+	if err != nil {
+		return tlog.Head{}, err
 	}
+	head, _, err := t.at(said.Size).Open(signed, t.logs...)
 	return head, err
 }
 
