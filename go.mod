@@ -21,7 +21,7 @@ require (
 	github.com/schollz/progressbar/v3 v3.19.1 // progress of long work on a terminal
 	github.com/shopspring/decimal v1.6.0 // exact decimals: sums of money are not floating point
 	github.com/spf13/cobra v1.10.2 // commands, help and shell completion
-	github.com/veraison/go-cose v1.3.0 // COSE_Sign1: signs statements
+	github.com/veraison/go-cose v1.3.0 // what tests of crypto/sign compare statements with
 	go.etcd.io/bbolt v1.5.0 // the database of entries, tiles and state: one file, one writer, synced transactions
 	golang.org/x/crypto v0.58.0 // ChaCha20-Poly1305, which the standard library lacks
 	golang.org/x/mod v0.42.0 // RFC 6962 hashes, proofs and signed notes, as the Go checksum database uses them

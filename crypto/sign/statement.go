@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"strings"
-
-	"github.com/veraison/go-cose"
 )
 
 const (
@@ -14,6 +12,7 @@ const (
 	maxKind   = 40
 
 	tagSign1 = 0xd2 // CBOR's tag 18
+	algEdDSA = -8   // RFC 9053
 )
 
 // Statement is a parsed COSE_Sign1, not yet verified: a kind, the id of the
@@ -29,9 +28,9 @@ type Statement struct {
 }
 
 // envelope and protected mirror COSE_Sign1 = [protected, unprotected, payload,
-// signature]. go-cose's own decoder takes more than the one encoding (other
-// key orders, unprotected headers, longer lengths), so that statements are
-// decoded here, by [Unmarshal]: what it takes, go-cose would have written.
+// signature] of RFC 9052 section 4.2. Libraries for COSE take more than the one
+// encoding (other key orders, unprotected headers, longer lengths), so that
+// statements are written and read here, by [Marshal] and [Unmarshal].
 type envelope struct {
 	_           struct{} `cbor:",toarray"`
 	Protected   []byte
@@ -66,26 +65,16 @@ func Sign(key ed25519.PrivateKey, network NetworkID, kind string, payload any) (
 	if err != nil {
 		return nil, err
 	}
-	signer, err := cose.NewSigner(cose.AlgorithmEdDSA, key)
+	kid := KeyIDOf(key.Public().(ed25519.PublicKey))
+	header, err := encodeHeader(kid[:], kind)
 	if err != nil {
 		return nil, err
 	}
-	kid := KeyIDOf(key.Public().(ed25519.PublicKey))
-	msg := &cose.Sign1Message{
-		Headers: cose.Headers{
-			Protected: cose.ProtectedHeader{
-				cose.HeaderLabelAlgorithm: cose.AlgorithmEdDSA,
-				cose.HeaderLabelKeyID:     kid[:],
-				cose.HeaderLabelType:      typPrefix + kind + typSuffix,
-			},
-			Unprotected: cose.UnprotectedHeader{},
-		},
-		Payload: body,
-	}
-	if err := msg.Sign(nil, network.aad(), signer); err != nil {
+	message, err := encodeMessage(header, network, body)
+	if err != nil {
 		return nil, err
 	}
-	raw, err := msg.MarshalCBOR()
+	raw, err := encodeStatement(header, body, ed25519.Sign(key, message))
 	if err != nil {
 		return nil, err
 	}
@@ -93,6 +82,22 @@ func Sign(key ed25519.PrivateKey, network NetworkID, kind string, payload any) (
 		return nil, malformed("statement of %d bytes, the limit is %d", len(raw), MaxStatement)
 	}
 	return raw, nil
+}
+
+// encodeHeader returns the protected header of a statement.
+func encodeHeader(kid []byte, kind string) ([]byte, error) {
+	return Marshal(protected{Alg: algEdDSA, KID: kid, Typ: typPrefix + kind + typSuffix})
+}
+
+// encodeMessage returns what is signed of a statement.
+func encodeMessage(header []byte, network NetworkID, payload []byte) ([]byte, error) {
+	return Marshal(signed{Context: "Signature1", Protected: header, Aad: network.aad(), Payload: payload})
+}
+
+// encodeStatement joins header, payload and signature.
+func encodeStatement(header, payload, signature []byte) ([]byte, error) {
+	raw, err := Marshal(envelope{Protected: header, Payload: payload, Signature: signature})
+	return append([]byte{tagSign1}, raw...), err
 }
 
 // Parse reads a statement in its one encoding and leaves the signature to
@@ -148,17 +153,17 @@ func Attach(kind string, payload []byte, sig Signature) (*Statement, error) {
 	if err := sig.check(); err != nil {
 		return nil, err
 	}
-	header, err := Marshal(protected{Alg: int64(cose.AlgorithmEdDSA), KID: sig.KeyID, Typ: typPrefix + kind + typSuffix})
+	header, err := encodeHeader(sig.KeyID, kind)
 	if err != nil {
 		return nil, err
 	}
-	raw, err := Marshal(envelope{Protected: header, Payload: payload, Signature: sig.Bytes})
+	raw, err := encodeStatement(header, payload, sig.Bytes)
 	if err != nil {
 		return nil, err
 	}
 	return &Statement{
 		Kind: kind, KeyID: KeyID(sig.KeyID), Payload: payload,
-		raw: append([]byte{tagSign1}, raw...), protected: header, signature: sig.Bytes,
+		raw: raw, protected: header, signature: sig.Bytes,
 	}, nil
 }
 
@@ -176,7 +181,7 @@ func (p *protected) kind() (string, error) {
 	kind, ok := strings.CutPrefix(p.Typ, typPrefix)
 	kind, ok2 := strings.CutSuffix(kind, typSuffix)
 	switch {
-	case p.Alg != int64(cose.AlgorithmEdDSA):
+	case p.Alg != algEdDSA:
 		return "", malformed("algorithm %d", p.Alg)
 	case !ok || !ok2 || !validKind(kind):
 		return "", malformed("typ %q", p.Typ)
@@ -212,7 +217,7 @@ func (s *Statement) message(network NetworkID, pub ed25519.PublicKey) (message [
 	if len(pub) != ed25519.PublicKeySize || KeyIDOf(pub) != s.KeyID {
 		return nil, false
 	}
-	message, err := Marshal(signed{Context: "Signature1", Protected: s.protected, Aad: network.aad(), Payload: s.Payload})
+	message, err := encodeMessage(s.protected, network, s.Payload)
 	return message, err == nil
 }
 
