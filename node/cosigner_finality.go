@@ -74,7 +74,7 @@ func lastEntry(a *Asked, pieces []Piece) uint64 {
 
 // newFeeder returns what feeds outside witnesses with this member's log.
 func (n *Node) newFeeder(witnesses []witness.Witness) (*witness.Feeder, error) {
-	signer, err := tlog.NewLogSigner(n.Genesis.Origin, n.keys.Log())
+	signer, err := n.logSigner()
 	if err != nil {
 		return nil, err
 	}
@@ -87,10 +87,15 @@ func (n *Node) newFeeder(witnesses []witness.Witness) (*witness.Feeder, error) {
 	}, witnesses), nil
 }
 
+// logSigner signs checkpoints in the name of the log, as this member.
+func (n *Node) logSigner() (tlog.LogSigner, error) {
+	return tlog.NewLogSigner(n.Genesis.Origin, n.keys.Log())
+}
+
 // committed is the head of the log as applied here, signed by this member in
 // the name of the log, without any cosignature.
 func (n *Node) committed() ([]byte, error) {
-	signer, err := tlog.NewLogSigner(n.Genesis.Origin, n.keys.Log())
+	signer, err := n.logSigner()
 	if err != nil {
 		return nil, err
 	}

@@ -4,14 +4,13 @@ import (
 	"context"
 
 	"atoll/consensus/ledger"
-	"atoll/crypto/tlog"
 )
 
 // Policy is the trust policy for an export of so many entries by this member:
 // it names the cosigners who make heads of that size final, and the outside
 // witnesses that it requires.
 func (n *Node) Policy(size uint64) (string, error) {
-	key, err := tlog.NewLogSigner(n.Genesis.Origin, n.keys.Log())
+	key, err := n.logSigner()
 	if err != nil {
 		return "", err
 	}

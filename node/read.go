@@ -103,16 +103,7 @@ func (n *Node) outcome(ref ledger.QueryRef, agency string) (o *ledger.Outcome, e
 
 // awaitOutcome is outcome, once there is one.
 func (n *Node) awaitOutcome(ctx context.Context, ref ledger.QueryRef, agency string) (*ledger.Outcome, error) {
-	for {
-		size := n.Head().Size
-		o, err := n.outcome(ref, agency)
-		if o != nil || err != nil {
-			return o, err
-		}
-		if err := n.WaitFor(ctx, size+1); err != nil {
-			return nil, err
-		}
-	}
+	return await(ctx, n, func() (*ledger.Outcome, error) { return n.outcome(ref, agency) })
 }
 
 // freshPatience bounds how long Fresh waits for a leader that does not answer.

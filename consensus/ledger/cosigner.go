@@ -9,16 +9,6 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// CosignerOf returns the key by which a cosigner of genesis cosigns
-// checkpoints. Its name is the log's origin, a slash and the member's.
-func CosignerOf(g *Genesis, member string) (tlog.Verifier, error) {
-	card := g.Member(member)
-	if card == nil || !slices.Contains(g.Cosigners, member) {
-		return tlog.Verifier{}, fmt.Errorf("%q is not a cosigner", member)
-	}
-	return tlog.NewCosignerVerifier(g.Origin+"/"+member, card.Cosign)
-}
-
 // Cosigners is a set of members of whom a quorum makes a head of the log final:
 // any head with more than After entries, until the next set's After. The first
 // set is that of genesis, every other one was put into force by a handover.

@@ -25,5 +25,15 @@ func (r *Replica) RaftEntry(index uint64) (*raft.Log, bool) {
 // RaftLast returns the index of the last entry of raft's log.
 func (r *Replica) RaftLast() uint64 { return r.raft.LastIndex() }
 
+// FirstInRaft returns the index of the oldest entry that raft's own log still
+// has. A member that is further behind catches up by the entries of the log.
+func (r *Replica) FirstInRaft() uint64 {
+	first, err := r.raftLog.FirstIndex()
+	if err != nil {
+		return 0
+	}
+	return first
+}
+
 // Answerer encodes what raft answers.
 var Answerer = answerer

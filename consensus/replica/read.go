@@ -85,13 +85,3 @@ func (r *Replica) Leader() string {
 	_, id := r.raft.LeaderWithID()
 	return string(id)
 }
-
-// FirstInRaft returns the index of the oldest entry that raft's own log still
-// has. A member that is further behind catches up by the entries of the log.
-func (r *Replica) FirstInRaft() uint64 {
-	first, err := r.raftLog.FirstIndex()
-	if err != nil {
-		return 0
-	}
-	return first
-}
