@@ -277,11 +277,7 @@ var errTooManyWants = &peer.Error{Code: peer.TooLarge, Message: "too many output
 // spool seals answers to the bank into a file that is complete and durable when
 // it returns.
 func (n *Node) spool(q *query, s *consent.Section, answers []fragment.Answer) (w fragment.Written, err error) {
-	card, err := n.card(q.ref.Bank)
-	if err != nil {
-		return w, err
-	}
-	to, err := seal.RecipientFrom(card.Age)
+	to, err := n.recipientAt(q.ref.Bank, q.Index)
 	if err != nil {
 		return w, err
 	}
@@ -376,11 +372,7 @@ func (n *Node) read(ctx context.Context, d *catalog.Dataset, subject consent.Sub
 
 // sealAsk seals what a bank asks of one agency.
 func (n *Node) sealAsk(ask *consent.Ask) ([]byte, error) {
-	card, err := n.card(ask.Section.Agency)
-	if err != nil {
-		return nil, err
-	}
-	to, err := seal.RecipientFrom(card.Age)
+	to, err := n.recipient(ask.Section.Agency)
 	if err != nil {
 		return nil, err
 	}

@@ -114,16 +114,6 @@ func (n *Node) fetchCatalog(ctx context.Context, agency string, p *ledger.Publis
 	return o, p, n.vault.Put(catalogs, []byte(agency), data, time.Time{})
 }
 
-// Agencies returns the names of the members with the role of an agency.
-func (n *Node) Agencies() (names []string) {
-	for _, m := range n.Genesis.Members {
-		if slices.ContainsFunc(m.Roles, func(r ledger.Role) bool { return r.Name == ledger.Agency }) {
-			names = append(names, m.Name)
-		}
-	}
-	return names
-}
-
 // Offering is what can be asked, by the catalogs on the log.
 type Offering struct {
 	Offers     []consent.Offer // as wanted, each item with the meaning of its output; zero where no catalog has it

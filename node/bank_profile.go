@@ -43,7 +43,7 @@ func (n *Node) Profile(t *profile.Template, a *Asked, pieces []Piece) (*profile.
 		}
 	}
 	f.Titles = map[string]profile.Title{}
-	for _, m := range n.Genesis.Members {
+	for _, m := range n.Roster().Members() {
 		f.Titles[m.Name] = profile.Title{Chinese: m.Chinese, English: m.English}
 	}
 	for _, p := range n.Genesis.Purposes {

@@ -64,7 +64,7 @@ func (n *Node) keepErrand(key []byte, e *errand, known *ledger.Consent) error {
 
 // noteErrand writes down what came of an errand, or that it is done.
 func (n *Node) noteErrand(key []byte, e *errand, known *ledger.Consent) error {
-	if e.Logged && (known == nil || len(e.Told) == len(n.agencies())) {
+	if e.Logged && (known == nil || len(e.Told) == len(n.Roster().Named(ledger.Agency))) {
 		return n.vault.Delete(errands, key)
 	}
 	return n.keepErrand(key, e, known)
@@ -91,7 +91,7 @@ func (n *Node) runErrand(ctx context.Context, e *errand, patience time.Duration,
 			c.Answer, e.Logged = answer, answer.InLog()
 		})
 	}
-	for _, name := range n.agencies() {
+	for _, name := range n.Roster().Named(ledger.Agency) {
 		mu.Lock()
 		skip := away[name] || slices.Contains(e.Told, name)
 		mu.Unlock()
@@ -150,16 +150,6 @@ func (n *Node) tell(ctx context.Context, agency string, statement []byte) error 
 	}
 	_, err := n.host.Call(ctx, agency, peer.Revoke, statement)
 	return err
-}
-
-// agencies are the members that may hold data.
-func (n *Node) agencies() (names []string) {
-	for _, m := range n.Genesis.Members {
-		if slices.ContainsFunc(m.Roles, func(r ledger.Role) bool { return r.Name == ledger.Agency }) {
-			names = append(names, m.Name)
-		}
-	}
-	return names
 }
 
 // runErrands goes on with what was taken on, before the last restart too, until
@@ -256,7 +246,7 @@ func (n *Node) passErrand(key []byte, away map[string]bool) error {
 
 func (n *Node) everyAgency() map[string]bool {
 	all := map[string]bool{}
-	for _, name := range n.agencies() {
+	for _, name := range n.Roster().Named(ledger.Agency) {
 		all[name] = true
 	}
 	return all

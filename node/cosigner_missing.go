@@ -90,7 +90,7 @@ func (n *Node) heldReason(a *Asked, agency string, told *peer.Error) string {
 // member knows itself: its release waits for cosigners, or nothing can come to
 // the log, or it was slow; or there is no such member.
 func (n *Node) silence(a *Asked, agency string) string {
-	if n.Genesis.Member(agency) == nil {
+	if n.Roster().Member(agency) == nil {
 		return codeNoMember
 	}
 	o, err := n.outcome(a.Ref, agency)

@@ -164,7 +164,7 @@ func (n *network) once(a *Asked) {
 		if err != nil {
 			continue // genesis
 		}
-		if r, ok := s.Payload.(*ledger.Release); ok && bytes.Equal(r.Query.ID, a.Ref.ID) && s.KeyID == sign.KeyIDOf(n.genesis.Member("tax").Statement) {
+		if r, ok := s.Payload.(*ledger.Release); ok && bytes.Equal(r.Query.ID, a.Ref.ID) && s.KeyID == sign.KeyIDOf(n.genesis.Roster().Member("tax").Statement) {
 			releases++
 		}
 	}

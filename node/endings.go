@@ -31,9 +31,9 @@ type Ending struct {
 
 // EndingRoles are the roles of a network's members that end by a day, are over
 // today, or have not begun.
-func EndingRoles(g *ledger.Genesis, today, by consent.Day) []Ending {
+func EndingRoles(r *ledger.Roster, today, by consent.Day) []Ending {
 	list := []Ending{}
-	for _, t := range g.Ending(today, by) {
+	for _, t := range r.Ending(today, by) {
 		e := ending("role", t.Role.NotBefore, t.Role.NotAfter, today)
 		e.Member, e.Role = t.Member, t.Role.Name
 		list = append(list, e)
@@ -86,7 +86,7 @@ func (n *Node) Endings(by consent.Day, subject consent.Subject) ([]Ending, error
 	if err != nil {
 		return nil, err
 	}
-	list := EndingRoles(n.Genesis, at.Day, by)
+	list := EndingRoles(n.Roster(), at.Day, by)
 	keys, err := n.vault.Keys(consents)
 	if err != nil {
 		return nil, err

@@ -28,7 +28,7 @@ func TestEndingRoles(t *testing.T) {
 			{Name: "bank-a", Roles: []ledger.Role{{Name: ledger.Bank, NotAfter: today + 36_500}}},
 			{Name: "tax", Roles: []ledger.Role{{Name: ledger.Agency, NotBefore: c.from, NotAfter: c.until}, {Name: ledger.Registrar, NotAfter: today + 36_500}}},
 		}}
-		list := EndingRoles(g, today, by)
+		list := EndingRoles(g.Roster(), today, by)
 		e := EndingCredential(&consent.Credential{NotBefore: c.from, NotAfter: c.until}, today, by)
 		if c.state == "" {
 			if len(list) != 0 || e != nil {

@@ -123,7 +123,7 @@ func (n *Node) open(c Config) (err error) {
 	if c.Catalog != nil && c.Catalog.Agency != c.Name {
 		return fmt.Errorf("the catalog is that of %s, this member is %s", c.Catalog.Agency, c.Name)
 	}
-	if err := c.Host.SetMembers(membersOf(n.Genesis)); err != nil {
+	if err := c.Host.SetMembers(peersOf(n.Genesis.Roster())); err != nil {
 		return err
 	}
 	if n.vault, err = vault.Open(c.Dir, c.Keys.Vault()); err != nil {
@@ -201,13 +201,10 @@ func (n *Node) serve() {
 	}
 }
 
-func membersOf(g *ledger.Genesis) (members []peer.Member) {
-	for _, c := range g.Members {
-		m := peer.Member{Name: c.Name, Key: c.Peer, Addrs: c.Multiaddrs()}
-		for _, r := range c.Roles {
-			m.Roles = append(m.Roles, r.Name)
-		}
-		members = append(members, m)
+// peersOf is with whom a node connects.
+func peersOf(r *ledger.Roster) (members []peer.Member) {
+	for _, c := range r.Members() {
+		members = append(members, peer.Member{Name: c.Name, Key: c.Peer, Addrs: c.Multiaddrs(), Roles: c.RoleNames()})
 	}
 	return members
 }

@@ -27,7 +27,8 @@ func (n *Node) Obstacle() string {
 	}
 	var seen []string
 	connected := n.host.Connected()
-	for _, v := range n.Genesis.Voters {
+	voters := n.Roster().Voters()
+	for _, v := range voters {
 		if v == n.Name || slices.Contains(connected, v) {
 			seen = append(seen, v)
 		}
@@ -36,5 +37,5 @@ func (n *Node) Obstacle() string {
 		seen = []string{"none"}
 	}
 	return fmt.Sprintf("no leader is known: of the voters %s it takes %d, and this member sees %s",
-		strings.Join(n.Genesis.Voters, " "), len(n.Genesis.Voters)/2+1, strings.Join(seen, " "))
+		strings.Join(voters, " "), len(voters)/2+1, strings.Join(seen, " "))
 }

@@ -1,7 +1,6 @@
 package node
 
 import (
-	"slices"
 	"sync"
 
 	"atoll/consensus/ledger"
@@ -38,15 +37,24 @@ func (n *Node) publication(index uint64) (*ledger.Entry, *ledger.Publication, er
 	if err != nil || s.Kind != ledger.KindCatalog {
 		return e, nil, err
 	}
-	by := slices.IndexFunc(n.Genesis.Members, func(m ledger.Card) bool { return sign.KeyIDOf(m.Statement) == s.KeyID })
-	if by < 0 {
-		return e, nil, nil
+	by, err := n.authorAt(s.KeyID, index)
+	if err != nil || by == nil {
+		return e, nil, err
 	}
-	c, err := ledger.OpenCatalog(n.Network, &n.Genesis.Members[by], e.Statement)
+	c, err := ledger.OpenCatalog(n.Network, by.Key, e.Statement)
 	if err != nil {
 		return e, nil, err
 	}
-	return e, &ledger.Publication{Catalog: c, Author: n.Genesis.Members[by].Name}, nil
+	return e, &ledger.Publication{Catalog: c, Author: by.Member}, nil
+}
+
+// authorAt returns whose a statement key is at an entry, or nil.
+func (n *Node) authorAt(key sign.KeyID, index uint64) (a *ledger.Author, err error) {
+	err = n.View(func(v ledger.View) error {
+		a, err = ledger.AuthorAt(v, key, index)
+		return err
+	})
+	return a, err
 }
 
 // replaced says whether an agency's next catalog stands on the log before a

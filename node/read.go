@@ -7,6 +7,7 @@ import (
 
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
+	"atoll/crypto/seal"
 	"atoll/crypto/tlog"
 	"atoll/node/peer"
 )
@@ -117,7 +118,7 @@ func (n *Node) Fresh(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, freshPatience)
 	defer cancel()
 	leader := n.awaitLeader(ctx)
-	card := n.Genesis.Member(leader)
+	card := n.Roster().Member(leader)
 	if card == nil || leader == n.Name {
 		return
 	}
@@ -193,7 +194,7 @@ func (n *Node) issuer(credential []byte) (a consent.Authority, err error) {
 		if record == nil || record.Revoked != 0 {
 			return &consent.Refusal{Code: consent.BadSubject, Detail: "the credential does not stand on the log, or was revoked"}
 		}
-		card, err := ledger.LookupMember(v, record.Registrar)
+		card, err := ledger.CardAt(v, record.Registrar, record.Index)
 		if err != nil || card == nil {
 			return fmt.Errorf("registrar %s: no card (%v)", record.Registrar, err)
 		}
@@ -203,14 +204,27 @@ func (n *Node) issuer(credential []byte) (a consent.Authority, err error) {
 	return a, err
 }
 
-// card returns what the network knows of a member.
-func (n *Node) card(member string) (c *ledger.Card, err error) {
+// recipient returns to whom is sealed what a member is asked now.
+func (n *Node) recipient(member string) (to seal.Recipient, err error) {
+	return recipientOf(member, n.Roster().Member(member))
+}
+
+// recipientAt returns to whom is sealed what answers an entry of a member: the
+// same for as long as anybody answers it.
+func (n *Node) recipientAt(member string, index uint64) (to seal.Recipient, err error) {
 	err = n.View(func(v ledger.View) error {
-		c, err = ledger.LookupMember(v, member)
+		card, err := ledger.CardAt(v, member, index)
+		if err == nil {
+			to, err = recipientOf(member, card)
+		}
 		return err
 	})
-	if err == nil && c == nil {
-		err = fmt.Errorf("%s is not a member", member)
+	return to, err
+}
+
+func recipientOf(member string, card *ledger.Card) (to seal.Recipient, err error) {
+	if card == nil {
+		return to, fmt.Errorf("%s is not a member", member)
 	}
-	return c, err
+	return seal.RecipientFrom(card.Age)
 }

@@ -26,7 +26,7 @@ func (n *Node) Issue(ctx context.Context, subject consent.Subject, key ed25519.P
 	if statement, err = n.Sign(consent.KindCredential, c); err != nil {
 		return nil, answer, err
 	}
-	to, err := recipients(n.Genesis.Auditors())
+	to, err := recipients(n.Roster().With(ledger.Auditor))
 	if err != nil {
 		return nil, answer, err
 	}
@@ -52,22 +52,23 @@ func (n *Node) say(ctx context.Context, kind string, payload any) (ledger.Answer
 	return answer, err
 }
 
-// OpenCredential reads a credential's statement and checks that a registrar of
-// this genesis has signed it.
-func OpenCredential(g *ledger.Genesis, network sign.NetworkID, statement []byte) (*consent.Credential, error) {
+// OpenCredential reads a credential's statement and checks that a member of this
+// roster has signed it.
+func OpenCredential(members *ledger.Roster, network sign.NetworkID, statement []byte) (*consent.Credential, error) {
 	s, err := sign.Parse(statement)
 	if err != nil {
 		return nil, err
 	}
-	for _, m := range g.Members {
-		if s.Kind != consent.KindCredential || s.Verify(network, m.Statement) != nil {
-			continue
-		}
-		c := new(consent.Credential)
-		if err := s.Decode(c); err != nil {
-			return nil, err
-		}
-		return c, c.Check()
+	by := members.Author(s.KeyID)
+	if by == nil || s.Kind != consent.KindCredential {
+		return nil, sign.ErrSignature
 	}
-	return nil, sign.ErrSignature
+	if err := s.Verify(network, by.Key); err != nil {
+		return nil, err
+	}
+	c := new(consent.Credential)
+	if err := s.Decode(c); err != nil {
+		return nil, err
+	}
+	return c, c.Check()
 }

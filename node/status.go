@@ -102,24 +102,16 @@ func (n *Node) Status() (Status, error) {
 		lack = n.askWhy(head.Size)
 	}
 	<-tried
-	set := n.Cosigners(head.Size + 1)
+	set, roster := n.Cosigners(head.Size+1), n.Roster()
 	s := Status{
 		Name: n.Name, Network: n.Network.String(), Origin: n.Genesis.Origin, Leader: n.Leader(), Size: head.Size, Root: head.Root.String(),
 		Final: n.Final().Size, Quorum: int(set.Quorum), Cosigners: set.Members(), Alarms: []string{},
-		Roles: []string{}, Members: []string{}, Connected: append([]string{}, n.host.Connected()...), DiskUsed: n.DiskUsed(),
-		NotFinal: lack, Voters: n.Genesis.Voters, Witnesses: n.witnesses.States(),
+		Roles: roster.Member(n.Name).RoleNames(), Members: roster.Names(), Connected: append([]string{}, n.host.Connected()...), DiskUsed: n.DiskUsed(),
+		NotFinal: lack, Voters: roster.Voters(), Witnesses: n.witnesses.States(),
 		Registers: n.registers.list(),
 	}
 	if at := n.Walked(); !at.IsZero() {
 		s.Checked = at.UTC().Format(time.RFC3339)
-	}
-	for _, m := range n.Genesis.Members {
-		s.Members = append(s.Members, m.Name)
-		if m.Name == n.Name {
-			for _, r := range m.Roles {
-				s.Roles = append(s.Roles, r.Name)
-			}
-		}
 	}
 	for _, a := range n.Alarms() {
 		s.Alarms = append(s.Alarms, fmt.Sprintf("%s size %d: %s (%s)", a.Time.UTC().Format(time.RFC3339), a.Size, a.Why, a.File))

@@ -99,11 +99,7 @@ func (s *show) genesisFields() []field {
 		{"cosigners", "共签成员", "cosigners", fmt.Sprintf("%d of %s; f = %d", g.Quorum, strings.Join(g.Cosigners, ", "), g.Faults)},
 	}
 	for _, m := range g.Members {
-		var roles []string
-		for _, r := range m.Roles {
-			roles = append(roles, r.Name)
-		}
-		list = append(list, field{"member", "成员", "member", fmt.Sprintf("%s (%s, %s): %s", m.Name, m.Chinese, m.English, strings.Join(roles, ", "))})
+		list = append(list, field{"member", "成员", "member", fmt.Sprintf("%s (%s, %s): %s", m.Name, m.Chinese, m.English, strings.Join(m.RoleNames(), ", "))})
 	}
 	for _, p := range g.Purposes {
 		list = append(list, field{"purpose", "用途", "purpose", fmt.Sprintf("%s (%s, %s)", p.Code, p.Chinese, p.English)})

@@ -165,7 +165,7 @@ func (r *report) json(_ *teller, w io.Writer) error {
 	}
 	if g := r.replayer.Genesis(); g != nil {
 		out.Name, out.Offset = g.Name, g.Offset
-		for _, m := range g.Members {
+		for _, m := range r.replayer.Roster().Members() {
 			out.Titles[m.Name] = title{m.Chinese, m.English}
 		}
 		for _, p := range g.Purposes {

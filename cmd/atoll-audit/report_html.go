@@ -149,10 +149,8 @@ func (s sheet) titled(row []string) []string {
 		if n := slices.IndexFunc(g.Purposes, func(p consent.Purpose) bool { return p.Code == name }); n >= 0 {
 			row[i+1] = clean(s.word(g.Purposes[n].Chinese, g.Purposes[n].English))
 		}
-		for _, m := range g.Members {
-			if m.Name == name {
-				row[i+1] = clean(s.word(m.Chinese, m.English))
-			}
+		if m := s.r.replayer.Roster().Member(name); m != nil {
+			row[i+1] = clean(s.word(m.Chinese, m.English))
 		}
 		if name == audit.Unknown {
 			row[i+1] = s.word("未知", "unknown")

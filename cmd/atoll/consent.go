@@ -225,7 +225,7 @@ func (s *subject) sign(r *request, notice, out string) (id consent.ID, err error
 // seal seals a consent's body to its bank, the auditors and this enterprise, so
 // that the bank can see that the auditors can open it. K is the body's own.
 func (s *subject) seal(body []byte, k sign.Secret, bank string) ([]byte, error) {
-	readers := s.genesis.Readers(bank)
+	readers := s.genesis.Roster().Readers(bank)
 	if len(readers) == 0 {
 		return nil, &consent.Refusal{Code: consent.Mismatch, Detail: fmt.Sprintf("the request is of %.60q, which is no bank of this network", bank)}
 	}

@@ -129,8 +129,9 @@ func (w *wish) needs(dir, own string) (t *profile.Template, path string, err err
 // agency: the enterprise would sign for what nobody can give.
 func knowsAgencies(g *ledger.Genesis, path string, t *profile.Template) error {
 	var strangers []string
+	agencies := g.Roster().Named(ledger.Agency)
 	for _, o := range t.Offers() {
-		if m := g.Member(o.Agency); m == nil || !slices.Contains(roleNames(m), ledger.Agency) {
+		if !slices.Contains(agencies, o.Agency) {
 			strangers = append(strangers, o.Agency)
 		}
 	}

@@ -56,7 +56,7 @@ func (h *home) shares(descriptors int, log *slog.Logger) (scarce.Shares, error) 
 	if err != nil {
 		return scarce.Shares{}, err
 	}
-	s, err := scarce.Divide(descriptors, len(g.Members))
+	s, err := scarce.Divide(descriptors, len(g.Roster().Names()))
 	if err != nil {
 		return s, fmt.Errorf("%w: %w", errDescriptors, err)
 	}

@@ -15,7 +15,7 @@ import (
 // machine's clock.
 func endingRoles(g *ledger.Genesis) []node.Ending {
 	today := networkToday(g)
-	return node.EndingRoles(g, today, today+ledger.EndingNotice)
+	return node.EndingRoles(g.Roster(), today, today+ledger.EndingNotice)
 }
 
 // networkToday is the network's day by this machine's clock.

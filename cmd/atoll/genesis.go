@@ -69,8 +69,7 @@ func (f *founding) genesis(cards []ledger.Card) (*ledger.Genesis, error) {
 	if f.cosigners == nil { // voters and auditors
 		f.cosigners = slices.Clone(f.voters)
 		for _, c := range cards {
-			auditor := slices.ContainsFunc(c.Roles, func(r ledger.Role) bool { return r.Name == ledger.Auditor })
-			if auditor && !slices.Contains(f.cosigners, c.Name) {
+			if c.Has(ledger.Auditor) && !slices.Contains(f.cosigners, c.Name) {
 				f.cosigners = append(f.cosigners, c.Name)
 			}
 		}
@@ -289,7 +288,7 @@ func (h *home) agrees(g *ledger.Genesis) error {
 		return err
 	}
 	var got []byte
-	if c := g.Member(h.config.Name); c != nil {
+	if c := g.Roster().Member(h.config.Name); c != nil {
 		if got, err = sign.Marshal(*c); err != nil {
 			return err
 		}
@@ -396,7 +395,7 @@ func showGenesisCommand() *cobra.Command {
 func genesisView(g *ledger.Genesis, file string) map[string]any {
 	members := []map[string]any{}
 	for _, m := range g.Members {
-		members = append(members, map[string]any{"name": m.Name, "zh": m.Chinese, "en": m.English, "roles": roleNames(&m), "terms": terms(&m), "addresses": append([]string{}, m.Addresses...)})
+		members = append(members, map[string]any{"name": m.Name, "zh": m.Chinese, "en": m.English, "roles": m.RoleNames(), "terms": terms(&m), "addresses": append([]string{}, m.Addresses...)})
 	}
 	return map[string]any{
 		"file": file, "name": g.Name, "origin": g.Origin, "network": networkOf(g), "members": members,
@@ -429,13 +428,6 @@ func networkOf(g *ledger.Genesis) string {
 		return ""
 	}
 	return ledger.NetworkID(payload).String()
-}
-
-func roleNames(c *ledger.Card) (names []string) {
-	for _, r := range c.Roles {
-		names = append(names, r.Name)
-	}
-	return names
 }
 
 func describeGenesis(t *teller, g *ledger.Genesis) {

@@ -38,10 +38,10 @@ var whyNot = map[string][2]string{
 func (h *history) words(lang, id string) consent.Words {
 	for _, g := range h.Consents {
 		if g.Consent == id && g.body != nil {
-			return h.genesis.Words(lang, consent.ShownTitles(lang, g.body.Shown))
+			return h.genesis.Words(h.genesis.Roster(), lang, consent.ShownTitles(lang, g.body.Shown))
 		}
 	}
-	return h.genesis.Words(lang, nil)
+	return h.genesis.Words(h.genesis.Roster(), lang, nil)
 }
 
 // clock writes a time of an entry where the network is.

@@ -187,7 +187,7 @@ func (h *home) genesis() ([]byte, *ledger.Genesis, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	card := g.Member(h.config.Name)
+	card := g.Roster().Member(h.config.Name)
 	mine := ledger.Card{}
 	h.keys().Fill(&mine)
 	recipient := h.age.Recipient()

@@ -19,9 +19,7 @@ type lack struct {
 // would know where to take a consent back.
 func lacks(g *ledger.Genesis) []lack {
 	list := []lack{}
-	has := func(role string) bool {
-		return slices.ContainsFunc(g.Members, func(c ledger.Card) bool { return c.Has(role) })
-	}
+	members := g.Roster()
 	for _, l := range []struct {
 		role string
 		lack
@@ -31,11 +29,11 @@ func lacks(g *ledger.Genesis) []lack {
 		{ledger.Bank, lack{"genesis.no_bank", "没有银行（bank）：无人能查询", "no member is a bank: nobody can ask"}},
 		{ledger.Auditor, lack{"genesis.no_auditor", "没有审计成员（auditor）：除银行和企业外，无人能核对授权和查询的内容", "no member is an auditor: nobody but bank and enterprise can check what was consented to and asked"}},
 	} {
-		if !has(l.role) {
+		if len(members.With(l.role)) == 0 {
 			list = append(list, l.lack)
 		}
 	}
-	if !slices.ContainsFunc(g.Members, func(c ledger.Card) bool { return len(c.URLs()) > 0 }) {
+	if !slices.ContainsFunc(members.Members(), func(c ledger.Card) bool { return len(c.URLs()) > 0 }) {
 		list = append(list, lack{"genesis.no_url", "没有成员的名片带有供企业使用的网址（atoll init --url）：授权书无法写明到何处撤回", "no card has an address for enterprises (atoll init --url): a consent cannot say where to take it back"})
 	}
 	return list

@@ -45,7 +45,7 @@ func (r *request) notice(network sign.NetworkID, g *ledger.Genesis) (string, err
 	if err := r.check(network, g); err != nil {
 		return "", err
 	}
-	return consent.Notice(r.Draft, g.Words(r.Draft.Language, consent.ShownTitles(r.Draft.Language, r.Shown)))
+	return consent.Notice(r.Draft, g.Words(g.Roster(), r.Draft.Language, consent.ShownTitles(r.Draft.Language, r.Shown)))
 }
 
 // check insists that what is shown is what the agencies have signed. That it
@@ -57,13 +57,14 @@ func (r *request) check(network sign.NetworkID, g *ledger.Genesis) error {
 	if len(r.Shown) != len(r.Statements) {
 		return unsigned(fmt.Errorf("%w: a catalog without its entry", sign.ErrMalformed))
 	}
+	members := g.Roster()
 	for i := range r.Shown {
 		s := &r.Shown[i]
-		by := g.Member(s.Agency)
+		by := members.Member(s.Agency)
 		if by == nil {
 			return unsigned(fmt.Errorf("%w: a catalog of %s, which is no member", sign.ErrMalformed, s.Agency))
 		}
-		c, err := ledger.OpenCatalog(network, by, r.Statements[i])
+		c, err := ledger.OpenCatalog(network, by.Statement, r.Statements[i])
 		if err == nil && c.Version != s.Version {
 			err = fmt.Errorf("%w: another version of its catalog", sign.ErrMalformed)
 		}

@@ -209,7 +209,7 @@ func (s *subject) credential() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := node.OpenCredential(s.genesis, s.network, statement)
+	c, err := node.OpenCredential(s.genesis.Roster(), s.network, statement)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

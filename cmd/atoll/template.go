@@ -70,7 +70,7 @@ is amiss, or that what is asked of an agency was compared with nothing.`,
 				if err != nil {
 					return err
 				}
-				found = append(found, t.Within(agenciesOf(g), purposesOf(g))...)
+				found = append(found, t.Within(g.Roster().Named(ledger.Agency), purposesOf(g))...)
 				if catalogs, err = fetchCatalogs(cmd.Context(), dir, g, t.Offers(), catalogs); err != nil {
 					return err
 				}
@@ -141,7 +141,7 @@ func readCatalogs(paths []string) (list []*catalog.Catalog, err error) {
 func fetchCatalogs(ctx context.Context, dir string, g *ledger.Genesis, offers []consent.Offer, have []*catalog.Catalog) ([]*catalog.Catalog, error) {
 	for _, o := range offers {
 		held := slices.ContainsFunc(have, func(c *catalog.Catalog) bool { return c.Agency == o.Agency })
-		if held || !slices.Contains(agenciesOf(g), o.Agency) {
+		if held || !slices.Contains(g.Roster().Named(ledger.Agency), o.Agency) {
 			continue
 		}
 		var got api.BytesOut
@@ -160,15 +160,6 @@ func fetchCatalogs(ctx context.Context, dir string, g *ledger.Genesis, offers []
 		have = append(have, c)
 	}
 	return have, nil
-}
-
-func agenciesOf(g *ledger.Genesis) (names []string) {
-	for i := range g.Members {
-		if slices.Contains(roleNames(&g.Members[i]), ledger.Agency) {
-			names = append(names, g.Members[i].Name)
-		}
-	}
-	return names
 }
 
 func purposesOf(g *ledger.Genesis) (codes []string) {

@@ -344,7 +344,7 @@ func judged(t *testing.T, w *audittest.World, id seal.Identity) (list []string) 
 func TestBodySealedToOneOfTwoAuditors(t *testing.T) {
 	for left, want := range map[int]string{0: "", 2: "audit.unopenable@bank-a"} {
 		w := audittest.NewWith(t, func(g *ledger.Genesis) {
-			court := g.Member("court")
+			court := founder(g, "court")
 			court.Roles = append(court.Roles, ledger.Role{Name: ledger.Auditor, NotBefore: 0, NotAfter: 40_000})
 		})
 		stranger, err := seal.NewIdentity()
@@ -383,7 +383,7 @@ func TestBodySealedToOneOfTwoAuditors(t *testing.T) {
 // log can tell which of them lies.
 func TestTwoRegistrars(t *testing.T) {
 	w := audittest.NewWith(t, func(g *ledger.Genesis) {
-		court := g.Member("court")
+		court := founder(g, "court")
 		court.Roles = append(court.Roles, ledger.Role{Name: ledger.Registrar, NotBefore: 0, NotAfter: 40_000})
 	})
 	w.Enrol(audittest.Subject, 1) // entry 3
@@ -394,4 +394,10 @@ func TestTwoRegistrars(t *testing.T) {
 	if want := "4 audit.two_keys@court 3 audit.two_keys@registrar"; got != want {
 		t.Errorf("found %q, want %q", got, want)
 	}
+}
+
+// founder returns a founder's card, for a test that founds the network with
+// another one.
+func founder(g *ledger.Genesis, name string) *ledger.Card {
+	return &g.Members[slices.IndexFunc(g.Members, func(c ledger.Card) bool { return c.Name == name })]
 }

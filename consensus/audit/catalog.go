@@ -98,7 +98,7 @@ func (i *Inspector) publish(e *Entry, p *ledger.Catalog) error {
 // shows looks at what a consent that holds shows of catalogs, and whether it was
 // signed for the notice that follows.
 func (i *Inspector) shows(e *Entry, g *grant) error {
-	err := ledger.CheckShown(i.replay.genesis, g.Terms, g.Body, i.day(e), func(entry, before uint64) (*ledger.Publication, error) {
+	err := ledger.CheckShown(i.replay.genesis, e.Roster, g.Terms, g.Body, i.day(e), func(entry, before uint64) (*ledger.Publication, error) {
 		p, err := fetch[published](i, publishedKey(entry))
 		if err != nil || p.Version == 0 {
 			return nil, err

@@ -62,6 +62,6 @@ func FuzzOpened(f *testing.F) {
 				_, _ = consent.OpenBody(q.grant.Header, &body, authority, i.day(e))
 			}
 		}
-		_, _ = parseCredential(plain, w.Network, w.Genesis.Member("registrar").Statement)
+		_, _ = parseCredential(plain, w.Network, w.Genesis.Roster().Member("registrar").Statement)
 	})
 }

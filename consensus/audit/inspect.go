@@ -63,7 +63,7 @@ func (i *Inspector) Add(e *Entry) error {
 		return err
 	}
 	if e.Kind == ledger.KindGenesis {
-		i.clocks = newClocks(i.replay.genesis.Voters)
+		i.clocks = newClocks(i.replay.roster.Voters())
 		return nil
 	}
 	stray, err := i.clocks.tell(e, func() (*ledger.State, error) { return ledger.Read(i.replay.state) })
@@ -177,7 +177,7 @@ func (i *Inspector) grant(e *Entry, h *consent.Header) error {
 // shared looks whether a body that this auditor opened opens for the others who
 // have to read it. Its bank could see that as well, before it carried it.
 func (i *Inspector) shared(e *Entry, g *grant) error {
-	readers := i.replay.genesis.Readers(e.Author)
+	readers := e.Roster.Readers(e.Author)
 	to := make([]seal.Recipient, len(readers))
 	for n, c := range readers {
 		to[n] = seal.Recipient(c.Age)

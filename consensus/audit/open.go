@@ -143,12 +143,13 @@ func (i *Inspector) authority(e *Entry, credential []byte) (a consent.Authority,
 	if record == nil {
 		return a, &consent.Refusal{Code: consent.BadSubject, Detail: "the credential does not stand on the log, or was revoked"}
 	}
-	key, err := i.statementKey(record.Registrar)
+	key, err := i.statementKey(record.Registrar, record.Index)
 	return consent.Authority{Network: i.network(), Registrar: key}, err
 }
 
-func (i *Inspector) statementKey(member string) (ed25519.PublicKey, error) {
-	card, err := ledger.LookupMember(i.replay.View(), member)
+// statementKey returns the key by which a member signed what an entry carries.
+func (i *Inspector) statementKey(member string, index uint64) (ed25519.PublicKey, error) {
+	card, err := ledger.CardAt(i.replay.View(), member, index)
 	if err == nil && card == nil {
 		err = fmt.Errorf("the state has no card of %s", member)
 	}
@@ -168,7 +169,7 @@ func (i *Inspector) openCredential(e *Entry, c *ledger.CredentialIssue) (*consen
 	if string(consent.CredentialDigest(statement)) != string(c.Digest) {
 		return nil, &consent.Refusal{Code: consent.Mismatch, Detail: "what is sealed is not the credential that the digest names"}
 	}
-	key, err := i.statementKey(e.Author)
+	key, err := i.statementKey(e.Author, e.Index)
 	if err != nil {
 		return nil, err
 	}

@@ -29,6 +29,7 @@ type Entry struct {
 	Verdict   ledger.Verdict
 	Kind      string
 	Author    string            // member that signed it; of genesis, empty: all founders have
+	Roster    *ledger.Roster    // by which it was judged; of genesis, nil
 	Statement *ledger.Statement // what it says; of genesis, see [Replayer.Genesis]
 }
 
@@ -37,8 +38,8 @@ type Replayer struct {
 	state    Store
 	tree     *tlog.Tree
 	genesis  *ledger.Genesis
-	founding []byte // statement of genesis
-	authors  map[sign.KeyID]string
+	founding []byte         // statement of genesis
+	roster   *ledger.Roster // by which the next entry is judged
 	ahead    ahead
 	recent   heads
 	summary  Summary
@@ -51,7 +52,7 @@ func NewReplayer() *Replayer { return NewReplayerOver(ledger.NewMemory()) }
 // store.
 func NewReplayerOver(store Store) *Replayer {
 	return &Replayer{
-		state: store, tree: tlog.New(nil), authors: map[sign.KeyID]string{},
+		state: store, tree: tlog.New(nil),
 		summary: Summary{Entries: map[string]int{}, Verdicts: map[ledger.Verdict]int{}},
 	}
 }
@@ -92,11 +93,11 @@ func (r *Replayer) Add(leaf []byte) (*Entry, error) {
 	r.summary.Time = e.Time
 	r.summary.Verdicts[e.Verdict]++
 	r.summary.Entries[answer.Kind]++
-	out := &Entry{Index: e.Index, Time: e.Time, Verdict: e.Verdict, Kind: answer.Kind}
+	out := &Entry{Index: e.Index, Time: e.Time, Verdict: e.Verdict, Kind: answer.Kind, Roster: r.roster}
 	if answer.Kind == ledger.KindGenesis {
 		return out, r.found(e.Statement)
 	}
-	out.Statement, out.Author = s, r.authors[s.KeyID]
+	out.Statement, out.Author = s, r.roster.Author(s.KeyID).Member
 	return out, nil
 }
 
@@ -122,21 +123,21 @@ func (r *Replayer) decide(x sight) (s *ledger.Statement, answer ledger.Answer, c
 	return s, answer, changes, err
 }
 
-// found learns who the members are.
+// found takes in genesis, and the roster of the entries behind the present ones.
 func (r *Replayer) found(statement []byte) (err error) {
 	if r.genesis, r.summary.Network, err = ledger.OpenGenesis(statement); err != nil {
 		return err
 	}
 	r.founding = bytes.Clone(statement)
-	for i := range r.genesis.Members {
-		c := &r.genesis.Members[i]
-		r.authors[sign.KeyIDOf(c.Statement)] = c.Name
-	}
-	return nil
+	r.roster, err = ledger.RosterAt(r.state, r.tree.Size())
+	return err
 }
 
 // Genesis returns what the log begins with, nil before that.
 func (r *Replayer) Genesis() *ledger.Genesis { return r.genesis }
+
+// Roster returns who the members are behind the last entry, nil before genesis.
+func (r *Replayer) Roster() *ledger.Roster { return r.roster }
 
 // View returns the state behind the last entry.
 func (r *Replayer) View() ledger.View { return r.state }

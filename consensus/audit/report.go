@@ -61,7 +61,6 @@ type Reporter struct {
 	tallies   map[tallyKey]*Tally
 	asked     map[string]*asked
 	due       schedule
-	members   map[string]bool
 	purposes  map[string]bool
 }
 
@@ -101,17 +100,23 @@ func (r *Reporter) Add(e *Entry) error {
 	return nil
 }
 
-// found learns the closed lists.
+// found learns the purposes.
 func (r *Reporter) found() error {
-	r.members, r.purposes = map[string]bool{}, map[string]bool{}
-	for i := range r.inspector.replay.genesis.Members {
-		r.members[r.inspector.replay.genesis.Members[i].Name] = true
-	}
+	r.purposes = map[string]bool{}
 	list, err := ledger.Purposes(r.inspector.replay.View())
 	for _, p := range list {
 		r.purposes[p.Code] = true
 	}
 	return err
+}
+
+// member returns a name where it is that of a member at an entry. What else was
+// written in its place is not repeated.
+func member(e *Entry, name string) string {
+	if e.Roster.Member(name) == nil {
+		return Unknown
+	}
+	return name
 }
 
 func known(list map[string]bool, word string) string {
@@ -172,7 +177,7 @@ func (r *Reporter) query(e *Entry, p *ledger.QueryOpen) error {
 	a := &asked{key: tallyKey{month, e.Author, "", r.purpose(q)}, at: e.Time, agencies: map[string]bool{}}
 	r.tally(a.key).Queries++
 	for _, s := range q.Sections {
-		agency := known(r.members, s.Agency)
+		agency := member(e, s.Agency)
 		if _, twice := a.agencies[agency]; !twice {
 			a.agencies[agency] = false
 			r.tally(a.key.of(agency)).Queries++
@@ -223,7 +228,7 @@ func (r *Reporter) stray(e *Entry, ref ledger.QueryRef) error {
 	}
 	q, err := r.inspector.lookup(ref)
 	if q == nil && err == nil {
-		r.tally(tallyKey{month, known(r.members, ref.Bank), e.Author, r.purpose(nil)}).reject(e.Verdict)
+		r.tally(tallyKey{month, member(e, ref.Bank), e.Author, r.purpose(nil)}).reject(e.Verdict)
 	}
 	return err
 }

@@ -136,7 +136,7 @@ func (r *Replayer) Resume(kept []byte, l *Log, i *Inspector) error {
 		r.summary.Verdicts[ledger.Verdict(c.Word)] = int(c.N)
 	}
 	i.duties, i.findings, i.now = m.Duties, m.Findings, m.Time
-	i.clocks = newClocks(r.genesis.Voters)
+	i.clocks = newClocks(r.roster.Voters())
 	i.clocks.restore(m)
 	return nil
 }

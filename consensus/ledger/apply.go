@@ -55,7 +55,7 @@ func Verify(v View, raw []byte) (*Statement, Answer, error) {
 		}
 		return nil, Answer{Verdict: Malformed, Detail: err.Error()}, t.err
 	}
-	author := lookup[Author](t, authorKey(s.KeyID))
+	author := t.author(s.KeyID)
 	if t.err != nil {
 		return nil, Answer{}, t.err
 	}
@@ -112,7 +112,7 @@ func judge(v View, s *Statement, rules func(*transaction, *Statement, *Author) V
 		}
 		return t.found(s.raw, g.genesis, g.network)
 	}
-	author := lookup[Author](t, authorKey(s.KeyID))
+	author := t.author(s.KeyID)
 	if t.err != nil {
 		return Answer{}, nil, t.err
 	}
@@ -320,7 +320,7 @@ func (t *transaction) found(raw []byte, g *Genesis, network sign.NetworkID) (Ans
 	for i := range g.Members {
 		c := &g.Members[i]
 		t.put(memberKey(c.Name), c)
-		t.put(authorKey(sign.KeyIDOf(c.Statement)), Author{Member: c.Name, Key: c.Statement, Roles: c.Roles, Seat: uint8(i)})
+		t.put(authorKey(sign.KeyIDOf(c.Statement)), c.author(i))
 		if slices.Contains(g.Voters, c.Name) {
 			t.state.Voters = append(t.state.Voters, byte(i))
 		}

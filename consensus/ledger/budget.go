@@ -113,7 +113,7 @@ func Foretell(v View, s *Statement) (Answer, error) {
 	if t.state, err = Read(v); err != nil || t.state == nil {
 		return Answer{}, err
 	}
-	author := lookup[Author](t, authorKey(s.KeyID))
+	author := t.author(s.KeyID)
 	if t.err != nil || author == nil {
 		return Answer{}, t.err
 	}

@@ -115,7 +115,7 @@ func At(sets []Cosigners, size uint64) *Cosigners {
 func (g *Genesis) Founders() Cosigners {
 	c := Cosigners{Origin: g.Origin, Faults: g.Faults, Quorum: g.Quorum}
 	for _, name := range g.Cosigners {
-		c.Keys = append(c.Keys, Cosigner{Member: name, Key: g.Member(name).Cosign})
+		c.Keys = append(c.Keys, Cosigner{Member: name, Key: g.founder(name).Cosign})
 	}
 	return c
 }

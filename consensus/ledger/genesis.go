@@ -221,7 +221,7 @@ func (g *Genesis) checkMembers() error {
 	if n := len(g.Members); n < 3 || n > maxMembers {
 		return malformed("genesis: 3 to %d members, not %d", maxMembers, n)
 	}
-	if n := len(g.Auditors()); n > MaxAuditors {
+	if n := len(with(g.Members, Auditor)); n > MaxAuditors {
 		return malformed("genesis: %d auditors at most, not %d: what only they may read is sealed to each of them", MaxAuditors, n)
 	}
 	seen := map[string]bool{}
@@ -248,47 +248,20 @@ func (g *Genesis) checkSet(what string, names []string) error {
 		return err
 	}
 	for _, n := range names {
-		if g.Member(n) == nil {
+		if g.founder(n) == nil {
 			return malformed("genesis: %s: %s is not a member", what, n)
 		}
 	}
 	return nil
 }
 
-// Member returns the card of a founder, or nil.
-func (g *Genesis) Member(name string) *Card {
+// founder returns the card of a founder, or nil.
+func (g *Genesis) founder(name string) *Card {
 	i := slices.IndexFunc(g.Members, func(c Card) bool { return c.Name == name })
 	if i < 0 {
 		return nil
 	}
 	return &g.Members[i]
-}
-
-// Auditors returns the cards of the founders that may open every body.
-func (g *Genesis) Auditors() (cards []Card) {
-	for _, m := range g.Members {
-		if slices.ContainsFunc(m.Roles, func(r Role) bool { return r.Name == Auditor }) {
-			cards = append(cards, m)
-		}
-	}
-	return cards
-}
-
-// Readers returns the cards of those for whom a consent's body has to open, in
-// the order of their stanzas: its bank, then the other founders that are
-// auditors. It is empty where there is no such bank.
-func (g *Genesis) Readers(bank string) (cards []Card) {
-	card := g.Member(bank)
-	if card == nil || !slices.ContainsFunc(card.Roles, func(r Role) bool { return r.Name == Bank }) {
-		return nil
-	}
-	cards = append(cards, *card)
-	for _, m := range g.Auditors() {
-		if m.Name != bank {
-			cards = append(cards, m)
-		}
-	}
-	return cards
 }
 
 // Check says whether the card can be one, by itself.

@@ -97,7 +97,7 @@ func (t *transaction) setOf(names []string, faults, quorum uint8) (*Cosigners, V
 	set := &Cosigners{Origin: t.cosigners().Origin, Faults: faults, Quorum: quorum}
 	seen := map[string]bool{}
 	for _, name := range names {
-		card := lookup[Card](t, memberKey(name))
+		card := t.card(name)
 		switch {
 		case card == nil:
 			return nil, CosignersMember
@@ -179,7 +179,7 @@ func (t *transaction) handover(h *Handover, a *Author) Verdict {
 // finalUnder opens a checkpoint that has no lines but those of cosigners in
 // force and of the author, in the name of the log.
 func (t *transaction) finalUnder(force *Cosigners, a *Author, signed []byte) (tlog.Head, error) {
-	card := lookup[Card](t, memberKey(a.Member))
+	card := t.card(a.Member)
 	if card == nil {
 		return tlog.Head{}, malformed("the author has no card")
 	}

@@ -159,9 +159,9 @@ func TestHandoverRefusals(t *testing.T) {
 			return raw
 		}},
 		"two members with one key": {CosignersKeys, func(s scene) []byte {
-			card, err := LookupMember(s.state, "registrar")
+			card, err := CardAt(s.state, "registrar", 1)
 			check(s.t, err)
-			card.Cosign = s.genesis.Member("tax").Cosign
+			card.Cosign = s.genesis.Roster().Member("tax").Cosign
 			raw, err := sign.Marshal(card)
 			check(s.t, err)
 			s.state.Apply([]Change{{memberKey("registrar"), raw}}) // which no rule does
@@ -208,7 +208,7 @@ func TestHandoverRefusals(t *testing.T) {
 			ready(s)
 			h := s.waiting(good(s))
 			h.Cosigners = slices.Clone(h.Cosigners)
-			h.Cosigners[0].Key = s.genesis.Member("bank-a").Cosign
+			h.Cosigners[0].Key = s.genesis.Roster().Member("bank-a").Cosign
 			return s.sign("tax", KindHandover, h)
 		}},
 		"a handover to nobody": {Malformed, func(s scene) []byte {

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"fmt"
 
 	"atoll/consensus/consent"
@@ -14,9 +15,9 @@ func (k Keys) CatalogSalt(version uint64) sign.Secret {
 	return k.seed.Derive(sign.LabelCatalog, []byte(k.origin), sign.Number(version))
 }
 
-// OpenCatalog reads a catalog.publish and checks that the member with this card
-// has signed it. Whether the log has accepted it, it does not tell.
-func OpenCatalog(network sign.NetworkID, by *Card, statement []byte) (*Catalog, error) {
+// OpenCatalog reads a catalog.publish and checks that the member with this
+// statement key has signed it. Whether the log has accepted it, it does not tell.
+func OpenCatalog(network sign.NetworkID, key ed25519.PublicKey, statement []byte) (*Catalog, error) {
 	s, err := Parse(statement)
 	if err != nil {
 		return nil, err
@@ -25,7 +26,7 @@ func OpenCatalog(network sign.NetworkID, by *Card, statement []byte) (*Catalog, 
 	if !ok {
 		return nil, malformed("a %s where %s belongs", s.Kind, KindCatalog)
 	}
-	return c, s.Verify(network, by.Statement)
+	return c, s.Verify(network, key)
 }
 
 // Publication is an accepted catalog.publish, as whoever has the log knows it.
@@ -43,13 +44,13 @@ const shownSlack = 24 * 60 * 60 * 1000
 // CheckShown says whether the body of a consent shows of catalogs what they
 // have and had when the notice was drawn up, whether that was near today, and
 // whether the terms are signed for the notice that follows from terms, slices,
-// these catalogs and genesis. Today is the network's day on which the consent is
-// granted. Published returns the publication of an entry, nil where it is none;
+// these catalogs, genesis and the roster of the grant. Today is the network's day
+// on which the consent is granted. Published returns the publication of an entry, nil where it is none;
 // Replaced is whether an entry of before this network time, in Unix milliseconds,
 // has put another one in its place. The error is a [*consent.Refusal], one that
 // wraps [sign.ErrMalformed], or published's own; where it is [consent.BadNotice],
 // what is shown of catalogs is right.
-func CheckShown(g *Genesis, t *consent.Terms, b *consent.Body, today consent.Day, published func(entry, before uint64) (*Publication, error)) error {
+func CheckShown(g *Genesis, by *Roster, t *consent.Terms, b *consent.Body, today consent.Day, published func(entry, before uint64) (*Publication, error)) error {
 	d := consent.DraftOf(t, b.Slices)
 	if err := consent.CheckShown(b.Shown, d.Offers); err != nil {
 		return err
@@ -74,7 +75,7 @@ func CheckShown(g *Genesis, t *consent.Terms, b *consent.Body, today consent.Day
 	if r := t.Dated(today); r != nil {
 		return r
 	}
-	notice, err := consent.Notice(d, g.Words(t.Language, consent.ShownTitles(t.Language, b.Shown)))
+	notice, err := consent.Notice(d, g.Words(by, t.Language, consent.ShownTitles(t.Language, b.Shown)))
 	if err != nil {
 		return err
 	}

@@ -21,17 +21,13 @@ func ReadSigners(v View) (*Signers, error) {
 	if err != nil || state == nil {
 		return nil, err
 	}
+	authors, err := readAll[Author](v, authorPrefix)
+	if err != nil {
+		return nil, err
+	}
 	s := &Signers{state.NetworkID(), map[sign.KeyID]ed25519.PublicKey{}}
-	prefix := authorKey(sign.KeyID{})[:1]
-	for key, _, err := v.Next(prefix, nil); key != nil || err != nil; key, _, err = v.Next(prefix, key) {
-		if err != nil {
-			return nil, err
-		}
-		author, err := get[Author](v, key)
-		if err != nil {
-			return nil, err
-		}
-		s.keys[sign.KeyIDOf(author.Key)] = author.Key
+	for _, a := range authors {
+		s.keys[sign.KeyIDOf(a.Key)] = a.Key
 	}
 	return s, nil
 }

@@ -128,6 +128,9 @@ var (
 	stateKey    = []byte{'s'}
 	purposesKey = []byte{'p'}
 	foundingKey = []byte{'g'} // memo of genesis
+
+	authorPrefix = []byte{'a'}
+	memberPrefix = []byte{'m'}
 )
 
 func authorKey(id sign.KeyID) []byte        { return append([]byte{'a'}, id[:]...) }
@@ -180,9 +183,6 @@ func LookupConsent(v View, id consent.ID) (*Consent, error) {
 func LookupQuery(v View, ref QueryRef) (*Query, error) {
 	return get[Query](v, queryKey(ref.Bank, ref.ID))
 }
-
-// LookupMember returns the card of a member, or nil.
-func LookupMember(v View, name string) (*Card, error) { return get[Card](v, memberKey(name)) }
 
 // LookupOutcome returns what an agency did with a query, or nil.
 func LookupOutcome(v View, ref QueryRef, agency string) (*Outcome, error) {

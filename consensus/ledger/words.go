@@ -33,10 +33,19 @@ func (c *Card) Has(role string) bool {
 	return slices.ContainsFunc(c.Roles, func(r Role) bool { return r.Name == role })
 }
 
-// Words returns what the founders say that a notice in this language says, and
-// titles for the rest, which are those of datasets and outputs: whatever they
-// have for other names is not asked for.
-func (g *Genesis) Words(language string, titles consent.Titles) consent.Words {
+// RoleNames returns the names of the card's roles, on whatever days, ascending.
+func (c *Card) RoleNames() (names []string) {
+	for _, r := range c.Roles {
+		names = append(names, r.Name)
+	}
+	return names
+}
+
+// Words returns what a notice in this language calls things: members as their
+// cards in a roster do, network and purposes as the founders do, and the rest,
+// which is datasets and outputs, as titles do. Whatever titles have for other
+// names is not asked for.
+func (g *Genesis) Words(by *Roster, language string, titles consent.Titles) consent.Words {
 	in := func(chinese, english string) string {
 		if language == consent.Chinese {
 			return chinese
@@ -44,8 +53,7 @@ func (g *Genesis) Words(language string, titles consent.Titles) consent.Words {
 		return english
 	}
 	w := consent.Words{Network: g.Name}
-	for i := range g.Members {
-		m := &g.Members[i]
+	for _, m := range by.Members() {
 		w.Members = append(w.Members, consent.Party{Name: m.Name, Title: in(m.Chinese, m.English), Registrar: m.Has(Registrar), URLs: m.URLs()})
 	}
 	w.Titles = func(name string) string {

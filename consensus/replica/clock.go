@@ -38,8 +38,9 @@ func (r *Replica) Time() (TimeState, error) {
 		return t, err
 	}
 	t.Network = time.UnixMilli(int64(s.Time))
-	for seat, name := range r.seats {
-		if s.Holds(seat) {
+	roster := r.Roster()
+	for _, name := range roster.Names() {
+		if seat, _ := roster.Seat(name); s.Holds(seat) {
 			t.Held = append(t.Held, name)
 		}
 	}

@@ -41,7 +41,7 @@ type cosigner struct {
 // openCosigner opens what a cosigner remembers. Every member has it, since the
 // log may make any of them a cosigner.
 func openCosigner(g *ledger.Genesis, name string, key ed25519.PrivateKey, dir string, fresh bool) (*cosigner, error) {
-	v, err := tlog.NewCosignerVerifier(g.Origin+"/"+name, g.Member(name).Cosign)
+	v, err := tlog.NewCosignerVerifier(g.Origin+"/"+name, g.Roster().Member(name).Cosign)
 	if err != nil {
 		return nil, err
 	}

@@ -50,7 +50,7 @@ func (n *network) sameFinals() {
 // the keys of those who are cosigners at that size.
 func (n *network) verifyFinal(g *ledger.Genesis, name string, final replica.Final) {
 	n.t.Helper()
-	log, err := tlog.NewLogVerifier(g.Origin, g.Member(name).Log)
+	log, err := tlog.NewLogVerifier(g.Origin, g.Roster().Member(name).Log)
 	n.check(err)
 	keys := []tlog.Verifier{log}
 	set := n.nodes[name].Cosigners(final.Size)
@@ -301,7 +301,7 @@ func (n *network) opened(member, signed string) tlog.Head {
 	n.t.Helper()
 	g, _, err := ledger.OpenGenesis(n.genesis)
 	n.check(err)
-	key, err := tlog.NewLogVerifier(g.Origin, g.Member(member).Log)
+	key, err := tlog.NewLogVerifier(g.Origin, g.Roster().Member(member).Log)
 	n.check(err)
 	c, _, err := tlog.OpenCheckpoint([]byte(signed), g.Origin, key)
 	n.check(err)

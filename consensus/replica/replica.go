@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -82,8 +83,7 @@ type Replica struct {
 	tick     func(at uint64) ([]byte, error)
 	now      func() time.Time
 	clock    clockWatch
-	seats    []string // members in the order of genesis
-	seat     int      // of this one
+	seat     int // of this member
 	log      *slog.Logger
 	wants    *scarce.Wants
 	patience time.Duration
@@ -131,23 +131,19 @@ func Open(c Config) (*Replica, error) {
 		return nil, fmt.Errorf("genesis: %w", err)
 	}
 	r := &Replica{
-		name: c.Name, genesis: c.Genesis, roster: newRoster(g), submit: c.Submit, fetch: c.Fetch,
+		name: c.Name, genesis: c.Genesis, submit: c.Submit, fetch: c.Fetch,
 		tick: c.Tick, now: c.Clock, log: c.Logger, wants: c.Wants, patience: 10 * c.Timeout, silence: c.Silence, publish: c.Publish, cosign: c.Cosign,
 		diskUsed: c.DiskUsed, fatal: make(chan error, 1), whole: make(whole),
 	}
 	r.catchup = &catchup{r: r}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
-	for seat, m := range g.Members {
-		r.seats = append(r.seats, m.Name)
-		if m.Name == c.Name {
-			r.seat = seat
-		} else {
-			r.others = append(r.others, m.Name)
-		}
-	}
-	if !r.roster.member(c.Name) {
+	founders := g.Roster()
+	var ok bool
+	if r.seat, ok = founders.Seat(c.Name); !ok {
 		return nil, fmt.Errorf("%s is not a member of this network", c.Name)
 	}
+	r.roster = newRoster(founders)
+	r.others = slices.DeleteFunc(founders.Names(), func(name string) bool { return name == c.Name })
 	if r.trust, err = newTrust(g, c.Name, c.LogKey); err != nil {
 		return nil, err
 	}

@@ -17,22 +17,16 @@ type roster struct {
 	suffrage map[string]raft.ServerSuffrage
 }
 
-// newRoster reads the roster that genesis fixes.
-func newRoster(g *ledger.Genesis) *roster {
+// newRoster reads who takes part from the ledger's roster.
+func newRoster(of *ledger.Roster) *roster {
 	r := &roster{map[string]raft.ServerSuffrage{}}
-	for _, m := range g.Members {
-		r.suffrage[m.Name] = raft.Nonvoter
+	for _, name := range of.Names() {
+		r.suffrage[name] = raft.Nonvoter
 	}
-	for _, v := range g.Voters {
+	for _, v := range of.Voters() {
 		r.suffrage[v] = raft.Voter
 	}
 	return r
-}
-
-// member reports whether the ledger knows the member.
-func (r *roster) member(name string) bool {
-	_, ok := r.suffrage[name]
-	return ok
 }
 
 // voter reports whether the member is a voter of the ledger.

@@ -12,38 +12,55 @@ import (
 )
 
 // trust is who may sign heads of the log, and how many cosigners make one
-// final. The cosigners are those of genesis until the log hands over to others.
+// final, as far as the log is applied here: members and cosigners are those of
+// genesis until the log says otherwise.
 type trust struct {
-	origin string
-	signer tlog.LogSigner           // this member's
-	log    map[string]tlog.Verifier // by member
-	logs   []tlog.Verifier
-	sets   atomic.Pointer[[]ledger.Cosigners] // as far as the log is applied here; never empty
+	origin  string
+	signer  tlog.LogSigner // this member's
+	members atomic.Pointer[members]
+	sets    atomic.Pointer[[]ledger.Cosigners] // never empty
+}
+
+// members is the newest roster, with the keys by which its members sign heads.
+type members struct {
+	*ledger.Roster
+	log  map[string]tlog.Verifier // by member
+	logs []tlog.Verifier
 }
 
 // newTrust reads it from genesis, for a member whose log key is given.
 func newTrust(g *ledger.Genesis, name string, key ed25519.PrivateKey) (*trust, error) {
-	t := &trust{origin: g.Origin, log: map[string]tlog.Verifier{}}
+	t := &trust{origin: g.Origin}
 	t.sets.Store(&[]ledger.Cosigners{g.Founders()})
+	if err := t.setMembers(g.Roster()); err != nil {
+		return nil, err
+	}
 	var err error
 	if t.signer, err = tlog.NewLogSigner(g.Origin, key); err != nil {
 		return nil, fmt.Errorf("log key: %w", err)
 	}
-	for _, m := range g.Members {
-		v, err := tlog.NewLogVerifier(g.Origin, m.Log)
-		if err != nil {
-			return nil, err
-		}
-		t.log[m.Name] = v
-		t.logs = append(t.logs, v)
-	}
-	if t.log[name] != t.signer.Verifier {
+	if t.members.Load().log[name] != t.signer.Verifier {
 		return nil, errors.New("the log key is not that of this member's card")
 	}
 	return t, nil
 }
 
-// follow takes the cosigners from a state of the log, which has grown.
+// setMembers makes a roster the newest.
+func (t *trust) setMembers(r *ledger.Roster) error {
+	m := &members{Roster: r, log: map[string]tlog.Verifier{}}
+	for _, c := range r.Members() {
+		v, err := tlog.NewLogVerifier(t.origin, c.Log)
+		if err != nil {
+			return err
+		}
+		m.log[c.Name] = v
+		m.logs = append(m.logs, v)
+	}
+	t.members.Store(m)
+	return nil
+}
+
+// follow takes members and cosigners from a state of the log, which has grown.
 func (t *trust) follow(v ledger.View) error {
 	state, err := ledger.Read(v)
 	if err != nil || state == nil {
@@ -53,11 +70,22 @@ func (t *trust) follow(v ledger.View) error {
 	if err == nil && len(sets) == 0 {
 		err = errors.New("the state has no cosigners: an earlier version made it; move state.db and raft's files away and let this node catch up")
 	}
+	if err != nil {
+		return err
+	}
+	roster, err := ledger.RosterAt(v, state.Size)
+	if err == nil {
+		err = t.setMembers(roster)
+	}
 	if err == nil {
 		t.sets.Store(&sets)
 	}
 	return err
 }
+
+// Roster returns the newest roster: that of the log as applied here, and the
+// founders' before it begins.
+func (r *Replica) Roster() *ledger.Roster { return r.trust.members.Load().Roster }
 
 // at returns the cosigners who make heads of that size final. Where the log here
 // is shorter there may be others, of whom it does not know yet.
@@ -90,7 +118,7 @@ func (t *trust) sign(head tlog.Head) ([]byte, error) {
 
 // of opens a head that a member signed in the name of the log.
 func (t *trust) of(member string, signed []byte) (tlog.Head, error) {
-	key, ok := t.log[member]
+	key, ok := t.members.Load().log[member]
 	if !ok {
 		return tlog.Head{}, fmt.Errorf("%q is not a member", member)
 	}
@@ -108,7 +136,7 @@ func (t *trust) open(signed []byte) (tlog.Head, error) {
 	if err != nil {
 		return tlog.Head{}, err
 	}
-	head, _, err := t.at(said.Size).Open(signed, t.logs...)
+	head, _, err := t.at(said.Size).Open(signed, t.members.Load().logs...)
 	return head, err
 }
 

@@ -55,7 +55,7 @@ func (w *World) Grant(f *Firm, edit func(*Consenting)) *Deal {
 	subject, err := seal.IdentityFrom(f.Keyring.Age())
 	w.check(err)
 	var to []seal.Recipient
-	for _, m := range w.Genesis.Readers(c.Draft.Bank) {
+	for _, m := range w.Genesis.Roster().Readers(c.Draft.Bank) {
 		to = append(to, w.Ages[m.Name].Recipient())
 	}
 	to = append(to, subject.Recipient())
@@ -92,7 +92,7 @@ func (w *World) compose(f *Firm, number uint64, c *Consenting) *consent.Composed
 	for i := range d.Offers {
 		d.Offers[i].Items = slices.SortedFunc(slices.Values(d.Offers[i].Items), consent.CompareItems)
 	}
-	notice, err := consent.Notice(d, w.Genesis.Words(d.Language, consent.ShownTitles(d.Language, shown)))
+	notice, err := consent.Notice(d, w.Genesis.Words(w.Genesis.Roster(), d.Language, consent.ShownTitles(d.Language, shown)))
 	w.check(err)
 	if c.Notice != nil {
 		notice = c.Notice(notice)
