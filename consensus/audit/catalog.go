@@ -158,7 +158,7 @@ func (i *Inspector) learn(s *consent.Shown) error {
 			return err
 		}
 		if what := differs(&last, &now); last.Version != 0 && what != "" {
-			i.tell(Finding{Index: s.Entry, Rule: RuleRedefined, Info: true, Member: s.Agency,
+			i.keepFinding(Finding{Index: s.Entry, Rule: RuleRedefined, Info: true, Member: s.Agency,
 				Detail: fmt.Sprintf("%s.%s %s in version %d of the catalog than in version %d", l.Dataset, l.Output, what, s.Version, last.Version)})
 		}
 	}

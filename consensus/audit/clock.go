@@ -77,10 +77,10 @@ func newClocks(voters []string) clocks {
 	return c
 }
 
-// tell notes the time of an entry's author and returns what it shows to be
+// observe notes the time of an entry's author and returns what it shows to be
 // wrong, one finding at most: another shows at a later entry. The state is the
 // one after the entry; the error is of reading it.
-func (c *clocks) tell(e *Entry, state func() (*ledger.State, error)) (*stray, error) {
+func (c *clocks) observe(e *Entry, state func() (*ledger.State, error)) (*stray, error) {
 	at := e.Statement.ID.Time()
 	ahead := at > e.Time+maxStray
 	if ahead && !c.astray[e.Author] && c.ahead[e.Author] == nil {

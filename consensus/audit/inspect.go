@@ -66,12 +66,12 @@ func (i *Inspector) Add(e *Entry) error {
 		i.clocks = newClocks(i.replay.roster.Voters())
 		return nil
 	}
-	stray, err := i.clocks.tell(e, func() (*ledger.State, error) { return ledger.Read(i.replay.state) })
+	stray, err := i.clocks.observe(e, func() (*ledger.State, error) { return ledger.Read(i.replay.state) })
 	if err != nil {
 		return err
 	}
 	if stray != nil {
-		i.tell(stray.finding())
+		i.keepFinding(stray.finding())
 	}
 	if e.Verdict == ledger.Accepted { // else nothing came of it
 		i.dated = false
@@ -94,7 +94,7 @@ func (i *Inspector) accepted(e *Entry) error {
 	case *ledger.CredentialIssue:
 		return i.issue(e, p)
 	case *ledger.CredentialRevoke:
-		return i.forget(e, p.Digest)
+		return i.endCredential(e, p.Digest)
 	case *ledger.QueryOpen:
 		return i.query(e, p)
 	case *ledger.Release:
@@ -115,7 +115,7 @@ func (i *Inspector) Close() error {
 }
 
 func (i *Inspector) report(index uint64, rule Rule, member, detail string) {
-	i.tell(Finding{Index: index, Rule: rule, Member: member, Detail: detail})
+	i.keepFinding(Finding{Index: index, Rule: rule, Member: member, Detail: detail})
 }
 
 // fault reports what an entry under a consent shows.
@@ -124,7 +124,7 @@ func (i *Inspector) fault(e *Entry, rule Rule, g *grant, operator, format string
 	if t := g.agreed(); t != nil {
 		f.Subject = string(t.Subject)
 	}
-	i.tell(f)
+	i.keepFinding(f)
 }
 
 // unopened reports why a sealed part could not be opened or used. It returns
@@ -265,14 +265,14 @@ func (i *Inspector) twoKeys(e *Entry, first *holder, s consent.Subject) error {
 	f := Finding{Index: e.Index, Rule: RuleTwoKeys, Member: e.Author, Subject: string(s)}
 	f.Detail = fmt.Sprintf("a second key for an enterprise that has had another since entry %d", first.Index)
 	if record == nil || record.Registrar == e.Author {
-		i.tell(f)
+		i.keepFinding(f)
 		return nil
 	}
 	f.Detail += fmt.Sprintf(", by %s: one of the two is wrong", record.Registrar)
-	i.tell(f)
+	i.keepFinding(f)
 	f.Index, f.Member = first.Index, record.Registrar
 	f.Detail = fmt.Sprintf("a key for an enterprise that has another by %s, of entry %d: one of the two is wrong", e.Author, e.Index)
-	i.tell(f)
+	i.keepFinding(f)
 	return nil
 }
 
@@ -293,8 +293,8 @@ func (i *Inspector) vouched(e *Entry, digest []byte, s consent.Subject, key []by
 	}), err
 }
 
-// forget ends a credential.
-func (i *Inspector) forget(e *Entry, digest []byte) error {
+// endCredential takes a credential that was revoked out of what its subject holds.
+func (i *Inspector) endCredential(e *Entry, digest []byte) error {
 	if i.identity == nil {
 		return nil
 	}

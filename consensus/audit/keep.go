@@ -71,8 +71,8 @@ func fetch[T any](i *Inspector, key []byte) (record T, err error) {
 	return record, sign.Unmarshal(value, &record)
 }
 
-// tell reports a finding, and keeps it.
-func (i *Inspector) tell(f Finding) {
+// keepFinding keeps a finding and hands it out.
+func (i *Inspector) keepFinding(f Finding) {
 	i.findings++
 	f.Detail = strings.ToValidUTF8(f.Detail, "\ufffd")
 	i.keepErr(i.put(findingKey(i.findings), keptFinding{f.Index, string(f.Rule), f.Info, f.Member, f.Detail, f.Subject, f.Operator}))

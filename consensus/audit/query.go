@@ -151,7 +151,7 @@ func (i *Inspector) unanswered(q *query) {
 	}
 	for _, s := range q.Sections {
 		if !slices.ContainsFunc(q.Answers, func(a answer) bool { return a.Agency == s.Agency }) {
-			i.tell(Finding{Index: q.Index, Rule: RuleUnanswered, Info: true, Member: s.Agency, Detail: "to be asked by this query, and neither released nor refused by its deadline"})
+			i.keepFinding(Finding{Index: q.Index, Rule: RuleUnanswered, Info: true, Member: s.Agency, Detail: "to be asked by this query, and neither released nor refused by its deadline"})
 		}
 	}
 }
@@ -166,10 +166,10 @@ func (i *Inspector) unreceived(q *query) {
 		}
 		n := slices.IndexFunc(q.Answers, func(b answer) bool { return b.Received && bytes.Equal(a.Digest, b.Digest) })
 		if n >= 0 {
-			i.tell(Finding{Index: a.Index, Rule: RuleCopied, Info: true, Member: a.Agency,
+			i.keepFinding(Finding{Index: a.Index, Rule: RuleCopied, Info: true, Member: a.Agency,
 				Detail: fmt.Sprintf("released under the digest of entry %d, which the bank acknowledged as %s's: no two agencies' fragments are the same", q.Answers[n].Index, q.Answers[n].Agency)})
 			continue
 		}
-		i.tell(Finding{Index: a.Index, Rule: RuleUnreceived, Info: true, Member: q.Bank, Detail: "released, and never acknowledged by the bank"})
+		i.keepFinding(Finding{Index: a.Index, Rule: RuleUnreceived, Info: true, Member: q.Bank, Detail: "released, and never acknowledged by the bank"})
 	}
 }

@@ -113,7 +113,7 @@ func (r *Replayer) Resume(kept []byte, l *Log, i *Inspector) error {
 	if state == nil || state.Size != m.Size {
 		return fmt.Errorf("%w: the state is not that of %d entries", ErrNotResumable, m.Size)
 	}
-	tree, err := l.open(tlog.Head{Size: m.Size, Root: tlog.Hash(m.Root)}, nil)
+	tree, err := l.treeOf(tlog.Head{Size: m.Size, Root: tlog.Hash(m.Root)}, nil)
 	if err != nil {
 		return err
 	}
@@ -185,12 +185,12 @@ func (c *clocks) restore(m *mark) {
 	}
 }
 
-// open rebuilds the tree of an earlier head from the log's tiles.
-func (l *Log) open(head tlog.Head, full func(tlog.Tile, []byte)) (*tlog.Tree, error) {
+// treeOf rebuilds the tree of an earlier head from the log's tiles.
+func (l *Log) treeOf(head tlog.Head, full func(tlog.Tile, []byte)) (*tlog.Tree, error) {
 	if head.Size > l.Size {
 		return nil, tampered("it has %d entries and had %d when they were replayed", l.Size, head.Size)
 	}
-	tree, err := tlog.Open(head.Size, func(t tlog.Tile) ([]byte, error) {
+	tree, err := tlog.Load(head.Size, func(t tlog.Tile) ([]byte, error) {
 		wide := t
 		wide.Width = t.WidthIn(l.Size)
 		data, err := l.fetch(wide)

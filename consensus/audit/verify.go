@@ -155,7 +155,7 @@ func (l *Log) VerifyFrom(start tlog.Head, seen *tlog.Head, each func(leaf []byte
 		return err
 	}
 	var wrong error // of a full tile
-	tree, err := l.open(start, func(tile tlog.Tile, hashes []byte) {
+	tree, err := l.treeOf(start, func(tile tlog.Tile, hashes []byte) {
 		if wrong == nil {
 			wrong = l.compare(tile, hashes)
 		}

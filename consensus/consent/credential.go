@@ -63,7 +63,7 @@ type Authority struct {
 // [CredentialDigest].
 func OpenTerms(a Authority, terms, credential []byte, day Day) (*Terms, error) {
 	var c Credential
-	if err := open(a.Network, KindCredential, credential, a.Registrar, &c); err != nil {
+	if err := decodeVerified(a.Network, KindCredential, credential, a.Registrar, &c); err != nil {
 		return nil, refuse(BadSubject, "credential: %v", err)
 	}
 	if err := c.Check(); err != nil {
@@ -73,7 +73,7 @@ func OpenTerms(a Authority, terms, credential []byte, day Day) (*Terms, error) {
 		return nil, refuse(BadSubject, "the credential is not valid on this day")
 	}
 	var t Terms
-	if err := open(a.Network, KindTerms, terms, c.Key, &t); err != nil {
+	if err := decodeVerified(a.Network, KindTerms, terms, c.Key, &t); err != nil {
 		return nil, refuse(BadSubject, "terms: %v", err)
 	}
 	if err := t.Check(); err != nil {
@@ -85,7 +85,9 @@ func OpenTerms(a Authority, terms, credential []byte, day Day) (*Terms, error) {
 	return &t, nil
 }
 
-func open(network sign.NetworkID, kind string, raw []byte, key ed25519.PublicKey, v any) error {
+// decodeVerified reads the payload of a statement of this kind, if the key signed
+// it on the network.
+func decodeVerified(network sign.NetworkID, kind string, raw []byte, key ed25519.PublicKey, v any) error {
 	s, err := sign.Parse(raw)
 	if err != nil {
 		return err

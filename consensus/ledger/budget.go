@@ -123,7 +123,7 @@ func Foretell(v View, s *Statement) (Answer, error) {
 	if answer := t.state.untimely(s.ID.Time()); answer.Verdict != "" {
 		return answer, nil
 	}
-	if !t.tellable(s, author) {
+	if !t.foretellable(s, author) {
 		return Answer{}, t.err
 	}
 	answer, _, err := Decide(v, s)
@@ -133,9 +133,9 @@ func Foretell(v View, s *Statement) (Answer, error) {
 	return answer, nil
 }
 
-// tellable reports whether the rules of its kind or the budget of its author may
+// foretellable reports whether the rules of its kind or the budget of its author may
 // give a statement no entry.
-func (t *transaction) tellable(s *Statement, a *Author) bool {
+func (t *transaction) foretellable(s *Statement, a *Author) bool {
 	switch s.Payload.(type) {
 	case *Deleted, *Objection, *ObjectionAnswer, *Propose, *consent.Revocation, *Tick:
 		return true

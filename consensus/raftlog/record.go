@@ -31,10 +31,10 @@ func (e *CorruptError) Error() string {
 	return fmt.Sprintf("raft log in %s is corrupt: entry %d: %s", e.Dir, e.Index, e.Reason)
 }
 
-// follow returns the link of the record that holds l and stands after prev.
+// chain returns the link of the record that holds l and stands after prev.
 // Every field counts, and every length, so that no byte can move from one
 // field to the next unseen.
-func follow(prev link, l *raft.Log) (link, error) {
+func chain(prev link, l *raft.Log) (link, error) {
 	at, err := l.AppendedAt.MarshalBinary()
 	if err != nil {
 		return link{}, err
@@ -63,7 +63,7 @@ func follow(prev link, l *raft.Log) (link, error) {
 // log written with any codec but its own. l itself stays as it is: raft's
 // LogCache hands the same pointer to readers.
 func wrap(prev link, l *raft.Log) (*raft.Log, link, error) {
-	sum, err := follow(prev, l)
+	sum, err := chain(prev, l)
 	if err != nil {
 		return nil, link{}, err
 	}
@@ -87,7 +87,7 @@ func unwrap(r *raft.Log, index uint64) (prev, sum link, reason string) {
 	if len(r.Extensions) == 0 {
 		r.Extensions = nil
 	}
-	want, err := follow(prev, r)
+	want, err := chain(prev, r)
 	switch {
 	case err != nil:
 		return prev, sum, err.Error()

@@ -115,7 +115,7 @@ func (c *catchup) reach() error {
 func (c *catchup) from(member string, m *marker) error {
 	at, _ := c.r.store.Position()
 	if at.Size >= m.Size {
-		return c.settle(m)
+		return c.moveTo(m)
 	}
 	tree, err := c.r.store.CopyTree()
 	if err != nil {
@@ -149,7 +149,7 @@ func (c *catchup) from(member string, m *marker) error {
 	if err != nil {
 		return err
 	}
-	return c.settle(m)
+	return c.moveTo(m)
 }
 
 // hash is the first pass: it appends a member's entries from first on, up to
@@ -191,11 +191,11 @@ func (c *catchup) apply(b *bundle) error {
 	})
 }
 
-// settle moves the position in raft's log to the marker's, once the entries
+// moveTo moves the position in raft's log to the marker's, once the entries
 // are those of the marker.
-func (c *catchup) settle(m *marker) error {
+func (c *catchup) moveTo(m *marker) error {
 	if m.unproven { // now the log here knows the cosigners
-		if _, err := c.r.trust.open(m.Final); err != nil {
+		if _, err := c.r.trust.verify(m.Final); err != nil {
 			return fmt.Errorf("the leader's marker: %w: its checkpoint is not final: %v", errOtherHistory, err)
 		}
 		if _, err := c.r.takeFinal(m.Final, c.r.store.Expect); err != nil {

@@ -12,9 +12,9 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// told is what a leader says to a member that submits: the rules' answer, and
+// leaderAnswer is what a leader says to a member that submits: the rules' answer, and
 // how many entries the leader's log had then.
-type told struct {
+type leaderAnswer struct {
 	_      struct{} `cbor:",toarray"`
 	Answer ledger.Answer
 	Size   uint64
@@ -44,7 +44,7 @@ func (d *dispute) Unwrap() error { return errDisputed }
 // confirm returns the answer that this replica itself comes to, once its log is
 // as long as the leader's was. A [*dispute] is the error where that is another
 // one than the leader's.
-func (r *Replica) confirm(ctx context.Context, leader string, statement []byte, t told) (ledger.Answer, error) {
+func (r *Replica) confirm(ctx context.Context, leader string, statement []byte, t leaderAnswer) (ledger.Answer, error) {
 	need := t.Size
 	if t.Answer.InLog() {
 		need = t.Answer.Index + 1
@@ -70,7 +70,7 @@ func (r *Replica) confirm(ctx context.Context, leader string, statement []byte, 
 }
 
 // words is what the leader said. What stands there is its own text.
-func (t *told) words() string {
+func (t *leaderAnswer) words() string {
 	if t.Answer.InLog() {
 		return fmt.Sprintf("%.40q, entry %d", t.Answer.Verdict, t.Answer.Index)
 	}
@@ -78,7 +78,7 @@ func (t *told) words() string {
 }
 
 // confirmEntry compares the answer with the leaf here.
-func (r *Replica) confirmEntry(leader string, statement []byte, t told) (answer ledger.Answer, err error) {
+func (r *Replica) confirmEntry(leader string, statement []byte, t leaderAnswer) (answer ledger.Answer, err error) {
 	leaf, err := r.Entry(t.Answer.Index)
 	if err != nil {
 		return answer, err
@@ -124,8 +124,8 @@ func sameStatement(e *ledger.Entry, statement []byte) (same bool, kind string) {
 	return bytes.Equal(ours.Carrier.Statement, theirs.Carrier.Statement), ours.Kind
 }
 
-// accuseTeller raises the alarm about a leader whose answer is not the log's.
-func (r *Replica) accuseTeller(d *dispute, statement []byte) {
+// accuseLeader raises the alarm about a leader whose answer is not the log's.
+func (r *Replica) accuseLeader(d *dispute, statement []byte) {
 	sum := sha256.Sum256(append([]byte(d.says), statement...))
 	r.alarm(Alarm{
 		Member: d.leader, Size: d.size,
@@ -135,7 +135,7 @@ func (r *Replica) accuseTeller(d *dispute, statement []byte) {
 
 // answered reads a leader's reply and confirms it.
 func (r *Replica) answered(ctx context.Context, leader string, statement, reply []byte) (ledger.Answer, error) {
-	var t told
+	var t leaderAnswer
 	if err := sign.Unmarshal(reply, &t); err != nil {
 		return ledger.Answer{}, fmt.Errorf("%s: %w", leader, err)
 	}

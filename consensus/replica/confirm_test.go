@@ -17,7 +17,7 @@ import (
 )
 
 // told is a leader's reply, see SPEC.md section 10.
-type told struct {
+type leaderAnswer struct {
 	_      struct{} `cbor:",toarray"`
 	Answer ledger.Answer
 	Size   uint64
@@ -25,13 +25,13 @@ type told struct {
 
 // lies has the leader answer as the test says, this many times, and keep what it
 // is sent for itself. It returns how often it has lied.
-func (n *network) lies(times int, lie func(honest told) told, passOn bool) func() int {
+func (n *network) lies(times int, lie func(honest leaderAnswer) leaderAnswer, passOn bool) func() int {
 	var count atomic.Int64
 	deceive := func(_ string, _ []byte, honest func() ([]byte, error)) ([]byte, error) {
 		if count.Add(1) > int64(times) {
 			return honest()
 		}
-		var t told
+		var t leaderAnswer
 		if passOn {
 			reply, err := honest()
 			if err != nil {
@@ -72,26 +72,28 @@ func TestLyingLeader(t *testing.T) {
 	n.tune = quiet
 	n.start(n.names...)
 	n.put("voter-a")
-	accepted := func(index uint64) func(told) told {
-		return func(told) told {
-			return told{Answer: ledger.Answer{Verdict: ledger.Accepted, Index: index, New: true}, Size: index + 1}
+	accepted := func(index uint64) func(leaderAnswer) leaderAnswer {
+		return func(leaderAnswer) leaderAnswer {
+			return leaderAnswer{Answer: ledger.Answer{Verdict: ledger.Accepted, Index: index, New: true}, Size: index + 1}
 		}
 	}
-	says := func(v ledger.Verdict) func(told) told {
-		return func(told) told { return told{Answer: ledger.Answer{Verdict: v}} }
+	says := func(v ledger.Verdict) func(leaderAnswer) leaderAnswer {
+		return func(leaderAnswer) leaderAnswer { return leaderAnswer{Answer: ledger.Answer{Verdict: v}} }
 	}
 	cases := []struct {
 		name   string
 		times  int
-		lie    func(told) told
+		lie    func(leaderAnswer) leaderAnswer
 		passOn bool
 		alarm  string // a part of it, "" for none
 	}{
 		{"accepted as entry 1, and kept for itself", 1, accepted(1), false, "another statement"},
-		{"known as entry 0", 1, func(told) told { return told{Answer: ledger.Answer{Verdict: ledger.Accepted, Known: true}} }, false, "another statement"},
+		{"known as entry 0", 1, func(leaderAnswer) leaderAnswer {
+			return leaderAnswer{Answer: ledger.Answer{Verdict: ledger.Accepted, Known: true}}
+		}, false, "another statement"},
 		{"accepted as an entry that no log has", 1, accepted(math.MaxUint64), false, "no log is that long"},
-		{"another verdict than the entry's", 1, func(h told) told { h.Answer.Verdict = ledger.ConsentRevoked; return h }, true, "is accepted"},
-		{"another entry than its own", 1, func(h told) told { h.Answer.Index--; return h }, true, "another statement"},
+		{"another verdict than the entry's", 1, func(h leaderAnswer) leaderAnswer { h.Answer.Verdict = ledger.ConsentRevoked; return h }, true, "is accepted"},
+		{"another entry than its own", 1, func(h leaderAnswer) leaderAnswer { h.Answer.Index--; return h }, true, "another statement"},
 		{"late", 3, says(ledger.Late), false, "late"},
 		{"unverified", 4, says(ledger.Unverified), false, "unverified"},
 		{"late once, as a clock that has moved on", 2, says(ledger.Early), false, ""},
@@ -117,7 +119,7 @@ func TestLyingLeader(t *testing.T) {
 
 // lieOnce has a member submit a statement to a leader that lies of it, checks the
 // member's answer, and returns the member, the leader and the new alarms.
-func (n *network) lieOnce(times int, lie func(told) told, passOn bool) (name, leader string, alarms []replica.Alarm) {
+func (n *network) lieOnce(times int, lie func(leaderAnswer) leaderAnswer, passOn bool) (name, leader string, alarms []replica.Alarm) {
 	n.t.Helper()
 	name, leader = n.follower()
 	lied := n.lies(times, lie, passOn)
@@ -155,8 +157,8 @@ func TestLeaderBeyondTheLog(t *testing.T) {
 	n.start(n.names...)
 	size := n.put("voter-a") + 1
 	name, leader := n.follower()
-	n.lies(math.MaxInt, func(told) told {
-		return told{Answer: ledger.Answer{Verdict: ledger.Accepted, Index: size + 1000, New: true}}
+	n.lies(math.MaxInt, func(leaderAnswer) leaderAnswer {
+		return leaderAnswer{Answer: ledger.Answer{Verdict: ledger.Accepted, Index: size + 1000, New: true}}
 	}, false)
 	ctx, cancel := context.WithTimeout(n.ctx(), 2*time.Second)
 	defer cancel()

@@ -64,7 +64,7 @@ func openCosigner(g *ledger.Genesis, name string, key ed25519.PrivateKey, dir st
 func (c *cosigner) cosign(origin string, head tlog.Head) (string, error) {
 	at, err := c.date(head)
 	if err == nil {
-		err = c.file.settle() // the raise may have been another asker's
+		err = c.file.sync() // the raise may have been another asker's
 	}
 	if err != nil {
 		return "", err

@@ -55,8 +55,8 @@ type evidence struct {
 	alarms []Alarm
 }
 
-// openEvidence reads the alarms of earlier runs.
-func openEvidence(dir string) (*evidence, error) {
+// readEvidence reads the alarms of earlier runs.
+func readEvidence(dir string) (*evidence, error) {
 	e := &evidence{dir: dir}
 	names, err := filepath.Glob(filepath.Join(dir, "*.json"))
 	if err != nil {

@@ -58,7 +58,7 @@ func (r *Replica) proven(final Final) bool {
 	if !r.finals.unproven.Load() {
 		return true
 	}
-	if _, err := r.trust.open(final.Signed); err != nil {
+	if _, err := r.trust.verify(final.Signed); err != nil {
 		r.fail(&durable.ForgottenError{File: r.finals.path, Reason: err.Error()})
 		return false
 	}
@@ -261,7 +261,7 @@ func (r *Replica) count(ctx context.Context, set *ledger.Cosigners, votes <-chan
 // signed as it must be is noted and left: whoever made it shows nothing but
 // that. One that is, and is not of this log's history, is a [*state.ForkError].
 func (r *Replica) takeFinal(signed []byte, expect func(state.Awaited) error) (tlog.Head, error) {
-	head, err := r.trust.open(signed)
+	head, err := r.trust.verify(signed)
 	if err != nil {
 		r.log.Error("a checkpoint that is not final was passed on as such", "error", err)
 		return tlog.Head{}, nil
@@ -383,8 +383,8 @@ func (r *Replica) recall(c Config, g *ledger.Genesis) (err error) {
 	fresh := at.Size == 0
 	r.finals.grown, r.finals.round = make(chan struct{}), make(chan struct{}, 1)
 	r.finals.path = filepath.Join(c.Dir, finalName)
-	r.openHanded(c.Dir)
-	if r.evidence, err = openEvidence(filepath.Join(c.Dir, evidenceName)); err != nil {
+	r.readHanded(c.Dir)
+	if r.evidence, err = readEvidence(filepath.Join(c.Dir, evidenceName)); err != nil {
 		return err
 	}
 	signed, err := durable.RememberFile(r.finals.path, fresh, nil)
@@ -394,7 +394,7 @@ func (r *Replica) recall(c Config, g *ledger.Genesis) (err error) {
 	if len(signed) > 0 {
 		head, err := r.trust.of(r.name, signed)
 		if err == nil {
-			_, err = r.trust.open(signed)
+			_, err = r.trust.verify(signed)
 		}
 		if errors.Is(err, tlog.ErrQuorum) && head.Size > at.Size {
 			r.finals.unproven.Store(true)
@@ -417,8 +417,8 @@ func (r *Replica) recall(c Config, g *ledger.Genesis) (err error) {
 	return r.forked(r.store.Expect(state.Awaited{Head: r.cosigner.file.newest.head, Why: "this member's own cosignature"}))
 }
 
-// forget closes what recall opened.
-func (r *Replica) forget() error {
+// closeMemory closes what recall opened.
+func (r *Replica) closeMemory() error {
 	final, _ := r.finals.last()
 	err := r.saveFinal(final)
 	if r.cosigner != nil {

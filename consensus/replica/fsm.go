@@ -226,7 +226,7 @@ func (f fsm) Restore(from io.ReadCloser) error {
 	if err != nil {
 		return err
 	}
-	return f.r.follow(m)
+	return f.r.catchUpWith(m)
 }
 
 // proves verifies a marker's final checkpoint, where it has one. It may be of
@@ -237,7 +237,7 @@ func (r *Replica) proves(m *marker) (final tlog.Head, err error) {
 	}
 	c, err := tlog.Unverified(m.Final)
 	if err == nil {
-		_, err = r.trust.open(m.Final)
+		_, err = r.trust.verify(m.Final)
 	}
 	final = c.Head
 	at, _ := r.store.Position()
@@ -277,8 +277,8 @@ func (r *Replica) judge(from string, q *raft.InstallSnapshotRequest, m *marker) 
 	return r.placed(from, q.LastLogIndex, q.LastLogTerm)
 }
 
-// follow sets out for a marker, if the cosigners are behind it as well.
-func (r *Replica) follow(m *marker) error {
+// catchUpWith sets out for a marker, if the cosigners are behind it as well.
+func (r *Replica) catchUpWith(m *marker) error {
 	if _, err := r.proves(m); err != nil {
 		return err
 	}

@@ -32,15 +32,15 @@ type handed struct {
 	wanted atomic.Bool // somebody waits for one that is missing
 }
 
-// openHanded reads what was kept. What is not as it was written is forgotten.
-func (r *Replica) openHanded(dir string) {
+// readHanded reads what was kept. What is not as it was written is forgotten.
+func (r *Replica) readHanded(dir string) {
 	r.handed.dir, r.handed.heads, r.handed.wake = filepath.Join(dir, handedName), map[uint64][]byte{}, make(chan struct{}, 1)
 	for _, set := range *r.trust.sets.Load() {
 		signed, err := os.ReadFile(r.handed.path(set.After))
 		if err != nil {
 			continue
 		}
-		if head, err := r.trust.open(signed); err == nil && head.Size == set.After {
+		if head, err := r.trust.verify(signed); err == nil && head.Size == set.After {
 			r.handed.heads[set.After] = signed
 		}
 	}

@@ -32,10 +32,10 @@ type herald struct {
 type notice struct{ index, term uint64 }
 
 type follower struct {
-	has  uint64        // index of the last entry it has said it holds
-	told uint64        // how far it was told that the log is committed
-	news chan notice   // holds one
-	urge chan struct{} // holds one
+	has      uint64        // index of the last entry it has said it holds
+	notified uint64        // how far it was notified that the log is committed
+	news     chan notice   // holds one
+	urge     chan struct{} // holds one
 }
 
 // pauseForMore is how long the next entry may take to come and say it instead:
@@ -61,7 +61,7 @@ func (h *herald) AppendEntries(id raft.ServerID, target raft.ServerAddress, req 
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	f.has = req.PrevLogEntry + uint64(len(req.Entries))
-	f.told = max(f.told, req.LeaderCommitIndex)
+	f.notified = max(f.notified, req.LeaderCommitIndex)
 	h.wake(f)
 	return nil
 }
@@ -82,7 +82,7 @@ func (h *herald) commit(n notice) {
 // wake hands the newest notice to whoever tells a follower, if the follower has
 // the entry and it is news. Held: mu.
 func (h *herald) wake(f *follower) {
-	if f.has < h.committed.index || f.told >= h.committed.index {
+	if f.has < h.committed.index || f.notified >= h.committed.index {
 		return
 	}
 	select {
@@ -115,7 +115,7 @@ func (h *herald) serve(ctx context.Context, name string, last func() uint64) {
 			case <-time.After(pauseForMore):
 			}
 			if last() == n.index { // or the entry behind it says so too
-				h.tell(name, f, n)
+				h.notify(name, f, n)
 			}
 		case <-ctx.Done():
 			return
@@ -123,7 +123,7 @@ func (h *herald) serve(ctx context.Context, name string, last func() uint64) {
 	}
 }
 
-func (h *herald) tell(name string, f *follower, n notice) {
+func (h *herald) notify(name string, f *follower, n notice) {
 	self := h.EncodePeer(raft.ServerID(h.name), raft.ServerAddress(h.name))
 	req := &raft.AppendEntriesRequest{
 		RPCHeader:    raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(h.name), Addr: self},
@@ -137,7 +137,7 @@ func (h *herald) tell(name string, f *follower, n notice) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	f.told = max(f.told, n.index)
+	f.notified = max(f.notified, n.index)
 }
 
 // announce has followers told of an entry that this node proposed and has just

@@ -42,7 +42,7 @@ type lateLog struct {
 // once in ways that cannot be held back. A write that then fails ends this
 // replica (see [Log.Fatal]) and never counts as done.
 func (l *lateLog) StoreLogs(entries []*raft.Log) error {
-	l.settle()
+	l.drain()
 	l.screening.ahead(entries)
 	other := func(e *raft.Log) bool { return e.Type != raft.LogCommand }
 	if r := l.raft.Load(); r == nil || r.State() != raft.Leader || slices.ContainsFunc(entries, other) {
@@ -114,7 +114,7 @@ func (l *lateLog) begin() (end raftlog.End) {
 
 // DeleteRange implements raft.LogStore.
 func (l *lateLog) DeleteRange(min, max uint64) error {
-	l.settle()
+	l.drain()
 	if err := l.keeps(min, max); err != nil {
 		return err
 	}
@@ -140,8 +140,8 @@ func (l *lateLog) keeps(first, last uint64) error {
 	return err
 }
 
-// settle waits for the write under way.
-func (l *lateLog) settle() {
+// drain waits for the write under way.
+func (l *lateLog) drain() {
 	l.mu.Lock()
 	writing := l.writing
 	l.mu.Unlock()

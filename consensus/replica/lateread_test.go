@@ -69,7 +69,7 @@ func TestReadWhileLeaderWrites(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := r.LastIndex()
-	late.settle() // raft alone, without what a replica holds back, answers before that
+	late.drain() // raft alone, without what a replica holds back, answers before that
 	release := disk.Hang("sync")
 	defer time.AfterFunc(time.Minute, release).Stop() // rather than hang, if it waits
 	defer release()
@@ -104,7 +104,7 @@ func TestCommittedStays(t *testing.T) {
 	if err := r.Apply([]byte("committed"), 0).Error(); err != nil {
 		t.Fatal(err)
 	}
-	late.settle()
+	late.drain()
 	last := r.LastIndex()
 	for _, first := range []uint64{last, 1} {
 		if err := late.DeleteRange(first, last); err == nil {

@@ -23,12 +23,12 @@ func (r *Replica) recognise(signed []byte) error {
 		return nil
 	}
 	if r.forgot.Swap(true) {
-		return r.cosigner.file.settle() // said already
+		return r.cosigner.file.sync() // said already
 	}
 	// The evidence first: with the file moved on nothing would tell of it.
 	why := fmt.Sprintf("this member has cosigned %d entries and remembers %d: its files were replaced by older ones, or its key is used elsewhere", c.Size, before.Size)
 	r.alarm(Alarm{Member: r.name, Size: c.Size, Why: why, Theirs: string(signed)}, c.Root)
-	return r.cosigner.file.settle()
+	return r.cosigner.file.sync()
 }
 
 // remind makes a head that this cosigner has signed the largest that it knows,

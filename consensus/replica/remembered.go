@@ -66,15 +66,15 @@ func openCosigned(dir string, fresh bool) (*cosignedFile, error) {
 	return &cosignedFile{record: record, newest: decodeCosigned(b)}, nil
 }
 
-// raise makes a head the largest. When [cosignedFile.settle] then returns, the
+// raise makes a head the largest. When [cosignedFile.sync] then returns, the
 // file says so, and will whatever happens. Held: mu.
 func (c *cosignedFile) raise(to cosigned) {
 	c.newest = to
 	c.asked++
 }
 
-// settle waits for every raise before it to be on disk.
-func (c *cosignedFile) settle() error {
+// sync waits for every raise before it to be on disk.
+func (c *cosignedFile) sync() error {
 	c.mu.Lock()
 	mine := c.asked
 	c.mu.Unlock()

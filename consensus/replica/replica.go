@@ -106,19 +106,19 @@ type Replica struct {
 	transport *herald
 	catchup   *catchup
 
-	diskUsed    func() (int, error)
-	used        atomic.Int64 // percent of the disk
-	walked      atomic.Int64 // Unix ms; see Walked
-	whole       whole
-	busy        atomic.Uint64 // index of the newest entry that is no tick
-	settledTerm atomic.Uint64 // the last term in which this node led and had applied all before it
-	screening   *screening
-	waryUntil   atomic.Int64 // Unix ms; see propose
-	fatal       chan error
-	failing     sync.Once
-	ctx         context.Context
-	cancel      context.CancelFunc
-	running     sync.WaitGroup
+	diskUsed      func() (int, error)
+	used          atomic.Int64 // percent of the disk
+	walked        atomic.Int64 // Unix ms; see Walked
+	whole         whole
+	busy          atomic.Uint64 // index of the newest entry that is no tick
+	inheritedTerm atomic.Uint64 // the last term in which this node led and had applied all before it
+	screening     *screening
+	waryUntil     atomic.Int64 // Unix ms; see propose
+	fatal         chan error
+	failing       sync.Once
+	ctx           context.Context
+	cancel        context.CancelFunc
+	running       sync.WaitGroup
 }
 
 // Open opens or creates a replica in its directory and joins the others. All
@@ -159,13 +159,13 @@ func Open(c Config) (*Replica, error) {
 		return nil, errors.Join(err, r.store.Close())
 	}
 	if err := r.recall(c, g); err != nil {
-		return nil, errors.Join(err, r.forget(), r.store.Close())
+		return nil, errors.Join(err, r.closeMemory(), r.store.Close())
 	}
 	c.Log.Want = r.want
 	raftDir := filepath.Join(c.Dir, "raft")
 	c.Log.Inspect = func(e *raft.Log) error { return foreign(raftDir, r.roster, e) }
 	if r.raftLog, err = raftlog.Open(raftDir, c.Log); err != nil {
-		return nil, errors.Join(err, r.forget(), r.store.Close())
+		return nil, errors.Join(err, r.closeMemory(), r.store.Close())
 	}
 	r.screening = newScreening(r.store)
 	if err := r.start(c); err != nil {
@@ -356,7 +356,7 @@ func (r *Replica) resume(snapshots raft.SnapshotStore) error {
 	defer from.Close()
 	m, err := readMarker(from)
 	if err == nil {
-		err = r.follow(m)
+		err = r.catchUpWith(m)
 	}
 	return err
 }
@@ -423,9 +423,9 @@ func (r *Replica) Close() error {
 	}
 	r.running.Wait()
 	if r.late != nil && r.raftLog.Failed() == nil {
-		r.late.settle()
+		r.late.drain()
 	}
-	err := errors.Join(r.forget(), r.store.Close(), r.raftLog.Close())
+	err := errors.Join(r.closeMemory(), r.store.Close(), r.raftLog.Close())
 	if r.promises != nil {
 		err = errors.Join(err, r.promises.CloseFile())
 	}

@@ -39,7 +39,7 @@ func (r *Replica) Submit(ctx context.Context, statement []byte) (ledger.Answer, 
 		var d *dispute
 		if errors.As(err, &d) {
 			if differed++; d.certain || differed >= disputes {
-				r.accuseTeller(d, statement)
+				r.accuseLeader(d, statement)
 			}
 		}
 		last = err
@@ -85,7 +85,7 @@ const wariness = time.Minute
 // From the first such statement on it verifies beforehand for a while, so that
 // more of them cost their sender and nobody else.
 func (r *Replica) propose(ctx context.Context, statement []byte) (ledger.Answer, error) {
-	if err := r.settled(ctx, statement); err != nil {
+	if err := r.inherit(ctx, statement); err != nil {
 		return ledger.Answer{}, err
 	}
 	if answer, err := r.foretold(statement); err != nil || answer.Verdict != "" {
@@ -167,19 +167,19 @@ func (r *Replica) await(ctx context.Context, f raft.Future) error {
 	}
 }
 
-// settled returns nil when this leader's state is that of all that was
+// inherit returns nil when this leader's state is that of all that was
 // committed before it led: only then may it tell an author that a statement
 // does not verify. That takes one barrier for each term it leads. On a log that
 // is still to be founded it takes genesis alone.
-func (r *Replica) settled(ctx context.Context, statement []byte) error {
+func (r *Replica) inherit(ctx context.Context, statement []byte) error {
 	if err := r.behind(); err != nil {
 		return err
 	}
-	if term := r.raft.CurrentTerm(); r.settledTerm.Load() != term {
+	if term := r.raft.CurrentTerm(); r.inheritedTerm.Load() != term {
 		if err := r.await(ctx, r.raft.Barrier(r.patience)); err != nil {
 			return err
 		}
-		r.settledTerm.Store(term)
+		r.inheritedTerm.Store(term)
 	}
 	if at, _ := r.store.Position(); at.Size == 0 && !bytes.Equal(statement, r.genesis) {
 		return errors.New("the log is not founded yet")
@@ -198,7 +198,7 @@ func (r *Replica) ServeSubmit(ctx context.Context, statement []byte) ([]byte, er
 	}
 	r.transport.hurry() // or the member would wait for what it submitted
 	answer.Leaf = nil
-	return sign.Marshal(told{Answer: answer, Size: r.Head().Size})
+	return sign.Marshal(leaderAnswer{Answer: answer, Size: r.Head().Size})
 }
 
 // entriesRequest asks for count entries from first on.

@@ -126,12 +126,12 @@ func (t *trust) of(member string, signed []byte) (tlog.Head, error) {
 	return c.Head, err
 }
 
-// open reads a final checkpoint. It insists on the quorum of those who make
+// verify reads a final checkpoint. It insists on the quorum of those who make
 // heads of its size final, and on every line by one of them and by the log: a
 // single bad one makes other verifiers refuse the whole. Where there is no
 // quorum the error is [tlog.ErrQuorum]: beyond the end of the log here that may
 // be one of cosigners not known yet.
-func (t *trust) open(signed []byte) (tlog.Head, error) {
+func (t *trust) verify(signed []byte) (tlog.Head, error) {
 	said, err := tlog.Unverified(signed)
 	if err != nil {
 		return tlog.Head{}, err

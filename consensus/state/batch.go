@@ -33,13 +33,13 @@ func (b *Batch) Apply(raw []byte, verified *ledger.Statement) (answer ledger.Ans
 		return answer, err
 	}
 	for _, c := range changes {
-		b.s.open.set(c.Key, c.Value)
+		b.s.filling.set(c.Key, c.Value)
 	}
 	if err := b.s.tree.Append(answer.Leaf); err != nil {
 		return answer, err
 	}
-	b.s.open.entries = append(b.s.open.entries, answer.Leaf)
-	b.s.open.bytes += len(answer.Leaf)
+	b.s.filling.entries = append(b.s.filling.entries, answer.Leaf)
+	b.s.filling.bytes += len(answer.Leaf)
 	b.s.at.Size = b.s.tree.Size()
 	return answer, b.s.arrive()
 }
@@ -99,7 +99,7 @@ func (s *Store) Batch(f func(*Batch) error) error {
 func (s *Store) makeRoom() error {
 	for {
 		s.mu.RLock()
-		full := s.open.bytes > maxLayer
+		full := s.filling.bytes > maxLayer
 		s.mu.RUnlock()
 		if !full {
 			return nil

@@ -24,8 +24,8 @@ func TestFlippedDatabase(t *testing.T) {
 	for i := range uint64(size) {
 		err := s.Batch(func(w *Batch) error {
 			leaf := fmt.Appendf(nil, "entry %d", i)
-			w.s.open.set(fmt.Appendf(nil, "key %d", i), leaf)
-			w.s.open.entries = append(w.s.open.entries, leaf)
+			w.s.filling.set(fmt.Appendf(nil, "key %d", i), leaf)
+			w.s.filling.entries = append(w.s.filling.entries, leaf)
 			w.s.at.Size = i + 1
 			w.Pass(i+1, 1)
 			return w.s.tree.Append(leaf)

@@ -27,8 +27,8 @@ func TestFlushIsOneTransaction(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			w.s.open.set([]byte{'s'}, state)
-			w.s.open.entries = append(w.s.open.entries, leaf)
+			w.s.filling.set([]byte{'s'}, state)
+			w.s.filling.entries = append(w.s.filling.entries, leaf)
 			w.s.at.Size = i + 1
 			w.Pass(10+i, 1)
 			return w.s.tree.Append(leaf)

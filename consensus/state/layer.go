@@ -8,8 +8,8 @@ import (
 	"github.com/google/btree"
 )
 
-// layer is what has been applied and is not yet in the database: one lies open
-// to be filled, one at most is being written.
+// layer is what has been applied and is not yet in the database: one is being
+// filled, one at most is being written.
 type layer struct {
 	state   *btree.BTreeG[item] // ledger keys; a nil value is a deletion
 	first   uint64              // index of entries[0]
@@ -18,7 +18,7 @@ type layer struct {
 	head    Position // set when the layer is closed
 	bytes   int
 
-	// While the layer lies open no key of the state is in [from, to). Work that
+	// While the layer is being filled no key of the state is in [from, to). Work that
 	// is done leaves such a hole at the beginning of its queue, to be filled in
 	// by the flush after next; without it each step would look at all of it.
 	from, to []byte

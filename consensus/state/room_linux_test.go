@@ -42,9 +42,9 @@ func TestFlushWaitsForRoom(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				w.s.open.set([]byte{'s'}, state)
-				w.s.open.set(fmt.Appendf(nil, "r%d", w.s.at.Size), leaf[:20])
-				w.s.open.entries = append(w.s.open.entries, leaf)
+				w.s.filling.set([]byte{'s'}, state)
+				w.s.filling.set(fmt.Appendf(nil, "r%d", w.s.at.Size), leaf[:20])
+				w.s.filling.entries = append(w.s.filling.entries, leaf)
 				w.s.at.Size++
 				w.Pass(w.s.at.Size, 1)
 				return w.s.tree.Append(leaf)

@@ -32,7 +32,7 @@ type Store struct {
 
 	mu       sync.RWMutex // held for writing while a batch is applied
 	tree     *tlog.Tree
-	open     *layer // being filled
+	filling  *layer
 	flushing *layer // being written, or nil
 	at       Position
 	saved    Position           // what the database says of itself
@@ -95,10 +95,10 @@ func (s *Store) load() error {
 	if err != nil {
 		return err
 	}
-	if s.tree, err = s.openTree(s.at.Size, func(t tlog.Tile, hashes []byte) { s.open.tiles[t] = hashes }); err != nil {
+	if s.tree, err = s.readTree(s.at.Size, func(t tlog.Tile, hashes []byte) { s.filling.tiles[t] = hashes }); err != nil {
 		return err
 	}
-	s.open = newLayer(s.at.Size)
+	s.filling = newLayer(s.at.Size)
 	s.saved = s.at
 	if s.at.Size > 0 && s.tree.Root() != s.at.Root {
 		return &CorruptError{Bucket: "tiles", Reason: "entries and tiles do not lead to the root that was written with them"}
@@ -106,9 +106,9 @@ func (s *Store) load() error {
 	return nil
 }
 
-// openTree reads a tree of the given size from the database.
-func (s *Store) openTree(size uint64, full func(tlog.Tile, []byte)) (*tlog.Tree, error) {
-	return tlog.Open(size, func(t tlog.Tile) (data []byte, err error) {
+// readTree reads a tree of the given size from the database.
+func (s *Store) readTree(size uint64, full func(tlog.Tile, []byte)) (*tlog.Tree, error) {
+	return tlog.Load(size, func(t tlog.Tile) (data []byte, err error) {
 		if t.Width == tlog.TileWidth {
 			return s.storedTile(t)
 		}
@@ -132,15 +132,15 @@ func (s *Store) CopyTree() (*tlog.Tree, error) {
 	s.mu.RLock()
 	size := s.saved.Size
 	s.mu.RUnlock()
-	return s.openTree(size, nil)
+	return s.readTree(size, nil)
 }
 
 // layers returns what stands over the database, newest first. Held: mu.
 func (s *Store) layers() []*layer {
 	if s.flushing == nil {
-		return []*layer{s.open}
+		return []*layer{s.filling}
 	}
-	return []*layer{s.open, s.flushing}
+	return []*layer{s.filling, s.flushing}
 }
 
 // View calls f with the state as it is now. Nothing is applied meanwhile.
@@ -169,7 +169,7 @@ func (s *Store) Flush() error {
 }
 
 // toFlush returns the layer to be written next: one that the disk refused
-// before, or the open one, in place of which it puts another.
+// before, or the one being filled, in place of which it puts another.
 func (s *Store) toFlush() (*layer, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -177,8 +177,8 @@ func (s *Store) toFlush() (*layer, error) {
 		return nil, s.broken
 	}
 	if s.flushing == nil {
-		s.open.head = s.at
-		s.flushing, s.open = s.open, newLayer(s.at.Size)
+		s.filling.head = s.at
+		s.flushing, s.filling = s.filling, newLayer(s.at.Size)
 	}
 	return s.flushing, nil
 }

@@ -32,11 +32,11 @@ func TestViewIsOneMap(t *testing.T) {
 			for range 5 {
 				key := fmt.Sprintf("%c%02d", 'a'+rune(random.IntN(3)), random.IntN(30))
 				if random.IntN(3) == 0 {
-					w.s.open.set([]byte(key), nil)
+					w.s.filling.set([]byte(key), nil)
 					delete(model, key)
 				} else {
 					value := fmt.Sprint(round)
-					w.s.open.set([]byte(key), []byte(value))
+					w.s.filling.set([]byte(key), []byte(value))
 					model[key] = value
 				}
 			}
@@ -154,7 +154,7 @@ func TestFailedFlushIsFinal(t *testing.T) {
 		t.Fatal(err)
 	}
 	set := func(i uint64) error {
-		return s.Batch(func(w *Batch) error { w.s.open.set([]byte{byte(i)}, []byte{1}); w.Pass(i, 1); return nil })
+		return s.Batch(func(w *Batch) error { w.s.filling.set([]byte{byte(i)}, []byte{1}); w.Pass(i, 1); return nil })
 	}
 	if err := set(1); err != nil {
 		t.Fatal(err)
@@ -205,12 +205,12 @@ func TestQueue(t *testing.T) {
 				if key == nil {
 					break
 				}
-				w.s.open.set(key, nil)
+				w.s.filling.set(key, nil)
 				delete(model, string(key))
 			}
 			for range random.IntN(30) {
 				key := fmt.Sprintf("%c%05d", 'a'+rune(random.IntN(3)), round+random.IntN(100))
-				w.s.open.set([]byte(key), []byte{1})
+				w.s.filling.set([]byte(key), []byte{1})
 				model[key] = "\x01"
 			}
 			w.Pass(uint64(round+1), 1)

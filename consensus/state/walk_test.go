@@ -35,8 +35,8 @@ func grow(s *Store, entries int) error {
 			if err := w.s.tree.Append(leaf); err != nil {
 				return err
 			}
-			w.s.open.entries = append(w.s.open.entries, leaf)
-			w.s.open.set(fmt.Appendf(nil, "key %06d", i), bytes.Repeat(leaf, 10))
+			w.s.filling.entries = append(w.s.filling.entries, leaf)
+			w.s.filling.set(fmt.Appendf(nil, "key %06d", i), bytes.Repeat(leaf, 10))
 			w.s.at.Size = i + 1
 			w.Pass(i+1, 1)
 		}
@@ -97,11 +97,11 @@ func TestWalkAmongChanges(t *testing.T) {
 				key := fmt.Appendf(nil, "key %06d", random.IntN(30_000))
 				switch random.IntN(3) {
 				case 0:
-					w.s.open.set(key, nil)
+					w.s.filling.set(key, nil)
 				case 1:
-					w.s.open.set(key, fmt.Appendf(nil, "step %d", steps))
+					w.s.filling.set(key, fmt.Appendf(nil, "step %d", steps))
 				default:
-					w.s.open.set(append(key, 'x'), key)
+					w.s.filling.set(append(key, 'x'), key)
 				}
 			}
 			w.Pass(w.s.at.Raft+1, 1)

@@ -41,7 +41,7 @@ type ReadTile func(tile Tile) ([]byte, error)
 //
 // What has left the edge, the full tiles, belongs to the caller, who gets each
 // exactly once. Full tiles and the hashes of the entries after the last one
-// are all that [Open] needs.
+// are all that [Load] needs.
 type Tree struct {
 	size uint64
 	edge [64]Hash // edge[h] is the root of the perfect subtree of 2^h leaves, if bit h of size is set
@@ -56,7 +56,7 @@ func New(full func(tile Tile, hashes []byte)) *Tree {
 	return &Tree{full: full}
 }
 
-// Open returns the tree of the given size from its tiles. It asks read for the
+// Load returns the tree of the given size from its tiles. It asks read for the
 // partial tile of level 0, and for full tiles of which the levels above are
 // made: at most 255 per level, about 15 ms of hashing at 10 million entries.
 // It never asks for a partial tile of a higher level, so none need be stored.
@@ -66,7 +66,7 @@ func New(full func(tile Tile, hashes []byte)) *Tree {
 //
 // Errors: what read returned, [ErrInconsistent] if a tile has the wrong
 // length, [ErrTooLarge].
-func Open(size uint64, read ReadTile, full func(tile Tile, hashes []byte)) (*Tree, error) {
+func Load(size uint64, read ReadTile, full func(tile Tile, hashes []byte)) (*Tree, error) {
 	if size > MaxTreeSize {
 		return nil, fmt.Errorf("%w: tree of %d entries", ErrTooLarge, size)
 	}

@@ -132,7 +132,7 @@ func TestOpen(t *testing.T) {
 			return whole.read(tile)
 		}
 		again := &testLog{stored: make(map[tlog.Tile][]byte)}
-		tree, err := tlog.Open(size, read, again.keep)
+		tree, err := tlog.Load(size, read, again.keep)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -168,7 +168,7 @@ func TestOpenDamaged(t *testing.T) {
 		tiles = append(tiles, tile)
 		return log.read(tile)
 	}
-	must(tlog.Open(size, collect, nil))
+	must(tlog.Load(size, collect, nil))
 	// tile/0/257.p/208 as it is, tile/0/256 for the one hash that
 	// tile/1/001.p/1 has, and tile/1/000 for the one of tile/2/000.p/1.
 	if len(tiles) != 3 {
@@ -176,7 +176,7 @@ func TestOpenDamaged(t *testing.T) {
 	}
 	for _, bad := range tiles {
 		damage := func(change func([]byte) ([]byte, error)) (*tlog.Tree, error) {
-			return tlog.Open(size, func(tile tlog.Tile) ([]byte, error) {
+			return tlog.Load(size, func(tile tlog.Tile) ([]byte, error) {
 				hashes := must(log.read(tile))
 				if tile != bad {
 					return hashes, nil
@@ -197,7 +197,7 @@ func TestOpenDamaged(t *testing.T) {
 		_, err = damage(func(b []byte) ([]byte, error) { return nil, errNotStored })
 		wantError(t, "missing tile", err, errNotStored)
 	}
-	_, err := tlog.Open(tlog.MaxTreeSize+1, log.read, nil)
+	_, err := tlog.Load(tlog.MaxTreeSize+1, log.read, nil)
 	wantError(t, "beyond limit", err, tlog.ErrTooLarge)
 }
 
@@ -293,6 +293,6 @@ func BenchmarkRoot(b *testing.B) {
 func BenchmarkOpen(b *testing.B) {
 	log := newTestLog(1<<17 - 1)
 	for b.Loop() {
-		sinkHead = must(tlog.Open(log.Size(), log.read, nil)).Head()
+		sinkHead = must(tlog.Load(log.Size(), log.read, nil)).Head()
 	}
 }

@@ -124,7 +124,7 @@ func TestWalk(t *testing.T) {
 		if tree.Head() != signed.Head {
 			t.Errorf("size %d: the entries lead to another root", size)
 		}
-		again, err := tlog.Open(signed.Size, func(t tlog.Tile) ([]byte, error) { return hashes[t], nil }, nil)
+		again, err := tlog.Load(signed.Size, func(t tlog.Tile) ([]byte, error) { return hashes[t], nil }, nil)
 		if err != nil || again.Head() != signed.Head {
 			t.Errorf("size %d: the tiles lead to another root, %v", size, err)
 		}
