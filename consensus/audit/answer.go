@@ -48,7 +48,7 @@ func (i *Inspector) release(e *Entry, p *ledger.Release) error {
 	return i.released(e, q, &s, detail)
 }
 
-// judges says whether an answer can be judged: its consent could be opened, and
+// judges reports whether an answer can be judged: its consent could be opened, and
 // the key that its slot was made with is the consent's. Where it is not, only
 // the bank can have made the slot, and the agency may know no other key.
 func (i *Inspector) judges(e *Entry, q *query, slot *consent.Slot) bool {
@@ -128,7 +128,7 @@ func (i *Inspector) released(e *Entry, q *query, s *consent.Section, detail *led
 	return i.credentialOf(e, q, detail.Basis.Credential)
 }
 
-// sameSlice says whether an agency decided by the slice that the auditor has.
+// sameSlice reports whether an agency decided by the slice that the auditor has.
 // Another one that the subject signed is hidden by the bank, which carried the
 // body; one that nobody signed is the agency's invention.
 func (i *Inspector) sameSlice(e *Entry, q *query, digest []byte) bool {

@@ -78,7 +78,7 @@ func (h *heads) at(size uint64) (root tlog.Hash, ok bool) {
 // from genesis.
 func (r *Replayer) Cosigners() ([]ledger.Cosigners, error) { return ledger.ReadCosigners(r.state) }
 
-// CheckFinal says whether a checkpoint of the log as replayed so far is final by
+// CheckFinal reports whether a checkpoint of the log as replayed so far is final by
 // the log itself: cosigned by a quorum of those whom it names for heads of that
 // size. Where it is not, and has cosignatures of others who have handed over or
 // were not in force yet, the error wraps [ErrTampered]: they do not sign such

@@ -276,7 +276,7 @@ func (i *Inspector) twoKeys(e *Entry, first *holder, s consent.Subject) error {
 	return nil
 }
 
-// vouched says whether a credential vouches for this key of a subject on the day
+// vouched reports whether a credential vouches for this key of a subject on the day
 // of an entry. Of one that could not be opened it says yes: its own finding says so.
 func (i *Inspector) vouched(e *Entry, digest []byte, s consent.Subject, key []byte) (bool, error) {
 	whose, err := fetch[issued](i, issuedKey(digest))

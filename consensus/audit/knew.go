@@ -5,7 +5,7 @@ import (
 	"atoll/consensus/ledger"
 )
 
-// Between a statement and its entry lies what its author cannot see or help:
+// Between a statement and its entry is what its author cannot see or help:
 // whoever leads may put a credential's end before it, or hold it back over
 // midnight. So of a credential it counts what was so when the author signed.
 

@@ -64,7 +64,7 @@ func large(t *testing.T, where string, n int, queries bool) *audittest.World {
 	return w
 }
 
-// replayed verifies and replays what lies in a folder, and hands over each entry.
+// replayed verifies and replays what is in a folder, and hands over each entry.
 func replayed(t *testing.T, where, trust string, r *audit.Replayer, each func(*audit.Entry) error) (*audit.Log, *audit.Replayer) {
 	t.Helper()
 	log := os.DirFS(filepath.Join(where, "log"))

@@ -69,7 +69,7 @@ func NewSandbox(rules WhatIf, i *Inspector, state Store, found func(Otherwise)) 
 	return &Sandbox{rules: rules, inspector: i, state: state, found: found, spent: map[string]*spending{}, released: map[string]bool{}}
 }
 
-// NeedsIdentity says whether the rules are about what is sealed.
+// NeedsIdentity reports whether the rules are about what is sealed.
 func (w *WhatIf) NeedsIdentity() bool { return len(w.Banned) > 0 || w.MaxMonths != nil }
 
 // Add decides the entry that the inspector has just added.
@@ -169,7 +169,7 @@ func (s *Sandbox) query(e *Entry, p *ledger.QueryOpen) (ledger.Verdict, error) {
 	return verdict, nil
 }
 
-// over says whether a shorter consent would have ended before an entry.
+// over reports whether a shorter consent would have ended before an entry.
 func (s *Sandbox) over(e *Entry, id []byte) (bool, error) {
 	if s.rules.MaxDays == nil {
 		return false, nil

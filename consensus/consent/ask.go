@@ -18,7 +18,7 @@ type Ask struct {
 	Key        []byte  `cbor:"7,keyasint"` // K_agency
 }
 
-// Check says whether the ask can be one, by itself.
+// Check reports whether the ask can be one, by itself.
 func (a *Ask) Check() error {
 	if len(a.Query) != 16 || len(a.Consent) != len(ID{}) || len(a.Key) != len(sign.Secret{}) {
 		return malformed("ask: field length")
@@ -38,7 +38,7 @@ type Logged struct {
 	Issuer Authority // of the credential
 }
 
-// Vouched says whether the ask is about the logged query and the named agency,
+// Vouched reports whether the ask is about the logged query and the named agency,
 // and whether its key and its section are: the terms are those of the header,
 // they list the slice, the slice is the agency's and commits to the key, and
 // the query has a slot for the section under that key. Of an ask that is not

@@ -216,7 +216,7 @@ func SlotList(sections []Section, k sign.Secret, id ID, random io.Reader) ([][]b
 	return list, checkDigests(list)
 }
 
-// CheckSlots says whether a list of slots can stand in query.open. The error
+// CheckSlots reports whether a list of slots can stand in query.open. The error
 // wraps [sign.ErrMalformed].
 func CheckSlots(list [][]byte) error { return checkDigests(list) }
 

@@ -83,9 +83,9 @@ type ID = sign.KeyID
 var memberName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,30}[a-z0-9]$`)
 var itemName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
 
-// ValidMember says whether name can name a member: 2 to 32 of a-z 0-9 and "-".
+// ValidMember reports whether name can name a member: 2 to 32 of a-z 0-9 and "-".
 func ValidMember(name string) bool { return memberName.MatchString(name) }
 
-// ValidItem says whether name can name a dataset, output or purpose: up to 64
+// ValidItem reports whether name can name a dataset, output or purpose: up to 64
 // of a-z 0-9 and "_".
 func ValidItem(name string) bool { return itemName.MatchString(name) }

@@ -17,7 +17,7 @@ type Credential struct {
 	NotAfter  Day     `cbor:"5,keyasint"` // inclusive
 }
 
-// Check says whether the credential can be one, by itself.
+// Check reports whether the credential can be one, by itself.
 func (c *Credential) Check() error {
 	if _, _, err := ParseSubject(string(c.Subject)); err != nil {
 		return err

@@ -7,7 +7,7 @@ import (
 )
 
 // I5: how many agencies a consent names or a query asks shows in no list that
-// others see, but for the group it lies in.
+// others see, but for the group it is in.
 func TestListsTellNoNumber(t *testing.T) {
 	for n := 1; n <= 2*digestGroup; n++ {
 		want := (n + digestGroup - 1) / digestGroup * digestGroup

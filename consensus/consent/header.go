@@ -69,7 +69,7 @@ type Header struct {
 // ConsentID returns the id as an array. The header must have passed Check.
 func (b *Bounds) ConsentID() ID { return ID(b.ID) }
 
-// Check says whether the header can be one, by itself. The error wraps
+// Check reports whether the header can be one, by itself. The error wraps
 // [sign.ErrMalformed].
 func (h *Header) Check() error {
 	switch {
@@ -87,7 +87,7 @@ func (h *Header) Check() error {
 	return nil
 }
 
-// Check says whether the bounds make sense by themselves.
+// Check reports whether the bounds make sense by themselves.
 func (b *Bounds) Check() error {
 	switch {
 	case len(b.ID) != len(ID{}):
@@ -110,7 +110,7 @@ func (b *Bounds) Check() error {
 	return nil
 }
 
-// Active says whether the bounds allow a use on this day: nil, or a refusal
+// Active reports whether the bounds allow a use on this day: nil, or a refusal
 // with [NotYet] or [Expired].
 func (b *Bounds) Active(day Day) *Refusal {
 	switch {
@@ -139,7 +139,7 @@ type Revocation struct {
 	Key     []byte `cbor:"2,keyasint"` // revocation public key
 }
 
-// Check says whether the revocation can be one, by itself.
+// Check reports whether the revocation can be one, by itself.
 func (r *Revocation) Check() error {
 	if len(r.Consent) != len(ID{}) || !sign.ValidKey(r.Key) {
 		return malformed("revocation")
@@ -147,7 +147,7 @@ func (r *Revocation) Check() error {
 	return nil
 }
 
-// SignedBy says whether the revocation names the key with this id.
+// SignedBy reports whether the revocation names the key with this id.
 func (r *Revocation) SignedBy(key []byte) bool {
 	id := sign.KeyIDOf(r.Key)
 	return bytes.Equal(id[:], key)
@@ -158,7 +158,7 @@ func digest(label string, data []byte) []byte {
 	return d[:]
 }
 
-// ascending says whether all items have the size and each is greater than the
+// ascending reports whether all items have the size and each is greater than the
 // one before: one order, no repetition.
 func ascending(items [][]byte, size int) bool {
 	for i, item := range items {

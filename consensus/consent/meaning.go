@@ -95,7 +95,7 @@ func (l *Leaf) agrees(o *Leaf) bool {
 	return l.Dataset != o.Dataset || l.DatasetChinese == o.DatasetChinese && l.DatasetEnglish == o.DatasetEnglish
 }
 
-// Check says whether the leaf can be one, by itself.
+// Check reports whether the leaf can be one, by itself.
 func (l *Leaf) Check() error {
 	if len(l.Salt) != 32 || len(l.Meaning) != 32 || len(l.Definition) != 32 || bytes.Equal(l.Meaning[:len(Meaning{})], make([]byte, len(Meaning{}))) {
 		return malformed("leaf: field length, or no meaning")

@@ -73,7 +73,7 @@ func NoticeDigest(text string) []byte { return digest(labelNotice, []byte(text))
 // lastDay is 9999-12-31, the last day that has a name of ten characters.
 const lastDay = Day(2_932_896)
 
-// check says whether all of a draft can be shown, and has one order.
+// check reports whether all of a draft can be shown, and has one order.
 func (d *Draft) check() error {
 	if _, _, err := ParseSubject(string(d.Subject)); err != nil {
 		return err

@@ -29,7 +29,7 @@ var outcomes = [...]string{
 	Disputed: "disputed", BelowMinGroup: "below_min_group", Invalid: "invalid",
 }
 
-// Valid says whether o is on the list.
+// Valid reports whether o is on the list.
 func (o Outcome) Valid() bool { return o >= Answered && o <= Invalid }
 
 func (o Outcome) String() string {

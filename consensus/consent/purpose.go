@@ -14,7 +14,7 @@ type Purpose struct {
 	MaxDataLife uint32 `cbor:"7,keyasint"` // days
 }
 
-// Check says whether the purpose can be one, by itself.
+// Check reports whether the purpose can be one, by itself.
 func (p *Purpose) Check() error {
 	switch {
 	case !ValidItem(p.Code) || !ValidText(p.Chinese) || !ValidText(p.English):
@@ -29,7 +29,7 @@ func (p *Purpose) Check() error {
 	return nil
 }
 
-// Allowed says whether the purpose rules of a network allow these terms: purpose,
+// Allowed reports whether the purpose rules of a network allow these terms: purpose,
 // length, uses, data life. It returns nil or the refusal.
 func (t *Terms) Allowed(rules []Purpose) *Refusal { return allowPurpose(rules, t) }
 

@@ -67,7 +67,7 @@ func (l *Leaf) hash() (h tlog.Hash, err error) {
 	return tlog.LeafHash(data), nil
 }
 
-// Check says whether this can be shown, by itself.
+// Check reports whether this can be shown, by itself.
 func (s *Shown) Check() error {
 	switch {
 	case !ValidMember(s.Agency) || s.Version == 0 || s.Size > MaxLeaves:
@@ -95,7 +95,7 @@ func (s *Shown) Check() error {
 	return nil
 }
 
-// Under says whether what is shown is what the catalog with this root has: nil,
+// Under reports whether what is shown is what the catalog with this root has: nil,
 // or why not. It must have passed Check.
 func (s *Shown) Under(root []byte) error {
 	known := make([]tlog.Leaf, len(s.Outputs))
@@ -129,7 +129,7 @@ func (s *Shown) Leaf(dataset, output string) *Leaf {
 	return &s.Outputs[i].Leaf
 }
 
-// CheckShown says whether just what is offered is shown: one catalog for each
+// CheckShown reports whether just what is offered is shown: one catalog for each
 // agency that has any of it, ascending by agency, and of each item whose meaning
 // is known the leaf that has it. It is nil or a [*Refusal] or an error that wraps
 // [sign.ErrMalformed].
@@ -167,7 +167,7 @@ func CheckShown(shown []Shown, offers []Offer) error {
 	return nil
 }
 
-// only says whether nothing but outputs of these items is shown.
+// only reports whether nothing but outputs of these items is shown.
 func (s *Shown) only(items []Item) bool {
 	return !slices.ContainsFunc(s.Outputs, func(o Output) bool {
 		return !slices.ContainsFunc(items, func(i Item) bool { return i.Dataset == o.Leaf.Dataset && i.Output == o.Leaf.Output })

@@ -14,7 +14,7 @@ type Disclosure uint8
 
 const (
 	Value  Disclosure = 1 // the value itself
-	Band   Disclosure = 2 // which of the catalog's declared bands it lies in
+	Band   Disclosure = 2 // which of the catalog's declared bands it is in
 	Verify Disclosure = 3 // whether a stated predicate holds: yes, no, unknown
 	Count  Disclosure = 4 // how many rows there are
 )
@@ -74,7 +74,7 @@ type Slice struct {
 	Commitment []byte `cbor:"5,keyasint"` // to the agency's key, see [Commit]
 }
 
-// Check says whether the slice can be one, by itself.
+// Check reports whether the slice can be one, by itself.
 func (s *Slice) Check() error {
 	switch {
 	case len(s.Salt) != 32 || len(s.Commitment) != 32 || len(s.Consent) != len(ID{}):
@@ -117,7 +117,7 @@ type Section struct {
 
 const maxPredicate = 500
 
-// Check says whether the section can be one, by itself. One predicate at most
+// Check reports whether the section can be one, by itself. One predicate at most
 // stands on an output: a second would make of yes and no a search for the value.
 func (s *Section) Check() error {
 	switch {
@@ -165,7 +165,7 @@ func checkItems(n int, item func(int) Item) error {
 // Commit returns the commitment to an agency's key that its slice carries.
 func Commit(agencyKey sign.Secret) []byte { return digest(labelCommitment, agencyKey[:]) }
 
-// Holds says whether this is the key that the slice commits to. What an
+// Holds reports whether this is the key that the slice commits to. What an
 // auditor derives from K is then what the agency sealed under.
 func (s *Slice) Holds(agencyKey sign.Secret) bool {
 	return subtle.ConstantTimeCompare(Commit(agencyKey), s.Commitment) == 1
@@ -185,7 +185,7 @@ func digestOf(label string, v any) ([]byte, error) {
 	return digest(label, data), nil
 }
 
-// listed says whether a digest is in a list.
+// listed reports whether a digest is in a list.
 func listed(list [][]byte, d []byte) bool {
 	return slices.ContainsFunc(list, func(l []byte) bool { return bytes.Equal(l, d) })
 }

@@ -27,7 +27,7 @@ type slotParts struct {
 	Token   []byte
 }
 
-// Check says whether the slot can be one, by itself.
+// Check reports whether the slot can be one, by itself.
 func (s *Slot) Check() error {
 	if len(s.Section) != 32 || len(s.Token) != 32 {
 		return malformed("slot: field length")
@@ -56,7 +56,7 @@ func QueryToken(agencyKey sign.Secret, query []byte) []byte {
 	return token[:]
 }
 
-// Asked says whether a section is one that a query has a slot for, given the
+// Asked reports whether a section is one that a query has a slot for, given the
 // query's id, its list of slots and the key of the section's agency: a bank
 // cannot log one question and ask another.
 func (s *Section) Asked(query [16]byte, slots [][]byte, agencyKey sign.Secret) bool {

@@ -39,7 +39,7 @@ const (
 	leiLength  = 20
 )
 
-// KnownCode says whether a bare code is one of the scheme ("uscc" or "lei"), by
+// KnownCode reports whether a bare code is one of the scheme ("uscc" or "lei"), by
 // its form and its check characters. It is for registers, of which every row is
 // checked, and allocates nothing for a code that is right.
 func KnownCode(scheme, code string) bool {

@@ -30,7 +30,7 @@ type Terms struct {
 	Date     Day      `cbor:"11,keyasint"` // when the bank drew it up
 }
 
-// Check says whether the terms can be terms, by themselves.
+// Check reports whether the terms can be terms, by themselves.
 func (t *Terms) Check() error {
 	if err := t.Bounds.Check(); err != nil {
 		return err
@@ -57,7 +57,7 @@ func (t *Terms) Check() error {
 	return checkDigests(t.Slices)
 }
 
-// Dated says whether the day on which the notice was drawn up is near the one on
+// Dated reports whether the day on which the notice was drawn up is near the one on
 // which the consent is granted: what things are called in it are words of that
 // day. It returns nil or the refusal.
 func (t *Terms) Dated(granted Day) *Refusal {

@@ -19,7 +19,7 @@ func ValidText(s string) bool {
 	return true
 }
 
-// unseen says whether a character breaks lines, reorders what is read, or leaves
+// unseen reports whether a character breaks lines, reorders what is read, or leaves
 // no mark by itself, so that two texts could look alike. Chinese and English
 // need none of them: joiners and selectors of other scripts, of emoji and of
 // ideographs' variants are among them.

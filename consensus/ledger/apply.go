@@ -21,7 +21,7 @@ type Answer struct {
 	Leaf    []byte  `cbor:"-"`          // of a new entry, for whoever keeps the log
 }
 
-// InLog says whether the statement stands in the log, new or known.
+// InLog reports whether the statement stands in the log, new or known.
 func (a *Answer) InLog() bool { return a.New || a.Known }
 
 // Apply decides one statement. It returns the answer and, where the answer has

@@ -14,7 +14,7 @@ const (
 	maxQueries = 1_000               // in one data.deleted
 )
 
-// Each check says whether a payload can be one, by itself: lengths, orders,
+// Each check reports whether a payload can be one, by itself: lengths, orders,
 // ranges. What depends on the state is a rule's to decide.
 
 func (q *QueryOpen) check() error {

@@ -27,7 +27,7 @@ type Cosigner struct {
 	Key    []byte // Ed25519 public key
 }
 
-// Has says whether a member belongs to the set.
+// Has reports whether a member belongs to the set.
 func (c *Cosigners) Has(member string) bool {
 	return slices.ContainsFunc(c.Keys, func(k Cosigner) bool { return k.Member == member })
 }
@@ -78,7 +78,7 @@ func (c *Cosigners) Open(signed []byte, others ...tlog.Verifier) (tlog.Head, []t
 	return checkpoint.Head, signatures, nil
 }
 
-// CheckQuorum says whether k of n cosigners, up to f of whom lie, may make heads
+// CheckQuorum reports whether k of n cosigners, up to f of whom lie, may make heads
 // of the log final. Two rules hold at once: any two quorums have an honest
 // cosigner in common ([tlog.Safe]), and k < n, so that one who is away stops
 // nothing. Both together take three cosigners.

@@ -171,7 +171,7 @@ func NetworkID(payload []byte) sign.NetworkID { return sha256.Sum256(payload) }
 
 var origin = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(/[a-z0-9]([a-z0-9.-]*[a-z0-9])?)*$`)
 
-// Check says whether the genesis can found a network.
+// Check reports whether the genesis can found a network.
 func (g *Genesis) Check() error {
 	switch {
 	case g.Version > 0 && g.Version < FormatVersion:
@@ -264,7 +264,7 @@ func (g *Genesis) founder(name string) *Card {
 	return &g.Members[i]
 }
 
-// Check says whether the card can be one, by itself.
+// Check reports whether the card can be one, by itself.
 func (c *Card) Check() error {
 	if !consent.ValidMember(c.Name) {
 		return malformed("member card: a name is 2 to 32 of a-z, 0-9 and -")

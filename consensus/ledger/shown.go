@@ -41,7 +41,7 @@ type Publication struct {
 // may be behind.
 const shownSlack = 24 * 60 * 60 * 1000
 
-// CheckShown says whether the body of a consent shows of catalogs what they
+// CheckShown reports whether the body of a consent shows of catalogs what they
 // have and had when the notice was drawn up, whether that was near today, and
 // whether the terms are signed for the notice that follows from terms, slices,
 // these catalogs, genesis and the roster of the grant. Today is the network's day

@@ -47,7 +47,7 @@ type Author struct {
 	Seat   uint8  `cbor:"4,keyasint"` // among the members, in the order of genesis; see [Clocks]
 }
 
-// Has says whether the author has a role on a day.
+// Has reports whether the author has a role on a day.
 func (a *Author) Has(role string, day consent.Day) bool {
 	return slices.ContainsFunc(a.Roles, func(r Role) bool {
 		return r.Name == role && r.NotBefore <= day && day <= r.NotAfter

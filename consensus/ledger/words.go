@@ -7,7 +7,7 @@ import (
 	"atoll/consensus/consent"
 )
 
-// IsURL says whether an address on a card is where enterprises reach the member
+// IsURL reports whether an address on a card is where enterprises reach the member
 // over HTTP. All others are multiaddrs, for members.
 func IsURL(address string) bool {
 	return strings.HasPrefix(address, "https://") || strings.HasPrefix(address, "http://")
@@ -28,7 +28,7 @@ func (c *Card) Multiaddrs() []string {
 	return slices.DeleteFunc(slices.Clone(c.Addresses), IsURL)
 }
 
-// Has says whether the card has the role, on whatever days.
+// Has reports whether the card has the role, on whatever days.
 func (c *Card) Has(role string) bool {
 	return slices.ContainsFunc(c.Roles, func(r Role) bool { return r.Name == role })
 }

@@ -66,7 +66,7 @@ func TestFlippedByte(t *testing.T) {
 			}
 			var c *CorruptError
 			if !errors.As(err, &c) || c.Index != i {
-				t.Errorf("%s offset %d lies in entry %d: %v", name, off, i, err)
+				t.Errorf("%s offset %d is in entry %d: %v", name, off, i, err)
 			}
 			found++
 		}
@@ -141,7 +141,7 @@ func TestTampering(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			files, places := image(t)
 			if !places[8].sealed || places[written].sealed {
-				t.Fatal("the records lie in other segments than the cases assume")
+				t.Fatal("the records are in other segments than the cases assume")
 			}
 			want := c.index
 			if want == firstOf {

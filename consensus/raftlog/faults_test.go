@@ -172,7 +172,7 @@ func TestTornAppend(t *testing.T) {
 			wantEntries(t, l, min(1, last), last)
 			fill(t, l, last+1, last+5)
 			l.Close()
-			if last == have+1 { // the cut lies behind the end
+			if last == have+1 { // the cut is behind the end
 				break
 			}
 		}

@@ -11,7 +11,7 @@ import (
 
 const written = 45 // entries in the log that the tests below damage
 
-// A place is where one record lies on disk.
+// A place is where one record is on disk.
 type place struct {
 	file     string
 	off, end int // of its bytes, without frame header and padding

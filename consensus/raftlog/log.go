@@ -250,7 +250,7 @@ func (l *Log) DeleteRange(min, max uint64) error {
 			keep.last, keep.head = min-1, head
 			l.trims++
 		default:
-			return fmt.Errorf("entries %d to %d lie in the middle of %d to %d", min, max, keep.first, keep.last)
+			return fmt.Errorf("entries %d to %d are in the middle of %d to %d", min, max, keep.first, keep.last)
 		}
 		// The promise must shrink on disk before the log does: after a crash
 		// between the two the log holds more than was promised, never less.

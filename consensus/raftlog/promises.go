@@ -60,7 +60,7 @@ func (p promise) encode() []byte {
 	return append(b, make([]byte, maxCandidate-len(p.candidate))...)
 }
 
-// decodePromise is the inverse of encode; ok says whether b is a promise.
+// decodePromise is the inverse of encode; ok reports whether b is a promise.
 func decodePromise(b []byte) (p promise, ok bool) {
 	if len(b) != promisedSize || b[32] > maxCandidate {
 		return p, false

@@ -84,7 +84,7 @@ func (l *Log) readAgain(index uint64, out *raft.Log) error {
 	return err
 }
 
-// holds says whether the log has an entry, once no write is under way, and how
+// holds reports whether the log has an entry, once no write is under way, and how
 // many suffixes were deleted so far.
 func (l *Log) holds(index uint64) (held bool, trims int) {
 	l.mu.Lock()

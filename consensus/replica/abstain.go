@@ -24,7 +24,7 @@ type abstention struct {
 	forbids func(raftlog.End) bool
 }
 
-// newAbstention is for the voter of that name. Forbids says whether a node whose
+// newAbstention is for the voter of that name. Forbids reports whether a node whose
 // log ends there must not lead for all that this one knows.
 func newAbstention(name string, whole whole, forbids func(raftlog.End) bool) *abstention {
 	return &abstention{
@@ -101,7 +101,7 @@ func (r *Replica) promise(dir string, snapshots raft.SnapshotStore) (err error) 
 	return nil
 }
 
-// short says whether database and raft's log together have fewer entries than
+// short reports whether database and raft's log together have fewer entries than
 // heads are remembered of: then raft's log has lost some, whatever is remembered
 // of promises.
 func (r *Replica) short() (bool, error) {

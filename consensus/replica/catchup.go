@@ -25,7 +25,7 @@ const fetchAtOnce = tlog.TileWidth
 // by the rules. A member that serves another history costs one attempt.
 //
 // Until that is done raft goes on delivering newer entries. They are postponed:
-// they lie in this node's own raft log, from which they are read afterwards.
+// they are stored in this node's own raft log, from which they are read afterwards.
 type catchup struct {
 	r *Replica
 

@@ -142,7 +142,7 @@ func (n *network) signatures(count int) *signatures {
 	return s
 }
 
-// verify verifies all of them, each core its part, and says whether they are
+// verify verifies all of them, each core its part, and reports whether they are
 // right.
 func (s *signatures) verify() bool {
 	cores := runtime.GOMAXPROCS(0)

@@ -20,7 +20,7 @@ type fetching struct {
 
 	mu    sync.Mutex
 	asked []asked
-	stop  func(a []asked) bool // says whether the newest of them is to wait; nil: none
+	stop  func(a []asked) bool // reports whether the newest of them is to wait; nil: none
 	held  chan struct{}        // closed when one waits
 }
 
@@ -60,7 +60,7 @@ func (f *fetching) tune(t *testing.T, also func(*replica.Config)) func(*replica.
 	}
 }
 
-// note takes down a request and says whether it is to wait.
+// note takes down a request and reports whether it is to wait.
 func (f *fetching) note(a asked) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -58,7 +58,7 @@ func (r *Replica) Date() uint64 {
 	return own
 }
 
-// Deadline returns the network time that lies so far ahead, in Unix
+// Deadline returns the network time that is so far ahead, in Unix
 // milliseconds: by this member's clock, or from network time where that is
 // ahead of it. It is never more than a day from network time.
 func (r *Replica) Deadline(after time.Duration) uint64 {

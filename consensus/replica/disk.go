@@ -76,5 +76,5 @@ func (r *Replica) lookAtDisk() error {
 // DiskUsed returns how full the disk was when last looked at, in percent.
 func (r *Replica) DiskUsed() int { return int(r.used.Load()) }
 
-// Tight says whether the disk leaves room for no new queries.
+// Tight reports whether the disk leaves room for no new queries.
 func (r *Replica) Tight() bool { return r.DiskUsed() >= diskTight }

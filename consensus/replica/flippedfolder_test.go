@@ -109,7 +109,7 @@ func folder(n *network, dir string) map[string][]byte {
 	return files
 }
 
-// names says whether an error tells which file is meant.
+// names reports whether an error tells which file is meant.
 func names(err error, rel string) bool {
 	var corrupt *state.CorruptError
 	var log *raftlog.CorruptError

@@ -148,7 +148,7 @@ type marker struct {
 	Root  []byte `json:"root"`
 	Final []byte `json:"final,omitempty"` // signed; absent before there is one
 
-	unproven bool // Final lies beyond the log here, which does not know yet who makes it final
+	unproven bool // Final is beyond the log here, which does not know yet who makes it final
 }
 
 // maxMarker is the longest marker in bytes. A checkpoint with the lines of 40
@@ -246,7 +246,7 @@ func (r *Replica) proves(m *marker) (final tlog.Head, err error) {
 		return final, fmt.Errorf("snapshot marker: its final checkpoint: %w", err)
 	}
 	if final.Size > m.Size {
-		return final, errors.New("snapshot marker: it lies before its final checkpoint")
+		return final, errors.New("snapshot marker: it is before its final checkpoint")
 	}
 	return final, nil
 }

@@ -13,7 +13,7 @@ import (
 	"atoll/crypto/sign"
 )
 
-// seeds reads examples of what other members send and what lies on disk: a name
+// seeds reads examples of what other members send and what is on disk: a name
 // and hex on each line. The format is kept: an example that no longer reads is a
 // file of some member that no longer opens.
 func seeds(t testing.TB, name string) (list [][]byte) {

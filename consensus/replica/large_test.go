@@ -67,7 +67,7 @@ func TestLargeState(t *testing.T) {
 	t.Logf("%d entries, a file of %d MB opened in %v; memory after reading 10,000: %s", at.Size, info.Size()>>20, took.Round(time.Microsecond), resident())
 }
 
-// large returns where a log lies and where a test is to leave what it makes of
+// large returns where a log is stored and where a test is to leave what it makes of
 // it: as the flags say, or a small log that grow makes.
 func large(t *testing.T, grow func(*audittest.World)) (log, where string) {
 	t.Helper()

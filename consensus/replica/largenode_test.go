@@ -25,7 +25,7 @@ import (
 )
 
 // TestLargeNode has a whole member, with its libp2p host and raft, catch up with
-// a log that lies in a folder, as if other members served it, signatures and
+// a log that is stored in a folder, as if other members served it, signatures and
 // all; and starts it again with what it has then. It is a member whose raft was
 // sent a snapshot and who hears of nobody since. For a large log:
 //

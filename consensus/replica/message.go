@@ -37,7 +37,7 @@ const (
 	maxSmall = 64 << 10
 	// maxItems is how many items one array or map of a message has.
 	maxItems = 1024
-	// maxNesting is how deep values lie in values. Raft's own go four deep.
+	// maxNesting is how deep values are nested. Raft's own go four deep.
 	maxNesting = 8
 )
 

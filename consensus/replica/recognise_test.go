@@ -49,7 +49,7 @@ func (n *network) noAlarms() {
 }
 
 // restored has voter-c cosign some final heads after a copy of its folder was
-// made, of which it then gets some files back, or all. One head lies between that
+// made, of which it then gets some files back, or all. One head is between that
 // of the copy and the last. It is stopped; the others run, of whom wlearner-1 is
 // no cosigner.
 func restored(t *testing.T, files ...string) (n *network, between tlog.Head, size uint64) {

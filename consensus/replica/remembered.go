@@ -12,7 +12,7 @@ import (
 )
 
 // What a member must not forget, whatever becomes of raft's log and of the
-// database, lies in two files of its own.
+// database, is stored in two files of its own.
 const (
 	cosignedName = "cosigned" // the largest head it has cosigned
 	finalName    = "final"    // the newest final checkpoint it knows, as signed; empty before there is one

@@ -72,7 +72,7 @@ type Config struct {
 }
 
 // Replica is one member's copy of the access log, kept equal to the others' by
-// raft. Methods may be called at once from several goroutines.
+// raft. It is safe for concurrent use.
 type Replica struct {
 	name     string
 	genesis  []byte
@@ -311,7 +311,7 @@ func (r *Replica) connect(c Config) {
 	r.transport = newHerald(r.name, r.others, t)
 }
 
-// holds says whether raft's log here goes as far as an entry: it is committed,
+// holds reports whether raft's log here goes as far as an entry: it is committed,
 // covered by a snapshot, or there.
 func (r *Replica) holds(index, term uint64) bool {
 	if index <= max(r.raft.CommitIndex(), r.late.begin().Index) {
@@ -321,13 +321,13 @@ func (r *Replica) holds(index, term uint64) bool {
 	return r.late.GetLog(index, &l) == nil && l.Term == term
 }
 
-// reaches says whether raft's log here does not begin behind an entry. Nearly all
+// reaches reports whether raft's log here does not begin behind an entry. Nearly all
 // appends begin at its end, which needs no look.
 func (r *Replica) reaches(index uint64) bool {
 	return index >= r.raft.LastIndex() || r.late.GetLog(index, new(raft.Log)) == nil
 }
 
-// conflicts says whether an entry is committed here of which another takes the
+// conflicts reports whether an entry is committed here of which another takes the
 // place. What raft's log does not reach back to, raft refuses by itself.
 func (r *Replica) conflicts(index, term uint64) bool {
 	var l raft.Log
@@ -343,7 +343,7 @@ func (r *Replica) denounce(member string, l lie) {
 // resume compares the database with raft's newest snapshot. Raft takes for
 // granted that what a snapshot covers has been applied; where the database
 // does not reach so far (a crash while catching up, a database taken away),
-// what lies between would be missing for ever without a word.
+// what is between would be missing for ever without a word.
 func (r *Replica) resume(snapshots raft.SnapshotStore) error {
 	list, err := snapshots.List()
 	if err != nil || len(list) == 0 {

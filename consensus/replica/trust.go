@@ -101,7 +101,7 @@ func (t *trust) pending(final, size uint64) uint64 {
 	return 0
 }
 
-// ever says whether a member is a cosigner or has been one.
+// ever reports whether a member is a cosigner or has been one.
 func (t *trust) ever(member string) bool {
 	for _, s := range *t.sets.Load() {
 		if s.Has(member) {

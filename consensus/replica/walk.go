@@ -10,7 +10,7 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// walkOften reads all that lies on disk here, slowly, and then again from time
+// walkOften reads all that is stored on disk here, slowly, and then again from time
 // to time: what rots and is not used would otherwise be noticed on the day when
 // it is needed, or when no other member has it any more either. Before that it
 // reads the state, as quickly as it can: this member waits for it, see [whole].
@@ -50,7 +50,7 @@ type whole chan struct{}
 
 var errUnchecked = errors.New("this member is still checking its state")
 
-// yet says whether it is not closed yet.
+// yet reports whether it is not closed yet.
 func (w whole) yet() bool {
 	select {
 	case <-w:

@@ -42,7 +42,7 @@ func (l *layer) set(key, value []byte) {
 	}
 }
 
-// empty says whether the key lies in the hole that is known.
+// empty reports whether the key is in the hole that is known.
 func (l *layer) empty(key []byte) bool {
 	return bytes.Compare(l.from, key) <= 0 && bytes.Compare(key, l.to) < 0
 }

@@ -16,7 +16,7 @@ const LockOverhead = chacha20poly1305.NonceSizeX + chacha20poly1305.Overhead
 
 // Lock seals what a member keeps at rest for itself: a random nonce (24
 // bytes), then XChaCha20-Poly1305 under a key derived from the secret, with
-// context as associated data. The context says where the value lies, so that
+// context as associated data. The context says where the value is stored, so that
 // it opens there and nowhere else. There is no padding, and no key commitment:
 // whoever opens a lock made it, and has nobody to deceive. A secret may make
 // any number of locks.

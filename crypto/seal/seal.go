@@ -13,7 +13,7 @@
 // [Unlock] seal what a member keeps at rest for itself.
 //
 // The first two pad their plaintext to buckets, so that sizes say little; what
-// lies at rest keeps its size. Not promised: that a sender is who he says
+// is kept at rest keeps its size. Not promised: that a sender is who he says
 // (statements are signed, seals are not), or that a reader keeps to himself
 // what he opened.
 package seal

@@ -22,7 +22,7 @@ import (
 
 // What one person seals and another answers for must show whom it opens for.
 // age's stanzas do not: whether a stanza opens for its recipient, nobody else
-// can tell. Here the randomness of each follows from a secret that lies in the
+// can tell. Here the randomness of each follows from a secret that is in the
 // plaintext, so that whoever opens the file makes the stanzas of the others
 // again and compares. The file is an age file like any other.
 //
@@ -50,7 +50,7 @@ func (l *LeftOut) Error() string {
 }
 
 // EncryptShared is [EncryptBytes] for what [CheckShared] checks. The secret must
-// be random and lie in the plaintext. The recipients have the first stanzas, in
+// be random and part of the plaintext. The recipients have the first stanzas, in
 // their order: nobody tries a stanza before his own that was not checked.
 func EncryptShared(plaintext []byte, secret sign.Secret, stanzas int, to ...Recipient) ([]byte, error) {
 	var all []age.Recipient
@@ -60,7 +60,7 @@ func EncryptShared(plaintext []byte, secret sign.Secret, stanzas int, to ...Reci
 	return inMemory(plaintext, func(dst io.Writer) (io.WriteCloser, error) { return encrypt(dst, 0, stanzas, all) })
 }
 
-// CheckShared says whether a file that opens with an identity, and in which this
+// CheckShared reports whether a file that opens with an identity, and in which this
 // secret was found, opens for all these recipients too: they have its first
 // stanzas, as [EncryptShared] makes them. The error is a [*LeftOut] where one has
 // not, and else as those of [Decrypt]. What stands behind in the file may be for

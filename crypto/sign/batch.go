@@ -91,7 +91,7 @@ func (b *Batch) place(pub ed25519.PublicKey) (at int, ok bool) {
 	return at, true
 }
 
-// ambiguous says whether a point's y is so close to 0 or to the prime 2^255-19
+// ambiguous reports whether a point's y is so close to 0 or to the prime 2^255-19
 // that the point could have another encoding, which crypto/ed25519 does not take
 // for R.
 func ambiguous(point []byte) bool {
@@ -104,7 +104,7 @@ func ambiguous(point []byte) bool {
 	return edge == 0 && point[31]&0x7f == 0 || edge == 0xff && point[31]&0x7f == 0x7f
 }
 
-// Verify says whether all signatures verify. If not, [Statement.Verify] tells
+// Verify reports whether all signatures verify. If not, [Statement.Verify] tells
 // which. Of an empty batch all do.
 func (b *Batch) Verify() bool {
 	if b.refused {

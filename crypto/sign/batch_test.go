@@ -148,7 +148,7 @@ func newAttempt(t testing.TB, onKey, onR []byte, number uint64) attempt {
 	return attempt{pub, message, append(r, s.Bytes()...)}
 }
 
-// taken says whether a batch of this signature alone verifies.
+// taken reports whether a batch of this signature alone verifies.
 func (a attempt) taken() bool {
 	var b Batch
 	return b.add(a.pub, a.message, a.signature) && b.Verify()

@@ -189,7 +189,7 @@ func (p *protected) kind() (string, error) {
 	return kind, nil
 }
 
-// validKind says whether kind is lower-case words joined by dots.
+// validKind reports whether kind is lower-case words joined by dots.
 func validKind(kind string) bool {
 	if kind == "" || len(kind) > maxKind || kind[0] == '.' || kind[len(kind)-1] == '.' {
 		return false

@@ -32,7 +32,7 @@ var (
 	// ErrInconsistent: hashes do not lead to the root they should lead to.
 	ErrInconsistent = errors.New("tlog: inconsistent")
 
-	// ErrNotInTree: an index, tile or width lies beyond the size of the tree.
+	// ErrNotInTree: an index, tile or width is beyond the size of the tree.
 	ErrNotInTree = errors.New("tlog: not in tree")
 )
 

@@ -29,7 +29,7 @@ func (w *World) Cosigner(member string) tlog.Cosigner {
 	return c
 }
 
-// Files is an export: what lies at which path. Checkpoint is signed by the
+// Files is an export: the content of each path. Checkpoint is signed by the
 // exporter's log key and cosigned by the members named.
 func (w *World) Files(cosigners ...string) map[string][]byte {
 	w.t.Helper()

@@ -32,7 +32,7 @@ func New() *Disk {
 	return &Disk{VFS: fs.New(), MetaStore: &metadb.BoltMetaDB{}}
 }
 
-// Arm makes the next op fail. after says whether it happens all the same.
+// Arm makes the next op fail. after reports whether it happens all the same.
 func (d *Disk) Arm(op string, after bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
