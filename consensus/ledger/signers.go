@@ -8,7 +8,7 @@ import (
 
 // Signers is all of a state that decides whether signatures verify, read once:
 // its network and the statement keys of its members. It does not change and
-// serves any number of goroutines.
+// is safe for concurrent use.
 type Signers struct {
 	network sign.NetworkID
 	keys    map[sign.KeyID]ed25519.PublicKey
