@@ -30,8 +30,13 @@ type Register struct {
 	AsOf     string `json:"as_of"`         // by the table's marker; "" without
 	Problem  string `json:"problem"`       // why nothing can be said of several rows, nor "none"; "" where it can
 	Failed   uint64 `json:"failed"`        // questions since the start that the table could not answer
-	Last     string `json:"last_failure"`  // why, of the newest of them
+	Last     string `json:"last_failure"`  // why, of the newest of them: what the source says, or the reason of an answer
 	LastAt   string `json:"last_failure_at"`
+
+	// The same in parts, so that they can be told in another language; nil where
+	// the source is not at fault.
+	ProblemError *source.Error `json:"problem_error,omitempty"`
+	LastError    *source.Error `json:"last_failure_error,omitempty"`
 }
 
 // registers keeps that of all datasets. The zero value is ready.
@@ -69,6 +74,7 @@ func (r *registers) answered(dataset string, got []catalog.Answer, err error) {
 	}
 	r.change(dataset, func(x *Register) {
 		x.Failed++
+		x.LastError = e
 		x.Last, x.LastAt = why, time.Now().UTC().Format(time.RFC3339)
 	})
 }
@@ -112,14 +118,17 @@ func (n *Node) checkSource(d *catalog.Dataset) {
 		return
 	}
 	problem := ""
+	var e *source.Error
 	if err != nil {
 		problem = err.Error()
+		errors.As(err, &e)
 	}
 	told := false
 	n.registers.change(d.Name, func(x *Register) {
 		told = x.Problem == problem
 		c := found.Census
 		x.Rows, x.Mended, x.Others, x.Unusable, x.Aside = c.Rows, c.Mended, c.Others, c.Unusable, c.Aside
+		x.ProblemError = e
 		x.Live, x.AsOf, x.Problem, x.Checked = found.Load.Live, "", problem, time.Now().UTC().Format(time.RFC3339)
 		if found.Load.Told {
 			x.AsOf = found.Load.AsOf.String()

@@ -104,6 +104,7 @@ var sayings = map[string]saying{
 	"unsupported":          {"本网络尚无此类声明的规则", "核对各成员的版本"},
 	"agency.rules":         {"机构自身的规则不允许", "向该机构了解"},
 
+	"source.config":           {"数据源的配置有误", "改正 node.yaml 中该数据源的设置"},
 	"source.not_readable":     {"数据源无法读取", "核对 node.yaml 中的路径和权限；atoll source test 显示详情"},
 	"source.missing_column":   {"数据源缺少目录所列的列", "将目录与文件比对；atoll source test 显示详情"},
 	"source.duplicate_column": {"数据源有同名的列", "每列须有不同的名称"},

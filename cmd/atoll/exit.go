@@ -124,7 +124,7 @@ func exitOf(code string) int {
 	switch code {
 	case problem.Usage:
 		return exitUsage
-	case string(ledger.CatalogVersion):
+	case string(ledger.CatalogVersion), string(source.BadConfig):
 		return exitConfig
 	case problem.NotFound, "consent.unknown", "credential.unknown", "query.unknown", "proposal.unknown":
 		return exitNotFound

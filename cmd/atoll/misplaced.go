@@ -6,6 +6,7 @@ import (
 	"io"
 	"regexp"
 	"slices"
+	"strings"
 
 	"atoll/consensus/consent"
 	"atoll/node/catalog"
@@ -86,6 +87,12 @@ type said struct {
 
 func (s *said) Unwrap() error { return s.error }
 
+// bilingual is an error that can say in Chinese what it says.
+type bilingual interface {
+	error
+	Chinese() string
+}
+
 // inChinese changes what people are told, where they read Chinese: to the error's
 // own words where it has some, and else to those for its code. What is wrong at a
 // place in a file is in the library's words.
@@ -101,6 +108,10 @@ func inChinese(cmd *cobra.Command, err error, e *problem.Error) {
 	case errors.As(err, &m):
 		e.Message, e.Hint = m.chinese(), "请改正该文件的这一行"
 	default:
+		var b bilingual
+		if errors.As(err, &b) {
+			e.Message = strings.Replace(e.Message, b.Error(), b.Chinese(), 1)
+		}
 		inWords(cmd.CommandPath(), e)
 	}
 }

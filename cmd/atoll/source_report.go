@@ -35,8 +35,7 @@ type tested struct {
 	ReadOnly       bool     `json:"read_only"`
 	AtLeast        bool     `json:"at_least"` // subjects and duplicate rows are lower bounds
 	Problem        string   `json:"problem"`  // why nothing can be said of the table as a whole
-	problem        string   // its code
-	problemChinese string
+	problem        *source.Error
 	Tried          int64    `json:"tried"` // subjects of which every output was computed
 	Outputs        []output `json:"outputs"`
 }
@@ -80,7 +79,7 @@ func testedOf(name string, r source.Report) tested {
 		ReadOnly: r.ReadOnly, AtLeast: r.AtLeast, Tried: r.Tried, Outputs: []output{},
 	}
 	if r.Whole != nil {
-		t.Problem, t.problem, t.problemChinese = r.Whole.Error(), string(r.Whole.Code), r.Whole.Chinese()
+		t.Problem, t.problem = r.Whole.Error(), r.Whole
 	}
 	if r.Newest != 0 {
 		t.Oldest, t.Newest = r.Oldest.String(), r.Newest.String()
@@ -135,8 +134,8 @@ func (r tested) tell(t *teller) {
 		t.say("  %d 行与同一主体的另一行不同，而目录规定每个主体一条记录；有关查询会失败", "  %d rows differ from another of their subject, where the catalog says one record; queries about them fail", r.Conflicts)
 	}
 	r.tellKeys(t)
-	if r.Problem != "" {
-		t.say("  无法就整张表作答，也不能说“无记录”：%s", "  nothing is said of the table as a whole, nor that it has none: %s", t.known(r.problem, shown(t.in(r.problemChinese, r.Problem))))
+	if r.problem != nil {
+		t.say("  无法就整张表作答，也不能说“无记录”：%s", "  nothing is said of the table as a whole, nor that it has none: %s", t.fault(r.problem))
 	}
 	if r.DuplicateRows > 0 {
 		t.say("  %d 行与另一行重复：目录有 unique 的按其去重，没有的照常计入", "  %d rows repeat another: left out by the unique fields of the catalog, counted where it names none", r.DuplicateRows)
@@ -190,6 +189,11 @@ func (r tested) tellOutputs(t *teller) {
 			}
 		}
 	}
+}
+
+// fault is what is wrong with a source.
+func (t *teller) fault(e *source.Error) string {
+	return t.known(string(e.Code), shown(t.in(e.Chinese(), e.Error())))
 }
 
 // outcome is an outcome in words: in English its name is one.

@@ -124,6 +124,8 @@ type explainedRow struct {
 	Line    int64  `json:"line"`
 	Mended  bool   `json:"mended"`
 	Problem string `json:"problem"`
+
+	problem *source.Error
 }
 
 // explained is what atoll source explain says.
@@ -133,7 +135,8 @@ type explained struct {
 	More    int64             `json:"more"` // rows behind those listed
 	Problem string            `json:"problem"`
 	Outputs []explainedOutput `json:"outputs"`
-	problem string            // its code
+
+	problem *source.Error
 }
 
 func sourceExplainCommand() *cobra.Command {
@@ -179,12 +182,12 @@ a query would today, and says by line what keeps it from an answer. It shows no 
 func explainedOf(dataset string, got source.Explained) explained {
 	e := explained{Dataset: dataset, Rows: []explainedRow{}, More: got.More, Outputs: []explainedOutput{}}
 	if got.Problem != nil {
-		e.Problem, e.problem = got.Problem.Error(), string(got.Problem.Code)
+		e.Problem, e.problem = got.Problem.Error(), got.Problem
 	}
 	for _, r := range got.Rows {
 		one := explainedRow{Line: r.Line, Mended: r.Mended}
 		if r.Problem != nil {
-			one.Problem = r.Problem.Error()
+			one.Problem, one.problem = r.Problem.Error(), r.Problem
 		}
 		e.Rows = append(e.Rows, one)
 	}
@@ -205,21 +208,21 @@ func (e explained) tell(t *teller) {
 		if r.Mended {
 			text = t.words("，代码书写不规范", ", key written otherwise")
 		}
-		if r.Problem != "" {
-			text += t.words("：", ": ") + shown(r.Problem)
+		if r.problem != nil {
+			text += t.colon() + t.fault(r.problem)
 		}
 		t.say("  第 %d 行%s", "  line %d%s", r.Line, text)
 	}
 	if e.More > 0 {
 		t.say("  另有 %d 行", "  and %d more", e.More)
 	}
-	if e.Problem != "" {
-		t.say("  数据源无法作答：%s", "  the source gives nothing: %s", t.known(e.problem, shown(e.Problem)))
+	if e.problem != nil {
+		t.say("  数据源无法作答：%s", "  the source gives nothing: %s", t.fault(e.problem))
 	}
 	for _, o := range e.Outputs {
 		text := t.outcome(o.Outcome)
 		if o.Reason != "" {
-			text += t.words("，", ", ") + t.code(o.Reason)
+			text += t.words("，", ", ") + t.reason(o.Reason)
 		}
 		t.say("  %s：%s；依据 %d 行，数据时点 %s；覆盖 %d 个月，%d 个期间跨界，%d 行去重，%d 行相同，%d 行搁置", "  %s: %s; of %d rows, as of %s; %d months covered, %d periods across the edge, %d rows left out, %d alike, %d set aside",
 			o.Output, text, o.Rows, dash(o.AsOf), o.Covered, o.Across, o.Dropped, o.Repeats, o.Aside)

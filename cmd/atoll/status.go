@@ -10,6 +10,8 @@ import (
 	"atoll/consensus/consent"
 	"atoll/node"
 	"atoll/node/api"
+	"atoll/node/catalog"
+	"atoll/node/source"
 	"atoll/node/witness"
 
 	"github.com/spf13/cobra"
@@ -124,12 +126,24 @@ func registerLine(r *node.Register, in func(chinese, english string) string) str
 		line += fmt.Sprintf(in("；%d 行代码无法识别，已登记搁置", "; %d rows of unknown owner set aside"), r.Aside)
 	}
 	if r.Problem != "" {
-		line += in("；无法作答：", "; CANNOT ANSWER: ") + shown(r.Problem)
+		line += in("；无法作答：", "; CANNOT ANSWER: ") + failureWords(r.Problem, r.ProblemError, in)
 	}
 	if r.Failed > 0 {
-		line += fmt.Sprintf(in("；启动以来 %d 次查询失败，最近一次 %s：%s", "; %d questions failed since the start, the last at %s: %s"), r.Failed, r.LastAt, shown(r.Last))
+		line += fmt.Sprintf(in("；启动以来 %d 次查询失败，最近一次 %s：%s", "; %d questions failed since the start, the last at %s: %s"), r.Failed, r.LastAt, failureWords(r.Last, r.LastError, in))
 	}
 	return line
+}
+
+// failureWords says what kept a dataset from being answered: the source's error,
+// or the reason of an answer.
+func failureWords(text string, e *source.Error, in func(chinese, english string) string) string {
+	if e != nil {
+		return shown(in(e.Chinese(), e.Error()))
+	}
+	if words, ok := catalog.Says(text); ok {
+		text = in(words.Chinese, words.English) + in("（"+text+"）", " ("+text+")")
+	}
+	return shown(text)
 }
 
 // clockLine says what is wrong with the time and what to do, or nothing.

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
 	"atoll/consensus/consent"
 	"atoll/node"
+	"atoll/node/source"
 	"atoll/node/witness"
 
 	"charm.land/lipgloss/v2"
@@ -40,6 +42,41 @@ func TestStatusAligned(t *testing.T) {
 		}
 		if strings.ContainsRune(b.String(), '\x1b') || strings.Contains(b.String(), "why\n") {
 			t.Errorf("what others wrote is not written out:\n%s", b.String())
+		}
+	}
+}
+
+// What is wrong with a source is said in the reader's language, as it comes from
+// the node: in parts, of which the words are one. So is the reason of an answer.
+func TestRegisterLine(t *testing.T) {
+	missing := &source.Error{Code: source.MissingColumn, File: "vat.csv", Column: "sales", Detail: "the table has no such column (names are compared exactly): add it, or correct the catalog"}
+	for _, r := range []node.Register{
+		{Problem: missing.Error(), ProblemError: missing, Failed: 2, Last: missing.Error(), LastError: missing},
+		{Problem: missing.Error(), ProblemError: missing, Failed: 1, Last: "rows.ahead: cleared"},
+	} {
+		r.Dataset, r.Checked, r.LastAt = "vat", "2026-11-28T00:00:00Z", "2026-11-28T00:00:00Z"
+		text, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got node.Register
+		if err := json.Unmarshal(text, &got); err != nil {
+			t.Fatal(err)
+		}
+		english := registerLine(&got, func(_, english string) string { return english })
+		if !strings.Contains(english, missing.Error()) || strings.Contains(english, "表") {
+			t.Error(english)
+		}
+		line := registerLine(&got, func(chinese, _ string) string { return chinese })
+		for _, want := range []string{missing.Chinese(), "启动以来"} {
+			if !strings.Contains(line, want) {
+				t.Errorf("%s lacks %s", line, want)
+			}
+		}
+		for _, word := range []string{"table", "the ", "row in"} {
+			if strings.Contains(line, word) {
+				t.Errorf("half of it is English: %s", line)
+			}
 		}
 	}
 }

@@ -52,6 +52,7 @@ var hints = map[string]string{
 	"statement.conflict":    "the id is taken by another statement",
 	"statement.late":        "check this machine's clock and do it again",
 	"statement.early":       "check this machine's clock and do it again",
+	"source.config":         "correct the source in node.yaml",
 	"source.not_readable":   "check path and rights in node.yaml; atoll source test shows more",
 	"unsupported":           "this network has no rules for it yet; are command and node of the same version?",
 	"agency.rules":          "the agency's own rules do not allow it; ask its operators",

@@ -51,6 +51,16 @@ var (
 	ErrListBusy = errors.New("another command is changing the list of rows set aside")
 )
 
+// entryError says what an entry lacks; it is an [ErrEntry].
+type entryError struct{ detail string }
+
+func (e *entryError) Error() string { return ErrEntry.Error() + ": " + e.detail }
+
+// Chinese is Error in Chinese.
+func (e *entryError) Chinese() string { return "搁置的登记有误：" + Chinese(e.detail) }
+
+func (e *entryError) Unwrap() error { return ErrEntry }
+
 // Fingerprint stands for a row: its key and the fields of the dataset, as they
 // are written, under a secret of the member. It tells nothing of them.
 type Fingerprint [16]byte
@@ -82,15 +92,15 @@ type Aside struct {
 	Date        string      `json:"date"` // civil day, 2026-01-31
 }
 
-func (a Aside) check() error {
+func (a Aside) check() *entryError {
 	switch {
 	case a.By == "" || len(a.By) > MaxBy || !consent.ValidText(a.By):
-		return fmt.Errorf("%w: by: a name of 1 to %d bytes without control characters", ErrEntry, MaxBy)
+		return &entryError{fmt.Sprintf("by: a name of 1 to %d bytes without control characters", MaxBy)}
 	case a.Note == "" || len(a.Note) > MaxNote || !consent.ValidText(a.Note):
-		return fmt.Errorf("%w: note: a text of 1 to %d bytes without control characters", ErrEntry, MaxNote)
+		return &entryError{fmt.Sprintf("note: a text of 1 to %d bytes without control characters", MaxNote)}
 	}
 	if _, err := time.Parse(time.DateOnly, a.Date); err != nil {
-		return fmt.Errorf("%w: date: a day such as 2026-01-31", ErrEntry)
+		return &entryError{"date: a day such as 2026-01-31"}
 	}
 	return nil
 }
@@ -197,10 +207,11 @@ func (a *asides) read(dataset string) (*asideList, error) {
 	if err != nil {
 		return nil, unreadable(name, err, "the list is gone")
 	}
-	l := &asideList{info: info}
-	if l.rows, err = parseAsides(text); err != nil {
-		return nil, &Error{Code: Keys, File: name, Detail: "the list of rows set aside cannot be read: " + err.Error()}
+	rows, wrong := parseAsides(text)
+	if wrong != "" {
+		return nil, &Error{Code: Keys, File: name, Detail: "the list of rows set aside cannot be read: " + wrong}
 	}
+	l := &asideList{info: info, rows: rows}
 	if a.lists == nil {
 		a.lists, a.unions = map[string]*asideList{}, map[string]union{}
 	}
@@ -208,10 +219,10 @@ func (a *asides) read(dataset string) (*asideList, error) {
 	return l, nil
 }
 
-// parseAsides reads a list: an object in each line.
-func parseAsides(text []byte) (rows []Aside, err error) {
+// parseAsides reads a list, an object in each line, or says what is wrong with it.
+func parseAsides(text []byte) (rows []Aside, detail string) {
 	if len(text) > maxList {
-		return nil, fmt.Errorf("it has more than %d bytes", maxList)
+		return nil, fmt.Sprintf("it has more than %d bytes", maxList)
 	}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
@@ -220,14 +231,14 @@ func parseAsides(text []byte) (rows []Aside, err error) {
 		err := decoder.Decode(&row)
 		switch {
 		case err == io.EOF:
-			return rows, nil
+			return rows, ""
 		case err != nil:
-			return nil, fmt.Errorf("entry %d is not as atoll source aside writes it", len(rows)+1)
+			return nil, fmt.Sprintf("entry %d is not as atoll source aside writes it", len(rows)+1)
 		case len(rows) == MaxAside:
-			return nil, fmt.Errorf("it has more than %d entries", MaxAside)
+			return nil, fmt.Sprintf("it has more than %d entries", MaxAside)
 		}
-		if err := row.check(); err != nil {
-			return nil, fmt.Errorf("entry %d: %w", len(rows)+1, err)
+		if e := row.check(); e != nil {
+			return nil, fmt.Sprintf("entry %d: %s", len(rows)+1, e.detail)
 		}
 		rows = append(rows, row)
 	}
@@ -321,8 +332,8 @@ func (s *Source) SetAside(ctx context.Context, d *catalog.Dataset, add []Aside) 
 		}
 	}
 	for _, a := range add {
-		if err := a.check(); err != nil {
-			return err
+		if e := a.check(); e != nil {
+			return e
 		}
 		if open[a.Fingerprint]--; open[a.Fingerprint] < 0 {
 			return fmt.Errorf("%w: %s", ErrNotNobodys, a.Fingerprint)
@@ -380,7 +391,7 @@ func (a *asides) change(dataset string, do func([]Aside) []Aside) error {
 	}
 	rows := do(list.rows)
 	if len(rows) > MaxAside {
-		return fmt.Errorf("%d rows would be set aside, and %d can be", len(rows), MaxAside)
+		return &entryError{fmt.Sprintf("%d rows would be set aside, and %d can be", len(rows), MaxAside)}
 	}
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)

@@ -1,16 +1,33 @@
 package source
 
 import (
+	"cmp"
+	"fmt"
 	"regexp"
-	"strconv"
 	"strings"
 )
 
 // details are the Chinese of every Detail of an [Error], by its English, with %d
 // and %s as the English has them and ${1}, ${2} where they go.
 var details = map[string]string{
-	"the list of rows set aside cannot be read: %s": "无法读取搁置名单：${1}",
+	"the list of rows set aside cannot be read: %s":                                             "无法读取搁置名单：${1}",
+	"newlines belongs to csv: in other kinds a text may have line breaks":                       "newlines 只用于 csv：其他类型的文字可以换行",
+	"encoding: utf-8 or gb18030":                                                                "encoding：utf-8 或 gb18030",
+	"encoding belongs to files: the text of a database is UTF-8":                                "encoding 只用于文件：数据库的文字是 UTF-8",
+	`delimiter belongs to csv: one of "," ";" "|" "\t"`:                                         `delimiter 只用于 csv：","、";"、"|"、"\t" 之一`,
+	`delimiter "|" is a part of characters in gb18030: convert the file to UTF-8`:               `delimiter "|" 是 gb18030 中某些字的一部分：请将文件转换为 UTF-8`,
+	"the source has no usable path: say where its tables are":                                   "数据源没有可用的 path：请写明各表在何处",
+	"live is for the database in which a register is kept: a file is a copy and needs a marker": "live 只用于登记原库：文件是副本，须有标记",
+	"an unknown kind: it is csv, jsonl or sqlite":                                               "未知的 kind：csv、jsonl 或 sqlite",
+	"%d rows would be set aside, and %d can be":                                                 "将搁置 ${1} 行，而最多可搁置 ${2} 行",
 	"the list is gone": "搁置名单已不在",
+	"entry %d is not as atoll source aside writes it":          "第 ${1} 条不是 atoll source aside 所写的样子",
+	"it has more than %d bytes":                                "超过 ${1} 字节",
+	"it has more than %d entries":                              "超过 ${1} 条",
+	"entry %d: %s":                                             "第 ${1} 条：${2}",
+	"by: a name of 1 to %d bytes without control characters":   "by：须为 1 至 ${1} 字节的姓名，不含控制字符",
+	"note: a text of 1 to %d bytes without control characters": "note：须为 1 至 ${1} 字节的说明，不含控制字符",
+	"date: a day such as 2026-01-31":                           "date：须为 2026-01-31 这样的日期",
 	"%d rows whose key is nobody's, and at most %d can be set aside: correct the table, or declare which other keys there are (also)":                                                "${1} 行的主体代码不属于任何人，而最多可搁置 ${2} 行：请改正表，或在目录中声明还有哪些代码（also）",
 	"the file is empty: its first line must name the columns":                                                                                                                        "文件是空的：首行应为列名",
 	"NUL bytes in the header, as in UTF-16: convert it to UTF-8":                                                                                                                     "表头含有 NUL 字节，像是 UTF-16：请转换为 UTF-8",
@@ -119,8 +136,12 @@ func Chinese(detail string) string {
 		return text
 	}
 	for form, chinese := range detailForms {
-		if form.MatchString(detail) {
-			return form.ReplaceAllString(detail, chinese)
+		if parts := form.FindStringSubmatch(detail); parts != nil {
+			var with []string
+			for i, part := range parts[1:] { // which may be a detail itself
+				with = append(with, fmt.Sprintf("${%d}", i+1), Chinese(part))
+			}
+			return strings.NewReplacer(with...).Replace(chinese)
 		}
 	}
 	return detail
@@ -128,13 +149,19 @@ func Chinese(detail string) string {
 
 // Chinese is Error in Chinese.
 func (e *Error) Chinese() string {
-	var b strings.Builder
-	b.WriteString(e.File)
-	if e.Line > 0 {
-		b.WriteString(" 第 " + strconv.FormatInt(e.Line, 10) + " 行")
+	var where []string
+	if e.Source != "" {
+		where = append(where, "数据源 "+e.Source)
 	}
-	if e.Column != "" {
-		b.WriteString("，列 " + e.Column)
+	if e.File != "" {
+		file := e.File
+		if e.Line > 0 {
+			file = fmt.Sprintf("%s 第 %d 行", file, e.Line)
+		}
+		if e.Column != "" {
+			file += "，列 " + e.Column
+		}
+		where = append(where, file)
 	}
-	return b.String() + "：" + Chinese(e.Detail) + "（" + string(e.Code) + "）"
+	return fmt.Sprintf("%s：%s（%s）", strings.Join(where, "："), cmp.Or(e.chinese, Chinese(e.Detail)), e.Code)
 }

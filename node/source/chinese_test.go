@@ -75,13 +75,18 @@ func writtenDetails(t *testing.T) map[string]string {
 					}
 				}
 			case *ast.FuncDecl:
-				if n.Name.Name == "absent" {
+				result := map[string]int{"absent": 0, "parseAsides": 1}
+				if i, ok := result[n.Name.Name]; ok {
 					ast.Inspect(n, func(n ast.Node) bool {
 						if r, ok := n.(*ast.ReturnStmt); ok {
-							add(r.Results[0])
+							add(r.Results[i])
 						}
 						return true
 					})
+				}
+			case *ast.CompositeLit:
+				if id, ok := n.Type.(*ast.Ident); ok && id.Name == "entryError" {
+					add(n.Elts[0])
 				}
 			case *ast.ValueSpec:
 				if n.Names[0].Name == "absent" {
@@ -89,7 +94,7 @@ func writtenDetails(t *testing.T) map[string]string {
 				}
 			case *ast.CallExpr:
 				f, ok := n.Fun.(*ast.Ident)
-				if ok && f.Name == "bad" && len(n.Args) == 1 {
+				if ok && (f.Name == "bad" || f.Name == "misconfigured") && len(n.Args) == 1 {
 					add(n.Args[0])
 				}
 				if ok && f.Name == "unreadable" && len(n.Args) == 3 {
@@ -128,6 +133,13 @@ func TestChinese(t *testing.T) {
 		}
 	}
 	e := &Error{Code: Keys, File: "a.csv", Line: 2, Column: "uscc", Detail: "3 rows whose key is nobody's code: correct them, declare in the catalog which other keys there are (also), or set them aside (atoll source aside)"}
+	if _, err := Open(Config{Name: "main", Kind: "csv", Path: ".", Form: Form{Decimal: ";"}}); err == nil || err.(*Error).Chinese() != `数据源 main：decimal："." 或 ","（source.config）` {
+		t.Error(err)
+	}
+	list := &Error{Code: Keys, File: "aside/vat.jsonl", Detail: "the list of rows set aside cannot be read: entry 3: note: a text of 1 to 500 bytes without control characters"}
+	if got := list.Chinese(); got != "aside/vat.jsonl：无法读取搁置名单：第 3 条：note：须为 1 至 500 字节的说明，不含控制字符（source.keys）" {
+		t.Error(got)
+	}
 	if got := e.Chinese(); got != "a.csv 第 2 行，列 uscc：3 行的主体代码不属于任何人：请改正，或在目录中声明还有哪些代码（also），或予以搁置（atoll source aside）（source.keys）" {
 		t.Error(got)
 	}

@@ -12,6 +12,7 @@ import (
 type Code string
 
 const (
+	BadConfig       Code = "source.config"           // what is declared of the source contradicts itself or is not known
 	NotReadable     Code = "source.not_readable"     // no such file, folder or table, no permission, not a database, locked
 	MissingColumn   Code = "source.missing_column"   // the table lacks a column of the catalog
 	DuplicateColumn Code = "source.duplicate_column" // two columns, or two keys of one object, have one name
@@ -48,26 +49,33 @@ func (c Code) Outcome() consent.Outcome {
 // Error says what is wrong with a source, and where. It never contains a value
 // from a table, nor a subject.
 type Error struct {
-	Code   Code
-	File   string // name without folder
-	Line   int64  // first line of the row in the file, counting from 1; 0 where there is none
-	Column string // name in the source, or empty
-	Detail string // what happened and what to do
+	Code   Code   `json:"code"`
+	Source string `json:"source,omitempty"` // its name in the configuration, where no table is at fault
+	File   string `json:"file,omitempty"`   // name without folder
+	Line   int64  `json:"line,omitempty"`   // first line of the row in the file, counting from 1; 0 where there is none
+	Column string `json:"column,omitempty"` // name in the source, or empty
+	Detail string `json:"detail"`           // what happened and what to do, in English; see [Chinese]
 
-	absent bool // there is no such file
+	absent  bool   // there is no such file
+	chinese string // of Detail, where it is not this package's; "": [Chinese] has it
 }
 
 func (e *Error) Error() string {
-	var b strings.Builder
-	b.WriteString(e.File)
-	if e.Line > 0 {
-		fmt.Fprintf(&b, " line %d", e.Line)
+	var where []string
+	if e.Source != "" {
+		where = append(where, fmt.Sprintf("source %q", e.Source))
 	}
-	if e.Column != "" {
-		fmt.Fprintf(&b, ", column %q", e.Column)
+	if e.File != "" {
+		file := e.File
+		if e.Line > 0 {
+			file = fmt.Sprintf("%s line %d", file, e.Line)
+		}
+		if e.Column != "" {
+			file = fmt.Sprintf("%s, column %q", file, e.Column)
+		}
+		where = append(where, file)
 	}
-	fmt.Fprintf(&b, ": %s (%s)", e.Detail, e.Code)
-	return b.String()
+	return fmt.Sprintf("%s: %s (%s)", strings.Join(where, ": "), e.Detail, e.Code)
 }
 
 // at completes an error whose maker did not know where it was.

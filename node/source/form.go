@@ -1,7 +1,7 @@
 package source
 
 import (
-	"fmt"
+	"errors"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -37,25 +37,28 @@ type form struct {
 func (f Form) compile(kind string) (*form, error) {
 	out := &form{gb: f.Encoding == "gb18030", sure: f.Encoding == "utf-8", delimiter: ',', newlines: f.Newlines, trim: f.Trim}
 	if f.Newlines && kind != "csv" {
-		return nil, fmt.Errorf("newlines belongs to csv: in other kinds a text may have line breaks")
+		return nil, misconfigured("newlines belongs to csv: in other kinds a text may have line breaks")
 	}
 	if f.Encoding != "" && !out.gb && !out.sure {
-		return nil, fmt.Errorf("encoding: utf-8 or gb18030")
+		return nil, misconfigured("encoding: utf-8 or gb18030")
 	}
 	if f.Encoding != "" && kind == "sqlite" {
-		return nil, fmt.Errorf("encoding belongs to files: the text of a database is UTF-8")
+		return nil, misconfigured("encoding belongs to files: the text of a database is UTF-8")
 	}
 	if f.Delimiter != "" {
 		if kind != "csv" || !slices.Contains([]string{",", ";", "|", "\t"}, f.Delimiter) {
-			return nil, fmt.Errorf(`delimiter belongs to csv: one of "," ";" "|" "\t"`)
+			return nil, misconfigured(`delimiter belongs to csv: one of "," ";" "|" "\t"`)
 		}
 		if out.gb && f.Delimiter == "|" {
-			return nil, fmt.Errorf(`delimiter "|" is a part of characters in gb18030: convert the file to UTF-8`)
+			return nil, misconfigured(`delimiter "|" is a part of characters in gb18030: convert the file to UTF-8`)
 		}
 		out.delimiter = rune(f.Delimiter[0])
 	}
 	var err error
-	out.writing, err = catalog.NewWriting(f.Decimal, f.Thousands, f.Dates)
+	var problem catalog.Problem
+	if out.writing, err = catalog.NewWriting(f.Decimal, f.Thousands, f.Dates); errors.As(err, &problem) {
+		return nil, &Error{Code: BadConfig, Detail: problem.Text, chinese: problem.Chinese}
+	}
 	return out, err
 }
 

@@ -132,24 +132,34 @@ type record struct {
 }
 
 // Open opens a source. That the folder or the database is there and readable
-// is checked now; tables and columns when they are asked for.
+// is checked now; tables and columns when they are asked for. The error is an
+// [*Error] that names the source.
 func Open(c Config) (*Source, error) {
+	s, err := c.open()
+	var e *Error
+	if errors.As(err, &e) {
+		e.Source = c.Name
+	}
+	return s, err
+}
+
+func (c Config) open() (*Source, error) {
 	path, err := filepath.Abs(c.Path)
 	if err != nil || c.Path == "" {
-		return nil, fmt.Errorf("source %q has no usable path: say where its tables are", c.Name)
+		return nil, misconfigured("the source has no usable path: say where its tables are")
+	}
+	form, err := c.compile(c.Kind)
+	if err != nil {
+		return nil, err
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	s := &Source{secret: c.Secret, timeout: Timeout, slots: make(chan struct{}, concurrent), ctx: ctx, close: cancel}
-	if s.form, err = c.compile(c.Kind); err != nil {
-		cancel()
-		return nil, fmt.Errorf("source %q: %w", c.Name, err)
-	}
+	s := &Source{form: form, secret: c.Secret, timeout: Timeout, slots: make(chan struct{}, concurrent), ctx: ctx, close: cancel}
 	if c.Folder != "" && len(c.Secret) > 0 {
 		s.asides.folder = filepath.Join(c.Folder, asideFolder)
 	}
 	switch {
 	case c.Live && c.Kind != "sqlite":
-		err = errors.New("live is for the database in which a register is kept: a file is a copy and needs a marker")
+		err = misconfigured("live is for the database in which a register is kept: a file is a copy and needs a marker")
 	case c.Kind == "csv":
 		s.tables = newFiles(path, csvFormat{s.form}, c.Secret, s.background)
 	case c.Kind == "jsonl":
@@ -157,20 +167,21 @@ func Open(c Config) (*Source, error) {
 	case c.Kind == "sqlite":
 		s.tables = newDatabase(path, c.Live, c.Own, s.background)
 	default:
-		err = errors.New("an unknown kind: it is csv, jsonl or sqlite")
+		err = misconfigured("an unknown kind: it is csv, jsonl or sqlite")
+	}
+	if err == nil {
+		limited, stop := context.WithTimeout(ctx, s.timeout)
+		defer stop()
+		err = s.tables.check(limited)
 	}
 	if err != nil {
 		cancel()
-		return nil, fmt.Errorf("source %q: %w", c.Name, err)
-	}
-	limited, stop := context.WithTimeout(ctx, s.timeout)
-	defer stop()
-	if err := s.tables.check(limited); err != nil {
-		cancel()
-		return nil, fmt.Errorf("source %q: %w", c.Name, s.explain(err, filepath.Base(path)))
+		return nil, s.explain(err, filepath.Base(path))
 	}
 	return s, nil
 }
+
+func misconfigured(detail string) *Error { return &Error{Code: BadConfig, Detail: detail} }
 
 // Close ends what is being read, waits for it, and lets everything go. A
 // source may be closed more than once.
