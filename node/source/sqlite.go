@@ -9,37 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
+	"time"
 
 	"atoll/node/catalog"
 
 	"modernc.org/sqlite"
 )
-
-// database is the tables and views of one SQLite file.
-//
-// Each read opens the file and closes it again, which costs less than a
-// millisecond: so a file that was replaced is never confused with its
-// successor, and the owner can move or vacuum it. It is read within one
-// transaction; in WAL mode that disturbs no writer, and no writer disturbs it.
-// The file itself must not be opened by other means in this process: closing
-// that handle would drop the locks of SQLite's own.
-type database struct {
-	path   string
-	live   bool
-	secret []byte // of fingerprints
-	folder string // for what has no place in memory
-	passes *passes[keyList]
-}
-
-func newDatabase(path string, live bool, own Own, background func(func(context.Context)) bool) *database {
-	return &database{path: path, live: live, secret: own.Secret, folder: own.Folder, passes: newPasses[keyList](background)}
-}
-
-func (b *database) file(*catalog.Dataset) string { return filepath.Base(b.path) }
-
-func (b *database) close() { b.passes.clear() }
 
 func (b *database) check(ctx context.Context) error {
 	return b.with(ctx, func(conn *sql.Conn) error {
@@ -136,216 +111,66 @@ func (b *database) explain(ctx context.Context, err error) error {
 	return &Error{Code: NotReadable, File: filepath.Base(b.path), Detail: detail}
 }
 
-func (b *database) lookup(ctx context.Context, d *catalog.Dataset, code string, each func(record) error) (Survey, error) {
-	var out Survey
-	err := b.listed(ctx, d, func(tx *sql.Tx, keys *keyList) error {
-		var err error
-		if out, err = b.surveyed(keys, d); err != nil {
-			return err
+// dbState tells one state of a database file from another, without opening it.
+type dbState struct {
+	file, log os.FileInfo // of the database and of its write-ahead log, nil where there is none
+	recent    bool        // written so lately that a further write might leave the same times
+}
+
+// racy is how coarse the times of a file system may be.
+const racy = 100 * time.Millisecond
+
+func (b *database) now() (dbState, error) {
+	var s dbState
+	var err error
+	if s.file, err = os.Stat(b.path); err != nil {
+		return s, unreadable(b.file(nil), err, "the database is gone")
+	}
+	// An empty one has nothing, and comes and goes with those who only read.
+	if s.log, err = os.Stat(b.path + "-wal"); err != nil || s.log.Size() == 0 {
+		s.log = nil
+	}
+	for _, info := range []os.FileInfo{s.file, s.log} {
+		if info != nil && time.Since(info.ModTime()).Abs() < racy {
+			s.recent = true
 		}
-		written, err := keys.spellings.of(code)
-		if err != nil {
-			return unkept(b.file(d), err)
-		}
-		wanted := append(exactForms(code), written...)
-		rows, err := probe(ctx, tx, d, wanted)
-		if err != nil {
-			return err
-		}
-		keying := keyingOf(d)
-		return read(rows, len(d.Fields), func(r record) error {
-			key, s := keying.sortCell(r.key)
-			if key != code { // an affinity of the column made another key equal
-				return nil
-			}
-			r.line, r.exact = 0, s == exact
-			return each(r)
-		})
-	})
-	return out, err
+	}
+	return s, nil
 }
 
-// probe asks for the rows with these keys, in the collation of the column: an
-// index has it. That finds more than they are, at most, and what is not the
-// subject's is left out. A collation that only the register's own program has
-// is left aside.
-func probe(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, keys []any) (*sql.Rows, error) {
-	values := append(slices.Clone(keys), MaxRows+1)
-	rows, err := tx.QueryContext(ctx, probing(d, len(keys), ""), values...)
-	if resultCode(err) == resultError {
-		return tx.QueryContext(ctx, probing(d, len(keys), " COLLATE BINARY"), values...)
+// is says whether both are surely the same state.
+func (s dbState) is(o dbState) bool {
+	if s.recent || o.recent || (s.log == nil) != (o.log == nil) {
+		return false
 	}
-	return rows, err
+	return same(s.file, o.file) && (s.log == nil || alike(s.log, o.log))
 }
 
-func probing(d *catalog.Dataset, keys int, collation string) string {
-	return selection(d, nil, nil) + " WHERE r." + quote(d.Key) + collation + " IN (?" + strings.Repeat(", ?", keys-1) + ") LIMIT ?"
-}
-
-// exactForms are the forms of a key that need not be listed: the bare code,
-// with its scheme, and as a number where it has digits alone.
-func exactForms(code string) []any {
-	forms := []any{code, schemeOf(code) + code}
-	if n, err := strconv.ParseInt(code, 10, 64); err == nil && strconv.FormatInt(n, 10) == code {
-		forms = append(forms, n)
-	}
-	return forms
-}
-
-func (b *database) survey(ctx context.Context, d *catalog.Dataset) (out Survey, err error) {
-	err = b.listed(ctx, d, func(_ *sql.Tx, keys *keyList) error {
-		out, err = b.surveyed(keys, d)
-		return err
-	})
-	return out, err
-}
-
-// surveyed adds what the marker says.
-func (b *database) surveyed(keys *keyList, d *catalog.Dataset) (Survey, error) {
-	out := Survey{Census: keys.sorter.census, Load: Load{Live: b.live}}
-	if keys.err != nil {
-		e := *keys.err
-		return out, &e
-	}
-	if b.live {
-		return out, nil
-	}
-	load, e := keys.marker.stands(b.file(d), whole{records: keys.sorter.census.records})
-	if e != nil {
-		return out, e
-	}
-	out.Load = load
-	return out, nil
-}
-
-// begin starts a transaction that sees one state of the database, and checks
-// that the table and its columns are there. It returns the names of all.
-func (b *database) begin(ctx context.Context, conn *sql.Conn, d *catalog.Dataset) (tx *sql.Tx, columns []string, err error) {
-	if tx, err = conn.BeginTx(ctx, nil); err != nil {
-		return nil, nil, err
-	}
-	missing, columns, err := b.missing(ctx, tx, d)
-	if err == nil && len(missing) > 0 {
-		err = missingColumn(b.file(d), missing[0])
-	}
-	if err != nil {
-		tx.Rollback()
-		return nil, nil, err
-	}
-	return tx, columns, nil
-}
-
-func (b *database) scan(ctx context.Context, d *catalog.Dataset, progress func(done, total int64), each func(record) error) (missing, has []string, err error) {
-	err = b.with(ctx, func(conn *sql.Conn) error {
-		tx, err := conn.BeginTx(ctx, nil)
-		if err != nil {
-			return err
-		}
-		defer tx.Rollback()
-		if missing, has, err = b.missing(ctx, tx, d); err != nil || slices.Contains(missing, d.Key) {
-			return err
-		}
-		var total int64
-		if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM "+quote(d.Table)).Scan(&total); err != nil {
-			return err
-		}
-		rows, err := tx.QueryContext(ctx, selection(d, missing, has))
-		if err != nil {
-			return err
-		}
-		return read(rows, len(d.Fields), func(r record) error {
-			progress(r.line, total)
-			return each(r)
-		})
-	})
-	return missing, told(missing, wanted(d), has), err
-}
-
-// missing returns the columns that the table lacks, and those that it has. SQLite itself must not be
-// asked: it takes a quoted name that it does not know for a text.
-func (b *database) missing(ctx context.Context, tx *sql.Tx, d *catalog.Dataset) (missing, has []string, err error) {
+// rowid returns a name of the row number of a table, or "" where it has none:
+// a view, or a table made WITHOUT ROWID.
+func (b *database) rowid(ctx context.Context, tx *sql.Tx, d *catalog.Dataset) (string, error) {
 	var found int
-	const known = "SELECT count(*) FROM sqlite_schema WHERE name = ? AND type IN ('table', 'view')"
-	if err := tx.QueryRowContext(ctx, known, d.Table).Scan(&found); err != nil {
-		return nil, nil, err
+	const plain = "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND name = ? AND type = 'table' AND wr = 0"
+	if err := tx.QueryRowContext(ctx, plain, d.Table).Scan(&found); err != nil || found == 0 {
+		return "", err
 	}
-	if found == 0 {
-		return nil, nil, &Error{Code: NotReadable, File: b.file(d), Detail: fmt.Sprintf("the database has no table or view %q: create it, or correct the catalog", d.Table)}
-	}
-	rows, err := tx.QueryContext(ctx, "SELECT name FROM pragma_table_xinfo(?) WHERE hidden <> 1", d.Table)
+	rows, err := tx.QueryContext(ctx, "SELECT lower(name) FROM pragma_table_xinfo(?)", d.Table)
 	if err != nil {
-		return nil, nil, err
+		return "", err
 	}
 	defer rows.Close()
+	free := []string{"rowid", "_rowid_", "oid"}
 	for rows.Next() {
 		var name string
 		if err := rows.Scan(&name); err != nil {
-			return nil, nil, err
+			return "", err
 		}
-		has = append(has, name)
+		free = slices.DeleteFunc(free, func(s string) bool { return s == name })
 	}
-	return slices.DeleteFunc(wanted(d), func(name string) bool { return slices.Contains(has, name) }), has, rows.Err()
-}
-
-// selection is the query for the key and the fields, and for whether no column
-// of the table has a value. Each column is wrapped: a huge value is not
-// fetched, and the driver, which would turn the text of a column declared DATE
-// into a time, is not told what a column was declared as.
-func selection(d *catalog.Dataset, missing, columns []string) string {
-	var b strings.Builder
-	for i, name := range wanted(d) {
-		b.WriteString([]string{"SELECT ", ", "}[min(i, 1)])
-		if slices.Contains(missing, name) {
-			b.WriteString("NULL")
-			continue
-		}
-		c := "r." + quote(name)
-		fmt.Fprintf(&b, "CASE WHEN octet_length(%s) > %d THEN x'00' ELSE %s END", c, MaxRecord, c)
+	if len(free) == 0 {
+		return "", rows.Err()
 	}
-	return b.String() + ", " + hollow(columns) + " FROM " + quote(d.Table) + " AS r"
-}
-
-// hollow is an expression for whether a row has a value in none of the columns.
-func hollow(columns []string) string {
-	if len(columns) == 0 {
-		return "0"
-	}
-	const atOnce = 90 // arguments that a function surely may have
-	var groups []string
-	for group := range slices.Chunk(columns, atOnce) {
-		var b strings.Builder
-		for _, name := range group {
-			b.WriteString(", nullif(octet_length(r." + quote(name) + "), 0)")
-		}
-		groups = append(groups, "coalesce(NULL"+b.String()+") IS NULL")
-	}
-	return strings.Join(groups, " AND ")
-}
-
-// quote makes a name an identifier and nothing else.
-func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
-
-// read hands every row to each, numbered from 1.
-func read(rows *sql.Rows, fields int, each func(record) error) error {
-	defer rows.Close()
-	values := make([]any, 1+fields+1)
-	into := make([]any, len(values))
-	for i := range values {
-		into[i] = &values[i]
-	}
-	cells := make([]cell, fields)
-	for n := int64(1); rows.Next(); n++ {
-		if err := rows.Scan(into...); err != nil {
-			return err
-		}
-		for i, v := range values[1 : 1+fields] {
-			cells[i] = sqliteCell(v)
-		}
-		if err := each(record{line: n, key: sqliteCell(values[0]), cells: cells, hollow: values[1+fields] == int64(1)}); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
+	return free[0], rows.Err()
 }
 
 // sqliteCell recognises what selection put in place of a huge value. A true

@@ -4,8 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"os"
-	"slices"
 	"time"
 
 	"atoll/node/catalog"
@@ -20,41 +18,6 @@ type keyList struct {
 	spellings *spellings // the mended keys as they are stored
 	marker    *marker
 	err       *Error // why no subject's rows can be told
-}
-
-// dbState tells one state of a database file from another, without opening it.
-type dbState struct {
-	file, log os.FileInfo // of the database and of its write-ahead log, nil where there is none
-	recent    bool        // written so lately that a further write might leave the same times
-}
-
-// racy is how coarse the times of a file system may be.
-const racy = 100 * time.Millisecond
-
-func (b *database) now() (dbState, error) {
-	var s dbState
-	var err error
-	if s.file, err = os.Stat(b.path); err != nil {
-		return s, unreadable(b.file(nil), err, "the database is gone")
-	}
-	// An empty one has nothing, and comes and goes with those who only read.
-	if s.log, err = os.Stat(b.path + "-wal"); err != nil || s.log.Size() == 0 {
-		s.log = nil
-	}
-	for _, info := range []os.FileInfo{s.file, s.log} {
-		if info != nil && time.Since(info.ModTime()).Abs() < racy {
-			s.recent = true
-		}
-	}
-	return s, nil
-}
-
-// is says whether both are surely the same state.
-func (s dbState) is(o dbState) bool {
-	if s.recent || o.recent || (s.log == nil) != (o.log == nil) {
-		return false
-	}
-	return same(s.file, o.file) && (s.log == nil || alike(s.log, o.log))
 }
 
 // errOtherState means that the keys of a table are not listed as it is now.
@@ -185,31 +148,4 @@ func (b *database) marker(ctx context.Context, tx *sql.Tx, d *catalog.Dataset) (
 		m = &marker{Name: b.file(d), Rows: &count, AsOf: asOf}
 	}
 	return m, rows.Err()
-}
-
-// rowid returns a name of the row number of a table, or "" where it has none:
-// a view, or a table made WITHOUT ROWID.
-func (b *database) rowid(ctx context.Context, tx *sql.Tx, d *catalog.Dataset) (string, error) {
-	var found int
-	const plain = "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND name = ? AND type = 'table' AND wr = 0"
-	if err := tx.QueryRowContext(ctx, plain, d.Table).Scan(&found); err != nil || found == 0 {
-		return "", err
-	}
-	rows, err := tx.QueryContext(ctx, "SELECT lower(name) FROM pragma_table_xinfo(?)", d.Table)
-	if err != nil {
-		return "", err
-	}
-	defer rows.Close()
-	free := []string{"rowid", "_rowid_", "oid"}
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return "", err
-		}
-		free = slices.DeleteFunc(free, func(s string) bool { return s == name })
-	}
-	if len(free) == 0 {
-		return "", rows.Err()
-	}
-	return free[0], rows.Err()
 }
