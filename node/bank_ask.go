@@ -240,13 +240,13 @@ func (n *Node) openQuery(a *Asked, c *Consent, head ledger.Head) error {
 
 // Collect asks every agency of a question at once and returns when each has
 // answered or wait is over, one piece for each agency in the order of the
-// question. An agency to which no connection can be made is not waited for any
-// longer once that has been tried unreachableTries times in a row, which takes
-// some seven seconds, and all others have answered or are like it. Called again it gets the same bytes again,
-// from this bank's vault once they have their receipt. It acknowledges what
-// arrived with a receipt, behind the caller's back, and gives the cosigners a
-// second to make it all final. Progress, unless nil, is
-// called with each piece as it comes, one at a time.
+// question. An agency is not waited for any longer once connecting to it has
+// failed unreachableTries times in a row, which takes some seven seconds, and
+// all others have answered or are like it. Called again it gets the same bytes
+// again, from this bank's vault once they have their receipt. It acknowledges
+// what arrived with a receipt, sent asynchronously, and gives the cosigners a
+// second to make it all final. Progress, unless nil, is called with each piece
+// as it comes, one at a time.
 func (n *Node) Collect(ctx context.Context, a *Asked, wait time.Duration, progress func(Piece)) ([]Piece, error) {
 	if wait == 0 {
 		wait = defaultWait

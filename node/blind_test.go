@@ -156,10 +156,10 @@ func find(data []byte, list []word) (found []string) {
 	return found
 }
 
-// I5 and I6: after queries that were answered, refused by rules, asked wrongly,
-// broken by bad data, cut by a restart and ended by a revocation, no member's
-// state, raft log, vault or spool, and nothing that any node has logged, names a
-// subject, what was asked, by whom, for what, or a value.
+// I5 and I6: no member's state, raft log, vault or spool, and nothing that any
+// node has logged, names a subject, what was asked, by whom, for what, or a
+// value. The queries before were answered, refused by rules, asked wrongly,
+// broken by bad data, cut by a restart and ended by a revocation.
 func TestBlind(t *testing.T) {
 	journals := map[string]*journal{}
 	n := newNetworkWith(t, func(n *network) {

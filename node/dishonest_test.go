@@ -115,8 +115,8 @@ func (n *network) decoy(open *ledger.QueryOpen, a *Asked, c *Consent) int {
 }
 
 // An ask whose key or section the log and the signed consent do not stand
-// behind gets `ask_malformed` and nothing on the log, so that no auditor sees a
-// box that the agency could not help; the true ask is answered afterwards.
+// behind gets `ask_malformed` and nothing on the log: no auditor sees a box
+// that the agency could not help. The true ask is answered afterwards.
 func TestBankGivesAnotherKey(t *testing.T) {
 	n := newNetwork(t)
 	s := n.enrol(firm)

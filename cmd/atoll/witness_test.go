@@ -42,7 +42,7 @@ func (o *outside) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 var running sync.Map
 
 // witnessed is an outside witness in a story: witness start puts its key and
-// address into WITNESS_KEY and WITNESS_URL, witness stop ends it, and witness
+// address into WITNESS_KEY and WITNESS_URL, witness stop ends it. Witness
 // cosigned DIR and witness failed DIR wait until a node says that it has
 // cosigned all that was final, or could not be asked.
 func witnessed(ts *testscript.TestScript, _ bool, args []string) {

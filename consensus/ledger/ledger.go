@@ -8,10 +8,10 @@
 // whether it may release, the auditor to check years later that all of that
 // was right: from the same log they get the same verdicts and the same state.
 //
-// A statement that does not parse, does not verify, is known already, is dated
-// too far off, has a kind without rules, or goes beyond its author's budget of
-// the day (see [Budget]) gets an answer and no leaf, and leaves no trace in the
-// state. Any other gets a leaf, accepted or not. A new kind needs a
+// Some statements get an answer and no leaf, and leave no trace in the state:
+// one that does not parse, does not verify, is known already, is dated too far
+// off, has a kind without rules, or goes beyond its author's budget of the day
+// (see [Budget]). Any other gets a leaf, accepted or not. A new kind needs a
 // network-version entry first, so that no two members can differ.
 package ledger
 

@@ -42,14 +42,14 @@ type Publication struct {
 const shownSlack = 24 * 60 * 60 * 1000
 
 // CheckShown reports whether the body of a consent shows of catalogs what they
-// have and had when the notice was drawn up, whether that was near today, and
-// whether the terms are signed for the notice that follows from terms, slices,
-// these catalogs, genesis and the roster of the grant. Today is the network's day
-// on which the consent is granted. Published returns the publication of an entry, nil where it is none;
-// Replaced is whether an entry of before this network time, in Unix milliseconds,
-// has put another one in its place. The error is a [*consent.Refusal], one that
-// wraps [sign.ErrMalformed], or published's own; where it is [consent.BadNotice],
-// what is shown of catalogs is right.
+// have and had when the notice was drawn up, and whether that was near today.
+// It also reports whether the terms are signed for the notice that follows from
+// terms, slices, these catalogs, genesis and the roster of the grant. Today is the network's day on
+// which the consent is granted. Published returns the publication of an entry,
+// nil where it is none; Replaced is whether an entry of before this network
+// time, in Unix milliseconds, has put another one in its place. The error is a
+// [*consent.Refusal], one that wraps [sign.ErrMalformed], or published's own;
+// where it is [consent.BadNotice], what is shown of catalogs is right.
 func CheckShown(g *Genesis, by *Roster, t *consent.Terms, b *consent.Body, today consent.Day, published func(entry, before uint64) (*Publication, error)) error {
 	d := consent.DraftOf(t, b.Slices)
 	if err := consent.CheckShown(b.Shown, d.Offers); err != nil {

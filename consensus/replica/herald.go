@@ -14,10 +14,10 @@ import (
 // for that twice.
 //
 // It is raft's transport. From the appends that pass through it, it knows what
-// each follower has, and to whom the commit is still news it sends one more
-// append, empty, that says nothing but what raft's next one would: up to this
-// entry, which you have, the log is committed. It is sent in the term in which
-// this node led and committed the entry, so that it is true whenever it arrives.
+// each follower has. To whom the commit is still news it sends one more append,
+// empty, that says nothing but what raft's next one would: up to this entry,
+// which you have, the log is committed. It is sent in the term in which this
+// node led and committed the entry, so that it is true whenever it arrives.
 type herald struct {
 	*transport
 	name string

@@ -31,11 +31,12 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("line %d, column %d: %s", e.Line, e.Column, e.Text)
 }
 
-// Numbers checks that a text has plain decimal integers where the type of v has
-// integers, each within its type's limits, true or false where it has truths,
-// and where it has texts, as keys of a map too, nothing that YAML reads as a
-// number and writes otherwise. Types that decode themselves are left to themselves, and so is a text
-// that is no YAML: its decoder says more of it. The error is of type [*Error].
+// Numbers checks a text by the type of v. Where that has integers, the text has
+// plain decimal integers within the type's limits; where it has truths, true or
+// false. Where it has texts, as keys of a map too, the text has nothing that
+// YAML reads as a number and writes otherwise. Types that decode themselves are
+// left to themselves, and so is a text that is no YAML: its decoder says more
+// of it. The error is of type [*Error].
 func Numbers(text []byte, v any) error {
 	file, err := parser.ParseBytes(text, 0)
 	if err != nil {

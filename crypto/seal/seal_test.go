@@ -317,8 +317,9 @@ func TestUnboxRefuses(t *testing.T) {
 
 // The golden files were sealed once, under the secret 01 00…00, and must open
 // for ever: box.hex for query.open of bank-a with id 00…00 on network 00…00
-// beside "public part", stream.age for the identity derived from the secret,
-// shared.age by that secret for this identity and the one derived from 02 00…00.
+// beside "public part"; stream.age for the identity derived from the secret;
+// shared.age by that secret for this identity and the one derived from 02
+// 00…00.
 var (
 	goldenSecret = sign.Secret{1}
 	goldenPlace  = Place{Kind: "query.open", Author: "bank-a"}

@@ -18,7 +18,7 @@ import (
 // once, out of what is here for each kind.
 //
 // The library that encodes decodes more than that even in its strictest modes
-// (key orders, empty values that are left out), so that each value had to be
+// (key orders, empty values that are left out). With it each value had to be
 // encoded again and compared, which took as long as the decoding. What it would
 // say is the oracle of the tests.
 

@@ -3,13 +3,14 @@
 //
 // A statement is a COSE_Sign1 (RFC 9052) over deterministic CBOR (RFC 8949
 // section 4.2.1), signed with Ed25519 (RFC 8032) as crypto/ed25519 checks it.
-// The kind of a statement stands in its protected typ header (RFC 9596) and
-// the network it belongs to is its external_aad, so that a consent is never
-// read as a query and nothing replays on another network.
+// The kind of a statement is its protected typ header (RFC 9596), so that a
+// consent is never read as a query. The network it belongs to is its
+// external_aad, so that nothing replays on another network.
 //
 // Use [Sign] and [Parse] for statements, [Batch] to verify again many that were
-// decided on before, [Attach] where many sign one payload (genesis), [Marshal]
-// and [Unmarshal] for anything that is hashed or signed, and [Secret] for keys.
+// decided on before, and [Attach] where many sign one payload (genesis);
+// [Marshal] and [Unmarshal] for anything that is hashed or signed, and [Secret]
+// for keys.
 //
 // Every statement has exactly one encoding: what is parsed is rebuilt from its
 // meaning and must come out as the same bytes. Not promised here: that a

@@ -24,7 +24,7 @@
 //
 // What it does not promise: that a log which proves itself consistent to you
 // shows the same history to others (only a policy that is [Policy.Safe] rules
-// that out), that a cosignature is fresh (times are returned, not judged), or
+// that out); that a cosignature is fresh (times are returned, not judged); or
 // that entries are true or complete. No type is safe for concurrent use while
 // it is being changed. The package reads no clock, no file and no network.
 package tlog

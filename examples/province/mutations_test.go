@@ -152,8 +152,8 @@ var mutationsOfRows = []mutation{
 }
 
 // TestRowsToScore: however the form of a register is changed, no score gets
-// cleaner by it: what is answered is not better than the truth, a veto that is
-// hit is hit or unknown, and the worst score and the worst points of every
+// cleaner by it: what is answered is not better than the truth; a veto that is
+// hit is hit or unknown; and the worst score and the worst points of every
 // indicator are at most what they are in truth. Other values that could be true
 // are out of reach: nothing in a register tells 1.00 from 10.00.
 func TestRowsToScore(t *testing.T) {

@@ -4,7 +4,7 @@
 // is text beside this file and travels inside the program.
 //
 // Use [Load] to found the network, [Catalog] and [Template] to answer and to
-// assemble profiles, [Tables] and [WriteCSV] to give each agency its database,
+// assemble profiles; [Tables] and [WriteCSV] to give each agency its database;
 // and [Enterprises] or the named subjects ([Jiaoxin] and others) for somebody
 // to ask about. The data is as old as the day it is asked for: monthly returns
 // end with the month before, so that a story told next year is the same story.

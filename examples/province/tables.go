@@ -45,7 +45,7 @@ func Tables(agency string, today consent.Day) ([]Table, error) {
 }
 
 // WriteCSV writes tables as a folder of NAME.csv, as a source of kind csv reads
-// it, each with the marker NAME.load.json that says how many rows it has and
+// it. Each has the marker NAME.load.json that says how many rows it has and
 // that it is of the day asOf. The folder is made where there is none; files of
 // these names are overwritten.
 func WriteCSV(dir string, tables []Table, asOf consent.Day) error {

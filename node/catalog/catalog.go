@@ -7,9 +7,10 @@
 // package source, and the day of the question from the caller.
 //
 // What never happens: a window longer than the item asks, a sum over fewer
-// months than it claims, an open vocabulary tested by equality, a number that went through floating point, an error that shows a
-// value, an unreadable rule that allows. Not promised: that the data is true,
-// nor that an output reveals no more than its author meant.
+// months than it claims, an open vocabulary tested by equality; a number that
+// went through floating point, an error that shows a value, an unreadable rule
+// that allows. Not promised: that the data is true, nor that an output reveals
+// no more than its author meant.
 package catalog
 
 import (

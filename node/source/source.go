@@ -1,7 +1,7 @@
 // Package source reads an agency's own tables: CSV and JSONL files and SQLite
-// databases. A [Source] promises to change nothing in them, to answer the same rows
-// and the same error codes whichever kind holds them, and to need memory that
-// does not grow with the size of a row or of a subject's history.
+// databases. A [Source] promises to change nothing in them, and to answer the
+// same rows and the same error codes whichever kind holds them; it needs memory
+// that does not grow with the size of a row or of a subject's history.
 //
 // [Open] a [Source], ask it for [Source.Answers] about one subject, and let
 // [Source.Test] tell the owner what is wrong with a table before others find

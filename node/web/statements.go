@@ -57,13 +57,13 @@ type answered struct {
 	Data   Result `json:"data"`
 }
 
-// Statements is POST /log/statements: it takes what a subject has signed, an
-// array of statement, sealed part and the size of the largest final head that the
-// sender knows, in deterministic CBOR, and answers with the rules' answer as
-// atoll.answer/v1, whatever the verdict is. Once the entry is final the answer
-// proves it, from that head on; sent again, a statement gets the same answer and
-// by then its proof. Anything else is application/problem+json (RFC 9457) with a
-// code.
+// Statements is POST /log/statements: it takes what a subject has signed, in
+// deterministic CBOR: an array of statement, sealed part and the size of the
+// largest final head that the sender knows. It answers with the rules' answer
+// as atoll.answer/v1, whatever the verdict is. Once the entry is final the
+// answer proves it, from that head on; sent again, a statement gets the same
+// answer and by then its proof. Anything else is application/problem+json (RFC
+// 9457) with a code.
 //
 // A client is an address, in IPv6 a /48. Each may send 60 statements a minute,
 // 30 of them at once. Behind a proxy it is the address that the proxy tells, see

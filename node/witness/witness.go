@@ -3,7 +3,7 @@
 // it cosigned before (C2SP tlog-witness).
 //
 // A [Feeder] brings every witness the newest final head, with the proof that it
-// continues the one before, verifies what comes back by the key that the
+// continues the one before. It verifies what comes back by the key that the
 // operator pinned, and puts it under the checkpoint that this member serves.
 // Nothing waits for a witness but a reader of the checkpoint, and that one not
 // for long. What replicates between members never carries a witness's line.
