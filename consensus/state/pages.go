@@ -56,14 +56,14 @@ func lookup(tx *bbolt.Tx, bucket, key []byte) (value []byte, err error) {
 	return value, err
 }
 
-// nextIn returns the first key of a bucket from a key on, or nil. That it is the
-// first shows the one before it.
-func nextIn(tx *bbolt.Tx, bucket, from []byte) (key []byte, err error) {
+// nextIn returns the first key of a bucket from a key on, with its value, or nil.
+// That it is the first shows the one before it.
+func nextIn(tx *bbolt.Tx, bucket, from []byte) (key, value []byte, err error) {
 	err = onPages(bucket, from, func() error {
 		c := tx.Bucket(bucket).Cursor()
 		at, stored := c.Seek(from)
 		key = bytes.Clone(at)
-		if _, err := unseal(bucket, at, stored); err != nil {
+		if value, err = unseal(bucket, at, stored); err != nil {
 			return err
 		}
 		before, stored := c.Prev()
@@ -78,7 +78,7 @@ func nextIn(tx *bbolt.Tx, bucket, from []byte) (key []byte, err error) {
 		}
 		return nil
 	})
-	return key, err
+	return key, value, err
 }
 
 // StepSize is how many bytes of a bucket are read at a time where all of it is
@@ -206,21 +206,20 @@ func (l *layer) writeState(tx *bbolt.Tx, walked *tally) error {
 		return &CorruptError{string(metaBucket), stateSumKey, "missing"}
 	}
 	b := tx.Bucket(stateBucket)
-	l.state.Ascend(func(i item) bool {
-		change := -sumOf(b.Get(i.key))
-		if i.value == nil {
-			err = b.Delete(i.key)
+	for key, value := range l.state.All {
+		change := -sumOf(b.Get(key))
+		if value == nil {
+			err = b.Delete(key)
 		} else {
-			sealed := append(sum(stateBucket, i.key, i.value), i.value...)
+			sealed := append(sum(stateBucket, key, value), value...)
 			change += sumOf(sealed)
-			err = b.Put(i.key, sealed)
+			err = b.Put(key, sealed)
+		}
+		if err != nil {
+			return err
 		}
 		*total += change
-		walked.changed(i.key, change)
-		return err == nil
-	})
-	if err != nil {
-		return err
+		walked.changed(key, change)
 	}
 	return putStateSum(tx, *total)
 }

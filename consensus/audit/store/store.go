@@ -24,7 +24,6 @@ import (
 
 	"atoll/consensus/ledger"
 
-	"github.com/google/btree"
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 )
@@ -59,23 +58,15 @@ var (
 
 // Store is the map. It implements [ledger.View].
 type Store struct {
-	dir    string // empty: a temporary one is made when it is needed
-	temp   bool
-	db     *bbolt.DB     // nil while all is in memory
-	tx     *bbolt.Tx     // for reading, between two saves
-	stored *bbolt.Bucket // as tx has it
-	layer  *btree.BTreeG[item]
-	bytes  int
-	looked int           // reads of the file since the last release
-	holes  map[byte]hole // by the first byte of keys
+	dir     string // empty: a temporary one is made when it is needed
+	temp    bool
+	db      *bbolt.DB       // nil while all is in memory
+	tx      *bbolt.Tx       // for reading, between two saves
+	stored  *bbolt.Bucket   // as tx has it
+	changes *ledger.Overlay // since the last save
+	bytes   int             // of the changes, about
+	looked  int             // reads of the file since the last release
 }
-
-// item is a change that is not in the file yet; a nil value is a deletion.
-type item struct{ key, value []byte }
-
-// hole is a range [from, to) without keys. Work that is done and deleted leaves
-// one at the beginning of a queue, and only a save fills it in.
-type hole struct{ from, to []byte }
 
 // Open returns the store of a folder, which is made where there is none.
 // Errors: [ErrBusy], [ErrCorrupt], or the system's.
@@ -96,8 +87,7 @@ func Temporary() *Store {
 }
 
 func (s *Store) empty() {
-	s.layer = btree.NewG(32, func(a, b item) bool { return bytes.Compare(a.key, b.key) < 0 })
-	s.bytes, s.holes = 0, map[byte]hole{}
+	s.changes, s.bytes = ledger.NewOverlay(), 0
 }
 
 func (s *Store) open() (err error) {
@@ -140,8 +130,8 @@ func (s *Store) read() (err error) {
 
 // Get implements [ledger.View].
 func (s *Store) Get(key []byte) ([]byte, error) {
-	if i, ok := s.layer.Get(item{key: key}); ok {
-		return i.value, nil
+	if value, changed := s.changes.Get(key); changed {
+		return value, nil
 	}
 	if s.stored == nil {
 		return nil, nil
@@ -161,71 +151,27 @@ func (s *Store) look(tx *bbolt.Tx) {
 
 // Next implements [ledger.View].
 func (s *Store) Next(prefix, after []byte) (key, value []byte, err error) {
-	from := append(bytes.Clone(after), 0) // the least key greater than after
-	if bytes.Compare(after, prefix) < 0 {
-		from = prefix
-	}
-	start, known := from, false
-	if h, ok := s.holes[first(from)]; ok && bytes.Compare(h.from, from) <= 0 && bytes.Compare(from, h.to) < 0 {
-		start, from, known = h.from, h.to, true
-	}
-	for skipped := 0; ; skipped++ {
-		i, stored := s.next(from)
-		if i.key != nil && i.value == nil { // deleted since the last save
-			from = append(i.key, 0)
-			continue
-		}
-		if i.key != nil && first(start) == first(i.key) && (known || skipped >= wide) {
-			s.holes[first(start)] = hole{bytes.Clone(start), i.key}
-		}
-		if i.key == nil || !bytes.HasPrefix(i.key, prefix) {
-			return nil, nil, nil
-		}
-		if stored {
-			i.value, err = unseal(i.key, i.value)
-		}
-		return i.key, i.value, err
-	}
+	return ledger.NextOver(prefix, after, []*ledger.Overlay{s.changes}, s.next, true)
 }
 
-// wide is how many deleted keys make a hole that is worth remembering: one at
-// the beginning of a queue, not each gap in it.
-const wide = 8
-
-// next returns the first key from here on, and whether it is from the file; its
-// value is nil where it was deleted.
-func (s *Store) next(from []byte) (found item, stored bool) {
-	if s.stored != nil {
-		s.look(s.tx)
-		k, v := s.stored.Cursor().Seek(from)
-		found, stored = item{bytes.Clone(k), v}, k != nil
+// next returns the first key in the file from a key on, or nil.
+func (s *Store) next(from []byte) (key, value []byte, err error) {
+	if s.stored == nil {
+		return nil, nil, nil
 	}
-	s.layer.AscendGreaterOrEqual(item{key: from}, func(i item) bool {
-		if found.key == nil || bytes.Compare(i.key, found.key) <= 0 {
-			found, stored = item{bytes.Clone(i.key), i.value}, false
-		}
-		return false
-	})
-	return found, stored
-}
-
-func first(key []byte) byte {
-	if len(key) == 0 {
-		return 0
-	}
-	return key[0]
+	s.look(s.tx)
+	k, v := s.stored.Cursor().Seek(from)
+	key = bytes.Clone(k)
+	value, err = unseal(key, v)
+	return key, value, err
 }
 
 // Apply makes changes, in memory. It keeps what it is given.
 func (s *Store) Apply(changes []ledger.Change) {
 	for _, c := range changes {
 		s.bytes += len(c.Key) + len(c.Value) + overhead
-		if old, ok := s.layer.ReplaceOrInsert(item{c.Key, c.Value}); ok {
-			s.bytes -= len(old.key) + len(old.value) + overhead
-		}
-		if h, ok := s.holes[first(c.Key)]; ok && c.Value != nil && bytes.Compare(h.from, c.Key) <= 0 && bytes.Compare(c.Key, h.to) < 0 {
-			h.to = c.Key
-			s.holes[first(c.Key)] = h
+		if old, replaced := s.changes.Set(c.Key, c.Value); replaced {
+			s.bytes -= len(old.Key) + len(old.Value) + overhead
 		}
 	}
 }
@@ -250,17 +196,19 @@ func (s *Store) Save(mark []byte) error {
 			return err
 		}
 		b := tx.Bucket(bucket)
-		var err error
-		s.layer.Ascend(func(i item) bool {
+		for key, value := range s.changes.All {
 			s.look(tx)
-			if i.value == nil {
-				err = b.Delete(i.key)
+			var err error
+			if value == nil {
+				err = b.Delete(key)
 			} else {
-				err = b.Put(i.key, seal(i.key, i.value))
+				err = b.Put(key, seal(key, value))
 			}
-			return err == nil
-		})
-		return err
+			if err != nil {
+				return err
+			}
+		}
+		return nil
 	})
 	if err != nil {
 		return err

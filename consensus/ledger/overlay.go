@@ -1,0 +1,110 @@
+package ledger
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/google/btree"
+)
+
+// Overlay is changes to a state that are not yet written where it is stored. It
+// keeps the keys and values that it is given. Readers may share one while nobody
+// changes it.
+type Overlay struct {
+	changes *btree.BTreeG[Change] // a nil value is a deletion
+	holes   map[byte]hole         // by the first byte of keys
+}
+
+// hole is a range [from, to) without keys, here and in all below. Work that is
+// done and deleted leaves one at the beginning of its queue, and only a write
+// fills it in; without it each step would look at all of it.
+type hole struct{ from, to []byte }
+
+func (h hole) has(key []byte) bool {
+	return bytes.Compare(h.from, key) <= 0 && bytes.Compare(key, h.to) < 0
+}
+
+// wide is how many deleted keys make a hole that is worth remembering: one at
+// the beginning of a queue, not each gap in it.
+const wide = 8
+
+// NewOverlay returns an overlay without changes.
+func NewOverlay() *Overlay {
+	less := func(a, b Change) bool { return bytes.Compare(a.Key, b.Key) < 0 }
+	return &Overlay{changes: btree.NewG(32, less), holes: map[byte]hole{}}
+}
+
+// Set makes a change and returns the one that it takes the place of, if any. A
+// nil value deletes the key.
+func (o *Overlay) Set(key, value []byte) (old Change, replaced bool) {
+	if h, ok := o.holes[first(key)]; ok && value != nil && h.has(key) {
+		h.to = key
+		o.holes[first(key)] = h
+	}
+	return o.changes.ReplaceOrInsert(Change{key, value})
+}
+
+// Get returns the value of a key and whether it was changed: nil where the
+// change deletes it.
+func (o *Overlay) Get(key []byte) (value []byte, changed bool) {
+	c, changed := o.changes.Get(Change{Key: key})
+	return c.Value, changed
+}
+
+// All yields the changes in key order.
+func (o *Overlay) All(yield func(key, value []byte) bool) {
+	o.changes.Ascend(func(c Change) bool { return yield(c.Key, c.Value) })
+}
+
+// NextOver is [View.Next] of a state with overlays, the newest first. Stored
+// returns what is below them: the first key from a key on with its value, or nil.
+// Where remember is set, nobody else uses the newest overlay, and it takes note
+// of what it finds empty.
+func NextOver(prefix, after []byte, overlays []*Overlay, stored func(from []byte) (key, value []byte, err error), remember bool) (key, value []byte, err error) {
+	from := append(bytes.Clone(after), 0) // the least key greater than after
+	if bytes.Compare(after, prefix) < 0 {
+		from = prefix
+	}
+	start, newest, known := from, overlays[0], false
+	if h, ok := newest.holes[first(from)]; ok && h.has(from) {
+		start, from, known = h.from, h.to, true
+	}
+	for skipped := 0; ; skipped++ {
+		if key, value, err = stored(from); err != nil {
+			return nil, nil, err
+		}
+		deleted := false
+		for _, o := range slices.Backward(overlays) {
+			if c, ok := o.from(from); ok && (key == nil || bytes.Compare(c.Key, key) <= 0) {
+				key, value, deleted = c.Key, c.Value, c.Value == nil
+			}
+		}
+		if deleted {
+			from = append(bytes.Clone(key), 0)
+			continue
+		}
+		if key != nil && remember && first(start) == first(key) && (known || skipped >= wide) {
+			newest.holes[first(start)] = hole{bytes.Clone(start), bytes.Clone(key)}
+		}
+		if key == nil || !bytes.HasPrefix(key, prefix) {
+			return nil, nil, nil
+		}
+		return bytes.Clone(key), value, nil
+	}
+}
+
+// from returns the first change from a key on.
+func (o *Overlay) from(key []byte) (found Change, ok bool) {
+	o.changes.AscendGreaterOrEqual(Change{Key: key}, func(c Change) bool {
+		found, ok = c, true
+		return false
+	})
+	return found, ok
+}
+
+func first(key []byte) byte {
+	if len(key) == 0 {
+		return 0
+	}
+	return key[0]
+}
