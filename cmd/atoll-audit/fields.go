@@ -44,7 +44,7 @@ func (s *show) public() []field {
 	case *ledger.QueryOpen:
 		return []field{
 			{"query", "查询", "query", s.entry.Statement.ID.String()}, consentField(p.Consent),
-			{"deadline", "截止", "deadline", moment(p.Deadline, s.replayer.Genesis().Offset)},
+			{"deadline", "截止", "deadline", moment(p.Deadline, s.replay.replayer.Genesis().Offset)},
 			{"slots", "应答位（含填充）", "slots", fmt.Sprint(len(p.Slots))},
 		}
 	case *ledger.Release:
@@ -90,10 +90,10 @@ func (s *show) otherFields() []field {
 }
 
 func (s *show) genesisFields() []field {
-	g := s.replayer.Genesis()
+	g := s.replay.replayer.Genesis()
 	list := []field{
 		{"name", "网络", "network", g.Name},
-		{"network", "网络编号", "network id", s.replayer.Summary().Network.String()},
+		{"network", "网络编号", "network id", s.replay.replayer.Summary().Network.String()},
 		{"origin", "日志", "log", g.Origin},
 		{"voters", "投票成员", "voters", strings.Join(g.Voters, ", ")},
 		{"cosigners", "共签成员", "cosigners", fmt.Sprintf("%d of %s; f = %d", g.Quorum, strings.Join(g.Cosigners, ", "), g.Faults)},

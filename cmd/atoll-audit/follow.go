@@ -34,12 +34,12 @@ and error. With --resume it need not begin at genesis again.`,
 		Annotations: map[string]string{lines: "yes"},
 		RunE:        f.command,
 	}
-	f.demand(cmd)
+	f.replay.check.demand(cmd)
 	cmd.Flags().Lookup("max-age").Usage = "how old the newest cosignature may be before it is told; 0: no limit (default: 24h)"
 	_ = cmd.MarkFlagRequired("state") // it was defined above
-	f.bring(cmd)
-	f.mode(cmd)
-	cmd.Flags().StringVar(&f.folder, "resume", "", "keep what was replayed in this folder, and go on from there the next time")
+	f.replay.secrets.bring(cmd)
+	f.replay.mode(cmd)
+	cmd.Flags().StringVar(&f.replay.folder, "resume", "", "keep what was replayed in this folder, and go on from there the next time")
 	cmd.Flags().DurationVar(&f.every, "every", 5*time.Second, "how often to look")
 	return cmd
 }
@@ -49,7 +49,7 @@ const maxPause = 5 * time.Minute
 
 // follow is a replay that does not end.
 type follow struct {
-	replay
+	replay  replay
 	every   time.Duration
 	t       *teller
 	lines   io.Writer // of JSON, nil: text
@@ -74,14 +74,14 @@ func (f *follow) command(cmd *cobra.Command, args []string) (err error) {
 	if f.t, f.where = t, args[0]; asJSON {
 		f.lines = cmd.OutOrStdout()
 	}
-	if f.trust, err = readPolicy(f.policy); err != nil {
+	if f.trust, err = readPolicy(f.replay.check.policy); err != nil {
 		return err
 	}
-	if err := f.begin(); err != nil {
+	if err := f.replay.begin(); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, f.store.Close()) }()
-	f.told = func(found audit.Finding) { f.fresh = append(f.fresh, found) }
+	defer func() { err = errors.Join(err, f.replay.store.Close()) }()
+	f.replay.told = func(found audit.Finding) { f.fresh = append(f.fresh, found) }
 	pause := f.every
 	for {
 		err := f.look(cmd.Context())
@@ -155,7 +155,7 @@ func (f *follow) look(ctx context.Context) error {
 	source.Fetch = f.fetch(source.Fetch)
 	err = f.grow(source)
 	if err == nil {
-		err = f.age.check(f.log, true)
+		err = f.replay.check.age.check(f.replay.check.log, true)
 	}
 	return errors.Join(err, closer())
 }
@@ -186,45 +186,45 @@ func (f *follow) fetch(from func(string) ([]byte, error)) func(string) ([]byte, 
 }
 
 func (f *follow) grow(source audit.Source) (err error) {
-	if f.log, err = openLog(source, f.trust, f.where); err != nil {
+	if f.replay.check.log, err = openLog(source, f.trust, f.where); err != nil {
 		return err
 	}
 	if !f.begun {
-		if f.seen, err = readState(f.state, f.log.Origin); err != nil {
+		if f.replay.check.seen, err = readState(f.replay.check.state, f.replay.check.log.Origin); err != nil {
 			return err
 		}
-		if _, err = f.resume(); err != nil {
+		if _, err = f.replay.resume(); err != nil {
 			return f.torn(source, err)
 		}
 		f.begun = true
 	}
-	f.expect()
-	known := f.replayer.Summary().Head
-	if f.seen != nil && f.seen.Size > known.Size {
-		known = *f.seen
+	f.replay.expect()
+	known := f.replay.replayer.Summary().Head
+	if f.replay.check.seen != nil && f.replay.check.seen.Size > known.Size {
+		known = *f.replay.check.seen
 	}
-	if f.log.Size < known.Size {
+	if f.replay.check.log.Size < known.Size {
 		if err := f.lag(); err != nil {
 			return f.torn(source, err)
 		}
 		return errBehind
 	}
-	from := f.replayer.Summary().Head
-	if f.seen != nil && f.log.Head == *f.seen && f.log.Head == from {
+	from := f.replay.replayer.Summary().Head
+	if f.replay.check.seen != nil && f.replay.check.log.Head == *f.replay.check.seen && f.replay.check.log.Head == from {
 		return nil
 	}
-	err = f.log.VerifyFrom(from, f.seen, func(leaf []byte) error { return f.add(leaf, nil) })
+	err = f.replay.check.log.VerifyFrom(from, f.replay.check.seen, func(leaf []byte) error { return f.replay.add(leaf, nil) })
 	if err == nil {
-		err = f.walk()
+		err = f.replay.walk()
 	}
 	for i := 0; err == nil && i < len(f.behind); i++ {
-		err = f.log.Contains(f.behind[i])
+		err = f.replay.check.log.Contains(f.behind[i])
 	}
 	if err != nil {
 		return f.torn(source, err)
 	}
 	f.behind, f.moves = nil, 0
-	return f.took(f.log.Size - from.Size)
+	return f.took(f.replay.check.log.Size - from.Size)
 }
 
 // maxBehind is how many heads, each smaller than the one before, a log may show
@@ -237,10 +237,10 @@ const maxBehind = 1024
 func (f *follow) lag() error {
 	for len(f.behind) > 0 {
 		last := f.behind[len(f.behind)-1]
-		if last.Size > f.log.Size {
+		if last.Size > f.replay.check.log.Size {
 			break
 		}
-		if err := f.log.Contains(last); err != nil {
+		if err := f.replay.check.log.Contains(last); err != nil {
 			return err
 		}
 		f.behind = f.behind[:len(f.behind)-1]
@@ -248,7 +248,7 @@ func (f *follow) lag() error {
 	if len(f.behind) == maxBehind {
 		return fmt.Errorf("%w: it has shown %d heads, each smaller than the one before", audit.ErrTampered, maxBehind)
 	}
-	f.behind = append(f.behind, f.log.Head)
+	f.behind = append(f.behind, f.replay.check.log.Head)
 	return nil
 }
 
@@ -264,7 +264,7 @@ func (f *follow) torn(source audit.Source, err error) error {
 	}
 	f.tiles = nil
 	again, failed := audit.Open(source, f.trust)
-	if f.moves++; failed == nil && again.Size > f.log.Size && f.moves <= maxMoves {
+	if f.moves++; failed == nil && again.Size > f.replay.check.log.Size && f.moves <= maxMoves {
 		return errMoved
 	}
 	return err
@@ -274,16 +274,16 @@ func (f *follow) torn(source audit.Source, err error) error {
 // is better than what is told never.
 func (f *follow) took(grown uint64) error {
 	for _, found := range f.fresh {
-		if err := f.print("finding", found, func() { f.finding(f.t, found) }); err != nil {
+		if err := f.print("finding", found, func() { f.replay.finding(f.t, found) }); err != nil {
 			return err
 		}
 	}
 	f.fresh = nil
-	s := f.replayer.Summary()
-	head := followed{Size: s.Head.Size, New: grown, Root: s.Head.Root.String(), Time: s.Time, Final: f.log.Final, verified: f.verified()}
+	s := f.replay.replayer.Summary()
+	head := followed{Size: s.Head.Size, New: grown, Root: s.Head.Root.String(), Time: s.Time, Final: f.replay.check.log.Final, verified: f.replay.verified()}
 	err := f.print("head", head, func() {
 		var offset int16
-		if g := f.replayer.Genesis(); g != nil {
+		if g := f.replay.replayer.Genesis(); g != nil {
 			offset = g.Offset
 		}
 		f.t.say("%s  已核对 %d 个条目，新增 %d", "%s  %d entries verified, %d of them new", moment(s.Time, offset), s.Head.Size, grown)
@@ -291,11 +291,11 @@ func (f *follow) took(grown uint64) error {
 	if err != nil {
 		return err
 	}
-	f.seen = &f.log.Head
-	if err := writeState(f.state, f.log); err != nil || f.folder == "" {
+	f.replay.check.seen = &f.replay.check.log.Head
+	if err := writeState(f.replay.check.state, f.replay.check.log); err != nil || f.replay.folder == "" {
 		return err
 	}
-	return f.save()
+	return f.replay.save()
 }
 
 // followed is what --json prints of a head.

@@ -14,7 +14,7 @@ func (r *replay) mode(cmd *cobra.Command) {
 // expect has signatures verified together, unless each is to be by itself.
 func (r *replay) expect() {
 	if !r.exact {
-		r.log.Expect = r.replayer.Expect
+		r.check.log.Expect = r.replayer.Expect
 	}
 }
 

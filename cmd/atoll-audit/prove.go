@@ -30,18 +30,18 @@ verdict is right: for that see replay.`,
 		Args: cobra.MaximumNArgs(2),
 		RunE: p.command,
 	}
-	p.flags(cmd)
+	p.check.flags(cmd)
 	_ = cmd.MarkFlagRequired("policy") // it was defined above
 	cmd.Flags().StringVar(&p.out, "out", "", "write the proof to this file")
 	cmd.Flags().StringVar(&p.proof, "check", "", "verify this proof")
-	p.age.flag(cmd, "default: 24h for an address, none for a folder or --check")
+	p.check.age.flag(cmd, "default: 24h for an address, none for a folder or --check")
 	cmd.Flags().StringVar(&p.entryFile, "entry", "", "with --check: the entry, where the proof lacks it")
 	return cmd
 }
 
 // prove is one proof.
 type prove struct {
-	check
+	check                 check
 	out, proof, entryFile string
 	made                  *tlog.Proof
 	text                  []byte
@@ -91,7 +91,7 @@ func (p *prove) make(cmd *cobra.Command, where, number string) (err error) {
 	if err != nil {
 		return usage("%q is not the index of an entry", number)
 	}
-	policy, err := readPolicy(p.policy)
+	policy, err := readPolicy(p.check.policy)
 	if err != nil {
 		return err
 	}
@@ -100,15 +100,15 @@ func (p *prove) make(cmd *cobra.Command, where, number string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closer()) }()
-	if p.log, err = openLog(source, policy, where); err != nil {
+	if p.check.log, err = openLog(source, policy, where); err != nil {
 		return err
 	}
-	if err = p.age.check(p.log, isURL(where)); err != nil {
+	if err = p.check.age.check(p.check.log, isURL(where)); err != nil {
 		return err
 	}
-	p.made, err = p.log.Prove(index)
+	p.made, err = p.check.log.Prove(index)
 	if errors.Is(err, tlog.ErrNotInTree) {
-		return noEntry(index, p.log.Size)
+		return noEntry(index, p.check.log.Size)
 	}
 	if err != nil {
 		return err
@@ -123,7 +123,7 @@ func (p *prove) make(cmd *cobra.Command, where, number string) (err error) {
 
 // verify checks a proof from a file.
 func (p *prove) verify() error {
-	policy, err := readPolicy(p.policy)
+	policy, err := readPolicy(p.check.policy)
 	if err != nil {
 		return err
 	}
@@ -145,9 +145,9 @@ func (p *prove) verify() error {
 	case made.Extra == nil:
 		return &mistake{"entry.missing", "the proof does not hold its entry", "name the entry with --entry", exitUsage}
 	}
-	p.log, p.entry, err = audit.CheckProof(p.made, entry, policy)
+	p.check.log, p.entry, err = audit.CheckProof(p.made, entry, policy)
 	if err == nil {
-		err = p.age.check(p.log, false)
+		err = p.check.age.check(p.check.log, false)
 	}
 	return err
 }

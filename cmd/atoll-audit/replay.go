@@ -35,8 +35,8 @@ all runs. What the folder holds of opened entries is locked with the identity.`,
 		Args: cobra.ExactArgs(1),
 		RunE: r.command,
 	}
-	r.demand(cmd)
-	r.bring(cmd)
+	r.check.demand(cmd)
+	r.secrets.bring(cmd)
 	r.mode(cmd)
 	cmd.Flags().StringVar(&r.folder, "resume", "", "keep what was replayed in this folder, and go on from there the next time")
 	return cmd
@@ -65,8 +65,8 @@ func (s *secrets) identity() (*seal.Identity, error) {
 
 // replay is a pass that recomputes the log and inspects it.
 type replay struct {
-	check
-	secrets
+	check     check
+	secrets   secrets
 	exact     bool // each signature is verified by itself
 	named     []string
 	quorum    int
@@ -88,8 +88,8 @@ func (r *replay) pass(cmd *cobra.Command, where string, each func(*audit.Entry) 
 		return err
 	}
 	defer func() { err = errors.Join(err, r.store.Close()) }()
-	r.start, r.end = r.resume, r.walk
-	err = r.run(cmd, where, func(leaf []byte) error { return r.add(leaf, each) })
+	r.check.start, r.check.end = r.resume, r.walk
+	err = r.check.run(cmd, where, func(leaf []byte) error { return r.add(leaf, each) })
 	if err == nil {
 		err = r.inspector.Close()
 	}
@@ -104,7 +104,7 @@ func (r *replay) pass(cmd *cobra.Command, where string, each func(*audit.Entry) 
 
 // begin makes the store, which is to be closed, the replay and its inspector.
 func (r *replay) begin() error {
-	id, err := r.identity()
+	id, err := r.secrets.identity()
 	if err != nil {
 		return err
 	}
@@ -121,7 +121,7 @@ func (r *replay) begin() error {
 			r.told(f)
 		}
 	})
-	r.inspector.Reveal = r.reveal
+	r.inspector.Reveal = r.secrets.reveal
 	return nil
 }
 
@@ -129,7 +129,7 @@ func (r *replay) begin() error {
 func (r *replay) resume() (from tlog.Head, err error) {
 	mark, err := r.store.Mark()
 	if err == nil && mark != nil {
-		err = r.replayer.Resume(mark, r.log, r.inspector)
+		err = r.replayer.Resume(mark, r.check.log, r.inspector)
 	}
 	if err != nil {
 		return from, err
@@ -146,7 +146,7 @@ func (r *replay) resume() (from tlog.Head, err error) {
 // walk compares who cosigned with whom the log, from genesis over each
 // handover, says they should be.
 func (r *replay) walk() (err error) {
-	if r.walked, err = r.replayer.CheckFinal(r.log.Signed); err != nil {
+	if r.walked, err = r.replayer.CheckFinal(r.check.log.Signed); err != nil {
 		return err
 	}
 	r.named, r.quorum, err = r.cosigners()
@@ -159,7 +159,7 @@ func (r *replay) cosigners() (names []string, quorum int, err error) {
 	if err != nil || len(sets) == 0 {
 		return []string{}, 0, err
 	}
-	set := ledger.At(sets, r.log.Size)
+	set := ledger.At(sets, r.check.log.Size)
 	return set.Members(), int(set.Quorum), nil
 }
 
@@ -169,8 +169,8 @@ func (r *replay) add(leaf []byte, each func(*audit.Entry) error) error {
 	if err != nil {
 		return err
 	}
-	if e.Index == 0 && r.replayer.Genesis().Origin != r.log.Origin {
-		return fmt.Errorf("%w: genesis is of the log %s, the checkpoint of %s", audit.ErrTampered, r.replayer.Genesis().Origin, r.log.Origin)
+	if e.Index == 0 && r.replayer.Genesis().Origin != r.check.log.Origin {
+		return fmt.Errorf("%w: genesis is of the log %s, the checkpoint of %s", audit.ErrTampered, r.replayer.Genesis().Origin, r.check.log.Origin)
 	}
 	if err := r.inspector.Add(e); err != nil {
 		return err

@@ -33,9 +33,9 @@ Formats: text, json, csv (RFC 4180, ASCII, one row for each agency and one,
 		Args: cobra.ExactArgs(1),
 		RunE: r.command,
 	}
-	r.demand(cmd)
-	r.mode(cmd)
-	cmd.Flags().StringVar(&r.file, "identity", "", "the auditor's age key file, to open what is sealed")
+	r.replay.check.demand(cmd)
+	r.replay.mode(cmd)
+	cmd.Flags().StringVar(&r.replay.secrets.file, "identity", "", "the auditor's age key file, to open what is sealed")
 	cmd.Flags().StringVar(&r.from, "from", "", "first month, as 2026-01 (default: the first there is)")
 	cmd.Flags().StringVar(&r.to, "to", "", "last month (default: the last there is)")
 	cmd.Flags().StringVar(&r.format, "format", "", "text, json, csv or html (default: text)")
@@ -45,7 +45,7 @@ Formats: text, json, csv (RFC 4180, ASCII, one row for each agency and one,
 
 // report is a replay that counts.
 type report struct {
-	replay
+	replay                replay
 	from, to, format, out string
 	counted               *audit.Report
 }
@@ -71,9 +71,9 @@ func (r *report) command(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	var reporter *audit.Reporter
-	err = r.pass(cmd, args[0], func(e *audit.Entry) error {
+	err = r.replay.pass(cmd, args[0], func(e *audit.Entry) error {
 		if reporter == nil {
-			reporter = audit.NewReporter(r.inspector, first, last)
+			reporter = audit.NewReporter(r.replay.inspector, first, last)
 		}
 		return reporter.Add(e)
 	})
@@ -158,14 +158,14 @@ type title struct {
 }
 
 func (r *report) json(_ *teller, w io.Writer) error {
-	s := r.replayer.Summary()
+	s := r.replay.replayer.Summary()
 	out := reported{
-		checked: r.check.result(), Network: s.Network.String(), Time: s.Time, From: r.from, To: r.to,
-		Opened: r.opened, Findings: r.faults(), verified: r.verified(), Titles: map[string]title{}, Report: *r.counted,
+		checked: r.replay.check.result(), Network: s.Network.String(), Time: s.Time, From: r.from, To: r.to,
+		Opened: r.replay.opened, Findings: r.replay.faults(), verified: r.replay.verified(), Titles: map[string]title{}, Report: *r.counted,
 	}
-	if g := r.replayer.Genesis(); g != nil {
+	if g := r.replay.replayer.Genesis(); g != nil {
 		out.Name, out.Offset = g.Name, g.Offset
-		for _, m := range r.replayer.Roster().Members() {
+		for _, m := range r.replay.replayer.Roster().Members() {
 			out.Titles[m.Name] = title{m.Chinese, m.English}
 		}
 		for _, p := range g.Purposes {
@@ -200,7 +200,7 @@ func (r *report) csv(_ *teller, w io.Writer) error {
 	rows := [][]string{append(head, "turned_away", "signatures")}
 	for _, list := range [][]audit.Tally{r.counted.Queries, r.counted.Agencies} {
 		for _, t := range list {
-			rows = append(rows, append(cells(t), r.verified().Mode))
+			rows = append(rows, append(cells(t), r.replay.verified().Mode))
 		}
 	}
 	for _, row := range rows {

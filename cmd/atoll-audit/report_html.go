@@ -51,7 +51,7 @@ func (s sheet) Lang() string {
 
 // Name is that of the network.
 func (s sheet) Name() string {
-	if g := s.r.replayer.Genesis(); g != nil {
+	if g := s.r.replay.replayer.Genesis(); g != nil {
 		return clean(g.Name)
 	}
 	return ""
@@ -59,8 +59,8 @@ func (s sheet) Name() string {
 
 // Until is the network time of the last entry.
 func (s sheet) Until() string {
-	if g := s.r.replayer.Genesis(); g != nil {
-		return moment(s.r.replayer.Summary().Time, g.Offset)
+	if g := s.r.replay.replayer.Genesis(); g != nil {
+		return moment(s.r.replay.replayer.Summary().Time, g.Offset)
 	}
 	return ""
 }
@@ -69,15 +69,15 @@ func (s sheet) Until() string {
 func (s sheet) Span() string { return s.r.span(s.teller) }
 
 // Opened says whether what is sealed was looked into.
-func (s sheet) Opened() bool { return s.r.opened }
+func (s sheet) Opened() bool { return s.r.replay.opened }
 
 // Log is what was verified, in rows of a label and a value.
 func (s sheet) Log() [][2]string {
-	l := s.r.log
+	l := s.r.replay.check.log
 	return [][2]string{
 		{s.word("日志", "log"), l.Origin}, {s.word("条目", "entries"), number(l.Size)}, {s.word("根", "root"), l.Root.String()},
-		{s.word("终局", "final"), s.r.final(s.teller)}, {s.word("策略指纹", "policy"), short(l.Fingerprint)},
-		{s.word("签名验证", "signatures"), s.r.verified().words(s.teller)},
+		{s.word("终局", "final"), s.r.replay.check.final(s.teller)}, {s.word("策略指纹", "policy"), short(l.Fingerprint)},
+		{s.word("签名验证", "signatures"), s.r.replay.verified().words(s.teller)},
 	}
 }
 
@@ -92,7 +92,7 @@ func (s sheet) Sums() [][2]string {
 	}
 	return [][2]string{
 		{s.word("查询", "queries"), number(q.Queries)}, {s.word("放行", "released"), number(q.Releases)}, {s.word("拒绝", "refused"), number(q.Refusals)},
-		{s.word("无人应答", "answered by nobody"), number(q.Unclosed)}, {s.word("发现（见 replay）", "findings (see replay)"), number(uint64(s.r.faults()))},
+		{s.word("无人应答", "answered by nobody"), number(q.Unclosed)}, {s.word("发现（见 replay）", "findings (see replay)"), number(uint64(s.r.replay.faults()))},
 	}
 }
 
@@ -123,9 +123,9 @@ func (s sheet) Grids() []grid {
 }
 
 func (s sheet) tallies(heading string, list []audit.Tally, agency bool) grid {
-	g := grid{Title: heading, Texts: s.keys(agency, s.r.opened), Heads: s.heads()}
+	g := grid{Title: heading, Texts: s.keys(agency, s.r.replay.opened), Heads: s.heads()}
 	for _, t := range list {
-		g.Rows = append(g.Rows, gridRow{s.titled(about(t, agency, s.r.opened)), counts(t)})
+		g.Rows = append(g.Rows, gridRow{s.titled(about(t, agency, s.r.replay.opened)), counts(t)})
 	}
 	return g
 }
@@ -144,12 +144,12 @@ func (s sheet) parts(heading, code string, list []part) grid {
 
 // titled puts titles in the place of the names behind the month.
 func (s sheet) titled(row []string) []string {
-	g := s.r.replayer.Genesis()
+	g := s.r.replay.replayer.Genesis()
 	for i, name := range row[1:] {
 		if n := slices.IndexFunc(g.Purposes, func(p consent.Purpose) bool { return p.Code == name }); n >= 0 {
 			row[i+1] = clean(s.word(g.Purposes[n].Chinese, g.Purposes[n].English))
 		}
-		if m := s.r.replayer.Roster().Member(name); m != nil {
+		if m := s.r.replay.replayer.Roster().Member(name); m != nil {
 			row[i+1] = clean(s.word(m.Chinese, m.English))
 		}
 		if name == audit.Unknown {

@@ -12,14 +12,14 @@ import (
 // text writes the report for a terminal, without colours or escapes.
 func (r *report) text(t *teller, w io.Writer) error {
 	t.w = w
-	r.check.tell(t)
-	if g := r.replayer.Genesis(); g != nil {
+	r.replay.check.tell(t)
+	if g := r.replay.replayer.Genesis(); g != nil {
 		t.row("网络", "network", g.Name)
-		t.row("至", "until", moment(r.replayer.Summary().Time, g.Offset))
+		t.row("至", "until", moment(r.replay.replayer.Summary().Time, g.Offset))
 	}
-	r.tellMode(t)
+	r.replay.tellMode(t)
 	t.row("月份", "months", r.span(t))
-	if !r.opened {
+	if !r.replay.opened {
 		t.say("\n未打开密封内容（没有给出 --identity）：用途、拒绝理由和没有应答的机构不得而知。",
 			"\nWhat is sealed was not looked into (no --identity): purposes, reasons and\nwho was asked and stayed silent are not known.")
 	}
@@ -35,7 +35,7 @@ func (r *report) text(t *teller, w io.Writer) error {
 	t.parts(t.word("规则不予接受的条目", "Turned away by the rules"), t.word("裁定", "verdict"), r.rejected())
 	t.say("\n时延为网络时间的毫秒数，自查询至放行；p50：半数不超过。\n查询在没有任何机构应答时计为到期未答。",
 		"\nLatencies are milliseconds of network time from query to release; p50: half do not\nexceed it. A query counts as unanswered when no agency has answered it.")
-	if n := r.faults(); n > 0 {
+	if n := r.replay.faults(); n > 0 {
 		t.say("replay 另有 %d 项发现。", "replay shows %d findings besides.", n)
 	}
 	return t.err
@@ -87,9 +87,9 @@ func about(t audit.Tally, agency, purpose bool) []string {
 func (r *report) tallies(t *teller, list []audit.Tally, agency bool) {
 	var rows [][]string
 	for _, tally := range list {
-		rows = append(rows, append(about(tally, agency, r.opened), counts(tally)...))
+		rows = append(rows, append(about(tally, agency, r.replay.opened), counts(tally)...))
 	}
-	keys := t.keys(agency, r.opened)
+	keys := t.keys(agency, r.replay.opened)
 	t.table(append(keys, t.heads()...), rows, len(keys))
 }
 

@@ -38,9 +38,9 @@ is not considered. Nothing of the network changes.`,
 		Args: cobra.ExactArgs(1),
 		RunE: s.command,
 	}
-	s.demand(cmd)
-	s.mode(cmd)
-	cmd.Flags().StringVar(&s.replay.file, "identity", "", "the auditor's age key file, to open what is sealed")
+	s.replay.check.demand(cmd)
+	s.replay.mode(cmd)
+	cmd.Flags().StringVar(&s.replay.secrets.file, "identity", "", "the auditor's age key file, to open what is sealed")
 	cmd.Flags().StringVar(&s.whatIf, "what-if", "", "the file with the other rules")
 	_ = cmd.MarkFlagRequired("what-if") // it was defined above
 	return cmd
@@ -48,7 +48,7 @@ is not considered. Nothing of the network changes.`,
 
 // sandbox is a replay with a second one under other rules.
 type sandbox struct {
-	replay
+	replay    replay
 	whatIf    string
 	rules     rules
 	accesses  map[string]int // entries of each kind that is about an access
@@ -117,16 +117,16 @@ func (s *sandbox) command(cmd *cobra.Command, args []string) (err error) {
 		return &mistake{"what_if.malformed", fmt.Sprintf("%s: %v", s.whatIf, err), "see atoll-audit sandbox --help for the rules that there are", exitConfig}
 	}
 	what := s.rules.whatIf()
-	if what.NeedsIdentity() && s.replay.file == "" {
+	if what.NeedsIdentity() && s.replay.secrets.file == "" {
 		return usage("banned_purposes and max_months are about what is sealed: they need --identity")
 	}
 	state := store.Temporary()
 	defer func() { err = errors.Join(err, state.Close()) }()
 	s.accesses, s.otherwise = map[string]int{}, []audit.Otherwise{}
 	var box *audit.Sandbox
-	err = s.pass(cmd, args[0], func(e *audit.Entry) error {
+	err = s.replay.pass(cmd, args[0], func(e *audit.Entry) error {
 		if box == nil {
-			box = audit.NewSandbox(what, s.inspector, state, func(o audit.Otherwise) { s.otherwise = append(s.otherwise, o) })
+			box = audit.NewSandbox(what, s.replay.inspector, state, func(o audit.Otherwise) { s.otherwise = append(s.otherwise, o) })
 		}
 		if access[e.Kind] {
 			s.accesses[e.Kind]++
@@ -173,7 +173,7 @@ type otherwiseCount struct {
 }
 
 func (s *sandbox) result() played {
-	return played{Log: s.check.result(), verified: s.verified(), Rules: s.rules, Accesses: s.accesses, Counts: s.counts(), Otherwise: s.otherwise}
+	return played{Log: s.replay.check.result(), verified: s.replay.verified(), Rules: s.rules, Accesses: s.accesses, Counts: s.counts(), Otherwise: s.otherwise}
 }
 
 func (s *sandbox) counts() []otherwiseCount {
@@ -189,8 +189,8 @@ func (s *sandbox) counts() []otherwiseCount {
 }
 
 func (s *sandbox) tell(t *teller) {
-	s.check.tell(t)
-	s.tellMode(t)
+	s.replay.check.tell(t)
+	s.replay.tellMode(t)
 	for _, kind := range slices.Sorted(maps.Keys(s.accesses)) {
 		words := kindWords[kind]
 		t.row(words[0], kind, s.accesses[kind])

@@ -23,15 +23,15 @@ where --policy is given.`,
 		Args: cobra.ExactArgs(2),
 		RunE: s.command,
 	}
-	s.flags(cmd)
-	s.bring(cmd)
-	s.mode(cmd)
+	s.replay.check.flags(cmd)
+	s.replay.secrets.bring(cmd)
+	s.replay.mode(cmd)
 	return cmd
 }
 
-// show is a replay that keeps one entry.
+// show is a replay of which one entry is kept.
 type show struct {
-	replay
+	replay replay
 	entry  *audit.Entry
 	sealed *audit.Opened
 	locked error // why what is sealed does not open
@@ -47,10 +47,10 @@ func (s *show) command(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return usage("%q is not the index of an entry", args[1])
 	}
-	err = s.pass(cmd, args[0], func(e *audit.Entry) error {
+	err = s.replay.pass(cmd, args[0], func(e *audit.Entry) error {
 		if e.Index == index {
 			s.entry = e
-			s.sealed, s.locked = s.inspector.Open(e)
+			s.sealed, s.locked = s.replay.inspector.Open(e)
 		}
 		return nil
 	})
@@ -58,7 +58,7 @@ func (s *show) command(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	if s.entry == nil {
-		return noEntry(index, s.log.Size)
+		return noEntry(index, s.replay.check.log.Size)
 	}
 	if asJSON {
 		return printJSON(cmd.OutOrStdout(), "atoll-audit.show/v1", s.result())
@@ -98,7 +98,7 @@ type shownField struct {
 func (s *show) result() shown {
 	out := shown{
 		Index: s.entry.Index, Time: s.entry.Time, Kind: s.entry.Kind, Author: s.entry.Author, Verdict: s.entry.Verdict,
-		Public: fields(s.public()), Sealed: fields(s.secret()), Findings: s.about(), Log: s.check.result(), verified: s.verified(),
+		Public: fields(s.public()), Sealed: fields(s.secret()), Findings: s.about(), Log: s.replay.check.result(), verified: s.replay.verified(),
 	}
 	if s.entry.Statement != nil {
 		out.Signed = s.entry.Statement.ID.Time()
@@ -120,7 +120,7 @@ func fields(list []field) []shownField {
 // about are the findings that name this entry.
 func (s *show) about() []audit.Finding {
 	found := []audit.Finding{}
-	for _, f := range s.findings {
+	for _, f := range s.replay.findings {
 		if f.Index == s.entry.Index {
 			found = append(found, f)
 		}
@@ -129,7 +129,7 @@ func (s *show) about() []audit.Finding {
 }
 
 func (s *show) tell(t *teller) {
-	e, offset := s.entry, s.replayer.Genesis().Offset
+	e, offset := s.entry, s.replay.replayer.Genesis().Offset
 	t.say("条目 %d：%s", "Entry %d: %s", e.Index, t.word(kindWords[e.Kind][0], kindWords[e.Kind][1]))
 	t.row("种类", "kind", e.Kind)
 	if e.Author != "" {
@@ -144,17 +144,16 @@ func (s *show) tell(t *teller) {
 	s.list(t, s.public())
 	s.tellSealed(t)
 	for _, f := range s.about() {
-		s.finding(t, f)
+		s.replay.finding(t, f)
 	}
-	c := &s.check
-	c.finality(t)
-	s.tellMode(t)
+	s.replay.check.finality(t)
+	s.replay.tellMode(t)
 }
 
 func (s *show) tellSealed(t *teller) {
 	switch {
 	case !sealsSomething(s.entry):
-	case !s.opened:
+	case !s.replay.opened:
 		t.say("密封部分：没有给出 --identity，未打开", "Sealed: not opened, no --identity was given")
 	case s.locked != nil:
 		t.say("密封部分打不开：%s", "Sealed: does not open: %s", s.locked)
@@ -184,7 +183,7 @@ func sealsSomething(e *audit.Entry) bool {
 
 // named is a subject or a person: shown where --reveal asks for it.
 func (s *show) named(name string) string {
-	if s.reveal {
+	if s.replay.secrets.reveal {
 		return name
 	}
 	return "(--reveal)"
