@@ -16,7 +16,7 @@ import (
 // bundle of the largest entries. A [Source] need not read on behind it.
 const MaxResource = tlog.TileWidth * (2 + tlog.MaxEntryBytes)
 
-// Source is where a log is stored, laid out as c2sp.org/tlog-tiles says.
+// Source gives access to a log's files, laid out as c2sp.org/tlog-tiles says.
 type Source struct {
 	// Fetch returns a resource by its path: "checkpoint" or "tile/…". Where
 	// there is none the error wraps [fs.ErrNotExist] and counts against the

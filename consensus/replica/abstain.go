@@ -67,7 +67,7 @@ func (a *abstention) held() error {
 	switch {
 	case a == nil: // no voter
 		return nil
-	case a.whole.yet():
+	case a.whole.pending():
 		return errUnchecked
 	case a.forbids(raftlog.End{}):
 		return errAbstains

@@ -50,11 +50,19 @@ func (r *Replica) foundWhenLeading() {
 				continue
 			}
 			if _, err := r.propose(r.ctx, r.genesis); err != nil {
-				r.log.Warn("founding the log", "error", err)
+				r.warn("the log could not be founded yet", "error", err)
 			}
 		case <-r.ctx.Done():
 			return
 		}
+	}
+}
+
+// warn logs a warning, but not while the replica is being stopped: what fails
+// then, fails for that reason.
+func (r *Replica) warn(message string, args ...any) {
+	if r.ctx.Err() == nil {
+		r.log.Warn(message, args...)
 	}
 }
 

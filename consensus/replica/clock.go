@@ -124,7 +124,7 @@ func (r *Replica) tell(at uint64) bool {
 			return true
 		}
 	}
-	r.log.Warn("telling the time", "error", err)
+	r.warn("this member's time could not be put on the log", "error", err)
 	return false
 }
 

@@ -23,8 +23,8 @@ var ErrDiskFull = errors.New("the disk is almost full; make room and start again
 // ErrNoRoom is the answer to a new query while the leader's disk is tight.
 var ErrNoRoom = errors.New("the disk of the leader is tight: no new queries until there is room")
 
-// usedOf returns how full the file system of a folder is, in percent, for whom
-// is not root.
+// usedOf returns how full the file system of a folder is, in percent, as an
+// unprivileged user sees it.
 func usedOf(dir string) (int, error) {
 	var s syscall.Statfs_t
 	if err := syscall.Statfs(dir, &s); err != nil {
@@ -58,7 +58,7 @@ func (r *Replica) guardDisk() {
 func (r *Replica) lookAtDisk() error {
 	used, err := r.diskUsed()
 	if err != nil {
-		r.log.Warn("disk", "error", err)
+		r.log.Warn("how full the disk is could not be read", "error", err)
 		return nil
 	}
 	before := int(r.used.Swap(int64(used)))
@@ -66,9 +66,9 @@ func (r *Replica) lookAtDisk() error {
 	case used >= diskFull:
 		return fmt.Errorf("%d %% used: %w", used, ErrDiskFull)
 	case used >= diskTight && before < diskTight:
-		r.log.Error("disk is tight: no new queries", "used_percent", used)
+		r.log.Error("the disk is nearly full: no new queries are taken", "used_percent", used)
 	case used >= diskWarn && before < diskWarn:
-		r.log.Warn("disk is filling up", "used_percent", used)
+		r.log.Warn("the disk is filling up", "used_percent", used)
 	}
 	return nil
 }

@@ -247,7 +247,7 @@ func (r *Replica) count(ctx context.Context, set *ledger.Cosigners, votes <-chan
 			return nil, errStopped
 		}
 		if v.err != nil {
-			r.log.Warn("no cosignature", "member", v.member, "error", v.err)
+			r.warn("a cosigner gave no cosignature", "member", v.member, "error", v.err)
 			failures = errors.Join(failures, fmt.Errorf("%s: %w", v.member, v.err))
 			continue
 		}
@@ -263,7 +263,7 @@ func (r *Replica) count(ctx context.Context, set *ledger.Cosigners, votes <-chan
 func (r *Replica) takeFinal(signed []byte, expect func(state.Awaited) error) (tlog.Head, error) {
 	head, err := r.trust.verify(signed)
 	if err != nil {
-		r.log.Error("a checkpoint that is not final was passed on as such", "error", err)
+		r.log.Error("a checkpoint was passed on as final that is not", "error", err)
 		return tlog.Head{}, nil
 	}
 	own, err := r.trust.adopt(head, signed)
@@ -287,8 +287,8 @@ const byQuorum = "a quorum of cosigners"
 const keepEvery = 100 * time.Millisecond
 
 // keepFinal writes the newest final checkpoint behind those who wait for it:
-// nobody promised anything by it, the cosigners have their own memory. So where
-// the machine lacks what it takes, it tries again.
+// losing it breaks no promise, since cosigners have their own memory. Where the
+// machine lacks what the write takes, keepFinal tries again.
 func (r *Replica) keepFinal() {
 	for attempt := 0; ; {
 		final, grown := r.finals.last()
@@ -351,8 +351,8 @@ func (r *Replica) publishOften() {
 				continue
 			}
 			next = now.Add(r.publish)
-			if err := r.publishFinal(size); err != nil && r.ctx.Err() == nil {
-				r.log.Warn("making the log final", "size", size, "error", err)
+			if err := r.publishFinal(size); err != nil {
+				r.warn("the log could not be made final yet", "size", size, "error", err)
 				t.Reset(r.publish)
 			} else {
 				t.Reset(r.publish / 10)
@@ -417,7 +417,7 @@ func (r *Replica) recall(c Config, g *ledger.Genesis) (err error) {
 	return r.forked(r.store.Expect(state.Awaited{Head: r.cosigner.file.newest.head, Why: "this member's own cosignature"}))
 }
 
-// closeMemory closes what recall opened.
+// closeMemory closes the files that recall opened.
 func (r *Replica) closeMemory() error {
 	final, _ := r.finals.last()
 	err := r.saveFinal(final)
@@ -430,7 +430,7 @@ func (r *Replica) closeMemory() error {
 // behind says what this replica has to do before anybody may rely on it: check
 // its state, get to where it has been, or to where it knows the others to be.
 func (r *Replica) behind() error {
-	if r.whole.yet() {
+	if r.whole.pending() {
 		return errUnchecked
 	}
 	if size, _ := r.store.Ahead(); size > 0 || r.catchup.active() {

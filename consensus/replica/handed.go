@@ -32,7 +32,7 @@ type handed struct {
 	wanted atomic.Bool // somebody waits for one that is missing
 }
 
-// readHanded reads what was kept. What is not as it was written is forgotten.
+// readHanded reads the heads that were kept. One that does not verify is left out.
 func (r *Replica) readHanded(dir string) {
 	r.handed.dir, r.handed.heads, r.handed.wake = filepath.Join(dir, handedName), map[uint64][]byte{}, make(chan struct{}, 1)
 	for _, set := range *r.trust.sets.Load() {
@@ -106,8 +106,8 @@ func (r *Replica) keepHandovers() {
 		for _, set := range (*r.trust.sets.Load())[1:] {
 			if ask && r.handed.at(set.After) == nil {
 				asked = time.Now()
-				if err := r.askHanded(r.ctx, set.After); err != nil && r.ctx.Err() == nil {
-					r.log.Warn("the head that made a handover final is not here yet", "size", set.After, "error", err)
+				if err := r.askHanded(r.ctx, set.After); err != nil {
+					r.warn("the head that made a handover final is not here yet", "size", set.After, "error", err)
 				}
 			}
 			if err := r.writeHanded(set.After, r.handed.at(set.After)); err != nil {

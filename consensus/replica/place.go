@@ -65,7 +65,7 @@ func (r *Replica) placed(from string, index, term uint64) error {
 		return nil
 	}
 	err := fmt.Errorf("%w: %s sends a snapshot up to entry %d of term %d of raft's log, which %s lack: it is not committed, or they lie", errNotNow, from, index, term, strings.Join(lacking, " and "))
-	r.log.Error("a snapshot is refused", "error", err)
+	r.log.Error("a snapshot from another member is refused", "error", err)
 	return err
 }
 

@@ -341,9 +341,9 @@ func (r *Replica) denounce(member string, l lie) {
 }
 
 // resume compares the database with raft's newest snapshot. Raft takes for
-// granted that what a snapshot covers has been applied; where the database
+// granted that what a snapshot covers has been applied. Where the database
 // does not reach so far (a crash while catching up, a database taken away),
-// what is between would be missing for ever without a word.
+// the entries between would be silently lost.
 func (r *Replica) resume(snapshots raft.SnapshotStore) error {
 	list, err := snapshots.List()
 	if err != nil || len(list) == 0 {
@@ -374,7 +374,7 @@ func (r *Replica) bootstrap(rc *raft.Config, log raft.LogStore, stable raft.Stab
 // fail stops serving for good: the first reason goes to Fatal.
 func (r *Replica) fail(err error) {
 	r.failing.Do(func() {
-		r.log.Error("replica stops", "error", err)
+		r.log.Error("the replica stops for good", "error", err)
 		r.fatal <- err
 		r.cancel()
 		if r.raft != nil {
@@ -390,9 +390,9 @@ func (r *Replica) want(what string, err error) {
 		return
 	}
 	if err != nil {
-		r.log.Error("the machine lacks what this takes, it is tried again", "what", what, "error", err)
+		r.log.Error("the machine lacks what a task takes; it is tried again", "task", what, "error", err)
 	} else {
-		r.log.Info("it works again", "what", what)
+		r.log.Info("a task for which the machine lacked something works again", "task", what)
 	}
 }
 

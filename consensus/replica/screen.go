@@ -59,7 +59,8 @@ func (g *screening) get(raw []byte) (s *screened, isNew bool) {
 	return s, true
 }
 
-// take is get for the last time.
+// take returns the screening of a statement and removes it. Where there is none it
+// is one that nobody has run.
 func (g *screening) take(raw []byte) *screened {
 	key := sha256.Sum256(raw)
 	g.mu.Lock()

@@ -126,7 +126,7 @@ func (t *trust) of(member string, signed []byte) (tlog.Head, error) {
 	return c.Head, err
 }
 
-// verify reads a final checkpoint. It insists on the quorum of those who make
+// verify returns the head of a final checkpoint. It insists on the quorum of those who make
 // heads of its size final, and on every line by one of them and by the log: a
 // single bad one makes other verifiers refuse the whole. Where there is no
 // quorum the error is [tlog.ErrQuorum]: beyond the end of the log here that may

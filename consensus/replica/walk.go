@@ -50,8 +50,8 @@ type whole chan struct{}
 
 var errUnchecked = errors.New("this member is still checking its state")
 
-// yet reports whether it is not closed yet.
-func (w whole) yet() bool {
+// pending reports whether the check is still running.
+func (w whole) pending() bool {
 	select {
 	case <-w:
 		return false

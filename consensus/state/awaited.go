@@ -6,12 +6,12 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// Awaited is a head that this member knows to be the log's by other ways than
-// its database: it cosigned it, or a quorum of cosigners did.
+// Awaited is a head of the log that this member knows from elsewhere than its
+// database: it cosigned the head, or a quorum of cosigners did.
 type Awaited struct {
 	Head   tlog.Head
-	Signed []byte // with the signatures that say so, where they are others'
-	Why    string // what it is, for an operator
+	Signed []byte // with the cosigners' signatures, if it has any
+	Why    string // who vouches for it, for an operator
 }
 
 // Compare returns a [*ForkError] if the head is not the one that this replica
@@ -71,7 +71,7 @@ func (s *Store) arrive() error {
 	if !ok {
 		return nil
 	}
-	// What is of another history stays awaited: the log never gets past it.
+	// A head of another history stays awaited: the log never gets past it.
 	if err := a.Compare(own); err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func (s *Store) arrive() error {
 	return nil
 }
 
-// Awaiting returns what the log has not come to yet.
+// Awaiting returns the heads that the log has not come to yet, by size.
 func (s *Store) Awaiting() map[uint64]Awaited {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -91,8 +91,8 @@ func (s *Store) Awaiting() map[uint64]Awaited {
 }
 
 // Ahead returns the largest size at which the log is awaited, 0 for none. Stuck
-// says that it has got past one of them with another head: it is of another
-// history, and the replica stops.
+// reports whether the log has got past one of them with another head: then it is
+// of another history, and the replica stops.
 func (s *Store) Ahead() (size uint64, stuck bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

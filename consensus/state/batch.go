@@ -60,8 +60,8 @@ func (b *Batch) Position() (index, term uint64) { return b.s.at.Raft, b.s.at.Ter
 // Pass notes that raft's log has been taken in up to an entry.
 func (b *Batch) Pass(index, term uint64) { b.s.at.Raft, b.s.at.Term = index, term }
 
-// storedTile is that of the store, in the transaction of the batch: a second
-// one beside it could wait for ever for a flush that waits for the first.
+// storedTile is [Store.storedTile] in the transaction of the batch. A second
+// transaction beside it could wait for ever for a flush that waits for the first.
 func (b *Batch) storedTile(t tlog.Tile) ([]byte, error) {
 	return storedIn(b.v.tx, tilesBucket, tileKey(t))
 }
@@ -94,8 +94,8 @@ func (s *Store) Batch(f func(*Batch) error) error {
 	return err
 }
 
-// makeRoom keeps memory bounded: whoever applies faster than the database takes
-// it in waits for the database, and where the disk has no room for that.
+// makeRoom bounds the memory that layers take: it waits for a flush when there is
+// too much to be flushed, and on a full disk until there is room.
 func (s *Store) makeRoom() error {
 	for {
 		s.mu.RLock()

@@ -11,12 +11,12 @@
 // again. Every value has a checksum: what is not as it was written is a
 // [*CorruptError], and never data.
 //
-// The package knows of raft two numbers, how far raft's log has been taken in,
-// and of the network nothing: who leads, who cosigns, what is final and how a
-// member catches up is for package replica. Nothing here calls back into it. It
-// hands in statements and heads, and sees by the answer to each statement what it
-// has to do, in the same batch. So no file here depends on one of the replica,
-// and the replica cannot touch layers, tree and position, only a [Batch].
+// It is apart from package replica because it needs nothing of it. Of raft it
+// knows how far raft's log has been taken in, and of the network nothing: who
+// leads, who cosigns, what is final and how a member catches up is the replica's.
+// The replica hands in statements and heads, and sees by the answer to each
+// statement what else is to be done in the same batch. So the store calls nobody
+// back, and the replica reaches layers, tree and position through a [Batch] alone.
 //
 // What a crash and a damaged file mean is in DESIGN.md of package replica.
 package state

@@ -10,8 +10,8 @@ import (
 )
 
 // onPages runs f, which reads pages of the database, for a key of a bucket
-// where there is one. bbolt believes what pages say of themselves: of a damaged
-// one it makes a panic, or a read outside of the file.
+// where there is one. bbolt does not verify pages: a damaged one makes it panic
+// or read outside of the file, which becomes a [*CorruptError].
 func onPages(bucket, key []byte, f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -24,10 +24,10 @@ func onPages(bucket, key []byte, f func() error) (err error) {
 
 // lookup returns the value of a key, checked and copied, or nil.
 //
-// That there is none must be believed as well. A key of which a byte was
-// altered is not found, but still stands in its old place, and so does one that
-// is looked for in a wrong page: that no key belongs between the two where this
-// one would stand shows that there is none.
+// A key that is missing is verified, too: a key of which a byte was altered is not
+// found though its record is there, nor is one that is looked for in a wrong
+// page. So both neighbours of the place where the key would be are checked, and
+// have to be on either side of it.
 func lookup(tx *bbolt.Tx, bucket, key []byte) (value []byte, err error) {
 	err = onPages(bucket, key, func() error {
 		c := tx.Bucket(bucket).Cursor()
@@ -57,7 +57,7 @@ func lookup(tx *bbolt.Tx, bucket, key []byte) (value []byte, err error) {
 }
 
 // nextIn returns the first key of a bucket from a key on, with its value, or nil.
-// That it is the first shows the one before it.
+// The key before it proves that none was skipped.
 func nextIn(tx *bbolt.Tx, bucket, from []byte) (key, value []byte, err error) {
 	err = onPages(bucket, from, func() error {
 		c := tx.Bucket(bucket).Cursor()
@@ -86,8 +86,8 @@ func nextIn(tx *bbolt.Tx, bucket, from []byte) (key, value []byte, err error) {
 const StepSize = 1 << 20
 
 // check reads some of a bucket, in order from a key on: each record must match
-// its checksum and stand behind the one before it, and is then handed to f, with
-// the checksum. It returns where to go on, nil at the end of the bucket, and how
+// its checksum and follow the one before it. It is then handed to f, checksum
+// included. It returns where to go on, nil at the end of the bucket, and how
 // much it read.
 func check(tx *bbolt.Tx, bucket, from []byte, f func(key, stored []byte) error) (next []byte, read int, err error) {
 	err = onPages(bucket, from, func() error {
@@ -116,8 +116,8 @@ func check(tx *bbolt.Tx, bucket, from []byte, f func(key, stored []byte) error) 
 }
 
 // tally adds up the checksums of the state, record by record in order. Each
-// record may match its own and another still be missing, which a page that says
-// it has fewer hides: then they do not add up to the number that is kept.
+// record may match its own checksum while another is missing, because a damaged
+// page hides it: then they do not add up to the number that is kept.
 type tally struct {
 	upTo  []byte // the last key added
 	total uint64
@@ -133,8 +133,8 @@ func (t *tally) step(tx *bbolt.Tx, from []byte) (next []byte, read int, err erro
 	})
 }
 
-// changed takes in that a flush changed the checksum of a record, if that one
-// has been added.
+// changed corrects the sum after a flush has changed the checksum of a record
+// that has been added.
 func (t *tally) changed(key []byte, by uint64) {
 	if bytes.Compare(key, t.upTo) <= 0 {
 		t.total += by
@@ -155,8 +155,8 @@ func (t *tally) compare(tx *bbolt.Tx) error {
 	return nil
 }
 
-// addStateSum gives a database of an earlier version the number by which a
-// missing record is known.
+// addStateSum gives a database of an earlier version the sum of all checksums, by
+// which a missing record is noticed.
 func addStateSum(tx *bbolt.Tx) error {
 	want, err := stateSum(tx)
 	if err != nil || want != nil {
@@ -195,8 +195,8 @@ func putStateSum(tx *bbolt.Tx, total uint64) error {
 	return put(tx, metaBucket, stateSumKey, binary.BigEndian.AppendUint64(nil, total))
 }
 
-// writeState writes the changed records of the state, and their checksums into
-// the one of all and of what a walk has added up so far.
+// writeState writes the changed records of the state. It corrects the sum of all
+// checksums, and that of the walk under way.
 func (l *layer) writeState(tx *bbolt.Tx, walked *tally) error {
 	total, err := stateSum(tx)
 	if err != nil {

@@ -28,7 +28,7 @@ const FlushEvery = 100 * time.Millisecond
 // One goroutine may apply; all else is safe for concurrent use.
 type Store struct {
 	db      *bbolt.DB
-	stopped <-chan struct{} // closed when nobody waits for the store any more
+	stopped <-chan struct{} // closed when the replica stops
 
 	mu       sync.RWMutex // held for writing while a batch is applied
 	tree     *tlog.Tree
@@ -56,7 +56,7 @@ func Open(dir string, stopped <-chan struct{}) (*Store, error) {
 	})
 	if err != nil {
 		if errors.Is(missing, os.ErrNotExist) && !errors.Is(err, berrors.ErrTimeout) {
-			os.Remove(path) // half made, by a disk without room; it would never open again
+			os.Remove(path) // left half-initialised by a full disk: it would never open again
 		}
 		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
@@ -135,7 +135,8 @@ func (s *Store) CopyTree() (*tlog.Tree, error) {
 	return s.readTree(size, nil)
 }
 
-// layers returns what stands over the database, newest first. Held: mu.
+// layers returns what is applied and not yet in the database, newest first.
+// Held: mu.
 func (s *Store) layers() []*layer {
 	if s.flushing == nil {
 		return []*layer{s.filling}
@@ -150,10 +151,10 @@ func (s *Store) View(f func(ledger.View) error) error {
 	return s.db.View(func(tx *bbolt.Tx) error { return f(&view{tx: tx, layers: s.layers()}) })
 }
 
-// Flush writes all that is applied to the database. An error is final, because
-// whether anything was written is unknown, and bbolt forgets that a sync failed;
-// but not where the disk had no room and took nothing (see [scarce.Refused]):
-// then what there is to write stays in memory, for the next flush.
+// Flush writes all that is applied to the database. An error is final:
+// whether anything was written is unknown, and bbolt does not remember that a
+// sync failed. The exception is a disk without room, which took nothing (see
+// [scarce.Refused]): all stays in memory for the next flush.
 func (s *Store) Flush() error {
 	s.flushMu.Lock()
 	defer s.flushMu.Unlock()

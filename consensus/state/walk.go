@@ -9,9 +9,9 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// still runs f on the database while nothing is written to it: a writer that
-// has to enlarge the file would wait for f, and all readers for the writer. So
-// f is short, and nobody but a flush waits.
+// still runs f on the database while no flush runs: a writer that has to enlarge
+// the file would wait for f, and all readers for the writer. So f must be short;
+// only a flush waits for it.
 func (s *Store) still(f func(*bbolt.Tx) error) error {
 	s.flushMu.Lock()
 	defer s.flushMu.Unlock()
@@ -97,7 +97,7 @@ func (w *logWalk) add(key, stored []byte) error {
 	return w.err
 }
 
-// compare looks whether a tile that the entries fill is the one that is kept.
+// compare notes an error if a tile that the entries fill is not the stored one.
 func (w *logWalk) compare(t tlog.Tile, hashes []byte) {
 	stored, err := storedIn(w.tx, tilesBucket, tileKey(t))
 	if err == nil && !bytes.Equal(stored, hashes) {
