@@ -87,7 +87,7 @@ func (d *Dataset) Answer(rows []Row, item consent.Item, at At) Answer {
 		return none(consent.Invalid, recordsSeveral)
 	}
 	months := min(item.Months, o.Months)
-	w, problem := d.window(kept, months, at)
+	w, problem := d.window(kept, months, at, d.takes(o, item.Disclosure))
 	if problem != "" {
 		return none(consent.Invalid, problem)
 	}
@@ -99,9 +99,9 @@ func (d *Dataset) Answer(rows []Row, item consent.Item, at At) Answer {
 		AsOf: uint64(max(0, w.asOf)) * millisPerDay,
 	}
 	switch {
-	case len(kept) > 0 && d.StaleDays > 0 && (w.newest == never || int64(at.Day)-int64(w.newest) > int64(d.StaleDays)):
+	case w.newest != never && d.StaleDays > 0 && int64(at.Day)-int64(w.newest) > int64(d.StaleDays):
 		a.Outcome, a.Reason = consent.Stale, rowsStale+": "+strconv.Itoa(int(d.StaleDays))
-	case len(w.rows) == 0 && !d.Complete:
+	case w.taken == 0 && !d.Complete:
 		a.Outcome, a.Reason = consent.NoRecord, formula.NoRows
 	case o.misses(w, months, d.Complete):
 		a.Outcome, a.Reason = consent.NoRecord, PeriodsMissing
@@ -109,6 +109,21 @@ func (d *Dataset) Answer(rows []Row, item consent.Item, at At) Answer {
 		d.disclose(&a, o, item.Disclosure, w, at.Day)
 	}
 	return a
+}
+
+// takes tells which rows an answer may rest on, by the fields that name their series:
+// all, but for a series that the output's formula filters out. A count counts all.
+func (d *Dataset) takes(o *Output, x consent.Disclosure) func(fields map[string]any) bool {
+	return func(fields map[string]any) bool {
+		if x == consent.Count || o.compute == nil || len(d.Series) == 0 {
+			return true
+		}
+		known := map[string]any{}
+		for _, name := range d.Series {
+			known[name] = fields[name]
+		}
+		return o.compute.Takes(known)
+	}
 }
 
 // misses says whether the rows, or the item, are about fewer months than the

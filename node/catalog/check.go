@@ -285,8 +285,8 @@ func (c *checker) rows(path string, where phrase, f *fileDataset, d *Dataset) {
 
 // series checks the fields that tell apart what periods are about.
 func (c *checker) series(path string, where phrase, d *Dataset) {
-	if len(d.Series) > 0 && d.Periods.From == "" {
-		c.problem(path+".series", "%s: series belongs to datasets with periods from and to", where)
+	if len(d.Series) > 0 && !d.Periods.Any() {
+		c.problem(path+".series", "%s: series belongs to datasets with periods", where)
 	}
 	for i, name := range d.Series {
 		if at := fmt.Sprintf("%s.series[%d]", path, i); d.field(name) < 0 || d.Times(name) || slices.Contains(d.Series[:i], name) {
@@ -396,7 +396,7 @@ func (c *checker) compute(path string, where phrase, d *Dataset, f *fileOutput, 
 	o.compute = compiled
 	d.asked(compiled)
 	c.meaning(at, where, d, o)
-	c.units(path+".unit", where, source, d, o)
+	c.units(path, at, where, source, d, o)
 }
 
 // meaning checks what a formula says against what its rows are.
@@ -423,6 +423,23 @@ func (c *checker) meaning(at string, where phrase, d *Dataset, o *Output) {
 		c.warn(at, "%s: over a base below 0 a quotient has the wrong sign: ratio(a, b) is a/b, and nothing where b is 0 or less", where)
 	}
 	c.vocabulary(at, where, d, o)
+	c.apart(at, where, d, o)
+}
+
+// apart warns of a flow that leaves out rows by a field that is no series: a month
+// would count as filed by a row that is left out.
+func (c *checker) apart(at string, where phrase, d *Dataset, o *Output) {
+	if o.State() || o.Partial || d.Complete || !d.Periods.Any() {
+		return
+	}
+	for _, f := range d.Fields {
+		for value := range maps.Values(f.Values) {
+			if !slices.Contains(d.Series, f.Name) && !o.compute.Takes(map[string]any{f.Name: value}) {
+				c.warn(at, "%s: rows are left out by %s, and yet a month counts as filed by them: if each %s has rows of its own every month, name it in series", where, f.Name, f.Name)
+				break
+			}
+		}
+	}
 }
 
 // vars are what formulas of the dataset may name.

@@ -1,10 +1,14 @@
 package catalog
 
 import (
+	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/shopspring/decimal"
 
 	"atoll/consensus/consent"
 )
@@ -52,19 +56,137 @@ func TestSeries(t *testing.T) {
 	if spans[1].series = "a"; !overlap(spans) {
 		t.Error("spans of one series do not overlap")
 	}
-	// A month without its return is not covered by a late fee.
-	months := []span{{"vat", day("2026-01-01"), day("2026-01-31")}, {"vat", day("2026-03-01"), day("2026-03-31")}, {"fee", day("2026-02-01"), day("2026-02-28")}}
-	if n := covered(months); n != 2 {
-		t.Errorf("%d months are covered, want 2", n)
-	}
 	for _, bad := range []string{"series: [nothing]", "series: [item, item]", "series: [until]"} {
 		if _, err := Parse([]byte(strings.Replace(text, "series: [item]", bad, 1))); err == nil || !strings.Contains(err.Error(), "vat: series: no such field") {
 			t.Errorf("%s: %v", bad, err)
 		}
 	}
-	month := strings.Replace(string(read(t, "tax.yaml")), "    periods: {month: period}\n", "    periods: {month: period}\n    series: [item]\n", 1)
-	if _, err := Parse([]byte(month)); err == nil || !strings.Contains(err.Error(), "series belongs to") {
-		t.Errorf("series of months: %v", err)
+	events := strings.Replace(string(read(t, "tax.yaml")), "    periods: {month: period}\n", "    date: period\n    series: [item]\n", 1)
+	if _, err := Parse([]byte(events)); err == nil || !strings.Contains(err.Error(), "series belongs to") {
+		t.Errorf("series of events: %v", err)
+	}
+}
+
+// TestSeriesCover: a month that one of the series lacks which an output sums is
+// missing, whichever other series covers it; a series that the output leaves out
+// neither covers a month nor makes the answer newer, nor is its period in the way.
+func TestSeriesCover(t *testing.T) {
+	const missing = "no_record periods.missing"
+	year := func(kind string, months ...int) (rows string) {
+		for m := range 12 {
+			if !slices.Contains(months, m+1) {
+				rows += fmt.Sprintf("2025-%02d|%s|100\n", m+1, kind)
+			}
+		}
+		return rows
+	}
+	for _, c := range []struct {
+		name, rows, output string
+		disclosure         consent.Disclosure
+		want               string
+		covered            uint64
+		asOf               string
+	}{
+		{"all returns", year("vat"), "vat", consent.Value, "answered 1200", 12, "2025-12-31"},
+		{"a return is missing", year("vat", 7), "vat", consent.Value, missing, 11, ""},
+		{"and a fee covers its month", year("vat", 7) + "2025-07|fee|1", "vat", consent.Value, missing, 11, ""},
+		{"and fees cover every month", year("vat", 7) + year("fee"), "vat", consent.Value, missing, 11, ""},
+		{"no return at all, fees for every month", year("fee"), "vat", consent.Value, "no_record rows.none", 0, ""},
+		{"no return at all, and as many as there are", year("fee"), "vat_some", consent.Value, "no_record rows.none", 0, ""},
+		{"a fee beside all returns", year("vat") + "2025-07|fee|1", "vat", consent.Value, "answered 1200", 12, ""},
+		{"a fee after the newest return", year("vat", 12) + "2025-12|fee|1", "vat_some", consent.Value, "answered 1100", 11, "2025-11-30"},
+		{"both summed, one fee", year("vat") + "2025-07|fee|1", "all", consent.Value, missing, 1, ""},
+		{"both summed, and both there", year("vat") + year("fee"), "all", consent.Value, "answered 2400", 12, ""},
+		{"both summed, a fee years ago", year("vat") + "2021-07|fee|1", "all", consent.Value, missing, 0, ""},
+		{"both summed, no fee ever", year("vat"), "all", consent.Value, "answered 1200", 12, ""},
+		{"both summed, different months missing", year("vat", 7) + year("fee", 8), "all", consent.Value, missing, 10, ""},
+		{"both counted, one fee", year("vat") + "2025-07|fee|1", "vat", consent.Count, missing, 1, ""},
+		{"both counted", year("vat") + year("fee"), "vat", consent.Count, "answered 24", 12, ""},
+		{"a state of old returns and a new fee", "2025-01|vat|100\n2025-12|fee|1", "last", consent.Value, "stale rows.stale: 200", 0, "2025-01-31"},
+		{"a state of fees alone", "2025-12|fee|1", "last", consent.Value, "no_record rows.none", 0, ""},
+	} {
+		d := filed(t)
+		o := d.Output(c.output)
+		got := d.Answer(monthly(t, c.rows), consent.Item{Dataset: "returns", Output: c.output, Disclosure: c.disclosure, Months: o.Months}, At{Day: day(t, "2026-01-20")})
+		if text := got.Outcome.String() + " " + got.Value + got.Reason; text != c.want || got.Covered != c.covered {
+			t.Errorf("%s: %s, %d covered; want %s, %d", c.name, text, got.Covered, c.want, c.covered)
+		}
+		if c.asOf != "" && got.AsOf != uint64(day(t, c.asOf))*millisPerDay {
+			t.Errorf("%s: as of %d, want %s", c.name, got.AsOf/millisPerDay, c.asOf)
+		}
+	}
+}
+
+// TestSeriesAcross: only what the output reads can be missing at the window's edge.
+func TestSeriesAcross(t *testing.T) {
+	text := strings.Replace(string(read(t, "filed.yaml")), "periods: {month: period}", "periods: {from: period, to: until}", 1)
+	text = strings.Replace(text, "      - {name: period,", "      - {name: until, type: date}\n      - {name: period,", 1)
+	c, err := Parse([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := c.Dataset("returns")
+	var rows []Row
+	for _, r := range monthly(t, strings.ReplaceAll("2025-01 2025-02 2025-03 2025-04 2025-05 2025-06 2025-07 2025-08 2025-09 2025-10 2025-11 2025-12", " ", "|vat|100\n")+"|vat|100") {
+		rows = append(rows, append(Row{monthOf(r[0].(consent.Day)).last()}, r...))
+	}
+	for kind, want := range map[string]consent.Outcome{"fee": consent.Answered, "vat": consent.Invalid} {
+		across := Row{day(t, "2025-01-31"), day(t, "2024-12-01"), kind, rows[0][3]}
+		got := d.Answer(append(slices.Clone(rows), across), consent.Item{Dataset: "returns", Output: "vat", Disclosure: consent.Value, Months: 12}, At{Day: day(t, "2026-01-20")})
+		if kind == "vat" {
+			want = consent.NoRecord // left out, and in part within
+		}
+		if got.Outcome != want {
+			t.Errorf("%s across the edge: %+v, want %s", kind, got, want)
+		}
+	}
+}
+
+// filed is a dataset of months in which returns and fees are filed.
+func filed(t testing.TB) *Dataset {
+	t.Helper()
+	c, err := Parse(read(t, "filed.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := c.Warnings(); len(w) > 0 {
+		t.Fatal(w)
+	}
+	return c.Dataset("returns")
+}
+
+// monthly makes rows of "2025-01|vat|100".
+func monthly(t testing.TB, text string) (rows []Row) {
+	t.Helper()
+	for line := range strings.Lines(strings.TrimSpace(text)) {
+		cells := strings.Split(strings.TrimSpace(line), "|")
+		rows = append(rows, Row{day(t, cells[0]+"-01"), cells[1], decimal.RequireFromString(cells[2])})
+	}
+	return rows
+}
+
+// TestLeftOut: a month must not count as filed by rows that the output leaves out.
+func TestLeftOut(t *testing.T) {
+	const told = "vat.vat: rows are left out by kind, and yet a month counts as filed by them"
+	text := strings.ReplaceAll(string(read(t, "filed.yaml")), "name: returns", "name: vat")
+	bare := strings.Replace(text, "    series: [kind]\n", "", 1)
+	for name, c := range map[string]struct {
+		text string
+		warn bool
+	}{
+		"by a series":           {text, false},
+		"by a field":            {bare, true},
+		"of a complete dataset": {strings.Replace(bare, "    stale_after: 200\n", "    complete: true\n", 1), false},
+		"and says how many":     {strings.ReplaceAll(bare, "months: 12\n", "months: 12\n        partial: true\n"), false},
+	} {
+		parsed, err := Parse([]byte(strings.ReplaceAll(c.text, "partial: true\n        partial: true", "partial: true")))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if got := fmt.Sprint(parsed.Warnings()); strings.Contains(got, told) != c.warn {
+			t.Errorf("%s: %s", name, got)
+		}
 	}
 }
 
@@ -81,7 +203,7 @@ func TestWholeMonths(t *testing.T) {
 			from, to, _ := strings.Cut(text, "..")
 			spans = append(spans, span{"", day(t, from), day(t, to)})
 		}
-		if got := wholeMonths(spans); got != want {
+		if got := uint64(len(wholeMonths(spans))); got != want {
 			t.Errorf("%s: %d months, want %d", rows, got, want)
 		}
 	}

@@ -57,7 +57,7 @@ var changes = []struct {
 	{"bands: [0, 1000000,", "bands: [1000000,", "vat.sales_12m", Narrowed, true},
 	{"bands: [0, 1000000,", "bands: [0, 2000000,", "vat.sales_12m", Rearranged, true},
 	{"bands: [0, 1000000,", "bands: [0, 1000000.00,", "vat.sales_12m", Altered, true},
-	{"unit: CNY\n        type", "unit: USD\n        type", "vat.sales_12m", Altered, true},
+	{"unit: CNY\n        type: decimal\n        scale: 2\n        value: sum(rows", "unit: USD\n        type: decimal\n        scale: 2\n        value: 7 * sum(rows", "vat.sales_12m", Altered, true},
 	{"scale: 2\n", "scale: 2\n        meaning: 2\n", "vat.sales_12m", Altered, true},
 	{"scale: 2\n", "scale: 2\n        meaning: 1\n", "vat.sales_12m", "", false},
 	{"measure: flow\n        months: 36", "measure: state", "cases.any", Altered, true},

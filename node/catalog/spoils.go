@@ -20,7 +20,7 @@ func (d *Dataset) Spoils(r Row, at At) (reason string) {
 	}
 	for i := range d.Outputs {
 		o := &d.Outputs[i]
-		w, problem := d.window(rows, o.Months, at)
+		w, problem := d.window(rows, o.Months, at, d.takes(o, consent.Value))
 		if problem != "" {
 			return problem
 		}

@@ -1,43 +1,39 @@
 package catalog
 
-import (
-	"fmt"
-	"slices"
-	"strings"
-)
+import "strings"
 
-// converts are the functions and operators whose result has another unit than
-// the numbers that they are given.
-var converts = []string{"count", "distinct_months", "months_between", "growth", "ratio", "_*_", "_/_"}
-
-// units compares the unit of a number with those of the fields that it is made
-// of. A field that is handed on as it stands keeps its own: 500 of 10,000 CNY
-// each are not 500 CNY. What a formula makes of numbers may have another unit
-// where it counts, divides or multiplies; elsewhere that is likely a mistake.
-func (c *checker) units(at string, where phrase, source string, d *Dataset, o *Output) {
-	if !o.Type.numeric() {
-		return
-	}
-	if i := d.field(strings.TrimSpace(source)); d.One && i >= 0 {
+// units compares the unit of a number with that of what it is made of, and the
+// units of numbers that a formula adds, compares or chooses between: 500 of 10,000
+// CNY each are not 500 CNY. Between two units that are declared this is an error;
+// where one is not, likely a mistake.
+func (c *checker) units(path, at string, where phrase, source string, d *Dataset, o *Output) {
+	if i := d.field(strings.TrimSpace(source)); d.One && i >= 0 && o.Type.numeric() {
 		if field := &d.Fields[i]; field.Unit != o.Unit {
-			c.problem(at, "%s: the unit is %q, that of its field is %q: they are one, unless a formula multiplies", where, o.Unit, field.Unit)
+			c.problem(path+".unit", "%s: the unit is %q, that of its field is %q: they are one, unless a formula multiplies", where, o.Unit, field.Unit)
 		}
 		return
 	}
-	if f := o.compute; slices.ContainsFunc(converts, f.Calls) {
-		return
-	}
-	var read []string
-	for _, field := range d.Fields {
-		switch {
-		case !field.Type.numeric() || !o.compute.Reads(field.Name):
-		case field.Unit == o.Unit:
-			return
-		default:
-			read = append(read, fmt.Sprintf("%s (%q)", field.Name, field.Unit))
+	unit, known, clashes := o.compute.Units(func(name string) (string, bool) {
+		i := d.field(name)
+		if i < 0 || !d.Fields[i].Type.numeric() {
+			return "", false
 		}
+		return d.Fields[i].Unit, true
+	})
+	for _, clash := range clashes {
+		list := c.mixed(clash.A, clash.B)
+		*list = append(*list, says(c.line(at), "%s: %v", where, clash))
 	}
-	if len(read) > 0 {
-		c.warn(at, "%s: the unit is %q, which no number has that the formula reads: %s", where, o.Unit, strings.Join(read, ", "))
+	if o.Type.numeric() && known && unit != o.Unit {
+		list := c.mixed(unit, o.Unit)
+		*list = append(*list, says(c.line(path+".unit"), "%s: the unit is %q, and what the formula gives is in %q", where, o.Unit, unit))
 	}
+}
+
+// mixed returns the list that a mixture of two units belongs to.
+func (c *checker) mixed(a, b string) *Problems {
+	if a == "" || b == "" {
+		return &c.warned
+	}
+	return &c.found
 }

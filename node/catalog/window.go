@@ -56,51 +56,60 @@ const never = consent.Day(math.MinInt32)
 // window is the rows an answer may rest on.
 type window struct {
 	rows    []map[string]any // with [formula.When] where the dataset has dates
-	newest  consent.Day      // of all rows, or never
-	asOf    consent.Day      // of the rows here, today at most, or never
-	across  uint64           // periods left out because an end of the window divides them
-	covered uint64           // months of the window that rows are about
+	taken   int              // how many of them the output may use: not those of a series that it leaves out
+	newest  consent.Day      // of all such rows, or never
+	asOf    consent.Day      // of those in the window, today at most, or never
+	across  uint64           // such periods left out because an end of the window divides them
+	covered uint64           // months of the window that they are about
 }
 
 const maxPeriod = 120 // months
 
 // window takes the rows of a flow's months, or all of them for a state, which
-// is 0 months.
-func (d *Dataset) window(rows []Row, months uint32, at At) (w window, problem string) {
+// is 0 months. takes tells which series count for the output.
+func (d *Dataset) window(rows []Row, months uint32, at At, takes func(fields map[string]any) bool) (w window, problem string) {
 	w.newest, w.asOf = never, never
 	today := at.Day
 	first, last := d.closed(months, at.closing())
 	var spans []span
+	due := map[string][]span{} // by series that counts
 	for _, r := range rows {
 		fields := map[string]any{}
 		for i, f := range d.Fields {
 			fields[f.Name] = r[i]
 		}
 		if !d.dated() {
-			w.rows = append(w.rows, fields)
+			w.rows, w.taken = append(w.rows, fields), w.taken+1
 			continue
 		}
 		from, to, problem := d.time(r, today)
 		if problem != "" {
 			return w, problem
 		}
-		w.newest = max(w.newest, min(to, today))
+		series, counts := d.series(r), takes(fields)
+		if counts {
+			w.newest = max(w.newest, min(to, today))
+			if due[series] == nil {
+				due[series] = []span{} // due without a row in the window, too
+			}
+		}
 		p := formula.Period{Last: to}
-		if months > 0 {
-			begin, end := monthOf(from), monthOf(to)
-			switch {
-			case end < first || begin > last:
-				continue
-			case begin < first || end > last:
-				w.across++
+		if begin, end := monthOf(from), monthOf(to); months > 0 {
+			if begin < first || end > last {
+				if counts && end >= first && begin <= last {
+					w.across++
+				}
 				continue
 			}
 			p = formula.Period{Last: to, Newest: int(last - end), Oldest: int(last - begin), Flow: true}
 		}
 		fields[formula.When] = p
-		w.asOf = max(w.asOf, min(to, today))
 		w.rows = append(w.rows, fields)
-		spans = append(spans, span{d.series(r), from, to})
+		spans = append(spans, span{series, from, to})
+		if counts {
+			w.taken, w.asOf = w.taken+1, max(w.asOf, min(to, today))
+			due[series] = append(due[series], span{series, from, to})
+		}
 	}
 	switch {
 	case !d.Periods.Any():
@@ -108,7 +117,7 @@ func (d *Dataset) window(rows []Row, months uint32, at At) (w window, problem st
 	case overlap(spans):
 		return w, periodsOverlap
 	case months > 0:
-		w.covered = covered(spans)
+		w.covered = covered(due)
 	}
 	return w, ""
 }
@@ -142,37 +151,39 @@ func overlap(spans []span) bool {
 	return false
 }
 
-// covered counts the months that one series covers, the one that covers most: a
-// late fee of a month is no return for it.
-func covered(spans []span) (most uint64) {
-	series := map[string][]span{}
-	for _, s := range spans {
-		series[s.series] = append(series[s.series], s)
+// covered counts the months that every series covers: what one lacks is missing in
+// the sum, whichever other has it.
+func covered(due map[string][]span) (n uint64) {
+	series := map[month]int{}
+	for _, spans := range due {
+		for m := range wholeMonths(spans) {
+			series[m]++
+		}
 	}
-	for _, list := range series {
-		most = max(most, wholeMonths(list))
+	for _, covering := range series {
+		if covering == len(due) {
+			n++
+		}
 	}
-	return most
+	return n
 }
 
-// wholeMonths counts the months of which every day lies in a span.
-func wholeMonths(spans []span) (n uint64) {
+// wholeMonths are the months of which every day lies in a span.
+func wholeMonths(spans []span) map[month]bool {
 	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.from, b.from) })
+	whole := map[month]bool{}
 	for i := 0; i < len(spans); {
 		from, to := spans[i].from, spans[i].to
 		for i++; i < len(spans) && spans[i].from <= to+1; i++ {
 			to = max(to, spans[i].to)
 		}
-		first, last := monthOf(from), monthOf(to)
-		if first.first() < from {
-			first++
+		for m := monthOf(from); m <= monthOf(to); m++ {
+			if m.first() >= from && m.last() <= to {
+				whole[m] = true
+			}
 		}
-		if last.last() > to {
-			last--
-		}
-		n += uint64(max(0, last-first+1))
 	}
-	return n
+	return whole
 }
 
 // time is what a row is about: one day, or the days from and to. A row may be of

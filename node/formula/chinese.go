@@ -23,6 +23,7 @@ var sentences = []struct {
 	{regexp.MustCompile(`^there are no bytes in formulas$`), "公式中不能有字节串"},
 	{regexp.MustCompile(`^this number cannot be read$`), "无法读取此数字"},
 	{regexp.MustCompile(`^and (\d+) more$`), "另有 ${1} 处"},
+	{regexp.MustCompile(`^(.+) of ("[^"]*") and ("[^"]*"): bring both to one unit, such as by \* 10000$`), "${1} 用于单位 ${2} 和 ${3}：请先换算为同一单位，如乘以 10000"},
 
 	{regexp.MustCompile(`^undefined field '(.+)'$`), "没有字段 ${1}"},
 	{regexp.MustCompile(`^undeclared reference to '(.+)'$`), "没有名为 ${1} 的字段、变量或函数"},

@@ -29,6 +29,7 @@ import (
 	"strings"
 
 	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/common/types/traits"
@@ -113,6 +114,9 @@ type Formula struct {
 	ratio   bool
 	by      []string
 	unsure  bool
+	tree    *ast.AST      // as it was parsed, macros expanded
+	lines   bool          // of a text of several lines
+	uses    [][]condition // see [Formula.Takes]
 }
 
 // Compile reads an expression over the variables vars; a dot may stand in
@@ -137,6 +141,7 @@ func Compile(source string, vars map[string]Kind, want Kind) (*Formula, error) {
 	if issues.Err() != nil {
 		return nil, explain(source, issues)
 	}
+	tree := ast.Copy(parsed.NativeRep())
 	r := rewriter{source: []rune(source)}
 	if err := r.rewrite(parsed.NativeRep()); err != nil {
 		return nil, err
@@ -152,7 +157,11 @@ func Compile(source string, vars map[string]Kind, want Kind) (*Formula, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the formula cannot be prepared: %w", err)
 	}
-	return &Formula{program, vars, want, r.reach, r.asks, r.calls, r.fields, r.tests, r.numbers, r.days, !r.knotty, r.texts, r.divides, r.ratio, r.by, r.unsure}, nil
+	return &Formula{
+		program: program, vars: vars, want: want, reach: r.reach, asks: r.asks, calls: r.calls, fields: r.fields, tests: r.tests, numbers: r.numbers, days: r.days,
+		plain: !r.knotty, texts: r.texts, divides: r.divides, ratio: r.ratio, by: r.by, unsure: r.unsure,
+		tree: tree, lines: severalLines(source), uses: usesOf(tree.Expr(), vars, nil),
+	}, nil
 }
 
 // Reach is how many months back the formula looks by months, whose arguments are
@@ -312,6 +321,9 @@ func fromCEL(v ref.Val) (any, bool) {
 	return nil, false
 }
 
+// severalLines reports whether a place in the formula needs its line.
+func severalLines(source string) bool { return strings.Contains(strings.TrimSpace(source), "\n") }
+
 // explain turns what cel-go found into one line.
 func explain(source string, issues *cel.Issues) error {
 	found := issues.Errors()
@@ -327,7 +339,7 @@ func explain(source string, issues *cel.Issues) error {
 		text := plainNames.Replace(strings.Join(strings.Fields(e.Message), " "))
 		switch {
 		case e.Location.Line() < 1:
-		case strings.Contains(strings.TrimSpace(source), "\n"):
+		case severalLines(source):
 			text = fmt.Sprintf("line %d, column %d: %s", e.Location.Line(), e.Location.Column()+1, text)
 		default:
 			text = fmt.Sprintf("column %d: %s", e.Location.Column()+1, text)

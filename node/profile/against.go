@@ -17,7 +17,7 @@ const (
 	FindOutput     = "template.output"     // no catalog has the output
 	FindDisclosure = "template.disclosure" // not in that disclosure
 	FindMonths     = "template.months"     // a state asked as a flow, or the wrong number of months
-	FindUnit       = "template.unit"       // its unit is another
+	FindUnit       = "template.unit"       // its unit is another, or two units are added or compared
 	FindType       = "template.type"       // its type is another
 	FindValues     = "template.values"     // its declared values are others
 	FindPurpose    = "template.purpose"    // not a purpose of the network, or one that an agency does not answer for

@@ -20,7 +20,7 @@ const maxTried = 20_000
 // stages and bins that nothing reaches; and those that a band leaves open.
 // A condition that is comparisons alone is decided by this; of others, such as
 // over a quotient, it is a strong hint and no error. It also finds quotients whose
-// sign may be wrong, and fractions of 1 that are shown in another unit.
+// sign may be wrong, and numbers that are added, compared or shown in another unit.
 func (t *Template) Meaning(today consent.Day, catalogs []*catalog.Catalog) []Finding {
 	f := findings{t: t}
 	m := trials{t, today, catalogs}
@@ -41,7 +41,7 @@ func (t *Template) Meaning(today consent.Day, catalogs []*catalog.Catalog) []Fin
 			f.bins(fmt.Sprintf("indicators[%d].bins", i), m, x)
 		}
 	}
-	f.quotients()
+	f.units()
 	return f.sorted()
 }
 
