@@ -49,7 +49,8 @@ var rings = map[string]string{
 	"node/web":          "consensus/ledger consensus/scarce crypto/sign crypto/tlog node/problem",
 	"node/api":          "consensus/consent consensus/ledger crypto/sign node node/problem node/profile",
 	"examples/province": "consensus/consent consensus/strict",
-	"cmd/atoll": "consensus/audit consensus/consent consensus/durable consensus/ledger consensus/scarce consensus/strict crypto/seal crypto/sign crypto/tlog examples/province node node/catalog " +
+	"cmd/internal/cli":  "consensus/consent",
+	"cmd/atoll": "cmd/internal/cli consensus/audit consensus/consent consensus/durable consensus/ledger consensus/scarce consensus/strict crypto/seal crypto/sign crypto/tlog examples/province node node/catalog " +
 		"node/api node/peer node/problem node/profile node/source node/vault node/web node/witness",
 	"cmd/atoll-audit": "consensus/audit consensus/audit/store consensus/consent consensus/durable consensus/ledger consensus/strict crypto/seal crypto/sign crypto/tlog",
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/durable"
 	"atoll/node/catalog"
 	"atoll/node/source"
@@ -24,7 +25,7 @@ each with a name and a reason. Their number goes with every answer over the data
 A row is known by a fingerprint over its key and the fields of the dataset, which
 tells nothing of them; once a row changes, it is no longer aside.`,
 		Args: cobra.NoArgs,
-		RunE: help,
+		RunE: cli.Group,
 	}
 	cmd.AddCommand(asideListCommand(), asideAddCommand(), asideRemoveCommand())
 	return cmd
@@ -73,7 +74,7 @@ func asideListCommand() *cobra.Command {
 		Short: "List the rows whose key is nobody's, and who has set which of them aside",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			t, err := tellerOf(cmd)
+			t, err := cli.To(cmd)
 			if err != nil {
 				return err
 			}
@@ -88,8 +89,8 @@ func asideListCommand() *cobra.Command {
 						return err
 					}
 				}
-				if asJSON(cmd) {
-					return printJSON(cmd.OutOrStdout(), "atoll.aside/v1", list)
+				if cli.AsJSON(cmd) {
+					return cli.PrintJSON(cmd.OutOrStdout(), "atoll.aside/v1", list)
 				}
 				return list.tell(t)
 			})
@@ -97,8 +98,7 @@ func asideListCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the agency's folder")
 	cmd.Flags().StringVar(&out, "out", "", "write the rows that are not aside into this file, for: aside add --file")
-	langFlag(cmd)
-	return needs(cmd, "dir")
+	return cli.Needs(cmd, "dir")
 }
 
 // file lists the open rows as asideAddCommand reads them.
@@ -113,19 +113,19 @@ func (r asideReport) file() []byte {
 	return b.Bytes()
 }
 
-func (r asideReport) tell(t *teller) error {
-	t.say("%s：%d 行的主体代码无效且未搁置，%d 行已搁置", "%s: %d rows of unknown owner that are not aside, %d set aside", r.Dataset, r.Open, r.Aside)
-	if len(r.Rows) > 0 && t.err == nil {
-		table := newTable()
+func (r asideReport) tell(t *cli.Printer) error {
+	t.Say("%s：%d 行的主体代码无效且未搁置，%d 行已搁置", "%s: %d rows of unknown owner that are not aside, %d set aside", r.Dataset, r.Open, r.Aside)
+	if len(r.Rows) > 0 {
+		table := cli.NewTable()
 		for _, row := range r.Rows {
-			table.row(strconv.FormatInt(row.Line, 10), row.Fingerprint, row.Date, row.By, row.Note)
+			table.Row(strconv.FormatInt(row.Line, 10), row.Fingerprint, row.Date, row.By, row.Note)
 		}
-		t.err = table.print(t.w)
+		t.Table(table)
 	}
 	for _, row := range r.Gone {
-		t.say("表中已没有此行：%s，%s %s，%s", "no row any more: %s, %s %s, %s", row.Fingerprint, row.Date, shown(row.By), shown(row.Note))
+		t.Say("表中已没有此行：%s，%s %s，%s", "no row any more: %s, %s %s, %s", row.Fingerprint, row.Date, row.By, row.Note)
 	}
-	return t.err
+	return t.Err()
 }
 
 func asideAddCommand() *cobra.Command {
@@ -162,8 +162,7 @@ takes notice by itself.`,
 	cmd.Flags().StringVar(&by, "by", "", "who answers for it: a person's name")
 	cmd.Flags().StringVar(&note, "note", "", "why they cannot be corrected, and why they are nobody's who is asked for")
 	cmd.Flags().StringVar(&file, "file", "", "fingerprints, one in each line, as aside list --out writes them")
-	langFlag(cmd)
-	return needs(cmd, "dir", "by", "note")
+	return cli.Needs(cmd, "dir", "by", "note")
 }
 
 func asideRemoveCommand() *cobra.Command {
@@ -176,7 +175,7 @@ func asideRemoveCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withDataset(dir, args[0], func(_ *registers, d *catalog.Dataset, s *source.Source) error {
 				if gone && (len(args) > 1 || file != "") {
-					return fmt.Errorf("%w: --gone, or fingerprints", errUsage)
+					return fmt.Errorf("%w: --gone, or fingerprints", cli.ErrUsage)
 				}
 				var prints []source.Fingerprint
 				var entries []source.Aside
@@ -202,21 +201,20 @@ func asideRemoveCommand() *cobra.Command {
 	cmd.Flags().StringVar(&dir, "dir", "", "the agency's folder")
 	cmd.Flags().StringVar(&file, "file", "", "fingerprints, one in each line")
 	cmd.Flags().BoolVar(&gone, "gone", false, "those of which the table has no row any more")
-	langFlag(cmd)
-	return needs(cmd, "dir")
+	return cli.Needs(cmd, "dir")
 }
 
 // changedAside says how many entries of a list were changed.
-func changedAside(cmd *cobra.Command, dataset string, rows int, chinese, english string) error {
-	if asJSON(cmd) {
-		return printJSON(cmd.OutOrStdout(), "atoll.aside.changed/v1", map[string]any{"dataset": dataset, "rows": rows})
+func changedAside(cmd *cobra.Command, dataset string, rows int, chinese, english cli.Words) error {
+	if cli.AsJSON(cmd) {
+		return cli.PrintJSON(cmd.OutOrStdout(), "atoll.aside.changed/v1", map[string]any{"dataset": dataset, "rows": rows})
 	}
-	t, err := tellerOf(cmd)
+	t, err := cli.To(cmd)
 	if err != nil {
 		return err
 	}
-	t.say(chinese, english, dataset, rows)
-	return t.err
+	t.Say(chinese, english, dataset, rows)
+	return t.Err()
 }
 
 // maxPrints limits a file of fingerprints, in bytes: room for a comment each.
@@ -227,7 +225,7 @@ func fingerprints(named []string, file string) (list []source.Fingerprint, err e
 	for _, text := range named {
 		f, err := source.ParseFingerprint(text)
 		if err != nil {
-			return nil, fmt.Errorf("%w: %q: %w", errUsage, text, err)
+			return nil, fmt.Errorf("%w: %q: %w", cli.ErrUsage, text, err)
 		}
 		list = append(list, f)
 	}
@@ -251,7 +249,7 @@ func fingerprints(named []string, file string) (list []source.Fingerprint, err e
 		}
 	}
 	if len(list) == 0 {
-		return nil, errors.Join(errUsage, errors.New("no fingerprints: name them, or give --file"))
+		return nil, errors.Join(cli.ErrUsage, errors.New("no fingerprints: name them, or give --file"))
 	}
 	return list, nil
 }

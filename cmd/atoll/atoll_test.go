@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"atoll/cmd/internal/cli"
 	"atoll/crypto/sign"
 	"atoll/examples/province"
 	"atoll/node/catalog"
@@ -38,7 +39,7 @@ func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	var out, errs strings.Builder
-	if code := run(ctx, []string{"demo"}, &out, &errs); code != exitInterrupted || !strings.Contains(errs.String(), "error: interrupted") {
+	if code := run(ctx, []string{"demo"}, &out, &errs); code != cli.ExitInterrupted || !strings.Contains(errs.String(), "error: interrupted") {
 		t.Errorf("exit %d: %s", code, errs.String())
 	}
 	if left, err := os.ReadDir(os.TempDir()); err != nil || len(left) != 0 {

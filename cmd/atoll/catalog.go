@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
 	"atoll/node/api"
 	"atoll/node/catalog"
@@ -20,7 +21,7 @@ func catalogCommand() *cobra.Command {
 		Use:   "catalog",
 		Short: "What agencies offer",
 		Args:  cobra.NoArgs,
-		RunE:  help,
+		RunE:  cli.Group,
 	}
 	cmd.AddCommand(catalogLintCommand(), catalogShowCommand(), catalogDiffCommand(), catalogPublishCommand())
 	return cmd
@@ -32,7 +33,7 @@ func catalogLintCommand() *cobra.Command {
 		Short: "Check a catalog, every line of it",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			t, err := tellerOf(cmd)
+			t, err := cli.To(cmd)
 			if err != nil {
 				return err
 			}
@@ -47,19 +48,18 @@ func catalogLintCommand() *cobra.Command {
 			return reportCatalog(cmd, t, args[0], c)
 		},
 	}
-	langFlag(cmd)
 	return cmd
 }
 
 // reportCatalog prints what each output would cover if it were asked today, and
 // what is likely a mistake.
-func reportCatalog(cmd *cobra.Command, t *teller, file string, c *catalog.Catalog) error {
-	if asJSON(cmd) {
+func reportCatalog(cmd *cobra.Command, t *cli.Printer, file string, c *catalog.Catalog) error {
+	if cli.AsJSON(cmd) {
 		warnings := []string{}
 		for _, w := range c.Warnings() {
 			warnings = append(warnings, w.Error())
 		}
-		return printJSON(cmd.OutOrStdout(), "atoll.lint/v1", map[string]any{
+		return cli.PrintJSON(cmd.OutOrStdout(), "atoll.lint/v1", map[string]any{
 			"agency": c.Agency, "version": c.Version, "items": len(c.Items()), "warnings": warnings, "covers": covers(c, civilToday()),
 		})
 	}
@@ -67,11 +67,11 @@ func reportCatalog(cmd *cobra.Command, t *teller, file string, c *catalog.Catalo
 		return err
 	}
 	for _, w := range c.Warnings() {
-		t.say("警告：%s：%s", "warning: %s: %s", shown(file), shown(w.In(t.lang)))
+		t.Say("警告：%s：%s", "warning: %s: %s", file, w.In(t.Lang))
 	}
-	t.say("%s：%s 的目录，版本 %d：%d 个数据集，%d 种问法；没有错误", "%s: catalog of %s, version %d: %d datasets, %d ways to ask; nothing amiss",
-		shown(file), c.Agency, c.Version, len(c.Datasets), len(c.Items()))
-	return t.err
+	t.Say("%s：%s 的目录，版本 %d：%d 个数据集，%d 种问法；没有错误", "%s: catalog of %s, version %d: %d datasets, %d ways to ask; nothing amiss",
+		file, c.Agency, c.Version, len(c.Datasets), len(c.Items()))
+	return t.Err()
 }
 
 // civilToday is the day by this machine's clock and zone: for a person who
@@ -105,7 +105,7 @@ func catalogShowCommand() *cobra.Command {
 		Short: "Print what an agency offers, as it says now",
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			t, err := tellerOf(cmd)
+			t, err := cli.To(cmd)
 			if err != nil {
 				return err
 			}
@@ -121,31 +121,28 @@ func catalogShowCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if asJSON(cmd) {
-				return printJSON(cmd.OutOrStdout(), "atoll.catalog/v1", map[string]any{"agency": c.Agency, "version": c.Version, "yaml": string(got.Bytes), "covers": covers(c, civilToday())})
+			if cli.AsJSON(cmd) {
+				return cli.PrintJSON(cmd.OutOrStdout(), "atoll.catalog/v1", map[string]any{"agency": c.Agency, "version": c.Version, "yaml": string(got.Bytes), "covers": covers(c, civilToday())})
 			}
 			return printCatalog(t, c)
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the folder of a member whose node is running")
-	langFlag(cmd)
-	return needs(cmd, "dir")
+	return cli.Needs(cmd, "dir")
 }
 
 // printCatalog prints one line for each output: what it is, in which ways it can be
 // asked, and which days it would be about today.
-func printCatalog(t *teller, c *catalog.Catalog) error {
-	titles, said := c.Titles(t.lang), covers(c, civilToday())
-	list := newTable("dataset", "output", "title", "disclosed as", "covers today")
-	if t.lang == consent.Chinese {
-		list = newTable("数据集", "输出项", "名称", "披露方式", "今日所涉日期")
-	}
+func printCatalog(t *cli.Printer, c *catalog.Catalog) error {
+	titles, said := c.Titles(t.Lang), covers(c, civilToday())
+	list := t.Columns(cli.Text{Chinese: "数据集", English: "dataset"}, cli.Text{Chinese: "输出项", English: "output"}, cli.Text{Chinese: "名称", English: "title"},
+		cli.Text{Chinese: "披露方式", English: "disclosed as"}, cli.Text{Chinese: "今日所涉日期", English: "covers today"})
 	var last consent.Item
 	var how []string
 	flush := func() {
 		if last.Output != "" {
 			name := last.Dataset + "." + last.Output
-			list.row(last.Dataset, last.Output, titles[last.Dataset]+" · "+titles[name], strings.Join(how, ", "), said[name])
+			list.Row(last.Dataset, last.Output, titles[last.Dataset]+" · "+titles[name], strings.Join(how, ", "), said[name])
 		}
 	}
 	for _, i := range c.Items() {
@@ -153,14 +150,12 @@ func printCatalog(t *teller, c *catalog.Catalog) error {
 			flush()
 			how = nil
 		}
-		last, how = i, append(how, t.in(disclosureWords[i.Disclosure], i.Disclosure.String()))
+		last, how = i, append(how, cli.Text{Chinese: disclosureWords[i.Disclosure], English: i.Disclosure.String()}.In(t.Lang))
 	}
 	flush()
-	t.say("%s，版本 %d", "%s, version %d", c.Agency, c.Version)
-	if t.err != nil {
-		return t.err
-	}
-	return list.print(t.w)
+	t.Say("%s，版本 %d", "%s, version %d", c.Agency, c.Version)
+	t.Table(list)
+	return t.Err()
 }
 
 // disclosureWords are the Chinese of the ways in which an output is disclosed, as

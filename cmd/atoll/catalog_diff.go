@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
 	"atoll/node/api"
 	"atoll/node/catalog"
@@ -34,7 +35,7 @@ Exit code 9 where NEW does not have a higher version.
 授权继续有效。新文件的版本不高于旧文件时退出码为 9。`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			lang, err := language(cmd)
+			lang, err := cli.Language(cmd)
 			if err != nil {
 				return err
 			}
@@ -47,12 +48,11 @@ Exit code 9 where NEW does not have a higher version.
 				return err
 			}
 			if older.Agency != newer.Agency {
-				return fmt.Errorf("%w: %s is the catalog of %s, %s that of %s", errUsage, args[0], older.Agency, args[1], newer.Agency)
+				return fmt.Errorf("%w: %s is the catalog of %s, %s that of %s", cli.ErrUsage, args[0], older.Agency, args[1], newer.Agency)
 			}
 			return reportDiff(cmd, lang, args[1], older, newer)
 		},
 	}
-	langFlag(cmd)
 	return cmd
 }
 
@@ -73,12 +73,12 @@ func readCatalog(path string) (*catalog.Catalog, error) {
 func reportDiff(cmd *cobra.Command, lang, file string, older, newer *catalog.Catalog) error {
 	list := catalog.Diff(older, newer)
 	same := string(older.Bytes()) == string(newer.Bytes())
-	if asJSON(cmd) {
+	if cli.AsJSON(cmd) {
 		out := []map[string]any{}
 		for _, d := range list {
 			out = append(out, map[string]any{"output": d.Name, "kind": d.Kind, "why": append([]string{}, d.Why...), "ends": d.Ends})
 		}
-		if err := printJSON(cmd.OutOrStdout(), "atoll.diff/v1", map[string]any{"agency": newer.Agency, "old": older.Version, "new": newer.Version, "outputs": out}); err != nil {
+		if err := cli.PrintJSON(cmd.OutOrStdout(), "atoll.diff/v1", map[string]any{"agency": newer.Agency, "old": older.Version, "new": newer.Version, "outputs": out}); err != nil {
 			return err
 		}
 	} else if err := printDiff(cmd, lang, list, older, newer); err != nil {
@@ -95,13 +95,17 @@ func reportDiff(cmd *cobra.Command, lang, file string, older, newer *catalog.Cat
 }
 
 func printDiff(cmd *cobra.Command, lang string, list []catalog.Difference, older, newer *catalog.Catalog) error {
-	n, columns := 1, []string{"output", "change", "consents given before", "why"}
+	n := 1
 	goOn, end := "go on", "are not answered: new ones are needed"
 	if lang == consent.Chinese {
-		n, columns = 0, []string{"输出项", "变更", "既有授权", "缘由"}
+		n = 0
 		goOn, end = "继续有效", "不再答复，需重新授权"
 	}
-	t := newTable(columns...)
+	p, err := cli.To(cmd)
+	if err != nil {
+		return err
+	}
+	t := p.Columns(cli.Text{Chinese: "输出项", English: "output"}, cli.Text{Chinese: "变更", English: "change"}, cli.Text{Chinese: "既有授权", English: "consents given before"}, cli.Text{Chinese: "缘由", English: "why"})
 	for _, d := range list {
 		then := goOn
 		switch {
@@ -110,18 +114,15 @@ func printDiff(cmd *cobra.Command, lang string, list []catalog.Difference, older
 		case d.Kind == catalog.Added:
 			then = ""
 		}
-		t.row(d.Name, differenceWords[d.Kind][n], then, strings.Join(d.Why, ", "))
+		t.Row(d.Name, differenceWords[d.Kind][n], then, strings.Join(d.Why, ", "))
 	}
-	w := cmd.OutOrStdout()
-	if _, err := fmt.Fprintf(w, "%s, version %d → %d\n", newer.Agency, older.Version, newer.Version); err != nil {
-		return err
-	}
+	p.Say("%s，版本 %d → %d", "%s, version %d → %d", newer.Agency, older.Version, newer.Version)
 	if len(list) == 0 {
-		nothing := map[bool]string{true: "各输出项没有变更", false: "no output is different"}[n == 0]
-		_, err := fmt.Fprintln(w, nothing)
-		return err
+		p.Say("各输出项没有变更", "no output is different")
+		return p.Err()
 	}
-	return t.print(w)
+	p.Table(t)
+	return p.Err()
 }
 
 func catalogPublishCommand() *cobra.Command {
@@ -160,10 +161,9 @@ effect when the node starts again, with a higher version.
 					hint:    "请提高 version 后重启节点",
 				}
 			}
-			return announce(cmd, "atoll.published/v1", map[string]any{"version": got.Version, "entry": got.Entry}, "目录版本 %d 已在日志，条目 %d", "version %d of the catalog is on the log, entry %d", got.Version, got.Entry)
+			return cli.Announce(cmd, "atoll.published/v1", map[string]any{"version": got.Version, "entry": got.Entry}, "目录版本 %d 已在日志，条目 %d", "version %d of the catalog is on the log, entry %d", got.Version, got.Entry)
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the folder of an agency whose node is running")
-	langFlag(cmd)
-	return needs(cmd, "dir")
+	return cli.Needs(cmd, "dir")
 }

@@ -1,14 +1,12 @@
 package main
 
 import (
-	"fmt"
-
 	"atoll/node/problem"
 )
 
 // saying is what people who read Chinese are told of an error with a code: what
 // happened and what to do. The English message, with its names and numbers, stands
-// behind it.
+// on a line of its own behind it.
 type saying struct{ what, hint string }
 
 // sayings has words for every code that a command can end with.
@@ -123,19 +121,4 @@ var sayings = map[string]saying{
 	"source.no_load":          {"无法证明该表完整及其数据时点", "导入完成后最后写标记（NAME.load.json 或 atoll_load），或对登记原库声明 live: true"},
 	"source.load_differs":     {"该表与其标记不符，可能没有导全", "重新导入，最后写标记"},
 	"source.stale":            {"导入的数据过旧", "导入更新的数据，或放宽目录中的 max_age"},
-}
-
-// inWords puts Chinese before what an error says, by its code.
-func inWords(path string, e *problem.Error) {
-	s, ok := sayings[e.Code]
-	if !ok {
-		s = sayings[problem.Internal]
-	}
-	if e.Code == problem.Usage {
-		s.hint = fmt.Sprintf("参见 %s --help", path)
-		if own := fmt.Sprintf("see %s --help", path); e.Hint != own {
-			s.hint += "；" + e.Hint
-		}
-	}
-	e.Message, e.Hint = fmt.Sprintf("%s（%s）", s.what, e.Message), s.hint
 }

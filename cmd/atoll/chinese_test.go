@@ -120,10 +120,10 @@ func chinese(s string) bool {
 func TestErrorsInChinese(t *testing.T) {
 	t.Setenv("ATOLL_LANG", "zh_CN.UTF-8")
 	for args, words := range map[string][2]string{
-		"status --dir nobody":                              {"节点未运行（", "启动节点"},
-		"status":                                           {"用法有误（", "参见 atoll status --help"},
-		"query run --dir nobody --operator Li":             {"用法有误（", "参见 atoll query run --help"},
-		"consent review --dir firm nothing.pem":            {"未找到（", "核对"},
+		"status --dir nobody":                              {"错误：节点未运行", "启动节点"},
+		"status":                                           {"缺少必须给出的选项：\"dir\"", "参见 atoll status --help"},
+		"query run --dir nobody --operator Li":             {"缺少必须给出的选项：", "参见 atoll query run --help"},
+		"consent review --dir firm nothing.pem":            {"错误：未找到", "核对"},
 		"genesis sign --dir nobody nothing.pem":            {"", "先"},
 		"subject history --dir nobody --log http://x.test": {"", ""},
 	} {

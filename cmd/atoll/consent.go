@@ -3,12 +3,14 @@ package main
 import (
 	"bufio"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 	"atoll/crypto/seal"
@@ -38,7 +40,7 @@ func consentCommand() *cobra.Command {
               (or the enterprise: atoll consent submit --via the bank's URL)
   enterprise  atoll consent revoke    takes it back through any member`,
 		Args: cobra.NoArgs,
-		RunE: help,
+		RunE: cli.Group,
 	}
 	cmd.AddCommand(consentRequestCommand(), consentReviewCommand(), consentSignCommand(), consentAcceptCommand(),
 		consentSubmitCommand(), consentRevokeCommand(), consentListCommand())
@@ -73,12 +75,19 @@ the bank says.
 			if err := warnDate(cmd, r.timely(g, "")); err != nil {
 				return err
 			}
-			return report(cmd, "atoll.notice/v1", map[string]any{"notice": notice, "language": r.Draft.Language, "bank": r.Draft.Bank}, "%s", notice)
+			if cli.AsJSON(cmd) {
+				return cli.PrintJSON(cmd.OutOrStdout(), "atoll.notice/v1", map[string]any{"notice": notice, "language": r.Draft.Language, "bank": r.Draft.Bank})
+			}
+			t, err := cli.To(cmd)
+			if err != nil {
+				return err
+			}
+			t.Page(notice)
+			return t.Err()
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the enterprise's folder, or a member's")
-	langFlag(cmd)
-	return needs(cmd, "dir")
+	return cli.Needs(cmd, "dir")
 }
 
 func consentSignCommand() *cobra.Command {
@@ -133,7 +142,7 @@ of more than a week ago, or of days to come, by this machine's clock, is signed 
 			if err := warnEndings(cmd, ends); err != nil {
 				return err
 			}
-			return announce(cmd, "atoll.consent/v1", map[string]any{"consent": id.String(), "file": out, "endings": ends},
+			return cli.Announce(cmd, "atoll.consent/v1", map[string]any{"consent": id.String(), "file": out, "endings": ends},
 				"授权 %s 已签署：%s\n下一步：交给银行，或自行送交：atoll consent submit --dir %s --via 银行地址 %s",
 				"consent %s is signed: %s\nnext: give it to the bank, or send it: atoll consent submit --dir %s --via URL %s", id, out, dir, out)
 		},
@@ -142,15 +151,14 @@ of more than a week ago, or of days to come, by this machine's clock, is signed 
 	cmd.Flags().StringVarP(&out, "out", "o", "consent.pem", "file to write")
 	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask: the notice was read and is agreed to")
 	cmd.Flags().StringVar(&dated, "dated", "", "day of the request (YYYY-MM-DD): it is meant, though it is not near this machine's")
-	langFlag(cmd)
 	p.flag(cmd)
-	return needs(cmd, "dir")
+	return cli.Needs(cmd, "dir")
 }
 
 // confirm has a person at a terminal type the word that agrees.
 func confirm(cmd *cobra.Command, language string) error {
 	if !term.IsTerminal(int(os.Stdin.Fd())) {
-		return fmt.Errorf("%w: nobody is there to agree: read the notice (atoll consent review) and give --yes", errUsage)
+		return fmt.Errorf("%w: nobody is there to agree: read the notice (atoll consent review) and give --yes", cli.ErrUsage)
 	}
 	word := "agree"
 	if language == consent.Chinese {
@@ -282,8 +290,7 @@ func consentAcceptCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the bank's folder")
 	f.flags(cmd)
-	langFlag(cmd)
-	return needs(cmd, "dir")
+	return cli.Needs(cmd, "dir")
 }
 
 func consentSubmitCommand() *cobra.Command {
@@ -318,7 +325,7 @@ that it stands on the log. What the bank says counts for nothing without that:
 	}
 	v.flags(cmd)
 	cmd.Flags().StringSliceVar(&v.via, "via", nil, "HTTP address of the bank; repeatable: tried in turn")
-	return needs(cmd, "dir", "via")
+	return cli.Needs(cmd, "dir", "via")
 }
 
 func consentRevokeCommand() *cobra.Command {
@@ -374,7 +381,7 @@ but its seed holds it up; what it cannot remember is said when it is done.
 	v.flags(cmd)
 	cmd.Flags().StringSliceVar(&v.via, "via", nil, "HTTP address of a member; repeatable: all are told")
 	p.flag(cmd)
-	return needs(cmd, "dir", "via")
+	return cli.Needs(cmd, "dir", "via")
 }
 
 func consentListCommand() *cobra.Command {
@@ -392,7 +399,7 @@ taken back since may not have come here.
 （--max-age）则提示；给出 --max-age 时以退出码 13 失败：其后的撤回可能尚未到达此处。`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			lang, err := language(cmd)
+			lang, err := cli.Language(cmd)
 			if err != nil {
 				return err
 			}
@@ -408,33 +415,31 @@ taken back since may not have come here.
 			if stale != nil && cmd.Flags().Changed("max-age") {
 				return stale
 			}
-			if asJSON(cmd) {
-				return printJSON(cmd.OutOrStdout(), "atoll.consents/v1", map[string]any{"consents": list, "head": head})
+			if cli.AsJSON(cmd) {
+				return cli.PrintJSON(cmd.OutOrStdout(), "atoll.consents/v1", map[string]any{"consents": list, "head": head})
 			}
-			columns, used := []string{"consent", "subject", "purpose", "until", "used", "state"}, "%d of %d"
-			if lang == consent.Chinese {
-				columns, used = []string{"授权", "主体", "用途", "至", "已用", "状态"}, "%d/%d"
+			p, err := cli.To(cmd)
+			if err != nil {
+				return err
 			}
-			t := newTable(columns...)
+			t := p.Columns(cli.Text{Chinese: "授权", English: "consent"}, cli.Text{Chinese: "主体", English: "subject"}, cli.Text{Chinese: "用途", English: "purpose"},
+				cli.Text{Chinese: "至", English: "until"}, cli.Text{Chinese: "已用", English: "used"}, cli.Text{Chinese: "状态", English: "state"})
 			for _, c := range list {
 				state := c.State
 				if words, ok := stateWords[state]; ok && lang == consent.Chinese {
-					state = words[0]
+					state = words.Chinese
 				}
-				t.row(c.Consent, c.Subject, c.Purpose, c.NotAfter, fmt.Sprintf(used, c.Used, c.MaxUses), state)
+				t.Row(c.Consent, c.Subject, c.Purpose, c.NotAfter, string(p.Fill("%d/%d", "%d of %d", c.Used, c.MaxUses)), state)
 			}
-			if err := t.print(cmd.OutOrStdout()); err != nil {
-				return err
-			}
-			say := &teller{w: cmd.ErrOrStderr(), lang: lang}
+			p.Table(t)
+			say := &cli.Printer{W: cmd.ErrOrStderr(), Lang: lang}
 			if head.tell(say); stale != nil {
-				say.say("提示：本成员的日志已久未达终局，其后的撤回可能尚未到达此处", "note: this copy of the log has not become final for long; what was taken back since may not have come here")
+				say.Say("提示：本成员的日志已久未达终局，其后的撤回可能尚未到达此处", "note: this copy of the log has not become final for long; what was taken back since may not have come here")
 			}
-			return say.err
+			return errors.Join(p.Err(), say.Err())
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the bank's folder")
 	cmd.Flags().DurationVar(&maxAge, "max-age", defaultMaxAge, "how old the newest cosignature may be; 0: no limit")
-	langFlag(cmd)
-	return needs(cmd, "dir")
+	return cli.Needs(cmd, "dir")
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 	"atoll/crypto/sign"
@@ -52,14 +53,13 @@ of whom, for what purpose, how long and how often. Nothing is logged yet.`,
 	f.Uint32Var(&w.life, "data-life", 180, "days that the bank may keep the data")
 	f.StringVar(&w.template, "template", "", "template file (default: the one in node.yaml)")
 	f.StringVarP(&out, "out", "o", "request.pem", "file to write")
-	langFlag(cmd)
-	return needs(cmd, "dir", "subject", "name", "product")
+	return cli.Needs(cmd, "dir", "subject", "name", "product")
 }
 
 // ask makes the request and says what the enterprise would be shown, and what of
 // it would not be answered.
 func (w *wish) ask(cmd *cobra.Command, dir, out string) error {
-	lang, err := language(cmd)
+	lang, err := cli.Language(cmd)
 	if err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (w *wish) ask(cmd *cobra.Command, dir, out string) error {
 		err = signable(r, notice, words.Purposes)
 	}
 	if err != nil {
-		return fmt.Errorf("%w: %s", errUsage, strings.TrimPrefix(err.Error(), "malformed: "))
+		return fmt.Errorf("%w: %s", cli.ErrUsage, strings.TrimPrefix(err.Error(), "malformed: "))
 	}
 	if err := writeFrom(out, paperRequest, r); err != nil {
 		return err
@@ -106,8 +106,16 @@ func (w *wish) ask(cmd *cobra.Command, dir, out string) error {
 		return err
 	}
 	said := map[string]any{"file": out, "notice": notice, "without_titles": words.Without, "findings": doubts.findings(), "endings": doubts.endings}
-	return announce(cmd, "atoll.request/v1", said, "%s\n下一步：企业阅读并签署 %s：atoll consent sign --dir 目录 %s",
-		"%s\nnext: the enterprise reads and signs %s: atoll consent sign --dir DIR %s", notice, out, out)
+	if cli.AsJSON(cmd) {
+		return cli.PrintJSON(cmd.OutOrStdout(), "atoll.request/v1", said)
+	}
+	p, err := cli.To(cmd)
+	if err != nil {
+		return err
+	}
+	p.Page(notice)
+	p.Say("\n下一步：企业阅读并签署 %s：atoll consent sign --dir 目录 %s", "\nnext: the enterprise reads and signs %s: atoll consent sign --dir DIR %s", out, out)
+	return p.Err()
 }
 
 // needs reads the template that the request is for: the one that was named, or
@@ -119,7 +127,7 @@ func (w *wish) needs(dir, own string) (t *profile.Template, path string, err err
 	case own != "":
 		path = within(dir, own)
 	default:
-		return nil, "", fmt.Errorf("%w: give --template, or name one in %s", errUsage, fileConfig)
+		return nil, "", fmt.Errorf("%w: give --template, or name one in %s", cli.ErrUsage, fileConfig)
 	}
 	t, err = readTemplate(path)
 	return t, path, err
@@ -182,10 +190,10 @@ func (w *wish) draft(bank, lang string, today consent.Day) (consent.Draft, error
 	}
 	subject, _, err := consent.ParseSubject(w.subject)
 	if err != nil {
-		return consent.Draft{}, fmt.Errorf("%w: %w", errUsage, err)
+		return consent.Draft{}, fmt.Errorf("%w: %w", cli.ErrUsage, err)
 	}
 	if w.days == 0 {
-		return consent.Draft{}, fmt.Errorf("%w: --days is at least 1", errUsage)
+		return consent.Draft{}, fmt.Errorf("%w: --days is at least 1", cli.ErrUsage)
 	}
 	return consent.Draft{
 		Subject: subject, Bank: bank, Purpose: w.purpose, Product: w.product, NotBefore: today, NotAfter: today + consent.Day(w.days) - 1,

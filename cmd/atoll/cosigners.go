@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/ledger"
 	"atoll/node/api"
 
@@ -24,30 +25,15 @@ over. Nobody needs to start again.
 共签人中足数者签署，日志才达终局。共签人的交接记入日志：任一成员提出新的共签人，
 现任共签人足数同意，由其中一位办理交接；无需重启任何节点。`,
 		Args: cobra.NoArgs,
-		RunE: help,
+		RunE: cli.Group,
 	}
 	cmd.AddCommand(cosignersShowCommand(), cosignersProposeCommand(), cosignersApproveCommand(), cosignersHandoverCommand())
 	return cmd
 }
 
-// announce prints a line in the language of the command, or a document.
-func announce(cmd *cobra.Command, schema string, data any, chinese, english string, args ...any) error {
-	lang, err := language(cmd)
-	if err != nil {
-		return err
-	}
-	if asJSON(cmd) {
-		return printJSON(cmd.OutOrStdout(), schema, data)
-	}
-	t := &teller{w: cmd.OutOrStdout(), lang: lang}
-	t.say(chinese, english, args...)
-	return t.err
-}
-
 func memberFlags(cmd *cobra.Command, dir *string) *cobra.Command {
 	cmd.Flags().StringVar(dir, "dir", "", "the folder of a member whose node is running")
-	langFlag(cmd)
-	return needs(cmd, "dir")
+	return cli.Needs(cmd, "dir")
 }
 
 func cosignersShowCommand() *cobra.Command {
@@ -57,7 +43,7 @@ func cosignersShowCommand() *cobra.Command {
 		Short: "List the cosigners in force, and those proposed (现任与提名的共签人)",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			lang, err := language(cmd)
+			lang, err := cli.Language(cmd)
 			if err != nil {
 				return err
 			}
@@ -65,27 +51,27 @@ func cosignersShowCommand() *cobra.Command {
 			if err := local(cmd.Context(), dir, api.OpCosigners, api.CosignersIn{}, &got); err != nil {
 				return err
 			}
-			if asJSON(cmd) {
-				return printJSON(cmd.OutOrStdout(), "atoll.cosigners/v1", got)
+			if cli.AsJSON(cmd) {
+				return cli.PrintJSON(cmd.OutOrStdout(), "atoll.cosigners/v1", got)
 			}
-			t := &teller{w: cmd.OutOrStdout(), lang: lang}
+			t := &cli.Printer{W: cmd.OutOrStdout(), Lang: lang}
 			if got.Pending != nil {
-				t.say("交接尚未终局，原共签人须保持运行：%s\n下一步：atoll cosigners handover（等到完成）", "the handover is not final, and those before have to stay up: %s\nnext: atoll cosigners handover, which waits for that", setWords(t, *got.Pending))
+				t.Say("交接尚未终局，原共签人须保持运行：%s\n下一步：atoll cosigners handover（等到完成）", "the handover is not final, and those before have to stay up: %s\nnext: atoll cosigners handover, which waits for that", setWords(t, *got.Pending))
 			}
-			t.say("现任共签人（自 %d 个条目之后）：%s", "in force after %d entries: %s", got.After, setWords(t, got.Set))
+			t.Say("现任共签人（自 %d 个条目之后）：%s", "in force after %d entries: %s", got.After, setWords(t, got.Set))
 			for _, p := range got.Proposals {
-				t.say("提名 %s/%s：%s；已同意：%s", "proposed %s/%s: %s; approved by %s", p.Proposer, p.ID, setWords(t, p.Set), strings.Join(p.Approved, " "))
+				t.Say("提名 %s/%s：%s；已同意：%s", "proposed %s/%s: %s; approved by %s", p.Proposer, p.ID, setWords(t, p.Set), strings.Join(p.Approved, " "))
 			}
 			if got.Approved != nil {
-				t.say("已获同意，待交接：%s\n下一步（任一现任共签人）：atoll cosigners handover", "approved, to be handed over to: %s\nnext, any cosigner in force: atoll cosigners handover", setWords(t, *got.Approved))
+				t.Say("已获同意，待交接：%s\n下一步（任一现任共签人）：atoll cosigners handover", "approved, to be handed over to: %s\nnext, any cosigner in force: atoll cosigners handover", setWords(t, *got.Approved))
 			}
-			return t.err
+			return t.Err()
 		},
 	}
 	return memberFlags(cmd, &dir)
 }
 
-func setWords(t *teller, s api.CosignerSet) string {
+func setWords(t *cli.Printer, s api.CosignerSet) string {
 	return quorumWords(t, s.Cosigners, int(s.Quorum), int(s.Faults))
 }
 
@@ -106,7 +92,7 @@ k < n: one may be away.
 			slices.Sort(set.Cosigners)
 			n := len(set.Cosigners)
 			if err := tooFew(n); err != nil {
-				return fmt.Errorf("%w: %w", errUsage, err)
+				return fmt.Errorf("%w: %w", cli.ErrUsage, err)
 			}
 			if set.Quorum == 0 {
 				set.Quorum = uint8(min(ledger.DefaultQuorum(n), 255))
@@ -121,13 +107,13 @@ k < n: one may be away.
 			if err := warnFew(cmd, n, int(set.Faults)); err != nil {
 				return err
 			}
-			return announce(cmd, "atoll.proposal/v1", got, "已提名，条目 %d\n下一步（现任共签人）：atoll cosigners approve --dir 目录 %s/%s", "proposed, entry %d\nnext, cosigners in force: atoll cosigners approve --dir DIR %s/%s", got.Entry, got.Proposer, got.ID)
+			return cli.Announce(cmd, "atoll.proposal/v1", got, "已提名，条目 %d\n下一步（现任共签人）：atoll cosigners approve --dir 目录 %s/%s", "proposed, entry %d\nnext, cosigners in force: atoll cosigners approve --dir DIR %s/%s", got.Entry, got.Proposer, got.ID)
 		},
 	}
 	cmd.Flags().StringSliceVar(&set.Cosigners, "cosigner", nil, "members that shall cosign")
 	cmd.Flags().Uint8Var(&set.Quorum, "quorum", 0, "k: cosignatures that make the log final (default: two thirds and one)")
 	cmd.Flags().Uint8Var(&set.Faults, "faults", 0, "f: lying cosigners to withstand (default: as many as k does)")
-	return needs(memberFlags(cmd, &dir), "cosigner")
+	return cli.Needs(memberFlags(cmd, &dir), "cosigner")
 }
 
 func cosignersApproveCommand() *cobra.Command {
@@ -139,13 +125,13 @@ func cosignersApproveCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			proposer, id, ok := strings.Cut(args[0], "/")
 			if !ok {
-				return fmt.Errorf("%w: a proposal is like tax/0199…, see atoll cosigners show", errUsage)
+				return fmt.Errorf("%w: a proposal is like tax/0199…, see atoll cosigners show", cli.ErrUsage)
 			}
 			var got api.StatementOut
 			if err := local(cmd.Context(), dir, api.OpCosignersApprove, api.ApproveIn{Proposer: proposer, ID: id}, &got); err != nil {
 				return err
 			}
-			return announce(cmd, "atoll.approval/v1", map[string]any{"entry": got.Entry}, "已同意，条目 %d", "approved, entry %d", got.Entry)
+			return cli.Announce(cmd, "atoll.approval/v1", map[string]any{"entry": got.Entry}, "已同意，条目 %d", "approved, entry %d", got.Entry)
 		},
 	}
 	return memberFlags(cmd, &dir)
@@ -169,7 +155,7 @@ reached within --wait; the same command goes on waiting.
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if p.wait < time.Second {
-				return fmt.Errorf("%w: --wait is 1s to %s", errUsage, maxWait)
+				return fmt.Errorf("%w: --wait is 1s to %s", cli.ErrUsage, maxWait)
 			}
 			ctx, cancel, err := p.begin(cmd.Context(), errSilent)
 			if err != nil {
@@ -196,10 +182,10 @@ var errNotDone = errors.New("the handover is not done")
 // is. That is an error, with the document already printed.
 func announceHandover(cmd *cobra.Command, h *api.HandoverOut) error {
 	if h.Done {
-		return announce(cmd, "atoll.handover/v1", h, "已交接，条目 %d，已达终局；原共签人可以停止：%s\n下一步：向审计方分发新的信任策略（atoll log export）",
+		return cli.Announce(cmd, "atoll.handover/v1", h, "已交接，条目 %d，已达终局；原共签人可以停止：%s\n下一步：向审计方分发新的信任策略（atoll log export）",
 			"handed over, entry %d, final; those before may stop: %s\nnext: give auditors the new policy, which atoll log export writes", h.Entry, strings.Join(h.Old, " "))
 	}
-	err := announce(cmd, "atoll.handover/v1", h, "交接已记入日志，条目 %d，尚未完成\n须保持运行，直到 atoll cosigners handover 报告完成：%s", "the handover is entry %d of the log, and not done\nkeep these running until atoll cosigners handover says that it is: %s",
+	err := cli.Announce(cmd, "atoll.handover/v1", h, "交接已记入日志，条目 %d，尚未完成\n须保持运行，直到 atoll cosigners handover 报告完成：%s", "the handover is entry %d of the log, and not done\nkeep these running until atoll cosigners handover says that it is: %s",
 		h.Entry, strings.Join(h.Old, " "))
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
 	"atoll/node/api"
 	"atoll/node/problem"
@@ -17,7 +18,7 @@ func credentialCommand() *cobra.Command {
 		Use:   "credential",
 		Short: "Vouch for an enterprise's key as a registrar, or end that",
 		Args:  cobra.NoArgs,
-		RunE:  help,
+		RunE:  cli.Group,
 	}
 	cmd.AddCommand(credentialIssueCommand(), credentialRevokeCommand())
 	return cmd
@@ -50,7 +51,7 @@ now on is the enterprise's word.`,
 				}
 			}
 			if days == 0 || days > 2*consent.MaxDays {
-				return fmt.Errorf("%w: --days is 1 to %d", errUsage, 2*consent.MaxDays)
+				return fmt.Errorf("%w: --days is 1 to %d", cli.ErrUsage, 2*consent.MaxDays)
 			}
 			if err := vacant(out); err != nil {
 				return err
@@ -81,8 +82,7 @@ now on is the enterprise's word.`,
 	cmd.Flags().StringVarP(&out, "out", "o", fileCredential, "file to write")
 	cmd.Flags().Uint32Var(&days, "days", 730, "days of validity")
 	f.flags(cmd)
-	langFlag(cmd)
-	return needs(cmd, "dir")
+	return cli.Needs(cmd, "dir")
 }
 
 func credentialRevokeCommand() *cobra.Command {
@@ -111,6 +111,5 @@ func credentialRevokeCommand() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the registrar's folder")
 	f.flags(cmd)
-	langFlag(cmd)
-	return needs(cmd, "dir")
+	return cli.Needs(cmd, "dir")
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
 	"atoll/crypto/tlog"
 	"atoll/node/profile"
@@ -29,33 +30,32 @@ keys, libp2p host on loopback, raft log and database, and is started from its
 folder as atoll run would start it.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			lang, err := language(cmd)
+			lang, err := cli.Language(cmd)
 			if err != nil {
 				return err
 			}
 			out := cmd.OutOrStdout()
-			d.teller = &teller{w: out, lang: lang}
-			if asJSON(cmd) {
-				d.teller.w = io.Discard
+			d.Printer = &cli.Printer{W: out, Lang: lang}
+			if cli.AsJSON(cmd) {
+				d.W = io.Discard
 			}
 			if err := d.run(cmd.Context()); err != nil {
 				return err
 			}
-			if asJSON(cmd) {
-				return printJSON(out, "atoll.demo/v1", d.result)
+			if cli.AsJSON(cmd) {
+				return cli.PrintJSON(out, "atoll.demo/v1", d.result)
 			}
-			return d.err
+			return d.Err()
 		},
 	}
 	cmd.Flags().StringVar(&d.dir, "dir", "", "leave log, profile, keys, sources and ciphertexts in this new folder")
 	cmd.Flags().BoolVar(&d.keep, "keep", false, "keep the network running until interrupted, to go on by hand")
-	langFlag(cmd)
 	return cmd
 }
 
 // demo is one telling of the story.
 type demo struct {
-	*teller
+	*cli.Printer
 	dir    string // given by the user, or empty
 	keep   bool
 	home   string // where the network is
@@ -113,18 +113,18 @@ func (d *demo) run(ctx context.Context) (err error) {
 
 func (d *demo) founded() error {
 	d.result.Network = d.net.id.String()
-	d.say("%s：%d 个成员，全部签署创世声明；各有自己的目录、密钥、libp2p 主机和日志副本", "%s: %d members, founded by all their signatures; each with its own folder, keys, libp2p host and copy of the log", d.net.plan.Name, len(d.net.plan.Members))
+	d.Say("%s：%d 个成员，全部签署创世声明；各有自己的目录、密钥、libp2p 主机和日志副本", "%s: %d members, founded by all their signatures; each with its own folder, keys, libp2p host and copy of the log", d.net.plan.Name, len(d.net.plan.Members))
 	for _, m := range d.net.plan.Members {
-		d.say("  %-8[1]s %[2]s", "  %-8[1]s %[3]s", m.Name, m.Chinese, m.English)
+		d.Say("  %-8[1]s %[2]s", "  %-8[1]s %[3]s", m.Name, m.Chinese, m.English)
 	}
-	d.say("  网络编号 %.16s…\n", "  network id %.16s…\n", d.net.id)
-	return d.err
+	d.Say("  网络编号 %.16s…\n", "  network id %.16s…\n", d.net.id)
+	return d.Err()
 }
 
 // title is what people call a member.
 func (d *demo) title(member string) string {
 	m := d.net.plan.Member(member)
-	if d.lang == consent.Chinese {
+	if d.Lang == consent.Chinese {
 		return m.Chinese
 	}
 	return m.English
@@ -157,33 +157,33 @@ func (d *demo) replicated() error {
 			return fmt.Errorf("members have %d different roots", len(heads))
 		}
 		for head, members := range heads {
-			d.say("\n%d 个成员各自应用并复核了日志：%d 个条目，同一个根 %s", "\n%d members have each applied and rechecked the log: %d entries, one root %s", members, head.Size, head.Root)
+			d.Say("\n%d 个成员各自应用并复核了日志：%d 个条目，同一个根 %s", "\n%d members have each applied and rechecked the log: %d entries, one root %s", members, head.Size, head.Root)
 		}
-		return d.err
+		return d.Err()
 	}
 }
 
 // ended writes what the demo leaves behind and says what to try next.
 func (d *demo) ended() error {
-	d.say("\n小结：企业决定谁能看、看多久；银行得到画像而没有中央库；日志不含名称和数值，却能证明每一次访问。", "\nIn short: the enterprise decided who sees what; the bank got a profile without a central store; the log has no names and no values, and proves every access.")
+	d.Say("\n小结：企业决定谁能看、看多久；银行得到画像而没有中央库；日志不含名称和数值，却能证明每一次访问。", "\nIn short: the enterprise decided who sees what; the bank got a profile without a central store; the log has no names and no values, and proves every access.")
 	if d.dir == "" {
-		d.say("下一步：atoll demo --dir DIR 把一切留在 DIR 中；atoll demo --keep 让网络继续运行，可在另一终端亲手操作。", "Next: atoll demo --dir DIR leaves everything in DIR; atoll demo --keep keeps the network running, to go on by hand in another terminal.")
+		d.Say("下一步：atoll demo --dir DIR 把一切留在 DIR 中；atoll demo --keep 让网络继续运行，可在另一终端亲手操作。", "Next: atoll demo --dir DIR leaves everything in DIR; atoll demo --keep keeps the network running, to go on by hand in another terminal.")
 	} else {
 		d.result.Dir = d.dir
-		d.say("已写入 %s：profile.html、profile.json、log/（C2SP tlog-tiles）、policy、fragments/、sources/、members/。", "In %s: profile.html, profile.json, log/ (C2SP tlog-tiles), policy, fragments/, sources/, members/.", d.dir)
-		d.say("下一步：atoll-audit verify %[1]s/log --policy %[1]s/policy", "Next: atoll-audit verify %[1]s/log --policy %[1]s/policy", d.dir)
+		d.Say("已写入 %s：profile.html、profile.json、log/（C2SP tlog-tiles）、policy、fragments/、sources/、members/。", "In %s: profile.html, profile.json, log/ (C2SP tlog-tiles), policy, fragments/, sources/, members/.", d.dir)
+		d.Say("下一步：atoll-audit verify %[1]s/log --policy %[1]s/policy", "Next: atoll-audit verify %[1]s/log --policy %[1]s/policy", d.dir)
 	}
-	return d.err
+	return d.Err()
 }
 
 // stay keeps the network running until it is interrupted, and says how to go on.
 func (d *demo) stay(ctx context.Context) error {
 	for _, line := range d.commands() {
-		d.say("%s", "%s", line)
+		d.Say("%s", "%s", line)
 	}
 	<-ctx.Done()
-	d.say("\n已停止。", "\nStopped.")
-	return d.err
+	d.Say("\n已停止。", "\nStopped.")
+	return d.Err()
 }
 
 // commands are what a bank, an agency, an enterprise and an auditor can do in
@@ -193,7 +193,7 @@ func (d *demo) commands() []string {
 	firm := filepath.Join(d.home, "enterprises", "jiaoxin")
 	words := filepath.Join(d.home, "enterprises", "passphrase")
 	bank, court := d.net.members["bank-a"], d.net.members["court"]
-	zh := d.lang == consent.Chinese
+	zh := d.Lang == consent.Chinese
 	head := func(chinese, english string) string {
 		if zh {
 			return "\n# " + chinese

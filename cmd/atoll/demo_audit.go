@@ -42,10 +42,10 @@ func (d *demo) audited() error {
 		return err
 	}
 	d.result.Size, d.result.Root, d.result.Verdicts = public.Head.Size, public.Head.Root.String(), map[string]int{}
-	d.say("\n审计（只凭导出的日志）：%d 个条目，每个瓦片、根和裁定都重新得出；终局：%d 个共签人中至少 %d 个签署", "\nAudit, from the exported log alone: %d entries, every tile, the root and every verdict recomputed; final, signed by %[3]d of %[2]d cosigners at least", public.Head.Size, len(d.net.genesis.Cosigners), d.net.genesis.Quorum)
+	d.Say("\n审计（只凭导出的日志）：%d 个条目，每个瓦片、根和裁定都重新得出；终局：%d 个共签人中至少 %d 个签署", "\nAudit, from the exported log alone: %d entries, every tile, the root and every verdict recomputed; final, signed by %[3]d of %[2]d cosigners at least", public.Head.Size, len(d.net.genesis.Cosigners), d.net.genesis.Quorum)
 	for _, v := range slices.Sorted(maps.Keys(public.Verdicts)) {
 		d.result.Verdicts[string(v)] = public.Verdicts[v]
-		d.say("  %-18s %d", "  %-18s %d", v, public.Verdicts[v])
+		d.Say("  %-18s %d", "  %-18s %d", v, public.Verdicts[v])
 	}
 	h, err := openHome(d.net.home(auditor.Name))
 	if err != nil {
@@ -56,9 +56,9 @@ func (d *demo) audited() error {
 		return err
 	}
 	d.result.Findings = len(found)
-	d.say("  用审计员的密钥打开封存部分，核对授权、范围、用途和放行：%d 项发现", "  with the auditor's key, what is sealed is opened, and consents, scopes, purposes and releases are checked: %d findings", len(found))
+	d.Say("  用审计员的密钥打开封存部分，核对授权、范围、用途和放行：%d 项发现", "  with the auditor's key, what is sealed is opened, and consents, scopes, purposes and releases are checked: %d findings", len(found))
 	for _, f := range found {
-		d.say("    条目 %d %s：%s", "    entry %d %s: %s", f.Index, f.Rule, f.Detail)
+		d.Say("    条目 %d %s：%s", "    entry %d %s: %s", f.Index, f.Rule, f.Detail)
 	}
 	return d.tampered(where, policy)
 }
@@ -110,6 +110,6 @@ func (d *demo) tampered(where string, policy *tlog.Policy) error {
 	}
 	d.result.Tampered = err.Error()
 	d.result.Exit, _ = explain(err)
-	d.say("  副本中改动一个字节：%[3]s（%[1]v）；退出码 %[2]d", "  one byte flipped in a copy: %[1]v (exit code %[2]d)", err, d.result.Exit, sayings["log.tampered"].what)
-	return d.err
+	d.Say("  副本中改动一个字节：%[3]s（%[1]v）；退出码 %[2]d", "  one byte flipped in a copy: %[1]v (exit code %[2]d)", err, d.result.Exit, sayings["log.tampered"].what)
+	return d.Err()
 }

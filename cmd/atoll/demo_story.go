@@ -46,10 +46,10 @@ func (d *demo) enrolled() error {
 		return err
 	}
 	d.first = id
-	d.say("企业签署的授权原文：", "What the enterprise reads and signs:")
-	d.block(notice)
-	d.say("\n授权已入日志，编号 %s；日志里没有企业名称、机构或数据项。", "\nThe consent is on the log as %s. The log names no enterprise, agency or output of it.", id)
-	return d.err
+	d.Say("企业签署的授权原文：", "What the enterprise reads and signs:")
+	d.Block(notice)
+	d.Say("\n授权已入日志，编号 %s；日志里没有企业名称、机构或数据项。", "\nThe consent is on the log as %s. The log names no enterprise, agency or output of it.", id)
+	return d.Err()
 }
 
 // enrol makes an enterprise's folder and has the registrar vouch for its key.
@@ -88,12 +88,12 @@ func (d *demo) consent(s *subject, uses uint32) (notice string, id consent.ID, e
 	if err != nil {
 		return "", id, err
 	}
-	name, err := nameOf(s.id, d.lang)
+	name, err := nameOf(s.id, d.Lang)
 	if err != nil {
 		return "", id, err
 	}
 	w := wish{subject: string(s.id), name: name, purpose: "pre_loan", product: "科技信用贷 Tech credit loan", days: 30, uses: uses, life: 180}
-	draft, err := w.draft(bank.Name, d.lang, at.Day)
+	draft, err := w.draft(bank.Name, d.Lang, at.Day)
 	if err != nil {
 		return "", id, err
 	}
@@ -178,19 +178,16 @@ func (d *demo) asked() error {
 		return err
 	}
 	d.result.Profile = p
-	d.say("\n查询 1：日志条目 %d；%d 家机构放行密文，仅该银行可解：", "\nQuery 1: entry %d; %d agencies release ciphertexts that only this bank opens:", a.Index, len(pieces))
+	d.Say("\n查询 1：日志条目 %d；%d 家机构放行密文，仅该银行可解：", "\nQuery 1: entry %d; %d agencies release ciphertexts that only this bank opens:", a.Index, len(pieces))
 	for _, piece := range pieces {
 		size, err := d.saveFragment(a, piece.Agency)
 		if err != nil {
 			return err
 		}
-		d.say("  %-8s 条目 %d，%d 字节", "  %-8s entry %d, %d bytes", piece.Agency, piece.Entry, size)
+		d.Say("  %-8s 条目 %d，%d 字节", "  %-8s entry %d, %d bytes", piece.Agency, piece.Entry, size)
 	}
-	d.say("", "")
-	if d.err == nil {
-		d.err = p.Summary(d.w, d.lang)
-	}
-	return errors.Join(d.err, d.saveProfile(p))
+	d.Say("", "")
+	return errors.Join(p.Summary(d.W, d.Lang), d.Err(), d.saveProfile(p))
 }
 
 // saveFragment leaves a ciphertext as it was received.
@@ -216,7 +213,7 @@ func (d *demo) saveProfile(p *profile.Profile) error {
 	if err := durable.Create(filepath.Join(d.home, "profile.json"), text, 0o600); err != nil {
 		return err
 	}
-	return writeWith(filepath.Join(d.home, "profile.html"), func(w io.Writer) error { return p.HTML(w, d.lang) })
+	return writeWith(filepath.Join(d.home, "profile.html"), func(w io.Writer) error { return p.HTML(w, d.Lang) })
 }
 
 // silent: an agency is stopped, and the profile says so and what it costs.
@@ -228,15 +225,15 @@ func (d *demo) silent() error {
 	if err != nil {
 		return err
 	}
-	d.say("\n查询 2：日志条目 %d；%s已停机，画像照样给出，并说明缺了什么：", "\nQuery 2: entry %d; the %s is stopped. There is a profile all the same, and it says what is missing:", a.Index, d.title(demoQuiet))
-	d.say("  覆盖率 %d/%d；得分 %s 至 %s（查询 1：%s 至 %s）", "  coverage %d of %d; score %s to %s (query 1: %s to %s)", p.Coverage.Answered, p.Coverage.Of, p.Score.Worst, p.Score.Best, d.result.Profile.Score.Worst, d.result.Profile.Score.Best)
+	d.Say("\n查询 2：日志条目 %d；%s已停机，画像照样给出，并说明缺了什么：", "\nQuery 2: entry %d; the %s is stopped. There is a profile all the same, and it says what is missing:", a.Index, d.title(demoQuiet))
+	d.Say("  覆盖率 %d/%d；得分 %s 至 %s（查询 1：%s 至 %s）", "  coverage %d of %d; score %s to %s (query 1: %s to %s)", p.Coverage.Answered, p.Coverage.Of, p.Score.Worst, p.Score.Best, d.result.Profile.Score.Worst, d.result.Profile.Score.Best)
 	for _, m := range p.Coverage.Missing {
-		d.say("  %-14s %s %s", "  %-14s %s %s", m.Input, m.Outcome, m.Reason)
+		d.Say("  %-14s %s %s", "  %-14s %s %s", m.Input, m.Outcome, m.Reason)
 	}
 	for _, g := range p.Gaps {
-		d.say("  缺口 %[1]s：%[3]s 分", "  the gap in %[2]s costs %[3]s points", g.Title.Chinese, g.Title.English, g.Cost)
+		d.Say("  缺口 %[1]s：%[3]s 分", "  the gap in %[2]s costs %[3]s points", g.Title.Chinese, g.Title.English, g.Cost)
 	}
-	return d.err
+	return d.Err()
 }
 
 // used: all uses are spent, and the log refuses another query.
@@ -246,8 +243,8 @@ func (d *demo) used() error {
 	if !errors.As(err, &no) {
 		return fmt.Errorf("a query beyond the last use: %v", err)
 	}
-	d.say("\n查询 3：裁定 %s（条目 %d）：次数已用完，不读取、不发送任何数据。", "\nQuery 3: verdict %s (entry %d): no use is left; nothing is read and nothing is sent.", no.Verdict, no.Index)
-	return errors.Join(d.err, d.net.start(demoQuiet))
+	d.Say("\n查询 3：裁定 %s（条目 %d）：次数已用完，不读取、不发送任何数据。", "\nQuery 3: verdict %s (entry %d): no use is left; nothing is read and nothing is sent.", no.Verdict, no.Index)
+	return errors.Join(d.Err(), d.net.start(demoQuiet))
 }
 
 // revoked: a second consent, taken back through a member that is not its bank,
@@ -285,7 +282,7 @@ func (d *demo) revoked() error {
 	if err != nil {
 		return err
 	}
-	d.say("\n第二家企业经 %s 撤回授权（条目 %d），此时一个查询正在进行：", "\nA second enterprise takes its consent back through the %s (entry %d) while a query is open:", d.title("social"), got.proven.Entry.Index)
+	d.Say("\n第二家企业经 %s 撤回授权（条目 %d），此时一个查询正在进行：", "\nA second enterprise takes its consent back through the %s (entry %d) while a query is open:", d.title("social"), got.proven.Entry.Index)
 	pieces, err := bank.Collect(d.net.ctx, a, 0, nil)
 	if err != nil {
 		return err
@@ -294,15 +291,15 @@ func (d *demo) revoked() error {
 		if p.Digest != nil {
 			return fmt.Errorf("%s released after the consent was taken back", p.Agency)
 		}
-		d.say("  %-8s %s", "  %-8s %s", p.Agency, p.Answers[0].Result.Outcome)
+		d.Say("  %-8s %s", "  %-8s %s", p.Agency, p.Answers[0].Result.Outcome)
 	}
 	_, err = bank.Ask(d.net.ctx, node.Question{Consent: id, Operator: demoOperator})
 	var no *node.NotAccepted
 	if !errors.As(err, &no) {
 		return fmt.Errorf("a query under a consent that was taken back: %v", err)
 	}
-	d.say("  新的查询：%s", "  a new query: %s", no.Verdict)
-	return d.err
+	d.Say("  新的查询：%s", "  a new query: %s", no.Verdict)
+	return d.Err()
 }
 
 // looked: what the first enterprise sees, with its own key and from the log
@@ -312,10 +309,10 @@ func (d *demo) looked() error {
 	if err != nil {
 		return err
 	}
-	d.say("\n企业用自己的密钥从日志看到（subject history）：", "\nWhat the enterprise sees in the log with its own key (subject history):")
+	d.Say("\n企业用自己的密钥从日志看到（subject history）：", "\nWhat the enterprise sees in the log with its own key (subject history):")
 	for i := range h.Events {
 		e := &h.Events[i]
-		d.say("  %s，%d 项", "  %s, %d outputs", h.line(d.teller, e), len(e.Outputs))
+		d.Say("  %s，%d 项", "  %s, %d outputs", h.line(d.Printer, e), len(e.Outputs))
 	}
-	return d.err
+	return d.Err()
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 	"atoll/node"
@@ -97,13 +98,13 @@ func (a *doubts) findings() []finding {
 
 // warn tells people. A program finds all of it in the document.
 func (a *doubts) warn(cmd *cobra.Command, template, lang string) error {
-	if asJSON(cmd) {
+	if cli.AsJSON(cmd) {
 		return nil
 	}
-	t := &teller{w: cmd.ErrOrStderr(), lang: lang}
+	t := &cli.Printer{W: cmd.ErrOrStderr(), Lang: lang}
 	if len(a.untitled) > 0 {
 		names := strings.Join(a.untitled, " ")
-		t.say("atoll: 警告：现在取不到 %s 的目录：告知书中其数据集和输出项只有代码，按此签署的授权也不会得到这些机构的答复\natoll: 提示：待 atoll status 显示该成员已连接，换一个 --out 重新生成",
+		t.Say("atoll: 警告：现在取不到 %s 的目录：告知书中其数据集和输出项只有代码，按此签署的授权也不会得到这些机构的答复\natoll: 提示：待 atoll status 显示该成员已连接，换一个 --out 重新生成",
 			"atoll: warning: the catalogs of %s cannot be had now: the notice names their datasets and outputs by codes, and under a consent so signed they will not answer\natoll: hint: make the request again, with another --out, once atoll status shows that member as connected", names)
 	}
 	for _, f := range a.found {
@@ -111,11 +112,11 @@ func (a *doubts) warn(cmd *cobra.Command, template, lang string) error {
 		if f.Line == 0 { // of the command line
 			where = f.Path
 		}
-		t.say("atoll: 警告：%s: %s [%s]", "atoll: warning: %s: %s [%s]", shown(where), shown(f.Words.In(lang)), f.Code)
+		t.Say("atoll: 警告：%s: %s [%s]", "atoll: warning: %s: %s [%s]", where, f.Words.In(lang), f.Code)
 	}
 	if len(a.found) > 0 {
-		t.say("atoll: 提示：企业签署后，这些内容也不会得到应答：请改正模板或 --purpose（atoll template lint），换一个 --out 重新生成",
+		t.Say("atoll: 提示：企业签署后，这些内容也不会得到应答：请改正模板或 --purpose（atoll template lint），换一个 --out 重新生成",
 			"atoll: hint: signed as it is, that would not be answered: correct the template or --purpose (atoll template lint), and make the request again with another --out")
 	}
-	return errors.Join(t.err, warnEndings(cmd, a.endings))
+	return errors.Join(t.Err(), warnEndings(cmd, a.endings))
 }

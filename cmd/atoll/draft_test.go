@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/ledger"
 )
 
@@ -48,14 +49,14 @@ func TestDraftOfAnotherDay(t *testing.T) {
 		for _, member := range []string{"aa", "bb", "cc"} {
 			out := in(name + member)
 			sign := []string{"genesis", "sign", "--dir", in(member), "-o", out, draft}
-			want(exitRefused, day, sign...)
-			want(exitRefused, "--dated "+day, append(sign, "--lang", "zh")...)
-			want(exitRefused, "genesis.time", append(sign, "--dated", "2001-01-01", "--json")...)
+			want(cli.ExitRefused, day, sign...)
+			want(cli.ExitRefused, "--dated "+day, append(sign, "--lang", "zh")...)
+			want(cli.ExitRefused, "genesis.time", append(sign, "--dated", "2001-01-01", "--json")...)
 			want(0, "signed by", append(sign, "--dated", day)...)
 			signatures = append(signatures, out)
 		}
 		found := append([]string{"genesis", "found", "-o", in(name + " genesis.pem"), draft}, signatures...)
-		want(exitRefused, day, found...)
+		want(cli.ExitRefused, day, found...)
 		want(0, "the network is founded", append(found, "--dated", day)...)
 	}
 	g.Time = uint64(time.Now().UnixMilli())
@@ -73,9 +74,9 @@ func TestDraftOfAnotherDay(t *testing.T) {
 		}
 		for _, member := range []string{"aa", "cc"} {
 			sign := []string{"genesis", "sign", "--dir", in(member), "-o", in("bad.sig"), in(what + ".pem")}
-			want(exitRefused, `"bb"`, sign...)
-			want(exitRefused, "加密公钥无效", append(sign, "--lang", "zh")...)
-			want(exitRefused, "genesis.recipient", append(sign, "--json")...)
+			want(cli.ExitRefused, `"bb"`, sign...)
+			want(cli.ExitRefused, "加密公钥无效", append(sign, "--lang", "zh")...)
+			want(cli.ExitRefused, "genesis.recipient", append(sign, "--json")...)
 		}
 		if _, err := os.Stat(in("bad.sig")); err == nil {
 			t.Errorf("%s: it is signed", what)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 	"atoll/node"
@@ -54,15 +55,15 @@ func endingLine(e *node.Ending, in func(chinese, english string) string) string 
 
 // warnEndings tells people what ends. A program finds it in the document.
 func warnEndings(cmd *cobra.Command, list []node.Ending) error {
-	t, err := tellerOf(cmd)
-	if err != nil || asJSON(cmd) {
+	t, err := cli.To(cmd)
+	if err != nil || cli.AsJSON(cmd) {
 		return err
 	}
-	t.w = cmd.ErrOrStderr()
+	t.W = cmd.ErrOrStderr()
 	for i := range list {
-		t.say("atoll: 警告：%s", "atoll: warning: %s", shown(endingLine(&list[i], t.in)))
+		t.Say("atoll: 警告：%s", "atoll: warning: %s", endingLine(&list[i], t.In))
 	}
-	return t.err
+	return t.Err()
 }
 
 // ending says that this enterprise's own credential ends by a day or within the

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 	"atoll/node"
@@ -25,7 +26,7 @@ func TestEndingLine(t *testing.T) {
 		{node.Ending{What: "credential", State: node.Ends, Until: "2027-01-20", Left: 1}, "企业的主体凭证将于 2027-01-20 到期（还有 1 天）：", "the enterprise's credential ends on 2027-01-20 (1 days left): "},
 	} {
 		for lang, want := range map[string]string{consent.Chinese: c.zh, consent.English: c.en} {
-			if got := endingLine(&c.e, (&teller{lang: lang}).in); !strings.Contains(got, want) {
+			if got := endingLine(&c.e, (&cli.Printer{Lang: lang}).In); !strings.Contains(got, want) {
 				t.Errorf("%s\nwant %s", got, want)
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"syscall"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/audit"
 	"atoll/consensus/ledger"
 	"atoll/node"
@@ -14,36 +15,16 @@ import (
 	"atoll/node/vault"
 )
 
-// Exit codes. Callers must treat a code they do not know as failure.
-const (
-	exitFailure     = 1
-	exitUsage       = 2
-	exitPartial     = 3 // done, but something was unavailable or amiss
-	exitRefused     = 4 // by consent, by rules, by the log
-	exitNotFound    = 5
-	exitTampered    = 6
-	exitConflict    = 7
-	exitUnavailable = 8
-	exitConfig      = 9
-	exitNotReady    = 10 // not initialised
-	exitLocked      = 11 // another process has it
-	exitPassphrase  = 12
-	exitUnproved    = 13 // received, or shown, and not proved: too few cosignatures, or old ones
-	exitInterrupted = 130
-)
-
 var (
-	errUsage       = errors.New("usage") // what the user typed wrongly
-	errInterrupted = errors.New("interrupted")
-	errNotFound    = errors.New("not found")
-	errPartial     = errors.New("partly unavailable")
-	errUnanswered  = errors.New("not one output was answered")
-	errUntold      = errors.New("not all were told")
-	errUnproved    = errors.New("received, not proved")
-	errNotFinal    = errors.New("not final")
-	errStale       = errors.New("the log shown is old")
-	errUnsigned    = errors.New("nothing was signed")
-	errUnwritten   = errors.New("done, but a file could not be written")
+	errNotFound   = errors.New("not found")
+	errPartial    = errors.New("partly unavailable")
+	errUnanswered = errors.New("not one output was answered")
+	errUntold     = errors.New("not all were told")
+	errUnproved   = errors.New("received, not proved")
+	errNotFinal   = errors.New("not final")
+	errStale      = errors.New("the log shown is old")
+	errUnsigned   = errors.New("nothing was signed")
+	errUnwritten  = errors.New("done, but a file could not be written")
 )
 
 // known are the errors with a name of their own, the first that fits first.
@@ -52,56 +33,55 @@ var known = []struct {
 	exit       int
 	code, hint string
 }{
-	{errInterrupted, exitInterrupted, "interrupted", "run the command again"},
-	{errPartial, exitPartial, "partial", "ask again later: atoll query run --again ID spends no further use"},
-	{errUnanswered, exitPartial, "unanswered", "the profile says why, output by output, and who has to act"},
-	{errUntold, exitPartial, "untold", "what is proved stands; run the command again for those who are named"},
-	{errUnsigned, exitFailure, "not_signed", "to sign it after all, run the command again and type the word that is asked for"},
-	{errUnproved, exitUnproved, "not_proved", "run the command again: it sends the same statement and asks for the proof; name further members with --via"},
-	{errNotFinal, exitUnproved, "not_final", "too few cosigners have signed; try again later, or ask another member"},
-	{errUnwritten, exitPartial, "unwritten", "what was done stands; see what was printed, and make room or choose another path"},
-	{errUnremembered, exitPartial, "unremembered", hintMemory},
-	{errStale, exitUnproved, "log.stale", "ask another member; to look at an old log all the same, raise --max-age (0: no limit)"},
-	{errAmiss, exitPartial, "amiss", "correct what is listed, and check again"},
-	{audit.ErrTampered, exitTampered, "log.tampered", "keep the log as it is and compare its root with another member's"},
-	{audit.ErrUnverifiable, exitTampered, "log.unverifiable", "check that --log is the address or folder of this network's log"},
-	{errDamaged, exitConfig, "memory.damaged", hintDamaged},
-	{errConfigLine, exitConfig, "config.invalid", "correct the file at the line named"},
-	{errConfig, exitConfig, "config.invalid", "correct the file named"},
-	{errExposed, exitConfig, "secret.exposed", "do that, and consider whether it is still a secret"},
-	{errDraftTime, exitRefused, "genesis.time", "set the clock right, or have the draft made again; if its time is meant, give --dated with the day of the draft"},
-	{errRequestDate, exitRefused, "request.date", "set the clock right, or have the bank make the request anew; if its day is meant, give --dated with it"},
-	{errRecipient, exitRefused, "genesis.recipient", "have that member give its card.pem anew, and draft again"},
-	{errNotReady, exitNotReady, "not_initialised", "do the step that is named first"},
-	{errNotDone, exitPartial, "not_final", "keep the cosigners named running, and run the same command again"},
-	{errLate, exitUnavailable, problem.Unavailable, "ask another member, or give it longer with --wait"},
-	{errSilent, exitUnavailable, problem.Unavailable, "look into the node's log; restart the node if it hangs"},
-	{errNotRunning, exitUnavailable, "not_running", "start the node, or look into its log if it does not stay up"},
-	{source.ErrNotNobodys, exitNotFound, "aside.no_row", "list the rows again: the table may have changed"},
-	{source.ErrNotAside, exitNotFound, "aside.not_set", "atoll source aside list shows which rows are"},
-	{source.ErrListBusy, exitLocked, "aside.busy", "run the command again when the other one has ended"},
-	{source.ErrEntry, exitUsage, problem.Usage, hintUsage},
-	{vault.ErrInUse, exitLocked, "locked", "is the node running already? one process at a time uses a folder"},
-	{errListen, exitConfig, "address.taken", "stop what listens there, or change listen and http in node.yaml"},
-	{errDescriptors, exitConfig, "descriptors", "raise ulimit -n, or LimitNOFILE= in the unit file, and start again"},
-	{node.ErrDiskFull, exitFailure, "disk.full", hintFull},
-	{syscall.ENOSPC, exitFailure, "disk.full", hintFull},
-	{syscall.EDQUOT, exitFailure, "disk.full", hintFull},
-	{syscall.EFBIG, exitFailure, "disk.full", hintFull},
-	{errNotFound, exitNotFound, problem.NotFound, "check the name or id"},
-	{os.ErrExist, exitConflict, "exists", "nothing is overwritten: choose another name, or remove it yourself"},
-	{os.ErrNotExist, exitNotFound, problem.NotFound, "check the path"},
-	{os.ErrPermission, exitFailure, "path.unusable", hintPath},
-	{syscall.EROFS, exitFailure, "path.unusable", hintPath},
-	{syscall.ENOTDIR, exitFailure, "path.unusable", hintPath},
-	{syscall.EISDIR, exitFailure, "path.unusable", hintPath},
-	{errUsage, exitUsage, problem.Usage, hintUsage},
+	{cli.ErrInterrupted, cli.ExitInterrupted, "interrupted", "run the command again"},
+	{errPartial, cli.ExitPartial, "partial", "ask again later: atoll query run --again ID spends no further use"},
+	{errUnanswered, cli.ExitPartial, "unanswered", "the profile says why, output by output, and who has to act"},
+	{errUntold, cli.ExitPartial, "untold", "what is proved stands; run the command again for those who are named"},
+	{errUnsigned, cli.ExitFailure, "not_signed", "to sign it after all, run the command again and type the word that is asked for"},
+	{errUnproved, cli.ExitUnproved, "not_proved", "run the command again: it sends the same statement and asks for the proof; name further members with --via"},
+	{errNotFinal, cli.ExitUnproved, "not_final", "too few cosigners have signed; try again later, or ask another member"},
+	{errUnwritten, cli.ExitPartial, "unwritten", "what was done stands; see what was printed, and make room or choose another path"},
+	{errUnremembered, cli.ExitPartial, "unremembered", hintMemory},
+	{errStale, cli.ExitUnproved, "log.stale", "ask another member; to look at an old log all the same, raise --max-age (0: no limit)"},
+	{errAmiss, cli.ExitPartial, "amiss", "correct what is listed, and check again"},
+	{audit.ErrTampered, cli.ExitTampered, "log.tampered", "keep the log as it is and compare its root with another member's"},
+	{audit.ErrUnverifiable, cli.ExitTampered, "log.unverifiable", "check that --log is the address or folder of this network's log"},
+	{errDamaged, cli.ExitConfig, "memory.damaged", hintDamaged},
+	{errConfigLine, cli.ExitConfig, "config.invalid", "correct the file at the line named"},
+	{errConfig, cli.ExitConfig, "config.invalid", "correct the file named"},
+	{errExposed, cli.ExitConfig, "secret.exposed", "do that, and consider whether it is still a secret"},
+	{errDraftTime, cli.ExitRefused, "genesis.time", "set the clock right, or have the draft made again; if its time is meant, give --dated with the day of the draft"},
+	{errRequestDate, cli.ExitRefused, "request.date", "set the clock right, or have the bank make the request anew; if its day is meant, give --dated with it"},
+	{errRecipient, cli.ExitRefused, "genesis.recipient", "have that member give its card.pem anew, and draft again"},
+	{errNotReady, cli.ExitNotReady, "not_initialised", "do the step that is named first"},
+	{errNotDone, cli.ExitPartial, "not_final", "keep the cosigners named running, and run the same command again"},
+	{errLate, cli.ExitUnavailable, problem.Unavailable, "ask another member, or give it longer with --wait"},
+	{errSilent, cli.ExitUnavailable, problem.Unavailable, "look into the node's log; restart the node if it hangs"},
+	{errNotRunning, cli.ExitUnavailable, "not_running", "start the node, or look into its log if it does not stay up"},
+	{source.ErrNotNobodys, cli.ExitNotFound, "aside.no_row", "list the rows again: the table may have changed"},
+	{source.ErrNotAside, cli.ExitNotFound, "aside.not_set", "atoll source aside list shows which rows are"},
+	{source.ErrListBusy, cli.ExitLocked, "aside.busy", "run the command again when the other one has ended"},
+	{source.ErrEntry, cli.ExitUsage, problem.Usage, ""},
+	{vault.ErrInUse, cli.ExitLocked, "locked", "is the node running already? one process at a time uses a folder"},
+	{errListen, cli.ExitConfig, "address.taken", "stop what listens there, or change listen and http in node.yaml"},
+	{errDescriptors, cli.ExitConfig, "descriptors", "raise ulimit -n, or LimitNOFILE= in the unit file, and start again"},
+	{node.ErrDiskFull, cli.ExitFailure, "disk.full", hintFull},
+	{syscall.ENOSPC, cli.ExitFailure, "disk.full", hintFull},
+	{syscall.EDQUOT, cli.ExitFailure, "disk.full", hintFull},
+	{syscall.EFBIG, cli.ExitFailure, "disk.full", hintFull},
+	{errNotFound, cli.ExitNotFound, problem.NotFound, "check the name or id"},
+	{os.ErrExist, cli.ExitConflict, "exists", "nothing is overwritten: choose another name, or remove it yourself"},
+	{os.ErrNotExist, cli.ExitNotFound, problem.NotFound, "check the path"},
+	{os.ErrPermission, cli.ExitFailure, "path.unusable", hintPath},
+	{syscall.EROFS, cli.ExitFailure, "path.unusable", hintPath},
+	{syscall.ENOTDIR, cli.ExitFailure, "path.unusable", hintPath},
+	{syscall.EISDIR, cli.ExitFailure, "path.unusable", hintPath},
+	{cli.ErrUsage, cli.ExitUsage, problem.Usage, ""},
 }
 
 const (
-	hintFull  = "make room on the disk, then run the command again"
-	hintPath  = "check the path, its owner and its rights"
-	hintUsage = "see atoll --help"
+	hintFull = "make room on the disk, then run the command again"
+	hintPath = "check the path, its owner and its rights"
 )
 
 // explain maps an error to its exit code and to what a person and a program
@@ -109,50 +89,63 @@ const (
 func explain(err error) (int, *problem.Error) {
 	for _, k := range known {
 		if errors.Is(err, k.is) {
-			return k.exit, &problem.Error{Code: k.code, Message: err.Error(), Hint: k.hint, Retryable: k.exit == exitUnavailable || k.exit == exitPartial}
+			return k.exit, &problem.Error{Code: k.code, Message: err.Error(), Hint: k.hint, Retryable: k.exit == cli.ExitUnavailable || k.exit == cli.ExitPartial}
 		}
-	}
-	if isCobraUsage(err) {
-		return exitUsage, &problem.Error{Code: problem.Usage, Message: err.Error(), Hint: hintUsage}
 	}
 	e := node.Explain(err)
 	return exitOf(e.Code), e
+}
+
+// failureOf is explain with what people who read Chinese are told.
+func failureOf(err error) *cli.Failure {
+	exit, e := explain(err)
+	words, ok := sayings[e.Code]
+	if !ok {
+		words = sayings[problem.Internal]
+	}
+	f := &cli.Failure{
+		Exit: exit, Code: e.Code, Message: e.Message, Chinese: words.what, Partly: true, Hint: cli.Text{Chinese: words.hint, English: e.Hint}, Retryable: e.Retryable,
+		ToldJSON: exit == cli.ExitPartial || errors.Is(err, errUnproved), // the one document has been printed and says what is missing
+	}
+	for _, k := range known {
+		f.Partly = f.Partly && err.Error() != k.is.Error()
+	}
+	var own interface {
+		bilingual
+		chineseHint() string
+	}
+	var within bilingual
+	switch {
+	case errors.As(err, &own):
+		f.Chinese, f.Hint.Chinese, f.Partly = own.Chinese(), own.chineseHint(), false
+	case errors.As(err, &within):
+		f.Chinese, f.Partly = words.what+"（"+strings.Replace(e.Message, within.Error(), within.Chinese(), 1)+"）", false
+	}
+	return f
 }
 
 // exitOf is the exit code of a stable error code.
 func exitOf(code string) int {
 	switch code {
 	case problem.Usage:
-		return exitUsage
+		return cli.ExitUsage
 	case string(ledger.CatalogVersion), string(source.BadConfig):
-		return exitConfig
+		return cli.ExitConfig
 	case problem.NotFound, "consent.unknown", "credential.unknown", "query.unknown", "proposal.unknown":
-		return exitNotFound
+		return cli.ExitNotFound
 	case problem.Unavailable, problem.NoRoom, problem.NoLeader, problem.NotFinal, problem.TooMany:
-		return exitUnavailable
+		return cli.ExitUnavailable
 	case problem.Passphrase:
-		return exitPassphrase
+		return cli.ExitPassphrase
 	case codeNotProved:
-		return exitUnproved
+		return cli.ExitUnproved
 	case "statement.conflict", "credential.exists", "proposal.approved":
-		return exitConflict
+		return cli.ExitConflict
 	}
 	for _, prefix := range []string{"consent.", "query.", "author.", "agency.", "credential.", "statement.", "fragment.", "seal.", "genesis.", "cosigners.", "proposal."} {
 		if strings.HasPrefix(code, prefix) {
-			return exitRefused
+			return cli.ExitRefused
 		}
 	}
-	return exitFailure
-}
-
-// isCobraUsage recognises what cobra reports about words it does not know; it
-// has no error type for them.
-func isCobraUsage(err error) bool {
-	text := err.Error()
-	for _, prefix := range []string{"unknown command", "unknown flag", "accepts ", "requires ", "required flag"} {
-		if strings.HasPrefix(text, prefix) {
-			return true
-		}
-	}
-	return false
+	return cli.ExitFailure
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"atoll/cmd/internal/cli"
 	"atoll/node/api"
 
 	"github.com/spf13/cobra"
@@ -28,12 +29,12 @@ func (f *finality) begin(cmd *cobra.Command) (context.Context, context.CancelFun
 // report prints a result once it is final. Where that takes longer than the wait,
 // whose context is given, the result stands on the log by this member's word, and
 // nothing else is said.
-func (f *finality) report(ctx context.Context, cmd *cobra.Command, dir string, entry uint64, schema string, data map[string]any, chinese, english string, args ...any) error {
-	lang, err := language(cmd)
+func (f *finality) report(ctx context.Context, cmd *cobra.Command, dir string, entry uint64, schema string, data map[string]any, chinese, english cli.Words, args ...any) error {
+	lang, err := cli.Language(cmd)
 	if err != nil {
 		return err
 	}
-	head, missing, err := f.await(ctx, dir, entry+1, &teller{w: cmd.ErrOrStderr(), lang: lang}, asJSON(cmd))
+	head, missing, err := f.await(ctx, dir, entry+1, &cli.Printer{W: cmd.ErrOrStderr(), Lang: lang}, cli.AsJSON(cmd))
 	if errors.Is(err, errSilent) { // the result stands where it does
 		missing, err = err.Error(), nil
 	}
@@ -49,20 +50,20 @@ func (f *finality) report(ctx context.Context, cmd *cobra.Command, dir string, e
 		}
 	}
 	data["head"] = head
-	if asJSON(cmd) {
-		return errors.Join(printJSON(cmd.OutOrStdout(), schema, data), open)
+	if cli.AsJSON(cmd) {
+		return errors.Join(cli.PrintJSON(cmd.OutOrStdout(), schema, data), open)
 	}
 	if open != nil {
 		return open
 	}
-	t := &teller{w: cmd.OutOrStdout(), lang: lang}
-	t.say(chinese, english, args...)
+	t := &cli.Printer{W: cmd.OutOrStdout(), Lang: lang}
+	t.Say(chinese, english, args...)
 	head.tell(t)
-	return t.err
+	return t.Err()
 }
 
 // await asks the node again and again until so many entries are final.
-func (f *finality) await(ctx context.Context, dir string, size uint64, t *teller, quiet bool) (head standing, missing string, err error) {
+func (f *finality) await(ctx context.Context, dir string, size uint64, t *cli.Printer, quiet bool) (head standing, missing string, err error) {
 	end := time.Now()
 	if at, ok := ctx.Deadline(); ok && f.wait > 0 {
 		end = at.Add(-2 * answerMargin)
@@ -73,7 +74,7 @@ func (f *finality) await(ctx context.Context, dir string, size uint64, t *teller
 			return head, missing, err
 		}
 		if !told {
-			t.say("条目 %d 已记入日志，等待共签人签署", "entry %d is on the log, waiting for cosigners", size-1)
+			t.Say("条目 %d 已记入日志，等待共签人签署", "entry %d is on the log, waiting for cosigners", size-1)
 		}
 	}
 }

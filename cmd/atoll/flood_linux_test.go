@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"atoll/cmd/internal/cli"
 	"atoll/node/api"
 )
 
@@ -239,7 +240,7 @@ func TestFewDescriptors(t *testing.T) {
 	c.limits = map[string]int{"tax": 64}
 	cmd := c.node("tax")
 	out, err := cmd.CombinedOutput()
-	if code := cmd.ProcessState.ExitCode(); code != exitConfig || !strings.Contains(string(out), "needs") {
+	if code := cmd.ProcessState.ExitCode(); code != cli.ExitConfig || !strings.Contains(string(out), "needs") {
 		t.Errorf("with 64 files: exit code %d, %v\n%s", code, err, out)
 	}
 	c.limits["tax"] = 256

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 	"atoll/crypto/seal"
@@ -35,7 +36,7 @@ and its purposes, and that every member signs:
   4. one of them joins the signatures             atoll genesis found draft.pem SIGNATURE...
   5. every member puts genesis.pem into its folder and starts    atoll run --dir DIR`,
 		Args: cobra.NoArgs,
-		RunE: help,
+		RunE: cli.Group,
 	}
 	cmd.AddCommand(draftCommand(), signGenesisCommand(), foundCommand(), showGenesisCommand())
 	return cmd
@@ -116,13 +117,13 @@ func draftCommand() *cobra.Command {
 					return err
 				}
 				if err := checkAddresses(&c); err != nil {
-					return fmt.Errorf("%w: %s: %w", errUsage, path, err)
+					return fmt.Errorf("%w: %s: %w", cli.ErrUsage, path, err)
 				}
 				cards = append(cards, c)
 			}
 			g, err := f.genesis(cards)
 			if err != nil {
-				return fmt.Errorf("%w: %s", errUsage, strings.TrimPrefix(err.Error(), "malformed: "))
+				return fmt.Errorf("%w: %s", cli.ErrUsage, strings.TrimPrefix(err.Error(), "malformed: "))
 			}
 			if err := writeFrom(out, paperDraft, g); err != nil {
 				return err
@@ -130,12 +131,12 @@ func draftCommand() *cobra.Command {
 			if err := errors.Join(warnFew(cmd, len(g.Cosigners), int(g.Faults)), warnLacks(cmd, g)); err != nil {
 				return err
 			}
-			lang, err := language(cmd)
+			lang, err := cli.Language(cmd)
 			if err != nil {
 				return err
 			}
-			words := quorumWords(&teller{lang: lang}, g.Cosigners, int(g.Quorum), int(g.Faults))
-			return announce(cmd, "atoll.genesis/v1", genesisView(g, out), "%d 个成员，已写入 %s\n共签人 %s\n下一步，每个成员阅读并签署：atoll genesis sign --dir 目录 %s",
+			words := quorumWords(&cli.Printer{Lang: lang}, g.Cosigners, int(g.Quorum), int(g.Faults))
+			return cli.Announce(cmd, "atoll.genesis/v1", genesisView(g, out), "%d 个成员，已写入 %s\n共签人 %s\n下一步，每个成员阅读并签署：atoll genesis sign --dir 目录 %s",
 				"%d members in %s\ncosigners %s\nnext: every member reads and signs it: atoll genesis sign --dir DIR %s", len(cards), out, words, out)
 		},
 	}
@@ -151,8 +152,7 @@ func draftCommand() *cobra.Command {
 	fl.Uint64Var(&f.budget.Entries, "day-entries", ledger.DefaultBudget.Entries, "entries that a member may add to the log on one day")
 	fl.Uint64Var(&f.budget.Bytes, "day-bytes", ledger.DefaultBudget.Bytes, "bytes that they may have together")
 	fl.StringVarP(&out, "out", "o", "draft.pem", "file to write")
-	langFlag(cmd)
-	return needs(cmd, "name", "origin", "voter")
+	return cli.Needs(cmd, "name", "origin", "voter")
 }
 
 // checkAddresses says whether members can dial the addresses of a card, and
@@ -205,10 +205,10 @@ func signGenesisCommand() *cobra.Command {
 			if err := writeFrom(out, paperSignature, s); err != nil {
 				return err
 			}
-			if asJSON(cmd) {
-				return printJSON(cmd.OutOrStdout(), "atoll.genesis/v1", genesisView(&g, out))
+			if cli.AsJSON(cmd) {
+				return cli.PrintJSON(cmd.OutOrStdout(), "atoll.genesis/v1", genesisView(&g, out))
 			}
-			t, err := tellerOf(cmd)
+			t, err := cli.To(cmd)
 			if err != nil {
 				return err
 			}
@@ -216,15 +216,14 @@ func signGenesisCommand() *cobra.Command {
 			if err := warnLacks(cmd, &g); err != nil {
 				return err
 			}
-			t.say("%s 已签署：%s\n下一步：把它交给合并签名者（atoll genesis found）", "signed by %s: %s\nnext: give it to whoever joins the signatures (atoll genesis found)", h.config.Name, out)
-			return t.err
+			t.Say("%s 已签署：%s\n下一步：把它交给合并签名者（atoll genesis found）", "signed by %s: %s\nnext: give it to whoever joins the signatures (atoll genesis found)", h.config.Name, out)
+			return t.Err()
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the member's folder")
 	cmd.Flags().StringVarP(&out, "out", "o", "", "file to write (default NAME.sig.pem)")
 	datedFlag(cmd, &dated)
-	langFlag(cmd)
-	return needs(cmd, "dir")
+	return cli.Needs(cmd, "dir")
 }
 
 // draftAge is how far a draft's time and the clock of who signs it may be apart.
@@ -337,13 +336,12 @@ func foundCommand() *cobra.Command {
 			if err := writePaper(out, paperGenesis, raw); err != nil {
 				return err
 			}
-			return announce(cmd, "atoll.genesis/v1", genesisView(&g, out), "网络已创立：%s\n下一步：每个成员将其放入自己的目录，名为 %s，然后启动：atoll run --dir 目录",
+			return cli.Announce(cmd, "atoll.genesis/v1", genesisView(&g, out), "网络已创立：%s\n下一步：每个成员将其放入自己的目录，名为 %s，然后启动：atoll run --dir 目录",
 				"the network is founded: %s\nnext: every member puts it into its folder as %s and starts: atoll run --dir DIR", out, fileGenesis)
 		},
 	}
 	cmd.Flags().StringVarP(&out, "out", "o", fileGenesis, "file to write")
 	datedFlag(cmd, &dated)
-	langFlag(cmd)
 	return cmd
 }
 
@@ -376,18 +374,17 @@ func showGenesisCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if asJSON(cmd) {
-				return printJSON(cmd.OutOrStdout(), "atoll.genesis/v1", genesisView(g, args[0]))
+			if cli.AsJSON(cmd) {
+				return cli.PrintJSON(cmd.OutOrStdout(), "atoll.genesis/v1", genesisView(g, args[0]))
 			}
-			t, err := tellerOf(cmd)
+			t, err := cli.To(cmd)
 			if err != nil {
 				return err
 			}
 			describeGenesis(t, g)
-			return t.err
+			return t.Err()
 		},
 	}
-	langFlag(cmd)
 	return cmd
 }
 
@@ -414,10 +411,10 @@ func terms(c *ledger.Card) []map[string]string {
 }
 
 // roleTerms are the roles of a card with their last days, for people.
-func roleTerms(t *teller, c *ledger.Card) string {
+func roleTerms(t *cli.Printer, c *ledger.Card) string {
 	var list []string
 	for _, r := range c.Roles {
-		list = append(list, fmt.Sprintf(t.in("%s 至 %s", "%s until %s"), r.Name, r.NotAfter))
+		list = append(list, fmt.Sprintf(t.In("%s 至 %s", "%s until %s"), r.Name, r.NotAfter))
 	}
 	return strings.Join(list, ", ")
 }
@@ -430,20 +427,20 @@ func networkOf(g *ledger.Genesis) string {
 	return ledger.NetworkID(payload).String()
 }
 
-func describeGenesis(t *teller, g *ledger.Genesis) {
-	t.say("网络      %s\n来源      %s\n编号      %s", "network   %s\norigin    %s\nid        %s", g.Name, g.Origin, networkOf(g))
-	t.say("投票者    %s\n共签人    %s", "voters    %s\ncosigners %s", strings.Join(g.Voters, " "), quorumWords(t, g.Cosigners, int(g.Quorum), int(g.Faults)))
+func describeGenesis(t *cli.Printer, g *ledger.Genesis) {
+	t.Say("网络      %s\n来源      %s\n编号      %s", "network   %s\norigin    %s\nid        %s", g.Name, g.Origin, networkOf(g))
+	t.Say("投票者    %s\n共签人    %s", "voters    %s\ncosigners %s", strings.Join(g.Voters, " "), quorumWords(t, g.Cosigners, int(g.Quorum), int(g.Faults)))
 	for _, m := range g.Members {
-		t.say("成员      %-12s %s %s（%s），声明密钥 %s", "member    %-12s %s %s (%s), statement key %s", m.Name, m.Chinese, m.English, roleTerms(t, &m), sign.KeyIDOf(m.Statement))
+		t.Say("成员      %-12s %s %s（%s），声明密钥 %s", "member    %-12s %s %s (%s), statement key %s", m.Name, m.Chinese, m.English, roleTerms(t, &m), sign.KeyIDOf(m.Statement))
 		for _, u := range m.URLs() {
-			t.say("  企业使用的网址  %s", "  for enterprises  %s", u)
+			t.Say("  企业使用的网址  %s", "  for enterprises  %s", u)
 		}
 	}
-	t.say("额度      每个成员每日：%d 个条目，%d MiB", "budget    of each member and day: %d entries, %d MiB", g.Entries, g.Bytes>>20)
+	t.Say("额度      每个成员每日：%d 个条目，%d MiB", "budget    of each member and day: %d entries, %d MiB", g.Entries, g.Bytes>>20)
 	for _, p := range g.Purposes {
-		t.say("用途      %-12s %s %s：至多 %d 天，%d 次，数据保存 %d 天", "purpose   %-12s %s %s: at most %d days, %d uses, data kept %d days", p.Code, p.Chinese, p.English, p.MaxDays, p.MaxUses, p.MaxDataLife)
+		t.Say("用途      %-12s %s %s：至多 %d 天，%d 次，数据保存 %d 天", "purpose   %-12s %s %s: at most %d days, %d uses, data kept %d days", p.Code, p.Chinese, p.English, p.MaxDays, p.MaxUses, p.MaxDataLife)
 	}
 	for _, e := range endingRoles(g) {
-		t.say("警告      %s", "warning   %s", endingLine(&e, t.in))
+		t.Say("警告      %s", "warning   %s", endingLine(&e, t.In))
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"atoll/cmd/internal/cli"
 	"atoll/crypto/tlog"
 	"atoll/node"
 
@@ -93,7 +95,7 @@ func wellSaid(code int, asJSON bool, stdout, stderr string) error {
 		if err != nil {
 			return err
 		}
-		if code == 0 || code == exitPartial || code == exitUnproved && d.Schema != "atoll.error/v1" {
+		if code == 0 || code == cli.ExitPartial || code == cli.ExitUnproved && d.Schema != "atoll.error/v1" {
 			return nil
 		}
 		var e struct{ Code, Message, Hint string }
@@ -108,8 +110,9 @@ func wellSaid(code int, asJSON bool, stdout, stderr string) error {
 		}
 		return nil
 	}
-	if code != 0 && (!strings.Contains(stderr, "atoll: error: ") || strings.HasSuffix(stderr, "hint: \n") || !strings.Contains(stderr, "atoll: hint: ")) {
-		return errors.New("no message with a hint")
+	said := regexp.MustCompile(`(?ms)^atoll: error: .*^atoll: hint: .|^atoll: 错误：.*^atoll: 提示：.`)
+	if code != 0 && !said.MatchString(stderr) {
+		return errors.New("no message with a hint, in one language")
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/audit"
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
@@ -83,7 +84,7 @@ is given. --max-age 0 is no limit.
 对导出的文件夹，未给出 --max-age 时仅作提示。`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			lang, err := language(cmd)
+			lang, err := cli.Language(cmd)
 			if err != nil {
 				return err
 			}
@@ -103,17 +104,17 @@ is given. --max-age 0 is no limit.
 			if stale != nil && (isURL(from) || cmd.Flags().Changed("max-age")) {
 				return stale
 			}
-			if asJSON(cmd) {
-				return errors.Join(printJSON(cmd.OutOrStdout(), "atoll.history/v1", h), unremembered(h.memory))
+			if cli.AsJSON(cmd) {
+				return errors.Join(cli.PrintJSON(cmd.OutOrStdout(), "atoll.history/v1", h), unremembered(h.memory))
 			}
-			t := &teller{w: cmd.OutOrStdout(), lang: lang}
+			t := &cli.Printer{W: cmd.OutOrStdout(), Lang: lang}
 			h.print(t)
 			h.Head.tell(t)
 			if stale != nil {
-				t.w = cmd.ErrOrStderr()
-				t.say("提示：该日志副本较旧，其后可能另有查询", "note: this copy of the log is old; there may have been queries since")
+				t.W = cmd.ErrOrStderr()
+				t.Say("提示：该日志副本较旧，其后可能另有查询", "note: this copy of the log is old; there may have been queries since")
 			}
-			return errors.Join(t.err, unremembered(h.memory))
+			return errors.Join(t.Err(), unremembered(h.memory))
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the enterprise's folder")
@@ -121,8 +122,7 @@ is given. --max-age 0 is no limit.
 	wait.flag(cmd, logWait, "how long to read the log, and half a minute of it at most to wait for a final head")
 	cmd.Flags().DurationVar(&maxAge, "max-age", defaultMaxAge, "how old the newest cosignature may be; 0: no limit")
 	p.flag(cmd)
-	langFlag(cmd)
-	return needs(cmd, "dir", "log")
+	return cli.Needs(cmd, "dir", "log")
 }
 
 // logWait is how long a command reads a log, unless it is told otherwise: a large

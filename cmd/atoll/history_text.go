@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 	"atoll/node/profile"
@@ -12,25 +13,25 @@ import (
 // A history is told in the words of the notices that were signed, with civil time
 // of the network, by which the days of consents count.
 
-var historyWords = map[string][2]string{
-	ledger.KindGrant: {"授权生效", "consent granted"}, ledger.KindRevoke: {"授权撤回", "consent taken back"},
-	ledger.KindQueryOpen: {"查询", "query"}, ledger.KindRelease: {"提供", "answer"}, ledger.KindRefuse: {"拒绝", "refusal"},
+var historyWords = map[string]cli.Text{
+	ledger.KindGrant: {Chinese: "授权生效", English: "consent granted"}, ledger.KindRevoke: {Chinese: "授权撤回", English: "consent taken back"},
+	ledger.KindQueryOpen: {Chinese: "查询", English: "query"}, ledger.KindRelease: {Chinese: "提供", English: "answer"}, ledger.KindRefuse: {Chinese: "拒绝", English: "refusal"},
 }
 
 // stateWords are those of a consent.
-var stateWords = map[string][2]string{
-	"active": {"有效", "active"}, "not_yet": {"尚未开始", "not begun"}, "expired": {"已到期", "expired"}, "revoked": {"已撤回", "taken back"},
-	"void": {"无效：主体凭证已失效", "void: its credential stands no more"},
+var stateWords = map[string]cli.Text{
+	"active": {Chinese: "有效", English: "active"}, "not_yet": {Chinese: "尚未开始", English: "not begun"}, "expired": {Chinese: "已到期", English: "expired"}, "revoked": {Chinese: "已撤回", English: "taken back"},
+	"void": {Chinese: "无效：主体凭证已失效", English: "void: its credential stands no more"},
 }
 
 // whyNot are why the log or an agency did not take or answer a query.
-var whyNot = map[string][2]string{
-	"consent.uses": {"次数已用完", "no use is left"}, "consent.frequency": {"本周期次数已用完", "no use is left in this period"},
-	"consent.revoked": {"授权已撤回", "the consent is taken back"}, "consent.expired": {"授权已到期", "the consent has ended"}, "consent.not_yet": {"授权尚未开始", "the consent begins later"},
-	"consent.unknown": {"没有此授权", "there is no such consent"}, "consent.bank": {"不是该银行的授权", "the consent is another bank's"},
-	"consent.mismatch": {"授权与查询不符", "consent and query do not go together"}, "consent.not_covered": {"超出授权范围", "more than the consent covers"},
-	"consent.purpose": {"用途不符", "not for this purpose"}, "consent.subject": {"主体凭证已失效", "the credential stands no more"},
-	"agency.rules": {"不符合机构的规则", "the agency's own rules"},
+var whyNot = map[string]cli.Text{
+	"consent.uses": {Chinese: "次数已用完", English: "no use is left"}, "consent.frequency": {Chinese: "本周期次数已用完", English: "no use is left in this period"},
+	"consent.revoked": {Chinese: "授权已撤回", English: "the consent is taken back"}, "consent.expired": {Chinese: "授权已到期", English: "the consent has ended"}, "consent.not_yet": {Chinese: "授权尚未开始", English: "the consent begins later"},
+	"consent.unknown": {Chinese: "没有此授权", English: "there is no such consent"}, "consent.bank": {Chinese: "不是该银行的授权", English: "the consent is another bank's"},
+	"consent.mismatch": {Chinese: "授权与查询不符", English: "consent and query do not go together"}, "consent.not_covered": {Chinese: "超出授权范围", English: "more than the consent covers"},
+	"consent.purpose": {Chinese: "用途不符", English: "not for this purpose"}, "consent.subject": {Chinese: "主体凭证已失效", English: "the credential stands no more"},
+	"agency.rules": {Chinese: "不符合机构的规则", English: "the agency's own rules"},
 }
 
 // words are those that the notice of a consent has: its body, which this
@@ -61,62 +62,61 @@ func (h *history) zone() *time.Location {
 	return time.FixedZone(fmt.Sprintf("UTC%c%02d:%02d", sign, m/60, m%60), int(h.genesis.Offset)*60)
 }
 
-func (h *history) print(t *teller) {
+func (h *history) print(t *cli.Printer) {
 	if len(h.Events) == 0 {
-		t.say("日志中没有关于本企业授权的记录。", "The log has nothing about this enterprise's consents.")
+		t.Say("日志中没有关于本企业授权的记录。", "The log has nothing about this enterprise's consents.")
 		return
 	}
-	t.say("授权", "Consents")
+	t.Say("授权", "Consents")
 	for _, g := range h.Consents {
-		w := h.words(t.lang, g.Consent)
+		w := h.words(t.Lang, g.Consent)
 		state := stateWords[g.State]
-		t.say("  %[1]s  %[2]s  %[3]s %[4]s  %[5]s 至 %[6]s  %[7]s，已用 %[9]d 次，还可用 %[10]d 次", "  %[1]s  %[2]s  %[3]s, %[4]s  %[5]s to %[6]s  %[8]s, %[9]d used, %[10]d left",
-			g.Consent, shown(w.Title(g.Bank)), shown(w.Title(g.Purpose)), shown(g.Product), g.NotBefore, g.NotAfter, state[0], state[1], g.Used, g.Left)
+		t.Say("  %[1]s  %[2]s  %[3]s %[4]s  %[5]s 至 %[6]s  %[7]s，已用 %[9]d 次，还可用 %[10]d 次", "  %[1]s  %[2]s  %[3]s, %[4]s  %[5]s to %[6]s  %[8]s, %[9]d used, %[10]d left",
+			g.Consent, w.Title(g.Bank), w.Title(g.Purpose), g.Product, g.NotBefore, g.NotAfter, state.Chinese, state.English, g.Used, g.Left)
 	}
-	t.say("记录（网络时间，%s；可能比实际略早）", "Entries (network time, %s; it may be a little behind)", h.zone())
+	t.Say("记录（网络时间，%s；可能比实际略早）", "Entries (network time, %s; it may be a little behind)", h.zone())
 	for i := range h.Events {
 		h.tell(t, &h.Events[i])
 	}
 }
 
 // tell prints an event, and what was asked or given in it.
-func (h *history) tell(t *teller, e *event) {
-	w := h.words(t.lang, e.Consent)
-	t.say("%s", "%s", h.line(t, e))
+func (h *history) tell(t *cli.Printer, e *event) {
+	w := h.words(t.Lang, e.Consent)
+	t.Say("%s", "%s", h.line(t, e))
 	if e.Reason != "" {
-		t.say("    原因：%s", "    because: %s", why(t, e.Reason))
+		t.Say("    原因：%s", "    because: %s", why(t, e.Reason))
 	}
 	for _, o := range e.Outputs {
-		text, err := w.Phrase(t.lang, o.Agency, o.item)
+		text, err := w.Phrase(t.Lang, o.Agency, o.item)
 		if err != nil {
 			text = o.Agency + " " + o.Output
 		}
-		text = shown(text)
 		if o.Outcome == "" {
-			t.say("    问 %s：%s", "    asks %s: %s", shown(w.Title(o.Agency)), text)
+			t.Say("    问 %s：%s", "    asks %s: %s", w.Title(o.Agency), text)
 		} else {
-			t.say("    %s：%s", "    %s: %s", text, shown(profile.Outcome(t.lang, o.Outcome, o.Reason)))
+			t.Say("    %s：%s", "    %s: %s", text, profile.Outcome(t.Lang, o.Outcome, o.Reason))
 		}
 		if o.Predicate != "" {
-			t.say("      条件：%s", "      condition: %s", shown(o.Predicate))
+			t.Say("      条件：%s", "      condition: %s", o.Predicate)
 		}
 	}
 }
 
 // line says what happened, when, under which consent, and by whom.
-func (h *history) line(t *teller, e *event) string {
-	what, who := historyWords[e.What], h.words(t.lang, e.Consent).Title(e.By)
-	line := fmt.Sprintf(t.in("%s  条目 %d  授权 %.8s  %s：%s", "%s  entry %d  consent %.8s  %[5]s by %[4]s"), h.clock(e.Time), e.Entry, e.Consent, shown(who), t.in(what[0], what[1]))
+func (h *history) line(t *cli.Printer, e *event) string {
+	what, who := historyWords[e.What], h.words(t.Lang, e.Consent).Title(e.By)
+	line := fmt.Sprintf(t.In("%s  条目 %d  授权 %.8s  %s：%s", "%s  entry %d  consent %.8s  %[5]s by %[4]s"), h.clock(e.Time), e.Entry, e.Consent, who, what.In(t.Lang))
 	if e.Operator != "" {
-		line += fmt.Sprintf(t.in("（经办人 %s）", " (%s)"), shown(e.Operator))
+		line += fmt.Sprintf(t.In("（经办人 %s）", " (%s)"), e.Operator)
 	}
 	if e.Verdict != string(ledger.Accepted) {
-		return line + t.in("，未被接受：", ", not accepted: ") + why(t, e.Verdict)
+		return line + t.In("，未被接受：", ", not accepted: ") + why(t, e.Verdict)
 	}
 	if e.Left != nil {
-		uses := t.in("，还可用 %d 次", ", %d uses left")
+		uses := t.In("，还可用 %d 次", ", %d uses left")
 		if *e.Left == 1 {
-			uses = t.in("，还可用 %d 次", ", %d use left")
+			uses = t.In("，还可用 %d 次", ", %d use left")
 		}
 		line += fmt.Sprintf(uses, *e.Left)
 	}
@@ -124,10 +124,10 @@ func (h *history) line(t *teller, e *event) string {
 }
 
 // why says a code in words, with the code behind.
-func why(t *teller, code string) string {
+func why(t *cli.Printer, code string) string {
 	words, ok := whyNot[code]
 	if !ok {
-		return shown(code)
+		return code
 	}
-	return t.in(words[0], words[1]) + " [" + code + "]"
+	return words.In(t.Lang) + " [" + code + "]"
 }

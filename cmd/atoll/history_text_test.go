@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 )
@@ -79,13 +80,13 @@ Entries (network time, UTC+08:00; it may be a little behind)
 `,
 	} {
 		var out strings.Builder
-		h.print(&teller{w: &out, lang: lang})
+		h.print(&cli.Printer{W: &out, Lang: lang})
 		if out.String() != want {
 			t.Errorf("%s\n%s\nwant\n%s", lang, out.String(), want)
 		}
 	}
 	var none strings.Builder
-	(&history{genesis: h.genesis}).print(&teller{w: &none, lang: consent.Chinese})
+	(&history{genesis: h.genesis}).print(&cli.Printer{W: &none, Lang: consent.Chinese})
 	if none.String() != "日志中没有关于本企业授权的记录。\n" {
 		t.Error(none.String())
 	}
@@ -116,7 +117,7 @@ func TestConsentStates(t *testing.T) {
 		if got := stateOf(b, c.revoked, c.stands, c.day); got != c.want {
 			t.Errorf("%+v: %s", c, got)
 		}
-		if stateWords[c.want][0] == "" || stateWords[c.want][1] == "" {
+		if stateWords[c.want].Chinese == "" || stateWords[c.want].English == "" {
 			t.Errorf("no words for %s", c.want)
 		}
 	}

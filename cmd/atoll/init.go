@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
 	"atoll/consensus/durable"
 	"atoll/consensus/ledger"
@@ -48,7 +49,7 @@ age.key nothing sealed to this member can be read again.`,
 			if err := e.make(); err != nil {
 				return err
 			}
-			return announce(cmd, "atoll.init/v1", map[string]any{"name": e.config.Name, "dir": e.dir, "card": filepath.Join(e.dir, fileCard)},
+			return cli.Announce(cmd, "atoll.init/v1", map[string]any{"name": e.config.Name, "dir": e.dir, "card": filepath.Join(e.dir, fileCard)},
 				"%s：密钥、%s 和 %s 已写入 %s\n下一步：补全 %s（机构：catalog、sources；银行：template），并将 %s 交给起草创世文件者（atoll genesis draft）",
 				"%s: keys, %s and %s are in %s\nnext: complete %s (an agency: catalog, sources; a bank: template), and give %s to whoever drafts the genesis (atoll genesis draft)",
 				e.config.Name, fileConfig, fileCard, e.dir, filepath.Join(e.dir, fileConfig), filepath.Join(e.dir, fileCard))
@@ -66,15 +67,14 @@ age.key nothing sealed to this member can be read again.`,
 	f.StringVar(&e.config.HTTP, "http", "", "host:port for enterprises and auditors")
 	f.StringSliceVar(&e.urls, "url", nil, "address where enterprises reach it, https://HOST; it stands in every consent they sign; repeatable")
 	f.Uint32Var(&e.days, "days", 3650, "days that the roles are valid")
-	langFlag(cmd)
-	return needs(cmd, "dir", "name", "role", "zh", "en", "origin", "listen")
+	return cli.Needs(cmd, "dir", "name", "role", "zh", "en", "origin", "listen")
 }
 
 // make writes the folder. Whatever is there already is an error: keys are not
 // to be overwritten.
 func (e *enlistment) make() error {
 	if err := e.check(); err != nil {
-		return fmt.Errorf("%w: %w", errUsage, err)
+		return fmt.Errorf("%w: %w", cli.ErrUsage, err)
 	}
 	card, seed, identity, err := e.card()
 	if err != nil {
@@ -155,7 +155,7 @@ func (e *enlistment) card() (c *ledger.Card, seed sign.Secret, id seal.Identity,
 	}
 	ledger.NewKeys(seed, e.config.Origin, 0).Fill(c)
 	if err := c.Check(); err != nil {
-		return nil, seed, id, fmt.Errorf("%w: %s", errUsage, strings.TrimPrefix(err.Error(), "malformed: "))
+		return nil, seed, id, fmt.Errorf("%w: %s", cli.ErrUsage, strings.TrimPrefix(err.Error(), "malformed: "))
 	}
 	return c, seed, id, nil
 }

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 	"atoll/node/api"
@@ -330,7 +331,7 @@ func (c *cluster) audited() {
 	cmd.Dir = c.dir
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
-	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != exitPartial) {
+	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != cli.ExitPartial) {
 		c.t.Fatalf("%v\n%s", err, out)
 	}
 	if !strings.Contains(string(out), "accepted") {

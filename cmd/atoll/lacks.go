@@ -3,6 +3,7 @@ package main
 import (
 	"slices"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/ledger"
 
 	"github.com/spf13/cobra"
@@ -11,8 +12,8 @@ import (
 // lack is what a network cannot do for want of a member: no member can be added
 // once it is founded.
 type lack struct {
-	Code             string `json:"code"`
-	Chinese, English string `json:"-"`
+	Code string   `json:"code"`
+	Text cli.Text `json:"-"`
 }
 
 // lacks are the roles that no member of a genesis has, and that no enterprise
@@ -24,34 +25,34 @@ func lacks(g *ledger.Genesis) []lack {
 		role string
 		lack
 	}{
-		{ledger.Registrar, lack{"genesis.no_registrar", "没有登记机关（registrar）：无人能为企业签发主体凭证，任何企业都无法授权", "no member is a registrar: nobody can vouch for an enterprise's key, and no enterprise can consent to anything"}},
-		{ledger.Agency, lack{"genesis.no_agency", "没有数据提供方（agency）：没有可查询的数据", "no member is an agency: there is nothing to ask"}},
-		{ledger.Bank, lack{"genesis.no_bank", "没有银行（bank）：无人能查询", "no member is a bank: nobody can ask"}},
-		{ledger.Auditor, lack{"genesis.no_auditor", "没有审计成员（auditor）：除银行和企业外，无人能核对授权和查询的内容", "no member is an auditor: nobody but bank and enterprise can check what was consented to and asked"}},
+		{ledger.Registrar, lack{"genesis.no_registrar", cli.Text{Chinese: "没有登记机关（registrar）：无人能为企业签发主体凭证，任何企业都无法授权", English: "no member is a registrar: nobody can vouch for an enterprise's key, and no enterprise can consent to anything"}}},
+		{ledger.Agency, lack{"genesis.no_agency", cli.Text{Chinese: "没有数据提供方（agency）：没有可查询的数据", English: "no member is an agency: there is nothing to ask"}}},
+		{ledger.Bank, lack{"genesis.no_bank", cli.Text{Chinese: "没有银行（bank）：无人能查询", English: "no member is a bank: nobody can ask"}}},
+		{ledger.Auditor, lack{"genesis.no_auditor", cli.Text{Chinese: "没有审计成员（auditor）：除银行和企业外，无人能核对授权和查询的内容", English: "no member is an auditor: nobody but bank and enterprise can check what was consented to and asked"}}},
 	} {
 		if len(members.With(l.role)) == 0 {
 			list = append(list, l.lack)
 		}
 	}
 	if !slices.ContainsFunc(members.Members(), func(c ledger.Card) bool { return len(c.URLs()) > 0 }) {
-		list = append(list, lack{"genesis.no_url", "没有成员的名片带有供企业使用的网址（atoll init --url）：授权书无法写明到何处撤回", "no card has an address for enterprises (atoll init --url): a consent cannot say where to take it back"})
+		list = append(list, lack{"genesis.no_url", cli.Text{Chinese: "没有成员的名片带有供企业使用的网址（atoll init --url）：授权书无法写明到何处撤回", English: "no card has an address for enterprises (atoll init --url): a consent cannot say where to take it back"}})
 	}
 	return list
 }
 
 // warnLacks tells founders. A program finds it in the document.
 func warnLacks(cmd *cobra.Command, g *ledger.Genesis) error {
-	t, err := tellerOf(cmd)
-	if err != nil || asJSON(cmd) {
+	t, err := cli.To(cmd)
+	if err != nil || cli.AsJSON(cmd) {
 		return err
 	}
-	t.w = cmd.ErrOrStderr()
+	t.W = cmd.ErrOrStderr()
 	list := lacks(g)
 	for _, l := range list {
-		t.say("atoll: 警告：%s", "atoll: warning: %s", t.in(l.Chinese, l.English))
+		t.Say("atoll: 警告：%s", "atoll: warning: %s", l.Text.In(t.Lang))
 	}
 	if len(list) > 0 {
-		t.say("atoll: 提示：网络创立之后不能再增加成员；请先补足再签署", "atoll: hint: no member can be added once the network is founded: complete the draft before it is signed")
+		t.Say("atoll: 提示：网络创立之后不能再增加成员；请先补足再签署", "atoll: hint: no member can be added once the network is founded: complete the draft before it is signed")
 	}
-	return t.err
+	return t.Err()
 }

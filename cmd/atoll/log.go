@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/audit"
 	"atoll/consensus/durable"
 	"atoll/consensus/ledger"
@@ -31,7 +32,7 @@ func logCommand() *cobra.Command {
 		Use:   "log",
 		Short: "Read and export the access log",
 		Args:  cobra.NoArgs,
-		RunE:  help,
+		RunE:  cli.Group,
 	}
 	cmd.AddCommand(logShowCommand(), logExportCommand())
 	return cmd
@@ -66,7 +67,7 @@ What is sealed is for banks, subjects and auditors: see atoll-audit show.`,
 			if len(args) > 0 {
 				n, err := strconv.ParseUint(args[0], 10, 64)
 				if err != nil {
-					return fmt.Errorf("%w: entry %.40q is not a number", errUsage, args[0])
+					return fmt.Errorf("%w: entry %.40q is not a number", cli.ErrUsage, args[0])
 				}
 				first, end = n, n+1
 			}
@@ -82,19 +83,25 @@ What is sealed is for banks, subjects and auditors: see atoll-audit show.`,
 				}
 				lines = append(lines, l)
 			}
-			if asJSON(cmd) {
-				return printJSON(cmd.OutOrStdout(), "atoll.log/v1", lines)
+			if cli.AsJSON(cmd) {
+				return cli.PrintJSON(cmd.OutOrStdout(), "atoll.log/v1", lines)
 			}
-			t := newTable("entry", "time", "kind", "author's key", "verdict", "bytes")
+			p, err := cli.To(cmd)
+			if err != nil {
+				return err
+			}
+			t := p.Columns(cli.Text{Chinese: "条目", English: "entry"}, cli.Text{Chinese: "时间", English: "time"}, cli.Text{Chinese: "种类", English: "kind"},
+				cli.Text{Chinese: "签署密钥", English: "author's key"}, cli.Text{Chinese: "裁定", English: "verdict"}, cli.Text{Chinese: "字节", English: "bytes"})
 			for _, l := range lines {
-				t.row(strconv.FormatUint(l.Entry, 10), l.Time, l.Kind, l.KeyID, l.Verdict, strconv.Itoa(l.Bytes))
+				t.Row(strconv.FormatUint(l.Entry, 10), l.Time, l.Kind, l.KeyID, l.Verdict, strconv.Itoa(l.Bytes))
 			}
-			return t.print(cmd.OutOrStdout())
+			p.Table(t)
+			return p.Err()
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the folder of a member whose node is running")
 	cmd.Flags().Uint64Var(&last, "last", 20, "how many of the newest entries")
-	return needs(cmd, "dir")
+	return cli.Needs(cmd, "dir")
 }
 
 func lineOf(leaf []byte) (l line, err error) {
@@ -132,24 +139,30 @@ there already is not fetched again, so that an interrupted export goes on.`,
 			if err != nil {
 				return err
 			}
-			chinese, english := "尚未终局：共签人不足，或必需的见证者未全部签署，此策略将不予通过；请稍后重新导出", "not final yet: too few cosigners, or not all required witnesses, have signed it, and the policy will refuse it; export again later"
-			if final {
-				chinese, english = "终局", "final"
-			}
 			changed := before != "" && before != fingerprint(out)
-			if changed {
-				chinese += "\n信任策略与此处上次导出的不同：请交给审计方，并核对指纹"
-				english += "\nthe policy is another than that of the last export here: auditors need it, and compare its fingerprint"
+			if cli.AsJSON(cmd) {
+				return cli.PrintJSON(cmd.OutOrStdout(), "atoll.export/v1", map[string]any{"dir": out, "size": head.Size, "root": head.Root.String(), "final": final, "policy_changed": changed})
 			}
-			return announce(cmd, "atoll.export/v1", map[string]any{"dir": out, "size": head.Size, "root": head.Root.String(), "final": final, "policy_changed": changed},
-				"%d 个条目，根 %s\n"+chinese+"\n下一步：atoll-audit verify %s/log --policy %s/policy",
-				"%d entries, root %s\n"+english+"\nnext: atoll-audit verify %s/log --policy %s/policy", head.Size, head.Root, out, out)
+			t, err := cli.To(cmd)
+			if err != nil {
+				return err
+			}
+			t.Say("%d 个条目，根 %s", "%d entries, root %s", head.Size, head.Root)
+			if final {
+				t.Say("终局", "final")
+			} else {
+				t.Say("尚未终局：共签人不足，或必需的见证者未全部签署，此策略将不予通过；请稍后重新导出", "not final yet: too few cosigners, or not all required witnesses, have signed it, and the policy will refuse it; export again later")
+			}
+			if changed {
+				t.Say("信任策略与此处上次导出的不同：请交给审计方，并核对指纹", "the policy is another than that of the last export here: auditors need it, and compare its fingerprint")
+			}
+			t.Say("下一步：atoll-audit verify %s/log --policy %s/policy", "next: atoll-audit verify %s/log --policy %s/policy", out, out)
+			return t.Err()
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the folder of a member whose node is running")
 	cmd.Flags().StringVarP(&out, "out", "o", "", "folder to write into")
-	langFlag(cmd)
-	return needs(cmd, "dir", "out")
+	return cli.Needs(cmd, "dir", "out")
 }
 
 // fetchLocal gets a resource of the log from a member's running node.

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/audit/audittest"
 	"atoll/consensus/ledger"
 	"atoll/crypto/sign"
@@ -151,14 +152,14 @@ func TestHistoryOfALiar(t *testing.T) {
 	now := time.Now()
 
 	l.serve(&clean, now, "tax")
-	l.want(exitUnproved, "one member's word", history)
+	l.want(cli.ExitUnproved, "one member's word", history)
 	l.serve(&clean, now)
-	l.want(exitUnproved, "one member's word", history)
+	l.want(cli.ExitUnproved, "one member's word", history)
 	if _, err := os.Stat(filepath.Join(l.dir, fileSeen)); err == nil {
 		t.Error("what is not final is remembered")
 	}
 	l.serve(l.w, now.Add(-48*time.Hour), "auditor", "court", "tax")
-	l.want(exitUnproved, "48h0m", history)
+	l.want(cli.ExitUnproved, "48h0m", history)
 	l.want(0, "query by bank-a", history, "--max-age", "0")
 	l.want(0, "query by bank-a", history, "--max-age", "72h")
 	l.serve(l.w, now, "auditor", "tax")
@@ -166,13 +167,13 @@ func TestHistoryOfALiar(t *testing.T) {
 
 	// What was seen is remembered: neither less nor another.
 	l.serve(&clean, now, "auditor", "court", "tax")
-	l.want(exitUnproved, "when this folder last saw it", history)
+	l.want(cli.ExitUnproved, "when this folder last saw it", history)
 	other := audittest.New(t) // the same founders, and nothing of the enterprise
 	for len(other.Leaves) <= len(l.w.Leaves) {
 		other.Pass(audittest.Second)
 	}
 	l.serve(other, now, "auditor", "court", "tax")
-	l.want(exitTampered, "tampered", history)
+	l.want(cli.ExitTampered, "tampered", history)
 }
 
 // One lying cosigner does not make an old head new, and its memory is a file that
@@ -197,7 +198,7 @@ func TestSeenBroken(t *testing.T) {
 		broken(&q)
 		l.check(os.Remove(path))
 		l.check(writeFrom(path, paperSeen, q))
-		if code, _, errs := l.run("subject", "history", "--wait", "0s", "--log", l.URL, "--dir", l.dir); code != exitConfig {
+		if code, _, errs := l.run("subject", "history", "--wait", "0s", "--log", l.URL, "--dir", l.dir); code != cli.ExitConfig {
 			t.Errorf("%s: exit %d, %s", name, code, errs)
 		}
 	}
@@ -214,16 +215,16 @@ func TestRevokeThroughALiar(t *testing.T) {
 	entry := uint64(len(l.w.Leaves))
 	says := web.Result{Verdict: ledger.Accepted, Index: 41, New: true}
 	l.carry = func(context.Context, []byte, []byte, uint64) (web.Result, error) { return says, nil }
-	l.want(exitUnproved, "received, not proved", revoke)
+	l.want(cli.ExitUnproved, "received, not proved", revoke)
 	code, out, _ := l.run("consent", "revoke", "--dir", l.dir, "--wait", "0s", "--via", l.URL, id, "--json")
-	if code != exitUnproved || !strings.Contains(out, `"proved": false`) {
+	if code != cli.ExitUnproved || !strings.Contains(out, `"proved": false`) {
 		t.Errorf("exit %d: %s", code, out)
 	}
 	if _, out, _ := l.run("consent", "revoke", "--dir", l.dir, "--wait", "0s", "--via", l.URL, id); strings.Contains(out, "taken back") {
 		t.Error(out)
 	}
 	says.Verdict = ledger.ConsentKey // a lie that is no entry
-	l.want(exitUnproved, "consent.key", revoke)
+	l.want(cli.ExitUnproved, "consent.key", revoke)
 
 	// The truth about something else, too few signatures, then the truth.
 	l.w.Revoke(l.deal, "court")
@@ -234,21 +235,21 @@ func TestRevokeThroughALiar(t *testing.T) {
 		says.Proof = l.prove(l.deal.Index, seen, by...)
 		return says, nil
 	}
-	l.want(exitUnproved, "is not what was sent", revoke)
+	l.want(cli.ExitUnproved, "is not what was sent", revoke)
 	l.carry = func(_ context.Context, _, _ []byte, seen uint64) (web.Result, error) {
 		says.Proof = l.prove(entry, seen, by...)
 		return says, nil
 	}
 	by = []string{"tax"}
-	l.want(exitUnproved, "proves nothing", revoke)
+	l.want(cli.ExitUnproved, "proves nothing", revoke)
 	if _, err := os.Stat(filepath.Join(l.dir, fileSeen)); err == nil {
 		t.Error("what proves nothing is remembered")
 	}
 	by = []string{"auditor", "tax"}
 	l.want(0, "is taken back, entry", revoke)
 	l.want(0, "已撤回", revoke, "--lang", "zh")
-	l.want(exitPartial, "127.0.0.1:1", revoke, "--via", "http://127.0.0.1:1")
-	l.want(exitPartial, "未能送达", revoke, "--via", "http://127.0.0.1:1", "--lang", "zh")
+	l.want(cli.ExitPartial, "127.0.0.1:1", revoke, "--via", "http://127.0.0.1:1")
+	l.want(cli.ExitPartial, "未能送达", revoke, "--via", "http://127.0.0.1:1", "--lang", "zh")
 	if _, err := os.Stat(filepath.Join(l.dir, fileSeen)); err != nil {
 		t.Error(err)
 	}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 
+	"atoll/cmd/internal/cli"
+
 	"github.com/spf13/cobra"
 )
 
@@ -53,16 +55,16 @@ func warnUnremembered(cmd *cobra.Command, why error) error {
 	if why == nil {
 		return nil
 	}
-	lang, err := language(cmd)
+	lang, err := cli.Language(cmd)
 	if err != nil {
 		return err
 	}
-	t := &teller{w: cmd.ErrOrStderr(), lang: lang}
-	english, chinese := shownLines(why.Error()), shownLines(why.Error())
+	t := &cli.Printer{W: cmd.ErrOrStderr(), Lang: lang}
+	english, chinese := why.Error(), why.Error()
 	var s *said
 	if errors.As(why, &s) {
-		chinese = shownLines(s.chinese)
+		chinese = s.chinese
 	}
-	t.say("atoll: 警告：%[2]s", "atoll: warning: %[1]s", english, chinese)
-	return t.err
+	t.Say("atoll: 警告：%[2]s", "atoll: warning: %[1]s", english, chinese)
+	return t.Err()
 }

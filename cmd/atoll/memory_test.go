@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/audit/audittest"
 	"atoll/consensus/ledger"
 	"atoll/node/problem"
@@ -50,11 +51,11 @@ func TestRevokeWithDamagedMemory(t *testing.T) {
 		l.check(os.WriteFile(seen, []byte(text), 0o600))
 		before := *asked
 		code, out, errs := l.run(append(strings.Fields(revoke), "--dir", l.dir)...)
-		if code != exitPartial || *asked == before || !strings.Contains(out, "is taken back, entry") || !strings.Contains(errs, "is damaged") || !strings.Contains(errs, "move it away") {
+		if code != cli.ExitPartial || *asked == before || !strings.Contains(out, "is taken back, entry") || !strings.Contains(errs, "is damaged") || !strings.Contains(errs, "move it away") {
 			t.Errorf("%d: exit %d, asked %d times\n%s%s", i, code, *asked-before, out, errs)
 		}
-		l.want(exitPartial, "移走", revoke, "--lang", "zh")
-		if code, out, _ := l.run(append(strings.Fields(revoke), "--dir", l.dir, "--json")...); code != exitPartial || !strings.Contains(out, `"memory": "what this folder`) || !strings.Contains(out, `"proved": true`) {
+		l.want(cli.ExitPartial, "移走", revoke, "--lang", "zh")
+		if code, out, _ := l.run(append(strings.Fields(revoke), "--dir", l.dir, "--json")...); code != cli.ExitPartial || !strings.Contains(out, `"memory": "what this folder`) || !strings.Contains(out, `"proved": true`) {
 			t.Errorf("%d: exit %d\n%s", i, code, out)
 		}
 		if now, err := os.ReadFile(seen); err != nil || string(now) != text {
@@ -69,8 +70,8 @@ func TestRevokeWithDamagedMemory(t *testing.T) {
 	l.carry = func(context.Context, []byte, []byte, uint64) (web.Result, error) {
 		return web.Result{Verdict: ledger.Accepted, Index: 41, New: true}, nil
 	}
-	l.want(exitUnproved, "is damaged", revoke)
-	l.want(exitUnproved, "received, not proved", revoke)
+	l.want(cli.ExitUnproved, "is damaged", revoke)
+	l.want(cli.ExitUnproved, "received, not proved", revoke)
 }
 
 // What else a folder may have lost does not hold a revocation back either.
@@ -108,10 +109,10 @@ func TestDoneAndNotRemembered(t *testing.T) {
 	history := "subject history --wait 0s --log " + l.URL
 	restore := "subject restore --wait 0s --log " + l.URL
 	for args, word := range map[string]string{revoke: "is taken back, entry", history: "consent granted", restore: "the next consent is number"} {
-		l.want(exitPartial, word, args)
-		l.want(exitPartial, "does not remember", args)
-		l.want(exitPartial, "未能记住", args, "--lang", "zh")
-		if code, out, errs := l.run(append(strings.Fields(args), "--dir", l.dir, "--json")...); code != exitPartial || strings.Contains(out, `"memory": ""`) || errs != "" {
+		l.want(cli.ExitPartial, word, args)
+		l.want(cli.ExitPartial, "does not remember", args)
+		l.want(cli.ExitPartial, "未能记住", args, "--lang", "zh")
+		if code, out, errs := l.run(append(strings.Fields(args), "--dir", l.dir, "--json")...); code != cli.ExitPartial || strings.Contains(out, `"memory": ""`) || errs != "" {
 			t.Errorf("%s: exit %d\n%s%s", args, code, out, errs)
 		}
 	}
@@ -143,8 +144,8 @@ func TestSubmitWithDamagedMemory(t *testing.T) {
 	submit := "consent submit --wait 0s --via " + l.URL + " " + paper
 	l.want(0, "on the log, entry", submit)
 	l.check(os.WriteFile(filepath.Join(l.dir, fileSeen), []byte("garbage"), 0o600))
-	l.want(exitPartial, "on the log, entry", submit)
-	l.want(exitPartial, "is damaged", submit)
+	l.want(cli.ExitPartial, "on the log, entry", submit)
+	l.want(cli.ExitPartial, "is damaged", submit)
 }
 
 // A refusal counts when it is proved, as an acceptance does. Until then it is one
@@ -171,8 +172,8 @@ func TestRefusalIsOneWord(t *testing.T) {
 	}
 	for name, answer := range answers {
 		l.carry = func(context.Context, []byte, []byte, uint64) (web.Result, error) { asked++; return answer() }
-		l.want(exitUnproved, "nothing proves that", revoke)
-		l.want(exitUnproved, "未获证明", revoke, "--lang", "zh")
+		l.want(cli.ExitUnproved, "nothing proves that", revoke)
+		l.want(cli.ExitUnproved, "未获证明", revoke, "--lang", "zh")
 		if t.Failed() {
 			t.Fatal(name)
 		}
@@ -180,7 +181,7 @@ func TestRefusalIsOneWord(t *testing.T) {
 	// With another that has it the revocation is done.
 	other := newLiar(t)
 	other.carry, honest = truth, other.URL
-	l.want(exitPartial, "is taken back, entry", revoke, "--via", honest)
+	l.want(cli.ExitPartial, "is taken back, entry", revoke, "--via", honest)
 
 	// A refusal that is proved is one, whatever another says: the grant of an
 	// enterprise whose credential is not on this log.
@@ -199,7 +200,7 @@ func TestRefusalIsOneWord(t *testing.T) {
 	}
 	_, e := explain(refused(web.Result{Verdict: a.Verdict}))
 	l.want(exitOf(e.Code), string(a.Verdict), "consent submit --wait 0s --via "+honest+" "+paper)
-	if exitOf(e.Code) == exitUnproved {
+	if exitOf(e.Code) == cli.ExitUnproved {
 		t.Error("a proved refusal is called unproved")
 	}
 }

@@ -6,15 +6,11 @@ import (
 	"io"
 	"regexp"
 	"slices"
-	"strings"
 
-	"atoll/consensus/consent"
 	"atoll/node/catalog"
-	"atoll/node/problem"
 	"atoll/node/profile"
 
 	"github.com/goccy/go-yaml"
-	"github.com/spf13/cobra"
 )
 
 // errConfig means that a file that a person wrote is not what it should be, and
@@ -70,7 +66,10 @@ func (e *misplaced) Error() string {
 	return fmt.Sprintf("%s: %v: line %d, column %d: %s", e.path, errConfig, e.line, e.column, places(e.what, "line $1, column $2"))
 }
 
-func (e *misplaced) chinese() string {
+func (e *misplaced) chineseHint() string { return "请改正该文件的这一行" }
+
+// Chinese is Error in Chinese. What is wrong is in the words of the library.
+func (e *misplaced) Chinese() string {
 	return fmt.Sprintf("%s：第 %d 行第 %d 列：%s", e.path, e.line, e.column, places(e.what, "第 $1 行第 $2 列"))
 }
 
@@ -85,33 +84,12 @@ type said struct {
 	chinese, hint string
 }
 
-func (s *said) Unwrap() error { return s.error }
+func (s *said) Unwrap() error       { return s.error }
+func (s *said) Chinese() string     { return s.chinese }
+func (s *said) chineseHint() string { return s.hint }
 
 // bilingual is an error that can say in Chinese what it says.
 type bilingual interface {
 	error
 	Chinese() string
-}
-
-// inChinese changes what people are told, where they read Chinese: to the error's
-// own words where it has some, and else to those for its code. What is wrong at a
-// place in a file is in the library's words.
-func inChinese(cmd *cobra.Command, err error, e *problem.Error) {
-	if lang, _ := language(cmd); lang != consent.Chinese {
-		return
-	}
-	var m *misplaced
-	var s *said
-	switch {
-	case errors.As(err, &s):
-		e.Message, e.Hint = s.chinese, s.hint
-	case errors.As(err, &m):
-		e.Message, e.Hint = m.chinese(), "请改正该文件的这一行"
-	default:
-		var b bilingual
-		if errors.As(err, &b) {
-			e.Message = strings.Replace(e.Message, b.Error(), b.Chinese(), 1)
-		}
-		inWords(cmd.CommandPath(), e)
-	}
 }

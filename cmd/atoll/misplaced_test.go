@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"atoll/cmd/internal/cli"
 )
 
 // What is wrong with node.yaml is said by line and column, in both languages,
@@ -30,16 +32,16 @@ func TestMisplaced(t *testing.T) {
 			}
 			t.Setenv("ATOLL_LANG", lang)
 			var out, errs strings.Builder
-			if code := run(t.Context(), []string{"run", "--dir", dir}, &out, &errs); code != exitConfig {
+			if code := run(t.Context(), []string{"run", "--dir", dir}, &out, &errs); code != cli.ExitConfig {
 				t.Errorf("%q: exit %d", text, code)
 			}
 			said := errs.String()
 			named := regexp.MustCompile(`line \d|第 \d`).MatchString(said)
-			hinted := strings.Contains(said, "hint: correct the file at the line named") || strings.Contains(said, "hint: 请改正该文件的这一行")
+			hinted := strings.Contains(said, "hint: correct the file at the line named") || strings.Contains(said, "提示：请改正该文件的这一行")
 			if !strings.Contains(said, words) || named != hinted || regexp.MustCompile(`\[\d+:\d+\]`).MatchString(said) {
 				t.Errorf("%q, %s: %s", text, lang, said)
 			}
-			if err := wellSaid(exitConfig, false, out.String(), said); err != nil {
+			if err := wellSaid(cli.ExitConfig, false, out.String(), said); err != nil {
 				t.Errorf("%q, %s: %v", text, lang, err)
 			}
 			out.Reset()

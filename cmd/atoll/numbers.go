@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
 	"atoll/crypto/sign"
 	"atoll/node/problem"
@@ -169,7 +170,7 @@ with it no key, is used for two consents. The log must be final and no older tha
 			if err != nil {
 				return err
 			}
-			err = announce(cmd, "atoll.restored/v1", map[string]any{"next": next, "head": h.Head, "memory": h.Memory}, "已查至条目 %[2]d，下一份授权的编号为 %[1]d",
+			err = cli.Announce(cmd, "atoll.restored/v1", map[string]any{"next": next, "head": h.Head, "memory": h.Memory}, "已查至条目 %[2]d，下一份授权的编号为 %[1]d",
 				"looked through up to entry %[2]d; the next consent is number %[1]d", next, h.Head.Size-1)
 			return errors.Join(err, unremembered(h.memory))
 		},
@@ -180,8 +181,7 @@ with it no key, is used for two consents. The log must be final and no older tha
 	wait.flag(cmd, logWait, "how long to read the log, and half a minute of it at most to wait for a final head")
 	cmd.Flags().DurationVar(&maxAge, "max-age", defaultMaxAge, "how old the newest cosignature may be; 0: no limit")
 	p.flag(cmd)
-	langFlag(cmd)
-	return needs(cmd, "dir", "log")
+	return cli.Needs(cmd, "dir", "log")
 }
 
 // restore reserves a number behind all that the log has of this enterprise.

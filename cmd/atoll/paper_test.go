@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 	"atoll/crypto/sign"
@@ -254,7 +255,7 @@ func TestRequestOfAnotherDay(t *testing.T) {
 			continue
 		}
 		var s *said
-		if exit, e := explain(err); exit != exitRefused || e.Code != "request.date" || !errors.As(err, &s) || !strings.Contains(s.hint, "--dated "+r.Draft.Date.String()) {
+		if exit, e := explain(err); exit != cli.ExitRefused || e.Code != "request.date" || !errors.As(err, &s) || !strings.Contains(s.hint, "--dated "+r.Draft.Date.String()) {
 			t.Errorf("%d, %+v, %v", exit, e, s)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
 
 	"github.com/spf13/cobra"
@@ -44,12 +45,12 @@ func (p *passphrase) read(cmd *cobra.Command, fresh bool) (string, error) {
 				return "", err
 			}
 			if again != words {
-				return "", fmt.Errorf("%w: the two passphrases differ", errUsage)
+				return "", fmt.Errorf("%w: the two passphrases differ", cli.ErrUsage)
 			}
 		}
 	}
 	if fresh && len(words) < minPassphrase {
-		return "", fmt.Errorf("%w: a passphrase has at least %d characters", errUsage, minPassphrase)
+		return "", fmt.Errorf("%w: a passphrase has at least %d characters", cli.ErrUsage, minPassphrase)
 	}
 	return words, nil
 }
@@ -57,17 +58,17 @@ func (p *passphrase) read(cmd *cobra.Command, fresh bool) (string, error) {
 func ask(cmd *cobra.Command, chinese, english string) (string, error) {
 	in := int(os.Stdin.Fd())
 	if !term.IsTerminal(in) {
-		return "", fmt.Errorf("%w: a passphrase is needed: give --passphrase-file, or run this at a terminal", errUsage)
+		return "", fmt.Errorf("%w: a passphrase is needed: give --passphrase-file, or run this at a terminal", cli.ErrUsage)
 	}
 	prompt := english
-	if lang, err := language(cmd); err == nil && lang == consent.Chinese {
+	if lang, err := cli.Language(cmd); err == nil && lang == consent.Chinese {
 		prompt = chinese
 	}
 	fmt.Fprint(cmd.ErrOrStderr(), prompt)
 	text, err := term.ReadPassword(in)
 	fmt.Fprintln(cmd.ErrOrStderr())
 	if err != nil {
-		return "", errors.Join(errUsage, err)
+		return "", errors.Join(cli.ErrUsage, err)
 	}
 	return string(text), nil
 }

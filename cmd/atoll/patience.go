@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"atoll/cmd/internal/cli"
+
 	"github.com/spf13/cobra"
 )
 
@@ -37,7 +39,7 @@ func (p *patience) flag(cmd *cobra.Command, normally time.Duration, what string)
 // [inTime].
 func (p *patience) begin(ctx context.Context, cause error) (context.Context, context.CancelFunc, error) {
 	if p.wait < 0 || p.wait > maxWait {
-		return nil, nil, fmt.Errorf("%w: --wait is at most %s", errUsage, maxWait)
+		return nil, nil, fmt.Errorf("%w: --wait is at most %s", cli.ErrUsage, maxWait)
 	}
 	within := p.wait
 	if within == 0 {

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/durable"
 	"atoll/node/api"
 )
@@ -99,7 +100,7 @@ func TestWaitEndsWithServers(t *testing.T) {
 			{"subject", "history", "--log", url}, {"subject", "restore", "--log", url},
 			{"consent", "revoke", "--via", url, l.s.consentID(0).String()}, {"consent", "submit", "--via", url, paper},
 		} {
-			commands.Go(func() { l.ends(exitUnavailable, append(args, "--dir", l.dir, "--wait", "1s")...) })
+			commands.Go(func() { l.ends(cli.ExitUnavailable, append(args, "--dir", l.dir, "--wait", "1s")...) })
 		}
 	}
 	commands.Wait()
@@ -124,7 +125,7 @@ func TestWaitEndsWithTheNode(t *testing.T) {
 			{"credential", "issue", filepath.Join(l.dir, fileEnrolment), "-o", filepath.Join(member, "new.pem")}, {"credential", "revoke", credential},
 			{"consent", "accept", paper}, {"cosigners", "handover"}, {"query", "run", "--consent", l.s.consentID(0).String(), "--operator", "Li"},
 		} {
-			commands.Go(func() { l.ends(exitUnavailable, append(args, "--dir", member, "--wait", "1s")...) })
+			commands.Go(func() { l.ends(cli.ExitUnavailable, append(args, "--dir", member, "--wait", "1s")...) })
 		}
 	}
 	commands.Wait()
@@ -154,7 +155,7 @@ func TestNodeKnowsTheWait(t *testing.T) {
 	t.Cleanup(func() { s.Close() })
 	credential := filepath.Join(t.TempDir(), "credential.pem")
 	l.check(writePaper(credential, paperCredential, []byte("signed")))
-	l.ends(exitUnproved, "credential", "revoke", credential, "--dir", l.dir, "--wait", "3s")
+	l.ends(cli.ExitUnproved, "credential", "revoke", credential, "--dir", l.dir, "--wait", "3s")
 	var ms int
 	if _, err := fmt.Sscan(<-told, &ms); err != nil || ms <= 0 || ms >= 3000 {
 		t.Errorf("the node is given %d ms, %v", ms, err)
@@ -187,7 +188,7 @@ func TestSilenceAfterAnAnswer(t *testing.T) {
 		const answer = `{"schema":"atoll.answer/v1","data":{"verdict":"accepted","index":41,"new":true}}`
 		fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", len(answer), answer)
 	})
-	l.ends(exitUnproved, "consent", "revoke", "--dir", l.dir, "--wait", "4s", "--via", "http://"+at.Addr().String(), l.s.consentID(0).String())
+	l.ends(cli.ExitUnproved, "consent", "revoke", "--dir", l.dir, "--wait", "4s", "--via", "http://"+at.Addr().String(), l.s.consentID(0).String())
 	if asked.Load() < 2 {
 		t.Errorf("asked %d times", asked.Load())
 	}

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
 	"atoll/consensus/durable"
 	"atoll/node/api"
@@ -27,7 +28,7 @@ func queryCommand() *cobra.Command {
 		Use:   "query",
 		Short: "Ask, as a bank, and get a risk profile",
 		Args:  cobra.NoArgs,
-		RunE:  help,
+		RunE:  cli.Group,
 	}
 	cmd.AddCommand(queryRunCommand())
 	return cmd
@@ -54,12 +55,12 @@ unavailable, or that nothing was answered, not even by "no record"; the profile
 says why, and what that may cost.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			lang, err := language(cmd)
+			lang, err := cli.Language(cmd)
 			if err != nil {
 				return err
 			}
 			if (in.Consent == "") == (in.Again == "") {
-				return fmt.Errorf("%w: give either --consent or --again", errUsage)
+				return fmt.Errorf("%w: give either --consent or --again", cli.ErrUsage)
 			}
 			if template != "" {
 				text, err := readLimited(template, maxPaper)
@@ -69,7 +70,7 @@ says why, and what that may cost.`,
 				in.Template = string(text)
 			}
 			if wait < time.Second || wait > maxWait {
-				return fmt.Errorf("%w: --wait is 1s to %s", errUsage, maxWait)
+				return fmt.Errorf("%w: --wait is 1s to %s", cli.ErrUsage, maxWait)
 			}
 			if err := vacant(page, file); err != nil {
 				return err // before a use is spent
@@ -94,8 +95,7 @@ says why, and what that may cost.`,
 	f.DurationVar(&wait, "wait", 30*time.Second, "how long to wait for the log, and then as long for agencies")
 	f.StringVar(&page, "html", "", "write the profile as one HTML page to this file")
 	f.StringVar(&file, "out", "", "write the profile as JSON to this file")
-	langFlag(cmd)
-	return needs(cmd, "dir")
+	return cli.Needs(cmd, "dir")
 }
 
 // queryGrace is what a node may take for a query beside its two waits: to ask the
@@ -117,11 +117,11 @@ func askNode(cmd *cobra.Command, dir string, in *api.QueryIn) (*api.QueryOut, er
 		return nil, inTime(ctx, err)
 	}
 	defer body.Close()
-	progress := &teller{w: io.Discard}
-	if !asJSON(cmd) && term.IsTerminal(int(os.Stderr.Fd())) {
-		progress.w = cmd.ErrOrStderr()
+	progress := &cli.Printer{W: io.Discard}
+	if !cli.AsJSON(cmd) && term.IsTerminal(int(os.Stderr.Fd())) {
+		progress.W = cmd.ErrOrStderr()
 	}
-	if progress.lang, err = language(cmd); err != nil {
+	if progress.Lang, err = cli.Language(cmd); err != nil {
 		return nil, err
 	}
 	events := json.NewDecoder(body)
@@ -132,9 +132,9 @@ func askNode(cmd *cobra.Command, dir string, in *api.QueryIn) (*api.QueryOut, er
 		}
 		switch {
 		case e.Logged != nil:
-			progress.say("查询 %s 已记入日志，条目 %d；正在询问 %s", "query %s is entry %d; asking %s", shown(e.Logged.Query), e.Logged.Entry, shown(strings.Join(e.Logged.Agencies, ", ")))
+			progress.Say("查询 %s 已记入日志，条目 %d；正在询问 %s", "query %s is entry %d; asking %s", e.Logged.Query, e.Logged.Entry, strings.Join(e.Logged.Agencies, ", "))
 		case e.Piece != nil:
-			progress.say("  %-12s %s", "  %-12s %s", shown(e.Piece.Agency), shown(tally(e.Piece.Outcomes)))
+			progress.Say("  %-12s %s", "  %-12s %s", e.Piece.Agency, tally(e.Piece.Outcomes))
 		case e.Error != nil:
 			return nil, e.Error
 		case e.Result != nil:
@@ -187,8 +187,8 @@ func tally(outcomes map[string]int) string {
 // showProfile prints the profile, which has cost a use, and then writes the files
 // that were asked for.
 func showProfile(cmd *cobra.Command, out *api.QueryOut, lang, page, file string) (err error) {
-	if asJSON(cmd) {
-		err = printJSON(cmd.OutOrStdout(), "atoll.query/v1", out)
+	if cli.AsJSON(cmd) {
+		err = cli.PrintJSON(cmd.OutOrStdout(), "atoll.query/v1", out)
 	} else {
 		err = out.Profile.Text(cmd.OutOrStdout(), lang)
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"atoll/cmd/internal/cli"
 	"atoll/node/api"
 )
 
@@ -20,13 +21,13 @@ func TestExitOfQuery(t *testing.T) {
 	}{
 		"all answered":        {[]api.PieceOut{{Agency: "tax", Outcomes: counts{"answered": 2}}}, 0, "", ""},
 		"one of four":         {[]api.PieceOut{{Agency: "court", Outcomes: counts{"refused": 1}}, {Agency: "tax", Outcomes: counts{"answered": 1, "no_record": 2}}}, 0, "", ""},
-		"one agency away":     {[]api.PieceOut{{Agency: "court", Outcomes: counts{"unavailable": 1}, Reason: "timeout"}, {Agency: "tax", Outcomes: counts{"answered": 1}}}, exitPartial, "partial", "court (timeout)"},
-		"all agencies away":   {[]api.PieceOut{{Agency: "court", Outcomes: counts{"unavailable": 1}, Reason: "unreachable"}}, exitPartial, "partial", "court (unreachable)"},
-		"all refused":         {[]api.PieceOut{{Agency: "court", Outcomes: counts{"refused": 1}}, {Agency: "tax", Outcomes: counts{"refused": 3}}}, exitPartial, "unanswered", "court: 1 refused; tax: 3 refused"},
-		"all broken":          {[]api.PieceOut{{Agency: "tax", Outcomes: counts{"invalid": 2, "stale": 1}}}, exitPartial, "unanswered", "tax: 2 invalid, 1 stale"},
+		"one agency away":     {[]api.PieceOut{{Agency: "court", Outcomes: counts{"unavailable": 1}, Reason: "timeout"}, {Agency: "tax", Outcomes: counts{"answered": 1}}}, cli.ExitPartial, "partial", "court (timeout)"},
+		"all agencies away":   {[]api.PieceOut{{Agency: "court", Outcomes: counts{"unavailable": 1}, Reason: "unreachable"}}, cli.ExitPartial, "partial", "court (unreachable)"},
+		"all refused":         {[]api.PieceOut{{Agency: "court", Outcomes: counts{"refused": 1}}, {Agency: "tax", Outcomes: counts{"refused": 3}}}, cli.ExitPartial, "unanswered", "court: 1 refused; tax: 3 refused"},
+		"all broken":          {[]api.PieceOut{{Agency: "tax", Outcomes: counts{"invalid": 2, "stale": 1}}}, cli.ExitPartial, "unanswered", "tax: 2 invalid, 1 stale"},
 		"nobody has anything": {[]api.PieceOut{{Agency: "tax", Outcomes: counts{"no_record": 2}}}, 0, "", ""},
 		"one has nothing":     {[]api.PieceOut{{Agency: "court", Outcomes: counts{"refused": 1}}, {Agency: "tax", Outcomes: counts{"no_record": 1, "invalid": 2}}}, 0, "", ""},
-		"changed since":       {[]api.PieceOut{{Agency: "tax", Outcomes: counts{"not_consented": 2}}}, exitPartial, "unanswered", "tax: 2 not_consented"},
+		"changed since":       {[]api.PieceOut{{Agency: "tax", Outcomes: counts{"not_consented": 2}}}, cli.ExitPartial, "unanswered", "tax: 2 not_consented"},
 	} {
 		err := unanswered(&api.QueryOut{Query: "7", Pieces: c.pieces})
 		if err == nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/ledger"
 
 	"github.com/spf13/cobra"
@@ -15,9 +16,9 @@ const fewCosigners = 3
 
 // quorumWords says what a set of cosigners stands: how many have to sign, may be
 // away, and may lie.
-func quorumWords(t *teller, names []string, k, f int) string {
+func quorumWords(t *cli.Printer, names []string, k, f int) string {
 	format := "%s: %d have to sign, %d may be away, %d may lie"
-	if t.lang != "en" {
+	if t.Lang != "en" {
 		format = "%s：须有 %d 个签署，可缺席 %d 个，可容忍 %d 个说谎"
 	}
 	return fmt.Sprintf(format, strings.Join(names, " "), k, len(names)-k, f)
@@ -25,14 +26,14 @@ func quorumWords(t *teller, names []string, k, f int) string {
 
 // warnFew tells people that a set of cosigners withstands nobody who lies.
 func warnFew(cmd *cobra.Command, n, f int) error {
-	lang, err := language(cmd)
-	if err != nil || asJSON(cmd) || f > 0 {
+	lang, err := cli.Language(cmd)
+	if err != nil || cli.AsJSON(cmd) || f > 0 {
 		return err
 	}
-	t := &teller{w: cmd.ErrOrStderr(), lang: lang}
-	t.say("atoll: 警告：%d 个共签人中只要有一个说谎，就能向不同的人出示两段不同的历史\natoll: 提示：请至少指定四个共签人（--cosigner，可重复），或加入审计成员",
+	t := &cli.Printer{W: cmd.ErrOrStderr(), Lang: lang}
+	t.Say("atoll: 警告：%d 个共签人中只要有一个说谎，就能向不同的人出示两段不同的历史\natoll: 提示：请至少指定四个共签人（--cosigner，可重复），或加入审计成员",
 		"atoll: warning: one lying cosigner of these %d can show different histories to different people\natoll: hint: name four cosigners or more (--cosigner, repeatable), or let an auditor take part", n)
-	return t.err
+	return t.Err()
 }
 
 // tooFew is the error for a set that no quorum fits, or nil.

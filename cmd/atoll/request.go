@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 	"atoll/crypto/sign"
@@ -115,12 +116,12 @@ func (r *request) timely(g *ledger.Genesis, dated string) error {
 // warnDate tells who reads a request that its day is not near, where it is not.
 // A program sees the day in the notice.
 func warnDate(cmd *cobra.Command, apart error) error {
-	t, err := tellerOf(cmd)
+	t, err := cli.To(cmd)
 	var s *said
-	if err != nil || asJSON(cmd) || !errors.As(apart, &s) {
+	if err != nil || cli.AsJSON(cmd) || !errors.As(apart, &s) {
 		return err
 	}
-	t.w = cmd.ErrOrStderr()
-	t.say("atoll: 警告：%s", "atoll: warning: %s", t.in(s.chinese, s.Error()))
-	return t.err
+	t.W = cmd.ErrOrStderr()
+	t.Say("atoll: 警告：%s", "atoll: warning: %s", cli.Text{Chinese: s.chinese, English: s.Error()}.In(t.Lang))
+	return t.Err()
 }

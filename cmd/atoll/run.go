@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/scarce"
 
 	"github.com/spf13/cobra"
@@ -24,7 +25,7 @@ hangs or returns other bytes than were written. Let a supervisor restart it.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var l slog.Level
 			if err := l.UnmarshalText([]byte(level)); err != nil {
-				return fmt.Errorf("%w: --log-level %q is not debug, info, warn or error", errUsage, level)
+				return fmt.Errorf("%w: --log-level %q is not debug, info, warn or error", cli.ErrUsage, level)
 			}
 			log := slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: l}))
 			h, err := openHome(dir)
@@ -54,5 +55,5 @@ hangs or returns other bytes than were written. Let a supervisor restart it.`,
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the member's folder")
 	cmd.Flags().StringVar(&level, "log-level", "info", "debug, info, warn or error")
-	return needs(cmd, "dir")
+	return cli.Needs(cmd, "dir")
 }

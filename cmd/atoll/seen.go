@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/ledger"
 	"atoll/crypto/sign"
 	"atoll/crypto/tlog"
@@ -121,13 +122,13 @@ func (s *standing) date(at uint64) {
 }
 
 // tell prints it.
-func (s *standing) tell(t *teller) {
+func (s *standing) tell(t *cli.Printer) {
 	if s.Size == 0 {
-		t.say("尚无终局的日志头", "nothing is final yet")
+		t.Say("尚无终局的日志头", "nothing is final yet")
 		return
 	}
 	age := (time.Duration(s.Age) * time.Second).String()
-	t.say("以上由 %[1]s 共签为终局（%[2]d 位中的 %[3]d 位），至条目 %[4]d；最新共签 %[5]s，距今 %[6]s",
+	t.Say("以上由 %[1]s 共签为终局（%[2]d 位中的 %[3]d 位），至条目 %[4]d；最新共签 %[5]s，距今 %[6]s",
 		"final up to entry %[4]d by %[1]s (%[3]d of %[2]d); newest cosignature %[5]s, %[6]s ago", strings.Join(s.Cosigners, " "), s.Of, len(s.Cosigners), s.Size-1, s.Signed, age)
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/ledger"
 
 	"github.com/spf13/cobra"
@@ -20,14 +21,13 @@ type sending struct {
 func (v *sending) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&v.dir, "dir", "", "the enterprise's folder")
 	v.flag(cmd, 30*time.Second, "how long to wait for members and for the proof")
-	langFlag(cmd)
 }
 
 // send sends it, and has the folder remember the head that proves it. A memory that
 // cannot be read, or written, holds nothing up: what is sent stands by itself, and
 // the proof by genesis.
 func (v *sending) send(cmd *cobra.Command, s *subject, c *carriage) (*carried, error) {
-	lang, err := language(cmd)
+	lang, err := cli.Language(cmd)
 	if err != nil {
 		return nil, err
 	}
@@ -41,8 +41,8 @@ func (v *sending) send(cmd *cobra.Command, s *subject, c *carriage) (*carried, e
 	if c.seen, memory = readSeen(s.dir, s.genesis); memory != nil {
 		c.seen = ledger.NewSeen(s.genesis)
 	}
-	if !asJSON(cmd) {
-		c.progress = (&teller{w: cmd.ErrOrStderr(), lang: lang}).say
+	if !cli.AsJSON(cmd) {
+		c.progress = (&cli.Printer{W: cmd.ErrOrStderr(), Lang: lang}).Say
 	}
 	stop := watchMembers(ctx)
 	got, err := c.through(ctx, v.via)
@@ -58,35 +58,35 @@ func (v *sending) send(cmd *cobra.Command, s *subject, c *carriage) (*carried, e
 
 // report prints what became of it: done where that is proved, and nothing but
 // what members say where it is not.
-func (v *sending) report(cmd *cobra.Command, got *carried, schema string, data map[string]any, chinese, english string, args ...any) error {
+func (v *sending) report(cmd *cobra.Command, got *carried, schema string, data map[string]any, chinese, english cli.Words, args ...any) error {
 	if p := got.proven; p != nil {
 		data["head"] = standingOf(p.Seen.Head, p.Set, p.Signers)
 	}
 	verdict := got.verdict()
 	noteMemory(data, got.memory)
-	if asJSON(cmd) {
-		return errors.Join(printJSON(cmd.OutOrStdout(), schema, data), verdict, unremembered(got.memory))
+	if cli.AsJSON(cmd) {
+		return errors.Join(cli.PrintJSON(cmd.OutOrStdout(), schema, data), verdict, unremembered(got.memory))
 	}
-	lang, err := language(cmd)
+	lang, err := cli.Language(cmd)
 	if err != nil {
 		return err
 	}
-	t := &teller{w: cmd.OutOrStdout(), lang: lang}
+	t := &cli.Printer{W: cmd.OutOrStdout(), Lang: lang}
 	if p := got.proven; p != nil {
-		t.say(chinese, english, args...)
+		t.Say(chinese, english, args...)
 		s := standingOf(p.Seen.Head, p.Set, p.Signers)
 		s.tell(t)
 	}
 	for _, a := range got.answers {
 		if a.err != nil && !got.all {
-			t.say("未能送达：%s（%s）", "not reached: %s (%s)", shown(a.Via), shown(a.Error))
+			t.Say("未能送达：%s（%s）", "not reached: %s (%s)", a.Via, a.Error)
 		}
 	}
 	if names := got.agencies(); len(names) > 0 {
-		t.say("已直接获知的机构（据成员所称）：%s", "agencies that have it past the log, by members' word: %s", shown(strings.Join(names, " ")))
+		t.Say("已直接获知的机构（据成员所称）：%s", "agencies that have it past the log, by members' word: %s", strings.Join(names, " "))
 	}
 	if verdict == nil {
-		return errors.Join(t.err, unremembered(got.memory))
+		return errors.Join(t.Err(), unremembered(got.memory))
 	}
-	return errors.Join(t.err, warnUnremembered(cmd, got.memory), verdict)
+	return errors.Join(t.Err(), warnUnremembered(cmd, got.memory), verdict)
 }

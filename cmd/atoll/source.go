@@ -5,6 +5,7 @@ import (
 	"os"
 	"time"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
 	"atoll/node/catalog"
 	"atoll/node/source"
@@ -19,7 +20,7 @@ func sourceCommand() *cobra.Command {
 		Use:   "source",
 		Short: "An agency's data sources",
 		Args:  cobra.NoArgs,
-		RunE:  help,
+		RunE:  cli.Group,
 	}
 	cmd.AddCommand(sourceTestCommand(), sourceSampleCommand(), sourceExplainCommand(), sourceAsideCommand())
 	return cmd
@@ -98,7 +99,7 @@ output who would be answered and who not, and why. It prints no value. Exit code
 says that something is amiss.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			t, err := tellerOf(cmd)
+			t, err := cli.To(cmd)
 			if err != nil {
 				return err
 			}
@@ -129,25 +130,24 @@ says that something is amiss.`,
 				one := testedOf(d.Name, got)
 				reports = append(reports, one)
 				amiss = amiss || !one.OK
-				if !asJSON(cmd) {
+				if !cli.AsJSON(cmd) {
 					one.tell(t)
 				}
 			}
-			if asJSON(cmd) {
-				if err := printJSON(cmd.OutOrStdout(), "atoll.source/v1", reports); err != nil {
+			if cli.AsJSON(cmd) {
+				if err := cli.PrintJSON(cmd.OutOrStdout(), "atoll.source/v1", reports); err != nil {
 					return err
 				}
 			}
-			if t.err == nil && amiss {
+			if t.Err() == nil && amiss {
 				return errAmiss
 			}
-			return t.err
+			return t.Err()
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the agency's folder")
 	cmd.Flags().IntVar(&sample, "sample", 0, "compute outputs of so many subjects, taken by chance (0: of all, up to 200,000)")
-	langFlag(cmd)
-	return needs(cmd, "dir")
+	return cli.Needs(cmd, "dir")
 }
 
 // progressEvery is how often a long step says how far it is where there is no
@@ -157,7 +157,7 @@ const progressEvery = 10 * time.Second
 // progressOf shows how far long work has come: as a bar to a person at a
 // terminal, otherwise as a line now and then.
 func progressOf(cmd *cobra.Command, what string) func(done, total int64) {
-	if asJSON(cmd) {
+	if cli.AsJSON(cmd) {
 		return nil
 	}
 	if !term.IsTerminal(int(os.Stderr.Fd())) {

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
 	"atoll/node/catalog"
 	"atoll/node/source"
@@ -54,15 +55,15 @@ type unfit struct {
 
 // output is what became of one over the subjects that were tried.
 type output struct {
-	Name     string    `json:"name"`
-	Answered int64     `json:"answered"`
-	NoRecord int64     `json:"no_record"`
-	Stale    int64     `json:"stale"`
-	Absent   string    `json:"absent"` // outcome of a subject that the table does not have
-	Failed   []failure `json:"failed"`
+	Name     string   `json:"name"`
+	Answered int64    `json:"answered"`
+	NoRecord int64    `json:"no_record"`
+	Stale    int64    `json:"stale"`
+	Absent   string   `json:"absent"` // outcome of a subject that the table does not have
+	Failed   []failed `json:"failed"`
 }
 
-type failure struct {
+type failed struct {
 	Outcome string  `json:"outcome"`
 	Reason  string  `json:"reason"`
 	Detail  string  `json:"detail"`
@@ -88,9 +89,9 @@ func testedOf(name string, r source.Report) tested {
 		t.UnfitRows = append(t.UnfitRows, unfit{u.Line, u.Reason})
 	}
 	for _, o := range r.Outputs {
-		out := output{Name: o.Output, Answered: o.Answered, NoRecord: o.NoRecord, Stale: o.Stale, Absent: o.Absent.String(), Failed: []failure{}}
+		out := output{Name: o.Output, Answered: o.Answered, NoRecord: o.NoRecord, Stale: o.Stale, Absent: o.Absent.String(), Failed: []failed{}}
 		for _, f := range o.Failed {
-			out.Failed = append(out.Failed, failure{f.Outcome.String(), f.Reason, f.Detail, f.Count, append([]int64{}, f.Lines...)})
+			out.Failed = append(out.Failed, failed{f.Outcome.String(), f.Reason, f.Detail, f.Count, append([]int64{}, f.Lines...)})
 		}
 		t.Outputs = append(t.Outputs, out)
 	}
@@ -106,135 +107,134 @@ func badRows(rows []source.Bad) []badRow {
 }
 
 // tell prints the report, in the language of the teller.
-func (r tested) tell(t *teller) {
+func (r tested) tell(p *cli.Printer) {
+	t := sourceWords{p}
 	if r.Newest != "" {
-		t.say("%s：%d 行，%d 个主体，%s 至 %s", "%s: %d rows of %d subjects, %s to %s", r.Dataset, r.Rows, r.Subjects, r.Oldest, r.Newest)
+		t.Say("%s：%d 行，%d 个主体，%s 至 %s", "%s: %d rows of %d subjects, %s to %s", r.Dataset, r.Rows, r.Subjects, r.Oldest, r.Newest)
 	} else {
-		t.say("%s：%d 行，%d 个主体", "%s: %d rows of %d subjects", r.Dataset, r.Rows, r.Subjects)
+		t.Say("%s：%d 行，%d 个主体", "%s: %d rows of %d subjects", r.Dataset, r.Rows, r.Subjects)
 	}
 	for _, c := range r.MissingColumns {
-		t.say("  缺少列 %s：所有查询都会失败", "  column %s is missing: every query fails", shown(c))
+		t.Say("  缺少列 %s：所有查询都会失败", "  column %s is missing: every query fails", c)
 	}
 	if len(r.FoundColumns) > 0 {
-		t.say("    现有列：%s", "    found: %s", shownAll(r.FoundColumns))
+		t.Say("    现有列：%s", "    found: %s", shownAll(r.FoundColumns))
 	}
 	if r.Bad > 0 {
-		t.say("  %d 行无法使用，有关主体的查询会失败：", "  %d rows cannot be used; queries about their subjects fail:", r.Bad)
+		t.Say("  %d 行无法使用，有关主体的查询会失败：", "  %d rows cannot be used; queries about their subjects fail:", r.Bad)
 	}
 	for _, b := range r.BadRows {
-		t.say("    第 %d 行，列 %s：%s", "    line %d, column %s: %s", b.Line, shown(b.Column), t.code(b.Code))
+		t.Say("    第 %d 行，列 %s：%s", "    line %d, column %s: %s", b.Line, b.Column, t.code(b.Code))
 	}
 	if r.Unfit > 0 {
-		t.say("  %d 行可读取，但使有关主体的输出项无效：", "  %d rows can be read, and make outputs about their subjects invalid:", r.Unfit)
+		t.Say("  %d 行可读取，但使有关主体的输出项无效：", "  %d rows can be read, and make outputs about their subjects invalid:", r.Unfit)
 	}
 	for _, u := range r.UnfitRows {
-		t.say("    第 %d 行：%s", "    line %d: %s", u.Line, t.reason(u.Reason))
+		t.Say("    第 %d 行：%s", "    line %d: %s", u.Line, t.reason(u.Reason))
 	}
 	if r.Conflicts > 0 {
-		t.say("  %d 行与同一主体的另一行不同，而目录规定每个主体一条记录；有关查询会失败", "  %d rows differ from another of their subject, where the catalog says one record; queries about them fail", r.Conflicts)
+		t.Say("  %d 行与同一主体的另一行不同，而目录规定每个主体一条记录；有关查询会失败", "  %d rows differ from another of their subject, where the catalog says one record; queries about them fail", r.Conflicts)
 	}
 	r.tellKeys(t)
 	if r.problem != nil {
-		t.say("  无法就整张表作答，也不能说“无记录”：%s", "  nothing is said of the table as a whole, nor that it has none: %s", t.fault(r.problem))
+		t.Say("  无法就整张表作答，也不能说“无记录”：%s", "  nothing is said of the table as a whole, nor that it has none: %s", t.fault(r.problem))
 	}
 	if r.DuplicateRows > 0 {
-		t.say("  %d 行与另一行重复：目录有 unique 的按其去重，没有的照常计入", "  %d rows repeat another: left out by the unique fields of the catalog, counted where it names none", r.DuplicateRows)
+		t.Say("  %d 行与另一行重复：目录有 unique 的按其去重，没有的照常计入", "  %d rows repeat another: left out by the unique fields of the catalog, counted where it names none", r.DuplicateRows)
 	}
 	if !r.ReadOnly {
-		t.say("  注意：本节点可以改写该表；请给它只读账号", "  note: this node could write to it; give it an account that can only read")
+		t.Say("  注意：本节点可以改写该表；请给它只读账号", "  note: this node could write to it; give it an account that can only read")
 	}
 	r.tellOutputs(t)
 }
 
-func (r tested) tellKeys(t *teller) {
+func (r tested) tellKeys(t sourceWords) {
 	if r.UnusableKeys > 0 {
-		t.say("  %d 行的主体代码无效，见第 %s 行：不知道属于谁，涉及多行的输出项一律无效；atoll source aside list %s 列出全部", "  %d rows have a key that is no valid code, in lines %s: nobody knows whose they are, and outputs over several rows are invalid; atoll source aside list %s lists all",
+		t.Say("  %d 行的主体代码无效，见第 %s 行：不知道属于谁，涉及多行的输出项一律无效；atoll source aside list %s 列出全部", "  %d rows have a key that is no valid code, in lines %s: nobody knows whose they are, and outputs over several rows are invalid; atoll source aside list %s lists all",
 			r.UnusableKeys, lines(r.UnusableLines, r.UnusableKeys), r.Dataset)
 	}
 	if r.SetAside > 0 {
-		t.say("  %d 行的主体代码无效，已登记搁置：每次作答都附上此数", "  %d rows of unknown owner are set aside: each answer says how many", r.SetAside)
+		t.Say("  %d 行的主体代码无效，已登记搁置：每次作答都附上此数", "  %d rows of unknown owner are set aside: each answer says how many", r.SetAside)
 	}
 	if r.MendedKeys > 0 {
-		t.say("  %d 行的主体代码带空白、小写或全角：照常计入", "  %d rows have a key with blanks, lower case or full width: they count", r.MendedKeys)
+		t.Say("  %d 行的主体代码带空白、小写或全角：照常计入", "  %d rows have a key with blanks, lower case or full width: they count", r.MendedKeys)
 	}
 	if r.OtherKeys > 0 {
-		t.say("  %d 行属于目录所声明的其他主体", "  %d rows are of others, as the catalog declares", r.OtherKeys)
+		t.Say("  %d 行属于目录所声明的其他主体", "  %d rows are of others, as the catalog declares", r.OtherKeys)
 	}
 	if r.StandIns > 0 {
 		var at []int64
 		for _, b := range r.StandInRows {
 			at = append(at, b.Line)
 		}
-		t.say("  注意：%d 行有 1900-01-01 或 2099 年以后之类的日期，见第 %s 行；若表示没有日期，请在目录中声明（none）", "  note: %d rows have a date such as 1900-01-01 or of a year from 2099 on, in lines %s; if it stands for none, say so in the catalog (none)",
+		t.Say("  注意：%d 行有 1900-01-01 或 2099 年以后之类的日期，见第 %s 行；若表示没有日期，请在目录中声明（none）", "  note: %d rows have a date such as 1900-01-01 or of a year from 2099 on, in lines %s; if it stands for none, say so in the catalog (none)",
 			r.StandIns, lines(at, r.StandIns))
 	}
 }
 
-func (r tested) tellOutputs(t *teller) {
+func (r tested) tellOutputs(t sourceWords) {
 	if len(r.Outputs) > 0 && r.Tried < r.Subjects {
-		t.say("  随机抽取 %d 个主体，各输出项：", "  outputs of %d subjects, taken by chance:", r.Tried)
+		t.Say("  随机抽取 %d 个主体，各输出项：", "  outputs of %d subjects, taken by chance:", r.Tried)
 	}
 	for _, o := range r.Outputs {
-		t.say("  %s：%d 个已应答，%d 个无记录，%d 个过旧；没有任何行的主体：%s", "  %s: %d answered, %d without record, %d stale; whoever has no row: %s",
+		t.Say("  %s：%d 个已应答，%d 个无记录，%d 个过旧；没有任何行的主体：%s", "  %s: %d answered, %d without record, %d stale; whoever has no row: %s",
 			o.Name, o.Answered, o.NoRecord, o.Stale, t.outcome(o.Absent))
 		for _, f := range o.Failed {
 			text := t.reason(f.Reason)
 			if f.Detail != "" {
-				text += t.colon() + shown(t.in(source.Chinese(f.Detail), f.Detail))
+				text += t.colon() + cli.Text{Chinese: source.Chinese(f.Detail), English: f.Detail}.In(t.Lang)
 			}
 			if len(f.Lines) > 0 {
-				t.say("    %d 个%s：%s；第 %s 行", "    %d %s: %s; lines %s", f.Count, t.outcome(f.Outcome), text, lines(f.Lines, int64(len(f.Lines))))
+				t.Say("    %d 个%s：%s；第 %s 行", "    %d %s: %s; lines %s", f.Count, t.outcome(f.Outcome), text, lines(f.Lines, int64(len(f.Lines))))
 			} else {
-				t.say("    %d 个%s：%s", "    %d %s: %s", f.Count, t.outcome(f.Outcome), text)
+				t.Say("    %d 个%s：%s", "    %d %s: %s", f.Count, t.outcome(f.Outcome), text)
 			}
 		}
 	}
 }
 
+// sourceWords is a printer with the words for what sources say.
+type sourceWords struct{ *cli.Printer }
+
 // fault is what is wrong with a source.
-func (t *teller) fault(e *source.Error) string {
-	return t.known(string(e.Code), shown(t.in(e.Chinese(), e.Error())))
+func (t sourceWords) fault(e *source.Error) string {
+	return t.known(string(e.Code), t.In(e.Chinese(), e.Error()))
 }
 
 // outcome is an outcome in words: in English its name is one.
-func (t *teller) outcome(name string) string {
-	if words := outcomeWords[name]; t.lang == consent.Chinese && words != "" {
+func (t sourceWords) outcome(name string) string {
+	if words := outcomeWords[name]; t.Lang == consent.Chinese && words != "" {
 		return words
 	}
 	return name
 }
 
 // code is a code of a source, in Chinese with what it means.
-func (t *teller) code(code string) string { return t.known(code, shown(code)) }
+func (t sourceWords) code(code string) string { return t.known(code, code) }
 
 // reason is a reason of an answer: where only the catalog knows it, with what
 // it means in both languages.
-func (t *teller) reason(reason string) string {
+func (t sourceWords) reason(reason string) string {
 	code, _, _ := strings.Cut(reason, ": ")
 	words, ok := catalog.Says(reason)
 	switch {
 	case !ok || sayings[code].what != "":
 		return t.code(reason)
-	case t.lang == consent.Chinese:
-		return shown(words.Chinese) + "（" + shown(reason) + "）"
+	case t.Lang == consent.Chinese:
+		return words.Chinese + "（" + reason + "）"
 	}
-	return shown(reason) + " (" + shown(words.English) + ")"
+	return reason + " (" + words.English + ")"
 }
 
 // known puts what a code means before a text, in Chinese.
-func (t *teller) known(code, text string) string {
-	if words := sayings[code].what; t.lang == consent.Chinese && words != "" {
+func (t sourceWords) known(code, text string) string {
+	if words := sayings[code].what; t.Lang == consent.Chinese && words != "" {
 		return words + "（" + text + "）"
 	}
 	return text
 }
 
-func (t *teller) colon() string {
-	if t.lang == consent.Chinese {
-		return "："
-	}
-	return ": "
-}
+func (t sourceWords) colon() string { return t.In("：", ": ") }
 
 // outcomeWords are the outcomes that a source leads to.
 var outcomeWords = map[string]string{
@@ -256,7 +256,7 @@ func lines(list []int64, all int64) string {
 func shownAll(names []string) string {
 	var texts []string
 	for _, name := range names {
-		texts = append(texts, shown(name))
+		texts = append(texts, name)
 	}
 	return strings.Join(texts, ", ")
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
 	"atoll/node/catalog"
 	"atoll/node/source"
@@ -40,7 +41,7 @@ to be declared of the source (date_format, thousands, decimal, trim) or in the c
 for a digit, A and a for a letter, 文 for a Chinese character. It shows no value.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			t, err := tellerOf(cmd)
+			t, err := cli.To(cmd)
 			if err != nil {
 				return err
 			}
@@ -49,19 +50,18 @@ for a digit, A and a for a letter, 文 for a Chinese character. It shows no valu
 				if err != nil {
 					return err
 				}
-				if asJSON(cmd) {
-					return printJSON(cmd.OutOrStdout(), "atoll.sample/v1", map[string]any{"dataset": d.Name, "columns": sampledOf(columns)})
+				if cli.AsJSON(cmd) {
+					return cli.PrintJSON(cmd.OutOrStdout(), "atoll.sample/v1", map[string]any{"dataset": d.Name, "columns": sampledOf(columns)})
 				}
 				for _, c := range sampledOf(columns) {
 					c.tell(t)
 				}
-				return t.err
+				return t.Err()
 			})
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the agency's folder")
-	langFlag(cmd)
-	return needs(cmd, "dir")
+	return cli.Needs(cmd, "dir")
 }
 
 func sampledOf(columns []source.Column) (list []sampledColumn) {
@@ -79,31 +79,23 @@ func sampledOf(columns []source.Column) (list []sampledColumn) {
 	return list
 }
 
-func (c sampledColumn) tell(t *teller) {
-	t.say("列 %s（%s）：%d 个空值，%d 个无法使用", "column %s (%s): %d without value, %d that cannot be used", shown(c.Column), c.Type, c.None, c.Bad)
-	if t.err != nil || len(c.Shapes) == 0 {
+func (c sampledColumn) tell(t *cli.Printer) {
+	t.Say("列 %s（%s）：%d 个空值，%d 个无法使用", "column %s (%s): %d without value, %d that cannot be used", c.Column, c.Type, c.None, c.Bad)
+	if t.Err() != nil || len(c.Shapes) == 0 {
 		return
 	}
-	table := newTable()
+	table := cli.NewTable()
 	for _, s := range c.Shapes {
 		bad := ""
 		if s.Bad > 0 {
-			bad = fmt.Sprintf(t.words("%d 个无法使用，首见第 %d 行", "%d cannot be used, the first in line %d"), s.Bad, s.Line)
+			bad = fmt.Sprintf(t.In("%d 个无法使用，首见第 %d 行", "%d cannot be used, the first in line %d"), s.Bad, s.Line)
 		}
-		table.row("  "+strconv.FormatInt(s.Count, 10), strconv.Quote(s.Shape), bad)
+		table.Row("  "+strconv.FormatInt(s.Count, 10), strconv.Quote(s.Shape), bad)
 	}
-	t.err = table.print(t.w)
+	t.Table(table)
 	if c.Others > 0 {
-		t.say("  %d 个其他形式", "  %d of further forms", c.Others)
+		t.Say("  %d 个其他形式", "  %d of further forms", c.Others)
 	}
-}
-
-// words picks those of the teller's language.
-func (t *teller) words(chinese, english string) string {
-	if t.lang == consent.Chinese {
-		return chinese
-	}
-	return english
 }
 
 // explainedOutput is an answer without its value, for JSON.
@@ -148,13 +140,13 @@ func sourceExplainCommand() *cobra.Command {
 a query would today, and says by line what keeps it from an answer. It shows no value.`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			t, err := tellerOf(cmd)
+			t, err := cli.To(cmd)
 			if err != nil {
 				return err
 			}
 			subject, _, err := consent.ParseSubject(args[1])
 			if err != nil {
-				return fmt.Errorf("%w: %w", errUsage, err)
+				return fmt.Errorf("%w: %w", cli.ErrUsage, err)
 			}
 			return withDataset(dir, args[0], func(r *registers, d *catalog.Dataset, s *source.Source) error {
 				at, err := r.at()
@@ -166,17 +158,16 @@ a query would today, and says by line what keeps it from an answer. It shows no 
 					return err
 				}
 				e := explainedOf(d.Name, got)
-				if asJSON(cmd) {
-					return printJSON(cmd.OutOrStdout(), "atoll.explain/v1", e)
+				if cli.AsJSON(cmd) {
+					return cli.PrintJSON(cmd.OutOrStdout(), "atoll.explain/v1", e)
 				}
 				e.tell(t)
-				return t.err
+				return t.Err()
 			})
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the agency's folder")
-	langFlag(cmd)
-	return needs(cmd, "dir")
+	return cli.Needs(cmd, "dir")
 }
 
 func explainedOf(dataset string, got source.Explained) explained {
@@ -201,30 +192,31 @@ func explainedOf(dataset string, got source.Explained) explained {
 	return e
 }
 
-func (e explained) tell(t *teller) {
-	t.say("%s：该企业有 %d 行", "%s: %d rows of this enterprise", e.Dataset, int64(len(e.Rows))+e.More)
+func (e explained) tell(p *cli.Printer) {
+	t := sourceWords{p}
+	t.Say("%s：该企业有 %d 行", "%s: %d rows of this enterprise", e.Dataset, int64(len(e.Rows))+e.More)
 	for _, r := range e.Rows {
 		text := ""
 		if r.Mended {
-			text = t.words("，代码书写不规范", ", key written otherwise")
+			text = t.In("，代码书写不规范", ", key written otherwise")
 		}
 		if r.problem != nil {
 			text += t.colon() + t.fault(r.problem)
 		}
-		t.say("  第 %d 行%s", "  line %d%s", r.Line, text)
+		t.Say("  第 %d 行%s", "  line %d%s", r.Line, text)
 	}
 	if e.More > 0 {
-		t.say("  另有 %d 行", "  and %d more", e.More)
+		t.Say("  另有 %d 行", "  and %d more", e.More)
 	}
 	if e.problem != nil {
-		t.say("  数据源无法作答：%s", "  the source gives nothing: %s", t.fault(e.problem))
+		t.Say("  数据源无法作答：%s", "  the source gives nothing: %s", t.fault(e.problem))
 	}
 	for _, o := range e.Outputs {
 		text := t.outcome(o.Outcome)
 		if o.Reason != "" {
-			text += t.words("，", ", ") + t.reason(o.Reason)
+			text += t.In("，", ", ") + t.reason(o.Reason)
 		}
-		t.say("  %s：%s；依据 %d 行，数据时点 %s；覆盖 %d 个月，%d 个期间跨界，%d 行去重，%d 行相同，%d 行搁置", "  %s: %s; of %d rows, as of %s; %d months covered, %d periods across the edge, %d rows left out, %d alike, %d set aside",
+		t.Say("  %s：%s；依据 %d 行，数据时点 %s；覆盖 %d 个月，%d 个期间跨界，%d 行去重，%d 行相同，%d 行搁置", "  %s: %s; of %d rows, as of %s; %d months covered, %d periods across the edge, %d rows left out, %d alike, %d set aside",
 			o.Output, text, o.Rows, dash(o.AsOf), o.Covered, o.Across, o.Dropped, o.Repeats, o.Aside)
 	}
 }

@@ -3,11 +3,10 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
-	"atoll/consensus/consent"
+	"atoll/cmd/internal/cli"
 	"atoll/node"
 	"atoll/node/api"
 	"atoll/node/catalog"
@@ -24,7 +23,7 @@ func statusCommand() *cobra.Command {
 		Short: "Say how a member's node is",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			lang, err := language(cmd)
+			t, err := cli.To(cmd)
 			if err != nil {
 				return err
 			}
@@ -32,66 +31,56 @@ func statusCommand() *cobra.Command {
 			if err := local(cmd.Context(), dir, api.OpStatus, nil, &s); err != nil {
 				return err
 			}
-			if asJSON(cmd) {
-				return printJSON(cmd.OutOrStdout(), "atoll.status/v1", s)
+			if cli.AsJSON(cmd) {
+				return cli.PrintJSON(cmd.OutOrStdout(), "atoll.status/v1", s)
 			}
-			return printStatus(cmd.OutOrStdout(), &s, lang)
+			return printStatus(t, &s)
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the member's folder")
-	langFlag(cmd)
-	return needs(cmd, "dir")
+	return cli.Needs(cmd, "dir")
 }
 
-func printStatus(w io.Writer, s *node.Status, lang string) error {
-	in := func(chinese, english string) string {
-		if lang == consent.Chinese {
-			return chinese
-		}
-		return english
-	}
+func printStatus(p *cli.Printer, s *node.Status) error {
+	in := p.In
 	leader := s.Leader
 	if leader == "" {
 		leader = in("未知：此时日志无法增加条目；", "none known: nothing can be added to the log; ") + majorityLine(s, in)
 	}
-	t := newTable()
-	t.row(in("成员", "member"), fmt.Sprintf(in("%s（%s）", "%s (%s)"), s.Name, strings.Join(s.Roles, " ")))
-	t.row(in("网络", "network"), s.Network)
-	t.row(in("来源", "origin"), s.Origin)
-	t.row(in("领导者", "leader"), leader)
-	t.row(in("日志", "log"), fmt.Sprintf(in("%d 个条目，根 %s", "%d entries, root %s"), s.Size, s.Root))
-	t.row(in("终局", "final"), fmt.Sprintf(in("%d 个条目（共签人 %[3]s 中的 %[2]d 位）", "%d entries (%d of the cosigners %s)"), s.Final, s.Quorum, strings.Join(s.Cosigners, " ")))
+	t := cli.NewTable()
+	t.Row(in("成员", "member"), fmt.Sprintf(in("%s（%s）", "%s (%s)"), s.Name, strings.Join(s.Roles, " ")))
+	t.Row(in("网络", "network"), s.Network)
+	t.Row(in("来源", "origin"), s.Origin)
+	t.Row(in("领导者", "leader"), leader)
+	t.Row(in("日志", "log"), fmt.Sprintf(in("%d 个条目，根 %s", "%d entries, root %s"), s.Size, s.Root))
+	t.Row(in("终局", "final"), fmt.Sprintf(in("%d 个条目（共签人 %[3]s 中的 %[2]d 位）", "%d entries (%d of the cosigners %s)"), s.Final, s.Quorum, strings.Join(s.Cosigners, " ")))
 	if s.NotFinal != nil {
-		t.row(in("未终局", "not final"), lackLine(s.NotFinal, in))
+		t.Row(in("未终局", "not final"), lackLine(s.NotFinal, in))
 	}
 	for _, o := range s.Witnesses {
-		t.row(in("见证者", "witness"), witnessLine(o, in))
+		t.Row(in("见证者", "witness"), witnessLine(o, in))
 	}
 	for _, a := range s.Alarms {
-		t.row(in("警报", "ALARM"), a)
+		t.Row(in("警报", "ALARM"), a)
 	}
 	for i := range s.Endings {
-		t.row(in("警告", "warning"), endingLine(&s.Endings[i], in))
+		t.Row(in("警告", "warning"), endingLine(&s.Endings[i], in))
 	}
 	for i := range s.Registers {
-		t.row(in("数据源", "source"), registerLine(&s.Registers[i], in))
+		t.Row(in("数据源", "source"), registerLine(&s.Registers[i], in))
 	}
 	if line := clockLine(&s.Clock, in); line != "" {
-		t.row(in("警报", "ALARM"), line)
+		t.Row(in("警报", "ALARM"), line)
 	}
 	if len(s.Clock.Waits) > 0 {
-		t.row(in("等待", "waits"), fmt.Sprintf(in("网络时间落后，等待久未发言的成员：%s；无需操作，数小时内自行恢复", "network time is behind, waiting for members that have been silent for long: %s; it goes on within hours by itself"), strings.Join(s.Clock.Waits, " ")))
+		t.Row(in("等待", "waits"), fmt.Sprintf(in("网络时间落后，等待久未发言的成员：%s；无需操作，数小时内自行恢复", "network time is behind, waiting for members that have been silent for long: %s; it goes on within hours by itself"), strings.Join(s.Clock.Waits, " ")))
 	}
-	t.row(in("时间", "time"), fmt.Sprintf(in("%s（网络时间）", "%s (network time)"), s.Time))
-	t.row(in("磁盘", "disk"), fmt.Sprintf(in("已用 %d %%", "%d %% used"), s.DiskUsed))
-	t.row(in("检查", "checked"), fmt.Sprintf(in("磁盘上的全部日志：%s", "all of the log on disk: %s"), cmp.Or(s.Checked, in("启动以来尚未完成", "not yet since the start"))))
-	if err := t.print(w); err != nil {
-		return err
-	}
-	if _, err := fmt.Fprintln(w); err != nil {
-		return err
-	}
-	t = newTable(in("全体成员", "all members"), in("连接", "connection"))
+	t.Row(in("时间", "time"), fmt.Sprintf(in("%s（网络时间）", "%s (network time)"), s.Time))
+	t.Row(in("磁盘", "disk"), fmt.Sprintf(in("已用 %d %%", "%d %% used"), s.DiskUsed))
+	t.Row(in("检查", "checked"), fmt.Sprintf(in("磁盘上的全部日志：%s", "all of the log on disk: %s"), cmp.Or(s.Checked, in("启动以来尚未完成", "not yet since the start"))))
+	p.Table(t)
+	p.Say("", "")
+	t = p.Columns(cli.Text{Chinese: "全体成员", English: "all members"}, cli.Text{Chinese: "连接", English: "connection"})
 	for _, m := range s.Members {
 		state := in("无法连通", "cannot be reached") // the node has just tried
 		if m == s.Name {
@@ -99,9 +88,10 @@ func printStatus(w io.Writer, s *node.Status, lang string) error {
 		} else if slices.Contains(s.Connected, m) {
 			state = in("已连接", "connected")
 		}
-		t.row(m, state)
+		t.Row(m, state)
 	}
-	return t.print(w)
+	p.Table(t)
+	return p.Err()
 }
 
 // registerLine says how a dataset of this agency is, and what keeps it from
@@ -138,12 +128,12 @@ func registerLine(r *node.Register, in func(chinese, english string) string) str
 // or the reason of an answer.
 func failureWords(text string, e *source.Error, in func(chinese, english string) string) string {
 	if e != nil {
-		return shown(in(e.Chinese(), e.Error()))
+		return in(e.Chinese(), e.Error())
 	}
 	if words, ok := catalog.Says(text); ok {
 		text = in(words.Chinese, words.English) + in("（"+text+"）", " ("+text+")")
 	}
-	return shown(text)
+	return text
 }
 
 // clockLine says what is wrong with the time and what to do, or nothing.

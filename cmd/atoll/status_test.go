@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
 	"atoll/node"
 	"atoll/node/source"
@@ -25,7 +26,7 @@ func TestStatusAligned(t *testing.T) {
 		consent.Chinese: {{"tax（agency）", "未知：", "0 个条目，根", "w/1（必需）：尚无共签；最近", "size 7: why", "已用 0 %"}, {"连接", "无法连通", "已连接", "本成员"}},
 	} {
 		var b strings.Builder
-		if err := printStatus(&b, s, lang); err != nil {
+		if err := printStatus(&cli.Printer{W: &b, Lang: lang}, s); err != nil {
 			t.Fatal(err)
 		}
 		facts, members, _ := strings.Cut(b.String(), "\n\n")

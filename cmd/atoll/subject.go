@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
 	"atoll/consensus/durable"
 	"atoll/consensus/ledger"
@@ -47,7 +48,7 @@ func subjectCommand() *cobra.Command {
 		Use:   "subject",
 		Short: "An enterprise's own keys, and who has looked at it",
 		Args:  cobra.NoArgs,
-		RunE:  help,
+		RunE:  cli.Group,
 	}
 	cmd.AddCommand(subjectNewCommand(), subjectHistoryCommand(), subjectRestoreCommand())
 	return cmd
@@ -69,7 +70,7 @@ the key (atoll credential issue) and gives back credential.pem.`,
 			}
 			id, pilot, err := consent.ParseSubject(code)
 			if err != nil {
-				return fmt.Errorf("%w: %w", errUsage, err)
+				return fmt.Errorf("%w: %w", cli.ErrUsage, err)
 			}
 			words, err := p.read(cmd, true)
 			if err != nil {
@@ -79,23 +80,22 @@ the key (atoll credential issue) and gives back credential.pem.`,
 			if err != nil {
 				return err
 			}
-			chinese, english := "", ""
-			if pilot {
-				chinese = "提示：这是福建早期试点代码，末位校验码不合标准；予以接受\n"
-				english = "note: an early Fujian pilot code, whose last check character is not the standard's; it is accepted\n"
+			if t, err := cli.Beside(cmd); err != nil {
+				return err
+			} else if pilot {
+				t.Say("提示：这是福建早期试点代码，末位校验码不合标准；予以接受", "note: an early Fujian pilot code, whose last check character is not the standard's; it is accepted")
 			}
-			return announce(cmd, "atoll.subject/v1", map[string]any{"dir": dir, "enrolment": filepath.Join(dir, fileEnrolment), "pilot": pilot, "network": s.network.String()},
-				chinese+"密钥已加密写入 %s；没有口令任何人都无法使用，包括您自己\n下一步：将 %s 交给登记机关，将其交回的文件存为 %s",
-				english+"keys are in %s, encrypted; without the passphrase nobody can use them, you included\nnext: give %s to the registrar, and put what comes back into %s",
+			return cli.Announce(cmd, "atoll.subject/v1", map[string]any{"dir": dir, "enrolment": filepath.Join(dir, fileEnrolment), "pilot": pilot, "network": s.network.String()},
+				"密钥已加密写入 %s；没有口令任何人都无法使用，包括您自己\n下一步：将 %s 交给登记机关，将其交回的文件存为 %s",
+				"keys are in %s, encrypted; without the passphrase nobody can use them, you included\nnext: give %s to the registrar, and put what comes back into %s",
 				dir, filepath.Join(dir, fileEnrolment), filepath.Join(dir, fileCredential))
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the enterprise's folder, to be made")
 	cmd.Flags().StringVar(&code, "uscc", "", "unified social credit code (or lei:…)")
 	cmd.Flags().StringVar(&genesis, "genesis", "", "the network's genesis.pem")
-	langFlag(cmd)
 	p.flag(cmd)
-	return needs(cmd, "dir", "uscc", "genesis")
+	return cli.Needs(cmd, "dir", "uscc", "genesis")
 }
 
 // newSubject makes an enterprise's folder on a network.
@@ -140,7 +140,7 @@ func enrolAgain(dir, code, words string) error {
 	}
 	id, _, err := consent.ParseSubject(code)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errUsage, err)
+		return fmt.Errorf("%w: %w", cli.ErrUsage, err)
 	}
 	s := &subject{dir: dir, id: id}
 	if _, s.genesis, s.network, err = readGenesis(filepath.Join(dir, fileGenesis)); err != nil {

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"atoll/cmd/internal/cli"
 	"atoll/crypto/sign"
 )
 
@@ -22,7 +23,7 @@ func TestSilentMember(t *testing.T) {
 		ended <- time.Since(begun)
 	}))
 	t.Cleanup(silent.Close)
-	l.want(exitUnavailable, "does not answer in time", "consent revoke --wait 1s --via "+silent.URL+" "+l.s.consentID(0).String())
+	l.want(cli.ExitUnavailable, "does not answer in time", "consent revoke --wait 1s --via "+silent.URL+" "+l.s.consentID(0).String())
 	if took := <-ended; took > onceTimeout {
 		t.Errorf("it was waited for %s", took)
 	}
@@ -34,8 +35,8 @@ func TestNobodyTakesIt(t *testing.T) {
 	refuses := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(refuses.Close)
 	revoke := "consent revoke --wait 0s --via http://127.0.0.1:1 --via " + refuses.URL + " " + l.s.consentID(0).String()
-	l.want(exitUnavailable, "http://127.0.0.1:1", revoke)
-	l.want(exitUnavailable, refuses.URL+" answers 404", revoke)
+	l.want(cli.ExitUnavailable, "http://127.0.0.1:1", revoke)
+	l.want(cli.ExitUnavailable, refuses.URL+" answers 404", revoke)
 }
 
 // A log of another network is not read to its end before anybody looks whose it
@@ -66,9 +67,9 @@ func TestHeadFromTheFuture(t *testing.T) {
 	now := time.Now()
 	l.serve(l.w, now.Add(-48*time.Hour), "auditor", "tax")
 	l.files["checkpoint"] = l.add(l.files["checkpoint"], "court", now.Add(300*24*time.Hour))
-	l.want(exitUnproved, "48h0m", "subject history --wait 0s --log "+l.URL)
+	l.want(cli.ExitUnproved, "48h0m", "subject history --wait 0s --log "+l.URL)
 	l.serve(l.w, now.Add(300*24*time.Hour), "auditor", "court", "tax")
-	l.want(exitUnproved, "clock", "subject history --wait 0s --log "+l.URL)
+	l.want(cli.ExitUnproved, "clock", "subject history --wait 0s --log "+l.URL)
 	l.serve(l.w, now.Add(20*time.Minute), "auditor", "court", "tax") // this machine's clock is a little behind
 	l.want(0, "final up to", "subject history --wait 0s --log "+l.URL)
 }

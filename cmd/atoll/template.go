@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 	"atoll/node/api"
@@ -25,7 +26,7 @@ func templateCommand() *cobra.Command {
 		Use:   "template",
 		Short: "A bank's scorecard",
 		Args:  cobra.NoArgs,
-		RunE:  help,
+		RunE:  cli.Group,
 	}
 	cmd.AddCommand(templateLintCommand())
 	return cmd
@@ -48,7 +49,7 @@ are. Without FILE it is the template of that node. Exit code 3 says that somethi
 is amiss, or that what is asked of an agency was compared with nothing.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			lang, err := language(cmd)
+			lang, err := cli.Language(cmd)
 			if err != nil {
 				return err
 			}
@@ -83,7 +84,6 @@ is amiss, or that what is asked of an agency was compared with nothing.`,
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "the folder of a member whose node is running")
 	cmd.Flags().StringArrayVar(&files, "catalog", nil, "file of a catalog, or folder with such files; may be repeated")
-	langFlag(cmd)
 	return cmd
 }
 
@@ -93,14 +93,14 @@ func templateFile(dir string, args []string) (string, error) {
 		return args[0], nil
 	}
 	if dir == "" {
-		return "", fmt.Errorf("%w: give a file, or --dir with a node that has one", errUsage)
+		return "", fmt.Errorf("%w: give a file, or --dir with a node that has one", cli.ErrUsage)
 	}
 	c, err := readConfig(dir)
 	if err != nil {
 		return "", err
 	}
 	if c.Profile == "" {
-		return "", fmt.Errorf("%w: give a file, or name one in %s", errUsage, fileConfig)
+		return "", fmt.Errorf("%w: give a file, or name one in %s", cli.ErrUsage, fileConfig)
 	}
 	return within(dir, c.Profile), nil
 }
@@ -199,10 +199,10 @@ func reportTemplate(cmd *cobra.Command, lang, file string, found []profile.Findi
 		against = append(against, c.Agency+" "+strconv.FormatUint(c.Version, 10))
 	}
 	var err error
-	if asJSON(cmd) {
-		err = printJSON(cmd.OutOrStdout(), "atoll.template_lint/v1", map[string]any{"file": file, "ok": bad == 0, "catalogs": against, "findings": list})
+	if cli.AsJSON(cmd) {
+		err = cli.PrintJSON(cmd.OutOrStdout(), "atoll.template_lint/v1", map[string]any{"file": file, "ok": bad == 0, "catalogs": against, "findings": list})
 	} else {
-		err = printFindings(&teller{w: cmd.OutOrStdout(), lang: lang}, file, found, list, against)
+		err = printFindings(&cli.Printer{W: cmd.OutOrStdout(), Lang: lang}, file, found, list, against)
 	}
 	if err == nil && bad > 0 {
 		err = errAmiss
@@ -213,22 +213,22 @@ func reportTemplate(cmd *cobra.Command, lang, file string, found []profile.Findi
 // severities are the words for what a finding is.
 var severities = map[string]string{"error": "错误", "warning": "警告", "unchecked": "未核对"}
 
-func printFindings(t *teller, file string, found []profile.Finding, list []finding, against []string) error {
+func printFindings(t *cli.Printer, file string, found []profile.Finding, list []finding, against []string) error {
 	count := map[string]int{}
 	for i, f := range list {
 		count[f.Severity]++
 		word := f.Severity
-		if t.lang == consent.Chinese {
+		if t.Lang == consent.Chinese {
 			word = severities[word]
 		}
-		t.say("%s:%d: %s: %s: %s [%s]", "%s:%d: %s: %s: %s [%s]", shown(file), f.Line, word, f.Path, shown(found[i].Words.In(t.lang)), f.Code)
+		t.Say("%s:%d: %s: %s: %s [%s]", "%s:%d: %s: %s: %s [%s]", file, f.Line, word, f.Path, found[i].Words.In(t.Lang), f.Code)
 	}
 	with := strings.Join(against, ", ")
 	if len(against) == 0 {
-		t.say("%s: 未与任何目录比对：用 --catalog 或 --dir 给出目录", "%s: compared with no catalog: give --catalog or --dir", shown(file))
+		t.Say("%s: 未与任何目录比对：用 --catalog 或 --dir 给出目录", "%s: compared with no catalog: give --catalog or --dir", file)
 	} else {
-		t.say("%s: 已与目录比对：%s", "%s: compared with the catalogs %s", shown(file), shown(with))
+		t.Say("%s: 已与目录比对：%s", "%s: compared with the catalogs %s", file, with)
 	}
-	t.say("错误 %d，未核对 %d，警告 %d", "%d errors, %d unchecked, %d warnings", count["error"], count["unchecked"], count["warning"])
-	return t.err
+	t.Say("错误 %d，未核对 %d，警告 %d", "%d errors, %d unchecked, %d warnings", count["error"], count["unchecked"], count["warning"])
+	return t.Err()
 }

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"atoll/cmd/internal/cli"
 	"atoll/node/problem"
 
 	"github.com/spf13/cobra"
@@ -39,7 +40,7 @@ func TestUsage(t *testing.T) {
 				}
 				var out, errs strings.Builder
 				code := run(t.Context(), args, &out, &errs)
-				if code == 0 || code == exitFailure {
+				if code == 0 || code == cli.ExitFailure {
 					t.Errorf("%q: exit %d", args, code)
 				}
 				if strings.ContainsRune(out.String()+errs.String(), '\x1b') {
@@ -66,15 +67,15 @@ func TestExplain(t *testing.T) {
 		}
 	}
 	for code, exit := range map[string]int{
-		"consent.revoked": exitRefused, "consent.unknown": exitNotFound, "query.deadline": exitRefused, "author.role": exitRefused,
-		"seal.broken": exitRefused, "statement.conflict": exitConflict, "credential.exists": exitConflict, "unavailable": exitUnavailable,
-		"passphrase": exitPassphrase, "usage": exitUsage, "genesis.mismatch": exitRefused, "internal": exitFailure, "made.up": exitFailure,
+		"consent.revoked": cli.ExitRefused, "consent.unknown": cli.ExitNotFound, "query.deadline": cli.ExitRefused, "author.role": cli.ExitRefused,
+		"seal.broken": cli.ExitRefused, "statement.conflict": cli.ExitConflict, "credential.exists": cli.ExitConflict, "unavailable": cli.ExitUnavailable,
+		"passphrase": cli.ExitPassphrase, "usage": cli.ExitUsage, "genesis.mismatch": cli.ExitRefused, "internal": cli.ExitFailure, "made.up": cli.ExitFailure,
 	} {
 		if got, e := explain(&problem.Error{Code: code, Message: "m", Hint: "h"}); got != exit || e.Code != code {
 			t.Errorf("%s: exit %d, %+v", code, got, e)
 		}
 	}
-	if code, e := explain(&os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}); code != exitFailure || e.Code != "disk.full" {
+	if code, e := explain(&os.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}); code != cli.ExitFailure || e.Code != "disk.full" {
 		t.Errorf("a full disk: %d, %+v", code, e)
 	}
 	if text, err := json.Marshal(&problem.Error{}); err != nil || string(text) != `{"code":"","message":"","hint":"","retryable":false}` {

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/ledger"
 	"atoll/node"
 	"atoll/node/problem"
@@ -21,7 +22,7 @@ type carriage struct {
 	seen              *ledger.Seen
 	until             time.Time // when no proof is waited for any more; the context of [carriage.through] ends all
 	all               bool      // every address is told; else the first that answers
-	progress          func(zh, en string, args ...any)
+	progress          func(zh, en cli.Words, args ...any)
 }
 
 // told is what one address answered.
@@ -228,7 +229,7 @@ func claimed(via string, err error) error {
 		return err
 	}
 	exit := exitOf(e.Code)
-	if exit == exitUnavailable || exit == exitUsage || exit == exitFailure || e.Code == problem.NotFound {
+	if exit == cli.ExitUnavailable || exit == cli.ExitUsage || exit == cli.ExitFailure || e.Code == problem.NotFound {
 		return err
 	}
 	return oneWord(via, e)

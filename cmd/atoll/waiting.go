@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
 	"atoll/node"
 	"atoll/node/api"
@@ -39,8 +40,8 @@ type waitingKey struct{}
 // tellWaits lets the command tell a person what it waits for. A program that
 // reads JSON is told nothing.
 func tellWaits(cmd *cobra.Command) {
-	lang, err := language(cmd)
-	if err != nil || asJSON(cmd) {
+	lang, err := cli.Language(cmd)
+	if err != nil || cli.AsJSON(cmd) {
 		return // the command says what is wrong with the language
 	}
 	out := &inTurn{w: cmd.ErrOrStderr()}
@@ -100,8 +101,8 @@ func (to waiting) tell(ctx context.Context, cause func(context.Context) string) 
 			}
 			line := cause(ctx)
 			if ctx.Err() == nil {
-				t := &teller{w: to.w, lang: to.lang}
-				t.say("atoll: 等待中（已 %d 秒）：%s", "atoll: waiting (%d s): %s", int(time.Since(began).Seconds()), line)
+				t := &cli.Printer{W: to.w, Lang: to.lang}
+				t.Say("atoll: 等待中（已 %d 秒）：%s", "atoll: waiting (%d s): %s", int(time.Since(began).Seconds()), line)
 			}
 		}
 	}()
@@ -113,12 +114,7 @@ func (to waiting) tell(ctx context.Context, cause func(context.Context) string) 
 
 // cause says why a node may take long, by its status.
 func (to waiting) cause(ctx context.Context, dir string) string {
-	in := func(chinese, english string) string {
-		if to.lang == consent.Chinese {
-			return chinese
-		}
-		return english
-	}
+	in := (&cli.Printer{Lang: to.lang}).In
 	ctx, cancel := context.WithTimeout(ctx, sayEvery)
 	defer cancel()
 	var s node.Status

@@ -1,0 +1,90 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// Printer prints to people, in one language. Whatever it is given to fill in is
+// cleaned, since it may come from elsewhere. The first error of the writer
+// sticks.
+type Printer struct {
+	W    io.Writer
+	Lang string
+	err  error
+}
+
+// To returns a printer of a command's result.
+func To(cmd *cobra.Command) (*Printer, error) {
+	lang, err := Language(cmd)
+	return &Printer{W: cmd.OutOrStdout(), Lang: lang}, err
+}
+
+// Beside returns a printer of what a command says beside its result: on
+// standard error, and nowhere where a program reads a document.
+func Beside(cmd *cobra.Command) (*Printer, error) {
+	lang, err := Language(cmd)
+	t := &Printer{W: cmd.ErrOrStderr(), Lang: lang}
+	if AsJSON(cmd) {
+		t.W = io.Discard
+	}
+	return t, err
+}
+
+// Err returns the first error of the writer.
+func (t *Printer) Err() error { return t.err }
+
+// Say prints a line, or some, in the words of the language.
+func (t *Printer) Say(chinese, english Words, args ...any) {
+	if t.err == nil {
+		_, t.err = fmt.Fprintln(t.W, string(t.Fill(chinese, english, args...)))
+	}
+}
+
+// Fill returns what [Printer.Say] prints, to be part of something else.
+func (t *Printer) Fill(chinese, english Words, args ...any) Filled {
+	return Filled(fmt.Sprintf(Text{string(chinese), string(english)}.In(t.Lang), cleaned(args)...))
+}
+
+// In returns one of two texts, by the language.
+func (t *Printer) In(chinese, english string) string { return Text{chinese, english}.In(t.Lang) }
+
+// Warn prints a warning as a program's, and what to do about it.
+func (t *Printer) Warn(program string, what, hint Filled) {
+	t.Say("%s: 警告：%s", "%s: warning: %s", program, what)
+	if hint != "" {
+		t.Say("%s: 提示：%s", "%s: hint: %s", program, hint)
+	}
+}
+
+// Block prints text of several lines from elsewhere, indented: none of them
+// passes for a line of this program's.
+func (t *Printer) Block(text string) { t.lines(text, "    ") }
+
+// Page prints text of several lines that is the result itself. The lines are
+// cleaned, and stand where they stand.
+func (t *Printer) Page(text string) { t.lines(text, "") }
+
+func (t *Printer) lines(text, indent string) {
+	for line := range strings.Lines(text) {
+		if line = indent + cut(strings.TrimRight(line, "\n"), maxLine); t.err == nil {
+			_, t.err = fmt.Fprintln(t.W, strings.TrimRight(line, " "))
+		}
+	}
+}
+
+// maxLine is how many characters of a line of a page are shown.
+const maxLine = 4000
+
+// Row prints a label and a value in columns.
+func (t *Printer) Row(chinese, english Words, value any) {
+	label := Text{string(chinese), string(english)}.In(t.Lang)
+	if t.err == nil {
+		_, t.err = fmt.Fprintf(t.W, "%s%s%s\n", label, strings.Repeat(" ", max(1, labelCells-Cells(label))), cleaned([]any{value})[0])
+	}
+}
+
+const labelCells = 14

@@ -1,0 +1,77 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+)
+
+// Cells is how wide a text is on a terminal: Chinese characters take two cells,
+// marks that combine with a letter none.
+func Cells(text string) (width int) {
+	for _, r := range text {
+		switch {
+		case unicode.Is(unicode.Mn, r):
+		case wide(r):
+			width += 2
+		default:
+			width++
+		}
+	}
+	return width
+}
+
+// wide reports whether a character is of East Asian width W or F (UAX #11),
+// by its block.
+func wide(r rune) bool {
+	return r >= 0x1100 && r <= 0x115f || r >= 0x2e80 && r <= 0xa4cf && r != 0x303f || r >= 0xac00 && r <= 0xd7a3 || r >= 0xf900 && r <= 0xfaff ||
+		r >= 0xfe30 && r <= 0xfe6f || r >= 0xff00 && r <= 0xff60 || r >= 0xffe0 && r <= 0xffe6 || r >= 0x1f300 && r <= 0x1f64f || r >= 0x20000 && r <= 0x3fffd
+}
+
+// Table is text in columns that stay aligned in Chinese. Its cells are cleaned.
+type Table struct{ rows [][]string }
+
+// NewTable begins one whose columns have no names.
+func NewTable() *Table { return new(Table) }
+
+// Columns begins a table with the names of its columns.
+func (t *Printer) Columns(names ...Text) *Table {
+	row := make([]string, len(names))
+	for i := range names {
+		row[i] = names[i].In(t.Lang)
+	}
+	return &Table{rows: [][]string{row}}
+}
+
+// Row adds a row.
+func (t *Table) Row(cells ...string) {
+	row := make([]string, len(cells))
+	for i := range cells {
+		row[i] = Clean(cells[i])
+	}
+	t.rows = append(t.rows, row)
+}
+
+// Table prints one.
+func (t *Printer) Table(table *Table) {
+	var widths []int
+	for _, row := range table.rows {
+		for i, cell := range row {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], Cells(cell))
+		}
+	}
+	for _, row := range table.rows {
+		var line strings.Builder
+		for i, cell := range row {
+			line.WriteString(cell + strings.Repeat(" ", widths[i]-Cells(cell)+columnGap))
+		}
+		if t.err == nil {
+			_, t.err = fmt.Fprintln(t.W, strings.TrimRight(line.String(), " "))
+		}
+	}
+}
+
+const columnGap = 2 // cells

@@ -1,0 +1,85 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/spf13/pflag"
+)
+
+// ErrUsage means that a command was typed wrongly.
+var ErrUsage = errors.New("usage")
+
+// Usage is the error of what was typed wrongly.
+func Usage(chinese, english Words, args ...any) *Error {
+	return Errorf(ErrUsage, chinese, english, args...)
+}
+
+// usageOf turns what the library reports about words it does not know into an
+// error of [ErrUsage]. For arguments it has no types of error, only texts.
+func usageOf(err error) error {
+	var unknown *pflag.NotExistError
+	var bare *pflag.ValueRequiredError
+	var value *pflag.InvalidValueError
+	var syntax *pflag.InvalidSyntaxError
+	switch {
+	case errors.Is(err, ErrUsage):
+		return err
+	case errors.As(err, &unknown):
+		return Usage("没有 %s 这个选项", "there is no flag %s", dashed(unknown.GetSpecifiedName(), unknown.GetSpecifiedShortnames()))
+	case errors.As(err, &bare):
+		return Usage("选项 --%s 须带值", "the flag --%s needs a value", bare.GetFlag().Name)
+	case errors.As(err, &value):
+		what := kindOf(value.GetFlag())
+		return Usage("--%[1]s 须为%[2]s，不是 %.60[3]q", "--%[1]s is %[4]s, not %.60[3]q", value.GetFlag().Name, what.Chinese, value.GetValue(), what.English)
+	case errors.As(err, &syntax):
+		return Usage("选项 %.60q 的写法有误", "the flag %.60q is not written as one", syntax.GetSpecifiedFlag())
+	}
+	for _, u := range libraryTexts {
+		if m := u.form.FindStringSubmatch(err.Error()); m != nil {
+			args := make([]any, len(m)-1)
+			for i := range args {
+				args[i] = m[i+1]
+			}
+			return Usage(u.chinese, u.english, args...)
+		}
+	}
+	return err
+}
+
+// libraryTexts are what cobra says of arguments.
+var libraryTexts = []struct {
+	form             *regexp.Regexp
+	chinese, english Words
+}{
+	{regexp.MustCompile(`^unknown command "(?s:(.*?))" for "(.*?)"`), "没有子命令 %.60s：%s", "there is no command %.60s of %s"},
+	{regexp.MustCompile(`^accepts (\d+) arg\(s\), received (\d+)`), "须给出 %s 个参数，实有 %s 个", "wanted are %s arguments, given are %s"},
+	{regexp.MustCompile(`^accepts at most (\d+) arg\(s\), received (\d+)`), "至多 %s 个参数，实有 %s 个", "at most %s arguments are wanted, given are %s"},
+	{regexp.MustCompile(`^accepts between (\d+) and (\d+) arg\(s\), received (\d+)`), "须给出 %s 至 %s 个参数，实有 %s 个", "wanted are %s to %s arguments, given are %s"},
+	{regexp.MustCompile(`^requires at least (\d+) arg\(s\), only received (\d+)`), "至少须有 %s 个参数，实有 %s 个", "at least %s arguments are wanted, given are %s"},
+	{regexp.MustCompile(`^required flag\(s\) (.*) not set`), "缺少必须给出的选项：%s", "required flags are missing: %s"},
+}
+
+func dashed(name, short string) string {
+	if short != "" {
+		return fmt.Sprintf("-%s", strings.TrimSpace(short))
+	}
+	return "--" + name
+}
+
+// kindOf says what the value of a flag is.
+func kindOf(f *pflag.Flag) Text {
+	switch kind := f.Value.Type(); {
+	case strings.HasPrefix(kind, "uint"):
+		return Text{"不小于 0 的整数", "a whole number from 0 on"}
+	case strings.HasPrefix(kind, "int"):
+		return Text{"整数", "a whole number"}
+	case kind == "duration":
+		return Text{"时长，如 30s、10m、24h", "a time such as 30s, 10m or 24h"}
+	case kind == "bool":
+		return Text{"true 或 false", "true or false"}
+	}
+	return Text{"另一种值", "another kind of value"}
+}

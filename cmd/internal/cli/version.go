@@ -1,0 +1,43 @@
+package cli
+
+import (
+	"runtime/debug"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// unreleased is the version of a program that was not built from a release.
+const unreleased = "unreleased"
+
+// buildVersion is what the Go tool stamped into the binary.
+func buildVersion() map[string]string {
+	v := map[string]string{"version": unreleased, "go": "", "revision": ""}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return v
+	}
+	v["go"] = info.GoVersion
+	if strings.HasPrefix(info.Main.Version, "v") { // and not a word in brackets
+		v["version"] = info.Main.Version
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			v["revision"] = s.Value
+		}
+	}
+	return v
+}
+
+// VersionCommand says which version a program is.
+func VersionCommand(program string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: Both("显示本程序的版本", "Show which version this is"),
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			v := buildVersion()
+			return Announce(cmd, program+".version/v1", v, "%s %s，%s，源码版本 %s", "%s %s, %s, source revision %s", program, v["version"], v["go"], v["revision"])
+		},
+	}
+}
