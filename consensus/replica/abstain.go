@@ -13,11 +13,11 @@ var errAbstains = errors.New("this voter's log ends before what it acknowledged;
 // abstention stands between raft and the network of a voter. While the voter's
 // state is not checked, it stands for no election and takes over no leadership.
 //
-// Neither does it while its log ends before what it promised to hold, and then it
-// votes as it would with the log it had: for nobody whose log ends before that
-// one. Entries are taken from whoever leads, and acknowledged:
-// raft has its newest term again, so that it takes none from an earlier leader,
-// and that it has what it then says it has is true.
+// The same holds while its log ends before the entries that it promised to
+// hold. It then votes as it would with the log that it had: for no candidate
+// whose log ends before that. It accepts and acknowledges entries meanwhile:
+// raft has its newest term again, so that it accepts none from an earlier
+// leader, and what it acknowledges it has.
 type abstention struct {
 	self    raft.RPCHeader
 	whole   whole
@@ -33,8 +33,8 @@ func newAbstention(name string, whole whole, forbids func(raftlog.End) bool) *ab
 	}
 }
 
-// refuse answers a request by which somebody would lead who must not, and says
-// whether it is one.
+// refuse reports whether a request would make this voter lead while it must not, and
+// answers it if so.
 func (a *abstention) refuse(rpc raft.RPC) bool {
 	if a == nil { // no voter
 		return false
@@ -101,9 +101,9 @@ func (r *Replica) promise(dir string, snapshots raft.SnapshotStore) (err error) 
 	return nil
 }
 
-// short reports whether database and raft's log together have fewer entries than
-// heads are remembered of: then raft's log has lost some, whatever is remembered
-// of promises.
+// short reports whether database and raft's log together have fewer entries
+// than the heads that this member remembers: then raft's log has lost some,
+// whatever the promises say.
 func (r *Replica) short() (bool, error) {
 	size, _ := r.store.Ahead()
 	at, _ := r.store.Position()

@@ -30,8 +30,8 @@ type cosignAnswer struct {
 // rememberedRaises is of how many raises a cosigner knows the time.
 const rememberedRaises = 1024
 
-// cosigner signs heads that this replica has come to by itself, and never two
-// of which one is not the beginning of the other.
+// cosigner signs heads that this replica has come to by itself, and never heads
+// of two histories.
 type cosigner struct {
 	signer tlog.Cosigner
 	file   *cosignedFile
@@ -107,11 +107,10 @@ var errSuperseded = errors.New("it has cosigned a larger one")
 const cosignPatience = 2 * time.Second
 
 // ServeCosign answers a member that asks for a cosignature under a head, which
-// it has signed itself. A head that is not this log's own is refused with this
-// member's head of that size, and both are kept as evidence: whoever wrote two
-// histories, here they meet. Only there does it matter who signed what is asked:
-// a head of this log's own is cosigned whoever asks. It returns [ErrBehind] where
-// trying again may help.
+// the asker has signed. A head of this log is cosigned whoever asks. Any other,
+// if the asker's signature verifies, is answered with this member's own head of
+// that size, and both are kept as evidence of two histories. It returns
+// [ErrBehind] where trying again may help.
 func (r *Replica) ServeCosign(ctx context.Context, from string, request []byte) ([]byte, error) {
 	asked, err := tlog.Unverified(request)
 	if err != nil {
@@ -175,9 +174,9 @@ func (r *Replica) cosignOwn(ctx context.Context, head tlog.Head) (string, error)
 }
 
 // takenOver returns when the cosigners before this set have made the head final
-// with which they handed over to it, and this member will not forget that.
-// Without it a leader could show the log without the handover to the old ones,
-// the log with it to the new, and have both made final.
+// with which they handed over, and that is on disk here. Without it a leader
+// could show the old cosigners a log without the handover and the new ones the
+// log with it, and have both made final.
 func (r *Replica) takenOver(ctx context.Context, set *ledger.Cosigners) error {
 	if r.Final().Size >= set.After && r.finals.saved.Load() >= set.After {
 		return nil
@@ -188,8 +187,8 @@ func (r *Replica) takenOver(ctx context.Context, set *ledger.Cosigners) error {
 	return r.saveFinal(r.Final())
 }
 
-// learn takes in the final checkpoint that a cosigner shows who has cosigned
-// beyond the head that it was asked for.
+// learn takes in the final checkpoint that a cosigner shows if it has cosigned
+// a larger head than it is asked for.
 func (r *Replica) learn(ctx context.Context, member string, signed []byte) error {
 	head, err := tlog.Unverified(signed)
 	if err == nil {

@@ -85,7 +85,7 @@ func (r *Replica) Alarms() []Alarm {
 }
 
 // keep writes an alarm's evidence, durably, unless there is enough about that
-// member. It reports whether it took the alarm in, and completes it.
+// member. It completes the alarm and reports whether it is a new one.
 func (e *evidence) keep(a *Alarm, other tlog.Hash) (bool, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -144,9 +144,9 @@ func (r *Replica) writeLater(a Alarm) {
 	}
 }
 
-// accuse keeps the two signed heads by which a member and this one are of
-// different histories. Which of the two is the network's, and who led the other
-// astray, the heads alone do not say.
+// accuse keeps two signed heads that show a member and this one in different
+// histories. The heads alone do not show which history is the network's, nor
+// which leader wrote the other.
 func (r *Replica) accuse(member string, other tlog.Head, theirs, ours []byte) {
 	r.alarm(Alarm{Member: member, Size: other.Size, Why: "two histories: " + member + " signed another head of this size", Theirs: string(theirs), Ours: string(ours)}, other.Root)
 }

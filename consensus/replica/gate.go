@@ -31,19 +31,19 @@ func liesf(format string, args ...any) error { return lie(fmt.Sprintf(format, ar
 // errNotNow refuses what an honest member may send, at another moment.
 var errNotNow = errors.New("not now")
 
-// errHeld is for a snapshot of what this member has. To the leader that is as
-// good as installed. The library would drop its log all the same, forget that it
-// did, and refuse what follows for ever.
+// errHeld answers a snapshot of entries that this member has: to the leader it
+// counts as installed. The library would drop its log all the same, not
+// remember that, and refuse all later entries for ever.
 var errHeld = errors.New("this member has what the snapshot covers")
 
-// gate decides what of the others' messages raft gets to see, before any of it
-// is stored. Raft takes every message at its word: who sends it, that this one
-// leads, which term it is. Here it is held against what is known without
-// trusting the sender: who is at the other end of the stream, what the ledger
-// says of it, and what this member has already.
+// gate decides which messages of others reach raft, before any of them is
+// stored. Raft believes every message: who sends it, that the sender leads,
+// which term it is. The gate compares it with what is known without trusting
+// the sender: which member is at the other end of the stream, its role by the
+// ledger, and what this member has already.
 //
-// What passes may still be a lie that only a voter can tell; SECURITY.md says
-// which, and what becomes of them.
+// A message that passes may still be a lie, of kinds that only a voter can
+// tell; SECURITY.md lists them and their consequences.
 type gate struct {
 	self   string
 	roster *roster
@@ -107,8 +107,8 @@ func (g *gate) admit(from string, command any, marker []byte) error {
 	return liesf("a %T", command)
 }
 
-// note tells of a lie, once for each member: who lies once may lie a thousand
-// times a second.
+// note reports a lie, once for each member: a member that lies may do so a
+// thousand times a second.
 func (g *gate) note(member string, err error) {
 	var l lie
 	if !errors.As(err, &l) {
@@ -155,8 +155,8 @@ func (g *gate) leads(from string, term uint64) error {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	// Two notes, of the own term and of one to come: else who speaks in a term far
-	// ahead would wipe out who leads in this one.
+	// Two notes, of the own term and of one to come: otherwise a member that
+	// speaks in a term far ahead would erase who leads in this one.
 	own = max(own, g.led.term) // which may have come meanwhile
 	if g.led.term < own {
 		if g.led.term, g.led.by = own, ""; g.claimed.term == own {
@@ -222,9 +222,9 @@ func (g *gate) appends(from string, q *raft.AppendEntriesRequest) error {
 	return g.leads(from, q.Term)
 }
 
-// outlived refuses what a leader sends of a term that has come after its own. An
-// honest one may: what sends for it goes on for a moment when it has stepped down
-// and its log grows by another's entries.
+// outlived refuses entries of a later term than their sender's own. An honest
+// leader may send them: its replication goes on for a moment after it has
+// stepped down, while its log grows by another leader's entries.
 func outlived(term uint64, end raftlog.End) error {
 	return fmt.Errorf("%w: entry %d of term %d, in term %d", errNotNow, end.Index, end.Term, term)
 }

@@ -71,7 +71,7 @@ func (r *Replica) keepHanded(final Final) {
 	}
 }
 
-// stir has what is new written, and what is wanted asked for.
+// stir wakes keepHandovers: a head is new, or wanted.
 func (h *handed) stir() {
 	select {
 	case h.wake <- struct{}{}:
@@ -128,8 +128,9 @@ func (r *Replica) writeHanded(size uint64, signed []byte) error {
 	return durable.Replace(path, signed)
 }
 
-// askHanded gets the head of a handover: from those who handed over, who sign
-// it again while they remember, or from anybody who has kept it.
+// askHanded gets the head of a handover: from the cosigners who handed over,
+// who sign it again while they remember it, or from any member that has kept
+// it.
 func (r *Replica) askHanded(ctx context.Context, size uint64) error {
 	head, err := r.store.HeadAt(size)
 	if err != nil {

@@ -13,11 +13,12 @@ import (
 // what they have applied themselves, so that a query on a quiet log would wait
 // for that twice.
 //
-// It is raft's transport. From the appends that pass through it, it knows what
-// each follower has. To whom the commit is still news it sends one more append,
-// empty, that says nothing but what raft's next one would: up to this entry,
-// which you have, the log is committed. It is sent in the term in which this
-// node led and committed the entry, so that it is true whenever it arrives.
+// It is raft's transport. From the appends that pass through it, it knows which
+// entries each follower has. A follower that does not know of the commit yet is
+// sent one more append, empty, that says what raft's next one would: up to this
+// entry, which the follower has, the log is committed. It is sent in the term
+// in which this node led and committed the entry, so that it is true whenever
+// it arrives.
 type herald struct {
 	*transport
 	name string
@@ -79,8 +80,8 @@ func (h *herald) commit(n notice) {
 	}
 }
 
-// wake hands the newest notice to whoever tells a follower, if the follower has
-// the entry and it is news. Held: mu.
+// wake hands the newest notice to the goroutine that notifies a follower, if
+// the follower has the entry and does not know of its commit. Held: mu.
 func (h *herald) wake(f *follower) {
 	if f.has < h.committed.index || f.notified >= h.committed.index {
 		return
@@ -92,8 +93,8 @@ func (h *herald) wake(f *follower) {
 	f.news <- h.committed
 }
 
-// hurry has the newest notice told without waiting for more: some member is
-// waiting for it.
+// hurry has the newest notice sent without waiting for more entries: some
+// member is waiting for it.
 func (h *herald) hurry() {
 	for _, f := range h.followers {
 		select {
@@ -103,8 +104,8 @@ func (h *herald) hurry() {
 	}
 }
 
-// serve tells one follower, one notice after another, until ctx ends. Last is
-// the index of the last entry in raft's log.
+// serve notifies one follower, one notice after another, until ctx ends. Last
+// is the index of the last entry in raft's log.
 func (h *herald) serve(ctx context.Context, name string, last func() uint64) {
 	f := h.followers[raft.ServerID(name)]
 	for {
@@ -140,7 +141,7 @@ func (h *herald) notify(name string, f *follower, n notice) {
 	f.notified = max(f.notified, n.index)
 }
 
-// announce has followers told of an entry that this node proposed and has just
+// announce notifies followers of an entry that this node proposed and has just
 // applied.
 func (r *Replica) announce() {
 	at, _ := r.store.Position()

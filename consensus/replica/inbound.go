@@ -18,10 +18,10 @@ import (
 // and its answer to be taken. Who sends one waits 10 s for both.
 const messageLimit = 10 * time.Second
 
-// inbound is what others ask of raft here. The library's server forgets whose
-// stream a message came by; this one hands it to the gate together with the
-// name of the member that was authenticated at its other end, and only what
-// passes to raft.
+// inbound serves the requests of others to raft here. The library's server
+// drops the name of the member whose stream a message came by. This one hands
+// the message to the gate with the name that was authenticated at the stream's
+// other end, and to raft only if it passes.
 type inbound struct {
 	listener   net.Listener
 	gate       *gate
@@ -63,8 +63,8 @@ func (in *inbound) serve(ctx context.Context, run func(func())) {
 	}
 }
 
-// handle answers one message after another. Whoever sends what is none loses
-// the stream.
+// handle answers one message after another. A stream ends with the first bytes
+// that are no message.
 func (in *inbound) handle(ctx context.Context, conn net.Conn) {
 	defer cut(conn)
 	defer context.AfterFunc(ctx, func() { cut(conn) })()

@@ -87,8 +87,8 @@ func (f *finals) hear(s seat, asked time.Time, err error) {
 	}
 }
 
-// missing returns those of a set who do not answer, or do not sign. Who shows a
-// later head that is final instead is not missing.
+// missing returns the cosigners of a set that do not answer, or do not sign.
+// One that shows a later final head instead is not missing.
 func (f *finals) missing(set *ledger.Cosigners) (names []string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
