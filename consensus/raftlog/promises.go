@@ -70,11 +70,12 @@ func decodePromise(b []byte) (p promise, ok bool) {
 	return p, bytes.Equal(p.encode(), b)
 }
 
-// Promises is a voter's log and stable store for raft, which notes in a file
-// beside it what is promised by each write. A log that was replaced by an older
-// one is told by it: term and vote are put right at once, and until the log has
-// come to where it was this voter votes as if it had, see [Promises.Forbids]. Otherwise
-// it could elect a leader that lacks what it acknowledged.
+// Promises is a voter's log and stable store for raft. It notes in a file
+// beside them what each write promises, which shows when the log was replaced
+// by an older one. Then term and vote are corrected at once, and until the log
+// is as long as it was, this voter votes as if it still had those entries, see
+// [Promises.Forbids]. Otherwise it could elect a leader that lacks entries it
+// acknowledged.
 //
 // The file is written after raft's own, for entries without a sync of its own:
 // a power cut may leave it behind the log, which only weakens it. Before the end
@@ -110,7 +111,7 @@ func OpenPromises(dir string, fresh bool, log *Log, snapshots raft.SnapshotStore
 	return p, nil
 }
 
-// begin takes up what was promised, b, and what the log and the stable store say.
+// begin compares what was promised, b, with the log and the stable store.
 func (p *Promises) begin(path string, b []byte, snapshots raft.SnapshotStore, check func(term uint64) error) error {
 	var ok bool
 	if p.now, ok = decodePromise(b); !ok {

@@ -40,7 +40,7 @@ func (c *catchup) active() bool {
 	return c.target != nil
 }
 
-// postpone notes an entry that has to wait, or says that none has to.
+// postpone reports whether an entry has to wait, and notes it if so.
 func (c *catchup) postpone(index uint64) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -170,9 +170,9 @@ func (c *catchup) hash(member string, first uint64, m *marker, tree *tlog.Tree) 
 	return digests, forked, err
 }
 
-// apply takes in entries of the true history. That the rules here make another
-// leaf of a statement means that this node and the network do not run the same
-// rules, which nothing but an update mends.
+// apply takes in entries of the true history. If the rules here make another
+// leaf of a statement, this node and the network do not run the same rules, and
+// only an update helps.
 func (c *catchup) apply(b *bundle) error {
 	return c.r.store.Batch(func(to *state.Batch) error {
 		if b.broken != nil {

@@ -10,8 +10,8 @@ import (
 	"atoll/consensus/ledger"
 )
 
-// What is wrong with the time, as this member sees it. Each is news for an
-// operator: its own words are refused, or will be when it gets worse.
+// Problems with the time, as this member sees them. Each is worth an alarm: the
+// log refuses this member's statements, or will when it gets worse.
 const (
 	ClockRefused = "clock_refused" // the log took no tick of this member
 	ClockAhead   = "clock_ahead"   // this member's clock is ahead of the others'
@@ -19,7 +19,7 @@ const (
 	NetworkAhead = "network_ahead" // network time is ahead of most members' clocks, this one's too
 )
 
-// TimeState is how this member's clock and network time go together.
+// TimeState compares this member's clock with network time.
 type TimeState struct {
 	Own     time.Time      // this member's clock
 	Network time.Time      // network time, zero before genesis
@@ -29,7 +29,7 @@ type TimeState struct {
 	Held    []string       // members whose silence holds network time back, until they count as absent
 }
 
-// Time returns how this member's clock and network time go together.
+// Time compares this member's clock with network time.
 func (r *Replica) Time() (TimeState, error) {
 	t := r.clock.state()
 	t.Own = r.now()
@@ -191,9 +191,9 @@ func (w *clockWatch) problem(s *ledger.State, seat int, own uint64) string {
 	return ""
 }
 
-// isAhead reports whether this clock has been ahead of network time while those
-// have spoken who make network time: a majority of the voters, and where that
-// waits for the other members a majority of them.
+// isAhead reports whether this clock has been ahead of network time while the
+// members who make network time have spoken: a majority of the voters, and
+// where network time waits for the other members, a majority of those.
 func (w *clockWatch) isAhead(s *ledger.State, seat int, own uint64) bool {
 	if own <= s.Time+maxAheadOfTime {
 		w.ahead = false

@@ -12,8 +12,8 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// leaderAnswer is what a leader says to a member that submits: the rules' answer, and
-// how many entries the leader's log had then.
+// leaderAnswer is what a leader says to a member that submits: the rules'
+// answer, and how many entries the leader's log had then.
 type leaderAnswer struct {
 	_      struct{} `cbor:",toarray"`
 	Answer ledger.Answer
@@ -69,7 +69,7 @@ func (r *Replica) confirm(ctx context.Context, leader string, statement []byte, 
 	return own, err
 }
 
-// words is what the leader said. What stands there is its own text.
+// words quotes the leader's answer.
 func (t *leaderAnswer) words() string {
 	if t.Answer.InLog() {
 		return fmt.Sprintf("%.40q, entry %d", t.Answer.Verdict, t.Answer.Index)

@@ -52,8 +52,8 @@ func (r *Replica) Final() Final {
 	return final
 }
 
-// proven makes up for what could not be verified when the newest was read, now
-// that the log has come to it.
+// proven verifies a checkpoint that was read from disk and could not be
+// verified before the log came to it.
 func (r *Replica) proven(final Final) bool {
 	if !r.finals.unproven.Load() {
 		return true
@@ -74,7 +74,7 @@ func (f *finals) last() (Final, <-chan struct{}) {
 	return f.newest, f.grown
 }
 
-// raise makes a final checkpoint the newest, if it is.
+// raise makes a final checkpoint the newest, if it is larger.
 func (f *finals) raise(to Final) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -151,9 +151,9 @@ type vote struct {
 	err          error
 }
 
-// collect makes the log as it is now final, or where its cosigners have handed
-// over since what is known to be final, the log up to there. Where those do not
-// answer any more, the ones who have taken over may know that it is.
+// collect makes the log as it is now final. Where cosigners have handed over
+// since the newest final head, it makes the log final up to that handover. If
+// the old cosigners do not answer any more, the new ones may have that head.
 func (r *Replica) collect(ctx context.Context) error {
 	if err := r.behind(); err != nil {
 		return err
@@ -180,8 +180,8 @@ func (r *Replica) collect(ctx context.Context) error {
 	return nil
 }
 
-// collectHead makes a head of this log final. What it puts together is signed as
-// this member by itself, and has no line that canvass has not verified.
+// collectHead makes a head of this log final. The checkpoint has this member's
+// own signature and no line that canvass has not verified.
 func (r *Replica) collectHead(ctx context.Context, head tlog.Head) error {
 	signed, err := r.trust.sign(head)
 	if err != nil {
@@ -257,9 +257,9 @@ func (r *Replica) count(ctx context.Context, set *ledger.Cosigners, votes <-chan
 	return signed, nil
 }
 
-// takeFinal takes in a checkpoint that is said to be final. One that is not
-// signed as it must be is noted and left: whoever made it shows nothing but
-// that. One that is, and is not of this log's history, is a [*state.ForkError].
+// takeFinal takes in a checkpoint that is said to be final. One without the
+// right signatures is logged and ignored, as it proves nothing. One that has
+// them and is of another history than this log is a [*state.ForkError].
 func (r *Replica) takeFinal(signed []byte, expect func(state.Awaited) error) (tlog.Head, error) {
 	head, err := r.trust.verify(signed)
 	if err != nil {
@@ -376,8 +376,8 @@ func (r *Replica) publishFinal(size uint64) error {
 	return r.await(ctx, r.raft.Apply(command, r.patience))
 }
 
-// recall reads what this member remembers of heads and insists that the log
-// here has them, or gets them on its way.
+// recall reads the heads that this member remembers, and insists that the log
+// has them, or comes to them.
 func (r *Replica) recall(c Config, g *ledger.Genesis) (err error) {
 	at, _ := r.store.Position()
 	fresh := at.Size == 0
@@ -440,8 +440,8 @@ func (r *Replica) behind() error {
 }
 
 // Ready returns when the state here has been checked, and the log has all that
-// this member cosigned or saw final, which after a loss of files it has to fetch
-// first. What it says before may be wrong, or of the past.
+// this member cosigned or saw final. After a loss of files it has to fetch that
+// first. Answers before may be wrong or outdated.
 func (r *Replica) Ready(ctx context.Context) error {
 	select {
 	case <-r.whole:

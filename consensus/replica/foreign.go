@@ -6,10 +6,10 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// ForeignError says that raft's files of this member hold what no honest leader
-// has made: the gate did not exist yet, or did not know it, when a member that
-// lies put it there. Raft would panic over some of it at every start, so that
-// the replica does not start it.
+// ForeignError means that raft's files of this member hold an entry or a term
+// that no honest leader has made. A dishonest member put it there before the
+// gate existed or recognised it. Raft would panic over some of these at every
+// start, so the replica does not start raft.
 type ForeignError struct {
 	Dir    string
 	Index  uint64 // of the entry in raft's log; 0 for raft's term

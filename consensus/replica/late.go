@@ -38,9 +38,9 @@ type lateLog struct {
 }
 
 // StoreLogs implements raft.LogStore. It returns early for commands that a
-// leader appends; the rest, changes of raft's configuration among it, counts at
-// once in ways that cannot be held back. A write that then fails ends this
-// replica (see [Log.Fatal]) and never counts as done.
+// leader appends. The rest, such as changes of raft's configuration, takes
+// effect at once in ways that cannot be held back. A write that then fails ends
+// this replica (see [raftlog.Log.Fatal]) and never counts as done.
 func (l *lateLog) StoreLogs(entries []*raft.Log) error {
 	l.drain()
 	l.screening.ahead(entries)
@@ -58,7 +58,7 @@ func (l *lateLog) StoreLogs(entries []*raft.Log) error {
 	return nil
 }
 
-// behind writes what StoreLogs has answered for already.
+// behind writes entries for which StoreLogs has returned already.
 func (l *lateLog) behind(entries []*raft.Log) {
 	err := l.logAndStable.StoreLogs(entries)
 	l.mu.Lock()

@@ -37,11 +37,12 @@ func (r *Replica) servePlace(request []byte, w io.Writer) error {
 }
 
 // placed reports by an error that the last entry of a snapshot cannot be
-// committed. Nothing in the marker proves where it stands in raft's log; but what
-// is committed a majority of voters has, and this member lacks it. So the other
-// voters are asked, and of those who can be reached not so many may lack it that
-// no majority is left. Those who cannot be reached may have it: with one voter
-// away the last two of three must be able to go on.
+// committed. Nothing in the marker proves its place in raft's log. But a
+// majority of voters has every committed entry, and this member lacks this one.
+// So the other voters are asked, and the snapshot is refused if so many of them
+// lack the entry that no majority can have it. A voter that cannot be reached
+// counts as having it: with one of three voters away the other two must be able
+// to go on.
 func (r *Replica) placed(from string, index, term uint64) error {
 	voters := r.roster.voters()
 	needed := len(voters) / 2 // besides the sender

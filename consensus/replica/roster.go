@@ -57,7 +57,7 @@ func (r *roster) configuration() (c raft.Configuration) {
 }
 
 // match compares raft's configuration with the ledger: the same members, each
-// once, and the same of them voters. Whoever leads could else let strangers
+// once, and the same of them voters. Otherwise a leader could let strangers
 // vote, or vote alone.
 func (r *roster) match(c raft.Configuration) error {
 	seen := map[raft.ServerID]bool{}

@@ -12,11 +12,11 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// screening is the verification of statements while raft's log is being
-// written: a core has nothing to do then, and an entry is there to be applied
-// no later than it is committed. It is a matter of time alone. What was found
-// is the same at every moment (see [ledger.Verify]), and what is no longer
-// remembered when it is applied is verified then.
+// screening verifies statements while raft's log is being written: cores are
+// idle then, and an entry can be applied as soon as it is committed. It saves
+// time and changes no result: a statement verifies or not at any moment alike
+// (see [ledger.Verify]), and one whose result is no longer remembered when it
+// is applied is verified then.
 type screening struct {
 	store *state.Store
 

@@ -57,7 +57,7 @@ func (r *Replica) checkSnapshots(dir string, first uint64, list []*raft.Snapshot
 }
 
 // noted is where raft keeps its snapshots. A snapshot that cannot be begun now
-// can wait: raft comes again.
+// can wait: raft tries again.
 type noted struct {
 	raft.SnapshotStore
 	r *Replica

@@ -16,18 +16,17 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// ErrNotLeading is the answer of a member that was asked as the leader and is
-// not.
+// ErrNotLeading is the answer of a member that was asked as the leader and does
+// not lead.
 var ErrNotLeading = errors.New("this member does not lead")
 
-// Submit brings a statement into the log and returns the rules' answer. On
-// whichever member it is called, it finds the leader, and tries again with the
-// same bytes until ctx ends: an outcome that got lost on the way is unknown,
-// not failed, and the rules give a statement that is there already its first
-// answer. What Submit returns is this replica's own answer: of an entry, it has
-// applied that, and of anything else, it has decided so itself. A leader that
-// says otherwise is asked again, and an alarm names it. The error is that of ctx,
-// or that the replica has stopped.
+// Submit brings a statement into the log and returns the rules' answer. It
+// finds the leader, whichever member it is called on, and tries again with the
+// same bytes until ctx ends. A lost answer is unknown, not failed; a statement
+// that is in the log already gets its first answer again. The answer is this
+// replica's own: it has applied the entry, or decided by itself that there is
+// none. A leader that says otherwise is asked again, and an alarm names it. The
+// error is that of ctx, or that the replica has stopped.
 func (r *Replica) Submit(ctx context.Context, statement []byte) (ledger.Answer, error) {
 	var last error
 	differed := 0
@@ -80,10 +79,10 @@ func (r *Replica) attempt(ctx context.Context, statement []byte) (answer ledger.
 const wariness = time.Minute
 
 // propose is what the leader does with a statement. Only members reach it, so
-// it takes a signature for good and has it verified while the statement is on
-// its way to the disks (see [screening]): the rules ignore what nobody signed.
-// From the first such statement on it verifies beforehand for a while, so that
-// more of them cost their sender and nobody else.
+// it expects the signature to be valid and verifies it while the statement is
+// being written to the disks (see [screening]): the rules ignore an unsigned
+// statement. After the first such statement it verifies beforehand for a while,
+// so that further ones cost their sender alone.
 func (r *Replica) propose(ctx context.Context, statement []byte) (ledger.Answer, error) {
 	if err := r.inherit(ctx, statement); err != nil {
 		return ledger.Answer{}, err
@@ -113,10 +112,10 @@ func (r *Replica) propose(ctx context.Context, statement []byte) (ledger.Answer,
 	return ledger.Answer{}, errors.New("raft gave no answer")
 }
 
-// foretold answers from this leader's own state what becomes no entry: what the
-// log knows already, and what the rules turn away. So it does not come to raft's
-// log, where it would take room on every voter's disk and cost its sender
-// nothing.
+// foretold answers from this leader's own state a statement that becomes no
+// entry: one that is in the log already, or that the rules turn away. So it
+// never gets into raft's log, where it would take room on every voter's disk
+// and cost its sender nothing.
 func (r *Replica) foretold(statement []byte) (answer ledger.Answer, err error) {
 	s, err := ledger.Parse(statement)
 	if err != nil {
@@ -139,8 +138,8 @@ func (r *Replica) foretold(statement []byte) (answer ledger.Answer, err error) {
 	return answer, nil
 }
 
-// screen verifies a statement before it is proposed. It returns an answer with a
-// verdict where it should not be.
+// screen verifies a statement before it is proposed. It returns an answer with
+// a verdict if the statement should not be proposed.
 func (r *Replica) screen(statement []byte) (ledger.Answer, error) {
 	s, _ := r.screening.get(statement)
 	switch r.screening.run(s); {
@@ -152,8 +151,8 @@ func (r *Replica) screen(statement []byte) (ledger.Answer, error) {
 	return s.answer, s.err
 }
 
-// await waits for raft's answer, but not for ever: what raft still holds in its
-// queues when it shuts down, it never answers.
+// await waits for raft's answer, but not for ever: raft never answers what is
+// in its queues when it shuts down.
 func (r *Replica) await(ctx context.Context, f raft.Future) error {
 	done := make(chan error, 1)
 	go func() { done <- f.Error() }()
@@ -167,10 +166,10 @@ func (r *Replica) await(ctx context.Context, f raft.Future) error {
 	}
 }
 
-// inherit returns nil when this leader's state is that of all that was
-// committed before it led: only then may it tell an author that a statement
-// does not verify. That takes one barrier for each term it leads. On a log that
-// is still to be founded it takes genesis alone.
+// inherit returns nil once this leader has applied all that was committed
+// before it led. Only then may it answer that a statement does not verify. That
+// takes one barrier for each term it leads. While the log is not founded,
+// genesis is the only statement allowed.
 func (r *Replica) inherit(ctx context.Context, statement []byte) error {
 	if err := r.behind(); err != nil {
 		return err

@@ -116,7 +116,7 @@ func (t *trust) sign(head tlog.Head) ([]byte, error) {
 	return tlog.SignCheckpoint(tlog.Checkpoint{Origin: t.origin, Head: head}, t.signer)
 }
 
-// of opens a head that a member signed in the name of the log.
+// of verifies and returns a head that a member signed in the name of the log.
 func (t *trust) of(member string, signed []byte) (tlog.Head, error) {
 	key, ok := t.members.Load().log[member]
 	if !ok {
@@ -126,11 +126,11 @@ func (t *trust) of(member string, signed []byte) (tlog.Head, error) {
 	return c.Head, err
 }
 
-// verify returns the head of a final checkpoint. It insists on the quorum of those who make
-// heads of its size final, and on every line by one of them and by the log: a
-// single bad one makes other verifiers refuse the whole. Where there is no
-// quorum the error is [tlog.ErrQuorum]: beyond the end of the log here that may
-// be one of cosigners not known yet.
+// verify returns the head of a final checkpoint. It insists on the quorum of
+// the cosigners for that size, and on every line by one of them and by the log:
+// a single bad one makes other verifiers refuse the whole. Without a quorum the
+// error is [tlog.ErrQuorum]. Beyond the end of the log here the cosigners may
+// be others than those known.
 func (t *trust) verify(signed []byte) (tlog.Head, error) {
 	said, err := tlog.Unverified(signed)
 	if err != nil {
