@@ -129,5 +129,5 @@ func PolicyFor(set *ledger.Cosigners, key tlog.Verifier, outside []witness.Witne
 	if err != nil {
 		return "", err
 	}
-	return witness.Policy(key, int(set.Quorum), cosigners, outside)
+	return witness.Policy([]tlog.Verifier{key}, int(set.Quorum), cosigners, outside)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"atoll/consensus/ledger"
+	"atoll/crypto/tlog"
+	"atoll/node/witness"
 )
 
 // Policy is the trust policy for an export of so many entries by this member:
@@ -15,6 +17,45 @@ func (n *Node) Policy(size uint64) (string, error) {
 		return "", err
 	}
 	return PolicyFor(n.Cosigners(size), key.Verifier, n.outside)
+}
+
+// NetworkPolicy is the trust policy for the log as every member serves it: it
+// names the log keys of all members, ascending by member, and the cosigners who
+// make the newest final head final. It is the same to the byte at every member
+// that knows this head; outside witnesses, whom each member chooses for itself,
+// are not in it.
+func (n *Node) NetworkPolicy() (string, error) {
+	size := min(n.Final().Size, n.Head().Size) // which a node that has just started may lack
+	members, err := n.rosterAt(size)
+	if err != nil {
+		return "", err
+	}
+	var logs []tlog.Verifier
+	for _, c := range members.Members() {
+		key, err := tlog.NewLogVerifier(n.Genesis.Origin, c.Log)
+		if err != nil {
+			return "", err
+		}
+		logs = append(logs, key)
+	}
+	set := n.Cosigners(size)
+	cosigners, err := set.Verifiers()
+	if err != nil {
+		return "", err
+	}
+	return witness.Policy(logs, int(set.Quorum), cosigners, nil)
+}
+
+// rosterAt returns who the members are at a size of the log that is applied here.
+func (n *Node) rosterAt(size uint64) (r *ledger.Roster, err error) {
+	if size == 0 {
+		return n.Genesis.Roster(), nil
+	}
+	err = n.View(func(v ledger.View) error {
+		r, err = ledger.RosterAt(v, size)
+		return err
+	})
+	return r, err
 }
 
 // ProposeCosigners asks those in force to hand over to others, in place of what

@@ -7,6 +7,7 @@ import (
 
 	"atoll/consensus/ledger"
 	"atoll/consensus/replica"
+	"atoll/crypto/tlog"
 	"atoll/node/witness"
 )
 
@@ -19,6 +20,7 @@ type Status struct {
 	Leader    string   `json:"leader"` // "" where none is known
 	Size      uint64   `json:"size"`   // of the log as applied here
 	Root      string   `json:"root"`
+	Policy    string   `json:"policy"` // fingerprint of the network's, the same at every member; see [Node.NetworkPolicy]
 	Final     uint64   `json:"final"`  // size of the newest final checkpoint, 0 before there is one
 	Quorum    int      `json:"quorum"` // cosigners that make one final
 	Cosigners []string `json:"cosigners"`
@@ -122,6 +124,15 @@ func (n *Node) Status() (Status, error) {
 	if why := n.unpublished.Load(); why != nil {
 		s.Alarms = append(s.Alarms, "catalog: "+*why)
 	}
+	text, err := n.NetworkPolicy()
+	if err != nil {
+		return s, err
+	}
+	policy, err := tlog.ParsePolicy([]byte(text))
+	if err != nil {
+		return s, err
+	}
+	s.Policy = policy.Fingerprint()
 	s.Endings = n.endings(&s)
 	at, err := n.Time()
 	if s.Clock = clockStatus(at); !at.Network.IsZero() {

@@ -234,7 +234,7 @@ func (s *served) accepted(t *testing.T, f *witness.Feeder, w witness.Witness) {
 	for _, member := range s.world.Genesis.Cosigners {
 		cosigners = append(cosigners, s.world.Cosigner(member).Verifier)
 	}
-	policy, err := witness.Policy(s.world.Log().Verifier, int(s.world.Genesis.Quorum), cosigners, []witness.Witness{w})
+	policy, err := witness.Policy([]tlog.Verifier{s.world.Log().Verifier}, int(s.world.Genesis.Quorum), cosigners, []witness.Witness{w})
 	if err != nil {
 		t.Fatal(err)
 	}

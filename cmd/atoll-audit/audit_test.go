@@ -17,6 +17,7 @@ import (
 	"atoll/consensus/audit/audittest"
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
+	"atoll/crypto/seal"
 	"atoll/crypto/tlog"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -88,13 +89,17 @@ func setup(dir string, w, lies, busy, changed *audittest.World) error {
 	if err != nil {
 		return err
 	}
+	stranger, err := seal.NewIdentity()
+	if err != nil {
+		return err
+	}
 	files := map[string]map[string][]byte{
 		"renamed": renamed.Files(), "good": w.Files("auditor", "tax"), "early": early.Files("auditor", "tax"), "other": other.Files("auditor", "tax"), "bad": lies.Files(), "busy": busy.Files(),
 		"handed": changed.Files(next...), "handed-bare": changed.Files("court"), "export/log": w.Files("auditor", "tax"),
 		".": {
 			"policy": []byte(w.Policy(2)), "policy-all": []byte(w.Policy(3)), "policy-none": []byte(w.Policy(0)), "policy-renamed": []byte(renamed.Policy(0)), "policy-next": []byte(after.Policy(2)),
 			"policy-tax":  []byte("log " + another.Verifier.String() + "\nquorum none\n"),
-			"auditor.key": []byte(w.IdentityFile("auditor")), "bank.key": []byte(w.IdentityFile("bank-b")),
+			"auditor.key": []byte(w.IdentityFile("auditor")), "bank.key": []byte(w.IdentityFile("bank-b")), "stranger.key": []byte(stranger.Reveal()),
 		},
 	}
 	for folder, content := range files {

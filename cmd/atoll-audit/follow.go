@@ -107,6 +107,7 @@ func (f *follow) command(cmd *cobra.Command, args []string) (err error) {
 // Reasons to wait.
 const (
 	away   = "unreachable"
+	parts  = "incomplete"
 	early  = "not_final"
 	others = "other_cosigners"
 	behind = "behind"
@@ -139,6 +140,8 @@ func (f *follow) patient(err error) string {
 		return others
 	case errors.Is(err, tlog.ErrQuorum):
 		return early
+	case errors.Is(err, audit.ErrIncomplete):
+		return parts
 	case errors.As(err, &gone):
 		return away
 	}
@@ -259,7 +262,7 @@ const maxMoves = 3
 // torn tells a log that contradicts itself from one that was written anew while
 // it was read: then the checkpoint is another, and the next look decides.
 func (f *follow) torn(source audit.Source, err error) error {
-	if !errors.Is(err, audit.ErrTampered) {
+	if !errors.Is(err, audit.ErrTampered) && !errors.Is(err, audit.ErrIncomplete) {
 		return err
 	}
 	f.tiles = nil
@@ -328,9 +331,10 @@ func (f *follow) wait(reason string, why error) error {
 
 var waitWords = map[string][2]string{
 	away:  {"日志暂不可达，将重试", "the log cannot be reached, trying again"},
+	parts: {"日志不完整，将重试；也可向另一成员索取", "the log is incomplete, trying again; another member may have all of it"},
 	early: {"共签人数尚不足", "too few cosignatures yet"},
 	others: {
-		"共签人数不足，另有策略所不知的共签人：本策略制定之后共签人可能已交接；请向可信成员核实（atoll cosigners show），从其新的导出中取得策略，与他人核对指纹后换用",
+		"共签人数不足，另有策略所不知的共签人：本策略制定之后共签人可能已交接；请向可信成员核实（atoll cosigners show），向其索取本网络的策略（atoll log policy），与他人核对指纹后换用",
 		"too few cosignatures, and others that the policy does not know: " + hintHandedOver,
 	},
 	behind: {"所见日志落后于此前所见", "the log is behind what was seen of it"},

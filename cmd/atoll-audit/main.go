@@ -129,7 +129,7 @@ someone you trust, and compare its fingerprint with others.`,
 
 // hintHandedOver sends to people: nothing in LOG can say whom to trust.
 const hintHandedOver = "the cosigners may have handed over since this policy was made: ask members you trust (atoll cosigners show), " +
-	"take the policy of a new export from one of them, and compare its fingerprint with others before you use it"
+	"take the network's policy (atoll log policy) from one of them, and compare its fingerprint with others before you use it"
 
 const hintOtherLog = "check that the policy is this log's, and that LOG is the folder of its checkpoint"
 
@@ -144,7 +144,7 @@ func hintSigner(err error) string {
 		}
 		from = cmp.Or(other.Member, from)
 	}
-	return fmt.Sprintf("each member signs its own copy, and this policy is another one's: take the policy that %s exported, and compare its fingerprint with others before you use it", from)
+	return fmt.Sprintf("each member signs its own copy, and this policy is another one's: take the network's (atoll log policy), which names all members, or the policy that %s exported, and compare its fingerprint with others before you use it", from)
 }
 
 // explain maps an error to its exit code, its stable name and what to do next.
@@ -157,6 +157,8 @@ func explain(err error) (code int, name, hint string) {
 		return exitUnproved, "log.stale", "ask another member for the log; to look at an old one all the same, raise --max-age (0: no limit)"
 	case errors.Is(err, audit.ErrTampered):
 		return exitTampered, "log.tampered", "keep this copy as it is, and compare with another member's"
+	case errors.Is(err, audit.ErrIncomplete):
+		return exitUnavailable, "log.incomplete", "copy the log again, or ask another member for it; nothing shows that what is there is wrong"
 	case errors.Is(err, audit.ErrOtherCosigners):
 		return exitTampered, "log.unverifiable", hintHandedOver
 	case errors.Is(err, tlog.ErrNoLog):

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -77,6 +78,8 @@ type replay struct {
 	findings  []audit.Finding
 	told      func(audit.Finding) // of each finding as it comes, unless nil
 	opened    bool                // there is an identity
+	opens     *seal.Identity      // nil without one
+	partly    bool                // an identity that does not open everything will do
 	resumed   uint64              // entries that earlier runs have replayed
 	walked    bool                // the checkpoint is final by the cosigners whom the log names
 }
@@ -108,7 +111,7 @@ func (r *replay) begin() error {
 	if err != nil {
 		return err
 	}
-	r.opened = id != nil
+	r.opened, r.opens = id != nil, id
 	r.store = store.Temporary()
 	if r.folder != "" {
 		if r.store, err = store.Open(r.folder); err != nil {
@@ -139,8 +142,10 @@ func (r *replay) resume() (from tlog.Head, err error) {
 		return from, &mistake{"resume.mode", fmt.Sprintf("an earlier run verified the signatures of %d entries together", n), "for an exact result name another folder, or run without --resume", exitUsage}
 	}
 	from = r.replayer.Summary().Head
-	r.resumed = from.Size
-	return from, nil
+	if r.resumed = from.Size; r.replayer.Genesis() != nil {
+		r.check.offset = r.replayer.Genesis().Offset
+	}
+	return from, r.auditor()
 }
 
 // walk compares who cosigned with whom the log, from genesis over each
@@ -172,6 +177,11 @@ func (r *replay) add(leaf []byte, each func(*audit.Entry) error) error {
 	if e.Index == 0 && r.replayer.Genesis().Origin != r.check.log.Origin {
 		return fmt.Errorf("%w: genesis is of the log %s, the checkpoint of %s", audit.ErrTampered, r.replayer.Genesis().Origin, r.check.log.Origin)
 	}
+	if e.Index == 0 {
+		if err := r.auditor(); err != nil {
+			return err
+		}
+	}
 	if err := r.inspector.Add(e); err != nil {
 		return err
 	}
@@ -184,6 +194,27 @@ func (r *replay) add(leaf []byte, each func(*audit.Entry) error) error {
 		return r.save()
 	}
 	return nil
+}
+
+// auditor refuses an identity that is no auditor's: what it does not open would be
+// held against those who sealed it to the auditors, as they should.
+func (r *replay) auditor() error {
+	members := r.replayer.Roster()
+	if r.opens == nil || r.partly || members == nil {
+		return nil
+	}
+	to := r.opens.Recipient()
+	whose := "nobody in this network"
+	for _, c := range members.Members() {
+		if !bytes.Equal(c.Age, to[:]) {
+			continue
+		}
+		if c.Has(ledger.Auditor) {
+			return nil
+		}
+		whose = c.Name + ", which is no auditor"
+	}
+	return &mistake{"identity.other", "the identity is that of " + whose, "name an auditor's age key file, or leave --identity away: show opens of an entry what any identity can", exitConfig}
 }
 
 // save makes room in memory, and where there is a folder leaves what a later

@@ -83,7 +83,12 @@ func (r *report) command(cmd *cobra.Command, args []string) error {
 	if r.counted = new(audit.Report); reporter != nil {
 		r.counted = reporter.Report()
 	}
-	return deliver(cmd.OutOrStdout(), r.out, func(w io.Writer) error { return write(r, t, w) })
+	if err := deliver(cmd.OutOrStdout(), r.out, func(w io.Writer) error { return write(r, t, w) }); err != nil || r.out == "" {
+		return err
+	}
+	t.w = cmd.ErrOrStderr() // what is printed is documents
+	t.say("报告已写入 %s（%s）", "report written to %s (%s)", r.out, r.format)
+	return t.err
 }
 
 // writer returns what writes the format that was asked for.

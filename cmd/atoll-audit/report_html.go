@@ -10,6 +10,7 @@ import (
 
 	"atoll/consensus/audit"
 	"atoll/consensus/consent"
+	"atoll/crypto/tlog"
 )
 
 //go:embed report.html
@@ -76,7 +77,7 @@ func (s sheet) Log() [][2]string {
 	l := s.r.replay.check.log
 	return [][2]string{
 		{s.word("日志", "log"), l.Origin}, {s.word("条目", "entries"), number(l.Size)}, {s.word("根", "root"), l.Root.String()},
-		{s.word("终局", "final"), s.r.replay.check.final(s.teller)}, {s.word("策略指纹", "policy"), short(l.Fingerprint)},
+		{s.word("终局", "final"), s.r.replay.check.final(s.teller)}, {s.word("策略指纹", "policy"), tlog.Spoken(l.Fingerprint)},
 		{s.word("签名验证", "signatures"), s.r.replay.verified().words(s.teller)},
 	}
 }

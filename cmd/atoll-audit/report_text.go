@@ -56,7 +56,7 @@ func (r *report) span(t *teller) string {
 func (t *teller) heads() []string {
 	return []string{
 		t.word("查询", "queries"), t.word("放行", "released"), t.word("拒绝", "refused"), t.word("到期未答", "unanswered"), t.word("待答", "open"),
-		"p50", "p90", t.word("最长", "max"),
+		t.word("p50 毫秒", "p50 ms"), t.word("p90 毫秒", "p90 ms"), t.word("最长 毫秒", "max ms"),
 	}
 }
 

@@ -47,6 +47,7 @@ func (s *show) command(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return usage("%q is not the index of an entry", args[1])
 	}
+	s.replay.partly = true
 	err = s.replay.pass(cmd, args[0], func(e *audit.Entry) error {
 		if e.Index == index {
 			s.entry = e

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 	"time"
 
 	"atoll/consensus/audit"
+	"atoll/consensus/ledger"
 	"atoll/crypto/tlog"
 
 	"github.com/schollz/progressbar/v3"
@@ -52,6 +52,7 @@ type check struct {
 	seen          *tlog.Head
 	start         func() (tlog.Head, error) // where to begin, nil: at the beginning
 	end           func() error              // what is checked last, nil: nothing
+	offset        int16                     // of the network from UTC, in minutes: all times are told in its zone
 }
 
 func (c *check) flags(cmd *cobra.Command) {
@@ -97,8 +98,13 @@ func (c *check) run(cmd *cobra.Command, where string, each func(leaf []byte) err
 		}
 	}
 	bar := progress(cmd.ErrOrStderr(), c.log.Size-from.Size)
+	next := from.Size
 	err = c.log.VerifyFrom(from, c.seen, func(leaf []byte) error {
 		_ = bar.Add(1) // a bar that cannot be drawn is no reason to stop
+		if next == 0 {
+			c.offset = offsetOf(leaf)
+		}
+		next++
 		if each == nil {
 			return nil
 		}
@@ -115,6 +121,20 @@ func (c *check) run(cmd *cobra.Command, where string, each func(leaf []byte) err
 		err = c.age.check(c.log, isURL(where))
 	}
 	return err
+}
+
+// offsetOf returns the offset from UTC that genesis, the first entry, gives the
+// network, in minutes; 0 where that cannot be read, which a replay reports.
+func offsetOf(leaf []byte) int16 {
+	e, err := ledger.ParseEntry(leaf)
+	if err != nil {
+		return 0
+	}
+	g, _, err := ledger.OpenGenesis(e.Statement)
+	if err != nil {
+		return 0
+	}
+	return g.Offset
 }
 
 // progress is a bar of entries, where somebody is watching.
@@ -179,14 +199,14 @@ func (c *check) tell(t *teller) {
 		t.row("签名", "signed by", fmt.Sprintf("%s, key %08x", s.Key.Name(), s.Key.KeyHash()))
 	}
 	for _, s := range l.Cosigners {
-		t.row("共签", "cosigned by", fmt.Sprintf("%s, key %08x, %s", s.Key.Name(), s.Key.KeyHash(), moment(min(s.Time, 1<<43)*1000, 0)))
+		t.row("共签", "cosigned by", fmt.Sprintf("%s, key %08x, %s", s.Key.Name(), s.Key.KeyHash(), moment(min(s.Time, 1<<43)*1000, c.offset)))
 	}
 	if at := dated(l); !at.IsZero() {
-		t.row("最新共签", "newest", fmt.Sprintf(t.word("%s，距今 %s", "%s, %s ago"), moment(uint64(at.Unix())*1000, 0), max(0, time.Since(at)).Round(time.Second)))
+		t.row("最新共签", "newest", fmt.Sprintf(t.word("%s，距今 %s", "%s, %s ago"), moment(uint64(at.Unix())*1000, c.offset), max(0, time.Since(at)).Round(time.Second)))
 	}
 	c.finality(t)
 	if l.Fingerprint != "" {
-		t.row("策略指纹", "policy", short(l.Fingerprint))
+		t.row("策略指纹", "policy", tlog.Spoken(l.Fingerprint))
 	}
 	switch {
 	case c.seen != nil:
@@ -211,13 +231,4 @@ func (c *check) final(t *teller) string {
 		return t.word("是，但策略允许两组互不相交的共签人：不排除两个历史", "yes, but two quorums of this policy need not have a member in common: two histories are possible")
 	}
 	return fmt.Sprintf(t.word("是（可容忍 %d 个说谎的共签人）", "yes (withstands %d lying cosigners)"), l.Withstands)
-}
-
-// short is the beginning of a fingerprint in groups, to be read out: 128 bits.
-func short(fingerprint string) string {
-	var groups []string
-	for i := 0; i < 32 && i+4 <= len(fingerprint); i += 4 {
-		groups = append(groups, fingerprint[i:i+4])
-	}
-	return strings.Join(groups, " ")
 }

@@ -80,6 +80,7 @@ func (d *daemon) publish(l net.Listener, limit int, proxies *web.Proxies) {
 	d.http = l.Addr().String()
 	public := http.NewServeMux()
 	public.Handle("/log/", d.log())
+	public.Handle("GET /policy", web.Policy(d.NetworkPolicy))
 	public.Handle("POST /log/statements", &web.Statements{Carry: d.carry, First: d.Revokes})
 	door := web.NewDoor(l, limit, proxies, d.wants)
 	d.run(door, door.Server(public))
@@ -94,6 +95,7 @@ func (d *daemon) open(socket string, limit int, template *profile.Template) erro
 	local := http.NewServeMux()
 	local.Handle("POST /v1/{operation}", &api.Server{Node: d.Node, Template: template})
 	local.Handle("/log/", d.log())
+	local.Handle("GET /policy", web.Policy(d.NetworkPolicy))
 	d.run(web.NewDoor(l, limit, nil, d.wants), &http.Server{Handler: local, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute})
 	return nil
 }

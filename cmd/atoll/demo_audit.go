@@ -17,7 +17,7 @@ import (
 // with the auditor's, then again with one byte flipped.
 func (d *demo) audited() error {
 	auditor := d.net.members["auditor"]
-	fetch := func(path string) ([]byte, error) { return fetchLocal(d.net.ctx, d.net.home("auditor"), path) }
+	fetch := func(path string) ([]byte, error) { return fetchLocal(d.net.ctx, d.net.home("auditor"), "log/"+path) }
 	if err := auditor.Finalise(d.net.ctx, auditor.Head().Size); err != nil {
 		return err
 	}

@@ -340,7 +340,7 @@ func isFinal(dir string) error {
 		return err
 	}
 	return eventually(func() error {
-		signed, err := fetchLocal(context.Background(), dir, "checkpoint")
+		signed, err := fetchLocal(context.Background(), dir, "log/checkpoint")
 		if err != nil {
 			return err
 		}

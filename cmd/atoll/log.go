@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -34,7 +35,7 @@ func logCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  cli.Group,
 	}
-	cmd.AddCommand(logShowCommand(), logExportCommand())
+	cmd.AddCommand(logShowCommand(), logPolicyCommand(), logExportCommand())
 	return cmd
 }
 
@@ -129,7 +130,7 @@ func logExportCommand() *cobra.Command {
 there already is not fetched again, so that an interrupted export goes on.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			fetch := func(path string) ([]byte, error) { return fetchLocal(cmd.Context(), dir, path) }
+			fetch := func(path string) ([]byte, error) { return fetchLocal(cmd.Context(), dir, "log/"+path) }
 			head, err := export(fetch, out, progressOf(cmd, "log"))
 			if err != nil {
 				return err
@@ -154,7 +155,7 @@ there already is not fetched again, so that an interrupted export goes on.`,
 				t.Say("尚未终局：共签人不足，或必需的见证者未全部签署，此策略将不予通过；请稍后重新导出", "not final yet: too few cosigners, or not all required witnesses, have signed it, and the policy will refuse it; export again later")
 			}
 			if changed {
-				t.Say("信任策略与此处上次导出的不同：请交给审计方，并核对指纹", "the policy is another than that of the last export here: auditors need it, and compare its fingerprint")
+				t.Say("信任策略与此处上次导出的不同：请交给审计方（或改用 atoll log policy 的策略），并核对指纹", "the policy is another than that of the last export here: auditors need it, or the network's (atoll log policy), and compare its fingerprint")
 			}
 			t.Say("下一步：atoll-audit verify %s/log --policy %s/policy", "next: atoll-audit verify %s/log --policy %s/policy", out, out)
 			return t.Err()
@@ -165,12 +166,13 @@ there already is not fetched again, so that an interrupted export goes on.`,
 	return cli.Needs(cmd, "dir", "out")
 }
 
-// fetchLocal gets a resource of the log from a member's running node.
+// fetchLocal gets a resource of the log, or beside it, from a member's running
+// node.
 func fetchLocal(ctx context.Context, dir, path string) ([]byte, error) {
 	defer watch(ctx, dir)()
 	ctx, cancel := context.WithTimeoutCause(ctx, localEnd, &over{errSilent, localEnd})
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://atoll/log/"+path, nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://atoll/"+path, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -233,6 +235,9 @@ func export(fetch func(path string) ([]byte, error), out string, progress func(d
 	if err != nil {
 		return head, fmt.Errorf("the node's checkpoint: %w", err)
 	}
+	if err := sameLog(fetch, filepath.Join(out, "log"), c.Head); err != nil {
+		return head, err
+	}
 	if err := dropPartial(filepath.Join(out, "log"), c.Size); err != nil {
 		return head, err
 	}
@@ -255,6 +260,40 @@ func export(fetch func(path string) ([]byte, error), out string, progress func(d
 		}
 	}
 	return c.Head, replace(filepath.Join(out, "log", "checkpoint"), signed)
+}
+
+// errOtherLog means that a folder holds the export of another log.
+var errOtherLog = errors.New("the folder holds another log")
+
+// sameLog looks whether what is in the folder of an export is of this log: whether
+// it has the first entries, genesis among them, that the folder has. Nothing of
+// another log may be dropped or mixed with this one.
+func sameLog(fetch func(path string) ([]byte, error), dir string, head tlog.Head) error {
+	first := tlog.Tile{Level: tlog.Entries, Width: tlog.TileWidth}
+	have, err := filepath.Glob(filepath.Join(dir, filepath.FromSlash(first.Path())+".p", "*"))
+	if err != nil {
+		return err
+	}
+	for _, path := range append(have, filepath.Join(dir, filepath.FromSlash(first.Path()))) {
+		old, err := readLimited(path, audit.MaxResource)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		first.Width = first.WidthIn(head.Size)
+		var data []byte
+		if first.Width > 0 {
+			if data, err = fetch(first.Path()); err != nil {
+				return err
+			}
+		}
+		if n := min(len(old), len(data)); n == 0 || !bytes.Equal(old[:n], data[:n]) {
+			return fmt.Errorf("%w: %s does not begin as the log of this node", errOtherLog, dir)
+		}
+	}
+	return nil
 }
 
 // dropPartial removes the partial tiles of an earlier export: those that a log

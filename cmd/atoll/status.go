@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"atoll/cmd/internal/cli"
+	"atoll/crypto/tlog"
 	"atoll/node"
 	"atoll/node/api"
 	"atoll/node/catalog"
@@ -54,6 +55,7 @@ func printStatus(p *cli.Printer, s *node.Status) error {
 	t.Row(in("领导者", "leader"), leader)
 	t.Row(in("日志", "log"), fmt.Sprintf(in("%d 个条目，根 %s", "%d entries, root %s"), s.Size, s.Root))
 	t.Row(in("终局", "final"), fmt.Sprintf(in("%d 个条目（共签人 %[3]s 中的 %[2]d 位）", "%d entries (%d of the cosigners %s)"), s.Final, s.Quorum, strings.Join(s.Cosigners, " ")))
+	t.Row(in("信任策略", "policy"), tlog.Spoken(s.Policy))
 	if s.NotFinal != nil {
 		t.Row(in("未终局", "not final"), lackLine(s.NotFinal, in))
 	}

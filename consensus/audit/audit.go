@@ -14,9 +14,10 @@
 //     whether every question and answer was covered by a consent that the
 //     subject signed. It reports a [Finding] for each thing that is not right.
 //
-// Two failures of the log itself are told apart: [ErrUnverifiable], nobody the
+// Three failures of the log itself are told apart: [ErrUnverifiable], nobody the
 // policy trusts vouches for it; [ErrTampered], its parts contradict each other,
-// the rules or what was seen before. A finding is neither: the log is right
+// the rules or what was seen before; [ErrIncomplete], a part of it is not there,
+// so that nothing can be said of the whole. A finding is none of these: the log is right
 // and shows what someone did.
 //
 // Not promised: that a log which is not final shows the same history to
@@ -34,6 +35,10 @@ var (
 	// ErrTampered means that the parts of a log contradict each other, the
 	// rules, or what was seen of it before.
 	ErrTampered = errors.New("the log was tampered with")
+	// ErrIncomplete means that a part of a log is not where the log is. Its
+	// checkpoint is one that the policy accepts, so that the part exists: this copy
+	// was never whole, has lost it, or its server holds it back.
+	ErrIncomplete = errors.New("this copy of the log is incomplete")
 	// ErrUnverifiable means that the checkpoint of a log is not one that the
 	// policy accepts.
 	ErrUnverifiable = errors.New("the log cannot be verified")

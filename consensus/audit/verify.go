@@ -19,8 +19,8 @@ const MaxResource = tlog.TileWidth * (2 + tlog.MaxEntryBytes)
 // Source gives access to a log's files, laid out as c2sp.org/tlog-tiles says.
 type Source struct {
 	// Fetch returns a resource by its path: "checkpoint" or "tile/…". Where
-	// there is none the error wraps [fs.ErrNotExist] and counts against the
-	// log; any other error is handed on as it is.
+	// there is none the error wraps [fs.ErrNotExist]; any other error is handed
+	// on as it is.
 	Fetch func(path string) ([]byte, error)
 	// Files yields the path of every file, where that can be told: each must
 	// be part of the log. Nil for a server.
@@ -139,7 +139,8 @@ func logKeys(policy string) (keys []tlog.Verifier, err error) {
 // with every entry in order, before the root is known to be right: what it
 // concludes counts only when Verify returns nil. Its error ends the pass.
 //
-// An error wraps [ErrTampered] where the log is at fault.
+// An error wraps [ErrTampered] where the log is at fault, and [ErrIncomplete] where
+// a part of it is missing.
 func (l *Log) Verify(seen *tlog.Head, each func(leaf []byte) error) error {
 	return l.VerifyFrom(tlog.New(nil).Head(), seen, each)
 }
@@ -232,7 +233,7 @@ func checkSeen(seen *tlog.Head, tree *tlog.Tree) error {
 func (l *Log) fetch(t tlog.Tile) ([]byte, error) {
 	data, err := l.source.Fetch(t.Path())
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, tampered("%s is missing", t.Path())
+		return nil, fmt.Errorf("%w: %s is missing", ErrIncomplete, t.Path())
 	}
 	return data, err
 }

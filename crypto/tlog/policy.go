@@ -187,6 +187,16 @@ func (p *Policy) String() string {
 	return strings.Join(lines, "") + "quorum " + quorum + "\n"
 }
 
+// Spoken is the beginning of a fingerprint in groups, to be read out over the
+// telephone: 128 bits.
+func Spoken(fingerprint string) string {
+	var groups []string
+	for i := 0; i < 32 && i+4 <= len(fingerprint); i += 4 {
+		groups = append(groups, fingerprint[i:i+4])
+	}
+	return strings.Join(groups, " ")
+}
+
 // Fingerprint returns the SHA-256 of [Policy.String] in hex, for two people to
 // compare over the telephone. Policies that differ only in layout, order,
 // comments or URLs have the same.

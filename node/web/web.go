@@ -4,8 +4,8 @@
 //
 // [Log] serves the access log as C2SP tlog-tiles below /log/, for auditors and
 // their unmodified tools. [Statements] is POST /log/statements, by which an
-// enterprise without a node grants and revokes through any member. [Client] is
-// the other side of both. What a member's own operators ask is package api's.
+// enterprise without a node grants and revokes through any member. [Policy] says
+// by whose keys the log is verified. [Client] is the other side of these. What a member's own operators ask is package api's.
 //
 // Whatever a client sends costs it an error and the node little: sizes, rates
 // and what is under way at once are bounded, and a [Door] bounds connections, by

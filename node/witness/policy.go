@@ -8,13 +8,15 @@ import (
 )
 
 // Policy is the trust policy (C2SP tlog-policy) by which a log that is signed
-// with this key is verified: so many of the network's own cosigners must have
+// with one of these keys is verified: so many of the network's own cosigners must have
 // signed, and on top of that every outside witness that is required. What other
 // witnesses have signed is shown. No outside witness stands in for a cosigner.
 // The error wraps [tlog.ErrDuplicate] where two are one, or one is a cosigner.
-func Policy(log tlog.Verifier, quorum int, cosigners []tlog.Verifier, outside []Witness) (string, error) {
+func Policy(logs []tlog.Verifier, quorum int, cosigners []tlog.Verifier, outside []Witness) (string, error) {
 	var text, members, required strings.Builder
-	fmt.Fprintf(&text, "log %s\n", log)
+	for _, log := range logs {
+		fmt.Fprintf(&text, "log %s\n", log)
+	}
 	for _, v := range cosigners {
 		fmt.Fprintf(&text, "witness %s %s\n", v.Name(), v)
 		members.WriteString(" " + v.Name())
