@@ -58,14 +58,6 @@ func (r *Replica) foundWhenLeading() {
 	}
 }
 
-// warn logs a warning, but not while the replica is being stopped: what fails
-// then, fails for that reason.
-func (r *Replica) warn(message string, args ...any) {
-	if r.ctx.Err() == nil {
-		r.log.Warn(message, args...)
-	}
-}
-
 // pause is how long to wait after some failed attempts.
 func (r *Replica) pause(attempt int) time.Duration {
 	return min(r.patience, 50*time.Millisecond<<min(attempt, 6))

@@ -116,6 +116,7 @@ type Replica struct {
 	waryUntil     atomic.Int64 // Unix ms; see propose
 	fatal         chan error
 	failing       sync.Once
+	closing       atomic.Bool // what fails now, fails for that reason
 	ctx           context.Context
 	cancel        context.CancelFunc
 	running       sync.WaitGroup
@@ -217,7 +218,7 @@ func (r *Replica) raftConfig(c Config) *raft.Config {
 	rc.SnapshotThreshold, rc.TrailingLogs = c.Snapshot, c.Trailing
 	rc.SnapshotInterval = 10 * c.Timeout
 	rc.NoSnapshotRestoreOnStart = true // the database has the state; see resume
-	rc.Logger = raftlog.NewLogger("raft", c.Logger)
+	rc.Logger = raftlog.NewLogger("raft", r.library())
 	return rc
 }
 
@@ -229,7 +230,7 @@ type logAndStable interface {
 }
 
 func (r *Replica) start(c Config) error {
-	snapshots, err := raft.NewFileSnapshotStoreWithLogger(c.Dir, 1, raftlog.NewLogger("snapshots", c.Logger))
+	snapshots, err := raft.NewFileSnapshotStoreWithLogger(c.Dir, 1, raftlog.NewLogger("snapshots", r.library()))
 	if err != nil {
 		return err
 	}
@@ -305,7 +306,7 @@ func (r *Replica) connect(c Config) {
 	}
 	t := &transport{NetworkTransport: raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream:  streams{c.Listener, c.Dial, r.ctx, make(chan struct{}), g.note},
-		MaxPool: 3, MaxRPCsInFlight: 1, Timeout: messageLimit, Logger: raftlog.NewLogger("raft-net", c.Logger),
+		MaxPool: 3, MaxRPCsInFlight: 1, Timeout: messageLimit, Logger: raftlog.NewLogger("raft-net", r.library()),
 	}), inbound: newInbound(c.Listener, g), cap: r.late.cap}
 	context.AfterFunc(r.ctx, func() { t.ended.Store(true) })
 	r.transport = newHerald(r.name, r.others, t)
@@ -410,6 +411,7 @@ func (r *Replica) Close() error {
 		r.fail(err)
 		return err
 	}
+	r.closing.Store(true)
 	if r.raft != nil {
 		if r.raft.State() == raft.Leader {
 			// Milliseconds instead of an election; failing that, an election.
