@@ -110,7 +110,8 @@ func planted(t *testing.T, dir string) (words []string, subjects []string) {
 			words = append(words, in.Value)
 		}
 	}
-	return append(words, "uscc:", demoOperator, "Wang", "经办", "Tech credit", "科技信用", "pre_loan"), subjects
+	// No word has less than five bytes: in megabytes of ciphertext such ones are found by chance.
+	return append(words, "uscc:", demoOperator, "王经办", "经办", "Tech credit", "科技信用", "pre_loan"), subjects
 }
 
 // shared says whether a file of the demo is one that members share or that
