@@ -224,11 +224,17 @@ func (n *Node) granted(id consent.ID) (*Consent, error) {
 
 // Consents returns the consents that this bank has accepted, by ascending id,
 // void ones too. Those that are so old that the log has forgotten their state
-// are left out.
-func (n *Node) Consents() (list []*Consent, err error) {
+// are left out. A vault that knows of none was lost, or is new: then they are
+// looked for on the log, and again reports whether any was found there.
+func (n *Node) Consents() (list []*Consent, again bool, err error) {
 	keys, err := n.vault.Keys(consents)
+	if err == nil && len(keys) == 0 {
+		if keys, err = n.findConsents(); len(keys) > 0 {
+			again = true
+		}
+	}
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	for _, k := range keys {
 		c, err := n.granted(consent.ID(k))
@@ -236,11 +242,39 @@ func (n *Node) Consents() (list []*Consent, err error) {
 			continue
 		}
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		list = append(list, c)
 	}
-	return list, nil
+	return list, again, nil
+}
+
+// searchedAtOnce is how many records of consents are looked at while the state
+// stands still.
+const searchedAtOnce = 1000
+
+// findConsents puts this bank's consents on the log into its vault.
+func (n *Node) findConsents() (keys [][]byte, err error) {
+	var records []vault.Record
+	for last, begun := []byte(nil), false; last != nil || !begun; begun = true {
+		var ids []consent.ID
+		err := n.View(func(v ledger.View) (err error) {
+			ids, last, err = ledger.ConsentsOf(v, n.Name, last, searchedAtOnce)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, id := range ids {
+			c, err := n.granted(id)
+			if err != nil {
+				return nil, err
+			}
+			keys = append(keys, id[:])
+			records = append(records, vault.Record{Kind: consents, Key: id[:], Value: c.Index, Expires: n.endOf(c.Header)})
+		}
+	}
+	return keys, n.vault.Update(records...)
 }
 
 // Carried is what became of a statement that was to be carried.

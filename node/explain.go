@@ -23,6 +23,7 @@ func Explain(err error) *problem.Error {
 	var src *source.Error
 	var far *peer.Error
 	var lack *NotFinalError
+	var id *UnknownID
 	switch {
 	case errors.As(err, new(*problem.Error)):
 		return problem.Of(err)
@@ -32,6 +33,8 @@ func Explain(err error) *problem.Error {
 		return problem.New(string(no.Verdict), err.Error())
 	case errors.As(err, &src):
 		return problem.New(string(src.Code), err.Error())
+	case errors.As(err, &id):
+		return id.explain()
 	case errors.Is(err, ErrNoRoom):
 		return forNow(problem.NoRoom, err)
 	}

@@ -13,7 +13,7 @@ type saying struct{ what, hint string }
 var sayings = map[string]saying{
 	// of this program
 	"interrupted":          {"已中断", "再次运行该命令"},
-	"partial":              {"部分内容暂不可用", "稍后再试：atoll query run --again 查询号，不会再次扣减次数"},
+	"partial":              {"部分内容暂不可用", "稍后再试：atoll query run --dir 目录 --again 查询号，不会再次扣减次数"},
 	"unanswered":           {"没有一项得到答复", "画像逐项说明原因，以及应由谁处理"},
 	"untold":               {"已获证明，但有地址未能送达", "已获证明的有效；可对所列地址再次运行本命令"},
 	"unremembered":         {"已完成，但本文件夹未能记住此次所见的日志", "已完成的有效；修复文件夹后再次运行同一命令，不会重复生效"},

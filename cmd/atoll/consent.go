@@ -403,8 +403,8 @@ taken back since may not have come here.
 			if err != nil {
 				return err
 			}
-			list := []api.ConsentOut{}
-			if err := local(cmd.Context(), dir, api.OpConsentList, nil, &list); err != nil {
+			var got api.ConsentsOut
+			if err := local(cmd.Context(), dir, api.OpConsentList, nil, &got); err != nil {
 				return err
 			}
 			head, _, err := finalHead(cmd.Context(), dir, api.FinalIn{})
@@ -416,23 +416,16 @@ taken back since may not have come here.
 				return stale
 			}
 			if cli.AsJSON(cmd) {
-				return cli.PrintJSON(cmd.OutOrStdout(), "atoll.consents/v1", map[string]any{"consents": list, "head": head})
+				return cli.PrintJSON(cmd.OutOrStdout(), "atoll.consents/v1", map[string]any{"consents": got.Consents, "found_again": got.FoundAgain, "head": head})
 			}
-			p, err := cli.To(cmd)
-			if err != nil {
-				return err
+			p, say := &cli.Printer{W: cmd.OutOrStdout(), Lang: lang}, &cli.Printer{W: cmd.ErrOrStderr(), Lang: lang}
+			listConsents(p, got.Consents)
+			switch {
+			case got.FoundAgain:
+				say.Say("提示：本文件夹的授权记录（vault.db）已丢失，以上授权由日志找回；此前收到的数据和画像无法找回", "note: this folder had lost its list of consents (vault.db), and has found these on the log; what was received under them before is gone")
+			case len(got.Consents) == 0:
+				say.Say("本文件夹和日志中均没有本银行的授权", "there is no consent of this bank's, in this folder or on the log")
 			}
-			t := p.Columns(cli.Text{Chinese: "授权", English: "consent"}, cli.Text{Chinese: "主体", English: "subject"}, cli.Text{Chinese: "用途", English: "purpose"},
-				cli.Text{Chinese: "至", English: "until"}, cli.Text{Chinese: "已用", English: "used"}, cli.Text{Chinese: "状态", English: "state"})
-			for _, c := range list {
-				state := c.State
-				if words, ok := stateWords[state]; ok && lang == consent.Chinese {
-					state = words.Chinese
-				}
-				t.Row(c.Consent, c.Subject, c.Purpose, c.NotAfter, string(p.Fill("%d/%d", "%d of %d", c.Used, c.MaxUses)), state)
-			}
-			p.Table(t)
-			say := &cli.Printer{W: cmd.ErrOrStderr(), Lang: lang}
 			if head.tell(say); stale != nil {
 				say.Say("提示：本成员的日志已久未达终局，其后的撤回可能尚未到达此处", "note: this copy of the log has not become final for long; what was taken back since may not have come here")
 			}
@@ -442,4 +435,14 @@ taken back since may not have come here.
 	cmd.Flags().StringVar(&dir, "dir", "", "the bank's folder")
 	cmd.Flags().DurationVar(&maxAge, "max-age", defaultMaxAge, "how old the newest cosignature may be; 0: no limit")
 	return cli.Needs(cmd, "dir")
+}
+
+// listConsents prints a bank's consents.
+func listConsents(p *cli.Printer, list []api.ConsentOut) {
+	t := p.Columns(cli.Text{Chinese: "授权", English: "consent"}, cli.Text{Chinese: "主体", English: "subject"}, cli.Text{Chinese: "用途", English: "purpose"},
+		cli.Text{Chinese: "至", English: "until"}, cli.Text{Chinese: "已用", English: "used"}, cli.Text{Chinese: "状态", English: "state"})
+	for _, c := range list {
+		t.Row(c.Consent, c.Subject, c.Purpose, c.NotAfter, string(p.Fill("%d/%d", "%d of %d", c.Used, c.MaxUses)), stateWords[c.State].In(p.Lang))
+	}
+	p.Table(t)
 }

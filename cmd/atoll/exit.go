@@ -34,7 +34,7 @@ var known = []struct {
 	code, hint string
 }{
 	{cli.ErrInterrupted, cli.ExitInterrupted, "interrupted", "run the command again"},
-	{errPartial, cli.ExitPartial, "partial", "ask again later: atoll query run --again ID spends no further use"},
+	{errPartial, cli.ExitPartial, "partial", "ask again later: atoll query run --dir DIR --again ID spends no further use"},
 	{errUnanswered, cli.ExitPartial, "unanswered", "the profile says why, output by output, and who has to act"},
 	{errUntold, cli.ExitPartial, "untold", "what is proved stands; run the command again for those who are named"},
 	{errUnsigned, cli.ExitFailure, "not_signed", "to sign it after all, run the command again and type the word that is asked for"},
@@ -89,8 +89,12 @@ const (
 // explain maps an error to its exit code and to what a person and a program
 // are told.
 func explain(err error) (int, *problem.Error) {
+	var s *said
 	for _, k := range known {
 		if errors.Is(err, k.is) {
+			if errors.As(err, &s) && s.english != "" {
+				k.hint = s.english
+			}
 			return k.exit, &problem.Error{Code: k.code, Message: err.Error(), Hint: k.hint, Retryable: k.exit == cli.ExitUnavailable || k.exit == cli.ExitPartial}
 		}
 	}

@@ -59,7 +59,7 @@ func (t tests) Run() int {
 // commands are what stories can do beside what testscript offers.
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"append": appendTo, "code": code, "doc": doc, "ports": ports, "up": up, "ready": ready, "leaderless": leaderless, "agree": agree, "final": final, "grown": grown, "term": terminate,
-	"mode": mode, "found": foundIn, "mangled": mangled, "ask-for": askFor, "vouch": vouch, "witness": witnessed,
+	"mode": mode, "found": foundIn, "mangled": mangled, "ask-for": askFor, "abbreviate": abbreviate, "vouch": vouch, "witness": witnessed,
 }
 
 // code runs a command and insists on its exit code, or one of several with
@@ -383,4 +383,12 @@ func terminate(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 	ts.Fatalf("nothing runs for %s", args[0])
+}
+
+// abbreviate sets a variable to the first characters of another one: abbreviate
+// FROM N TO.
+func abbreviate(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	ts.Setenv(args[2], ts.Getenv(args[0])[:n])
 }

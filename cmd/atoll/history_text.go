@@ -20,7 +20,7 @@ var historyWords = map[string]cli.Text{
 
 // stateWords are those of a consent.
 var stateWords = map[string]cli.Text{
-	"active": {Chinese: "有效", English: "active"}, "not_yet": {Chinese: "尚未开始", English: "not begun"}, "expired": {Chinese: "已到期", English: "expired"}, "revoked": {Chinese: "已撤回", English: "taken back"},
+	"active": {Chinese: "有效", English: "active"}, "used_up": {Chinese: "次数已用完", English: "used up"}, "not_yet": {Chinese: "尚未开始", English: "not begun"}, "expired": {Chinese: "已到期", English: "expired"}, "revoked": {Chinese: "已撤回", English: "taken back"},
 	"void": {Chinese: "无效：主体凭证已失效", English: "void: its credential stands no more"},
 }
 

@@ -82,6 +82,7 @@ func places(text, words string) string {
 type said struct {
 	error
 	chinese, hint string
+	english       string // hint, where that of the code says too little
 }
 
 func (s *said) Unwrap() error       { return s.error }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,8 @@ import (
 	"io"
 	"maps"
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -30,14 +33,21 @@ func queryCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  cli.Group,
 	}
-	cmd.AddCommand(queryRunCommand())
+	cmd.AddCommand(queryRunCommand(), queryListCommand(), queryShowCommand())
 	return cmd
 }
 
+// questioning is a query as it is put on the command line.
+type questioning struct {
+	dir, template string
+	page, file    string // to write
+	force         bool   // over what is there
+	wait          time.Duration
+	in            api.QueryIn
+}
+
 func queryRunCommand() *cobra.Command {
-	var dir, template, page, file string
-	var in api.QueryIn
-	var wait time.Duration
+	var q questioning
 	cmd := &cobra.Command{
 		Use:   "run",
 		Short: "Ask all agencies of a consent and print the profile",
@@ -49,54 +59,118 @@ seconds, once all others have answered; its reason is "unreachable".
 
 What no agency answered in time can be asked again with --again, without spending
 another use, until the query's deadline has passed: ten minutes after it was put,
-or twice --wait where that is longer. The command itself ends within twice --wait
+or twice --wait where that is longer. atoll query list has the ids of all queries,
+also of one that was interrupted. Consents and queries may be named by the first
+eight or more characters of their id. The command itself ends within twice --wait
 and five seconds, whatever the node does. Exit code 3 says that an agency was
 unavailable, or that nothing was answered, not even by "no record"; the profile
 says why, and what that may cost.`,
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			lang, err := cli.Language(cmd)
-			if err != nil {
-				return err
-			}
-			if (in.Consent == "") == (in.Again == "") {
-				return fmt.Errorf("%w: give either --consent or --again", cli.ErrUsage)
-			}
-			if template != "" {
-				text, err := readLimited(template, maxPaper)
-				if err != nil {
-					return err
-				}
-				in.Template = string(text)
-			}
-			if wait < time.Second || wait > maxWait {
-				return fmt.Errorf("%w: --wait is 1s to %s", cli.ErrUsage, maxWait)
-			}
-			if err := vacant(page, file); err != nil {
-				return err // before a use is spent
-			}
-			in.WaitMS = wait.Milliseconds()
-			out, err := askNode(cmd, dir, &in)
-			if err != nil {
-				return err
-			}
-			if err := showProfile(cmd, out, lang, page, file); err != nil {
-				return err
-			}
-			return unanswered(out)
-		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return q.run(cmd) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&dir, "dir", "", "the bank's folder")
-	f.StringVar(&in.Consent, "consent", "", "id of the consent")
-	f.StringVar(&in.Operator, "operator", "", "name of the person who asks; it is logged under seal")
-	f.StringVar(&in.Again, "again", "", "id of a query on the log: ask the agencies again")
-	f.StringVar(&template, "template", "", "template file (default: the node's own)")
-	f.DurationVar(&wait, "wait", 30*time.Second, "how long to wait for the log, and then as long for agencies")
-	f.StringVar(&page, "html", "", "write the profile as one HTML page to this file")
-	f.StringVar(&file, "out", "", "write the profile as JSON to this file")
+	f.StringVar(&q.dir, "dir", "", "the bank's folder")
+	f.StringVar(&q.in.Consent, "consent", "", "id of the consent")
+	f.StringVar(&q.in.Operator, "operator", "", "name of the person who asks; it is logged under seal")
+	f.StringVar(&q.in.Again, "again", "", "id of a query of before: ask the agencies again")
+	f.StringVar(&q.template, "template", "", "template file (default: the node's own)")
+	f.DurationVar(&q.wait, "wait", defaultQueryWait, "how long to wait for the log, and then as long for agencies")
+	f.StringVar(&q.page, "html", "", "write the profile as one HTML page to this file")
+	f.StringVar(&q.file, "out", "", "write the profile as JSON to this file")
+	f.BoolVar(&q.force, "force", false, "replace the files of --html and --out where they exist")
 	return cli.Needs(cmd, "dir")
 }
+
+const defaultQueryWait = 30 * time.Second
+
+func (q *questioning) run(cmd *cobra.Command) error {
+	lang, err := cli.Language(cmd)
+	if err != nil {
+		return err
+	}
+	if (q.in.Consent == "") == (q.in.Again == "") {
+		return fmt.Errorf("%w: give either --consent or --again", cli.ErrUsage)
+	}
+	if q.template != "" {
+		text, err := readLimited(q.template, maxPaper)
+		if err != nil {
+			return err
+		}
+		q.in.Template = string(text)
+	}
+	if q.wait < time.Second || q.wait > maxWait {
+		return fmt.Errorf("%w: --wait is 1s to %s", cli.ErrUsage, maxWait)
+	}
+	if err := q.writable(); err != nil {
+		return err // before a use is spent
+	}
+	q.in.WaitMS = q.wait.Milliseconds()
+	out, id, err := askNode(cmd, q.dir, &q.in)
+	if err != nil {
+		if untold := q.tellAgain(cmd, lang, id); untold != nil {
+			return untold
+		}
+		return err
+	}
+	if err := q.show(cmd, out, lang); err != nil {
+		return err
+	}
+	return q.unanswered(out)
+}
+
+// writable reports why the files that are asked for could not be written.
+func (q *questioning) writable() error {
+	for _, path := range []string{q.page, q.file} {
+		err := vacant(path)
+		if q.force && errors.Is(err, os.ErrExist) {
+			err = writable(filepath.Dir(path))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// again is the command line that asks a query again for the same profile.
+func (q *questioning) again(id string) string {
+	words := []string{"atoll query run", "--dir", q.dir, "--again", id}
+	for _, f := range [][2]string{{"--template", q.template}, {"--html", q.page}, {"--out", q.file}} {
+		if f[1] != "" {
+			words = append(words, f[0], f[1])
+		}
+	}
+	if q.page != "" || q.file != "" {
+		words = append(words, "--force")
+	}
+	if q.wait != defaultQueryWait {
+		words = append(words, "--wait", q.wait.String())
+	}
+	return commandLine(words...)
+}
+
+// tellAgain tells how to go on with a query that did not get to its end. Without an
+// id there is none.
+func (q *questioning) tellAgain(cmd *cobra.Command, lang, id string) error {
+	if id == "" || cli.AsJSON(cmd) {
+		return nil
+	}
+	t := &cli.Printer{W: cmd.ErrOrStderr(), Lang: lang}
+	t.Say("atoll: 查询 %[1]s 可继续，不会再次扣减次数：%[2]s", "atoll: query %[1]s goes on, without another use, by: %[2]s", id, q.again(id))
+	return t.Err()
+}
+
+// commandLine joins words to a line for a shell; the first is as it is.
+func commandLine(words ...string) string {
+	for i, w := range words[1:] {
+		if !plainWord.MatchString(w) {
+			words[i+1] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+var plainWord = regexp.MustCompile(`^[\p{L}\p{N}./_:@%+=,-]+$`)
 
 // queryGrace is what a node may take for a query beside its two waits: to ask the
 // cosigners why nothing is final, and to make the profile. A profile that is cut
@@ -104,8 +178,9 @@ says why, and what that may cost.`,
 const queryGrace = 5 * time.Second
 
 // askNode runs a query through the bank's node and reports progress to a person
-// who watches.
-func askNode(cmd *cobra.Command, dir string, in *api.QueryIn) (*api.QueryOut, error) {
+// who watches. It returns the id of the query as soon as there is one, with an
+// error too.
+func askNode(cmd *cobra.Command, dir string, in *api.QueryIn) (out *api.QueryOut, id string, err error) {
 	// The node gives up before: the log may take as long as the agencies.
 	end := 2*time.Duration(in.WaitMS)*time.Millisecond + queryGrace
 	ctx, cancel := context.WithTimeoutCause(cmd.Context(), end, &over{errSilent, end})
@@ -114,7 +189,7 @@ func askNode(cmd *cobra.Command, dir string, in *api.QueryIn) (*api.QueryOut, er
 	defer quiet()
 	body, err := call(ctx, dir, api.OpQuery, in)
 	if err != nil {
-		return nil, inTime(ctx, err)
+		return nil, "", inTime(ctx, err)
 	}
 	defer body.Close()
 	progress := &cli.Printer{W: io.Discard}
@@ -122,23 +197,24 @@ func askNode(cmd *cobra.Command, dir string, in *api.QueryIn) (*api.QueryOut, er
 		progress.W = cmd.ErrOrStderr()
 	}
 	if progress.Lang, err = cli.Language(cmd); err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	events := json.NewDecoder(body)
 	for {
 		var e api.Event
 		if err := events.Decode(&e); err != nil {
-			return nil, inTime(ctx, fmt.Errorf("the node stopped answering: %w", err))
+			return nil, id, inTime(ctx, fmt.Errorf("the node stopped answering: %w", err))
 		}
 		switch {
 		case e.Logged != nil:
+			id = e.Logged.Query
 			progress.Say("查询 %s 已记入日志，条目 %d；正在询问 %s", "query %s is entry %d; asking %s", e.Logged.Query, e.Logged.Entry, strings.Join(e.Logged.Agencies, ", "))
 		case e.Piece != nil:
 			progress.Say("  %-12s %s", "  %-12s %s", e.Piece.Agency, tally(e.Piece.Outcomes))
 		case e.Error != nil:
-			return nil, e.Error
+			return nil, cmp.Or(e.Query, id), e.Error
 		case e.Result != nil:
-			return e.Result, nil
+			return e.Result, id, nil
 		}
 	}
 }
@@ -146,7 +222,7 @@ func askNode(cmd *cobra.Command, dir string, in *api.QueryIn) (*api.QueryOut, er
 // unanswered is the error that names the agencies from which nothing came, and
 // why; that says what became of all outputs, where none was answered; or nil. That
 // an agency has no record is an answer.
-func unanswered(out *api.QueryOut) error {
+func (q *questioning) unanswered(out *api.QueryOut) error {
 	var list, all []string
 	answered := 0
 	for _, p := range out.Pieces {
@@ -171,7 +247,8 @@ func unanswered(out *api.QueryOut) error {
 	return &said{
 		error:   fmt.Errorf("%w: nothing from %s; query %s", errPartial, names, out.Query),
 		chinese: fmt.Sprintf("部分内容暂不可用：未从 %s 获得答复；查询号 %s", names, out.Query),
-		hint:    fmt.Sprintf("稍后再试：atoll query run --again %s，不会再次扣减次数", out.Query),
+		hint:    fmt.Sprintf("稍后再试，不会再次扣减次数：%s", q.again(out.Query)),
+		english: fmt.Sprintf("ask again later, which spends no further use: %s", q.again(out.Query)),
 	}
 }
 
@@ -184,19 +261,19 @@ func tally(outcomes map[string]int) string {
 	return strings.Join(parts, ", ")
 }
 
-// showProfile prints the profile, which has cost a use, and then writes the files
+// show prints the profile, which has cost a use, and then writes the files
 // that were asked for.
-func showProfile(cmd *cobra.Command, out *api.QueryOut, lang, page, file string) (err error) {
+func (q *questioning) show(cmd *cobra.Command, out *api.QueryOut, lang string) (err error) {
 	if cli.AsJSON(cmd) {
 		err = cli.PrintJSON(cmd.OutOrStdout(), "atoll.query/v1", out)
 	} else {
 		err = out.Profile.Text(cmd.OutOrStdout(), lang)
 	}
-	if page != "" {
-		err = errors.Join(err, writeWith(page, func(w io.Writer) error { return out.Profile.HTML(w, lang) }))
+	if q.page != "" {
+		err = errors.Join(err, q.write(q.page, func(w io.Writer) error { return out.Profile.HTML(w, lang) }))
 	}
-	if file != "" {
-		err = errors.Join(err, writeWith(file, func(w io.Writer) error { return encode(w, out.Profile) }))
+	if q.file != "" {
+		err = errors.Join(err, q.write(q.file, func(w io.Writer) error { return encode(w, out.Profile) }))
 	}
 	if err != nil {
 		err = fmt.Errorf("%w: %w; query %s", errUnwritten, err, out.Query)
@@ -210,6 +287,18 @@ func encode(w io.Writer, p *profile.Profile) error {
 		_, err = w.Write(text)
 	}
 	return err
+}
+
+// write makes a file, or replaces it where that is asked for.
+func (q *questioning) write(path string, f func(io.Writer) error) error {
+	if !q.force {
+		return writeWith(path, f)
+	}
+	var b strings.Builder
+	if err := f(&b); err != nil {
+		return err
+	}
+	return durable.ReplaceShared(path, []byte(b.String()))
 }
 
 // writeWith makes a file that was not there, for its owner alone: profiles are

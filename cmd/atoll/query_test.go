@@ -4,10 +4,28 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"atoll/cmd/internal/cli"
 	"atoll/node/api"
 )
+
+// What is to be copied into a shell is one command line there.
+func TestCommandLine(t *testing.T) {
+	for _, c := range []struct {
+		q    questioning
+		want string
+	}{
+		{questioning{dir: "bank", wait: defaultQueryWait}, "atoll query run --dir bank --again 7"},
+		{questioning{dir: "/srv/a bank", wait: 2 * time.Second}, "atoll query run --dir '/srv/a bank' --again 7 --wait 2s"},
+		{questioning{dir: "银行", template: "t.yaml", page: "it's $1.html", wait: defaultQueryWait}, `atoll query run --dir 银行 --again 7 --template t.yaml --html 'it'\''s $1.html' --force`},
+		{questioning{dir: "-", file: "", wait: defaultQueryWait}, "atoll query run --dir - --again 7"},
+	} {
+		if got := c.q.again("7"); got != c.want {
+			t.Errorf("%s, want %s", got, c.want)
+		}
+	}
+}
 
 // A query is done where some output was answered, if only by "no record", and no
 // agency was unavailable. Where none was, the exit code says so.
@@ -29,7 +47,7 @@ func TestExitOfQuery(t *testing.T) {
 		"one has nothing":     {[]api.PieceOut{{Agency: "court", Outcomes: counts{"refused": 1}}, {Agency: "tax", Outcomes: counts{"no_record": 1, "invalid": 2}}}, 0, "", ""},
 		"changed since":       {[]api.PieceOut{{Agency: "tax", Outcomes: counts{"not_consented": 2}}}, cli.ExitPartial, "unanswered", "tax: 2 not_consented"},
 	} {
-		err := unanswered(&api.QueryOut{Query: "7", Pieces: c.pieces})
+		err := (&questioning{dir: "a bank", wait: defaultQueryWait}).unanswered(&api.QueryOut{Query: "7", Pieces: c.pieces})
 		if err == nil {
 			if c.exit != 0 {
 				t.Errorf("%s: done", name)

@@ -18,8 +18,6 @@ import (
 	"time"
 
 	"atoll/consensus/consent"
-	"atoll/consensus/ledger"
-	"atoll/crypto/sign"
 	"atoll/node"
 	"atoll/node/problem"
 	"atoll/node/profile"
@@ -49,6 +47,8 @@ const (
 	OpEntry            = "entry"
 	OpFinal            = "final"
 	OpQuery            = "query.run" // answers with events, see [Event]
+	OpPastQueries      = "query.list"
+	OpPastQuery        = "query.show"
 
 	OpCosigners         = "cosigners"
 	OpCosignersPropose  = "cosigners.propose"
@@ -85,8 +85,14 @@ type ConsentOut struct {
 	NotAfter  string `json:"not_after"`
 	MaxUses   uint32 `json:"max_uses"`
 	Used      uint32 `json:"used"`
-	State     string `json:"state"` // active, not_yet, expired, revoked, void
+	State     string `json:"state"` // active, used_up, not_yet, expired, revoked, void
 	Entry     uint64 `json:"entry"`
+}
+
+// ConsentsOut lists a bank's consents.
+type ConsentsOut struct {
+	Consents   []ConsentOut `json:"consents"`
+	FoundAgain bool         `json:"found_again"` // on the log: the bank's vault knew of none
 }
 
 // OfferingIn asks what of this can be asked.
@@ -190,7 +196,7 @@ func (s *Server) explain(err error) *problem.Error {
 	var open *node.NotLogged
 	if errors.As(err, &open) {
 		e.Message = fmt.Sprintf("the log has not taken query %s: %s", open.Query, e.Message)
-		e.Hint = fmt.Sprintf("when atoll status shows a leader: atoll query run --again %s, which spends no second use", open.Query)
+		e.Hint = "when atoll status shows a leader, ask this query again, which spends no second use"
 	}
 	return e
 }
@@ -208,6 +214,10 @@ func (s *Server) do(ctx context.Context, name string, in []byte) (any, error) {
 		return with(ctx, in, s.accept)
 	case OpConsentList:
 		return s.consents()
+	case OpPastQueries:
+		return with(ctx, in, s.pastQueries)
+	case OpPastQuery:
+		return with(ctx, in, s.pastQuery)
 	case OpEndings:
 		return with(ctx, in, s.endings)
 	case OpOffering:
@@ -273,20 +283,20 @@ func (s *Server) accept(ctx context.Context, in CarriedIn) (ConsentOut, error) {
 	return consentOut(c, at.Day), err
 }
 
-func (s *Server) consents() ([]ConsentOut, error) {
-	all, err := s.Node.Consents()
+func (s *Server) consents() (ConsentsOut, error) {
+	all, again, err := s.Node.Consents()
 	if err != nil {
-		return nil, err
+		return ConsentsOut{}, err
 	}
 	at, err := s.Node.At()
 	if err != nil {
-		return nil, err
+		return ConsentsOut{}, err
 	}
-	list := []ConsentOut{}
+	out := ConsentsOut{Consents: []ConsentOut{}, FoundAgain: again}
 	for _, c := range all {
-		list = append(list, consentOut(c, at.Day))
+		out.Consents = append(out.Consents, consentOut(c, at.Day))
 	}
-	return list, nil
+	return out, nil
 }
 
 func consentOut(c *node.Consent, today consent.Day) ConsentOut {
@@ -305,6 +315,8 @@ func consentOut(c *node.Consent, today consent.Day) ConsentOut {
 		out.State = "expired"
 	case c.Void != nil: // the credential behind it does not stand any more
 		out.State = "void"
+	case c.Used >= b.MaxUses:
+		out.State = "used_up"
 	}
 	return out
 }
@@ -354,22 +366,4 @@ func (s *Server) entry(_ context.Context, in EntryIn) (BytesOut, error) {
 	}
 	leaf, err := s.Node.Entry(in.Index)
 	return BytesOut{leaf}, err
-}
-
-// parseID reads the id of a query, in the form that it is printed in.
-func parseID(text string) (id ledger.StatementID, err error) {
-	id, err = ledger.ParseStatementID(text)
-	if err != nil {
-		return id, &problem.Error{Code: problem.Usage, Message: err.Error(), Hint: "a query's id is printed when it starts"}
-	}
-	return id, nil
-}
-
-// parseConsent reads the id of a consent.
-func parseConsent(text string) (consent.ID, error) {
-	id, err := sign.ParseKeyID(text)
-	if err != nil {
-		return id, &problem.Error{Code: problem.Usage, Message: err.Error(), Hint: "atoll consent list shows the ids"}
-	}
-	return id, nil
 }

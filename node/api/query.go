@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"sync"
 	"time"
@@ -31,6 +32,7 @@ type Event struct {
 	Piece  *PieceOut      `json:"piece,omitempty"`
 	Result *QueryOut      `json:"result,omitempty"`
 	Error  *problem.Error `json:"error,omitempty"`
+	Query  string         `json:"query,omitempty"` // beside Error: id of the query that was not brought to the log, which can be tried again
 }
 
 // LoggedOut says where a query stands in the log.
@@ -72,7 +74,12 @@ func (s *Server) serveQuery(w http.ResponseWriter, r *http.Request, in []byte) {
 	}
 	out, err := s.query(r.Context(), in, tell)
 	if err != nil {
-		tell(Event{Error: s.explain(err)})
+		e := Event{Error: s.explain(err)}
+		var open *node.NotLogged
+		if errors.As(err, &open) {
+			e.Query = open.Query.String()
+		}
+		tell(e)
 		return
 	}
 	tell(Event{Result: out})
@@ -124,13 +131,13 @@ func (s *Server) query(ctx context.Context, raw []byte, tell func(Event)) (*Quer
 // ask logs the question, or finds the one to be asked again.
 func (s *Server) ask(ctx context.Context, in *QueryIn, t *profile.Template, wait time.Duration) (*node.Asked, error) {
 	if in.Again != "" {
-		id, err := parseID(in.Again)
+		id, err := s.Node.FindQuery(in.Again)
 		if err != nil {
 			return nil, err
 		}
 		return s.Node.Asked(ctx, id)
 	}
-	id, err := parseConsent(in.Consent)
+	id, err := s.Node.FindConsent(in.Consent)
 	if err != nil {
 		return nil, err
 	}

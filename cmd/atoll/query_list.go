@@ -1,0 +1,164 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+
+	"atoll/cmd/internal/cli"
+	"atoll/node"
+	"atoll/node/api"
+
+	"github.com/spf13/cobra"
+)
+
+// queryWords are those for the states of a query.
+var queryWords = map[node.QueryState]cli.Text{
+	node.QueryUnlogged: {Chinese: "未上日志，未扣次数", English: "not on the log; no use is spent"},
+	node.QueryLapsed:   {Chinese: "未上日志，已过期限，未扣次数", English: "never reached the log; no use is spent"},
+	node.QueryRejected: {Chinese: "日志未接受，未扣次数", English: "not accepted by the log; no use is spent"},
+	node.QueryOpen:     {Chinese: "待答复", English: "waits for answers"},
+	node.QueryComplete: {Chinese: "各机构均已答复", English: "every agency has answered"},
+	node.QueryOver:     {Chinese: "已过期限，部分机构未答复", English: "over: not every agency answered in time"},
+	node.QueryClosed:   {Chinese: "已结束，不可再取", English: "closed: nothing of it can be fetched again"},
+	node.QueryLost:     {Chinese: "已上日志，本机记录已丢失", English: "on the log; this folder has lost what was asked"},
+}
+
+// answerWords are those for what an agency has done with a query.
+var answerWords = map[string]cli.Text{"released": {Chinese: "已放行", English: "released"}, "refused": {Chinese: "已拒绝", English: "refused"}, "none": {Chinese: "未答复", English: "no answer"}}
+
+func queryListCommand() *cobra.Command {
+	var dir string
+	var limit int
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List a bank's queries and what has become of them",
+		Long: `Lists a bank's queries, the newest first, by its own copy of the log: also one
+that was interrupted, whose id nobody has seen. A query that waits for answers can be
+asked again until its deadline, and its answers can be shown for a day longer,
+without another use: atoll query show ID says how.
+
+按本成员的日志列出查询，新的在前；被中断、未显示过编号的查询也在其中。待答复的查询
+在期限前可再次询问，已得到的答复在期限后一天内可再次显示，均不再扣减次数：
+atoll query show 编号 给出命令。`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			t, err := cli.To(cmd)
+			if err != nil {
+				return err
+			}
+			if limit < 1 {
+				return fmt.Errorf("%w: --limit is 1 or more", cli.ErrUsage)
+			}
+			var out api.PastQueriesOut
+			if err := local(cmd.Context(), dir, api.OpPastQueries, api.PastQueriesIn{Limit: limit}, &out); err != nil {
+				return err
+			}
+			if cli.AsJSON(cmd) {
+				return cli.PrintJSON(cmd.OutOrStdout(), "atoll.queries/v1", out)
+			}
+			table := t.Columns(cli.Text{Chinese: "查询", English: "query"}, cli.Text{Chinese: "发出", English: "put"}, cli.Text{Chinese: "期限", English: "until"},
+				cli.Text{Chinese: "经办人", English: "operator"}, cli.Text{Chinese: "状态", English: "state"})
+			for _, q := range out.Queries {
+				table.Row(q.Query, q.Put, q.Deadline, cmp.Or(q.Operator, "-"), queryWords[q.State].In(t.Lang))
+			}
+			t.Table(table)
+			t.W = cmd.ErrOrStderr()
+			if out.All == 0 {
+				t.Say("没有查询", "no queries")
+			}
+			if rest := out.All - len(out.Queries); rest > 0 {
+				t.Say("另有较早的 %d 个：--limit %[2]d 全部列出", "%d more are older: --limit %[2]d lists all", rest, out.All)
+			}
+			return t.Err()
+		},
+	}
+	cmd.Flags().StringVar(&dir, "dir", "", "the bank's folder")
+	cmd.Flags().IntVar(&limit, "limit", 50, "how many at most, the newest")
+	return cli.Needs(cmd, "dir")
+}
+
+func queryShowCommand() *cobra.Command {
+	var dir string
+	cmd := &cobra.Command{
+		Use:   "show QUERY",
+		Short: "Show what has become of a query, and how to ask it again",
+		Long: `Shows one of a bank's queries, by its id or the first eight or more characters of
+it: its entry on the log, which agencies have answered, until when they can, and
+the command that asks again or shows its profile again, without another use.
+
+显示一次查询（编号或其前八个以上字符）：日志条目、已答复的机构、期限，以及再次询问或再次
+显示画像的命令，不再扣减次数。`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			t, err := cli.To(cmd)
+			if err != nil {
+				return err
+			}
+			var q api.PastQueryOut
+			if err := local(cmd.Context(), dir, api.OpPastQuery, api.PastQueryIn{Query: args[0]}, &q); err != nil {
+				return err
+			}
+			shown := shownQuery{PastQueryOut: q}
+			if q.Again {
+				shown.Command = (&questioning{dir: dir, wait: defaultQueryWait}).again(q.Query)
+			}
+			if cli.AsJSON(cmd) {
+				return cli.PrintJSON(cmd.OutOrStdout(), "atoll.past_query/v1", shown)
+			}
+			return shown.tell(t, dir)
+		},
+	}
+	cmd.Flags().StringVar(&dir, "dir", "", "the bank's folder")
+	return cli.Needs(cmd, "dir")
+}
+
+// shownQuery is a query with the command that asks it again, "" where there is none.
+type shownQuery struct {
+	api.PastQueryOut
+	Command string `json:"command"`
+}
+
+// tell prints it.
+func (q *shownQuery) tell(t *cli.Printer, dir string) error {
+	state := queryWords[q.State]
+	t.Say("查询    %s", "query     %s", q.Query)
+	t.Say("状态    %s", "state     %s", state.In(t.Lang))
+	if q.Verdict != "" && q.State == node.QueryRejected {
+		reason := whyNot[string(q.Verdict)]
+		t.Say("原因    %s（%s）", "because   %s (%s)", reason.In(t.Lang), string(q.Verdict))
+	}
+	if q.Entry != 0 {
+		t.Say("条目    %d", "entry     %d", q.Entry)
+	}
+	t.Say("授权    %s", "consent   %s", q.Consent)
+	if q.Subject != "" {
+		t.Say("主体    %s", "subject   %s", q.Subject)
+	}
+	if q.Operator != "" {
+		t.Say("经办人  %s", "operator  %s", q.Operator)
+	}
+	t.Say("发出    %s", "put       %s", q.Put)
+	t.Say("期限    %s（此前机构可答复）", "until     %s, agencies can answer", q.Deadline)
+	for _, a := range q.Agencies {
+		answer := answerWords[a.Answer].In(t.Lang)
+		if a.Entry == 0 {
+			t.Say("  %s：%s", "  %s: %s", a.Agency, answer)
+		} else {
+			t.Say("  %s：%s，条目 %d", "  %s: %s, entry %d", a.Agency, answer, a.Entry)
+		}
+	}
+	q.next(t, dir)
+	return t.Err()
+}
+
+// next prints what can be done now.
+func (q *shownQuery) next(t *cli.Printer, dir string) {
+	switch q.State {
+	case node.QueryUnlogged, node.QueryOpen:
+		t.Say("再次询问，不再扣减次数，至 %[2]s：%[1]s", "ask again, without another use, until %[2]s: %[1]s", q.Command, q.Deadline)
+	case node.QueryComplete, node.QueryOver:
+		t.Say("再次显示画像，不再扣减次数，至 %[2]s：%[1]s", "show the profile again, without another use, until %[2]s: %[1]s", q.Command, q.Kept)
+	default:
+		t.Say("重新查询，扣减一次：%s", "ask anew, which spends a use: %s", commandLine("atoll query run", "--dir", dir, "--operator", t.In("经办人", "NAME"), "--consent", q.Consent))
+	}
+}

@@ -1,0 +1,90 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"atoll/consensus/ledger"
+	"atoll/node"
+)
+
+// PastQueriesIn asks for a bank's newest queries.
+type PastQueriesIn struct {
+	Limit int `json:"limit"` // how many at most
+}
+
+// PastQueriesOut lists a bank's queries, the newest first.
+type PastQueriesOut struct {
+	Queries []PastQueryOut `json:"queries"`
+	All     int            `json:"all"` // how many there are
+}
+
+// PastQueryIn names a query, by its id or the beginning of it.
+type PastQueryIn struct {
+	Query string `json:"query"`
+}
+
+// PastQueryOut is what has become of a query.
+type PastQueryOut struct {
+	Query    string            `json:"query"`
+	State    node.QueryState   `json:"state"`
+	Verdict  ledger.Verdict    `json:"verdict"` // of the log, "" where it has none
+	Entry    uint64            `json:"entry"`   // 0 for none
+	Consent  string            `json:"consent"`
+	Subject  string            `json:"subject"`  // "" in a list
+	Operator string            `json:"operator"` // "" where the state is "lost"
+	Put      string            `json:"put"`      // when, RFC 3339, by this member's clock
+	Deadline string            `json:"deadline"` // network time, RFC 3339: until then agencies answer
+	Kept     string            `json:"kept"`     // until then what came can be shown again, RFC 3339
+	Again    bool              `json:"again"`    // asking it again gives something, without another use
+	Agencies []AgencyAnswerOut `json:"agencies"`
+}
+
+// AgencyAnswerOut is what an agency has done with a query.
+type AgencyAnswerOut struct {
+	Agency string `json:"agency"`
+	Answer string `json:"answer"` // released, refused, or none
+	Entry  uint64 `json:"entry"`  // 0 for none
+}
+
+func (s *Server) pastQueries(_ context.Context, in PastQueriesIn) (PastQueriesOut, error) {
+	list, all, err := s.Node.PastQueries(max(in.Limit, 0))
+	out := PastQueriesOut{Queries: []PastQueryOut{}, All: all}
+	for i := range list {
+		out.Queries = append(out.Queries, pastQueryOut(&list[i]))
+	}
+	return out, err
+}
+
+func (s *Server) pastQuery(_ context.Context, in PastQueryIn) (PastQueryOut, error) {
+	id, err := s.Node.FindQuery(in.Query)
+	if err != nil {
+		return PastQueryOut{}, err
+	}
+	q, err := s.Node.PastQuery(id)
+	if err != nil {
+		return PastQueryOut{}, err
+	}
+	return pastQueryOut(q), nil
+}
+
+func pastQueryOut(q *node.PastQuery) PastQueryOut {
+	out := PastQueryOut{
+		Query: q.ID.String(), State: q.State, Verdict: q.Verdict, Entry: q.Index, Consent: q.Consent.String(), Subject: string(q.Subject), Operator: q.Operator,
+		Put: stamp(q.ID.Time()), Deadline: stamp(q.Deadline), Kept: stamp(q.Kept()), Again: q.State.Again(), Agencies: []AgencyAnswerOut{},
+	}
+	for _, a := range q.Answers {
+		answer := AgencyAnswerOut{Agency: a.Agency, Answer: "none", Entry: a.Index}
+		switch {
+		case a.Released:
+			answer.Answer = "released"
+		case a.Index != 0:
+			answer.Answer = "refused"
+		}
+		out.Agencies = append(out.Agencies, answer)
+	}
+	return out
+}
+
+// stamp writes a time in Unix milliseconds.
+func stamp(ms uint64) string { return time.UnixMilli(int64(ms)).UTC().Format(time.RFC3339) }
