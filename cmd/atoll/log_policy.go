@@ -11,15 +11,20 @@ func logPolicyCommand() *cobra.Command {
 	var dir, out string
 	cmd := &cobra.Command{
 		Use:   "policy",
-		Short: "Print the policy by which every member's log is verified",
-		Long: `Prints the network's trust policy (C2SP tlog-policy): the log keys of all members and the
+		Short: cli.Both("打印可核对任一成员日志的信任策略", "Print the policy by which every member's log is verified"),
+		Long: cli.Both(`打印本网络的信任策略（C2SP tlog-policy）：全体成员的日志公钥，以及使最新终局日志头成立的共签人。
+每个成员打印的内容逐字节相同，并在其日志旁以 /policy 提供，因此一份文件即可核对任一成员的日志：
+
+  atoll-audit follow https://court.example.cn/log --policy policy
+
+采用之前，请与另外两个成员的人员核对指纹。log export 在导出旁写入的策略只含导出成员自己的日志公钥及其外部见证者。`, `Prints the network's trust policy (C2SP tlog-policy): the log keys of all members and the
 cosigners who make its newest final head final. Every member prints the same, and serves it
 beside its log as /policy, so that one file verifies the log of each of them:
 
   atoll-audit follow https://court.example.cn/log --policy policy
 
 Compare the fingerprint with people of two other members before you trust it. What log export
-writes beside an export names that member's log key alone, and its outside witnesses.`,
+writes beside an export names that member's log key alone, and its outside witnesses.`),
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			text, err := fetchLocal(cmd.Context(), dir, "policy")
@@ -51,7 +56,7 @@ writes beside an export names that member's log key alone, and its outside witne
 			return t.Err()
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", "the folder of a member whose node is running")
-	cmd.Flags().StringVarP(&out, "out", "o", "", "file to write, in place of printing")
+	cmd.Flags().StringVar(&dir, "dir", "", cli.Both("节点正在运行的成员的文件夹", "the folder of a member whose node is running"))
+	cmd.Flags().StringVarP(&out, "out", "o", "", cli.Both("写入此文件，不打印", "file to write, in place of printing"))
 	return cli.Needs(cmd, "dir")
 }
