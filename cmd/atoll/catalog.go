@@ -23,7 +23,7 @@ func catalogCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  cli.Group,
 	}
-	cmd.AddCommand(catalogLintCommand(), catalogShowCommand(), catalogDiffCommand(), catalogPublishCommand())
+	cmd.AddCommand(catalogNewCommand(), catalogLintCommand(), catalogShowCommand(), catalogDiffCommand(), catalogPublishCommand())
 	return cmd
 }
 

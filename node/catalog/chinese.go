@@ -23,6 +23,11 @@ var sentences = map[string]string{
 	"%s: a unit is a short text, such as CNY, not %.40q":             "%s：单位应为 CNY 这样的短文字，而非 %.40q",
 	"%s: zh and en are both needed, 1 to 200 bytes each, and no character that cannot be seen": "%s：zh 和 en 都须有，各 1 至 200 字节，不得有看不见的字符",
 
+	"no column of this table has social credit codes in most of its rows: the table is not by enterprise, or its codes are mistyped": "此表没有一列在多数行中有统一社会信用代码：此表不是按企业登记，或代码有误",
+	"the table's name has more in it than letters, digits and _: rename it, or make a view":                                          "表名含有文字、数字和 _ 以外的字符：请改名或建视图",
+
+	"beside the key no column has values that could be read: there is nothing to offer": "除主体代码外没有一列有可读取的值：没有可提供的内容",
+
 	// Datasets and their rows.
 	"%s: sensitivity: a level from 1 to 5 is needed":                                               "%s：sensitivity：须为 1 至 5 级",
 	"%s: source: the name of a source is needed, not %.40q":                                        "%s：source：须为数据源的名称，而非 %.40q",

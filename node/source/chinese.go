@@ -10,6 +10,7 @@ import (
 // details are the Chinese of every Detail of an [Error], by its English, with %d
 // and %s as the English has them and ${1}, ${2} where they go.
 var details = map[string]string{
+	"the first line has a social credit code in it and is no header: let it name the columns":   "首行中有统一社会信用代码，不是表头：首行须为各列的名称",
 	"the list of rows set aside cannot be read: %s":                                             "无法读取搁置名单：${1}",
 	"newlines belongs to csv: in other kinds a text may have line breaks":                       "newlines 只用于 csv：其他类型的文字可以换行",
 	"encoding: utf-8 or gb18030":                                                                "encoding：utf-8 或 gb18030",

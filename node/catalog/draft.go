@@ -1,0 +1,267 @@
+package catalog
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"atoll/consensus/consent"
+)
+
+// Seen is what a column was seen to hold.
+type Seen struct {
+	Column    string
+	Type      Type     // that every value has; 0 where there is none, or no value at all
+	Dates     string   // how its dates are written; "" is plainly
+	Thousands string   // what stands between groups of three digits
+	Scale     int      // digits after the point
+	Empty     int64    // rows without a value
+	None      []string // texts that seem to mean no value
+	Texts     []string // a small vocabulary, or nil
+	Keys      int64    // values that are social credit codes
+	Subjects  int64    // how many different ones
+	Personal  bool     // identity or mobile numbers
+}
+
+// Table is what was seen of a table.
+type Table struct {
+	Agency, Source, Name string
+	Rows                 int64
+	Columns              []Seen
+}
+
+// ErrNoKey means that no column of a table holds social credit codes.
+var ErrNoKey = says(0, "no column of this table has social credit codes in most of its rows: the table is not by enterprise, or its codes are mistyped")
+
+// ErrTableName means that the catalog could not name the table.
+var ErrTableName = says(0, "the table's name has more in it than letters, digits and _: rename it, or make a view")
+
+// ErrNoFields means that a table has nothing but its key.
+var ErrNoFields = says(0, "beside the key no column has values that could be read: there is nothing to offer")
+
+// Draft writes a catalog of one dataset for a table, which [Parse] takes. Whatever it
+// cannot know stands in it as a comment and in decide: a person who knows the register
+// has to decide it before anybody is answered by it.
+func Draft(t Table, language string) (text string, decide []string, err error) {
+	if !identifier.MatchString(t.Name) {
+		return "", nil, ErrTableName
+	}
+	w := drafter{t: t, language: language}
+	key := slices.IndexFunc(t.Columns, func(c Seen) bool { return c.Keys > 0 && c.Keys*2 > t.Rows })
+	if key < 0 {
+		return "", nil, ErrNoKey
+	}
+	w.key = t.Columns[key]
+	w.columns(key)
+	if len(w.list) == 0 {
+		return "", nil, ErrNoFields
+	}
+	w.dataset()
+	w.fields()
+	w.outputs()
+	w.line(0, "rules:")
+	w.line(1, `- {name: known_purposes, allow: 'purpose in ["pre_loan"]', reason: {zh: 仅限已约定的用途, en: for the agreed purposes alone}}`+
+		w.ask("哪些用途可以应答", "for which purposes is answered"))
+	if _, err := Parse([]byte(w.text.String())); err != nil {
+		return "", nil, fmt.Errorf("the draft does not lint: %w", err)
+	}
+	return w.text.String(), w.decide, nil
+}
+
+// drafted is a column under the name that it has as a field.
+type drafted struct {
+	Seen
+	field string
+}
+
+type drafter struct {
+	t        Table
+	language string
+	key      Seen
+	list     []drafted
+	date     string // the field by which rows go, or ""
+	text     strings.Builder
+	decide   []string
+}
+
+func (w *drafter) line(depth int, text string) {
+	w.text.WriteString(strings.Repeat("  ", depth) + text + "\n")
+}
+
+func (w *drafter) say(chinese, english string) string { return Title{chinese, english}.In(w.language) }
+
+// ask notes what a person decides, and returns the comment.
+func (w *drafter) ask(chinese, english string) string {
+	text := w.say(chinese, english)
+	w.decide = append(w.decide, text)
+	return " # " + w.say("请决定：", "decide: ") + text
+}
+
+// one reports whether no subject has several rows.
+func (w *drafter) one() bool { return w.key.Subjects == w.key.Keys }
+
+// columns names the fields, and finds the date.
+func (w *drafter) columns(key int) {
+	used := map[string]bool{}
+	var dates []string
+	for i, c := range w.t.Columns {
+		switch {
+		case i == key:
+			continue
+		case !identifier.MatchString(c.Column):
+			w.decide = append(w.decide, w.say(fmt.Sprintf("第 %d 列的名称含有文字、数字和 _ 以外的字符，未列入：请改名或建视图", i+1), fmt.Sprintf("column %d has a name with more in it than letters, digits and _, and is left out: rename it, or make a view", i+1)))
+			continue
+		case c.Type == 0:
+			w.decide = append(w.decide, w.say("列 "+c.Column+" 没有可读取的值，未列入", "column "+c.Column+" has no value that could be read, and is left out"))
+			continue
+		}
+		name := fieldName(c.Column)
+		if name == "" || used[name] {
+			name = "c" + strconv.Itoa(i+1)
+		}
+		used[name] = true
+		w.list = append(w.list, drafted{c, name})
+		if c.Type == TypeDate && c.Empty == 0 && len(c.None) == 0 {
+			dates = append(dates, name)
+		}
+	}
+	if len(dates) > 0 && !w.one() {
+		w.date = dates[0]
+	}
+	if len(dates) > 1 && !w.one() {
+		w.decide = append(w.decide, w.say("各行按哪个日期计："+strings.Join(dates, "、"), "by which date rows go: "+strings.Join(dates, ", ")))
+	}
+}
+
+var notOfName = regexp.MustCompile(`[^a-z0-9_]+`)
+
+// fieldName is a name for formulas made of a column's, or "".
+func fieldName(column string) string {
+	name := strings.Trim(notOfName.ReplaceAllString(strings.ToLower(column), "_"), "_")
+	if !consent.ValidItem(name) || name[0] < 'a' || slices.Contains(reserved, name) || len(name)*2 < len(column) {
+		return ""
+	}
+	return name
+}
+
+func (w *drafter) personal() bool {
+	return slices.ContainsFunc(w.list, func(c drafted) bool { return c.Personal })
+}
+
+func title(text string) string {
+	return fmt.Sprintf("{zh: %s, en: %s}", strconv.Quote(text), strconv.Quote(text))
+}
+
+func (w *drafter) dataset() {
+	t, level := w.t, "3"
+	if w.personal() {
+		level = "4"
+	}
+	name := fieldName(t.Name)
+	if name == "" {
+		name = "dataset"
+	}
+	w.line(0, "# "+w.say("目录草稿。注释中“请决定”之处须由熟悉登记的人改定；改后用 atoll catalog lint 检查。", "A draft. Where a comment says \"decide\", a person who knows the register does; then run atoll catalog lint."))
+	w.line(0, "agency: "+t.Agency)
+	w.line(0, "version: 1")
+	w.line(0, "datasets:")
+	w.line(1, "- name: "+name)
+	w.line(2, "title: "+title(t.Name)+w.ask("数据集、各输出项的名称（授权书中显示的）", "the titles of dataset and outputs, which stand in every consent"))
+	w.line(2, "sensitivity: "+level+w.ask("敏感级别，JR/T 0197 的 1 至 5 级；哪些列是个人信息（personal: true）", "sensitivity, 1 to 5 after JR/T 0197, and which columns are data on persons (personal: true)"))
+	w.line(2, "source: "+t.Source)
+	w.line(2, "table: "+t.Name)
+	w.line(2, fmt.Sprintf("key: %s # %s", w.key.Column, w.say(fmt.Sprintf("%d 行中 %d 行有统一社会信用代码", t.Rows, w.key.Keys), fmt.Sprintf("%d of %d rows have a social credit code there", w.key.Keys, t.Rows))))
+	records := "many"
+	if w.one() {
+		records = "one"
+	}
+	w.line(2, "records: "+records)
+	if w.date != "" {
+		w.line(2, "date: "+w.date)
+		w.line(2, "# stale_after: 62"+w.ask("最新一行最多可以旧多少天（stale_after），还是登记完整（complete: true）", "how old the newest row may be in days (stale_after), or whether the register is complete (complete: true)"))
+	}
+	w.line(2, "complete: false # "+w.say("true：没有记录即表示没有此事", "true: no row means that there is nothing to know"))
+}
+
+func (w *drafter) fields() {
+	w.line(2, "fields:")
+	vocabularies, units := "", ""
+	for _, c := range w.list {
+		keys := []string{"name: " + c.field, "column: " + strconv.Quote(c.Column), "type: " + c.Type.String()}
+		if c.Dates != "" {
+			keys = append(keys, "date_format: ["+strconv.Quote(c.Dates)+"]")
+		}
+		if c.Thousands != "" {
+			keys = append(keys, "thousands: "+strconv.Quote(c.Thousands))
+		}
+		if c.Personal {
+			keys = append(keys, "personal: true, sensitivity: 4")
+		}
+		if none := quoted(c.None); len(none) > 0 {
+			keys = append(keys, "none: ["+strings.Join(none, ", ")+"]")
+		}
+		comment := ""
+		if words := quoted(c.Texts); len(words) > 0 && len(words) == len(c.Texts) && len(c.Texts) <= maxWords {
+			keys = append(keys, "values: {"+strings.Join(words, ": [], ")+": []}")
+			vocabularies += " " + c.field
+			comment = w.say(" # 请确认：是否只有这些取值，各有哪些写法", " # confirm: whether these are all, and how else they are written")
+		}
+		if c.Type == TypeDecimal {
+			units += " " + c.field
+		}
+		w.line(3, "- {"+strings.Join(keys, ", ")+"}"+comment)
+	}
+	if vocabularies != "" {
+		w.decide = append(w.decide, w.say("取值是否齐全："+vocabularies[1:], "whether the values are all there are, of: "+vocabularies[1:]))
+	}
+	if units != "" {
+		w.decide = append(w.decide, w.say("单位（unit，如 CNY），字段与输出项相同："+units[1:], "the unit (such as CNY), of field and output alike, of: "+units[1:]))
+	}
+}
+
+// quoted are the texts as YAML has them, but for those that a catalog cannot have.
+func quoted(texts []string) (list []string) {
+	for _, text := range texts {
+		if consent.ValidText(text) && len(text) <= maxNoneBytes {
+			list = append(list, strconv.Quote(text))
+		}
+	}
+	return list[:min(len(list), maxNone)]
+}
+
+func (w *drafter) outputs() {
+	w.line(2, "outputs:")
+	if !w.one() {
+		w.output("number", "number", TypeInteger, 0, "value: count(rows)")
+	}
+	n := 0
+	for _, c := range w.list {
+		if c.Personal || c.field == "number" && !w.one() || n == MaxOutputs-1 {
+			continue
+		}
+		n++
+		switch {
+		case w.one():
+			w.output(c.field, c.Column, c.Type, c.Scale, "field: "+c.field)
+		case w.date != "":
+			w.output(c.field, c.Column, c.Type, c.Scale, fmt.Sprintf("value: %q", "newest(rows, r, r."+c.field+")"))
+		}
+	}
+	w.decide = append(w.decide, w.say("哪些输出项可以提供：删去其余的，并补上要计算的", "which outputs are offered: delete the others, and add what is to be computed"))
+}
+
+func (w *drafter) output(name, heading string, kind Type, scale int, how string) {
+	w.line(3, "- name: "+name)
+	w.line(4, "title: "+title(heading))
+	w.line(4, "type: "+kind.String())
+	if kind == TypeDecimal {
+		w.line(4, "scale: "+strconv.Itoa(scale))
+	}
+	w.line(4, how)
+	if w.date != "" {
+		w.line(4, "measure: state")
+	}
+	w.line(4, "disclose: [value]")
+}

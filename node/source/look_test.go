@@ -1,0 +1,91 @@
+package source
+
+import (
+	"database/sql"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"atoll/node/catalog"
+)
+
+// TestLook: columns have the type that every value has, by the rules of a query.
+func TestLook(t *testing.T) {
+	folder := t.TempDir()
+	const header = "code,day,slash,mixed,sum,many,zero,flag,word,who,empty,未"
+	rows := []string{
+		"91990200MADEM1073H,2026-01-31,2026/1/31,2026-01-31,1.50,\"1,234\",007,true,开,110101199003074557,,1",
+		"91990200MADEM1073H,1970-01-01,2026年1月1日,12,2,5,010,false,关,13900000000,NULL,2",
+		"91990200MADEM1073H,,-,x,-3.125,\"12,000\",011,是,开,13900000000,-,3",
+		"wrong,2026-02-28,无,1,1,1,1,否,开,13900000000,,4",
+	}
+	if err := os.WriteFile(filepath.Join(folder, "t.csv"), []byte(header+"\n"+strings.Join(rows, "\n")+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(Config{Name: "main", Kind: "csv", Path: folder})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	n, seen, err := s.Look(t.Context(), "t")
+	if err != nil || n != 4 {
+		t.Fatalf("%d rows, %v", n, err)
+	}
+	of := func(name string) catalog.Seen {
+		return seen[slices.IndexFunc(seen, func(c catalog.Seen) bool { return c.Column == name })]
+	}
+	if c := of("code"); c.Keys != 3 || c.Subjects != 1 {
+		t.Errorf("code: %+v", c)
+	}
+	for name, want := range map[string]catalog.Type{
+		"day": catalog.TypeDate, "slash": catalog.TypeText, "mixed": catalog.TypeText, "sum": catalog.TypeDecimal, "many": catalog.TypeInteger,
+		"zero": catalog.TypeText, "flag": catalog.TypeBool, "word": catalog.TypeText, "who": catalog.TypeText, "empty": 0, "未": catalog.TypeInteger,
+	} {
+		if c := of(name); c.Type != want {
+			t.Errorf("%s: %+v, want %s", name, c, want)
+		}
+	}
+	if c := of("day"); c.Empty != 1 || !slices.Equal(c.None, []string{"1970-01-01"}) {
+		t.Errorf("day: %+v", c)
+	}
+	if c := of("sum"); c.Scale != 3 || of("many").Thousands != "," || !of("who").Personal || of("who").Texts != nil {
+		t.Errorf("%+v %+v %+v", c, of("many"), of("who"))
+	}
+	if c := of("word"); !slices.Equal(c.Texts, []string{"关", "开"}) || of("zero").Texts != nil {
+		t.Errorf("%+v %+v", c, of("zero"))
+	}
+}
+
+// TestLookDatabase: one of several tables, as an SQLite database holds them.
+func TestLookDatabase(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "r.db")
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range []string{"CREATE TABLE b (code TEXT, amount REAL, n INTEGER)", "CREATE VIEW a AS SELECT code FROM b", "INSERT INTO b VALUES ('91990200MADEM1073H', 1.5, 20260131), ('91990200MADEM1073H', 2, 20260201)"} {
+		if _, err := db.Exec(q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(Config{Name: "main", Kind: "sqlite", Path: path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if names, err := s.Tables(t.Context()); err != nil || !slices.Equal(names, []string{"a", "b"}) {
+		t.Fatalf("%v, %v", names, err)
+	}
+	n, seen, err := s.Look(t.Context(), "b")
+	if err != nil || n != 2 || len(seen) != 3 {
+		t.Fatalf("%d, %v, %v", n, seen, err)
+	}
+	if seen[0].Keys != 2 || seen[1].Type != 0 || seen[2].Type != catalog.TypeDate {
+		t.Errorf("%+v: a floating point number has no exact type, and whole numbers may be days", seen)
+	}
+}
