@@ -61,6 +61,7 @@ var reasonWords = map[string]Title{
 	"agency.rules":    {"不符合机构的规则", "the agency's own rules"},
 	"catalog.changed": {"机构目录已变更，此项含义不同，须重新授权", "it means something else since: a new consent is needed"},
 
+	"source.config":           {"机构的数据源配置有误", "the agency's source is not configured as it must be"},
 	"source.failed":           {"机构未配置此数据源", "the agency has no such source"},
 	"source.not_readable":     {"机构读不到数据源", "the agency cannot read its source"},
 	"source.missing_column":   {"机构的表缺少目录所列的列", "the agency's table lacks a column of its catalog"},
