@@ -28,6 +28,8 @@ var rings = map[string]string{
 	"consensus/audit/store": "consensus/ledger",
 	// A world for tests of the audit and of its command.
 	"consensus/audit/audittest": "consensus/consent consensus/ledger crypto/seal crypto/sign crypto/tlog",
+	"consensus/paper":           "crypto/sign", // what people hand to each other, as text
+	"consensus/subject":         "consensus/audit consensus/consent consensus/ledger consensus/paper crypto/seal crypto/sign crypto/tlog",
 	"consensus/scarce":          "",
 	"consensus/strict":          "", // numbers in files that people write
 	"consensus/durable":         "consensus/scarce",
@@ -50,14 +52,14 @@ var rings = map[string]string{
 	"node/api":          "consensus/consent consensus/ledger crypto/sign node node/problem node/profile",
 	"examples/province": "consensus/consent consensus/strict",
 	"cmd/internal/cli":  "consensus/consent",
-	"cmd/atoll": "cmd/internal/cli consensus/audit consensus/consent consensus/durable consensus/ledger consensus/scarce consensus/strict crypto/seal crypto/sign crypto/tlog examples/province node node/catalog " +
+	"cmd/atoll": "cmd/internal/cli consensus/audit consensus/consent consensus/durable consensus/ledger consensus/paper consensus/scarce consensus/strict consensus/subject crypto/seal crypto/sign crypto/tlog examples/province node node/catalog " +
 		"node/api node/peer node/problem node/profile node/source node/vault node/web node/witness",
 	"cmd/atoll-audit": "consensus/audit consensus/audit/store consensus/consent consensus/durable consensus/ledger consensus/strict crypto/seal crypto/sign crypto/tlog",
 }
 
 // pure packages must not name these, nor read the clock, themselves or through
 // another package of this module.
-var pure = []string{"consensus/audit", "consensus/consent", "consensus/ledger", "crypto/sign", "crypto/tlog", "node/catalog", "node/formula", "node/fragment", "node/profile"}
+var pure = []string{"consensus/audit", "consensus/consent", "consensus/ledger", "consensus/paper", "consensus/subject", "crypto/sign", "crypto/tlog", "node/catalog", "node/formula", "node/fragment", "node/profile"}
 
 var impure = []string{"os", "net", "math/rand", "math/rand/v2", "syscall", "database/sql"}
 

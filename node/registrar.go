@@ -7,7 +7,6 @@ import (
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 	"atoll/crypto/seal"
-	"atoll/crypto/sign"
 )
 
 // Issue is a registrar's act: it vouches that a key speaks for a subject, for so
@@ -50,25 +49,4 @@ func (n *Node) say(ctx context.Context, kind string, payload any) (ledger.Answer
 		err = &NotAccepted{answer}
 	}
 	return answer, err
-}
-
-// OpenCredential reads a credential's statement and checks that a member of this
-// roster has signed it.
-func OpenCredential(members *ledger.Roster, network sign.NetworkID, statement []byte) (*consent.Credential, error) {
-	s, err := sign.Parse(statement)
-	if err != nil {
-		return nil, err
-	}
-	by := members.Author(s.KeyID)
-	if by == nil || s.Kind != consent.KindCredential {
-		return nil, sign.ErrSignature
-	}
-	if err := s.Verify(network, by.Key); err != nil {
-		return nil, err
-	}
-	c := new(consent.Credential)
-	if err := s.Decode(c); err != nil {
-		return nil, err
-	}
-	return c, c.Check()
 }

@@ -230,7 +230,7 @@ func fingerprints(named []string, file string) (list []source.Fingerprint, err e
 		list = append(list, f)
 	}
 	if file != "" {
-		text, err := readLimited(file, maxPrints)
+		text, err := readText(file, maxPrints)
 		if err != nil {
 			return nil, err
 		}

@@ -57,7 +57,7 @@ Exit code 9 where NEW does not have a higher version.
 }
 
 func readCatalog(path string) (*catalog.Catalog, error) {
-	text, err := readLimited(path, maxPaper)
+	text, err := readText(path, maxPaper)
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +146,7 @@ effect when the node starts again, with a higher version.
 			if c.Catalog == "" {
 				return fmt.Errorf("%w: %s names no catalog: this member offers nothing", errConfig, fileConfig)
 			}
-			text, err := readLimited(within(dir, c.Catalog), maxPaper)
+			text, err := readText(within(dir, c.Catalog), maxPaper)
 			if err != nil {
 				return err
 			}

@@ -120,7 +120,7 @@ func chinese(s string) bool {
 func TestErrorsInChinese(t *testing.T) {
 	t.Setenv("ATOLL_LANG", "zh_CN.UTF-8")
 	for args, words := range map[string][2]string{
-		"status --dir nobody":                              {"错误：节点未运行", "启动节点"},
+		"status --dir nobody":                              {"nobody 不是成员的文件夹", "核对 --dir"},
 		"status":                                           {"缺少必须给出的选项：\"dir\"", "参见 atoll status --help"},
 		"query run --dir nobody --operator Li":             {"缺少必须给出的选项：", "参见 atoll query run --help"},
 		"consent review --dir firm nothing.pem":            {"错误：未找到", "核对"},

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strconv"
 	"syscall"
@@ -74,6 +75,12 @@ func send(dir string, req *http.Request) (io.ReadCloser, error) {
 	}}
 	resp, err := client.Do(req)
 	if errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ECONNREFUSED) {
+		if _, none := os.Stat(filepath.Join(dir, fileConfig)); errors.Is(none, os.ErrNotExist) {
+			return nil, &said{
+				error:   fmt.Errorf("%w: %s is no member's folder, there is no %s in it; is --dir right?", errNotReady, dir, fileConfig),
+				chinese: fmt.Sprintf("%s 不是成员的文件夹：其中没有 %s", dir, fileConfig), hint: "核对 --dir",
+			}
+		}
 		return nil, fmt.Errorf("%w: start it with: atoll run --dir %s", errNotRunning, dir)
 	}
 	if err != nil {

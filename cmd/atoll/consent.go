@@ -12,22 +12,13 @@ import (
 
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
-	"atoll/consensus/ledger"
-	"atoll/crypto/seal"
-	"atoll/crypto/sign"
+	"atoll/consensus/paper"
+	"atoll/consensus/subject"
 	"atoll/node/api"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 )
-
-// signedConsent is what an enterprise gives back: the header's statement and
-// the sealed body.
-type signedConsent struct {
-	_         struct{} `cbor:",toarray"`
-	Statement []byte
-	Sealed    []byte
-}
 
 func consentCommand() *cobra.Command {
 	cmd := &cobra.Command{
@@ -60,19 +51,19 @@ the bank says.
 （--dir）中的创世文件，不以银行所称为准。`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var r request
-			if err := readInto(args[0], paperRequest, &r); err != nil {
+			var r subject.Request
+			if err := readInto(args[0], paper.Request, &r); err != nil {
 				return err
 			}
 			_, g, network, err := readGenesis(filepath.Join(dir, fileGenesis))
 			if err != nil {
 				return err
 			}
-			notice, err := r.notice(network, g)
+			notice, err := r.Notice(network, g)
 			if err != nil {
 				return err
 			}
-			if err := warnDate(cmd, r.timely(g, "")); err != nil {
+			if err := warnDate(cmd, timelyRequest(&r, g, "")); err != nil {
 				return err
 			}
 			if cli.AsJSON(cmd) {
@@ -106,8 +97,8 @@ of more than a week ago, or of days to come, by this machine's clock, is signed 
 请求出具已逾一周，或出具日期尚未到来的，须以 --dated 给出该日期方可签署。`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var r request
-			if err := readInto(args[0], paperRequest, &r); err != nil {
+			var r subject.Request
+			if err := readInto(args[0], paper.Request, &r); err != nil {
 				return err
 			}
 			words, err := p.read(cmd, false)
@@ -118,20 +109,20 @@ of more than a week ago, or of days to come, by this machine's clock, is signed 
 			if err != nil {
 				return err
 			}
-			notice, err := r.notice(s.network, s.genesis)
+			notice, err := r.Notice(s.Network, s.Genesis)
 			if err != nil {
 				return err
 			}
-			if err := r.timely(s.genesis, dated); err != nil {
+			if err := timelyRequest(&r, s.Genesis, dated); err != nil {
 				return err
 			}
 			if !yes {
 				fmt.Fprintln(cmd.ErrOrStderr(), notice)
-				if err := confirm(cmd, r.Draft.Language); err != nil {
+				if err := confirm(cmd, r.Draft.Language, [2]string{"同意", "agree"}, "read the notice (atoll consent review)"); err != nil {
 					return err
 				}
 			}
-			id, err := s.sign(&r, notice, out)
+			id, err := s.sign(&r, out)
 			if err != nil {
 				return err
 			}
@@ -155,18 +146,15 @@ of more than a week ago, or of days to come, by this machine's clock, is signed 
 	return cli.Needs(cmd, "dir")
 }
 
-// confirm has a person at a terminal type the word that agrees.
-func confirm(cmd *cobra.Command, language string) error {
+// confirm has a person at a terminal type the word that agrees, in the language of
+// what was shown. First is what to do where nobody is there to be asked.
+func confirm(cmd *cobra.Command, lang string, words [2]string, first string) error {
 	if !term.IsTerminal(int(os.Stdin.Fd())) {
-		return fmt.Errorf("%w: nobody is there to agree: read the notice (atoll consent review) and give --yes", cli.ErrUsage)
+		return fmt.Errorf("%w: nobody is there to agree: %s, and give --yes", cli.ErrUsage, first)
 	}
-	word := "agree"
-	if language == consent.Chinese {
-		word = "同意"
-	}
-	ask := "type %q to sign: "
-	if language == consent.Chinese {
-		ask = "输入 %q 即签署："
+	ask, word := "type %q to sign: ", words[1]
+	if lang == consent.Chinese {
+		ask, word = "输入 %q 即签署：", words[0]
 	}
 	fmt.Fprintf(cmd.ErrOrStderr(), ask, word)
 	line, err := bufio.NewReader(os.Stdin).ReadString('\n')
@@ -179,84 +167,46 @@ func confirm(cmd *cobra.Command, language string) error {
 	return nil
 }
 
-// sign composes, seals and signs the next consent of this enterprise, and keeps
-// a copy.
-func (s *subject) sign(r *request, notice, out string) (id consent.ID, err error) {
-	if err := r.of(s.network); err != nil {
+// sign drafts, countersigns and grants the next consent of this enterprise, and
+// keeps a copy.
+func (f *folder) sign(r *subject.Request, out string) (id consent.ID, err error) {
+	if err := f.Concerns(r); err != nil {
 		return id, err
 	}
-	if r.Draft.Subject != s.id {
-		return id, &consent.Refusal{Code: consent.BadSubject, Detail: "the request is about another enterprise"}
-	}
-	credential, err := s.credential()
+	credential, _, err := f.credential()
 	if err != nil {
 		return id, err
 	}
 	if err := vacant(out); err != nil {
 		return id, err
 	}
-	number, err := s.next()
+	number, err := f.next()
 	if err != nil {
 		return id, err
 	}
-	c, err := consent.Compose(r.Draft, notice, s.keys, number, credential, rand.Reader)
+	d, err := f.Draft(r, number, credential, rand.Reader)
 	if err != nil {
 		return id, err
 	}
-	if err := c.Countersign(s.keys.Credential(0)); err != nil {
+	if err := f.Countersign(d); err != nil {
 		return id, err
 	}
-	c.Body.Shown = r.Shown
-	body, err := sign.Marshal(c.Body)
+	signed, err := f.Grant(d)
 	if err != nil {
 		return id, err
 	}
-	sealed, err := s.seal(body, c.Body.Secret(), r.Draft.Bank)
-	if err != nil {
-		return id, err
-	}
-	statement, err := c.Grant(sealed)
-	if err != nil {
-		return id, err
-	}
-	signed := signedConsent{Statement: statement, Sealed: sealed}
 	// The number and the copy come first: a number once used is never used again.
-	if err := s.reserve(number + 1); err != nil {
+	if err := f.reserve(number + 1); err != nil {
 		return id, err
 	}
-	if err := writeFrom(s.copyOf(number), paperConsent, signed); err != nil {
+	if err := writeFrom(f.copyOf(number), paper.Consent, signed); err != nil {
 		return id, err
 	}
-	return s.consentID(number), writeFrom(out, paperConsent, signed)
+	return d.ID, writeFrom(out, paper.Consent, signed)
 }
 
-// seal seals a consent's body to its bank, the auditors and this enterprise, so
-// that the bank can see that the auditors can open it. K is the body's own.
-func (s *subject) seal(body []byte, k sign.Secret, bank string) ([]byte, error) {
-	readers := s.genesis.Roster().Readers(bank)
-	if len(readers) == 0 {
-		return nil, &consent.Refusal{Code: consent.Mismatch, Detail: fmt.Sprintf("the request is of %.60q, which is no bank of this network", bank)}
-	}
-	var to []seal.Recipient
-	for _, c := range readers {
-		r, err := seal.RecipientFrom(c.Age)
-		if err != nil {
-			return nil, err
-		}
-		to = append(to, r)
-	}
-	own, err := s.age()
-	if err != nil {
-		return nil, err
-	}
-	return seal.EncryptShared(body, k, ledger.Stanzas, append(to, own.Recipient())...)
-}
-
-// age is the identity that opens the bodies of this enterprise's consents.
-func (s *subject) age() (seal.Identity, error) { return seal.IdentityFrom(s.keys.Age()) }
-
-func (s *subject) copyOf(number uint64) string {
-	return filepath.Join(s.dir, dirConsents, fmt.Sprintf("%04d.pem", number))
+func (f *folder) copyOf(number uint64) string {
+	return filepath.Join(f.dir, dirConsents, fmt.Sprintf("%04d.pem", number))
 }
 
 func consentAcceptCommand() *cobra.Command {
@@ -267,8 +217,8 @@ func consentAcceptCommand() *cobra.Command {
 		Short: "Check a signed consent as its bank, countersign it and put it on the log",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var c signedConsent
-			if err := readInto(args[0], paperConsent, &c); err != nil {
+			var c subject.Signed
+			if err := readInto(args[0], paper.Consent, &c); err != nil {
 				return err
 			}
 			ctx, cancel, err := f.begin(cmd)
@@ -278,7 +228,7 @@ func consentAcceptCommand() *cobra.Command {
 			defer cancel()
 			var got api.ConsentOut
 			if err := local(ctx, dir, api.OpConsentAccept, api.CarriedIn{Statement: c.Statement, Sealed: c.Sealed}, &got); err != nil {
-				return err
+				return acceptError(err, dir, &c)
 			}
 			data := map[string]any{
 				"consent": got.Consent, "subject": got.Subject, "purpose": got.Purpose, "product": got.Product, "not_before": got.NotBefore,
@@ -306,8 +256,8 @@ that it stands on the log. What the bank says counts for nothing without that:
 银行之言不作数：“已收到，未获证明”，退出码 13。`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var c signedConsent
-			if err := readInto(args[0], paperConsent, &c); err != nil {
+			var c subject.Signed
+			if err := readInto(args[0], paper.Consent, &c); err != nil {
 				return err
 			}
 			s, err := openFolder(v.dir)
@@ -316,7 +266,7 @@ that it stands on the log. What the bank says counts for nothing without that:
 			}
 			got, err := v.send(cmd, s, &carriage{statement: c.Statement, sealed: c.Sealed})
 			if err != nil {
-				return err
+				return othersConsent(err, &c, s.Genesis, s.Network, "", v.via)
 			}
 			answer := got.answers[0].Answer
 			data := map[string]any{"index": answer.Index, "verdict": answer.Verdict, "known": answer.Known, "proved": got.proven != nil, "via": got.answers[0].Via}
@@ -366,7 +316,7 @@ but its seed holds it up; what it cannot remember is said when it is done.
 			if err != nil {
 				return err
 			}
-			statement, err := s.keys.Revoke(number)
+			statement, err := s.Revoke(number)
 			if err != nil {
 				return err
 			}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -11,7 +10,8 @@ import (
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
-	"atoll/crypto/sign"
+	"atoll/consensus/paper"
+	"atoll/consensus/subject"
 	"atoll/node/api"
 	"atoll/node/profile"
 
@@ -87,15 +87,15 @@ func (w *wish) ask(cmd *cobra.Command, dir, out string) error {
 		return err
 	}
 	d.Offers = words.Offers
-	r := &request{Network: words.Network, Draft: d, Shown: words.Shown, Statements: words.Statements}
-	notice, err := r.notice(network, g)
+	r := &subject.Request{Network: words.Network, Draft: d, Shown: words.Shown, Statements: words.Statements}
+	notice, err := r.Notice(network, g)
 	if err == nil {
-		err = signable(r, notice, words.Purposes)
+		err = r.Signable(notice, words.Purposes, rand.Reader)
 	}
 	if err != nil {
 		return fmt.Errorf("%w: %s", cli.ErrUsage, strings.TrimPrefix(err.Error(), "malformed: "))
 	}
-	if err := writeFrom(out, paperRequest, r); err != nil {
+	if err := writeFrom(out, paper.Request, r); err != nil {
 		return err
 	}
 	doubts, err := w.doubts(cmd.Context(), dir, g, t, &d, words.Without)
@@ -154,49 +154,17 @@ func knowsAgencies(g *ledger.Genesis, path string, t *profile.Template) error {
 	}
 }
 
-// signable says whether an enterprise could sign a request and its bank accept it:
-// with keys that are thrown away it is composed once.
-func signable(r *request, notice string, purposes []consent.Purpose) error {
-	d := r.Draft
-	t := consent.Terms{Purpose: d.Purpose, DataLife: d.DataLife, Bounds: consent.Bounds{NotBefore: d.NotBefore, NotAfter: d.NotAfter, MaxUses: d.MaxUses}}
-	if r := t.Allowed(purposes); r != nil {
-		return errors.New(r.Detail)
-	}
-	keys := consent.NewKeyring(sign.NewSecret(), sign.NetworkID(r.Network))
-	c, err := consent.Compose(d, notice, keys, 0, nil, rand.Reader)
-	if err != nil {
-		return err
-	}
-	if err := c.Countersign(keys.Credential(0)); err != nil {
-		return err
-	}
-	c.Body.Shown = r.Shown
-	body, err := sign.Marshal(c.Body)
-	if err != nil {
-		return err
-	}
-	const credential = 400 // bytes of the statement that the enterprise adds, about
-	if len(body)+credential > consent.MaxPlainBody {
-		return fmt.Errorf("a consent for this template has %d bytes, the limit is %d: ask for fewer outputs in one consent", len(body)+credential, consent.MaxPlainBody)
-	}
-	_, err = c.Grant(nil)
-	return err
-}
-
 // draft is the consent that is asked for, from today on.
 func (w *wish) draft(bank, lang string, today consent.Day) (consent.Draft, error) {
-	if !strings.Contains(w.subject, ":") {
-		w.subject = "uscc:" + w.subject
-	}
-	subject, _, err := consent.ParseSubject(w.subject)
+	id, _, err := subjectOf(w.subject)
 	if err != nil {
-		return consent.Draft{}, fmt.Errorf("%w: %w", cli.ErrUsage, err)
+		return consent.Draft{}, err
 	}
 	if w.days == 0 {
 		return consent.Draft{}, fmt.Errorf("%w: --days is at least 1", cli.ErrUsage)
 	}
 	return consent.Draft{
-		Subject: subject, Bank: bank, Purpose: w.purpose, Product: w.product, NotBefore: today, NotAfter: today + consent.Day(w.days) - 1,
+		Subject: id, Bank: bank, Purpose: w.purpose, Product: w.product, NotBefore: today, NotAfter: today + consent.Day(w.days) - 1,
 		MaxUses: w.uses, Frequency: consent.Frequency{Days: w.per, Uses: w.perUses}, MaxAlerts: w.alerts, DataLife: w.life, Language: lang,
 		Name: w.name, Date: today,
 	}, nil

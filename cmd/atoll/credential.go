@@ -1,12 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"path/filepath"
 
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
+	"atoll/consensus/paper"
+	"atoll/consensus/subject"
 	"atoll/node/api"
 	"atoll/node/problem"
 
@@ -20,31 +21,36 @@ func credentialCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  cli.Group,
 	}
-	cmd.AddCommand(credentialIssueCommand(), credentialRevokeCommand())
+	cmd.AddCommand(credentialIssueCommand(), credentialShowCommand(), credentialRevokeCommand())
 	return cmd
 }
 
 func credentialIssueCommand() *cobra.Command {
 	var dir, out string
 	var days uint32
+	var yes bool
 	var f finality
 	cmd := &cobra.Command{
 		Use:   "issue ENROLMENT",
 		Short: "Vouch that a key speaks for an enterprise",
 		Long: `Vouches that the key in an enterprise's enrolment.pem speaks for it. Check first
 that who brings it may act for the enterprise: what is signed with this key from
-now on is the enterprise's word.`,
+now on is the enterprise's word. Code and fingerprint of the key are shown, and have
+to be agreed to; the enterprise sees the same fingerprint with atoll subject show.
+
+证明企业 enrolment.pem 中的密钥代表该企业。请先核实来人有权代表企业：此后以该密钥签署的
+即为企业之意思。签发前显示主体代码和密钥指纹并须确认；企业用 atoll subject show 可见同一指纹。`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var e enrolment
-			if err := readInto(args[0], paperEnrolment, &e); err != nil {
+			var e subject.Enrolment
+			if err := readInto(args[0], paper.Enrolment, &e); err != nil {
 				return err
 			}
 			_, _, network, err := readGenesis(filepath.Join(dir, fileGenesis))
 			if err != nil {
 				return err
 			}
-			if !bytes.Equal(e.Network, network[:]) {
+			if !e.Of(network) {
 				return &problem.Error{
 					Code: problem.Unverified, Message: args[0] + " is for another network",
 					Hint: "the enterprise makes its folder with this network's genesis.pem",
@@ -53,8 +59,16 @@ now on is the enterprise's word.`,
 			if days == 0 || days > 2*consent.MaxDays {
 				return fmt.Errorf("%w: --days is 1 to %d", cli.ErrUsage, 2*consent.MaxDays)
 			}
+			if err := e.Check(); err != nil {
+				return fmt.Errorf("%s: %w", args[0], err)
+			}
 			if err := vacant(out); err != nil {
 				return err
+			}
+			if !yes {
+				if err := confirmIssue(cmd, &e); err != nil {
+					return err
+				}
 			}
 			ctx, cancel, err := f.begin(cmd)
 			if err != nil {
@@ -66,8 +80,8 @@ now on is the enterprise's word.`,
 			if err := local(ctx, dir, api.OpCredentialIssue, in, &got); err != nil {
 				return err
 			}
-			if err := writePaper(out, paperCredential, got.Statement); err != nil {
-				fmt.Fprintf(cmd.ErrOrStderr(), "%s", paperText(paperCredential, got.Statement)) // nobody has another copy
+			if err := writePaper(out, paper.Credential, got.Statement); err != nil {
+				fmt.Fprintf(cmd.ErrOrStderr(), "%s", paper.Text(paper.Credential, got.Statement)) // nobody has another copy
 				return &said{
 					error:   fmt.Errorf("%w: entry %d of the log; copy the lines above into %s: %w", errUnwritten, got.Entry, fileCredential, err),
 					chinese: fmt.Sprintf("凭证已签发，条目 %d，但文件未能写入：%v", got.Entry, err),
@@ -81,8 +95,23 @@ now on is the enterprise's word.`,
 	cmd.Flags().StringVar(&dir, "dir", "", "the registrar's folder")
 	cmd.Flags().StringVarP(&out, "out", "o", fileCredential, "file to write")
 	cmd.Flags().Uint32Var(&days, "days", 730, "days of validity")
+	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask: code and fingerprint were compared")
 	f.flags(cmd)
 	return cli.Needs(cmd, "dir")
+}
+
+// confirmIssue shows a registrar for whom it is about to vouch, and asks.
+func confirmIssue(cmd *cobra.Command, e *subject.Enrolment) error {
+	lang, err := cli.Language(cmd)
+	if err != nil {
+		return err
+	}
+	t := &cli.Printer{W: cmd.ErrOrStderr(), Lang: lang}
+	t.Say("企业：%s\n密钥指纹：%s\n请与企业电话核对：atoll subject show 显示同一指纹", "enterprise: %s\nkey fingerprint: %s\ncompare it with the enterprise by telephone: atoll subject show prints the same", e.Subject, subject.Fingerprint(e.Key))
+	if t.Err() != nil {
+		return t.Err()
+	}
+	return confirm(cmd, lang, [2]string{"签发", "issue"}, "compare code and fingerprint")
 }
 
 func credentialRevokeCommand() *cobra.Command {
@@ -93,7 +122,7 @@ func credentialRevokeCommand() *cobra.Command {
 		Short: "End a credential: no consent signed with its key is answered any more",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			statement, err := readPaper(args[0], paperCredential)
+			statement, err := readPaper(args[0], paper.Credential)
 			if err != nil {
 				return err
 			}

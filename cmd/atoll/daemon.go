@@ -134,7 +134,7 @@ func (h *home) template() (*profile.Template, error) {
 }
 
 func readTemplate(path string) (*profile.Template, error) {
-	text, err := readLimited(path, maxPaper)
+	text, err := readText(path, maxPaper)
 	if err != nil {
 		return nil, err
 	}

@@ -60,7 +60,7 @@ type demo struct {
 	keep   bool
 	home   string // where the network is
 	net    *demoNetwork
-	firm   *subject // the story's enterprise
+	firm   *folder // the story's enterprise
 	first  consent.ID
 	result demoResult
 }
@@ -204,7 +204,7 @@ func (d *demo) commands() []string {
 	return []string{
 		head("网络在运行，Ctrl-C 结束。银行：", "The network is running; Ctrl-C ends it. A bank:"),
 		fmt.Sprintf("atoll status --dir %s", at("bank-a")),
-		fmt.Sprintf("atoll consent request --dir %s --subject %s --name Jiaoxin --product loan --out %s", at("bank-a"), d.firm.id, paper("request.pem")),
+		fmt.Sprintf("atoll consent request --dir %s --subject %s --name Jiaoxin --product loan --out %s", at("bank-a"), d.firm.Subject, paper("request.pem")),
 		head("企业：", "The enterprise:"),
 		fmt.Sprintf("atoll consent sign --dir %s --passphrase-file %s --yes --out %s %s", firm, words, paper("consent.pem"), paper("request.pem")),
 		fmt.Sprintf("atoll consent submit --dir %s --via http://%s %s", firm, bank.http, paper("consent.pem")),

@@ -16,6 +16,7 @@ import (
 	"atoll/consensus/consent"
 	"atoll/consensus/durable"
 	"atoll/consensus/ledger"
+	"atoll/consensus/paper"
 	"atoll/consensus/scarce"
 	"atoll/crypto/sign"
 	"atoll/examples/province"
@@ -163,7 +164,7 @@ func (n *demoNetwork) found() error {
 	var cards []ledger.Card
 	for _, m := range n.plan.Members {
 		var c ledger.Card
-		if err := readInto(filepath.Join(n.home(m.Name), fileCard), paperCard, &c); err != nil {
+		if err := readInto(filepath.Join(n.home(m.Name), fileCard), paper.Card, &c); err != nil {
 			return err
 		}
 		cards = append(cards, c)
@@ -196,7 +197,7 @@ func (n *demoNetwork) found() error {
 		return err
 	}
 	for _, m := range n.plan.Members {
-		if err := writePaper(filepath.Join(n.home(m.Name), fileGenesis), paperGenesis, raw); err != nil {
+		if err := writePaper(filepath.Join(n.home(m.Name), fileGenesis), paper.Genesis, raw); err != nil {
 			return err
 		}
 	}

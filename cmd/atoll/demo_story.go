@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +14,8 @@ import (
 	"atoll/consensus/consent"
 	"atoll/consensus/durable"
 	"atoll/consensus/ledger"
+	"atoll/consensus/paper"
+	"atoll/consensus/subject"
 	"atoll/crypto/sign"
 	"atoll/examples/province"
 	"atoll/node"
@@ -53,8 +54,8 @@ func (d *demo) enrolled() error {
 }
 
 // enrol makes an enterprise's folder and has the registrar vouch for its key.
-func (d *demo) enrol(name string, id consent.Subject) (*subject, error) {
-	folder := filepath.Join(d.home, "enterprises", name)
+func (d *demo) enrol(name string, id consent.Subject) (*folder, error) {
+	dir := filepath.Join(d.home, "enterprises", name)
 	words := filepath.Join(d.home, "enterprises", "passphrase")
 	text, err := os.ReadFile(words)
 	if errors.Is(err, os.ErrNotExist) {
@@ -65,20 +66,20 @@ func (d *demo) enrol(name string, id consent.Subject) (*subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := newSubject(folder, id, filepath.Join(d.net.home("market"), fileGenesis), strings.TrimSpace(string(text)))
+	s, err := newFolder(dir, id, filepath.Join(d.net.home("market"), fileGenesis), strings.TrimSpace(string(text)))
 	if err != nil {
 		return nil, err
 	}
-	credential, _, err := d.net.members["market"].Issue(d.net.ctx, id, s.keys.Credential(0).Public().(ed25519.PublicKey), 365)
+	credential, _, err := d.net.members["market"].Issue(d.net.ctx, id, s.Enrolment().Key, 365)
 	if err != nil {
 		return nil, err
 	}
-	return s, writePaper(filepath.Join(folder, fileCredential), paperCredential, credential)
+	return s, writePaper(filepath.Join(dir, fileCredential), paper.Credential, credential)
 }
 
 // consent is what bank and enterprise do with each other: request, notice,
 // signature, countersignature.
-func (d *demo) consent(s *subject, uses uint32) (notice string, id consent.ID, err error) {
+func (d *demo) consent(s *folder, uses uint32) (notice string, id consent.ID, err error) {
 	bank := d.net.members["bank-a"]
 	t, err := profile.Parse(province.Template())
 	if err != nil {
@@ -88,11 +89,11 @@ func (d *demo) consent(s *subject, uses uint32) (notice string, id consent.ID, e
 	if err != nil {
 		return "", id, err
 	}
-	name, err := nameOf(s.id, d.Lang)
+	name, err := nameOf(s.Subject, d.Lang)
 	if err != nil {
 		return "", id, err
 	}
-	w := wish{subject: string(s.id), name: name, purpose: "pre_loan", product: "科技信用贷 Tech credit loan", days: 30, uses: uses, life: 180}
+	w := wish{subject: string(s.Subject), name: name, purpose: "pre_loan", product: "科技信用贷 Tech credit loan", days: 30, uses: uses, life: 180}
 	draft, err := w.draft(bank.Name, d.Lang, at.Day)
 	if err != nil {
 		return "", id, err
@@ -102,16 +103,16 @@ func (d *demo) consent(s *subject, uses uint32) (notice string, id consent.ID, e
 		return "", id, err
 	}
 	draft.Offers = found.Offers
-	r := &request{Network: bank.Network[:], Draft: draft, Shown: found.Shown, Statements: found.Statements}
-	if notice, err = r.notice(bank.Network, bank.Genesis); err != nil {
+	r := &subject.Request{Network: bank.Network[:], Draft: draft, Shown: found.Shown, Statements: found.Statements}
+	if notice, err = r.Notice(bank.Network, bank.Genesis); err != nil {
 		return "", id, err
 	}
-	paper := filepath.Join(s.dir, "consent.pem")
-	if _, err := s.sign(r, notice, paper); err != nil {
+	file := filepath.Join(s.dir, "consent.pem")
+	if _, err := s.sign(r, file); err != nil {
 		return "", id, err
 	}
-	var signed signedConsent
-	if err := readInto(paper, paperConsent, &signed); err != nil {
+	var signed subject.Signed
+	if err := readInto(file, paper.Consent, &signed); err != nil {
 		return "", id, err
 	}
 	c, err := bank.Accept(d.net.ctx, signed.Statement, signed.Sealed)
@@ -263,12 +264,12 @@ func (d *demo) revoked() error {
 	if err != nil {
 		return err
 	}
-	statement, err := s.keys.Revoke(0)
+	statement, err := s.Revoke(0)
 	if err != nil {
 		return err
 	}
 	via := "http://" + d.net.members["social"].http
-	seen, err := readSeen(s.dir, s.genesis)
+	seen, err := readSeen(s.dir, s.Genesis)
 	if err != nil {
 		return err
 	}

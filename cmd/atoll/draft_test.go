@@ -12,6 +12,7 @@ import (
 
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/ledger"
+	"atoll/consensus/paper"
 )
 
 // A founder whose clock and the draft's time are more than a day apart is told,
@@ -35,14 +36,14 @@ func TestDraftOfAnotherDay(t *testing.T) {
 	}
 	want(0, "", append([]string{"genesis", "draft", "--name", "Test", "--origin", "log.test.invalid/1", "--voter", "aa,bb,cc", "-o", in("now.pem")}, cards...)...)
 	var g ledger.Genesis
-	if err := readInto(in("now.pem"), paperDraft, &g); err != nil {
+	if err := readInto(in("now.pem"), paper.Draft, &g); err != nil {
 		t.Fatal(err)
 	}
 	for name, apart := range map[string]time.Duration{"ahead": 26 * time.Hour, "a year ahead": 366 * 24 * time.Hour, "behind": -26 * time.Hour} {
 		at := time.Now().Add(apart)
 		g.Time = uint64(at.UnixMilli())
 		draft, day := in(name+".pem"), at.UTC().Format(time.DateOnly)
-		if err := writeFrom(draft, paperDraft, &g); err != nil {
+		if err := writeFrom(draft, paper.Draft, &g); err != nil {
 			t.Fatal(err)
 		}
 		signatures := []string{}
@@ -69,7 +70,7 @@ func TestDraftOfAnotherDay(t *testing.T) {
 		bad.Members = slices.Clone(g.Members)
 		bad.Members[1].Age = slices.Clone(g.Members[1].Age)
 		bend(bad.Members[1].Age)
-		if err := writeFrom(in(what+".pem"), paperDraft, &bad); err != nil {
+		if err := writeFrom(in(what+".pem"), paper.Draft, &bad); err != nil {
 			t.Fatal(err)
 		}
 		for _, member := range []string{"aa", "cc"} {
@@ -83,7 +84,7 @@ func TestDraftOfAnotherDay(t *testing.T) {
 		}
 	}
 	g.Time = uint64(time.Now().Add(-20 * time.Hour).UnixMilli()) // signed the next morning
-	if err := writeFrom(in("yesterday.pem"), paperDraft, &g); err != nil {
+	if err := writeFrom(in("yesterday.pem"), paper.Draft, &g); err != nil {
 		t.Fatal(err)
 	}
 	want(0, "signed by", "genesis", "sign", "--dir", in("aa"), "-o", in("late.pem"), in("yesterday.pem"))

@@ -68,17 +68,13 @@ func warnEndings(cmd *cobra.Command, list []node.Ending) error {
 
 // ending says that this enterprise's own credential ends by a day or within the
 // next weeks, by this machine's clock.
-func (s *subject) ending(by consent.Day) ([]node.Ending, error) {
+func (f *folder) ending(by consent.Day) ([]node.Ending, error) {
 	list := []node.Ending{}
-	statement, err := s.credential()
+	_, c, err := f.credential()
 	if err != nil {
 		return nil, err
 	}
-	c, err := consent.ReadCredential(statement)
-	if err != nil {
-		return nil, err
-	}
-	today := networkToday(s.genesis)
+	today := networkToday(f.Genesis)
 	if e := node.EndingCredential(c, today, max(by, today+ledger.EndingNotice)); e != nil {
 		list = append(list, *e)
 	}

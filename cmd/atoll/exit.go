@@ -8,7 +8,10 @@ import (
 
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/audit"
+	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
+	"atoll/consensus/paper"
+	"atoll/consensus/subject"
 	"atoll/node"
 	"atoll/node/problem"
 	"atoll/node/source"
@@ -21,7 +24,6 @@ var (
 	errUnanswered = errors.New("not one output was answered")
 	errUntold     = errors.New("not all were told")
 	errUnproved   = errors.New("received, not proved")
-	errNotFinal   = errors.New("not final")
 	errStale      = errors.New("the log shown is old")
 	errUnsigned   = errors.New("nothing was signed")
 	errUnwritten  = errors.New("done, but a file could not be written")
@@ -39,7 +41,7 @@ var known = []struct {
 	{errUntold, cli.ExitPartial, "untold", "what is proved stands; run the command again for those who are named"},
 	{errUnsigned, cli.ExitFailure, "not_signed", "to sign it after all, run the command again and type the word that is asked for"},
 	{errUnproved, cli.ExitUnproved, "not_proved", "run the command again: it sends the same statement and asks for the proof; name further members with --via"},
-	{errNotFinal, cli.ExitUnproved, "not_final", "too few cosigners have signed; try again later, or ask another member"},
+	{subject.ErrNotFinal, cli.ExitUnproved, "not_final", "too few cosigners have signed; try again later, or ask another member"},
 	{errUnwritten, cli.ExitPartial, "unwritten", "what was done stands; see what was printed, and make room or choose another path"},
 	{errUnremembered, cli.ExitPartial, "unremembered", hintMemory},
 	{errStale, cli.ExitUnproved, "log.stale", "ask another member; to look at an old log all the same, raise --max-age (0: no limit)"},
@@ -48,6 +50,10 @@ var known = []struct {
 	{audit.ErrTampered, cli.ExitTampered, "log.tampered", "keep the log as it is and compare its root with another member's"},
 	{audit.ErrIncomplete, cli.ExitUnavailable, "log.incomplete", "copy the log again, or ask another member; nothing shows that what is there is wrong"},
 	{audit.ErrUnverifiable, cli.ExitTampered, "log.unverifiable", "check that --log is the address or folder of this network's log"},
+	{paper.ErrBeside, cli.ExitRefused, problem.Malformed, "keep the paper alone in the file; what stands before or behind it is signed by nobody"},
+	{subject.ErrShown, cli.ExitRefused, problem.Unverified, "do not sign it; show it to the bank and to the supervisor"},
+	{subject.ErrNetwork, cli.ExitRefused, problem.Unverified, "ask for one of this network, or use the folder of that one"},
+	{subject.ErrSubject, cli.ExitRefused, string(consent.BadSubject), "sign it in the folder of the enterprise that the request names, or ask the bank for one about this enterprise"},
 	{errDamaged, cli.ExitConfig, "memory.damaged", hintDamaged},
 	{errConfigLine, cli.ExitConfig, "config.invalid", "correct the file at the line named"},
 	{errConfig, cli.ExitConfig, "config.invalid", "correct the file named"},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"atoll/cmd/internal/cli"
+	"atoll/consensus/subject"
 	"atoll/node/api"
 
 	"github.com/spf13/cobra"
@@ -84,7 +85,7 @@ func finalHead(ctx context.Context, dir string, in api.FinalIn) (standing, strin
 	var got api.FinalOut
 	err := local(ctx, dir, api.OpFinal, in, &got)
 	slices.Sort(got.Cosigners)
-	s := standing{Size: got.Size, Root: got.Root, Cosigners: append([]string{}, got.Cosigners...), Of: got.Of}
-	s.date(got.Dated)
-	return s, got.Missing, err
+	s := subject.Standing{Size: got.Size, Root: got.Root, Cosigners: append([]string{}, got.Cosigners...), Of: got.Of}
+	s.Date(got.Dated, time.Now())
+	return standing(s), got.Missing, err
 }

@@ -157,7 +157,7 @@ func TestFlood(t *testing.T) {
 	}
 	c.startAll()
 	c.do(nil, "subject", "new", "--dir", "firm", "--uscc", "91440300MA5DEM0Q7L", "--genesis", "tax/genesis.pem")
-	c.do(nil, "credential", "issue", "--dir", "market", "-o", "firm/credential.pem", "firm/enrolment.pem")
+	c.do(nil, "credential", "issue", "--yes", "--dir", "market", "-o", "firm/credential.pem", "firm/enrolment.pem")
 	first, second := c.consent("a"), c.consent("b")
 	calm := c.revoke(first)
 

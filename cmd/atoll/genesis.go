@@ -14,6 +14,7 @@ import (
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
+	"atoll/consensus/paper"
 	"atoll/crypto/seal"
 	"atoll/crypto/sign"
 	"atoll/node/peer"
@@ -113,7 +114,7 @@ func draftCommand() *cobra.Command {
 			var cards []ledger.Card
 			for _, path := range paths {
 				var c ledger.Card
-				if err := readInto(path, paperCard, &c); err != nil {
+				if err := readInto(path, paper.Card, &c); err != nil {
 					return err
 				}
 				if err := checkAddresses(&c); err != nil {
@@ -125,7 +126,7 @@ func draftCommand() *cobra.Command {
 			if err != nil {
 				return fmt.Errorf("%w: %s", cli.ErrUsage, strings.TrimPrefix(err.Error(), "malformed: "))
 			}
-			if err := writeFrom(out, paperDraft, g); err != nil {
+			if err := writeFrom(out, paper.Draft, g); err != nil {
 				return err
 			}
 			if err := errors.Join(warnFew(cmd, len(g.Cosigners), int(g.Faults)), warnLacks(cmd, g)); err != nil {
@@ -183,7 +184,7 @@ func signGenesisCommand() *cobra.Command {
 				return err
 			}
 			var g ledger.Genesis
-			if err := readInto(args[0], paperDraft, &g); err != nil {
+			if err := readInto(args[0], paper.Draft, &g); err != nil {
 				return err
 			}
 			if err := h.agrees(&g); err != nil {
@@ -202,7 +203,7 @@ func signGenesisCommand() *cobra.Command {
 			if out == "" {
 				out = h.config.Name + ".sig.pem"
 			}
-			if err := writeFrom(out, paperSignature, s); err != nil {
+			if err := writeFrom(out, paper.Signature, s); err != nil {
 				return err
 			}
 			if cli.AsJSON(cmd) {
@@ -279,7 +280,7 @@ func sealable(g *ledger.Genesis) error {
 // agrees checks that a draft names this member with its own card.
 func (h *home) agrees(g *ledger.Genesis) error {
 	var mine ledger.Card
-	if err := readInto(filepath.Join(h.dir, fileCard), paperCard, &mine); err != nil {
+	if err := readInto(filepath.Join(h.dir, fileCard), paper.Card, &mine); err != nil {
 		return err
 	}
 	want, err := sign.Marshal(mine)
@@ -309,7 +310,7 @@ func foundCommand() *cobra.Command {
 		Args:  cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var g ledger.Genesis
-			if err := readInto(args[0], paperDraft, &g); err != nil {
+			if err := readInto(args[0], paper.Draft, &g); err != nil {
 				return err
 			}
 			if err := timely(&g, dated); err != nil {
@@ -318,7 +319,7 @@ func foundCommand() *cobra.Command {
 			var signatures []sign.Signature
 			for _, path := range args[1:] {
 				var s sign.Signature
-				if err := readInto(path, paperSignature, &s); err != nil {
+				if err := readInto(path, paper.Signature, &s); err != nil {
 					return err
 				}
 				signatures = append(signatures, s)
@@ -333,7 +334,7 @@ func foundCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if err := writePaper(out, paperGenesis, raw); err != nil {
+			if err := writePaper(out, paper.Genesis, raw); err != nil {
 				return err
 			}
 			return cli.Announce(cmd, "atoll.genesis/v1", genesisView(&g, out), "网络已创立：%s\n下一步：每个成员将其放入自己的目录，名为 %s，然后启动：atoll run --dir 目录",

@@ -8,57 +8,10 @@ import (
 
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/audit"
-	"atoll/consensus/consent"
-	"atoll/consensus/ledger"
-	"atoll/crypto/sign"
+	"atoll/consensus/subject"
 
 	"github.com/spf13/cobra"
 )
-
-// event is one thing that the log says about an enterprise's consents.
-type event struct {
-	Entry    uint64       `json:"entry"`
-	Time     string       `json:"time"` // network time, RFC 3339
-	What     string       `json:"what"` // kind of the entry
-	By       string       `json:"by"`   // member
-	Verdict  string       `json:"verdict"`
-	Consent  string       `json:"consent"`
-	Operator string       `json:"operator"` // of a query: the person who asked
-	Purpose  string       `json:"purpose"`
-	Left     *uint32      `json:"left"`    // uses of the consent left behind it, of a grant or a query; null of others
-	Outputs  []seenOutput `json:"outputs"` // asked, or released
-	Reason   string       `json:"reason"`  // of a refusal
-}
-
-type seenOutput struct {
-	Agency     string `json:"agency"`
-	Output     string `json:"output"`
-	Disclosure string `json:"disclosure"`
-	Months     uint32 `json:"months"`
-	Predicate  string `json:"predicate"` // the condition that was to be answered by yes or no
-	Outcome    string `json:"outcome"`   // "" where it was only asked
-	Reason     string `json:"reason"`    // of the outcome
-
-	item consent.Item
-}
-
-// granted is a consent of this enterprise, as the log has it at its end.
-type granted struct {
-	Consent   string `json:"consent"`
-	Entry     uint64 `json:"entry"`
-	Bank      string `json:"bank"`
-	Purpose   string `json:"purpose"`
-	Product   string `json:"product"`
-	NotBefore string `json:"not_before"`
-	NotAfter  string `json:"not_after"`
-	MaxUses   uint32 `json:"max_uses"`
-	Used      uint32 `json:"used"`
-	Left      uint32 `json:"left"`
-	State     string `json:"state"` // active, not_yet, expired, revoked, void
-
-	header *consent.Header
-	body   *consent.Body // nil where it does not open
-}
 
 func subjectHistoryCommand() *cobra.Command {
 	var dir, from string
@@ -100,7 +53,8 @@ is given. --max-age 0 is no limit.
 			if err != nil {
 				return err
 			}
-			stale := h.Head.stale(maxAge)
+			head := standing(h.Head)
+			stale := head.stale(maxAge)
 			if stale != nil && (isURL(from) || cmd.Flags().Changed("max-age")) {
 				return stale
 			}
@@ -109,7 +63,7 @@ is given. --max-age 0 is no limit.
 			}
 			t := &cli.Printer{W: cmd.OutOrStdout(), Lang: lang}
 			h.print(t)
-			h.Head.tell(t)
+			head.tell(t)
 			if stale != nil {
 				t.W = cmd.ErrOrStderr()
 				t.Say("提示：该日志副本较旧，其后可能另有查询", "note: this copy of the log is old; there may have been queries since")
@@ -129,16 +83,13 @@ is given. --max-age 0 is no limit.
 // one takes minutes.
 const logWait = 10 * time.Minute
 
-// history is what the log says about an enterprise, as far as it is final.
+// history is what the log says about an enterprise, and whether its folder
+// remembers the head.
 type history struct {
-	Consents []*granted `json:"consents"`
-	Events   []event    `json:"events"`
-	Head     standing   `json:"head"`
-	Memory   string     `json:"memory"` // why the folder does not remember this head; "" where it does
+	*subject.History
+	Memory string `json:"memory"` // why it does not; "" where it does
 
-	genesis *ledger.Genesis
-	behind  uint64 // the largest consent number that the log has
-	memory  error
+	memory error
 }
 
 // finalWait is how long a head that is not final is asked for again at most:
@@ -147,7 +98,7 @@ const finalWait = 30 * time.Second
 
 // historyWithin is history, again while the head is not final or older than what
 // was seen, until the wait is over. All that is fetched has to come by then.
-func (s *subject) historyWithin(ctx context.Context, p *patience, from string) (*history, error) {
+func (f *folder) historyWithin(ctx context.Context, p *patience, from string) (*history, error) {
 	ctx, cancel, err := p.begin(ctx, errLate)
 	if err != nil {
 		return nil, err
@@ -155,8 +106,8 @@ func (s *subject) historyWithin(ctx context.Context, p *patience, from string) (
 	defer cancel()
 	deadline := time.Now().Add(min(p.wait, finalWait))
 	for {
-		h, err := s.history(logAt(ctx, from))
-		if err == nil || !errors.Is(err, errNotFinal) || time.Now().Add(askAgain).After(deadline) {
+		h, err := f.history(logAt(ctx, from))
+		if err == nil || !errors.Is(err, subject.ErrNotFinal) || time.Now().Add(askAgain).After(deadline) {
 			return h, inTime(ctx, err)
 		}
 		select {
@@ -167,272 +118,34 @@ func (s *subject) historyWithin(ctx context.Context, p *patience, from string) (
 	}
 }
 
-// history verifies and replays a log, and picks what concerns this subject. Its
-// head is one that a quorum of the cosigners whom the log names has signed, and
-// continues what this folder has seen, which then remembers it.
-func (s *subject) history(source audit.Source) (*history, error) {
-	seen, err := readSeen(s.dir, s.genesis)
+// history reads what the log says about this enterprise, and has the folder
+// remember the head. See [subject.Wallet.History].
+func (f *folder) history(source audit.Source) (*history, error) {
+	seen, err := readSeen(f.dir, f.Genesis)
 	if err != nil {
 		return nil, err
 	}
-	log, err := audit.Open(source, nil)
+	used, _, err := f.used()
 	if err != nil {
 		return nil, err
 	}
-	if log.Size < seen.Head.Size {
-		return nil, &said{
-			error:   fmt.Errorf("%w: the log shown has %d entries, and had %d when this folder last saw it", errNotFinal, log.Size, seen.Head.Size),
-			chinese: fmt.Sprintf("所示日志有 %d 个条目，而本文件夹此前已见 %d 个：该成员落后，或有所隐瞒", log.Size, seen.Head.Size),
-			hint:    "请稍后再试，或向另一成员索取",
-		}
-	}
-	r, err := s.reader()
+	h, err := f.History(source, seen, used, time.Now)
 	if err != nil {
-		return nil, err
+		return nil, notFinal(err)
 	}
-	remembered := &seen.Head
-	if remembered.Size == 0 {
-		remembered = nil
-	}
-	if err := log.Verify(remembered, r.add); err != nil {
-		return nil, err
-	}
-	return s.final(log, r)
+	memory := writeSeen(f.dir, f.Genesis, h.Seen, h.Signed)
+	return &history{h, wordsOf(memory), memory}, nil
 }
 
-// final insists that a log that was replayed is final by itself.
-func (s *subject) final(log *audit.Log, r *reader) (*history, error) {
-	if _, err := r.replay.CheckFinal(log.Signed); err != nil {
-		return nil, err
-	}
-	sets, err := r.replay.Cosigners()
-	if err != nil {
-		return nil, err
-	}
-	set := ledger.At(sets, log.Size)
-	head, signers, err := set.Open(log.Signed)
-	if err != nil {
-		return nil, &said{
-			error:   fmt.Errorf("%w: no quorum of cosigners stands behind the log shown, it is one member's word: %w", errNotFinal, err),
-			chinese: "所示日志没有足数共签人签署，仅为一个成员之言，不作数",
-			hint:    "请稍后再试，或向另一成员索取",
-		}
-	}
-	if err := r.settle(); err != nil {
-		return nil, err
-	}
-	h := &history{Consents: r.consents, Events: r.events, Head: standingOf(head, set, signers), genesis: s.genesis, behind: r.numbers.behind}
-	h.memory = writeSeen(s.dir, s.genesis, &ledger.Seen{Sets: sets, Head: head}, log.Signed)
-	h.Memory = wordsOf(h.memory)
-	return h, nil
-}
-
-// reader returns what picks this subject's entries.
-func (s *subject) reader() (*reader, error) {
-	own, err := s.age()
-	if err != nil {
-		return nil, err
-	}
-	last, _, err := s.used()
-	if err != nil {
-		return nil, err
-	}
-	r := &reader{network: s.network, replay: audit.NewReplayer(), numbers: newNumbers(s, last), queries: map[string]string{}, events: []event{}, consents: []*granted{}}
-	r.inspect = audit.NewInspector(r.replay, &own, func(audit.Finding) {}) // what it cannot open is not about this enterprise
-	return r, nil
-}
-
-// reader picks the entries about a subject's consents out of a log.
-type reader struct {
-	network sign.NetworkID
-	replay  *audit.Replayer
-	inspect *audit.Inspector
-	numbers *numbers
-	queries map[string]string // consent id, by bank and query id
-	events  []event
-
-	consents []*granted // by grant
-}
-
-func (r *reader) add(leaf []byte) error {
-	e, err := r.replay.Add(leaf)
-	if err != nil {
-		return err
-	}
-	// At once: who founded another network can make its log as long as they like.
-	if e.Index == 0 {
-		if id := r.replay.Summary().Network; id != r.network {
-			return fmt.Errorf("the log is that of network %s, this folder's genesis is of %s", id, r.network)
-		}
-	}
-	if err := r.inspect.Add(e); err != nil {
-		return err
-	}
-	id, ok := r.about(e)
-	if !ok {
-		return nil
-	}
-	v := event{
-		Entry: e.Index, Time: time.UnixMilli(int64(e.Time)).UTC().Format(time.RFC3339), What: e.Kind, By: e.Author,
-		Verdict: string(e.Verdict), Consent: id, Outputs: []seenOutput{},
-	}
-	o, err := r.inspect.Open(e)
-	if err == nil && o != nil {
-		v.tell(e, o)
-	}
-	if h, ok := e.Statement.Payload.(*consent.Header); ok && e.Verdict == ledger.Accepted {
-		r.take(e, h, o)
-	}
-	if v.Left, err = r.left(e); err != nil {
-		return err
-	}
-	r.events = append(r.events, v)
-	return nil
-}
-
-// take keeps a consent that was granted. O is nil where its body does not open.
-func (r *reader) take(e *audit.Entry, h *consent.Header, o *audit.Opened) {
-	b := &h.Bounds
-	g := &granted{Consent: b.ConsentID().String(), Entry: e.Index, Bank: b.Bank, NotBefore: b.NotBefore.String(), NotAfter: b.NotAfter.String(), MaxUses: b.MaxUses, header: h}
-	if o != nil && o.Body != nil {
-		g.body = o.Body
-	}
-	if o != nil && o.Terms != nil {
-		g.Purpose, g.Product = o.Terms.Purpose, o.Terms.Product
-	}
-	r.consents = append(r.consents, g)
-}
-
-// left returns how many uses of its consent are left behind an entry that grants
-// it or spends one.
-func (r *reader) left(e *audit.Entry) (*uint32, error) {
-	var id []byte
-	switch p := e.Statement.Payload.(type) {
-	case *consent.Header:
-		id = p.Bounds.ID
-	case *ledger.QueryOpen:
-		id = p.Consent
-	}
-	if id == nil || e.Verdict != ledger.Accepted {
-		return nil, nil
-	}
-	c, err := ledger.LookupConsent(r.replay.View(), consent.ID(id))
-	if c == nil || err != nil {
-		return nil, err
-	}
-	left := usesLeft(c)
-	return &left, nil
-}
-
-// settle says how each consent is at the end of the log: a use that nobody
-// answered is given back behind its query.
-func (r *reader) settle() error {
-	state, err := ledger.Read(r.replay.View())
-	if err != nil || state == nil {
-		return err
-	}
-	for _, g := range r.consents {
-		id := g.header.Bounds.ConsentID()
-		c, err := ledger.LookupConsent(r.replay.View(), id)
-		if err != nil {
-			return err
-		}
-		if c == nil { // so old that the rules have forgotten it
-			g.State = "expired"
-			continue
-		}
-		g.Used, g.Left = c.Used, usesLeft(c)
-		if g.State, err = r.state(g, c, state.Day()); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// state is that of a consent on a day.
-func (r *reader) state(g *granted, c *ledger.Consent, day consent.Day) (string, error) {
-	stands := true
-	if g.body != nil {
-		record, err := ledger.LookupCredential(r.replay.View(), consent.CredentialDigest(g.body.Credential))
-		if err != nil {
-			return "", err
-		}
-		credential, err := consent.ReadCredential(g.body.Credential)
-		stands = err == nil && record != nil && record.Revoked == 0 && credential.NotBefore <= day && day <= credential.NotAfter
-	}
-	return stateOf(&g.header.Bounds, c.Revoked != 0, stands, day), nil
-}
-
-// stateOf is that of a consent on a day, revoked or not, whose credential stands
-// on it or not.
-func stateOf(b *consent.Bounds, revoked, stands bool, day consent.Day) string {
-	refusal := b.Active(day)
+// notFinal says in both languages why a log that is shown does not count.
+func notFinal(err error) error {
+	var behind *subject.Behind
+	chinese := "所示日志没有足数共签人签署，仅为一个成员之言，不作数"
 	switch {
-	case revoked:
-		return "revoked"
-	case refusal != nil && refusal.Code == consent.NotYet:
-		return "not_yet"
-	case refusal != nil:
-		return "expired"
-	case !stands:
-		return "void"
+	case errors.As(err, &behind):
+		chinese = fmt.Sprintf("所示日志有 %d 个条目，而本文件夹此前已见 %d 个：该成员落后，或有所隐瞒", behind.Shown, behind.Seen)
+	case !errors.Is(err, subject.ErrNotFinal):
+		return err
 	}
-	return "active"
-}
-
-// usesLeft is how many uses of a consent are neither spent nor given back.
-func usesLeft(c *ledger.Consent) uint32 { return c.MaxUses - min(c.Used, c.MaxUses) }
-
-// about returns the consent of this subject that an entry belongs to.
-func (r *reader) about(e *audit.Entry) (id string, ok bool) {
-	if e.Statement == nil {
-		return "", false
-	}
-	key := func(q ledger.QueryRef) string { return q.Bank + "/" + string(q.ID) }
-	switch p := e.Statement.Payload.(type) {
-	case *consent.Header:
-		id = p.Bounds.ConsentID().String()
-	case *consent.Revocation:
-		id = consent.ID(p.Consent).String()
-	case *ledger.QueryOpen:
-		id = consent.ID(p.Consent).String()
-		if r.numbers.mine(id) {
-			r.queries[key(ledger.QueryRef{Bank: e.Author, ID: p.ID})] = id
-		}
-	case *ledger.Release:
-		id = r.queries[key(p.Query)]
-	case *ledger.Refuse:
-		id = r.queries[key(p.Query)]
-	}
-	return id, r.numbers.mine(id)
-}
-
-// tell adds what was sealed.
-func (v *event) tell(e *audit.Entry, o *audit.Opened) {
-	if o.Terms != nil {
-		v.Purpose = o.Terms.Purpose
-	}
-	switch {
-	case o.Query != nil:
-		v.Operator = o.Query.Operator
-		for _, s := range o.Query.Sections {
-			for _, w := range s.Wants {
-				o := seen(s.Agency, w.Item)
-				o.Predicate = w.Predicate
-				v.Outputs = append(v.Outputs, o)
-			}
-		}
-	case o.Release != nil:
-		for _, r := range o.Release.Results {
-			o := seen(e.Author, r.Item)
-			o.Outcome, o.Reason = r.Outcome.String(), r.Reason
-			v.Outputs = append(v.Outputs, o)
-		}
-	case o.Refuse != nil:
-		v.Reason = string(o.Refuse.Reason)
-	}
-}
-
-func seen(agency string, i consent.Item) seenOutput {
-	return seenOutput{Agency: agency, Output: i.Dataset + "." + i.Output, Disclosure: i.Disclosure.String(), Months: i.Months, item: i}
+	return &said{error: err, chinese: chinese, hint: "请稍后再试，或向另一成员索取"}
 }

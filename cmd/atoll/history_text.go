@@ -7,6 +7,7 @@ import (
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
+	"atoll/consensus/subject"
 	"atoll/node/profile"
 )
 
@@ -38,11 +39,11 @@ var whyNot = map[string]cli.Text{
 // enterprise signed, shows what the catalogs of the time called its outputs.
 func (h *history) words(lang, id string) consent.Words {
 	for _, g := range h.Consents {
-		if g.Consent == id && g.body != nil {
-			return h.genesis.Words(h.genesis.Roster(), lang, consent.ShownTitles(lang, g.body.Shown))
+		if g.Consent == id && g.Body != nil {
+			return h.Genesis.Words(h.Genesis.Roster(), lang, consent.ShownTitles(lang, g.Body.Shown))
 		}
 	}
-	return h.genesis.Words(h.genesis.Roster(), lang, nil)
+	return h.Genesis.Words(h.Genesis.Roster(), lang, nil)
 }
 
 // clock writes a time of an entry where the network is.
@@ -55,11 +56,11 @@ func (h *history) clock(at string) string {
 }
 
 func (h *history) zone() *time.Location {
-	sign, m := '+', int(h.genesis.Offset)
+	sign, m := '+', int(h.Genesis.Offset)
 	if m < 0 {
 		sign, m = '-', -m
 	}
-	return time.FixedZone(fmt.Sprintf("UTC%c%02d:%02d", sign, m/60, m%60), int(h.genesis.Offset)*60)
+	return time.FixedZone(fmt.Sprintf("UTC%c%02d:%02d", sign, m/60, m%60), int(h.Genesis.Offset)*60)
 }
 
 func (h *history) print(t *cli.Printer) {
@@ -81,14 +82,14 @@ func (h *history) print(t *cli.Printer) {
 }
 
 // tell prints an event, and what was asked or given in it.
-func (h *history) tell(t *cli.Printer, e *event) {
+func (h *history) tell(t *cli.Printer, e *subject.Event) {
 	w := h.words(t.Lang, e.Consent)
 	t.Say("%s", "%s", h.line(t, e))
 	if e.Reason != "" {
 		t.Say("    原因：%s", "    because: %s", why(t, e.Reason))
 	}
 	for _, o := range e.Outputs {
-		text, err := w.Phrase(t.Lang, o.Agency, o.item)
+		text, err := w.Phrase(t.Lang, o.Agency, o.Item)
 		if err != nil {
 			text = o.Agency + " " + o.Output
 		}
@@ -104,7 +105,7 @@ func (h *history) tell(t *cli.Printer, e *event) {
 }
 
 // line says what happened, when, under which consent, and by whom.
-func (h *history) line(t *cli.Printer, e *event) string {
+func (h *history) line(t *cli.Printer, e *subject.Event) string {
 	what, who := historyWords[e.What], h.words(t.Lang, e.Consent).Title(e.By)
 	line := fmt.Sprintf(t.In("%s  条目 %d  授权 %.8s  %s：%s", "%s  entry %d  consent %.8s  %[5]s by %[4]s"), h.clock(e.Time), e.Entry, e.Consent, who, what.In(t.Lang))
 	if e.Operator != "" {

@@ -7,6 +7,7 @@ import (
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
+	"atoll/consensus/subject"
 )
 
 // What an enterprise reads of who looked is in the words of the notice, with the
@@ -17,6 +18,9 @@ func TestHistoryInWords(t *testing.T) {
 	item := consent.Item{Dataset: "vat", Output: "sales", Disclosure: consent.Verify, Months: 12}
 	state := consent.Item{Dataset: "cases", Output: "open", Disclosure: consent.Count}
 	const id = "099ecc10cfe5a11220c07b33fccdc7d3"
+	seen := func(agency string, i consent.Item) subject.Output {
+		return subject.Output{Agency: agency, Output: i.Dataset + "." + i.Output, Disclosure: i.Disclosure.String(), Months: i.Months, Item: i}
+	}
 	query := seen("tax", item)
 	query.Predicate = "value > 1000000\x1b[2J"
 	given := seen("tax", item)
@@ -24,27 +28,27 @@ func TestHistoryInWords(t *testing.T) {
 	given.Reason = "periods.missing"
 	answered := seen("court", state)
 	answered.Outcome = consent.Answered.String()
-	h := &history{
-		genesis: &ledger.Genesis{
+	h := &history{History: &subject.History{
+		Genesis: &ledger.Genesis{
 			Name: "N", Offset: 480, Purposes: []consent.Purpose{{Code: "pre_loan", Chinese: "贷前调查", English: "Before a loan"}},
 			Members: []ledger.Card{{Name: "bank-a", Chinese: "甲银行", English: "Bank A"}, {Name: "court", Chinese: "法院", English: "Court"}, {Name: "tax", Chinese: "税务局", English: "Tax bureau"}},
 		},
-		Consents: []*granted{
-			{body: &consent.Body{Shown: []consent.Shown{{Agency: "tax", Outputs: []consent.Output{{Leaf: consent.Leaf{
+		Consents: []*subject.Granted{
+			{Body: &consent.Body{Shown: []consent.Shown{{Agency: "tax", Outputs: []consent.Output{{Leaf: consent.Leaf{
 				Dataset: "vat", Output: "sales", DatasetChinese: "增值税申报", DatasetEnglish: "VAT returns", OutputChinese: "销售额", OutputEnglish: "sales of a year",
 			}}}}}},
 				Consent: id, Bank: "bank-a", Purpose: "pre_loan", Product: "loan", NotBefore: "2026-11-28", NotAfter: "2026-12-27", MaxUses: 3, Used: 1, Left: 2, State: "active"},
 			{Consent: strings.Repeat("a", 32), Bank: "bank-a", Purpose: "pre_loan", Product: "loan", NotBefore: "2026-11-28", NotAfter: "2026-12-27", MaxUses: 3, Left: 3, State: "void"},
 		},
-		Events: []event{
-			{Entry: 7, Time: "2026-11-28T16:30:05Z", What: ledger.KindQueryOpen, By: "bank-a", Verdict: "accepted", Consent: id, Operator: "Li\x1b[1m", Left: &left, Outputs: []seenOutput{query}},
-			{Entry: 8, Time: "2026-11-28T16:30:06Z", What: ledger.KindRelease, By: "tax", Verdict: "accepted", Consent: id, Outputs: []seenOutput{given}},
-			{Entry: 9, Time: "2026-11-28T16:30:07Z", What: ledger.KindRelease, By: "court", Verdict: "accepted", Consent: id, Outputs: []seenOutput{answered}},
+		Events: []subject.Event{
+			{Entry: 7, Time: "2026-11-28T16:30:05Z", What: ledger.KindQueryOpen, By: "bank-a", Verdict: "accepted", Consent: id, Operator: "Li\x1b[1m", Left: &left, Outputs: []subject.Output{query}},
+			{Entry: 8, Time: "2026-11-28T16:30:06Z", What: ledger.KindRelease, By: "tax", Verdict: "accepted", Consent: id, Outputs: []subject.Output{given}},
+			{Entry: 9, Time: "2026-11-28T16:30:07Z", What: ledger.KindRelease, By: "court", Verdict: "accepted", Consent: id, Outputs: []subject.Output{answered}},
 			{Entry: 10, Time: "2026-11-28T16:30:08Z", What: ledger.KindRefuse, By: "tax", Verdict: "accepted", Consent: id, Reason: "consent.revoked"},
 			{Entry: 11, Time: "2026-11-28T16:30:09Z", What: ledger.KindQueryOpen, By: "bank-a", Verdict: "consent.uses", Consent: id},
 			{Entry: 12, Time: "2026-11-28T16:30:10Z", What: ledger.KindQueryOpen, By: "bank-a", Verdict: "consent.other", Consent: id},
 		},
-	}
+	}}
 	for lang, want := range map[string]string{
 		consent.Chinese: `授权
   099ecc10cfe5a11220c07b33fccdc7d3  甲银行  贷前调查 loan  2026-11-28 至 2026-12-27  有效，已用 1 次，还可用 2 次
@@ -86,7 +90,7 @@ Entries (network time, UTC+08:00; it may be a little behind)
 		}
 	}
 	var none strings.Builder
-	(&history{genesis: h.genesis}).print(&cli.Printer{W: &none, Lang: consent.Chinese})
+	(&history{History: &subject.History{Genesis: h.Genesis}}).print(&cli.Printer{W: &none, Lang: consent.Chinese})
 	if none.String() != "日志中没有关于本企业授权的记录。\n" {
 		t.Error(none.String())
 	}
@@ -95,35 +99,18 @@ Entries (network time, UTC+08:00; it may be a little behind)
 // Every time of an entry is told where the network is, east and west.
 func TestHistoryClock(t *testing.T) {
 	for offset, want := range map[int16]string{480: "2026-12-01 00:00:00 UTC+08:00", 0: "2026-11-30 16:00:00 UTC+00:00", -570: "2026-11-30 06:30:00 UTC-09:30"} {
-		h := &history{genesis: &ledger.Genesis{Offset: offset}}
+		h := &history{History: &subject.History{Genesis: &ledger.Genesis{Offset: offset}}}
 		if got := h.clock("2026-11-30T16:00:00Z") + " " + h.zone().String(); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
 	}
 }
 
-// A consent is active on its days alone, while nobody took it back and its
-// credential stands; what is left of it never wraps around.
-func TestConsentStates(t *testing.T) {
-	b := &consent.Bounds{NotBefore: 100, NotAfter: 200}
-	for _, c := range []struct {
-		revoked, stands bool
-		day             consent.Day
-		want            string
-	}{
-		{false, true, 100, "active"}, {false, true, 200, "active"}, {false, true, 99, "not_yet"}, {false, true, 201, "expired"},
-		{false, false, 150, "void"}, {true, true, 150, "revoked"}, {true, false, 201, "revoked"}, {false, false, 201, "expired"},
-	} {
-		if got := stateOf(b, c.revoked, c.stands, c.day); got != c.want {
-			t.Errorf("%+v: %s", c, got)
-		}
-		if stateWords[c.want].Chinese == "" || stateWords[c.want].English == "" {
-			t.Errorf("no words for %s", c.want)
-		}
-	}
-	for _, c := range [][3]uint32{{3, 0, 3}, {3, 1, 2}, {3, 3, 0}, {3, 4, 0}} {
-		if got := usesLeft(&ledger.Consent{MaxUses: c[0], Used: c[1]}); got != c[2] {
-			t.Errorf("%d of %d used leave %d", c[1], c[0], got)
+// Each state of a consent has words in both languages.
+func TestStateWords(t *testing.T) {
+	for _, state := range []string{"active", "not_yet", "expired", "revoked", "void"} {
+		if words := stateWords[state]; words.Chinese == "" || words.English == "" {
+			t.Errorf("no words for %s", state)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
+	"atoll/consensus/paper"
 	"atoll/consensus/scarce"
 	"atoll/consensus/strict"
 	"atoll/crypto/seal"
@@ -73,7 +74,7 @@ var errNotReady = errors.New("not initialised")
 // readConfig reads node.yaml of a member's folder.
 func readConfig(dir string) (c config, err error) {
 	path := filepath.Join(dir, fileConfig)
-	text, err := readLimited(path, maxConfig)
+	text, err := readText(path, maxConfig)
 	if errors.Is(err, os.ErrNotExist) {
 		return c, fmt.Errorf("%w: %s has no %s; make one with: atoll init --dir %s", errNotReady, dir, fileConfig, dir)
 	}
@@ -141,7 +142,7 @@ func readOwn(path string, most int64) ([]byte, error) {
 	if info.Mode().Perm()&0o077 != 0 {
 		return nil, fmt.Errorf("%w: %s; run: chmod 600 %s", errExposed, path, path)
 	}
-	return readLimited(path, most)
+	return readText(path, most)
 }
 
 // readSecret returns the one line of a key file that is no comment.
@@ -215,7 +216,7 @@ func (h *home) offset() (int16, error) {
 
 // readGenesis reads and verifies a founding statement.
 func readGenesis(path string) ([]byte, *ledger.Genesis, sign.NetworkID, error) {
-	raw, err := readPaper(path, paperGenesis)
+	raw, err := readPaper(path, paper.Genesis)
 	if err != nil {
 		return nil, nil, sign.NetworkID{}, err
 	}
@@ -231,7 +232,7 @@ func (h *home) catalog() (*catalog.Catalog, error) {
 	if h.config.Catalog == "" {
 		return nil, nil
 	}
-	text, err := readLimited(h.path(h.config.Catalog), maxPaper)
+	text, err := readText(h.path(h.config.Catalog), maxPaper)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"atoll/consensus/consent"
 	"atoll/consensus/durable"
 	"atoll/consensus/ledger"
+	"atoll/consensus/paper"
 	"atoll/crypto/seal"
 	"atoll/crypto/sign"
 	"atoll/node/peer"
@@ -95,7 +96,7 @@ func (e *enlistment) make() error {
 	if err := durable.Create(filepath.Join(e.dir, fileConfig), text, 0o644); err != nil {
 		return err
 	}
-	return writeFrom(filepath.Join(e.dir, fileCard), paperCard, card)
+	return writeFrom(filepath.Join(e.dir, fileCard), paper.Card, card)
 }
 
 // check finds what would show only when the network is founded, which is too

@@ -17,6 +17,7 @@ import (
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
+	"atoll/consensus/subject"
 	"atoll/node/api"
 	"atoll/node/problem"
 )
@@ -215,7 +216,7 @@ func TestKill(t *testing.T) {
 	c := newCluster(t)
 	c.startAll()
 	c.do(nil, "subject", "new", "--dir", "firm", "--uscc", "91440300MA5DEM0Q7L", "--genesis", "tax/genesis.pem")
-	c.do(nil, "credential", "issue", "--dir", "market", "-o", "firm/credential.pem", "firm/enrolment.pem")
+	c.do(nil, "credential", "issue", "--yes", "--dir", "market", "-o", "firm/credential.pem", "firm/enrolment.pem")
 	streams := []*stream{{consent: c.consent("a")}, {consent: c.consent("b")}}
 	asked, stop := make(chan struct{}, 100), make(chan struct{})
 	var clerks sync.WaitGroup
@@ -268,9 +269,9 @@ func (c *cluster) await(asked <-chan struct{}, more int) {
 // log, and with what the bank counts.
 func (c *cluster) account(streams []*stream) {
 	t := c.t
-	var history struct{ Events []event }
+	var history struct{ Events []subject.Event }
 	c.do(&history, "subject", "history", "--dir", "firm", "--log", c.urls["court"])
-	at := map[uint64]event{}
+	at := map[uint64]subject.Event{}
 	opened, released := map[string]int{}, 0
 	for _, e := range history.Events {
 		if _, twice := at[e.Entry]; twice {

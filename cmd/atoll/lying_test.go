@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/ed25519"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -14,7 +13,8 @@ import (
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/audit/audittest"
 	"atoll/consensus/ledger"
-	"atoll/crypto/sign"
+	"atoll/consensus/paper"
+	"atoll/consensus/subject"
 	"atoll/crypto/tlog"
 	"atoll/node/web"
 )
@@ -25,7 +25,7 @@ type liar struct {
 	t     *testing.T
 	w     *audittest.World
 	dir   string // of the enterprise
-	s     *subject
+	s     *folder
 	deal  *audittest.Deal
 	files map[string][]byte
 	carry func(ctx context.Context, statement, sealed []byte, seen uint64) (web.Result, error)
@@ -37,15 +37,15 @@ func newLiar(t *testing.T) *liar {
 	e, err := ledger.ParseEntry(l.w.Leaves[0])
 	l.check(err)
 	genesis := filepath.Join(t.TempDir(), "genesis.pem")
-	l.check(writePaper(genesis, paperGenesis, e.Statement))
+	l.check(writePaper(genesis, paper.Genesis, e.Statement))
 	words := filepath.Join(t.TempDir(), "words")
 	l.check(os.WriteFile(words, []byte("correct horse battery\n"), 0o600))
 	t.Setenv("ATOLL_PASSPHRASE_FILE", words)
 	t.Setenv("ATOLL_LANG", "en")
-	l.s, err = newSubject(l.dir, audittest.Subject, genesis, "correct horse battery")
+	l.s, err = newFolder(l.dir, audittest.Subject, genesis, "correct horse battery")
 	l.check(err)
-	firm := &audittest.Firm{Subject: l.s.id, Keyring: l.s.keys}
-	firm.Credential = l.w.Credential(l.s.id, l.s.keys.Credential(0).Public().(ed25519.PublicKey), l.w.Today(), l.w.Today()+400)
+	firm := &audittest.Firm{Subject: l.s.Subject, Keyring: l.s.Keys()}
+	firm.Credential = l.w.Credential(l.s.Subject, l.s.Enrolment().Key, l.w.Today(), l.w.Today()+400)
 	l.w.Issue(firm.Credential, firm.Credential)
 	l.deal = l.w.Grant(firm, nil)
 	mux := http.NewServeMux()
@@ -176,8 +176,7 @@ func TestHistoryOfALiar(t *testing.T) {
 	l.want(cli.ExitTampered, "tampered", history)
 }
 
-// One lying cosigner does not make an old head new, and its memory is a file that
-// may be broken.
+// The folder's memory is a file that may be broken: then it is said so.
 func TestSeenBroken(t *testing.T) {
 	l := newLiar(t)
 	l.serve(l.w, time.Now(), "auditor", "tax")
@@ -186,22 +185,10 @@ func TestSeenBroken(t *testing.T) {
 	path := filepath.Join(l.dir, fileSeen)
 	text, err := os.ReadFile(path)
 	l.check(err)
-	var p seenPaper
-	l.check(readInto(path, paperSeen, &p))
-	for name, broken := range map[string]func(p *seenPaper){
-		"nobody signed":   func(p *seenPaper) { p.Signed = l.signed(l.w, 3, time.Now(), "tax") },
-		"no checkpoint":   func(p *seenPaper) { p.Signed = nil },
-		"no sets":         func(p *seenPaper) { p.Sets = nil },
-		"another network": func(p *seenPaper) { p.Sets[0].Quorum = 1 },
-	} {
-		q := seenPaper{Sets: append([]ledger.Cosigners{}, p.Sets...), Signed: p.Signed}
-		broken(&q)
-		l.check(os.Remove(path))
-		l.check(writeFrom(path, paperSeen, q))
-		if code, _, errs := l.run("subject", "history", "--wait", "0s", "--log", l.URL, "--dir", l.dir); code != cli.ExitConfig {
-			t.Errorf("%s: exit %d, %s", name, code, errs)
-		}
-	}
+	broken, err := subject.SeenText(&ledger.Seen{Sets: []ledger.Cosigners{l.w.Genesis.Founders()}}, l.signed(l.w, 3, time.Now(), "tax"))
+	l.check(err)
+	l.check(os.WriteFile(path, broken, 0o600))
+	l.want(cli.ExitConfig, "is damaged", history)
 	l.check(os.WriteFile(path, text, 0o600))
 	l.want(0, "consent granted", history)
 }
@@ -210,7 +197,7 @@ func TestSeenBroken(t *testing.T) {
 // quorum has signed.
 func TestRevokeThroughALiar(t *testing.T) {
 	l := newLiar(t)
-	id := l.s.consentID(0).String()
+	id := l.s.ConsentID(0).String()
 	revoke := "consent revoke --wait 0s --via " + l.URL + " " + id
 	entry := uint64(len(l.w.Leaves))
 	says := web.Result{Verdict: ledger.Accepted, Index: 41, New: true}
@@ -267,33 +254,9 @@ func TestRevocationProvedLater(t *testing.T) {
 		}
 		return r, nil
 	}
-	id := l.s.consentID(0).String()
+	id := l.s.ConsentID(0).String()
 	l.want(0, "agencies that have it past the log, by members' word: court tax", "consent revoke --wait 30s --via "+l.URL+" "+id)
 	if asked != 2 {
 		t.Errorf("asked %d times", asked)
 	}
-}
-
-// Whatever lies in the place of what a folder has seen is read or refused, and
-// what is read is a head that the founders made final, or whom they handed over to.
-func FuzzSeen(f *testing.F) {
-	w := audittest.New(f)
-	c := tlog.Checkpoint{Origin: w.Genesis.Origin, Head: w.HeadAt(1)}
-	good, err := sign.Marshal(seenPaper{Sets: []ledger.Cosigners{w.Genesis.Founders()}, Signed: w.Sign(c.Head, "auditor", "tax")})
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(good)
-	f.Add(good[:len(good)/2])
-	f.Add([]byte{0xa0})
-	f.Fuzz(func(t *testing.T, content []byte) {
-		var p seenPaper
-		if sign.Unmarshal(content, &p) != nil {
-			return
-		}
-		seen, err := p.verify(w.Genesis)
-		if err == nil && len(seen.Sets) == 1 && seen.Head != c.Head {
-			t.Errorf("nobody has signed %+v", seen.Head)
-		}
-	})
 }

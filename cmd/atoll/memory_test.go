@@ -11,6 +11,8 @@ import (
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/audit/audittest"
 	"atoll/consensus/ledger"
+	"atoll/consensus/paper"
+	"atoll/consensus/subject"
 	"atoll/node/problem"
 	"atoll/node/web"
 )
@@ -23,7 +25,7 @@ func (l *liar) taken() (revoke string, asked *int) {
 		*asked++
 		return web.Result{Verdict: ledger.Accepted, Index: entry, Known: true, Proof: l.prove(entry, seen, "auditor", "court", "tax")}, nil
 	}
-	return "consent revoke --wait 0s --via " + l.URL + " " + l.s.consentID(0).String(), asked
+	return "consent revoke --wait 0s --via " + l.URL + " " + l.s.ConsentID(0).String(), asked
 }
 
 // A revocation is not held back by what the folder remembers, or knows besides
@@ -37,7 +39,7 @@ func TestRevokeWithDamagedMemory(t *testing.T) {
 	for i, damage := range []func() string{
 		func() string { return "garbage" },
 		func() string { return "" },
-		func() string { return string(paperText(paperSeen, []byte{0xa0})) },
+		func() string { return string(paper.Text(paper.Seen, []byte{0xa0})) },
 		func() string { return string(good[:len(good)/2]) },
 	} {
 		if i == 3 {
@@ -92,8 +94,8 @@ func TestRevokeWithSeedAlone(t *testing.T) {
 			t.Fatalf("without %s", lost.name)
 		}
 	}
-	far := l.s.consentID(consentGap + 1_000).String() // of a folder that forgot how many it signed
-	if n, err := l.s.numberOf(far); err != nil || n != consentGap+1_000 {
+	far := l.s.ConsentID(1_100).String() // of a folder that forgot how many it signed
+	if n, err := l.s.numberOf(far); err != nil || n != 1_100 {
 		t.Errorf("number %d, %v", n, err)
 	}
 }
@@ -123,15 +125,15 @@ func TestDoneAndNotRemembered(t *testing.T) {
 }
 
 // granted is the liar's deal as the enterprise signed it, and an honest answer.
-func (l *liar) granted() (paper string, carry func(context.Context, []byte, []byte, uint64) (web.Result, error)) {
+func (l *liar) granted() (file string, carry func(context.Context, []byte, []byte, uint64) (web.Result, error)) {
 	l.t.Helper()
 	e, err := ledger.ParseEntry(l.w.Leaves[l.deal.Index])
 	l.check(err)
 	s, err := ledger.Parse(e.Statement)
 	l.check(err)
-	paper = filepath.Join(l.t.TempDir(), "consent.pem")
-	l.check(writeFrom(paper, paperConsent, signedConsent{Statement: s.Carrier.Statement, Sealed: s.Carrier.Sealed}))
-	return paper, func(_ context.Context, _, _ []byte, seen uint64) (web.Result, error) {
+	file = filepath.Join(l.t.TempDir(), "consent.pem")
+	l.check(writeFrom(file, paper.Consent, subject.Signed{Statement: s.Carrier.Statement, Sealed: s.Carrier.Sealed}))
+	return file, func(_ context.Context, _, _ []byte, seen uint64) (web.Result, error) {
 		return web.Result{Verdict: ledger.Accepted, Index: l.deal.Index, Known: true, Proof: l.prove(l.deal.Index, seen, "auditor", "tax")}, nil
 	}
 }
@@ -139,9 +141,9 @@ func (l *liar) granted() (paper string, carry func(context.Context, []byte, []by
 // A grant goes the way of a revocation.
 func TestSubmitWithDamagedMemory(t *testing.T) {
 	l := newLiar(t)
-	paper, carry := l.granted()
+	file, carry := l.granted()
 	l.carry = carry
-	submit := "consent submit --wait 0s --via " + l.URL + " " + paper
+	submit := "consent submit --wait 0s --via " + l.URL + " " + file
 	l.want(0, "on the log, entry", submit)
 	l.check(os.WriteFile(filepath.Join(l.dir, fileSeen), []byte("garbage"), 0o600))
 	l.want(cli.ExitPartial, "on the log, entry", submit)
@@ -185,9 +187,9 @@ func TestRefusalIsOneWord(t *testing.T) {
 
 	// A refusal that is proved is one, whatever another says: the grant of an
 	// enterprise whose credential is not on this log.
-	paper, _ := newLiar(t).granted()
-	var grant signedConsent
-	l.check(readInto(paper, paperConsent, &grant))
+	file, _ := newLiar(t).granted()
+	var grant subject.Signed
+	l.check(readInto(file, paper.Consent, &grant))
 	a := l.w.Say("bank-b", ledger.KindCarrier, ledger.Carrier{Head: l.w.Head(), Statement: grant.Statement, Sealed: grant.Sealed})
 	if !a.New || a.Verdict == ledger.Accepted {
 		t.Fatal(a.Verdict)
@@ -199,7 +201,7 @@ func TestRefusalIsOneWord(t *testing.T) {
 		return web.Result{Verdict: ledger.Accepted, Index: 41, New: true}, nil
 	}
 	_, e := explain(refused(web.Result{Verdict: a.Verdict}))
-	l.want(exitOf(e.Code), string(a.Verdict), "consent submit --wait 0s --via "+honest+" "+paper)
+	l.want(exitOf(e.Code), string(a.Verdict), "consent submit --wait 0s --via "+honest+" "+file)
 	if exitOf(e.Code) == cli.ExitUnproved {
 		t.Error("a proved refusal is called unproved")
 	}
@@ -224,7 +226,7 @@ func TestWalkOverHandovers(t *testing.T) {
 		}
 		return web.Result{Verdict: ledger.Accepted, Index: entry, Known: true, Proof: p}, nil
 	}
-	l.want(0, "is taken back, entry", "consent revoke --wait 0s --via "+l.URL+" "+l.s.consentID(0).String())
+	l.want(0, "is taken back, entry", "consent revoke --wait 0s --via "+l.URL+" "+l.s.ConsentID(0).String())
 	if len(seens) != 2 || seens[0] != 0 || seens[1] != uint64(handed+1) {
 		t.Errorf("asked from %v, the handover is entry %d", seens, handed)
 	}

@@ -14,6 +14,8 @@ import (
 
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
+	"atoll/consensus/paper"
+	"atoll/consensus/subject"
 	"atoll/crypto/sign"
 	"atoll/node/source"
 
@@ -66,7 +68,7 @@ func foundNetwork(dir string, cosigners ...string) (urls map[string]string, err 
 			return nil, err
 		}
 		var c ledger.Card
-		if err := readInto(filepath.Join(e.dir, fileCard), paperCard, &c); err != nil {
+		if err := readInto(filepath.Join(e.dir, fileCard), paper.Card, &c); err != nil {
 			return nil, err
 		}
 		if cards = append(cards, c); m.votes {
@@ -100,7 +102,7 @@ func foundFrom(g *ledger.Genesis, dir, name string) error {
 		return err
 	}
 	for _, m := range g.Members {
-		if err := writePaper(filepath.Join(dir, m.Name, name), paperGenesis, raw); err != nil {
+		if err := writePaper(filepath.Join(dir, m.Name, name), paper.Genesis, raw); err != nil {
 			return err
 		}
 	}
@@ -136,8 +138,8 @@ func foundIn(ts *testscript.TestScript, _ bool, cosigners []string) {
 func vouch(ts *testscript.TestScript, _ bool, args []string) {
 	h, err := openHome(ts.MkAbs(args[0]))
 	ts.Check(err)
-	var e enrolment
-	ts.Check(readInto(filepath.Join(ts.MkAbs(args[2]), fileEnrolment), paperEnrolment, &e))
+	var e subject.Enrolment
+	ts.Check(readInto(filepath.Join(ts.MkAbs(args[2]), fileEnrolment), paper.Enrolment, &e))
 	_, g, network, err := readGenesis(ts.MkAbs(args[1]))
 	ts.Check(err)
 	today := consent.DayOf(g.Time, g.Offset)
@@ -145,7 +147,7 @@ func vouch(ts *testscript.TestScript, _ bool, args []string) {
 		Salt: make([]byte, 32), Subject: e.Subject, Key: ed25519.PublicKey(e.Key), NotBefore: today, NotAfter: today + 100,
 	})
 	ts.Check(err)
-	ts.Check(writePaper(filepath.Join(ts.MkAbs(args[2]), fileCredential), paperCredential, statement))
+	ts.Check(writePaper(filepath.Join(ts.MkAbs(args[2]), fileCredential), paper.Credential, statement))
 }
 
 // askFor makes a bank's request as only a bank that does not use this program
@@ -154,8 +156,8 @@ func vouch(ts *testscript.TestScript, _ bool, args []string) {
 func askFor(ts *testscript.TestScript, _ bool, args []string) {
 	_, g, network, err := readGenesis(ts.MkAbs(args[1]))
 	ts.Check(err)
-	var e enrolment
-	ts.Check(readInto(filepath.Join(ts.MkAbs(args[2]), fileEnrolment), paperEnrolment, &e))
+	var e subject.Enrolment
+	ts.Check(readInto(filepath.Join(ts.MkAbs(args[2]), fileEnrolment), paper.Enrolment, &e))
 	t, err := readTemplate(filepath.Join("testdata", "network", "template.yaml"))
 	ts.Check(err)
 	first, err := strconv.Atoi(args[5])
@@ -168,7 +170,7 @@ func askFor(ts *testscript.TestScript, _ bool, args []string) {
 		drawn, err = strconv.Atoi(args[7])
 		ts.Check(err)
 	}
-	ts.Check(writeFrom(ts.MkAbs(args[0]), paperRequest, &request{Network: network[:], Draft: consent.Draft{
+	ts.Check(writeFrom(ts.MkAbs(args[0]), paper.Request, &subject.Request{Network: network[:], Draft: consent.Draft{
 		Subject: e.Subject, Bank: args[3], Purpose: args[4], Product: "loan", NotBefore: consent.Day(today + first), NotAfter: consent.Day(today + last),
 		MaxUses: 2, DataLife: 30, Language: consent.English, Offers: t.Offers(), Name: "Deep Reef Ltd", Date: consent.Day(today + drawn),
 	}}))

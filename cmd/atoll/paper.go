@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -10,59 +9,28 @@ import (
 	"path/filepath"
 
 	"atoll/consensus/durable"
+	"atoll/consensus/paper"
 	"atoll/crypto/sign"
-	"atoll/node/problem"
 )
 
-// Papers are what people hand to each other: files of text, each with a kind on
-// its first line, that survive mail and copying (PEM, RFC 7468). What is inside
-// is CBOR in its one encoding, checked by whoever reads it.
-const (
-	paperCard       = "ATOLL MEMBER CARD"
-	paperDraft      = "ATOLL GENESIS DRAFT"
-	paperSignature  = "ATOLL GENESIS SIGNATURE"
-	paperGenesis    = "ATOLL GENESIS"
-	paperEnrolment  = "ATOLL ENROLMENT REQUEST"
-	paperCredential = "ATOLL CREDENTIAL"
-	paperRequest    = "ATOLL CONSENT REQUEST"
-	paperConsent    = "ATOLL CONSENT"
-	paperRevocation = "ATOLL CONSENT REVOCATION"
-	paperSeen       = "ATOLL LOG SEEN"
-)
-
-const maxPaper = 1 << 20 // bytes of text
+const maxPaper = paper.MaxText // bytes, and of other files that people write
 
 // writePaper makes a file that was not there.
 func writePaper(path, kind string, content []byte) error {
-	return durable.Create(path, paperText(kind, content), 0o644)
+	return durable.Create(path, paper.Text(kind, content), 0o644)
 }
 
-func paperText(kind string, content []byte) []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: content})
-}
-
-// readPaper reads a file that must hold one paper of the kind and nothing else
-// but white space: what is signed is the paper, and words beside it, though
-// nobody signed them, would look as if they were part of it.
+// readPaper reads a file that must hold one paper of the kind: see [paper.Read].
 func readPaper(path, kind string) ([]byte, error) {
-	text, err := readLimited(path, maxPaper)
+	text, err := readLimited(path, paper.MaxText)
 	if err != nil {
 		return nil, err
 	}
-	text, begin := bytes.TrimSpace(text), []byte("-----BEGIN ")
-	block, rest := pem.Decode(text)
-	switch {
-	case block != nil && (len(rest) > 0 || !bytes.HasPrefix(text, begin) || bytes.Count(text, begin) > 1):
-		return nil, &problem.Error{
-			Code: problem.Malformed, Message: fmt.Sprintf("%s: there is more in it than one paper (the lines from -----BEGIN to -----END)", path),
-			Hint: "keep the paper alone in the file; what stands before or behind it is signed by nobody",
-		}
-	case block == nil || len(block.Headers) > 0:
-		return nil, fmt.Errorf("%s: %w: not a paper of atoll (-----BEGIN %s-----)", path, sign.ErrMalformed, kind)
-	case block.Type != kind:
-		return nil, fmt.Errorf("%s: %w: a paper of kind %.60q where %q belongs", path, sign.ErrMalformed, block.Type, kind)
+	content, err := paper.Read(text, kind)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return block.Bytes, nil
+	return content, nil
 }
 
 // readInto reads a paper whose content is one CBOR document.
@@ -79,11 +47,20 @@ func readInto(path, kind string, v any) error {
 
 // writeFrom writes a paper whose content is one CBOR document.
 func writeFrom(path, kind string, v any) error {
-	content, err := sign.Marshal(v)
+	text, err := paper.TextOf(kind, v)
 	if err != nil {
 		return err
 	}
-	return writePaper(path, kind, content)
+	return durable.Create(path, text, 0o644)
+}
+
+// readText reads a whole file that people write, of at most so many bytes, as it
+// was meant: without the byte order mark that editors put before it, and with lines
+// that end alike on all machines.
+func readText(path string, most int64) ([]byte, error) {
+	text, err := readLimited(path, most)
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
+	return bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n")), err
 }
 
 // readLimited reads a whole file of at most so many bytes.

@@ -17,6 +17,8 @@ import (
 
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/durable"
+	"atoll/consensus/paper"
+	"atoll/consensus/subject"
 	"atoll/node/api"
 )
 
@@ -88,8 +90,8 @@ func (l *liar) ends(code int, args ...string) {
 // --wait ends all that a command asks of servers, whatever they do.
 func TestWaitEndsWithServers(t *testing.T) {
 	l := newLiar(t)
-	paper := filepath.Join(t.TempDir(), "consent.pem")
-	l.check(writeFrom(paper, paperConsent, signedConsent{Statement: []byte("signed"), Sealed: []byte("sealed")}))
+	file := filepath.Join(t.TempDir(), "consent.pem")
+	l.check(writeFrom(file, paper.Consent, subject.Signed{Statement: []byte("signed"), Sealed: []byte("sealed")}))
 	var commands sync.WaitGroup
 	for _, serve := range tarpits {
 		at, err := net.Listen("tcp", "127.0.0.1:0")
@@ -98,7 +100,7 @@ func TestWaitEndsWithServers(t *testing.T) {
 		url := "http://" + at.Addr().String()
 		for _, args := range [][]string{
 			{"subject", "history", "--log", url}, {"subject", "restore", "--log", url},
-			{"consent", "revoke", "--via", url, l.s.consentID(0).String()}, {"consent", "submit", "--via", url, paper},
+			{"consent", "revoke", "--via", url, l.s.ConsentID(0).String()}, {"consent", "submit", "--via", url, file},
 		} {
 			commands.Go(func() { l.ends(cli.ExitUnavailable, append(args, "--dir", l.dir, "--wait", "1s")...) })
 		}
@@ -109,9 +111,9 @@ func TestWaitEndsWithServers(t *testing.T) {
 // So it does with the member's own node.
 func TestWaitEndsWithTheNode(t *testing.T) {
 	l, dir := newLiar(t), t.TempDir()
-	paper, credential := filepath.Join(dir, "consent.pem"), filepath.Join(dir, "credential.pem")
-	l.check(writeFrom(paper, paperConsent, signedConsent{Statement: []byte("signed"), Sealed: []byte("sealed")}))
-	l.check(writePaper(credential, paperCredential, []byte("signed")))
+	file, credential := filepath.Join(dir, "consent.pem"), filepath.Join(dir, "credential.pem")
+	l.check(writeFrom(file, paper.Consent, subject.Signed{Statement: []byte("signed"), Sealed: []byte("sealed")}))
+	l.check(writePaper(credential, paper.Credential, []byte("signed")))
 	genesis, err := os.ReadFile(filepath.Join(l.dir, fileGenesis))
 	l.check(err)
 	var commands sync.WaitGroup
@@ -122,8 +124,8 @@ func TestWaitEndsWithTheNode(t *testing.T) {
 		l.check(err)
 		mire(t, at, serve)
 		for _, args := range [][]string{
-			{"credential", "issue", filepath.Join(l.dir, fileEnrolment), "-o", filepath.Join(member, "new.pem")}, {"credential", "revoke", credential},
-			{"consent", "accept", paper}, {"cosigners", "handover"}, {"query", "run", "--consent", l.s.consentID(0).String(), "--operator", "Li"},
+			{"credential", "issue", "--yes", filepath.Join(l.dir, fileEnrolment), "-o", filepath.Join(member, "new.pem")}, {"credential", "revoke", credential},
+			{"consent", "accept", file}, {"cosigners", "handover"}, {"query", "run", "--consent", l.s.ConsentID(0).String(), "--operator", "Li"},
 		} {
 			commands.Go(func() { l.ends(cli.ExitUnavailable, append(args, "--dir", member, "--wait", "1s")...) })
 		}
@@ -154,7 +156,7 @@ func TestNodeKnowsTheWait(t *testing.T) {
 	}()
 	t.Cleanup(func() { s.Close() })
 	credential := filepath.Join(t.TempDir(), "credential.pem")
-	l.check(writePaper(credential, paperCredential, []byte("signed")))
+	l.check(writePaper(credential, paper.Credential, []byte("signed")))
 	l.ends(cli.ExitUnproved, "credential", "revoke", credential, "--dir", l.dir, "--wait", "3s")
 	var ms int
 	if _, err := fmt.Sscan(<-told, &ms); err != nil || ms <= 0 || ms >= 3000 {
@@ -168,9 +170,9 @@ func TestOneThatHangsIsNotTheLast(t *testing.T) {
 	at, err := net.Listen("tcp", "127.0.0.1:0")
 	l.check(err)
 	mire(t, at, tarpits["hangs"])
-	paper, carry := l.granted()
+	file, carry := l.granted()
 	l.carry = carry
-	l.ends(0, "consent", "submit", "--dir", l.dir, "--wait", "6s", "--via", "http://"+at.Addr().String(), "--via", l.URL, paper)
+	l.ends(0, "consent", "submit", "--dir", l.dir, "--wait", "6s", "--via", "http://"+at.Addr().String(), "--via", l.URL, file)
 }
 
 // What a member said before its last silence stands.
@@ -188,7 +190,7 @@ func TestSilenceAfterAnAnswer(t *testing.T) {
 		const answer = `{"schema":"atoll.answer/v1","data":{"verdict":"accepted","index":41,"new":true}}`
 		fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", len(answer), answer)
 	})
-	l.ends(cli.ExitUnproved, "consent", "revoke", "--dir", l.dir, "--wait", "4s", "--via", "http://"+at.Addr().String(), l.s.consentID(0).String())
+	l.ends(cli.ExitUnproved, "consent", "revoke", "--dir", l.dir, "--wait", "4s", "--via", "http://"+at.Addr().String(), l.s.ConsentID(0).String())
 	if asked.Load() < 2 {
 		t.Errorf("asked %d times", asked.Load())
 	}

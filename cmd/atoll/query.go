@@ -92,7 +92,7 @@ func (q *questioning) run(cmd *cobra.Command) error {
 		return fmt.Errorf("%w: give either --consent or --again", cli.ErrUsage)
 	}
 	if q.template != "" {
-		text, err := readLimited(q.template, maxPaper)
+		text, err := readText(q.template, maxPaper)
 		if err != nil {
 			return err
 		}

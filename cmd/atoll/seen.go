@@ -1,18 +1,16 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/ledger"
-	"atoll/crypto/sign"
+	"atoll/consensus/subject"
 	"atoll/crypto/tlog"
 )
 
@@ -21,25 +19,18 @@ import (
 // continue that.
 const fileSeen = "seen.pem"
 
-// seenPaper is the content of it.
-type seenPaper struct {
-	Sets   []ledger.Cosigners `cbor:"1,keyasint"`
-	Signed []byte             `cbor:"2,keyasint"` // the head with its cosignatures
-}
-
 // readSeen returns what a folder has seen of the log, or what genesis says where
 // it has seen nothing yet. What it remembers is verified again; the error is
 // [errDamaged] where it cannot be used.
 func readSeen(dir string, g *ledger.Genesis) (*ledger.Seen, error) {
 	path := filepath.Join(dir, fileSeen)
-	var p seenPaper
-	err := readInto(path, paperSeen, &p)
+	text, err := readLimited(path, maxPaper)
 	if errors.Is(err, os.ErrNotExist) {
 		return ledger.NewSeen(g), nil
 	}
 	var seen *ledger.Seen
 	if err == nil {
-		seen, err = p.verify(g)
+		seen, err = subject.ReadSeen(text, g)
 	}
 	if err != nil {
 		return nil, &said{
@@ -51,74 +42,25 @@ func readSeen(dir string, g *ledger.Genesis) (*ledger.Seen, error) {
 	return seen, nil
 }
 
-// verify returns what it says, if that is so.
-func (p *seenPaper) verify(g *ledger.Genesis) (*ledger.Seen, error) {
-	founders := g.Founders()
-	if len(p.Sets) == 0 || !sameSet(&p.Sets[0], &founders) {
-		return nil, errors.New("it is of another network")
-	}
-	for i := range p.Sets {
-		if i > 0 && (p.Sets[i].After <= p.Sets[i-1].After || p.Sets[i].Origin != g.Origin) {
-			return nil, errors.New("its cosigners are in no order")
-		}
-	}
-	c, err := tlog.Unverified(p.Signed)
-	if err != nil {
-		return nil, err
-	}
-	head, _, err := ledger.At(p.Sets, c.Size).Open(p.Signed)
-	if err != nil {
-		return nil, err
-	}
-	return &ledger.Seen{Sets: p.Sets, Head: head}, nil
-}
-
-func sameSet(a, b *ledger.Cosigners) bool {
-	return a.After == b.After && a.Origin == b.Origin && a.Faults == b.Faults && a.Quorum == b.Quorum &&
-		slices.EqualFunc(a.Keys, b.Keys, func(x, y ledger.Cosigner) bool { return x.Member == y.Member && bytes.Equal(x.Key, y.Key) })
-}
-
 // writeSeen remembers a larger head: all of it, or what was there before.
 func writeSeen(dir string, g *ledger.Genesis, to *ledger.Seen, signed []byte) error {
 	now, err := readSeen(dir, g)
 	if err != nil || now.Head.Size >= to.Head.Size {
 		return err
 	}
-	content, err := sign.Marshal(seenPaper{Sets: to.Sets, Signed: signed})
+	text, err := subject.SeenText(to, signed)
 	if err != nil {
 		return err
 	}
-	return replace(filepath.Join(dir, fileSeen), paperText(paperSeen, content))
+	return replace(filepath.Join(dir, fileSeen), text)
 }
 
 // standing is how far what was verified reaches, for people and programs.
-type standing struct {
-	Size      uint64   `json:"size"` // entries under the final head
-	Root      string   `json:"root"`
-	Cosigners []string `json:"cosigners"` // who has signed it
-	Of        int      `json:"of"`        // as many could have
-	Signed    string   `json:"signed_at"` // by the newest cosignature that no liars withstood can have made up, RFC 3339
-	Age       int64    `json:"age_s"`     // of that, seconds by this machine's clock
+type standing subject.Standing
 
-	undated bool // no cosignature has a time that can be right
-}
-
-// standingOf describes a final head.
+// standingOf describes a final head, by this machine's clock.
 func standingOf(head tlog.Head, set *ledger.Cosigners, signers []tlog.Signature) standing {
-	s := standing{Size: head.Size, Root: head.Root.String(), Cosigners: []string{}, Of: len(set.Keys)}
-	s.date(set.Dated(signers, uint64(time.Now().Unix())))
-	for _, sig := range signers {
-		s.Cosigners = append(s.Cosigners, strings.TrimPrefix(sig.Key.Name(), set.Origin+"/"))
-	}
-	slices.Sort(s.Cosigners)
-	return s
-}
-
-// date sets when it was signed, in seconds since 1970; 0: at no time that can be right.
-func (s *standing) date(at uint64) {
-	s.undated = at == 0
-	signed := time.Unix(int64(min(at, 1<<40)), 0).UTC()
-	s.Signed, s.Age = signed.Format(time.RFC3339), max(0, int64(time.Since(signed)/time.Second))
+	return standing(subject.StandingOf(head, set, signers, time.Now()))
 }
 
 // tell prints it.
@@ -142,7 +84,7 @@ func (s *standing) stale(most time.Duration) error {
 	if most == 0 || age <= most {
 		return nil
 	}
-	if s.undated {
+	if s.Undated {
 		return &said{
 			error:   fmt.Errorf("%w: its cosignatures are of the future, or this machine's clock is wrong: nothing says how old it is", errStale),
 			chinese: "所示日志无从判断新旧：共签时间均在将来，或本机时钟有误",

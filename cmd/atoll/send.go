@@ -26,7 +26,7 @@ func (v *sending) flags(cmd *cobra.Command) {
 // send sends it, and has the folder remember the head that proves it. A memory that
 // cannot be read, or written, holds nothing up: what is sent stands by itself, and
 // the proof by genesis.
-func (v *sending) send(cmd *cobra.Command, s *subject, c *carriage) (*carried, error) {
+func (v *sending) send(cmd *cobra.Command, s *folder, c *carriage) (*carried, error) {
 	lang, err := cli.Language(cmd)
 	if err != nil {
 		return nil, err
@@ -38,8 +38,8 @@ func (v *sending) send(cmd *cobra.Command, s *subject, c *carriage) (*carried, e
 	defer cancel()
 	c.until = time.Now().Add(v.wait)
 	var memory error
-	if c.seen, memory = readSeen(s.dir, s.genesis); memory != nil {
-		c.seen = ledger.NewSeen(s.genesis)
+	if c.seen, memory = readSeen(s.dir, s.Genesis); memory != nil {
+		c.seen = ledger.NewSeen(s.Genesis)
 	}
 	if !cli.AsJSON(cmd) {
 		c.progress = (&cli.Printer{W: cmd.ErrOrStderr(), Lang: lang}).Say
@@ -51,7 +51,7 @@ func (v *sending) send(cmd *cobra.Command, s *subject, c *carriage) (*carried, e
 		return nil, err
 	}
 	if got.memory = memory; got.proven != nil && memory == nil {
-		got.memory = writeSeen(s.dir, s.genesis, got.proven.Seen, got.signed)
+		got.memory = writeSeen(s.dir, s.Genesis, got.proven.Seen, got.signed)
 	}
 	return got, nil
 }

@@ -1,7 +1,7 @@
 package main
 
 import (
-	"crypto/ed25519"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -11,10 +11,8 @@ import (
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
 	"atoll/consensus/durable"
-	"atoll/consensus/ledger"
-	"atoll/crypto/seal"
-	"atoll/crypto/sign"
-	"atoll/node"
+	"atoll/consensus/paper"
+	"atoll/consensus/subject"
 
 	"github.com/spf13/cobra"
 )
@@ -27,20 +25,11 @@ const (
 	dirConsents     = "consents"       // what was signed, NNNN.pem
 )
 
-// enrolment is what a subject asks a registrar to vouch for.
-type enrolment struct {
-	Subject consent.Subject `cbor:"1,keyasint"`
-	Network []byte          `cbor:"2,keyasint"`
-	Key     []byte          `cbor:"3,keyasint"` // Ed25519 credential key
-}
-
-// subject is an enterprise's folder, unlocked.
-type subject struct {
-	dir     string
-	id      consent.Subject
-	genesis *ledger.Genesis
-	network sign.NetworkID
-	keys    consent.Keyring
+// folder is an enterprise's folder: where its wallet, and what it signs and sees,
+// are stored.
+type folder struct {
+	dir string
+	*subject.Wallet
 }
 
 func subjectCommand() *cobra.Command {
@@ -50,7 +39,7 @@ func subjectCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  cli.Group,
 	}
-	cmd.AddCommand(subjectNewCommand(), subjectHistoryCommand(), subjectRestoreCommand())
+	cmd.AddCommand(subjectNewCommand(), subjectShowCommand(), subjectHistoryCommand(), subjectRestoreCommand())
 	return cmd
 }
 
@@ -65,18 +54,15 @@ encrypted with a passphrase, and enrolment.pem for the registrar, who vouches fo
 the key (atoll credential issue) and gives back credential.pem.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if !strings.Contains(code, ":") {
-				code = "uscc:" + code
-			}
-			id, pilot, err := consent.ParseSubject(code)
+			id, pilot, err := subjectOf(code)
 			if err != nil {
-				return fmt.Errorf("%w: %w", cli.ErrUsage, err)
+				return err
 			}
 			words, err := p.read(cmd, true)
 			if err != nil {
 				return err
 			}
-			s, err := newSubject(dir, id, genesis, words)
+			s, err := newFolder(dir, id, genesis, words)
 			if err != nil {
 				return err
 			}
@@ -85,7 +71,7 @@ the key (atoll credential issue) and gives back credential.pem.`,
 			} else if pilot {
 				t.Say("提示：这是福建早期试点代码，末位校验码不合标准；予以接受", "note: an early Fujian pilot code, whose last check character is not the standard's; it is accepted")
 			}
-			return cli.Announce(cmd, "atoll.subject/v1", map[string]any{"dir": dir, "enrolment": filepath.Join(dir, fileEnrolment), "pilot": pilot, "network": s.network.String()},
+			return cli.Announce(cmd, "atoll.subject/v1", map[string]any{"dir": dir, "enrolment": filepath.Join(dir, fileEnrolment), "pilot": pilot, "network": s.Network.String()},
 				"密钥已加密写入 %s；没有口令任何人都无法使用，包括您自己\n下一步：将 %s 交给登记机关，将其交回的文件存为 %s",
 				"keys are in %s, encrypted; without the passphrase nobody can use them, you included\nnext: give %s to the registrar, and put what comes back into %s",
 				dir, filepath.Join(dir, fileEnrolment), filepath.Join(dir, fileCredential))
@@ -98,123 +84,123 @@ the key (atoll credential issue) and gives back credential.pem.`,
 	return cli.Needs(cmd, "dir", "uscc", "genesis")
 }
 
-// newSubject makes an enterprise's folder on a network.
-func newSubject(dir string, id consent.Subject, genesis, words string) (*subject, error) {
-	paper, err := readLimited(genesis, maxPaper)
+// newFolder makes an enterprise's folder on a network.
+func newFolder(dir string, id consent.Subject, genesis, words string) (*folder, error) {
+	text, err := readLimited(genesis, maxPaper)
 	if err != nil {
 		return nil, err
 	}
-	_, g, network, err := readGenesis(genesis)
+	raw, err := readPaper(genesis, paper.Genesis)
 	if err != nil {
 		return nil, err
 	}
-	seed := sign.NewSecret()
-	sealed, err := seal.EncryptPassphrase([]byte(seed.Reveal()+"\n"), words)
+	w, sealed, err := subject.New(raw, id, words, rand.Reader)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", genesis, err)
 	}
 	if err := durable.Create(filepath.Join(dir, fileSubjectSeed), sealed, 0o600); err != nil {
 		return nil, err
 	}
-	if err := durable.Create(filepath.Join(dir, fileGenesis), paper, 0o644); err != nil {
+	if err := durable.Create(filepath.Join(dir, fileGenesis), text, 0o644); err != nil {
 		return nil, err
 	}
-	s := &subject{dir: dir, id: id, genesis: g, network: network, keys: consent.NewKeyring(seed, network)}
-	if err := s.reserve(0); err != nil {
+	f := &folder{dir, w}
+	if err := f.reserve(0); err != nil {
 		return nil, err
 	}
-	return s, s.enrol()
+	return f, f.enrol()
 }
 
 // enrol writes what the registrar is to vouch for.
-func (s *subject) enrol() error {
-	return writeFrom(filepath.Join(s.dir, fileEnrolment), paperEnrolment, enrolment{
-		Subject: s.id, Network: s.network[:], Key: s.keys.Credential(0).Public().(ed25519.PublicKey),
-	})
+func (f *folder) enrol() error {
+	return writeFrom(filepath.Join(f.dir, fileEnrolment), paper.Enrolment, f.Enrolment())
 }
 
 // enrolAgain writes it for a folder that was restored without it.
 func enrolAgain(dir, code, words string) error {
+	id, _, err := subjectOf(code)
+	if err != nil {
+		return err
+	}
+	f, err := openFolder(dir)
+	if err != nil {
+		return err
+	}
+	if err := f.unlock(words); err != nil {
+		return err
+	}
+	f.Subject = id
+	return f.enrol()
+}
+
+// subjectOf reads the code of an enterprise as people type it.
+func subjectOf(code string) (id consent.Subject, pilot bool, err error) {
 	if !strings.Contains(code, ":") {
 		code = "uscc:" + code
 	}
-	id, _, err := consent.ParseSubject(code)
-	if err != nil {
-		return fmt.Errorf("%w: %w", cli.ErrUsage, err)
+	if id, pilot, err = consent.ParseSubject(code); err != nil {
+		return "", false, fmt.Errorf("%w: %w", cli.ErrUsage, err)
 	}
-	s := &subject{dir: dir, id: id}
-	if _, s.genesis, s.network, err = readGenesis(filepath.Join(dir, fileGenesis)); err != nil {
-		return err
-	}
-	if err := s.unlock(words); err != nil {
-		return err
-	}
-	return s.enrol()
+	return id, pilot, nil
 }
 
 // openFolder reads of which network an enterprise's folder is: all that it takes,
 // with the seed, to take a consent back.
-func openFolder(dir string) (*subject, error) {
-	s := &subject{dir: dir}
-	var err error
-	if _, s.genesis, s.network, err = readGenesis(filepath.Join(dir, fileGenesis)); err != nil {
-		if errors.Is(err, os.ErrNotExist) {
-			err = fmt.Errorf("%w: %s is not an enterprise's folder; make one with: atoll subject new", errNotReady, dir)
-		}
+func openFolder(dir string) (*folder, error) {
+	path := filepath.Join(dir, fileGenesis)
+	raw, err := readPaper(path, paper.Genesis)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %s is not an enterprise's folder; make one with: atoll subject new", errNotReady, dir)
+	}
+	if err != nil {
 		return nil, err
 	}
-	return s, nil
+	w, err := subject.Open(raw)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return &folder{dir, w}, nil
 }
 
 // openSubject unlocks an enterprise's folder.
-func openSubject(dir, words string) (*subject, error) {
-	s, err := openFolder(dir)
+func openSubject(dir, words string) (*folder, error) {
+	f, err := openFolder(dir)
 	if err != nil {
 		return nil, err
 	}
-	var e enrolment
-	if err := readInto(filepath.Join(dir, fileEnrolment), paperEnrolment, &e); err != nil {
+	var e subject.Enrolment
+	if err := readInto(filepath.Join(dir, fileEnrolment), paper.Enrolment, &e); err != nil {
 		return nil, err
 	}
-	s.id = e.Subject
-	return s, s.unlock(words)
+	f.Subject = e.Subject
+	return f, f.unlock(words)
 }
 
 // unlock opens the seed.
-func (s *subject) unlock(words string) error {
-	sealed, err := readLimited(filepath.Join(s.dir, fileSubjectSeed), 64<<10)
+func (f *folder) unlock(words string) error {
+	sealed, err := readLimited(filepath.Join(f.dir, fileSubjectSeed), 64<<10)
 	if err != nil {
 		return err
 	}
-	text, err := seal.DecryptPassphrase(sealed, words)
-	if err != nil {
-		return err
-	}
-	seed, err := sign.ParseSeed(strings.TrimSpace(string(text)))
-	if err != nil {
+	if err := f.Unlock(sealed, words); err != nil {
 		return fmt.Errorf("%s: %w", fileSubjectSeed, err)
 	}
-	s.keys = consent.NewKeyring(seed, s.network)
 	return nil
 }
 
 // credential reads what the registrar gave back, and checks that it is about
 // this enterprise and its key.
-func (s *subject) credential() ([]byte, error) {
-	path := filepath.Join(s.dir, fileCredential)
-	statement, err := readPaper(path, paperCredential)
+func (f *folder) credential() (statement []byte, c *consent.Credential, err error) {
+	path := filepath.Join(f.dir, fileCredential)
+	statement, err = readPaper(path, paper.Credential)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%w: %s is missing; the registrar makes it from %s with: atoll credential issue", errNotReady, path, fileEnrolment)
+		return nil, nil, fmt.Errorf("%w: %s is missing; the registrar makes it from %s with: atoll credential issue", errNotReady, path, fileEnrolment)
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	c, err := node.OpenCredential(s.genesis.Roster(), s.network, statement)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	if c, err = f.Credential(statement); err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if c.Subject != s.id || !s.keys.Credential(0).Public().(ed25519.PublicKey).Equal(ed25519.PublicKey(c.Key)) {
-		return nil, &consent.Refusal{Code: consent.BadSubject, Detail: path + " is about another enterprise or another key"}
-	}
-	return statement, nil
+	return statement, c, nil
 }

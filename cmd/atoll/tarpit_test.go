@@ -1,14 +1,13 @@
 package main
 
 import (
+	"atoll/cmd/internal/cli"
+
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 	"time"
-
-	"atoll/cmd/internal/cli"
-	"atoll/crypto/sign"
 )
 
 // A member that takes what is sent and never answers is waited for as long as was
@@ -23,7 +22,7 @@ func TestSilentMember(t *testing.T) {
 		ended <- time.Since(begun)
 	}))
 	t.Cleanup(silent.Close)
-	l.want(cli.ExitUnavailable, "does not answer in time", "consent revoke --wait 1s --via "+silent.URL+" "+l.s.consentID(0).String())
+	l.want(cli.ExitUnavailable, "does not answer in time", "consent revoke --wait 1s --via "+silent.URL+" "+l.s.ConsentID(0).String())
 	if took := <-ended; took > onceTimeout {
 		t.Errorf("it was waited for %s", took)
 	}
@@ -34,30 +33,9 @@ func TestNobodyTakesIt(t *testing.T) {
 	l := newLiar(t)
 	refuses := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(refuses.Close)
-	revoke := "consent revoke --wait 0s --via http://127.0.0.1:1 --via " + refuses.URL + " " + l.s.consentID(0).String()
+	revoke := "consent revoke --wait 0s --via http://127.0.0.1:1 --via " + refuses.URL + " " + l.s.ConsentID(0).String()
 	l.want(cli.ExitUnavailable, "http://127.0.0.1:1", revoke)
 	l.want(cli.ExitUnavailable, refuses.URL+" answers 404", revoke)
-}
-
-// A log of another network is not read to its end before anybody looks whose it
-// is: who founded that can make it as long as they like.
-func TestLogOfAnotherNetwork(t *testing.T) {
-	l := newLiar(t)
-	g := *l.s.genesis
-	g.Time++
-	l.s.genesis, l.s.network = &g, sign.NetworkID{1}
-	read := 0
-	r, err := l.s.reader()
-	l.check(err)
-	for _, leaf := range l.w.Leaves {
-		if err = r.add(leaf); err != nil {
-			break
-		}
-		read++
-	}
-	if read > 0 || err == nil {
-		t.Errorf("%d entries of it are taken, %v", read, err)
-	}
 }
 
 // A cosigner whose clock was ahead for a moment does not make an old head new for

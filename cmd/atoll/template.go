@@ -120,7 +120,7 @@ func readCatalogs(paths []string) (list []*catalog.Catalog, err error) {
 		files = append(files, path)
 	}
 	for _, file := range files {
-		text, err := readLimited(file, maxPaper)
+		text, err := readText(file, maxPaper)
 		if err != nil {
 			return nil, err
 		}

@@ -1,0 +1,216 @@
+package subject
+
+import (
+	"fmt"
+	"time"
+
+	"atoll/consensus/audit"
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+)
+
+// reader picks the entries about a subject's consents out of a log.
+type reader struct {
+	wallet  *Wallet
+	replay  *audit.Replayer
+	inspect *audit.Inspector
+	numbers *numbers
+	queries map[string]string // consent id, by bank and query id
+	events  []Event
+
+	consents []*Granted // by grant
+}
+
+// reader returns what picks this enterprise's entries.
+func (w *Wallet) reader(used uint64) (*reader, error) {
+	own, err := w.age()
+	if err != nil {
+		return nil, err
+	}
+	r := &reader{wallet: w, replay: audit.NewReplayer(), numbers: newNumbers(w, used), queries: map[string]string{}, events: []Event{}, consents: []*Granted{}}
+	r.inspect = audit.NewInspector(r.replay, &own, func(audit.Finding) {}) // what it cannot open is not about this enterprise
+	return r, nil
+}
+
+func (r *reader) add(leaf []byte) error {
+	e, err := r.replay.Add(leaf)
+	if err != nil {
+		return err
+	}
+	// At once: who founded another network can make its log as long as they like.
+	if e.Index == 0 {
+		if id := r.replay.Summary().Network; id != r.wallet.Network {
+			return fmt.Errorf("%w: the log is that of network %s, this enterprise's genesis is of %s", ErrNetwork, id, r.wallet.Network)
+		}
+	}
+	if err := r.inspect.Add(e); err != nil {
+		return err
+	}
+	id, ok := r.about(e)
+	if !ok {
+		return nil
+	}
+	v := Event{
+		Entry: e.Index, Time: time.UnixMilli(int64(e.Time)).UTC().Format(time.RFC3339), What: e.Kind, By: e.Author,
+		Verdict: string(e.Verdict), Consent: id, Outputs: []Output{},
+	}
+	o, err := r.inspect.Open(e)
+	if err == nil && o != nil {
+		v.unseal(e, o)
+	}
+	if h, ok := e.Statement.Payload.(*consent.Header); ok && e.Verdict == ledger.Accepted {
+		r.take(e, h, o)
+	}
+	if v.Left, err = r.left(e); err != nil {
+		return err
+	}
+	r.events = append(r.events, v)
+	return nil
+}
+
+// take keeps a consent that was granted. O is nil where its body does not open.
+func (r *reader) take(e *audit.Entry, h *consent.Header, o *audit.Opened) {
+	b := &h.Bounds
+	g := &Granted{Consent: b.ConsentID().String(), Entry: e.Index, Bank: b.Bank, NotBefore: b.NotBefore.String(), NotAfter: b.NotAfter.String(), MaxUses: b.MaxUses, header: h}
+	if o != nil && o.Body != nil {
+		g.Body = o.Body
+	}
+	if o != nil && o.Terms != nil {
+		g.Purpose, g.Product = o.Terms.Purpose, o.Terms.Product
+	}
+	r.consents = append(r.consents, g)
+}
+
+// left returns how many uses of its consent are left behind an entry that grants
+// it or spends one.
+func (r *reader) left(e *audit.Entry) (*uint32, error) {
+	var id []byte
+	switch p := e.Statement.Payload.(type) {
+	case *consent.Header:
+		id = p.Bounds.ID
+	case *ledger.QueryOpen:
+		id = p.Consent
+	}
+	if id == nil || e.Verdict != ledger.Accepted {
+		return nil, nil
+	}
+	c, err := ledger.LookupConsent(r.replay.View(), consent.ID(id))
+	if c == nil || err != nil {
+		return nil, err
+	}
+	left := usesLeft(c)
+	return &left, nil
+}
+
+// conclude sets how each consent stands at the end of the log: a use that nobody
+// answered is given back behind its query.
+func (r *reader) conclude() error {
+	state, err := ledger.Read(r.replay.View())
+	if err != nil || state == nil {
+		return err
+	}
+	for _, g := range r.consents {
+		id := g.header.Bounds.ConsentID()
+		c, err := ledger.LookupConsent(r.replay.View(), id)
+		if err != nil {
+			return err
+		}
+		if c == nil { // so old that the rules have forgotten it
+			g.State = "expired"
+			continue
+		}
+		g.Used, g.Left = c.Used, usesLeft(c)
+		if g.State, err = r.state(g, c, state.Day()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// state is that of a consent on a day.
+func (r *reader) state(g *Granted, c *ledger.Consent, day consent.Day) (string, error) {
+	stands := true
+	if g.Body != nil {
+		record, err := ledger.LookupCredential(r.replay.View(), consent.CredentialDigest(g.Body.Credential))
+		if err != nil {
+			return "", err
+		}
+		credential, err := consent.ReadCredential(g.Body.Credential)
+		stands = err == nil && record != nil && record.Revoked == 0 && credential.NotBefore <= day && day <= credential.NotAfter
+	}
+	return stateOf(&g.header.Bounds, c.Revoked != 0, stands, day), nil
+}
+
+// stateOf is that of a consent on a day, revoked or not, whose credential stands
+// on it or not.
+func stateOf(b *consent.Bounds, revoked, stands bool, day consent.Day) string {
+	refusal := b.Active(day)
+	switch {
+	case revoked:
+		return "revoked"
+	case refusal != nil && refusal.Code == consent.NotYet:
+		return "not_yet"
+	case refusal != nil:
+		return "expired"
+	case !stands:
+		return "void"
+	}
+	return "active"
+}
+
+// usesLeft is how many uses of a consent are neither spent nor given back.
+func usesLeft(c *ledger.Consent) uint32 { return c.MaxUses - min(c.Used, c.MaxUses) }
+
+// about returns the consent of this subject that an entry belongs to.
+func (r *reader) about(e *audit.Entry) (id string, ok bool) {
+	if e.Statement == nil {
+		return "", false
+	}
+	key := func(q ledger.QueryRef) string { return q.Bank + "/" + string(q.ID) }
+	switch p := e.Statement.Payload.(type) {
+	case *consent.Header:
+		id = p.Bounds.ConsentID().String()
+	case *consent.Revocation:
+		id = consent.ID(p.Consent).String()
+	case *ledger.QueryOpen:
+		id = consent.ID(p.Consent).String()
+		if r.numbers.mine(id) {
+			r.queries[key(ledger.QueryRef{Bank: e.Author, ID: p.ID})] = id
+		}
+	case *ledger.Release:
+		id = r.queries[key(p.Query)]
+	case *ledger.Refuse:
+		id = r.queries[key(p.Query)]
+	}
+	return id, r.numbers.mine(id)
+}
+
+// unseal adds what was sealed.
+func (v *Event) unseal(e *audit.Entry, o *audit.Opened) {
+	if o.Terms != nil {
+		v.Purpose = o.Terms.Purpose
+	}
+	switch {
+	case o.Query != nil:
+		v.Operator = o.Query.Operator
+		for _, s := range o.Query.Sections {
+			for _, w := range s.Wants {
+				o := seen(s.Agency, w.Item)
+				o.Predicate = w.Predicate
+				v.Outputs = append(v.Outputs, o)
+			}
+		}
+	case o.Release != nil:
+		for _, r := range o.Release.Results {
+			o := seen(e.Author, r.Item)
+			o.Outcome, o.Reason = r.Outcome.String(), r.Reason
+			v.Outputs = append(v.Outputs, o)
+		}
+	case o.Refuse != nil:
+		v.Reason = string(o.Refuse.Reason)
+	}
+}
+
+func seen(agency string, i consent.Item) Output {
+	return Output{Agency: agency, Output: i.Dataset + "." + i.Output, Disclosure: i.Disclosure.String(), Months: i.Months, Item: i}
+}
