@@ -63,7 +63,7 @@ func (n *Node) serveAsk(ctx context.Context, bank string, request []byte, w io.W
 	waiting, cancel := context.WithTimeout(ctx, queryPatience)
 	defer cancel()
 	var q *query
-	if err = n.Ready(waiting); err == nil {
+	if err = n.replica.Ready(waiting); err == nil {
 		q, err = await(waiting, n, func() (*query, error) { return n.query(ref) })
 	}
 	if waiting.Err() != nil {

@@ -72,7 +72,7 @@ func (o *offering) publishable(p *ledger.Published) error {
 // Published returns the catalog of an agency that this member's log has, nil
 // where it has none.
 func (n *Node) Published(agency string) (p *ledger.Published, err error) {
-	err = n.View(func(v ledger.View) error {
+	err = n.replica.View(func(v ledger.View) error {
 		p, err = ledger.LookupCatalog(v, agency)
 		return err
 	})
@@ -107,7 +107,7 @@ func (n *Node) Publish(ctx context.Context) (*ledger.Published, error) {
 		return nil, err
 	}
 	defer done()
-	if err := n.Ready(ctx); err != nil {
+	if err := n.replica.Ready(ctx); err != nil {
 		return nil, err
 	}
 	n.Fresh(ctx)

@@ -132,7 +132,7 @@ func (n *network) replacedBy(fourth *ledger.Published) {
 	n.must(err)
 	var entries []uint64
 	var times []uint64
-	for i := uint64(1); i < bank.Head().Size; i++ {
+	for i := uint64(1); i < bank.replica.Head().Size; i++ {
 		e, p, err := bank.publication(i)
 		n.must(err)
 		if p != nil && p.Author == "tax" {

@@ -67,7 +67,7 @@ func (n *Node) carryOut(ctx context.Context, ref ledger.QueryRef, r *reply, w io
 	}
 	logging, cancel := context.WithTimeout(ctx, submitPatience)
 	defer cancel()
-	answer, err := n.Submit(logging, r.Statement)
+	answer, err := n.replica.Submit(logging, r.Statement)
 	if err != nil {
 		return &peer.Error{Code: codeNoLog, Message: "the log takes nothing now", Retryable: true}
 	}
@@ -152,7 +152,7 @@ func (n *Node) mayLeave(ref ledger.QueryRef, r *reply) error {
 // stillVouched says whether the credential behind a release still stands.
 func (n *Node) stillVouched(a *admitted, day consent.Day) error {
 	var c *ledger.Credential
-	err := n.View(func(v ledger.View) (err error) {
+	err := n.replica.View(func(v ledger.View) (err error) {
 		c, err = ledger.LookupCredential(v, a.Credential)
 		return err
 	})

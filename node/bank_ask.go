@@ -103,7 +103,7 @@ func (n *Node) Ask(ctx context.Context, q Question) (*Asked, error) {
 	if q.Open == 0 { // they may still release while the bank's own patience ends
 		q.Open = 2 * q.Wait
 	}
-	a.Deadline = n.Deadline(q.Open)
+	a.Deadline = n.replica.Deadline(q.Open)
 	if err := n.sections(a, c, q.Offers); err != nil {
 		return nil, err
 	}
@@ -151,7 +151,7 @@ func (n *Node) freshConsent(ctx context.Context, id consent.ID) (*Consent, error
 // submitQuery brings a question that lies in the vault to the log, and notes
 // where it stands there.
 func (n *Node) submitQuery(ctx context.Context, a *Asked, c *Consent) error {
-	answer, err := n.Submit(ctx, a.Opened)
+	answer, err := n.replica.Submit(ctx, a.Opened)
 	if err != nil {
 		return &NotLogged{ledger.StatementID(a.Ref.ID), err}
 	}
@@ -254,7 +254,7 @@ func (n *Node) Collect(ctx context.Context, a *Asked, wait time.Duration, progre
 	waiting, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	// A bank that has just started may not have got there again.
-	if err := n.WaitFor(waiting, a.Index+1); err != nil {
+	if err := n.replica.WaitFor(waiting, a.Index+1); err != nil {
 		return nil, err
 	}
 	c, err := n.Consent(consent.ID(a.Consent))

@@ -363,7 +363,7 @@ func TestExactUses(t *testing.T) {
 		wg.Go(func() {
 			if i == 16 {
 				for _, name := range n.genesis.Voters {
-					if n.members[name].Leader() == name {
+					if n.members[name].replica.Leader() == name {
 						n.restart(name)
 						break
 					}

@@ -95,7 +95,7 @@ func (n *Node) usable(h *consent.Header, sealed []byte) (s consent.Subject, err 
 	if err != nil {
 		return s, err
 	}
-	if err := ledger.CheckShown(n.Genesis, n.Roster(), terms, body, at.Day, n.publishedAt); err != nil {
+	if err := ledger.CheckShown(n.Genesis, n.replica.Roster(), terms, body, at.Day, n.publishedAt); err != nil {
 		return s, err
 	}
 	if r := terms.Dated(at.Day + 1); r != nil { // it may come to the log tomorrow, and this bank answers for it
@@ -145,7 +145,7 @@ func (n *Node) unseal(sealed []byte) (*consent.Body, error) {
 // auditors too. Who seals it is the enterprise, who answers for it is this bank:
 // what an auditor cannot open would be held against it.
 func (n *Node) opensForAll(sealed []byte, k sign.Secret) error {
-	readers := n.Roster().Readers(n.Name)
+	readers := n.replica.Roster().Readers(n.Name)
 	to, err := recipients(readers)
 	if err != nil {
 		return err

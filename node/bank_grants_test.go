@@ -31,12 +31,12 @@ func TestGrantsOfOneEnterprise(t *testing.T) {
 		n.must(carry(statement, sealed))
 	}
 	statement, sealed := n.sign(s, n.draft(s, 1))
-	size := bank.Head().Size
+	size := bank.replica.Head().Size
 	var no *consent.Refusal
 	if err := carry(statement, sealed); !errors.As(err, &no) || no.Code != TooManyConsents {
 		t.Fatalf("consent %d of one enterprise: %v", grantsOfOne+1, err)
 	}
-	if got := bank.Head().Size; got != size {
+	if got := bank.replica.Head().Size; got != size {
 		t.Errorf("%d entries for it", got-size)
 	}
 	n.must(carry(first, firstBody))

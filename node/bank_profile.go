@@ -19,7 +19,7 @@ func (n *Node) Profile(t *profile.Template, a *Asked, pieces []Piece) (*profile.
 	if err != nil {
 		return nil, err
 	}
-	opened, err := n.Entry(a.Index)
+	opened, err := n.replica.Entry(a.Index)
 	if err != nil {
 		return nil, err
 	}
@@ -36,14 +36,14 @@ func (n *Node) Profile(t *profile.Template, a *Asked, pieces []Piece) (*profile.
 		Subject: c.Terms.Subject, Pilot: pilot, Bank: n.Name, Operator: a.Operator, Purpose: c.Terms.Purpose, Product: c.Terms.Product,
 		Deadline: open(a.Deadline), At: e.Time, Offset: n.Genesis.Offset, Entry: a.Index, Final: true,
 	}
-	if lack := n.Lacks(lastEntry(a, pieces) + 1); lack != nil {
+	if lack := n.replica.Lacks(lastEntry(a, pieces) + 1); lack != nil {
 		f.Final, f.Missing = false, lack.Missing
-		if at := n.FinalSince(); !at.IsZero() {
+		if at := n.replica.FinalSince(); !at.IsZero() {
 			f.Since = uint64(at.UnixMilli())
 		}
 	}
 	f.Titles = map[string]profile.Title{}
-	for _, m := range n.Roster().Members() {
+	for _, m := range n.replica.Roster().Members() {
 		f.Titles[m.Name] = profile.Title{Chinese: m.Chinese, English: m.English}
 	}
 	for _, p := range n.Genesis.Purposes {

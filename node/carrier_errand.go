@@ -64,7 +64,7 @@ func (n *Node) keepErrand(key []byte, e *errand, known *ledger.Consent) error {
 
 // noteErrand writes down what came of an errand, or that it is done.
 func (n *Node) noteErrand(key []byte, e *errand, known *ledger.Consent) error {
-	if e.Logged && (known == nil || len(e.Told) == len(n.Roster().Named(ledger.Agency))) {
+	if e.Logged && (known == nil || len(e.Told) == len(n.replica.Roster().Named(ledger.Agency))) {
 		return n.vault.Delete(errands, key)
 	}
 	return n.keepErrand(key, e, known)
@@ -91,7 +91,7 @@ func (n *Node) runErrand(ctx context.Context, e *errand, patience time.Duration,
 			c.Answer, e.Logged = answer, answer.InLog()
 		})
 	}
-	for _, name := range n.Roster().Named(ledger.Agency) {
+	for _, name := range n.replica.Roster().Named(ledger.Agency) {
 		mu.Lock()
 		skip := away[name] || slices.Contains(e.Told, name)
 		mu.Unlock()
@@ -125,7 +125,7 @@ func (n *Node) submitErrand(ctx context.Context, e *errand) (ledger.Answer, erro
 	if err := n.signErrand(e); err != nil {
 		return ledger.Answer{}, err
 	}
-	return n.Submit(ctx, e.Carrier)
+	return n.replica.Submit(ctx, e.Carrier)
 }
 
 // signErrand signs the carrier, where there is none or it has grown old.
@@ -246,7 +246,7 @@ func (n *Node) passErrand(key []byte, away map[string]bool) error {
 
 func (n *Node) everyAgency() map[string]bool {
 	all := map[string]bool{}
-	for _, name := range n.Roster().Named(ledger.Agency) {
+	for _, name := range n.replica.Roster().Named(ledger.Agency) {
 		all[name] = true
 	}
 	return all

@@ -69,7 +69,7 @@ func TestRevocationWithoutMajority(t *testing.T) {
 	s := n.enrol(firm)
 	id := n.grant(s, 5)
 	bank := n.members["bank-b"]
-	n.must(bank.WaitFor(n.ctx, n.members["bank-a"].Head().Size))
+	n.must(bank.WaitFor(n.ctx, n.members["bank-a"].replica.Head().Size))
 	statement, err := s.keys.Revoke(0)
 	n.must(err)
 	n.stop("auditor")
@@ -99,7 +99,7 @@ func TestRevocationReachesWhoWasAway(t *testing.T) {
 	n := newNetwork(t)
 	s := n.enrol(firm)
 	n.grant(s, 5)
-	n.must(n.members["bank-b"].WaitFor(n.ctx, n.members["bank-a"].Head().Size))
+	n.must(n.members["bank-b"].WaitFor(n.ctx, n.members["bank-a"].replica.Head().Size))
 	statement, err := s.keys.Revoke(0)
 	n.must(err)
 	n.stop("court")
@@ -121,7 +121,7 @@ func TestRevocationsOfNothing(t *testing.T) {
 	s := n.enrol(firm)
 	n.grant(s, 5)
 	bank := n.members["bank-b"]
-	n.must(bank.WaitFor(n.ctx, n.members["bank-a"].Head().Size))
+	n.must(bank.WaitFor(n.ctx, n.members["bank-a"].replica.Head().Size))
 	statement, err := s.keys.Revoke(0)
 	n.must(err)
 	var flood sync.WaitGroup
@@ -162,7 +162,7 @@ func TestErrandsAreBounded(t *testing.T) {
 	s := n.enrol(firm)
 	n.grant(s, 5)
 	bank := n.members["bank-b"]
-	n.must(bank.WaitFor(n.ctx, n.members["bank-a"].Head().Size))
+	n.must(bank.WaitFor(n.ctx, n.members["bank-a"].replica.Head().Size))
 	bank.unknownErrands.Store(maxUnknownErrands)
 	for _, known := range []*ledger.Consent{nil, {NotAfter: 40_000}} {
 		e := &errand{Statement: n.revocationOfNothing()}
@@ -182,7 +182,7 @@ func TestRevocationDecidedHere(t *testing.T) {
 	s := n.enrol(firm)
 	id := n.grant(s, 5)
 	bank := n.members["bank-b"]
-	n.must(bank.WaitFor(n.ctx, n.members["bank-a"].Head().Size))
+	n.must(bank.WaitFor(n.ctx, n.members["bank-a"].replica.Head().Size))
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	n.must(err)
 	wrong, err := sign.Sign(key, bank.Network, ledger.KindRevoke, consent.Revocation{Consent: id[:], Key: key.Public().(ed25519.PublicKey)})
@@ -192,7 +192,7 @@ func TestRevocationDecidedHere(t *testing.T) {
 	if !bank.Revokes(right) || bank.Revokes(wrong) || bank.Revokes(n.revocationOfNothing()) || bank.Revokes(right[1:]) {
 		t.Error("the door does not tell a revocation of a consent from others")
 	}
-	size := bank.Head().Size
+	size := bank.replica.Head().Size
 	for range 20 {
 		if c, err := bank.Carry(n.ctx, wrong, nil); err != nil || c.Verdict != ledger.ConsentKey || c.InLog() {
 			t.Fatalf("%+v, %v", c, err)
@@ -205,7 +205,7 @@ func TestRevocationDecidedHere(t *testing.T) {
 	if !again.Known || again.Index != first.Index || bank.Revokes(right) {
 		t.Errorf("%+v, then %+v", first, again)
 	}
-	for i := size; i < bank.Head().Size; i++ {
+	for i := size; i < bank.replica.Head().Size; i++ {
 		s, err := bank.statement(i)
 		n.must(err)
 		if s.Kind == ledger.KindRevoke && i != first.Index {
@@ -224,7 +224,7 @@ func TestRevocationGivenToOneAgency(t *testing.T) {
 	tax := n.members["tax"]
 	statement, err := s.keys.Revoke(0)
 	n.must(err)
-	n.must(tax.WaitFor(n.ctx, n.members["bank-a"].Head().Size))
+	n.must(tax.WaitFor(n.ctx, n.members["bank-a"].replica.Head().Size))
 	_, err = n.members["bank-b"].host.Call(n.ctx, "tax", peer.Revoke, statement)
 	n.must(err)
 	_, pieces := n.ask(id)
@@ -268,7 +268,7 @@ func TestErrandIsSignedAnew(t *testing.T) {
 		t.Error("the same carrier a minute later")
 	}
 	for i, raw := range [][]byte{first, e.Carrier, first} {
-		answer, err := bank.Submit(n.ctx, raw)
+		answer, err := bank.replica.Submit(n.ctx, raw)
 		n.must(err)
 		if answer.Verdict != ledger.Accepted || answer.Known != (i > 0) {
 			t.Errorf("carrier %d: %+v", i, answer)

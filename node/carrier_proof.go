@@ -19,12 +19,12 @@ const proofPatience = 5 * time.Second
 func (n *Node) Proof(ctx context.Context, index, seen uint64) (*ledger.Proof, error) {
 	ctx, cancel := context.WithTimeout(ctx, proofPatience)
 	defer cancel()
-	if err := n.Finalise(ctx, index+1); err != nil {
+	if err := n.replica.Finalise(ctx, index+1); err != nil {
 		n.log.Warn("an entry that a subject waits for is not final yet", "entry", index, "error", err)
 		return nil, nil
 	}
 	for {
-		p, err := n.Prove(index, seen)
+		p, err := n.replica.Prove(index, seen)
 		if !errors.Is(err, replica.ErrNotFinal) {
 			return p, err
 		}

@@ -58,7 +58,7 @@ func TestOneClockAYearAhead(t *testing.T) {
 func (n *network) voter(leads bool) *member {
 	n.t.Helper()
 	for n.ctx.Err() == nil {
-		leader := n.members["bank-a"].Leader()
+		leader := n.members["bank-a"].replica.Leader()
 		for _, name := range n.genesis.Voters {
 			if leader != "" && (name == leader) == leads {
 				return n.members[name]

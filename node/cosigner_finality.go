@@ -32,7 +32,7 @@ const (
 
 // serveCosign answers a member that wants this one's cosignature.
 func (n *Node) serveCosign(ctx context.Context, from string, request []byte) ([]byte, error) {
-	answer, err := n.ServeCosign(ctx, from, request)
+	answer, err := n.replica.ServeCosign(ctx, from, request)
 	if errors.Is(err, replica.ErrBehind) {
 		err = &peer.Error{Code: peer.Busy, Message: err.Error(), Retryable: true}
 	}
@@ -43,7 +43,7 @@ func (n *Node) serveCosign(ctx context.Context, from string, request []byte) ([]
 func (n *Node) awaitFinal(ctx context.Context, o *ledger.Outcome) error {
 	ctx, cancel := context.WithTimeout(ctx, releasePatience)
 	defer cancel()
-	if err := n.Finalise(ctx, o.Index+1); err != nil {
+	if err := n.replica.Finalise(ctx, o.Index+1); err != nil {
 		n.log.Warn("a release waits for cosigners", "entry", o.Index, "error", err)
 		return heldForCosigners(err)
 	}
@@ -52,14 +52,16 @@ func (n *Node) awaitFinal(ctx context.Context, o *ledger.Outcome) error {
 
 // Covered says whether a query, and every answer to it that stands on the log,
 // is covered by a final checkpoint that this member knows.
-func (n *Node) Covered(a *Asked, pieces []Piece) bool { return n.Final().Size > lastEntry(a, pieces) }
+func (n *Node) Covered(a *Asked, pieces []Piece) bool {
+	return n.replica.Final().Size > lastEntry(a, pieces)
+}
 
 // cover has the cosigners stand behind a query and its answers, with some
 // patience.
 func (n *Node) cover(ctx context.Context, a *Asked, pieces []Piece) {
 	ctx, cancel := context.WithTimeout(ctx, profilePatience)
 	defer cancel()
-	if err := n.Finalise(ctx, lastEntry(a, pieces)+1); err != nil {
+	if err := n.replica.Finalise(ctx, lastEntry(a, pieces)+1); err != nil {
 		n.log.Warn("a query is not final yet", "error", err)
 	}
 }
@@ -78,12 +80,12 @@ func (n *Node) newFeeder(witnesses []witness.Witness) (*witness.Feeder, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := PolicyFor(n.Cosigners(0), signer.Verifier, witnesses); err != nil {
+	if _, err := PolicyFor(n.replica.Cosigners(0), signer.Verifier, witnesses); err != nil {
 		return nil, err
 	}
 	return witness.NewFeeder(witness.Log{
-		Signer: signer, ReadTile: n.ReadTile, Logger: n.log,
-		Final: func() (tlog.Head, []byte) { final := n.Final(); return final.Head, final.Signed },
+		Signer: signer, ReadTile: n.replica.ReadTile, Logger: n.log,
+		Final: func() (tlog.Head, []byte) { final := n.replica.Final(); return final.Head, final.Signed },
 	}, witnesses), nil
 }
 
@@ -99,7 +101,7 @@ func (n *Node) committed() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return tlog.SignCheckpoint(tlog.Checkpoint{Origin: n.Genesis.Origin, Head: n.Head()}, signer)
+	return tlog.SignCheckpoint(tlog.Checkpoint{Origin: n.Genesis.Origin, Head: n.replica.Head()}, signer)
 }
 
 // Checkpoint returns the newest final checkpoint (C2SP tlog-checkpoint), signed
@@ -111,7 +113,7 @@ func (n *Node) committed() ([]byte, error) {
 func (n *Node) Checkpoint() ([]byte, error) {
 	ctx, cancel := context.WithTimeout(n.ctx, checkpointPatience)
 	defer cancel()
-	if err := n.Finalise(ctx, n.Head().Size); err != nil {
+	if err := n.replica.Finalise(ctx, n.replica.Head().Size); err != nil {
 		n.log.Warn("the newest entries are not final yet", "error", err)
 	}
 	if signed := n.witnesses.Checkpoint(n.ctx); signed != nil {

@@ -23,7 +23,7 @@ func (n *network) sameFinals() {
 		final := m.Final()
 		c, cosigned, err := n.policy(m).Verify(final.Signed)
 		n.must(err)
-		root, err := tlog.RootAt(final.Size, m.Head(), m.ReadTile)
+		root, err := tlog.RootAt(final.Size, m.replica.Head(), m.replica.ReadTile)
 		n.must(err)
 		if c.Head != final.Head || root != final.Root || len(cosigned) < int(n.genesis.Quorum) {
 			n.t.Errorf("%s: final at %d, cosigned by %d", m.name, final.Size, len(cosigned))
@@ -37,7 +37,7 @@ func (n *network) policy(m *member, outside ...witness.Witness) *tlog.Policy {
 	n.t.Helper()
 	signer, err := tlog.NewLogSigner(n.genesis.Origin, m.keys.Log())
 	n.must(err)
-	text, err := PolicyFor(m.Cosigners(m.Head().Size), signer.Verifier, outside)
+	text, err := PolicyFor(m.Cosigners(m.replica.Head().Size), signer.Verifier, outside)
 	n.must(err)
 	p, err := tlog.ParsePolicy([]byte(text))
 	n.must(err)
@@ -115,7 +115,7 @@ func TestCheckpointIsFinal(t *testing.T) {
 	n := newNetwork(t)
 	id := n.grant(n.enrol(firm), 1)
 	for _, m := range n.members {
-		size := m.Head().Size
+		size := m.replica.Head().Size
 		signed, err := m.Checkpoint()
 		n.must(err)
 		c, _, err := n.policy(m).Verify(signed)
@@ -140,8 +140,8 @@ func TestCheckpointIsFinal(t *testing.T) {
 	n.must(err)
 	c, _, err := n.policy(tax).Verify(signed)
 	n.must(err)
-	if c.Size < before || c.Size >= tax.Head().Size {
-		t.Errorf("without cosigners: a checkpoint of %d, final was %d, the log has %d", c.Size, before, tax.Head().Size)
+	if c.Size < before || c.Size >= tax.replica.Head().Size {
+		t.Errorf("without cosigners: a checkpoint of %d, final was %d, the log has %d", c.Size, before, tax.replica.Head().Size)
 	}
 	n.agree()
 }

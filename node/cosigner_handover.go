@@ -16,7 +16,7 @@ func (n *Node) Policy(size uint64) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return PolicyFor(n.Cosigners(size), key.Verifier, n.outside)
+	return PolicyFor(n.replica.Cosigners(size), key.Verifier, n.outside)
 }
 
 // NetworkPolicy is the trust policy for the log as every member serves it: it
@@ -73,6 +73,23 @@ func (n *Node) ApproveCosigners(ctx context.Context, proposer string, id ledger.
 	return n.say(ctx, ledger.KindApprove, ledger.Approve{Head: n.NewHead(), Proposer: proposer, Proposal: id[:]})
 }
 
+// Amendments returns the cosigners that have been approved and are not in force
+// yet, nil where there are none, and the proposals that stand.
+func (n *Node) Amendments() (approved *ledger.Cosigners, proposals []ledger.Proposal, err error) {
+	err = n.replica.View(func(v ledger.View) error {
+		next, err := ledger.ReadNext(v)
+		if err != nil {
+			return err
+		}
+		if next != nil {
+			approved = &next.Set
+		}
+		proposals, err = ledger.Proposals(v)
+		return err
+	})
+	return approved, proposals, err
+}
+
 // Handover is how far the newest handover has come.
 type Handover struct {
 	Entry uint64    // of the handover
@@ -94,13 +111,13 @@ func (n *Node) HandOver(ctx context.Context) (h Handover, err error) {
 		return h, err
 	}
 	after := h.Entry + 1
-	h.Old, h.New = n.Cosigners(after).Members(), n.Cosigners(after+1).Members()
-	if err = n.Finalise(ctx, after); err == nil && n.Head().Size == after {
+	h.Old, h.New = n.replica.Cosigners(after).Members(), n.replica.Cosigners(after+1).Members()
+	if err = n.replica.Finalise(ctx, after); err == nil && n.replica.Head().Size == after {
 		// The new ones sign larger heads alone, and on a quiet log there is none.
 		_, err = n.Say(ctx, ledger.KindTick, ledger.Tick{Head: n.NewHead()})
 	}
 	if err == nil {
-		err = n.Finalise(ctx, after+1)
+		err = n.replica.Finalise(ctx, after+1)
 	}
 	if err != nil && ctx.Err() == nil {
 		return h, err
@@ -115,13 +132,13 @@ func (n *Node) newHandover(ctx context.Context) (uint64, error) {
 	n.Fresh(ctx) // the last approval may have come to the log a moment ago
 	var next *ledger.Next
 	var proposed []ledger.Proposal
-	err := n.View(func(v ledger.View) (err error) {
+	err := n.replica.View(func(v ledger.View) (err error) {
 		if next, err = ledger.ReadNext(v); err == nil {
 			proposed, err = ledger.Proposals(v)
 		}
 		return err
 	})
-	last := n.Cosigners(n.Head().Size + 1).After
+	last := n.replica.Cosigners(n.replica.Head().Size + 1).After
 	switch {
 	case err != nil:
 		return 0, err
@@ -130,10 +147,10 @@ func (n *Node) newHandover(ctx context.Context) (uint64, error) {
 	case next == nil:
 		return 0, &NotAccepted{ledger.Answer{Verdict: ledger.CosignersApprovals}}
 	}
-	if err := n.Finalise(ctx, n.Head().Size); err != nil {
+	if err := n.replica.Finalise(ctx, n.replica.Head().Size); err != nil {
 		return 0, err
 	}
-	answer, err := n.say(ctx, ledger.KindHandover, next.Handover(n.NewHead(), n.Final().Signed))
+	answer, err := n.say(ctx, ledger.KindHandover, next.Handover(n.NewHead(), n.replica.Final().Signed))
 	return answer.Index, err
 }
 
@@ -141,7 +158,7 @@ func (n *Node) newHandover(ctx context.Context) (uint64, error) {
 // before it have to stay up: nothing behind it is final, as far as is known
 // here. Otherwise it returns 0.
 func (n *Node) Pending() uint64 {
-	if last := n.Cosigners(n.Head().Size + 1).After; n.Final().Size <= last {
+	if last := n.replica.Cosigners(n.replica.Head().Size + 1).After; n.replica.Final().Size <= last {
 		return last
 	}
 	return 0

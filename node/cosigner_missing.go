@@ -28,12 +28,12 @@ type NotFinal struct {
 // notFinal returns what the first size entries of the log lack to be final here,
 // or nil. It asks nobody: it goes by what cosigners said last.
 func (n *Node) notFinal(size uint64) *NotFinal {
-	e := n.Lacks(size)
+	e := n.replica.Lacks(size)
 	if e == nil {
 		return nil
 	}
 	lack := &NotFinal{Missing: append([]string{}, e.Missing...), Of: e.Of, Quorum: e.Quorum, Handover: e.Handover}
-	if at := n.FinalSince(); !at.IsZero() {
+	if at := n.replica.FinalSince(); !at.IsZero() {
 		lack.Since = at.UTC().Format(time.RFC3339)
 	}
 	return lack
@@ -47,7 +47,7 @@ const askPatience = time.Second
 func (n *Node) askWhy(size uint64) *NotFinal {
 	ctx, cancel := context.WithTimeout(n.ctx, askPatience)
 	defer cancel()
-	if err := n.Finalise(ctx, size); err != nil {
+	if err := n.replica.Finalise(ctx, size); err != nil {
 		n.log.Debug("not final", "size", size, "error", err)
 	}
 	return n.notFinal(size)
@@ -76,7 +76,7 @@ func (n *Node) heldReason(a *Asked, agency string, told *peer.Error) string {
 		return codeNotFinal
 	}
 	_, list, _ := strings.Cut(told.Message, missingMark)
-	set := n.Cosigners(o.Index + 1)
+	set := n.replica.Cosigners(o.Index + 1)
 	names := slices.DeleteFunc(strings.Fields(list), func(name string) bool { return !set.Has(name) })
 	if len(names) == 0 {
 		if lack := n.askWhy(o.Index + 1); lack != nil {
@@ -90,7 +90,7 @@ func (n *Node) heldReason(a *Asked, agency string, told *peer.Error) string {
 // member knows itself: its release waits for cosigners, or nothing can come to
 // the log, or it was slow; or there is no such member.
 func (n *Node) silence(a *Asked, agency string) string {
-	if n.Roster().Member(agency) == nil {
+	if n.replica.Roster().Member(agency) == nil {
 		return codeNoMember
 	}
 	o, err := n.outcome(a.Ref, agency)
@@ -100,7 +100,7 @@ func (n *Node) silence(a *Asked, agency string) string {
 		}
 		return peer.Timeout
 	}
-	if n.Leader() == "" {
+	if n.replica.Leader() == "" {
 		return codeNoLog
 	}
 	return peer.Timeout

@@ -147,7 +147,7 @@ func TestHandoverIsDoneWhenOldMayStop(t *testing.T) {
 		n.must(err)
 	}
 	// The registrar signs the head that is handed over with, and nothing after.
-	n.must(n.members["bank-a"].Finalise(n.ctx, n.members["bank-a"].Head().Size))
+	n.must(n.members["bank-a"].Finalise(n.ctx, n.members["bank-a"].replica.Head().Size))
 	n.stop("bank-b")
 	registrar := n.members["registrar"]
 	registrar.host.Handle(peer.Cosign, func(ctx context.Context, from string, request []byte) ([]byte, error) {

@@ -155,7 +155,7 @@ func (n *network) once(a *Asked) {
 	n.t.Helper()
 	bank := n.members["bank-a"]
 	releases := 0
-	for i := range bank.Head().Size {
+	for i := range bank.replica.Head().Size {
 		leaf, err := bank.Entry(i)
 		n.must(err)
 		e, err := ledger.ParseEntry(leaf)
@@ -196,7 +196,7 @@ func TestKilledBetweenSubmitAndCommit(t *testing.T) {
 	a, r, spooled := n.stranded(n.grant(n.enrol(firm), 1), time.Minute)
 	n.open("auditor", nil)
 	n.open("court", nil)
-	answer, err := n.members["court"].Submit(n.ctx, r.Statement) // as a leader that had it
+	answer, err := n.members["court"].replica.Submit(n.ctx, r.Statement) // as a leader that had it
 	n.must(err)
 	if answer.Verdict != ledger.Accepted || !answer.New {
 		t.Fatalf("%+v", answer)
@@ -330,7 +330,7 @@ func (n *network) pastDeadline(a *Asked) {
 	n.t.Helper()
 	for n.ctx.Err() == nil {
 		var now uint64
-		n.must(n.members["bank-a"].View(func(v ledger.View) error {
+		n.must(n.members["bank-a"].replica.View(func(v ledger.View) error {
 			s, err := ledger.Read(v)
 			if err == nil {
 				now = s.Time

@@ -38,7 +38,7 @@ func (n *network) findings() (list []string) {
 		}
 		list = append(list, text)
 	})
-	for index := range auditor.Head().Size {
+	for index := range auditor.replica.Head().Size {
 		leaf, err := auditor.Entry(index)
 		n.must(err)
 		e, err := r.Add(leaf)
@@ -170,7 +170,7 @@ func (n *network) claim(ref ledger.QueryRef, slot consent.Slot, digest []byte, b
 	court := n.members["court"]
 	raw, err := court.Sign(ledger.KindRelease, ledger.Release{Head: court.NewHead(), Query: ref, Slot: slot, Digest: digest, Bucket: bucket, Sealed: []byte("sealed")})
 	n.must(err)
-	answer, err := court.Submit(n.ctx, raw)
+	answer, err := court.replica.Submit(n.ctx, raw)
 	n.must(err)
 	return raw, answer.Verdict
 }
@@ -219,7 +219,7 @@ func TestAgencyAnswersForOthers(t *testing.T) {
 		}
 	}
 	for received := false; !received; {
-		size := bank.Head().Size
+		size := bank.replica.Head().Size
 		o, err := bank.outcome(both.Ref, "tax")
 		n.must(err)
 		if received = o.Received; !received {

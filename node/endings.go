@@ -86,7 +86,7 @@ func (n *Node) Endings(by consent.Day, subject consent.Subject) ([]Ending, error
 	if err != nil {
 		return nil, err
 	}
-	list := EndingRoles(n.Roster(), at.Day, by)
+	list := EndingRoles(n.replica.Roster(), at.Day, by)
 	keys, err := n.vault.Keys(consents)
 	if err != nil {
 		return nil, err

@@ -53,7 +53,7 @@ func (n *Node) sendReceipts() error {
 			return err
 		}
 		ctx, cancel := context.WithTimeout(n.ctx, receiptWait)
-		answer, err := n.Submit(ctx, raw)
+		answer, err := n.replica.Submit(ctx, raw)
 		cancel()
 		if err != nil {
 			return err

@@ -12,7 +12,7 @@ func (n *network) awaitReceipt(agency string, a *Asked) {
 	n.t.Helper()
 	m := n.members[agency]
 	for {
-		size := m.Head().Size
+		size := m.replica.Head().Size
 		o, err := m.outcome(a.Ref, agency)
 		n.must(err)
 		if o != nil && o.Received {

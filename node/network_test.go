@@ -254,7 +254,7 @@ func (n *network) agree() {
 	var size uint64
 	for _, m := range n.members {
 		if m.Node != nil {
-			size = max(size, m.Head().Size)
+			size = max(size, m.replica.Head().Size)
 		}
 	}
 	roots := map[string][]string{}

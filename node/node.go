@@ -54,12 +54,12 @@ type Config struct {
 // Node is one member at work. Methods may be called at once from several
 // goroutines.
 type Node struct {
-	*replica.Replica
 	Name    string
 	Network sign.NetworkID
 	Genesis *ledger.Genesis
 
 	host    *peer.Host
+	replica *replica.Replica
 	keys    ledger.Keys
 	age     seal.Identity
 	vault   *vault.Vault
@@ -129,7 +129,7 @@ func (n *Node) open(c Config) (err error) {
 	if n.vault, err = vault.Open(c.Dir, c.Keys.Vault()); err != nil {
 		return err
 	}
-	n.Replica, err = replica.Open(replica.Config{
+	n.replica, err = replica.Open(replica.Config{
 		Dir: c.Dir, Name: c.Name, Genesis: c.Genesis, Listener: c.Host.Listener(peer.Raft),
 		Dial: func(member string, timeout time.Duration) (net.Conn, error) {
 			return c.Host.Dial(member, peer.Raft, timeout)
@@ -180,7 +180,7 @@ const codeNoRoom = "no_room"
 // serve registers what other members may ask of this one.
 func (n *Node) serve() {
 	n.host.Handle(peer.Submit, func(ctx context.Context, _ string, statement []byte) ([]byte, error) {
-		reply, err := n.ServeSubmit(ctx, statement)
+		reply, err := n.replica.ServeSubmit(ctx, statement)
 		switch {
 		case errors.Is(err, replica.ErrNotLeading):
 			err = &peer.Error{Code: peer.Busy, Message: err.Error(), Retryable: true}
@@ -190,7 +190,7 @@ func (n *Node) serve() {
 		return reply, err
 	})
 	n.host.HandleStream(peer.Bundles, func(_ context.Context, _ string, request []byte, w io.Writer) error {
-		return n.ServeEntries(request, w)
+		return n.replica.ServeEntries(request, w)
 	})
 	n.host.Handle(peer.Head, func(context.Context, string, []byte) ([]byte, error) { return n.committed() })
 	n.host.Handle(peer.Cosign, n.serveCosign)
@@ -211,7 +211,7 @@ func peersOf(r *ledger.Roster) (members []peer.Member) {
 
 // NewHead returns a fresh statement id, dated by this member's clock or as near
 // to it as the log takes it: what it says must not wait until a clock is right.
-func (n *Node) NewHead() ledger.Head { return headAt(n.Date()) }
+func (n *Node) NewHead() ledger.Head { return headAt(n.replica.Date()) }
 
 // headAt returns a fresh statement id, dated in Unix milliseconds.
 func headAt(at uint64) ledger.Head {
@@ -232,7 +232,7 @@ func (n *Node) Say(ctx context.Context, kind string, payload any) (ledger.Answer
 	if err != nil {
 		return ledger.Answer{}, err
 	}
-	return n.Submit(ctx, raw)
+	return n.replica.Submit(ctx, raw)
 }
 
 // box seals a detail into a statement of this member: under a secret that
@@ -260,8 +260,8 @@ func (n *Node) Close() error {
 	n.cancel()
 	n.running.Wait()
 	var err error
-	if n.Replica != nil {
-		err = n.Replica.Close() // while there is a host to speak through
+	if n.replica != nil {
+		err = n.replica.Close() // while there is a host to speak through
 	}
 	err = errors.Join(err, n.host.Close())
 	if n.vault != nil {

@@ -22,12 +22,12 @@ func (e *NotLogged) Unwrap() error { return e.err }
 // Obstacle says in a sentence why nothing can be put on the log now, as far as
 // this member sees, or returns "".
 func (n *Node) Obstacle() string {
-	if n.Leader() != "" {
+	if n.replica.Leader() != "" {
 		return ""
 	}
 	var seen []string
 	connected := n.host.Connected()
-	voters := n.Roster().Voters()
+	voters := n.replica.Roster().Voters()
 	for _, v := range voters {
 		if v == n.Name || slices.Contains(connected, v) {
 			seen = append(seen, v)

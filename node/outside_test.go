@@ -83,7 +83,7 @@ func TestOutsideWitness(t *testing.T) {
 		}
 	}
 	id := n.grant(n.enrol(firm), 1)
-	c, by := serves(tax.Head().Size)
+	c, by := serves(tax.replica.Head().Size)
 	if text := strings.Join(by, " "); !strings.Contains(text, "a.test.invalid") || len(by) < 1+int(n.genesis.Quorum) {
 		t.Errorf("cosigned by %v", by)
 	}

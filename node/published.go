@@ -11,7 +11,7 @@ import (
 // none, and whether its author's next one stands before this network time, in
 // Unix milliseconds.
 func (n *Node) publishedAt(index, before uint64) (*ledger.Publication, error) {
-	if index == 0 || index >= n.Head().Size {
+	if index == 0 || index >= n.replica.Head().Size {
 		return nil, nil
 	}
 	_, p, err := n.publication(index)
@@ -25,7 +25,7 @@ func (n *Node) publishedAt(index, before uint64) (*ledger.Publication, error) {
 // publication returns an entry behind genesis, and the catalog that it publishes:
 // nil where it is no accepted catalog.publish.
 func (n *Node) publication(index uint64) (*ledger.Entry, *ledger.Publication, error) {
-	leaf, err := n.Entry(index)
+	leaf, err := n.replica.Entry(index)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -50,7 +50,7 @@ func (n *Node) publication(index uint64) (*ledger.Entry, *ledger.Publication, er
 
 // authorAt returns whose a statement key is at an entry, or nil.
 func (n *Node) authorAt(key sign.KeyID, index uint64) (a *ledger.Author, err error) {
-	err = n.View(func(v ledger.View) error {
+	err = n.replica.View(func(v ledger.View) error {
 		a, err = ledger.AuthorAt(v, key, index)
 		return err
 	})

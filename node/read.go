@@ -27,7 +27,7 @@ type query struct {
 func (n *Node) query(ref ledger.QueryRef) (*query, error) {
 	q := &query{ref: ref}
 	found := false
-	err := n.View(func(v ledger.View) error {
+	err := n.replica.View(func(v ledger.View) error {
 		record, err := ledger.LookupQuery(v, ref)
 		if err != nil || record == nil {
 			return err
@@ -45,7 +45,7 @@ func (n *Node) query(ref ledger.QueryRef) (*query, error) {
 
 // statement returns what an entry says.
 func (n *Node) statement(index uint64) (*ledger.Statement, error) {
-	leaf, err := n.Entry(index)
+	leaf, err := n.replica.Entry(index)
 	if err != nil {
 		return nil, err
 	}
@@ -73,12 +73,12 @@ func (n *Node) header(index uint64) (*consent.Header, error) {
 // is in.
 func await[T any](ctx context.Context, n *Node, look func() (*T, error)) (*T, error) {
 	for {
-		size := n.Head().Size
+		size := n.replica.Head().Size
 		found, err := look()
 		if found != nil || err != nil {
 			return found, err
 		}
-		if err := n.WaitFor(ctx, size+1); err != nil {
+		if err := n.replica.WaitFor(ctx, size+1); err != nil {
 			return nil, err
 		}
 	}
@@ -86,7 +86,7 @@ func await[T any](ctx context.Context, n *Node, look func() (*T, error)) (*T, er
 
 // grant returns what the log knows of a consent, or nil.
 func (n *Node) grant(id consent.ID) (c *ledger.Consent, err error) {
-	err = n.View(func(v ledger.View) error {
+	err = n.replica.View(func(v ledger.View) error {
 		c, err = ledger.LookupConsent(v, id)
 		return err
 	})
@@ -95,7 +95,7 @@ func (n *Node) grant(id consent.ID) (c *ledger.Consent, err error) {
 
 // outcome returns what an agency did with a query, or nil.
 func (n *Node) outcome(ref ledger.QueryRef, agency string) (o *ledger.Outcome, err error) {
-	err = n.View(func(v ledger.View) error {
+	err = n.replica.View(func(v ledger.View) error {
 		o, err = ledger.LookupOutcome(v, ref, agency)
 		return err
 	})
@@ -118,7 +118,7 @@ func (n *Node) Fresh(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, freshPatience)
 	defer cancel()
 	leader := n.awaitLeader(ctx)
-	card := n.Roster().Member(leader)
+	card := n.replica.Roster().Member(leader)
 	if card == nil || leader == n.Name {
 		return
 	}
@@ -137,7 +137,7 @@ func (n *Node) awaitLeader(ctx context.Context) string {
 	t := time.NewTicker(20 * time.Millisecond)
 	defer t.Stop()
 	for {
-		if leader := n.Leader(); leader != "" {
+		if leader := n.replica.Leader(); leader != "" {
 			return leader
 		}
 		select {
@@ -158,13 +158,13 @@ func (n *Node) reach(ctx context.Context, by *ledger.Card, signed []byte) error 
 	if err != nil {
 		return err
 	}
-	return n.WaitFor(ctx, c.Size)
+	return n.replica.WaitFor(ctx, c.Size)
 }
 
 // At is the moment of a decision taken now: the network's day and purpose
 // rules, as this member has them.
 func (n *Node) At() (at consent.At, err error) {
-	err = n.View(func(v ledger.View) error {
+	err = n.replica.View(func(v ledger.View) error {
 		state, err := ledger.Read(v)
 		if err != nil {
 			return err
@@ -186,7 +186,7 @@ func (n *Node) today() consent.Day {
 // issuer returns who vouches for a credential, by the log. The error is a
 // [*consent.Refusal] where the credential does not stand there, or no more.
 func (n *Node) issuer(credential []byte) (a consent.Authority, err error) {
-	err = n.View(func(v ledger.View) error {
+	err = n.replica.View(func(v ledger.View) error {
 		record, err := ledger.LookupCredential(v, consent.CredentialDigest(credential))
 		if err != nil {
 			return err
@@ -206,13 +206,13 @@ func (n *Node) issuer(credential []byte) (a consent.Authority, err error) {
 
 // recipient returns to whom is sealed what a member is asked now.
 func (n *Node) recipient(member string) (to seal.Recipient, err error) {
-	return recipientOf(member, n.Roster().Member(member))
+	return recipientOf(member, n.replica.Roster().Member(member))
 }
 
 // recipientAt returns to whom is sealed what answers an entry of a member: the
 // same for as long as anybody answers it.
 func (n *Node) recipientAt(member string, index uint64) (to seal.Recipient, err error) {
-	err = n.View(func(v ledger.View) error {
+	err = n.replica.View(func(v ledger.View) error {
 		card, err := ledger.CardAt(v, member, index)
 		if err == nil {
 			to, err = recipientOf(member, card)

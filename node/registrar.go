@@ -25,7 +25,7 @@ func (n *Node) Issue(ctx context.Context, subject consent.Subject, key ed25519.P
 	if statement, err = n.Sign(consent.KindCredential, c); err != nil {
 		return nil, answer, err
 	}
-	to, err := recipients(n.Roster().With(ledger.Auditor))
+	to, err := recipients(n.replica.Roster().With(ledger.Auditor))
 	if err != nil {
 		return nil, answer, err
 	}

@@ -98,24 +98,24 @@ func (n *Node) Status() (Status, error) {
 		defer cancel()
 		n.host.Reach(ctx)
 	}()
-	head := n.Head()
+	head := n.replica.Head()
 	var lack *NotFinal
-	if head.Size > n.Final().Size {
+	if head.Size > n.replica.Final().Size {
 		lack = n.askWhy(head.Size)
 	}
 	<-tried
-	set, roster := n.Cosigners(head.Size+1), n.Roster()
+	set, roster := n.replica.Cosigners(head.Size+1), n.replica.Roster()
 	s := Status{
-		Name: n.Name, Network: n.Network.String(), Origin: n.Genesis.Origin, Leader: n.Leader(), Size: head.Size, Root: head.Root.String(),
-		Final: n.Final().Size, Quorum: int(set.Quorum), Cosigners: set.Members(), Alarms: []string{},
-		Roles: roster.Member(n.Name).RoleNames(), Members: roster.Names(), Connected: append([]string{}, n.host.Connected()...), DiskUsed: n.DiskUsed(),
+		Name: n.Name, Network: n.Network.String(), Origin: n.Genesis.Origin, Leader: n.replica.Leader(), Size: head.Size, Root: head.Root.String(),
+		Final: n.replica.Final().Size, Quorum: int(set.Quorum), Cosigners: set.Members(), Alarms: []string{},
+		Roles: roster.Member(n.Name).RoleNames(), Members: roster.Names(), Connected: append([]string{}, n.host.Connected()...), DiskUsed: n.replica.DiskUsed(),
 		NotFinal: lack, Voters: roster.Voters(), Witnesses: n.witnesses.States(),
 		Registers: n.registers.list(),
 	}
-	if at := n.Walked(); !at.IsZero() {
+	if at := n.replica.Walked(); !at.IsZero() {
 		s.Checked = at.UTC().Format(time.RFC3339)
 	}
-	for _, a := range n.Alarms() {
+	for _, a := range n.replica.Alarms() {
 		s.Alarms = append(s.Alarms, fmt.Sprintf("%s size %d: %s (%s)", a.Time.UTC().Format(time.RFC3339), a.Size, a.Why, a.File))
 	}
 	for _, w := range n.wants.List() {
@@ -134,7 +134,7 @@ func (n *Node) Status() (Status, error) {
 	}
 	s.Policy = policy.Fingerprint()
 	s.Endings = n.endings(&s)
-	at, err := n.Time()
+	at, err := n.replica.Time()
 	if s.Clock = clockStatus(at); !at.Network.IsZero() {
 		s.Time = at.Network.UTC().Format(time.RFC3339)
 	}

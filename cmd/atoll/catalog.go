@@ -114,7 +114,7 @@ func catalogShowCommand() *cobra.Command {
 				in.Agency = args[0]
 			}
 			var got api.BytesOut
-			if err := local(cmd.Context(), dir, api.OpCatalog, in, &got); err != nil {
+			if err := local(cmd.Context(), dir, api.Catalog, in, &got); err != nil {
 				return err
 			}
 			c, err := catalog.Parse(got.Bytes)

@@ -151,7 +151,7 @@ effect when the node starts again, with a higher version.
 				return err
 			}
 			var got api.PublishedOut
-			if err := local(cmd.Context(), dir, api.OpPublish, nil, &got); err != nil {
+			if err := local(cmd.Context(), dir, api.Publish, api.Nothing{}, &got); err != nil {
 				return err
 			}
 			if string(text) != string(got.Text) {

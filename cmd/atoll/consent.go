@@ -227,7 +227,7 @@ func consentAcceptCommand() *cobra.Command {
 			}
 			defer cancel()
 			var got api.ConsentOut
-			if err := local(ctx, dir, api.OpConsentAccept, api.CarriedIn{Statement: c.Statement, Sealed: c.Sealed}, &got); err != nil {
+			if err := local(ctx, dir, api.ConsentAccept, api.CarriedIn{Statement: c.Statement, Sealed: c.Sealed}, &got); err != nil {
 				return acceptError(err, dir, &c)
 			}
 			data := map[string]any{
@@ -354,7 +354,7 @@ taken back since may not have come here.
 				return err
 			}
 			var got api.ConsentsOut
-			if err := local(cmd.Context(), dir, api.OpConsentList, nil, &got); err != nil {
+			if err := local(cmd.Context(), dir, api.ConsentList, api.Nothing{}, &got); err != nil {
 				return err
 			}
 			head, _, err := finalHead(cmd.Context(), dir, api.FinalIn{})

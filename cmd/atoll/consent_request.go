@@ -79,7 +79,7 @@ func (w *wish) ask(cmd *cobra.Command, dir, out string) error {
 		return err
 	}
 	var words api.OfferingOut
-	if err := local(cmd.Context(), dir, api.OpOffering, api.OfferingIn{Offers: t.Offers()}, &words); err != nil {
+	if err := local(cmd.Context(), dir, api.Offering, api.OfferingIn{Offers: t.Offers()}, &words); err != nil {
 		return err
 	}
 	d, err := w.draft(c.Name, lang, words.Day)

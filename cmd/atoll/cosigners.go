@@ -48,7 +48,7 @@ func cosignersShowCommand() *cobra.Command {
 				return err
 			}
 			var got api.CosignersOut
-			if err := local(cmd.Context(), dir, api.OpCosigners, api.CosignersIn{}, &got); err != nil {
+			if err := local(cmd.Context(), dir, api.Cosigners, api.CosignersIn{}, &got); err != nil {
 				return err
 			}
 			if cli.AsJSON(cmd) {
@@ -101,7 +101,7 @@ k < n: one may be away.
 				set.Faults = uint8(min(ledger.Withstands(n, int(set.Quorum)), 255))
 			}
 			var got api.ProposalOut
-			if err := local(cmd.Context(), dir, api.OpCosignersPropose, set, &got); err != nil {
+			if err := local(cmd.Context(), dir, api.CosignersPropose, set, &got); err != nil {
 				return err
 			}
 			if err := warnFew(cmd, n, int(set.Faults)); err != nil {
@@ -128,7 +128,7 @@ func cosignersApproveCommand() *cobra.Command {
 				return fmt.Errorf("%w: a proposal is like tax/0199…, see atoll cosigners show", cli.ErrUsage)
 			}
 			var got api.StatementOut
-			if err := local(cmd.Context(), dir, api.OpCosignersApprove, api.ApproveIn{Proposer: proposer, ID: id}, &got); err != nil {
+			if err := local(cmd.Context(), dir, api.CosignersApprove, api.ApproveIn{Proposer: proposer, ID: id}, &got); err != nil {
 				return err
 			}
 			return cli.Announce(cmd, "atoll.approval/v1", map[string]any{"entry": got.Entry}, "已同意，条目 %d", "approved, entry %d", got.Entry)
@@ -164,7 +164,7 @@ reached within --wait; the same command goes on waiting.
 			defer cancel()
 			var got api.HandoverOut
 			in := api.HandoverIn{WaitMS: (p.wait - answerMargin).Milliseconds()}
-			if err := localWithin(ctx, p.wait, dir, api.OpCosignersHandover, in, &got); err != nil {
+			if err := localWithin(ctx, p.wait, dir, api.CosignersHandover, in, &got); err != nil {
 				return err
 			}
 			return announceHandover(cmd, &got)

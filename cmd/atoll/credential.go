@@ -77,7 +77,7 @@ to be agreed to; the enterprise sees the same fingerprint with atoll subject sho
 			defer cancel()
 			var got api.StatementOut
 			in := api.IssueIn{Subject: string(e.Subject), Key: e.Key, Days: days}
-			if err := local(ctx, dir, api.OpCredentialIssue, in, &got); err != nil {
+			if err := local(ctx, dir, api.CredentialIssue, in, &got); err != nil {
 				return err
 			}
 			if err := writePaper(out, paper.Credential, got.Statement); err != nil {
@@ -132,7 +132,7 @@ func credentialRevokeCommand() *cobra.Command {
 			}
 			defer cancel()
 			var got api.StatementOut
-			if err := local(ctx, dir, api.OpCredentialRevoke, api.StatementOut{Statement: statement}, &got); err != nil {
+			if err := local(ctx, dir, api.CredentialRevoke, api.StatementOut{Statement: statement}, &got); err != nil {
 				return err
 			}
 			return f.report(ctx, cmd, dir, got.Entry, "atoll.credential/v1", map[string]any{"entry": got.Entry}, "已吊销，条目 %d", "revoked, entry %d", got.Entry)

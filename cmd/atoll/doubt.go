@@ -56,7 +56,7 @@ func (w *wish) doubts(ctx context.Context, dir string, g *ledger.Genesis, t *pro
 	}
 	var ends []node.Ending
 	in := api.EndingsIn{By: max(d.NotAfter-1, d.NotBefore+ledger.EndingNotice), Subject: d.Subject}
-	if err := local(ctx, dir, api.OpEndings, in, &ends); err != nil {
+	if err := local(ctx, dir, api.Endings, in, &ends); err != nil {
 		return nil, err
 	}
 	for _, e := range ends {

@@ -13,6 +13,7 @@ import (
 	"atoll/consensus/paper"
 	"atoll/consensus/subject"
 	"atoll/node"
+	"atoll/node/api"
 	"atoll/node/problem"
 	"atoll/node/source"
 	"atoll/node/vault"
@@ -65,7 +66,7 @@ var known = []struct {
 	{errNotDone, cli.ExitPartial, "not_final", "keep the cosigners named running, and run the same command again"},
 	{errLate, cli.ExitUnavailable, problem.Unavailable, "ask another member, or give it longer with --wait"},
 	{errSilent, cli.ExitUnavailable, problem.Unavailable, "look into the node's log; restart the node if it hangs"},
-	{errNotRunning, cli.ExitUnavailable, "not_running", "start the node, or look into its log if it does not stay up"},
+	{api.ErrNotRunning, cli.ExitUnavailable, "not_running", "start the node, or look into its log if it does not stay up"},
 	{source.ErrNotNobodys, cli.ExitNotFound, "aside.no_row", "list the rows again: the table may have changed"},
 	{source.ErrNotAside, cli.ExitNotFound, "aside.not_set", "atoll source aside list shows which rows are"},
 	{source.ErrListBusy, cli.ExitLocked, "aside.busy", "run the command again when the other one has ended"},

@@ -83,7 +83,7 @@ func (f *finality) await(ctx context.Context, dir string, size uint64, t *cli.Pr
 // finalHead asks a member's node for its newest final head.
 func finalHead(ctx context.Context, dir string, in api.FinalIn) (standing, string, error) {
 	var got api.FinalOut
-	err := local(ctx, dir, api.OpFinal, in, &got)
+	err := local(ctx, dir, api.Final, in, &got)
 	slices.Sort(got.Cosigners)
 	s := subject.Standing{Size: got.Size, Root: got.Root, Cosigners: append([]string{}, got.Cosigners...), Of: got.Of}
 	s.Date(got.Dated, time.Now())

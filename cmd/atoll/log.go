@@ -5,10 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"iter"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -60,7 +58,7 @@ What is sealed is for banks, subjects and auditors: see atoll-audit show.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var s node.Status
-			if err := local(cmd.Context(), dir, api.OpStatus, nil, &s); err != nil {
+			if err := local(cmd.Context(), dir, api.Status, api.Nothing{}, &s); err != nil {
 				return err
 			}
 			first := s.Size - min(s.Size, last)
@@ -75,7 +73,7 @@ What is sealed is for banks, subjects and auditors: see atoll-audit show.`,
 			lines := []line{}
 			for i := first; i < end; i++ {
 				var got api.BytesOut
-				if err := local(cmd.Context(), dir, api.OpEntry, api.EntryIn{Index: i}, &got); err != nil {
+				if err := local(cmd.Context(), dir, api.Entry, api.EntryIn{Index: i}, &got); err != nil {
 					return err
 				}
 				l, err := lineOf(got.Bytes)
@@ -172,24 +170,15 @@ func fetchLocal(ctx context.Context, dir, path string) ([]byte, error) {
 	defer watch(ctx, dir)()
 	ctx, cancel := context.WithTimeoutCause(ctx, localEnd, &over{errSilent, localEnd})
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://atoll/"+path, nil)
-	if err != nil {
-		return nil, err
-	}
-	body, err := send(dir, req)
-	if err != nil {
-		return nil, inTime(ctx, err)
-	}
-	defer body.Close()
-	data, err := io.ReadAll(io.LimitReader(body, web.MaxResource+1))
-	return data, inTime(ctx, err)
+	data, err := nodeOf(dir).Fetch(ctx, path, web.MaxResource)
+	return data, inTime(ctx, notRunning(dir, err))
 }
 
 // exportPolicy writes the policy beside an exported log, with the cosigners who
 // make heads of its size final, and says whether its checkpoint is.
 func exportPolicy(ctx context.Context, dir, out string, size uint64) (final bool, err error) {
 	var got api.CosignersOut
-	if err := local(ctx, dir, api.OpCosigners, api.CosignersIn{Size: size}, &got); err != nil {
+	if err := local(ctx, dir, api.Cosigners, api.CosignersIn{Size: size}, &got); err != nil {
 		return false, err
 	}
 	if err := replace(filepath.Join(out, "policy"), []byte(got.Policy)); err != nil {

@@ -143,7 +143,7 @@ func TestNodeKnowsTheWait(t *testing.T) {
 	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		told <- r.Header.Get(api.WaitHeader)
 		_, _ = io.Copy(io.Discard, r.Body)
-		if strings.HasSuffix(r.URL.Path, api.OpCredentialRevoke) {
+		if strings.HasSuffix(r.URL.Path, api.CredentialRevoke.Name) {
 			fmt.Fprint(w, `{"entry": 7}`)
 			return
 		}

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -13,7 +12,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"atoll/cmd/internal/cli"
@@ -185,38 +183,33 @@ func askNode(cmd *cobra.Command, dir string, in *api.QueryIn) (out *api.QueryOut
 	end := 2*time.Duration(in.WaitMS)*time.Millisecond + queryGrace
 	ctx, cancel := context.WithTimeoutCause(cmd.Context(), end, &over{errSilent, end})
 	defer cancel()
-	quiet := sync.OnceFunc(watch(ctx, dir)) // until something can be told
-	defer quiet()
-	body, err := call(ctx, dir, api.OpQuery, in)
-	if err != nil {
-		return nil, "", inTime(ctx, err)
-	}
-	defer body.Close()
+	defer watch(ctx, dir)()
 	progress := &cli.Printer{W: io.Discard}
 	if !cli.AsJSON(cmd) && term.IsTerminal(int(os.Stderr.Fd())) {
 		progress.W = cmd.ErrOrStderr()
 	}
+	var err error
 	if progress.Lang, err = cli.Language(cmd); err != nil {
 		return nil, "", err
 	}
-	events := json.NewDecoder(body)
-	for {
-		var e api.Event
-		if err := events.Decode(&e); err != nil {
-			return nil, id, inTime(ctx, fmt.Errorf("the node stopped answering: %w", err))
-		}
-		switch {
+	var last api.Event
+	err = api.Each(ctx, nodeOf(dir), api.Query, *in, func(e api.Event) bool {
+		switch last = e; {
 		case e.Logged != nil:
 			id = e.Logged.Query
 			progress.Say("查询 %s 已记入日志，条目 %d；正在询问 %s", "query %s is entry %d; asking %s", e.Logged.Query, e.Logged.Entry, strings.Join(e.Logged.Agencies, ", "))
 		case e.Piece != nil:
 			progress.Say("  %-12s %s", "  %-12s %s", e.Piece.Agency, tally(e.Piece.Outcomes))
-		case e.Error != nil:
-			return nil, cmp.Or(e.Query, id), e.Error
-		case e.Result != nil:
-			return e.Result, id, nil
 		}
+		return e.Result == nil && e.Error == nil
+	})
+	switch {
+	case err != nil:
+		return nil, id, inTime(ctx, notRunning(dir, err))
+	case last.Error != nil:
+		return nil, cmp.Or(last.Query, id), last.Error
 	}
+	return last.Result, id, nil
 }
 
 // unanswered is the error that names the agencies from which nothing came, and

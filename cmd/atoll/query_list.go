@@ -50,7 +50,7 @@ atoll query show 编号 给出命令。`,
 				return fmt.Errorf("%w: --limit is 1 or more", cli.ErrUsage)
 			}
 			var out api.PastQueriesOut
-			if err := local(cmd.Context(), dir, api.OpPastQueries, api.PastQueriesIn{Limit: limit}, &out); err != nil {
+			if err := local(cmd.Context(), dir, api.PastQueries, api.PastQueriesIn{Limit: limit}, &out); err != nil {
 				return err
 			}
 			if cli.AsJSON(cmd) {
@@ -95,7 +95,7 @@ the command that asks again or shows its profile again, without another use.
 				return err
 			}
 			var q api.PastQueryOut
-			if err := local(cmd.Context(), dir, api.OpPastQuery, api.PastQueryIn{Query: args[0]}, &q); err != nil {
+			if err := local(cmd.Context(), dir, api.PastQuery, api.PastQueryIn{Query: args[0]}, &q); err != nil {
 				return err
 			}
 			shown := shownQuery{PastQueryOut: q}

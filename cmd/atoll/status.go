@@ -29,7 +29,7 @@ func statusCommand() *cobra.Command {
 				return err
 			}
 			var s node.Status
-			if err := local(cmd.Context(), dir, api.OpStatus, nil, &s); err != nil {
+			if err := local(cmd.Context(), dir, api.Status, api.Nothing{}, &s); err != nil {
 				return err
 			}
 			if cli.AsJSON(cmd) {

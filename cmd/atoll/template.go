@@ -145,7 +145,7 @@ func fetchCatalogs(ctx context.Context, dir string, g *ledger.Genesis, offers []
 			continue
 		}
 		var got api.BytesOut
-		err := local(ctx, dir, api.OpCatalog, api.CatalogIn{Agency: o.Agency}, &got)
+		err := local(ctx, dir, api.Catalog, api.CatalogIn{Agency: o.Agency}, &got)
 		var e *problem.Error
 		if errors.As(err, &e) && e.Code == problem.NoCatalog {
 			continue

@@ -9,7 +9,6 @@ import (
 
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
-	"atoll/node"
 	"atoll/node/api"
 
 	"github.com/spf13/cobra"
@@ -117,8 +116,7 @@ func (to waiting) cause(ctx context.Context, dir string) string {
 	in := (&cli.Printer{Lang: to.lang}).In
 	ctx, cancel := context.WithTimeout(ctx, sayEvery)
 	defer cancel()
-	var s node.Status
-	err := askLocal(ctx, dir, api.OpStatus, nil, &s)
+	s, err := api.Call(ctx, nodeOf(dir), api.Status, api.Nothing{})
 	switch {
 	case err != nil:
 		return in("节点没有应答", "the node does not answer")

@@ -17,157 +17,175 @@ import (
 	"strconv"
 	"time"
 
-	"atoll/consensus/consent"
 	"atoll/node"
 	"atoll/node/problem"
 	"atoll/node/profile"
 )
 
-// maxLocal is the size limit of a request to the local API in bytes.
-const maxLocal = 1 << 20
+// The operations.
+var (
+	Status            = one("status", (*Server).status).anytime()
+	CredentialIssue   = one("credential.issue", (*Server).issue)
+	CredentialRevoke  = one("credential.revoke", (*Server).revokeCredential)
+	ConsentAccept     = one("consent.accept", (*Server).accept)
+	ConsentList       = one("consent.list", (*Server).consents)
+	Endings           = one("endings", (*Server).endings)
+	Offering          = one("offering", (*Server).offering)
+	Publish           = one("catalog.publish", (*Server).publish)
+	Catalog           = one("catalog", (*Server).catalog).anytime()
+	Entry             = one("entry", (*Server).entry)
+	Final             = one("final", (*Server).final)
+	PastQueries       = one("query.list", (*Server).pastQueries)
+	PastQuery         = one("query.show", (*Server).pastQuery)
+	Query             = many("query.run", (*Server).query)
+	Cosigners         = one("cosigners", (*Server).cosigners)
+	CosignersPropose  = one("cosigners.propose", (*Server).proposeCosigners)
+	CosignersApprove  = one("cosigners.approve", (*Server).approveCosigners)
+	CosignersHandover = one("cosigners.handover", (*Server).handOver).ownTime()
+)
+
+// table is the operations by name.
+var table = tableOf(
+	Status, CredentialIssue, CredentialRevoke, ConsentAccept, ConsentList, Endings, Offering, Publish, Catalog, Entry, Final, Query, PastQueries, PastQuery,
+	Cosigners, CosignersPropose, CosignersApprove, CosignersHandover,
+)
+
+// Nothing is the question of an operation that needs none.
+type Nothing struct{}
+
+// Operation is one row of the table: what operators can have their node do, with
+// the types of its question and of its answer.
+type Operation[In, Out any] struct {
+	Name string
+
+	do    func(ctx context.Context, s *Server, in In, tell func(Out)) error
+	lines bool // it may answer with several documents, one a line
+	own   bool // the question says how long it may take
+	early bool // it needs nothing of the log, which a node that has just started does not have
+}
+
+// one is an operation with one answer.
+func one[In, Out any](name string, f func(*Server, context.Context, In) (Out, error)) Operation[In, Out] {
+	return Operation[In, Out]{Name: name, do: func(ctx context.Context, s *Server, in In, tell func(Out)) error {
+		out, err := f(s, ctx, in)
+		if err == nil {
+			tell(out)
+		}
+		return err
+	}}
+}
+
+// many is an operation that tells how far it has come. Its question says how long
+// it may take.
+func many[In, Out any](name string, f func(*Server, context.Context, In, func(Out)) error) Operation[In, Out] {
+	return Operation[In, Out]{Name: name, lines: true, own: true, do: func(ctx context.Context, s *Server, in In, tell func(Out)) error {
+		return f(s, ctx, in, tell)
+	}}
+}
+
+func (o Operation[In, Out]) ownTime() Operation[In, Out] { o.own = true; return o }
+func (o Operation[In, Out]) anytime() Operation[In, Out] { o.early = true; return o }
+
+// operation is an Operation of whatever types.
+type operation interface {
+	name() string
+	serve(s *Server, w http.ResponseWriter, r *http.Request, in []byte)
+}
+
+func tableOf(list ...operation) map[string]operation {
+	t := map[string]operation{}
+	for _, o := range list {
+		t[o.name()] = o
+	}
+	return t
+}
+
+func (o Operation[In, Out]) name() string { return o.Name }
 
 // Server answers POST /v1/OPERATION, with one JSON document for the question and
-// one for the answer.
+// one for the answer, or for each step of it one a line.
 type Server struct {
 	Node     *node.Node
 	Template *profile.Template // of a bank, or nil
 }
 
-// Operations of the local API.
-const (
-	OpStatus           = "status"
-	OpCredentialIssue  = "credential.issue"
-	OpCredentialRevoke = "credential.revoke"
-	OpConsentAccept    = "consent.accept"
-	OpConsentList      = "consent.list"
-	OpEndings          = "endings"
-	OpOffering         = "offering"
-	OpPublish          = "catalog.publish"
-	OpCatalog          = "catalog"
-	OpEntry            = "entry"
-	OpFinal            = "final"
-	OpQuery            = "query.run" // answers with events, see [Event]
-	OpPastQueries      = "query.list"
-	OpPastQuery        = "query.show"
-
-	OpCosigners         = "cosigners"
-	OpCosignersPropose  = "cosigners.propose"
-	OpCosignersApprove  = "cosigners.approve"
-	OpCosignersHandover = "cosigners.handover"
-)
-
-// IssueIn asks a registrar to vouch for a key.
-type IssueIn struct {
-	Subject string `json:"subject"`
-	Key     []byte `json:"key"` // Ed25519
-	Days    uint32 `json:"days"`
-}
-
-// StatementOut is a statement with its place in the log.
-type StatementOut struct {
-	Statement []byte `json:"statement"`
-	Entry     uint64 `json:"entry"`
-}
-
-// CarriedIn is what a subject has signed.
-type CarriedIn struct {
-	Statement []byte `json:"statement"`
-	Sealed    []byte `json:"sealed"`
-}
-
-// ConsentOut is a consent as its bank sees it.
-type ConsentOut struct {
-	Consent   string `json:"consent"`
-	Subject   string `json:"subject"`
-	Purpose   string `json:"purpose"`
-	Product   string `json:"product"`
-	NotBefore string `json:"not_before"`
-	NotAfter  string `json:"not_after"`
-	MaxUses   uint32 `json:"max_uses"`
-	Used      uint32 `json:"used"`
-	State     string `json:"state"` // active, used_up, not_yet, expired, revoked, void
-	Entry     uint64 `json:"entry"`
-}
-
-// ConsentsOut lists a bank's consents.
-type ConsentsOut struct {
-	Consents   []ConsentOut `json:"consents"`
-	FoundAgain bool         `json:"found_again"` // on the log: the bank's vault knew of none
-}
-
-// OfferingIn asks what of this can be asked.
-type OfferingIn struct {
-	Offers []consent.Offer `json:"offers"`
-}
-
-// OfferingOut is what a request for consent is made of.
-type OfferingOut struct {
-	Network  []byte            `json:"network"`
-	Day      consent.Day       `json:"day"`      // the network's day
-	Purposes []consent.Purpose `json:"purposes"` // what a consent may be for
-
-	node.Offering
-}
-
-// PublishedOut is where an agency's catalog is on the log.
-type PublishedOut struct {
-	Version uint64 `json:"version"`
-	Entry   uint64 `json:"entry"`
-	Text    []byte `json:"text"` // of the catalog by which the node answers
-}
-
-// EndingsIn asks which roles, and of a subject which credential, end by a day.
-type EndingsIn struct {
-	By      consent.Day     `json:"by"`
-	Subject consent.Subject `json:"subject"` // "" for those behind all consents
-}
-
-// CatalogIn names an agency.
-type CatalogIn struct {
-	Agency string `json:"agency"` // "" for the member itself
-}
-
-// EntryIn names an entry.
-type EntryIn struct {
-	Index uint64 `json:"index"`
-}
-
-// BytesOut is text or bytes.
-type BytesOut struct {
-	Bytes []byte `json:"bytes"`
-}
+// maxQuestion is the size limit of a question in bytes.
+const maxQuestion = 1 << 20
 
 // ServeHTTP implements http.Handler, for patterns with {operation}.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	in, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxLocal))
+	in, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxQuestion))
 	if err != nil {
 		problem.Write(w, http.StatusRequestEntityTooLarge, &problem.Error{Code: problem.Usage, Message: err.Error(), Hint: "send less"})
 		return
 	}
-	name := r.PathValue("operation")
-	if name == OpQuery {
-		s.serveQuery(w, r, in)
+	o, ok := table[r.PathValue("operation")]
+	if !ok {
+		fail(w, &problem.Error{
+			Code: problem.NotFound, Message: fmt.Sprintf("no operation %.60q", r.PathValue("operation")), Hint: hintVersion,
+		})
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), patienceOf(r))
+	o.serve(s, w, r, in)
+}
+
+const hintVersion = "are command and node of the same version?"
+
+func fail(w http.ResponseWriter, e *problem.Error) { problem.Write(w, e.Status(), e) }
+
+// serve decodes the question, strictly, and does the operation.
+func (o Operation[In, Out]) serve(s *Server, w http.ResponseWriter, r *http.Request, question []byte) {
+	var in In
+	d := json.NewDecoder(bytes.NewReader(question))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&in); err != nil {
+		fail(w, &problem.Error{Code: problem.Usage, Message: err.Error(), Hint: hintVersion})
+		return
+	}
+	waiting, cancel := context.WithTimeout(r.Context(), patienceOf(r))
 	defer cancel()
-	if name == OpCosignersHandover { // its caller says how long
+	if !o.early {
+		if err := s.Node.WaitFor(waiting, 1); err != nil {
+			fail(w, s.explain(errNoLog))
+			return
+		}
+	}
+	ctx := waiting
+	if o.own {
 		ctx = r.Context()
 	}
-	out, err := s.do(ctx, name, in)
-	if err != nil {
-		e := s.explain(err)
-		problem.Write(w, e.Status(), e)
-		return
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if err := json.NewEncoder(w).Encode(out); err != nil {
-		return // the caller has gone
+	told := false
+	err := o.do(ctx, s, in, func(out Out) {
+		if !told {
+			w.Header().Set("Content-Type", o.mediaType())
+		}
+		told = true
+		if json.NewEncoder(w).Encode(out) == nil && o.lines {
+			// Without it the line waits for the next; an error means the same.
+			_ = http.NewResponseController(w).Flush()
+		}
+	})
+	if err != nil && !told {
+		fail(w, s.explain(err))
 	}
 }
 
-// localPatience is how long an operation may take that has no time of its own.
-const localPatience = 30 * time.Second
+func (o Operation[In, Out]) mediaType() string {
+	if o.lines {
+		return "application/x-ndjson"
+	}
+	return "application/json"
+}
+
+// errNoLog is why a node that has just started answers nothing that rests on
+// the log: to go by an empty one would be a wrong answer, not a late one.
+var errNoLog = &problem.Error{
+	Code: problem.Unavailable, Message: "this node has just started and does not have the beginning of the log yet", Retryable: true,
+	Hint: "wait some seconds and try again; atoll status shows whether a leader is known and how many entries are here",
+}
+
+// patience is how long an operation may take that has no time of its own.
+const patience = 30 * time.Second
 
 // WaitHeader says how many milliseconds a caller waits for the answer, where that
 // is less: by then it is given a reason.
@@ -176,9 +194,9 @@ const WaitHeader = "Atoll-Wait"
 func patienceOf(r *http.Request) time.Duration {
 	ms, err := strconv.ParseUint(r.Header.Get(WaitHeader), 10, 32)
 	if err != nil {
-		return localPatience
+		return patience
 	}
-	return min(localPatience, time.Duration(ms)*time.Millisecond)
+	return min(patience, time.Duration(ms)*time.Millisecond)
 }
 
 // explain is Explain where this node may know the cause: a wait that ended
@@ -199,171 +217,4 @@ func (s *Server) explain(err error) *problem.Error {
 		e.Hint = "when atoll status shows a leader, ask this query again, which spends no second use"
 	}
 	return e
-}
-
-// do runs one operation.
-func (s *Server) do(ctx context.Context, name string, in []byte) (any, error) {
-	switch name {
-	case OpStatus:
-		return s.Node.Status()
-	case OpCredentialIssue:
-		return with(ctx, in, s.issue)
-	case OpCredentialRevoke:
-		return with(ctx, in, s.revokeCredential)
-	case OpConsentAccept:
-		return with(ctx, in, s.accept)
-	case OpConsentList:
-		return s.consents()
-	case OpPastQueries:
-		return with(ctx, in, s.pastQueries)
-	case OpPastQuery:
-		return with(ctx, in, s.pastQuery)
-	case OpEndings:
-		return with(ctx, in, s.endings)
-	case OpOffering:
-		return with(ctx, in, s.offering)
-	case OpPublish:
-		return s.publish(ctx)
-	case OpCatalog:
-		return with(ctx, in, s.catalog)
-	case OpEntry:
-		return with(ctx, in, s.entry)
-	case OpFinal:
-		return with(ctx, in, s.final)
-	case OpCosigners:
-		return with(ctx, in, s.cosigners)
-	case OpCosignersPropose:
-		return with(ctx, in, s.proposeCosigners)
-	case OpCosignersApprove:
-		return with(ctx, in, s.approveCosigners)
-	case OpCosignersHandover:
-		return with(ctx, in, s.handOver)
-	}
-	return nil, &problem.Error{Code: problem.NotFound, Message: fmt.Sprintf("no operation %.60q", name), Hint: "are command and node of the same version?"}
-}
-
-// with decodes the question of an operation, strictly.
-func with[In, Out any](ctx context.Context, in []byte, f func(context.Context, In) (Out, error)) (any, error) {
-	var v In
-	if err := strict(in, &v); err != nil {
-		return nil, err
-	}
-	return f(ctx, v)
-}
-
-func strict(in []byte, v any) error {
-	d := json.NewDecoder(bytes.NewReader(in))
-	d.DisallowUnknownFields()
-	if err := d.Decode(v); err != nil {
-		return &problem.Error{Code: problem.Usage, Message: err.Error(), Hint: "are command and node of the same version?"}
-	}
-	return nil
-}
-
-func (s *Server) issue(ctx context.Context, in IssueIn) (StatementOut, error) {
-	subject, _, err := consent.ParseSubject(in.Subject)
-	if err != nil {
-		return StatementOut{}, err
-	}
-	statement, answer, err := s.Node.Issue(ctx, subject, in.Key, in.Days)
-	return StatementOut{statement, answer.Index}, err
-}
-
-func (s *Server) revokeCredential(ctx context.Context, in StatementOut) (StatementOut, error) {
-	answer, err := s.Node.RevokeCredential(ctx, in.Statement)
-	return StatementOut{Entry: answer.Index}, err
-}
-
-func (s *Server) accept(ctx context.Context, in CarriedIn) (ConsentOut, error) {
-	c, err := s.Node.Accept(ctx, in.Statement, in.Sealed)
-	if err != nil {
-		return ConsentOut{}, err
-	}
-	at, err := s.Node.At()
-	return consentOut(c, at.Day), err
-}
-
-func (s *Server) consents() (ConsentsOut, error) {
-	all, again, err := s.Node.Consents()
-	if err != nil {
-		return ConsentsOut{}, err
-	}
-	at, err := s.Node.At()
-	if err != nil {
-		return ConsentsOut{}, err
-	}
-	out := ConsentsOut{Consents: []ConsentOut{}, FoundAgain: again}
-	for _, c := range all {
-		out.Consents = append(out.Consents, consentOut(c, at.Day))
-	}
-	return out, nil
-}
-
-func consentOut(c *node.Consent, today consent.Day) ConsentOut {
-	b := &c.Header.Bounds
-	out := ConsentOut{
-		Consent: b.ConsentID().String(), Subject: string(c.Terms.Subject), Purpose: c.Terms.Purpose, Product: c.Terms.Product,
-		NotBefore: b.NotBefore.String(), NotAfter: b.NotAfter.String(), MaxUses: b.MaxUses, Used: c.Used, Entry: c.Index, State: "active",
-	}
-	r := b.Active(today)
-	switch {
-	case c.Ended != 0:
-		out.State = "revoked"
-	case r != nil && r.Code == consent.NotYet:
-		out.State = "not_yet"
-	case r != nil:
-		out.State = "expired"
-	case c.Void != nil: // the credential behind it does not stand any more
-		out.State = "void"
-	case c.Used >= b.MaxUses:
-		out.State = "used_up"
-	}
-	return out
-}
-
-func (s *Server) offering(ctx context.Context, in OfferingIn) (OfferingOut, error) {
-	at, err := s.Node.At()
-	if err != nil {
-		return OfferingOut{}, err
-	}
-	found, err := s.Node.Offering(ctx, in.Offers)
-	if err != nil {
-		return OfferingOut{}, err
-	}
-	return OfferingOut{s.Node.Network[:], at.Day, at.Purposes, *found}, nil
-}
-
-func (s *Server) publish(ctx context.Context) (PublishedOut, error) {
-	p, err := s.Node.Publish(ctx)
-	if err != nil {
-		return PublishedOut{}, err
-	}
-	c, err := s.Node.CatalogOf(ctx, s.Node.Name)
-	if err != nil {
-		return PublishedOut{}, err
-	}
-	return PublishedOut{p.Version, p.Index, c.Bytes()}, nil
-}
-
-func (s *Server) endings(_ context.Context, in EndingsIn) ([]node.Ending, error) {
-	return s.Node.Endings(in.By, in.Subject)
-}
-
-func (s *Server) catalog(ctx context.Context, in CatalogIn) (BytesOut, error) {
-	if in.Agency == "" {
-		in.Agency = s.Node.Name
-	}
-	c, err := s.Node.CatalogOf(ctx, in.Agency)
-	if err != nil {
-		return BytesOut{}, err
-	}
-	return BytesOut{c.Bytes()}, nil
-}
-
-func (s *Server) entry(_ context.Context, in EntryIn) (BytesOut, error) {
-	if size := s.Node.Head().Size; in.Index >= size {
-		return BytesOut{}, &problem.Error{Code: problem.NotFound, Message: fmt.Sprintf("the log has %d entries", size), Hint: "atoll log show lists them"}
-	}
-	leaf, err := s.Node.Entry(in.Index)
-	return BytesOut{leaf}, err
 }

@@ -61,24 +61,17 @@ func (s *Server) cosigners(_ context.Context, in CosignersIn) (out CosignersOut,
 	if out.Policy, err = s.Node.Policy(in.Size); err != nil {
 		return out, err
 	}
-	err = s.Node.View(func(v ledger.View) error {
-		next, err := ledger.ReadNext(v)
-		if err != nil {
-			return err
-		}
-		if next != nil {
-			approved := setOut(&next.Set)
-			out.Approved = &approved
-		}
-		proposals, err := ledger.Proposals(v)
-		for _, p := range proposals {
-			out.Proposals = append(out.Proposals, ProposalOut{
-				Proposer: p.Proposer, ID: ledger.StatementID(p.ID).String(), Entry: p.Index,
-				Set: CosignerSet{p.Names, p.Faults, p.Quorum}, Approved: append([]string{}, p.Approved...),
-			})
-		}
-		return err
-	})
+	approved, proposals, err := s.Node.Amendments()
+	if approved != nil {
+		set := setOut(approved)
+		out.Approved = &set
+	}
+	for _, p := range proposals {
+		out.Proposals = append(out.Proposals, ProposalOut{
+			Proposer: p.Proposer, ID: ledger.StatementID(p.ID).String(), Entry: p.Index,
+			Set: CosignerSet{p.Names, p.Faults, p.Quorum}, Approved: append([]string{}, p.Approved...),
+		})
+	}
 	return out, err
 }
 
@@ -114,7 +107,7 @@ type HandoverOut struct {
 }
 
 func (s *Server) handOver(ctx context.Context, in HandoverIn) (HandoverOut, error) {
-	ctx, cancel := context.WithTimeout(ctx, cmp.Or(time.Duration(in.WaitMS)*time.Millisecond, localPatience))
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(time.Duration(in.WaitMS)*time.Millisecond, patience))
 	defer cancel()
 	h, err := s.Node.HandOver(ctx)
 	return HandoverOut{h.Entry, h.Done, h.Old, h.New, h.Lack}, err

@@ -3,9 +3,7 @@ package api
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
-	"net/http"
 	"sync"
 	"time"
 
@@ -61,35 +59,31 @@ type QueryOut struct {
 	Profile   *profile.Profile `json:"profile"`
 }
 
-func (s *Server) serveQuery(w http.ResponseWriter, r *http.Request, in []byte) {
-	w.Header().Set("Content-Type", "application/x-ndjson")
+// query tells its events. What fails before there is one fails as any operation
+// does.
+func (s *Server) query(ctx context.Context, in QueryIn, tell func(Event)) error {
 	var mu sync.Mutex
-	tell := func(e Event) {
+	told := false
+	say := func(e Event) {
 		mu.Lock()
 		defer mu.Unlock()
-		if json.NewEncoder(w).Encode(e) == nil {
-			// Without it the line waits for the next; an error means the same.
-			_ = http.NewResponseController(w).Flush()
-		}
-	}
-	out, err := s.query(r.Context(), in, tell)
-	if err != nil {
-		e := Event{Error: s.explain(err)}
-		var open *node.NotLogged
-		if errors.As(err, &open) {
-			e.Query = open.Query.String()
-		}
+		told = true
 		tell(e)
-		return
 	}
-	tell(Event{Result: out})
+	out, err := s.run(ctx, &in, say)
+	var open *node.NotLogged
+	switch {
+	case err == nil:
+		say(Event{Result: out})
+	case errors.As(err, &open):
+		say(Event{Error: s.explain(err), Query: open.Query.String()})
+	case told:
+		say(Event{Error: s.explain(err)})
+	}
+	return err
 }
 
-func (s *Server) query(ctx context.Context, raw []byte, tell func(Event)) (*QueryOut, error) {
-	var in QueryIn
-	if err := strict(raw, &in); err != nil {
-		return nil, err
-	}
+func (s *Server) run(ctx context.Context, in *QueryIn, tell func(Event)) (*QueryOut, error) {
 	t := s.Template
 	if in.Template != "" {
 		var err error
@@ -103,7 +97,7 @@ func (s *Server) query(ctx context.Context, raw []byte, tell func(Event)) (*Quer
 	wait := cmp.Or(time.Duration(in.WaitMS)*time.Millisecond, defaultWait)
 	logging, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	a, err := s.ask(logging, &in, t, wait)
+	a, err := s.ask(logging, in, t, wait)
 	if err != nil {
 		return nil, err
 	}
