@@ -20,18 +20,6 @@ import (
 	"atoll/node/vault"
 )
 
-// Codes of what an agency tells a bank, beside those of package peer and the
-// verdicts of the log (with "_" for ".").
-const (
-	codeAsk      = "ask_malformed"   // not sealed to this agency, not an ask, or not one that the log and the signed consent stand behind
-	codeUnknown  = "query_unknown"   // the log has no such query of this bank
-	codeConsent  = "consent_unknown" // the log has no such consent
-	codeRefused  = "refused"         // the log has this agency's refusal, with the reason
-	codeGone     = "fragment_gone"   // answered, received, and deleted since
-	codeNoLog    = "log_unavailable" // nothing can be put on the log now
-	codeNoMember = "no_member"       // the network does not have whom a consent names
-)
-
 // RulesRefused is the reason of a refusal by an agency's own rules.
 const RulesRefused consent.Code = "agency.rules"
 

@@ -22,10 +22,6 @@ var (
 	ErrCatalogOlder = errors.New("the catalog is older than the one on the log")
 )
 
-// codeUnpublished is what an agency tells whoever asks before its catalog is on
-// the log.
-const codeUnpublished = "catalog_unpublished"
-
 // How long an agency waits before it tries again to put its catalog on the log:
 // after a fault of the moment, and after an entry that refuses it.
 const (

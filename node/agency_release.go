@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
@@ -161,6 +160,3 @@ func (n *Node) stillVouched(a *admitted, day consent.Day) error {
 	}
 	return err
 }
-
-// codeOf is a verdict as a bank is told it.
-func codeOf(v ledger.Verdict) string { return strings.ReplaceAll(string(v), ".", "_") }

@@ -406,9 +406,9 @@ func (n *Node) reasonWithout(a *Asked, ask *consent.Ask, why error, p *Piece) (c
 		return consent.Unavailable, n.heldReason(a, p.Agency, e)
 	case peer.Timeout:
 		return consent.Unavailable, n.silence(a, p.Agency)
-	case "consent_revoked":
+	case codeRevoked:
 		return consent.RevokedNow, string(consent.Revoked)
-	case "consent_expired":
+	case codeExpired:
 		return consent.ExpiredNow, string(consent.Expired)
 	case codeRefused:
 		ctx, cancel := context.WithTimeout(n.ctx, outcomeGrace)

@@ -175,8 +175,6 @@ var (
 	ErrDiskFull = replica.ErrDiskFull
 )
 
-const codeNoRoom = "no_room"
-
 // serve registers what other members may ask of this one.
 func (n *Node) serve() {
 	n.host.Handle(peer.Submit, func(ctx context.Context, _ string, statement []byte) ([]byte, error) {

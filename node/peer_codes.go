@@ -1,0 +1,52 @@
+package node
+
+import (
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+	"atoll/node/peer"
+)
+
+// Codes of what a member tells another that asks it, beside those of package
+// peer (SPEC.md lists them). On the wire they are of a-z, 0-9 and _.
+const (
+	codeAsk         = "ask_malformed"       // not sealed to this agency, not an ask, or not one that the log and the signed consent stand behind
+	codeUnknown     = "query_unknown"       // the log has no such query of this bank
+	codeConsent     = "consent_unknown"     // the log has no such consent
+	codeRefused     = "refused"             // the log has this agency's refusal, with the reason
+	codeGone        = "fragment_gone"       // answered, received, and deleted since
+	codeNoLog       = "log_unavailable"     // nothing can be put on the log now
+	codeNoMember    = "no_member"           // the network does not have whom a consent names
+	codeUnpublished = "catalog_unpublished" // the agency's catalog is not on the log
+	codeRevoked     = "consent_revoked"
+	codeExpired     = "consent_expired"
+	codeNoRoom      = "no_room" // the leader's disk leaves room for no new queries
+)
+
+// toldAs is how an agency tells a bank that its answer may not leave, or that the
+// log does not accept it: by verdict.
+var toldAs = map[ledger.Verdict]string{
+	ledger.ConsentRevoked:           codeRevoked,
+	ledger.Verdict(consent.Expired): codeExpired,
+	ledger.Verdict(consent.NotYet):  "consent_not_yet",
+	ledger.ConsentUnknown:           codeConsent,
+	ledger.CredentialRevoked:        "credential_revoked",
+	ledger.QueryUnknown:             codeUnknown,
+	ledger.QueryClosed:              "query_closed",
+	ledger.QuerySlot:                "query_slot",
+	ledger.FragmentSecond:           "fragment_second",
+	ledger.AuthorRole:               "author_role",
+	ledger.AuthorBudget:             "author_budget",
+	ledger.Conflict:                 "statement_conflict",
+	ledger.Late:                     "statement_late",
+	ledger.Early:                    "statement_early",
+	ledger.Unsupported:              "unsupported",
+}
+
+// codeOf is a verdict as a bank is told it. One that no answer can get is the
+// agency's own fault.
+func codeOf(v ledger.Verdict) string {
+	if code, ok := toldAs[v]; ok {
+		return code
+	}
+	return peer.Internal
+}

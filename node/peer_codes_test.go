@@ -1,0 +1,27 @@
+package node
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"atoll/consensus/ledger"
+)
+
+// A verdict is told under one code, which can be sent, is what its name says, and
+// stands in the specification's alphabet.
+func TestVerdictsAsTold(t *testing.T) {
+	seen := map[string]ledger.Verdict{}
+	for v, code := range toldAs {
+		if !regexp.MustCompile(`^[a-z0-9_]{1,32}$`).MatchString(code) || code != strings.Join(strings.Split(string(v), "."), "_") {
+			t.Errorf("%s is told as %s", v, code)
+		}
+		if other, ok := seen[code]; ok {
+			t.Errorf("%s and %s are told alike", v, other)
+		}
+		seen[code] = v
+	}
+	if len(seen) == 0 || codeOf("made.up") != "internal" {
+		t.Error("a verdict that no answer can get has a code")
+	}
+}
