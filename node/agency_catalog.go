@@ -137,7 +137,7 @@ func (n *Node) keepPublished() {
 		p, err := n.Publish(n.ctx)
 		if err == nil {
 			n.unpublished.Store(nil)
-			n.log.Info("catalog is on the log", "version", p.Version, "entry", p.Index)
+			n.log.Info("this member's catalog is on the log", "version", p.Version, "entry", p.Index)
 			return
 		}
 		if n.ctx.Err() != nil {
@@ -147,7 +147,7 @@ func (n *Node) keepPublished() {
 			told = err.Error()
 			said := told
 			n.unpublished.Store(&said)
-			n.log.Error("catalog is not on the log: nothing is answered by it", "version", n.own.Version, "error", err)
+			n.log.Error("this member's catalog is not on the log: no query is answered before it is", "version", n.own.Version, "error", err)
 		}
 		wait := publishEvery
 		if no := new(NotAccepted); errors.As(err, &no) {

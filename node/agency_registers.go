@@ -135,6 +135,6 @@ func (n *Node) checkSource(d *catalog.Dataset) {
 		}
 	})
 	if problem != "" && !told {
-		n.log.Error("register cannot be relied on", "dataset", d.Name, "error", err)
+		n.log.Error("a register cannot be relied on: queries that need it are not answered", "dataset", d.Name, "error", err)
 	}
 }

@@ -100,7 +100,7 @@ func (n *Node) deliver(ctx context.Context, ref ledger.QueryRef, r *reply, w io.
 	}
 	f, err := n.vault.Spooled(spoolName(outPrefix, ref, ref.Bank))
 	if err != nil && !errors.Is(err, vault.ErrNone) { // for want of a descriptor, say: it is still there
-		n.log.Error("a fragment cannot be read", "error", err)
+		n.log.Error("a sealed fragment could not be read from the vault: the bank is told to ask again", "error", err)
 		return &peer.Error{Code: peer.Busy, Message: "the fragment cannot be read now", Retryable: true}
 	}
 	if err != nil {

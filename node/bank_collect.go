@@ -35,7 +35,7 @@ func (n *Node) collect(ctx context.Context, a *Asked, c *Consent, s *consent.Sec
 		if err == nil {
 			return p
 		}
-		n.log.Warn("asking", "agency", s.Agency, "attempt", attempt, "error", err)
+		n.log.Warn("an agency did not answer a query", "agency", s.Agency, "attempt", attempt, "error", err)
 		var e *peer.Error
 		if errors.As(err, &e) && e.Code == codeGone { // this member's copy of the log is behind the agency's
 			if p, err := n.kept(a, ask); err == nil {
@@ -88,7 +88,7 @@ func (n *Node) received(a *Asked, ask *consent.Ask) (Piece, bool) {
 	}
 	p, err := n.kept(a, ask)
 	if err != nil {
-		n.log.Warn("a fragment that was received cannot be read here", "agency", ask.Section.Agency, "error", err)
+		n.log.Warn("a fragment that was received before could not be read from the vault", "agency", ask.Section.Agency, "error", err)
 	}
 	return p, err == nil
 }

@@ -83,7 +83,7 @@ func (n *Node) runErrand(ctx context.Context, e *errand, patience time.Duration,
 		going.Go(func() {
 			answer, err := n.submitErrand(ctx, e)
 			if err != nil {
-				n.log.Warn("bringing a revocation to the log", "error", err)
+				n.log.Warn("a revocation could not be brought to the log: it is kept and tried again", "error", err)
 				return
 			}
 			mu.Lock()
@@ -110,7 +110,7 @@ func (n *Node) runErrand(ctx context.Context, e *errand, patience time.Duration,
 				away[name] = true
 				fallthrough
 			default:
-				n.log.Warn("sending a revocation", "agency", name, "error", err)
+				n.log.Warn("a revocation could not be sent to an agency: it is tried again", "agency", name, "error", err)
 			}
 		})
 	}
@@ -159,7 +159,7 @@ func (n *Node) runErrands() {
 	defer t.Stop()
 	for {
 		if err := n.passErrands(); err != nil && n.ctx.Err() == nil {
-			n.log.Warn("bringing revocations on their way", "error", err)
+			n.log.Warn("revocations that are kept here could not be brought on their way", "error", err)
 		}
 		select {
 		case <-t.C:

@@ -44,7 +44,7 @@ func (n *Node) awaitFinal(ctx context.Context, o *ledger.Outcome) error {
 	ctx, cancel := context.WithTimeout(ctx, releasePatience)
 	defer cancel()
 	if err := n.replica.Finalise(ctx, o.Index+1); err != nil {
-		n.log.Warn("a release waits for cosigners", "entry", o.Index, "error", err)
+		n.log.Warn("a release is held back: too few cosigners have signed it", "entry", o.Index, "error", err)
 		return heldForCosigners(err)
 	}
 	return nil
@@ -62,7 +62,7 @@ func (n *Node) cover(ctx context.Context, a *Asked, pieces []Piece) {
 	ctx, cancel := context.WithTimeout(ctx, profilePatience)
 	defer cancel()
 	if err := n.replica.Finalise(ctx, lastEntry(a, pieces)+1); err != nil {
-		n.log.Warn("a query is not final yet", "error", err)
+		n.log.Warn("a query and its answers are not final yet: too few cosigners have signed", "error", err)
 	}
 }
 
@@ -114,7 +114,7 @@ func (n *Node) Checkpoint() ([]byte, error) {
 	ctx, cancel := context.WithTimeout(n.ctx, checkpointPatience)
 	defer cancel()
 	if err := n.replica.Finalise(ctx, n.replica.Head().Size); err != nil {
-		n.log.Warn("the newest entries are not final yet", "error", err)
+		n.log.Warn("the newest entries are not final yet: too few cosigners have signed", "error", err)
 	}
 	if signed := n.witnesses.Checkpoint(n.ctx); signed != nil {
 		return signed, nil

@@ -25,7 +25,7 @@ func (n *Node) Policy(size uint64) (string, error) {
 // that knows this head; outside witnesses, whom each member chooses for itself,
 // are not in it.
 func (n *Node) NetworkPolicy() (string, error) {
-	size := min(n.Final().Size, n.Head().Size) // which a node that has just started may lack
+	size := min(n.replica.Final().Size, n.replica.Head().Size) // which a node that has just started may lack
 	members, err := n.rosterAt(size)
 	if err != nil {
 		return "", err
@@ -38,7 +38,7 @@ func (n *Node) NetworkPolicy() (string, error) {
 		}
 		logs = append(logs, key)
 	}
-	set := n.Cosigners(size)
+	set := n.replica.Cosigners(size)
 	cosigners, err := set.Verifiers()
 	if err != nil {
 		return "", err
@@ -51,7 +51,7 @@ func (n *Node) rosterAt(size uint64) (r *ledger.Roster, err error) {
 	if size == 0 {
 		return n.Genesis.Roster(), nil
 	}
-	err = n.View(func(v ledger.View) error {
+	err = n.replica.View(func(v ledger.View) error {
 		r, err = ledger.RosterAt(v, size)
 		return err
 	})

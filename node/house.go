@@ -23,16 +23,16 @@ func (n *Node) keepHouse() {
 	defer t.Stop()
 	for {
 		if err := errors.Join(n.sendReceipts(), n.dropReceived()); err != nil && n.ctx.Err() == nil {
-			n.log.Warn("keeping house", "error", err)
+			n.log.Warn("receipts could not be logged, or received fragments not deleted: it is tried again", "error", err)
 		}
 		select {
 		case <-n.outbox:
 		case <-t.C:
 			if _, err := n.vault.Sweep(time.Now()); err != nil {
-				n.log.Error("dropping what has expired", "error", err)
+				n.log.Error("what has expired could not be deleted from the vault", "error", err)
 			}
 			if err := n.bringHeld(); err != nil && n.ctx.Err() == nil {
-				n.log.Warn("bringing held revocations to the log", "error", err)
+				n.log.Warn("revocations that came past the log could not be taken on", "error", err)
 			}
 		case <-n.ctx.Done():
 			return
@@ -59,7 +59,7 @@ func (n *Node) sendReceipts() error {
 			return err
 		}
 		if answer.Verdict != ledger.Accepted {
-			n.log.Warn("receipt", "verdict", answer.Verdict, "detail", answer.Detail)
+			n.log.Warn("the log did not accept a receipt", "verdict", answer.Verdict, "detail", answer.Detail)
 		}
 		if err := n.vault.Delete(receipts, key); err != nil {
 			return err

@@ -90,6 +90,7 @@ type Node struct {
 	unknownErrands atomic.Int64  // that are kept
 	underWay       sync.Map      // keys of errands
 
+	stops   *atomic.Bool // Close was called, see stopping
 	running sync.WaitGroup
 	ctx     context.Context
 	cancel  context.CancelFunc
@@ -102,7 +103,9 @@ func Open(c Config) (*Node, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	n := &Node{Name: c.Name, host: c.Host, keys: c.Keys, age: c.Age, catalog: c.Catalog, sources: c.Sources, log: c.Logger, wants: c.Wants, outbox: make(chan struct{}, 1), unknown: make(chan struct{}, unknownAtOnce)}
+	stops := new(atomic.Bool)
+	c.Logger = slog.New(stopping{c.Logger.Handler(), stops})
+	n := &Node{stops: stops, Name: c.Name, host: c.Host, keys: c.Keys, age: c.Age, catalog: c.Catalog, sources: c.Sources, log: c.Logger, wants: c.Wants, outbox: make(chan struct{}, 1), unknown: make(chan struct{}, unknownAtOnce)}
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	if err := n.open(c); err != nil {
 		return nil, errors.Join(err, n.Close())
@@ -254,6 +257,7 @@ const closeGrace = 5 * time.Second
 // Close leaves the network: it takes no more questions, lets answers under way
 // finish for up to 5 s, hands over leadership, and closes everything.
 func (n *Node) Close() error {
+	n.stops.Store(true)
 	n.asking.close(closeGrace)
 	n.cancel()
 	n.running.Wait()

@@ -2,7 +2,7 @@ package node
 
 import (
 	"context"
-	"fmt"
+	"slices"
 	"time"
 
 	"atoll/consensus/ledger"
@@ -24,7 +24,7 @@ type Status struct {
 	Final     uint64   `json:"final"`  // size of the newest final checkpoint, 0 before there is one
 	Quorum    int      `json:"quorum"` // cosigners that make one final
 	Cosigners []string `json:"cosigners"`
-	Alarms    []string `json:"alarms"`       // other histories of the log, and own cosignatures that were forgotten (see the evidence folder); what the machine lacks now
+	Alarms    []Alarm  `json:"alarms"`       // acknowledged ones too
 	Time      string   `json:"network_time"` // RFC 3339
 	Members   []string `json:"members"`
 	Connected []string `json:"connected"` // members with an open connection, after all others were just tried for up to 2 s
@@ -41,6 +41,10 @@ type Status struct {
 
 	Registers []Register `json:"registers"` // of an agency
 
+	Catalog *CatalogStatus `json:"catalog"` // of an agency; null without one
+
+	Duties []Duty `json:"duties"` // of each member, in the order of Members
+
 	Endings []Ending `json:"endings"` // roles and credentials that end within [ledger.EndingNotice] days
 }
 
@@ -54,7 +58,7 @@ func (n *Node) endings(s *Status) []Ending {
 			return list
 		}
 	}
-	s.Alarms = append(s.Alarms, "which roles and credentials end cannot be told: "+err.Error())
+	s.Alarms = append(s.Alarms, alarm(AlarmEndings, "which roles and credentials end cannot be told: "+err.Error()))
 	return []Ending{}
 }
 
@@ -83,6 +87,51 @@ func clockStatus(t replica.TimeState) ClockStatus {
 	return c
 }
 
+// States of the catalog of an agency.
+const (
+	CatalogOnLog   = "on_log"  // the log has it, and queries are answered by it
+	CatalogWaiting = "waiting" // it is on its way to the log
+	CatalogStale   = "stale"   // the log has another one: nothing is answered
+)
+
+// CatalogStatus is how this agency's catalog goes with the log.
+type CatalogStatus struct {
+	Version uint64 `json:"version"` // of the file by which the node answers
+	State   string `json:"state"`   // one of the constants above
+	Entry   uint64 `json:"entry"`   // of the newest that the log has, 0 where it has none
+	Logged  uint64 `json:"logged"`  // version of that
+}
+
+func (n *Node) catalogStatus() (*CatalogStatus, error) {
+	if n.own == nil {
+		return nil, nil
+	}
+	p, err := n.Published(n.Name)
+	if err != nil {
+		return nil, err
+	}
+	c := &CatalogStatus{Version: n.own.Version, State: CatalogWaiting}
+	if p != nil {
+		c.Entry, c.Logged = p.Index, p.Version
+	}
+	switch {
+	case n.own.is(p):
+		c.State = CatalogOnLog
+	case n.own.publishable(p) != nil:
+		c.State = CatalogStale
+	}
+	return c, nil
+}
+
+// Duty is what the network needs a member for, and whether it is there.
+type Duty struct {
+	Member   string   `json:"member"`
+	Roles    []string `json:"roles"`
+	Voter    bool     `json:"voter"`    // the log needs a majority of them
+	Cosigner bool     `json:"cosigner"` // finality needs a quorum of them
+	Reached  bool     `json:"reached"`  // there is a connection to it, or it is this member
+}
+
 // reachPatience is how long members without a connection may take to answer a
 // dial, before they are said to be out of reach.
 const reachPatience = 2 * time.Second
@@ -107,7 +156,7 @@ func (n *Node) Status() (Status, error) {
 	set, roster := n.replica.Cosigners(head.Size+1), n.replica.Roster()
 	s := Status{
 		Name: n.Name, Network: n.Network.String(), Origin: n.Genesis.Origin, Leader: n.replica.Leader(), Size: head.Size, Root: head.Root.String(),
-		Final: n.replica.Final().Size, Quorum: int(set.Quorum), Cosigners: set.Members(), Alarms: []string{},
+		Final: n.replica.Final().Size, Quorum: int(set.Quorum), Cosigners: set.Members(),
 		Roles: roster.Member(n.Name).RoleNames(), Members: roster.Names(), Connected: append([]string{}, n.host.Connected()...), DiskUsed: n.replica.DiskUsed(),
 		NotFinal: lack, Voters: roster.Voters(), Witnesses: n.witnesses.States(),
 		Registers: n.registers.list(),
@@ -115,14 +164,18 @@ func (n *Node) Status() (Status, error) {
 	if at := n.replica.Walked(); !at.IsZero() {
 		s.Checked = at.UTC().Format(time.RFC3339)
 	}
-	for _, a := range n.replica.Alarms() {
-		s.Alarms = append(s.Alarms, fmt.Sprintf("%s size %d: %s (%s)", a.Time.UTC().Format(time.RFC3339), a.Size, a.Why, a.File))
+	for _, name := range s.Members {
+		s.Duties = append(s.Duties, Duty{
+			Member: name, Roles: roster.Member(name).RoleNames(), Voter: slices.Contains(s.Voters, name), Cosigner: set.Has(name),
+			Reached: name == n.Name || slices.Contains(s.Connected, name),
+		})
 	}
-	for _, w := range n.wants.List() {
-		s.Alarms = append(s.Alarms, w.String())
+	var err error
+	if s.Alarms, err = n.Alarms(); err != nil {
+		return s, err
 	}
-	if why := n.unpublished.Load(); why != nil {
-		s.Alarms = append(s.Alarms, "catalog: "+*why)
+	if s.Catalog, err = n.catalogStatus(); err != nil {
+		return s, err
 	}
 	text, err := n.NetworkPolicy()
 	if err != nil {

@@ -34,6 +34,7 @@ var sayings = map[string]saying{
 	"genesis.time":         {"创世草案的时间与本机时钟相差超过一天", "核对本机时钟，或请起草者重新起草；若该时间确属本意，以 --dated 给出草案日期"},
 	"request.date":         {"请求的出具日期与本机时钟相差过大", "核对本机时钟，或请银行重新生成请求；若该日期确属本意，以 --dated 给出"},
 	"not_running":          {"节点未运行", "启动节点；若无法保持运行，查看其日志"},
+	"alarm.acknowledged":   {"该警报已被确认", "无需再次确认，已有记录予以保留"},
 	"aside.no_row":         {"没有这样的行可以搁置", "重新列出各行：表可能已变化"},
 	"aside.not_set":        {"没有搁置这样的行", "atoll source aside list 列出已搁置的行"},
 	"aside.busy":           {"另一命令正在更改搁置名单", "待其结束后再次运行"},

@@ -152,7 +152,7 @@ func exitOf(code string) int {
 		return cli.ExitPassphrase
 	case codeNotProved:
 		return cli.ExitUnproved
-	case "statement.conflict", "credential.exists", "proposal.approved":
+	case "statement.conflict", "credential.exists", "proposal.approved", node.AlreadyAcknowledged:
 		return cli.ExitConflict
 	}
 	for _, prefix := range []string{"consent.", "query.", "author.", "agency.", "credential.", "statement.", "fragment.", "seal.", "genesis.", "cosigners.", "proposal."} {

@@ -33,7 +33,7 @@ func rootCommand() *cobra.Command {
 		PersistentPreRun: func(cmd *cobra.Command, _ []string) { tellWaits(cmd) },
 	}
 	root.AddCommand(
-		demoCommand(), initCommand(), genesisCommand(), runCommand(), statusCommand(),
+		demoCommand(), initCommand(), genesisCommand(), runCommand(), statusCommand(), alarmCommand(),
 		subjectCommand(), credentialCommand(), consentCommand(), queryCommand(),
 		cosignersCommand(), sourceCommand(), catalogCommand(), templateCommand(), logCommand(), cli.VersionCommand("atoll"),
 	)

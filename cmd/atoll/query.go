@@ -188,7 +188,6 @@ func askNode(cmd *cobra.Command, dir string, in *api.QueryIn) (out *api.QueryOut
 	if !cli.AsJSON(cmd) && term.IsTerminal(int(os.Stderr.Fd())) {
 		progress.W = cmd.ErrOrStderr()
 	}
-	var err error
 	if progress.Lang, err = cli.Language(cmd); err != nil {
 		return nil, "", err
 	}

@@ -62,8 +62,20 @@ func printStatus(p *cli.Printer, s *node.Status) error {
 	for _, o := range s.Witnesses {
 		t.Row(in("见证者", "witness"), witnessLine(o, in))
 	}
-	for _, a := range s.Alarms {
-		t.Row(in("警报", "ALARM"), a)
+	acknowledged := 0
+	for i := range s.Alarms {
+		if s.Alarms[i].Acknowledged != nil {
+			acknowledged++
+			continue
+		}
+		t.Row(in("警报", "ALARM"), alarmLine(&s.Alarms[i], in))
+		t.Row(in("处理", "do"), alarmAction(&s.Alarms[i], in))
+	}
+	if acknowledged > 0 {
+		t.Row(in("已确认", "acknowledged"), fmt.Sprintf(in("%d 个警报：atoll alarm list", "%d alarms: atoll alarm list"), acknowledged))
+	}
+	if s.Catalog != nil {
+		t.Row(in("目录", "catalog"), catalogLine(s.Catalog, in))
 	}
 	for i := range s.Endings {
 		t.Row(in("警告", "warning"), endingLine(&s.Endings[i], in))
@@ -77,20 +89,21 @@ func printStatus(p *cli.Printer, s *node.Status) error {
 	if len(s.Clock.Waits) > 0 {
 		t.Row(in("等待", "waits"), fmt.Sprintf(in("网络时间落后，等待久未发言的成员：%s；无需操作，数小时内自行恢复", "network time is behind, waiting for members that have been silent for long: %s; it goes on within hours by itself"), strings.Join(s.Clock.Waits, " ")))
 	}
-	t.Row(in("时间", "time"), fmt.Sprintf(in("%s（网络时间）", "%s (network time)"), s.Time))
+	t.Row(in("时间", "time"), fmt.Sprintf(in("%s（网络时间）；本机时钟 %s", "%s (network time); this machine's clock %s"), s.Time, s.Clock.Time))
 	t.Row(in("磁盘", "disk"), fmt.Sprintf(in("已用 %d %%", "%d %% used"), s.DiskUsed))
 	t.Row(in("检查", "checked"), fmt.Sprintf(in("磁盘上的全部日志：%s", "all of the log on disk: %s"), cmp.Or(s.Checked, in("启动以来尚未完成", "not yet since the start"))))
 	p.Table(t)
 	p.Say("", "")
-	t = p.Columns(cli.Text{Chinese: "全体成员", English: "all members"}, cli.Text{Chinese: "连接", English: "connection"})
-	for _, m := range s.Members {
+	t = p.Columns(cli.Text{Chinese: "全体成员", English: "all members"}, cli.Text{Chinese: "连接", English: "connection"}, cli.Text{Chinese: "职责", English: "duties"})
+	for i := range s.Duties {
+		d := &s.Duties[i]
 		state := in("无法连通", "cannot be reached") // the node has just tried
-		if m == s.Name {
+		if d.Member == s.Name {
 			state = in("本成员", "this member")
-		} else if slices.Contains(s.Connected, m) {
+		} else if d.Reached {
 			state = in("已连接", "connected")
 		}
-		t.Row(m, state)
+		t.Row(d.Member, state, duties(d, in))
 	}
 	p.Table(t)
 	return p.Err()

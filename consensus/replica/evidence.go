@@ -161,7 +161,7 @@ func (r *Replica) alarm(a Alarm, other tlog.Hash) {
 		r.running.Go(func() { r.writeLater(a) })
 	}
 	if kept {
-		r.log.Error("alarm", "member", a.Member, "size", a.Size, "why", a.Why, "evidence", r.evidence.dir)
+		r.log.Error("an alarm is raised: see the evidence folder", "member", a.Member, "size", a.Size, "why", a.Why, "evidence", r.evidence.dir)
 	}
 }
 

@@ -25,6 +25,7 @@ import (
 // The operations.
 var (
 	Status            = one("status", (*Server).status).anytime()
+	AlarmAcknowledge  = one("alarm.acknowledge", (*Server).acknowledge).anytime()
 	CredentialIssue   = one("credential.issue", (*Server).issue)
 	CredentialRevoke  = one("credential.revoke", (*Server).revokeCredential)
 	ConsentAccept     = one("consent.accept", (*Server).accept)
@@ -46,7 +47,7 @@ var (
 
 // table is the operations by name.
 var table = tableOf(
-	Status, CredentialIssue, CredentialRevoke, ConsentAccept, ConsentList, Endings, Offering, Publish, Catalog, Entry, Final, Query, PastQueries, PastQuery,
+	Status, AlarmAcknowledge, CredentialIssue, CredentialRevoke, ConsentAccept, ConsentList, Endings, Offering, Publish, Catalog, Entry, Final, Query, PastQueries, PastQuery,
 	Cosigners, CosignersPropose, CosignersApprove, CosignersHandover,
 )
 
@@ -145,8 +146,8 @@ func (o Operation[In, Out]) serve(s *Server, w http.ResponseWriter, r *http.Requ
 	waiting, cancel := context.WithTimeout(r.Context(), patienceOf(r))
 	defer cancel()
 	if !o.early {
-		if err := s.Node.WaitFor(waiting, 1); err != nil {
-			fail(w, s.explain(errNoLog))
+		if e := s.begun(waiting); e != nil {
+			fail(w, e)
 			return
 		}
 	}
@@ -177,11 +178,26 @@ func (o Operation[In, Out]) mediaType() string {
 	return "application/json"
 }
 
-// errNoLog is why a node that has just started answers nothing that rests on
-// the log: to go by an empty one would be a wrong answer, not a late one.
-var errNoLog = &problem.Error{
-	Code: problem.Unavailable, Message: "this node has just started and does not have the beginning of the log yet", Retryable: true,
-	Hint: "wait some seconds and try again; atoll status shows whether a leader is known and how many entries are here",
+// beginPatience is how long an operation waits for the beginning of the log. A
+// node whose network runs has it within a second.
+const beginPatience = 5 * time.Second
+
+// begun waits until this node has the beginning of the log: to go by an empty
+// one would be a wrong answer, not a late one.
+func (s *Server) begun(ctx context.Context) *problem.Error {
+	ctx, cancel := context.WithTimeout(ctx, beginPatience)
+	defer cancel()
+	if s.Node.WaitFor(ctx, 1) == nil {
+		return nil
+	}
+	e := &problem.Error{
+		Code: problem.Unavailable, Message: "this node has just started and does not have the beginning of the log yet", Retryable: true,
+		Hint: "wait some seconds and try again; atoll status shows whether a leader is known and how many entries are here",
+	}
+	if cause := s.Node.Obstacle(); cause != "" {
+		e.Message += ": " + cause
+	}
+	return e
 }
 
 // patience is how long an operation may take that has no time of its own.

@@ -9,6 +9,13 @@ import (
 	"atoll/node/problem"
 )
 
+// AcknowledgeIn says who has seen an alarm and what was done.
+type AcknowledgeIn struct {
+	ID   string `json:"id"`
+	By   string `json:"by"`
+	Note string `json:"note"`
+}
+
 // IssueIn asks a registrar to vouch for a key.
 type IssueIn struct {
 	Subject string `json:"subject"`
@@ -111,6 +118,10 @@ func (s *Server) accept(ctx context.Context, in CarriedIn) (ConsentOut, error) {
 	}
 	at, err := s.Node.At()
 	return consentOut(c, at.Day), err
+}
+
+func (s *Server) acknowledge(_ context.Context, in AcknowledgeIn) (node.Alarm, error) {
+	return s.Node.Acknowledge(in.ID, in.By, in.Note)
 }
 
 func (s *Server) status(context.Context, Nothing) (node.Status, error) { return s.Node.Status() }

@@ -46,7 +46,7 @@ func (h *Host) Handle(p Protocol, f Handler) {
 		defer cancel()
 		b, err := f(ctx, from, req)
 		if err == nil && int64(len(b)) > r.answer {
-			h.log.Error("answer too long", "protocol", p, "bytes", len(b), "limit", r.answer)
+			h.log.Error("an answer to a member is longer than the protocol allows", "protocol", p, "bytes", len(b), "limit", r.answer)
 			err = &Error{Code: TooLarge, Message: "the answer is longer than allowed"}
 		}
 		if err != nil {
@@ -186,7 +186,7 @@ func (h *Host) serve(p Protocol, r rule, f func(context.Context, string, network
 func (h *Host) refuse(from *seat, p Protocol, r rule, s network.Stream, why error) error {
 	var e *Error
 	if !errors.As(why, &e) {
-		h.log.Warn("request failed", "member", from.Name, "protocol", p, "err", why)
+		h.log.Warn("a member's request failed here", "member", from.Name, "protocol", p, "err", why)
 	}
 	s.SetWriteDeadline(time.Now().Add(r.deadline))
 	_, err := s.Write(appendFrame(nil, failure, forWire(why).marshal()))
@@ -209,7 +209,7 @@ func linger(s network.Stream) {
 func (h *Host) answer(ctx context.Context, from *seat, p Protocol, r rule, s network.Stream, f func(context.Context, string, network.Stream, []byte) error) error {
 	us := h.roster.Load().names[h.name]
 	if us == nil || !from.has(r.from) || !us.has(r.to) {
-		h.log.Warn("refused a member", "member", from.Name, "protocol", p)
+		h.log.Warn("a member was refused: its role, or this one's, is not for this protocol", "member", from.Name, "protocol", p)
 		return &Error{Code: Forbidden, Message: "the protocol is not for these roles"}
 	}
 	s.SetReadDeadline(time.Now().Add(r.deadline))

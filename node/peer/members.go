@@ -67,7 +67,7 @@ func (h *Host) SetMembers(members []Member) error {
 		if next.ids[id] == nil {
 			book.ClearAddrs(id)
 			if err := h.libp2p.Network().ClosePeer(id); err != nil {
-				h.log.Warn("closing the connection of a former member", "member", old.ids[id].Name, "err", err)
+				h.log.Warn("the connection of a former member could not be closed", "member", old.ids[id].Name, "err", err)
 			}
 		}
 	}
@@ -105,7 +105,7 @@ func (h *Host) expect(s *seat) {
 				err = list.Add(ip.Encapsulate(multiaddr.StringCast("/p2p/" + s.id.String())))
 			}
 			if err != nil {
-				h.log.Warn("keeping room for a member", "member", s.Name, "err", err)
+				h.log.Warn("no room could be kept for a member's connection", "member", s.Name, "err", err)
 			}
 		}
 	}
@@ -242,7 +242,7 @@ func (g gate) InterceptUpgraded(network.Conn) (bool, control.DisconnectReason) {
 func (g gate) InterceptSecured(_ network.Direction, id peer.ID, at network.ConnMultiaddrs) bool {
 	ok := g.h.isMember(id)
 	if !ok {
-		g.h.log.Info("refused a stranger", "identity", id.String(), "address", at.RemoteMultiaddr().String())
+		g.h.log.Info("a connection of nobody in this network was refused", "identity", id.String(), "address", at.RemoteMultiaddr().String())
 	}
 	return ok
 }

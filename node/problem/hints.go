@@ -13,6 +13,7 @@ var hints = map[string]string{
 	NoLeader:                "start more of the voters, or wait for them; atoll status shows who is connected",
 	NoRoom:                  "the operator of the leader has to make room on its disk",
 	NoCatalog:               "is the agency's node running, and does it offer anything?",
+	"alarm.acknowledged":    "nothing: what was noted stays",
 	"consent.bank":          "only the bank that the consent names can use it",
 	"consent.bounds":        "have one signed that begins sooner",
 	"consent.key":           "check the consent's id, and take it back in the folder that signed it",

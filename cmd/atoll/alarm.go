@@ -1,0 +1,141 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"atoll/cmd/internal/cli"
+	"atoll/node"
+	"atoll/node/api"
+
+	"github.com/spf13/cobra"
+)
+
+func alarmCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "alarm",
+		Short: "List alarms and acknowledge them (警报的查看与确认)",
+		Args:  cobra.NoArgs,
+		RunE:  cli.Group,
+	}
+	cmd.AddCommand(alarmListCommand(), alarmAcknowledgeCommand())
+	return cmd
+}
+
+func alarmListCommand() *cobra.Command {
+	var dir string
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List a member's alarms, those that are acknowledged too (列出全部警报)",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			t, err := cli.To(cmd)
+			if err != nil {
+				return err
+			}
+			var s node.Status
+			if err := local(cmd.Context(), dir, api.Status, api.Nothing{}, &s); err != nil {
+				return err
+			}
+			if cli.AsJSON(cmd) {
+				return cli.PrintJSON(cmd.OutOrStdout(), "atoll.alarms/v1", s.Alarms)
+			}
+			if len(s.Alarms) == 0 {
+				t.Say("没有警报", "no alarms")
+			}
+			for i := range s.Alarms {
+				t.Say("%s\n  %s", "%s\n  %s", alarmLine(&s.Alarms[i], t.In), alarmAction(&s.Alarms[i], t.In))
+			}
+			return t.Err()
+		},
+	}
+	return memberFlags(cmd, &dir)
+}
+
+func alarmAcknowledgeCommand() *cobra.Command {
+	var dir string
+	var in api.AcknowledgeIn
+	cmd := &cobra.Command{
+		Use:   "acknowledge ID",
+		Short: "Note who has seen an alarm, and what was done (确认警报)",
+		Long: `Notes who has seen an alarm and what was done about it. Nothing is deleted: alarm,
+evidence and note stay in the member's folder, and atoll alarm list shows them.
+Status then counts the alarm instead of showing it.
+
+An alarm without an id ends by itself and is not acknowledged.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			in.ID = args[0]
+			var got node.Alarm
+			if err := local(cmd.Context(), dir, api.AlarmAcknowledge, in, &got); err != nil {
+				return err
+			}
+			return cli.Announce(cmd, "atoll.alarm/v1", got, "已记录：%s 于 %s 确认警报 %s\n证据仍在 %s", "noted: %s acknowledged alarm %[3]s at %[2]s\nthe evidence stays in %[4]s",
+				in.By, got.Acknowledged.At, got.ID, got.Evidence)
+		},
+	}
+	cmd.Flags().StringVar(&in.By, "by", "", "who has seen it")
+	cmd.Flags().StringVar(&in.Note, "note", "", "what was found or done")
+	memberFlags(cmd, &dir)
+	return cli.Needs(cmd, "by", "note")
+}
+
+// alarmWords are what an alarm is and what to do about it, in Chinese, by kind.
+var alarmWords = map[string]saying{
+	node.AlarmHistories: {"日志出现两种历史", "保留证据；与其他成员电话核对该条目数下的根，并告知监管方"},
+	node.AlarmForgotten: {"本成员签署过自己不记得的日志头", "此文件夹是旧副本，或另有节点使用其密钥：请停止该节点；切勿从备份恢复成员的记忆"},
+	node.AlarmLiar:      {"某成员发来诚实成员不会发送的内容", "保留证据；联系该成员的运维人员，并告知监管方"},
+	node.AlarmClock:     {"本机时钟与网络时间曾不一致", "用时间服务器校准本机时钟"},
+	node.AlarmEvidence:  {"有证据文件无法读取", "查看所列文件；用副本放回，或注明其内容"},
+	node.AlarmMachine:   {"本机资源不足", "补足所缺资源；警报会自行解除"},
+	node.AlarmCatalog:   {"本机构的目录不在日志上", "按所示信息处理；目录进入日志后警报自行解除"},
+	node.AlarmEndings:   {"无法得知哪些角色即将到期", "查看节点日志；若持续，重启节点"},
+}
+
+// alarmLine says what an alarm is, since when, and where its evidence is.
+func alarmLine(a *node.Alarm, in func(chinese, english string) string) string {
+	line := in(fmt.Sprintf("%s（%s）", alarmWords[a.Kind].what, a.What), a.What)
+	if a.Since != "" {
+		line = a.Since + " " + line
+	}
+	if a.Evidence != "" {
+		line += fmt.Sprintf(in("；证据：%s", "; evidence: %s"), a.Evidence)
+	}
+	return line
+}
+
+// alarmAction says what to do about an alarm; of one that is acknowledged, who did
+// what.
+func alarmAction(a *node.Alarm, in func(chinese, english string) string) string {
+	if k := a.Acknowledged; k != nil {
+		return fmt.Sprintf(in("%s 于 %s 确认：%s", "acknowledged by %s at %s: %s"), k.By, k.At, k.Note)
+	}
+	line := in(alarmWords[a.Kind].hint, a.Action)
+	if a.ID != "" {
+		line += fmt.Sprintf(in("；处理后：atoll alarm acknowledge %s", "; then: atoll alarm acknowledge %s"), a.ID)
+	}
+	return line
+}
+
+// duties says what the network needs a member for.
+func duties(d *node.Duty, in func(chinese, english string) string) string {
+	list := append([]string{}, d.Roles...)
+	if d.Voter {
+		list = append(list, in("投票者", "voter"))
+	}
+	if d.Cosigner {
+		list = append(list, in("共签人", "cosigner"))
+	}
+	return strings.Join(list, " ")
+}
+
+// catalogLine says how an agency's catalog goes with the log.
+func catalogLine(c *node.CatalogStatus, in func(chinese, english string) string) string {
+	switch c.State {
+	case node.CatalogOnLog:
+		return fmt.Sprintf(in("版本 %d，条目 %d", "version %d, entry %d"), c.Version, c.Entry)
+	case node.CatalogWaiting:
+		return fmt.Sprintf(in("版本 %d，尚未进入日志：暂不答复查询", "version %d is not on the log yet: no query is answered before it is"), c.Version)
+	}
+	return fmt.Sprintf(in("版本 %d 已过时：日志上是版本 %d（条目 %d），不答复查询；请提高 version 后重启节点", "version %d is STALE: the log has version %d (entry %d), and no query is answered; raise version and restart the node"), c.Version, c.Logged, c.Entry)
+}

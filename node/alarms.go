@@ -1,0 +1,152 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"atoll/consensus/consent"
+	"atoll/consensus/replica"
+	"atoll/node/problem"
+	"atoll/node/vault"
+)
+
+// Kinds of an [Alarm].
+const (
+	AlarmHistories = "histories" // somebody has signed another history of the log
+	AlarmForgotten = "forgotten" // this member has cosigned what it does not remember
+	AlarmLiar      = "liar"      // a member sends what no honest one sends
+	AlarmClock     = "clock"     // this member's clock and network time disagreed
+	AlarmEvidence  = "evidence"  // a file of evidence cannot be read
+	AlarmMachine   = "machine"   // the machine lacks something now
+	AlarmCatalog   = "catalog"   // this member's catalog is not on the log
+	AlarmEndings   = "endings"   // which roles end cannot be told
+)
+
+// actions say what an operator does about an alarm, by kind.
+var actions = map[string]string{
+	AlarmHistories: "keep the evidence; compare the root at this size with other members by telephone, and tell the supervisor",
+	AlarmForgotten: "this folder is an old copy, or another node uses its keys: stop it, and never restore a member's memory from a backup",
+	AlarmLiar:      "keep the evidence; call the operators of the member named, and tell the supervisor",
+	AlarmClock:     "set this machine's clock by a time server",
+	AlarmEvidence:  "look at the file named; put it back from a copy, or note what it was",
+	AlarmMachine:   "give the machine what it lacks; the alarm ends by itself",
+	AlarmCatalog:   "do what the message says; the alarm ends by itself when the catalog is on the log",
+	AlarmEndings:   "look into the node's log; restart the node if it stays",
+}
+
+// Alarm is what an operator has to know and to do something about. One with
+// evidence stays: it can be acknowledged, and is shown as such from then on. The
+// others end by themselves.
+type Alarm struct {
+	ID           string        `json:"id"`       // "" of what ends by itself
+	Kind         string        `json:"kind"`     // one of the constants above
+	Since        string        `json:"since"`    // RFC 3339; "" of what is so now
+	Member       string        `json:"member"`   // whom it is about, or ""
+	What         string        `json:"what"`     // what is wrong
+	Action       string        `json:"action"`   // what to do
+	Evidence     string        `json:"evidence"` // file, or ""
+	Acknowledged *Acknowledged `json:"acknowledged"`
+}
+
+// Acknowledged says who has seen an alarm and what was done. The vault keeps it
+// for good.
+type Acknowledged struct {
+	By   string `json:"by" cbor:"1,keyasint"`
+	At   string `json:"at" cbor:"2,keyasint"`   // by this member's clock, RFC 3339
+	Note string `json:"note" cbor:"3,keyasint"` // what was done
+}
+
+const acknowledgements vault.Kind = "alarm" // Acknowledged, by id
+
+func alarm(kind, what string) Alarm { return Alarm{Kind: kind, What: what, Action: actions[kind]} }
+
+// evident returns an alarm with evidence.
+func (n *Node) evident(a replica.Alarm) (Alarm, error) {
+	kind := AlarmHistories
+	switch {
+	case a.Schema == "":
+		kind = AlarmEvidence
+	case a.Kind != "":
+		kind = AlarmClock
+	case a.Member == n.Name:
+		kind = AlarmForgotten
+	case a.Theirs == "":
+		kind = AlarmLiar
+	}
+	out := alarm(kind, a.Why)
+	if a.Size > 0 {
+		out.What += fmt.Sprintf(" (at %d entries)", a.Size)
+	}
+	out.ID, out.Member, out.Evidence = strings.TrimSuffix(filepath.Base(a.File), ".json"), a.Member, a.File
+	if !a.Time.IsZero() {
+		out.Since = a.Time.UTC().Format(time.RFC3339)
+	}
+	seen := new(Acknowledged)
+	err := n.vault.Get(acknowledgements, []byte(out.ID), seen)
+	switch {
+	case err == nil:
+		out.Acknowledged = seen
+	case errors.Is(err, vault.ErrNone):
+		err = nil
+	}
+	return out, err
+}
+
+// Alarms returns those that stand: with evidence, the oldest first, and then those
+// of the moment.
+func (n *Node) Alarms() (list []Alarm, err error) {
+	list = []Alarm{}
+	for _, a := range n.replica.Alarms() {
+		k, err := n.evident(a)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, k)
+	}
+	for _, w := range n.wants.List() {
+		list = append(list, alarm(AlarmMachine, w.String()))
+	}
+	if why := n.unpublished.Load(); why != nil {
+		list = append(list, alarm(AlarmCatalog, *why))
+	}
+	return list, nil
+}
+
+// Acknowledge notes that somebody has seen an alarm and what was done about it.
+// Nothing is deleted: the alarm and its evidence stay, and so does this. An alarm
+// that has been acknowledged is not acknowledged again by somebody else.
+func (n *Node) Acknowledge(id, by, note string) (Alarm, error) {
+	if !consent.ValidText(by) || !consent.ValidText(note) {
+		return Alarm{}, &problem.Error{
+			Code: problem.Usage, Message: "an acknowledgement says who and what was done",
+			Hint: "give --by NAME and --note TEXT, each 1 to 200 bytes, without characters that cannot be seen",
+		}
+	}
+	for _, a := range n.replica.Alarms() {
+		k, err := n.evident(a)
+		if err != nil {
+			return k, err
+		}
+		if k.ID != id {
+			continue
+		}
+		if k.Acknowledged != nil {
+			return k, &problem.Error{
+				Code: AlreadyAcknowledged, Message: fmt.Sprintf("%s acknowledged it at %s: %s", k.Acknowledged.By, k.Acknowledged.At, k.Acknowledged.Note),
+				Hint: "nothing: what was noted stays",
+			}
+		}
+		k.Acknowledged = &Acknowledged{By: by, At: time.Now().UTC().Format(time.RFC3339), Note: note}
+		return k, n.vault.Put(acknowledgements, []byte(id), k.Acknowledged, time.Time{})
+	}
+	return Alarm{}, &problem.Error{
+		Code: problem.NotFound, Message: fmt.Sprintf("no alarm %.100q with evidence stands here", id),
+		Hint: "atoll alarm list shows the ids; an alarm without one ends by itself",
+	}
+}
+
+// AlreadyAcknowledged is the code of a second acknowledgement.
+const AlreadyAcknowledged problem.Code = "alarm.acknowledged"

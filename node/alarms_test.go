@@ -1,0 +1,61 @@
+package node
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"atoll/node/problem"
+)
+
+// An alarm with evidence names what to do, can be acknowledged once, and stays
+// with its evidence and who acknowledged it, over a restart too.
+func TestAcknowledge(t *testing.T) {
+	n := newNetwork(t)
+	n.stop("court")
+	file := filepath.Join(n.dir, "court", "evidence", "tax-7-01020304.json")
+	n.must(os.MkdirAll(filepath.Dir(file), 0o700))
+	n.must(os.WriteFile(file, []byte(`{"schema":"atoll.evidence/v1","time":"2026-01-02T03:04:05Z","member":"tax","size":7,"why":"two histories","theirs":"x","ours":"y"}`), 0o600))
+	n.open("court", nil)
+	the := func() Alarm {
+		t.Helper()
+		s, err := n.members["court"].Status()
+		n.must(err)
+		if len(s.Alarms) != 1 {
+			t.Fatalf("alarms: %+v", s.Alarms)
+		}
+		return s.Alarms[0]
+	}
+	a := the()
+	if a.ID != "tax-7-01020304" || a.Kind != AlarmHistories || a.Member != "tax" || a.Action == "" || a.Since != "2026-01-02T03:04:05Z" || a.Evidence != file || a.Acknowledged != nil {
+		t.Errorf("%+v", a)
+	}
+	var e *problem.Error
+	court := n.members["court"]
+	if _, err := court.Acknowledge("tax-7-none", "Li", "looked"); !errors.As(err, &e) || e.Code != problem.NotFound {
+		t.Error(err)
+	}
+	for _, bad := range [][2]string{{"", "looked"}, {"Li", ""}, {"Li\x1b[2J", "looked"}} {
+		if _, err := court.Acknowledge(a.ID, bad[0], bad[1]); !errors.As(err, &e) || e.Code != problem.Usage {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+	_, err := court.Acknowledge(a.ID, "Li", "called tax")
+	n.must(err)
+	if _, err := court.Acknowledge(a.ID, "Wang", "again"); !errors.As(err, &e) || e.Code != AlreadyAcknowledged {
+		t.Error(err)
+	}
+	n.restart("court")
+	if k := the().Acknowledged; k == nil || k.By != "Li" || k.Note != "called tax" || k.At == "" {
+		t.Errorf("after a restart: %+v", k)
+	}
+	if _, err := os.Stat(file); err != nil {
+		t.Error(err)
+	}
+	for kind, action := range actions {
+		if action == "" {
+			t.Errorf("%s names nothing to do", kind)
+		}
+	}
+}

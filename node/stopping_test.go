@@ -1,0 +1,57 @@
+package node
+
+import (
+	"bytes"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// lines is a log that a test reads.
+type lines struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *lines) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(b)
+}
+
+// Members that are stopped one after the other, with questions under way and
+// neighbours that are gone, log no warning about it.
+func TestCleanStopLogsNothing(t *testing.T) {
+	logs := map[string]*lines{}
+	n := newNetworkWith(t, func(n *network) {
+		n.logger = func(member string) *slog.Logger {
+			if logs[member] == nil {
+				logs[member] = new(lines)
+			}
+			return slog.New(slog.NewTextHandler(logs[member], &slog.HandlerOptions{Level: slog.LevelWarn}))
+		}
+	})
+	for name, m := range n.members {
+		m := m.Node
+		before := len(logs[name].text.String())
+		var asking sync.WaitGroup
+		asking.Go(func() { _, _ = m.Status() })                  // asks the cosigners
+		asking.Go(func() { _, _ = m.Checkpoint() })              // waits for them
+		asking.Go(func() { m.Fresh(n.ctx) })                     // asks the leader
+		asking.Go(func() { _, _ = m.Offering(n.ctx, offers()) }) // asks the agencies
+		time.Sleep(20 * time.Millisecond)                        // they are under way, or done
+		m.log.Warn("still up")                                   // what the test reads is read
+		n.stop(name)
+		asking.Wait()
+		text := logs[name].text.String()[before:]
+		if !strings.Contains(text, "still up") {
+			t.Fatalf("%s logs nothing at all: the test reads the wrong log", name)
+		}
+		_, after, _ := strings.Cut(text, "still up")
+		if _, after, _ = strings.Cut(after, "\n"); after != "" {
+			t.Errorf("%s stops with:\n%s", name, after)
+		}
+	}
+}
