@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -52,6 +53,32 @@ func TestCleanStopLogsNothing(t *testing.T) {
 		_, after, _ := strings.Cut(text, "still up")
 		if _, after, _ = strings.Cut(after, "\n"); after != "" {
 			t.Errorf("%s stops with:\n%s", name, after)
+		}
+	}
+}
+
+// What a node logs after it was told to stop is for those who debug; what it logs
+// before is as loud as it was.
+func TestStopping(t *testing.T) {
+	for _, level := range []slog.Level{slog.LevelInfo, slog.LevelDebug} {
+		told := new(atomic.Bool)
+		text := new(lines)
+		log := slog.New(stopping{slog.NewTextHandler(text, &slog.HandlerOptions{Level: level}), told}).With("member", "tax").WithGroup("g")
+		log.Error("before")
+		told.Store(true)
+		log.Info("told", "a", 1)
+		log.Warn("after")
+		log.Error("after")
+		got := text.text.String()
+		if !strings.Contains(got, "level=ERROR msg=before member=tax") || !strings.Contains(got, "level=INFO msg=told member=tax g.a=1") {
+			t.Errorf("lost: %s", got)
+		}
+		want := 0
+		if level == slog.LevelDebug {
+			want = 2
+		}
+		if n := strings.Count(got, "level=DEBUG msg=after"); n != want || strings.Count(got, "after") != want {
+			t.Errorf("%d lines for those who debug, want %d: %s", n, want, got)
 		}
 	}
 }
