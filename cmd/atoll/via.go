@@ -291,7 +291,7 @@ func (c *carried) errs() error {
 		if t.err == nil {
 			continue
 		}
-		e := *node.Explain(t.Err())
+		e := *node.Explain(t.err)
 		switch {
 		case t.refused:
 			return &e
@@ -325,7 +325,7 @@ func (c *carried) agencies() []string {
 func (c *carried) verdict() error {
 	failed := ""
 	for _, t := range c.answers {
-		if t.Err() != nil {
+		if t.err != nil {
 			failed += "\n" + t.Via + ": " + t.Error
 		}
 	}
