@@ -358,19 +358,6 @@ func (n *Node) read(ctx context.Context, d *catalog.Dataset, subject consent.Sub
 	return s.Answers(ctx, d, subject, items, *at)
 }
 
-// sealAsk seals what a bank asks of one agency.
-func (n *Node) sealAsk(ask *consent.Ask) ([]byte, error) {
-	to, err := n.recipient(ask.Section.Agency)
-	if err != nil {
-		return nil, err
-	}
-	plain, err := sign.Marshal(ask)
-	if err != nil {
-		return nil, err
-	}
-	return seal.EncryptBytes(plain, 1, to)
-}
-
 // maxDetail is how long the words of a refusal may be, in bytes: all refusals
 // have one size.
 const maxDetail = 200

@@ -5,18 +5,13 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
-	"strings"
-	"sync"
 	"time"
 
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 	"atoll/crypto/seal"
-	"atoll/crypto/sign"
 	"atoll/node/fragment"
-	"atoll/node/peer"
 	"atoll/node/vault"
 )
 
@@ -167,12 +162,6 @@ func dataEnds(c *Consent) time.Time {
 	return time.Now().Add(time.Duration(c.Terms.DataLife) * 24 * time.Hour)
 }
 
-// Received opens the ciphertext of an agency's fragment as it arrived, for as
-// long as the vault has it.
-func (n *Node) Received(a *Asked, agency string) (io.ReadCloser, error) {
-	return n.vault.Spooled(spoolName(inPrefix, a.Ref, agency))
-}
-
 // sections makes one section for each agency that is asked, within what the
 // consent covers. What is wanted and not covered is noted, not asked.
 func (n *Node) sections(a *Asked, c *Consent, offers []consent.Offer) error {
@@ -238,251 +227,13 @@ func (n *Node) openQuery(a *Asked, c *Consent, head ledger.Head) error {
 	return err
 }
 
-// Collect asks every agency of a question at once and returns when each has
-// answered or wait is over, one piece for each agency in the order of the
-// question. An agency is not waited for any longer once connecting to it has
-// failed unreachableTries times in a row, which takes some seven seconds, and
-// all others have answered or are like it. Called again it gets the same bytes
-// again, from this bank's vault once they have their receipt. It acknowledges
-// what arrived with a receipt, sent asynchronously, and gives the cosigners a
-// second to make it all final. Progress, unless nil, is called with each piece
-// as it comes, one at a time.
-func (n *Node) Collect(ctx context.Context, a *Asked, wait time.Duration, progress func(Piece)) ([]Piece, error) {
-	if wait == 0 {
-		wait = defaultWait
-	}
-	waiting, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
-	// A bank that has just started may not have got there again.
-	if err := n.replica.WaitFor(waiting, a.Index+1); err != nil {
-		return nil, err
-	}
-	c, err := n.Consent(consent.ID(a.Consent))
-	if err != nil {
-		return nil, err
-	}
-	pieces := make([]Piece, len(a.Sections))
-	var running, hoping sync.WaitGroup
-	var telling sync.Mutex
-	hoping.Add(len(a.Sections))
-	alone := make(chan struct{})
-	running.Go(func() {
-		hoping.Wait()
-		close(alone)
-	})
-	for i := range a.Sections {
-		running.Go(func() {
-			pieces[i] = n.collect(waiting, a, c, &a.Sections[i], sync.OnceFunc(hoping.Done), alone)
-			if progress != nil {
-				telling.Lock()
-				defer telling.Unlock()
-				progress(pieces[i])
-			}
-		})
-	}
-	running.Wait()
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	err = n.acknowledge(a, pieces)
-	n.cover(ctx, a, pieces)
-	return pieces, err
+// NotLogged means that a query lies in the bank's vault and is not known to
+// stand on the log: [Node.Asked] with its id brings it there, and spends no
+// second use.
+type NotLogged struct {
+	Query ledger.StatementID
+	err   error
 }
 
-// fetch asks an agency once: the ciphertext goes to a file, its digest must be
-// the one in the log, and only then is it opened and believed.
-func (n *Node) fetch(ctx context.Context, a *Asked, ask *consent.Ask) (p Piece, err error) {
-	agency := ask.Section.Agency
-	request, err := n.sealAsk(ask)
-	if err != nil {
-		return p, err
-	}
-	stream, err := n.host.Stream(ctx, agency, peer.Ask, request)
-	if err != nil {
-		return p, err
-	}
-	defer stream.Close()
-	o, err := n.awaitOutcome(ctx, a.Ref, agency)
-	if err == nil {
-		err = n.sized(o, &ask.Section)
-	}
-	if err != nil {
-		return p, err
-	}
-	file, err := n.vault.Create()
-	if err != nil {
-		return p, err
-	}
-	defer file.Discard()
-	limit := int64(seal.SealedLimit(fragment.Bucket(&ask.Section), 1))
-	if _, err := io.Copy(file, io.LimitReader(stream, limit+1)); err != nil {
-		return p, err
-	}
-	if file.Size() > limit {
-		return p, errOversized
-	}
-	name := spoolName(inPrefix, a.Ref, agency)
-	if err := file.Commit(name, time.UnixMilli(int64(a.Deadline)).Add(replyKept)); err != nil {
-		return p, err
-	}
-	return n.openFragment(a, ask, o, name)
-}
-
-// sized says whether the release of an agency has the size that every answer to
-// the section has: nothing of another is taken in.
-func (n *Node) sized(o *ledger.Outcome, s *consent.Section) error {
-	if len(o.Digest) == 0 {
-		return errNotReleased
-	}
-	entry, err := n.statement(o.Index)
-	if err != nil {
-		return err
-	}
-	if r, ok := entry.Payload.(*ledger.Release); !ok || r.Bucket != fragment.Bucket(s) {
-		return errOversized
-	}
-	return nil
-}
-
-var (
-	errNotReleased = errors.New("the log has no release for the bytes that came")
-	errOversized   = errors.New("the fragment has another size than an answer to the question")
-)
-
-// openFragment reads a fragment that lies whole in the vault.
-func (n *Node) openFragment(a *Asked, ask *consent.Ask, o *ledger.Outcome, name string) (p Piece, err error) {
-	p = Piece{Agency: ask.Section.Agency, Entry: o.Index, Digest: o.Digest}
-	if len(o.Digest) != 32 {
-		return p, errNotReleased
-	}
-	f, err := n.vault.Spooled(name)
-	if err != nil {
-		return p, err
-	}
-	defer f.Close()
-	about := fragment.About{Network: n.Network[:], Query: a.Ref, Consent: a.Consent, Agency: p.Agency}
-	wants := ask.Section.Wants
-	err = fragment.Read(f, n.age, about, [32]byte(o.Digest), func(answer fragment.Answer) error {
-		i := len(p.Answers)
-		if i >= len(wants) || answer.Result.Item != wants[i].Item {
-			return fmt.Errorf("%w: an answer to what was not asked", sign.ErrMalformed)
-		}
-		p.Answers = append(p.Answers, answer)
-		return nil
-	})
-	if err == nil && len(p.Answers) != len(wants) {
-		err = fmt.Errorf("%w: %d answers to %d wants", sign.ErrMalformed, len(p.Answers), len(wants))
-	}
-	return p, err
-}
-
-// without is the piece of an agency from which nothing came: why, by the log
-// where the log says so.
-func (n *Node) without(a *Asked, ask *consent.Ask, why error) Piece {
-	p := Piece{Agency: ask.Section.Agency}
-	outcome, reason := n.reasonWithout(a, ask, why, &p)
-	for _, w := range ask.Section.Wants {
-		p.Answers = append(p.Answers, fragment.Answer{Result: ledger.Result{Item: w.Item, Outcome: outcome, Reason: reason}})
-	}
-	return p
-}
-
-// outcomeGrace is how long a bank waits for its replica to have the refusal
-// that an agency has just told it of.
-const outcomeGrace = 3 * time.Second
-
-func (n *Node) reasonWithout(a *Asked, ask *consent.Ask, why error, p *Piece) (consent.Outcome, string) {
-	var e *peer.Error
-	if !errors.As(why, &e) {
-		// The bytes came and are not what the log or the question says.
-		if errors.Is(why, seal.ErrBroken) || errors.Is(why, seal.ErrNotForUs) || errors.Is(why, sign.ErrMalformed) ||
-			errors.Is(why, fragment.ErrElsewhere) || errors.Is(why, errNotReleased) || errors.Is(why, errOversized) {
-			return consent.Invalid, "fragment.invalid"
-		}
-		return consent.Unavailable, n.silence(a, p.Agency)
-	}
-	switch e.Code {
-	case codeNotFinal:
-		return consent.Unavailable, n.heldReason(a, p.Agency, e)
-	case peer.Timeout:
-		return consent.Unavailable, n.silence(a, p.Agency)
-	case codeRevoked:
-		return consent.RevokedNow, string(consent.Revoked)
-	case codeExpired:
-		return consent.ExpiredNow, string(consent.Expired)
-	case codeRefused:
-		ctx, cancel := context.WithTimeout(n.ctx, outcomeGrace)
-		defer cancel()
-		o, err := n.awaitOutcome(ctx, a.Ref, p.Agency)
-		if err == nil && len(o.Digest) == 0 {
-			p.Entry = o.Index
-			return n.refusedFor(ask, o)
-		}
-	}
-	return consent.Unavailable, e.Code
-}
-
-// refusedFor opens the sealed reason of a refusal on the log.
-func (n *Node) refusedFor(ask *consent.Ask, o *ledger.Outcome) (consent.Outcome, string) {
-	s, err := n.statement(o.Index)
-	if err != nil {
-		return consent.Refused, ""
-	}
-	r, ok := s.Payload.(*ledger.Refuse)
-	if !ok {
-		return consent.Refused, ""
-	}
-	public, err := r.Public()
-	if err != nil {
-		return consent.Refused, ""
-	}
-	plain, err := seal.Unbox(sign.Secret(ask.Key), n.place(ledger.KindRefuse, ask.Section.Agency, r.ID), public, r.Sealed)
-	if err != nil {
-		return consent.Refused, "refusal.unreadable"
-	}
-	var d ledger.RefuseDetail
-	if err := sign.Unmarshal(plain, &d); err != nil {
-		return consent.Refused, "refusal.unreadable"
-	}
-	switch d.Reason {
-	case consent.Revoked:
-		return consent.RevokedNow, string(d.Reason)
-	case consent.Expired:
-		return consent.ExpiredNow, string(d.Reason)
-	case RulesRefused:
-		return consent.Refused, string(d.Reason) + ": " + d.Detail
-	}
-	return consent.Refused, string(d.Reason)
-}
-
-// acknowledge puts a receipt for what arrived into the outbox, from which
-// [Node.keepHouse] brings it to the log.
-func (n *Node) acknowledge(a *Asked, pieces []Piece) error {
-	r := ledger.Receipt{Head: n.NewHead(), Query: a.Ref.ID}
-	for _, p := range pieces {
-		o, err := n.outcome(a.Ref, p.Agency)
-		if err != nil {
-			return err
-		}
-		if len(p.Digest) > 0 && o != nil && !o.Received {
-			r.Fragments = append(r.Fragments, ledger.Fragment{Agency: p.Agency, Digest: p.Digest})
-		}
-	}
-	if len(r.Fragments) == 0 {
-		return nil
-	}
-	slices.SortFunc(r.Fragments, func(a, b ledger.Fragment) int { return strings.Compare(a.Agency, b.Agency) })
-	raw, err := n.Sign(ledger.KindReceipt, r)
-	if err != nil {
-		return err
-	}
-	// What the log no longer remembers it would not accept.
-	if err := n.vault.Put(receipts, r.ID, raw, time.UnixMilli(int64(a.Deadline)).Add(replyKept)); err != nil {
-		return err
-	}
-	select {
-	case n.outbox <- struct{}{}:
-	default: // it looks anyway
-	}
-	return nil
-}
+func (e *NotLogged) Error() string { return fmt.Sprintf("query %s: %v", e.Query, e.err) }
+func (e *NotLogged) Unwrap() error { return e.err }

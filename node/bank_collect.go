@@ -4,11 +4,65 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
 	"atoll/node/peer"
 )
+
+// Collect asks every agency of a question at once and returns when each has
+// answered or wait is over, one piece for each agency in the order of the
+// question. An agency is not waited for any longer once connecting to it has
+// failed unreachableTries times in a row, which takes some seven seconds, and
+// all others have answered or are like it. Called again it gets the same bytes
+// again, from this bank's vault once they have their receipt. It acknowledges
+// what arrived with a receipt, sent asynchronously, and gives the cosigners a
+// second to make it all final. Progress, unless nil, is called with each piece
+// as it comes, one at a time.
+func (n *Node) Collect(ctx context.Context, a *Asked, wait time.Duration, progress func(Piece)) ([]Piece, error) {
+	if wait == 0 {
+		wait = defaultWait
+	}
+	waiting, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	// A bank that has just started may not have got there again.
+	if err := n.replica.WaitFor(waiting, a.Index+1); err != nil {
+		return nil, err
+	}
+	c, err := n.Consent(consent.ID(a.Consent))
+	if err != nil {
+		return nil, err
+	}
+	pieces := make([]Piece, len(a.Sections))
+	var running, hoping sync.WaitGroup
+	var telling sync.Mutex
+	hoping.Add(len(a.Sections))
+	alone := make(chan struct{})
+	running.Go(func() {
+		hoping.Wait()
+		close(alone)
+	})
+	for i := range a.Sections {
+		running.Go(func() {
+			pieces[i] = n.collect(waiting, a, c, &a.Sections[i], sync.OnceFunc(hoping.Done), alone)
+			if progress != nil {
+				telling.Lock()
+				defer telling.Unlock()
+				progress(pieces[i])
+			}
+		})
+	}
+	running.Wait()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	err = n.acknowledge(a, pieces)
+	n.cover(ctx, a, pieces)
+	return pieces, err
+}
 
 // unreachableTries is after how many attempts in a row to connect to an agency
 // the rest of a query does not wait for it.
@@ -79,28 +133,34 @@ func (n *Node) collect(ctx context.Context, a *Asked, c *Consent, s *consent.Sec
 	}
 }
 
-// received returns the piece that has come before and has its receipt on the log:
-// the agency keeps it no longer.
-func (n *Node) received(a *Asked, ask *consent.Ask) (Piece, bool) {
-	o, err := n.outcome(a.Ref, ask.Section.Agency)
-	if err != nil || o == nil || !o.Received {
-		return Piece{}, false
+// acknowledge puts a receipt for what arrived into the outbox, from which
+// [Node.keepHouse] brings it to the log.
+func (n *Node) acknowledge(a *Asked, pieces []Piece) error {
+	r := ledger.Receipt{Head: n.NewHead(), Query: a.Ref.ID}
+	for _, p := range pieces {
+		o, err := n.outcome(a.Ref, p.Agency)
+		if err != nil {
+			return err
+		}
+		if len(p.Digest) > 0 && o != nil && !o.Received {
+			r.Fragments = append(r.Fragments, ledger.Fragment{Agency: p.Agency, Digest: p.Digest})
+		}
 	}
-	p, err := n.kept(a, ask)
+	if len(r.Fragments) == 0 {
+		return nil
+	}
+	slices.SortFunc(r.Fragments, func(a, b ledger.Fragment) int { return strings.Compare(a.Agency, b.Agency) })
+	raw, err := n.Sign(ledger.KindReceipt, r)
 	if err != nil {
-		n.log.Warn("a fragment that was received before could not be read from the vault", "agency", ask.Section.Agency, "error", err)
+		return err
 	}
-	return p, err == nil
-}
-
-// kept reads the piece of an agency from this bank's own vault.
-func (n *Node) kept(a *Asked, ask *consent.Ask) (Piece, error) {
-	o, err := n.outcome(a.Ref, ask.Section.Agency)
-	if err == nil && o == nil {
-		err = errNotReleased
+	// What the log no longer remembers it would not accept.
+	if err := n.vault.Put(receipts, r.ID, raw, time.UnixMilli(int64(a.Deadline)).Add(replyKept)); err != nil {
+		return err
 	}
-	if err != nil {
-		return Piece{}, err
+	select {
+	case n.outbox <- struct{}{}:
+	default: // it looks anyway
 	}
-	return n.openFragment(a, ask, o, spoolName(inPrefix, a.Ref, ask.Section.Agency))
+	return nil
 }

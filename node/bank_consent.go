@@ -258,7 +258,7 @@ func (n *Node) findConsents() (keys [][]byte, err error) {
 	var records []vault.Record
 	for last, begun := []byte(nil), false; last != nil || !begun; begun = true {
 		var ids []consent.ID
-		err := n.View(func(v ledger.View) (err error) {
+		err := n.replica.View(func(v ledger.View) (err error) {
 			ids, last, err = ledger.ConsentsOf(v, n.Name, last, searchedAtOnce)
 			return err
 		})

@@ -82,7 +82,7 @@ func (n *Node) queryIDs() (ids []ledger.StatementID, err error) {
 	if err != nil {
 		return nil, err
 	}
-	err = n.View(func(v ledger.View) error {
+	err = n.replica.View(func(v ledger.View) error {
 		ids, err = ledger.QueriesOf(v, n.Name)
 		return err
 	})
@@ -125,7 +125,7 @@ func (n *Node) pastQuery(id ledger.StatementID) (*PastQuery, error) {
 	}
 	copy(q.Consent[:], a.Consent)
 	now := uint64(time.Now().UnixMilli())
-	err = n.View(func(v ledger.View) error {
+	err = n.replica.View(func(v ledger.View) error {
 		state, err := ledger.Read(v)
 		if err != nil || state == nil {
 			return err

@@ -4,20 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"atoll/consensus/ledger"
 )
-
-// NotLogged means that a query lies in the bank's vault and is not known to
-// stand on the log: [Node.Asked] with its id brings it there, and spends no
-// second use.
-type NotLogged struct {
-	Query ledger.StatementID
-	err   error
-}
-
-func (e *NotLogged) Error() string { return fmt.Sprintf("query %s: %v", e.Query, e.err) }
-func (e *NotLogged) Unwrap() error { return e.err }
 
 // Obstacle says in a sentence why nothing can be put on the log now, as far as
 // this member sees, or returns "".

@@ -32,7 +32,7 @@ func lone(t *testing.T) *Client {
 	now := time.Now()
 	g := &ledger.Genesis{
 		Version: ledger.FormatVersion, Name: "test", Origin: "log.test.invalid/1", Suite: ledger.Suite, Time: uint64(now.UnixMilli()), Offset: 480, Entries: ledger.DefaultBudget.Entries, Bytes: ledger.DefaultBudget.Bytes,
-		Voters: []string{"a", "b", "c"}, Cosigners: []string{"a", "b", "c", "d"}, Quorum: 3, Faults: 1, Approvals: 3,
+		Voters: []string{"aa", "bb", "cc"}, Cosigners: []string{"aa", "bb", "cc", "dd"}, Quorum: 3, Faults: 1, Approvals: 3,
 		Purposes: []consent.Purpose{{Code: "pre_loan", Chinese: "贷前", English: "before a loan", MaxDays: 365, MaxUses: 10, MaxDataLife: 365}},
 	}
 	var c node.Config
@@ -44,7 +44,7 @@ func lone(t *testing.T) *Client {
 		keys := ledger.NewKeys(sign.NewSecret(), g.Origin, 0)
 		host, err := peer.New(peer.Config{Name: name, Key: keys.Peer(), Listen: []string{"/ip4/127.0.0.1/tcp/0"}})
 		must(err)
-		if name == "a" {
+		if name == "aa" {
 			c = node.Config{Name: name, Dir: filepath.Join(t.TempDir(), name), Keys: keys, Age: id, Host: host, Timeout: 300 * time.Millisecond}
 		} else {
 			defer host.Close()
@@ -88,10 +88,10 @@ func lone(t *testing.T) *Client {
 func TestJustStarted(t *testing.T) {
 	c := lone(t)
 	s, err := Call(t.Context(), c, Status, Nothing{})
-	if err != nil || s.Name != "a" || s.Size != 0 || s.Leader != "" {
+	if err != nil || s.Name != "aa" || s.Size != 0 || s.Leader != "" {
 		t.Fatalf("%+v %v", s, err)
 	}
-	if i := slices.IndexFunc(s.Duties, func(d node.Duty) bool { return d.Member == "b" }); i < 0 || s.Duties[i].Reached || !s.Duties[i].Voter || !s.Duties[i].Cosigner {
+	if i := slices.IndexFunc(s.Duties, func(d node.Duty) bool { return d.Member == "bb" }); i < 0 || s.Duties[i].Reached || !s.Duties[i].Voter || !s.Duties[i].Cosigner {
 		t.Errorf("%+v", s.Duties)
 	}
 	for name, call := range map[string]func() error{
