@@ -85,6 +85,11 @@ func writtenDetails(t *testing.T) map[string]string {
 					})
 				}
 			case *ast.CompositeLit:
+				if len(n.Elts) == 3 {
+					if _, ok := n.Elts[1].(*ast.FuncLit); ok { // a setting
+						add(n.Elts[2])
+					}
+				}
 				if id, ok := n.Type.(*ast.Ident); ok && id.Name == "entryError" {
 					add(n.Elts[0])
 				}

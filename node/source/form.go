@@ -34,20 +34,14 @@ type form struct {
 	writing   catalog.Writing
 }
 
-func (f Form) compile(kind string) (*form, error) {
+func (f Form) compile() (*form, error) {
 	out := &form{gb: f.Encoding == "gb18030", sure: f.Encoding == "utf-8", delimiter: ',', newlines: f.Newlines, trim: f.Trim}
-	if f.Newlines && kind != "csv" {
-		return nil, misconfigured("newlines belongs to csv: in other kinds a text may have line breaks")
-	}
 	if f.Encoding != "" && !out.gb && !out.sure {
 		return nil, misconfigured("encoding: utf-8 or gb18030")
 	}
-	if f.Encoding != "" && kind == "sqlite" {
-		return nil, misconfigured("encoding belongs to files: the text of a database is UTF-8")
-	}
 	if f.Delimiter != "" {
-		if kind != "csv" || !slices.Contains([]string{",", ";", "|", "\t"}, f.Delimiter) {
-			return nil, misconfigured(`delimiter belongs to csv: one of "," ";" "|" "\t"`)
+		if !slices.Contains([]string{",", ";", "|", "\t"}, f.Delimiter) {
+			return nil, misconfigured(`delimiter: one of "," ";" "|" "\t"`)
 		}
 		if out.gb && f.Delimiter == "|" {
 			return nil, misconfigured(`delimiter "|" is a part of characters in gb18030: convert the file to UTF-8`)

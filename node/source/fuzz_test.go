@@ -129,7 +129,7 @@ func FuzzForms(f *testing.F) {
 		if gb {
 			declared.Encoding = "gb18030"
 		}
-		how, err := declared.compile("csv")
+		how, err := declared.compile()
 		if err != nil {
 			return
 		}

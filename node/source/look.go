@@ -77,7 +77,7 @@ func (s *Source) columns(ctx context.Context, d *catalog.Dataset) (names []strin
 		}
 		return dec.names(), nil
 	case *database:
-		err = t.with(ctx, func(conn *sql.Conn) error {
+		err = t.dialect.with(ctx, func(conn *sql.Conn) error {
 			tx, err := conn.BeginTx(ctx, nil)
 			if err != nil {
 				return err
@@ -97,20 +97,9 @@ func (s *Source) Tables(ctx context.Context) (names []string, err error) {
 	if !ok {
 		return nil, nil
 	}
-	err = db.with(ctx, func(conn *sql.Conn) error {
-		rows, err := conn.QueryContext(ctx, "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name")
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var name string
-			if err := rows.Scan(&name); err != nil {
-				return err
-			}
-			names = append(names, name)
-		}
-		return rows.Err()
+	err = db.dialect.with(ctx, func(conn *sql.Conn) (err error) {
+		names, err = db.dialect.tables(ctx, conn)
+		return err
 	})
 	if err != nil {
 		return nil, s.explain(err, db.file(nil))

@@ -26,7 +26,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -57,28 +56,6 @@ const concurrent = 8
 
 // ErrClosed is returned once a source is closed.
 var ErrClosed = errors.New("source is closed")
-
-// Config says where the tables of a source are.
-type Config struct {
-	Name string `yaml:"name"`
-	Kind string `yaml:"kind"` // "csv", "jsonl" or "sqlite"
-	// Path is a folder that holds <table>.csv or <table>.jsonl, or the
-	// database file. A relative one is relative to the working directory.
-	Path string `yaml:"path"`
-	// Live says of a database that it is the one in which the register is
-	// kept: all of it is there, and it is of now. Tables of others need a
-	// marker, see [Load].
-	Live bool `yaml:"live,omitempty"`
-	Form `yaml:",inline"`
-	Own  `yaml:"-"`
-}
-
-// Own is what a source has of the member that reads it. Without it no row can
-// be set aside.
-type Own struct {
-	Folder string // where the lists of rows set aside lie, and what has no place in memory
-	Secret []byte // under which rows have their fingerprints
-}
 
 // Source is an open source. Its methods may be called at the same time.
 type Source struct {
@@ -130,58 +107,6 @@ type record struct {
 	cells  []cell // in the order of the dataset's fields; valid until the next record
 	err    *Error // why there are no cells
 }
-
-// Open opens a source. That the folder or the database is there and readable
-// is checked now; tables and columns when they are asked for. The error is an
-// [*Error] that names the source.
-func Open(c Config) (*Source, error) {
-	s, err := c.open()
-	var e *Error
-	if errors.As(err, &e) {
-		e.Source = c.Name
-	}
-	return s, err
-}
-
-func (c Config) open() (*Source, error) {
-	path, err := filepath.Abs(c.Path)
-	if err != nil || c.Path == "" {
-		return nil, misconfigured("the source has no usable path: say where its tables are")
-	}
-	form, err := c.compile(c.Kind)
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	s := &Source{form: form, secret: c.Secret, timeout: Timeout, slots: make(chan struct{}, concurrent), ctx: ctx, close: cancel}
-	if c.Folder != "" && len(c.Secret) > 0 {
-		s.asides.folder = filepath.Join(c.Folder, asideFolder)
-	}
-	switch {
-	case c.Live && c.Kind != "sqlite":
-		err = misconfigured("live is for the database in which a register is kept: a file is a copy and needs a marker")
-	case c.Kind == "csv":
-		s.tables = newFiles(path, csvFormat{s.form}, c.Secret, s.background)
-	case c.Kind == "jsonl":
-		s.tables = newFiles(path, jsonlFormat{s.form}, c.Secret, s.background)
-	case c.Kind == "sqlite":
-		s.tables = newDatabase(path, c.Live, c.Own, s.background)
-	default:
-		err = misconfigured("an unknown kind: it is csv, jsonl or sqlite")
-	}
-	if err == nil {
-		limited, stop := context.WithTimeout(ctx, s.timeout)
-		defer stop()
-		err = s.tables.check(limited)
-	}
-	if err != nil {
-		cancel()
-		return nil, s.explain(err, filepath.Base(path))
-	}
-	return s, nil
-}
-
-func misconfigured(detail string) *Error { return &Error{Code: BadConfig, Detail: detail} }
 
 // Close ends what is being read, waits for it, and lets everything go. A
 // source may be closed more than once.

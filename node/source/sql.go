@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,29 +11,27 @@ import (
 	"atoll/node/catalog"
 )
 
-// database is the tables and views of one SQLite file.
-//
-// Each read opens the file and closes it again, which costs less than a
-// millisecond: so a file that was replaced is never confused with its
-// successor, and the owner can move or vacuum it. It is read within one
-// transaction; in WAL mode that disturbs no writer, and no writer disturbs it.
-// The file itself must not be opened by other means in this process: closing
-// that handle would drop the locks of SQLite's own.
+// database is the tables and views of one database that speaks SQL. Each call
+// reads within one transaction, and so in one state of it.
 type database struct {
-	path   string
-	live   bool
-	secret []byte // of fingerprints
-	folder string // for what has no place in memory
-	passes *passes[keyList]
+	dialect sqliteFile // whatever databases do each in its own way
+	live    bool
+	secret  []byte // of fingerprints
+	folder  string // for what has no place in memory
+	passes  *passes[keyList]
 }
 
 func newDatabase(path string, live bool, own Own, background func(func(context.Context)) bool) *database {
-	return &database{path: path, live: live, secret: own.Secret, folder: own.Folder, passes: newPasses[keyList](background)}
+	return &database{dialect: sqliteFile{path}, live: live, secret: own.Secret, folder: own.Folder, passes: newPasses[keyList](background)}
 }
 
-func (b *database) file(*catalog.Dataset) string { return filepath.Base(b.path) }
+func (b *database) file(*catalog.Dataset) string { return b.dialect.name() }
 
 func (b *database) close() { b.passes.clear() }
+
+func (b *database) check(ctx context.Context) error { return b.dialect.check(ctx) }
+
+func (b *database) readOnly(ctx context.Context) (bool, error) { return b.dialect.readOnly(ctx) }
 
 func (b *database) lookup(ctx context.Context, d *catalog.Dataset, code string, each func(record) error) (Survey, error) {
 	var out Survey
@@ -48,12 +45,12 @@ func (b *database) lookup(ctx context.Context, d *catalog.Dataset, code string, 
 			return unkept(b.file(d), err)
 		}
 		wanted := append(exactForms(code), written...)
-		rows, err := probe(ctx, tx, d, wanted)
+		rows, err := b.probe(ctx, tx, d, wanted)
 		if err != nil {
 			return err
 		}
 		keying := keyingOf(d)
-		return read(rows, len(d.Fields), func(r record) error {
+		return b.read(rows, len(d.Fields), func(r record) error {
 			key, s := keying.sortCell(r.key)
 			if key != code { // an affinity of the column made another key equal
 				return nil
@@ -69,17 +66,17 @@ func (b *database) lookup(ctx context.Context, d *catalog.Dataset, code string, 
 // index has it. That finds more than they are, at most, and what is not the
 // subject's is left out. A collation that only the register's own program has
 // is left aside.
-func probe(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, keys []any) (*sql.Rows, error) {
+func (b *database) probe(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, keys []any) (*sql.Rows, error) {
 	values := append(slices.Clone(keys), MaxRows+1)
-	rows, err := tx.QueryContext(ctx, probing(d, len(keys), ""), values...)
-	if resultCode(err) == resultError {
-		return tx.QueryContext(ctx, probing(d, len(keys), " COLLATE BINARY"), values...)
+	rows, err := tx.QueryContext(ctx, b.probing(d, len(keys), ""), values...)
+	if b.dialect.noCollation(err) {
+		return tx.QueryContext(ctx, b.probing(d, len(keys), bytewise), values...)
 	}
 	return rows, err
 }
 
-func probing(d *catalog.Dataset, keys int, collation string) string {
-	return selection(d, nil, nil) + " WHERE r." + quote(d.Key) + collation + " IN (?" + strings.Repeat(", ?", keys-1) + ") LIMIT ?"
+func (b *database) probing(d *catalog.Dataset, keys int, collation string) string {
+	return b.selection(d, nil, nil) + " WHERE r." + quote(d.Key) + collation + " IN (?" + strings.Repeat(", ?", keys-1) + ") LIMIT ?"
 }
 
 // exactForms are the forms of a key that need not be listed: the bare code,
@@ -136,7 +133,7 @@ func (b *database) begin(ctx context.Context, conn *sql.Conn, d *catalog.Dataset
 }
 
 func (b *database) scan(ctx context.Context, d *catalog.Dataset, progress func(done, total int64), each func(record) error) (missing, has []string, err error) {
-	err = b.with(ctx, func(conn *sql.Conn) error {
+	err = b.dialect.with(ctx, func(conn *sql.Conn) error {
 		tx, err := conn.BeginTx(ctx, nil)
 		if err != nil {
 			return err
@@ -149,11 +146,11 @@ func (b *database) scan(ctx context.Context, d *catalog.Dataset, progress func(d
 		if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM "+quote(d.Table)).Scan(&total); err != nil {
 			return err
 		}
-		rows, err := tx.QueryContext(ctx, selection(d, missing, has))
+		rows, err := tx.QueryContext(ctx, b.selection(d, missing, has))
 		if err != nil {
 			return err
 		}
-		return read(rows, len(d.Fields), func(r record) error {
+		return b.read(rows, len(d.Fields), func(r record) error {
 			progress(r.line, total)
 			return each(r)
 		})
@@ -161,48 +158,32 @@ func (b *database) scan(ctx context.Context, d *catalog.Dataset, progress func(d
 	return missing, told(missing, wanted(d), has), err
 }
 
-// missing returns the columns that the table lacks, and those that it has. SQLite itself must not be
-// asked: it takes a quoted name that it does not know for a text.
+// missing returns the columns that the table lacks, and those that it has. The
+// query itself would not tell: SQLite takes a quoted name that it does not know
+// for a text.
 func (b *database) missing(ctx context.Context, tx *sql.Tx, d *catalog.Dataset) (missing, has []string, err error) {
-	var found int
-	const known = "SELECT count(*) FROM sqlite_schema WHERE name = ? AND type IN ('table', 'view')"
-	if err := tx.QueryRowContext(ctx, known, d.Table).Scan(&found); err != nil {
+	switch there, err := b.dialect.has(ctx, tx, d.Table); {
+	case err != nil:
 		return nil, nil, err
-	}
-	if found == 0 {
+	case !there:
 		return nil, nil, &Error{Code: NotReadable, File: b.file(d), Detail: fmt.Sprintf("the database has no table or view %q: create it, or correct the catalog", d.Table)}
 	}
-	rows, err := tx.QueryContext(ctx, "SELECT name FROM pragma_table_xinfo(?) WHERE hidden <> 1", d.Table)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return nil, nil, err
-		}
-		has = append(has, name)
-	}
-	return slices.DeleteFunc(wanted(d), func(name string) bool { return slices.Contains(has, name) }), has, rows.Err()
+	has, err = b.dialect.columns(ctx, tx, d.Table)
+	return slices.DeleteFunc(wanted(d), func(name string) bool { return slices.Contains(has, name) }), has, err
 }
 
 // selection is the query for the key and the fields, and for whether no column
-// of the table has a value. Each column is wrapped: a huge value is not
-// fetched, and the driver, which would turn the text of a column declared DATE
-// into a time, is not told what a column was declared as.
-func selection(d *catalog.Dataset, missing, columns []string) string {
-	var b strings.Builder
-	for i, name := range wanted(d) {
-		b.WriteString([]string{"SELECT ", ", "}[min(i, 1)])
+// of the table has a value.
+func (b *database) selection(d *catalog.Dataset, missing, columns []string) string {
+	var fetched []string
+	for _, name := range wanted(d) {
 		if slices.Contains(missing, name) {
-			b.WriteString("NULL")
-			continue
+			fetched = append(fetched, "NULL")
+		} else {
+			fetched = append(fetched, b.dialect.fetched("r."+quote(name)))
 		}
-		c := "r." + quote(name)
-		fmt.Fprintf(&b, "CASE WHEN octet_length(%s) > %d THEN x'00' ELSE %s END", c, MaxRecord, c)
 	}
-	return b.String() + ", " + hollow(columns) + " FROM " + quote(d.Table) + " AS r"
+	return "SELECT " + strings.Join(append(fetched, hollow(columns)), ", ") + " FROM " + quote(d.Table) + " AS r"
 }
 
 // hollow is an expression for whether a row has a value in none of the columns.
@@ -226,7 +207,7 @@ func hollow(columns []string) string {
 func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
 // read hands every row to each, numbered from 1.
-func read(rows *sql.Rows, fields int, each func(record) error) error {
+func (b *database) read(rows *sql.Rows, fields int, each func(record) error) error {
 	defer rows.Close()
 	values := make([]any, 1+fields+1)
 	into := make([]any, len(values))
@@ -239,9 +220,9 @@ func read(rows *sql.Rows, fields int, each func(record) error) error {
 			return err
 		}
 		for i, v := range values[1 : 1+fields] {
-			cells[i] = sqliteCell(v)
+			cells[i] = b.dialect.cell(v)
 		}
-		if err := each(record{line: n, key: sqliteCell(values[0]), cells: cells, hollow: values[1+fields] == int64(1)}); err != nil {
+		if err := each(record{line: n, key: b.dialect.cell(values[0]), cells: cells, hollow: values[1+fields] == int64(1)}); err != nil {
 			return err
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"time"
 
 	"atoll/node/catalog"
@@ -28,13 +29,13 @@ var errOtherState = errors.New("another state of the database")
 // keys are listed within the transaction itself.
 func (b *database) listed(ctx context.Context, d *catalog.Dataset, do func(*sql.Tx, *keyList) error) error {
 	try := func(inside bool) error {
-		return b.with(ctx, func(conn *sql.Conn) error {
+		return b.dialect.with(ctx, func(conn *sql.Conn) error {
 			tx, columns, err := b.begin(ctx, conn, d)
 			if err != nil {
 				return err
 			}
 			defer tx.Rollback()
-			state, err := b.now()
+			state, err := b.dialect.now()
 			if err != nil {
 				return err
 			}
@@ -52,7 +53,7 @@ func (b *database) listed(ctx context.Context, d *catalog.Dataset, do func(*sql.
 	}
 	err := try(false)
 	if errors.Is(err, errOtherState) {
-		state, e := b.now()
+		state, e := b.dialect.now()
 		if e != nil {
 			return e
 		}
@@ -67,8 +68,8 @@ func (b *database) listed(ctx context.Context, d *catalog.Dataset, do func(*sql.
 
 // pass lists the keys in the state that the database has.
 func (b *database) pass(ctx context.Context, d *catalog.Dataset) (keys *keyList, err error) {
-	err = b.with(ctx, func(conn *sql.Conn) error {
-		state, err := b.now()
+	err = b.dialect.with(ctx, func(conn *sql.Conn) error {
+		state, err := b.dialect.now()
 		if err != nil {
 			return err
 		}
@@ -92,15 +93,10 @@ func (b *database) list(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, col
 	if keys.marker, err = b.marker(ctx, tx, d); err != nil {
 		return nil, err
 	}
-	rowid, err := b.rowid(ctx, tx, d)
-	if err != nil {
-		return nil, err
-	}
-	if rowid != "" {
-		err = keys.inRanges(ctx, tx, d, rowid, columns)
-	} else {
-		err = keys.asWhole(ctx, tx, d, columns)
-	}
+	all := b.selection(d, nil, columns)
+	err = b.dialect.pass(ctx, tx, d, keys, func(rest string, args ...any) error {
+		return b.fetch(ctx, tx, d, keys, all+rest, args...)
+	})
 	if err == nil && !keys.spellings.done() {
 		err = tooManySpellings(d)
 	}
@@ -117,9 +113,7 @@ func (b *database) list(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, col
 // marker reads the row of a table in atoll_load, nil where there is none. It
 // may be a view.
 func (b *database) marker(ctx context.Context, tx *sql.Tx, d *catalog.Dataset) (*marker, error) {
-	var found int
-	const known = "SELECT count(*) FROM sqlite_schema WHERE name = ? AND type IN ('table', 'view')"
-	if err := tx.QueryRowContext(ctx, known, markerTable).Scan(&found); err != nil || found == 0 || b.live {
+	if there, err := b.dialect.has(ctx, tx, markerTable); err != nil || !there || b.live {
 		return nil, err
 	}
 	bad := &Error{Code: NoLoad, File: b.file(d), Detail: markerTable + " needs the columns name, rows (a whole number) and as_of (a text such as 2026-01-31), and one row for a table"}
@@ -148,4 +142,38 @@ func (b *database) marker(ctx context.Context, tx *sql.Tx, d *catalog.Dataset) (
 		m = &marker{Name: b.file(d), Rows: &count, AsOf: asOf}
 	}
 	return m, rows.Err()
+}
+
+// exact counts rows whose keys are exact.
+func (k *keyList) exact(rows int64) {
+	k.sorter.census.Rows += rows
+	k.sorter.census.records += rows
+}
+
+// fetch counts rows one by one, numbered behind those before.
+func (b *database) fetch(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, k *keyList, query string, args ...any) error {
+	rows, err := tx.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	before := k.sorter.census.records
+	return b.read(rows, len(d.Fields), func(r record) error {
+		code, s := k.sorter.take(r, before+r.line)
+		key, isText := r.key.(string)
+		if s != mended || !isText { // a number that is a code is exact
+			return nil
+		}
+		room, err := k.spellings.add(code, key)
+		if err != nil {
+			return unkept("", err)
+		}
+		if !room {
+			return tooManySpellings(d)
+		}
+		return nil
+	})
+}
+
+func tooManySpellings(d *catalog.Dataset) *Error {
+	return &Error{Code: Keys, Column: d.Key, Detail: fmt.Sprintf("more than %d keys are written otherwise than as codes, or %d of one subject: correct them in the table, or let a column hold the plain codes", maxMended, maxSpellings)}
 }

@@ -16,8 +16,21 @@ import (
 	"modernc.org/sqlite"
 )
 
-func (b *database) check(ctx context.Context) error {
-	return b.with(ctx, func(conn *sql.Conn) error {
+// sqliteFile is what SQLite does in its own way: one database is one file.
+//
+// Each read opens the file and closes it again, which costs less than a
+// millisecond: so a file that was replaced is never confused with its
+// successor, and the owner can move or vacuum it. In WAL mode a read disturbs no
+// writer, and no writer disturbs it. The file itself must not be opened by other
+// means in this process: closing that handle would drop the locks of SQLite's own.
+type sqliteFile struct{ path string }
+
+// name is that of the database, for errors.
+func (f sqliteFile) name() string { return filepath.Base(f.path) }
+
+// check tries whether the database can be read at all.
+func (f sqliteFile) check(ctx context.Context) error {
+	return f.with(ctx, func(conn *sql.Conn) error {
 		var tables int
 		return conn.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables)
 	})
@@ -25,9 +38,9 @@ func (b *database) check(ctx context.Context) error {
 
 // readOnly tries to begin a transaction that could write. It would be ended
 // at once, having written nothing.
-func (b *database) readOnly(ctx context.Context) (bool, error) {
+func (f sqliteFile) readOnly(ctx context.Context) (bool, error) {
 	refused := false
-	err := b.with(ctx, func(conn *sql.Conn) error {
+	err := f.with(ctx, func(conn *sql.Conn) error {
 		_, err := conn.ExecContext(ctx, "BEGIN IMMEDIATE")
 		if refused = resultCode(err) == resultReadOnly; refused || err != nil {
 			return nil
@@ -38,30 +51,30 @@ func (b *database) readOnly(ctx context.Context) (bool, error) {
 	return refused, err
 }
 
-// with opens the database for reading and closes it again.
-func (b *database) with(ctx context.Context, do func(*sql.Conn) error) error {
-	name := filepath.Base(b.path)
+// with opens the database for reading and closes it again. Its errors are
+// explained.
+func (f sqliteFile) with(ctx context.Context, do func(*sql.Conn) error) error {
 	const absent = "there is no such file: give the path of an SQLite database"
-	info, err := os.Stat(b.path)
+	info, err := os.Stat(f.path)
 	if err != nil {
-		return unreadable(name, err, absent)
+		return unreadable(f.name(), err, absent)
 	}
 	if !info.Mode().IsRegular() {
-		return &Error{Code: NotReadable, File: name, Detail: "this is not a file: give the path of an SQLite database"}
+		return &Error{Code: NotReadable, File: f.name(), Detail: "this is not a file: give the path of an SQLite database"}
 	}
 	// query_only and trusted_schema guard against what a view might do.
-	where := url.URL{Scheme: "file", Path: filepath.ToSlash(b.path), RawQuery: "mode=ro&_pragma=busy_timeout(5000)&_pragma=query_only(1)&_pragma=trusted_schema(0)"}
+	where := url.URL{Scheme: "file", Path: filepath.ToSlash(f.path), RawQuery: "mode=ro&_pragma=busy_timeout(5000)&_pragma=query_only(1)&_pragma=trusted_schema(0)"}
 	db, err := sql.Open("sqlite", where.String())
 	if err != nil {
-		return b.explain(ctx, err)
+		return f.explain(ctx, err)
 	}
 	defer db.Close()
 	conn, err := db.Conn(ctx)
 	if err != nil {
-		return b.explain(ctx, err)
+		return f.explain(ctx, err)
 	}
 	defer conn.Close()
-	return b.explain(ctx, do(conn))
+	return f.explain(ctx, do(conn))
 }
 
 // Result codes of SQLite, without their extensions.
@@ -86,7 +99,7 @@ func resultCode(err error) int {
 
 // explain says what an error of the driver means. Its own text is left out: it
 // might hold a value.
-func (b *database) explain(ctx context.Context, err error) error {
+func (f sqliteFile) explain(ctx context.Context, err error) error {
 	var e *Error
 	switch {
 	case err == nil || errors.As(err, &e) || errors.Is(err, errOtherState):
@@ -108,7 +121,7 @@ func (b *database) explain(ctx context.Context, err error) error {
 	default:
 		detail = fmt.Sprintf("the database cannot be read (SQLite result code %d)", code)
 	}
-	return &Error{Code: NotReadable, File: filepath.Base(b.path), Detail: detail}
+	return &Error{Code: NotReadable, File: f.name(), Detail: detail}
 }
 
 // dbState tells one state of a database file from another, without opening it.
@@ -120,14 +133,15 @@ type dbState struct {
 // racy is how coarse the times of a file system may be.
 const racy = 100 * time.Millisecond
 
-func (b *database) now() (dbState, error) {
+// now returns the state of the database.
+func (f sqliteFile) now() (dbState, error) {
 	var s dbState
 	var err error
-	if s.file, err = os.Stat(b.path); err != nil {
-		return s, unreadable(b.file(nil), err, "the database is gone")
+	if s.file, err = os.Stat(f.path); err != nil {
+		return s, unreadable(f.name(), err, "the database is gone")
 	}
 	// An empty one has nothing, and comes and goes with those who only read.
-	if s.log, err = os.Stat(b.path + "-wal"); err != nil || s.log.Size() == 0 {
+	if s.log, err = os.Stat(f.path + "-wal"); err != nil || s.log.Size() == 0 {
 		s.log = nil
 	}
 	for _, info := range []os.FileInfo{s.file, s.log} {
@@ -138,7 +152,7 @@ func (b *database) now() (dbState, error) {
 	return s, nil
 }
 
-// is says whether both are surely the same state.
+// is reports whether both are surely the same state.
 func (s dbState) is(o dbState) bool {
 	if s.recent || o.recent || (s.log == nil) != (o.log == nil) {
 		return false
@@ -148,7 +162,7 @@ func (s dbState) is(o dbState) bool {
 
 // rowid returns a name of the row number of a table, or "" where it has none:
 // a view, or a table made WITHOUT ROWID.
-func (b *database) rowid(ctx context.Context, tx *sql.Tx, d *catalog.Dataset) (string, error) {
+func (f sqliteFile) rowid(ctx context.Context, tx *sql.Tx, d *catalog.Dataset) (string, error) {
 	var found int
 	const plain = "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND name = ? AND type = 'table' AND wr = 0"
 	if err := tx.QueryRowContext(ctx, plain, d.Table).Scan(&found); err != nil || found == 0 {
@@ -173,11 +187,67 @@ func (b *database) rowid(ctx context.Context, tx *sql.Tx, d *catalog.Dataset) (s
 	return free[0], rows.Err()
 }
 
-// sqliteCell recognises what selection put in place of a huge value. A true
-// BLOB is refused just as well.
-func sqliteCell(v any) cell {
+// tables returns the names of the tables and views of the database, sorted.
+func (sqliteFile) tables(ctx context.Context, conn *sql.Conn) (names []string, err error) {
+	rows, err := conn.QueryContext(ctx, "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		names = append(names, name)
+	}
+	return names, rows.Err()
+}
+
+// has reports whether there is a table or view of this name.
+func (sqliteFile) has(ctx context.Context, tx *sql.Tx, table string) (bool, error) {
+	var found int
+	const known = "SELECT count(*) FROM sqlite_schema WHERE name = ? AND type IN ('table', 'view')"
+	err := tx.QueryRowContext(ctx, known, table).Scan(&found)
+	return found > 0, err
+}
+
+// columns returns the names of the columns of a table or view.
+func (sqliteFile) columns(ctx context.Context, tx *sql.Tx, table string) (names []string, err error) {
+	rows, err := tx.QueryContext(ctx, "SELECT name FROM pragma_table_xinfo(?) WHERE hidden <> 1", table)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		names = append(names, name)
+	}
+	return names, rows.Err()
+}
+
+// fetched is the expression by which a column is fetched. It is wrapped: a huge
+// value is not fetched, and the driver, which would turn the text of a column
+// declared DATE into a time, is not told what a column was declared as.
+func (sqliteFile) fetched(column string) string {
+	return fmt.Sprintf("CASE WHEN octet_length(%[1]s) > %[2]d THEN x'00' ELSE %[1]s END", column, MaxRecord)
+}
+
+// cell turns what the driver gives into a cell. It recognises what fetched puts
+// in place of a huge value; a true BLOB is refused just as well.
+func (sqliteFile) cell(v any) cell {
 	if b, ok := v.([]byte); ok && len(b) == 1 && b[0] == 0 {
 		return tooLong{}
 	}
 	return v
 }
+
+// bytewise makes a comparison one of bytes, whatever the column's collation is.
+const bytewise = " COLLATE BINARY"
+
+// noCollation reports whether an error may come from a collation that only the
+// register's own program has.
+func (sqliteFile) noCollation(err error) bool { return resultCode(err) == resultError }

@@ -19,10 +19,23 @@ import (
 // chunk is how many keys are fetched as one text.
 const chunk = 4096
 
+// pass counts the keys of a table in k. Fetch counts rows one by one, those that
+// a condition picks.
+func (f sqliteFile) pass(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, k *keyList, fetch func(rest string, args ...any) error) error {
+	rowid, err := f.rowid(ctx, tx, d)
+	if err != nil {
+		return err
+	}
+	if rowid == "" {
+		return asWhole(ctx, tx, d, k, fetch)
+	}
+	return inRanges(ctx, tx, d, rowid, k, fetch)
+}
+
 // inRanges looks at a table by ranges of row numbers. The keys of a range come
 // as one text; where all are exact no more is needed, otherwise the rows of the
 // range are fetched.
-func (k *keyList) inRanges(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, rowid string, columns []string) error {
+func inRanges(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, rowid string, k *keyList, fetch func(rest string, args ...any) error) error {
 	q, err := prepareRanges(ctx, tx, d, rowid)
 	if err != nil {
 		return err
@@ -46,8 +59,8 @@ func (k *keyList) inRanges(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, 
 			return err
 		}
 		if count == 0 || allExact(k.sorter.keying, text.String, count) {
-			k.pass(count)
-		} else if err := k.fetch(ctx, tx, d, selection(d, nil, columns)+fmt.Sprintf(" WHERE r.%[1]s BETWEEN ? AND ? ORDER BY r.%[1]s", rowid), at, to); err != nil {
+			k.exact(count)
+		} else if err := fetch(fmt.Sprintf(" WHERE r.%[1]s BETWEEN ? AND ? ORDER BY r.%[1]s", rowid), at, to); err != nil {
 			return err
 		}
 		dense = count >= chunk/4 || !dense && uint64(to-at) < 4*chunk
@@ -123,7 +136,7 @@ func init() {
 
 // asWhole looks at a view, or a table without row numbers. Where all keys are
 // exact no row is fetched, otherwise all are.
-func (k *keyList) asWhole(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, columns []string) error {
+func asWhole(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, k *keyList, fetch func(rest string, args ...any) error) error {
 	key := "r." + quote(d.Key)
 	var count int64
 	var exact float64
@@ -132,42 +145,8 @@ func (k *keyList) asWhole(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, c
 		return err
 	}
 	if float64(count) == exact {
-		k.pass(count)
+		k.exact(count)
 		return nil
 	}
-	return k.fetch(ctx, tx, d, selection(d, nil, columns))
-}
-
-// pass counts rows whose keys are exact.
-func (k *keyList) pass(rows int64) {
-	k.sorter.census.Rows += rows
-	k.sorter.census.records += rows
-}
-
-// fetch counts rows one by one, numbered behind those before.
-func (k *keyList) fetch(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, query string, args ...any) error {
-	rows, err := tx.QueryContext(ctx, query, args...)
-	if err != nil {
-		return err
-	}
-	before := k.sorter.census.records
-	return read(rows, len(d.Fields), func(r record) error {
-		code, s := k.sorter.take(r, before+r.line)
-		key, isText := r.key.(string)
-		if s != mended || !isText { // a number that is a code is exact
-			return nil
-		}
-		room, err := k.spellings.add(code, key)
-		if err != nil {
-			return unkept("", err)
-		}
-		if !room {
-			return tooManySpellings(d)
-		}
-		return nil
-	})
-}
-
-func tooManySpellings(d *catalog.Dataset) *Error {
-	return &Error{Code: Keys, Column: d.Key, Detail: fmt.Sprintf("more than %d keys are written otherwise than as codes, or %d of one subject: correct them in the table, or let a column hold the plain codes", maxMended, maxSpellings)}
+	return fetch("")
 }

@@ -237,7 +237,7 @@ func TestSQLiteCollations(t *testing.T) {
 		if collation != "PINYIN" {
 			execSQL(t, db, "INSERT INTO t VALUES (?, 'a'), (?, 'b'), (?, 'c')", code(1), strings.ToLower(code(1)), code(2))
 			var plan, rest string
-			if err := db.QueryRow("EXPLAIN QUERY PLAN "+probing(one(), 3, ""), 1, 2, 3, 4).Scan(&rest, &rest, &rest, &plan); err != nil || !strings.Contains(plan, "SEARCH r USING INDEX keys") {
+			if err := db.QueryRow("EXPLAIN QUERY PLAN "+new(database).probing(one(), 3, ""), 1, 2, 3, 4).Scan(&rest, &rest, &rest, &plan); err != nil || !strings.Contains(plan, "SEARCH r USING INDEX keys") {
 				t.Errorf("%s: %q, %v", collation, plan, err)
 			}
 		} else if _, err := db.Exec("INSERT INTO t VALUES ('x', 'a')"); err == nil {
