@@ -230,12 +230,23 @@ func (n *network) open(name string, host *peer.Host) {
 	if text := n.catalogs[name]; text != "" {
 		c.Catalog, err = catalog.Parse([]byte(text))
 		n.must(err)
-		s, err := source.Open(source.Config{Name: "main", Kind: "csv", Path: filepath.Join(n.dir, name, "data")})
-		n.must(err)
+		s := n.source(name)
 		c.Sources = map[string]*source.Source{"main": s}
 	}
 	m.Node, err = Open(c)
 	n.must(err)
+}
+
+// source opens an agency's data, as its node or a command on its machine does.
+func (n *network) source(name string) *source.Source {
+	n.t.Helper()
+	secret := ledger.NewKeys(n.members[name].seed, n.genesis.Origin, 0).Rows()
+	s, err := source.Open(source.Config{
+		Name: "main", Kind: "csv", Path: filepath.Join(n.dir, name, "data"),
+		Own: source.Own{Folder: filepath.Join(n.dir, name), Secret: secret[:]},
+	})
+	n.must(err)
+	return s
 }
 
 // stop ends a member, restart brings it back on its old address.
