@@ -54,9 +54,10 @@ func (l Load) known(today consent.Day) consent.Day {
 }
 
 // asOf is the day that a complete register is of, in Unix milliseconds: also
-// where it has nothing on a subject.
+// where it has nothing on a subject. It is no day to come, whatever clock the
+// marker was written by.
 func (l Load) asOf(today consent.Day) uint64 {
-	day := l.AsOf
+	day := min(l.AsOf, today)
 	if l.Live {
 		day = today
 	}

@@ -195,14 +195,11 @@ func (a *asides) read(dataset string) (*asideList, error) {
 	if l := a.lists[dataset]; l != nil && same(l.info, info) {
 		return l, nil
 	}
-	f, err := os.Open(a.path(dataset))
+	f, info, err := openRegular(a.path(dataset), name, func() string { return "the list is gone" })
 	if err != nil {
-		return nil, unreadable(name, err, "the list is gone")
+		return nil, err
 	}
 	defer f.Close()
-	if info, err = f.Stat(); err != nil {
-		return nil, unreadable(name, err, "the list is gone")
-	}
 	text, err := io.ReadAll(io.LimitReader(f, maxList+1))
 	if err != nil {
 		return nil, unreadable(name, err, "the list is gone")

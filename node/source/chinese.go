@@ -32,6 +32,7 @@ var details = map[string]string{
 	"date: a day such as 2026-01-31":                           "date：须为 2026-01-31 这样的日期",
 	"%d rows whose key is nobody's, and at most %d can be set aside: correct the table, or declare which other keys there are (also)":                                                "${1} 行的主体代码不属于任何人，而最多可搁置 ${2} 行：请改正表，或在目录中声明还有哪些代码（also）",
 	"the file is empty: its first line must name the columns":                                                                                                                        "文件是空的：首行应为列名",
+	"NUL bytes, as where a part of a file was never written, or in UTF-16: copy the file again, or convert it":                                                                       "含有 NUL 字节，像是文件有一部分未曾写入，或是 UTF-16：请重新复制该文件，或转换编码",
 	"NUL bytes in the header, as in UTF-16: convert it to UTF-8":                                                                                                                     "表头含有 NUL 字节，像是 UTF-16：请转换为 UTF-8",
 	"columns %d and %d have the same name: rename or remove one":                                                                                                                     "第 ${1} 列与第 ${2} 列同名：请改名或删去其一",
 	"%d columns where the header has %d: a delimiter within a text needs quotes around the text":                                                                                     "此行有 ${1} 列，而表头有 ${2} 列：文字中若有分隔符，须用引号括起",

@@ -49,24 +49,30 @@ func (fs *files) open(name string) (*os.File, os.FileInfo, error) {
 	if !filepath.IsLocal(name) || strings.ContainsAny(name, `/\`) {
 		return nil, nil, &Error{Code: NotReadable, File: filepath.Base(name), Detail: "the table's name in the catalog cannot be the name of a file"}
 	}
-	path := filepath.Join(fs.dir, name)
+	return openRegular(filepath.Join(fs.dir, name), name, fs.absent)
+}
+
+// openRegular opens a file for reading, and nothing else that has its name: a
+// pipe would wait for its writer, and a device may have no end. Absent says what
+// to do where there is none.
+func openRegular(path, name string, absent func() string) (*os.File, os.FileInfo, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, nil, unreadable(name, err, fs.absent())
+		return nil, nil, unreadable(name, err, absent())
 	}
-	if !info.Mode().IsRegular() { // opening a pipe would wait for its writer
+	if !info.Mode().IsRegular() {
 		return nil, nil, &Error{Code: NotReadable, File: name, Detail: "this is not a file"}
 	}
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // it may have become a pipe
 	if err != nil {
-		return nil, nil, unreadable(name, err, fs.absent())
+		return nil, nil, unreadable(name, err, absent())
 	}
 	if info, err = f.Stat(); err != nil || !info.Mode().IsRegular() {
 		f.Close()
 		if err == nil {
 			return nil, nil, changed(name)
 		}
-		return nil, nil, unreadable(name, err, fs.absent())
+		return nil, nil, unreadable(name, err, absent())
 	}
 	return f, info, nil
 }

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"errors"
 	"slices"
 	"strings"
@@ -58,6 +59,9 @@ func (f Form) compile() (*form, error) {
 
 // utf8 returns a record of a file as UTF-8.
 func (o *form) utf8(record []byte, marked bool) ([]byte, *Error) {
+	if bytes.IndexByte(record, 0) >= 0 { // rows may be missing in its place
+		return nil, &Error{Code: BadRow, Detail: "NUL bytes, as where a part of a file was never written, or in UTF-16: copy the file again, or convert it"}
+	}
 	if o.gb && !marked {
 		out, err := simplifiedchinese.GB18030.NewDecoder().Bytes(record)
 		if err != nil || strings.ContainsRune(string(out), utf8.RuneError) {

@@ -274,7 +274,6 @@ func TestConformance(t *testing.T) {
 		}(), code: TooManyRows},
 		{name: "long text", rows: [][]any{with(1, strings.Repeat("x", MaxText+1))}, code: BadValue},
 		{name: "row too long", rows: [][]any{with(1, strings.Repeat("x", MaxRecord+1))}, code: RowTooLong},
-		{name: "NUL", rows: [][]any{with(1, "a\x00b")}, code: BadValue},
 		{name: "escape", rows: [][]any{with(1, "a\x1b[2Jb")}, code: BadValue},
 		{name: "damaged text", rows: [][]any{with(1, "a\uFFFDb")}, code: Encoding},
 		{name: "missing column", columns: columns[:5], rows: [][]any{ok[:5]}, code: MissingColumn},
