@@ -39,7 +39,7 @@ var details = map[string]string{
 	`a quote (") within a field that does not begin with one: put quotes around the field and double the one within`:                                                                 `字段中有引号（"）而开头没有：请将字段用引号括起，其中的引号写两遍`,
 	`the quotes (") do not match: a quote within a quoted field must be doubled, and the last one closed; where texts go on in the next line, declare newlines: true for the source`: `引号（"）不成对：字段中的引号须写两遍，末尾须有引号；若文字跨行，请为数据源声明 newlines: true`,
 	"a row of more than %d bytes; perhaps a quote is not closed":                                                                                                                     "此行超过 ${1} 字节；可能有引号未闭合",
-	"this is a file: give the folder that it lies in":                                                                                                                                "这是文件：请给出它所在的文件夹",
+	"this is a file: give the folder that it is in":                                                                                                                                  "这是文件：请给出它所在的文件夹",
 	"the table's name in the catalog cannot be the name of a file":                                                                                                                   "目录中的表名不能作为文件名",
 	"this is not a file": "这不是文件",
 	"the file changed while it was read: try again; replace it by renaming a finished file over it": "读取期间文件被改动：请重试；更新时，先写好新文件，再改名覆盖",

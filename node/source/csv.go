@@ -14,7 +14,7 @@ import (
 // format is a kind of file.
 type format interface {
 	extension() string
-	// gb says whether the source declares GB 18030.
+	// gb reports whether the source declares GB 18030.
 	gb() bool
 	// records splits a file of this kind.
 	records(r *bufio.Reader) *records
@@ -27,7 +27,7 @@ type format interface {
 type decoder interface {
 	// want says which columns the cells of decode are.
 	want(columns []string)
-	// decode fills cells, and says whether no column at all has a value. Its
+	// decode fills cells, and reports whether no column at all has a value. Its
 	// error lacks the file and the line.
 	decode(record []byte, cells []cell) (hollow bool, err *Error)
 	// missing returns those of the columns that are not in the header, or

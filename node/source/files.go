@@ -39,7 +39,7 @@ func (fs *files) check(context.Context) error {
 		return unreadable(name, err, "there is no such folder: create it and put the tables there, or correct the path")
 	}
 	if !info.IsDir() {
-		return &Error{Code: NotReadable, File: name, Detail: "this is a file: give the folder that it lies in"}
+		return &Error{Code: NotReadable, File: name, Detail: "this is a file: give the folder that it is in"}
 	}
 	return nil
 }

@@ -102,7 +102,7 @@ func (d *doubt) error() *Error {
 	return &Error{Code: Encoding, Line: d.line, Detail: "all of the file reads as UTF-8, and the source declares gb18030: correct encoding, or export the file again"}
 }
 
-// ambiguous says whether valid UTF-8 reads as GBK just as well: all that is
+// ambiguous reports whether valid UTF-8 reads as GBK just as well: all that is
 // not ASCII in it are characters of two bytes, of which GBK makes hanzi. Where
 // characters of three bytes are among them, it is UTF-8.
 func ambiguous(record []byte) bool {

@@ -36,7 +36,7 @@ type entry struct {
 
 const markEvery = 1024
 
-// same says whether two looks at a path saw one generation of a file. Whoever
+// same reports whether two looks at a path saw one generation of a file. Whoever
 // sets the time of a file back does not reach when it was changed last.
 func same(a, b os.FileInfo) bool { return alike(a, b) && changedAt(a) == changedAt(b) }
 

@@ -29,7 +29,7 @@ type Config struct {
 // Own is what a source has of the member that reads it. Without it no row can
 // be set aside.
 type Own struct {
-	Folder string // where the lists of rows set aside lie, and what has no place in memory
+	Folder string // where the lists of rows set aside are stored, and what has no place in memory
 	Secret []byte // under which rows have their fingerprints
 }
 

@@ -113,8 +113,8 @@ func WriteMarker(path string, rows int64, asOf consent.Day) error {
 	return durable.Replace(path, text)
 }
 
-// standsFor says whether the load lets something be said of the whole dataset
-// on a day: in a complete one, that there is none.
+// standsFor returns why the load lets nothing be said of the whole dataset on a
+// day, such as that there is none; nil where it does.
 func (l Load) standsFor(d *catalog.Dataset, file string, today consent.Day) *Error {
 	switch {
 	case !d.Complete || l.Live:

@@ -142,13 +142,13 @@ func (c cancelled) Read(b []byte) (int, error) {
 	return c.r.Read(b)
 }
 
-// blank says whether a record is an empty line.
+// blank reports whether a record is an empty line.
 func blank(record []byte) bool {
 	record = bytes.TrimSuffix(record, []byte{'\n'})
 	return len(bytes.TrimSuffix(record, []byte{'\r'})) == 0
 }
 
-// loneReturn says whether lines of a record end in CR alone, as on old
+// loneReturn reports whether lines of a record end in CR alone, as on old
 // machines: all of a file would be swallowed as one line.
 func loneReturn(record []byte) bool {
 	for i, c := range record {

@@ -56,7 +56,7 @@ type Unfit struct {
 	Reason string // see [catalog.Says]
 }
 
-// OK says whether queries can rely on the table: every row can be read, and
+// OK reports whether queries can rely on the table: every row can be read, and
 // every one belongs to somebody, who has no more of them than the catalog says;
 // all of it is there, and every output can be computed.
 func (r Report) OK() bool {

@@ -57,7 +57,7 @@ const concurrent = 8
 // ErrClosed is returned once a source is closed.
 var ErrClosed = errors.New("source is closed")
 
-// Source is an open source. Its methods may be called at the same time.
+// Source is an open source. It is safe for concurrent use.
 type Source struct {
 	tables  tables
 	form    *form

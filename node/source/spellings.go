@@ -18,7 +18,7 @@ const (
 	maxSpellings = 1000
 )
 
-// spellings are such keys, each once, as they are stored. They lie in a file
+// spellings are such keys, each once, as they are stored. They are stored in a file
 // without a name, which ends with the process: they are values of the register.
 // In memory are 16 bytes of each.
 type spellings struct {

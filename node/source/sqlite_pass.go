@@ -104,7 +104,7 @@ func (q *ranges) close() {
 	q.ends.Close()
 }
 
-// allExact says whether a text is so many exact keys, one a line.
+// allExact reports whether a text is so many exact keys, one a line.
 func allExact(keying keying, text string, count int64) bool {
 	n, last := int64(0), "\n" // which no key is
 	for key := range strings.SplitSeq(text, "\n") {

@@ -117,7 +117,7 @@ func (t *Tried) count(a catalog.Answer, e *Error) {
 	}
 }
 
-// fine says whether the output can be had: of whoever has rows that are new
+// fine reports whether the output can be had: of whoever has rows that are new
 // enough, and there is such a one.
 func (t Tried) fine() bool { return len(t.Failed) == 0 && (t.Stale == 0 || t.Answered+t.NoRecord > 0) }
 

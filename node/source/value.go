@@ -198,7 +198,7 @@ func toDate(text string, how catalog.Writing) (any, *Error) {
 	return consent.Day(t.Unix() / (24 * 60 * 60)), nil
 }
 
-// standIn says whether a date is one of those that programs write where there
+// standIn reports whether a date is one of those that programs write where there
 // is none: the first days of spreadsheets, of SQL and of Unix, and years far
 // ahead.
 func standIn(day consent.Day) bool {
@@ -212,7 +212,7 @@ var noWords = []string{
 	"NULL", "NIL", "NONE", "NAN", "NA", "N/A", `\N`, "UNDEFINED", "无", "空", "暂无", "没有", "未知", "不详", "暂缺", "空白", "无数据",
 }
 
-// noText says whether a text rather stands for none: one of noWords, whatever
+// noText reports whether a text rather stands for none: one of noWords, whatever
 // brackets and blanks are around it, or no letter and no digit but 0 at all.
 func noText(text string) bool {
 	if len(text) > maxNoText {
