@@ -122,7 +122,7 @@ func TestErrorsInChinese(t *testing.T) {
 	for args, words := range map[string][2]string{
 		"status --dir nobody":                              {"nobody 不是成员的文件夹", "核对 --dir"},
 		"status":                                           {"缺少必须给出的选项：\"dir\"", "参见 atoll status --help"},
-		"query run --dir nobody --operator Li":             {"缺少必须给出的选项：", "参见 atoll query run --help"},
+		"query run --dir nobody --operator Li":             {"用法有误", "参见 atoll query run --help"},
 		"consent review --dir firm nothing.pem":            {"错误：未找到", "核对"},
 		"genesis sign --dir nobody nothing.pem":            {"", "先"},
 		"subject history --dir nobody --log http://x.test": {"", ""},
