@@ -87,8 +87,8 @@ func TestProveFromDamage(t *testing.T) {
 				if err != nil {
 					failed++
 				}
-				if err != nil && !errors.Is(err, audit.ErrTampered) {
-					t.Fatalf("%s: %v", path, err)
+				if want := map[bool]error{true: audit.ErrIncomplete, false: audit.ErrTampered}[bad == nil]; err != nil && !errors.Is(err, want) {
+					t.Fatalf("%s: %v, want %v", path, err, want)
 				}
 				if err != nil {
 					continue
