@@ -14,7 +14,7 @@ import (
 func alarmCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "alarm",
-		Short: "List alarms and acknowledge them (警报的查看与确认)",
+		Short: cli.Both("查看和确认警报", "List alarms and acknowledge them"),
 		Args:  cobra.NoArgs,
 		RunE:  cli.Group,
 	}
@@ -26,7 +26,7 @@ func alarmListCommand() *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List a member's alarms, those that are acknowledged too (列出全部警报)",
+		Short: cli.Both("列出成员的全部警报，包括已确认的", "List a member's alarms, those that are acknowledged too"),
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			t, err := cli.To(cmd)
@@ -57,12 +57,15 @@ func alarmAcknowledgeCommand() *cobra.Command {
 	var in api.AcknowledgeIn
 	cmd := &cobra.Command{
 		Use:   "acknowledge ID",
-		Short: "Note who has seen an alarm, and what was done (确认警报)",
-		Long: `Notes who has seen an alarm and what was done about it. Nothing is deleted: alarm,
+		Short: cli.Both("确认警报：记下何人已见、如何处理", "Note who has seen an alarm, and what was done"),
+		Long: cli.Both(`记下何人已见某警报、如何处理。不删除任何内容：警报、证据和记录都留在成员的文件夹，
+由 atoll alarm list 显示；此后 status 只计其数，不再逐条显示。
+
+没有编号的警报会自行结束，无需确认。`, `Notes who has seen an alarm and what was done about it. Nothing is deleted: alarm,
 evidence and note stay in the member's folder, and atoll alarm list shows them.
 Status then counts the alarm instead of showing it.
 
-An alarm without an id ends by itself and is not acknowledged.`,
+An alarm without an id ends by itself and is not acknowledged.`),
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in.ID = args[0]
@@ -74,8 +77,8 @@ An alarm without an id ends by itself and is not acknowledged.`,
 				in.By, got.Acknowledged.At, got.ID, got.Evidence)
 		},
 	}
-	cmd.Flags().StringVar(&in.By, "by", "", "who has seen it")
-	cmd.Flags().StringVar(&in.Note, "note", "", "what was found or done")
+	cmd.Flags().StringVar(&in.By, "by", "", cli.Both("何人已见", "who has seen it"))
+	cmd.Flags().StringVar(&in.Note, "note", "", cli.Both("查明的情况或所做的处理", "what was found or done"))
 	memberFlags(cmd, &dir)
 	return cli.Needs(cmd, "by", "note")
 }

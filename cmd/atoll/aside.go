@@ -18,12 +18,14 @@ import (
 func sourceAsideCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "aside",
-		Short: "Rows of unknown owner that an operator answers for",
-		Long: `While a table has rows whose key is nobody's code, outputs over several rows are
+		Short: cli.Both("由经办人担责搁置的、不知属于谁的行", "Rows of unknown owner that an operator answers for"),
+		Long: cli.Both(`表中有行的主体代码无效时，涉及多行的输出项一律无效。无法改正的行可以逐行搁置：
+由经办人对每一行署名并说明理由。搁置的行数随该数据集的每次作答一并给出。
+每行以指纹识别，指纹由键和数据集的字段算出，不透露其内容；行一旦变化，即不再搁置。`, `While a table has rows whose key is nobody's code, outputs over several rows are
 invalid. Rows that cannot be corrected are set aside one by one: somebody answers for
 each with a name and a reason. Their number goes with every answer over the dataset.
 A row is known by a fingerprint over its key and the fields of the dataset, which
-tells nothing of them; once a row changes, it is no longer aside.`,
+tells nothing of them; once a row changes, it is no longer aside.`),
 		Args: cobra.NoArgs,
 		RunE: cli.Group,
 	}
@@ -71,7 +73,7 @@ func asideListCommand() *cobra.Command {
 	var dir, out string
 	cmd := &cobra.Command{
 		Use:   "list DATASET",
-		Short: "List the rows whose key is nobody's, and who has set which of them aside",
+		Short: cli.Both("列出主体代码无效的行，及已由谁搁置", "List the rows whose key is nobody's, and who has set which of them aside"),
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			t, err := cli.To(cmd)
@@ -96,8 +98,8 @@ func asideListCommand() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", "the agency's folder")
-	cmd.Flags().StringVar(&out, "out", "", "write the rows that are not aside into this file, for: aside add --file")
+	cmd.Flags().StringVar(&dir, "dir", "", cli.Both("机构的文件夹", "the agency's folder"))
+	cmd.Flags().StringVar(&out, "out", "", cli.Both("将未搁置的行写入此文件，供 aside add --file 使用", "write the rows that are not aside into this file, for: aside add --file"))
 	return cli.Needs(cmd, "dir")
 }
 
@@ -132,10 +134,11 @@ func asideAddCommand() *cobra.Command {
 	var dir, by, note, file string
 	cmd := &cobra.Command{
 		Use:   "add DATASET [FINGERPRINT…]",
-		Short: "Answer for rows of unknown owner, so that the others can be told",
-		Long: `Sets rows aside, each by its fingerprint: those named, and those in a file with one
+		Short: cli.Both("搁置不知属于谁的行，使其余各行可以作答", "Answer for rows of unknown owner, so that the others can be told"),
+		Long: cli.Both(`按指纹搁置各行：参数所列的，以及文件中每行一个的（# 之后略去）。全部成功或全部不变。
+节点会自行察觉。`, `Sets rows aside, each by its fingerprint: those named, and those in a file with one
 in each line (what stands behind # is passed over). All of them, or none. The node
-takes notice by itself.`,
+takes notice by itself.`),
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withDataset(dir, args[0], func(r *registers, d *catalog.Dataset, s *source.Source) error {
@@ -158,10 +161,10 @@ takes notice by itself.`,
 			})
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", "the agency's folder")
-	cmd.Flags().StringVar(&by, "by", "", "who answers for it: a person's name")
-	cmd.Flags().StringVar(&note, "note", "", "why they cannot be corrected, and why they are nobody's who is asked for")
-	cmd.Flags().StringVar(&file, "file", "", "fingerprints, one in each line, as aside list --out writes them")
+	cmd.Flags().StringVar(&dir, "dir", "", cli.Both("机构的文件夹", "the agency's folder"))
+	cmd.Flags().StringVar(&by, "by", "", cli.Both("担责者姓名", "who answers for it: a person's name"))
+	cmd.Flags().StringVar(&note, "note", "", cli.Both("为何无法改正，为何不属于被查询的任何企业", "why they cannot be corrected, and why they are nobody's who is asked for"))
+	cmd.Flags().StringVar(&file, "file", "", cli.Both("指纹文件，每行一个，即 aside list --out 所写", "fingerprints, one in each line, as aside list --out writes them"))
 	return cli.Needs(cmd, "dir", "by", "note")
 }
 
@@ -170,7 +173,7 @@ func asideRemoveCommand() *cobra.Command {
 	var gone bool
 	cmd := &cobra.Command{
 		Use:   "remove DATASET [FINGERPRINT…]",
-		Short: "Take entries back: their rows are of unknown owner again",
+		Short: cli.Both("撤销搁置：这些行重新算作不知属于谁", "Take entries back: their rows are of unknown owner again"),
 		Args:  cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withDataset(dir, args[0], func(_ *registers, d *catalog.Dataset, s *source.Source) error {
@@ -198,9 +201,9 @@ func asideRemoveCommand() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", "the agency's folder")
-	cmd.Flags().StringVar(&file, "file", "", "fingerprints, one in each line")
-	cmd.Flags().BoolVar(&gone, "gone", false, "those of which the table has no row any more")
+	cmd.Flags().StringVar(&dir, "dir", "", cli.Both("机构的文件夹", "the agency's folder"))
+	cmd.Flags().StringVar(&file, "file", "", cli.Both("指纹文件，每行一个", "fingerprints, one in each line"))
+	cmd.Flags().BoolVar(&gone, "gone", false, cli.Both("表中已没有对应行的各项", "those of which the table has no row any more"))
 	return cli.Needs(cmd, "dir")
 }
 

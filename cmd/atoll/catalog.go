@@ -19,7 +19,7 @@ var errAmiss = errors.New("something is amiss, see above")
 func catalogCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "catalog",
-		Short: "What agencies offer",
+		Short: cli.Both("机构提供哪些数据", "What agencies offer"),
 		Args:  cobra.NoArgs,
 		RunE:  cli.Group,
 	}
@@ -30,7 +30,7 @@ func catalogCommand() *cobra.Command {
 func catalogLintCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "lint FILE",
-		Short: "Check a catalog, every line of it",
+		Short: cli.Both("逐行检查目录", "Check a catalog, every line of it"),
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			t, err := cli.To(cmd)
@@ -102,7 +102,7 @@ func catalogShowCommand() *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use:   "show [AGENCY]",
-		Short: "Print what an agency offers, as it says now",
+		Short: cli.Both("显示机构目前所提供的数据", "Print what an agency offers, as it says now"),
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			t, err := cli.To(cmd)
@@ -127,7 +127,7 @@ func catalogShowCommand() *cobra.Command {
 			return printCatalog(t, c)
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", "the folder of a member whose node is running")
+	cmd.Flags().StringVar(&dir, "dir", "", cli.Both("节点正在运行的成员的文件夹", "the folder of a member whose node is running"))
 	return cli.Needs(cmd, "dir")
 }
 

@@ -22,17 +22,15 @@ var differenceWords = map[string][2]string{ // Chinese, English
 func catalogDiffCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "diff OLD NEW",
-		Short: "Say what a new version of a catalog changes, and which consents go on",
-		Long: `Compares two files of one agency's catalog, output by output: what is added, removed,
+		Short: cli.Both("说明目录新版本的变更，及哪些授权继续有效", "Say what a new version of a catalog changes, and which consents go on"),
+		Long: cli.Both(`逐项比较同一机构目录的两个文件：新增、删除、扩大（可获知企业的更多信息）、缩小、含义不同、
+算法不同、名称不同。含义不同的，此前的授权不再得到答复；含义不变而更正公式的，是新版本，
+授权继续有效。新文件的版本不高于旧文件时退出码为 9。`, `Compares two files of one agency's catalog, output by output: what is added, removed,
 widened (more can be learned of an enterprise), narrowed, means something else, is
 computed otherwise or called otherwise. Where the meaning is another, what
 enterprises have consented to before is not answered any more; a formula that is
 corrected under the same meaning is a new version, and consents go on.
-Exit code 9 where NEW does not have a higher version.
-
-逐项比较同一机构目录的两个文件：新增、删除、扩大（可获知企业的更多信息）、缩小、含义不同、
-算法不同、名称不同。含义不同的，此前的授权不再得到答复；含义不变而更正公式的，是新版本，
-授权继续有效。新文件的版本不高于旧文件时退出码为 9。`,
+Exit code 9 where NEW does not have a higher version.`),
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			lang, err := cli.Language(cmd)
@@ -129,14 +127,12 @@ func catalogPublishCommand() *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use:   "publish",
-		Short: "Bring the catalog of a running node to the log, and say where it is",
-		Long: `An agency's node brings its catalog to the log when it starts, and answers nothing
+		Short: cli.Both("将运行中节点的目录发布到日志，并报告其条目", "Bring the catalog of a running node to the log, and say where it is"),
+		Long: cli.Both(`机构节点启动时把目录发布到日志，发布之前不作任何答复。当时未能发布的，本命令立即发布，
+并报告版本与条目，或说明不能发布的原因。改动过的目录文件须提高 version、重启节点后生效。`, `An agency's node brings its catalog to the log when it starts, and answers nothing
 before it is there. This does it now where it could not be done then, and says under
 which version and in which entry it is, or why it cannot be. A changed file takes
-effect when the node starts again, with a higher version.
-
-机构节点启动时把目录发布到日志，发布之前不作任何答复。当时未能发布的，本命令立即发布，
-并报告版本与条目，或说明不能发布的原因。改动过的目录文件须提高 version、重启节点后生效。`,
+effect when the node starts again, with a higher version.`),
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := readConfig(dir)
@@ -164,6 +160,6 @@ effect when the node starts again, with a higher version.
 			return cli.Announce(cmd, "atoll.published/v1", map[string]any{"version": got.Version, "entry": got.Entry}, "目录版本 %d 已在日志，条目 %d", "version %d of the catalog is on the log, entry %d", got.Version, got.Entry)
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", "the folder of an agency whose node is running")
+	cmd.Flags().StringVar(&dir, "dir", "", cli.Both("节点正在运行的机构的文件夹", "the folder of an agency whose node is running"))
 	return cli.Needs(cmd, "dir")
 }

@@ -23,18 +23,23 @@ import (
 func consentCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "consent",
-		Short: "Ask for, review, sign, accept, submit and take back consents",
-		Long: `  bank        atoll consent request   what is asked, for whom, how long      → request.pem
+		Short: cli.Both("请求、阅读、签署、受理、送交和撤回授权", "Ask for, review, sign, accept, submit and take back consents"),
+		Long: cli.Both(`  银行  atoll consent request   请求何种授权、对谁、多久        → request.pem
+  企业  atoll consent review    用通俗文字阅读
+  企业  atoll consent sign      签署                            → consent.pem
+  银行  atoll consent accept    核对、副署、记入日志
+        （或由企业：atoll consent submit --via 银行地址）
+  企业  atoll consent revoke    经任一成员撤回`, `  bank        atoll consent request   what is asked, for whom, how long      → request.pem
   enterprise  atoll consent review    reads it in plain words
   enterprise  atoll consent sign      signs it                               → consent.pem
   bank        atoll consent accept    checks, countersigns, puts it on the log
               (or the enterprise: atoll consent submit --via the bank's URL)
-  enterprise  atoll consent revoke    takes it back through any member`,
+  enterprise  atoll consent revoke    takes it back through any member`),
 		Args: cobra.NoArgs,
 		RunE: cli.Group,
 	}
-	cmd.AddCommand(consentRequestCommand(), consentReviewCommand(), consentSignCommand(), consentAcceptCommand(),
-		consentSubmitCommand(), consentRevokeCommand(), consentListCommand())
+	cmd.AddCommand(cli.For(cli.Bank, consentRequestCommand(), consentAcceptCommand(), consentListCommand())...)
+	cmd.AddCommand(cli.For(cli.Enterprise, consentReviewCommand(), consentSignCommand(), consentSubmitCommand(), consentRevokeCommand())...)
 	return cmd
 }
 
@@ -42,13 +47,11 @@ func consentReviewCommand() *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use:   "review REQUEST",
-		Short: "Print what a bank asks for, in the words that are signed",
-		Long: `Prints the notice of a bank's request, which is what an enterprise signs for. Members and
+		Short: cli.Both("显示银行请求授权的告知书，即所签署的文字", "Print what a bank asks for, in the words that are signed"),
+		Long: cli.Both(`打印银行所请求授权的告知书，即企业签署的文字。其中成员和用途的名称取自文件夹
+（--dir）中的创世文件，不以银行所称为准。`, `Prints the notice of a bank's request, which is what an enterprise signs for. Members and
 purposes are called in it what the genesis in the folder (--dir) calls them, whatever
-the bank says.
-
-打印银行所请求授权的告知书，即企业签署的文字。其中成员和用途的名称取自文件夹
-（--dir）中的创世文件，不以银行所称为准。`,
+the bank says.`),
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var r subject.Request
@@ -77,7 +80,7 @@ the bank says.
 			return t.Err()
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", "the enterprise's folder, or a member's")
+	cmd.Flags().StringVar(&dir, "dir", "", cli.Both("企业或成员的文件夹", "the enterprise's folder, or a member's"))
 	return cli.Needs(cmd, "dir")
 }
 
@@ -87,14 +90,12 @@ func consentSignCommand() *cobra.Command {
 	var p passphrase
 	cmd := &cobra.Command{
 		Use:   "sign REQUEST",
-		Short: "Read a bank's request and sign it as the enterprise",
-		Long: `Shows the notice of a bank's request, and signs for it when it is agreed to. What things
+		Short: cli.Both("企业阅读并签署银行的请求", "Read a bank's request and sign it as the enterprise"),
+		Long: cli.Both(`显示银行所请求授权的告知书，同意后签署。其中的名称是出具当日的名称：按本机时钟，
+请求出具已逾一周，或出具日期尚未到来的，须以 --dated 给出该日期方可签署。`, `Shows the notice of a bank's request, and signs for it when it is agreed to. What things
 are called in it is what they were called on the day on which it was drawn up: a request
 of more than a week ago, or of days to come, by this machine's clock, is signed only with
---dated and that day.
-
-显示银行所请求授权的告知书，同意后签署。其中的名称是出具当日的名称：按本机时钟，
-请求出具已逾一周，或出具日期尚未到来的，须以 --dated 给出该日期方可签署。`,
+--dated and that day.`),
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var r subject.Request
@@ -117,7 +118,11 @@ of more than a week ago, or of days to come, by this machine's clock, is signed 
 				return err
 			}
 			if !yes {
-				fmt.Fprintln(cmd.ErrOrStderr(), notice)
+				t, err := cli.Beside(cmd)
+				if err != nil {
+					return err
+				}
+				t.Page(notice)
 				if err := confirm(cmd, r.Draft.Language, [2]string{"同意", "agree"}, "read the notice (atoll consent review)"); err != nil {
 					return err
 				}
@@ -138,10 +143,10 @@ of more than a week ago, or of days to come, by this machine's clock, is signed 
 				"consent %s is signed: %s\nnext: give it to the bank, or send it: atoll consent submit --dir %s --via URL %s", id, out, dir, out)
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", "the enterprise's folder")
-	cmd.Flags().StringVarP(&out, "out", "o", "consent.pem", "file to write")
-	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask: the notice was read and is agreed to")
-	cmd.Flags().StringVar(&dated, "dated", "", "day of the request (YYYY-MM-DD): it is meant, though it is not near this machine's")
+	cmd.Flags().StringVar(&dir, "dir", "", cli.Both("企业的文件夹", "the enterprise's folder"))
+	cmd.Flags().StringVarP(&out, "out", "o", "consent.pem", cli.Both("要写入的文件", "file to write"))
+	cmd.Flags().BoolVar(&yes, "yes", false, cli.Both("不再询问：告知书已阅读并同意", "do not ask: the notice was read and is agreed to"))
+	cmd.Flags().StringVar(&dated, "dated", "", cli.Both("请求的日期（YYYY-MM-DD）：虽与本机日期相距较远，仍属本意", "day of the request (YYYY-MM-DD): it is meant, though it is not near this machine's"))
 	p.flag(cmd)
 	return cli.Needs(cmd, "dir")
 }
@@ -152,11 +157,10 @@ func confirm(cmd *cobra.Command, lang string, words [2]string, first string) err
 	if !term.IsTerminal(int(os.Stdin.Fd())) {
 		return fmt.Errorf("%w: nobody is there to agree: %s, and give --yes", cli.ErrUsage, first)
 	}
-	ask, word := "type %q to sign: ", words[1]
-	if lang == consent.Chinese {
-		ask, word = "输入 %q 即签署：", words[0]
-	}
-	fmt.Fprintf(cmd.ErrOrStderr(), ask, word)
+	word := cli.Text{Chinese: words[0], English: words[1]}.In(lang)
+	t := &cli.Printer{W: cmd.ErrOrStderr(), Lang: lang}
+	t.Say("", "")
+	t.Ask("输入“%s”两字即签署；输入其他内容则不签署：", "type %q to sign, anything else to leave it: ", word)
 	line, err := bufio.NewReader(os.Stdin).ReadString('\n')
 	if err != nil {
 		return err
@@ -214,7 +218,7 @@ func consentAcceptCommand() *cobra.Command {
 	var f finality
 	cmd := &cobra.Command{
 		Use:   "accept CONSENT",
-		Short: "Check a signed consent as its bank, countersign it and put it on the log",
+		Short: cli.Both("银行核对并副署授权书，记入日志", "Check a signed consent as its bank, countersign it and put it on the log"),
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var c subject.Signed
@@ -238,7 +242,7 @@ func consentAcceptCommand() *cobra.Command {
 				"consent %[1]s is on the log, entry %[2]d: %[3]d uses until %[4]s\nnext: atoll query run --dir %[5]s --operator NAME --consent %[1]s", got.Consent, got.Entry, got.MaxUses, got.NotAfter, dir)
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", "the bank's folder")
+	cmd.Flags().StringVar(&dir, "dir", "", cli.Both("银行的文件夹", "the bank's folder"))
 	f.flags(cmd)
 	return cli.Needs(cmd, "dir")
 }
@@ -247,13 +251,11 @@ func consentSubmitCommand() *cobra.Command {
 	v := new(sending)
 	cmd := &cobra.Command{
 		Use:   "submit CONSENT",
-		Short: "Send a signed consent to its bank's HTTP address",
-		Long: `Sends a signed consent to its bank, and waits until a quorum of the cosigners proves
+		Short: cli.Both("将已签署的授权书送交银行的 HTTP 地址", "Send a signed consent to its bank's HTTP address"),
+		Long: cli.Both(`将已签署的授权书送交其银行，并等待足数共签人证明它已记入日志。未获证明之前，
+银行之言不作数：“已收到，未获证明”，退出码 13。`, `Sends a signed consent to its bank, and waits until a quorum of the cosigners proves
 that it stands on the log. What the bank says counts for nothing without that:
-"received, not proved", exit code 13.
-
-将已签署的授权书送交其银行，并等待足数共签人证明它已记入日志。未获证明之前，
-银行之言不作数：“已收到，未获证明”，退出码 13。`,
+"received, not proved", exit code 13.`),
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var c subject.Signed
@@ -274,7 +276,7 @@ that it stands on the log. What the bank says counts for nothing without that:
 		},
 	}
 	v.flags(cmd)
-	cmd.Flags().StringSliceVar(&v.via, "via", nil, "HTTP address of the bank; repeatable: tried in turn")
+	cmd.Flags().StringSliceVar(&v.via, "via", nil, cli.Both("银行的 HTTP 地址；可重复，依次尝试", "HTTP address of the bank; repeatable: tried in turn"))
 	return cli.Needs(cmd, "dir", "via")
 }
 
@@ -283,8 +285,12 @@ func consentRevokeCommand() *cobra.Command {
 	var p passphrase
 	cmd := &cobra.Command{
 		Use:   "revoke CONSENT-ID",
-		Short: "Take a consent back, through any member",
-		Long: `Takes a consent back. From the moment a member has the revocation it sends it to
+		Short: cli.Both("经任一成员撤回授权", "Take a consent back, through any member"),
+		Long: cli.Both(`撤回授权。成员一收到撤回，即直接告知各机构并提交日志；获知的机构不再提供任何数据。
+如担心某一成员不予转送，请指定多个成员；未能送达的会逐一列出（退出码 3）。
+须有足数共签人证明撤回已记入日志，方为撤回完成；此前只是成员自称已收到或拒绝：
+“已收到，未获证明”，退出码 13。只要种子尚在，文件夹的其他损坏都不会阻碍撤回；
+未能记住的，完成后说明。`, `Takes a consent back. From the moment a member has the revocation it sends it to
 every agency directly and to the log: no agency that has heard of it gives
 anything more. Name several members where one may not be trusted to pass it on;
 one that cannot be reached is named (exit code 3).
@@ -292,13 +298,7 @@ one that cannot be reached is named (exit code 3).
 It is taken back once a quorum of the cosigners proves that the revocation stands
 on the log. Before that there is only members' word that they have it, or that it
 is refused: "received, not proved", exit code 13. Nothing that this folder has lost
-but its seed holds it up; what it cannot remember is said when it is done.
-
-撤回授权。成员一收到撤回，即直接告知各机构并提交日志；获知的机构不再提供任何数据。
-如担心某一成员不予转送，请指定多个成员；未能送达的会逐一列出（退出码 3）。
-须有足数共签人证明撤回已记入日志，方为撤回完成；此前只是成员自称已收到或拒绝：
-“已收到，未获证明”，退出码 13。只要种子尚在，文件夹的其他损坏都不会阻碍撤回；
-未能记住的，完成后说明。`,
+but its seed holds it up; what it cannot remember is said when it is done.`),
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			words, err := p.read(cmd, false)
@@ -329,7 +329,7 @@ but its seed holds it up; what it cannot remember is said when it is done.
 		},
 	}
 	v.flags(cmd)
-	cmd.Flags().StringSliceVar(&v.via, "via", nil, "HTTP address of a member; repeatable: all are told")
+	cmd.Flags().StringSliceVar(&v.via, "via", nil, cli.Both("成员的 HTTP 地址；可重复，逐一告知", "HTTP address of a member; repeatable: all are told"))
 	p.flag(cmd)
 	return cli.Needs(cmd, "dir", "via")
 }
@@ -339,14 +339,12 @@ func consentListCommand() *cobra.Command {
 	var maxAge time.Duration
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List a bank's consents, with what is left of them",
-		Long: `Lists a bank's consents by its own copy of the log, and says how much of that is
+		Short: cli.Both("列出银行的授权及剩余次数", "List a bank's consents, with what is left of them"),
+		Long: cli.Both(`按本成员的日志列出授权，并说明其中多少已达终局、最新共签距今多久。超过 24 小时
+（--max-age）则提示；给出 --max-age 时以退出码 13 失败：其后的撤回可能尚未到达此处。`, `Lists a bank's consents by its own copy of the log, and says how much of that is
 final and how old the newest cosignature is. Where that is older than 24 hours
 (--max-age) it warns, and with --max-age given it fails with exit code 13: what was
-taken back since may not have come here.
-
-按本成员的日志列出授权，并说明其中多少已达终局、最新共签距今多久。超过 24 小时
-（--max-age）则提示；给出 --max-age 时以退出码 13 失败：其后的撤回可能尚未到达此处。`,
+taken back since may not have come here.`),
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			lang, err := cli.Language(cmd)
@@ -382,8 +380,8 @@ taken back since may not have come here.
 			return errors.Join(p.Err(), say.Err())
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", "the bank's folder")
-	cmd.Flags().DurationVar(&maxAge, "max-age", defaultMaxAge, "how old the newest cosignature may be; 0: no limit")
+	cmd.Flags().StringVar(&dir, "dir", "", cli.Both("银行的文件夹", "the bank's folder"))
+	cmd.Flags().DurationVar(&maxAge, "max-age", defaultMaxAge, cli.Both("最新共签距今的上限；0 为不限", "how old the newest cosignature may be; 0: no limit"))
 	return cli.Needs(cmd, "dir")
 }
 

@@ -33,26 +33,27 @@ func consentRequestCommand() *cobra.Command {
 	var w wish
 	cmd := &cobra.Command{
 		Use:   "request",
-		Short: "Ask an enterprise for a consent that covers a template",
-		Long: `Makes the paper that an enterprise reads and signs: what the bank's template needs,
-of whom, for what purpose, how long and how often. Nothing is logged yet.`,
+		Short: cli.Both("按模板向企业请求授权", "Ask an enterprise for a consent that covers a template"),
+		Long: cli.Both(`生成供企业阅读并签署的文件：银行的模板需要哪些数据、向谁、用于何种用途、多久、多少次。
+此时尚不记入日志。`, `Makes the paper that an enterprise reads and signs: what the bank's template needs,
+of whom, for what purpose, how long and how often. Nothing is logged yet.`),
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return w.ask(cmd, dir, out) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&dir, "dir", "", "the bank's folder")
-	f.StringVar(&w.subject, "subject", "", "the enterprise: uscc:… or lei:…")
-	f.StringVar(&w.name, "name", "", "the enterprise's name, as it is registered")
-	f.StringVar(&w.purpose, "purpose", "pre_loan", "code of a purpose of the network")
-	f.StringVar(&w.product, "product", "", "the bank's product, in words")
-	f.Uint32Var(&w.days, "days", 30, "days from today that the consent lasts")
-	f.Uint32Var(&w.uses, "uses", 3, "queries in all")
-	f.Uint32Var(&w.per, "per-days", 0, "window of days in which at most --per-uses queries are allowed")
-	f.Uint32Var(&w.perUses, "per-uses", 0, "queries in each window of --per-days")
-	f.Uint32Var(&w.alerts, "alerts", 0, "monitoring messages in all")
-	f.Uint32Var(&w.life, "data-life", 180, "days that the bank may keep the data")
-	f.StringVar(&w.template, "template", "", "template file (default: the one in node.yaml)")
-	f.StringVarP(&out, "out", "o", "request.pem", "file to write")
+	f.StringVar(&dir, "dir", "", cli.Both("银行的文件夹", "the bank's folder"))
+	f.StringVar(&w.subject, "subject", "", cli.Both("企业：uscc:… 或 lei:…", "the enterprise: uscc:… or lei:…"))
+	f.StringVar(&w.name, "name", "", cli.Both("企业的登记名称", "the enterprise's name, as it is registered"))
+	f.StringVar(&w.purpose, "purpose", "pre_loan", cli.Both("本网络用途的代码", "code of a purpose of the network"))
+	f.StringVar(&w.product, "product", "", cli.Both("银行的产品名称", "the bank's product, in words"))
+	f.Uint32Var(&w.days, "days", 30, cli.Both("授权自今日起的天数", "days from today that the consent lasts"))
+	f.Uint32Var(&w.uses, "uses", 3, cli.Both("查询总次数", "queries in all"))
+	f.Uint32Var(&w.per, "per-days", 0, cli.Both("限次周期的天数，其间至多 --per-uses 次", "window of days in which at most --per-uses queries are allowed"))
+	f.Uint32Var(&w.perUses, "per-uses", 0, cli.Both("每 --per-days 天内的查询次数", "queries in each window of --per-days"))
+	f.Uint32Var(&w.alerts, "alerts", 0, cli.Both("监测消息总条数", "monitoring messages in all"))
+	f.Uint32Var(&w.life, "data-life", 180, cli.Both("银行可保存数据的天数", "days that the bank may keep the data"))
+	f.StringVar(&w.template, "template", "", cli.Both("模板文件（默认为 node.yaml 所载）", "template file (default: the one in node.yaml)"))
+	f.StringVarP(&out, "out", "o", "request.pem", cli.Both("要写入的文件", "file to write"))
 	return cli.Needs(cmd, "dir", "subject", "name", "product")
 }
 

@@ -17,13 +17,11 @@ import (
 func cosignersCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "cosigners",
-		Short: "Show who makes the log final, and hand over to others",
-		Long: `A quorum of cosigners makes the log final. They hand over on the log: any
+		Short: cli.Both("显示由谁使日志达终局，并办理交接", "Show who makes the log final, and hand over to others"),
+		Long: cli.Both(`共签人中足数者签署，日志才达终局。共签人的交接记入日志：任一成员提出新的共签人，
+现任共签人足数同意，由其中一位办理交接；无需重启任何节点。`, `A quorum of cosigners makes the log final. They hand over on the log: any
 member proposes others, a quorum of those in force approves, one of them hands
-over. Nobody needs to start again.
-
-共签人中足数者签署，日志才达终局。共签人的交接记入日志：任一成员提出新的共签人，
-现任共签人足数同意，由其中一位办理交接；无需重启任何节点。`,
+over. Nobody needs to start again.`),
 		Args: cobra.NoArgs,
 		RunE: cli.Group,
 	}
@@ -32,7 +30,7 @@ over. Nobody needs to start again.
 }
 
 func memberFlags(cmd *cobra.Command, dir *string) *cobra.Command {
-	cmd.Flags().StringVar(dir, "dir", "", "the folder of a member whose node is running")
+	cmd.Flags().StringVar(dir, "dir", "", cli.Both("节点正在运行的成员的文件夹", "the folder of a member whose node is running"))
 	return cli.Needs(cmd, "dir")
 }
 
@@ -40,7 +38,7 @@ func cosignersShowCommand() *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use:   "show",
-		Short: "List the cosigners in force, and those proposed (现任与提名的共签人)",
+		Short: cli.Both("列出现任与提名的共签人", "List the cosigners in force, and those proposed"),
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			lang, err := cli.Language(cmd)
@@ -80,13 +78,11 @@ func cosignersProposeCommand() *cobra.Command {
 	var set api.CosignerSet
 	cmd := &cobra.Command{
 		Use:   "propose --cosigner A,B,C",
-		Short: "Propose other cosigners, in place of this member's last proposal (提名新的共签人)",
-		Long: `Proposes cosigners on the log. Where this member is a cosigner in force it approves
+		Short: cli.Both("提名新的共签人，取代本成员此前的提名", "Propose other cosigners, in place of this member's last proposal"),
+		Long: cli.Both(`在日志上提名新的共签人；提名者若为现任共签人，即视为同意。须满足 k > (n+f)/2 且 k < n，
+即允许一个缺席。`, `Proposes cosigners on the log. Where this member is a cosigner in force it approves
 with that. --quorum k and --faults f must satisfy k > (n+f)/2 of n cosigners, and
-k < n: one may be away.
-
-在日志上提名新的共签人；提名者若为现任共签人，即视为同意。须满足 k > (n+f)/2 且 k < n，
-即允许一个缺席。`,
+k < n: one may be away.`),
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			slices.Sort(set.Cosigners)
@@ -110,9 +106,9 @@ k < n: one may be away.
 			return cli.Announce(cmd, "atoll.proposal/v1", got, "已提名，条目 %d\n下一步（现任共签人）：atoll cosigners approve --dir 目录 %s/%s", "proposed, entry %d\nnext, cosigners in force: atoll cosigners approve --dir DIR %s/%s", got.Entry, got.Proposer, got.ID)
 		},
 	}
-	cmd.Flags().StringSliceVar(&set.Cosigners, "cosigner", nil, "members that shall cosign")
-	cmd.Flags().Uint8Var(&set.Quorum, "quorum", 0, "k: cosignatures that make the log final (default: two thirds and one)")
-	cmd.Flags().Uint8Var(&set.Faults, "faults", 0, "f: lying cosigners to withstand (default: as many as k does)")
+	cmd.Flags().StringSliceVar(&set.Cosigners, "cosigner", nil, cli.Both("将担任共签人的成员", "members that shall cosign"))
+	cmd.Flags().Uint8Var(&set.Quorum, "quorum", 0, cli.Both("k：使日志达终局的共签数（默认三分之二加一）", "k: cosignatures that make the log final (default: two thirds and one)"))
+	cmd.Flags().Uint8Var(&set.Faults, "faults", 0, cli.Both("f：可容忍的说谎共签人数（默认为 k 所能容忍的）", "f: lying cosigners to withstand (default: as many as k does)"))
 	return cli.Needs(memberFlags(cmd, &dir), "cosigner")
 }
 
@@ -120,7 +116,7 @@ func cosignersApproveCommand() *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use:   "approve PROPOSER/ID",
-		Short: "Approve a proposal as a cosigner in force (以现任共签人身份同意提名)",
+		Short: cli.Both("以现任共签人身份同意提名", "Approve a proposal as a cosigner in force"),
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			proposer, id, ok := strings.Cut(args[0], "/")
@@ -142,16 +138,14 @@ func cosignersHandoverCommand() *cobra.Command {
 	var p patience
 	cmd := &cobra.Command{
 		Use:   "handover",
-		Short: "Put the approved cosigners into force (办理交接)",
-		Long: `Has the cosigners in force make the log final once more, hands over with that head,
+		Short: cli.Both("办理交接，使获同意的共签人就任", "Put the approved cosigners into force"),
+		Long: cli.Both(`由现任共签人再次使日志达终局，以该日志头办理交接，并等到原共签人不再需要：交接条目经原共签人
+足数签署，且新共签人已见到。在此之前原共签人须保持运行，否则其后的条目不会达终局。退出码 3
+表示 --wait 之内未能完成；再次运行同一命令即继续等待。`, `Has the cosigners in force make the log final once more, hands over with that head,
 and waits until those before are not needed any more: they have made the handover
 itself final, and the new ones have seen that. Until then those before have to
 stay up, or nothing newer becomes final. Exit code 3 says that this has not been
-reached within --wait; the same command goes on waiting.
-
-由现任共签人再次使日志达终局，以该日志头办理交接，并等到原共签人不再需要：交接条目经原共签人
-足数签署，且新共签人已见到。在此之前原共签人须保持运行，否则其后的条目不会达终局。退出码 3
-表示 --wait 之内未能完成；再次运行同一命令即继续等待。`,
+reached within --wait; the same command goes on waiting.`),
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if p.wait < time.Second {
@@ -170,7 +164,7 @@ reached within --wait; the same command goes on waiting.
 			return announceHandover(cmd, &got)
 		},
 	}
-	cmd.Flags().DurationVar(&p.wait, "wait", 30*time.Second, "how long to wait until those before are not needed any more")
+	cmd.Flags().DurationVar(&p.wait, "wait", 30*time.Second, cli.Both("等待原共签人不再需要的时长", "how long to wait until those before are not needed any more"))
 	return memberFlags(cmd, &dir)
 }
 

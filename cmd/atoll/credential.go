@@ -17,7 +17,7 @@ import (
 func credentialCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "credential",
-		Short: "Vouch for an enterprise's key as a registrar, or end that",
+		Short: cli.Both("登记机关签发或吊销企业的主体凭证", "Vouch for an enterprise's key as a registrar, or end that"),
 		Args:  cobra.NoArgs,
 		RunE:  cli.Group,
 	}
@@ -32,14 +32,12 @@ func credentialIssueCommand() *cobra.Command {
 	var f finality
 	cmd := &cobra.Command{
 		Use:   "issue ENROLMENT",
-		Short: "Vouch that a key speaks for an enterprise",
-		Long: `Vouches that the key in an enterprise's enrolment.pem speaks for it. Check first
+		Short: cli.Both("证明某密钥代表某企业", "Vouch that a key speaks for an enterprise"),
+		Long: cli.Both(`证明企业 enrolment.pem 中的密钥代表该企业。请先核实来人有权代表企业：此后以该密钥签署的
+即为企业之意思。签发前显示主体代码和密钥指纹并须确认；企业用 atoll subject show 可见同一指纹。`, `Vouches that the key in an enterprise's enrolment.pem speaks for it. Check first
 that who brings it may act for the enterprise: what is signed with this key from
 now on is the enterprise's word. Code and fingerprint of the key are shown, and have
-to be agreed to; the enterprise sees the same fingerprint with atoll subject show.
-
-证明企业 enrolment.pem 中的密钥代表该企业。请先核实来人有权代表企业：此后以该密钥签署的
-即为企业之意思。签发前显示主体代码和密钥指纹并须确认；企业用 atoll subject show 可见同一指纹。`,
+to be agreed to; the enterprise sees the same fingerprint with atoll subject show.`),
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var e subject.Enrolment
@@ -81,7 +79,9 @@ to be agreed to; the enterprise sees the same fingerprint with atoll subject sho
 				return err
 			}
 			if err := writePaper(out, paper.Credential, got.Statement); err != nil {
-				fmt.Fprintf(cmd.ErrOrStderr(), "%s", paper.Text(paper.Credential, got.Statement)) // nobody has another copy
+				if p, err := cli.Beside(cmd); err == nil {
+					p.Page(string(paper.Text(paper.Credential, got.Statement))) // nobody has another copy
+				}
 				return &said{
 					error:   fmt.Errorf("%w: entry %d of the log; copy the lines above into %s: %w", errUnwritten, got.Entry, fileCredential, err),
 					chinese: fmt.Sprintf("凭证已签发，条目 %d，但文件未能写入：%v", got.Entry, err),
@@ -92,10 +92,10 @@ to be agreed to; the enterprise sees the same fingerprint with atoll subject sho
 				"已签发，条目 %d：%s\n下一步：企业将其放入自己的文件夹，名为 %s", "issued, entry %d: %s\nnext: the enterprise puts it into its folder as %s", got.Entry, out, fileCredential)
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", "the registrar's folder")
-	cmd.Flags().StringVarP(&out, "out", "o", fileCredential, "file to write")
-	cmd.Flags().Uint32Var(&days, "days", 730, "days of validity")
-	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask: code and fingerprint were compared")
+	cmd.Flags().StringVar(&dir, "dir", "", cli.Both("登记机关的文件夹", "the registrar's folder"))
+	cmd.Flags().StringVarP(&out, "out", "o", fileCredential, cli.Both("要写入的文件", "file to write"))
+	cmd.Flags().Uint32Var(&days, "days", 730, cli.Both("有效天数", "days of validity"))
+	cmd.Flags().BoolVar(&yes, "yes", false, cli.Both("不再询问：代码和指纹已经核对", "do not ask: code and fingerprint were compared"))
 	f.flags(cmd)
 	return cli.Needs(cmd, "dir")
 }
@@ -119,7 +119,7 @@ func credentialRevokeCommand() *cobra.Command {
 	var f finality
 	cmd := &cobra.Command{
 		Use:   "revoke CREDENTIAL",
-		Short: "End a credential: no consent signed with its key is answered any more",
+		Short: cli.Both("吊销凭证：以其密钥签署的授权不再得到答复", "End a credential: no consent signed with its key is answered any more"),
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			statement, err := readPaper(args[0], paper.Credential)
@@ -138,7 +138,7 @@ func credentialRevokeCommand() *cobra.Command {
 			return f.report(ctx, cmd, dir, got.Entry, "atoll.credential/v1", map[string]any{"entry": got.Entry}, "已吊销，条目 %d", "revoked, entry %d", got.Entry)
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", "the registrar's folder")
+	cmd.Flags().StringVar(&dir, "dir", "", cli.Both("登记机关的文件夹", "the registrar's folder"))
 	f.flags(cmd)
 	return cli.Needs(cmd, "dir")
 }

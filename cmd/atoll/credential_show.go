@@ -15,11 +15,9 @@ func credentialShowCommand() *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use:   "show CREDENTIAL",
-		Short: "Show for whom a registrar has vouched, for which key and how long",
-		Long: `Shows what a credential says, and checks that a member of the network has signed it.
-Whether it still stands only the log knows.
-
-显示主体凭证的内容，并核对由本网络成员签署；是否仍有效，以日志为准。`,
+		Short: cli.Both("显示登记机关为何企业、何密钥作证，以及有效期", "Show for whom a registrar has vouched, for which key and how long"),
+		Long: cli.Both(`显示主体凭证的内容，并核对由本网络成员签署；是否仍有效，以日志为准。`, `Shows what a credential says, and checks that a member of the network has signed it.
+Whether it still stands only the log knows.`),
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			_, g, network, err := readGenesis(filepath.Join(dir, fileGenesis))
@@ -48,6 +46,6 @@ Whether it still stands only the log knows.
 			return t.Err()
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", "a folder with this network's genesis.pem: the registrar's, or the enterprise's")
+	cmd.Flags().StringVar(&dir, "dir", "", cli.Both("存有本网络 genesis.pem 的文件夹：登记机关的，或企业的", "a folder with this network's genesis.pem: the registrar's, or the enterprise's"))
 	return cli.Needs(cmd, "dir")
 }

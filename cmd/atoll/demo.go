@@ -21,13 +21,17 @@ func demoCommand() *cobra.Command {
 	d := &demo{}
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Show the main job end to end: consent, query, profile, revocation, audit",
-		Long: `Founds a province of nine members, has enterprises consent, a bank ask and agencies
+		Short: cli.Both("从头到尾演示：授权、查询、画像、撤回、审计", "Show the main job end to end: consent, query, profile, revocation, audit"),
+		Long: cli.Both(`创立一个有九个成员的省级网络：企业授权，银行查询，机构密封作答，撤回授权，
+导出日志并审计。
+
+各成员只共用这一个进程：各有自己的文件夹、密钥、本机 libp2p 主机、raft 日志和数据库，
+并如 atoll run 一般从其文件夹启动。`, `Founds a province of nine members, has enterprises consent, a bank ask and agencies
 answer under seal, takes a consent back, exports the log and audits it.
 
 The members share this one process and nothing else: each has its own folder,
 keys, libp2p host on loopback, raft log and database, and is started from its
-folder as atoll run would start it.`,
+folder as atoll run would start it.`),
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			lang, err := cli.Language(cmd)
@@ -48,8 +52,8 @@ folder as atoll run would start it.`,
 			return d.Err()
 		},
 	}
-	cmd.Flags().StringVar(&d.dir, "dir", "", "leave log, profile, keys, sources and ciphertexts in this new folder")
-	cmd.Flags().BoolVar(&d.keep, "keep", false, "keep the network running until interrupted, to go on by hand")
+	cmd.Flags().StringVar(&d.dir, "dir", "", cli.Both("将日志、画像、密钥、数据源和密文留在此新文件夹", "leave log, profile, keys, sources and ciphertexts in this new folder"))
+	cmd.Flags().BoolVar(&d.keep, "keep", false, cli.Both("保持网络运行直至中断，以便手动继续", "keep the network running until interrupted, to go on by hand"))
 	return cmd
 }
 

@@ -19,7 +19,7 @@ import (
 type finality struct{ patience }
 
 func (f *finality) flags(cmd *cobra.Command) {
-	f.flag(cmd, 30*time.Second, "how long to wait for the log, and for cosigners to make it final")
+	f.flag(cmd, 30*time.Second, "等待日志和共签人使其达终局的时长", "how long to wait for the log, and for cosigners to make it final")
 }
 
 // begin starts the wait for the node and for finality.

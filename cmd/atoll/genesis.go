@@ -27,15 +27,21 @@ import (
 func genesisCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "genesis",
-		Short: "Found a network: draft, sign, found",
-		Long: `A network is founded by a document that names its members, their keys, its voters
+		Short: cli.Both("创立网络：起草、签署、创立", "Found a network: draft, sign, found"),
+		Long: cli.Both(`网络由一份文件创立，其中载明成员、密钥、投票者和用途，由每个成员签署：
+
+  1. 每个成员建立文件夹和名片            atoll init
+  2. 其中一个起草创世文件                atoll genesis draft … 名片...
+  3. 每个成员阅读并签署                  atoll genesis sign --dir 目录 draft.pem
+  4. 其中一个合并签名                    atoll genesis found draft.pem 签名...
+  5. 每个成员将 genesis.pem 放入自己的文件夹并启动    atoll run --dir 目录`, `A network is founded by a document that names its members, their keys, its voters
 and its purposes, and that every member signs:
 
   1. every member makes a folder and a card      atoll init
   2. one of them drafts the genesis               atoll genesis draft … CARD...
   3. every member reads and signs it              atoll genesis sign --dir DIR draft.pem
   4. one of them joins the signatures             atoll genesis found draft.pem SIGNATURE...
-  5. every member puts genesis.pem into its folder and starts    atoll run --dir DIR`,
+  5. every member puts genesis.pem into its folder and starts    atoll run --dir DIR`),
 		Args: cobra.NoArgs,
 		RunE: cli.Group,
 	}
@@ -108,7 +114,7 @@ func draftCommand() *cobra.Command {
 	var out string
 	cmd := &cobra.Command{
 		Use:   "draft CARD...",
-		Short: "Draft the genesis from the cards of all members",
+		Short: cli.Both("用全体成员的名片起草创世文件", "Draft the genesis from the cards of all members"),
 		Args:  cobra.MinimumNArgs(3),
 		RunE: func(cmd *cobra.Command, paths []string) error {
 			var cards []ledger.Card
@@ -142,17 +148,17 @@ func draftCommand() *cobra.Command {
 		},
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.name, "name", "", "the network's name, for people")
-	fl.StringVar(&f.origin, "origin", "", "origin of the log, the same that members gave to init")
-	fl.Int16Var(&f.offset, "offset", chinaOffset, "minutes from UTC, for days")
-	fl.StringSliceVar(&f.voters, "voter", nil, "3, 5 or 7 members that keep the log; repeatable")
-	fl.StringSliceVar(&f.cosigners, "cosigner", nil, "members that cosign, better four or more (default: all voters and auditors)")
-	fl.IntVar(&f.faults, "faults", -1, "dishonest cosigners to withstand (default: as many as the quorum allows)")
-	fl.IntVar(&f.quorum, "quorum", 0, "cosignatures that make a checkpoint final (default: more than two thirds, and one less than all)")
-	fl.IntVar(&f.approvals, "approvals", 0, "members that must agree to a change (default: a majority)")
-	fl.Uint64Var(&f.budget.Entries, "day-entries", ledger.DefaultBudget.Entries, "entries that a member may add to the log on one day")
-	fl.Uint64Var(&f.budget.Bytes, "day-bytes", ledger.DefaultBudget.Bytes, "bytes that they may have together")
-	fl.StringVarP(&out, "out", "o", "draft.pem", "file to write")
+	fl.StringVar(&f.name, "name", "", cli.Both("网络名称，供人阅读", "the network's name, for people"))
+	fl.StringVar(&f.origin, "origin", "", cli.Both("日志的标识名，与各成员 init 时所给相同", "origin of the log, the same that members gave to init"))
+	fl.Int16Var(&f.offset, "offset", chinaOffset, cli.Both("计日所用时区与 UTC 相差的分钟数", "minutes from UTC, for days"))
+	fl.StringSliceVar(&f.voters, "voter", nil, cli.Both("保存日志的 3、5 或 7 个成员；可重复", "3, 5 or 7 members that keep the log; repeatable"))
+	fl.StringSliceVar(&f.cosigners, "cosigner", nil, cli.Both("共签成员，宜四个以上（默认为全部投票者和审计成员）", "members that cosign, better four or more (default: all voters and auditors)"))
+	fl.IntVar(&f.faults, "faults", -1, cli.Both("可容忍的说谎共签人数（默认为签署数所允许的）", "dishonest cosigners to withstand (default: as many as the quorum allows)"))
+	fl.IntVar(&f.quorum, "quorum", 0, cli.Both("使检查点达终局的共签数（默认多于三分之二，且比全体少一）", "cosignatures that make a checkpoint final (default: more than two thirds, and one less than all)"))
+	fl.IntVar(&f.approvals, "approvals", 0, cli.Both("变更须同意的成员数（默认过半）", "members that must agree to a change (default: a majority)"))
+	fl.Uint64Var(&f.budget.Entries, "day-entries", ledger.DefaultBudget.Entries, cli.Both("每个成员每日可写入的条目数", "entries that a member may add to the log on one day"))
+	fl.Uint64Var(&f.budget.Bytes, "day-bytes", ledger.DefaultBudget.Bytes, cli.Both("这些条目合计的字节数", "bytes that they may have together"))
+	fl.StringVarP(&out, "out", "o", "draft.pem", cli.Both("要写入的文件", "file to write"))
 	return cli.Needs(cmd, "name", "origin", "voter")
 }
 
@@ -176,7 +182,7 @@ func signGenesisCommand() *cobra.Command {
 	var dir, out, dated string
 	cmd := &cobra.Command{
 		Use:   "sign DRAFT",
-		Short: "Read a draft and sign it as a member",
+		Short: cli.Both("以成员身份阅读并签署草案", "Read a draft and sign it as a member"),
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			h, err := openHome(dir)
@@ -221,8 +227,8 @@ func signGenesisCommand() *cobra.Command {
 			return t.Err()
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", "the member's folder")
-	cmd.Flags().StringVarP(&out, "out", "o", "", "file to write (default NAME.sig.pem)")
+	cmd.Flags().StringVar(&dir, "dir", "", cli.Both("成员的文件夹", "the member's folder"))
+	cmd.Flags().StringVarP(&out, "out", "o", "", cli.Both("要写入的文件（默认 NAME.sig.pem）", "file to write (default NAME.sig.pem)"))
 	datedFlag(cmd, &dated)
 	return cli.Needs(cmd, "dir")
 }
@@ -236,7 +242,7 @@ const draftAge = 24 * time.Hour
 var errDraftTime = errors.New("the draft's time is not that of this machine")
 
 func datedFlag(cmd *cobra.Command, dated *string) {
-	cmd.Flags().StringVar(dated, "dated", "", "day of the draft (YYYY-MM-DD, UTC): its time is meant, though it is more than a day from this machine's")
+	cmd.Flags().StringVar(dated, "dated", "", cli.Both("草案的日期（YYYY-MM-DD，UTC）：虽与本机时钟相差超过一天，仍属本意", "day of the draft (YYYY-MM-DD, UTC): its time is meant, though it is more than a day from this machine's"))
 }
 
 // timely checks a draft's time by this machine's clock, unless the founder has
@@ -306,7 +312,7 @@ func foundCommand() *cobra.Command {
 	var out, dated string
 	cmd := &cobra.Command{
 		Use:   "found DRAFT SIGNATURE...",
-		Short: "Join the signatures of all members into the founding statement",
+		Short: cli.Both("将全体成员的签名合成创世文件", "Join the signatures of all members into the founding statement"),
 		Args:  cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var g ledger.Genesis
@@ -341,7 +347,7 @@ func foundCommand() *cobra.Command {
 				"the network is founded: %s\nnext: every member puts it into its folder as %s and starts: atoll run --dir DIR", out, fileGenesis)
 		},
 	}
-	cmd.Flags().StringVarP(&out, "out", "o", fileGenesis, "file to write")
+	cmd.Flags().StringVarP(&out, "out", "o", fileGenesis, cli.Both("要写入的文件", "file to write"))
 	datedFlag(cmd, &dated)
 	return cmd
 }
@@ -368,7 +374,7 @@ func allSigned(g *ledger.Genesis, signatures []sign.Signature) error {
 func showGenesisCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show FILE",
-		Short: "Verify a founding statement and print what it says",
+		Short: cli.Both("验证创世文件并显示其内容", "Verify a founding statement and print what it says"),
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			_, g, _, err := readGenesis(args[0])
@@ -429,7 +435,7 @@ func networkOf(g *ledger.Genesis) string {
 }
 
 func describeGenesis(t *cli.Printer, g *ledger.Genesis) {
-	t.Say("网络      %s\n来源      %s\n编号      %s", "network   %s\norigin    %s\nid        %s", g.Name, g.Origin, networkOf(g))
+	t.Say("网络      %s\n日志名    %s\n网络编号  %s", "network   %s\norigin    %s\nid        %s", g.Name, g.Origin, networkOf(g))
 	t.Say("投票者    %s\n共签人    %s", "voters    %s\ncosigners %s", strings.Join(g.Voters, " "), quorumWords(t, g.Cosigners, int(g.Quorum), int(g.Faults)))
 	for _, m := range g.Members {
 		t.Say("成员      %-12s %s %s（%s），声明密钥 %s", "member    %-12s %s %s (%s), statement key %s", m.Name, m.Chinese, m.English, roleTerms(t, &m), sign.KeyIDOf(m.Statement))

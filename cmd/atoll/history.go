@@ -20,8 +20,10 @@ func subjectHistoryCommand() *cobra.Command {
 	var maxAge time.Duration
 	cmd := &cobra.Command{
 		Use:   "history",
-		Short: "Show who asked about this enterprise, what, and what was given",
-		Long: `Reads the whole log from a member's address or from an exported folder, verifies
+		Short: cli.Both("显示谁查询过本企业、问了什么、得到什么", "Show who asked about this enterprise, what, and what was given"),
+		Long: cli.Both(`日志头须有日志所载共签人足数签署（不论由谁提供），并须承接本文件夹此前所见。
+最新共签不得早于 24 小时（--max-age，0 为不限），否则以退出码 13 失败；
+对导出的文件夹，未给出 --max-age 时仅作提示。`, `Reads the whole log from a member's address or from an exported folder, verifies
 it and replays its rules, and prints what concerns this enterprise's consents. Its own key
 opens what is sealed; nobody else needs to be trusted or told.
 
@@ -30,11 +32,7 @@ serves it, and it must continue what this folder has seen before. The newest
 cosignature may be 24 hours old (--max-age): voters tick every hour, so that who
 shows an older one hides what came since. Where it is older this fails with exit
 code 13; of an exported folder, which is of the past, it warns, unless --max-age
-is given. --max-age 0 is no limit.
-
-日志头须有日志所载共签人足数签署（不论由谁提供），并须承接本文件夹此前所见。
-最新共签不得早于 24 小时（--max-age，0 为不限），否则以退出码 13 失败；
-对导出的文件夹，未给出 --max-age 时仅作提示。`,
+is given. --max-age 0 is no limit.`),
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			lang, err := cli.Language(cmd)
@@ -71,10 +69,10 @@ is given. --max-age 0 is no limit.
 			return errors.Join(t.Err(), unremembered(h.memory))
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", "the enterprise's folder")
-	cmd.Flags().StringVar(&from, "log", "", "HTTP address of a member, or folder of an exported log")
-	wait.flag(cmd, logWait, "how long to read the log, and half a minute of it at most to wait for a final head")
-	cmd.Flags().DurationVar(&maxAge, "max-age", defaultMaxAge, "how old the newest cosignature may be; 0: no limit")
+	cmd.Flags().StringVar(&dir, "dir", "", cli.Both("企业的文件夹", "the enterprise's folder"))
+	cmd.Flags().StringVar(&from, "log", "", cli.Both("成员的 HTTP 地址，或导出日志的文件夹", "HTTP address of a member, or folder of an exported log"))
+	wait.flag(cmd, logWait, "读取日志的时长，其中至多半分钟等待达终局的日志头", "how long to read the log, and half a minute of it at most to wait for a final head")
+	cmd.Flags().DurationVar(&maxAge, "max-age", defaultMaxAge, cli.Both("最新共签距今的上限；0 为不限", "how old the newest cosignature may be; 0: no limit"))
 	p.flag(cmd)
 	return cli.Needs(cmd, "dir", "log")
 }

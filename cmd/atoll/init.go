@@ -37,12 +37,15 @@ func initCommand() *cobra.Command {
 	e := enlistment{}
 	cmd := &cobra.Command{
 		Use:   "init",
-		Short: "Make a member's folder: keys, configuration, and a card for the other members",
-		Long: `Makes a folder with the member's keys (0600), node.yaml to be completed, and
+		Short: cli.Both("建立成员的文件夹：密钥、配置，以及交给其他成员的名片", "Make a member's folder: keys, configuration, and a card for the other members"),
+		Long: cli.Both(`建立文件夹：成员的密钥（0600）、待补全的 node.yaml，以及交给创世起草者的 card.pem。
+
+密钥不离开文件夹。请离线保存 seed.key 和 age.key 的副本：没有 age.key，
+密封给本成员的内容再也无法读取。`, `Makes a folder with the member's keys (0600), node.yaml to be completed, and
 card.pem, which goes to whoever drafts the genesis of the network.
 
 Keys never leave the folder. Keep a copy of seed.key and age.key offline: without
-age.key nothing sealed to this member can be read again.`,
+age.key nothing sealed to this member can be read again.`),
 		Example: `  atoll init --dir tax --name tax --role agency --zh 省税务局 --en "Tax bureau" \
       --origin log.example.cn/province/1 --listen /ip4/192.0.2.7/tcp/4711 --http :4712 --url https://atoll.tax.example.cn`,
 		Args: cobra.NoArgs,
@@ -57,17 +60,17 @@ age.key nothing sealed to this member can be read again.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&e.dir, "dir", "", "the member's folder, to be made")
-	f.StringVar(&e.config.Name, "name", "", "name in the network: 2 to 32 of a-z, 0-9 and -")
-	f.StringSliceVar(&e.roles, "role", nil, "agency, bank, auditor, registrar; repeatable")
-	f.StringVar(&e.chinese, "zh", "", "title in Chinese")
-	f.StringVar(&e.english, "en", "", "title in English")
-	f.StringVar(&e.config.Origin, "origin", "", "origin of the log, agreed among the founders")
-	f.StringSliceVar(&e.config.Listen, "listen", nil, "multiaddr to listen on for other members; repeatable")
-	f.StringSliceVar(&e.announce, "announce", nil, "multiaddr where others reach it, if another; repeatable")
-	f.StringVar(&e.config.HTTP, "http", "", "host:port for enterprises and auditors")
-	f.StringSliceVar(&e.urls, "url", nil, "address where enterprises reach it, https://HOST; it stands in every consent they sign; repeatable")
-	f.Uint32Var(&e.days, "days", 3650, "days that the roles are valid")
+	f.StringVar(&e.dir, "dir", "", cli.Both("将建立的成员文件夹", "the member's folder, to be made"))
+	f.StringVar(&e.config.Name, "name", "", cli.Both("在网络中的名称：2 至 32 个 a-z、0-9 和 -", "name in the network: 2 to 32 of a-z, 0-9 and -"))
+	f.StringSliceVar(&e.roles, "role", nil, cli.Both("角色：agency（数据提供方）、bank（银行）、auditor（审计）、registrar（登记机关）；可重复", "agency, bank, auditor, registrar; repeatable"))
+	f.StringVar(&e.chinese, "zh", "", cli.Both("中文名称", "title in Chinese"))
+	f.StringVar(&e.english, "en", "", cli.Both("英文名称", "title in English"))
+	f.StringVar(&e.config.Origin, "origin", "", cli.Both("日志的标识名，由创始成员商定", "origin of the log, agreed among the founders"))
+	f.StringSliceVar(&e.config.Listen, "listen", nil, cli.Both("供其他成员连接的监听地址（multiaddr）；可重复", "multiaddr to listen on for other members; repeatable"))
+	f.StringSliceVar(&e.announce, "announce", nil, cli.Both("其他成员所用的地址，与监听地址不同时给出；可重复", "multiaddr where others reach it, if another; repeatable"))
+	f.StringVar(&e.config.HTTP, "http", "", cli.Both("供企业和审计方使用的 主机:端口", "host:port for enterprises and auditors"))
+	f.StringSliceVar(&e.urls, "url", nil, cli.Both("企业使用的网址，https://主机；将写入每份授权书；可重复", "address where enterprises reach it, https://HOST; it stands in every consent they sign; repeatable"))
+	f.Uint32Var(&e.days, "days", 3650, cli.Both("角色有效的天数", "days that the roles are valid"))
 	return cli.Needs(cmd, "dir", "name", "role", "zh", "en", "origin", "listen")
 }
 
@@ -103,13 +106,13 @@ func (e *enlistment) make() error {
 // late for a card.
 func (e *enlistment) check() error {
 	if !ledger.ValidOrigin(e.config.Origin) {
-		return fmt.Errorf("--origin %.60q is not like log.example.cn/province/1", e.config.Origin)
+		return cli.Usage("--origin %.60q 的写法有误，应如 log.example.cn/province/1", "--origin %.60q is not like log.example.cn/province/1", e.config.Origin)
 	}
 	if !consent.ValidMember(e.config.Name) {
-		return fmt.Errorf("--name %.60q is not 2 to 32 of a-z, 0-9 and -, a letter first", e.config.Name)
+		return cli.Usage("--name %.60q 须为 2 至 32 个 a-z、0-9 和 -，以字母开头", "--name %.60q is not 2 to 32 of a-z, 0-9 and -, a letter first", e.config.Name)
 	}
 	if e.days == 0 || e.days > maxRoleDays {
-		return fmt.Errorf("--days is 1 to %d", maxRoleDays)
+		return cli.Usage("--days 须为 1 至 %d", "--days is 1 to %d", maxRoleDays)
 	}
 	for _, a := range slices.Concat(e.config.Listen, e.announce) {
 		if err := peer.CheckAddress(a); err != nil {
@@ -118,7 +121,7 @@ func (e *enlistment) check() error {
 	}
 	for _, r := range e.roles {
 		if !slices.Contains([]string{ledger.Agency, ledger.Auditor, ledger.Bank, ledger.Registrar}, r) {
-			return fmt.Errorf("--role %.40q is none of agency, auditor, bank, registrar", r)
+			return cli.Usage("--role 须为 agency（数据提供方）、auditor（审计）、bank（银行）或 registrar（登记机关），不是 %.40q", "--role %.40q is none of agency, auditor, bank, registrar", r)
 		}
 	}
 	for _, u := range e.urls {
@@ -128,7 +131,7 @@ func (e *enlistment) check() error {
 	}
 	if e.config.HTTP != "" {
 		if _, port, err := net.SplitHostPort(e.config.HTTP); err != nil || port == "" {
-			return fmt.Errorf("--http %.100q is not HOST:PORT", e.config.HTTP)
+			return cli.Usage("--http %.100q 应为 主机:端口", "--http %.100q is not HOST:PORT", e.config.HTTP)
 		}
 	}
 	return nil

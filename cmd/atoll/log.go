@@ -29,7 +29,7 @@ import (
 func logCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "log",
-		Short: "Read and export the access log",
+		Short: cli.Both("阅读和导出访问日志", "Read and export the access log"),
 		Args:  cobra.NoArgs,
 		RunE:  cli.Group,
 	}
@@ -52,9 +52,10 @@ func logShowCommand() *cobra.Command {
 	var last uint64
 	cmd := &cobra.Command{
 		Use:   "show [ENTRY]",
-		Short: "List the newest entries, or print one",
-		Long: `Prints what every member can read in the log: who, when, which kind, allowed or not.
-What is sealed is for banks, subjects and auditors: see atoll-audit show.`,
+		Short: cli.Both("列出最新条目，或显示某一条目", "List the newest entries, or print one"),
+		Long: cli.Both(`显示每个成员都能从日志读到的内容：谁、何时、何种条目、是否被接受。
+密封部分只供银行、企业和审计方：见 atoll-audit show。`, `Prints what every member can read in the log: who, when, which kind, allowed or not.
+What is sealed is for banks, subjects and auditors: see atoll-audit show.`),
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var s node.Status
@@ -98,8 +99,8 @@ What is sealed is for banks, subjects and auditors: see atoll-audit show.`,
 			return p.Err()
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", "the folder of a member whose node is running")
-	cmd.Flags().Uint64Var(&last, "last", 20, "how many of the newest entries")
+	cmd.Flags().StringVar(&dir, "dir", "", cli.Both("节点正在运行的成员的文件夹", "the folder of a member whose node is running"))
+	cmd.Flags().Uint64Var(&last, "last", 20, cli.Both("最新条目的个数", "how many of the newest entries"))
 	return cli.Needs(cmd, "dir")
 }
 
@@ -123,9 +124,10 @@ func logExportCommand() *cobra.Command {
 	var dir, out string
 	cmd := &cobra.Command{
 		Use:   "export",
-		Short: "Write the log as any verifier of C2SP tlog-tiles reads it",
-		Long: `Writes OUT/log/ (checkpoint and tiles) and OUT/policy, by which it is verified. What is
-there already is not fetched again, so that an interrupted export goes on.`,
+		Short: cli.Both("导出日志，供任何 C2SP tlog-tiles 验证工具读取", "Write the log as any verifier of C2SP tlog-tiles reads it"),
+		Long: cli.Both(`写出 OUT/log/（检查点和数据块）和据以验证的 OUT/policy。已有的不再获取，
+中断的导出可以继续。`, `Writes OUT/log/ (checkpoint and tiles) and OUT/policy, by which it is verified. What is
+there already is not fetched again, so that an interrupted export goes on.`),
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			fetch := func(path string) ([]byte, error) { return fetchLocal(cmd.Context(), dir, "log/"+path) }
@@ -159,8 +161,8 @@ there already is not fetched again, so that an interrupted export goes on.`,
 			return t.Err()
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", "the folder of a member whose node is running")
-	cmd.Flags().StringVarP(&out, "out", "o", "", "folder to write into")
+	cmd.Flags().StringVar(&dir, "dir", "", cli.Both("节点正在运行的成员的文件夹", "the folder of a member whose node is running"))
+	cmd.Flags().StringVarP(&out, "out", "o", "", cli.Both("要写入的文件夹", "folder to write into"))
 	return cli.Needs(cmd, "dir", "out")
 }
 

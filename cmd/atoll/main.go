@@ -26,17 +26,19 @@ func main() {
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "atoll",
-		Short: "Share enterprise data with banks, by consent, on the record",
+		Short: cli.Both("经企业授权、留有记录地向银行提供企业数据", "Share enterprise data with banks, by consent, on the record"),
 		Args:  cobra.NoArgs,
 		RunE:  cli.Group,
 
 		PersistentPreRun: func(cmd *cobra.Command, _ []string) { tellWaits(cmd) },
 	}
-	root.AddCommand(
-		demoCommand(), initCommand(), genesisCommand(), runCommand(), statusCommand(), alarmCommand(),
-		subjectCommand(), credentialCommand(), consentCommand(), queryCommand(),
-		cosignersCommand(), sourceCommand(), catalogCommand(), templateCommand(), logCommand(), cli.VersionCommand("atoll"),
-	)
+	root.AddCommand(cli.For(cli.Everyone, demoCommand(), cli.VersionCommand("atoll"))...)
+	root.AddCommand(cli.For(cli.Member, initCommand(), genesisCommand(), runCommand(), statusCommand(), alarmCommand(), cosignersCommand(), logCommand())...)
+	root.AddCommand(cli.For(cli.Agency, sourceCommand(), catalogCommand())...)
+	root.AddCommand(cli.For(cli.Bank, templateCommand(), queryCommand())...)
+	root.AddCommand(consentCommand()) // whose verbs say who needs them
+	root.AddCommand(cli.For(cli.Enterprise, subjectCommand())...)
+	root.AddCommand(cli.For(cli.Registrar, credentialCommand())...)
 	return root
 }
 

@@ -96,14 +96,12 @@ func subjectRestoreCommand() *cobra.Command {
 	var p passphrase
 	cmd := &cobra.Command{
 		Use:   "restore",
-		Short: "Find out from the log which consent numbers were used, after a restore",
-		Long: `After a folder was restored from a backup, or from seed.age and genesis.pem alone,
+		Short: cli.Both("恢复文件夹之后，从日志查明已用过的授权序号", "Find out from the log which consent numbers were used, after a restore"),
+		Long: cli.Both(`从备份、或仅从 seed.age 与 genesis.pem 恢复文件夹之后，从日志查明本企业已用过的授权编号，
+以免同一编号（即同一密钥）用于两份授权。`, `After a folder was restored from a backup, or from seed.age and genesis.pem alone,
 reads the log and finds this enterprise's consents in it, so that no number, and
 with it no key, is used for two consents. The log must be final and no older than
---max-age. --uscc is needed where enrolment.pem is missing.
-
-从备份、或仅从 seed.age 与 genesis.pem 恢复文件夹之后，从日志查明本企业已用过的授权编号，
-以免同一编号（即同一密钥）用于两份授权。`,
+--max-age. --uscc is needed where enrolment.pem is missing.`),
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			words, err := p.read(cmd, false)
@@ -128,11 +126,11 @@ with it no key, is used for two consents. The log must be final and no older tha
 			return errors.Join(err, unremembered(h.memory))
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", "the enterprise's folder")
-	cmd.Flags().StringVar(&from, "log", "", "HTTP address of a member, or folder of an exported log")
-	cmd.Flags().StringVar(&code, "uscc", "", "unified social credit code (or lei:…), to write enrolment.pem again")
-	wait.flag(cmd, logWait, "how long to read the log, and half a minute of it at most to wait for a final head")
-	cmd.Flags().DurationVar(&maxAge, "max-age", defaultMaxAge, "how old the newest cosignature may be; 0: no limit")
+	cmd.Flags().StringVar(&dir, "dir", "", cli.Both("企业的文件夹", "the enterprise's folder"))
+	cmd.Flags().StringVar(&from, "log", "", cli.Both("成员的 HTTP 地址，或导出日志的文件夹", "HTTP address of a member, or folder of an exported log"))
+	cmd.Flags().StringVar(&code, "uscc", "", cli.Both("统一社会信用代码（或 lei:…），用于重写 enrolment.pem", "unified social credit code (or lei:…), to write enrolment.pem again"))
+	wait.flag(cmd, logWait, "读取日志的时长，其中至多半分钟等待达终局的日志头", "how long to read the log, and half a minute of it at most to wait for a final head")
+	cmd.Flags().DurationVar(&maxAge, "max-age", defaultMaxAge, cli.Both("最新共签距今的上限；0 为不限", "how old the newest cosignature may be; 0: no limit"))
 	p.flag(cmd)
 	return cli.Needs(cmd, "dir", "log")
 }

@@ -2,12 +2,10 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"strings"
 
 	"atoll/cmd/internal/cli"
-	"atoll/consensus/consent"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -18,7 +16,7 @@ import (
 type passphrase struct{ file string }
 
 func (p *passphrase) flag(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&p.file, "passphrase-file", os.Getenv("ATOLL_PASSPHRASE_FILE"), "file with the passphrase (default: ask; or ATOLL_PASSPHRASE_FILE)")
+	cmd.Flags().StringVar(&p.file, "passphrase-file", os.Getenv("ATOLL_PASSPHRASE_FILE"), cli.Both("口令文件（默认询问；或 ATOLL_PASSPHRASE_FILE）", "file with the passphrase (default: ask; or ATOLL_PASSPHRASE_FILE)"))
 }
 
 // minPassphrase is the length below which a new passphrase is refused.
@@ -45,28 +43,29 @@ func (p *passphrase) read(cmd *cobra.Command, fresh bool) (string, error) {
 				return "", err
 			}
 			if again != words {
-				return "", fmt.Errorf("%w: the two passphrases differ", cli.ErrUsage)
+				return "", cli.Usage("两次输入的口令不同", "the two passphrases differ")
 			}
 		}
 	}
 	if fresh && len(words) < minPassphrase {
-		return "", fmt.Errorf("%w: a passphrase has at least %d characters", cli.ErrUsage, minPassphrase)
+		return "", cli.Usage("口令至少须有 %d 个字节（一个汉字为三个字节）", "a passphrase has at least %d bytes", minPassphrase)
 	}
 	return words, nil
 }
 
-func ask(cmd *cobra.Command, chinese, english string) (string, error) {
+func ask(cmd *cobra.Command, chinese, english cli.Words) (string, error) {
 	in := int(os.Stdin.Fd())
 	if !term.IsTerminal(in) {
-		return "", fmt.Errorf("%w: a passphrase is needed: give --passphrase-file, or run this at a terminal", cli.ErrUsage)
+		return "", cli.Usage("需要口令：给出 --passphrase-file，或在终端上运行", "a passphrase is needed: give --passphrase-file, or run this at a terminal")
 	}
-	prompt := english
-	if lang, err := cli.Language(cmd); err == nil && lang == consent.Chinese {
-		prompt = chinese
+	lang, err := cli.Language(cmd)
+	if err != nil {
+		return "", err
 	}
-	fmt.Fprint(cmd.ErrOrStderr(), prompt)
+	p := &cli.Printer{W: cmd.ErrOrStderr(), Lang: lang}
+	p.Ask(chinese, english)
 	text, err := term.ReadPassword(in)
-	fmt.Fprintln(cmd.ErrOrStderr())
+	p.Say("", "")
 	if err != nil {
 		return "", errors.Join(cli.ErrUsage, err)
 	}

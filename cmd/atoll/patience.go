@@ -31,8 +31,8 @@ var errLate = errors.New("not all of it has come in time")
 // and gives the answers [onceTimeout].
 type patience struct{ wait time.Duration }
 
-func (p *patience) flag(cmd *cobra.Command, normally time.Duration, what string) {
-	cmd.Flags().DurationVar(&p.wait, "wait", normally, what+"; 0: ask once")
+func (p *patience) flag(cmd *cobra.Command, normally time.Duration, chinese, english cli.Words) {
+	cmd.Flags().DurationVar(&p.wait, "wait", normally, cli.Both(chinese+"；0 为只问一次", english+"; 0: ask once"))
 }
 
 // begin returns the context for all that is asked. Cause is why it ends: see

@@ -27,7 +27,7 @@ import (
 func queryCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "query",
-		Short: "Ask, as a bank, and get a risk profile",
+		Short: cli.Both("银行查询并得到风险画像", "Ask, as a bank, and get a risk profile"),
 		Args:  cobra.NoArgs,
 		RunE:  cli.Group,
 	}
@@ -48,8 +48,15 @@ func queryRunCommand() *cobra.Command {
 	var q questioning
 	cmd := &cobra.Command{
 		Use:   "run",
-		Short: "Ask all agencies of a consent and print the profile",
-		Long: `Puts a query on the log, which spends one use of the consent, asks every agency,
+		Short: cli.Both("向授权所列的全部机构查询，并显示画像", "Ask all agencies of a consent and print the profile"),
+		Long: cli.Both(`将查询记入日志（扣减授权一次），询问各机构，并用其放行的内容生成画像。
+
+无法连接的机构，在其他机构都已答复后约七秒即不再等待，原因为“无法连接”。
+
+未及时答复的可用 --again 再次询问，不再扣减次数，直至查询期限（记入后十分钟，
+或 --wait 的两倍，取较长者）。无论节点如何，本命令在 --wait 的两倍加五秒内结束。
+退出码 3 表示有机构不可用，或未得到任何答复（连“无记录”也没有）；
+画像说明原因及其影响。`, `Puts a query on the log, which spends one use of the consent, asks every agency,
 and assembles the profile from what they release.
 
 An agency to which no connection can be made is given up after some seven
@@ -62,20 +69,20 @@ also of one that was interrupted. Consents and queries may be named by the first
 eight or more characters of their id. The command itself ends within twice --wait
 and five seconds, whatever the node does. Exit code 3 says that an agency was
 unavailable, or that nothing was answered, not even by "no record"; the profile
-says why, and what that may cost.`,
+says why, and what that may cost.`),
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return q.run(cmd) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&q.dir, "dir", "", "the bank's folder")
-	f.StringVar(&q.in.Consent, "consent", "", "id of the consent")
-	f.StringVar(&q.in.Operator, "operator", "", "name of the person who asks; it is logged under seal")
-	f.StringVar(&q.in.Again, "again", "", "id of a query of before: ask the agencies again")
-	f.StringVar(&q.template, "template", "", "template file (default: the node's own)")
-	f.DurationVar(&q.wait, "wait", defaultQueryWait, "how long to wait for the log, and then as long for agencies")
-	f.StringVar(&q.page, "html", "", "write the profile as one HTML page to this file")
-	f.StringVar(&q.file, "out", "", "write the profile as JSON to this file")
-	f.BoolVar(&q.force, "force", false, "replace the files of --html and --out where they exist")
+	f.StringVar(&q.dir, "dir", "", cli.Both("银行的文件夹", "the bank's folder"))
+	f.StringVar(&q.in.Consent, "consent", "", cli.Both("授权编号", "id of the consent"))
+	f.StringVar(&q.in.Operator, "operator", "", cli.Both("查询者姓名；密封记入日志", "name of the person who asks; it is logged under seal"))
+	f.StringVar(&q.in.Again, "again", "", cli.Both("此前某次查询的查询号：再次询问各机构", "id of a query of before: ask the agencies again"))
+	f.StringVar(&q.template, "template", "", cli.Both("模板文件（默认为节点自己的）", "template file (default: the node's own)"))
+	f.DurationVar(&q.wait, "wait", defaultQueryWait, cli.Both("等待日志的时长，其后以同样时长等待各机构", "how long to wait for the log, and then as long for agencies"))
+	f.StringVar(&q.page, "html", "", cli.Both("将画像写成一个 HTML 文件", "write the profile as one HTML page to this file"))
+	f.StringVar(&q.file, "out", "", cli.Both("将画像写成 JSON 文件", "write the profile as JSON to this file"))
+	f.BoolVar(&q.force, "force", false, cli.Both("--html 和 --out 所指文件已存在时予以覆盖", "replace the files of --html and --out where they exist"))
 	return cli.Needs(cmd, "dir")
 }
 

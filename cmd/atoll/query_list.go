@@ -31,15 +31,13 @@ func queryListCommand() *cobra.Command {
 	var limit int
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "List a bank's queries and what has become of them",
-		Long: `Lists a bank's queries, the newest first, by its own copy of the log: also one
+		Short: cli.Both("列出银行的查询及其结果", "List a bank's queries and what has become of them"),
+		Long: cli.Both(`按本成员的日志列出查询，新的在前；被中断、未显示过编号的查询也在其中。待答复的查询
+在期限前可再次询问，已得到的答复在期限后一天内可再次显示，均不再扣减次数：
+atoll query show 编号 给出命令。`, `Lists a bank's queries, the newest first, by its own copy of the log: also one
 that was interrupted, whose id nobody has seen. A query that waits for answers can be
 asked again until its deadline, and its answers can be shown for a day longer,
-without another use: atoll query show ID says how.
-
-按本成员的日志列出查询，新的在前；被中断、未显示过编号的查询也在其中。待答复的查询
-在期限前可再次询问，已得到的答复在期限后一天内可再次显示，均不再扣减次数：
-atoll query show 编号 给出命令。`,
+without another use: atoll query show ID says how.`),
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			t, err := cli.To(cmd)
@@ -72,8 +70,8 @@ atoll query show 编号 给出命令。`,
 			return t.Err()
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", "the bank's folder")
-	cmd.Flags().IntVar(&limit, "limit", 50, "how many at most, the newest")
+	cmd.Flags().StringVar(&dir, "dir", "", cli.Both("银行的文件夹", "the bank's folder"))
+	cmd.Flags().IntVar(&limit, "limit", 50, cli.Both("至多列出最新的多少次", "how many at most, the newest"))
 	return cli.Needs(cmd, "dir")
 }
 
@@ -81,13 +79,11 @@ func queryShowCommand() *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use:   "show QUERY",
-		Short: "Show what has become of a query, and how to ask it again",
-		Long: `Shows one of a bank's queries, by its id or the first eight or more characters of
+		Short: cli.Both("显示某次查询的结果，以及如何再次询问", "Show what has become of a query, and how to ask it again"),
+		Long: cli.Both(`显示一次查询（编号或其前八个以上字符）：日志条目、已答复的机构、期限，以及再次询问或再次
+显示画像的命令，不再扣减次数。`, `Shows one of a bank's queries, by its id or the first eight or more characters of
 it: its entry on the log, which agencies have answered, until when they can, and
-the command that asks again or shows its profile again, without another use.
-
-显示一次查询（编号或其前八个以上字符）：日志条目、已答复的机构、期限，以及再次询问或再次
-显示画像的命令，不再扣减次数。`,
+the command that asks again or shows its profile again, without another use.`),
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			t, err := cli.To(cmd)
@@ -108,7 +104,7 @@ the command that asks again or shows its profile again, without another use.
 			return shown.tell(t, dir)
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", "the bank's folder")
+	cmd.Flags().StringVar(&dir, "dir", "", cli.Both("银行的文件夹", "the bank's folder"))
 	return cli.Needs(cmd, "dir")
 }
 

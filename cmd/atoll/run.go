@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"log/slog"
 	"os"
 
@@ -15,17 +14,21 @@ func runCommand() *cobra.Command {
 	var dir, level string
 	cmd := &cobra.Command{
 		Use:   "run",
-		Short: "Run a member's node",
-		Long: `Runs the node of the member whose folder is given, until it is interrupted. It
+		Short: cli.Both("运行成员的节点", "Run a member's node"),
+		Long: cli.Both(`运行所给文件夹的成员节点，直至中断。向标准错误写出 JSON 日志行，
+其中从不含主体、数值或机密。
+
+无法继续时（磁盘出错、停滞，或读回的内容与写入的不同）自行结束，退出码 1。
+请由监管程序重新启动。`, `Runs the node of the member whose folder is given, until it is interrupted. It
 logs JSON lines to standard error: never a subject, a value or a secret.
 
 It ends by itself, with exit code 1, when it cannot go on: a disk that fails,
-hangs or returns other bytes than were written. Let a supervisor restart it.`,
+hangs or returns other bytes than were written. Let a supervisor restart it.`),
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			var l slog.Level
 			if err := l.UnmarshalText([]byte(level)); err != nil {
-				return fmt.Errorf("%w: --log-level %q is not debug, info, warn or error", cli.ErrUsage, level)
+				return cli.Usage("--log-level 须为 debug、info、warn 或 error，不是 %.60q", "--log-level is debug, info, warn or error, not %.60q", level)
 			}
 			log := slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: l}))
 			h, err := openHome(dir)
@@ -53,7 +56,7 @@ hangs or returns other bytes than were written. Let a supervisor restart it.`,
 			return err
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", "the member's folder")
-	cmd.Flags().StringVar(&level, "log-level", "info", "debug, info, warn or error")
+	cmd.Flags().StringVar(&dir, "dir", "", cli.Both("成员的文件夹", "the member's folder"))
+	cmd.Flags().StringVar(&level, "log-level", "info", cli.Both("debug、info、warn 或 error", "debug, info, warn or error"))
 	return cli.Needs(cmd, "dir")
 }

@@ -19,8 +19,8 @@ type sending struct {
 }
 
 func (v *sending) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&v.dir, "dir", "", "the enterprise's folder")
-	v.flag(cmd, 30*time.Second, "how long to wait for members and for the proof")
+	cmd.Flags().StringVar(&v.dir, "dir", "", cli.Both("企业的文件夹", "the enterprise's folder"))
+	v.flag(cmd, 30*time.Second, "等待成员答复和证明的时长", "how long to wait for members and for the proof")
 }
 
 // send sends it, and has the folder remember the head that proves it. A memory that

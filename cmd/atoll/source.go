@@ -18,7 +18,7 @@ import (
 func sourceCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "source",
-		Short: "An agency's data sources",
+		Short: cli.Both("机构的数据源", "An agency's data sources"),
 		Args:  cobra.NoArgs,
 		RunE:  cli.Group,
 	}
@@ -91,12 +91,14 @@ func sourceTestCommand() *cobra.Command {
 	var sample int
 	cmd := &cobra.Command{
 		Use:   "test [DATASET]",
-		Short: "Read the sources as the catalog describes them and say what is amiss",
-		Long: `Reads every row of the datasets of the catalog, or of the one named: columns, types,
+		Short: cli.Both("按目录读取数据源，并指出问题", "Read the sources as the catalog describes them and say what is amiss"),
+		Long: cli.Both(`读取目录中各数据集（或所指定的一个）的每一行：列、类型、键、重复、装载是否完整及其时点；
+然后对表中每个主体或抽样执行查询所做的计算，并按输出项统计可作答与不可作答的数目及原因。
+不显示任何值。退出码 3 表示有问题。`, `Reads every row of the datasets of the catalog, or of the one named: columns, types,
 keys, duplicates, whether all of the load is there and how old it is. Then it runs
 what a query runs, for every subject in the table or a sample, and counts for each
 output who would be answered and who not, and why. It prints no value. Exit code 3
-says that something is amiss.`,
+says that something is amiss.`),
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			t, err := cli.To(cmd)
@@ -145,8 +147,8 @@ says that something is amiss.`,
 			return t.Err()
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", "the agency's folder")
-	cmd.Flags().IntVar(&sample, "sample", 0, "compute outputs of so many subjects, taken by chance (0: of all, up to 200,000)")
+	cmd.Flags().StringVar(&dir, "dir", "", cli.Both("机构的文件夹", "the agency's folder"))
+	cmd.Flags().IntVar(&sample, "sample", 0, cli.Both("随机抽取若干主体计算输出项（0 为全部，至多 20 万）", "compute outputs of so many subjects, taken by chance (0: of all, up to 200,000)"))
 	return cli.Needs(cmd, "dir")
 }
 
@@ -162,17 +164,21 @@ func progressOf(cmd *cobra.Command, what string) func(done, total int64) {
 	}
 	if !term.IsTerminal(int(os.Stderr.Fd())) {
 		said := time.Now()
+		p, err := cli.Beside(cmd)
+		if err != nil {
+			return nil // the command says what is wrong with the language
+		}
 		return func(done, total int64) {
 			if time.Since(said) > progressEvery {
 				said = time.Now()
-				fmt.Fprintf(cmd.ErrOrStderr(), "%s: %d %% done\n", what, 100*done/max(1, total))
+				p.Say("%s：已完成 %d %%", "%s: %d %% done", what, 100*done/max(1, total))
 			}
 		}
 	}
 	var bar *progressbar.ProgressBar
 	return func(done, total int64) {
 		if bar == nil {
-			bar = progressbar.NewOptions64(total, progressbar.OptionSetDescription(what), progressbar.OptionSetWriter(cmd.ErrOrStderr()),
+			bar = progressbar.NewOptions64(total, progressbar.OptionSetDescription(cli.Clean(what)), progressbar.OptionSetWriter(os.Stderr),
 				progressbar.OptionClearOnFinish(), progressbar.OptionShowBytes(true), progressbar.OptionSetPredictTime(true))
 		}
 		bar.Set64(done)

@@ -33,12 +33,15 @@ func sourceSampleCommand() *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use:   "sample DATASET",
-		Short: "Show in which forms the values of a dataset's columns are written",
-		Long: `Reads a whole table and shows for its key and each field which forms the values have,
+		Short: cli.Both("显示数据集各列的值有哪些写法", "Show in which forms the values of a dataset's columns are written"),
+		Long: cli.Both(`读取整张表，显示键和各字段的值有哪些写法、各有多少、其中多少无法使用及首见行号：
+据此可知须对数据源声明什么（date_format、thousands、decimal、trim），
+或在目录中声明什么（除 trim 外，某字段写法不同时；以及 none、also）。
+写法中 9 代表数字，A 和 a 代表字母，文 代表汉字。不显示任何值。`, `Reads a whole table and shows for its key and each field which forms the values have,
 how many of each, how many of them cannot be used, and the line of the first: what has
 to be declared of the source (date_format, thousands, decimal, trim) or in the catalog
 (those but trim for a field that is written otherwise, none, also). In a form 9 stands
-for a digit, A and a for a letter, 文 for a Chinese character. It shows no value.`,
+for a digit, A and a for a letter, 文 for a Chinese character. It shows no value.`),
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			t, err := cli.To(cmd)
@@ -60,7 +63,7 @@ for a digit, A and a for a letter, 文 for a Chinese character. It shows no valu
 			})
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", "the agency's folder")
+	cmd.Flags().StringVar(&dir, "dir", "", cli.Both("机构的文件夹", "the agency's folder"))
 	return cli.Needs(cmd, "dir")
 }
 
@@ -135,9 +138,10 @@ func sourceExplainCommand() *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use:   "explain DATASET SUBJECT",
-		Short: "Say what a query about one enterprise would be answered, and of which rows",
-		Long: `Finds the rows of one enterprise (uscc:… or lei:…) in a table, answers every output as
-a query would today, and says by line what keeps it from an answer. It shows no value.`,
+		Short: cli.Both("说明对某一企业的查询将如何作答、依据哪些行", "Say what a query about one enterprise would be answered, and of which rows"),
+		Long: cli.Both(`在表中找出某一企业（uscc:… 或 lei:…）的行，如今日查询一般计算每个输出项，
+并按行号说明何以不能作答。不显示任何值。`, `Finds the rows of one enterprise (uscc:… or lei:…) in a table, answers every output as
+a query would today, and says by line what keeps it from an answer. It shows no value.`),
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			t, err := cli.To(cmd)
@@ -166,7 +170,7 @@ a query would today, and says by line what keeps it from an answer. It shows no 
 			})
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", "the agency's folder")
+	cmd.Flags().StringVar(&dir, "dir", "", cli.Both("机构的文件夹", "the agency's folder"))
 	return cli.Needs(cmd, "dir")
 }
 

@@ -21,7 +21,7 @@ func statusCommand() *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "Say how a member's node is",
+		Short: cli.Both("显示成员节点的状态", "Say how a member's node is"),
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			t, err := cli.To(cmd)
@@ -38,7 +38,7 @@ func statusCommand() *cobra.Command {
 			return printStatus(t, &s)
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", "the member's folder")
+	cmd.Flags().StringVar(&dir, "dir", "", cli.Both("成员的文件夹", "the member's folder"))
 	return cli.Needs(cmd, "dir")
 }
 
@@ -51,7 +51,7 @@ func printStatus(p *cli.Printer, s *node.Status) error {
 	t := cli.NewTable()
 	t.Row(in("成员", "member"), fmt.Sprintf(in("%s（%s）", "%s (%s)"), s.Name, strings.Join(s.Roles, " ")))
 	t.Row(in("网络", "network"), s.Network)
-	t.Row(in("来源", "origin"), s.Origin)
+	t.Row(in("日志名", "origin"), s.Origin)
 	t.Row(in("领导者", "leader"), leader)
 	t.Row(in("日志", "log"), fmt.Sprintf(in("%d 个条目，根 %s", "%d entries, root %s"), s.Size, s.Root))
 	t.Row(in("终局", "final"), fmt.Sprintf(in("%d 个条目（共签人 %[3]s 中的 %[2]d 位）", "%d entries (%d of the cosigners %s)"), s.Final, s.Quorum, strings.Join(s.Cosigners, " ")))

@@ -35,7 +35,7 @@ type folder struct {
 func subjectCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "subject",
-		Short: "An enterprise's own keys, and who has looked at it",
+		Short: cli.Both("企业自己的密钥，以及谁查询过它", "An enterprise's own keys, and who has looked at it"),
 		Args:  cobra.NoArgs,
 		RunE:  cli.Group,
 	}
@@ -48,10 +48,11 @@ func subjectNewCommand() *cobra.Command {
 	var p passphrase
 	cmd := &cobra.Command{
 		Use:   "new",
-		Short: "Make an enterprise's folder: one seed, encrypted with a passphrase",
-		Long: `Makes a folder with the one seed from which all keys of the enterprise derive,
+		Short: cli.Both("建立企业的文件夹：一个以口令加密的种子", "Make an enterprise's folder: one seed, encrypted with a passphrase"),
+		Long: cli.Both(`建立文件夹：企业全部密钥所由派生的一个种子（以口令加密），以及交给登记机关的 enrolment.pem。
+登记机关为该密钥作证（atoll credential issue），并交回 credential.pem。`, `Makes a folder with the one seed from which all keys of the enterprise derive,
 encrypted with a passphrase, and enrolment.pem for the registrar, who vouches for
-the key (atoll credential issue) and gives back credential.pem.`,
+the key (atoll credential issue) and gives back credential.pem.`),
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			id, pilot, err := subjectOf(code)
@@ -77,9 +78,9 @@ the key (atoll credential issue) and gives back credential.pem.`,
 				dir, filepath.Join(dir, fileEnrolment), filepath.Join(dir, fileCredential))
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", "the enterprise's folder, to be made")
-	cmd.Flags().StringVar(&code, "uscc", "", "unified social credit code (or lei:…)")
-	cmd.Flags().StringVar(&genesis, "genesis", "", "the network's genesis.pem")
+	cmd.Flags().StringVar(&dir, "dir", "", cli.Both("将建立的企业文件夹", "the enterprise's folder, to be made"))
+	cmd.Flags().StringVar(&code, "uscc", "", cli.Both("统一社会信用代码（或 lei:…）", "unified social credit code (or lei:…)"))
+	cmd.Flags().StringVar(&genesis, "genesis", "", cli.Both("本网络的 genesis.pem", "the network's genesis.pem"))
 	p.flag(cmd)
 	return cli.Needs(cmd, "dir", "uscc", "genesis")
 }

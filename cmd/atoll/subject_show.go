@@ -46,13 +46,11 @@ func subjectShowCommand() *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
 		Use:   "show",
-		Short: "Show who the enterprise of a folder is, its key and its credential",
-		Long: `Shows what an enterprise's folder holds, without the passphrase: who it is, on which
+		Short: cli.Both("显示文件夹所属企业、其密钥和主体凭证", "Show who the enterprise of a folder is, its key and its credential"),
+		Long: cli.Both(`显示企业文件夹的内容，无需口令：企业、所属网络、供与登记机关电话核对的密钥指纹、主体凭证，
+以及已见日志到何处。`, `Shows what an enterprise's folder holds, without the passphrase: who it is, on which
 network, the fingerprint of its key to be compared with the registrar's by telephone, its
-credential, and how far it has seen the log.
-
-显示企业文件夹的内容，无需口令：企业、所属网络、供与登记机关电话核对的密钥指纹、主体凭证，
-以及已见日志到何处。`,
+credential, and how far it has seen the log.`),
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			f, err := openFolder(dir)
@@ -74,7 +72,7 @@ credential, and how far it has seen the log.
 			return t.Err()
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", "the enterprise's folder")
+	cmd.Flags().StringVar(&dir, "dir", "", cli.Both("企业的文件夹", "the enterprise's folder"))
 	return cli.Needs(cmd, "dir")
 }
 

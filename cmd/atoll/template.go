@@ -24,7 +24,7 @@ import (
 func templateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "template",
-		Short: "A bank's scorecard",
+		Short: cli.Both("银行的评分模板", "A bank's scorecard"),
 		Args:  cobra.NoArgs,
 		RunE:  cli.Group,
 	}
@@ -37,8 +37,13 @@ func templateLintCommand() *cobra.Command {
 	var files []string
 	cmd := &cobra.Command{
 		Use:   "lint [FILE]",
-		Short: "Check a template against what agencies offer",
-		Long: `Checks a template, every line of it, and compares it with catalogs: outputs that no
+		Short: cli.Both("对照机构所提供的数据检查模板", "Check a template against what agencies offer"),
+		Long: cli.Both(`逐行检查模板，并与目录比较：目录中没有的输出项，不同的披露方式、时点与期间、类型、单位和声明值，
+无人应答的用途；谁都不满足、谁都满足或区间无法判定的条件；无从到达的分箱和阶段。
+
+目录可为文件或文件夹（--catalog），或由 --dir 的节点取得各机构当前所提供的，
+并按其创世文件核对机构和用途。未给出 FILE 时检查该节点的模板。
+退出码 3 表示有问题，或有机构未能比较。`, `Checks a template, every line of it, and compares it with catalogs: outputs that no
 catalog has, disclosures, states and flows, types, units and declared values that
 differ, purposes that nobody answers for; conditions that nothing or everything
 meets, or that a band leaves open; bins and stages that nothing reaches.
@@ -46,7 +51,7 @@ meets, or that a band leaves open; bins and stages that nothing reaches.
 Catalogs are files or folders of them (--catalog), or what the agencies say now, by
 the node in --dir, whose genesis then also says which agencies and purposes there
 are. Without FILE it is the template of that node. Exit code 3 says that something
-is amiss, or that what is asked of an agency was compared with nothing.`,
+is amiss, or that what is asked of an agency was compared with nothing.`),
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			lang, err := cli.Language(cmd)
@@ -82,8 +87,8 @@ is amiss, or that what is asked of an agency was compared with nothing.`,
 			return reportTemplate(cmd, lang, file, found, catalogs)
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", "the folder of a member whose node is running")
-	cmd.Flags().StringArrayVar(&files, "catalog", nil, "file of a catalog, or folder with such files; may be repeated")
+	cmd.Flags().StringVar(&dir, "dir", "", cli.Both("节点正在运行的成员的文件夹", "the folder of a member whose node is running"))
+	cmd.Flags().StringArrayVar(&files, "catalog", nil, cli.Both("目录文件，或存放目录文件的文件夹；可重复", "file of a catalog, or folder with such files; may be repeated"))
 	return cmd
 }
 

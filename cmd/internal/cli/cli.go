@@ -13,6 +13,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -73,9 +74,9 @@ func (p *Program) explain(cmd *cobra.Command, err error) *Failure {
 		f = &Failure{Exit: ExitFailure, Code: "internal", Message: err.Error()}
 	}
 	f.own(err)
-	if f.Exit == ExitUsage && f.Hint == (Text{}) {
-		path := cmd.CommandPath()
-		f.Hint = Text{"参见 " + path + " --help", "see " + path + " --help"}
+	if path := cmd.CommandPath(); f.Exit == ExitUsage {
+		f.Hint.Chinese = cmp.Or(f.Hint.Chinese, "参见 "+path+" --help")
+		f.Hint.English = cmp.Or(f.Hint.English, "see "+path+" --help")
 	}
 	return f
 }

@@ -44,6 +44,13 @@ func (t *Printer) Say(chinese, english Words, args ...any) {
 	}
 }
 
+// Ask prints a question, and leaves the line open for the answer.
+func (t *Printer) Ask(chinese, english Words, args ...any) {
+	if t.err == nil {
+		_, t.err = fmt.Fprint(t.W, string(t.Fill(chinese, english, args...)))
+	}
+}
+
 // Fill returns what [Printer.Say] prints, to be part of something else.
 func (t *Printer) Fill(chinese, english Words, args ...any) Filled {
 	return Filled(fmt.Sprintf(Text{string(chinese), string(english)}.In(t.Lang), cleaned(args)...))

@@ -28,7 +28,7 @@ func usageOf(err error) error {
 	case errors.Is(err, ErrUsage):
 		return err
 	case errors.As(err, &unknown):
-		return Usage("没有 %s 这个选项", "there is no flag %s", dashed(unknown.GetSpecifiedName(), unknown.GetSpecifiedShortnames()))
+		return Usage("没有 %s 这个选项", "unknown flag: %s", dashed(unknown.GetSpecifiedName(), unknown.GetSpecifiedShortnames()))
 	case errors.As(err, &bare):
 		return Usage("选项 --%s 须带值", "the flag --%s needs a value", bare.GetFlag().Name)
 	case errors.As(err, &value):
@@ -54,7 +54,7 @@ var libraryTexts = []struct {
 	form             *regexp.Regexp
 	chinese, english Words
 }{
-	{regexp.MustCompile(`^unknown command "(?s:(.*?))" for "(.*?)"`), "没有子命令 %.60s：%s", "there is no command %.60s of %s"},
+	{regexp.MustCompile(`^unknown command "(?s:(.*?))" for "(.*?)"`), "没有子命令 %.60q：%s", "unknown command %.60q of %s"},
 	{regexp.MustCompile(`^accepts (\d+) arg\(s\), received (\d+)`), "须给出 %s 个参数，实有 %s 个", "wanted are %s arguments, given are %s"},
 	{regexp.MustCompile(`^accepts at most (\d+) arg\(s\), received (\d+)`), "至多 %s 个参数，实有 %s 个", "at most %s arguments are wanted, given are %s"},
 	{regexp.MustCompile(`^accepts between (\d+) and (\d+) arg\(s\), received (\d+)`), "须给出 %s 至 %s 个参数，实有 %s 个", "wanted are %s to %s arguments, given are %s"},
