@@ -62,7 +62,7 @@ func TestExplain(t *testing.T) {
 	}
 	for _, k := range known {
 		code, e := explain(errors.Join(errors.New("context"), k.is))
-		if code == 0 || e.Code == "" || e.Hint == "" || e.Message == "" {
+		if code == 0 || e.Code == "" || e.Hint == "" && code != cli.ExitUsage || e.Message == "" {
 			t.Errorf("%v: %d, %+v", k.is, code, e)
 		}
 	}

@@ -89,7 +89,7 @@ func TestPrintedByThePrinter(t *testing.T) {
 	})
 }
 
-var verbs = regexp.MustCompile(`%[-+#0-9.]*[a-zA-Z]`)
+var verbs = regexp.MustCompile(`%[-+#0-9.]*(\[\d+\])?[a-zA-Z]`)
 
 // words is a text without what is filled in, names of flags and commands, and signs.
 func words(text string) string {
