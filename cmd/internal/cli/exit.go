@@ -45,9 +45,7 @@ type Failure struct {
 // own puts the words that an error has itself in place of those for its kind.
 func (f *Failure) own(err error) {
 	var e *Error
-	var c interface{ Chinese() string }
-	switch {
-	case errors.As(err, &e):
+	if errors.As(err, &e) {
 		f.Message, f.Chinese, f.Partly = err.Error(), e.Chinese(), false
 		if e.Hint.Chinese != "" {
 			f.Hint.Chinese = e.Hint.Chinese
@@ -55,8 +53,6 @@ func (f *Failure) own(err error) {
 		if e.Hint.English != "" {
 			f.Hint.English = e.Hint.English
 		}
-	case errors.As(err, &c):
-		f.Chinese, f.Partly = c.Chinese(), false
 	}
 }
 
