@@ -21,6 +21,7 @@ require (
 	github.com/schollz/progressbar/v3 v3.19.1 // progress of long work on a terminal
 	github.com/shopspring/decimal v1.6.0 // exact decimals: sums of money are not floating point
 	github.com/spf13/cobra v1.10.2 // commands, help and shell completion
+	github.com/spf13/pflag v1.0.10 // cobra's flags: its errors by type, to say them in two languages
 	github.com/veraison/go-cose v1.3.0 // what tests of crypto/sign compare statements with
 	go.etcd.io/bbolt v1.5.0 // the database of entries, tiles and state: one file, one writer, synced transactions
 	golang.org/x/crypto v0.58.0 // ChaCha20-Poly1305, which the standard library lacks
@@ -129,7 +130,6 @@ require (
 	github.com/remyoudompheng/bigfft v0.0.0-20230129092748-24d4a6f8daec // indirect
 	github.com/rivo/uniseg v0.4.7 // indirect
 	github.com/spaolacci/murmur3 v1.1.0 // indirect
-	github.com/spf13/pflag v1.0.10 // indirect
 	github.com/wlynxg/anet v0.0.5 // indirect
 	github.com/x448/float16 v0.8.4 // indirect
 	github.com/xo/terminfo v0.0.0-20220910002029-abceb7e1c41e // indirect

@@ -118,7 +118,7 @@ func (r tested) tell(p *cli.Printer) {
 		t.Say("  缺少列 %s：所有查询都会失败", "  column %s is missing: every query fails", c)
 	}
 	if len(r.FoundColumns) > 0 {
-		t.Say("    现有列：%s", "    found: %s", shownAll(r.FoundColumns))
+		t.Say("    现有列：%s", "    found: %s", strings.Join(r.FoundColumns, ", "))
 	}
 	if r.Bad > 0 {
 		t.Say("  %d 行无法使用，有关主体的查询会失败：", "  %d rows cannot be used; queries about their subjects fail:", r.Bad)
@@ -249,14 +249,6 @@ func lines(list []int64, all int64) string {
 	}
 	if int64(len(list)) < all {
 		texts = append(texts, "…")
-	}
-	return strings.Join(texts, ", ")
-}
-
-func shownAll(names []string) string {
-	var texts []string
-	for _, name := range names {
-		texts = append(texts, name)
 	}
 	return strings.Join(texts, ", ")
 }

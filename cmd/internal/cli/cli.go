@@ -51,16 +51,17 @@ func (p *Program) Run(ctx context.Context, args []string, stdout, stderr io.Writ
 		err = ErrInterrupted
 	}
 	f := p.explain(cmd, err)
-	// A flag that nobody knows hides those behind it.
+	// A flag that nobody knows hides those behind it. Where nothing can be written,
+	// the exit code still reports the failure.
 	document := AsJSON(cmd) || slices.Contains(args, "--json")
 	switch {
 	case f.Told || document && f.ToldJSON:
 	case document && cmd.Annotations[Lines] != "":
-		err = PrintLine(stdout, map[string]any{"error": f.document()})
+		_ = PrintLine(stdout, map[string]any{"error": f.document()})
 	case document:
-		err = PrintJSON(stdout, "atoll.error/v1", f.document())
+		_ = PrintJSON(stdout, "atoll.error/v1", f.document())
 	default:
-		err = f.tell(stderr, p.Name, languageOf(args))
+		_ = f.tell(stderr, p.Name, languageOf(args))
 	}
 	return f.Exit
 }
