@@ -7,9 +7,10 @@ import (
 	"atoll/consensus/consent"
 )
 
-// TestAhead: a case that will be closed is not closed. Whoever asks only whether
-// there is a day is told nothing, in whatever form; whoever compares it with
-// today, the truth.
+// TestAhead: a date in the future that says when a case will be closed does not
+// make the case closed. A formula that only asks whether there is a day gets no
+// answer, in whatever form it asks. A formula that compares the day with today
+// gets the right answer.
 func TestAhead(t *testing.T) {
 	const field = "rows.ahead: closed"
 	for formula, want := range map[string]string{

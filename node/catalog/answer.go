@@ -23,15 +23,15 @@ const (
 // [decimal.Decimal] or [consent.Day] each.
 type Row []any
 
-// At says when the question is answered.
+// At says as of when the question is answered.
 type At struct {
 	Day   consent.Day // in the network's offset
 	Time  uint64      // Unix milliseconds at which the rows were read
-	Known consent.Day // the first day of which rows may be missing since the load is older; 0: none before Day
+	Known consent.Day // the first day of which rows may be missing because the load is older; 0: none before Day
 }
 
-// closing is the day by which flows close: what happened after the load was
-// made, nobody can tell from it.
+// closing is the day up to which flows close: rows cannot show what happened
+// after the load was made.
 func (a At) closing() consent.Day {
 	if a.Known == 0 {
 		return a.Day
@@ -45,13 +45,13 @@ type Answer struct {
 	Outcome consent.Outcome
 	Value   string // decimals plain, at the output's scale; days as 2006-01-02; bands as "LOW..HIGH"
 	Unit    string
-	Reason  string // a code where there is no value, and what it is about, see [Says]
-	Rows    uint64 // that the answer rests on
-	AsOf    uint64 // the newest civil day that those rows are about, as the Unix milliseconds of its midnight in UTC; 0 where there is none
-	Dropped uint64 // rows left out because they repeat others, by what the catalog says is one row
-	Repeats uint64 // rows that are equal to others in every field, and counted
+	Reason  string // a code where there is no value, and what the code is about, see [Says]
+	Rows    uint64 // rows that the answer rests on
+	AsOf    uint64 // the newest civil day that those rows are about, as Unix milliseconds of its midnight in UTC; 0: none
+	Dropped uint64 // rows left out because they repeat others in the unique fields
+	Repeats uint64 // rows equal to others in every field; they are counted
 	Covered uint64 // months that the rows of a flow are about; 0 for a state
-	Across  uint64 // periods left out because they lie across an end of the window
+	Across  uint64 // periods left out because an end of the window divides them
 	Aside   uint64 // rows of the dataset of unknown owner that the agency has set aside
 }
 
@@ -61,19 +61,19 @@ func none(outcome consent.Outcome, reason string) Answer {
 
 // Answer computes the item's output from all rows of one subject.
 //
-// A state rests on all of them: it is what stands on the day of the question.
-// A flow rests on the rows of closed months, see [Dataset.Closed]; the item's
-// months and the output's, whichever is less, limit them. A flow whose rows are
-// about fewer months than that is no record, unless the output is partial or
-// the dataset complete; so is one that leaves out a period across an end of its
-// window, unless the output is partial.
+// A state rests on all of them: it gives the situation on the day of the
+// question. A flow rests on the rows of closed months, see [Dataset.Closed],
+// and covers the lesser of the item's months and the output's. A flow whose
+// rows cover fewer months than that gives no_record, unless the output is
+// partial or the dataset complete. A flow that leaves out a period across an
+// end of its window gives no_record unless the output is partial.
 func (d *Dataset) Answer(rows []Row, item consent.Item, at At) Answer {
 	o := d.Output(item.Output)
 	if o == nil || item.Dataset != d.Name || (item.Months == 0) != o.State() || !slices.Contains(o.Disclose, item.Disclosure) {
 		return none(consent.NotInDataset, "")
 	}
 	if len(rows) == 0 && (d.One || !d.Complete) {
-		return none(consent.NoRecord, "") // a register without the record of somebody says nothing of him, however complete it is
+		return none(consent.NoRecord, "") // a register without a subject's record says nothing about that subject, however complete it is
 	}
 	rows, problem := d.read(rows)
 	if problem != "" {
@@ -111,8 +111,9 @@ func (d *Dataset) Answer(rows []Row, item consent.Item, at At) Answer {
 	return a
 }
 
-// takes tells which rows an answer may rest on, by the fields that name their series:
-// all, but for a series that the output's formula filters out. A count counts all.
+// takes returns a function that tells, by the fields that name a row's series,
+// whether an answer may rest on the row. Only rows of a series that the
+// output's formula filters out are excluded. A count counts all rows.
 func (d *Dataset) takes(o *Output, x consent.Disclosure) func(fields map[string]any) bool {
 	return func(fields map[string]any) bool {
 		if x == consent.Count || o.compute == nil || len(d.Series) == 0 {
@@ -126,10 +127,10 @@ func (d *Dataset) takes(o *Output, x consent.Disclosure) func(fields map[string]
 	}
 }
 
-// misses says whether the rows, or the item, are about fewer months than the
-// output would claim. Of a complete dataset a month without rows is a month
-// without events; but what lies across an end of the window is in part within
-// it, so that without it there would seem to be less than there is.
+// misses reports whether the rows, or the item, cover fewer months than the
+// output would claim. In a complete dataset a month without rows is a month
+// without events. A period across an end of the window is partly within the
+// window, so leaving it out would make the result too small.
 func (o *Output) misses(w window, months uint32, complete bool) bool {
 	if o.compute != nil && o.compute.Reach() > int(months) {
 		return true
@@ -137,8 +138,9 @@ func (o *Output) misses(w window, months uint32, complete bool) bool {
 	return !o.Partial && (w.across > 0 || !complete && w.covered < uint64(months))
 }
 
-// read returns the rows with declared spellings of texts in place of their
-// synonyms, or says what does not fit the catalog. The words name no value.
+// read returns the rows with synonyms of texts replaced by their declared
+// spellings, or the name of what does not fit the catalog. The name contains no
+// value.
 func (d *Dataset) read(rows []Row) ([]Row, string) {
 	out := make([]Row, len(rows))
 	for i, r := range rows {
@@ -161,7 +163,7 @@ func (d *Dataset) read(rows []Row) ([]Row, string) {
 	return out, ""
 }
 
-// holds says whether a value has the field's type.
+// holds reports whether a value has the field's type.
 func (f *Field) holds(v any) bool {
 	switch v := v.(type) {
 	case nil:
@@ -178,11 +180,11 @@ func (f *Field) holds(v any) bool {
 	return false
 }
 
-// distinct leaves out rows that are one with others by the unique fields. Where
-// such rows differ in what the output rests on, nobody knows which is right; and
-// where a unique field of theirs has no value, not whether they are one at all.
-// Without unique fields nothing is left out: two debts of one sum on one day
-// are two debts.
+// distinct leaves out rows that repeat another row in the unique fields. If
+// such rows differ in a field that the output rests on, it is unknown which row
+// is right. If one of their unique fields has no value, it is unknown whether
+// they are one row. Without unique fields no row is left out: two debts of one
+// amount on one day are two debts.
 func (d *Dataset) distinct(rows []Row, o *Output) (kept []Row, repeats uint64, problem string) {
 	if len(d.Unique) == 0 && !d.One {
 		seen := map[string]bool{}
@@ -197,7 +199,7 @@ func (d *Dataset) distinct(rows []Row, o *Output) (kept []Row, repeats uint64, p
 	}
 	unique := d.Unique
 	if d.One {
-		unique = nil // all fields: the one record said twice is one, two that differ are two
+		unique = nil // all fields: two equal records are one record, two that differ are two
 	}
 	basis, at := d.basis(o), map[string]string{}
 	for _, r := range rows {
@@ -215,9 +217,10 @@ func (d *Dataset) distinct(rows []Row, o *Output) (kept []Row, repeats uint64, p
 	return kept, 0, ""
 }
 
-// ahead names a field that has a day to come in one of the rows, where the output
-// asks whether there is a day and not whether it has come: a debt that will be
-// cleared is not cleared, whether the day is mistyped or planned.
+// ahead returns the name of a field with a date in the future in one of the
+// rows, if the output asks only whether there is a date and not whether it has
+// come. A debt that will be cleared is not yet cleared, whether the date is
+// mistyped or planned.
 func (d *Dataset) ahead(w window, o *Output, today consent.Day) string {
 	for _, f := range d.Fields {
 		if f.Type != TypeDate || d.Times(f.Name) || !o.heedless(f.Name) {
@@ -232,20 +235,20 @@ func (d *Dataset) ahead(w window, o *Output, today consent.Day) string {
 	return ""
 }
 
-// heedless says whether the formula asks if a field has a day, and compares that
-// day with nothing, or nothing with today.
+// heedless reports whether the formula asks if a field has a date but compares
+// either that date with nothing or nothing with today.
 func (o *Output) heedless(field string) bool {
 	f := o.compute
 	return f != nil && f.Reads(field) && f.Doubts() && (!f.Weighs(field) || !f.Reads("today"))
 }
 
-// identified reports whether a row has all that says which one it is.
+// identified reports whether a row has a value in every unique field.
 func (d *Dataset) identified(r Row) bool {
 	return !slices.ContainsFunc(d.Unique, func(name string) bool { return r[d.field(name)] == nil })
 }
 
-// basis names the fields that an output rests on: those of its formula, and
-// the dates and series by which rows count.
+// basis returns the names of the fields that an output rests on: the fields of
+// its formula, and the dates and series that decide which rows count.
 func (d *Dataset) basis(o *Output) []string {
 	names := append([]string{d.Date, d.Periods.Month, d.Periods.From, d.Periods.To}, d.Series...)
 	for _, f := range d.Fields {
@@ -256,8 +259,8 @@ func (d *Dataset) basis(o *Output) []string {
 	return names
 }
 
-// text writes the named fields of a row, or all, so that equal values give
-// equal texts.
+// text encodes the named fields of a row (all fields if none is named) so that
+// equal values give equal texts.
 func (d *Dataset) text(r Row, names []string) string {
 	var b strings.Builder
 	for i, f := range d.Fields {
@@ -281,7 +284,7 @@ func (d *Dataset) text(r Row, names []string) string {
 	return b.String()
 }
 
-// disclose computes the output and writes as much of it as may leave.
+// disclose computes the output and writes as much of it as may be disclosed.
 func (d *Dataset) disclose(a *Answer, o *Output, x consent.Disclosure, w window, today consent.Day) {
 	a.Outcome = consent.Invalid
 	if x == consent.Count {
@@ -328,7 +331,7 @@ func (d *Dataset) disclose(a *Answer, o *Output, x consent.Disclosure, w window,
 	}
 }
 
-// round is the one step at which an exact number becomes a decimal of the
+// round is the only step at which an exact number becomes a decimal of the
 // output's scale.
 func (o *Output) round(r *big.Rat) (d decimal.Decimal, reason string) {
 	switch d = formula.Round(r, o.Scale); {
@@ -340,7 +343,7 @@ func (o *Output) round(r *big.Rat) (d decimal.Decimal, reason string) {
 	return d, ""
 }
 
-// write gives a value as text, or says why it cannot leave.
+// write returns a value as text, or the reason why it cannot be released.
 func (o *Output) write(v any) (text, reason string) {
 	switch v := v.(type) {
 	case *big.Rat:
@@ -363,7 +366,8 @@ func (o *Output) write(v any) (text, reason string) {
 	return "", valueUnfit
 }
 
-// visible replaces what could deceive a reader of the text or break its line.
+// visible replaces characters that could deceive a reader of the text or break
+// its line.
 func visible(text string) string {
 	return strings.Map(func(r rune) rune {
 		if !consent.ValidText(string(r)) {
@@ -373,8 +377,8 @@ func visible(text string) string {
 	}, text)
 }
 
-// band names the band that a number lies in: from its lower cut point on, up
-// to and without its upper one.
+// band returns the band that contains a number. A band includes its lower cut
+// point and excludes its upper one.
 func (o *Output) band(v any) (text, reason string) {
 	r, ok := v.(*big.Rat)
 	if !ok {

@@ -22,8 +22,7 @@ func day(t testing.TB, text string) consent.Day {
 	return d
 }
 
-// table reads rows written one a line with "|" between the cells and "-" for
-// null.
+// table reads rows: one a line, "|" between the cells, "-" for null.
 func table(t testing.TB, d *Dataset, text string) (rows []Row) {
 	t.Helper()
 	for line := range strings.Lines(text) {
@@ -55,7 +54,7 @@ func table(t testing.TB, d *Dataset, text string) (rows []Row) {
 // twelve months of VAT returns are those of 2025-02 to 2026-01.
 const today = "2026-03-03"
 
-// nil returns for the months from..to, both included.
+// filler returns one row of nil returns for each month from..to, both included.
 func filler(from, to string) string {
 	var b strings.Builder
 	for at := from; at <= to; {
@@ -78,7 +77,7 @@ var (
 2025-01-01 | 增值税 | a | 250000 | 1
 2024-02-01 | 增值税 | b | 250000.125 | 1
 2024-01-01 | 增值税 | b | 9999999 | 1`
-	before = filler("2025-02", "2025-12") // and one more makes twelve
+	before = filler("2025-02", "2025-12") // with one more: twelve months
 )
 
 func TestAnswer(t *testing.T) {
@@ -183,7 +182,8 @@ func TestAnswer(t *testing.T) {
 	}
 }
 
-// TestAsOf: the newest day of the rows that count, not of those left out.
+// TestAsOf: AsOf is the newest day of the rows that count, not of the rows left
+// out.
 func TestAsOf(t *testing.T) {
 	c := tax(t)
 	vat, cases := c.Dataset("vat"), c.Dataset("cases")
@@ -197,9 +197,9 @@ func TestAsOf(t *testing.T) {
 	}
 }
 
-// TestRepeatedRows: the tax tables of this world repeat one payment 7 to 25
-// times under items that have nothing to do with it. Each counts once, in
-// whatever order the source gives them, and the item itself is not guessed.
+// TestRepeatedRows: the tax tables of this data set repeat one payment 7 to 25
+// times under unrelated items. Each payment counts once, in whatever order the
+// source returns the rows, and the item itself is not guessed.
 func TestRepeatedRows(t *testing.T) {
 	d := tax(t).Dataset("vat")
 	payments := []string{"2026-01-01|增值税|%|1000.10|30", "2025-12-01|增值税|%|1000.10|30", "2025-12-01|城建税|%|30|2.1", "2025-11-01|增值税|%|0|0"}
@@ -231,8 +231,8 @@ func TestRepeatedRows(t *testing.T) {
 	}
 }
 
-// TestWrongRows: rows that do not fit the catalog are broken data, and the
-// answer does not show them.
+// TestWrongRows: rows that do not fit the catalog make the answer invalid, and
+// the answer shows none of their values.
 func TestWrongRows(t *testing.T) {
 	d := tax(t).Dataset("cases")
 	item := consent.Item{Dataset: "cases", Output: "open", Disclosure: consent.Value}
@@ -260,7 +260,7 @@ func TestWrongRows(t *testing.T) {
 	}
 }
 
-// TestManyRows: the largest table that a source hands over is answered.
+// TestManyRows: the largest table that a source may return is answered.
 func TestManyRows(t *testing.T) {
 	d := tax(t).Dataset("vat")
 	rows := make([]Row, 20_000)

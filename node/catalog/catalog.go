@@ -7,10 +7,10 @@
 // package source, and the day of the question from the caller.
 //
 // What never happens: a window longer than the item asks, a sum over fewer
-// months than it claims, an open vocabulary tested by equality; a number that
-// went through floating point, an error that shows a value, an unreadable rule
-// that allows. Not promised: that the data is true, nor that an output reveals
-// no more than its author meant.
+// months than it claims, a test for equality on a field without declared
+// values, a number that went through floating point, an error that shows a
+// value, an unreadable rule that allows. Not promised: that the data is true,
+// nor that an output reveals no more than its author meant.
 package catalog
 
 import (
@@ -26,22 +26,22 @@ import (
 // Catalog is what one agency offers.
 type Catalog struct {
 	Agency   string // member name
-	Version  uint64 // above 0, higher with each change
+	Version  uint64 // above 0, increases with each change
 	Datasets []Dataset
-	Rules    []Rule // one at least
+	Rules    []Rule // at least one
 
 	text     []byte
 	warnings Problems
 }
 
-// Warnings returns what is no error and likely a mistake, by line.
+// Warnings returns what is probably a mistake but no error, by line.
 func (c *Catalog) Warnings() Problems { return c.warnings }
 
-// Bytes returns the catalog as it was written and parsed, to be shown to
-// others. The caller must not change it.
+// Bytes returns the catalog's text as it was parsed, for showing it to others.
+// The caller must not change it.
 func (c *Catalog) Bytes() []byte { return c.text }
 
-// Title is what people read.
+// Title is a name for people, in two languages.
 type Title struct{ Chinese, English string }
 
 // In returns the title in a language of package consent.
@@ -52,26 +52,26 @@ func (t Title) In(language string) string {
 	return t.English
 }
 
-// Dataset is one register or table about subjects.
+// Dataset is one register or table with rows about subjects.
 type Dataset struct {
 	Name        string
 	Title       Title
-	Sensitivity int      // 1 to 5 after JR/T 0197; that of its most sensitive field
+	Sensitivity int      // 1 to 5 according to JR/T 0197; that of its most sensitive field
 	Personal    bool     // holds data on persons
 	Source      string   // name of a source in the node's configuration
 	Table, Key  string   // in the source; Key is the column of the subject
 	One         bool     // one record for each subject, or none; otherwise many
-	Date        string   // the field of the day that a row is about, or empty
-	Periods     Periods  // in place of Date where rows are about stretches of time
-	Series      []string // fields that tell apart what periods are about; within one series they do not overlap
-	Closes      uint32   // months that are closed together: 1, 3 or 12
-	Lag         uint32   // days after which the rows of a closed month are there
+	Date        string   // the field with the day that a row is about, or empty
+	Periods     Periods  // used instead of Date where rows are about stretches of time
+	Series      []string // fields that identify what periods are about; within one series periods do not overlap
+	Closes      uint32   // months that close together: 1, 3 or 12
+	Lag         uint32   // days after the end of a closed month until its rows are complete
 	Unique      []string // rows equal in these fields are one row; empty: no row is left out
-	Complete    bool     // no rows means that there is nothing to know; of one record, nothing known
-	StaleDays   uint32   // how old the newest row may be; 0: any age
-	Also        []string // kinds of keys in the table beside social credit codes
-	MaxAge      uint32   // of a complete dataset: how old its load may be, in days
-	MayBeEmpty  bool     // no row of anybody is no sign of a load that failed
+	Complete    bool     // no rows means that nothing happened; in a dataset of one record, that nothing is known
+	StaleDays   uint32   // maximum age of the newest row in days; 0: any age
+	Also        []string // kinds of keys in the table besides social credit codes
+	MaxAge      uint32   // maximum age of a complete dataset's load, in days
+	MayBeEmpty  bool     // a table without any row is not taken for a failed load
 	Fields      []Field
 	Outputs     []Output
 }
@@ -84,16 +84,16 @@ type Field struct {
 	Unit        string   // such as "CNY", or empty
 	Sensitivity int      // 1 to 5
 	Personal    bool     // on a person
-	None        []string // texts in the source that mean no value
-	Asked       bool     // a date that a formula reads: it may ask whether it has a value
-	Writing     Writing  // of its column, over that of the source
+	None        []string // texts in the source that mean that there is no value
+	Asked       bool     // whether a formula reads this date, and so may ask if it has a value
+	Writing     Writing  // how this column is written, if not as the rest of the source
 
-	// Values maps each spelling that a text may have to the one that formulas and
-	// banks see; nil where any text may stand. Anything else is invalid.
+	// Values maps each accepted spelling of a text to the spelling that
+	// formulas and banks see; nil accepts any text. Any other text is invalid.
 	Values map[string]string
 }
 
-// Type is what a field or output holds.
+// Type is the kind of value that a field or output holds.
 type Type uint8
 
 const (
@@ -127,31 +127,31 @@ func (t Type) kind() formula.Kind {
 	return formula.Text
 }
 
-// Output is one thing that can be asked.
+// Output is one thing that a bank can ask for.
 type Output struct {
 	Name     string
 	Title    Title
 	Unit     string // of the value and the bands
 	Type     Type
 	Scale    int32                // digits after the point, for TypeDecimal
-	Months   uint32               // of a flow; 0 for a state
-	Partial  bool                 // a flow that is answered from fewer months, too
+	Months   uint32               // number of months of a flow; 0 for a state
+	Partial  bool                 // whether a flow is also answered from fewer months
 	Disclose []consent.Disclosure // ascending
 	Bands    []string             // cut points as written, ascending
-	Number   uint64               // of the meaning: higher when the computation measures something else
+	Number   uint64               // of the meaning: increases when the computation measures something else
 
 	cuts       []decimal.Decimal
 	compute    *formula.Formula
 	meaning    []byte // digest of what an enterprise consents to
-	definition []byte // digest of that, and of how it is computed
+	definition []byte // digest of the meaning and of how the output is computed
 }
 
-// State says whether the output is what stands on the day of the question,
-// rather than what was in past months.
+// State reports whether the output describes the situation on the day of the
+// question rather than past months.
 func (o *Output) State() bool { return o.Months == 0 }
 
-// Reach is how many months back the output's formula looks, as far as its text
-// says so, see [formula.Formula.Reach].
+// Reach returns how many months back the output's formula looks, as far as its
+// text shows, see [formula.Formula.Reach].
 func (o *Output) Reach() int {
 	if o.compute == nil {
 		return 0
@@ -160,8 +160,8 @@ func (o *Output) Reach() int {
 }
 
 // Texts returns the texts that an output of type text can have, sorted: the
-// declared values of the one field that it is made of. It returns nil where any
-// text may come.
+// declared values of the one field that its formula returns. It returns nil
+// where any text is possible.
 func (d *Dataset) Texts(o *Output) (texts []string) {
 	if o.Type != TypeText || o.compute == nil || len(o.compute.TextTests()) > 0 {
 		return nil
@@ -179,9 +179,9 @@ func (d *Dataset) Texts(o *Output) (texts []string) {
 	return texts
 }
 
-// Takes says whether any text in a field is taken for a value where it matters
-// that there is none: a formula reads it that asks whether there is a value, or
-// rows are told apart by it, and no values are declared.
+// Takes reports whether any text in a field counts as a value where the absence
+// of a value matters. The field then has no declared values, and either a
+// formula asks whether it has a value or rows are told apart by it.
 func (d *Dataset) Takes(f Field) bool {
 	if f.Type != TypeText || f.Values != nil {
 		return false
@@ -190,7 +190,7 @@ func (d *Dataset) Takes(f Field) bool {
 	return slices.Contains(d.Unique, f.Name) || slices.ContainsFunc(d.Outputs, reads)
 }
 
-// Dataset returns the dataset of that name, or nil.
+// Dataset returns the dataset with that name, or nil.
 func (c *Catalog) Dataset(name string) *Dataset {
 	for i := range c.Datasets {
 		if c.Datasets[i].Name == name {
@@ -200,7 +200,7 @@ func (c *Catalog) Dataset(name string) *Dataset {
 	return nil
 }
 
-// Output returns the output of that name, or nil.
+// Output returns the output with that name, or nil.
 func (d *Dataset) Output(name string) *Output {
 	for i := range d.Outputs {
 		if d.Outputs[i].Name == name {
@@ -214,8 +214,8 @@ func (d *Dataset) field(name string) int {
 	return slices.IndexFunc(d.Fields, func(f Field) bool { return f.Name == name })
 }
 
-// Titles returns what people read in place of the names: "vat" for a dataset
-// and "vat.sales_12m" for an output.
+// Titles returns the titles for people by name: "vat" for a dataset and
+// "vat.sales_12m" for an output.
 func (c *Catalog) Titles(language string) map[string]string {
 	titles := map[string]string{}
 	for _, d := range c.Datasets {
@@ -227,8 +227,8 @@ func (c *Catalog) Titles(language string) map[string]string {
 	return titles
 }
 
-// Items returns everything that can be asked, in the order that slices and
-// sections have, each with the longest window its output has.
+// Items returns everything that can be asked, in the order of slices and
+// sections, each with the longest window of its output.
 func (c *Catalog) Items() []consent.Item {
 	var items []consent.Item
 	for _, d := range c.Datasets {
@@ -243,7 +243,7 @@ func (c *Catalog) Items() []consent.Item {
 }
 
 // Sensitivity returns the highest sensitivity of the datasets that the items
-// name, 0 where there are none of this catalog's.
+// name, 0 where none of them is in this catalog.
 func (c *Catalog) Sensitivity(items []consent.Item) int {
 	highest := 0
 	for _, i := range items {

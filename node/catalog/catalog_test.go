@@ -56,7 +56,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// TestItems: what the catalog offers can stand in a slice as it is.
+// TestItems: the items of a catalog can be used in a slice unchanged.
 func TestItems(t *testing.T) {
 	var lines []string
 	for _, i := range tax(t).Items() {
@@ -95,7 +95,7 @@ vat.sales_12m count 12`
 	}
 }
 
-// TestLint: all problems of a file at once, each with its line.
+// TestLint: all problems of a file are reported together, each with its line.
 func TestLint(t *testing.T) {
 	_, err := Parse(read(t, "many_errors.yaml"))
 	var problems Problems
@@ -121,7 +121,8 @@ func TestLint(t *testing.T) {
 	}
 }
 
-// TestForm: what is no catalog in form, with one problem each.
+// TestForm: texts that do not have the form of a catalog, with one problem
+// each.
 func TestForm(t *testing.T) {
 	cases := []struct{ text, want string }{
 		{"", "one YAML document"},

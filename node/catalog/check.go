@@ -17,33 +17,34 @@ import (
 const (
 	maxStale = 3660 // days
 	maxLag   = 400  // days
-	maxWords = 100  // declared values of a field, with their synonyms
+	maxWords = 100  // declared values of a field, including their synonyms
 )
 
-// identifier is what may name a table or column: no dots, slashes, quotes or
-// spaces, so that no name reaches outside its source. Chinese names are usual.
+// identifier matches the names of tables and columns. It allows no dots,
+// slashes, quotes or spaces, so that no name reaches outside its source.
+// Chinese names are usual.
 var identifier = regexp.MustCompile(`^[\p{L}_][\p{L}\p{N}_$]{0,63}$`)
 
 // plainNumber is a cut point: plain decimal notation.
 var plainNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]{0,19})(\.[0-9]{1,8})?$`)
 
-// reserved names mean something else in formulas.
+// reserved are names with another meaning in formulas.
 var reserved = strings.Fields("rows today true false null in as break const continue else for function if import let loop package namespace return var void while")
 
-// checker turns the file's form into a catalog and collects what is wrong.
+// checker turns the parsed file into a catalog and collects the problems.
 type checker struct {
 	lines  map[string]int
 	found  Problems
 	warned Problems
 }
 
-// problem notes one at the line of the innermost part of path that the file
-// has.
+// problem records a problem at the line of the innermost part of path that the
+// file has.
 func (c *checker) problem(path, format string, args ...any) {
 	c.found = append(c.found, says(c.line(path), format, args...))
 }
 
-// warn notes what is likely a mistake and no error.
+// warn records what is probably a mistake but no error.
 func (c *checker) warn(path, format string, args ...any) {
 	c.warned = append(c.warned, says(c.line(path), format, args...))
 }
@@ -56,8 +57,8 @@ func (c *checker) line(path string) (line int) {
 	return line
 }
 
-// size notes too few or too many; where it returns false, the rest is not
-// worth checking.
+// size records a problem where there are too few or too many. If it returns
+// false, the rest is not worth checking.
 func (c *checker) size(path string, what phrase, n, least, most int) bool {
 	if n < least || n > most {
 		c.problem(path, "%s: %d to %d, not %d", what, least, most, n)
@@ -65,7 +66,7 @@ func (c *checker) size(path string, what phrase, n, least, most int) bool {
 	return n <= most
 }
 
-// name notes a bad or repeated name.
+// name records a problem where a name is invalid or repeated.
 func (c *checker) name(path string, where phrase, name string, seen map[string]bool) {
 	switch {
 	case !consent.ValidItem(name):
@@ -201,7 +202,7 @@ func (c *checker) fields(path string, where phrase, f *fileDataset, d *Dataset) 
 	}
 }
 
-// values maps every spelling to the text that it stands for.
+// values maps every spelling to the text that it means.
 func (c *checker) values(path string, where phrase, kind Type, said map[string][]string) map[string]string {
 	if len(said) == 0 {
 		return nil
@@ -235,7 +236,7 @@ func (c *checker) kind(path string, where phrase, text string) Type {
 	return t
 }
 
-// rows checks what is said of the records as a whole.
+// rows checks what the dataset declares about its records as a whole.
 func (c *checker) rows(path string, where phrase, f *fileDataset, d *Dataset) {
 	isDate := func(key, name string) {
 		if i := d.field(name); i < 0 || d.Fields[i].Type != TypeDate {
@@ -283,7 +284,7 @@ func (c *checker) rows(path string, where phrase, f *fileDataset, d *Dataset) {
 	}
 }
 
-// series checks the fields that tell apart what periods are about.
+// series checks the fields that identify what periods are about.
 func (c *checker) series(path string, where phrase, d *Dataset) {
 	if len(d.Series) > 0 && !d.Periods.Any() {
 		c.problem(path+".series", "%s: series belongs to datasets with periods", where)
@@ -367,7 +368,7 @@ func (c *checker) bands(path string, where phrase, f *fileOutput, o *Output) {
 }
 
 // compute compiles the output's formula over the dataset's fields. An output
-// that tells the number of rows alone needs none.
+// that discloses only the number of rows needs no formula.
 func (c *checker) compute(path string, where phrase, d *Dataset, f *fileOutput, o *Output) {
 	source, at := f.Value, path+".value"
 	switch {
@@ -399,7 +400,7 @@ func (c *checker) compute(path string, where phrase, d *Dataset, f *fileOutput, 
 	c.units(path, at, where, source, d, o)
 }
 
-// meaning checks what a formula says against what its rows are.
+// meaning checks a formula against what its rows are about.
 func (c *checker) meaning(at string, where phrase, d *Dataset, o *Output) {
 	f := o.compute
 	switch {
@@ -426,8 +427,8 @@ func (c *checker) meaning(at string, where phrase, d *Dataset, o *Output) {
 	c.apart(at, where, d, o)
 }
 
-// apart warns of a flow that leaves out rows by a field that is no series: a month
-// would count as filed by a row that is left out.
+// apart warns of a flow that filters rows by a field that is not a series: a
+// row that the filter leaves out would make its month count as filed.
 func (c *checker) apart(at string, where phrase, d *Dataset, o *Output) {
 	if o.State() || o.Partial || d.Complete || !d.Periods.Any() {
 		return
@@ -442,7 +443,7 @@ func (c *checker) apart(at string, where phrase, d *Dataset, o *Output) {
 	}
 }
 
-// vars are what formulas of the dataset may name.
+// vars returns the variables that formulas of the dataset may use.
 func (d *Dataset) vars() map[string]formula.Kind {
 	vars := map[string]formula.Kind{"today": formula.Date}
 	if !d.One {
@@ -486,7 +487,8 @@ func (c *checker) measure(path string, where phrase, d *Dataset, f *fileOutput, 
 // promised finds a number of months in a title.
 var promised = regexp.MustCompile(`([0-9]{1,3}) ?(?:个月|months?\b)`)
 
-// promises warns of a title that names other months than the output has.
+// promises warns of a title that names another number of months than the output
+// has.
 func (c *checker) promises(path string, where phrase, o *Output) {
 	for _, title := range []string{o.Title.Chinese, o.Title.English} {
 		if m := promised.FindStringSubmatch(title); m != nil && m[1] != strconv.Itoa(int(o.Months)) {

@@ -1,7 +1,7 @@
 package catalog
 
-// sentences are the Chinese of every [Problem], by the format of its English, with
-// the same arguments. Keys of the file stay as they are written there.
+// sentences are the Chinese texts of every [Problem], by the English format,
+// with the same arguments. Keys of the file are not translated.
 var sentences = map[string]string{
 	// The file as a whole.
 	"the catalog has %d bytes, the limit is %d": "目录有 %d 字节，上限为 %d",

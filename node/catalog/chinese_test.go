@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// writtenSentences are the formats of all problems in this package's source, by
-// where they stand.
+// writtenSentences returns the formats of all problems in this package's
+// source, with their positions.
 func writtenSentences(t *testing.T) map[string]string {
 	t.Helper()
 	found, files := map[string]string{}, token.NewFileSet()
@@ -43,7 +43,7 @@ func writtenSentences(t *testing.T) map[string]string {
 				}
 				found[text] = where
 			case *ast.Ident:
-				if format.Name != "format" { // that of problem and warn, handed on
+				if format.Name != "format" { // in problem and warn, which pass it on
 					t.Errorf("%s: the format is not written there", where)
 				}
 			default:
@@ -67,8 +67,9 @@ func called(call *ast.CallExpr) string {
 
 var verb = regexp.MustCompile(`%[.0-9]*[a-z%]`)
 
-// Whatever this package says of a catalog, it says in Chinese too, with the same
-// arguments in their order; and nothing is translated that is not said.
+// TestProblemsInChinese: every problem that this package reports has a Chinese
+// text with the same arguments in their order, and nothing is translated that
+// is not used.
 func TestProblemsInChinese(t *testing.T) {
 	written := writtenSentences(t)
 	if len(written) < 60 {
@@ -91,7 +92,8 @@ func TestProblemsInChinese(t *testing.T) {
 	}
 }
 
-// A text that is at fault is shown, cut and without what moves a terminal.
+// TestShownAtFault: a text at fault is shown shortened and without characters
+// that control a terminal.
 func TestShownAtFault(t *testing.T) {
 	for name, want := range map[string]string{
 		"vat": "vat", "": `""`, "在列": `"在列"`, "a\x1b[2J\u202e": `"a\x1b[2J\u202e"`, strings.Repeat("长", 50): `"` + strings.Repeat("长", 40) + `"`,

@@ -9,31 +9,31 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// Kinds of what is different about an output between two versions of a catalog.
+// Kinds of difference of an output between two versions of a catalog.
 const (
 	Added      = "added"
 	Removed    = "removed"
 	Widened    = "widened"    // more can be learned of an enterprise than before
-	Narrowed   = "narrowed"   // less can
+	Narrowed   = "narrowed"   // less can be learned
 	Altered    = "altered"    // it means something else, neither more nor less
-	Redefined  = "redefined"  // it means the same and is computed otherwise
-	Retitled   = "retitled"   // it is called otherwise
-	Rearranged = "rearranged" // both more and less can be learned
+	Redefined  = "redefined"  // it means the same but is computed in another way
+	Retitled   = "retitled"   // its title changed
+	Rearranged = "rearranged" // more can be learned in one respect, less in another
 )
 
-// Difference is what is different about one output.
+// Difference is how one output differs.
 type Difference struct {
 	Name string   // dataset.output
-	Kind string   // the first of what is above that fits
-	Why  []string // such as "months 12 → 24"; what follows from them is the kind
+	Kind string   // the first of the kinds above that fits
+	Why  []string // such as "months 12 → 24"; Kind follows from these
 
-	// Ends says that what enterprises have consented to before is not answered
-	// any more under the newer catalog.
+	// Ends reports that existing consents to the output are not answered any
+	// more under the newer catalog.
 	Ends bool
 }
 
 // Diff compares an older catalog with a newer one, output by output, ascending
-// by name. Where nothing is different it is empty.
+// by name. The list is empty if nothing differs.
 func Diff(older, newer *Catalog) (list []Difference) {
 	old, now := older.byName(), newer.byName()
 	for name, o := range old {
@@ -56,7 +56,7 @@ func Diff(older, newer *Catalog) (list []Difference) {
 	return list
 }
 
-// offered is an output with the dataset that it is of.
+// offered is an output with its dataset.
 type offered struct {
 	*Output
 	of *Dataset
@@ -103,7 +103,7 @@ func compare(o, n offered) Difference {
 	return d
 }
 
-// window says whether more months can be asked (1), fewer (-1), or as many.
+// window returns 1 if more months can be asked, -1 if fewer, 0 if as many.
 func (d *Difference) window(o, n offered) int {
 	if o.State() || n.State() || o.Months == n.Months {
 		return 0
@@ -131,11 +131,11 @@ func (d *Difference) disclosures(o, n offered) (more, less bool) {
 	return more, less
 }
 
-// bands compares cut points: each more tells more of a value, each less tells
-// less.
+// bands compares cut points: an additional one reveals more of a value, a
+// removed one less.
 func (d *Difference) bands(o, n offered) (finer, coarser bool) {
 	if len(o.Bands) == 0 || len(n.Bands) == 0 {
-		return false, false // the disclosure band says so
+		return false, false // the disclosure band already says so
 	}
 	has := func(list offered, i int, of offered) bool {
 		_, found := slices.BinarySearchFunc(list.cuts, of.cuts[i], decimal.Decimal.Cmp)
@@ -153,7 +153,7 @@ func (d *Difference) bands(o, n offered) (finer, coarser bool) {
 	return finer, coarser
 }
 
-// sense says whether both measure the same.
+// sense reports whether both outputs measure the same.
 func (d *Difference) sense(o, n offered) bool {
 	before := len(d.Why)
 	if o.Type != n.Type {

@@ -10,22 +10,22 @@ import (
 	"atoll/consensus/consent"
 )
 
-// Seen is what a column was seen to hold.
+// Seen is what the values of a column were found to be.
 type Seen struct {
 	Column    string
-	Type      Type     // that every value has; 0 where there is none, or no value at all
-	Dates     string   // how its dates are written; "" is plainly
-	Thousands string   // what stands between groups of three digits
+	Type      Type     // of every value; 0 where there is no such type, or no value at all
+	Dates     string   // how dates are written; "" is the plain way
+	Thousands string   // separator between groups of three digits
 	Scale     int      // digits after the point
 	Empty     int64    // rows without a value
 	None      []string // texts that seem to mean no value
 	Texts     []string // a small vocabulary, or nil
 	Keys      int64    // values that are social credit codes
-	Subjects  int64    // how many different ones
-	Personal  bool     // identity or mobile numbers
+	Subjects  int64    // how many different social credit codes
+	Personal  bool     // whether there are identity or mobile numbers
 }
 
-// Table is what was seen of a table.
+// Table is what a table was found to contain.
 type Table struct {
 	Agency, Source, Name string
 	Rows                 int64
@@ -35,15 +35,16 @@ type Table struct {
 // ErrNoKey means that no column of a table holds social credit codes.
 var ErrNoKey = says(0, "no column of this table has social credit codes in most of its rows: the table is not by enterprise, or its codes are mistyped")
 
-// ErrTableName means that the catalog could not name the table.
+// ErrTableName means that a catalog cannot use the table's name.
 var ErrTableName = says(0, "the table's name has more in it than letters, digits and _: rename it, or make a view")
 
-// ErrNoFields means that a table has nothing but its key.
+// ErrNoFields means that a table has no usable column besides its key.
 var ErrNoFields = says(0, "beside the key no column has values that could be read: there is nothing to offer")
 
-// Draft writes a catalog of one dataset for a table, which [Parse] takes. Whatever it
-// cannot know stands in it as a comment and in decide: a person who knows the register
-// has to decide it before anybody is answered by it.
+// Draft writes a catalog of one dataset for a table; [Parse] accepts the text.
+// Everything that Draft cannot know is in the text as a comment, and in decide.
+// A person who knows the register has to decide it before the catalog is used
+// for answers.
 func Draft(t Table, language string) (text string, decide []string, err error) {
 	if !identifier.MatchString(t.Name) {
 		return "", nil, ErrTableName
@@ -70,7 +71,7 @@ func Draft(t Table, language string) (text string, decide []string, err error) {
 	return w.text.String(), w.decide, nil
 }
 
-// drafted is a column under the name that it has as a field.
+// drafted is a column with its name as a field.
 type drafted struct {
 	Seen
 	field string
@@ -81,7 +82,7 @@ type drafter struct {
 	language string
 	key      Seen
 	list     []drafted
-	date     string // the field by which rows go, or ""
+	date     string // the field with the day of a row, or ""
 	text     strings.Builder
 	decide   []string
 }
@@ -92,7 +93,7 @@ func (w *drafter) line(depth int, text string) {
 
 func (w *drafter) say(chinese, english string) string { return Title{chinese, english}.In(w.language) }
 
-// ask notes what a person decides, and returns the comment.
+// ask records what a person has to decide, and returns the comment.
 func (w *drafter) ask(chinese, english string) string {
 	text := w.say(chinese, english)
 	w.decide = append(w.decide, text)
@@ -102,7 +103,7 @@ func (w *drafter) ask(chinese, english string) string {
 // one reports whether no subject has several rows.
 func (w *drafter) one() bool { return w.key.Subjects == w.key.Keys }
 
-// columns names the fields, and finds the date.
+// columns names the fields and finds the date.
 func (w *drafter) columns(key int) {
 	used := map[string]bool{}
 	var dates []string
@@ -137,7 +138,8 @@ func (w *drafter) columns(key int) {
 
 var notOfName = regexp.MustCompile(`[^a-z0-9_]+`)
 
-// fieldName is a name for formulas made of a column's, or "".
+// fieldName derives a name for formulas from a column's name; "" if none is
+// possible.
 func fieldName(column string) string {
 	name := strings.Trim(notOfName.ReplaceAllString(strings.ToLower(column), "_"), "_")
 	if !consent.ValidItem(name) || name[0] < 'a' || slices.Contains(reserved, name) || len(name)*2 < len(column) {
@@ -221,7 +223,8 @@ func (w *drafter) fields() {
 	}
 }
 
-// quoted are the texts as YAML has them, but for those that a catalog cannot have.
+// quoted returns the texts quoted for YAML, without those that a catalog cannot
+// contain.
 func quoted(texts []string) (list []string) {
 	for _, text := range texts {
 		if consent.ValidText(text) && len(text) <= maxNoneBytes {

@@ -8,8 +8,8 @@ import (
 	"atoll/consensus/consent"
 )
 
-// TestDraft: whatever a table looks like, its draft lints clean, offers nothing of
-// persons, and names what is to be decided.
+// TestDraft: whatever a table looks like, its draft lints clean, offers nothing
+// about persons, and names what has to be decided.
 func TestDraft(t *testing.T) {
 	code := Seen{Column: "USCC", Type: TypeText, Keys: 3, Subjects: 3}
 	several := code

@@ -13,7 +13,7 @@ import (
 	"atoll/consensus/consent"
 )
 
-// TestOverlap: what two periods share is never summed twice.
+// TestOverlap: days that two periods share are never summed twice.
 func TestOverlap(t *testing.T) {
 	const overlaps = "invalid " + periodsOverlap
 	d := periods(t, "month")
@@ -37,7 +37,8 @@ func TestOverlap(t *testing.T) {
 	}
 }
 
-// TestSeries: periods of different series may overlap, those of one may not.
+// TestSeries: periods of different series may overlap; periods of one series
+// may not.
 func TestSeries(t *testing.T) {
 	text := strings.Replace(string(read(t, "tax.yaml")), "    periods: {month: period}\n", "    periods: {from: period, to: until}\n    series: [item]\n", 1)
 	text = strings.Replace(text, "      - {name: period,", "      - {name: until, type: date}\n      - {name: period,", 1)
@@ -67,9 +68,10 @@ func TestSeries(t *testing.T) {
 	}
 }
 
-// TestSeriesCover: a month that one of the series lacks which an output sums is
-// missing, whichever other series covers it; a series that the output leaves out
-// neither covers a month nor makes the answer newer, nor is its period in the way.
+// TestSeriesCover: a month that is missing in one series which the output sums
+// is missing, whichever other series covers it. A series that the output leaves
+// out covers no month, does not make the answer newer, and its periods do not
+// matter.
 func TestSeriesCover(t *testing.T) {
 	const missing = "no_record periods.missing"
 	year := func(kind string, months ...int) (rows string) {
@@ -117,7 +119,8 @@ func TestSeriesCover(t *testing.T) {
 	}
 }
 
-// TestSeriesAcross: only what the output reads can be missing at the window's edge.
+// TestSeriesAcross: only rows that the output reads can be missing at the
+// window's edge.
 func TestSeriesAcross(t *testing.T) {
 	text := strings.Replace(string(read(t, "filed.yaml")), "periods: {month: period}", "periods: {from: period, to: until}", 1)
 	text = strings.Replace(text, "      - {name: period,", "      - {name: until, type: date}\n      - {name: period,", 1)
@@ -155,7 +158,7 @@ func filed(t testing.TB) *Dataset {
 	return c.Dataset("returns")
 }
 
-// monthly makes rows of "2025-01|vat|100".
+// monthly makes rows from lines such as "2025-01|vat|100".
 func monthly(t testing.TB, text string) (rows []Row) {
 	t.Helper()
 	for line := range strings.Lines(strings.TrimSpace(text)) {
@@ -165,7 +168,8 @@ func monthly(t testing.TB, text string) (rows []Row) {
 	return rows
 }
 
-// TestLeftOut: a month must not count as filed by rows that the output leaves out.
+// TestLeftOut: rows that the output leaves out must not make a month count as
+// filed.
 func TestLeftOut(t *testing.T) {
 	const told = "vat.vat: rows are left out by kind, and yet a month counts as filed by them"
 	text := strings.ReplaceAll(string(read(t, "filed.yaml")), "name: returns", "name: vat")
@@ -190,7 +194,7 @@ func TestLeftOut(t *testing.T) {
 	}
 }
 
-// TestWholeMonths: a month is covered when each of its days is.
+// TestWholeMonths: a month is covered only when each of its days is.
 func TestWholeMonths(t *testing.T) {
 	for rows, want := range map[string]uint64{
 		"": 0, "2026-01-01..2026-01-31": 1, "2026-01-01..2026-01-30": 0, "2026-01-02..2026-01-31": 0,
@@ -209,8 +213,8 @@ func TestWholeMonths(t *testing.T) {
 	}
 }
 
-// TestReasonsHaveWords: every code that an answer can have, of this package, of
-// formulas and of sources, has words in both languages.
+// TestReasonsHaveWords: every code that an answer can have, from this package,
+// package formula or package source, has words in both languages.
 func TestReasonsHaveWords(t *testing.T) {
 	code := regexp.MustCompile(`= "([a-z]+\.[a-z_]+)"`)
 	found := 0

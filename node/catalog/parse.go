@@ -24,7 +24,7 @@ const (
 	MaxOutputs  = 100
 	MaxRules    = 50
 	MaxBands    = 50 // cut points of one output
-	maxLevels   = 30 // of nesting
+	maxLevels   = 30 // levels of nesting
 )
 
 // What follows is the file's form, key by key.
@@ -83,7 +83,7 @@ type fileField struct {
 	Thousands   string    `yaml:"thousands"`
 	Dates       []string  `yaml:"date_format"`
 
-	Values map[string][]string `yaml:"values"` // what stands for each text, besides itself
+	Values map[string][]string `yaml:"values"` // accepted spellings of each text, besides itself
 }
 
 type fileOutput struct {
@@ -111,15 +111,15 @@ type fileRule struct {
 // written keeps a number as its author wrote it: 0.10 stays 0.10.
 type written string
 
-// UnmarshalYAML takes the text as it is; whether it is a number is checked
-// with the rest, which knows its line.
+// UnmarshalYAML takes the text as it is. The later check, which knows the line,
+// tests whether it is a number.
 func (w *written) UnmarshalYAML(text []byte) error {
 	*w = written(strings.Trim(strings.TrimSpace(string(text)), `"'`))
 	return nil
 }
 
-// Parse reads a catalog. The error is of type [Problems]: where the text is no
-// YAML of the right form, the first problem alone, otherwise all of them.
+// Parse reads a catalog. The error is of type [Problems]: only the first
+// problem where the text is no YAML of the right form, otherwise all of them.
 func Parse(text []byte) (*Catalog, error) {
 	if len(text) > MaxText {
 		return nil, Problems{says(0, "the catalog has %d bytes, the limit is %d", len(text), MaxText)}
@@ -152,7 +152,7 @@ func Parse(text []byte) (*Catalog, error) {
 }
 
 // form keeps the line and the message of an error of the YAML library, and
-// leaves out the piece of the file that it would show.
+// drops the excerpt of the file that the library would show.
 func form(err error) Problems {
 	var known yaml.Error
 	var own Problem
@@ -175,9 +175,9 @@ func form(err error) Problems {
 	return Problems{says(0, "the catalog is not readable as YAML")}
 }
 
-// lineNumbers maps paths such as "datasets[0].name" to lines. It refuses what
-// a catalog has no need of: several documents, and anchors, by which a short
-// file becomes a long one.
+// lineNumbers maps paths such as "datasets[0].name" to lines. It refuses what a
+// catalog does not need: several documents, and anchors, by which a short file
+// expands into a long one.
 func lineNumbers(text []byte) (map[string]int, error) {
 	if tooDeep(text) {
 		return nil, says(0, "the catalog is nested too deep")
@@ -193,8 +193,8 @@ func lineNumbers(text []byte) (map[string]int, error) {
 	return lines, walk(lines, "", parsed.Docs[0].Body)
 }
 
-// tooDeep bounds the recursion of the YAML library before it starts: brackets
-// open at once, and indentation.
+// tooDeep limits the recursion of the YAML library before parsing: the number
+// of brackets open at one place, and the indentation.
 func tooDeep(text []byte) bool {
 	open := 0
 	for line := range bytes.Lines(text) {

@@ -11,12 +11,12 @@ import (
 
 // Problem is one thing that is wrong with a catalog, or likely a mistake.
 type Problem struct {
-	Line    int    // from 1; 0 where it is no line's
-	Text    string // says where by name, such as "vat.sales_12m: …", in English
+	Line    int    // from 1; 0 where the problem belongs to no line
+	Text    string // begins with the place by name, such as "vat.sales_12m: …", in English
 	Chinese string // the same in Chinese
 }
 
-// Problems is the error of [Parse]: all that was found, by line.
+// Problems is the error of [Parse]: all problems found, by line.
 type Problems []Problem
 
 func (p Problems) Error() string {
@@ -27,7 +27,7 @@ func (p Problems) Error() string {
 	return "catalog: " + strings.Join(lines, "\n")
 }
 
-// Chinese is Error in Chinese.
+// Chinese returns the text of Error in Chinese.
 func (p Problems) Chinese() string {
 	var lines []string
 	for _, problem := range p {
@@ -50,8 +50,9 @@ func (p Problem) In(language string) string {
 	return fmt.Sprintf(format, p.Line, text)
 }
 
-// says makes a problem of a format in English, of which [sentences] has the
-// Chinese. Of the arguments, phrases and errors of formulas have words in both.
+// says makes a problem from an English format, whose Chinese is in [sentences].
+// Arguments that are phrases or errors of formulas have words in both
+// languages.
 func says(line int, format string, args ...any) Problem {
 	chinese := slices.Clone(args)
 	for i, arg := range args {
@@ -76,21 +77,21 @@ type phrase Title
 
 func (p phrase) String() string { return p.English }
 
-// word is a name, or a key of the file: the same in both.
+// word is a name, or a key of the file, which is the same in both languages.
 func word(text string) phrase { return phrase{text, text} }
 
-// dot is what is called name within p.
+// dot returns the phrase for what is called name within p.
 func (p phrase) dot(name string) phrase {
 	return phrase{p.Chinese + "." + shown(name), p.English + "." + shown(name)}
 }
 
-// key is what the file has under a key of p.
+// key returns the phrase for what the file has under a key of p.
 func (p phrase) key(key string) phrase {
 	return phrase{p.Chinese + "：" + key, p.English + ": " + key}
 }
 
-// shown is a name for an error text: one that is none in quotes, as far as it
-// tells where to look, and never a page of something else.
+// shown prepares a name for an error text. A text that is no valid name is
+// quoted and shortened to what helps to find it.
 func shown(name string) string {
 	if consent.ValidItem(name) {
 		return name

@@ -8,25 +8,25 @@ import (
 	"atoll/crypto/sign"
 )
 
-// Changed is the reason of an output that means something else than the item
-// that asks for it says.
+// Changed is the reason for an output that means something else than the item
+// that asks for it.
 const Changed = "catalog.changed"
 
-// Meaning is what an enterprise consents to with the output.
+// Meaning returns what an enterprise consents to with the output.
 func (o *Output) Meaning() (m consent.Meaning) {
 	copy(m[:], o.meaning)
 	return m
 }
 
-// Changed says whether the item's output is there and means something else than
-// the item says: what was consented to is not what would be answered.
+// Changed reports whether the item's output exists but means something else
+// than the item: what was consented to is not what would be answered.
 func (d *Dataset) Changed(item consent.Item) bool {
 	o := d.Output(item.Output)
 	return o != nil && o.Meaning() != item.Meaning
 }
 
-// Leaves are the catalog's outputs as they are published, ascending. The salt is
-// known to those who may have the catalog.
+// Leaves returns the catalog's outputs as they are published, ascending. The
+// salt is known only to those who may have the catalog.
 func (c *Catalog) Leaves(salt sign.Secret) (leaves []consent.Leaf) {
 	for i := range c.Datasets {
 		d := &c.Datasets[i]
@@ -42,7 +42,7 @@ func (c *Catalog) Leaves(salt sign.Secret) (leaves []consent.Leaf) {
 	return leaves
 }
 
-// definition is all that an author wrote of how an output is computed.
+// definition is everything an author wrote about how an output is computed.
 type definition struct {
 	_       struct{} `cbor:",toarray"`
 	Meaning []byte
@@ -51,7 +51,7 @@ type definition struct {
 	Rules   any
 }
 
-// define gives each output the digests of its meaning and of its definition.
+// define computes each output's digests of its meaning and of its definition.
 func define(f *file, c *Catalog) error {
 	rules := plain(reflect.ValueOf(f.Rules))
 	for i := range c.Datasets {
@@ -76,9 +76,10 @@ func define(f *file, c *Catalog) error {
 	return nil
 }
 
-// plain gives part of the file's form as it would be without Go's types: maps by
-// the keys of the file, without those named and those that say nothing. No key
-// that is added to the form can be left out by oversight.
+// plain returns part of the parsed file without Go's types: maps by the keys of
+// the file, without the keys named in without and those that have no value. It
+// covers every key, so that a key added to the form cannot be left out by
+// oversight.
 func plain(v reflect.Value, without ...string) any {
 	switch v.Kind() {
 	case reflect.String:
@@ -114,5 +115,5 @@ func plain(v reflect.Value, without ...string) any {
 		}
 		return said
 	}
-	panic("a catalog's form has no " + v.Kind().String()) // of the form, which every test parses
+	panic("a catalog's form has no " + v.Kind().String()) // cannot occur: every test parses the form
 }

@@ -26,13 +26,13 @@ func edited(t testing.TB, old, now string) *Catalog {
 	return c
 }
 
-// changes are those of the tax catalog, with what each is of vat.sales_12m or of
-// the output that is named. Why it is so SPEC.md section 11 says.
+// changes are changes of the tax catalog, with the kind of difference of
+// vat.sales_12m or of the named output. SPEC.md section 11 gives the reasons.
 var changes = []struct {
 	old, now string
 	output   string
 	kind     string
-	ends     bool // what was consented to before
+	ends     bool // whether existing consents are not answered any more
 }{
 	{"version: 3", "version: 4", "vat.sales_12m", "", false},
 	{"    sensitivity: 3\n    source", "    sensitivity: 4\n    source", "vat.sales_12m", Redefined, false},
@@ -65,8 +65,8 @@ var changes = []struct {
 	{"      - name: number\n", "      - name: numbers\n", "cases.numbers", Added, false},
 }
 
-// Each change of a catalog is of the kind that it is, and what was consented to
-// goes on where it means the same.
+// TestDiff: each change of a catalog gets its kind, and a consent continues to
+// be answered where the output means the same.
 func TestDiff(t *testing.T) {
 	for _, c := range changes {
 		older, newer := tax(t), edited(t, c.old, c.now)
@@ -94,8 +94,8 @@ func TestDiff(t *testing.T) {
 	}
 }
 
-// Whatever key of the form says something else, the definition is another one:
-// none can be added to the form and forgotten here.
+// TestDefinitionHasEveryKey: a change of any key of the form changes the
+// definition, so that no key added to the form can be forgotten here.
 func TestDefinitionHasEveryKey(t *testing.T) {
 	keys := 0
 	for _, form := range []any{fileDataset{}, fileOutput{}, fileField{}, fileRule{}, filePeriods{}, fileTitle{}} {
@@ -115,7 +115,7 @@ func TestDefinitionHasEveryKey(t *testing.T) {
 	}
 }
 
-// fill gives a value that is not empty.
+// fill sets a value that is not empty.
 func fill(t *testing.T, v reflect.Value) {
 	t.Helper()
 	switch v.Kind() {
@@ -128,7 +128,7 @@ func fill(t *testing.T, v reflect.Value) {
 	case reflect.Uint32, reflect.Uint64:
 		v.SetUint(1)
 	case reflect.Pointer:
-		v.Set(reflect.New(v.Type().Elem())) // 0 is said too
+		v.Set(reflect.New(v.Type().Elem())) // 0 counts as a value too
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
 	case reflect.Map:
@@ -140,8 +140,8 @@ func fill(t *testing.T, v reflect.Value) {
 	}
 }
 
-// Leaves can be published and shown as they are, and a salt tells nothing of
-// another.
+// TestLeaves: leaves can be published and opened one by one, and a leaf's salt
+// reveals nothing about another leaf.
 func TestLeaves(t *testing.T) {
 	c := tax(t)
 	leaves := c.Leaves(sign.Secret{1})
@@ -165,8 +165,8 @@ func TestLeaves(t *testing.T) {
 	}
 }
 
-// The digests of the example are fixed: another program that reads SPEC.md comes
-// to the same.
+// TestDigestsAreFixed: the digests of the example are fixed, so that another
+// program that follows SPEC.md computes the same.
 func TestDigestsAreFixed(t *testing.T) {
 	leaf := tax(t).Leaves(sign.Secret{})[0]
 	root, err := consent.Tree(tax(t).Leaves(sign.Secret{}))

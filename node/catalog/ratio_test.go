@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestRatios: a fraction of 1 is not sold as per cent, and a quotient whose sign
-// may be wrong is warned of.
+// TestRatios: a fraction of 1 cannot be declared as per cent, and a quotient
+// whose sign may be wrong causes a warning.
 func TestRatios(t *testing.T) {
 	const wrong, sign = "error: ", "warning: over a base below 0"
 	for _, c := range []struct{ unit, formula, want string }{

@@ -8,7 +8,7 @@ import (
 	"atoll/node/formula"
 )
 
-// Kinds of keys that a register may hold beside social credit codes.
+// Kinds of keys that a register may have besides social credit codes.
 const (
 	KeyLEI          = "lei"       // legal entity identifiers, which are subjects too
 	KeyPerson       = "cn-id"     // identity numbers of persons (GB 11643)
@@ -18,14 +18,14 @@ const (
 var keyKinds = []string{KeyPerson, KeyRegistration, KeyLEI}
 
 const (
-	// DefaultMaxAge is how old the load of a complete dataset may be where the
-	// catalog does not say, in days.
+	// DefaultMaxAge is the maximum age in days of the load of a complete
+	// dataset where the catalog does not declare one.
 	DefaultMaxAge = 7
-	maxNone       = 20  // values of one field that mean none
+	maxNone       = 20  // texts of one field that mean that there is no value
 	maxNoneBytes  = 100 // of each
 )
 
-// reading checks what is said of how the source's rows are to be read.
+// reading checks what is declared about how the source's rows are read.
 func (c *checker) reading(path string, where phrase, f *fileDataset, d *Dataset) {
 	d.Also, d.MayBeEmpty, d.MaxAge = f.Also, f.MayBeEmpty, f.MaxAge
 	for i, kind := range f.Also {
@@ -54,7 +54,7 @@ func (c *checker) reading(path string, where phrase, f *fileDataset, d *Dataset)
 	}
 }
 
-// asked notes the dates that a formula reads, in whatever form: it may ask of
+// asked marks the dates that a formula reads in whatever form: it may ask of
 // each whether it has a value.
 func (d *Dataset) asked(f *formula.Formula) {
 	for i := range d.Fields {

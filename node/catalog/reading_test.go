@@ -44,7 +44,8 @@ func TestReading(t *testing.T) {
 		if !slices.Equal(f.None, want[f.Name]) {
 			t.Errorf("%s: none is %q", f.Name, f.None)
 		}
-		// A stand-in decides wherever a formula reads a date.
+		// A placeholder date changes the result wherever a formula reads a
+		// date.
 		if asked := f.Type == TypeDate; f.Asked != asked {
 			t.Errorf("%s is asked: %v", f.Name, f.Asked)
 		}

@@ -4,34 +4,34 @@ import (
 	"strings"
 )
 
-// Reasons why an output has no value, as an [Answer] has them: a code, and for
-// some of them behind ": " what they are about. Codes do not change: documents
-// and programs rely on them. None names a value.
+// Reasons why an output has no value, as in [Answer]: a code, for some codes
+// followed by ": " and what the code is about. Codes do not change: documents
+// and programs rely on them. None contains a value.
 const (
-	PeriodsMissing  = "periods.missing" // the rows are about fewer months than the answer would claim
-	periodsOverlap  = "periods.overlap" // two periods share days, and what they share would count twice
-	periodsUnfit    = "periods.unfit"   // a period ends before it begins, or has more than ten years
-	rowsUnfit       = "rows.unfit"      // a row does not fit the catalog: a field's name
+	PeriodsMissing  = "periods.missing" // the rows cover fewer months than the answer would claim
+	periodsOverlap  = "periods.overlap" // two periods share days, which would count twice
+	periodsUnfit    = "periods.unfit"   // a period ends before it begins, or is longer than ten years
+	rowsUnfit       = "rows.unfit"      // a row does not fit the catalog; followed by a field's name
 	rowsUndated     = "rows.undated"    // a row has no date
-	rowsFuture      = "rows.future"     // a row is dated in a month to come
-	rowsAhead       = "rows.ahead"      // a field of which it is asked only whether there is a day has one to come
-	rowsDiffer      = "rows.differ"     // one by the unique fields, and not in what is asked
-	rowsNameless    = "rows.nameless"   // equal by the unique fields, of which one has no value
-	rowsStale       = "rows.stale"      // the newest is older than so many days
+	rowsFuture      = "rows.future"     // a row is dated in a future month
+	rowsAhead       = "rows.ahead"      // a date of which the output asks only whether it is there is in the future
+	rowsDiffer      = "rows.differ"     // rows are equal in the unique fields and differ in what is asked
+	rowsNameless    = "rows.nameless"   // rows are equal in the unique fields, one of which has no value
+	rowsStale       = "rows.stale"      // the newest row is older than so many days
 	newestDiffer    = "newest.differ"   // two rows of the newest day have different values
-	recordsSeveral  = "records.several" // where there is one
-	recordEmpty     = "record.empty"    // the record has no value there
-	valueNone       = "value.none"      // the formula gives none
+	recordsSeveral  = "records.several" // several records where the dataset has one each
+	recordEmpty     = "record.empty"    // the record has no value in that field
+	valueNone       = "value.none"      // the formula gives null
 	valueUndeclared = "value.undeclared"
 	valueNotWhole   = "value.not_whole"
-	valueTooLarge   = "value.too_large" // digits before the point
-	valueTooLong    = "value.too_long"  // bytes of a text
-	valueUnfit      = "value.unfit"     // of no type that can leave
-	formulaFails    = "formula.fails"   // cannot be computed on these rows: why, in English
+	valueTooLarge   = "value.too_large" // followed by the limit of digits before the point
+	valueTooLong    = "value.too_long"  // followed by the limit of bytes of a text
+	valueUnfit      = "value.unfit"     // of a type that cannot be released
+	formulaFails    = "formula.fails"   // the formula cannot be computed on these rows: why, in English
 )
 
-// reasonWords are the words for reasons, those of package formula and of
-// package source among them. %s is what stands behind the code.
+// reasonWords are the words for reasons, including those of packages formula
+// and source. %s is the part that follows the code.
 var reasonWords = map[string]Title{
 	PeriodsMissing:  {"所问期间的数据不全", "months are missing"},
 	periodsOverlap:  {"登记中有相互重叠的期间", "periods in the register overlap"},
@@ -83,8 +83,8 @@ var reasonWords = map[string]Title{
 	"source.stale":            {"机构的登记过旧", "the agency's register is too old"},
 }
 
-// Says returns the words for a reason, and whether there are any: with what
-// stands behind the code in it where the words need it.
+// Says returns the words for a reason, including the part after the code where
+// the words need it. ok is false where there are none.
 func Says(reason string) (words Title, ok bool) {
 	code, about, _ := strings.Cut(reason, ": ")
 	words, ok = reasonWords[code]

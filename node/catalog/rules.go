@@ -12,17 +12,17 @@ import (
 // Rule is one of the agency's own conditions.
 type Rule struct {
 	Name   string
-	Reason Title // told to the bank that is refused
+	Reason Title // shown to the bank that is refused
 
 	allow *formula.Formula
 }
 
-// Ask is what a rule sees of one question of a bank.
+// Ask is what a rule sees of one query of a bank.
 type Ask struct {
 	Bank, Purpose, Product string
 	Day                    consent.Day // of the question
-	Hour                   uint32      // 0 to 23, local
-	AsksToday              uint64      // of this bank at this agency, this one among them
+	Hour                   uint32      // 0 to 23, local time
+	AsksToday              uint64      // of this bank at this agency, including this one
 	Sensitivity            int         // the highest asked, see [Catalog.Sensitivity]
 	Items                  []consent.Item
 }
@@ -33,9 +33,9 @@ var ruleVars = map[string]formula.Kind{
 	"asks_today": formula.Number, "sensitivity": formula.Number, "months": formula.Number,
 }
 
-// Allow applies the rules in order. Where ok is false, rule names the first
-// one that does not allow: one that is false, null or cannot be computed.
-// A catalog without rules allows nothing.
+// Allow applies the rules in order. If ok is false, rule names the first rule
+// that does not allow the query: a rule that is false, is null or cannot be
+// computed. A catalog without rules allows nothing.
 func (c *Catalog) Allow(a Ask) (rule string, ok bool) {
 	months := uint32(0)
 	for _, i := range a.Items {
@@ -57,8 +57,8 @@ func (c *Catalog) Allow(a Ask) (rule string, ok bool) {
 	return "", len(c.Rules) > 0
 }
 
-// Explains writes a rule's name and its reason in both languages, as the bank
-// that is refused reads them: in at most so many bytes, or the name alone.
+// Explains returns a rule's name and its reason in both languages, as shown to
+// the bank that is refused: at most so many bytes, or only the name.
 func (c *Catalog) Explains(rule string, most int) string {
 	for _, r := range c.Rules {
 		if r.Name != rule {
@@ -71,8 +71,9 @@ func (c *Catalog) Explains(rule string, most int) string {
 	return rule
 }
 
-// RefusesFor says whether a rule refuses such a question whoever asks it and
-// whenever: one that goes by purpose, months and sensitivity alone.
+// RefusesFor reports whether a rule refuses such a query from any bank at any
+// time. Only rules that depend on nothing but purpose, months and sensitivity
+// can.
 func (c *Catalog) RefusesFor(purpose string, items []consent.Item) (rule string, refused bool) {
 	ask := Ask{Purpose: purpose, Sensitivity: c.Sensitivity(items), Items: items}
 	for _, r := range c.Rules {

@@ -2,9 +2,9 @@ package catalog
 
 import "atoll/consensus/consent"
 
-// Spoils returns the reason for which one row, whatever others its subject has,
-// makes an output about the subject invalid, or "". It is what [Dataset.Answer]
-// would say when each output is asked for its longest window.
+// Spoils returns the reason why one row alone, whatever other rows its subject
+// has, makes an output about the subject invalid, or "". It is the reason that
+// [Dataset.Answer] would give when each output is asked for its longest window.
 func (d *Dataset) Spoils(r Row, at At) (reason string) {
 	rows, problem := d.read([]Row{r})
 	if problem != "" {
@@ -31,7 +31,7 @@ func (d *Dataset) Spoils(r Row, at At) (reason string) {
 	return ""
 }
 
-// toCome reports whether any field has a day to come.
+// toCome reports whether any field has a date in the future.
 func (d *Dataset) toCome(r Row, today consent.Day) bool {
 	for _, v := range r {
 		if day, ok := v.(consent.Day); ok && day > today {

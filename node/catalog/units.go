@@ -2,10 +2,10 @@ package catalog
 
 import "strings"
 
-// units compares the unit of a number with that of what it is made of, and the
-// units of numbers that a formula adds, compares or chooses between: 500 of 10,000
-// CNY each are not 500 CNY. Between two units that are declared this is an error;
-// where one is not, likely a mistake.
+// units compares the unit of an output with the unit of what it is computed
+// from, and the units of numbers that a formula adds, compares or chooses
+// between: 500 of 10,000 CNY each are not 500 CNY. A mismatch of two declared
+// units is an error. Where one unit is not declared it is a warning.
 func (c *checker) units(path, at string, where phrase, source string, d *Dataset, o *Output) {
 	if i := d.field(strings.TrimSpace(source)); d.One && i >= 0 && o.Type.numeric() {
 		if field := &d.Fields[i]; field.Unit != o.Unit {
@@ -30,7 +30,7 @@ func (c *checker) units(path, at string, where phrase, source string, d *Dataset
 	}
 }
 
-// mixed returns the list that a mixture of two units belongs to.
+// mixed returns the list that records a mixture of two units.
 func (c *checker) mixed(a, b string) *Problems {
 	if a == "" || b == "" {
 		return &c.warned

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestUnits: a number leaves in the unit of what it is made of.
+// TestUnits: an output has the unit of what it is computed from.
 func TestUnits(t *testing.T) {
 	text := string(read(t, "tax.yaml"))
 	const capital = "        field: capital\n"

@@ -1,9 +1,9 @@
 package catalog
 
-// vocabulary refuses a formula that decides by a text of which no values are
-// declared, in whatever form, or by one that is none of the values: to be equal
-// to it, to contain it or to lie in a list of it says nothing of a spelling that
-// nobody thought of. A formula that only hands a text on may hand on any.
+// vocabulary refuses a formula that decides by a text field without declared
+// values, in whatever form, or by a text that is none of the declared values.
+// Equality, containment and membership in a list prove nothing about a spelling
+// that nobody thought of. A formula that only returns a text may return any.
 func (c *checker) vocabulary(at string, where phrase, d *Dataset, o *Output) {
 	f := o.compute
 	if o.Type == TypeText && len(f.Texts()) == 0 {

@@ -30,8 +30,8 @@ rules:
   - {name: any, allow: "true", reason: {zh: 任何, en: any}}
 `
 
-// TestVocabulary: whatever form a formula has, a text that decides has declared
-// values, and what is tested for is one of them.
+// TestVocabulary: in whatever form a formula is written, a text that decides
+// has declared values, and the text tested for is one of them.
 func TestVocabulary(t *testing.T) {
 	const undeclared, none = "declare its values", "is none of the values"
 	for formula, want := range map[string]string{
@@ -68,7 +68,8 @@ func TestVocabulary(t *testing.T) {
 	}
 }
 
-// TestDatesAsked: a default date decides in whatever form a formula asks.
+// TestDatesAsked: a default date changes the result in whatever form a formula
+// asks.
 func TestDatesAsked(t *testing.T) {
 	for _, source := range []string{
 		`rows.exists(r, has_value(r.closed))`, `rows.exists(r, r.closed == null)`, `rows.exists(r, orElse(r.closed, date("2098-01-01")) > today)`,
@@ -87,7 +88,7 @@ func TestDatesAsked(t *testing.T) {
 	}
 }
 
-// TestUnitOfField: an output that is a field has the field's unit.
+// TestUnitOfField: an output that returns a field has the field's unit.
 func TestUnitOfField(t *testing.T) {
 	text := string(read(t, "tax.yaml"))
 	if !strings.Contains(text, "field: capital") {

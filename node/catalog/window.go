@@ -10,16 +10,15 @@ import (
 	"atoll/node/formula"
 )
 
-// Periods says by which fields the rows of a dataset are about a stretch of
-// time rather than a day: a month, that of the day in a field, or from one day
-// to another, both included. All are empty where rows are about days or about
-// no time.
+// Periods names the fields that say which stretch of time a row is about: a
+// month (the month of the day in a field), or the days from one day to another,
+// both included. All are empty where rows are about days or about no time.
 type Periods struct{ Month, From, To string }
 
-// Any says whether rows are about stretches of time.
+// Any reports whether rows are about stretches of time.
 func (p Periods) Any() bool { return p != Periods{} }
 
-// A month is counted from year 0, so that months can be subtracted.
+// month is a month counted from year 0, so that months can be subtracted.
 type month int
 
 func monthOf(d consent.Day) month {
@@ -37,8 +36,8 @@ func (m month) first() consent.Day {
 func (m month) last() consent.Day { return (m + 1).first() - 1 }
 
 // Closed returns the first and the last day that a flow over so many months
-// covers when it is asked on a day: it ends with the last month, quarter or year
-// (as the dataset closes them) that was over by then less the lag.
+// covers when it is asked on today. It ends with the last month, quarter or
+// year (as the dataset closes them) that was over Lag days before today.
 func (d *Dataset) Closed(months uint32, today consent.Day) (from, to consent.Day) {
 	first, last := d.closed(months, today)
 	return first.first(), last.last()
@@ -50,23 +49,23 @@ func (d *Dataset) closed(months uint32, today consent.Day) (first, last month) {
 	return end - month(months), end - 1
 }
 
-// never is the newest day of no rows.
+// never is the newest day where there are no rows.
 const never = consent.Day(math.MinInt32)
 
-// window is the rows an answer may rest on.
+// window is the rows that an answer may rest on.
 type window struct {
 	rows    []map[string]any // with [formula.When] where the dataset has dates
-	taken   int              // how many of them the output may use: not those of a series that it leaves out
+	taken   int              // how many of them the output may use: without the series that it leaves out
 	newest  consent.Day      // of all such rows, or never
-	asOf    consent.Day      // of those in the window, today at most, or never
+	asOf    consent.Day      // of those in the window, at most today, or never
 	across  uint64           // such periods left out because an end of the window divides them
-	covered uint64           // months of the window that they are about
+	covered uint64           // months of the window that the rows are about
 }
 
 const maxPeriod = 120 // months
 
-// window takes the rows of a flow's months, or all of them for a state, which
-// is 0 months. takes tells which series count for the output.
+// window selects the rows of a flow's months, or all rows for a state, which
+// has 0 months. takes reports which series count for the output.
 func (d *Dataset) window(rows []Row, months uint32, at At, takes func(fields map[string]any) bool) (w window, problem string) {
 	w.newest, w.asOf = never, never
 	today := at.Day
@@ -90,7 +89,7 @@ func (d *Dataset) window(rows []Row, months uint32, at At, takes func(fields map
 		if counts {
 			w.newest = max(w.newest, min(to, today))
 			if due[series] == nil {
-				due[series] = []span{} // due without a row in the window, too
+				due[series] = []span{} // due even without a row in the window
 			}
 		}
 		p := formula.Period{Last: to}
@@ -113,7 +112,7 @@ func (d *Dataset) window(rows []Row, months uint32, at At, takes func(fields map
 	}
 	switch {
 	case !d.Periods.Any():
-		w.covered = uint64(months) // no event is due, so that none is missing
+		w.covered = uint64(months) // no event is due, so none is missing
 	case overlap(spans):
 		return w, periodsOverlap
 	case months > 0:
@@ -128,7 +127,8 @@ type span struct {
 	from, to consent.Day
 }
 
-// series tells apart what rows are about, by the fields that the catalog names.
+// series returns a text that identifies what a row is about, from the fields
+// that the catalog names.
 func (d *Dataset) series(r Row) string {
 	if len(d.Series) == 0 {
 		return ""
@@ -136,9 +136,9 @@ func (d *Dataset) series(r Row) string {
 	return d.text(r, d.Series)
 }
 
-// overlap says whether two different spans of one series share a day: a sum
-// would count twice what they share, and nobody knows which is right. Rows about
-// the same span are parts of it.
+// overlap reports whether two different spans of one series share a day: a sum
+// would count the shared days twice, and it is unknown which row is right. Rows
+// about the same span are parts of it.
 func overlap(spans []span) bool {
 	slices.SortFunc(spans, func(a, b span) int {
 		return cmp.Or(cmp.Compare(a.series, b.series), cmp.Compare(a.from, b.from), cmp.Compare(a.to, b.to))
@@ -151,8 +151,8 @@ func overlap(spans []span) bool {
 	return false
 }
 
-// covered counts the months that every series covers: what one lacks is missing in
-// the sum, whichever other has it.
+// covered counts the months that every series covers: a month missing in one
+// series is missing in the sum, whichever other series has it.
 func covered(due map[string][]span) (n uint64) {
 	series := map[month]int{}
 	for _, spans := range due {
@@ -168,7 +168,7 @@ func covered(due map[string][]span) (n uint64) {
 	return n
 }
 
-// wholeMonths are the months of which every day lies in a span.
+// wholeMonths returns the months of which every day is in a span.
 func wholeMonths(spans []span) map[month]bool {
 	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.from, b.from) })
 	whole := map[month]bool{}
@@ -186,8 +186,8 @@ func wholeMonths(spans []span) map[month]bool {
 	return whole
 }
 
-// time is what a row is about: one day, or the days from and to. A row may be of
-// a month that is not over, and not of one to come.
+// time returns what a row is about: one day, or the days from and to. A row may
+// be about a month that is not over yet, but not about a future one.
 func (d *Dataset) time(r Row, today consent.Day) (from, to consent.Day, problem string) {
 	get := func(name string) (day consent.Day, ok bool) {
 		day, ok = r[d.field(name)].(consent.Day)
@@ -216,12 +216,11 @@ func (d *Dataset) time(r Row, today consent.Day) (from, to consent.Day, problem 
 	return from, to, ""
 }
 
-// Times says whether a field says what time rows are about, so that windows go
-// by it.
+// Times reports whether a field dates the rows, so that windows depend on it.
 func (d *Dataset) Times(field string) bool {
 	p := d.Periods
 	return !d.One && field != "" && (field == d.Date || field == p.Month || field == p.From || field == p.To)
 }
 
-// dated says whether rows are about days or stretches of time.
+// dated reports whether rows are about days or stretches of time.
 func (d *Dataset) dated() bool { return d.Date != "" || d.Periods.Any() }

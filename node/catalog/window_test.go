@@ -8,7 +8,7 @@ import (
 	"atoll/consensus/consent"
 )
 
-// periods is a catalog whose dataset of returns is closed as each case says.
+// periods is a catalog whose dataset of returns closes as each case says.
 func periods(t testing.TB, closes string) *Dataset {
 	t.Helper()
 	c, err := Parse([]byte(`
@@ -79,8 +79,8 @@ rules:
 	return c.Dataset("returns")
 }
 
-// filings are rows of so many months each, of base 100 a month, that end with
-// the month before end.
+// filings returns n rows of length months each, of base 100 a month; the last
+// month is the one before end.
 func filings(t testing.TB, d *Dataset, end string, length, n int) (rows []Row) {
 	t.Helper()
 	last := monthOf(day(t, end+"-01"))
@@ -123,8 +123,8 @@ func TestClosed(t *testing.T) {
 	}
 }
 
-// TestKnown: a flow ends with the last month that the load can know of, and
-// only that: neither what stands today nor what is due moves.
+// TestKnown: a flow ends with the last month that the load can contain. Nothing
+// else depends on the load: neither a state nor what is due.
 func TestKnown(t *testing.T) {
 	d := tax(t).Dataset("cases")
 	for known, want := range map[string]string{
@@ -145,8 +145,8 @@ func TestKnown(t *testing.T) {
 	}
 }
 
-// TestPeriods: the same sales give the same answer, however they are filed, or
-// none.
+// TestPeriods: the same sales give the same answer however they are filed, or
+// no answer.
 func TestPeriods(t *testing.T) {
 	const missing = "no_record periods.missing"
 	for _, c := range []struct {
@@ -179,8 +179,9 @@ func TestPeriods(t *testing.T) {
 	}
 }
 
-// TestAcross: what lies across an end of the window is in part within it, so
-// that a register without anything else is not one of which there is nothing.
+// TestAcross: a period across an end of the window is partly within it. A
+// register that has nothing else for the subject therefore does not answer that
+// there is nothing.
 func TestAcross(t *testing.T) {
 	const missing = "no_record periods.missing"
 	d := periods(t, "month")
@@ -211,7 +212,7 @@ func TestAcross(t *testing.T) {
 	}
 }
 
-// TestWrongPeriods: what is no stretch of time.
+// TestWrongPeriods: what is no valid stretch of time.
 func TestWrongPeriods(t *testing.T) {
 	d := periods(t, "month")
 	item := consent.Item{Dataset: "returns", Output: "filed", Disclosure: consent.Value, Months: 12}
@@ -228,8 +229,8 @@ func TestWrongPeriods(t *testing.T) {
 	}
 }
 
-// TestValues: a spelling that was declared is the value that it stands for, and
-// any other is no answer.
+// TestValues: a declared spelling gives the value that it means; any other
+// spelling gives no answer.
 func TestValues(t *testing.T) {
 	text := strings.Replace(string(read(t, "tax.yaml")), "      - {name: open, type: bool}", "      - {name: open, type: text, values: {listed: [在列], removed: []}}", 1)
 	text = strings.Replace(text, "count(rows.filter(r, r.open))", `count(rows.filter(r, r.open == "listed"))`, 1)
@@ -262,8 +263,8 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// TestOneRecord: whatever is said to be unique, two records that differ are
-// never one.
+// TestOneRecord: whatever is declared unique, two records that differ are never
+// taken for one.
 func TestOneRecord(t *testing.T) {
 	text := strings.Replace(string(read(t, "tax.yaml")), "    records: one\n", "    records: one\n    unique: [established]\n", 1)
 	c, err := Parse([]byte(text))
@@ -282,8 +283,8 @@ func TestOneRecord(t *testing.T) {
 	}
 }
 
-// TestNoRecordIsNone: a complete register of one record each knows of whom it
-// has a record. Of anybody else it knows nothing: not that nothing ended, either.
+// TestNoRecordIsNone: a complete register with one record for each subject
+// knows nothing about a subject without a record, not even that nothing ended.
 func TestNoRecordIsNone(t *testing.T) {
 	text := strings.Replace(string(read(t, "tax.yaml")), "    records: one\n", "    records: one\n    complete: true\n", 1)
 	text = strings.Replace(text, "        type: date\n        field: established\n", "        type: bool\n        value: \"!has_value(established)\"\n", 1)
@@ -303,7 +304,7 @@ func TestNoRecordIsNone(t *testing.T) {
 	}
 }
 
-// TestWarnings: what is likely a mistake and no error.
+// TestWarnings: what is probably a mistake but no error.
 func TestWarnings(t *testing.T) {
 	text := strings.Replace(string(read(t, "tax.yaml")), "newest(rows, r, r.item)", "max(rows.map(r, r.item))", 1)
 	text = strings.Replace(text, "近12个月销售额", "近24个月销售额", 1)

@@ -8,9 +8,9 @@ import (
 	"unicode/utf8"
 )
 
-// Writing is how texts stand for numbers and dates: in a source, or in one of its
-// columns. It is declared and never guessed. The zero Writing is the plain way:
-// -1234.50, 2026-01-31 and 20260131.
+// Writing describes how texts of a source, or of one of its columns, represent
+// numbers and dates. It is declared and never guessed. The zero Writing is the
+// plain way: -1234.50, 2026-01-31 and 20260131.
 type Writing struct {
 	number   *regexp.Regexp // nil: plain
 	numerals *strings.Replacer
@@ -20,10 +20,10 @@ type Writing struct {
 // maxDates limits the date formats of one source or field.
 const maxDates = 5
 
-// NewWriting checks what is declared: the decimal point ("." by default, or ","),
-// what stands between groups of three digits (none by default), and formats of dates
-// such as "YYYY年M月D日" in place of the plain ones. The error begins with the key at
-// fault and is a [Problem] without line.
+// NewWriting checks a declaration: the decimal point ("." by default, or ","),
+// the separator between groups of three digits (none by default), and formats
+// of dates such as "YYYY年M月D日" that replace the plain ones. The error begins
+// with the key at fault and is a [Problem] without a line.
 func NewWriting(point, thousands string, dates []string) (Writing, error) {
 	var w Writing
 	if err := w.numbers(point, thousands); err != nil {
@@ -35,8 +35,8 @@ func NewWriting(point, thousands string, dates []string) (Writing, error) {
 	return w, nil
 }
 
-// Over is w, and where w declares nothing, what is declared beneath it: numbers by
-// one of them, dates by one of them.
+// Over returns w completed by beneath: where w declares nothing about numbers,
+// or about dates, the declaration of beneath applies.
 func (w Writing) Over(beneath Writing) Writing {
 	if w.number == nil {
 		w.number, w.numerals = beneath.number, beneath.numerals
@@ -71,7 +71,7 @@ func (w *Writing) numbers(point, thousands string) error {
 	return nil
 }
 
-// parts of a date format, longest first.
+// dateParts are the parts of a date format, longest first.
 var dateParts = []struct{ letter, pattern string }{
 	{"YYYY", `(?P<Y>[0-9]{4})`}, {"MM", `(?P<M>[0-9]{2})`}, {"M", `(?P<M>[0-9]{1,2})`}, {"DD", `(?P<D>[0-9]{2})`}, {"D", `(?P<D>[0-9]{1,2})`},
 	{"hh", `(?:[01][0-9]|2[0-3])`}, {"h", `(?:[01]?[0-9]|2[0-3])`}, {"mm", `[0-5][0-9]`}, {"ss", `[0-5][0-9](?:\.[0-9]{1,9})?`},
@@ -81,7 +81,7 @@ func (w *Writing) patterns(formats []string) error {
 	if len(formats) > maxDates {
 		return says(0, "date_format: %d at most", maxDates)
 	}
-	var order []string // of year, month and day in the first
+	var order []string // of year, month and day in the first format
 	for _, text := range formats {
 		pattern := "^"
 		for rest := text; rest != ""; {
@@ -112,9 +112,9 @@ func (w *Writing) patterns(formats []string) error {
 	return nil
 }
 
-// Number turns a number as it is written into a plain one, and says whether it is
-// written as declared. Where nothing is declared it is taken as it stands, and is for
-// the caller to check.
+// Number turns a number as written into a plain one, and reports whether it is
+// written as declared. Where nothing is declared it returns the text unchanged,
+// and the caller checks it.
 func (w Writing) Number(text string) (plain string, ok bool) {
 	if w.number == nil {
 		return text, true
@@ -122,10 +122,11 @@ func (w Writing) Number(text string) (plain string, ok bool) {
 	return w.numerals.Replace(text), w.number.MatchString(text)
 }
 
-// DeclaresDates says whether dates are written otherwise than the plain way.
+// DeclaresDates reports whether dates are written in another way than the plain
+// one.
 func (w Writing) DeclaresDates() bool { return len(w.dates) > 0 }
 
-// Date reads a date as it is written; a time behind it is left out.
+// Date reads a date as written; a time after it is ignored.
 func (w Writing) Date(text string) (time.Time, bool) {
 	if len(w.dates) == 0 {
 		layout := time.DateOnly
@@ -147,8 +148,8 @@ func (w Writing) Date(text string) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// writing checks how the texts of one field's column are written, where that is not
-// as in the rest of the source.
+// writing checks how the texts of one field's column are written, where this
+// differs from the rest of the source.
 func (c *checker) writing(path string, where phrase, f *fileField, kind Type) Writing {
 	if (f.Decimal != "" || f.Thousands != "") && !kind.numeric() {
 		c.problem(path, "%s: decimal and thousands belong to numbers", where)

@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// sentences are the Chinese of what [Compile] says is wrong with a formula: of this
-// package's own sentences, and of those of the parser and checker that authors meet.
+// sentences are the Chinese of the problems that [Compile] reports: the
+// sentences of this package, and those of the CEL parser and checker that
+// authors meet.
 var sentences = []struct {
 	english *regexp.Regexp
 	chinese string
@@ -37,11 +38,11 @@ var sentences = []struct {
 	{regexp.MustCompile(`^invalid (?:int|uint|double) literal$`), "此数字过大或写法有误"},
 }
 
-// placed is where in the formula a part of an error is.
+// placed matches the position in the formula at the start of an error.
 var placed = regexp.MustCompile(`^(?:line (\d+), )?column (\d+): `)
 
-// Chinese returns the Chinese of an error of [Compile]. What nobody has translated
-// stays as it is.
+// Chinese returns the Chinese of an error of [Compile]. Text without a
+// translation stays as it is.
 func Chinese(text string) string {
 	parts := strings.Split(text, "; ")
 	for i, part := range parts {

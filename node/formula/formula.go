@@ -2,22 +2,23 @@
 // Expression Language, with exact decimals in place of integers and floating
 // point.
 //
-// Use [Compile] when a file is read: it refuses what does not parse, names
-// nothing that exists, or gives another kind of result than is wanted. Use
-// [Formula.Run] for each subject: it ends within a fixed cost, does not panic
-// on any value, and gives the same result on every machine.
+// Use [Compile] when a file is read: it refuses a formula that does not parse,
+// that names something that does not exist, or that gives another kind of
+// result than wanted. Use [Formula.Run] for each subject: it ends within a
+// fixed cost, does not panic on any value, and gives the same result on every
+// machine.
 //
-// A value that is not known is null, and null is never taken for a number, for
-// false or for an empty list: arithmetic, comparisons, conditions and
-// aggregates over it are null in turn, as far as it decides the result (true
-// || null is true). The ways out are in the open: x == null, has_value(x),
-// orElse(x, default), and known(list), which leaves nulls out.
+// An unknown value is null, and null is never taken for a number, for false or
+// for an empty list. Arithmetic, comparisons, conditions and aggregates over
+// null are null in turn, unless it does not affect the result (true || null is
+// true). A formula handles null explicitly: x == null, has_value(x), orElse(x,
+// default), and known(list), which leaves nulls out.
 //
-// Numbers are exact fractions whose two parts have up to 200 digits: nothing is
-// rounded before [Round], or the function of that name, says so. The
-// operators are + - * / < <= > >= == != ! && || ?: and in; the macros all,
-// exists, exists_one, filter and map; for the functions see [Functions]. What
-// a formula means is not checked: that is its author's to say.
+// Numbers are exact fractions whose numerator and denominator have up to 200
+// digits. Only [Round] and the function of that name round. The operators are +
+// - * / < <= > >= == != ! && || ?: and in; the macros all, exists, exists_one,
+// filter and map; [Functions] lists the functions. What a formula means is not
+// checked: its author is responsible for that.
 package formula
 
 import (
@@ -46,44 +47,44 @@ const (
 	maxNested  = 3    // macros within macros
 	maxNodes   = 2000
 	maxCost    = 1_000_000 // in CEL units: a step over one row costs about 10
-	maxReasons = 5         // that an error of Compile lists
+	maxReasons = 5         // maximum number in an error of Compile
 )
 
-// When is the field in which a record says what time it is about, as a
-// [Period]. Formulas cannot name it; whoever runs them puts it into each record.
+// When is the name of the field that holds the time a record is about, as a
+// [Period]. Formulas cannot name it; the caller puts it into each record.
 const When = "_when"
 
-// Period is the time that one record is about. Ages are whole months before
-// the newest month of a flow, which is 0.
+// Period is the time that one record is about. Ages are whole months before the
+// newest month of a flow, which has age 0.
 type Period struct {
-	Last           consent.Day // its last day, by which newest goes
+	Last           consent.Day // its last day, by which newest chooses
 	Newest, Oldest int         // ages of its last and first month; Newest is the smaller
 	Flow           bool        // whether there are ages: a state has none
 }
 
-// Codes that say why a formula has no value, see [Formula.Eval].
+// Codes of the reasons why a formula has no value, see [Formula.Eval].
 const (
-	NotPositive = "base.not_positive" // a ratio or growth over a base of 0 or less
-	ValueGone   = "value.missing"     // an empty field of a row that the formula needs
+	NotPositive = "base.not_positive" // a ratio or growth with a base of 0 or less
+	ValueGone   = "value.missing"     // the formula needs an empty field of a row
 	NoRows      = "rows.none"         // the least, greatest, mean or newest of no rows
 )
 
-// ErrAcross means that a period lies across the edge of two ranges of months,
-// so that neither can have it.
+// ErrAcross means that a period crosses the boundary between two ranges of
+// months, so that it belongs to neither.
 var ErrAcross error = &problem{"a period lies across the edge of months that the formula tells apart"}
 
-// ErrTied means that rows of the newest day have different values.
+// ErrTied means that the rows of the newest day have different values.
 var ErrTied error = &problem{"two newest rows differ"}
 
-// Kind is what a value is. A value of any kind may be null.
+// Kind is the kind of a value. A value of any kind may be null.
 type Kind uint8
 
 const (
 	Text   Kind = iota + 1 // string
 	Bool                   // bool
-	Number                 // *big.Rat, exact; decimal.Decimal is taken too
+	Number                 // *big.Rat, exact; decimal.Decimal is accepted too
 	Date                   // consent.Day
-	Rows                   // []map[string]any: records of field and value
+	Rows                   // []map[string]any: records by field name
 	Any                    // any of these, checked only when the formula runs
 )
 
@@ -96,7 +97,7 @@ func (k Kind) String() string {
 	return kinds[k]
 }
 
-// Formula is a compiled expression. Any number of goroutines may run it.
+// Formula is a compiled expression. It is safe for concurrent use.
 type Formula struct {
 	program cel.Program
 	vars    map[string]Kind
@@ -114,16 +115,16 @@ type Formula struct {
 	ratio   bool
 	by      []string
 	unsure  bool
-	tree    *ast.AST      // as it was parsed, macros expanded
-	lines   bool          // of a text of several lines
+	tree    *ast.AST      // as parsed, with macros expanded
+	lines   bool          // whether the text has several lines
 	uses    [][]condition // see [Formula.Takes]
 }
 
-// Compile reads an expression over the variables vars; a dot may stand in
-// their names. For a variable of kind [Rows], vars may also give the kinds of
-// the fields as "rows.field": then fields that do not exist are found here
-// rather than in [Formula.Run]. The error says at which column, and in a
-// longer text at which line, what is wrong.
+// Compile reads an expression over the variables vars; their names may contain
+// a dot. For a variable of kind [Rows], vars may also give the kinds of the
+// fields as "rows.field": then fields that do not exist are found here rather
+// than in [Formula.Run]. The error gives the column and, if the text has
+// several lines, the line.
 func Compile(source string, vars map[string]Kind, want Kind) (*Formula, error) {
 	switch {
 	case strings.TrimSpace(source) == "":
@@ -164,22 +165,22 @@ func Compile(source string, vars map[string]Kind, want Kind) (*Formula, error) {
 	}, nil
 }
 
-// Reach is how many months back the formula looks by months, whose arguments are
-// written numbers: the largest of them, or 0.
+// Reach returns how many months back the formula looks by calls of months with
+// literal arguments: the largest argument, or 0.
 func (f *Formula) Reach() int { return f.reach }
 
-// Asks names the variables and the fields of rows of which the formula asks
-// whether they have a value, by has_value or by a comparison with null.
+// Asks returns the variables and the fields of rows whose presence of a value
+// the formula tests, by has_value or by comparison with null.
 func (f *Formula) Asks() []string { return f.asks }
 
-// Calls says whether the formula names a function or operator.
+// Calls reports whether the formula uses a function or operator.
 func (f *Formula) Calls(function string) bool { return f.calls[function] }
 
-// Reads says whether the formula names a variable or a field of rows.
+// Reads reports whether the formula uses a variable or a field of rows.
 func (f *Formula) Reads(field string) bool { return f.fields[field] > 0 }
 
-// Weighs says whether the formula does more with a variable or a field of rows
-// than to ask whether it has a value.
+// Weighs reports whether the formula does more with a variable or a field of
+// rows than test whether it has a value.
 func (f *Formula) Weighs(field string) bool {
 	asked := 0
 	for _, name := range f.asks {
@@ -190,36 +191,37 @@ func (f *Formula) Weighs(field string) bool {
 	return f.fields[field] > asked
 }
 
-// Ratio says whether the result is a fraction of 1, made by ratio or growth.
+// Ratio reports whether the result is a fraction of 1, made by ratio or growth.
 func (f *Formula) Ratio() bool { return f.ratio }
 
-// Divides says whether the formula divides, by /, by what may be below 0.
+// Divides reports whether the formula divides, by /, by a number that may be
+// below 0.
 func (f *Formula) Divides() bool { return f.divides }
 
-// Divisors names the variables that what / divides by is made of. Where sure, no
-// divisor is below 0 as long as none of these is.
+// Divisors returns the variables that the divisors of / are made of. If sure,
+// no divisor is below 0 as long as none of these variables is.
 func (f *Formula) Divisors() (names []string, sure bool) { return f.by, !f.unsure }
 
-// Doubts says whether the formula asks of anything, in whatever form, whether it
+// Doubts reports whether the formula tests, in whatever form, whether anything
 // has a value.
 func (f *Formula) Doubts() bool {
 	return f.calls[fnHasValue] || f.calls[fnOrElse] || f.calls[fnKnown] || f.calls[fnNull]
 }
 
 // TextTest is one comparison of a field or variable with a text by ==, != or
-// in, as the formula says it: Field is "status" or, of a row, "rows.status".
+// in, as written in the formula: Field is "status" or, of a row, "rows.status".
 type TextTest struct{ Field, Text string }
 
 // TextTests returns the formula's tests of equality with a text, in order.
 func (f *Formula) TextTests() []TextTest { return f.tests }
 
-// Texts returns the texts that stand in the formula, other than in date("…").
+// Texts returns the literal texts in the formula, other than in date("…").
 func (f *Formula) Texts() []string { return f.texts }
 
-// Written returns the numbers, without their signs, and the days that stand in
-// the formula. Where plain, the formula is comparisons of variables with them
-// or with texts, joined by && || ! ?: and no more: between two neighbours of
-// what is written it does not change.
+// Written returns the literal numbers, without their signs, and the literal
+// days in the formula. If plain, the formula consists only of comparisons of
+// variables with these or with texts, joined by && || ! ?:. Its result then
+// does not change between two neighbouring literals.
 func (f *Formula) Written() (numbers []*big.Rat, days []consent.Day, plain bool) {
 	for _, text := range f.numbers {
 		if r, ok := new(big.Rat).SetString(text); ok {
@@ -234,18 +236,18 @@ func (f *Formula) Written() (numbers []*big.Rat, days []consent.Day, plain bool)
 	return numbers, days, f.plain
 }
 
-// Run is [Formula.Eval] for whoever does not tell nulls apart.
+// Run is [Formula.Eval] for callers that do not need the reason for a null.
 func (f *Formula) Run(values map[string]any) (any, error) {
 	v, _, err := f.Eval(values)
 	return v, err
 }
 
-// Eval computes the formula. Values are nil for null, or string, bool,
-// [decimal.Decimal] or [*big.Rat], [consent.Day], or for [Rows]
-// []map[string]any of those; a variable that is left out is null. The result is
-// likewise, its numbers of type *big.Rat. Of null, why is the code of the
-// reason where there is one. Errors name functions, kinds and fields, never a
-// value.
+// Eval computes the formula. Values are nil for null, or of type string, bool,
+// [decimal.Decimal], [*big.Rat] or [consent.Day]; for [Rows] they are
+// []map[string]any of those. A variable that is left out is null. The result
+// has one of these types, with numbers as *big.Rat. For a null result, why is
+// the code of the reason, if there is one. Errors name functions, kinds and
+// fields, never a value.
 func (f *Formula) Eval(values map[string]any) (v any, why string, err error) {
 	input := make(map[string]any, len(f.vars))
 	for name, kind := range f.vars {
@@ -272,7 +274,7 @@ func (f *Formula) Eval(values map[string]any) (v any, why string, err error) {
 	return v, "", nil
 }
 
-// fits says whether a value may stand where kind is wanted.
+// fits reports whether a value can be used where kind is wanted.
 func fits(v any, kind Kind) bool {
 	got := Any
 	switch v.(type) {
@@ -294,7 +296,7 @@ func fits(v any, kind Kind) bool {
 	return got == kind || kind == Any
 }
 
-// fromCEL turns a result into what [Formula.Run] returns.
+// fromCEL converts a result to what [Formula.Run] returns.
 func fromCEL(v ref.Val) (any, bool) {
 	switch v := v.(type) {
 	case types.Null:
@@ -321,10 +323,10 @@ func fromCEL(v ref.Val) (any, bool) {
 	return nil, false
 }
 
-// severalLines reports whether a place in the formula needs its line.
+// severalLines reports whether a position in the formula needs a line number.
 func severalLines(source string) bool { return strings.Contains(strings.TrimSpace(source), "\n") }
 
-// explain turns what cel-go found into one line.
+// explain shortens the issues that cel-go found to one line.
 func explain(source string, issues *cel.Issues) error {
 	found := issues.Errors()
 	slices.SortStableFunc(found, func(a, b *cel.Error) int {
@@ -349,7 +351,7 @@ func explain(source string, issues *cel.Issues) error {
 	return errors.New(strings.Join(lines, "; "))
 }
 
-// runError keeps of an error what cannot hold a value.
+// runError keeps only those parts of an error that cannot contain a value.
 func runError(err error) error {
 	var ours *problem
 	var cancelled interpreter.EvalCancelledError

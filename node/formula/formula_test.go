@@ -28,7 +28,7 @@ func aged(newest, oldest int) Period {
 	return Period{Last: day("2026-02-28") - consent.Day(30*newest), Newest: newest, Oldest: oldest, Flow: true}
 }
 
-// world is what the tables below speak of.
+// worldVars are the variables of the tables below.
 var worldVars = map[string]Kind{
 	"sales": Number, "costs": Number, "nothing": Number, "zero": Number,
 	"level": Text, "blank": Text, "flag": Bool, "unsaid": Bool,
@@ -231,7 +231,8 @@ func TestChinese(t *testing.T) {
 	}
 }
 
-// What / divides by is not below 0 where its parts are not, or nobody can tell.
+// TestDivisors: a divisor of / is not below 0 where its parts are not;
+// otherwise that cannot be known.
 func TestDivisors(t *testing.T) {
 	for _, c := range []struct {
 		source, names string
@@ -356,8 +357,8 @@ func TestRunErrors(t *testing.T) {
 	}
 }
 
-// TestForeignValues: what is no value of a kind is an error, and the error
-// does not say what it was.
+// TestForeignValues: a value of no known kind is an error, and the error does
+// not show the value.
 func TestForeignValues(t *testing.T) {
 	vars := map[string]Kind{"x": Number, "y": Any, "rows": Rows, "raw": Rows, "rows.a": Number}
 	cases := []struct {
@@ -403,7 +404,7 @@ func TestForeignValues(t *testing.T) {
 	}
 }
 
-// TestWhy: null says why, through whatever carries it.
+// TestWhy: null keeps its reason, whatever it passes through.
 func TestWhy(t *testing.T) {
 	for source, want := range map[string]string{
 		"growth(1, zero)": NotPositive, "ratio(2, -1) + 1": NotPositive, "flag ? growth(1, zero) : 1": NotPositive, "growth(1, zero) > 1 && flag": NotPositive,
@@ -421,7 +422,8 @@ func TestWhy(t *testing.T) {
 	}
 }
 
-// TestReading: what a formula says of fields, texts and functions.
+// TestReading: what a formula reveals about the fields, texts and functions
+// that it uses.
 func TestReading(t *testing.T) {
 	f, err := Compile(`count(rows.filter(r, r.kind == "a" || "b" != r.kind || r.kind in ["c"] || level == "A"))`, worldVars, Any)
 	if err != nil {
@@ -435,7 +437,8 @@ func TestReading(t *testing.T) {
 	}
 }
 
-// TestWritten: the constants of a formula, and whether it is comparisons alone.
+// TestWritten: the literals of a formula, and whether it consists of
+// comparisons alone.
 func TestWritten(t *testing.T) {
 	for source, want := range map[string]string{
 		"sales > 1.50":                               "[3/2] 0 true",
@@ -460,7 +463,7 @@ func TestWritten(t *testing.T) {
 	}
 }
 
-// TestRound: halves away from 0, once.
+// TestRound: halves are rounded away from 0, once.
 func TestRound(t *testing.T) {
 	for _, c := range []struct {
 		r      string
@@ -474,8 +477,8 @@ func TestRound(t *testing.T) {
 	}
 }
 
-// TestCost: a formula over many rows is computed, one that multiplies them is
-// cut off.
+// TestCost: a formula over many rows is computed; a formula that multiplies
+// them is cut off.
 func TestCost(t *testing.T) {
 	rows := make([]map[string]any, 10_000)
 	for i := range rows {
@@ -519,7 +522,7 @@ func TestConcurrentRuns(t *testing.T) {
 	wait.Wait()
 }
 
-// TestFunctionsAreDocumented: every name in the help exists.
+// TestFunctionsAreDocumented: every function listed in the help exists.
 func TestFunctionsAreDocumented(t *testing.T) {
 	if len(Functions()) == 0 {
 		t.Fatal("no functions")

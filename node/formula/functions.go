@@ -13,8 +13,8 @@ import (
 	"atoll/consensus/consent"
 )
 
-// Functions lists the functions of the language, for help texts: each with
-// its arguments and what it gives.
+// Functions lists the functions of the language for help texts, each with its
+// arguments and its result.
 func Functions() [][2]string {
 	return [][2]string{
 		{"sum(list)", "the sum of numbers; 0 of an empty list"},
@@ -148,7 +148,7 @@ func texts() []cel.EnvOption {
 	return []cel.EnvOption{test("contains", strings.Contains), test("startsWith", strings.HasPrefix), test("endsWith", strings.HasSuffix)}
 }
 
-// ParseDate reads a day as 2006-01-02.
+// ParseDate parses a day written as 2006-01-02.
 func ParseDate(text string) (consent.Day, error) {
 	t, err := time.Parse(time.DateOnly, text)
 	if err != nil {
@@ -169,8 +169,8 @@ func monthsBetween(a, b date) int {
 	return n
 }
 
-// elements binds a function of a list's elements; it is null where the list
-// is.
+// elements binds a function of a list's elements. The result is null where the
+// list is null.
 func elements(f func([]ref.Val) ref.Val) cel.FunctionOpt {
 	return unary(func(v ref.Val) ref.Val {
 		list, ok := v.(traits.Lister)
@@ -189,8 +189,8 @@ func elements(f func([]ref.Val) ref.Val) cel.FunctionOpt {
 	})
 }
 
-// aggregate is null where an element is: a sum that leaves out what nobody
-// knows is not the sum.
+// aggregate binds a function that is null where an element is null: a sum
+// without an unknown element would not be the sum.
 func aggregate(f func([]ref.Val) ref.Val) cel.FunctionOpt {
 	return elements(func(list []ref.Val) ref.Val {
 		for _, v := range list {
@@ -248,7 +248,7 @@ func ratio(a, b ref.Val) ref.Val {
 	case !first || !second:
 		return types.NoSuchOverloadErr()
 	case y.r.Sign() <= 0:
-		return nothing{why: NotPositive} // over a base below 0 a ratio has the wrong sign
+		return nothing{why: NotPositive} // with a base below 0 a ratio has the wrong sign
 	}
 	return x.Divide(y)
 }
@@ -273,8 +273,9 @@ func round(v, digits ref.Val) ref.Val {
 	return fromDecimal(Round(x.r, int32(n.r.Num().Int64())))
 }
 
-// months is rows.months(from, to). A period that one of the two ends divides is
-// neither in nor out, so that no sum of these months is true.
+// months implements rows.months(from, to). A period that contains one of the
+// two ends is neither in nor out, so that no sum over these months would be
+// right.
 func months(args ...ref.Val) ref.Val {
 	for _, v := range args {
 		if isNothing(v) {
@@ -323,7 +324,7 @@ func distinctMonths(rows []ref.Val) ref.Val {
 	return whole(len(seen))
 }
 
-// latest keeps the rows of the newest day.
+// latest returns the rows of the newest day.
 func latest(rows []ref.Val) ref.Val {
 	kept := []ref.Val{}
 	var newest Period
@@ -341,7 +342,7 @@ func latest(rows []ref.Val) ref.Val {
 	return adapter{}.NativeToValue(kept)
 }
 
-// singleValue is the value that all elements have.
+// singleValue returns the value that all elements have.
 func singleValue(list []ref.Val) ref.Val {
 	if len(list) == 0 {
 		return nothing{why: NoRows}

@@ -12,9 +12,8 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// environment declares the whole language anew for each formula: nothing of
-// CEL's standard library is in it, so no integer or floating-point operator
-// can be reached.
+// environment declares the whole language for each formula. It leaves out CEL's
+// standard library, so that no integer or floating-point operator can be used.
 func environment(vars map[string]Kind) (*cel.Env, error) {
 	declared, err := declare(vars)
 	if err != nil {
@@ -44,18 +43,18 @@ var (
 	listA  = cel.ListType(paramA)
 )
 
-// overload is short for one signature of a function.
+// overload abbreviates one signature of a function.
 func overload(id string, result *cel.Type, args ...*cel.Type) cel.FunctionOpt {
 	return cel.Overload(id, args, result)
 }
 
-// seesErrors is a signature whose function gets errors as its argument.
+// seesErrors is a signature whose function also gets errors as its argument.
 func seesErrors(id string, result, arg *cel.Type, f func(ref.Val) ref.Val) cel.FunctionOpt {
 	return cel.Overload(id, []*cel.Type{arg}, result, cel.OverloadIsNonStrict(), cel.UnaryBinding(f))
 }
 
-// logic declares what CEL's interpreter computes itself, and what the rewriter
-// puts around it for null.
+// logic declares the operators that CEL's interpreter computes itself, and the
+// functions that the rewriter puts around them for null.
 func logic() []cel.EnvOption {
 	own := cel.SingletonFunctionBinding(func(...ref.Val) ref.Val { return types.NoSuchOverloadErr() })
 	boolean := cel.BoolType
@@ -103,7 +102,8 @@ func settle(v ref.Val) ref.Val {
 
 func equal(a, b ref.Val) ref.Val { return types.Bool(types.Equal(a, b) == types.True) }
 
-// in is null where nothing is equal and something is null: it might be.
+// in is null where no element is equal and one is null, since that one might be
+// equal.
 func in(v, list ref.Val) ref.Val {
 	l, ok := list.(traits.Lister)
 	if !ok {
@@ -121,7 +121,7 @@ func in(v, list ref.Val) ref.Val {
 	return found
 }
 
-// arithmetic declares the operators over numbers, and + and < over the other
+// arithmetic declares the operators over numbers, and + and < for the other
 // kinds that have them.
 func arithmetic() []cel.EnvOption {
 	n := numberType
@@ -175,7 +175,8 @@ func arithmetic() []cel.EnvOption {
 	return options
 }
 
-// compare orders two values of one kind; what is no [types.Int] is an error.
+// compare orders two values of one kind. A result that is no [types.Int] is an
+// error.
 func compare(a, b ref.Val) ref.Val {
 	switch a.(type) {
 	case number, date, types.String:
@@ -184,7 +185,7 @@ func compare(a, b ref.Val) ref.Val {
 	return types.NoSuchOverloadErr()
 }
 
-// unary binds a function that is null where its argument is.
+// unary binds a function that is null where its argument is null.
 func unary(f func(ref.Val) ref.Val) cel.FunctionOpt {
 	return cel.SingletonUnaryBinding(func(v ref.Val) ref.Val {
 		if isNothing(v) {
@@ -194,7 +195,7 @@ func unary(f func(ref.Val) ref.Val) cel.FunctionOpt {
 	})
 }
 
-// binary binds a function that is null where one of its arguments is.
+// binary binds a function that is null where one of its arguments is null.
 func binary(f func(a, b ref.Val) ref.Val) cel.FunctionOpt {
 	return cel.SingletonBinaryBinding(func(a, b ref.Val) ref.Val {
 		if isNothing(a) {

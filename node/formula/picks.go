@@ -9,10 +9,11 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// Takes reports whether the formula may use rows that have these values in these
-// fields, nil being none. It returns false only where a filter that is false of them,
-// whatever their other fields are, stands before every use of rows. Filters in a form
-// that it does not know let all rows through, and so does a formula without rows.
+// Takes reports whether the formula may use rows that have these values in
+// these fields; nil means no value. It returns false only where every use of
+// rows is behind a filter that is false for such rows, whatever their other
+// fields are. Filters in an unknown form let all rows through, and so does a
+// formula without rows.
 func (f *Formula) Takes(known map[string]any) bool {
 	if len(f.uses) == 0 {
 		return true
@@ -22,14 +23,14 @@ func (f *Formula) Takes(known map[string]any) bool {
 	})
 }
 
-// condition is what a filter says of its row.
+// condition is what a filter requires of its row.
 type condition struct {
 	row  string // its variable
 	test ast.Expr
 }
 
-// usesOf returns, for each place where rows are used, the conditions of the filters
-// that stand between; filters are those around e.
+// usesOf returns, for each place where rows are used, the conditions of the
+// filters applied before; filters are those around e.
 func usesOf(e ast.Expr, vars map[string]Kind, filters []condition) (uses [][]condition) {
 	within := func(around []condition, parts ...ast.Expr) {
 		for _, part := range parts {
@@ -61,7 +62,7 @@ func usesOf(e ast.Expr, vars map[string]Kind, filters []condition) (uses [][]con
 		c := e.AsComprehension()
 		test, keeps := stepOf(c)
 		if !keeps {
-			filters = nil // they are about what the macro makes of rows
+			filters = nil // they concern the elements that the macro makes of rows
 		}
 		if test != nil {
 			filters = append(slices.Clone(filters), condition{c.IterVar(), test})
@@ -72,8 +73,8 @@ func usesOf(e ast.Expr, vars map[string]Kind, filters []condition) (uses [][]con
 	return uses
 }
 
-// stepOf returns the condition without which a macro leaves an element out, or nil,
-// and whether its elements are those of its range.
+// stepOf returns the condition without which a macro leaves an element out, or
+// nil, and whether the macro's elements are those of its range.
 func stepOf(c ast.ComprehensionExpr) (test ast.Expr, keeps bool) {
 	step := c.LoopStep()
 	if step.Kind() != ast.CallKind {
@@ -93,7 +94,7 @@ func stepOf(c ast.ComprehensionExpr) (test ast.Expr, keeps bool) {
 
 func isIdent(e ast.Expr, name string) bool { return e.Kind() == ast.IdentKind && e.AsIdent() == name }
 
-// truth is what is known of a condition.
+// truth is what is known about the result of a condition.
 type truth int8
 
 const (
@@ -109,8 +110,8 @@ func told(b bool) truth {
 	return isFalse
 }
 
-// of evaluates a test over the fields that are known. What is null, or rests on any
-// other field, is untold.
+// of evaluates a test over the known fields. The result is untold where the
+// test is null or depends on any other field.
 func (c condition) of(e ast.Expr, known map[string]any) truth {
 	if v, ok := c.value(e, known); ok {
 		if b, ok := v.(bool); ok {
@@ -163,8 +164,8 @@ func (c condition) among(e, list ast.Expr, known map[string]any) truth {
 	return found
 }
 
-// value is what an expression has for its row: of what is written, or of a field
-// that is known.
+// value returns an expression's value for its row, if the expression is a
+// literal or a known field.
 func (c condition) value(e ast.Expr, known map[string]any) (v any, ok bool) {
 	switch e.Kind() {
 	case ast.LiteralKind:

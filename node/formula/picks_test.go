@@ -6,8 +6,8 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// TestTakes: rows are left out only where every use of them is behind a filter that
-// is false of them whatever their other fields are.
+// TestTakes: rows are left out only where every use of them is behind a filter
+// that is false for them, whatever their other fields are.
 func TestTakes(t *testing.T) {
 	vars := map[string]Kind{"rows": Rows, "rows.kind": Text, "rows.base": Number, "rows.code": Number, "rows.open": Bool, "other": Rows, "other.kind": Text}
 	fee := map[string]any{"kind": "fee", "code": decimal.NewFromInt(2), "open": true}
@@ -32,8 +32,8 @@ func TestTakes(t *testing.T) {
 		`sum(rows.map(r, r.kind == "vat", r.base))`:                                                        false,
 		`sum(rows.map(r, r.kind == "fee", r.base))`:                                                        true,
 		`rows.exists_one(r, r.kind == "vat")`:                                                              false,
-		`rows.exists(r, r.kind == "vat")`:                                                                  true, // a form it does not know
-		`count(rows.map(r, r.kind).filter(k, k == "vat"))`:                                                 true, // of what rows were made into
+		`rows.exists(r, r.kind == "vat")`:                                                                  true, // an unknown form
+		`count(rows.map(r, r.kind).filter(k, k == "vat"))`:                                                 true, // of values made from rows
 		`sum(rows.map(r, r.kind == "vat" ? r.base : 0))`:                                                   true,
 		`sum(rows.map(r, r.base))`:                                                                         true,
 		`count(rows)`:                                                                                      true,
@@ -54,7 +54,7 @@ func TestTakes(t *testing.T) {
 		`count((rows.filter(r, r.kind == "vat") + rows.filter(r, r.kind == "fee")).filter(r, r.base > 0))`: true,
 		`count(other.filter(r, r.kind == "vat")) + count(rows.filter(r, r.kind == "vat"))`:                 false,
 		`[rows.filter(r, r.kind == "vat")].all(l, count(l) > 0)`:                                           false,
-		`count(rows.filter(rows, rows.kind == "vat"))`:                                                     true, // its own name says nothing
+		`count(rows.filter(rows, rows.kind == "vat"))`:                                                     true, // the filter's variable hides rows
 		`sum(rows.filter(r, r.kind.startsWith("va")).map(r, r.base))`:                                      true,
 	} {
 		f, err := Compile(source, vars, Any)

@@ -14,19 +14,19 @@ import (
 	"cel.dev/cel-go/common/types/ref"
 )
 
-// Functions that only the rewriting below can name, since "@" cannot stand in
-// a source.
+// Functions that only the rewriter can name, since "@" cannot occur in a
+// formula's text.
 const (
 	fnNumber   = "@number"  // a decimal from its text
 	fnNull     = "@null"    // null, of any type
 	fnIsNull   = "@is_null" // x == null
 	fnEqual    = "@equal"   // ==, null where either side is
 	fnNotEqual = "@differ"  // !=, likewise
-	fnNeed     = "@need"    // its argument, or a nullError where that is null
-	fnSettle   = "@settle"  // its argument, or null where that is one
+	fnNeed     = "@need"    // its argument, or a nullError where the argument is null
+	fnSettle   = "@settle"  // its argument, or null where the argument is a nullError
 	fnLatest   = "@latest"  // the rows of the newest day
-	fnSingle   = "@single"  // the one value of a list
-	fnMonths   = "months"   // a member of rows
+	fnSingle   = "@single"  // the single value of a list
+	fnMonths   = "months"   // a member function of rows
 	fnDate     = "date"
 	fnHasValue = "has_value"
 	fnOrElse   = "orElse"
@@ -36,18 +36,18 @@ const (
 	fnNewest   = "newest" // a macro
 )
 
-// plainNames turns names of this file into what an author wrote.
+// plainNames turns names from this file back into what an author writes.
 var plainNames = strings.NewReplacer(fnEqual, "_==_", fnNotEqual, "_!=_", fnIsNull, "_==_", "string", "text", "dyn", "any", " (in container '')", "")
 
-// nullError is null on its way through CEL's own logic, which knows true, false
-// and errors: an error on one side of && or || counts only where the other
-// side does not decide. Null gets exactly that treatment by being an error
-// there, and is null again right outside.
+// nullError carries null through CEL's own logic, which knows true, false and
+// errors: an error on one side of && or || counts only where the other side
+// does not decide. Null needs exactly that treatment, so it is an error there
+// and becomes null again right outside.
 type nullError struct{ why string }
 
 func (*nullError) Error() string { return "null" }
 
-// absent is null for a reason, or plain null where there is none.
+// absent returns null with a reason, or plain null where there is none.
 func absent(why string) ref.Val {
 	if why == "" {
 		return types.NullValue
@@ -55,7 +55,7 @@ func absent(why string) ref.Val {
 	return nothing{why: why}
 }
 
-// expandNewest makes newest(rows, r, x) the one value that x has in the rows
+// expandNewest expands newest(rows, r, x) to the single value of x in the rows
 // of the newest day.
 func expandNewest(h cel.MacroExprFactory, _ ast.Expr, args []ast.Expr) (ast.Expr, *cel.Error) {
 	values, err := cel.MapMacro.Expander()(h, h.NewCall(fnLatest, args[0]), args[1:])
@@ -65,8 +65,8 @@ func expandNewest(h cel.MacroExprFactory, _ ast.Expr, args []ast.Expr) (ast.Expr
 	return h.NewCall(fnSingle, values), nil
 }
 
-// rewriter changes a parsed expression in place: literals become decimals,
-// equality and logic learn of null.
+// rewriter changes a parsed expression in place: literals become decimals, and
+// equality and logic handle null.
 type rewriter struct {
 	source  []rune
 	info    *ast.SourceInfo
@@ -75,16 +75,16 @@ type rewriter struct {
 	reach   int
 	asks    []string
 	calls   map[string]bool
-	fields  map[string]int // how often each stands in it
+	fields  map[string]int // how often the formula uses each
 	tests   []TextTest
-	numbers []string // as they are written, without their signs
-	days    []string // written in date("…")
-	texts   []string // other than in date("…")
-	divides bool     // by what may be 0 or less
-	by      []string // what divisors are made of
-	unsure  bool     // a divisor may be below 0 whatever it is made of
-	ratio   bool     // what comes out is a ratio or growth
-	knotty  bool     // more than comparisons with what is written
+	numbers []string // literals, without their signs
+	days    []string // literals in date("…")
+	texts   []string // literals other than in date("…")
+	divides bool     // whether a divisor may be 0 or less
+	by      []string // the variables in divisors
+	unsure  bool     // whether a divisor may be below 0 whatever its variables are
+	ratio   bool     // whether the result is a ratio or growth
+	knotty  bool     // whether there is more than comparisons with literals
 	err     error
 }
 
@@ -163,8 +163,8 @@ func (r *rewriter) call(e ast.Expr) {
 	}
 }
 
-// isRatio says whether an expression is a ratio or growth: as it is, rounded, with
-// something added, or in one of two cases.
+// isRatio reports whether an expression is a ratio or growth: as it is,
+// rounded, with something added, or in one of two branches.
 func isRatio(e ast.Expr) bool {
 	if e.Kind() != ast.CallKind {
 		return false
@@ -178,8 +178,9 @@ func isRatio(e ast.Expr) bool {
 	return false
 }
 
-// notBelowZero names the variables of an expression that is 0 or more while each of
-// them is; sure is false where that is not to be told from its form.
+// notBelowZero returns the variables of an expression that is 0 or more as long
+// as each of them is. sure is false where this cannot be derived from the
+// expression's form.
 func notBelowZero(e ast.Expr) (names []string, sure bool) {
 	var parts []ast.Expr
 	switch {
@@ -209,13 +210,13 @@ func notBelowZero(e ast.Expr) (names []string, sure bool) {
 	return names, true
 }
 
-// counts says whether an expression is a number of things, never below 0.
+// counts reports whether an expression is a count, which is never below 0.
 func counts(e ast.Expr) bool {
 	return e.Kind() == ast.CallKind && slices.Contains([]string{"count", "distinct_months", "abs"}, e.AsCall().FunctionName())
 }
 
-// knot notes a call that is more than a comparison of something with what is
-// written, and more than the logic of such.
+// knot notes a call that is more than a comparison with a literal or logic over
+// such comparisons.
 func (r *rewriter) knot(c ast.CallExpr) {
 	args := c.Args()
 	switch c.FunctionName() {
@@ -248,8 +249,8 @@ func (r *rewriter) knot(c ast.CallExpr) {
 	r.knotty = true
 }
 
-// isWritten says whether an expression is a literal, a number with its sign, or
-// a written day.
+// isWritten reports whether an expression is a literal, a number with its sign,
+// or a literal day.
 func isWritten(e ast.Expr) bool {
 	if e.Kind() == ast.LiteralKind {
 		return true
@@ -266,7 +267,7 @@ func isWritten(e ast.Expr) bool {
 	return false
 }
 
-// test notes the comparison of a field or variable with a written text.
+// test notes a comparison of a field or variable with a literal text.
 func (r *rewriter) test(a, b ast.Expr) {
 	text, ok := writtenText(b)
 	if !ok {
@@ -279,7 +280,7 @@ func (r *rewriter) test(a, b ast.Expr) {
 	case ast.IdentKind:
 		r.tests = append(r.tests, TextTest{a.AsIdent(), text})
 	case ast.SelectKind:
-		// Whatever the rows are called in a filter, there are rows of one variable.
+		// Whatever a filter calls the row, its fields are named "rows.field".
 		r.tests = append(r.tests, TextTest{"rows." + a.AsSelect().FieldName(), text})
 	}
 }
@@ -292,8 +293,8 @@ func writtenText(e ast.Expr) (string, bool) {
 	return string(text), ok
 }
 
-// equality tells x == null, which is true or false, from x == y, which is null
-// where x or y is.
+// equality distinguishes x == null, which is true or false, from x == y, which
+// is null where x or y is null.
 func (r *rewriter) equality(e ast.Expr, name string) {
 	args := e.AsCall().Args()
 	for i, arg := range args {
@@ -311,7 +312,7 @@ func (r *rewriter) equality(e ast.Expr, name string) {
 	e.SetKindCase(r.factory.NewCall(r.id(e), name, args...))
 }
 
-// ask notes of what the formula asks whether it has a value.
+// ask notes that the formula tests whether e has a value.
 func (r *rewriter) ask(e ast.Expr) {
 	switch e.Kind() {
 	case ast.SelectKind:
@@ -323,14 +324,14 @@ func (r *rewriter) ask(e ast.Expr) {
 
 func isNull(e ast.Expr) bool { return e.Kind() == ast.CallKind && e.AsCall().FunctionName() == fnNull }
 
-// need wraps an expression in place.
+// need wraps an expression in place with fnNeed.
 func (r *rewriter) need(e ast.Expr) {
 	inner := r.factory.NewUnspecifiedExpr(r.id(e))
 	inner.SetKindCase(e)
 	e.SetKindCase(r.factory.NewCall(r.id(e), fnNeed, inner))
 }
 
-// settle puts inner, wrapped, in the place of e.
+// settle replaces e by inner, wrapped with fnSettle.
 func (r *rewriter) settle(e, inner ast.Expr) {
 	e.SetKindCase(r.factory.NewCall(r.id(e), fnSettle, inner))
 }
@@ -385,7 +386,7 @@ func (r *rewriter) fail(e ast.Expr, text string) {
 	}
 }
 
-// id returns a fresh one that stands where e does in the source.
+// id returns a new id with the same position in the source as e.
 func (r *rewriter) id(e ast.Expr) int64 {
 	r.last++
 	if at, ok := r.info.GetOffsetRange(e.ID()); ok {
@@ -394,8 +395,7 @@ func (r *rewriter) id(e ast.Expr) int64 {
 	return r.last
 }
 
-// written is the whole number that a rewritten literal stands for, in plain
-// digits.
+// written returns the whole number of a rewritten literal.
 func written(e ast.Expr) (int, bool) {
 	if e.Kind() != ast.CallKind || e.AsCall().FunctionName() != fnNumber {
 		return 0, false

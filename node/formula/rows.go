@@ -11,14 +11,14 @@ import (
 	"cel.dev/cel-go/common/types/ref"
 )
 
-// isField says whether name is the field of rows rather than a variable.
+// isField reports whether name is a field of rows rather than a variable.
 func isField(vars map[string]Kind, name string) bool {
 	list, _, ok := strings.Cut(name, ".")
 	return ok && vars[list] == Rows
 }
 
-// declare turns variables into declarations of CEL. Rows whose fields are
-// given become lists of an object type, the others lists of maps.
+// declare converts variables to CEL declarations. Rows whose fields are given
+// become lists of an object type, other rows become lists of maps.
 func declare(vars map[string]Kind) ([]cel.EnvOption, error) {
 	var options []cel.EnvOption
 	records := records{}
@@ -46,7 +46,7 @@ func declare(vars map[string]Kind) ([]cel.EnvOption, error) {
 	return append(options, cel.CustomTypeProvider(records)), nil
 }
 
-// rowType names the type of one row of a variable.
+// rowType returns the name of the type of one row of a variable.
 func rowType(list string) string { return "row of " + list }
 
 // records gives the type checker the fields of each type of row.
@@ -82,8 +82,8 @@ func (r records) FindStructFieldType(name, field string) (*types.FieldType, bool
 	return &types.FieldType{Type: celType(kind), IsSet: set, GetFrom: get}, true
 }
 
-// The rest of [types.Provider]: there are no enumerations, and no formula
-// makes a row.
+// The remaining methods of [types.Provider]: there are no enumerations, and no
+// formula constructs a row.
 
 func (r records) EnumValue(string) ref.Val                    { return fail("there are no enumerations") }
 func (r records) FindIdent(string) (ref.Val, bool)            { return nil, false }

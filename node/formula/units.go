@@ -9,11 +9,11 @@ import (
 	"cel.dev/cel-go/common/operators"
 )
 
-// Clash is one place where a formula adds, compares or chooses between numbers of
-// two units: 3 and 500 of 10,000 are no sum.
+// Clash is one place where a formula adds, compares or chooses between numbers
+// of two units: 3 CNY and 500 of 10,000 CNY each have no sum.
 type Clash struct {
 	at   string // such as "column 9"
-	by   string // the operator or function, as it is written
+	by   string // the operator or function as written
 	A, B string // the units; one may be empty
 }
 
@@ -21,10 +21,11 @@ func (c *Clash) Error() string {
 	return fmt.Sprintf("%s: %s of %q and %q: bring both to one unit, such as by * 10000", c.at, c.by, c.A, c.B)
 }
 
-// Units infers the unit of the formula's result from those of what it reads, and
-// returns where two do not go together. unit gives that of a variable or of a field
-// of rows, and false where it has none to have: texts and dates. Written numbers,
-// counts, products and quotients go with any unit, and known is false for them.
+// Units infers the unit of the formula's result from the units of what it
+// reads, and returns the places where two units do not match. unit returns the
+// unit of a variable or of a field of rows, and false for those that cannot
+// have one: texts and dates. Literal numbers, counts, products and quotients
+// match any unit, and known is false for them.
 func (f *Formula) Units(unit func(name string) (string, bool)) (result string, known bool, clashes []*Clash) {
 	m := measurer{formula: f, unit: unit, bound: map[string]*string{}}
 	if u := m.measure(f.tree.Expr()); u != nil {
@@ -33,10 +34,10 @@ func (f *Formula) Units(unit func(name string) (string, bool)) (result string, k
 	return "", false, m.clashes
 }
 
-// fraction is the unit of what growth gives, see [Formula.Ratio].
+// fraction is the unit of the result of growth, see [Formula.Ratio].
 var fraction = "ratio"
 
-// measurer finds units; nil is one that goes with any other.
+// measurer finds units; nil is a unit that matches any other.
 type measurer struct {
 	formula *Formula
 	unit    func(string) (string, bool)
@@ -71,7 +72,7 @@ func (m *measurer) named(name string) *string {
 	return nil
 }
 
-// comparisons and sums take numbers of one unit.
+// Comparisons and sums need numbers of one unit.
 var (
 	comparisons = []string{operators.Equals, operators.NotEquals, operators.Less, operators.LessEquals, operators.Greater, operators.GreaterEquals, operators.In}
 	sums        = []string{operators.Add, operators.Subtract, fnOrElse}
@@ -109,7 +110,7 @@ func (m *measurer) call(e ast.Expr) *string {
 	return nil
 }
 
-// together returns the unit that expressions have in common.
+// together returns the common unit of expressions.
 func (m *measurer) together(e ast.Expr, by string, parts []ast.Expr) (common *string) {
 	clash := false
 	for _, part := range parts {
@@ -128,9 +129,9 @@ func (m *measurer) together(e ast.Expr, by string, parts []ast.Expr) (common *st
 	return common
 }
 
-// macro gives the variable of a macro the unit of the list's elements. What is built
-// of them step by step has the unit of the last step: filter, map, exists and the
-// others are all made of such.
+// macro gives the variable of a macro the unit of the list's elements. The
+// result has the unit of the macro's last step, which holds for filter, map,
+// exists and the others.
 func (m *measurer) macro(c ast.ComprehensionExpr) *string {
 	elements := m.measure(c.IterRange())
 	for name, u := range map[string]*string{c.IterVar(): elements, c.AccuVar(): nil} {
@@ -147,7 +148,7 @@ func (m *measurer) macro(c ast.ComprehensionExpr) *string {
 	return m.measure(c.LoopStep())
 }
 
-// sign is an operator as an author writes it.
+// sign returns an operator as an author writes it.
 func sign(operator string) string {
 	if operator == operators.In {
 		return "in"
@@ -155,7 +156,8 @@ func sign(operator string) string {
 	return strings.ReplaceAll(operator, "_", "")
 }
 
-// place is where in the formula an expression is, as the errors of [Compile] say it.
+// place returns the position of an expression in the formula, in the form that
+// errors of [Compile] use.
 func (f *Formula) place(e ast.Expr) string {
 	at := f.tree.SourceInfo().GetStartLocation(e.ID())
 	if f.lines {

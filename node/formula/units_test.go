@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestUnits: what is added, compared or chosen between has one unit.
+// TestUnits: numbers that are added, compared or chosen between have one unit.
 func TestUnits(t *testing.T) {
 	vars := map[string]Kind{"a": Number, "b": Number, "w": Number, "none": Number, "t": Text, "d": Date, "today": Date, "rows": Rows, "rows.paid": Number, "rows.due": Number, "rows.kind": Text, "rows.day": Date}
 	units := map[string]string{"a": "CNY", "b": "CNY", "w": "10k CNY", "none": "", "paid": "CNY", "due": "10k CNY"}

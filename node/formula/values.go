@@ -17,11 +17,12 @@ import (
 )
 
 const (
-	maxDigits = 100 // of a number, before and after the point each
+	maxDigits = 100 // of a number, before and after the point, each
 	maxBits   = 333 // of a coefficient of maxDigits digits
 )
 
-// Limits of a number that leaves an agency, the same at the bank that reads it.
+// Limits of a number that leaves an agency. The bank that reads it applies the
+// same limits.
 const (
 	MaxScale  = 8  // digits after the point
 	MaxBefore = 20 // digits before it: an amount is below 10^20
@@ -29,8 +30,8 @@ const (
 
 var tooLarge = decimal.New(1, MaxBefore)
 
-// Leaves says whether d is small enough to leave an agency or to stand in its
-// source. How many digits it has after the point is the output's to say.
+// Leaves reports whether d is small enough to leave an agency or to be in its
+// source. The output decides how many digits it has after the point.
 func Leaves(d decimal.Decimal) bool { return InRange(d) && d.Abs().LessThan(tooLarge) }
 
 var (
@@ -49,18 +50,19 @@ func fail(format string, args ...any) ref.Val {
 
 var errForeign = errors.New("a value of a formula leaves only through Run")
 
-// InRange says whether d has few enough digits for a formula. Whoever reads
-// numbers from elsewhere asks before printing one: 1e9999 is short only so.
+// InRange reports whether d has few enough digits for a formula. A caller that
+// reads numbers from elsewhere asks before printing one: 1e9999 is short only
+// in that form.
 func InRange(d decimal.Decimal) bool {
 	return d.Exponent() >= -maxDigits && d.Exponent() <= maxDigits && d.Coefficient().BitLen() <= maxBits
 }
 
 // number is an exact fraction as a CEL value, so that 250000 / 3 * 12 is
-// 1000000. It is the only kind of number that the operators take.
+// 1000000. It is the only kind of number that the operators accept.
 type number struct{ r *big.Rat }
 
-// newNumber keeps arithmetic bounded: without a limit 1e308 multiplied by
-// itself a few times is a number of thousands of digits.
+// newNumber limits the size of numbers: otherwise 1e308 multiplied by itself a
+// few times would have thousands of digits.
 func newNumber(r *big.Rat) ref.Val {
 	if r.Num().BitLen() > 2*maxBits || r.Denom().BitLen() > 2*maxBits {
 		return fail("a number has more than %d digits", maxDigits)
@@ -68,7 +70,7 @@ func newNumber(r *big.Rat) ref.Val {
 	return number{r}
 }
 
-// fromDecimal is a number out of a source, an answer or a formula's text.
+// fromDecimal converts a number from a source, an answer or a formula's text.
 func fromDecimal(d decimal.Decimal) ref.Val {
 	if !InRange(d) {
 		return fail("a number has more than %d digits", maxDigits)
@@ -78,8 +80,8 @@ func fromDecimal(d decimal.Decimal) ref.Val {
 
 func whole(n int) ref.Val { return number{new(big.Rat).SetInt64(int64(n))} }
 
-// Round gives a fraction with so many digits after the point, halves away from
-// 0: the only step at which a number stops being exact.
+// Round returns a fraction with so many digits after the point, halves away
+// from 0. It is the only step at which a number stops being exact.
 func Round(r *big.Rat, digits int32) decimal.Decimal {
 	ten := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(max(digits, -digits))), nil)
 	num, den := new(big.Int).Set(r.Num()), new(big.Int).Set(r.Denom())
@@ -135,8 +137,8 @@ func (n number) with(other ref.Val, op func(z, x, y *big.Rat) *big.Rat) ref.Val 
 	return newNumber(op(new(big.Rat), n.r, o.r))
 }
 
-// nothing is null that says why: the code of the reason, for whoever reads
-// that there is no value. To CEL it is null.
+// nothing is null with a reason: the code that tells the reader why there is no
+// value. To CEL it is null.
 type nothing struct {
 	types.Null
 	why string
@@ -144,7 +146,7 @@ type nothing struct {
 
 func (n nothing) Value() any { return nil }
 
-// isNothing says whether a value is null, of either kind.
+// isNothing reports whether a value is null, with or without a reason.
 func isNothing(v ref.Val) bool {
 	if _, ok := v.(nothing); ok {
 		return true
@@ -187,11 +189,11 @@ func (d date) Compare(other ref.Val) ref.Val {
 
 func (d date) time() time.Time { return time.Unix(int64(d)*24*60*60, 0).UTC() }
 
-// toCEL is what this package's adapter makes of a value that fits a kind.
+// toCEL converts a value of a known kind with this package's adapter.
 func toCEL(v any) ref.Val { return adapter{}.NativeToValue(v) }
 
-// adapter turns the values that Run takes into CEL's, and refuses all others:
-// a float in a row is an error where it is used.
+// adapter converts the values that Run accepts to CEL's, and refuses all
+// others: a float in a row is an error where it is used.
 type adapter struct{}
 
 func (a adapter) NativeToValue(v any) ref.Val {
@@ -236,8 +238,8 @@ func celType(k Kind) *cel.Type {
 	return cel.DynType
 }
 
-// kindOf returns [Any] where the type is only known when the formula runs, and
-// 0 where it is none of ours.
+// kindOf returns the kind of a type: [Any] where the type is known only when
+// the formula runs, and 0 where it is none of this package's.
 func kindOf(t *cel.Type) Kind {
 	for k := Text; k < Rows; k++ {
 		if t.IsExactType(celType(k)) {
