@@ -235,8 +235,8 @@ func (d *Dataset) ahead(w window, o *Output, today consent.Day) string {
 	return ""
 }
 
-// heedless reports whether the formula asks if a field has a date but compares
-// either that date with nothing or nothing with today.
+// heedless reports whether the formula asks if something has a value, and either
+// uses the field only to ask whether it has a date or does not read today.
 func (o *Output) heedless(field string) bool {
 	f := o.compute
 	return f != nil && f.Reads(field) && f.Doubts() && (!f.Weighs(field) || !f.Reads("today"))

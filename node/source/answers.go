@@ -9,10 +9,10 @@ import (
 	"atoll/node/catalog"
 )
 
-// Answers computes items of one dataset for one subject: what a query does and
-// what [Source.Trial] tries. The error, which has a code, says why the source
-// gives nothing; then the answers say so too, in the outcome and reason that a
-// bank is told.
+// Answers computes items of one dataset for one subject. A query calls it, and
+// [Source.Trial] tries it. The error, which has a code, says why the source
+// gives nothing; the answers then say so too, in the outcome and reason that
+// the bank sees.
 func (s *Source) Answers(ctx context.Context, d *catalog.Dataset, subject consent.Subject, items []consent.Item, at catalog.At) ([]catalog.Answer, error) {
 	answers := make([]catalog.Answer, len(items))
 	found, err := s.Rows(ctx, d, subject)
@@ -45,7 +45,7 @@ func (s *Source) Answers(ctx context.Context, d *catalog.Dataset, subject consen
 	return answers, nil
 }
 
-// known is the first day of which the load may lack rows, today at most.
+// known returns the first day of which the load may lack rows, at most today.
 func (l Load) known(today consent.Day) consent.Day {
 	if l.Live {
 		return today
@@ -53,9 +53,9 @@ func (l Load) known(today consent.Day) consent.Day {
 	return min(today, l.AsOf+1)
 }
 
-// asOf is the day that a complete register is of, in Unix milliseconds: also
-// where it has nothing on a subject. It is no day to come, whatever clock the
-// marker was written by.
+// asOf returns the day of a complete register as Unix milliseconds, also where
+// the register has nothing about a subject. The day is never in the future,
+// whatever clock wrote the marker.
 func (l Load) asOf(today consent.Day) uint64 {
 	day := min(l.AsOf, today)
 	if l.Live {
@@ -64,5 +64,5 @@ func (l Load) asOf(today consent.Day) uint64 {
 	return uint64(max(0, day)) * 24 * 60 * 60 * 1000
 }
 
-// maxAge is how old the load of a complete dataset may be, in days.
+// maxAge returns the maximum age of the load of a complete dataset, in days.
 func maxAge(d *catalog.Dataset) int64 { return int64(cmp.Or(d.MaxAge, catalog.DefaultMaxAge)) }

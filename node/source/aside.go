@@ -21,17 +21,17 @@ import (
 	"atoll/node/catalog"
 )
 
-// Real registers have rows of which nobody will ever know whose they are. An
-// operator answers for each of them with a name, a reason and a day: it is set
-// aside, and what is left can be told. How many there are goes with every
-// answer. A row is known by its fingerprint, so that the same row of the next
-// load is still aside, and another one, or one more like it, is not.
+// Real registers have rows whose subject nobody will ever know. An operator
+// sets each such row aside with a name, a reason and a day; after that the
+// dataset can give answers. Every answer carries the number of rows set aside.
+// A row is identified by its fingerprint. The same row in the next load is
+// therefore still set aside, but another row, or one more like it, is not.
 
 const (
-	// MaxAside limits the rows of one dataset that can be set aside.
+	// MaxAside limits the number of rows of one dataset that can be set aside.
 	MaxAside = 100_000
-	// MaxNote limits what is said of a row that is set aside, and MaxBy the
-	// name of who does it, in bytes.
+	// MaxNote limits the reason for setting a row aside, and MaxBy the
+	// operator's name, in bytes.
 	MaxNote = 500
 	MaxBy   = 100
 
@@ -41,11 +41,12 @@ const (
 
 // Errors of setting rows aside.
 var (
-	// ErrNotNobodys means that a fingerprint is of no row that could be set aside.
+	// ErrNotNobodys means that a fingerprint matches no row that could be set
+	// aside.
 	ErrNotNobodys = errors.New("no row with an unusable key that is not aside already has this fingerprint")
-	// ErrNotAside means that no row with a fingerprint is set aside.
+	// ErrNotAside means that no row with this fingerprint is set aside.
 	ErrNotAside = errors.New("no row with this fingerprint is set aside")
-	// ErrEntry means that what is said of a row lacks something.
+	// ErrEntry means that an entry for a row is incomplete.
 	ErrEntry = errors.New("an entry for a row that is set aside")
 	// ErrListBusy means that another command is changing the list.
 	ErrListBusy = errors.New("another command is changing the list of rows set aside")
@@ -56,18 +57,19 @@ type entryError struct{ detail string }
 
 func (e *entryError) Error() string { return ErrEntry.Error() + ": " + e.detail }
 
-// Chinese is Error in Chinese.
+// Chinese returns the text of Error in Chinese.
 func (e *entryError) Chinese() string { return "搁置的登记有误：" + Chinese(e.detail) }
 
 func (e *entryError) Unwrap() error { return ErrEntry }
 
-// Fingerprint stands for a row: its key and the fields of the dataset, as they
-// are written, under a secret of the member. It tells nothing of them.
+// Fingerprint identifies a row: it is computed from the row's key and the
+// fields of the dataset, as written, with a secret of the member. It reveals
+// none of them.
 type Fingerprint [16]byte
 
 func (f Fingerprint) String() string { return hex.EncodeToString(f[:]) }
 
-// ParseFingerprint reads what String writes.
+// ParseFingerprint parses the output of String.
 func ParseFingerprint(text string) (f Fingerprint, err error) {
 	raw, err := hex.DecodeString(text)
 	if err != nil || len(raw) != len(f) {
@@ -87,8 +89,8 @@ func (f *Fingerprint) UnmarshalText(text []byte) (err error) {
 // Aside is one row that an operator has set aside.
 type Aside struct {
 	Fingerprint Fingerprint `json:"fingerprint"`
-	By          string      `json:"by"`   // who answers for it
-	Note        string      `json:"note"` // why
+	By          string      `json:"by"`   // the operator's name
+	Note        string      `json:"note"` // the reason
 	Date        string      `json:"date"` // civil day, 2026-01-31
 }
 
@@ -105,16 +107,16 @@ func (a Aside) check() *entryError {
 	return nil
 }
 
-// Nobodys is a row whose key is nobody's.
+// Nobodys is a row with an unusable key.
 type Nobodys struct {
 	Line        int64 // see [Census.Lines]
 	Fingerprint Fingerprint
-	Aside       *Aside // who has set it aside; nil: nobody
+	Aside       *Aside // the entry that sets it aside; nil: none
 }
 
-// prints makes the fingerprints of one dataset's rows.
+// prints computes the fingerprints of one dataset's rows.
 type prints struct {
-	secret  []byte // empty: there are none
+	secret  []byte // empty: rows have no fingerprints
 	columns []string
 }
 
@@ -138,8 +140,9 @@ func (p prints) of(key cell, cells []cell) Fingerprint {
 	return Fingerprint(h.Sum(nil))
 }
 
-// written is a cell as it stands in the source. A text and a number of the same
-// digits are alike, so that a fingerprint outlasts a change of form.
+// written encodes a cell as it is in the source. A text and a number with the
+// same digits are encoded alike, so that a fingerprint survives a change of the
+// file's format.
 func written(c cell) (kind byte, text string) {
 	switch c := c.(type) {
 	case nil:
@@ -154,28 +157,28 @@ func written(c cell) (kind byte, text string) {
 	return 's', fmt.Sprint(c)
 }
 
-// asides are the lists of rows set aside, a file for each dataset. The zero
-// value has none.
+// asides holds the lists of rows set aside, one file for each dataset. The zero
+// value has no lists.
 type asides struct {
-	folder string // "" where there are none
+	folder string // "" where there are no lists
 
 	mu     sync.Mutex
 	lists  map[string]*asideList // by dataset
 	unions map[string]union      // by dataset
 }
 
-// asideList is one file, read.
+// asideList is the content of one file.
 type asideList struct {
 	info os.FileInfo
 	rows []Aside
 }
 
-// union is what a list does to one pass over a table.
+// union is the result of applying a list to one pass over a table.
 type union struct {
 	list  *asideList
 	pass  *nobody
-	count int64   // rows that are aside
-	lines []int64 // of the first others
+	count int64   // rows set aside
+	lines []int64 // lines of the first other rows
 }
 
 func (a *asides) path(dataset string) string { return filepath.Join(a.folder, dataset+".jsonl") }
@@ -216,7 +219,8 @@ func (a *asides) read(dataset string) (*asideList, error) {
 	return l, nil
 }
 
-// parseAsides reads a list, an object in each line, or says what is wrong with it.
+// parseAsides parses a list with one JSON object a line. detail says what is
+// wrong with the text.
 func parseAsides(text []byte) (rows []Aside, detail string) {
 	if len(text) > maxList {
 		return nil, fmt.Sprintf("it has more than %d bytes", maxList)
@@ -241,10 +245,10 @@ func parseAsides(text []byte) (rows []Aside, detail string) {
 	}
 }
 
-// settle takes the rows that are set aside out of those that are unusable.
+// settle removes the rows that are set aside from the unusable rows.
 func (a *asides) settle(d *catalog.Dataset, c *Census) error {
 	if a.folder == "" || c.Unusable == 0 || c.Unusable > MaxAside || len(c.nobody) == 0 {
-		return nil // more cannot be set aside, and are not remembered
+		return nil // more rows cannot be set aside and are not remembered
 	}
 	list, err := a.read(d.Name)
 	if err != nil || len(list.rows) == 0 {
@@ -268,9 +272,9 @@ func (a *asides) settle(d *catalog.Dataset, c *Census) error {
 	return nil
 }
 
-// match hands each row to each with the entry that sets it aside, or nil, and
-// returns the entries without a row. An entry is for one row: of two that are
-// alike, one entry sets the first aside.
+// match calls each for every row with the entry that sets the row aside, or
+// nil, and returns the entries without a row. An entry is for one row: of two
+// equal rows, one entry sets only the first aside.
 func (l *asideList) match(rows []nobody, each func(n nobody, by *Aside)) (gone []Aside) {
 	left := map[Fingerprint][]*Aside{}
 	for i := range l.rows {
@@ -292,8 +296,8 @@ func (l *asideList) match(rows []nobody, each func(n nobody, by *Aside)) (gone [
 	return gone
 }
 
-// Nobodys returns the rows of a table whose key is nobody's, those set aside
-// among them, and the entries of the list that no row has any more.
+// Nobodys returns the rows of a table with an unusable key, including those set
+// aside, and the entries of the list that no longer match a row.
 func (s *Source) Nobodys(ctx context.Context, d *catalog.Dataset) (rows []Nobodys, gone []Aside, err error) {
 	found, err := s.scanned(ctx, d)
 	if err != nil {
@@ -316,7 +320,7 @@ func (s *Source) Nobodys(ctx context.Context, d *catalog.Dataset) (rows []Nobody
 }
 
 // SetAside adds rows to the list of a dataset, all or none. Each must be a row
-// of the table whose key is nobody's, and not be aside already.
+// of the table with an unusable key that is not yet set aside.
 func (s *Source) SetAside(ctx context.Context, d *catalog.Dataset, add []Aside) error {
 	rows, _, err := s.Nobodys(ctx, d)
 	if err != nil {
@@ -339,8 +343,8 @@ func (s *Source) SetAside(ctx context.Context, d *catalog.Dataset, add []Aside) 
 	return s.asides.change(d.Name, func(rows []Aside) []Aside { return append(rows, add...) })
 }
 
-// PutBack takes entries from the list of a dataset, one for each fingerprint:
-// their rows are unusable again. It takes all or none.
+// PutBack removes entries from the list of a dataset, one for each fingerprint,
+// so that their rows are unusable again. It removes all or none.
 func (s *Source) PutBack(d *catalog.Dataset, prints []Fingerprint) error {
 	if s.asides.folder == "" {
 		return errors.New("no folder of a member: rows are set aside by its node alone")
@@ -366,8 +370,8 @@ func (s *Source) PutBack(d *catalog.Dataset, prints []Fingerprint) error {
 	return errors.Join(missing, err)
 }
 
-// change replaces a list by renaming a finished one over it. A second writer at
-// the same time finds the unfinished one.
+// change replaces a list by renaming a finished file over it. The unfinished
+// file makes a second writer at the same time fail.
 func (a *asides) change(dataset string, do func([]Aside) []Aside) error {
 	if err := os.MkdirAll(a.folder, 0o700); err != nil {
 		return err
@@ -380,7 +384,7 @@ func (a *asides) change(dataset string, do func([]Aside) []Aside) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // after the rename it does nothing
+	defer os.Remove(f.Name()) // no effect after the rename
 	defer f.Close()
 	list, err := a.read(dataset)
 	if err != nil {

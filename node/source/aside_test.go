@@ -14,8 +14,8 @@ import (
 	"atoll/node/catalog"
 )
 
-// owned is a world whose source belongs to a member, with three rows of nobody:
-// two alike and one of its own.
+// owned is a world whose source belongs to a member, with three rows with
+// unusable keys: two equal rows and a different one.
 func owned(t *testing.T, kind string) *world {
 	w := newWorld(t, t.TempDir(), kind, "state")
 	w.own = Own{Folder: t.TempDir(), Secret: []byte("a secret of thirty-two bytes ...")}
@@ -33,8 +33,9 @@ func asideBy(prints ...Fingerprint) (rows []Aside) {
 	return rows
 }
 
-// Rows of nobody are set aside one by one, each by an entry of its own; only
-// then is something said of the others, and how many they are goes with it.
+// TestAside: rows with unusable keys are set aside one by one, each by its own
+// entry. Only when all are set aside are there answers, and these carry the
+// number of rows set aside.
 func TestAside(t *testing.T) {
 	for _, kind := range connectors {
 		w := owned(t, kind)
@@ -76,7 +77,7 @@ func TestAside(t *testing.T) {
 			t.Fatal(err)
 		}
 		expect("all", 3, "")
-		other2 := w.open() // another start, the same lists
+		other2 := w.open() // as after a restart, with the same lists
 		if a := w.answer(other2, 2); a.Value != "0.00" || a.Aside != 3 {
 			t.Errorf("%s: after a restart %+v", kind, a)
 		}
@@ -94,8 +95,8 @@ func TestAside(t *testing.T) {
 	}
 }
 
-// A row like one that is aside, one more of it, and a change in it, are of
-// nobody until somebody answers for them.
+// TestAsideIsThisRow: a row equal to one that is set aside, and a changed row,
+// are unusable until an operator sets them aside too.
 func TestAsideIsThisRow(t *testing.T) {
 	for _, kind := range connectors {
 		for name, change := range map[string]func(*world){
@@ -134,8 +135,8 @@ func TestAsideIsThisRow(t *testing.T) {
 	}
 }
 
-// Real registers have thousands. Fingerprints tell neither key nor value, and
-// are others for another member.
+// TestAsideInBulk: real registers have thousands of such rows. Fingerprints
+// reveal neither key nor value, and differ between members.
 func TestAsideInBulk(t *testing.T) {
 	for _, kind := range kinds {
 		w := owned(t, kind)
@@ -167,7 +168,7 @@ func TestAsideInBulk(t *testing.T) {
 	}
 }
 
-// A list that cannot be read sets nothing aside.
+// TestAsideBadList: a list that cannot be read sets nothing aside.
 func TestAsideBadList(t *testing.T) {
 	w := owned(t, "csv")
 	s := w.open()

@@ -11,12 +11,13 @@ import (
 
 var keyRows = flag.Int("keys", 1_000_000, "rows of BenchmarkKeys")
 
-// BenchmarkKeys makes the first pass over the keys of a table in SQLite, beside
-// the least that SQLite itself needs to look at all of them:
+// BenchmarkKeys measures the first pass over the keys of a table in SQLite,
+// compared with the least that SQLite itself needs to read all keys:
 //
 //	go test ./node/source -run - -bench Keys -keys 10000000
 //
-// ratio is the one divided by the other, bytes what was allocated for a row.
+// ratio is the first time divided by the second; bytes is the memory allocated
+// per row.
 func BenchmarkKeys(b *testing.B) {
 	path := filepath.Join(b.TempDir(), "data.db")
 	db := openSQLite(b, path)

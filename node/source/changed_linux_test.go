@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// A file that is written in place, and whose time is set back, is another one.
+// TestTimeSetBack: a file that is written in place counts as another file even
+// if its modification time is set back.
 func TestTimeSetBack(t *testing.T) {
 	for _, kind := range kinds {
 		w := newWorld(t, t.TempDir(), kind, "state")

@@ -4,5 +4,5 @@ package source
 
 import "os"
 
-// changedAt is nothing where it is not known how to ask for it.
+// changedAt returns nothing on systems where this time is not available.
 func changedAt(os.FileInfo) [2]int64 { return [2]int64{} }

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// details are the Chinese of every Detail of an [Error], by its English, with %d
-// and %s as the English has them and ${1}, ${2} where they go.
+// details are the Chinese texts of every Detail of an [Error], by the English
+// text, with %d and %s as in the English and ${1}, ${2} in their places.
 var details = map[string]string{
 	"the first line has a social credit code in it and is no header: let it name the columns":   "首行中有统一社会信用代码，不是表头：首行须为各列的名称",
 	"the list of rows set aside cannot be read: %s":                                             "无法读取搁置名单：${1}",
@@ -113,7 +113,7 @@ var details = map[string]string{
 	"other reasons": "其他原因",
 }
 
-// detailForms are the details with something in them, as expressions.
+// detailForms are the details with arguments, as regular expressions.
 var detailForms = func() map[*regexp.Regexp]string {
 	forms := map[*regexp.Regexp]string{}
 	for english, chinese := range details {
@@ -129,8 +129,8 @@ var detailForms = func() map[*regexp.Regexp]string {
 	return forms
 }()
 
-// Chinese returns the Chinese of a detail of an [Error], or of what [Tried] says
-// of it; of one that nobody has translated, the detail.
+// Chinese returns the Chinese of a detail of an [Error], or of a failure of
+// [Tried]. A detail without a translation is returned unchanged.
 func Chinese(detail string) string {
 	if about, rest, ok := strings.Cut(strings.TrimPrefix(detail, "column "), ": "); ok && strings.HasPrefix(detail, "column ") {
 		return "列 " + about + "：" + Chinese(rest)
@@ -141,7 +141,7 @@ func Chinese(detail string) string {
 	for form, chinese := range detailForms {
 		if parts := form.FindStringSubmatch(detail); parts != nil {
 			var with []string
-			for i, part := range parts[1:] { // which may be a detail itself
+			for i, part := range parts[1:] { // which may itself be a detail
 				with = append(with, fmt.Sprintf("${%d}", i+1), Chinese(part))
 			}
 			return strings.NewReplacer(with...).Replace(chinese)
@@ -150,7 +150,7 @@ func Chinese(detail string) string {
 	return detail
 }
 
-// Chinese is Error in Chinese.
+// Chinese returns the text of Error in Chinese.
 func (e *Error) Chinese() string {
 	var where []string
 	if e.Source != "" {

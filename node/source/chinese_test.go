@@ -10,11 +10,11 @@ import (
 	"testing"
 )
 
-// constants are those that details are put together with.
+// constants are the constants that occur in details.
 var constants = map[string]string{"notUTF8": notUTF8, "markerExtension": "%s", "markerTable": "%s"}
 
-// formatOf is what an expression of a detail says, with %s for what is not
-// written there.
+// formatOf returns the format of a detail's expression, with %s for each part
+// that is not a literal.
 func formatOf(e ast.Expr) string {
 	switch e := e.(type) {
 	case *ast.BasicLit:
@@ -37,7 +37,8 @@ func formatOf(e ast.Expr) string {
 	return "%s"
 }
 
-// writtenDetails are the details of this package's source, by where they stand.
+// writtenDetails returns the details in this package's source, with their
+// positions.
 func writtenDetails(t *testing.T) map[string]string {
 	t.Helper()
 	found, files := map[string]string{}, token.NewFileSet()
@@ -112,7 +113,8 @@ func writtenDetails(t *testing.T) map[string]string {
 	return found
 }
 
-// Whatever this package says of a source, it says in Chinese too.
+// TestDetailsInChinese: every detail that this package reports has a Chinese
+// text.
 func TestDetailsInChinese(t *testing.T) {
 	written := writtenDetails(t)
 	if len(written) < 50 {

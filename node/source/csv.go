@@ -11,29 +11,29 @@ import (
 	"strings"
 )
 
-// format is a kind of file.
+// format is a file format.
 type format interface {
 	extension() string
 	// gb reports whether the source declares GB 18030.
 	gb() bool
 	// records splits a file of this kind.
 	records(r *bufio.Reader) *records
-	// decoder reads what stands before the first row, and returns what reads
+	// decoder reads what is before the first row, and returns the decoder of
 	// the rows.
 	decoder(rs *records) (decoder, error)
 }
 
 // decoder reads rows, one record each.
 type decoder interface {
-	// want says which columns the cells of decode are.
+	// want sets the columns whose values decode puts into cells.
 	want(columns []string)
 	// decode fills cells, and reports whether no column at all has a value. Its
-	// error lacks the file and the line.
+	// error has no file and no line yet.
 	decode(record []byte, cells []cell) (hollow bool, err *Error)
-	// missing returns those of the columns that are not in the header, or
-	// that no row had so far.
+	// missing returns the columns that are not in the header, or that no row
+	// had so far.
 	missing(columns []string) []string
-	// names returns the columns that there are.
+	// names returns the names of all columns.
 	names() []string
 	// again returns another decoder for the same file.
 	again() decoder
@@ -81,7 +81,8 @@ func (f csvFormat) decoder(rs *records) (decoder, error) {
 			}
 		}
 		for i, name := range d.header {
-			// The name is not shown: without a header, it would be a value.
+			// The name is not shown: in a file without a header it would be a
+			// value.
 			if first := slices.Index(d.header, name); name != "" && first < i {
 				return nil, &Error{Code: DuplicateColumn, Line: at.line, Detail: fmt.Sprintf("columns %d and %d have the same name: rename or remove one", first+1, i+1)}
 			}
@@ -99,7 +100,8 @@ type csvDecoder struct {
 	reader  *csv.Reader // reads from record
 }
 
-// reset begins anew after an error, which may leave part of a record behind.
+// reset starts over after an error, which may leave part of a record in the
+// reader.
 func (d *csvDecoder) reset() {
 	d.reader = csv.NewReader(&d.record)
 	d.reader.Comma = d.form.delimiter
@@ -143,7 +145,7 @@ func (d *csvDecoder) decode(record []byte, cells []cell) (hollow bool, err *Erro
 	return !slices.ContainsFunc(fields, func(s string) bool { return s != "" }), nil
 }
 
-// fields splits a record of the file.
+// fields splits a record into its fields.
 func (d *csvDecoder) fields(record []byte) ([]string, *Error) {
 	if loneReturn(record) {
 		return nil, crAlone()

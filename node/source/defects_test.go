@@ -16,8 +16,9 @@ import (
 	"golang.org/x/text/encoding/simplifiedchinese"
 )
 
-// debts is a complete register of debts. Its one output is asked as a state,
-// where every row counts that has not been cleared, and as a flow of a window.
+// debtsCatalog describes a complete register of debts. Its one output is asked
+// as a state, where every debt that has not been cleared counts, and as a flow
+// over a window.
 const debtsCatalog = `agency: tax
 version: 1
 datasets:
@@ -42,7 +43,7 @@ rules:
   - {name: any, allow: "true", reason: {zh: 任何, en: any}}
 `
 
-// measures are the ways to ask.
+// measures are the two ways to ask.
 var measures = map[string][2]string{
 	"state": {"", ""}, "state of a day": {"date: since", "measure: state,"}, "flow": {"date: since", "measure: flow, months: 24,"},
 }
@@ -62,14 +63,14 @@ func debts(t testing.TB, measure string) *catalog.Dataset {
 	return copied(&c.Datasets[0])
 }
 
-// parsed are the datasets: to compile their formulas takes longer than to
-// write a register.
+// parsed caches the datasets: compiling their formulas takes longer than
+// writing a register.
 var parsed = struct {
 	sync.Mutex
 	of map[string]*catalog.Dataset
 }{of: map[string]*catalog.Dataset{}}
 
-// copied is a dataset that a test may change.
+// copied returns a copy of a dataset that a test may change.
 func copied(d *catalog.Dataset) *catalog.Dataset {
 	c := *d
 	c.Fields = slices.Clone(d.Fields)
@@ -78,21 +79,21 @@ func copied(d *catalog.Dataset) *catalog.Dataset {
 
 const debtsToday consent.Day = 20_785 // 2026-11-28
 
-// connectors are the ways in which one register may be kept. A view computes
-// its key column, so that no affinity applies.
+// connectors are the ways to keep one register. A view computes its key column,
+// so that no type affinity applies.
 var connectors = []string{"csv", "jsonl", "sqlite", "view"}
 
-// world is a register and what is wrong with it.
+// world is a register with its defects.
 type world struct {
 	t       testing.TB
 	kind    string
 	columns []string
-	rows    [][]any // first 60,000.00 and 40,000.00 of firm 1, cleared 5.00 of it, and 7.00 of firm 3
-	marked  int64   // rows that the marker says; -1: there is none
+	rows    [][]any // at first 60,000.00 and 40,000.00 of firm 1, its cleared 5.00, and 7.00 of firm 3
+	marked  int64   // the row count in the marker; -1: no marker
 	asOf    consent.Day
 	form    Form
 	dir     string
-	bytes   func([]byte) []byte // what becomes of a file
+	bytes   func([]byte) []byte // changes the bytes of a file
 	dataset *catalog.Dataset
 	own     Own
 }
@@ -108,7 +109,7 @@ func newWorld(t testing.TB, dir, kind, measure string) *world {
 	}
 }
 
-// ask keeps the register as its kind does, and asks of a firm.
+// ask writes the register in its kind, and asks about a firm.
 func (w *world) ask(firm int) catalog.Answer {
 	w.t.Helper()
 	s := w.open()
@@ -116,7 +117,7 @@ func (w *world) ask(firm int) catalog.Answer {
 	return w.answer(s, firm)
 }
 
-// open keeps the register as its kind does.
+// open writes the register in its kind and opens it.
 func (w *world) open() *Source {
 	w.t.Helper()
 	config := Config{Kind: w.kind, Path: w.dir, Form: w.form, Own: w.own}
@@ -160,10 +161,10 @@ func (w *world) database(path string, all table) {
 	}
 	for _, old := range []string{"debts", "kept", "atoll_load"} {
 		for _, what := range []string{"TABLE", "VIEW"} {
-			db.Exec("DROP " + what + " IF EXISTS " + old) // the wrong one of the two is an error
+			db.Exec("DROP " + what + " IF EXISTS " + old) // dropping the wrong type is an error
 		}
 	}
-	columns := strings.Join(all.columns, ", ") // no types: each value stays what it is
+	columns := strings.Join(all.columns, ", ") // no types, so that each value keeps its own
 	execSQL(w.t, db, "CREATE TABLE "+all.name+" ("+columns+")")
 	for _, row := range all.rows {
 		execSQL(w.t, db, "INSERT INTO "+all.name+" VALUES (?"+strings.Repeat(", ?", len(row)-1)+")", row...)
@@ -177,19 +178,19 @@ func (w *world) database(path string, all table) {
 	}
 }
 
-// defect is one thing that is wrong with a register, and what firm 1 and firm
-// 2, which owes nothing, are told of it: "" for what is true, otherwise the
-// reason why nothing is told.
+// defect is one thing that is wrong with a register, with the expected reasons
+// of the answers for firm 1 and for firm 2, which owes nothing: "" for a true
+// answer, otherwise the reason why there is none.
 type defect struct {
 	name       string
-	of         []string // connectors that can have it; nil: all
+	of         []string // connectors that can have the defect; nil: all
 	change     func(*world)
 	owes, none string
 }
 
 func cell1(column int, value any) func(*world) { return func(w *world) { w.rows[0][column] = value } }
 
-// replaced is what a file becomes when a text in it is replaced.
+// replaced returns a change of a file that replaces one text by another.
 func replaced(old, with string) func(*world) {
 	return func(w *world) {
 		w.bytes = func(b []byte) []byte { return bytes.ReplaceAll(b, []byte(old), []byte(with)) }
@@ -259,7 +260,7 @@ func defects() []defect {
 	return list
 }
 
-// personal puts the check character of a person's number behind 17 digits.
+// personal returns a person's number: 17 digits and their check character.
 func personal(digits string) string {
 	sum, weight := 0, 1
 	for i := 16; i >= 0; i-- {
@@ -269,8 +270,8 @@ func personal(digits string) string {
 	return digits + "10X98765432"[sum%11:][:1]
 }
 
-// named adds a column that the catalog does not know, and a row that has
-// nothing but this.
+// named adds a column that the catalog does not know, and a row with a value
+// only in that column.
 func (w *world) named(name any) {
 	w.columns = append(w.columns, "name")
 	for i := range w.rows {
@@ -281,7 +282,7 @@ func (w *world) named(name any) {
 }
 
 // swallowing puts quotes around the rows between the first and the last, so
-// that all of them are a text of one.
+// that they all become part of one text.
 func swallowing(file []byte) []byte {
 	return bytes.Replace(bytes.Replace(file, []byte("欠1,"), []byte(`"欠1,`), 1), []byte("欠4,"), []byte(`欠4",`), 1)
 }
@@ -296,9 +297,9 @@ func inGBK(t testing.TB) func([]byte) []byte {
 	}
 }
 
-// One register in every form, with every defect, asked as a state and as a
-// flow: the truth, or the reason why there is no answer, and never a zero that
-// is not one.
+// TestDefects: one register in every format, with every defect, is asked as a
+// state and as a flow. The answer is true or has a reason for its absence, and
+// is never a false zero.
 func TestDefects(t *testing.T) {
 	cells := 0
 	for _, d := range defects() {

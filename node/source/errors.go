@@ -7,33 +7,34 @@ import (
 	"atoll/consensus/consent"
 )
 
-// Code says what kind of error it is. Codes do not change: documents and
-// programs rely on them.
+// Code is the kind of an error. Codes do not change: documents and programs
+// rely on them.
 type Code string
 
 const (
-	BadConfig       Code = "source.config"           // what is declared of the source contradicts itself or is not known
-	NotReadable     Code = "source.not_readable"     // no such file, folder or table, no permission, not a database, locked
+	BadConfig       Code = "source.config"           // the source's declaration is contradictory or unknown
+	NotReadable     Code = "source.not_readable"     // no such file, folder or table; no permission; not a database; locked
 	MissingColumn   Code = "source.missing_column"   // the table lacks a column of the catalog
-	DuplicateColumn Code = "source.duplicate_column" // two columns, or two keys of one object, have one name
+	DuplicateColumn Code = "source.duplicate_column" // two columns, or two keys of one object, have the same name
 	BadRow          Code = "source.bad_row"          // a row that cannot be split into its columns
-	BadValue        Code = "source.bad_value"        // a value that is not of its field's type
-	Encoding        Code = "source.encoding"         // not UTF-8, or already damaged by a conversion
-	RowTooLong      Code = "source.row_too_long"     // over [MaxRecord]
-	TooManyRows     Code = "source.too_many_rows"    // one subject over [MaxRows] or [MaxBytes]
+	BadValue        Code = "source.bad_value"        // a value that does not have its field's type
+	Encoding        Code = "source.encoding"         // not UTF-8, or damaged by an earlier conversion
+	RowTooLong      Code = "source.row_too_long"     // a row over [MaxRecord]
+	TooManyRows     Code = "source.too_many_rows"    // a subject's rows over [MaxRows] or [MaxBytes]
 	TooLarge        Code = "source.too_large"        // a file over [MaxIndexed]
-	TimedOut        Code = "source.timeout"          // over [Timeout]
-	Changed         Code = "source.changed"          // the file changed while it was read; try again
-	Checking        Code = "source.checking"         // the first pass over the table's keys is not done
-	Keys            Code = "source.keys"             // rows whose key is nobody's: what they say is missing from any sum, and from any "none"
-	NoKeys          Code = "source.no_such_keys"     // the table does not hold keys of the subject's kind
-	Empty           Code = "source.empty"            // no row of anybody, where that is not declared to be possible
-	NoLoad          Code = "source.no_load"          // a complete dataset without proof that its table is whole, and of when
-	LoadDiffers     Code = "source.load_differs"     // the table is not what its marker says
+	TimedOut        Code = "source.timeout"          // a call over [Timeout]
+	Changed         Code = "source.changed"          // the file changed while it was read; a retry may succeed
+	Checking        Code = "source.checking"         // the first pass over the table's keys is not finished
+	Keys            Code = "source.keys"             // rows with an unusable key: they would be missing from any sum, and any "none" could be false
+	NoKeys          Code = "source.no_such_keys"     // the table has no keys of the subject's kind
+	Empty           Code = "source.empty"            // no row at all, where the catalog does not allow an empty table
+	NoLoad          Code = "source.no_load"          // a complete dataset without proof that its table is whole and how old it is
+	LoadDiffers     Code = "source.load_differs"     // the table does not match its marker
 	Stale           Code = "source.stale"            // the load is older than the dataset allows
 )
 
-// Outcome is what a bank is told of an output that could not be read.
+// Outcome returns the outcome that a bank sees for an output that could not be
+// read.
 func (c Code) Outcome() consent.Outcome {
 	switch c {
 	case NotReadable, TimedOut, Changed, Checking:
@@ -50,14 +51,14 @@ func (c Code) Outcome() consent.Outcome {
 // from a table, nor a subject.
 type Error struct {
 	Code   Code   `json:"code"`
-	Source string `json:"source,omitempty"` // its name in the configuration, where no table is at fault
-	File   string `json:"file,omitempty"`   // name without folder
-	Line   int64  `json:"line,omitempty"`   // first line of the row in the file, counting from 1; 0 where there is none
+	Source string `json:"source,omitempty"` // the source's name in the configuration, where the error concerns no table
+	File   string `json:"file,omitempty"`   // file name without folder
+	Line   int64  `json:"line,omitempty"`   // first line of the row in the file, counting from 1; 0: none
 	Column string `json:"column,omitempty"` // name in the source, or empty
 	Detail string `json:"detail"`           // what happened and what to do, in English; see [Chinese]
 
-	absent  bool   // there is no such file
-	chinese string // of Detail, where it is not this package's; "": [Chinese] has it
+	absent  bool   // the file does not exist
+	chinese string // Detail in Chinese, where Detail is not this package's; "": [Chinese] has it
 }
 
 func (e *Error) Error() string {
@@ -78,7 +79,7 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s: %s (%s)", strings.Join(where, ": "), e.Detail, e.Code)
 }
 
-// at completes an error whose maker did not know where it was.
+// at adds the position to an error that has none yet.
 func (e *Error) at(file string, line int64, column string) *Error {
 	e.File, e.Line, e.Column = file, line, column
 	return e

@@ -9,23 +9,23 @@ import (
 	"atoll/node/catalog"
 )
 
-// MaxExplained limits the rows that are told of one subject.
+// MaxExplained limits the rows of one subject that are listed.
 const MaxExplained = 1000
 
-// Explained says what became of a question about one subject, and why. No value
-// of the table is in it.
+// Explained is the result of one query about a subject, with the reasons. It
+// contains no value of the table.
 type Explained struct {
-	Rows    []ExplainedRow // the first [MaxExplained] of the subject's
-	More    int64          // further ones
+	Rows    []ExplainedRow // the first [MaxExplained] rows of the subject
+	More    int64          // number of further rows
 	Survey  Survey         // of the table
-	Problem *Error         // why the source gives nothing; nil where it does
+	Problem *Error         // why the source gives nothing; nil where it gives answers
 	Outputs []ExplainedOutput
 }
 
 // ExplainedRow is a row of the subject.
 type ExplainedRow struct {
 	Line    int64  // see [Bad]
-	Mended  bool   // its key is written otherwise than as a code
+	Mended  bool   // its key is a valid code written in another form
 	Problem *Error // why it cannot be read; nil where it can
 }
 
@@ -35,8 +35,8 @@ type ExplainedOutput struct {
 	Answer catalog.Answer
 }
 
-// Explain answers every output of a dataset for one subject, as a query would
-// at that time, and finds the subject's rows by a pass over the table.
+// Explain answers every output of a dataset for one subject, as a query at that
+// time would, and finds the subject's rows by a pass over the table.
 func (s *Source) Explain(ctx context.Context, d *catalog.Dataset, subject consent.Subject, at catalog.At, progress func(step string, done, total int64)) (Explained, error) {
 	var e Explained
 	if _, _, err := consent.ParseSubject(string(subject)); err != nil {
@@ -68,13 +68,13 @@ func (s *Source) Explain(ctx context.Context, d *catalog.Dataset, subject consen
 	return e, nil
 }
 
-// rowsOf notes the rows of a subject.
+// rowsOf records the rows of a subject.
 func (s *Source) rowsOf(ctx context.Context, d *catalog.Dataset, subject consent.Subject, progress func(step string, done, total int64), e *Explained) error {
 	_, code, _ := strings.Cut(string(subject), ":")
 	keying := keyingOf(d)
 	missing, _, err := s.tables.scan(ctx, d, seldom("rows", progress), func(r record) error {
 		if r.err != nil {
-			return nil // of a table, not of a subject: the survey says so
+			return nil // an error of the table, not of a subject: the survey reports it
 		}
 		got, st := keying.sortCell(r.key)
 		if got != code {

@@ -15,7 +15,7 @@ import (
 )
 
 // files are the tables in a folder, one file each. No file stays open between
-// two calls, so that its owner may replace it at any time.
+// two calls, so that the owner may replace it at any time.
 type files struct {
 	dir    string
 	format format
@@ -30,7 +30,7 @@ func newFiles(dir string, f format, secret []byte, background func(func(context.
 
 func (fs *files) file(d *catalog.Dataset) string { return d.Table + "." + fs.format.extension() }
 
-func (fs *files) readOnly(context.Context) (bool, error) { return true, nil } // os.Open opens for nothing else
+func (fs *files) readOnly(context.Context) (bool, error) { return true, nil } // os.Open opens for reading only
 
 func (fs *files) check(context.Context) error {
 	name := filepath.Base(fs.dir)
@@ -44,7 +44,7 @@ func (fs *files) check(context.Context) error {
 	return nil
 }
 
-// open opens a table for reading and says which generation of it that is.
+// open opens a table for reading and returns its generation.
 func (fs *files) open(name string) (*os.File, os.FileInfo, error) {
 	if !filepath.IsLocal(name) || strings.ContainsAny(name, `/\`) {
 		return nil, nil, &Error{Code: NotReadable, File: filepath.Base(name), Detail: "the table's name in the catalog cannot be the name of a file"}
@@ -52,9 +52,9 @@ func (fs *files) open(name string) (*os.File, os.FileInfo, error) {
 	return openRegular(filepath.Join(fs.dir, name), name, fs.absent)
 }
 
-// openRegular opens a file for reading, and nothing else that has its name: a
-// pipe would wait for its writer, and a device may have no end. Absent says what
-// to do where there is none.
+// openRegular opens a regular file for reading. It refuses anything else with
+// that name: a pipe would wait for its writer, and a device may have no end.
+// absent returns what to do if there is no file.
 func openRegular(path, name string, absent func() string) (*os.File, os.FileInfo, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -63,7 +63,7 @@ func openRegular(path, name string, absent func() string) (*os.File, os.FileInfo
 	if !info.Mode().IsRegular() {
 		return nil, nil, &Error{Code: NotReadable, File: name, Detail: "this is not a file"}
 	}
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // it may have become a pipe
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // it may have become a pipe meanwhile
 	if err != nil {
 		return nil, nil, unreadable(name, err, absent())
 	}
@@ -77,7 +77,7 @@ func openRegular(path, name string, absent func() string) (*os.File, os.FileInfo
 	return f, info, nil
 }
 
-// absent says what to do about a file that is not there.
+// absent returns what to do about a missing file.
 func (fs *files) absent() string {
 	ext := fs.format.extension()
 	if found, _ := filepath.Glob(filepath.Join(glob.Replace(fs.dir), "*."+ext)); len(found) == 0 {
@@ -86,12 +86,13 @@ func (fs *files) absent() string {
 	return "there is no such file: put it into the folder of the source, or correct the table's name in the catalog"
 }
 
-// glob makes a path mean itself in a pattern.
+// glob escapes a path for use in a pattern.
 var glob = strings.NewReplacer(`*`, `\*`, `?`, `\?`, `[`, `\[`, `\`, `\\`)
 
 func (fs *files) close() { fs.passes.clear() }
 
-// wanted are the columns that are read for a dataset: the key, then the fields.
+// wanted returns the columns that are read for a dataset: the key, then the
+// fields.
 func wanted(d *catalog.Dataset) []string {
 	columns := []string{d.Key}
 	for _, f := range d.Fields {
@@ -100,11 +101,11 @@ func wanted(d *catalog.Dataset) []string {
 	return columns
 }
 
-// indexedNow returns the index of a table as it is now, and a file that is
-// open on that generation.
+// indexedNow returns the index of a table as it is now, and the table's file,
+// opened in the same generation.
 func (fs *files) indexedNow(ctx context.Context, d *catalog.Dataset) (*index, *os.File, error) {
-	// The file that was opened may be newer than the index, and the other way
-	// round when it is replaced just now; then both are taken anew.
+	// When the file is being replaced, the opened file may be newer or older
+	// than the index. Then both are taken again.
 	for range 3 {
 		f, info, err := fs.open(fs.file(d))
 		if err != nil {
@@ -131,7 +132,7 @@ func (fs *files) survey(ctx context.Context, d *catalog.Dataset) (Survey, error)
 	return fs.surveyed(x, d)
 }
 
-// surveyed adds to what the index knows what the marker says.
+// surveyed combines the index with the content of the marker.
 func (fs *files) surveyed(x *index, d *catalog.Dataset) (Survey, error) {
 	out := Survey{Census: x.census}
 	m, err := fs.readMarker(d)
@@ -142,7 +143,7 @@ func (fs *files) surveyed(x *index, d *catalog.Dataset) (Survey, error) {
 	if e != nil {
 		return out, e
 	}
-	// The marker may be that of the next load, which has just come.
+	// The marker may belong to the next load, which has just arrived.
 	if info, err := os.Stat(filepath.Join(fs.dir, fs.file(d))); err != nil || !x.matches(info) {
 		return out, changed(fs.file(d))
 	}
@@ -166,7 +167,8 @@ func changed(file string) *Error {
 	return &Error{Code: Changed, File: file, Detail: "the file changed while it was read: try again; replace it by renaming a finished file over it"}
 }
 
-// read reads the rows of a subject from the generation that the index is of.
+// read reads the rows of a subject from the generation that the index
+// describes.
 func (fs *files) read(ctx context.Context, f *os.File, x *index, d *catalog.Dataset, code string, each func(record) error) error {
 	name := fs.file(d)
 	if missing := x.decoder.missing(wanted(d)); len(missing) > 0 {
@@ -184,7 +186,7 @@ func (fs *files) read(ctx context.Context, f *os.File, x *index, d *catalog.Data
 	return err
 }
 
-// errElsewhere means that a row is not where the index has it.
+// errElsewhere means that a row is not at the offset that the index has.
 var errElsewhere = errors.New("row is not where it was")
 
 func (fs *files) readAt(ctx context.Context, f *os.File, x *index, found []entry, d *catalog.Dataset, code string, each func(record) error) error {
@@ -247,9 +249,9 @@ func (fs *files) scan(ctx context.Context, d *catalog.Dataset, progress func(don
 	return missing, told(missing, columns, dec.names()), nil
 }
 
-// told returns the names of columns that a table has, where some that are
-// wanted are missing. Where all are, the first line may be no header but a row,
-// and nothing is shown of it.
+// told returns the names of a table's columns if some wanted columns are
+// missing. If all are missing, the first line may be a row rather than a
+// header, and none of it is shown.
 func told(missing, wanted, has []string) []string {
 	if len(missing) == 0 || len(missing) == len(wanted) {
 		return nil
@@ -260,7 +262,7 @@ func told(missing, wanted, has []string) []string {
 // maxTold limits the columns that a report names.
 const maxTold = 50
 
-// all reads a file from its beginning and hands every row to each.
+// all reads a file from its beginning and calls each for every row.
 func (fs *files) all(ctx context.Context, f io.Reader, name string, columns []string, each func(*records, record) error) (decoder, error) {
 	rs := fs.format.records(bufio.NewReaderSize(cancelled{ctx, f}, bufferSize))
 	err := rs.begin()
@@ -302,7 +304,7 @@ func (fs *files) all(ctx context.Context, f io.Reader, name string, columns []st
 	}
 }
 
-// located gives an error of reading a file the file's name.
+// located adds the file's name to an error of reading it.
 func located(err error, name string) error {
 	var e *Error
 	switch {

@@ -22,8 +22,9 @@ func one() *catalog.Dataset {
 	return &catalog.Dataset{Name: "one", Table: "t", Key: "key", Unique: []string{"v"}, Fields: []catalog.Field{{Name: "v", Type: catalog.TypeText}}}
 }
 
-// What spreadsheets and hands do to files, with the code and the line of the
-// error, or the rows. KEY stands for the subject's code, OTHER for another's.
+// TestFiles: what spreadsheets and people do to files, with the code and the
+// line of the error, or with the rows. KEY is the subject's code, OTHER another
+// subject's.
 func TestFiles(t *testing.T) {
 	const rest = "key,v\nKEY,a\n"
 	cases := []struct {
@@ -111,7 +112,8 @@ func TestFiles(t *testing.T) {
 	}
 }
 
-// An error far into a file has the line that an editor shows.
+// TestLineOfFarRow: an error far into a file has the line number that an editor
+// shows.
 func TestLineOfFarRow(t *testing.T) {
 	const far = 5000
 	for _, kind := range []string{"csv", "jsonl"} {
@@ -141,7 +143,8 @@ func TestTooManyNames(t *testing.T) {
 	}
 }
 
-// A table's name cannot lead out of its folder, and a pipe is not waited for.
+// TestTableNames: a table's name cannot lead out of its folder, and a pipe is
+// not waited for.
 func TestTableNames(t *testing.T) {
 	dir := t.TempDir()
 	put(t, filepath.Join(dir, "t.csv"), []byte("key,v\n"))
@@ -161,7 +164,7 @@ func TestTableNames(t *testing.T) {
 	}
 }
 
-// A row of two gigabytes costs no memory.
+// TestHugeRow: a row of two gigabytes needs no memory.
 func TestHugeRow(t *testing.T) {
 	for _, kind := range []string{"csv", "jsonl"} {
 		c := Config{Kind: kind, Path: t.TempDir()}
@@ -200,9 +203,9 @@ func TestHugeRow(t *testing.T) {
 	}
 }
 
-// version writes a file in which every row of the subject has one value, and
-// sets its time: tests are faster than the clocks of file systems. n is at least
-// 1: a text of zeros alone may stand for none.
+// version writes a file in which every row of the subject has the same value,
+// and sets its time, because tests are faster than the clocks of file systems.
+// n is at least 1: a text of zeros alone may count as no value.
 func version(t testing.TB, path string, n, rows int) {
 	var b bytes.Buffer
 	b.WriteString("key,v\n")
@@ -216,8 +219,8 @@ func version(t testing.TB, path string, n, rows int) {
 	}
 }
 
-// Files are replaced while many read: everyone sees one generation whole, or
-// an error that says so.
+// TestReplaced: files are replaced while many goroutines read. Each sees one
+// whole generation, or an error that says why not.
 func TestReplaced(t *testing.T) {
 	dir := t.TempDir()
 	path, next := filepath.Join(dir, "t.csv"), filepath.Join(dir, "next")
@@ -265,14 +268,15 @@ func TestReplaced(t *testing.T) {
 	}
 }
 
-// A file that is written in place is noticed before, during and after a read.
+// TestWrittenInPlace: a write in place is noticed before, during and after a
+// read.
 func TestWrittenInPlace(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "t.csv")
 	version(t, path, 1, 2)
 	s := open(t, Config{Kind: "csv", Path: dir})
 	for n := 1; n < 4; n++ {
-		version(t, path, n, 2) // the same size, another time
+		version(t, path, n, 2) // same size, another time
 		rows, err := rowsOf(s, context.Background(), one(), subject(1))
 		if err != nil || len(rows) != 2 || rows[1][0] != fmt.Sprintf("%08d", n) {
 			t.Fatalf("version %d: %v, %v", n, rows, err)
@@ -307,7 +311,8 @@ func TestWrittenInPlace(t *testing.T) {
 	}
 }
 
-// The first use of a file that takes too long is a clear error, and not lost.
+// TestIndexOutlivesTheCall: if the first use of a file takes too long, the call
+// returns a clear error and the work continues.
 func TestIndexOutlivesTheCall(t *testing.T) {
 	dir := t.TempDir()
 	version(t, filepath.Join(dir, "t.csv"), 1, 1000)
@@ -330,7 +335,7 @@ func TestIndexOutlivesTheCall(t *testing.T) {
 	}
 }
 
-// Close ends an index that is being built and leaves nothing open.
+// TestClose: Close ends the building of an index and leaves nothing open.
 func TestClose(t *testing.T) {
 	before := resources(t)
 	for _, kind := range kinds {
@@ -365,7 +370,8 @@ func TestClose(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	// Goroutines that were told to end need a moment, also those of earlier tests.
+	// Goroutines that were told to end need a moment, including those of
+	// earlier tests.
 	for range 200 {
 		if now := resources(t); now[0] <= before[0] && now[1] <= before[1] {
 			return

@@ -12,23 +12,23 @@ import (
 	"golang.org/x/text/encoding/simplifiedchinese"
 )
 
-// Form says how the texts of a source are written, as far as that is not the
-// plain way. It is declared and never guessed. Numbers and dates of single columns
-// may be written otherwise: see [catalog.Writing].
+// Form describes how the texts of a source are written, where this differs from
+// the plain way. It is declared and never guessed. Numbers and dates of single
+// columns may be written in another way: see [catalog.Writing].
 type Form struct {
-	Encoding  string   `yaml:"encoding,omitempty"`    // of files: "utf-8" or "gb18030" (GBK among it); by default UTF-8 unless it may be GBK as well
+	Encoding  string   `yaml:"encoding,omitempty"`    // of files: "utf-8" or "gb18030" (which includes GBK); by default UTF-8, unless the text may also be GBK
 	Delimiter string   `yaml:"delimiter,omitempty"`   // of CSV: "," (default), ";", "|" or a tab
-	Newlines  bool     `yaml:"newlines,omitempty"`    // of CSV: a text within quotes may go on in the next line
-	Trim      bool     `yaml:"trim,omitempty"`        // blanks around names of columns and around values are none of theirs
+	Newlines  bool     `yaml:"newlines,omitempty"`    // of CSV: a quoted text may continue on the next line
+	Trim      bool     `yaml:"trim,omitempty"`        // blanks around column names and values are ignored
 	Decimal   string   `yaml:"decimal,omitempty"`     // "." (default) or ","
-	Thousands string   `yaml:"thousands,omitempty"`   // what stands between groups of three digits: ",", ".", "'" or a blank
-	Dates     []string `yaml:"date_format,omitempty"` // such as "YYYY/M/D", "YYYY年M月D日", "YYYY-MM-DD hh:mm:ss", in place of the plain ways
+	Thousands string   `yaml:"thousands,omitempty"`   // separator between groups of three digits: ",", ".", "'" or a blank
+	Dates     []string `yaml:"date_format,omitempty"` // such as "YYYY/M/D", "YYYY年M月D日", "YYYY-MM-DD hh:mm:ss", replacing the plain ways
 }
 
-// form is a Form that was checked.
+// form is a Form that has been checked.
 type form struct {
 	gb        bool
-	sure      bool // UTF-8 was declared
+	sure      bool // whether UTF-8 was declared
 	delimiter rune
 	newlines  bool
 	trim      bool
@@ -59,7 +59,7 @@ func (f Form) compile() (*form, error) {
 
 // utf8 returns a record of a file as UTF-8.
 func (o *form) utf8(record []byte, marked bool) ([]byte, *Error) {
-	if bytes.IndexByte(record, 0) >= 0 { // rows may be missing in its place
+	if bytes.IndexByte(record, 0) >= 0 { // where a hole in the file may have replaced rows
 		return nil, &Error{Code: BadRow, Detail: "NUL bytes, as where a part of a file was never written, or in UTF-16: copy the file again, or convert it"}
 	}
 	if o.gb && !marked {
@@ -78,12 +78,12 @@ func (o *form) utf8(record []byte, marked bool) ([]byte, *Error) {
 	return record, nil
 }
 
-// doubt is whether a file that is declared as GB 18030 is UTF-8. Much of UTF-8
-// reads as GB 18030, with other words; hardly any file of GB 18030 reads as
+// doubt detects that a file declared as GB 18030 may be UTF-8. Much of UTF-8 is
+// also valid GB 18030, with other words. Hardly any file in GB 18030 is valid
 // UTF-8 in every line.
 type doubt struct {
-	line  int64 // of the first row that is UTF-8 beyond doubt in itself; 0: none
-	never bool  // a row is not
+	line  int64 // of the first row that by itself is certainly UTF-8; 0: none
+	never bool  // whether some row is not UTF-8
 }
 
 func (d *doubt) look(record []byte, line int64) {
@@ -102,9 +102,9 @@ func (d *doubt) error() *Error {
 	return &Error{Code: Encoding, Line: d.line, Detail: "all of the file reads as UTF-8, and the source declares gb18030: correct encoding, or export the file again"}
 }
 
-// ambiguous reports whether valid UTF-8 reads as GBK just as well: all that is
-// not ASCII in it are characters of two bytes, of which GBK makes hanzi. Where
-// characters of three bytes are among them, it is UTF-8.
+// ambiguous reports whether valid UTF-8 is just as well readable as GBK: all
+// its characters outside ASCII have two bytes, which GBK reads as hanzi. Text
+// with characters of three bytes is UTF-8.
 func ambiguous(record []byte) bool {
 	two := false
 	for i := 0; i < len(record); {

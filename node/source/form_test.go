@@ -11,7 +11,7 @@ import (
 	"golang.org/x/text/encoding/simplifiedchinese"
 )
 
-// What a source declares is read, and nothing else is.
+// TestForms: what a source declares is read, and nothing else is.
 func TestForms(t *testing.T) {
 	gbk := func(text string) string {
 		out, err := simplifiedchinese.GB18030.NewEncoder().String(text)
@@ -80,7 +80,8 @@ func TestForms(t *testing.T) {
 	}
 }
 
-// Forms that could mean two things are refused when the source is opened.
+// TestBadForms: declarations with two possible meanings are refused when the
+// source is opened.
 func TestBadForms(t *testing.T) {
 	for _, f := range []Form{
 		{Encoding: "gbk"}, {Encoding: "utf-16"}, {Delimiter: " "}, {Delimiter: ",,"}, {Delimiter: "|", Encoding: "gb18030"}, {Decimal: ";"}, {Thousands: "_"},
@@ -101,8 +102,9 @@ func TestBadForms(t *testing.T) {
 	}
 }
 
-// What a field names as no value is none, in that field alone; what programs
-// write for no date is refused where it would decide.
+// TestNone: a text that a field declares as no value is no value, in that field
+// alone. Texts that programs write in place of a date are refused where they
+// would change the result.
 func TestNone(t *testing.T) {
 	for _, kind := range kinds {
 		for _, text := range []string{"1900-01-01", "1899-12-30", "1899-12-31", "1970-01-01", "2099-01-01", "9999-12-31"} {

@@ -14,8 +14,8 @@ import (
 	"atoll/node/catalog"
 )
 
-// decoded is what a format makes of a whole file, and of each row again from
-// its offset; they must agree.
+// decoded returns the result of decoding a whole file. It checks that decoding
+// each row again from its offset gives the same.
 func decoded(t *testing.T, f format, data []byte, columns []string) (rows [][]cell, failed bool) {
 	fs := newFiles("", f, nil, nil)
 	type at struct {
@@ -52,7 +52,8 @@ func decoded(t *testing.T, f format, data []byte, columns []string) (rows [][]ce
 	return rows, failed
 }
 
-// What encoding/csv reads from the whole file, records give it row by row.
+// FuzzCSV: records returns row by row what encoding/csv reads from the whole
+// file.
 func FuzzCSV(f *testing.F) {
 	for _, seed := range []string{
 		"key,v\na,b\n", "key,v\r\n\"a\n\",\"\"\"\"\r\n", "\uFEFF\"key\",v\n\n\na,b", "key,v\na,\"b\nc\n", "key\n\"a\"b\"\n\"c",
@@ -117,8 +118,8 @@ func FuzzJSONL(f *testing.F) {
 	})
 }
 
-// Whatever a file and a source say of its form: rows that are read again from
-// their offset as they were, or an error.
+// FuzzForms: whatever a file contains and a source declares, rows that are read
+// again from their offset are unchanged, or there is an error.
 func FuzzForms(f *testing.F) {
 	for _, seed := range []string{"key;v\na;1.234,50\n", "key;v\na;\xD0\xA1\xCE\xA2\n", "key;v\n\"a\n\";\"\x81\x30\x81\x30\"\n", "\uFEFFkey;v\n\xe9;2026年9月1日\n"} {
 		f.Add([]byte(seed), "YYYY年M月D日", true)
@@ -148,7 +149,8 @@ func FuzzForms(f *testing.F) {
 	})
 }
 
-// A key is mended once: what comes out is exact, and stays itself.
+// FuzzKeys: a key is mended once: the result is exact, and mending it again
+// changes nothing.
 func FuzzKeys(f *testing.F) {
 	for _, seed := range append(mendable(code(1)), "", "?", "lei:506700GE1G29325QX363", "11010519491231002X", "110108000000016", `=""`, "'''") {
 		f.Add(seed)

@@ -11,11 +11,11 @@ import (
 	"atoll/consensus/consent"
 )
 
-// Import writes rows of text into a table of a SQLite database, which it makes
-// if need be, and the row of atoll_load that says that so many are there and of
-// which day: all of it, or nothing. An empty cell becomes NULL. It is for data
-// that comes as files and is to be looked up in a database, and the one thing
-// here that writes.
+// Import writes rows of text into a table of a SQLite database, which it
+// creates if needed, and writes the row of atoll_load with their number and
+// day. It writes all of it, or nothing. An empty cell becomes NULL. Import is
+// for data that arrives as files and should be queried in a database. It is the
+// only function of this package that writes to a source's data.
 func Import(ctx context.Context, path, table string, columns []string, rows [][]string, asOf consent.Day) (err error) {
 	where := url.URL{Scheme: "file", Path: filepath.ToSlash(path)}
 	db, err := sql.Open("sqlite", where.String())
@@ -27,7 +27,7 @@ func Import(ctx context.Context, path, table string, columns []string, rows [][]
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback() // after Commit it does nothing
+	defer tx.Rollback() // no effect after Commit
 	var quoted []string
 	for _, c := range columns {
 		quoted = append(quoted, quote(c)+" TEXT")

@@ -15,32 +15,33 @@ import (
 	"atoll/node/catalog"
 )
 
-// index knows where the rows of every subject are in one generation of a file,
-// in 16 bytes a row. The keys themselves stay in the file.
+// index records where the rows of every subject are in one generation of a
+// file, in 16 bytes a row. The keys themselves stay in the file.
 type index struct {
 	info    os.FileInfo
-	decoder decoder // which columns there are
+	decoder decoder // has the columns of the file
 	entries []entry // ascending by hash, then by offset
-	marks   []place // of every markEvery-th row, to find line numbers
+	marks   []place // position of every markEvery-th row, to find line numbers
 	census  Census
 	digest  string // SHA-256 of the file, in hex
-	open    bool   // its last line has no end
-	spans   bool   // a record has more than one line
-	err     *Error // why no subject's rows can be told
+	open    bool   // the last line has no line end
+	spans   bool   // some record has several lines
+	err     *Error // why no subject can be answered
 }
 
 type entry struct {
-	hash   uint64 // of the bare code of the key
+	hash   uint64 // hash of the key's bare code
 	offset int64
 }
 
 const markEvery = 1024
 
-// same reports whether two looks at a path saw one generation of a file. Whoever
-// sets the time of a file back does not reach when it was changed last.
+// same reports whether two calls of Stat on a path saw one generation of a
+// file. Setting back a file's modification time does not deceive it, because it
+// also compares the time of the last change.
 func same(a, b os.FileInfo) bool { return alike(a, b) && changedAt(a) == changedAt(b) }
 
-// alike is same for a file of which those who only read it change the owner.
+// alike is same for a file whose owner changes when others only read it.
 func alike(a, b os.FileInfo) bool {
 	return os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
@@ -61,8 +62,8 @@ func compareEntries(a, b entry) int {
 	return cmp.Or(cmp.Compare(a.hash, b.hash), cmp.Compare(a.offset, b.offset))
 }
 
-// line is the line number of a row: counted from the nearest mark, which only
-// an error needs.
+// line returns the line number of a row by counting from the nearest mark. Only
+// errors need it.
 func (x *index) line(f io.ReaderAt, offset int64) int64 {
 	i, found := slices.BinarySearchFunc(x.marks, offset, func(p place, o int64) int { return cmp.Compare(p.offset, o) })
 	if !found {
@@ -84,7 +85,7 @@ func (x *index) line(f io.ReaderAt, offset int64) int64 {
 	return at.line
 }
 
-// index returns the index of the generation of a file that info is of, see
+// index returns the index of the file's generation described by info, see
 // [passes.get].
 func (fs *files) index(ctx context.Context, d *catalog.Dataset, info os.FileInfo) (*index, error) {
 	fits := func(x *index) bool { return x.matches(info) }
@@ -95,7 +96,7 @@ func (fs *files) index(ctx context.Context, d *catalog.Dataset, info os.FileInfo
 	return x.usable()
 }
 
-// usable returns a copy of the error, because callers complete theirs.
+// usable returns a copy of the error, because callers add to it.
 func (x *index) usable() (*index, error) {
 	if x.err != nil {
 		err := *x.err
@@ -104,7 +105,7 @@ func (x *index) usable() (*index, error) {
 	return x, nil
 }
 
-// forget drops an index that turned out not to fit its file.
+// forget drops an index that turned out not to match its file.
 func (fs *files) forget(d *catalog.Dataset, x *index) error {
 	fs.passes.forget(slotOf(d), x)
 	return changed(fs.file(d))

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// maxNames limits the different keys in one JSONL file. Which there are is
-// remembered, to tell a column that is missing from one without a value.
+// maxNames limits the different keys in one JSONL file. They are remembered to
+// tell a missing column from a column without values.
 const maxNames = 4096
 
 type jsonlFormat struct{ form *form }
@@ -28,14 +28,14 @@ func (f jsonlFormat) decoder(rs *records) (decoder, error) {
 type jsonlDecoder struct {
 	form    *form
 	marked  bool
-	columns []string          // of each cell
-	seen    map[string]uint64 // every key so far, with the row that had it last
+	columns []string          // for each cell
+	seen    map[string]uint64 // every key so far, with the last row that had it
 	row     uint64
 }
 
 func (d *jsonlDecoder) want(columns []string) { d.columns = columns }
 
-// missing is empty for a file without rows: it says nothing about columns.
+// missing returns nothing for a file without rows, which shows no columns.
 func (d *jsonlDecoder) missing(columns []string) []string {
 	return slices.DeleteFunc(slices.Clone(columns), func(name string) bool { return d.row == 0 || d.seen[name] > 0 })
 }
@@ -102,8 +102,8 @@ func notObject() *Error {
 	return &Error{Code: BadRow, Detail: "not one JSON object in one line"}
 }
 
-// saw notes a key of the current row. An unknown key may hold anything, so its
-// name is shown only where the catalog has it.
+// saw records a key of the current row. An unknown key may contain anything, so
+// its name is shown only where the catalog has it.
 func (d *jsonlDecoder) saw(name string) *Error {
 	last, known := d.seen[name]
 	switch {
@@ -134,8 +134,8 @@ func jsonCell(raw json.RawMessage) cell {
 		if json.Unmarshal(raw, &s) != nil {
 			return nested{}
 		}
-		// Half of a surrogate pair becomes U+FFFD here, and is refused as
-		// such where the value is used.
+		// Half of a surrogate pair becomes U+FFFD here, and is refused where
+		// the value is used.
 		return s
 	}
 	return number(strings.Clone(string(raw)))

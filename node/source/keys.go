@@ -10,18 +10,18 @@ import (
 	"atoll/node/catalog"
 )
 
-// standing is what the key of a row is to a dataset.
+// standing is what a dataset makes of a row's key.
 type standing uint8
 
 const (
-	unusable standing = iota // nobody knows whose row it is
+	unusable standing = iota // unknown whose row it is
 	exact                    // a subject's code, bare or with its scheme
-	mended                   // the same written otherwise: blanks around it, width, case
+	mended                   // a subject's code in another form: blanks around it, width, case
 	other                    // of another kind that the dataset declares, such as a person's
 )
 
-// keying is the one rule by which keys are told apart, in the first pass over
-// a table, in each lookup and in [Source.Test].
+// keying is the only rule that classifies keys: in the first pass over a table,
+// in each lookup and in [Source.Test].
 type keying struct{ lei, person, registration bool }
 
 func keyingOf(d *catalog.Dataset) keying {
@@ -32,7 +32,7 @@ func keyingOf(d *catalog.Dataset) keying {
 	}
 }
 
-// maxKey limits a key in bytes, blanks among them. A longer one is nobody's.
+// maxKey limits a key in bytes, including blanks. A longer key is unusable.
 const maxKey = 256
 
 // sort returns the bare code of a subject's key, or "" for any other.
@@ -53,8 +53,8 @@ func (k keying) sort(key string) (code string, s standing) {
 	return "", unusable
 }
 
-// sortCell is sort for a cell. A key that is no text and no whole number is
-// nobody's: what made it a floating point number has lost digits.
+// sortCell is sort for a cell. A key that is neither a text nor a whole number
+// is unusable: the conversion to floating point has lost digits.
 func (k keying) sortCell(c cell) (code string, s standing) {
 	text, err := keyText(c)
 	if err != nil {
@@ -78,7 +78,7 @@ func (k keying) code(key string) string {
 	return ""
 }
 
-// schemeOf is what stands before the bare code of a subject.
+// schemeOf returns the scheme of a subject's bare code.
 func schemeOf(code string) string {
 	if len(code) == 20 {
 		return "lei:"
@@ -86,10 +86,10 @@ func schemeOf(code string) string {
 	return "uscc:"
 }
 
-// mend undoes what spreadsheets and hands do to a code without changing which
-// one it is: blanks and invisible characters around it, full width, lower
-// case, and the apostrophe or ="…" by which a spreadsheet is told that it is a
-// text. It does not repair a wrong character.
+// mend undoes the changes by spreadsheets and people that leave a code's
+// identity intact: blanks and invisible characters around it, full width, lower
+// case, and the apostrophe or ="…" that mark a text in a spreadsheet. It does
+// not repair a wrong character.
 func mend(key string) string {
 	plain := strings.ToUpper(trim(strings.Map(narrow, key)))
 	if inner, ok := strings.CutPrefix(plain, `="`); ok && strings.HasSuffix(inner, `"`) {
@@ -102,25 +102,25 @@ func mend(key string) string {
 	return plain
 }
 
-// narrow turns full-width characters into those of ASCII.
+// narrow converts full-width characters to ASCII.
 func narrow(r rune) rune {
 	switch {
 	case r >= 0xFF01 && r <= 0xFF5E:
 		return r - 0xFEE0
-	case r == 0x2018 || r == 0x2019: // an apostrophe that an editor has curled
+	case r == 0x2018 || r == 0x2019: // an apostrophe that an editor has replaced
 		return '\''
 	}
 	return r
 }
 
-// trim removes blanks and what cannot be seen from both ends.
+// trim removes blanks and invisible characters from both ends.
 func trim(s string) string {
 	return strings.TrimFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) })
 }
 
 // isPerson checks an identity number of a person (GB 11643-1999): its check
-// character, and that a day of birth stands in it. The check alone would pass
-// every eleventh code of a firm in which a digit is wrong.
+// character, and that it contains a valid day of birth. The check character
+// alone would accept every eleventh enterprise code with a wrong digit.
 func isPerson(code string) bool {
 	if len(code) != 18 {
 		return false
@@ -139,8 +139,8 @@ func isPerson(code string) bool {
 	return "10X98765432"[sum%11] == code[17]
 }
 
-// isRegistration checks a business registration number of 15 digits, as they
-// were before social credit codes (GS 15-2006, ISO 7064 MOD 11,10).
+// isRegistration checks a business registration number of 15 digits, which was
+// used before social credit codes (GS 15-2006, ISO 7064 MOD 11,10).
 func isRegistration(code string) bool {
 	if len(code) != 15 {
 		return false
@@ -162,26 +162,26 @@ func isRegistration(code string) bool {
 	return false
 }
 
-// Census is what one pass over the keys of a table has found.
+// Census is the result of one pass over the keys of a table.
 type Census struct {
-	Rows     int64   // all but lines without any value
-	Mended   int64   // whose key is a subject's, written otherwise: they count
+	Rows     int64   // all, without lines that have no value at all
+	Mended   int64   // whose key is a subject's in another form; they count
 	Others   int64   // whose key is of another kind that the dataset declares
-	Unusable int64   // whose key is nobody's: while there are any, nothing is said of several rows, nor of none
-	Lines    []int64 // of the first [MaxBad] of those; in a database, numbers of rows in table order
-	Aside    int64   // whose key is nobody's, and which an operator has set aside
+	Unusable int64   // whose key is unusable: while there are any, there is no answer from several rows, and no "none"
+	Lines    []int64 // of the first [MaxBad] of those; in a database, row numbers in table order
+	Aside    int64   // whose key is unusable, and which an operator has set aside
 
-	records int64    // all, lines without any value among them: what a marker counts
+	records int64    // all, including lines without any value: what a marker counts
 	nobody  []nobody // of the first [MaxAside] unusable rows, where rows can be set aside
 }
 
-// nobody is a row whose key is nobody's.
+// nobody is a row with an unusable key.
 type nobody struct {
 	line  int64
 	print Fingerprint
 }
 
-// sorter tells the rows of a table apart by their keys, and counts them.
+// sorter classifies the rows of a table by their keys, and counts them.
 type sorter struct {
 	keying keying
 	prints prints
@@ -192,8 +192,7 @@ func newSorter(d *catalog.Dataset, secret []byte) sorter {
 	return sorter{keying: keyingOf(d), prints: printsOf(secret, d)}
 }
 
-// take counts a row that stands in a line. Code is that of the subject whose
-// row it is, or "".
+// take counts the row at a line. code is the code of the row's subject, or "".
 func (s *sorter) take(r record, line int64) (code string, st standing) {
 	s.census.records++
 	if r.hollow {

@@ -9,37 +9,37 @@ import (
 	"strings"
 )
 
-// Config says where the tables of a source are. Not every kind has every setting:
-// one that it does not have is an error. What is secret is no setting: a kind
-// that needs a password has a setting that names the file in which it is.
+// Config says where the tables of a source are. Not every kind has every
+// setting: a setting that the kind does not have is an error. A secret is never
+// a setting: a kind that needs a password has a setting with the name of the
+// file that contains it.
 type Config struct {
 	Name string `yaml:"name"`
 	Kind string `yaml:"kind"` // "csv", "jsonl" or "sqlite"
-	// Path is a folder that holds <table>.csv or <table>.jsonl, or the
-	// database file. A relative one is relative to the working directory.
+	// Path is a folder that holds <table>.csv or <table>.jsonl, or the database
+	// file. A relative path is relative to the working directory.
 	Path string `yaml:"path"`
-	// Live says of a database that it is the one in which the register is
-	// kept: all of it is there, and it is of now. Tables of others need a
-	// marker, see [Load].
+	// Live declares that the register itself is kept in this database: it is
+	// complete and current. Other tables need a marker, see [Load].
 	Live bool `yaml:"live,omitempty"`
 	Form `yaml:",inline"`
 	Own  `yaml:"-"`
 }
 
-// Own is what a source has of the member that reads it. Without it no row can
-// be set aside.
+// Own is what the member that reads a source provides. Without it no row can be
+// set aside.
 type Own struct {
-	Folder string // where the lists of rows set aside are stored, and what has no place in memory
-	Secret []byte // under which rows have their fingerprints
+	Folder string // where the lists of rows set aside are stored, and data too large for memory
+	Secret []byte // key of the rows' fingerprints
 }
 
-// kind is a way in which a register may be kept.
+// kind is a way to store a register.
 type kind struct {
-	has  []string // of the settings, those that it has
+	has  []string // the settings that this kind has
 	open func(c Config, path string, s *Source) tables
 }
 
-// kindNamed are the kinds that there are.
+// kindNamed are the existing kinds.
 var kindNamed = map[string]kind{
 	"csv": {[]string{"encoding", "delimiter", "newlines"}, func(c Config, path string, s *Source) tables {
 		return newFiles(path, csvFormat{s.form}, c.Secret, s.background)
@@ -52,8 +52,8 @@ var kindNamed = map[string]kind{
 	}},
 }
 
-// settings are those that not every kind has, with what is said where one stands
-// in a source of another kind.
+// settings are the settings that not every kind has, each with the error for a
+// source of another kind.
 var settings = []struct {
 	name      string
 	set       func(Config) bool
@@ -65,9 +65,9 @@ var settings = []struct {
 	{"newlines", func(c Config) bool { return c.Newlines }, "newlines belongs to csv: in other kinds a text may have line breaks"},
 }
 
-// Open opens a source. That the folder or the database is there and readable
-// is checked now; tables and columns when they are asked for. The error is an
-// [*Error] that names the source.
+// Open opens a source. It checks now that the folder or the database exists and
+// is readable; tables and columns are checked when they are used. The error is
+// an [*Error] that names the source.
 func Open(c Config) (*Source, error) {
 	s, err := c.open()
 	var e *Error

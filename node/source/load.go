@@ -14,26 +14,26 @@ import (
 	"atoll/node/catalog"
 )
 
-// Load is what stands for the table as a whole: that all of it is there, and of
-// when it is. A file's own time proves neither, since copying half a file makes
-// it new.
+// Load is what is known about a table as a whole: that it is complete, and its
+// day. A file's modification time proves neither, since a copy of half a file
+// has a new one.
 type Load struct {
-	Live bool        // the table is the database of record itself: whole, and of now
-	Told bool        // a marker was there, and the table is what it says
-	AsOf consent.Day // by the marker
+	Live bool        // the table is the register itself: complete and current
+	Told bool        // there is a marker, and the table matches it
+	AsOf consent.Day // according to the marker
 }
 
-// A marker is written last, when a table is whole: for NAME.csv or NAME.jsonl
-// the file NAME.load.json beside it, for a table of a database a row of the
-// table or view atoll_load.
+// marker is written last, when a table is complete. For NAME.csv or NAME.jsonl
+// it is the file NAME.load.json in the same folder, for a table of a database a
+// row of the table or view atoll_load.
 type marker struct {
 	Name string `json:"-"`
-	// Rows and SHA256 say what is whole: the number of records, header and
-	// empty lines not among them, and the digest of the file in hex. One of
-	// them at least.
+	// Rows and SHA256 define completeness: the number of records, without
+	// header and empty lines, and the digest of the file in hex. At least one
+	// of them is required.
 	Rows   *int64 `json:"rows"`
 	SHA256 string `json:"sha256"`
-	AsOf   string `json:"as_of"` // the day that the table is of, 2026-01-31
+	AsOf   string `json:"as_of"` // the day of the table's data, 2026-01-31
 }
 
 const (
@@ -42,7 +42,7 @@ const (
 	maxMarker       = 4 << 10 // bytes
 )
 
-// readMarker reads the marker of a file; nil where there is none.
+// readMarker reads the marker of a file; nil if there is none.
 func (fs *files) readMarker(d *catalog.Dataset) (*marker, error) {
 	name := d.Table + markerExtension
 	f, _, err := fs.open(name)
@@ -70,8 +70,8 @@ func (fs *files) readMarker(d *catalog.Dataset) (*marker, error) {
 // whole is what a marker is compared with.
 type whole struct {
 	records int64
-	digest  string // of a file, in hex; "" of a table of a database
-	open    bool   // the last line of the file has no end
+	digest  string // of a file, in hex; "" for a table of a database
+	open    bool   // the last line of the file has no line end
 	spans   bool   // a row of the file has several lines
 }
 
@@ -102,8 +102,8 @@ func (m *marker) stands(file string, t whole) (Load, *Error) {
 	return Load{Told: true, AsOf: consent.Day(day.Unix() / (24 * 60 * 60))}, nil
 }
 
-// WriteMarker writes the marker of a finished file NAME.csv or NAME.jsonl, of
-// so many rows and the day asOf, by renaming a finished file.
+// WriteMarker writes the marker of a finished file NAME.csv or NAME.jsonl with
+// so many rows and the day asOf. It writes a temporary file and renames it.
 func WriteMarker(path string, rows int64, asOf consent.Day) error {
 	text, err := json.Marshal(marker{Rows: &rows, AsOf: asOf.String()})
 	if err != nil {
@@ -113,8 +113,8 @@ func WriteMarker(path string, rows int64, asOf consent.Day) error {
 	return durable.Replace(path, text)
 }
 
-// standsFor returns why the load lets nothing be said of the whole dataset on a
-// day, such as that there is none; nil where it does.
+// standsFor returns why the load allows no answer about the whole dataset on a
+// day, not even that there is nothing; nil where it allows answers.
 func (l Load) standsFor(d *catalog.Dataset, file string, today consent.Day) *Error {
 	switch {
 	case !d.Complete || l.Live:

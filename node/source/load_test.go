@@ -15,7 +15,8 @@ import (
 	"atoll/node/catalog"
 )
 
-// A complete dataset is answered of a load that is whole and fresh alone.
+// TestMarkers: a complete dataset is answered only from a load that is complete
+// and fresh.
 func TestMarkers(t *testing.T) {
 	const today consent.Day = 20_000 // 2024-10-04
 	text := "key,v\n" + code(1) + ",a\n" + code(2) + ",b\n"
@@ -72,8 +73,8 @@ func TestMarkers(t *testing.T) {
 	}
 }
 
-// Of a complete register a flow ends where the load does: of the days behind,
-// none is not an answer.
+// TestFlowEndsWithItsLoad: a flow of a complete register ends where the load
+// ends: "none" is no answer about the days after.
 func TestFlowEndsWithItsLoad(t *testing.T) {
 	for asOf, want := range map[string]string{
 		"2026-10-20": "101000.00", "2026-10-30": "101000.00", "2026-10-31": "100500.00", "2026-11-28": "100500.00", "2026-11-29": "100500.00",
@@ -96,8 +97,9 @@ func TestFlowEndsWithItsLoad(t *testing.T) {
 	}
 }
 
-// The digest of a file says nothing of rows that a quote too many has made a
-// text of another: where rows go on in the next line, their number is needed.
+// TestSwallowedUnderDigest: the digest of a file does not reveal rows that
+// became part of another row's text by one quote too many. Where rows may have
+// several lines, their number is needed.
 func TestSwallowedUnderDigest(t *testing.T) {
 	d := one()
 	d.Complete = true
@@ -113,7 +115,8 @@ func TestSwallowedUnderDigest(t *testing.T) {
 	}
 }
 
-// A marker that comes with the next load says nothing of the one that was read.
+// TestMarkerOfTheNextLoad: a marker that arrives with the next load says
+// nothing about the load that was read.
 func TestMarkerOfTheNextLoad(t *testing.T) {
 	w := newWorld(t, t.TempDir(), "csv", "state")
 	s := w.open()
@@ -124,14 +127,14 @@ func TestMarkerOfTheNextLoad(t *testing.T) {
 	}
 	defer f.Close()
 	w.rows[3][0] = code(2)
-	w.open() // the next load is there, of as many rows
+	w.open() // the next load has arrived, with as many rows
 	if _, err := fs.surveyed(x, w.dataset); codeOf(t, err) != Changed {
 		t.Errorf("the old table with the new marker: %v", err)
 	}
 }
 
-// A marker in a database is a row, or what a view says; a database of record
-// needs none.
+// TestMarkersSQLite: a marker in a database is a row of a table or view; a
+// database that is itself the register needs none.
 func TestMarkersSQLite(t *testing.T) {
 	const today consent.Day = 20_000
 	cases := []struct {
@@ -172,7 +175,8 @@ func TestMarkersSQLite(t *testing.T) {
 	}
 }
 
-// A file's own time proves nothing: a touched one is as old as its marker.
+// TestTouched: a file's modification time proves nothing: a touched file is as
+// old as its marker.
 func TestTouched(t *testing.T) {
 	d := one()
 	d.Complete = true
@@ -198,7 +202,8 @@ func TestTouched(t *testing.T) {
 	}
 }
 
-// Whatever stands in a marker: an error with a code, or what it says.
+// FuzzMarker: whatever a marker contains, the result is an error with a code,
+// or the marker's content.
 func FuzzMarker(f *testing.F) {
 	for _, seed := range []string{`{"rows": 2, "as_of": "2024-10-04"}`, `{"sha256": "", "as_of": ""}`, `[]`, `{"rows": -1, "as_of": "9999-12-31"}`, "null", `{"rows": 1e2, "as_of": "2024-10-04"}`} {
 		f.Add([]byte(seed))

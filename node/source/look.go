@@ -13,9 +13,10 @@ import (
 	"atoll/node/catalog"
 )
 
-// Look reads a whole table of which nothing is declared yet and says what its columns
-// hold, for [catalog.Draft]: a type is one that every value has, read by the same rules
-// as those of a query. It remembers texts of small vocabularies alone, and no key.
+// Look reads a whole table for which nothing is declared yet, and returns what
+// its columns hold, for [catalog.Draft]. A type is reported only if every value
+// has it, by the rules that a query applies. Look remembers only the texts of
+// small vocabularies, and no key.
 func (s *Source) Look(ctx context.Context, table string) (rows int64, seen []catalog.Seen, err error) {
 	if !s.begin() {
 		return 0, nil, ErrClosed
@@ -61,7 +62,7 @@ func (s *Source) Look(ctx context.Context, table string) (rows int64, seen []cat
 	return rows, seen, nil
 }
 
-// columns are the names that a table gives its columns.
+// columns returns a table's column names.
 func (s *Source) columns(ctx context.Context, d *catalog.Dataset) (names []string, err error) {
 	switch t := s.tables.(type) {
 	case *files:
@@ -90,8 +91,8 @@ func (s *Source) columns(ctx context.Context, d *catalog.Dataset) (names []strin
 	return names, err
 }
 
-// Tables are the names of the tables and views of a database, sorted; of a folder of
-// files there are none to tell.
+// Tables returns the names of the tables and views of a database, sorted. It
+// returns none for a folder of files.
 func (s *Source) Tables(ctx context.Context) (names []string, err error) {
 	db, ok := s.tables.(*database)
 	if !ok {
@@ -111,13 +112,13 @@ func (s *Source) Tables(ctx context.Context) (names []string, err error) {
 type guess struct {
 	field catalog.Field
 	dates string // a date format, or ""
-	thou  string // what stands between thousands, or ""
+	thou  string // separator of thousands, or ""
 	fails bool
-	found bool // some value is read
+	found bool // whether some value can be read
 }
 
-// guesses are in the order in which they are preferred. Orders of day and month that
-// could be taken for each other are not among them: those a person declares.
+// guesses returns the guesses in order of preference. Orders of day and month
+// that could be confused are not among them: a person declares those.
 func guesses() (list []guess) {
 	for _, dates := range []string{"", "YYYY/M/D", "YYYY年M月D日", "YYYY.M.D", "YYYY-M-D", "YYYY-MM-DD hh:mm:ss", "YYYY-MM-DDThh:mm:ss", "YYYY/M/D h:mm:ss", "YYYY/M/D h:mm"} {
 		list = append(list, guess{field: catalog.Field{Type: catalog.TypeDate}, dates: dates})
@@ -134,11 +135,11 @@ func guesses() (list []guess) {
 }
 
 const (
-	maxVocabulary = 12 // texts of a column that may be a vocabulary
-	maxNumeral    = 15 // digits of a number; more are rather a number of something
+	maxVocabulary = 12 // maximum texts of a column that may be a vocabulary
+	maxNumeral    = 15 // maximum digits of an amount; a longer number is rather an identifier
 )
 
-// look is what is seen of one column so far.
+// look is what has been found about one column so far.
 type look struct {
 	name    string
 	guesses []guess
@@ -146,8 +147,8 @@ type look struct {
 	keys    int64 // social credit codes
 	codes   map[string]bool
 	persons int64
-	nones   map[string]bool  // texts that stand for none
-	stands  map[string]bool  // dates that do
+	nones   map[string]bool  // texts that mean that there is no value
+	stands  map[string]bool  // dates that mean that there is no date
 	texts   map[string]int64 // nil: too many
 	scale   int
 }
@@ -157,7 +158,7 @@ func newLook(name string) *look {
 }
 
 var (
-	aCode   = regexp.MustCompile(`^-?0[0-9]`) // a number of something, whose zeros count
+	aCode   = regexp.MustCompile(`^-?0[0-9]`) // an identifier, whose leading zeros count
 	aMobile = regexp.MustCompile(`^1[3-9][0-9]{9}$`)
 )
 

@@ -11,7 +11,8 @@ import (
 	"atoll/node/catalog"
 )
 
-// TestLook: columns have the type that every value has, by the rules of a query.
+// TestLook: a column gets the type that every value has, by the rules of a
+// query.
 func TestLook(t *testing.T) {
 	folder := t.TempDir()
 	const header = "code,day,slash,mixed,sum,many,zero,flag,word,who,empty,未"
@@ -58,7 +59,7 @@ func TestLook(t *testing.T) {
 	}
 }
 
-// TestLookDatabase: one of several tables, as an SQLite database holds them.
+// TestLookDatabase: looks at one of several tables of an SQLite database.
 func TestLookDatabase(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "r.db")
 	db, err := sql.Open("sqlite", path)

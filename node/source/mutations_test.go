@@ -14,7 +14,7 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// mutations are changes of form, of one cell of the first row or of the table.
+// mutations change the format, one cell of the first row, or the table.
 var mutations = []func(*world, *rand.Rand){
 	func(w *world, r *rand.Rand) { i := r.IntN(5); w.rows[0][i] = fmt.Sprint(" ", w.rows[0][i]) },
 	func(w *world, r *rand.Rand) { i := r.IntN(5); w.rows[0][i] = fmt.Sprint(w.rows[0][i], "\u200b") },
@@ -40,7 +40,7 @@ var mutations = []func(*world, *rand.Rand){
 		others := []rune("0123456789ABCDEFGHJKLMNPQRTUWXYabcilosvzIOSVZ-_.,'\"=\u3000")
 		key := []rune(code(1))
 		key[r.IntN(len(key))] = others[r.IntN(len(others))]
-		if text := string(key); text == code(1) || !consent.KnownCode("uscc", mend(text)) { // another code could be true
+		if text := string(key); text == code(1) || !consent.KnownCode("uscc", mend(text)) { // another valid code could be true
 			w.rows[0][0] = text
 		}
 	},
@@ -58,9 +58,10 @@ var mutations = []func(*world, *rand.Rand){
 	func(w *world, r *rand.Rand) { w.columns[r.IntN(5)] += []string{" ", "2", "\u00a0"}[r.IntN(3)] },
 }
 
-// However a cell or a table is changed in its form, an answer is the truth, or
-// no answer, and never cleaner than the truth. Other values that could be true
-// are out of reach: nothing in a register tells 1.00 from 10.00.
+// TestMutations: however the form of a cell or table is changed, the answer is
+// true, is absent, or is at least never more favourable than the truth. Other
+// plausible values cannot be detected: nothing in a register distinguishes 1.00
+// from 10.00.
 func TestMutations(t *testing.T) {
 	truth := decimal.NewFromInt(100_000)
 	share := map[string]int{"csv": 5000, "jsonl": 4400, "sqlite": 400, "view": 200}
@@ -74,7 +75,7 @@ func TestMutations(t *testing.T) {
 			if w.kind != "csv" && w.kind != "jsonl" {
 				w.bytes = nil
 				if slices.ContainsFunc(w.columns, func(c string) bool { return strings.ContainsAny(c, " \u00a0") }) {
-					continue // SQL would read another name
+					continue // SQL would accept another name
 				}
 			}
 			a := w.ask(1)

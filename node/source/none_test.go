@@ -8,8 +8,8 @@ import (
 	"atoll/node/catalog"
 )
 
-// releases is the register of debts where a text says that a debt is gone: the
-// number of its release.
+// releases is the register of debts where a text ends a debt: the number of its
+// release.
 func releases(t testing.TB, more string) *catalog.Dataset {
 	t.Helper()
 	text := strings.NewReplacer("{name: cleared, type: date}", "{name: cleared, type: text}", "%s value", "value", "    %s\n", more).Replace(debtsCatalog)
@@ -20,8 +20,9 @@ func releases(t testing.TB, more string) *catalog.Dataset {
 	return &c.Datasets[0]
 }
 
-// What programs and people write where a text is missing clears no debt: it is
-// refused, unless the catalog says that it is none.
+// TestTextThatStandsForNone: what programs and people write where a text is
+// missing clears no debt. It is refused, unless the catalog declares it as no
+// value.
 func TestTextThatStandsForNone(t *testing.T) {
 	d := releases(t, "")
 	for _, kind := range connectors {
@@ -50,7 +51,7 @@ func TestTextThatStandsForNone(t *testing.T) {
 	}
 }
 
-// Two cases whose number is "无" are not one.
+// TestNoTextTellsRowsApart: two cases whose number is "无" are not one case.
 func TestNoTextTellsRowsApart(t *testing.T) {
 	w := newWorld(t, t.TempDir(), "csv", "state")
 	w.dataset = releases(t, "    unique: [number]\n")
@@ -58,7 +59,7 @@ func TestNoTextTellsRowsApart(t *testing.T) {
 	if a := w.ask(1); a.Outcome != consent.Invalid || a.Reason != string(BadValue) {
 		t.Errorf("%s %q %s", a.Outcome, a.Value, a.Reason)
 	}
-	w.dataset = releases(t, "") // nothing depends on the number now
+	w.dataset = releases(t, "") // nothing depends on the number any more
 	if a := w.ask(1); a.Outcome != consent.Answered || a.Value != "100000.00" {
 		t.Errorf("%s %q %s", a.Outcome, a.Value, a.Reason)
 	}

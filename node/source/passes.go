@@ -7,7 +7,7 @@ import (
 	"atoll/node/catalog"
 )
 
-// slot is what a pass is made for: a table, and how a dataset reads it.
+// slot identifies a pass: a table, and how a dataset reads it.
 type slot struct{ table, reads string }
 
 func slotOf(d *catalog.Dataset) slot {
@@ -18,8 +18,9 @@ func slotOf(d *catalog.Dataset) slot {
 	return slot{d.Table, reads}
 }
 
-// passes keeps what one pass over each table has found, as long as the table
-// is the same. A pass is made in the background and once, however many wait.
+// passes caches the result of one pass over each table as long as the table
+// does not change. A pass runs in the background and only once, however many
+// callers wait.
 type passes[T any] struct {
 	background func(func(context.Context)) bool
 
@@ -28,7 +29,7 @@ type passes[T any] struct {
 	running map[slot]*pass[T]
 }
 
-// pass is one that is being made.
+// pass is a running pass.
 type pass[T any] struct {
 	done  chan struct{}
 	found *T
@@ -39,7 +40,7 @@ func newPasses[T any](background func(func(context.Context)) bool) *passes[T] {
 	return &passes[T]{background: background, done: map[slot]*T{}, running: map[slot]*pass[T]{}}
 }
 
-// have returns what was found of the generation of a table, or nil.
+// have returns the result for the current generation of a table, or nil.
 func (p *passes[T]) have(s slot, fits func(*T) bool) *T {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -49,9 +50,9 @@ func (p *passes[T]) have(s slot, fits func(*T) bool) *T {
 	return nil
 }
 
-// get returns what was found of a generation of a table. It waits while the
-// pass is made, which goes on when ctx ends. It returns neither a result nor
-// an error when the table is another one by now.
+// get returns the result for a generation of a table. It waits for a running
+// pass, which continues when ctx ends. It returns neither a result nor an error
+// if the table has changed meanwhile.
 func (p *passes[T]) get(ctx context.Context, s slot, fits func(*T) bool, do func(context.Context) (*T, error)) (*T, error) {
 	p.mu.Lock()
 	if found := p.done[s]; found != nil && fits(found) {
@@ -93,7 +94,7 @@ func (p *passes[T]) run(ctx context.Context, s slot, b *pass[T], do func(context
 	close(b.done)
 }
 
-// forget drops what turned out not to fit its table.
+// forget drops a result that turned out not to match its table.
 func (p *passes[T]) forget(s slot, found *T) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -12,20 +12,20 @@ import (
 // has skipped.
 var errTooLong = errors.New("record too long")
 
-// records splits a file into records without ever holding more than MaxRecord
-// of one. The readers of encoding/csv and encoding/json take a line as long as
-// it comes, so they are given one record at a time.
+// records splits a file into records and never holds more than MaxRecord bytes
+// of one. The readers of encoding/csv and encoding/json accept lines of any
+// length, so they are given one record at a time.
 type records struct {
 	r         *bufio.Reader
-	delimiter byte  // of CSV in which line breaks within quotes, that begin behind it, do not end a record; otherwise 0
+	delimiter byte  // of CSV: line breaks within quotes that begin after it do not end a record; otherwise 0
 	offset    int64 // where the next record begins
 	line      int64 // its first line, counting from 1
-	marked    bool  // a byte order mark says that this is UTF-8
-	spans     bool  // a record has more than one line
+	marked    bool  // a byte order mark shows that this is UTF-8
+	spans     bool  // some record has several lines
 	buf       []byte
 }
 
-// bufferSize is what is read from a file at once, in bytes.
+// bufferSize is the size of one read from a file, in bytes.
 const bufferSize = 64 << 10
 
 // begin reads a byte order mark at the start of a file.
@@ -50,11 +50,11 @@ const (
 	notUTF8       = "not UTF-8 (perhaps GBK): declare encoding: gb18030 for the source, or convert it"
 )
 
-// place says where a record begins.
+// place is where a record begins.
 type place struct{ offset, line int64 }
 
-// next returns the next record with its line break. It is valid until the next
-// call. After errTooLong the caller may go on; io.EOF is the end.
+// next returns the next record with its line break. The record is valid until
+// the next call. After errTooLong the caller may continue; io.EOF is the end.
 func (rs *records) next() ([]byte, place, error) {
 	at := place{rs.offset, rs.line}
 	rs.buf = rs.buf[:0]
@@ -88,15 +88,15 @@ func (rs *records) next() ([]byte, place, error) {
 	}
 }
 
-// quoting follows the quotes of CSV as encoding/csv understands them: a quote
-// opens only at the start of a field, and is doubled to stand for itself. A
-// stray quote within a field opens nothing: it spoils its own row, not the
-// rest of the file.
+// quoting tracks the quotes of CSV as encoding/csv understands them: a quote
+// opens only at the start of a field, and a doubled quote is a literal one. A
+// stray quote within a field opens nothing: it spoils its own row, not the rest
+// of the file.
 type quoting struct {
 	delimiter byte
 	open      bool // within quotes
-	closed    bool // right behind a quote that closes, unless another follows
-	within    bool // within a field, so that a quote opens nothing
+	closed    bool // just after a closing quote, unless another quote follows
+	within    bool // within a field, where a quote opens nothing
 }
 
 func (q *quoting) feed(chunk []byte) {
@@ -129,7 +129,7 @@ func (q *quoting) feed(chunk []byte) {
 	}
 }
 
-// cancelled makes a long read end with its context.
+// cancelled ends a long read when its context ends.
 type cancelled struct {
 	ctx context.Context
 	r   io.Reader
@@ -149,7 +149,7 @@ func blank(record []byte) bool {
 }
 
 // loneReturn reports whether lines of a record end in CR alone, as on old
-// machines: all of a file would be swallowed as one line.
+// machines. The whole file would otherwise be read as one line.
 func loneReturn(record []byte) bool {
 	for i, c := range record {
 		if c == '\r' && (i+1 == len(record) || record[i+1] != '\n') {

@@ -14,61 +14,61 @@ import (
 const (
 	// MaxBad limits the bad rows that a report lists; all are counted.
 	MaxBad = 20
-	// maxDistinct limits the memory for telling subjects and rows apart, 8
+	// maxDistinct limits the memory for counting different subjects and rows, 8
 	// bytes each.
 	maxDistinct = 1 << 23
 )
 
-// Report says what a table holds and what is wrong with it. No value of the
-// table is in it, nor a subject.
+// Report is what a table contains and what is wrong with it. It contains no
+// value of the table and no subject.
 type Report struct {
-	Rows           int64       // all, bad ones included; lines without any value are none
-	Subjects       int64       // different ones, among keys that are a subject's
+	Rows           int64       // all, including bad rows; lines without any value do not count
+	Subjects       int64       // different subjects among usable keys
 	Bad            int64       // rows with an error; a query about their subjects fails
 	BadRows        []Bad       // the first [MaxBad] of them
 	Keys           Census      // of the keys
-	Unfit          int64       // rows that can be read, and of which a query about their subject makes an output invalid, such as those of a day to come
+	Unfit          int64       // readable rows that make an output about their subject invalid, such as rows with a future day
 	UnfitRows      []Unfit     // the first [MaxBad] of them
-	StandIns       int64       // rows with a date that may stand for none, such as 1900-01-01, in a field where it is not refused
+	StandIns       int64       // rows with a date that may mean no date, such as 1900-01-01, in a field where it is not refused
 	StandInRows    []Bad       // the first [MaxBad] of them
-	DuplicateRows  int64       // that repeat another of their subject in the dataset's unique fields
-	Conflicts      int64       // further records of subjects that have one, in a dataset of one record each; a query about them fails
-	MissingColumns []string    // of the catalog, which the table lacks; with any, every query fails
-	FoundColumns   []string    // that the table has, where some are missing
+	DuplicateRows  int64       // rows that repeat another row of their subject in the dataset's unique fields
+	Conflicts      int64       // further records of a subject in a dataset of one record each; a query about the subject fails
+	MissingColumns []string    // columns of the catalog that the table lacks; with any, every query fails
+	FoundColumns   []string    // columns of the table, where some are missing
 	Oldest, Newest consent.Day // in the dataset's date field; 0 where there is none
-	ReadOnly       bool        // writing was tried, or is not possible by the way of opening
+	ReadOnly       bool        // writing failed in a trial, or is impossible because of how the source is opened
 	AtLeast        bool        // too large to count exactly: Subjects and DuplicateRows are lower bounds
-	Whole          *Error      // why nothing can be said of the table as a whole, nor "none" of anybody; nil where it can
-	Tried          int64       // subjects of which every output was computed
-	Outputs        []Tried     // what became of that
+	Whole          *Error      // why the table as a whole allows no answer, not even "none"; nil where it does
+	Tried          int64       // number of subjects for which every output was computed
+	Outputs        []Tried     // the results of that
 }
 
-// Bad is one row that cannot be used: its first error.
+// Bad is one unusable row with its first error.
 type Bad struct {
-	Line   int64  // in a file, the first of the row; in a database, the number of the row in table order
-	Column string // or empty, where it is the whole row
+	Line   int64  // in a file, the row's first line; in a database, the row number in table order
+	Column string // or empty, where the error concerns the whole row
 	Code   Code
 }
 
-// Unfit is a row that can be read and does not fit the catalog, or the day.
+// Unfit is a readable row that does not fit the catalog, or the day.
 type Unfit struct {
 	Line   int64  // see [Bad]
 	Reason string // see [catalog.Says]
 }
 
-// OK reports whether queries can rely on the table: every row can be read, and
-// every one belongs to somebody, who has no more of them than the catalog says;
-// all of it is there, and every output can be computed.
+// OK reports whether queries can rely on the table: every row can be read and
+// has a usable key, no subject has more rows than the catalog allows, the table
+// is complete, and every output can be computed.
 func (r Report) OK() bool {
 	fine := !slices.ContainsFunc(r.Outputs, func(o Tried) bool { return !o.fine() })
 	return fine && r.Bad == 0 && r.Unfit == 0 && r.Conflicts == 0 && r.Keys.Unusable == 0 && len(r.MissingColumns) == 0 && r.Whole == nil && r.ReadOnly
 }
 
-// Test reads a whole table, in bounded memory however large it is, and reports
-// on it; then it runs what a query runs, as try says. It takes as long as that
-// takes, or until ctx ends. progress may be nil; it is called up to some
-// hundred times for each step, with bytes of a file or rows of a database, and
-// then with subjects. The error says why the table could not be read to its end.
+// Test reads a whole table in bounded memory and reports on it. It then runs
+// what a query runs, as try says. It returns when that is finished or ctx ends.
+// progress may be nil. It is called up to some hundred times for each step,
+// first with bytes of a file or rows of a database, then with subjects. The
+// error says why the table could not be read to its end.
 func (s *Source) Test(ctx context.Context, d *catalog.Dataset, try Try, progress func(step string, done, total int64)) (Report, error) {
 	if !s.begin() {
 		return Report{}, ErrClosed
@@ -100,8 +100,8 @@ func (s *Source) Test(ctx context.Context, d *catalog.Dataset, try Try, progress
 	return r, s.try(ctx, d, try.At, t.sample.codes(), seldom("subjects", progress), &r)
 }
 
-// Check is Survey with a judgement: its error says why, on this day, nothing
-// can be said of several rows of the dataset, nor that there is none.
+// Check makes a Survey and judges it: the error says why, on this day, the
+// dataset allows no answer from several rows, and no "none".
 func (s *Source) Check(ctx context.Context, d *catalog.Dataset, today consent.Day) (Survey, error) {
 	found, err := s.Survey(ctx, d)
 	if err != nil {
@@ -116,7 +116,7 @@ func (s *Source) Check(ctx context.Context, d *catalog.Dataset, today consent.Da
 	return found, nil
 }
 
-// seldom passes on some of the calls of a long step.
+// seldom passes on only some of the progress calls of a long step.
 func seldom(step string, progress func(step string, done, total int64)) func(done, total int64) {
 	shown := int64(0)
 	return func(done, total int64) {
@@ -134,8 +134,8 @@ type tally struct {
 	at       catalog.At
 	sorter   sorter
 	sample   sample
-	date     int   // of the fields; -1 where there is none
-	unique   []int // of the fields
+	date     int   // index of the field; -1: none
+	unique   []int // indexes of the fields
 	dated    bool
 	report   Report
 	subjects distinct
@@ -200,7 +200,7 @@ func (t *tally) bad(code Code, line int64, column string) {
 	}
 }
 
-// unfit notes a row of which a query about its subject fails.
+// unfit records a row that makes a query about its subject fail.
 func (t *tally) unfit(row catalog.Row, line int64) {
 	reason := t.d.Spoils(row, t.at)
 	if reason == "" {
@@ -211,7 +211,7 @@ func (t *tally) unfit(row catalog.Row, line int64) {
 	}
 }
 
-// standIns notes dates that may stand for none.
+// standIns records dates that may mean that there is no date.
 func (t *tally) standIns(row catalog.Row, line int64) {
 	for i, v := range row {
 		if day, ok := v.(consent.Day); ok && standIn(day) {
@@ -233,7 +233,7 @@ func (t *tally) day(day consent.Day) {
 func (t *tally) finish() Report {
 	r := t.report
 	r.Keys = t.sorter.census
-	r.Keys.records = 0 // only the pass knows all
+	r.Keys.records = 0 // only the pass knows the number
 	r.Subjects, _ = t.subjects.count()
 	different, repeated := t.rows.count()
 	r.DuplicateRows = repeated
@@ -248,7 +248,7 @@ func (t *tally) finish() Report {
 type distinct struct {
 	seen     []uint64
 	repeated int64
-	full     bool // more than that were different: no more are taken
+	full     bool // more than that were different: no more are added
 }
 
 func (s *distinct) add(hash uint64) {

@@ -24,7 +24,7 @@ func TestReport(t *testing.T) {
 		{code(4), "c", "1", "1", "20231", ""},               // bad
 		{"91110000600037341X", "c", "1", "1", nil, ""},      // no valid code
 		{nil, "c", "1", "1", nil, ""},
-		{"", nil, "", "", "", ""}, // nothing at all
+		{"", nil, "", "", "", ""}, // no value at all
 		{"lei:506700GE1G29325QX363", "a", "1", "1.00", "2025-01-31", "0"},
 		{"506700GE1G29325QX363", "a", "1", "1.00", "2025-01-31", "0"}, // repeats
 		{code(1), "bad\x07", "", "", "", ""},                          // bad
@@ -124,8 +124,9 @@ func TestDistinct(t *testing.T) {
 	}
 }
 
-// Random tables, with values good and bad, give every subject the same rows or
-// the same code in every kind, and the same report.
+// TestRandomTables: random tables, with valid and invalid values, give every
+// subject the same rows or the same code in every kind of source, and the same
+// report.
 func TestRandomTables(t *testing.T) {
 	for seed := range uint64(60) {
 		r := rand.New(rand.NewPCG(seed, 0))
@@ -151,7 +152,8 @@ func TestRandomTables(t *testing.T) {
 			for n := range subjects {
 				rows, err := rowsOf(s, context.Background(), dataset(), subject(n))
 				silent(t, err, random.rows)
-				// Which of several bad values is met first is up to the kind.
+				// Which of several bad values is found first depends on the
+				// kind.
 				results[kind] = append(results[kind], fmt.Sprint(show(rows), codeOf(t, err)))
 			}
 			report, err := s.Test(context.Background(), dataset(), Try{}, nil)
@@ -165,7 +167,7 @@ func TestRandomTables(t *testing.T) {
 				report.UnfitRows[i].Line = 0
 			}
 			report.Keys.Lines, report.Whole = nil, nil
-			if len(random.rows) > 0 { // without rows JSONL has no columns to speak of
+			if len(random.rows) > 0 { // without rows JSONL has no columns
 				results[kind] = append(results[kind], fmt.Sprintf("%+v", report))
 			}
 			s.Close()
@@ -178,7 +180,8 @@ func TestRandomTables(t *testing.T) {
 	}
 }
 
-// randomCell is a value for a column: mostly good, sometimes none or bad.
+// randomCell returns a value for a column: mostly valid, sometimes none or
+// invalid.
 func randomCell(r *rand.Rand, column, subjects int) any {
 	switch n := r.IntN(40); {
 	case n == 0:
@@ -211,7 +214,7 @@ func randomCell(r *rand.Rand, column, subjects int) any {
 	return []string{"true", "false", "TRUE", "FALSE", "1", "0", "是", "否"}[r.IntN(8)]
 }
 
-// Days and numbers at the edges of what can be expressed.
+// TestValues: days and numbers at the limits of what can be expressed.
 func TestValues(t *testing.T) {
 	for text, want := range map[string]consent.Day{"1970-01-01": 0, "1969-12-31": -1, "1800-01-01": -62091, "19700102": 1, "2000-02-29": 11016, "9999-12-31": 2932896} {
 		if got, err := value(text, catalog.Field{Type: catalog.TypeDate}, plainly); err != nil || got != want {
@@ -233,8 +236,8 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// In a dataset of one record each, a second one that differs is a conflict, one
-// that repeats is not.
+// TestReportConflicts: in a dataset of one record each, a second record that
+// differs is a conflict; one that repeats the first is not.
 func TestReportConflicts(t *testing.T) {
 	rows := [][]any{
 		{code(1), "a", "1", "1.00", "2024-01-31", "true"},

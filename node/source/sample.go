@@ -13,39 +13,39 @@ import (
 )
 
 const (
-	// MaxShapes limits the shapes that are told of one column.
+	// MaxShapes limits the shapes that are listed for one column.
 	MaxShapes = 12
 	// maxShape limits one shape, in characters.
 	maxShape = 40
-	// maxShapesSeen limits the shapes that are counted of one column.
+	// maxShapesSeen limits the shapes that are counted for one column.
 	maxShapesSeen = 2000
 )
 
-// Column says how the values of one column are written.
+// Column describes how the values of one column are written.
 type Column struct {
 	Name   string
 	Key    bool
-	Type   catalog.Type // of a field
-	None   int64        // empty, or what the catalog says means none
-	Bad    int64        // not of the type, or keys of nobody
+	Type   catalog.Type // if the column is a field
+	None   int64        // empty, or declared by the catalog as no value
+	Bad    int64        // not of the type, or unusable keys
 	Shapes []Shape      // the most frequent first, [MaxShapes] at most
 	Others int64        // values of further shapes
 }
 
-// Shape is what several values have in common: 9 stands for a digit, A and a
-// for a letter of either case, 文 for a Chinese character, ９ and Ａ for a digit
-// and a letter of full width. Everything else stands for itself, so that no
-// value can be read from it.
+// Shape is what several values have in common. 9 represents a digit, A and a a
+// letter of either case, 文 a Chinese character, ９ and Ａ a digit and a letter of
+// full width. Every other character represents itself. No value can be derived
+// from a shape.
 type Shape struct {
 	Text  string
 	Count int64
-	Bad   int64 // of them not of the type, or nobody's
-	Line  int64 // of the first
+	Bad   int64 // of these, not of the type, or unusable keys
+	Line  int64 // line of the first
 }
 
-// Sample reads a whole table and says how the values of its columns are
-// written, and which of these forms cannot be used: what there is to declare of
-// a source before its rows can be read. progress may be nil, see [Source.Test].
+// Sample reads a whole table and returns how the values of its columns are
+// written, and which forms cannot be used. It shows what to declare about a
+// source before its rows can be read. progress may be nil, see [Source.Test].
 func (s *Source) Sample(ctx context.Context, d *catalog.Dataset, progress func(step string, done, total int64)) ([]Column, error) {
 	if !s.begin() {
 		return nil, ErrClosed
@@ -64,7 +64,7 @@ func (s *Source) Sample(ctx context.Context, d *catalog.Dataset, progress func(s
 	}
 	missing, _, err := s.tables.scan(ctx, d, seldom("rows", progress), func(r record) error {
 		if r.err != nil || r.hollow {
-			return nil // what cannot be split has no values
+			return nil // a row that cannot be split has no values
 		}
 		_, st := keying.sortCell(r.key)
 		columns[0].count(seen[0], r.key, st == unusable, false, r.line)
@@ -110,7 +110,7 @@ func (c *Column) count(seen map[string]*Shape, v cell, bad, none bool, line int6
 	}
 }
 
-// finish keeps the shapes that say most: those that cannot be used, then the
+// finish keeps the most informative shapes: those that cannot be used, then the
 // frequent ones.
 func (c *Column) finish(seen map[string]*Shape) {
 	all := slices.SortedFunc(maps.Values(seen), func(a, b *Shape) int {
@@ -125,7 +125,7 @@ func (c *Column) finish(seen map[string]*Shape) {
 	}
 }
 
-// shapeOf is the shape of a value, with its kind where it is no text.
+// shapeOf returns the shape of a value, with its kind where it is no text.
 func shapeOf(c cell) string {
 	switch c := c.(type) {
 	case nil:
@@ -161,7 +161,7 @@ func shape(text string) string {
 	return b.String()
 }
 
-// mask is what stands in a shape for a character.
+// mask returns the character that represents r in a shape.
 func mask(r rune) rune {
 	switch {
 	case r >= '0' && r <= '9':
@@ -184,5 +184,6 @@ func mask(r rune) rune {
 	return r
 }
 
-// dateWords are the Chinese characters that tell the form of a date or a number.
+// dateWords are the Chinese characters that show the form of a date or a
+// number.
 const dateWords = "年月日时分秒元万亿"

@@ -10,7 +10,7 @@ import (
 	"atoll/node/catalog"
 )
 
-// A sample shows how values are written, and none of them.
+// TestSample: a sample shows how values are written, but no value.
 func TestSample(t *testing.T) {
 	for _, kind := range connectors {
 		w := newWorld(t, t.TempDir(), kind, "state")
@@ -48,7 +48,8 @@ cleared none 4 bad 0 others 0: "9999-99-99" 2 0
 	}
 }
 
-// However many forms there are, few are told and all are counted.
+// TestSampleManyShapes: however many shapes there are, few are listed and all
+// are counted.
 func TestSampleManyShapes(t *testing.T) {
 	w := newWorld(t, t.TempDir(), "csv", "state")
 	for i := range 3 * maxShapesSeen {
@@ -67,8 +68,8 @@ func TestSampleManyShapes(t *testing.T) {
 	}
 }
 
-// An explanation says what a query would, names the rows by line, and shows no
-// value.
+// TestExplain: an explanation gives the answers of a query, names the rows by
+// line, and shows no value.
 func TestExplain(t *testing.T) {
 	at := catalog.At{Day: debtsToday}
 	for _, kind := range connectors {

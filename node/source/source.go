@@ -1,24 +1,25 @@
 // Package source reads an agency's own tables: CSV and JSONL files and SQLite
-// databases. A [Source] promises to change nothing in them, and to answer the
-// same rows and the same error codes whichever kind holds them; it needs memory
-// that does not grow with the size of a row or of a subject's history.
+// databases. A [Source] changes nothing in them, and returns the same rows and
+// the same error codes whichever kind holds them. The memory it needs does not
+// grow with the size of a row or of a subject's history.
 //
 // [Open] a [Source], ask it for [Source.Answers] about one subject, and let
 // [Source.Test] tell the owner what is wrong with a table before others find
-// out. Names of tables and columns come from the catalog alone, compared
+// out. Names of tables and columns come only from the catalog and are compared
 // exactly; the subject is a parameter of the query, never part of its text.
 //
 // A value that is not exactly of its field's type is an error, never a guess:
-// half-read data is worse than none. So is a row that cannot be split into its
-// columns, and one whose key is nobody's, for every subject: nobody knows whose
-// it was, and "no record" must not be said of the one it belongs to. So is a
-// table that is empty, or not what the marker of its load says. Errors are of
-// type [*Error]; they name file, line and column, and never a value or a subject.
+// half-read data is worse than none. A row that cannot be split into its
+// columns, or whose key is unusable, is an error for every subject: it is
+// unknown whose row it is, and "no record" must not be the answer for that
+// subject. A table that is empty, or that does not match the marker of its
+// load, is an error too. Errors are of type [*Error]; they name file, line and
+// column, and never a value or a subject.
 //
 // Not promised: rows in the order of the file. They come in ascending order of
 // their fields, so that no answer depends on how a table happens to be stored.
-// An owner replaces a file by renaming a finished one over it; what is written
-// in place is noticed ([Changed]) unless it keeps size and time of the file.
+// An owner replaces a file by renaming a finished one over it. A write in place
+// is noticed ([Changed]) unless it keeps size and time of the file.
 package source
 
 import (
@@ -44,14 +45,14 @@ const (
 	// MaxText limits one text in bytes.
 	MaxText = 64 << 10
 	// MaxIndexed limits the rows of one file: its index is held in memory, 16
-	// bytes a row. Larger tables belong into a database.
+	// bytes a row. Larger tables belong in a database.
 	MaxIndexed = 1 << 24
 	// Timeout limits one call of [Source.Rows].
 	Timeout = 10 * time.Second
 )
 
-// concurrent is how many calls of Rows read at once; others wait. It bounds
-// memory when a burst of queries arrives.
+// concurrent limits the calls of Rows that read at the same time; others wait.
+// It bounds memory when a burst of queries arrives.
 const concurrent = 8
 
 // ErrClosed is returned once a source is closed.
@@ -73,26 +74,26 @@ type Source struct {
 	reads sync.WaitGroup
 }
 
-// tables is what differs between files and databases. Errors may be bare
-// context errors or of type *Error.
+// tables is the part that differs between files and databases. Errors may be
+// bare context errors or of type *Error.
 type tables interface {
-	// survey returns what the first pass over the table has found, and waits
-	// for it where it is not done. The pass is made again when the table
-	// changed.
+	// survey returns the result of the first pass over the table, and waits for
+	// the pass where it is not finished. The pass is repeated when the table
+	// has changed.
 	survey(ctx context.Context, d *catalog.Dataset) (Survey, error)
-	// lookup hands to each every row of the subject with this bare code, and
-	// returns the survey of the very generation of the table that it read.
+	// lookup calls each for every row of the subject with this bare code, and
+	// returns the survey of the same generation of the table that it read.
 	lookup(ctx context.Context, d *catalog.Dataset, code string, each func(record) error) (Survey, error)
-	// scan hands every row to each, in the order of the table. A row that
-	// cannot be read has an error in place of cells. It returns the columns
-	// of the dataset that the table does not have, and where there are such
-	// those that it has.
+	// scan calls each for every row, in the order of the table. A row that
+	// cannot be read has an error in place of cells. scan returns the columns
+	// of the dataset that the table lacks and, if there are any, those that it
+	// has.
 	scan(ctx context.Context, d *catalog.Dataset, progress func(done, total int64), each func(record) error) (missing, found []string, err error)
-	// check tries what can be tried without knowing a table.
+	// check tests everything that does not depend on a table.
 	check(ctx context.Context) error
-	// readOnly tries whether writing is impossible.
+	// readOnly tests whether writing is impossible.
 	readOnly(ctx context.Context) (bool, error)
-	// file names what a dataset is read from, for errors.
+	// file names the file that a dataset is read from, for errors.
 	file(d *catalog.Dataset) string
 	close()
 }
@@ -102,14 +103,14 @@ type record struct {
 	line   int64
 	offset int64 // in a file
 	key    cell
-	hollow bool   // no column of the table has a value, those that are not read among them
-	exact  bool   // of a lookup: the key is written as it should be
+	hollow bool   // no column of the table has a value, including columns that are not read
+	exact  bool   // of a lookup: the key is in its exact form
 	cells  []cell // in the order of the dataset's fields; valid until the next record
 	err    *Error // why there are no cells
 }
 
-// Close ends what is being read, waits for it, and lets everything go. A
-// source may be closed more than once.
+// Close ends running reads, waits for them, and releases everything. A source
+// may be closed more than once.
 func (s *Source) Close() error {
 	s.mu.Lock()
 	s.done = true
@@ -120,7 +121,7 @@ func (s *Source) Close() error {
 	return nil
 }
 
-// begin counts a read in, unless the source is closed.
+// begin registers a read, unless the source is closed.
 func (s *Source) begin() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -143,30 +144,30 @@ func (s *Source) background(work func(context.Context)) bool {
 	return true
 }
 
-// Found is what a table has of one subject.
+// Found is what a table has about one subject.
 type Found struct {
-	// Rows are in ascending order of their fields. None at all says that the
-	// table has none, of which every key could be read.
+	// Rows are in ascending order of their fields. If there are none, the table
+	// has none for the subject, and every key of the table could be read.
 	Rows   []catalog.Row
 	Survey Survey
 }
 
-// Survey is what is known of a table before any subject is asked for.
+// Survey is what is known about a table before any subject is asked for.
 type Survey struct {
 	Census Census
 	Load   Load
 }
 
-// Rows returns the rows of one subject. A key counts where it is the subject's
+// Rows returns the rows of one subject. A key matches if it is the subject's
 // code, bare or with its scheme ("uscc:…"), also with blanks around it, in
-// lower case or full width. While the table has rows whose key is nobody's
-// ([Keys]) nothing is returned but the one record of a dataset of one each,
-// found under its exact key; nor where the table is not what its marker says.
-// At most [MaxRows] rows, within [Timeout] or the time that ctx has.
+// lower case or full width. While the table has rows with an unusable key
+// ([Keys]), or does not match its marker, Rows returns at most the one record
+// of a dataset of one record each, found by its exact key. It returns at most
+// [MaxRows] rows, within [Timeout] or the deadline of ctx.
 //
-// The first use of a table makes a pass over all its keys, in the background
-// where it takes longer than that: the error then has the code [Checking], and
-// a later call succeeds.
+// The first use of a table makes a pass over all its keys. A pass that takes
+// longer than the time limit continues in the background: the error then has
+// the code [Checking], and a later call succeeds.
 func (s *Source) Rows(ctx context.Context, d *catalog.Dataset, subject consent.Subject) (Found, error) {
 	if _, _, err := consent.ParseSubject(string(subject)); err != nil {
 		return Found{}, err
@@ -179,8 +180,8 @@ func (s *Source) Rows(ctx context.Context, d *catalog.Dataset, subject consent.S
 	return found, err
 }
 
-// Survey makes the first pass over a table, or returns what it has found. It
-// takes as long as that takes, or until ctx ends.
+// Survey makes the first pass over a table, or returns the result of an earlier
+// one. It returns when the pass is finished or ctx ends.
 func (s *Source) Survey(ctx context.Context, d *catalog.Dataset) (Survey, error) {
 	found, err := s.scanned(ctx, d)
 	if err == nil {
@@ -189,7 +190,7 @@ func (s *Source) Survey(ctx context.Context, d *catalog.Dataset) (Survey, error)
 	return found, err
 }
 
-// scanned is Survey before any row is set aside.
+// scanned is Survey before rows are set aside.
 func (s *Source) scanned(ctx context.Context, d *catalog.Dataset) (Survey, error) {
 	var found Survey
 	for {
@@ -260,7 +261,8 @@ func (s *Source) rows(ctx context.Context, d *catalog.Dataset, subject consent.S
 	return found, nil
 }
 
-// usable says why nothing can be said of several rows of the table, or of none.
+// usable returns why the table allows no answer from several rows, and no
+// "none".
 func (c *Census) usable(d *catalog.Dataset, file string) *Error {
 	switch {
 	case c.Unusable > 0:
@@ -279,7 +281,7 @@ func tooManyRows(file string) *Error {
 	return &Error{Code: TooManyRows, File: file, Detail: fmt.Sprintf("one subject has more than %d rows: keep a shorter history, or one row for more", MaxRows)}
 }
 
-// explain turns the errors of a context into what they mean for a source.
+// explain converts the errors of a context to their meaning for a source.
 func (s *Source) explain(err error, file string) error {
 	switch {
 	case s.ctx.Err() != nil && isContext(err):
@@ -292,16 +294,16 @@ func (s *Source) explain(err error, file string) error {
 	return err
 }
 
-// errChecking means that a pass over a table goes on when the caller's time is
-// over.
+// errChecking means that a pass over a table continues after the caller's time
+// is over.
 var errChecking = errors.New("pass not done")
 
 func isContext(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// unreadable says in words why the system refuses a file, without its path:
-// error texts may travel.
+// unreadable says why the system refuses a file, without its path, because
+// error texts may be passed on.
 func unreadable(file string, err error, missing string) *Error {
 	detail := "the system cannot read it"
 	var p *os.PathError

@@ -20,7 +20,7 @@ import (
 
 var kinds = []string{"csv", "jsonl", "sqlite"}
 
-// table is what a test writes in every kind. A cell is nil or a text.
+// table is what a test writes in every kind of source. A cell is nil or a text.
 type table struct {
 	name    string
 	columns []string
@@ -140,18 +140,18 @@ func open(t testing.TB, c Config) *Source {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.timeout = time.Hour // tests of what a source says, whatever the machine's speed
+	s.timeout = time.Hour // tests check what a source returns, whatever the machine's speed
 	t.Cleanup(func() { s.Close() })
 	return s
 }
 
-// rowsOf returns the rows alone of what a source finds.
+// rowsOf returns only the rows of what a source finds.
 func rowsOf(s *Source, ctx context.Context, d *catalog.Dataset, who consent.Subject) ([]catalog.Row, error) {
 	found, err := s.Rows(ctx, d, who)
 	return found.Rows, err
 }
 
-// code makes the n-th valid social credit code.
+// code returns the n-th valid social credit code.
 func code(n int) string {
 	const digits = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 	inner := fmt.Sprintf("%08d", n)
@@ -185,7 +185,7 @@ func dataset() *catalog.Dataset {
 
 var columns = []string{"taxpayer", "name", "headcount", "amount", "day", "active"}
 
-// show writes rows so that equal rows give equal texts.
+// show formats rows so that equal rows give equal texts.
 func show(rows []catalog.Row) string {
 	var b strings.Builder
 	for _, r := range rows {
@@ -200,7 +200,7 @@ func show(rows []catalog.Row) string {
 	return b.String()
 }
 
-// codeOf is an error's stable code; "" for none.
+// codeOf returns an error's stable code; "" for none.
 func codeOf(t testing.TB, err error) Code {
 	t.Helper()
 	var e *Error
@@ -222,7 +222,8 @@ func writing(t testing.TB, point, thousands string, dates []string) catalog.Writ
 	return w
 }
 
-// The same table gives the same rows and the same codes in every kind.
+// TestConformance: the same table gives the same rows and the same codes in
+// every kind of source.
 func TestConformance(t *testing.T) {
 	ok := []any{code(1), "甲公司", "12", "7654.30", "2026-03-15", "true"}
 	with := func(column int, value any) []any {
@@ -245,7 +246,7 @@ func TestConformance(t *testing.T) {
 		want    string
 		code    Code
 		form    Form
-		field   string // whose column is written in a way of its own
+		field   string // the field whose column has its own writing
 		written catalog.Writing
 	}{
 		{name: "one row", rows: [][]any{ok}, want: line},
@@ -326,13 +327,13 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// unusableKeys are nobody's, and nothing is guessed from them.
+// unusableKeys identify no subject, and nothing is guessed from them.
 var unusableKeys = []any{
 	nil, "", "?", "91110000600037341X", "lei:" + code(1), code(1)[:17], code(1) + "0", "9.19902E+17", "110000000000013", "11010519491231002X",
 	strings.Replace(code(1), "1", "I", 1), code(1) + "," + code(2), code(1)[:9] + " " + code(1)[9:], code(1)[:9] + "-" + code(1)[9:], "uscc:" + code(1) + ":1",
 }
 
-// mendable are spellings of one code that mean this code and no other.
+// mendable returns spellings of one code that can mean only this code.
 func mendable(code string) (spellings []string) {
 	wide := strings.Map(func(r rune) rune { return r + 0xFEE0 }, code)
 	return []string{
@@ -362,7 +363,7 @@ func silent(t *testing.T, err error, rows [][]any) {
 		for _, c := range row {
 			text, _ := c.(string)
 			if word := strings.TrimSpace(text); word == "true" || word == "false" {
-				continue // the message says that these are possible
+				continue // the message lists these as allowed
 			}
 			if len(text) > 3 && strings.Contains(err.Error(), text) {
 				t.Fatalf("the error shows a value: %v", err)
@@ -371,7 +372,7 @@ func silent(t *testing.T, err error, rows [][]any) {
 	}
 }
 
-// Errors of a whole table or source say what to do.
+// TestNotReadable: errors of a whole table or source say what to do.
 func TestNotReadable(t *testing.T) {
 	for _, kind := range kinds {
 		s := open(t, write(t, kind, table{"other", columns, nil}))
@@ -422,8 +423,8 @@ func TestSubjectOfRows(t *testing.T) {
 	}
 }
 
-// While a row is nobody's, the record of a dataset of one each is answered that
-// is found under its exact key, and nothing else.
+// TestOneBesideUnusable: while a table has a row with an unusable key, a
+// dataset of one record each answers only a record found by its exact key.
 func TestOneBesideUnusable(t *testing.T) {
 	d := one()
 	d.One = true
@@ -438,7 +439,8 @@ func TestOneBesideUnusable(t *testing.T) {
 	}
 }
 
-// A table is asked of the kinds of subjects alone that the catalog declares.
+// TestUndeclaredKind: a table is asked only about the kinds of subjects that
+// the catalog declares.
 func TestUndeclaredKind(t *testing.T) {
 	for _, kind := range kinds {
 		s := open(t, write(t, kind, table{"t", []string{"key", "v"}, [][]any{{code(1), "a"}}}))

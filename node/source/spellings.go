@@ -11,19 +11,19 @@ import (
 )
 
 const (
-	// maxMended limits the keys of one table of a database that are a subject's
-	// and written otherwise.
+	// maxMended limits the mended keys of one table of a database: keys that
+	// are a subject's in another form.
 	maxMended = 100_000
-	// maxSpellings limits those of one subject.
+	// maxSpellings limits the mended keys of one subject.
 	maxSpellings = 1000
 )
 
-// spellings are such keys, each once, as they are stored. They are stored in a file
-// without a name, which ends with the process: they are values of the register.
-// In memory are 16 bytes of each.
+// spellings are mended keys, each once, as they are stored in the table. They
+// are values of the register, so they are kept in a file without a name, which
+// disappears with the process. In memory each takes 16 bytes.
 type spellings struct {
-	folder  string   // where the file is made; "": where the system has such
-	file    *os.File // nil while there are none; closed when nothing holds the list any more
+	folder  string   // where the file is created; "": the system's folder for such files
+	file    *os.File // nil while there are none; closed when nothing refers to the list any more
 	size    int64
 	seed    maphash.Seed
 	entries []entry          // by code, sorted when the list is done
@@ -34,7 +34,7 @@ func newSpellings(folder string) *spellings {
 	return &spellings{folder: folder, seed: maphash.MakeSeed(), seen: map[uint64]int64{}}
 }
 
-// add remembers a key of a subject. It reports whether there is room.
+// add records a key of a subject. It reports whether there was room.
 func (s *spellings) add(code, key string) (bool, error) {
 	if s.file == nil {
 		if err := s.create(); err != nil {
@@ -79,8 +79,8 @@ func (s *spellings) read(at int64) (code, key string, err error) {
 	return string(text[:head[0]]), string(text[head[0]:]), nil
 }
 
-// done ends the making of the list. It reports whether no subject has more
-// than [maxSpellings].
+// done finishes the list. It reports whether no subject has more than
+// [maxSpellings].
 func (s *spellings) done() bool {
 	s.seen = nil
 	slices.SortFunc(s.entries, compareEntries)
@@ -92,7 +92,7 @@ func (s *spellings) done() bool {
 	return true
 }
 
-// of returns the keys of a subject.
+// of returns the stored keys of a subject.
 func (s *spellings) of(code string) (keys []any, err error) {
 	hash := maphash.String(s.seed, code)
 	from, _ := slices.BinarySearchFunc(s.entries, hash, func(e entry, h uint64) int { return cmp.Compare(e.hash, h) })
@@ -108,7 +108,7 @@ func (s *spellings) of(code string) (keys []any, err error) {
 	return keys, nil
 }
 
-// unkept says why the list cannot be kept, without a path.
+// unkept returns why the list cannot be kept, without a path.
 func unkept(file string, err error) *Error {
 	var no syscall.Errno
 	why := "it cannot be written"

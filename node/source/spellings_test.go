@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Spellings are kept on disk, each once, and found by the code; nothing of them
-// is left behind.
+// TestSpellings: spellings are kept on disk, each once, and found by the code;
+// afterwards nothing is left on disk.
 func TestSpellings(t *testing.T) {
 	dir := t.TempDir()
 	s := newSpellings(dir)
@@ -45,7 +45,8 @@ func TestSpellings(t *testing.T) {
 	}
 }
 
-// There is an end to how many are kept, of one subject and in all.
+// TestSpellingsBounded: the number of spellings is limited, for one subject and
+// in total.
 func TestSpellingsBounded(t *testing.T) {
 	s := newSpellings(t.TempDir())
 	for n := range maxSpellings + 1 {
@@ -67,7 +68,7 @@ func TestSpellingsBounded(t *testing.T) {
 	}
 }
 
-// A key that goes on and on is nobody's, in every kind.
+// TestLongKeys: an overlong key is unusable, in every kind of source.
 func TestLongKeys(t *testing.T) {
 	for _, kind := range connectors {
 		for blanks, want := range map[int]string{maxKey - 18: "", maxKey - 17: string(Keys)} {

@@ -11,13 +11,13 @@ import (
 	"atoll/node/catalog"
 )
 
-// database is the tables and views of one database that speaks SQL. Each call
-// reads within one transaction, and so in one state of it.
+// database is the tables and views of one database that uses SQL. Each call
+// reads within one transaction, and so sees one state of the database.
 type database struct {
-	dialect sqliteFile // whatever databases do each in its own way
+	dialect sqliteFile // what each kind of database does in its own way
 	live    bool
 	secret  []byte // of fingerprints
-	folder  string // for what has no place in memory
+	folder  string // for data too large for memory
 	passes  *passes[keyList]
 }
 
@@ -52,7 +52,7 @@ func (b *database) lookup(ctx context.Context, d *catalog.Dataset, code string, 
 		keying := keyingOf(d)
 		return b.read(rows, len(d.Fields), func(r record) error {
 			key, s := keying.sortCell(r.key)
-			if key != code { // an affinity of the column made another key equal
+			if key != code { // the column's affinity made another key equal
 				return nil
 			}
 			r.line, r.exact = 0, s == exact
@@ -62,10 +62,10 @@ func (b *database) lookup(ctx context.Context, d *catalog.Dataset, code string, 
 	return out, err
 }
 
-// probe asks for the rows with these keys, in the collation of the column: an
-// index has it. That finds more than they are, at most, and what is not the
-// subject's is left out. A collation that only the register's own program has
-// is left aside.
+// probe queries the rows with these keys in the collation of the column, so
+// that an index can be used. This can only find too many rows; rows of other
+// subjects are left out. It ignores a collation that only the register's own
+// program has.
 func (b *database) probe(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, keys []any) (*sql.Rows, error) {
 	values := append(slices.Clone(keys), MaxRows+1)
 	rows, err := tx.QueryContext(ctx, b.probing(d, len(keys), ""), values...)
@@ -79,8 +79,8 @@ func (b *database) probing(d *catalog.Dataset, keys int, collation string) strin
 	return b.selection(d, nil, nil) + " WHERE r." + quote(d.Key) + collation + " IN (?" + strings.Repeat(", ?", keys-1) + ") LIMIT ?"
 }
 
-// exactForms are the forms of a key that need not be listed: the bare code,
-// with its scheme, and as a number where it has digits alone.
+// exactForms returns the forms of a key that need not be listed: the bare code,
+// the code with its scheme, and a number if the code has only digits.
 func exactForms(code string) []any {
 	forms := []any{code, schemeOf(code) + code}
 	if n, err := strconv.ParseInt(code, 10, 64); err == nil && strconv.FormatInt(n, 10) == code {
@@ -97,7 +97,7 @@ func (b *database) survey(ctx context.Context, d *catalog.Dataset) (out Survey, 
 	return out, err
 }
 
-// surveyed adds what the marker says.
+// surveyed adds the content of the marker.
 func (b *database) surveyed(keys *keyList, d *catalog.Dataset) (Survey, error) {
 	out := Survey{Census: keys.sorter.census, Load: Load{Live: b.live}}
 	if keys.err != nil {
@@ -116,7 +116,7 @@ func (b *database) surveyed(keys *keyList, d *catalog.Dataset) (Survey, error) {
 }
 
 // begin starts a transaction that sees one state of the database, and checks
-// that the table and its columns are there. It returns the names of all.
+// that the table and its columns exist. It returns the names of all columns.
 func (b *database) begin(ctx context.Context, conn *sql.Conn, d *catalog.Dataset) (tx *sql.Tx, columns []string, err error) {
 	if tx, err = conn.BeginTx(ctx, nil); err != nil {
 		return nil, nil, err
@@ -159,8 +159,7 @@ func (b *database) scan(ctx context.Context, d *catalog.Dataset, progress func(d
 }
 
 // missing returns the columns that the table lacks, and those that it has. The
-// query itself would not tell: SQLite takes a quoted name that it does not know
-// for a text.
+// query itself would not fail: SQLite takes an unknown quoted name for a text.
 func (b *database) missing(ctx context.Context, tx *sql.Tx, d *catalog.Dataset) (missing, has []string, err error) {
 	switch there, err := b.dialect.has(ctx, tx, d.Table); {
 	case err != nil:
@@ -172,8 +171,8 @@ func (b *database) missing(ctx context.Context, tx *sql.Tx, d *catalog.Dataset) 
 	return slices.DeleteFunc(wanted(d), func(name string) bool { return slices.Contains(has, name) }), has, err
 }
 
-// selection is the query for the key and the fields, and for whether no column
-// of the table has a value.
+// selection returns the query for the key, the fields, and whether no column of
+// the table has a value.
 func (b *database) selection(d *catalog.Dataset, missing, columns []string) string {
 	var fetched []string
 	for _, name := range wanted(d) {
@@ -186,12 +185,13 @@ func (b *database) selection(d *catalog.Dataset, missing, columns []string) stri
 	return "SELECT " + strings.Join(append(fetched, hollow(columns)), ", ") + " FROM " + quote(d.Table) + " AS r"
 }
 
-// hollow is an expression for whether a row has a value in none of the columns.
+// hollow returns an SQL expression that tells whether a row has no value in any
+// of the columns.
 func hollow(columns []string) string {
 	if len(columns) == 0 {
 		return "0"
 	}
-	const atOnce = 90 // arguments that a function surely may have
+	const atOnce = 90 // arguments that every function certainly accepts
 	var groups []string
 	for group := range slices.Chunk(columns, atOnce) {
 		var b strings.Builder
@@ -203,10 +203,10 @@ func hollow(columns []string) string {
 	return strings.Join(groups, " AND ")
 }
 
-// quote makes a name an identifier and nothing else.
+// quote makes a name an SQL identifier and nothing else.
 func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
-// read hands every row to each, numbered from 1.
+// read calls each for every row, numbered from 1.
 func (b *database) read(rows *sql.Rows, fields int, each func(record) error) error {
 	defer rows.Close()
 	values := make([]any, 1+fields+1)

@@ -10,23 +10,24 @@ import (
 	"atoll/node/catalog"
 )
 
-// keyList is what one pass over the keys of a table has found, in one state of
+// keyList is the result of one pass over the keys of a table, in one state of
 // the database. A lookup asks the index of the key column for the exact forms
 // and for these spellings; it never computes over the column.
 type keyList struct {
 	state     dbState
 	sorter    sorter
-	spellings *spellings // the mended keys as they are stored
+	spellings *spellings // the mended keys as stored
 	marker    *marker
-	err       *Error // why no subject's rows can be told
+	err       *Error // why no subject can be answered
 }
 
-// errOtherState means that the keys of a table are not listed as it is now.
+// errOtherState means that the list of keys is from another state of the
+// database.
 var errOtherState = errors.New("another state of the database")
 
-// listed runs do within a transaction whose state of the database is the one
-// that the keys were listed in. Where the table is written all the time, the
-// keys are listed within the transaction itself.
+// listed runs do within a transaction that sees the state of the database in
+// which the keys were listed. If the table is written all the time, the keys
+// are listed within the transaction itself.
 func (b *database) listed(ctx context.Context, d *catalog.Dataset, do func(*sql.Tx, *keyList) error) error {
 	try := func(inside bool) error {
 		return b.dialect.with(ctx, func(conn *sql.Conn) error {
@@ -66,7 +67,7 @@ func (b *database) listed(ctx context.Context, d *catalog.Dataset, do func(*sql.
 	return err
 }
 
-// pass lists the keys in the state that the database has.
+// pass lists the keys in the current state of the database.
 func (b *database) pass(ctx context.Context, d *catalog.Dataset) (keys *keyList, err error) {
 	err = b.dialect.with(ctx, func(conn *sql.Conn) error {
 		state, err := b.dialect.now()
@@ -103,15 +104,15 @@ func (b *database) list(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, col
 	var e *Error
 	if errors.As(err, &e) {
 		e.File = b.file(d)
-		if e.Code == Keys { // it stays so until the table changes
+		if e.Code == Keys { // this remains so until the table changes
 			keys.err, err = e, nil
 		}
 	}
 	return keys, err
 }
 
-// marker reads the row of a table in atoll_load, nil where there is none. It
-// may be a view.
+// marker reads the row of a table in atoll_load, which may be a view; nil if
+// there is none.
 func (b *database) marker(ctx context.Context, tx *sql.Tx, d *catalog.Dataset) (*marker, error) {
 	if there, err := b.dialect.has(ctx, tx, markerTable); err != nil || !there || b.live {
 		return nil, err
@@ -150,7 +151,7 @@ func (k *keyList) exact(rows int64) {
 	k.sorter.census.records += rows
 }
 
-// fetch counts rows one by one, numbered behind those before.
+// fetch counts rows one by one, numbered after the rows counted before.
 func (b *database) fetch(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, k *keyList, query string, args ...any) error {
 	rows, err := tx.QueryContext(ctx, query, args...)
 	if err != nil {

@@ -16,19 +16,19 @@ import (
 	"modernc.org/sqlite"
 )
 
-// sqliteFile is what SQLite does in its own way: one database is one file.
+// sqliteFile is the part that is specific to SQLite: one database is one file.
 //
 // Each read opens the file and closes it again, which costs less than a
-// millisecond: so a file that was replaced is never confused with its
-// successor, and the owner can move or vacuum it. In WAL mode a read disturbs no
-// writer, and no writer disturbs it. The file itself must not be opened by other
-// means in this process: closing that handle would drop the locks of SQLite's own.
+// millisecond. A replaced file is therefore never confused with its successor,
+// and the owner can move or vacuum it. In WAL mode readers and writers do not
+// block each other. The file must not be opened by other means in this process:
+// closing that handle would drop SQLite's locks.
 type sqliteFile struct{ path string }
 
-// name is that of the database, for errors.
+// name returns the database's file name, for errors.
 func (f sqliteFile) name() string { return filepath.Base(f.path) }
 
-// check tries whether the database can be read at all.
+// check tests whether the database can be read at all.
 func (f sqliteFile) check(ctx context.Context) error {
 	return f.with(ctx, func(conn *sql.Conn) error {
 		var tables int
@@ -36,8 +36,8 @@ func (f sqliteFile) check(ctx context.Context) error {
 	})
 }
 
-// readOnly tries to begin a transaction that could write. It would be ended
-// at once, having written nothing.
+// readOnly tries to begin a transaction that could write. If that succeeds, it
+// is rolled back immediately, without a write.
 func (f sqliteFile) readOnly(ctx context.Context) (bool, error) {
 	refused := false
 	err := f.with(ctx, func(conn *sql.Conn) error {
@@ -51,8 +51,8 @@ func (f sqliteFile) readOnly(ctx context.Context) (bool, error) {
 	return refused, err
 }
 
-// with opens the database for reading and closes it again. Its errors are
-// explained.
+// with opens the database for reading, calls do and closes it. Its errors have
+// passed explain.
 func (f sqliteFile) with(ctx context.Context, do func(*sql.Conn) error) error {
 	const absent = "there is no such file: give the path of an SQLite database"
 	info, err := os.Stat(f.path)
@@ -88,7 +88,7 @@ const (
 	resultNotADB   = 26
 )
 
-// resultCode is the code in a driver's error, 0 where there is none.
+// resultCode returns the code in a driver's error, 0 where there is none.
 func resultCode(err error) int {
 	var e *sqlite.Error
 	if errors.As(err, &e) {
@@ -97,8 +97,8 @@ func resultCode(err error) int {
 	return 0
 }
 
-// explain says what an error of the driver means. Its own text is left out: it
-// might hold a value.
+// explain says what an error of the driver means. The driver's own text is left
+// out: it might contain a value.
 func (f sqliteFile) explain(ctx context.Context, err error) error {
 	var e *Error
 	switch {
@@ -124,13 +124,13 @@ func (f sqliteFile) explain(ctx context.Context, err error) error {
 	return &Error{Code: NotReadable, File: f.name(), Detail: detail}
 }
 
-// dbState tells one state of a database file from another, without opening it.
+// dbState distinguishes states of a database file without opening it.
 type dbState struct {
 	file, log os.FileInfo // of the database and of its write-ahead log, nil where there is none
-	recent    bool        // written so lately that a further write might leave the same times
+	recent    bool        // written so recently that a further write might leave the same times
 }
 
-// racy is how coarse the times of a file system may be.
+// racy is the assumed coarseness of a file system's times.
 const racy = 100 * time.Millisecond
 
 // now returns the state of the database.
@@ -140,7 +140,7 @@ func (f sqliteFile) now() (dbState, error) {
 	if s.file, err = os.Stat(f.path); err != nil {
 		return s, unreadable(f.name(), err, "the database is gone")
 	}
-	// An empty one has nothing, and comes and goes with those who only read.
+	// An empty log has no content, and readers alone create and remove it.
 	if s.log, err = os.Stat(f.path + "-wal"); err != nil || s.log.Size() == 0 {
 		s.log = nil
 	}
@@ -152,7 +152,7 @@ func (f sqliteFile) now() (dbState, error) {
 	return s, nil
 }
 
-// is reports whether both are surely the same state.
+// is reports whether both are certainly the same state.
 func (s dbState) is(o dbState) bool {
 	if s.recent || o.recent || (s.log == nil) != (o.log == nil) {
 		return false
@@ -160,7 +160,7 @@ func (s dbState) is(o dbState) bool {
 	return same(s.file, o.file) && (s.log == nil || alike(s.log, o.log))
 }
 
-// rowid returns a name of the row number of a table, or "" where it has none:
+// rowid returns a name for the row number of a table, or "" where it has none:
 // a view, or a table made WITHOUT ROWID.
 func (f sqliteFile) rowid(ctx context.Context, tx *sql.Tx, d *catalog.Dataset) (string, error) {
 	var found int
@@ -229,15 +229,15 @@ func (sqliteFile) columns(ctx context.Context, tx *sql.Tx, table string) (names 
 	return names, rows.Err()
 }
 
-// fetched is the expression by which a column is fetched. It is wrapped: a huge
-// value is not fetched, and the driver, which would turn the text of a column
-// declared DATE into a time, is not told what a column was declared as.
+// fetched returns the expression that fetches a column. It leaves out a huge
+// value. It also hides the column's declared type from the driver, which would
+// turn the text of a column declared DATE into a time.
 func (sqliteFile) fetched(column string) string {
 	return fmt.Sprintf("CASE WHEN octet_length(%[1]s) > %[2]d THEN x'00' ELSE %[1]s END", column, MaxRecord)
 }
 
-// cell turns what the driver gives into a cell. It recognises what fetched puts
-// in place of a huge value; a true BLOB is refused just as well.
+// cell converts a value from the driver to a cell. It recognises what fetched
+// returns in place of a huge value; a true BLOB is refused too.
 func (sqliteFile) cell(v any) cell {
 	if b, ok := v.([]byte); ok && len(b) == 1 && b[0] == 0 {
 		return tooLong{}
@@ -245,7 +245,7 @@ func (sqliteFile) cell(v any) cell {
 	return v
 }
 
-// bytewise makes a comparison one of bytes, whatever the column's collation is.
+// bytewise makes a comparison bytewise, whatever the column's collation is.
 const bytewise = " COLLATE BINARY"
 
 // noCollation reports whether an error may come from a collation that only the

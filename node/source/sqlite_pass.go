@@ -13,14 +13,15 @@ import (
 	"modernc.org/sqlite"
 )
 
-// The pass over all keys of a table costs little more than SQLite needs to look
-// at each: almost all of them are exact, and the rows of those are not fetched.
+// The pass over all keys of a table costs little more than SQLite needs to read
+// each key: almost all keys are exact, and their rows are not fetched one by
+// one.
 
 // chunk is how many keys are fetched as one text.
 const chunk = 4096
 
-// pass counts the keys of a table in k. Fetch counts rows one by one, those that
-// a condition picks.
+// pass counts the keys of a table in k. fetch counts the rows that match a
+// condition one by one.
 func (f sqliteFile) pass(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, k *keyList, fetch func(rest string, args ...any) error) error {
 	rowid, err := f.rowid(ctx, tx, d)
 	if err != nil {
@@ -32,16 +33,17 @@ func (f sqliteFile) pass(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, k 
 	return inRanges(ctx, tx, d, rowid, k, fetch)
 }
 
-// inRanges looks at a table by ranges of row numbers. The keys of a range come
-// as one text; where all are exact no more is needed, otherwise the rows of the
-// range are fetched.
+// inRanges reads a table by ranges of row numbers. The keys of a range are
+// fetched as one text. If all are exact, no more is needed; otherwise the rows
+// of the range are fetched.
 func inRanges(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, rowid string, k *keyList, fetch func(rest string, args ...any) error) error {
 	q, err := prepareRanges(ctx, tx, d, rowid)
 	if err != nil {
 		return err
 	}
 	defer q.close()
-	// Row numbers follow one another, mostly, until they are found not to.
+	// Row numbers are assumed to be mostly consecutive until they turn out not
+	// to be.
 	dense := true
 	for at, last, more := q.first, q.last, q.any; more; {
 		to := last
@@ -65,14 +67,14 @@ func inRanges(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, rowid string,
 		}
 		dense = count >= chunk/4 || !dense && uint64(to-at) < 4*chunk
 		more = to < last
-		at = to + 1 // where it would overflow there is no more
+		at = to + 1 // at its largest value there are no more rows
 	}
 	return nil
 }
 
-// ranges are the queries for that.
+// ranges are the prepared queries of inRanges.
 type ranges struct {
-	any         bool // rows
+	any         bool // whether there is a row
 	first, last int64
 	texts, ends *sql.Stmt
 }
@@ -80,7 +82,7 @@ type ranges struct {
 func prepareRanges(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, rowid string) (q ranges, err error) {
 	key, from := "r."+quote(d.Key), " FROM "+quote(d.Table)+" AS r"
 	var first, last sql.NullInt64
-	// In one query both would be a pass of their own.
+	// In one query, min and max would each need a full pass.
 	if err := tx.QueryRowContext(ctx, "SELECT min(r."+rowid+")"+from).Scan(&first); err != nil {
 		return q, err
 	}
@@ -88,8 +90,8 @@ func prepareRanges(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, rowid st
 		return q, err
 	}
 	q = ranges{any: first.Valid, first: first.Int64, last: last.Int64}
-	// Numbers and texts come before x''. What is longer than any code is left
-	// out, so that the count does not fit.
+	// Numbers and texts sort before x''. Values longer than any code are left
+	// out, so that the count does not match.
 	if q.texts, err = tx.PrepareContext(ctx, fmt.Sprintf("SELECT count(*), group_concat(CASE WHEN %[1]s COLLATE BINARY < x'' AND octet_length(%[1]s) < 32 THEN %[1]s END, char(10))%[2]s WHERE r.%[3]s BETWEEN ? AND ?", key, from, rowid)); err != nil {
 		return q, err
 	}
@@ -104,9 +106,9 @@ func (q *ranges) close() {
 	q.ends.Close()
 }
 
-// allExact reports whether a text is so many exact keys, one a line.
+// allExact reports whether a text is count exact keys, one a line.
 func allExact(keying keying, text string, count int64) bool {
-	n, last := int64(0), "\n" // which no key is
+	n, last := int64(0), "\n" // no key equals it
 	for key := range strings.SplitSeq(text, "\n") {
 		if key != last && keying.code(key) == "" {
 			return false
@@ -117,8 +119,8 @@ func allExact(keying keying, text string, count int64) bool {
 	return n == count
 }
 
-// exactFunction is a function of SQL for what has no row numbers: whether a key
-// is exact, in a table that holds legal entity identifiers or not.
+// exactFunction is an SQL function for tables without row numbers: it tells
+// whether a key is exact, in a table with or without legal entity identifiers.
 const exactFunction = "atoll_exact"
 
 func init() {
@@ -134,8 +136,8 @@ func init() {
 	})
 }
 
-// asWhole looks at a view, or a table without row numbers. Where all keys are
-// exact no row is fetched, otherwise all are.
+// asWhole reads a view, or a table without row numbers. If all keys are exact
+// no row is fetched, otherwise all are.
 func asWhole(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, k *keyList, fetch func(rest string, args ...any) error) error {
 	key := "r." + quote(d.Key)
 	var count int64

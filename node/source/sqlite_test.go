@@ -19,7 +19,8 @@ import (
 	"atoll/node/catalog"
 )
 
-// Declared types say little in SQLite: each value is judged by what it is.
+// TestSQLiteValues: declared types mean little in SQLite: each value is judged
+// by its own type.
 func TestSQLiteValues(t *testing.T) {
 	cases := []struct {
 		declared string
@@ -78,7 +79,8 @@ func TestSQLiteValues(t *testing.T) {
 	}
 }
 
-// A key is found however a column stores it, or nothing is said of the table.
+// TestSQLiteKeys: a key is found however a column stores it, or the table gives
+// no answers.
 func TestSQLiteKeys(t *testing.T) {
 	digits := 0 // a code that could be a number
 	for i := 1; digits == 0; i++ {
@@ -143,16 +145,16 @@ func TestSQLiteKeys(t *testing.T) {
 	}
 }
 
-// A row whose key is nobody's is noticed as soon as it is there, however the
-// database is written, and no longer than it is.
+// TestSQLiteKeysAgain: a row with an unusable key is noticed as soon as it
+// exists, however the database is written, and no longer than it exists.
 func TestSQLiteKeysAgain(t *testing.T) {
 	for _, mode := range []string{"DELETE", "WAL"} {
 		c := write(t, "sqlite", table{"t", []string{"key", "v"}, [][]any{{code(1), "a"}}})
 		db := openSQLite(t, c.Path)
 		execSQL(t, db, "PRAGMA journal_mode = "+mode)
 		s := open(t, c)
-		// Every other round the files look as if they had been written long
-		// ago, and each time later than before: then lists are kept.
+		// In every other round the files appear to have been written long ago,
+		// each time later than before. In these rounds lists are kept.
 		then := time.Now().Add(-time.Hour)
 		write := func(i int, query string, values ...any) {
 			execSQL(t, db, query, values...)
@@ -183,8 +185,9 @@ func TestSQLiteKeysAgain(t *testing.T) {
 	}
 }
 
-// Many chunks, gaps between row numbers, and tables without: every key is
-// counted, and a deviant one found wherever it is.
+// TestSQLiteManyKeys: with many chunks, with gaps between row numbers, and in
+// tables without row numbers, every key is counted and a deviant key is found
+// wherever it is.
 func TestSQLiteManyKeys(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "data.db")
 	db := openSQLite(t, path)
@@ -219,15 +222,15 @@ func TestSQLiteManyKeys(t *testing.T) {
 	}
 }
 
-// Whatever the collation of a key column, a lookup is a probe of its index, or
-// at least finds what there is.
+// TestSQLiteCollations: whatever the collation of a key column is, a lookup
+// uses its index, or at least finds all rows.
 func TestSQLiteCollations(t *testing.T) {
 	for _, collation := range []string{"BINARY", "NOCASE", "RTRIM", "PINYIN"} {
 		path := filepath.Join(t.TempDir(), "data.db")
 		db := openSQLite(t, path)
 		execSQL(t, db, "CREATE TABLE t (key TEXT COLLATE "+strings.Replace(collation, "PINYIN", "NOCASE", 1)+", v TEXT)")
 		execSQL(t, db, "CREATE INDEX keys ON t (key)")
-		if collation == "PINYIN" { // which nobody but its own program knows
+		if collation == "PINYIN" { // which only its own program knows
 			execSQL(t, db, "PRAGMA writable_schema = 1")
 			execSQL(t, db, "UPDATE sqlite_schema SET sql = replace(sql, 'NOCASE', 'PINYIN')")
 		}
@@ -250,8 +253,9 @@ func TestSQLiteCollations(t *testing.T) {
 	}
 }
 
-// Names are identifiers, whatever is in them; views are tables; a name that
-// the table does not have is missing, also where SQLite would read a text.
+// TestSQLiteNames: names are identifiers, whatever they contain, and views are
+// tables. A name that the table does not have is missing, even where SQLite
+// would read it as a text.
 func TestSQLiteNames(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a ?%#&b.db")
 	const odd = `t"; DROP TABLE "x`

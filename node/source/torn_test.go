@@ -16,9 +16,9 @@ import (
 	"atoll/node/catalog"
 )
 
-// A hole, which is NUL bytes where a part of a file was never written, may lie
-// across rows so that what is left of them looks like one: nothing is told of
-// any table that has one, by a marker or without.
+// TestHoles: a hole (NUL bytes where part of a file was never written) may
+// extend across rows so that the rest looks like one row. A table with a hole
+// gives no answers, with or without a marker.
 func TestHoles(t *testing.T) {
 	for _, kind := range []string{"csv", "jsonl"} {
 		w := newWorld(t, t.TempDir(), kind, "state")
@@ -46,8 +46,8 @@ func TestHoles(t *testing.T) {
 	}
 }
 
-// A database of which a page is lost or zeroed, or that is cut off, is answered
-// truly or not at all.
+// TestSQLiteTorn: a database with a lost or zeroed page, or that is cut off,
+// gives a true answer or none.
 func TestSQLiteTorn(t *testing.T) {
 	const page = 512
 	for _, kind := range []string{"sqlite", "view"} {
@@ -105,8 +105,9 @@ func TestSQLiteTorn(t *testing.T) {
 	}
 }
 
-// What is no file, wherever one should be, is an error at once: nobody waits for
-// the writer of a pipe, nor reads a device that has no end.
+// TestNotAFile: where a file should be, anything else is an error without
+// delay. Nothing waits for the writer of a pipe, or reads a device that has no
+// end.
 func TestNotAFile(t *testing.T) {
 	create := map[string]func(path string) error{
 		"a pipe":          func(path string) error { return syscall.Mkfifo(path, 0o600) },
@@ -162,7 +163,7 @@ func TestNotAFile(t *testing.T) {
 					want = NoLoad // there is no marker
 				}
 				if what == "a dangling link" && place == "aside/debts.jsonl" {
-					want = Keys // nothing is aside
+					want = Keys // nothing is set aside
 				}
 				if got := codeOf(t, err); got != want {
 					t.Errorf("%s as %s: %q, want %q: %v", what, place, got, want, err)
@@ -174,15 +175,15 @@ func TestNotAFile(t *testing.T) {
 	}
 }
 
-// run runs work on its own and hands its error over.
+// run runs work in a goroutine and returns a channel for its error.
 func run(work func() error) <-chan error {
 	done := make(chan error, 1)
 	go func() { done <- work() }()
 	return done
 }
 
-// A file that is cut off, or replaced, while it is read: all of one generation,
-// or an error.
+// TestCutWhileRead: a file that is cut off, or replaced, while it is read gives
+// all of one generation, or an error.
 func TestCutWhileRead(t *testing.T) {
 	change := map[string]func(path string) error{
 		"cut off":  func(path string) error { return os.Truncate(path, 3<<10) },
@@ -220,14 +221,14 @@ func TestCutWhileRead(t *testing.T) {
 			}
 			if err != nil {
 				codeOf(t, err)
-			} else if r.OK() && r.Rows != rows { // of what was replaced all could still be read
+			} else if r.OK() && r.Rows != rows { // the replaced file could still be read completely
 				t.Errorf("%s, %s: all is well with %+v", what, kind, r)
 			}
 		}
 	}
 }
 
-// One line of gigabytes is read past in little memory.
+// TestSparse: one line of gigabytes is skipped with little memory.
 func TestSparse(t *testing.T) {
 	d, path := one(), t.TempDir()
 	put(t, filepath.Join(path, "t.csv"), []byte("key,v\n"+code(1)+",a\n"))
@@ -245,8 +246,9 @@ func TestSparse(t *testing.T) {
 	}
 }
 
-// Clocks that differ, or are set back between load and question: an answer is as
-// of its own day at most, and of a load of days to come there is none.
+// TestClockSetBack: clocks differ, or are set back between load and question.
+// An answer is never as of a later day than its own, and a load from the future
+// gives no answer.
 func TestClockSetBack(t *testing.T) {
 	for _, kind := range connectors {
 		for ahead, want := range map[consent.Day]string{0: "", 1: "", 2: string(LoadDiffers), 400: string(LoadDiffers), 10_000: string(LoadDiffers)} {

@@ -13,24 +13,24 @@ import (
 
 // Try says how [Source.Test] runs what a query runs.
 type Try struct {
-	At     catalog.At // the day of the questions
-	Sample int        // subjects, taken by chance; 0: all, up to MaxTried
+	At     catalog.At // the time of the questions
+	Sample int        // number of subjects, chosen at random; 0: all, up to MaxTried
 }
 
-// MaxTried limits the subjects that a test computes outputs of. Of more, so
-// many are taken by chance.
+// MaxTried limits the subjects whose outputs a test computes. If there are
+// more, so many are chosen at random.
 const MaxTried = 200_000
 
 func (t Try) most() int { return min(cmp.Or(t.Sample, MaxTried), MaxTried) }
 
-// Tried is what became of one output over the subjects of a table, and of one
+// Tried is the result of one output over the subjects of a table, and over one
 // subject that the table does not have.
 type Tried struct {
 	Output   string
 	Answered int64
 	NoRecord int64
-	Stale    int64           // of whom the newest row is too old
-	Absent   consent.Outcome // of the subject that is not there
+	Stale    int64           // subjects whose newest row is too old
+	Absent   consent.Outcome // outcome for the subject that the table does not have
 	Failed   []Failure       // by number, descending
 }
 
@@ -39,7 +39,7 @@ type Failure struct {
 	Outcome consent.Outcome
 	Reason  string  // a code, or the words of the catalog
 	Detail  string  // what happened and what to do; no value
-	Count   int64   // subjects, the one that is not there among them
+	Count   int64   // subjects, including the absent one
 	Lines   []int64 // of the first [MaxBad] rows at fault, where that is known
 }
 
@@ -86,7 +86,7 @@ func (s *Source) try(ctx context.Context, d *catalog.Dataset, at catalog.At, cod
 	return nil
 }
 
-// firsts are items that ask for each output once.
+// firsts returns items that ask for each output once.
 func firsts(d *catalog.Dataset) (items []consent.Item) {
 	for _, o := range d.Outputs {
 		if len(o.Disclose) > 0 {
@@ -96,8 +96,8 @@ func firsts(d *catalog.Dataset) (items []consent.Item) {
 	return items
 }
 
-// stranger is a code that passes its checks and that no register has: region 99
-// and the authority Y do not exist.
+// stranger is a code with a valid check character that no register has: region
+// 99 and authority Y do not exist.
 const stranger = "Y1990000000000000F"
 
 func (t *Tried) count(a catalog.Answer, e *Error) {
@@ -117,11 +117,11 @@ func (t *Tried) count(a catalog.Answer, e *Error) {
 	}
 }
 
-// fine reports whether the output can be had: of whoever has rows that are new
-// enough, and there is such a one.
+// fine reports whether the output gives answers: no subject failed, and some
+// subject has rows that are new enough.
 func (t Tried) fine() bool { return len(t.Failed) == 0 && (t.Stale == 0 || t.Answered+t.NoRecord > 0) }
 
-// maxFailures limits the different reasons that are told of one output.
+// maxFailures limits the different reasons that are listed for one output.
 const maxFailures = 20
 
 func (t *Tried) failed(a catalog.Answer, e *Error) {
@@ -151,12 +151,12 @@ func (t *Tried) failed(a catalog.Answer, e *Error) {
 	}
 }
 
-// sample keeps so many codes, each once, that chance decides: those with the
-// least hashes.
+// sample keeps a random choice of codes, each once: those with the smallest
+// hashes.
 type sample struct {
 	most int
 	of   map[string]uint64
-	high uint64 // hashes from here on are not taken; 0: all are
+	high uint64 // hashes from here on are not taken; 0: all are taken
 }
 
 func (s *sample) add(code string, hash uint64) {
@@ -192,7 +192,7 @@ func (s *sample) cut() {
 	}
 }
 
-// codes returns what was kept, in order.
+// codes returns the kept codes, in order.
 func (s *sample) codes() []string {
 	s.cut()
 	var codes []string

@@ -9,9 +9,9 @@ import (
 	"atoll/node/catalog"
 )
 
-// A row of which a query about its subject fails for its day alone is found by
-// the test whomever the sample asks about, by its line; and what a query takes,
-// the test does not blame.
+// TestUnfitRows: the test finds by its line a row whose day alone makes a query
+// about its subject fail, whichever subjects the sample contains. The test
+// reports no row that a query accepts.
 func TestUnfitRows(t *testing.T) {
 	for name, c := range map[string]struct {
 		column int
@@ -56,7 +56,8 @@ func TestUnfitRows(t *testing.T) {
 	}
 }
 
-// What lies outside the window of a flow does no harm to it.
+// TestUnfitOutsideTheWindow: rows outside the window of a flow do not affect
+// it.
 func TestUnfitOutsideTheWindow(t *testing.T) {
 	for _, since := range []string{"2019-03-01", "2026-11-02"} {
 		for _, kind := range connectors {

@@ -16,7 +16,7 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// cell is one value as the source has it: nil, string, number (JSON), bool
+// cell is one value as the source returns it: nil, string, number (JSON), bool
 // (JSON), int64, float64 or []byte (SQLite), tooLong (SQLite) or nested (JSON).
 type cell any
 
@@ -28,11 +28,11 @@ type (
 
 const (
 	maxDigits  = 38      // of a number, as in DECIMAL(38)
-	exactFloat = 1 << 53 // below this a float64 that is whole is the number that was meant
+	exactFloat = 1 << 53 // below this a whole float64 is exactly the number that was meant
 )
 
-// typed gives a row's cells the types of their fields. It returns the bytes of
-// text in the row, for the limit of a subject.
+// typed converts a row's cells to the types of their fields. It returns the
+// bytes of text in the row, for the limit of a subject.
 func typed(d *catalog.Dataset, cells []cell, how *form) (catalog.Row, int, *Error) {
 	row := make(catalog.Row, len(cells))
 	size := 0
@@ -60,8 +60,8 @@ func typed(d *catalog.Dataset, cells []cell, how *form) (catalog.Row, int, *Erro
 	return row, size, nil
 }
 
-// value gives one cell a type. Empty text, and what the field names, is no
-// value, in every kind of source.
+// value converts one cell to a type. Empty text, and the texts that the field
+// declares, are no value, in every kind of source.
 func value(c cell, f catalog.Field, how *form) (any, *Error) {
 	text, err := plain(c, f.Type)
 	if err != nil {
@@ -99,7 +99,7 @@ func value(c cell, f catalog.Field, how *form) (any, *Error) {
 // plainly is how texts are written where nothing is declared.
 var plainly = &form{delimiter: ','}
 
-// plain is the text of a cell that can stand for a value of the type.
+// plain returns the text of a cell that may represent a value of the type.
 func plain(c cell, t catalog.Type) (string, *Error) {
 	switch c := c.(type) {
 	case nil:
@@ -130,8 +130,8 @@ func plain(c cell, t catalog.Type) (string, *Error) {
 
 func bad(detail string) *Error { return &Error{Code: BadValue, Detail: detail} }
 
-// checkText refuses what is not clean text. Control characters could rewrite
-// the terminal of whoever reads the answer.
+// checkText refuses text that is not clean. Control characters could rewrite
+// the terminal of a person who reads the answer.
 func checkText(s string) *Error {
 	switch {
 	case len(s) > MaxText:
@@ -146,7 +146,7 @@ func checkText(s string) *Error {
 	return nil
 }
 
-// toNumber reads a plain decimal: an optional minus, digits, and for decimals
+// toNumber parses a plain decimal: an optional minus, digits, and for decimals
 // an optional point with digits after it.
 func toNumber(text string, fraction bool) (any, *Error) {
 	digits, point := 0, -1
@@ -181,8 +181,8 @@ func notNumber(fraction bool) *Error {
 	return bad("not a plain integer such as -1234: no point, thousands separators, spaces, exponents or full-width digits")
 }
 
-// firstYear is of no enterprise that lives: what is older, like 0001-01-01, was
-// put where there was no date.
+// firstYear is before any living enterprise: older dates, such as 0001-01-01,
+// were entered where there was no date.
 const firstYear = 1800
 
 func toDate(text string, how catalog.Writing) (any, *Error) {
@@ -198,9 +198,9 @@ func toDate(text string, how catalog.Writing) (any, *Error) {
 	return consent.Day(t.Unix() / (24 * 60 * 60)), nil
 }
 
-// standIn reports whether a date is one of those that programs write where there
-// is none: the first days of spreadsheets, of SQL and of Unix, and years far
-// ahead.
+// standIn reports whether a date is one that programs write where there is
+// none: the first days of spreadsheets, of SQL and of Unix, and years far in
+// the future.
 func standIn(day consent.Day) bool {
 	const unix, sheet, sql, ahead = 0, -25569, -25567, 47117 // 1970-01-01, 1899-12-30, 1900-01-01, 2099-01-01
 	return day == unix || day >= sheet && day <= sql || day >= ahead
@@ -212,8 +212,9 @@ var noWords = []string{
 	"NULL", "NIL", "NONE", "NAN", "NA", "N/A", `\N`, "UNDEFINED", "无", "空", "暂无", "没有", "未知", "不详", "暂缺", "空白", "无数据",
 }
 
-// noText reports whether a text rather stands for none: one of noWords, whatever
-// brackets and blanks are around it, or no letter and no digit but 0 at all.
+// noText reports whether a text probably means that there is none: one of
+// noWords with any brackets and blanks around it, or a text without letters and
+// without digits other than 0.
 func noText(text string) bool {
 	if len(text) > maxNoText {
 		return false
@@ -237,7 +238,7 @@ func noText(text string) bool {
 	return slices.Contains(noWords, text)
 }
 
-// maxNoText limits the bytes of a text that stands for none.
+// maxNoText limits the bytes of a text that means that there is none.
 const maxNoText = 40
 
 func toBool(text string) (any, *Error) {
@@ -250,13 +251,14 @@ func toBool(text string) (any, *Error) {
 	return nil, bad("not one of true, false, 1, 0, 是, 否")
 }
 
-// keyText is a key as it is compared; "" where there is none.
+// keyText returns a key in the form in which keys are compared; "" where there
+// is none.
 func keyText(c cell) (string, *Error) { return plain(c, catalog.TypeText) }
 
-// column is a field's name in the source.
+// column returns a field's name in the source.
 func column(f catalog.Field) string { return cmp.Or(f.Column, f.Name) }
 
-// sortRows puts rows in ascending order, field by field, no value first.
+// sortRows sorts rows in ascending order, field by field; no value comes first.
 func sortRows(rows []catalog.Row) {
 	slices.SortStableFunc(rows, func(a, b catalog.Row) int {
 		for i := range a {
