@@ -12,8 +12,8 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// with adds rows, written with commas between their cells and behind the code
-// of Jiaoxin, to a table as it stands.
+// with adds rows to a table. The rows have commas between their cells and omit
+// the code of Jiaoxin, which with inserts.
 func (p *province) with(t testing.TB, agency, table string, lines ...string) {
 	t.Helper()
 	i := slices.IndexFunc(p.tables[agency], func(x Table) bool { return x.Name == table })
@@ -26,7 +26,7 @@ func (p *province) with(t testing.TB, agency, table string, lines ...string) {
 	}
 }
 
-// TestCases: registers that scorecards elsewhere have answered wrongly.
+// TestCases: registers that scorecards elsewhere have evaluated wrongly.
 func TestCases(t *testing.T) {
 	const missing, invalid = "no_record ", "invalid "
 	for _, c := range []struct {
@@ -61,7 +61,8 @@ func TestCases(t *testing.T) {
 	}
 }
 
-// TestByQuarter: the same sales filed by quarter are the same sales.
+// TestByQuarter: sales filed by quarter give the same answers as the same sales
+// filed by month.
 func TestByQuarter(t *testing.T) {
 	for _, today := range []string{"2026-11-28", "2026-12-31", "2027-01-15", "2027-01-16", "2027-02-28"} {
 		p := open(t, day(t, today))
@@ -96,7 +97,7 @@ func TestByQuarter(t *testing.T) {
 	}
 }
 
-// TestCatalogsWarnOfNothing: what people copy has no likely mistake in it.
+// TestCatalogsWarnOfNothing: the catalogs, which people copy, cause no warning.
 func TestCatalogsWarnOfNothing(t *testing.T) {
 	p := open(t, day(t, "2026-11-28"))
 	for _, agency := range agencies {

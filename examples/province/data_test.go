@@ -16,8 +16,9 @@ import (
 
 var update = flag.Bool("update", false, "write the data that the generator makes")
 
-// TestData: what is committed is what the generator makes, byte for byte. After
-// a change of the generator: go test ./examples/province -run TestData -update
+// TestData: the committed data is what the generator makes, byte for byte.
+// After a change of the generator: go test ./examples/province -run TestData
+// -update
 func TestData(t *testing.T) {
 	made := generate()
 	if len(made) == 0 {
@@ -64,8 +65,8 @@ func TestData(t *testing.T) {
 	}
 }
 
-// firm is an enterprise with what the agencies' rows are made from. Rates are
-// in thousandths a year.
+// firm is an enterprise with the numbers from which the agencies' rows are
+// made. Rates are in thousandths a year.
 type firm struct {
 	code, chinese, english string
 	kind                   Kind
@@ -76,26 +77,26 @@ type firm struct {
 	sales, salesRate       int    // CNY a month, two years ago
 	kwh, kwhRate           int
 	staff, staffRate       int
-	reported               int // employees in the annual report; 0: as insured
+	reported               int // employees in the annual report; 0: as many as are insured
 	rd, rdRate             int // CNY in the newest year
 	inventions, pending    int
 	utilities, lapsed      int
 	software, marks        int
 	sued, suing            int // open cases as defendant, closed ones as plaintiff
 	executed, dishonest    int
-	abnormal               int    // open entries of the list of abnormal operation
+	abnormal               int    // open entries on the list of abnormal operation
 	unpaid                 int    // newest months without social contributions
-	overdue                int    // newest months with power bills unpaid
+	overdue                int    // newest months with unpaid power bills
 	idle                   int    // newest months without sales
 	arrears                int    // CNY of tax
 	unknown                string // agencies without rows
-	stopped                int    // months since the newest social row
-	repeats                bool   // of tax rows
-	quarterly              bool   // files its sales by quarter
-	longOwed               bool   // its arrears are seven years old
+	stopped                int    // months since the newest social security row
+	repeats                bool   // whether tax rows repeat
+	quarterly              bool   // whether it files its sales by quarter
+	longOwed               bool   // whether its arrears are seven years old
 }
 
-// names are made up, and so are the cities that they carry.
+// names are made up, and so are the cities in them.
 var names = map[Kind]string{
 	Startup: `礁芯微电子 Jiaoxin Microelectronics 3973|汐算智能计算 Xisuan Computing 6513|珊医生物医药 Shanyi Biomedical 2761|屿感传感 Yugan Sensors 4014|
 瑚材新材料 Hucai New Materials 3985|螺旋翼航空科技 Luoxuanyi Drones 3963|潟云软件 Xiyun Software 6513|砗能储能 Cheneng Energy Storage 3841|
@@ -154,7 +155,7 @@ func generate() map[string]*Table {
 	return g.tables
 }
 
-// name takes a line of names apart and makes the firm's code.
+// name parses a line of names and makes the firm's code.
 func (f *firm) name(line string, n int) {
 	words := strings.Fields(line)
 	city := cities[n%len(cities)]
@@ -164,8 +165,8 @@ func (f *firm) name(line string, n int) {
 	f.code = code(fmt.Sprintf("91%sMADEM%03d", city.code, 100+n*7))
 }
 
-// code adds the two check characters to the first 16 of a social credit code,
-// by trying them all on the product's own check.
+// code completes the first 16 characters of a social credit code with the two
+// check characters, by trying all with the product's own check.
 func code(head string) string {
 	for _, inner := range "0123456789X" {
 		for _, outer := range "0123456789ABCDEFGHJKLMNPQRTUWXY" {
@@ -178,10 +179,10 @@ func code(head string) string {
 	panic("no check characters for " + head)
 }
 
-// in is a number from low to high.
+// in returns a number from low to high.
 func (g *generator) in(low, high int) int { return low + g.IntN(high-low+1) }
 
-// firm makes one of a kind.
+// firm makes a firm of one kind.
 func (g *generator) firm(kind Kind) firm {
 	f := firm{kind: kind}
 	switch kind {
@@ -223,8 +224,8 @@ func (g *generator) firm(kind Kind) firm {
 	return f
 }
 
-// direct gives the main characters, and those of kinds that are few, what the
-// story needs.
+// direct gives the main characters, and firms of rare kinds, the properties
+// that the story needs.
 func direct(f *firm) {
 	switch {
 	case strings.Contains(f.chinese, "礁芯"):

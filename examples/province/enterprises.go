@@ -6,7 +6,7 @@ import (
 	"atoll/consensus/consent"
 )
 
-// Kind says what an enterprise is there to show.
+// Kind says what an enterprise is meant to show.
 type Kind string
 
 // The kinds of enterprises.
@@ -15,13 +15,13 @@ const (
 	Growing  Kind = "growing"  // everything rises
 	Stable   Kind = "stable"   // old, large, level
 	Troubled Kind = "troubled" // lawsuits, dishonest list, arrears, falling power
-	Shell    Kind = "shell"    // sales on paper: much tax, hardly any electricity or staff
+	Shell    Kind = "shell"    // sales only on paper: much tax, hardly any electricity or staff
 	Partial  Kind = "partial"  // unknown to some agencies
-	Repeated Kind = "repeated" // its tax rows repeat: a bad join in the source
+	Repeated Kind = "repeated" // its tax rows repeat because of a faulty join in the source
 	Outdated Kind = "outdated" // an agency's rows ended months ago
 )
 
-// Enterprise is one of the province's.
+// Enterprise is one enterprise of the province.
 type Enterprise struct {
 	Subject consent.Subject
 	Chinese string
@@ -29,21 +29,21 @@ type Enterprise struct {
 	Kind    Kind
 }
 
-// The main characters, by name. What becomes of each of them is a test.
+// The main characters, by name. A test checks the outcome of each.
 const (
-	Jiaoxin  consent.Subject = "uscc:91990200MADEM1073H" // 礁芯微电子, a start-up with patents: the story's
-	Jiaolian consent.Subject = "uscc:91990200MADEM19118" // 礁联物联网, growing: takes its consent back
+	Jiaoxin  consent.Subject = "uscc:91990200MADEM1073H" // 礁芯微电子, a start-up with patents: the demo's main character
+	Jiaolian consent.Subject = "uscc:91990200MADEM19118" // 礁联物联网, growing: revokes its consent
 	Laojiao  consent.Subject = "uscc:91990200MADEM2754H" // 老礁机械, stable
-	Chenjiao consent.Subject = "uscc:91990400MADEM3458E" // 沉礁显示, in trouble: a veto
-	Fubiao   consent.Subject = "uscc:91990300MADEM3941Y" // 浮标信息, a shell: the check of tax against power
-	Yuanshan consent.Subject = "uscc:91990400MADEM4290M" // 远珊研究, known to the registry alone
-	Dielang  consent.Subject = "uscc:91990100MADEM4362Y" // 叠浪数字, its tax rows repeat 7 to 25 times
+	Chenjiao consent.Subject = "uscc:91990400MADEM3458E" // 沉礁显示, in trouble: hits a veto
+	Fubiao   consent.Subject = "uscc:91990300MADEM3941Y" // 浮标信息, a shell: fails the check of tax against power
+	Yuanshan consent.Subject = "uscc:91990400MADEM4290M" // 远珊研究, known only to the market regulator
+	Dielang  consent.Subject = "uscc:91990100MADEM4362Y" // 叠浪数字, whose tax rows repeat 7 to 25 times
 	Tuixi    consent.Subject = "uscc:91990100MADEM352XJ" // 退汐光伏, in arrears for seven years
-	Beizhi   consent.Subject = "uscc:91990300MADEM25437" // 贝织智能纺织, files by quarter; its grade was lowered
-	Jiuchao  consent.Subject = "uscc:91990200MADEM4434W" // 旧潮工具, its social security rows are old
+	Beizhi   consent.Subject = "uscc:91990300MADEM25437" // 贝织智能纺织, files by quarter; its credit grade was lowered
+	Jiuchao  consent.Subject = "uscc:91990200MADEM4434W" // 旧潮工具, whose social security rows are old
 )
 
-// Enterprises returns all of them, by ascending subject.
+// Enterprises returns all enterprises, by ascending subject.
 func Enterprises() ([]Enterprise, error) {
 	t, err := readTable("data/enterprises.csv")
 	if err != nil {

@@ -18,8 +18,8 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// registers are those of the province with a few firms alone, on disk and read
-// by the connector that agencies use.
+// registers are the registers of the province with only a few firms, on disk
+// and read by the connector that agencies use.
 type registers struct {
 	*province
 	tpl     *profile.Template
@@ -55,8 +55,8 @@ func (r *registers) write(t *testing.T, agency string, tables []Table) {
 	}
 }
 
-// inputs asks an agency all that the template asks of one of its datasets, or
-// of each, as its node does.
+// inputs asks an agency for everything that the template asks of one of its
+// datasets, or of each, as the agency's node does.
 func (r *registers) inputs(t *testing.T, agency, dataset string, who consent.Subject) (inputs []profile.Input) {
 	t.Helper()
 	s, err := source.Open(source.Config{Name: "main", Kind: "csv", Path: r.folders[agency]})
@@ -84,7 +84,7 @@ func (r *registers) inputs(t *testing.T, agency, dataset string, who consent.Sub
 	return inputs
 }
 
-// with is the profile of a subject with other answers of one dataset.
+// with returns the profile of a subject with other answers of one dataset.
 func (r *registers) with(t *testing.T, who consent.Subject, others []profile.Input) *profile.Profile {
 	t.Helper()
 	f := *r.facts[who]
@@ -100,9 +100,8 @@ func (r *registers) with(t *testing.T, who consent.Subject, others []profile.Inp
 	return p
 }
 
-// A mutation changes the form of one cell of a row of the subject's, or takes
-// rows away, doubles them or cuts the file. It returns what is written in the
-// file in place of the table, and what was done.
+// mutation changes the form of one cell of a subject's row, removes or doubles
+// rows, or renames a column. It returns what it did.
 type mutation func(t *Table, row int, r *rand.Rand) string
 
 var mutationsOfRows = []mutation{
@@ -151,11 +150,11 @@ var mutationsOfRows = []mutation{
 	},
 }
 
-// TestRowsToScore: however the form of a register is changed, no score gets
-// cleaner by it: what is answered is not better than the truth; a veto that is
-// hit is hit or unknown; and the worst score and the worst points of every
-// indicator are at most what they are in truth. Other values that could be true
-// are out of reach: nothing in a register tells 1.00 from 10.00.
+// TestRowsToScore: a change in the form of a register never improves a score.
+// An answer is not better than the truth. A veto that is hit stays hit or
+// becomes unknown. The worst score and the worst points of every indicator are
+// at most the true ones. Other plausible values cannot be detected: nothing in
+// a register distinguishes 1.00 from 10.00.
 func TestRowsToScore(t *testing.T) {
 	const n = 10_000
 	who := []consent.Subject{Chenjiao, Tuixi, Jiaoxin}
@@ -202,8 +201,8 @@ func TestRowsToScore(t *testing.T) {
 	}
 }
 
-// datasetOf is the dataset that rests on a table and that the template asks, or
-// "".
+// datasetOf returns the dataset that is read from a table and that the template
+// asks for, or "".
 func (r *registers) datasetOf(agency, table string) string {
 	for _, d := range r.catalogs[agency].Datasets {
 		asked := slices.ContainsFunc(r.tpl.Needs, func(n profile.Need) bool { return n.Agency == agency && n.Dataset == d.Name })
@@ -214,8 +213,8 @@ func (r *registers) datasetOf(agency, table string) string {
 	return ""
 }
 
-// mutate writes a mutated copy of a table beside its true marker, and says what
-// it did; "" where the subject has no row in it.
+// mutate writes a mutated copy of a table with its true marker, and returns
+// what it did; "" if the subject has no row in the table.
 func (r *registers) mutate(t *testing.T, agency string, table Table, who consent.Subject, random *rand.Rand) string {
 	t.Helper()
 	var mine []int
@@ -252,7 +251,7 @@ func (r *registers) mutate(t *testing.T, agency string, table Table, who consent
 	return what
 }
 
-// mutated fills the form of a mutation with the true cell.
+// mutated inserts the true cell into the form of a mutation.
 func mutated(form, cell string) string {
 	switch {
 	case form == "wide %s":
@@ -273,7 +272,8 @@ func mutated(form, cell string) string {
 	return form
 }
 
-// cleaner says in what a profile is cleaner than the true one, or "".
+// cleaner returns in which respect a profile is cleaner than the true one, or
+// "".
 func cleaner(truth, got *profile.Profile) string {
 	worse := func(a, b string) bool { return decimal.RequireFromString(a).GreaterThan(decimal.RequireFromString(b)) }
 	for i, v := range got.Vetoes {

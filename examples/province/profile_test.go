@@ -22,8 +22,8 @@ func template(t testing.TB) *profile.Template {
 }
 
 // TestTemplateAsksWhatIsOffered: every need is in an agency's catalog, in that
-// disclosure, and no further back than it reaches; and the purpose is one of
-// the network's.
+// disclosure, and does not go back further than the catalog allows; the purpose
+// is one of the network's.
 func TestTemplateAsksWhatIsOffered(t *testing.T) {
 	tpl, n, p := template(t), load(t), open(t, day(t, "2026-07-15"))
 	if !slices.ContainsFunc(n.Purposes, func(x consent.Purpose) bool { return x.Code == tpl.Purpose }) {
@@ -78,7 +78,7 @@ func (p *province) profile(t testing.TB, tpl *profile.Template, who consent.Subj
 	return made
 }
 
-// titles are the words for members and purposes.
+// titles returns the titles of members and purposes.
 func titles(t testing.TB) map[string]profile.Title {
 	n, words := load(t), map[string]profile.Title{}
 	for _, m := range n.Members {
@@ -90,8 +90,8 @@ func titles(t testing.TB) map[string]profile.Title {
 	return words
 }
 
-// TestGoldenProfiles: what a loan officer reads of five firms, in both
-// languages. Look at each change: these are the words that decide about a loan.
+// TestGoldenProfiles: what a loan officer reads about five firms, in both
+// languages. Review each change: a loan is decided on these words.
 func TestGoldenProfiles(t *testing.T) {
 	p, tpl := open(t, day(t, "2026-11-28")), template(t)
 	for name, who := range map[string]consent.Subject{"jiaoxin": Jiaoxin, "chenjiao": Chenjiao, "tuixi": Tuixi, "beizhi": Beizhi, "yuanshan": Yuanshan} {
@@ -119,8 +119,8 @@ func TestGoldenProfiles(t *testing.T) {
 	}
 }
 
-// TestProfiles: the main characters come out as they are meant to, whatever
-// the day.
+// TestProfiles: the profiles of the main characters show what they are meant to
+// show, on any day.
 func TestProfiles(t *testing.T) {
 	tpl := template(t)
 	for who, want := range map[consent.Subject]struct {

@@ -1,16 +1,17 @@
 // Package province is a network that anyone can start: nine members of a
-// made-up province, what six of its agencies offer, what they hold about 50
-// made-up enterprises, and a bank's template for technology firms. All of it
-// is text beside this file and travels inside the program.
+// made-up province, the catalogs of its six agencies, their data about 50
+// made-up enterprises, and a bank's template for technology firms. All of it is
+// text in this folder and is embedded in the program.
 //
-// Use [Load] to found the network, [Catalog] and [Template] to answer and to
-// assemble profiles; [Tables] and [WriteCSV] to give each agency its database;
-// and [Enterprises] or the named subjects ([Jiaoxin] and others) for somebody
-// to ask about. The data is as old as the day it is asked for: monthly returns
-// end with the month before, so that a story told next year is the same story.
+// Use [Load] to found the network, and [Catalog] and [Template] to answer
+// queries and assemble profiles. Use [Tables] and [WriteCSV] to give each
+// agency its database, and [Enterprises] or the named subjects ([Jiaoxin] and
+// others) to ask about. The data follows the day for which it is made: monthly
+// returns end with the month before, so that the example tells the same story
+// next year.
 //
 // Nothing here is real. Region 99 of the social credit codes does not exist;
-// the codes pass their checks and belong to nobody.
+// the codes have valid check characters and belong to nobody.
 package province
 
 import (
@@ -31,14 +32,14 @@ import (
 //go:embed members.yaml template.yaml catalogs data
 var files embed.FS
 
-// Network is what founds a network, but for the keys.
+// Network is what is needed to found a network, except the keys.
 type Network struct {
 	Name      string            // for people
 	Origin    string            // C2SP origin of the log
 	Offset    int16             // minutes from UTC, for days
 	Voters    []string          // member names, ascending, as all lists here
 	Cosigners []string          // member names
-	Faults    uint8             // dishonest cosigners to withstand
+	Faults    uint8             // how many dishonest cosigners the network tolerates
 	Quorum    uint8             // cosignatures that make a checkpoint final
 	Approvals uint8             // members that must agree to a change
 	Purposes  []consent.Purpose // ascending by code
@@ -63,13 +64,14 @@ func Load() (*Network, error) {
 	return Parse(text)
 }
 
-// Catalog returns the text of an agency's catalog, or nil where there is none.
+// Catalog returns the text of an agency's catalog, or nil if there is none.
 func Catalog(agency string) []byte { return file("catalogs/" + agency + ".yaml") }
 
 // Template returns the text of the bank's template.
 func Template() []byte { return file("template.yaml") }
 
-// file returns an embedded file, or nil. The only way to fail is not to exist.
+// file returns an embedded file, or nil. Reading can fail only if there is no
+// such file.
 func file(path string) []byte {
 	text, err := files.ReadFile(path)
 	if err != nil {
@@ -81,13 +83,13 @@ func file(path string) []byte {
 // MaxText is the size limit of a members file in bytes.
 const MaxText = 16 << 10
 
-// titled is a title as YAML has it.
+// titled is the YAML form of a title.
 type titled struct {
 	Chinese string `yaml:"zh"`
 	English string `yaml:"en"`
 }
 
-// membersFile is the form of members.yaml.
+// membersFile is the YAML form of members.yaml.
 type membersFile struct {
 	Name      string   `yaml:"name"`
 	Origin    string   `yaml:"origin"`
@@ -112,10 +114,10 @@ type membersFile struct {
 	} `yaml:"members"`
 }
 
-// Parse reads a members file strictly: one document, no key that it does not
-// know, names and lists in order. An error says the line where the text itself
-// is at fault. Whether voters, quorum and origin can found a network, the
-// ledger decides when it checks the genesis.
+// Parse parses a members file strictly: one document, no unknown key, names and
+// lists in order. An error gives the line where the text itself is at fault.
+// The ledger checks with the genesis whether voters, quorum and origin can
+// found a network.
 func Parse(text []byte) (*Network, error) {
 	if len(text) > MaxText {
 		return nil, fmt.Errorf("members file of %d bytes, the limit is %d", len(text), MaxText)
@@ -147,9 +149,9 @@ func Parse(text []byte) (*Network, error) {
 	return n, n.check()
 }
 
-// plainYAML refuses what a members file has no need of: a second document;
-// anchors, by which a short file becomes a long one; and tags, on which the
-// decoder panics where nothing follows them.
+// plainYAML refuses what a members file does not need: a second document;
+// anchors, by which a short file expands into a long one; and tags, on which
+// the decoder panics if nothing follows them.
 func plainYAML(text []byte) error {
 	parsed, err := parser.ParseBytes(text, 0)
 	if err != nil {
@@ -166,7 +168,7 @@ func plainYAML(text []byte) error {
 	return nil
 }
 
-// special is the last line at which a walk has met one of these, or 0.
+// special is the last line at which a walk has found such a node, or 0.
 type special int
 
 func (s *special) Visit(n ast.Node) ast.Visitor {
@@ -212,7 +214,7 @@ func (n *Network) check() error {
 	return nil
 }
 
-// ascending says whether there is a list, and each entry is above the last.
+// ascending reports whether a list is not empty and strictly ascending.
 func ascending(list []string) bool {
 	for i := 1; i < len(list); i++ {
 		if list[i-1] >= list[i] {
@@ -222,12 +224,13 @@ func ascending(list []string) bool {
 	return len(list) > 0
 }
 
-// within says whether a list is ascending and holds nothing but of these.
+// within reports whether a list is ascending and contains only elements of
+// another.
 func within(list, of []string) bool {
 	return ascending(list) && !slices.ContainsFunc(list, func(s string) bool { return !slices.Contains(of, s) })
 }
 
-// Member returns a member, or nil.
+// Member returns the member with this name, or nil.
 func (n *Network) Member(name string) *Member {
 	i := slices.IndexFunc(n.Members, func(m Member) bool { return m.Name == name })
 	if i < 0 {

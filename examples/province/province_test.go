@@ -14,7 +14,7 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// day is a day of the calendar as the network counts them.
+// day parses a day of the calendar.
 func day(t testing.TB, text string) consent.Day {
 	t.Helper()
 	d, err := time.Parse(dateForm, text)
@@ -95,7 +95,7 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
-// FuzzParse: whatever is accepted can found purposes and members.
+// FuzzParse: whatever is accepted has valid purposes and members.
 func FuzzParse(f *testing.F) {
 	f.Add(file("members.yaml"))
 	f.Add([]byte("name: a\norigin: b\n"))
@@ -139,8 +139,8 @@ func TestSettle(t *testing.T) {
 	}
 }
 
-// TestTables: on any day, every agency has tables, all dates are past, and
-// nothing relative is left.
+// TestTables: on any day, every agency has tables, all dates are in the past,
+// and no relative date is left.
 func TestTables(t *testing.T) {
 	n := load(t)
 	first := day(t, "2026-01-01")
@@ -192,7 +192,7 @@ func TestWriteCSV(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(t.TempDir(), "tax")
-	for range 2 { // the second time over the first
+	for range 2 { // the second time over the files of the first
 		if err := WriteCSV(dir, tables, day(t, "2026-07-15")); err != nil {
 			t.Fatal(err)
 		}

@@ -8,11 +8,12 @@ import (
 )
 
 const (
-	months = 24 // that the numbers of a firm develop over
-	older  = 3  // months of rows before them: a flow of 24 months may end three months ago
+	months = 24 // over which a firm's numbers develop
+	older  = 3  // months of rows before them: a flow of 24 months may end three months earlier
 )
 
-// add adds a row of a firm to a table, unless its agency does not know it.
+// add adds a row about a firm to a table, unless the table's agency does not
+// know the firm.
 func (g *generator) add(table string, f *firm, cells ...any) {
 	agency, _, _ := strings.Cut(table, "/")
 	if strings.Contains(f.unknown, agency) {
@@ -25,7 +26,7 @@ func (g *generator) add(table string, f *firm, cells ...any) {
 	g.tables[table].Rows = append(g.tables[table].Rows, row)
 }
 
-// write writes what every agency has on a firm.
+// write writes the rows of every agency about a firm.
 func (g *generator) write(f *firm) {
 	g.add("enterprises", f, f.chinese, f.english, f.kind)
 	g.market(f)
@@ -60,14 +61,14 @@ func (g *generator) write(f *firm) {
 	g.property(f)
 }
 
-// month is a relative date, see [settle].
+// month returns a relative date, see [settle].
 func month(ago, day int) string { return fmt.Sprintf("m-%d-%02d", ago, day) }
 
-// yuan writes a sum given in fen.
+// yuan formats an amount given in fen.
 func yuan(fen int) string { return fmt.Sprintf("%d.%02d", fen/100, fen%100) }
 
-// trend is what a number of two years ago has become at a yearly rate, give or
-// take a twentieth.
+// trend returns a number that was base two years ago and changes at a yearly
+// rate, plus or minus a twentieth.
 func (g *generator) trend(base, rate, ago int) int {
 	return base * (12_000 + rate*(months-1-ago)) / 12_000 * g.in(950, 1050) / 1000
 }
@@ -82,8 +83,8 @@ func (g *generator) market(f *firm) {
 	}
 }
 
-// heads is how many persons are insured so many months ago: without noise,
-// people do not come and go by the twentieth.
+// heads returns how many persons were insured so many months ago. It has no
+// noise: staff does not vary by a twentieth.
 func (f *firm) heads(ago int) int {
 	return max(1, f.staff*(12_000+f.staffRate*(months-1-ago))/12_000)
 }
@@ -113,8 +114,8 @@ func (g *generator) month(f *firm, ago int) {
 	g.add("power/usage", f, month(ago, 1), kwh, yuan(overdue))
 }
 
-// vat writes a month's return; for the firm of the bad join, many times over
-// under items that have nothing to do with it.
+// vat writes a month's return. For the firm with the faulty join it writes the
+// return many times under unrelated items.
 func (g *generator) vat(f *firm, ago, sales int) {
 	items := []string{"现代服务", "销售货物", "研发和技术服务", "信息技术服务", "房屋租赁", "印花", "地方教育附加", "土地使用"}
 	rate := 13
@@ -128,12 +129,12 @@ func (g *generator) vat(f *firm, ago, sales int) {
 	for i := range times {
 		g.add("tax/vat_returns", f, month(ago, 1), month(ago, 31), "增值税", items[i%len(items)], yuan(sales), yuan(sales*rate/100*30/100))
 	}
-	if ago < f.unpaid { // a late fee stands in the tables as if it were a tax
+	if ago < f.unpaid { // the tables list a late fee like a tax
 		g.add("tax/vat_returns", f, month(ago, 1), month(ago, 31), "滞纳金", "增值税滞纳金", "", yuan(g.in(500, 9000)*10))
 	}
 }
 
-// year writes what comes once a year.
+// year writes the rows that occur once a year.
 func (g *generator) year(f *firm, ago int) {
 	employees := f.heads(min(months-1, 12*ago+6))
 	if f.reported > 0 {
@@ -169,8 +170,8 @@ func (g *generator) court(f *firm) {
 	}
 }
 
-// property writes patents, trademarks and software. A young firm's founders
-// bring patents that are older than the firm.
+// property writes patents, trademarks and software. The founders of a young
+// firm bring patents that are older than the firm.
 func (g *generator) property(f *firm) {
 	patent := func(kind, status string, applied int, granted string) {
 		g.add("ip/patents", f, "DP"+strconv.Itoa(g.in(100_000, 999_999)), kind, status, month(applied, g.in(1, 28)), granted)

@@ -15,7 +15,7 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// province is the whole of it, opened once.
+// province is the whole example, opened once.
 type province struct {
 	catalogs map[string]*catalog.Catalog
 	tables   map[string][]Table // by agency, as of today
@@ -43,7 +43,7 @@ func open(t testing.TB, today consent.Day) *province {
 	return p
 }
 
-// at is ten in the morning.
+// at is ten in the morning of the test's day.
 func (p *province) at() catalog.At {
 	return catalog.At{Day: p.today, Time: p.today.Start(480) + 36_000_000}
 }
@@ -95,7 +95,7 @@ func value(t testing.TB, kind catalog.Type, cell string) any {
 	return n
 }
 
-// answer asks one output, over its longest window.
+// answer asks for one output, over its longest window.
 func (p *province) answer(t testing.TB, subject consent.Subject, item string, disclosure consent.Disclosure) catalog.Answer {
 	t.Helper()
 	parts := strings.Split(item, ".")
@@ -110,8 +110,8 @@ func (p *province) answer(t testing.TB, subject consent.Subject, item string, di
 	return catalog.Answer{}
 }
 
-// TestStory: what the main characters are there to show is what their agencies
-// answer, on any day.
+// TestStory: on any day, the agencies give the answers that each main character
+// is meant to show.
 func TestStory(t *testing.T) {
 	stories := []struct {
 		who     consent.Subject
@@ -157,7 +157,8 @@ func TestStory(t *testing.T) {
 	}
 }
 
-// TestRepeated: the bad join of the tax tables is counted and not summed.
+// TestRepeated: rows repeated by the faulty join of the tax tables are counted
+// but not summed.
 func TestRepeated(t *testing.T) {
 	p := open(t, day(t, "2026-07-15"))
 	a := p.answer(t, Dielang, "tax.vat.sales_12m", consent.Value)
@@ -179,7 +180,8 @@ func TestRepeated(t *testing.T) {
 }
 
 // TestSources: an agency's CSV folder passes the connector's own test against
-// its catalog, and gives the rows that these tests read for themselves.
+// its catalog, and gives the same rows that these tests read without the
+// connector.
 func TestSources(t *testing.T) {
 	p := open(t, day(t, "2026-07-15"))
 	for _, agency := range agencies {
@@ -214,8 +216,8 @@ func TestSources(t *testing.T) {
 	}
 }
 
-// texts makes rows comparable: a source promises no order, and one decimal has
-// several representations.
+// texts makes rows comparable: a source promises no order, and a decimal can be
+// represented in several ways.
 func texts(rows []catalog.Row) (all [][]string) {
 	for _, row := range rows {
 		var cells []string

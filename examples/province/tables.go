@@ -17,16 +17,16 @@ import (
 )
 
 // Table is one table of an agency's database. The key column is always "uscc",
-// the bare code of 18 characters; dates are like 2026-06-30, numbers plain
-// decimal text, and an empty cell is no value.
+// the bare code of 18 characters; dates are written as 2026-06-30, numbers as
+// plain decimal text, and an empty cell is no value.
 type Table struct {
 	Name    string
 	Columns []string
 	Rows    [][]string // each as long as Columns
 }
 
-// Tables returns an agency's database as it stands on a day of the network, by
-// ascending table name: nothing for a member that is no agency.
+// Tables returns an agency's database on a day of the network, by ascending
+// table name. It returns nothing for a member that is no agency.
 func Tables(agency string, today consent.Day) ([]Table, error) {
 	names, err := fs.Glob(files, "data/"+agency+"/*.csv")
 	if err != nil {
@@ -44,10 +44,10 @@ func Tables(agency string, today consent.Day) ([]Table, error) {
 	return tables, nil
 }
 
-// WriteCSV writes tables as a folder of NAME.csv, as a source of kind csv reads
-// it. Each has the marker NAME.load.json that says how many rows it has and
-// that it is of the day asOf. The folder is made where there is none; files of
-// these names are overwritten.
+// WriteCSV writes tables as a folder of NAME.csv, in the form that a source of
+// kind csv reads. Each has a marker NAME.load.json with its number of rows and
+// the day asOf. The folder is created if needed; files with these names are
+// overwritten.
 func WriteCSV(dir string, tables []Table, asOf consent.Day) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -80,13 +80,13 @@ func (t Table) csv() ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-// readTable reads an embedded table, its dates still relative.
+// readTable reads an embedded table, whose dates are still relative.
 func readTable(name string) (Table, error) {
 	text, err := files.ReadFile(name)
 	if err != nil {
 		return Table{}, err
 	}
-	rows, err := csv.NewReader(bytes.NewReader(text)).ReadAll() // insists on rows of one length
+	rows, err := csv.NewReader(bytes.NewReader(text)).ReadAll() // requires rows of equal length
 	if err != nil {
 		return Table{}, fmt.Errorf("%s: %w", name, err)
 	}
@@ -96,7 +96,7 @@ func readTable(name string) (Table, error) {
 	return Table{Name: strings.TrimSuffix(path.Base(name), ".csv"), Columns: rows[0], Rows: rows[1:]}, nil
 }
 
-// settle turns relative dates into those that are right today.
+// settle replaces relative dates by the dates that they mean today.
 func (t Table) settle(today consent.Day) {
 	for _, row := range t.Rows {
 		for i, cell := range row {
@@ -105,8 +105,8 @@ func (t Table) settle(today consent.Day) {
 	}
 }
 
-// A relative date stands in the committed data where its agency would have a
-// date. Month 0 is the newest that is over.
+// The committed data has relative dates where an agency would have dates. Month
+// 0 is the newest month that is over.
 //
 //	m-3-15     day 15 of the month three months before month 0; its last day where it has no such day
 //	q-2-first  first day of the quarter two before the newest that is over; q-2-last its last
@@ -118,7 +118,8 @@ var (
 
 const dateForm = "2006-01-02"
 
-// settle returns a relative date as it is today, and any other text unchanged.
+// settle returns the date that a relative date means today, and any other text
+// unchanged.
 func settle(cell string, today consent.Day) string {
 	now := time.Unix(int64(today)*86_400, 0).UTC()
 	if q := quarter.FindStringSubmatch(cell); q != nil {
@@ -145,7 +146,7 @@ func settle(cell string, today consent.Day) string {
 	return time.Date(year-number(m[2]), month, day, 0, 0, 0, 0, time.UTC).Format(dateForm)
 }
 
-// number reads what the pattern has found to be a few digits.
+// number parses a few digits that the pattern has matched.
 func number(digits string) int {
 	n, _ := strconv.Atoi(digits)
 	return n

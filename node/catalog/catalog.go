@@ -6,10 +6,10 @@
 // [Catalog.Allow] to apply the rules. The package is pure: rows come from
 // package source, and the day of the question from the caller.
 //
-// What never happens: a window longer than the item asks, a sum over fewer
-// months than it claims, a test for equality on a field without declared
-// values, a number that went through floating point, an error that shows a
-// value, an unreadable rule that allows. Not promised: that the data is true,
+// No window is longer than the item asks, and no sum covers fewer months than
+// it claims. No formula tests a text for equality without declared values, and
+// no number goes through floating point. No error shows a value, and an
+// unreadable rule does not allow anything. Not promised: that the data is true,
 // nor that an output reveals no more than its author meant.
 package catalog
 

@@ -6,16 +6,16 @@ import (
 	"atoll/consensus/consent"
 )
 
-// Who has to act so that an input has a value the next time.
+// Who has to act so that an input has a value next time.
 const (
 	ActsAgency     = "agency"     // its node, its register or its rules
 	ActsBank       = "bank"       // its template, its consent request or its own node
-	ActsEnterprise = "enterprise" // which alone can consent
+	ActsEnterprise = "enterprise" // only it can consent
 	ActsNetwork    = "network"    // the members that keep the log
 )
 
-// actors says it of the outcomes that leave no doubt. Of others, such as that
-// there is no record, nobody has to act.
+// actors maps the outcomes with a clear cause to who has to act. For other
+// outcomes, such as no_record, nobody has to act.
 var actors = map[string]string{
 	NotAsked:                      ActsBank,
 	consent.NotInDataset.String(): ActsBank,
@@ -45,13 +45,13 @@ func actor(outcome, reason string) string {
 		return who
 	}
 	if outcome == consent.Refused.String() && strings.HasPrefix(code, "consent.") {
-		return ActsBank // it asked what the consent does not cover
+		return ActsBank // it asked for what the consent does not cover
 	}
 	return actors[outcome]
 }
 
-// unreached says that no agency at all could be reached: then it is the bank's
-// own connection that is broken.
+// unreached reports whether no agency at all could be reached: the bank's own
+// connection is then broken.
 func unreached(inputs []Evidence) bool {
 	asked := 0
 	for i := range inputs {
@@ -66,7 +66,7 @@ func unreached(inputs []Evidence) bool {
 	return asked > 0
 }
 
-// again says whether asking the agencies again may bring a value.
+// again reports whether asking the agencies again may bring a value.
 func again(inputs []Evidence) bool {
 	for i := range inputs {
 		if e := &inputs[i]; e.Outcome == consent.Unavailable.String() && e.Reason != "no_member" && e.Reason != "fragment_gone" {

@@ -11,8 +11,8 @@ import (
 	"atoll/consensus/consent"
 )
 
-// TestActor: whoever can do something about a missing value is named, and
-// nobody else.
+// TestActor: the profile names whoever can do something about a missing value,
+// and nobody else.
 func TestActor(t *testing.T) {
 	for reason, want := range map[string]string{
 		"answered ": "", "no_record rows.none": "", "below_min_group ": "", "not_in_dataset ": ActsBank, "not_asked ": ActsBank,
@@ -27,7 +27,7 @@ func TestActor(t *testing.T) {
 			t.Errorf("%s: %q, want %q", reason, got, want)
 		}
 	}
-	// Where nobody can be reached, it is the bank that is cut off.
+	// Where no agency can be reached, it is the bank that is cut off.
 	tpl := sme(t)
 	for _, all := range []bool{false, true} {
 		f := facts(tpl, values())
@@ -48,8 +48,8 @@ func TestActor(t *testing.T) {
 	}
 }
 
-// TestAskAgain: until when and how, where it may bring something, and nothing
-// otherwise.
+// TestAskAgain: the profile says how and until when to ask again where that may
+// bring a value, and says nothing otherwise.
 func TestAskAgain(t *testing.T) {
 	tpl := sme(t)
 	for _, c := range []struct {
@@ -81,8 +81,8 @@ func TestAskAgain(t *testing.T) {
 	}
 }
 
-// TestNoReaderSeesCodes: no formula, code or bare fraction stands where a person
-// reads, in either language.
+// TestNoReaderSeesCodes: no formula, code or bare fraction appears in what
+// people read, in either language.
 func TestNoReaderSeesCodes(t *testing.T) {
 	tpl := sme(t)
 	for _, language := range []string{consent.Chinese, consent.English} {
@@ -109,8 +109,8 @@ func TestNoReaderSeesCodes(t *testing.T) {
 	}
 }
 
-// TestColumns: a table fits the screen, its columns begin at one place, and no
-// text is cut off.
+// TestColumns: a table fits the screen, its columns are aligned, and no text is
+// cut off.
 func TestColumns(t *testing.T) {
 	headers := []string{"名称", "Outcome", "须由谁处理", "日期"}
 	rows := [][]string{
@@ -142,8 +142,8 @@ func TestColumns(t *testing.T) {
 	}
 }
 
-// TestNotes: what was left out, or equal, is said in the text and in the page,
-// once for a dataset.
+// TestNotes: rows that were left out, or that are equal, are mentioned in the
+// text and on the page, once for each dataset.
 func TestNotes(t *testing.T) {
 	p := gappy(t)
 	for language, want := range map[string][]string{

@@ -13,35 +13,35 @@ import (
 
 // Codes of a [Finding].
 const (
-	FindAgency     = "template.agency"     // no agency of the network
+	FindAgency     = "template.agency"     // no agency of the network has this name
 	FindOutput     = "template.output"     // no catalog has the output
-	FindDisclosure = "template.disclosure" // not in that disclosure
+	FindDisclosure = "template.disclosure" // the output is not offered in that disclosure
 	FindMonths     = "template.months"     // a state asked as a flow, or the wrong number of months
-	FindUnit       = "template.unit"       // its unit is another, or two units are added or compared
-	FindType       = "template.type"       // its type is another
-	FindValues     = "template.values"     // its declared values are others
-	FindPurpose    = "template.purpose"    // not a purpose of the network, or one that an agency does not answer for
-	FindUnchecked  = "template.unchecked"  // an agency whose catalog is not known
-	FindNever      = "template.never"      // a condition that nothing meets, or everything
-	FindUndecided  = "template.undecided"  // a condition or bin that a band leaves open
-	FindWords      = "template.words"      // a condition without words: people would see none
-	FindUnreached  = "template.unreached"  // a bin, or a stage, that nothing reaches
+	FindUnit       = "template.unit"       // the output has another unit, or two units are added or compared
+	FindType       = "template.type"       // the output has another type
+	FindValues     = "template.values"     // the output has other declared values
+	FindPurpose    = "template.purpose"    // not a purpose of the network, or one that an agency refuses
+	FindUnchecked  = "template.unchecked"  // an agency without a known catalog
+	FindNever      = "template.never"      // a condition that is never or always met
+	FindUndecided  = "template.undecided"  // a condition or bin that a band cannot decide
+	FindWords      = "template.words"      // a condition without words for people
+	FindUnreached  = "template.unreached"  // a bin or a stage that is never reached
 	FindRatio      = "template.ratio"      // a fraction of 1 that is not shown as one
 	FindSign       = "template.sign"       // a quotient whose sign may be wrong
 )
 
-// Finding is one thing about a template that [Template.Against] or
-// [Template.Meaning] found. An error says that a query by this template cannot
-// be answered, or not as its author means it; anything else is likely a mistake.
+// Finding is one result of [Template.Against] or [Template.Meaning]. An error
+// means that a query by this template cannot be answered, or not as its author
+// means it; any other finding is probably a mistake.
 type Finding struct {
 	Code  string
 	Error bool
 	Line  int    // of the template, from 1
 	Path  string // such as "inputs[3]"
-	Words Title  // names nothing but what the template and the catalogs say
+	Words Title  // mentions only what the template and the catalogs contain
 }
 
-// findings collects them.
+// findings collects the findings of one comparison.
 type findings struct {
 	t    *Template
 	list []Finding
@@ -54,14 +54,14 @@ func (f *findings) add(severe bool, code, path, chinese, english string, args ..
 	})
 }
 
-// sorted orders them by line, errors first within a line.
+// sorted sorts findings by line, errors first within a line.
 func (f *findings) sorted() []Finding {
 	slices.SortStableFunc(f.list, func(a, b Finding) int { return cmp.Compare(a.Line, b.Line) })
 	return f.list
 }
 
-// Within compares the template with a network: the agencies that it asks and its
-// purpose.
+// Within compares the template with a network: the agencies that it asks, and
+// its purpose.
 func (t *Template) Within(agencies, purposes []string) []Finding {
 	f := findings{t: t}
 	if !slices.Contains(purposes, t.Purpose) {
@@ -75,10 +75,10 @@ func (t *Template) Within(agencies, purposes []string) []Finding {
 	return f.sorted()
 }
 
-// Against compares what the template asks with what agencies offer: the output,
-// its disclosure, state or flow, type, unit and declared values, and whether an
-// agency's rules answer for the template's purpose at all. A catalog that is not
-// among them is a finding too, never silence.
+// Against compares what the template asks for with what agencies offer: the
+// output, its disclosure, state or flow, type, unit and declared values, and
+// whether an agency's rules allow the template's purpose at all. A missing
+// catalog is a finding too.
 func (t *Template) Against(catalogs []*catalog.Catalog) []Finding {
 	f := findings{t: t}
 	unknown := map[string]bool{}
@@ -121,7 +121,7 @@ func (f *findings) need(path string, n *Need, c *catalog.Catalog) {
 	f.values(path+".values", n, d, o)
 }
 
-// months compares the window that is asked with the one that is offered.
+// months compares the requested window with the offered one.
 func (f *findings) months(path string, n *Need, o *catalog.Output) {
 	switch {
 	case o.State() && n.Months != 0:
@@ -135,7 +135,7 @@ func (f *findings) months(path string, n *Need, o *catalog.Output) {
 	}
 }
 
-// kindOf is how a catalog's type reads in a template.
+// kindOf returns the kind of a catalog's type in a template.
 func kindOf(t catalog.Type) formula.Kind {
 	switch t {
 	case catalog.TypeText:
@@ -162,7 +162,8 @@ func (f *findings) form(path string, n *Need, o *catalog.Output) {
 	}
 }
 
-// values compares the texts that may come with those that are declared.
+// values compares the texts that an answer may have with those that the
+// template declares.
 func (f *findings) values(path string, n *Need, d *catalog.Dataset, o *catalog.Output) {
 	if n.Values == nil {
 		return
@@ -187,7 +188,7 @@ func (f *findings) values(path string, n *Need, d *catalog.Dataset, o *catalog.O
 	}
 }
 
-// purpose asks the agency's rules whether they answer for the purpose at all.
+// purpose checks whether the agency's rules allow the purpose at all.
 func (f *findings) purpose(o consent.Offer, c *catalog.Catalog) {
 	if rule, refused := c.RefusesFor(f.t.Purpose, o.Items); refused {
 		f.add(true, FindPurpose, "purpose", "%s 的规则 %s 不应答用途 %s", "the rule %[2]s of %[1]s does not answer for the purpose %[3]s", c.Agency, rule, f.t.Purpose)

@@ -9,7 +9,7 @@ import (
 	"atoll/node/catalog"
 )
 
-// offered is what the agencies of [small] would have to offer.
+// offeredTax is what the agencies of [small] have to offer.
 const offeredTax = `agency: tax
 version: 7
 datasets:
@@ -60,7 +60,7 @@ vetoes:
 grades: [{from: 60, grade: A}, {from: 0, grade: B}]
 `
 
-// TestFindings changes one thing in a template that has no finding.
+// TestFindings: changes one thing in a template that has no finding.
 func TestFindings(t *testing.T) {
 	tax, err := catalog.Parse([]byte(offeredTax))
 	if err != nil {
@@ -122,7 +122,8 @@ func TestFindings(t *testing.T) {
 			t.Errorf("%s: %+v, want %s in line %d: %s", c.new, got, c.code, c.line, c.says)
 		}
 	}
-	// What divides is 0 or more, a unit is the quotient of two, a fraction is shown as one.
+	// A divisor is 0 or more, a unit is the quotient of two, a fraction is
+	// shown as one.
 	for _, value := range []string{
 		"value: 1 / y", "value: '1 / max([y, 10])'", "value: '1 / (y + 0.5)'", "unit: items, steady: true, value: 'ratio(x, y)'", "unit: ratio, value: 'growth(y, y + 1)'", "unit: '%', value: '100 * growth(y, y + 1)'",
 	} {
@@ -133,7 +134,7 @@ func TestFindings(t *testing.T) {
 			}
 		}
 	}
-	// Of y without least nobody knows that it is not below 0.
+	// Without its least, y might be below 0.
 	open := strings.NewReplacer("unit: items, least: 0", "unit: items", "weight: 1, value: kind, bins: [{is: [a], points: 100}, {points: 0}]", "weight: 0, value: 1 / y").Replace(asking)
 	if got := look(open); !slices.ContainsFunc(got, func(f Finding) bool { return f.Code == FindSign && !f.Error && f.Line == 17 }) {
 		t.Errorf("a divisor without least: %+v", got)

@@ -6,8 +6,9 @@ import (
 	"atoll/consensus/consent"
 )
 
-// Asides says of which datasets rows are set aside: of those an agency does not
-// know whose they are, and has answered all the same. One line a dataset.
+// Asides lists the datasets in which rows are set aside: rows with an unknown
+// owner that the agency has left out of its answers. It writes one line for
+// each dataset.
 func (s *speaker) Asides(p *Profile) (lines []string) {
 	said := map[[2]string]bool{}
 	for _, e := range p.Inputs {

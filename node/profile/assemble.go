@@ -9,8 +9,8 @@ import (
 	"atoll/node/formula"
 )
 
-// Assemble makes the profile. It asks nobody and reads no clock: facts that
-// are the same make a profile that is the same. The error wraps [ErrFacts].
+// Assemble makes the profile. It asks nobody and reads no clock: the same facts
+// give the same profile. The error wraps [ErrFacts].
 func (t *Template) Assemble(f Facts) (*Profile, error) {
 	matched, err := t.match(f.Inputs)
 	if err != nil {
@@ -44,8 +44,8 @@ func (t *Template) Assemble(f Facts) (*Profile, error) {
 	return p, nil
 }
 
-// stage tries the conditions in order. A stage is possible when its condition
-// may hold and none before it surely does.
+// stage tries the conditions in order. A stage is possible if its condition may
+// hold and no condition before it certainly holds.
 func (t *Template) stage(w world) (s Stage, possible []int) {
 	s.Tests = []Test{}
 	for i := range t.doc.Stages {
@@ -91,8 +91,8 @@ func (t *Template) checks(w world) []Check {
 	return list
 }
 
-// apart returns how far a and b lie apart: the default abs(a - b) over ranges
-// exactly, a formula of the author's at the ends.
+// apart returns the deviation of a from b. The default abs(a - b) is computed
+// exactly over ranges, a formula of the author's at their ends.
 func (x *check) apart(a, b result) result {
 	a0, a1, ok := a.numbers()
 	b0, b1, also := b.numbers()
@@ -116,7 +116,7 @@ func (x *check) apart(a, b result) result {
 	return result{spread(ends), Known}
 }
 
-// most is the greatest.
+// most returns the greatest number.
 func most(first *big.Rat, more ...*big.Rat) *big.Rat {
 	for _, r := range more {
 		if r.Cmp(first) > 0 {
@@ -126,7 +126,7 @@ func most(first *big.Rat, more ...*big.Rat) *big.Rat {
 	return first
 }
 
-// judge names the result where all of the range gives the same.
+// judge returns the check's result if the whole range gives the same result.
 func (x *check) judge(apart result) string {
 	low, high, ok := apart.numbers()
 	if !ok {

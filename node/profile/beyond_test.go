@@ -7,8 +7,8 @@ import (
 	"atoll/consensus/consent"
 )
 
-// What cannot be, such as a debt with its sign turned round, is no value: it
-// would score better than none.
+// TestBeyondTheLeast: an impossible number, such as a debt with the wrong sign,
+// is no value: it would get a better score than no debt.
 func TestBeyondTheLeast(t *testing.T) {
 	text := strings.NewReplacer("months: 1, least: 0", "months: 1, least: 0, most: 1000").Replace(small)
 	tpl, err := Parse([]byte(text))

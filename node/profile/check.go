@@ -106,7 +106,7 @@ func (c *checker) need(path string, in *input, n *Need) {
 	n.Values = c.spellings(path, in.Values, n.kind)
 }
 
-// need returns the place of an input, or -1.
+// need returns the index of an input, or -1.
 func (t *Template) need(name string) int {
 	return slices.IndexFunc(t.Needs, func(n Need) bool { return n.Name == name })
 }
@@ -194,8 +194,8 @@ func (c *checker) indicators() {
 	}
 }
 
-// words checks what a condition says in words; left out, the condition itself
-// is shown.
+// words checks the words of a condition; if they are left out, the condition
+// itself is shown.
 func (c *checker) words(path string, t Title) {
 	if t != (Title{}) && (!printable(t.Chinese, 1, maxTitle) || !printable(t.English, 1, maxTitle)) {
 		c.bad(path+".words", "zh and en of 1 to %d printable characters are wanted", maxTitle)
@@ -239,8 +239,7 @@ func (c *checker) bins(path string, x *indicator) {
 	}
 }
 
-// listed checks the texts that the bins of an indicator list, where its value is
-// an input's.
+// listed checks the texts in the bins of an indicator whose value is an input.
 func (c *checker) listed(path string, x *indicator) {
 	n := c.t.direct(x.Value)
 	for i, b := range x.Bins {
@@ -315,8 +314,8 @@ func (c *checker) grades() {
 	}
 }
 
-// unused refuses what is asked for nothing: the least data is what a template
-// may ask.
+// unused refuses inputs that nothing uses: a template may ask only for the
+// least data.
 func (c *checker) unused() {
 	d, used := &c.t.doc, map[string]bool{c.t.doc.Subject: true}
 	note := func(e expression) {

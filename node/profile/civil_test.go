@@ -8,7 +8,7 @@ import (
 	"atoll/node/formula"
 )
 
-// TestCivilDay: the day that data is about is the same day in every zone.
+// TestCivilDay: the day that data is about is the same day in every time zone.
 func TestCivilDay(t *testing.T) {
 	tpl := sme(t)
 	newest, err := formula.ParseDate("2026-11-27")
@@ -63,7 +63,7 @@ grades: [{from: 0, grade: A}]
 	}
 }
 
-// TestShown: what a person reads in place of numbers and codes.
+// TestShown: what people read instead of numbers and codes.
 func TestShown(t *testing.T) {
 	for _, c := range []struct{ kind, value, unit, want string }{
 		{"number", "0.2347", "ratio", "23.5%"},
@@ -111,8 +111,8 @@ func TestShown(t *testing.T) {
 	}
 }
 
-// TestUnitOfAnother: a number in another unit than the template's is none, with
-// or without a unit in the template.
+// TestUnitOfAnother: a number in another unit than the template's is no value,
+// whether the template has a unit or not.
 func TestUnitOfAnother(t *testing.T) {
 	for _, c := range []struct{ want, got string }{{"", "%"}, {"ratio", ""}, {"ratio", "%"}, {"CNY", "10k CNY"}, {"CNY", ""}} {
 		n := Need{Disclosure: consent.Value, Unit: c.want, kind: formula.Number}

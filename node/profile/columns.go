@@ -9,11 +9,11 @@ import (
 
 const (
 	gap    = 2 // blanks between columns
-	narrow = 8 // cells below which no column is made narrower
+	narrow = 8 // number of cells; no column becomes narrower
 )
 
-// columns lays out a table: as wide as its texts are, and where that is wider
-// than the screen, with the widest columns wrapped. No text is cut off.
+// columns lays out a table as wide as its texts. If that is wider than the
+// screen, the texts of the widest columns are wrapped. No text is cut off.
 func columns(headers []string, rows [][]string) (lines []string) {
 	widths := fitted(headers, rows)
 	lines = append(lines, beside(headers, widths)...)
@@ -28,18 +28,19 @@ func columns(headers []string, rows [][]string) (lines []string) {
 	return lines
 }
 
-// whole stands for a hyphen while a text is wrapped, which would else be broken
-// behind it: 2025-11-22 is one word. No text from outside has it, see [clean].
+// whole replaces a hyphen while a text is wrapped, which would otherwise break
+// after it: 2025-11-22 is one word. No text from outside contains it, see
+// [clean].
 const whole = "\ue000"
 
-// wrap breaks a text into lines of so many cells.
+// wrap breaks a text into lines of at most cells cells.
 func wrap(text string, cells int) []string {
 	lines := lipgloss.Wrap(strings.ReplaceAll(text, "-", whole), cells, "")
 	return strings.Split(strings.ReplaceAll(lines, whole, "-"), "\n")
 }
 
-// fitted returns the width of each column, all of which fit the screen as far
-// as no header would be cut.
+// fitted returns the width of each column. Together they fit the screen, unless
+// a header would be cut.
 func fitted(headers []string, rows [][]string) []int {
 	widths, least := make([]int, len(headers)), make([]int, len(headers))
 	for i, h := range headers {

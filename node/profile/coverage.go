@@ -4,8 +4,8 @@ import (
 	"slices"
 )
 
-// coverage counts what was answered and names all that was not. It comes first
-// in every rendering: a score of what little was answered says little.
+// coverage counts the answers and lists all inputs without one. It comes first
+// in every rendering: a score based on few answers means little.
 func (t *Template) coverage(inputs []Evidence) Coverage {
 	c := Coverage{Of: len(inputs), Agencies: []Share{}, Dimensions: []Share{}, Missing: []Miss{}}
 	answered, offline := map[string]bool{}, unreached(inputs)

@@ -23,26 +23,28 @@ func variablesOf(needs []Need) variables {
 	return v
 }
 
-// expression is a formula of a template with the inputs that it names, in the
+// expression is a formula of a template with the inputs that it uses, in the
 // order of the template.
 type expression struct {
 	formula *formula.Formula
 	inputs  []string
-	decides bool // gives no text, which may be any
+	decides bool // its result is not a text, which may be any
 }
 
 var (
 	words = regexp.MustCompile(`"[^"]*"|'[^']*'|[A-Za-z_][A-Za-z0-9_]*`)
 
-	// Over a band these are told by its two ends alone.
+	// byEnds matches comparisons whose result over a band depends only on its
+	// two ends.
 	byEnds = regexp.MustCompile(`^\s*[a-z][a-z0-9_]*\s*((<|<=|>|>=)\s*-?[0-9]+(\.[0-9]+)?\s*)?$`)
 
-	// What turns a missing value into a value. A template has no such thing:
-	// what is missing widens the range and is never taken for an answer.
+	// outs are the functions that turn a missing value into a value. They are
+	// not allowed in a template: a missing value widens the range and never
+	// counts as an answer.
 	outs = []string{"null", "has", "has_value", "orElse", "known"}
 )
 
-// maxBands bounds how often a formula is run: once for each corner.
+// maxBands limits how often a formula runs: once for each corner.
 const maxBands = 6
 
 func (c *checker) compile(path, source string, want formula.Kind, steady bool) (e expression) {
@@ -82,8 +84,8 @@ func (c *checker) compile(path, source string, want formula.Kind, steady bool) (
 	return e
 }
 
-// deviation compiles the formula of a check over a and b. The default needs
-// none: it is computed on ranges, exactly.
+// deviation compiles the formula of a check over a and b. The default needs no
+// formula: it is computed on ranges, exactly.
 func (c *checker) deviation(path string, x *check) (e expression) {
 	if x.Deviation == "" {
 		return e
@@ -105,18 +107,18 @@ func (c *checker) deviation(path string, x *check) (e expression) {
 	return e
 }
 
-// banded says whether answers to the need are bands.
+// banded reports whether answers to the need are bands.
 func (n *Need) banded() bool { return n.Disclosure == consent.Band }
 
 // result is what a formula gives over what is known: its value at every corner
-// of the bands, or why there is none.
+// of the bands, or the reason why there is none.
 type result struct {
-	ends  []any // one value, least and most, or nil where none can be told
+	ends  []any // one value, or least and most; nil where they are unknown
 	state string
 }
 
-// run computes an expression at every corner. Inputs that are missing are null
-// and make the result null as far as they decide it.
+// run computes an expression at every corner. Missing inputs are null and make
+// the result null unless they do not affect it.
 func (e *expression) run(w world) result {
 	absent := slices.ContainsFunc(e.inputs, func(name string) bool { return w[name] == nil })
 	state := Undefined
@@ -137,7 +139,7 @@ func (e *expression) run(w world) result {
 	return result{ends, Banded}
 }
 
-// single says whether a result is one value that can be shown.
+// single reports whether a result is one value that can be shown.
 func single(v any) bool {
 	switch v.(type) {
 	case *big.Rat, consent.Day, string, bool:
@@ -155,7 +157,7 @@ func bandsOf(inputs []string, w world) (n int) {
 	return n
 }
 
-// at picks one end of every band, by the bits of corner.
+// at selects one end of every band by the bits of corner.
 func (w world) at(inputs []string, corner int) map[string]any {
 	values := map[string]any{today: w[today][0]}
 	for _, name := range inputs {
@@ -171,8 +173,8 @@ func (w world) at(inputs []string, corner int) map[string]any {
 	return values
 }
 
-// spread reduces the values at the corners to least and most for numbers, and
-// to the one value for others; nil where the corners differ.
+// spread reduces the values at the corners: numbers to least and most, others
+// to their one value; nil where the corners differ.
 func spread(values []any) []any {
 	low, high := values[0], values[0]
 	for _, v := range values[1:] {
@@ -196,7 +198,7 @@ func spread(values []any) []any {
 	return []any{low, high}
 }
 
-// truth is what a condition gives.
+// truth returns the result of a condition.
 func (r result) truth() string {
 	if len(r.ends) != 1 {
 		return Unknown
@@ -213,7 +215,7 @@ const (
 )
 
 // numbers returns least and most of a result of kind number; ok is false where
-// there is none.
+// there is no number.
 func (r result) numbers() (low, high *big.Rat, ok bool) {
 	if len(r.ends) == 0 {
 		return nil, nil, false

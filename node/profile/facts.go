@@ -9,21 +9,21 @@ import (
 	"atoll/consensus/consent"
 )
 
-// ErrFacts means that facts do not belong to the template: an input that it
-// does not ask for, or one given twice.
+// ErrFacts means that facts do not belong to the template: an input that the
+// template does not ask for, or an input given twice.
 var ErrFacts = errors.New("facts do not fit the template")
 
-// Input is what became of one item. Times are Unix milliseconds, 0 for none.
+// Input is the result of one item. Times are Unix milliseconds, 0 for none.
 type Input struct {
 	Agency  string
-	Item    consent.Item // as asked: disclosure and months are those of the template
+	Item    consent.Item // as asked: with the template's disclosure and months
 	Outcome consent.Outcome
-	Value   string // as node/catalog writes it; ignored unless answered
+	Value   string // as node/catalog writes it; ignored unless the outcome is answered
 	Unit    string
 	Reason  string
 	Version uint64 // of the dataset
 	Rows    uint64
-	AsOf    uint64 // a civil day, as the milliseconds of its midnight in UTC
+	AsOf    uint64 // a civil day, as Unix milliseconds of its midnight in UTC
 	Fetched uint64
 	Dropped uint64
 	Repeats uint64
@@ -33,29 +33,29 @@ type Input struct {
 	Entry   uint64 // log index of the release, 0 for none
 }
 
-// Facts is all that a profile is made of, besides its template.
+// Facts is everything that a profile is made of besides its template.
 type Facts struct {
 	Network  string // id, hex
 	Query    string // id
 	Consent  string // id
 	Subject  consent.Subject
-	Pilot    bool // as [consent.ParseSubject] says
+	Pilot    bool // see [consent.ParseSubject]
 	Bank     string
 	Operator string
 	Purpose  string
 	Product  string
 	At       uint64   // network time, Unix milliseconds
 	Offset   int16    // minutes from UTC
-	Deadline uint64   // until when agencies answer this query, Unix milliseconds; 0 where that is past
+	Deadline uint64   // end of the time in which agencies answer this query, Unix milliseconds; 0 if it is over
 	Entry    uint64   // log index of query.open
-	Final    bool     // whether query and releases are covered by a final checkpoint
+	Final    bool     // whether a final checkpoint covers the query and its releases
 	Since    uint64   // unless Final: when the newest final checkpoint was signed, Unix milliseconds, 0 for none
-	Missing  []string // unless Final: cosigners that do not answer, or do not sign
+	Missing  []string // unless Final: cosigners that do not answer or do not sign
 	Titles   map[string]Title
-	Inputs   []Input // in any order; what the template asks for and is not here was not asked
+	Inputs   []Input // in any order; an input of the template that is missing here was not asked
 }
 
-// log is the state of the log that the facts rest on.
+// log returns the state of the log that the facts rest on.
 func (f *Facts) log() Log {
 	l := Log{Entry: f.Entry, State: "final", Missing: []Named{}}
 	if f.Final {
@@ -68,7 +68,7 @@ func (f *Facts) log() Log {
 	return l
 }
 
-// title returns the words for a member or purpose, by default its name.
+// title returns the title of a member or purpose, by default its name.
 func (f *Facts) title(name string) Named {
 	t := f.Titles[name]
 	if t.Chinese == "" {
@@ -80,7 +80,7 @@ func (f *Facts) title(name string) Named {
 	return Named{name, t}
 }
 
-// match orders the inputs as the template does; nil stands for not asked.
+// match orders the inputs as in the template; nil means not asked.
 func (t *Template) match(inputs []Input) ([]*Input, error) {
 	matched := make([]*Input, len(t.Needs))
 	for i := range inputs {
@@ -100,8 +100,8 @@ func (t *Template) match(inputs []Input) ([]*Input, error) {
 	return matched, nil
 }
 
-// evidence tells each need with what became of it, and what is known of the
-// values. An answer that does not read as the template expects is invalid.
+// evidence combines each need with its result, and returns what is known of the
+// values. An answer that cannot be read as the template expects is invalid.
 func (t *Template) evidence(f *Facts, matched []*Input) ([]Evidence, world) {
 	all, known := make([]Evidence, len(t.Needs)), world{}
 	for i, n := range t.Needs {
@@ -128,7 +128,7 @@ func (t *Template) evidence(f *Facts, matched []*Input) ([]Evidence, world) {
 	return all, known
 }
 
-// label is what the template says that a text of an input means.
+// label returns the template's explanation of an input's text.
 func (t *Template) label(n *Need, ends []any) Title {
 	for i := range t.doc.Indicators {
 		x := &t.doc.Indicators[i]

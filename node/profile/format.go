@@ -13,19 +13,19 @@ import (
 	"atoll/node/formula"
 )
 
-// Units of what is shown in per cent. The number of a ratio is a fraction of 1,
-// so that 0.235 is 23.5%; a number of per cent is in per cent already.
+// Units that are shown in per cent. The number of a ratio is a fraction of 1,
+// so that 0.235 is shown as 23.5%. The number of a percent is shown unchanged.
 const (
 	unitRatio   = "ratio"
 	unitPercent = "%"
 )
 
-// maxShown is how many characters of one text from outside are shown.
+// maxShown limits how many characters of one text from outside are shown.
 const maxShown = 200
 
-// clean makes a text safe to show on a terminal or a page: controls, escapes,
-// directions and other characters that cannot be seen are written out, so that
-// no text moves the cursor, hides itself, or turns what stands around it.
+// clean makes a text safe to show on a terminal or a page. It writes out
+// controls, escapes, marks of direction and other invisible characters, so that
+// no text moves the cursor, hides itself, or reverses the text around it.
 func clean(text string) string {
 	var b strings.Builder
 	n := 0
@@ -46,7 +46,7 @@ func clean(text string) string {
 	return b.String()
 }
 
-// Span writes a range, or one number where both ends are the same.
+// Span writes a range, or one number where both ends are equal.
 func (s *speaker) Span(worst, best string) string {
 	if worst == best {
 		return worst
@@ -54,7 +54,7 @@ func (s *speaker) Span(worst, best string) string {
 	return worst + s.dash + best
 }
 
-// Earned writes what an indicator gives.
+// Earned writes the points that an indicator gives.
 func (s *speaker) Earned(i Indicator) string {
 	if i.Worst == "" {
 		return s.NotScored
@@ -62,9 +62,10 @@ func (s *speaker) Earned(i Indicator) string {
 	return s.Span(i.Worst, i.Best)
 }
 
-// Amount writes a value of some type with its unit: numbers with thousands
-// apart and two decimals or none (up to four below 1), a ratio as per cent; a
-// band of less than 1, which has nothing in it to speak of, in words.
+// Amount writes a value of some type with its unit. A number has separated
+// thousands and two decimals or none (up to four below 1); a ratio is in per
+// cent. A band of less than 1, which means nothing worth mentioning, is in
+// words.
 func (s *speaker) Amount(kind, value, unit string) string {
 	switch {
 	case value == "":
@@ -99,7 +100,7 @@ func (s *speaker) unit(unit string) string {
 	return " " + s.Code(unit)
 }
 
-// singular is a unit behind a figure: in English, of 1 without its plural.
+// singular returns the unit for a figure: in English, the singular for 1.
 func (s *speaker) singular(figure, unit string) string {
 	if figure == "1" && s.language == consent.English && plural[strings.TrimPrefix(unit, " ")] {
 		return strings.TrimSuffix(unit, "s")
@@ -125,7 +126,7 @@ func (s *speaker) figure(text, unit string) string {
 	}
 	d = d.Round(digits)
 	text = d.Abs().String()
-	if digits == 2 && !d.IsInteger() { // 2,310,000.50, not .5
+	if digits == 2 && !d.IsInteger() { // two decimals: 2,310,000.50, not .5
 		text = d.Abs().StringFixed(digits)
 	}
 	text = thousands(text)
@@ -135,7 +136,7 @@ func (s *speaker) figure(text, unit string) string {
 	return text
 }
 
-// thousands sets commas into a plain decimal that is not negative.
+// thousands inserts commas into a plain decimal that is not negative.
 func thousands(text string) string {
 	whole, fraction, point := strings.Cut(text, ".")
 	for i := len(whole) - 3; i > 0; i -= 3 {
@@ -147,7 +148,7 @@ func thousands(text string) string {
 	return whole
 }
 
-// Clock writes a time in the network's own offset, and a dash where there is
+// Clock writes a time in the network's own offset, or a dash where there is
 // none.
 func (s *speaker) Clock(p *Profile, instant string) string {
 	return s.local(p, instant, "2006-01-02 15:04")
@@ -161,7 +162,7 @@ func (s *speaker) local(p *Profile, instant, layout string) string {
 	return at.In(p.zone()).Format(layout)
 }
 
-// Day writes a civil day, and a dash where there is none. No offset moves it.
+// Day writes a civil day, or a dash where there is none. No offset changes it.
 func (s *speaker) Day(day string) string {
 	if day == "" {
 		return s.nothing

@@ -19,7 +19,7 @@ var pageStyle string
 
 var page = template.Must(template.New("page").Parse(pageText))
 
-// view is what the page is made of.
+// view is the data of the page.
 type view struct {
 	*speaker
 	P      *Profile
@@ -28,10 +28,10 @@ type view struct {
 	JSON   template.JS
 }
 
-// HTML writes the profile as one page that needs nothing else: no script, no
-// font, no picture from elsewhere, and a policy in it by which a browser would
-// load none. It prints on A4. The encoded profile stands in it as data, in the
-// element with the id "profile".
+// HTML writes the profile as one self-contained page: it has no script and no
+// external font or picture, and its content security policy makes a browser
+// load none. It prints on A4. The encoded profile is in the page as data, in
+// the element with the id "profile".
 func (p *Profile) HTML(w io.Writer, language string) error {
 	s, err := speak(language, pageSigns)
 	if err != nil {
@@ -45,7 +45,8 @@ func (p *Profile) HTML(w io.Writer, language string) error {
 	return page.Execute(w, view{
 		speaker: s, P: p, Style: template.CSS(pageStyle),
 		Policy: "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(digest[:]) + "'; base-uri 'none'; form-action 'none'",
-		// Encode escapes <, > and &: nothing in it ends the element.
+		// Encode escapes <, > and &, so that nothing in the data ends the
+		// element.
 		JSON: template.JS(data),
 	})
 }
@@ -53,7 +54,7 @@ func (p *Profile) HTML(w io.Writer, language string) error {
 // Clean makes a text from outside safe to show; html/template escapes it.
 func (view) Clean(text string) string { return clean(text) }
 
-// Judged returns the vetoes in the order a reader needs them.
+// Judged returns the vetoes in the order that a reader needs.
 func (v view) Judged() (list []Veto) {
 	for _, result := range []string{Hit, Unknown, Passed} {
 		list = append(list, v.P.vetoed(result)...)
@@ -64,12 +65,12 @@ func (v view) Judged() (list []Veto) {
 // Vetoed counts the vetoes with a result.
 func (v view) Vetoed(result string) int { return len(v.P.vetoed(result)) }
 
-// Place puts points on a bar of a width.
+// Place converts points to a position on a bar of a width.
 func (view) Place(points string, width int) string {
 	return coordinate(height(points) * float64(width) / 100)
 }
 
-// Stretch is how wide a range is on a bar, at least a visible mark.
+// Stretch returns how wide a range is on a bar, at least a visible mark.
 func (view) Stretch(worst, best string, width int) string {
 	return coordinate(max(3, (height(best)-height(worst))*float64(width)/100))
 }
@@ -83,17 +84,18 @@ func (view) Count(n uint64) string {
 
 var days = regexp.MustCompile(`\b[0-9]{4}-[0-9]{2}-[0-9]{2}\b`)
 
-// Sources is that of the terminal, with days that are not broken over lines.
+// Sources is the text of the terminal renderer, with days that are not broken
+// across lines.
 func (v view) Sources(p *Profile, names []string) template.HTML {
 	text := template.HTMLEscapeString(v.speaker.Sources(p, names))
 	return template.HTML(days.ReplaceAllString(text, `<span class="day">$0</span>`))
 }
 
-// Releases and Asked are the inputs by agency.
+// Releases and Asked return the inputs by agency.
 func (v view) Releases() []Evidence           { return v.P.releases() }
 func (v view) Asked(agency string) []Evidence { return v.P.asked(agency) }
 
-// Input returns one input by its name.
+// Input returns the input with this name.
 func (v view) Input(name string) *Evidence {
 	for i := range v.P.Inputs {
 		if v.P.Inputs[i].Name == name {
@@ -103,7 +105,7 @@ func (v view) Input(name string) *Evidence {
 	return nil
 }
 
-// Weigh marks the weights of the stages that are possible.
+// Weigh writes the weights and marks those of the possible stages.
 func (v view) Weigh(d Dimension) template.HTML {
 	var b strings.Builder
 	for i, w := range d.Weights {
@@ -119,10 +121,10 @@ func (v view) Weigh(d Dimension) template.HTML {
 	return template.HTML(b.String())
 }
 
-// Language is the language that the page is in, Mark its colon.
+// Language returns the language of the page.
 func (v view) Language() string { return v.language }
 
-// Mark is the colon of the language.
+// Mark returns the colon of the language.
 func (v view) Mark() string { return v.colon }
 
 // Shown returns the value of an indicator, or the word for its state.

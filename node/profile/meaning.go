@@ -11,16 +11,17 @@ import (
 	"atoll/node/formula"
 )
 
-// maxTried bounds how many combinations of values one condition is tried with.
+// maxTried limits the combinations of values that one condition is tried with.
 const maxTried = 20_000
 
 // Meaning tries the template's conditions and bins with values on both sides of
-// every number and day that it writes, every declared text, and every band that
-// the catalogs have. It finds conditions that nothing meets, or everything;
-// stages and bins that nothing reaches; and those that a band leaves open.
-// A condition that is comparisons alone is decided by this; of others, such as
-// over a quotient, it is a strong hint and no error. It also finds quotients whose
-// sign may be wrong, and numbers that are added, compared or shown in another unit.
+// every number and day in the template, every declared text, and every band of
+// the catalogs. It finds conditions that are never or always met, stages and
+// bins that are never reached, and conditions and bins that a band cannot
+// decide. For a condition that consists of comparisons alone this is a proof.
+// For others, such as one over a quotient, it is a strong hint and no error.
+// Meaning also finds quotients whose sign may be wrong, and numbers that are
+// added, compared or shown in another unit.
 func (t *Template) Meaning(today consent.Day, catalogs []*catalog.Catalog) []Finding {
 	f := findings{t: t}
 	m := trials{t, today, catalogs}
@@ -52,8 +53,8 @@ type trials struct {
 	catalogs []*catalog.Catalog
 }
 
-// worlds returns the combinations of values for an expression, or nil where
-// there are too many to say anything.
+// worlds returns the combinations of values for an expression, or nil if there
+// are too many to try.
 func (m trials) worlds(inputs []string, near ...*expression) []world {
 	var numbers []*big.Rat
 	var days []consent.Day
@@ -80,8 +81,8 @@ func (m trials) worlds(inputs []string, near ...*expression) []world {
 	return all
 }
 
-// values are what an input is tried with: single values, or the bands of its
-// output.
+// values returns what an input is tried with: single values, or the bands of
+// its output.
 func (m trials) values(n *Need, near []*big.Rat, days []consent.Day) (list [][]any) {
 	if bands := m.bands(n); bands != nil {
 		return bands
@@ -106,8 +107,8 @@ func (m trials) values(n *Need, near []*big.Rat, days []consent.Day) (list [][]a
 	return list
 }
 
-// bands are those in which a catalog discloses the need, as they would be read;
-// nil where the need is no band or its catalog is not known.
+// bands returns the bands in which a catalog discloses the need, in the form of
+// read answers; nil where the need is no band or its catalog is not known.
 func (m trials) bands(n *Need) (list [][]any) {
 	o := m.output(n)
 	if !n.banded() || o == nil {
@@ -140,7 +141,7 @@ func (m trials) output(n *Need) *catalog.Output {
 	return d.Output(n.Output)
 }
 
-// numbers are those written in a formula with both signs, what lies between
+// numbers returns the numbers in a formula with both signs, numbers between
 // them and beyond, as far as the need can have them.
 func (m trials) numbers(n *Need, near []*big.Rat) (list []*big.Rat) {
 	points := []*big.Rat{new(big.Rat), big.NewRat(1, 1)}
@@ -177,8 +178,9 @@ func (m trials) numbers(n *Need, near []*big.Rat) (list []*big.Rat) {
 	return list
 }
 
-// days are those written, and such that lie as many days, months or years
-// before today as a number that is written says, give or take a day.
+// days returns the days in the formula, and days before today at a distance of
+// as many days, months or years as a number in the formula, plus and minus a
+// day.
 func (m trials) days(near []*big.Rat, written []consent.Day) (list []consent.Day) {
 	list = []consent.Day{m.today, m.today - 1, m.today - 36_525}
 	for _, d := range written {
@@ -198,7 +200,7 @@ func (m trials) days(near []*big.Rat, written []consent.Day) (list []consent.Day
 	return slices.Compact(list)
 }
 
-// condition tries one.
+// condition tries one condition.
 func (f *findings) condition(path string, m trials, e *expression) {
 	met, unmet, open := false, false, ""
 	worlds := m.worlds(e.inputs, e)
@@ -226,15 +228,15 @@ func (f *findings) condition(path string, m trials, e *expression) {
 	}
 }
 
-// said finds a condition of which people would read nothing: formulas are for
-// programs.
+// said finds a condition without words, of which people would see nothing:
+// formulas are for programs.
 func (f *findings) said(path string, words Title) {
 	if words == (Title{}) {
 		f.add(false, FindWords, path, "没有 words：看画像的人读不到此条件", "no words: whoever reads a profile is told nothing of this condition")
 	}
 }
 
-// band writes the bands among some inputs, such as "owed 0..1".
+// band writes the bands of some inputs, such as "owed 0..1".
 func (w world) band(inputs []string) (text string, ok bool) {
 	for _, name := range inputs {
 		if ends := w[name]; len(ends) == 2 {
@@ -245,7 +247,7 @@ func (w world) band(inputs []string) (text string, ok bool) {
 	return "", false
 }
 
-// stages finds those that an earlier one always takes the place of.
+// stages finds stages that an earlier one always precludes.
 func (f *findings) stages(m trials) {
 	stages := f.t.doc.Stages
 	var inputs []string
@@ -271,7 +273,7 @@ func (f *findings) stages(m trials) {
 	}
 }
 
-// bins tries those of an indicator whose value is an input and nothing else.
+// bins tries the bins of an indicator whose value is exactly an input.
 func (f *findings) bins(path string, m trials, x *indicator) {
 	n := f.t.direct(x.Value)
 	if n == nil {
@@ -300,7 +302,8 @@ func (f *findings) bins(path string, m trials, x *indicator) {
 	}
 }
 
-// binsOf returns the first and the last bin that a value or band lies in.
+// binsOf returns the first and the last bin that contain part of a value or
+// band.
 func (x *indicator) binsOf(ends []any) (from, to int) {
 	if text, ok := ends[0].(string); ok {
 		i := x.binOf(text)

@@ -6,17 +6,17 @@ import (
 	"strings"
 )
 
-// What was left out or counted twice over, as a reader has to know who trusts a
-// figure.
+// What was left out or counted repeatedly, which a reader needs to know before
+// relying on a figure.
 var (
 	droppedWords = Title{"重复行已去除：%d", "rows left out as repeats of others: %d"}
 	repeatsWords = Title{"与他行完全相同、仍然计入的行：%d", "rows equal to another in every field, and counted: %d"}
 	acrossWords  = Title{"跨越所问期间边界、未计入的期间：%d", "periods across an end of the months asked, and left out: %d"}
 )
 
-// Notes says of the inputs of one agency, or of all where it is "", which rows
-// and periods did not count once. What holds of several inputs of one dataset is
-// said once.
+// Notes lists, for the inputs of one agency (all agencies if it is ""), the
+// rows and periods that did not count exactly once. A note for several inputs
+// of one dataset is written once.
 func (s *speaker) Notes(p *Profile, agency string) (lines []string) {
 	type note struct {
 		dataset, text string
@@ -47,7 +47,7 @@ func (s *speaker) Notes(p *Profile, agency string) (lines []string) {
 	return lines
 }
 
-// Scales writes from which score on each grade is given.
+// Scales writes the score at which each grade begins.
 func (s *speaker) Scales(p *Profile) string {
 	var list []string
 	for _, step := range p.Score.Scale {
@@ -56,8 +56,8 @@ func (s *speaker) Scales(p *Profile) string {
 	return strings.Join(list, s.And)
 }
 
-// AgainText says until when the agencies can be asked again without spending a
-// use, and how; "" where nothing would come of it.
+// AgainText says how and until when the agencies can be asked again without
+// spending a use; "" where that would bring nothing.
 func (s *speaker) AgainText(p *Profile) string {
 	if p.Again == "" {
 		return ""
@@ -65,7 +65,7 @@ func (s *speaker) AgainText(p *Profile) string {
 	return fmt.Sprintf(s.AgainUntil, s.Clock(p, p.Again), "atoll query run --again "+clean(p.Query))
 }
 
-// Acting says who has to act on what is missing.
+// Acting says who has to act on a missing input.
 func (s *speaker) Acting(m Miss) string {
 	if m.Acts == "" {
 		return s.Nobody

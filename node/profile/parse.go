@@ -28,11 +28,11 @@ const MaxTemplate = 64 << 10
 
 // Problem is one thing that is wrong with a template.
 type Problem struct {
-	Line int    // from 1; 0 where it is no line's
-	Text string // says where by path, such as "indicators[2].bins: …"
+	Line int    // from 1; 0 where the problem belongs to no line
+	Text string // begins with the place by path, such as "indicators[2].bins: …"
 }
 
-// Problems is the error of [Parse]: all that was found, by line.
+// Problems is the error of [Parse]: all problems found, by line.
 type Problems []Problem
 
 func (p Problem) Error() string {
@@ -50,9 +50,9 @@ func (p Problems) Error() string {
 	return "template: " + strings.Join(lines, "\n")
 }
 
-// Parse reads a template (YAML; SPEC.md describes it): unknown and doubled
-// keys, anchors, formulas that do not compile and inputs that nothing uses are
-// errors. The error is [Problems].
+// Parse reads a template (YAML; SPEC.md describes it): unknown and repeated
+// keys, anchors, formulas that do not compile and unused inputs are errors. The
+// error is [Problems].
 func Parse(text []byte) (*Template, error) {
 	file, err := parseYAML(text)
 	if err != nil {
@@ -76,7 +76,8 @@ func Parse(text []byte) (*Template, error) {
 	return t, nil
 }
 
-// parseYAML refuses, before anything is decoded, what makes a small file large.
+// parseYAML refuses, before decoding, what expands a small file into a large
+// one.
 func parseYAML(text []byte) (*ast.File, error) {
 	switch {
 	case len(text) > MaxTemplate:
@@ -97,11 +98,11 @@ func parseYAML(text []byte) (*ast.File, error) {
 	return file, nil
 }
 
-// maxLevels bounds the recursion of the YAML library before it starts.
+// maxLevels limits the recursion of the YAML library before it starts.
 const maxLevels = 10
 
-// unfit returns the line of the first thing that has no place in a template,
-// or 0.
+// unfit returns the line of the first token that a template may not contain, or
+// 0.
 func unfit(tokens token.Tokens) int {
 	open, nested, line := 0, 0, 0
 	for _, t := range tokens {
@@ -114,7 +115,7 @@ func unfit(tokens token.Tokens) int {
 		case token.MappingEndType, token.SequenceEndType:
 			open--
 		case token.SequenceEntryType, token.MappingKeyType:
-			nested++ // on one line; on several, the indentation bounds it
+			nested++ // on one line; on several, the indentation limits it
 		case token.AnchorType, token.AliasType, token.MergeKeyType, token.TagType:
 			return max(1, line)
 		}
@@ -125,8 +126,8 @@ func unfit(tokens token.Tokens) int {
 	return 0
 }
 
-// problemOf keeps of an error of the YAML library its line and its words, not
-// the lines of source that it shows around them.
+// problemOf keeps the line and the words of an error of the YAML library,
+// without the excerpt of the file that the library shows.
 func problemOf(err error) Problems {
 	var known yaml.Error
 	if !errors.As(err, &known) {
@@ -139,7 +140,7 @@ func problemOf(err error) Problems {
 	return Problems{{line, strings.Join(strings.Fields(known.GetMessage()), " ")}}
 }
 
-// UnmarshalYAML reads a plain decimal; 1e3, 0x10 and .inf are none.
+// UnmarshalYAML parses a plain decimal; 1e3, 0x10 and .inf are refused.
 func (n *Number) UnmarshalYAML(node ast.Node) error {
 	d, ok := decimal.Decimal{}, false
 	switch node.Type() {
@@ -153,7 +154,7 @@ func (n *Number) UnmarshalYAML(node ast.Node) error {
 	return nil
 }
 
-// checker collects problems of a template that decodes.
+// checker collects the problems of a template that decodes.
 type checker struct {
 	t        *Template
 	vars     variables
@@ -162,16 +163,16 @@ type checker struct {
 
 const maxProblems = 50
 
-// bad notes a problem at a YAML path, or at the nearest part above that is
-// there.
+// bad records a problem at a YAML path, or at the nearest enclosing part that
+// exists.
 func (c *checker) bad(path, format string, args ...any) {
 	if len(c.problems) < maxProblems {
 		c.problems = append(c.problems, Problem{c.t.line(path), strings.TrimPrefix(path, "$.") + ": " + fmt.Sprintf(format, args...)})
 	}
 }
 
-// line is where a part of the template stands, or the nearest part above it
-// that is there.
+// line returns the line of a part of the template, or of the nearest enclosing
+// part that exists.
 func (t *Template) line(path string) int {
 	for path != "$" && path != "" {
 		if p, err := yaml.PathString(path); err == nil {
@@ -186,7 +187,7 @@ func (t *Template) line(path string) int {
 	return 1
 }
 
-// name checks that a name is one and stands once in its list.
+// name checks that a name is valid and occurs once in its list.
 func (c *checker) name(path, name string, seen map[string]bool) {
 	switch {
 	case !consent.ValidItem(name):

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestProblems changes one thing in a good template; the error names the line
-// and what is wrong.
+// TestProblems: changes one thing in a valid template; the error names the line
+// and the problem.
 func TestProblems(t *testing.T) {
 	if _, err := Parse([]byte(small)); err != nil {
 		t.Fatal(err)
@@ -62,7 +62,7 @@ func TestProblems(t *testing.T) {
 		if text == small {
 			t.Fatalf("%q is not in the template", c.old)
 		}
-		if c.want == "vetoes" { // x twice is no problem; y is still used by a veto
+		if c.want == "vetoes" { // x twice is no problem, and a veto still uses y
 			if _, err := Parse([]byte(text)); err != nil {
 				t.Errorf("%s: %v", c.new, err)
 			}

@@ -1,14 +1,13 @@
-// Package profile makes a risk profile (企业全息风险画像) out of what agencies
-// answered, by a template that the bank chose, and renders it for a terminal,
-// a browser, a printer and a machine.
+// Package profile makes a risk profile (企业全息风险画像) from agencies' answers and a
+// template that the bank chose. It renders the profile for a terminal, a
+// browser, a printer and a machine.
 //
-// A profile never takes silence for an answer. It opens with its coverage;
-// every output that gave no value is named with what became of it, and the
-// score is a range that holds every value the missing ones could have had:
-// nothing that is missing is scored as clean, nor as bad. Vetoes stand outside
-// the score and are hit, passed or unknown; cross-checks compare what two
-// agencies say. Every figure carries its source, version, times and the log
-// entry by which it was released.
+// A profile never takes silence for an answer. It begins with its coverage, and
+// lists every output without a value with its outcome. The score is a range
+// that covers every value the missing outputs could have had: a missing output
+// is scored neither as clean nor as bad. Vetoes are separate from the score and
+// are hit, passed or unknown; cross-checks compare what two agencies say. Every
+// figure has its source, version, times and the log entry of its release.
 //
 // [Parse] reads a template, [Template.Assemble] makes the profile: the same
 // facts give the same profile, byte for byte ([Profile.Encode]). The package is
@@ -29,7 +28,7 @@ import (
 	"atoll/consensus/consent"
 )
 
-// Schema names the form of an encoded [Profile]; schema.json describes it.
+// Schema names the format of an encoded [Profile]; schema.json describes it.
 const Schema = "atoll.profile/v1"
 
 // Title is a name in the two languages of the network.
@@ -46,16 +45,16 @@ func (t Title) In(language string) string {
 	return t.English
 }
 
-// Named is something with a name of the network and a title for people.
+// Named is something with a name in the network and a title for people.
 type Named struct {
 	Name  string `json:"name"`
 	Title Title  `json:"title"`
 }
 
 // Profile is a risk profile. Decimals are text, because they are exact; times
-// are RFC 3339 in UTC, civil days 2006-01-02; every key is always there, and "" or 0 stands for
-// what is not known. Texts from agencies stand here as they came: whoever
-// shows them elsewhere than by the renderers of this package escapes them.
+// are RFC 3339 in UTC, civil days 2006-01-02. Every key is always present, and
+// "" or 0 means unknown. Texts from agencies are stored unchanged: whoever
+// shows them without the renderers of this package has to escape them.
 type Profile struct {
 	Schema     string      `json:"schema"`
 	Statement  Title       `json:"statement"` // what a profile is and is not
@@ -64,15 +63,15 @@ type Profile struct {
 	Query      string      `json:"query"`
 	Consent    string      `json:"consent"`
 	Subject    string      `json:"subject"`
-	Pilot      bool        `json:"pilot"` // a code of the early Fujian pilot, valid with a wrong check character
-	Name       string      `json:"name"`  // the enterprise's, where the template asks for it
+	Pilot      bool        `json:"pilot"` // a code of the early Fujian pilot, valid despite a wrong check character
+	Name       string      `json:"name"`  // of the enterprise, if the template asks for it
 	Bank       Named       `json:"bank"`
 	Operator   string      `json:"operator"`
 	Purpose    Named       `json:"purpose"`
 	Product    string      `json:"product"`
 	At         string      `json:"at"`             // network time
-	Offset     int16       `json:"offset_minutes"` // of the network's civil days from UTC
-	Again      string      `json:"again_until"`    // until when asking again is free; "" where nothing would come of it
+	Offset     int16       `json:"offset_minutes"` // from UTC, for the network's civil days
+	Again      string      `json:"again_until"`    // until when asking again spends no use; "" where it would bring nothing
 	Log        Log         `json:"log"`
 	Coverage   Coverage    `json:"coverage"`
 	Score      Score       `json:"score"`
@@ -85,7 +84,7 @@ type Profile struct {
 	Inputs     []Evidence  `json:"inputs"`
 }
 
-// Ref says which template a profile was made by.
+// Ref identifies the template by which a profile was made.
 type Ref struct {
 	Name    string `json:"name"`
 	Version uint64 `json:"version"`
@@ -95,13 +94,13 @@ type Ref struct {
 	Purpose string `json:"purpose"`
 }
 
-// Log says which state of the access log a profile rests on.
+// Log is the state of the access log that a profile rests on.
 type Log struct {
 	Entry uint64 `json:"entry"` // index of query.open
-	State string `json:"state"` // "committed", or "final" where every release used is final
+	State string `json:"state"` // "committed", or "final" if every release used is final
 
-	// Where it is committed: when the newest final checkpoint was signed, "" for
-	// none, and which cosigners do not answer or do not sign.
+	// If the state is committed: when the newest final checkpoint was signed
+	// ("" for none), and which cosigners do not answer or do not sign.
 	Since   string  `json:"final_since"`
 	Missing []Named `json:"missing"`
 }
@@ -123,7 +122,7 @@ type Share struct {
 	Of       int    `json:"of"`
 }
 
-// Miss is one input without a value, and why.
+// Miss is one input without a value, and the reason.
 type Miss struct {
 	Input   string `json:"input"`
 	Title   Title  `json:"title"`
@@ -136,34 +135,34 @@ type Miss struct {
 // NotAsked is the outcome of an input that the query did not ask for.
 const NotAsked = "not_asked"
 
-// Score is the range that the score lies in, 0 to 100, to one decimal.
+// Score is the range of the score, 0 to 100, to one decimal.
 type Score struct {
 	Worst      string `json:"worst"`
 	Best       string `json:"best"`
 	WorstGrade string `json:"worst_grade"`
 	BestGrade  string `json:"best_grade"`
-	Scale      []Step `json:"scale"` // the template's grades, the best first
+	Scale      []Step `json:"scale"` // the template's grades, best first
 }
 
-// Step is one grade and the score that it starts at.
+// Step is one grade and the lowest score that gets it.
 type Step struct {
 	Grade string `json:"grade"`
 	From  string `json:"from"`
 }
 
-// Stage says which stages of its life the enterprise may be in and how that
-// was told.
+// Stage lists the stages of life that the enterprise may be in, and how they
+// were determined.
 type Stage struct {
 	Possible []Named `json:"possible"`
 	Tests    []Test  `json:"tests"`
 }
 
-// Test is one condition of a stage, in the order they were tried.
+// Test is one condition of a stage, in the order in which they were tried.
 type Test struct {
 	Stage  string   `json:"stage"`
 	Title  Title    `json:"title"`
 	When   string   `json:"when"`
-	Words  Title    `json:"words"`  // what when says, "" where the template does not
+	Words  Title    `json:"words"`  // the condition in words, "" where the template has none
 	Result string   `json:"result"` // "yes", "no", "unknown"
 	Inputs []string `json:"inputs"`
 }
@@ -172,15 +171,15 @@ type Test struct {
 const (
 	Hit     = "hit"
 	Passed  = "passed"
-	Unknown = "unknown" // of a [Check] and a [Test] too
+	Unknown = "unknown" // also of a [Check] and a [Test]
 )
 
-// Veto is a condition that stands outside the score.
+// Veto is a condition that is separate from the score.
 type Veto struct {
 	Name   string   `json:"name"`
 	Title  Title    `json:"title"`
 	When   string   `json:"when"`
-	Words  Title    `json:"words"` // what when says, "" where the template does not
+	Words  Title    `json:"words"` // the condition in words, "" where the template has none
 	Result string   `json:"result"`
 	Inputs []string `json:"inputs"`
 }
@@ -192,8 +191,8 @@ const (
 	Abnormal  = "abnormal"
 )
 
-// Check compares what two agencies say. A, B and Deviation are decimals, or
-// "low..high" where a band is all that is known, or "".
+// Check compares data of two agencies. A, B and Deviation are decimals,
+// "low..high" where only a band is known, or "".
 type Check struct {
 	Name      string   `json:"name"`
 	Title     Title    `json:"title"`
@@ -209,24 +208,25 @@ type Check struct {
 	Measure   string   `json:"deviation_unit"`
 }
 
-// Reason is an indicator that surely costs points.
+// Reason is an indicator that certainly costs points.
 type Reason struct {
 	Indicator string `json:"indicator"`
 	Title     Title  `json:"title"`
-	Loss      string `json:"loss"` // points of the score, against the best bin
+	Loss      string `json:"loss"` // points of the score, compared with the best bin
 }
 
-// Gap is what widens the range of the score. Indicator is "" for the gap that
-// a stage leaves which cannot be told.
+// Gap is a cause of the width of the score's range. Indicator is "" for the gap
+// caused by an unknown stage.
 type Gap struct {
 	Indicator string   `json:"indicator"`
 	Title     Title    `json:"title"`
 	Cost      string   `json:"cost"` // points of the score
 	State     string   `json:"state"`
-	Inputs    []string `json:"inputs"` // that would close it
+	Inputs    []string `json:"inputs"` // inputs that would close the gap
 }
 
-// Dimension is one dimension with its indicators. Worst and Best are of 100.
+// Dimension is one dimension with its indicators. Worst and Best are points of
+// 100.
 type Dimension struct {
 	Name       string      `json:"name"`
 	Title      Title       `json:"title"`
@@ -236,7 +236,7 @@ type Dimension struct {
 	Indicators []Indicator `json:"indicators"`
 }
 
-// Weight is what a dimension counts in one stage, of 100.
+// Weight is the weight of a dimension in one stage, of 100.
 type Weight struct {
 	Stage  string `json:"stage"`
 	Title  Title  `json:"title"`
@@ -246,9 +246,9 @@ type Weight struct {
 // States of an [Indicator].
 const (
 	Known     = "known"
-	Banded    = "banded"    // its value lies in a band
+	Banded    = "banded"    // its value is known as a band
 	Missing   = "missing"   // an input has no value
-	Undefined = "undefined" // its formula has no value for the inputs there are
+	Undefined = "undefined" // its formula has no value for the inputs
 )
 
 // Indicator is one figure of a dimension. Weight "0" shows it without scoring
@@ -260,15 +260,15 @@ type Indicator struct {
 	State  string   `json:"state"`
 	Type   string   `json:"type"`  // "number", "text", "bool", "date", or "" where there is no value
 	Value  string   `json:"value"` // "low..high" when banded
-	Label  Title    `json:"label"` // what a text means, "" where the template does not say
+	Label  Title    `json:"label"` // explanation of a text, "" where the template has none
 	Unit   string   `json:"unit"`
 	Worst  string   `json:"worst"` // points of 100
 	Best   string   `json:"best"`
 	Inputs []string `json:"inputs"`
 }
 
-// Evidence is one input as it was asked and answered. Value and Unit are as
-// the agency sent them, "" unless the outcome is answered.
+// Evidence is one input as it was asked and answered. Value and Unit are as the
+// agency sent them; they are "" unless the outcome is answered.
 type Evidence struct {
 	Name       string `json:"name"`
 	Title      Title  `json:"title"`
@@ -281,7 +281,7 @@ type Evidence struct {
 	Outcome    string `json:"outcome"`
 	Reason     string `json:"reason"`
 	Value      string `json:"value"`
-	Label      Title  `json:"label"` // what a text means, "" where the template does not say
+	Label      Title  `json:"label"` // explanation of a text, "" where the template has none
 	Unit       string `json:"unit"`
 	Version    uint64 `json:"version"`    // of the dataset
 	AsOf       string `json:"as_of"`      // newest civil day that the data is about, 2006-01-02
@@ -289,22 +289,22 @@ type Evidence struct {
 	Entry      uint64 `json:"entry"`      // log index of the release
 	Rows       uint64 `json:"rows"`
 	Dropped    uint64 `json:"dropped"` // rows left out because they repeat others
-	Repeats    uint64 `json:"repeats"` // rows equal to others in every field, and counted
+	Repeats    uint64 `json:"repeats"` // rows equal to others in every field; they are counted
 	Covered    uint64 `json:"covered"` // months that the rows are about, of those asked
-	Across     uint64 `json:"across"`  // periods left out because they lie across an end of those months
+	Across     uint64 `json:"across"`  // periods left out because an end of those months divides them
 	Aside      uint64 `json:"aside"`   // rows of the dataset of unknown owner that the agency has set aside
 }
 
 // Encode returns the profile as JSON, always the same bytes for the same
-// profile: what is kept, embedded and digested. What cannot be seen stands
-// escaped in it, so that it is safe on a terminal and within a page.
+// profile: the form in which it is kept, embedded and digested. Invisible
+// characters are escaped, so that it is safe on a terminal and within a page.
 func (p *Profile) Encode() ([]byte, error) {
 	data, err := json.Marshal(p)
 	if err != nil {
 		return nil, err
 	}
 	safe := make([]byte, 0, len(data))
-	for _, r := range string(data) { // only strings have such characters
+	for _, r := range string(data) { // only strings contain such characters
 		if unicode.IsPrint(r) {
 			safe = utf8.AppendRune(safe, r)
 			continue

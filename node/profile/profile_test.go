@@ -16,8 +16,8 @@ import (
 	"atoll/node/formula"
 )
 
-// TestOutcomes: every outcome stays itself through assembly, none but answered
-// gives a value, and none is scored as clean.
+// TestOutcomes: assembly preserves every outcome. Only answered gives a value,
+// and no other outcome is scored as clean.
 func TestOutcomes(t *testing.T) {
 	tpl := sme(t)
 	clean := assemble(t, tpl, facts(tpl, values()))
@@ -27,7 +27,7 @@ func TestOutcomes(t *testing.T) {
 		f.become(tpl, "enforced", o, "why")
 		f.become(tpl, "dishonest", o, "why")
 		n := slices.IndexFunc(f.Inputs, func(in Input) bool { return in.Item.Output == "open_cases" })
-		f.Inputs[n].Value = "0" // a value that comes with another outcome is none
+		f.Inputs[n].Value = "0" // a value with another outcome does not count
 		p := assemble(t, tpl, f)
 		e := p.evidence([]string{"enforced"})[0]
 		if e.Outcome != o.String() || e.Reason != "why" || e.Value != "" || e.Answered() {
@@ -70,7 +70,7 @@ func TestOutcomes(t *testing.T) {
 	}
 }
 
-// TestUnreadable: an answer that does not read as the template expects is
+// TestUnreadable: an answer that cannot be read as the template expects is
 // invalid, and the reason does not repeat it.
 func TestUnreadable(t *testing.T) {
 	tpl := sme(t)
@@ -146,7 +146,7 @@ checks:
 grades: [{from: 60, grade: A}, {from: 0, grade: B}]
 `
 
-// TestScoreByHand: the table is worked out on paper.
+// TestScoreByHand: the expected values in the table are computed by hand.
 func TestScoreByHand(t *testing.T) {
 	tpl, err := Parse([]byte(small))
 	if err != nil {
@@ -157,19 +157,20 @@ func TestScoreByHand(t *testing.T) {
 		{"1..3", "10..20", "1", "54", "54", "BB", "young", "passed passed", "unknown"},
 		// old: 70·(2·90+0)/300 + 30·50/100 = 42 + 15
 		{"3..5", "10..20", "1", "57", "57", "BB", "old", "passed passed", "unknown"},
-		// the band of age lies across: both, and y decides
+		// the band of age covers both stages, and y decides
 		{"2..5", "10..20", "1", "54", "57", "BB", "young old", "passed passed", "unknown"},
-		// y missing: young 24 + 6 … 24 + 60, and no word on the vetoes
+		// y missing: young 24 + 6 … 24 + 60, and the vetoes are unknown
 		{"1..3", "10..20", "", "30", "84", "BA", "young", "unknown unknown", "unknown"},
 		// x open above: bins 30 and 60, square 100: young 40·(2·30+100)/300 = 21.33… to 40·220/300 = 29.33…
 		{"1..3", "20..", "0", "81.3", "89.3", "AA", "young", "passed unknown", "unknown"},
 		{"1..3", "30..", "0", "89.3", "89.3", "AA", "young", "passed hit", "abnormal"},
-		// x open below ends at least: bin 0, square 0
+		// x open below ends at its least: bin 0, square 0
 		{"1..3", "..10", "0", "60", "60", "AA", "young", "passed passed", "normal"},
 		{"1..3", "..10", "4", "6", "6", "BB", "young", "passed passed", "normal"},
-		// a hit is a hit, whatever else is missing
+		// a veto that is hit is hit, whatever else is missing
 		{"1..3", "", "7", "6", "43.3", "BB", "young", "hit hit", "unknown"},
-		// nothing at all: young 60·10 … 40·(180+100)/3 + 60·100, old 30·10 … 70·280/3 + 30·100
+		// no input at all: young 60·10 … 40·(180+100)/3 + 60·100, old 30·10 …
+		// 70·280/3 + 30·100
 		{"", "", "", "3", "97.3", "BA", "young old", "unknown unknown", "unknown"},
 	} {
 		v := map[string]string{"age": c.age, "x": c.x, "y": c.y}
@@ -205,7 +206,8 @@ func TestReasonsAndGaps(t *testing.T) {
 	if got != want {
 		t.Errorf("reasons:\n got %s\nwant %s", got, want)
 	}
-	// x: 30 points wide, 2/3 of 70; stage: young 51.3–59.3, old 52.3–66.3: 15 in all, 14 the widest
+	// x: 30 points wide, 2/3 of 70; stage: young 51.3–59.3, old 52.3–66.3: 15
+	// in total, 14 in the widest stage
 	got = fmt.Sprint(p.Gaps)
 	want = fmt.Sprint([]Gap{{"x", Title{"x", "X"}, "14", Banded, []string{"x"}}, {"", stageTitle, "1", Unknown, []string{"age"}}})
 	if got != want {
@@ -213,8 +215,9 @@ func TestReasonsAndGaps(t *testing.T) {
 	}
 }
 
-// TestRange: whatever the missing values turn out to be, the score lies in the
-// range, the stage among the possible ones, and what was told stays true.
+// TestRange: whatever values the missing inputs get later, the score is in the
+// range, the stage is one of the possible ones, and every earlier result stays
+// true.
 func TestRange(t *testing.T) {
 	tpl := sme(t)
 	r := rand.New(rand.NewPCG(1, 2))
@@ -266,7 +269,7 @@ func TestRange(t *testing.T) {
 	}
 }
 
-// random gives every input some value.
+// random gives every input a random value.
 func random(tpl *Template, r *rand.Rand) world {
 	w := world{today: []any{consent.DayOf(at, 480)}}
 	for _, n := range tpl.Needs {

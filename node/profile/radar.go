@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// radar is a chart with one axis for each dimension, from the top clockwise.
-// The band between the worst and the best is what may be true. It is drawn
-// with attributes alone, so that a page needs no script and no inline style.
+// radar is a chart with one axis for each dimension, clockwise from the top.
+// The area between worst and best is what may be true. It is drawn with
+// attributes alone, so that a page needs no script and no inline style.
 type radar struct {
 	Rings  []string // polygons at 25, 50, 75 and 100
-	Axes   []point  // their ends
-	Band   string   // path: best outline, with the worst cut out
+	Axes   []point  // their end points
+	Band   string   // path: the outline of best, with worst cut out
 	Worst  string   // polygon
 	Best   string   // polygon
 	Labels []label
@@ -27,17 +27,17 @@ type label struct {
 	Range  string
 }
 
-// The chart lies in a box of 440 by 360.
+// The chart's centre and radius, in a box of 440 by 360.
 const (
 	centreX = 220
 	centreY = 178
 	radius  = 118
 )
 
-// minAxes is below what a polygon has no area.
+// minAxes is the least number of axes at which a polygon has an area.
 const minAxes = 3
 
-// Chart draws the dimensions, or nothing where there are too few.
+// Chart draws the dimensions, or nothing if there are too few.
 func (s *speaker) Chart(p *Profile) *radar {
 	n := len(p.Dimensions)
 	if n < minAxes {
@@ -74,7 +74,7 @@ func (s *speaker) label(d Dimension, i, n int) label {
 	return l
 }
 
-// height reads points of 100; it is for drawing alone.
+// height parses points of 100; only for drawing.
 func height(points string) float64 {
 	f, err := strconv.ParseFloat(points, 64)
 	if err != nil {
@@ -83,7 +83,7 @@ func height(points string) float64 {
 	return math.Min(100, math.Max(0, f))
 }
 
-// spoke returns the place at a height on an axis.
+// spoke returns the position at a height on an axis.
 func spoke(i, n int, height float64) (x, y float64) {
 	sin, cos := math.Sincos(2 * math.Pi * float64(i) / float64(n))
 	return centreX + float64(radius*height/100*sin), centreY - float64(radius*height/100*cos)

@@ -17,7 +17,8 @@ import (
 	"atoll/consensus/consent"
 )
 
-// hostile has in each text from outside what harms a terminal or a page.
+// hostile is a text that would damage a terminal or a page; the test puts it
+// into every text from outside.
 const hostile = "\x1b]0;x\a\x1b[2J</script><script>alert(1)</script><img src=x onerror=alert(1)>\u202e\u200b\u2066\r\n\" onload=\"x' --> ]]> {{.P}} \u2028"
 
 func hostileProfile(t *testing.T) *Profile {
@@ -28,7 +29,7 @@ func hostileProfile(t *testing.T) *Profile {
 	f.Network, f.Query, f.Consent, f.Subject = hostile, hostile, hostile, hostile
 	f.Operator, f.Product, f.Bank, f.Purpose = hostile, hostile, hostile, hostile
 	for name := range f.Titles {
-		f.Titles[name] = Title{name + hostile, name + hostile} // apart, as titles are
+		f.Titles[name] = Title{name + hostile, name + hostile} // different for each name, as titles are
 	}
 	f.become(tpl, "enforced", consent.Refused, hostile)
 	return assemble(t, tpl, f)
@@ -101,8 +102,8 @@ func embedded(t *testing.T, page []byte) []byte {
 	return m[0][1]
 }
 
-// TestPageStandsAlone: nothing is loaded, nothing runs, and the profile in the
-// page is the profile.
+// TestPageStandsAlone: the page loads nothing and runs nothing, and the profile
+// in it is the profile.
 func TestPageStandsAlone(t *testing.T) {
 	p := gappy(t)
 	var b bytes.Buffer
@@ -129,8 +130,8 @@ func TestPageStandsAlone(t *testing.T) {
 	}
 }
 
-// TestFirstScreen: what decides stands in the first 24 lines, none wider than
-// the terminal.
+// TestFirstScreen: everything that decides is in the first 24 lines, and no
+// line is wider than the terminal.
 func TestFirstScreen(t *testing.T) {
 	p := gappy(t)
 	for _, language := range []string{consent.Chinese, consent.English} {
@@ -177,7 +178,7 @@ func TestLanguages(t *testing.T) {
 	}
 }
 
-// TestRadarNeedsThree: with fewer dimensions the table stands alone.
+// TestRadarNeedsThree: with fewer dimensions there is only the table.
 func TestRadarNeedsThree(t *testing.T) {
 	tpl, err := Parse([]byte(small))
 	if err != nil {
@@ -190,8 +191,7 @@ func TestRadarNeedsThree(t *testing.T) {
 	}
 }
 
-// TestSchema: schema.json says what [Profile] is, and a profile is what it
-// says.
+// TestSchema: schema.json describes [Profile], and a profile conforms to it.
 func TestSchema(t *testing.T) {
 	text, err := json.MarshalIndent(describe(), "", "  ")
 	if err != nil {

@@ -11,12 +11,14 @@ import (
 
 // The score of a stage is the sum over dimensions of weight/100 times the mean
 // of the indicators' points, weighted within the dimension. Everything is
-// computed twice, at the worst and at the best of what each indicator may be,
-// in exact fractions; only what is shown is rounded, half up, to one decimal.
-// Rounding keeps order: no value of what is missing leads out of the range.
+// computed twice, at the worst and at the best value of each indicator, in
+// exact fractions. Only what is shown is rounded, half up, to one decimal.
+// Rounding preserves order, so no value of a missing input leads outside the
+// range.
 
 // scored is one indicator as it counts: points of 100, and its share of the
-// score (points of the score for each 100 of its own) in each stage.
+// score in each stage. A share is in points of the score for each 100 points of
+// the indicator.
 type scored struct {
 	*indicator
 	result
@@ -24,8 +26,8 @@ type scored struct {
 	shares           []*big.Rat // by stage
 }
 
-// pointsOf returns the range of points that a result gives: those of all bins
-// that it may lie in.
+// pointsOf returns the range of points for a result: those of all bins that it
+// may be in.
 func (x *indicator) pointsOf(r result) (worst, best Number) {
 	if len(r.ends) == 0 {
 		return x.absent()
@@ -56,7 +58,7 @@ func (x *indicator) binOf(text string) int {
 	return max(i, 0)
 }
 
-// scores runs all indicators and gives each its shares.
+// scores computes all indicators and their shares.
 func (t *Template) scores(w world) []scored {
 	all := make([]scored, len(t.doc.Indicators))
 	sums := map[string]*big.Rat{}
@@ -86,13 +88,14 @@ func (t *Template) scores(w world) []scored {
 	return all
 }
 
-// worth returns what points of an indicator are worth in the score of a stage.
+// worth returns the contribution of an indicator's points to the score of a
+// stage.
 func (x *scored) worth(points decimal.Decimal, stage int) *big.Rat {
 	r := new(big.Rat).Mul(points.Rat(), x.shares[stage])
 	return r.Quo(r, hundred.Rat())
 }
 
-// most returns the largest worth of points in the stages that are possible.
+// most returns the largest worth of points in the possible stages.
 func (x *scored) most(points decimal.Decimal, possible []int) *big.Rat {
 	most := new(big.Rat)
 	for _, s := range possible {
@@ -120,8 +123,8 @@ func total(all []scored, stage int) span {
 	return sum
 }
 
-// overall returns the range over the possible stages, and what it is wider
-// than the widest of them: the cost of not knowing the stage.
+// overall returns the range over the possible stages, and how much wider it is
+// than the widest range of one stage: the cost of not knowing the stage.
 func overall(all []scored, possible []int) (sum span, unsure *big.Rat) {
 	sum = total(all, possible[0])
 	widest := sum.width()
@@ -140,7 +143,7 @@ func overall(all []scored, possible []int) (sum span, unsure *big.Rat) {
 	return sum, new(big.Rat).Sub(sum.width(), widest)
 }
 
-// score rounds the range and grades what is shown.
+// score rounds the range and grades the rounded numbers.
 func (t *Template) score(sum span) Score {
 	s := Score{Worst: rounded(sum.worst), Best: rounded(sum.best)}
 	s.WorstGrade, s.BestGrade = t.grade(s.Worst), t.grade(s.Best)
@@ -156,13 +159,13 @@ func (t *Template) grade(score string) string {
 	return t.doc.Grades[max(i, 0)].Grade
 }
 
-// rounded writes a fraction with one decimal, halves up, 12.0 as 12.
+// rounded writes a fraction with one decimal, half up, and 12.0 as 12.
 func rounded(r *big.Rat) string { return strings.TrimSuffix(r.FloatString(1), ".0") }
 
 const topReasons = 3
 
-// reasons returns the indicators that surely cost the most: the points that
-// their best bin gives and they cannot reach.
+// reasons returns the indicators that certainly cost the most: the points of
+// their best bin that they cannot reach.
 func reasons(all []scored, possible []int) []Reason {
 	list := []Reason{}
 	for _, l := range ranked(all, func(x *scored) *big.Rat { return x.most(x.top.Sub(x.best.Decimal), possible) }) {
@@ -173,7 +176,7 @@ func reasons(all []scored, possible []int) []Reason {
 	return list
 }
 
-// gaps returns what widens the range, the costliest first.
+// gaps returns the causes of the range's width, the costliest first.
 func (t *Template) gaps(all []scored, w world, possible []int, unsure *big.Rat) []Gap {
 	list := []Gap{}
 	for _, l := range ranked(all, func(x *scored) *big.Rat { return x.most(x.best.Sub(x.worst.Decimal), possible) }) {
@@ -197,8 +200,8 @@ type rank struct {
 	worth *big.Rat
 }
 
-// ranked orders the scored indicators by what they are worth, the most first,
-// without those that would show as 0.
+// ranked sorts the scored indicators by worth, highest first, and leaves out
+// those that would be shown as 0.
 func ranked(all []scored, worth func(*scored) *big.Rat) []rank {
 	var list []rank
 	for i := range all {
@@ -214,7 +217,7 @@ func ranked(all []scored, worth func(*scored) *big.Rat) []rank {
 
 func shown(r *big.Rat) bool { return rounded(r) != "0" }
 
-// open returns those inputs that are missing or known as a band alone.
+// open returns those of the inputs that are missing or known only as a band.
 func (w world) open(inputs []string) []string {
 	list := []string{}
 	for _, name := range inputs {

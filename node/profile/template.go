@@ -11,9 +11,9 @@ import (
 	"atoll/node/formula"
 )
 
-// Template is a bank's scorecard: what is asked of whom, and what is made of
-// the answers. It is read by [Parse] and not changed afterwards; any number of
-// goroutines may use it.
+// Template is a bank's scorecard: what is asked of whom, and how the answers
+// are evaluated. [Parse] makes it. It is not changed afterwards and is safe for
+// concurrent use.
 type Template struct {
 	Name    string
 	Version uint64
@@ -27,7 +27,7 @@ type Template struct {
 	digest [32]byte
 }
 
-// Need is one input of a template: an output of an agency, asked in one
+// Need is one input of a template: an output of an agency, asked for in one
 // disclosure over a number of months.
 type Need struct {
 	Name       string
@@ -37,24 +37,24 @@ type Need struct {
 	Disclosure consent.Disclosure
 	Months     uint32
 	Title      Title
-	Unit       string // that an answer carries, to the byte; "" for none
+	Unit       string // exact unit of an answer; "" for none
 	Least      *Number
-	Most       *Number // no value lies outside: they close the open end of a band
+	Most       *Number // no value is outside these; they close the open end of a band
 
-	// Values maps each spelling that a text may have to the one that formulas see;
-	// nil where any text may stand. Anything else is invalid.
+	// Values maps each accepted spelling of a text to the spelling that
+	// formulas see; nil accepts any text. Any other text is invalid.
 	Values map[string]string
 
 	kind formula.Kind
 }
 
-// Item returns the need as a consent names it.
+// Item returns the need as an item of a consent.
 func (n *Need) Item() consent.Item {
 	return consent.Item{Dataset: n.Dataset, Output: n.Output, Disclosure: n.Disclosure, Months: n.Months}
 }
 
-// asks says whether an item is the need's, whatever its output means: what that
-// is the consent says.
+// asks reports whether an item is the need's. It ignores the meaning of the
+// output, which the consent states.
 func (n *Need) asks(item consent.Item) bool {
 	item.Meaning = consent.Meaning{}
 	return n.Item() == item
@@ -66,8 +66,9 @@ type Number struct{ decimal.Decimal }
 // Digest returns SHA-256 of the template's bytes.
 func (t *Template) Digest() [32]byte { return t.digest }
 
-// Offers returns what a consent must cover for this template to be answered in
-// full: agencies ascending, items as [consent.CompareItems] orders them.
+// Offers returns what a consent must cover so that this template can be
+// answered in full: agencies ascending, items in the order of
+// [consent.CompareItems].
 func (t *Template) Offers() []consent.Offer {
 	var offers []consent.Offer
 	for i := range t.Needs {
@@ -86,14 +87,14 @@ func (t *Template) Offers() []consent.Offer {
 	return offers
 }
 
-// document is a template as it is written.
+// document is the YAML form of a template.
 type document struct {
 	Name       string      `yaml:"name"`
 	Version    uint64      `yaml:"version"`
 	Title      Title       `yaml:"title"`
 	Author     string      `yaml:"author"`
 	Purpose    string      `yaml:"purpose"`
-	Subject    string      `yaml:"subject"` // the input that is the enterprise's name
+	Subject    string      `yaml:"subject"` // the input with the enterprise's name
 	Inputs     []input     `yaml:"inputs"`
 	Stages     []stage     `yaml:"stages"`
 	Dimensions []dimension `yaml:"dimensions"`
@@ -116,14 +117,14 @@ type input struct {
 	Most       *Number `yaml:"most"`
 	Title      Title   `yaml:"title"`
 
-	Values map[string][]string `yaml:"values"` // what stands for each text, besides itself
+	Values map[string][]string `yaml:"values"` // accepted spellings of each text, besides itself
 }
 
 type stage struct {
 	Name   string `yaml:"name"`
 	Title  Title  `yaml:"title"`
 	When   string `yaml:"when"`
-	Words  Title  `yaml:"words"` // what when says, for people
+	Words  Title  `yaml:"words"` // the condition in words, for people
 	Steady bool   `yaml:"steady"`
 
 	when expression
@@ -146,13 +147,13 @@ type indicator struct {
 	Bins      []bin   `yaml:"bins"`
 	Missing   *points `yaml:"missing"`
 
-	Labels map[string]Title `yaml:"labels"` // what texts mean, such as M of a credit grade
+	Labels map[string]Title `yaml:"labels"` // explanations of texts, such as M of a credit grade
 
 	value expression
 }
 
 // bin gives points to values below a cut point, or to the texts that it lists;
-// the last of a list has neither and takes the rest.
+// the last bin of a list has neither and takes the remaining values.
 type bin struct {
 	Below  *Number  `yaml:"below"`
 	Is     []string `yaml:"is"`
@@ -167,7 +168,7 @@ type veto struct {
 	Name   string `yaml:"name"`
 	Title  Title  `yaml:"title"`
 	When   string `yaml:"when"`
-	Words  Title  `yaml:"words"` // what when says, for people
+	Words  Title  `yaml:"words"` // the condition in words, for people
 	Steady bool   `yaml:"steady"`
 
 	when expression
@@ -179,11 +180,11 @@ type check struct {
 	A         string `yaml:"a"`
 	B         string `yaml:"b"`
 	Steady    bool   `yaml:"steady"`
-	Deviation string `yaml:"deviation"` // over a and b; by default abs(a - b)
+	Deviation string `yaml:"deviation"` // formula over a and b; by default abs(a - b)
 	Attention Number `yaml:"attention"`
 	Abnormal  Number `yaml:"abnormal"`
 	Unit      string `yaml:"unit"`           // of a and b
-	Measure   string `yaml:"deviation_unit"` // by default that of a and b, where the deviation is the default
+	Measure   string `yaml:"deviation_unit"` // by default the unit of a and b, if the deviation is the default
 
 	a, b      expression
 	deviation expression
@@ -194,10 +195,10 @@ type grade struct {
 	Grade string `yaml:"grade"`
 }
 
-// scored says whether the indicator counts.
+// scored reports whether the indicator counts.
 func (i *indicator) scored() bool { return i.Weight.Sign() > 0 }
 
-// kind is what the indicator's formula gives.
+// kind returns the kind of the indicator's result.
 func (i *indicator) kind() formula.Kind {
 	switch {
 	case len(i.Bins) == 0:
@@ -208,7 +209,7 @@ func (i *indicator) kind() formula.Kind {
 	return formula.Number
 }
 
-// reach returns the least and the most points that an indicator gives.
+// reach returns the least and the most points of an indicator.
 func (i *indicator) reach() (worst, best Number) {
 	worst, best = i.Bins[0].Points, i.Bins[0].Points
 	for _, b := range i.Bins[1:] {
@@ -217,7 +218,8 @@ func (i *indicator) reach() (worst, best Number) {
 	return worst, best
 }
 
-// absent returns the points that an indicator without a value may have had.
+// absent returns the least and the most points that an indicator without a
+// value could have had.
 func (i *indicator) absent() (worst, best Number) {
 	if i.Missing != nil {
 		return i.Missing.Points[0], i.Missing.Points[1]

@@ -10,16 +10,16 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// width is that of a terminal, in cells; a Chinese character takes two.
+// width is the width of a terminal in cells; a Chinese character takes two.
 const width = 80
 
-// Text writes the profile for a terminal of 80 columns, in [consent.Chinese]
-// or [consent.English]: first, on one screen, what a person needs; then every
-// figure with its source. It has no colours and no escapes, and none that
-// stand in texts from outside survive.
+// Text writes the profile for a terminal of 80 columns, in [consent.Chinese] or
+// [consent.English]. The first screen has what a person needs; then follows
+// every figure with its source. The text has no colours and no escape
+// sequences, not even from texts from outside.
 func (p *Profile) Text(w io.Writer, language string) error { return p.text(w, language, false) }
 
-// Summary writes the first screen of Text alone.
+// Summary writes only the first screen of Text.
 func (p *Profile) Summary(w io.Writer, language string) error { return p.text(w, language, true) }
 
 func (p *Profile) text(w io.Writer, language string, summary bool) error {
@@ -55,7 +55,7 @@ func (t *screen) line(text string) { t.b.WriteString(strings.TrimRight(text, " "
 
 func (t *screen) rule() { t.line(strings.Repeat("-", width)) }
 
-// item writes a label and what it says, wrapped beside the label.
+// item writes a label and its text, wrapped next to the label.
 func (t *screen) item(label, text string) {
 	const margin = 14
 	for i, l := range wrap(text, width-margin) {
@@ -66,14 +66,14 @@ func (t *screen) item(label, text string) {
 	}
 }
 
-// wrapped writes a text over as many lines as it takes.
+// wrapped writes a text in as many lines as it needs.
 func (t *screen) wrapped(text string) {
 	for _, l := range wrap(text, width) {
 		t.line(l)
 	}
 }
 
-// section opens a part with its heading.
+// section begins a part with its heading.
 func (t *screen) section(heading string) {
 	t.line("")
 	t.line("== " + heading)
@@ -85,7 +85,7 @@ func (t *screen) table(headers []string, rows [][]string) {
 	}
 }
 
-// head is the first screen.
+// head writes the first screen.
 func (t *screen) head() {
 	p := t.p
 	t.line(t.Heading + t.dot + t.Of(p.Template.Title))
@@ -194,7 +194,7 @@ func (t *screen) gaps() {
 	}
 }
 
-// aligned sets a number of points to the right of its column.
+// aligned aligns a number of points to the right of its column.
 func aligned(points string) string { return fmt.Sprintf("%5s", points) }
 
 func (t *screen) missing() {
@@ -251,14 +251,14 @@ func (t *screen) dimension(d Dimension) {
 	t.table([]string{t.Indicator, t.Value, t.Points, t.Weight, t.Source}, rows)
 }
 
-// evidence lists what each release said, "no record" among it.
+// evidence lists the answers of each release, including "no record".
 func (t *screen) evidence() {
 	t.section(t.Evidence)
 	for _, first := range t.p.releases() {
 		var rows [][]string
 		for _, e := range t.p.asked(first.Agency.Name) {
 			if e.Entry == 0 {
-				continue // not asked, or not heard: said above
+				continue // not asked, or no answer: listed above
 			}
 			value := t.Told(e)
 			if !e.Answered() {

@@ -8,12 +8,12 @@ import (
 	"atoll/node/catalog"
 )
 
-// NotFinal is the reason of an output that lies ready at its agency and waits
+// NotFinal is the reason for an output that its agency has ready and that waits
 // for cosigners.
 const NotFinal = "not_final"
 
-// WaitsFor is a reason with the members that are waited for, as an [Input] has
-// it: "not_final: court tax".
+// WaitsFor returns a reason with the members that it waits for, in the form of
+// an [Input]: "not_final: court tax".
 func WaitsFor(reason string, members []string) string {
 	if len(members) == 0 {
 		return reason
@@ -21,7 +21,7 @@ func WaitsFor(reason string, members []string) string {
 	return reason + ": " + strings.Join(members, " ")
 }
 
-// why are the words for reasons of what is unavailable.
+// why are the words for the reasons of the outcome unavailable.
 var why = map[string]Title{
 	"timeout":         {"未在期限内应答", "no answer in time"},
 	"unreachable":     {"无法连接该机构", "the agency cannot be reached"},
@@ -42,8 +42,9 @@ var why = map[string]Title{
 	NotFinal:          {"已放行，尚未终局", "released, not yet final"},
 }
 
-// becauses are the words for what the bank itself finds amiss, or reads in a
-// refusal; those for what an agency finds in its register are [catalog.Says]'s.
+// becauses are the words for reasons that the bank itself finds, or reads in a
+// refusal; [catalog.Says] has the words for what an agency finds in its
+// register.
 var becauses = map[string]Title{
 	unitDiffers:           {"单位与模板所列不同", "its unit is not the template's"},
 	textUndeclared:        {"模板未列出这种写法", "a text that the template does not list"},
@@ -61,7 +62,7 @@ var becauses = map[string]Title{
 	"consent.subject":     {"企业凭证缺失、已吊销，或属于他人", "the enterprise's credential is missing, revoked or another's"},
 }
 
-// ruled writes a refusal by an agency's rule: in the agency's own words where it
+// ruled writes a refusal by an agency's rule, in the agency's own words if it
 // sent them.
 func (s *speaker) ruled(about string) string {
 	words, _ := catalog.Says("agency.rules")
@@ -77,7 +78,7 @@ func (s *speaker) ruled(about string) string {
 	return clean(text)
 }
 
-// Because writes a reason: words for a code, or what the agency says.
+// Because writes a reason: the words for a code, or the agency's own words.
 func (s *speaker) Because(reason string) string {
 	code, about, _ := strings.Cut(reason, ": ")
 	if code == "agency.rules" {
@@ -95,8 +96,8 @@ func (s *speaker) Because(reason string) string {
 	return clean(reason)
 }
 
-// Lack says in a few words why an input has no value: the outcome, or where it
-// is unavailable the reason.
+// Lack says in a few words why an input has no value: the outcome, or for
+// unavailable the reason.
 func (s *speaker) Lack(outcome, reason string) string {
 	if text, ok := s.why(outcome, reason); ok {
 		return text
@@ -104,7 +105,7 @@ func (s *speaker) Lack(outcome, reason string) string {
 	return s.Code(outcome)
 }
 
-// Absent says why an input has no value: outcome, and the agency's reason.
+// Absent says why an input has no value: the outcome, and the agency's reason.
 func (s *speaker) Absent(outcome, reason string) string {
 	if text, ok := s.why(outcome, reason); ok {
 		return text
@@ -150,8 +151,8 @@ func (s *speaker) State(p *Profile) string {
 	return text
 }
 
-// Outcome says what came of one output, and why, in a language of package
-// consent: for whoever tells of answers and has no profile.
+// Outcome writes the outcome of one output and the reason, in a language of
+// package consent. It is for callers that report answers without a profile.
 func Outcome(language, outcome, reason string) string {
 	s, err := speak(language, terminalSigns)
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"atoll/consensus/consent"
 )
 
-// What is unavailable says why, and no profile calls a fragment late that waits
-// for cosigners.
+// TestWhyUnavailable: an unavailable output has its reason, and no profile
+// calls a fragment late that waits for cosigners.
 func TestWhyUnavailable(t *testing.T) {
 	for reason, want := range map[string][2]string{
 		"timeout":              {"未在期限内应答", "no answer in time"},
@@ -32,7 +32,8 @@ func TestWhyUnavailable(t *testing.T) {
 			if got := s.Absent("unavailable", reason); got != want[i] {
 				t.Errorf("%q: %q, want %q", reason, got, want[i])
 			}
-			// A reason of another outcome is no reason for silence.
+			// A reason that belongs to another outcome does not explain a
+			// missing answer.
 			if got := s.Lack("refused", reason); got != s.Code("refused") {
 				t.Errorf("refused, %q: %q", reason, got)
 			}
@@ -40,8 +41,8 @@ func TestWhyUnavailable(t *testing.T) {
 	}
 }
 
-// A profile of a log that is not final says since when nothing is, and who is
-// waited for; so does its JSON.
+// TestNotFinal: a profile of a log that is not final says since when nothing is
+// final, and who is waited for; so does its JSON.
 func TestNotFinal(t *testing.T) {
 	tpl := sme(t)
 	for _, c := range []struct {
@@ -65,7 +66,7 @@ func TestNotFinal(t *testing.T) {
 			if err := p.HTML(&page, language); err != nil {
 				t.Fatal(err)
 			}
-			one := strings.NewReplacer("\n", "", " ", "") // as it was before it was wrapped
+			one := strings.NewReplacer("\n", "", " ", "") // the text before it was wrapped
 			if !strings.Contains(one.Replace(text.String()), one.Replace(want)) || !strings.Contains(page.String(), want) {
 				t.Errorf("%q is not in\n%s", want, text.String())
 			}
@@ -90,7 +91,7 @@ func TestNotFinal(t *testing.T) {
 	}
 }
 
-// mustClock is the time of the profile in words.
+// mustClock returns the profile's time in words.
 func mustClock(t *testing.T, p *Profile) string {
 	s, err := speak(consent.English, terminalSigns)
 	if err != nil {

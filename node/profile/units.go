@@ -8,9 +8,9 @@ import (
 	"atoll/node/formula"
 )
 
-// units finds what catalogs are refused or warned for too: a fraction of 1 that
-// people see as something else, a quotient whose sign may be wrong, and numbers of
-// two units that are added or compared.
+// units finds what is also refused or warned of in catalogs: a fraction of 1
+// that people see as something else, a quotient whose sign may be wrong, and
+// numbers of two units that are added or compared.
 func (f *findings) units() {
 	d := &f.t.doc
 	for i := range d.Vetoes {
@@ -35,7 +35,8 @@ func (f *findings) units() {
 	}
 }
 
-// formula finds in one what is wrong whatever becomes of its result.
+// formula finds errors in a formula that do not depend on the use of its
+// result.
 func (f *findings) formula(path string, e *expression, need func(variable string) *Need) {
 	if e.formula == nil {
 		return
@@ -51,7 +52,8 @@ func (f *findings) clashes(path string, e *expression, unit func(string) (string
 	}
 }
 
-// sides compares those of a check: by its own formula, or as abs(a - b).
+// sides compares the two sides of a check: by its own formula, or as abs(a -
+// b).
 func (f *findings) sides(path string, x *check) {
 	if x.a.formula == nil || x.b.formula == nil {
 		return
@@ -77,8 +79,8 @@ func (f *findings) sides(path string, x *check) {
 	}
 }
 
-// given finds a result that has another unit than people are shown. One that has none
-// is shown without.
+// given finds a result whose unit is not the unit that people are shown. A
+// result without a unit is shown without one.
 func (f *findings) given(path string, e *expression, unit string) {
 	f.fraction(path, e, unit)
 	if e.formula == nil || e.formula.Ratio() || unit == "" {
@@ -89,8 +91,8 @@ func (f *findings) given(path string, e *expression, unit string) {
 	}
 }
 
-// unitBy gives the units of the inputs that variables stand for. A count has none,
-// and goes with any number.
+// unitBy returns the units of the inputs that variables refer to. A count has
+// none, and matches any number.
 func unitBy(need func(variable string) *Need) func(string) (string, bool) {
 	return func(name string) (string, bool) {
 		n := need(name)
@@ -103,9 +105,9 @@ func unitBy(need func(variable string) *Need) func(string) (string, bool) {
 
 func (f *findings) input(name string) *Need { return f.t.direct(name) }
 
-// sign warns of a divisor that may be below 0: then the quotient is above 0 where
-// both are worse than nothing. need gives the input that a variable stands for, or
-// nil.
+// sign warns of a divisor that may be below 0: if dividend and divisor are both
+// negative, the quotient is positive. need returns the input that a variable
+// refers to, or nil.
 func (f *findings) sign(path string, e *expression, need func(variable string) *Need) {
 	if !e.formula.Divides() {
 		return
@@ -122,7 +124,7 @@ func (n *Need) notBelowZero() bool {
 	return n != nil && (n.Disclosure == consent.Count || n.Least != nil && n.Least.Sign() >= 0)
 }
 
-// fraction finds a ratio or growth that has another unit than ratio. A ratio of two
+// fraction finds a ratio or growth with another unit than ratio. A ratio of two
 // units, such as sales by persons, is no fraction of 1.
 func (f *findings) fraction(path string, e *expression, unit string) {
 	if e.formula == nil || !e.formula.Ratio() || unit == unitRatio {

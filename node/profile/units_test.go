@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// TestUnits: inputs of two units are neither added nor compared, nor shown in another.
+// TestUnits: inputs of two units are neither added nor compared, and not shown
+// in another unit.
 func TestUnits(t *testing.T) {
 	const kind = "title: {zh: k, en: K}, weight: 1, value: kind, bins: [{is: [a], points: 100}, {points: 0}]"
 	two := strings.Replace(asking, "disclosure: band, months: 12, least: 0", "disclosure: value, months: 12, unit: CNY, least: 0", 1)

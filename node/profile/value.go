@@ -15,11 +15,12 @@ import (
 )
 
 // world is what is known of the inputs, by name: one value, or the two ends of
-// a band. What is not in it is missing.
+// a band. An input that is not in it is missing.
 type world map[string][]any
 
-// Numbers that are read are those that may leave an agency. A band leaves its upper end out; nothing that can be a value lies
-// between the end and what is just below it, and nothing beyond far.
+// Numbers that can be read are those that may leave an agency. A band excludes
+// its upper end. No possible value is between that end and the number just
+// below it, and none is beyond far.
 var (
 	far      = decimal.New(1, formula.MaxBefore+10)
 	justLess = decimal.New(1, -formula.MaxScale-1)
@@ -38,17 +39,18 @@ func parseNumber(text string) (decimal.Decimal, bool) {
 	return d, ok
 }
 
-// Reasons why an answer is none. They never repeat the value: they reach logs.
+// Reasons why an answer has no value. They never repeat the value, because they
+// reach logs.
 const (
 	unitDiffers    = "template.unit"    // an answer has another unit than the template expects
-	textUndeclared = "template.values"  // a text is none of those that the template declares
+	textUndeclared = "template.values"  // a text is not one that the template declares
 	valueUnread    = "value.unreadable" // not of the type that the template expects
 	bandUnread     = "band.unreadable"
-	valueBeyond    = "value.beyond" // less than the template's least, or more than its most: a sign turned round
+	valueBeyond    = "value.beyond" // below the template's least or above its most: a wrong sign
 )
 
-// read returns the value of an answer as what is known of it, or the reason why
-// it is none.
+// read returns what is known of an answer's value, or the reason why it is no
+// value.
 func (n *Need) read(value, unit string) (ends []any, problem string) {
 	switch {
 	case unit != n.Unit:
@@ -118,9 +120,8 @@ func (n *Need) readBand(text string) (ends []any, problem string) {
 	return []any{low.Rat(), high.Rat()}, ""
 }
 
-// beyond reports whether no value from low to high can be one: a register that
-// has debts with the sign turned round says less than nothing, and nothing
-// scores as well.
+// beyond reports whether no number from low to high is possible: debts with the
+// wrong sign would be below 0, and would score as well as none.
 func (n *Need) beyond(low, high decimal.Decimal) bool {
 	return n.Least != nil && high.LessThan(n.Least.Decimal) || n.Most != nil && low.GreaterThan(n.Most.Decimal)
 }
@@ -133,7 +134,7 @@ func parseDay(text string) (consent.Day, bool) {
 	return consent.Day(at.Unix() / (24 * 60 * 60)), true
 }
 
-// instant returns a time as RFC 3339 in UTC, or "".
+// instant formats a time as RFC 3339 in UTC; "" for none.
 func instant(ms uint64) string {
 	if ms == 0 || ms > math.MaxInt64/2 {
 		return ""
@@ -145,15 +146,15 @@ func instant(ms uint64) string {
 	return at.Format("2006-01-02T15:04:05.000Z")
 }
 
-// civil returns a day as 2006-01-02, or "". A civil day is no instant: it is the
-// same day wherever the network is.
+// civil formats a day as 2006-01-02; "" for none. A civil day is no instant: it
+// is the same day wherever the network is.
 func civil(ms uint64) string {
 	return strings.TrimSuffix(instant(ms/millisPerDay*millisPerDay), "T00:00:00.000Z")
 }
 
 const millisPerDay = 24 * 60 * 60 * 1000
 
-// told writes what is known as text: a value, or "low..high".
+// told formats what is known: a value, or "low..high".
 func told(ends []any) string {
 	if len(ends) == 0 {
 		return ""

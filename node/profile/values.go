@@ -8,14 +8,15 @@ import (
 	"atoll/node/formula"
 )
 
-// A text that decides something has declared values. Of an open vocabulary a
-// test for equality says nothing: "Listed", "在列" and "listed " are none of them
-// "listed", and a condition over them would pass for whoever writes otherwise.
+// A text that decides has declared values. Without them a test for equality
+// proves nothing: "Listed", "在列" and "listed " all differ from "listed", and a
+// condition would pass for any agency that writes the word in another way.
 
-// maxSpellings limits the declared values of one input, with their synonyms.
+// maxSpellings limits the declared values of one input, including their
+// synonyms.
 const maxSpellings = 100
 
-// spellings maps every way of writing a declared value to that value.
+// spellings maps every spelling of a declared value to that value.
 func (c *checker) spellings(path string, said map[string][]string, kind formula.Kind) map[string]string {
 	if len(said) == 0 {
 		return nil
@@ -38,9 +39,9 @@ func (c *checker) spellings(path string, said map[string][]string, kind formula.
 	return all
 }
 
-// closed refuses a formula that decides by an input of type text without
-// declared values, or that tests one for a text which is none of them: it could
-// never be met, or always.
+// closed refuses a formula that decides by a text input without declared
+// values, or that tests a text input for a text that it does not declare: such
+// a test would be never or always met.
 func (c *checker) closed(path string, e expression) {
 	for _, name := range e.inputs {
 		if n := c.t.Needs[c.t.need(name)]; n.kind == formula.Text && n.Values == nil {
@@ -62,7 +63,7 @@ func (c *checker) closed(path string, e expression) {
 	}
 }
 
-// known says whether a text is a value of one of some inputs.
+// known reports whether a text is a declared value of one of the inputs.
 func (c *checker) known(inputs []string, text string) bool {
 	return slices.ContainsFunc(inputs, func(name string) bool { return c.t.Needs[c.t.need(name)].Values[text] == text })
 }
@@ -81,7 +82,7 @@ func (c *checker) declared(path, name, text string) {
 	}
 }
 
-// direct returns the need that a formula is and nothing else, or nil.
+// direct returns the need if the formula is exactly that input, or nil.
 func (t *Template) direct(source string) *Need {
 	if i := t.need(strings.TrimSpace(source)); i >= 0 {
 		return &t.Needs[i]

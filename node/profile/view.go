@@ -9,7 +9,7 @@ import (
 	"atoll/consensus/consent"
 )
 
-// What both renderers say in the same words.
+// Texts that both renderers share.
 
 // Stages writes the possible stages.
 func (s *speaker) Stages(p *Profile) string {
@@ -45,7 +45,7 @@ func (p *Profile) vetoed(result string) (list []Veto) {
 	return list
 }
 
-// evidence returns the inputs that are named, in the order of the template.
+// evidence returns the named inputs, in the order of the template.
 func (p *Profile) evidence(names []string) (list []Evidence) {
 	for _, e := range p.Inputs {
 		if slices.Contains(names, e.Name) {
@@ -55,11 +55,11 @@ func (p *Profile) evidence(names []string) (list []Evidence) {
 	return list
 }
 
-// Agencies writes the agencies behind a figure, those that gave no value with
-// the reason.
+// Agencies writes the agencies behind a figure, with the reason for each that
+// gave no value.
 func (s *speaker) Agencies(p *Profile, names []string) string { return s.behind(p, names, false) }
 
-// Sources is Agencies with the dates of what they answered from.
+// Sources is Agencies with the dates of their data.
 func (s *speaker) Sources(p *Profile, names []string) string { return s.behind(p, names, true) }
 
 func (s *speaker) behind(p *Profile, names []string, dated bool) string {
@@ -79,7 +79,7 @@ func (s *speaker) behind(p *Profile, names []string, dated bool) string {
 	return strings.Join(list, s.And)
 }
 
-// Titles writes the inputs that are named.
+// Titles writes the titles of the named inputs.
 func (s *speaker) Titles(p *Profile, names []string) string {
 	var list []string
 	for _, e := range p.evidence(names) {
@@ -88,7 +88,7 @@ func (s *speaker) Titles(p *Profile, names []string) string {
 	return strings.Join(list, s.And)
 }
 
-// Answered says whether the input has a value.
+// Answered reports whether the input has a value.
 func (e Evidence) Answered() bool { return e.Outcome == consent.Answered.String() }
 
 // figureOf returns the indicator of a reason or gap, or nil.
@@ -112,8 +112,8 @@ func (s *speaker) Figure(p *Profile, name string) string {
 	return s.Labelled(*x)
 }
 
-// Labelled writes the value of an indicator, with what it means where that is
-// a text that says little.
+// Labelled writes the value of an indicator, with its explanation where it is a
+// text that needs one.
 func (s *speaker) Labelled(x Indicator) string {
 	return s.Amount(x.Type, x.Value, x.Unit) + s.meaning(x.Label)
 }
@@ -125,8 +125,8 @@ func (s *speaker) meaning(label Title) string {
 	return ""
 }
 
-// Told writes the value of an input, with the months that it rests on where
-// these are fewer than asked.
+// Told writes the value of an input, with the months that it rests on if these
+// are fewer than asked.
 func (s *speaker) Told(e Evidence) string {
 	text := s.Amount(e.Type, e.Value, e.Unit) + s.meaning(e.Label)
 	if e.Covered > 0 && e.Covered < uint64(e.Months) {
@@ -135,8 +135,8 @@ func (s *speaker) Told(e Evidence) string {
 	return text
 }
 
-// Says writes what was tested, in the words of the template: its formulas are
-// for programs.
+// Says writes what was tested, in the words of the template, because its
+// formulas are for programs.
 func (s *speaker) Says(words Title) string {
 	if text := s.Of(words); text != "" {
 		return text
@@ -144,7 +144,7 @@ func (s *speaker) Says(words Title) string {
 	return s.nothing
 }
 
-// Why says why a gap is there: each input that is open, with its outcome.
+// Why writes the cause of a gap: each open input with its outcome.
 func (s *speaker) Why(p *Profile, g Gap) string {
 	if len(g.Inputs) == 0 {
 		return s.Code(g.State)
@@ -160,8 +160,8 @@ func (s *speaker) Why(p *Profile, g Gap) string {
 	return strings.Join(slices.Compact(list), s.And)
 }
 
-// releases returns of each agency the input that says most of what its figures
-// came in: one that was read, where there is one.
+// releases returns for each agency the input that best shows the release of its
+// figures: one that was read, if there is one.
 func (p *Profile) releases() (list []Evidence) {
 	for _, a := range p.Coverage.Agencies {
 		inputs := p.asked(a.Name)
@@ -186,7 +186,8 @@ func (p *Profile) asked(agency string) (list []Evidence) {
 	return list
 }
 
-// From says in which release an agency's figures came, and when they were read.
+// From writes the release in which an agency's figures came, and when they were
+// read.
 func (s *speaker) From(p *Profile, e Evidence) string {
 	if e.Entry == 0 {
 		return s.nothing
@@ -198,13 +199,13 @@ func (s *speaker) From(p *Profile, e Evidence) string {
 	return text
 }
 
-// possible says whether the enterprise may be in a stage.
+// possible reports whether the enterprise may be in a stage.
 func (p *Profile) possible(stage string) bool {
 	return slices.ContainsFunc(p.Stage.Possible, func(n Named) bool { return n.Name == stage })
 }
 
-// Weighed writes the weights of a dimension by stage, those of stages that are
-// possible marked.
+// Weighed writes the weights of a dimension by stage, and marks those of
+// possible stages.
 func (s *speaker) Weighed(p *Profile, d Dimension) string {
 	var list []string
 	for _, w := range d.Weights {

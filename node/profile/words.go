@@ -14,7 +14,7 @@ var statement = Title{
 
 var stageTitle = Title{Chinese: "成长阶段未能判定", English: "Stage cannot be told"}
 
-// phrases are the words of the renderers, the same in both languages.
+// phrases are the renderers' words; both languages have the same set.
 type phrases struct {
 	Lang, Heading, Score, Of100, Grade, Stage, Coverage, Answered, Vetoes, Checks, Reasons, Gaps, Dimensions, Evidence,
 	Pilot, Bank, Operator, Purpose, Product, At, Query, Consent, Network, Template, Author, Digest, LogState,
@@ -55,8 +55,8 @@ var english = phrases{
 	Again: "Ask again", AgainUntil: "at no charge until %s: %s", Acts: "Who acts", Nobody: "nobody", Between: "; ",
 }
 
-// outcomes, results and other codes of a profile, in words. "Checked, no
-// record" must never look like "not asked".
+// codes are the words for outcomes, results and other codes of a profile.
+// "Checked, no record" must never look like "not asked".
 var codes = map[string]Title{
 	"answered":        {"已应答", "answered"},
 	"no_record":       {"已查，无记录", "checked, no record"},
@@ -106,11 +106,11 @@ type signs struct{ dash, least, below, minus, nothing, dot, colon string }
 var (
 	pageSigns = signs{"–", "≥ ", "< ", "−", "—", " · ", ""}
 
-	// Terminals disagree on the width of signs outside ASCII.
+	// Terminals disagree on the width of marks outside ASCII.
 	terminalSigns = signs{"~", ">= ", "< ", "-", "-", " | ", ""}
 )
 
-// speaker says things in one language.
+// speaker writes texts in one language.
 type speaker struct {
 	phrases
 	signs
@@ -124,7 +124,7 @@ func speak(language string, with signs) (*speaker, error) {
 		return &speaker{chinese, with, language}, nil
 	case consent.English:
 		s := &speaker{english, with, language}
-		if with == terminalSigns { // its columns are narrow
+		if with == terminalSigns { // terminal columns are narrow
 			s.dash, s.Version, s.Deviation = " to ", "Ver.", "Apart"
 		}
 		s.colon = ": "

@@ -16,7 +16,7 @@ var update = flag.Bool("update", false, "rewrite testdata")
 
 const at = 1763778660000 // 2025-11-22 02:31 UTC
 
-// sme reads the template of testdata.
+// sme parses the template of testdata.
 func sme(t testing.TB) *Template {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", "sme.yaml"))
@@ -30,7 +30,7 @@ func sme(t testing.TB) *Template {
 	return parsed
 }
 
-// values are answers to the template of testdata.
+// values returns answers to the template of testdata.
 func values() map[string]string {
 	return map[string]string{
 		"company": "云帆智能科技有限公司", "founded": "2021-05-06", "status": "存续", "annual_staff": "60",
@@ -40,7 +40,8 @@ func values() map[string]string {
 	}
 }
 
-// facts answers the needs that have a value; the others are not asked.
+// facts makes facts in which the needs with a value are answered and the others
+// are not asked.
 func facts(t *Template, values map[string]string) Facts {
 	f := Facts{
 		Network: strings.Repeat("ab", 32), Query: "0199f3c1-7a10-7cc0-8000-000000000001", Consent: strings.Repeat("cd", 16),
@@ -82,7 +83,7 @@ func assemble(t testing.TB, tpl *Template, f Facts) *Profile {
 	return p
 }
 
-// gappy is a profile with something of everything.
+// gappy is a profile in which every part occurs.
 func gappy(t testing.TB) *Profile {
 	tpl := sme(t)
 	v := values()

@@ -185,8 +185,8 @@ func (b *database) selection(d *catalog.Dataset, missing, columns []string) stri
 	return "SELECT " + strings.Join(append(fetched, hollow(columns)), ", ") + " FROM " + quote(d.Table) + " AS r"
 }
 
-// hollow returns an SQL expression that tells whether a row has no value in any
-// of the columns.
+// hollow returns an SQL expression that is true if a row has no value in any of
+// the columns.
 func hollow(columns []string) string {
 	if len(columns) == 0 {
 		return "0"

@@ -119,7 +119,7 @@ func allExact(keying keying, text string, count int64) bool {
 	return n == count
 }
 
-// exactFunction is an SQL function for tables without row numbers: it tells
+// exactFunction is an SQL function for tables without row numbers that reports
 // whether a key is exact, in a table with or without legal entity identifiers.
 const exactFunction = "atoll_exact"
 
