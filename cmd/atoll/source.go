@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -126,10 +127,14 @@ says that something is amiss.`),
 			for i := range datasets {
 				d := &datasets[i]
 				got, err := r.sources[d.Source].Test(cmd.Context(), d, source.Try{At: at, Sample: sample}, stepsOf(cmd, d.Name))
-				if err != nil {
+				var unread *source.Error
+				if errors.As(err, &unread) { // the other tables are tested all the same
+					got.Whole = unread
+				} else if err != nil {
 					return err
 				}
 				one := testedOf(d.Name, got)
+				one.unread = unread != nil
 				reports = append(reports, one)
 				amiss = amiss || !one.OK
 				if !cli.AsJSON(cmd) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -37,6 +38,7 @@ type tested struct {
 	AtLeast        bool     `json:"at_least"` // subjects and duplicate rows are lower bounds
 	Problem        string   `json:"problem"`  // why nothing can be said of the table as a whole
 	problem        *source.Error
+	unread         bool     // the table could not be read to its end
 	Tried          int64    `json:"tried"` // subjects of which every output was computed
 	Outputs        []output `json:"outputs"`
 }
@@ -61,6 +63,7 @@ type output struct {
 	Stale    int64    `json:"stale"`
 	Absent   string   `json:"absent"` // outcome of a subject that the table does not have
 	Failed   []failed `json:"failed"`
+	Gaps     []failed `json:"gaps"` // why subjects that have rows are without record
 }
 
 type failed struct {
@@ -89,13 +92,18 @@ func testedOf(name string, r source.Report) tested {
 		t.UnfitRows = append(t.UnfitRows, unfit{u.Line, u.Reason})
 	}
 	for _, o := range r.Outputs {
-		out := output{Name: o.Output, Answered: o.Answered, NoRecord: o.NoRecord, Stale: o.Stale, Absent: o.Absent.String(), Failed: []failed{}}
-		for _, f := range o.Failed {
-			out.Failed = append(out.Failed, failed{f.Outcome.String(), f.Reason, f.Detail, f.Count, append([]int64{}, f.Lines...)})
-		}
+		out := output{Name: o.Output, Answered: o.Answered, NoRecord: o.NoRecord, Stale: o.Stale, Absent: o.Absent.String(), Failed: failures(o.Failed), Gaps: failures(o.Gaps)}
 		t.Outputs = append(t.Outputs, out)
 	}
 	return t
+}
+
+func failures(of []source.Failure) []failed {
+	list := []failed{}
+	for _, f := range of {
+		list = append(list, failed{f.Outcome.String(), f.Reason, f.Detail, f.Count, append([]int64{}, f.Lines...)})
+	}
+	return list
 }
 
 func badRows(rows []source.Bad) []badRow {
@@ -109,6 +117,10 @@ func badRows(rows []source.Bad) []badRow {
 // tell prints the report, in the language of the teller.
 func (r tested) tell(p *cli.Printer) {
 	t := sourceWords{p}
+	if r.unread {
+		t.Say("%s：无法读取：%s", "%s: cannot be read: %s", r.Dataset, t.fault(r.problem))
+		return
+	}
 	if r.Newest != "" {
 		t.Say("%s：%d 行，%d 个主体，%s 至 %s", "%s: %d rows of %d subjects, %s to %s", r.Dataset, r.Rows, r.Subjects, r.Oldest, r.Newest)
 	} else {
@@ -179,7 +191,7 @@ func (r tested) tellOutputs(t sourceWords) {
 	for _, o := range r.Outputs {
 		t.Say("  %s：%d 个已应答，%d 个无记录，%d 个过旧；没有任何行的主体：%s", "  %s: %d answered, %d without record, %d stale; whoever has no row: %s",
 			o.Name, o.Answered, o.NoRecord, o.Stale, t.outcome(o.Absent))
-		for _, f := range o.Failed {
+		for _, f := range slices.Concat(o.Failed, o.Gaps) {
 			text := t.reason(f.Reason)
 			if f.Detail != "" {
 				text += t.colon() + cli.Text{Chinese: source.Chinese(f.Detail), English: f.Detail}.In(t.Lang)

@@ -68,7 +68,8 @@ var sentences = map[string]string{
 	`decimal: "." or ","`:                                               `decimal："." 或 ","`,
 	`thousands: one of "," "." "'" or a blank, and not what decimal is`: `thousands："," "." "'" 或空格之一，且不同于 decimal`,
 	"date_format: %d at most":                                           "date_format：最多 %d 种",
-	"date_format %.40q: each part once":                                 "date_format %.40q：各部分只能有一次",
+	"date_format %.40q: M, D and h need a separator behind them, or two digits (MM, DD, hh)": "date_format %.40q：M、D、h 之后须有分隔符，或写两位数（MM、DD、hh）",
+	"date_format %.40q: each part once": "date_format %.40q：各部分只能有一次",
 	"date_format %.40q: YYYY, M or MM, and D or DD are needed, each once; hh, mm and ss may follow": "date_format %.40q：须有 YYYY、M 或 MM、D 或 DD，各一次；其后可有 hh、mm、ss",
 	"date_format: two orders of year, month and day could be taken for each other":                  "date_format：年月日有两种次序，会彼此混淆",
 

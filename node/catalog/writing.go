@@ -62,7 +62,9 @@ func (w *Writing) numbers(point, thousands string) error {
 	}
 	whole := `[0-9]+`
 	if thousands != "" {
-		whole = `(?:[0-9]{1,3}(?:` + regexp.QuoteMeta(thousands) + `[0-9]{3})+|[0-9]+)`
+		// A group of zeros alone is no group: 0.310 is written by the other
+		// convention and would become 310.
+		whole = `(?:[1-9][0-9]{0,2}(?:` + regexp.QuoteMeta(thousands) + `[0-9]{3})+|[0-9]+)`
 		w.numerals = strings.NewReplacer(thousands, "", point, ".")
 	} else {
 		w.numerals = strings.NewReplacer(point, ".")
@@ -85,7 +87,8 @@ func (w *Writing) patterns(formats []string) error {
 	for _, text := range formats {
 		pattern := "^"
 		for rest := text; rest != ""; {
-			i := slices.IndexFunc(dateParts, func(p struct{ letter, pattern string }) bool { return strings.HasPrefix(rest, p.letter) })
+			begins := func(p struct{ letter, pattern string }) bool { return strings.HasPrefix(rest, p.letter) }
+			i := slices.IndexFunc(dateParts, begins)
 			if i < 0 {
 				_, n := utf8.DecodeRuneInString(rest)
 				pattern += regexp.QuoteMeta(rest[:n])
@@ -94,6 +97,9 @@ func (w *Writing) patterns(formats []string) error {
 			}
 			pattern += dateParts[i].pattern
 			rest = rest[len(dateParts[i].letter):]
+			if len(dateParts[i].letter) == 1 && rest != "" && (rest[0] >= '0' && rest[0] <= '9' || slices.ContainsFunc(dateParts, begins)) {
+				return says(0, "date_format %.40q: M, D and h need a separator behind them, or two digits (MM, DD, hh)", text)
+			}
 		}
 		compiled, err := regexp.Compile(pattern + "$")
 		if err != nil {

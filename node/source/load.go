@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -61,10 +62,33 @@ func (fs *files) readMarker(d *catalog.Dataset) (*marker, error) {
 	m := &marker{Name: name}
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(m); err != nil || len(text) > maxMarker || decoder.Decode(new(any)) != io.EOF {
+	if err := decoder.Decode(m); err != nil || len(text) > maxMarker || decoder.Decode(new(any)) != io.EOF || !keysOnce(text) {
 		return nil, &Error{Code: NoLoad, File: name, Detail: `not a marker such as {"rows": 1200, "as_of": "2026-01-31"}, with "sha256" beside or in place of "rows"`}
 	}
 	return m, nil
+}
+
+// keysOnce reports whether a JSON object of plain values has each key of a
+// marker at most once, spelled exactly: a decoder takes the last of two keys,
+// and capitals for small letters, so that a marker could contradict itself.
+func keysOnce(object []byte) bool {
+	seen := map[string]bool{}
+	d := json.NewDecoder(bytes.NewReader(object))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return false
+	}
+	for d.More() {
+		key, err := d.Token()
+		name, ok := key.(string)
+		if err != nil || !ok || seen[name] || !slices.Contains([]string{"rows", "sha256", "as_of"}, name) {
+			return false
+		}
+		seen[name] = true
+		if _, err := d.Token(); err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // whole is what a marker is compared with.

@@ -32,6 +32,7 @@ type Tried struct {
 	Stale    int64           // subjects whose newest row is too old
 	Absent   consent.Outcome // outcome for the subject that the table does not have
 	Failed   []Failure       // by number, descending
+	Gaps     []Failure       // why subjects that have rows are without record, by number, descending
 }
 
 // Failure is one reason why an output has no value.
@@ -81,7 +82,9 @@ func (s *Source) try(ctx context.Context, d *catalog.Dataset, at catalog.At, cod
 		progress(int64(n+1), int64(len(codes)))
 	}
 	for i := range r.Outputs {
-		slices.SortStableFunc(r.Outputs[i].Failed, func(a, b Failure) int { return cmp.Compare(b.Count, a.Count) })
+		for _, list := range [][]Failure{r.Outputs[i].Failed, r.Outputs[i].Gaps} {
+			slices.SortStableFunc(list, func(a, b Failure) int { return cmp.Compare(b.Count, a.Count) })
+		}
 	}
 	return nil
 }
@@ -106,6 +109,9 @@ func (t *Tried) count(a catalog.Answer, e *Error) {
 		t.Answered++
 	case consent.NoRecord:
 		t.NoRecord++
+		if a.Reason != noRows {
+			note(&t.Gaps, a, e)
+		}
 	case consent.Stale:
 		if e == nil {
 			t.Stale++
@@ -124,7 +130,14 @@ func (t Tried) fine() bool { return len(t.Failed) == 0 && (t.Stale == 0 || t.Ans
 // maxFailures limits the different reasons that are listed for one output.
 const maxFailures = 20
 
-func (t *Tried) failed(a catalog.Answer, e *Error) {
+// noRows is the reason of an answer about a subject without rows in the months
+// asked for, which says nothing about the table.
+const noRows = "rows.none"
+
+func (t *Tried) failed(a catalog.Answer, e *Error) { note(&t.Failed, a, e) }
+
+// note counts an answer under its reason.
+func note(list *[]Failure, a catalog.Answer, e *Error) {
 	detail, line := "", int64(0)
 	if e != nil {
 		detail, line = e.Detail, e.Line
@@ -132,20 +145,20 @@ func (t *Tried) failed(a catalog.Answer, e *Error) {
 			detail = "column " + e.Column + ": " + detail
 		}
 	}
-	i := slices.IndexFunc(t.Failed, func(f Failure) bool {
+	i := slices.IndexFunc(*list, func(f Failure) bool {
 		return f.Outcome == a.Outcome && f.Reason == a.Reason && f.Detail == detail
 	})
 	if i < 0 {
-		if len(t.Failed) == maxFailures {
+		if len(*list) == maxFailures {
 			detail = "other reasons"
 			i = maxFailures - 1
-			t.Failed[i].Detail = detail
+			(*list)[i].Detail = detail
 		} else {
-			t.Failed = append(t.Failed, Failure{Outcome: a.Outcome, Reason: a.Reason, Detail: detail})
-			i = len(t.Failed) - 1
+			*list = append(*list, Failure{Outcome: a.Outcome, Reason: a.Reason, Detail: detail})
+			i = len(*list) - 1
 		}
 	}
-	f := &t.Failed[i]
+	f := &(*list)[i]
 	if f.Count++; line > 0 && len(f.Lines) < MaxBad && !slices.Contains(f.Lines, line) {
 		f.Lines = append(f.Lines, line)
 	}
