@@ -118,7 +118,7 @@ func badRows(rows []source.Bad) []badRow {
 func (r tested) tell(p *cli.Printer) {
 	t := sourceWords{p}
 	if r.unread {
-		t.Say("%s：无法读取：%s", "%s: cannot be read: %s", r.Dataset, t.fault(r.problem))
+		t.Say("%s：%s", "%s: cannot be read: %s", r.Dataset, t.fault(r.problem))
 		return
 	}
 	if r.Newest != "" {
