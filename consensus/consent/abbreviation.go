@@ -5,14 +5,15 @@ import (
 	"strings"
 )
 
-// MinAbbreviation is how many characters an abbreviated id has at least: so many
-// that two consents hardly share them by chance. The first eight of a query's id
-// are the minute in which it was put.
+// MinAbbreviation is the least number of characters of an abbreviated id. It is
+// large enough that two consents are unlikely to share an abbreviation. The
+// first eight characters of a query's id are the minute in which the query was
+// made.
 const MinAbbreviation = 8
 
-// Abbreviated returns the ids that text stands for, in their order: the one that
-// it is, or else all that begin with it. Text with less than [MinAbbreviation]
-// characters stands for none.
+// Abbreviated returns the ids that text may mean, in their given order: the id
+// equal to text, or else all ids that begin with text. Text with less than
+// [MinAbbreviation] characters matches only an equal id.
 func Abbreviated(text string, ids []string) []string {
 	if slices.Contains(ids, text) {
 		return []string{text}

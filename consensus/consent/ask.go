@@ -6,8 +6,9 @@ import (
 	"atoll/crypto/sign"
 )
 
-// Ask is what a bank sends one agency, sealed to it: all that the agency needs
-// to decide, and nothing of what others are asked.
+// Ask is what a bank sends to one agency, sealed to that agency. It has all
+// that the agency needs to decide, and nothing about what other agencies are
+// asked.
 type Ask struct {
 	Query      []byte  `cbor:"1,keyasint"` // query id
 	Consent    []byte  `cbor:"2,keyasint"` // consent id
@@ -18,7 +19,7 @@ type Ask struct {
 	Key        []byte  `cbor:"7,keyasint"` // K_agency
 }
 
-// Check reports whether the ask can be one, by itself.
+// Check reports whether the ask is well-formed, looked at by itself.
 func (a *Ask) Check() error {
 	if len(a.Query) != 16 || len(a.Consent) != len(ID{}) || len(a.Key) != len(sign.Secret{}) {
 		return malformed("ask: field length")
@@ -29,7 +30,7 @@ func (a *Ask) Check() error {
 	return a.Section.Check()
 }
 
-// Logged is what the log says of the query that an ask belongs to.
+// Logged is what the log says about the query that an ask belongs to.
 type Logged struct {
 	Header *Header   // of the consent that the query names
 	Query  [16]byte  // id
@@ -38,12 +39,13 @@ type Logged struct {
 	Issuer Authority // of the credential
 }
 
-// Vouched reports whether the ask is about the logged query and the named agency,
-// and whether its key and its section are: the terms are those of the header,
-// they list the slice, the slice is the agency's and commits to the key, and
-// the query has a slot for the section under that key. Of an ask that is not
-// so nothing may be sealed or logged: whoever reads the log would take it for
-// the agency's fault.
+// Vouched reports whether the ask belongs to the logged query and to the named
+// agency. It checks that the terms are those of the header, that they list the
+// slice, that the slice is the agency's and commits to the key, and that the
+// query has a slot for the section under that key.
+//
+// An agency must seal or log nothing in answer to an ask that fails this check:
+// readers of the log would take the mismatch for the agency's fault.
 func (a *Ask) Vouched(agency string, l Logged) *Refusal {
 	if err := a.Check(); err != nil {
 		return refuse(Mismatch, "%v", err)
@@ -70,10 +72,10 @@ func (a *Ask) Vouched(agency string, l Logged) *Refusal {
 	return nil
 }
 
-// Admit is all that the named agency checks of an ask against the log before
-// it looks into its data: it is [Ask.Vouched], the subject's key signed the
-// terms and the registrar vouched for it, and [Covers] allows it. It returns
-// the terms, or the first reason why not as a [*Refusal].
+// Admit makes all checks of an ask against the log that the named agency makes
+// before it reads its data. It checks [Ask.Vouched], the subject's signature on
+// the terms, the registrar's signature on the credential, and [Covers]. It
+// returns the terms, or the first reason against the ask as a [*Refusal].
 func (a *Ask) Admit(agency string, l Logged) (*Terms, error) {
 	if r := a.Vouched(agency, l); r != nil {
 		return nil, r

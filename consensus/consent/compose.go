@@ -10,7 +10,7 @@ import (
 	"atoll/crypto/sign"
 )
 
-// Draft is what bank and subject agree on before anyone signs.
+// Draft is what the bank and the subject agree on before anyone signs.
 type Draft struct {
 	Subject   Subject   `cbor:"1,keyasint"`
 	Bank      string    `cbor:"2,keyasint"`
@@ -35,18 +35,18 @@ type Offer struct {
 	Items  []Item
 }
 
-// Body is what bank, auditors and subject can open: all of a consent. It
-// travels sealed beside the header.
+// Body is a whole consent, as the bank, the auditors and the subject can open
+// it. It is transmitted sealed, beside the header.
 type Body struct {
 	K          []byte  `cbor:"1,keyasint"` // 32 random bytes, root of all agency keys
 	Terms      []byte  `cbor:"2,keyasint"` // statement of kind consent.terms
 	Credential []byte  `cbor:"3,keyasint"` // statement of kind credential
 	Slices     []Slice `cbor:"4,keyasint"`
-	Shown      []Shown `cbor:"5,keyasint"` // of the catalogs that the items are of
+	Shown      []Shown `cbor:"5,keyasint"` // outputs of the catalogs that the items name
 }
 
-// DraftOf returns what bank and subject agreed on, from what the subject signed:
-// the draft of which the notice was rendered.
+// DraftOf returns what the bank and the subject agreed on, computed from what
+// the subject signed. It is the draft from which the notice was rendered.
 func DraftOf(t *Terms, slices []Slice) Draft {
 	b := &t.Bounds
 	d := Draft{
@@ -57,7 +57,7 @@ func DraftOf(t *Terms, slices []Slice) Draft {
 	return d
 }
 
-// Offers returns what slices allow to be asked, ascending by agency.
+// Offers returns what the slices allow to be asked, ascending by agency.
 func Offers(list []Slice) (offers []Offer) {
 	for _, s := range list {
 		offers = append(offers, Offer{Agency: s.Agency, Items: s.Items})
@@ -69,7 +69,7 @@ func Offers(list []Slice) (offers []Offer) {
 // Secret returns K. The body must have passed [OpenBody].
 func (b *Body) Secret() sign.Secret { return sign.Secret(b.K) }
 
-// Slice returns the part of one agency, or nil.
+// Slice returns the slice of one agency, or nil.
 func (b *Body) Slice(agency string) *Slice {
 	i := slices.IndexFunc(b.Slices, func(s Slice) bool { return s.Agency == agency })
 	if i < 0 {
@@ -78,8 +78,8 @@ func (b *Body) Slice(agency string) *Slice {
 	return &b.Slices[i]
 }
 
-// Composed is a consent that is being made: composed by [Compose], signed by
-// [Composed.Countersign], and granted by [Composed.Grant], in this order.
+// Composed is a consent in the making. It is composed by [Compose], signed by
+// [Composed.Countersign] and granted by [Composed.Grant], in this order.
 type Composed struct {
 	Body   Body // its Terms come with the signature under them
 	terms  Terms
@@ -88,11 +88,11 @@ type Composed struct {
 	net    sign.NetworkID
 }
 
-// Compose makes consent number n of a subject out of a draft, and signs nothing.
-// The notice is the exact text that the signer was shown, the credential the
-// registrar's statement, random a source of salts ([crypto/rand.Reader] but in
-// tests). What the request showed of catalogs goes into the body before it is
-// sealed, see [Body.Shown].
+// Compose makes consent number n of a subject from a draft. It signs nothing.
+// The notice is the exact text that the signer was shown, and the credential is
+// the registrar's statement. Random is the source of salts:
+// [crypto/rand.Reader] outside of tests. What the request showed of catalogs is
+// added to the body before it is sealed, see [Body.Shown].
 func Compose(d Draft, notice string, keys Keyring, n uint64, credential []byte, random io.Reader) (*Composed, error) {
 	c := &Composed{key: keys.Consent(n), net: keys.network}
 	salts := &salter{r: random}
@@ -133,16 +133,16 @@ func Compose(d Draft, notice string, keys Keyring, n uint64, credential []byte, 
 	return c, nil
 }
 
-// Countersign signs the terms as whom the credential names: the subject agrees.
-// The key is the credential key.
+// Countersign signs the terms with the credential key, in the name of the
+// subject that the credential names. By this signature the subject agrees.
 func (c *Composed) Countersign(key ed25519.PrivateKey) (err error) {
 	c.Body.Terms, err = sign.Sign(key, c.net, KindTerms, c.terms)
 	return err
 }
 
-// Grant signs the header over the sealed body with the key of this consent. No
-// log takes a body of more than [MaxBody] bytes, nor does anybody a consent whose
-// terms are not signed.
+// Grant signs the header over the sealed body with the key of this consent. It
+// refuses a body of more than [MaxBody] bytes, which no log accepts, and a
+// consent whose terms are not signed.
 func (c *Composed) Grant(sealed []byte) ([]byte, error) {
 	if c.Body.Terms == nil {
 		return nil, malformed("nobody has signed the terms of the consent")
@@ -169,7 +169,7 @@ func (d *Draft) bounds(id, revocation ID, salts *salter) Bounds {
 	}
 }
 
-// salter hands out 32 random bytes at a time and remembers the first error.
+// salter returns 32 random bytes at a time and remembers the first error.
 type salter struct {
 	r   io.Reader
 	err error
@@ -183,8 +183,9 @@ func (s *salter) next() []byte {
 	return b
 }
 
-// fill pads a list of digests with decoys to the next group and sorts it, so
-// that neither number nor order tells who is asked.
+// fill pads a list of digests with decoys to a multiple of digestGroup and
+// sorts it. Neither the length nor the order then reveals which agencies are
+// asked.
 func (s *salter) fill(list [][]byte) [][]byte {
 	for len(list) == 0 || len(list)%digestGroup != 0 {
 		list = append(list, s.next())
@@ -194,7 +195,7 @@ func (s *salter) fill(list [][]byte) [][]byte {
 }
 
 // SlotList returns the padded slots of a query's sections, as query.open
-// carries them. K and id are those of the consent.
+// carries them. K is the secret and id the id of the consent.
 func SlotList(sections []Section, k sign.Secret, id ID, random io.Reader) ([][]byte, error) {
 	salts := &salter{r: random}
 	var list [][]byte
@@ -216,13 +217,14 @@ func SlotList(sections []Section, k sign.Secret, id ID, random io.Reader) ([][]b
 	return list, checkDigests(list)
 }
 
-// CheckSlots reports whether a list of slots can stand in query.open. The error
+// CheckSlots reports whether a list of slots is valid in query.open. The error
 // wraps [sign.ErrMalformed].
 func CheckSlots(list [][]byte) error { return checkDigests(list) }
 
-// OpenBody checks that an opened body is what the header commits to, part by
-// part: terms signed by the credentialed key, every slice listed, every
-// commitment held by K. Day is that of the grant.
+// OpenBody checks that an opened body is what the header commits to. The terms
+// have to be signed by the credentialed key, every slice has to be listed, and
+// every commitment has to match a key derived from K. Day is the day of the
+// grant.
 func OpenBody(h *Header, b *Body, a Authority, day Day) (*Terms, error) {
 	if len(b.K) != len(sign.Secret{}) {
 		return nil, refuse(Mismatch, "body: K of %d bytes", len(b.K))

@@ -1,16 +1,18 @@
-// Package consent says what a subject allows one bank to ask, of whom, for
-// what purpose, how long and how often, and decides whether a question is
-// covered by it.
+// Package consent defines what a subject allows one bank to ask, of whom, for
+// what purpose, for how long and how often. It decides whether a question is
+// covered by that.
 //
-// A consent has parts for different eyes. The log sees the [Header]: bounds,
-// fresh keys, digests, no name of the subject. The bank, the auditors and the
-// subject see the [Body]: [Terms] signed by the subject's credential key, one
-// [Slice] for each agency, the [Credential], and the secret K. An agency sees
-// an [Ask]: the terms, its own slice, and its own [Section] of the query.
+// A consent has parts for different readers. The log sees the [Header]: bounds,
+// fresh keys and digests, but no name of the subject. The bank, the auditors
+// and the subject see the [Body]: [Terms] signed by the subject's credential
+// key, one [Slice] for each agency, the [Credential], and the secret K. An
+// agency sees an [Ask]: the terms, its own slice, and its own [Section] of the
+// query.
 //
-// [Covers] is the decision: the bank calls it before asking, the agency before
-// releasing, the auditor years later, and all get the same answer. The package
-// is pure: no clock, no disk, no network, no randomness but what it is handed.
+// [Covers] makes the decision. The bank calls it before asking, the agency
+// before releasing, and the auditor years later; all get the same answer. The
+// package is pure: it uses no clock, no disk and no network, and no randomness
+// except the source passed to it.
 package consent
 
 import (
@@ -20,8 +22,8 @@ import (
 	"atoll/crypto/sign"
 )
 
-// Code is a stable machine-readable reason, such as "consent.expired". Codes
-// stand in verdicts, refusals, JSON errors and audit findings alike.
+// Code is a stable machine-readable reason, such as "consent.expired". The same
+// codes are used in verdicts, refusals, JSON errors and audit findings.
 type Code string
 
 // Reasons why a consent does not cover a question.
@@ -29,16 +31,16 @@ const (
 	Mismatch   Code = "consent.mismatch"    // header, terms, slice or section contradict each other
 	NotYet     Code = "consent.not_yet"     // before its first day
 	Expired    Code = "consent.expired"     // after its last day
-	Revoked    Code = "consent.revoked"     // taken back
-	NotCovered Code = "consent.not_covered" // an output, disclosure or window that it does not name
+	Revoked    Code = "consent.revoked"     // revoked by the subject
+	NotCovered Code = "consent.not_covered" // names an output, disclosure or window that the consent does not have
 	BadPurpose Code = "consent.purpose"     // a purpose unknown here, or wider than its rule
-	Unopenable Code = "consent.unopenable"  // whoever carries it cannot see that all who have to can open its body
-	BadCatalog Code = "consent.catalog"     // what it shows of catalogs is not what they have, or not what is asked
-	BadNotice  Code = "consent.notice"      // what was signed is not the notice that belongs to it
-	BadSubject Code = "consent.subject"     // credential and terms are not about one subject, or do not verify
+	Unopenable Code = "consent.unopenable"  // its carrier cannot verify that all required readers can open its body
+	BadCatalog Code = "consent.catalog"     // the catalog outputs it shows differ from those catalogs, or from what is asked
+	BadNotice  Code = "consent.notice"      // the signed text is not the notice of this consent
+	BadSubject Code = "consent.subject"     // credential and terms name different subjects, or do not verify
 )
 
-// Refusal is the error that says why something is not covered.
+// Refusal is the error that explains why something is not covered.
 type Refusal struct {
 	Code   Code
 	Detail string // plain words, with no value that identifies a subject
@@ -55,9 +57,9 @@ func malformed(format string, args ...any) error {
 }
 
 // Day is a civil day as the number of days since 1970-01-01, in the network's
-// own offset from UTC (a field of genesis): "until 31 December" means the end
-// of that day where the enterprise is. Days before 1970 are negative; they occur
-// in data, and no statement may hold one.
+// own offset from UTC (a field of genesis). "Until 31 December" thus means the
+// end of that day where the enterprise is. Days before 1970 are negative; they
+// occur in data, and no statement may contain one.
 type Day int32
 
 const millisPerDay = 24 * 60 * 60 * 1000
@@ -83,9 +85,10 @@ type ID = sign.KeyID
 var memberName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,30}[a-z0-9]$`)
 var itemName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
 
-// ValidMember reports whether name can name a member: 2 to 32 of a-z 0-9 and "-".
+// ValidMember reports whether name is valid as a member's name: 2 to 32
+// characters of a-z, 0-9 and "-".
 func ValidMember(name string) bool { return memberName.MatchString(name) }
 
-// ValidItem reports whether name can name a dataset, output or purpose: up to 64
-// of a-z 0-9 and "_".
+// ValidItem reports whether name is valid for a dataset, output or purpose: up
+// to 64 characters of a-z, 0-9 and "_".
 func ValidItem(name string) bool { return itemName.MatchString(name) }

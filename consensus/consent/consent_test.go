@@ -10,8 +10,8 @@ import (
 	"atoll/crypto/sign"
 )
 
-// story is one valid consent with one valid ask under it, made of fixed
-// randomness, for tests to bend.
+// story is one valid consent with one valid ask under it, made from fixed
+// randomness. Tests alter it.
 type story struct {
 	t         testing.TB
 	network   sign.NetworkID
@@ -86,8 +86,8 @@ func (s *story) compose(n uint64) *Composed {
 	return c
 }
 
-// Nobody is granted what the subject has not signed, and what is signed are the
-// terms that were composed.
+// A consent cannot be granted before the subject has signed, and what is signed
+// are the composed terms.
 func TestGrantNeedsTheSubject(t *testing.T) {
 	s := tell(t)
 	c, err := Compose(s.draft, "notice", s.keyring, 1, s.credential(nil), s.random)
@@ -105,7 +105,7 @@ func TestGrantNeedsTheSubject(t *testing.T) {
 	if !bytes.Equal(terms.Notice, NoticeDigest("notice")) || terms.Bounds.ConsentID() != h.Bounds.ConsentID() {
 		t.Errorf("signed for %+v", terms)
 	}
-	s.check(c.Countersign(s.keyring.Credential(1))) // a key that the credential does not name
+	s.check(c.Countersign(s.keyring.Credential(1))) // a key other than the one the credential names
 	if _, err := OpenBody(&h, &c.Body, a, today); err == nil {
 		t.Error("the terms count under any key")
 	}
@@ -121,7 +121,8 @@ func (s *story) open(raw []byte) (h Header) {
 	return h
 }
 
-// asking makes the ask to one agency and what the log says of its query.
+// asking makes the ask to one agency, and sets what the log says about its
+// query.
 func (s *story) asking(agency string, query []byte, wants ...Want) Ask {
 	s.t.Helper()
 	section := Section{Salt: s.salt(), Query: query, Agency: agency, Wants: wants}
@@ -154,14 +155,15 @@ func TestAdmit(t *testing.T) {
 	if terms.Subject != s.draft.Subject || terms.Purpose != "pre_loan" {
 		t.Fatalf("terms %+v", terms)
 	}
-	// The last day counts, and so does the other agency with its own key.
+	// The last day is included, and the other agency is served with its own
+	// key.
 	s.logged.At.Day = today + 29
 	_, err = s.ask.Admit("tax", s.logged)
 	s.check(err)
 	court := s.asking("court", []byte("fedcba9876543210"), Want{Item: s.draft.Offers[1].Items[0]})
 	_, err = court.Admit("court", s.logged)
 	s.check(err)
-	// What stands today is not what was in past months.
+	// A state as of today is not the same as a flow of past months.
 	flow := s.draft.Offers[1].Items[0]
 	flow.Months = 1
 	court = s.asking("court", []byte("fedcba9876543210"), Want{Item: flow})
@@ -194,7 +196,7 @@ func TestOpenBody(t *testing.T) {
 	}
 }
 
-// Two consents of one subject share nothing that the log sees.
+// The log sees nothing that two consents of one subject share.
 func TestConsentsAreUnlinkable(t *testing.T) {
 	s := tell(t)
 	one, err := s.compose(1).Grant(s.sealed)

@@ -6,18 +6,19 @@ import (
 	"slices"
 )
 
-// At is the moment of a decision: the network's day and its purpose rules. No
-// clock enters a decision by any other way.
+// At is the moment of a decision: the network's day and its purpose rules. A
+// decision takes time from no other source.
 type At struct {
 	Day      Day
 	Purposes []Purpose
 }
 
-// Covers decides whether the section may be asked of and answered by the
-// agency it names: nil, or the first reason why not. Header and terms must be
-// about one consent and equal in all they share, the slice one of those the
-// terms list, and every wanted output within the slice. All four must have
-// passed their own Check; signatures, revocation and uses are the ledger's.
+// Covers decides whether the section may be asked of the agency it names, and
+// answered by it. It returns nil, or the first reason against it. Header and
+// terms must belong to one consent and agree in all fields they share. The
+// slice must be one that the terms list, and every wanted output must be in the
+// slice. All four must have passed their own Check. Signatures, revocation and
+// uses are checked by the ledger.
 func Covers(h *Header, t *Terms, s *Slice, q *Section, at At) *Refusal {
 	if err := related(h, t, s); err != nil {
 		return err
@@ -49,7 +50,7 @@ func Covers(h *Header, t *Terms, s *Slice, q *Section, at At) *Refusal {
 	return nil
 }
 
-// related checks that the parts of a consent belong to each other.
+// related reports whether the parts of a consent belong to each other.
 func related(h *Header, t *Terms, s *Slice) *Refusal {
 	terms, err := t.Digest()
 	if err != nil || !bytes.Equal(terms, h.Terms) {

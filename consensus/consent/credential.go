@@ -6,18 +6,18 @@ import (
 	"atoll/crypto/sign"
 )
 
-// Credential is a registrar's word that a key speaks for a subject. It is a
-// statement of kind "credential" signed by the registrar; the log carries only
-// its digest, and who holds the statement can show that the digest is its own.
+// Credential is a registrar's statement that a key may sign for a subject. It
+// has the kind "credential" and the registrar's signature. The log carries only
+// its digest; whoever has the statement can prove that it matches the digest.
 type Credential struct {
-	Salt      []byte  `cbor:"1,keyasint"` // 32 random bytes, so that the digest tells nothing
+	Salt      []byte  `cbor:"1,keyasint"` // 32 random bytes, so that the digest reveals nothing
 	Subject   Subject `cbor:"2,keyasint"`
 	Key       []byte  `cbor:"3,keyasint"` // Ed25519 public key of the subject
 	NotBefore Day     `cbor:"4,keyasint"`
 	NotAfter  Day     `cbor:"5,keyasint"` // inclusive
 }
 
-// Check reports whether the credential can be one, by itself.
+// Check reports whether the credential is well-formed, looked at by itself.
 func (c *Credential) Check() error {
 	if _, _, err := ParseSubject(string(c.Subject)); err != nil {
 		return err
@@ -31,8 +31,8 @@ func (c *Credential) Check() error {
 	return nil
 }
 
-// ReadCredential reads a credential without its signature: what somebody says
-// that a registrar signed. See [OpenTerms].
+// ReadCredential reads a credential without verifying the registrar's
+// signature. To verify it, see [OpenTerms].
 func ReadCredential(statement []byte) (*Credential, error) {
 	s, err := sign.Parse(statement)
 	if err != nil {
@@ -45,22 +45,22 @@ func ReadCredential(statement []byte) (*Credential, error) {
 	return c, s.Decode(c)
 }
 
-// CredentialDigest is what credential.issue puts on the log for a credential's
-// statement.
+// CredentialDigest returns the digest of a credential's statement that
+// credential.issue puts on the log.
 func CredentialDigest(statement []byte) []byte { return digest(labelCredential, statement) }
 
-// Authority is what someone who holds the ledger knows of a credential: who
-// issued it on the log, under which key.
+// Authority is what the ledger says about a credential: which registrar issued
+// it and under which key.
 type Authority struct {
 	Network   sign.NetworkID
 	Registrar ed25519.PublicKey // statement key of the registrar at the time of issue
 }
 
-// OpenTerms checks that the credential was signed by the registrar, that the
-// terms were signed by the key it names, and that both are about one subject
-// at one time. What it returns is what the subject agreed to. That the
-// credential stands on the log unrevoked is for the caller to look up by
-// [CredentialDigest].
+// OpenTerms verifies that the registrar signed the credential, that the
+// credential is valid on the day, that the key it names signed the terms, and
+// that both name one subject. It returns the terms that the subject agreed to.
+// The caller has to look up by [CredentialDigest] that the credential is on the
+// log and not revoked.
 func OpenTerms(a Authority, terms, credential []byte, day Day) (*Terms, error) {
 	var c Credential
 	if err := decodeVerified(a.Network, KindCredential, credential, a.Registrar, &c); err != nil {
@@ -85,8 +85,8 @@ func OpenTerms(a Authority, terms, credential []byte, day Day) (*Terms, error) {
 	return &t, nil
 }
 
-// decodeVerified reads the payload of a statement of this kind, if the key signed
-// it on the network.
+// decodeVerified decodes the payload of a statement of this kind after
+// verifying that the key signed it on the network.
 func decodeVerified(network sign.NetworkID, kind string, raw []byte, key ed25519.PublicKey, v any) error {
 	s, err := sign.Parse(raw)
 	if err != nil {

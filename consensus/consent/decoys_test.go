@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// I5: how many agencies a consent names or a query asks shows in no list that
-// others see, but for the group it is in.
+// I5: no list that others see reveals how many agencies a consent names or a
+// query asks, except for the group that the number is in.
 func TestListsTellNoNumber(t *testing.T) {
 	for n := 1; n <= 2*digestGroup; n++ {
 		want := (n + digestGroup - 1) / digestGroup * digestGroup

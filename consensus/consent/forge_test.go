@@ -8,12 +8,12 @@ import (
 	"atoll/crypto/sign"
 )
 
-// The tools of forgers, and of subjects who sign what they should not.
+// The tools of forgers, and of subjects that sign what they should not.
 
 func (s *story) setTerms(raw []byte)      { s.body.Terms, s.ask.Terms = raw, raw }
 func (s *story) setCredential(raw []byte) { s.body.Credential, s.ask.Credential = raw, raw }
 
-// attach puts an edited payload under the signature of another.
+// attach combines an edited payload with the signature of another payload.
 func (s *story) attach(kind string, raw []byte, payload any) []byte {
 	s.t.Helper()
 	old, err := sign.Parse(raw)
@@ -25,7 +25,7 @@ func (s *story) attach(kind string, raw []byte, payload any) []byte {
 	return st.Bytes()
 }
 
-// tamper edits the terms as whoever has no key.
+// tamper edits the terms without a key, so their signature becomes wrong.
 func (s *story) tamper(edit func(*story, *Terms)) {
 	s.t.Helper()
 	t := s.terms()
@@ -43,7 +43,7 @@ func (s *story) swear(key ed25519.PrivateKey, edit func(*story, *Terms)) {
 	s.setTerms(raw)
 }
 
-// swearOn has the subject sign the same terms in another place.
+// swearOn has the subject sign the same terms for another network or kind.
 func (s *story) swearOn(network sign.NetworkID, kind string) {
 	s.t.Helper()
 	raw, err := sign.Sign(s.keyring.Credential(0), network, kind, s.terms())
@@ -51,7 +51,7 @@ func (s *story) swearOn(network sign.NetworkID, kind string) {
 	s.setTerms(raw)
 }
 
-// agree has the subject sign other terms and a header that fits them.
+// agree has the subject sign other terms, and signs a header that matches them.
 func (s *story) agree(edit func(*Terms)) {
 	s.t.Helper()
 	s.swear(s.keyring.Credential(0), func(_ *story, t *Terms) { edit(t) })
@@ -62,7 +62,7 @@ func (s *story) agree(edit func(*Terms)) {
 	s.check(err)
 }
 
-// opened is the credential as it stands.
+// opened returns the credential as it is now.
 func (s *story) opened() (c Credential) {
 	s.t.Helper()
 	st, err := sign.Parse(s.body.Credential)
@@ -88,7 +88,8 @@ func (s *story) vouch(key ed25519.PrivateKey, edit func(*story, *Credential)) {
 	s.setCredential(raw)
 }
 
-// vouchOn has the registrar sign the same credential in another place.
+// vouchOn has the registrar sign the same credential for another network or
+// kind.
 func (s *story) vouchOn(network sign.NetworkID, kind string) {
 	s.t.Helper()
 	raw, err := sign.Sign(s.registrar, network, kind, s.opened())
@@ -108,7 +109,7 @@ func (s *story) cut(edit func(*story, *Slice)) {
 	s.ask.Slice, s.body.Slices[0] = c, c
 }
 
-// cutAgreed edits it and has the subject list and sign it.
+// cutAgreed edits the slice and has the subject list and sign it.
 func (s *story) cutAgreed(edit func(*story, *Slice)) {
 	s.t.Helper()
 	old, err := s.ask.Slice.Digest()
@@ -126,7 +127,8 @@ func (s *story) cutAgreed(edit func(*story, *Slice)) {
 	})
 }
 
-// relog bends the section and logs the bent one, as its bank can.
+// relog alters the section and logs the altered one, as the bank of a query
+// can.
 func (s *story) relog(edit func(*Section)) {
 	s.t.Helper()
 	edit(&s.ask.Section)
@@ -135,7 +137,7 @@ func (s *story) relog(edit func(*Section)) {
 	s.check(err)
 }
 
-// relogRaw does the same with a section that no honest bank could list.
+// relogRaw does the same with a section that no honest bank would log.
 func (s *story) relogRaw(edit func(*Section)) {
 	s.t.Helper()
 	edit(&s.ask.Section)

@@ -12,10 +12,10 @@ import (
 	"atoll/crypto/sign"
 )
 
-// forgery is one way to bend a valid consent and the ask under it, with what
-// each of the three doors says: the bank that opens the body, the agency that
-// admits the ask, and the decision alone. An empty code means that this door
-// does not look at what was bent.
+// forgery is one way to alter a valid consent and the ask under it. It has the
+// code that each of three checks returns: the bank opening the body, the agency
+// admitting the ask, and the decision alone. An empty code means that this
+// check does not look at what was altered.
 type forgery struct {
 	name           string
 	body, ask, own Code
@@ -89,11 +89,11 @@ var sliceEdits = []struct {
 	{"a short commitment", "", func(_ *story, c *Slice) { c.Commitment = c.Commitment[:31] }},
 }
 
-// stranger's key is nobody's on this network.
+// stranger is a key of nobody on this network.
 var stranger = sign.Secret{99}.Key("x")
 
-// forgeries of single fields: unsigned, signed by a stranger, and, for terms,
-// signed by the subject itself over a header that says something else.
+// fieldForgeries alter single fields: unsigned, signed by a stranger, and, for
+// terms, signed by the subject itself over a header with other content.
 func fieldForgeries() (list []forgery) {
 	for _, e := range termsEdits {
 		list = append(list,
@@ -128,7 +128,7 @@ func fieldForgeries() (list []forgery) {
 	return list
 }
 
-// forgeries of everything else, by hand.
+// handmade are the other forgeries, each written by hand.
 var handmade = []forgery{
 	// Signatures and statements.
 	{"terms signed by a stranger", BadSubject, BadSubject, "", func(s *story) { s.swear(stranger, func(*story, *Terms) {}) }},
@@ -150,7 +150,7 @@ var handmade = []forgery{
 	{"issuer is unknown", BadSubject, BadSubject, "", func(s *story) { s.logged.Issuer.Registrar = nil }},
 	{"issuer of another network", BadSubject, BadSubject, "", func(s *story) { s.logged.Issuer.Network = sign.NetworkID{8} }},
 
-	// What registrar and subject sign, and should not have.
+	// Statements that the registrar and the subject should not have signed.
 	{"credential for another subject", BadSubject, BadSubject, "", func(s *story) { s.vouch(s.registrar, credentialEdits[1].edit) }},
 	{"credential for another key", BadSubject, BadSubject, "", func(s *story) { s.vouch(s.registrar, credentialEdits[2].edit) }},
 	{"credential that has ended", BadSubject, BadSubject, "", func(s *story) {
@@ -199,7 +199,7 @@ var handmade = []forgery{
 	{"body of the next consent", Mismatch, "", "", func(s *story) { s.body = s.compose(1).Body }},
 	{"ask under the next consent's terms", "", Mismatch, Mismatch, func(s *story) { s.ask.Terms = s.compose(1).Body.Terms }},
 
-	// Slices that the subject signs, and should not have.
+	// Slices that the subject should not have signed.
 	{"slice of another consent, agreed", Mismatch, Mismatch, Mismatch, func(s *story) { s.cutAgreed(sliceEdits[1].edit) }},
 	{"slice committed to another key, agreed", Mismatch, Mismatch, "", func(s *story) { s.cutAgreed(sliceEdits[3].edit) }},
 	{"slice out of order, agreed", Mismatch, Mismatch, "", func(s *story) { s.cutAgreed(sliceEdits[9].edit) }},
@@ -238,7 +238,7 @@ var handmade = []forgery{
 		}
 	}},
 
-	// The section: not the one logged, or one that nobody may log.
+	// The section differs from the logged one, or nobody may log it.
 	{"section: another salt", "", Mismatch, "", func(s *story) { s.ask.Section.Salt = s.salt() }},
 	{"section: one more output than logged", "", Mismatch, "", func(s *story) {
 		s.ask.Section.Wants = append(s.ask.Section.Wants, Want{Item: s.body.Slices[0].Items[2], Predicate: "x > 1"})
@@ -270,7 +270,7 @@ var handmade = []forgery{
 	{"section: a window without end", "", Mismatch, "", func(s *story) { s.relogRaw(func(q *Section) { q.Wants[0].Item.Months = MaxMonths + 1 }) }},
 	{"section: a disclosure nobody knows", "", Mismatch, "", func(s *story) { s.relogRaw(func(q *Section) { q.Wants[0].Item.Disclosure = Count + 1 }) }},
 
-	// Outside the slice, and honestly logged.
+	// Outside the slice, but honestly logged.
 	{"wants an output not granted", "", NotCovered, NotCovered, func(s *story) { s.relog(func(q *Section) { q.Wants[0].Item.Output = "margin" }) }},
 	{"wants a dataset not granted", "", NotCovered, NotCovered, func(s *story) { s.relog(func(q *Section) { q.Wants[0].Item.Dataset = "income" }) }},
 	{"wants the value of what goes by band", "", NotCovered, NotCovered, func(s *story) { s.relog(func(q *Section) { q.Wants[0].Item.Disclosure = Value }) }},
@@ -283,7 +283,7 @@ var handmade = []forgery{
 		})
 	}},
 
-	// Time and purpose. The credential is good for all of these days.
+	// Time and purpose. The credential is valid on all of these days.
 	{"a day early", "", NotYet, NotYet, func(s *story) { s.vouchLong(); s.logged.At.Day = today - 1 }},
 	{"a day late", "", Expired, Expired, func(s *story) { s.logged.At.Day = today + 30 }},
 	{"a year late", "", Expired, Expired, func(s *story) { s.vouchLong(); s.logged.At.Day = today + 400 }},
@@ -296,14 +296,15 @@ var handmade = []forgery{
 	{"data kept a day longer than the purpose allows", "", BadPurpose, BadPurpose, func(s *story) { s.agree(func(t *Terms) { t.DataLife = 366 }) }},
 }
 
-// doors asks all three: the bank, the agency, the bare decision.
+// doors runs all three checks: the bank's, the agency's, and the decision
+// alone.
 func (s *story) doors() (body, ask, own error) {
 	_, body = OpenBody(&s.header, &s.body, s.logged.Issuer, today)
 	_, ask = s.ask.Admit(s.at, s.logged)
 	var t Terms
 	st, err := sign.Parse(s.ask.Terms)
 	if err != nil || st.Decode(&t) != nil || t.Check() != nil || s.ask.Slice.Check() != nil || s.ask.Section.Check() != nil {
-		return body, ask, nil // Covers is not asked about what is malformed
+		return body, ask, nil // Covers takes no malformed input
 	}
 	if r := Covers(&s.header, &t, &s.ask.Slice, &s.ask.Section, s.logged.At); r != nil {
 		own = r
@@ -311,7 +312,7 @@ func (s *story) doors() (body, ask, own error) {
 	return body, ask, own
 }
 
-// fingerprint is the digest of all that the doors see.
+// fingerprint returns the digest of all that the three checks see.
 func (s *story) fingerprint() [sha256.Size]byte {
 	s.t.Helper()
 	h := sha256.New()
@@ -325,8 +326,9 @@ func (s *story) fingerprint() [sha256.Size]byte {
 	return [sha256.Size]byte(h.Sum(nil))
 }
 
-// No forgery gets through any door that looks at it, each is refused with its
-// own stable code, no refusal names the subject, and no two are the same.
+// No forgery passes any check that looks at what was altered. Each is refused
+// with its own stable code, no refusal names the subject, and no two forgeries
+// are the same.
 func TestForgeries(t *testing.T) {
 	s := tell(t)
 	if body, ask, own := s.doors(); body != nil || ask != nil || own != nil {

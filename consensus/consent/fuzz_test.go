@@ -12,15 +12,16 @@ import (
 	"atoll/crypto/sign"
 )
 
-// document is one of this package's, as decoded.
+// document is one of this package's documents, as decoded.
 type document interface{ Check() error }
 
-// unchecked gives a document without rules of its own a Check.
+// unchecked gives a Check to a document that has no rules of its own.
 type unchecked[T any] struct{ v T }
 
 func (u *unchecked[T]) Check() error { return nil }
 
-// kinds makes an empty document of each kind, and what to decode into.
+// kinds maps each kind to a function that makes an empty document and returns
+// what to decode into.
 var kinds = map[string]func() (document, any){
 	"header":     func() (document, any) { d := new(Header); return d, d },
 	"revocation": func() (document, any) { d := new(Revocation); return d, d },
@@ -62,7 +63,7 @@ func documents(t testing.TB) map[string][]byte {
 	return all
 }
 
-// The encodings of the true story's documents are fixed for ever.
+// The encodings of the story's documents never change.
 func TestDocuments(t *testing.T) {
 	s := tell(t)
 	revocation, err := s.keyring.Revoke(0)
@@ -105,8 +106,8 @@ func TestDocuments(t *testing.T) {
 	}
 }
 
-// Whatever decodes as a document encodes to the same bytes, and is judged
-// without a panic.
+// Bytes that decode as a document encode to the same bytes, and checking the
+// document never panics.
 func FuzzDocuments(f *testing.F) {
 	for kind, data := range documents(f) {
 		f.Add(kind, data)
@@ -126,8 +127,8 @@ func FuzzDocuments(f *testing.F) {
 	})
 }
 
-// The agency admits the true ask and nothing else: no other bytes decode to an
-// ask that gets through.
+// The agency admits the valid ask and nothing else: no other bytes decode to an
+// ask that is admitted.
 func FuzzAdmit(f *testing.F) {
 	s := tell(f)
 	whole, err := sign.Marshal(s.ask)

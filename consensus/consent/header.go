@@ -45,8 +45,8 @@ type Frequency struct {
 	Uses uint32
 }
 
-// Bounds are what header and terms both say, field by field: the header to
-// the log, the terms under the subject's own name.
+// Bounds are the fields that header and terms share. The header shows them to
+// the log; the terms state them under the subject's own name.
 type Bounds struct {
 	ID         []byte    `cbor:"1,keyasint"` // of the consent
 	Bank       string    `cbor:"2,keyasint"` // member name
@@ -69,8 +69,8 @@ type Header struct {
 // ConsentID returns the id as an array. The header must have passed Check.
 func (b *Bounds) ConsentID() ID { return ID(b.ID) }
 
-// Check reports whether the header can be one, by itself. The error wraps
-// [sign.ErrMalformed].
+// Check reports whether the header is well-formed, looked at by itself. The
+// error wraps [sign.ErrMalformed].
 func (h *Header) Check() error {
 	switch {
 	case !sign.ValidKey(h.Key):
@@ -87,7 +87,7 @@ func (h *Header) Check() error {
 	return nil
 }
 
-// Check reports whether the bounds make sense by themselves.
+// Check reports whether the bounds are consistent by themselves.
 func (b *Bounds) Check() error {
 	switch {
 	case len(b.ID) != len(ID{}):
@@ -122,7 +122,7 @@ func (b *Bounds) Active(day Day) *Refusal {
 	return nil
 }
 
-// Window returns the number of the frequency window that a day is in.
+// Window returns the number of the frequency window that contains a day.
 func (b *Bounds) Window(day Day) uint32 {
 	if b.Frequency.Days == 0 || day < b.NotBefore {
 		return 0
@@ -130,16 +130,17 @@ func (b *Bounds) Window(day Day) uint32 {
 	return uint32(day-b.NotBefore) / b.Frequency.Days
 }
 
-// BodyDigest is the digest of a sealed body that a header carries.
+// BodyDigest returns the digest of a sealed body, as a header carries it.
 func BodyDigest(sealed []byte) []byte { return digest(labelBody, sealed) }
 
-// Revocation takes a consent back, signed by one of its revocation keys.
+// Revocation revokes a consent. It is signed by one of the consent's revocation
+// keys.
 type Revocation struct {
 	Consent []byte `cbor:"1,keyasint"` // consent id
 	Key     []byte `cbor:"2,keyasint"` // revocation public key
 }
 
-// Check reports whether the revocation can be one, by itself.
+// Check reports whether the revocation is well-formed, looked at by itself.
 func (r *Revocation) Check() error {
 	if len(r.Consent) != len(ID{}) || !sign.ValidKey(r.Key) {
 		return malformed("revocation")
@@ -158,8 +159,8 @@ func digest(label string, data []byte) []byte {
 	return d[:]
 }
 
-// ascending reports whether all items have the size and each is greater than the
-// one before: one order, no repetition.
+// ascending reports whether all items have this size and each is greater than
+// the one before. The list then has one order and no repetition.
 func ascending(items [][]byte, size int) bool {
 	for i, item := range items {
 		if len(item) != size || i > 0 && string(items[i-1]) >= string(item) {

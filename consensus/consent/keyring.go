@@ -6,9 +6,9 @@ import (
 	"atoll/crypto/sign"
 )
 
-// Keyring derives all keys of one subject on one network from its seed, so
-// that whoever holds the seed finds every consent again by counting, and
-// nobody else can link two of them.
+// Keyring derives all keys of one subject on one network from its seed. Whoever
+// has the seed finds every consent again by counting; nobody else can link two
+// of them.
 type Keyring struct {
 	seed    sign.Secret
 	network sign.NetworkID
@@ -30,7 +30,7 @@ func (k Keyring) Consent(n uint64) ed25519.PrivateKey {
 	return k.seed.Key(sign.LabelConsent, k.network[:], sign.Number(n))
 }
 
-// Revocation returns the key that takes consent number n back.
+// Revocation returns the key that revokes consent number n.
 func (k Keyring) Revocation(n uint64) ed25519.PrivateKey {
 	return k.seed.Key(sign.LabelRevocation, k.network[:], sign.Number(n))
 }

@@ -8,19 +8,21 @@ import (
 	"atoll/crypto/sign"
 )
 
-// Meaning says in an item what its output is: the first bytes of the digest of
-// all that an enterprise consents to with it. An agency answers an item while
-// its output means just that, see [Leaf]. The zero Meaning is that of an output
-// which no catalog had when the consent was drawn up: nothing is answered by it.
+// Meaning identifies what the output of an item means: it is the first bytes of
+// the digest of all that an enterprise consents to with the item. An agency
+// answers an item only while its output has exactly this meaning, see [Leaf].
+// The zero Meaning stands for an output that no catalog had when the consent
+// was drawn up; such an item is never answered.
 type Meaning [16]byte
 
 func (m Meaning) String() string { return hex.EncodeToString(m[:]) }
 
-// Leaf is one output of a published catalog: how people call it, and digests of
-// what it means and of how it is computed. It shows nothing of other outputs.
+// Leaf is one output of a published catalog: its titles for people, and digests
+// of its meaning and of its computation. It reveals nothing about other
+// outputs.
 type Leaf struct {
 	_              struct{} `cbor:",toarray"`
-	Salt           []byte   // 32 bytes, so that the hash tells nothing
+	Salt           []byte   // 32 bytes, so that the hash reveals nothing
 	Dataset        string
 	Output         string
 	DatasetChinese string
@@ -28,7 +30,7 @@ type Leaf struct {
 	OutputChinese  string
 	OutputEnglish  string
 	Meaning        []byte // MeaningDigest
-	Definition     []byte // DefinitionDigest: of the meaning, the formula, the fields and the rules
+	Definition     []byte // DefinitionDigest: covers the meaning, the formula, the fields and the rules
 }
 
 // Labels of digests of catalogs, see [sign.Digest].
@@ -39,7 +41,8 @@ const (
 	labelLeaf       = "atoll/v1/catalog/leaf"
 )
 
-// Sense is all that an enterprise consents to with an output, beside its titles.
+// Sense is all that an enterprise consents to with an output, except for its
+// titles.
 type Sense struct {
 	_           struct{} `cbor:",toarray"`
 	Dataset     string
@@ -49,15 +52,15 @@ type Sense struct {
 	Months      uint32       // the longest window of a flow; 0 for a state
 	Disclosures []Disclosure // ascending
 	Bands       []string     // cut points as written
-	Number      uint64       // that the author raises when the computation measures something else
+	Number      uint64       // raised by the author when the computation measures something else
 }
 
-// Digest is what a leaf says the output means.
+// Digest returns the digest that a leaf has as its Meaning.
 func (s *Sense) Digest() ([]byte, error) { return digestOf(labelMeaning, s) }
 
-// DefinitionDigest is what a leaf says of how an output is computed: over the
-// digest of its meaning and all that the catalog's author wrote about it. See
-// SPEC.md section 11.
+// DefinitionDigest returns the digest that a leaf has as its Definition: over
+// the digest of its meaning and all that the catalog's author wrote about the
+// computation. See SPEC.md section 11.
 func DefinitionDigest(definition any) ([]byte, error) { return digestOf(labelDefinition, definition) }
 
 // CatalogDigest is the salted digest of a catalog's text that catalog.publish
@@ -70,14 +73,14 @@ func CatalogDigest(salt sign.Secret, text []byte) ([]byte, error) {
 	}{Salt: salt[:], Text: text})
 }
 
-// LeafSalt derives the salt of an output's leaf from that of its catalog: who
-// is shown a leaf learns nothing of the others.
+// LeafSalt derives the salt of an output's leaf from the salt of its catalog.
+// Whoever is shown one leaf learns nothing about the others.
 func LeafSalt(salt sign.Secret, dataset, output string) []byte {
 	s := salt.Derive(labelLeaf, []byte(dataset), []byte(output))
 	return s[:]
 }
 
-// Short is the meaning as items have it.
+// Short returns the leaf's meaning in the short form that items use.
 func (l *Leaf) Short() (m Meaning) {
 	copy(m[:], l.Meaning)
 	return m
@@ -89,13 +92,13 @@ func CompareLeaves(a, b Leaf) int {
 	return cmp.Or(cmp.Compare(a.Dataset, b.Dataset), cmp.Compare(a.Output, b.Output))
 }
 
-// agrees reports whether two leaves can be of one catalog by their titles: all of
-// a dataset call it the same.
+// agrees reports whether the titles of two leaves allow them to be of one
+// catalog: all leaves of a dataset have the same title for it.
 func (l *Leaf) agrees(o *Leaf) bool {
 	return l.Dataset != o.Dataset || l.DatasetChinese == o.DatasetChinese && l.DatasetEnglish == o.DatasetEnglish
 }
 
-// Check reports whether the leaf can be one, by itself.
+// Check reports whether the leaf is well-formed, looked at by itself.
 func (l *Leaf) Check() error {
 	if len(l.Salt) != 32 || len(l.Meaning) != 32 || len(l.Definition) != 32 || bytes.Equal(l.Meaning[:len(Meaning{})], make([]byte, len(Meaning{}))) {
 		return malformed("leaf: field length, or no meaning")

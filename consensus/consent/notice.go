@@ -13,13 +13,13 @@ const (
 	English = "en"
 )
 
-// Titles gives the words people use for a purpose, a dataset ("agency/dataset")
-// or an output ("agency/dataset.output"); where it returns "", the name itself is
+// Titles returns the title of a purpose, a dataset ("agency/dataset") or an
+// output ("agency/dataset.output"). Where it returns "", the name itself is
 // shown.
 type Titles func(name string) string
 
-// Words are what a notice says beside its draft. They come from the genesis and
-// the catalogs on the log, as whoever renders has them, and not from the bank.
+// Words are what a notice needs beside its draft. Whoever renders the notice
+// takes them from the genesis and the catalogs on the log, not from the bank.
 type Words struct {
 	Network string  // its name
 	Members []Party // ascending by name
@@ -31,10 +31,10 @@ type Party struct {
 	Name      string   `json:"name"`
 	Title     string   `json:"title"`
 	Registrar bool     `json:"registrar"` // it can revoke credentials
-	URLs      []string `json:"urls"`      // where enterprises reach it
+	URLs      []string `json:"urls"`      // where enterprises can reach it
 }
 
-// notice is one that is being written. The first error sticks.
+// notice is a notice being written. It keeps the first error.
 type notice struct {
 	*phrases
 	draft Draft
@@ -43,11 +43,11 @@ type notice struct {
 	err   error
 }
 
-// Notice renders the draft in the plain words that the signer is shown, in the
+// Notice renders the draft as the plain text that the signer is shown, in the
 // draft's language. The terms carry the digest of this exact text, see
-// [NoticeDigest]; SPEC.md says how it is made, so that others make the same. The
-// error wraps [sign.ErrMalformed]: a draft or a word that cannot be shown, or is
-// not in the one order that it has.
+// [NoticeDigest]. SPEC.md specifies the text, so that other programs render the
+// same. The error wraps [sign.ErrMalformed]: a part of the draft cannot be
+// shown, or is not in its prescribed order.
 func Notice(d Draft, w Words) (string, error) {
 	n := &notice{phrases: languages[d.Language], draft: d, words: w}
 	if n.phrases == nil {
@@ -67,13 +67,14 @@ func Notice(d Draft, w Words) (string, error) {
 	return n.text.String(), nil
 }
 
-// NoticeDigest is the digest of a notice that terms carry.
+// NoticeDigest returns the digest of a notice, as terms carry it.
 func NoticeDigest(text string) []byte { return digest(labelNotice, []byte(text)) }
 
-// lastDay is 9999-12-31, the last day that has a name of ten characters.
+// lastDay is 9999-12-31, the last day whose ISO 8601 form has ten characters.
 const lastDay = Day(2_932_896)
 
-// check reports whether all of a draft can be shown, and has one order.
+// check reports whether all of a draft can be shown and is in its prescribed
+// order.
 func (d *Draft) check() error {
 	if _, _, err := ParseSubject(string(d.Subject)); err != nil {
 		return err
@@ -103,13 +104,13 @@ func (d *Draft) check() error {
 	return nil
 }
 
-// line writes a line.
 func (n *notice) line(text string) { n.text.WriteString(text + "\n") }
 
-// say writes a line with something in it.
+// say formats a line and writes it.
 func (n *notice) say(format string, args ...any) { n.line(fmt.Sprintf(format, args...)) }
 
-// shown is a word that the signer reads, or an error.
+// shown returns the word that the signer will read. It sets the error if the
+// word cannot be shown.
 func (n *notice) shown(word string) string {
 	if !ValidText(word) && n.err == nil {
 		n.err = malformed("a title that cannot be shown")
@@ -117,7 +118,7 @@ func (n *notice) shown(word string) string {
 	return word
 }
 
-// title is what people call a purpose, a dataset or an output.
+// title returns the title of a purpose, a dataset or an output.
 func (n *notice) title(name, fallback string) string {
 	title := ""
 	if n.words.Titles != nil {
@@ -126,7 +127,7 @@ func (n *notice) title(name, fallback string) string {
 	return n.shown(cmp.Or(title, fallback))
 }
 
-// member is what the founders call a member.
+// member returns the title that genesis gives a member.
 func (n *notice) member(name string) string {
 	for _, m := range n.words.Members {
 		if m.Name == name {
@@ -136,7 +137,7 @@ func (n *notice) member(name string) string {
 	return name
 }
 
-// bounds says who may ask, what for, how long and how often.
+// bounds writes who may ask, for what purpose, for how long and how often.
 func (n *notice) bounds() {
 	d := &n.draft
 	scheme, code, _ := strings.Cut(string(d.Subject), ":")
@@ -164,7 +165,8 @@ func (n *notice) bounds() {
 	n.line("")
 }
 
-// scope lists what may be asked, of whom. A state has no window: see explained.
+// scope lists what may be asked of which agency. An output of a state has no
+// window, see explained.
 func (n *notice) scope() {
 	n.line(n.asked)
 	for _, o := range n.draft.Offers {
@@ -176,7 +178,8 @@ func (n *notice) scope() {
 	n.line("")
 }
 
-// item says what is asked of an agency, in what detail and of how many months.
+// item returns the sentence about one item: what is asked of an agency, in what
+// detail and for how many months.
 func (n *notice) item(agency string, i Item) string {
 	dataset, output := agency+"/"+i.Dataset, agency+"/"+i.Dataset+"."+i.Output
 	detail := n.disclosures[i.Disclosure]
@@ -186,8 +189,9 @@ func (n *notice) item(agency string, i Item) string {
 	return fmt.Sprintf(n.output, n.title(dataset, i.Dataset), n.title(output, i.Output), detail)
 }
 
-// Phrase says what is asked of an agency as a notice in the language does, for
-// whoever tells of it later. The error wraps [sign.ErrMalformed].
+// Phrase returns what is asked of an agency in the words of a notice in that
+// language, for later texts about the consent. The error wraps
+// [sign.ErrMalformed].
 func (w Words) Phrase(language, agency string, i Item) (string, error) {
 	n := &notice{phrases: languages[language], words: w}
 	if n.phrases == nil || i.check() != nil {
@@ -197,7 +201,7 @@ func (w Words) Phrase(language, agency string, i Item) (string, error) {
 	return text, n.err
 }
 
-// Title is what a notice calls a member, or a purpose.
+// Title returns what a notice calls a member or a purpose.
 func (w Words) Title(name string) string {
 	n := &notice{words: w}
 	for _, m := range w.Members {
@@ -208,7 +212,8 @@ func (w Words) Title(name string) string {
 	return n.title(name, name)
 }
 
-// promises says what else happens with data and what does not, and who sees it.
+// promises writes what else happens to the data, what does not happen to it,
+// and who sees it.
 func (n *notice) promises() {
 	n.line("")
 	n.line(n.nothingElse)
@@ -216,7 +221,8 @@ func (n *notice) promises() {
 	n.line("")
 }
 
-// takeBack says how to, through whom, and what to do without the key.
+// takeBack writes how to revoke the consent, through whom, and what to do
+// without the key.
 func (n *notice) takeBack() {
 	var members, registrars []string
 	reached := false

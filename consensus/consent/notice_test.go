@@ -23,14 +23,14 @@ var writeNotices = flag.Bool("notices", false, "write testdata/notices.jsonl ane
 
 const noticesFile = "testdata/notices.jsonl"
 
-// noticeVector is a line of noticesFile: what a notice is made of, and the text
-// with its digest, or that there is none.
+// noticeVector is a line of noticesFile: the input of a notice, and either the
+// text with its digest or nothing.
 type noticeVector struct {
 	What    string            `json:"what"`
 	Network string            `json:"network"`
 	Members []Party           `json:"members"`
 	Titles  map[string]string `json:"titles"`
-	Draft   []byte            `json:"draft"` // its one encoding, or what is none
+	Draft   []byte            `json:"draft"` // its one encoding, or bytes that are not a draft
 	Notice  string            `json:"notice,omitempty"`
 	Digest  string            `json:"digest,omitempty"`
 	Refused bool              `json:"refused,omitempty"`
@@ -50,7 +50,7 @@ type noticeCase struct {
 	edit func(d *Draft, v *noticeVector)
 }
 
-// ordinary is a draft with words for all of it, in a language.
+// ordinary returns a draft in a language, with words for all of it.
 func ordinary(language string) (Draft, noticeVector) {
 	d := Draft{
 		Subject: "uscc:914403001922038216", Bank: "bank-a", Purpose: "pre_loan", Product: "流动资金贷款", NotBefore: today, NotAfter: today + 29, MaxUses: 3,
@@ -83,7 +83,7 @@ func ordinary(language string) (Draft, noticeVector) {
 	return d, v
 }
 
-// shownCases are rendered, in each language.
+// shownCases can be rendered in each language.
 var shownCases = []noticeCase{
 	{"an ordinary one", func(*Draft, *noticeVector) {}},
 	{"no frequency", func(d *Draft, _ *noticeVector) { d.Frequency = Frequency{} }},
@@ -135,7 +135,7 @@ var shownCases = []noticeCase{
 	}},
 }
 
-// unshownCases have no notice.
+// unshownCases cannot be rendered.
 var unshownCases = []noticeCase{
 	{"another language", func(d *Draft, _ *noticeVector) { d.Language = "fr" }},
 	{"a wrong check character", func(d *Draft, _ *noticeVector) { d.Subject = "uscc:914403001922038217" }},
@@ -177,7 +177,8 @@ var unshownCases = []noticeCase{
 	{"a network whose name cannot be shown", func(_ *Draft, v *noticeVector) { v.Network = "\u0000" }},
 }
 
-// noticeVectors are the cases in both languages, and drafts that are none.
+// noticeVectors returns the cases in both languages, and inputs that are not
+// drafts.
 func noticeVectors(t *testing.T) (list []noticeVector) {
 	t.Helper()
 	for _, language := range []string{Chinese, English} {
@@ -205,8 +206,8 @@ func noticeVectors(t *testing.T) (list []noticeVector) {
 	return list
 }
 
-// The text of each case is that of the file, whose digests are signed: a change
-// here is one of the format. -notices writes it anew.
+// The text of each case equals that of the file, whose digests are signed: a
+// change here is a change of the format. The flag -notices rewrites the file.
 func TestNotices(t *testing.T) {
 	if *writeNotices {
 		writeNoticeVectors(t)
@@ -269,10 +270,10 @@ func writeNoticeVectors(t *testing.T) {
 	}
 }
 
-// rulesJS is the other program that knows the formats, from SPEC.md alone.
+// rulesJS is the other program that implements the formats, from SPEC.md alone.
 var rulesJS = filepath.Join("..", "..", "examples", "rules-js", "main.js")
 
-// inJavaScript runs it, with Node 20.
+// inJavaScript runs rulesJS with Node 20.
 func inJavaScript(t *testing.T, args ...string) (out string, ok bool) {
 	t.Helper()
 	node, err := exec.LookPath("node")
@@ -286,7 +287,7 @@ func inJavaScript(t *testing.T, args ...string) (out string, ok bool) {
 	return string(text), err == nil
 }
 
-// A program that shares no code with this one shows the same text to the letter.
+// A program that shares no code with this one renders exactly the same text.
 func TestNoticesInJavaScript(t *testing.T) {
 	out, ok := inJavaScript(t, "notices", noticesFile)
 	if !ok || strings.Count(out, "\n") != 1 {
@@ -295,8 +296,8 @@ func TestNoticesInJavaScript(t *testing.T) {
 	t.Log(out)
 }
 
-// It makes its own text: with one letter of a vector changed, or a draft shown
-// that is to be refused, it names that line.
+// The other program renders its own text: if a letter of a vector is changed,
+// or a refused draft is given a text, it names that line.
 func TestNoticesInJavaScriptAreCompared(t *testing.T) {
 	for what, change := range map[string]func(*noticeVector){
 		"a letter":     func(v *noticeVector) { v.Notice = strings.Replace(v.Notice, "24", "25", 1) },
@@ -326,7 +327,7 @@ func TestNoticesInJavaScriptAreCompared(t *testing.T) {
 	}
 }
 
-// A title that nobody has is no error: the code is shown in its place.
+// A missing title is no error: the code is shown in its place.
 func TestNoticeWithoutTitles(t *testing.T) {
 	d, _ := ordinary(English)
 	got, err := Notice(d, Words{Network: "N"})
@@ -335,8 +336,8 @@ func TestNoticeWithoutTitles(t *testing.T) {
 	}
 }
 
-// Drafts and words of chance, many of which nobody can be shown: both programs
-// make the same text, or none.
+// For random drafts and words, many of which cannot be shown, both programs
+// render the same text or none.
 func TestNoticesInJavaScriptAtRandom(t *testing.T) {
 	r := rand.New(rand.NewChaCha8([32]byte{9}))
 	texts := []string{
@@ -405,8 +406,8 @@ func TestNoticesInJavaScriptAtRandom(t *testing.T) {
 	}
 }
 
-// The specification has the words of both languages: each line of each vector is
-// one of its lines, and each of its lines stands in some vector.
+// SPEC.md has the sentences of both languages: each line of each vector matches
+// a line of SPEC.md, and each such line occurs in some vector.
 func TestNoticesAreSpecified(t *testing.T) {
 	spec, err := os.ReadFile(filepath.Join("..", "..", "SPEC.md"))
 	if err != nil {

@@ -2,24 +2,24 @@ package consent
 
 import "slices"
 
-// Outcome is what became of one output in a query. The list is closed and the
+// Outcome is the result of one output in a query. The list is closed and the
 // same everywhere: in the sealed part of a release, in a fragment, in a
-// profile, in a report. None but [Answered] is ever read as a value, and none
-// is scored as clean.
+// profile, in a report. Only [Answered] is ever read as a value, and no other
+// outcome is scored as clean.
 type Outcome uint8
 
 const (
 	Answered      Outcome = 1
-	NoRecord      Outcome = 2  // the agency looked and has nothing on this subject
+	NoRecord      Outcome = 2  // the agency searched and has nothing about this subject
 	NotInDataset  Outcome = 3  // the dataset does not hold this output
 	NotConsented  Outcome = 4  // the consent does not name it
-	Refused       Outcome = 5  // the agency's own rules, with a reason
-	RevokedNow    Outcome = 6  // the consent was taken back before release
+	Refused       Outcome = 5  // by the agency's own rules, with a reason
+	RevokedNow    Outcome = 6  // the consent was revoked before release
 	ExpiredNow    Outcome = 7  // the consent ended before release
 	Unavailable   Outcome = 8  // no answer came in time
 	Stale         Outcome = 9  // the newest data is older than the dataset promises
 	Disputed      Outcome = 10 // under objection
-	BelowMinGroup Outcome = 11 // would single out someone in a small group
+	BelowMinGroup Outcome = 11 // the answer would single out someone in a small group
 	Invalid       Outcome = 12 // the source's data or the answer is broken
 )
 
@@ -39,7 +39,7 @@ func (o Outcome) String() string {
 	return outcomes[o]
 }
 
-// MarshalText gives JSON the name of the outcome.
+// MarshalText encodes the outcome as its name, for JSON.
 func (o Outcome) MarshalText() ([]byte, error) {
 	if !o.Valid() {
 		return nil, malformed("outcome %d", uint8(o))
@@ -47,7 +47,7 @@ func (o Outcome) MarshalText() ([]byte, error) {
 	return []byte(o.String()), nil
 }
 
-// UnmarshalText reads what MarshalText writes.
+// UnmarshalText parses the output of MarshalText.
 func (o *Outcome) UnmarshalText(text []byte) error {
 	i := slices.Index(outcomes[Answered:], string(text))
 	if i < 0 {

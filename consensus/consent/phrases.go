@@ -2,8 +2,9 @@ package consent
 
 import "strconv"
 
-// phrases are the sentences of a notice in one language. SPEC.md has them too:
-// their digest is signed, so that each change is one of the format.
+// phrases are the sentences of a notice in one language. SPEC.md has the same
+// sentences. Their digest is signed, so any change here is a change of the
+// format.
 type phrases struct {
 	heading, subject, bank, purpose, product, date, valid      string
 	uses, usesDaily, usesWithin, alerts, kept, score           string

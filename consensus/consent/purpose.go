@@ -2,8 +2,8 @@ package consent
 
 import "slices"
 
-// Purpose is one purpose a network allows, with its rule: ceilings that no
-// consent under it may exceed. Purposes stand in genesis.
+// Purpose is one purpose that a network allows, with its rule: ceilings that no
+// consent for it may exceed. Purposes are part of genesis.
 type Purpose struct {
 	Code        string `cbor:"1,keyasint"` // such as "pre_loan" 贷前
 	Chinese     string `cbor:"2,keyasint"`
@@ -14,7 +14,7 @@ type Purpose struct {
 	MaxDataLife uint32 `cbor:"7,keyasint"` // days
 }
 
-// Check reports whether the purpose can be one, by itself.
+// Check reports whether the purpose is well-formed, looked at by itself.
 func (p *Purpose) Check() error {
 	switch {
 	case !ValidItem(p.Code) || !ValidText(p.Chinese) || !ValidText(p.English):
@@ -29,8 +29,8 @@ func (p *Purpose) Check() error {
 	return nil
 }
 
-// Allowed reports whether the purpose rules of a network allow these terms: purpose,
-// length, uses, data life. It returns nil or the refusal.
+// Allowed reports whether the purpose rules of a network allow these terms:
+// purpose, length, uses and data life. It returns nil or the refusal.
 func (t *Terms) Allowed(rules []Purpose) *Refusal { return allowPurpose(rules, t) }
 
 // allowPurpose checks terms against the rule of their purpose.

@@ -8,20 +8,20 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// MaxLeaves is how many outputs a catalog may have.
+// MaxLeaves is the maximum number of outputs in a catalog.
 const MaxLeaves = 10_000
 
-// Shown are outputs of one published catalog, with the proof that it has them.
-// It travels with a request for consent and in the body of the consent, so that
-// enterprise, bank and auditor know what is consented to and how it is called
-// without the catalog.
+// Shown is a set of outputs of one published catalog, with the proof that the
+// catalog has them. It is part of a request for consent and of the body of the
+// consent. From it, the enterprise, bank and auditor know the meaning and the
+// titles of what is consented to without having the catalog.
 type Shown struct {
 	Agency  string   `cbor:"1,keyasint"` // member name
 	Entry   uint64   `cbor:"2,keyasint"` // index of the catalog.publish
-	Version uint64   `cbor:"3,keyasint"` // that it says
-	Size    uint64   `cbor:"4,keyasint"` // leaves of the catalog's tree
+	Version uint64   `cbor:"3,keyasint"` // version in that entry
+	Size    uint64   `cbor:"4,keyasint"` // number of leaves in the catalog's tree
 	Outputs []Output `cbor:"5,keyasint"` // ascending
-	Proof   [][]byte `cbor:"6,keyasint"` // hashes of the subtrees without them, see [tlog.ProveSubset]
+	Proof   [][]byte `cbor:"6,keyasint"` // hashes of the subtrees without these outputs, see [tlog.ProveSubset]
 }
 
 // Output is a leaf and its place in the tree.
@@ -31,14 +31,16 @@ type Output struct {
 	Leaf  Leaf
 }
 
-// Tree returns the root of the tree over a catalog's leaves, which ascend.
+// Tree returns the root of the tree over a catalog's leaves, which have to
+// ascend.
 func Tree(leaves []Leaf) (root []byte, err error) {
 	_, root, err = Show("", 0, 0, leaves, func(*Leaf) bool { return false })
 	return root, err
 }
 
-// Show shows those leaves of a catalog that are wanted, and returns the root
-// that its entry has. The leaves are all of the catalog's and ascend.
+// Show returns the wanted leaves of a catalog with their proof, and the root
+// that the catalog's entry has. The argument leaves has to contain all leaves
+// of the catalog, ascending.
 func Show(agency string, entry, version uint64, leaves []Leaf, wanted func(*Leaf) bool) (s *Shown, root []byte, err error) {
 	hashes := make([]tlog.Hash, len(leaves))
 	s = &Shown{Agency: agency, Entry: entry, Version: version, Size: uint64(len(leaves))}
@@ -67,7 +69,8 @@ func (l *Leaf) hash() (h tlog.Hash, err error) {
 	return tlog.LeafHash(data), nil
 }
 
-// Check reports whether this can be shown, by itself.
+// Check reports whether the shown outputs are well-formed, looked at by
+// themselves.
 func (s *Shown) Check() error {
 	switch {
 	case !ValidMember(s.Agency) || s.Version == 0 || s.Size > MaxLeaves:
@@ -95,8 +98,8 @@ func (s *Shown) Check() error {
 	return nil
 }
 
-// Under reports whether what is shown is what the catalog with this root has: nil,
-// or why not. It must have passed Check.
+// Under reports whether the shown outputs are in the catalog with this root: it
+// returns nil or the reason against it. The receiver must have passed Check.
 func (s *Shown) Under(root []byte) error {
 	known := make([]tlog.Leaf, len(s.Outputs))
 	for i := range s.Outputs {
@@ -120,7 +123,7 @@ func (s *Shown) Under(root []byte) error {
 	return nil
 }
 
-// Leaf returns the output that is shown under these names, or nil.
+// Leaf returns the shown output with these names, or nil.
 func (s *Shown) Leaf(dataset, output string) *Leaf {
 	i, found := slices.BinarySearchFunc(s.Outputs, Leaf{Dataset: dataset, Output: output}, func(o Output, l Leaf) int { return CompareLeaves(o.Leaf, l) })
 	if !found {
@@ -129,10 +132,10 @@ func (s *Shown) Leaf(dataset, output string) *Leaf {
 	return &s.Outputs[i].Leaf
 }
 
-// CheckShown reports whether just what is offered is shown: one catalog for each
-// agency that has any of it, ascending by agency, and of each item whose meaning
-// is known the leaf that has it. It is nil or a [*Refusal] or an error that wraps
-// [sign.ErrMalformed].
+// CheckShown reports whether exactly the offered outputs are shown: one catalog
+// for each agency that has any of them, ascending by agency, and the leaf of
+// each item whose meaning is known. It returns nil, a [*Refusal], or an error
+// that wraps [sign.ErrMalformed].
 func CheckShown(shown []Shown, offers []Offer) error {
 	for i := range shown {
 		s := &shown[i]
@@ -167,14 +170,14 @@ func CheckShown(shown []Shown, offers []Offer) error {
 	return nil
 }
 
-// only reports whether nothing but outputs of these items is shown.
+// only reports whether all shown outputs belong to these items.
 func (s *Shown) only(items []Item) bool {
 	return !slices.ContainsFunc(s.Outputs, func(o Output) bool {
 		return !slices.ContainsFunc(items, func(i Item) bool { return i.Dataset == o.Leaf.Dataset && i.Output == o.Leaf.Output })
 	})
 }
 
-// ShownOf returns what is shown of an agency, or nil.
+// ShownOf returns what is shown of one agency's catalog, or nil.
 func ShownOf(shown []Shown, agency string) *Shown {
 	i := slices.IndexFunc(shown, func(s Shown) bool { return s.Agency == agency })
 	if i < 0 {
@@ -183,7 +186,7 @@ func ShownOf(shown []Shown, agency string) *Shown {
 	return &shown[i]
 }
 
-// ShownTitles are the titles of datasets ("agency/dataset") and outputs
+// ShownTitles returns the titles of datasets ("agency/dataset") and outputs
 // ("agency/dataset.output") in a language.
 func ShownTitles(language string, shown []Shown) Titles {
 	titles := map[string]string{}

@@ -10,7 +10,7 @@ import (
 	"atoll/crypto/sign"
 )
 
-// leavesOf are those of a catalog with so many outputs.
+// leavesOf returns the leaves of a catalog with this many outputs.
 func leavesOf(t testing.TB, outputs int) (leaves []Leaf) {
 	t.Helper()
 	for i := range outputs {
@@ -50,8 +50,8 @@ func asksFor(leaves []Leaf, indices ...int) (items []Item) {
 	return items
 }
 
-// What is shown of a catalog is what it has: whatever is changed of it, in the
-// leaves, their places, the proof or the root, shows.
+// Shown outputs verify under their catalog's root, and any change to the
+// leaves, their places, the proof or the root is detected.
 func TestShownUnderItsRoot(t *testing.T) {
 	leaves := leavesOf(t, 11)
 	items := asksFor(leaves, 0, 4, 10)
@@ -92,7 +92,7 @@ func TestShownUnderItsRoot(t *testing.T) {
 	}
 }
 
-// Just what is asked is shown, and it means what the items say.
+// Exactly what is asked is shown, and it means what the items say.
 func TestShownIsWhatIsAsked(t *testing.T) {
 	leaves := leavesOf(t, 6)
 	items := asksFor(leaves, 1, 3)
@@ -146,8 +146,8 @@ func TestShownCheck(t *testing.T) {
 	}
 }
 
-// An output that means something else than the consent has is not covered,
-// whatever its name.
+// An output whose meaning differs from the consent's is not covered, whatever
+// its name.
 func TestCoversMeaning(t *testing.T) {
 	s := tell(t)
 	if n := len(s.body.Slices); n == 0 {
@@ -168,7 +168,7 @@ func TestCoversMeaning(t *testing.T) {
 	}
 }
 
-// The draft can be made again from what was signed.
+// The draft can be recomputed from what was signed.
 func TestDraftOf(t *testing.T) {
 	s := tell(t)
 	terms, err := ReadTerms(s.body.Terms)
@@ -186,8 +186,8 @@ func TestDraftOf(t *testing.T) {
 	}
 }
 
-// A dataset has one title in what is shown of its catalog: of two the notice
-// could say but one.
+// A dataset has one title in what is shown of its catalog: the notice could
+// show only one of two.
 func TestDatasetOfTwoTitles(t *testing.T) {
 	leaves := leavesOf(t, 3)
 	for _, bend := range []func(*Leaf){

@@ -9,7 +9,7 @@ import (
 	"atoll/crypto/sign"
 )
 
-// Disclosure is how much of an output leaves an agency.
+// Disclosure is the level of detail in which an output leaves an agency.
 type Disclosure uint8
 
 const (
@@ -28,7 +28,7 @@ func (d Disclosure) String() string {
 	return disclosures[d]
 }
 
-// ParseDisclosure reads what String writes.
+// ParseDisclosure parses the output of String.
 func ParseDisclosure(text string) (Disclosure, error) {
 	for d := Value; d <= Count; d++ {
 		if d.String() == text {
@@ -44,12 +44,12 @@ type Item struct {
 	Dataset    string
 	Output     string
 	Disclosure Disclosure
-	Months     uint32 // history window: how far back its rows may reach; 0 for a state, what stands on the day of the answer
+	Months     uint32 // history window: how far back its rows may reach; 0 for a state, which is read as of the day of the answer
 	Meaning    Meaning
 }
 
-// Named returns the item without what only a catalog says of it: its window and
-// its meaning.
+// Named returns the item without the fields that come from a catalog: its
+// window and its meaning.
 func (i Item) Named() Item { i.Months, i.Meaning = 0, Meaning{}; return i }
 
 // CompareItems is the order of items in slices and sections: by dataset,
@@ -65,16 +65,16 @@ func (i Item) check() error {
 	return nil
 }
 
-// Slice is one agency's part of a consent.
+// Slice is the part of a consent that concerns one agency.
 type Slice struct {
 	Salt       []byte `cbor:"1,keyasint"` // 32 random bytes
 	Consent    []byte `cbor:"2,keyasint"` // consent id
 	Agency     string `cbor:"3,keyasint"` // member name
 	Items      []Item `cbor:"4,keyasint"` // ascending by dataset, output, disclosure
-	Commitment []byte `cbor:"5,keyasint"` // to the agency's key, see [Commit]
+	Commitment []byte `cbor:"5,keyasint"` // commitment to the agency's key, see [Commit]
 }
 
-// Check reports whether the slice can be one, by itself.
+// Check reports whether the slice is well-formed, looked at by itself.
 func (s *Slice) Check() error {
 	switch {
 	case len(s.Salt) != 32 || len(s.Commitment) != 32 || len(s.Consent) != len(ID{}):
@@ -85,8 +85,8 @@ func (s *Slice) Check() error {
 	return checkItems(len(s.Items), func(i int) Item { return s.Items[i] })
 }
 
-// Meant returns an item that says no meaning with the one that the slice has
-// under its name: what is asked is what was consented to.
+// Meant returns the item with the meaning that the slice has under its name, if
+// the item has none: what is asked is what was consented to.
 func (s *Slice) Meant(item Item) Item {
 	if s == nil || item.Meaning != (Meaning{}) {
 		return item
@@ -97,17 +97,17 @@ func (s *Slice) Meant(item Item) Item {
 	return item
 }
 
-// Digest is what the terms list.
+// Digest returns the digest of the slice that the terms list.
 func (s *Slice) Digest() ([]byte, error) { return digestOf(labelSlice, s) }
 
 // Want is one output that a query asks for.
 type Want struct {
 	_         struct{} `cbor:",toarray"`
 	Item      Item
-	Predicate string // for [Verify] alone: the CEL expression to be answered
+	Predicate string // for [Verify] only: the CEL expression to be answered
 }
 
-// Section is one agency's part of a query.
+// Section is the part of a query that concerns one agency.
 type Section struct {
 	Salt   []byte `cbor:"1,keyasint"` // 32 random bytes
 	Query  []byte `cbor:"2,keyasint"` // query id
@@ -117,8 +117,9 @@ type Section struct {
 
 const maxPredicate = 500
 
-// Check reports whether the section can be one, by itself. One predicate at most
-// stands on an output: a second would make of yes and no a search for the value.
+// Check reports whether the section is well-formed, looked at by itself. An
+// output may have at most one predicate: a second predicate would turn yes and
+// no into a search for the value.
 func (s *Section) Check() error {
 	switch {
 	case len(s.Salt) != 32 || len(s.Query) != 16:
@@ -134,7 +135,8 @@ func (s *Section) Check() error {
 	return checkItems(len(s.Wants), func(i int) Item { return s.Wants[i].Item })
 }
 
-// Predicates returns those of the wants that have one, in their order.
+// Predicates returns the predicates of the wants that have one, in the order of
+// the wants.
 func (s *Section) Predicates() (list []string) {
 	for _, w := range s.Wants {
 		if w.Predicate != "" {
@@ -144,7 +146,7 @@ func (s *Section) Predicates() (list []string) {
 	return list
 }
 
-// Digest is what a [Slot] names.
+// Digest returns the digest of the section that a [Slot] carries.
 func (s *Section) Digest() ([]byte, error) { return digestOf(labelSection, s) }
 
 func checkItems(n int, item func(int) Item) error {
@@ -165,14 +167,14 @@ func checkItems(n int, item func(int) Item) error {
 // Commit returns the commitment to an agency's key that its slice carries.
 func Commit(agencyKey sign.Secret) []byte { return digest(labelCommitment, agencyKey[:]) }
 
-// Holds reports whether this is the key that the slice commits to. What an
-// auditor derives from K is then what the agency sealed under.
+// Holds reports whether this is the key that the slice commits to. If it is,
+// the key that an auditor derives from K is the key the agency sealed under.
 func (s *Slice) Holds(agencyKey sign.Secret) bool {
 	return subtle.ConstantTimeCompare(Commit(agencyKey), s.Commitment) == 1
 }
 
-// AgencyKey derives K_agency: what one agency and the bank seal under in this
-// consent, and what tells the agency nothing of the others' keys.
+// AgencyKey derives K_agency, the key under which one agency and the bank seal
+// within this consent. It reveals nothing about the keys of other agencies.
 func AgencyKey(k sign.Secret, id ID, agency string) sign.Secret {
 	return k.Derive(labelAgencyKey, id[:], []byte(agency))
 }

@@ -9,14 +9,14 @@ import (
 
 // Subject names an enterprise: "uscc:" and a unified social credit code of 18
 // characters (GB 32100-2015), or "lei:" and a legal entity identifier of 20
-// (ISO 17442).
+// characters (ISO 17442).
 type Subject string
 
-// ParseSubject checks the form and every check character. Pilot is true for
-// the early Fujian codes that were issued with a wrong last check character
-// and are still valid; callers show it. The error wraps [sign.ErrMalformed]
-// and says which character is at fault, never the code itself: errors reach
-// logs.
+// ParseSubject checks the form and every check character. Pilot is true for the
+// early Fujian codes that were issued with a wrong last check character and are
+// still valid; callers show it. The error wraps [sign.ErrMalformed] and says
+// which character is wrong. It never contains the code itself, because errors
+// are written to logs.
 func ParseSubject(text string) (s Subject, pilot bool, err error) {
 	scheme, code, ok := strings.Cut(text, ":")
 	switch {
@@ -39,9 +39,9 @@ const (
 	leiLength  = 20
 )
 
-// KnownCode reports whether a bare code is one of the scheme ("uscc" or "lei"), by
-// its form and its check characters. It is for registers, of which every row is
-// checked, and allocates nothing for a code that is right.
+// KnownCode reports whether a bare code is valid in the scheme ("uscc" or
+// "lei"), by its form and its check characters. It is used on every row of a
+// register, and allocates nothing for a valid code.
 func KnownCode(scheme, code string) bool {
 	switch scheme {
 	case "uscc":
@@ -53,8 +53,8 @@ func KnownCode(scheme, code string) bool {
 	return false
 }
 
-// usccValues are the values of the characters of a social credit code, -1 of
-// all others.
+// usccValues maps the characters of a social credit code to their values, and
+// all other characters to -1.
 var usccValues = func() (values [256]int8) {
 	for c := range values {
 		values[c] = int8(strings.IndexByte(usccDigits, byte(c)))
@@ -65,8 +65,9 @@ var usccValues = func() (values [256]int8) {
 // usccWeights are powers of 3 modulo 31; the check character itself has none.
 var usccWeights = [usccLength]int{1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28, 0}
 
-// checkUSCC checks GB 32100-2015: character 18 over the first 17, and the
-// organisation code within (characters 9 to 17, GB 11714-1997) by its own.
+// checkUSCC checks a code by GB 32100-2015: the check character 18 of the first
+// 17, and the organisation code within (characters 9 to 17, GB 11714-1997) by
+// its own check character.
 func checkUSCC(code string) (pilot bool, err error) {
 	if len(code) != usccLength {
 		return false, fmt.Errorf("%w: a social credit code has 18 characters, not %d", sign.ErrMalformed, len(code))
@@ -101,7 +102,7 @@ func innerCheck(code string) bool {
 	return "0123456789X"[(11-sum%11)%11] == code[8]
 }
 
-// value36 is the value of a digit or capital letter: 0 to 9, A is 10.
+// value36 returns the value of a digit (0 to 9) or capital letter (A is 10).
 func value36(c byte) int {
 	if c <= '9' {
 		return int(c - '0')

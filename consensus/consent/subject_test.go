@@ -46,8 +46,8 @@ func TestSubjects(t *testing.T) {
 	}
 }
 
-// One wrong character anywhere in a valid code is noticed, and so are two
-// swapped neighbours unless they are the same.
+// Any one wrong character in a valid code is detected, and so is any swap of
+// two different neighbours.
 func TestSubjectTypos(t *testing.T) {
 	const code = "uscc:91110000600037341L"
 	for i := len("uscc:"); i < len(code); i++ {

@@ -10,27 +10,27 @@ const (
 	MaxMonths   = 120 // history window
 	MaxDataLife = 3660
 
-	// MaxNoticeAge is how many days old a notice may be when the consent is
-	// granted that it is the notice of.
+	// MaxNoticeAge is the maximum age of a notice, in days, when its consent is
+	// granted.
 	MaxNoticeAge = 366
 )
 
 // Terms are what the subject signs under its own name, with its credential key.
 type Terms struct {
-	Blind    []byte   `cbor:"1,keyasint"` // 32 random bytes, so that the digest tells nothing
+	Blind    []byte   `cbor:"1,keyasint"` // 32 random bytes, so that the digest reveals nothing
 	Bounds   Bounds   `cbor:"2,keyasint"`
 	Subject  Subject  `cbor:"3,keyasint"`
 	Purpose  string   `cbor:"4,keyasint"`  // code of a purpose of the network
 	Product  string   `cbor:"5,keyasint"`  // the bank's own words, such as a loan's name
-	DataLife uint32   `cbor:"6,keyasint"`  // days the bank may keep what it got
+	DataLife uint32   `cbor:"6,keyasint"`  // days for which the bank may keep what it received
 	Language string   `cbor:"7,keyasint"`  // of the notice: "zh-CN" or "en"
 	Notice   []byte   `cbor:"8,keyasint"`  // digest of the exact text the signer was shown
 	Slices   [][]byte `cbor:"9,keyasint"`  // digests of the slices, ascending, padded with decoys
 	Name     string   `cbor:"10,keyasint"` // of the enterprise, as the notice has it
-	Date     Day      `cbor:"11,keyasint"` // when the bank drew it up
+	Date     Day      `cbor:"11,keyasint"` // day on which the bank drew up the notice
 }
 
-// Check reports whether the terms can be terms, by themselves.
+// Check reports whether the terms are well-formed, looked at by themselves.
 func (t *Terms) Check() error {
 	if err := t.Bounds.Check(); err != nil {
 		return err
@@ -57,9 +57,9 @@ func (t *Terms) Check() error {
 	return checkDigests(t.Slices)
 }
 
-// Dated reports whether the day on which the notice was drawn up is near the one on
-// which the consent is granted: what things are called in it are words of that
-// day. It returns nil or the refusal.
+// Dated reports whether the notice was drawn up close enough to the day on
+// which the consent is granted: its titles are those of the day of the notice.
+// It returns nil or the refusal.
 func (t *Terms) Dated(granted Day) *Refusal {
 	switch {
 	case t.Date > granted+1:
@@ -70,8 +70,8 @@ func (t *Terms) Dated(granted Day) *Refusal {
 	return nil
 }
 
-// ReadTerms reads terms without their signature: what somebody says that the
-// subject signed. See [OpenTerms].
+// ReadTerms reads terms without verifying the subject's signature. To verify
+// it, see [OpenTerms].
 func ReadTerms(statement []byte) (*Terms, error) {
 	s, err := sign.Parse(statement)
 	if err != nil {
@@ -84,10 +84,10 @@ func ReadTerms(statement []byte) (*Terms, error) {
 	return t, s.Decode(t)
 }
 
-// Digest is what the header carries.
+// Digest returns the digest of the terms that the header carries.
 func (t *Terms) Digest() ([]byte, error) { return digestOf(labelTerms, t) }
 
-// checkDigests checks a padded list of digests, of slices or slots.
+// checkDigests checks a padded list of digests of slices or slots.
 func checkDigests(list [][]byte) error {
 	if n := len(list); n == 0 || n > MaxAgencies || n%digestGroup != 0 || !ascending(list, 32) {
 		return malformed("a list of digests is ascending and padded to a multiple of %d", digestGroup)

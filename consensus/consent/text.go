@@ -4,9 +4,10 @@ import "unicode/utf8"
 
 const maxText = 200 // bytes
 
-// ValidText accepts short text for people, such as a product or a title: UTF-8
-// of 1 to 200 bytes, all of which can be seen where it stands. A person signs
-// what is shown, and a digest covers what is there: they must be the same.
+// ValidText reports whether s is valid as short text for people, such as a
+// product or a title: UTF-8 of 1 to 200 bytes, with visible characters only. A
+// person signs what is shown and a digest covers the bytes, so both must be the
+// same.
 func ValidText(s string) bool {
 	if s == "" || len(s) > maxText || !utf8.ValidString(s) {
 		return false
@@ -19,10 +20,10 @@ func ValidText(s string) bool {
 	return true
 }
 
-// unseen reports whether a character breaks lines, reorders what is read, or leaves
-// no mark by itself, so that two texts could look alike. Chinese and English
-// need none of them: joiners and selectors of other scripts, of emoji and of
-// ideographs' variants are among them.
+// unseen reports whether a character breaks lines, reorders text, or is
+// invisible by itself, so that two different texts could look alike. Chinese
+// and English need no such character. Joiners and selectors of other scripts,
+// of emoji and of ideographic variants are among them.
 func unseen(r rune) bool {
 	for _, u := range unseens {
 		if r <= u[1] {
@@ -32,10 +33,11 @@ func unseen(r rune) bool {
 	return false
 }
 
-// unseens are ranges of characters, ascending: controls, separators of lines and
-// paragraphs, annotations, and all that Unicode 16 calls default ignorable, which
-// is fixed for what it has not assigned yet. They are written out because a
-// table of a library grows with its version, and members must not differ.
+// unseens are ranges of characters, ascending: controls, line and paragraph
+// separators, annotations, and all characters that Unicode 16 calls default
+// ignorable. Unicode has fixed that property even for code points it has not
+// assigned yet. The ranges are written out because a library's table grows with
+// its version, and members must not differ.
 var unseens = [...][2]rune{
 	{0x0000, 0x001f},   // controls
 	{0x007f, 0x009f},   // controls

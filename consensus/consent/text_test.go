@@ -27,8 +27,8 @@ func TestTextShowsAllThatItHolds(t *testing.T) {
 	}
 }
 
-// The written-out table has all that Go's own tables, which are of some version,
-// know to be invisible, and nothing that has a glyph.
+// The written-out table contains all characters that the tables of this Go
+// version list as invisible, and none that has a glyph.
 func TestUnseenCharacters(t *testing.T) {
 	invisible := []*unicode.RangeTable{unicode.Cc, unicode.Zl, unicode.Zp, unicode.Variation_Selector, unicode.Bidi_Control, unicode.Join_Control, unicode.Other_Default_Ignorable_Code_Point}
 	visible := []*unicode.RangeTable{unicode.Han, unicode.Latin, unicode.Nd, unicode.Sm, unicode.P, unicode.Zs}
@@ -55,5 +55,6 @@ func TestUnseenCharacters(t *testing.T) {
 	}
 }
 
-// egyptian: the joiners of hieroglyphs stand for an arrangement of what is seen.
+// egyptian reports whether r is a joiner of hieroglyphs: these arrange visible
+// signs.
 func egyptian(r rune) bool { return r >= 0x13430 && r <= 0x1343f }

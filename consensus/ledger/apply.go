@@ -9,7 +9,7 @@ import (
 	"atoll/crypto/sign"
 )
 
-// Answer is what a submitter is told.
+// Answer is what the submitter of a statement receives.
 type Answer struct {
 	Verdict Verdict `cbor:"1,keyasint"`
 	Index   uint64  `cbor:"2,keyasint"` // of the entry; for a known statement, of its first entry
@@ -18,15 +18,15 @@ type Answer struct {
 	Known   bool    `cbor:"5,keyasint"` // the statement was there already: this is its first answer
 	Kind    string  `cbor:"6,keyasint"` // of a new entry
 	Detail  string  `cbor:"7,keyasint"` // plain words for the author, not part of any leaf
-	Leaf    []byte  `cbor:"-"`          // of a new entry, for whoever keeps the log
+	Leaf    []byte  `cbor:"-"`          // of a new entry, for callers that keep the log
 }
 
-// InLog reports whether the statement stands in the log, new or known.
+// InLog reports whether the statement is in the log, new or known.
 func (a *Answer) InLog() bool { return a.New || a.Known }
 
-// Apply decides one statement. It returns the answer and, where the answer has
-// a leaf, the changes that belong with it: the caller writes both, or neither.
-// The error is the view's; nothing was decided then.
+// Apply decides one statement. It returns the answer and, if the answer has a
+// leaf, the changes that belong to the leaf. The caller writes both or neither.
+// An error comes from the view; nothing was decided then.
 func Apply(v View, raw []byte) (Answer, []Change, error) {
 	s, answer, err := Verify(v, raw)
 	if err != nil || answer.Verdict != "" {
@@ -35,10 +35,10 @@ func Apply(v View, raw []byte) (Answer, []Change, error) {
 	return Decide(v, s)
 }
 
-// Verify is the part of [Apply] that costs the most and depends the least on
-// the state: it parses a statement and checks its signatures. It returns the
-// statement for [Decide], or an answer with a verdict. A statement verified
-// against one state of a log is verified against all that have its author.
+// Verify is the most expensive part of [Apply] and depends least on the state:
+// it parses a statement and checks its signatures. It returns the statement for
+// [Decide], or an answer with a verdict. A statement verified against one state
+// of a log is verified against every state of that log that has its author.
 func Verify(v View, raw []byte) (*Statement, Answer, error) {
 	t := &transaction{view: v}
 	state, err := Read(v)
@@ -65,13 +65,13 @@ func Verify(v View, raw []byte) (*Statement, Answer, error) {
 	return s, Answer{}, nil
 }
 
-// isDigest reports whether a digest is that of some bytes.
+// isDigest reports whether digest is the SHA-256 of raw.
 func isDigest(digest, raw []byte) bool {
 	sum := sha256.Sum256(raw)
 	return bytes.Equal(digest, sum[:])
 }
 
-// foundingOf reads genesis, for an empty log.
+// foundingOf reads genesis from raw, for an empty log.
 func foundingOf(raw []byte) (*Statement, Answer, error) {
 	g, network, err := OpenGenesis(raw)
 	if err != nil {
@@ -80,7 +80,8 @@ func foundingOf(raw []byte) (*Statement, Answer, error) {
 	return &Statement{Kind: KindGenesis, Payload: &founded{g, network}, raw: raw}, Answer{}, nil
 }
 
-// founded is the payload of a founding statement.
+// founded is the payload of a founding statement, and the network that it
+// founds.
 type founded struct {
 	genesis *Genesis
 	network sign.NetworkID
@@ -91,10 +92,9 @@ func Decide(v View, s *Statement) (Answer, []Change, error) {
 	return judge(v, s, (*transaction).decide, true)
 }
 
-// Overrule is Decide with a refusal that is not the rules' own: the statement
-// becomes an entry from which nothing follows, and which costs nothing. No log
-// has such entries; it is for those who ask what other rules would have made of
-// one.
+// Overrule is Decide with a refusal that does not come from the rules: the
+// statement becomes an entry without effect and without cost. No log has such
+// entries. Overrule lets a caller compute what other rules would have decided.
 func Overrule(v View, s *Statement, refusal Verdict) (Answer, []Change, error) {
 	return judge(v, s, func(*transaction, *Statement, *Author) Verdict { return refusal }, false)
 }
@@ -108,7 +108,7 @@ func judge(v View, s *Statement, rules func(*transaction, *Statement, *Author) V
 	g, founding := s.Payload.(*founded)
 	if founding || t.state == nil {
 		if !founding || t.state != nil {
-			return Apply(v, s.raw) // verified against a log before or after its founding
+			return Apply(v, s.raw) // verified against a state of the log on the other side of its founding
 		}
 		return t.found(s.raw, g.genesis, g.network)
 	}
@@ -141,10 +141,10 @@ func judge(v View, s *Statement, rules func(*transaction, *Statement, *Author) V
 	return t.commit(answer)
 }
 
-// untimely answers statements that are too old to be new, and those dated too
-// far ahead: ids are remembered for long enough only because none is accepted
-// that is dated later. Ticks are no exception. After a long silence they come
-// in rounds, each of them a day.
+// untimely answers statements that are too old to be accepted as new, and
+// statements dated too far ahead. Ids are remembered for long enough only
+// because no statement dated later is accepted. Ticks are no exception. After a
+// long silence members catch up in rounds of a day each.
 func (s *State) untimely(at uint64) Answer {
 	switch {
 	case at+Retention < s.Time:
@@ -155,9 +155,9 @@ func (s *State) untimely(at uint64) Answer {
 	return Answer{}
 }
 
-// transaction collects changes over a view and reads through them. The first
-// error of the view sticks and makes every later read come back empty; Apply
-// looks at it in the end.
+// transaction collects changes over a view and reads through them. It keeps the
+// view's first error and returns nothing for every later read; Apply checks the
+// error at the end.
 type transaction struct {
 	view    View
 	state   *State
@@ -166,7 +166,7 @@ type transaction struct {
 	err     error
 }
 
-// Get reads a key as the transaction has left it so far.
+// Get returns the value of a key as changed by the transaction so far.
 func (t *transaction) Get(key []byte) ([]byte, error) {
 	if i := t.find(key); i >= 0 {
 		return t.changes[i].Value, nil
@@ -174,7 +174,8 @@ func (t *transaction) Get(key []byte) ([]byte, error) {
 	return t.view.Get(key)
 }
 
-// find returns where in changes a key stands, -1 for nowhere. There are few.
+// find returns the position of a key in changes, or -1. Transactions have few
+// changes, so the search is linear.
 func (t *transaction) find(key []byte) int {
 	return slices.IndexFunc(t.changes, func(c Change) bool { return bytes.Equal(c.Key, key) })
 }
@@ -210,14 +211,15 @@ func (t *transaction) set(key, value []byte) {
 	t.changes = append(t.changes, Change{key, value})
 }
 
-// later puts down work for a time of network time.
+// later schedules work for a point of network time.
 func (t *transaction) later(ms uint64, d due) {
 	t.put(dueKey(ms, t.state.Size, t.dues), d)
 	t.dues++
 }
 
-// recall returns the first answer to a statement that the log remembers, or
-// the conflict where the name is taken by other bytes, or nothing.
+// recall returns the first answer to a statement that the log remembers. If the
+// statement's name is taken by other bytes it returns a conflict, otherwise
+// nothing.
 func (t *transaction) recall(ids []identity) Answer {
 	for _, id := range ids {
 		m := lookup[memo](t, id.key)
@@ -233,9 +235,10 @@ func (t *transaction) recall(ids []identity) Answer {
 }
 
 // remember keeps the answer: under the member's id until the id is too old to
-// be new, and, where it was accepted, under what was carried for as long as
-// that can take effect. What was carried and refused is not remembered, or a
-// stranger who got hold of a grant could have it refused before its bank.
+// be accepted as new, and, if the answer is accepted, also under the carried
+// statement for as long as that statement can take effect. A refused carried
+// statement is not remembered. Otherwise a stranger with a copy of a grant
+// could have it refused before its bank submits it.
 func (t *transaction) remember(ids []identity, s *Statement, verdict Verdict) {
 	until := max(s.ID.Time(), t.state.Time) + Retention
 	for i, id := range ids {
@@ -258,8 +261,8 @@ func (t *transaction) carriedUntil(s *Statement) uint64 {
 	return max((last+1).Start(t.state.Offset), t.state.Time) + Retention
 }
 
-// expire does work that is due, some for each entry, so that no entry pays for
-// a long silence alone.
+// expire does due work, a bounded amount for each entry, so that no single
+// entry pays for a long silence.
 func (t *transaction) expire() {
 	var after []byte
 	for range expirePerStep {
@@ -289,7 +292,7 @@ func (t *transaction) expire() {
 	}
 }
 
-// entry makes the leaf, and the answer that goes with it.
+// entry makes the leaf and its answer.
 func (t *transaction) entry(raw []byte, kind string, verdict Verdict) Answer {
 	e := Entry{Index: t.state.Size, Time: t.state.Time, Verdict: verdict, Statement: raw}
 	leaf, err := e.Marshal()
@@ -299,7 +302,8 @@ func (t *transaction) entry(raw []byte, kind string, verdict Verdict) Answer {
 	return Answer{Verdict: verdict, Index: e.Index, Time: e.Time, New: true, Kind: kind, Leaf: leaf}
 }
 
-// commit closes the entry of an answer: the state record and all changes.
+// commit completes the entry of an answer: it adds the state record and returns
+// all changes.
 func (t *transaction) commit(answer Answer) (Answer, []Change, error) {
 	t.state.Size++
 	t.put(stateKey, t.state)

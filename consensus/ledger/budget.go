@@ -2,37 +2,37 @@ package ledger
 
 import "atoll/consensus/consent"
 
-// What one member may add to the log on one network day beside the budget of
-// genesis. These are part of the rules.
+// Limits of what one member may add to the log on one network day in addition
+// to the budget of genesis. They are part of the rules.
 const (
-	maxTicks      = 20_000 // ticks, which cost nothing else
-	freeProposals = 20     // accepted proposals that cost nothing; more are paid for
-	maxTombstones = 100    // accepted revocations of consents that are not granted yet
-	freeAnswer    = 5_000  // bytes of the leaf of an accepted release or refusal; more are paid for
+	maxTicks      = 20_000 // ticks, which have no other cost
+	freeProposals = 20     // accepted proposals that cost nothing; further ones are charged
+	maxTombstones = 100    // accepted revocations of consents that have not been granted
+	freeAnswer    = 5_000  // free bytes of the leaf of an accepted release or refusal; further bytes are charged
 )
 
-// Budget is what a member may add to the log on one network day: as much for
-// each, so that none of them can fill the disks of all.
+// Budget is what each member may add to the log on one network day. It is the
+// same for all members, so that no member can fill the disks of all.
 type Budget struct {
 	Entries uint64
 	Bytes   uint64 // of leaves
 }
 
-// DefaultBudget leaves room for a thousand queries a second for some minutes
-// of each day, and for no more than a disk can bear for years.
+// DefaultBudget allows a thousand queries a second for some minutes of each
+// day, and no more than a disk can hold for years.
 var DefaultBudget = Budget{Entries: 1_000_000, Bytes: 2 << 30}
 
 const maxBudget = 1 << 48 // of either number
 
-// spent is what a member has added to the log on the newest day on which it
-// added anything that counts.
+// spent is what a member has added to the log on its newest day: the last one
+// on which it added anything that counts.
 type spent struct {
 	_          struct{} `cbor:",toarray"`
 	Day        consent.Day
 	Entries    uint64
 	Bytes      uint64
 	Ticks      uint64
-	Proposals  uint64 // accepted and free
+	Proposals  uint64 // accepted and not charged
 	Tombstones uint64
 }
 
@@ -48,9 +48,9 @@ func (t *transaction) spentOn(day consent.Day, member string) *spent {
 }
 
 // charge counts an entry against the signer of the outer statement and reports
-// whether its budget of the day allows the entry. The day is that of network
-// time before the entry. An entry that costs nothing is always allowed, and
-// nothing is written for it.
+// whether the signer's budget of the day allows the entry. The day is that of
+// network time before the entry. An entry that costs nothing is always allowed,
+// and nothing is written for it.
 func (t *transaction) charge(day consent.Day, s *Statement, a *Author, verdict Verdict, leaf int) bool {
 	earned := verdict == Accepted && t.earned(s)
 	beyond := beyondFree(s, leaf)
@@ -76,10 +76,10 @@ func (t *transaction) charge(day consent.Day, s *Statement, a *Author, verdict V
 	return x.Entries <= t.state.Entries && x.Bytes <= t.state.Bytes && x.Ticks <= maxTicks && x.Tombstones <= maxTombstones
 }
 
-// earned reports whether an accepted statement costs nothing, because there can
-// be no more of its kind than others have paid for: an answer for each agency
-// and query, a receipt for each fragment, the end of a consent or credential
-// that was granted or issued, a cosigner's word on a proposal.
+// earned reports whether an accepted statement costs nothing because other
+// charged statements bound the number of its kind. These are an answer for each
+// agency and query, a receipt for each fragment, the end of a granted consent
+// or issued credential, and a cosigner's approval of a proposal.
 func (t *transaction) earned(s *Statement) bool {
 	switch p := s.Payload.(type) {
 	case *Release, *Refuse, *Receipt, *CredentialRevoke, *Approve, *Handover:
@@ -90,10 +90,10 @@ func (t *transaction) earned(s *Statement) bool {
 	return false
 }
 
-// beyondFree returns how many bytes of what is earned are paid for all the same.
-// Who earns an answer pays for its question, but not by the answer's size: a
-// bank and an agency that lie together would fill the log at 48,000 bytes for a
-// question of 500. All other kinds that are earned are small by their form.
+// beyondFree returns how many bytes of an earned statement are charged anyway.
+// The bank pays for the question, not for the size of its answer. A lying bank
+// and agency could therefore fill the log together, at 48,000 bytes for a
+// question of 500. All other earned kinds are small by their form.
 func beyondFree(s *Statement, leaf int) uint64 {
 	switch s.Payload.(type) {
 	case *Release, *Refuse:
@@ -102,11 +102,11 @@ func beyondFree(s *Statement, leaf int) uint64 {
 	return 0
 }
 
-// Foretell returns the answer that [Decide] gives to a statement without making
-// it an entry, for whoever would rather not write it down first; else an answer
-// without a verdict. The signatures are as in Decide the caller's to verify,
-// but for an answer that is Known: those bytes were verified when they became
-// an entry.
+// Foretell returns the answer that [Decide] would give to a statement without
+// making it an entry, for callers that avoid storing such a statement first. If
+// Decide would make an entry, the answer has no verdict. As with Decide, the
+// caller has to verify the signatures. An answer that is Known needs no
+// verification: those bytes were verified when they became an entry.
 func Foretell(v View, s *Statement) (Answer, error) {
 	t := &transaction{view: v}
 	var err error
@@ -133,8 +133,8 @@ func Foretell(v View, s *Statement) (Answer, error) {
 	return answer, nil
 }
 
-// foretellable reports whether the rules of its kind or the budget of its author may
-// give a statement no entry.
+// foretellable reports whether the statement may get no entry, by the rules of
+// its kind or by the budget of its author.
 func (t *transaction) foretellable(s *Statement, a *Author) bool {
 	switch s.Payload.(type) {
 	case *Deleted, *Objection, *ObjectionAnswer, *Propose, *consent.Revocation, *Tick:

@@ -14,8 +14,8 @@ const (
 	maxQueries = 1_000               // in one data.deleted
 )
 
-// Each check reports whether a payload can be one, by itself: lengths, orders,
-// ranges. What depends on the state is a rule's to decide.
+// Each check reports whether a payload is well-formed by itself: lengths,
+// orders and ranges. Whatever depends on the state is decided by a rule.
 
 func (q *QueryOpen) check() error {
 	if len(q.Consent) != len(consent.ID{}) {
@@ -121,7 +121,7 @@ func (p *Propose) check() error {
 	return c.only(want)
 }
 
-// only checks that nothing is set beside the fields of the action.
+// only checks that no field is set other than those of the action.
 func (c *Amendment) only(want Amendment) error {
 	set := c.Card != want.Card || len(c.Names) != len(want.Names) || c.Faults != want.Faults ||
 		c.Quorum != want.Quorum || len(c.Purposes) != len(want.Purposes) || c.Version != want.Version

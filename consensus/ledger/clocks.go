@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// Network time is made of what members sign, and of nothing else: the rules
-// have no clock. These are the limits of what wrong clocks do to it; SPEC.md
-// section 8 says why they are what they are.
+// Network time is computed from what members sign and from nothing else: the
+// rules have no clock. These constants limit the effect of wrong clocks;
+// SPEC.md section 8 gives the reasons for their values.
 const (
 	// MaxLead is how far network time runs ahead of the members' median, in
 	// milliseconds: half of what makes an honest statement late.
@@ -21,9 +21,9 @@ const (
 	AbsentAfter = 4096
 )
 
-// Clocks is what members have said of the time: for each seat, see
-// [Author.Seat], the time of its last statement in the order of the log, and
-// the index of the entry since which it is called, 0 while it is not.
+// Clocks are the times that members have stated. For each seat, see
+// [Author.Seat], it has the time of the member's last statement in log order,
+// and the index of the entry since which the member is called, or 0.
 type Clocks []byte
 
 const clockSize = 16 // bytes of a seat
@@ -36,13 +36,14 @@ func newClocks(members int, ms uint64) Clocks {
 	return c
 }
 
-// Seats is how many members there are.
+// Seats returns the number of members.
 func (c Clocks) Seats() int { return len(c) / clockSize }
 
-// Time returns a member's time, Unix milliseconds. It may go back.
+// Time returns a member's time, in Unix milliseconds. It may decrease.
 func (c Clocks) Time(seat int) uint64 { return binary.BigEndian.Uint64(c[seat*clockSize:]) }
 
-// Called returns since which entry a member is called, 0 while it is not.
+// Called returns the entry since which a member is called, or 0 if it is not
+// called.
 func (c Clocks) Called(seat int) uint64 { return binary.BigEndian.Uint64(c[seat*clockSize+8:]) }
 
 func (c Clocks) say(seat int, ms uint64) {
@@ -54,8 +55,9 @@ func (c Clocks) call(seat int, index uint64) {
 	binary.BigEndian.PutUint64(c[seat*clockSize+8:], index)
 }
 
-// Absent reports whether a member was called and has said nothing for so many
-// entries that it counts no more, until it speaks. The log gets to size s.Size.
+// Absent reports whether a member was called and has signed nothing for so many
+// entries that its time no longer counts. It counts again with the member's
+// next statement. The log then has size s.Size.
 func (s *State) Absent(seat int) bool {
 	since := s.Clocks.Called(seat)
 	return since != 0 && s.Size >= since+AbsentAfter
@@ -65,7 +67,8 @@ func (s *State) Absent(seat int) bool {
 func (s *State) Votes(seat int) bool { return bytes.IndexByte(s.Voters, byte(seat)) >= 0 }
 
 // Holds reports whether a member's time is one of those that keep network time
-// from following the voters: until it speaks, or counts as absent.
+// from following the voters. It is one until the member signs a statement or
+// counts as absent.
 func (s *State) Holds(seat int) bool {
 	return s.VotersTime() > s.Time && !s.Absent(seat) && s.Clocks.Time(seat)+MaxLead <= s.Time
 }
@@ -101,9 +104,9 @@ func lowerMedian(times []uint64) uint64 {
 	return times[(len(times)-1)/2]
 }
 
-// tell notes the time of a statement that becomes the next entry, and moves
-// network time: to the voters' median, no further than [MaxLead] ahead of the
-// members', and never back. Then it calls whom that leaves behind.
+// tell records the time of a statement that becomes the next entry, and moves
+// network time: to the voters' median, at most [MaxLead] ahead of the members'
+// median, and never back. Then it calls the members that this leaves behind.
 func (s *State) tell(seat int, ms uint64) {
 	s.Clocks.say(seat, ms)
 	if voters := s.VotersTime(); voters > s.Time {
@@ -119,21 +122,22 @@ func (s *State) tell(seat int, ms uint64) {
 	}
 }
 
-// Doubtful reports whether network time is one that most members who answer do
-// not have, or one that its voters have gone back on.
+// Doubtful reports whether network time is ahead of most members that answer,
+// or whether its voters have gone back on it.
 func (s *State) Doubtful() bool {
 	return s.Time > s.MembersTime()+CallAfter+hour || s.Time > s.VotersTime()+60_000
 }
 
-// Date returns the time by which a member should date a statement, given its
-// own clock: that, unless it is so far from network time that the statement
-// would be late or early. What a member says in such a case cannot carry its
-// clock, and moves network time no more than a wrong clock may.
+// Date returns the time with which a member should date a statement. This is
+// the member's own clock, unless that is so far from network time that the
+// statement would be late or early. A statement dated otherwise than by the
+// clock cannot report that clock, and moves network time no more than a wrong
+// clock may.
 func (s *State) Date(own uint64) uint64 {
 	return max(min(own, s.Time+MaxEarly), s.Time-min(s.Time, maxBehind))
 }
 
-// maxBehind is how far behind network time [State.Date] goes at most: enough
-// for a statement to be under way for half a day, and more than [MaxLead], so
-// that nobody is made to support a time that it does not have.
+// maxBehind is how far behind network time [State.Date] goes at most. It allows
+// a statement to be on its way for half a day. It is greater than [MaxLead], so
+// that no member is made to support a time that its clock does not have.
 const maxBehind = 36 * hour

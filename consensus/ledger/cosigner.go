@@ -9,18 +9,19 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// Cosigners is a set of members of whom a quorum makes a head of the log final:
-// any head with more than After entries, until the next set's After. The first
-// set is that of genesis, every other one was put into force by a handover.
+// Cosigners is a set of members; a quorum of them makes a head of the log
+// final. The set is responsible for heads with more than After entries, up to
+// the next set's After. The first set comes from genesis; every other set was
+// put into force by a handover.
 type Cosigners struct {
-	After  uint64     `cbor:"1,keyasint"` // entries; this and all smaller heads are the set's before it
+	After  uint64     `cbor:"1,keyasint"` // entries; the preceding set is responsible for heads of this size and smaller
 	Origin string     `cbor:"2,keyasint"` // of the log
 	Keys   []Cosigner `cbor:"3,keyasint"` // ascending by member
-	Faults uint8      `cbor:"4,keyasint"` // f: liars that it withstands
+	Faults uint8      `cbor:"4,keyasint"` // f: dishonest cosigners that it withstands
 	Quorum uint8      `cbor:"5,keyasint"` // k: cosignatures that make a head final
 }
 
-// Cosigner is a member with the key by which it cosigns.
+// Cosigner is a member with the key with which it cosigns.
 type Cosigner struct {
 	_      struct{} `cbor:",toarray"`
 	Member string
@@ -32,7 +33,7 @@ func (c *Cosigners) Has(member string) bool {
 	return slices.ContainsFunc(c.Keys, func(k Cosigner) bool { return k.Member == member })
 }
 
-// Members returns the names, ascending.
+// Members returns the names of the members, ascending.
 func (c *Cosigners) Members() (names []string) {
 	for _, k := range c.Keys {
 		names = append(names, k.Member)
@@ -52,11 +53,10 @@ func (c *Cosigners) Verifiers() (keys []tlog.Verifier, err error) {
 	return keys, nil
 }
 
-// Open reads a checkpoint that this set has made final, and insists besides on
-// every line by one of the other keys. It returns all signatures by either.
-// Whether the head is one of those that the set may make final is for the
-// caller to know. Errors are those of [tlog.OpenCheckpoint], and
-// [tlog.ErrQuorum].
+// Open reads a checkpoint that this set has made final. It also verifies every
+// line by one of the other keys. It returns all signatures by either. The
+// caller has to know whether the set may make a head of this size final. Errors
+// are those of [tlog.OpenCheckpoint], and [tlog.ErrQuorum].
 func (c *Cosigners) Open(signed []byte, others ...tlog.Verifier) (tlog.Head, []tlog.Signature, error) {
 	own, err := c.Verifiers()
 	if err != nil {
@@ -78,10 +78,10 @@ func (c *Cosigners) Open(signed []byte, others ...tlog.Verifier) (tlog.Head, []t
 	return checkpoint.Head, signatures, nil
 }
 
-// CheckQuorum reports whether k of n cosigners, up to f of whom lie, may make heads
-// of the log final. Two rules hold at once: any two quorums have an honest
-// cosigner in common ([tlog.Safe]), and k < n, so that one who is away stops
-// nothing. Both together take three cosigners.
+// CheckQuorum reports whether k of n cosigners, of whom up to f are dishonest,
+// may make heads of the log final. Two rules must both hold. Any two quorums
+// have an honest cosigner in common ([tlog.Safe]); and k < n, so that one
+// absent cosigner stops nothing. Both together take three cosigners.
 func CheckQuorum(n, f, k int) error {
 	switch {
 	case !tlog.Safe(n, f, k):
@@ -92,16 +92,16 @@ func CheckQuorum(n, f, k int) error {
 	return nil
 }
 
-// DefaultQuorum is the k of n cosigners where nobody names another: more than
-// two thirds, and one less than all at most.
+// DefaultQuorum returns the default k of n cosigners: more than two thirds, and
+// at most one less than all.
 func DefaultQuorum(n int) int { return min(tlog.DefaultQuorum(n), n-1) }
 
-// Withstands returns the greatest f for which [CheckQuorum] lets k of n
-// cosigners pass, or 0 where there is none.
+// Withstands returns the greatest f for which [CheckQuorum] accepts k of n
+// cosigners, or 0 if there is none.
 func Withstands(n, k int) int { return max(0, 2*k-n-1) }
 
-// At returns, of all sets of a log in their order, the one that makes heads of
-// that size final.
+// At returns the set that makes heads of this size final. The argument sets has
+// to contain all sets of a log in their order.
 func At(sets []Cosigners, size uint64) *Cosigners {
 	for i := len(sets) - 1; i > 0; i-- {
 		if sets[i].After < size {
@@ -111,7 +111,7 @@ func At(sets []Cosigners, size uint64) *Cosigners {
 	return &sets[0]
 }
 
-// Founders returns the set of genesis.
+// Founders returns the set that genesis defines.
 func (g *Genesis) Founders() Cosigners {
 	c := Cosigners{Origin: g.Origin, Faults: g.Faults, Quorum: g.Quorum}
 	for _, name := range g.Cosigners {
@@ -124,8 +124,8 @@ var cosignersPrefix = []byte{'k'}
 
 func cosignersKey(after uint64) []byte { return binary.BigEndian.AppendUint64([]byte{'k'}, after) }
 
-// ReadCosigners returns all sets of cosigners that the log had so far, in the
-// order in which they came into force, none before genesis.
+// ReadCosigners returns all sets of cosigners that the log has had so far, in
+// the order in which they came into force. It returns none before genesis.
 func ReadCosigners(v View) (sets []Cosigners, err error) {
 	return readAll[Cosigners](v, cosignersPrefix)
 }

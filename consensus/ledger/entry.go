@@ -8,7 +8,7 @@ import (
 
 const entryVersion = 1
 
-// Entry is one leaf of the log: a statement with its place, the network time
+// Entry is one leaf of the log: a statement with its index, the network time
 // and the verdict of the rules.
 type Entry struct {
 	_         struct{} `cbor:",toarray"`
@@ -32,8 +32,8 @@ func (e *Entry) Marshal() ([]byte, error) {
 	return leaf, nil
 }
 
-// ParseEntry reads a leaf in its one encoding. The statement within is not
-// looked at. The error wraps [sign.ErrMalformed].
+// ParseEntry reads a leaf in its one encoding. It does not parse the statement
+// within. The error wraps [sign.ErrMalformed].
 func ParseEntry(leaf []byte) (*Entry, error) {
 	if len(leaf) > MaxEntry {
 		return nil, malformed("entry of %d bytes, the limit is %d", len(leaf), MaxEntry)
@@ -48,7 +48,8 @@ func ParseEntry(leaf []byte) (*Entry, error) {
 	return e, nil
 }
 
-// Brings reports whether the entry brought what a subject has signed to the log.
+// Brings reports whether the entry carried this statement of a subject to the
+// log.
 func (e *Entry) Brings(statement []byte) bool {
 	s, err := Parse(e.Statement)
 	return err == nil && s.Carrier != nil && bytes.Equal(s.Carrier.Statement, statement)

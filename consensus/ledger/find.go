@@ -5,9 +5,9 @@ import (
 	"atoll/crypto/sign"
 )
 
-// LookupAnswer returns the first answer to a statement of a member's, or nil where
-// the rules know of none: it was never submitted, or more than [Retention] has
-// passed since its time.
+// LookupAnswer returns the first answer to a member's statement, or nil if the
+// rules do not know it. The statement was then never submitted, or more than
+// [Retention] has passed since its time.
 func LookupAnswer(v View, author string, id StatementID) (*Answer, error) {
 	m, err := get[memo](v, idKey(author, id[:]))
 	if err != nil || m == nil {
@@ -16,8 +16,8 @@ func LookupAnswer(v View, author string, id StatementID) (*Answer, error) {
 	return &Answer{Verdict: m.Verdict, Index: m.Index, Known: true}, nil
 }
 
-// QueriesOf returns the ids of a bank's queries that the rules still know of,
-// ascending: until a day after their deadlines.
+// QueriesOf returns the ids of a bank's queries that the state still has,
+// ascending. Queries are kept until a day after their deadlines.
 func QueriesOf(v View, bank string) (ids []StatementID, err error) {
 	prefix := queryKey(bank, nil)
 	for key, _, err := v.Next(prefix, nil); key != nil || err != nil; key, _, err = v.Next(prefix, key) {
@@ -29,9 +29,9 @@ func QueriesOf(v View, bank string) (ids []StatementID, err error) {
 	return ids, nil
 }
 
-// ConsentsOf looks for a bank's consents in a part of the state: in some records
-// of consents, of whatever bank, behind the one last looked at (nil: from the
-// first). It returns that one, nil at the end.
+// ConsentsOf searches a part of the state for a bank's consents. It reads some
+// records of consents of any bank, starting after last (nil: from the first).
+// It returns the last record read as next, and nil at the end.
 func ConsentsOf(v View, bank string, last []byte, some int) (ids []consent.ID, next []byte, err error) {
 	prefix := consentKey(nil)
 	next = last

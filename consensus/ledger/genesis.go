@@ -13,12 +13,12 @@ import (
 	"atoll/crypto/sign"
 )
 
-// FormatVersion is that of the formats and rules of a network, as its genesis
-// says it. A log is decided by the rules of its version alone.
+// FormatVersion is the version of the formats and rules of a network, as its
+// genesis states it. A log is decided only by the rules of its own version.
 const FormatVersion = 2
 
-// ErrVersion means that a genesis is of an earlier format version, whose rules
-// this program does not have.
+// ErrVersion means that a genesis has an earlier format version, and this
+// program does not have the rules of that version.
 var ErrVersion = errors.New("this log is of format version")
 
 // Suite is the only set of algorithms so far: Ed25519 as crypto/ed25519
@@ -34,7 +34,7 @@ const (
 )
 
 const (
-	maxMembers   = 36   // so many, with titles and addresses of ordinary length, fit into one statement
+	maxMembers   = 36   // with titles and addresses of ordinary length, this many fit into one statement
 	ageRecipient = 1216 // bytes, see seal.Recipient
 	maxAddresses = 8
 	maxAddress   = 200
@@ -58,7 +58,7 @@ type Genesis struct {
 	Approvals uint8             `cbor:"12,keyasint"`           // members that must agree to a change
 	Purposes  []consent.Purpose `cbor:"13,keyasint"`           // ascending by code
 	Entries   uint64            `cbor:"14,keyasint,omitempty"` // that a member may add on one day, see [Budget]
-	Bytes     uint64            `cbor:"15,keyasint,omitempty"` // of leaves, likewise; version 1 has neither
+	Bytes     uint64            `cbor:"15,keyasint,omitempty"` // of leaves, likewise; version 1 has neither field
 }
 
 // Card is what the network knows of a member.
@@ -76,7 +76,7 @@ type Card struct {
 	Addresses  []string `cbor:"11,keyasint"` // multiaddrs to try first, and URLs for enterprises
 }
 
-// Role is what a member may do, and from when to when.
+// Role is what a member may do, and its first and last day.
 type Role struct {
 	_         struct{} `cbor:",toarray"`
 	Name      string
@@ -84,16 +84,17 @@ type Role struct {
 	NotAfter  consent.Day // inclusive
 }
 
-// founding is genesis as it stands on the log: the payload once, and what
-// each founder signed of it, ascending by key id.
+// founding is the encoding of genesis on the log: the payload once, and each
+// founder's signature over it, ascending by key id.
 type founding struct {
 	_          struct{} `cbor:",toarray"`
 	Payload    []byte
 	Signatures []sign.Signature
 }
 
-// SignGenesis is a founder's signature under a genesis. Founders sign with
-// their statement keys, for no network: there is none yet.
+// SignGenesis returns a founder's signature of a genesis. Founders sign with
+// their statement keys and for no network, because the network does not exist
+// yet.
 func SignGenesis(g *Genesis, key ed25519.PrivateKey) (sign.Signature, error) {
 	if err := g.Check(); err != nil {
 		return sign.Signature{}, err
@@ -109,8 +110,8 @@ func SignGenesis(g *Genesis, key ed25519.PrivateKey) (sign.Signature, error) {
 	return s.Signature(), nil
 }
 
-// Found joins a genesis and the signatures of all its members into the first
-// entry's statement.
+// Found combines a genesis and the signatures of all its members into the
+// statement of the first entry.
 func Found(g *Genesis, signatures []sign.Signature) ([]byte, error) {
 	payload, err := sign.Marshal(g)
 	if err != nil {
@@ -127,7 +128,8 @@ func Found(g *Genesis, signatures []sign.Signature) ([]byte, error) {
 }
 
 // OpenGenesis reads and verifies a founding statement: every member it names
-// has signed it, and nobody else. It returns the genesis and the network id.
+// has signed it, and nobody else has. It returns the genesis and the network
+// id.
 func OpenGenesis(raw []byte) (*Genesis, sign.NetworkID, error) {
 	fail := func(err error) (*Genesis, sign.NetworkID, error) { return nil, sign.NetworkID{}, err }
 	if len(raw) > sign.MaxStatement {
@@ -214,7 +216,8 @@ func (g *Genesis) Check() error {
 	return checkPurposes(g.Purposes)
 }
 
-// ValidOrigin accepts the origin of a log, such as log.example.cn/province/1.
+// ValidOrigin reports whether s is valid as the origin of a log, such as
+// log.example.cn/province/1.
 func ValidOrigin(s string) bool { return len(s) <= 128 && origin.MatchString(s) }
 
 func (g *Genesis) checkMembers() error {
@@ -264,7 +267,7 @@ func (g *Genesis) founder(name string) *Card {
 	return &g.Members[i]
 }
 
-// Check reports whether the card can be one, by itself.
+// Check reports whether the card is well-formed, looked at by itself.
 func (c *Card) Check() error {
 	if !consent.ValidMember(c.Name) {
 		return malformed("member card: a name is 2 to 32 of a-z, 0-9 and -")
@@ -300,5 +303,5 @@ func (c *Card) Check() error {
 	return nil
 }
 
-// title accepts a title for people.
+// title reports whether s is valid as a title for people.
 func title(s string) bool { return len(s) <= maxTitle && consent.ValidText(s) }

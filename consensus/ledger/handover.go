@@ -8,7 +8,8 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// Proposal is a set of cosigners that a member has proposed: its newest one.
+// Proposal is a set of cosigners that a member has proposed. A member's newest
+// proposal replaces its earlier one.
 type Proposal struct {
 	Index    uint64   `cbor:"1,keyasint"`
 	Proposer string   `cbor:"2,keyasint"`
@@ -26,20 +27,20 @@ var (
 
 func proposalKey(proposer string) []byte { return append([]byte{'n'}, proposer...) }
 
-// Proposals returns the sets of cosigners that are proposed, by proposer.
+// Proposals returns the proposed sets of cosigners, by proposer.
 func Proposals(v View) ([]Proposal, error) { return readAll[Proposal](v, proposalPrefix) }
 
-// Next is a set of cosigners that a quorum of those in force has approved. It
-// waits for a handover.
+// Next is a set of cosigners that a quorum of the cosigners in force has
+// approved. It takes effect by a handover.
 type Next struct {
 	Index    uint64    `cbor:"1,keyasint"` // of the entry that completed the quorum
 	Proposer string    `cbor:"2,keyasint"`
 	Proposal []byte    `cbor:"3,keyasint"` // id
-	Set      Cosigners `cbor:"4,keyasint"` // its After is not known yet
+	Set      Cosigners `cbor:"4,keyasint"` // its After is not known until the handover
 }
 
-// Handover is the statement that puts it into force, with a head that is final
-// under those who hand over.
+// Handover returns the statement that puts the set into force, with a head that
+// the cosigners in force have made final.
 func (n *Next) Handover(head Head, checkpoint []byte) Handover {
 	return Handover{Head: head, Checkpoint: checkpoint, Cosigners: n.Set.Keys, Faults: n.Set.Faults, Quorum: n.Set.Quorum}
 }
@@ -51,15 +52,16 @@ func (c *Cosigners) same(h *Handover) bool {
 	})
 }
 
-// ReadNext returns what waits for a handover, or nil.
+// ReadNext returns the set that waits for a handover, or nil.
 func ReadNext(v View) (*Next, error) { return get[Next](v, nextKey) }
 
-// MaxHandoverLag is how many entries may stand between the head that a handover
-// carries and the handover: an auditor has to have kept its root.
+// MaxHandoverLag is the maximum number of entries between the head that a
+// handover carries and the handover. An auditor has to keep the roots of that
+// range.
 const MaxHandoverLag = 4096
 
-// cosigners returns the set in force: for whatever comes after the entry under
-// decision.
+// cosigners returns the set in force for everything after the entry being
+// decided.
 func (t *transaction) cosigners() *Cosigners {
 	if t.err != nil {
 		return new(Cosigners)
@@ -74,8 +76,8 @@ func (t *transaction) cosigners() *Cosigners {
 	return &sets[len(sets)-1]
 }
 
-// propose keeps a member's proposal of cosigners, in place of its last one. It
-// is approved by its author, if that is a cosigner.
+// propose keeps a member's proposal of cosigners and replaces the member's last
+// one. It counts as approved by its author if the author is a cosigner.
 func (t *transaction) propose(p *Propose, a *Author) Verdict {
 	if p.Amendment.Action != ChangeCosigners {
 		return Unsupported
@@ -91,8 +93,9 @@ func (t *transaction) propose(p *Propose, a *Author) Verdict {
 	return Accepted
 }
 
-// setOf returns the set that names and numbers make, or why they make none:
-// what [Genesis.Check] asks of the first one.
+// setOf returns the set with these names and numbers, or the verdict against
+// it. The set has to meet the conditions that [Genesis.Check] has for the first
+// one.
 func (t *transaction) setOf(names []string, faults, quorum uint8) (*Cosigners, Verdict) {
 	set := &Cosigners{Origin: t.cosigners().Origin, Faults: faults, Quorum: quorum}
 	seen := map[string]bool{}
@@ -113,9 +116,9 @@ func (t *transaction) setOf(names []string, faults, quorum uint8) (*Cosigners, V
 	return set, Accepted
 }
 
-// approve counts a cosigner's approval of a proposal. Those of others do not
-// count: a quorum of the cosigners could make any history final as it is, so
-// that it may hand this on, and nobody else may.
+// approve counts a cosigner's approval of a proposal. Approvals by others do
+// not count. A quorum of the cosigners could make any history final anyway, so
+// it may pass on this power, and nobody else may.
 func (t *transaction) approve(p *Approve, a *Author) Verdict {
 	proposal := lookup[Proposal](t, proposalKey(p.Proposer))
 	switch {
@@ -134,9 +137,9 @@ func (t *transaction) approve(p *Approve, a *Author) Verdict {
 	return Accepted
 }
 
-// agree writes the proposal with one member's approval, where that counts. The
-// one that makes the quorum has the set wait for a handover, in place of any
-// that waited before.
+// agree writes the proposal with one member's approval, if that counts. The
+// approval that completes the quorum makes the set wait for a handover, in
+// place of any set that waited before.
 func (t *transaction) agree(p *Proposal, set *Cosigners, member string) {
 	if force := t.cosigners(); force.Has(member) {
 		p.Approved = append(p.Approved, member)
@@ -147,9 +150,10 @@ func (t *transaction) agree(p *Proposal, set *Cosigners, member string) {
 	t.put(proposalKey(p.Proposer), p)
 }
 
-// handover puts the approved set into force, if that is the one it names. The
-// head that it carries shows that the old cosigners stand behind the approvals; that it is a head of this
-// very log is for those to check who have its tree.
+// handover puts the approved set into force if it is the one that the handover
+// names. The head in the handover shows that the old cosigners confirm the
+// approvals. Whether it is a head of this log is checked by those that have its
+// tree.
 func (t *transaction) handover(h *Handover, a *Author) Verdict {
 	force := t.cosigners()
 	if !force.Has(a.Member) {
@@ -176,8 +180,8 @@ func (t *transaction) handover(h *Handover, a *Author) Verdict {
 	return Accepted
 }
 
-// finalUnder opens a checkpoint that has no lines but those of cosigners in
-// force and of the author, in the name of the log.
+// finalUnder opens a checkpoint whose only lines are by cosigners in force and
+// by the author in the name of the log.
 func (t *transaction) finalUnder(force *Cosigners, a *Author, signed []byte) (tlog.Head, error) {
 	card := t.card(a.Member)
 	if card == nil {

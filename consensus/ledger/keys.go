@@ -24,7 +24,7 @@ func (k Keys) derive(label string) ed25519.PrivateKey {
 	return k.seed.Key(label, []byte(k.origin), sign.Number(k.generation))
 }
 
-// Peer returns the libp2p identity.
+// Peer returns the key of the member's libp2p identity.
 func (k Keys) Peer() ed25519.PrivateKey { return k.derive(sign.LabelPeer) }
 
 // Statement returns the key that signs the member's statements.
@@ -36,12 +36,12 @@ func (k Keys) Log() ed25519.PrivateKey { return k.derive(sign.LabelLog) }
 // Cosign returns the key that cosigns checkpoints (signed-note type 0x04).
 func (k Keys) Cosign() ed25519.PrivateKey { return k.derive(sign.LabelCosign) }
 
-// Vault returns the secret under which the member keeps things for itself. It
-// outlasts a change of keys.
+// Vault returns the secret under which the member encrypts its own records. It
+// survives a change of keys.
 func (k Keys) Vault() sign.Secret { return k.seed.Derive(sign.LabelVault, []byte(k.origin)) }
 
-// Rows returns the secret under which rows of the member's registers have their
-// fingerprints. It outlasts a change of keys.
+// Rows returns the secret from which fingerprints of rows of the member's
+// registers are computed. It survives a change of keys.
 func (k Keys) Rows() sign.Secret { return k.seed.Derive(sign.LabelRows, []byte(k.origin)) }
 
 // Fill puts the public keys and their generation into a member's card.

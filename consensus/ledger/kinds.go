@@ -5,8 +5,8 @@ import (
 	"atoll/crypto/sign"
 )
 
-// Kinds of statements that can be entries. A carrier's entry has the kind of
-// the statement it carries.
+// Kinds of statements that can be entries. The entry of a carrier has the kind
+// of the statement it carries.
 const (
 	KindGenesis          = "genesis"
 	KindCarrier          = "carrier"
@@ -28,13 +28,13 @@ const (
 	KindObjectionAnswer  = "objection.answer"
 )
 
-// Stanzas is the number of age stanzas of whatever is sealed to all auditors:
-// in every network the same, so that it tells nothing. Where there are fewer to
-// open it the rest are decoys.
+// Stanzas is the number of age stanzas in anything sealed to all auditors. It
+// is the same in every network, so that it reveals nothing. With fewer
+// recipients, the rest are decoys.
 const Stanzas = 8
 
-// MaxAuditors leaves room for the bank and the subject among the [Stanzas] of a
-// consent's body.
+// MaxAuditors leaves two of the [Stanzas] of a consent's body for the bank and
+// the subject.
 const MaxAuditors = Stanzas - 2
 
 // Head is the first field of every member statement.
@@ -44,8 +44,9 @@ type Head struct {
 
 func (h Head) head() []byte { return h.ID }
 
-// Carrier is a member's statement around a subject's, so that every leaf has a
-// submitter who answers for it. For a grant it is the bank's countersignature.
+// Carrier is a member's statement around a subject's statement, so that every
+// leaf has a submitter responsible for it. For a grant it is the bank's
+// countersignature.
 type Carrier struct {
 	Head
 	Statement []byte `cbor:"2,keyasint"`           // COSE_Sign1 of the subject
@@ -68,19 +69,19 @@ type QueryDetail struct {
 	Sections []consent.Section `cbor:"3,keyasint"`
 }
 
-// QueryRef names a query: ids are unique to their author.
+// QueryRef names a query by its bank and id: ids are unique per author.
 type QueryRef struct {
 	_    struct{} `cbor:",toarray"`
 	Bank string
 	ID   []byte
 }
 
-// Release says that a fragment leaves its agency. Author: the agency. No byte
+// Release states that a fragment leaves its agency. Author: the agency. No byte
 // of the fragment leaves before this entry is accepted.
 type Release struct {
 	Head
 	Query  QueryRef     `cbor:"2,keyasint"`
-	Slot   consent.Slot `cbor:"3,keyasint"`           // of the query: the section that it answers
+	Slot   consent.Slot `cbor:"3,keyasint"`           // slot of the query: identifies the section that this answers
 	Digest []byte       `cbor:"4,keyasint"`           // SHA-256 of the ciphertext
 	Bucket uint64       `cbor:"5,keyasint"`           // padded size of the plaintext in bytes
 	Sealed []byte       `cbor:"6,keyasint,omitempty"` // box under K_agency: ReleaseDetail
@@ -93,9 +94,10 @@ type ReleaseDetail struct {
 	Predicates []string      `cbor:"3,keyasint,omitempty"` // of the wants with a predicate, in their order
 }
 
-// Section returns the section that the release says it answers, query and
-// agency being those of its entry: whether that is the one in its slot tells
-// [consent.Section.Digest]. An auditor needs no bank for it.
+// Section returns the section that the release claims to answer; query and
+// agency are those of its entry. Compare its [consent.Section.Digest] with the
+// one in the slot to know whether the claim is true. An auditor does not need
+// the bank for this.
 func (d *ReleaseDetail) Section(query []byte, agency string) consent.Section {
 	s := consent.Section{Salt: d.Basis.Salt, Query: query, Agency: agency}
 	predicates := d.Predicates
@@ -109,23 +111,23 @@ func (d *ReleaseDetail) Section(query []byte, agency string) consent.Section {
 	return s
 }
 
-// Result is what became of one output, without its value.
+// Result is the outcome of one output, without its value.
 type Result struct {
 	_       struct{} `cbor:",toarray"`
 	Item    consent.Item
 	Outcome consent.Outcome
 	Version uint64 // of the dataset's description in the agency's catalog
-	Rows    uint64 // that the answer rests on
-	AsOf    uint64 // the newest civil day that the data is about, as the Unix milliseconds of its midnight in UTC: no offset moves it
+	Rows    uint64 // number of rows that the answer is based on
+	AsOf    uint64 // newest civil day of the data, as Unix milliseconds of its midnight in UTC: no offset moves it
 	Reason  string // of a refusal, else empty
-	Aside   uint64 // rows of the dataset of unknown owner that the agency has set aside
+	Aside   uint64 // rows of the dataset with unknown owner that the agency has set aside
 }
 
-// Refuse says that an agency answers nothing. Author: the agency.
+// Refuse states that an agency answers nothing. Author: the agency.
 type Refuse struct {
 	Head
 	Query  QueryRef     `cbor:"2,keyasint"`
-	Slot   consent.Slot `cbor:"3,keyasint"`           // of the query: the section that it refuses
+	Slot   consent.Slot `cbor:"3,keyasint"`           // slot of the query: identifies the section that this refuses
 	Sealed []byte       `cbor:"4,keyasint,omitempty"` // box under K_agency: RefuseDetail
 }
 
@@ -136,7 +138,7 @@ type RefuseDetail struct {
 	Basis  consent.Basis `cbor:"3,keyasint"`
 }
 
-// Receipt says which fragments of a query arrived and verified. Author: the
+// Receipt states which fragments of a query arrived and verified. Author: the
 // bank.
 type Receipt struct {
 	Head
@@ -144,8 +146,9 @@ type Receipt struct {
 	Fragments []Fragment `cbor:"3,keyasint"` // ascending by agency
 }
 
-// Fragment is what one agency released. The agency belongs to its name: another
-// one can log the digest too, first even, and has released nothing by that.
+// Fragment is what one agency released. The agency's name is part of it:
+// another agency may log the same digest, even earlier, but that is no release
+// of this fragment.
 type Fragment struct {
 	_      struct{} `cbor:",toarray"`
 	Agency string
@@ -168,13 +171,13 @@ type CredentialRevoke struct {
 	Digest []byte `cbor:"2,keyasint"`
 }
 
-// Catalog says by what catalog an agency answers from here on; the catalog
-// itself goes to members peer to peer. Author: the agency.
+// Catalog announces the catalog by which an agency answers from here on.
+// Members transfer the catalog itself peer to peer. Author: the agency.
 type Catalog struct {
 	Head
-	Digest  []byte `cbor:"2,keyasint"` // salted, of the catalog's text
-	Version uint64 `cbor:"3,keyasint"` // above all earlier ones of the agency
-	Root    []byte `cbor:"4,keyasint"` // of the tree of its outputs, see consent.Leaf
+	Digest  []byte `cbor:"2,keyasint"` // salted digest of the catalog's text
+	Version uint64 `cbor:"3,keyasint"` // greater than all earlier ones of the agency
+	Root    []byte `cbor:"4,keyasint"` // root of the tree of its outputs, see consent.Leaf
 }
 
 // Propose asks the members to change the network. Author: any member.
@@ -191,7 +194,7 @@ const (
 	ChangeVoters    = 4 // Names
 	ChangeCosigners = 5 // Names, Faults, Quorum
 	ChangePurposes  = 6 // Purposes
-	ChangeVersion   = 7 // Version: the network understands its new kinds
+	ChangeVersion   = 7 // Version: the network supports the new kinds of that version
 )
 
 // Amendment is one change of the network; only the fields of its action are
@@ -206,18 +209,18 @@ type Amendment struct {
 	Version  uint64            `cbor:"7,keyasint,omitempty"`
 }
 
-// Approve agrees to a proposal; its proposer has agreed already. Author: for
-// cosigners, one of those in force.
+// Approve approves a proposal, which its proposer has approved already. Author:
+// for cosigners, one of those in force.
 type Approve struct {
 	Head
 	Proposer string `cbor:"2,keyasint"` // member name
 	Proposal []byte `cbor:"3,keyasint"` // its id
 }
 
-// Handover puts the cosigners that have been approved into force. It carries a
-// checkpoint, final under the old ones, of a log that has the approvals, and
-// names the new ones with their keys: whoever knows the old ones and has no
-// replica learns from this entry alone who comes after them, see [Seen].
+// Handover puts the approved cosigners into force. It carries a checkpoint,
+// final under the old cosigners, of a log that contains the approvals, and
+// names the new cosigners with their keys. Whoever knows the old cosigners and
+// has no replica learns from this entry alone who succeeds them, see [Seen].
 // Author: a cosigner in force.
 type Handover struct {
 	Head
@@ -227,8 +230,8 @@ type Handover struct {
 	Quorum     uint8      `cbor:"5,keyasint"`
 }
 
-// Deleted says that the data life of queries ended and the bank deleted what
-// it held. Author: the bank.
+// Deleted states that the data life of queries has ended and the bank has
+// deleted what it held. Author: the bank.
 type Deleted struct {
 	Head
 	Queries [][]byte `cbor:"2,keyasint"` // own queries' ids, ascending
@@ -243,15 +246,15 @@ type Objection struct {
 	Body   []byte   `cbor:"4,keyasint"` // digest of the sealed text
 }
 
-// ObjectionAnswer settles an objection. Author: the agency.
+// ObjectionAnswer resolves an objection. Author: the agency.
 type ObjectionAnswer struct {
 	Head
 	Objection []byte `cbor:"2,keyasint"` // digest of the objection's statement
 	Sealed    []byte `cbor:"3,keyasint"` // age: the text
 }
 
-// The public part of a statement is its payload without the sealed field: the
-// associated data of the box. See seal.Box.
+// The public part of a statement is its payload without the sealed field. It is
+// the associated data of the box, see seal.Box.
 
 // Public returns the public part.
 func (q QueryOpen) Public() ([]byte, error) { q.Sealed = nil; return sign.Marshal(q) }

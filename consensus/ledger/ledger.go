@@ -1,18 +1,20 @@
-// Package ledger holds the rules of the access log: what each kind of
-// statement says, and what the log does with it.
+// Package ledger has the rules of the access log: what each kind of statement
+// says, and what the log does with it.
 //
-// [Apply] is the one place where anything is decided. It takes the state and a
-// statement and returns changes, a verdict and the leaf of the log; it has no
-// clock, disk, network, randomness or floating point, and never panics on what
-// a member wrote. The replica calls it to run the network, an agency to know
-// whether it may release, the auditor to check years later that all of that
-// was right: from the same log they get the same verdicts and the same state.
+// [Apply] is the one place where statements are decided. It takes the state and
+// a statement and returns changes, a verdict and the leaf of the log. It uses
+// no clock, disk, network, randomness or floating point, and never panics on
+// what a member wrote.
 //
-// Some statements get an answer and no leaf, and leave no trace in the state:
-// one that does not parse, does not verify, is known already, is dated too far
-// off, has a kind without rules, or goes beyond its author's budget of the day
-// (see [Budget]). Any other gets a leaf, accepted or not. A new kind needs a
-// network-version entry first, so that no two members can differ.
+// The replica calls Apply to run the network, an agency to know whether it may
+// release, and the auditor years later to check that all of this was right.
+// From the same log all of them get the same verdicts and the same state.
+//
+// Some statements get an answer but no leaf, and leave no trace in the state: a
+// statement that does not parse, does not verify, is known already, is dated
+// too far off, has a kind without rules, or exceeds its author's budget of the
+// day (see [Budget]). Any other statement gets a leaf, accepted or not. A new
+// kind needs a network-version entry first, so that no two members can differ.
 package ledger
 
 import (
@@ -26,19 +28,19 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// Verdict is what the rules say of a statement. It is part of the leaf: the
-// tree commits to decisions, not only to what was asked.
+// Verdict is the decision of the rules about a statement. It is part of the
+// leaf: the tree commits to decisions, not only to requests.
 type Verdict string
 
-// Verdicts that stand in leaves.
+// Verdicts in leaves.
 const (
 	Accepted Verdict = "accepted"
 
-	AuthorRole Verdict = "author.role" // lacks the role that the kind needs, today
+	AuthorRole Verdict = "author.role" // the author does not have the role that the kind requires, today
 
 	ConsentUnknown   Verdict = "consent.unknown"
 	ConsentBank      Verdict = "consent.bank"   // another bank's consent
-	ConsentBounds    Verdict = "consent.bounds" // begins too far ahead
+	ConsentBounds    Verdict = "consent.bounds" // its first day is too far ahead
 	ConsentNotYet            = Verdict(consent.NotYet)
 	ConsentExpired           = Verdict(consent.Expired)
 	ConsentRevoked           = Verdict(consent.Revoked)
@@ -49,22 +51,22 @@ const (
 	QueryDeadline Verdict = "query.deadline" // in the past, or more than a day ahead
 	QueryUnknown  Verdict = "query.unknown"
 	QueryClosed   Verdict = "query.closed" // its deadline has passed
-	QuerySlot     Verdict = "query.slot"   // an answer from an agency that the query did not ask this
+	QuerySlot     Verdict = "query.slot"   // the query did not ask this agency for this answer
 
 	FragmentSecond    Verdict = "fragment.second"  // this agency has answered or refused already
-	FragmentUnknown   Verdict = "fragment.unknown" // a receipt for what was not released, or twice
+	FragmentUnknown   Verdict = "fragment.unknown" // a receipt names something that was not released, or twice
 	CredentialExists  Verdict = "credential.exists"
 	CredentialUnknown Verdict = "credential.unknown"
 	CredentialRevoked Verdict = "credential.revoked"
 	CatalogVersion    Verdict = "catalog.version" // not above the agency's last one
 
-	ProposalUnknown     Verdict = "proposal.unknown"     // no such one stands: replaced, put into force, or never made
+	ProposalUnknown     Verdict = "proposal.unknown"     // no such proposal: replaced, put into force, or never made
 	ProposalApproved    Verdict = "proposal.approved"    // by this cosigner already
-	CosignersMember     Verdict = "cosigners.member"     // names somebody who is no member
-	CosignersKeys       Verdict = "cosigners.keys"       // two of them have one key
-	CosignersQuorum     Verdict = "cosigners.quorum"     // k of n does not withstand f liars
+	CosignersMember     Verdict = "cosigners.member"     // a name that is not a member's
+	CosignersKeys       Verdict = "cosigners.keys"       // two cosigners have the same key
+	CosignersQuorum     Verdict = "cosigners.quorum"     // k of n does not withstand f dishonest cosigners
 	CosignersApprovals  Verdict = "cosigners.approvals"  // no set has been approved by a quorum of those in force
-	CosignersCheckpoint Verdict = "cosigners.checkpoint" // not a recent head, final under those in force, that covers the approvals
+	CosignersCheckpoint Verdict = "cosigners.checkpoint" // not a recent head that covers the approvals and is final under the cosigners in force
 )
 
 // Answers that have no leaf.
@@ -72,11 +74,11 @@ const (
 	Malformed  Verdict = "statement.malformed"  // not a statement, or not in its one encoding
 	Unverified Verdict = "statement.unverified" // unknown key, or the signature is wrong
 	Conflict   Verdict = "statement.conflict"   // a known id with other bytes
-	Late       Verdict = "statement.late"       // too old for the log to know whether it is new
+	Late       Verdict = "statement.late"       // too old for the log to determine whether it is new
 	Early      Verdict = "statement.early"      // dated more than a day ahead of network time
 
-	Unsupported  Verdict = "unsupported"   // a kind whose rules come later
-	AuthorBudget Verdict = "author.budget" // its author has added to the log what it may on one day
+	Unsupported  Verdict = "unsupported"   // a kind that has no rules yet
+	AuthorBudget Verdict = "author.budget" // the author has used up what it may add to the log on one day
 )
 
 // Limits, see SPEC.md. Times are in milliseconds.
@@ -86,10 +88,10 @@ const (
 	MaxEntry      = tlog.MaxEntryBytes // bytes of a leaf
 	MaxQueryLife  = 24 * hour          // from network time to a query's deadline
 	MaxEarly      = 24 * hour          // an author's clock ahead of network time
-	Retention     = 48 * hour          // ids are remembered so long after their time
+	Retention     = 48 * hour          // how long ids are remembered after their time
 	queryRetained = 24 * hour          // queries and outcomes, after the deadline
 	maxAhead      = 366                // days until a consent's first day
-	expirePerStep = 16                 // due records dropped by one Apply
+	expirePerStep = 16                 // due records processed by one Apply
 )
 
 // StatementID names a member's statement: a UUIDv7 (RFC 9562 section 5.7)

@@ -8,9 +8,10 @@ import (
 	"github.com/google/btree"
 )
 
-// Memory is a [View] in memory: a demo's, a test's, an auditor's. What it holds
-// is bounded as the rules' state is, not by the length of the log. Changes are
-// applied by [Memory.Apply]; meanwhile it must not be read.
+// Memory is a [View] in memory, for demos, tests and auditors. Its size is
+// bounded as the state of the rules is, and does not depend on the length of
+// the log. [Memory.Apply] makes changes; Memory must not be read during that
+// call.
 type Memory struct {
 	values map[string][]byte
 	keys   *btree.BTreeG[string] // of values, in order

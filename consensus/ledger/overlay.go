@@ -7,25 +7,26 @@ import (
 	"github.com/google/btree"
 )
 
-// Overlay is changes to a state that are not yet written where it is stored. It
-// keeps the keys and values that it is given. Readers may share one while nobody
-// changes it.
+// Overlay is a set of changes to a state that are not written to storage yet.
+// It keeps references to the keys and values passed to it. Several readers may
+// share an overlay while nobody changes it.
 type Overlay struct {
 	changes *btree.BTreeG[Change] // a nil value is a deletion
 	holes   map[byte]hole         // by the first byte of keys
 }
 
-// hole is a range [from, to) without keys, here and in all below. Work that is
-// done and deleted leaves one at the beginning of its queue, and only a write
-// fills it in; without it each step would look at all of it.
+// hole is a range [from, to) without keys, in this overlay and in all below.
+// Work that is done and deleted leaves a hole at the beginning of its queue,
+// and only a write fills the hole. Without it each step would scan the whole
+// range.
 type hole struct{ from, to []byte }
 
 func (h hole) has(key []byte) bool {
 	return bytes.Compare(h.from, key) <= 0 && bytes.Compare(key, h.to) < 0
 }
 
-// wide is how many deleted keys make a hole that is worth remembering: one at
-// the beginning of a queue, not each gap in it.
+// wide is the number of deleted keys from which a hole is remembered: a hole at
+// the beginning of a queue has more, other gaps have fewer.
 const wide = 8
 
 // NewOverlay returns an overlay without changes.
@@ -34,8 +35,8 @@ func NewOverlay() *Overlay {
 	return &Overlay{changes: btree.NewG(32, less), holes: map[byte]hole{}}
 }
 
-// Set makes a change and returns the one that it takes the place of, if any. A
-// nil value deletes the key.
+// Set makes a change and returns the change that it replaces, if any. A nil
+// value deletes the key.
 func (o *Overlay) Set(key, value []byte) (old Change, replaced bool) {
 	if h, ok := o.holes[first(key)]; ok && value != nil && h.has(key) {
 		h.to = key
@@ -44,8 +45,8 @@ func (o *Overlay) Set(key, value []byte) (old Change, replaced bool) {
 	return o.changes.ReplaceOrInsert(Change{key, value})
 }
 
-// Get returns the value of a key and whether it was changed: nil where the
-// change deletes it.
+// Get returns the value of a key and whether the key was changed. The value is
+// nil if the change deletes the key.
 func (o *Overlay) Get(key []byte) (value []byte, changed bool) {
 	c, changed := o.changes.Get(Change{Key: key})
 	return c.Value, changed
@@ -57,9 +58,9 @@ func (o *Overlay) All(yield func(key, value []byte) bool) {
 }
 
 // NextOver is [View.Next] of a state with overlays, the newest first. Stored
-// returns what is below them: the first key from a key on with its value, or nil.
-// Where remember is set, nobody else uses the newest overlay, and it takes note
-// of what it finds empty.
+// returns the data below them: the first key at or after from with its value,
+// or nil. If remember is set, the newest overlay records ranges that are found
+// empty; nobody else may use it then.
 func NextOver(prefix, after []byte, overlays []*Overlay, stored func(from []byte) (key, value []byte, err error), remember bool) (key, value []byte, err error) {
 	from := append(bytes.Clone(after), 0) // the least key greater than after
 	if bytes.Compare(after, prefix) < 0 {
@@ -93,7 +94,7 @@ func NextOver(prefix, after []byte, overlays []*Overlay, stored func(from []byte
 	}
 }
 
-// from returns the first change from a key on.
+// from returns the first change at or after a key.
 func (o *Overlay) from(key []byte) (found Change, ok bool) {
 	o.changes.AscendGreaterOrEqual(Change{Key: key}, func(c Change) bool {
 		found, ok = c, true

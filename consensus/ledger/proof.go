@@ -8,58 +8,60 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// Proof shows to somebody who has no replica that an entry stands on the log,
-// by the cosignatures of a quorum and by nobody's word: see [Seen.Follow].
+// Proof proves to a reader without a replica that an entry is on the log. It
+// relies on the cosignatures of a quorum and on nobody's word, see
+// [Seen.Follow].
 //
-// Where there are more handovers than one proof shows, it ends with the last of
-// those that it shows and proves no entry: see [Proof.Partial].
+// If there are more handovers than one proof may have, the proof ends with the
+// last one it includes and proves no entry, see [Proof.Partial].
 type Proof struct {
 	Handovers   []Handed    // since the head that was seen, in order
 	Entry       tlog.Proof  // of the entry, its Extra, under a final checkpoint
 	Consistency []tlog.Hash // of that checkpoint with the head before it
 }
 
-// Partial reports whether a proof leads over handovers only, and no entry stands
-// in it: whoever has followed it asks again from the head that it led to.
+// Partial reports whether a proof contains handovers only and no entry. Its
+// reader then requests the next proof from the head that this proof led to.
 func (r *Proof) Partial() bool {
 	e := &r.Entry
 	return len(r.Handovers) > 0 && len(e.Checkpoint)+len(e.Extra)+len(e.Path)+len(r.Consistency) == 0 && e.Index == 0
 }
 
-// Handed shows that cosigners have handed over: a handover's entry as the last
-// one under a head that the old ones have made final.
+// Handed proves that cosigners have handed over. The handover is the last entry
+// under a head that the old cosigners have made final.
 type Handed struct {
 	Entry       tlog.Proof
 	Consistency []tlog.Hash // of its checkpoint with the head before it
 }
 
-// MaxProofHandovers is how many handovers one proof shows at most: with those of 40
-// members it stays below what a client reads of an answer.
+// MaxProofHandovers is the maximum number of handovers in one proof. With the
+// handovers of 40 members, a proof stays below the size that a client reads of
+// an answer.
 const MaxProofHandovers = 64
 
-// Seen is what somebody without a replica knows of a log: who makes heads final,
-// walked from genesis, and the largest final head so far.
+// Seen is what a reader without a replica knows about a log: who makes heads
+// final, followed from genesis, and the largest final head so far.
 type Seen struct {
 	Sets []Cosigners // in the order in which they came into force, never empty
 	Head tlog.Head
 }
 
-// NewSeen is what genesis says, before anything was seen.
+// NewSeen returns what genesis defines, before any head was seen.
 func NewSeen(g *Genesis) *Seen {
 	return &Seen{Sets: []Cosigners{g.Founders()}, Head: tlog.New(nil).Head()}
 }
 
-// Proven is what a proof has shown.
+// Proven is what a proof has proved.
 type Proven struct {
-	Entry   *Entry           // nil where the proof was partial
-	Seen    *Seen            // to go on from
-	Set     *Cosigners       // who made the head final
-	Signers []tlog.Signature // of those, who signed it
+	Entry   *Entry           // nil if the proof was partial
+	Seen    *Seen            // to continue from
+	Set     *Cosigners       // the cosigners that made the head final
+	Signers []tlog.Signature // signatures of the head by cosigners of the set
 }
 
-// ErrUnproven means that a proof does not show what it should: whoever made it
-// is at fault or lies. ErrOlder means that its head is smaller than what was seen
-// before, which a server that is behind has no better.
+// ErrUnproven means that a proof does not prove what it should: its maker made
+// an error or lies. ErrOlder means that its head is smaller than one seen
+// before; a server that is behind has no larger one.
 var (
 	ErrUnproven = errors.New("this proves nothing")
 	ErrOlder    = errors.New("the head is older than one that was seen")
@@ -69,10 +71,10 @@ func unproven(format string, args ...any) error {
 	return fmt.Errorf("%w: %w", ErrUnproven, fmt.Errorf(format, args...))
 }
 
-// Follow verifies a proof: from head to head, each final under those whom the
-// one before has put into force, and each the continuation of the one before.
-// Lines by anybody else, the log's own included, count for nothing. Errors wrap
-// [ErrUnproven] or [ErrOlder]; s is not changed.
+// Follow verifies a proof from head to head. Each head must be final under the
+// cosigners that the one before has put into force, and must continue the one
+// before. Lines by anybody else, the log's own included, count for nothing.
+// Errors wrap [ErrUnproven] or [ErrOlder]. Follow does not change s.
 func (s *Seen) Follow(r *Proof) (*Proven, error) {
 	if len(r.Handovers) > MaxProofHandovers {
 		return nil, unproven("%d handovers", len(r.Handovers))
@@ -97,7 +99,7 @@ func (s *Seen) Follow(r *Proof) (*Proven, error) {
 	return &Proven{Entry: entry, Seen: at, Set: set, Signers: signers}, nil
 }
 
-// advance goes on to a head that is final and continues the present one.
+// advance moves to a head that is final and continues the present one.
 func (s *Seen) advance(signed []byte, consistency []tlog.Hash) (*Cosigners, []tlog.Signature, error) {
 	c, err := tlog.Unverified(signed)
 	if err != nil {
@@ -118,7 +120,7 @@ func (s *Seen) advance(signed []byte, consistency []tlog.Hash) (*Cosigners, []tl
 	return set, signers, nil
 }
 
-// entry opens the entry of a proof under the present head.
+// entry verifies the entry of a proof under the present head and parses it.
 func (s *Seen) entry(p *tlog.Proof) (*Entry, error) {
 	if err := tlog.CheckInclusion(s.Head, p.Index, tlog.LeafHash(p.Extra), p.Path); err != nil {
 		return nil, unproven("%w", err)
@@ -133,8 +135,8 @@ func (s *Seen) entry(p *tlog.Proof) (*Entry, error) {
 	return e, nil
 }
 
-// handOver goes on to the head by which cosigners have made their handover
-// final, and to those whom it puts into force.
+// handOver moves to the head by which cosigners have made their handover final,
+// and to the cosigners that the handover puts into force.
 func (s *Seen) handOver(h *Handed) error {
 	last := s.Sets[len(s.Sets)-1].After
 	if _, _, err := s.advance(h.Entry.Checkpoint, h.Consistency); err != nil {
@@ -163,9 +165,9 @@ func (s *Seen) handOver(h *Handed) error {
 	return nil
 }
 
-// Dated returns when an honest cosigner knew of no larger head than one that
-// was made final with these signatures, see [tlog.Dated]: by those of the set, of
-// whom Faults may lie.
+// Dated returns a time at which an honest cosigner knew of no head larger than
+// the one that these signatures made final, see [tlog.Dated]. It counts
+// signatures by cosigners of the set, of whom Faults may be dishonest.
 func (c *Cosigners) Dated(signatures []tlog.Signature, now uint64) uint64 {
 	own, err := c.Verifiers()
 	if err != nil {
@@ -175,19 +177,20 @@ func (c *Cosigners) Dated(signatures []tlog.Signature, now uint64) uint64 {
 	return tlog.Dated(slices.DeleteFunc(slices.Clone(signatures), others), int(c.Faults), now)
 }
 
-// Ground is a log that proofs are made of.
+// Ground is a log from which proofs are made.
 type Ground struct {
-	Sets   []Cosigners                        // as far as the log says
+	Sets   []Cosigners                        // the newest final head
 	Final  tlog.Head                          // the newest
 	Signed []byte                             // its checkpoint
-	Hand   func(size uint64) ([]byte, error)  // the checkpoint by which cosigners made their handover, the last entry of so many, final
+	Hand   func(size uint64) ([]byte, error)  // returns the checkpoint by which cosigners made their handover, the last entry of this size, final
 	Entry  func(index uint64) ([]byte, error) // leaf
 	Tile   tlog.ReadTile
 }
 
-// Prove proves an entry under the final head, to somebody who has seen a head
-// of so many entries, or leads there as far as one proof can. It returns [tlog.ErrNotInTree] where the final head does
-// not cover the entry, or not what was seen.
+// Prove proves an entry under the final head to a reader that has seen a head
+// of size seen. If one proof cannot reach that far, it returns a partial one.
+// It returns [tlog.ErrNotInTree] if the final head does not cover the entry or
+// the head that was seen.
 func (g *Ground) Prove(index, seen uint64) (*Proof, error) {
 	if seen > g.Final.Size || index >= g.Final.Size {
 		return nil, fmt.Errorf("%w: entry %d and %d that were seen, of %d that are final", tlog.ErrNotInTree, index, seen, g.Final.Size)
@@ -219,8 +222,8 @@ func (g *Ground) Prove(index, seen uint64) (*Proof, error) {
 	return r, nil
 }
 
-// prove shows an entry under a checkpoint, and that as the continuation of what
-// was seen.
+// prove proves an entry under a checkpoint, and that the checkpoint continues
+// the head that was seen.
 func (g *Ground) prove(signed []byte, index, seen uint64) (*tlog.Proof, []tlog.Hash, error) {
 	c, err := tlog.Unverified(signed)
 	if err != nil {

@@ -8,9 +8,10 @@ import (
 	"atoll/crypto/sign"
 )
 
-// Sizes tell nothing of an answer: what an agency seals has the room that the
-// largest answer to the section would need, for all sections alike, so that
-// bank and auditor know it as well as the agency.
+// The size of an answer reveals nothing about it. What an agency seals has the
+// size that the largest possible answer to the section would need. The size
+// depends on the section alone, so that bank and auditor can compute it as
+// well.
 
 const (
 	// AnswerRoom is what one answer takes of a fragment, in bytes with its
@@ -22,13 +23,13 @@ const (
 	MaxReason = 80
 )
 
-// FragmentRoom is the room of the fragment that answers a section, in bytes of
-// plaintext.
+// FragmentRoom returns the size of the fragment that answers a section, in
+// bytes of plaintext.
 func FragmentRoom(s *consent.Section) uint64 {
 	return aboutRoom + AnswerRoom*uint64(len(s.Wants))
 }
 
-// ReleaseRoom is the room of the sealed part of a release that answers a
+// ReleaseRoom returns the size of the sealed part of a release that answers a
 // section.
 func ReleaseRoom(s *consent.Section) uint64 {
 	digest := make([]byte, 32)
@@ -41,7 +42,7 @@ func ReleaseRoom(s *consent.Section) uint64 {
 	}
 	data, err := sign.Marshal(d)
 	if err != nil {
-		return math.MaxUint32 // an item whose name is no text: no section, and room for none
+		return math.MaxUint32 // an item whose name is not UTF-8: it is in no valid section, and no size fits it
 	}
 	return uint64(len(data))
 }

@@ -8,18 +8,20 @@ import (
 	"atoll/crypto/sign"
 )
 
-// Roster is the members of a network by its log at one size: their names, roles,
-// addresses and keys, and who of them votes. It is a value: what the log says
-// later makes another roster and leaves this one as it is. It is safe for
-// concurrent use; cards that it returns must not be changed.
+// Roster is the members of a network according to its log at one size: their
+// names, roles, addresses and keys, and which of them vote. It is a value:
+// later entries make another roster and leave this one unchanged. It is safe
+// for concurrent use. Cards that it returns must not be changed.
 //
-// Which roster counts depends on the question. Whoever looks at an entry (its
-// author, the card by which what it carries verifies, those who must be able to
-// open it) goes by the roster of its index: [RosterAt], and for a single record
-// [CardAt] and [AuthorAt]. An entry that changes the roster changes it from the
-// next index on. Whoever acts now (dials, asks, seals, draws up a text) goes by
-// the newest, that of the index to come. Who has no log goes by
-// [Genesis.Roster]. So far all of them are equal: only genesis makes members.
+// Which roster to use depends on the question. To interpret an entry (its
+// author, the card that verifies what it carries, the members that must be able
+// to open it), use the roster of its index: [RosterAt], or [CardAt] and
+// [AuthorAt] for a single record. An entry that changes the roster changes it
+// from the next index on.
+//
+// To act now (dial, ask, seal, render a text), use the newest roster, that of
+// the next index. Without a log, use [Genesis.Roster]. So far all of these are
+// equal, because only genesis adds members.
 type Roster struct {
 	cards   []Card // ascending by name
 	authors map[sign.KeyID]Author
@@ -27,7 +29,7 @@ type Roster struct {
 	voters  []string // ascending
 }
 
-// Roster returns the founders: the roster of index 1.
+// Roster returns the founders, which is the roster of index 1.
 func (g *Genesis) Roster() *Roster {
 	authors := make([]Author, len(g.Members))
 	for seat := range g.Members {
@@ -36,12 +38,12 @@ func (g *Genesis) Roster() *Roster {
 	return newRoster(slices.Clone(g.Members), authors, func(_ int, name string) bool { return slices.Contains(g.Voters, name) })
 }
 
-// author is what the rules know of the card's statement key.
+// author returns what the rules know about the card's statement key.
 func (c *Card) author(seat int) Author {
 	return Author{Member: c.Name, Key: c.Statement, Roles: c.Roles, Seat: uint8(seat)}
 }
 
-// newRoster makes a roster of cards that ascend by name.
+// newRoster makes a roster of cards, which have to ascend by name.
 func newRoster(cards []Card, authors []Author, votes func(seat int, name string) bool) *Roster {
 	r := &Roster{cards: cards, authors: map[sign.KeyID]Author{}, seats: map[string]int{}}
 	for _, a := range authors {
@@ -56,9 +58,10 @@ func newRoster(cards []Card, authors []Author, votes func(seat int, name string)
 	return r
 }
 
-// RosterAt returns the roster under which the entry of an index is judged, nil
-// for genesis. The state may be any from that index on: an entry that it has, or
-// the next. The error is the view's, or says that the index is beyond that.
+// RosterAt returns the roster under which the entry of an index is judged, or
+// nil for genesis. The state may be any one that has that entry, or for which
+// that entry is the next. The error is the view's, or states that the index is
+// beyond that.
 func RosterAt(v View, index uint64) (*Roster, error) {
 	state, err := reaching(v, index)
 	if err != nil || state == nil {
@@ -75,8 +78,8 @@ func RosterAt(v View, index uint64) (*Roster, error) {
 	return newRoster(cards, authors, func(seat int, _ string) bool { return state.Votes(seat) }), nil
 }
 
-// CardAt returns the card that a member has in the roster of an index, or nil.
-// Errors are those of [RosterAt].
+// CardAt returns a member's card in the roster of an index, or nil. Errors are
+// those of [RosterAt].
 func CardAt(v View, name string, index uint64) (*Card, error) {
 	if state, err := reaching(v, index); err != nil || state == nil {
 		return nil, err
@@ -84,8 +87,8 @@ func CardAt(v View, name string, index uint64) (*Card, error) {
 	return get[Card](v, memberKey(name))
 }
 
-// AuthorAt returns whose a statement key is in the roster of an index, or nil.
-// Errors are those of [RosterAt].
+// AuthorAt returns the author that a statement key belongs to in the roster of
+// an index, or nil. Errors are those of [RosterAt].
 func AuthorAt(v View, key sign.KeyID, index uint64) (*Author, error) {
 	if state, err := reaching(v, index); err != nil || state == nil {
 		return nil, err
@@ -93,8 +96,8 @@ func AuthorAt(v View, key sign.KeyID, index uint64) (*Author, error) {
 	return get[Author](v, authorKey(key))
 }
 
-// reaching returns the state record where it knows the roster of an index, nil
-// where there is no roster: before genesis, and for it.
+// reaching returns the state record if it knows the roster of an index. It
+// returns nil if there is no roster: before genesis and for genesis.
 func reaching(v View, index uint64) (*State, error) {
 	state, err := Read(v)
 	if err != nil || state == nil || index == 0 {
@@ -106,10 +109,11 @@ func reaching(v View, index uint64) (*State, error) {
 	return state, nil
 }
 
-// author returns whose a statement key is for the entry under decision, or nil.
+// author returns the author with a statement key, for the entry being decided,
+// or nil.
 func (t *transaction) author(key sign.KeyID) *Author { return lookup[Author](t, authorKey(key)) }
 
-// card returns a member's card for the entry under decision, or nil.
+// card returns a member's card for the entry being decided, or nil.
 func (t *transaction) card(name string) *Card { return lookup[Card](t, memberKey(name)) }
 
 // Members returns all cards, ascending by name.
@@ -131,7 +135,7 @@ func (r *Roster) Member(name string) *Card {
 	return &c
 }
 
-// Author returns whose a statement key is, or nil.
+// Author returns the author that a statement key belongs to, or nil.
 func (r *Roster) Author(key sign.KeyID) *Author {
 	a, ok := r.authors[key]
 	if !ok {
@@ -140,17 +144,18 @@ func (r *Roster) Author(key sign.KeyID) *Author {
 	return &a
 }
 
-// Seat returns where a member's clock stands among all, see [Clocks].
+// Seat returns the position of a member's clock among all clocks, see [Clocks].
 func (r *Roster) Seat(name string) (seat int, ok bool) {
 	seat, ok = r.seats[name]
 	return seat, ok
 }
 
-// With returns the cards of the members that have a role, on whatever days,
-// ascending by name. Whether it counts on a day is for [Author.Has].
+// With returns the cards of the members that have a role on any day, ascending
+// by name. To know whether the role is valid on a certain day, use
+// [Author.Has].
 func (r *Roster) With(role string) []Card { return with(r.cards, role) }
 
-// Named returns the names of the members that have a role, on whatever days,
+// Named returns the names of the members that have a role on any day,
 // ascending.
 func (r *Roster) Named(role string) []string { return namesOf(r.With(role)) }
 
@@ -170,9 +175,9 @@ func namesOf(cards []Card) (names []string) {
 	return names
 }
 
-// Readers returns the cards of those for whom the body of a consent has to open,
-// in the order of their stanzas: its bank, then the other members that are
-// auditors. It is empty where there is no such bank.
+// Readers returns the cards of the members that must be able to open the body
+// of a consent, in the order of their stanzas: its bank, then the other members
+// that are auditors. It returns nothing if there is no such bank.
 func (r *Roster) Readers(bank string) (cards []Card) {
 	card := r.Member(bank)
 	if card == nil || !card.Has(Bank) {
@@ -187,8 +192,8 @@ func (r *Roster) Readers(bank string) (cards []Card) {
 	return cards
 }
 
-// EndingNotice is how many days ahead people are told that a role or a credential
-// ends.
+// EndingNotice is how many days before its end people are warned about a role
+// or a credential.
 const EndingNotice = 60
 
 // Term is a role of a member with its days.
@@ -197,9 +202,9 @@ type Term struct {
 	Role   Role
 }
 
-// Ending returns the roles that are over on a day, will be by another, or have
-// not begun, ascending by member. Whoever has only such a role is refused by the
-// rules, or will be.
+// Ending returns the roles that are over today, will be over by another day, or
+// have not begun, ascending by member. The rules refuse statements of a member
+// whose required role is not valid.
 func (r *Roster) Ending(today, by consent.Day) (list []Term) {
 	for _, c := range r.cards {
 		for _, role := range c.Roles {

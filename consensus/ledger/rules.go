@@ -8,8 +8,8 @@ import (
 )
 
 // decide returns the verdict on a statement that is new, well-formed and
-// signed, and writes what follows from it. A rule writes only after its last
-// check, so that a refused statement changes nothing but the log.
+// signed, and writes its effects. A rule writes only after its last check, so
+// that a refused statement changes nothing but the log.
 func (t *transaction) decide(s *Statement, a *Author) Verdict {
 	switch p := s.Payload.(type) {
 	case *consent.Header:
@@ -25,7 +25,7 @@ func (t *transaction) decide(s *Statement, a *Author) Verdict {
 	case *Receipt:
 		return t.receipt(p, a)
 	case *Tick:
-		return Accepted // it says what every statement says: its author's time
+		return Accepted // its only content is its author's time, as in every statement
 	case *CredentialIssue:
 		return t.issue(p, a)
 	case *CredentialRevoke:
@@ -64,15 +64,15 @@ func (t *transaction) grant(h *consent.Header, a *Author) Verdict {
 		Index: t.state.Size, Bank: b.Bank, NotBefore: b.NotBefore, NotAfter: b.NotAfter, MaxUses: b.MaxUses,
 		Frequency: b.Frequency, MaxAlerts: b.MaxAlerts, Revocation: b.Revocation,
 	})
-	// Queries of the last day must find their consent until they close.
+	// A query of the last day must find its consent until the query closes.
 	end := (b.NotAfter + 1).Start(t.state.Offset)
 	t.later(end+MaxQueryLife+queryRetained+1, due{Drop: [][]byte{consentKey(b.ID)}})
 	return Accepted
 }
 
-// revoke takes a consent back. Where none is granted yet, the remembered answer
-// is a tombstone: see grant. Any member may carry a revocation, and what is
-// carried may be old: it always counts.
+// revoke revokes a consent. If no such consent is granted yet, the remembered
+// answer serves as a tombstone, see grant. Any member may carry a revocation,
+// and the carried statement may be old: it is always valid.
 func (t *transaction) revoke(r *consent.Revocation) Verdict {
 	key := sign.KeyIDOf(r.Key)
 	c := lookup[Consent](t, consentKey(r.Consent))
@@ -89,8 +89,8 @@ func (t *transaction) revoke(r *consent.Revocation) Verdict {
 	return Accepted
 }
 
-// open checks and spends in one step: nothing is reserved before, nothing is
-// counted after.
+// open checks and spends a use in one step: nothing is reserved before, and
+// nothing is counted afterwards.
 func (t *transaction) open(q *QueryOpen, a *Author) Verdict {
 	day := t.state.Day()
 	if !a.Has(Bank, day) {
@@ -131,8 +131,8 @@ func (t *transaction) open(q *QueryOpen, a *Author) Verdict {
 	return Accepted
 }
 
-// settle gives back the use of a query whose deadline has passed without a
-// release: the log itself knows that no byte left.
+// settle returns the use of a query whose deadline has passed without a
+// release: the log itself shows that no data left.
 func (t *transaction) settle(key []byte) {
 	q := lookup[Query](t, key)
 	if q == nil || q.Released > 0 {
@@ -149,9 +149,10 @@ func (t *transaction) settle(key []byte) {
 	t.put(consentKey(q.Consent), c)
 }
 
-// answerable returns the query an agency is about to release or refuse, or the
-// reason why it may not. Only who was asked knows what hashes to a slot: the
-// others can neither burn a use nor stand between the query and its answers.
+// answerable returns the query that an agency is about to release or refuse, or
+// the reason against it. Only the agency that was asked knows what hashes to a
+// slot. Other agencies can therefore neither spend a use nor block the answers
+// to the query.
 func (t *transaction) answerable(ref QueryRef, slot *consent.Slot, a *Author) (*Query, Verdict) {
 	if !a.Has(Agency, t.state.Day()) {
 		return nil, AuthorRole
@@ -205,8 +206,8 @@ func (t *transaction) outcome(ref QueryRef, agency string, q *Query, digest []by
 	t.later(q.Deadline+queryRetained+1, due{Drop: [][]byte{key}})
 }
 
-// receipt marks the releases that it names. Each of them must be there, under
-// this agency's name, and named for the first time.
+// receipt marks the releases that it names. Each of them must exist under this
+// agency's name, and must not have been named before.
 func (t *transaction) receipt(r *Receipt, a *Author) Verdict {
 	if !a.Has(Bank, t.state.Day()) {
 		return AuthorRole
@@ -255,8 +256,8 @@ func (t *transaction) revokeCredential(r *CredentialRevoke, a *Author) Verdict {
 	return Accepted
 }
 
-// publish makes a catalog the one by which its agency answers. A version once
-// used stands for one content for ever.
+// publish puts a catalog into force for an agency's answers. A version that was
+// used once has one content for ever.
 func (t *transaction) publish(c *Catalog, a *Author) Verdict {
 	if !a.Has(Agency, t.state.Day()) {
 		return AuthorRole

@@ -9,14 +9,15 @@ import (
 	"atoll/crypto/sign"
 )
 
-// CatalogSalt derives the salt of a version of the member's catalog, the same
-// whenever it is asked for: it goes to the members with the catalog.
+// CatalogSalt derives the salt of a version of the member's catalog. The same
+// version always has the same salt. Members receive the salt with the catalog.
 func (k Keys) CatalogSalt(version uint64) sign.Secret {
 	return k.seed.Derive(sign.LabelCatalog, []byte(k.origin), sign.Number(version))
 }
 
-// OpenCatalog reads a catalog.publish and checks that the member with this
-// statement key has signed it. Whether the log has accepted it, it does not tell.
+// OpenCatalog reads a catalog.publish and verifies that the member with this
+// statement key has signed it. It does not check whether the log has accepted
+// it.
 func OpenCatalog(network sign.NetworkID, key ed25519.PublicKey, statement []byte) (*Catalog, error) {
 	s, err := Parse(statement)
 	if err != nil {
@@ -29,27 +30,32 @@ func OpenCatalog(network sign.NetworkID, key ed25519.PublicKey, statement []byte
 	return c, s.Verify(network, key)
 }
 
-// Publication is an accepted catalog.publish, as whoever has the log knows it.
+// Publication is an accepted catalog.publish, as the holder of a log knows it.
 type Publication struct {
 	*Catalog
 	Author   string
-	Replaced bool // by another one of its author's, before the time that was asked for
+	Replaced bool // replaced by another catalog of its author before the time in question
 }
 
-// shownSlack is how long before the day on which a notice was drawn up a catalog
-// may have been replaced that it shows, in milliseconds: the bank's copy of the log
-// may be behind.
+// shownSlack is the time in milliseconds before the day of a notice within
+// which a catalog that it shows may have been replaced: the bank's copy of the
+// log may be behind.
 const shownSlack = 24 * 60 * 60 * 1000
 
-// CheckShown reports whether the body of a consent shows of catalogs what they
-// have and had when the notice was drawn up, and whether that was near today.
-// It also reports whether the terms are signed for the notice that follows from
-// terms, slices, these catalogs, genesis and the roster of the grant. Today is the network's day on
-// which the consent is granted. Published returns the publication of an entry,
-// nil where it is none; Replaced is whether an entry of before this network
-// time, in Unix milliseconds, has put another one in its place. The error is a
-// [*consent.Refusal], one that wraps [sign.ErrMalformed], or published's own;
-// where it is [consent.BadNotice], what is shown of catalogs is right.
+// CheckShown reports whether the body of a consent shows of each catalog what
+// the catalog has, and had when the notice was drawn up, and whether that day
+// was near today. It also reports whether the terms are signed for the right
+// notice. This notice follows from the terms, slices, these catalogs, genesis
+// and the roster of the grant.
+//
+// Today is the network's day on which the consent is granted. Published returns
+// the publication of an entry, or nil if the entry is none. Its Replaced states
+// whether an entry before this network time, in Unix milliseconds, has replaced
+// it.
+//
+// The error is a [*consent.Refusal], one that wraps [sign.ErrMalformed], or
+// published's own. If it is [consent.BadNotice], what is shown of catalogs is
+// right.
 func CheckShown(g *Genesis, by *Roster, t *consent.Terms, b *consent.Body, today consent.Day, published func(entry, before uint64) (*Publication, error)) error {
 	d := consent.DraftOf(t, b.Slices)
 	if err := consent.CheckShown(b.Shown, d.Offers); err != nil {

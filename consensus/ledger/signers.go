@@ -6,16 +6,16 @@ import (
 	"atoll/crypto/sign"
 )
 
-// Signers is all of a state that decides whether signatures verify, read once:
-// its network and the statement keys of its members. It does not change and
-// is safe for concurrent use.
+// Signers is the part of a state needed to verify signatures, read once: its
+// network and the statement keys of its members. It does not change and is safe
+// for concurrent use.
 type Signers struct {
 	network sign.NetworkID
 	keys    map[sign.KeyID]ed25519.PublicKey
 }
 
-// ReadSigners reads them from a state, nil before genesis. The error is the
-// view's.
+// ReadSigners reads the signers of a state. It returns nil before genesis. The
+// error is the view's.
 func ReadSigners(v View) (*Signers, error) {
 	state, err := Read(v)
 	if err != nil || state == nil {
@@ -32,10 +32,11 @@ func ReadSigners(v View) (*Signers, error) {
 	return s, nil
 }
 
-// Verify returns each statement where it parses and its signatures verify, for
-// [Decide] over any state of this log; else nil, and [Verify] over the state of
-// its turn says why, or takes it after all. It is for what members have decided
-// already: the signatures are verified together, see [sign.Batch].
+// Verify returns each statement that parses and whose signatures verify, for
+// [Decide] over any state of this log. For any other it returns nil: call
+// [Verify] over the current state for the reason, which may also accept the
+// statement. Use it for statements that members have already decided, because
+// it verifies the signatures together, see [sign.Batch].
 func (s *Signers) Verify(raws [][]byte) []*Statement {
 	statements := make([]*Statement, len(raws))
 	var batch sign.Batch

@@ -8,8 +8,8 @@ import (
 	"atoll/crypto/sign"
 )
 
-// View is the state as the rules read it: an ordered map of bytes. Errors are
-// the store's own (a disk, a checksum) and end [Apply] without a verdict.
+// View is the state as the rules read it: an ordered map of bytes. Errors come
+// from the storage (a disk, a checksum) and end [Apply] without a verdict.
 type View interface {
 	// Get returns the value of a key, or nil where there is none.
 	Get(key []byte) ([]byte, error)
@@ -28,7 +28,7 @@ type State struct {
 	Time    uint64 `cbor:"3,keyasint"` // network time, Unix milliseconds
 	Offset  int16  `cbor:"4,keyasint"` // minutes from UTC
 	Voters  []byte `cbor:"5,keyasint"` // seats, ascending
-	Entries uint64 `cbor:"6,keyasint"` // that a member may add on one day, see [Budget]
+	Entries uint64 `cbor:"6,keyasint"` // that each member may add on one day, see [Budget]
 	Bytes   uint64 `cbor:"7,keyasint"` // of leaves, likewise
 	Clocks  Clocks `cbor:"8,keyasint"` // by seat
 }
@@ -39,7 +39,7 @@ func (s *State) Day() consent.Day { return consent.DayOf(s.Time, s.Offset) }
 // NetworkID returns the id of the network.
 func (s *State) NetworkID() sign.NetworkID { return sign.NetworkID(s.Network) }
 
-// Author is what the rules know of a statement key.
+// Author is what the rules know about a statement key.
 type Author struct {
 	Member string `cbor:"1,keyasint"`
 	Key    []byte `cbor:"2,keyasint"` // Ed25519 public key
@@ -54,7 +54,7 @@ func (a *Author) Has(role string, day consent.Day) bool {
 	})
 }
 
-// Consent is what the rules know of a granted consent.
+// Consent is what the rules know about a granted consent.
 type Consent struct {
 	Index      uint64            `cbor:"1,keyasint"` // of the grant
 	Bank       string            `cbor:"2,keyasint"`
@@ -64,8 +64,8 @@ type Consent struct {
 	Frequency  consent.Frequency `cbor:"6,keyasint"`
 	MaxAlerts  uint32            `cbor:"7,keyasint"`
 	Revocation [][]byte          `cbor:"8,keyasint"`
-	Used       uint32            `cbor:"9,keyasint"`  // uses spent and not given back
-	Window     uint32            `cbor:"10,keyasint"` // number of the window last used in
+	Used       uint32            `cbor:"9,keyasint"`  // uses spent and not returned
+	Window     uint32            `cbor:"10,keyasint"` // number of the last window in which a use was spent
 	InWindow   uint32            `cbor:"11,keyasint"` // uses spent in it
 	Revoked    uint64            `cbor:"12,keyasint"` // index of the revocation, 0 while there is none
 }
@@ -74,12 +74,12 @@ func (c *Consent) bounds() *consent.Bounds {
 	return &consent.Bounds{NotBefore: c.NotBefore, NotAfter: c.NotAfter, Frequency: c.Frequency}
 }
 
-// Query is what the rules know of an open query.
+// Query is what the rules know about an open query.
 type Query struct {
 	Index    uint64   `cbor:"1,keyasint"`
 	Consent  []byte   `cbor:"2,keyasint"`
 	Deadline uint64   `cbor:"3,keyasint"`
-	Window   uint32   `cbor:"4,keyasint"` // of the consent, in which the use was spent
+	Window   uint32   `cbor:"4,keyasint"` // window of the consent in which the use was spent
 	Released uint32   `cbor:"5,keyasint"` // releases accepted so far
 	Slots    [][]byte `cbor:"6,keyasint"` // that answers must match
 }
@@ -91,14 +91,14 @@ type Outcome struct {
 	Received bool   `cbor:"3,keyasint"` // a receipt names it
 }
 
-// Credential is what the rules know of a credential.
+// Credential is what the rules know about a credential.
 type Credential struct {
 	Index     uint64 `cbor:"1,keyasint"`
 	Registrar string `cbor:"2,keyasint"`
-	Revoked   uint64 `cbor:"3,keyasint"` // index, 0 while it is not
+	Revoked   uint64 `cbor:"3,keyasint"` // index, 0 if not revoked
 }
 
-// Published is what the rules know of an agency's catalog: the last one that
+// Published is what the rules know about an agency's catalog: the last one that
 // was accepted.
 type Published struct {
 	Index   uint64 `cbor:"1,keyasint"`
@@ -107,22 +107,22 @@ type Published struct {
 	Root    []byte `cbor:"4,keyasint"`
 }
 
-// memo is the first answer to a statement, kept so that a retry is free. That
-// of a revocation also keeps a later grant from taking effect.
+// memo is the first answer to a statement, kept so that a retry costs nothing.
+// The memo of a revocation also keeps a later grant from taking effect.
 type memo struct {
 	Index   uint64  `cbor:"1,keyasint"`
 	Verdict Verdict `cbor:"2,keyasint"`
 	Digest  []byte  `cbor:"3,keyasint"`
 }
 
-// due is work that waits for a time.
+// due is work scheduled for a network time.
 type due struct {
-	Settle []byte   `cbor:"1,keyasint"` // key of a query whose unused use is given back
+	Settle []byte   `cbor:"1,keyasint"` // key of a query whose unused use is returned
 	Drop   [][]byte `cbor:"2,keyasint"` // keys to delete
 }
 
-// Keys of the state: one byte for the kind of record, then what names it.
-// Variable parts stand behind their length, so that no two names meet.
+// Keys of the state: one byte for the kind of record, then its name. Variable
+// parts are prefixed with their length, so that no two names collide.
 
 var (
 	stateKey    = []byte{'s'}
@@ -146,7 +146,8 @@ func outcomeKey(bank string, id []byte, agency string) []byte {
 	return append(append(sized('o', bank), id...), agency...)
 }
 
-// revocationKey is where the answer to a revocation is kept, whoever brought it.
+// revocationKey is the key of the answer to a revocation, whichever member
+// carried it.
 func revocationKey(consent, key []byte) []byte {
 	return idKey("", append(append([]byte{'r'}, consent...), key...))
 }
@@ -174,12 +175,12 @@ func Purposes(v View) ([]consent.Purpose, error) {
 	return *list, nil
 }
 
-// LookupConsent returns what the rules know of a consent, or nil.
+// LookupConsent returns what the rules know about a consent, or nil.
 func LookupConsent(v View, id consent.ID) (*Consent, error) {
 	return get[Consent](v, consentKey(id[:]))
 }
 
-// LookupQuery returns what the rules know of a query, or nil.
+// LookupQuery returns what the rules know about a query, or nil.
 func LookupQuery(v View, ref QueryRef) (*Query, error) {
 	return get[Query](v, queryKey(ref.Bank, ref.ID))
 }
@@ -189,8 +190,8 @@ func LookupOutcome(v View, ref QueryRef, agency string) (*Outcome, error) {
 	return get[Outcome](v, outcomeKey(ref.Bank, ref.ID, agency))
 }
 
-// LookupCredential returns what the rules know of a credential by its digest,
-// or nil.
+// LookupCredential returns what the rules know about the credential with this
+// digest, or nil.
 func LookupCredential(v View, digest []byte) (*Credential, error) {
 	return get[Credential](v, credentialKey(digest))
 }

@@ -9,22 +9,22 @@ import (
 	"atoll/crypto/sign"
 )
 
-// Statement is a parsed statement of a member: well-formed all through, with
-// whatever it carries, its signatures not yet verified.
+// Statement is a parsed statement of a member. It is well-formed, and so is the
+// statement it carries, if any. Its signatures are not verified yet.
 type Statement struct {
-	Kind    string      // of what is said: for a carrier, of what it carries
+	Kind    string      // kind of the content: for a carrier, of the carried statement
 	ID      StatementID // the member's
 	KeyID   sign.KeyID  // of the member's statement key
 	Payload any         // *QueryOpen, *consent.Header and so on, by kind
-	Carrier *Carrier    // nil for a member's own word
+	Carrier *Carrier    // nil unless the member carries a subject's statement
 
 	raw     []byte
 	outer   *sign.Statement
-	carried *sign.Statement   // nil for a member's own word
-	key     ed25519.PublicKey // that must have signed what is carried
+	carried *sign.Statement   // nil unless the member carries a subject's statement
+	key     ed25519.PublicKey // key that must have signed the carried statement
 }
 
-// payload is what every kind's Go type offers.
+// payload is implemented by the Go type of every kind.
 type payload interface{ check() error }
 
 type ownPayload interface {
@@ -32,7 +32,7 @@ type ownPayload interface {
 	head() []byte
 }
 
-// own lists the kinds that a member says itself.
+// own maps the kinds that members sign themselves to their payloads.
 var own = map[string]func() ownPayload{
 	KindQueryOpen:        func() ownPayload { return new(QueryOpen) },
 	KindRelease:          func() ownPayload { return new(Release) },
@@ -50,7 +50,7 @@ var own = map[string]func() ownPayload{
 }
 
 // Parse reads a member's statement. The error wraps [sign.ErrMalformed].
-// Genesis is not one, see [OpenGenesis].
+// Genesis is read by [OpenGenesis] instead.
 func Parse(raw []byte) (*Statement, error) {
 	outer, err := sign.Parse(raw)
 	if err != nil {
@@ -148,8 +148,9 @@ func (s *Statement) checkBody(digest []byte) error {
 	return nil
 }
 
-// Verify checks the signatures: the member's under author, and that of what is
-// carried under the key that it names. The error wraps [sign.ErrSignature].
+// Verify checks the signatures: the member's with the author key, and that of
+// the carried statement with the key it names. The error wraps
+// [sign.ErrSignature].
 func (s *Statement) Verify(network sign.NetworkID, author ed25519.PublicKey) error {
 	if err := s.outer.Verify(network, author); err != nil {
 		return err
@@ -171,10 +172,10 @@ func (s *Statement) into(b *sign.Batch, network sign.NetworkID, author ed25519.P
 // Bytes returns the statement as it was parsed. The caller must not change it.
 func (s *Statement) Bytes() []byte { return s.raw }
 
-// identities are the names under which the log remembers a statement, with the
-// digest of the bytes that the name stands for: the member's own id, and what
-// is carried by its content, so that one revocation brought by two members is
-// one revocation.
+// identities returns the names under which the log remembers a statement, each
+// with the digest of the bytes that the name stands for. These are the member's
+// own id and, for a carried statement, its content: one revocation carried by
+// two members is one revocation.
 func (s *Statement) identities(author string) []identity {
 	ids := []identity{{idKey(author, s.ID[:]), sha256.Sum256(s.raw)}}
 	if s.carried == nil {

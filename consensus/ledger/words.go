@@ -7,8 +7,8 @@ import (
 	"atoll/consensus/consent"
 )
 
-// IsURL reports whether an address on a card is where enterprises reach the member
-// over HTTP. All others are multiaddrs, for members.
+// IsURL reports whether an address on a card is an HTTP address for
+// enterprises. All others are multiaddrs, for members.
 func IsURL(address string) bool {
 	return strings.HasPrefix(address, "https://") || strings.HasPrefix(address, "http://")
 }
@@ -28,12 +28,13 @@ func (c *Card) Multiaddrs() []string {
 	return slices.DeleteFunc(slices.Clone(c.Addresses), IsURL)
 }
 
-// Has reports whether the card has the role, on whatever days.
+// Has reports whether the card has the role on any day.
 func (c *Card) Has(role string) bool {
 	return slices.ContainsFunc(c.Roles, func(r Role) bool { return r.Name == role })
 }
 
-// RoleNames returns the names of the card's roles, on whatever days, ascending.
+// RoleNames returns the names of the roles that the card has on any day,
+// ascending.
 func (c *Card) RoleNames() (names []string) {
 	for _, r := range c.Roles {
 		names = append(names, r.Name)
@@ -41,10 +42,9 @@ func (c *Card) RoleNames() (names []string) {
 	return names
 }
 
-// Words returns what a notice in this language calls things: members as their
-// cards in a roster do, network and purposes as the founders do, and the rest,
-// which is datasets and outputs, as titles do. Whatever titles have for other
-// names is not asked for.
+// Words returns the titles for a notice in this language. Members are named as
+// on their cards in the roster, the network and its purposes as in genesis, and
+// datasets and outputs by titles. Titles is not called for other names.
 func (g *Genesis) Words(by *Roster, language string, titles consent.Titles) consent.Words {
 	in := func(chinese, english string) string {
 		if language == consent.Chinese {
