@@ -7,20 +7,20 @@ import (
 	"atoll/consensus/ledger"
 )
 
-// share is how many entries one goroutine verifies together: each costs less
-// the more they are, by little from here on, and two keep two cores busy with a
-// bundle.
+// share is how many entries one goroutine verifies together. The cost per entry
+// falls with the number, but only slightly above this one, and two shares keep
+// two cores busy with a bundle.
 const share = 128
 
-// sight is what can be said of a leaf before its turn.
+// sight is what can be determined about a leaf before its turn.
 type sight struct {
 	leaf      []byte
 	entry     *ledger.Entry
 	err       error             // of the entry's encoding
-	statement *ledger.Statement // nil: to be verified in its turn
+	statement *ledger.Statement // nil: to be verified when its turn comes
 }
 
-// look reads leaves and verifies what they say.
+// look reads leaves and verifies the statements in them.
 func look(signers *ledger.Signers, leaves [][]byte) []sight {
 	sights, says := make([]sight, len(leaves)), make([][]byte, len(leaves))
 	for i, leaf := range leaves {
@@ -40,23 +40,24 @@ func read(leaf []byte) sight {
 	return sight{leaf: leaf, entry: e, err: err}
 }
 
-// ahead is the entries that a replay expects, being verified meanwhile.
+// ahead is the queue of entries that a replay expects; they are verified in the
+// background.
 type ahead struct {
 	signers *ledger.Signers
-	shares  []*expected // in order; of the first, what has been taken is cut off
+	shares  []*expected // in order; entries already taken are cut off the first
 }
 
 type expected struct {
 	sights []sight
-	done   chan struct{} // closed when all sights are there
+	done   chan struct{} // closed when all sights are ready
 }
 
-// Expect begins to verify the signatures of entries that are to be added next,
-// behind those expected already, on all cores. They are verified together, which
-// takes a wrong one for right by chance alone (see [sign.Batch]); who wants each
-// verified by itself does not call it. Nothing is decided by it: where
-// something else is added what was expected is forgotten. The leaves stay in
-// memory, which must not change, until they are added.
+// Expect begins to verify, on all cores, the signatures of entries that are to
+// be added next, after those expected already. They are verified as a batch,
+// which accepts a wrong signature only with negligible probability (see
+// [sign.Batch]); without Expect each is verified by itself. Expect decides
+// nothing: if something else is added, what was expected is dropped. The leaves
+// stay in memory and must not change until they are added.
 func (r *Replayer) Expect(leaves [][]byte) error {
 	if err := r.learn(leaves); err != nil || r.ahead.signers == nil {
 		return err
@@ -75,8 +76,8 @@ func (r *Replayer) Expect(leaves [][]byte) error {
 	return nil
 }
 
-// learn sees to it that signers are known. Before genesis they are those of the
-// genesis that is expected: what they verify counts only if that is added.
+// learn makes sure that signers are known. Before genesis, they are those of
+// the expected genesis: what they verify counts only if that genesis is added.
 func (r *Replayer) learn(leaves [][]byte) (err error) {
 	if r.ahead.signers != nil {
 		return nil
@@ -85,7 +86,7 @@ func (r *Replayer) learn(leaves [][]byte) (err error) {
 	if r.genesis == nil && len(leaves) > 0 {
 		e, err := ledger.ParseEntry(leaves[0])
 		if err != nil {
-			return nil // what is wrong with it shows when it is added
+			return nil // an error in it is reported when it is added
 		}
 		_, changes, err := ledger.Apply(state, e.Statement)
 		if err != nil {
@@ -116,14 +117,15 @@ func (a *ahead) take(leaf []byte) sight {
 	return x
 }
 
-// How far Expect is ahead, in bundles and in bytes, whichever is reached first.
+// Limits of how far Expect is ahead, in bundles and in bytes; the one reached
+// first applies.
 const (
 	aheadBundles = 8
 	aheadBytes   = 8 << 20
 )
 
-// advance yields bundles, each shown to expect before those in front of it are
-// yielded. An error comes in its place.
+// advance yields bundles, and passes each to expect before it yields the
+// bundles in front of it. An error is yielded in its place in the order.
 func advance(bundles iter.Seq2[[][]byte, error], expect func([][]byte) error) iter.Seq2[[][]byte, error] {
 	type bundle struct {
 		entries [][]byte

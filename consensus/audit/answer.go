@@ -10,17 +10,18 @@ import (
 	"atoll/crypto/seal"
 )
 
-// An agency answers by what it was shown: a section, a slice, a credential.
-// All three stand in its answer, and the log proves of each that the bank or
-// the subject stands behind it. Where the auditor was shown something else, it
-// is not the agency's fault.
+// An agency bases its answer on what it was shown: a section, a slice and a
+// credential. Its answer contains all three, and the log proves that the bank
+// or the subject authorised each of them. If the auditor was shown something
+// else, that is not the agency's fault.
 
-// release looks at an answer: to what was asked, within the consent on the day
-// of the release, under a credential that still stands.
+// release inspects an answer. It must match what was asked, be within the
+// consent on the day of the release, and rest on a credential that is still
+// valid.
 func (i *Inspector) release(e *Entry, p *ledger.Release) error {
 	q, err := i.lookup(p.Query)
 	if err != nil || q == nil {
-		return err // the rules accept none without its query; it is behind what is kept
+		return err // the rules accept no answer without a query; this query is too old to be kept
 	}
 	q.Answers = append(q.Answers, answer{Index: e.Index, Agency: e.Author, Digest: p.Digest})
 	if err := i.put(q.key, q); err != nil || !i.judges(e, q, &p.Slot) {
@@ -48,12 +49,13 @@ func (i *Inspector) release(e *Entry, p *ledger.Release) error {
 	return i.released(e, q, &s, detail)
 }
 
-// judges reports whether an answer can be judged: its consent could be opened, and
-// the key that its slot was made with is the consent's. Where it is not, only
-// the bank can have made the slot, and the agency may know no other key.
+// judges reports whether an answer can be judged. Its consent must have been
+// opened, and its slot must have been made with the key of that consent. If it
+// was not, only the bank can have made the slot, and the agency may know no
+// other key.
 func (i *Inspector) judges(e *Entry, q *query, slot *consent.Slot) bool {
 	if i.identity == nil || !q.grant.opened() {
-		return false // the grant's own finding says so
+		return false // reported by the finding about the grant
 	}
 	if !bytes.Equal(slot.Token, consent.QueryToken(q.grant.agencyKey(e.Author), q.id())) {
 		i.blame(q, RuleSection, "the query has a slot for %s under another key than the consent's; entry %d answers it", e.Author, e.Index)
@@ -71,14 +73,14 @@ func (i *Inspector) shown(e *Entry, q *query, slot *consent.Slot) *consent.Secti
 			return s
 		}
 	}
-	if q.Opened { // else the query's own finding says so
+	if q.Opened { // otherwise reported by the finding about the query
 		i.blame(q, RuleSection, "the query hides the section that it asked of %s; entry %d answers it", e.Author, e.Index)
 	}
 	return nil
 }
 
-// results checks that each want has one result and nothing else has any: what
-// is left out is not an answer. It reports whether that is so.
+// results reports whether each want has exactly one result and nothing else has
+// any: leaving out a result is not an answer. It reports a finding otherwise.
 func (i *Inspector) results(e *Entry, q *query, wants []consent.Want, results []ledger.Result) bool {
 	before := i.findings
 	left := map[consent.Item]bool{}
@@ -100,11 +102,12 @@ func (i *Inspector) results(e *Entry, q *query, wants []consent.Want, results []
 	return i.findings == before
 }
 
-// released checks that what left was covered. An output that the agency says
-// is not in the consent did not leave.
+// released checks that everything that left the agency was covered by the
+// consent. An output that the agency reports as not in the consent did not
+// leave.
 func (i *Inspector) released(e *Entry, q *query, s *consent.Section, detail *ledger.ReleaseDetail) error {
 	if q.grant.Terms == nil {
-		return nil // the grant's own finding says so
+		return nil // reported by the finding about the grant
 	}
 	at, err := i.replay.at(e)
 	if err != nil {
@@ -128,9 +131,9 @@ func (i *Inspector) released(e *Entry, q *query, s *consent.Section, detail *led
 	return i.credentialOf(e, q, detail.Basis.Credential)
 }
 
-// sameSlice reports whether an agency decided by the slice that the auditor has.
-// Another one that the subject signed is hidden by the bank, which carried the
-// body; one that nobody signed is the agency's invention.
+// sameSlice reports whether an agency decided by the slice that the auditor
+// has. If the subject signed another slice, the bank hides it, because the bank
+// carried the body. If nobody signed it, the agency invented it.
 func (i *Inspector) sameSlice(e *Entry, q *query, digest []byte) bool {
 	own := q.grant.Body.Slice(e.Author)
 	if own != nil {
@@ -146,8 +149,9 @@ func (i *Inspector) sameSlice(e *Entry, q *query, digest []byte) bool {
 	return false
 }
 
-// credentialOf checks the credential that an agency released under: it stands
-// on the log, and vouches for the key that signed the terms.
+// credentialOf checks the credential that an agency based its release on. The
+// credential must be on the log and must vouch for the key that signed the
+// terms.
 func (i *Inspector) credentialOf(e *Entry, q *query, digest []byte) error {
 	body := q.grant.Body
 	record, err := i.standing(e, digest)
@@ -170,7 +174,7 @@ func (i *Inspector) credentialOf(e *Entry, q *query, digest []byte) error {
 		if refusal != nil {
 			why = refusal.Detail
 		}
-	default: // a later one, for the same key
+	default: // a later credential for the same key
 		ok, err := i.vouched(e, digest, q.grant.Terms.Subject, q.grant.signer())
 		if err != nil {
 			return err
@@ -185,8 +189,8 @@ func (i *Inspector) credentialOf(e *Entry, q *query, digest []byte) error {
 	return nil
 }
 
-// refuse looks at a refusal: is its reason one, and true as far as the log can
-// tell?
+// refuse inspects a refusal: its reason must be a known one, and true as far as
+// the log can tell.
 func (i *Inspector) refuse(e *Entry, p *ledger.Refuse) error {
 	q, err := i.lookup(p.Query)
 	if err != nil || q == nil {
@@ -221,13 +225,15 @@ func (i *Inspector) reason(e *Entry, p *ledger.Refuse, q *query) (consent.Code, 
 			i.fault(e, RuleRefusal, q.grant, q.Operator, "refused as not covered by the consent, which covers it")
 		}
 	case consent.Revoked:
-		// The agency may hold a revocation that is on its way to the log.
+		// The agency may have received a revocation that is still on its way to
+		// the log.
 		err = i.later(i.now+receiptLife, duty{Kind: dutyRevocation, Key: q.key, Index: e.Index, Author: e.Author})
 	}
 	return detail.Reason, err
 }
 
-// unrevoked reports a refusal because of a revocation that the log still lacks.
+// unrevoked reports a refusal that gives a revocation as its reason, if the log
+// still does not have the revocation.
 func (i *Inspector) unrevoked(q *query, t *duty) {
 	if q.grant != nil && !q.grant.Revoked {
 		e := &Entry{Index: t.Index, Author: t.Author}

@@ -14,9 +14,9 @@ import (
 	"atoll/crypto/sign"
 )
 
-// What an agency offers stands on the log as a root alone. Consents show of it
-// what they are about: that is what an auditor learns of a version, and holds
-// answers to.
+// The log has only a root of what an agency offers. A consent shows the parts
+// of the catalog that it is about. From these an auditor learns what a version
+// means, and checks answers against it.
 
 // published is a catalog on the log.
 type published struct {
@@ -24,44 +24,46 @@ type published struct {
 	Version  uint64 `cbor:"2,keyasint"`
 	Digest   []byte `cbor:"3,keyasint"`
 	Root     []byte `cbor:"4,keyasint"`
-	Replaced uint64 `cbor:"5,keyasint"` // entry of the next one, 0 while there is none
+	Replaced uint64 `cbor:"5,keyasint"` // entry of the next one, 0 if there is none
 	Until    uint64 `cbor:"6,keyasint"` // network time of that entry, Unix milliseconds
 }
 
-// position is where something stands in the log.
+// position is a place in the log.
 type position struct {
 	Entry uint64 `cbor:"1,keyasint"`
 }
 
-// described is an output of a version of a catalog, as a consent has shown it.
+// described is an output in one version of a catalog, as a consent has shown
+// it.
 type described struct {
 	Version    uint64 `cbor:"1,keyasint"`
 	Meaning    []byte `cbor:"2,keyasint"`
 	Definition []byte `cbor:"3,keyasint"`
-	Titles     []byte `cbor:"4,keyasint"` // digest, of dataset and output
+	Titles     []byte `cbor:"4,keyasint"` // digest of the titles of dataset and output
 }
 
-// unjudged are answers about an output of a version that no consent has shown
-// yet, all of one meaning and all given or all withheld.
+// unjudged are answers about an output in a version that no consent has shown
+// yet. They all have one meaning, and were all given or all withheld.
 type unjudged struct {
 	Entry uint64 `cbor:"1,keyasint"` // of the first
 }
 
 func publishedKey(entry uint64) []byte { return binary.BigEndian.AppendUint64([]byte{'C'}, entry) }
 
-// versionKey is where the entry of a version is kept, of 0 that of the newest.
+// versionKey is the key of the entry of a version; version 0 stands for the
+// newest.
 func versionKey(agency string, version uint64) []byte {
 	return binary.BigEndian.AppendUint64(append([]byte{'V', byte(len(agency))}, agency...), version)
 }
 
-// describedKey is where an output of a version is kept, of 0 that of the newest
-// version of which a consent has shown it.
+// describedKey is the key of an output in a version. Version 0 stands for the
+// newest version of which a consent has shown the output.
 func describedKey(agency string, version uint64, dataset, output string) []byte {
 	return append(append(versionKey(agency, version), 'O'), dataset+"."+output...)
 }
 
-// unjudgedKey is where such answers are kept: not more than the meanings that
-// consents have under one name, however many answers there are.
+// unjudgedKey is the key of such answers. Their number is limited by the
+// meanings that consents have under one name, whatever the number of answers.
 func unjudgedKey(agency string, version uint64, i *consent.Item, told bool) []byte {
 	key := append(describedKey(agency, version, i.Dataset, i.Output), '?', 0)
 	if told {
@@ -70,7 +72,7 @@ func unjudgedKey(agency string, version uint64, i *consent.Item, told bool) []by
 	return append(key, i.Meaning[:]...)
 }
 
-// publish takes in a catalog.
+// publish records a catalog.
 func (i *Inspector) publish(e *Entry, p *ledger.Catalog) error {
 	if i.identity == nil {
 		return nil
@@ -95,8 +97,8 @@ func (i *Inspector) publish(e *Entry, p *ledger.Catalog) error {
 		i.put(versionKey(e.Author, 0), position{e.Index}))
 }
 
-// shows looks at what a consent that holds shows of catalogs, and whether it was
-// signed for the notice that follows.
+// shows inspects what a valid consent shows of catalogs, and whether it was
+// signed for the notice that belongs to it.
 func (i *Inspector) shows(e *Entry, g *grant) error {
 	err := ledger.CheckShown(i.replay.genesis, e.Roster, g.Terms, g.Body, i.day(e), func(entry, before uint64) (*ledger.Publication, error) {
 		p, err := fetch[published](i, publishedKey(entry))
@@ -124,9 +126,10 @@ func (i *Inspector) shows(e *Entry, g *grant) error {
 	return nil
 }
 
-// learn keeps what outputs are in a version of a catalog, and says where they
-// were something else before, or are two things in one version: then the root is
-// that of no catalog, and who signed it shows people one or the other.
+// learn keeps the outputs in a version of a catalog. It reports outputs that
+// were different in an earlier version. It also reports an output that is two
+// different things in one version. The root is then that of no catalog, and its
+// signer can show either of the two.
 func (i *Inspector) learn(s *consent.Shown) error {
 	for n := range s.Outputs {
 		l := &s.Outputs[n].Leaf
@@ -165,8 +168,8 @@ func (i *Inspector) learn(s *consent.Shown) error {
 	return nil
 }
 
-// judge looks at the answers that were given before anybody could know what the
-// output means in their version.
+// judge judges the answers that were given before anybody could know the
+// output's meaning in their version.
 func (i *Inspector) judge(s *consent.Shown, l *consent.Leaf) error {
 	prefix := append(describedKey(s.Agency, s.Version, l.Dataset, l.Output), '?')
 	for {
@@ -186,7 +189,8 @@ func (i *Inspector) judge(s *consent.Shown, l *consent.Leaf) error {
 	}
 }
 
-// wrongly says what was done with an output, by whether it was told.
+// wrongly describes what was done with an output; the key is whether it was
+// answered.
 var wrongly = map[bool]string{true: "answered, and means something else than what was consented to", false: "withheld as changed, and means what was consented to"}
 
 func differs(last, now *described) string {
@@ -201,8 +205,9 @@ func differs(last, now *described) string {
 	return ""
 }
 
-// answeredBy looks by which catalog an agency has answered: one on the log that
-// was in force after the query, in which outputs mean what was consented to.
+// answeredBy checks by which catalog an agency has answered. The catalog has to
+// be on the log, in force after the query, and its outputs have to mean what
+// was consented to.
 func (i *Inspector) answeredBy(e *Entry, q *query, results []ledger.Result) error {
 	seen := map[uint64]bool{}
 	for n := range results {
@@ -233,7 +238,8 @@ func (i *Inspector) answeredBy(e *Entry, q *query, results []ledger.Result) erro
 	return nil
 }
 
-// waits keeps an answer until a consent shows what its output means, see judge.
+// waits keeps an answer until a consent shows the meaning of its output, see
+// judge.
 func (i *Inspector) waits(e *Entry, r *ledger.Result, told bool) error {
 	key := unjudgedKey(e.Author, r.Version, &r.Item, told)
 	first, err := fetch[unjudged](i, key)

@@ -7,31 +7,32 @@ import (
 	"atoll/consensus/ledger"
 )
 
-// maxStray is how far an author's time may be from network time, in
+// maxStray is the maximum deviation of an author's time from network time, in
 // milliseconds.
 const maxStray = 60_000
 
 // clocks compares authors' times with network time.
 //
-// A statement that is behind may have waited: for a log without majority, for a
-// leader that held it back. It shows at once, as information. That it is the
-// clock shows when its author signs another, later by that very clock than the
-// log had the first, and that is behind too, and none between was right. Nobody
-// is judged while network time is in doubt: most members are far behind it, or
-// the voters have gone back on it.
+// A statement that is behind may have waited: for a log without a majority, or
+// for a leader that held it back. It is reported immediately, as information.
+// The clock is known to be wrong when its author signs another statement that
+// is behind too. By that very clock, the second must be later than the log had
+// the first, and none between may have been right. Nobody is judged while
+// network time is in doubt: most members are far behind it, or the voters have
+// gone back on it.
 //
-// Who is ahead shows only when others say so: network time stands still while
-// nobody speaks, and the first to speak in the morning is hours ahead of it and
-// right. A majority of the voters has to have said less since; or, where network
-// time waits for the other members, a majority of those. That they have spoken
-// is not enough: one voter that is behind keeps network time from following a
-// right one. One finding stands for all that an author says until its time is
-// right again.
+// An author that is ahead is recognised only by what others say. Network time
+// does not move while nobody speaks, and the first to speak in the morning is
+// hours ahead of it and right. A majority of the voters must have stated
+// smaller times since; or, if network time waits for the other members, a
+// majority of those. That they have spoken is not enough, because one voter
+// that is behind keeps network time from following a right one. One finding
+// covers all statements of an author until its time is right again.
 type clocks struct {
 	voters  map[string]bool
 	ahead   map[string]*claim // by author: not judged yet
 	astray  map[string]bool
-	late    map[string]uint64 // by author: network time of its first statement that was behind, since one was right
+	late    map[string]uint64 // by author: network time of its first statement that was behind, since its last right one
 	waiting []string          // authors in ahead, in order
 }
 
@@ -40,14 +41,14 @@ type claim struct {
 	index   uint64
 	author  string
 	signed  uint64
-	against map[string]bool // members whose last word since is a time before this one
+	against map[string]bool // members whose last statement since has a time before this one
 }
 
-// stray is a claim that is wrong, with the network time that shows it.
+// stray is a wrong claim, with the network time that shows that it is wrong.
 type stray struct {
 	claim
 	network uint64
-	waited  bool // or it may have: information
+	waited  bool // the statement waited, or may have: information
 }
 
 func (s *stray) finding() Finding {
@@ -77,9 +78,10 @@ func newClocks(voters []string) clocks {
 	return c
 }
 
-// observe notes the time of an entry's author and returns what it shows to be
-// wrong, one finding at most: another shows at a later entry. The state is the
-// one after the entry; the error is of reading it.
+// observe records the time of an entry's author and returns the claim that it
+// shows to be wrong, if any. It returns at most one; another is returned at a
+// later entry. The function state returns the state after the entry; the error
+// comes from reading it.
 func (c *clocks) observe(e *Entry, state func() (*ledger.State, error)) (*stray, error) {
 	at := e.Statement.ID.Time()
 	ahead := at > e.Time+maxStray
@@ -102,7 +104,7 @@ func (c *clocks) observe(e *Entry, state func() (*ledger.State, error)) (*stray,
 	if err != nil {
 		return nil, err
 	}
-	s.Size-- // who is absent at the next entry was not at this one
+	s.Size-- // a member absent at the next entry was not yet absent at this one
 	if behind && !c.astray[e.Author] && !s.Doubtful() {
 		if found := c.behind(e, at); found != nil {
 			return found, nil
@@ -115,7 +117,7 @@ func (c *clocks) observe(e *Entry, state func() (*ledger.State, error)) (*stray,
 func (c *clocks) behind(e *Entry, at uint64) *stray {
 	first, known := c.late[e.Author]
 	if known && at <= first {
-		return nil // it may have waited with the first
+		return nil // it may have waited together with the first
 	}
 	if known {
 		c.astray[e.Author] = true
@@ -125,8 +127,8 @@ func (c *clocks) behind(e *Entry, at uint64) *stray {
 	return &stray{claim: claim{index: e.Index, author: e.Author, signed: at}, network: e.Time, waited: !known}
 }
 
-// compare holds a statement against the claims not judged yet, and drops those
-// that network time has come to.
+// compare compares a statement with the claims not judged yet, and drops the
+// claims that network time has reached.
 func (c *clocks) compare(e *Entry, at uint64) {
 	c.waiting = slices.DeleteFunc(c.waiting, func(author string) bool {
 		w := c.ahead[author]
@@ -143,10 +145,12 @@ func (c *clocks) compare(e *Entry, at uint64) {
 	})
 }
 
-// doubted reports whether anybody has said less than an author's claim.
+// doubted reports whether any member has stated a smaller time than an author's
+// claim.
 func (c *clocks) doubted(author string) bool { return len(c.ahead[author].against) > 0 }
 
-// judge looks for the first claim that enough members have said less than.
+// judge returns the first claim against which enough members have stated
+// smaller times.
 func (c *clocks) judge(s *ledger.State) *stray {
 	present := 0
 	for seat := range s.Clocks.Seats() {
@@ -154,7 +158,7 @@ func (c *clocks) judge(s *ledger.State) *stray {
 			present++
 		}
 	}
-	waits := s.VotersTime() > s.Time // for the other members
+	waits := s.VotersTime() > s.Time // waits for the other members
 	n := slices.IndexFunc(c.waiting, func(author string) bool {
 		against := c.ahead[author].against
 		voters := 0

@@ -9,16 +9,17 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// heads are the roots that the log had while cosigners that were approved wait
-// for their handover, which carries one of these heads.
+// heads are the roots of the log since a set of cosigners was approved and
+// waits for its handover. The handover carries one of these heads.
 type heads struct {
 	first uint64 // size of the first
 	roots []tlog.Hash
 }
 
-// walk follows the log from cosigners to cosigners: the head by which the old
-// ones hand over must be one of this very log. The rules have seen that they
-// signed it, and that it covers the approvals.
+// walk follows the log from one set of cosigners to the next. The head with
+// which the old cosigners hand over must be one of this very log. The rules
+// have checked that the old cosigners signed it and that it covers the
+// approvals.
 func (r *Replayer) walk(s *ledger.Statement, answer ledger.Answer) error {
 	if h, ok := handoverOf(s, answer); ok {
 		c, err := tlog.Unverified(h.Checkpoint)
@@ -49,8 +50,8 @@ func handoverOf(s *ledger.Statement, answer ledger.Answer) (*ledger.Handover, bo
 	return h, ok
 }
 
-// add keeps the head of the tree as it is now, and no more of them than a
-// handover may look back; or none, where nothing waits.
+// add keeps the present head of the tree, and only as many heads as a handover
+// may look back. It keeps none if no set waits.
 func (h *heads) add(tree *tlog.Tree, waits bool) {
 	if !waits {
 		*h = heads{}
@@ -74,15 +75,16 @@ func (h *heads) at(size uint64) (root tlog.Hash, ok bool) {
 	return h.roots[size-h.first], true
 }
 
-// Cosigners returns all sets of cosigners that the log has had so far, walked
-// from genesis.
+// Cosigners returns all sets of cosigners that the log has had so far, starting
+// with that of genesis.
 func (r *Replayer) Cosigners() ([]ledger.Cosigners, error) { return ledger.ReadCosigners(r.state) }
 
-// CheckFinal reports whether a checkpoint of the log as replayed so far is final by
-// the log itself: cosigned by a quorum of those whom it names for heads of that
-// size. Where it is not, and has cosignatures of others who have handed over or
-// were not in force yet, the error wraps [ErrTampered]: they do not sign such
-// heads. Cosignatures of outside witnesses are the policy's to judge.
+// CheckFinal reports whether a checkpoint of the log replayed so far is final
+// according to the log itself. It is final if a quorum of the cosigners that
+// the log names for heads of that size has cosigned it. If it is not final, and
+// has cosignatures of members that have handed over or were not in force yet,
+// the error wraps [ErrTampered]: they do not sign such heads. Cosignatures of
+// outside witnesses are judged by the policy.
 func (r *Replayer) CheckFinal(signed []byte) (bool, error) {
 	c, err := tlog.Unverified(signed)
 	if err != nil {

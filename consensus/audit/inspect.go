@@ -13,34 +13,35 @@ import (
 	"atoll/crypto/sign"
 )
 
-// receiptLife is how long behind a query's deadline the log takes a receipt,
+// receiptLife is how long after a query's deadline the log accepts a receipt,
 // in milliseconds (SPEC.md section 8).
 const receiptLife = 24 * 60 * 60 * 1000
 
-// Inspector looks at what members did within the rules. It is handed every
-// entry of a replay right after the replay itself. It keeps what is live, in the
-// store of the replay: consents until they end, queries until nothing more can
-// follow. What it knows from an identity is locked there under that identity.
+// Inspector inspects what members did within the rules. It takes every entry of
+// a replay right after the replay itself. It keeps current data in the store of
+// the replay: consents until they end, and queries until nothing more can
+// follow. What it knows from an identity is encrypted there under that
+// identity.
 type Inspector struct {
-	// Reveal puts subjects and operators into findings.
+	// Reveal includes subjects and operators in findings.
 	Reveal bool
 
 	replay   *Replayer
 	identity *seal.Identity
-	secret   sign.Secret // of what is kept; with an identity alone
+	secret   sign.Secret // encrypts what is kept; only set with an identity
 	found    func(Finding)
 	clocks   clocks
-	duties   uint64 // put down so far, to keep their keys apart
-	findings uint64 // so far
+	duties   uint64 // number scheduled so far, to keep their keys apart
+	findings uint64 // number so far
 	now      uint64 // network time
-	dated    bool   // the entry under inspection stands by its own time alone, see knew.go
-	err      error  // of keeping a finding
+	dated    bool   // only its own time supports the entry under inspection, see knew.go
+	err      error  // error of keeping a finding
 }
 
-// NewInspector returns an inspector beside a replay that has not begun. With an
-// auditor's identity it looks into what is sealed, without (nil) at what is
+// NewInspector returns an inspector for a replay that has not begun. With an
+// auditor's identity it inspects what is sealed, without (nil) only what is
 // public. Found is called for each finding, in the order in which entries show
-// them: silence shows later than the query that it is about.
+// them: a missing answer is reported later than its query.
 func NewInspector(replay *Replayer, identity *seal.Identity, found func(Finding)) *Inspector {
 	i := &Inspector{replay: replay, identity: identity, found: found}
 	if identity != nil {
@@ -55,8 +56,8 @@ func (i *Inspector) day(e *Entry) consent.Day {
 	return consent.DayOf(e.Time, i.replay.genesis.Offset)
 }
 
-// Add looks at the entry that the replay has just added. An error is one of the
-// state, never of what a member wrote.
+// Add inspects the entry that the replay has just added. An error comes from
+// the state, never from what a member wrote.
 func (i *Inspector) Add(e *Entry) error {
 	i.now = e.Time
 	if err := i.run(); err != nil {
@@ -73,7 +74,7 @@ func (i *Inspector) Add(e *Entry) error {
 	if stray != nil {
 		i.keepFinding(stray.finding())
 	}
-	if e.Verdict == ledger.Accepted { // else nothing came of it
+	if e.Verdict == ledger.Accepted { // a refused statement has no effect
 		i.dated = false
 		i.keepErr(i.accepted(e))
 		if i.dated && !i.clocks.astray[e.Author] {
@@ -107,8 +108,8 @@ func (i *Inspector) accepted(e *Entry) error {
 	return nil
 }
 
-// Close reports what can be said now that no entry follows: which queries whose
-// deadline has passed stay without answer. Those still open are not judged.
+// Close reports what can be determined when no entry follows: which queries
+// whose deadline has passed have no answer. Queries still open are not judged.
 func (i *Inspector) Close() error {
 	i.keepErr(i.run())
 	return i.err
@@ -128,7 +129,7 @@ func (i *Inspector) fault(e *Entry, rule Rule, g *grant, operator, format string
 }
 
 // unopened reports why a sealed part could not be opened or used. It returns
-// an error that is not the writer's fault.
+// the errors that are not the writer's fault.
 func (i *Inspector) unopened(e *Entry, g *grant, refused Rule, err error) error {
 	var refusal *consent.Refusal
 	switch {
@@ -144,7 +145,7 @@ func (i *Inspector) unopened(e *Entry, g *grant, refused Rule, err error) error 
 	return nil
 }
 
-// grant takes in a consent, and opens it.
+// grant records a consent and opens it.
 func (i *Inspector) grant(e *Entry, h *consent.Header) error {
 	if i.identity == nil {
 		return nil
@@ -165,7 +166,7 @@ func (i *Inspector) grant(e *Entry, h *consent.Header) error {
 			return err
 		}
 	}
-	// A query of the last day is the last that may need it.
+	// A query of the last day is the last that may need the consent.
 	end := (h.Bounds.NotAfter + 1).Start(i.replay.genesis.Offset)
 	key := grantKey(h.Bounds.ID)
 	if err := i.later(end+ledger.MaxQueryLife+receiptLife+2, duty{Kind: dutyGrant, Key: key}); err != nil {
@@ -174,8 +175,9 @@ func (i *Inspector) grant(e *Entry, h *consent.Header) error {
 	return i.put(key, g)
 }
 
-// shared looks whether a body that this auditor opened opens for the others who
-// have to read it. Its bank could see that as well, before it carried it.
+// shared checks whether a body that this auditor opened also opens for the
+// other required readers. The bank could check that as well before it carried
+// the body.
 func (i *Inspector) shared(e *Entry, g *grant) error {
 	readers := e.Roster.Readers(e.Author)
 	to := make([]seal.Recipient, len(readers))
@@ -209,18 +211,18 @@ type holder struct {
 	To     consent.Day `cbor:"5,keyasint"`
 }
 
-// holders are all of a subject.
+// holders are all live credentials of a subject.
 type holders struct {
 	Live []holder `cbor:"1,keyasint"`
 }
 
-// issued is whose a credential is.
+// issued is the subject of a credential.
 type issued struct {
 	Subject []byte `cbor:"1,keyasint"` // key of its holders
 }
 
-// issue takes in a credential. A registrar that vouches for two keys of one
-// enterprise at a time can speak for it: that must show.
+// issue records a credential. A registrar that vouches for two keys of one
+// enterprise at a time can act for the enterprise, so it must be reported.
 func (i *Inspector) issue(e *Entry, p *ledger.CredentialIssue) error {
 	if i.identity == nil {
 		return nil
@@ -255,8 +257,9 @@ func (i *Inspector) issue(e *Entry, p *ledger.CredentialIssue) error {
 	return i.put(issuedKey(h.Digest), issued{key})
 }
 
-// twoKeys names who vouched for a second key of an enterprise, and who for the
-// first: where these are two, no log can tell which of them lies.
+// twoKeys names the registrar that vouched for a second key of an enterprise,
+// and the one that vouched for the first. If these are two registrars, no log
+// can determine which of them lies.
 func (i *Inspector) twoKeys(e *Entry, first *holder, s consent.Subject) error {
 	record, err := ledger.LookupCredential(i.replay.View(), first.Digest)
 	if err != nil {
@@ -276,8 +279,9 @@ func (i *Inspector) twoKeys(e *Entry, first *holder, s consent.Subject) error {
 	return nil
 }
 
-// vouched reports whether a credential vouches for this key of a subject on the day
-// of an entry. Of one that could not be opened it says yes: its own finding says so.
+// vouched reports whether a credential vouches for this key of a subject on the
+// day of an entry. For a credential that could not be opened it returns true,
+// because that has its own finding.
 func (i *Inspector) vouched(e *Entry, digest []byte, s consent.Subject, key []byte) (bool, error) {
 	whose, err := fetch[issued](i, issuedKey(digest))
 	if err != nil || len(whose.Subject) == 0 {
@@ -293,7 +297,7 @@ func (i *Inspector) vouched(e *Entry, digest []byte, s consent.Subject, key []by
 	}), err
 }
 
-// endCredential takes a credential that was revoked out of what its subject holds.
+// endCredential removes a revoked credential from those of its subject.
 func (i *Inspector) endCredential(e *Entry, digest []byte) error {
 	if i.identity == nil {
 		return nil

@@ -12,16 +12,16 @@ import (
 	"atoll/crypto/sign"
 )
 
-// Store is where a replay keeps its state: [ledger.Memory], or one in a file
-// for logs whose state does not fit (package store).
+// Store is where a replay keeps its state: [ledger.Memory], or a file for logs
+// whose state does not fit into memory (package store).
 type Store interface {
 	ledger.View
-	// Apply makes changes and may keep them.
+	// Apply makes changes and may retain them.
 	Apply([]ledger.Change)
 }
 
-// What an inspector keeps stands beside the state of the rules, whose keys begin
-// with small letters; its own begin with capitals.
+// An inspector keeps its records beside the state of the rules. Keys of the
+// rules begin with small letters, keys of the inspector with capitals.
 
 func grantKey(id []byte) []byte       { return append([]byte{'G'}, id...) }
 func issuedKey(digest []byte) []byte  { return append([]byte{'I'}, digest...) }
@@ -30,7 +30,8 @@ func queryKey(ref ledger.QueryRef) []byte {
 	return append(append([]byte{'Q', byte(len(ref.Bank))}, ref.Bank...), ref.ID...)
 }
 
-// holdersKey names a subject to nobody else.
+// holdersKey is the key of a subject's credentials. It identifies the subject
+// only to this inspector.
 func (i *Inspector) holdersKey(s consent.Subject) []byte {
 	name := i.secret.Derive("atoll/v1/audit/subject", []byte(s))
 	return append([]byte{'H'}, name[:]...)
@@ -57,7 +58,7 @@ func (i *Inspector) put(key []byte, record any) error {
 
 func (i *Inspector) drop(key []byte) { i.replay.state.Apply([]ledger.Change{{Key: key}}) }
 
-// fetch returns a record, empty where there is none.
+// fetch returns a record, or the zero record if there is none.
 func fetch[T any](i *Inspector, key []byte) (record T, err error) {
 	value, err := i.replay.state.Get(key)
 	if err != nil || value == nil {
@@ -71,7 +72,7 @@ func fetch[T any](i *Inspector, key []byte) (record T, err error) {
 	return record, sign.Unmarshal(value, &record)
 }
 
-// keepFinding keeps a finding and hands it out.
+// keepFinding keeps a finding and passes it to found.
 func (i *Inspector) keepFinding(f Finding) {
 	i.findings++
 	f.Detail = strings.ToValidUTF8(f.Detail, "\ufffd")
@@ -79,7 +80,7 @@ func (i *Inspector) keepFinding(f Finding) {
 	i.found(i.veiled(f))
 }
 
-// keepErr remembers that something could not be kept, for [Inspector.Add].
+// keepErr keeps an error of keeping something, for [Inspector.Add].
 func (i *Inspector) keepErr(err error) {
 	if i.err == nil {
 		i.err = err
@@ -93,8 +94,8 @@ func (i *Inspector) veiled(f Finding) Finding {
 	return f
 }
 
-// Findings yields all findings so far, those of earlier runs over the same
-// store among them.
+// Findings yields all findings so far, including those of earlier runs over the
+// same store.
 func (i *Inspector) Findings(yield func(Finding, error) bool) {
 	for n := range i.findings {
 		k, err := fetch[keptFinding](i, findingKey(n+1))
@@ -115,7 +116,7 @@ type keptFinding struct {
 	Operator string `cbor:"7,keyasint"`
 }
 
-// lookupGrant returns a consent, nil where it is not known.
+// lookupGrant returns a consent, or nil if it is not known.
 func (i *Inspector) lookupGrant(id []byte) (*grant, error) {
 	g, err := fetch[grant](i, grantKey(id))
 	if err != nil || g.Header == nil {
@@ -124,7 +125,7 @@ func (i *Inspector) lookupGrant(id []byte) (*grant, error) {
 	return &g, nil
 }
 
-// lookup returns a query with its consent, nil where it is not known.
+// lookup returns a query with its consent, or nil if it is not known.
 func (i *Inspector) lookup(ref ledger.QueryRef) (*query, error) { return i.kept(queryKey(ref)) }
 
 func (i *Inspector) kept(key []byte) (*query, error) {
@@ -139,7 +140,7 @@ func (i *Inspector) kept(key []byte) (*query, error) {
 	return &q, err
 }
 
-// grantOf returns the consent of a query, nil where it is not known.
+// grantOf returns the consent of a query, or nil if it is not known.
 func (i *Inspector) grantOf(ref ledger.QueryRef) (*grant, error) {
 	q, err := i.lookup(ref)
 	if err != nil || q == nil {
@@ -148,10 +149,10 @@ func (i *Inspector) grantOf(ref ledger.QueryRef) (*grant, error) {
 	return q.grant, nil
 }
 
-// duty is work that waits for network time.
+// duty is work scheduled for a network time.
 type duty struct {
 	Kind   uint   `cbor:"1,keyasint"`
-	Key    []byte `cbor:"2,keyasint"` // of what it is about
+	Key    []byte `cbor:"2,keyasint"` // key of the record concerned
 	Index  uint64 `cbor:"3,keyasint"`
 	Author string `cbor:"4,keyasint"`
 }
@@ -159,18 +160,18 @@ type duty struct {
 const (
 	dutyUnanswered = iota + 1 // the deadline of a query has passed
 	dutyUnreceived            // nothing more can follow a query
-	dutyRevocation            // the log has had time to get a revocation
-	dutyGrant                 // nobody needs a consent any more
+	dutyRevocation            // the log has had time to receive a revocation
+	dutyGrant                 // nobody needs a consent any longer
 )
 
-// later puts work down. What is due at one time is done in the order in which
-// it was put down.
+// later schedules work. Work due at one time is done in the order in which it
+// was scheduled.
 func (i *Inspector) later(ms uint64, t duty) error {
 	i.duties++
 	return i.put(dutyKey(ms, i.duties), t)
 }
 
-// run does what is due.
+// run does the work that is due.
 func (i *Inspector) run() error {
 	for {
 		key, _, err := i.replay.state.Next([]byte{'X'}, nil)

@@ -5,27 +5,28 @@ import (
 	"atoll/consensus/ledger"
 )
 
-// Between a statement and its entry is what its author cannot see or help:
-// whoever leads may put a credential's end before it, or hold it back over
-// midnight. So of a credential it counts what was so when the author signed.
+// An author can neither see nor influence what happens between its statement
+// and the entry. The leader may put the end of a credential before the entry,
+// or delay the entry past midnight. A credential is therefore judged as of the
+// time when the author signed.
 
-// revoked is when a credential was taken back.
+// revoked is when a credential was revoked.
 type revoked struct {
 	Time uint64 `cbor:"1,keyasint"` // network time, Unix milliseconds
 }
 
-// signed returns when the author of an entry signed it, by its own word and no
-// later than the log had it. That a statement came late says nothing against its
-// author by itself; where it stands by its own time alone, and that is more than
-// [maxStray] back, its author is asked.
+// signed returns when the author of an entry signed it, by its own time and no
+// later than the log had it. A late statement is not held against its author by
+// itself. If an entry is supported by its own time alone, and that time is more
+// than [maxStray] back, its author is asked.
 func signed(e *Entry) uint64 { return min(e.Statement.ID.Time(), e.Time) }
 
-// lean notes that an entry stands by its own time alone.
+// lean records that only its own time supports an entry.
 func (i *Inspector) lean(e *Entry) { i.dated = i.dated || signed(e)+maxStray < e.Time }
 
-// standing returns a credential on which an entry rests, nil where the log never
-// had it, or where it had been revoked for so long when the author signed that
-// the author knew.
+// standing returns a credential on which an entry is based. It returns nil if
+// the log never had the credential, or if the credential had been revoked for
+// so long when the author signed that the author knew.
 func (i *Inspector) standing(e *Entry, digest []byte) (*ledger.Credential, error) {
 	record, err := ledger.LookupCredential(i.replay.View(), digest)
 	if err != nil || record == nil || record.Revoked == 0 {
@@ -41,7 +42,7 @@ func (i *Inspector) standing(e *Entry, digest []byte) (*ledger.Credential, error
 	return record, nil
 }
 
-// dayFor returns the day of an entry for a credential's statement: see
+// dayFor returns the day of an entry for a credential's statement, see
 // dayWithin.
 func (i *Inspector) dayFor(e *Entry, credential []byte) consent.Day {
 	c, err := consent.ReadCredential(credential)
@@ -51,9 +52,9 @@ func (i *Inspector) dayFor(e *Entry, credential []byte) consent.Day {
 	return i.dayWithin(e, c.NotBefore, c.NotAfter)
 }
 
-// dayWithin returns a day for an entry within a term: that of the log if it is
-// one, else that on which the author signed it. Where neither is, it is the
-// log's.
+// dayWithin returns a day of an entry that is within a term: the log's day if
+// it is, otherwise the day on which the author signed. If neither is within the
+// term, it returns the log's day.
 func (i *Inspector) dayWithin(e *Entry, from, to consent.Day) consent.Day {
 	today := i.day(e)
 	if from <= today && today <= to {

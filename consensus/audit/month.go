@@ -8,8 +8,8 @@ import (
 // Month is a calendar month, counted from January of the year 0.
 type Month int32
 
-// MonthOf returns the month that a time in Unix milliseconds falls into, at an
-// offset from UTC in minutes.
+// MonthOf returns the month of a time in Unix milliseconds, at an offset from
+// UTC in minutes.
 func MonthOf(ms uint64, offset int16) Month {
 	at := time.UnixMilli(int64(min(ms, 1<<53))).In(time.FixedZone("", int(offset)*60))
 	return Month(at.Year()*12 + int(at.Month()) - 1)

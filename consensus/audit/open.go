@@ -11,8 +11,8 @@ import (
 	"atoll/crypto/sign"
 )
 
-// Opened is what is sealed in an entry, as far as its kind has it. It names
-// subjects and people.
+// Opened is what is sealed in an entry, as far as its kind has it. It contains
+// names of subjects and people.
 type Opened struct {
 	Terms      *consent.Terms        // of the consent that the entry belongs to
 	Body       *consent.Body         // consent.grant
@@ -24,10 +24,10 @@ type Opened struct {
 
 var errNoConsent = errors.New("its consent could not be opened, or is unknown")
 
-// Open opens what is sealed in the entry just added. It returns nil where the
-// kind seals nothing or there is no identity. Errors wrap [seal.ErrNotForUs],
-// [seal.ErrBroken] or [sign.ErrMalformed], or say that the consent which has
-// the key could not be opened.
+// Open opens what is sealed in the entry just added. It returns nil if the kind
+// seals nothing or there is no identity. Errors wrap [seal.ErrNotForUs],
+// [seal.ErrBroken] or [sign.ErrMalformed], or state that the consent with the
+// key could not be opened.
 func (i *Inspector) Open(e *Entry) (*Opened, error) {
 	if i.identity == nil || e.Statement == nil {
 		return nil, nil
@@ -80,12 +80,12 @@ func (o *Opened) or(err error) (*Opened, error) {
 	return o, nil
 }
 
-// grant is a consent as the auditor holds it.
+// grant is a consent as the auditor keeps it.
 type grant struct {
 	Index   uint64          `cbor:"1,keyasint"`
 	Header  *consent.Header `cbor:"2,keyasint"`
-	Body    *consent.Body   `cbor:"3,keyasint,omitempty"` // nil where it could not be opened
-	Terms   *consent.Terms  `cbor:"4,keyasint,omitempty"` // nil where the body does not hold
+	Body    *consent.Body   `cbor:"3,keyasint,omitempty"` // nil if it could not be opened
+	Terms   *consent.Terms  `cbor:"4,keyasint,omitempty"` // nil if the body is not valid
 	Revoked bool            `cbor:"5,keyasint"`
 }
 
@@ -96,7 +96,7 @@ func (g *grant) agreed() *consent.Terms {
 	return g.Terms
 }
 
-// signer is the key that signed the terms, which hold.
+// signer returns the key that signed the terms, which must be valid.
 func (g *grant) signer() []byte {
 	c, err := consent.ReadCredential(g.Body.Credential)
 	if err != nil {
@@ -108,8 +108,8 @@ func (g *grant) signer() []byte {
 func (g *grant) opened() bool { return g != nil && g.Body != nil }
 
 // openGrant opens a consent's body and checks it against its header: every
-// signature, digest and commitment in it. The grant has what could be opened,
-// whatever the error.
+// signature, digest and commitment in it. The returned grant has what could be
+// opened, whatever the error.
 func (i *Inspector) openGrant(e *Entry, h *consent.Header) (*grant, error) {
 	g := &grant{Index: e.Index, Header: h}
 	plain, err := seal.DecryptBytes(e.Statement.Carrier.Sealed, *i.identity)
@@ -132,9 +132,10 @@ func (i *Inspector) openGrant(e *Entry, h *consent.Header) (*grant, error) {
 	return g, err
 }
 
-// authority returns who vouches for a credential on which an entry rests, by the
-// log. The error is a [*consent.Refusal] where the credential does not stand
-// there, or did not any more when the entry's author could know.
+// authority returns the registrar that vouches for a credential on which an
+// entry is based, according to the log. The error is a [*consent.Refusal] if
+// the credential is not on the log, or had been revoked when the entry's author
+// could know.
 func (i *Inspector) authority(e *Entry, credential []byte) (a consent.Authority, err error) {
 	record, err := i.standing(e, consent.CredentialDigest(credential))
 	if err != nil {
@@ -147,7 +148,8 @@ func (i *Inspector) authority(e *Entry, credential []byte) (a consent.Authority,
 	return consent.Authority{Network: i.network(), Registrar: key}, err
 }
 
-// statementKey returns the key by which a member signed what an entry carries.
+// statementKey returns the key with which a member signed what an entry
+// carries.
 func (i *Inspector) statementKey(member string, index uint64) (ed25519.PublicKey, error) {
 	card, err := ledger.CardAt(i.replay.View(), member, index)
 	if err == nil && card == nil {
@@ -160,7 +162,7 @@ func (i *Inspector) statementKey(member string, index uint64) (ed25519.PublicKey
 }
 
 // openCredential opens what a registrar has sealed to the auditors and checks
-// that it is what the entry says.
+// that it matches the entry.
 func (i *Inspector) openCredential(e *Entry, c *ledger.CredentialIssue) (*consent.Credential, error) {
 	statement, err := seal.DecryptBytes(c.Sealed, *i.identity)
 	if err != nil {

@@ -8,12 +8,12 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// Prove returns a proof, to be kept for as long as one likes, that an entry
-// stands in the log under its checkpoint; the entry itself is the proof's
-// Extra. It fetches a bundle and a few tiles.
+// Prove returns a proof that an entry is in the log under its checkpoint. The
+// proof can be kept indefinitely; its Extra is the entry itself. Prove fetches
+// a bundle and a few tiles.
 //
 // Errors wrap [tlog.ErrNotInTree] for an index beyond the log, and
-// [ErrTampered] where the log is at fault.
+// [ErrTampered] if the log is at fault.
 func (l *Log) Prove(index uint64) (*tlog.Proof, error) {
 	if index >= l.Size {
 		return nil, fmt.Errorf("%w: entry %d of %d", tlog.ErrNotInTree, index, l.Size)
@@ -38,13 +38,13 @@ func (l *Log) Prove(index uint64) (*tlog.Proof, error) {
 	return &tlog.Proof{Extra: entry, Index: index, Path: path, Checkpoint: l.Signed}, nil
 }
 
-// CheckProof verifies a proof without its log: that the checkpoint in it is one
-// that the policy accepts, and that the entry stands under it, at its index.
-// The entry is the proof's Extra unless another is given. What is returned is
-// the log as far as the proof has it: its head, and who signed it.
+// CheckProof verifies a proof without its log: the policy must accept the
+// checkpoint in it, and the entry must be under that checkpoint at its index.
+// The entry is the proof's Extra unless another one is given. CheckProof
+// returns the log as far as the proof shows it: its head and its signers.
 //
-// Errors wrap [ErrUnverifiable] where the proof does not hold, and
-// [ErrTampered] where it does and the entry cannot be one.
+// Errors wrap [ErrUnverifiable] if the proof is not valid, and [ErrTampered] if
+// it is valid but the entry cannot be one.
 func CheckProof(p *tlog.Proof, entry []byte, policy *tlog.Policy) (*Log, *ledger.Entry, error) {
 	if entry == nil {
 		entry = p.Extra

@@ -10,7 +10,7 @@ import (
 	"atoll/consensus/ledger"
 )
 
-// query is an open query as the auditor holds it.
+// query is an open query as the auditor keeps it.
 type query struct {
 	Index    uint64            `cbor:"1,keyasint"`
 	Bank     string            `cbor:"2,keyasint"`
@@ -21,11 +21,11 @@ type query struct {
 	Sections []consent.Section `cbor:"7,keyasint"`
 	Answers  []answer          `cbor:"8,keyasint"` // accepted, in the order of the log
 
-	key   []byte // where it is kept
-	grant *grant // its consent's, nil without an identity
+	key   []byte // key of the record
+	grant *grant // of its consent, nil without an identity
 }
 
-// answer is what an agency did.
+// answer is what an agency did with a query.
 type answer struct {
 	Index    uint64       `cbor:"1,keyasint"`
 	Agency   string       `cbor:"2,keyasint"`
@@ -34,7 +34,7 @@ type answer struct {
 	Received bool         `cbor:"5,keyasint"`
 }
 
-// id is the query's own.
+// id returns the id of the query.
 func (q *query) id() []byte { return q.key[len(q.key)-len(ledger.StatementID{}):] }
 
 func (q *query) section(agency string) *consent.Section {
@@ -45,13 +45,13 @@ func (q *query) section(agency string) *consent.Section {
 	return &q.Sections[n]
 }
 
-// blame reports what an agency's answer shows of the bank that asked.
+// blame reports what an agency's answer shows about the bank that asked.
 func (i *Inspector) blame(q *query, rule Rule, format string, args ...any) {
 	i.fault(&Entry{Index: q.Index, Author: q.Bank}, rule, q.grant, q.Operator, format, args...)
 }
 
-// query looks at a question: is it the one that was logged, in the name of a
-// person, for the purpose and within the outputs that the subject signed?
+// query inspects a question: it must be the one that was logged, in the name of
+// a person, and for the purpose and within the outputs that the subject signed.
 func (i *Inspector) query(e *Entry, p *ledger.QueryOpen) error {
 	q := &query{Index: e.Index, Bank: e.Author, Consent: p.Consent, key: queryKey(ledger.QueryRef{Bank: e.Author, ID: p.ID})}
 	err := errors.Join(
@@ -113,7 +113,8 @@ func (i *Inspector) sections(e *Entry, p *ledger.QueryOpen, q *query, sections [
 	return nil
 }
 
-// covers decides as the bank and the agency had to, see [consent.Covers].
+// covers decides as the bank and the agency had to decide, see
+// [consent.Covers].
 func (g *grant) covers(s *consent.Section, at consent.At) *consent.Refusal {
 	if g.Terms == nil {
 		return &consent.Refusal{Code: consent.Mismatch, Detail: fmt.Sprintf("the consent of entry %d does not hold", g.Index)}
@@ -125,7 +126,7 @@ func (g *grant) covers(s *consent.Section, at consent.At) *consent.Refusal {
 	return consent.Covers(g.Header, g.Terms, slice, s, at)
 }
 
-// receipt notes what a bank says has arrived.
+// receipt records which fragments a bank acknowledges.
 func (i *Inspector) receipt(e *Entry, p *ledger.Receipt) error {
 	q, err := i.lookup(ledger.QueryRef{Bank: e.Author, ID: p.Query})
 	if err != nil || q == nil {
@@ -140,10 +141,10 @@ func (i *Inspector) receipt(e *Entry, p *ledger.Receipt) error {
 	return i.put(q.key, q)
 }
 
-// unanswered notes the agencies that were to be asked and stayed silent, when
-// the deadline has passed. Whether the bank's ask ever came to them, and was
-// one, no log can tell: it is nobody's fault. Once a consent is taken back or
-// over nobody may answer.
+// unanswered reports the agencies that were to be asked and had not answered
+// when the deadline passed. No log can determine whether the bank's ask reached
+// them or was valid, so it is nobody's fault. After a consent has been revoked
+// or has ended, nobody may answer.
 func (i *Inspector) unanswered(q *query) {
 	today := consent.DayOf(i.now, i.replay.genesis.Offset)
 	if q.grant == nil || q.grant.Revoked || q.grant.Header.Bounds.NotAfter < today {
@@ -156,9 +157,10 @@ func (i *Inspector) unanswered(q *query) {
 	}
 }
 
-// unreceived reports fragments that the bank never acknowledged. Of one whose
-// digest it did acknowledge as another agency's nothing can have come: in a
-// fragment stands whose it is. That is information, for it is the bank's word.
+// unreceived reports fragments that the bank never acknowledged. If the bank
+// acknowledged a digest as another agency's, no such fragment can have arrived,
+// because a fragment names its agency. This is information, because it rests on
+// the bank's word.
 func (i *Inspector) unreceived(q *query) {
 	for _, a := range q.Answers {
 		if len(a.Digest) == 0 || a.Received {

@@ -12,14 +12,14 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// Summary is what a replay found.
+// Summary is the result of a replay.
 type Summary struct {
 	Network  sign.NetworkID
 	Head     tlog.Head              // size and root, recomputed
 	Time     uint64                 // network time of the last entry, Unix milliseconds
 	Entries  map[string]int         // by kind
 	Verdicts map[ledger.Verdict]int // all kinds together
-	Together uint64                 // entries whose signatures were verified with others', see [Replayer.Expect]; the rest one by one
+	Together uint64                 // entries whose signatures were verified in a batch, see [Replayer.Expect]; the others one by one
 }
 
 // Entry is an entry whose verdict a replay has recomputed.
@@ -28,18 +28,18 @@ type Entry struct {
 	Time      uint64 // network time, Unix milliseconds
 	Verdict   ledger.Verdict
 	Kind      string
-	Author    string            // member that signed it; of genesis, empty: all founders have
-	Roster    *ledger.Roster    // by which it was judged; of genesis, nil
-	Statement *ledger.Statement // what it says; of genesis, see [Replayer.Genesis]
+	Author    string            // member that signed it; empty for genesis, which all founders sign
+	Roster    *ledger.Roster    // roster by which it was judged; nil for genesis
+	Statement *ledger.Statement // its statement; for genesis, see [Replayer.Genesis]
 }
 
-// Replayer recomputes a log entry by entry, from genesis on.
+// Replayer recomputes a log entry by entry, beginning with genesis.
 type Replayer struct {
 	state    Store
 	tree     *tlog.Tree
 	genesis  *ledger.Genesis
 	founding []byte         // statement of genesis
-	roster   *ledger.Roster // by which the next entry is judged
+	roster   *ledger.Roster // roster by which the next entry is judged
 	ahead    ahead
 	recent   heads
 	summary  Summary
@@ -57,9 +57,10 @@ func NewReplayerOver(store Store) *Replayer {
 	}
 }
 
-// Add applies the statement of the next entry to the state and compares what
-// comes out with the entry. The error wraps [ErrTampered] where the log is at
-// fault; after an error the replay is over. The entry shares the leaf's memory.
+// Add applies the statement of the next entry to the state and compares the
+// result with the entry. The error wraps [ErrTampered] if the log is at fault.
+// After an error the replay cannot continue. The entry shares the leaf's
+// memory.
 func (r *Replayer) Add(leaf []byte) (*Entry, error) {
 	at := r.tree.Size()
 	x := r.ahead.take(leaf)
@@ -101,8 +102,8 @@ func (r *Replayer) Add(leaf []byte) (*Entry, error) {
 	return out, nil
 }
 
-// outdated returns the error of a genesis whose rules are those of an earlier
-// version, nil for any other statement.
+// outdated returns the error for a genesis with the rules of an earlier
+// version, or nil for any other statement.
 func outdated(statement []byte) error {
 	if _, _, err := ledger.OpenGenesis(statement); errors.Is(err, ledger.ErrVersion) {
 		return fmt.Errorf("%w: %w", ErrOutdated, err)
@@ -110,10 +111,10 @@ func outdated(statement []byte) error {
 	return nil
 }
 
-// decide applies the rules to what is next.
+// decide applies the rules to the next statement.
 func (r *Replayer) decide(x sight) (s *ledger.Statement, answer ledger.Answer, changes []ledger.Change, err error) {
 	if s = x.statement; s == nil {
-		// Somebody who is no member, or was none yet when it was expected.
+		// The author is no member, or was none yet when the entry was expected.
 		r.ahead.signers = nil
 		if s, answer, err = ledger.Verify(r.state, x.entry.Statement); err != nil || answer.Verdict != "" {
 			return nil, answer, nil, err
@@ -123,7 +124,7 @@ func (r *Replayer) decide(x sight) (s *ledger.Statement, answer ledger.Answer, c
 	return s, answer, changes, err
 }
 
-// found takes in genesis, and the roster of the entries behind the present ones.
+// found records genesis and the roster of the entries after it.
 func (r *Replayer) found(statement []byte) (err error) {
 	if r.genesis, r.summary.Network, err = ledger.OpenGenesis(statement); err != nil {
 		return err
@@ -133,33 +134,33 @@ func (r *Replayer) found(statement []byte) (err error) {
 	return err
 }
 
-// Genesis returns what the log begins with, nil before that.
+// Genesis returns the log's genesis, or nil before it was added.
 func (r *Replayer) Genesis() *ledger.Genesis { return r.genesis }
 
-// Roster returns who the members are behind the last entry, nil before genesis.
+// Roster returns the members after the last entry, or nil before genesis.
 func (r *Replayer) Roster() *ledger.Roster { return r.roster }
 
-// View returns the state behind the last entry.
+// View returns the state after the last entry.
 func (r *Replayer) View() ledger.View { return r.state }
 
-// Summary returns what was found so far.
+// Summary returns the result so far.
 func (r *Replayer) Summary() *Summary {
 	s := r.summary
 	s.Head = r.tree.Head()
 	return &s
 }
 
-// at is the moment of a decision about an entry just added.
+// at returns the moment of a decision about an entry just added.
 func (r *Replayer) at(e *Entry) (at consent.At, err error) {
 	at.Day = consent.DayOf(e.Time, r.genesis.Offset)
 	at.Purposes, err = ledger.Purposes(r.state)
 	return at, err
 }
 
-// Replay applies the statement of every entry, from genesis on, to an empty
-// state and compares what comes out with the entry. Leaves come in order and do
-// not change; an error among them ends the replay. The error wraps
-// [ErrTampered] where the log is at fault.
+// Replay applies the statement of every entry, beginning with genesis, to an
+// empty state and compares the results with the entries. Leaves come in order
+// and do not change; an error among them ends the replay. The error wraps
+// [ErrTampered] if the log is at fault.
 func Replay(leaves iter.Seq2[[]byte, error]) (*Summary, error) {
 	r := NewReplayer()
 	for bundle, err := range advance(bundled(leaves), r.Expect) {
@@ -175,7 +176,8 @@ func Replay(leaves iter.Seq2[[]byte, error]) (*Summary, error) {
 	return r.Summary(), nil
 }
 
-// bundled yields leaves in bundles, with an error what came before it.
+// bundled yields leaves in bundles, and an error together with the leaves
+// before it.
 func bundled(leaves iter.Seq2[[]byte, error]) iter.Seq2[[][]byte, error] {
 	return func(yield func([][]byte, error) bool) {
 		var bundle [][]byte

@@ -8,50 +8,51 @@ import (
 	"atoll/consensus/ledger"
 )
 
-// Unknown stands in a [Tally] for what a sealed part says and this auditor
-// cannot open, and for what it says beyond the closed lists of the network: a
-// member could write anything there, an enterprise's code as well.
+// Unknown is used in a [Tally] for content of a sealed part that this auditor
+// cannot open. It is also used for content outside of the closed lists of the
+// network, because a member could write anything there, even an enterprise's
+// code.
 const Unknown = "?"
 
-// Tally counts queries of one month, bank, agency and purpose, and what became
-// of them. The month is that of the query, for its answers too.
+// Tally counts queries of one month, bank, agency and purpose, and their
+// outcomes. Answers are counted in the month of their query.
 type Tally struct {
 	Month   Month  `json:"month"`
 	Bank    string `json:"bank"`
 	Agency  string `json:"agency,omitempty"`  // empty: the query as a whole
-	Purpose string `json:"purpose,omitempty"` // empty: nobody has looked
+	Purpose string `json:"purpose,omitempty"` // empty: not inspected
 
-	Queries  uint64 `json:"queries"`  // accepted; of an agency, those that asked it or that it answered
+	Queries  uint64 `json:"queries"`  // accepted; for an agency, those that asked it or that it answered
 	Releases uint64 `json:"releases"` // accepted
 	Refusals uint64 `json:"refusals"` // accepted
-	Unclosed uint64 `json:"unclosed"` // neither, by the deadline
-	Open     uint64 `json:"open"`     // neither, and there is still time
+	Unclosed uint64 `json:"unclosed"` // no answer by the deadline
+	Open     uint64 `json:"open"`     // no answer yet, and the deadline has not passed
 
-	Reasons  map[string]uint64         `json:"reasons,omitempty"`  // of refusals, where they could be opened
+	Reasons  map[string]uint64         `json:"reasons,omitempty"`  // of refusals that could be opened
 	Rejected map[ledger.Verdict]uint64 `json:"rejected,omitempty"` // entries that the rules did not accept
-	Latency  *Latency                  `json:"latency,omitempty"`  // from query to release; nil where nothing was released
+	Latency  *Latency                  `json:"latency,omitempty"`  // from query to release; nil if nothing was released
 
 	latencies []uint32
 }
 
-// Latency is a distribution of times in milliseconds of network time, exact:
+// Latency is an exact distribution of times, in milliseconds of network time:
 // P50 is the least of them that half of all do not exceed. Network time moves
-// only when voters speak, so that on a quiet log it is coarse.
+// only when voters speak, so that it is coarse on a quiet log.
 type Latency struct {
 	P50 uint64 `json:"p50"`
 	P90 uint64 `json:"p90"`
 	Max uint64 `json:"max"`
 }
 
-// Report is what members did, and nothing about whom.
+// Report is what members did, with no information about enterprises.
 type Report struct {
 	Queries  []Tally `json:"queries"`  // by month, bank and purpose
 	Agencies []Tally `json:"agencies"` // by month, bank, agency and purpose
 }
 
 // Reporter counts what an inspector has seen. With an identity it knows who was
-// asked, for what purpose and why an agency refused; without, an agency that
-// stayed silent cannot be told from one that was not asked.
+// asked, for what purpose and why an agency refused. Without, it cannot
+// distinguish an agency that did not answer from one that was not asked.
 //
 // It keeps a number for each release, and each query until a day after its
 // deadline.
@@ -73,12 +74,12 @@ type tallyKey struct {
 type asked struct {
 	key      tallyKey
 	at       uint64
-	agencies map[string]bool // true: has answered
+	agencies map[string]bool // true: the agency has answered
 	closed   bool
 }
 
-// NewReporter returns a reporter beside an inspector that has not begun. It
-// counts the queries of the months from and to and of all between.
+// NewReporter returns a reporter for an inspector that has not begun. It counts
+// the queries of the months from and to and of all months between them.
 func NewReporter(i *Inspector, from, to Month) *Reporter {
 	return &Reporter{inspector: i, from: from, to: to, tallies: map[tallyKey]*Tally{}, asked: map[string]*asked{}}
 }
@@ -100,7 +101,7 @@ func (r *Reporter) Add(e *Entry) error {
 	return nil
 }
 
-// found learns the purposes.
+// found learns the purposes of the network.
 func (r *Reporter) found() error {
 	r.purposes = map[string]bool{}
 	list, err := ledger.Purposes(r.inspector.replay.View())
@@ -110,8 +111,8 @@ func (r *Reporter) found() error {
 	return err
 }
 
-// member returns a name where it is that of a member at an entry. What else was
-// written in its place is not repeated.
+// member returns a name if it is that of a member at an entry, and otherwise
+// [Unknown], so that arbitrary text is not repeated.
 func member(e *Entry, name string) string {
 	if e.Roster.Member(name) == nil {
 		return Unknown
@@ -126,7 +127,7 @@ func known(list map[string]bool, word string) string {
 	return Unknown
 }
 
-// purpose returns what a query is for, as far as the reporter may say.
+// purpose returns the purpose of a query, as far as the reporter may name it.
 func (r *Reporter) purpose(q *query) string {
 	switch {
 	case r.inspector.identity == nil:
@@ -137,8 +138,8 @@ func (r *Reporter) purpose(q *query) string {
 	return known(r.purposes, q.Purpose)
 }
 
-// reject counts a query that the rules turned away. Its consent may be there
-// all the same, and open it.
+// reject counts a query that the rules rejected. Its consent may exist anyway
+// and open it.
 func (r *Reporter) reject(e *Entry, k tallyKey) {
 	if o, err := r.inspector.Open(e); err == nil && o != nil {
 		k.purpose = known(r.purposes, o.Query.Purpose)
@@ -208,7 +209,7 @@ func (r *Reporter) outcome(e *Entry, ref ledger.QueryRef) error {
 	for _, t := range []*Tally{r.tally(a.key), agency} {
 		if e.Kind == ledger.KindRelease {
 			t.Releases++
-			t.latencies = append(t.latencies, uint32(e.Time-a.at)) // a query lives a day
+			t.latencies = append(t.latencies, uint32(e.Time-a.at)) // a query lives for at most a day
 			continue
 		}
 		t.Refusals++
@@ -219,8 +220,8 @@ func (r *Reporter) outcome(e *Entry, ref ledger.QueryRef) error {
 	return err
 }
 
-// stray counts an outcome without a query: it is not accepted, or its query is
-// of another month than those asked for.
+// stray counts an outcome without a query: it was not accepted, or its query is
+// of a month that was not requested.
 func (r *Reporter) stray(e *Entry, ref ledger.QueryRef) error {
 	month := MonthOf(e.Time, r.inspector.replay.genesis.Offset)
 	if e.Verdict == ledger.Accepted || month < r.from || month > r.to {
@@ -233,8 +234,8 @@ func (r *Reporter) stray(e *Entry, ref ledger.QueryRef) error {
 	return err
 }
 
-// reason returns why an agency refused, as far as the reporter may say, empty
-// for a release or where nobody has looked.
+// reason returns why an agency refused, as far as the reporter may name it. It
+// is empty for a release, or without an identity.
 func (r *Reporter) reason(e *Entry, ref ledger.QueryRef) (string, error) {
 	if r.inspector.identity == nil || e.Kind != ledger.KindRefuse {
 		return "", nil
@@ -256,7 +257,7 @@ var refusalCodes = []consent.Code{
 	consent.Mismatch, consent.NotYet, consent.Expired, consent.Revoked, consent.NotCovered, consent.BadPurpose, consent.BadSubject, "agency.rules",
 }
 
-// RefusalReasons returns every word that can stand for a reason in a [Tally].
+// RefusalReasons returns every word that can be a reason in a [Tally].
 func RefusalReasons() []string {
 	list := []string{Unknown}
 	for _, c := range refusalCodes {
@@ -266,7 +267,8 @@ func RefusalReasons() []string {
 	return list
 }
 
-// close counts who has not answered when the deadline has passed.
+// close counts the agencies that have not answered when the deadline has
+// passed.
 func (r *Reporter) close(a *asked) {
 	a.closed = true
 	r.silent(a, func(t *Tally) { t.Unclosed++ })
@@ -284,7 +286,7 @@ func (r *Reporter) silent(a *asked, count func(*Tally)) {
 	}
 }
 
-// Report returns what was counted. Nothing can be added behind it.
+// Report returns the counts. Nothing can be added afterwards.
 func (r *Reporter) Report() *Report {
 	r.due.run(r.inspector.now)
 	for _, a := range r.asked {

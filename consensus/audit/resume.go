@@ -13,14 +13,14 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// ErrNotResumable means that what an earlier run kept is not the beginning of
-// this one: another version, another identity, or a store whose state is not
-// that of its mark. Begin anew, with an empty store.
+// ErrNotResumable means that the data kept by an earlier run is not the
+// beginning of this one: another version, another identity, or a store whose
+// state does not match its mark. Start again with an empty store.
 var ErrNotResumable = errors.New("an earlier run cannot be continued")
 
 const markVersion = 8
 
-// mark is all of a replay and its inspector that is not in their store.
+// mark is the part of a replay and its inspector that is not in their store.
 type mark struct {
 	Version  uint     `cbor:"1,keyasint"`
 	Size     uint64   `cbor:"2,keyasint"`
@@ -29,13 +29,13 @@ type mark struct {
 	Genesis  []byte   `cbor:"5,keyasint"` // statement
 	Kinds    []count  `cbor:"6,keyasint"`
 	Verdicts []count  `cbor:"7,keyasint"`
-	Reader   []byte   `cbor:"8,keyasint"` // names the identity, empty where there is none
+	Reader   []byte   `cbor:"8,keyasint"` // names the identity, empty if there is none
 	Duties   uint64   `cbor:"9,keyasint"`
 	Findings uint64   `cbor:"10,keyasint"`
 	Ahead    []early  `cbor:"11,keyasint"`
 	Astray   []string `cbor:"12,keyasint"`
 	Recent   uint64   `cbor:"13,keyasint"` // size of the first of Roots
-	Roots    [][]byte `cbor:"14,keyasint"` // while a handover is awaited
+	Roots    [][]byte `cbor:"14,keyasint"` // kept while a handover is awaited
 	Together uint64   `cbor:"15,keyasint"`
 	Late     []late   `cbor:"16,keyasint"`
 }
@@ -67,8 +67,8 @@ func counts[K ~string](m map[K]int) (list []count) {
 	return list
 }
 
-// Mark returns what must be kept beside the store to go on from here in
-// another run, see [Replayer.Resume]. There must have been an entry.
+// Mark returns what must be kept beside the store to continue in another run,
+// see [Replayer.Resume]. At least one entry must have been added.
 func (r *Replayer) Mark(i *Inspector) ([]byte, error) {
 	head := r.tree.Head()
 	var roots [][]byte
@@ -83,7 +83,7 @@ func (r *Replayer) Mark(i *Inspector) ([]byte, error) {
 	})
 }
 
-// reader names the identity to nobody else.
+// reader returns a name for the identity that is meaningless to others.
 func (i *Inspector) reader() []byte {
 	if i.identity == nil {
 		return nil
@@ -93,11 +93,12 @@ func (i *Inspector) reader() []byte {
 	return sum[:]
 }
 
-// Resume goes on where an earlier run over the same store has marked. Neither
-// the replay, which must have that store, nor the inspector has begun. The tree
-// is rebuilt from the log's tiles: the error wraps [ErrTampered] where they do
-// not lead to the root that was replayed, and [ErrNotResumable] where the mark
-// does not fit. What follows is to be verified with [Log.VerifyFrom].
+// Resume continues at the mark of an earlier run over the same store. The
+// replay must have that store, and neither the replay nor the inspector may
+// have begun. The tree is rebuilt from the log's tiles: the error wraps
+// [ErrTampered] if they do not lead to the root that was replayed, and
+// [ErrNotResumable] if the mark does not match. Verify the entries that follow
+// with [Log.VerifyFrom].
 func (r *Replayer) Resume(kept []byte, l *Log, i *Inspector) error {
 	m := new(mark)
 	if err := sign.Unmarshal(kept, m); err != nil || m.Version != markVersion || len(m.Root) != len(tlog.Hash{}) {
@@ -141,7 +142,7 @@ func (r *Replayer) Resume(kept []byte, l *Log, i *Inspector) error {
 	return nil
 }
 
-// marks are the claims not judged yet, in their order.
+// marks returns the claims not judged yet, in their order.
 func (c *clocks) marks() (list []early) {
 	for _, author := range c.waiting {
 		w := c.ahead[author]
@@ -150,7 +151,7 @@ func (c *clocks) marks() (list []early) {
 	return list
 }
 
-// strays are the authors whose time is known to be wrong.
+// strays returns the authors whose time is known to be wrong.
 func (c *clocks) strays() (list []string) {
 	for _, author := range slices.Sorted(maps.Keys(c.astray)) {
 		if c.astray[author] {
@@ -160,7 +161,7 @@ func (c *clocks) strays() (list []string) {
 	return list
 }
 
-// lates are the authors with a statement that was behind, and since when.
+// lates returns the authors with a statement that was behind, and since when.
 func (c *clocks) lates() (list []late) {
 	for _, author := range slices.Sorted(maps.Keys(c.late)) {
 		list = append(list, late{Author: author, Time: c.late[author]})
@@ -205,9 +206,9 @@ func (l *Log) treeOf(head tlog.Head, full func(tlog.Tile, []byte)) (*tlog.Tree, 
 	return tree, err
 }
 
-// Contains checks with a proof from the tiles that the log begins with a head
-// seen before, which is not larger. The error wraps [ErrTampered] where it does
-// not.
+// Contains verifies with a proof from the tiles that the log begins with a head
+// seen before, which must not be larger. The error wraps [ErrTampered] if it
+// does not.
 func (l *Log) Contains(seen tlog.Head) error {
 	proof, err := tlog.ProveConsistency(seen.Size, l.Head, l.fetch)
 	if err == nil {

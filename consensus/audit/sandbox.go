@@ -9,28 +9,28 @@ import (
 	"atoll/consensus/ledger"
 )
 
-// WhatIf is what other rules would add to those of the network. Nil and empty
+// WhatIf is a set of rules to add to those of the network. Nil and empty fields
 // add nothing.
 type WhatIf struct {
-	UsesPerDay *uint64  // uses that a bank may spend on one day, over all its consents
-	Banned     []string // purposes for which nobody may ask; needs an identity
-	MaxDays    *uint64  // a consent ends so many days after its first, whatever it says
+	UsesPerDay *uint64  // uses that a bank may spend on one day, in all its consents together
+	Banned     []string // purposes for which no query is allowed; needs an identity
+	MaxDays    *uint64  // a consent ends this many days after its first day, whatever its own end
 	MaxMonths  *uint64  // no output reaches further back; needs an identity
 	Final      bool     // every release waits for a final checkpoint
 }
 
-// Verdicts under a [WhatIf] that the network does not have.
+// Verdicts under a [WhatIf] that the network's own rules do not have.
 const (
 	SandboxUses    ledger.Verdict = "sandbox.uses_per_day"
 	SandboxPurpose ledger.Verdict = "sandbox.purpose"
 	SandboxDays    ledger.Verdict = "sandbox.max_days"
 	SandboxMonths  ledger.Verdict = "sandbox.max_months"
-	// SandboxUnknown says that the log does not tell.
+	// SandboxUnknown means that the log does not contain the answer.
 	SandboxUnknown ledger.Verdict = "unknown"
 )
 
-// Otherwise is an entry that would have been decided otherwise, or of which
-// that cannot be known.
+// Otherwise is an entry that would have been decided differently, or for which
+// that is unknown.
 type Otherwise struct {
 	Index   uint64         `json:"index"`
 	Time    uint64         `json:"time"` // network time, Unix milliseconds
@@ -38,14 +38,14 @@ type Otherwise struct {
 	Author  string         `json:"author"`
 	Then    ledger.Verdict `json:"then"`
 	WhatIf  ledger.Verdict `json:"what_if"`
-	Because ledger.Verdict `json:"because"` // the rule; empty: it follows from what was decided otherwise before
+	Because ledger.Verdict `json:"because"` // the rule; empty: it follows from an earlier decision that differs
 }
 
-// Sandbox decides a log once more, under the rules of the network and a
-// [WhatIf], in a state of its own: what follows from a decision follows there by
-// the same rules. An answer to a query that would have been refused is an answer
-// to none; a use that would not have been spent is there for the next query.
-// That members would have acted otherwise is not considered.
+// Sandbox decides a log again, under the rules of the network and a [WhatIf],
+// in a state of its own. Consequences of a decision follow by the same rules.
+// An answer to a query that would have been refused has no query to answer; a
+// use that would not have been spent is available to the next query. The
+// sandbox does not consider that members would have acted differently.
 type Sandbox struct {
 	rules     WhatIf
 	inspector *Inspector
@@ -62,14 +62,14 @@ type spending struct {
 	uses uint64
 }
 
-// NewSandbox returns a sandbox beside an inspector that has not begun, with its
+// NewSandbox returns a sandbox for an inspector that has not begun, with its
 // state in an empty store. Found is called for each entry that would have been
-// decided otherwise.
+// decided differently.
 func NewSandbox(rules WhatIf, i *Inspector, state Store, found func(Otherwise)) *Sandbox {
 	return &Sandbox{rules: rules, inspector: i, state: state, found: found, spent: map[string]*spending{}, released: map[string]bool{}}
 }
 
-// NeedsIdentity reports whether the rules are about what is sealed.
+// NeedsIdentity reports whether the rules concern what is sealed.
 func (w *WhatIf) NeedsIdentity() bool { return len(w.Banned) > 0 || w.MaxMonths != nil }
 
 // Add decides the entry that the inspector has just added.
@@ -117,7 +117,7 @@ func (s *Sandbox) Add(e *Entry) error {
 // ErrNoPurpose means that a [WhatIf] bans a purpose that the network lacks.
 var ErrNoPurpose = errors.New("not a purpose of this network")
 
-// checkPurposes refuses to ban what the network does not know.
+// checkPurposes refuses a ban of purposes that the network does not have.
 func (s *Sandbox) checkPurposes() error {
 	known, err := ledger.Purposes(s.state)
 	for _, code := range s.rules.Banned {
@@ -128,8 +128,8 @@ func (s *Sandbox) checkPurposes() error {
 	return err
 }
 
-// refuse says which rule would not accept an entry that the network's rules
-// accept, nothing where none objects.
+// refuse returns the rule that would reject an entry that the network's rules
+// accept, or nothing if no rule would.
 func (s *Sandbox) refuse(e *Entry) (ledger.Verdict, error) {
 	switch p := e.Statement.Payload.(type) {
 	case *ledger.QueryOpen:
@@ -144,8 +144,8 @@ func (s *Sandbox) refuse(e *Entry) (ledger.Verdict, error) {
 		case err != nil || over:
 			return SandboxDays, err
 		case s.rules.Final:
-			// Cosignatures are no entries: when a checkpoint became final, and
-			// whether the agency waited for it, the log does not say.
+			// Cosignatures are not entries. The log does not tell when a
+			// checkpoint became final, or whether the agency waited for it.
 			return SandboxUnknown, nil
 		}
 	}
@@ -187,7 +187,7 @@ func (s *Sandbox) sealed(e *Entry, p *ledger.QueryOpen) (ledger.Verdict, error) 
 	if err != nil {
 		return "", err
 	}
-	if q == nil { // it was refused
+	if q == nil { // the query was refused
 		o, err := s.inspector.Open(e)
 		if err != nil || o == nil {
 			return SandboxUnknown, nil
@@ -225,7 +225,7 @@ func (s *Sandbox) spending(e *Entry) *spending {
 	return x
 }
 
-// accept spends a use, and gives it back as the rules do: when the deadline has
+// accept spends a use, and returns it as the rules do: when the deadline has
 // passed without a release.
 func (s *Sandbox) accept(e *Entry) {
 	switch p := e.Statement.Payload.(type) {

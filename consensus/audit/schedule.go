@@ -2,8 +2,8 @@ package audit
 
 import "container/heap"
 
-// schedule is work that waits for network time, the earliest first, what is due
-// at one time in the order in which it was put down.
+// schedule is work scheduled for network times, the earliest first. Work due at
+// one time is in the order in which it was scheduled.
 type schedule struct {
 	tasks tasks
 	n     uint64
@@ -19,7 +19,7 @@ func (s *schedule) later(ms uint64, do func()) {
 	s.n++
 }
 
-// run does what is due.
+// run does the work that is due.
 func (s *schedule) run(now uint64) {
 	for len(s.tasks) > 0 && s.tasks[0].ms <= now {
 		heap.Pop(&s.tasks).(task).do()

@@ -8,13 +8,14 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// OtherSigner comes with [ErrUnverifiable] where no log of the policy has signed
-// the checkpoint. Each member signs its own copy of the log, and the policy beside
-// its export names its key: one copy and another one's policy do not go together.
+// OtherSigner comes with [ErrUnverifiable] if no log of the policy has signed
+// the checkpoint. Each member signs its own copy of the log, and the policy
+// beside its export names its key: the copy of one member does not match the
+// policy of another.
 type OtherSigner struct {
 	Origin string // of the checkpoint
-	Of     string // origin that the policy is for, where that is another
-	Member string // whose key has signed, by the genesis of this very log: nobody vouches for it. "" where that does not say
+	Of     string // origin that the policy is for, if it is another
+	Member string // member whose key has signed, according to the genesis of this very log, for which nobody vouches; "" if unknown
 	err    error
 }
 
@@ -30,8 +31,8 @@ func (o *OtherSigner) Error() string {
 
 func (o *OtherSigner) Unwrap() error { return o.err }
 
-// signer adds to an error about a checkpoint that no log of the policy has signed
-// who has.
+// signer adds the actual signer to an error about a checkpoint that no log of
+// the policy has signed.
 func (l *Log) signer(policy *tlog.Policy, unsigned error) error {
 	c, err := tlog.Unverified(l.Signed)
 	if err != nil {
@@ -50,8 +51,9 @@ func (l *Log) signer(policy *tlog.Policy, unsigned error) error {
 	return o
 }
 
-// signedBy returns the member whose log key has signed the checkpoint, by the
-// genesis with which the log begins, or "": of a proof there is no log to look in.
+// signedBy returns the member whose log key has signed the checkpoint,
+// according to the genesis at the beginning of the log, or "". For a proof it
+// returns "", because there is no log to read.
 func (l *Log) signedBy(c tlog.Checkpoint) string {
 	if c.Size == 0 || l.source.Fetch == nil {
 		return ""

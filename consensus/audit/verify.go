@@ -12,41 +12,42 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// MaxResource is the size of the largest thing a log is made of, in bytes: a
-// bundle of the largest entries. A [Source] need not read on behind it.
+// MaxResource is the size of the largest file of a log, in bytes: a bundle of
+// the largest entries. A [Source] need not read more than this.
 const MaxResource = tlog.TileWidth * (2 + tlog.MaxEntryBytes)
 
-// Source gives access to a log's files, laid out as c2sp.org/tlog-tiles says.
+// Source gives access to a log's files, laid out as c2sp.org/tlog-tiles
+// specifies.
 type Source struct {
-	// Fetch returns a resource by its path: "checkpoint" or "tile/…". Where
-	// there is none the error wraps [fs.ErrNotExist]; any other error is handed
-	// on as it is.
+	// Fetch returns a resource by its path: "checkpoint" or "tile/…". If there
+	// is none, the error wraps [fs.ErrNotExist]; any other error is returned to
+	// the caller unchanged.
 	Fetch func(path string) ([]byte, error)
-	// Files yields the path of every file, where that can be told: each must
-	// be part of the log. Nil for a server.
+	// Files yields the path of every file if they can be listed: each must be
+	// part of the log. Nil for a server.
 	Files iter.Seq2[string, error]
 }
 
-// Log is a log whose checkpoint is one that a policy accepts.
+// Log is a log whose checkpoint is accepted by a policy.
 type Log struct {
 	tlog.Checkpoint
 	Signed      []byte           // the checkpoint as it was fetched
 	Signers     []tlog.Signature // by the log's keys
 	Cosigners   []tlog.Signature // by witnesses of the policy
-	Final       bool             // a quorum of witnesses has cosigned; false where the policy asks for none
-	Withstands  int              // so many lying witnesses cannot make the policy accept two histories; -1: none at all is assumed
+	Final       bool             // a quorum of witnesses has cosigned; false if the policy requires none
+	Withstands  int              // number of dishonest witnesses that cannot make the policy accept two histories; -1: all witnesses must be honest
 	Fingerprint string           // of the policy, for two people to compare, see tlog.Policy.Fingerprint
 
-	// Expect, unless nil, is told of entries some bundles before Verify hands
-	// them out: [Replayer.Expect]. Its error ends the pass.
+	// Expect, unless nil, is called with entries some bundles before Verify
+	// yields them: [Replayer.Expect]. Its error ends the pass.
 	Expect func(leaves [][]byte) error
 
 	source Source
 }
 
 // Open fetches the checkpoint and verifies it by the policy. The error wraps
-// [ErrUnverifiable] where the log is at fault. Without a policy (nil) nobody
-// vouches for the checkpoint: what [Log.Verify] finds is then a log without
+// [ErrUnverifiable] if the log is at fault. Without a policy (nil) nobody
+// vouches for the checkpoint: [Log.Verify] then only shows that the log has no
 // contradictions, whoever made it.
 func Open(source Source, policy *tlog.Policy) (*Log, error) {
 	signed, err := source.Fetch("checkpoint")
@@ -94,12 +95,13 @@ func (l *Log) obey(policy *tlog.Policy) (err error) {
 	return err
 }
 
-// Dated returns when somebody honest knew of no larger head than this one, see
-// [tlog.Dated]: of the policy's witnesses as many may lie as it withstands.
+// Dated returns a time at which an honest witness knew of no head larger than
+// this one, see [tlog.Dated]. It assumes at most as many dishonest witnesses as
+// the policy withstands.
 func (l *Log) Dated(now uint64) uint64 { return tlog.Dated(l.Cosigners, l.Withstands, now) }
 
-// others adds to an error about too few cosignatures who else, by the lines
-// under the checkpoint, has cosigned as a member.
+// others extends an error about too few cosignatures: it adds which other
+// members have cosigned, according to the lines of the checkpoint.
 func (l *Log) others(policy *tlog.Policy, few error) error {
 	c, err := tlog.Unverified(l.Signed)
 	if err != nil {
@@ -132,22 +134,22 @@ func logKeys(policy string) (keys []tlog.Verifier, err error) {
 	return keys, nil
 }
 
-// Verify streams the whole log once, in memory bounded by some bundles: it
+// Verify streams the whole log once, in memory bounded by some bundles. It
 // recomputes every tile and the root from the entries and compares them with
-// what is stored. Seen, unless nil, is the head of an earlier verification,
+// the stored ones. Seen, unless nil, is the head of an earlier verification,
 // whose history must be the beginning of this one. Each, unless nil, is called
-// with every entry in order, before the root is known to be right: what it
-// concludes counts only when Verify returns nil. Its error ends the pass.
+// with every entry in order, before the root is known to be right: its
+// conclusions are valid only if Verify returns nil. Its error ends the pass.
 //
-// An error wraps [ErrTampered] where the log is at fault, and [ErrIncomplete] where
-// a part of it is missing.
+// An error wraps [ErrTampered] if the log is at fault, and [ErrIncomplete] if a
+// part of it is missing.
 func (l *Log) Verify(seen *tlog.Head, each func(leaf []byte) error) error {
 	return l.VerifyFrom(tlog.New(nil).Head(), seen, each)
 }
 
-// VerifyFrom is Verify without what stands before a head that was verified
-// earlier: of that it reads the tiles at the right edge alone, which must lead to
-// the root of that head.
+// VerifyFrom is Verify without the entries before a head that was verified
+// earlier. Of that part it reads only the tiles at the right edge, which must
+// lead to the root of that head.
 func (l *Log) VerifyFrom(start tlog.Head, seen *tlog.Head, each func(leaf []byte) error) error {
 	if seen != nil && seen.Size > l.Size {
 		return tampered("it has %d entries and had %d when it was last seen", l.Size, seen.Size)
@@ -199,7 +201,8 @@ func (l *Log) VerifyFrom(start tlog.Head, seen *tlog.Head, each func(leaf []byte
 	return l.finish(tree)
 }
 
-// finish compares what is right of the last full tile, and the root.
+// finish compares the part of the tree right of the last full tile, and the
+// root.
 func (l *Log) finish(tree *tlog.Tree) error {
 	for t := range tlog.Tiles(l.Size) {
 		if t.Level == tlog.Entries || t.Width == tlog.TileWidth {
@@ -219,7 +222,8 @@ func (l *Log) finish(tree *tlog.Tree) error {
 	return nil
 }
 
-// checkSeen compares the history so far with the head seen before, at its size.
+// checkSeen compares the history so far with the head seen before, at the size
+// of that head.
 func checkSeen(seen *tlog.Head, tree *tlog.Tree) error {
 	if seen == nil || seen.Size != tree.Size() {
 		return nil
@@ -238,7 +242,7 @@ func (l *Log) fetch(t tlog.Tile) ([]byte, error) {
 	return data, err
 }
 
-// bundles yields the entries of the log from an index on, a bundle at a time.
+// bundles yields the entries of the log from an index on, one bundle at a time.
 func (l *Log) bundles(from uint64) iter.Seq2[[][]byte, error] {
 	return func(yield func([][]byte, error) bool) {
 		skip := int(from % tlog.TileWidth)
@@ -275,8 +279,8 @@ func (l *Log) compare(t tlog.Tile, hashes []byte) error {
 	return err
 }
 
-// checkFiles refuses a file that is no part of the log. Parts that are missing
-// show when they are read.
+// checkFiles refuses a file that is not part of the log. Missing parts are
+// detected when they are read.
 func (l *Log) checkFiles() error {
 	if l.source.Files == nil {
 		return nil

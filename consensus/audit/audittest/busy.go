@@ -2,9 +2,9 @@ package audittest
 
 import "testing"
 
-// Busy is a network with one query of each fate: answered, refused (by one
-// agency for a reason that is none), left unanswered, turned away; then one of
-// the next month, still open.
+// Busy is a network with one query of each outcome: answered, refused (one
+// agency gives an invalid reason), left unanswered, and rejected. Another
+// query, of the next month, is still open.
 func Busy(t testing.TB) *World {
 	w := New(t)
 	f := w.Enrol(Subject, 1)
@@ -20,7 +20,7 @@ func Busy(t testing.TB) *World {
 	w.Refuse("tax", q, "uscc:914403001922038216", nil)
 	w.Ask(d, nil)
 	w.Pass(2 * Minute)
-	w.Release("tax", q, nil) // too late, and the second
+	w.Release("tax", q, nil) // too late, and the second answer
 	for range 2 {
 		q = w.Ask(d, nil)
 		w.Release("court", q, nil)

@@ -9,8 +9,8 @@ import (
 	"atoll/crypto/sign"
 )
 
-// Sales and Cases are outputs of the tax agency and the court, as their first
-// catalogs have them.
+// Sales and Cases are outputs in the first catalogs of the tax agency and the
+// court.
 var (
 	Sales  = itemOf(sense("vat", "sales"), consent.Band)
 	Growth = itemOf(sense("vat", "growth"), consent.Value)
@@ -28,28 +28,28 @@ func itemOf(s consent.Sense, x consent.Disclosure) consent.Item {
 	i := consent.Item{Dataset: s.Dataset, Output: s.Output, Disclosure: x, Months: 24}
 	meaning, err := s.Digest()
 	if err != nil {
-		panic(err) // constants
+		panic(err) // constant input
 	}
 	copy(i.Meaning[:], meaning)
 	return i
 }
 
-// Catalog is one that an agency has published.
+// Catalog is a catalog that an agency has published.
 type Catalog struct {
 	Version uint64
 	Entry   uint64
 	Leaves  []consent.Leaf
 }
 
-// Defining is what a test may change of an output before it is published: what it
-// means and how it is computed.
+// Defining is what a test may change of an output before it is published: its
+// meaning and its computation.
 type Defining struct {
 	Sense   consent.Sense
 	Formula string
 	Title   string
 }
 
-// Publish has an agency publish its catalog, with what the test changes of it.
+// Publish has an agency publish its catalog, after the test's edits.
 func (w *World) Publish(agency string, version uint64, edit ...func(*Defining)) *Catalog {
 	w.t.Helper()
 	c := &Catalog{Version: version}
@@ -76,7 +76,7 @@ func (w *World) Publish(agency string, version uint64, edit ...func(*Defining)) 
 	return c
 }
 
-// Shown is what the catalogs in force have of offers, as a bank shows it.
+// Shown returns what a bank shows of the catalogs in force for these offers.
 func (w *World) Shown(offers []consent.Offer) (list []consent.Shown) {
 	w.t.Helper()
 	for _, o := range sorted(offers) {

@@ -21,7 +21,7 @@ func Served(t testing.TB) *World {
 	return w
 }
 
-// HeadAt is the head that the log had when it was so long.
+// HeadAt returns the head that the log had at a size.
 func (w *World) HeadAt(size int) tlog.Head {
 	w.t.Helper()
 	tree := tlog.New(nil)
@@ -31,14 +31,15 @@ func (w *World) HeadAt(size int) tlog.Head {
 	return tree.Head()
 }
 
-// Other is the network with another last entry: one that was there before.
+// Other returns the network with a different last entry: a copy of an earlier
+// one.
 func (w *World) Other() *World {
 	o := *w
 	o.Leaves = append(slices.Clone(w.Leaves[:len(w.Leaves)-1]), w.Leaves[1])
 	return &o
 }
 
-// lied is the network with another verdict of one entry.
+// lied returns the network with a different verdict in one entry.
 func (w *World) lied() *World {
 	o := *w
 	o.Leaves = slices.Clone(w.Leaves)
@@ -46,15 +47,15 @@ func (w *World) lied() *World {
 	return &o
 }
 
-// Damage is a way to make a bad copy of an export.
+// Damage is one way to damage a copy of an export.
 type Damage struct {
 	Name  string
 	Needs Need
 	do    func(files map[string][]byte)
 }
 
-// Need is what a verifier must do to notice a damage, beyond what each does:
-// signatures by its policy, bundles, tiles, root.
+// Need is what a verifier must do to detect a damage, in addition to what every
+// verifier does: check signatures by its policy, bundles, tiles and root.
 type Need string
 
 const (
@@ -63,15 +64,15 @@ const (
 	Replay  Need = "recompute verdicts"
 )
 
-// Copy is an export, damaged.
+// Copy returns a damaged copy of an export.
 func (d *Damage) Copy(files map[string][]byte) map[string][]byte {
 	files = maps.Clone(files)
 	d.do(files)
 	return files
 }
 
-// Damages are of an export of [Served] cosigned by auditor and tax. An auditor
-// with the policy of 2 notices each.
+// Damages returns damages of an export of [Served] that is cosigned by auditor
+// and tax. An auditor with the policy of 2 detects each of them.
 func Damages(w *World) []Damage {
 	return slices.Concat(w.badCheckpoints(), badTiles(), badBundles(), tooMany(), w.badHistories())
 }
@@ -100,7 +101,7 @@ func lose(path string) func(map[string][]byte) {
 	return func(f map[string][]byte) { delete(f, path) }
 }
 
-// forge changes the last signature of a checkpoint to another that decodes.
+// forge changes the last signature of a checkpoint to another one that decodes.
 func forge(f map[string][]byte) {
 	b := bytes.Clone(f["checkpoint"])
 	letter := &b[len(b)-10]
@@ -129,7 +130,8 @@ func (w *World) badCheckpoints() []Damage {
 			forge(f)
 		}},
 		{"spare bits of base64", "", func(f map[string][]byte) {
-			// 76 bytes: the last is alone in its group, and decodes the same.
+			// 76 bytes: the last one is alone in its base64 group, so the
+			// changed text decodes to the same bytes.
 			b := bytes.Clone(f["checkpoint"])
 			b[len(b)-4]++
 			f["checkpoint"] = b
@@ -185,7 +187,7 @@ func tooMany() []Damage {
 	}
 }
 
-// badHistories are signed as they should be.
+// badHistories are correctly signed.
 func (w *World) badHistories() []Damage {
 	whole := func(w *World) func(map[string][]byte) {
 		return func(f map[string][]byte) { maps.Copy(f, w.Files("auditor", "tax")) }

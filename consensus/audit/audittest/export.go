@@ -15,22 +15,22 @@ import (
 // Exporter is the member whose log key signs exports.
 const Exporter = "auditor"
 
-// Log is the key that signs exports.
+// Log returns the key that signs exports.
 func (w *World) Log() tlog.LogSigner {
 	s, err := tlog.NewLogSigner(w.Genesis.Origin, w.Keys[Exporter].Log())
 	w.check(err)
 	return s
 }
 
-// Cosigner is the key with which a member cosigns.
+// Cosigner returns the key with which a member cosigns.
 func (w *World) Cosigner(member string) tlog.Cosigner {
 	c, err := tlog.NewCosigner(w.Genesis.Origin+"/"+member, w.Keys[member].Cosign())
 	w.check(err)
 	return c
 }
 
-// Files is an export: the content of each path. Checkpoint is signed by the
-// exporter's log key and cosigned by the members named.
+// Files returns an export: the content of each path. The checkpoint is signed
+// by the exporter's log key and cosigned by the named members.
 func (w *World) Files(cosigners ...string) map[string][]byte {
 	w.t.Helper()
 	tree := tlog.New(nil)
@@ -40,7 +40,7 @@ func (w *World) Files(cosigners ...string) map[string][]byte {
 	return w.resources(w.Sign(tree.Head(), cosigners...))
 }
 
-// Sign returns a checkpoint with any head.
+// Sign returns a checkpoint of any head.
 func (w *World) Sign(head tlog.Head, cosigners ...string) []byte {
 	w.t.Helper()
 	c := tlog.Checkpoint{Origin: w.Genesis.Origin, Head: head}
@@ -55,9 +55,9 @@ func (w *World) Sign(head tlog.Head, cosigners ...string) []byte {
 	return signed
 }
 
-// Policy is the text of a policy that pins the exporter's log key; with a
-// quorum of 0 it asks for no cosignature, else for so many of the genesis's
-// cosigners.
+// Policy returns the text of a policy that pins the exporter's log key. With a
+// quorum of 0 it requires no cosignature, otherwise as many of genesis's
+// cosigners as the quorum says.
 func (w *World) Policy(quorum int) string {
 	text := "log " + w.Log().Verifier.String() + "\n"
 	if quorum == 0 {
@@ -69,13 +69,13 @@ func (w *World) Policy(quorum int) string {
 	return text + fmt.Sprintf("group members %d %s\nquorum members\n", quorum, strings.Join(w.Genesis.Cosigners, " "))
 }
 
-// IdentityFile is a member's age identity as age writes it.
+// IdentityFile returns a member's age identity in the format of age.
 func (w *World) IdentityFile(member string) string {
 	id := w.Ages[member]
 	return fmt.Sprintf("# created: 2026-09-21\n# public key: %s\n%s\n", id.Recipient(), id.Reveal())
 }
 
-// Write lays an export out in a folder, which it makes.
+// Write writes an export to a folder, which it creates.
 func Write(dir string, files map[string][]byte) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -92,7 +92,7 @@ func Write(dir string, files map[string][]byte) error {
 	return nil
 }
 
-// Fetch reads from an export.
+// Fetch returns a function that reads from an export.
 func Fetch(files map[string][]byte) func(string) ([]byte, error) {
 	return func(path string) ([]byte, error) {
 		data, ok := files[path]

@@ -5,8 +5,8 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// Approve has the cosigners of genesis approve others, of whom all but one are to
-// sign.
+// Approve has the cosigners of genesis approve a new set, whose quorum is all
+// but one.
 func (w *World) Approve(names ...string) {
 	w.t.Helper()
 	by := w.Genesis.Cosigners
@@ -19,8 +19,8 @@ func (w *World) Approve(names ...string) {
 	}
 }
 
-// HandOver puts them into force with a head that the cosigners of genesis have
-// signed.
+// HandOver puts the approved set into force with a head that the cosigners of
+// genesis have signed.
 func (w *World) HandOver(head tlog.Head) {
 	w.t.Helper()
 	by := w.Genesis.Cosigners

@@ -11,9 +11,9 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// Stream lets the network's export grow in a folder, log/, instead of in memory:
-// for logs that do not fit there. It keeps no leaves, and takes what
-// members say as verified, to be quicker; a replay sees whether it is.
+// Stream lets the network's export grow in a folder, log/, instead of in
+// memory, for logs that do not fit there. To be faster, it keeps no leaves and
+// treats members' statements as verified; a replay detects whether they are.
 func (w *World) Stream(dir string) {
 	w.t.Helper()
 	s := &stream{dir: filepath.Join(dir, "log")}
@@ -25,7 +25,7 @@ func (w *World) Stream(dir string) {
 	w.Leaves, w.stream = nil, s
 }
 
-// stream is an export that grows.
+// stream is an export that grows in a folder.
 type stream struct {
 	dir    string
 	tree   *tlog.Tree
@@ -60,8 +60,8 @@ func (s *stream) write(path string, data []byte) {
 	s.bytes += int64(len(data))
 }
 
-// Finish writes what is missing of an export that grew in a folder, with a
-// checkpoint as [World.Files] has it, and returns its entries and bytes.
+// Finish writes the missing parts of an export that grew in a folder, with a
+// checkpoint as in [World.Files]. It returns the number of entries and bytes.
 func (w *World) Finish(cosigners ...string) (entries uint64, bytes int64) {
 	w.t.Helper()
 	s := w.stream
@@ -82,7 +82,7 @@ func (w *World) Finish(cosigners ...string) (entries uint64, bytes int64) {
 	return s.tree.Size(), s.bytes
 }
 
-// Size is how many entries the log has.
+// Size returns the number of entries in the log.
 func (w *World) Size() int {
 	if w.stream != nil {
 		return int(w.stream.tree.Size())
@@ -90,11 +90,11 @@ func (w *World) Size() int {
 	return len(w.Leaves)
 }
 
-// ticks is how many statements are signed at once, on all cores.
+// ticks is the number of statements signed in parallel, on all cores.
 const ticks = 4096
 
-// Grow has voters tick in turn, one every two seconds, until the log has n entries:
-// the quickest way to a long log that is a log.
+// Grow has voters tick in turn, one every two seconds, until the log has n
+// entries. It is the fastest way to a long valid log.
 func (w *World) Grow(n int) {
 	w.t.Helper()
 	for w.Size() < n {
@@ -129,9 +129,9 @@ type statement struct {
 	raw   []byte
 }
 
-// Traffic is what a network does all day, until the log has n entries at
-// least: consents with a hundred queries each, ten each second, every one
-// answered by both agencies and received.
+// Traffic simulates what a network does all day until the log has at least n
+// entries: consents with a hundred queries each, ten queries a second, each
+// answered by both agencies and acknowledged.
 func (w *World) Traffic(n int) {
 	w.t.Helper()
 	f := w.Enrol(Subject, 1)

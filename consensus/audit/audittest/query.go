@@ -13,7 +13,7 @@ import (
 	"atoll/crypto/sign"
 )
 
-// Deal is a consent as its bank holds it.
+// Deal is a consent as its bank stores it.
 type Deal struct {
 	Header consent.Header
 	Body   consent.Body
@@ -22,16 +22,16 @@ type Deal struct {
 	number uint64
 }
 
-// Consenting is what goes into a grant; a test may change any of it.
+// Consenting is the input of a grant; a test may change any of it.
 type Consenting struct {
 	Draft  consent.Draft
-	Notice func(string) string                           // instead of the one that is right; nil: that one
+	Notice func(string) string                           // replaces the right notice; nil: the right one
 	Body   func(*consent.Body)                           // before it is sealed
 	Sealed func(body []byte, to []seal.Recipient) []byte // nil: to bank, auditors and subject
 }
 
 // Grant has an enterprise consent to one item of tax and one of the court, and
-// bank-a put it on the log.
+// bank-a submit the consent to the log.
 func (w *World) Grant(f *Firm, edit func(*Consenting)) *Deal {
 	w.t.Helper()
 	d := &Deal{firm: f, number: f.consents}
@@ -75,14 +75,14 @@ func (w *World) Grant(f *Firm, edit func(*Consenting)) *Deal {
 	return d
 }
 
-// compose signs a consent for the notice of what it shows, unless the test says
-// otherwise.
+// compose signs a consent for the notice that belongs to it, unless the test
+// sets another notice.
 func (w *World) compose(f *Firm, number uint64, c *Consenting) *consent.Composed {
 	w.t.Helper()
 	shown := w.Shown(c.Draft.Offers)
 	d := c.Draft
 	d.Offers = nil
-	for _, o := range sorted(c.Draft.Offers) { // the signer is shown what is asked of an agency in one place
+	for _, o := range sorted(c.Draft.Offers) { // the notice groups what is asked by agency
 		if last := len(d.Offers) - 1; last >= 0 && d.Offers[last].Agency == o.Agency {
 			d.Offers[last].Items = slices.Concat(d.Offers[last].Items, o.Items)
 		} else {
@@ -104,13 +104,14 @@ func (w *World) compose(f *Firm, number uint64, c *Consenting) *consent.Composed
 	return composed
 }
 
-// Revoke takes a consent back, through any member.
+// Revoke revokes a consent through any member.
 func (w *World) Revoke(d *Deal, carrier string) ledger.Answer {
 	w.t.Helper()
 	return w.Submit(w.Carrier(d, carrier))
 }
 
-// Carrier is what a member says who carries the revocation of a consent.
+// Carrier returns the statement of a member that carries the revocation of a
+// consent.
 func (w *World) Carrier(d *Deal, carrier string) []byte {
 	w.t.Helper()
 	statement, err := d.firm.Keyring.Revoke(d.number)
@@ -118,21 +119,21 @@ func (w *World) Carrier(d *Deal, carrier string) []byte {
 	return w.Statement(carrier, ledger.KindCarrier, ledger.Carrier{Head: w.Head(), Statement: statement})
 }
 
-// Query is a question on the log.
+// Query is a query on the log.
 type Query struct {
 	Ref    ledger.QueryRef
 	Detail ledger.QueryDetail
 	Index  uint64
 	deal   *Deal
-	asked  []consent.Section // of the agencies, whatever the auditor is shown
+	asked  []consent.Section // sections of the agencies, whatever the auditor is shown
 
-	catalogs map[string]*Catalog // then in force
+	catalogs map[string]*Catalog // in force when the query was made
 }
 
-// Asking is what goes into a query; a test may change any of it.
+// Asking is the input of a query; a test may change any of it.
 type Asking struct {
 	Detail   ledger.QueryDetail
-	Logged   []consent.Section // that the agencies are asked; nil: those of Detail
+	Logged   []consent.Section // sections that the agencies are asked; nil: those of Detail
 	Slots    func([][]byte)    // the list, before it is signed; sorted again afterwards
 	Deadline uint64
 	Key      sign.Secret // of the box
@@ -147,7 +148,7 @@ func (w *World) Section(query []byte, agency string, items ...consent.Item) cons
 	return s
 }
 
-// Ask opens a query for all that the consent covers.
+// Ask opens a query for everything that the consent covers.
 func (w *World) Ask(d *Deal, edit func(*Asking)) *Query {
 	w.t.Helper()
 	head := w.Head()
@@ -185,13 +186,13 @@ func (w *World) box(key sign.Secret, kind, author string, head ledger.Head, publ
 	return box
 }
 
-// Key is K_agency of the query's consent.
+// Key returns K_agency of the query's consent.
 func (q *Query) Key(agency string) sign.Secret {
 	return consent.AgencyKey(q.deal.Body.Secret(), q.deal.Header.Bounds.ConsentID(), agency)
 }
 
-// section is what an agency was asked, the first of several; nil for who was
-// not.
+// section returns what an agency was asked, the first section if there are
+// several, or nil if the agency was not asked.
 func (q *Query) section(agency string) *consent.Section {
 	i := slices.IndexFunc(q.asked, func(s consent.Section) bool { return s.Agency == agency })
 	if i < 0 {
@@ -200,8 +201,8 @@ func (q *Query) section(agency string) *consent.Section {
 	return &q.asked[i]
 }
 
-// Slot is the query's for an agency: of one that was not asked, what anybody
-// can make up.
+// Slot returns the query's slot for an agency. For an agency that was not asked
+// it returns a slot that anybody could make up.
 func (q *Query) Slot(agency string) consent.Slot {
 	if s := q.section(agency); s != nil {
 		slot, _ := s.Slot(q.Key(agency))
@@ -210,7 +211,7 @@ func (q *Query) Slot(agency string) consent.Slot {
 	return consent.Slot{Section: make([]byte, 32), Token: consent.QueryToken(q.Key(agency), q.Ref.ID)}
 }
 
-// Basis is what an agency was shown.
+// Basis returns what an agency was shown.
 func (q *Query) Basis(agency string) consent.Basis {
 	b := consent.Basis{Salt: make([]byte, 32), Slice: make([]byte, 32), Credential: consent.CredentialDigest(q.deal.Body.Credential)}
 	if s := q.deal.Body.Slice(agency); s != nil {
@@ -222,8 +223,7 @@ func (q *Query) Basis(agency string) consent.Basis {
 	return b
 }
 
-// Answering is what goes into a release or refusal; a test may change any of
-// it.
+// Answering is the input of a release or refusal; a test may change any of it.
 type Answering struct {
 	Slot   consent.Slot
 	Detail any         // a *ledger.ReleaseDetail or *ledger.RefuseDetail
@@ -243,7 +243,7 @@ func (q *Query) Results(agency string) (results []ledger.Result) {
 	return results
 }
 
-// version is that of the agency's catalog when the query was asked.
+// version returns the version of the agency's catalog when the query was made.
 func (q *Query) version(agency string) uint64 {
 	if c := q.catalogs[agency]; c != nil {
 		return c.Version
@@ -269,7 +269,7 @@ func (w *World) Release(agency string, q *Query, edit func(*Answering)) ledger.A
 	return w.Say(agency, ledger.KindRelease, r)
 }
 
-// Digest is that of an agency's fragment.
+// Digest returns the digest of an agency's fragment.
 func (q *Query) Digest(agency string) []byte {
 	sum := sha256.Sum256(append([]byte(agency), q.Ref.ID...))
 	return sum[:]
@@ -290,7 +290,7 @@ func (w *World) Refuse(agency string, q *Query, reason consent.Code, edit func(*
 	return w.Say(agency, ledger.KindRefuse, r)
 }
 
-// Receive has the bank acknowledge what agencies released.
+// Receive has the bank acknowledge the releases of agencies.
 func (w *World) Receive(q *Query, agencies ...string) ledger.Answer {
 	w.t.Helper()
 	r := ledger.Receipt{Head: w.Head(), Query: q.Ref.ID}
@@ -301,7 +301,8 @@ func (w *World) Receive(q *Query, agencies ...string) ledger.Answer {
 	return w.Say(q.Ref.Bank, ledger.KindReceipt, r)
 }
 
-// Serve is a query as it should be: both agencies release, the bank receives.
+// Serve makes a regular query: both agencies release, and the bank
+// acknowledges.
 func (w *World) Serve(d *Deal) *Query {
 	w.t.Helper()
 	q := w.Ask(d, nil)

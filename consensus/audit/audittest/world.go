@@ -1,7 +1,7 @@
-// Package audittest builds small networks for tests of auditors: members whose
-// keys and clock are the test's, who say what the test wants, lies included,
-// under rules that are the real ones. What comes out is an export of a log
-// that no honest member could have written, with right verdicts.
+// Package audittest builds small networks for tests of auditors. The test
+// controls the keys and clock of all members and makes them say what it wants,
+// lies included, under the real rules. The result is an export of a log with
+// correct verdicts that no honest member could have written.
 package audittest
 
 import (
@@ -26,7 +26,7 @@ const (
 	Day    = 24 * 60 * Minute
 )
 
-// Subject is the enterprise that everything is about, Other another.
+// Subject is the enterprise in most tests, Other is another one.
 const (
 	Subject = consent.Subject("uscc:914403001922038216")
 	Other   = consent.Subject("uscc:91110000600037341L")
@@ -48,9 +48,9 @@ type World struct {
 	Ages    map[string]seal.Identity
 	State   *ledger.Memory
 	Leaves  [][]byte
-	Now     uint64 // what every member's clock says
+	Now     uint64 // time on every member's clock
 
-	Registrar string // who certifies enterprises
+	Registrar string // member that certifies enterprises
 	Catalogs  map[string]*Catalog
 
 	t      testing.TB
@@ -62,7 +62,7 @@ type World struct {
 // New founds a network.
 func New(t testing.TB) *World { return NewWith(t, nil) }
 
-// NewWith is New with a genesis that a test may change before it is signed.
+// NewWith is New with a test's edit of genesis before it is signed.
 func NewWith(t testing.TB, edit func(*ledger.Genesis)) *World {
 	w := &World{t: t, Now: Start, Registrar: "registrar", random: rand.NewChaCha8([32]byte{1}), Keys: map[string]ledger.Keys{}, keys: map[string]ed25519.PrivateKey{}, Ages: map[string]seal.Identity{}, Catalogs: map[string]*Catalog{}, State: ledger.NewMemory()}
 	voters := []string{"auditor", "court", "tax"}
@@ -111,7 +111,7 @@ func (w *World) check(err error) {
 	}
 }
 
-// Submit puts a statement on the log that was made before, whatever the verdict.
+// Submit puts a prepared statement on the log, whatever the verdict.
 func (w *World) Submit(raw []byte) ledger.Answer {
 	w.t.Helper()
 	answer, changes, err := w.apply(raw)
@@ -129,7 +129,8 @@ func (w *World) Submit(raw []byte) ledger.Answer {
 	return answer
 }
 
-// apply is the rules, without signatures where the log is to be a large one.
+// apply applies the rules. It skips signatures if the log is written to a
+// folder.
 func (w *World) apply(raw []byte) (ledger.Answer, []ledger.Change, error) {
 	if w.stream == nil {
 		return ledger.Apply(w.State, raw)
@@ -153,13 +154,13 @@ func (w *World) salt() []byte {
 	return b
 }
 
-// Say puts a member's statement on the log, whatever the verdict.
+// Say signs a member's statement and puts it on the log, whatever the verdict.
 func (w *World) Say(member, kind string, payload any) ledger.Answer {
 	w.t.Helper()
 	return w.Submit(w.Statement(member, kind, payload))
 }
 
-// Statement is what a member would say.
+// Statement returns a signed statement of a member.
 func (w *World) Statement(member, kind string, payload any) []byte {
 	w.t.Helper()
 	raw, err := sign.Sign(w.keys[member], w.Network, kind, payload)
@@ -167,7 +168,7 @@ func (w *World) Statement(member, kind string, payload any) []byte {
 	return raw
 }
 
-// Pass lets time go by: voters tick, and who else is behind.
+// Pass lets time pass: voters tick, and so do members that are behind.
 func (w *World) Pass(ms uint64) {
 	w.t.Helper()
 	for step := min(ms, Day/2); ; step = min(ms, step) {
@@ -189,7 +190,7 @@ func (w *World) Pass(ms uint64) {
 	}
 }
 
-// Today is the network's day.
+// Today returns the network's day.
 func (w *World) Today() consent.Day {
 	s, err := ledger.Read(w.State)
 	w.check(err)
@@ -204,7 +205,7 @@ type Firm struct {
 	consents   uint64
 }
 
-// Credential makes a registrar's statement for a key.
+// Credential returns a registrar's statement that certifies a key.
 func (w *World) Credential(subject consent.Subject, key ed25519.PublicKey, from, to consent.Day) []byte {
 	w.t.Helper()
 	c := consent.Credential{Salt: w.salt(), Subject: subject, Key: key, NotBefore: from, NotAfter: to}
@@ -213,8 +214,8 @@ func (w *World) Credential(subject consent.Subject, key ed25519.PublicKey, from,
 	return raw
 }
 
-// Issue puts a credential on the log: digest of one statement, sealed another,
-// which are the same unless the registrar lies.
+// Issue puts a credential on the log: the digest of one statement and another
+// statement sealed. The two are the same unless the registrar lies.
 func (w *World) Issue(statement, sealed []byte) ledger.Answer {
 	w.t.Helper()
 	age, err := seal.EncryptBytes(sealed, ledger.Stanzas, w.Ages["auditor"].Recipient())
@@ -222,7 +223,7 @@ func (w *World) Issue(statement, sealed []byte) ledger.Answer {
 	return w.Say(w.Registrar, ledger.KindCredentialIssue, ledger.CredentialIssue{Head: w.Head(), Digest: consent.CredentialDigest(statement), Sealed: age})
 }
 
-// Firm makes an enterprise out of a seed; its credential is not issued yet.
+// Firm makes an enterprise from a seed. Its credential is not issued yet.
 func (w *World) Firm(subject consent.Subject, seed byte) *Firm {
 	f := &Firm{Subject: subject, Keyring: consent.NewKeyring(sign.Secret{0xf1, seed}, w.Network)}
 	f.Credential = w.Credential(subject, f.Keyring.Credential(0).Public().(ed25519.PublicKey), w.Today(), w.Today()+400)
@@ -236,7 +237,7 @@ func (w *World) Enrol(subject consent.Subject, seed byte) *Firm {
 	return f
 }
 
-// resources are the parts of the log by their paths, as an export has them.
+// resources returns the parts of the log by their paths, as in an export.
 func (w *World) resources(checkpoint []byte) map[string][]byte {
 	files := map[string][]byte{"checkpoint": checkpoint}
 	full := map[tlog.Tile][]byte{}

@@ -4,5 +4,5 @@ package store
 
 import "go.etcd.io/bbolt"
 
-// release does nothing: the system takes memory back when others want it.
+// release does nothing: here the system reclaims memory when it needs it.
 func release(*bbolt.DB, *bbolt.Tx) {}

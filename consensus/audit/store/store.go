@@ -1,15 +1,16 @@
-// Package store is the state of a replay when memory is too small for it: an
-// ordered map of bytes in a file, with what is new kept in memory until it is
-// worth writing.
+// Package store keeps the state of a replay when memory is too small for it. It
+// is an ordered map of bytes in a file, with recent changes in memory until
+// they are worth writing.
 //
-// [Open] keeps it in a folder, so that a later run goes on where this one
-// ended; [Temporary] makes a file only when memory is full, and removes it when
-// it is closed. [Store.Save] writes what is new together with a mark, which says
-// what the file then is the state of: both are there after a crash, or neither.
+// [Open] keeps the file in a folder, so that a later run continues where this
+// one ended. [Temporary] makes a file only when memory is full, and removes it
+// on close. [Store.Save] writes the changes together with a mark that
+// identifies the state in the file. After a crash, the file has both or
+// neither.
 //
-// A store serves one goroutine. It is not proof against whoever can write its
-// file: an auditor's disk is the auditor's. Damage by accident is noticed when
-// the damaged value is read.
+// A store must be used by one goroutine only. It does not protect against
+// anybody that can write its file: an auditor's disk is under the auditor's
+// control. Accidental damage is detected when the damaged value is read.
 package store
 
 import (
@@ -30,23 +31,23 @@ import (
 
 var (
 	// ErrCorrupt means that a value is not what was written. Remove the folder;
-	// the log has all that was in it.
+	// the log has everything that was in it.
 	ErrCorrupt = errors.New("the stored state is damaged")
-	// ErrBusy means that another run has the folder.
+	// ErrBusy means that another run uses the folder.
 	ErrBusy = errors.New("the stored state is in use by another run")
 )
 
-// reads is after how many reads of the file [release] is called. One read shows
-// up to 64 KiB of it, where the system shows what is near as well.
+// reads is the number of reads of the file after which [release] is called. One
+// read maps up to 64 KiB, because the system also maps what is nearby.
 const reads = 1024
 
-// Full is how many bytes of changes are kept in memory, about, before
-// [Store.Full] says that they should be saved.
+// Full is the approximate number of bytes of changes kept in memory before
+// [Store.Full] reports that they should be saved.
 const Full = 8 << 20
 
 const (
 	name     = "state.db"
-	overhead = 160 // of a change in memory, in bytes
+	overhead = 160 // bytes in memory per change
 )
 
 var (
@@ -58,17 +59,17 @@ var (
 
 // Store is the map. It implements [ledger.View].
 type Store struct {
-	dir     string // empty: a temporary one is made when it is needed
+	dir     string // empty: a temporary one is made when needed
 	temp    bool
-	db      *bbolt.DB       // nil while all is in memory
+	db      *bbolt.DB       // nil while everything is in memory
 	tx      *bbolt.Tx       // for reading, between two saves
-	stored  *bbolt.Bucket   // as tx has it
+	stored  *bbolt.Bucket   // as seen by tx
 	changes *ledger.Overlay // since the last save
-	bytes   int             // of the changes, about
+	bytes   int             // approximate size of the changes
 	looked  int             // reads of the file since the last release
 }
 
-// Open returns the store of a folder, which is made where there is none.
+// Open returns the store of a folder. It creates the folder if there is none.
 // Errors: [ErrBusy], [ErrCorrupt], or the system's.
 func Open(dir string) (*Store, error) {
 	s := &Store{dir: dir}
@@ -79,7 +80,7 @@ func Open(dir string) (*Store, error) {
 	return s, s.open()
 }
 
-// Temporary returns an empty store that leaves nothing behind.
+// Temporary returns an empty store that leaves no files behind.
 func Temporary() *Store {
 	s := &Store{temp: true}
 	s.empty()
@@ -120,7 +121,7 @@ func (s *Store) open() (err error) {
 	return s.read()
 }
 
-// read begins to read what is in the file.
+// read opens a transaction for reading the file.
 func (s *Store) read() (err error) {
 	if s.tx, err = s.db.Begin(false); err == nil {
 		s.stored = s.tx.Bucket(bucket)
@@ -140,8 +141,8 @@ func (s *Store) Get(key []byte) ([]byte, error) {
 	return unseal(key, s.stored.Get(key))
 }
 
-// look counts a read of the file, so that what is resident of it is bounded
-// however large it is.
+// look counts a read of the file. It bounds the resident memory, whatever the
+// size of the file.
 func (s *Store) look(tx *bbolt.Tx) {
 	if s.looked++; s.looked >= reads {
 		release(s.db, tx)
@@ -154,7 +155,7 @@ func (s *Store) Next(prefix, after []byte) (key, value []byte, err error) {
 	return ledger.NextOver(prefix, after, []*ledger.Overlay{s.changes}, s.next, true)
 }
 
-// next returns the first key in the file from a key on, or nil.
+// next returns the first key in the file at or after from, or nil.
 func (s *Store) next(from []byte) (key, value []byte, err error) {
 	if s.stored == nil {
 		return nil, nil, nil
@@ -166,7 +167,7 @@ func (s *Store) next(from []byte) (key, value []byte, err error) {
 	return key, value, err
 }
 
-// Apply makes changes, in memory. It keeps what it is given.
+// Apply makes changes in memory. It retains the keys and values passed to it.
 func (s *Store) Apply(changes []ledger.Change) {
 	for _, c := range changes {
 		s.bytes += len(c.Key) + len(c.Value) + overhead
@@ -176,12 +177,12 @@ func (s *Store) Apply(changes []ledger.Change) {
 	}
 }
 
-// Full says that it is time to save.
+// Full reports whether it is time to save.
 func (s *Store) Full() bool { return s.bytes >= Full }
 
-// Save writes all changes and the mark, in one step. It is durable when it
-// returns, unless the store is temporary. After an error the store is of no
-// more use.
+// Save writes all changes and the mark atomically. They are durable when it
+// returns, unless the store is temporary. After an error the store cannot be
+// used any longer.
 func (s *Store) Save(mark []byte) error {
 	if s.db == nil {
 		if err := s.open(); err != nil {
@@ -217,7 +218,7 @@ func (s *Store) Save(mark []byte) error {
 	return s.read()
 }
 
-// Mark returns the mark of the last save, nil where there was none.
+// Mark returns the mark of the last save, or nil if there was none.
 func (s *Store) Mark() ([]byte, error) {
 	if s.tx == nil {
 		return nil, nil
@@ -225,7 +226,7 @@ func (s *Store) Mark() ([]byte, error) {
 	return unseal(markKey, s.tx.Bucket(marks).Get(markKey))
 }
 
-// Close gives the file back. What was not saved is gone.
+// Close releases the file. Changes that were not saved are lost.
 func (s *Store) Close() (err error) {
 	if s.tx != nil {
 		err = s.tx.Rollback()
@@ -246,12 +247,14 @@ func sum(key, value []byte) uint32 {
 	return crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, value)
 }
 
-// seal puts a checksum before a value: bbolt has none.
+// seal puts a checksum before a value, because bbolt has no checksums of
+// values.
 func seal(key, value []byte) []byte {
 	return append(binary.BigEndian.AppendUint32(make([]byte, 0, sumSize+len(value)), sum(key, value)), value...)
 }
 
-// unseal checks a value and copies it out of the transaction. Nil stays nil.
+// unseal checks the checksum of a value and copies the value out of the
+// transaction. Nil stays nil.
 func unseal(key, stored []byte) ([]byte, error) {
 	if stored == nil {
 		return nil, nil
