@@ -35,7 +35,7 @@ type Log struct {
 	Signers     []tlog.Signature // by the log's keys
 	Cosigners   []tlog.Signature // by witnesses of the policy
 	Final       bool             // a quorum of witnesses has cosigned; false if the policy requires none
-	Withstands  int              // number of dishonest witnesses that cannot make the policy accept two histories; -1: all witnesses must be honest
+	Withstands  int              // most dishonest witnesses with which the policy cannot accept two histories; -1: it can even with none
 	Fingerprint string           // of the policy, for two people to compare, see tlog.Policy.Fingerprint
 
 	// Expect, unless nil, is called with entries some bundles before Verify

@@ -1,8 +1,9 @@
-// Package paper reads and writes papers: what people hand to each other, text that
-// survives mail and copying (PEM, RFC 7468), with its kind on the first line. What
-// is inside is CBOR in its one encoding, or a signed statement; whoever reads a
-// paper checks that. Papers are text here, and files only where a command stores
-// them, so that a page in a browser reads the same ones.
+// Package paper reads and writes papers: text that people pass to each other
+// and that survives mail and copying (PEM, RFC 7468), with its kind on the
+// first line. The content is CBOR in its one encoding, or a signed statement;
+// the reader of a paper has to check it. Papers are text here, and files only
+// where a command stores them, so that a page in a browser can read the same
+// papers.
 package paper
 
 import (
@@ -13,7 +14,7 @@ import (
 	"atoll/crypto/sign"
 )
 
-// Kinds of papers. The first word of each is the program's.
+// Kinds of papers. The first word of each is the name of the program.
 const (
 	Card       = "ATOLL MEMBER CARD"
 	Draft      = "ATOLL GENESIS DRAFT"
@@ -32,7 +33,7 @@ const MaxText = 1 << 20
 // mark is the byte order mark in UTF-8.
 var mark = []byte("\ufeff")
 
-// ErrBeside means that a text holds something beside one paper. It wraps
+// ErrBeside means that a text contains more than one paper. It wraps
 // [sign.ErrMalformed].
 var ErrBeside = fmt.Errorf("%w: there is more in it than one paper (the lines from -----BEGIN to -----END)", sign.ErrMalformed)
 
@@ -41,10 +42,10 @@ func Text(kind string, content []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: content})
 }
 
-// Read returns the content of a text, which must be one paper of the kind and
-// nothing else but white space, and one byte order mark, as editors leave them: what
-// is signed is the paper, and words beside it, though nobody signed them, would look
-// as if they were part of it. Errors wrap [sign.ErrMalformed].
+// Read returns the content of a text, which must be one paper of the kind.
+// Besides it, the text may have only white space and one byte order mark, as
+// editors add them: only the paper is signed, and other words would look like a
+// part of it. Errors wrap [sign.ErrMalformed].
 func Read(text []byte, kind string) ([]byte, error) {
 	if len(text) > MaxText {
 		return nil, fmt.Errorf("%w: longer than %d bytes", sign.ErrMalformed, MaxText)

@@ -9,7 +9,7 @@ import (
 	"atoll/crypto/sign"
 )
 
-// A text that holds something beside one paper of the kind is refused.
+// A text that contains anything other than one paper of the kind is refused.
 func TestPapersAreAlone(t *testing.T) {
 	block := func(kind string, headers map[string]string, content string) string {
 		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Headers: headers, Bytes: []byte(content)}))

@@ -10,24 +10,25 @@ import (
 	"atoll/consensus/ledger"
 )
 
-// History is what the log says about an enterprise, as far as it is final.
+// History is what the final part of the log says about an enterprise.
 type History struct {
 	Consents []*Granted `json:"consents"`
 	Events   []Event    `json:"events"`
 	Head     Standing   `json:"head"`
 
-	Genesis *ledger.Genesis `json:"-"` // of the network, whose names and days it is told in
-	Seen    *ledger.Seen    `json:"-"` // to be remembered, with the checkpoint: [SeenText]
+	Genesis *ledger.Genesis `json:"-"` // of the network: its names and days are those of the history
+	Seen    *ledger.Seen    `json:"-"` // to be stored together with the checkpoint: [SeenText]
 	Signed  []byte          `json:"-"` // the checkpoint
 
-	behind uint64 // the largest consent number that the log has, and one
+	behind uint64 // one more than the largest consent number in the log
 }
 
-// ErrNotFinal means that no quorum of cosigners stands behind a log that is shown.
+// ErrNotFinal means that no quorum of cosigners has signed the log that was
+// shown.
 var ErrNotFinal = errors.New("not final")
 
-// Behind means that a log that is shown has fewer entries than the enterprise has
-// seen of it. It is an [ErrNotFinal].
+// Behind means that the log that was shown has fewer entries than the
+// enterprise has seen of it. It is an [ErrNotFinal].
 type Behind struct{ Shown, Seen uint64 }
 
 func (b *Behind) Error() string {
@@ -36,7 +37,7 @@ func (b *Behind) Error() string {
 
 func (b *Behind) Unwrap() error { return ErrNotFinal }
 
-// Event is one thing that the log says about an enterprise's consents.
+// Event is one entry of the log about an enterprise's consents.
 type Event struct {
 	Entry    uint64   `json:"entry"`
 	Time     string   `json:"time"` // network time, RFC 3339
@@ -46,25 +47,25 @@ type Event struct {
 	Consent  string   `json:"consent"`
 	Operator string   `json:"operator"` // of a query: the person who asked
 	Purpose  string   `json:"purpose"`
-	Left     *uint32  `json:"left"`    // uses of the consent left behind it, of a grant or a query; null of others
+	Left     *uint32  `json:"left"`    // for a grant or a query: uses of the consent left after it; null otherwise
 	Outputs  []Output `json:"outputs"` // asked, or released
 	Reason   string   `json:"reason"`  // of a refusal
 }
 
-// Output is one output that was asked of an agency, or what came of it.
+// Output is one output that was asked of an agency, or its outcome.
 type Output struct {
 	Agency     string `json:"agency"`
 	Output     string `json:"output"`
 	Disclosure string `json:"disclosure"`
 	Months     uint32 `json:"months"`
-	Predicate  string `json:"predicate"` // the condition that was to be answered by yes or no
-	Outcome    string `json:"outcome"`   // "" where it was only asked
+	Predicate  string `json:"predicate"` // the condition to be answered by yes or no
+	Outcome    string `json:"outcome"`   // "" if it was only asked
 	Reason     string `json:"reason"`    // of the outcome
 
 	Item consent.Item `json:"-"`
 }
 
-// Granted is a consent of this enterprise, as the log has it at its end.
+// Granted is a consent of this enterprise, in its state at the end of the log.
 type Granted struct {
 	Consent   string `json:"consent"`
 	Entry     uint64 `json:"entry"`
@@ -78,17 +79,19 @@ type Granted struct {
 	Left      uint32 `json:"left"`
 	State     string `json:"state"` // active, not_yet, expired, revoked, void
 
-	Body *consent.Body `json:"-"` // nil where it does not open
+	Body *consent.Body `json:"-"` // nil if it does not open
 
 	header *consent.Header
 }
 
-// History verifies and replays a log, and picks what concerns this enterprise. Its
-// head is one that a quorum of the cosigners whom the log names has signed, and
-// continues what was seen before ([ledger.NewSeen] where nothing was). So many
-// consent numbers are known to be used, or 0. Clock is that of the reader, by which
-// the head is dated. Errors: [Behind] and [ErrNotFinal], which another member may
-// help; those of package audit, where the log is at fault; the source's own.
+// History verifies and replays a log, and returns the entries about this
+// enterprise. The log's head must be signed by a quorum of the cosigners that
+// the log names, and must continue what was seen before ([ledger.NewSeen] if
+// nothing was). Used is the number of consent numbers known to be used, or 0.
+// Clock is the reader's clock, by which the head is dated.
+//
+// Errors are [Behind] and [ErrNotFinal], for which another member may be asked;
+// those of package audit, if the log is at fault; and the source's own.
 func (w *Wallet) History(source audit.Source, seen *ledger.Seen, used uint64, clock func() time.Time) (*History, error) {
 	log, err := audit.Open(source, nil)
 	if err != nil {
@@ -111,7 +114,7 @@ func (w *Wallet) History(source audit.Source, seen *ledger.Seen, used uint64, cl
 	return r.final(log, clock)
 }
 
-// final insists that a log that was replayed is final by itself.
+// final returns an error unless the replayed log is final according to itself.
 func (r *reader) final(log *audit.Log, clock func() time.Time) (*History, error) {
 	if _, err := r.replay.CheckFinal(log.Signed); err != nil {
 		return nil, err

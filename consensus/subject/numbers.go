@@ -10,26 +10,30 @@ import (
 	"atoll/crypto/sign"
 )
 
-// A consent's keys derive from its number. A number used twice would be one key
-// for two consents: the log refuses the second, and whoever holds both can link
-// them, or choose. So an enterprise remembers the next one, and one that does not,
-// since the seed alone was restored, asks the log first.
+// A consent's keys derive from its number. If a number were used twice, two
+// consents would share one key. The log refuses the second, and whoever has
+// both can link them or choose between them. An enterprise therefore stores its
+// next number. If it does not have that number, because only the seed was
+// restored, it reads the log first.
 
 const (
-	// consentGap is how many numbers without a consent end the search for one.
+	// consentGap is the number of consecutive numbers without a consent after
+	// which the search for one ends.
 	consentGap = 100
-	// restoreMargin is how many numbers behind the last one on the log are left out
-	// after a restore: they may have been signed and not have got there yet.
+	// restoreMargin is the number of numbers after the last one on the log that
+	// are skipped after a restore: they may have been signed without having
+	// reached the log.
 	restoreMargin = 10
-	// searchedNumbers is how many numbers are tried for one consent, however few an
-	// enterprise knows to be used: some seconds.
+	// searchedNumbers is the least number of numbers that are tried for one
+	// consent, however few are known to be used. Trying them takes some
+	// seconds.
 	searchedNumbers = 1 << 15
 )
 
-// NextText is how the number of the next consent is written.
+// NextText returns the number of the next consent as it is stored.
 func NextText(next uint64) []byte { return fmt.Appendf(nil, "%d\n", next) }
 
-// ReadNext reads what [NextText] has written. Errors wrap [sign.ErrMalformed].
+// ReadNext parses the output of [NextText]. Errors wrap [sign.ErrMalformed].
 func ReadNext(text []byte) (uint64, error) {
 	next, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 32)
 	if err != nil {
@@ -38,17 +42,18 @@ func ReadNext(text []byte) (uint64, error) {
 	return next, nil
 }
 
-// ConsentID is the id of consent number n.
+// ConsentID returns the id of consent number n.
 func (w *Wallet) ConsentID(n uint64) consent.ID {
 	return sign.KeyIDOf(w.keys.Consent(n).Public().(ed25519.PublicKey))
 }
 
-// Revoke signs that consent number n is taken back.
+// Revoke signs the revocation of consent number n.
 func (w *Wallet) Revoke(n uint64) ([]byte, error) { return w.keys.Revoke(n) }
 
-// NumberOf finds the number of a consent by deriving: a gap beyond those that are
-// known to be used, and in any case so far that an enterprise which was restored, or
-// whose memory is damaged, can take back what it signed before.
+// NumberOf finds the number of a consent by deriving ids. It searches up to a
+// gap beyond the numbers known to be used, and at least searchedNumbers. An
+// enterprise whose memory was restored or damaged can thus revoke what it
+// signed before.
 func (w *Wallet) NumberOf(id consent.ID, used uint64) (n uint64, ok bool) {
 	for n := range max(used+consentGap, searchedNumbers) {
 		if w.ConsentID(n) == id {
@@ -58,13 +63,13 @@ func (w *Wallet) NumberOf(id consent.ID, used uint64) (n uint64, ok bool) {
 	return 0, false
 }
 
-// numbers finds an enterprise's consents in a log by deriving, always a gap beyond
-// the last that was found.
+// numbers finds an enterprise's consents in a log by deriving ids, always up to
+// a gap beyond the last one found.
 type numbers struct {
 	w       *Wallet
 	known   map[string]uint64 // by id
 	derived uint64
-	behind  uint64 // the last that was found
+	behind  uint64 // one more than the last number found
 }
 
 func newNumbers(w *Wallet, used uint64) *numbers {
@@ -89,9 +94,10 @@ func (n *numbers) mine(id string) bool {
 	return ok
 }
 
-// Restored is the number of the next consent of an enterprise that has looked
-// through the log: behind all that it knows to be used, and where it did not know
-// (marked is false), or the log has more, with a margin behind those of the log.
+// Restored returns the number of the next consent of an enterprise that has
+// read the log. It is greater than all numbers that the enterprise knows to be
+// used. If the enterprise did not know (marked is false), or the log has more,
+// it also leaves a margin after the numbers on the log.
 func (h *History) Restored(used uint64, marked bool) uint64 {
 	if marked && h.behind <= used {
 		return used

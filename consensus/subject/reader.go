@@ -9,7 +9,7 @@ import (
 	"atoll/consensus/ledger"
 )
 
-// reader picks the entries about a subject's consents out of a log.
+// reader selects the entries about a subject's consents from a log.
 type reader struct {
 	wallet  *Wallet
 	replay  *audit.Replayer
@@ -18,17 +18,17 @@ type reader struct {
 	queries map[string]string // consent id, by bank and query id
 	events  []Event
 
-	consents []*Granted // by grant
+	consents []*Granted // in the order of their grants
 }
 
-// reader returns what picks this enterprise's entries.
+// reader returns a reader of this enterprise's entries.
 func (w *Wallet) reader(used uint64) (*reader, error) {
 	own, err := w.age()
 	if err != nil {
 		return nil, err
 	}
 	r := &reader{wallet: w, replay: audit.NewReplayer(), numbers: newNumbers(w, used), queries: map[string]string{}, events: []Event{}, consents: []*Granted{}}
-	r.inspect = audit.NewInspector(r.replay, &own, func(audit.Finding) {}) // what it cannot open is not about this enterprise
+	r.inspect = audit.NewInspector(r.replay, &own, func(audit.Finding) {}) // what it cannot open does not concern this enterprise
 	return r, nil
 }
 
@@ -37,7 +37,8 @@ func (r *reader) add(leaf []byte) error {
 	if err != nil {
 		return err
 	}
-	// At once: who founded another network can make its log as long as they like.
+	// This is checked before reading on: the founders of another network can
+	// make its log as long as they like.
 	if e.Index == 0 {
 		if id := r.replay.Summary().Network; id != r.wallet.Network {
 			return fmt.Errorf("%w: the log is that of network %s, this enterprise's genesis is of %s", ErrNetwork, id, r.wallet.Network)
@@ -68,7 +69,7 @@ func (r *reader) add(leaf []byte) error {
 	return nil
 }
 
-// take keeps a consent that was granted. O is nil where its body does not open.
+// take records a consent that was granted. O is nil if its body does not open.
 func (r *reader) take(e *audit.Entry, h *consent.Header, o *audit.Opened) {
 	b := &h.Bounds
 	g := &Granted{Consent: b.ConsentID().String(), Entry: e.Index, Bank: b.Bank, NotBefore: b.NotBefore.String(), NotAfter: b.NotAfter.String(), MaxUses: b.MaxUses, header: h}
@@ -81,8 +82,8 @@ func (r *reader) take(e *audit.Entry, h *consent.Header, o *audit.Opened) {
 	r.consents = append(r.consents, g)
 }
 
-// left returns how many uses of its consent are left behind an entry that grants
-// it or spends one.
+// left returns how many uses of a consent are left after an entry that grants
+// the consent or spends one use.
 func (r *reader) left(e *audit.Entry) (*uint32, error) {
 	var id []byte
 	switch p := e.Statement.Payload.(type) {
@@ -102,8 +103,8 @@ func (r *reader) left(e *audit.Entry) (*uint32, error) {
 	return &left, nil
 }
 
-// conclude sets how each consent stands at the end of the log: a use that nobody
-// answered is given back behind its query.
+// conclude sets the state of each consent at the end of the log. The uses it has
+// left include those returned because nothing was released.
 func (r *reader) conclude() error {
 	state, err := ledger.Read(r.replay.View())
 	if err != nil || state == nil {
@@ -115,7 +116,7 @@ func (r *reader) conclude() error {
 		if err != nil {
 			return err
 		}
-		if c == nil { // so old that the rules have forgotten it
+		if c == nil { // so old that the state no longer has it
 			g.State = "expired"
 			continue
 		}
@@ -127,7 +128,7 @@ func (r *reader) conclude() error {
 	return nil
 }
 
-// state is that of a consent on a day.
+// state returns the state of a consent on a day.
 func (r *reader) state(g *Granted, c *ledger.Consent, day consent.Day) (string, error) {
 	stands := true
 	if g.Body != nil {
@@ -141,8 +142,8 @@ func (r *reader) state(g *Granted, c *ledger.Consent, day consent.Day) (string, 
 	return stateOf(&g.header.Bounds, c.Revoked != 0, stands, day), nil
 }
 
-// stateOf is that of a consent on a day, revoked or not, whose credential stands
-// on it or not.
+// stateOf returns the state of a consent on a day. Stands tells whether its
+// credential is valid on that day.
 func stateOf(b *consent.Bounds, revoked, stands bool, day consent.Day) string {
 	refusal := b.Active(day)
 	switch {
@@ -158,7 +159,7 @@ func stateOf(b *consent.Bounds, revoked, stands bool, day consent.Day) string {
 	return "active"
 }
 
-// usesLeft is how many uses of a consent are neither spent nor given back.
+// usesLeft returns how many uses of a consent are left.
 func usesLeft(c *ledger.Consent) uint32 { return c.MaxUses - min(c.Used, c.MaxUses) }
 
 // about returns the consent of this subject that an entry belongs to.
@@ -185,7 +186,7 @@ func (r *reader) about(e *audit.Entry) (id string, ok bool) {
 	return id, r.numbers.mine(id)
 }
 
-// unseal adds what was sealed.
+// unseal adds the content that was sealed.
 func (v *Event) unseal(e *audit.Entry, o *audit.Opened) {
 	if o.Terms != nil {
 		v.Purpose = o.Terms.Purpose

@@ -10,8 +10,8 @@ import (
 	"atoll/crypto/sign"
 )
 
-// A log of another network is not read to its end before anybody looks whose it
-// is: who founded that can make it as long as they like.
+// A log of another network is not read to its end before its network is
+// checked: its founders can make it as long as they like.
 func TestLogOfAnotherNetwork(t *testing.T) {
 	w := audittest.New(t)
 	other := &Wallet{Genesis: w.Genesis, Network: sign.NetworkID{1}}
@@ -31,8 +31,8 @@ func TestLogOfAnotherNetwork(t *testing.T) {
 	}
 }
 
-// A consent is active on its days alone, while nobody took it back and its
-// credential stands; what is left of it never wraps around.
+// A consent is active only on its days, while it is not revoked and its
+// credential is valid; the number of its remaining uses never wraps around.
 func TestConsentStates(t *testing.T) {
 	b := &consent.Bounds{NotBefore: 100, NotAfter: 200}
 	for _, c := range []struct {

@@ -11,36 +11,37 @@ import (
 	"atoll/crypto/sign"
 )
 
-// Request is what a bank asks an enterprise to sign. It holds what the catalogs
-// on the log have of it, so that both render the same notice to the letter: what
-// things are called is not the bank's to say.
+// Request is what a bank asks an enterprise to sign. It contains the outputs of
+// the catalogs on the log that it concerns, so that both sides render exactly
+// the same notice: the bank does not choose the titles.
 type Request struct {
 	Network    []byte          `cbor:"1,keyasint"`
 	Draft      consent.Draft   `cbor:"2,keyasint"`
-	Shown      []consent.Shown `cbor:"3,keyasint"` // of the catalogs, ascending by agency
+	Shown      []consent.Shown `cbor:"3,keyasint"` // outputs of the catalogs, ascending by agency
 	Statements [][]byte        `cbor:"4,keyasint"` // the catalog.publish of each
 }
 
-// How far the day on which a request was drawn up may be from the clock of who
-// signs. What it calls things are the words of that day: who may date it back as far
-// as it likes can show words that an agency has mended since. A week, since who signs
-// may be away.
+// How far the day of a request may be from the signer's clock. The titles in a
+// request are those of its day. A bank that could date a request back without
+// limit could show titles that an agency has corrected since. The limit is a
+// week, because the signer may be away.
 const (
 	requestAge   = 7 // days
 	requestAhead = 1
 )
 
-// Near reports whether the request was drawn up, as it says, near the day on which
-// it is read. One that was not is signed only by who says that its day is meant.
+// Near reports whether the day on which the request was drawn up, as stated in
+// it, is near the day on which it is read. A signer must confirm the day of any
+// other request.
 func (r *Request) Near(today consent.Day) bool {
 	return r.Draft.Date >= today-requestAge && r.Draft.Date <= today+requestAhead
 }
 
-// ErrShown means that a request shows of catalogs what their agencies have not
-// signed.
+// ErrShown means that a request shows outputs of catalogs that their agencies
+// have not signed.
 var ErrShown = errors.New("the request shows of catalogs what their agencies have not signed")
 
-// Of insists that a request is of this network. The error is [ErrNetwork].
+// Of returns [ErrNetwork] unless the request is of this network.
 func (r *Request) Of(network sign.NetworkID) error {
 	if bytes.Equal(r.Network, network[:]) {
 		return nil
@@ -48,12 +49,12 @@ func (r *Request) Of(network sign.NetworkID) error {
 	return fmt.Errorf("the request is %w than this enterprise's genesis", ErrNetwork)
 }
 
-// Notice is the text that the enterprise is shown and signs for. Members and
-// purposes have in it the names that the founders gave them, datasets and outputs
-// those of the catalogs that their agencies have signed. The genesis is that of
-// the network. Errors are [ErrNetwork], [ErrShown], or wrap [sign.ErrMalformed].
+// Notice returns the text that the enterprise is shown and signs. Members and
+// purposes have their titles from genesis, datasets and outputs those of the
+// catalogs that their agencies have signed. The genesis must be that of the
+// network. Errors are [ErrNetwork], [ErrShown], or wrap [sign.ErrMalformed].
 func (r *Request) Notice(network sign.NetworkID, g *ledger.Genesis) (string, error) {
-	if err := r.Of(network); err != nil { // before anybody is shown a word of it
+	if err := r.Of(network); err != nil { // before anybody is shown any of its text
 		return "", err
 	}
 	if err := r.check(network, g); err != nil {
@@ -62,8 +63,8 @@ func (r *Request) Notice(network sign.NetworkID, g *ledger.Genesis) (string, err
 	return consent.Notice(r.Draft, g.Words(g.Roster(), r.Draft.Language, consent.ShownTitles(r.Draft.Language, r.Shown)))
 }
 
-// check insists that what is shown is what the agencies have signed. That it
-// stands on the log the bank looks up, and the auditor.
+// check returns an error unless the agencies have signed what is shown. The
+// bank and the auditor look up whether it is on the log.
 func (r *Request) check(network sign.NetworkID, g *ledger.Genesis) error {
 	if err := consent.CheckShown(r.Shown, r.Draft.Offers); err != nil {
 		return err
@@ -92,9 +93,9 @@ func (r *Request) check(network sign.NetworkID, g *ledger.Genesis) error {
 	return nil
 }
 
-// Signable returns why an enterprise could not sign a request for its notice, or
-// its bank not accept it under the network's purposes, or nil: it is composed once,
-// with keys that are thrown away.
+// Signable composes a consent once, with keys that are discarded. It returns
+// nil, or the reason why an enterprise could not sign the request for its
+// notice, or why its bank could not accept it under the network's purposes.
 func (r *Request) Signable(notice string, purposes []consent.Purpose, random io.Reader) error {
 	d := r.Draft
 	t := consent.Terms{Purpose: d.Purpose, DataLife: d.DataLife, Bounds: consent.Bounds{NotBefore: d.NotBefore, NotAfter: d.NotAfter, MaxUses: d.MaxUses}}
@@ -118,7 +119,7 @@ func (r *Request) Signable(notice string, purposes []consent.Purpose, random io.
 	if err != nil {
 		return err
 	}
-	const credential = 400 // bytes of the statement that the enterprise adds, about
+	const credential = 400 // approximate bytes of the statement that the enterprise adds
 	if len(body)+credential > consent.MaxPlainBody {
 		return fmt.Errorf("a consent for this template has %d bytes, the limit is %d: ask for fewer outputs in one consent", len(body)+credential, consent.MaxPlainBody)
 	}

@@ -14,7 +14,7 @@ import (
 	"atoll/crypto/sign"
 )
 
-// examples are papers of each kind whose content is one document.
+// examples returns papers of each kind whose content is one document.
 func examples() map[string]any {
 	draft := consent.Draft{
 		Subject: "uscc:914403001922038216", Bank: "bank-a", Purpose: "pre_loan", Product: "贷款", NotBefore: 20_717, NotAfter: 20_746, MaxUses: 3, DataLife: 90,
@@ -50,8 +50,8 @@ func emptyPaper(kind string) any {
 	return nil
 }
 
-// What reads as a paper of a kind holds one document in its one encoding, and a
-// request shows its notice without a panic.
+// The content of a valid paper is one document in its one encoding, and
+// rendering a request's notice never panics.
 func FuzzPapers(f *testing.F) {
 	all := examples()
 	if len(all) == 0 {
@@ -95,8 +95,8 @@ func FuzzPapers(f *testing.F) {
 	})
 }
 
-// asked is a request over one output of the tax agency, with what its catalog has
-// of it, signed by the agency.
+// asked returns a request for one output of the tax agency, with that output of
+// its catalog, signed by the agency.
 func asked(t *testing.T) (*Request, *ledger.Genesis) {
 	t.Helper()
 	key := sign.Secret{9}.Key("tax")
@@ -131,8 +131,8 @@ func asked(t *testing.T) (*Request, *ledger.Genesis) {
 	return &Request{Network: network[:], Draft: draft, Shown: []consent.Shown{*s}, Statements: [][]byte{statement}}, g
 }
 
-// What members and purposes are called the founders said, and what outputs are
-// called their agency: nothing of it is the bank's word.
+// Titles of members and purposes come from genesis and titles of outputs from
+// their agency; none of them comes from the bank.
 func TestTitles(t *testing.T) {
 	r, g := asked(t)
 	for _, c := range []struct{ language, bank, purpose, output string }{
@@ -146,8 +146,8 @@ func TestTitles(t *testing.T) {
 	}
 }
 
-// A request that shows of a catalog what its agency has not signed is refused
-// before anything of it is shown.
+// A request that shows outputs of a catalog that its agency has not signed is
+// refused before anything of it is shown.
 func TestRequestShowsWhatIsSigned(t *testing.T) {
 	for name, lie := range map[string]func(*Request, *ledger.Genesis){
 		"a title":    func(r *Request, _ *ledger.Genesis) { r.Shown[0].Outputs[0].Leaf.OutputEnglish = "a courtesy" },
@@ -177,7 +177,7 @@ func TestRequestShowsWhatIsSigned(t *testing.T) {
 	}
 }
 
-// A request whose network id is none is of no network, and nothing falls over.
+// A request with an invalid network id is of no network, and nothing panics.
 func TestRequestOfNoNetwork(t *testing.T) {
 	for _, id := range [][]byte{nil, {7}, make([]byte, 31), make([]byte, 33)} {
 		if err := (&Request{Network: id}).Of(sign.NetworkID{}); !errors.Is(err, ErrNetwork) {
@@ -189,7 +189,7 @@ func TestRequestOfNoNetwork(t *testing.T) {
 	}
 }
 
-// What a request calls things are words of its day, which has to be near.
+// The titles in a request are those of its day, which has to be near.
 func TestRequestIsNear(t *testing.T) {
 	r := &Request{Draft: consent.Draft{Date: 20_000}}
 	for days, near := range map[consent.Day]bool{-3000: false, -2: false, -1: true, 0: true, 7: true, 8: false, 400: false} {

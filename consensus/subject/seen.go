@@ -12,19 +12,20 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// seenPaper is what an enterprise remembers of the log: the largest final head,
-// and who makes heads final since. Whatever is shown to it later must continue that.
+// seenPaper is what an enterprise stores about the log: the largest final head,
+// and the cosigners that make heads final since then. Any log shown to it later
+// must continue this one.
 type seenPaper struct {
 	Sets   []ledger.Cosigners `cbor:"1,keyasint"`
 	Signed []byte             `cbor:"2,keyasint"` // the head with its cosignatures
 }
 
-// SeenText is the paper that remembers a head, given as it was signed.
+// SeenText returns the paper that stores a head, given in its signed form.
 func SeenText(to *ledger.Seen, signed []byte) ([]byte, error) {
 	return paper.TextOf(paper.Seen, seenPaper{Sets: to.Sets, Signed: signed})
 }
 
-// ReadSeen reads what [SeenText] has written and verifies it again.
+// ReadSeen parses the output of [SeenText] and verifies it again.
 func ReadSeen(text []byte, g *ledger.Genesis) (*ledger.Seen, error) {
 	var p seenPaper
 	if err := paper.ReadInto(text, paper.Seen, &p); err != nil {
@@ -33,7 +34,7 @@ func ReadSeen(text []byte, g *ledger.Genesis) (*ledger.Seen, error) {
 	return p.verify(g)
 }
 
-// verify returns what it says, if that is so.
+// verify returns the content of the paper if it is valid.
 func (p *seenPaper) verify(g *ledger.Genesis) (*ledger.Seen, error) {
 	founders := g.Founders()
 	if len(p.Sets) == 0 || !sameSet(&p.Sets[0], &founders) {
@@ -60,15 +61,15 @@ func sameSet(a, b *ledger.Cosigners) bool {
 		slices.EqualFunc(a.Keys, b.Keys, func(x, y ledger.Cosigner) bool { return x.Member == y.Member && bytes.Equal(x.Key, y.Key) })
 }
 
-// Standing is how far what was verified reaches, for people and programs.
+// Standing describes how far a verified log reaches, for people and programs.
 type Standing struct {
 	Size      uint64   `json:"size"` // entries under the final head
 	Root      string   `json:"root"`
-	Cosigners []string `json:"cosigners"` // who has signed it
-	Of        int      `json:"of"`        // as many could have
-	Signed    string   `json:"signed_at"` // by the newest cosignature that no liars withstood can have made up, RFC 3339
-	Age       int64    `json:"age_s"`     // of that, seconds by the reader's clock
-	Undated   bool     `json:"-"`         // no cosignature has a time that can be right
+	Cosigners []string `json:"cosigners"` // that have signed it
+	Of        int      `json:"of"`        // number of cosigners
+	Signed    string   `json:"signed_at"` // RFC 3339, by the newest cosignature that dishonest cosigners cannot have made up
+	Age       int64    `json:"age_s"`     // seconds since that time by the reader's clock
+	Undated   bool     `json:"-"`         // no cosignature has a plausible time
 }
 
 // StandingOf describes a final head. Now is the reader's clock.
@@ -82,8 +83,8 @@ func StandingOf(head tlog.Head, set *ledger.Cosigners, signers []tlog.Signature,
 	return s
 }
 
-// Date sets when it was signed, in seconds since 1970; 0: at no time that can be
-// right.
+// Date sets the time of signing, in seconds since 1970; 0 means that there is
+// no plausible time.
 func (s *Standing) Date(at uint64, now time.Time) {
 	s.Undated = at == 0
 	signed := time.Unix(int64(min(at, 1<<40)), 0).UTC()

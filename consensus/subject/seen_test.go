@@ -9,8 +9,8 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// What is remembered is verified again: a memory that nobody signed, or of another
-// network, is none.
+// Stored heads are verified again: one that nobody signed, or of another
+// network, is refused.
 func TestSeenBroken(t *testing.T) {
 	w := audittest.New(t)
 	founders := w.Genesis.Founders()
@@ -42,8 +42,9 @@ func TestSeenBroken(t *testing.T) {
 	}
 }
 
-// Whatever lies in the place of what a folder has seen is read or refused, and
-// what is read is a head that the founders made final, or whom they handed over to.
+// Any bytes stored as what a folder has seen are read or refused. A head that
+// is read was made final by the founders, or by cosigners to whom they handed
+// over.
 func FuzzSeen(f *testing.F) {
 	w := audittest.New(f)
 	c := tlog.Checkpoint{Origin: w.Genesis.Origin, Head: w.HeadAt(1)}

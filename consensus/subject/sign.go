@@ -11,26 +11,27 @@ import (
 	"atoll/crypto/sign"
 )
 
-// Draft is a consent on its way from a bank's request to the log, in three steps:
-// drafted by [Wallet.Draft], countersigned by whoever signs for the enterprise
-// ([Wallet.Countersign]), granted by [Wallet.Grant].
+// Draft is a consent on its way from a bank's request to the log, in three
+// steps. It is drafted by [Wallet.Draft], countersigned by a signer of the
+// enterprise ([Wallet.Countersign]), and granted by [Wallet.Grant].
 type Draft struct {
 	ID       consent.ID
-	Notice   string // what is signed for
+	Notice   string // the text that is signed
 	bank     string
 	composed *consent.Composed
 }
 
-// Signed is what an enterprise gives back: the header's statement and the sealed
-// body.
+// Signed is what an enterprise returns to the bank: the header's statement and
+// the sealed body.
 type Signed struct {
 	_         struct{} `cbor:",toarray"`
 	Statement []byte
 	Sealed    []byte
 }
 
-// Header is what the log will have of it. It is what its consent key has signed on this
-// network; errors wrap [sign.ErrMalformed] or [sign.ErrSignature].
+// Header returns the consent's header, which the log will have. The consent key
+// must have signed it on this network; errors wrap [sign.ErrMalformed] or
+// [sign.ErrSignature].
 func (s *Signed) Header(network sign.NetworkID) (*consent.Header, error) {
 	statement, err := sign.Parse(s.Statement)
 	if err != nil {
@@ -49,8 +50,8 @@ func (s *Signed) Header(network sign.NetworkID) (*consent.Header, error) {
 // ErrSubject means that a request is about another enterprise.
 var ErrSubject = errors.New("the request is about another enterprise")
 
-// Concerns insists that a request is for this enterprise to sign: of its network,
-// and about it. Errors are [ErrNetwork] and [ErrSubject].
+// Concerns returns an error unless the request is for this enterprise to sign:
+// of its network, and about it. Errors are [ErrNetwork] and [ErrSubject].
 func (w *Wallet) Concerns(r *Request) error {
 	if err := r.Of(w.Network); err != nil {
 		return err
@@ -61,10 +62,11 @@ func (w *Wallet) Concerns(r *Request) error {
 	return nil
 }
 
-// Draft makes consent number n out of a bank's request, for its notice, with the
-// statement of the enterprise's credential and salts out of random
-// ([crypto/rand.Reader] but in tests). Nothing is signed. The caller remembers that
-// the number is used before it gives the consent to anybody.
+// Draft makes consent number n from a bank's request, for the notice of the
+// request. Credential is the statement of the enterprise's credential, and
+// random the source of salts: [crypto/rand.Reader] outside of tests. Draft
+// signs nothing. The caller must store that the number is used before it passes
+// the consent on.
 func (w *Wallet) Draft(r *Request, n uint64, credential []byte, random io.Reader) (*Draft, error) {
 	if err := w.Concerns(r); err != nil {
 		return nil, err
@@ -82,11 +84,11 @@ func (w *Wallet) Draft(r *Request, n uint64, credential []byte, random io.Reader
 }
 
 // Countersign signs the terms of a draft with the key that the registrar has
-// vouched for: the enterprise agrees to what the notice says.
+// certified: the enterprise agrees to the notice.
 func (w *Wallet) Countersign(d *Draft) error { return d.composed.Countersign(w.keys.Credential(0)) }
 
-// Grant seals a draft that was countersigned and signs it with its own key. It is
-// a consent once its bank has put it on the log.
+// Grant seals a countersigned draft and signs it with the key of the consent.
+// It becomes a consent once its bank has put it on the log.
 func (w *Wallet) Grant(d *Draft) (*Signed, error) {
 	body, err := sign.Marshal(d.composed.Body)
 	if err != nil {
@@ -103,8 +105,9 @@ func (w *Wallet) Grant(d *Draft) (*Signed, error) {
 	return &Signed{Statement: statement, Sealed: sealed}, nil
 }
 
-// seal seals a consent's body to its bank, the auditors and this enterprise, so
-// that the bank can see that the auditors can open it. K is the body's own.
+// seal seals a consent's body to its bank, the auditors and this enterprise. It
+// is sealed so that the bank can check that the auditors can open it. K is the
+// body's own secret.
 func (w *Wallet) seal(body []byte, k sign.Secret, bank string) ([]byte, error) {
 	readers := w.Genesis.Roster().Readers(bank)
 	if len(readers) == 0 {

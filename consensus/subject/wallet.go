@@ -1,16 +1,22 @@
-// Package subject is the enterprise: its wallet, what it signs, and what it sees of
-// itself in the log. All of it is a function of bytes: what is stored, on a disk or
-// in a browser, is stored by whoever calls, and so are clock and randomness the
-// caller's. (Package seal alone draws nonces itself, as age does; nothing depends on
-// which.) No node is needed: a log is read through an [audit.Source], and what is
-// signed goes to the log through any member.
+// Package subject implements the enterprise's side: its wallet, what it signs,
+// and what it reads about itself in the log. All of it is a function of bytes.
+// The caller stores the results, on a disk or in a browser, and provides clock
+// and randomness. (Only package seal draws nonces itself, as age does; no
+// result depends on their values.) No node is needed: a log is read through an
+// [audit.Source], and signed statements reach the log through any member.
 //
-// An enterprise keeps: its seed, encrypted ([New], [Wallet.Unlock]); the founding
-// statement of its network ([Open]); what it asked a registrar to vouch for
-// ([Enrolment]) and the credential that came back ([Wallet.Credential]); the number
-// of its next consent ([NextText]), with a copy of each one signed; and what it has
-// seen of the log ([SeenText]). With the first two alone it takes a consent back, and
-// finds everything else again in the log.
+// An enterprise keeps:
+//
+//   - its seed, encrypted ([New], [Wallet.Unlock])
+//   - the founding statement of its network ([Open])
+//   - what it asked a registrar to certify ([Enrolment]), and the credential it
+//     received ([Wallet.Credential])
+//   - the number of its next consent ([NextText]), with a copy of each consent
+//     signed
+//   - what it has seen of the log ([SeenText])
+//
+// The first two are enough to revoke a consent and to find everything else
+// again in the log.
 package subject
 
 import (
@@ -27,26 +33,26 @@ import (
 	"atoll/crypto/sign"
 )
 
-// Wallet is an enterprise on one network. Until it is unlocked its keys are none.
+// Wallet is an enterprise on one network. It has no keys until it is unlocked.
 type Wallet struct {
-	Subject consent.Subject // who it is: "" where only the network is known
+	Subject consent.Subject // the enterprise; "" if only the network is known
 	Genesis *ledger.Genesis
 	Network sign.NetworkID
 	keys    consent.Keyring
 }
 
-// Enrolment is what a subject asks a registrar to vouch for.
+// Enrolment is what a subject asks a registrar to certify.
 type Enrolment struct {
 	Subject consent.Subject `cbor:"1,keyasint"`
 	Network []byte          `cbor:"2,keyasint"`
 	Key     []byte          `cbor:"3,keyasint"` // Ed25519 credential key
 }
 
-// ErrNetwork means that a paper is of another network than the reader's.
+// ErrNetwork means that a paper is of a network other than the reader's.
 var ErrNetwork = errors.New("of another network")
 
-// Check reports whether it can be one, by itself: what it says may be shown to
-// people then. Errors wrap [sign.ErrMalformed].
+// Check reports whether the enrolment is well-formed by itself, so that its
+// content may be shown to people. Errors wrap [sign.ErrMalformed].
 func (e *Enrolment) Check() error {
 	if _, _, err := consent.ParseSubject(string(e.Subject)); err != nil {
 		return err
@@ -57,8 +63,8 @@ func (e *Enrolment) Check() error {
 	return nil
 }
 
-// Fingerprint is that of a key, for people to compare by telephone: 32 digits in
-// groups of four.
+// Fingerprint returns the fingerprint of a key, for people to compare by
+// telephone: 32 digits in groups of four.
 func Fingerprint(key ed25519.PublicKey) string {
 	text := sign.KeyIDOf(key).String()
 	var groups []string
@@ -71,8 +77,8 @@ func Fingerprint(key ed25519.PublicKey) string {
 // Of reports whether the enrolment is for a network.
 func (e *Enrolment) Of(network sign.NetworkID) bool { return bytes.Equal(e.Network, network[:]) }
 
-// Open returns an enterprise's wallet on the network of a founding statement, with
-// no keys yet.
+// Open returns an enterprise's wallet on the network of a founding statement,
+// without keys.
 func Open(genesis []byte) (*Wallet, error) {
 	g, id, err := ledger.OpenGenesis(genesis)
 	if err != nil {
@@ -81,9 +87,9 @@ func Open(genesis []byte) (*Wallet, error) {
 	return &Wallet{Genesis: g, Network: id}, nil
 }
 
-// New draws the seed of an enterprise from random ([crypto/rand.Reader] but in
-// tests), and returns its wallet on the network of a founding statement, unlocked,
-// with the seed encrypted under a passphrase.
+// New draws the seed of an enterprise from random ([crypto/rand.Reader] outside
+// of tests). It returns the enterprise's wallet on the network of a founding
+// statement, unlocked, and the seed encrypted under a passphrase.
 func New(genesis []byte, id consent.Subject, words string, random io.Reader) (w *Wallet, sealed []byte, err error) {
 	if w, err = Open(genesis); err != nil {
 		return nil, nil, err
@@ -97,8 +103,8 @@ func New(genesis []byte, id consent.Subject, words string, random io.Reader) (w 
 	return w, sealed, err
 }
 
-// Unlock decrypts the seed that [New] has encrypted. Errors wrap those of package
-// seal, or [sign.ErrMalformed] where what is inside is no seed.
+// Unlock decrypts the seed that [New] has encrypted. Errors wrap those of
+// package seal, or [sign.ErrMalformed] if the decrypted text is not a seed.
 func (w *Wallet) Unlock(sealed []byte, words string) error {
 	text, err := seal.DecryptPassphrase(sealed, words)
 	if err != nil {
@@ -112,23 +118,23 @@ func (w *Wallet) Unlock(sealed []byte, words string) error {
 	return nil
 }
 
-// Enrolment is what a registrar is to vouch for.
+// Enrolment returns what a registrar has to certify.
 func (w *Wallet) Enrolment() *Enrolment {
 	return &Enrolment{Subject: w.Subject, Network: w.Network[:], Key: w.credentialKey()}
 }
 
-// Keys are the keys of this enterprise on this network.
+// Keys returns the keys of this enterprise on this network.
 func (w *Wallet) Keys() consent.Keyring { return w.keys }
 
 func (w *Wallet) credentialKey() ed25519.PublicKey {
 	return w.keys.Credential(0).Public().(ed25519.PublicKey)
 }
 
-// age is the identity that opens the bodies of this enterprise's consents.
+// age returns the identity that opens the bodies of this enterprise's consents.
 func (w *Wallet) age() (seal.Identity, error) { return seal.IdentityFrom(w.keys.Age()) }
 
-// Credential opens what a registrar gave back, and checks that it is about this
-// enterprise and its key. Where it is about another the error is a
+// Credential opens a registrar's credential and checks that it is about this
+// enterprise and its key. If it is about another, the error is a
 // [*consent.Refusal].
 func (w *Wallet) Credential(statement []byte) (*consent.Credential, error) {
 	c, err := OpenCredential(w.Genesis.Roster(), w.Network, statement)
@@ -141,9 +147,9 @@ func (w *Wallet) Credential(statement []byte) (*consent.Credential, error) {
 	return c, nil
 }
 
-// OpenCredential reads a credential's statement and checks that a member of this
-// roster has signed it. That the member is a registrar, and that the credential
-// stands, only the log says.
+// OpenCredential reads a credential's statement and verifies that a member of
+// this roster has signed it. Only the log shows whether that member is a
+// registrar, and whether the credential is valid.
 func OpenCredential(members *ledger.Roster, network sign.NetworkID, statement []byte) (*consent.Credential, error) {
 	s, err := sign.Parse(statement)
 	if err != nil {

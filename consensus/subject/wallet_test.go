@@ -15,7 +15,7 @@ import (
 	"atoll/crypto/sign"
 )
 
-// firm is an enterprise in a world, with a credential that stands on its log.
+// firm is an enterprise in a world, with a valid credential on its log.
 type firm struct {
 	*Wallet
 	t          *testing.T
@@ -47,7 +47,7 @@ func (f *firm) check(err error) {
 	}
 }
 
-// asked is a bank's request for what tax and court have.
+// asked returns a bank's request for outputs of tax and court.
 func (f *firm) asked() *Request {
 	f.t.Helper()
 	today := f.w.Today()
@@ -64,7 +64,7 @@ func (f *firm) asked() *Request {
 	return r
 }
 
-// carry puts what the firm signed on the log, through a member.
+// carry has a member put what the firm signed on the log.
 func (f *firm) carry(member string, statement, sealed []byte) {
 	f.t.Helper()
 	a := f.w.Say(member, ledger.KindCarrier, ledger.Carrier{Head: f.w.Head(), Statement: statement, Sealed: sealed})
@@ -73,14 +73,15 @@ func (f *firm) carry(member string, statement, sealed []byte) {
 	}
 }
 
-// look reads the firm's history from the world's log, and so many of its cosigners.
+// look reads the firm's history from the world's log, which is cosigned by the
+// members by.
 func (f *firm) look(seen *ledger.Seen, used uint64, by ...string) (*History, error) {
 	source := audit.Source{Fetch: audittest.Fetch(f.w.Files(by...))}
 	return f.History(source, seen, used, func() time.Time { return time.UnixMilli(int64(f.w.Now)) })
 }
 
-// All keys come from the seed, which opens with the passphrase alone, on its
-// network alone.
+// All keys derive from the seed, which opens only with its passphrase and on
+// its network.
 func TestWallet(t *testing.T) {
 	f := newFirm(t)
 	again, err := Open(f.genesis)
@@ -114,9 +115,9 @@ func TestWallet(t *testing.T) {
 	}
 }
 
-// A consent is drafted, countersigned and granted, each step by itself: the log
-// takes what all three have made, and the enterprise finds it again there, until it
-// takes it back.
+// A consent is drafted, countersigned and granted in separate steps: the log
+// accepts the result of all three, and the enterprise finds it there until it
+// revokes it.
 func TestConsentInThreeSteps(t *testing.T) {
 	f := newFirm(t)
 	r := f.asked()
@@ -144,7 +145,7 @@ func TestConsentInThreeSteps(t *testing.T) {
 	if len(h.Consents) != 1 || h.Consents[0].Consent != d.ID.String() || h.Consents[0].State != "active" || h.Consents[0].Left != 3 || h.Consents[0].Product != "loan" {
 		t.Fatalf("%+v", h.Consents)
 	}
-	// Number 4 is used, whatever the enterprise has forgotten.
+	// Number 4 is used, whatever the enterprise knows.
 	if next := h.Restored(0, false); next != 5+restoreMargin {
 		t.Errorf("a wallet that knows nothing goes on with %d", next)
 	}
@@ -164,7 +165,7 @@ func TestConsentInThreeSteps(t *testing.T) {
 		t.Errorf("%+v, %+v", after.Consents[0], after.Events)
 	}
 
-	// What is remembered of it is read again, and no shorter log counts after it.
+	// The stored head is read again, and no shorter log is accepted after it.
 	text, err := SeenText(after.Seen, after.Signed)
 	f.check(err)
 	seen, err := ReadSeen(text, f.Genesis)
@@ -179,8 +180,8 @@ func TestConsentInThreeSteps(t *testing.T) {
 	}
 }
 
-// Nothing is drafted of a request that is about another enterprise, of another
-// network, or of nobody who is a bank.
+// A request that is about another enterprise, of another network, or by
+// somebody that is not a bank is not drafted.
 func TestDraftRefuses(t *testing.T) {
 	f := newFirm(t)
 	for name, c := range map[string]struct {
@@ -208,7 +209,7 @@ func TestDraftRefuses(t *testing.T) {
 	}
 }
 
-// The number of the next consent is read as it was written, or not at all.
+// The number of the next consent is read as it was written, or refused.
 func TestNext(t *testing.T) {
 	for _, n := range []uint64{0, 7, 1<<32 - 1} {
 		if got, err := ReadNext(NextText(n)); err != nil || got != n {
@@ -222,7 +223,7 @@ func TestNext(t *testing.T) {
 	}
 }
 
-// What is shown of an enrolment is a code and a key: nothing else is one.
+// An enrolment that is shown has a valid code and a valid key.
 func TestEnrolment(t *testing.T) {
 	f := newFirm(t)
 	e := f.Enrolment()
