@@ -24,8 +24,8 @@ func TestQueryToReceipt(t *testing.T) {
 	}
 }
 
-// Each case brings one statement to a world with consent 0 granted and query q
-// open under it, and names the verdict it must get.
+// Each case submits one statement to a world with consent 0 granted and query q
+// open under it, and names the expected verdict.
 func TestVerdicts(t *testing.T) {
 	type scene struct {
 		*world
@@ -244,8 +244,8 @@ func TestUnusedUseComesBack(t *testing.T) {
 	w.want(w.sign("tax", KindRelease, w.release(second)), Accepted)
 	w.want(w.sign("bank-a", KindQueryOpen, w.open(d)), ConsentUses)
 	w.pass(minute + 1)
-	// The entry that settles the first query may be the very one that needs
-	// the use that comes back.
+	// The entry that returns the use of the first query may be the same one
+	// that needs the returned use.
 	w.want(w.sign("bank-a", KindQueryOpen, w.open(d)), Accepted)
 	w.want(w.sign("bank-a", KindQueryOpen, w.open(d)), ConsentUses)
 	if got := w.used(d); got != 2 {
@@ -258,8 +258,8 @@ func TestUseComesBackToTheEntryThatNeedsIt(t *testing.T) {
 	d := w.granted(0, func(d *consent.Draft) { d.MaxUses = 1 })
 	w.want(w.sign("bank-a", KindQueryOpen, w.open(d)), Accepted)
 	w.now += minute + 1
-	// Two voters' statements bring network time just to the deadline: the
-	// second of them is itself processed at the new time.
+	// Two voters' statements bring network time exactly to the deadline: the
+	// second of them is processed at the new time.
 	w.want(w.sign("tax", KindTick, Tick{Head{w.id()}}), Accepted)
 	s := w.head()
 	if s.Time != start {
@@ -317,8 +317,8 @@ func TestTombstone(t *testing.T) {
 		t.Fatalf("one revocation by two members: %+v", again)
 	}
 	w.want(w.carry("bank-a", d.grant, d.sealed), ConsentRevoked)
-	// A stranger's tombstone, under a key that the consent does not name, is
-	// not one.
+	// A stranger's revocation under a key that the consent does not name is not
+	// a tombstone.
 	e := w.compose(1, nil)
 	stranger := sign.Secret{42}.Key("x")
 	id := e.id()
@@ -328,8 +328,8 @@ func TestTombstone(t *testing.T) {
 	w.want(w.carry("bank-a", e.grant, e.sealed), Accepted)
 }
 
-// A grant that a stranger brought first is refused to the stranger and still
-// there for its bank.
+// A grant that a stranger submitted first is refused to the stranger and still
+// available to its bank.
 func TestNobodySquatsAGrant(t *testing.T) {
 	w := newWorld(t)
 	d := w.compose(0, nil)
@@ -338,8 +338,8 @@ func TestNobodySquatsAGrant(t *testing.T) {
 	w.want(w.carry("bank-a", d.grant, d.sealed), Accepted)
 }
 
-// State is bounded: when all has run its course, what is left does not grow
-// with the number of queries.
+// The state is bounded: after all queries have ended, the remaining records do
+// not grow with the number of queries.
 func TestStateIsBounded(t *testing.T) {
 	sizes := map[int]int{}
 	for _, queries := range []int{5, 80} {

@@ -2,8 +2,8 @@ package ledger
 
 import "testing"
 
-// BenchmarkDecide is the rules alone, signatures verified before: a query, two
-// answers, a receipt.
+// BenchmarkDecide measures the rules alone, with signatures verified before: a
+// query, two answers and a receipt.
 func BenchmarkDecide(b *testing.B) {
 	w := newWorld(b)
 	d := w.granted(0, nil)
@@ -21,7 +21,8 @@ func BenchmarkDecide(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		// The state of before comes back: every turn decides the same.
+		// The earlier state is restored, so that every iteration decides the
+		// same.
 		var undo []Change
 		for _, s := range statements {
 			answer, changes, err := Decide(w.state, s)

@@ -11,13 +11,13 @@ import (
 	"atoll/crypto/sign"
 )
 
-// refused is a statement that becomes an entry and is refused: a member without
-// a registrar's role revokes a credential.
+// refused returns a statement that becomes an entry and is refused: a member
+// without a registrar's role revokes a credential.
 func (w *world) refused(member string) []byte {
 	return w.sign(member, KindCredentialRevoke, CredentialRevoke{Head{w.id()}, w.bytes32()})
 }
 
-// revocation is one of a consent that nobody has granted.
+// revocation returns a revocation of a consent that nobody has granted.
 func (w *world) revocation() []byte {
 	key := sign.Secret(w.bytes32()).Key("x")
 	raw, err := sign.Sign(key, w.network, KindRevoke, consent.Revocation{Consent: w.bytes32()[:16], Key: key.Public().(ed25519.PublicKey)})
@@ -25,7 +25,7 @@ func (w *world) revocation() []byte {
 	return raw
 }
 
-// records counts what the state holds.
+// records counts the records of the state.
 func (w *world) records() (n int) {
 	for range w.state.All {
 		n++
@@ -33,7 +33,8 @@ func (w *world) records() (n int) {
 	return n
 }
 
-// unchanged wants an answer without an entry that leaves no trace.
+// unchanged submits a statement and expects an answer without an entry that
+// leaves no trace.
 func (w *world) unchanged(raw []byte, verdict Verdict) {
 	w.t.Helper()
 	before := map[string]string{}
@@ -55,8 +56,8 @@ func (w *world) unchanged(raw []byte, verdict Verdict) {
 	}
 }
 
-// A member may add as many entries as genesis says and not one more; others, and
-// the same member on the next day, may go on.
+// A member may add exactly as many entries as genesis says. Other members, and
+// the same member on the next day, may add more.
 func TestBudgetOfEntries(t *testing.T) {
 	w := newWorldWith(t, Budget{Entries: 5, Bytes: 1 << 20})
 	for range 5 {
@@ -78,8 +79,8 @@ func TestBudgetOfEntries(t *testing.T) {
 	w.unchanged(w.refused("bank-a"), AuthorBudget)
 }
 
-// Leaves count in bytes, against whoever signed the outer statement, up to the
-// last one.
+// Leaves count in bytes against the signer of the outer statement, up to the
+// exact limit.
 func TestBudgetOfBytes(t *testing.T) {
 	w := newWorldWith(t, Budget{Entries: 100, Bytes: MaxEntry})
 	sized := func(member string, n int) []byte {
@@ -99,8 +100,8 @@ func TestBudgetOfBytes(t *testing.T) {
 	w.want(w.refused("tax"), AuthorRole)
 }
 
-// What others have paid for is free when it is accepted, and counts when it is
-// not; everything else counts whatever becomes of it.
+// What others have paid for is free if it is accepted, and counts if it is
+// refused; everything else counts in both cases.
 func TestWhatIsFree(t *testing.T) {
 	w := newWorldWith(t, Budget{Entries: 4, Bytes: 1 << 20})
 	d, e := w.granted(0, nil), w.granted(1, nil)
@@ -148,8 +149,8 @@ func TestWhatIsFree(t *testing.T) {
 	}
 }
 
-// Some proposals a day are free, so that a network changes however busy it is.
-// More of them are paid for: nobody else pays for those.
+// Some proposals a day are free, so that a network can change however busy it
+// is. Further ones are charged, because nobody else pays for them.
 func TestFreeProposalsAreBounded(t *testing.T) {
 	w := newWorldWith(t, Budget{Entries: 3, Bytes: 1 << 20})
 	propose := func() []byte {
@@ -163,8 +164,8 @@ func TestFreeProposalsAreBounded(t *testing.T) {
 	w.unchanged(w.refused("bank-a"), AuthorBudget)
 }
 
-// Ticks have a budget of their own, so that a member that has used up its day
-// still says its time, and none fills the log with it.
+// Ticks have a budget of their own: a member that has used up its day still
+// states its time, and no member can fill the log with ticks.
 func TestBudgetOfTicks(t *testing.T) {
 	w := newWorldWith(t, Budget{Entries: 1, Bytes: 1 << 20})
 	w.want(w.refused("tax"), AuthorRole)
@@ -173,7 +174,7 @@ func TestBudgetOfTicks(t *testing.T) {
 	const most = 20_000
 	said, err := get[spent](w.state, spentKey("tax"))
 	check(t, err)
-	said.Ticks = most - 1 // as if it had ticked so often
+	said.Ticks = most - 1 // as if it had ticked this often
 	record, err := sign.Marshal(said)
 	check(t, err)
 	w.state.Apply([]Change{{spentKey("tax"), record}})
@@ -187,8 +188,9 @@ func TestBudgetOfTicks(t *testing.T) {
 	}
 }
 
-// Revocations of nothing leave records for years: each member can make a few a
-// day, whoever asks for it. Those of granted consents go on.
+// Revocations of consents that do not exist leave records for years: each
+// member can make a few a day, whoever requests it. Revocations of granted
+// consents are not limited.
 func TestTombstonesAreBounded(t *testing.T) {
 	w := newWorld(t)
 	d := w.granted(0, nil)
@@ -208,7 +210,8 @@ func TestTombstonesAreBounded(t *testing.T) {
 	w.want(w.carry("tax", w.revocation(), nil), Accepted)
 }
 
-// A kind without rules makes no entry, however often it is said.
+// A statement of a kind without rules makes no entry, however often it is
+// submitted.
 func TestUnsupportedHasNoEntry(t *testing.T) {
 	w := newWorld(t)
 	card := w.genesis.Members[0]
@@ -227,7 +230,8 @@ func TestUnsupportedHasNoEntry(t *testing.T) {
 	}
 }
 
-// An answer without an entry moves no clock, or one could be moved for nothing.
+// An answer without an entry moves no clock; otherwise a clock could be moved
+// without cost.
 func TestNoEntryMovesNoClock(t *testing.T) {
 	w := newWorldWith(t, Budget{Entries: 1, Bytes: 1 << 20})
 	w.want(w.refused("tax"), AuthorRole)
@@ -242,8 +246,8 @@ func TestNoEntryMovesNoClock(t *testing.T) {
 	}
 }
 
-// What a leader foretells is what the rules say, and an answer without an entry
-// is foretold: it need not be written down to be given.
+// What a leader foretells is what the rules decide. An answer without an entry
+// is foretold: it can be given without storing the statement first.
 func TestForetell(t *testing.T) {
 	w := newWorldWith(t, Budget{Entries: 4, Bytes: 1 << 20})
 	d := w.granted(0, nil)
@@ -278,8 +282,8 @@ func TestForetell(t *testing.T) {
 	}
 }
 
-// Whatever is not a statement costs no more than to see that: the signatures of
-// a founding document are not verified each time somebody sends one.
+// A malformed statement costs no more than detecting it: the signatures of a
+// founding document are not verified each time somebody submits one.
 func TestMalformedIsCheap(t *testing.T) {
 	w := newWorld(t)
 	e, err := ParseEntry(w.leaves[0])
@@ -298,7 +302,8 @@ func TestMalformedIsCheap(t *testing.T) {
 	}
 }
 
-// A genesis of version 1 says so, and a budget of nothing founds nothing.
+// A genesis of version 1 is reported as such, and a budget of zero founds
+// nothing.
 func TestGenesisVersion(t *testing.T) {
 	w := newWorld(t)
 	g := *w.genesis

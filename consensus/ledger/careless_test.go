@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// rulesJS is a copy of examples/rules-js, with one of its lines changed where old
-// is not empty.
+// rulesJS returns a copy of examples/rules-js, with one line changed unless old
+// is empty.
 func rulesJS(t *testing.T, file, old, new string) (script string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -44,7 +44,7 @@ func writeVectors(t *testing.T, file string, lines []vector) {
 	check(t, os.WriteFile(file, text.Bytes(), 0o600))
 }
 
-// vectorLogs returns the file of vectors by log.
+// vectorLogs returns the vectors of the file, by log.
 func vectorLogs(t *testing.T) map[string][]vector {
 	t.Helper()
 	text, err := os.ReadFile(vectorFile)
@@ -68,8 +68,8 @@ const (
 	keepCarried = keepReturn + "\n    const last = s.kind === 'consent.grant' ? s.says.bounds.notAfter + 1 : this.today + 2197;\n    this.make(this.answers, what[0], { ...at, digest: what[1] }, this.startOf(last) + 48 * hour + 1);"
 )
 
-// careless are implementations that differ from the rules in one thing, and the
-// log that finds it out.
+// careless are implementations that differ from the rules in one thing, each
+// with the log that detects it.
 var careless = map[string]struct{ log, file, old, new string }{
 	"a body is not compared with its digest":          {"carried", "statement.js", "need(labelled('atoll/v1/consent/body', c.sealed).equals(says.body), 'another sealed part than was signed');", ""},
 	"a carried statement's key id counts for nothing": {"carried", "rules.js", "!signedBy(s.inner, s.says.key, this.network)", "!signedBy({ ...s.inner, kid: keyID(s.says.key) }, s.says.key, this.network)"},
@@ -99,8 +99,9 @@ var careless = map[string]struct{ log, file, old, new string }{
 	"two agencies' fragments differ":                  {"receipts", "rules.js", "this.set(q, 'releases', q.releases + 1);", "if ([...q.outcomes.values()].some((o) => o.digest === hex(r.digest))) return 'fragment.unknown';\n    this.set(q, 'releases', q.releases + 1);"},
 }
 
-// The logs of the vectors find out who differs from the rules in one thing. Who
-// does not, passes: see TestVectorsInJavaScript.
+// The logs of the vectors detect every implementation that differs from the
+// rules in one thing. An implementation that does not differ passes, see
+// TestVectorsInJavaScript.
 func TestVectorsCatch(t *testing.T) {
 	logs := vectorLogs(t)
 	for name, c := range careless {
@@ -119,8 +120,9 @@ func TestVectorsCatch(t *testing.T) {
 	}
 }
 
-// Two members with one cosign key cannot be founded, and there is no other way to
-// be a member yet: what the other implementation says then is asked of its state.
+// A network with two members of one cosign key cannot be founded, and so far
+// genesis is the only way to become a member. The state of the other
+// implementation is therefore edited to ask what it decides then.
 func TestOneKeyForTwoCosigners(t *testing.T) {
 	s := newStream(t, "one key", nil)
 	_, proposal := s.change("tax", newSet, 1, 3)

@@ -6,18 +6,19 @@ import (
 	"testing"
 )
 
-// The model runs the rule of network time, and what members do about it, over
-// months: clocks and members are random, the rule and the members' part in it
-// are those of the product. What a network may rely on is checked at each entry.
+// model simulates network time, and what members do about it, over months.
+// Clocks and members are random; the rule and the members' behaviour are those
+// of the product. The properties that a network may rely on are checked at each
+// entry.
 type model struct {
 	t       *testing.T
 	random  *rand.Rand
 	s       *State
 	members []*modelled
 	now     uint64  // true time
-	step    uint64  // between two looks of a member at its clock and the log
-	busy    float64 // share of the looks at which a member says something else
-	rule    func()  // nil: what tests change about the rule after each entry
+	step    uint64  // between two times that a member checks its clock and the log
+	busy    float64 // share of these times at which a member submits something else
+	rule    func()  // changes that a test makes to the rule after each entry, or nil
 }
 
 type modelled struct {
@@ -25,8 +26,8 @@ type modelled struct {
 	voter bool
 	off   bool
 	wrong bool                // its clock is wrong
-	clock func(uint64) uint64 // own clock by the true time
-	burst int                 // entries that it makes at each look, if it lies
+	clock func(uint64) uint64 // own clock as a function of the true time
+	burst int                 // entries that it makes each time, if it lies
 	t     Teller
 }
 
@@ -67,7 +68,7 @@ func (m *model) say(p *modelled, ms uint64) {
 	}
 }
 
-// check is what no minority of wrong clocks gets around.
+// check checks the properties that no minority of wrong clocks can break.
 func (m *model) check() {
 	m.t.Helper()
 	voters, wrongVoters, present, wrong := 0, 0, 0, 0
@@ -100,7 +101,7 @@ func (m *model) String() string {
 	return fmt.Sprintf("%d members, %d voters, day %.2f, entry %d", len(m.members), len(m.s.Voters), float64(m.now-start)/float64(dayMs), m.s.Size)
 }
 
-// run lets time go by.
+// run lets time pass.
 func (m *model) run(ms uint64) {
 	m.t.Helper()
 	for end := m.now + ms; m.now < end; m.now += m.step {
@@ -129,7 +130,8 @@ func (m *model) look(p *modelled) {
 	}
 }
 
-// behind is how far network time is behind the true time, ahead how far ahead.
+// behind returns how far network time is behind the true time, and ahead how
+// far it is ahead.
 func (m *model) behind() int64 { return int64(m.now) - int64(m.s.Time) }
 
 func (m *model) wantWithin(what string, behind, ahead int64) {
@@ -172,8 +174,8 @@ func eachModel(t *testing.T, f func(m *model, v, n int)) {
 	}
 }
 
-// Of clocks that are wrong, ahead, behind, jumping about, as many as leave the
-// right ones a majority of voters and of members: network time is right.
+// With any wrong clocks (ahead, behind, jumping) that leave the right ones a
+// majority of voters and of members, network time is right.
 func TestModelWrongClocks(t *testing.T) {
 	eachModel(t, func(m *model, v, n int) {
 		wrongVoters := m.random.IntN((v + 1) / 2)
@@ -202,18 +204,18 @@ func (m *model) wrongClock() func(uint64) uint64 {
 	return func(now uint64) uint64 { return now + m.random.Uint64N(2*dayMs) - dayMs }
 }
 
-// A voter is a year ahead once, then right again: nothing is left of it.
+// A voter that is a year ahead once and then right again has no lasting effect.
 func TestModelOnceAhead(t *testing.T) {
 	eachModel(t, func(m *model, v, n int) {
 		m.run(dayMs)
-		for range 5 { // each time another's, and alone
+		for range 5 { // each time another voter, and alone
 			p := m.some(1, 0)[0]
 			right := p.clock
 			p.wrong, p.clock = true, func(now uint64) uint64 { return now + year }
 			m.run(3 * hour)
 			p.clock = right
 			m.run(2 * minute)
-			p.wrong = false // in what the log knows of it, too
+			p.wrong = false // in what the log knows about it, too
 			if at := m.s.Clocks.Time(p.seat); at > m.now+minute {
 				t.Fatalf("%s: its clock is remembered as %d h ahead", m, (at-m.now)/hour)
 			}
@@ -222,9 +224,9 @@ func TestModelOnceAhead(t *testing.T) {
 	})
 }
 
-// As many voters as there may be tick 2096, many times over, while fewer than
-// half of the members do: network time is ahead by a day at most, nobody is
-// late, and a day after they are right so is network time.
+// The largest allowed number of voters tick 2096 many times, while fewer than
+// half of the members do. Network time is ahead by a day at most and nobody is
+// late. A day after these voters are right again, so is network time.
 func TestModelVotersOf2096(t *testing.T) {
 	eachModel(t, func(m *model, v, n int) {
 		if n < 2*v {
@@ -253,8 +255,8 @@ func TestModelVotersOf2096(t *testing.T) {
 	})
 }
 
-// More than half of the members are switched off over ten days, and as many
-// voters as raft can do without with them. The rest are neither late nor early.
+// Over ten days, more than half of the members are switched off, including as
+// many voters as raft can do without. The rest are neither late nor early.
 func TestModelHoliday(t *testing.T) {
 	eachModel(t, func(m *model, v, n int) { m.holiday(v, n, 12*hour) })
 }
@@ -278,7 +280,7 @@ func (m *model) holiday(v, n int, most int64) {
 	m.wantWithin("after the holiday", lag, minute)
 }
 
-// Members that were named by genesis and never came hold nobody.
+// Members that genesis names but that never started hold nobody back.
 func TestModelNeverCame(t *testing.T) {
 	eachModel(t, func(m *model, v, n int) {
 		for _, p := range m.some(0, n) {
@@ -291,8 +293,8 @@ func TestModelNeverCame(t *testing.T) {
 	})
 }
 
-// All are off for months. Where a majority of the members is back it takes
-// minutes, with voters alone half a day.
+// All are off for months. With a majority of the members back, network time
+// recovers in minutes; with voters alone it takes half a day.
 func TestModelRestart(t *testing.T) {
 	for _, all := range []bool{true, false} {
 		eachModel(t, func(m *model, v, n int) {
@@ -311,8 +313,8 @@ func TestModelRestart(t *testing.T) {
 	}
 }
 
-// Why members that do not answer are left out: with the median of all of them
-// network time stands still for the holiday.
+// This shows why members that do not answer are left out: with the median of
+// all members, network time does not move during the holiday.
 func TestModelWithoutAbsence(t *testing.T) {
 	m := newModel(t, 1, 40, 5)
 	m.rule = func() {

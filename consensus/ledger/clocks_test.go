@@ -11,8 +11,8 @@ func (w *world) tickAt(member string, ms uint64) []byte {
 	return w.sign(member, KindTick, Tick{Head{w.id()}})
 }
 
-// One voter's clock is a year ahead: its statements are turned away, ticks
-// included. Once it is right again all is as if it had never been wrong.
+// One voter's clock is a year ahead: its statements are rejected, ticks
+// included. Once it is right again, it is as if it had never been wrong.
 func TestClockAYearAhead(t *testing.T) {
 	w := newWorld(t)
 	d := w.granted(0, nil)
@@ -22,12 +22,13 @@ func TestClockAYearAhead(t *testing.T) {
 		t.Fatalf("one voter moved network time by %d min", (s.Time-start)/minute)
 	}
 	w.now += minute
-	w.tick("tax") // mended
+	w.tick("tax") // right again
 	w.tick("court")
 	if s := w.head(); s.Time != w.now || s.Clocks.Time(5) != w.now {
 		t.Fatalf("mended: network time %d, the voter's %d, want %d", s.Time, s.Clocks.Time(5), w.now)
 	}
-	// The clock of another, later: there is no old vote for it to meet.
+	// Another member's clock is ahead later: there is no old vote that it could
+	// combine with.
 	w.want(w.tickAt("court", w.now+MaxEarly), Accepted)
 	if s := w.head(); s.Time != w.now {
 		t.Fatalf("two voters, one after the other, moved network time by %d min", (s.Time-w.now)/minute)
@@ -35,8 +36,8 @@ func TestClockAYearAhead(t *testing.T) {
 	w.want(w.sign("bank-a", KindQueryOpen, w.open(d)), Accepted)
 }
 
-// Two of three voters are a day ahead at each look, a hundred times. While most
-// members say otherwise network time goes ahead by a day and nobody is late.
+// Two of three voters are a day ahead, a hundred times. While most members say
+// otherwise, network time is ahead by a day at most and nobody is late.
 func TestTwoOfThreeVotersAhead(t *testing.T) {
 	w := newWorld(t)
 	d := w.granted(0, nil)
@@ -68,8 +69,8 @@ func TestTwoOfThreeVotersAhead(t *testing.T) {
 	}
 }
 
-// Who is called and does not answer for so many entries holds network time back
-// no more; who answers goes on to.
+// A called member that does not answer for this many entries no longer holds
+// network time back; one that answers still does.
 func TestAbsentMembers(t *testing.T) {
 	for _, answers := range []bool{false, true} {
 		w := newWorld(t)
@@ -107,7 +108,7 @@ func TestAbsentMembers(t *testing.T) {
 	}
 }
 
-// After a week of silence it takes a round of ticks for each day.
+// After a week of silence, network time needs a round of ticks for each day.
 func TestLongSilence(t *testing.T) {
 	w := newWorld(t)
 	d := w.granted(0, nil)
@@ -125,8 +126,8 @@ func TestLongSilence(t *testing.T) {
 	w.want(w.sign("bank-a", KindQueryOpen, w.open(d)), Accepted)
 }
 
-// A tick dated ahead enters the log once, whoever brings it again and when: its
-// id is remembered until it is late.
+// A tick dated ahead becomes an entry once, whoever submits it again and when:
+// its id is remembered until it is late.
 func TestTickEntersOnce(t *testing.T) {
 	for _, member := range []string{"bank-b", "tax"} {
 		w := newWorld(t)
@@ -145,7 +146,8 @@ func TestTickEntersOnce(t *testing.T) {
 	}
 }
 
-// A member that dates by Date is neither late nor early, whatever its clock.
+// A statement dated by Date is neither late nor early, whatever the member's
+// clock.
 func TestDate(t *testing.T) {
 	s := &State{Time: start}
 	for _, own := range []uint64{0, 1, start - 40*dayMs, start - dayMs, start, start + dayMs, start + 40*dayMs, 1<<48 - 1} {

@@ -10,8 +10,8 @@ import (
 	"atoll/crypto/sign"
 )
 
-// scene is a network with consent 0 granted to bank-a, consent 1 signed and not
-// yet brought, and a query under consent 0 ready to be opened.
+// scene is a network with consent 0 granted to bank-a, consent 1 signed but not
+// yet submitted, and a query under consent 0 ready to be opened.
 type scene struct {
 	*world
 	granted, next *deal
@@ -27,7 +27,7 @@ func newScene(t testing.TB) *scene {
 
 var stranger = sign.Secret{77}.Key("x")
 
-// under puts an edited payload under the signature of another statement.
+// under combines an edited payload with the signature of another statement.
 func (s *scene) under(raw []byte, payload any) []byte {
 	s.t.Helper()
 	old, err := sign.Parse(raw)
@@ -49,8 +49,8 @@ func (s *scene) grant(key ed25519.PrivateKey, network sign.NetworkID, h consent.
 
 func (s *scene) consentKey() ed25519.PrivateKey { return s.next.keyring.Consent(1) }
 
-// boundsEdits changes every field of the header's bounds: first to another that
-// could be, then to one that cannot.
+// boundsEdits changes every field of the header's bounds: first to another
+// valid value, then to an invalid one.
 var boundsEdits = []struct {
 	field     string
 	good, bad func(*consent.Bounds)
@@ -72,7 +72,7 @@ var boundsEdits = []struct {
 	}},
 }
 
-// forgery is a statement that the log must not take for what it looks like.
+// forgery is a statement that the log must not accept.
 type forgery struct {
 	name    string
 	verdict Verdict
@@ -111,7 +111,7 @@ func headerForgeries() (list []forgery) {
 }
 
 var handmade = []forgery{
-	// The header beside its bounds.
+	// The header apart from its bounds.
 	{"header: a stranger's key for this id", Malformed, func(s *scene) []byte {
 		h := s.next.header
 		h.Key = stranger.Public().(ed25519.PublicKey)
@@ -148,7 +148,7 @@ var handmade = []forgery{
 		return s.carry("bank-a", d.grant, d.sealed)
 	}},
 
-	// Whoever carries it.
+	// The carrier.
 	{"carried by another bank", ConsentBank, func(s *scene) []byte { return s.carry("bank-b", s.next.grant, s.next.sealed) }},
 	{"carried by an agency", AuthorRole, func(s *scene) []byte { return s.carry("tax", s.next.grant, s.next.sealed) }},
 	{"carried by the auditor", AuthorRole, func(s *scene) []byte { return s.carry("auditor", s.next.grant, s.next.sealed) }},
@@ -234,7 +234,7 @@ var handmade = []forgery{
 	{"query: an id that is no UUIDv7", Malformed, queryWith(func(_ *scene, q *QueryOpen) { q.ID = make([]byte, 16) })},
 	{"query: a byte behind", Malformed, func(s *scene) []byte { return append(s.sign("bank-a", KindQueryOpen, s.query), 0) }},
 
-	// Taking back what is another's.
+	// Revocations of what belongs to others.
 	{"revocation by a stranger", ConsentKey, func(s *scene) []byte { return s.revocation(stranger, s.granted.id()) }},
 	{"revocation by the consent key", ConsentKey, func(s *scene) []byte { return s.revocation(s.granted.keyring.Consent(0), s.granted.id()) }},
 	{"revocation by the key of the next consent", ConsentKey, func(s *scene) []byte {
@@ -268,9 +268,9 @@ func (s *scene) revocation(key ed25519.PrivateKey, id consent.ID) []byte {
 	return s.carry("court", raw, nil)
 }
 
-// Whatever is bent in a consent or a query gets its own stable answer, changes
-// nothing but the log, and takes nothing from the true one, which is accepted
-// afterwards. No two rows are the same statement.
+// Any altered consent or query gets its own stable answer and changes nothing
+// but the log. The true one is still accepted afterwards. No two rows are the
+// same statement.
 func TestForgeries(t *testing.T) {
 	seen := map[[sha256.Size]byte]string{}
 	ran := 0
@@ -303,7 +303,7 @@ func TestForgeries(t *testing.T) {
 	}
 }
 
-// What the log keeps of a consent is what its subject signed, whole.
+// The log keeps of a consent exactly what its subject signed.
 func TestTrueConsentIsKept(t *testing.T) {
 	s := newScene(t)
 	a := s.want(s.carry("bank-a", s.next.grant, s.next.sealed), Accepted)

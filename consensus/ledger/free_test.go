@@ -11,7 +11,8 @@ import (
 	"atoll/consensus/consent"
 )
 
-// leafOf is how many bytes a statement has in the log, if it is accepted now.
+// leafOf returns the size of a statement's leaf in bytes, if it were accepted
+// now.
 func (w *world) leafOf(raw []byte) int {
 	w.t.Helper()
 	e := Entry{Index: w.head().Size, Time: w.head().Time, Verdict: Accepted, Statement: raw}
@@ -20,11 +21,11 @@ func (w *world) leafOf(raw []byte) int {
 	return len(leaf)
 }
 
-// sized makes a statement with a sealed part so large that its leaf has this
-// size.
+// sized makes a statement with a sealed part of the size that gives its leaf
+// this size.
 func (w *world) sized(leaf int, statement func(sealed []byte) []byte) []byte {
 	w.t.Helper()
-	const some = 1000 // from 256 on what is around a sealed part has one size
+	const some = 1000 // from 256 on, the encoding around a sealed part has a constant size
 	n := some + leaf - w.leafOf(statement(make([]byte, some)))
 	raw := statement(make([]byte, n))
 	if got := w.leafOf(raw); got != leaf {
@@ -33,8 +34,8 @@ func (w *world) sized(leaf int, statement func(sealed []byte) []byte) []byte {
 	return raw
 }
 
-// An answer is paid for with its question, up to a size. What it has beyond it
-// counts against the agency as anything else, and only that.
+// An answer is paid for with its question, up to a size. Only the bytes above
+// that size count against the agency.
 func TestLargeAnswersArePaidFor(t *testing.T) {
 	const most = 100_000
 	w := newWorldWith(t, Budget{Entries: 20, Bytes: most})
@@ -60,7 +61,7 @@ func TestLargeAnswersArePaidFor(t *testing.T) {
 	w.unchanged(over, AuthorBudget)
 	st, err := Parse(over)
 	check(t, err)
-	if a, err := Foretell(w.state, st); err != nil || a.Verdict != AuthorBudget { // so that no raft log gets it
+	if a, err := Foretell(w.state, st); err != nil || a.Verdict != AuthorBudget { // so that no raft log stores it
 		t.Errorf("foretold: %+v (%v)", a, err)
 	}
 	w.unchanged(refuse(q, 35_001), AuthorBudget)
@@ -81,14 +82,15 @@ func TestLargeAnswersArePaidFor(t *testing.T) {
 	w.want(release(q, 40_000), Accepted)
 }
 
-// Largest leaves of the kinds that cost nothing, as SPEC.md has them. They are
-// what keeps these from filling the log, with the number of them.
+// freeKinds has the largest leaves of the kinds that cost nothing, as in
+// SPEC.md. These sizes, with the number of such entries, keep them from filling
+// the log.
 var freeKinds = map[string]int{
 	KindReceipt: 3_000, KindCredentialRevoke: 500, KindRevoke: 500, KindApprove: 500, KindHandover: 13_000, KindPropose: 2_000, KindTick: 300,
 }
 
-// What is free and not measured by the rules is small by its form: the largest
-// of each kind that the largest network accepts.
+// Free statements that the rules do not measure are small by their form: these
+// are the largest of each kind that the largest network accepts.
 func TestFreeKindsAreSmall(t *testing.T) {
 	var names []string
 	s := newStream(t, "as large as can be", func(s *stream, g *Genesis) {
@@ -114,7 +116,7 @@ func TestFreeKindsAreSmall(t *testing.T) {
 		if a.Kind != KindTick && a.Kind != KindPropose && string(before) != string(after) {
 			t.Errorf("%s is not free", a.Kind)
 		}
-		seen[a.Kind] = max(seen[a.Kind], len(a.Leaf)+3*8) // numbers of this log are small
+		seen[a.Kind] = max(seen[a.Kind], len(a.Leaf)+3*8) // numbers in this log are small
 	}
 	p := s.pact(func(b *consent.Bounds) { b.Bank = first })
 	s.must(s.grant(p, first), Accepted)
@@ -152,7 +154,8 @@ func TestFreeKindsAreSmall(t *testing.T) {
 	t.Log(seen)
 }
 
-// No other kind is free: whoever adds one says above how large it can be.
+// No other kind is free: whoever adds one has to state above how large it can
+// be.
 func TestNoOtherKindIsFree(t *testing.T) {
 	tx := &transaction{view: NewMemory()}
 	for kind, payload := range own {
@@ -163,7 +166,8 @@ func TestNoOtherKindIsFree(t *testing.T) {
 	}
 }
 
-// The largest answers of sections with names of a length: what is free of them.
+// The free part of the largest answers, for sections with names of a given
+// length.
 func TestFreeAnswersInOutputs(t *testing.T) {
 	for name, c := range map[string]struct{ length, outputs int }{"of ordinary length": {15, 23}, "the longest": {64, 14}} {
 		for _, more := range []int{0, 1} {

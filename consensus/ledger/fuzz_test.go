@@ -74,8 +74,8 @@ func FuzzOpenGenesis(f *testing.F) {
 	})
 }
 
-// FuzzApply: whatever a member writes, Apply does not panic, decides the same
-// twice, and changes nothing but by an entry.
+// FuzzApply checks that, whatever a member writes, Apply does not panic,
+// decides the same twice, and changes the state only by an entry.
 func FuzzApply(f *testing.F) {
 	w := seeds(f)
 	for _, leaf := range w.leaves {
@@ -103,8 +103,8 @@ func FuzzApply(f *testing.F) {
 	})
 }
 
-// FuzzDetails: what is sealed into statements, and what the state keeps, has
-// one encoding.
+// FuzzDetails checks that what is sealed into statements, and what the state
+// keeps, has one encoding.
 func FuzzDetails(f *testing.F) {
 	w := seeds(f)
 	item := consent.Item{Dataset: "vat", Output: "sales", Disclosure: consent.Band, Months: 12}
@@ -144,7 +144,7 @@ func FuzzDetails(f *testing.F) {
 	})
 }
 
-// FuzzParseStatementID: one text for one id.
+// FuzzParseStatementID checks that an id has one text.
 func FuzzParseStatementID(f *testing.F) {
 	id := NewStatementID(start, [10]byte{1, 2, 3})
 	f.Add(id.String())

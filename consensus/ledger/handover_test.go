@@ -22,8 +22,8 @@ func (w *world) approval(by, proposer string, id []byte) []byte {
 	return w.sign(by, KindApprove, Approve{Head{w.id()}, proposer, id})
 }
 
-// finalBy is a head of the world's log, signed in its name by one member and
-// cosigned by others.
+// finalBy returns a head of the world's log, signed in its name by one member
+// and cosigned by others.
 func (w *world) finalBy(origin string, size uint64, log string, cosigners ...string) []byte {
 	w.t.Helper()
 	tree := tlog.New(nil)
@@ -45,7 +45,7 @@ func (w *world) finalBy(origin string, size uint64, log string, cosigners ...str
 	return signed
 }
 
-// handover puts into force what waits, or what never was approved.
+// handover puts into force the set that waits, or one that was never approved.
 func (w *world) handover(by string, checkpoint []byte) []byte {
 	return w.sign(by, KindHandover, w.waiting(checkpoint))
 }
@@ -85,8 +85,8 @@ func (w *world) sets() []Cosigners {
 	return sets
 }
 
-// A set is proposed, approved by a quorum of those in force and put into
-// force; then it hands over to another one.
+// A set is proposed, approved by a quorum of the cosigners in force and put
+// into force; then it hands over to another set.
 func TestHandover(t *testing.T) {
 	w := newWorld(t)
 	if sets := w.sets(); len(sets) != 1 || !slices.Equal(sets[0].Members(), oldSet) || sets[0].Quorum != 2 {
@@ -110,26 +110,27 @@ func TestHandover(t *testing.T) {
 	if len(left) != 0 || next != nil {
 		t.Errorf("left over: %+v, %+v", left, next)
 	}
-	// The next one is the new set's to approve, by three of four.
+	// The next set has to be approved by three of the four cosigners of the new
+	// set.
 	id, raw := w.change("bank-a", third, 1, 3) // any member may propose
 	w.want(raw, Accepted)
 	w.want(w.approval("registrar", "bank-a", id), Accepted)
 	w.want(w.approval("auditor", "bank-a", id), Accepted)
 	w.want(w.handover("registrar", w.finalBy(w.genesis.Origin, w.size(), "registrar", "auditor", "court", "registrar")), CosignersApprovals)
 	w.want(w.approval("court", "bank-a", id), Accepted)
-	w.want(w.approval("tax", "bank-a", id), Accepted) // one more than needed: for the record
+	w.want(w.approval("tax", "bank-a", id), Accepted) // one more than needed: it is only recorded
 	h = w.want(w.handover("registrar", w.finalBy(w.genesis.Origin, w.size(), "registrar", "auditor", "court", "registrar")), Accepted)
 	if sets := w.sets(); len(sets) != 3 || !slices.Equal(sets[2].Members(), third) || sets[2].After != h.Index+1 {
 		t.Fatalf("in force are %+v", sets)
 	}
 }
 
-// Each case brings one statement to a world in which tax has proposed newSet,
-// and approved it with that: one approval is missing.
+// Each case submits one statement to a world in which tax has proposed newSet
+// and thereby approved it: one approval is missing.
 func TestHandoverRefusals(t *testing.T) {
 	type scene struct {
 		*world
-		proposal []byte // tax' proposal's id
+		proposal []byte // id of tax' proposal
 	}
 	origin := func(s scene) string { return s.genesis.Origin }
 	// ready completes the approvals.
@@ -164,7 +165,7 @@ func TestHandoverRefusals(t *testing.T) {
 			card.Cosign = s.genesis.Roster().Member("tax").Cosign
 			raw, err := sign.Marshal(card)
 			check(s.t, err)
-			s.state.Apply([]Change{{memberKey("registrar"), raw}}) // which no rule does
+			s.state.Apply([]Change{{memberKey("registrar"), raw}}) // no rule does this
 			_, statement := s.change("tax", newSet, 1, 3)
 			return statement
 		}},
@@ -310,8 +311,8 @@ func TestHandoverRefusals(t *testing.T) {
 	}
 }
 
-// The set that a handover puts into force is the one approved last, and the
-// checkpoint must have seen that.
+// A handover puts the set into force that was approved last, and its checkpoint
+// must cover that approval.
 func TestNewestApprovedSet(t *testing.T) {
 	w := newWorld(t)
 	w.approved([]string{"tax", "court", "auditor"}, newSet, 1, 3)
@@ -324,7 +325,7 @@ func TestNewestApprovedSet(t *testing.T) {
 	}
 }
 
-// Proposals do not pile up: a member has one, whatever becomes of it.
+// Proposals do not accumulate: a member has one, whatever becomes of it.
 func TestProposalsAreBounded(t *testing.T) {
 	w := newWorld(t)
 	for range 20 {
@@ -340,8 +341,8 @@ func TestProposalsAreBounded(t *testing.T) {
 
 var update = flag.Bool("update", false, "write the golden log anew")
 
-// The golden log of a handover: the same bytes each time. An audit replays it,
-// see consensus/audit.
+// The golden log of a handover has the same bytes each time. An audit replays
+// it, see consensus/audit.
 func TestGoldenHandover(t *testing.T) {
 	w := newWorld(t)
 	w.approved(oldSet, newSet, 1, 3)

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// other runs examples/rules-js, which knows the rules from SPEC.md and shares no
-// code with this module.
+// other runs examples/rules-js, which implements the rules from SPEC.md alone
+// and shares no code with this module.
 func other(t *testing.T, args ...string) (out string, ok bool) {
 	t.Helper()
 	return runNode(t, append([]string{filepath.Join("..", "..", "examples", "rules-js", "main.js")}, args...)...)
@@ -31,7 +31,8 @@ func runNode(t *testing.T, args ...string) (out string, ok bool) {
 	return string(text), err == nil
 }
 
-// The rules in another language give every statement of the file the same answer.
+// The rules in another language give the same answer to every statement of the
+// file.
 func TestVectorsInJavaScript(t *testing.T) {
 	file := filepath.Join("testdata", "verdicts.jsonl")
 	out, ok := other(t, "vectors", file)
@@ -41,7 +42,8 @@ func TestVectorsInJavaScript(t *testing.T) {
 	t.Log(out)
 }
 
-// What it says is not what it was told: with one answer changed it finds that one.
+// It computes its answers: with one answer of the file changed, it reports that
+// line.
 func TestVectorsInJavaScriptAreCompared(t *testing.T) {
 	data, err := os.ReadFile(filepath.Join("testdata", "verdicts.jsonl"))
 	if err != nil {

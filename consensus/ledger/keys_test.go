@@ -11,15 +11,15 @@ import (
 	"atoll/crypto/sign"
 )
 
-// anyones are keys under which crypto/ed25519 takes one signature of anything:
-// the neutral element in three encodings.
+// anyones are keys under which crypto/ed25519 accepts one signature of any
+// message: the neutral element in three encodings.
 var anyones = []string{
 	"0100000000000000000000000000000000000000000000000000000000000000",
 	"0100000000000000000000000000000000000000000000000000000000000080",
 	"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
 }
 
-// byAnyone is a statement that verifies under one of these keys.
+// byAnyone returns a statement that verifies under one of these keys.
 func (w *world) byAnyone(key []byte, kind string, payload any) []byte {
 	w.t.Helper()
 	data, err := sign.Marshal(payload)
@@ -35,7 +35,8 @@ func (w *world) byAnyone(key []byte, kind string, payload any) []byte {
 	return s.Bytes()
 }
 
-// Whatever names a key that is nobody's is malformed, however it is signed.
+// A statement that names a key of small order is malformed, however it is
+// signed.
 func TestKeysOfSmallOrder(t *testing.T) {
 	if len(anyones) == 0 {
 		t.Fatal("no keys")

@@ -7,7 +7,7 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// I2: the leaf says what was decided, refusals as well, so that the tree
+// I2: the leaf contains the decision, also for refusals, so that the tree
 // commits to it: one statement with two verdicts is two leaves.
 func TestLeavesSayTheVerdict(t *testing.T) {
 	w := newWorld(t)

@@ -11,14 +11,14 @@ import (
 	"atoll/consensus/consent"
 )
 
-// These streams have tens of thousands of signatures, which take minutes with the
-// race detector, and nothing here runs beside anything else: .ci/run tests this
-// package without it too.
+// These streams have tens of thousands of signatures, which take minutes with
+// the race detector. Nothing here is concurrent: .ci/run also tests this
+// package without the race detector.
 
 var longFile = flag.String("streams", "", "write the long streams to this `file` as well, in the format of "+vectorFile)
 
-// ticksOfADay is a log with as many ticks as a member may add on one day, and one
-// more.
+// ticksOfADay is a log with as many ticks as a member may add on one day, and
+// one more.
 func ticksOfADay(t *testing.T) []vector {
 	s := newStream(t, "the ticks of a day", nil)
 	s.at((s.head().Day() + 1).Start(s.genesis.Offset))
@@ -39,8 +39,8 @@ func ticksOfADay(t *testing.T) []vector {
 	return s.lines
 }
 
-// yearsOfATombstone is a log in which a revocation of nothing is remembered for
-// as long as a consent could still be granted that it is of.
+// yearsOfATombstone is a log in which a revocation of a missing consent is
+// remembered for as long as that consent could still be granted.
 func yearsOfATombstone(t *testing.T) []vector {
 	s := newStream(t, "the years of a tombstone", nil)
 	p := s.pact(nil)
@@ -69,9 +69,9 @@ func yearsOfATombstone(t *testing.T) []vector {
 	return s.lines
 }
 
-// What takes too many statements for the file of vectors is decided alike by the
-// rules in another language too, and each of these streams finds out who is off
-// by one.
+// Streams that are too long for the file of vectors are also decided alike by
+// the rules in another language. Each of these streams detects an
+// implementation that is off by one.
 func TestLongStreams(t *testing.T) {
 	streams := map[string][]vector{"ticks": ticksOfADay(t), "tombstone": yearsOfATombstone(t)}
 	if *longFile != "" {

@@ -2,5 +2,6 @@
 
 package ledger
 
-// models is how many seeds each model of clocks is run for, for so many rounds.
+// models is the number of seeds for each model of clocks, and rounds the number
+// of rounds for each seed.
 const models, rounds = 2, 20

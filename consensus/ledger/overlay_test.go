@@ -9,11 +9,11 @@ import (
 	"atoll/consensus/ledger"
 )
 
-// layered is a state of some overlays, the newest first, over one that is stored.
+// layered is a state of some overlays, the newest first, over a stored one.
 type layered struct {
 	overlays []*ledger.Overlay
 	stored   *ledger.Memory
-	looks    int // into what is stored
+	looks    int // reads of the stored state
 }
 
 func (l *layered) next(prefix, after []byte, remember bool) (key, value []byte, err error) {
@@ -26,8 +26,8 @@ func (l *layered) next(prefix, after []byte, remember bool) (key, value []byte, 
 	}, remember)
 }
 
-// Overlays over what is stored are one sorted map, whichever of them has set or
-// deleted a key, and however often the oldest is written.
+// Overlays over a stored state behave as one sorted map, whichever of them has
+// set or deleted a key, and however often the oldest is written.
 func TestOverlaysAreOneMap(t *testing.T) {
 	chance := rand.New(rand.NewPCG(28, 5))
 	l := &layered{overlays: []*ledger.Overlay{ledger.NewOverlay(), ledger.NewOverlay()}, stored: ledger.NewMemory()}
@@ -62,8 +62,8 @@ func TestOverlaysAreOneMap(t *testing.T) {
 	}
 }
 
-// A queue of which the front has been worked off is not looked through again,
-// and what is put at its front again is found.
+// A queue whose front has been processed is not scanned again, and keys added
+// at its front are found.
 func TestOverlayRemembersHoles(t *testing.T) {
 	key := func(n int) []byte { return fmt.Appendf(nil, "q%06d", n) }
 	l := &layered{overlays: []*ledger.Overlay{ledger.NewOverlay()}, stored: ledger.NewMemory()}

@@ -9,8 +9,8 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// ground is the world's log as proofs are made of it, final at its present
-// size by the members named; hand says who made each handover final.
+// ground returns the world's log as a source of proofs, final at its present
+// size by the named members. Hand says which members made each handover final.
 func (w *world) ground(hand map[uint64][]string, by ...string) *Ground {
 	w.t.Helper()
 	full := map[tlog.Tile][]byte{}
@@ -30,7 +30,8 @@ func (w *world) ground(hand map[uint64][]string, by ...string) *Ground {
 	}
 }
 
-// twice is a world that has handed over twice, and who made that final.
+// twice returns a world that has handed over twice, and the members that made
+// that final.
 func twice(t testing.TB) (*world, map[uint64][]string) {
 	w := newWorld(t)
 	w.approved(oldSet, newSet, 1, 3)
@@ -49,8 +50,8 @@ func (w *world) proof(g *Ground, index, seen uint64) *Proof {
 	return r
 }
 
-// Whoever knows genesis alone walks to those who sign now, and goes on from
-// there.
+// A reader that knows only genesis follows the proof to the present cosigners,
+// and continues from there.
 func TestProof(t *testing.T) {
 	w, hand := twice(t)
 	g := w.ground(hand, "bank-a", "court", "registrar")
@@ -76,7 +77,7 @@ func TestProof(t *testing.T) {
 	}
 }
 
-// groundAt is ground as it was at a size.
+// groundAt returns the ground as it was at a size.
 func (w *world) groundAt(hand map[uint64][]string, size uint64) *Ground {
 	past := *w
 	past.leaves = w.leaves[:size]
@@ -84,8 +85,8 @@ func (w *world) groundAt(hand map[uint64][]string, size uint64) *Ground {
 	return g
 }
 
-// What a server without keys, with too few, or with those of yesterday can show
-// proves nothing.
+// Proofs by a server without keys, with too few, or with old ones prove
+// nothing.
 func TestProofForged(t *testing.T) {
 	w, hand := twice(t)
 	good := func() *Proof { return w.proof(w.ground(hand, third[1:]...), 3, 0) }
@@ -126,12 +127,12 @@ func TestProofForged(t *testing.T) {
 	check(t, err)
 }
 
-// An accepted handover alone puts nobody into force: not one that was refused,
-// not another statement, not one that stands further down.
+// Only an accepted handover puts cosigners into force: not a refused one, not
+// another statement, not one that is further down.
 func TestProofHandover(t *testing.T) {
 	w, hand := twice(t)
 	g := w.ground(hand, third[1:]...)
-	for _, index := range []uint64{4, 6} { // an approval; the tick behind the handover
+	for _, index := range []uint64{4, 6} { // an approval; the tick after the handover
 		g.Sets = []Cosigners{{}, {After: index + 1}}
 		hand[index+1] = oldSet
 		if _, err := NewSeen(w.genesis).Follow(w.proof(g, 3, 0)); !errors.Is(err, ErrUnproven) {
@@ -150,8 +151,8 @@ func TestProofHandover(t *testing.T) {
 	}
 }
 
-// Two histories of which both are cosigned: whoever has seen one does not take
-// the other for its continuation.
+// Two histories are both cosigned: a reader that has seen one does not accept
+// the other as its continuation.
 func TestProofFork(t *testing.T) {
 	a, b := newWorld(t), newWorld(t)
 	a.pass(minute)
@@ -163,11 +164,11 @@ func TestProofFork(t *testing.T) {
 		t.Errorf("a fork passes: %v", err)
 	}
 	_, err = NewSeen(b.genesis).Follow(b.proof(b.ground(nil, oldSet...), 1, 0))
-	check(t, err) // the signatures are right: only memory tells
+	check(t, err) // the signatures are right: only a remembered head shows the fork
 }
 
-// One liar's cosignature of now does not make an old head new, nor do clocks that
-// were ahead, however many.
+// Neither a recent cosignature by one dishonest cosigner, nor any number of
+// clocks that were ahead, makes an old head look new.
 func TestDated(t *testing.T) {
 	w := newWorld(t)
 	set := w.genesis.Founders()
@@ -190,7 +191,7 @@ func TestDated(t *testing.T) {
 	}
 }
 
-// A proof is made of what a log has, and refused for what it has not.
+// A proof is made of what a log has, and refused for what it does not have.
 func TestProofBeyond(t *testing.T) {
 	w := newWorld(t)
 	w.pass(minute)
@@ -206,12 +207,13 @@ func TestProofBeyond(t *testing.T) {
 	}
 }
 
-// Whoever was away for more handovers than one proof shows walks on from where it
-// came to, and arrives. A proof that leads nowhere is none.
+// A reader that missed more handovers than fit into one proof continues from
+// where the last proof ended, and arrives. A proof that leads nowhere is
+// refused.
 func TestProofOverManyHandovers(t *testing.T) {
 	const handovers = MaxProofHandovers + 3
 	w := newWorld(t)
-	both := []string{"auditor", "court", "registrar"} // in each set but the first
+	both := []string{"auditor", "court", "registrar"} // in every set but the first
 	by, hand := oldSet, map[uint64][]string{}
 	for i := range handovers {
 		to := newSet

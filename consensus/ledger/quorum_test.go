@@ -9,8 +9,8 @@ import (
 	"atoll/crypto/sign"
 )
 
-// The rule for a quorum against what it is for, tried with every set of liars
-// and of members who are away.
+// The quorum rule is compared with its purpose for every set of dishonest
+// members and of absent members.
 func TestCheckQuorum(t *testing.T) {
 	passed := 0
 	for n := range 9 {
@@ -35,8 +35,8 @@ func TestCheckQuorum(t *testing.T) {
 	}
 }
 
-// noTwoHistories tries every two quorums: more than f members are in both, so
-// that an honest one would have had to sign both histories.
+// noTwoHistories tries every two quorums: if more than f members are in both,
+// an honest one would have had to sign both histories.
 func noTwoHistories(n, f, k int) bool {
 	for a := range uint(1) << n {
 		for b := range uint(1) << n {
@@ -48,8 +48,8 @@ func noTwoHistories(n, f, k int) bool {
 	return true
 }
 
-// A network that stands still when one cosigner is away is not founded, not
-// even from bytes that its members have signed.
+// A network that stops when one cosigner is absent cannot be founded, not even
+// from bytes that its members have signed.
 func TestGenesisWithoutSpareCosigner(t *testing.T) {
 	for name, c := range map[string]struct {
 		cosigners []string

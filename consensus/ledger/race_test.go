@@ -2,6 +2,7 @@
 
 package ledger
 
-// models is how many seeds each model of clocks is run for, for so many rounds.
-// With the race detector, which finds nothing in what runs alone, a few will do.
+// models is the number of seeds for each model of clocks, and rounds the number
+// of rounds for each seed. The models are not concurrent, so a few are enough
+// with the race detector.
 const models, rounds = 1, 4

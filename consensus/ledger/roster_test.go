@@ -9,8 +9,8 @@ import (
 	"atoll/crypto/sign"
 )
 
-// A roster is a value: neither what the log says later nor what is done with the
-// lists that it returned changes it.
+// A roster is a value: neither later entries nor changes to the lists that it
+// returned change it.
 func TestRosterIsValue(t *testing.T) {
 	w := newWorld(t)
 	read := func() *Roster {
@@ -33,7 +33,7 @@ func TestRosterIsValue(t *testing.T) {
 	for key, record := range map[string]any{string(memberKey("bank-a")): card, string(authorKey(sign.KeyIDOf(card.Statement))): author} {
 		raw, err := sign.Marshal(record)
 		check(t, err)
-		w.state.Apply([]Change{{[]byte(key), raw}}) // which no rule does
+		w.state.Apply([]Change{{[]byte(key), raw}}) // no rule does this
 	}
 	if !reflect.DeepEqual(r, untouched) {
 		t.Error("a change of the state altered a roster that was read before")
@@ -54,8 +54,8 @@ func TestRosterIsValue(t *testing.T) {
 	}
 }
 
-// The state knows the roster of each entry that it has and of the next one, and
-// of no other. Genesis is judged by none.
+// The state knows the roster of each of its entries and of the next one, and of
+// no other. Genesis is judged by no roster.
 func TestRosterAt(t *testing.T) {
 	for _, index := range []uint64{0, 1} {
 		r, err := RosterAt(NewMemory(), index)
@@ -98,8 +98,8 @@ func TestRosterAt(t *testing.T) {
 	}
 }
 
-// rolesOf are members of all kinds: with two roles, with one that is over, and
-// with one that has not begun on day 100.
+// rolesOf returns members of all kinds: with two roles, with one that is over,
+// and with one that has not begun on day 100.
 func rolesOf() *Roster {
 	g := &Genesis{Voters: []string{"court", "tax"}}
 	for i, m := range []struct {
@@ -118,9 +118,9 @@ func rolesOf() *Roster {
 	return g.Roster()
 }
 
-// Each question about roles, by name: lists ascend, and go by roles on whatever
-// days, since what is sealed to an auditor stays sealed to it. Whether an author
-// has a role is asked for the day.
+// Lists of members by role ascend and include roles of any day, because what is
+// sealed to an auditor stays sealed to it. Whether an author has a role is
+// asked for a day.
 func TestRosterRoles(t *testing.T) {
 	r := rolesOf()
 	if got := r.Names(); !slices.Equal(got, []string{"audit-a", "audit-b", "bank", "court", "market", "tax"}) {
@@ -165,7 +165,7 @@ func TestRosterRoles(t *testing.T) {
 	}
 }
 
-// A role is told of when it is over, will be, or has not begun.
+// A role is listed when it is over, will be over, or has not begun.
 func TestRosterEnding(t *testing.T) {
 	var got []string
 	for _, e := range rolesOf().Ending(100, 130) {

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// What signers verify is what the rules take, and they take nothing else.
+// Signers verify exactly the statements that the rules accept as signed.
 func TestSigners(t *testing.T) {
 	if s, err := ReadSigners(NewMemory()); s != nil || err != nil {
 		t.Errorf("before genesis: %v, %v", s, err)
@@ -51,7 +51,7 @@ func TestSigners(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, answer, err)
 		}
 	}
-	// Together, what is wrong with one does not touch the others.
+	// In a batch, a wrong signature does not affect the other statements.
 	for i, s := range signers.Verify(raws) {
 		if (s != nil) != wanted[i] || s != nil && !bytes.Equal(s.Bytes(), raws[i]) {
 			t.Errorf("%d of all: %v", i, s)

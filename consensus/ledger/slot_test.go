@@ -8,7 +8,7 @@ import (
 	"atoll/consensus/consent"
 )
 
-// asking opens a query with slots for these agencies alone.
+// asking opens a query with slots for these agencies only.
 func (w *world) asking(d *deal, agencies ...string) QueryOpen {
 	w.t.Helper()
 	q := w.open(d)
@@ -24,8 +24,8 @@ func (w *world) asking(d *deal, agencies ...string) QueryOpen {
 	return q
 }
 
-// Who was not asked can neither release nor refuse, whatever it has read on the
-// log, and spends nothing.
+// An agency that was not asked can neither release nor refuse, whatever it has
+// read on the log, and spends nothing.
 func TestSlots(t *testing.T) {
 	w := newWorld(t)
 	d := w.granted(0, nil)
@@ -57,7 +57,8 @@ func TestSlots(t *testing.T) {
 	}
 }
 
-// A slot says whose it is, of which section and query: no two parts meet.
+// A slot identifies its agency, section and query: no two inputs have one
+// digest.
 func TestSlotDigest(t *testing.T) {
 	one := consent.Slot{Section: bytes.Repeat([]byte{1}, 32), Token: bytes.Repeat([]byte{2}, 32)}
 	seen := map[string]bool{string(one.Digest("tax")): true}
@@ -78,9 +79,9 @@ func TestSlotDigest(t *testing.T) {
 	}
 }
 
-// An agency that names the digest of another's fragment, before it even, as who
-// conspires with a leader can, takes nothing from it: the bank's receipt says
-// whose fragment it means.
+// An agency that names the digest of another's fragment, even earlier, as it
+// can when it conspires with a leader, takes nothing from that agency: the
+// bank's receipt names the agency of the fragment.
 func TestCopiedDigest(t *testing.T) {
 	w := newWorld(t)
 	d := w.granted(0, nil)
@@ -98,7 +99,7 @@ func TestCopiedDigest(t *testing.T) {
 	w.want(w.receipt("bank-a", q.ID, tax), FragmentUnknown)
 }
 
-// A receipt names releases, not a number of them: each by its agency and digest.
+// A receipt names releases by agency and digest, not their number.
 func TestReceiptMatchesSets(t *testing.T) {
 	w := newWorld(t)
 	q := w.asking(w.granted(0, nil), "tax", "court")

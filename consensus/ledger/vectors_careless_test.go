@@ -14,14 +14,14 @@ import (
 	"atoll/crypto/sign"
 )
 
-// What follows are cases that an implementation can get wrong and still decide
-// all others alike: see TestVectorsCatch.
+// These cases can be decided wrongly by an implementation that decides all
+// others right, see TestVectorsCatch.
 
-// fields is a payload with fields that the Go types leave out.
+// fields is a payload with fields that the Go types omit.
 type fields map[uint64]any
 
-// scriptCarried carries bodies that were not signed, and statements under key
-// ids of other keys than the one that they name.
+// scriptCarried carries bodies that were not signed, and statements whose key
+// id belongs to another key than the one they name.
 func scriptCarried(s *stream) {
 	p := s.pact(nil)
 	grant := s.signed(p.consent, KindGrant, p.header)
@@ -46,7 +46,7 @@ func scriptCarried(s *stream) {
 	s.must(s.revocation(p, p.revoke, "tax"), Accepted)
 }
 
-// scriptEmpty has sealed parts that are empty or not there, and sizes of nothing.
+// scriptEmpty has sealed parts that are empty or missing, and sizes of zero.
 func scriptEmpty(s *stream) {
 	query := QueryRef{Bank: "bank-a", ID: s.id()}
 	slot := consent.Slot{Section: s.bytes32(), Token: s.bytes32()}
@@ -89,7 +89,7 @@ func scriptEmpty(s *stream) {
 	}
 }
 
-// scriptNames proposes as many names as fit, to the byte.
+// scriptNames proposes as many names as fit, exact to the byte.
 func scriptNames(s *stream) {
 	list := func(n int) (names []string) {
 		for i := range n {
@@ -121,7 +121,7 @@ func scriptNames(s *stream) {
 		left := size - len(propose(ChangeCosigners, some))
 		names := list(len(some) + left/34 - 1) // each of these is 34 bytes
 		left -= 34 * (len(names) - len(some))
-		for last := 2; last <= 32; last++ { // and two more are what is left
+		for last := 2; last <= 32; last++ { // two more fill the rest
 			second := left - text(last) - 2
 			if second >= 24 && second <= 32 {
 				names = append(names, strings.Repeat("y", last), strings.Repeat("z", second))
@@ -140,7 +140,7 @@ func scriptNames(s *stream) {
 	}
 }
 
-// allAuditors is a genesis with as many auditors as may be.
+// allAuditors is a genesis with the maximum number of auditors.
 func allAuditors(_ *stream, g *Genesis) {
 	members := append([]Card{}, g.Members...)
 	for i := range members {
@@ -149,7 +149,7 @@ func allAuditors(_ *stream, g *Genesis) {
 	g.Members = members
 }
 
-// scriptAuditors lets them say something.
+// scriptAuditors has them submit something.
 func scriptAuditors(s *stream) {
 	for _, m := range s.genesis.Members {
 		s.must(s.sign(m.Name, KindTick, Tick{Head{s.id()}}), Accepted)
@@ -157,7 +157,8 @@ func scriptAuditors(s *stream) {
 	}
 }
 
-// atTheBeginning is in 1970, where it is still 1969.
+// atTheBeginning is a genesis at the beginning of 1970, where the local day is
+// still in 1969.
 func atTheBeginning(_ *stream, g *Genesis) { g.Time, g.Offset = 1, -840 }
 
 // scriptBeginning has consents of that day.
@@ -169,7 +170,7 @@ func scriptBeginning(s *stream) {
 	}
 }
 
-// note is a checkpoint in the making: lines by anybody, about anything.
+// note is a checkpoint in the making: lines by any signer about any text.
 type note struct {
 	s    *stream
 	text string
@@ -189,19 +190,20 @@ func (n *note) line(name, hashed string, key ed25519.PrivateKey, kind byte, betw
 	return n
 }
 
-// cosigned adds a cosignature of a time.
+// cosigned adds a cosignature with a time.
 func (n *note) cosigned(by string, seconds uint64) *note {
 	name := n.s.genesis.Origin + "/" + by
 	message := fmt.Sprintf("cosignature/v1\ntime %d\n%s", seconds, n.text)
 	return n.line(name, name, n.s.keys[by].Cosign(), 4, binary.BigEndian.AppendUint64(nil, seconds), []byte(message))
 }
 
-// logged adds a line by a member's log key, in a name, with the hash of one.
+// logged adds a line by a member's log key under one name, with the key hash of
+// another name.
 func (n *note) logged(by, name, hashed string) *note {
 	return n.line(name, hashed, n.s.keys[by].Log(), 1, nil, []byte(n.text))
 }
 
-// scriptCheckpoints hands over with checkpoints that are not quite such.
+// scriptCheckpoints hands over with checkpoints that are slightly wrong.
 func scriptCheckpoints(s *stream) {
 	origin, now := s.genesis.Origin, s.now/1000
 	id, proposal := s.change("tax", newSet, 1, 3)
@@ -240,7 +242,7 @@ func scriptCheckpoints(s *stream) {
 		s.must(s.handover("tax", n().body), CosignersCheckpoint)
 	}
 	s.must(s.handover("tax", s.note(origin, fmt.Sprint(s.size())).cosigned("auditor", 0).cosigned("court", math.MaxInt64).body), Accepted)
-	// What waited is in force, and does not wait any more.
+	// The set that waited is in force, and no longer waits.
 	for range 2 {
 		next.ID = s.id()
 		next.Checkpoint = s.note(origin, fmt.Sprint(s.size())).cosigned("auditor", now).cosigned("court", now).cosigned("registrar", now).logged("tax", origin, origin).body
@@ -248,7 +250,7 @@ func scriptCheckpoints(s *stream) {
 	}
 }
 
-// dueAt counts what comes due at exactly this time.
+// dueAt counts the work due at exactly this time.
 func (s *stream) dueAt(ms uint64) (n int) {
 	s.t.Helper()
 	for key := range s.state.All {
@@ -259,7 +261,8 @@ func (s *stream) dueAt(ms uint64) (n int) {
 	return n
 }
 
-// behind has so many things come due at a time before what is made next.
+// behind puts this many due records at a time before the record that is made
+// next.
 func (s *stream) behind(n int, ms uint64) {
 	s.t.Helper()
 	for s.dueAt(ms) < n {
@@ -270,8 +273,8 @@ func (s *stream) behind(n int, ms uint64) {
 	}
 }
 
-// reach makes network time one that a single entry reaches, which works off the
-// first 16 of what is due at it.
+// reach moves network time to a point that a single entry reaches. That entry
+// does the first 16 of the work due then.
 func (s *stream) reach(ms uint64) {
 	s.t.Helper()
 	s.at(ms - 1)
@@ -284,16 +287,16 @@ func (s *stream) reach(ms uint64) {
 	}
 }
 
-// scriptOwnDue has what one entry put down come due at one time, in the middle of
-// what one entry works off: the consent or query, then the answer, then the
-// answer to what is carried.
+// scriptOwnDue has work scheduled by one entry come due at one time, in the
+// middle of the work that one entry does. The order is the consent or query,
+// then the answer, then the answer to what is carried.
 func scriptOwnDue(s *stream) {
 	other := func(id []byte) []byte {
 		return s.sign("bank-a", KindCredentialRevoke, CredentialRevoke{Head{id}, make([]byte, 32)})
 	}
-	for left := 3; left >= 0; left-- { // of its three, after those 16
+	for left := 3; left >= 0; left-- { // of its three records, after those 16
 		tomorrow := (s.head().Day() + 1).Start(s.genesis.Offset)
-		s.now = tomorrow // as its author says
+		s.now = tomorrow // by the time of its author
 		end := tomorrow + Retention + 1
 		p := s.pact(func(b *consent.Bounds) { b.NotAfter = b.NotBefore })
 		s.behind(expirePerStep-3+left, end)
@@ -321,7 +324,7 @@ func scriptOwnDue(s *stream) {
 	}
 }
 
-// scriptAnswers has answers that are paid for, to the byte.
+// scriptAnswers has answers that are charged, exact to the byte.
 func scriptAnswers(s *stream) {
 	p := s.pact(func(b *consent.Bounds) { b.MaxUses = 20 })
 	s.must(s.grant(p, "bank-a"), Accepted)

@@ -11,7 +11,7 @@ import (
 	"atoll/crypto/sign"
 )
 
-// scriptKeys names odd keys wherever a statement names one.
+// scriptKeys puts odd keys wherever a statement names a key.
 func scriptKeys(s *stream) {
 	for _, key := range oddKeys {
 		want := func(valid Verdict) Verdict {
@@ -28,7 +28,7 @@ func scriptKeys(s *stream) {
 			data, err := sign.Marshal(payload)
 			check(s.t, err)
 			signature := make([]byte, 64)
-			signature[0] = 1 // which crypto/ed25519 takes of keys that are neutral
+			signature[0] = 1 // crypto/ed25519 accepts it under neutral keys
 			st, err := sign.Attach(kind, data, sign.Signature{KeyID: id[:], Bytes: signature})
 			check(s.t, err)
 			return st.Bytes()
@@ -45,7 +45,7 @@ func scriptKeys(s *stream) {
 	}
 }
 
-// bare is an amendment without the mercy of leaving out what is empty.
+// bare is an amendment that encodes empty fields instead of omitting them.
 type bare struct {
 	Action   uint8             `cbor:"1,keyasint"`
 	Names    []string          `cbor:"3,keyasint"`
@@ -61,7 +61,7 @@ type bareCarrier struct {
 	Sealed    []byte `cbor:"3,keyasint"`
 }
 
-// quorums is an amendment with f there, whatever it is.
+// quorums is an amendment that always encodes f.
 type quorums struct {
 	Action uint8    `cbor:"1,keyasint"`
 	Names  []string `cbor:"3,keyasint"`
@@ -69,7 +69,7 @@ type quorums struct {
 	Quorum uint64   `cbor:"5,keyasint"`
 }
 
-// scriptFields goes to the limits of what fields may be.
+// scriptFields tests the limits of fields.
 func scriptFields(s *stream) {
 	propose := func(a any) []byte {
 		return s.sign("tax", KindPropose, struct {
@@ -77,7 +77,7 @@ func scriptFields(s *stream) {
 			Amendment any    `cbor:"2,keyasint"`
 		}{s.id(), a})
 	}
-	// What is 0 or empty is left out.
+	// Fields that are 0 or empty are omitted.
 	s.must(propose(quorums{5, newSet, 1, 3}), Accepted)
 	s.must(propose(quorums{5, newSet, 0, 3}), Malformed)
 	s.must(propose(Amendment{Action: 5, Names: newSet, Quorum: 3}), Accepted)
@@ -187,7 +187,7 @@ func scriptFields(s *stream) {
 		{func(c *Card) { c.Roles = []Role{{Name: Bank, NotAfter: 1}, {Name: Agency, NotAfter: 1}} }, Malformed}, {func(c *Card) { c.Roles = []Role{{Name: "judge", NotAfter: 1}} }, Malformed},
 		{func(c *Card) { c.Roles = []Role{{Name: Bank, NotAfter: 1}, {Name: Bank, NotAfter: 2}} }, Malformed}, {func(c *Card) { c.Roles = everyDay(Agency, Auditor, Bank, Registrar) }, Unsupported},
 		{func(c *Card) { c.Generation = 1<<64 - 1 }, Unsupported}, {func(c *Card) { c.Name = "Tax" }, Malformed},
-		{func(c *Card) { c.Log = c.Peer }, Unsupported}, // only genesis looks whether a key is there twice
+		{func(c *Card) { c.Log = c.Peer }, Unsupported}, // only genesis checks whether a key occurs twice
 	} {
 		card := s.genesis.Members[0]
 		c.edit(&card)
@@ -224,8 +224,8 @@ func scriptFields(s *stream) {
 	s.must(propose(Amendment{Action: ChangePurposes, Purposes: []consent.Purpose{good, good}}), Malformed)
 }
 
-// scriptFounding begins with what cannot be a log's first entry; each of them
-// is brought to the empty log.
+// scriptFounding begins with statements that cannot be a log's first entry;
+// each of them is submitted to the empty log.
 func scriptFounding(s *stream) {
 	founded := s.lines[0]
 	founded.Log = ""

@@ -4,12 +4,13 @@ import "atoll/consensus/consent"
 
 func smallBudget(_ *stream, g *Genesis) { g.Entries, g.Bytes = 12, 70_000 }
 
-// nothing is a statement that becomes an entry, refused, and costs its author.
+// nothing returns a statement that becomes a refused entry and counts against
+// its author.
 func (s *stream) nothing(by string) []byte {
 	return s.sign(by, KindCredentialIssue, CredentialIssue{Head{s.id()}, s.bytes32(), []byte("s")})
 }
 
-// scriptBudget spends what a member may add to the log on one day.
+// scriptBudget uses up what a member may add to the log on one day.
 func scriptBudget(s *stream) {
 	s.at((s.head().Day() + 1).Start(s.genesis.Offset) + hour)
 	p := s.pact(func(b *consent.Bounds) { b.MaxUses = 9 })
@@ -23,21 +24,21 @@ func scriptBudget(s *stream) {
 	s.must(over, AuthorBudget)
 	s.must(over, AuthorBudget) // it is not kept
 	digest := s.bytes32()
-	s.must(s.releases(q, "tax", digest), Accepted) // what was asked for is free, where it is accepted
+	s.must(s.releases(q, "tax", digest), Accepted) // what was asked for is free if it is accepted
 	s.must(s.releases(q, "tax", digest), AuthorBudget)
 	s.must(s.revocation(p, p.consent, "tax"), AuthorBudget)
 	s.must(s.revocation(s.pact(nil), p.revoke, "tax"), AuthorBudget)
-	s.must(s.revocation(p, p.revoke, "tax"), Accepted) // as is the first of a consent that is there,
+	s.must(s.revocation(p, p.revoke, "tax"), Accepted) // so is the first revocation of an existing consent,
 	s.must(s.revocation(p, p.other, "tax"), AuthorBudget)
 	s.must(s.sign("tax", KindDeleted, Deleted{Head{s.id()}, [][]byte{s.id()}}), Unsupported)
 	s.must(s.sign("tax", KindCatalog, s.catalog(1)), AuthorBudget)
 	s.now++
-	s.must(s.sign("tax", KindTick, Tick{Head{s.id()}}), Accepted) // and the time
+	s.must(s.sign("tax", KindTick, Tick{Head{s.id()}}), Accepted) // and a tick
 	_, raw := s.change("tax", newSet, 1, 3)
 	s.must(raw, Accepted)
-	s.must(s.nothing("court"), AuthorRole) // nobody else's
+	s.must(s.nothing("court"), AuthorRole) // other members are not affected
 
-	// Bytes are those of leaves.
+	// Bytes are counted in leaves.
 	long := Refuse{Query: QueryRef{Bank: "bank-a", ID: s.id()}, Slot: consent.Slot{Section: s.bytes32(), Token: s.bytes32()}, Sealed: make([]byte, 46_000)}
 	for _, want := range []Verdict{QueryUnknown, AuthorBudget} {
 		long.ID = s.id()
@@ -46,7 +47,7 @@ func scriptBudget(s *stream) {
 	long.ID, long.Sealed = s.id(), make([]byte, 20_000)
 	s.must(s.sign("court", KindRefuse, long), QueryUnknown)
 
-	// Twenty proposals are free, and then as many as entries.
+	// Twenty proposals are free, and then as many as entries are allowed.
 	for n := range 34 {
 		_, raw := s.change("bank-b", newSet, 1, 3)
 		s.must(raw, map[bool]Verdict{true: Accepted, false: AuthorBudget}[n < 32])
@@ -54,8 +55,8 @@ func scriptBudget(s *stream) {
 	_, raw = s.change("bank-b", oldSet, 1, 3)
 	s.must(raw, AuthorBudget)
 
-	// The day is that of network time before the entry, which moves nothing where
-	// it is not let in.
+	// The day is that of network time before the entry. A rejected statement
+	// does not move network time.
 	for range 10 {
 		s.say(s.nothing("court"))
 	}
@@ -78,7 +79,7 @@ func scriptBudget(s *stream) {
 	s.must(over, AuthorRole) // known
 }
 
-// scriptTombstones takes back what was never granted.
+// scriptTombstones revokes consents that were never granted.
 func scriptTombstones(s *stream) {
 	var first *pact
 	for n := range 103 {
@@ -96,7 +97,7 @@ func scriptTombstones(s *stream) {
 	s.must(s.revocation(p, p.revoke, "registrar"), Accepted)
 }
 
-// scriptClocks has clocks go wrong: one, two of three, and back.
+// scriptClocks has wrong clocks: one, two of three, and then right again.
 func scriptClocks(s *stream) {
 	tick := func(by string, ms uint64, want Verdict) {
 		s.t.Helper()
@@ -115,7 +116,7 @@ func scriptClocks(s *stream) {
 	time(0)
 	tick("court", start+3*hour, Accepted)
 	time(3 * hour)
-	tick("tax", start+2*hour, Accepted) // back, and nobody's time falls for it
+	tick("tax", start+2*hour, Accepted) // right again, and nobody's time is affected
 	time(3 * hour)
 	tick("tax", start+27*hour, Accepted)
 	tick("court", start+27*hour, Accepted)
@@ -141,22 +142,22 @@ func scriptClocks(s *stream) {
 	}
 }
 
-// scriptAbsent has members say nothing for so long that they do not count any
-// more, and a handover with a head that is too old by one entry.
+// scriptAbsent has members submit nothing for so long that they no longer
+// count, and a handover with a head that is too old by one entry.
 func scriptAbsent(s *stream) {
 	start := s.head().Time
 	id, raw := s.change("auditor", newSet, 1, 3)
 	s.must(raw, Accepted)
 	s.must(s.approval("court", "auditor", id), Accepted)
-	size := s.size() // of the first head that has the approvals
+	size := s.size() // size of the first head that has the approvals
 	note := s.finalBy(s.genesis.Origin, size, "tax", oldSet...)
 	voters := []string{"auditor", "court", "tax"}
-	s.now = start + CallAfter // at which they are called, to the millisecond
+	s.now = start + CallAfter // exactly when they are called
 	for _, voter := range voters[:2] {
 		s.must(s.sign(voter, KindTick, Tick{Head{s.id()}}), Accepted)
 	}
 	for n := 0; s.size() < size+AbsentAfter+8; n++ {
-		s.now = start + 24*hour + uint64(max(n-2, 0)) // network time is held at the others' and a day
+		s.now = start + 24*hour + uint64(max(n-2, 0)) // network time is held at a day ahead of the others
 		s.must(s.sign(voters[n%3], KindTick, Tick{Head{s.id()}}), Accepted)
 	}
 	if s.head().Time <= start+24*hour {
@@ -165,7 +166,7 @@ func scriptAbsent(s *stream) {
 	s.must(s.handover("tax", note), CosignersCheckpoint)
 	s.must(s.handover("tax", s.finalBy(s.genesis.Origin, s.size()-MaxHandoverLag-1, "tax", oldSet...)), CosignersCheckpoint)
 	s.must(s.handover("tax", s.finalBy(s.genesis.Origin, s.size()-MaxHandoverLag, "tax", oldSet...)), Accepted)
-	for n, by := range []string{"bank-a", "bank-b", "registrar", "auditor", "court", "tax"} { // who speaks counts again
+	for n, by := range []string{"bank-a", "bank-b", "registrar", "auditor", "court", "tax"} { // members that submit something count again
 		s.now = start + 40*hour + uint64(n)
 		s.must(s.sign(by, KindTick, Tick{Head{s.id()}}), Accepted)
 	}

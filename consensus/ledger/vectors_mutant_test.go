@@ -11,7 +11,8 @@ import (
 	"atoll/crypto/sign"
 )
 
-// oddKeys are 32 bytes that are no public keys, and one that is.
+// oddKeys are values of 32 bytes that are not valid public keys, and one that
+// is.
 var oddKeys = func() (list [][]byte) {
 	for _, text := range append([]string{
 		"0000000000000000000000000000000000000000000000000000000000000000", // of order 4
@@ -19,12 +20,12 @@ var oddKeys = func() (list [][]byte) {
 		"26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05", // of order 8
 		"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa", // of order 8
 		"0300000000000000000000000000000000000000000000000000000000000000", // a point, and a key
-		"0200000000000000000000000000000000000000000000000000000000000000", // no point
+		"0200000000000000000000000000000000000000000000000000000000000000", // not a point
 		"f0ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f", // a point with two encodings
 	}, anyones...) {
 		key, err := hex.DecodeString(text)
 		if err != nil {
-			panic(err) // constants
+			panic(err) // constant input
 		}
 		list = append(list, key)
 	}
@@ -40,7 +41,7 @@ type sigStructure struct {
 	Payload   []byte
 }
 
-// envelope is what is tagged COSE_Sign1, of whatever size.
+// envelope is the content of the tag COSE_Sign1, of any size.
 type envelope struct {
 	_           struct{} `cbor:",toarray"`
 	Protected   []byte
@@ -55,14 +56,14 @@ type headers struct {
 	Typ string `cbor:"16,keyasint"`
 }
 
-// signBytes signs a payload that may be no document.
+// signBytes signs a payload that may not be a document.
 func (s *stream) signBytes(key ed25519.PrivateKey, kind string, payload []byte) []byte {
 	s.t.Helper()
 	id := sign.KeyIDOf(key.Public().(ed25519.PublicKey))
 	return s.signAs(key, id[:], kind, payload)
 }
 
-// signAs does so under a key id that may be another key's.
+// signAs does the same under a key id that may belong to another key.
 func (s *stream) signAs(key ed25519.PrivateKey, id []byte, kind string, payload []byte) []byte {
 	s.t.Helper()
 	protected, err := sign.Marshal(headers{-8, id, "application/vnd.atoll." + kind + "+cbor"})
@@ -103,7 +104,8 @@ func (s *stream) mutate(data []byte) []byte {
 	return data
 }
 
-// walkMutant changes bytes of what was said, and signs it again in most cases.
+// walkMutant changes bytes of an earlier statement, and in most cases signs it
+// again.
 func (s *stream) walkMutant() []byte {
 	if len(s.said) == 0 {
 		return s.walkTick()
@@ -141,17 +143,17 @@ func (s *stream) walkMutant() []byte {
 	return s.carry(s.someone(), s.signBytes(by.consent, inner.Kind, s.mutate(inner.Payload)), c.Sealed)
 }
 
-// tickForms are the payload of a tick in other encodings than its one, with the
-// id where the x is.
+// tickForms are encodings of the payload of a tick, most of them wrong, with x
+// in place of the id.
 var tickForms = []string{
-	"a10150x", // the one
+	"a10150x", // the right one
 	"bf0150xff", "a1180150x", "b8010150x", "a101581 0x", "a101590010x", "a2010150x", "a10150x00", "c2a10150x", "a10170x", "a1014fx", "a10151x",
 	"a10150xa0", "a2 0150x 0150x", "a2 0150x 0900", "a2 0900 0150x", "a2 0150x 20 00", "a1 20 50x", "a1 615 0 50x", "8150x", "a101 5f50xff", "a101f6", "f6", "a0", "80", "",
 	"a1f90150x", "a10182 0050x", "a1 1b0000000000000001 50x",
 }
 
-// scriptEncodings says one tick in every encoding that a careless decoder might
-// take, and statements in envelopes that are not quite COSE_Sign1.
+// scriptEncodings submits one tick in every encoding that a careless decoder
+// might accept, and statements in envelopes that are slightly wrong COSE_Sign1.
 func scriptEncodings(s *stream) {
 	key := s.keys["tax"].Statement()
 	for _, form := range tickForms {
@@ -188,7 +190,7 @@ func scriptEncodings(s *stream) {
 	}
 	s.must(edit("636c6f636b2e7469636b", "636c6f636b2e746963ff"), Malformed)
 	s.must(good, Accepted)
-	for n := range good { // each byte of a statement that is known already
+	for n := range good { // each byte of a known statement
 		raw := bytes.Clone(good)
 		raw[n] ^= 0x20
 		s.say(raw)

@@ -21,9 +21,9 @@ const vectorFile = "testdata/verdicts.jsonl"
 
 var updateVectors = flag.Bool("vectors", false, "write "+vectorFile+" anew")
 
-// vector is one line of the file: a statement brought to a log, and the answer.
-// A line that names a log begins an empty one. Index and time are left out where
-// they are 0.
+// vector is one line of the file: a statement submitted to a log, and the
+// answer. A line that names a log begins an empty one. Index and time are
+// omitted if they are 0.
 type vector struct {
 	Log       string  `json:"log,omitempty"`
 	Statement []byte  `json:"statement"`
@@ -34,21 +34,21 @@ type vector struct {
 	Known     bool    `json:"known,omitempty"`
 }
 
-// stream is a world that notes what it is told and answers.
+// stream is a world that records submitted statements and answers.
 type stream struct {
 	*world
 	dice    *rand.Rand
 	lines   []vector
 	pacts   []*pact
 	asked   []*asked
-	said    [][]byte // statements that may come again
+	said    [][]byte // statements that may be repeated
 	digests [][]byte // of credentials
 	ideas   []idea   // proposals
 
-	versions uint64 // the highest that a catalog was said to have
+	versions uint64 // the highest that a catalog has named
 }
 
-// newStream founds a log, by another genesis than newWorld's where edit says so.
+// newStream founds a log. Edit may change newWorld's genesis.
 func newStream(t testing.TB, log string, edit func(*stream, *Genesis)) *stream {
 	s := &stream{world: newWorld(t)}
 	s.random = rand.NewChaCha8([32]byte([]byte(fmt.Sprintf("%-32s", log))))
@@ -73,7 +73,7 @@ func newStream(t testing.TB, log string, edit func(*stream, *Genesis)) *stream {
 	return s
 }
 
-// join adds a member to a genesis that is being made.
+// join adds a member to a genesis in the making.
 func (s *stream) join(g *Genesis, name string, roles ...Role) {
 	s.keys[name] = NewKeys(sign.Secret{byte(len(g.Members) + 1)}, g.Origin, 0)
 	c := Card{Name: name, Chinese: name, English: name, Roles: roles, Age: bytes.Repeat([]byte{byte(len(g.Members))}, ageRecipient)}
@@ -82,7 +82,7 @@ func (s *stream) join(g *Genesis, name string, roles ...Role) {
 	slices.SortFunc(g.Members, func(a, b Card) int { return strings.Compare(a.Name, b.Name) })
 }
 
-// say brings a statement to the log and notes the answer.
+// say submits a statement to the log and records the answer.
 func (s *stream) say(raw []byte) Answer {
 	s.t.Helper()
 	a := s.submit(raw)
@@ -90,7 +90,7 @@ func (s *stream) say(raw []byte) Answer {
 	return a
 }
 
-// must is say where the answer is a matter of the case that is written down.
+// must is say with an expected verdict.
 func (s *stream) must(raw []byte, verdict Verdict) Answer {
 	s.t.Helper()
 	a := s.say(raw)
@@ -100,8 +100,8 @@ func (s *stream) must(raw []byte, verdict Verdict) Answer {
 	return a
 }
 
-// pass lets all members tell a time so much later, in steps that network time
-// can follow.
+// pass lets all members state a time that is later by ms, in steps that network
+// time can follow.
 func (s *stream) pass(ms uint64) {
 	s.t.Helper()
 	for to := s.now + ms; s.now < to; {
@@ -112,7 +112,7 @@ func (s *stream) pass(ms uint64) {
 	}
 }
 
-// at makes network time exactly this.
+// at moves network time to exactly this value.
 func (s *stream) at(ms uint64) {
 	s.t.Helper()
 	if s.pass(ms - s.now); s.head().Time != ms {
@@ -120,9 +120,9 @@ func (s *stream) at(ms uint64) {
 	}
 }
 
-// pact is a consent made for the rules alone: nobody looks into its body.
+// pact is a consent for the rules only: nobody opens its body.
 type pact struct {
-	consent, revoke, other ed25519.PrivateKey // two of the revocation keys are somebody's
+	consent, revoke, other ed25519.PrivateKey // two of the revocation keys belong to somebody
 	header                 consent.Header
 	sealed                 []byte
 }
@@ -165,12 +165,13 @@ func (s *stream) revocation(p *pact, key ed25519.PrivateKey, carrier string) []b
 	return s.carry(carrier, s.signed(key, KindRevoke, consent.Revocation{Consent: p.header.Bounds.ID, Key: key.Public().(ed25519.PublicKey)}), nil)
 }
 
-// asked is a query, with the agencies whose slots it has and what they released.
+// asked is a query, with the agencies that have slots in it and what they
+// released.
 type asked struct {
 	bank     string
 	open     QueryOpen
 	slots    map[string]consent.Slot
-	released []Fragment // by whoever said so, accepted or not
+	released []Fragment // by any agency, accepted or not
 }
 
 func (s *stream) query(p *pact, bank string, deadline uint64, agencies ...string) *asked {
@@ -190,7 +191,7 @@ func (s *stream) query(p *pact, bank string, deadline uint64, agencies ...string
 
 func (s *stream) ask(q *asked) []byte { return s.sign(q.bank, KindQueryOpen, q.open) }
 
-// slot is the agency's, or one that nobody has.
+// slot returns the agency's slot, or one that no query has.
 func (s *stream) slot(q *asked, agency string) consent.Slot {
 	if slot, ok := q.slots[agency]; ok {
 		return slot
@@ -220,8 +221,8 @@ func vectors(t testing.TB) (lines []vector) {
 	return append(lines, s.lines...)
 }
 
-// The answers to the statements of the file are those of the rules: it is what
-// other implementations are compared with.
+// The answers in the file are those of the rules. Other implementations are
+// compared with this file.
 func TestVectors(t *testing.T) {
 	lines := vectors(t)
 	var file bytes.Buffer
@@ -272,7 +273,7 @@ func zipLines(a, b []byte) func(func(string, string) bool) {
 	}
 }
 
-// specified is all verdicts that section 8 of SPEC.md names.
+// specified returns all verdicts that section 8 of SPEC.md names.
 func specified(t testing.TB) map[Verdict]bool {
 	text, err := os.ReadFile("../../SPEC.md")
 	check(t, err)

@@ -15,7 +15,7 @@ type idea struct {
 	id []byte
 }
 
-// walkGenesis has members whose roles end, and one who never says anything.
+// walkGenesis has members whose roles end, and one that never submits anything.
 func walkGenesis(s *stream, g *Genesis) {
 	day := consent.DayOf(g.Time, g.Offset)
 	s.join(g, "bank-c", Role{Name: Bank, NotBefore: day + 2, NotAfter: day + 9})
@@ -26,7 +26,7 @@ func walkGenesis(s *stream, g *Genesis) {
 
 func pick[T any](s *stream, list []T) T { return list[s.dice.IntN(len(list))] }
 
-// recent picks one of the last few.
+// recent picks one of the last few items.
 func recent[T any](s *stream, list []T, of int) T {
 	return list[len(list)-1-s.dice.IntN(min(of, len(list)))]
 }
@@ -46,8 +46,8 @@ var (
 	agencies = []string{"court", "fire", "tax"}
 )
 
-// walk says so many statements, each of a random kind that is meant to be
-// accepted, almost to be, or not at all.
+// walk submits this many statements. Each is of a random kind and is meant to
+// be accepted, almost accepted, or refused.
 func (s *stream) walk(steps int) {
 	s.pact(nil)
 	s.query(s.pacts[0], "bank-a", s.now+hour, "tax")
@@ -76,11 +76,11 @@ func (s *stream) walk(steps int) {
 	}
 }
 
-// walkTime lets time pass: minutes mostly, at times hours, after which members
-// tell theirs.
+// walkTime lets time pass: mostly minutes, sometimes hours, after which members
+// state their time.
 func (s *stream) walkTime() {
 	switch {
-	case s.chance(1): // and not so many that what is said would be early for ever
+	case s.chance(1): // rarely, so that statements do not stay early for ever
 		s.now = max(s.now, min(s.now+uint64(s.dice.IntN(20*hour)), s.head().Time+20*hour))
 		for _, m := range s.genesis.Members {
 			if m.Name != "silent" && s.chance(80) {
@@ -107,7 +107,7 @@ func (s *stream) walkGrant() []byte {
 		}
 	})
 	switch n := s.dice.IntN(100); {
-	case n < 8: // taken back before it is granted
+	case n < 8: // revoked before it is granted
 		s.say(s.revocation(p, pick(s, []ed25519.PrivateKey{p.revoke, p.other, p.consent}), s.someone()))
 	case n < 14:
 		return s.grant(p, s.someone())
@@ -231,7 +231,7 @@ func (s *stream) walkCredential() []byte {
 	return s.sign(registrar, KindCredentialRevoke, CredentialRevoke{Head{s.id()}, digest})
 }
 
-// walkCatalog has agencies publish, mostly what is newer.
+// walkCatalog has agencies publish, mostly newer versions.
 func (s *stream) walkCatalog() []byte {
 	by := pick(s, agencies)
 	if s.chance(10) {
@@ -243,7 +243,7 @@ func (s *stream) walkCatalog() []byte {
 	return s.sign(by, KindCatalog, s.catalog(s.versions))
 }
 
-// walkOther is of a kind that has no rules yet.
+// walkOther returns a statement of a kind that has no rules yet.
 func (s *stream) walkOther() []byte {
 	by := s.someone()
 	switch s.dice.IntN(4) {
@@ -262,7 +262,7 @@ func (s *stream) walkOther() []byte {
 	return s.sign(by, pick(s, []string{"network.split", "consent.grant", "genesis", "carrier", "terms", "consent.terms"}), Tick{Head{s.id()}})
 }
 
-// walkAgain is what was said before, or other bytes under its id.
+// walkAgain returns an earlier statement, or other bytes under its id.
 func (s *stream) walkAgain() []byte {
 	if len(s.said) == 0 {
 		return s.walkTick()
@@ -282,7 +282,8 @@ func (s *stream) walkAgain() []byte {
 	return s.sign(a.Member, KindCredentialRevoke, CredentialRevoke{Head{st.ID[:]}, s.bytes32()})
 }
 
-// walkStranger is signed by nobody, for another network, or by the wrong key.
+// walkStranger returns a statement signed by a non-member, for another network,
+// or with the wrong key.
 func (s *stream) walkStranger() []byte {
 	payload := CredentialRevoke{Head{s.id()}, s.bytes32()}
 	var raw []byte
@@ -298,7 +299,7 @@ func (s *stream) walkStranger() []byte {
 		raw = s.sign("registrar", KindCredentialRevoke, payload)
 		at := len(raw) - 1 - s.dice.IntN(64)
 		raw[at] ^= byte(1 << s.dice.IntN(8))
-	default: // what is carried is signed by another key than it names
+	default: // the carried statement is signed by a key other than the one it names
 		p := recent(s, s.pacts, 10)
 		inner, err2 := sign.Parse(s.signed(p.revoke, KindRevoke, consent.Revocation{Consent: p.header.Bounds.ID, Key: p.other.Public().(ed25519.PublicKey)}))
 		check(s.t, err2)
@@ -308,7 +309,8 @@ func (s *stream) walkStranger() []byte {
 	return raw
 }
 
-// walkEdge is dated as far from network time as a statement may be, or farther.
+// walkEdge returns a statement dated as far from network time as allowed, or
+// farther.
 func (s *stream) walkEdge() []byte {
 	now, t := s.now, s.head().Time
 	defer func() { s.now = now }()
@@ -319,8 +321,8 @@ func (s *stream) walkEdge() []byte {
 	return s.sign("registrar", KindCredentialRevoke, CredentialRevoke{Head{s.id()}, s.bytes32()})
 }
 
-// walkAmendment asks for a change that has no rules yet, in texts that may be
-// such as nobody may sign.
+// walkAmendment returns a proposal of a change that has no rules yet, some with
+// texts that nobody may sign.
 func (s *stream) walkAmendment() []byte {
 	a := Amendment{Action: uint8(s.dice.IntN(9))}
 	title := "税务局" + pick(s, []string{"", "", "x", "\u00ad", "\u200b", "\u2028", "\u2029", "\u202e", "\u2060", "\ufe0f", "\ufeff", "\U000e0101", "\u3164", "\u0000", "\u00a0", "\u3000", "é"})
@@ -351,7 +353,7 @@ func (s *stream) walkAmendment() []byte {
 	return s.sign(s.someone(), KindPropose, Propose{Head{s.id()}, a})
 }
 
-// cosignersWalk proposes, approves and hands over without end.
+// cosignersWalk proposes, approves and hands over repeatedly.
 func (s *stream) cosignersWalk(steps int) {
 	for range steps {
 		s.now += uint64(s.dice.IntN(10 * minute))

@@ -7,8 +7,8 @@ import (
 	"atoll/consensus/consent"
 )
 
-// writtenLogs are what chance does not meet: boundaries, ties, and what happens
-// once in a long while.
+// writtenLogs are cases that random walks do not reach: boundaries, ties, and
+// rare events.
 var writtenLogs = []struct {
 	name    string
 	genesis func(*stream, *Genesis)
@@ -41,8 +41,9 @@ var writtenLogs = []struct {
 	{"catalogs", rolesEnd, scriptCatalogs},
 }
 
-// scriptDue has more come due at one time than one entry works off: what is put
-// down first comes first, and what waits counts until then.
+// scriptDue has more work come due at one time than one entry does. Work is
+// done in the order in which it was scheduled, and records stay valid until
+// then.
 func scriptDue(s *stream) {
 	for _, probe := range []struct {
 		at   int
@@ -56,16 +57,17 @@ func scriptDue(s *stream) {
 			s.must(s.ask(s.query(pacts[i], "bank-a", deadline)), Accepted)
 		}
 		s.now = deadline + 1
-		for _, voter := range []string{"auditor", "court"} { // the second moves the time and works off 16
+		for _, voter := range []string{"auditor", "court"} { // the second moves the time and does 16
 			s.must(s.sign(voter, KindTick, Tick{Head{s.id()}}), Accepted)
 		}
-		s.must(s.ask(s.query(pacts[probe.at], "bank-a", s.now+20*hour)), probe.want) // 16 more come before it
+		s.must(s.ask(s.query(pacts[probe.at], "bank-a", s.now+20*hour)), probe.want) // 16 more are done before it
 		s.must(s.ask(s.query(pacts[probe.at], "bank-a", s.now+20*hour)), map[Verdict]Verdict{Accepted: ConsentUses, ConsentUses: Accepted}[probe.want])
 	}
-	// Queries go a day after their deadline, in the order in which they were asked.
+	// Queries are dropped a day after their deadline, in the order in which
+	// they were opened.
 	p := s.pact(func(b *consent.Bounds) { b.MaxUses = 100 })
 	s.must(s.grant(p, "bank-a"), Accepted)
-	s.pass(3 * hour) // what is older is done with
+	s.pass(3 * hour) // older work is done
 	var asked []*asked
 	for i := range 40 {
 		asked = append(asked, s.query(p, "bank-a", s.now+hour, "tax"))
@@ -81,7 +83,7 @@ func scriptDue(s *stream) {
 	s.must(s.receipt("bank-a", asked[32].open.ID, Fragment{Agency: "tax", Digest: s.bytes32()}), QueryUnknown)
 }
 
-// scriptDeadlines goes to the edges of a query's life.
+// scriptDeadlines tests the limits of a query's life.
 func scriptDeadlines(s *stream) {
 	p := s.pact(func(b *consent.Bounds) { b.MaxUses = 20 })
 	s.must(s.grant(p, "bank-a"), Accepted)
@@ -114,7 +116,7 @@ func scriptDeadlines(s *stream) {
 	s.must(s.ask(q), Late)
 }
 
-// scriptDays goes to the edges of days, at the offset of genesis.
+// scriptDays tests the limits of days, at the offset of genesis.
 func scriptDays(s *stream) {
 	s.at((s.head().Day() + 1).Start(s.genesis.Offset)) // a day begins
 	today := s.head().Day()
@@ -146,7 +148,7 @@ func scriptDays(s *stream) {
 	s.must(again, Accepted) // known
 	s.at(end + 48*hour)
 	s.must(s.ask(s.query(tomorrow, "bank-a", s.now+hour)), ConsentExpired)
-	s.must(s.grant(tomorrow, "bank-b"), Accepted) // known, whoever carries it
+	s.must(s.grant(tomorrow, "bank-b"), Accepted) // known, whichever bank carries it
 	s.at(end + 48*hour + 1)
 	s.must(s.ask(s.query(tomorrow, "bank-a", s.now+hour)), ConsentUnknown)
 	s.must(s.grant(tomorrow, "bank-b"), ConsentBank)
@@ -158,7 +160,8 @@ func rolesEnd(s *stream, g *Genesis) {
 	s.join(g, "fire", Role{Name: Agency, NotBefore: day + 1, NotAfter: day + 2}, Role{Name: Bank, NotBefore: day + 2, NotAfter: day + 2}, Role{Name: Registrar, NotBefore: day, NotAfter: day})
 }
 
-// scriptCatalogs has agencies publish their catalogs, one while it is an agency.
+// scriptCatalogs has agencies publish their catalogs, one of them only while it
+// has the role.
 func scriptCatalogs(s *stream) {
 	for _, c := range []struct {
 		by      string
@@ -209,12 +212,12 @@ func scriptRoles(s *stream) {
 		s.must(s.sign("fire", KindCredentialIssue, CredentialIssue{Head{s.id()}, digest, []byte("s")}), role(n == 0, Accepted))
 		s.must(s.sign("fire", KindCredentialRevoke, CredentialRevoke{Head{s.id()}, digest}), role(n == 0, Accepted))
 		s.must(s.sign("fire", KindCredentialRevoke, CredentialRevoke{Head{s.id()}, digest}), role(n == 0, CredentialRevoked))
-		s.must(s.sign("registrar", KindCredentialRevoke, CredentialRevoke{Head{s.id()}, digest}), CredentialUnknown) // another's, or nobody's
+		s.must(s.sign("registrar", KindCredentialRevoke, CredentialRevoke{Head{s.id()}, digest}), CredentialUnknown) // another registrar's, or nobody's
 		s.at((day + n + 1).Start(s.genesis.Offset))
 	}
 }
 
-// scriptWindows spends, gives back and begins anew.
+// scriptWindows spends uses, gets them back and starts a new window.
 func scriptWindows(s *stream) {
 	s.at((s.head().Day() + 1).Start(s.genesis.Offset))
 	day := s.head().Day()
@@ -231,7 +234,7 @@ func scriptWindows(s *stream) {
 	s.must(s.releases(q, "tax", s.bytes32()), Accepted)
 	ask(Accepted)
 	ask(ConsentFrequency)
-	s.at(s.now + hour + 1) // the one without an answer is given back, to its window
+	s.at(s.now + hour + 1) // the use of the unanswered query is returned to its window
 	ask(Accepted)
 	ask(ConsentFrequency)
 	second := (day + 2).Start(s.genesis.Offset)
@@ -240,20 +243,20 @@ func scriptWindows(s *stream) {
 	s.at(second)
 	r := ask(Accepted, "tax") // and one of the second
 	s.must(s.releases(r, "tax", s.bytes32()), Accepted)
-	s.at(second + hour) // before it is given back: that frees a use, and nothing in this window
+	s.at(second + hour) // before it is returned: that frees a use, but none in this window
 	ask(Accepted)
 	ask(ConsentFrequency)
 	s.at(s.now + 2*hour)
 	r = ask(Accepted, "court", "tax")
 	s.must(s.refuses(r, "court"), Accepted)
 	ask(ConsentFrequency)
-	s.at(s.now + 2*hour) // who refuses gives nothing: the use is given back
+	s.at(s.now + 2*hour) // a refusal releases nothing: the use is returned
 	r = ask(Accepted, "court", "tax")
 	s.must(s.refuses(r, "court"), Accepted)
 	s.must(s.releases(r, "tax", s.bytes32()), Accepted)
 	s.at(s.now + 2*hour)
 	ask(ConsentFrequency)
-	// Uses end before windows do.
+	// Uses run out before windows do.
 	few := s.pact(func(b *consent.Bounds) { b.MaxUses = 1; b.Frequency = consent.Frequency{Days: 1830, Uses: 100_000} })
 	s.must(s.grant(few, "bank-a"), Accepted)
 	q = s.query(few, "bank-a", s.now+hour, "tax")
@@ -265,7 +268,8 @@ func scriptWindows(s *stream) {
 	s.must(s.ask(s.query(few, "bank-a", s.now+hour)), ConsentRevoked)
 }
 
-// scriptRevocations has them come before the grant, twice, by whoever.
+// scriptRevocations submits revocations before the grant, twice, by different
+// members.
 func scriptRevocations(s *stream) {
 	for _, early := range []bool{true, false} {
 		for _, n := range []int{0, 1, 2} {
@@ -279,7 +283,7 @@ func scriptRevocations(s *stream) {
 				s.must(s.revocation(p, signer, "tax"), Accepted)
 				s.must(s.revocation(p, signer, "court"), Accepted) // known
 				s.must(s.grant(p, "bank-a"), key.want)
-				s.must(s.grant(p, "bank-a"), key.want) // refused, it is not kept; accepted, it is known
+				s.must(s.grant(p, "bank-a"), key.want) // a refused one is not kept; an accepted one is known
 				continue
 			}
 			s.must(s.grant(p, "bank-a"), Accepted)
@@ -309,10 +313,11 @@ func scriptRevocations(s *stream) {
 		d[0] = byte(n / 2)
 		s.must(s.sign("registrar", KindCredentialRevoke, CredentialRevoke{Head{id}, d}), want)
 	}
-	s.must(s.sign("tax", KindCredentialRevoke, CredentialRevoke{Head{id}, make([]byte, 32)}), AuthorRole) // ids are an author's own
+	s.must(s.sign("tax", KindCredentialRevoke, CredentialRevoke{Head{id}, make([]byte, 32)}), AuthorRole) // ids are unique per author
 }
 
-// scriptReceipts names fragments that arrived, twice, never, and another's.
+// scriptReceipts names fragments that arrived, that are named twice, that never
+// arrived, and another agency's.
 func scriptReceipts(s *stream) {
 	p := s.pact(func(b *consent.Bounds) { b.MaxUses = 9 })
 	s.must(s.grant(p, "bank-a"), Accepted)
@@ -325,7 +330,7 @@ func scriptReceipts(s *stream) {
 	s.must(s.receipt("bank-a", q.open.ID, tax(a)), FragmentUnknown)
 	s.must(s.releases(q, "court", a), Accepted)
 	s.must(s.receipt("bank-a", q.open.ID, tax(a)), FragmentUnknown)
-	s.must(s.releases(q, "tax", a), Accepted) // the same bytes say nothing of whose they are
+	s.must(s.releases(q, "tax", a), Accepted) // the same bytes do not identify their agency
 	s.must(s.releases(other, "tax", b), Accepted)
 	s.must(s.receipt("bank-a", q.open.ID, tax(a), court(c)), FragmentUnknown)
 	s.must(s.receipt("bank-a", q.open.ID, tax(b)), FragmentUnknown)
@@ -339,7 +344,7 @@ func scriptReceipts(s *stream) {
 	s.must(s.receipt("bank-a", q.open.ID, court(a)), FragmentUnknown)
 	s.must(s.receipt("bank-a", other.open.ID, tax(a)), FragmentUnknown)
 	s.must(s.receipt("bank-a", other.open.ID, tax(b)), Accepted)
-	// A slot is one agency's, and takes one answer.
+	// A slot belongs to one agency and takes one answer.
 	last := s.query(p, "bank-a", s.now+hour, "court")
 	s.must(s.ask(last), Accepted)
 	last.slots["tax"] = last.slots["court"]
@@ -349,7 +354,7 @@ func scriptReceipts(s *stream) {
 	s.must(s.releases(last, "court", c), FragmentSecond)
 	s.must(s.receipt("bank-a", last.open.ID, court(c)), FragmentUnknown)
 	s.must(s.receipt("bank-a", last.open.ID, court(make([]byte, 32))), FragmentUnknown)
-	// One of each agency, in their order.
+	// One fragment of each agency, in order.
 	for _, payload := range []any{
 		Receipt{Head{s.id()}, q.open.ID, []Fragment{tax(a), court(a)}}, Receipt{Head{s.id()}, q.open.ID, []Fragment{tax(a), tax(c)}},
 		Receipt{Head{s.id()}, q.open.ID, []Fragment{tax(a[1:])}}, Receipt{Head{s.id()}, q.open.ID, []Fragment{{Agency: "Tax", Digest: a}}},
@@ -363,7 +368,8 @@ func scriptReceipts(s *stream) {
 	}
 }
 
-// scriptCosigners approves more than is needed, changes its mind, and hands over.
+// scriptCosigners approves more than needed, approves another set, and hands
+// over.
 func scriptCosigners(s *stream) {
 	origin := s.genesis.Origin
 	final := func(size uint64, by ...string) []byte { return s.finalBy(origin, size, "tax", by...) }
@@ -374,10 +380,10 @@ func scriptCosigners(s *stream) {
 	s.must(s.approval("tax", "bank-a", id), Accepted)
 	s.must(s.approval("tax", "bank-a", id), ProposalApproved)
 	s.must(s.approval("court", "bank-b", id), ProposalUnknown)
-	s.must(s.approval("court", "bank-a", id), Accepted)   // that is two of three
-	s.must(s.approval("auditor", "bank-a", id), Accepted) // and does nothing more
+	s.must(s.approval("court", "bank-a", id), Accepted)   // two of three
+	s.must(s.approval("auditor", "bank-a", id), Accepted) // no further effect
 	p := s.size() - 2
-	again, raw := s.change("bank-a", third, 0, 3) // its newest proposal is the one that stands,
+	again, raw := s.change("bank-a", third, 0, 3) // its newest proposal is the one in effect,
 	s.must(raw, Accepted)
 	s.must(s.approval("tax", "bank-a", id), ProposalUnknown)
 	s.must(s.approval("tax", "bank-a", again), Accepted)
@@ -388,11 +394,11 @@ func scriptCosigners(s *stream) {
 	}{
 		{p, oldSet, CosignersCheckpoint}, {s.size() + 2, oldSet, CosignersCheckpoint}, {s.size() + 2, oldSet, Accepted}, // H is one more with each
 	} {
-		s.must(s.handover("tax", final(c.size, c.by...)), c.want) // and what waits stays
+		s.must(s.handover("tax", final(c.size, c.by...)), c.want) // and the waiting set stays
 	}
 	s.must(s.approval("court", "bank-a", again), ProposalUnknown)
 	s.must(s.handover("tax", final(s.size(), oldSet...)), CosignersApprovals)
-	// Proposals that make no set.
+	// Proposals that form no valid set.
 	for _, c := range []struct {
 		names []string
 		f, k  uint8
@@ -405,7 +411,8 @@ func scriptCosigners(s *stream) {
 		_, raw := s.change("registrar", c.names, c.f, c.k)
 		s.must(raw, c.want)
 	}
-	// One set that waits replaces another; the first comes back by no late approval.
+	// A waiting set replaces another; a late approval does not bring back the
+	// first.
 	first, raw := s.change("tax", oldSet, 0, 2)
 	s.must(raw, Accepted)
 	second, raw := s.change("court", third, 0, 3)

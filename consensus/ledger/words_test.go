@@ -7,8 +7,8 @@ import (
 	"atoll/consensus/consent"
 )
 
-// Members and purposes are called what the founders called them, whatever else
-// the titles say; datasets and outputs are what the titles say.
+// Members and purposes have the titles of genesis, whatever the titles function
+// says; datasets and outputs have those of the function.
 func TestWords(t *testing.T) {
 	g := &Genesis{
 		Name: "Province",

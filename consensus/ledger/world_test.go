@@ -13,7 +13,8 @@ import (
 	"atoll/crypto/sign"
 )
 
-// world is a small network whose randomness and clock are the test's.
+// world is a small network whose randomness and clock are controlled by the
+// test.
 type world struct {
 	t       testing.TB
 	genesis *Genesis
@@ -128,7 +129,7 @@ func (w *world) sign(member, kind string, payload any) []byte {
 	return raw
 }
 
-// pass lets time go by: voters tick, and who else is behind.
+// pass lets time pass: voters tick, and so do members that are behind.
 func (w *world) pass(ms uint64) {
 	w.t.Helper()
 	for step := min(ms, 12*hour); ; step = min(ms, step) {
@@ -148,7 +149,7 @@ func (w *world) pass(ms uint64) {
 	}
 }
 
-// tick has a member tell its time.
+// tick has a member state its time.
 func (w *world) tick(member string) Answer {
 	w.t.Helper()
 	return w.want(w.sign(member, KindTick, Tick{Head{w.id()}}), Accepted)
@@ -161,7 +162,7 @@ func (w *world) head() *State {
 	return s
 }
 
-// deal is a consent as subject and bank hold it.
+// deal is a consent as subject and bank store it.
 type deal struct {
 	draft    consent.Draft
 	keyring  consent.Keyring
@@ -228,8 +229,8 @@ func (w *world) open(d *deal) QueryOpen {
 	return QueryOpen{head, id[:], w.now + minute, list, []byte("sealed")}
 }
 
-// slotOf is the slot of court and tax in a query: to the rules section and
-// token are any 32 bytes.
+// slotOf returns the slot of court and tax in a query: to the rules, section
+// and token are any 32 bytes.
 func slotOf(query []byte) consent.Slot {
 	sum := sha256.Sum256(append([]byte("slot"), query...))
 	return consent.Slot{Section: sum[:], Token: sum[:]}
@@ -244,7 +245,7 @@ func (w *world) refuse(q QueryOpen) Refuse {
 	return Refuse{Head{w.id()}, QueryRef{Bank: "bank-a", ID: q.ID}, slotOf(q.ID), []byte("sealed")}
 }
 
-// receipt acknowledges fragments, in the order that a receipt has.
+// receipt acknowledges fragments, in the order that a receipt requires.
 func (w *world) receipt(bank string, query []byte, fragments ...Fragment) []byte {
 	w.t.Helper()
 	slices.SortStableFunc(fragments, func(a, b Fragment) int { return strings.Compare(a.Agency, b.Agency) })
@@ -259,7 +260,7 @@ func (w *world) used(d *deal) uint32 {
 	return c.Used
 }
 
-// catalog is a new one of a version.
+// catalog returns a new catalog statement of a version.
 func (w *world) catalog(version uint64) Catalog {
 	return Catalog{Head{w.id()}, w.bytes32(), version, w.bytes32()}
 }
