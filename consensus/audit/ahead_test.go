@@ -12,7 +12,7 @@ import (
 	"atoll/consensus/ledger"
 )
 
-// long is a log of several bundles with entries of all kinds throughout.
+// long returns a log of several bundles with entries of all kinds throughout.
 func long(t testing.TB) [][]byte {
 	w := audittest.New(t)
 	d := w.Grant(w.Enrol(audittest.Subject, 1), nil)
@@ -23,7 +23,7 @@ func long(t testing.TB) [][]byte {
 	return w.Leaves
 }
 
-// replay adds leaves one by one, having expected others.
+// replay adds leaves one by one after calling Expect with other leaves.
 func replay(t *testing.T, leaves [][]byte, expect ...[][]byte) (*audit.Summary, error) {
 	t.Helper()
 	r := audit.NewReplayer()
@@ -40,7 +40,7 @@ func replay(t *testing.T, leaves [][]byte, expect ...[][]byte) (*audit.Summary, 
 	return r.Summary(), nil
 }
 
-// What is expected, rightly or wrongly, changes nothing of what is found.
+// Expected entries, right or wrong, do not change the result.
 func TestExpectDecidesNothing(t *testing.T) {
 	leaves := long(t)
 	want, err := replay(t, leaves)
@@ -66,8 +66,7 @@ func TestExpectDecidesNothing(t *testing.T) {
 	}
 }
 
-// The entry that is wrong is found where it stands, whether or not it was
-// looked at ahead.
+// A wrong entry is found at its index, whether or not it was verified ahead.
 func TestTamperedWhileExpected(t *testing.T) {
 	leaves := long(t)
 	for _, at := range []int{0, 1, 32, 256, len(leaves) - 1} {
@@ -80,7 +79,7 @@ func TestTamperedWhileExpected(t *testing.T) {
 			"nothing whatever": func([]byte) []byte { return nil },
 		} {
 			if at == 0 && name == "an entry before" {
-				continue // there is none
+				continue // no such entry
 			}
 			bad := slices.Clone(leaves)
 			bad[at] = bend(bytes.Clone(leaves[at]))
@@ -100,7 +99,7 @@ func TestTamperedWhileExpected(t *testing.T) {
 	}
 }
 
-// unsigned is an entry with a statement that is none.
+// unsigned returns an entry whose statement is invalid.
 func unsigned(t *testing.T, leaf []byte) []byte {
 	t.Helper()
 	e, err := ledger.ParseEntry(leaf)
@@ -115,8 +114,7 @@ func unsigned(t *testing.T, leaf []byte) []byte {
 	return out
 }
 
-// The first thing that is wrong is what a pass reports, however far it looked
-// ahead.
+// A pass reports the first error, however far it verified ahead.
 func TestVerifyAheadReportsTheFirst(t *testing.T) {
 	w := audittest.New(t)
 	w.Grow(1_000)

@@ -14,8 +14,8 @@ import (
 	"atoll/consensus/audit/audittest"
 )
 
-// BenchmarkVerify is a pass over signatures, bundles, tiles and root, of small
-// entries, on one core.
+// BenchmarkVerify measures a pass over signatures, bundles, tiles and root,
+// with small entries, on one core.
 func BenchmarkVerify(b *testing.B) {
 	w := audittest.New(b)
 	w.Leaves = nil
@@ -35,12 +35,12 @@ func BenchmarkVerify(b *testing.B) {
 	b.ReportMetric(float64(b.N*len(w.Leaves))/b.Elapsed().Seconds(), "entries/s")
 }
 
-// BenchmarkReplay is a pass with every verdict recomputed, on all cores, and
-// beside it, turn by turn, crypto/ed25519 alone: as many signatures over
+// BenchmarkReplay measures a pass that recomputes every verdict, on all cores.
+// In alternation it measures crypto/ed25519 alone: as many signatures over
 // messages as long as the entries, on the same cores. "%" compares the CPU time
 // of the two, garbage collection included. It can be more than 100, since a
-// replay verifies signatures together and crypto/ed25519 takes one at a time.
-// The garbage collector works as in atoll-audit.
+// replay verifies signatures in batches and crypto/ed25519 one at a time. The
+// garbage collector is configured as in atoll-audit.
 func BenchmarkReplay(b *testing.B) {
 	b.Run("ticks", func(b *testing.B) {
 		w := audittest.New(b)
@@ -89,7 +89,7 @@ func benchmarkReplay(b *testing.B, w *audittest.World) {
 	b.ReportMetric(100*float64(verified)/float64(replayed), "%")
 }
 
-// cpu is the CPU time that this process has taken.
+// cpu returns the CPU time used by this process.
 func cpu() time.Duration {
 	var u syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
@@ -111,7 +111,7 @@ func newSignatures(messages [][]byte) *signatures {
 	return s
 }
 
-// verify verifies all of them, each core its part.
+// verify verifies all of them, a part on each core.
 func (s *signatures) verify() bool {
 	cores := runtime.GOMAXPROCS(0)
 	right := make([]bool, cores)

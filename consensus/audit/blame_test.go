@@ -16,7 +16,7 @@ import (
 	"atoll/crypto/sign"
 )
 
-// asked opens a query in which the tax office is asked one section and the
+// asked opens a query in which the tax agency is asked one section and the
 // auditor is shown another, or none.
 func asked(w *audittest.World, d *audittest.Deal, items []consent.Item, shown ...consent.Item) *audittest.Query {
 	return w.Ask(d, func(a *audittest.Asking) {
@@ -30,8 +30,8 @@ func asked(w *audittest.World, d *audittest.Deal, items []consent.Item, shown ..
 	})
 }
 
-// twoSlices is a consent with two slices of the tax office, of which the body
-// has the first: subject and bank are one.
+// twoSlices returns a consent with two slices of the tax agency, of which the
+// body has the first: subject and bank conspire.
 func twoSlices(w *audittest.World, f *audittest.Firm) (d *audittest.Deal, hidden consent.Slice) {
 	d = w.Grant(f, func(c *audittest.Consenting) {
 		c.Draft.Offers = []consent.Offer{{Agency: "tax", Items: []consent.Item{audittest.Sales}}, {Agency: "tax", Items: []consent.Item{audittest.Growth}}}
@@ -58,7 +58,7 @@ func byCredential(statement []byte) func(*audittest.Answering) {
 	}
 }
 
-// again is a credential for the same key of a firm, or for another.
+// again returns a credential for the same key of a firm, or for another key.
 func again(w *audittest.World, f *audittest.Firm, generation uint64) []byte {
 	c := w.Credential(f.Subject, f.Keyring.Credential(generation).Public().(ed25519.PublicKey), w.Today(), w.Today()+300)
 	w.Issue(c, c)
@@ -69,13 +69,14 @@ func revoke(w *audittest.World, credential []byte) {
 	w.Say("registrar", ledger.KindCredentialRevoke, ledger.CredentialRevoke{Head: w.Head(), Digest: consent.CredentialDigest(credential)})
 }
 
-// openFor has a query wait so long for its answers.
+// openFor makes a query wait this long for its answers.
 func openFor(w *audittest.World, ms uint64) func(*audittest.Asking) {
 	return func(a *audittest.Asking) { a.Deadline = w.Now + ms }
 }
 
-// frames are logs in which somebody lies and somebody else could be taken for
-// it. Want says of what, and who is blamed; information is in brackets.
+// frames are logs in which somebody lies and somebody else could be blamed for
+// it. Want has the rules and members of the findings; information is in
+// brackets.
 var frames = map[string]struct {
 	want string
 	tell func(w *audittest.World, f *audittest.Firm)
@@ -125,7 +126,7 @@ var frames = map[string]struct {
 		q := w.Ask(d, func(a *audittest.Asking) {
 			s := w.Section(a.Detail.Sections[0].Query, "tax", audittest.Sales)
 			slot, _ = s.Slot(key)
-			a.Detail.Sections = a.Detail.Sections[:1] // the court's
+			a.Detail.Sections = a.Detail.Sections[:1] // the court's section
 			court, _ := a.Detail.Sections[0].Slot(consent.AgencyKey(d.Body.Secret(), d.Header.Bounds.ConsentID(), "court"))
 			decoy := func(digest []byte) bool { return !bytes.Equal(digest, court.Digest("court")) }
 			a.Slots = func(list [][]byte) { list[slices.IndexFunc(list, decoy)] = slot.Digest("tax") }
@@ -293,7 +294,7 @@ var frames = map[string]struct {
 	}},
 }
 
-// Whoever lies is blamed, and nobody else.
+// The member that lies is blamed, and nobody else.
 func TestBlame(t *testing.T) {
 	for name, frame := range frames {
 		t.Run(name, func(t *testing.T) {
@@ -318,7 +319,7 @@ func TestBlame(t *testing.T) {
 	}
 }
 
-// A finding names its entry, of whoever it is about.
+// A finding names its own entry, whichever member it is about.
 func TestBlameNamesTheQuery(t *testing.T) {
 	w := audittest.New(t)
 	q := asked(w, w.Grant(w.Enrol(audittest.Subject, 1), nil), []consent.Item{audittest.Sales})
@@ -331,7 +332,7 @@ func TestBlameNamesTheQuery(t *testing.T) {
 	}
 }
 
-// judged are the findings of an inspection, with entry and member.
+// judged returns the findings of an inspection, with entry and member.
 func judged(t *testing.T, w *audittest.World, id seal.Identity) (list []string) {
 	for _, f := range inspect(t, w, &id, false) {
 		list = append(list, fmt.Sprintf("%d %s@%s", f.Index, f.Rule, f.Member))
@@ -339,8 +340,8 @@ func judged(t *testing.T, w *audittest.World, id seal.Identity) (list []string) 
 	return list
 }
 
-// A body that one of two auditors cannot open is held against the bank by both:
-// by the one who opens it, too.
+// If one of two auditors cannot open a body, both report the bank, including
+// the auditor that can open it.
 func TestBodySealedToOneOfTwoAuditors(t *testing.T) {
 	for left, want := range map[int]string{0: "", 2: "audit.unopenable@bank-a"} {
 		w := audittest.NewWith(t, func(g *ledger.Genesis) {
@@ -379,8 +380,8 @@ func TestBodySealedToOneOfTwoAuditors(t *testing.T) {
 	}
 }
 
-// Of two registrars that vouch for two keys of one enterprise both are named: no
-// log can tell which of them lies.
+// If two registrars vouch for two keys of one enterprise, both are named: no
+// log can determine which of them lies.
 func TestTwoRegistrars(t *testing.T) {
 	w := audittest.NewWith(t, func(g *ledger.Genesis) {
 		court := founder(g, "court")
@@ -389,15 +390,14 @@ func TestTwoRegistrars(t *testing.T) {
 	w.Enrol(audittest.Subject, 1) // entry 3
 	w.Registrar = "court"
 	w.Enrol(audittest.Subject, 2) // entry 4
-	w.Enrol(audittest.Other, 3)   // another's key is nobody's second
+	w.Enrol(audittest.Other, 3)   // another enterprise's key is not a second one
 	got := strings.Join(judged(t, w, w.Ages["auditor"]), " ")
 	if want := "4 audit.two_keys@court 3 audit.two_keys@registrar"; got != want {
 		t.Errorf("found %q, want %q", got, want)
 	}
 }
 
-// founder returns a founder's card, for a test that founds the network with
-// another one.
+// founder returns a founder's card, for tests that change the genesis.
 func founder(g *ledger.Genesis, name string) *ledger.Card {
 	return &g.Members[slices.IndexFunc(g.Members, func(c ledger.Card) bool { return c.Name == name })]
 }

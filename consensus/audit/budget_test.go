@@ -12,8 +12,8 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// A log of format version 1 verifies as ever, and a replay names it as such:
-// nobody has tampered with it.
+// A log of format version 1 still verifies, and a replay reports its version
+// rather than tampering.
 func TestEarlierVersion(t *testing.T) {
 	w := audittest.New(t)
 	bundle, err := os.ReadFile("testdata/v1.bundle")
@@ -40,8 +40,9 @@ func TestEarlierVersion(t *testing.T) {
 	}
 }
 
-// The sandbox decides as the network did where no rule is added, over budgets too:
-// an entry that other rules would have refused costs its author nothing.
+// Without added rules the sandbox decides as the network did, also at the
+// limits of budgets. An entry that other rules would have refused costs its
+// author nothing.
 func TestSandboxOverBudget(t *testing.T) {
 	w := audittest.NewWith(t, func(g *ledger.Genesis) { g.Entries, g.Bytes = 4, 1<<20 })
 	d := w.Grant(w.Enrol(audittest.Subject, 1), nil)
@@ -88,7 +89,7 @@ func TestSandboxOverBudget(t *testing.T) {
 	}
 }
 
-// A log with an entry beyond its author's budget was not written by the rules.
+// A log with an entry beyond its author's budget violates the rules.
 func TestReplayRefusesWhatIsOverBudget(t *testing.T) {
 	w := audittest.NewWith(t, func(g *ledger.Genesis) { g.Entries, g.Bytes = 2, 1<<20 })
 	f := w.Enrol(audittest.Subject, 1)

@@ -10,7 +10,7 @@ import (
 	"atoll/consensus/ledger"
 )
 
-// edits of the tax agency's next catalog.
+// Edits of the tax agency's next catalog.
 func formula(text string) func(*audittest.Defining) {
 	return func(d *audittest.Defining) { d.Formula = text }
 }
@@ -19,7 +19,8 @@ func number(n uint64) func(*audittest.Defining) {
 	return func(d *audittest.Defining) { d.Sense.Number = n }
 }
 
-// newItem is what the tax agency's sales are in a catalog with that number.
+// newItem returns the item of the tax agency's sales in a catalog with that
+// number.
 func newItem(w *audittest.World) consent.Item {
 	i := audittest.Sales
 	for _, l := range w.Catalogs["tax"].Leaves {
@@ -36,7 +37,7 @@ func salesOnly(w *audittest.World) func(*audittest.Consenting) {
 	}
 }
 
-// withheld answers as changed.
+// withheld answers that the output has changed.
 func withheld(a *audittest.Answering) {
 	results := a.Detail.(*ledger.ReleaseDetail).Results
 	for i := range results {
@@ -59,8 +60,8 @@ func answered(w *audittest.World, d *audittest.Deal, edit func(*audittest.Answer
 	w.Receive(q, "tax")
 }
 
-// twice publishes a root over two leaves of one output, entry 4, and has one of
-// them shown to each of two consents.
+// twice publishes a root over two leaves of one output, entry 4, and shows each
+// of two consents a different one.
 func twice(w *audittest.World, f *audittest.Firm, bend func(*consent.Leaf)) {
 	leaves := []consent.Leaf{w.Catalogs["tax"].Leaves[2], w.Catalogs["tax"].Leaves[2]}
 	bend(&leaves[1])
@@ -83,8 +84,8 @@ func twice(w *audittest.World, f *audittest.Firm, bend func(*consent.Leaf)) {
 	}
 }
 
-// catalogLies are logs in which a catalog is another one than the answers and
-// consents say, and some in which it is not. Information stands in brackets.
+// catalogLies are logs in which a catalog does not match the answers and
+// consents, and some in which it does. Information is in brackets.
 var catalogLies = map[string]struct {
 	want string
 	tell func(w *audittest.World, f *audittest.Firm)
@@ -137,7 +138,7 @@ var catalogLies = map[string]struct {
 	"an old consent is answered by the new meaning before anybody is shown it": {"7 audit.meaning@tax (5 audit.redefined@tax)", func(w *audittest.World, f *audittest.Firm) {
 		old := w.Grant(f, salesOnly(w))
 		w.Publish("tax", 2, number(2))
-		answered(w, old, nil) // 6 to 8, and the next is not told again
+		answered(w, old, nil) // 6 to 8; the next one is not reported again
 		answered(w, old, nil)
 		w.Grant(f, salesOnly(w))
 	}},
@@ -187,8 +188,7 @@ var catalogLies = map[string]struct {
 	}},
 }
 
-// What an agency answers by, and what people signed, is held to the catalogs on
-// the log.
+// Answers, and what people signed, are checked against the catalogs on the log.
 func TestCatalogs(t *testing.T) {
 	for name, lie := range catalogLies {
 		t.Run(name, func(t *testing.T) {
@@ -209,16 +209,16 @@ func TestCatalogs(t *testing.T) {
 	}
 }
 
-// What a notice shows of a catalog is what was in force when it was drawn up, and
-// that is near the day of the consent: words that an agency has mended are not
-// shown for ever. What changes between request and signature is nobody's fault.
-// The world begins at 22:13 of its first day.
+// A notice must show catalogs that were in force when it was drawn up, close to
+// the day of the consent: titles that an agency has corrected are not shown for
+// ever. Changes between request and signature are nobody's fault. The world
+// begins at 22:13 of its first day.
 func TestShownWhenDrawnUp(t *testing.T) {
 	const day = audittest.Day
 	for name, c := range map[string]struct {
-		renewed []uint64    // times from the beginning at which the agency publishes another catalog
-		granted uint64      // the same of the consent, which shows the first
-		drawn   consent.Day // day from the first
+		renewed []uint64    // times since the beginning at which the agency publishes another catalog
+		granted uint64      // time of the consent, which shows the first catalog
+		drawn   consent.Day // day of the notice, counted from the first day
 		want    string      // rule of the finding at the grant
 	}{
 		"changed before it was signed":              {[]uint64{day}, 3 * day, 0, ""},

@@ -9,8 +9,8 @@ import (
 	"atoll/crypto/sign"
 )
 
-// Sealed parts are written by members: whatever opens, the inspector says what
-// it thinks of it and goes on.
+// Members write sealed parts. Whatever opens, the inspector reports findings
+// about it and continues.
 func FuzzOpened(f *testing.F) {
 	w := audittest.New(f)
 	d := w.Grant(w.Enrol(audittest.Subject, 1), nil)

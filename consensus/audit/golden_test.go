@@ -10,12 +10,12 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// goldenWorld makes the log of testdata/log.bundle: two queries answered in
-// whole, one for which no uses are left, and one whose consent is taken back
-// before an agency releases. Seals differ each time, nothing else does.
+// goldenWorld makes the log of testdata/log.bundle. It has two queries that are
+// completely answered, one for which no uses are left, and one whose consent is
+// revoked before an agency releases. Only the seals differ each time.
 func goldenWorld(t testing.TB) *audittest.World {
 	w := audittest.New(t)
-	step := func() { w.Now += audittest.Second } // no tick, so that no entry
+	step := func() { w.Now += audittest.Second } // no tick, so no entry
 	d := w.Grant(w.Enrol(audittest.Subject, 1), func(c *audittest.Consenting) { c.Draft.MaxUses = 2 })
 	for range 2 {
 		step()
@@ -32,8 +32,8 @@ func goldenWorld(t testing.TB) *audittest.World {
 	return w
 }
 
-// The golden log says what this version would write. With -update it is written
-// anew; its root then belongs into goldenRoot and SPEC.md.
+// The golden log is what this version would write. With -update it is
+// rewritten; its root then has to be copied to goldenRoot and SPEC.md.
 func TestGoldenLogIsCurrent(t *testing.T) {
 	w := goldenWorld(t)
 	if *update {
@@ -67,7 +67,7 @@ func TestGoldenLogIsCurrent(t *testing.T) {
 	}
 }
 
-// said is, of each entry, who said what and what became of it.
+// said returns the author, statement and verdict of each entry.
 func said(t *testing.T, leaves [][]byte) (list []string) {
 	for i, leaf := range leaves {
 		e, err := ledger.ParseEntry(leaf)

@@ -22,8 +22,8 @@ func replayedWorld(w *audittest.World) (*audit.Replayer, error) {
 	return r, nil
 }
 
-// A replay walks from the cosigners of genesis to those whom they handed over
-// to, and takes no checkpoint of a set that is not in force.
+// A replay follows the handovers from the cosigners of genesis, and accepts no
+// checkpoint of a set that is not in force.
 func TestWalk(t *testing.T) {
 	next := []string{"bank-a", "court", "registrar"}
 	w := audittest.Busy(t)
@@ -31,7 +31,7 @@ func TestWalk(t *testing.T) {
 	w.Grow(len(w.Leaves) + 20)
 	carried := w.HeadAt(len(w.Leaves) - 5)
 	w.HandOver(carried)
-	last := len(w.Leaves) // the old set's last head
+	last := len(w.Leaves) // the last head of the old set
 	check := func(size int, want bool, tampered bool, cosigners ...string) {
 		t.Helper()
 		short := *w
@@ -67,7 +67,7 @@ func TestWalk(t *testing.T) {
 }
 
 // The old cosigners have signed a head of another history: the rules cannot
-// know, whoever has the tree does.
+// detect it, but the tree of the log can.
 func TestHandoverFromAnotherHistory(t *testing.T) {
 	w := audittest.Busy(t)
 	w.Approve("auditor", "court", "registrar")
@@ -80,7 +80,8 @@ func TestHandoverFromAnotherHistory(t *testing.T) {
 	}
 }
 
-// A replay that stops between approval and handover goes on as if it had not.
+// A replay that stops between approval and handover continues as if it had not
+// stopped.
 func TestResumeBeforeHandover(t *testing.T) {
 	for _, bend := range []byte{0, 1} {
 		w := audittest.Busy(t)
@@ -101,8 +102,8 @@ func TestResumeBeforeHandover(t *testing.T) {
 	}
 }
 
-// However long a handover is awaited, what a replay keeps is bounded by how far
-// back a handover may look.
+// However long a handover is awaited, the memory of a replay is bounded by how
+// far back a handover may look.
 func TestLongAwaitedHandover(t *testing.T) {
 	w := audittest.New(t)
 	w.Approve("auditor", "court", "registrar")

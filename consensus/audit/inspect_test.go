@@ -14,7 +14,7 @@ import (
 	"atoll/crypto/sign"
 )
 
-// inspect replays a world's log as its auditor.
+// inspect replays a world's log with its auditor's inspector.
 func inspect(t testing.TB, w *audittest.World, id *seal.Identity, reveal bool) (found []audit.Finding) {
 	t.Helper()
 	r := audit.NewReplayer()
@@ -47,8 +47,8 @@ func rules(found []audit.Finding) (rules []string) {
 	return rules
 }
 
-// lies are logs whose verdicts are all right and in which one thing is wrong.
-// Want lists the findings, in the order in which they show.
+// lies are logs with correct verdicts in which one thing is wrong. Want lists
+// the findings in the order in which they are reported.
 var lies = map[string]struct {
 	want string
 	tell func(w *audittest.World, f *audittest.Firm)
@@ -308,7 +308,7 @@ var lies = map[string]struct {
 		w.Now -= 5 * audittest.Minute
 		w.Pass(audittest.Second)
 		w.Now += 5 * audittest.Minute
-		w.Say("tax", ledger.KindTick, ledger.Tick{Head: w.Head()}) // one voter's
+		w.Say("tax", ledger.KindTick, ledger.Tick{Head: w.Head()}) // from one voter
 		w.Now -= 5*audittest.Minute - audittest.Second
 		w.Say("court", ledger.KindTick, ledger.Tick{Head: w.Head()})
 		w.Say("auditor", ledger.KindTick, ledger.Tick{Head: w.Head()})
@@ -327,7 +327,7 @@ var lies = map[string]struct {
 			at(w.Now+2*audittest.Day-2*audittest.Minute, "auditor", "court")
 			at(w.Now+audittest.Minute, "tax", "bank-a", "bank-b", "registrar") // a day behind network time, and right
 		}
-		at(w.Now+2*audittest.Minute, "auditor", "court", "tax", "bank-a") // mended
+		at(w.Now+2*audittest.Minute, "auditor", "court", "tax", "bank-a") // right again
 	}},
 	"most members are off": {"", func(w *audittest.World, f *audittest.Firm) {
 		for range 4 {
@@ -351,7 +351,7 @@ var lies = map[string]struct {
 	}},
 }
 
-// acknowledge has a member say something of no consequence.
+// acknowledge has a member submit a statement without effect.
 func acknowledge(w *audittest.World, member string) {
 	w.Say(member, ledger.KindReceipt, ledger.Receipt{Head: w.Head(), Query: w.Head().ID, Fragments: []ledger.Fragment{{Agency: "tax", Digest: make([]byte, 32)}}})
 }
@@ -391,7 +391,7 @@ func TestLies(t *testing.T) {
 	}
 }
 
-// Without an identity the public rules remain.
+// Without an identity only the public rules are applied.
 func TestWithoutIdentity(t *testing.T) {
 	w := audittest.New(t)
 	q := w.Ask(w.Grant(w.Enrol(audittest.Subject, 1), nil), func(a *audittest.Asking) { a.Key = sign.Secret{1} })
@@ -404,13 +404,14 @@ func TestWithoutIdentity(t *testing.T) {
 	}
 }
 
-// Who is not an auditor opens nothing, and everything sealed is a finding.
+// With the identity of a member that is no auditor nothing opens, and
+// everything sealed is a finding.
 func TestStrangersIdentity(t *testing.T) {
 	w := audittest.New(t)
 	w.Serve(w.Grant(w.Enrol(audittest.Subject, 1), nil))
 	id := w.Ages["bank-b"]
 	found := inspect(t, w, &id, true)
-	if len(found) != 3 { // the answers are not their agencies' fault
+	if len(found) != 3 { // the agencies are not at fault for the answers
 		t.Errorf("%+v", found)
 	}
 	for _, f := range found {
@@ -429,7 +430,7 @@ func TestReveal(t *testing.T) {
 	}
 }
 
-// What the auditor opens is what was sealed.
+// The auditor opens exactly what was sealed.
 func TestOpen(t *testing.T) {
 	w := audittest.New(t)
 	f := w.Enrol(audittest.Subject, 1)

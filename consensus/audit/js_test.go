@@ -15,12 +15,13 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// exitTampered is what verify.js, like atoll-audit, says of a log that is not
-// right.
+// exitTampered is the exit code of verify.js and atoll-audit for a log that is
+// not right.
 const exitTampered = 6
 
-// stranger runs examples/verify-js/verify.js, a verifier that shares no code
-// with this module, over exports, and examples/rules-js, which decides them anew.
+// stranger runs two programs over exports: examples/verify-js/verify.js, a
+// verifier that shares no code with this module, and examples/rules-js, which
+// decides all entries again.
 type stranger struct {
 	node, script, rules, dir string
 	runs                     int
@@ -40,7 +41,7 @@ func newStranger(t *testing.T) *stranger {
 	}
 }
 
-// verify returns the exit code and all that was printed.
+// verify returns the exit code and the complete output.
 func (s *stranger) verify(t *testing.T, files map[string][]byte, policy string) (code int, out string) {
 	t.Helper()
 	s.runs++
@@ -55,7 +56,7 @@ func (s *stranger) verify(t *testing.T, files map[string][]byte, policy string) 
 	return s.run(t, s.script, dir, file)
 }
 
-// decide has all entries decided anew and compared.
+// decide has all entries decided again and compared.
 func (s *stranger) decide(t *testing.T, files map[string][]byte) (code int, out string) {
 	t.Helper()
 	s.runs++
@@ -79,8 +80,8 @@ func (s *stranger) run(t *testing.T, args ...string) (code int, out string) {
 	return 0, string(text)
 }
 
-// The script that shows that SPEC.md is enough stays one that a person reads in
-// a quarter of an hour.
+// The script shows that SPEC.md is sufficient. It stays short enough for a
+// person to read in a quarter of an hour.
 func TestVerifierInJavaScriptIsShort(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join("..", "..", "examples", "verify-js", "verify.js"))
 	if err != nil {
@@ -97,8 +98,8 @@ func TestVerifierInJavaScriptIsShort(t *testing.T) {
 	}
 }
 
-// Logs of sizes at which the tree changes its shape, of entries that need not
-// mean anything here.
+// Logs of sizes at which the tree changes its shape. Their entries need not be
+// valid here.
 func TestVerifierInJavaScript(t *testing.T) {
 	s := newStranger(t)
 	w := audittest.New(t)
@@ -123,7 +124,7 @@ func TestVerifierInJavaScript(t *testing.T) {
 	}
 }
 
-// An entry as large as one can be, and one as small.
+// Entries of the maximum and the minimum size.
 func TestVerifierInJavaScriptExtremeEntries(t *testing.T) {
 	s := newStranger(t)
 	w := audittest.New(t)
@@ -144,7 +145,8 @@ func TestVerifierInJavaScriptNoticesDamage(t *testing.T) {
 	for _, d := range audittest.Damages(w) {
 		code, out := s.verify(t, d.Copy(good), w.Policy(2))
 		if d.Needs == audittest.Replay {
-			// All parts fit each other, and it looks into no entry.
+			// All parts are consistent, and this verifier does not parse
+			// entries.
 			if code != 0 {
 				t.Errorf("%s: exit %d: %s", d.Name, code, out)
 			}
@@ -160,8 +162,8 @@ func TestVerifierInJavaScriptNoticesDamage(t *testing.T) {
 	}
 }
 
-// policies are texts that are not to be obeyed, or whose quorum is not reached
-// by auditor and tax.
+// policies are texts that must be refused, or whose quorum auditor and tax do
+// not reach.
 func policies(w *audittest.World) map[string]string {
 	good := w.Policy(2)
 	edit := func(old, new string) string { return strings.Replace(good, old, new, 1) }
@@ -222,8 +224,9 @@ func TestVerifierInJavaScriptPolicies(t *testing.T) {
 	}
 }
 
-// What a verifier that looks into no entry lets pass, because all parts fit each
-// other, the rules in JavaScript notice, as atoll-audit's replay does.
+// A verifier that does not parse entries accepts logs whose parts are
+// consistent. The rules in JavaScript detect what it misses, as the replay of
+// atoll-audit does.
 func TestRulesInJavaScript(t *testing.T) {
 	s := newStranger(t)
 	w := audittest.Served(t)

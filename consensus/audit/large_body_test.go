@@ -15,7 +15,8 @@ import (
 	"atoll/crypto/sign"
 )
 
-// offers are outputs of so many agencies, named as long as in the province.
+// offers returns outputs of this many agencies, with names as long as in the
+// province.
 func offers(agencies, outputs int) (list []consent.Offer) {
 	for a := range agencies {
 		o := consent.Offer{Agency: fmt.Sprintf("agency-%02d", a)}
@@ -27,7 +28,8 @@ func offers(agencies, outputs int) (list []consent.Offer) {
 	return list
 }
 
-// catalogs are of these agencies, each with twice as many outputs as it is asked.
+// catalogs returns what these agencies' catalogs show; each has twice as many
+// outputs as it is asked.
 func catalogs(t *testing.T, list []consent.Offer) (shown []consent.Shown) {
 	for _, o := range list {
 		var leaves []consent.Leaf
@@ -48,9 +50,9 @@ func catalogs(t *testing.T, list []consent.Offer) (shown []consent.Shown) {
 	return shown
 }
 
-// A body of 100 outputs, with all that their catalogs show of them, fits into one
-// statement, whoever audits: the number of stanzas is always the same. What does
-// not fit is refused before it is signed.
+// A body of 100 outputs, with all that their catalogs show of them, fits into
+// one statement for any auditors, because the number of stanzas is constant. A
+// body that does not fit is refused before it is signed.
 func TestLargestBodyFits(t *testing.T) {
 	w := audittest.New(t)
 	f := w.Enrol(audittest.Subject, 1)

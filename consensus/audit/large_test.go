@@ -18,16 +18,16 @@ import (
 //
 //	go test ./consensus/audit -run TestLargeLog -v -timeout 0 -entries 10000000 -dir DIR
 //
-// makes ticks, the smallest entries, 2.1 GB of them; with -queries grants, queries
-// and answers, 1.1 GB for each million. Memory is bounded.
+// This makes ticks, the smallest entries, 2.1 GB of them. With -queries it makes
+// grants, queries and answers, 1.1 GB for each million. Memory is bounded.
 var (
 	entries = flag.Int("entries", 3_000, "entries of the log of TestLargeLog and BenchmarkReplay")
 	dir     = flag.String("dir", "", "where TestLargeLog leaves the export, log/, policy and age.key, as an absolute path")
 	queries = flag.Bool("queries", false, "TestLargeLog makes queries, not ticks")
 )
 
-// TestLargeLog writes an export, and verifies and replays it from there unless
-// it is for others.
+// TestLargeLog writes an export. Unless the export is for other tools, it then
+// verifies and replays the export.
 func TestLargeLog(t *testing.T) {
 	where := *dir
 	if where == "" {
@@ -64,7 +64,8 @@ func large(t *testing.T, where string, n int, queries bool) *audittest.World {
 	return w
 }
 
-// replayed verifies and replays what is in a folder, and hands over each entry.
+// replayed verifies and replays the export in a folder, and passes on each
+// entry.
 func replayed(t *testing.T, where, trust string, r *audit.Replayer, each func(*audit.Entry) error) (*audit.Log, *audit.Replayer) {
 	t.Helper()
 	log := os.DirFS(filepath.Join(where, "log"))
@@ -86,8 +87,8 @@ func replayed(t *testing.T, where, trust string, r *audit.Replayer, each func(*a
 	return l, r
 }
 
-// What a replay keeps in memory does not grow with the log. No id of this one
-// is forgotten before its end.
+// The memory of a replay does not grow with the log. No id of this log is
+// dropped before its end.
 func TestMemoryIsBounded(t *testing.T) {
 	const n = 100_000
 	where := t.TempDir()
@@ -97,7 +98,7 @@ func TestMemoryIsBounded(t *testing.T) {
 	defer s.Close()
 	r := audit.NewReplayerOver(s)
 	inspector := audit.NewInspector(r, nil, func(audit.Finding) {})
-	var early, most uint64 // bytes in use, at most, in the first quarter and in all
+	var early, most uint64 // maximum bytes in use, in the first quarter and overall
 	_, _ = replayed(t, where, w.Policy(2), r, func(e *audit.Entry) error {
 		err := inspector.Add(e)
 		if err == nil && s.Full() {

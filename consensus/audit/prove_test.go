@@ -20,8 +20,8 @@ func policyOf(t *testing.T, w *audittest.World, quorum int) *tlog.Policy {
 	return p
 }
 
-// Every entry of a log of each of these sizes has a proof that holds, from a
-// few resources, and no entry has another's.
+// Every entry of a log of each of these sizes has a valid proof, made from a
+// few resources, and no proof is valid for another entry.
 func TestProve(t *testing.T) {
 	w := audittest.New(t)
 	w.Grow(700)
@@ -104,7 +104,7 @@ func TestProveFromDamage(t *testing.T) {
 	}
 }
 
-// with is an export with one resource changed, or without it (nil).
+// with returns an export with one resource changed, or removed (nil).
 func with(files map[string][]byte, path string, data []byte) map[string][]byte {
 	out := map[string][]byte{}
 	for p, d := range files {
@@ -123,8 +123,8 @@ func flipped(data []byte) []byte {
 	return data
 }
 
-// A proof is not believed under a policy that does not accept its checkpoint,
-// nor when any byte of it is another.
+// A proof is refused under a policy that does not accept its checkpoint, and if
+// any of its bytes is changed.
 func TestProofIsNotBelieved(t *testing.T) {
 	w := audittest.New(t)
 	w.Grow(40)
@@ -150,12 +150,12 @@ func TestProofIsNotBelieved(t *testing.T) {
 		if err != nil {
 			continue
 		}
-		// A line by a key that the policy does not name counts for nothing.
+		// A line by a key that the policy does not name has no effect.
 		if _, e, err := audit.CheckProof(&q, nil, policyOf(t, w, 2)); err == nil && (e.Index != 7 || !bytes.Equal(q.Extra, w.Leaves[7])) {
 			t.Fatalf("byte %d: a proof of something else", at)
 		}
 	}
-	// An entry that the log should never have taken in.
+	// An entry that the log should not have accepted.
 	lies := *w
 	lies.Leaves = append(slices.Clone(w.Leaves[:39]), w.Leaves[5])
 	if l, err = audit.Open(audit.Source{Fetch: audittest.Fetch(lies.Files())}, policyOf(t, w, 0)); err != nil {

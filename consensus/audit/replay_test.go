@@ -12,8 +12,8 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// golden is a log of 18 entries (see TestGoldenLogIsCurrent): a change of rules
-// or formats that gives it another root breaks every auditor.
+// golden returns a log of 18 entries (see TestGoldenLogIsCurrent): a change of
+// rules or formats that gives it another root breaks every auditor.
 func golden(t testing.TB) [][]byte {
 	t.Helper()
 	bundle, err := os.ReadFile("testdata/log.bundle")
@@ -55,7 +55,7 @@ func TestGoldenLog(t *testing.T) {
 	}
 }
 
-// A prefix of a log is a log: with another head, which is what heads are for.
+// A prefix of a log is a valid log with another head; heads distinguish them.
 func TestPrefix(t *testing.T) {
 	leaves := golden(t)
 	for n := range leaves {
@@ -66,7 +66,7 @@ func TestPrefix(t *testing.T) {
 	}
 }
 
-// remake bends one entry and encodes it as an honest writer would.
+// remake alters one entry and encodes it as an honest writer would.
 func remake(t *testing.T, leaf []byte, edit func(*ledger.Entry)) []byte {
 	t.Helper()
 	e, err := ledger.ParseEntry(leaf)
@@ -122,7 +122,8 @@ func TestTamperedLogs(t *testing.T) {
 	}
 }
 
-// One flipped bit in every byte of an entry, bit by bit in turn.
+// One bit is flipped in every byte of an entry, a different bit from byte to
+// byte.
 func TestEveryFlippedByteIsTampering(t *testing.T) {
 	leaves := golden(t)[:5]
 	for i := range leaves {

@@ -46,7 +46,7 @@ func month(t *testing.T, text string) audit.Month {
 
 var update = flag.Bool("update", false, "write testdata anew")
 
-// golden compares with a file.
+// golden compares output with a file.
 func golden(t *testing.T, path string, got []byte) {
 	t.Helper()
 	if *update {
@@ -78,8 +78,8 @@ func TestReport(t *testing.T) {
 	golden(t, "testdata/report-public.json", got)
 }
 
-// A bank writes what it likes into a purpose, an agency into a reason, and both
-// into names: nothing but the words of the network comes out.
+// A bank may write any text as a purpose, an agency as a reason, and both as
+// names: the report contains only words of the network.
 func TestReportNamesNobody(t *testing.T) {
 	const code = "n914403001922038216"
 	w := audittest.New(t)
@@ -105,8 +105,8 @@ func TestReportNamesNobody(t *testing.T) {
 	}
 }
 
-// Whatever months are asked for, a query is in one of them, with all that
-// became of it.
+// Whichever months are reported, a query is in exactly one of them, with all
+// its outcomes.
 func TestReportMonthsAddUp(t *testing.T) {
 	w := audittest.Busy(t)
 	whole := reportOf(t, w, nil, "2026-01", "2027-01")

@@ -16,7 +16,8 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// troubled is a log in which most of what an inspector keeps matters later.
+// troubled returns a log in which most of what an inspector keeps is needed
+// later.
 func troubled(t testing.TB) *audittest.World {
 	w := audittest.Busy(t)
 	f := w.Enrol(audittest.Other, 3)
@@ -41,8 +42,8 @@ func troubled(t testing.TB) *audittest.World {
 	return w
 }
 
-// run replays as much of a world as there is over a store, from its mark on, and
-// leaves a mark.
+// run replays a world's log so far over a store, beginning at its mark, and
+// leaves a new mark.
 func run(w *audittest.World, id *seal.Identity, s audit.Store, mark []byte, each func(leaf []byte) error) (summary *audit.Summary, found []audit.Finding, left []byte, err error) {
 	policy, err := tlog.ParsePolicy([]byte(w.Policy(0)))
 	if err != nil {
@@ -88,7 +89,7 @@ func run(w *audittest.World, id *seal.Identity, s audit.Store, mark []byte, each
 	return r.Summary(), found, left, nil
 }
 
-// Whatever pieces a log is replayed in, what is found is the same, with an
+// Whatever pieces a log is replayed in, the findings are the same, with an
 // identity and without, in memory and in a file.
 func TestResume(t *testing.T) {
 	w := troubled(t)
@@ -134,7 +135,7 @@ func TestResume(t *testing.T) {
 	}
 }
 
-// What a later run meets must go on from what the earlier one replayed.
+// The log of a later run must continue the one that the earlier run replayed.
 func TestResumeRefuses(t *testing.T) {
 	w := troubled(t)
 	early := *w
@@ -182,7 +183,7 @@ func TestResumeRefuses(t *testing.T) {
 	}
 }
 
-// A run that goes on reads no entry that was replayed before.
+// A resumed run reads no entry that was replayed before.
 func TestResumeReadsOnlyWhatIsNew(t *testing.T) {
 	w := audittest.New(t)
 	w.Grow(600)

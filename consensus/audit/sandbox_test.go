@@ -13,8 +13,8 @@ import (
 	"atoll/crypto/seal"
 )
 
-// sandbox plays a world's log under other rules and tells what differs, a line
-// for each entry.
+// sandbox decides a world's log under other rules and returns the differences,
+// one line for each entry.
 func sandbox(t *testing.T, w *audittest.World, id *seal.Identity, rules audit.WhatIf) (lines []string) {
 	t.Helper()
 	r := audit.NewReplayer()
@@ -50,7 +50,7 @@ func TestSandboxChangesNothing(t *testing.T) {
 	}
 }
 
-// What a rule refuses takes with it what was built on it.
+// If a rule refuses an entry, what depends on that entry is refused too.
 func TestSandbox(t *testing.T) {
 	w := audittest.New(t)
 	f := w.Enrol(audittest.Subject, 1)
@@ -68,7 +68,7 @@ func TestSandbox(t *testing.T) {
 	w.Release("tax", q, nil)
 	q = w.Ask(later, func(a *audittest.Asking) { a.Detail.Purpose = "post_loan" })
 	w.Refuse("tax", q, "agency.rules", nil)
-	w.Receive(q, "tax") // rejected then as well
+	w.Receive(q, "tax") // rejected by the network too
 	for _, c := range []struct {
 		name  string
 		rules audit.WhatIf
@@ -109,8 +109,8 @@ func TestSandbox(t *testing.T) {
 	} {
 		got := sandbox(t, w, auditor(w), c.rules)
 		if c.name == "a use that is free" {
-			// All of the first consent is too far back: none of its uses is
-			// spent, and the third query is refused for its own sake.
+			// All of the first consent reaches too far back: none of its uses
+			// is spent, and the third query is refused for its own reason.
 			if len(got) != 9 || !strings.HasPrefix(got[8], "13 bank-a query.open: sandbox.max_months, not consent.uses") {
 				t.Errorf("%s:\n%s", c.name, strings.Join(got, "\n"))
 			}
@@ -122,8 +122,8 @@ func TestSandbox(t *testing.T) {
 	}
 }
 
-// A use that other rules would not have spent is there for a query that was
-// refused: that is otherwise too.
+// A use that other rules would not have spent is available to a query that was
+// refused: that query is decided differently too.
 func TestSandboxFreesUses(t *testing.T) {
 	w := audittest.New(t)
 	d := w.Grant(w.Enrol(audittest.Subject, 1), func(c *audittest.Consenting) {
@@ -139,7 +139,7 @@ func TestSandboxFreesUses(t *testing.T) {
 	}
 }
 
-// A use comes back when nothing was released, in the sandbox as in the network.
+// A use is returned if nothing was released, in the sandbox as in the network.
 func TestSandboxGivesUsesBack(t *testing.T) {
 	w := audittest.New(t)
 	d := w.Grant(w.Enrol(audittest.Subject, 1), nil)
@@ -151,7 +151,7 @@ func TestSandboxGivesUsesBack(t *testing.T) {
 	}
 }
 
-// What this auditor cannot open is not known, and decided as it was.
+// Entries that this auditor cannot open are unknown, and decided as they were.
 func TestSandboxUnopened(t *testing.T) {
 	w := audittest.New(t)
 	w.Serve(w.Grant(w.Enrol(audittest.Subject, 1), nil))

@@ -27,7 +27,7 @@ func source(files map[string][]byte) audit.Source {
 	return audit.Source{Fetch: audittest.Fetch(files), Files: audittest.Paths(files)}
 }
 
-// verify is the whole pass over an export, replay included.
+// verify runs the whole pass over an export, replay included.
 func verify(files map[string][]byte, p *tlog.Policy, seen *tlog.Head) (*audit.Log, *audit.Summary, error) {
 	l, err := audit.Open(source(files), p)
 	if err != nil {
@@ -74,7 +74,7 @@ func TestNotFinal(t *testing.T) {
 	}
 }
 
-// A server cannot be listed, and may serve more than the log.
+// A server's files cannot be listed, and it may serve more than the log.
 func TestWithoutListing(t *testing.T) {
 	w := audittest.Served(t)
 	files := w.Files()
@@ -88,7 +88,7 @@ func TestWithoutListing(t *testing.T) {
 	}
 }
 
-// Three levels of tiles, of entries that need not mean anything here.
+// Three levels of tiles. The entries need not be valid here.
 func TestVerifyLargeTrees(t *testing.T) {
 	w := audittest.New(t)
 	p := policy(t, w.Policy(0))
@@ -112,7 +112,7 @@ func TestVerifyLargeTrees(t *testing.T) {
 		for _, path := range slices.Sorted(maps.Keys(files)) {
 			tile, _ := tlog.ParseTile(path)
 			if path == "checkpoint" || tile.Level < 1 && size > 300 && tile.N != uint64(size)/256-1 {
-				continue // one of a kind is enough
+				continue // one of each kind is enough
 			}
 			bad := maps.Clone(files)
 			bad[path] = bytes.Clone(bad[path])
@@ -162,7 +162,8 @@ func TestWrongPolicyKey(t *testing.T) {
 	if _, _, err := verify(w.Files(), p, nil); !errors.Is(err, audit.ErrUnverifiable) || !errors.Is(err, tlog.ErrSignature) || !errors.As(err, &other) || other.Member != audittest.Exporter || other.Of != "" {
 		t.Errorf("%v", err)
 	}
-	// Without its genesis, or with another's line, the log does not say who.
+	// Without its genesis, or with another member's line, the log does not
+	// identify the signer.
 	for name, spoil := range map[string]func(files map[string][]byte){
 		"no entries": func(files map[string][]byte) { delete(files, "tile/entries/000") },
 		"another's line": func(files map[string][]byte) {
@@ -181,7 +182,7 @@ func TestWrongPolicyKey(t *testing.T) {
 	}
 }
 
-// What was seen before binds: no smaller log, no other history.
+// A head seen before is binding: a smaller log or another history is refused.
 func TestSeenBefore(t *testing.T) {
 	w := audittest.Served(t)
 	p := policy(t, w.Policy(0))
@@ -198,7 +199,7 @@ func TestSeenBefore(t *testing.T) {
 	}
 }
 
-// A disk or a network that fails is not the log's fault.
+// A failing disk or network is not reported as a fault of the log.
 func TestFailingSource(t *testing.T) {
 	w := audittest.Served(t)
 	files := w.Files()

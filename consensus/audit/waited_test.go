@@ -10,8 +10,8 @@ import (
 	"atoll/consensus/ledger"
 )
 
-// model is a network that goes through times without majority, in which what
-// members say waits; one member's clock is behind or ahead all the while.
+// model is a network with times without a majority, in which members'
+// statements wait. One member's clock is behind or ahead all the time.
 type model struct {
 	*audittest.World
 	r             *rand.Rand
@@ -19,7 +19,7 @@ type model struct {
 	behind, ahead uint64 // ms
 }
 
-// tick has a member tell its time, by its own clock.
+// tick returns a tick of a member with the time of its own clock.
 func (m *model) tick(member string) []byte {
 	now := m.Now
 	defer func() { m.Now = now }()
@@ -35,9 +35,9 @@ func (m *model) everybody() {
 	}
 }
 
-// outage is so long without majority, while members sign, some more than once.
-// What they signed comes to the log in any order when there is one again, beside
-// what they sign then.
+// outage is a time without a majority, during which members sign, some more
+// than once. When there is a majority again, these statements reach the log in
+// any order, together with new ones.
 func (m *model) outage() {
 	var waiting [][]byte
 	for range 2 + m.r.IntN(4) {
@@ -54,8 +54,8 @@ func (m *model) outage() {
 	}
 }
 
-// However often statements wait, a clock is found where it is wrong, and nowhere
-// else.
+// However often statements wait, a wrong clock is found if and only if there is
+// one.
 func TestWaitingIsNoWrongClock(t *testing.T) {
 	delayed := 0
 	for seed := range uint64(40) {
@@ -63,7 +63,7 @@ func TestWaitingIsNoWrongClock(t *testing.T) {
 		wrong := 2*audittest.Minute + m.r.Uint64N(40*audittest.Minute)
 		switch seed % 3 {
 		case 0:
-			m.liar, m.behind = []string{"bank-b", "tax"}[seed/3%2], wrong // of the voters one
+			m.liar, m.behind = []string{"bank-b", "tax"}[seed/3%2], wrong // at most one of the voters
 		case 1:
 			m.liar, m.ahead = []string{"bank-b", "tax"}[seed/3%2], wrong
 		}

@@ -10,7 +10,7 @@ import (
 	"atoll/consensus/ledger"
 )
 
-// Of a large file that is read from end to end little is resident.
+// When a large file is read from end to end, little of it is resident.
 func TestLittleIsResident(t *testing.T) {
 	const values, size = 20_000, 4_000
 	s, err := Open(t.TempDir())
@@ -41,7 +41,7 @@ func TestLittleIsResident(t *testing.T) {
 	}
 }
 
-// residentFile is how many bytes of files are resident in this process.
+// residentFile returns the number of resident bytes of files in this process.
 func residentFile(t *testing.T) int {
 	t.Helper()
 	status, err := os.ReadFile("/proc/self/status")

@@ -11,7 +11,7 @@ import (
 	"atoll/consensus/ledger"
 )
 
-// Whatever is done to it, a store answers as a map in memory does.
+// After any sequence of calls, a store answers like a map in memory.
 func TestLikeMemory(t *testing.T) {
 	for _, seed := range []byte{1, 2, 3, 4} {
 		random := rand.New(rand.NewChaCha8([32]byte{seed}))
@@ -75,8 +75,8 @@ func compare(t *testing.T, s *Store, m *ledger.Memory, prefix, after []byte) {
 	}
 }
 
-// Work that waits in a queue is taken from its front, and more put behind: as
-// the rules do for each entry, whatever has been deleted since the last save.
+// Work in a queue is taken from its front and added at its end, as the rules do
+// for each entry, whatever has been deleted since the last save.
 func TestQueue(t *testing.T) {
 	s := Temporary()
 	defer s.Close()
@@ -105,7 +105,7 @@ func TestQueue(t *testing.T) {
 	}
 }
 
-// What was saved is there again with its mark, and what was not is not.
+// Saved changes are there again with their mark; others are not.
 func TestOpenAgain(t *testing.T) {
 	dir := t.TempDir()
 	for n := byte(0); n < 5; n++ {
@@ -170,7 +170,8 @@ func TestTemporaryLeavesNothing(t *testing.T) {
 	}
 }
 
-// A damaged value is noticed when it is read, a damaged file when it is opened.
+// A damaged value is detected when it is read, a damaged file when it is
+// opened.
 func TestDamage(t *testing.T) {
 	dir := t.TempDir()
 	s, err := Open(dir)
