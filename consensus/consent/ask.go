@@ -40,9 +40,9 @@ type Logged struct {
 }
 
 // Vouched reports whether the ask belongs to the logged query and to the named
-// agency. It checks that the terms are those of the header, that they list the
-// slice, that the slice is the agency's and commits to the key, and that the
-// query has a slot for the section under that key.
+// agency. The terms have to be those of the header and list the slice. The
+// slice has to be the agency's and commit to the key. The query has to have a
+// slot for the section under that key.
 //
 // An agency must seal or log nothing in answer to an ask that fails this check:
 // readers of the log would take the mismatch for the agency's fault.

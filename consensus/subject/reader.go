@@ -142,7 +142,7 @@ func (r *reader) state(g *Granted, c *ledger.Consent, day consent.Day) (string, 
 	return stateOf(&g.header.Bounds, c.Revoked != 0, stands, day), nil
 }
 
-// stateOf returns the state of a consent on a day. Stands tells whether its
+// stateOf returns the state of a consent on a day. Stands is true if its
 // credential is valid on that day.
 func stateOf(b *consent.Bounds, revoked, stands bool, day consent.Day) string {
 	refusal := b.Active(day)

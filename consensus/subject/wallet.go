@@ -7,16 +7,16 @@
 //
 // An enterprise keeps:
 //
-//   - its seed, encrypted ([New], [Wallet.Unlock])
-//   - the founding statement of its network ([Open])
-//   - what it asked a registrar to certify ([Enrolment]), and the credential it
-//     received ([Wallet.Credential])
-//   - the number of its next consent ([NextText]), with a copy of each consent
-//     signed
-//   - what it has seen of the log ([SeenText])
+//   - Its seed, encrypted ([New], [Wallet.Unlock]).
+//   - The founding statement of its network ([Open]).
+//   - What it asked a registrar to certify ([Enrolment]), and the credential it
+//     received ([Wallet.Credential]).
+//   - The number of its next consent ([NextText]), with a copy of each consent
+//     signed.
+//   - What it has seen of the log ([SeenText]).
 //
-// The first two are enough to revoke a consent and to find everything else
-// again in the log.
+// The first two are enough to revoke a consent and to find everything else again
+// in the log.
 package subject
 
 import (
