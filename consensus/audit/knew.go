@@ -18,7 +18,7 @@ type revoked struct {
 // signed returns when the author of an entry signed it, by its own time and no
 // later than the log had it. A late statement is not held against its author by
 // itself. If an entry is supported by its own time alone, and that time is more
-// than [maxStray] back, its author is asked.
+// than [maxStray] back, a finding names the author.
 func signed(e *Entry) uint64 { return min(e.Statement.ID.Time(), e.Time) }
 
 // lean records that only its own time supports an entry.

@@ -33,7 +33,7 @@ const (
 	Expired    Code = "consent.expired"     // after its last day
 	Revoked    Code = "consent.revoked"     // revoked by the subject
 	NotCovered Code = "consent.not_covered" // names an output, disclosure or window that the consent does not have
-	BadPurpose Code = "consent.purpose"     // a purpose unknown here, or wider than its rule
+	BadPurpose Code = "consent.purpose"     // a purpose that the network does not have, or terms beyond its rule
 	Unopenable Code = "consent.unopenable"  // its carrier cannot verify that all required readers can open its body
 	BadCatalog Code = "consent.catalog"     // the catalog outputs it shows differ from those catalogs, or from what is asked
 	BadNotice  Code = "consent.notice"      // the signed text is not the notice of this consent

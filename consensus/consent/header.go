@@ -30,7 +30,7 @@ const (
 
 // Limits of a consent.
 const (
-	RevocationKeys = 4    // always so many key ids, unused ones random
+	RevocationKeys = 4    // number of key ids in every consent; unused ones are random
 	MaxDays        = 1830 // five years, the longest any purpose may allow
 	MaxUses        = 100_000
 	MaxPlainBody   = 32_767 // bytes of a body, which is padded before it is sealed

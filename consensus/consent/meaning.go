@@ -63,8 +63,8 @@ func (s *Sense) Digest() ([]byte, error) { return digestOf(labelMeaning, s) }
 // computation. See SPEC.md section 11.
 func DefinitionDigest(definition any) ([]byte, error) { return digestOf(labelDefinition, definition) }
 
-// CatalogDigest is the salted digest of a catalog's text that catalog.publish
-// carries.
+// CatalogDigest returns the salted digest of a catalog's text that
+// catalog.publish carries.
 func CatalogDigest(salt sign.Secret, text []byte) ([]byte, error) {
 	return digestOf(labelCatalog, struct {
 		_    struct{} `cbor:",toarray"`
@@ -86,8 +86,8 @@ func (l *Leaf) Short() (m Meaning) {
 	return m
 }
 
-// CompareLeaves is the order of leaves in the tree of a catalog: by dataset,
-// then output.
+// CompareLeaves compares leaves by their order in the tree of a catalog: by
+// dataset, then output.
 func CompareLeaves(a, b Leaf) int {
 	return cmp.Or(cmp.Compare(a.Dataset, b.Dataset), cmp.Compare(a.Output, b.Output))
 }

@@ -11,7 +11,7 @@ type Outcome uint8
 const (
 	Answered      Outcome = 1
 	NoRecord      Outcome = 2  // the agency searched and has nothing about this subject
-	NotInDataset  Outcome = 3  // the dataset does not hold this output
+	NotInDataset  Outcome = 3  // the dataset does not have this output
 	NotConsented  Outcome = 4  // the consent does not name it
 	Refused       Outcome = 5  // by the agency's own rules, with a reason
 	RevokedNow    Outcome = 6  // the consent was revoked before release

@@ -52,7 +52,7 @@ type Item struct {
 // window and its meaning.
 func (i Item) Named() Item { i.Months, i.Meaning = 0, Meaning{}; return i }
 
-// CompareItems is the order of items in slices and sections: by dataset,
+// CompareItems compares items by their order in slices and sections: by dataset,
 // output, disclosure.
 func CompareItems(a, b Item) int {
 	return cmp.Or(cmp.Compare(a.Dataset, b.Dataset), cmp.Compare(a.Output, b.Output), cmp.Compare(a.Disclosure, b.Disclosure))

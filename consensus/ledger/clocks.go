@@ -10,14 +10,14 @@ import (
 // rules have no clock. These constants limit the effect of wrong clocks;
 // SPEC.md section 8 gives the reasons for their values.
 const (
-	// MaxLead is how far network time runs ahead of the members' median, in
-	// milliseconds: half of what makes an honest statement late.
+	// MaxLead is how far network time may be ahead of the members' median, in
+	// milliseconds: half of the difference that makes an honest statement late.
 	MaxLead = 24 * hour
-	// CallAfter is how far behind network time a member's own is, in
-	// milliseconds, when it is called.
+	// CallAfter is how far behind network time a member's own time has to be,
+	// in milliseconds, for the member to be called.
 	CallAfter = 6 * hour
-	// AbsentAfter is how many entries a member that is called has to answer
-	// before it counts as absent.
+	// AbsentAfter is the number of entries within which a called member has to
+	// answer before it counts as absent.
 	AbsentAfter = 4096
 )
 

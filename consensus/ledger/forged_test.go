@@ -39,7 +39,7 @@ func (s *scene) under(raw []byte, payload any) []byte {
 	return st.Bytes()
 }
 
-// grant has someone sign the header of consent 1 and bank-a carry it.
+// grant has a key sign the header of consent 1 and bank-a carry it.
 func (s *scene) grant(key ed25519.PrivateKey, network sign.NetworkID, h consent.Header) []byte {
 	s.t.Helper()
 	raw, err := sign.Sign(key, network, KindGrant, h)

@@ -61,7 +61,7 @@ type Genesis struct {
 	Bytes     uint64            `cbor:"15,keyasint,omitempty"` // of leaves, likewise; version 1 has neither field
 }
 
-// Card is what the network knows of a member.
+// Card is what the network knows about a member.
 type Card struct {
 	Name       string   `cbor:"1,keyasint"`
 	Chinese    string   `cbor:"2,keyasint"` // title for people

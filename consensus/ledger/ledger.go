@@ -117,7 +117,7 @@ func (id StatementID) String() string {
 	return h[:8] + "-" + h[8:12] + "-" + h[12:16] + "-" + h[16:20] + "-" + h[20:]
 }
 
-// ParseStatementID reads what String writes.
+// ParseStatementID parses the output of String.
 func ParseStatementID(text string) (StatementID, error) {
 	raw, err := hex.DecodeString(strings.ReplaceAll(text, "-", ""))
 	if err != nil {

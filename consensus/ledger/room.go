@@ -14,12 +14,12 @@ import (
 // well.
 
 const (
-	// AnswerRoom is what one answer takes of a fragment, in bytes with its
-	// length: more than the largest that a catalog allows.
+	// AnswerRoom is the size of one answer in a fragment, in bytes with its
+	// length: more than the largest answer that a catalog allows.
 	AnswerRoom = 1024
-	// aboutRoom is the same of what a fragment is about.
+	// aboutRoom is the size of the part of a fragment that says what it is about.
 	aboutRoom = 256
-	// MaxReason is how long the reason of a result may be, in bytes.
+	// MaxReason is the maximum length of the reason of a result, in bytes.
 	MaxReason = 80
 )
 

@@ -74,7 +74,7 @@ func Fingerprint(key ed25519.PublicKey) string {
 	return strings.Join(groups, " ")
 }
 
-// Of reports whether the enrolment is for a network.
+// Of reports whether the enrolment is for this network.
 func (e *Enrolment) Of(network sign.NetworkID) bool { return bytes.Equal(e.Network, network[:]) }
 
 // Open returns an enterprise's wallet on the network of a founding statement,

@@ -10,7 +10,7 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// Served is a network with a log of 300 entries: a consent, two queries, ticks.
+// Served is a network with a log of 300 entries: a consent, two queries and ticks.
 func Served(t testing.TB) *World {
 	w := New(t)
 	d := w.Grant(w.Enrol(Subject, 1), nil)
