@@ -19,8 +19,8 @@ const RecipientSize = 1216
 
 const recipientPrefix = "age1pq"
 
-// Recipient is the public half of an [Identity] as raw bytes, because genesis
-// must hold thirty of them within one statement.
+// Recipient is the public half of an [Identity]. It is held as raw bytes
+// because genesis must fit thirty of them into one statement.
 type Recipient [RecipientSize]byte
 
 // ParseRecipient reads age's text form, age1pq1….
@@ -63,8 +63,8 @@ func (r Recipient) String() string {
 
 func (r Recipient) age() (*age.HybridRecipient, error) { return age.ParseHybridRecipient(r.String()) }
 
-// Identity is the private half: it opens what was sealed to its [Recipient].
-// It prints as "[identity]".
+// Identity is the private half of a [Recipient]: it opens what was sealed to
+// that recipient. It prints as "[identity]".
 type Identity struct{ id *age.HybridIdentity }
 
 func (Identity) String() string   { return "[identity]" }
@@ -76,8 +76,8 @@ func NewIdentity() (Identity, error) {
 	return Identity{id}, err
 }
 
-// IdentityFrom derives an identity from a secret, for a subject, whose one
-// seed must bring everything back.
+// IdentityFrom derives an identity from a secret. A subject uses it, since its
+// one seed must restore all its keys.
 func IdentityFrom(s sign.Secret) (Identity, error) {
 	text, err := bech32.EncodeFromBase256("age-secret-key-pq-", s[:])
 	if err != nil {
@@ -96,7 +96,8 @@ func ParseIdentity(text string) (Identity, error) {
 	return Identity{id}, nil
 }
 
-// Reveal returns age's text form, for the identity's own file alone.
+// Reveal returns age's text form. It is meant for the identity's own file and
+// nothing else.
 func (i Identity) Reveal() string { return i.id.String() }
 
 // Recipient returns the public half.
@@ -108,17 +109,17 @@ func (i Identity) Recipient() Recipient {
 	return r
 }
 
-// Encrypt returns a writer that seals what is written to it to the given
-// recipients, padded to a [Bucket], into dst. The age header holds exactly
-// stanzas stanzas: those that are left over go to recipients whose keys nobody
-// holds, so that the number tells nothing. Close must be called and does not
-// close dst.
+// Encrypt returns a writer that pads what is written to it to a [Bucket], seals
+// it to the given recipients and writes the result to dst. The age header has
+// exactly as many stanzas as the argument says: stanzas beyond the recipients
+// are made for keys that nobody holds, so the number reveals nothing. Close
+// must be called and does not close dst.
 func Encrypt(dst io.Writer, stanzas int, to ...Recipient) (io.WriteCloser, error) {
 	return EncryptPadded(dst, 0, stanzas, to...)
 }
 
-// EncryptPadded is Encrypt for a stream whose size is to tell nothing: it is
-// padded as one of room bytes would be, if it has no more.
+// EncryptPadded is [Encrypt] for a stream whose size must stay hidden: a stream
+// of up to room bytes is padded as one of room bytes would be.
 func EncryptPadded(dst io.Writer, room uint64, stanzas int, to ...Recipient) (io.WriteCloser, error) {
 	var all []age.Recipient
 	for _, r := range to {
@@ -149,21 +150,21 @@ func encrypt(dst io.Writer, room uint64, stanzas int, to []age.Recipient) (io.Wr
 	return &padWriter{w: w, room: room}, nil
 }
 
-// maxStanza is more than one stanza of an age header takes, in bytes.
+// maxStanza is an upper bound on one stanza of an age header, in bytes.
 const maxStanza = 4 << 10
 
-// SealedLimit is the most bytes that [Encrypt] makes of a plaintext that fills
-// a bucket: what a reader who was told the bucket need take.
+// SealedLimit returns the maximum size of [Encrypt]'s output for a plaintext
+// that fills a bucket. A reader who knows the bucket need not accept more.
 func SealedLimit(bucket uint64, stanzas int) uint64 {
-	const chunk, tag = 64 << 10, 16 // of age's payload, behind a nonce as long as a tag
+	const chunk, tag = 64 << 10, 16 // of age's payload, which begins with a nonce as long as a tag
 	return uint64(stanzas)*maxStanza + tag + bucket + (bucket/chunk+1)*tag
 }
 
 // Decrypt returns a reader of what [Encrypt] sealed. Bytes are authentic as
-// they come (age authenticates each chunk of 64 KiB), but that nothing is
-// missing at the end is known only with io.EOF: a caller must not act on a
-// stream before it. Errors wrap [ErrNotForUs] or [ErrBroken], or are the
-// source's own.
+// they are read (age authenticates each chunk of 64 KiB), but that none is
+// missing at the end is known only at io.EOF. A caller must not act on a stream
+// before io.EOF. Errors wrap [ErrNotForUs] or [ErrBroken], or are the source's
+// own.
 func Decrypt(src io.Reader, with Identity) (io.Reader, error) {
 	s := &source{r: src}
 	r, err := age.Decrypt(s, with.id)

@@ -18,15 +18,15 @@ const (
 	boxLabel   = "atoll/v1/box"
 	saltSize   = 32
 	commitSize = 32
-	// MaxBox is the size limit of a box's padded plaintext in bytes. A box
-	// travels within a statement of 60,000.
+	// MaxBox is the size limit of a box's padded plaintext in bytes. A box has
+	// to fit into a statement of at most 60,000 bytes.
 	MaxBox = 32 << 10
 	// BoxOverhead is what a box adds to the bucket of its plaintext, in bytes.
 	BoxOverhead = saltSize + commitSize + chacha20poly1305.Overhead
 )
 
-// Place says where a box belongs: the statement that carries it. A box opens
-// in its place and nowhere else.
+// Place identifies the statement that carries a box. A box opens with the Place
+// that it was made for and no other.
 type Place struct {
 	Network sign.NetworkID
 	Kind    string // of the statement
@@ -43,9 +43,9 @@ func (p Place) info() string {
 	return string(info)
 }
 
-// keys derives a box's key, nonce and commitment. The commitment is what
-// ChaCha20-Poly1305 lacks: with it a box opens under one key only, and nobody
-// can show an auditor another content than the reader saw.
+// keys derives a box's key, nonce and commitment. ChaCha20-Poly1305 by itself
+// commits to no key. With the commitment a box opens under one key only, so
+// nobody can show an auditor other content than the reader saw.
 func (p Place) keys(secret sign.Secret, salt []byte) (key, nonce, commitment []byte) {
 	const k, n = chacha20poly1305.KeySize, chacha20poly1305.NonceSize
 	okm, err := hkdf.Key(sha256.New, secret[:], salt, p.info(), k+n+commitSize)
@@ -63,8 +63,8 @@ func Box(secret sign.Secret, place Place, public, plaintext []byte) ([]byte, err
 	return BoxPadded(secret, place, public, plaintext, 0)
 }
 
-// BoxPadded is Box for a plaintext whose size is to tell nothing: it is padded
-// as one of room bytes would be, if it has no more.
+// BoxPadded is [Box] for a plaintext whose size must stay hidden: a plaintext
+// of up to room bytes is padded as one of room bytes would be.
 func BoxPadded(secret sign.Secret, place Place, public, plaintext []byte, room uint64) ([]byte, error) {
 	size := Bucket(max(uint64(len(plaintext)), room) + 1)
 	if size > MaxBox {
@@ -82,9 +82,9 @@ func BoxPadded(secret sign.Secret, place Place, public, plaintext []byte, room u
 	return aead.Seal(append(box, commitment...), nonce, padded, public), nil
 }
 
-// Unbox opens a box in its place. The error is [ErrNotForUs] where the secret,
-// the place or the public part is another than the box was made with, and
-// wraps [ErrBroken] where the box cannot be one.
+// Unbox opens a box in its place. The error is [ErrNotForUs] if the secret, the
+// place or the public part differs from the one the box was made with. It wraps
+// [ErrBroken] if the bytes cannot be a box.
 func Unbox(secret sign.Secret, place Place, public, box []byte) ([]byte, error) {
 	size := uint64(len(box)) - BoxOverhead
 	if len(box) < BoxOverhead || size > MaxBox || size != Bucket(size) {

@@ -9,10 +9,10 @@ const (
 )
 
 // Bucket returns the size to which n bytes of plaintext are padded: a power of
-// two from 1 KiB to 64 KiB, and above that Padmé, which costs at most 12 % and
-// tells O(log log n) bits of the size. Padmé is of Nikitin et al., "Reducing
-// Metadata Leakage from Encrypted Files and Communication with PURBs", PoPETs
-// 2019.
+// two from 1 KiB to 64 KiB, and above that the size by Padmé. Padmé adds at
+// most 12 % and reveals O(log log n) bits of the size (Nikitin et al.,
+// "Reducing Metadata Leakage from Encrypted Files and Communication with
+// PURBs", PoPETs 2019).
 func Bucket(n uint64) uint64 {
 	if n <= minBucket {
 		return minBucket

@@ -14,12 +14,12 @@ const lockLabel = "atoll/v1/lock"
 // LockOverhead is what a lock adds to its plaintext, in bytes.
 const LockOverhead = chacha20poly1305.NonceSizeX + chacha20poly1305.Overhead
 
-// Lock seals what a member keeps at rest for itself: a random nonce (24
+// Lock seals a value that a member stores for itself: a random nonce (24
 // bytes), then XChaCha20-Poly1305 under a key derived from the secret, with
-// context as associated data. The context says where the value is stored, so that
-// it opens there and nowhere else. There is no padding, and no key commitment:
-// whoever opens a lock made it, and has nobody to deceive. A secret may make
-// any number of locks.
+// context as associated data. The context names the place where the value is
+// stored, so that it opens there and nowhere else. There is no padding. There
+// is no key commitment either: a lock is opened only by the member that made
+// it, which has nobody to deceive. A secret may make any number of locks.
 func Lock(secret sign.Secret, context, plaintext []byte) []byte {
 	nonce := make([]byte, chacha20poly1305.NonceSizeX, LockOverhead+len(plaintext))
 	rand.Read(nonce) // never fails, see crypto/rand
@@ -31,9 +31,10 @@ func Lock(secret sign.Secret, context, plaintext []byte) []byte {
 	return aead.Seal(nonce, nonce, plaintext, context)
 }
 
-// Unlock opens a lock. The error is [ErrNotForUs] where secret or context is
-// another than the lock was made with, or the bytes were altered, which cannot
-// be told apart; it wraps [ErrBroken] where they are too few for a lock.
+// Unlock opens a lock. The error is [ErrNotForUs] if the secret or the context
+// differs from the one the lock was made with, or if the bytes were altered;
+// these cases cannot be told apart. It wraps [ErrBroken] if there are too few
+// bytes for a lock.
 func Unlock(secret sign.Secret, context, sealed []byte) ([]byte, error) {
 	if len(sealed) < LockOverhead {
 		return nil, fmt.Errorf("%w: lock of %d bytes", ErrBroken, len(sealed))

@@ -38,14 +38,14 @@ func (p *padWriter) Close() error {
 	return p.w.Close()
 }
 
-// padReader strips padding. A mark and the zeros behind it are held back, as a
-// number, until a later byte shows that they were data.
+// padReader strips padding. It holds back a mark and the zeros after it, as a
+// count, until a later byte shows that they were data.
 type padReader struct {
 	r     io.Reader
 	buf   []byte // read, not yet looked at
 	space [32 << 10]byte
 	held  uint64 // a mark and held-1 zeros, or nothing
-	flush uint64 // of the held bytes, those that turned out to be data
+	flush uint64 // those of the held bytes that turned out to be data
 	total uint64 // bytes read from r
 	err   error
 }
@@ -113,8 +113,8 @@ func (p *padReader) scan(out []byte) (n int) {
 	return 0
 }
 
-// finish turns the end of the stream into io.EOF if padding up to a bucket
-// stood there.
+// finish returns io.EOF at the end of the stream if the held bytes are padding
+// up to a bucket.
 func (p *padReader) finish() error {
 	if p.err != io.EOF {
 		return p.err

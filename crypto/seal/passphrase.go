@@ -9,8 +9,9 @@ import (
 	"filippo.io/age"
 )
 
-// passphraseWork is scrypt's cost, 2^n: about a second when a file is made, so
-// that guessing is dear; maxPassphraseWork bounds what a foreign file can cost.
+// passphraseWork is scrypt's cost, 2^n: making a file takes about a second, so
+// that guessing is expensive. maxPassphraseWork limits the work that somebody
+// else's file can cause.
 const (
 	passphraseWork    = 16
 	maxPassphraseWork = 20
@@ -21,7 +22,7 @@ const (
 var ErrPassphrase = errors.New("wrong passphrase")
 
 // EncryptPassphrase seals a small secret, such as a subject's seed, under a
-// passphrase (age, scrypt): any age tool opens it.
+// passphrase (age, scrypt). Any age tool opens the result.
 func EncryptPassphrase(plaintext []byte, words string) ([]byte, error) {
 	r, err := age.NewScryptRecipient(words)
 	if err != nil {

@@ -20,38 +20,40 @@ import (
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
-// What one person seals and another answers for must show whom it opens for.
-// age's stanzas do not: whether a stanza opens for its recipient, nobody else
-// can tell. Here the randomness of each follows from a secret that is in the
-// plaintext, so that whoever opens the file makes the stanzas of the others
-// again and compares. The file is an age file like any other.
+// Where one party seals a file and another answers for it, a reader has to see
+// for whom else the file opens. age's stanzas do not show that: only its
+// recipient can tell whether a stanza opens. Here the randomness of each stanza
+// is derived from a secret that is part of the plaintext. Whoever opens the
+// file can therefore make the other recipients' stanzas again and compare. The
+// file is an ordinary age file.
 //
 // It costs no secrecy: whoever knows the secret has the plaintext, and to
-// everybody else HKDF's output is as good as random (that randomness may follow
-// from the message is what Fujisaki and Okamoto showed). The file key takes part
-// in it, so that the same secret sealed twice never has one stanza key for two
-// file keys.
+// everybody else HKDF's output is as good as random. Fujisaki and Okamoto
+// showed that randomness may be derived from the message. The file key is an
+// input of the derivation too, so that the same secret sealed twice never gives
+// two file keys the same stanza key.
 //
-// Ways that were not taken: a seal made by whoever carries it needs no check,
-// but the enterprise would sign what it has not sealed, and give its own
-// recipient to the bank; and one secret for all of the file would need a writer
-// of our own for age's format.
+// Two alternatives were rejected. If the carrier made the seal, no check would
+// be needed, but the enterprise would sign what it has not sealed, and would
+// have to give its own recipient to the bank. One secret for the whole file
+// would need a writer of our own for age's format.
 const (
 	labelPostQuantum = "atoll/v1/seal/mlkem768"
 	labelClassic     = "atoll/v1/seal/x25519"
 )
 
-// LeftOut is the error that says whom a file does not open for, as far as can
-// be seen.
-type LeftOut struct{ Nth int } // of the recipients, from 0
+// LeftOut is the error for a file that, as far as can be checked, does not open
+// for one of its recipients.
+type LeftOut struct{ Nth int } // index of the recipient, from 0
 
 func (l *LeftOut) Error() string {
 	return fmt.Sprintf("stanza %d is not the one that recipient %d opens", l.Nth+1, l.Nth+1)
 }
 
-// EncryptShared is [EncryptBytes] for what [CheckShared] checks. The secret must
-// be random and part of the plaintext. The recipients have the first stanzas, in
-// their order: nobody tries a stanza before his own that was not checked.
+// EncryptShared is [EncryptBytes] for what [CheckShared] checks. The secret
+// must be random and part of the plaintext. The recipients have the first
+// stanzas, in their order, so that each tries only checked stanzas before its
+// own.
 func EncryptShared(plaintext []byte, secret sign.Secret, stanzas int, to ...Recipient) ([]byte, error) {
 	var all []age.Recipient
 	for _, r := range to {
@@ -60,11 +62,12 @@ func EncryptShared(plaintext []byte, secret sign.Secret, stanzas int, to ...Reci
 	return inMemory(plaintext, func(dst io.Writer) (io.WriteCloser, error) { return encrypt(dst, 0, stanzas, all) })
 }
 
-// CheckShared reports whether a file that opens with an identity, and in which this
-// secret was found, opens for all these recipients too: they have its first
-// stanzas, as [EncryptShared] makes them. The error is a [*LeftOut] where one has
-// not, and else as those of [Decrypt]. What stands behind in the file may be for
-// anybody, and keeps none of these from opening it.
+// CheckShared reports whether a file opens for all these recipients. The caller
+// has opened the file with an identity and found the secret in it. The
+// recipients must have its first stanzas, as [EncryptShared] makes them. The
+// error is a [*LeftOut] if one of them has not, and otherwise one of those of
+// [Decrypt]. Stanzas after the first ones may be for anybody, and prevent no
+// recipient from opening the file.
 func CheckShared(sealed []byte, with Identity, secret sign.Secret, to ...Recipient) error {
 	w := &watcher{Identity: with.id}
 	s := &source{r: bytes.NewReader(sealed)}
@@ -84,7 +87,8 @@ func sameStanza(a, b *age.Stanza) bool {
 	return a.Type == b.Type && slices.Equal(a.Args, b.Args) && bytes.Equal(a.Body, b.Body)
 }
 
-// watcher is an identity that remembers what it was shown.
+// watcher is an identity that remembers the stanzas and the file key it was
+// shown.
 type watcher struct {
 	age.Identity
 	stanzas []*age.Stanza
@@ -109,15 +113,15 @@ func (s *shared) Wrap(fileKey []byte) ([]*age.Stanza, error) {
 	return []*age.Stanza{one}, err
 }
 
-// WrapWithLabels has age refuse recipients of other kinds beside it, as it does
-// with [age.HybridRecipient].
+// WrapWithLabels makes age refuse recipients of other kinds in the same file,
+// as it does with [age.HybridRecipient].
 func (s *shared) WrapWithLabels(fileKey []byte) ([]*age.Stanza, []string, error) {
 	all, err := s.Wrap(fileKey)
 	return all, []string{"postquantum"}, err
 }
 
-// stanza is age's of type mlkem768x25519: HPKE (RFC 9180) in base mode over
-// MLKEM768-X25519, whose randomness is derived here instead of drawn.
+// stanza makes an age stanza of type mlkem768x25519: HPKE (RFC 9180) in base
+// mode over MLKEM768-X25519. Its randomness is derived here, not drawn.
 func (s *shared) stanza(fileKey []byte) (*age.Stanza, error) {
 	const size = mlkem.EncapsulationKeySize768
 	pq, err := mlkem.NewEncapsulationKey768(s.to[:size])
@@ -128,8 +132,8 @@ func (s *shared) stanza(fileKey []byte) (*age.Stanza, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: not a hybrid age recipient", sign.ErrMalformed)
 	}
-	// The package is named for tests because who chooses this randomness badly
-	// loses all; ours are 32 bytes of HKDF.
+	// The package's name says "test" because badly chosen randomness breaks the
+	// encryption; this randomness is 32 bytes of HKDF.
 	random := s.secret.Derive(labelPostQuantum, fileKey, s.to[:])
 	one, enc, err := mlkemtest.Encapsulate768(pq, random[:])
 	if err != nil {

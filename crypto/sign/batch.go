@@ -8,32 +8,33 @@ import (
 	"filippo.io/edwards25519"
 )
 
-// Batch verifies the signatures of many statements together, in about a quarter
-// of the time that [Statement.Verify] takes for each where a few keys have
-// signed them all. The zero value is an empty batch; a batch serves one
-// goroutine, once.
+// Batch verifies the signatures of many statements together. Where a few keys
+// have signed them all, it takes about a quarter of the time of one
+// [Statement.Verify] for each. The zero value is an empty batch. A batch is
+// used once, by one goroutine.
 //
 // For a signature (R, s) under key A over a message, with k their hash, Verify
-// asks whether sB - kA - R is the neutral element. A batch asks it of the sum of
+// checks whether sB - kA - R is the neutral element. A batch checks the sum of
 // these points, each multiplied by a random number below 2^128 that is chosen
-// when the signature is known: for one that is wrong the chance to be taken is
-// 2^-128. All that Verify takes is taken, if only A has no part of small order.
+// after the signature is known: a wrong signature is accepted with probability
+// 2^-128. Every signature that Verify accepts is accepted, provided that A has
+// no part of small order.
 //
-// The one difference: where a point is wrong by a part of small order alone the
-// chance is up to 1/2. Only who has the private key can make such a signature.
-// So a batch is for what others have decided already, as an auditor or a
-// newcomer does over again. What decides must not depend on chance: members
-// call Verify.
+// There is one difference: a point that is wrong only by a part of small order
+// is accepted with probability up to 1/2. Only the holder of the private key
+// can make such a signature. A batch is therefore for what others have decided
+// already, such as an auditor's or a newcomer's replay. A decision must not
+// depend on chance: members call Verify.
 type Batch struct {
-	refused bool           // something cannot be verified together with others
+	refused bool           // one of the signatures cannot be verified in a batch
 	places  map[string]int // of keys, in points and factors
 	points  []*edwards25519.Point
 	factors []*edwards25519.Scalar
 	base    edwards25519.Scalar // factor of B
 }
 
-// Add adds a statement that pub is said to have signed for this network. It
-// keeps neither.
+// Add adds a statement that pub is claimed to have signed for this network. It
+// keeps neither the statement nor pub.
 func (b *Batch) Add(s *Statement, network NetworkID, pub ed25519.PublicKey) {
 	message, ok := s.message(network, pub)
 	b.refused = b.refused || !ok || !b.add(pub, message, s.signature)
@@ -73,7 +74,7 @@ func (b *Batch) add(pub ed25519.PublicKey, message, signature []byte) bool {
 	return true
 }
 
-// place returns where the factor of a key is.
+// place returns the index of a key's factor.
 func (b *Batch) place(pub ed25519.PublicKey) (at int, ok bool) {
 	if at, ok = b.places[string(pub)]; ok {
 		return at, true
@@ -104,8 +105,8 @@ func ambiguous(point []byte) bool {
 	return edge == 0 && point[31]&0x7f == 0 || edge == 0xff && point[31]&0x7f == 0x7f
 }
 
-// Verify reports whether all signatures verify. If not, [Statement.Verify] tells
-// which. Of an empty batch all do.
+// Verify reports whether all signatures verify. If not, [Statement.Verify]
+// tells which one does not. It returns true for an empty batch.
 func (b *Batch) Verify() bool {
 	if b.refused {
 		return false

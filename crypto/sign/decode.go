@@ -12,17 +12,18 @@ import (
 	"unicode/utf8"
 )
 
-// The decoder takes one encoding of each value and knows no other: it reads
-// what [Marshal] would have written of a type, field by field, so that nothing
-// has to be encoded again to be compared. For each type it is put together
-// once, out of what is here for each kind.
+// The decoder accepts one encoding of each value: it reads, field by field,
+// what [Marshal] would have written for a type. Nothing has to be encoded again
+// for comparison. The decoder of each type is built once, from the parts below
+// for each kind.
 //
-// The library that encodes decodes more than that even in its strictest modes
-// (key orders, empty values that are left out). With it each value had to be
-// encoded again and compared, which took as long as the decoding. What it would
-// say is the oracle of the tests.
+// The library used for encoding decodes more than that even in its strictest
+// modes (key orders, empty values that are left out). With it each value had to
+// be encoded again and compared, which took as long as the decoding. The tests
+// use that library as their oracle.
 
-// CBOR's major types (RFC 8949 section 3.1), as they stand in a first byte.
+// CBOR's major types (RFC 8949 section 3.1), as they appear in an item's first
+// byte.
 const (
 	majorUint  = 0 << 5
 	majorNeg   = 1 << 5
@@ -46,11 +47,11 @@ var (
 	errEmpty    = malformed("an empty value that is to be left out")
 )
 
-// reader is what is left of an item.
+// reader is the part of an item that has not been read.
 type reader []byte
 
-// head reads the first byte of an item of one major type and its number, which
-// stands in the fewest bytes that hold it.
+// head reads the first byte of an item of one major type, and the number after
+// it. The number has to be in the fewest bytes that hold it.
 func (r *reader) head(major byte) (n uint64, err error) {
 	b := *r
 	if len(b) == 0 {
@@ -89,7 +90,7 @@ func (r *reader) head(major byte) (n uint64, err error) {
 	return n, nil
 }
 
-// exactly reads a head that has to be this one.
+// exactly reads a head that must have this major type and number.
 func (r *reader) exactly(major byte, want int) error {
 	n, err := r.head(major)
 	if err == nil && n != uint64(want) {
@@ -98,7 +99,8 @@ func (r *reader) exactly(major byte, want int) error {
 	return err
 }
 
-// str reads a string, of bytes or text. It shares the reader's memory.
+// str reads a byte string or a text string. The result shares the reader's
+// memory.
 func (r *reader) str(major byte) ([]byte, error) {
 	n, err := r.head(major)
 	if err != nil {
@@ -137,8 +139,8 @@ func decode(data []byte, v any) error {
 	return nil
 }
 
-// decoderOf returns the decoder of a type. The error says that [Marshal]'s
-// types are not all that it is made of.
+// decoderOf returns the decoder of a type. The error means that the type
+// contains others than those [Marshal] allows.
 func decoderOf(t reflect.Type) (decoder, error) {
 	if d, ok := decoders.Load(t); ok {
 		return d.(decoder), nil
@@ -269,7 +271,7 @@ func decodeByteArray(r *reader, v reflect.Value) error {
 	return nil
 }
 
-// sliceDecoder reads an array. Memory grows with the elements that are there,
+// sliceDecoder reads an array. Memory grows with the elements that are present,
 // not with the length that the array claims.
 func sliceDecoder(t reflect.Type) (decoder, error) {
 	element, err := decoderOf(t.Elem())
@@ -298,7 +300,7 @@ func sliceDecoder(t reflect.Type) (decoder, error) {
 	}, nil
 }
 
-// pointerDecoder reads null, or what is pointed to.
+// pointerDecoder reads null, or the value pointed to.
 func pointerDecoder(t reflect.Type) (decoder, error) {
 	element, err := decoderOf(t.Elem())
 	if err != nil {
@@ -316,7 +318,7 @@ func pointerDecoder(t reflect.Type) (decoder, error) {
 	}, nil
 }
 
-// field is one of a struct.
+// field is a field of a struct.
 type field struct {
 	key    uint64 // of a map
 	index  []int
@@ -381,7 +383,7 @@ func (f *field) read(r *reader, v reflect.Value) error {
 	return nil
 }
 
-// arrayDecoder reads a struct that is an array of its fields.
+// arrayDecoder reads a struct that is encoded as an array of its fields.
 func arrayDecoder(t reflect.Type) (decoder, error) {
 	var fields []field
 	for i := range t.NumField() {
@@ -411,8 +413,8 @@ func arrayDecoder(t reflect.Type) (decoder, error) {
 	}, nil
 }
 
-// fieldsOf lists the fields of a struct that is a map, those of the structs
-// embedded in it among them.
+// fieldsOf lists the fields of a struct that is encoded as a map, including
+// those of embedded structs.
 func fieldsOf(t reflect.Type, at []int) (fields []field, err error) {
 	for i := range t.NumField() {
 		f := t.Field(i)

@@ -7,14 +7,14 @@ import (
 	"filippo.io/edwards25519"
 )
 
-// ValidKey reports whether pub is a public key that may stand in a document: a
+// ValidKey reports whether pub is a public key that a document may contain: a
 // point of Ed25519's curve in its one encoding (RFC 8032 section 5.1.2), and
 // none of the eight points of small order.
 //
-// crypto/ed25519 asks for neither. But under a key of small order anybody signs
-// anything, and a point with two encodings is two keys with one owner: what
-// counts keys, or asks whose one is, would be deceived, and verifiers of other
-// makers would not agree with this one.
+// crypto/ed25519 checks neither. But under a key of small order anybody can
+// sign anything, and a point with two encodings is two keys with one owner.
+// Code that counts keys or looks up a key's owner would be deceived, and other
+// implementations would disagree with this one.
 func ValidKey(pub []byte) bool {
 	if len(pub) != ed25519.PublicKeySize {
 		return false

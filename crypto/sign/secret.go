@@ -14,9 +14,9 @@ import (
 	"github.com/btcsuite/btcd/btcutil/bech32"
 )
 
-// Secret is 32 random bytes from which keys derive: the seed of a member or a
-// subject, or a consent's K. It prints as "[secret]" wherever it is formatted
-// or logged, and refuses to be marshalled.
+// Secret is 32 random bytes from which keys are derived: the seed of a member
+// or a subject, or a consent's K. It prints as "[secret]" wherever it is
+// formatted or logged, and refuses to be marshalled.
 type Secret [32]byte
 
 // NewSecret returns a fresh random secret.
@@ -37,8 +37,9 @@ var errSecret = errors.New("a secret is not to be marshalled")
 
 const seedPrefix = "atoll-seed-"
 
-// Reveal returns the text form of a seed, for its key file alone: Bech32
-// (BIP 173) in upper case, so that a copying error is noticed.
+// Reveal returns the text form of a seed: Bech32 (BIP 173) in upper case, so
+// that a copying error is noticed. It is meant for the seed's key file and
+// nothing else.
 func (s Secret) Reveal() string {
 	text, err := bech32.EncodeFromBase256(seedPrefix, s[:])
 	if err != nil {
@@ -60,8 +61,8 @@ func ParseSeed(text string) (Secret, error) {
 	return s, nil
 }
 
-// Labels of key derivation. A label is never used for two purposes; SPEC.md
-// has the table with the context of each.
+// Labels of key derivation. A label is never used for two purposes; SPEC.md has
+// the table with the context of each.
 const (
 	LabelPeer       = "atoll/v1/member/peer"        // libp2p identity
 	LabelStatement  = "atoll/v1/member/statement"   // a member's statements

@@ -30,8 +30,8 @@ import (
 const MaxStatement = 60_000
 
 var (
-	// ErrMalformed means that bytes are not what they should be, or not in
-	// their one permitted encoding.
+	// ErrMalformed means that bytes do not have the expected content, or not in
+	// its one permitted encoding.
 	ErrMalformed = errors.New("malformed")
 	// ErrSignature means that a signature does not verify under the key,
 	// network and kind at hand.

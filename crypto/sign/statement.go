@@ -54,9 +54,9 @@ type signed struct {
 	Payload   []byte
 }
 
-// Sign returns the statement of the given kind that says payload, signed for
-// one network. The payload is marshalled with [Marshal]. It fails when the
-// statement would exceed [MaxStatement] or the kind is not a kind.
+// Sign returns a statement of the given kind with this payload, signed for one
+// network. The payload is marshalled with [Marshal]. Sign fails if the
+// statement would exceed [MaxStatement] or the kind is invalid.
 func Sign(key ed25519.PrivateKey, network NetworkID, kind string, payload any) ([]byte, error) {
 	if !validKind(kind) {
 		return nil, malformed("kind %q", kind)
@@ -131,8 +131,8 @@ func Parse(raw []byte) (*Statement, error) {
 	}, nil
 }
 
-// Signature is what one key says of a payload kept elsewhere: a statement
-// without its payload. Genesis lists one for each founder.
+// Signature is one key's signature over a payload that is kept elsewhere: a
+// statement without its payload. Genesis lists one for each founder.
 type Signature struct {
 	_     struct{} `cbor:",toarray"`
 	KeyID []byte   // [KeyID] of the signing key
@@ -145,7 +145,7 @@ func (s *Statement) Signature() Signature {
 }
 
 // Attach joins a kind, a payload and a signature into the statement that was
-// signed. Whether it verifies is for [Statement.Verify] to say.
+// signed. It does not verify the signature, see [Statement.Verify].
 func Attach(kind string, payload []byte, sig Signature) (*Statement, error) {
 	if !validKind(kind) {
 		return nil, malformed("kind %q", kind)
@@ -212,7 +212,8 @@ func (s *Statement) Verify(network NetworkID, pub ed25519.PublicKey) error {
 	return nil
 }
 
-// message returns what pub must have signed, if it is the key that is named.
+// message returns the bytes that pub must have signed. ok reports whether pub
+// is the key that the statement names.
 func (s *Statement) message(network NetworkID, pub ed25519.PublicKey) (message []byte, ok bool) {
 	if len(pub) != ed25519.PublicKeySize || KeyIDOf(pub) != s.KeyID {
 		return nil, false

@@ -12,16 +12,16 @@ import (
 )
 
 // A Checkpoint is the head of the log that Origin identifies
-// (c2sp.org/tlog-checkpoint). It has no time: cosignatures have.
+// (c2sp.org/tlog-checkpoint). It has no time; cosignatures have one.
 type Checkpoint struct {
 	Origin string
 	Head
 }
 
-// CheckOrigin returns nil if a log may be named so: a URL without scheme and
-// without slash at either end, of printable ASCII without space and plus, such
-// as log.example.com/access/1. The specification recommends that form, atoll
-// insists on it. Errors: [ErrMalformed], [ErrTooLarge].
+// CheckOrigin returns nil if origin is a valid name of a log: a URL without
+// scheme and without slash at either end, of printable ASCII without space and
+// plus, such as log.example.com/access/1. The specification recommends that
+// form, atoll requires it. Errors: [ErrMalformed], [ErrTooLarge].
 func CheckOrigin(origin string) error {
 	if len(origin) > MaxNameBytes {
 		return fmt.Errorf("%w: origin of %d bytes", ErrTooLarge, len(origin))
@@ -34,8 +34,8 @@ func CheckOrigin(origin string) error {
 	return nil
 }
 
-// Text returns what log and cosigners sign: origin, size and base64 root, a
-// line each.
+// Text returns what the log and its cosigners sign: origin, size and base64
+// root, one per line.
 func (c Checkpoint) Text() string {
 	return fmt.Sprintf("%s\n%d\n%s\n", c.Origin, c.Size, c.Root)
 }
@@ -67,7 +67,7 @@ func ParseCheckpoint(text []byte) (Checkpoint, error) {
 	return c, nil
 }
 
-// check refuses a checkpoint that no log may sign.
+// check refuses a checkpoint that no log is allowed to sign.
 func (c Checkpoint) check() error {
 	if err := CheckOrigin(c.Origin); err != nil {
 		return err
@@ -75,7 +75,7 @@ func (c Checkpoint) check() error {
 	return c.Head.check()
 }
 
-// check refuses a head that no tree of this package has.
+// check refuses a head that no tree of this package can have.
 func (h Head) check() error {
 	if h.Size > MaxTreeSize {
 		return fmt.Errorf("%w: tree of %d entries", ErrTooLarge, h.Size)
@@ -106,8 +106,8 @@ func NewLogSigner(origin string, key ed25519.PrivateKey) (LogSigner, error) {
 	return LogSigner{v, key}, err
 }
 
-// publicKey returns the public half of a key, recomputed: signing with halves
-// that do not belong together gives the private one away.
+// publicKey returns the public half of a key, recomputed from the private half:
+// signing with halves that do not belong together reveals the private key.
 func publicKey(key ed25519.PrivateKey) (ed25519.PublicKey, error) {
 	if len(key) != ed25519.PrivateKeySize || !key.Equal(ed25519.NewKeyFromSeed(key.Seed())) {
 		return nil, fmt.Errorf("%w: private key", ErrMalformed)
@@ -118,13 +118,14 @@ func publicKey(key ed25519.PrivateKey) (ed25519.PublicKey, error) {
 // Sign returns the signature over a note text.
 func (s LogSigner) Sign(text []byte) ([]byte, error) { return ed25519.Sign(s.key, text), nil }
 
-// SignCheckpoint returns the checkpoint as a signed note, one line per signer:
-// one, or the old and the new key of the log while keys rotate. Whoever calls
-// it vouches that the checkpoint is consistent with all the log ever signed.
+// SignCheckpoint returns the checkpoint as a signed note with one line per
+// signer. There is one signer, or two while the log's key is rotated: the old
+// key and the new one. The caller vouches that the checkpoint is consistent
+// with everything the log has ever signed.
 //
-// Errors: [ErrOrigin] if a signer is another log's, [ErrDuplicate],
-// [ErrMalformed] if there is no signer or the checkpoint is none, and those of
-// [ParseCheckpoint].
+// Errors: [ErrOrigin] if a signer belongs to another log, [ErrDuplicate],
+// [ErrMalformed] if there is no signer or the checkpoint is invalid, and those
+// of [ParseCheckpoint].
 func SignCheckpoint(c Checkpoint, signers ...LogSigner) ([]byte, error) {
 	if err := c.check(); err != nil {
 		return nil, err
@@ -147,24 +148,25 @@ func SignCheckpoint(c Checkpoint, signers ...LogSigner) ([]byte, error) {
 	return note.Sign(&note.Note{Text: c.Text()}, sign...)
 }
 
-// A Signature is one that verified: whose, and for a cosignature when, in
-// seconds since 1970 by the cosigner's clock. A log's signature has no time.
+// A Signature is a verified signature: its key and, for a cosignature, its
+// time, in seconds since 1970 by the cosigner's clock. A log's signature has no
+// time.
 type Signature struct {
 	Key  Verifier
 	Time uint64
 }
 
 // OpenCheckpoint parses a signed checkpoint of the log with this origin and
-// verifies it with the given keys, of which at least one must have signed. It
+// verifies it with the given keys, at least one of which must have signed. It
 // returns the signatures by these keys, in the order of their lines, and
-// ignores lines by others. A log key counts only if it is named as the origin.
+// ignores lines by other keys. A log key counts only if its name is the origin.
 //
-// It decides nothing about who had to sign: for that see [Policy].
+// It does not decide who had to sign: for that see [Policy].
 //
-// Errors: [ErrMalformed] and [ErrTooLarge] for the bytes, [ErrDuplicate] if
-// two lines or two keys are the same key, [ErrOrigin], [ErrSignature] if no key
-// has signed or one of them wrongly: a note with one bad line of a known key
-// is not to be believed in any part (c2sp.org/signed-note).
+// Errors: [ErrMalformed] and [ErrTooLarge] for the bytes; [ErrDuplicate] if two
+// lines or two keys are the same key; [ErrOrigin]; [ErrSignature] if no key has
+// signed, or if the signature of one is wrong. A note with one bad line of a
+// known key is not to be believed in any part (c2sp.org/signed-note).
 func OpenCheckpoint(signed []byte, origin string, keys ...Verifier) (Checkpoint, []Signature, error) {
 	c, found, err := open(signed, keys)
 	if err != nil {
@@ -179,16 +181,16 @@ func OpenCheckpoint(signed []byte, origin string, keys ...Verifier) (Checkpoint,
 	return c, found, nil
 }
 
-// Unverified reads a signed checkpoint and verifies no signature: for those who
-// have to know its size to know whose signatures count. Errors are those of
-// [OpenCheckpoint] for the bytes.
+// Unverified reads a signed checkpoint and verifies no signature. It is for
+// callers who need the size in order to know whose signatures count. Its errors
+// are those of [OpenCheckpoint] for the bytes.
 func Unverified(signed []byte) (Checkpoint, error) {
 	c, _, err := parseSigned(signed)
 	return c, err
 }
 
-// open parses a signed checkpoint and verifies all lines that are by one of
-// the keys, possibly none.
+// open parses a signed checkpoint and verifies every line by one of the keys.
+// There may be none.
 func open(signed []byte, keys []Verifier) (Checkpoint, []Signature, error) {
 	c, sigs, err := parseSigned(signed)
 	if err != nil {
@@ -219,7 +221,7 @@ func parseSigned(signed []byte) (Checkpoint, []signature, error) {
 	return c, sigs, err
 }
 
-// verify checks every signature that is by one of the keys.
+// verify checks every signature by one of the keys.
 func verify(c Checkpoint, sigs []signature, keys []Verifier) ([]Signature, error) {
 	var found []Signature
 	text := []byte(c.Text())
@@ -241,15 +243,15 @@ func verify(c Checkpoint, sigs []signature, keys []Verifier) ([]Signature, error
 	return found, nil
 }
 
-// ClockSkew is how far, in seconds, a right clock may be ahead of another: a
-// cosignature that is later than that by the reader's clock was not made at its
-// time.
+// ClockSkew is how far, in seconds, one correct clock may be ahead of another.
+// A cosignature dated further ahead than that by the reader's clock was not
+// made at the time it states.
 const ClockSkew = 3600
 
-// Dated returns when an honest cosigner knew of no larger head than one with
-// these signatures, in seconds since 1970: the newest time that so many liars
-// cannot have made up, and no clock that is ahead. It is 0 where there is none.
-// Now is by the reader's clock.
+// Dated returns a time, in seconds since 1970, at which an honest cosigner knew
+// of no larger head than the one with these signatures. It is the newest time
+// that neither the given number of liars nor a clock that is ahead can have
+// made up, or 0 if there is none. now is the time by the reader's clock.
 func Dated(signatures []Signature, liars int, now uint64) uint64 {
 	var times []uint64
 	for _, s := range signatures {

@@ -8,7 +8,7 @@ import (
 )
 
 // A Cosigner signs checkpoints of logs in its own name, with a time
-// (c2sp.org/tlog-cosignature, cosignature/v1). A cosignature says: at that
+// (c2sp.org/tlog-cosignature, cosignature/v1). A cosignature states: at that
 // time this was the largest consistent tree I knew for this origin.
 //
 // It prints as its public key.
@@ -30,11 +30,12 @@ func NewCosigner(name string, key ed25519.PrivateKey) (Cosigner, error) {
 }
 
 // Cosign returns the cosignature line for a checkpoint, newline included. time
-// is in seconds since 1970. It takes a Checkpoint and not a text, so that a
-// cosigner signs the head of a tree it has itself; that the tree is consistent
-// with all it cosigned before, the caller has made sure and stored.
+// is in seconds since 1970. It takes a Checkpoint, not a text, so that a
+// cosigner signs the head of a tree that it has itself. The caller has made
+// sure that the tree is consistent with all it cosigned before, and has stored
+// the new head.
 //
-// Errors: [ErrMalformed] for a time of 2^63 and more, and those of
+// Errors: [ErrMalformed] for a time of 2^63 or more, and those of
 // [ParseCheckpoint].
 func (s Cosigner) Cosign(c Checkpoint, time uint64) (string, error) {
 	if err := c.check(); err != nil {
@@ -54,7 +55,7 @@ func cosignedMessage(time uint64, text []byte) []byte {
 	return append(fmt.Appendf(nil, "cosignature/v1\ntime %d\n", time), text...)
 }
 
-// splitCosignature takes apart time and Ed25519 signature of a cosignature.
+// splitCosignature returns the time and the Ed25519 signature in a cosignature.
 func splitCosignature(sig []byte) (time uint64, ed []byte, ok bool) {
 	if len(sig) != 8+ed25519.SignatureSize {
 		return 0, nil, false
@@ -63,18 +64,18 @@ func splitCosignature(sig []byte) (time uint64, ed []byte, ok bool) {
 	return time, sig[8:], time <= math.MaxInt64
 }
 
-// Attach adds cosignature lines to a signed checkpoint: what a cosigner
-// returned for it. Each line by one of the cosigners is verified first, since
-// a single bad line of a known key makes every verifier refuse the whole
-// checkpoint. Lines by unknown keys, which a witness may add, are left out.
-// The signatures already there are not verified.
+// Attach adds cosignature lines, as a cosigner returned them, to a signed
+// checkpoint. Each line by one of the cosigners is verified first, since a
+// single bad line of a known key makes every verifier refuse the whole
+// checkpoint. Lines by unknown keys, which a witness may add, are left out. The
+// signatures already there are not verified.
 //
-// It is all or nothing. Call it once per answer, so that a bad one costs
-// nobody but its sender.
+// It adds all lines or none. Call it once per answer, so that a bad answer
+// harms nobody but its sender.
 //
 // Errors: [ErrSignature] for a wrong cosignature, or if there is none by the
-// cosigners; [ErrDuplicate] for a second line by the same key, or two
-// cosigners with one key; [ErrMalformed], [ErrTooLarge].
+// cosigners; [ErrDuplicate] for a second line by the same key, or two cosigners
+// with one key; [ErrMalformed], [ErrTooLarge].
 func Attach(signed []byte, lines string, cosigners ...Verifier) ([]byte, error) {
 	c, _, err := parseSigned(signed)
 	if err != nil {
@@ -103,7 +104,7 @@ func Attach(signed []byte, lines string, cosigners ...Verifier) ([]byte, error) 
 	if len(out) == len(signed) {
 		return nil, fmt.Errorf("%w: no cosignature by any of %d cosigners", ErrSignature, len(cosigners))
 	}
-	// A key that had signed before, or one signature too many, shows here.
+	// This finds a key that had signed before, and one signature too many.
 	if _, _, err := parseSigned(out); err != nil {
 		return nil, err
 	}

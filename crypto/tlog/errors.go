@@ -15,7 +15,7 @@ var (
 	// ErrTooLarge: a limit of this package is exceeded (see limits.go).
 	ErrTooLarge = errors.New("tlog: too large")
 
-	// ErrDuplicate: a key or a name stands where it already stands once. Two
+	// ErrDuplicate: a key or a name occurs twice where it may occur once. Two
 	// names for one key would let one cosigner count as two.
 	ErrDuplicate = errors.New("tlog: duplicate")
 

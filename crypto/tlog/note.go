@@ -111,7 +111,7 @@ func (v Verifier) Public() ed25519.PublicKey { return ed25519.PublicKey(v.key[:]
 func (v Verifier) Cosigner() bool { return v.kind == typeCosignature }
 
 // Verify reports whether sig, the signature line's bytes after the key ID, is
-// this key's over the text.
+// this key's signature over the text.
 func (v Verifier) Verify(text, sig []byte) bool {
 	switch v.kind {
 	case typeLog:
@@ -123,8 +123,8 @@ func (v Verifier) Verify(text, sig []byte) bool {
 	return false
 }
 
-// checkName refuses what cannot be a key name. Only properties of characters
-// that no Unicode version changes are looked at.
+// checkName refuses what cannot be a key name. It checks only properties of
+// characters that no Unicode version changes.
 func checkName(name string) error {
 	if len(name) > MaxNameBytes {
 		return fmt.Errorf("%w: key name of %d bytes", ErrTooLarge, len(name))
@@ -149,7 +149,7 @@ func checkDistinct(keys []Verifier) error {
 	return nil
 }
 
-// A signature is one line under a note: who says to have signed, and what.
+// A signature is one line under a note: the claimed key and its signature.
 type signature struct {
 	name string
 	id   uint32
@@ -178,7 +178,7 @@ func parseSignature(line string) (signature, error) {
 	}
 	s := signature{name, binary.BigEndian.Uint32(blob), blob[4:]}
 	// base64 has spare bits that decoders ignore: without the comparison one
-	// signature had several spellings.
+	// signature would have several spellings.
 	if s.String() != line {
 		return signature{}, bad
 	}

@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// A Policy says which checkpoints to believe: those signed by any one of its
-// logs and cosigned by a quorum of its witnesses (c2sp.org/tlog-policy). It is
-// handed to a verifier out of band, never fetched from the log it is about.
-// Made by [ParsePolicy].
+// A Policy defines which checkpoints to believe: those signed by any one of its
+// logs and cosigned by a quorum of its witnesses (c2sp.org/tlog-policy). A
+// verifier gets it out of band, never from the log it is about. [ParsePolicy]
+// returns one.
 type Policy struct {
 	logs   []Verifier
 	nodes  []node // witnesses and groups as defined: members before their group
@@ -21,25 +21,25 @@ type Policy struct {
 
 const noQuorum = -1
 
-// A node is a witness, which has a key, or a group, which has members and
-// counts as a witness itself when k of them have witnessed. No node is in two
-// groups, so the quorum is a tree.
+// A node is a witness, which has a key, or a group, which has members. A group
+// counts as a witness itself when k of its members have witnessed. No node is
+// in two groups, so the quorum is a tree.
 type node struct {
 	name    string
 	key     Verifier
 	members []int
 	k       int
 	depth   int  // 0 for a witness, for a group one more than its deepest member
-	member  bool // of a group
+	member  bool // whether it is in a group
 }
 
 // Verify returns the checkpoint and the cosignatures by the policy's witnesses
-// if the policy accepts it. It does not look at their times: how old is too
-// old, and how far in the future too far, is for the caller to decide.
+// if the policy accepts it. It does not judge the times of the cosignatures:
+// the caller decides how old or how far in the future is too much.
 //
 // Errors: [ErrMalformed], [ErrTooLarge] and [ErrDuplicate] for the bytes;
-// [ErrNoLog] if no log of the policy has signed, [ErrSignature] if any key of the
-// policy has wrongly; [ErrQuorum].
+// [ErrNoLog] if no log of the policy has signed; [ErrSignature] if the
+// signature of any key of the policy is wrong; [ErrQuorum].
 func (p *Policy) Verify(signed []byte) (Checkpoint, []Signature, error) {
 	c, sigs, err := open(signed, p.keys())
 	if err != nil {
@@ -66,9 +66,9 @@ func (p *Policy) keys() []Verifier {
 	return keys
 }
 
-// Unknown returns the names under a signed checkpoint to which no key of the
-// policy belongs, in the order of their lines. Anybody can write a name there:
-// nothing about them is verified. Errors: [ErrMalformed], [ErrTooLarge] and
+// Unknown returns the names under a signed checkpoint that have no key in the
+// policy, in the order of their lines. Anybody can write a name there: nothing
+// about them is verified. Errors: [ErrMalformed], [ErrTooLarge] and
 // [ErrDuplicate] for the bytes.
 func (p *Policy) Unknown(signed []byte) (names []string, err error) {
 	_, sigs, err := parseSigned(signed)
@@ -106,18 +106,18 @@ func (p *Policy) satisfied(cosigned []Signature) bool {
 	return witnessed[p.quorum]
 }
 
-// Safe reports whether the policy rules out a split view while at most f of
-// its witnesses are dishonest: whether any two quorums have more than f
-// witnesses in common, so that an honest one would have had to sign both
-// views. For one group of n this is k > (n+f)/2, see the function [Safe].
-// A group of outside witnesses of which any one suffices adds nothing.
+// Safe reports whether the policy rules out a split view while at most f of its
+// witnesses are dishonest. That is so if any two quorums have more than f
+// witnesses in common, since an honest one would then have had to sign both
+// views. For one group of n the condition is k > (n+f)/2, see the function
+// [Safe]. A group of outside witnesses of which any one suffices does not help.
 func (p *Policy) Safe(f int) bool {
 	if p.quorum == noQuorum || f < 0 {
 		return false
 	}
-	// common[i] is the least number of witnesses that two sets satisfying
-	// node i share. Two choices of k out of n members share 2k-n at least,
-	// and a liar would choose those that cost least.
+	// common[i] is the least number of witnesses that two sets satisfying node
+	// i share. Two choices of k out of n members share at least 2k-n, and a
+	// liar would choose the members that make the number least.
 	common := make([]int, len(p.nodes))
 	for i, n := range p.nodes {
 		if n.members == nil {
@@ -148,7 +148,7 @@ func DefaultQuorum(n int) int { return 2*n/3 + 1 }
 
 // String returns the policy in canonical form, itself a policy file: logs and
 // witnesses sorted, then groups, inner before outer, with k as a number and
-// sorted members, single spaces, no comments. URLs are not part of it: they say
+// sorted members, single spaces, no comments. URLs are left out: they tell
 // where to look, not whom to trust.
 func (p *Policy) String() string {
 	var logs, witnesses []string
@@ -187,8 +187,8 @@ func (p *Policy) String() string {
 	return strings.Join(lines, "") + "quorum " + quorum + "\n"
 }
 
-// Spoken is the beginning of a fingerprint in groups, to be read out over the
-// telephone: 128 bits.
+// Spoken returns the first 128 bits of a fingerprint in groups, to be read out
+// over the telephone.
 func Spoken(fingerprint string) string {
 	var groups []string
 	for i := 0; i < 32 && i+4 <= len(fingerprint); i += 4 {

@@ -7,7 +7,7 @@ import (
 )
 
 // Words of a policy file. None of them can name a witness or a group: the
-// specification reserves only none, but other tools reject them all.
+// specification reserves only the word none, but other tools reject them all.
 const (
 	keywordLog     = "log"
 	keywordWitness = "witness"
@@ -136,7 +136,7 @@ func (r *policyReader) group(args []string) error {
 		if !ok {
 			return fmt.Errorf("%w: member %q is not defined above", ErrMalformed, name)
 		}
-		// In two groups, one witness could count twice.
+		// If it were in two groups, one witness could count twice.
 		member := &r.p.nodes[m]
 		if member.member {
 			return fmt.Errorf("%w: %q is already a member", ErrDuplicate, name)

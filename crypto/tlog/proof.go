@@ -10,10 +10,10 @@ import (
 )
 
 // A Proof is a receipt that verifies offline and for ever (c2sp.org/tlog-proof,
-// file extension .tlog-proof): where the entry stands, the path from it to the
+// file extension .tlog-proof): the index of the entry, the path from it to the
 // root, and the signed checkpoint with that root.
 type Proof struct {
-	Extra      []byte // for the application; nobody has signed it
+	Extra      []byte // for the application; not signed by anybody
 	Index      uint64
 	Path       []Hash // see ProveInclusion
 	Checkpoint []byte // signed, verbatim
@@ -21,7 +21,7 @@ type Proof struct {
 
 const (
 	proofHeader  = "c2sp.org/tlog-proof@v1\n"
-	maxProofPath = 56 // a path has a hash per doubling, see MaxTreeSize
+	maxProofPath = 56 // one hash per doubling of the tree, see MaxTreeSize
 )
 
 // Marshal returns the text of the proof. Errors: [ErrMalformed], [ErrTooLarge]
@@ -106,8 +106,8 @@ func ParseProof(data []byte) (Proof, error) {
 
 // Verify returns the checkpoint and its cosignatures if the policy accepts the
 // checkpoint and the path leads from the leaf to its root. The leaf is the
-// [LeafHash] of the entry the holder has: the proof does not contain it.
-// Errors: those of [Policy.Verify] and [CheckInclusion].
+// [LeafHash] of the entry, which the holder keeps: the proof does not contain
+// it. Errors: those of [Policy.Verify] and [CheckInclusion].
 func (p Proof) Verify(leaf Hash, policy *Policy) (Checkpoint, []Signature, error) {
 	c, cosigned, err := policy.Verify(p.Checkpoint)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 // tiles it reads are themselves checked against head.Root, so what it returns
 // will verify.
 //
-// Errors: what read returned, [ErrInconsistent] if the tiles do not lead to
-// the root, [ErrNotInTree], [ErrTooLarge].
+// Errors: read's own, [ErrInconsistent] if the tiles do not lead to the root,
+// [ErrNotInTree], [ErrTooLarge].
 func ProveInclusion(head Head, index uint64, read ReadTile) ([]Hash, error) {
 	if err := head.check(); err != nil {
 		return nil, err
@@ -42,10 +42,10 @@ func CheckInclusion(head Head, index uint64, leaf Hash, path []Hash) error {
 }
 
 // ProveConsistency returns the proof (RFC 6962, section 2.1.2) that the tree
-// with this head begins with the first size entries. It is empty for size 0
-// and for the size of the head. The tiles it reads are checked against
-// head.Root; that the earlier tree had the root someone remembers is for
-// [CheckConsistency] to say.
+// with this head begins with the first size entries. It is empty for size 0 and
+// for the size of the head. The tiles it reads are checked against head.Root.
+// Whether the earlier tree had the root that a verifier remembers is checked by
+// [CheckConsistency].
 //
 // Errors: as [ProveInclusion].
 func ProveConsistency(size uint64, head Head, read ReadTile) ([]Hash, error) {
@@ -86,8 +86,8 @@ func RootAt(size uint64, head Head, read ReadTile) (Hash, error) {
 
 // CheckConsistency returns nil if proof proves that the tree with head next
 // begins with all entries of the tree with head prev. Two signed checkpoints
-// for which no proof exists convict their log; a proof that fails convicts
-// nobody but whoever sent it. Errors: [ErrInconsistent], [ErrTooLarge].
+// for which no proof exists convict their log; a proof that fails convicts only
+// its sender. Errors: [ErrInconsistent], [ErrTooLarge].
 func CheckConsistency(prev, next Head, proof []Hash) error {
 	for _, head := range []Head{prev, next} {
 		if err := head.check(); err != nil {
@@ -108,8 +108,8 @@ func CheckConsistency(prev, next Head, proof []Hash) error {
 	return nil
 }
 
-// A tileReader is x/mod's view of a ReadTile. It remembers whether an error
-// came from there, or from x/mod finding that the tiles do not fit.
+// A tileReader adapts a ReadTile to x/mod. It remembers whether an error came
+// from the ReadTile, or from x/mod finding that the tiles do not fit.
 type tileReader struct {
 	read ReadTile
 	err  error
@@ -134,7 +134,7 @@ func (r *tileReader) ReadTiles(tiles []sumdb.Tile) ([][]byte, error) {
 
 func (r *tileReader) SaveTiles([]sumdb.Tile, [][]byte) {}
 
-// classify gives an error its class.
+// classify wraps an error in its class, see errors.go.
 func (r *tileReader) classify(err error) error {
 	if err == nil || r.err != nil {
 		return r.err

@@ -6,20 +6,20 @@ import (
 	sumdb "golang.org/x/mod/sumdb/tlog"
 )
 
-// A Leaf is the hash of an entry of a small tree and where it stands.
+// A Leaf is the hash of an entry of a small tree, and its index.
 type Leaf struct {
 	Index uint64
 	Hash  Hash // LeafHash of the entry
 }
 
-// maxSubset bounds the trees of which several leaves are proved at once: it is
-// that of a catalog's outputs.
+// maxSubset is the size limit of trees of which several leaves are proved
+// together. It is the limit of a catalog's outputs.
 const maxSubset = 10_000
 
 // ProveSubset returns the root of the tree (RFC 6962, section 2.1) over these
-// leaf hashes, and the hashes that prove the leaves at some indices, ascending,
-// to stand in it: those of the subtrees, from left to right and as large as can
-// be, that hold none of the leaves. Errors: [ErrTooLarge], [ErrNotInTree].
+// leaf hashes, and a proof that the leaves at the given indices, ascending, are
+// in it. The proof is the hashes of the largest subtrees without any of these
+// leaves, from left to right. Errors: [ErrTooLarge], [ErrNotInTree].
 func ProveSubset(leaves []Hash, indices []uint64) (root Hash, proof []Hash, err error) {
 	if len(leaves) > maxSubset {
 		return root, nil, fmt.Errorf("%w: tree of %d leaves", ErrTooLarge, len(leaves))
@@ -46,10 +46,10 @@ func ProveSubset(leaves []Hash, indices []uint64) (root Hash, proof []Hash, err 
 	return root, proof, err
 }
 
-// SubsetRoot returns the root of the tree with so many leaves that has the
-// shown ones, ascending, where they say and of the others what proof says, see
-// [ProveSubset]. Errors: [ErrTooLarge], [ErrNotInTree], [ErrInconsistent] where
-// the proof has too few hashes or too many.
+// SubsetRoot returns the root of the tree of this size, computed from the shown
+// leaves, ascending by index, and from proof for all others; see [ProveSubset].
+// Errors: [ErrTooLarge], [ErrNotInTree], [ErrInconsistent] if the proof has too
+// few hashes or too many.
 func SubsetRoot(size uint64, shown []Leaf, proof []Hash) (root Hash, err error) {
 	switch {
 	case size > maxSubset:
@@ -90,8 +90,8 @@ func ascending(leaves []Leaf) error {
 	return nil
 }
 
-// subset walks a tree from left to right: shown are the leaves still to come,
-// unshown gives the hash of a subtree that holds none of them.
+// subset walks a tree from left to right. shown are the leaves still to come;
+// unshown returns the hash of a subtree without any of them.
 type subset struct {
 	shown   []Leaf
 	unshown func(from, size uint64) (Hash, error)
@@ -115,7 +115,7 @@ func (s *subset) root(from, size uint64) (Hash, error) {
 	return sumdb.NodeHash(l, r), err
 }
 
-// split is the largest power of two below size, which is 2 at least.
+// split returns the largest power of two below size, which is 2 at least.
 func split(size uint64) uint64 {
 	left := uint64(1)
 	for left*2 < size {

@@ -36,8 +36,8 @@ type Tile struct {
 }
 
 // Path returns the path of the tile below the log's URL prefix, such as
-// tile/0/x001/x234/067, tile/1/000.p/17 or tile/entries/002.p/88. It means
-// something only if [ParseTile] accepts it.
+// tile/0/x001/x234/067, tile/1/000.p/17 or tile/entries/002.p/88. The path is
+// valid only if [ParseTile] accepts it.
 func (t Tile) Path() string {
 	level := "entries"
 	if t.Level != Entries {
@@ -64,8 +64,8 @@ func formatTileNumber(n uint64) string {
 }
 
 // ParseTile is the inverse of [Tile.Path]. It returns [ErrMalformed] for
-// anything that Path would not have written. Whether a log has that tile is
-// another question, see [Tile.WidthIn].
+// anything that Path would not have written. Whether a log has that tile is a
+// separate question, see [Tile.WidthIn].
 func ParseTile(path string) (Tile, error) {
 	bad := fmt.Errorf("%w: tile path %.80q", ErrMalformed, path)
 	rest, ok := strings.CutPrefix(path, "tile/")
@@ -86,7 +86,7 @@ func ParseTile(path string) (Tile, error) {
 			return Tile{}, bad
 		}
 	}
-	// Which x and slash may stand where is decided by the comparison below.
+	// The comparison below decides where an x and a slash may be.
 	digits := strings.NewReplacer("x", "", "/", "").Replace(number)
 	if t.N, err = strconv.ParseUint(digits, 10, 64); err != nil || t.Path() != path {
 		return Tile{}, bad
@@ -107,10 +107,10 @@ func (t Tile) WidthIn(size uint64) int {
 	return int(min(count-t.N*TileWidth, TileWidth))
 }
 
-// Tiles yields every resource of a log of the given size: the bundles, then
-// the tiles of each level upward, from left to right. Only the last of each
-// kind can be partial. Nothing else need be fetched to rebuild the log, and
-// nothing else belongs into its export.
+// Tiles yields every resource of a log of the given size: the bundles, then the
+// tiles of each level upward, from left to right. Only the last of each kind
+// can be partial. These resources suffice to rebuild the log, and its export
+// contains nothing else.
 func Tiles(size uint64) iter.Seq[Tile] {
 	return func(yield func(Tile) bool) {
 		for level := Entries; size>>(max(level, 0)*TileHeight) > 0; level++ {

@@ -29,19 +29,19 @@ type Head struct {
 }
 
 // A ReadTile returns the concatenated hashes of a tile, 32 bytes each, exactly
-// tile.Width of them. It is only asked for tiles of the log it belongs to,
+// tile.Width of them. It is only called for tiles of the log it belongs to,
 // never for entry bundles. The caller does not change what is returned. An
-// error is handed on as it is.
+// error is returned to the caller unchanged.
 type ReadTile func(tile Tile) ([]byte, error)
 
-// A Tree is an append-only Merkle tree (RFC 6962) held as its right edge: of
-// every level the tile that is not full yet, at most 255 hashes, and the roots
-// of the perfect subtrees. That is about 10 kB per level, and there are three
-// levels up to 16 million entries.
+// A Tree is an append-only Merkle tree (RFC 6962) held as its right edge: on
+// every level the hashes of the tile that is not full yet, at most 255, and the
+// roots of the perfect subtrees. That is about 10 kB per level, and there are
+// three levels up to 16 million entries.
 //
-// What has left the edge, the full tiles, belongs to the caller, who gets each
-// exactly once. Full tiles and the hashes of the entries after the last one
-// are all that [Load] needs.
+// The full tiles are no longer in the edge: the caller gets each exactly once
+// and keeps it. Full tiles and the hashes of the entries after the last one are
+// all that [Load] needs.
 type Tree struct {
 	size uint64
 	edge [64]Hash // edge[h] is the root of the perfect subtree of 2^h leaves, if bit h of size is set
@@ -50,22 +50,22 @@ type Tree struct {
 }
 
 // New returns the empty tree. Whenever an append completes a tile, full is
-// called with it and its 8192 bytes, which it may keep, lower levels first.
-// It must not use the tree. full may be nil.
+// called with it and its 8192 bytes, which it may keep. Lower levels come
+// first. full must not use the tree. full may be nil.
 func New(full func(tile Tile, hashes []byte)) *Tree {
 	return &Tree{full: full}
 }
 
 // Load returns the tree of the given size from its tiles. It asks read for the
-// partial tile of level 0, and for full tiles of which the levels above are
-// made: at most 255 per level, about 15 ms of hashing at 10 million entries.
-// It never asks for a partial tile of a higher level, so none need be stored.
+// partial tile of level 0, and for full tiles, from which the levels above are
+// made: at most 255 per level, about 15 ms of hashing at 10 million entries. It
+// never asks for a partial tile of a higher level, so none need be stored.
 //
-// Every hash the tree will hold, and every tile read for it, goes into its
-// root: compare [Tree.Head] with a head you trust.
+// The root depends on every hash the tree will hold and on every tile read for
+// it: compare [Tree.Head] with a head you trust.
 //
-// Errors: what read returned, [ErrInconsistent] if a tile has the wrong
-// length, [ErrTooLarge].
+// Errors: read's own, [ErrInconsistent] if a tile has the wrong length,
+// [ErrTooLarge].
 func Load(size uint64, read ReadTile, full func(tile Tile, hashes []byte)) (*Tree, error) {
 	if size > MaxTreeSize {
 		return nil, fmt.Errorf("%w: tree of %d entries", ErrTooLarge, size)
@@ -78,7 +78,7 @@ func Load(size uint64, read ReadTile, full func(tile Tile, hashes []byte)) (*Tre
 			return nil, err
 		}
 		t.open = append(t.open, hashes)
-		// The width of the tile in binary says which perfect subtrees it
+		// The width of the tile in binary tells which perfect subtrees it
 		// consists of, the largest leftmost.
 		for h := TileHeight - 1; h >= 0; h-- {
 			if n := hashSize << h; len(hashes)&n != 0 {
@@ -145,8 +145,9 @@ func (t *Tree) Append(entry []byte) error {
 // AppendHash adds an entry given its [LeafHash].
 func (t *Tree) AppendHash(leaf Hash) {
 	t.push(0, leaf)
-	// As in adding one to a binary number: each bit already set is a perfect
-	// subtree that merges with the one just completed and carries upward.
+	// This works like adding one to a binary number: each bit already set is a
+	// perfect subtree, which merges with the one just completed and carries
+	// upward.
 	h, height := leaf, 0
 	for carry := t.size; carry&1 == 1; carry >>= 1 {
 		h = sumdb.NodeHash(t.edge[height], h)
@@ -159,8 +160,9 @@ func (t *Tree) AppendHash(leaf Hash) {
 	t.size++
 }
 
-// push puts a hash at the end of a level and lets go of the tile it fills.
-// t.size does not count the entry being appended yet, so it is its index.
+// push appends a hash to the tile being filled on a level. A full tile is given
+// to the caller and dropped. t.size does not count the entry being appended
+// yet, so it is the entry's index.
 func (t *Tree) push(level int, h Hash) {
 	if level == len(t.open) {
 		t.open = append(t.open, make([]byte, 0, TileWidth*hashSize))
@@ -201,11 +203,12 @@ func (t *Tree) Root() Hash {
 func (t *Tree) Head() Head { return Head{t.size, t.Root()} }
 
 // ReadTile returns the hashes of any tile of the log at its present or any
-// earlier size: full tiles come from stored, partial ones from memory or, once
-// they are full, cut out of what stored returns. A verifier that holds an old
-// checkpoint asks for old widths, so any width up to the present one is served.
+// earlier size. Full tiles come from stored. Partial ones come from memory or,
+// once they are full, are cut out of what stored returns. A verifier that holds
+// an old checkpoint asks for old widths, so any width up to the present one is
+// served.
 //
-// Errors: what stored returned, [ErrInconsistent] if that has the wrong length,
+// Errors: stored's own, [ErrInconsistent] if its tile has the wrong length,
 // [ErrNotInTree].
 func (t *Tree) ReadTile(tile Tile, stored ReadTile) ([]byte, error) {
 	width := tile.WidthIn(t.size)
