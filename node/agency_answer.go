@@ -24,18 +24,19 @@ import (
 const RulesRefused consent.Code = "agency.rules"
 
 // queryPatience is how long an agency waits for its replica to reach a query
-// that a bank says is there.
+// that, according to the bank, is on the log.
 const queryPatience = 20 * time.Second
 
-// submitPatience is how long an agency waits for its answer to be logged before
-// it tells the bank, which asks again.
+// submitPatience is how long an agency waits for its answer to be logged. After
+// that it reports the delay to the bank, which asks again.
 const submitPatience = 10 * time.Second
 
 const budgets vault.Kind = "budget" // queries answered, by bank and day
 
 func queryKey(ref ledger.QueryRef) []byte { return append([]byte(ref.Bank+"\x00"), ref.ID...) }
 
-// serveAsk is an agency's whole part in a query.
+// serveAsk does all that an agency does for one query: check, read, log and
+// send.
 func (n *Node) serveAsk(ctx context.Context, bank string, request []byte, w io.Writer) error {
 	ask, err := n.openAsk(request)
 	if err != nil {
@@ -47,7 +48,8 @@ func (n *Node) serveAsk(ctx context.Context, bank string, request []byte, w io.W
 		return err
 	}
 	defer done()
-	// A member decides by its own copy of the log, so that has to get there.
+	// A member decides by its own copy of the log, so the copy has to reach the
+	// query first.
 	waiting, cancel := context.WithTimeout(ctx, queryPatience)
 	defer cancel()
 	var q *query
@@ -86,7 +88,7 @@ func (n *Node) openAsk(request []byte) (*consent.Ask, error) {
 	return ask, nil
 }
 
-// replyTo returns the reply that lies in the vault, or makes it and puts it
+// replyTo returns the reply stored in the vault, or makes one and stores it
 // there.
 func (n *Node) replyTo(ctx context.Context, ask *consent.Ask, q *query) (*reply, error) {
 	r := new(reply)
@@ -115,12 +117,12 @@ func (n *Node) replyTo(ctx context.Context, ask *consent.Ask, q *query) (*reply,
 	return r, nil
 }
 
-// replyKept is how long a reply and its spooled ciphertext are kept behind the
+// replyKept is how long a reply and its spooled ciphertext are kept after the
 // deadline: as long as the log remembers the query.
 const replyKept = 24 * time.Hour
 
-// vouched refuses an ask whose key or section the log and the signed consent
-// do not stand behind: nothing is sealed or logged on a bank's word alone.
+// vouched refuses an ask unless the log and the signed consent confirm its key
+// and section: nothing is sealed or logged on a bank's word alone.
 func (n *Node) vouched(ask *consent.Ask, q *query) error {
 	if r := ask.Vouched(n.Name, q.logged()); r != nil {
 		return &peer.Error{Code: codeAsk, Message: r.Detail}
@@ -128,14 +130,15 @@ func (n *Node) vouched(ask *consent.Ask, q *query) error {
 	return nil
 }
 
-// logged is what the log says of a query to whoever is asked.
+// logged returns what the log has of a query, as an agency needs it to check an
+// ask.
 func (q *query) logged() consent.Logged {
 	return consent.Logged{Header: q.header, Query: [16]byte(q.ref.ID), Slots: q.Slots}
 }
 
-// admit is every check before this agency looks into its data: the ask against
-// the log, the clock, a revocation that came past the log, the agency's own
-// rules. The error is a [*consent.Refusal] where the answer is no.
+// admit runs every check before this agency reads its data: the ask against the
+// log, the clock, a revocation received directly, the agency's own rules. The
+// error is a [*consent.Refusal] if the answer is no.
 func (n *Node) admit(ask *consent.Ask, q *query) (*consent.Terms, error) {
 	issuer, err := n.issuer(ask.Credential)
 	if err != nil {
@@ -164,9 +167,9 @@ func (n *Node) admit(ask *consent.Ask, q *query) (*consent.Terms, error) {
 	return terms, n.obey(ask, q, terms)
 }
 
-// obey asks the agency's own rules, and counts the query against its bank.
+// obey applies the agency's own rules, and counts the query against its bank.
 func (n *Node) obey(ask *consent.Ask, q *query, terms *consent.Terms) error {
-	done, err := n.asking.take(n.ctx, q.ref.Bank) // or two questions at once would count as one
+	done, err := n.asking.take(n.ctx, q.ref.Bank) // without it two concurrent questions would count as one
 	if err != nil {
 		return err
 	}
@@ -192,8 +195,8 @@ func (n *Node) obey(ask *consent.Ask, q *query, terms *consent.Terms) error {
 	return nil
 }
 
-// answering is what both answers say of the ask: the slot of the query that
-// they fill, and what was decided by.
+// answering returns what release and refusal have in common: the slot of the
+// query that they fill, and the basis of the decision.
 func answering(ask *consent.Ask) (consent.Slot, consent.Basis, error) {
 	slot, err := ask.Section.Slot(sign.Secret(ask.Key))
 	if err != nil {
@@ -203,7 +206,8 @@ func answering(ask *consent.Ask) (consent.Slot, consent.Basis, error) {
 	return slot, basis, err
 }
 
-// refusal makes the statement that says why this agency answers nothing.
+// refusal makes the statement by which this agency refuses a query, with the
+// reason.
 func (n *Node) refusal(ask *consent.Ask, q *query, why *consent.Refusal) (*reply, error) {
 	slot, basis, err := answering(ask)
 	if err != nil {
@@ -222,10 +226,10 @@ func (n *Node) refusal(ask *consent.Ask, q *query, why *consent.Refusal) (*reply
 	return &reply{Statement: raw, Reason: string(why.Code)}, err
 }
 
-// release reads the sources, seals the fragment to the bank into the spool, and
-// makes the statement that names its digest.
+// release reads the sources, seals the fragment for the bank into the spool,
+// and makes the statement that names the fragment's digest.
 func (n *Node) release(ctx context.Context, ask *consent.Ask, q *query, subject consent.Subject) (*reply, error) {
-	if ledger.ReleaseRoom(&ask.Section) >= seal.MaxBox { // or it would be read again at each ask, and never answered
+	if ledger.ReleaseRoom(&ask.Section) >= seal.MaxBox { // otherwise it would be read again at each ask, and never answered
 		return nil, errTooManyWants
 	}
 	answers, err := n.look(ctx, subject, ask.Section.Wants)
@@ -262,8 +266,8 @@ func (n *Node) release(ctx context.Context, ask *consent.Ask, q *query, subject 
 
 var errTooManyWants = &peer.Error{Code: peer.TooLarge, Message: "too many outputs asked at once"}
 
-// spool seals answers to the bank into a file that is complete and durable when
-// it returns.
+// spool seals the answers for the bank into a file that is complete and durable
+// when spool returns.
 func (n *Node) spool(q *query, s *consent.Section, answers []fragment.Answer) (w fragment.Written, err error) {
 	to, err := n.recipientAt(q.ref.Bank, q.Index)
 	if err != nil {
@@ -290,8 +294,8 @@ func (n *Node) spool(q *query, s *consent.Section, answers []fragment.Answer) (w
 	return w, file.Commit(spoolName(outPrefix, q.ref, q.ref.Bank), time.UnixMilli(int64(q.Deadline)).Add(replyKept))
 }
 
-// look answers every want from this agency's sources: a value, or the plain
-// word why there is none. Rows of a dataset are read once.
+// look answers every want from this agency's sources: with a value, or with the
+// outcome that tells why there is none. The rows of a dataset are read once.
 func (n *Node) look(ctx context.Context, subject consent.Subject, wants []consent.Want) ([]fragment.Answer, error) {
 	var answers []fragment.Answer
 	for from, to := 0, 0; from < len(wants); from = to {
@@ -306,7 +310,7 @@ func (n *Node) look(ctx context.Context, subject consent.Subject, wants []consen
 	return answers, nil
 }
 
-// lookInto answers wants of one dataset.
+// lookInto answers the wants of one dataset.
 func (n *Node) lookInto(ctx context.Context, subject consent.Subject, wants []consent.Want) (answers []fragment.Answer) {
 	d := n.catalog.Dataset(wants[0].Item.Dataset)
 	var items []consent.Item
@@ -343,8 +347,8 @@ func (n *Node) lookInto(ctx context.Context, subject consent.Subject, wants []co
 	return answers
 }
 
-// read computes items of one dataset. What a bank hears of a source that does
-// not answer is its code, never the words, which are for this agency's operator.
+// read computes items of one dataset. If a source fails, the bank gets the
+// error's code only. The error's text is for this agency's operator.
 func (n *Node) read(ctx context.Context, d *catalog.Dataset, subject consent.Subject, items []consent.Item, at *catalog.At) ([]catalog.Answer, error) {
 	at.Day, at.Time = n.today(), uint64(time.Now().UnixMilli())
 	s := n.sources[d.Source]
@@ -358,11 +362,11 @@ func (n *Node) read(ctx context.Context, d *catalog.Dataset, subject consent.Sub
 	return s.Answers(ctx, d, subject, items, *at)
 }
 
-// maxDetail is how long the words of a refusal may be, in bytes: all refusals
-// have one size.
+// maxDetail is the maximum length of a refusal's text, in bytes: all refusals
+// have the same size.
 const maxDetail = 200
 
-// shortened cuts a text to so many bytes, between characters.
+// shortened cuts a text to at most this many bytes, between characters.
 func shortened(text string, most int) string {
 	if len(text) <= most {
 		return text

@@ -14,22 +14,23 @@ import (
 	"atoll/node/peer"
 )
 
-// Errors of a catalog that an agency may not answer by.
+// Errors of a catalog that an agency must not answer by.
 var (
-	// ErrCatalogChanged means that the log has other content under its version.
+	// ErrCatalogChanged means that the log has other content under the
+	// catalog's version.
 	ErrCatalogChanged = errors.New("the catalog has changed and its version has not")
-	// ErrCatalogOlder means that the log has a higher version.
+	// ErrCatalogOlder means that the log has a higher version than the catalog.
 	ErrCatalogOlder = errors.New("the catalog is older than the one on the log")
 )
 
 // How long an agency waits before it tries again to put its catalog on the log:
-// after a fault of the moment, and after an entry that refuses it.
+// after a temporary fault, and after an entry that rejects it.
 const (
 	publishEvery   = 5 * time.Second
 	publishRefused = time.Hour
 )
 
-// offering is a catalog as it is published.
+// offering is a catalog in its published form.
 type offering struct {
 	*catalog.Catalog
 	salt   sign.Secret
@@ -38,7 +39,7 @@ type offering struct {
 	root   []byte
 }
 
-// newOffering computes what catalog.publish says of a catalog.
+// newOffering computes the content of catalog.publish for a catalog.
 func newOffering(c *catalog.Catalog, salt sign.Secret) (o *offering, err error) {
 	o = &offering{Catalog: c, salt: salt, leaves: c.Leaves(salt)}
 	if o.root, err = consent.Tree(o.leaves); err != nil {
@@ -48,13 +49,13 @@ func newOffering(c *catalog.Catalog, salt sign.Secret) (o *offering, err error) 
 	return o, err
 }
 
-// is says whether a catalog on the log is this one.
+// is reports whether a catalog on the log is this one.
 func (o *offering) is(p *ledger.Published) bool {
 	return p != nil && p.Version == o.Version && bytes.Equal(p.Digest, o.digest) && bytes.Equal(p.Root, o.root)
 }
 
-// publishable returns nil where the catalog is on the log, or can be put there
-// after what is.
+// publishable returns nil if the catalog is on the log, or may follow the one
+// that is.
 func (o *offering) publishable(p *ledger.Published) error {
 	switch {
 	case p == nil || p.Version < o.Version || o.is(p):
@@ -65,8 +66,8 @@ func (o *offering) publishable(p *ledger.Published) error {
 	return fmt.Errorf("%w: the log has other content of version %d (entry %d)", ErrCatalogChanged, o.Version, p.Index)
 }
 
-// Published returns the catalog of an agency that this member's log has, nil
-// where it has none.
+// Published returns the newest catalog of an agency on this member's log, nil
+// if there is none.
 func (n *Node) Published(agency string) (p *ledger.Published, err error) {
 	err = n.replica.View(func(v ledger.View) error {
 		p, err = ledger.LookupCatalog(v, agency)
@@ -75,8 +76,8 @@ func (n *Node) Published(agency string) (p *ledger.Published, err error) {
 	return p, err
 }
 
-// offer prepares this member's own catalog. It fails where the log, as far as it
-// is known here, says that nothing may be answered by it.
+// offer prepares this member's own catalog. It fails if the log, as far as this
+// member knows it, forbids answering by this catalog.
 func (n *Node) offer(c *catalog.Catalog) (err error) {
 	if c == nil {
 		return nil
@@ -91,14 +92,15 @@ func (n *Node) offer(c *catalog.Catalog) (err error) {
 	return n.own.publishable(p)
 }
 
-// Publish returns when this member's catalog is on the log as the one by which
-// it answers, and says where. The error is one of those above where it cannot
-// come there, a [*NotAccepted] where the log refuses it.
+// Publish waits until this member's catalog is on the log, and returns its
+// place there. From then on the member answers by it. The error is one of those
+// above if the catalog cannot be published, and a [*NotAccepted] if the log
+// rejects it.
 func (n *Node) Publish(ctx context.Context) (*ledger.Published, error) {
 	if n.own == nil {
 		return nil, ErrNoCatalog
 	}
-	done, err := n.publishing.take(ctx, n.Name) // or two would be put there
+	done, err := n.publishing.take(ctx, n.Name) // without it the catalog could be published twice
 	if err != nil {
 		return nil, err
 	}
@@ -120,8 +122,8 @@ func (n *Node) Publish(ctx context.Context) (*ledger.Published, error) {
 	return await(ctx, n, n.ownPublished)
 }
 
-// ownPublished returns what the log says of this member's catalog, nil where it does
-// not have it.
+// ownPublished returns this member's catalog as it is on the log, nil if the
+// log does not have it.
 func (n *Node) ownPublished() (*ledger.Published, error) {
 	p, err := n.Published(n.Name)
 	if err != nil || !n.own.is(p) {
@@ -130,8 +132,8 @@ func (n *Node) ownPublished() (*ledger.Published, error) {
 	return p, nil
 }
 
-// keepPublished brings this member's catalog to the log after the start. Before
-// it is there nothing is answered.
+// keepPublished brings this member's catalog to the log after the start.
+// Nothing is answered until it is there.
 func (n *Node) keepPublished() {
 	for told := ""; n.own != nil; {
 		p, err := n.Publish(n.ctx)
@@ -163,7 +165,8 @@ func (n *Node) keepPublished() {
 	}
 }
 
-// answerable returns nil once this member's catalog is the one on the log.
+// answerable waits until this member's catalog is the one on the log, and then
+// returns nil.
 func (n *Node) answerable(ctx context.Context) error {
 	_, err := await(ctx, n, n.ownPublished)
 	if err != nil && ctx.Err() != nil {
@@ -172,7 +175,7 @@ func (n *Node) answerable(ctx context.Context) error {
 	return err
 }
 
-// sentCatalog is how a catalog goes to members.
+// sentCatalog is a catalog as it is sent to members.
 type sentCatalog struct {
 	_    struct{} `cbor:",toarray"`
 	Text []byte
@@ -189,8 +192,8 @@ func (n *Node) serveCatalog(ctx context.Context, _ string, _ []byte) ([]byte, er
 	return sign.Marshal(sentCatalog{Text: n.own.Bytes(), Salt: n.own.salt[:]})
 }
 
-// openSent reads a catalog that an agency, or this member's vault, has sent, and
-// checks that it is the one on the log.
+// openSent reads a catalog that an agency has sent, or that is stored in this
+// member's vault, and checks that it is the one on the log.
 func openSent(agency string, data []byte, p *ledger.Published) (*offering, error) {
 	var sent sentCatalog
 	if err := sign.Unmarshal(data, &sent); err != nil || len(sent.Salt) != len(sign.Secret{}) {

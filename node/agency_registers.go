@@ -12,40 +12,40 @@ import (
 	"atoll/node/source"
 )
 
-// checkEvery is how often an agency looks at its tables without being asked. A
-// table that did not change costs a look at its file.
+// checkEvery is how often an agency checks its tables without being asked. For
+// a table that did not change only its file's status is read.
 const checkEvery = time.Minute
 
-// Register is how one dataset of an agency is, for its operator. No value of it
-// is here, nor a subject.
+// Register is the state of one dataset of an agency, for its operator. It
+// contains no values and no subjects.
 type Register struct {
 	Dataset  string `json:"dataset"`
-	Checked  string `json:"checked"` // when all keys of the table had been read, RFC 3339; "" before that
+	Checked  string `json:"checked"` // when all keys of the table were last read, RFC 3339; "" before the first time
 	Rows     int64  `json:"rows"`
-	Mended   int64  `json:"mended_keys"`   // rows whose key is a code written otherwise; they count
-	Others   int64  `json:"other_keys"`    // rows of whom the catalog declares (also)
-	Unusable int64  `json:"unusable_keys"` // rows of nobody known: outputs over several rows are invalid
-	Aside    int64  `json:"set_aside"`     // rows of nobody known that an operator has set aside
-	Live     bool   `json:"live"`          // the database of record itself
-	AsOf     string `json:"as_of"`         // by the table's marker; "" without
-	Problem  string `json:"problem"`       // why nothing can be said of several rows, nor "none"; "" where it can
-	Failed   uint64 `json:"failed"`        // questions since the start that the table could not answer
-	Last     string `json:"last_failure"`  // why, of the newest of them: what the source says, or the reason of an answer
+	Mended   int64  `json:"mended_keys"`   // rows whose key is a code in another spelling; they count
+	Others   int64  `json:"other_keys"`    // rows of subjects of other kinds, as the catalog declares them (also)
+	Unusable int64  `json:"unusable_keys"` // rows of no known subject: outputs over several rows are invalid
+	Aside    int64  `json:"set_aside"`     // rows of no known subject that an operator has set aside
+	Live     bool   `json:"live"`          // whether it is the database of record itself
+	AsOf     string `json:"as_of"`         // by the table's marker; "" without one
+	Problem  string `json:"problem"`       // why outputs over several rows, and "no record", cannot be answered; "" if they can
+	Failed   uint64 `json:"failed"`        // queries since the start that the table could not answer
+	Last     string `json:"last_failure"`  // reason of the newest failure: the source's message, or the reason of an answer
 	LastAt   string `json:"last_failure_at"`
 
-	// The same in parts, so that they can be told in another language; nil where
-	// the source is not at fault.
+	// The problem as a structured error, for translation; nil if the source is
+	// not at fault.
 	ProblemError *source.Error `json:"problem_error,omitempty"`
 	LastError    *source.Error `json:"last_failure_error,omitempty"`
 }
 
-// registers keeps that of all datasets. The zero value is ready.
+// registers holds the state of all datasets. The zero value is ready.
 type registers struct {
 	mu sync.Mutex
 	of map[string]*Register
 }
 
-// change lets do change the state of a dataset.
+// change calls do to change the state of a dataset.
 func (r *registers) change(dataset string, do func(*Register)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -58,8 +58,8 @@ func (r *registers) change(dataset string, do func(*Register)) {
 	do(r.of[dataset])
 }
 
-// answered counts a question that a dataset could not answer, by the source's
-// fault or by its rows'.
+// answered counts a query that a dataset could not answer, whether because of
+// its source or because of its rows.
 func (r *registers) answered(dataset string, got []catalog.Answer, err error) {
 	why := ""
 	if i := slices.IndexFunc(got, func(a catalog.Answer) bool { return a.Outcome == consent.Invalid }); i >= 0 {
@@ -69,7 +69,7 @@ func (r *registers) answered(dataset string, got []catalog.Answer, err error) {
 		why = err.Error()
 	}
 	var e *source.Error
-	if why == "" || errors.As(err, &e) && e.Code == source.NoKeys { // no fault: of that kind it has nobody
+	if why == "" || errors.As(err, &e) && e.Code == source.NoKeys { // no fault: the dataset has nobody of that kind
 		return
 	}
 	r.change(dataset, func(x *Register) {
@@ -91,7 +91,7 @@ func (r *registers) list() []Register {
 	return list
 }
 
-// checkSources makes the first pass over every table when the node starts, and
+// checkSources reads every table for the first time when the node starts, and
 // again when a table has changed.
 func (n *Node) checkSources() {
 	t := time.NewTicker(checkEvery)

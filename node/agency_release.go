@@ -14,29 +14,29 @@ import (
 	"atoll/node/vault"
 )
 
-// reply is what an agency answers to one query, once and for all. It lies in
-// the vault before the log hears of it: whatever happens then, the same
-// statement is submitted and the same bytes are sent. From then on a bank that
-// asks again names a query and says nothing else that is read.
+// reply is an agency's only answer to one query. It is stored in the vault
+// before it is submitted to the log. Whatever happens then, the same statement
+// is submitted and the same bytes are sent. When the bank asks again, only the
+// query's id in its request is used.
 type reply struct {
 	Statement []byte    `cbor:"1,keyasint"`           // release or refusal
 	Digest    []byte    `cbor:"2,keyasint"`           // of the spooled ciphertext, empty for a refusal
 	Reason    string    `cbor:"3,keyasint"`           // code of a refusal
-	Admitted  *admitted `cbor:"4,keyasint,omitempty"` // of a release; nil where an earlier version made it
+	Admitted  *admitted `cbor:"4,keyasint,omitempty"` // of a release; nil if an earlier version of atoll made it
 }
 
-// admitted is what a release rests on, as it was when it was made.
+// admitted is the basis of a release, as it was when the release was made.
 type admitted struct {
 	Consent    []byte         `cbor:"1,keyasint"` // id
 	Credential []byte         `cbor:"2,keyasint"` // digest
 	Until      consent.Day    `cbor:"3,keyasint"` // last day of the credential
-	Items      []consent.Item `cbor:"4,keyasint"` // that were asked
+	Items      []consent.Item `cbor:"4,keyasint"` // the items that were asked
 	Final      bool           `cbor:"5,keyasint"` // nothing may leave before the release is final
 }
 
 const replies vault.Kind = "reply" // by queryKey
 
-// admitting notes what a release to this ask rests on.
+// admitting records the basis of a release to this ask.
 func (n *Node) admitting(ask *consent.Ask) (*admitted, error) {
 	c, err := consent.ReadCredential(ask.Credential)
 	if err != nil {
@@ -50,14 +50,14 @@ func (n *Node) admitting(ask *consent.Ask) (*admitted, error) {
 	return a, nil
 }
 
-// final says whether the release has to be final before anything leaves: it was
-// so when the reply was made, or is by the catalog of today.
+// final reports whether the release has to be final before anything leaves: by
+// what held when the reply was made, or by today's catalog.
 func (r *reply) final(c *catalog.Catalog) bool {
 	return r.Admitted == nil || r.Admitted.Final || c.Sensitivity(r.Admitted.Items) >= finalFrom
 }
 
 // carryOut brings a reply to the log and sends what it releases. Each step that
-// can fail comes before the first byte (I3).
+// can fail comes before the first byte is sent (I3).
 func (n *Node) carryOut(ctx context.Context, ref ledger.QueryRef, r *reply, w io.Writer) error {
 	if len(r.Digest) > 0 {
 		if err := n.mayLeave(ref, r); err != nil {
@@ -79,9 +79,9 @@ func (n *Node) carryOut(ctx context.Context, ref ledger.QueryRef, r *reply, w io
 	return n.deliver(ctx, ref, r, w)
 }
 
-// deliver sends the spooled ciphertext, if this member's own copy of the log
-// has the release of these very bytes, final where they are sensitive, and it
-// may still leave.
+// deliver sends the spooled ciphertext. This member's own copy of the log must
+// have the release of these very bytes, the release must be final if the data
+// is sensitive, and the data must still be allowed to leave.
 func (n *Node) deliver(ctx context.Context, ref ledger.QueryRef, r *reply, w io.Writer) error {
 	o, err := n.outcome(ref, n.Name)
 	if err != nil {
@@ -99,7 +99,7 @@ func (n *Node) deliver(ctx context.Context, ref ledger.QueryRef, r *reply, w io.
 		return err
 	}
 	f, err := n.vault.Spooled(spoolName(outPrefix, ref, ref.Bank))
-	if err != nil && !errors.Is(err, vault.ErrNone) { // for want of a descriptor, say: it is still there
+	if err != nil && !errors.Is(err, vault.ErrNone) { // for lack of a descriptor, say: it is still there
 		n.log.Error("a sealed fragment could not be read from the vault: the bank is told to ask again", "error", err)
 		return &peer.Error{Code: peer.Busy, Message: "the fragment cannot be read now", Retryable: true}
 	}
@@ -113,8 +113,8 @@ func (n *Node) deliver(ctx context.Context, ref ledger.QueryRef, r *reply, w io.
 
 // mayLeave decides whether what a reply releases may leave now: by this
 // member's own copy of the log, its own clock and the revocations it holds. It
-// is asked before the log hears of the release, and again before the first
-// byte: a consent or a credential that was taken back in between counts.
+// is called before the release is submitted to the log, and again before the
+// first byte: a consent or a credential may have been revoked in between.
 func (n *Node) mayLeave(ref ledger.QueryRef, r *reply) error {
 	q, err := n.query(ref)
 	if err != nil {
@@ -148,7 +148,7 @@ func (n *Node) mayLeave(ref ledger.QueryRef, r *reply) error {
 	return n.stillVouched(r.Admitted, max(at.Day, n.today()))
 }
 
-// stillVouched says whether the credential behind a release still stands.
+// stillVouched reports whether the credential behind a release is still valid.
 func (n *Node) stillVouched(a *admitted, day consent.Day) error {
 	var c *ledger.Credential
 	err := n.replica.View(func(v ledger.View) (err error) {

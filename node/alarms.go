@@ -16,16 +16,16 @@ import (
 // Kinds of an [Alarm].
 const (
 	AlarmHistories = "histories" // somebody has signed another history of the log
-	AlarmForgotten = "forgotten" // this member has cosigned what it does not remember
-	AlarmLiar      = "liar"      // a member sends what no honest one sends
+	AlarmForgotten = "forgotten" // this member has cosigned a head that it does not remember
+	AlarmLiar      = "liar"      // a member sends what no honest member sends
 	AlarmClock     = "clock"     // this member's clock and network time disagreed
-	AlarmEvidence  = "evidence"  // a file of evidence cannot be read
-	AlarmMachine   = "machine"   // the machine lacks something now
+	AlarmEvidence  = "evidence"  // an evidence file cannot be read
+	AlarmMachine   = "machine"   // the machine lacks a resource now
 	AlarmCatalog   = "catalog"   // this member's catalog is not on the log
-	AlarmEndings   = "endings"   // which roles end cannot be told
+	AlarmEndings   = "endings"   // it cannot be determined which roles end
 )
 
-// actions say what an operator does about an alarm, by kind.
+// actions are what an operator should do about an alarm, by kind.
 var actions = map[string]string{
 	AlarmHistories: "keep the evidence; compare the root at this size with other members by telephone, and tell the supervisor",
 	AlarmForgotten: "this folder is an old copy, or another node uses its keys: stop it, and never restore a member's memory from a backup",
@@ -37,22 +37,22 @@ var actions = map[string]string{
 	AlarmEndings:   "look into the node's log; restart the node if it stays",
 }
 
-// Alarm is what an operator has to know and to do something about. One with
-// evidence stays: it can be acknowledged, and is shown as such from then on. The
-// others end by themselves.
+// Alarm is something that an operator has to know and to act on. An alarm with
+// evidence stays: it can be acknowledged, and is shown as acknowledged from
+// then on. The others end by themselves.
 type Alarm struct {
-	ID           string        `json:"id"`       // "" of what ends by itself
+	ID           string        `json:"id"`       // "" for an alarm that ends by itself
 	Kind         string        `json:"kind"`     // one of the constants above
-	Since        string        `json:"since"`    // RFC 3339; "" of what is so now
-	Member       string        `json:"member"`   // whom it is about, or ""
+	Since        string        `json:"since"`    // RFC 3339; "" for a present condition
+	Member       string        `json:"member"`   // the member concerned, or ""
 	What         string        `json:"what"`     // what is wrong
 	Action       string        `json:"action"`   // what to do
 	Evidence     string        `json:"evidence"` // file, or ""
 	Acknowledged *Acknowledged `json:"acknowledged"`
 }
 
-// Acknowledged says who has seen an alarm and what was done. The vault keeps it
-// for good.
+// Acknowledged records who has seen an alarm and what was done. The vault keeps
+// it for good.
 type Acknowledged struct {
 	By   string `json:"by" cbor:"1,keyasint"`
 	At   string `json:"at" cbor:"2,keyasint"`   // by this member's clock, RFC 3339
@@ -63,7 +63,7 @@ const acknowledgements vault.Kind = "alarm" // Acknowledged, by id
 
 func alarm(kind, what string) Alarm { return Alarm{Kind: kind, What: what, Action: actions[kind]} }
 
-// evident returns an alarm with evidence.
+// evident converts an alarm of the replica, which has evidence.
 func (n *Node) evident(a replica.Alarm) (Alarm, error) {
 	kind := AlarmHistories
 	switch {
@@ -95,8 +95,8 @@ func (n *Node) evident(a replica.Alarm) (Alarm, error) {
 	return out, err
 }
 
-// Alarms returns those that stand: with evidence, the oldest first, and then those
-// of the moment.
+// Alarms returns all current alarms: those with evidence, oldest first, and
+// then those for present conditions.
 func (n *Node) Alarms() (list []Alarm, err error) {
 	list = []Alarm{}
 	for _, a := range n.replica.Alarms() {
@@ -115,9 +115,9 @@ func (n *Node) Alarms() (list []Alarm, err error) {
 	return list, nil
 }
 
-// Acknowledge notes that somebody has seen an alarm and what was done about it.
-// Nothing is deleted: the alarm and its evidence stay, and so does this. An alarm
-// that has been acknowledged is not acknowledged again by somebody else.
+// Acknowledge records that somebody has seen an alarm and what was done about
+// it. Nothing is deleted: the alarm, its evidence and the acknowledgement stay.
+// An acknowledged alarm cannot be acknowledged again by somebody else.
 func (n *Node) Acknowledge(id, by, note string) (Alarm, error) {
 	if !consent.ValidText(by) || !consent.ValidText(note) {
 		return Alarm{}, &problem.Error{
@@ -148,5 +148,5 @@ func (n *Node) Acknowledge(id, by, note string) (Alarm, error) {
 	}
 }
 
-// AlreadyAcknowledged is the code of a second acknowledgement.
+// AlreadyAcknowledged is the error code for a second acknowledgement.
 const AlreadyAcknowledged problem.Code = "alarm.acknowledged"

@@ -15,18 +15,18 @@ import (
 	"atoll/node/vault"
 )
 
-// Question is what a bank wants to know under one consent.
+// Question is what a bank asks under one consent.
 type Question struct {
 	Consent  consent.ID
 	Operator string          // the named person at the bank
-	Offers   []consent.Offer // what to ask of whom; nil: all that the consent covers
+	Offers   []consent.Offer // which outputs to ask of which agencies; nil: all that the consent covers
 	Wait     time.Duration   // how long to wait for agencies; 0 means 30 s
 	Open     time.Duration   // how long agencies may answer; 0 means twice Wait
 }
 
-// Asked is a question that stands on the log. It lies in the bank's vault until
-// its data life ends, so that a bank that was interrupted asks the agencies
-// again, without spending another use.
+// Asked is a question that is on the log. It is stored in the bank's vault
+// until its data life ends, so that a bank that was interrupted asks the
+// agencies again, without spending another use.
 type Asked struct {
 	Ref      ledger.QueryRef   `cbor:"1,keyasint"`
 	Index    uint64            `cbor:"2,keyasint"` // of the entry
@@ -34,7 +34,7 @@ type Asked struct {
 	Operator string            `cbor:"4,keyasint"`
 	Deadline uint64            `cbor:"5,keyasint"` // Unix milliseconds
 	Sections []consent.Section `cbor:"6,keyasint"`
-	Left     []Left            `cbor:"7,keyasint"` // what was wanted and not asked
+	Left     []Left            `cbor:"7,keyasint"` // wanted items that were not asked
 	Opened   []byte            `cbor:"8,keyasint"` // the statement query.open
 }
 
@@ -45,20 +45,20 @@ type Left struct {
 	Item   consent.Item
 }
 
-// Piece is what became of a question at one agency: one answer for each want,
-// in order, whatever happened.
+// Piece is the result of a question at one agency: one answer for each want, in
+// order, whatever happened.
 type Piece struct {
 	Agency  string
 	Entry   uint64 // index of the release or refusal; 0 where the log has none
-	Digest  []byte // of the ciphertext that arrived and verified, else nil
+	Digest  []byte // of the ciphertext that arrived and verified, otherwise nil
 	Answers []fragment.Answer
 }
 
-// ErrNotAccepted means that the log did not accept a statement; errors of this
+// ErrNotAccepted means that the log did not accept a statement. Errors of this
 // package that wrap it are a [*NotAccepted].
 var ErrNotAccepted = errors.New("the log did not accept it")
 
-// NotAccepted says why.
+// NotAccepted holds the log's answer, with the reason.
 type NotAccepted struct{ ledger.Answer }
 
 func (e *NotAccepted) Error() string {
@@ -76,15 +76,15 @@ func (e *NotAccepted) Unwrap() error { return ErrNotAccepted }
 
 const (
 	questions vault.Kind = "query"   // Asked, by query id
-	receipts  vault.Kind = "receipt" // statements that wait for the log, by query id
+	receipts  vault.Kind = "receipt" // statements not on the log yet, by query id
 )
 
 const defaultWait = 30 * time.Second
 
-// Ask puts a question on the log, which spends one use of the consent, or says
-// why not: a [*consent.Refusal] where this member finds by itself that the
-// consent does not cover it, and a [*NotAccepted] where the log does. It tries
-// until ctx ends; then the error is a [*NotLogged].
+// Ask puts a question on the log, which spends one use of the consent. The
+// error is a [*consent.Refusal] if this member finds that the consent does not
+// cover the question, and a [*NotAccepted] if the log does. Ask tries until ctx
+// ends; then the error is a [*NotLogged].
 func (n *Node) Ask(ctx context.Context, q Question) (*Asked, error) {
 	c, err := n.freshConsent(ctx, q.Consent)
 	if err != nil {
@@ -95,7 +95,7 @@ func (n *Node) Ask(ctx context.Context, q Question) (*Asked, error) {
 	}
 	head := n.NewHead()
 	a := &Asked{Ref: ledger.QueryRef{Bank: n.Name, ID: head.ID}, Consent: q.Consent[:], Operator: q.Operator}
-	if q.Open == 0 { // they may still release while the bank's own patience ends
+	if q.Open == 0 { // agencies may still release when the bank stops waiting
 		q.Open = 2 * q.Wait
 	}
 	a.Deadline = n.replica.Deadline(q.Open)
@@ -114,9 +114,9 @@ func (n *Node) Ask(ctx context.Context, q Question) (*Asked, error) {
 	return a, nil
 }
 
-// Asked returns a question from the vault, for [Node.Collect] to ask again. One
-// whose fate on the log is not known is brought there first: the same statement
-// spends one use, however often it is submitted.
+// Asked returns a question from the vault, for [Node.Collect] to ask again. If
+// it is unknown whether the question is on the log, it is submitted first. The
+// same statement spends one use, however often it is submitted.
 func (n *Node) Asked(ctx context.Context, id ledger.StatementID) (*Asked, error) {
 	a := new(Asked)
 	if err := n.vault.Get(questions, id[:], a); err != nil {
@@ -132,8 +132,8 @@ func (n *Node) Asked(ctx context.Context, id ledger.StatementID) (*Asked, error)
 	return a, n.submitQuery(ctx, a, c)
 }
 
-// freshConsent is Consent for one that this member's copy of the log may not
-// have yet: a node that has just started is behind.
+// freshConsent is [Node.Consent] for a consent that this member's copy of the
+// log may not have yet: a node that has just started is behind.
 func (n *Node) freshConsent(ctx context.Context, id consent.ID) (*Consent, error) {
 	c, err := n.Consent(id)
 	if errors.Is(err, ErrNoConsent) {
@@ -143,8 +143,8 @@ func (n *Node) freshConsent(ctx context.Context, id consent.ID) (*Consent, error
 	return c, err
 }
 
-// submitQuery brings a question that lies in the vault to the log, and notes
-// where it stands there.
+// submitQuery brings a question stored in the vault to the log, and records its
+// index there.
 func (n *Node) submitQuery(ctx context.Context, a *Asked, c *Consent) error {
 	answer, err := n.replica.Submit(ctx, a.Opened)
 	if err != nil {
@@ -157,13 +157,13 @@ func (n *Node) submitQuery(ctx context.Context, a *Asked, c *Consent) error {
 	return n.vault.Put(questions, a.Ref.ID, a, dataEnds(c))
 }
 
-// dataEnds is when the bank may no longer keep what it gets now.
+// dataEnds returns the time when the bank has to delete data that it gets now.
 func dataEnds(c *Consent) time.Time {
 	return time.Now().Add(time.Duration(c.Terms.DataLife) * 24 * time.Hour)
 }
 
 // sections makes one section for each agency that is asked, within what the
-// consent covers. What is wanted and not covered is noted, not asked.
+// consent covers. Wanted items that are not covered are recorded and not asked.
 func (n *Node) sections(a *Asked, c *Consent, offers []consent.Offer) error {
 	if offers == nil {
 		for _, s := range c.Body.Slices {
@@ -227,8 +227,8 @@ func (n *Node) openQuery(a *Asked, c *Consent, head ledger.Head) error {
 	return err
 }
 
-// NotLogged means that a query lies in the bank's vault and is not known to
-// stand on the log: [Node.Asked] with its id brings it there, and spends no
+// NotLogged means that a query is stored in the bank's vault and is not known
+// to be on the log. [Node.Asked] with its id brings it there, and spends no
 // second use.
 type NotLogged struct {
 	Query ledger.StatementID

@@ -15,11 +15,11 @@ import (
 	"atoll/node/vault"
 )
 
-// ErrNoCatalog means that a member is no agency, or does not say what it offers.
+// ErrNoCatalog means that a member is no agency, or has published no catalog.
 var ErrNoCatalog = errors.New("no catalog")
 
-// catalogs are those that agencies have sent, with their salts, by agency: what
-// is asked of one that is away now is known from before.
+// catalogs are those that agencies have sent, with their salts, by agency. They
+// let a bank ask for outputs of an agency that is unreachable now.
 const catalogs vault.Kind = "catalog"
 
 // library keeps the catalogs that others have sent, by agency.
@@ -43,9 +43,9 @@ func (l *library) put(agency string, o *offering) {
 	l.held[agency] = o
 }
 
-// CatalogOf returns what an agency offers, as the log has it: the catalog comes
-// from the agency, or from what it has sent before, and is compared with that.
-// This member's own is returned whether it is there or not.
+// CatalogOf returns an agency's catalog, checked against the log. It comes from
+// the agency, or from what the agency sent before. This member's own catalog is
+// returned whether or not it is on the log.
 func (n *Node) CatalogOf(ctx context.Context, agency string) (*catalog.Catalog, error) {
 	if agency == n.Name && n.own != nil {
 		return n.own.Catalog, nil
@@ -65,7 +65,7 @@ func (n *Node) offeringOf(ctx context.Context, agency string) (*offering, *ledge
 	if err != nil {
 		return nil, nil, err
 	}
-	if p == nil { // it may have come to the log a moment ago
+	if p == nil { // it may have been logged a moment ago
 		n.Fresh(ctx)
 		if p, err = n.Published(agency); err != nil {
 			return nil, nil, err
@@ -90,9 +90,9 @@ func (n *Node) offeringOf(ctx context.Context, agency string) (*offering, *ledge
 	return o, p, nil
 }
 
-// fetchCatalog takes the catalog that the log has out of the vault, or asks the
-// agency for it, and says which of the log's it is: the agency may have published
-// another one meanwhile.
+// fetchCatalog takes an agency's catalog from the vault, or asks the agency for
+// it, and returns it with the log's record of it. That may be a newer one than
+// p: the agency may have published again meanwhile.
 func (n *Node) fetchCatalog(ctx context.Context, agency string, p *ledger.Published) (*offering, *ledger.Published, error) {
 	var kept []byte
 	if err := n.vault.Get(catalogs, []byte(agency), &kept); err == nil {
@@ -116,13 +116,13 @@ func (n *Node) fetchCatalog(ctx context.Context, agency string, p *ledger.Publis
 
 // Offering is what can be asked, by the catalogs on the log.
 type Offering struct {
-	Offers     []consent.Offer // as wanted, each item with the meaning of its output; zero where no catalog has it
-	Shown      []consent.Shown // what the catalogs have of them
+	Offers     []consent.Offer // as wanted, each item with the meaning of its output; zero if no catalog has it
+	Shown      []consent.Shown // those of them that the catalogs have
 	Statements [][]byte        // the catalog.publish of each that is shown
-	Without    []string        // agencies whose catalog is not to be had now
+	Without    []string        // agencies whose catalog is unavailable now
 }
 
-// Offering looks up what is wanted of agencies in their catalogs.
+// Offering looks up the wanted items in the agencies' catalogs.
 func (n *Node) Offering(ctx context.Context, wanted []consent.Offer) (*Offering, error) {
 	found := make([]*offering, len(wanted))
 	entries := make([]*ledger.Published, len(wanted))
@@ -150,7 +150,7 @@ func (n *Node) Offering(ctx context.Context, wanted []consent.Offer) (*Offering,
 	return out, nil
 }
 
-// show adds what one catalog has of an offer.
+// show adds those items of an offer that one catalog has.
 func (n *Node) show(out *Offering, o consent.Offer, of *offering, at *ledger.Published) error {
 	o.Items = slices.Clone(o.Items)
 	for i := range o.Items {

@@ -13,22 +13,23 @@ import (
 	"atoll/node/peer"
 )
 
-// Collect asks every agency of a question at once and returns when each has
-// answered or wait is over, one piece for each agency in the order of the
-// question. An agency is not waited for any longer once connecting to it has
-// failed unreachableTries times in a row, which takes some seven seconds, and
-// all others have answered or are like it. Called again it gets the same bytes
-// again, from this bank's vault once they have their receipt. It acknowledges
-// what arrived with a receipt, sent asynchronously, and gives the cosigners a
-// second to make it all final. Progress, unless nil, is called with each piece
-// as it comes, one at a time.
+// Collect asks all agencies of a question in parallel. It returns when each has
+// answered or wait is over, with one piece for each agency in the order of the
+// question. After unreachableTries failed connections in a row, which take some
+// seven seconds, an agency counts as unreachable. Collect does not wait for
+// unreachable agencies once all others have answered. Called again it returns
+// the same bytes: from this bank's vault once they have their receipt. It
+// acknowledges what arrived with a receipt, sent asynchronously, and gives the
+// cosigners a second to make the query and its answers final. Progress, unless
+// nil, is called with each piece as it comes, one at a time.
 func (n *Node) Collect(ctx context.Context, a *Asked, wait time.Duration, progress func(Piece)) ([]Piece, error) {
 	if wait == 0 {
 		wait = defaultWait
 	}
 	waiting, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	// A bank that has just started may not have got there again.
+	// The replica of a bank that has just started may not have reached the
+	// query again.
 	if err := n.replica.WaitFor(waiting, a.Index+1); err != nil {
 		return nil, err
 	}
@@ -64,13 +65,13 @@ func (n *Node) Collect(ctx context.Context, a *Asked, wait time.Duration, progre
 	return pieces, err
 }
 
-// unreachableTries is after how many attempts in a row to connect to an agency
-// the rest of a query does not wait for it.
+// unreachableTries is the number of failed attempts in a row to connect to an
+// agency after which a query no longer waits for it.
 const unreachableTries = 8
 
 // collect asks one agency until it has answered, for as long as ctx lasts. It
-// calls settled when there is an answer, or hardly any hope for one: then it
-// goes on only until alone is closed.
+// calls settled when there is an answer, or when the agency is unreachable. In
+// the latter case it continues only until alone is closed.
 func (n *Node) collect(ctx context.Context, a *Asked, c *Consent, s *consent.Section, settled func(), alone <-chan struct{}) Piece {
 	defer settled()
 	key := consent.AgencyKey(c.Body.Secret(), consent.ID(a.Consent), s.Agency)
@@ -81,9 +82,9 @@ func (n *Node) collect(ctx context.Context, a *Asked, c *Consent, s *consent.Sec
 	if p, ok := n.received(a, ask); ok {
 		return p
 	}
-	var away error // of the last attempt before now, where it made no connection
-	var told error // what the agency said last
-	tries := 0     // such attempts in a row
+	var away error // error of the previous attempt, if it made no connection
+	var told error // the last error that the agency sent
+	tries := 0     // number of failed connections in a row
 	for attempt := 0; ; attempt++ {
 		p, err := n.fetch(ctx, a, ask)
 		if err == nil {
@@ -102,9 +103,9 @@ func (n *Node) collect(ctx context.Context, a *Asked, c *Consent, s *consent.Sec
 		connected := slices.Contains(n.host.Connected(), s.Agency)
 		if ctx.Err() != nil {
 			switch {
-			case away != nil && !connected: // nobody was there to be late
+			case away != nil && !connected: // there was no connection, so the answer was not merely late
 				err = away
-			case told != nil && e.Code == peer.Timeout: // it was there, and said why it could not
+			case told != nil && e.Code == peer.Timeout: // the agency was connected, and had said why it could not answer
 				err = told
 			}
 			return n.without(a, ask, err)
@@ -154,13 +155,14 @@ func (n *Node) acknowledge(a *Asked, pieces []Piece) error {
 	if err != nil {
 		return err
 	}
-	// What the log no longer remembers it would not accept.
+	// The log would not accept a receipt for a query that it no longer
+	// remembers.
 	if err := n.vault.Put(receipts, r.ID, raw, time.UnixMilli(int64(a.Deadline)).Add(replyKept)); err != nil {
 		return err
 	}
 	select {
 	case n.outbox <- struct{}{}:
-	default: // it looks anyway
+	default: // keepHouse has been woken already
 	}
 	return nil
 }

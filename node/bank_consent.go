@@ -13,7 +13,7 @@ import (
 	"atoll/node/vault"
 )
 
-// Consent is a granted consent as its bank reads it.
+// Consent is a granted consent, as its bank sees it.
 type Consent struct {
 	Header *consent.Header
 	Terms  *consent.Terms
@@ -21,27 +21,28 @@ type Consent struct {
 	Index  uint64 // of the grant
 	Used   uint32 // uses spent and not given back
 	Ended  uint64 // index of the revocation, 0 while there is none
-	Void   error  // why nothing can be asked under it though it stands on the log: a [*consent.Refusal], or nil
+	Void   error  // why nothing can be asked under it though it is on the log: a [*consent.Refusal], or nil
 }
 
-// ErrNoConsent means that the log has no such consent, or it is another bank's.
+// ErrNoConsent means that the log has no such consent, or it belongs to another
+// bank.
 var ErrNoConsent = errors.New("no such consent of this bank")
 
 const (
 	consents    vault.Kind = "consent" // index of the grant, by consent id
-	revocations vault.Kind = "revoked" // statements that came past the log, by consent id
+	revocations vault.Kind = "revoked" // statements received directly, not from the log, by consent id
 )
 
-// Accept takes in a consent that a subject has signed for this bank: it opens
-// the body, checks that every part is what the header commits to, countersigns
-// and submits. A consent that is accepted already is accepted again.
+// Accept takes in a consent that a subject has signed for this bank. It opens
+// the body, checks every part against the header's commitments, countersigns
+// and submits. Accept may be repeated for a consent that is already accepted.
 func (n *Node) Accept(ctx context.Context, statement, sealed []byte) (*Consent, error) {
 	c, _, err := n.accept(ctx, statement, sealed, nil)
 	return c, err
 }
 
-// accept is Accept with the log's answer. Unless it is nil, door has the last
-// word on a consent that could be asked under and is not on the log yet.
+// accept is [Node.Accept] and returns the log's answer. door, unless nil, is
+// called for a valid consent that is not on the log yet, and may reject it.
 func (n *Node) accept(ctx context.Context, statement, sealed []byte, door func(consent.Subject, consent.ID) error) (c *Consent, answer ledger.Answer, err error) {
 	h, err := parseHeader(statement)
 	if err != nil {
@@ -50,7 +51,7 @@ func (n *Node) accept(ctx context.Context, statement, sealed []byte, door func(c
 	if h.Bounds.Bank != n.Name {
 		return nil, answer, &consent.Refusal{Code: consent.Mismatch, Detail: fmt.Sprintf("the consent is for %s", h.Bounds.Bank)}
 	}
-	n.Fresh(ctx) // the credential may have come to the log a moment ago
+	n.Fresh(ctx) // the credential may have been logged a moment ago
 	subject, err := n.usable(h, sealed)
 	if err != nil {
 		return nil, answer, err
@@ -76,9 +77,9 @@ func (n *Node) accept(ctx context.Context, statement, sealed []byte, door func(c
 	return c, answer, err
 }
 
-// usable says whether a consent that is not granted yet can ever be asked under,
-// and whose it is: what the log cannot see of it is checked here, before it
-// stands there.
+// usable checks whether a consent that is not granted yet can ever be used for
+// a query, and returns its subject. It checks what the log cannot see, before
+// the consent is logged.
 func (n *Node) usable(h *consent.Header, sealed []byte) (s consent.Subject, err error) {
 	body, err := n.unseal(sealed)
 	if err != nil {
@@ -98,7 +99,7 @@ func (n *Node) usable(h *consent.Header, sealed []byte) (s consent.Subject, err 
 	if err := ledger.CheckShown(n.Genesis, n.replica.Roster(), terms, body, at.Day, n.publishedAt); err != nil {
 		return s, err
 	}
-	if r := terms.Dated(at.Day + 1); r != nil { // it may come to the log tomorrow, and this bank answers for it
+	if r := terms.Dated(at.Day + 1); r != nil { // it may be logged tomorrow, and this bank answers for it
 		return s, r
 	}
 	if r := terms.Allowed(at.Purposes); r != nil {
@@ -110,7 +111,7 @@ func (n *Node) usable(h *consent.Header, sealed []byte) (s consent.Subject, err 
 	return terms.Subject, nil
 }
 
-// endOf is when a bank need no longer list a consent.
+// endOf returns the time after which a bank need no longer list a consent.
 func (n *Node) endOf(h *consent.Header) time.Time {
 	end := (h.Bounds.NotAfter + 1).Start(n.Genesis.Offset)
 	return time.UnixMilli(int64(end)).Add(30 * 24 * time.Hour)
@@ -131,7 +132,7 @@ func parseHeader(statement []byte) (*consent.Header, error) {
 	return h, h.Check()
 }
 
-// unseal opens a sealed body as its bank.
+// unseal opens a sealed body with the bank's identity.
 func (n *Node) unseal(sealed []byte) (*consent.Body, error) {
 	plain, err := seal.DecryptBytes(sealed, n.age)
 	if err != nil {
@@ -141,9 +142,9 @@ func (n *Node) unseal(sealed []byte) (*consent.Body, error) {
 	return body, sign.Unmarshal(plain, body)
 }
 
-// opensForAll says whether a body that this bank has opened opens for the
-// auditors too. Who seals it is the enterprise, who answers for it is this bank:
-// what an auditor cannot open would be held against it.
+// opensForAll checks that a body that this bank has opened opens for the
+// auditors too. The enterprise seals it, but this bank answers for it: a body
+// that an auditor cannot open would be held against the bank.
 func (n *Node) opensForAll(sealed []byte, k sign.Secret) error {
 	readers := n.replica.Roster().Readers(n.Name)
 	to, err := recipients(readers)
@@ -158,7 +159,7 @@ func (n *Node) opensForAll(sealed []byte, k sign.Secret) error {
 	return err
 }
 
-// recipients are what is sealed to members.
+// recipients returns the recipients to seal to for members.
 func recipients(cards []ledger.Card) (to []seal.Recipient, err error) {
 	for _, c := range cards {
 		r, err := seal.RecipientFrom(c.Age)
@@ -183,8 +184,8 @@ func (n *Node) openTerms(h *consent.Header, body *consent.Body) (*consent.Terms,
 	return consent.OpenBody(h, body, issuer, at.Day)
 }
 
-// Consent returns a consent granted to this bank under which it can ask. The
-// log has all of it: a bank that lost its vault has lost no consent.
+// Consent returns a consent granted to this bank under which it can ask. All of
+// it is on the log: a bank that lost its vault has lost no consent.
 func (n *Node) Consent(id consent.ID) (*Consent, error) {
 	c, err := n.granted(id)
 	if err == nil && c.Void != nil {
@@ -193,7 +194,7 @@ func (n *Node) Consent(id consent.ID) (*Consent, error) {
 	return c, err
 }
 
-// granted is Consent for those too that are void.
+// granted is [Node.Consent] and returns void consents as well.
 func (n *Node) granted(id consent.ID) (*Consent, error) {
 	record, err := n.grant(id)
 	if err != nil {
@@ -223,9 +224,9 @@ func (n *Node) granted(id consent.ID) (*Consent, error) {
 }
 
 // Consents returns the consents that this bank has accepted, by ascending id,
-// void ones too. Those that are so old that the log has forgotten their state
-// are left out. A vault that knows of none was lost, or is new: then they are
-// looked for on the log, and again reports whether any was found there.
+// including void ones. Those so old that the log has dropped their state are
+// left out. If the vault has none, because it is new or was lost, they are
+// looked for on the log; again reports whether any was found there.
 func (n *Node) Consents() (list []*Consent, again bool, err error) {
 	keys, err := n.vault.Keys(consents)
 	if err == nil && len(keys) == 0 {
@@ -249,11 +250,12 @@ func (n *Node) Consents() (list []*Consent, again bool, err error) {
 	return list, again, nil
 }
 
-// searchedAtOnce is how many records of consents are looked at while the state
-// stands still.
+// searchedAtOnce is how many records of consents are read in one view of the
+// state.
 const searchedAtOnce = 1000
 
-// findConsents puts this bank's consents on the log into its vault.
+// findConsents stores the ids of this bank's consents, as found on the log, in
+// its vault.
 func (n *Node) findConsents() (keys [][]byte, err error) {
 	var records []vault.Record
 	for last, begun := []byte(nil), false; last != nil || !begun; begun = true {
@@ -277,16 +279,16 @@ func (n *Node) findConsents() (keys [][]byte, err error) {
 	return keys, n.vault.Update(records...)
 }
 
-// Carried is what became of a statement that was to be carried.
+// Carried is the result of carrying a statement to the log.
 type Carried struct {
 	ledger.Answer
-	Told    []string // agencies that hold a revocation past the log, ascending
-	Pending bool     // the log does not have it yet: this member keeps it until it has
+	Told    []string // agencies that hold a revocation sent to them directly, ascending
+	Pending bool     // whether the log does not have it yet: this member keeps it until it has
 }
 
-// Carry brings what a subject has signed to the log: a revocation through any
-// member, a consent through its bank alone. Agencies hear of a revocation from
-// this member directly, whatever the log does with it.
+// Carry brings a statement signed by a subject to the log: a revocation through
+// any member, a consent through its bank alone. This member sends a revocation
+// to the agencies directly as well, whatever the log does with it.
 func (n *Node) Carry(ctx context.Context, statement, sealed []byte) (c Carried, err error) {
 	s, err := sign.Parse(statement)
 	if err != nil {
@@ -306,7 +308,8 @@ func (n *Node) Carry(ctx context.Context, statement, sealed []byte) (c Carried, 
 	return c, fmt.Errorf("%w: a %s is not carried for subjects", sign.ErrMalformed, s.Kind)
 }
 
-// carryGrant is Accept with the log's answer, for one that came from outside.
+// carryGrant is [Node.Accept] for a consent that came from outside, and returns
+// the log's answer.
 func (n *Node) carryGrant(ctx context.Context, statement, sealed []byte) (ledger.Answer, error) {
 	_, answer, err := n.accept(ctx, statement, sealed, n.grants.take)
 	var no *NotAccepted

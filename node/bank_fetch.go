@@ -15,7 +15,7 @@ import (
 	"atoll/node/peer"
 )
 
-// sealAsk seals what a bank asks of one agency.
+// sealAsk seals a bank's ask to one agency.
 func (n *Node) sealAsk(ask *consent.Ask) ([]byte, error) {
 	to, err := n.recipient(ask.Section.Agency)
 	if err != nil {
@@ -28,8 +28,8 @@ func (n *Node) sealAsk(ask *consent.Ask) ([]byte, error) {
 	return seal.EncryptBytes(plain, 1, to)
 }
 
-// fetch asks an agency once: the ciphertext goes to a file, its digest must be
-// the one in the log, and only then is it opened and believed.
+// fetch asks an agency once. The ciphertext is written to a file, its digest
+// must be the one on the log, and only then is it opened and used.
 func (n *Node) fetch(ctx context.Context, a *Asked, ask *consent.Ask) (p Piece, err error) {
 	agency := ask.Section.Agency
 	request, err := n.sealAsk(ask)
@@ -67,8 +67,8 @@ func (n *Node) fetch(ctx context.Context, a *Asked, ask *consent.Ask) (p Piece, 
 	return n.openFragment(a, ask, o, name)
 }
 
-// sized says whether the release of an agency has the size that every answer to
-// the section has: nothing of another is taken in.
+// sized checks that an agency's release has the size that every answer to the
+// section has. Nothing of another size is fetched.
 func (n *Node) sized(o *ledger.Outcome, s *consent.Section) error {
 	if len(o.Digest) == 0 {
 		return errNotReleased
@@ -88,7 +88,7 @@ var (
 	errOversized   = errors.New("the fragment has another size than an answer to the question")
 )
 
-// openFragment reads a fragment that lies whole in the vault.
+// openFragment reads a fragment whose ciphertext is complete in the vault.
 func (n *Node) openFragment(a *Asked, ask *consent.Ask, o *ledger.Outcome, name string) (p Piece, err error) {
 	p = Piece{Agency: ask.Section.Agency, Entry: o.Index, Digest: o.Digest}
 	if len(o.Digest) != 32 {
@@ -115,8 +115,8 @@ func (n *Node) openFragment(a *Asked, ask *consent.Ask, o *ledger.Outcome, name 
 	return p, err
 }
 
-// received returns the piece that has come before and has its receipt on the log:
-// the agency keeps it no longer.
+// received returns a piece that arrived before and has its receipt on the log:
+// the agency no longer keeps it.
 func (n *Node) received(a *Asked, ask *consent.Ask) (Piece, bool) {
 	o, err := n.outcome(a.Ref, ask.Section.Agency)
 	if err != nil || o == nil || !o.Received {
@@ -141,8 +141,8 @@ func (n *Node) kept(a *Asked, ask *consent.Ask) (Piece, error) {
 	return n.openFragment(a, ask, o, spoolName(inPrefix, a.Ref, ask.Section.Agency))
 }
 
-// Received opens the ciphertext of an agency's fragment as it arrived, for as
-// long as the vault has it.
+// Received opens the ciphertext of an agency's fragment as it arrived, while
+// the vault still has it.
 func (n *Node) Received(a *Asked, agency string) (io.ReadCloser, error) {
 	return n.vault.Spooled(spoolName(inPrefix, a.Ref, agency))
 }

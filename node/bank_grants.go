@@ -8,25 +8,26 @@ import (
 	"atoll/consensus/consent"
 )
 
-// grantsOfOne is how many consents of one enterprise a bank takes from outside
-// on one day. Each is an entry of up to 50 kB that the bank pays for: one
-// enterprise could use up what the bank may add to the log, and keep it from
-// asking until the next day. What its operators accept is not counted.
+// grantsOfOne is how many consents of one enterprise a bank accepts from
+// outside on one day. Each is an entry of up to 50 kB that counts against the
+// bank. One enterprise could use up the bank's share of the log, and keep it
+// from asking until the next day. Consents that the bank's operators accept are
+// not counted.
 const grantsOfOne = 20
 
-// TooManyConsents is why a bank does not take another one.
+// TooManyConsents is the reason for rejecting a consent above that limit.
 const TooManyConsents consent.Code = "consent.too_many"
 
-// grants are the consents that came from outside on one day, by enterprise. The
-// zero value is ready.
+// grants records the consents that came from outside on one day, by enterprise.
+// The zero value is ready.
 type grants struct {
 	mu  sync.Mutex
 	day string // UTC
 	of  map[consent.Subject]map[consent.ID]bool
 }
 
-// take counts a consent, once however often it comes, or says why it is one too
-// many.
+// take counts a consent, once however often it comes. The error is a
+// [*consent.Refusal] if it exceeds the limit.
 func (g *grants) take(s consent.Subject, id consent.ID) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()

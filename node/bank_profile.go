@@ -12,7 +12,7 @@ import (
 
 const profiles vault.Kind = "profile" // JSON, by query id
 
-// Profile assembles the risk profile from the pieces of a question, and keeps
+// Profile assembles the risk profile from the pieces of a question, and stores
 // it in the vault for as long as the consent lets the bank keep the data.
 func (n *Node) Profile(t *profile.Template, a *Asked, pieces []Piece) (*profile.Profile, error) {
 	c, err := n.Consent(consent.ID(a.Consent))
@@ -68,7 +68,7 @@ func (n *Node) Profile(t *profile.Template, a *Asked, pieces []Piece) (*profile.
 	return made, n.vault.Put(profiles, a.Ref.ID, text, dataEnds(c))
 }
 
-// open is a deadline that is still to come, or 0.
+// open returns the deadline if it is in the future, otherwise 0.
 func open(deadline uint64) uint64 {
 	if deadline <= uint64(time.Now().UnixMilli()) {
 		return 0

@@ -14,7 +14,7 @@ import (
 	"atoll/node/vault"
 )
 
-// QueryState is what has become of a bank's query, by its own copy of the log.
+// QueryState is the state of a bank's query, by its own copy of the log.
 type QueryState string
 
 const (
@@ -24,43 +24,43 @@ const (
 	QueryOpen     QueryState = "open"       // on the log, and an agency can still answer
 	QueryComplete QueryState = "complete"   // every agency has released or refused
 	QueryOver     QueryState = "over"       // its deadline has passed, and not every agency has answered
-	QueryClosed   QueryState = "closed"     // the log forgets it: nothing of it can be fetched again
-	QueryLost     QueryState = "lost"       // on the log, and this bank's vault has not what was asked
+	QueryClosed   QueryState = "closed"     // the log has dropped it: nothing of it can be fetched again
+	QueryLost     QueryState = "lost"       // on the log, but this bank's vault has lost what was asked
 )
 
-// Again reports whether asking again gives anything: answers that are still to
-// come, or those that came, without another use.
+// Again reports whether asking again can return answers without another use:
+// new ones, or those that already came.
 func (s QueryState) Again() bool {
 	return s == QueryUnlogged || s == QueryOpen || s == QueryComplete || s == QueryOver
 }
 
-// PastQuery is a query that this bank has put, or was about to put when it was
-// interrupted.
+// PastQuery is a query that this bank has submitted, or was about to submit
+// when it was interrupted.
 type PastQuery struct {
 	ID       ledger.StatementID
 	State    QueryState
-	Verdict  ledger.Verdict // of the log, "" where it has none
-	Index    uint64         // of the entry, 0 for none
+	Verdict  ledger.Verdict // the log's verdict, "" if there is none
+	Index    uint64         // of the entry, 0 if there is none
 	Consent  consent.ID
-	Subject  consent.Subject // "" in a list, and where the log has forgotten the consent
-	Operator string          // "" where the vault has lost it
+	Subject  consent.Subject // "" in a list, and if the log has dropped the consent
+	Operator string          // "" if the vault has lost it
 	Deadline uint64          // Unix milliseconds
 	Answers  []AgencyAnswer
 }
 
-// Kept is until when its answers are kept, in Unix milliseconds.
+// Kept returns the time until which its answers are kept, in Unix milliseconds.
 func (q *PastQuery) Kept() uint64 { return q.Deadline + uint64(replyKept.Milliseconds()) }
 
-// AgencyAnswer is what one agency has done with a query.
+// AgencyAnswer is one agency's answer to a query, as the log has it.
 type AgencyAnswer struct {
 	Agency   string
 	Index    uint64 // of its release or refusal, 0 while there is none
 	Released bool
 }
 
-// PastQueries returns this bank's queries, the newest first, up to a limit, and
-// how many there are: those in the vault until the data life of their consent
-// ends, and those on the log that the vault has lost.
+// PastQueries returns this bank's queries, newest first, up to a limit, and
+// their total number. It covers those in the vault, until the data life of
+// their consent ends, and those on the log that the vault has lost.
 func (n *Node) PastQueries(limit int) (list []PastQuery, all int, err error) {
 	ids, err := n.queryIDs()
 	if err != nil {
@@ -111,7 +111,8 @@ func (n *Node) PastQuery(id ledger.StatementID) (*PastQuery, error) {
 	return q, nil
 }
 
-// pastQuery is PastQuery without the subject, which only the sealed consent names.
+// pastQuery is [Node.PastQuery] without the subject, which only the sealed
+// consent names.
 func (n *Node) pastQuery(id ledger.StatementID) (*PastQuery, error) {
 	var a Asked
 	err := n.vault.Get(questions, id[:], &a)
@@ -143,7 +144,7 @@ func (n *Node) pastQuery(id ledger.StatementID) (*PastQuery, error) {
 	return q, nil
 }
 
-// look adds what the log says of it.
+// look adds what the log has of the query.
 func (q *PastQuery) look(v ledger.View, ref ledger.QueryRef) error {
 	answer, err := ledger.LookupAnswer(v, ref.Bank, q.ID)
 	if err != nil {
@@ -172,7 +173,8 @@ func (q *PastQuery) look(v ledger.View, ref ledger.QueryRef) error {
 	return nil
 }
 
-// state says what has become of it at a time, where all else is known.
+// state returns the state of the query at a time. All other fields have been
+// filled in.
 func (q *PastQuery) state(now uint64, lost bool) QueryState {
 	missing := slices.ContainsFunc(q.Answers, func(a AgencyAnswer) bool { return a.Index == 0 })
 	switch {
@@ -194,8 +196,8 @@ func (q *PastQuery) state(now uint64, lost bool) QueryState {
 	return QueryOpen
 }
 
-// FindQuery returns the one query of this bank whose id is text, or begins with it.
-// The error is an [*UnknownID].
+// FindQuery returns the one query of this bank whose id is text, or begins with
+// it. The error is an [*UnknownID].
 func (n *Node) FindQuery(text string) (id ledger.StatementID, err error) {
 	if id, err = ledger.ParseStatementID(text); err == nil {
 		return id, nil
@@ -235,7 +237,7 @@ func (n *Node) FindConsent(text string) (id consent.ID, err error) {
 	return sign.ParseKeyID(name)
 }
 
-// UnknownID means that text stands for no id of this bank's, or for several.
+// UnknownID means that text matches no id of this bank, or several.
 type UnknownID struct {
 	Kind string   // "query" or "consent"
 	Text string   // as it was given
@@ -261,7 +263,7 @@ func (e *UnknownID) explain() *problem.Error {
 	return &problem.Error{Code: code, Message: e.Error(), Hint: fmt.Sprintf("atoll %s list shows the ids", e.Kind)}
 }
 
-// theOne returns the one of names that text stands for.
+// theOne returns the one name that text identifies.
 func theOne(kind, text string, names []string) (string, error) {
 	fits := consent.Abbreviated(text, names)
 	if len(fits) != 1 {

@@ -13,8 +13,8 @@ import (
 	"atoll/node/peer"
 )
 
-// without is the piece of an agency from which nothing came: why, by the log
-// where the log says so.
+// without returns the piece of an agency that delivered nothing, with the
+// reason: from the log if the log has one.
 func (n *Node) without(a *Asked, ask *consent.Ask, why error) Piece {
 	p := Piece{Agency: ask.Section.Agency}
 	outcome, reason := n.reasonWithout(a, ask, why, &p)
@@ -25,13 +25,13 @@ func (n *Node) without(a *Asked, ask *consent.Ask, why error) Piece {
 }
 
 // outcomeGrace is how long a bank waits for its replica to have the refusal
-// that an agency has just told it of.
+// that an agency has just reported.
 const outcomeGrace = 3 * time.Second
 
 func (n *Node) reasonWithout(a *Asked, ask *consent.Ask, why error, p *Piece) (consent.Outcome, string) {
 	var e *peer.Error
 	if !errors.As(why, &e) {
-		// The bytes came and are not what the log or the question says.
+		// Bytes came, but they are not what the log or the question requires.
 		if errors.Is(why, seal.ErrBroken) || errors.Is(why, seal.ErrNotForUs) || errors.Is(why, sign.ErrMalformed) ||
 			errors.Is(why, fragment.ErrElsewhere) || errors.Is(why, errNotReleased) || errors.Is(why, errOversized) {
 			return consent.Invalid, "fragment.invalid"

@@ -14,34 +14,34 @@ import (
 	"atoll/node/vault"
 )
 
-// errand is a revocation that this member has taken on: it is done when the log
-// has it and every agency holds it, or its consent has ended.
+// errand is a revocation that this member has undertaken to deliver. It is done
+// when the log and every agency have it, or its consent has ended.
 type errand struct {
 	Statement []byte   `cbor:"1,keyasint"` // the subject's
-	Carrier   []byte   `cbor:"2,keyasint"` // this member's around it, the same for a while: a retry is free
-	Signed    uint64   `cbor:"3,keyasint"` // when Carrier was, Unix milliseconds
+	Carrier   []byte   `cbor:"2,keyasint"` // this member's statement around it; unchanged for a while, so that a retry is free
+	Signed    uint64   `cbor:"3,keyasint"` // when Carrier was signed, Unix milliseconds
 	Logged    bool     `cbor:"4,keyasint"`
-	Told      []string `cbor:"5,keyasint"` // agencies that hold it, ascending
+	Told      []string `cbor:"5,keyasint"` // agencies that have it, ascending
 }
 
 const errands vault.Kind = "errand" // by consent id and revocation key id
 
 const (
-	errandPatience = 8 * time.Second // of whoever waits, for the log
-	tellWait       = 5 * time.Second // for one agency
+	errandPatience = 8 * time.Second // how long a caller waits for the log
+	tellWait       = 5 * time.Second // how long for one agency
 	errandEvery    = 2 * time.Second
 	errandsAtOnce  = 8
-	carrierLife    = time.Minute // then it is signed anew: what comes to the log is to have been signed about then
+	carrierLife    = time.Minute // after that it is signed again: a logged statement should have been signed shortly before
 
-	// Errands of consents that the log does not have: strangers may have made
-	// them up.
+	// Limits for errands of consents that the log does not have: strangers may
+	// have made them up.
 	maxUnknownErrands = 256
-	unknownAtOnce     = 4 // that agencies are told of
+	unknownAtOnce     = 4 // that agencies are told of at a time
 	unknownErrandKept = 7 * 24 * time.Hour
 )
 
-// ErrErrands means that this member keeps as many revocations of consents that
-// the log does not have as it will.
+// ErrErrands means that this member keeps no more revocations of consents that
+// the log does not have.
 var ErrErrands = errors.New("too many revocations of consents that the log does not have wait here; send it through another member")
 
 func errandKey(r *consent.Revocation) []byte {
@@ -49,8 +49,7 @@ func errandKey(r *consent.Revocation) []byte {
 	return append(slices.Clone(r.Consent), id[:]...)
 }
 
-// keepErrand writes an errand down. Known is its consent, nil where the log has
-// none.
+// keepErrand stores an errand. known is its consent, nil if the log has none.
 func (n *Node) keepErrand(key []byte, e *errand, known *ledger.Consent) error {
 	until := time.Now().Add(unknownErrandKept)
 	if known != nil {
@@ -62,7 +61,8 @@ func (n *Node) keepErrand(key []byte, e *errand, known *ledger.Consent) error {
 	return n.vault.Put(errands, key, e, until)
 }
 
-// noteErrand writes down what came of an errand, or that it is done.
+// noteErrand stores the progress of an errand, or deletes the errand if it is
+// done.
 func (n *Node) noteErrand(key []byte, e *errand, known *ledger.Consent) error {
 	if e.Logged && (known == nil || len(e.Told) == len(n.replica.Roster().Named(ledger.Agency))) {
 		return n.vault.Delete(errands, key)
@@ -70,9 +70,10 @@ func (n *Node) noteErrand(key []byte, e *errand, known *ledger.Consent) error {
 	return n.keepErrand(key, e, known)
 }
 
-// runErrand goes once: to the log and to every agency that does not hold it yet,
-// all at once. It waits as long as its patience for the log and little for the
-// others. Agencies in away are left out, and who cannot be reached is added.
+// runErrand makes one attempt: it submits the revocation to the log and sends
+// it to every agency that does not hold it yet, in parallel. It waits up to
+// patience for the log, and a short time for each agency. Agencies in away are
+// skipped; those found unreachable are added.
 func (n *Node) runErrand(ctx context.Context, e *errand, patience time.Duration, away map[string]bool) Carried {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -128,7 +129,7 @@ func (n *Node) submitErrand(ctx context.Context, e *errand) (ledger.Answer, erro
 	return n.replica.Submit(ctx, e.Carrier)
 }
 
-// signErrand signs the carrier, where there is none or it has grown old.
+// signErrand signs the carrier, if there is none or it is too old.
 func (n *Node) signErrand(e *errand) (err error) {
 	now := time.Now()
 	if e.Carrier != nil && now.Sub(time.UnixMilli(int64(e.Signed))).Abs() <= carrierLife {
@@ -139,8 +140,8 @@ func (n *Node) signErrand(e *errand) (err error) {
 	return err
 }
 
-// tell sends a revocation to an agency, past the log: a leader that holds it
-// back gains nothing.
+// tell sends a revocation to an agency directly, not through the log: a leader
+// that withholds it gains nothing.
 func (n *Node) tell(ctx context.Context, agency string, statement []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, tellWait)
 	defer cancel()
@@ -152,8 +153,8 @@ func (n *Node) tell(ctx context.Context, agency string, statement []byte) error 
 	return err
 }
 
-// runErrands goes on with what was taken on, before the last restart too, until
-// it is done.
+// runErrands works on the stored errands, including those from before the last
+// restart, until they are done.
 func (n *Node) runErrands() {
 	t := time.NewTicker(errandEvery)
 	defer t.Stop()
@@ -169,7 +170,7 @@ func (n *Node) runErrands() {
 	}
 }
 
-// passErrands goes once for each errand, those of known consents first.
+// passErrands makes one attempt for each errand, those of known consents first.
 func (n *Node) passErrands() error {
 	keys, err := n.vault.Keys(errands)
 	if err != nil {
@@ -213,7 +214,7 @@ func (n *Node) passErrands() error {
 	return nil
 }
 
-// passErrand goes once for an errand, and notes what came of it.
+// passErrand makes one attempt for an errand, and stores its progress.
 func (n *Node) passErrand(key []byte, away map[string]bool) error {
 	if _, busy := n.underWay.LoadOrStore(string(key), true); busy {
 		return nil
@@ -233,7 +234,7 @@ func (n *Node) passErrand(key []byte, away map[string]bool) error {
 	}
 	before, logged := len(e.Told), e.Logged
 	if known == nil {
-		away = n.everyAgency() // they would keep nothing
+		away = n.everyAgency() // agencies would keep nothing
 	} else if known.Revoked != 0 {
 		e.Logged = true
 	}

@@ -9,13 +9,13 @@ import (
 	"atoll/consensus/replica"
 )
 
-// proofPatience is how long somebody without a replica waits here for cosigners;
-// who asks again waits again.
+// proofPatience is how long a client without a replica waits here for
+// cosigners. A client that asks again waits again.
 const proofPatience = 5 * time.Second
 
-// Proof waits until an entry is final, for 5 s at most, and then proves that it
-// stands on the log to somebody who has seen a head of so many entries. It
-// returns nil where cosigners are missing by then.
+// Proof waits until an entry is final, for 5 s at most, and then returns a
+// proof that it is on the log, for a client that has seen a head of seen
+// entries. It returns nil if cosigners are still missing by then.
 func (n *Node) Proof(ctx context.Context, index, seen uint64) (*ledger.Proof, error) {
 	ctx, cancel := context.WithTimeout(ctx, proofPatience)
 	defer cancel()

@@ -35,8 +35,9 @@ func (n *Node) openRevocation(statement []byte) (*consent.Revocation, error) {
 }
 
 // Revokes reports whether a statement is a valid revocation of a consent that
-// the log, as this member has it, holds and has not ended: what goes before all
-// else that strangers send. Its cost is one look at the state for anything else.
+// is on this member's log and has not ended. Such a statement takes precedence
+// over all else that strangers send. Any other statement costs one lookup in
+// the state.
 func (n *Node) Revokes(statement []byte) bool {
 	s, err := sign.Parse(statement)
 	if err != nil || s.Kind != ledger.KindRevoke {
@@ -53,11 +54,11 @@ func (n *Node) Revokes(statement []byte) bool {
 	return s.Verify(n.Network, r.Key) == nil
 }
 
-// carryRevocation brings a revocation to the log and to every agency. That of a
-// consent which the log has is kept before anything else is done: it outlasts a
-// log without majority, agencies that are away, and a restart of this member.
-// Any other may be of nothing, and is kept only where the log does not take it,
-// in a number that strangers cannot grow.
+// carryRevocation brings a revocation to the log and to every agency. If the
+// log has the consent, the revocation is stored first: it survives a log
+// without majority, unreachable agencies, and a restart of this member. Any
+// other may revoke nothing. It is stored only if the log does not take it, up
+// to a number that strangers cannot raise.
 func (n *Node) carryRevocation(ctx context.Context, r *consent.Revocation, statement []byte) (Carried, error) {
 	known, err := n.grant(consent.ID(r.Consent))
 	if err != nil {
@@ -86,8 +87,8 @@ func (n *Node) carryRevocation(ctx context.Context, r *consent.Revocation, state
 }
 
 // carryUnknown carries a revocation of a consent that this member's copy of the
-// log does not have: it may be on its way there, or not exist. Agencies are told
-// while few of such are under way.
+// log does not have: the consent may be on its way there, or not exist.
+// Agencies are told only while few of these revocations are under way.
 func (n *Node) carryUnknown(ctx context.Context, key []byte, e *errand) (c Carried, err error) {
 	away := map[string]bool{}
 	select {
@@ -102,8 +103,8 @@ func (n *Node) carryUnknown(ctx context.Context, key []byte, e *errand) (c Carri
 	return c, err
 }
 
-// decided is the answer to a revocation of a consent on which this member's own
-// copy of the log has the last word already.
+// decided returns the answer to a revocation if this member's own copy of the
+// log already decides it.
 func (n *Node) decided(c *ledger.Consent, r *consent.Revocation, statement []byte) (ledger.Answer, error) {
 	switch {
 	case !slices.ContainsFunc(c.Revocation, r.SignedBy):
@@ -121,14 +122,13 @@ func (n *Node) decided(c *ledger.Consent, r *consent.Revocation, statement []byt
 	return ledger.Answer{Verdict: ledger.ConsentRevoked, Index: c.Revoked, Detail: "it has been taken back with another key"}, nil
 }
 
-// revocationKept is how long an agency keeps a revocation that came past the
-// log: longer than any query under its consent can be open.
+// revocationKept is how long an agency keeps a revocation that it received
+// directly: longer than any query under its consent can be open.
 const revocationKept = 30 * 24 * time.Hour
 
-// serveRevocation keeps a revocation that another member sends past the log. Of
-// a consent that the log does not have nothing is kept and nothing is waited for,
-// so that revocations of nothing hold up none of others: who sends it sends it
-// again.
+// serveRevocation stores a revocation that another member sends directly. If
+// the log does not have the consent, it stores nothing and waits for nothing,
+// so that made-up revocations do not hold up others. The sender sends it again.
 func (n *Node) serveRevocation(_ context.Context, _ string, statement []byte) ([]byte, error) {
 	r, err := n.openRevocation(statement)
 	if err != nil {
@@ -141,15 +141,16 @@ func (n *Node) serveRevocation(_ context.Context, _ string, statement []byte) ([
 	case known == nil:
 		return nil, &peer.Error{Code: codeConsent, Message: "the log, as this member has it, has no such consent", Retryable: true}
 	case known.Revoked != 0 || !slices.ContainsFunc(known.Revocation, r.SignedBy):
-		return nil, nil // nothing that it could add
+		return nil, nil // it would change nothing
 	}
 	return nil, n.vault.Put(revocations, r.Consent, statement, time.Now().Add(revocationKept))
 }
 
-// bringHeld takes on the revocations that came past the log and are still not
-// on it: whoever sent one here may have told nobody else. What this member
-// refuses because of it the log has to explain, or an auditor would take the
-// refusal for a lie, and other agencies would go on answering.
+// bringHeld makes errands of the revocations that were received directly and
+// are still not on the log: the sender may have told no other agency. If this
+// member refuses a query because of a revocation, the log has to show that
+// revocation. Otherwise an auditor would take the refusal for a lie, and other
+// agencies would go on answering.
 func (n *Node) bringHeld() error {
 	ids, err := n.vault.Keys(revocations)
 	if err != nil {
@@ -178,7 +179,7 @@ func (n *Node) bringHeld() error {
 			if err != nil {
 				return err
 			}
-			continue // under way
+			continue // there is an errand for it already
 		}
 		if err := n.keepErrand(key, &errand{Statement: statement}, known); err != nil {
 			return err
@@ -187,8 +188,8 @@ func (n *Node) bringHeld() error {
 	return nil
 }
 
-// holdsRevocation says whether this member holds a valid revocation of a
-// consent, on the log or not.
+// holdsRevocation reports whether this member holds a valid revocation of a
+// consent that was sent to it directly.
 func (n *Node) holdsRevocation(h *consent.Header) (bool, error) {
 	var statement []byte
 	err := n.vault.Get(revocations, h.Bounds.ID, &statement)
