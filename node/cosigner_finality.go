@@ -13,16 +13,16 @@ import (
 	"atoll/node/witness"
 )
 
-// finalFrom is the sensitivity of a dataset from which an agency sends nothing
-// before the cosigners stand behind its release: data that has left cannot be
-// taken back when two histories come to light.
+// finalFrom is the lowest sensitivity of a dataset for which an agency sends
+// nothing before its release is final: data that has left cannot be taken back
+// when two histories come to light.
 const finalFrom = 3
 
-// codeNotFinal is the answer to a bank whose fragment waits for cosigners.
+// codeNotFinal is the error code for a bank whose fragment waits for cosigners.
 const codeNotFinal = profile.NotFinal
 
-// How long somebody waits for cosigners: an agency before it sends (the bank,
-// which is told who is missing, asks again), a bank behind its answers, and a
+// How long to wait for cosigners: an agency before it sends (the bank is told
+// who is missing, and asks again), a bank after it has the answers, and a
 // reader of the log.
 const (
 	releasePatience    = 3 * time.Second
@@ -30,7 +30,7 @@ const (
 	checkpointPatience = time.Second
 )
 
-// serveCosign answers a member that wants this one's cosignature.
+// serveCosign answers a member that asks for this one's cosignature.
 func (n *Node) serveCosign(ctx context.Context, from string, request []byte) ([]byte, error) {
 	answer, err := n.replica.ServeCosign(ctx, from, request)
 	if errors.Is(err, replica.ErrBehind) {
@@ -39,7 +39,7 @@ func (n *Node) serveCosign(ctx context.Context, from string, request []byte) ([]
 	return answer, err
 }
 
-// awaitFinal returns when a release is final.
+// awaitFinal waits until a release is final.
 func (n *Node) awaitFinal(ctx context.Context, o *ledger.Outcome) error {
 	ctx, cancel := context.WithTimeout(ctx, releasePatience)
 	defer cancel()
@@ -50,14 +50,13 @@ func (n *Node) awaitFinal(ctx context.Context, o *ledger.Outcome) error {
 	return nil
 }
 
-// Covered says whether a query, and every answer to it that stands on the log,
-// is covered by a final checkpoint that this member knows.
+// Covered reports whether a final checkpoint known to this member covers a
+// query and every answer to it that is on the log.
 func (n *Node) Covered(a *Asked, pieces []Piece) bool {
 	return n.replica.Final().Size > lastEntry(a, pieces)
 }
 
-// cover has the cosigners stand behind a query and its answers, with some
-// patience.
+// cover waits for a limited time until a query and its answers are final.
 func (n *Node) cover(ctx context.Context, a *Asked, pieces []Piece) {
 	ctx, cancel := context.WithTimeout(ctx, profilePatience)
 	defer cancel()
@@ -74,7 +73,7 @@ func lastEntry(a *Asked, pieces []Piece) uint64 {
 	return last
 }
 
-// newFeeder returns what feeds outside witnesses with this member's log.
+// newFeeder returns a feeder that sends this member's log to outside witnesses.
 func (n *Node) newFeeder(witnesses []witness.Witness) (*witness.Feeder, error) {
 	signer, err := n.logSigner()
 	if err != nil {
@@ -89,13 +88,13 @@ func (n *Node) newFeeder(witnesses []witness.Witness) (*witness.Feeder, error) {
 	}, witnesses), nil
 }
 
-// logSigner signs checkpoints in the name of the log, as this member.
+// logSigner returns this member's signer for the log's checkpoints.
 func (n *Node) logSigner() (tlog.LogSigner, error) {
 	return tlog.NewLogSigner(n.Genesis.Origin, n.keys.Log())
 }
 
-// committed is the head of the log as applied here, signed by this member in
-// the name of the log, without any cosignature.
+// committed returns the head of the log as applied here, signed by this member
+// in the name of the log, without any cosignature.
 func (n *Node) committed() ([]byte, error) {
 	signer, err := n.logSigner()
 	if err != nil {
@@ -106,9 +105,9 @@ func (n *Node) committed() ([]byte, error) {
 
 // Checkpoint returns the newest final checkpoint (C2SP tlog-checkpoint), signed
 // by this member in the name of the log and by a quorum of cosigners. It covers
-// all that is applied here, unless too few cosigners answer within a second;
-// before there ever was a final one, it is this member's word alone. Outside
-// witnesses' lines are added, and where they are required waited for: see
+// all that is applied here, unless too few cosigners answer within a second.
+// Until there is a first final checkpoint, it is signed by this member alone.
+// Outside witnesses' lines are added, and waited for if they are required: see
 // [witness.Feeder.Checkpoint].
 func (n *Node) Checkpoint() ([]byte, error) {
 	ctx, cancel := context.WithTimeout(n.ctx, checkpointPatience)
@@ -122,10 +121,10 @@ func (n *Node) Checkpoint() ([]byte, error) {
 	return n.committed()
 }
 
-// PolicyFor is the trust policy (C2SP tlog-policy) by which a log that is signed
-// with this key is verified: these cosigners are its witnesses, as many of which
-// must have signed as make a checkpoint final, and the required ones of the
-// outside witnesses on top of that: see [witness.Policy].
+// PolicyFor returns the trust policy (C2SP tlog-policy) that verifies a log
+// signed with this key. Its witnesses are these cosigners, of which it requires
+// as many as make a checkpoint final. In addition it requires the outside
+// witnesses that are marked as required: see [witness.Policy].
 func PolicyFor(set *ledger.Cosigners, key tlog.Verifier, outside []witness.Witness) (string, error) {
 	cosigners, err := set.Verifiers()
 	if err != nil {

@@ -8,9 +8,9 @@ import (
 	"atoll/node/witness"
 )
 
-// Policy is the trust policy for an export of so many entries by this member:
-// it names the cosigners who make heads of that size final, and the outside
-// witnesses that it requires.
+// Policy returns the trust policy for an export of the first size entries by
+// this member. It names the cosigners who make heads of that size final, and
+// the outside witnesses that this member requires.
 func (n *Node) Policy(size uint64) (string, error) {
 	key, err := n.logSigner()
 	if err != nil {
@@ -19,13 +19,13 @@ func (n *Node) Policy(size uint64) (string, error) {
 	return PolicyFor(n.replica.Cosigners(size), key.Verifier, n.outside)
 }
 
-// NetworkPolicy is the trust policy for the log as every member serves it: it
-// names the log keys of all members, ascending by member, and the cosigners who
-// make the newest final head final. It is the same to the byte at every member
-// that knows this head; outside witnesses, whom each member chooses for itself,
-// are not in it.
+// NetworkPolicy returns the trust policy for the log as every member serves it.
+// It names the log keys of all members, ascending by member, and the cosigners
+// who make the newest final head final. Its bytes are the same at every member
+// that knows this head. Outside witnesses are not in it, since each member
+// chooses its own.
 func (n *Node) NetworkPolicy() (string, error) {
-	size := min(n.replica.Final().Size, n.replica.Head().Size) // which a node that has just started may lack
+	size := min(n.replica.Final().Size, n.replica.Head().Size) // a node that has just started may not have applied it
 	members, err := n.rosterAt(size)
 	if err != nil {
 		return "", err
@@ -46,7 +46,7 @@ func (n *Node) NetworkPolicy() (string, error) {
 	return witness.Policy(logs, int(set.Quorum), cosigners, nil)
 }
 
-// rosterAt returns who the members are at a size of the log that is applied here.
+// rosterAt returns the members at a size of the log that is applied here.
 func (n *Node) rosterAt(size uint64) (r *ledger.Roster, err error) {
 	if size == 0 {
 		return n.Genesis.Roster(), nil
@@ -58,8 +58,9 @@ func (n *Node) rosterAt(size uint64) (r *ledger.Roster, err error) {
 	return r, err
 }
 
-// ProposeCosigners asks those in force to hand over to others, in place of what
-// this member proposed before. Where it is one of them it approves at once.
+// ProposeCosigners proposes to the cosigners in force that they hand over to
+// others. It replaces this member's earlier proposal. If this member is a
+// cosigner in force, it approves right away.
 func (n *Node) ProposeCosigners(ctx context.Context, names []string, faults, quorum uint8) (id ledger.StatementID, answer ledger.Answer, err error) {
 	head := n.NewHead()
 	answer, err = n.say(ctx, ledger.KindPropose, ledger.Propose{
@@ -68,13 +69,14 @@ func (n *Node) ProposeCosigners(ctx context.Context, names []string, faults, quo
 	return ledger.StatementID(head.ID), answer, err
 }
 
-// ApproveCosigners approves a member's proposal as a cosigner in force.
+// ApproveCosigners approves a member's proposal. This member is a cosigner in
+// force.
 func (n *Node) ApproveCosigners(ctx context.Context, proposer string, id ledger.StatementID) (ledger.Answer, error) {
 	return n.say(ctx, ledger.KindApprove, ledger.Approve{Head: n.NewHead(), Proposer: proposer, Proposal: id[:]})
 }
 
 // Amendments returns the cosigners that have been approved and are not in force
-// yet, nil where there are none, and the proposals that stand.
+// yet, nil if there are none, and the open proposals.
 func (n *Node) Amendments() (approved *ledger.Cosigners, proposals []ledger.Proposal, err error) {
 	err = n.replica.View(func(v ledger.View) error {
 		next, err := ledger.ReadNext(v)
@@ -90,22 +92,23 @@ func (n *Node) Amendments() (approved *ledger.Cosigners, proposals []ledger.Prop
 	return approved, proposals, err
 }
 
-// Handover is how far the newest handover has come.
+// Handover is the state of the newest handover.
 type Handover struct {
-	Entry uint64    // of the handover
-	Done  bool      // those before are not needed any more: the new cosigners have made a head final
+	Entry uint64    // index of the handover
+	Done  bool      // the old cosigners are no longer needed: the new ones have made a head final
 	Old   []string  // who cosigned before
 	New   []string  // who cosigns now
-	Lack  *NotFinal // what it waits for, nil where that is nobody's signature
+	Lack  *NotFinal // what it waits for, nil if it waits for no cosigner's signature
 }
 
-// HandOver puts the cosigners into force that have been approved: those in
-// force make the log final once more, and the head goes on the log with the
-// handover. It then waits, until ctx ends, for two things. Those before have to
-// make the handover final; and the new ones have to make a head final after it,
-// which they do only when they know the first for good. Until then those before
-// have to stay up. The error is nil where ctx ended behind the handover's entry.
-// Called again, with nothing proposed since, it waits for the same handover.
+// HandOver puts the approved cosigners into force. The old cosigners make the
+// log final once more, and that head goes on the log with the handover.
+// HandOver then waits, until ctx ends, for two things. The old cosigners have
+// to make the handover final. The new ones then have to make a later head
+// final, which they do only when they have stored the first for good. Until
+// then the old cosigners have to stay up. The error is nil if ctx ended after
+// the handover's entry. Called again, with nothing proposed since, HandOver
+// waits for the same handover.
 func (n *Node) HandOver(ctx context.Context) (h Handover, err error) {
 	if h.Entry, err = n.newHandover(ctx); err != nil {
 		return h, err
@@ -113,7 +116,8 @@ func (n *Node) HandOver(ctx context.Context) (h Handover, err error) {
 	after := h.Entry + 1
 	h.Old, h.New = n.replica.Cosigners(after).Members(), n.replica.Cosigners(after+1).Members()
 	if err = n.replica.Finalise(ctx, after); err == nil && n.replica.Head().Size == after {
-		// The new ones sign larger heads alone, and on a quiet log there is none.
+		// The new cosigners alone sign larger heads, and a quiet log has none:
+		// so add an entry.
 		_, err = n.Say(ctx, ledger.KindTick, ledger.Tick{Head: n.NewHead()})
 	}
 	if err == nil {
@@ -126,10 +130,10 @@ func (n *Node) HandOver(ctx context.Context) (h Handover, err error) {
 	return h, nil
 }
 
-// newHandover puts a handover on the log, or finds the last one where nothing
-// has been proposed since, and returns its index.
+// newHandover puts a handover on the log and returns its index. If nothing has
+// been proposed since the last one, it returns that one's index.
 func (n *Node) newHandover(ctx context.Context) (uint64, error) {
-	n.Fresh(ctx) // the last approval may have come to the log a moment ago
+	n.Fresh(ctx) // the last approval may have been logged a moment ago
 	var next *ledger.Next
 	var proposed []ledger.Proposal
 	err := n.replica.View(func(v ledger.View) (err error) {
@@ -154,9 +158,9 @@ func (n *Node) newHandover(ctx context.Context) (uint64, error) {
 	return answer.Index, err
 }
 
-// Pending returns how many entries the log had with the last handover, if those
-// before it have to stay up: nothing behind it is final, as far as is known
-// here. Otherwise it returns 0.
+// Pending returns the size of the log at the last handover if the cosigners
+// before it still have to stay up: as far as is known here, nothing after it is
+// final. Otherwise it returns 0.
 func (n *Node) Pending() uint64 {
 	if last := n.replica.Cosigners(n.replica.Head().Size + 1).After; n.replica.Final().Size <= last {
 		return last

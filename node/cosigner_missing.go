@@ -12,21 +12,21 @@ import (
 	"atoll/node/profile"
 )
 
-// NotFinalError is how a wait for cosigners ends that was in vain.
+// NotFinalError is the error of a wait for cosigners that ended without a final head.
 type NotFinalError = replica.NotFinalError
 
-// NotFinal says since when nothing has become final here, and who is waited
-// for.
+// NotFinal tells since when nothing has become final here, and which cosigners
+// are waited for.
 type NotFinal struct {
 	Since    string   `json:"since"`    // when the newest final checkpoint was signed, RFC 3339; "" where there is none
-	Missing  []string `json:"missing"`  // cosigners that do not answer, or do not sign; none where they are not what is waited for
-	Of       []string `json:"of"`       // the cosigners of the head that is waited for
+	Missing  []string `json:"missing"`  // cosigners that do not answer, or do not sign; empty if they are not the cause
+	Of       []string `json:"of"`       // all cosigners of the awaited head
 	Quorum   int      `json:"quorum"`   // how many of them have to sign it
 	Handover bool     `json:"handover"` // they have handed over to others, and have to sign that first
 }
 
-// notFinal returns what the first size entries of the log lack to be final here,
-// or nil. It asks nobody: it goes by what cosigners said last.
+// notFinal returns what the first size entries of the log lack to be final
+// here, or nil. It asks nobody: it uses what cosigners said last.
 func (n *Node) notFinal(size uint64) *NotFinal {
 	e := n.replica.Lacks(size)
 	if e == nil {
@@ -39,11 +39,10 @@ func (n *Node) notFinal(size uint64) *NotFinal {
 	return lack
 }
 
-// askPatience is how long somebody who wants to know why nothing is final waits
-// for the cosigners.
+// askPatience is how long askWhy waits for the cosigners.
 const askPatience = time.Second
 
-// askWhy is notFinal after the cosigners have been asked, for up to a second.
+// askWhy is notFinal after asking the cosigners, for up to a second.
 func (n *Node) askWhy(size uint64) *NotFinal {
 	ctx, cancel := context.WithTimeout(n.ctx, askPatience)
 	defer cancel()
@@ -53,11 +52,12 @@ func (n *Node) askWhy(size uint64) *NotFinal {
 	return n.notFinal(size)
 }
 
-// missingMark stands before the names of cosigners in an agency's message that
-// its release is not final.
+// missingMark precedes the names of cosigners in an agency's message that its
+// release is not final.
 const missingMark = "missing: "
 
-// heldForCosigners is the answer to a bank whose fragment waits for cosigners.
+// heldForCosigners returns the error for a bank whose fragment waits for
+// cosigners.
 func heldForCosigners(err error) *peer.Error {
 	e := &peer.Error{Code: codeNotFinal, Message: "the release stands on the log, and too few cosigners stand behind it yet", Retryable: true}
 	var lack *replica.NotFinalError
@@ -67,9 +67,9 @@ func heldForCosigners(err error) *peer.Error {
 	return e
 }
 
-// heldReason is why nothing came of an agency that waits for cosigners, as a
-// profile says it: those whom the agency names, if they are cosigners, and
-// otherwise those who do not answer here.
+// heldReason returns, for the profile, why an agency that waits for cosigners
+// delivered nothing. It names the missing cosigners: those that the agency
+// names, if they are cosigners, and otherwise those that do not answer here.
 func (n *Node) heldReason(a *Asked, agency string, told *peer.Error) string {
 	o, err := n.outcome(a.Ref, agency)
 	if err != nil || o == nil {
@@ -86,9 +86,9 @@ func (n *Node) heldReason(a *Asked, agency string, told *peer.Error) string {
 	return profile.WaitsFor(codeNotFinal, names)
 }
 
-// silence is why an agency that was asked in vain said nothing, by what this
-// member knows itself: its release waits for cosigners, or nothing can come to
-// the log, or it was slow; or there is no such member.
+// silence returns the probable reason why an agency did not answer, by what
+// this member knows itself: its release waits for cosigners, nothing can be put
+// on the log, the agency was slow, or there is no such member.
 func (n *Node) silence(a *Asked, agency string) string {
 	if n.replica.Roster().Member(agency) == nil {
 		return codeNoMember

@@ -10,27 +10,28 @@ import (
 
 // States of an [Ending].
 const (
-	Ends     = "ends"      // it holds today, and not for long
-	Ended    = "ended"     // its days are over
-	NotBegun = "not_begun" // its days are to come
-	Void     = "void"      // it does not stand any more, whatever its days: a credential that was revoked
+	Ends     = "ends"      // it is valid today, and ends soon
+	Ended    = "ended"     // its last day has passed
+	NotBegun = "not_begun" // its first day is to come
+	Void     = "void"      // it is no longer valid, whatever its days: a credential that was revoked
 )
 
 // Ending is a role of a member, or the credential behind a consent, that ends
-// soon, has ended, or has not begun: what rests on it is refused then.
+// soon, has ended, or has not begun. What depends on it is refused outside its
+// days.
 type Ending struct {
 	What    string `json:"what"`    // "role" or "credential"
-	Member  string `json:"member"`  // whose role; "" of a credential
-	Role    string `json:"role"`    // "" of a credential
-	Consent string `json:"consent"` // that rests on the credential; "" of a role, and of an enterprise's own
+	Member  string `json:"member"`  // whose role; "" for a credential
+	Role    string `json:"role"`    // "" for a credential
+	Consent string `json:"consent"` // that depends on the credential; "" for a role, and for an enterprise's own
 	State   string `json:"state"`   // one of the constants above
 	From    string `json:"from"`    // first day
 	Until   string `json:"until"`   // last day
-	Left    int    `json:"left"`    // days from today to the last one, below 0 when it is over
+	Left    int    `json:"left"`    // days from today to the last one, negative when it is over
 }
 
-// EndingRoles are the roles of a network's members that end by a day, are over
-// today, or have not begun.
+// EndingRoles returns the roles of a network's members that end by a day, are
+// over today, or have not begun.
 func EndingRoles(r *ledger.Roster, today, by consent.Day) []Ending {
 	list := []Ending{}
 	for _, t := range r.Ending(today, by) {
@@ -41,8 +42,8 @@ func EndingRoles(r *ledger.Roster, today, by consent.Day) []Ending {
 	return list
 }
 
-// EndingCredential says that a credential ends by a day, is over today or has not
-// begun, or returns nil.
+// EndingCredential returns the Ending of a credential that ends by a day, is
+// over today or has not begun, otherwise nil.
 func EndingCredential(c *consent.Credential, today, by consent.Day) *Ending {
 	if c.NotAfter > by && c.NotBefore <= today {
 		return nil
@@ -62,8 +63,8 @@ func ending(what string, from, until, today consent.Day) Ending {
 	return e
 }
 
-// lasting is what a bank remembers of a consent, which nothing changes: opening
-// its body anew for each status would take long where there are many.
+// lasting is the part of a consent that never changes. A bank keeps it in
+// memory, because opening every consent's body for each status would take long.
 type lasting struct {
 	subject    consent.Subject
 	index      uint64
@@ -71,16 +72,16 @@ type lasting struct {
 	credential *consent.Credential
 }
 
-// almanac is what is remembered, by consent.
+// almanac holds that part of each consent.
 type almanac struct {
 	mu   sync.Mutex
 	held map[consent.ID]lasting
 }
 
-// Endings are the roles that end by a day, are over today or have not begun, and
-// of this bank's consents those whose credentials end before they do, by then.
-// Where a subject is given only its newest credential is looked at, that a next
-// consent is likely to rest on.
+// Endings returns the roles that end by a day, are over today or have not
+// begun. It adds this bank's consents whose credential ends by then and before
+// the consent does. If a subject is given, it considers only the credential of
+// that subject's newest consent, on which a next consent is likely to depend.
 func (n *Node) Endings(by consent.Day, subject consent.Subject) ([]Ending, error) {
 	at, err := n.At()
 	if err != nil {
@@ -123,7 +124,8 @@ func (n *Node) Endings(by consent.Day, subject consent.Subject) ([]Ending, error
 	return list, err
 }
 
-// endingOf says how the credential of a subject's newest consent is, for the next.
+// endingOf returns the state of the credential of a subject's newest consent,
+// for the next consent.
 func (n *Node) endingOf(id consent.ID, l *lasting, today, by consent.Day) (*Ending, error) {
 	e := EndingCredential(l.credential, today, by)
 	c, err := n.granted(id)
@@ -141,14 +143,14 @@ func (n *Node) endingOf(id consent.ID, l *lasting, today, by consent.Day) (*Endi
 	return e, nil
 }
 
-// stands says whether a consent is not revoked.
+// stands reports whether a consent is granted and not revoked.
 func (n *Node) stands(id consent.ID) bool {
 	record, err := n.grant(id)
 	return err == nil && record != nil && record.Revoked == 0
 }
 
-// lasts returns what is remembered of a consent, and opens it where that is
-// nothing.
+// lasts returns the unchanging part of a consent, from memory or by opening the
+// consent.
 func (n *Node) lasts(id consent.ID) (lasting, error) {
 	n.almanac.mu.Lock()
 	l, ok := n.almanac.held[id]

@@ -14,9 +14,9 @@ import (
 	"atoll/node/vault"
 )
 
-// Explain says how an operation of a node failed: with the code of the package
-// that found it, and that code's hint. It reveals the message of the error, so
-// to strangers goes less: see package web.
+// Explain returns why an operation of a node failed, with the code of the
+// package that found it and that code's hint. It reveals the message of the
+// error, so strangers are told less: see package web.
 func Explain(err error) *problem.Error {
 	var refusal *consent.Refusal
 	var no *NotAccepted
@@ -56,14 +56,14 @@ func Explain(err error) *problem.Error {
 	return problem.Of(err)
 }
 
-// forNow is an error of the moment.
+// forNow returns a temporary error.
 func forNow(code problem.Code, err error) *problem.Error {
 	e := problem.New(code, err.Error())
 	e.Retryable = true
 	return e
 }
 
-// sentinels are errors without a code of their own, the first that fits first.
+// sentinels are errors without a code of their own. The first match counts.
 var sentinels = []struct {
 	is   error
 	code problem.Code

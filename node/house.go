@@ -15,8 +15,8 @@ const (
 	receiptWait = 30 * time.Second
 )
 
-// keepHouse does what no question waits for: it brings receipts to the log, and
-// revocations that somebody sent here and not there, drops what banks have
+// keepHouse runs background maintenance. It brings to the log receipts, and
+// revocations that were sent here directly. It deletes what banks have
 // received, and what has expired.
 func (n *Node) keepHouse() {
 	t := time.NewTicker(sweepEvery)
@@ -40,7 +40,7 @@ func (n *Node) keepHouse() {
 	}
 }
 
-// sendReceipts submits what lies in the outbox. A receipt that was submitted
+// sendReceipts submits the receipts in the outbox. A receipt that was submitted
 // before and not deleted gets the same answer again.
 func (n *Node) sendReceipts() error {
 	keys, err := n.vault.Keys(receipts)
@@ -68,8 +68,8 @@ func (n *Node) sendReceipts() error {
 	return nil
 }
 
-// dropReceived deletes spooled fragments whose receipt is on the log: each of
-// them once, since it goes through what is spooled.
+// dropReceived deletes spooled fragments whose receipt is on the log. It goes
+// through the spool, so each is handled once.
 func (n *Node) dropReceived() error {
 	names, err := n.vault.Files(outPrefix + "-")
 	if err != nil {
@@ -94,7 +94,7 @@ func (n *Node) dropReceived() error {
 	return nil
 }
 
-// Prefixes of spooled fragments.
+// Prefixes of the names of spooled fragments.
 const (
 	outPrefix = "out" // sealed here, for the bank in the name
 	inPrefix  = "in"  // came from the agency in the name

@@ -1,12 +1,12 @@
-// Package node is one member at work: host, replica, vault, catalog and
+// Package node is one running member: host, replica, vault, catalog and
 // sources, wired together. It orders the steps of a consent, a query and an
-// answer and decides nothing: rules are package ledger's, what a consent
-// covers is package consent's, what an output says is package catalog's, and
-// who may open which stream is package peer's.
+// answer, and decides nothing itself. Package ledger has the rules, package
+// consent what a consent covers, package catalog the meaning of an output, and
+// package peer who may open which stream.
 //
 // A bank uses [Node.Accept], [Node.Ask] and [Node.Collect]; any member carries
-// a subject's revocation with [Node.Carry]; an agency answers by itself once
-// it is open. What a member must not forget over a restart lies in its vault.
+// a subject's revocation with [Node.Carry]; an agency answers by itself once it
+// is open. What a member must not forget over a restart is stored in its vault.
 package node
 
 import (
@@ -33,26 +33,25 @@ import (
 	"atoll/node/witness"
 )
 
-// Config says which member a node is.
+// Config configures a node.
 type Config struct {
 	Name    string
-	Dir     string                    // the member's own; created if need be
+	Dir     string                    // the member's own; created if missing
 	Keys    ledger.Keys               // those of the member's card
 	Age     seal.Identity             // that of the member's card
 	Genesis []byte                    // the founding statement
-	Host    *peer.Host                // listens already, closed by Close
-	Catalog *catalog.Catalog          // of an agency, else nil
+	Host    *peer.Host                // already listening; closed by Close
+	Catalog *catalog.Catalog          // of an agency, otherwise nil
 	Sources map[string]*source.Source // of an agency, by name; closed by Close
 	Timeout time.Duration             // raft's; 0 for real networks
 	Logger  *slog.Logger              // nil: nothing is logged
 	Clock   func() time.Time          // of this member; nil: the machine's
 
 	Witnesses []witness.Witness // of the log, from outside the network
-	Wants     *scarce.Wants     // what the machine lacks, see Status; nil: nobody hears of it
+	Wants     *scarce.Wants     // what the machine lacks, see Status; nil: shortages are not reported
 }
 
-// Node is one member at work. Methods may be called at once from several
-// goroutines.
+// Node is one running member. Its methods are safe for concurrent use.
 type Node struct {
 	Name    string
 	Network sign.NetworkID
@@ -68,27 +67,27 @@ type Node struct {
 	log     *slog.Logger
 	wants   *scarce.Wants
 
-	registers registers // how the tables of the sources are
+	registers registers // state of the tables of the sources
 
 	outside   []witness.Witness
 	witnesses *witness.Feeder
 
 	own         *offering // this member's catalog as it is published, nil without one
 	publishing  turns
-	unpublished atomic.Pointer[string] // why it is not on the log; nil where it is, or is on its way
+	unpublished atomic.Pointer[string] // why it is not on the log; nil if it is, or is on its way
 
 	library library
 	almanac almanac
-	asking  turns         // one answer at a time to each query
+	asking  turns         // at most one answer to each query is made at a time
 	outbox  chan struct{} // wakes keepHouse
 
-	grants grants // that came from outside today
+	grants grants // consents that came from outside today
 
 	successors successors // of catalogs
 
-	unknown        chan struct{} // places for revocations of unknown consents, see carryUnknown
-	unknownErrands atomic.Int64  // that are kept
-	underWay       sync.Map      // keys of errands
+	unknown        chan struct{} // slots for revocations of unknown consents, see carryUnknown
+	unknownErrands atomic.Int64  // how many are kept
+	underWay       sync.Map      // keys of errands being worked on
 
 	stops   *atomic.Bool // Close was called, see stopping
 	running sync.WaitGroup
@@ -96,9 +95,9 @@ type Node struct {
 	cancel  context.CancelFunc
 }
 
-// Open introduces the host to the other members, opens vault and replica, and
+// Open tells the host who the other members are, opens vault and replica, and
 // serves what the table of package peer lets others ask of this member. On an
-// error it has closed what the configuration handed over.
+// error it closes everything that the configuration handed over.
 func Open(c Config) (*Node, error) {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -171,8 +170,9 @@ func (n *Node) open(c Config) (err error) {
 	return nil
 }
 
-// ErrNoRoom means that the leader's disk leaves room for no new queries, and
-// ErrDiskFull that this member's has none left and the node stops.
+// ErrNoRoom means that the leader's disk has no room for new queries.
+// ErrDiskFull means that this member's disk has no room left and the node
+// stops.
 var (
 	ErrNoRoom   = replica.ErrNoRoom
 	ErrDiskFull = replica.ErrDiskFull
@@ -202,7 +202,7 @@ func (n *Node) serve() {
 	}
 }
 
-// peersOf is with whom a node connects.
+// peersOf returns the members that a node connects to.
 func peersOf(r *ledger.Roster) (members []peer.Member) {
 	for _, c := range r.Members() {
 		members = append(members, peer.Member{Name: c.Name, Key: c.Peer, Addrs: c.Multiaddrs(), Roles: c.RoleNames()})
@@ -210,8 +210,9 @@ func peersOf(r *ledger.Roster) (members []peer.Member) {
 	return members
 }
 
-// NewHead returns a fresh statement id, dated by this member's clock or as near
-// to it as the log takes it: what it says must not wait until a clock is right.
+// NewHead returns a fresh statement id, dated by this member's clock, or as
+// close to it as the log accepts. A wrong clock must not keep a statement from
+// the log.
 func (n *Node) NewHead() ledger.Head { return headAt(n.replica.Date()) }
 
 // headAt returns a fresh statement id, dated in Unix milliseconds.
@@ -222,12 +223,12 @@ func headAt(at uint64) ledger.Head {
 	return ledger.Head{ID: id[:]}
 }
 
-// Sign signs a statement of this member.
+// Sign signs a statement as this member.
 func (n *Node) Sign(kind string, payload any) ([]byte, error) {
 	return sign.Sign(n.keys.Statement(), n.Network, kind, payload)
 }
 
-// Say signs a statement of this member and submits it.
+// Say signs a statement as this member and submits it.
 func (n *Node) Say(ctx context.Context, kind string, payload any) (ledger.Answer, error) {
 	raw, err := n.Sign(kind, payload)
 	if err != nil {
@@ -236,8 +237,8 @@ func (n *Node) Say(ctx context.Context, kind string, payload any) (ledger.Answer
 	return n.replica.Submit(ctx, raw)
 }
 
-// box seals a detail into a statement of this member: under a secret that
-// those share who may open it, bound to the statement's public part. It is
+// box seals a detail into a statement of this member. The secret is shared by
+// those who may open it; the box is bound to the statement's public part, and
 // padded as one of room bytes.
 func (n *Node) box(secret sign.Secret, kind string, head ledger.Head, public []byte, detail any, room uint64) ([]byte, error) {
 	plain, err := sign.Marshal(detail)
@@ -251,11 +252,11 @@ func (n *Node) place(kind, author string, id []byte) seal.Place {
 	return seal.Place{Network: n.Network, Kind: kind, Author: author, ID: [16]byte(id)}
 }
 
-// closeGrace is how long Close lets answers under way come to their end.
+// closeGrace is how long Close waits for answers under way to finish.
 const closeGrace = 5 * time.Second
 
 // Close leaves the network: it takes no more questions, lets answers under way
-// finish for up to 5 s, hands over leadership, and closes everything.
+// finish for up to 5 s, transfers leadership, and closes everything.
 func (n *Node) Close() error {
 	n.stops.Store(true)
 	n.asking.close(closeGrace)

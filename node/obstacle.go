@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Obstacle says in a sentence why nothing can be put on the log now, as far as
-// this member sees, or returns "".
+// Obstacle returns a sentence that tells why nothing can be put on the log now,
+// as far as this member knows, or "".
 func (n *Node) Obstacle() string {
 	if n.replica.Leader() != "" {
 		return ""

@@ -6,24 +6,25 @@ import (
 	"atoll/node/peer"
 )
 
-// Codes of what a member tells another that asks it, beside those of package
-// peer (SPEC.md lists them). On the wire they are of a-z, 0-9 and _.
+// Error codes of a member's answers to other members, in addition to those of
+// package peer (SPEC.md lists them). On the wire they consist of a-z, 0-9 and
+// _.
 const (
-	codeAsk         = "ask_malformed"       // not sealed to this agency, not an ask, or not one that the log and the signed consent stand behind
+	codeAsk         = "ask_malformed"       // not sealed to this agency, not an ask, or not confirmed by the log and the signed consent
 	codeUnknown     = "query_unknown"       // the log has no such query of this bank
 	codeConsent     = "consent_unknown"     // the log has no such consent
 	codeRefused     = "refused"             // the log has this agency's refusal, with the reason
 	codeGone        = "fragment_gone"       // answered, received, and deleted since
 	codeNoLog       = "log_unavailable"     // nothing can be put on the log now
-	codeNoMember    = "no_member"           // the network does not have whom a consent names
+	codeNoMember    = "no_member"           // the network has no member that a consent names
 	codeUnpublished = "catalog_unpublished" // the agency's catalog is not on the log
 	codeRevoked     = "consent_revoked"
 	codeExpired     = "consent_expired"
-	codeNoRoom      = "no_room" // the leader's disk leaves room for no new queries
+	codeNoRoom      = "no_room" // the leader's disk has no room for new queries
 )
 
-// toldAs is how an agency tells a bank that its answer may not leave, or that the
-// log does not accept it: by verdict.
+// toldAs maps the verdict on an agency's answer to the code that the bank is
+// told: the answer may not leave, or the log does not accept it.
 var toldAs = map[ledger.Verdict]string{
 	ledger.ConsentRevoked:           codeRevoked,
 	ledger.Verdict(consent.Expired): codeExpired,
@@ -42,8 +43,8 @@ var toldAs = map[ledger.Verdict]string{
 	ledger.Unsupported:              "unsupported",
 }
 
-// codeOf is a verdict as a bank is told it. One that no answer can get is the
-// agency's own fault.
+// codeOf returns the code that a bank is told for a verdict. A verdict that no
+// answer can get is the agency's own fault.
 func codeOf(v ledger.Verdict) string {
 	if code, ok := toldAs[v]; ok {
 		return code

@@ -7,9 +7,9 @@ import (
 	"atoll/crypto/sign"
 )
 
-// publishedAt returns the accepted catalog.publish of an entry, nil where it is
-// none, and whether its author's next one stands before this network time, in
-// Unix milliseconds.
+// publishedAt returns the accepted catalog.publish of an entry, nil if the
+// entry is none. It also returns whether its author's next one was logged
+// before a network time, in Unix milliseconds.
 func (n *Node) publishedAt(index, before uint64) (*ledger.Publication, error) {
 	if index == 0 || index >= n.replica.Head().Size {
 		return nil, nil
@@ -22,8 +22,8 @@ func (n *Node) publishedAt(index, before uint64) (*ledger.Publication, error) {
 	return p, err
 }
 
-// publication returns an entry behind genesis, and the catalog that it publishes:
-// nil where it is no accepted catalog.publish.
+// publication returns an entry after genesis, and the catalog that it
+// publishes: nil if it is no accepted catalog.publish.
 func (n *Node) publication(index uint64) (*ledger.Entry, *ledger.Publication, error) {
 	leaf, err := n.replica.Entry(index)
 	if err != nil {
@@ -48,7 +48,8 @@ func (n *Node) publication(index uint64) (*ledger.Entry, *ledger.Publication, er
 	return e, &ledger.Publication{Catalog: c, Author: by.Member}, nil
 }
 
-// authorAt returns whose a statement key is at an entry, or nil.
+// authorAt returns the author to whom a statement key belongs at an entry, or
+// nil.
 func (n *Node) authorAt(key sign.KeyID, index uint64) (a *ledger.Author, err error) {
 	err = n.replica.View(func(v ledger.View) error {
 		a, err = ledger.AuthorAt(v, key, index)
@@ -57,8 +58,8 @@ func (n *Node) authorAt(key sign.KeyID, index uint64) (a *ledger.Author, err err
 	return a, err
 }
 
-// replaced says whether an agency's next catalog stands on the log before a
-// network time. The state knows the newest alone, which mostly is enough.
+// replaced reports whether an agency's next catalog was logged before a network
+// time. The state knows the newest catalog only, which mostly is enough.
 func (n *Node) replaced(index uint64, p *ledger.Publication, before uint64) (bool, error) {
 	newest, err := n.Published(p.Author)
 	if err != nil || newest == nil || newest.Index <= index {
@@ -80,22 +81,23 @@ func (n *Node) replaced(index uint64, p *ledger.Publication, before uint64) (boo
 	})
 }
 
-// successors remembers what of the log has been searched for the next catalogs of
-// agencies: nobody can have an entry read twice by asking again.
+// successors remembers which part of the log has been searched for the next
+// catalogs of agencies, so that repeated questions do not make this member read
+// an entry twice.
 type successors struct {
 	mu    sync.Mutex
-	known map[uint64]successor // by entry of the catalog
+	known map[uint64]successor // by index of the catalog's entry
 }
 
-// successor is the next catalog, as far as it has been searched for.
+// successor is the progress of the search for the next catalog.
 type successor struct {
-	searched uint64 // entries before this one, behind the catalog's own
-	found    bool   // the one before it is the next catalog
+	searched uint64 // entries before this one, after the catalog's own, have been searched
+	found    bool   // the last entry searched is the next catalog
 }
 
-// before says whether the catalog of an entry has its next one before a network
-// time. Look tells the time of an entry, and whether it is such a one; there is an
-// entry of that time or later.
+// before reports whether the catalog of an entry has its next one before a
+// network time. look returns the time of an entry, and whether it is such a
+// catalog. The log must have an entry of that time or later.
 func (s *successors) before(index, time uint64, look func(uint64) (uint64, bool, error)) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

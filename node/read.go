@@ -12,10 +12,10 @@ import (
 	"atoll/node/peer"
 )
 
-// What this file reads comes from this member's own copy of the log: nobody
-// else's word is needed.
+// The functions in this file read this member's own copy of the log and rely on
+// nobody else.
 
-// query is a query as the log has it, with the consent it rests on.
+// query is a query on the log, with the consent it uses.
 type query struct {
 	ledger.Query
 	ref     ledger.QueryRef
@@ -43,7 +43,7 @@ func (n *Node) query(ref ledger.QueryRef) (*query, error) {
 	return q, err
 }
 
-// statement returns what an entry says.
+// statement returns the statement in an entry.
 func (n *Node) statement(index uint64) (*ledger.Statement, error) {
 	leaf, err := n.replica.Entry(index)
 	if err != nil {
@@ -69,8 +69,8 @@ func (n *Node) header(index uint64) (*consent.Header, error) {
 	return h, nil
 }
 
-// await returns what look finds, once this member has applied the entry that it
-// is in.
+// await returns what look finds, once this member has applied the entry that
+// look needs.
 func await[T any](ctx context.Context, n *Node, look func() (*T, error)) (*T, error) {
 	for {
 		size := n.replica.Head().Size
@@ -84,7 +84,7 @@ func await[T any](ctx context.Context, n *Node, look func() (*T, error)) (*T, er
 	}
 }
 
-// grant returns what the log knows of a consent, or nil.
+// grant returns the log's record of a consent, or nil.
 func (n *Node) grant(id consent.ID) (c *ledger.Consent, err error) {
 	err = n.replica.View(func(v ledger.View) error {
 		c, err = ledger.LookupConsent(v, id)
@@ -93,7 +93,7 @@ func (n *Node) grant(id consent.ID) (c *ledger.Consent, err error) {
 	return c, err
 }
 
-// outcome returns what an agency did with a query, or nil.
+// outcome returns an agency's answer to a query, as the log has it, or nil.
 func (n *Node) outcome(ref ledger.QueryRef, agency string) (o *ledger.Outcome, err error) {
 	err = n.replica.View(func(v ledger.View) error {
 		o, err = ledger.LookupOutcome(v, ref, agency)
@@ -102,18 +102,18 @@ func (n *Node) outcome(ref ledger.QueryRef, agency string) (o *ledger.Outcome, e
 	return o, err
 }
 
-// awaitOutcome is outcome, once there is one.
+// awaitOutcome is outcome, but waits until there is one.
 func (n *Node) awaitOutcome(ctx context.Context, ref ledger.QueryRef, agency string) (*ledger.Outcome, error) {
 	return await(ctx, n, func() (*ledger.Outcome, error) { return n.outcome(ref, agency) })
 }
 
-// freshPatience bounds how long Fresh waits for a leader that does not answer.
+// freshPatience is how long Fresh waits for a leader that does not answer.
 const freshPatience = 5 * time.Second
 
-// Fresh returns when this member's copy of the log has all that the leader had
-// when it was asked: what another member was told is on the log is then here
-// too. Where no leader answers it returns as well, and this member goes by what
-// it has.
+// Fresh waits until this member's copy of the log has all that the leader had
+// when it was asked. Whatever another member has learnt to be on the log is
+// then here too. If no leader answers, it returns as well, and this member uses
+// what it has.
 func (n *Node) Fresh(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, freshPatience)
 	defer cancel()
@@ -131,8 +131,8 @@ func (n *Node) Fresh(ctx context.Context) {
 	}
 }
 
-// awaitLeader returns who leads, once somebody does: a node that has just
-// started does not know yet.
+// awaitLeader returns the leader's name, once it is known: a node that has just
+// started does not know it yet.
 func (n *Node) awaitLeader(ctx context.Context) string {
 	t := time.NewTicker(20 * time.Millisecond)
 	defer t.Stop()
@@ -148,7 +148,7 @@ func (n *Node) awaitLeader(ctx context.Context) string {
 	}
 }
 
-// reach waits until this member's copy is as long as a checkpoint says.
+// reach waits until this member's copy is as long as a checkpoint's size.
 func (n *Node) reach(ctx context.Context, by *ledger.Card, signed []byte) error {
 	key, err := tlog.NewLogVerifier(n.Genesis.Origin, by.Log)
 	if err != nil {
@@ -161,8 +161,8 @@ func (n *Node) reach(ctx context.Context, by *ledger.Card, signed []byte) error 
 	return n.replica.WaitFor(ctx, c.Size)
 }
 
-// At is the moment of a decision taken now: the network's day and purpose
-// rules, as this member has them.
+// At returns the present for a decision: the network's day and purpose rules,
+// as this member has them.
 func (n *Node) At() (at consent.At, err error) {
 	err = n.replica.View(func(v ledger.View) error {
 		state, err := ledger.Read(v)
@@ -178,13 +178,14 @@ func (n *Node) At() (at consent.At, err error) {
 	return at, err
 }
 
-// today is the day by this machine's own clock, in the network's offset.
+// today returns the day by this machine's own clock, in the network's offset.
 func (n *Node) today() consent.Day {
 	return consent.DayOf(uint64(time.Now().UnixMilli()), n.Genesis.Offset)
 }
 
-// issuer returns who vouches for a credential, by the log. The error is a
-// [*consent.Refusal] where the credential does not stand there, or no more.
+// issuer returns the registrar who vouches for a credential, by the log. The
+// error is a [*consent.Refusal] if the log does not have the credential, or it
+// is no longer valid.
 func (n *Node) issuer(credential []byte) (a consent.Authority, err error) {
 	err = n.replica.View(func(v ledger.View) error {
 		record, err := ledger.LookupCredential(v, consent.CredentialDigest(credential))
@@ -204,13 +205,13 @@ func (n *Node) issuer(credential []byte) (a consent.Authority, err error) {
 	return a, err
 }
 
-// recipient returns to whom is sealed what a member is asked now.
+// recipient returns the recipient to seal to for a request to a member now.
 func (n *Node) recipient(member string) (to seal.Recipient, err error) {
 	return recipientOf(member, n.replica.Roster().Member(member))
 }
 
-// recipientAt returns to whom is sealed what answers an entry of a member: the
-// same for as long as anybody answers it.
+// recipientAt returns the recipient to seal to for an answer to a member's
+// entry. It is the same for as long as anybody answers the entry.
 func (n *Node) recipientAt(member string, index uint64) (to seal.Recipient, err error) {
 	err = n.replica.View(func(v ledger.View) error {
 		card, err := ledger.CardAt(v, member, index)

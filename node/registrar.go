@@ -9,8 +9,8 @@ import (
 	"atoll/crypto/seal"
 )
 
-// Issue is a registrar's act: it vouches that a key speaks for a subject, for so
-// many days from the network's day on. The log learns a salted digest, the
+// Issue makes a registrar's statement that a key speaks for a subject, for a
+// number of days from the network's day on. The log gets a salted digest, the
 // auditors the name. It returns the credential's statement, for the subject to
 // keep.
 func (n *Node) Issue(ctx context.Context, subject consent.Subject, key ed25519.PublicKey, days uint32) (statement []byte, answer ledger.Answer, err error) {
@@ -42,7 +42,8 @@ func (n *Node) RevokeCredential(ctx context.Context, statement []byte) (ledger.A
 	return n.say(ctx, ledger.KindCredentialRevoke, ledger.CredentialRevoke{Head: n.NewHead(), Digest: consent.CredentialDigest(statement)})
 }
 
-// say is Say where anything but acceptance is an error, a [*NotAccepted].
+// say is [Node.Say] with an error, a [*NotAccepted], for any verdict but
+// acceptance.
 func (n *Node) say(ctx context.Context, kind string, payload any) (ledger.Answer, error) {
 	answer, err := n.Say(ctx, kind, payload)
 	if err == nil && answer.Verdict != ledger.Accepted {

@@ -11,31 +11,31 @@ import (
 	"atoll/node/witness"
 )
 
-// Status is how a node is, for its operator.
+// Status is the state of a node, for its operator.
 type Status struct {
 	Name      string   `json:"name"`
 	Network   string   `json:"network"`
 	Origin    string   `json:"origin"`
 	Roles     []string `json:"roles"`
-	Leader    string   `json:"leader"` // "" where none is known
+	Leader    string   `json:"leader"` // "" if none is known
 	Size      uint64   `json:"size"`   // of the log as applied here
 	Root      string   `json:"root"`
-	Policy    string   `json:"policy"` // fingerprint of the network's, the same at every member; see [Node.NetworkPolicy]
+	Policy    string   `json:"policy"` // fingerprint of the network's policy, the same at every member; see [Node.NetworkPolicy]
 	Final     uint64   `json:"final"`  // size of the newest final checkpoint, 0 before there is one
 	Quorum    int      `json:"quorum"` // cosigners that make one final
 	Cosigners []string `json:"cosigners"`
-	Alarms    []Alarm  `json:"alarms"`       // acknowledged ones too
+	Alarms    []Alarm  `json:"alarms"`       // including acknowledged ones
 	Time      string   `json:"network_time"` // RFC 3339
 	Members   []string `json:"members"`
-	Connected []string `json:"connected"` // members with an open connection, after all others were just tried for up to 2 s
+	Connected []string `json:"connected"` // connected members, after trying all others for up to 2 s
 	DiskUsed  int      `json:"disk_used_percent"`
-	Checked   string   `json:"disk_checked"` // when all of the log on disk was last read and found whole, RFC 3339; "" not yet since the start
+	Checked   string   `json:"disk_checked"` // when the whole log on disk was last read and found intact, RFC 3339; "" if not yet since the start
 
-	NotFinal *NotFinal `json:"not_final"` // what the log as applied here lacks to be final; null where it is
+	NotFinal *NotFinal `json:"not_final"` // what the log as applied here lacks to be final; null if it is final
 
 	Clock ClockStatus `json:"clock"`
 
-	Voters []string `json:"voters"` // who keep the log: a majority of them has to be connected
+	Voters []string `json:"voters"` // members that keep the log: a majority of them has to be connected
 
 	Witnesses []witness.State `json:"witnesses"` // from outside the network
 
@@ -48,8 +48,8 @@ type Status struct {
 	Endings []Ending `json:"endings"` // roles and credentials that end within [ledger.EndingNotice] days
 }
 
-// endings are those of the next weeks. That they cannot be told is an alarm, and
-// keeps nothing else from being said.
+// endings returns the endings of the next weeks. If they cannot be determined,
+// it raises an alarm and the status is returned without them.
 func (n *Node) endings(s *Status) []Ending {
 	at, err := n.At()
 	if err == nil {
@@ -62,7 +62,7 @@ func (n *Node) endings(s *Status) []Ending {
 	return []Ending{}
 }
 
-// What may be wrong with the time, see package replica.
+// Problems with the time, see package replica.
 const (
 	ClockRefused = replica.ClockRefused
 	ClockAhead   = replica.ClockAhead
@@ -70,12 +70,12 @@ const (
 	NetworkAhead = replica.NetworkAhead
 )
 
-// ClockStatus is how this member's clock and network time go together.
+// ClockStatus compares this member's clock with network time.
 type ClockStatus struct {
 	Time    string   `json:"time"`    // of this member's clock, RFC 3339
-	Problem string   `json:"problem"` // "", or one of the constants above
+	Problem string   `json:"problem"` // "" or one of the constants above
 	Since   string   `json:"since"`   // when that began, RFC 3339; "" without a problem
-	Verdict string   `json:"verdict"` // of the log on this member's time, where it refused it
+	Verdict string   `json:"verdict"` // the log's verdict on this member's time, if it refused it
 	Waits   []string `json:"waits"`   // members whose silence keeps network time behind the voters', for some hours at most
 }
 
@@ -87,19 +87,19 @@ func clockStatus(t replica.TimeState) ClockStatus {
 	return c
 }
 
-// States of the catalog of an agency.
+// States of an agency's catalog.
 const (
-	CatalogOnLog   = "on_log"  // the log has it, and queries are answered by it
+	CatalogOnLog   = "on_log"  // it is on the log, and queries are answered by it
 	CatalogWaiting = "waiting" // it is on its way to the log
 	CatalogStale   = "stale"   // the log has another one: nothing is answered
 )
 
-// CatalogStatus is how this agency's catalog goes with the log.
+// CatalogStatus compares this agency's catalog with the log.
 type CatalogStatus struct {
 	Version uint64 `json:"version"` // of the file by which the node answers
 	State   string `json:"state"`   // one of the constants above
-	Entry   uint64 `json:"entry"`   // of the newest that the log has, 0 where it has none
-	Logged  uint64 `json:"logged"`  // version of that
+	Entry   uint64 `json:"entry"`   // index of the newest catalog on the log, 0 if there is none
+	Logged  uint64 `json:"logged"`  // version of the newest catalog on the log
 }
 
 func (n *Node) catalogStatus() (*CatalogStatus, error) {
@@ -123,22 +123,23 @@ func (n *Node) catalogStatus() (*CatalogStatus, error) {
 	return c, nil
 }
 
-// Duty is what the network needs a member for, and whether it is there.
+// Duty is what the network needs a member for, and whether the member is
+// reachable.
 type Duty struct {
 	Member   string   `json:"member"`
 	Roles    []string `json:"roles"`
-	Voter    bool     `json:"voter"`    // the log needs a majority of them
-	Cosigner bool     `json:"cosigner"` // finality needs a quorum of them
+	Voter    bool     `json:"voter"`    // the log needs a majority of the voters
+	Cosigner bool     `json:"cosigner"` // finality needs a quorum of the cosigners
 	Reached  bool     `json:"reached"`  // there is a connection to it, or it is this member
 }
 
 // reachPatience is how long members without a connection may take to answer a
-// dial, before they are said to be out of reach.
+// dial, before they are reported as unreachable.
 const reachPatience = 2 * time.Second
 
-// Status returns how the node is now. Where the newest entries are not final it
-// asks the cosigners, for up to a second; and it tries to connect to all members,
-// since one with whom nothing was to do is not away.
+// Status returns the node's present state. If the newest entries are not final
+// it asks the cosigners, for up to a second. It tries to connect to all
+// members, since a member without a connection may only have had nothing to do.
 func (n *Node) Status() (Status, error) {
 	tried := make(chan struct{})
 	go func() {

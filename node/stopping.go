@@ -6,12 +6,12 @@ import (
 	"sync/atomic"
 )
 
-// stopping is a log handler for a node that may have been told to stop: from then
-// on what goes wrong is that things end, which is what was wanted, and is for
-// those who debug. What keeps the node from closing well is [Node.Close]'s error.
+// stopping is a log handler that logs warnings and errors at debug level once
+// the node has been told to stop: things then fail because they end, as
+// intended. A failure to close properly is [Node.Close]'s error.
 type stopping struct {
 	slog.Handler
-	told *atomic.Bool // that the node stops
+	told *atomic.Bool // whether the node has been told to stop
 }
 
 // Handle implements slog.Handler.

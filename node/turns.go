@@ -8,15 +8,15 @@ import (
 	"atoll/node/peer"
 )
 
-// turns lets one at a time work on the same thing: a bank that asks twice at
-// once must not have its question answered twice.
+// turns lets only one goroutine at a time work on the same key: a bank that
+// asks twice concurrently must not get its question answered twice.
 type turns struct {
 	mu     sync.Mutex
 	taken  map[string]chan struct{} // closed when the turn ends
 	closed bool
 }
 
-// take waits for a turn. The caller gives it back with the function returned.
+// take waits for a turn. The caller ends the turn with the function returned.
 func (t *turns) take(ctx context.Context, key string) (func(), error) {
 	for {
 		t.mu.Lock()
@@ -50,7 +50,7 @@ func (t *turns) give(key string, mine chan struct{}) {
 	close(mine)
 }
 
-// close gives out no more turns and waits for those taken, but not for ever.
+// close grants no more turns and waits for those taken, for at most patience.
 func (t *turns) close(patience time.Duration) {
 	end := time.After(patience)
 	t.mu.Lock()
