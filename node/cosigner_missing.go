@@ -12,7 +12,8 @@ import (
 	"atoll/node/profile"
 )
 
-// NotFinalError is the error of a wait for cosigners that ended without a final head.
+// NotFinalError is the error of a wait for cosigners that ended without a final
+// head.
 type NotFinalError = replica.NotFinalError
 
 // NotFinal tells since when nothing has become final here, and which cosigners

@@ -1,9 +1,9 @@
-// Package api is what a member's own operators ask of its node, and later its
-// loan system: a table of operations over a unix socket that only the node's
-// user can open. Whoever can open it may do all that the member may.
+// Package api lets a member's own operators, and later its loan system, use its
+// node: a table of operations over a unix socket that only the node's user can
+// open. Whoever can open it may do all that the member may.
 //
-// Its errors are told as [problem.Write] writes them. What strangers reach is
-// package web's.
+// Errors are written as [problem.Write] does. What strangers can reach is in
+// package web.
 package api
 
 import (
@@ -51,21 +51,21 @@ var table = tableOf(
 	Cosigners, CosignersPropose, CosignersApprove, CosignersHandover,
 )
 
-// Nothing is the question of an operation that needs none.
+// Nothing is the question of an operation that takes none.
 type Nothing struct{}
 
-// Operation is one row of the table: what operators can have their node do, with
-// the types of its question and of its answer.
+// Operation is one row of the table: what operators can have their node do,
+// with the types of its question and its answer.
 type Operation[In, Out any] struct {
 	Name string
 
 	do    func(ctx context.Context, s *Server, in In, tell func(Out)) error
-	lines bool // it may answer with several documents, one a line
+	lines bool // it may answer with several documents, one per line
 	own   bool // the question says how long it may take
-	early bool // it needs nothing of the log, which a node that has just started does not have
+	early bool // it needs nothing of the log, and so works on a node that has just started
 }
 
-// one is an operation with one answer.
+// one returns an operation with one answer.
 func one[In, Out any](name string, f func(*Server, context.Context, In) (Out, error)) Operation[In, Out] {
 	return Operation[In, Out]{Name: name, do: func(ctx context.Context, s *Server, in In, tell func(Out)) error {
 		out, err := f(s, ctx, in)
@@ -76,8 +76,8 @@ func one[In, Out any](name string, f func(*Server, context.Context, In) (Out, er
 	}}
 }
 
-// many is an operation that tells how far it has come. Its question says how long
-// it may take.
+// many returns an operation that reports progress in several answers. Its
+// question says how long it may take.
 func many[In, Out any](name string, f func(*Server, context.Context, In, func(Out)) error) Operation[In, Out] {
 	return Operation[In, Out]{Name: name, lines: true, own: true, do: func(ctx context.Context, s *Server, in In, tell func(Out)) error {
 		return f(s, ctx, in, tell)
@@ -87,7 +87,7 @@ func many[In, Out any](name string, f func(*Server, context.Context, In, func(Ou
 func (o Operation[In, Out]) ownTime() Operation[In, Out] { o.own = true; return o }
 func (o Operation[In, Out]) anytime() Operation[In, Out] { o.early = true; return o }
 
-// operation is an Operation of whatever types.
+// operation is an [Operation] of any types.
 type operation interface {
 	name() string
 	serve(s *Server, w http.ResponseWriter, r *http.Request, in []byte)
@@ -103,8 +103,8 @@ func tableOf(list ...operation) map[string]operation {
 
 func (o Operation[In, Out]) name() string { return o.Name }
 
-// Server answers POST /v1/OPERATION, with one JSON document for the question and
-// one for the answer, or for each step of it one a line.
+// Server answers POST /v1/OPERATION. The question is one JSON document. The
+// answer is one JSON document, or one per line for each step.
 type Server struct {
 	Node     *node.Node
 	Template *profile.Template // of a bank, or nil
@@ -134,7 +134,7 @@ const hintVersion = "are command and node of the same version?"
 
 func fail(w http.ResponseWriter, e *problem.Error) { problem.Write(w, e.Status(), e) }
 
-// serve decodes the question, strictly, and does the operation.
+// serve decodes the question strictly and runs the operation.
 func (o Operation[In, Out]) serve(s *Server, w http.ResponseWriter, r *http.Request, question []byte) {
 	var in In
 	d := json.NewDecoder(bytes.NewReader(question))
@@ -162,7 +162,8 @@ func (o Operation[In, Out]) serve(s *Server, w http.ResponseWriter, r *http.Requ
 		}
 		told = true
 		if json.NewEncoder(w).Encode(out) == nil && o.lines {
-			// Without it the line waits for the next; an error means the same.
+			// Without a flush the line is sent with the next one; the same
+			// happens if Flush fails.
 			_ = http.NewResponseController(w).Flush()
 		}
 	})
@@ -179,11 +180,11 @@ func (o Operation[In, Out]) mediaType() string {
 }
 
 // beginPatience is how long an operation waits for the beginning of the log. A
-// node whose network runs has it within a second.
+// node in a running network has it within a second.
 const beginPatience = 5 * time.Second
 
-// begun waits until this node has the beginning of the log: to go by an empty
-// one would be a wrong answer, not a late one.
+// begun waits until this node has the beginning of the log: an answer from an
+// empty log would be wrong, not just late.
 func (s *Server) begun(ctx context.Context) *problem.Error {
 	ctx, cancel := context.WithTimeout(ctx, beginPatience)
 	defer cancel()
@@ -200,11 +201,11 @@ func (s *Server) begun(ctx context.Context) *problem.Error {
 	return e
 }
 
-// patience is how long an operation may take that has no time of its own.
+// patience is how long an operation may take if its question does not say.
 const patience = 30 * time.Second
 
-// WaitHeader says how many milliseconds a caller waits for the answer, where that
-// is less: by then it is given a reason.
+// WaitHeader states how many milliseconds a caller waits for the answer, if
+// fewer than patience: the node gives a reason before then.
 const WaitHeader = "Atoll-Wait"
 
 func patienceOf(r *http.Request) time.Duration {
@@ -215,9 +216,9 @@ func patienceOf(r *http.Request) time.Duration {
 	return min(patience, time.Duration(ms)*time.Millisecond)
 }
 
-// explain is Explain where this node may know the cause: a wait that ended
-// because nothing can be put on the log says that, and a query that may still
-// get there how to go on with it.
+// explain is [node.Explain] with a cause that this node may know. A wait that
+// failed because nothing can be put on the log says so. The error for a query
+// that may still be logged tells how to continue it.
 func (s *Server) explain(err error) *problem.Error {
 	e := node.Explain(err)
 	if e.Code != problem.Unavailable || !errors.Is(err, context.DeadlineExceeded) {

@@ -16,23 +16,23 @@ import (
 	"atoll/node/problem"
 )
 
-// ErrNotRunning means that nobody answers at a node's socket.
+// ErrNotRunning means that nothing answers at a node's socket.
 var ErrNotRunning = errors.New("the node is not running")
 
-// Client asks a node through its socket.
+// Client uses a node through its socket.
 type Client struct {
 	Socket string // path
 
 	// Margin is how much earlier than the caller the node gives up, so that its
-	// reason still gets here.
+	// reason still arrives.
 	Margin time.Duration
 }
 
 // maxProblem is how many bytes of an error are read.
 const maxProblem = 64 << 10
 
-// Call has the node do an operation, and returns its answer: the first, where it
-// may have several. The error is a [*problem.Error] where the node says why not.
+// Call has the node run an operation, and returns its first answer. The error
+// is a [*problem.Error] if the node gives the reason.
 func Call[In, Out any](ctx context.Context, c *Client, o Operation[In, Out], in In) (out Out, err error) {
 	err = Each(ctx, c, o, in, func(answer Out) bool {
 		out = answer
@@ -41,8 +41,8 @@ func Call[In, Out any](ctx context.Context, c *Client, o Operation[In, Out], in 
 	return out, err
 }
 
-// Each is Call with every answer as it comes, until each returns false. That the
-// answers end before is an error.
+// Each is [Call] with every answer as it comes, until each returns false. It is
+// an error if the answers end earlier.
 func Each[In, Out any](ctx context.Context, c *Client, o Operation[In, Out], in In, each func(Out) bool) error {
 	question, err := json.Marshal(in)
 	if err != nil {
@@ -64,8 +64,8 @@ func Each[In, Out any](ctx context.Context, c *Client, o Operation[In, Out], in 
 	}
 }
 
-// Fetch returns what the node serves at a path, such as log/checkpoint, of at most
-// so many bytes.
+// Fetch returns what the node serves at a path, such as log/checkpoint, up to
+// limit bytes.
 func (c *Client) Fetch(ctx context.Context, path string, limit int64) ([]byte, error) {
 	body, err := c.do(ctx, http.MethodGet, path, nil)
 	if err != nil {

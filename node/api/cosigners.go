@@ -10,8 +10,7 @@ import (
 	"atoll/node/problem"
 )
 
-// CosignersIn asks for the cosigners of heads of some size; 0 stands for what
-// comes next.
+// CosignersIn asks for the cosigners of heads of a size; 0 means the next head.
 type CosignersIn struct {
 	Size uint64 `json:"size"`
 }
@@ -19,10 +18,10 @@ type CosignersIn struct {
 // CosignersOut is who makes heads final, and who may do so next.
 type CosignersOut struct {
 	Set       CosignerSet   `json:"set"`
-	After     uint64        `json:"after"`  // entries; larger heads are theirs
+	After     uint64        `json:"after"`  // entries; larger heads are cosigned by this set
 	Policy    string        `json:"policy"` // for what this member exports at that size (C2SP tlog-policy)
 	Approved  *CosignerSet  `json:"approved"`
-	Pending   *CosignerSet  `json:"pending"` // those before, while the handover from them is not final; they have to stay up
+	Pending   *CosignerSet  `json:"pending"` // the previous set, while the handover from it is not final; its members have to stay up
 	Proposals []ProposalOut `json:"proposals"`
 }
 
@@ -96,8 +95,8 @@ type HandoverIn struct {
 	WaitMS int64 `json:"wait_ms"` // 0 means 30 s
 }
 
-// HandoverOut is how far a handover has come. Until it is done the old
-// cosigners have to stay up.
+// HandoverOut is the state of a handover. Until it is done the old cosigners
+// have to stay up.
 type HandoverOut struct {
 	Entry    uint64         `json:"entry"`
 	Done     bool           `json:"done"`

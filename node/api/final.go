@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// FinalIn asks for the newest final head, once it covers so many entries, or as it
-// is when the wait is over.
+// FinalIn asks for the newest final head, as soon as it covers so many entries,
+// or as it is when the wait is over.
 type FinalIn struct {
 	Size uint64 `json:"size"`
 	Wait int64  `json:"wait_ms"`
@@ -18,12 +18,12 @@ type FinalOut struct {
 	Size      uint64   `json:"size"` // entries, 0 before there is one
 	Root      string   `json:"root"`
 	Cosigners []string `json:"cosigners"` // who has signed it
-	Of        int      `json:"of"`        // as many could have
+	Of        int      `json:"of"`        // how many could have signed it
 	Dated     uint64   `json:"dated"`     // see [ledger.Cosigners.Dated]
-	Missing   string   `json:"missing"`   // why it covers less than was asked for; "" where it does not
+	Missing   string   `json:"missing"`   // why it covers less than was asked for; "" if it covers that
 }
 
-// maxFinalWait is less than what a client waits for an answer.
+// maxFinalWait is less than the time a client waits for an answer.
 const maxFinalWait = 25 * time.Second
 
 func (s *Server) final(ctx context.Context, in FinalIn) (out FinalOut, err error) {

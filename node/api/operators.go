@@ -52,34 +52,35 @@ type ConsentOut struct {
 // ConsentsOut lists a bank's consents.
 type ConsentsOut struct {
 	Consents   []ConsentOut `json:"consents"`
-	FoundAgain bool         `json:"found_again"` // on the log: the bank's vault knew of none
+	FoundAgain bool         `json:"found_again"` // the bank's vault had none, and they were found on the log
 }
 
-// OfferingIn asks what of this can be asked.
+// OfferingIn asks which of these outputs can be asked.
 type OfferingIn struct {
 	Offers []consent.Offer `json:"offers"`
 }
 
-// OfferingOut is what a request for consent is made of.
+// OfferingOut is the material for a request for consent.
 type OfferingOut struct {
 	Network  []byte            `json:"network"`
 	Day      consent.Day       `json:"day"`      // the network's day
-	Purposes []consent.Purpose `json:"purposes"` // what a consent may be for
+	Purposes []consent.Purpose `json:"purposes"` // the purposes that a consent may have
 
 	node.Offering
 }
 
-// PublishedOut is where an agency's catalog is on the log.
+// PublishedOut tells where an agency's catalog is on the log.
 type PublishedOut struct {
 	Version uint64 `json:"version"`
 	Entry   uint64 `json:"entry"`
 	Text    []byte `json:"text"` // of the catalog by which the node answers
 }
 
-// EndingsIn asks which roles, and of a subject which credential, end by a day.
+// EndingsIn asks which roles end by a day, and which credentials do, or which
+// one of a subject.
 type EndingsIn struct {
 	By      consent.Day     `json:"by"`
-	Subject consent.Subject `json:"subject"` // "" for those behind all consents
+	Subject consent.Subject `json:"subject"` // "" for the credentials behind all consents
 }
 
 // CatalogIn names an agency.
@@ -92,7 +93,7 @@ type EntryIn struct {
 	Index uint64 `json:"index"`
 }
 
-// BytesOut is text or bytes.
+// BytesOut contains text or bytes.
 type BytesOut struct {
 	Bytes []byte `json:"bytes"`
 }
@@ -156,7 +157,7 @@ func consentOut(c *node.Consent, today consent.Day) ConsentOut {
 		out.State = "not_yet"
 	case r != nil:
 		out.State = "expired"
-	case c.Void != nil: // the credential behind it does not stand any more
+	case c.Void != nil: // the credential behind it is no longer valid
 		out.State = "void"
 	case c.Used >= b.MaxUses:
 		out.State = "used_up"

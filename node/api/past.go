@@ -19,28 +19,28 @@ type PastQueriesOut struct {
 	All     int            `json:"all"` // how many there are
 }
 
-// PastQueryIn names a query, by its id or the beginning of it.
+// PastQueryIn names a query by its id or the beginning of its id.
 type PastQueryIn struct {
 	Query string `json:"query"`
 }
 
-// PastQueryOut is what has become of a query.
+// PastQueryOut is the state of a query.
 type PastQueryOut struct {
 	Query    string            `json:"query"`
 	State    node.QueryState   `json:"state"`
-	Verdict  ledger.Verdict    `json:"verdict"` // of the log, "" where it has none
+	Verdict  ledger.Verdict    `json:"verdict"` // the log's verdict, "" if there is none
 	Entry    uint64            `json:"entry"`   // 0 for none
 	Consent  string            `json:"consent"`
 	Subject  string            `json:"subject"`  // "" in a list
 	Operator string            `json:"operator"` // "" where the state is "lost"
-	Put      string            `json:"put"`      // when, RFC 3339, by this member's clock
-	Deadline string            `json:"deadline"` // network time, RFC 3339: until then agencies answer
-	Kept     string            `json:"kept"`     // until then what came can be shown again, RFC 3339
-	Again    bool              `json:"again"`    // asking it again gives something, without another use
+	Put      string            `json:"put"`      // when it was submitted, RFC 3339, by this member's clock
+	Deadline string            `json:"deadline"` // until when agencies answer: network time, RFC 3339
+	Kept     string            `json:"kept"`     // until when its answers can be shown again, RFC 3339
+	Again    bool              `json:"again"`    // whether asking it again returns something, without another use
 	Agencies []AgencyAnswerOut `json:"agencies"`
 }
 
-// AgencyAnswerOut is what an agency has done with a query.
+// AgencyAnswerOut is one agency's answer to a query.
 type AgencyAnswerOut struct {
 	Agency string `json:"agency"`
 	Answer string `json:"answer"` // released, refused, or none
@@ -86,5 +86,5 @@ func pastQueryOut(q *node.PastQuery) PastQueryOut {
 	return out
 }
 
-// stamp writes a time in Unix milliseconds.
+// stamp formats a time in Unix milliseconds as RFC 3339.
 func stamp(ms uint64) string { return time.UnixMilli(int64(ms)).UTC().Format(time.RFC3339) }

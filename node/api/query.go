@@ -16,11 +16,11 @@ import (
 
 // QueryIn is a question of a bank's operator.
 type QueryIn struct {
-	Consent  string `json:"consent"`  // id; empty where Again is set
+	Consent  string `json:"consent"`  // id; empty if Again is set
 	Operator string `json:"operator"` // the named person at the bank
 	WaitMS   int64  `json:"wait_ms"`  // how long to wait for the log, and then for agencies; 0 means 30 s
-	Template string `json:"template"` // YAML; empty means the node's own
-	Again    string `json:"again"`    // id of a query that stands on the log: ask the agencies again
+	Template string `json:"template"` // YAML; empty means the node's own template
+	Again    string `json:"again"`    // id of a query that is on the log: ask the agencies again
 }
 
 // Event is one line of the answer to a query: first Logged, then a Piece for
@@ -30,26 +30,26 @@ type Event struct {
 	Piece  *PieceOut      `json:"piece,omitempty"`
 	Result *QueryOut      `json:"result,omitempty"`
 	Error  *problem.Error `json:"error,omitempty"`
-	Query  string         `json:"query,omitempty"` // beside Error: id of the query that was not brought to the log, which can be tried again
+	Query  string         `json:"query,omitempty"` // with Error: id of the query that was not brought to the log, which can be tried again
 }
 
-// LoggedOut says where a query stands in the log.
+// LoggedOut tells where a query is on the log.
 type LoggedOut struct {
 	Query    string   `json:"query"`
 	Entry    uint64   `json:"entry"`
 	Agencies []string `json:"agencies"`
 }
 
-// PieceOut is what became of a query at one agency.
+// PieceOut is the result of a query at one agency.
 type PieceOut struct {
 	Agency   string         `json:"agency"`
 	Entry    uint64         `json:"entry"`    // of the release or refusal, 0 for none
-	Outcomes map[string]int `json:"outcomes"` // how many outputs have each
-	Reason   string         `json:"reason"`   // of an output that is unavailable
+	Outcomes map[string]int `json:"outcomes"` // number of outputs by outcome
+	Reason   string         `json:"reason"`   // reason of an output that is unavailable
 }
 
-// QueryOut is the result of a query. Committed says that its entries are on the
-// log, final that a quorum of cosigners has signed a checkpoint over them.
+// QueryOut is the result of a query. Committed means that its entries are on
+// the log, final that a quorum of cosigners has signed a checkpoint over them.
 type QueryOut struct {
 	Query     string           `json:"query"`
 	Entry     uint64           `json:"entry"`
@@ -59,8 +59,8 @@ type QueryOut struct {
 	Profile   *profile.Profile `json:"profile"`
 }
 
-// query tells its events. What fails before there is one fails as any operation
-// does.
+// query calls tell with each event. A failure before the first event is
+// returned like that of any operation.
 func (s *Server) query(ctx context.Context, in QueryIn, tell func(Event)) error {
 	var mu sync.Mutex
 	told := false
@@ -122,7 +122,7 @@ func (s *Server) run(ctx context.Context, in *QueryIn, tell func(Event)) (*Query
 	return out, err
 }
 
-// ask logs the question, or finds the one to be asked again.
+// ask logs the question, or finds the query to be asked again.
 func (s *Server) ask(ctx context.Context, in *QueryIn, t *profile.Template, wait time.Duration) (*node.Asked, error) {
 	if in.Again != "" {
 		id, err := s.Node.FindQuery(in.Again)
@@ -143,8 +143,8 @@ func (s *Server) ask(ctx context.Context, in *QueryIn, t *profile.Template, wait
 
 const defaultWait = 30 * time.Second
 
-// openTime is how long agencies may answer at least: long enough to find out why
-// one does not, and to ask again.
+// openTime is the minimum time that agencies may answer: long enough to find
+// out why one does not, and to ask again.
 const openTime = 10 * time.Minute
 
 func pieceOut(p node.Piece) PieceOut {

@@ -1,15 +1,15 @@
-// Package fragment writes and reads the sealed piece of data that travels from
-// one agency to one bank: plaintext nowhere but at these two.
+// Package fragment writes and reads fragments: the sealed pieces of data that
+// travel from one agency to one bank. The plaintext exists only at these two.
 //
-// Inside the seal stands what the fragment is about (network, query, consent,
-// agency), so that it means nothing anywhere else; then answer by answer,
-// including those that say why there is no value. The ciphertext's digest
-// stands in the agency's release on the log: [Write] computes it, [Read]
-// insists on it. Both stream, in memory bounded by one answer.
+// Inside the seal, a fragment states what it belongs to (network, query,
+// consent, agency), so that it means nothing anywhere else. Then come the
+// answers, including those that say why there is no value. The agency's release
+// on the log has the ciphertext's digest: [Write] computes it, [Read] requires
+// it. Both stream, with memory bounded by one answer.
 //
-// The format is a sequence of items, each behind its length as four bytes
-// big-endian, in deterministic CBOR: one [About], then any number of [Answer],
-// padded and sealed by package seal to the bank alone.
+// The format is a sequence of items, each preceded by its length as four bytes
+// big-endian, in deterministic CBOR: one [About], then any number of [Answer].
+// It is padded and sealed by package seal to the bank alone.
 package fragment
 
 import (
@@ -32,20 +32,20 @@ import (
 // MaxItem is the size limit of one answer in bytes.
 const MaxItem = ledger.AnswerRoom - 4
 
-// ErrElsewhere means that a fragment is about something else than was asked.
+// ErrElsewhere means that a fragment belongs to something else than was asked.
 var ErrElsewhere = errors.New("fragment is about something else")
 
-// About says what a fragment belongs to.
+// About identifies what a fragment belongs to.
 type About struct {
 	Network []byte          `cbor:"1,keyasint"` // id
 	Query   ledger.QueryRef `cbor:"2,keyasint"`
 	Consent []byte          `cbor:"3,keyasint"` // id
-	Agency  string          `cbor:"4,keyasint"` // member name
+	Agency  string          `cbor:"4,keyasint"` // version of the agency's catalog; for [Read], 0 means any
 	Catalog uint64          `cbor:"5,keyasint"` // version of the agency's catalog; for [Read], 0 stands for any
 }
 
-// Answer is one output with what became of it. Value is empty unless the
-// outcome is answered; numbers are decimal text, because sums of money are not
+// Answer is one output with its outcome. Value is empty unless the outcome is
+// answered. Numbers are decimal text, because amounts of money must not be
 // floating point.
 type Answer struct {
 	Result  ledger.Result `cbor:"1,keyasint"`
@@ -53,24 +53,24 @@ type Answer struct {
 	Unit    string        `cbor:"3,keyasint"` // such as "CNY", or empty
 	Fetched uint64        `cbor:"4,keyasint"` // Unix milliseconds: when the agency read its source
 	Dropped uint64        `cbor:"5,keyasint"` // rows of the source left out because they repeat others
-	Covered uint64        `cbor:"6,keyasint"` // months that the rows of a flow are about; 0 for a state
-	Across  uint64        `cbor:"7,keyasint"` // periods left out because they lie across an end of the window
+	Covered uint64        `cbor:"6,keyasint"` // months covered by the rows of a flow; 0 for a state
+	Across  uint64        `cbor:"7,keyasint"` // periods left out because they cross an end of the window
 	Repeats uint64        `cbor:"8,keyasint"` // rows equal to others in every field, and counted
 }
 
-// Written describes a fragment that lies sealed and complete: what the release
-// says of it.
+// Written describes a fragment that is sealed and complete, as the release
+// states it.
 type Written struct {
 	Digest [sha256.Size]byte // SHA-256 of the ciphertext
 	Bucket uint64            // padded size of the plaintext in bytes
 }
 
-// Bucket is the padded size of the fragment that answers a section: the same
-// whatever the answers are.
+// Bucket returns the padded size of the fragment that answers a section: the
+// same whatever the answers are.
 func Bucket(s *consent.Section) uint64 { return seal.Bucket(ledger.FragmentRoom(s) + 1) }
 
-// Write seals a fragment that answers a section to one bank into w. On an error
-// what is in w is to be thrown away.
+// Write seals a fragment that answers a section to one bank into w. After an
+// error the caller discards what is in w.
 func Write(w io.Writer, to seal.Recipient, about About, s *consent.Section, answers iter.Seq2[Answer, error]) (Written, error) {
 	digest := sha256.New()
 	sealed, err := seal.EncryptPadded(io.MultiWriter(w, digest), ledger.FragmentRoom(s), 1, to)
@@ -110,10 +110,10 @@ func Write(w io.Writer, to seal.Recipient, about About, s *consent.Section, answ
 	return Written{[sha256.Size]byte(digest.Sum(nil)), Bucket(s)}, nil
 }
 
-// Read opens a fragment and hands each answer to each, in order. Only when it
-// returns nil is the fragment known to be whole, to be the one whose digest
-// the log has, and to be about what was asked: until then a caller keeps what
-// it got apart. Errors wrap [seal.ErrNotForUs], [seal.ErrBroken],
+// Read opens a fragment and passes its answers to each, in order. Only when
+// Read returns nil is the fragment known to be complete, to have the digest on
+// the log, and to be about what was asked. Until then a caller keeps the
+// answers apart. Errors wrap [seal.ErrNotForUs], [seal.ErrBroken],
 // [ErrElsewhere] or [sign.ErrMalformed], or are the reader's or each's own.
 func Read(r io.Reader, with seal.Identity, want About, digest [sha256.Size]byte, each func(Answer) error) error {
 	hashed := &hashing{r: r, h: sha256.New()}
@@ -151,7 +151,7 @@ func Read(r io.Reader, with seal.Identity, want About, digest [sha256.Size]byte,
 	}
 }
 
-// next reads one item; io.EOF means that there is none.
+// next reads one item; io.EOF means that there are no more.
 func next(r *bufio.Reader, v any) error {
 	var length [4]byte
 	if _, err := io.ReadFull(r, length[:]); err != nil {

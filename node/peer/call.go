@@ -58,7 +58,7 @@ func (h *Host) Handle(p Protocol, f Handler) {
 	})
 }
 
-// rule looks p up. Using a protocol in the wrong shape is a mistake in the
+// rule looks p up. Using a protocol in the wrong shape is an error of the
 // program, not of a member.
 func (h *Host) rule(p Protocol, want shape) rule {
 	r, ok := h.rules[p]
@@ -69,7 +69,7 @@ func (h *Host) rule(p Protocol, want shape) rule {
 }
 
 // ask opens a stream and sends the request. The caller calls release when it is
-// done with the stream, which is reset by then if ctx ended first.
+// done with the stream. The stream has been reset by then if ctx ended first.
 func (h *Host) ask(ctx context.Context, member string, p Protocol, r rule, req []byte) (network.Stream, func(), error) {
 	if len(req) > r.request {
 		return nil, nil, &Error{Member: member, Code: TooLarge, Message: fmt.Sprintf("the request has %d bytes, %d are allowed", len(req), r.request)}
@@ -97,13 +97,14 @@ func (h *Host) ask(ctx context.Context, member string, p Protocol, r rule, req [
 		release()
 		return nil, nil, explain(ctx, member, err)
 	}
-	// A reset while writing may stand behind a failure that explains it, and
-	// then the reader sees it. Our end stays open until the answer is here:
-	// that tells the other side that it may forget the stream.
+	// A failed write may be a reset after the other side has sent a failure
+	// that explains it; the reader will see that. This end stays open until the
+	// answer has arrived. Its closing tells the other side that it may drop the
+	// stream.
 	return s, release, nil
 }
 
-// admits returns the seat of a member we may ask.
+// admits returns the seat of a member that this one may ask.
 func (h *Host) admits(member string, r rule) (*seat, error) {
 	list := h.roster.Load()
 	us, them := list.names[h.name], list.names[member]
@@ -124,8 +125,8 @@ func (h *Host) open(ctx context.Context, id peer.ID, p Protocol) (network.Stream
 	return h.libp2p.NewStream(ctx, id, protocol.ID(p))
 }
 
-// first reads the first frame of an answer. A failure is returned as an error,
-// and on any error the stream is reset.
+// first reads the first frame of an answer. A failure frame is returned as an
+// error, and on any error the stream is reset.
 func (h *Host) first(ctx context.Context, member string, s network.Stream, limit func(kind) int) (kind, []byte, error) {
 	k, b, err := readFrame(s, limit)
 	if err == nil && k == failure {
@@ -141,7 +142,7 @@ func (h *Host) first(ctx context.Context, member string, s network.Stream, limit
 	return k, b, nil
 }
 
-// errSent marks an error in sending: there is nobody left to tell.
+// errSent marks an error in sending: nobody is left to be told.
 var errSent = errors.New("the answer was not sent")
 
 func sent(err error) error {
@@ -151,8 +152,8 @@ func sent(err error) error {
 	return nil
 }
 
-// serve registers what happens when a member opens p: its membership and role
-// are checked, one request is read, f is called and its error sent.
+// serve registers p: when a member opens it, serve checks membership and role,
+// reads one request, calls f and sends f's error.
 func (h *Host) serve(p Protocol, r rule, f func(context.Context, string, network.Stream, []byte) error) {
 	h.libp2p.SetStreamHandler(protocol.ID(p), func(s network.Stream) {
 		if !h.begin() {
@@ -194,7 +195,7 @@ func (h *Host) refuse(from *seat, p Protocol, r rule, s network.Stream, why erro
 }
 
 // linger waits until the caller has read the answer and closes its end. If the
-// host closed its connections before that, the answer would be lost.
+// host closed its connections earlier, the answer would be lost.
 func linger(s network.Stream) {
 	s.CloseWrite()
 	s.SetReadDeadline(time.Now().Add(closeGrace))

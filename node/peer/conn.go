@@ -26,9 +26,9 @@ func (c conn) LocalAddr() net.Addr  { return c.local }
 func (c conn) RemoteAddr() net.Addr { return c.remote }
 
 // Dial opens a connection to member for p, within timeout. The address of a
-// member is its name. A member that stopped serving p since it was last asked
-// shows only at the first read. Dial panics if p is not a protocol for
-// connections.
+// member is its name. If a member has stopped serving p since it was last
+// asked, that shows only at the first read. Dial panics if p is not a protocol
+// for connections.
 func (h *Host) Dial(member string, p Protocol, timeout time.Duration) (net.Conn, error) {
 	r := h.rule(p, raw)
 	seat, err := h.admits(member, r)

@@ -13,16 +13,16 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 )
 
-// The codes this package gives to its own errors. Handlers may send others,
-// made of a-z, 0-9 and _, at most 32 bytes.
+// The error codes of this package. Handlers may send others, made of a-z, 0-9
+// and _, at most 32 bytes.
 const (
 	NotMember   = "not_member"  // the other side is not on the list of members
-	Forbidden   = "forbidden"   // its role, or ours, does not allow the protocol
+	Forbidden   = "forbidden"   // its role, or this member's, does not allow the protocol
 	Unreachable = "unreachable" // no connection, or the protocol is not served there
 	Busy        = "busy"        // too many streams or too much memory in use
 	TooLarge    = "too_large"   // a request or answer beyond its limit
 	Malformed   = "malformed"   // the other side broke the protocol
-	Cut         = "cut"         // the answer ended before its end
+	Cut         = "cut"         // the answer was incomplete
 	Timeout     = "timeout"     // nothing came in time, or the caller gave up
 	Internal    = "internal"    // the handler failed; only its own log says why
 )
@@ -32,8 +32,8 @@ const (
 	maxMessage = 512
 )
 
-// An Error is how a call failed. Code is stable, Message is for people, and is
-// safe to print even if another member wrote it.
+// An Error is the reason why a call failed. Code is stable. Message is for
+// people, and is safe to print even if another member wrote it.
 type Error struct {
 	Member    string // the other side
 	Code      string
@@ -49,7 +49,7 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.cause }
 
-// What explain makes TooLarge and Malformed of.
+// explain turns these into TooLarge and Malformed.
 var (
 	errLimit = errors.New("longer than allowed")
 	errFrame = errors.New("not a frame")
@@ -118,8 +118,8 @@ func unmarshalError(member string, b []byte) (*Error, error) {
 	return &Error{Member: member, Code: code, Message: clean(msg), Retryable: b[0] == 1}, nil
 }
 
-// forWire is what the other side hears of a handler's error: an *Error as it
-// is, anything else only as Internal, since it may speak of data.
+// forWire returns what the other side is told of a handler's error: an *Error
+// as it is, anything else only as Internal, since its text may contain data.
 func forWire(err error) *Error {
 	var e *Error
 	if !errors.As(err, &e) || !validCode(e.Code) {
@@ -137,9 +137,9 @@ func validCode(s string) bool {
 	return len(s) > 0 && len(s) <= maxCode
 }
 
-// clean makes foreign text safe to show: control characters, line separators
-// and everything that changes the direction or visibility of other text are
-// written out, and the whole is at most maxMessage bytes long.
+// clean makes foreign text safe to show. It escapes control characters, line
+// separators and everything that changes the direction or visibility of other
+// text. The result is at most maxMessage bytes long.
 func clean(s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); {

@@ -27,8 +27,9 @@ const (
 
 const headerSize = 5
 
-// chunk is the longest data frame: large enough to cost nothing, small enough
-// that a slow reader still takes one within the deadline.
+// chunk is the longest data frame: large enough that the overhead is
+// negligible, small enough that a slow reader still takes one within the
+// deadline.
 const chunk = 64 * kib
 
 // maxFailure is the longest failure frame that marshal writes.
@@ -41,9 +42,10 @@ func appendFrame(b []byte, k kind, payload []byte) []byte {
 	return append(b, payload...)
 }
 
-// readFrame reads one frame whose payload is at most limit(kind) bytes long; a
-// kind it does not allow has a negative limit. Memory is taken as bytes arrive,
-// not as the header promises them. The error is io.EOF only at a frame's border.
+// readFrame reads one frame whose payload is at most limit(kind) bytes long;
+// limit is negative for a kind that is not allowed. Memory is allocated as
+// bytes arrive, not as the header promises them. The error is io.EOF only at a
+// frame's border.
 func readFrame(r io.Reader, limit func(kind) int) (kind, []byte, error) {
 	var h [headerSize]byte
 	if _, err := io.ReadFull(r, h[:]); err != nil {

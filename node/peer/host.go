@@ -1,13 +1,13 @@
 // Package peer connects the members of the network over libp2p. Only members
-// connect, each known by its Ed25519 key, over TCP with Noise or over QUIC, and
-// only for what the table in protocols.go opens to them.
+// connect, each identified by its Ed25519 key, over TCP with Noise or over
+// QUIC. They can use only what the table in protocols.go allows them.
 //
 // Use Call and Handle for small questions, Stream and HandleStream for long
-// answers, Dial and Listener where a library wants a net.Conn. Every request,
-// answer and wait has a limit; what exceeds it is an *Error for its sender.
+// answers, Dial and Listener where a library needs a net.Conn. Every request,
+// answer and wait has a limit; exceeding it gives the sender an *Error.
 //
-// It finds nobody by itself and relays for nobody: members are told where the
-// others listen.
+// The package discovers nobody and relays for nobody: the list of members has
+// the addresses where they listen.
 package peer
 
 import (
@@ -35,30 +35,32 @@ import (
 	quic "github.com/libp2p/go-libp2p/p2p/transport/quic"
 )
 
-// dialTimeout is how long a dial may take, all addresses of a member together.
+// dialTimeout is how long a dial may take, for all addresses of a member
+// together.
 const dialTimeout = 5 * time.Second
 
 // closeGrace is how long Close lets handlers finish, and how long a handler
 // waits for its caller to take the answer.
 const closeGrace = 5 * time.Second
 
-// Config says who a Host is.
+// Config configures a Host.
 type Config struct {
 	Name   string             // of the member, as in the list of members
 	Key    ed25519.PrivateKey // of its libp2p identity, used for nothing else
 	Listen []string           // multiaddrs, TCP or QUIC; a port of 0 means any
 	Logger *slog.Logger       // nil means no log
 
-	// Descriptors that connections may take: with members, and with whoever has
-	// not proved yet who it is. 0 means more than any network needs.
+	// Maximum descriptors for connections with members, and for those whose
+	// other side has not proved its identity yet. 0 means more than any network
+	// needs.
 	Members, Knocking int
-	Wants             *scarce.Wants // hears that the machine cannot accept; may be nil
+	Wants             *scarce.Wants // is told when the machine cannot accept connections; may be nil
 
 	rules map[Protocol]rule // for tests; nil means the table
 }
 
 // A Host is this node's end of all connections with other members. Its methods
-// may be called at once from several goroutines.
+// are safe for concurrent use.
 type Host struct {
 	name   string
 	log    *slog.Logger
@@ -77,7 +79,7 @@ type Host struct {
 }
 
 // New starts a host that listens but knows no members yet, and so accepts no
-// connection before SetMembers. All addresses must be free, or New fails.
+// connection before SetMembers. New fails if any of the addresses is taken.
 func New(c Config) (*Host, error) {
 	if len(c.Key) != ed25519.PrivateKeySize || len(c.Listen) == 0 || c.Name == "" {
 		return nil, errors.New("peer: a host needs a name, an Ed25519 key and an address to listen on")
@@ -95,12 +97,13 @@ func New(c Config) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	// What libp2p logs, it also returns, or it is about strangers who knock.
+	// Whatever libp2p logs, it also returns, or it concerns strangers who
+	// connect.
 	quiet.Do(func() { gologshim.SetDefaultHandler(slog.DiscardHandler) })
 	if h.libp2p, err = libp2p.New(opts...); err != nil {
 		return nil, fmt.Errorf("peer: %w", err)
 	}
-	// libp2p is content with one address out of many.
+	// libp2p returns no error if it listens on one of several addresses.
 	if n := len(h.libp2p.Network().ListenAddresses()); n != len(c.Listen) {
 		return nil, errors.Join(fmt.Errorf("peer: only %d of the addresses %s are free", n, strings.Join(c.Listen, ", ")), h.libp2p.Close())
 	}
@@ -110,8 +113,8 @@ func New(c Config) (*Host, error) {
 
 var quiet sync.Once
 
-// options names everything libp2p does; each service it would add by itself is
-// switched off.
+// options configures everything libp2p does; each service it would add by
+// default is switched off.
 func (h *Host) options(c Config) ([]libp2p.Option, error) {
 	key, err := crypto.UnmarshalEd25519PrivateKey(c.Key)
 	if err != nil {
@@ -129,8 +132,8 @@ func (h *Host) options(c Config) ([]libp2p.Option, error) {
 		libp2p.Transport(quic.NewTransport),
 		libp2p.ConnectionGater(gate{h}),
 		libp2p.ResourceManager(resources),
-		// A manager closes connections when there are many. Only members have
-		// connections, and those are all to be kept.
+		// A manager would close connections when there are many. Only members
+		// have connections, and all of those are to be kept.
 		libp2p.ConnectionManager(connmgr.NullConnMgr{}),
 		libp2p.WithDialTimeout(dialTimeout),
 		libp2p.UserAgent("atoll"),
@@ -138,7 +141,7 @@ func (h *Host) options(c Config) ([]libp2p.Option, error) {
 		libp2p.Ping(false),
 		libp2p.DisableMetrics(),
 		libp2p.DisableIdentifyAddressDiscovery(),
-		libp2p.ForceReachabilityPublic(), // else it asks others whether it is
+		libp2p.ForceReachabilityPublic(), // otherwise it asks others whether it is reachable
 	}, nil
 }
 
@@ -172,7 +175,8 @@ func (h *Host) Close() error {
 	return h.libp2p.Close()
 }
 
-// begin counts a handler that starts, unless the host is closing.
+// begin counts a handler that starts. It reports whether the handler may run:
+// not while the host is closing.
 func (h *Host) begin() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -10,9 +10,9 @@ import (
 	"github.com/libp2p/go-libp2p/x/rate"
 )
 
-// Memory here is what libp2p may buffer. It sets aside 256 KiB for each stream
-// and more for fast ones, and takes it only when a peer sends faster than it is
-// read.
+// Memory here is what libp2p may buffer. It sets aside 256 KiB for each stream,
+// and more for fast ones, but allocates it only when a peer sends faster than
+// this node reads.
 const (
 	systemMemory = 2 * gib
 	// peerMemory is room for every stream the table grants one member, in both
@@ -20,26 +20,28 @@ const (
 	peerMemory = 512 * mib
 )
 
-// Connections with members, and with whoever has not proved yet who it is, where
-// nobody says how many descriptors there are for them.
+// Default limits of connections with members, and of those whose other side has
+// not proved its identity yet.
 const (
 	mostMembers  = 3072
 	mostKnocking = 1024
 )
 
-// perSite is how many connections may come from one address; fewer where fewer
-// can be at the door at once, for one address must not hold all of it.
+// perSite is how many connections may come from one address. It is fewer if few
+// unproved connections are allowed, because one address must not take all of
+// them.
 const perSite = 128
 
 func siteOf(knocking int) int { return min(perSite, max(knocking/4, 16)) }
 
 // limits replaces libp2p's defaults, which are made for strangers who come and
 // go: 64 streams of a protocol with one peer, 8 connections from one address.
-// Members and knocking are how many descriptors connections may take with either.
+// members and knocking are the descriptors for connections with members and
+// with unproved others.
 func limits(rules map[Protocol]rule, members, knocking int) (network.ResourceManager, error) {
 	perPeer := 64 // identify, and streams that have not named their protocol yet
-	// A third of what is for members is for those alone who come from their own
-	// address, see expect.
+	// A third of the descriptors for members is reserved for members that
+	// connect from their own address, see expect.
 	expected := rcmgr.ResourceLimits{Conns: rcmgr.LimitVal(members - 2*members/3), FD: rcmgr.LimitVal(members - 2*members/3)}
 	all := 2*members/3 + knocking
 	site := siteOf(knocking)
@@ -51,31 +53,32 @@ func limits(rules map[Protocol]rule, members, knocking int) (network.ResourceMan
 	}
 	c := rcmgr.PartialLimitConfig{
 		System: rcmgr.ResourceLimits{Conns: rcmgr.LimitVal(all), FD: rcmgr.LimitVal(all), Memory: systemMemory},
-		// Transient are connections before the other side has proved who it is,
-		// and streams before they have named a protocol. The former may be
-		// anyone's where they come from outside, and one address can hold only a
-		// part of them. The latter are members' and have no limit of their own: it
-		// would be shared by all, so that one member could fill it and stop the rest.
+		// Transient are connections before the other side has proved its
+		// identity, and streams before they have named a protocol. Connections
+		// from outside may be anyone's, and one address can hold only a part of
+		// them. The streams are members'. They have no limit of their own:
+		// members would share it, so that one could use it up and block the
+		// others.
 		Transient: rcmgr.ResourceLimits{
 			ConnsInbound: rcmgr.LimitVal(knocking), ConnsOutbound: rcmgr.LimitVal(members), Conns: rcmgr.LimitVal(all), FD: rcmgr.LimitVal(all),
 		},
 		AllowlistedSystem: expected, AllowlistedTransient: expected,
 		PeerDefault: rcmgr.ResourceLimits{
-			// Both sides dial at once, over TCP and QUIC, and reconnect before
-			// the old connection is known to be dead.
+			// Both sides may dial at the same time, over TCP and QUIC, and
+			// reconnect before the old connection is known to be dead.
 			Conns: 8, ConnsInbound: 8, ConnsOutbound: 8, FD: 8,
 			StreamsInbound: rcmgr.LimitVal(perPeer), StreamsOutbound: rcmgr.LimitVal(perPeer), Streams: rcmgr.LimitVal(2 * perPeer),
 			Memory: peerMemory,
 		},
 		ProtocolPeer: table,
-		// Of what is not in the table there is only libp2p's identify.
+		// libp2p's identify is the only protocol outside the table.
 		ProtocolPeerDefault: rcmgr.ResourceLimits{StreamsInbound: 16, StreamsOutbound: 16, Streams: 32},
 		Stream:              rcmgr.ResourceLimits{Memory: 16 * mib}, // the largest window of a fast stream
 	}
 	return rcmgr.NewResourceManager(rcmgr.NewFixedLimiter(c.Build(rcmgr.InfiniteLimits)),
 		rcmgr.WithMetricsDisabled(),
 		rcmgr.WithLimitPerSubnet(
-			// Several members may stand behind one address, each with up to 8
+			// Several members may share one address, each with up to 8
 			// connections. libp2p's default is 8 altogether.
 			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 32, ConnCount: site}},
 			[]rcmgr.ConnLimitPerSubnet{{PrefixLength: 48, ConnCount: site}}),
@@ -92,9 +95,9 @@ func loopback(n int) (v4, v6 []rcmgr.NetworkPrefixLimit) {
 		[]rcmgr.NetworkPrefixLimit{{Network: loopback6, ConnCount: n}}
 }
 
-// connRate bounds what handshakes with strangers may cost, about 1 ms of CPU
-// each, without slowing a site of members that all restart at once. libp2p's
-// default of one connection in 5 s after the first 16 does.
+// connRate limits the cost of handshakes with strangers, about 1 ms of CPU
+// each. It does not slow down a site whose members all restart at the same
+// time. libp2p's default of one connection in 5 s after the first 16 would.
 func connRate() *rate.Limiter {
 	site := rate.Limit{RPS: 20, Burst: 2 * perSite}
 	return &rate.Limiter{

@@ -31,12 +31,12 @@ type Member struct {
 	Roles []string
 }
 
-// A seat is a member as the host keeps it.
+// A seat is the host's record of a member.
 type seat struct {
 	Member
 	id    peer.ID
 	addrs []multiaddr.Multiaddr
-	slots map[Protocol]chan struct{} // a place in the channel is one open stream
+	slots map[Protocol]chan struct{} // each element of a channel is one open stream
 }
 
 // A roster is the list of members at one moment. It never changes.
@@ -45,14 +45,15 @@ type roster struct {
 	ids   map[peer.ID]*seat
 }
 
-// has says whether the seat holds role; everyone holds "".
+// has reports whether the seat has the role; every seat has "".
 func (s *seat) has(role string) bool {
 	return role == "" || slices.Contains(s.Roles, role)
 }
 
-// SetMembers replaces the list of members, this node among them. Connections
-// with those no longer listed are closed before it returns, and none come
-// after. A list with an error is refused as a whole and changes nothing.
+// SetMembers replaces the list of members, which includes this node.
+// Connections with those no longer listed are closed before it returns, and
+// they cannot connect again. A list with an error is refused as a whole and
+// changes nothing.
 func (h *Host) SetMembers(members []Member) error {
 	h.setting.Lock()
 	defer h.setting.Unlock()
@@ -84,18 +85,18 @@ func (h *Host) SetMembers(members []Member) error {
 	return nil
 }
 
-// clearBackoff makes libp2p forget failed dials, after which it would refuse
-// to dial for 5 s and more. Members have few, fixed addresses, and their
-// callers pace themselves: a restarted member must be found again at once.
+// clearBackoff makes libp2p forget failed dials, after which it would refuse to
+// dial for 5 s and more. Members have few, fixed addresses, and their callers
+// pace themselves: a restarted member must be found again without delay.
 func (h *Host) clearBackoff(id peer.ID) {
 	if s, ok := h.libp2p.Network().(*swarm.Swarm); ok {
 		s.Backoff().Clear(id)
 	}
 }
 
-// expect keeps room for a member's connections when strangers take all there is
-// for those who have not proved yet who they are. It works for members whose
-// address is a number.
+// expect reserves room for a member's connections, for the case that strangers
+// take all the room for unproved connections. It works for members whose
+// address is an IP address.
 func (h *Host) expect(s *seat) {
 	list := rcmgr.GetAllowlist(h.libp2p.Network().ResourceManager())
 	for _, a := range s.addrs {
@@ -111,8 +112,8 @@ func (h *Host) expect(s *seat) {
 	}
 }
 
-// seatAll checks a list of members and makes a roster of it. A member keeps the
-// slots it has, with the streams open in them.
+// seatAll checks a list of members and makes a roster of it. A member keeps its
+// slots, and the streams open in them.
 func (h *Host) seatAll(members []Member, old *roster) (*roster, error) {
 	r := &roster{map[string]*seat{}, map[peer.ID]*seat{}}
 	for _, m := range members {
@@ -165,9 +166,9 @@ func (h *Host) newSeat(m Member) (*seat, error) {
 	return s, nil
 }
 
-// CheckAddress says whether other members could dial an address as it stands on
-// a card: IP or DNS name, TCP or QUIC with a port, and no identity. One that
-// cannot be read would keep every member from starting.
+// CheckAddress returns nil if other members could dial an address as it is on a
+// card: IP or DNS name, TCP or QUIC with a port, and no identity. An unreadable
+// one would keep every member from starting.
 func CheckAddress(address string) error {
 	bad := fmt.Errorf("address %.100q is not like /ip4/192.0.2.7/tcp/4711 or /dns4/NAME/udp/4711/quic-v1", address)
 	a, err := multiaddr.NewMultiaddr(address)
@@ -196,8 +197,8 @@ func CheckAddress(address string) error {
 	return nil
 }
 
-// Reach tries to connect to every member that has no connection, to all at once,
-// until ctx ends: see [Host.Connected] for what came of it.
+// Reach tries to connect to all members without a connection, in parallel,
+// until ctx ends: see [Host.Connected] for the result.
 func (h *Host) Reach(ctx context.Context) {
 	var dials sync.WaitGroup
 	for id := range h.roster.Load().ids {
@@ -230,7 +231,7 @@ func (h *Host) Connected() []string {
 func (h *Host) isMember(id peer.ID) bool { return h.roster.Load().ids[id] != nil }
 
 // A gate is libp2p's ConnectionGater: members only, on dial and on accept, over
-// TCP and QUIC alike. Before the handshake nobody can be told apart, so that
+// TCP and QUIC alike. Before the handshake the other side is unknown, so
 // InterceptAccept leaves it to the limits per address.
 type gate struct{ h *Host }
 
@@ -247,8 +248,8 @@ func (g gate) InterceptSecured(_ network.Direction, id peer.ID, at network.ConnM
 	return ok
 }
 
-// connected closes a connection that passed the gate just before its member
-// was removed, and so was not there yet when SetMembers closed the others.
+// connected closes a connection that passed the gate just before its member was
+// removed. SetMembers could not close it, because it was not there yet.
 func (h *Host) connected(_ network.Network, c network.Conn) {
 	if !h.isMember(c.RemotePeer()) {
 		c.Close()

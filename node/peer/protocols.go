@@ -5,19 +5,19 @@ import "time"
 // A Protocol names one kind of stream between members.
 type Protocol string
 
-// The protocols of the network. A new version of one gets a new name.
+// The protocols of the network. A new version of a protocol gets a new name.
 const (
 	Raft    Protocol = "/atoll/raft/1"    // raft's own messages
-	Submit  Protocol = "/atoll/submit/1"  // a statement for the log, to whoever leads
+	Submit  Protocol = "/atoll/submit/1"  // a statement for the log, to the leader
 	Bundles Protocol = "/atoll/bundles/1" // a range of log entries
 	Head    Protocol = "/atoll/head/1"    // the newest checkpoint
 	Cosign  Protocol = "/atoll/cosign/1"  // a signature over a checkpoint
 	Ask     Protocol = "/atoll/ask/1"     // a fragment
-	Revoke  Protocol = "/atoll/revoke/1"  // a revocation, ahead of the log
+	Revoke  Protocol = "/atoll/revoke/1"  // a revocation, sent directly so that it arrives before the log's entry
 	Catalog Protocol = "/atoll/catalog/1" // what an agency offers
 )
 
-// A shape is how the bytes of a protocol flow.
+// A shape is the pattern of requests and answers of a protocol.
 type shape int
 
 const (
@@ -26,7 +26,8 @@ const (
 	raw                 // a net.Conn: Dial and Listener
 )
 
-// A rule says who may use a protocol, and how much of it. Sizes are in bytes.
+// A rule defines who may use a protocol, and how much of it. Sizes are in
+// bytes.
 type rule struct {
 	shape shape
 	from  string // the role that may ask, "" for any member
@@ -35,13 +36,13 @@ type rule struct {
 	request int   // longest request
 	answer  int64 // longest answer
 
-	// deadline bounds a call from end to end, and each pause of a stream:
+	// deadline limits a call from end to end, and each pause of a stream:
 	// neither side waits longer for the other's next bytes.
 	deadline time.Duration
 
-	// streams is how many of these one member has open with another at a time;
-	// further calls wait. Whoever does not wait is cut off at twice as many, a
-	// margin for streams whose end is still under way.
+	// streams is how many of these streams one member may have open with
+	// another; further calls wait. A caller that does not wait is refused at
+	// twice as many, a margin for streams that are still ending.
 	streams int
 }
 
@@ -51,14 +52,15 @@ const (
 	gib = 1 << 30
 )
 
-// rules is the whole of what members may do to each other. What is not in it is
+// rules defines all that members may do to each other. Protocols not in it are
 // closed.
 var rules = map[Protocol]rule{
-	// Pooled and long-lived; raft sets its own deadlines.
+	// Connections are pooled and long-lived; raft sets its own deadlines.
 	Raft: {shape: raw, streams: 32},
-	// A statement is at most 60,000 bytes. A bank's burst arrives at once.
+	// A statement is at most 60,000 bytes. A bank may send a burst of them.
 	Submit: {shape: call, request: 64 * kib, answer: 16 * kib, deadline: 30 * time.Second, streams: 256},
-	// 256 entries of at most 64 KiB, some bundles at a time.
+	// A bundle is 256 entries of at most 64 KiB; a few bundles are sent at a
+	// time.
 	Bundles: {shape: stream, request: 4 * kib, answer: 256 * mib, deadline: 30 * time.Second, streams: 8},
 	Head:    {shape: call, request: 4 * kib, answer: 64 * kib, deadline: 10 * time.Second, streams: 32},
 	Cosign:  {shape: call, request: 64 * kib, answer: 64 * kib, deadline: 10 * time.Second, streams: 32},

@@ -10,9 +10,9 @@ import (
 	"github.com/libp2p/go-libp2p/core/network"
 )
 
-// A StreamHandler answers one request of the member from by writing to w, which
-// fails when the reader stays away for longer than the table allows. What was
-// written counts as a whole answer only if the handler returns nil. Like a
+// A StreamHandler answers one request of the member from by writing to w.
+// Writing fails if the reader pauses for longer than the table allows. What was
+// written counts as a complete answer only if the handler returns nil. Like a
 // Handler it must return when ctx ends.
 type StreamHandler func(ctx context.Context, from string, request []byte, w io.Writer) error
 
@@ -37,7 +37,7 @@ type streamWriter struct {
 	rule rule
 	n    int64 // bytes sent
 	buf  []byte
-	err  error // of the stream: it can carry no failure any more
+	err  error // of the stream, which can then carry no failure either
 }
 
 func (w *streamWriter) Write(b []byte) (int, error) {
@@ -70,9 +70,10 @@ func (w *streamWriter) end() error {
 }
 
 // Stream asks member for a long answer. It returns when the answer begins, or
-// with the failure that came instead. Reading ends with io.EOF only behind the
-// whole answer; every other error is an *Error. ctx holds until Close, which
-// must be called and, before the end, tells the other side to stop.
+// with the failure that came instead. Reading ends with io.EOF only after the
+// complete answer; every other error is an *Error. ctx applies until Close.
+// Close must be called; before the end of the answer it tells the other side to
+// stop.
 func (h *Host) Stream(ctx context.Context, member string, p Protocol, req []byte) (io.ReadCloser, error) {
 	r := h.rule(p, stream)
 	ctx, cancel := context.WithCancel(ctx)
@@ -99,9 +100,9 @@ type streamReader struct {
 	rule   rule
 	close  func()
 
-	rest []byte // of the data frame read last
+	rest []byte // not read yet, of the last data frame
 	n    int64  // bytes received
-	err  error  // io.EOF behind the end
+	err  error  // io.EOF after the end
 }
 
 func (a *streamReader) Read(b []byte) (int, error) {
@@ -128,7 +129,7 @@ func (a *streamReader) next() {
 	switch {
 	case err != nil:
 		a.err = err
-	case k == data && len(b) == 0: // else they could come for ever
+	case k == data && len(b) == 0: // otherwise they could come for ever
 		a.s.Reset()
 		a.err = explain(a.ctx, a.member, fmt.Errorf("%w: no data in it", errFrame))
 	case k == data:

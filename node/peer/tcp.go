@@ -14,16 +14,16 @@ import (
 	manet "github.com/multiformats/go-multiaddr/net"
 )
 
-// tcpTransport is libp2p's transport over TCP, but for its listener: that one closes
-// for good when the machine has no memory for another connection.
+// tcpTransport is libp2p's transport over TCP with another listener: libp2p's
+// own closes for good when the machine has no memory for another connection.
 type tcpTransport struct {
 	*tcp.TcpTransport
 	upgrader transport.Upgrader
 	wants    *scarce.Wants
 }
 
-// newTCP makes the transport. With SO_REUSEPORT two nodes could listen on one
-// port and share its connections, each seeing half of them.
+// newTCP makes the transport without SO_REUSEPORT: with it two nodes could
+// listen on one port and share its connections, each seeing half of them.
 func newTCP(wants *scarce.Wants) func(transport.Upgrader, network.ResourceManager) (*tcpTransport, error) {
 	return func(u transport.Upgrader, m network.ResourceManager) (*tcpTransport, error) {
 		t, err := tcp.NewTCPTransport(u, m, nil, tcp.DisableReuseport())

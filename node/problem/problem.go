@@ -1,11 +1,11 @@
-// Package problem is how an operation failed, for a person and for a program:
-// what happened, what to do next, a code that stays, and whether to try again.
+// Package problem describes why an operation failed, for a person and for a
+// program: what happened, what to do next, a stable code, and whether to try
+// again.
 //
-// Both HTTP interfaces of a node, and the commands that ask them, say it with
-// an [Error]. Its one form on HTTP is the problem document of RFC 9457, which
-// [Write] writes and [Read] reads. Hints are here by code, in English; which
-// exit code a command ends with, and its words in other languages, are the
-// command's.
+// Both HTTP interfaces of a node, and the commands that use them, report
+// failures as an [Error]. On HTTP it is always a problem document of RFC 9457,
+// which [Write] writes and [Read] reads. Hints are here by code, in English.
+// The commands define their exit codes and the texts in other languages.
 package problem
 
 import (
@@ -15,13 +15,13 @@ import (
 	"strconv"
 )
 
-// Code is a stable name of a way to fail, such as "consent.revoked". Programs
-// decide by it, so none is ever given another meaning. Verdicts of the log,
+// Code is a stable name of a kind of failure, such as "consent.revoked".
+// Programs decide by it, so its meaning never changes. Verdicts of the log,
 // refusals of a consent and errors of a source are such codes too, each defined
 // in its own package.
 type Code = string
 
-// Codes that are no other package's.
+// Codes that belong to no other package.
 const (
 	Internal    Code = "internal"
 	Usage       Code = "usage"
@@ -35,7 +35,7 @@ const (
 	NoCatalog   Code = "catalog.none"
 	NoRoom      Code = "no_room"
 	NoLeader    Code = "log.no_leader" // nothing can be put on the log now
-	NotFinal    Code = "not_final"     // too few cosigners stand behind it yet
+	NotFinal    Code = "not_final"     // too few cosigners have signed yet
 )
 
 // Codes of HTTP itself.
@@ -57,7 +57,7 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Message }
 
-// New returns the error of a code, with its hint.
+// New returns an error with this code and its hint.
 func New(code Code, message string) *Error {
 	e := &Error{Code: code, Message: message, Hint: "see the message; the node's own log may say more"}
 	if hint, ok := hints[code]; ok {
@@ -76,7 +76,8 @@ func Of(err error) *Error {
 	return New(Internal, err.Error())
 }
 
-// Status is the HTTP status of an error that says nothing about HTTP itself.
+// Status returns the HTTP status for an error's code, for failures that are not
+// of HTTP itself.
 func (e *Error) Status() int {
 	switch e.Code {
 	case Internal:
@@ -89,7 +90,7 @@ func (e *Error) Status() int {
 	return http.StatusUnprocessableEntity
 }
 
-// document is an error as RFC 9457 wants it, with the members of [Error].
+// document is the problem document of RFC 9457, with the members of [Error].
 type document struct {
 	Type      string `json:"type"`
 	Title     string `json:"title"`
@@ -100,13 +101,13 @@ type document struct {
 	Retryable bool   `json:"retryable"`
 }
 
-// MediaType of a problem document.
+// mediaType is that of a problem document.
 const mediaType = "application/problem+json"
 
-// Write answers a request with an error that nobody may keep.
+// Write answers a request with an error that must not be cached.
 func Write(w http.ResponseWriter, status int, e *Error) {
 	body, err := json.Marshal(document{"about:blank", http.StatusText(status), status, e.Message, e.Code, e.Hint, e.Retryable})
-	if err != nil { // not of strings, numbers and a bool
+	if err != nil { // cannot happen for strings, numbers and a bool
 		status, body = http.StatusInternalServerError, nil
 	}
 	h := w.Header()
@@ -117,9 +118,9 @@ func Write(w http.ResponseWriter, status int, e *Error) {
 	_, _ = w.Write(body) // an error means that the client has gone
 }
 
-// Read reads a problem document, as it was sent: where a stranger may have
-// written it, the caller makes its texts safe to show. It reports whether the
-// body is one.
+// Read reads a problem document as it was sent. If a stranger may have written
+// it, the caller makes its texts safe to show. It reports whether the body is
+// one.
 func Read(body []byte) (*Error, bool) {
 	var d document
 	if json.Unmarshal(body, &d) != nil || d.Code == "" {
