@@ -9,11 +9,12 @@ import (
 )
 
 // A change is part of a transaction. An error undoes the whole transaction and
-// breaks the vault, so it is that of the database alone.
+// makes the vault unusable, so a change returns only errors of the database.
 type change func(*bbolt.Tx) error
 
-// A group is the changes of all who came while a transaction was synced: they
-// share the next one, because a sync costs more than anything else here.
+// A group is the changes of all callers that came while a transaction was
+// synced. They share the next transaction, because a sync costs more than
+// anything else here.
 type group struct {
 	changes []change
 	once    sync.Once
@@ -32,7 +33,7 @@ func (v *Vault) update(c change) error {
 
 	v.commit.Lock()
 	defer v.commit.Unlock()
-	g.once.Do(func() { // by the first of the group to get here
+	g.once.Do(func() { // by the first caller of the group to get here
 		v.mu.Lock()
 		v.waiting = nil // nobody joins any more
 		g.err = v.broken
@@ -44,10 +45,10 @@ func (v *Vault) update(c change) error {
 	return g.err
 }
 
-// write runs one synced transaction. A failure is final: whether anything was
-// written is unknown, and bbolt forgets that a sync failed. Only where the disk
-// had no room and took nothing is it that of the callers alone, who promise
-// nothing then.
+// write runs one synced transaction. A failure is final: it is unknown whether
+// anything was written, and bbolt does not remember that a sync failed. The
+// exception is a disk without room that took nothing: only the callers fail,
+// and promise nothing.
 func (v *Vault) write(changes []change) error {
 	v.syncs.Add(1)
 	err := guard(func() error {

@@ -13,14 +13,14 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// Kind names what records of one sort are, such as "consent": a-z, 0-9 and
-// hyphens, beginning with a letter, up to [MaxKind] bytes.
+// Kind is a class of records, such as "consent": a-z, 0-9 and hyphens,
+// beginning with a letter, up to [MaxKind] bytes.
 type Kind string
 
 var validKind = regexp.MustCompile(`^[a-z][a-z0-9-]{0,31}$`)
 
-// Record is a value to be kept. Values go through [sign.Marshal], so they are
-// structs with integer keys, or what can be a field of one.
+// Record is a value to be stored. Values are encoded with [sign.Marshal], so
+// they are structs with integer keys, or what can be a field of one.
 type Record struct {
 	Kind    Kind
 	Key     []byte    // 1 to [MaxKey] bytes, not sealed
@@ -28,13 +28,13 @@ type Record struct {
 	Expires time.Time // zero: never
 }
 
-// Put keeps a value and replaces the one before it. It is durable when Put
-// returns. Errors: [ErrTooLarge], or of the disk.
+// Put stores a value and replaces the one before it. It is durable when Put
+// returns. Errors: [ErrTooLarge], or the disk's.
 func (v *Vault) Put(k Kind, key []byte, value any, expires time.Time) error {
 	return v.Update(Record{k, key, value, expires})
 }
 
-// Delete drops a record. That there is none is no error.
+// Delete deletes a record. It is no error if there is none.
 func (v *Vault) Delete(k Kind, key []byte) error { return v.Update(Record{Kind: k, Key: key}) }
 
 // Update puts and deletes several records: all of them, or none. Of two with
@@ -71,8 +71,8 @@ func (v *Vault) Update(records ...Record) error {
 	})
 }
 
-// Get reads a record into value, a pointer. Errors: [ErrNone], [ErrCorrupt],
-// or of the disk.
+// Get reads a record into value, a pointer. Errors: [ErrNone], [ErrCorrupt], or
+// the disk's.
 func (v *Vault) Get(k Kind, key []byte, value any) error {
 	p := place{k, key}
 	if err := p.check(); err != nil {
@@ -118,8 +118,8 @@ func (v *Vault) Keys(k Kind) (keys [][]byte, err error) {
 	return keys, err
 }
 
-// A place is where a record lies; with no kind, where the expiry of a spooled
-// file does.
+// A place is where a record is stored. Without a kind it is where the expiry of
+// a spooled file is stored.
 type place struct {
 	kind Kind
 	key  []byte
@@ -150,8 +150,8 @@ func (p place) unlock(secret sign.Secret, stored []byte) ([]byte, error) {
 	return nil, fmt.Errorf("%w: a %s record does not open", ErrCorrupt, p.kind)
 }
 
-// bucket returns where the record is kept, nil if there was never one of its
-// kind.
+// bucket returns the bucket of the record's kind, nil if there was never a
+// record of that kind.
 func (p place) bucket(tx *bbolt.Tx) *bbolt.Bucket {
 	if p.kind == "" {
 		return tx.Bucket(spoolBucket)
@@ -191,7 +191,7 @@ func (p place) delete(tx *bbolt.Tx) error {
 	return b.Delete(p.key)
 }
 
-// expired says whether a record is there and its time has passed.
+// expired reports whether a record exists and has expired.
 func (p place) expired(tx *bbolt.Tx, now uint64) bool {
 	b := p.bucket(tx)
 	if b == nil {
@@ -201,7 +201,7 @@ func (p place) expired(tx *bbolt.Tx, now uint64) bool {
 	return ok && expires != 0 && expires <= now
 }
 
-// due is the place's key in the index of expiries.
+// due returns the place's key in the index of expiries.
 func (p place) due(expires uint64) []byte {
 	b := binary.BigEndian.AppendUint64(nil, expires)
 	b = append(b, byte(len(p.kind)))

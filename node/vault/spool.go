@@ -16,32 +16,32 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// A spooled file's expiry stands in the database before the file has its name,
-// and is taken out after the file is gone. So no crash leaves a file that
-// nothing would ever sweep; what it leaves of unfinished ones, and expiries
-// without a file, the next Open takes away.
+// A spooled file's expiry is written to the database before the file gets its
+// name, and deleted after the file is gone. So no crash leaves a file that
+// nothing would ever sweep. The next Open removes unfinished files, and
+// expiries without a file.
 
 // partPrefix marks files that are being written. No name begins with it.
 const partPrefix = "."
 
 var validName = regexp.MustCompile(`^[a-z0-9-][a-z0-9.-]{0,254}$`)
 
-// chunk is how many bytes of a spooled file are written or read at a time. Only
-// meanwhile the file has a descriptor: it comes from, or goes to, a member that
-// may take its time, and there may be very many.
+// chunk is how many bytes of a spooled file are written or read at a time. The
+// file has a descriptor only during that: the bytes come from or go to a member
+// that may be slow, and there may be very many files.
 const chunk = 256 << 10
 
-// Spool is a file on its way into the spool. It is for one goroutine.
+// Spool is a file being written into the spool. It is for one goroutine.
 type Spool struct {
 	v       *Vault
 	part    string // "" when committed or discarded
 	left    int64
 	pending []byte // not in the file yet
-	failed  error  // of a write: what the file has is unknown then
+	failed  error  // of a write; what the file contains is then unknown
 }
 
-// Create begins a file in the spool. The caller calls [Spool.Commit], or
-// [Spool.Discard], which after a Commit does nothing and so may be deferred.
+// Create begins a file in the spool. The caller calls [Spool.Commit] or
+// [Spool.Discard]. Discard does nothing after a Commit and so may be deferred.
 func (v *Vault) Create() (*Spool, error) {
 	s := &Spool{v: v, part: partPrefix + rand.Text(), left: MaxSpooled}
 	f, err := v.openSpooled(s.part, os.O_WRONLY|os.O_CREATE|os.O_EXCL)
@@ -55,8 +55,8 @@ func (v *Vault) Create() (*Spool, error) {
 	return s, nil
 }
 
-// openSpooled opens a file of the spool, out of the descriptors set aside where
-// there are no others.
+// openSpooled opens a file of the spool. If no descriptor is free, it uses a
+// reserved one.
 func (v *Vault) openSpooled(name string, flag int) (f *os.File, err error) {
 	err = scarce.Try(func() (err error) {
 		f, err = v.spool.OpenFile(name, flag, 0o600)
@@ -65,8 +65,9 @@ func (v *Vault) openSpooled(name string, flag int) (f *os.File, err error) {
 	return f, err
 }
 
-// Write appends to the file: a ciphertext, since it is stored as it is. Errors:
-// [ErrTooLarge] beyond [MaxSpooled], or of the disk, now or at the next call.
+// Write appends to the file, which is stored as it is: write only ciphertext.
+// Errors: [ErrTooLarge] beyond [MaxSpooled], or the disk's, now or at the next
+// call.
 func (s *Spool) Write(b []byte) (int, error) {
 	if s.part == "" {
 		return 0, fs.ErrClosed
@@ -84,7 +85,7 @@ func (s *Spool) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// flush writes what is pending, and syncs all of the file where that is asked.
+// flush writes what is pending, and syncs the whole file if asked to.
 func (s *Spool) flush(sync bool) error {
 	if s.failed == nil {
 		s.failed = s.append(sync)
@@ -105,13 +106,13 @@ func (s *Spool) append(sync bool) error {
 	return errors.Join(err, f.Close())
 }
 
-// Size is how many bytes have been written.
+// Size returns how many bytes have been written.
 func (s *Spool) Size() int64 { return MaxSpooled - s.left }
 
-// Commit makes the file durable and gives it its name, in place of the file
-// that had it. When it returns nil, the file is there until it expires (zero:
-// until it is dropped). Names are 1 to [MaxKey] of a-z, 0-9, dots and hyphens,
-// not beginning with a dot. On an error the file is discarded.
+// Commit makes the file durable and gives it its name, replacing a file with
+// that name. When it returns nil, the file exists until it expires (zero: until
+// it is dropped). Names are 1 to [MaxKey] of a-z, 0-9, dots and hyphens, not
+// beginning with a dot. On an error the file is discarded.
 func (s *Spool) Commit(name string, expires time.Time) error {
 	defer s.Discard()
 	if s.part == "" {
@@ -135,19 +136,19 @@ func (s *Spool) Commit(name string, expires time.Time) error {
 	return s.v.syncSpool()
 }
 
-// Discard throws the file away, unless it was committed. What it cannot remove
-// now, the next [Open] does.
+// Discard removes the file, unless it was committed. If it cannot be removed
+// now, the next [Open] removes it.
 func (s *Spool) Discard() {
 	if s.part == "" {
 		return
 	}
-	s.v.remove(s.part) // not there any more where it has its name
+	s.v.remove(s.part) // after a Commit there is no such file any more
 	s.part, s.pending = "", nil
 }
 
 // Spooled opens a committed file for reading. It needs no closing. The error is
-// [ErrNone] where there is none, and that of a Read where a long one was dropped
-// before its end.
+// [ErrNone] if there is no such file. A Read fails with it too if a long file
+// was dropped before its end was read.
 func (v *Vault) Spooled(name string) (io.ReadCloser, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
@@ -163,12 +164,12 @@ func (v *Vault) Spooled(name string) (io.ReadCloser, error) {
 type spoolReader struct {
 	v    *Vault
 	name string
-	at   int64  // behind what was read of the file
-	rest []byte // read, and not handed out yet
-	end  bool   // behind that there is nothing
+	at   int64  // offset of what has not been read from the file
+	rest []byte // read, and not returned yet
+	end  bool   // nothing follows rest
 }
 
-// fill reads some more of the file.
+// fill reads the next chunk of the file.
 func (r *spoolReader) fill() error {
 	f, err := r.v.openSpooled(r.name, os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -218,8 +219,8 @@ func (v *Vault) Files(prefix string) (names []string, err error) {
 	return names, err
 }
 
-// Drop removes a file from the spool. That there is none is no error, and costs
-// nothing.
+// Drop removes a file from the spool. It is no error if there is none, and then
+// no sync is needed.
 func (v *Vault) Drop(name string) error {
 	if err := checkName(name); err != nil {
 		return err
@@ -263,7 +264,7 @@ func (v *Vault) syncSpool() error {
 	return v.folder.Sync()
 }
 
-// tidy takes away what a crash left of the spool: files without an expiry and
+// tidy removes what a crash left in the spool: files without an expiry and
 // expiries without a file.
 func (v *Vault) tidy() error {
 	folder, err := v.spool.Open(".")

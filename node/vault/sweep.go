@@ -8,13 +8,14 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// sweepAtOnce bounds one transaction of Sweep, so that nobody waits long for it.
+// sweepAtOnce limits one transaction of Sweep, so that nobody waits long for
+// it.
 const sweepAtOnce = 1000
 
-// Sweep drops the records and spooled files whose time is now or was before,
-// and returns how many. It costs what it drops, however much is kept. A file
-// that cannot be removed is an error and does not hold up the rest; the next
-// Sweep tries again.
+// Sweep drops the records and spooled files that expire at or before now, and
+// returns how many. Its cost depends on what it drops, not on what is stored. A
+// file that cannot be removed is an error and does not hold up the rest; the
+// next Sweep tries again.
 func (v *Vault) Sweep(now time.Time) (int, error) {
 	v.naming.Lock()
 	defer v.naming.Unlock()
@@ -36,13 +37,13 @@ func (v *Vault) Sweep(now time.Time) (int, error) {
 type sweeper struct {
 	v       *Vault
 	now     uint64
-	from    []byte // where the index of expiries is read on: behind what could not be dropped
+	from    []byte // where to continue in the index of expiries: after what could not be dropped
 	seen    int
 	dropped int
 	failed  error // of files
 }
 
-// any says whether anything is due: to find nothing costs no sync.
+// any reports whether anything is due. If nothing is, no sync is needed.
 func (s *sweeper) any() (due bool, err error) {
 	err = s.v.view(func(tx *bbolt.Tx) error {
 		key, _ := tx.Bucket(dueBucket).Cursor().First()
@@ -53,7 +54,7 @@ func (s *sweeper) any() (due bool, err error) {
 	return due, err
 }
 
-// step drops the next of what is due.
+// step drops the next batch of what is due.
 func (s *sweeper) step(tx *bbolt.Tx) error {
 	var due [][]byte
 	c := tx.Bucket(dueBucket).Cursor()

@@ -1,22 +1,23 @@
-// Package vault keeps what one member must not forget and nobody else may
+// Package vault stores what one member must not forget and nobody else may
 // read: approvals, replies, past profiles, statements on their way, and files
-// that wait in a spool. Durable when a call returns, sealed at rest, and gone
-// when its time has passed.
+// in a spool. Data is durable when a call returns, sealed at rest, and deleted
+// after it expires.
 //
-// [Vault.Put] and [Vault.Get] keep small records by kind and key,
-// [Vault.Update] several at once or none. [Vault.Create] begins a spooled file,
-// which appears under its name when it is complete, or never. Whatever expires
-// goes with the next [Vault.Sweep]; the vault has no clock of its own, so until
-// then it is still there.
+// [Vault.Put] and [Vault.Get] store and read small records by kind and key,
+// [Vault.Update] writes several or none. [Vault.Create] begins a spooled file,
+// which appears under its name when it is complete, or never. Whatever has
+// expired is deleted by the next [Vault.Sweep]; the vault has no clock of its
+// own, so until then it is still there.
 //
 // Values are sealed under the member's vault secret, bound to kind, key and
 // expiry: a record moved elsewhere does not open. Kinds, keys, names, sizes and
-// expiries are not sealed: keys and names are random ids, or else say nothing
-// that a thief of the disk may not read. Spooled files are stored as they are
-// written, so they are ciphertexts already. Not promised: that somebody with the
-// disk cannot put an old copy back, or that a disk forgets what it is told to.
+// expiries are not sealed. Keys and names are random ids, or contain nothing
+// that a thief of the disk must not read. Spooled files are stored as they are
+// written, so they have to be ciphertext already. Not promised: that somebody
+// with the disk cannot restore an old copy, or that a disk really erases what
+// is deleted.
 //
-// In the folder lie vault.db (bbolt) and spool/. One process at a time has it
+// The folder contains vault.db (bbolt) and spool/. One process at a time has it
 // open.
 package vault
 
@@ -47,21 +48,22 @@ const (
 )
 
 var (
-	// ErrNone means that there is no such record or spooled file, or no more.
+	// ErrNone means that there is no such record or spooled file, or it no
+	// longer exists.
 	ErrNone = errors.New("the vault has none")
 	// ErrInUse means that another process has this vault open.
 	ErrInUse = errors.New("the vault is in use by another process; stop that one first")
 	// ErrSecret means that a vault was made by another member, or under
 	// another seed.
 	ErrSecret = errors.New("the vault was made with another seed; use that seed's key file, or another folder")
-	// ErrCorrupt means that the disk returned something else than was written.
+	// ErrCorrupt means that the disk returned other bytes than were written.
 	ErrCorrupt = errors.New("the vault is corrupt")
 	// ErrTooLarge means that a limit of this package is exceeded.
 	ErrTooLarge = errors.New("too large for the vault")
 )
 
 var (
-	recordsBucket = []byte("records") // a bucket by kind; in it key: expiry, 8 bytes, and the sealed value
+	recordsBucket = []byte("records") // one bucket per kind; in it key: expiry, 8 bytes, and the sealed value
 	spoolBucket   = []byte("spool")   // name: expiry
 	dueBucket     = []byte("due")     // expiry, length of kind, 1 byte, kind (none for the spool), key: nothing
 	metaBucket    = []byte("meta")
@@ -73,9 +75,9 @@ const (
 	layout      = "atoll/v1/vault"
 )
 
-// Vault is an open vault. Methods may be called from several goroutines at
-// once. After a failed write every call fails: what the disk has is unknown
-// then, until the vault is opened again.
+// Vault is an open vault. Its methods are safe for concurrent use. After a
+// failed write every call fails: the contents of the disk are then unknown
+// until the vault is opened again.
 type Vault struct {
 	db     *bbolt.DB
 	spool  *os.Root
@@ -84,7 +86,7 @@ type Vault struct {
 
 	syncs atomic.Uint64
 
-	naming sync.RWMutex // held to put names into the spool; for writing, to take names out of it
+	naming sync.RWMutex // read lock to put names into the spool, write lock to remove them
 
 	commit  sync.Mutex // one transaction at a time
 	mu      sync.Mutex // guards what follows
@@ -92,8 +94,8 @@ type Vault struct {
 	broken  error
 }
 
-// Open opens the vault in a folder and creates what is missing. It throws away
-// spooled files that were not completed, or that vault.db knows nothing of,
+// Open opens the vault in a folder and creates what is missing. It removes
+// spooled files that were not completed or that vault.db has no record of,
 // because nothing would ever sweep them. The secret is the member's own for
 // this purpose, derived with [sign.LabelVault]. Errors: [ErrInUse],
 // [ErrSecret], [ErrCorrupt], or the file system's.
@@ -116,7 +118,7 @@ func (v *Vault) open(dir string) (err error) {
 		return err
 	})
 	if err != nil && errors.Is(missing, os.ErrNotExist) && !errors.Is(err, berrors.ErrTimeout) {
-		os.Remove(path) // half made, by a disk without room; it would never open again
+		os.Remove(path) // left half-initialised by a full disk; it would never open again
 	}
 	switch {
 	case errors.Is(err, berrors.ErrTimeout):
@@ -135,7 +137,7 @@ func (v *Vault) open(dir string) (err error) {
 	if err := v.update(v.found); err != nil {
 		return err
 	}
-	// New files are there after a power failure only if their folder is synced.
+	// New files survive a power failure only if their folder is synced.
 	if err := durable.SyncFolder(dir); err != nil {
 		return err
 	}
@@ -161,7 +163,7 @@ func (v *Vault) found(tx *bbolt.Tx) error {
 }
 
 // Syncs returns how often this vault has waited for its disk since it was
-// opened: a member that has nothing to do does not.
+// opened. An idle member does not wait for it at all.
 func (v *Vault) Syncs() uint64 { return v.syncs.Load() }
 
 // Close waits for what is being written and closes the vault.
@@ -181,7 +183,7 @@ func (v *Vault) Close() error {
 	return errors.Join(errs...)
 }
 
-// guard turns into an error what bbolt and the memory map make of a damaged
+// guard returns an error for what bbolt and the memory map do with a damaged
 // file: a panic, or a fault.
 func guard(f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))

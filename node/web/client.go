@@ -28,20 +28,20 @@ const MaxResource = tlog.TileWidth * (tlog.MaxEntryBytes + 2)
 
 const (
 	maxError   = 64 << 10 // bytes
-	maxAnswer  = 8 << 20  // bytes of an answer to a submission: some dozen entries with their proofs
+	maxAnswer  = 8 << 20  // bytes of the answer to a submission: about a dozen entries with their proofs
 	clientWait = time.Minute
 )
 
-// Client asks another member's node, or any server of a log, over HTTP. It
-// believes nothing: what it fetches is for the caller to verify. Methods may
-// be called from several goroutines at once.
+// Client uses another member's node, or any server of a log, over HTTP. It
+// verifies nothing: that is the caller's task. Its methods are safe for
+// concurrent use.
 type Client struct {
 	URL  string       // http or https, such as https://tax.example.cn
-	HTTP *http.Client // nil: one that waits a minute at most, and leaves the host for no other
+	HTTP *http.Client // nil: one that waits for a minute at most, and follows no redirect to another host
 }
 
-// CheckURL says whether an address is one that enterprises can be given for a
-// node: scheme and host, and a port perhaps.
+// CheckURL returns nil if enterprises can be given this address of a node:
+// scheme and host, and optionally a port.
 func CheckURL(address string) error {
 	u, err := url.Parse(address)
 	if err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" && !strings.HasSuffix(u.Host, ":") && u.Scheme+"://"+u.Host == address {
@@ -52,11 +52,12 @@ func CheckURL(address string) error {
 	return fmt.Errorf("address %.100q is not like https://atoll.example.cn or http://192.0.2.7:4712", address)
 }
 
-// Submit sends what a subject has signed, and asks for a proof to somebody who
-// has seen a head of so many entries. An answer of the rules is a result,
-// whatever its verdict: the member's word, and for the caller to verify. The
-// error is a [*problem.Error] where the member would not take the statement, or could
-// not be reached. To send the same again does no harm.
+// Submit sends a statement signed by a subject, and asks for a proof for a
+// client that has seen a head of seen entries. An answer of the rules is a
+// result, whatever its verdict: it is the member's word, and the caller has to
+// verify it. The error is a [*problem.Error] if the member did not take the
+// statement, or could not be reached. Sending the same statement again does no
+// harm.
 func (c *Client) Submit(ctx context.Context, statement, sealed []byte, seen uint64) (Result, error) {
 	body, err := sign.Marshal(submission{Statement: statement, Sealed: sealed, Seen: seen})
 	if err != nil {
@@ -81,9 +82,9 @@ func (c *Client) Submit(ctx context.Context, statement, sealed []byte, seen uint
 	return a.Data, nil
 }
 
-// Fetch returns what lies below the URL at a path, such as log/checkpoint or
+// Fetch returns the resource at a path below the URL, such as log/checkpoint or
 // log/tile/0/000, up to [MaxResource]. The error is a [*problem.Error], with
-// [problem.NotFound] where the server says that there is no such thing.
+// [problem.NotFound] if the server says that there is no such resource.
 func (c *Client) Fetch(ctx context.Context, path string) ([]byte, error) {
 	return c.do(ctx, http.MethodGet, path, nil, MaxResource)
 }
@@ -124,8 +125,8 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte, limit
 
 const maxRedirects = 3
 
-// sameHost follows a redirect within a host alone: who is asked is for the caller
-// to say, and what a subject has signed goes to nobody else.
+// sameHost allows only redirects within a host: the caller decides who is
+// asked, and a subject's statement goes to nobody else.
 func sameHost(next *http.Request, before []*http.Request) error {
 	first := before[0].URL
 	if next.URL.Host != first.Host || next.URL.Scheme != first.Scheme && next.URL.Scheme != "https" || len(before) > maxRedirects {
@@ -134,14 +135,14 @@ func sameHost(next *http.Request, before []*http.Request) error {
 	return nil
 }
 
-// silent is the error for no answer, or half of one.
+// silent returns the error for no answer, or an incomplete one.
 func (c *Client) silent(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
 	var u *url.Error
 	if errors.As(err, &u) {
-		err = u.Err // the address stands in the message already
+		err = u.Err // the message contains the address already
 	}
 	return &problem.Error{
 		Code: problem.Unavailable, Message: fmt.Sprintf("%s does not answer: %v", c.URL, err),
@@ -153,7 +154,7 @@ func (c *Client) strange(what string) error {
 	return &problem.Error{Code: problem.Internal, Message: c.URL + ": " + what, Hint: "is this the address of a node, and of this version?"}
 }
 
-// refused is the error that a server answered with.
+// refused returns the error that a server answered with.
 func (c *Client) refused(resp *http.Response) error {
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxError))
 	if told, ok := problem.Read(data); err == nil && ok {
@@ -177,8 +178,8 @@ const (
 	maxTold      = 64
 )
 
-// printable makes a stranger's text safe for a terminal: no control
-// characters, nothing that hides or turns other text, not too long.
+// printable makes a stranger's text safe for a terminal: no control characters,
+// nothing that hides or reverses other text, not too long.
 func printable(s string) string {
 	if len(s) > maxPrintable {
 		s = strings.ToValidUTF8(s[:maxPrintable], "")

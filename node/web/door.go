@@ -15,38 +15,41 @@ import (
 	"atoll/node/problem"
 )
 
-// What one network of clients may hold of a door, as parts of all.
+// The most that one network of clients may hold of a door, as a fraction of all
+// connections.
 const (
 	partOfSite    = 8 // an IPv4 address, an IPv6 /48
 	partOfNetwork = 4 // an IPv4 /24: many small customers of one provider
 )
 
-// Rates below which a client is not waited for.
+// Limits for slow clients.
 const (
-	headerTime = 10 * time.Second // for a request's header, from the connection on
+	headerTime = 10 * time.Second // for a request's header, from the start of the connection
 	bodyTime   = 20 * time.Second // for a request with its body, of at most [MaxSubmission] bytes
 	idleTime   = time.Minute      // between two requests
 	pieceSize  = 64 << 10         // bytes that a client has to take within pieceTime
 	pieceTime  = 15 * time.Second
 	answerTime = 30 * time.Second // for an answer, and a second more for each answerRate bytes
 	answerRate = 32 << 10
-	sendBuffer = 128 << 10 // bytes of an answer that the kernel takes at once for a client who does not read
+	sendBuffer = 128 << 10 // bytes of an answer that the kernel buffers for a client that does not read
 )
 
-// maxHeader is how many bytes a request's header may have.
+// maxHeader is the size limit of a request's header in bytes.
 const maxHeader = 16 << 10
 
-// A Door is a listener that lets in a bounded number of connections, whoever
-// knocks: those who hold many lose to those who hold few. Each network of
-// clients has a part of it at most (see partOfSite). When it is full, a
-// newcomer takes the place of a connection on which nothing is asked, the oldest
-// of the network that holds most, if that is the newcomer's or holds more; or of
-// any connection of a network that would still hold as many. Else the newcomer is
-// turned away.
+// A Door is a listener that accepts a bounded number of connections. Clients
+// that hold many give way to those that hold few. Each network of clients has
+// at most a part of the door (see partOfSite).
 //
-// Connections of trusted proxies count for all, but not as one network: there the
-// client with most requests under way makes room. They and those of operators
-// wait outside while the door is full.
+// When the door is full, a newcomer replaces an idle connection of its own
+// network, or of a network that holds more: the oldest one of the network that
+// holds most. If there is none, it replaces any connection of a network that
+// would still hold as many as the newcomer's. Otherwise the newcomer is turned
+// away.
+//
+// Connections of trusted proxies count towards the total, but not as one
+// network: for them the client with most requests under way gives way. Proxies
+// and operators wait while the door is full.
 type Door struct {
 	listener net.Listener
 	limit    int
@@ -58,12 +61,13 @@ type Door struct {
 	mu     sync.Mutex
 	visits []*visit // oldest first
 	held   map[netip.Prefix]int
-	busy   map[netip.Prefix]int // requests under way, by who asks
+	busy   map[netip.Prefix]int // requests under way, by client
 }
 
-// NewDoor puts a door before a listener. Limit is how many connections it holds
-// at once, each of them a descriptor; a door for operators alone has no other
-// bound. Proxies may be nil. That the machine cannot accept is noted in wants.
+// NewDoor puts a door in front of a listener. limit is the number of
+// connections it holds at once, each of which needs a descriptor; a door for
+// operators alone has no other limit. proxies may be nil. wants is told when
+// the machine cannot accept connections.
 func NewDoor(l net.Listener, limit int, proxies *Proxies, wants *scarce.Wants) *Door {
 	return &Door{
 		listener: l, limit: max(limit, 1), proxies: proxies, wants: wants, closed: make(chan struct{}),
@@ -80,9 +84,9 @@ func (d *Door) Close() error {
 	return d.listener.Close()
 }
 
-// Accept implements net.Listener. Its only error is that the door is closed: a
-// machine that cannot give another descriptor now can do so later, and must not
-// be asked without a pause.
+// Accept implements net.Listener. Its only error is that the door is closed. A
+// machine that has no descriptor now may have one later, so Accept tries again
+// after a pause.
 func (d *Door) Accept() (net.Conn, error) {
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, time.Second) {
 		c, err := d.listener.Accept()
@@ -98,7 +102,7 @@ func (d *Door) Accept() (net.Conn, error) {
 		v := &visit{Conn: c, door: d, networks: d.networksOf(c.RemoteAddr())}
 		if d.takeIn(v) {
 			if t, ok := c.(*net.TCPConn); ok {
-				_ = t.SetWriteBuffer(sendBuffer) // a wish
+				_ = t.SetWriteBuffer(sendBuffer) // best effort
 			}
 			return v, nil
 		}
@@ -106,8 +110,8 @@ func (d *Door) Accept() (net.Conn, error) {
 	}
 }
 
-// takeIn admits a connection or turns it away; one of a proxy or an operator
-// waits until there is a place.
+// takeIn admits a connection or turns it away. A connection of a proxy or an
+// operator waits until there is room.
 func (d *Door) takeIn(v *visit) bool {
 	for !d.admit(v) {
 		if len(v.networks) > 0 {
@@ -122,7 +126,7 @@ func (d *Door) takeIn(v *visit) bool {
 	return true
 }
 
-// share is how many connections a network may hold.
+// share returns how many connections a network may hold.
 func (d *Door) share(of netip.Prefix) int {
 	part := partOfSite
 	if of.Addr().Is4() && of.Bits() < 32 {
@@ -131,8 +135,8 @@ func (d *Door) share(of netip.Prefix) int {
 	return max(d.limit/part, 2)
 }
 
-// networksOf returns the networks that a connection counts for, the smallest
-// first; none for one of a proxy, or of this machine's own operators.
+// networksOf returns the networks that a connection counts for, smallest first.
+// It returns none for a proxy, or for this machine's own operators.
 func (d *Door) networksOf(remote net.Addr) []netip.Prefix {
 	if d.proxies.trusts(remote.String()) {
 		return nil
@@ -147,7 +151,7 @@ func (d *Door) networksOf(remote net.Addr) []netip.Prefix {
 	return []netip.Prefix{site, netip.PrefixFrom(site.Addr(), 24).Masked()}
 }
 
-// admit takes a connection in, and throws out another where need be.
+// admit admits a connection, and closes another one if necessary.
 func (d *Door) admit(v *visit) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -166,9 +170,10 @@ func (d *Door) admit(v *visit) bool {
 	return true
 }
 
-// makeRoom throws out one of some connections in favour of a newcomer, if there
-// is one that has to go. One on which nothing is asked may have come a moment ago
-// to ask: it goes for nobody who would hold more, but of the same site. Held: mu.
+// makeRoom closes one of some connections in favour of a newcomer, and reports
+// whether it did. An idle connection may have opened a moment ago to send a
+// request: it gives way only to its own site, or to a network that holds fewer.
+// Held: mu.
 func (d *Door) makeRoom(v *visit, of func(*visit) bool) bool {
 	mine := d.weight(v)
 	idle := func(o *visit) bool {
@@ -177,13 +182,14 @@ func (d *Door) makeRoom(v *visit, of func(*visit) bool) bool {
 	if d.expel(idle, d.weight) {
 		return true
 	}
-	if d.proxies.trusts(v.RemoteAddr().String()) { // for whom it asks nobody knows yet
+	if d.proxies.trusts(v.RemoteAddr().String()) { // nobody knows yet which client it serves
 		return d.expel(func(o *visit) bool { return o.asks && d.busy[o.client] > 1 }, func(o *visit) int { return d.busy[o.client] })
 	}
 	return d.expel(func(o *visit) bool { return of(o) && d.weight(o) > mine+1 }, d.weight)
 }
 
-// weight is how many connections the network of a connection holds. Held: mu.
+// weight returns how many connections the network of a connection holds. Held:
+// mu.
 func (d *Door) weight(v *visit) int {
 	if len(v.networks) == 0 {
 		return 0
@@ -191,8 +197,8 @@ func (d *Door) weight(v *visit) int {
 	return d.held[v.networks[0]]
 }
 
-// expel closes one connection of those that may go, the oldest of those that
-// weigh most. Held: mu.
+// expel closes one of the connections that may be closed: the oldest of those
+// that weigh most. Held: mu.
 func (d *Door) expel(may func(*visit) bool, weight func(*visit) int) bool {
 	var out *visit
 	most := 0
@@ -212,7 +218,7 @@ func (d *Door) expel(may func(*visit) bool, weight func(*visit) int) bool {
 	return true
 }
 
-// forget takes a connection out of the books. Held: mu.
+// forget removes a connection from the door's records. Held: mu.
 func (d *Door) forget(v *visit) {
 	i := slices.Index(d.visits, v)
 	if i < 0 {
@@ -226,9 +232,9 @@ func (d *Door) forget(v *visit) {
 	}
 }
 
-// ask notes that a request of a client is under way on a connection. The client
-// has done it with the function that it returns, which is nil where the client
-// has as many under way as one may: through a proxy all come by the same
+// ask records that a client's request is under way on a connection. The caller
+// calls done at its end. done is nil if the client already has the maximum
+// under way; the limit matters behind a proxy, where all clients share
 // connections.
 func (d *Door) ask(v *visit, client netip.Prefix) (done func()) {
 	d.mu.Lock()
@@ -248,21 +254,21 @@ func (d *Door) ask(v *visit, client netip.Prefix) (done func()) {
 		}
 		if i := slices.Index(d.visits, v); i >= 0 {
 			v.asks = false
-			d.visits = append(slices.Delete(d.visits, i, i+1), v) // the newest of those who wait
+			d.visits = append(slices.Delete(d.visits, i, i+1), v) // it is now the newest of the idle ones
 		}
 	}
 }
 
-// A visit is a connection through a door.
+// A visit is a connection admitted by a door.
 type visit struct {
 	net.Conn
 	door     *Door
 	networks []netip.Prefix // that it counts for; see networksOf
 	asks     bool           // a request is under way; guarded by door.mu
-	client   netip.Prefix   // whose it is; guarded by door.mu
+	client   netip.Prefix   // of that request; guarded by door.mu
 
 	mu    sync.Mutex
-	until time.Time // when the answer under way has to be taken
+	until time.Time // by when the answer under way has to be taken
 }
 
 // Close implements net.Conn.
@@ -273,11 +279,12 @@ func (v *visit) Close() error {
 	return v.Conn.Close()
 }
 
-// ofOperator reports whether it is one of this machine's own operators'.
+// ofOperator reports whether the connection belongs to one of this machine's
+// own operators.
 func (v *visit) ofOperator() bool { return len(v.networks) == 0 && v.door.proxies == nil }
 
-// Write implements net.Conn. A client who does not take what is written is not
-// waited for, an operator is.
+// Write implements net.Conn. It waits for an operator, but not for a client
+// that does not take what is written.
 func (v *visit) Write(b []byte) (n int, err error) {
 	if v.ofOperator() {
 		return v.Conn.Write(b)
@@ -315,9 +322,9 @@ func visitOf(ctx context.Context) *visit {
 	return v
 }
 
-// Server serves what everybody may ask, through this door. It looks at each
-// client's rate of sending and taking, and tells the handler in RemoteAddr where
-// a request comes from that passed trusted proxies.
+// Server returns a server for what everybody may ask, through this door. It
+// limits how slowly clients may send and take. For requests through trusted
+// proxies it sets RemoteAddr to the client's address.
 func (d *Door) Server(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.serve(h, w, r) }),
@@ -329,7 +336,7 @@ func (d *Door) Server(h http.Handler) *http.Server {
 func (d *Door) serve(h http.Handler, w http.ResponseWriter, r *http.Request) {
 	control := http.NewResponseController(w)
 	_ = control.SetWriteDeadline(time.Now().Add(carryWait + answerTime)) // see giveTime for long answers
-	// The time for reading is over when all is read: else it would end the
+	// The read deadline ends when all is read: otherwise it would end the
 	// request's context while the answer is made.
 	if whole := func() { _ = control.SetReadDeadline(time.Time{}) }; r.Body == http.NoBody {
 		whole()
@@ -356,7 +363,7 @@ func (d *Door) serve(h http.Handler, w http.ResponseWriter, r *http.Request) {
 	h.ServeHTTP(w, r)
 }
 
-// requestBody tells when all of it is read.
+// requestBody notices when all of it has been read.
 type requestBody struct {
 	io.ReadCloser
 	whole func()
@@ -371,8 +378,8 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// giveTime lets a client take so long for an answer of that size as one takes
-// who is slow, and no longer.
+// giveTime gives a client as much time for an answer of that size as a slow
+// client needs, and no more.
 func giveTime(w http.ResponseWriter, size int) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTime + time.Duration(size/answerRate)*time.Second)) // not every writer has one
 }

@@ -9,19 +9,19 @@ import (
 	"strings"
 )
 
-// Headers by which a reverse proxy can say whom it asks for.
+// Headers in which a reverse proxy can name the client.
 const (
 	HeaderForwarded = "Forwarded"       // RFC 7239, parameter for
 	HeaderXFF       = "X-Forwarded-For" // addresses, the newest last
 )
 
-// ProxyUnix stands for whoever connects through a unix socket, among the
-// addresses of proxies.
+// ProxyUnix means all clients that connect through a unix socket, in a list of
+// proxy addresses.
 const ProxyUnix = "unix"
 
-// Proxies are the reverse proxies whose word counts about where a request comes
-// from. Anybody can write such a header, so only the part counts that a trusted
-// proxy has added: the rightmost address that is not one of theirs. A nil
+// Proxies are the reverse proxies that are trusted to say where a request comes
+// from. Anybody can write such a header, so only the part that a trusted proxy
+// has added counts: the rightmost address that is not a trusted proxy's. A nil
 // *Proxies trusts nobody.
 type Proxies struct {
 	from   []netip.Prefix
@@ -29,9 +29,9 @@ type Proxies struct {
 	header string
 }
 
-// NewProxies reads what node.yaml says of proxies: where they connect from, as
-// CIDR prefixes or [ProxyUnix], and which of the two headers they set. The
-// other header is never looked at: the proxy would pass on a stranger's.
+// NewProxies reads the proxy settings of node.yaml: where proxies connect from,
+// as CIDR prefixes or [ProxyUnix], and which of the two headers they set. The
+// other header is never read: the proxy would pass on a stranger's.
 func NewProxies(from []string, header string) (*Proxies, error) {
 	p := &Proxies{header: http.CanonicalHeaderKey(header)}
 	if p.header != HeaderForwarded && p.header != HeaderXFF {
@@ -54,14 +54,14 @@ func NewProxies(from []string, header string) (*Proxies, error) {
 	return p, nil
 }
 
-// trusts reports whether a proxy of these connects from an address, as of
+// trusts reports whether a remote address is a trusted proxy's, in the form of
 // [http.Request].RemoteAddr or of a net.Addr.
 func (p *Proxies) trusts(remote string) bool {
 	if p == nil {
 		return false
 	}
 	at, err := netip.ParseAddrPort(remote)
-	if err != nil { // a unix socket has no address of the other end
+	if err != nil { // a unix socket has no remote address
 		return p.unix
 	}
 	return p.has(plain(at.Addr()))
@@ -72,9 +72,9 @@ func (p *Proxies) has(at netip.Addr) bool {
 }
 
 // client returns where a request comes from, in the form of RemoteAddr. A
-// request of a proxy without the header is the proxy's own, such as a look at
-// whether the node is up. The error is that the header says no address where
-// the proxy should have put one.
+// proxy's request without the header is the proxy's own, such as a health
+// check. It is an error if the header has no address where the proxy should
+// have put one.
 func (p *Proxies) client(r *http.Request) (string, error) {
 	if !p.trusts(r.RemoteAddr) {
 		return r.RemoteAddr, nil
@@ -95,7 +95,7 @@ func (p *Proxies) client(r *http.Request) (string, error) {
 	return netip.AddrPortFrom(at, 0).String(), nil
 }
 
-// hops returns what the header says of each hop, the newest last.
+// hops returns the header's value for each hop, newest last.
 func (p *Proxies) hops(lines []string) (hops []string, err error) {
 	for _, line := range lines {
 		if p.header == HeaderForwarded {
@@ -115,7 +115,8 @@ func (p *Proxies) hops(lines []string) (hops []string, err error) {
 
 var errHop = errors.New("the forwarding header of the proxy names no address")
 
-// parseHop reads an address, with or without a port, in brackets or not.
+// parseHop reads an address, with or without a port, and with or without
+// brackets.
 func parseHop(text string) (netip.Addr, error) {
 	at, err := netip.ParseAddr(text)
 	if err != nil {
@@ -134,12 +135,14 @@ func parseHop(text string) (netip.Addr, error) {
 	return plain(at), nil
 }
 
-// plain is an address without the two ways of writing it differently.
+// plain returns an address without a zone and not as IPv4 mapped to IPv6: each
+// address in one form.
 func plain(at netip.Addr) netip.Addr { return at.Unmap().WithZone("") }
 
-// parseForwarded returns the parameter for of each element of a Forwarded header
-// (RFC 7239 section 4), "" where an element has none. Syntax is judged for the
-// whole line: of one with a quote left open nobody can say where it ends.
+// parseForwarded returns the parameter for of each element of a Forwarded
+// header (RFC 7239 section 4), "" if an element has none. One syntax error
+// makes the whole line invalid: after an open quote nobody can tell where an
+// element ends.
 func parseForwarded(line string) (hops []string, err error) {
 	for rest := line; ; {
 		var hop string

@@ -11,12 +11,12 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// LogSource is where [Log] gets the log from. The functions may be called from
-// several goroutines at once. Clients do not see what they return as an error.
+// LogSource is where [Log] gets the log from. The functions must be safe for
+// concurrent use. Clients do not see the text of their errors.
 type LogSource struct {
 	Size       func() uint64                        // entries; never decreasing
 	Checkpoint func() ([]byte, error)               // signed, as it is served
-	Resource   func(tile tlog.Tile) ([]byte, error) // of that width exactly: hashes, or an entry bundle
+	Resource   func(tile tlog.Tile) ([]byte, error) // of exactly that width: hashes, or an entry bundle
 }
 
 // Log serves a log for reading (C2SP tlog-tiles, tlog-checkpoint):
@@ -39,7 +39,7 @@ func Log(src LogSource) http.Handler {
 
 const (
 	forEver  = "max-age=31536000, immutable"
-	tenMins  = "max-age=600" // a partial tile is right for ever, but soon nobody asks for it
+	tenMins  = "max-age=600" // a partial tile stays correct, but soon nobody asks for it
 	notAtAll = "no-store"
 )
 
@@ -60,7 +60,7 @@ func (l *logServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	path, ok := strings.CutPrefix(r.URL.Path, "/log/")
 	switch {
-	case r.URL.RawPath != "": // one resource, one path: caches and other tools compare them
+	case r.URL.RawPath != "": // each resource has one path: caches and other tools compare paths
 		http.Error(w, "write the path without escapes", http.StatusBadRequest)
 	case ok && path == "checkpoint":
 		l.checkpoint(w, r)
@@ -128,7 +128,7 @@ func (l *logServer) tile(w http.ResponseWriter, r *http.Request, t tlog.Tile) {
 	send(w, r, "application/octet-stream", data)
 }
 
-// zipped compresses a bundle.
+// zipped returns a bundle compressed with gzip.
 func zipped(data []byte) ([]byte, error) {
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
@@ -137,12 +137,12 @@ func zipped(data []byte) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// cutter returns how to end the connection of a request.
+// cutter returns a function that ends the connection of a request.
 func cutter(r *http.Request) func() {
 	if v := visitOf(r.Context()); v != nil {
 		return func() { v.Conn.Close() }
 	}
-	return func() {} // of an operator, who is waited for
+	return func() {} // an operator is waited for
 }
 
 func send(w http.ResponseWriter, r *http.Request, kind string, data []byte) {
@@ -153,8 +153,8 @@ func send(w http.ResponseWriter, r *http.Request, kind string, data []byte) {
 	}
 }
 
-// acceptsGzip reads Accept-Encoding (RFC 9110 section 12.5.3). Where in doubt
-// it says no, and the client gets the same bytes uncompressed.
+// acceptsGzip reads Accept-Encoding (RFC 9110 section 12.5.3). In doubt it
+// returns false, and the client gets the same bytes uncompressed.
 func acceptsGzip(h http.Header) bool {
 	for _, value := range h.Values("Accept-Encoding") {
 		for coding := range strings.SplitSeq(value, ",") {

@@ -2,9 +2,10 @@ package web
 
 import "net/http"
 
-// Policy serves the trust policy of a network beside its log: GET /policy. Whoever
-// trusts it has to compare its fingerprint with people of other members first: a
-// server that lies about the log lies about who may sign it.
+// Policy serves the trust policy of a network beside its log: GET /policy.
+// Before trusting it, a reader has to compare its fingerprint with people of
+// other members: a server that lies about the log also lies about who may sign
+// it.
 func Policy(text func() (string, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		secure(w.Header())

@@ -7,11 +7,11 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// A proof in an answer is JSON, with each entry, its path and its checkpoint as
-// any verifier of C2SP tlog-proof reads them.
+// proofJSON is a proof in an answer: each entry, its path and its checkpoint in
+// the form that any verifier of C2SP tlog-proof reads.
 type proofJSON struct {
 	Handovers   []handedJSON `json:"handovers"`
-	Entry       string       `json:"entry"` // c2sp.org/tlog-proof, the entry is its extra data; "" where there are more handovers to walk
+	Entry       string       `json:"entry"` // c2sp.org/tlog-proof, the entry is its extra data; "" if there are more handovers to follow
 	Consistency []tlog.Hash  `json:"consistency"`
 }
 
@@ -20,7 +20,7 @@ type handedJSON struct {
 	Consistency []tlog.Hash `json:"consistency"`
 }
 
-// Proof is a [ledger.Proof] in an answer; nil where there is none.
+// Proof is a [ledger.Proof] in an answer; nil if there is none.
 type Proof struct{ *ledger.Proof }
 
 // MarshalJSON implements json.Marshaler.

@@ -12,20 +12,20 @@ const (
 	perSecond  = 1
 	burst      = 30
 	maxClients = 4096
-	// Once the table is full, all newcomers together have this many times the
-	// rate of one.
+	// Once the table is full, all newcomers together have this multiple of one
+	// client's rate.
 	strangers = 16
 )
 
-// clients counts what each address sends. The zero value is ready.
+// clients counts what each client sends. The zero value is ready.
 type clients struct {
 	mu      sync.Mutex
 	known   map[netip.Prefix]*rate.Limiter
 	others  *rate.Limiter
-	cleared time.Time // when the table was last cleared of those who are silent
+	cleared time.Time // when silent clients were last removed from the table
 }
 
-// allow says whether the client at an address may send now.
+// allow reports whether the client at an address may send now.
 func (c *clients) allow(address string, now time.Time) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -48,7 +48,7 @@ func (c *clients) allow(address string, now time.Time) bool {
 	return l.AllowN(now, 1)
 }
 
-// clear forgets the clients who could not be told from new ones.
+// clear removes clients that cannot be told from new ones.
 func (c *clients) clear(now time.Time) {
 	c.cleared = now
 	for at, l := range c.known {
@@ -58,9 +58,9 @@ func (c *clients) clear(now time.Time) {
 	}
 }
 
-// clientAt is who sends from an address: in IPv6 all of a /48, which is what one
-// customer of a provider can have, 2^80 addresses. What is no address, such as
-// the end of a unix socket, is one client.
+// clientAt returns the client at an address. In IPv6 a client is a whole /48,
+// since one customer of a provider can have so many addresses (2^80). All that
+// is no address, such as the end of a unix socket, is one client.
 func clientAt(address string) netip.Prefix {
 	at, err := netip.ParseAddrPort(address)
 	if err != nil {

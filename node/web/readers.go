@@ -6,38 +6,38 @@ import (
 	"sync"
 )
 
-// Bounds of what is read from the log at once. A bundle can have 16 MiB.
+// Limits of what is read from the log at a time. A bundle can have 16 MiB.
 const (
 	readsAtOnce = 8
 	readsOfOne  = 2
-	// maxUntaken is how many bytes of bundles may be in memory for clients who
+	// maxUntaken is the maximum of bytes of bundles in memory for clients that
 	// have not taken them yet.
 	maxUntaken = 128 << 20
 )
 
-// readers lets clients in, some at a time, to read from this machine's disk, or
-// to have something carried to the log; others wait. A client leaves before it
-// is sent anything, so that how slowly it takes that is nobody else's trouble.
+// readers admits a limited number of clients to read from this machine's disk,
+// or to have something carried to the log; others wait. A client leaves before
+// its answer is sent, so that a slow client holds up nobody else.
 type readers struct {
 	all   chan struct{}
 	ofOne int
 
 	mu sync.Mutex
-	by map[netip.Prefix]*reader // those who are in or wait
+	by map[netip.Prefix]*reader // clients that are admitted or wait
 }
 
 type reader struct {
 	own   chan struct{}
-	count int // in or waiting
+	count int // admitted or waiting
 }
 
-// newReaders lets in so many at once, and so many of one client.
+// newReaders admits up to all requests at a time, and up to ofOne of one client.
 func newReaders(all, ofOne int) *readers {
 	return &readers{all: make(chan struct{}, all), ofOne: ofOne, by: map[netip.Prefix]*reader{}}
 }
 
-// let runs f when the client at an address may come in. It reports whether it
-// did: not where ctx ended before.
+// let runs f when the client at an address is admitted. It reports whether it
+// ran f: it does not if ctx ends first.
 func (r *readers) let(ctx context.Context, address string, f func()) bool {
 	at := clientAt(address)
 	c := r.come(at)
@@ -83,9 +83,9 @@ func take(ctx context.Context, slots chan struct{}) bool {
 	}
 }
 
-// untaken counts the bytes that are in memory for clients who take their time.
-// When there are too many, the client with most of them loses its oldest answer
-// to one who has fewer.
+// untaken counts the bytes in memory for clients that are slow to take them.
+// When there are too many, the client with most bytes loses its oldest answer
+// to a client with fewer.
 type untaken struct {
 	most int
 
@@ -104,7 +104,7 @@ type untakenAnswer struct {
 func newUntaken(most int) *untaken { return &untaken{most: most, by: map[netip.Prefix]int{}} }
 
 // keep counts an answer for the client at an address until done is called. It
-// returns nil where there is no room for it. Cut is called when others need the
+// returns nil if there is no room for it. cut is called when others need the
 // room more.
 func (u *untaken) keep(address string, size int, cut func()) (done func()) {
 	a := &untakenAnswer{clientAt(address), size, cut}
@@ -125,8 +125,8 @@ func (u *untaken) keep(address string, size int, cut func()) (done func()) {
 	}
 }
 
-// cutOne ends the oldest answer of the client who has most, if that is more than
-// a number of bytes. Held: mu.
+// cutOne ends the oldest answer of the client with most bytes, if it has more
+// than that number. Held: mu.
 func (u *untaken) cutOne(than int) bool {
 	var out *untakenAnswer
 	for _, a := range u.answers {
@@ -142,7 +142,7 @@ func (u *untaken) cutOne(than int) bool {
 	return true
 }
 
-// drop forgets an answer, unless that has been done. Held: mu.
+// drop removes an answer from the count, unless that has been done. Held: mu.
 func (u *untaken) drop(a *untakenAnswer) {
 	for i, other := range u.answers {
 		if other == a {

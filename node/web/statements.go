@@ -18,8 +18,8 @@ import (
 // Limits of [Statements].
 const (
 	MaxSubmission = 128 << 10 // bytes of a request's body
-	carriedAtOnce = 64        // more are told to come back
-	carriedOfOne  = 8         // so that one client who sends while the log stands still leaves room for others
+	carriedAtOnce = 64        // more clients are told to come back later
+	carriedOfOne  = 8         // one client that sends while the log stands still must leave room for others
 	carryPatience = 2 * time.Second
 	carryWait     = 30 * time.Second
 )
@@ -34,21 +34,21 @@ const answerSchema = "atoll.answer/v1"
 type submission struct {
 	_         struct{} `cbor:",toarray"`
 	Statement []byte   // signed by a subject
-	Sealed    []byte   // what belongs to it, or empty
-	Seen      uint64   // entries of the largest final head that the sender knows, 0 for none
+	Sealed    []byte   // the sealed part of the statement, or empty
+	Seen      uint64   // size of the largest final head that the sender knows, 0 for none
 }
 
-// Result is the rules' answer to a statement, see [ledger.Answer]: one member's
-// word, but for the proof.
+// Result is the rules' answer to a statement, see [ledger.Answer]. Except for
+// the proof it is one member's word.
 type Result struct {
 	Verdict ledger.Verdict `json:"verdict"`
-	Index   uint64         `json:"index"` // of the entry, where new or known
+	Index   uint64         `json:"index"` // of the entry, if new or known
 	Time    uint64         `json:"time"`  // network time of a new entry, Unix milliseconds
 	New     bool           `json:"new"`
 	Known   bool           `json:"known"`
 	Detail  string         `json:"detail"`  // plain words for the author
-	Told    []string       `json:"told"`    // agencies that have a revocation, past the log
-	Pending bool           `json:"pending"` // the log could not take it yet: this member keeps it and goes on
+	Told    []string       `json:"told"`    // agencies that this member has sent a revocation directly
+	Pending bool           `json:"pending"` // the log could not take it yet: this member keeps it and tries again
 	Proof   Proof          `json:"proof"`   // of the entry, under a final head; null while there is none
 }
 
@@ -57,28 +57,30 @@ type answered struct {
 	Data   Result `json:"data"`
 }
 
-// Statements is POST /log/statements: it takes what a subject has signed, in
-// deterministic CBOR: an array of statement, sealed part and the size of the
-// largest final head that the sender knows. It answers with the rules' answer
-// as atoll.answer/v1, whatever the verdict is. Once the entry is final the
-// answer proves it, from that head on; sent again, a statement gets the same
-// answer and by then its proof. Anything else is application/problem+json (RFC
-// 9457) with a code.
+// Statements serves POST /log/statements: it takes a statement signed by a
+// subject. The body is in deterministic CBOR: an array of statement, sealed
+// part and the size of the largest final head that the sender knows. The answer
+// is the rules' answer as atoll.answer/v1, whatever the verdict is. Once the
+// entry is final the answer contains a proof from that head on. A statement
+// that is sent again gets the same answer, with the proof if there is one by
+// then. All other answers are application/problem+json (RFC 9457) with a code.
 //
 // A client is an address, in IPv6 a /48. Each may send 60 statements a minute,
-// 30 of them at once. Behind a proxy it is the address that the proxy tells, see
-// [Proxies]; a proxy that the node does not know of is one client. The statement itself says who speaks, so there are no
-// cookies or logins, and nothing that another site could make a browser do.
+// 30 of them at once. Behind a proxy it is the address that the proxy names,
+// see [Proxies]; a proxy that the node does not know of is one client. The
+// statement itself identifies its author, so there are no cookies or logins,
+// and nothing that another site could make a browser do.
 type Statements struct {
-	// Carry brings a statement to the log, and proves that it stands there to
-	// whoever has seen a head of so many entries. It checks kind and signature. Of
-	// its error the sender learns what a [problem.Error] says, and of another that
-	// there was one. It is called until ctx ends, from several goroutines at once.
+	// Carry brings a statement to the log, and proves that it is there to a
+	// client that has seen a head of seen entries. It checks kind and
+	// signature. The sender is told the content of a [problem.Error]; of any
+	// other error it is told only that there was one. Carry must be safe for
+	// concurrent use and return when ctx ends.
 	Carry func(ctx context.Context, statement, sealed []byte, seen uint64) (Result, error)
 
-	// First, unless nil, reports whether a statement goes before all others: it
-	// is the revocation of a consent that there is. It has places of its own, and
-	// no number of others from its address holds it up. It must be cheap.
+	// First, unless nil, reports whether a statement takes precedence: it is
+	// the revocation of an existing consent. It has slots of its own, and other
+	// statements from its address do not hold it up. First must be cheap.
 	First func(statement []byte) bool
 
 	rates clients
@@ -154,7 +156,7 @@ func (s *Statements) carry(ctx context.Context, body *submission) (Result, error
 	return s.Carry(ctx, body.Statement, body.Sealed, body.Seen)
 }
 
-// read takes a submission from a request.
+// read reads a submission from a request.
 func read(w http.ResponseWriter, r *http.Request) (*submission, int, *problem.Error) {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != mediaType {
@@ -179,8 +181,8 @@ func read(w http.ResponseWriter, r *http.Request) (*submission, int, *problem.Er
 	return body, 0, nil
 }
 
-// forPublic explains an error to whoever is outside: what went wrong within the
-// node is nobody's business there.
+// forPublic explains an error to an outsider, without what went wrong inside
+// the node.
 func forPublic(err error) *problem.Error {
 	e := *problem.Of(err)
 	if e.Code == problem.Internal || e.Code == problem.Unavailable {

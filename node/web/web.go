@@ -1,16 +1,18 @@
-// Package web is what strangers reach of a node over HTTP, and their side of it.
-// It knows no node: what it serves comes from functions that its user gives it,
-// so that a client of a network links none.
+// Package web is the part of a node that strangers can reach over HTTP, and the
+// client for it. It does not import package node: what it serves comes from
+// functions that its user provides, so that a client of a network does not link
+// a node.
 //
 // [Log] serves the access log as C2SP tlog-tiles below /log/, for auditors and
 // their unmodified tools. [Statements] is POST /log/statements, by which an
-// enterprise without a node grants and revokes through any member. [Policy] says
-// by whose keys the log is verified. [Client] is the other side of these. What a member's own operators ask is package api's.
+// enterprise without a node grants and revokes through any member. [Policy]
+// serves the keys by which the log is verified. [Client] is the client for all
+// of these. What a member's own operators use is in package api.
 //
-// Whatever a client sends costs it an error and the node little: sizes, rates
-// and what is under way at once are bounded, and a [Door] bounds connections, by
-// the networks that they come from. Not done here: TLS, which is a proxy's (see
-// [Proxies]), and deciding anything, which is the node's.
+// Nothing that a client sends can cost the node much: sizes, rates and
+// concurrent requests are limited, and a [Door] limits connections, by the
+// networks they come from. Not done here: TLS, which is a proxy's task (see
+// [Proxies]), and decisions, which are the node's.
 package web
 
 import (
@@ -20,13 +22,14 @@ import (
 	"atoll/node/problem"
 )
 
-// refuse answers with an error that a browser makes nothing of.
+// refuse answers with an error, with headers that keep a browser from
+// interpreting it.
 func refuse(w http.ResponseWriter, status int, e *problem.Error) {
 	secure(w.Header())
 	problem.Write(w, status, e)
 }
 
-// answer sends a small answer that nobody may keep.
+// answer sends a small answer that must not be cached.
 func answer(w http.ResponseWriter, status int, kind string, body []byte) {
 	h := w.Header()
 	secure(h)
@@ -37,7 +40,7 @@ func answer(w http.ResponseWriter, status int, kind string, body []byte) {
 	_, _ = w.Write(body) // an error means that the client has gone
 }
 
-// secure tells a browser that comes here to make nothing of what it gets.
+// secure sets headers that keep a browser from interpreting the answer.
 func secure(h http.Header) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")

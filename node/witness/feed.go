@@ -12,8 +12,8 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// Log is what is fed to witnesses. Its functions may be called from several
-// goroutines at once.
+// Log gives a [Feeder] access to the log. Its functions must be safe for
+// concurrent use.
 type Log struct {
 	Signer   tlog.LogSigner             // of this member, under the log's origin
 	Final    func() (tlog.Head, []byte) // the newest final checkpoint, as this member signs it; size 0 before there is one
@@ -23,49 +23,49 @@ type Log struct {
 	Every  time.Duration // how often witnesses are asked while the log grows; 0: each second
 }
 
-// State is how one witness is, for the operator.
+// State is the state of one witness, for the operator.
 type State struct {
 	Name     string `json:"name"`
 	URL      string `json:"url"`
 	Required bool   `json:"required"`
 	Size     uint64 `json:"size"`  // of the newest head it cosigned for this member since the start, 0 for none
 	Time     string `json:"time"`  // of that cosignature, by the witness's clock; RFC 3339
-	Error    string `json:"error"` // why it did not cosign the last time it was asked, "" where it did
+	Error    string `json:"error"` // why it did not cosign when last asked, "" if it did
 }
 
-// Feeder feeds witnesses. Methods may be called from several goroutines at once.
+// Feeder feeds witnesses. Its methods are safe for concurrent use.
 type Feeder struct {
 	log       Log
 	witnesses []*fed
-	required  int           // so many of them are
-	wake      chan struct{} // holds one
+	required  int           // number of required witnesses
+	wake      chan struct{} // capacity 1
 
 	mu      sync.Mutex
-	now     checkpoint    // the newest that was begun
-	whole   checkpoint    // the newest with every required line
-	changed chan struct{} // closed and replaced at every change of these two
-	bare    uint64        // size of the largest that was served without
+	now     checkpoint    // the newest whose round has begun
+	whole   checkpoint    // the newest with all required lines
+	changed chan struct{} // closed and replaced whenever one of these two changes
+	bare    uint64        // size of the largest that was served without all required lines
 }
 
 // checkpoint is one that witnesses are asked to cosign.
 type checkpoint struct {
 	head   tlog.Head
-	signed []byte // with the lines that have come
-	lines  int    // that have come from required witnesses
-	open   int    // witnesses whose answer is awaited
+	signed []byte // with the lines that have arrived
+	lines  int    // lines of required witnesses that have arrived
+	open   int    // witnesses that have not answered yet
 }
 
-// fed is a witness and how it is.
+// fed is a witness and its state.
 type fed struct {
 	client
 	state    State
-	has      tlog.Head // whose cosignature has come
+	has      tlog.Head // the newest head it has cosigned
 	failures int       // since then
 	next     time.Time // it is not asked before
 }
 
 const (
-	patience = 5 * time.Second // with one witness, for one head
+	patience = 5 * time.Second // for one witness and one head
 	maxPause = time.Minute     // between two attempts
 )
 
@@ -78,8 +78,8 @@ func NewFeeder(log Log, witnesses []Witness) *Feeder {
 		log.Logger = slog.New(slog.DiscardHandler)
 	}
 	f := &Feeder{log: log, wake: make(chan struct{}, 1), changed: make(chan struct{})}
-	// A request of HTTP/1 that ends too late takes its connection with it. One of
-	// HTTP/2 would leave it to the next request.
+	// With HTTP/1 a request that times out closes its connection. With HTTP/2
+	// the next request would use the same connection.
 	plain := new(http.Protocols)
 	plain.SetHTTP1(true)
 	wary := &http.Client{
@@ -102,8 +102,8 @@ func NewFeeder(log Log, witnesses []Witness) *Feeder {
 }
 
 // Run feeds the witnesses until ctx ends. Each is asked at most once for a head
-// that it has cosigned, and after a failure ever more seldom, down to once a
-// minute.
+// that it has cosigned. After a failure it is asked at growing intervals, up to
+// a minute.
 func (f *Feeder) Run(ctx context.Context) {
 	if len(f.witnesses) == 0 {
 		return
@@ -112,7 +112,7 @@ func (f *Feeder) Run(ctx context.Context) {
 	defer t.Stop()
 	for ctx.Err() == nil {
 		f.round(ctx)
-		// However many readers wake it, a witness has some peace between heads.
+		// However many readers wake it, witnesses get a pause between heads.
 		select {
 		case <-time.After(f.log.Every / 4):
 		case <-ctx.Done():
@@ -126,7 +126,7 @@ func (f *Feeder) Run(ctx context.Context) {
 	f.witnesses[0].http.CloseIdleConnections()
 }
 
-// round has all witnesses that are due cosign the newest final head.
+// round asks all witnesses that are due to cosign the newest final head.
 func (f *Feeder) round(ctx context.Context) {
 	head, signed := f.log.Final()
 	if head.Size == 0 {
@@ -152,7 +152,7 @@ func (f *Feeder) round(ctx context.Context) {
 	asking.Wait()
 }
 
-// begin takes in the head of a round and returns whom to ask.
+// begin records the head of a round and returns the witnesses to ask.
 func (f *Feeder) begin(head tlog.Head, signed []byte) (due []*fed) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -170,7 +170,7 @@ func (f *Feeder) begin(head tlog.Head, signed []byte) (due []*fed) {
 	return due
 }
 
-// take takes in what a witness answered.
+// take records a witness's answer.
 func (f *Feeder) take(ctx context.Context, w *fed, lines string, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -192,9 +192,9 @@ func (f *Feeder) take(ctx context.Context, w *fed, lines string, err error) {
 	f.log.Logger.Warn("no cosignature of an outside witness", "witness", w.state.Name, "size", f.now.head.Size, "error", err)
 }
 
-// attach puts a witness's cosignature under the present checkpoint. It is
-// verified first: a wrong line of a known key would spoil the checkpoint for
-// every verifier. Held: mu.
+// attach adds a witness's cosignature to the present checkpoint. It is verified
+// first: a wrong line of a known key would make every verifier refuse the
+// checkpoint. Held: mu.
 func (f *Feeder) attach(w *fed, lines string) error {
 	signed, err := tlog.Attach(f.now.signed, lines, w.Key)
 	if err != nil {
@@ -222,20 +222,21 @@ func (f *Feeder) attach(w *fed, lines string) error {
 // maxTime is the end of the year 9999, the last that RFC 3339 can write.
 const maxTime = 253402300799
 
-// announce wakes whoever waits for a change. Held: mu.
+// announce wakes all who wait for a change. Held: mu.
 func (f *Feeder) announce() {
 	close(f.changed)
 	f.changed = make(chan struct{})
 }
 
-// Checkpoint returns the newest final checkpoint, with the lines of all witnesses
-// that have cosigned it when each that was asked has answered, or after some
-// seconds. It returns nil before anything is final.
+// Checkpoint returns the newest final checkpoint. It waits until all witnesses
+// that were asked have answered, for some seconds at most, and includes the
+// lines of those that have cosigned. It returns nil before anything is final.
 //
-// Where witnesses are required, it is the newest that each of them has cosigned:
-// while one does not answer, readers get what they got before. Only where there
-// is none since the start it is the newest without, and then none older than
-// that: a log that shrinks looks like a log that lies.
+// If witnesses are required, it returns the newest checkpoint that all of them
+// have cosigned: while one does not answer, readers get the previous one. If
+// there has been none since the start, it returns the newest checkpoint without
+// all lines. After that it returns none smaller: a log that shrinks looks like
+// a log that lies.
 func (f *Feeder) Checkpoint(ctx context.Context) []byte {
 	head, signed := f.log.Final()
 	if len(f.witnesses) == 0 || head.Size == 0 {
@@ -243,7 +244,7 @@ func (f *Feeder) Checkpoint(ctx context.Context) []byte {
 	}
 	wait := patience / 4
 	if f.required > 0 {
-		wait = 2 * patience // for a round under way, and one more
+		wait = 2 * patience // for the present round, and one more
 	}
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
@@ -265,7 +266,8 @@ func (f *Feeder) Checkpoint(ctx context.Context) []byte {
 }
 
 // unsettled returns nil if all witnesses that were asked about the first size
-// entries have answered, or else what is closed when that may have changed.
+// entries have answered. Otherwise it returns a channel that is closed when
+// that may have changed.
 func (f *Feeder) unsettled(size uint64) <-chan struct{} {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -275,8 +277,8 @@ func (f *Feeder) unsettled(size uint64) <-chan struct{} {
 	return f.changed
 }
 
-// serve chooses the checkpoint for a reader, who came when this one was the
-// newest.
+// serve chooses the checkpoint for a reader. head and signed were the newest
+// when the reader came.
 func (f *Feeder) serve(head tlog.Head, signed []byte) []byte {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -290,7 +292,8 @@ func (f *Feeder) serve(head tlog.Head, signed []byte) []byte {
 	return signed
 }
 
-// States returns how the witnesses are, in the order of the configuration.
+// States returns the states of the witnesses, in the order of the
+// configuration.
 func (f *Feeder) States() []State {
 	f.mu.Lock()
 	defer f.mu.Unlock()

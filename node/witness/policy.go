@@ -7,11 +7,12 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// Policy is the trust policy (C2SP tlog-policy) by which a log that is signed
-// with one of these keys is verified: so many of the network's own cosigners must have
-// signed, and on top of that every outside witness that is required. What other
-// witnesses have signed is shown. No outside witness stands in for a cosigner.
-// The error wraps [tlog.ErrDuplicate] where two are one, or one is a cosigner.
+// Policy returns the trust policy (C2SP tlog-policy) that verifies a log signed
+// with one of these keys. It requires signatures by a quorum of the network's
+// own cosigners, and by every outside witness that is required. Signatures of
+// other witnesses are shown. No outside witness can replace a cosigner. The
+// error wraps [tlog.ErrDuplicate] if two witnesses are the same, or one is a
+// cosigner.
 func Policy(logs []tlog.Verifier, quorum int, cosigners []tlog.Verifier, outside []Witness) (string, error) {
 	var text, members, required strings.Builder
 	for _, log := range logs {

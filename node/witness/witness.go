@@ -1,12 +1,12 @@
-// Package witness has outside witnesses stand behind the log: programs of
-// people who are no members, each of which cosigns only what continues all that
-// it cosigned before (C2SP tlog-witness).
+// Package witness has outside witnesses cosign the log: programs run by people
+// who are not members. Each cosigns only a head that continues all that it
+// cosigned before (C2SP tlog-witness).
 //
-// A [Feeder] brings every witness the newest final head, with the proof that it
-// continues the one before. It verifies what comes back by the key that the
-// operator pinned, and puts it under the checkpoint that this member serves.
-// Nothing waits for a witness but a reader of the checkpoint, and that one not
-// for long. What replicates between members never carries a witness's line.
+// A [Feeder] sends every witness the newest final head, with the proof that it
+// continues the one before. It verifies the answer with the key that the
+// operator pinned, and adds it to the checkpoint that this member serves. Only
+// a reader of the checkpoint waits for a witness, and not for long. What is
+// replicated between members never contains a witness's line.
 package witness
 
 import (
@@ -24,7 +24,7 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// Witness says whom to ask, and where.
+// Witness is an outside witness: its key and address.
 type Witness struct {
 	Key      tlog.Verifier // of type cosignature/v1
 	URL      string        // submission prefix, http or https
@@ -32,8 +32,8 @@ type Witness struct {
 }
 
 // New returns the witness with this vkey (C2SP signed-note) at this URL. The
-// error says what is wrong with one of them. Plain http is taken where it is
-// written so: answers are verified, but who listens sees how the log grows.
+// error says what is wrong with one of them. Plain http is accepted if the URL
+// says so: answers are verified, but an eavesdropper sees how the log grows.
 func New(vkey, where string, required bool) (Witness, error) {
 	key, err := tlog.ParseVerifier(vkey)
 	if err != nil {
@@ -57,16 +57,16 @@ const (
 	maxTries  = 3        // for one head, each with the size that the witness named
 )
 
-// client asks one witness. Not for several goroutines at once.
+// client talks to one witness. It is not safe for concurrent use.
 type client struct {
 	Witness
 	http *http.Client
-	size uint64 // of the last head it cosigned, as far as it is known here
+	size uint64 // of the last head that it is known to have cosigned
 }
 
-// cosign has the witness cosign a head of the log, signed by the log's key, and
-// returns the lines that it answers: nothing in them is verified. Read returns
-// tiles of the log.
+// cosign asks the witness to cosign a head of the log, signed by the log's key,
+// and returns the lines of the answer: nothing in them is verified. read
+// returns tiles of the log.
 func (c *client) cosign(ctx context.Context, head tlog.Head, signed []byte, read tlog.ReadTile) (lines string, err error) {
 	old := min(c.size, head.Size)
 	for range maxTries {
@@ -118,7 +118,7 @@ func (c *client) post(ctx context.Context, body []byte) (status int, kind string
 	if err != nil {
 		var wrapped *url.Error
 		if errors.As(err, &wrapped) {
-			err = wrapped.Err // the URL stands beside the error already
+			err = wrapped.Err // the URL is printed with the error already
 		}
 		return 0, "", nil, err
 	}
@@ -130,7 +130,7 @@ func (c *client) post(ctx context.Context, body []byte) (status int, kind string
 	return r.StatusCode, r.Header.Get("Content-Type"), answer, err
 }
 
-// refusal is the error that a status other than 200 and 409 means.
+// refusal returns the error for a status other than 200 and 409.
 func refusal(status int, body []byte) error {
 	var why string
 	switch status {
