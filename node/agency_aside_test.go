@@ -14,7 +14,7 @@ import (
 
 // Rows that an agency has set aside are counted wherever its answers over the
 // dataset are read: in the bank's profile, and in what an auditor opens of the
-// release. Before that they keep the dataset from being answered.
+// release. Before they are set aside, the dataset cannot be answered.
 func TestRowsSetAsideAreTold(t *testing.T) {
 	n := newNetwork(t)
 	vat, err := os.ReadFile(filepath.Join(n.dir, "tax/data/vat.csv"))
@@ -57,8 +57,8 @@ func TestRowsSetAsideAreTold(t *testing.T) {
 	}
 }
 
-// toldAuditor is what the releases of the log say to the auditor of rows set
-// aside: agency and number, for every result.
+// toldAuditor returns what the releases on the log tell the auditor about rows
+// set aside: agency and number, for every result.
 func (n *network) toldAuditor() (list []string) {
 	n.t.Helper()
 	auditor := n.members["auditor"]

@@ -51,7 +51,7 @@ func (n *network) reopen(name, text string) error {
 	return err
 }
 
-// said is what tax answers to vat.sales_12m: outcome, reason, value, version.
+// said returns tax's answer to vat.sales_12m: outcome, reason, value, version.
 func said(t *testing.T, pieces []Piece) (consent.Outcome, string, string, uint64) {
 	t.Helper()
 	for _, p := range pieces {
@@ -65,10 +65,10 @@ func said(t *testing.T, pieces []Piece) (consent.Outcome, string, string, uint64
 	return 0, "", "", 0
 }
 
-// A corrected formula is a new version and not a new meaning: old consents go on.
-// What means something else is not answered under an old consent, and nothing of
-// it is read; a new consent is for the new meaning. A catalog that changed under
-// one version does not start, nor an older one.
+// A corrected formula is a new version with the same meaning: old consents go
+// on. An output with a new meaning is not answered under an old consent, and
+// none of its data is read; it needs a new consent. An agency does not start
+// with a catalog that changed under the same version, or with an older one.
 func TestCatalogVersions(t *testing.T) {
 	n := newNetwork(t)
 	n.writeSources()
@@ -91,7 +91,8 @@ func TestCatalogVersions(t *testing.T) {
 	if o, reason, v, version := said(t, pieces); o != consent.NotConsented || reason != catalog.Changed || v != "" || version != 7 {
 		t.Fatalf("something else: %s %s %q, version %d", o, reason, v, version)
 	}
-	// A bank that began to look before that has the new one, and knows that it is it.
+	// A bank that began to look before that has the new catalog, and knows that
+	// it is the new one.
 	if o, p, err := n.members["bank-a"].fetchCatalog(n.ctx, "tax", meanwhile); err != nil || meanwhile.Version != 4 || o.Version != 7 || !o.is(p) {
 		t.Errorf("published meanwhile: %v", err)
 	}
@@ -123,8 +124,9 @@ func TestCatalogVersions(t *testing.T) {
 	n.open("tax", nil)
 }
 
-// replacedBy insists that bank-a knows when versions 3 and 4 of a catalog, the
-// second published here, and not the newest, 7, were replaced.
+// replacedBy checks that bank-a knows when versions 3 and 4 of a catalog were
+// replaced. The second of them is published here. The newest version, 7, was
+// not replaced.
 func (n *network) replacedBy(fourth *ledger.Published) {
 	n.t.Helper()
 	bank := n.members["bank-a"]
@@ -155,8 +157,8 @@ func (n *network) replacedBy(fourth *ledger.Published) {
 	}
 }
 
-// A bank takes no consent that shows of a catalog what it has not, or that was
-// signed for another notice than its own.
+// A bank refuses a consent that shows what its agency's catalog does not have,
+// or that was signed for another notice than the bank's.
 func TestConsentShowsCatalogs(t *testing.T) {
 	n := newNetwork(t)
 	s := n.enrol(firm)
@@ -164,7 +166,7 @@ func TestConsentShowsCatalogs(t *testing.T) {
 	for name, c := range map[string]struct {
 		bend func(*consent.Body)
 		text func(string) string
-		days consent.Day // from today, when it was drawn up
+		days consent.Day // from today to the day when it was drawn up
 		want consent.Code
 	}{
 		"a title":         {bend: func(b *consent.Body) { b.Shown[1].Outputs[0].Leaf.OutputEnglish = "a courtesy" }, want: consent.BadCatalog},
@@ -175,7 +177,7 @@ func TestConsentShowsCatalogs(t *testing.T) {
 		"one left out":    {bend: func(b *consent.Body) { b.Shown = b.Shown[:1] }, want: consent.BadCatalog},
 		"the notice":      {text: func(s string) string { return strings.Replace(s, "sales", "nothing", 1) }, want: consent.BadNotice},
 		"to come":         {days: 3, want: consent.BadNotice},
-		"a year old":      {days: -366, want: consent.BadNotice}, // that is too old tomorrow
+		"a year old":      {days: -366, want: consent.BadNotice}, // it is too old tomorrow
 		"nearly so old":   {days: -364},
 		"of today":        {},
 	} {
@@ -191,8 +193,8 @@ func TestConsentShowsCatalogs(t *testing.T) {
 	}
 }
 
-// A bank finds the next catalog of an agency on the log, and what it has searched
-// it does not search again.
+// A bank finds the next catalog of an agency on the log, and does not search a
+// part of the log twice.
 func TestSuccessors(t *testing.T) {
 	const size, versions = 300, 7
 	r := rand.New(rand.NewPCG(1, 2))
@@ -228,8 +230,8 @@ func TestSuccessors(t *testing.T) {
 	}
 }
 
-// What an agency sends as its catalog is what it has put on the log, and what a
-// bank has of one that is away it has from before.
+// A bank accepts as an agency's catalog only the one on the log. For an
+// unreachable agency it uses what it got before.
 func TestCatalogIsTheOneOnTheLog(t *testing.T) {
 	n := newNetwork(t)
 	bank, tax := n.members["bank-a"], n.members["tax"]

@@ -27,8 +27,8 @@ func (n *network) send(ask *consent.Ask) (code string, sent int) {
 	return n.refusedBy("tax", request)
 }
 
-// withoutFinal takes away two of four cosigners, so that nothing becomes final;
-// what it returns brings one back.
+// withoutFinal stops two of four cosigners, so that nothing becomes final. The
+// function it returns starts one of them again.
 func (n *network) withoutFinal() (back func()) {
 	n.t.Helper()
 	n.stop("registrar")
@@ -39,8 +39,8 @@ func (n *network) withoutFinal() (back func()) {
 	}
 }
 
-// I3: once a reply is stored, a later ask names its query and nothing else is
-// read of it. One that asks for what is not sensitive, or for nothing there is,
+// I3: once a reply is stored, a later ask only names its query; nothing else in
+// it is read. An ask for data that is not sensitive, or for nothing at all,
 // does not get the stored bytes any sooner.
 func TestLaterAskIsNotRead(t *testing.T) {
 	n := newNetwork(t)
@@ -69,8 +69,9 @@ func TestLaterAskIsNotRead(t *testing.T) {
 	}
 }
 
-// I4: what is taken back between release and delivery does not leave, though
-// the release stands on the log and the agency heard of it by the log alone.
+// I4: if the consent or credential is revoked between release and delivery,
+// nothing leaves, though the release is on the log and the agency learnt of the
+// revocation from the log alone.
 func TestTakenBackBeforeDelivery(t *testing.T) {
 	for what, want := range map[string]string{"consent": "consent_revoked", "credential": "credential_revoked"} {
 		t.Run(what, func(t *testing.T) {
@@ -87,7 +88,8 @@ func TestTakenBackBeforeDelivery(t *testing.T) {
 			if code, sent := n.send(ask); code != want || sent != 0 {
 				t.Errorf("%q after %d bytes, want %q", code, sent, want)
 			}
-			// The same while the release was waited for: past the first decision.
+			// The same while the agency waits for the release, after its first
+			// decision.
 			var r reply
 			n.must(n.members["tax"].vault.Get(replies, queryKey(a.Ref), &r))
 			var out bytes.Buffer
@@ -101,8 +103,9 @@ func TestTakenBackBeforeDelivery(t *testing.T) {
 	}
 }
 
-// takeBack has a consent (the first of the subject) or its credential taken back on the log,
-// past no agency's own door, and waits for the tax office's replica.
+// takeBack revokes a consent (the first of the subject) or its credential
+// through the log, without telling an agency directly, and waits for the tax
+// office's replica.
 func (n *network) takeBack(what string, s *subject) {
 	n.t.Helper()
 	var answer ledger.Answer
@@ -118,14 +121,14 @@ func (n *network) takeBack(what string, s *subject) {
 	n.must(n.members["tax"].WaitFor(n.ctx, answer.Index+1))
 }
 
-// I4: what is taken back between reply and release is not released.
+// I4: if it is revoked between reply and release, nothing is released.
 func TestTakenBackBeforeRelease(t *testing.T) {
 	for what, want := range map[string]string{"consent": "consent_revoked", "credential": "credential_revoked"} {
 		t.Run(what, func(t *testing.T) {
 			n := newNetwork(t)
 			s := n.enrol(firm)
 			a, ask := n.question(n.grant(s, 3))
-			n.stored(a, ask) // and the agency stops before the log hears of it
+			n.stored(a, ask) // and the agency stops before the reply is submitted
 			n.takeBack(what, s)
 			if code, sent := n.send(ask); code != want || sent != 0 {
 				t.Errorf("%q after %d bytes, want %q", code, sent, want)
@@ -138,7 +141,7 @@ func TestTakenBackBeforeRelease(t *testing.T) {
 	}
 }
 
-// stored has the tax office make its reply and put it into its vault.
+// stored has the tax office make its reply and store it in its vault.
 func (n *network) stored(a *Asked, ask *consent.Ask) *reply {
 	n.t.Helper()
 	tax := n.members["tax"]
@@ -153,8 +156,8 @@ func (n *network) stored(a *Asked, ask *consent.Ask) *reply {
 	return r
 }
 
-// A reply that an earlier version stored, without what it rests on, needs to be
-// final.
+// A reply stored by an earlier version, without the basis of its release, needs
+// to be final.
 func TestOldReplyNeedsFinal(t *testing.T) {
 	n := newNetworkWith(t, func(n *network) { n.catalogs["tax"] = lessSensitive(taxCatalog) })
 	id := n.grant(n.enrol(firm), 3)

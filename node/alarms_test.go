@@ -9,8 +9,8 @@ import (
 	"atoll/node/problem"
 )
 
-// An alarm with evidence names what to do, can be acknowledged once, and stays
-// with its evidence and who acknowledged it, over a restart too.
+// An alarm with evidence says what to do and can be acknowledged once. It
+// stays, with its evidence and who acknowledged it, also over a restart.
 func TestAcknowledge(t *testing.T) {
 	n := newNetwork(t)
 	n.stop("court")

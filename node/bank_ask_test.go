@@ -19,8 +19,9 @@ import (
 	"atoll/node/peer"
 )
 
-// A bank asks two agencies under a consent and gets exact values, repeated rows
-// counted and not summed; a complete register answers that there is nothing.
+// A bank asks two agencies under a consent and gets exact values. Repeated rows
+// are counted and not summed, and a complete register answers that there is
+// nothing.
 func TestQuery(t *testing.T) {
 	n := newNetwork(t)
 	id := n.grant(n.enrol(firm), 2)
@@ -37,8 +38,8 @@ func TestQuery(t *testing.T) {
 	if open := pieces[0].Answers[0]; open.Value != "0" {
 		t.Errorf("court: %+v", open)
 	}
-	// Once acknowledged, the agency keeps the bytes no longer; before, asking
-	// again gives the same.
+	// After the receipt the agency no longer keeps the bytes. Before it, asking
+	// again returns the same bytes.
 	again, err := n.members["bank-a"].Asked(n.ctx, ledger.StatementID(a.Ref.ID))
 	n.must(err)
 	if again.Index != a.Index || again.Operator != "Wang" {
@@ -54,8 +55,8 @@ func TestQuery(t *testing.T) {
 	n.agree()
 }
 
-// I8: who looked and found nothing says so; who is not there is something else;
-// what is not in the consent is not asked.
+// I8: an agency that found nothing says so, an unreachable agency has another
+// outcome, and what the consent does not cover is not asked.
 func TestSilence(t *testing.T) {
 	n := newNetwork(t)
 	id := n.grant(n.enrol(unknown), 3)
@@ -78,8 +79,9 @@ func TestSilence(t *testing.T) {
 	n.agree()
 }
 
-// I9: before its receipt a fragment is the same bytes each time, also when the
-// agency was restarted between release and delivery, and two at once are one.
+// I9: before its receipt a fragment has the same bytes each time, also if the
+// agency was restarted between release and delivery. Two concurrent requests
+// get the same bytes.
 func TestSameBytesAgain(t *testing.T) {
 	n := newNetwork(t)
 	id := n.grant(n.enrol(firm), 1)
@@ -106,7 +108,7 @@ func TestSameBytesAgain(t *testing.T) {
 	n.agree()
 }
 
-// fetchRaw asks one agency past Collect, so that no receipt is written.
+// fetchRaw asks one agency without Collect, so that no receipt is written.
 func (n *network) fetchRaw(a *Asked, agency string) []byte {
 	n.t.Helper()
 	bank := n.members["bank-a"]
@@ -131,7 +133,7 @@ func (n *network) fetchRaw(a *Asked, agency string) []byte {
 	}
 }
 
-// askFor is what Collect sends to an agency.
+// askFor returns the ask that Collect sends to an agency.
 func (n *network) askFor(a *Asked, agency string) *consent.Ask {
 	n.t.Helper()
 	c, err := n.members["bank-a"].Consent(consent.ID(a.Consent))
@@ -149,8 +151,8 @@ func (n *network) askFor(a *Asked, agency string) *consent.Ask {
 	return nil
 }
 
-// I3: without a quorum nothing can be committed, and no byte leaves; when it is
-// back, the answer comes.
+// I3: without a quorum nothing can be committed, and no byte leaves. When the
+// quorum is back, the answer comes.
 func TestNoQuorumNoByte(t *testing.T) {
 	n := newNetwork(t)
 	id := n.grant(n.enrol(firm), 1)
@@ -177,9 +179,9 @@ func TestNoQuorumNoByte(t *testing.T) {
 	n.agree()
 }
 
-// I4 and I3: taken back through a member that is neither bank nor agency, a
-// consent answers nothing more, whether the query was open before or comes
-// after; no byte leaves.
+// I3 and I4: after a revocation through a member that is neither bank nor
+// agency, no query under the consent is answered, whether it was open before or
+// comes later. No byte leaves.
 func TestRevoked(t *testing.T) {
 	n := newNetwork(t)
 	s := n.enrol(firm)
@@ -217,8 +219,8 @@ func TestRevoked(t *testing.T) {
 	n.agree()
 }
 
-// A revocation that an agency holds stops it at once, even if the log never
-// hears of it.
+// A revocation sent to an agency directly stops it right away, even if the log
+// never has it.
 func TestRevokedPastTheLog(t *testing.T) {
 	n := newNetwork(t)
 	s := n.enrol(firm)
@@ -230,7 +232,7 @@ func TestRevokedPastTheLog(t *testing.T) {
 	_, pieces := n.ask(id)
 	wantOutcomes(t, pieces, "tax", "revoked", "revoked")
 	wantOutcomes(t, pieces, "court", "answered")
-	// One signed by another key is none.
+	// A revocation signed by another key does not count.
 	other := n.enrol(unknown)
 	forged, err := other.keys.Revoke(7)
 	n.must(err)
@@ -244,8 +246,8 @@ func TestRevokedPastTheLog(t *testing.T) {
 	n.agree()
 }
 
-// A revocation that overtakes its consent on the way to an agency is sent again
-// by whoever carries it, and stops the agency all the same.
+// A revocation that reaches an agency before the consent does is sent again by
+// its carrier, and stops the agency all the same.
 func TestRevocationOvertakes(t *testing.T) {
 	n := newNetwork(t)
 	s := n.enrol(firm)
@@ -272,8 +274,8 @@ func TestRevocationOvertakes(t *testing.T) {
 	n.agree()
 }
 
-// An agency's own rules refuse, the log keeps that it did, and the bank reads
-// why.
+// An agency's own rules refuse. The log records the refusal, and the bank reads
+// the reason.
 func TestOwnRules(t *testing.T) {
 	n := newNetwork(t)
 	s := n.enrol(firm)
@@ -292,8 +294,8 @@ func TestOwnRules(t *testing.T) {
 	n.agree()
 }
 
-// What is forged, altered or about something else gets no data, whoever sends
-// it, and costs nobody else.
+// An ask that is forged, altered or about something else gets no data, whoever
+// sends it, and harms nobody else.
 func TestAsksThatAreNotTrue(t *testing.T) {
 	n := newNetwork(t)
 	s := n.enrol(firm)
@@ -316,13 +318,13 @@ func TestAsksThatAreNotTrue(t *testing.T) {
 	if send(thief, n.askFor(a, "tax")) == nil {
 		t.Error("another bank got an answer to this bank's query")
 	}
-	other := n.askFor(a, "tax") // within the consent, but another question than the log has
+	other := n.askFor(a, "tax") // within the consent, but another question than the one on the log
 	other.Section.Wants = append([]consent.Want{}, other.Section.Wants...)
 	other.Section.Wants[0].Item.Months = 12
 	if send(bank, other) == nil {
 		t.Error("a section that was not logged was answered")
 	}
-	// None of that is on the log, or in the way of the true ask.
+	// None of those asks is on the log, or prevents the answer to the true ask.
 	pieces, err := bank.Collect(n.ctx, a, 20*time.Second, nil)
 	n.must(err)
 	wantOutcomes(t, pieces, "tax", "answered", "answered")
@@ -337,7 +339,7 @@ func TestAsksThatAreNotTrue(t *testing.T) {
 	n.agree()
 }
 
-// A source that breaks is told apart from one that has nothing.
+// A source that fails has another outcome than one without a record.
 func TestBrokenSource(t *testing.T) {
 	n := newNetwork(t)
 	id := n.grant(n.enrol(firm), 3)
@@ -350,8 +352,8 @@ func TestBrokenSource(t *testing.T) {
 	n.agree()
 }
 
-// I4 under load: 64 queries at once through one bank and a change of leader
-// spend exactly the uses that there are.
+// I4 under load: 64 concurrent queries through one bank, with a change of
+// leader, spend exactly the uses that there are.
 func TestExactUses(t *testing.T) {
 	n := newNetwork(t)
 	const uses = 20

@@ -8,9 +8,10 @@ import (
 	"atoll/consensus/ledger"
 )
 
-// One enterprise cannot use up what its bank may add to the log: from outside
-// the bank takes so many consents of each on one day. The same again, another
-// enterprise's, and what an operator accepts are not held up.
+// One enterprise cannot use up what its bank may add to the log: a bank accepts
+// a limited number of consents from outside per enterprise and day. Repeated
+// consents, those of another enterprise, and those that an operator accepts are
+// not held up.
 func TestGrantsOfOneEnterprise(t *testing.T) {
 	n := newNetwork(t)
 	s, other := n.enrol(firm), n.enrol(unknown)

@@ -14,7 +14,7 @@ import (
 	"atoll/node/vault"
 )
 
-// past insists that a bank's newest query is in a state.
+// past checks the state of a bank's newest query.
 func (n *network) past(want QueryState) PastQuery {
 	n.t.Helper()
 	list, all, err := n.members["bank-a"].PastQueries(100)
@@ -25,8 +25,8 @@ func (n *network) past(want QueryState) PastQuery {
 	return list[0]
 }
 
-// A bank finds every query that it has put, with what became of it, also one that
-// it was killed over, or that its vault has lost.
+// A bank finds every query that it has submitted, with its state, including one
+// during which it was killed, and one that its vault has lost.
 func TestPastQueries(t *testing.T) {
 	n := newNetwork(t)
 	id := n.grant(n.enrol(firm), 4)
@@ -35,7 +35,8 @@ func TestPastQueries(t *testing.T) {
 		t.Errorf("%v, %d, %v", list, all, err)
 	}
 
-	// It was killed before the log had it: nothing is spent, and it goes on.
+	// The bank was killed before the query was logged: no use is spent, and the
+	// query can be continued.
 	done, cancel := context.WithCancel(n.ctx)
 	cancel()
 	var open *NotLogged
@@ -62,7 +63,7 @@ func TestPastQueries(t *testing.T) {
 		t.Errorf("%+v", q)
 	}
 
-	// Of two the newer comes first, and the limit holds.
+	// The newer of two comes first, and the limit is kept.
 	n.stop("court")
 	second, err := bank.Ask(n.ctx, Question{Consent: id, Operator: "Li", Open: 3 * time.Second})
 	n.must(err)
@@ -87,7 +88,7 @@ func TestPastQueries(t *testing.T) {
 	}
 }
 
-// found insists that bank-a takes the beginning of an id for it where there is one.
+// found checks that bank-a accepts the beginning of an id if it is unique.
 func (n *network) found(second *Asked, first ledger.StatementID, id consent.ID) {
 	n.t.Helper()
 	bank, newest := n.members["bank-a"], ledger.StatementID(second.Ref.ID)
@@ -112,7 +113,7 @@ func (n *network) found(second *Asked, first ledger.StatementID, id consent.ID) 
 	}
 }
 
-// What a query's state is at a time.
+// The state of a query at each time.
 func TestQueryState(t *testing.T) {
 	const deadline, day = 1000, uint64(24 * time.Hour / time.Millisecond)
 	none, both := []AgencyAnswer{{"court", 0, false}, {"tax", 7, true}}, []AgencyAnswer{{"court", 8, false}, {"tax", 7, true}}
@@ -140,7 +141,8 @@ func TestQueryState(t *testing.T) {
 	}
 }
 
-// A bank that has lost its vault finds its consents on the log, and says so.
+// A bank that has lost its vault finds its consents on the log, and reports
+// that it did.
 func TestConsentsFoundAgain(t *testing.T) {
 	n := newNetwork(t)
 	ids := map[consent.ID]bool{n.grant(n.enrol(firm), 4): true, n.grant(n.enrol(unknown), 1): true}

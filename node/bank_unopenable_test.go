@@ -11,9 +11,9 @@ import (
 	"atoll/crypto/sign"
 )
 
-// An enterprise that seals a consent so that its bank can open it and the
-// auditor cannot, or so that the bank cannot see whether he can, does not get it
-// to the log: the auditor would blame the bank.
+// An enterprise seals a consent so that its bank can open it, but the auditor
+// cannot, or the bank cannot check whether the auditor can. The consent does
+// not get to the log: the auditor would blame the bank.
 func TestBodyThatAuditorsCannotOpen(t *testing.T) {
 	n := newNetwork(t)
 	s := n.enrol(firm)

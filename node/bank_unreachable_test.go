@@ -14,7 +14,7 @@ import (
 	"atoll/node/peer"
 )
 
-// attempts counts what a bank logs of asking an agency in vain.
+// attempts counts the failed attempts to ask an agency that a bank logs.
 type attempts struct {
 	agency string
 	count  atomic.Int64
@@ -27,7 +27,7 @@ func (a *attempts) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// toTwo puts a question to court and tax on the log. They may answer for long.
+// toTwo puts a question to court and tax on the log, with a long deadline.
 func (n *network) toTwo() *Asked {
 	n.t.Helper()
 	id := n.grant(n.enrol(firm), 3)
@@ -45,8 +45,8 @@ func wantReason(t *testing.T, p Piece, outcome consent.Outcome, reason string) {
 	}
 }
 
-// An agency to which there is no connection does not hold up those who have all
-// the other answers: here they would wait for longer than the test may last.
+// A bank that has all other answers does not wait for an agency without a
+// connection: here it would wait for longer than the test may last.
 func TestUnreachable(t *testing.T) {
 	n := newNetwork(t)
 	a := n.toTwo()
@@ -56,12 +56,12 @@ func TestUnreachable(t *testing.T) {
 	wantReason(t, pieces[0], consent.Unavailable, peer.Unreachable)
 	wantOutcomes(t, pieces, "tax", "answered", "answered")
 
-	// A patience that ends before gives the same reason.
+	// If the wait ends earlier, the reason is the same.
 	short, err := n.members["bank-a"].Collect(n.ctx, a, time.Second, nil)
 	n.must(err)
 	wantReason(t, short[0], consent.Unavailable, peer.Unreachable)
 
-	// It is back, and is asked again.
+	// The agency is back, and is asked again.
 	n.open("court", nil)
 	again, err := n.members["bank-a"].Collect(n.ctx, a, time.Hour, nil)
 	n.must(err)
@@ -69,8 +69,9 @@ func TestUnreachable(t *testing.T) {
 	n.agree()
 }
 
-// A question is completed by asking again: what has come and has its receipt,
-// which its agency has dropped, is still part of the answer, whoever is away then.
+// Asking again completes a question. Answers that came before and have their
+// receipt, and that their agency no longer keeps, are still part of the result,
+// even if the agency is unreachable then.
 func TestAskedAgainIsWhole(t *testing.T) {
 	n := newNetwork(t)
 	a := n.toTwo()
@@ -92,8 +93,9 @@ func TestAskedAgainIsWhole(t *testing.T) {
 	n.agree()
 }
 
-// While another's answer is awaited, an agency that was thought hopeless and
-// comes back has its answer heard. One that is there and slow is waited for.
+// If an agency counted as unreachable comes back while another's answer is
+// awaited, its answer is taken. An agency that is connected and slow is waited
+// for.
 func TestUnreachableComesBack(t *testing.T) {
 	n := newNetwork(t)
 	court := &attempts{agency: "court"}

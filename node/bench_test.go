@@ -23,12 +23,13 @@ import (
 
 const benchRounds = 5
 
-// BenchmarkQuery times whole queries, from the bank's question to the opened
-// answers, beside two commits of bare raft, one after the other: the least that a
-// query can take that opens and releases on a replicated log. Both run in
-// alternating rounds of a second on as many replicas, over the same transport on
-// loopback. CPU is that of the whole process, all members in it; "crypto" is the
-// part of it that signatures, verifications, seals and opens must cost.
+// BenchmarkQuery measures whole queries, from the bank's question to the opened
+// answers. It compares them with two commits of bare raft, one after the other:
+// the least that a query can take that opens and releases on a replicated log.
+// Both run in alternating rounds of a second on as many replicas, over the same
+// transport on loopback. CPU is that of the whole process, which runs all
+// members. "crypto" is the part of it that signatures, verifications, seals and
+// opens must cost.
 func BenchmarkQuery(b *testing.B) {
 	for agencies := 1; agencies <= 2; agencies++ {
 		b.Run(fmt.Sprintf("agencies=%d", agencies), func(b *testing.B) {
@@ -41,7 +42,7 @@ func BenchmarkQuery(b *testing.B) {
 				for end := time.Now().Add(time.Second); time.Now().Before(end); {
 					start := time.Now()
 					if base.twice() != nil {
-						base.lead(b) // another does now
+						base.lead(b) // another leads now
 						continue
 					}
 					theirs = append(theirs, time.Since(start))
@@ -98,13 +99,14 @@ func report(b *testing.B, n *network, agencies int, ours, theirs []time.Duration
 	b.ReportMetric(0, "ns/op")
 }
 
-// cryptoOf is the CPU that one query's signatures, verifications, seals and
-// opens cost, each counted and timed by itself, wherever in the network they are
-// done.
+// cryptoOf returns the CPU time that one query's signatures, verifications,
+// seals and opens cost in the whole network. Each kind is counted and timed by
+// itself.
 func (n *network) cryptoOf(agencies int) time.Duration {
 	entries := 2 + agencies // query.open, the releases, the receipt
-	// One of the datasets lets nothing go before its release is final: its agency
-	// signs a head, every cosigner that one, and all who hear of it verify.
+	// One of the datasets requires that a release is final before anything
+	// leaves: its agency signs a head, every cosigner signs it, and all who
+	// receive a signature verify it.
 	cosigners, quorum := len(n.genesis.Cosigners), int(n.genesis.Quorum)
 	counts := []struct {
 		times int
@@ -188,9 +190,8 @@ func (s bareStreams) Dial(a raft.ServerAddress, timeout time.Duration) (net.Conn
 	return s.host.Dial(string(a), peer.Raft, timeout)
 }
 
-// bare is raft alone on as many replicas, as many of them voters, with the
-// settings of package replica, raft-wal as released and a state machine that
-// does nothing.
+// bare is raft alone on as many replicas and voters, with the settings of
+// package replica, raft-wal as released and a state machine that does nothing.
 type bare struct {
 	nodes  []*raft.Raft
 	leader *raft.Raft

@@ -27,8 +27,8 @@ import (
 	"atoll/node/peer"
 )
 
-// What is planted, each word unlike anything else in the world. The purpose is
-// one of two that genesis names; which one a consent is for is planted.
+// The planted texts, each unlike anything else in the test. Genesis names two
+// purposes, so a purpose itself is not secret; which of them a consent has is.
 const (
 	plantedOperator = "Planted Operator 王经办"
 	plantedProduct  = "Planted Credit 科技流动资金"
@@ -67,14 +67,14 @@ func (j *journal) bytes() []byte {
 	return bytes.Clone(j.text.Bytes())
 }
 
-// word is something to look for, and what it is.
+// word is a text to look for, and what it is.
 type word struct {
 	what string
 	text []byte
 }
 
-// clear is a word as it is, and in the ways in which text is stored without a
-// secret: hexadecimal and base64 at each of its three alignments.
+// clear returns a word as it is, and in the forms in which text is stored
+// without a secret: hexadecimal, and base64 at each of its three alignments.
 func clear(what, text string) (list []word) {
 	list = append(list, word{what, []byte(text)}, word{what + " in hex", []byte(hex.EncodeToString([]byte(text)))})
 	for shift := range 3 {
@@ -85,19 +85,19 @@ func clear(what, text string) (list []word) {
 	return list
 }
 
-// labels are those of all digests of this system that need no secret.
+// labels are those of all digests of atoll that need no secret.
 var labels = []string{
 	"atoll/v1/box", "atoll/v1/lock", "atoll/v1/vault", "atoll/v1/credential", "atoll/v1/query/section", "atoll/v1/query/slot", "atoll/v1/query/token", "atoll/v1/consent/agency-key", "atoll/v1/consent/agency-key-commitment",
 	"atoll/v1/consent/body", "atoll/v1/consent/notice", "atoll/v1/consent/slice", "atoll/v1/consent/terms", "atoll/v1/member/statement", "atoll/v1/member/vault",
 	"atoll/v1/subject/age", "atoll/v1/subject/consent", "atoll/v1/subject/credential", "atoll/v1/subject/revocation",
 }
 
-// dictionary is what a thief looks for who knows every enterprise: the code in
-// each way of writing it, hashed in each way that needs no secret.
+// dictionary returns what a thief would look for who knows every enterprise:
+// the code in each spelling, hashed in each way that needs no secret.
 func dictionary(subject consent.Subject) (list []word) {
 	code := strings.TrimPrefix(string(subject), "uscc:")
 	for _, text := range []string{code, string(subject), strings.ToLower(code), code[2:8], code + "\n"} {
-		if text != code[2:8] { // a region's number is no name, its hash is none either
+		if text != code[2:8] { // a region's number is no name, and neither is its hash
 			list = append(list, clear("a subject", text)...)
 		}
 		cbor, err := sign.Marshal(text)
@@ -158,8 +158,8 @@ func find(data []byte, list []word) (found []string) {
 
 // I5 and I6: no member's state, raft log, vault or spool, and nothing that any
 // node has logged, names a subject, what was asked, by whom, for what, or a
-// value. The queries before were answered, refused by rules, asked wrongly,
-// broken by bad data, cut by a restart and ended by a revocation.
+// value. The queries before were answered, refused by rules, malformed, spoilt
+// by bad data, cut by a restart and ended by a revocation.
 func TestBlind(t *testing.T) {
 	journals := map[string]*journal{}
 	n := newNetworkWith(t, func(n *network) {
@@ -190,7 +190,7 @@ func TestBlind(t *testing.T) {
 		text := j.bytes()
 		logged += len(text)
 		for _, what := range find(text, look) {
-			// To its operator an agency says which table of its own is broken.
+			// An agency may name its own broken table to its operator.
 			if own := []string{"a dataset", "a table", "a column"}; name != "tax" || !slices.Contains(own, what) {
 				t.Errorf("%s logs %s", name, what)
 			}
@@ -201,7 +201,7 @@ func TestBlind(t *testing.T) {
 	}
 }
 
-// plant gives the agencies rows with what is planted.
+// plant writes rows with the planted values into the agencies' sources.
 func (n *network) plant() {
 	var vat strings.Builder
 	fmt.Fprintf(&vat, "uscc,period,%s\n", plantedColumn)
@@ -212,7 +212,7 @@ func (n *network) plant() {
 	n.write("court/data/cases.csv", fmt.Sprintf("uscc,number,filed\n%s,%s,2026-01-02\n", firm[5:], plantedCase))
 }
 
-// plantedGrant is a consent for what is planted.
+// plantedGrant grants a consent with the planted product.
 func (n *network) plantedGrant(s *subject, product string) consent.ID {
 	n.t.Helper()
 	d := n.draft(s, 9)
@@ -237,7 +237,7 @@ func (n *network) plantedAsk(id consent.ID) (*Asked, []Piece) {
 	return a, pieces
 }
 
-// liveThroughAll has everything happen that a node might say too much about.
+// liveThroughAll causes every event about which a node might log too much.
 func (n *network) liveThroughAll() {
 	n.t.Helper()
 	bank, who, nobody := n.members["bank-a"], n.enrol(firm), n.enrol(unknown)
@@ -252,7 +252,7 @@ func (n *network) liveThroughAll() {
 	_, pieces = n.plantedAsk(n.plantedGrant(nobody, "forbidden"))
 	wantOutcomes(n.t, pieces, "tax", "refused", "refused")
 
-	// Asked for more than was logged, and by another bank.
+	// The bank asks for more than was logged, and another bank asks.
 	a, err := bank.Ask(n.ctx, Question{Consent: id, Operator: plantedOperator, Wait: 20 * time.Second})
 	n.must(err)
 	n.must(n.members["tax"].WaitFor(n.ctx, a.Index+1))
@@ -269,13 +269,13 @@ func (n *network) liveThroughAll() {
 		}
 	}
 
-	// A value that is none, in the source.
+	// The source has an invalid value.
 	n.write("tax/data/"+plantedTable+".csv", fmt.Sprintf("uscc,period,%s\n%s,2026-01-01,%s\n", plantedColumn, firm[5:], plantedBad))
 	_, pieces = n.plantedAsk(id)
 	wantOutcomes(n.t, pieces, "tax", "invalid", "invalid")
 	n.plant()
 
-	// Answered, and not fetched before the agency restarts.
+	// A query is answered, and not fetched before the agency restarts.
 	a, err = bank.Ask(n.ctx, Question{Consent: id, Operator: plantedOperator, Wait: time.Minute})
 	n.must(err)
 	n.fetchRaw(a, "tax")
@@ -284,7 +284,8 @@ func (n *network) liveThroughAll() {
 	n.must(err)
 	wantOutcomes(n.t, pieces, "tax", "answered", "answered")
 
-	// Taken back while a query is open, and asked again.
+	// The consent is revoked while a query is open, and the query is asked
+	// again.
 	a, err = bank.Ask(n.ctx, Question{Consent: id, Operator: plantedOperator, Wait: 20 * time.Second})
 	n.must(err)
 	for i := range who.next {
@@ -302,9 +303,9 @@ func (n *network) liveThroughAll() {
 	}
 }
 
-// searchFolders looks through all that members keep, but for the agencies' own
-// sources, in which it must find what it looks for. It returns how many files
-// of each name it has seen, those of the spool under "spool/".
+// searchFolders searches all that members store. In the agencies' own sources
+// it must find the words, elsewhere it must not. It returns how many files of
+// each name it has seen, those of the spool under "spool/".
 func (n *network) searchFolders(look []word) map[string]int {
 	n.t.Helper()
 	seen := map[string]int{}
@@ -344,8 +345,8 @@ func (n *network) searchFolders(look []word) map[string]int {
 	return seen
 }
 
-// withoutPurposes takes out the list of purposes: that a network has them is no
-// secret, which one a consent is for is.
+// withoutPurposes removes the list of purposes: that a network has them is no
+// secret, but a consent's purpose is.
 func (n *network) withoutPurposes(data []byte) []byte {
 	for _, p := range n.genesis.Purposes {
 		public, err := sign.Marshal(p)

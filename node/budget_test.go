@@ -10,8 +10,8 @@ import (
 	"atoll/consensus/consent"
 )
 
-// An agency's own rule of so many questions a day counts exactly, also where
-// they come all at once.
+// An agency's own limit of queries per day counts exactly, also if they come
+// concurrently.
 func TestQuestionsAreCounted(t *testing.T) {
 	const questions, allowed = 12, 5
 	n := newNetworkWith(t, func(n *network) {

@@ -17,7 +17,8 @@ import (
 	"atoll/node/peer"
 )
 
-// revokedAt waits until a member's log has a consent ended, and returns where.
+// revokedAt waits until a consent is revoked on a member's log, and returns the
+// index.
 func (n *network) revokedAt(member string, id consent.ID) uint64 {
 	n.t.Helper()
 	for n.ctx.Err() == nil {
@@ -32,7 +33,7 @@ func (n *network) revokedAt(member string, id consent.ID) uint64 {
 	return 0
 }
 
-// kept waits until a member keeps so many errands.
+// kept waits until a member has that number of errands.
 func (n *network) kept(member string, want int) {
 	n.t.Helper()
 	ctx, cancel := context.WithTimeout(n.ctx, 20*time.Second)
@@ -50,7 +51,8 @@ func (n *network) kept(member string, want int) {
 	}
 }
 
-// revocationOfNothing is a valid one of a consent that does not exist.
+// revocationOfNothing returns a valid revocation of a consent that does not
+// exist.
 func (n *network) revocationOfNothing() []byte {
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	n.must(err)
@@ -61,9 +63,9 @@ func (n *network) revocationOfNothing() []byte {
 	return raw
 }
 
-// A revocation that reaches a member while the log has no majority is kept, over
-// a restart of that member too. Agencies that are there hold it at once, its
-// owner is told who, and the log has it as soon as there is a majority.
+// A revocation that reaches a member while the log has no majority is stored,
+// and survives a restart of that member. Reachable agencies get it right away,
+// its sender is told which, and the log gets it as soon as there is a majority.
 func TestRevocationWithoutMajority(t *testing.T) {
 	n := newNetwork(t)
 	s := n.enrol(firm)
@@ -93,8 +95,8 @@ func TestRevocationWithoutMajority(t *testing.T) {
 	n.agree()
 }
 
-// An agency that was away is told when it is back, though the log has the
-// revocation already.
+// An agency that was unreachable is told when it is back, even if the log has
+// the revocation by then.
 func TestRevocationReachesWhoWasAway(t *testing.T) {
 	n := newNetwork(t)
 	s := n.enrol(firm)
@@ -114,8 +116,8 @@ func TestRevocationReachesWhoWasAway(t *testing.T) {
 	n.agree()
 }
 
-// Revocations of nothing hold up no true one: agencies answer at once that they
-// know no such consent, and keep nothing.
+// Revocations of consents that do not exist hold up no true one: agencies
+// answer right away that they know no such consent, and store nothing.
 func TestRevocationsOfNothing(t *testing.T) {
 	n := newNetwork(t)
 	s := n.enrol(firm)
@@ -155,8 +157,8 @@ func TestRevocationsOfNothing(t *testing.T) {
 	n.agree()
 }
 
-// What strangers made up is kept in a number that they cannot grow, while the
-// log has no majority; the revocation of a consent that exists is kept always.
+// While the log has no majority, revocations that strangers made up are stored
+// only up to a limit. The revocation of an existing consent is always stored.
 func TestErrandsAreBounded(t *testing.T) {
 	n := newNetwork(t)
 	s := n.enrol(firm)
@@ -175,8 +177,8 @@ func TestErrandsAreBounded(t *testing.T) {
 	}
 }
 
-// What this member knows already costs no entry: a wrong key, another key after
-// the first.
+// A revocation that this member can already decide costs no entry: one with a
+// wrong key, or with another key after the first.
 func TestRevocationDecidedHere(t *testing.T) {
 	n := newNetwork(t)
 	s := n.enrol(firm)
@@ -214,9 +216,9 @@ func TestRevocationDecidedHere(t *testing.T) {
 	}
 }
 
-// Whoever gives a revocation to one agency, and to nobody else, has neither that
-// agency look like a liar nor the others go on answering: it brings what it holds
-// to the log.
+// Somebody may give a revocation to one agency only. That agency then brings it
+// to the log, so it does not look like a liar, and the others do not go on
+// answering.
 func TestRevocationGivenToOneAgency(t *testing.T) {
 	n := newNetwork(t)
 	s := n.enrol(firm)
@@ -245,9 +247,8 @@ func TestRevocationGivenToOneAgency(t *testing.T) {
 	n.agree()
 }
 
-// What is brought to the log again and again is dated by about when it comes
-// there: a try soon after another sends the same bytes, one later has a carrier
-// of its own.
+// A carrier's date is close to the time when it is submitted: a retry soon
+// after the last sends the same bytes, a later one has a new carrier.
 func TestErrandIsSignedAnew(t *testing.T) {
 	n := newNetwork(t)
 	s := n.enrol(firm)

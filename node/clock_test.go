@@ -7,9 +7,9 @@ import (
 	"atoll/consensus/ledger"
 )
 
-// One voter's clock is a year ahead, be it that of the leader or not: network
-// time stays where it is, a consent of ten days is answered as before, and of
-// that voter's own words only what is dated a year ahead is turned away.
+// One voter's clock is a year ahead, whether it leads or not. Network time is
+// not moved by it, and a consent of ten days is answered as before. Of that
+// voter's own statements only those dated a year ahead are rejected.
 func TestOneClockAYearAhead(t *testing.T) {
 	for _, leads := range []bool{true, false} {
 		t.Run(map[bool]string{true: "leader", false: "follower"}[leads], func(t *testing.T) {
@@ -30,7 +30,7 @@ func TestOneClockAYearAhead(t *testing.T) {
 			if answer.Verdict != ledger.Early || answer.InLog() {
 				t.Errorf("a statement a year ahead: %+v", answer)
 			}
-			for range 2 { // time moves on by what the others say
+			for range 2 { // time advances by what the others say
 				_, pieces := n.ask(id)
 				wantOutcomes(t, pieces, "court", "answered")
 				wantOutcomes(t, pieces, "tax", "answered", "answered")

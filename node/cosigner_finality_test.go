@@ -12,8 +12,8 @@ import (
 	"atoll/node/witness"
 )
 
-// sameFinals checks every member's checkpoint by the policy that is handed out
-// with it, and against its own log.
+// sameFinals checks every member's checkpoint by the policy that is distributed
+// with it, and against the member's own log.
 func (n *network) sameFinals() {
 	n.t.Helper()
 	for _, m := range n.members {
@@ -31,8 +31,8 @@ func (n *network) sameFinals() {
 	}
 }
 
-// policy is that by which a member's export is verified, with outside witnesses
-// or without.
+// policy returns the policy that verifies a member's export, with or without
+// outside witnesses.
 func (n *network) policy(m *member, outside ...witness.Witness) *tlog.Policy {
 	n.t.Helper()
 	signer, err := tlog.NewLogSigner(n.genesis.Origin, m.keys.Log())
@@ -47,8 +47,8 @@ func (n *network) policy(m *member, outside ...witness.Witness) *tlog.Policy {
 	return p
 }
 
-// I3: what is sensitive does not leave before its release is final, not a byte
-// of it; what is not waits for nobody. When the cosigners are back, the same
+// I3: no byte of a sensitive fragment leaves before its release is final; other
+// fragments do not wait for cosigners. When the cosigners are back, the same
 // bytes come.
 func TestNotFinalNoByte(t *testing.T) {
 	n := newNetwork(t)
@@ -110,7 +110,8 @@ func (n *network) refusedBy(agency string, request []byte) (code string, sent in
 }
 
 // A member's checkpoint is final by the policy that goes with it, and covers
-// what has just happened; before anything is final it is that member's word.
+// what has just happened. Before anything is final it is signed by that member
+// alone.
 func TestCheckpointIsFinal(t *testing.T) {
 	n := newNetwork(t)
 	id := n.grant(n.enrol(firm), 1)

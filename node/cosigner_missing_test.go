@@ -16,15 +16,15 @@ import (
 	"atoll/node/profile"
 )
 
-// stopCosigners leaves two of four cosigners: nothing becomes final.
+// stopCosigners stops two of four cosigners: nothing becomes final.
 func (n *network) stopCosigners() {
 	n.stop("auditor")
 	n.stop("registrar")
 }
 
-// An agency that waits for cosigners says so and names them, and its bank tells
-// nobody that it was late: not where the agency was heard, and not where the
-// bank's own patience ended before.
+// An agency that waits for cosigners says so and names them, and its bank does
+// not report it as late. That holds when the agency answered, and when the bank
+// stopped waiting earlier.
 func TestNotFinalIsNotLate(t *testing.T) {
 	n := newNetwork(t)
 	id := n.grant(n.enrol(firm), 3)
@@ -50,7 +50,7 @@ func TestNotFinalIsNotLate(t *testing.T) {
 	for _, wait := range []time.Duration{time.Second, 6 * time.Second} {
 		pieces, err := bank.Collect(n.ctx, a, wait, nil)
 		n.must(err)
-		wantOutcomes(t, pieces, "court", "answered") // its data waits for nobody
+		wantOutcomes(t, pieces, "court", "answered") // data that waits for no cosigner
 		wantReason(t, pieces[1], consent.Unavailable, want)
 		f, err := profile.Parse([]byte(template))
 		n.must(err)
@@ -72,7 +72,7 @@ func TestNotFinalIsNotLate(t *testing.T) {
 		}
 	}
 
-	// What an agency says of others is believed of cosigners alone.
+	// Only names of cosigners are accepted from an agency's message.
 	lie := &peer.Error{Code: codeNotFinal, Message: missingMark + "court bank-b \x1b[2J mallory"}
 	if got := bank.heldReason(a, "tax", lie); got != "not_final: court" {
 		t.Errorf("told a lie, the bank says %q", got)
@@ -91,8 +91,8 @@ func TestNotFinalIsNotLate(t *testing.T) {
 	n.agree()
 }
 
-// Without a majority of voters the agency's answer gets nowhere, and the bank
-// says that and not that the agency was late.
+// Without a majority of voters the agency's answer cannot be logged. The bank
+// reports that, and not that the agency was late.
 func TestNoLogIsNotLate(t *testing.T) {
 	n := newNetwork(t)
 	id := n.grant(n.enrol(firm), 3)
@@ -133,12 +133,13 @@ indicators:
 grades: [{from: 70, grade: A}, {from: 0, grade: B}]
 `
 
-// A handover is done when those before are not needed any more, and no earlier:
-// then they stop for good, and the log goes on becoming final. While it is not,
-// the answer names who has to stay up, and the same call goes on waiting.
+// A handover is done when the old cosigners are no longer needed, and no
+// earlier: then they stop for good, and the log goes on becoming final. Until
+// then, the answer names the cosigners that have to stay up, and the same call
+// goes on waiting.
 func TestHandoverIsDoneWhenOldMayStop(t *testing.T) {
 	n := newNetworkWith(t, func(n *network) {
-		n.genesis.Cosigners = []string{"auditor", "bank-a", "bank-b", "registrar"} // but for one not voters
+		n.genesis.Cosigners = []string{"auditor", "bank-a", "bank-b", "registrar"} // all but one are no voters
 	})
 	id, _, err := n.members["bank-a"].ProposeCosigners(n.ctx, []string{"auditor", "bank-b", "court", "tax"}, 1, 3)
 	n.must(err)
@@ -146,7 +147,8 @@ func TestHandoverIsDoneWhenOldMayStop(t *testing.T) {
 		_, err := n.members[by].ApproveCosigners(n.ctx, "bank-a", id)
 		n.must(err)
 	}
-	// The registrar signs the head that is handed over with, and nothing after.
+	// The registrar signs the head that is part of the handover, and nothing
+	// after.
 	n.must(n.members["bank-a"].Finalise(n.ctx, n.members["bank-a"].replica.Head().Size))
 	n.stop("bank-b")
 	registrar := n.members["registrar"]
@@ -179,7 +181,7 @@ func TestHandoverIsDoneWhenOldMayStop(t *testing.T) {
 	if !again.Done || again.Entry != h.Entry || again.Lack != nil {
 		t.Fatalf("with them: %+v", again)
 	}
-	// They stop in that moment.
+	// They stop right then.
 	n.stop("registrar")
 	n.stop("bank-a")
 	answer, err := n.members["tax"].Say(n.ctx, ledger.KindTick, ledger.Tick{Head: n.members["tax"].NewHead()})

@@ -21,12 +21,12 @@ import (
 	"atoll/node/vault"
 )
 
-// The tests of this file end an agency, or its bank, between two steps of an
-// answer. Whatever had happened until then has happened once: what was spooled
-// is what arrives, or nothing does.
+// The tests in this file kill an agency, or its bank, between two steps of an
+// answer. What had happened before counts once: either exactly the spooled
+// bytes arrive, or nothing does.
 
 // kill ends a member as a crash does: cut off from the others, with its files
-// as they lie at that moment and nothing that an orderly end would write.
+// as they are at that moment, without an orderly shutdown.
 func (n *network) kill(name string) {
 	n.t.Helper()
 	m := n.members[name]
@@ -83,8 +83,8 @@ func sameFiles(a, b map[string][]byte) bool {
 	return true
 }
 
-// stranded is a query whose answer tax has spooled and cannot bring to the log,
-// because the other voters are gone; tax is then killed.
+// stranded puts a query on the log whose answer tax has spooled and cannot
+// submit, because the other voters are gone; then it kills tax.
 func (n *network) stranded(id consent.ID, wait time.Duration) (a *Asked, r reply, spooled []byte) {
 	n.t.Helper()
 	bank, tax := n.members["bank-a"], n.members["tax"]
@@ -125,8 +125,8 @@ func (n *network) spooled(agency string, a *Asked) []byte {
 	return data
 }
 
-// arrives collects, and insists on the very bytes that were spooled and on
-// values as if nothing had happened.
+// arrives collects, and checks that exactly the spooled bytes arrive, with the
+// right values.
 func (n *network) arrives(a *Asked, spooled []byte) {
 	n.t.Helper()
 	if got := n.fetchRaw(a, "tax"); !bytes.Equal(got, spooled) {
@@ -178,7 +178,7 @@ func (n *network) once(a *Asked) {
 	}
 }
 
-// Killed after the answer lies in the spool and before the log hears of it.
+// Tax is killed after the answer is spooled and before it is submitted.
 func TestKilledBeforeSubmit(t *testing.T) {
 	n := newNetwork(t)
 	a, _, spooled := n.stranded(n.grant(n.enrol(firm), 1), time.Minute)
@@ -189,14 +189,14 @@ func TestKilledBeforeSubmit(t *testing.T) {
 	n.agree()
 }
 
-// Killed while the outcome of its submission is unknown to it, and the log has
-// accepted it: it failed, but it happened.
+// Tax is killed before it learns the outcome of its submission, which the log
+// has accepted: the call failed, but it had its effect.
 func TestKilledBetweenSubmitAndCommit(t *testing.T) {
 	n := newNetwork(t)
 	a, r, spooled := n.stranded(n.grant(n.enrol(firm), 1), time.Minute)
 	n.open("auditor", nil)
 	n.open("court", nil)
-	answer, err := n.members["court"].replica.Submit(n.ctx, r.Statement) // as a leader that had it
+	answer, err := n.members["court"].replica.Submit(n.ctx, r.Statement) // by a leader that had received it
 	n.must(err)
 	if answer.Verdict != ledger.Accepted || !answer.New {
 		t.Fatalf("%+v", answer)
@@ -206,8 +206,9 @@ func TestKilledBetweenSubmitAndCommit(t *testing.T) {
 	n.agree()
 }
 
-// Killed after the file has its name and before the reply is kept: nobody knows
-// of these bytes, so others may take their place, and only those arrive.
+// Tax is killed after the file has its name and before the reply is stored:
+// nobody knows of these bytes, so others may replace them, and only those
+// arrive.
 func TestKilledBetweenSpoolAndReply(t *testing.T) {
 	n := newNetwork(t)
 	bank, tax := n.members["bank-a"], n.members["tax"]
@@ -224,7 +225,8 @@ func TestKilledBetweenSpoolAndReply(t *testing.T) {
 	n.agree()
 }
 
-// Killed when its release is on the log, before or while the bytes leave.
+// Tax is killed when its release is on the log, before or while the bytes
+// leave.
 func TestKilledBetweenCommitAndDelivery(t *testing.T) {
 	n := newNetwork(t)
 	bank, tax := n.members["bank-a"], n.members["tax"]
@@ -303,7 +305,7 @@ func TestDeadlinePassedNoByte(t *testing.T) {
 	n.agree()
 }
 
-// I3 and I4: the consent is taken back while the answer lies in the spool.
+// I3 and I4: the consent is revoked while the answer is in the spool.
 func TestRevokedBetweenSpoolAndSubmit(t *testing.T) {
 	n := newNetwork(t)
 	s := n.enrol(firm)

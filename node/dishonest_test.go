@@ -22,11 +22,11 @@ import (
 	"atoll/node/vault"
 )
 
-// What follows is done by a bank or an agency that runs a changed node under
-// its own keys; everybody else runs this one.
+// In the tests below a bank or an agency runs a modified node under its own
+// keys. All others run this one.
 
-// findings is what the auditor finds in the log: rule@member, information in
-// brackets.
+// findings returns what the auditor finds in the log: rule@member, information
+// in brackets.
 func (n *network) findings() (list []string) {
 	n.t.Helper()
 	auditor := n.members["auditor"]
@@ -49,8 +49,8 @@ func (n *network) findings() (list []string) {
 	return list
 }
 
-// twisted is a query of bank-a that asks the tax office one section and shows
-// the auditors another, or lists a slot under another key.
+// twisted makes a query of bank-a that asks the tax office one section and
+// shows the auditors another, or that lists a slot under another key.
 func (n *network) twisted(id consent.ID, edit func(open *ledger.QueryOpen, detail *ledger.QueryDetail, a *Asked, c *Consent)) *Asked {
 	n.t.Helper()
 	bank := n.members["bank-a"]
@@ -75,7 +75,8 @@ func (n *network) twisted(id consent.ID, edit func(open *ledger.QueryOpen, detai
 	return a
 }
 
-// slotFor is the slot of a section under the key that a consent gives an agency.
+// slotFor returns the slot of a section under the key that a consent gives an
+// agency.
 func slotFor(c *Consent, s *consent.Section) []byte {
 	slot, err := s.Slot(consent.AgencyKey(c.Body.Secret(), c.Header.Bounds.ConsentID(), s.Agency))
 	if err != nil {
@@ -85,7 +86,7 @@ func slotFor(c *Consent, s *consent.Section) []byte {
 }
 
 // A bank that logs two sections and shows the auditors the one that was not
-// asked is blamed, and the agency that answered what it was asked is not.
+// asked is blamed. The agency that answered what it was asked is not.
 func TestBankHidesASection(t *testing.T) {
 	n := newNetwork(t)
 	a := n.twisted(n.grant(n.enrol(firm), 3), func(open *ledger.QueryOpen, detail *ledger.QueryDetail, a *Asked, c *Consent) {
@@ -102,7 +103,8 @@ func TestBankHidesASection(t *testing.T) {
 	}
 }
 
-// decoy is where in a query's list one stands that belongs to no section.
+// decoy returns the index of a slot in a query's list that belongs to no
+// section.
 func (n *network) decoy(open *ledger.QueryOpen, a *Asked, c *Consent) int {
 	n.t.Helper()
 	i := slices.IndexFunc(open.Slots, func(d []byte) bool {
@@ -114,9 +116,9 @@ func (n *network) decoy(open *ledger.QueryOpen, a *Asked, c *Consent) int {
 	return i
 }
 
-// An ask whose key or section the log and the signed consent do not stand
-// behind gets `ask_malformed` and nothing on the log: no auditor sees a box
-// that the agency could not help. The true ask is answered afterwards.
+// An ask whose key or section is not confirmed by the log and the signed
+// consent gets `ask_malformed`, and nothing is logged: no auditor sees a box
+// that the agency could not avoid. The true ask is answered afterwards.
 func TestBankGivesAnotherKey(t *testing.T) {
 	n := newNetwork(t)
 	s := n.enrol(firm)
@@ -164,7 +166,7 @@ func TestBankGivesAnotherKey(t *testing.T) {
 	}
 }
 
-// claim puts a release of the court on the log, whatever it names.
+// claim puts a release of the court on the log, with any content.
 func (n *network) claim(ref ledger.QueryRef, slot consent.Slot, digest []byte, bucket uint64) (raw []byte, verdict ledger.Verdict) {
 	n.t.Helper()
 	court := n.members["court"]
@@ -175,8 +177,9 @@ func (n *network) claim(ref ledger.QueryRef, slot consent.Slot, digest []byte, b
 	return raw, answer.Verdict
 }
 
-// An agency that was not asked neither burns a use nor answers; one that was
-// gains nothing by naming another's digest, and the bank's receipt is for the true one.
+// An agency that was not asked can neither spend a use nor answer. One that was
+// asked gains nothing by naming another's digest, and the bank's receipt is for
+// the true one.
 func TestAgencyAnswersForOthers(t *testing.T) {
 	n := newNetwork(t)
 	id := n.grant(n.enrol(firm), 2)
@@ -232,8 +235,8 @@ func TestAgencyAnswersForOthers(t *testing.T) {
 	n.agree()
 }
 
-// I10: a bank takes in no more than an answer to its question can have, though
-// the log has the agency's release of as much as it sends.
+// I10: a bank accepts no more bytes than an answer to its question can have,
+// even if the log has the agency's release of more.
 func TestAgencySendsTooMuch(t *testing.T) {
 	const size = 8 << 20
 	for name, bucket := range map[string]func(*consent.Section) uint64{
@@ -272,8 +275,8 @@ func TestAgencySendsTooMuch(t *testing.T) {
 	}
 }
 
-// I10: a section that no answer on the log has room for is not looked up at each
-// ask, only to be thrown away.
+// I10: a section whose answer is too large for the log is not looked up again
+// at each ask.
 func TestSectionWithoutRoom(t *testing.T) {
 	n := newNetwork(t)
 	tax := n.members["tax"]

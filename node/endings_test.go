@@ -7,13 +7,13 @@ import (
 	"atoll/consensus/ledger"
 )
 
-// A role is told of when it is over, on its last days, and before its first; one
-// that holds for longer is not.
+// A role is reported when it is over, near its end, and before its first day.
+// One that lasts longer is not.
 func TestEndingRoles(t *testing.T) {
 	const today, by = consent.Day(20_717), consent.Day(20_717 + ledger.EndingNotice)
 	for _, c := range []struct {
 		from, until consent.Day
-		state       string // "" where it is not told of
+		state       string // "" if it is not reported
 		left        int
 	}{
 		{today - 100, today - 1, Ended, -1},

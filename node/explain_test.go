@@ -15,8 +15,8 @@ import (
 	"atoll/node/vault"
 )
 
-// Whatever an operation ends with, its code is that of the package that found
-// it, however often it was wrapped, and the code has a hint.
+// Every error of an operation has the code of the package that found it,
+// however often it was wrapped, and every such code has a hint.
 func TestExplain(t *testing.T) {
 	unknown := problem.New("made.up", "").Hint
 	for name, c := range map[string]struct {

@@ -9,8 +9,8 @@ import (
 	"atoll/crypto/sign"
 )
 
-// What a member keeps in its vault, and what a revocation or a grant that
-// comes past the log is read as, has one encoding.
+// A record that a member stores in its vault, and a revocation or grant that
+// comes from outside, has exactly one encoding.
 func FuzzKept(f *testing.F) {
 	id := bytes.Repeat([]byte{7}, 16)
 	section := consent.Section{Salt: make([]byte, 32), Query: id, Agency: "tax", Wants: []consent.Want{{Item: item("vat", "sales_12m", consent.Value, 24)}}}

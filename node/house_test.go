@@ -7,7 +7,7 @@ import (
 	"atoll/consensus/ledger"
 )
 
-// awaitReceipt waits until an agency sees that its bank has the answer.
+// awaitReceipt waits until an agency's replica has the bank's receipt.
 func (n *network) awaitReceipt(agency string, a *Asked) {
 	n.t.Helper()
 	m := n.members[agency]
@@ -22,9 +22,8 @@ func (n *network) awaitReceipt(agency string, a *Asked) {
 	}
 }
 
-// A fragment that its bank has received is dropped once. After that an agency
-// that has nothing to do does not wait for its disk, however many queries it
-// has answered.
+// A fragment that its bank has received is dropped once. After that an idle
+// agency does not wait for its disk, however many queries it has answered.
 func TestIdleMinuteSyncsNothing(t *testing.T) {
 	n := newNetwork(t)
 	const queries = 4

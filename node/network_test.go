@@ -100,7 +100,7 @@ func item(dataset, output string, d consent.Disclosure, months uint32) consent.I
 	return consent.Item{Dataset: dataset, Output: output, Disclosure: d, Months: months}
 }
 
-// offers is what the tests' consents cover.
+// offers returns what the tests' consents cover.
 func offers() []consent.Offer {
 	return []consent.Offer{
 		{Agency: "court", Items: []consent.Item{item("cases", "open", consent.Value, 0)}},
@@ -108,14 +108,14 @@ func offers() []consent.Offer {
 	}
 }
 
-// newNetwork founds and starts the members. Whatever the test did, the log of
-// all that still run must agree and check out at its end.
+// newNetwork founds and starts the members. At the end of the test the logs of
+// all running members must agree and pass Check.
 func newNetwork(t testing.TB) *network {
 	t.Helper()
 	return newNetworkWith(t, func(*network) {})
 }
 
-// newNetworkWith lets a test prepare what is not founded yet.
+// newNetworkWith calls prepare before the network is founded.
 func newNetworkWith(t testing.TB, prepare func(*network)) *network {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -193,7 +193,7 @@ func (n *network) recruit(name, role string) *peer.Host {
 	return host
 }
 
-// writeSources gives the agencies some rows, tax with repetitions.
+// writeSources writes rows for the agencies, those of tax with repetitions.
 func (n *network) writeSources() {
 	month := time.Now().AddDate(0, -1, 0)
 	var vat strings.Builder
@@ -258,8 +258,8 @@ func (n *network) stop(name string) {
 
 func (n *network) restart(name string) { n.stop(name); n.open(name, nil) }
 
-// agree checks that every running member comes to one root by itself, and that
-// each one's state is what its entries make of it.
+// agree checks that all running members come to the same root independently,
+// and that each one's state follows from its entries.
 func (n *network) agree() {
 	n.t.Helper()
 	var size uint64
@@ -312,14 +312,14 @@ func (n *network) draft(s *subject, uses uint32) consent.Draft {
 	}
 }
 
-// sign makes what the subject gives to its bank.
+// sign returns what the subject gives to its bank.
 func (n *network) sign(s *subject, d consent.Draft) (statement, sealed []byte) {
 	n.t.Helper()
 	return n.signAs(s, d, n.offering(d), nil, nil)
 }
 
-// offering is what a draft can ask, once the agencies that run have published
-// their catalogs.
+// offering returns what a draft can ask, once the running agencies have
+// published their catalogs.
 func (n *network) offering(d consent.Draft) *Offering {
 	n.t.Helper()
 	for _, o := range d.Offers {
@@ -334,7 +334,8 @@ func (n *network) offering(d consent.Draft) *Offering {
 	return found
 }
 
-// signAs is sign with another notice, or another body, where a test says so.
+// signAs is sign with a notice changed by text and a body changed by bend,
+// unless nil.
 func (n *network) signAs(s *subject, d consent.Draft, found *Offering, text func(string) string, bend func(*consent.Body)) (statement, sealed []byte) {
 	n.t.Helper()
 	d.Offers = found.Offers
@@ -381,7 +382,7 @@ func (n *network) ask(id consent.ID) (*Asked, []Piece) {
 	return a, pieces
 }
 
-// outcomes are those of all answers of an agency's piece.
+// outcomes returns the outcomes of all answers of an agency's piece.
 func outcomes(pieces []Piece, agency string) (list []string) {
 	for _, p := range pieces {
 		if p.Agency == agency {

@@ -17,7 +17,8 @@ import (
 	"atoll/node/witness"
 )
 
-// outsider is a witness that takes any head for the continuation of nothing.
+// outsider is a witness that accepts any head as the continuation of an empty
+// log.
 type outsider struct {
 	*httptest.Server
 	tlog.Cosigner
@@ -58,9 +59,10 @@ func (o *outsider) witness(required bool) witness.Witness {
 	return witness.Witness{Key: o.Verifier, URL: o.URL, Required: required}
 }
 
-// What a member serves carries the lines of its outside witnesses, by a policy
-// that wants them and the quorum of cosigners; what members keep and replicate
-// does not. While a required witness is silent, the log goes on.
+// A member's checkpoint has the lines of its outside witnesses, and satisfies a
+// policy that requires them and the quorum of cosigners. What members store and
+// replicate does not contain the lines. While a required witness is silent, the
+// log goes on.
 func TestOutsideWitness(t *testing.T) {
 	a, b := newOutsider(t, "a.test.invalid"), newOutsider(t, "b.test.invalid")
 	n := newNetworkWith(t, func(n *network) {
@@ -113,7 +115,8 @@ func TestOutsideWitness(t *testing.T) {
 	n.agree()
 }
 
-// No policy lets an outside witness stand in for a cosigner, or one count twice.
+// No policy lets an outside witness replace a cosigner, or lets one count
+// twice.
 func TestPolicyOutside(t *testing.T) {
 	n := &network{t: t, members: map[string]*member{}, genesis: &ledger.Genesis{Origin: "log.test.invalid/1", Quorum: 2}}
 	for _, name := range []string{"x", "y", "z"} {
@@ -134,7 +137,7 @@ func TestPolicyOutside(t *testing.T) {
 	}
 	for _, test := range []struct {
 		by             string
-		none, one, all bool // accepted where no outside witness, a, both are required
+		none, one, all bool // accepted if no outside witness, a, or both are required
 	}{
 		{"x", false, false, false}, {"x y", true, false, false}, {"x a b", false, false, false}, {"a b", false, false, false},
 		{"y z a", true, true, false}, {"x y z b", true, false, false}, {"x z a b", true, true, true},

@@ -8,8 +8,8 @@ import (
 	"atoll/consensus/ledger"
 )
 
-// A verdict is told under one code, which can be sent, is what its name says, and
-// stands in the specification's alphabet.
+// Each verdict has one code for the bank, which can be sent on the wire and
+// agrees with the verdict's name.
 func TestVerdictsAsTold(t *testing.T) {
 	seen := map[string]ledger.Verdict{}
 	for v, code := range toldAs {

@@ -5,11 +5,12 @@ import (
 	"testing"
 )
 
-// A member with whom nothing was to do yet is not said to be away: status finds
-// out. One that is away is not said to be there.
+// Status does not report a member as unreachable because there was nothing to
+// do with it yet: it tries to connect. It does not report an unreachable member
+// as connected.
 func TestStatusTellsIdleFromAway(t *testing.T) {
 	n := newNetwork(t)
-	n.restart("bank-a") // who has asked nobody anything yet
+	n.restart("bank-a") // it has asked nobody anything yet
 	s, err := n.members["bank-a"].Status()
 	n.must(err)
 	for _, m := range s.Members {

@@ -22,8 +22,8 @@ func (l *lines) Write(b []byte) (int, error) {
 	return l.text.Write(b)
 }
 
-// Members that are stopped one after the other, with questions under way and
-// neighbours that are gone, log no warning about it.
+// Members that are stopped one after the other log no warning about it, even
+// with questions under way and neighbours that are gone.
 func TestCleanStopLogsNothing(t *testing.T) {
 	logs := map[string]*lines{}
 	n := newNetworkWith(t, func(n *network) {
@@ -43,7 +43,7 @@ func TestCleanStopLogsNothing(t *testing.T) {
 		asking.Go(func() { m.Fresh(n.ctx) })                     // asks the leader
 		asking.Go(func() { _, _ = m.Offering(n.ctx, offers()) }) // asks the agencies
 		time.Sleep(20 * time.Millisecond)                        // they are under way, or done
-		m.log.Warn("still up")                                   // what the test reads is read
+		m.log.Warn("still up")                                   // check that the test sees what is logged
 		n.stop(name)
 		asking.Wait()
 		text := logs[name].text.String()[before:]
@@ -57,8 +57,8 @@ func TestCleanStopLogsNothing(t *testing.T) {
 	}
 }
 
-// What a node logs after it was told to stop is for those who debug; what it logs
-// before is as loud as it was.
+// What a node logs after it was told to stop is logged at debug level; before,
+// levels are unchanged.
 func TestStopping(t *testing.T) {
 	for _, level := range []slog.Level{slog.LevelInfo, slog.LevelDebug} {
 		told := new(atomic.Bool)

@@ -74,8 +74,8 @@ func TestStreamRoundTrip(t *testing.T) {
 	}
 }
 
-// Sizes of ciphertexts of one bucket agree, whatever the plaintext and however
-// many of the stanzas are decoys.
+// Ciphertexts in one bucket have the same size, whatever the plaintext and
+// however many of the stanzas are decoys.
 func TestSizesTellNothing(t *testing.T) {
 	a, b, c := identity(t).Recipient(), identity(t).Recipient(), identity(t).Recipient()
 	sizes := map[int]bool{}
@@ -130,7 +130,7 @@ func flip(b []byte, i int) []byte {
 	return b
 }
 
-// What age authenticates but is not padded as Encrypt pads is refused.
+// Decrypt refuses a stream that age authenticates but whose padding is wrong.
 func TestWrongPadding(t *testing.T) {
 	id := identity(t)
 	r, err := id.Recipient().age()
@@ -162,8 +162,8 @@ func TestWrongPadding(t *testing.T) {
 	}
 }
 
-// What is padded to more than its own bucket opens as what it is, and two such
-// have one size whatever they hold.
+// A plaintext padded to more than its own bucket opens unchanged, and two such
+// have the same size.
 func TestRoom(t *testing.T) {
 	id, secret, place := identity(t), sign.NewSecret(), Place{Kind: "fragment.release", Author: "tax"}
 	for _, room := range []uint64{0, 1023, 1024, 20_000} {
@@ -197,7 +197,7 @@ func TestRoom(t *testing.T) {
 	}
 }
 
-// A failing disk is not taken for a broken seal.
+// A failing disk is not reported as a broken seal.
 func TestSourceErrorIsItsOwn(t *testing.T) {
 	id := identity(t)
 	sealed, err := EncryptBytes(make([]byte, 200_000), 1, id.Recipient())
@@ -281,8 +281,8 @@ func TestBox(t *testing.T) {
 	}
 }
 
-// A box opens with its secret, in its place, beside its public part, unaltered;
-// and in no other case.
+// A box opens only unaltered, with its secret, in its place and with its public
+// part.
 func TestUnboxRefuses(t *testing.T) {
 	secret, public, plain := sign.NewSecret(), []byte("public"), []byte("plain")
 	place := Place{Network: sign.NetworkID{1}, Kind: "query.open", Author: "bank-a", ID: [16]byte{2}}

@@ -13,7 +13,7 @@ import (
 	"filippo.io/age"
 )
 
-// stock opens a file as anybody's age does.
+// stock opens a file as any age tool does.
 func stock(sealed []byte, with Identity) error {
 	r, err := age.Decrypt(bytes.NewReader(sealed), with.id)
 	if err != nil {
@@ -60,7 +60,7 @@ func TestShared(t *testing.T) {
 	}
 }
 
-// bent is a recipient whose stanzas somebody makes as he likes.
+// bent is a recipient whose stanzas are made by an arbitrary function.
 type bent func(fileKey []byte) (*age.Stanza, error)
 
 func (b bent) Wrap(fileKey []byte) ([]*age.Stanza, error) {
@@ -73,8 +73,8 @@ func (b bent) WrapWithLabels(fileKey []byte) ([]*age.Stanza, []string, error) {
 	return s, []string{"postquantum"}, err
 }
 
-// Whoever opens a file sees whether it opens for another: each of these opens
-// for the bank, and is not right for the auditor.
+// Whoever opens a file can tell whether it opens for another: each of these
+// files opens for the bank, and is wrong for the auditor.
 func TestLeftOut(t *testing.T) {
 	bank, auditor, other := identity(t), identity(t), identity(t)
 	secret, plain := sign.NewSecret(), []byte("what the auditor may not read")
@@ -90,7 +90,7 @@ func TestLeftOut(t *testing.T) {
 	for name, c := range map[string]struct {
 		to    []age.Recipient
 		nth   int
-		opens bool // for the auditor all the same
+		opens bool // opens for the auditor all the same
 	}{
 		"nobody but the bank":    {[]age.Recipient{right(bank)}, 1, false},
 		"another in his place":   {[]age.Recipient{right(bank), right(other)}, 1, false},
@@ -121,8 +121,9 @@ func TestLeftOut(t *testing.T) {
 	}
 }
 
-// A stanza at which age gives up stops whoever stands behind it, and shows in
-// time only because everybody's stands where he expects it.
+// age stops at a malformed stanza, so the recipients behind it cannot open the
+// file. CheckShared notices because every recipient's stanza has a fixed
+// position.
 func TestStanzaThatStopsAge(t *testing.T) {
 	bank, auditor := identity(t), identity(t)
 	secret := sign.NewSecret()
@@ -152,7 +153,8 @@ func TestStanzaThatStopsAge(t *testing.T) {
 	}
 }
 
-// What a bank pays to see that two auditors, or six, can open a body.
+// BenchmarkCheckShared measures a bank's check that two auditors, or six, can
+// open a body.
 func BenchmarkCheckShared(b *testing.B) {
 	for _, n := range []int{3, 7} {
 		b.Run(fmt.Sprintf("%d recipients", n), func(b *testing.B) {

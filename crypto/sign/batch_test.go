@@ -11,7 +11,7 @@ import (
 	"filippo.io/edwards25519"
 )
 
-// signedBy returns statements, each signed by the next of some keys.
+// signedBy returns statements, each signed with the next of some keys in turn.
 func signedBy(t testing.TB, count, keys int) (statements []*Statement, pubs []ed25519.PublicKey) {
 	t.Helper()
 	for i := range count {
@@ -29,8 +29,8 @@ func signedBy(t testing.TB, count, keys int) (statements []*Statement, pubs []ed
 	return statements, pubs
 }
 
-// One signature that does not verify spoils a batch, whatever is wrong with it
-// and wherever it stands.
+// One signature that does not verify makes a batch fail, whatever is wrong with
+// it and wherever it is.
 func TestBatch(t *testing.T) {
 	if !new(Batch).Verify() {
 		t.Error("an empty batch does not verify")
@@ -77,7 +77,7 @@ func TestBatch(t *testing.T) {
 	}
 }
 
-// Two wrongs of one key that would make up for each other do not.
+// Two wrong signatures of one key that would cancel out make a batch fail.
 func TestBatchOfWrongs(t *testing.T) {
 	statements, pubs := signedBy(t, 2, 1)
 	one := make([]byte, 32)
@@ -107,7 +107,8 @@ func TestBatchOfWrongs(t *testing.T) {
 	}
 }
 
-// flipped returns a copy with one bit of a byte flipped; of nothing, 32 zeros.
+// flipped returns a copy with one bit of a byte flipped; for no bytes, 32
+// zeros.
 func flipped(b []byte, at int) []byte {
 	if b == nil {
 		b = make([]byte, 32)
@@ -117,7 +118,7 @@ func flipped(b []byte, at int) []byte {
 	return b
 }
 
-// attempt is a signature as only the holder of the key can make it: with points
+// attempt is a signature that only the holder of the key can make: with points
 // of small order added to its key and to R.
 type attempt struct {
 	pub                ed25519.PublicKey
@@ -156,10 +157,10 @@ func (a attempt) taken() bool {
 
 func (a attempt) valid() bool { return ed25519.Verify(a.pub, a.message, a.signature) }
 
-// Whoever holds a key can try to make signatures of which a batch thinks
-// otherwise than crypto/ed25519. A batch takes all that crypto/ed25519 takes
-// under a proper key; what crypto/ed25519 does not take at least half of all
-// batches refuse.
+// The holder of a key can try to make signatures on which a batch and
+// crypto/ed25519 disagree. Under a valid key a batch accepts all that
+// crypto/ed25519 accepts. At least half of all batches refuse what
+// crypto/ed25519 refuses.
 func TestBatchOfOddPoints(t *testing.T) {
 	raw := vector(t, "small_order.txt")
 	var small [][]byte
@@ -191,8 +192,8 @@ func TestBatchOfOddPoints(t *testing.T) {
 	if valid == 0 || refused == 0 {
 		t.Errorf("%d valid, %d refused: nothing is shown", valid, refused)
 	}
-	// A key and an R of small order, in each of their encodings: anything goes
-	// for s, if only the points of small order add up.
+	// With a key and an R of small order, in each of their encodings, any s is
+	// accepted, provided the points of small order add up.
 	for _, pub := range small {
 		for _, r := range small {
 			a := attempt{pub, []byte("anything"), append(bytes.Clone(r), make([]byte, 32)...)}
@@ -203,7 +204,7 @@ func TestBatchOfOddPoints(t *testing.T) {
 	}
 }
 
-// refusedByHalf checks that about half of all batches refuse it, or more. By
+// refusedByHalf checks that about half of all batches or more refuse it. By
 // chance it fails once in 10^9 times.
 func (a attempt) refusedByHalf(t *testing.T) {
 	t.Helper()
@@ -219,8 +220,8 @@ func (a attempt) refusedByHalf(t *testing.T) {
 	}
 }
 
-// FuzzBatch: what each of many batches takes crypto/ed25519 takes, and the other
-// way round.
+// FuzzBatch checks that many batches together accept exactly what
+// crypto/ed25519 accepts.
 func FuzzBatch(f *testing.F) {
 	good := ed25519.Sign(testKey, []byte("message"))
 	f.Add([]byte(testPub), []byte("message"), good)
@@ -245,7 +246,7 @@ func FuzzBatch(f *testing.F) {
 	})
 }
 
-// BenchmarkBatch is the time that one signature takes in a batch.
+// BenchmarkBatch measures the time per signature in a batch.
 func BenchmarkBatch(b *testing.B) {
 	for _, size := range []int{1, 16, 64, 128, 256} {
 		for _, keys := range []int{5, size} {

@@ -39,9 +39,9 @@ func byGoCOSE(t *testing.T, key ed25519.PrivateKey, network []byte, kind string,
 	return raw
 }
 
-// Statements are COSE_Sign1 as go-cose writes and verifies it, byte for byte:
-// kinds and payloads on both sides of each length where CBOR changes the size of
-// a length, with and without a network.
+// Statements are COSE_Sign1 exactly as go-cose writes and verifies them. The
+// lengths of kinds and payloads are on both sides of each threshold where CBOR
+// encodes a length in more bytes. Some have a network, some have none.
 func TestStatementsAreThoseOfGoCOSE(t *testing.T) {
 	kinds := []string{"a", "query.open", "consent.grant", strings.Repeat("k", maxKind)}
 	sizes := []int{0, 1, 10, 12, 13, 14, 20, 23, 24, 100, 240, 243, 244, 245, 246, 255, 256, 257, 1000, 59_000}

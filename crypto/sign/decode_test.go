@@ -11,8 +11,8 @@ import (
 	"github.com/fxamacker/cbor/v2"
 )
 
-// reference is what Unmarshal means, done by others' code: decode, encode
-// again, compare.
+// reference reports what Unmarshal should do, by means of another library:
+// decode, encode again, compare.
 var reference = func() func(data []byte, v any) bool {
 	mode, err := cbor.DecOptions{
 		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
@@ -109,8 +109,8 @@ func agree(t *testing.T, data []byte, kind reflect.Type) {
 }
 
 // TestDecoderAgrees changes what Marshal writes in every place: each byte to
-// each other, one more, one less, cut, and some to other heads with their
-// number.
+// each other value, one more, one less, cut, and some heads to longer ones with
+// the same number.
 func TestDecoderAgrees(t *testing.T) {
 	taken := 0
 	for _, v := range samples() {
@@ -157,7 +157,7 @@ func FuzzDecoderAgrees(f *testing.F) {
 	})
 }
 
-// TestDecoderNumbers: at each limit of a type, and over it.
+// TestDecoderNumbers tries numbers at and beyond each limit of a type.
 func TestDecoderNumbers(t *testing.T) {
 	cases := []string{
 		"00", "17", "1818", "18ff", "190100", "19ffff", "1a00010000", "1affffffff", "1b0000000100000000", "1b7fffffffffffffff", "1b8000000000000000",
@@ -176,7 +176,7 @@ func TestDecoderNumbers(t *testing.T) {
 	}
 }
 
-// What has no one encoding is no type to decode into.
+// Types without a unique encoding cannot be decoded into.
 func TestDecoderTypes(t *testing.T) {
 	for _, v := range []any{
 		new(float64), new(any), new(map[int]int), new(Secret), new(struct{ A int }), new(struct {
@@ -192,7 +192,7 @@ func TestDecoderTypes(t *testing.T) {
 	}
 }
 
-// A list that claims to be long costs no more memory than what is there.
+// A list that claims to be long costs no more memory than its actual bytes.
 func TestDecoderMemory(t *testing.T) {
 	data := append([]byte{0x9a, 0, 1, 0xff, 0xff}, make([]byte, 1<<17)...)
 	allocated := testing.Benchmark(func(b *testing.B) {

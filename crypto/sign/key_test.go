@@ -11,8 +11,9 @@ import (
 	"filippo.io/edwards25519"
 )
 
-// smallOrder are the y of the eight points of small order (of orders 1, 2, 4,
-// 4, 8, 8, 8, 8; the points of order 4 and 8 in pairs that differ in x's sign).
+// smallOrder are the y coordinates of the eight points of small order (orders
+// 1, 2, 4, 4, 8, 8, 8, 8). The points of order 4 and of order 8 come in pairs
+// that differ in the sign of x.
 var smallOrder = []string{
 	"0100000000000000000000000000000000000000000000000000000000000000",
 	"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
@@ -21,8 +22,9 @@ var smallOrder = []string{
 	"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
 }
 
-// badKeys are all encodings that are refused though they name a point: of small
-// order, and of y that are not below the prime.
+// badKeys returns all encodings that are refused although they name a point:
+// those of points of small order, and those with a y that is not below the
+// prime.
 func badKeys(t *testing.T) (list [][]byte) {
 	for _, text := range smallOrder {
 		key, err := hex.DecodeString(text)
@@ -67,7 +69,7 @@ func TestValidKeyRefusesOtherEncodingsAndSmallOrders(t *testing.T) {
 		if !ValidKey(key) {
 			t.Fatalf("%x is refused", key)
 		}
-		key[1] ^= 1 // about every second y is of no point
+		key[1] ^= 1 // for about every second y there is no point
 		if !ValidKey(key) {
 			off++
 		}
@@ -77,8 +79,8 @@ func TestValidKeyRefusesOtherEncodingsAndSmallOrders(t *testing.T) {
 	}
 }
 
-// What crypto/ed25519 says of keys of small order is the reason why they are
-// refused: one signature, of nothing, under all messages.
+// The reason why keys of small order are refused: with crypto/ed25519 one
+// signature, made without a private key, verifies under all messages.
 func TestSmallOrderSignsAnything(t *testing.T) {
 	identity, err := hex.DecodeString(smallOrder[0])
 	if err != nil {

@@ -116,7 +116,7 @@ func TestVerifyRefuses(t *testing.T) {
 	}
 }
 
-// TestOneEncoding feeds statements that say the same in other bytes.
+// TestOneEncoding parses statements that mean the same in other bytes.
 func TestOneEncoding(t *testing.T) {
 	good := vector(t, "statement.txt")
 	s, err := Parse(good)
@@ -187,7 +187,8 @@ func bstr(b []byte) string {
 	}
 }
 
-// TestUnmarshalRefuses: CBOR that says the same in other bytes, or says more.
+// TestUnmarshalRefuses decodes CBOR that means the same in other bytes, or
+// contains more.
 func TestUnmarshalRefuses(t *testing.T) {
 	cases := map[string]string{
 		"number in two bytes":   "a2180142aabb0261" + "61",
@@ -257,7 +258,8 @@ func TestDerivedKeysDiffer(t *testing.T) {
 		}
 		add(l+" without context", testSeed.Derive(l))
 	}
-	// What one context ends with, the next does not begin with.
+	// Bytes cannot be moved from the end of one context element to the
+	// beginning of the next.
 	add("ab c", testSeed.Derive("l", []byte("ab"), []byte("c")))
 	add("a bc", testSeed.Derive("l", []byte("a"), []byte("bc")))
 	add("another seed", Secret{5}.Derive(LabelPeer))
@@ -338,7 +340,7 @@ func FuzzUnmarshal(f *testing.F) {
 	})
 }
 
-// Key ids and seeds have one text each, and no error quotes a seed.
+// Key ids and seeds have one text form each, and no error quotes a seed.
 func FuzzTexts(f *testing.F) {
 	f.Add(KeyIDOf(testPub).String())
 	f.Add(Secret{1, 2, 3}.Reveal())

@@ -32,7 +32,7 @@ func TestBundle(t *testing.T) {
 			t.Errorf("entry %d is %q", i, got[i])
 		}
 	}
-	// An entry is not a way to write into its neighbour.
+	// Appending to one entry does not overwrite the next one.
 	_ = append(got[0], "xxxx"...)
 	if !bytes.HasPrefix(bundle, prefix) {
 		t.Error("appending to an entry changed the bundle")

@@ -22,7 +22,7 @@ func node(i int) tlog.Cosigner {
 	return must(tlog.NewCosigner(name, key(name)))
 }
 
-// checkpoint600 is that of the first 600 numbered entries.
+// checkpoint600 returns the checkpoint of the first 600 numbered entries.
 func checkpoint600() tlog.Checkpoint {
 	return tlog.Checkpoint{Origin: origin, Head: newTestLog(600).Head()}
 }
@@ -46,7 +46,7 @@ func TestCheckpointText(t *testing.T) {
 	}
 }
 
-// badCheckpoints are texts with the error each has to meet.
+// badCheckpoints returns texts with the error that each must give.
 func badCheckpoints() map[string]error {
 	lines := strings.Split(text600, "\n")
 	with := func(origin, size, root string) string { return origin + "\n" + size + "\n" + root + "\n" }
@@ -111,7 +111,7 @@ func TestSignCheckpoint(t *testing.T) {
 	if golden := samples(t, "checkpoints")["atoll.txt"]; !bytes.HasPrefix(golden, signed) {
 		t.Errorf("signed\n%s", signed)
 	}
-	// x/mod opens it with the vkey, as any note.
+	// x/mod opens it with the vkey, like any note.
 	n, err := note.Open(signed, note.VerifierList(must(note.NewVerifier(logSigner().String()))))
 	if err != nil || n.Text != text600 || len(n.Sigs) != 1 {
 		t.Errorf("x/mod opens it as %v, %v", n, err)
@@ -213,13 +213,14 @@ func TestOpenCheckpointRefuses(t *testing.T) {
 	foreign := must(note.Sign(&note.Note{Text: text600}, stolen))
 	_, _, err := tlog.OpenCheckpoint(foreign, origin, stolen.Verifier)
 	wantError(t, "signed by another log", err, tlog.ErrSignature)
-	// Nobody has to know every key: the wrong line of a stranger means nothing.
+	// Nobody has to know every key: a wrong line by an unknown key has no
+	// effect.
 	if _, _, err := tlog.OpenCheckpoint(flip([]byte(signed), n2.Name()), origin, log, n1); err != nil {
 		t.Error(err)
 	}
 }
 
-// The limit on signatures is the one that x/mod has.
+// The limit on signatures is the same as x/mod's.
 func TestMaxSignatures(t *testing.T) {
 	signed := string(must(tlog.SignCheckpoint(checkpoint600(), logSigner())))
 	for i := range tlog.MaxSignatures - 1 {
@@ -241,7 +242,7 @@ func TestMaxSignatures(t *testing.T) {
 }
 
 // Whatever opens is canonical, and x/mod opens it too and finds the same
-// signatures. What is refused for a signature, x/mod refuses.
+// signatures. x/mod also refuses whatever is refused because of a signature.
 func FuzzOpenCheckpoint(f *testing.F) {
 	for _, signed := range samples(f, "checkpoints") {
 		f.Add(signed)

@@ -64,7 +64,7 @@ func TestGoldenCosignature(t *testing.T) {
 	}
 }
 
-// A time of 2^63 and more is no time, even if it is signed.
+// A time of 2^63 or more is invalid, even if it is signed.
 func TestCosignatureTimeLimit(t *testing.T) {
 	n1 := node(1)
 	for time, want := range map[uint64]bool{0: true, math.MaxInt64: true, math.MaxInt64 + 1: false, math.MaxUint64: false} {
@@ -115,14 +115,14 @@ func TestAttach(t *testing.T) {
 			t.Errorf("cosignature %d by %s at %d", i, s.Key.Name(), s.Time)
 		}
 	}
-	// Verifiers of this package serve x/mod.
+	// x/mod can use the verifiers of this package.
 	n, err := note.Open(signed, note.VerifierList(log, keys[0], keys[1], keys[2]))
 	if err != nil || len(n.Sigs) != 4 {
 		t.Errorf("x/mod opens it as %v, %v", n, err)
 	}
 }
 
-// A witness may answer with lines of keys that we do not know.
+// A witness may answer with lines of unknown keys.
 func TestAttachLeavesOutUnknown(t *testing.T) {
 	c := checkpoint600()
 	signed := must(tlog.SignCheckpoint(c, logSigner()))

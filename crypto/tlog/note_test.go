@@ -62,8 +62,8 @@ func TestVerifierAgainstReference(t *testing.T) {
 	}
 }
 
-// badKeys is made of the valid key of the specification's example. The key IDs
-// are right where nothing else is said.
+// badKeys returns variants of the valid key in the specification's example. The
+// key IDs are right unless stated otherwise.
 func badKeys() []string {
 	vkey := func(name string, material []byte) string {
 		id := sha256.Sum256([]byte(name + "\n" + string(material)))
@@ -108,7 +108,8 @@ func TestBadKeys(t *testing.T) {
 		_, err = tlog.NewCosigner("log.example/1/n1", k)
 		wantError(t, "cosigner", err, tlog.ErrMalformed)
 	}
-	// Keys under which anybody signs anything, and another encoding of such a one.
+	// Keys under which anybody can sign anything, and another encoding of such
+	// a key.
 	neutral, zero, other := make([]byte, 32), make([]byte, 32), bytes.Repeat([]byte{0xff}, 32)
 	neutral[0], other[0], other[31] = 1, 0xee, 0x7f
 	for _, k := range []ed25519.PublicKey{nil, public("log key")[:31], neutral, zero, other} {
@@ -154,7 +155,7 @@ func FuzzParseVerifier(f *testing.F) {
 		if again := v.String(); again != vkey {
 			t.Errorf("%q parses as %q", vkey, again)
 		}
-		// What is accepted as a log's key, x/mod accepts as the same key.
+		// x/mod accepts every accepted log key as the same key.
 		if v.Cosigner() {
 			return
 		}

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/mod/sumdb/note"
 )
 
-// policyText replaces, in a policy written down for reading, $L1… by keys of
-// logs (all of one origin, but $LX), and $1… by keys of cosigners.
+// policyText replaces placeholders in a policy: $L1… by keys of logs (all of
+// one origin, except $LX), and $1… by keys of cosigners.
 func policyText(s string) []byte {
 	r := []string{"$LX", must(tlog.NewLogVerifier("other.example", public("other log"))).String()}
 	for i := 1; i <= 3; i++ {
@@ -113,7 +113,7 @@ func TestPolicyVerify(t *testing.T) {
 	}
 }
 
-// Who is not known is known by the key, not by the name.
+// Unknown goes by keys, not by names.
 func TestPolicyUnknown(t *testing.T) {
 	c := checkpoint600()
 	signed := must(tlog.SignCheckpoint(c, rotated(1), rotated(2)))
@@ -168,7 +168,7 @@ func TestWitnessedCheckpoint(t *testing.T) {
 	}
 }
 
-// One wrong line by any key of the policy, needed or not, and it is over.
+// One wrong line by any key of the policy, needed or not, makes Verify fail.
 func TestPolicyVerifyBadLine(t *testing.T) {
 	p := must(tlog.ParsePolicy(policyText(threeWitnesses + "group g any n1 n2\nquorum g\n")))
 	c := checkpoint600()
@@ -188,7 +188,7 @@ func TestPolicyVerifyBadLine(t *testing.T) {
 	wantError(t, "log", err, tlog.ErrSignature)
 }
 
-// Of two logs in a policy, one cannot speak for the other.
+// If a policy has two logs, one cannot sign for the other.
 func TestPolicyVerifyOtherLog(t *testing.T) {
 	p := must(tlog.ParsePolicy(policyText("log $L1\nlog $LX\nquorum none\n")))
 	other := must(tlog.NewLogSigner("other.example", key("other log")))

@@ -85,7 +85,7 @@ func TestProofMarshalRefuses(t *testing.T) {
 	wantError(t, "extra", err, tlog.ErrTooLarge)
 }
 
-// badProofs are made from a good one by replacing a part of it once.
+// badProofs returns variants of a good proof, each with one part replaced.
 func badProofs(t testing.TB) map[string]string {
 	good := string(samples(t, "proofs")["atoll-5-extra.tlog-proof"])
 	bad := map[string]string{"empty": "", "header alone": "c2sp.org/tlog-proof@v1\n", "cut": good[:len(good)-1], "line after": good + "x\n"}

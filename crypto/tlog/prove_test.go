@@ -112,7 +112,7 @@ func TestConsistencyProofs(t *testing.T) {
 			}
 			everyFlip(proof, func(proof []tlog.Hash) { refused(prev, next, proof) })
 			everyFlip([]tlog.Hash{prev.Root}, func(h []tlog.Hash) { refused(tlog.Head{Size: old, Root: h[0]}, next, proof) })
-			if old > 0 { // any tree extends the empty one
+			if old > 0 { // any tree extends the empty tree
 				everyFlip([]tlog.Hash{next.Root}, func(h []tlog.Hash) { refused(prev, tlog.Head{Size: size, Root: h[0]}, proof) })
 			}
 			refused(prev, next, append(proof[:len(proof):len(proof)], tlog.Hash{}))
@@ -127,7 +127,7 @@ func TestConsistencyProofs(t *testing.T) {
 	}
 }
 
-// Of the same size there is one tree; a longer one that forked has no proof.
+// There is one tree of the same size; a longer tree that forked has no proof.
 func TestFork(t *testing.T) {
 	honest, forked := newTestLog(300), newTestLog(200)
 	forked.AppendHash(tlog.LeafHash([]byte("another entry 200")))
@@ -185,7 +185,7 @@ func TestProveFromDamagedTiles(t *testing.T) {
 	}
 }
 
-// Sizes that only a liar can claim neither panic nor loop.
+// Sizes that no real log has cause neither a panic nor an endless loop.
 func TestHugeSizes(t *testing.T) {
 	nothing := func(tlog.Tile) ([]byte, error) { return nil, errNotStored }
 	for _, size := range []uint64{tlog.MaxTreeSize + 1, 1<<62 + 1, 1<<63 - 1, 1 << 63, 1<<64 - 1} {

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Whatever is shown of whatever tree, it leads to the root that the tree has,
-// with the fewest hashes; and nothing else leads there.
+// Whatever leaves are shown of whatever tree, they lead to the tree's root with
+// the fewest hashes, and nothing else leads there.
 func TestSubset(t *testing.T) {
 	for size := range 18 {
 		tree := New(nil)

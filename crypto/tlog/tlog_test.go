@@ -101,7 +101,7 @@ func (l *testLog) grow() {
 
 var errNotStored = errors.New("no such tile in the store")
 
-// full is the reader of a store: full tiles only.
+// full reads tiles like a store: full tiles only.
 func (l *testLog) full(tile tlog.Tile) ([]byte, error) {
 	hashes, ok := l.stored[tile]
 	if !ok {

@@ -105,7 +105,8 @@ func TestTreeAgainstReference(t *testing.T) {
 	}
 }
 
-// sizes around every place where something happens, and some others.
+// sizes returns sizes around every place where the tree's shape changes, and
+// some others.
 func sizes(r *rand.Rand) []uint64 {
 	s := []uint64{0, 1, 2, 255, 256, 257, 511, 512, 600, 65_535, 65_536, 65_537, 65_792, 70_000}
 	for range 12 {
@@ -218,7 +219,7 @@ func TestReadTileRefuses(t *testing.T) {
 	wantError(t, "store cut a full tile", err, tlog.ErrInconsistent)
 }
 
-// What has been read stays as it was, whatever the tree does next.
+// What has been read does not change, whatever the tree does next.
 func TestReadTileIsACopy(t *testing.T) {
 	tree := tlog.New(nil)
 	tree.AppendHash(tlog.LeafHash(nil))

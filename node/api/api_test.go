@@ -14,7 +14,7 @@ import (
 	"atoll/node/problem"
 )
 
-// Every operation that is defined is in the table by which it is served.
+// Every defined operation is in the table.
 func TestTable(t *testing.T) {
 	file, err := parser.ParseFile(token.NewFileSet(), "api.go", nil, 0)
 	if err != nil {
@@ -40,8 +40,8 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// What is asked wrongly is told as a problem document, and a client reads it; a
-// socket at which nobody answers is that of a node that does not run.
+// A malformed question is answered with a problem document, which a client can
+// read. A socket at which nothing answers means that the node is not running.
 func TestWrongQuestions(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.Handle("POST /v1/{operation}", new(Server))

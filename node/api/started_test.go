@@ -19,8 +19,8 @@ import (
 	"atoll/node/problem"
 )
 
-// lone starts one member of a network whose others do not run, serves its
-// operators and returns their client.
+// lone starts one member of a network whose other members do not run, serves
+// its operators and returns a client for them.
 func lone(t *testing.T) *Client {
 	t.Helper()
 	must := func(err error) {
@@ -83,8 +83,8 @@ func lone(t *testing.T) *Client {
 	return &Client{Socket: socket}
 }
 
-// A node that has just started, and has no log yet, says so to whoever asks what
-// rests on the log; what does not is answered.
+// A node that has just started has no log yet. It reports that for operations
+// that need the log, and answers the others.
 func TestJustStarted(t *testing.T) {
 	c := lone(t)
 	s, err := Call(t.Context(), c, Status, Nothing{})

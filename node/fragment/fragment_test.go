@@ -41,7 +41,7 @@ func list(answers ...Answer) iter.Seq2[Answer, error] {
 	}
 }
 
-// section is one that so many answers belong to.
+// section returns a section with that number of answers.
 func section(answers int) *consent.Section {
 	return &consent.Section{Wants: make([]consent.Want, answers)}
 }
@@ -96,8 +96,8 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// largest is an answer than which no catalog allows a larger one, and what the
-// largest fragment is about.
+// largest returns an answer of the maximum size that a catalog allows, and the
+// About of the largest fragment.
 func largest() (Answer, About) {
 	name, member := strings.Repeat("x", 64), strings.Repeat("m", 32)
 	a := Answer{
@@ -110,8 +110,8 @@ func largest() (Answer, About) {
 	return a, About{Network: about.Network, Query: ledger.QueryRef{Bank: member, ID: about.Query.ID}, Consent: about.Consent, Agency: member, Catalog: math.MaxUint64}
 }
 
-// An answer and the absence of a record look the same from outside, one or two
-// hundred of them, short or as long as any.
+// An answer and the absence of a record look the same from outside, whether
+// there are one or two hundred of them, and whatever their lengths.
 func TestNoRecordLooksLikeAnAnswer(t *testing.T) {
 	id := bank(t)
 	none := answer("")
@@ -182,7 +182,7 @@ func sealRaw(t testing.TB, to seal.Identity, plain []byte) []byte {
 	return sealed
 }
 
-// A source that fails in the middle gives no fragment.
+// A source that fails in the middle yields no fragment.
 func TestSourceError(t *testing.T) {
 	broken := errors.New("source")
 	_, err := Write(io.Discard, bank(t).Recipient(), about, section(2), func(yield func(Answer, error) bool) {
@@ -199,7 +199,7 @@ func TestSourceError(t *testing.T) {
 	}
 }
 
-// What reads as a fragment is, item by item, what writes it, and nothing else.
+// Whatever reads as a fragment is, item by item, exactly what Write writes.
 func FuzzItem(f *testing.F) {
 	id, err := seal.IdentityFrom(sign.Secret{1})
 	if err != nil {

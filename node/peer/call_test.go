@@ -60,7 +60,7 @@ func TestSizes(t *testing.T) {
 	wantCode(t, err, TooLarge)
 }
 
-// TestBadRequests writes what Call never would, as a member.
+// TestBadRequests sends, as a member, what Call would never send.
 func TestBadRequests(t *testing.T) {
 	tooLong := appendFrame(nil, request, make([]byte, rules[Head].request+1))
 	for _, c := range []struct {
@@ -192,8 +192,8 @@ func TestCancelledCall(t *testing.T) {
 	}
 }
 
-// TestConcurrentCalls has as many calls under way as the table allows at once,
-// and then more, which wait for their turn.
+// TestConcurrentCalls has as many calls under way as the table allows, and then
+// more, which wait for their turn.
 func TestConcurrentCalls(t *testing.T) {
 	for _, listen := range []string{overTCP, overQUIC} {
 		t.Run(listen, func(t *testing.T) {

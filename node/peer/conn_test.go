@@ -50,7 +50,8 @@ func TestConn(t *testing.T) {
 			if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
 				t.Errorf("a closed listener: %v", err)
 			}
-			// The bank knows that the agency served raft, and does not ask again.
+			// The bank remembers that the agency served raft, and does not ask
+			// again.
 			if c, err := bank.Dial("agency-1", Raft, time.Minute); err == nil {
 				if _, err := c.Read(make([]byte, 1)); err == nil {
 					t.Error("read from a closed listener")
@@ -103,7 +104,7 @@ func TestClosedHostAccepts(t *testing.T) {
 	}
 }
 
-// A layer is the host as raft sees it.
+// A layer presents the host to raft.
 type layer struct {
 	net.Listener
 	h *Host

@@ -94,7 +94,7 @@ func memberOf(h *Host, key ed25519.PrivateKey, roles ...string) Member {
 	return Member{Name: h.name, Key: key.Public().(ed25519.PublicKey), Addrs: h.Addrs(), Roles: roles}
 }
 
-// list returns the members a host knows.
+// list returns the members that a host knows.
 func list(h *Host) []Member {
 	var out []Member
 	for _, s := range h.roster.Load().names {
@@ -209,8 +209,8 @@ func TestRestartedMember(t *testing.T) {
 	}
 }
 
-// TestClose closes a host while it answers: what has begun is finished, what
-// comes later is refused.
+// TestClose closes a host while it answers: a call under way finishes, a later
+// call is refused.
 func TestClose(t *testing.T) {
 	noLeaks(t)
 	bank, agency, _ := network3(t, Config{})
@@ -244,7 +244,7 @@ func TestClose(t *testing.T) {
 		t.Errorf("closing again: %v", err)
 	}
 	if bank.libp2p.Network().Connectedness(agency.libp2p.ID()) == network.Connected {
-		// The close may still be on its way; a call must find out.
+		// The close may still be on its way; a call must notice it.
 		_, err := bank.Call(t.Context(), "agency-1", Head, nil)
 		if err == nil {
 			t.Error("a closed host answered")

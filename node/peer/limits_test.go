@@ -7,9 +7,9 @@ import (
 	"github.com/multiformats/go-multiaddr"
 )
 
-// TestOneAddress opens connections from one address until the limit, which is
-// there against strangers, and must have room for members behind one NAT. The
-// address is not loopback: that one has no limit.
+// TestOneAddress opens connections from one address up to the limit. The limit
+// protects against strangers, but must have room for members behind one NAT.
+// The address is not loopback, which has no limit.
 func TestOneAddress(t *testing.T) {
 	for _, at := range []string{"/ip4/192.0.2.1/tcp/1", "/ip6/2001:db8::1/udp/1/quic-v1"} {
 		m, err := limits(rules, mostMembers, mostKnocking)

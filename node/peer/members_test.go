@@ -49,7 +49,7 @@ func infoOf(h *Host) libpeer.AddrInfo {
 	return libpeer.AddrInfo{ID: h.libp2p.ID(), Addrs: h.libp2p.Addrs()}
 }
 
-// TestStrangers has nodes with identities of all kinds knock over both
+// TestStrangers has nodes with identities of all kinds connect over both
 // transports, and has the host dial them.
 func TestStrangers(t *testing.T) {
 	for _, kind := range []int{crypto.Ed25519, crypto.RSA, crypto.Secp256k1} {
@@ -68,7 +68,8 @@ func TestStrangers(t *testing.T) {
 					t.Fatal(err)
 				}
 				s := stranger(t, key)
-				// Its own side of the handshake may end before ours refuses.
+				// The stranger's side of the handshake may end before the host
+				// refuses.
 				if err := s.Connect(t.Context(), infoOf(agency)); err == nil {
 					if st, err := s.NewStream(t.Context(), agency.libp2p.ID(), protocol.ID(Head)); err == nil {
 						st.Write(appendFrame(nil, request, nil))
@@ -180,7 +181,7 @@ func TestRoles(t *testing.T) {
 		_, err := c.from.Stream(t.Context(), c.to, Ask, nil)
 		wantCode(t, err, Forbidden)
 	}
-	// An auditor that calls itself a bank on its own list.
+	// An auditor lists itself as a bank.
 	forged := list(auditor)
 	for i := range forged {
 		if forged[i].Name == "auditor-1" {

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// pattern returns n bytes that repeat for the same seed.
+// pattern returns n bytes that are the same for the same seed.
 func pattern(n int, seed byte) []byte {
 	b := make([]byte, n)
 	rand.NewChaCha8([32]byte{seed}).Read(b)
@@ -65,7 +65,7 @@ func TestStreamFails(t *testing.T) {
 			bank, agency, _ := network3(t, Config{})
 			agency.HandleStream(Ask, func(_ context.Context, _ string, _ []byte, w io.Writer) error {
 				if c.err == nil {
-					w.(*streamWriter).n = rules[Ask].answer // as if so much were sent
+					w.(*streamWriter).n = rules[Ask].answer // as if that many bytes had been sent
 					_, err := w.Write([]byte{1})
 					return err
 				}
@@ -140,8 +140,8 @@ func TestReaderLimit(t *testing.T) {
 	}
 }
 
-// TestReaderLeaves closes an answer early: the writer hears of it, and the
-// place in the queue is free again.
+// TestReaderLeaves closes an answer early: the writer notices, and the slot is
+// free again.
 func TestReaderLeaves(t *testing.T) {
 	noLeaks(t)
 	bank, agency, _ := network3(t, Config{})
@@ -190,8 +190,8 @@ func TestReaderSleeps(t *testing.T) {
 	wantCode(t, err, Cut)
 }
 
-// TestHostGoes closes the answering host in the middle: its handler's context
-// ends, and the reader knows that the answer is not whole.
+// TestHostGoes closes the answering host in the middle of an answer: its
+// handler's context ends, and the reader learns that the answer is incomplete.
 func TestHostGoes(t *testing.T) {
 	noLeaks(t)
 	bank, agency, _ := network3(t, Config{})
@@ -212,7 +212,7 @@ func TestHostGoes(t *testing.T) {
 		t.Error(err)
 	}
 	b, err := io.ReadAll(r)
-	var e *Error // the handler's last word may or may not get through
+	var e *Error // the handler's last bytes may or may not arrive
 	if !errors.As(err, &e) || e.Code != Cut && e.Code != Internal || !e.Retryable {
 		t.Errorf("got %v, want to be told to try again", err)
 	}

@@ -30,8 +30,8 @@ func (l *lacking) Accept() (manet.Conn, error) {
 	}
 }
 
-// A machine that cannot accept now is asked again later, whatever the reason is:
-// libp2p would stop listening for good.
+// If a machine cannot accept a connection now, the listener tries again later,
+// whatever the reason: libp2p would stop listening for good.
 func TestListenerOutlivesWant(t *testing.T) {
 	inner, err := manet.Listen(multiaddr.StringCast(overTCP))
 	if err != nil {
@@ -62,8 +62,8 @@ func TestListenerOutlivesWant(t *testing.T) {
 	}
 }
 
-// Strangers who stay in the handshake take the places that there are for them,
-// and no more; a member that comes from its own address finds another.
+// Strangers that stay in the handshake use the slots for unproved connections,
+// and no more. A member that connects from its own address still gets one.
 func TestMemberAmongStrangers(t *testing.T) {
 	const knocking = 24
 	key, other := newKey(t), newKey(t)

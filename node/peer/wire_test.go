@@ -42,7 +42,8 @@ func TestReadFrame(t *testing.T) {
 	}
 }
 
-// TestPromisedMemory promises the most a header can and sends nothing.
+// TestPromisedMemory announces the most bytes that a header can, and sends
+// none.
 func TestPromisedMemory(t *testing.T) {
 	h := appendFrame(nil, data, nil)
 	copy(h[1:], []byte{0x40, 0, 0, 0})
@@ -131,7 +132,8 @@ func TestClean(t *testing.T) {
 	}
 }
 
-// TestRules keeps the table whole: a protocol without limits would be open.
+// TestRules checks that the table is complete: a protocol without limits would
+// be open.
 func TestRules(t *testing.T) {
 	all := []Protocol{Raft, Submit, Bundles, Head, Cosign, Ask, Revoke, Catalog}
 	if len(rules) != len(all) {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// What is written is read again, and says no more than it was given.
+// What Write writes, Read reads, with nothing added.
 func TestWriteRead(t *testing.T) {
 	e := New(NoRoom, "full")
 	e.Retryable = true

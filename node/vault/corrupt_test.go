@@ -14,8 +14,8 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// A record that was altered, or lies where it does not belong, is an error that
-// names its kind and nothing else.
+// A record that was altered or is in the wrong place gives an error that names
+// its kind and nothing else.
 func TestCorruptRecord(t *testing.T) {
 	at := time.UnixMilli(10)
 	for name, alter := range map[string]func(records *bbolt.Bucket) error{
@@ -81,7 +81,7 @@ func TestOtherType(t *testing.T) {
 	}
 }
 
-// A damaged database is an error or does no harm, wherever the damage is.
+// A damaged database gives an error or does no harm, wherever the damage is.
 func TestDamagedDatabase(t *testing.T) {
 	dir := t.TempDir()
 	v := open(t, dir)
@@ -131,7 +131,7 @@ func TestDamagedDatabase(t *testing.T) {
 	}
 }
 
-// After a failed write nothing is promised any more, and every call says so.
+// After a failed write nothing is promised any more, and every call fails.
 func TestBroken(t *testing.T) {
 	v := open(t, t.TempDir())
 	put(t, v, "query", "a", "x", time.Time{})

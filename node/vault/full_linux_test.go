@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// A disk without room costs whoever writes then, and nothing that was kept; when
-// there is room again, the vault takes what it is given.
+// On a full disk only the present writes fail, and nothing stored is lost. When
+// there is room again, the vault accepts writes.
 func TestOutlivesFullDisk(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("atoll-test", dir, "tmpfs", syscall.MS_NOSUID|syscall.MS_NODEV, "size=4m"); err != nil {
@@ -53,8 +53,8 @@ func TestOutlivesFullDisk(t *testing.T) {
 	want(t, v, "query", "b", large.Text)
 }
 
-// However many spooled files are being written and read, by whoever takes the
-// time for it, none has a descriptor meanwhile; what is long arrives whole.
+// Many spooled files are being written and read slowly, and none holds a
+// descriptor meanwhile. A long file arrives complete.
 func TestSpoolHoldsNoDescriptors(t *testing.T) {
 	v := open(t, t.TempDir())
 	text := strings.Repeat("0123456789abcdef", 3*chunk/16+5)

@@ -26,8 +26,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// writeForEver puts records and commits files, and prints the name of each
-// when it has been told that it is durable.
+// writeForEver puts records and commits files, and prints the name of each once
+// it is durable.
 func writeForEver(dir string) error {
 	v, err := Open(dir, secret)
 	if err != nil {
@@ -75,8 +75,8 @@ func writeOne(v *Vault) error {
 
 func longText(name string) string { return strings.Repeat(name, 400) }
 
-// A process killed while it writes loses nothing that it was told is kept, and
-// leaves nothing that a sweep does not find.
+// A process killed while it writes loses nothing that it was told is stored,
+// and leaves nothing that a sweep does not find.
 func TestKilled(t *testing.T) {
 	dir := t.TempDir()
 	records, files := map[string]bool{}, map[string]bool{}
@@ -97,8 +97,9 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// killAfter runs a child, kills it after some lines, and returns every whole
-// line that it printed. It may try beforehand to open what the child has open.
+// killAfter runs a child, kills it after some lines, and returns every complete
+// line that it printed. With intrude it first tries to open the vault that the
+// child has open.
 func killAfter(t *testing.T, dir string, count int, intrude bool) (lines []string) {
 	t.Helper()
 	child := exec.Command(os.Args[0])
@@ -124,7 +125,7 @@ func killAfter(t *testing.T, dir string, count int, intrude bool) (lines []strin
 			}
 		}
 		if lines = append(lines, strings.TrimSpace(line)); len(lines) == count {
-			kill.Do(func() { child.Process.Kill() }) // what it printed before is read to the end
+			kill.Do(func() { child.Process.Kill() }) // what it printed before is still read to the end
 		}
 	}
 	child.Wait()
@@ -147,7 +148,7 @@ func checkKilled(t *testing.T, dir string, records, files map[string]bool) {
 	for name := range files {
 		wantFile(t, v, name, longText(name))
 	}
-	// What was not acknowledged is there as a whole or not at all.
+	// What was not acknowledged is there completely or not at all.
 	both := map[Kind]int{}
 	for _, k := range []Kind{"query", "twin"} {
 		keys, err := v.Keys(k)

@@ -119,7 +119,7 @@ func TestSpool(t *testing.T) {
 	}
 }
 
-// To drop what is not there, or to sweep where nothing is due, costs no sync.
+// Dropping a missing file, or sweeping when nothing is due, needs no sync.
 func TestDropOfNothing(t *testing.T) {
 	v := open(t, t.TempDir())
 	commit(t, v, "kept", "x", time.UnixMilli(100))
@@ -183,7 +183,7 @@ func TestSweepFiles(t *testing.T) {
 	}
 }
 
-// A file that cannot be removed holds up nothing and is not forgotten.
+// A file that cannot be removed holds up nothing, and a later sweep removes it.
 func TestSweepFails(t *testing.T) {
 	v := open(t, t.TempDir())
 	commit(t, v, "a", "x", time.UnixMilli(1))
@@ -246,7 +246,7 @@ func TestSpoolLimit(t *testing.T) {
 }
 
 // TestCrashes copies the vault's files between the steps of a commit, of a drop
-// and of a sweep, and opens each copy: as if power had failed there.
+// and of a sweep, and opens each copy, as if power had failed there.
 func TestCrashes(t *testing.T) {
 	dir := t.TempDir()
 	v := open(t, dir)

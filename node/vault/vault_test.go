@@ -18,7 +18,7 @@ import (
 
 var secret = sign.Secret{1}
 
-// note is a value as callers have them.
+// note is a value like those that callers store.
 type note struct {
 	Text string `cbor:"1,keyasint"`
 	Data []byte `cbor:"2,keyasint"`
@@ -286,7 +286,7 @@ func TestModes(t *testing.T) {
 	}
 }
 
-// What is kept cannot be read on the disk.
+// Stored values cannot be read on the disk.
 func TestSealed(t *testing.T) {
 	const word = "Haizhou Sanling Precision"
 	dir := t.TempDir()

@@ -14,8 +14,8 @@ import (
 	"atoll/node/problem"
 )
 
-// Strangers answer with anything; the client says what it was and shows
-// nothing of it that could harm a terminal.
+// Strangers may answer anything. The client reports what it was, without
+// anything that could harm a terminal.
 func TestClientErrors(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer    http.HandlerFunc
@@ -115,7 +115,7 @@ func TestClientLimitsWhatIsUnpacked(t *testing.T) {
 	}
 }
 
-// Addresses that stand in consents are ones that a client can use as they are.
+// A client can use the addresses in consents as they are.
 func TestCheckURL(t *testing.T) {
 	for address, good := range map[string]bool{
 		"https://atoll.example.cn": true, "http://192.0.2.7:4712": true, "https://[2001:db8::1]:8443": true,

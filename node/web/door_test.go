@@ -33,7 +33,7 @@ type guestAddr string
 func (guestAddr) Network() string  { return "tcp" }
 func (a guestAddr) String() string { return string(a) }
 
-// street is a listener of which the test says who comes.
+// street is a listener for which the test decides who connects.
 type street struct {
 	net.Listener
 	coming chan net.Conn
@@ -77,7 +77,7 @@ func (s *street) come(t testing.TB, from string) net.Conn {
 	return c
 }
 
-// fail has the door fail to accept.
+// fail makes the listener's next Accept fail.
 func (s *street) fail(t testing.TB, err error) {
 	t.Helper()
 	select {
@@ -87,7 +87,7 @@ func (s *street) fail(t testing.TB, err error) {
 	}
 }
 
-// openDoor is a door on a street, and a server behind it.
+// openDoor returns a street, a door on it, and a server behind the door.
 func openDoor(t testing.TB, limit int, p *Proxies, h http.Handler) (*street, *Door, *scarce.Wants) {
 	s, wants := newStreet(t), new(scarce.Wants)
 	d := NewDoor(s, limit, p, wants)
@@ -139,8 +139,8 @@ func count(t testing.TB, list []net.Conn) (open int) {
 	return open
 }
 
-// However many connections strangers hold, a newcomer gets in, and nobody holds
-// more than the door has.
+// However many connections strangers hold, a newcomer is admitted, and the door
+// never holds more than its limit.
 func TestDoorHasRoomForNewcomers(t *testing.T) {
 	s, d, _ := openDoor(t, 32, nil, http.HandlerFunc(hello))
 	var idle []net.Conn
@@ -154,7 +154,7 @@ func TestDoorHasRoomForNewcomers(t *testing.T) {
 	if n := count(t, idle); n > 31 || n < 20 {
 		t.Errorf("%d of 200 idle connections are open behind a door for 32", n)
 	}
-	// One who is served keeps the place, whoever comes.
+	// A client with a request under way keeps its connection, whoever comes.
 	for i := range 100 {
 		s.come(t, fmt.Sprintf("10.0.%d.%d:1", i%50, i))
 		if i%10 == 0 {
@@ -170,8 +170,8 @@ func TestDoorHasRoomForNewcomers(t *testing.T) {
 	}
 }
 
-// The addresses of one customer hold one customer's part: an IPv4 address, an
-// IPv6 /48; those of one small network no more than its own.
+// All addresses of one customer share one part of the door: an IPv4 address, an
+// IPv6 /48. All addresses of one small network share that network's part.
 func TestDoorShares(t *testing.T) {
 	for name, c := range map[string]struct {
 		from func(i int) string
@@ -191,7 +191,7 @@ func TestDoorShares(t *testing.T) {
 				fmt.Fprint(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 				list = append(list, c)
 				if i%8 == 7 {
-					time.Sleep(5 * time.Millisecond) // the handlers have begun
+					time.Sleep(5 * time.Millisecond) // let the handlers begin
 				}
 			}
 			if n := count(t, list); n > c.most {
@@ -206,8 +206,8 @@ func TestDoorShares(t *testing.T) {
 	}
 }
 
-// Where all connections are busy, those of who holds most make room for who
-// holds fewer, and nobody makes room for who holds as many.
+// When all connections are busy, those of the client that holds most give way
+// to one that holds fewer, and never to one that holds as many.
 func TestDoorIsFair(t *testing.T) {
 	hold := make(chan bool)
 	var begun atomic.Int64
@@ -241,8 +241,9 @@ func TestDoorIsFair(t *testing.T) {
 	}
 }
 
-// Who holds much and is busy does not, by coming again, take the place of one who
-// has come and not asked yet: neither behind the whole door nor in one /24.
+// A client that holds many busy connections and comes again does not replace
+// one that has just connected and not asked yet, neither at a full door nor
+// within one /24.
 func TestDoorIsFairToWhoHasJustCome(t *testing.T) {
 	for name, from := range map[string]struct{ many, few string }{
 		"a whole door": {"10.%d.0.1:1", "192.0.2.1:1"},
@@ -259,7 +260,7 @@ func TestDoorIsFairToWhoHasJustCome(t *testing.T) {
 				hello(w, r)
 			}))
 			defer close(hold)
-			// Each time one is thrown out, its network comes again.
+			// Each time a connection is closed, its network connects again.
 			come := func() {
 				for i := range 64 {
 					c := s.come(t, fmt.Sprintf(from.many, i/8))
@@ -292,8 +293,8 @@ func (d *Door) allAsk() bool {
 	return idle <= 1
 }
 
-// Through a proxy all come by the same connections: there each client has a part
-// of what is under way, and the proxy none of its own.
+// Behind a proxy all clients share connections: there each client has a part of
+// the requests under way, and the proxy has no limit of its own.
 func TestDoorBehindProxy(t *testing.T) {
 	hold := make(chan bool)
 	var begun atomic.Int64
@@ -338,7 +339,7 @@ func TestDoorBehindProxy(t *testing.T) {
 	}
 }
 
-// Eight clients who hold all that a proxy can open make room for a ninth.
+// Eight clients who hold all that a proxy can open give way to a ninth.
 func TestDoorIsFairBehindProxy(t *testing.T) {
 	hold := make(chan bool)
 	begun := make(chan bool, 100)
@@ -386,13 +387,13 @@ func TestStatementsBehindProxy(t *testing.T) {
 	}
 }
 
-// A machine that cannot accept is asked again, says so, and the server goes on:
-// whatever the reason is, but that the door is closed.
+// If the machine cannot accept, for any reason but that the door is closed, the
+// door reports it and tries again, and the server goes on.
 func TestDoorOutlivesWant(t *testing.T) {
 	s, _, wants := openDoor(t, 8, nil, http.HandlerFunc(hello))
 	for _, lack := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.EPROTO} {
 		s.fail(t, lack)
-		s.fail(t, lack) // taken only when the first is noted
+		s.fail(t, lack) // accepted only when the first has been noted
 		if list := wants.List(); len(list) != 1 || !errors.Is(list[0].Err, lack) {
 			t.Errorf("%v: %v is noted", lack, list)
 		}
@@ -405,8 +406,8 @@ func TestDoorOutlivesWant(t *testing.T) {
 	}
 }
 
-// Who does not take an answer loses the connection; who takes it slowly, but
-// takes it, does not.
+// A client that does not take an answer loses the connection; one that takes it
+// slowly does not.
 func TestSlowReader(t *testing.T) {
 	const size = 4 << 20
 	ended := make(chan error, 1)

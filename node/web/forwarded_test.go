@@ -15,8 +15,8 @@ func proxies(t testing.TB, header string, from ...string) *Proxies {
 	return p
 }
 
-// Only what a trusted proxy has added to the header counts, and only in the
-// header that it sets.
+// Only the part of the header that a trusted proxy has added counts, and only
+// in the header that the proxy sets.
 func TestForwarded(t *testing.T) {
 	for _, c := range []struct{ header, remote, lines, want string }{
 		// nobody says it
@@ -55,7 +55,7 @@ func TestForwarded(t *testing.T) {
 		{HeaderForwarded, "10.0.0.1:5", "Forwarded: for=unknown", "error"},
 		{HeaderForwarded, "10.0.0.1:5", "Forwarded: proto=http", "error"},
 		{HeaderForwarded, "10.0.0.1:5", "Forwarded: for=192.0.2.1;for=192.0.2.2", "error"},
-		{HeaderForwarded, "10.0.0.1:5", `Forwarded: for=192.0.2.1;x=", for=198.51.100.17`, "error"}, // what a stranger sent swallows the rest
+		{HeaderForwarded, "10.0.0.1:5", `Forwarded: for=192.0.2.1;x=", for=198.51.100.17`, "error"}, // a stranger's open quote hides the rest
 		{HeaderForwarded, "10.0.0.1:5", `Forwarded: for="192.0.2.1`, "error"},
 		{HeaderForwarded, "10.0.0.1:5", `Forwarded: for=192.0.2.1 for=192.0.2.2`, "error"},
 		{HeaderForwarded, "10.0.0.1:5", "Forwarded: for=", "error"},
@@ -99,8 +99,8 @@ func TestNewProxies(t *testing.T) {
 	}
 }
 
-// Whatever strangers write, the client is one address or none, and what is
-// before the proxy's own part does not decide.
+// Whatever strangers write, the client is one address or none, and nothing
+// before the proxy's own part decides it.
 func FuzzForwarded(f *testing.F) {
 	f.Add("for=192.0.2.1", true)
 	f.Add(`for="[2001:db8::1]:1";by=x, for=_a`, true)

@@ -24,8 +24,8 @@ import (
 
 const origin = "log.example.cn/atoll"
 
-// testLog is a log in memory with what a node keeps: entries, full tiles and
-// the tree's edge.
+// testLog is a log in memory with all that a node stores: entries, full tiles
+// and the tree's edge.
 type testLog struct {
 	tree    *tlog.Tree
 	entries [][]byte
@@ -93,8 +93,8 @@ func fetch(t testing.TB, c *Client, path string) []byte {
 	return data
 }
 
-// An auditor who has nothing but the log's key gets all of it and arrives at
-// the signed root, from the entries and from the tiles.
+// An auditor who has only the log's key gets the whole log and arrives at the
+// signed root, from the entries and from the tiles.
 func TestWalk(t *testing.T) {
 	for _, size := range []int{1, 2, 255, 256, 257, 600, 66_000} {
 		l := newLog(t, size)
@@ -287,7 +287,7 @@ func TestGzip(t *testing.T) {
 	}
 }
 
-// What fails within is not shown and not cached.
+// An internal error is neither shown nor cached.
 func TestLogFails(t *testing.T) {
 	secret := errors.New("disk /var/lib/atoll failed")
 	src := newLog(t, 300).source()
@@ -322,7 +322,7 @@ func TestEmptyLog(t *testing.T) {
 	}
 }
 
-// Clients that read keep out neither others nor, once they have gone,
+// Clients that read do not keep out others and, once they have gone, not
 // themselves.
 func TestReaders(t *testing.T) {
 	r := newReaders(readsAtOnce, readsOfOne)
@@ -354,8 +354,8 @@ func TestReaders(t *testing.T) {
 	}
 }
 
-// Of what waits in memory for its clients, the oldest of whoever has most goes
-// when others have none; nobody loses to one who has more.
+// When there is no room, the client with most untaken bytes loses its oldest
+// answer. Nobody loses to a client with more.
 func TestUntaken(t *testing.T) {
 	u := newUntaken(100)
 	var cut []int
@@ -437,7 +437,7 @@ func FuzzLogPath(f *testing.F) {
 	})
 }
 
-// deadlines is a writer that notes until when an answer may be taken.
+// deadlines is a writer that records the deadlines set for taking an answer.
 type deadlines struct {
 	*httptest.ResponseRecorder
 	until time.Time
@@ -448,8 +448,8 @@ func (d *deadlines) SetWriteDeadline(t time.Time) error {
 	return nil
 }
 
-// A client who takes a bundle slowly has as much time as its size on the wire
-// allows, compressed or not, and by then holds no place of those who read.
+// A client that takes a bundle slowly has as much time as its size on the wire
+// allows, compressed or not. By then it has left the readers.
 func TestCompressedBundlesHaveARate(t *testing.T) {
 	l := newLog(t, 0)
 	noise := make([]byte, 60_000)
@@ -484,7 +484,7 @@ func TestCompressedBundlesHaveARate(t *testing.T) {
 	}
 }
 
-// busyWriter looks at the server while it writes.
+// busyWriter checks the server's state while it writes.
 type busyWriter struct {
 	*deadlines
 	look func()

@@ -16,7 +16,8 @@ import (
 	"atoll/node/problem"
 )
 
-// proofOf is a proof with as many handovers, which verifies for nobody.
+// proofOf returns a proof with that many handovers, which does not verify for
+// anybody.
 func proofOf(t testing.TB, handovers int) *ledger.Proof {
 	t.Helper()
 	signer, err := tlog.NewLogSigner("log.test/web/1", ledger.NewKeys(sign.Secret{1}, "log.test/web/1", 0).Log())
@@ -68,8 +69,8 @@ func TestProofOnTheWire(t *testing.T) {
 	}
 }
 
-// A proof that is none is an answer that is none: the member is named, nothing
-// of it is taken.
+// A malformed proof makes the whole answer invalid: the error names the member,
+// and nothing of the answer is used.
 func TestProofMalformed(t *testing.T) {
 	good, err := json.Marshal(Proof{proofOf(t, 1)})
 	if err != nil {
@@ -93,8 +94,8 @@ func TestProofMalformed(t *testing.T) {
 	}
 }
 
-// What a subject has signed goes to whom it was sent, and the log is read where
-// it was asked for.
+// A subject's statement goes only to the host it was sent to, and the log is
+// read only where it was asked for.
 func TestClientStaysWithItsHost(t *testing.T) {
 	var strayed atomic.Int32
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { strayed.Add(1) }))
@@ -129,8 +130,8 @@ func TestClientStaysWithItsHost(t *testing.T) {
 	}
 }
 
-// Whatever a server sends for a proof is read once or refused, and verifies for
-// nobody who knows a genesis.
+// Whatever a server sends as a proof is read in one form or refused, and does
+// not verify for anybody who knows a genesis.
 func FuzzProof(f *testing.F) {
 	for n := range 3 {
 		text, err := json.Marshal(Proof{proofOf(f, n)})

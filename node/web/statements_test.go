@@ -37,7 +37,7 @@ func post(h http.Handler, body []byte, kind string) *httptest.ResponseRecorder {
 	return w
 }
 
-// The bytes on the wire are a contract, in both directions.
+// The bytes on the wire are an interface, in both directions.
 func TestStatementsOnTheWire(t *testing.T) {
 	var got [][]byte
 	s := &Statements{Carry: func(_ context.Context, statement, sealed []byte, seen uint64) (Result, error) {
@@ -186,8 +186,8 @@ func TestClients(t *testing.T) {
 	}
 }
 
-// However many addresses come, the table stays small, and there is an end to
-// what they get together.
+// However many addresses come, the table stays small, and all newcomers
+// together have a limit.
 func TestClientsAreBounded(t *testing.T) {
 	var c clients
 	now := time.Unix(1000, 0)
@@ -207,7 +207,7 @@ func TestClientsAreBounded(t *testing.T) {
 	}
 }
 
-// What waits for the log is bounded too.
+// The number of submissions that wait for the log is limited.
 func TestCarriedAtOnce(t *testing.T) {
 	inside, leave := make(chan bool), make(chan bool)
 	s := &Statements{Carry: func(context.Context, []byte, []byte, uint64) (Result, error) {
@@ -240,8 +240,8 @@ func TestCarriedAtOnce(t *testing.T) {
 	all.Wait()
 }
 
-// One client who has as many under way as one may, while the log stands still,
-// leaves room for others.
+// One client that has the maximum of submissions under way, while the log
+// stands still, leaves room for others.
 func TestCarriedOfOne(t *testing.T) {
 	inside, leave := make(chan bool), make(chan bool)
 	s := &Statements{Carry: func(context.Context, []byte, []byte, uint64) (Result, error) {
@@ -297,8 +297,8 @@ func FuzzSubmission(f *testing.F) {
 	})
 }
 
-// Revocations of consents that there are come through while others from the same
-// address have used up its rate and its places.
+// Revocations of existing consents are accepted even after others from the same
+// address have used up its rate and its slots.
 func TestFirstThroughTheDoor(t *testing.T) {
 	inside, leave := make(chan bool), make(chan bool)
 	s := &Statements{

@@ -9,14 +9,15 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// fedBy is a feeder that a test drives by hand, and its one required witness.
+// fedBy returns a feeder that a test drives step by step, and its one required
+// witness.
 func fedBy(h *history) (*Feeder, *fed, tlog.Cosigner) {
 	key := must(tlog.NewCosigner("witness.test.invalid", keyOf(20)))
 	f := NewFeeder(Log{Signer: h.signer, Final: h.final, ReadTile: h.read}, []Witness{{Key: key.Verifier, Required: true}})
 	return f, f.witnesses[0], key
 }
 
-// A line that is not the witness's under this head is not attached.
+// A line that is not the witness's, or not under this head, is not attached.
 func TestWrongLine(t *testing.T) {
 	h := newHistory()
 	h.grow(3, "entry")
@@ -45,8 +46,8 @@ func TestWrongLine(t *testing.T) {
 	}
 }
 
-// A witness cosigns an earlier head than one that had to be served without it:
-// readers do not get the earlier one then.
+// A witness cosigns an earlier head than one that had to be served without its
+// line: readers then do not get the earlier one.
 func TestNeverShrinks(t *testing.T) {
 	h := newHistory()
 	h.grow(10, "entry")
@@ -70,8 +71,8 @@ func TestNeverShrinks(t *testing.T) {
 	}
 }
 
-// Whatever size is remembered of a witness, it gets the proof from the one that
-// it has, in two questions at most.
+// Whatever size is remembered of a witness, it gets the proof from its own
+// size, in two requests at most.
 func TestProof(t *testing.T) {
 	for _, known := range []uint64{0, 1, 30, 49, 50, 51, 299, 300, 1000} {
 		h, w := newHistory(), newFence(t, 0)

@@ -41,8 +41,8 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// names are those whose lines stand under a checkpoint. All lines of all keys
-// must be right.
+// names returns the names of those who have signed a checkpoint. All lines of
+// all keys must be right.
 func names(t *testing.T, h *history, signed []byte, witnesses ...*fence) (head tlog.Head, from []string) {
 	t.Helper()
 	keys := []tlog.Verifier{h.signer.Verifier}
@@ -65,8 +65,8 @@ func names(t *testing.T, h *history, signed []byte, witnesses ...*fence) (head t
 	return c.Head, from
 }
 
-// witnessed waits until the checkpoint of this size that is served has the lines
-// of all of them.
+// witnessed waits until the served checkpoint of this size has the lines of all
+// these witnesses.
 func witnessed(t *testing.T, h *history, f *Feeder, size uint64, by ...*fence) {
 	t.Helper()
 	eventually(t, "a checkpoint by all", func() bool {
@@ -101,8 +101,8 @@ func TestGrowth(t *testing.T) {
 	}
 }
 
-// A feeder that knows nothing, as after a restart, learns the size from the
-// witness, and so does one whose witness was fed by another member, or was reset.
+// A feeder that has just started learns the size from the witness. So does one
+// whose witness was fed by another member, or was reset.
 func TestConflict(t *testing.T) {
 	h, w := newHistory(), newFence(t, 0)
 	h.grow(300, "entry")
@@ -120,7 +120,7 @@ func TestConflict(t *testing.T) {
 	witnessed(t, h, f, 401, w)
 }
 
-// A witness that is ahead is waited for, until the log here is as long.
+// A feeder waits for the log here to reach the size of a witness that is ahead.
 func TestAhead(t *testing.T) {
 	h, other, w := newHistory(), newHistory(), newFence(t, 0)
 	h.grow(10, "entry")
@@ -135,9 +135,9 @@ func TestAhead(t *testing.T) {
 	eventually(t, "a line", func() bool { return f.States()[0].Size == 25 && f.States()[0].Error == "" })
 }
 
-// Whatever a witness does, its line is attached when it is right, and the
-// checkpoint can be verified by who knows its key. When it behaves again, all is
-// well.
+// Whatever a witness does, its line is attached only if it is right, and
+// anybody who knows its key can verify the checkpoint. Once it behaves again,
+// its line is attached.
 func TestHostile(t *testing.T) {
 	stranger := must(tlog.NewCosigner("stranger.test.invalid", keyOf(7)))
 	type spoil = func(f *fence, w http.ResponseWriter, r *http.Request, c tlog.Checkpoint)
@@ -244,8 +244,8 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// While a required witness does not answer, readers get what they got before;
-// what they get never shrinks; and who waits for it does not wait for ever.
+// While a required witness does not answer, readers get the previous
+// checkpoint. What they get never shrinks, and a wait for the witness ends.
 func TestRequired(t *testing.T) {
 	h, w := newHistory(), newFence(t, 0)
 	refuse := func(w http.ResponseWriter, _ *http.Request, _ tlog.Checkpoint) bool {
@@ -282,7 +282,8 @@ func TestRequired(t *testing.T) {
 	eventually(t, "all of it", func() bool { size, ok := read(); return ok && size == 30 })
 }
 
-// A log that is another's continuation is refused, and said to be.
+// A log that is not the continuation of what the witness cosigned is refused,
+// and the state says so.
 func TestFork(t *testing.T) {
 	h, fork, w := newHistory(), newHistory(), newFence(t, 0)
 	h.grow(100, "entry")
@@ -300,8 +301,8 @@ func TestFork(t *testing.T) {
 	}
 }
 
-// What is asked stays below the size that a witness takes, however long names
-// and log are.
+// A request stays below the size that a witness accepts, however long names and
+// log are.
 func TestRequestSize(t *testing.T) {
 	signer := must(tlog.NewLogSigner(strings.Repeat("o", tlog.MaxNameBytes), keyOf(0)))
 	signed := must(tlog.SignCheckpoint(tlog.Checkpoint{Origin: signer.Name(), Head: tlog.Head{Size: tlog.MaxTreeSize}}, signer))
@@ -333,7 +334,7 @@ func TestNew(t *testing.T) {
 	}
 }
 
-// Any answer is an error or a size that a log can have, in one spelling.
+// Any answer gives an error or a size that a log can have, in one spelling.
 func FuzzConflict(f *testing.F) {
 	for _, body := range []string{"0\n", "72057594037927936\n", "72057594037927937\n", "", "\n", "01\n", "+1\n", "1", "1\n\n", "\u0661\n"} {
 		f.Add("text/x.tlog.size", []byte(body))
@@ -347,8 +348,8 @@ func FuzzConflict(f *testing.F) {
 	})
 }
 
-// Whatever lines a witness answers, what is served can be verified by who knows
-// its key.
+// Whatever lines a witness answers, anybody who knows its key can verify what
+// is served.
 func FuzzAttach(f *testing.F) {
 	h := newHistory()
 	h.grow(3, "entry")
@@ -374,8 +375,8 @@ func FuzzAttach(f *testing.F) {
 	})
 }
 
-// Nobody is asked while nothing is final, and a feeder without witnesses serves
-// what there is.
+// No witness is asked while nothing is final, and a feeder without witnesses
+// serves the final checkpoint.
 func TestNone(t *testing.T) {
 	h := newHistory()
 	h.grow(1, "entry")
@@ -394,7 +395,7 @@ func TestNone(t *testing.T) {
 	}
 }
 
-// Tiles that cannot be read are this member's trouble, and are said.
+// If tiles cannot be read it is this member's fault, and the state says so.
 func TestNoTiles(t *testing.T) {
 	h, w := newHistory(), newFence(t, 0)
 	h.grow(300, "entry")

@@ -28,13 +28,13 @@ func keyOf(b byte) ed25519.PrivateKey {
 	return ed25519.NewKeyFromSeed([]byte(strings.Repeat(string(rune('a'+b)), ed25519.SeedSize)))
 }
 
-// history is a log that grows, all of it final at once.
+// history is a log that grows and is always final.
 type history struct {
 	mu     sync.Mutex
 	tree   *tlog.Tree
 	full   map[tlog.Tile][]byte
 	signer tlog.LogSigner
-	peers  []tlog.Cosigner // whose lines make it final
+	peers  []tlog.Cosigner // their lines make it final
 }
 
 func newHistory() *history {
@@ -75,8 +75,8 @@ func (h *history) read(t tlog.Tile) ([]byte, error) {
 	return h.tree.ReadTile(t, func(t tlog.Tile) ([]byte, error) { return h.full[t], nil })
 }
 
-// fence is a witness as the specification wants it, but for what a test has it
-// do otherwise.
+// fence is a witness that follows the specification, except for what a test
+// changes.
 type fence struct {
 	*httptest.Server
 	key tlog.Cosigner
@@ -164,7 +164,7 @@ func (f *fence) decide(w http.ResponseWriter, lines []string, c tlog.Checkpoint)
 	io.WriteString(w, f.line(c))
 }
 
-// line is its cosignature now.
+// line returns its cosignature now.
 func (f *fence) line(c tlog.Checkpoint) string {
 	return must(f.key.Cosign(c, uint64(time.Now().Unix())))
 }
