@@ -127,7 +127,8 @@ func apply(t *testing.T, members []*member, cmd string) {
 }
 
 // TestCluster runs three members on the log, with snapshots that compact it
-// often, stops all of them twice, and looks for every acknowledged command.
+// often, stops all of them twice, and checks that every acknowledged command is
+// there.
 func TestCluster(t *testing.T) {
 	dirs := []string{t.TempDir(), t.TempDir(), t.TempDir()}
 	var acked []string
@@ -140,7 +141,7 @@ func TestCluster(t *testing.T) {
 		}
 		last := acked[len(acked)-1]
 		for i, m := range members {
-			for m.state.count(last) == 0 { // a follower hears of the commit a little later
+			for m.state.count(last) == 0 { // a follower learns of the commit a little later
 				time.Sleep(time.Millisecond)
 			}
 			for _, cmd := range acked {

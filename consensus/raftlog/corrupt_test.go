@@ -32,8 +32,8 @@ func readAll(t *testing.T, dir string) error {
 	return l.Verify(t.Context())
 }
 
-// TestFlippedByte flips bytes one at a time: inside a record it is always
-// found and the entry named, anywhere else it is found or harms nothing.
+// TestFlippedByte flips bytes one at a time: inside a record it is always found
+// and the entry named, anywhere else it is found or harmless.
 func TestFlippedByte(t *testing.T) {
 	files, places := image(t)
 	owner := map[string]map[int]uint64{}
@@ -104,8 +104,8 @@ func TestFlippedMeta(t *testing.T) {
 	}
 }
 
-// TestTampering changes records as a whole, so that nothing but the chain or
-// the mark can tell.
+// TestTampering changes whole records, so that only the chain or the mark can
+// show it.
 func TestTampering(t *testing.T) {
 	cases := []struct {
 		name   string
@@ -185,8 +185,8 @@ func rewrite(t *testing.T, b []byte) {
 	copy(b, buf.Bytes())
 }
 
-// TestRewrittenTail replaces the newest entry by one that nothing follows and
-// whose hash and place are right: only the mark knows better.
+// TestRewrittenTail replaces the newest entry by one whose hash and place are
+// right. No entry follows it, so only the mark shows the change.
 func TestRewrittenTail(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, dir, Options{})

@@ -72,8 +72,8 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// wantStopped checks that err and everything the log says from now on is cause,
-// and that it is reported once.
+// wantStopped checks that err and everything the log returns from now on is
+// cause, and that it is reported once.
 func wantStopped(t *testing.T, l *Log, err, cause error) {
 	t.Helper()
 	if !errors.Is(err, cause) {
@@ -106,8 +106,8 @@ func wantStopped(t *testing.T, l *Log, err, cause error) {
 	}
 }
 
-// TestMarkFault breaks the one file that is written past the file system of
-// raft-wal.
+// TestMarkFault breaks the one file that is not written through raft-wal's file
+// system.
 func TestMarkFault(t *testing.T) {
 	l := open(t, t.TempDir(), Options{})
 	fill(t, l, 1, 3)
@@ -138,7 +138,7 @@ func sealThenFail(t *testing.T, dir string) uint64 {
 }
 
 // TestCrashAfterSeal stops between the append that fills a segment and the
-// creation of the next one, which raft-wal alone never recovers from.
+// creation of the next one. raft-wal alone never recovers from that.
 func TestCrashAfterSeal(t *testing.T) {
 	dir := t.TempDir()
 	last := sealThenFail(t, dir)

@@ -14,8 +14,8 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// marks reads examples of the file, hex on each line. The format is kept: an
-// example that no longer reads is a file of some member that no longer opens.
+// marks reads examples of the file, hex on each line. The format is frozen: if
+// an example cannot be read any more, neither can some member's file.
 func marks(t testing.TB) (list [][]byte) {
 	t.Helper()
 	text, err := os.ReadFile("testdata/marks.txt")
@@ -35,7 +35,7 @@ func marks(t testing.TB) (list [][]byte) {
 	return list
 }
 
-// The small file beside raft's log.
+// FuzzMark reads the small file beside raft's log.
 func FuzzMark(f *testing.F) {
 	for _, data := range marks(f) {
 		if _, err := durable.DecodeRecord(markMagic, markSize, data); err != nil {
@@ -54,8 +54,8 @@ func FuzzMark(f *testing.F) {
 	})
 }
 
-// A record of raft's log, as raft-wal hands it back: what is taken for one is
-// what was written, extensions and all.
+// FuzzRecord checks that a record that raft-wal returns is accepted only if it
+// is what was written, extensions included.
 func FuzzRecord(f *testing.F) {
 	written := &raft.Log{Index: 7, Term: 2, Data: []byte("statement"), Extensions: []byte("ext"), AppendedAt: time.Unix(1_790_000_000, 0).UTC()}
 	stored, _, err := wrap(link{9}, written)

@@ -30,15 +30,15 @@ func newGuard(limit time.Duration) *guard {
 	return &guard{limit: limit, fatal: make(chan error, 1)}
 }
 
-// failed returns the error the store stopped with, or nil.
+// failed returns the error with which the store stopped, or nil.
 func (g *guard) failed() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.err
 }
 
-// fail stops the store. It returns the error the store stopped with, which is
-// an earlier one if there was one.
+// fail stops the store. It returns the error with which the store stopped,
+// which may be an earlier one.
 func (g *guard) fail(err error) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -49,8 +49,8 @@ func (g *guard) fail(err error) error {
 	return g.err
 }
 
-// write runs one write under the watchdog. The timer reports from a goroutine
-// of its own, because a write that hangs in the kernel never returns to tell.
+// write runs one write under the watchdog. The timer reports from its own
+// goroutine, because a write that hangs in the kernel never returns.
 func (g *guard) write(what string, f func() error) error {
 	if err := g.failed(); err != nil {
 		return err
@@ -64,8 +64,8 @@ func (g *guard) write(what string, f func() error) error {
 		return g.fail(fmt.Errorf("%s: %w", what, err))
 	}
 	if err == nil {
-		// A write that came through after the watchdog gave it up: it is on
-		// disk, but whoever waits must not hear so from a store declared dead.
+		// The write succeeded after the watchdog had given it up: it is on
+		// disk, but a stopped store must not report success.
 		err = g.failed()
 	}
 	return err

@@ -1,9 +1,9 @@
 // Package raftlog is raft's log and stable store on disk: what hashicorp/raft
-// writes to [Log], it gets back as it was, or not at all. A [Log] finds out
+// writes to [Log], it gets back unchanged, or not at all. A [Log] detects
 // damage, stops at the first write that fails or hangs, and never loses an
-// acknowledged entry from its end unnoticed. [Promises] remembers in a file
-// beside it what a voter has promised, so that a log replaced by an older copy
-// is told.
+// acknowledged entry from its end unnoticed. [Promises] records in a separate
+// file what a voter has promised, so that a log replaced by an older copy is
+// noticed.
 package raftlog
 
 import (
@@ -29,7 +29,7 @@ import (
 // ErrClosed is the answer of a closed Log.
 var ErrClosed = errors.New("raft log is closed")
 
-// Options are the choices a Log leaves open. The zero value is good.
+// Options configure a Log. The zero value is good.
 type Options struct {
 	// SegmentSize is the size in bytes of a segment file, which is allocated
 	// when it is created. 0 means 8 MiB, small enough for several nodes on one
@@ -38,28 +38,29 @@ type Options struct {
 	// WriteLimit is how long one write may take before the disk counts as
 	// hanging. 0 means 10 s.
 	WriteLimit time.Duration
-	// Logger hears what raft-wal has to say. nil means nobody.
+	// Logger receives raft-wal's messages; nil discards them.
 	Logger *slog.Logger
 
-	// Want is told what the log lacks of the machine now, such as room for its
-	// next segment, and with nil that it has it again. nil means nobody.
+	// Want is called when the log lacks something of the machine, such as room
+	// for its next segment, and with nil when that is over. It may be nil.
 	Want func(what string, err error)
-	// Inspect is shown each entry when the log is opened, in order, and its error
-	// is Open's. nil means nobody.
+	// Inspect is called with each entry when the log is opened, in order, and
+	// its error is Open's. It may be nil.
 	Inspect func(*raft.Log) error
-	// Files and Meta are where raft-wal keeps segments and their list; nil means
-	// in the folder. Tests put faulty disks here.
+	// Files and Meta are where raft-wal stores segments and their list; nil
+	// means in the folder. Tests use faulty disks here.
 	Files types.VFS
 	Meta  types.MetaStore
 }
 
-// A Log is raft's log and stable store on disk: raft-wal, and what it lacks.
+// A Log is raft's log and stable store on disk: raft-wal, with what raft-wal
+// lacks.
 //
 //   - Every record carries the hash of its predecessor and of itself. A record
 //     is checked on every read, the chain of all of them by Open and Verify.
-//   - It is fail-stop: after the first write or fsync error, the first read of
-//     anything but what was written, or the first write that hangs, every call
-//     answers with that error, and Fatal reports it.
+//   - It is fail-stop. It stops at the first failed write or fsync, the first
+//     read of anything but what was written, or the first write that hangs. From
+//     then on every call returns that error, and Fatal reports it.
 //   - No acknowledged entry disappears from its end unnoticed, see mark.
 //
 // Its methods are safe for concurrent use.
@@ -83,9 +84,9 @@ var (
 	_ raft.MonotonicLogStore = (*Log)(nil)
 )
 
-// Open opens the log in dir, which is created if need be, and verifies all
-// of it. A *CorruptError means that the disk does not hold what was written.
-// Only one Log may have dir open: a second Open waits for the first to close.
+// Open opens the log in dir, which is created if missing, and verifies all of
+// it. A *CorruptError means that the disk does not hold what was written. Only
+// one Log may have dir open: a second Open waits for the first to close.
 func Open(dir string, opts Options) (*Log, error) {
 	opts = opts.withDefaults()
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -114,7 +115,7 @@ func Open(dir string, opts Options) (*Log, error) {
 	return l, nil
 }
 
-// corruptIn names the folder, which raft-wal does not.
+// corruptIn adds the folder to the error, which raft-wal does not name.
 func corruptIn(dir string, err error) error {
 	if errors.Is(err, wal.ErrCorrupt) {
 		return &CorruptError{Dir: dir, Reason: err.Error()}
@@ -214,8 +215,8 @@ func (l *Log) StoreLogs(entries []*raft.Log) error {
 	})
 }
 
-// write runs f as the only write, under the watchdog, which also sees a write
-// that only waits behind a hanging one.
+// write runs f as the only write, under the watchdog. A write that only waits
+// behind a hanging one counts as hanging too.
 func (l *Log) write(what string, f func() error) error {
 	l.life.RLock()
 	defer l.life.RUnlock()
@@ -252,7 +253,7 @@ func (l *Log) DeleteRange(min, max uint64) error {
 		default:
 			return fmt.Errorf("entries %d to %d are in the middle of %d to %d", min, max, keep.first, keep.last)
 		}
-		// The promise must shrink on disk before the log does: after a crash
+		// The mark must shrink on disk before the log does: after a crash
 		// between the two the log holds more than was promised, never less.
 		if err := errors.Join(l.mark.set(keep), l.mark.sync()); err != nil {
 			return err
@@ -273,7 +274,7 @@ func (l *Log) Term() (uint64, error) { return l.GetUint64([]byte(termKey)) }
 
 // Fatal returns a channel that yields exactly one error, when the store stops
 // for good. Raft cannot go on without its log, and panics when it cannot save
-// its term: whoever receives the error should end the process.
+// its term: the receiver of the error should end the process.
 func (l *Log) Fatal() <-chan error { return l.guard.fatal }
 
 // Close waits for calls under way and closes the files. If a write hangs, Close
@@ -292,9 +293,9 @@ func (l *Log) Close() error {
 	return errors.Join(l.wal.Close(), l.mark.close())
 }
 
-// NewLogger hands a library's warnings to log. Those of raft-wal matter in one
-// case: it reports a failed change of segments there, and only there; the next
-// append then fails.
+// NewLogger passes a library's warnings to log. Those of raft-wal matter in one
+// case: it reports a failed change of segments only there; the next append then
+// fails.
 func NewLogger(name string, log *slog.Logger) hclog.Logger {
 	return hclog.New(&hclog.LoggerOptions{
 		Name: name, Level: hclog.Warn, DisableTime: true,

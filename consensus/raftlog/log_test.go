@@ -130,8 +130,8 @@ func storeBatch(l *Log, first, last uint64) error {
 	return l.StoreLogs(batch)
 }
 
-// TestWrongCalls makes calls that raft never makes. Whoever makes them has lost
-// track of the log, which must not go on as if nothing happened.
+// TestWrongCalls makes calls that raft never makes. A caller that makes them
+// has lost track of the log, which must then stop.
 func TestWrongCalls(t *testing.T) {
 	for name, call := range map[string]func(*Log) error{
 		"gap":           func(l *Log) error { return l.StoreLog(entry(12)) },
@@ -238,7 +238,7 @@ func TestWatchdog(t *testing.T) {
 				if err := <-done; !errors.Is(err, ErrStalled) {
 					t.Errorf("a write given up was acknowledged: %v", err)
 				}
-				l.wal.Close() // what the end of the process does
+				l.wal.Close() // as the end of the process does
 				l.mark.close()
 			})
 			wantEntriesAtLeast(t, open(t, dir, Options{SegmentSize: 4 << 10}), 3)
@@ -255,8 +255,8 @@ func wantEntriesAtLeast(t *testing.T, l *Log, last uint64) {
 	wantEntries(t, l, 1, n)
 }
 
-// TestNothingLeftRunning relies on the bubble to find what Close forgot, a
-// timer of the watchdog among it.
+// TestNothingLeftRunning relies on the bubble to find what Close left running,
+// such as a timer of the watchdog.
 func TestNothingLeftRunning(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -301,8 +301,8 @@ func TestLogCache(t *testing.T) {
 	wantEntries(t, l, 1, 2)
 }
 
-// A leader reads an entry that it is just writing: it is there or not yet, and
-// never taken for lost.
+// A leader reads an entry while it writes it: the entry is there or not yet,
+// and never reported as lost.
 func TestReadWhileWritten(t *testing.T) {
 	l := open(t, t.TempDir(), Options{})
 	const last = 300
@@ -328,7 +328,7 @@ func TestReadWhileWritten(t *testing.T) {
 	readers.Wait()
 }
 
-// An entry that is appended while it is looked for is not missing.
+// An entry that is appended while it is looked for is not reported as missing.
 func TestReadBesideAppends(t *testing.T) {
 	log := open(t, t.TempDir(), Options{})
 	const last = 500

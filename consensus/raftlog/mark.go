@@ -10,7 +10,7 @@ import (
 	"atoll/consensus/durable"
 )
 
-// markName is the file that says what the log must hold at least.
+// markName is the file with the least that the log must hold.
 const markName = "acknowledged"
 
 const markMagic = "atollak1"
@@ -18,7 +18,7 @@ const markMagic = "atollak1"
 // markSize is first, last and head.
 const markSize = 8 + 8 + sha256.Size
 
-// extent says which entries a log holds: first to last, and the link of last.
+// extent is the range of entries in a log: first to last, and the link of last.
 // The zero extent is the empty log.
 type extent struct {
 	first, last uint64
@@ -28,18 +28,18 @@ type extent struct {
 // A mark is a lower bound of the log, kept outside it: at every moment the log
 // holds all of first..last, and last has the link head.
 //
-// It is there because raft-wal takes anything it cannot read at the end of its
-// newest segment for a torn write and drops it: one flipped byte in the header
-// of a frame would silently cost every acknowledged entry behind it.
+// It exists because raft-wal takes anything unreadable at the end of its newest
+// segment for a torn write and drops it: one flipped byte in the header of a
+// frame would silently cost every acknowledged entry after it.
 //
 // It grows after entries are on disk, without an fsync of its own: a power cut
 // may leave it behind, which only weakens the bound. It shrinks before entries
 // are deleted, with an fsync.
 type mark struct{ record *durable.Record }
 
-// openMark opens the mark in dir and reads it. fresh says that dir holds no
-// log yet, so that the mark may be created; but a mark that promises entries
-// is not replaced: raft-wal deletes segments it has no metadata for.
+// openMark opens the mark in dir and reads it. fresh means that dir holds no
+// log yet, so the mark may be created. But a mark that promises entries is not
+// replaced, because raft-wal deletes segments it has no metadata for.
 func openMark(dir string, fresh bool) (*mark, extent, error) {
 	path := filepath.Join(dir, markName)
 	record, b, err := durable.OpenRecord(path, markMagic, markSize)
@@ -48,7 +48,7 @@ func openMark(dir string, fresh bool) (*mark, extent, error) {
 		return nil, extent{}, errors.Join(&CorruptError{Dir: dir, Index: decodeMark(b).first, Reason: "acknowledged, but the log's metadata is missing"}, record.Close())
 	case err == nil:
 		return &mark{record}, decodeMark(b), nil
-	case fresh && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, durable.ErrRecord)): // or half made
+	case fresh && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, durable.ErrRecord)): // or half-initialised
 		record, err = durable.CreateRecord(path, markMagic, encodeMark(extent{}))
 		return &mark{record}, extent{}, err
 	case errors.Is(err, fs.ErrNotExist):

@@ -13,13 +13,13 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// promisedName is the file in which a voter remembers what it promised in raft,
-// whatever becomes of raft's log.
+// promisedName is the file in which a voter stores what it promised in raft,
+// whatever happens to raft's log.
 const promisedName = "promised"
 
 const promisedMagic = "atollpr1"
 
-// maxCandidate is how long the name of a member may be at most.
+// maxCandidate is the maximum length of a member's name.
 const maxCandidate = 63
 
 // promisedSize is term, voted, last, its term, and candidate with its length
@@ -33,20 +33,21 @@ const (
 	candidateKey = "LastVoteCand"
 )
 
-// promise is what raft's safety rests on: a voter never goes back to an earlier
-// term, gives one vote in each, and has every entry that it said it holds.
+// promise is what raft's safety depends on: a voter never goes back to an
+// earlier term, gives one vote in each, and has every entry that it said it
+// holds.
 type promise struct {
-	term      uint64 // the newest that it was in
+	term      uint64 // the newest term that it was in
 	voted     uint64 // the last term in which it voted
-	candidate string // for whom
+	candidate string // for whom it voted
 	last      End    // the end of its log
 }
 
 // End is the last entry of a raft log, or none.
 type End struct{ Term, Index uint64 }
 
-// Before is raft's order: of two logs, the one whose end is before the other's
-// may lack what was committed.
+// Before compares by raft's order: of two logs, the one whose end is before the
+// other's may lack committed entries.
 func (p End) Before(q End) bool {
 	return p.Term < q.Term || p.Term == q.Term && p.Index < q.Index
 }
@@ -70,16 +71,16 @@ func decodePromise(b []byte) (p promise, ok bool) {
 	return p, bytes.Equal(p.encode(), b)
 }
 
-// Promises is a voter's log and stable store for raft. It notes in a file
-// beside them what each write promises, which shows when the log was replaced
-// by an older one. Then term and vote are corrected at once, and until the log
-// is as long as it was, this voter votes as if it still had those entries, see
-// [Promises.Forbids]. Otherwise it could elect a leader that lacks entries it
-// acknowledged.
+// Promises is a voter's log and stable store for raft. It records in a separate
+// file what each write promises. The file shows if the log was replaced by an
+// older one. In that case term and vote are corrected right away. Until the log
+// is as long as it was, this voter votes as if it still had the missing
+// entries, see [Promises.Forbids]. Otherwise it could elect a leader that lacks
+// entries it acknowledged.
 //
 // The file is written after raft's own, for entries without a sync of its own:
-// a power cut may leave it behind the log, which only weakens it. Before the end
-// of the log is deleted it goes back, with a sync.
+// a power cut may leave it behind the log, which only weakens it. Before the
+// end of the log is deleted, the promise is reduced, with a sync.
 type Promises struct {
 	*Log
 	record *durable.Record
@@ -95,9 +96,9 @@ var (
 )
 
 // OpenPromises opens or creates the file in dir and compares it with the log,
-// of which the snapshots are the beginning. It writes nothing before check has
-// seen the newest term that is promised. fresh says that nothing can have been
-// promised yet, so that the file may be missing.
+// whose beginning the snapshots cover. It writes nothing before check has
+// accepted the newest promised term. fresh means that nothing can have been
+// promised yet, so the file may be missing.
 func OpenPromises(dir string, fresh bool, log *Log, snapshots raft.SnapshotStore, check func(term uint64) error) (*Promises, error) {
 	path := filepath.Join(dir, promisedName)
 	record, b, err := durable.Remember(path, promisedMagic, fresh, promise{}.encode())
@@ -133,7 +134,7 @@ func (p *Promises) begin(path string, b []byte, snapshots raft.SnapshotStore, ch
 	return p.keep(true)
 }
 
-// restore makes term and vote the newer ones of the two memories.
+// restore sets term and vote to the newer of the two records.
 func (p *Promises) restore() error {
 	term, err := p.Log.GetUint64([]byte(termKey))
 	if err != nil {
@@ -162,7 +163,8 @@ func (p *Promises) restore() error {
 	return nil
 }
 
-// endOf returns the end of the log, which may be that of raft's newest snapshot.
+// endOf returns the end of the log, or that of raft's newest snapshot if the
+// log has no later entry.
 func endOf(log *Log, snapshots raft.SnapshotStore) (end End, err error) {
 	list, err := snapshots.List()
 	if err != nil {
@@ -180,7 +182,7 @@ func endOf(log *Log, snapshots raft.SnapshotStore) (end End, err error) {
 	return End{l.Term, last}, err
 }
 
-// keep writes the file. Held: mu, but while opening.
+// keep writes the file. Held: mu, except while opening.
 func (p *Promises) keep(durably bool) error {
 	return p.guard.write("write "+promisedName, func() error {
 		if err := p.record.Set(p.now.encode()); err != nil || !durably {
@@ -218,7 +220,7 @@ func (p *Promises) StoreLogs(entries []*raft.Log) error {
 }
 
 // DeleteRange implements raft.LogStore. Raft deletes the end of a log because
-// the leader has other entries there: the promise goes back with it, unless it
+// the leader has other entries there: the promise is reduced with it, unless it
 // is about entries that are lost.
 func (p *Promises) DeleteRange(first, last uint64) error {
 	p.mu.Lock()

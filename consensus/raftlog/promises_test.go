@@ -94,8 +94,8 @@ func (v *voterLog) wants(term, voted uint64, candidate string) {
 	}
 }
 
-// Whatever becomes of raft's own files, term and vote stay, and what was held is
-// not forgotten.
+// Whatever happens to raft's own files, term and vote stay, and the promise to
+// hold entries is remembered.
 func TestPromises(t *testing.T) {
 	dir := t.TempDir()
 	v := openVoterLog(t, dir, true)
@@ -132,7 +132,7 @@ func TestPromises(t *testing.T) {
 			}
 		}
 		v.append(2, 19)
-		v = v.again() // what is missing is still missing
+		v = v.again() // the missing entries are still missing
 		if !v.Forbids(End{3, 19}) {
 			t.Errorf("%s: forgotten over a restart", what)
 		}
@@ -147,8 +147,9 @@ func TestPromises(t *testing.T) {
 	}
 }
 
-// What a leader has deleted from the end of a log was not committed: nobody
-// waits for it afterwards. The beginning is deleted because it is old.
+// Entries that a leader has deleted from the end of a log were not committed:
+// the voter does not wait for them afterwards. The beginning of the log is
+// deleted because it is old.
 func TestPromiseOfDeletedEntries(t *testing.T) {
 	v := openVoterLog(t, t.TempDir(), true)
 	v.append(2, 20)
@@ -170,7 +171,7 @@ func TestPromiseOfDeletedEntries(t *testing.T) {
 	v.stop()
 }
 
-// A snapshot that covers what was promised makes up for it.
+// A snapshot that covers the promised entries fulfils the promise.
 func TestPromiseUnderASnapshot(t *testing.T) {
 	v := openVoterLog(t, t.TempDir(), true)
 	v.append(2, 20)

@@ -36,8 +36,8 @@ func (l *Log) usable() error {
 	return l.guard.failed()
 }
 
-// IsMonotonic tells raft that indexes have no gaps: it then empties the log
-// before it continues behind a snapshot.
+// IsMonotonic tells raft that indexes have no gaps: raft then empties the log
+// before it continues after a snapshot.
 func (l *Log) IsMonotonic() bool { return true }
 
 // GetLog reads the entry at index. It returns raft.ErrLogNotFound if the log
@@ -68,7 +68,7 @@ func (l *Log) GetLog(index uint64, out *raft.Log) error {
 }
 
 // readAgain decides about an entry that was not found. It may have been written
-// since: a leader reads what it is just writing.
+// since: a leader reads entries while it writes them.
 func (l *Log) readAgain(index uint64, out *raft.Log) error {
 	held, trims := l.holds(index)
 	if !held {
@@ -110,8 +110,8 @@ func (l *Log) read(index uint64, out *raft.Log) (prev, sum link, err error) {
 	return prev, sum, nil
 }
 
-// decode has raft-wal read a record. Its decoder slices by numbers from the
-// file before anything can check them, so that a damaged record may panic.
+// decode lets raft-wal read a record. Its decoder slices by numbers from the
+// file before anything can check them, so a damaged record may make it panic.
 func (l *Log) decode(index uint64, r *raft.Log) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -122,9 +122,9 @@ func (l *Log) decode(index uint64, r *raft.Log) (err error) {
 }
 
 // Verify reads the whole log and checks every record and the chain through all
-// of them. It holds one record in memory and may run beside reads and writes;
-// entries deleted or appended meanwhile are left out. What it finds stops the
-// store, like any corrupt read. Close waits for it: end ctx first.
+// of them. It holds one record in memory and may run during reads and writes;
+// entries deleted or appended meanwhile are left out. A fault that it finds
+// stops the store, like any corrupt read. Close waits for it: end ctx first.
 func (l *Log) Verify(ctx context.Context) error {
 	l.life.RLock()
 	defer l.life.RUnlock()
@@ -190,8 +190,9 @@ func (l *Log) walk(ctx context.Context, first, last uint64, at func(l *raft.Log,
 	return nil
 }
 
-// Set stores a value durably. Term and vote live here: a vote that reads back
-// altered could elect two leaders, so each value carries a hash as well.
+// Set stores a value durably. Raft's term and vote are stored this way: a vote
+// that reads back altered could elect two leaders, so each value carries a hash
+// as well.
 func (l *Log) Set(key, val []byte) error {
 	return l.write("set "+string(key), func() error {
 		sum := stableSum(key, val)

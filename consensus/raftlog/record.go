@@ -17,10 +17,10 @@ type link [sha256.Size]byte
 // extensions: the link it follows and its own.
 const trailer = 2 * sha256.Size
 
-// CorruptError says that what is on disk is not what was written.
+// CorruptError means that the disk does not hold what was written.
 type CorruptError struct {
 	Dir    string
-	Index  uint64 // the first entry known to be affected, 0 if none can be named
+	Index  uint64 // the first entry known to be affected, 0 if unknown
 	Reason string
 }
 
@@ -31,9 +31,9 @@ func (e *CorruptError) Error() string {
 	return fmt.Sprintf("raft log in %s is corrupt: entry %d: %s", e.Dir, e.Index, e.Reason)
 }
 
-// chain returns the link of the record that holds l and stands after prev.
-// Every field counts, and every length, so that no byte can move from one
-// field to the next unseen.
+// chain returns the link of the record that holds l and follows prev. Every
+// field and every length is hashed, so that no byte can move from one field to
+// the next unnoticed.
 func chain(prev link, l *raft.Log) (link, error) {
 	at, err := l.AppendedAt.MarshalBinary()
 	if err != nil {
@@ -58,10 +58,10 @@ func chain(prev link, l *raft.Log) (link, error) {
 	return sum, nil
 }
 
-// wrap returns the record to store for l, standing after prev, and its link.
-// The links travel in the extensions because raft-wal v0.4.2 cannot reopen a
-// log written with any codec but its own. l itself stays as it is: raft's
-// LogCache hands the same pointer to readers.
+// wrap returns the record to store for l after prev, and its link. The links
+// are in the extensions because raft-wal v0.4.2 cannot reopen a log written
+// with any codec but its own. l itself is not changed: raft's LogCache gives
+// the same pointer to readers.
 func wrap(prev link, l *raft.Log) (*raft.Log, link, error) {
 	sum, err := chain(prev, l)
 	if err != nil {

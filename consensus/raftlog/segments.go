@@ -14,29 +14,29 @@ import (
 	"github.com/hashicorp/raft-wal/types"
 )
 
-// maxSegments is how many segments of raft's log are open at once, beside the
-// one that is written. A log of large entries has hundreds, and raft-wal holds
-// each open for as long as it is there.
+// maxSegments is how many segments of raft's log are open at a time, besides
+// the one being written. A log of large entries has hundreds, and raft-wal
+// would hold each open while it exists.
 const maxSegments = 8
 
-// segments are the files of raft's log, opened out of the descriptors that are
-// set aside, and few at a time.
+// segments are the files of raft's log. Few are open at a time, if necessary
+// with reserved descriptors.
 type segments struct {
 	types.VFS
-	want     func(what string, err error) // is told of a segment that cannot be created now, and then can
-	patience time.Duration                // for that; raft waits for it
+	want     func(what string, err error) // called when a segment cannot be created now, and when it then can
+	patience time.Duration                // how long to try that; raft waits for it
 
 	mu   sync.Mutex
-	open []*segmentFile // those with a descriptor, the one used last at the end
-	tail *segmentFile   // created or opened for writing last: it stays open
+	open []*segmentFile // those with a descriptor, the most recently used last
+	tail *segmentFile   // created or opened for writing last; stays open
 }
 
-// createEvery is how often a segment that cannot be created now is tried again.
+// createEvery is how often creating a segment is tried again.
 const createEvery = 50 * time.Millisecond
 
-// Create implements types.VFS. A log that gets no next segment takes no entry any
-// more, so a disk that has no room for it now is waited for; but not for as long
-// as would look like one that hangs.
+// Create implements types.VFS. A log without a next segment accepts no entries
+// any more, so Create waits for a disk that has no room now. It gives up before
+// the wait would look like a hanging disk.
 func (s *segments) Create(dir, name string, size uint64) (types.WritableFile, error) {
 	for until := time.Now().Add(s.patience); ; time.Sleep(createEvery) {
 		f, err := s.write(dir, name, func() (types.WritableFile, error) { return s.VFS.Create(dir, name, size) })
@@ -44,7 +44,7 @@ func (s *segments) Create(dir, name string, size uint64) (types.WritableFile, er
 		if !scarce.Is(err) || time.Now().After(until) {
 			return f, err
 		}
-		if err := s.Delete(dir, name); err != nil { // which there may be, without its room
+		if err := s.Delete(dir, name); err != nil { // it may exist without its room
 			return nil, err
 		}
 	}
@@ -86,14 +86,14 @@ func (s *segments) Delete(dir, name string) error {
 	return scarce.Try(func() error {
 		err := s.VFS.Delete(dir, name)
 		if errors.Is(err, fs.ErrNotExist) {
-			err = nil // of an attempt before, which could not open the folder
+			err = nil // a previous attempt removed it, but could not open the folder
 		}
 		return err
 	})
 }
 
-// use notes that a file is used, and closes the one that was not for longest
-// where there are too many.
+// use records that a file is used, and closes the least recently used one if
+// too many are open.
 func (s *segments) use(f *segmentFile) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,7 +110,7 @@ func (s *segments) use(f *segmentFile) {
 	}
 }
 
-// drop forgets a file that is closed for good.
+// drop removes a file that is closed for good.
 func (s *segments) drop(f *segmentFile) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -122,7 +122,7 @@ func (s *segments) drop(f *segmentFile) {
 	}
 }
 
-// segmentFile is one segment, which has a descriptor or not.
+// segmentFile is one segment, with or without a descriptor.
 type segmentFile struct {
 	s         *segments
 	dir, name string
@@ -135,7 +135,8 @@ type segmentFile struct {
 	closed bool
 }
 
-// reopen gives the file a descriptor. Held: mu for writing, but where it is made.
+// reopen gives the file a descriptor. Held: mu for writing, except while the
+// segmentFile is being made.
 func (f *segmentFile) reopen() error {
 	return scarce.Try(func() (err error) {
 		if f.writable {
@@ -150,8 +151,8 @@ func (f *segmentFile) reopen() error {
 	})
 }
 
-// rest closes the descriptor until the file is used again, unless it is in use
-// or has what no sync has covered.
+// rest closes the descriptor until the file is used again, unless the file is
+// in use or has unsynced data.
 func (f *segmentFile) rest() bool {
 	if !f.mu.TryLock() {
 		return false
@@ -167,8 +168,8 @@ func (f *segmentFile) rest() bool {
 	return true
 }
 
-// with runs a call on the file, which gets a descriptor if it has none. Calls may
-// run at once.
+// with runs a call on the file, which gets a descriptor if it has none. Calls
+// may run concurrently.
 func (f *segmentFile) with(call func(types.ReadableFile) error) error {
 	for {
 		f.mu.RLock()
@@ -215,12 +216,12 @@ func (f *segmentFile) WriteAt(b []byte, off int64) (n int, err error) {
 	return n, err
 }
 
-// Sync implements types.WritableFile. The first sync of a new file is one of its
-// folder, too, for which raft-wal opens that.
+// Sync implements types.WritableFile. The first sync of a new file syncs its
+// folder too, which raft-wal has to open for that.
 func (f *segmentFile) Sync() error {
 	return f.with(func(file types.ReadableFile) error {
 		err := file.(types.WritableFile).Sync()
-		if scarce.Refused(err) { // to open the folder: the file is synced
+		if scarce.Refused(err) { // for opening the folder: the file itself is synced
 			err = durable.SyncFolder(f.dir)
 		}
 		if err == nil {

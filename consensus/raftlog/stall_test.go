@@ -15,9 +15,9 @@ import (
 	"github.com/hashicorp/raft-wal/segment"
 )
 
-// What the watchdog is there for: raft alone, on raft-wal alone, keeps a leader
-// whose disk hangs, here for ten minutes, and commits nothing. The bubble has its own
-// clock.
+// The reason for the watchdog: raft alone, on raft-wal alone, keeps a leader
+// whose disk hangs, here for ten minutes, and commits nothing. The bubble has
+// its own clock.
 func TestRaftKeepsALeaderWhoseDiskHangs(t *testing.T) {
 	dirs := []string{t.TempDir(), t.TempDir(), t.TempDir()}
 	synctest.Test(t, func(t *testing.T) {

@@ -22,20 +22,20 @@ const (
 	frameHeader   = 8
 )
 
-// A tail is what mendTail found in the newest segment.
+// A tail describes the newest segment, as mendTail found it.
 type tail struct {
 	entries    uint64 // in complete appends
-	end        int64  // offset behind the last complete append
+	end        int64  // offset after the last complete append
 	indexStart uint64 // offset of the index that sealed the segment, or 0
 }
 
 // mendTail brings the newest segment of the log in dir into a state from which
-// raft-wal v0.4.2 can go on. It repairs two things a crash leaves behind:
+// raft-wal v0.4.2 can go on. It repairs two things a crash leaves:
 //
 //   - A segment sealed, but not yet replaced by a new one. raft-wal opens such a
 //     log and then refuses every append with "segment is sealed", for ever.
-//   - A torn last append. raft-wal would skip it, but keep a torn seal in
-//     mind and again refuse appends.
+//   - A torn last append. raft-wal would skip it, but remember a torn seal and
+//     again refuse appends.
 //
 // What is cut off here was never acknowledged. An append that was acknowledged
 // and cannot be read is reported, with nothing changed on disk.
@@ -56,7 +56,7 @@ func mendTail(dir string, vfs types.VFS, meta types.MetaStore, acked extent) err
 	if t.indexStart == 0 {
 		return nil
 	}
-	// raft-wal reads only that the times are set; the clock stays out of this.
+	// raft-wal only checks that the times are set, so no clock is read here.
 	info.SealTime = info.CreateTime
 	info.MaxIndex = info.BaseIndex + t.entries - 1
 	info.IndexStart = t.indexStart
@@ -86,7 +86,7 @@ func cutTail(dir string, vfs types.VFS, info types.SegmentInfo, acked extent) (t
 	name := segment.FileName(info)
 	var t tail
 	f, err := vfs.OpenWriter(dir, name)
-	missing := errors.Is(err, os.ErrNotExist) // crashed before its creation; raft-wal creates it
+	missing := errors.Is(err, os.ErrNotExist) // crashed before the file was created; raft-wal creates it
 	if err != nil && !missing {
 		return t, err
 	}
@@ -158,7 +158,7 @@ func notEOF(err error) error {
 	return err
 }
 
-// clearFrom zeroes what a torn append left behind off.
+// clearFrom zeroes what a torn append left after off.
 func clearFrom(f types.WritableFile, off int64) error {
 	var buf, zero [64 << 10]byte
 	dirty := false

@@ -15,7 +15,7 @@ import (
 )
 
 // limitFiles lets this process open no descriptor from a number on, until the
-// test ends or the function that it returns is called.
+// test ends or restore is called.
 func limitFiles(t testing.TB, below uint64) (restore func()) {
 	t.Helper()
 	var before syscall.Rlimit
@@ -36,8 +36,7 @@ func limitFiles(t testing.TB, below uint64) (restore func()) {
 	return restore
 }
 
-// takeAll opens whatever can be opened, until the test ends or the function that
-// it returns is called.
+// takeAll uses up all descriptors, until the test ends or free is called.
 func takeAll(t testing.TB) (free func()) {
 	var all []*os.File
 	for {
@@ -57,13 +56,13 @@ func takeAll(t testing.TB) (free func()) {
 	return free
 }
 
-// Raft's log goes on through many segments while this process can open nothing
-// but what was set aside, and has few of them open.
+// Raft's log goes on through many segments while this process can use only
+// reserved descriptors, and it has few segments open.
 func TestLogWithoutDescriptors(t *testing.T) {
 	dir := t.TempDir()
 	l := open(t, dir, Options{SegmentSize: 4 << 10})
 	fill(t, l, 1, 10)
-	if err := scarce.Try(func() error { return nil }); err != nil { // sets aside
+	if err := scarce.Try(func() error { return nil }); err != nil { // reserves descriptors
 		t.Fatal(err)
 	}
 	limitFiles(t, 200)
@@ -98,8 +97,8 @@ func TestLogWithoutDescriptors(t *testing.T) {
 	wantEntries(t, open(t, dir, Options{SegmentSize: 4 << 10}), 701, 1500)
 }
 
-// crowdedDisk has no room for so many new segments, the beginnings of which it
-// leaves behind.
+// crowdedDisk has no room for a number of new segments, and leaves their
+// beginnings behind.
 type crowdedDisk struct {
 	types.VFS
 	fails int
@@ -113,8 +112,8 @@ func (d *crowdedDisk) Create(dir, name string, size uint64) (types.WritableFile,
 	return nil, errors.Join(f.Close(), &os.PathError{Op: "fallocate", Path: name, Err: syscall.ENOSPC})
 }
 
-// A disk that has no room for a segment now is waited for, and said to be full
-// meanwhile; the log has all that it was given.
+// The log waits for a disk that has no room for a segment now, and reports it
+// as full meanwhile. It keeps all that it was given.
 func TestLogWaitsForRoom(t *testing.T) {
 	dir, disk := t.TempDir(), &crowdedDisk{VFS: walfs.New()}
 	wants := new(scarce.Wants)

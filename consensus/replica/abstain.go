@@ -10,22 +10,24 @@ import (
 
 var errAbstains = errors.New("this voter's log ends before what it acknowledged; it does not stand before it has caught up")
 
-// abstention stands between raft and the network of a voter. While the voter's
-// state is not checked, it stands for no election and takes over no leadership.
+// abstention filters the requests of other members to a voter's raft. While the
+// voter's state is not checked, the voter does not stand for election and does
+// not take over leadership.
 //
 // The same holds while its log ends before the entries that it promised to
-// hold. It then votes as it would with the log that it had: for no candidate
-// whose log ends before that. It accepts and acknowledges entries meanwhile:
-// raft has its newest term again, so that it accepts none from an earlier
-// leader, and what it acknowledges it has.
+// hold. It then votes as if it still had that log: for no candidate whose log
+// ends earlier. Meanwhile it accepts and acknowledges entries. That is safe:
+// raft has its newest term again, so it accepts no entry from an earlier
+// leader, and it has every entry that it acknowledges.
 type abstention struct {
 	self    raft.RPCHeader
 	whole   whole
 	forbids func(raftlog.End) bool
 }
 
-// newAbstention is for the voter of that name. Forbids reports whether a node whose
-// log ends there must not lead for all that this one knows.
+// newAbstention returns the abstention of the voter with that name. forbids
+// reports whether, for all that this voter knows, a node whose log ends there
+// must not lead.
 func newAbstention(name string, whole whole, forbids func(raftlog.End) bool) *abstention {
 	return &abstention{
 		whole: whole, forbids: forbids,
@@ -36,7 +38,7 @@ func newAbstention(name string, whole whole, forbids func(raftlog.End) bool) *ab
 // refuse reports whether a request would make this voter lead while it must not, and
 // answers it if so.
 func (a *abstention) refuse(rpc raft.RPC) bool {
-	if a == nil { // no voter
+	if a == nil { // not a voter
 		return false
 	}
 	switch q := rpc.Command.(type) {
@@ -62,10 +64,10 @@ func (a *abstention) refuse(rpc raft.RPC) bool {
 	return true
 }
 
-// held says why this voter must not lead, if so.
+// held returns the reason why this voter must not lead now, or nil.
 func (a *abstention) held() error {
 	switch {
-	case a == nil: // no voter
+	case a == nil: // not a voter
 		return nil
 	case a.whole.pending():
 		return errUnchecked
@@ -75,8 +77,9 @@ func (a *abstention) held() error {
 	return nil
 }
 
-// promise opens what this voter remembers of raft, and has it abstain until its
-// state is checked, and where its log here is not what it was.
+// promise opens what this voter remembers of raft. It makes the voter abstain
+// until its state is checked, and while its log lacks entries that it promised
+// to hold.
 func (r *Replica) promise(dir string, snapshots raft.SnapshotStore) (err error) {
 	at, _ := r.store.Position()
 	if r.promises, err = raftlog.OpenPromises(dir, at.Size == 0, r.raftLog, snapshots, func(term uint64) error { return foreignTerm(dir, term) }); err != nil {
@@ -88,7 +91,8 @@ func (r *Replica) promise(dir string, snapshots raft.SnapshotStore) (err error) 
 		if rolledBack, err = r.short(); err != nil {
 			return err
 		}
-		// If so the promises were rolled back as well, and nothing says how far.
+		// In that case the promises were rolled back as well, and it is unknown
+		// how far.
 		forbids = func(raftlog.End) bool {
 			size, _ := r.store.Ahead()
 			return rolledBack && size > 0
@@ -102,7 +106,7 @@ func (r *Replica) promise(dir string, snapshots raft.SnapshotStore) (err error) 
 }
 
 // short reports whether database and raft's log together have fewer entries
-// than the heads that this member remembers: then raft's log has lost some,
+// than the heads that this member remembers. Raft's log has then lost some,
 // whatever the promises say.
 func (r *Replica) short() (bool, error) {
 	size, _ := r.store.Ahead()

@@ -35,8 +35,8 @@ func (r *Replica) flushOften() {
 	}
 }
 
-// foundWhenLeading makes genesis the first entry of an empty log. Two leaders
-// may both try: the second is told that it is known.
+// foundWhenLeading makes genesis the first entry of an empty log. If two
+// leaders both try, the second is answered that the statement is known.
 func (r *Replica) foundWhenLeading() {
 	t := time.NewTicker(r.patience / 100)
 	defer t.Stop()

@@ -20,18 +20,18 @@ var errCatchingUp = errors.New("this replica is catching up")
 const fetchAtOnce = tlog.TileWidth
 
 // catchup brings a replica that raft's log no longer reaches to where the
-// others are: it fetches entries from any member, checks that they lead to the
-// marker's root before it believes one of them, and applies their statements
-// by the rules. A member that serves another history costs one attempt.
+// others are. It fetches entries from any member, checks that they lead to the
+// marker's root before it uses one of them, and applies their statements by the
+// rules. A member that serves another history costs one attempt.
 //
-// Until that is done raft goes on delivering newer entries. They are postponed:
-// they are stored in this node's own raft log, from which they are read afterwards.
+// Meanwhile raft delivers newer entries. They are postponed: they are stored in
+// this node's own raft log, and read from it afterwards.
 type catchup struct {
 	r *Replica
 
 	mu        sync.Mutex
 	target    *marker // nil while there is nothing to catch up with
-	postponed uint64  // index of the last raft entry that waits in raft's log
+	postponed uint64  // index of the last postponed entry in raft's log
 }
 
 func (c *catchup) active() bool {
@@ -109,9 +109,9 @@ func (c *catchup) reach() error {
 	return all
 }
 
-// from fetches entries of one member up to a marker. The first pass only
-// hashes: what it hashes must lead to the marker's root. The second applies,
-// and insists on the very hashes of the first.
+// from fetches the entries of one member up to a marker. The first pass only
+// hashes: the hashes must lead to the marker's root. The second pass applies,
+// and requires the same hashes as the first.
 func (c *catchup) from(member string, m *marker) error {
 	at, _ := c.r.store.Position()
 	if at.Size >= m.Size {
@@ -152,9 +152,9 @@ func (c *catchup) from(member string, m *marker) error {
 	return c.moveTo(m)
 }
 
-// hash is the first pass: it appends a member's entries from first on, up to
-// the marker, to the tree and compares with every head remembered. It returns
-// the digests of the bundles, by which the second pass knows them again.
+// hash is the first pass. It appends a member's entries from first on, up to
+// the marker, to the tree and compares the tree with every remembered head. It
+// returns the digests of the bundles, which the second pass checks.
 func (c *catchup) hash(member string, first uint64, m *marker, tree *tlog.Tree) (digests [][sha256.Size]byte, forked, err error) {
 	remembered := c.r.store.Awaiting()
 	err = c.each(member, first, m.Size, (*bundle).hash, func(b *bundle) error {
@@ -170,9 +170,9 @@ func (c *catchup) hash(member string, first uint64, m *marker, tree *tlog.Tree) 
 	return digests, forked, err
 }
 
-// apply takes in entries of the true history. If the rules here make another
+// apply applies entries of the true history. If the rules here make another
 // leaf of a statement, this node and the network do not run the same rules, and
-// only an update helps.
+// this node needs an update.
 func (c *catchup) apply(b *bundle) error {
 	return c.r.store.Batch(func(to *state.Batch) error {
 		if b.broken != nil {
@@ -191,10 +191,10 @@ func (c *catchup) apply(b *bundle) error {
 	})
 }
 
-// moveTo moves the position in raft's log to the marker's, once the entries
-// are those of the marker.
+// moveTo sets the position in raft's log to the marker's, once the marker's
+// entries are applied.
 func (c *catchup) moveTo(m *marker) error {
-	if m.unproven { // now the log here knows the cosigners
+	if m.unproven { // the log here now knows the cosigners
 		if _, err := c.r.trust.verify(m.Final); err != nil {
 			return fmt.Errorf("the leader's marker: %w: its checkpoint is not final: %v", errOtherHistory, err)
 		}
@@ -212,8 +212,8 @@ func (c *catchup) moveTo(m *marker) error {
 	})
 }
 
-// finish flushes, applies what was postponed from raft's own log, and ends the
-// catching up at a moment when nothing is left to apply.
+// finish flushes and applies what was postponed, from raft's own log. It ends
+// the catching up at a moment when nothing is left to apply.
 func (c *catchup) finish() error {
 	if err := c.r.store.Flush(); err != nil {
 		return err
@@ -232,8 +232,8 @@ func (c *catchup) finish() error {
 		}
 		last := c.postponed
 		c.mu.Unlock()
-		// What raft's log lacks behind the marker are entries of raft itself,
-		// which its snapshot covers and no replica applies.
+		// Entries between the marker and raft's log are raft's own, which its
+		// snapshot covers and no replica applies.
 		first, err := c.r.raftLog.FirstIndex()
 		if err != nil {
 			return err

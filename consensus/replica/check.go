@@ -54,8 +54,8 @@ func (r *Replica) Check(ctx context.Context) (tlog.Head, error) {
 	return head, r.View(func(v ledger.View) error { return sameState(state, v, head.Size) })
 }
 
-// sameState compares what the entries make of the state with what is kept, if
-// that has not moved on.
+// sameState compares the state that the entries lead to with the stored one,
+// unless the stored one has moved on.
 func sameState(want *ledger.Memory, got ledger.View, size uint64) error {
 	if now, err := ledger.Read(got); err != nil || now != nil && now.Size != size {
 		return err

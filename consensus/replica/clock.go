@@ -47,9 +47,9 @@ func (r *Replica) Time() (TimeState, error) {
 	return t, nil
 }
 
-// Date returns the time, in Unix milliseconds, by which this member should date
-// what it says now: its own clock, unless the log would refuse that. Where the
-// state cannot be read it is the clock alone.
+// Date returns the time, in Unix milliseconds, with which this member should
+// date a statement now. It is this member's own clock, or the closest time to
+// it that the log accepts. If the state cannot be read, it is the clock.
 func (r *Replica) Date() uint64 {
 	own := uint64(r.now().UnixMilli())
 	if s, err := r.ledgerState(); err == nil && s != nil {
@@ -58,9 +58,9 @@ func (r *Replica) Date() uint64 {
 	return own
 }
 
-// Deadline returns the network time that is so far ahead, in Unix
-// milliseconds: by this member's clock, or from network time where that is
-// ahead of it. It is never more than a day from network time.
+// Deadline returns a network time that is this duration ahead, in Unix
+// milliseconds: counted from this member's clock, or from network time if that
+// is later. It is never more than a day after network time.
 func (r *Replica) Deadline(after time.Duration) uint64 {
 	own := uint64(r.now().UnixMilli())
 	s, err := r.ledgerState()
@@ -78,9 +78,9 @@ func (r *Replica) ledgerState() (s *ledger.State, err error) {
 	return s, err
 }
 
-// tellTime tells this member's time where [ledger.Teller] says so. A voter also
-// does at the start, and whenever the log has grown by more than ticks while it
-// said nothing.
+// tellTime submits a tick when [ledger.Teller] says so. A voter also does at
+// the start, and whenever the log has grown by more than ticks while it
+// submitted nothing.
 func (r *Replica) tellTime() {
 	t := time.NewTicker(min(r.silence/4, time.Second))
 	defer t.Stop()
@@ -92,7 +92,7 @@ func (r *Replica) tellTime() {
 		case now := <-t.C:
 			s, err := r.ledgerState()
 			if err != nil || s == nil {
-				continue // not founded; or closing
+				continue // no genesis yet, or closing
 			}
 			own, busy := uint64(r.now().UnixMilli()), r.busy.Load()
 			r.watchClock(s, own)
@@ -128,13 +128,14 @@ func (r *Replica) tell(at uint64) bool {
 	return false
 }
 
-// clockWatch finds out whether this member's clock can be right.
+// clockWatch detects whether this member's clock is wrong.
 type clockWatch struct {
 	mu      sync.Mutex
 	now     TimeState
-	refused ledger.Verdict // of the last tick, where it was refused
+	refused ledger.Verdict // of the last tick, if it was refused
 
-	// Since when this clock is ahead of network time, and what members had said.
+	// When this clock came to be ahead of network time, and what members had
+	// said by then.
 	ahead  bool
 	from   uint64
 	clocks ledger.Clocks
@@ -156,14 +157,14 @@ func (w *clockWatch) answered(a ledger.Answer) {
 }
 
 // maxAside is how far a clock may be from network time, in milliseconds, before
-// that is a problem: voters of an idle network speak hourly.
+// it counts as a problem. Voters of an idle network speak only hourly.
 const (
 	maxAheadOfTime  = 70 * 60_000
 	maxBehindOfTime = 5 * 60_000
 )
 
-// look compares this member's clock with a state and returns what is new: a
-// problem, or that there is none any more.
+// look compares this member's clock with a state. It reports whether there is
+// news: a new problem, or the end of one.
 func (w *clockWatch) look(s *ledger.State, seat int, own uint64) (t TimeState, news bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -191,21 +192,22 @@ func (w *clockWatch) problem(s *ledger.State, seat int, own uint64) string {
 	return ""
 }
 
-// isAhead reports whether this clock has been ahead of network time while the
-// members who make network time have spoken: a majority of the voters, and
-// where network time waits for the other members, a majority of those.
+// isAhead reports whether this clock has stayed ahead of network time although
+// the members that determine network time have spoken. These are a majority of
+// the voters and, when network time waits for the other members, a majority of
+// those.
 func (w *clockWatch) isAhead(s *ledger.State, seat int, own uint64) bool {
 	if own <= s.Time+maxAheadOfTime {
 		w.ahead = false
 		return false
 	}
-	if !w.ahead || s.Time >= w.from+ledger.CallAfter { // it follows, in rounds
+	if !w.ahead || s.Time >= w.from+ledger.CallAfter { // network time follows, in rounds
 		w.ahead, w.from, w.clocks = true, s.Time, append(ledger.Clocks(nil), s.Clocks...)
 		return false
 	}
 	last := *s
-	last.Size--                         // who is absent at the next entry did not let network time go at this one
-	voters, members, present := 0, 0, 0 // who has spoken since, and who would
+	last.Size--                         // a member absent at the next entry did not let network time go at this one
+	voters, members, present := 0, 0, 0 // who has spoken since, and who could
 	for m := range min(s.Clocks.Seats(), w.clocks.Seats()) {
 		spoke := s.Clocks.Time(m) != w.clocks.Time(m) || m == seat
 		if spoke && s.Votes(m) {
@@ -221,8 +223,8 @@ func (w *clockWatch) isAhead(s *ledger.State, seat int, own uint64) bool {
 	return voters > len(s.Voters)/2 && (s.VotersTime() <= s.Time || members > present/2)
 }
 
-// watchClock raises an alarm when the time begins to be wrong, and says when it
-// is right again.
+// watchClock raises an alarm when the time goes wrong, and logs when it is
+// right again.
 func (r *Replica) watchClock(s *ledger.State, own uint64) {
 	t, news := r.clock.look(s, r.seat, own)
 	switch {

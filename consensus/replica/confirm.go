@@ -12,27 +12,27 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// leaderAnswer is what a leader says to a member that submits: the rules'
-// answer, and how many entries the leader's log had then.
+// leaderAnswer is a leader's answer to a member that submits: the rules'
+// answer, and the size of the leader's log then.
 type leaderAnswer struct {
 	_      struct{} `cbor:",toarray"`
 	Answer ledger.Answer
 	Size   uint64
 }
 
-// errDisputed means that a leader's answer is not what this replica comes to.
+// errDisputed means that a leader's answer differs from this replica's result.
 var errDisputed = errors.New("the leader's answer is not the log's")
 
-// disputes is how many answers in a row may differ from what this replica
-// decides, where the log may have moved on in between, before that raises an
-// alarm.
+// disputes is how many of a leader's answers in a row must differ from what
+// this replica decides before an alarm is raised. Fewer may differ because the
+// log has moved on in between.
 const disputes = 3
 
-// dispute is a leader's answer that this replica does not come to.
+// dispute is a leader's answer that differs from this replica's result.
 type dispute struct {
 	leader, says, here string
 	size               uint64
-	certain            bool // no log of this network has what the leader says
+	certain            bool // no log of this network can lead to the leader's answer
 }
 
 func (d *dispute) Error() string {
@@ -41,9 +41,8 @@ func (d *dispute) Error() string {
 
 func (d *dispute) Unwrap() error { return errDisputed }
 
-// confirm returns the answer that this replica itself comes to, once its log is
-// as long as the leader's was. A [*dispute] is the error where that is another
-// one than the leader's.
+// confirm returns the answer of this replica itself, once its log is as long as
+// the leader's was. The error is a [*dispute] if it differs from the leader's.
 func (r *Replica) confirm(ctx context.Context, leader string, statement []byte, t leaderAnswer) (ledger.Answer, error) {
 	need := t.Size
 	if t.Answer.InLog() {
@@ -102,8 +101,8 @@ func (r *Replica) confirmEntry(leader string, statement []byte, t leaderAnswer) 
 	return ledger.Answer{Verdict: e.Verdict, Index: e.Index, Known: true}, nil
 }
 
-// sameStatement reports whether an entry is a statement, or has brought what it
-// carries to the log before: the rules know either by its first entry.
+// sameStatement reports whether an entry is this statement, or carries what an
+// earlier carrier brought to the log: the rules know both by the first entry.
 func sameStatement(e *ledger.Entry, statement []byte) (same bool, kind string) {
 	if e.Index == 0 {
 		_, a, errA := ledger.OpenGenesis(e.Statement)

@@ -12,22 +12,23 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// ErrBehind is the answer of a cosigner whose log is not as long as the head
-// that it is asked to cosign, or has been caught up with by a larger one. The
-// asker tries again, with its newest head.
+// ErrBehind is the answer of a cosigner whose log is shorter than the head that
+// it is asked to cosign, or that has cosigned a larger one meanwhile. The asker
+// tries again, with its newest head.
 var ErrBehind = errors.New("this member cannot cosign that head now")
 
-// cosignAnswer is what a cosigner says to a signed head: its cosignature, or
-// its own signed head of the same size, where that is another, or a final
-// checkpoint where it does not sign: that very head's, if it made a handover
-// final, or the newest, where it has cosigned beyond.
+// cosignAnswer is a cosigner's answer to a signed head. It is one of three: its
+// cosignature; its own signed head of the same size, if that differs; or, if it
+// does not sign, a final checkpoint. That checkpoint is the head's own if it
+// made a handover final, and the newest one if the cosigner has cosigned a
+// larger head.
 type cosignAnswer struct {
 	Line  string `cbor:"1,keyasint,omitempty"`
 	Own   []byte `cbor:"2,keyasint,omitempty"`
 	Final []byte `cbor:"3,keyasint,omitempty"`
 }
 
-// rememberedRaises is of how many raises a cosigner knows the time.
+// rememberedRaises is the number of raises whose time a cosigner remembers.
 const rememberedRaises = 1024
 
 // cosigner signs heads that this replica has come to by itself, and never heads
@@ -73,8 +74,9 @@ func (c *cosigner) cosign(origin string, head tlog.Head) (string, error) {
 }
 
 // date returns the time for a cosignature. It states that the head was the
-// largest that this cosigner knew at that time (C2SP tlog-cosignature): now,
-// or for a head that was overtaken by another asker's, when that happened.
+// largest that this cosigner knew at that time (C2SP tlog-cosignature). That
+// time is now or, if another asker's larger head has come since, when that
+// came.
 func (c *cosigner) date(head tlog.Head) (uint64, error) {
 	now := uint64(time.Now().Unix())
 	c.file.mu.Lock()
@@ -106,11 +108,11 @@ var errSuperseded = errors.New("it has cosigned a larger one")
 // head that it is asked for.
 const cosignPatience = 2 * time.Second
 
-// ServeCosign answers a member that asks for a cosignature under a head, which
-// the asker has signed. A head of this log is cosigned whoever asks. Any other,
+// ServeCosign answers a member that asks for a cosignature under a head signed
+// by that member. A head of this log is cosigned whoever asks. Any other head,
 // if the asker's signature verifies, is answered with this member's own head of
-// that size, and both are kept as evidence of two histories. It returns
-// [ErrBehind] where trying again may help.
+// that size, and both are stored as evidence of two histories. It returns
+// [ErrBehind] if trying again may help.
 func (r *Replica) ServeCosign(ctx context.Context, from string, request []byte) ([]byte, error) {
 	asked, err := tlog.Unverified(request)
 	if err != nil {
@@ -156,8 +158,8 @@ func (r *Replica) ServeCosign(ctx context.Context, from string, request []byte) 
 	return sign.Marshal(cosignAnswer{Line: line})
 }
 
-// cosignOwn is this member's own cosignature under a head of its log, if it is
-// one of those who make heads of that size final.
+// cosignOwn returns this member's own cosignature under a head of its log, if
+// it is one of the cosigners for that size.
 func (r *Replica) cosignOwn(ctx context.Context, head tlog.Head) (string, error) {
 	set := r.trust.at(head.Size)
 	if !set.Has(r.name) {
@@ -173,10 +175,10 @@ func (r *Replica) cosignOwn(ctx context.Context, head tlog.Head) (string, error)
 	return line, err
 }
 
-// takenOver returns when the cosigners before this set have made the head final
-// with which they handed over, and that is on disk here. Without it a leader
-// could show the old cosigners a log without the handover and the new ones the
-// log with it, and have both made final.
+// takenOver waits until the head of the handover to this set has been made
+// final by the cosigners before it, and that is on disk here. Otherwise a
+// leader could show the old cosigners a log without the handover and the new
+// ones the log with it, and have both made final.
 func (r *Replica) takenOver(ctx context.Context, set *ledger.Cosigners) error {
 	if r.Final().Size >= set.After && r.finals.saved.Load() >= set.After {
 		return nil
@@ -187,8 +189,8 @@ func (r *Replica) takenOver(ctx context.Context, set *ledger.Cosigners) error {
 	return r.saveFinal(r.Final())
 }
 
-// learn takes in the final checkpoint that a cosigner shows if it has cosigned
-// a larger head than it is asked for.
+// learn accepts the final checkpoint that a cosigner shows if it has cosigned a
+// larger head than the one in the request.
 func (r *Replica) learn(ctx context.Context, member string, signed []byte) error {
 	head, err := tlog.Unverified(signed)
 	if err == nil {

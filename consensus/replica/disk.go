@@ -32,7 +32,7 @@ func usedOf(dir string) (int, error) {
 	}
 	used, free := s.Blocks-s.Bfree, s.Bavail
 	if used+free == 0 {
-		return 0, nil // a file system that does not count
+		return 0, nil // this file system reports no size
 	}
 	return int((100*used + used + free - 1) / (used + free)), nil
 }
@@ -76,5 +76,5 @@ func (r *Replica) lookAtDisk() error {
 // DiskUsed returns how full the disk was when last looked at, in percent.
 func (r *Replica) DiskUsed() int { return int(r.used.Load()) }
 
-// Tight reports whether the disk leaves room for no new queries.
+// Tight reports whether the disk has too little room for new queries.
 func (r *Replica) Tight() bool { return r.DiskUsed() >= diskTight }

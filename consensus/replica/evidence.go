@@ -32,18 +32,18 @@ const evidenceSchema = "atoll.evidence/v1"
 const clockAlarm = "clock"
 
 // An Alarm says that this member has seen two histories of the log, or a
-// cosignature of its own that it does not remember, or that its clock and the
-// network's disagreed. It stays until an operator
-// has taken its file out of the evidence folder and started the node again.
+// cosignature of its own that it does not remember, or that its clock disagreed
+// with network time. It stays until an operator has removed its file from the
+// evidence folder and started the node again.
 type Alarm struct {
 	Schema string    `json:"schema"`
 	Kind   string    `json:"kind,omitempty"` // "" for histories, or "clock"
 	Time   time.Time `json:"time"`           // by this member's clock
-	Member string    `json:"member"`         // whose log is of another history; "" for that of a quorum or of this member's past; this member for what it forgot
-	Size   uint64    `json:"size"`           // at which the heads differ, or that was forgotten
+	Member string    `json:"member"`         // whose log is of another history; "" if it is a quorum's or this member's own past; this member for what it forgot
+	Size   uint64    `json:"size"`           // at which the heads differ, or which was forgotten
 	Why    string    `json:"why"`
-	Theirs string    `json:"theirs"` // the other head, signed (C2SP tlog-checkpoint); "" where only this member's memory has it
-	Ours   string    `json:"ours"`   // this member's, signed; "" where it forgot
+	Theirs string    `json:"theirs"` // the other head, signed (C2SP tlog-checkpoint); "" if only this member remembers it
+	Ours   string    `json:"ours"`   // this member's, signed; "" if it forgot the head
 	File   string    `json:"-"`      // where it is kept
 }
 
@@ -84,8 +84,8 @@ func (r *Replica) Alarms() []Alarm {
 	return slices.Clone(r.evidence.alarms)
 }
 
-// keep writes an alarm's evidence, durably, unless there is enough about that
-// member. It completes the alarm and reports whether it is a new one.
+// keep writes an alarm's evidence durably, unless there is enough evidence
+// about that member. It completes the alarm and reports whether it is new.
 func (e *evidence) keep(a *Alarm, other tlog.Hash) (bool, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -144,9 +144,9 @@ func (r *Replica) writeLater(a Alarm) {
 	}
 }
 
-// accuse keeps two signed heads that show a member and this one in different
-// histories. The heads alone do not show which history is the network's, nor
-// which leader wrote the other.
+// accuse stores two signed heads that show a member and this one in different
+// histories. The heads alone show neither which history is the network's nor
+// which leader made the other.
 func (r *Replica) accuse(member string, other tlog.Head, theirs, ours []byte) {
 	r.alarm(Alarm{Member: member, Size: other.Size, Why: "two histories: " + member + " signed another head of this size", Theirs: string(theirs), Ours: string(ours)}, other.Root)
 }
@@ -179,5 +179,5 @@ func (r *Replica) forked(err error) error {
 	return err
 }
 
-// failForked is fail, with evidence where there is a fork.
+// failForked is fail, and stores evidence if there is a fork.
 func (r *Replica) failForked(err error) { r.fail(r.forked(err)) }

@@ -9,9 +9,9 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// How far fetching is ahead of what is done with the entries: as many bundles
-// as fit into bytesAhead if they are as large as the last one, so that some 8 MB
-// of entries wait in memory whatever the length of the log.
+// How far fetching may be ahead of processing: as many bundles as fit into
+// bytesAhead if they are as large as the last one. So about 8 MB of entries
+// wait in memory, whatever the length of the log.
 const (
 	bundlesAhead = 16
 	bytesAhead   = 8 << 20
@@ -21,15 +21,16 @@ const (
 // bundle is some entries, in order, as a member served them.
 type bundle struct {
 	leaves  [][]byte
-	entries []*ledger.Entry     // where they were looked at
-	says    []*ledger.Statement // verified; nil: the rules are to verify it in its turn
+	entries []*ledger.Entry     // if they were parsed
+	says    []*ledger.Statement // verified; nil: the rules verify it when it is applied
 	hashes  []tlog.Hash         // of the leaves
 	digest  [sha256.Size]byte   // of the hashes
 	broken  error               // of an entry's encoding
 	err     error               // of the fetching
 }
 
-// hash is all of the first pass that does not depend on the entries before it.
+// hash does everything in the first pass that does not depend on the entries
+// before it.
 func (b *bundle) hash() {
 	h := sha256.New()
 	for _, leaf := range b.leaves {
@@ -40,7 +41,8 @@ func (b *bundle) hash() {
 	h.Sum(b.digest[:0])
 }
 
-// look is that of the second pass: it parses entries and verifies signatures.
+// look does the same for the second pass: it parses entries and verifies
+// signatures.
 func (b *bundle) look(signers *ledger.Signers) {
 	says := make([][]byte, len(b.leaves))
 	for i, leaf := range b.leaves {
@@ -55,8 +57,9 @@ func (b *bundle) look(signers *ledger.Signers) {
 	b.says = signers.Verify(says)
 }
 
-// signers are the members whose signatures can be verified ahead. Before
-// genesis is applied they are those of the genesis that this member was given.
+// signers returns the members whose signatures can be verified ahead. Before
+// genesis is applied they are those of the genesis in this member's
+// configuration.
 func (c *catchup) signers() (signers *ledger.Signers, err error) {
 	if at, _ := c.r.store.Position(); at.Size > 0 {
 		err := c.r.store.View(func(v ledger.View) (err error) {
@@ -74,9 +77,9 @@ func (c *catchup) signers() (signers *ledger.Signers, err error) {
 	return ledger.ReadSigners(state)
 }
 
-// each hands the entries from first to last, exclusive, to f, bundle after
-// bundle. Those behind are fetched meanwhile, and prepared, each by a goroutine
-// of its own, so that all cores verify while one applies.
+// each calls f with the entries from first to last, exclusive, bundle after
+// bundle. Meanwhile later bundles are fetched and prepared, each by its own
+// goroutine, so that all cores verify while one applies.
 func (c *catchup) each(member string, first, last uint64, prepare func(*bundle), f func(*bundle) error) error {
 	ctx, cancel := context.WithCancel(c.r.ctx)
 	defer cancel()

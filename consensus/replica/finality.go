@@ -19,9 +19,9 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// Final is a final checkpoint: no two of them can be of different histories
+// Final is a final checkpoint. No two of them can be of different histories
 // unless more cosigners lie than the network is founded to withstand. The zero
-// Final is none.
+// Final means that there is none.
 type Final struct {
 	tlog.Head
 	Signed []byte // by this member in the name of the log, and by a quorum of cosigners (C2SP tlog-checkpoint)
@@ -34,15 +34,16 @@ type finals struct {
 	grown      chan struct{} // closed and replaced when there is a newer one
 	saved      atomic.Uint64 // size of the one on disk
 	saving     sync.Mutex    // one write at a time
-	unproven   atomic.Bool   // newest was read from disk, and the log here does not know yet who makes heads of that size final
+	unproven   atomic.Bool   // newest was read from disk, and the log here does not know yet the cosigners for that size
 	path       string
-	round      chan struct{}     // holds one while a round is collected
+	round      chan struct{}     // capacity 1; full while a round is collected
 	heard      map[seat]*hearing // what cosigners answered last
 	replicated atomic.Uint64     // size of the newest that came through raft
 }
 
-// Final returns the newest final checkpoint that this member knows, or none
-// while the log here is not that long: what it covers has been applied here.
+// Final returns the newest final checkpoint that this member knows. It returns
+// none while the log here is shorter: what a Final covers has been applied
+// here.
 func (r *Replica) Final() Final {
 	at, _ := r.store.Position()
 	final, _ := r.finals.last()
@@ -86,10 +87,10 @@ func (f *finals) raise(to Final) {
 	}
 }
 
-// Finalise returns when a final checkpoint covers the first size entries. It
-// does not wait for the leader's: it asks all cosigners itself and is done with
-// the first that make a quorum. Callers at the same time share what they ask.
-// It tries until ctx ends; the error is then a [*NotFinalError].
+// Finalise waits until a final checkpoint covers the first size entries. It
+// does not wait for the leader's checkpoint: it asks all cosigners itself and
+// finishes with the first quorum. Concurrent callers share these requests. It
+// tries until ctx ends; the error is then a [*NotFinalError].
 func (r *Replica) Finalise(ctx context.Context, size uint64) error {
 	if err := r.WaitFor(ctx, size); err != nil {
 		return err
@@ -117,8 +118,8 @@ func (r *Replica) Finalise(ctx context.Context, size uint64) error {
 	}
 }
 
-// reachFinal waits until the size is final, or it is this caller's turn to
-// collect, and then collects once.
+// reachFinal waits until the size is final, or until it is this caller's turn
+// to collect; it then collects once.
 func (r *Replica) reachFinal(ctx context.Context, size uint64) (done bool, err error) {
 	for {
 		_, grown := r.finals.last()
@@ -143,7 +144,7 @@ func (r *Replica) reachFinal(ctx context.Context, size uint64) (done bool, err e
 	}
 }
 
-// roundPatience bounds one round of questions to the cosigners.
+// roundPatience limits one round of requests to the cosigners.
 const roundPatience = 3 * time.Second
 
 type vote struct {
@@ -151,9 +152,10 @@ type vote struct {
 	err          error
 }
 
-// collect makes the log as it is now final. Where cosigners have handed over
-// since the newest final head, it makes the log final up to that handover. If
-// the old cosigners do not answer any more, the new ones may have that head.
+// collect makes the log as it is now final. If cosigners have handed over since
+// the newest final head, it makes only the head of that handover final. If that
+// fails, because the old cosigners no longer answer, it asks the new ones for
+// the newest head.
 func (r *Replica) collect(ctx context.Context) error {
 	if err := r.behind(); err != nil {
 		return err
@@ -181,7 +183,7 @@ func (r *Replica) collect(ctx context.Context) error {
 }
 
 // collectHead makes a head of this log final. The checkpoint has this member's
-// own signature and no line that canvass has not verified.
+// own signature, and only lines that canvass has verified.
 func (r *Replica) collectHead(ctx context.Context, head tlog.Head) error {
 	signed, err := r.trust.sign(head)
 	if err != nil {
@@ -201,10 +203,10 @@ func (r *Replica) collectHead(ctx context.Context, head tlog.Head) error {
 	return nil
 }
 
-// canvass asks all cosigners at once, and verifies what each one answers: one bad
-// line would spoil the checkpoint for every verifier. The questions outlive a
-// round that has its quorum: the answer of one who has another history is
-// evidence even then.
+// canvass asks all cosigners in parallel, and verifies each answer: one bad
+// line would make every verifier refuse the checkpoint. The requests continue
+// after a round has its quorum: an answer with another history is evidence even
+// then.
 func (r *Replica) canvass(set *ledger.Cosigners, head tlog.Head, signed []byte) (<-chan vote, error) {
 	keys, err := set.Verifiers()
 	if err != nil {
@@ -231,7 +233,7 @@ func (r *Replica) canvass(set *ledger.Cosigners, head tlog.Head, signed []byte) 
 
 // count attaches cosignatures until there is a quorum.
 func (r *Replica) count(ctx context.Context, set *ledger.Cosigners, votes <-chan vote, signed []byte) ([]byte, error) {
-	signed = slices.Clone(signed) // the questions still read it
+	signed = slices.Clone(signed) // the requests still read it
 	var failures error
 	got, quorum := 0, int(set.Quorum)
 	for left := len(set.Keys); got < quorum; left-- {
@@ -257,9 +259,9 @@ func (r *Replica) count(ctx context.Context, set *ledger.Cosigners, votes <-chan
 	return signed, nil
 }
 
-// takeFinal takes in a checkpoint that is said to be final. One without the
-// right signatures is logged and ignored, as it proves nothing. One that has
-// them and is of another history than this log is a [*state.ForkError].
+// takeFinal processes a checkpoint that is claimed to be final. One without the
+// right signatures proves nothing, and is logged and ignored. One with them
+// that is of another history than this log gives a [*state.ForkError].
 func (r *Replica) takeFinal(signed []byte, expect func(state.Awaited) error) (tlog.Head, error) {
 	head, err := r.trust.verify(signed)
 	if err != nil {
@@ -286,9 +288,9 @@ const byQuorum = "a quorum of cosigners"
 // keepEvery is how often keepFinal writes at most: it takes three syncs.
 const keepEvery = 100 * time.Millisecond
 
-// keepFinal writes the newest final checkpoint behind those who wait for it:
-// losing it breaks no promise, since cosigners have their own memory. Where the
-// machine lacks what the write takes, keepFinal tries again.
+// keepFinal writes the newest final checkpoint to disk after its readers have
+// been answered. Losing it breaks no promise, since cosigners have their own
+// memory. If the machine lacks what the write needs, keepFinal tries again.
 func (r *Replica) keepFinal() {
 	for attempt := 0; ; {
 		final, grown := r.finals.last()
@@ -333,11 +335,12 @@ func (r *Replica) saveFinal(final Final) error {
 	return nil
 }
 
-// publishAfter is how many new entries make the leader publish at once.
+// publishAfter is the number of new entries after which the leader publishes
+// without waiting.
 const publishAfter = 256
 
-// publishOften has the leader make the log final while it grows, and hand the
-// finished checkpoint to all members through raft.
+// publishOften makes the log final while it grows, if this member leads, and
+// sends the final checkpoint to all members through raft.
 func (r *Replica) publishOften() {
 	t := time.NewTicker(r.publish / 10)
 	defer t.Stop()
@@ -371,13 +374,13 @@ func (r *Replica) publishFinal(size uint64) error {
 	}
 	command := slices.Concat([]byte{commandCheckpoint}, r.Final().Signed)
 	if err := checkCommand(command); err != nil {
-		return err // no follower would take it, nor anything behind it
+		return err // no follower would accept it, nor anything after it
 	}
 	return r.await(ctx, r.raft.Apply(command, r.patience))
 }
 
-// recall reads the heads that this member remembers, and insists that the log
-// has them, or comes to them.
+// recall reads the heads that this member remembers, and requires that the log
+// has them or reaches them.
 func (r *Replica) recall(c Config, g *ledger.Genesis) (err error) {
 	at, _ := r.store.Position()
 	fresh := at.Size == 0
@@ -427,8 +430,9 @@ func (r *Replica) closeMemory() error {
 	return err
 }
 
-// behind says what this replica has to do before anybody may rely on it: check
-// its state, get to where it has been, or to where it knows the others to be.
+// behind returns the reason why nobody may rely on this replica yet, or nil.
+// Its state may be unchecked, or its log may be shorter than this member's
+// memory or a known head of the others.
 func (r *Replica) behind() error {
 	if r.whole.pending() {
 		return errUnchecked
@@ -439,9 +443,9 @@ func (r *Replica) behind() error {
 	return nil
 }
 
-// Ready returns when the state here has been checked, and the log has all that
-// this member cosigned or saw final. After a loss of files it has to fetch that
-// first. Answers before may be wrong or outdated.
+// Ready waits until the state here has been checked, and the log has all that
+// this member cosigned or saw final. After a loss of files the member has to
+// fetch that first. Earlier answers may be wrong or outdated.
 func (r *Replica) Ready(ctx context.Context) error {
 	select {
 	case <-r.whole:
@@ -464,6 +468,7 @@ func (r *Replica) Ready(ctx context.Context) error {
 	}
 }
 
-// Cosigners returns those who make heads of that size final, not to be changed.
-// Of heads beyond the log here it knows only what the log says so far.
+// Cosigners returns the cosigners who make heads of that size final; the caller
+// must not change it. For sizes beyond the log here it returns the last ones
+// that are known.
 func (r *Replica) Cosigners(size uint64) *ledger.Cosigners { return r.trust.at(size) }

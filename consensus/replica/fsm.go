@@ -17,7 +17,7 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// A command in raft's log is one byte that says what follows, and that.
+// A command in raft's log is one byte for its kind, followed by its content.
 const (
 	commandStatement  = 1 // a statement, which becomes an entry
 	commandCheckpoint = 2 // a signed checkpoint with its cosignatures, which does not
@@ -32,9 +32,9 @@ var _ raft.BatchingFSM = fsm{}
 // Apply implements raft.FSM; raft calls ApplyBatch instead.
 func (f fsm) Apply(l *raft.Log) any { return f.ApplyBatch([]*raft.Log{l})[0] }
 
-// ApplyBatch takes in what raft has committed. An entry is durable before it
-// comes here, in raft's log on a quorum: nothing here needs to be synced
-// before it is answered.
+// ApplyBatch applies what raft has committed. An entry that comes here is
+// durable in raft's log on a quorum, so nothing has to be synced here before it
+// is answered.
 func (f fsm) ApplyBatch(logs []*raft.Log) []any {
 	last := logs[len(logs)-1].Index
 	if err := f.r.late.await(f.r.ctx, last); err != nil {
@@ -62,11 +62,11 @@ func (f fsm) ApplyBatch(logs []*raft.Log) []any {
 	return answers
 }
 
-// allOf is one answer for each entry of a batch.
+// allOf returns the same answer for each entry of a batch.
 func allOf(n int, answer error) []any { return slices.Repeat([]any{answer}, n) }
 
 // take applies one entry of raft's log unless the database has it already:
-// after a restart raft hands out again what came after its snapshot.
+// after a restart raft delivers again what came after its snapshot.
 func (r *Replica) take(b *state.Batch, l *raft.Log, verified *ledger.Statement) (answer ledger.Answer, err error) {
 	if passed, _ := b.Position(); l.Index <= passed {
 		return answer, nil
@@ -106,9 +106,9 @@ func (r *Replica) command(b *state.Batch, data []byte, verified *ledger.Statemen
 	return answer, errors.New("it is of a kind that this version does not know; update this node")
 }
 
-// statement has the rules decide a statement and takes in its entry. Everything
-// in the log comes through here, and whoever has to know of an entry hears of it
-// here, when it is applied.
+// statement lets the rules decide a statement and appends its entry. Everything
+// in the log comes through here, and all who have to be told of an entry are
+// told here, when it is applied.
 func (r *Replica) statement(b *state.Batch, raw []byte, verified *ledger.Statement) (ledger.Answer, error) {
 	answer, err := b.Apply(raw, verified)
 	if err == nil && answer.Leaf != nil && answer.Kind == ledger.KindHandover && answer.Verdict == ledger.Accepted {
@@ -117,8 +117,8 @@ func (r *Replica) statement(b *state.Batch, raw []byte, verified *ledger.Stateme
 	return answer, err
 }
 
-// handOver takes in who the cosigners are from here on. The head that the old
-// ones signed, by which they handed over, must be one of this log.
+// handOver applies a change of cosigners. The head that the old cosigners
+// signed for it must be a head of this log.
 func (r *Replica) handOver(b *state.Batch, raw []byte) error {
 	s, err := ledger.Parse(raw)
 	if err != nil {
@@ -138,9 +138,9 @@ func (r *Replica) handOver(b *state.Batch, raw []byte) error {
 	return r.trust.follow(b.View())
 }
 
-// marker is all that a snapshot holds: a place in the log and its root, and the
-// newest final checkpoint, by which that is judged. No state is ever
-// transferred; see catchup.
+// marker is the whole content of a snapshot: a position in the log with its
+// root, and the newest final checkpoint, by which the position is judged. No
+// state is ever transferred; see catchup.
 type marker struct {
 	Raft  uint64 `json:"raft"`
 	Term  uint64 `json:"term"`
@@ -162,7 +162,7 @@ func (f fsm) Snapshot() (raft.FSMSnapshot, error) {
 		return nil, errCatchingUp
 	}
 	if err := f.r.late.await(f.r.ctx, math.MaxUint64); err != nil {
-		return nil, err // or raft would take for applied what was not
+		return nil, err // otherwise raft would take for applied what was not
 	}
 	if err := f.r.store.Flush(); scarce.Refused(err) {
 		return nil, err // a snapshot can wait
@@ -217,9 +217,9 @@ func parseMarker(text []byte) (*marker, error) {
 	return m, nil
 }
 
-// Restore implements raft.FSM: a marker from the leader says where the log is,
-// because this node has been away for longer than raft's log reaches back. It
-// returns at once, and the entries are fetched behind it.
+// Restore implements raft.FSM. A marker from the leader tells where the log is:
+// this node has been away for longer than raft's log reaches back. Restore
+// returns without waiting, and the entries are fetched in the background.
 func (f fsm) Restore(from io.ReadCloser) error {
 	defer from.Close()
 	m, err := readMarker(from)
@@ -229,8 +229,9 @@ func (f fsm) Restore(from io.ReadCloser) error {
 	return f.r.catchUpWith(m)
 }
 
-// proves verifies a marker's final checkpoint, where it has one. It may be of
-// cosigners whom this member does not know yet: then the marker is unproven.
+// proves verifies a marker's final checkpoint, if it has one. The checkpoint
+// may be by cosigners that this member does not know yet; then the marker is
+// unproven.
 func (r *Replica) proves(m *marker) (final tlog.Head, err error) {
 	if len(m.Final) == 0 {
 		return final, nil
@@ -251,11 +252,12 @@ func (r *Replica) proves(m *marker) (final tlog.Head, err error) {
 	return final, nil
 }
 
-// maxUnproven is how many entries a marker may be beyond what is final or here.
+// maxUnproven is how many entries a marker may be beyond what is final or
+// applied here.
 const maxUnproven = 1 << 20
 
-// judge reports by an error that a snapshot that somebody sends cannot be of
-// this log. Raft drops its own log for it and goes on from there.
+// judge returns an error if a snapshot from another member cannot be of this
+// log. Raft replaces its own log by a snapshot and continues from there.
 func (r *Replica) judge(from string, q *raft.InstallSnapshotRequest, m *marker) error {
 	final, err := r.proves(m)
 	if err != nil {
@@ -277,7 +279,8 @@ func (r *Replica) judge(from string, q *raft.InstallSnapshotRequest, m *marker) 
 	return r.placed(from, q.LastLogIndex, q.LastLogTerm)
 }
 
-// catchUpWith sets out for a marker, if the cosigners are behind it as well.
+// catchUpWith starts catching up with a marker, unless the marker's final
+// checkpoint does not verify or is of another history.
 func (r *Replica) catchUpWith(m *marker) error {
 	if _, err := r.proves(m); err != nil {
 		return err

@@ -11,36 +11,36 @@ import (
 )
 
 const (
-	// maxTerm bounds terms and indexes. Elections count terms up one by one: a
-	// million each second would need 146,000 years to come here. Beyond it there
-	// would be no way back, since a term is kept for good.
+	// maxTerm is the limit of terms and indexes. Elections increase the term by
+	// one: at a million per second it would take 146,000 years to get here. A
+	// term is stored for good, so there would be no way back from a larger one.
 	maxTerm = 1 << 62
-	// maxTermStep is how much newer than one's own a term may be. A voter that was
-	// away for a year, while the others held an election every minute, lacks
-	// half of it.
+	// maxTermStep is how much larger than this member's own a term may be. It
+	// is twice what a voter would miss in a year away, if the others held an
+	// election every minute.
 	maxTermStep = 1 << 20
 )
 
-// A lie is what no honest member sends.
+// A lie is a message that no honest member sends.
 type lie string
 
 func (l lie) Error() string { return string(l) }
 
 func liesf(format string, args ...any) error { return lie(fmt.Sprintf(format, args...)) }
 
-// errNotNow refuses what an honest member may send, at another moment.
+// errNotNow refuses a message that an honest member may send, but not now.
 var errNotNow = errors.New("not now")
 
-// errHeld answers a snapshot of entries that this member has: to the leader it
-// counts as installed. The library would drop its log all the same, not
-// remember that, and refuse all later entries for ever.
+// errHeld answers a snapshot of entries that this member has: the leader counts
+// it as installed. The library would drop its log all the same, not remember
+// that, and refuse all later entries for ever.
 var errHeld = errors.New("this member has what the snapshot covers")
 
 // gate decides which messages of others reach raft, before any of them is
-// stored. Raft believes every message: who sends it, that the sender leads,
-// which term it is. The gate compares it with what is known without trusting
-// the sender: which member is at the other end of the stream, its role by the
-// ledger, and what this member has already.
+// stored. Raft believes every message: its sender, that the sender leads, its
+// term. The gate compares the message with what is known without trusting the
+// sender: the member at the other end of the stream, its role by the ledger,
+// and what this member has already.
 //
 // A message that passes may still be a lie, of kinds that only a voter can
 // tell; SECURITY.md lists them and their consequences.
@@ -48,20 +48,20 @@ type gate struct {
 	self   string
 	roster *roster
 
-	term      func() uint64                                                      // raft's, at this member
-	leader    func() string                                                      // whom raft here takes for the leader, "" for nobody
-	holds     func(index, term uint64) bool                                      // whether raft's log here goes so far already
-	conflicts func(index, term uint64) bool                                      // whether another entry is committed in its place
+	term      func() uint64                                                      // raft's term at this member
+	leader    func() string                                                      // the member that raft here takes for the leader, "" for none
+	holds     func(index, term uint64) bool                                      // reports whether raft's log here goes that far already
+	conflicts func(index, term uint64) bool                                      // reports whether another entry is committed in its place
 	begin     func() raftlog.End                                                 // the last entry that raft's snapshot here covers
-	reaches   func(index uint64) bool                                            // whether raft's log here does not begin behind that entry
-	judge     func(from string, q *raft.InstallSnapshotRequest, m *marker) error // whether a marker can be of this log
+	reaches   func(index uint64) bool                                            // reports whether raft's log here begins no later than behind that entry
+	judge     func(from string, q *raft.InstallSnapshotRequest, m *marker) error // returns an error if a marker cannot be of this log
 
-	report func(member string, l lie) // of the first lie of a member
+	report func(member string, l lie) // called with the first lie of each member
 
 	mu       sync.Mutex
 	reported map[string]bool
 	led      leadership // who spoke as leader in this member's own term
-	claimed  leadership // and, last, in one to come
+	claimed  leadership // who last spoke as leader in a later term
 }
 
 type leadership struct {
@@ -69,8 +69,8 @@ type leadership struct {
 	by   string
 }
 
-// speaks reports by an error that a member may not open raft's streams here:
-// only voters ask anything of anybody.
+// speaks returns an error if a member may not open raft's streams here: only
+// voters may.
 func (g *gate) speaks(from string) error {
 	if !g.roster.voter(from) {
 		return liesf("%q is no voter and speaks raft", from)
@@ -78,8 +78,8 @@ func (g *gate) speaks(from string) error {
 	return nil
 }
 
-// admit reports by an error why a message, sent by the member from, is not for
-// raft. An error that is a [lie] came from no honest member.
+// admit returns an error if a message, sent by the member from, must not reach
+// raft. If the error is a [lie], no honest member sends such a message.
 func (g *gate) admit(from string, command any, marker []byte) error {
 	if err := g.speaks(from); err != nil {
 		return err
@@ -107,7 +107,7 @@ func (g *gate) admit(from string, command any, marker []byte) error {
 	return liesf("a %T", command)
 }
 
-// note reports a lie, once for each member: a member that lies may do so a
+// note reports a member's first lie only: a member that lies may do so a
 // thousand times a second.
 func (g *gate) note(member string, err error) {
 	var l lie
@@ -123,8 +123,8 @@ func (g *gate) note(member string, err error) {
 	}
 }
 
-// inReach reports by an error that a term is further ahead of one's own than
-// elections get.
+// inReach returns an error if a term is further ahead of this member's own than
+// elections can bring it.
 func inReach(term, own uint64) error {
 	if term >= maxTerm || term > own && term-own > maxTermStep {
 		return liesf("term %d, %d is the newest here", term, own)
@@ -132,7 +132,8 @@ func inReach(term, own uint64) error {
 	return nil
 }
 
-// names reports by an error that a message speaks for another than its sender.
+// names returns an error if a message speaks for another member than its
+// sender.
 func names(from string, whom []byte) error {
 	if len(whom) > 0 && string(whom) != from {
 		return liesf("a message of %q", whom)
@@ -140,16 +141,17 @@ func names(from string, whom []byte) error {
 	return nil
 }
 
-// leads reports by an error that a member cannot be the leader of a term: it is
-// out of reach, or somebody else is.
+// leads returns an error if a member cannot be the leader of a term: the term
+// is out of reach, or another member leads in it.
 func (g *gate) leads(from string, term uint64) error {
 	own := g.term()
 	if err := inReach(term, own); err != nil {
 		return err
 	}
-	// Of others raft's leader proves nothing: it may be that of an older term. Its
-	// heartbeats pass beside raft's loop, and one that comes while a newer term is
-	// written to disk stays as the leader until the newer leader speaks.
+	// If raft names another leader, that proves nothing: it may be the leader
+	// of an older term. Raft handles heartbeats outside its main loop. The
+	// sender of one that comes while a newer term is written to disk stays the
+	// leader until the newer leader speaks.
 	if g.leader() == g.self && term == own && term == g.term() {
 		return liesf("it leads in term %d, in which %s does", term, g.self)
 	}
@@ -177,7 +179,7 @@ func (g *gate) leads(from string, term uint64) error {
 	return nil
 }
 
-// leading takes note that this member leads in a term.
+// leading records that this member leads in a term.
 func (g *gate) leading(term uint64) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -186,8 +188,8 @@ func (g *gate) leading(term uint64) {
 	}
 }
 
-// appends is admit for entries. What the entries say is checked when they are
-// applied, by the rules; here it is what raft does with them.
+// appends is admit for entries. The rules check the entries' content when they
+// are applied; appends checks what raft does with them.
 func (g *gate) appends(from string, q *raft.AppendEntriesRequest) error {
 	//lint:ignore SA1019 the library still reads it
 	if err := names(from, q.Leader); err != nil {
@@ -212,9 +214,9 @@ func (g *gate) appends(from string, q *raft.AppendEntriesRequest) error {
 	if before.Term > q.Term {
 		return outlived(q.Term, before)
 	}
-	// No more is committed by a message than it shows to be the same on both
-	// sides (Ongaro and Ousterhout, figure 2). The library takes the end of its
-	// log, which may be another.
+	// A message commits only what it shows to be the same on both sides (Ongaro
+	// and Ousterhout, figure 2). The library would commit up to the end of its
+	// log, which may differ.
 	q.LeaderCommitIndex = min(q.LeaderCommitIndex, before.Index)
 	if err := g.forward(q); err != nil {
 		return err
@@ -224,15 +226,15 @@ func (g *gate) appends(from string, q *raft.AppendEntriesRequest) error {
 
 // outlived refuses entries of a later term than their sender's own. An honest
 // leader may send them: its replication goes on for a moment after it has
-// stepped down, while its log grows by another leader's entries.
+// stepped down, while its log already gets another leader's entries.
 func outlived(term uint64, end raftlog.End) error {
 	return fmt.Errorf("%w: entry %d of term %d, in term %d", errNotNow, end.Index, end.Term, term)
 }
 
 // forward moves an append that begins before raft's log here to where the log
-// begins. What a snapshot covers is committed and the
-// same at every leader: the library would refuse it and never say how far it is,
-// and another entry in its place is a lie.
+// begins. What a snapshot covers is committed and the same at every leader, so
+// a different entry there is a lie. The library would refuse such an append and
+// never report how far its log goes.
 func (g *gate) forward(q *raft.AppendEntriesRequest) error {
 	if isHeartbeat(q) || q.PrevLogEntry > 0 && g.reaches(q.PrevLogEntry) {
 		return nil
@@ -268,7 +270,7 @@ func (g *gate) votes(from string, candidate []byte, term uint64, end raftlog.End
 	return inReach(term, g.term())
 }
 
-// handsOver is admit for a leader that wants this member to lead.
+// handsOver is admit for a leader that asks this member to lead.
 func (g *gate) handsOver(from string) error {
 	if !g.roster.voter(g.self) {
 		return liesf("it hands over to a member that does not vote")
@@ -279,8 +281,9 @@ func (g *gate) handsOver(from string) error {
 	return nil
 }
 
-// installs is admit for a snapshot, which makes raft drop its log: it has to be
-// beyond what is committed here, and its marker of this log.
+// installs is admit for a snapshot, which makes raft drop its log. The snapshot
+// has to be beyond what is committed here, and its marker has to be of this
+// log.
 func (g *gate) installs(from string, q *raft.InstallSnapshotRequest, text []byte) error {
 	if err := names(from, q.Leader); err != nil {
 		return err
@@ -292,7 +295,8 @@ func (g *gate) installs(from string, q *raft.InstallSnapshotRequest, text []byte
 	if q.SnapshotVersion != raft.SnapshotVersionMax || q.LastLogIndex >= maxTerm || q.ConfigurationIndex > q.LastLogIndex {
 		return liesf("a snapshot of version %d up to entry %d of term %d, in term %d", q.SnapshotVersion, q.LastLogIndex, q.LastLogTerm, q.Term)
 	}
-	// Behind the last entry that the rules have seen raft has only a few of its own.
+	// After the last entry applied by the rules raft has only a few entries of
+	// its own.
 	if m.Raft > q.LastLogIndex || q.LastLogIndex-m.Raft > maxTermStep || m.Term > q.LastLogTerm || m.Size > m.Raft {
 		return liesf("a marker of %d entries at entry %d of term %d, in a snapshot up to entry %d of term %d", m.Size, m.Raft, m.Term, q.LastLogIndex, q.LastLogTerm)
 	}
@@ -310,7 +314,7 @@ func (g *gate) installs(from string, q *raft.InstallSnapshotRequest, text []byte
 		return err
 	}
 	if q.Term < g.term() {
-		return nil // raft says so, and stores nothing
+		return nil // raft answers by itself, and stores nothing
 	}
 	if g.holds(q.LastLogIndex, q.LastLogTerm) {
 		return errHeld
@@ -318,10 +322,10 @@ func (g *gate) installs(from string, q *raft.InstallSnapshotRequest, text []byte
 	return g.judge(from, q, m)
 }
 
-// believe reports by an error that an answer's term is not to be believed. A
-// leader steps down before a newer term, and a candidate takes it over for good.
-// A learner may honestly answer with one, when a newer leader reached it before
-// an older one stepped down; but only voters depose anybody.
+// believe returns an error if an answer's term is not to be believed. A newer
+// term makes a leader step down, and a candidate adopts it for good. A learner
+// may honestly answer with one, when a newer leader reached it before an older
+// one stepped down; but only a voter's answer may depose a leader.
 func (g *gate) believe(from string, sent, got uint64) error {
 	if got <= sent {
 		return nil
@@ -333,15 +337,15 @@ func (g *gate) believe(from string, sent, got uint64) error {
 	return err
 }
 
-// checkEntry reports by an error that no honest leader has made an entry of
-// raft's log: of a type that raft would not survive, longer than any, or with
-// other servers than the ledger has.
+// checkEntry returns an error if no honest leader has made an entry of raft's
+// log: it has a type that raft would not survive, is too long, or names other
+// servers than the ledger has.
 func checkEntry(r *roster, e *raft.Log) error {
 	if len(e.Extensions) > 0 {
 		return errors.New("it has extensions")
 	}
 	if _, err := e.AppendedAt.MarshalBinary(); err != nil {
-		return err // nor could it be stored
+		return err // it could not be stored either
 	}
 	switch e.Type {
 	case raft.LogCommand:
@@ -364,8 +368,8 @@ func checkEntry(r *roster, e *raft.Log) error {
 	return fmt.Errorf("its type is %s", e.Type)
 }
 
-// checkCommand reports by an error that a command is of no known kind, or
-// longer than one may be.
+// checkCommand returns an error if a command is of an unknown kind, or too long
+// for its kind.
 func checkCommand(data []byte) error {
 	switch {
 	case len(data) == 0 || data[0] != commandStatement && data[0] != commandCheckpoint:

@@ -19,20 +19,21 @@ import (
 // final, one file for each.
 const handedName = "handovers"
 
-// handed is the head of each handover, with the signatures of those who handed
-// over: whoever has no replica walks by them from genesis to the cosigners of
-// today. Nothing here depends on them, and what is lost is asked for again.
+// handed holds the head of each handover, with the signatures of the cosigners
+// who handed over. A verifier without a replica follows these heads from
+// genesis to today's cosigners. Nothing here depends on them, and a lost one is
+// asked for again.
 type handed struct {
 	dir string
 
 	mu    sync.Mutex
 	heads map[uint64][]byte // by size
-	wake  chan struct{}     // holds one
+	wake  chan struct{}     // capacity 1
 
-	wanted atomic.Bool // somebody waits for one that is missing
+	wanted atomic.Bool // somebody waits for a missing one
 }
 
-// readHanded reads the heads that were kept. One that does not verify is left out.
+// readHanded reads the stored heads. One that does not verify is left out.
 func (r *Replica) readHanded(dir string) {
 	r.handed.dir, r.handed.heads, r.handed.wake = filepath.Join(dir, handedName), map[uint64][]byte{}, make(chan struct{}, 1)
 	for _, set := range *r.trust.sets.Load() {
@@ -56,7 +57,8 @@ func (h *handed) at(size uint64) []byte {
 	return h.heads[size]
 }
 
-// keepHanded keeps a final checkpoint, if it is one that made a handover final.
+// keepHanded stores a final checkpoint, if it is one that made a handover
+// final.
 func (r *Replica) keepHanded(final Final) {
 	for _, set := range *r.trust.sets.Load() {
 		if set.After == 0 || set.After != final.Size {
@@ -71,7 +73,7 @@ func (r *Replica) keepHanded(final Final) {
 	}
 }
 
-// stir wakes keepHandovers: a head is new, or wanted.
+// stir wakes keepHandovers: a head is new, or somebody waits for one.
 func (h *handed) stir() {
 	select {
 	case h.wake <- struct{}{}:
@@ -79,8 +81,8 @@ func (h *handed) stir() {
 	}
 }
 
-// seekEvery is how often the head of a handover that is missing here is asked
-// for, and seekPause how often at most where somebody waits for it.
+// seekEvery is how often a missing head of a handover is asked for. seekPause
+// is the shortest interval if somebody waits for it.
 const (
 	seekEvery = time.Minute
 	seekPause = 3 * time.Second
@@ -129,7 +131,7 @@ func (r *Replica) writeHanded(size uint64, signed []byte) error {
 }
 
 // askHanded gets the head of a handover: from the cosigners who handed over,
-// who sign it again while they remember it, or from any member that has kept
+// who sign it again while they remember it, or from any member that has stored
 // it.
 func (r *Replica) askHanded(ctx context.Context, size uint64) error {
 	head, err := r.store.HeadAt(size)
@@ -159,9 +161,9 @@ func (r *Replica) askHanded(ctx context.Context, size uint64) error {
 // ErrNotFinal means that no final head covers an entry yet.
 var ErrNotFinal = errors.New("too few cosigners stand behind the entry yet")
 
-// Prove shows that an entry stands on the log, to somebody who has no replica and
-// has seen a head of so many entries. It returns [ErrNotFinal] while the newest
-// final head does not cover both.
+// Prove returns a proof that an entry is on the log, for somebody who has no
+// replica and has seen a head of seen entries. It returns [ErrNotFinal] while
+// the newest final head does not cover both.
 func (r *Replica) Prove(index, seen uint64) (*ledger.Proof, error) {
 	final := r.Final()
 	g := ledger.Ground{

@@ -8,17 +8,17 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// herald tells followers at once that an entry is committed. Raft says so with
-// its next entry or, where none comes, 50 to 100 ms later; but members decide by
-// what they have applied themselves, so that a query on a quiet log would wait
-// for that twice.
+// herald tells followers without delay that an entry is committed. Raft tells
+// them with its next entry or, if none comes, 50 to 100 ms later. Members
+// decide by what they have applied themselves, so a query on a quiet log would
+// wait for that twice.
 //
 // It is raft's transport. From the appends that pass through it, it knows which
-// entries each follower has. A follower that does not know of the commit yet is
-// sent one more append, empty, that says what raft's next one would: up to this
-// entry, which the follower has, the log is committed. It is sent in the term
-// in which this node led and committed the entry, so that it is true whenever
-// it arrives.
+// entries each follower has. It sends a follower that does not know of the
+// commit yet one more append. That append is empty and says what raft's next
+// one would: up to this entry, which the follower has, the log is committed. It
+// is sent in the term in which this node led and committed the entry, so it is
+// true whenever it arrives.
 type herald struct {
 	*transport
 	name string
@@ -39,8 +39,8 @@ type follower struct {
 	urge     chan struct{} // holds one
 }
 
-// pauseForMore is how long the next entry may take to come and say it instead:
-// where one comes after another, no more is sent than without a herald.
+// pauseForMore is how long a notice waits for the next entry, which would carry
+// it: on a busy log the herald sends nothing.
 const pauseForMore = 300 * time.Microsecond
 
 func newHerald(name string, others []string, t *transport) *herald {
@@ -51,7 +51,7 @@ func newHerald(name string, others []string, t *transport) *herald {
 	return h
 }
 
-// AppendEntries implements raft.Transport and takes note.
+// AppendEntries implements raft.Transport and records what the follower has.
 func (h *herald) AppendEntries(id raft.ServerID, target raft.ServerAddress, req *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
 	err := h.transport.AppendEntries(id, target, req, resp)
 	f := h.followers[id]
@@ -67,7 +67,7 @@ func (h *herald) AppendEntries(id raft.ServerID, target raft.ServerAddress, req 
 	return nil
 }
 
-// commit takes note that raft's log is committed so far.
+// commit records that raft's log is committed up to an index.
 func (h *herald) commit(n notice) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -80,21 +80,21 @@ func (h *herald) commit(n notice) {
 	}
 }
 
-// wake hands the newest notice to the goroutine that notifies a follower, if
+// wake gives the newest notice to the goroutine that notifies a follower, if
 // the follower has the entry and does not know of its commit. Held: mu.
 func (h *herald) wake(f *follower) {
 	if f.has < h.committed.index || f.notified >= h.committed.index {
 		return
 	}
 	select {
-	case <-f.news: // overtaken
+	case <-f.news: // replaced by the newer one
 	default:
 	}
 	f.news <- h.committed
 }
 
-// hurry has the newest notice sent without waiting for more entries: some
-// member is waiting for it.
+// hurry has the newest notice sent without waiting for more entries: a member
+// waits for it.
 func (h *herald) hurry() {
 	for _, f := range h.followers {
 		select {
@@ -104,8 +104,8 @@ func (h *herald) hurry() {
 	}
 }
 
-// serve notifies one follower, one notice after another, until ctx ends. Last
-// is the index of the last entry in raft's log.
+// serve notifies one follower, one notice after another, until ctx ends. last
+// returns the index of the last entry in raft's log.
 func (h *herald) serve(ctx context.Context, name string, last func() uint64) {
 	f := h.followers[raft.ServerID(name)]
 	for {
@@ -115,7 +115,7 @@ func (h *herald) serve(ctx context.Context, name string, last func() uint64) {
 			case <-f.urge:
 			case <-time.After(pauseForMore):
 			}
-			if last() == n.index { // or the entry behind it says so too
+			if last() == n.index { // otherwise the next entry says so too
 				h.notify(name, f, n)
 			}
 		case <-ctx.Done():
@@ -145,8 +145,8 @@ func (h *herald) notify(name string, f *follower, n notice) {
 // applied.
 func (r *Replica) announce() {
 	at, _ := r.store.Position()
-	// While a node leads its term does not change. An entry that is applied here
-	// and of this very term is one that this node has committed itself.
+	// While a node leads its term does not change. So this node itself has
+	// committed an entry of this term that is applied here.
 	term := r.raft.CurrentTerm()
 	if r.raft.State() == raft.Leader && r.raft.CurrentTerm() == term && at.Term == term {
 		r.transport.commit(notice{at.Raft, at.Term})

@@ -14,22 +14,22 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// messageLimit is how long a message may take from its first byte to its last,
-// and its answer to be taken. Who sends one waits 10 s for both.
+// messageLimit is the time limit from a message's first byte to its last, and
+// for taking its answer. The sender of a message waits 10 s for both.
 const messageLimit = 10 * time.Second
 
-// inbound serves the requests of others to raft here. The library's server
-// drops the name of the member whose stream a message came by. This one hands
-// the message to the gate with the name that was authenticated at the stream's
-// other end, and to raft only if it passes.
+// inbound serves the requests of others to raft here. The library's server does
+// not pass on which member's stream a message came by. This one gives the gate
+// each message with the name that was authenticated at the stream's other end,
+// and raft only those that pass.
 type inbound struct {
 	listener   net.Listener
 	gate       *gate
-	abstention *abstention   // nil where this node is no voter
+	abstention *abstention   // nil if this node is no voter
 	to         chan raft.RPC // to raft
 	heartbeat  func(raft.RPC)
 
-	// Raft handles heartbeats beside its main loop. Its shutdown does not wait
+	// Raft handles heartbeats outside its main loop. Its shutdown does not wait
 	// for them, and they would save a new term in a log that is closed by then.
 	beating sync.RWMutex
 	ended   atomic.Bool
@@ -42,8 +42,8 @@ func newInbound(l net.Listener, g *gate) *inbound {
 	return &inbound{listener: l, gate: g, to: make(chan raft.RPC), large: map[string]chan struct{}{}}
 }
 
-// serve takes streams until ctx ends or the listener is closed. Each is handled
-// by a goroutine that run starts.
+// serve accepts streams until ctx ends or the listener is closed. Each is
+// handled in a goroutine started by run.
 func (in *inbound) serve(ctx context.Context, run func(func())) {
 	for attempt := 0; ctx.Err() == nil; {
 		conn, err := in.listener.Accept()
@@ -55,7 +55,7 @@ func (in *inbound) serve(ctx context.Context, run func(func())) {
 		case errors.Is(err, net.ErrClosed):
 			return
 		}
-		attempt++ // of something that will pass, descriptors that ran out say
+		attempt++ // by something temporary, such as a lack of descriptors
 		select {
 		case <-time.After(5 * time.Millisecond << min(attempt, 8)):
 		case <-ctx.Done():
@@ -94,8 +94,8 @@ func (in *inbound) handle(ctx context.Context, conn net.Conn) {
 	}
 }
 
-// cut ends a stream at once. Merely closed, a stream of libp2p lets its other end
-// go on sending until nothing takes it any more.
+// cut ends a stream without delay. If it were merely closed, libp2p would let
+// the other end go on sending until its buffers are full.
 func cut(conn net.Conn) {
 	if s, ok := conn.(interface{ Reset() error }); ok {
 		s.Reset()
@@ -104,7 +104,7 @@ func cut(conn net.Conn) {
 	conn.Close()
 }
 
-// next waits for a message and returns what raft, or the gate, answers.
+// next waits for a message and sends the answer of raft, or of the gate.
 func (in *inbound) next(ctx context.Context, from string, conn net.Conn, r *bufio.Reader) (raft.RPCResponse, error) {
 	conn.SetReadDeadline(time.Time{})
 	kind, err := r.ReadByte()
@@ -178,7 +178,7 @@ func (in *inbound) ask(ctx context.Context, rpc raft.RPC) (raft.RPCResponse, err
 }
 
 // isHeartbeat reports whether an append says nothing but that its sender leads.
-// Raft takes these past its main loop, which may wait for the disk.
+// Raft handles these outside its main loop, which may wait for the disk.
 func isHeartbeat(q *raft.AppendEntriesRequest) bool {
 	return q.Term != 0 && q.PrevLogEntry == 0 && q.PrevLogTerm == 0 && len(q.Entries) == 0 && q.LeaderCommitIndex == 0
 }
@@ -191,7 +191,7 @@ func (in *inbound) beat(rpc raft.RPC) {
 	}
 }
 
-// end returns when no heartbeat is handled any more.
+// end waits until no heartbeat is being handled.
 func (in *inbound) end() {
 	in.ended.Store(true)
 	in.beating.Lock()

@@ -14,13 +14,14 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// lateLog is raft's log, which a leader writes while its followers write the
+// lateLog is raft's log. It lets a leader write while its followers write the
 // same (Ongaro, Consensus: Bridging Theory and Practice, 10.2.1). The library
-// sends entries only when they are on the leader's own disk. Here it is told so
-// as soon as the write begins, and whatever it concludes is held back until that
-// is true: no commit index beyond what is on this disk leaves this node (see
-// cap), and nothing beyond it is applied (see await). So followers and authors
-// learn that an entry is committed when a majority has it on disk, as ever.
+// sends entries only when they are on the leader's own disk. lateLog tells it
+// so as soon as the write begins, and holds back all conclusions until that is
+// true. No commit index beyond what is on this disk leaves this node (see cap),
+// and nothing beyond it is applied (see await). So followers and authors learn
+// that an entry is committed only when a majority has it on disk, as without
+// lateLog.
 //
 // While entries are being written their signatures are verified.
 //
@@ -31,16 +32,17 @@ type lateLog struct {
 	raft      atomic.Pointer[raft.Raft] // nil until it runs
 
 	mu      sync.Mutex
-	writing chan struct{} // closed when the write behind raft's back ends; nil when none is
+	writing chan struct{} // closed when the write in the background ends; nil when there is none
 	first   uint64        // index of its first entry
-	entries []*raft.Log   // that it writes
-	failed  error         // of such a write, the last that there was
+	entries []*raft.Log   // the entries it writes
+	failed  error         // error of the last such write that failed
 }
 
 // StoreLogs implements raft.LogStore. It returns early for commands that a
-// leader appends. The rest, such as changes of raft's configuration, takes
-// effect at once in ways that cannot be held back. A write that then fails ends
-// this replica (see [raftlog.Log.Fatal]) and never counts as done.
+// leader appends. All other entries, such as changes of raft's configuration,
+// take effect in ways that cannot be held back. An early-returned write that
+// then fails ends this replica (see [raftlog.Log.Fatal]) and never counts as
+// done.
 func (l *lateLog) StoreLogs(entries []*raft.Log) error {
 	l.drain()
 	l.screening.ahead(entries)
@@ -70,9 +72,9 @@ func (l *lateLog) behind(entries []*raft.Log) {
 // StoreLog implements raft.LogStore.
 func (l *lateLog) StoreLog(e *raft.Log) error { return l.StoreLogs([]*raft.Log{e}) }
 
-// GetLog implements raft.LogStore. What is on its way to the disk comes from
-// memory, though it is in raft's cache too: raft empties that when it truncates
-// its log, in a goroutine of its own.
+// GetLog implements raft.LogStore. Entries still being written come from
+// memory. They are in raft's cache too, but raft empties the cache when it
+// truncates its log, in a separate goroutine.
 func (l *lateLog) GetLog(index uint64, out *raft.Log) error {
 	l.mu.Lock()
 	if index >= l.first && index-l.first < uint64(len(l.entries)) {
@@ -90,11 +92,11 @@ func (l *lateLog) GetLog(index uint64, out *raft.Log) error {
 	return err
 }
 
-// standIn is the type of an entry that stands for the last one of a snapshot,
-// where raft's log begins behind it. A follower looks it up to see whether what
-// its leader sends follows on it; the library knows it only while nothing stands
-// behind. A leader whose last message was stored and whose answer was lost would
-// otherwise never find where to go on. It is never sent.
+// standIn is the type of an entry that represents the last one of a snapshot,
+// when raft's log begins after it. A follower looks that entry up to check that
+// its leader's entries follow it. The library knows it only while the log has
+// no later entries. Without standIn a leader whose last message was stored, but
+// whose answer was lost, would never find where to continue. It is never sent.
 const standIn raft.LogType = 255
 
 // begin returns the last entry that raft's newest snapshot here covers, or zero.
@@ -121,10 +123,10 @@ func (l *lateLog) DeleteRange(min, max uint64) error {
 	return l.logAndStable.DeleteRange(min, max)
 }
 
-// keeps reports by an error that deleting the end of the log would delete what
-// is committed. Raft does so when a leader says that it has other entries there,
-// and every other leader has the same. Where a snapshot follows the log raft
-// deletes all of it.
+// keeps returns an error if deleting the end of the log would delete what is
+// committed. Raft deletes when a leader says that it has other entries there;
+// but every later leader has the committed ones. When a snapshot replaces the
+// log, raft deletes all of it.
 func (l *lateLog) keeps(first, last uint64) error {
 	r := l.raft.Load()
 	if r == nil {
@@ -150,8 +152,7 @@ func (l *lateLog) drain() {
 	}
 }
 
-// cap returns the index, or the last one that is on this disk where that is
-// less.
+// cap returns the smaller of the index and the last one that is on this disk.
 func (l *lateLog) cap(index uint64) uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -161,7 +162,7 @@ func (l *lateLog) cap(index uint64) uint64 {
 	return index
 }
 
-// await returns nil when all up to an index is on this disk.
+// await waits until everything up to an index is on this disk.
 func (l *lateLog) await(ctx context.Context, index uint64) error {
 	for {
 		l.mu.Lock()

@@ -12,10 +12,10 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// Raft's messages are a byte that says which, and a MessagePack value. The
+// Raft's messages are one byte for the kind, and a MessagePack value. The
 // library's decoder believes the lengths that a message claims and reads for as
-// long as something comes. So the bytes of one value are read first, within
-// limits, and decoded when they are all there.
+// long as bytes come. So the bytes of one value are first read completely,
+// within limits, and then decoded.
 const (
 	messageAppend   = 0
 	messageVote     = 1
@@ -30,14 +30,16 @@ const (
 	maxCommand = 1 + 64<<10
 	// maxEntries is how many entries one append holds.
 	maxEntries = 256
-	// maxAppend holds as many commands of full length, and what stands around them.
+	// maxAppend has room for maxEntries commands of full length, and the
+	// encoding around them.
 	maxAppend = maxEntries*(maxCommand+512) + maxSmall
-	// maxSmall is for every other message. The configuration of 500 members in
-	// an InstallSnapshot takes 40,000 bytes.
+	// maxSmall is the limit of every other message. The configuration of 500
+	// members in an InstallSnapshot takes 40,000 bytes.
 	maxSmall = 64 << 10
-	// maxItems is how many items one array or map of a message has.
+	// maxItems is the limit of items in one array or map of a message.
 	maxItems = 1024
-	// maxNesting is how deep values are nested. Raft's own go four deep.
+	// maxNesting is the limit of nesting. Raft's own values are nested four
+	// deep.
 	maxNesting = 8
 )
 
@@ -63,7 +65,7 @@ func (v *value) take(n int) ([]byte, error) {
 		v.large = nil
 	}
 	at := len(v.b)
-	for len(v.b) < at+n { // no faster than it comes
+	for len(v.b) < at+n { // memory grows no faster than bytes come
 		part := min(at+n-len(v.b), maxSmall)
 		v.b = append(v.b, make([]byte, part)...)
 		if _, err := io.ReadFull(v.r, v.b[len(v.b)-part:]); err != nil {
@@ -73,7 +75,7 @@ func (v *value) take(n int) ([]byte, error) {
 	return v.b[at:], nil
 }
 
-// length appends n bytes and returns the number that they are.
+// length appends n bytes and returns the number that they encode.
 func (v *value) length(n int) (int, error) {
 	b, err := v.take(n)
 	if err != nil {
@@ -94,7 +96,7 @@ func (v *value) scan(nesting int) error {
 	if nesting > maxNesting {
 		return fmt.Errorf("%w: nested deeper than %d", errMessage, maxNesting)
 	}
-	text, items, lengthOf := 0, 0, 0 // of what follows; lengthOf: bytes of a length that follows first
+	text, items, lengthOf := 0, 0, 0 // of what follows; lengthOf: number of bytes of a length that comes first
 	each := 1
 	switch b := head[0]; {
 	case b <= 0x7f, b >= 0xe0, b == 0xc0, b == 0xc2, b == 0xc3:
@@ -185,8 +187,8 @@ func answerer(w io.Writer) *codec.Encoder {
 	return codec.NewEncoder(w, h)
 }
 
-// decodeConfiguration is [raft.DecodeConfiguration] for what anybody may have
-// written, on which that one panics.
+// decodeConfiguration is [raft.DecodeConfiguration] for untrusted bytes, on
+// which that function panics.
 func decodeConfiguration(data []byte) (c raft.Configuration, err error) {
 	defer func() {
 		if p := recover(); p != nil {

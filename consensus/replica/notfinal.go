@@ -9,15 +9,15 @@ import (
 	"atoll/consensus/ledger"
 )
 
-// NotFinalError says that the log is not final up to a size, and whose
-// cosignatures it lacks, by what each cosigner said last. It wraps what ended
+// NotFinalError means that the log is not final up to a size. It tells whose
+// cosignatures are missing, by each cosigner's last answer. It wraps what ended
 // the wait, such as [context.DeadlineExceeded].
 type NotFinalError struct {
 	Size     uint64   // of the head that is not final
-	Handover bool     // Size is a handover's: those before it have to sign
-	Of       []string // who makes heads of that size final
+	Handover bool     // Size is a handover's: the cosigners before it have to sign
+	Of       []string // the cosigners for that size
 	Quorum   int      // how many of them have to sign
-	Missing  []string // those that do not answer, or do not sign; none where it is not they who are waited for
+	Missing  []string // those that do not answer, or do not sign; empty if they are not the cause
 	Cause    error    // what ended the wait
 	Last     error    // of the last round, or nil
 }
@@ -35,12 +35,12 @@ func (e *NotFinalError) Error() string {
 
 func (e *NotFinalError) Unwrap() error { return e.Cause }
 
-// silentAfter is how long a question to a cosigner may be under way before it
-// counts as one that does not answer.
+// silentAfter is how long a request to a cosigner may be under way before the
+// cosigner counts as not answering.
 const silentAfter = 300 * time.Millisecond
 
 // seat is a cosigner's place in one of the log's sets: the same member may be
-// waited for in one and sign in the other.
+// missing in one set and sign in another.
 type seat struct {
 	after  uint64 // see [ledger.Cosigners]
 	member string
@@ -48,13 +48,13 @@ type seat struct {
 
 // hearing is what is known of a cosigner's answers.
 type hearing struct {
-	open    int       // questions under way
+	open    int       // requests under way
 	waiting time.Time // since when, without any answer
-	asked   time.Time // when the question was asked that was answered last
+	asked   time.Time // when the last answered request was sent
 	err     error     // that answer: nil for a cosignature
 }
 
-// ask notes that a cosigner is asked, and returns when.
+// ask records that a cosigner is asked, and returns the time.
 func (f *finals) ask(s seat) time.Time {
 	now := time.Now()
 	f.mu.Lock()
@@ -74,8 +74,8 @@ func (f *finals) ask(s seat) time.Time {
 	return now
 }
 
-// hear notes an answer to a question asked at a time. One that comes behind the
-// answer to a later question changes nothing.
+// hear records the answer to a request sent at that time. If a later request
+// has been answered already, it changes nothing.
 func (f *finals) hear(s seat, asked time.Time, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -105,8 +105,8 @@ func (f *finals) missing(set *ledger.Cosigners) (names []string) {
 	return names
 }
 
-// Lacks says what a head of that size lacks to be final, by what is known here
-// without asking anybody, or returns nil if it is final. It wraps nothing.
+// Lacks returns what a head of that size lacks to be final, by what is known
+// here without asking anybody, or nil if it is final. The error wraps nothing.
 func (r *Replica) Lacks(size uint64) *NotFinalError { return r.lacks(size, nil, nil) }
 
 func (r *Replica) lacks(size uint64, cause, last error) *NotFinalError {
@@ -124,9 +124,9 @@ func (r *Replica) lacks(size uint64, cause, last error) *NotFinalError {
 	return e
 }
 
-// FinalSince returns when the newest final checkpoint that this member knows was
-// signed, by the clock of the cosigner who signed last; the zero time where it
-// knows none.
+// FinalSince returns when the newest final checkpoint that this member knows
+// was signed, by the clock of the cosigner who signed last. It returns the zero
+// time if there is none.
 func (r *Replica) FinalSince() (at time.Time) {
 	final := r.Final()
 	if final.Size == 0 {

@@ -11,8 +11,8 @@ import (
 	"atoll/crypto/sign"
 )
 
-// placeRequest asks a voter whether its raft log has an entry. It goes the way
-// of an [entriesRequest], which has two items.
+// placeRequest asks a voter whether its raft log has an entry. It is sent like
+// an [entriesRequest], which has two items.
 type placeRequest struct {
 	_     struct{} `cbor:",toarray"`
 	Place bool     // true
@@ -36,16 +36,16 @@ func (r *Replica) servePlace(request []byte, w io.Writer) error {
 	return err
 }
 
-// placed reports by an error that the last entry of a snapshot cannot be
-// committed. Nothing in the marker proves its place in raft's log. But a
-// majority of voters has every committed entry, and this member lacks this one.
-// So the other voters are asked, and the snapshot is refused if so many of them
-// lack the entry that no majority can have it. A voter that cannot be reached
-// counts as having it: with one of three voters away the other two must be able
-// to go on.
+// placed returns an error if the last entry of a snapshot cannot be committed.
+// Nothing in the marker proves its place in raft's log. But a majority of
+// voters has every committed entry, and this member lacks this one. So the
+// other voters are asked, and the snapshot is refused if so many of them lack
+// the entry that no majority can have it. A voter that cannot be reached counts
+// as having it: with one of three voters away the other two must be able to go
+// on.
 func (r *Replica) placed(from string, index, term uint64) error {
 	voters := r.roster.voters()
-	needed := len(voters) / 2 // besides the sender
+	needed := len(voters) / 2 // in addition to the sender
 	others := slices.DeleteFunc(voters, func(v string) bool { return v == from || v == r.name })
 	ctx, cancel := context.WithTimeout(r.ctx, r.patience/5)
 	defer cancel()

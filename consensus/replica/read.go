@@ -13,8 +13,8 @@ import (
 // returns, so it should be quick, and must not submit.
 func (r *Replica) View(f func(ledger.View) error) error { return r.sound(r.store.View(f)) }
 
-// sound ends the replica where err says that the disk returned something else
-// than was written.
+// sound stops the replica if err says that the disk returned other bytes than
+// were written.
 func (r *Replica) sound(err error) error {
 	if corrupt := (*state.CorruptError)(nil); errors.As(err, &corrupt) {
 		r.fail(err)
@@ -61,7 +61,7 @@ func (r *Replica) Resource(t tlog.Tile) (data []byte, err error) {
 	return data, nil
 }
 
-// WaitFor returns when the log as applied here has at least size entries.
+// WaitFor waits until the log as applied here has at least size entries.
 func (r *Replica) WaitFor(ctx context.Context, size uint64) error {
 	for {
 		at, grown := r.store.Position()
@@ -80,7 +80,7 @@ func (r *Replica) WaitFor(ctx context.Context, size uint64) error {
 
 var errStopped = errors.New("the replica has stopped")
 
-// Leader returns the name of the member that leads, or "" where none is known.
+// Leader returns the name of the member that leads, or "" if it is unknown.
 func (r *Replica) Leader() string {
 	_, id := r.raft.LeaderWithID()
 	return string(id)

@@ -11,7 +11,7 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// What a member must not forget, whatever becomes of raft's log and of the
+// What a member must not forget, whatever happens to raft's log and the
 // database, is stored in two files of its own.
 const (
 	cosignedName = "cosigned" // the largest head it has cosigned
@@ -23,8 +23,8 @@ const cosignedMagic = "atollco1"
 // cosignedSize is size, root and time.
 const cosignedSize = 8 + sha256.Size + 8
 
-// cosigned is the largest head that a member has put its cosignature under, and
-// since when, in seconds since 1970.
+// cosigned is the largest head that a member has cosigned, and since when, in
+// seconds since 1970.
 type cosigned struct {
 	head tlog.Head
 	time uint64
@@ -44,20 +44,20 @@ func decodeCosigned(b []byte) (c cosigned) {
 	return c
 }
 
-// cosignedFile keeps the largest cosigned head. Many may raise it at once: one
-// sync serves all that came before it.
+// cosignedFile stores the largest cosigned head. Many callers may raise it
+// concurrently: one sync serves all earlier raises.
 type cosignedFile struct {
 	record *durable.Record
 
 	mu      sync.Mutex
-	newest  cosigned // what the file is to say
+	newest  cosigned // what the file is to contain
 	asked   uint64   // number of raises
 	saved   uint64   // number of raises that are on disk
-	broken  error    // of a write; what the file says is then unknown
+	broken  error    // of a write; the file's content is then unknown
 	writing sync.Mutex
 }
 
-// openCosigned opens or creates the file and returns what it says.
+// openCosigned opens or creates the file and returns its content.
 func openCosigned(dir string, fresh bool) (*cosignedFile, error) {
 	record, b, err := durable.Remember(filepath.Join(dir, cosignedName), cosignedMagic, fresh, cosigned{head: tlog.New(nil).Head()}.encode())
 	if err != nil {
@@ -67,13 +67,13 @@ func openCosigned(dir string, fresh bool) (*cosignedFile, error) {
 }
 
 // raise makes a head the largest. When [cosignedFile.sync] then returns, the
-// file says so, and will whatever happens. Held: mu.
+// file has it, durably. Held: mu.
 func (c *cosignedFile) raise(to cosigned) {
 	c.newest = to
 	c.asked++
 }
 
-// sync waits for every raise before it to be on disk.
+// sync waits until every earlier raise is on disk.
 func (c *cosignedFile) sync() error {
 	c.mu.Lock()
 	mine := c.asked

@@ -24,15 +24,15 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// Config says which log to keep, and by which ways to reach the others.
+// Config says which log to keep, and how to reach the other members.
 type Config struct {
-	Dir     string // this member's own; created if need be
+	Dir     string // this member's own; created if missing
 	Name    string // of this member
 	Genesis []byte // the founding statement, see ledger.Found
 
-	// Raft's streams, between members alone. Addresses are member names: the
-	// remote address of what Listener accepts is that of the member that was
-	// authenticated at the other end. Everything rests on that.
+	// Raft's streams, between members only. Addresses are member names: the
+	// remote address of an accepted connection is the name of the member
+	// authenticated at the other end. All checks of senders depend on that.
 	Listener net.Listener
 	Dial     func(member string, timeout time.Duration) (net.Conn, error)
 	// Submit carries a statement to another member's [Replica.ServeSubmit].
@@ -52,22 +52,23 @@ type Config struct {
 	CosignKey ed25519.PrivateKey // of this member's card: cosigns them
 
 	Logger *slog.Logger  // nil: nothing is logged
-	Wants  *scarce.Wants // what the machine lacks is noted here; nil: for the log alone
+	Wants  *scarce.Wants // records what the machine lacks; nil: it is only logged
 
 	// Tuning. Zero values are good for real networks.
 	Timeout  time.Duration // raft's heartbeat and election timeout; 1 s
-	Trailing uint64        // entries that raft's log keeps behind a snapshot; 100,000
-	Snapshot uint64        // new entries that make a snapshot worth while; 20,000
-	Silence  time.Duration // after which a voter tells its time while the log grows; 10 s
+	Trailing uint64        // entries that raft's log keeps before a snapshot; 100,000
+	Snapshot uint64        // number of new entries after which a snapshot is made; 20,000
+	Silence  time.Duration // after which a voter submits a tick while the log grows; 10 s
 	Publish  time.Duration // how often the leader makes a growing log final; 1 s
 	Log      raftlog.Options
 
-	// All that is on disk here is read again to see whether it is as it was
-	// written, from the start on and then this long after the last time.
+	// Everything on disk is read again to check that it is as it was written:
+	// once after the start, and then at this interval after the last time.
 	WalkEvery time.Duration // 24 h
 	WalkPace  int           // bytes of it each second; 4 MB
 
-	// DiskUsed tells how full the disk is, in percent; nil: the file system of Dir.
+	// DiskUsed returns how full the disk is, in percent; nil: the file system
+	// of Dir.
 	DiskUsed func() (int, error)
 }
 
@@ -95,13 +96,13 @@ type Replica struct {
 	finals   finals
 	handed   handed
 	evidence *evidence
-	forgot   atomic.Bool // a cosignature of its own has come to light that it did not remember
+	forgot   atomic.Bool // a cosignature of its own was found that it did not remember
 	cosign   func(ctx context.Context, member string, request []byte) ([]byte, error)
 
 	store     *state.Store
 	raftLog   *raftlog.Log
 	late      *lateLog          // raftLog, as raft sees it
-	promises  *raftlog.Promises // nil where this member is no voter
+	promises  *raftlog.Promises // nil if this member is no voter
 	raft      *raft.Raft
 	transport *herald
 	catchup   *catchup
@@ -116,15 +117,15 @@ type Replica struct {
 	waryUntil     atomic.Int64 // Unix ms; see propose
 	fatal         chan error
 	failing       sync.Once
-	closing       atomic.Bool // what fails now, fails for that reason
+	closing       atomic.Bool // failures from now on are due to closing
 	ctx           context.Context
 	cancel        context.CancelFunc
 	running       sync.WaitGroup
 }
 
 // Open opens or creates a replica in its directory and joins the others. All
-// that it read from disk is verified before it returns; what it lacks it
-// catches up with behind it. The caller must receive from Fatal.
+// that it reads from disk is verified before it returns; what it lacks is
+// fetched in the background. The caller must receive from Fatal.
 func Open(c Config) (*Replica, error) {
 	c = c.withDefaults()
 	g, _, err := ledger.OpenGenesis(c.Genesis)
@@ -312,8 +313,8 @@ func (r *Replica) connect(c Config) {
 	r.transport = newHerald(r.name, r.others, t)
 }
 
-// holds reports whether raft's log here goes as far as an entry: it is committed,
-// covered by a snapshot, or there.
+// holds reports whether raft's log here goes as far as an entry: the entry is
+// committed, covered by a snapshot, or in the log.
 func (r *Replica) holds(index, term uint64) bool {
 	if index <= max(r.raft.CommitIndex(), r.late.begin().Index) {
 		return true
@@ -322,29 +323,29 @@ func (r *Replica) holds(index, term uint64) bool {
 	return r.late.GetLog(index, &l) == nil && l.Term == term
 }
 
-// reaches reports whether raft's log here does not begin behind an entry. Nearly all
-// appends begin at its end, which needs no look.
+// reaches reports whether raft's log here begins no later than behind an entry.
+// Nearly all appends begin at the log's end, which needs no lookup.
 func (r *Replica) reaches(index uint64) bool {
 	return index >= r.raft.LastIndex() || r.late.GetLog(index, new(raft.Log)) == nil
 }
 
-// conflicts reports whether an entry is committed here of which another takes the
-// place. What raft's log does not reach back to, raft refuses by itself.
+// conflicts reports whether another entry is committed here in an entry's
+// place. Raft itself refuses entries before the beginning of its log.
 func (r *Replica) conflicts(index, term uint64) bool {
 	var l raft.Log
 	return index <= r.raft.CommitIndex() && r.late.GetLog(index, &l) == nil && l.Term != term
 }
 
-// denounce tells the operator of a member that sends what no honest one does.
+// denounce reports a member's lie to the operator.
 func (r *Replica) denounce(member string, l lie) {
 	at, _ := r.store.Position()
 	r.alarm(Alarm{Member: member, Size: at.Size, Why: member + " sends this member what no honest member sends: " + string(l)}, sha256.Sum256([]byte(l)))
 }
 
-// resume compares the database with raft's newest snapshot. Raft takes for
-// granted that what a snapshot covers has been applied. Where the database
-// does not reach so far (a crash while catching up, a database taken away),
-// the entries between would be silently lost.
+// resume compares the database with raft's newest snapshot. Raft assumes that
+// what a snapshot covers has been applied. If the database does not reach that
+// far (after a crash while catching up, or if it was removed), the entries
+// between would be silently lost.
 func (r *Replica) resume(snapshots raft.SnapshotStore) error {
 	list, err := snapshots.List()
 	if err != nil || len(list) == 0 {
@@ -372,7 +373,7 @@ func (r *Replica) bootstrap(rc *raft.Config, log raft.LogStore, stable raft.Stab
 	return raft.BootstrapCluster(rc, log, stable, snapshots, r.transport, r.roster.configuration())
 }
 
-// fail stops serving for good: the first reason goes to Fatal.
+// fail stops the replica for good: the first reason goes to Fatal.
 func (r *Replica) fail(err error) {
 	r.failing.Do(func() {
 		r.log.Error("the replica stops for good", "error", err)
@@ -384,8 +385,8 @@ func (r *Replica) fail(err error) {
 	})
 }
 
-// want notes that something cannot be done now for want of what it takes, or can
-// again.
+// want records that something cannot be done now because the machine lacks a
+// resource, or can be done again.
 func (r *Replica) want(what string, err error) {
 	if !r.wants.Note(what, err) {
 		return

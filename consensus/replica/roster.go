@@ -10,14 +10,14 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// roster is who takes part in raft, and who of them votes. Everything here that
-// asks whether a member may speak, vote or be sent to asks the roster, and
-// nothing keeps a list of its own.
+// roster is the set of raft's participants and of the voters among them.
+// Everything here that asks whether a member may speak, vote or be sent to uses
+// the roster, and nothing keeps a list of its own.
 type roster struct {
 	suffrage map[string]raft.ServerSuffrage
 }
 
-// newRoster reads who takes part from the ledger's roster.
+// newRoster returns the participants in the ledger's roster.
 func newRoster(of *ledger.Roster) *roster {
 	r := &roster{map[string]raft.ServerSuffrage{}}
 	for _, name := range of.Names() {

@@ -14,19 +14,20 @@ import (
 
 // screening verifies statements while raft's log is being written: cores are
 // idle then, and an entry can be applied as soon as it is committed. It saves
-// time and changes no result: a statement verifies or not at any moment alike
-// (see [ledger.Verify]), and one whose result is no longer remembered when it
-// is applied is verified then.
+// time and changes no result. Whether a statement verifies does not depend on
+// the time (see [ledger.Verify]). A statement whose result is no longer
+// remembered when it is applied is verified then.
 type screening struct {
 	store *state.Store
 
 	mu     sync.Mutex
 	known  map[[sha256.Size]byte]*screened
-	oldest [screenedAtOnce][sha256.Size]byte // keys in the order in which they came, around
+	oldest [screenedAtOnce][sha256.Size]byte // keys in the order in which they came, as a ring
 	next   int
 }
 
-// screenedAtOnce bounds what is remembered: some appends of raft's.
+// screenedAtOnce is the number of results remembered: those of some appends of
+// raft's.
 const screenedAtOnce = 512
 
 // screened is a statement that is, or was, verified.
@@ -34,7 +35,7 @@ type screened struct {
 	once   sync.Once
 	raw    []byte
 	result *ledger.Statement // nil if it does not verify
-	answer ledger.Answer     // why not
+	answer ledger.Answer     // the reason if it does not
 	err    error
 }
 
@@ -59,8 +60,8 @@ func (g *screening) get(raw []byte) (s *screened, isNew bool) {
 	return s, true
 }
 
-// take returns the screening of a statement and removes it. Where there is none it
-// is one that nobody has run.
+// take returns the screening of a statement and removes it. If there is none,
+// it returns a new one.
 func (g *screening) take(raw []byte) *screened {
 	key := sha256.Sum256(raw)
 	g.mu.Lock()
@@ -84,7 +85,7 @@ func (g *screening) run(s *screened) *screened {
 	return s
 }
 
-// ahead begins to verify what is about to be appended.
+// ahead starts to verify what is about to be appended.
 func (g *screening) ahead(logs []*raft.Log) {
 	var fresh []*screened
 	for _, l := range logs {
@@ -123,9 +124,9 @@ func statementIn(l *raft.Log) []byte {
 	return l.Data[1:]
 }
 
-// verify returns the verified statements of a batch, before the batch holds up
-// readers. Where there is nil the rules are to verify: the answer may depend on
-// an earlier entry of the batch.
+// verify returns the verified statements of a batch. It runs before the batch
+// locks out readers. For a nil the rules verify, because the answer may depend
+// on an earlier entry of the batch.
 func (g *screening) verify(logs []*raft.Log) []*ledger.Statement {
 	verified := make([]*ledger.Statement, len(logs))
 	var list []*screened

@@ -14,11 +14,11 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// checkSnapshots insists on what raft takes for granted: that its newest
-// snapshot is the one that was written, and that its log begins no later than
-// behind that. Raft keeps no checksum of what it notes about a snapshot, passes
-// over one whose note it cannot read, and would go on from an older one, or
-// from nothing. First is the oldest entry of its log, 0 if that is empty.
+// checkSnapshots checks what raft assumes: that its newest snapshot is the one
+// that was written, and that its log begins no later than right after that.
+// Raft keeps no checksum of a snapshot's metadata and skips a snapshot whose
+// metadata it cannot read. It would then continue from an older one, or from
+// nothing. first is the oldest entry of raft's log, 0 if the log is empty.
 func (r *Replica) checkSnapshots(dir string, first uint64, list []*raft.SnapshotMeta) error {
 	names, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -56,8 +56,8 @@ func (r *Replica) checkSnapshots(dir string, first uint64, list []*raft.Snapshot
 	return nil
 }
 
-// noted is where raft keeps its snapshots. A snapshot that cannot be begun now
-// can wait: raft tries again.
+// noted is raft's snapshot store, which reports a lack of resources. A snapshot
+// that cannot be begun now can wait: raft tries again.
 type noted struct {
 	raft.SnapshotStore
 	r *Replica

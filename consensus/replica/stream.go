@@ -12,14 +12,14 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// maxAnswer is the longest answer to one of raft's messages in bytes. They are
-// some numbers and an error.
+// maxAnswer is the size limit of an answer to one of raft's messages, in bytes.
+// Answers are some numbers and an error.
 const maxAnswer = 64 << 10
 
-// streams is raft's StreamLayer for what this member asks of others, over a
-// dialler that knows members by name and reaches nobody else. What others ask
-// comes in by [inbound]. What is dialled ends with ctx: raft goes on with its
-// heartbeats while its main loop hangs in a write, shut down or not.
+// streams is raft's StreamLayer for what this member asks of others. Its
+// dialler knows members by name and reaches nobody else. Requests of others
+// come in by [inbound]. Dialled connections end with ctx: raft goes on sending
+// heartbeats while its main loop hangs in a write, even after a shutdown.
 type streams struct {
 	net.Listener
 	dial   func(member string, timeout time.Duration) (net.Conn, error)
@@ -52,14 +52,14 @@ func (s streams) Dial(address raft.ServerAddress, timeout time.Duration) (net.Co
 	return &stream{Conn: conn, note: func(err error) { s.note(string(address), err) }, release: context.AfterFunc(s.ctx, func() { conn.Close() })}, nil
 }
 
-// stream is a connection on which this member asks one thing after another.
+// stream is a connection on which this member sends one request after another.
 type stream struct {
 	net.Conn
 	note    func(error)
 	release func() bool
 
 	mu   sync.Mutex
-	read int // bytes since the last question
+	read int // bytes since the last request
 }
 
 // Write implements net.Conn.
@@ -70,15 +70,15 @@ func (s *stream) Write(b []byte) (int, error) {
 	return s.Conn.Write(b)
 }
 
-// Read implements net.Conn. It fails for an answer that is longer than any: the
-// library would keep in memory whatever length it claims.
+// Read implements net.Conn. It fails for an answer that is too long: the
+// library would allocate whatever length the answer claims.
 func (s *stream) Read(b []byte) (int, error) {
 	s.mu.Lock()
 	left := maxAnswer - s.read
 	s.mu.Unlock()
 	if left <= 0 {
 		err := liesf("an answer longer than %d bytes", maxAnswer)
-		s.note(err) // the decoder tells no kinds of errors
+		s.note(err) // the decoder does not distinguish kinds of errors
 		return 0, err
 	}
 	n, err := s.Conn.Read(b[:min(len(b), left)])
@@ -94,9 +94,9 @@ func (s *stream) Close() error {
 	return s.Conn.Close()
 }
 
-// transport is raft's way to the others: the library's for what this member
-// asks, whose answers are not believed blindly, and inbound for what it is asked.
-// It tells of commits only as far as cap says.
+// transport is raft's connection to the others. For what this member asks it
+// uses the library's transport, and checks the answers; what this member is
+// asked comes through inbound. It reports commits only as far as cap allows.
 type transport struct {
 	*raft.NetworkTransport
 	*inbound
@@ -113,7 +113,7 @@ func (t *transport) SetHeartbeatHandler(handle func(raft.RPC)) { t.inbound.heart
 func (t *transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, req *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
 	t.gate.leading(req.Term)
 	if slices.ContainsFunc(req.Entries, func(e *raft.Log) bool { return e.Type == standIn }) {
-		return errors.New("this member does not lead any more") // else its log would have said that it lacks the entry
+		return errors.New("this member does not lead any more") // otherwise its log would have reported that it lacks the entry
 	}
 	req.LeaderCommitIndex = t.cap(req.LeaderCommitIndex)
 	err := t.NetworkTransport.AppendEntries(id, target, req, resp)
@@ -147,8 +147,8 @@ func (t *transport) RequestPreVote(id raft.ServerID, target raft.ServerAddress, 
 	return t.believe(id, req.Term, resp.Term, err)
 }
 
-// believe returns the error of a question that was asked of a member, or why its
-// answer is not to be believed. Raft takes either for a message that was lost.
+// believe returns the error of a request to a member, or the reason why its
+// answer is not to be believed. Raft treats either as a lost message.
 func (t *transport) believe(id raft.ServerID, sent, got uint64, err error) error {
 	if err == nil {
 		err = t.gate.believe(string(id), sent, got)
@@ -159,8 +159,8 @@ func (t *transport) believe(id raft.ServerID, sent, got uint64, err error) error
 	return err
 }
 
-// Close implements raft.WithClose. When it returns no heartbeat is handled any
-// more.
+// Close implements raft.WithClose. When it returns no heartbeat is being
+// handled.
 func (t *transport) Close() error {
 	err := t.NetworkTransport.Close()
 	t.inbound.end()

@@ -22,11 +22,11 @@ var ErrNotLeading = errors.New("this member does not lead")
 
 // Submit brings a statement into the log and returns the rules' answer. It
 // finds the leader, whichever member it is called on, and tries again with the
-// same bytes until ctx ends. A lost answer is unknown, not failed; a statement
-// that is in the log already gets its first answer again. The answer is this
-// replica's own: it has applied the entry, or decided by itself that there is
-// none. A leader that says otherwise is asked again, and an alarm names it. The
-// error is that of ctx, or that the replica has stopped.
+// same bytes until ctx ends. After a lost answer the outcome is unknown, not a
+// failure. A statement that is in the log already gets its first answer again.
+// The answer is this replica's own: it has applied the entry, or decided by
+// itself that there is none. A leader whose answer differs is asked again, and
+// an alarm names it. The error is that of ctx, or that the replica has stopped.
 func (r *Replica) Submit(ctx context.Context, statement []byte) (ledger.Answer, error) {
 	var last error
 	differed := 0
@@ -78,11 +78,11 @@ func (r *Replica) attempt(ctx context.Context, statement []byte) (answer ledger.
 // statement that no member signed.
 const wariness = time.Minute
 
-// propose is what the leader does with a statement. Only members reach it, so
-// it expects the signature to be valid and verifies it while the statement is
-// being written to the disks (see [screening]): the rules ignore an unsigned
-// statement. After the first such statement it verifies beforehand for a while,
-// so that further ones cost their sender alone.
+// propose is the leader's part of Submit. Only members can call it, so it
+// expects the signature to be valid and verifies it while the statement is
+// being written to the disks (see [screening]); the rules ignore an unsigned
+// statement. After the first unsigned statement it verifies before proposing
+// for a while, so that further ones cost only their sender.
 func (r *Replica) propose(ctx context.Context, statement []byte) (ledger.Answer, error) {
 	if err := r.inherit(ctx, statement); err != nil {
 		return ledger.Answer{}, err
@@ -112,10 +112,10 @@ func (r *Replica) propose(ctx context.Context, statement []byte) (ledger.Answer,
 	return ledger.Answer{}, errors.New("raft gave no answer")
 }
 
-// foretold answers from this leader's own state a statement that becomes no
-// entry: one that is in the log already, or that the rules turn away. So it
-// never gets into raft's log, where it would take room on every voter's disk
-// and cost its sender nothing.
+// foretold answers, from this leader's own state, a statement that becomes no
+// entry: one that is in the log already, or that the rules reject. So it never
+// gets into raft's log, where it would take room on every voter's disk and cost
+// its sender nothing.
 func (r *Replica) foretold(statement []byte) (answer ledger.Answer, err error) {
 	s, err := ledger.Parse(statement)
 	if err != nil {
@@ -151,8 +151,8 @@ func (r *Replica) screen(statement []byte) (ledger.Answer, error) {
 	return s.answer, s.err
 }
 
-// await waits for raft's answer, but not for ever: raft never answers what is
-// in its queues when it shuts down.
+// await waits for raft's answer, but not for ever: raft does not answer
+// requests in its queues when it shuts down.
 func (r *Replica) await(ctx context.Context, f raft.Future) error {
 	done := make(chan error, 1)
 	go func() { done <- f.Error() }()
@@ -195,7 +195,7 @@ func (r *Replica) ServeSubmit(ctx context.Context, statement []byte) ([]byte, er
 	if err != nil {
 		return nil, err
 	}
-	r.transport.hurry() // or the member would wait for what it submitted
+	r.transport.hurry() // otherwise the member would wait longer for what it submitted
 	answer.Leaf = nil
 	return sign.Marshal(leaderAnswer{Answer: answer, Size: r.Head().Size})
 }
@@ -207,8 +207,9 @@ type entriesRequest struct {
 	Count uint64
 }
 
-// ServeEntries answers another member's catching up: exactly the entries asked
-// for, in the format of entry bundles (C2SP tlog-tiles), or an error.
+// ServeEntries answers another member that catches up: with exactly the entries
+// asked for, in the format of entry bundles (C2SP tlog-tiles), or with an
+// error.
 func (r *Replica) ServeEntries(request []byte, w io.Writer) error {
 	var q entriesRequest
 	if err := sign.Unmarshal(request, &q); err != nil {

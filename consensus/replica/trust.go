@@ -11,8 +11,8 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// trust is who may sign heads of the log, and how many cosigners make one
-// final, as far as the log is applied here: members and cosigners are those of
+// trust holds who may sign heads of the log, and how many cosigners make one
+// final, as far as the log is applied here. Members and cosigners are those of
 // genesis until the log says otherwise.
 type trust struct {
 	origin  string
@@ -28,7 +28,7 @@ type members struct {
 	logs []tlog.Verifier
 }
 
-// newTrust reads it from genesis, for a member whose log key is given.
+// newTrust returns the trust in genesis, for the member with this log key.
 func newTrust(g *ledger.Genesis, name string, key ed25519.PrivateKey) (*trust, error) {
 	t := &trust{origin: g.Origin}
 	t.sets.Store(&[]ledger.Cosigners{g.Founders()})
@@ -45,7 +45,7 @@ func newTrust(g *ledger.Genesis, name string, key ed25519.PrivateKey) (*trust, e
 	return t, nil
 }
 
-// setMembers makes a roster the newest.
+// setMembers replaces the roster with a newer one.
 func (t *trust) setMembers(r *ledger.Roster) error {
 	m := &members{Roster: r, log: map[string]tlog.Verifier{}}
 	for _, c := range r.Members() {
@@ -60,7 +60,8 @@ func (t *trust) setMembers(r *ledger.Roster) error {
 	return nil
 }
 
-// follow takes members and cosigners from a state of the log, which has grown.
+// follow updates members and cosigners from a state of the log, which has
+// grown.
 func (t *trust) follow(v ledger.View) error {
 	state, err := ledger.Read(v)
 	if err != nil || state == nil {
@@ -87,13 +88,13 @@ func (t *trust) follow(v ledger.View) error {
 // founders' before it begins.
 func (r *Replica) Roster() *ledger.Roster { return r.trust.members.Load().Roster }
 
-// at returns the cosigners who make heads of that size final. Where the log here
-// is shorter there may be others, of whom it does not know yet.
+// at returns the cosigners who make heads of that size final. If the log here
+// is shorter, the log may name others later.
 func (t *trust) at(size uint64) *ledger.Cosigners { return ledger.At(*t.sets.Load(), size) }
 
-// pending returns the size of the head with which the cosigners before handed
-// over to those of a size, if that is beyond what is known to be final;
-// otherwise 0. Earlier handovers are final: the last one carries the proof.
+// pending returns the size of the head of the last handover before size, if
+// that head is not known to be final; otherwise 0. Earlier handovers are final:
+// the last one carries the proof.
 func (t *trust) pending(final, size uint64) uint64 {
 	if after := t.at(size).After; after > final {
 		return after
@@ -111,7 +112,7 @@ func (t *trust) ever(member string) bool {
 	return false
 }
 
-// sign signs a head in the name of the log, as this member.
+// sign signs a head as this member, in the name of the log.
 func (t *trust) sign(head tlog.Head) ([]byte, error) {
 	return tlog.SignCheckpoint(tlog.Checkpoint{Origin: t.origin, Head: head}, t.signer)
 }
@@ -126,11 +127,11 @@ func (t *trust) of(member string, signed []byte) (tlog.Head, error) {
 	return c.Head, err
 }
 
-// verify returns the head of a final checkpoint. It insists on the quorum of
-// the cosigners for that size, and on every line by one of them and by the log:
-// a single bad one makes other verifiers refuse the whole. Without a quorum the
-// error is [tlog.ErrQuorum]. Beyond the end of the log here the cosigners may
-// be others than those known.
+// verify returns the head of a final checkpoint. It requires a quorum of the
+// cosigners for that size, and that every line by one of them or by the log is
+// right: a single bad one makes other verifiers refuse the checkpoint. Without
+// a quorum the error is [tlog.ErrQuorum]. Beyond the end of the log here the
+// cosigners may be others than the known ones.
 func (t *trust) verify(signed []byte) (tlog.Head, error) {
 	said, err := tlog.Unverified(signed)
 	if err != nil {

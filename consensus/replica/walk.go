@@ -10,10 +10,11 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// walkOften reads all that is stored on disk here, slowly, and then again from time
-// to time: what rots and is not used would otherwise be noticed on the day when
-// it is needed, or when no other member has it any more either. Before that it
-// reads the state, as quickly as it can: this member waits for it, see [whole].
+// walkOften reads everything stored on disk here, slowly, and repeats that from
+// time to time. Otherwise damage to data that is not in use would be noticed
+// only when the data is needed, perhaps when no other member has it either.
+// First it reads the state, as fast as it can: this member waits for that, see
+// [whole].
 func (r *Replica) walkOften(every time.Duration, pace int) {
 	err := r.checkState()
 	limit := rate.NewLimiter(rate.Limit(pace), 2*state.StepSize)
@@ -40,12 +41,12 @@ func (r *Replica) walkOften(every time.Duration, pace int) {
 	}
 }
 
-// whole is closed when all of the state was read since the start, and found as
-// it was written. Before that a member applies what is committed, and does
-// nothing that others would rely on: it does not lead, vouch for a head, answer
-// a query. (The only voter of a network leads whatever it does, and then takes
-// nothing in.) A record of the state that is used is checked whenever it is; that
-// none is missing is known only then.
+// whole is closed when the whole state has been read since the start and found
+// as it was written. Until then a member applies what is committed, and does
+// nothing that others would rely on: it does not lead, vouch for a head or
+// answer a query. (The only voter of a network leads whatever it does, but then
+// accepts no statements.) Each record of the state is checked when it is used;
+// that none is missing is known only at the end.
 type whole chan struct{}
 
 var errUnchecked = errors.New("this member is still checking its state")
@@ -75,7 +76,7 @@ func (r *Replica) checkState() error {
 	return nil
 }
 
-// walk is one walk. After each step it waits for as long as it is told to.
+// walk does one walk. After each step it waits for as long as wait does.
 func (r *Replica) walk(wait func(read int) error) error {
 	if err := r.store.WalkLog(wait); err != nil {
 		return err
@@ -86,9 +87,9 @@ func (r *Replica) walk(wait func(read int) error) error {
 	return r.raftLog.Verify(r.ctx)
 }
 
-// Walked returns when this member was last done with reading all of its entries,
-// tiles, state and raft log, and found each as it was written; the zero time
-// while it has not been since the start.
+// Walked returns when this member last finished reading all its entries, tiles,
+// state and raft log, and found each as it was written. It returns the zero
+// time if it has not since the start.
 func (r *Replica) Walked() time.Time {
 	ms := r.walked.Load()
 	if ms == 0 {

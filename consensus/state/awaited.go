@@ -6,8 +6,8 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// Awaited is a head of the log that this member knows from elsewhere than its
-// database: it cosigned the head, or a quorum of cosigners did.
+// Awaited is a head of the log that this member knows from another source than
+// its database: it cosigned the head, or a quorum of cosigners did.
 type Awaited struct {
 	Head   tlog.Head
 	Signed []byte // with the cosigners' signatures, if it has any
@@ -36,8 +36,8 @@ func (e *ForkError) Error() string {
 	return fmt.Sprintf("two histories: at size %d the log has the root %s here, and %s has %s; this replica stops, its files are kept", e.Own.Size, e.Own.Root, e.Why, e.Other.Root)
 }
 
-// Expect insists that the log has this head: at once where it is that long,
-// and otherwise on the way there.
+// Expect requires that the log has this head: now, if the log is that long, and
+// otherwise when it gets there.
 func (s *Store) Expect(a Awaited) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -60,8 +60,8 @@ func (s *Store) expectHeld(a Awaited, stored tlog.ReadTile) error {
 	return a.Compare(own)
 }
 
-// arrive compares the log, which has just grown by one, with what is awaited
-// of it. Held: mu.
+// arrive compares the log, which has just grown by one, with the head awaited
+// at this size. Held: mu.
 func (s *Store) arrive() error {
 	if len(s.awaited) == 0 {
 		return nil
@@ -79,7 +79,7 @@ func (s *Store) arrive() error {
 	return nil
 }
 
-// Awaiting returns the heads that the log has not come to yet, by size.
+// Awaiting returns the heads that the log has not reached yet, by size.
 func (s *Store) Awaiting() map[uint64]Awaited {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -90,8 +90,8 @@ func (s *Store) Awaiting() map[uint64]Awaited {
 	return heads
 }
 
-// Ahead returns the largest size at which the log is awaited, 0 for none. Stuck
-// reports whether the log has got past one of them with another head: then it is
+// Ahead returns the largest size at which a head is awaited, 0 for none. stuck
+// reports whether the log has passed one of them with another head: then it is
 // of another history, and the replica stops.
 func (s *Store) Ahead() (size uint64, stuck bool) {
 	s.mu.RLock()

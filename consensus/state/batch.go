@@ -11,17 +11,18 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// Batch is the store while statements are applied. It is valid until the function
-// that it was handed to returns.
+// Batch gives access to the store while statements are applied. It is valid
+// until the function that received it returns.
 type Batch struct {
 	s *Store
 	v *view
 }
 
 // Apply decides a statement by the rules and appends its entry, if it becomes
-// one: the answer then has a leaf. Verified is what [ledger.Verify] made of it
-// beforehand, or nil. The error is a [*ForkError] where the log comes to another
-// head by it than is expected; any error ends the use of the store.
+// one: the answer then has a leaf. verified is the result of an earlier
+// [ledger.Verify], or nil. The error is a [*ForkError] if the log then has
+// another head than the expected one. After any error the store must not be
+// used.
 func (b *Batch) Apply(raw []byte, verified *ledger.Statement) (answer ledger.Answer, err error) {
 	var changes []ledger.Change
 	if verified != nil {
@@ -44,37 +45,36 @@ func (b *Batch) Apply(raw []byte, verified *ledger.Statement) (answer ledger.Ans
 	return answer, b.s.arrive()
 }
 
-// View is the state, with all that has been applied so far.
+// View returns the state, with all that has been applied so far.
 func (b *Batch) View() ledger.View { return b.v }
 
 // Expect is [Store.Expect].
 func (b *Batch) Expect(a Awaited) error { return b.s.expectHeld(a, b.storedTile) }
 
-// Head is that of the log, with all that has been applied so far.
+// Head returns the head of the log, with all that has been applied so far.
 func (b *Batch) Head() tlog.Head { return b.s.tree.Head() }
 
-// Position returns how far raft's log has been taken in: index and term of its
-// last entry that has.
+// Position returns how far raft's log has been applied: index and term of the
+// last such entry.
 func (b *Batch) Position() (index, term uint64) { return b.s.at.Raft, b.s.at.Term }
 
-// Pass notes that raft's log has been taken in up to an entry.
+// Pass records that raft's log has been applied up to an entry.
 func (b *Batch) Pass(index, term uint64) { b.s.at.Raft, b.s.at.Term = index, term }
 
 // storedTile is [Store.storedTile] in the transaction of the batch. A second
-// transaction beside it could wait for ever for a flush that waits for the first.
+// transaction could wait for ever for a flush that waits for the first.
 func (b *Batch) storedTile(t tlog.Tile) ([]byte, error) {
 	return storedIn(b.v.tx, tilesBucket, tileKey(t))
 }
 
-// maxLayer is how many bytes are applied and not yet in the database at most;
-// beyond it applying waits for a flush.
+// maxLayer is the maximum of bytes that are applied and not yet in the
+// database. Beyond it, applying waits for a flush.
 const maxLayer = 16 << 20
 
 var errStopped = errors.New("the replica has stopped")
 
-// Batch calls f, which applies one thing after another. Nobody reads meanwhile,
-// and one transaction serves all reads of f. What was applied before an error
-// stays.
+// Batch calls f, which may apply several statements. Nobody reads meanwhile, and
+// one transaction serves all reads of f. What was applied before an error stays.
 func (s *Store) Batch(f func(*Batch) error) error {
 	if err := s.makeRoom(); err != nil {
 		return err
@@ -94,8 +94,8 @@ func (s *Store) Batch(f func(*Batch) error) error {
 	return err
 }
 
-// makeRoom bounds the memory that layers take: it waits for a flush when there is
-// too much to be flushed, and on a full disk until there is room.
+// makeRoom limits the memory of layers: it waits for a flush when too much is
+// waiting, and on a full disk until there is room.
 func (s *Store) makeRoom() error {
 	for {
 		s.mu.RLock()

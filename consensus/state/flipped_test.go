@@ -13,8 +13,8 @@ import (
 )
 
 // TestFlippedDatabase flips bytes of the database, one at a time. Whatever is
-// read from it then is as it was written, or a CorruptError: not a panic,
-// not another value, and not nothing.
+// read then is as it was written, or a CorruptError: not a panic, not another
+// value, and not nothing.
 func TestFlippedDatabase(t *testing.T) {
 	const size = 600
 	s, err := Open(t.TempDir(), nil)
@@ -78,8 +78,8 @@ func isCorruptState(err error) bool {
 }
 
 // readDatabase reads all that a replica reads, and returns the first error, or
-// what is not as TestFlippedDatabase wrote it. The database may be the one
-// before the last flush, as after a crash: raft's log has the rest.
+// a difference from what TestFlippedDatabase wrote. The database may be at the
+// flush before the last, as after a crash: raft's log has the rest.
 func readDatabase(dir string, size uint64) error {
 	s, err := Open(dir, nil)
 	if err != nil {

@@ -11,9 +11,9 @@ import (
 	"atoll/crypto/sign"
 )
 
-// A flush is all or nothing, and how far raft's log has been applied belongs
-// to it: after a crash before the last commit, what the database says of itself
-// and what is in it are one moment of the log.
+// A flush is all or nothing, and includes how far raft's log has been applied.
+// After a crash before the last commit, the database's position and its content
+// are of one moment of the log.
 func TestFlushIsOneTransaction(t *testing.T) {
 	dir := t.TempDir()
 	s, err := Open(dir, nil)
@@ -58,8 +58,8 @@ func TestFlushIsOneTransaction(t *testing.T) {
 	}
 }
 
-// sameMoment compares the state that the rules have written with what the
-// database says of itself.
+// sameMoment compares the state that the rules have written with the database's
+// own position.
 func sameMoment(s *Store) func(ledger.View) error {
 	return func(v ledger.View) error {
 		state, err := ledger.Read(v)
@@ -74,8 +74,8 @@ func sameMoment(s *Store) func(ledger.View) error {
 	}
 }
 
-// beforeLastCommit copies a database as the crash would have left it: with the
-// newer of its two meta pages torn, which bbolt writes last. It returns the
+// beforeLastCommit copies a database as a crash would have left it: the newer
+// of its two meta pages, which bbolt writes last, is torn. It returns the
 // folder of the copy.
 func beforeLastCommit(t *testing.T, path string) string {
 	t.Helper()

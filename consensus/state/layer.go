@@ -5,8 +5,8 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// layer is what has been applied and is not yet in the database: one is being
-// filled, one at most is being written.
+// layer holds what has been applied and is not yet in the database. One layer
+// is being filled, and at most one is being written.
 type layer struct {
 	state   *ledger.Overlay
 	first   uint64   // index of entries[0]
@@ -33,8 +33,8 @@ func (l *layer) entry(index uint64) []byte {
 	return l.entries[index-l.first]
 }
 
-// Position says how far a database or a layer goes: which of raft's entries it
-// has taken in, and what the log is then.
+// Position is how far a database or a layer goes: the raft entries that have
+// been applied, and the log after them.
 type Position struct {
 	Raft uint64    `cbor:"1,keyasint"` // index of the last raft entry applied
 	Term uint64    `cbor:"2,keyasint"`

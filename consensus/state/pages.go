@@ -9,9 +9,9 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// onPages runs f, which reads pages of the database, for a key of a bucket
-// where there is one. bbolt does not verify pages: a damaged one makes it panic
-// or read outside of the file, which becomes a [*CorruptError].
+// onPages runs f, which reads pages of the database, for a key of a bucket or
+// for none. bbolt does not verify pages: a damaged one makes it panic or read
+// outside of the file, which becomes a [*CorruptError].
 func onPages(bucket, key []byte, f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -24,10 +24,10 @@ func onPages(bucket, key []byte, f func() error) (err error) {
 
 // lookup returns the value of a key, checked and copied, or nil.
 //
-// A key that is missing is verified, too: a key of which a byte was altered is not
-// found though its record is there, nor is one that is looked for in a wrong
-// page. So both neighbours of the place where the key would be are checked, and
-// have to be on either side of it.
+// That a key is missing is verified, too. A key with an altered byte is not
+// found though its record is there, and neither is a key that is looked for in
+// a wrong page. So both neighbours of the place where the key would be are
+// checked, and have to be on either side of it.
 func lookup(tx *bbolt.Tx, bucket, key []byte) (value []byte, err error) {
 	err = onPages(bucket, key, func() error {
 		c := tx.Bucket(bucket).Cursor()
@@ -85,10 +85,10 @@ func nextIn(tx *bbolt.Tx, bucket, from []byte) (key, value []byte, err error) {
 // checked.
 const StepSize = 1 << 20
 
-// check reads some of a bucket, in order from a key on: each record must match
-// its checksum and follow the one before it. It is then handed to f, checksum
-// included. It returns where to go on, nil at the end of the bucket, and how
-// much it read.
+// check reads part of a bucket, in order from a key on: each record must match
+// its checksum and follow the one before it. The record is then passed to f,
+// checksum included. check returns where to continue, nil at the end of the
+// bucket, and how much it read.
 func check(tx *bbolt.Tx, bucket, from []byte, f func(key, stored []byte) error) (next []byte, read int, err error) {
 	err = onPages(bucket, from, func() error {
 		c := tx.Bucket(bucket).Cursor()
@@ -115,16 +115,16 @@ func check(tx *bbolt.Tx, bucket, from []byte, f func(key, stored []byte) error) 
 	return next, read, err
 }
 
-// tally adds up the checksums of the state, record by record in order. Each
-// record may match its own checksum while another is missing, because a damaged
-// page hides it: then they do not add up to the number that is kept.
+// tally adds up the checksums of the state, record by record in order. A
+// damaged page may hide a record while all others match their own checksums.
+// The sum then differs from the stored one.
 type tally struct {
 	upTo  []byte // the last key added
 	total uint64
 }
 
-// step checks and adds some records from a key on. It returns where to go on,
-// nil at the end, and how much it read.
+// step checks and adds some records from a key on. It returns where to
+// continue, nil at the end, and how much it read.
 func (t *tally) step(tx *bbolt.Tx, from []byte) (next []byte, read int, err error) {
 	return check(tx, stateBucket, from, func(key, stored []byte) error {
 		t.upTo = append(t.upTo[:0], key...)
@@ -141,7 +141,7 @@ func (t *tally) changed(key []byte, by uint64) {
 	}
 }
 
-// compare insists that no record is missing, once all are added.
+// compare checks that no record is missing, once all are added.
 func (t *tally) compare(tx *bbolt.Tx) error {
 	want, err := stateSum(tx)
 	switch {
@@ -155,8 +155,8 @@ func (t *tally) compare(tx *bbolt.Tx) error {
 	return nil
 }
 
-// addStateSum gives a database of an earlier version the sum of all checksums, by
-// which a missing record is noticed.
+// addStateSum gives a database of an earlier version the sum of all checksums,
+// which shows a missing record.
 func addStateSum(tx *bbolt.Tx) error {
 	want, err := stateSum(tx)
 	if err != nil || want != nil {
@@ -171,7 +171,7 @@ func addStateSum(tx *bbolt.Tx) error {
 	return putStateSum(tx, all.total)
 }
 
-// sumOf is the checksum of a stored value as a number, 0 where there is none.
+// sumOf returns the checksum of a stored value as a number, 0 if there is none.
 func sumOf(stored []byte) uint64 {
 	if len(stored) < sumSize {
 		return 0

@@ -20,10 +20,10 @@ var (
 	stateSumKey   = []byte("state") // 8 bytes big-endian: the checksums of all records of the state, added up
 )
 
-// CorruptError means that the database returned something else than was
-// written. The replica stops: the others have the right bytes.
+// CorruptError means that the database returned other bytes than were written.
+// The replica stops: the other members have the right bytes.
 type CorruptError struct {
-	Bucket string // "" where none can be named
+	Bucket string // "" if it is unknown
 	Key    []byte
 	Reason string
 }
@@ -41,7 +41,7 @@ func (e *CorruptError) Error() string {
 
 const sumSize = 8
 
-// sum is the checksum that stands before every value: bbolt has none.
+// sum returns the checksum that is stored before every value: bbolt has none.
 func sum(bucket, key, value []byte) []byte {
 	h := sha256.New()
 	h.Write(bucket)

@@ -14,8 +14,8 @@ import (
 	"atoll/crypto/sign"
 )
 
-// What the disk refuses for want of room stays in memory and is written when
-// there is room, with all that came after; nothing of it is lost or there twice.
+// What a full disk refuses stays in memory and is written when there is room,
+// with all that came after. Nothing is lost or written twice.
 func TestFlushWaitsForRoom(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("atoll-test", dir, "tmpfs", syscall.MS_NOSUID|syscall.MS_NODEV, "size=3m"); err != nil {

@@ -17,15 +17,15 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 )
 
-// FlushEvery is how often what is applied goes to the database.
+// FlushEvery is how often applied entries are written to the database.
 const FlushEvery = 100 * time.Millisecond
 
-// Store is the access log with its state: bbolt, and over it the layers that
+// Store is the access log with its state: bbolt, and above it the layers that
 // wait for a flush. A flush writes changes, entries, tiles and the position in
-// one synced transaction, so that the file is one moment of the log whenever
-// power fails; what came after that moment is still in raft's own log.
+// one synced transaction. So the file is always at one moment of the log,
+// whenever power fails; what came after that moment is still in raft's own log.
 //
-// One goroutine may apply; all else is safe for concurrent use.
+// One goroutine may apply; everything else is safe for concurrent use.
 type Store struct {
 	db      *bbolt.DB
 	stopped <-chan struct{} // closed when the replica stops
@@ -35,7 +35,7 @@ type Store struct {
 	filling  *layer
 	flushing *layer // being written, or nil
 	at       Position
-	saved    Position           // what the database says of itself
+	saved    Position           // the position in the database
 	grown    chan struct{}      // closed and replaced when the log grows
 	awaited  map[uint64]Awaited // heads beyond the present size that the log must come to, by size
 
@@ -44,8 +44,8 @@ type Store struct {
 	broken  error      // of a flush; guarded by mu
 }
 
-// Open opens or creates the database in a folder. What waits for room on the
-// disk ends when stopped is closed.
+// Open opens or creates the database in a folder. A wait for room on the disk
+// ends when stopped is closed.
 func Open(dir string, stopped <-chan struct{}) (*Store, error) {
 	path := filepath.Join(dir, "state.db")
 	_, missing := os.Stat(path)
@@ -68,8 +68,8 @@ func Open(dir string, stopped <-chan struct{}) (*Store, error) {
 	return s, nil
 }
 
-// load rebuilds the tree from tiles and trailing entries and insists on the
-// root that was written with them. The state is for [Store.WalkState] to check.
+// load rebuilds the tree from tiles and trailing entries and checks the root
+// that was written with them. [Store.WalkState] checks the state.
 func (s *Store) load() error {
 	err := s.db.Update(func(tx *bbolt.Tx) error {
 		for _, name := range [][]byte{entriesBucket, tilesBucket, stateBucket, metaBucket} {
@@ -170,7 +170,7 @@ func (s *Store) Flush() error {
 }
 
 // toFlush returns the layer to be written next: one that the disk refused
-// before, or the one being filled, in place of which it puts another.
+// before, or the one being filled, which it replaces by a new one.
 func (s *Store) toFlush() (*layer, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -17,8 +17,8 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// The view through layers and database is that of one sorted map, whatever is
-// set, deleted and flushed in which order.
+// The view through layers and database equals one sorted map, whatever is set,
+// deleted and flushed in which order.
 func TestViewIsOneMap(t *testing.T) {
 	s, err := Open(t.TempDir(), nil)
 	if err != nil {
@@ -120,7 +120,8 @@ func TestFlippedValues(t *testing.T) {
 	}
 }
 
-// An entry under another's index is not that entry: the checksum covers the key.
+// An entry stored under another's index is not accepted: the checksum covers
+// the key.
 func TestSwappedEntries(t *testing.T) {
 	s, err := Open(t.TempDir(), nil)
 	if err != nil {
@@ -178,8 +179,8 @@ func TestFailedFlushIsFinal(t *testing.T) {
 	}
 }
 
-// Work that waits in a queue is taken from its front, and more put anywhere
-// behind: as the rules do for each entry, whatever has not been flushed.
+// Work that waits in a queue is taken from its front, and more is put anywhere
+// behind it, as the rules do for each entry, whatever has been flushed.
 func TestQueue(t *testing.T) {
 	s, err := Open(t.TempDir(), nil)
 	if err != nil {

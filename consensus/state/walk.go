@@ -9,8 +9,8 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// still runs f on the database while no flush runs: a writer that has to enlarge
-// the file would wait for f, and all readers for the writer. So f must be short;
+// still runs f on the database while no flush runs: a flush that has to enlarge
+// the file would wait for f, and all readers for the flush. So f must be short;
 // only a flush waits for it.
 func (s *Store) still(f func(*bbolt.Tx) error) error {
 	s.flushMu.Lock()
@@ -43,8 +43,8 @@ func (s *Store) WalkState(wait func(read int) error) error {
 	return nil
 }
 
-// WalkLog checks each entry and each tile, and that the tiles are made of the
-// entries and lead to the root.
+// WalkLog checks each entry and each tile, that the tiles follow from the
+// entries, and that they lead to the root.
 func (s *Store) WalkLog(wait func(read int) error) error {
 	s.mu.RLock()
 	end := s.saved
@@ -74,15 +74,15 @@ func (s *Store) WalkLog(wait func(read int) error) error {
 	return nil
 }
 
-// logWalk makes the tree again out of the entries.
+// logWalk rebuilds the tree from the entries.
 type logWalk struct {
-	tx   *bbolt.Tx // of the step under way
+	tx   *bbolt.Tx // of the present step
 	end  uint64
 	tree *tlog.Tree
 	err  error // of a tile
 }
 
-// add takes in the next entry, up to the end.
+// add processes the next entry, up to the end.
 func (w *logWalk) add(key, stored []byte) error {
 	i := w.tree.Size()
 	if i == w.end {
@@ -97,7 +97,8 @@ func (w *logWalk) add(key, stored []byte) error {
 	return w.err
 }
 
-// compare notes an error if a tile that the entries fill is not the stored one.
+// compare records an error if a tile that the entries fill differs from the
+// stored one.
 func (w *logWalk) compare(t tlog.Tile, hashes []byte) {
 	stored, err := storedIn(w.tx, tilesBucket, tileKey(t))
 	if err == nil && !bytes.Equal(stored, hashes) {

@@ -46,7 +46,8 @@ func grow(s *Store, entries int) error {
 
 func atOnce(int) error { return nil }
 
-// What is changed with a right checksum, or taken away, does not fit the rest.
+// A walk finds what was changed with a right checksum, or removed: it does not
+// fit the rest.
 func TestWalkFindsWhatChecksumsDoNot(t *testing.T) {
 	const size = 2*tlog.TileWidth + 10
 	tile := tlog.Tile{Level: 0, N: 1, Width: tlog.TileWidth}
@@ -85,7 +86,8 @@ func TestWalkFindsWhatChecksumsDoNot(t *testing.T) {
 	}
 }
 
-// Log and state change between any two steps of a walk, before and behind it.
+// Log and state change between any two steps of a walk, both in the part walked
+// and in the rest.
 func TestWalkAmongChanges(t *testing.T) {
 	s := filled(t, 20_000)
 	random := rand.New(rand.NewPCG(5, 6))

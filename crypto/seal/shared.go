@@ -21,8 +21,8 @@ import (
 )
 
 // Where one party seals a file and another answers for it, a reader has to see
-// for whom else the file opens. age's stanzas do not show that: only its
-// recipient can tell whether a stanza opens. Here the randomness of each stanza
+// for whom else the file opens. age's stanzas do not show that: only its own
+// recipient can check a stanza. Here the randomness of each stanza
 // is derived from a secret that is part of the plaintext. Whoever opens the
 // file can therefore make the other recipients' stanzas again and compare. The
 // file is an ordinary age file.

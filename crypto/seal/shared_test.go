@@ -73,7 +73,7 @@ func (b bent) WrapWithLabels(fileKey []byte) ([]*age.Stanza, []string, error) {
 	return s, []string{"postquantum"}, err
 }
 
-// Whoever opens a file can tell whether it opens for another: each of these
+// Whoever opens a file can check that it opens for another too: each of these
 // files opens for the bank, and is wrong for the auditor.
 func TestLeftOut(t *testing.T) {
 	bank, auditor, other := identity(t), identity(t), identity(t)
