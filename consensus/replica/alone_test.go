@@ -9,9 +9,9 @@ import (
 	"atoll/consensus/ledger"
 )
 
-// I1: a leader whose followers go, under load, acknowledges nothing that they
-// do not have: when it is gone in turn and they are back, without it, all that
-// it acknowledged is there.
+// I1: a leader loses its followers under load. It acknowledges nothing that
+// they do not have: when the leader is gone and they are back without it, all
+// that it acknowledged is there.
 func TestNothingAcknowledgedAlone(t *testing.T) {
 	n := found(t, 0)
 	n.start(n.names...)
@@ -50,7 +50,7 @@ func TestNothingAcknowledgedAlone(t *testing.T) {
 			others = append(others, v)
 		}
 	}
-	time.Sleep(time.Second) // several times what a leader takes to find out
+	time.Sleep(time.Second) // several times what a leader needs to notice
 	cancel()
 	writers.Wait()
 	n.stop(name)

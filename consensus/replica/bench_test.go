@@ -22,9 +22,9 @@ import (
 	wal "github.com/hashicorp/raft-wal"
 )
 
-// bare is what the replica is measured against: the same raft with the same
-// settings over the same libp2p streams, its log on raft-wal as released, and
-// a state machine that does nothing.
+// bare is the baseline for the replica: the same raft with the same settings
+// over the same libp2p streams, its log on raft-wal as released, and a state
+// machine that does nothing.
 type bare struct {
 	nodes []*raft.Raft
 	stops []func()
@@ -105,8 +105,8 @@ func (g *bare) leader(b *testing.B) *raft.Raft {
 	return nil
 }
 
-// load runs clients for a while. Each does make, which is not timed but costs
-// CPU, and commit, which is.
+// load runs clients for a while. Each calls make, which is not timed but costs
+// CPU, and commit, which is timed.
 type load struct {
 	times []time.Duration
 	cpu   time.Duration
@@ -150,15 +150,15 @@ func cpuTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// Many short rounds, so that whatever else this machine does meets both alike.
+// Many short rounds, so that other load on this machine affects both alike.
 const (
 	benchRounds = 25
 	benchRound  = 200 * time.Millisecond
 )
 
 // BenchmarkCommit compares commits of the access log with those of bare raft,
-// in short alternating rounds, three voters, clients at the leader.
-// CPU is that of the whole process: all replicas, and what a client signs.
+// in short alternating rounds, with three voters and clients at the leader. CPU
+// is that of the whole process: all replicas, and the clients' signatures.
 func BenchmarkCommit(b *testing.B) {
 	for _, clients := range []int{1, 64} {
 		b.Run(fmt.Sprintf("clients=%d", clients), func(b *testing.B) {

@@ -20,12 +20,12 @@ import (
 
 var catchUpEntries = flag.Int("catchup", 50_000, "entries that BenchmarkCatchUp has a newcomer fetch")
 
-// BenchmarkCatchUp has members that have nothing fetch a log of small entries
-// from another over libp2p, one after another, with raft's log truncated. Beside
-// it, turn by turn, stands what cannot be done without: as many ed25519
-// verifications of messages as long as the statements, on all cores. "%"
-// compares the two, CPU is that of the whole process, the serving member's
-// included. "hash-entries/s" is the first pass, which only hashes.
+// BenchmarkCatchUp has new members, one after another, fetch a log of small
+// entries from another member over libp2p, with raft's log truncated. In turn
+// with that it measures the minimum: as many ed25519 verifications of messages
+// as long as the statements, on all cores. "%" compares the two. CPU is that of
+// the whole process, the serving member's included. "hash-entries/s" is the
+// first pass, which only hashes.
 func BenchmarkCatchUp(b *testing.B) {
 	n := found(b, 1)
 	n.dir = filepath.Join(n.dir, "log")
@@ -69,7 +69,7 @@ func BenchmarkCatchUp(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// passes notes when a newcomer begins to fetch, and when it begins again.
+// passes records when a newcomer begins each pass of fetching.
 type passes struct {
 	mu            sync.Mutex
 	request       []byte
@@ -91,8 +91,8 @@ func (p *passes) tune(c *replica.Config) {
 	}
 }
 
-// fill has the log grow to a size, and raft's log truncated. It returns the
-// size that the log has then.
+// fill makes the log grow to a size, and has raft's log truncated. It returns
+// the log's size afterwards.
 func (n *network) fill(size int) uint64 {
 	n.t.Helper()
 	leader := n.leader()
@@ -142,8 +142,8 @@ func (n *network) signatures(count int) *signatures {
 	return s
 }
 
-// verify verifies all of them, each core its part, and reports whether they are
-// right.
+// verify verifies all of them, divided among the cores, and reports whether
+// they are right.
 func (s *signatures) verify() bool {
 	cores := runtime.GOMAXPROCS(0)
 	var wrong atomic.Int64

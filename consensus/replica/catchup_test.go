@@ -13,7 +13,7 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// fetching watches the requests by which one member catches up, and can hold
+// fetching observes the requests by which one member catches up, and can hold
 // them up.
 type fetching struct {
 	name string
@@ -48,7 +48,7 @@ func (f *fetching) tune(t *testing.T, also func(*replica.Config)) func(*replica.
 		fetch := c.Fetch
 		c.Fetch = func(ctx context.Context, member string, request []byte) (io.ReadCloser, error) {
 			q, err := readRequest(request)
-			if err != nil { // for no entries, see placeRequest
+			if err != nil { // not a request for entries, see placeRequest
 				return fetch(ctx, member, request)
 			}
 			if f.note(asked{member, q.First}) {
@@ -60,7 +60,7 @@ func (f *fetching) tune(t *testing.T, also func(*replica.Config)) func(*replica.
 	}
 }
 
-// note takes down a request and reports whether it is to wait.
+// note records a request and reports whether it is to wait.
 func (f *fetching) note(a asked) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -89,8 +89,8 @@ func (f *fetching) list() []asked {
 	return append([]asked{}, f.asked...)
 }
 
-// inPass says that the newest request is one of the given pass and comes after
-// as many others of it: a pass asks for everything once.
+// inPass reports whether the newest request belongs to the given pass and comes
+// after that many others of it: a pass asks for everything once.
 func inPass(pass, after int) func(a []asked) bool {
 	return func(a []asked) bool {
 		times := map[uint64]int{}
@@ -116,8 +116,8 @@ func (f *fetching) wait(n *network) {
 
 func small(c *replica.Config) { c.Snapshot, c.Trailing = 100, 20 }
 
-// A member is stopped in the first or the second pass of its catching up and
-// started again: what it had applied it does not fetch again.
+// A member is stopped in the first or the second pass of catching up and
+// started again: it does not fetch again what it had applied.
 func TestCatchUpInterrupted(t *testing.T) {
 	n := found(t, 2)
 	n.tune = small
@@ -149,8 +149,8 @@ func TestCatchUpInterrupted(t *testing.T) {
 	}
 }
 
-// A leader's answer from a member gets lost behind the snapshot that the member
-// installed: the leader sends the same once more, and goes on.
+// After a member installed a snapshot, its answer to the leader gets lost: the
+// leader sends the same once more, and goes on.
 func TestAnswerLostBehindSnapshot(t *testing.T) {
 	n := found(t, 1)
 	n.tune = small
@@ -185,7 +185,7 @@ func TestAnswerLostBehindSnapshot(t *testing.T) {
 	n.noAlarms()
 }
 
-// The member that serves goes away in the first or the second pass: another one
+// The serving member goes away in the first or the second pass: another one
 // serves the rest.
 func TestCatchUpSourceGoes(t *testing.T) {
 	n := found(t, 2)
@@ -197,7 +197,7 @@ func TestCatchUpSourceGoes(t *testing.T) {
 		n.tune = f.tune(t, small)
 		gone := ""
 		last := inPass(pass, 6)
-		f.holdUp(func(a []asked) bool { // all that ask the first one, once it is gone
+		f.holdUp(func(a []asked) bool { // all requests to the first member, once it is gone
 			q := a[len(a)-1]
 			if gone == "" && last(a) {
 				gone = q.member
@@ -222,8 +222,8 @@ func TestCatchUpSourceGoes(t *testing.T) {
 	}
 }
 
-// A learner and a voter that have been away for longer than raft's log reaches
-// catch up while clients go on, through them too.
+// A learner and a voter that were away for longer than raft's log reaches catch
+// up while clients go on, through these members too.
 func TestCatchUpUnderLoad(t *testing.T) {
 	n := found(t, 1)
 	n.tune = small

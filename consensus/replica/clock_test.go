@@ -12,7 +12,7 @@ import (
 
 const silence = 200 * time.Millisecond
 
-// networkTime is network time as a member has it.
+// networkTime returns network time as a member has it.
 func (n *network) networkTime(member string) (at time.Time) {
 	n.t.Helper()
 	n.check(n.nodes[member].View(func(v ledger.View) error {
@@ -25,7 +25,7 @@ func (n *network) networkTime(member string) (at time.Time) {
 	return at
 }
 
-// until waits for a condition that a minute must bring about.
+// until waits for a condition, for a minute at most.
 func (n *network) until(what string, holds func() bool) {
 	n.t.Helper()
 	for ctx := n.ctx(); !holds(); time.Sleep(10 * time.Millisecond) {
@@ -35,15 +35,15 @@ func (n *network) until(what string, holds func() bool) {
 	}
 }
 
-// Voters that say nothing else tick while the log grows, so that time goes on,
-// and do not tick at each other's ticks.
+// Voters that submit nothing else tick while the log grows, so that time goes
+// on, and do not tick because of each other's ticks.
 func TestVotersTick(t *testing.T) {
 	n := found(t, 1)
 	n.tune = func(c *replica.Config) { c.Silence = silence }
 	n.start(n.names...)
 	began := time.Now()
 	for n.networkTime("wlearner-0").Before(began) {
-		n.put("wlearner-0") // a learner's clock moves nothing
+		n.put("wlearner-0") // a learner's clock does not move network time
 	}
 	learner := n.nodes["wlearner-0"]
 	size := learner.Head().Size
@@ -56,7 +56,7 @@ func TestVotersTick(t *testing.T) {
 	n.agree(nil)
 }
 
-// clocks are the members' own, each so far from the machine's.
+// clocks are the members' own, as offsets from the machine's.
 type clocks struct{ off map[string]*atomic.Int64 }
 
 // setClocks gives every member a clock of its own.
@@ -81,10 +81,10 @@ func (c clocks) set(by time.Duration, members ...string) {
 
 const year = 365 * 24 * time.Hour
 
-// One voter's clock is a year ahead, be it that of the leader or not: network
-// time is not, a consent of three weeks is still open to queries, that voter has
-// an alarm, and what it dates a year ahead is turned away. Once its clock is
-// right nothing of that is left.
+// One voter's clock is a year ahead, whether it leads or not. Network time is
+// not. A consent of three weeks can still be queried, that voter has an alarm,
+// and statements that it dates a year ahead are rejected. Once its clock is
+// right, the effects are gone.
 func TestOneClockAYearAhead(t *testing.T) {
 	for _, leads := range []bool{true, false} {
 		t.Run(map[bool]string{true: "leader", false: "follower"}[leads], func(t *testing.T) { testClockAhead(t, leads) })
@@ -143,9 +143,9 @@ func testClockAhead(t *testing.T, leads bool) {
 	n.agree(nil)
 }
 
-// Two of three voters say 2096, over and over. The other members say otherwise:
-// network time is a day ahead, nobody is late, the others know, and when the two
-// are mended their clocks are.
+// Two of three voters say 2096, over and over, and the other members do not.
+// Network time is a day ahead, nobody's statements are late, and the others
+// notice. Once the two are right, network time is too.
 func TestTwoVotersOf2096(t *testing.T) {
 	n := found(t, 5)
 	clocks := n.setClocks()
@@ -186,8 +186,9 @@ func TestTwoVotersOf2096(t *testing.T) {
 	n.agree(nil)
 }
 
-// Nobody says anything, and the hours pass: voters tell their time every hour, so
-// that heads of a network that lives are never older, the others every six.
+// Nobody submits anything, and hours pass. Voters tick every hour, so that a
+// running network's heads are never older than that; the others tick every six
+// hours.
 func TestIdleMembersTick(t *testing.T) {
 	n := found(t, 1)
 	clocks := n.setClocks()
@@ -205,7 +206,7 @@ func TestIdleMembersTick(t *testing.T) {
 	n.agree(nil)
 }
 
-// problem is what a member finds wrong with the time.
+// problem returns what a member finds wrong with the time.
 func (n *network) problem(member string) string {
 	n.t.Helper()
 	at, err := n.nodes[member].Time()
@@ -213,7 +214,8 @@ func (n *network) problem(member string) string {
 	return at.Problem
 }
 
-// clockOf is the time that a member has told last, as the learner has it.
+// clockOf returns the last time that a member has stated, as the learner has
+// it.
 func (n *network) clockOf(member string) (at time.Time) {
 	n.t.Helper()
 	n.check(n.nodes["wlearner-0"].View(func(v ledger.View) error {

@@ -11,7 +11,8 @@ const (
 	anHour = uint64(3_600_000)
 )
 
-// said is a state of three voters and two others, who have told these times.
+// said returns a state of three voters and two other members, with the times
+// they have stated.
 func said(network uint64, times ...uint64) *ledger.State {
 	s := &ledger.State{Time: network, Size: 100, Voters: []byte{0, 1, 2}}
 	for _, at := range times {

@@ -23,8 +23,9 @@ type leaderAnswer struct {
 	Size   uint64
 }
 
-// lies has the leader answer as the test says, this many times, and keep what it
-// is sent for itself. It returns how often it has lied.
+// lies makes the leader answer as the test says, this many times. Unless passOn
+// is set, the leader does not propose what it is sent. It returns how often the
+// leader has lied.
 func (n *network) lies(times int, lie func(honest leaderAnswer) leaderAnswer, passOn bool) func() int {
 	var count atomic.Int64
 	deceive := func(_ string, _ []byte, honest func() ([]byte, error)) ([]byte, error) {
@@ -47,10 +48,10 @@ func (n *network) lies(times int, lie func(honest leaderAnswer) leaderAnswer, pa
 	return func() int { return int(count.Load()) }
 }
 
-// quiet has nobody submit but the test.
+// quiet keeps everybody but the test from submitting.
 func quiet(c *replica.Config) { c.Silence = time.Hour }
 
-// follower is a voter that does not lead, and who does.
+// follower returns a voter that does not lead, and the leader.
 func (n *network) follower() (name, leader string) {
 	n.t.Helper()
 	ctx := n.ctx()
@@ -65,8 +66,8 @@ func (n *network) follower() (name, leader string) {
 	}
 }
 
-// Whatever a leader says, a member's answer is the one that its own log has; and
-// the member says who told it otherwise.
+// Whatever a leader says, a member's answer is that of its own log, and the
+// member reports who answered otherwise.
 func TestLyingLeader(t *testing.T) {
 	n := found(t, 1)
 	n.tune = quiet
@@ -101,7 +102,8 @@ func TestLyingLeader(t *testing.T) {
 	}
 	for _, c := range cases {
 		name, leader, alarms := n.lieOnce(c.times, c.lie, c.passOn)
-		// A lie that a busy machine lost on its way is one too few in a row.
+		// On a busy machine a lie may get lost on its way; then too few come in
+		// a row.
 		for try := 0; c.alarm != "" && len(alarms) == 0 && try < 5; try++ {
 			name, leader, alarms = n.lieOnce(c.times, c.lie, c.passOn)
 		}
@@ -117,8 +119,9 @@ func TestLyingLeader(t *testing.T) {
 	}
 }
 
-// lieOnce has a member submit a statement to a leader that lies of it, checks the
-// member's answer, and returns the member, the leader and the new alarms.
+// lieOnce has a member submit a statement to a leader that lies about it, and
+// checks the member's answer. It returns the member, the leader and the new
+// alarms.
 func (n *network) lieOnce(times int, lie func(leaderAnswer) leaderAnswer, passOn bool) (name, leader string, alarms []replica.Alarm) {
 	n.t.Helper()
 	name, leader = n.follower()
@@ -134,7 +137,7 @@ func (n *network) lieOnce(times int, lie func(leaderAnswer) leaderAnswer, passOn
 	return name, leader, n.nodes[name].Alarms()[before:]
 }
 
-// clear does what an operator does about an alarm, but for starting again.
+// clear does what an operator does about an alarm, except for the restart.
 func (n *network) clear(name string) {
 	n.t.Helper()
 	n.deceive.Store(nil)
@@ -150,7 +153,8 @@ func (n *network) entry(name string, index uint64) *ledger.Entry {
 	return e
 }
 
-// An entry that the log never gets to is no answer, and no reason to believe.
+// An entry that the log never reaches is no answer, and the leader is not
+// believed.
 func TestLeaderBeyondTheLog(t *testing.T) {
 	n := found(t, 0)
 	n.tune = quiet
@@ -168,8 +172,8 @@ func TestLeaderBeyondTheLog(t *testing.T) {
 	}
 }
 
-// What stands on the log already is known, whoever brought it, and a statement
-// that nobody signed is refused by every member alike.
+// A statement that is on the log already is known, whoever brought it. A
+// statement that nobody signed is refused by every member alike.
 func TestConfirmedAnswers(t *testing.T) {
 	n := found(t, 1)
 	n.start(n.names...)

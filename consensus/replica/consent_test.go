@@ -51,8 +51,8 @@ func (n *network) query(bank string, h *consent.Header) []byte {
 	return n.sign(bank, ledger.KindQueryOpen, ledger.QueryOpen{Head: n.newHead(), Consent: h.Bounds.ID, Deadline: deadline, Slots: list, Sealed: []byte("sealed")})
 }
 
-// I4: 64 queries at once, each through two members, while the leader changes:
-// as many are accepted as the consent has uses, not one more.
+// I4: 64 concurrent queries, each through two members, while the leader
+// changes: exactly as many are accepted as the consent has uses.
 func TestUsesAreExactAcrossLeaders(t *testing.T) {
 	const queries, uses = 64, 10
 	n := found(t, 3)
@@ -60,7 +60,7 @@ func TestUsesAreExactAcrossLeaders(t *testing.T) {
 	h := n.granted("wlearner-0", uses)
 	gone := n.leader()
 	var mu sync.Mutex
-	verdicts := map[ledger.Verdict]map[uint64]bool{} // indexes
+	verdicts := map[ledger.Verdict]map[uint64]bool{} // index by verdict
 	acked := map[uint64][]byte{}
 	var wg sync.WaitGroup
 	for i := range queries {

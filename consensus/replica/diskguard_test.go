@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// A disk that fills up: warned of, then no new queries, then an end while
-// everything is whole.
+// A disk fills up: first there is a warning, then no new queries are accepted,
+// then the replica stops while everything on disk is intact.
 func TestDiskGuard(t *testing.T) {
 	used := 0
 	r := &Replica{log: slog.New(slog.DiscardHandler), diskUsed: func() (int, error) { return used, nil }}
@@ -21,7 +21,7 @@ func TestDiskGuard(t *testing.T) {
 			t.Errorf("%d %%: tight %v, %v", step.used, r.Tight(), err)
 		}
 	}
-	// What cannot be told is no reason to stop.
+	// If the disk's usage is unknown, the replica goes on.
 	r.diskUsed = func() (int, error) { return 0, errors.New("statfs") }
 	if err := r.lookAtDisk(); err != nil {
 		t.Error(err)

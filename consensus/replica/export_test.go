@@ -26,7 +26,8 @@ func (r *Replica) RaftEntry(index uint64) (*raft.Log, bool) {
 func (r *Replica) RaftLast() uint64 { return r.raft.LastIndex() }
 
 // FirstInRaft returns the index of the oldest entry that raft's own log still
-// has. A member that is further behind catches up by the entries of the log.
+// has. A member that is further behind catches up by the entries of the access
+// log.
 func (r *Replica) FirstInRaft() uint64 {
 	first, err := r.raftLog.FirstIndex()
 	if err != nil {

@@ -11,10 +11,10 @@ import (
 	"atoll/consensus/ledger"
 )
 
-// BenchmarkFinal compares what a member waits for when its statement has to be
-// committed with what it waits for when it has to be final, in alternating
-// rounds: three voters and three learners, four of them cosigners, three of whom
-// make a checkpoint final. "any" is one member after the other.
+// BenchmarkFinal compares how long a member waits until its statement is
+// committed with how long it waits until it is final, in alternating rounds.
+// There are three voters and three learners; four of them are cosigners, three
+// of whom make a checkpoint final. "any" is one member after the other.
 func BenchmarkFinal(b *testing.B) {
 	n := found(b, 3)
 	n.dir = filepath.Join(n.dir, "log")

@@ -23,8 +23,8 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// sameFinals checks that whatever a member knows to be final is final for
-// somebody who knows the log, and of the history of all.
+// sameFinals checks that whatever a member knows to be final is final for a
+// verifier who knows the log, and of the common history.
 func (n *network) sameFinals() {
 	n.t.Helper()
 	g, _, err := ledger.OpenGenesis(n.genesis)
@@ -64,13 +64,14 @@ func (n *network) verifyFinal(g *ledger.Genesis, name string, final replica.Fina
 	}
 }
 
-// finalAt waits until a member knows a final checkpoint of so many entries.
+// finalAt waits until a member knows a final checkpoint of that many entries.
 func (n *network) finalAt(name string, size uint64) {
 	n.t.Helper()
 	n.until(name+" knows a final checkpoint", func() bool { return n.nodes[name].Final().Size >= size })
 }
 
-// Everything becomes final, everywhere, by itself; and at once for who asks.
+// Everything becomes final at every member without being asked for, and without
+// delay for a caller of Finalise.
 func TestFinal(t *testing.T) {
 	n := found(t, 2)
 	n.start(n.names...)
@@ -84,7 +85,8 @@ func TestFinal(t *testing.T) {
 		t.Errorf("final at %d, asked for %d", final.Size, last+1)
 	}
 	n.agree(nil)
-	// What is final is remembered over a restart, before anybody is asked.
+	// The final checkpoint is remembered over a restart, before anybody is
+	// asked.
 	for _, name := range n.names {
 		n.stop(name)
 	}
@@ -119,8 +121,8 @@ func TestOneCosignerTooFew(t *testing.T) {
 	n.agree(nil)
 }
 
-// A cosigner's bad line is not attached: it spoils nothing, and where it is
-// needed nothing becomes final.
+// A cosigner's bad line is not attached: the checkpoint stays valid, and if the
+// line is needed nothing becomes final.
 func TestBadCosignature(t *testing.T) {
 	n := found(t, 1)
 	n.start(n.names...)
@@ -153,8 +155,8 @@ func TestBadCosignature(t *testing.T) {
 	n.agree(nil)
 }
 
-// Who asks for a cosignature must have signed the head itself, and a head that
-// nobody has is waited for, not signed.
+// A member that asks for a cosignature must have signed the head itself. A head
+// that nobody has is waited for, not signed.
 func TestCosignRequests(t *testing.T) {
 	n := found(t, 1)
 	n.start(n.names...)
@@ -173,7 +175,7 @@ func TestCosignRequests(t *testing.T) {
 	if _, err := node.ServeCosign(n.ctx(), "voter-b", signed("voter-b", head)); err != nil {
 		t.Errorf("a true head: %v", err)
 	}
-	other := tlog.Head{Size: head.Size} // not signed by the asker, it is evidence of nothing
+	other := tlog.Head{Size: head.Size} // without the asker's signature it is no evidence
 	for what, c := range map[string]struct {
 		from    string
 		request []byte
@@ -194,7 +196,7 @@ func TestCosignRequests(t *testing.T) {
 	if len(node.Alarms()) != 0 {
 		t.Errorf("alarms: %+v", node.Alarms())
 	}
-	// Only as much evidence is kept about a member as convicts it.
+	// Only as much evidence is stored about a member as convicts it.
 	for i := range 20 {
 		if _, err := node.ServeCosign(n.ctx(), "voter-b", signed("voter-b", tlog.Head{Size: 1, Root: tlog.Hash{byte(i)}})); err != nil {
 			t.Error(err)
@@ -206,8 +208,8 @@ func TestCosignRequests(t *testing.T) {
 	n.agree(nil)
 }
 
-// equivocate has a voter, whose replica is stopped, claim to lead and hand two
-// others different entries in one place.
+// equivocate has a voter, whose replica is stopped, claim to lead and send two
+// others different entries for one index.
 func (n *network) equivocate(evil string, to [2]string, entries [2][]byte) {
 	n.t.Helper()
 	host, err := peer.New(peer.Config{Name: evil, Key: n.keys[evil].Peer(), Listen: []string{"/ip4/127.0.0.1/tcp/0"}})
@@ -236,9 +238,9 @@ func (n *network) equivocate(evil string, to [2]string, entries [2][]byte) {
 }
 
 // I2, I4: a lying leader shows two voters two histories, which raft does not
-// notice. The cosigners do: nothing of either becomes final, both sides keep
-// the two signed heads, and when one history gets its quorum the other's
-// replica stops.
+// notice. The cosigners notice: neither becomes final, and both sides store the
+// two signed heads. When one history gets its quorum, the replica with the
+// other stops.
 func TestTwoHistories(t *testing.T) {
 	n := found(t, 1)
 	n.start(n.names...)
@@ -269,8 +271,8 @@ func TestTwoHistories(t *testing.T) {
 			t.Errorf("%s: final at %d, beyond the fork at %d", name, final.Size, size)
 		}
 	}
-	// The liar comes back and does as it should: three of four are of one
-	// history, which the fourth then learns.
+	// The liar returns and is honest: three of four have one history, of which
+	// the fourth then learns.
 	n.start(evil)
 	var stopped string
 	select {
@@ -296,7 +298,7 @@ func wantFork(t *testing.T, err error) {
 	}
 }
 
-// opened is the head of a checkpoint that a member signed.
+// opened returns the head of a checkpoint that a member signed.
 func (n *network) opened(member, signed string) tlog.Head {
 	n.t.Helper()
 	g, _, err := ledger.OpenGenesis(n.genesis)
@@ -311,8 +313,8 @@ func (n *network) opened(member, signed string) tlog.Head {
 // remembered are the files that outlast raft's log and the database.
 var remembered = []string{"cosigned", "final"}
 
-// A member whose files were rolled back, but not its memory of heads, says
-// nothing before it has caught up with that.
+// A member's files were rolled back, but not its memory of heads: it answers
+// nothing before it has caught up with that memory.
 func TestRolledBack(t *testing.T) {
 	for _, name := range []string{"voter-c", "wlearner-0"} {
 		t.Run(name, func(t *testing.T) {
@@ -364,8 +366,8 @@ func TestRolledBack(t *testing.T) {
 	}
 }
 
-// another is where the same members found the same network, and something else
-// happens.
+// another returns a copy of the founded network in another folder, with the
+// same members and genesis, where another history can happen.
 func (n *network) another() *network {
 	other := &network{t: n.t, dir: n.t.TempDir(), id: n.id, genesis: n.genesis, names: n.names, keys: n.keys, nodes: map[string]*node{}}
 	other.serial.Store(1 << 32)
@@ -377,8 +379,8 @@ func (n *network) another() *network {
 	return other
 }
 
-// A member whose memory is of another history than its files stops, at once or
-// when it gets there, and keeps evidence.
+// A member whose memory is of another history than its files stops, either at
+// the start or when its log gets there, and stores evidence.
 func TestOtherHistory(t *testing.T) {
 	n := found(t, 1)
 	n.start(n.names...)
@@ -401,7 +403,7 @@ func TestOtherHistory(t *testing.T) {
 		n.stop(name)
 		other.stop(name)
 	}
-	// Beyond what it has: it stops when it gets there.
+	// The head is beyond its log: it stops when it gets there.
 	swap(other, n, "voter-c")
 	n.start("voter-c")
 	late := n.nodes["voter-c"]
@@ -418,7 +420,7 @@ func TestOtherHistory(t *testing.T) {
 		t.Errorf("alarms: %+v", late.Alarms())
 	}
 	n.stop("voter-c")
-	// Within what it has: it does not start.
+	// The head is within its log: it does not start.
 	n.check(n.nodes["voter-a"].WaitFor(n.ctx(), size))
 	n.start("wlearner-0")
 	n.check(n.nodes["wlearner-0"].WaitFor(n.ctx(), size))
@@ -449,8 +451,8 @@ func (n *network) refused(name string, why func(error)) {
 	n.t.Errorf("%s starts", name)
 }
 
-// What a member must remember is not read if it is missing or altered in any
-// byte.
+// What a member must remember is not accepted if it is missing or altered in
+// any byte.
 func TestAlteredMemory(t *testing.T) {
 	n := found(t, 1)
 	n.start(n.names...)
@@ -491,7 +493,7 @@ func TestAlteredMemory(t *testing.T) {
 }
 
 // A newcomer that catches up by entries gets the final checkpoint with the
-// marker, and holds the entries against it.
+// marker, and checks the entries against it.
 func TestMarkerCarriesFinal(t *testing.T) {
 	n := found(t, 2)
 	n.tune = func(c *replica.Config) { c.Snapshot, c.Trailing, c.Publish = 20, 5, 50*time.Millisecond }
@@ -502,8 +504,8 @@ func TestMarkerCarriesFinal(t *testing.T) {
 	n.agree(nil)
 }
 
-// The leader is killed at any moment, between a finished checkpoint and its way
-// through raft among them: the next one goes on from there.
+// The leader is killed at any moment, also between completing a checkpoint and
+// sending it through raft: the next leader goes on from there.
 func TestLeaderGoesWhileFinalising(t *testing.T) {
 	n := found(t, 1)
 	n.tune = func(c *replica.Config) { c.Publish = 20 * time.Millisecond }

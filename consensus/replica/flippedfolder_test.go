@@ -21,8 +21,8 @@ import (
 var flips = map[string]int{".wal": 6, "wal-meta.db": 4, "acknowledged": 3, "cosigned": 3, "final": 3, "promised": 3, "state.db": 12, "meta.json": 6, "state.bin": 3}
 
 // One byte of any file in a voter's folder is flipped, and the voter started
-// with it among the others: it names the file, or it comes to what all have,
-// and meanwhile does not lead and hands out nothing else than was written.
+// with it among the others. Either it names the file, or it comes to what all
+// have; until then it does not lead, and serves nothing but what was written.
 func TestFlippedFolder(t *testing.T) {
 	const name = "voter-c"
 	n := found(t, 1)
@@ -77,8 +77,8 @@ func TestFlippedFolder(t *testing.T) {
 	n.agree(nil)
 }
 
-// anyUsed chooses a byte that is not zero, since most of what is zero is unused;
-// or any, in a segment that is all new.
+// anyUsed chooses a byte that is not zero, since most zero bytes are unused; in
+// a segment that is all zero it chooses any.
 func anyUsed(chance *rand.Rand, b []byte) int {
 	var used []int
 	for i, c := range b {
@@ -109,7 +109,7 @@ func folder(n *network, dir string) map[string][]byte {
 	return files
 }
 
-// names reports whether an error tells which file is meant.
+// names reports whether an error names the file.
 func names(err error, rel string) bool {
 	var corrupt *state.CorruptError
 	var log *raftlog.CorruptError
@@ -122,8 +122,8 @@ func names(err error, rel string) bool {
 	return strings.Contains(err.Error(), filepath.Base(rel)) || strings.Contains(err.Error(), filepath.Base(filepath.Dir(rel)))
 }
 
-// startFlipped starts a member, waits until it says what is wrong or has all
-// that the others have, and stops it. It returns what it said.
+// startFlipped starts a member, waits until it reports a fault or has all that
+// the others have, and stops it. It returns the fault.
 func (n *network) startFlipped(name string, size uint64) error {
 	n.t.Helper()
 	host, err := peer.New(peer.Config{Name: name, Key: n.keys[name].Peer(), Listen: []string{"/ip4/127.0.0.1/tcp/0"}})

@@ -11,7 +11,8 @@ import (
 	"atoll/crypto/sign"
 )
 
-// tombstone is a revocation of nothing, in a member's carrier.
+// tombstone returns a revocation of a consent that does not exist, in a
+// member's carrier.
 func (n *network) tombstone(member string, i byte) []byte {
 	key := sign.Secret{i, 1}.Key("x")
 	raw, err := sign.Sign(key, n.id, ledger.KindRevoke, consent.Revocation{Consent: bytes.Repeat([]byte{i}, 16), Key: key.Public().(ed25519.PublicKey)})
@@ -19,9 +20,9 @@ func (n *network) tombstone(member string, i byte) []byte {
 	return n.sign(member, ledger.KindCarrier, ledger.Carrier{Head: n.newHead(), Statement: raw})
 }
 
-// What becomes no entry does not come to raft's log either, whoever sends it,
-// however often: known statements, kinds without rules, what is dated too far
-// off, what is over a budget, and whatever is no statement.
+// A statement that becomes no entry does not get into raft's log either,
+// whoever sends it and however often: known statements, kinds without rules,
+// dates too far off, statements over a budget, and bytes that are no statement.
 func TestNoEntryNoRaft(t *testing.T) {
 	n := found(t, 1)
 	n.start(n.names...)
@@ -73,7 +74,7 @@ func TestNoEntryNoRaft(t *testing.T) {
 				t.Fatalf("%s: %+v", c.name, answer)
 			}
 		}
-		// Checkpoints and ticks go on meanwhile.
+		// Checkpoints and ticks are still added meanwhile.
 		if grown := leader.RaftLast() - at; grown > times/4 {
 			t.Errorf("%s: raft's log has grown by %d", c.name, grown)
 		}

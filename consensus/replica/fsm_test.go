@@ -12,8 +12,8 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// What raft commits and the ledger does not know stops the replica, and
-// nothing of it is taken in.
+// A raft entry that the ledger does not know stops the replica, and nothing of
+// it is applied.
 func TestForeignEntriesStopTheReplica(t *testing.T) {
 	servers := func(id, address string, suffrage raft.ServerSuffrage) *raft.Log {
 		c := raft.Configuration{Servers: []raft.Server{{ID: "tax", Address: "tax"}, {ID: "bank-a", Address: "bank-a", Suffrage: raft.Nonvoter}}}
@@ -27,7 +27,7 @@ func TestForeignEntriesStopTheReplica(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		log  *raft.Log
-		want string // in the error, "" for none
+		want string // part of the error, "" for none
 	}{
 		"a voter of genesis":   {servers("tax", "tax", raft.Voter), ""},
 		"a voter that learns":  {servers("tax", "tax", raft.Nonvoter), "tampered"},

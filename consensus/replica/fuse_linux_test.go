@@ -14,8 +14,8 @@ import (
 
 // The kernel's side of a lossyDisk: as much of FUSE (linux/fuse.h, version
 // 7.31) as members need. The server is the test's own process, which therefore
-// must not open a file on it: Go's runtime may wait for an answer in a way in
-// which it cannot give one. The members are processes of their own.
+// must not open a file on it: Go's runtime may block a thread that is needed
+// for the answer. The members are processes of their own.
 
 const (
 	fuseLookup      = 1
@@ -52,7 +52,7 @@ const (
 
 var le = binary.LittleEndian
 
-// mount shows the disk at dir until the test ends or unmount is called.
+// mount mounts the disk at dir until the test ends or unmount is called.
 func (d *lossyDisk) mount(t testing.TB, dir string) (unmount func()) {
 	t.Helper()
 	fd, err := syscall.Open("/dev/fuse", syscall.O_RDWR|syscall.O_CLOEXEC, 0)
@@ -107,7 +107,7 @@ func (d *lossyDisk) answer(fd int, b []byte) {
 	out := le.AppendUint32(nil, uint32(16+len(body)))
 	out = le.AppendUint32(out, uint32(-int32(errno)))
 	out = le.AppendUint64(out, unique)
-	syscall.Write(fd, append(out, body...)) // it fails when whoever asked has been killed
+	syscall.Write(fd, append(out, body...)) // it fails when the process that asked has been killed
 }
 
 func (d *lossyDisk) node(id uint64) *inode {
@@ -116,7 +116,7 @@ func (d *lossyDisk) node(id uint64) *inode {
 	return d.ids[id]
 }
 
-// handle does what a request asks for.
+// handle handles one request.
 func (d *lossyDisk) handle(opcode uint32, id uint64, b []byte) ([]byte, syscall.Errno) {
 	if opcode == fuseInit {
 		out := le.AppendUint32(le.AppendUint32(nil, 7), 31)
@@ -225,7 +225,7 @@ func (d *lossyDisk) handleFolder(opcode uint32, n *inode, b []byte) (out []byte,
 		from := text(names)
 		to := text(names[len(from)+1:])
 		if le.Uint64(b) != n.id || opcode == fuseRename2 && le.Uint32(b[8:]) != 0 {
-			return nil, syscall.EXDEV // nobody here moves from folder to folder
+			return nil, syscall.EXDEV // nobody here moves a file between folders
 		}
 		errno = d.do(operation{kind: "rename", path: path.Join(folder, to)}, func() syscall.Errno {
 			n.move(move{out: from, in: to, node: n.folder[from]})

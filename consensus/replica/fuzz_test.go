@@ -14,8 +14,8 @@ import (
 )
 
 // seeds reads examples of what other members send and what is on disk: a name
-// and hex on each line. The format is kept: an example that no longer reads is a
-// file of some member that no longer opens.
+// and hex on each line. The format is frozen: if an example cannot be read any
+// more, neither can some member's file.
 func seeds(t testing.TB, name string) (list [][]byte) {
 	t.Helper()
 	text, err := os.ReadFile("testdata/formats.txt")
@@ -37,7 +37,8 @@ func seeds(t testing.TB, name string) (list [][]byte) {
 	return list
 }
 
-// A marker comes from the leader, or from a file; it has one text.
+// FuzzMarker reads a marker, which comes from the leader or from a file, and
+// has one text form.
 func FuzzMarker(f *testing.F) {
 	for _, data := range seeds(f, "marker") {
 		if _, err := readMarker(bytes.NewReader(data)); err != nil {
@@ -59,7 +60,8 @@ func FuzzMarker(f *testing.F) {
 	})
 }
 
-// What members send each other, and what the database says of itself.
+// FuzzDocuments reads what members send each other, and the database's own
+// records.
 func FuzzDocuments(f *testing.F) {
 	for _, name := range []string{"position", "entries-request", "answer"} {
 		for _, data := range seeds(f, name) {

@@ -18,8 +18,8 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// testGate is that of voter a, in term 100, which b leads. Its log ends at entry
-// 50, 40 of which are committed, all of term 90.
+// testGate returns the gate of voter a, in term 100, in which b leads. Its log
+// ends at entry 50, 40 of its entries are committed, and all are of term 90.
 func testGate() *gate {
 	return &gate{
 		self: "a", roster: &roster{map[string]raft.ServerSuffrage{"a": raft.Voter, "b": raft.Voter, "c": raft.Voter, "l": raft.Nonvoter}},
@@ -62,8 +62,8 @@ func newHonest(g *gate) *honest {
 	}
 }
 
-// commands are all of them, each as it comes from the network: written,
-// and read again.
+// commands returns all of them, each as it comes from the network: encoded, and
+// decoded again.
 func (h *honest) commands(t *testing.T) map[string]struct {
 	command any
 	marker  []byte
@@ -99,8 +99,8 @@ func (h *honest) commands(t *testing.T) map[string]struct {
 	return all
 }
 
-// What an honest voter sends passes, and anything about it that no honest voter
-// would send keeps it out.
+// What an honest voter sends passes. A change to anything that an honest voter
+// would not send makes the gate refuse it.
 func TestGate(t *testing.T) {
 	const append_, vote, prevote, install, timeout = "*raft.AppendEntriesRequest", "*raft.RequestVoteRequest", "*raft.RequestPreVoteRequest", "*raft.InstallSnapshotRequest", "*raft.TimeoutNowRequest"
 	const all = append_ + vote + prevote + install + timeout
@@ -239,8 +239,8 @@ func TestCommitsWhatIsShown(t *testing.T) {
 	}
 }
 
-// An append that begins before this log does goes on where the log begins, and
-// others stay as they are.
+// An append that begins before this log is cut to begin where the log does;
+// others are unchanged.
 func TestAppendFromBeforeTheLog(t *testing.T) {
 	entries := func(first, last uint64) (list []*raft.Log) {
 		for i := first; i <= last; i++ {
@@ -266,7 +266,8 @@ func TestAppendFromBeforeTheLog(t *testing.T) {
 			t.Errorf("%d to %d: entry %d follows %d", c.prev, c.last, h.append.Entries[0].Index, h.append.PrevLogEntry)
 		}
 	}
-	// What the snapshot covers is committed: no message has another entry there.
+	// What the snapshot covers is committed: a message with another entry there
+	// is a lie.
 	for what, terms := range map[string][3]uint64{ // before, up to the snapshot's end, behind it
 		"terms that would fall behind it": {1, 2, 2}, "a later term at its end": {1, 91, 91}, "a later term before it": {91, 91, 91}, "an earlier one at its end": {80, 80, 90},
 	} {
@@ -293,8 +294,8 @@ func TestAppendFromBeforeTheLog(t *testing.T) {
 	}
 }
 
-// What sends for a leader that has stepped down may find another's entries in its
-// log already. That is refused and is no lie.
+// A former leader's goroutine that still sends may find the next leader's
+// entries in its log. Such a message is refused and is no lie.
 func TestFormerLeaderIsNoLiar(t *testing.T) {
 	for what, command := range map[string]func(h *honest) any{
 		"an entry of a later term":   func(h *honest) any { h.append.Entries[4].Term = 101; return &h.append },
@@ -313,7 +314,8 @@ func TestFormerLeaderIsNoLiar(t *testing.T) {
 	}
 }
 
-// What stands for the end of a snapshot is never sent: it is not the entry.
+// The entry that represents the end of a snapshot is never sent: it is not the
+// real entry.
 func TestStandInStaysHere(t *testing.T) {
 	tr := &transport{inbound: newInbound(nil, testGate())}
 	q := &raft.AppendEntriesRequest{Term: 100, Entries: []*raft.Log{{Index: 20, Term: 90, Type: standIn}}}
@@ -322,8 +324,8 @@ func TestStandInStaysHere(t *testing.T) {
 	}
 }
 
-// An answer's term is believed as far as elections get, and a learner's not at
-// all: it could depose every leader.
+// An answer's term is believed only within the reach of elections, and a
+// learner's not at all: it could depose every leader.
 func TestAnswersTerms(t *testing.T) {
 	g := testGate()
 	for _, c := range []struct {
@@ -336,14 +338,15 @@ func TestAnswersTerms(t *testing.T) {
 		if (err == nil) != c.want {
 			t.Errorf("term %d of %s: %v", c.got, c.from, err)
 		}
-		// A learner that follows the next leader already says so to the last one.
+		// A learner that already follows the next leader tells the last one so.
 		if l := lie(""); errors.As(err, &l) && c.got == 101 {
 			t.Errorf("term %d of %s is called a lie: %v", c.got, c.from, err)
 		}
 	}
 }
 
-// A leader in its own term is led by nobody, also once it has stepped down.
+// In its own term a leader accepts no other leader, also after it has stepped
+// down.
 func TestLedOnce(t *testing.T) {
 	g := testGate()
 	g.leading(100)
@@ -365,8 +368,8 @@ func TestLedOnce(t *testing.T) {
 	}
 }
 
-// Raft may still name the leader before, in the term of the one who follows: a
-// heartbeat that comes while the newer term is written to disk does that.
+// In a leader's term, raft may still name the leader before it: that happens if
+// a heartbeat comes while the newer term is written to disk.
 func TestLateHeartbeatBlamesNobody(t *testing.T) {
 	g := testGate()
 	if err := g.leads("c", 99); err != nil {
@@ -381,8 +384,8 @@ func TestLateHeartbeatBlamesNobody(t *testing.T) {
 	}
 }
 
-// A message takes no more memory than its bytes, whatever lengths it claims, and
-// is read no further than its limit.
+// A message takes no more memory than its bytes, whatever lengths it claims,
+// and is read no further than its limit.
 func TestMessageLimits(t *testing.T) {
 	for what, b := range map[string][]byte{
 		"a long string":       {0x81, 0xa4, 'T', 'e', 'r', 'm', 0xdb, 0xff, 0xff, 0xff, 0xff},
@@ -421,8 +424,8 @@ func (c *counting) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// FuzzMessage: whatever comes is a message that goes through the gate, or an
-// error; and what decodes is what raft's own decoder makes of it.
+// FuzzMessage checks that any bytes are either a message that goes through the
+// gate, or an error, and that what decodes is what raft's own decoder returns.
 func FuzzMessage(f *testing.F) {
 	g := testGate()
 	h := newHonest(g)

@@ -11,7 +11,7 @@ import (
 	"atoll/consensus/replica"
 )
 
-// proves asks a member for a proof until it has one, and follows it.
+// proves asks a member for a proof until it has one, and verifies it.
 func (n *network) proves(member string, seen *ledger.Seen, index uint64) *ledger.Proven {
 	n.t.Helper()
 	for {
@@ -28,9 +28,10 @@ func (n *network) proves(member string, seen *ledger.Seen, index uint64) *ledger
 	}
 }
 
-// Whoever has genesis alone follows any member's proof over a handover: that of
-// one who was there, of one that started again without its files, and of one
-// that came later. Those who handed over need not be there any more.
+// A verifier that has only genesis can follow any member's proof over a
+// handover: that of a member who was there, of one that started again without
+// its files, and of one that came later. The cosigners who handed over need not
+// be there any more.
 func TestProveOverHandover(t *testing.T) {
 	n := found(t, 3) // wlearner-0 cosigns, the other two do not
 	n.start(n.names[:5]...)

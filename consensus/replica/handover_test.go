@@ -16,7 +16,7 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// submit has a member's statement answered with a verdict, and returns its
+// submit submits a member's statement, checks its verdict, and returns its
 // index.
 func (n *network) submit(member, kind string, payload any, want ledger.Verdict) uint64 {
 	n.t.Helper()
@@ -29,7 +29,7 @@ func (n *network) submit(member, kind string, payload any, want ledger.Verdict) 
 }
 
 // approve has the first of some cosigners propose a set and the others approve
-// it, and returns how long the log then is.
+// it, and returns the size of the log afterwards.
 func (n *network) approve(by, set []string, f, k uint8) (size uint64) {
 	n.t.Helper()
 	head := n.newHead()
@@ -40,7 +40,7 @@ func (n *network) approve(by, set []string, f, k uint8) (size uint64) {
 	return size
 }
 
-// handover puts into force what waits for it.
+// handover returns the handover to the approved set.
 func (n *network) handover(signed []byte) (h ledger.Handover) {
 	n.t.Helper()
 	for h.Checkpoint == nil {
@@ -68,7 +68,7 @@ func (n *network) notFinal(member string, size uint64) {
 	}
 }
 
-// headOf is a member's head, signed by it in the name of the log.
+// headOf returns a member's head, signed by it in the name of the log.
 func (n *network) headOf(member string) []byte {
 	return n.signedBy(member, n.nodes[member].Head())
 }
@@ -84,7 +84,7 @@ func (n *network) signedBy(member string, head tlog.Head) []byte {
 	return signed
 }
 
-// bend has some members answer with broken cosignatures.
+// bend makes some members answer with broken cosignatures.
 func (n *network) bend(liars ...string) {
 	bend := func(member string, answer []byte) []byte {
 		bad := bytes.Clone(answer)
@@ -96,8 +96,8 @@ func (n *network) bend(liars ...string) {
 	n.perjure.Store(&bend)
 }
 
-// The log hands over from four cosigners to four, of whom one is another: to
-// one that runs already, by one that goes on running.
+// The log is handed over from four cosigners to a set of four with one new
+// member, which runs already; the other three stay.
 func TestHandover(t *testing.T) {
 	n := found(t, 3) // wlearner-0 cosigns, the other two do not
 	n.tune = func(c *replica.Config) { c.Snapshot, c.Trailing, c.Publish = 20, 5, 50*time.Millisecond }
@@ -111,14 +111,15 @@ func TestHandover(t *testing.T) {
 	approved := n.approve([]string{"wlearner-0", "voter-a", "voter-c"}, set, 1, 3)
 	n.check(n.nodes["voter-a"].Finalise(n.ctx(), approved))
 	signed := n.nodes["voter-a"].Final().Signed
-	// Forged ones: without the approvals, by another, with too few cosignatures.
+	// Forged handovers: without the approvals, by another member, with too few
+	// cosignatures.
 	handover := func(signed []byte) ledger.Handover { return n.handover(signed) }
 	n.submit("voter-a", ledger.KindHandover, handover(early), ledger.CosignersCheckpoint)
 	n.submit("wlearner-1", ledger.KindHandover, handover(signed), ledger.AuthorRole)
 	n.submit("voter-a", ledger.KindHandover, handover(bytes.Join(bytes.SplitAfter(signed, []byte("\n"))[:6], nil)), ledger.CosignersCheckpoint)
 
 	// While the old set has not made the handover final, the new one makes
-	// nothing final, though it could: a leader might show each its own log.
+	// nothing final, though it could: a leader might show each set its own log.
 	n.stop("voter-c")
 	n.bend("wlearner-0")
 	at := n.submit("voter-a", ledger.KindHandover, handover(signed), ledger.Accepted)
@@ -141,7 +142,8 @@ func TestHandover(t *testing.T) {
 			t.Errorf("%s: cosigners are %v", name, got)
 		}
 	}
-	// The one that was left out does not help any more: two of the new set run.
+	// The cosigner that was left out does not count any more: two of the new
+	// set run.
 	n.stop("wlearner-1")
 	size = n.put("voter-a") + 1
 	n.notFinal("voter-a", size)
@@ -162,8 +164,8 @@ func TestHandover(t *testing.T) {
 	n.check(n.nodes["wlearner-0"].Finalise(n.ctx(), size))
 	n.start("voter-a")
 	truncated(n)
-	// One that never ran gets there by entries, with a final checkpoint of
-	// cosigners whom genesis does not name.
+	// A member that never ran catches up by entries, with a final checkpoint by
+	// cosigners that genesis does not name.
 	n.start("wlearner-2")
 	size = n.put("wlearner-2") + 1
 	n.check(n.nodes["wlearner-2"].Finalise(n.ctx(), size))
@@ -175,12 +177,12 @@ func TestHandover(t *testing.T) {
 	n.noAlarms()
 }
 
-// Those who handed over do not answer any more, and a member does not know that
-// they made the handover final: it asks the new ones for the newest head. They
-// sign it when they have seen the handover final, and not before.
+// The cosigners who handed over do not answer any more, and a member does not
+// know that they made the handover final: it asks the new ones for the newest
+// head. They sign it once they have seen the handover final, and not before.
 func TestOldCosignersAreGone(t *testing.T) {
 	n := found(t, 4)                                           // wlearner-0 cosigns
-	n.tune = func(c *replica.Config) { c.Publish = time.Hour } // nobody is told
+	n.tune = func(c *replica.Config) { c.Publish = time.Hour } // no member is told
 	set, late := []string{"wlearner-1", "wlearner-2", "wlearner-3"}, "voter-c"
 	n.start(n.names...)
 	approved := n.approve([]string{"voter-a", "voter-b", "wlearner-0"}, set, 0, 2)
@@ -196,7 +198,7 @@ func TestOldCosignersAreGone(t *testing.T) {
 	}
 	n.notFinal(late, size)
 
-	// One of the new set asks the old ones, while they answer, and so does each
+	// One of the new set asks the old ones, while they answer; so does each
 	// that it asks.
 	n.bend()
 	n.check(n.nodes[set[0]].Finalise(n.ctx(), size))
@@ -216,7 +218,7 @@ func TestOldCosignersAreGone(t *testing.T) {
 	n.noAlarms()
 }
 
-// replays has an auditor replay a member's log and walk its handovers.
+// replays has an auditor replay a member's log and follow its handovers.
 func (n *network) replays(member string, cosigners int) {
 	n.t.Helper()
 	node := n.nodes[member]
@@ -242,8 +244,8 @@ func (n *network) replays(member string, cosigners int) {
 	}
 }
 
-// A handover whose head a quorum of cosigners signed, and which is not of this
-// log, shows two histories: who applies it stops, with the evidence.
+// A handover whose head has a quorum of cosignatures but is not of this log
+// shows two histories: a member that applies it stops, with the evidence.
 func TestHandoverOfAnotherHistory(t *testing.T) {
 	n := found(t, 1)
 	n.start(n.names...)
@@ -265,14 +267,15 @@ func TestHandoverOfAnotherHistory(t *testing.T) {
 	ctx, cancel := context.WithTimeout(n.ctx(), time.Second)
 	defer cancel()
 	_, _ = n.nodes["voter-a"].Submit(ctx, n.sign("voter-a", ledger.KindHandover, n.handover(signed)))
-	// Whoever leads applies it first and stops; the next leader likewise.
+	// The leader applies it first and stops; so does the next leader.
 	stopped := 0
 	n.until("two voters stop", func() bool {
 		for name, node := range n.nodes {
 			select {
 			case err := <-node.Fatal():
 				wantFork(t, err)
-				// Its own line is under the forged head: it may have one more for that.
+				// Its own line is under the forged head, which may raise one
+				// more alarm.
 				forks := slices.DeleteFunc(node.Alarms(), func(a replica.Alarm) bool { return a.Member == name })
 				if len(forks) != 1 {
 					t.Errorf("%s: %+v", name, node.Alarms())
@@ -290,11 +293,11 @@ func TestHandoverOfAnotherHistory(t *testing.T) {
 	}
 }
 
-// A cosigner that has signed beyond a head, and does not remember when, shows
-// what is final instead, and who asked is helped by that.
+// A cosigner that has signed a larger head, and does not remember when, shows
+// the final checkpoint instead. That suffices for the member that asked.
 func TestSupersededCosignerShowsWhatIsFinal(t *testing.T) {
 	n := found(t, 1)
-	n.tune = func(c *replica.Config) { c.Publish = time.Hour } // nobody is told
+	n.tune = func(c *replica.Config) { c.Publish = time.Hour } // no member is told
 	n.start(n.names...)
 	n.check(n.nodes["voter-a"].Finalise(n.ctx(), n.put("voter-a")+1))
 	old := n.nodes["voter-a"].Final().Head
@@ -305,7 +308,7 @@ func TestSupersededCosignerShowsWhatIsFinal(t *testing.T) {
 		t.Fatalf("wlearner-0 was told that %d entries are final", final.Size)
 	}
 	shown := n.nodes["voter-a"].Final().Signed
-	n.stop("voter-a") // and forgets its raises
+	n.stop("voter-a") // it forgets its raises
 	n.start("voter-a")
 	n.check(n.nodes["voter-a"].Ready(n.ctx()))
 	answer, err := n.nodes["voter-a"].ServeCosign(n.ctx(), "voter-b", n.signedBy("voter-b", old))
@@ -321,8 +324,8 @@ func TestSupersededCosignerShowsWhatIsFinal(t *testing.T) {
 }
 
 // A member whose files were rolled back to before a handover knows a final
-// checkpoint of cosigners of whom its log does not know yet. It is believed
-// when the log has come to it.
+// checkpoint by cosigners that its log does not know yet. The checkpoint is
+// believed once the log has reached it.
 func TestRolledBackOverHandover(t *testing.T) {
 	n := found(t, 2)
 	n.start(n.names...)
@@ -351,7 +354,7 @@ func TestRolledBackOverHandover(t *testing.T) {
 	n.start("voter-a", "voter-b", "voter-c")
 	n.check(n.nodes["wlearner-1"].Ready(n.ctx()))
 	n.finalAt("wlearner-1", size)
-	// It is one of three who are needed.
+	// It is one of the three that are needed.
 	n.check(n.nodes["voter-a"].Finalise(n.ctx(), n.put("voter-a")+1))
 	n.agree(nil)
 }

@@ -18,7 +18,7 @@ func (loopback) Dial(address raft.ServerAddress, timeout time.Duration) (net.Con
 	return net.DialTimeout("tcp", string(address), timeout)
 }
 
-// listening is raft's own transport on loopback.
+// listening returns raft's own transport on loopback.
 func listening(t *testing.T) (*raft.NetworkTransport, string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -30,14 +30,14 @@ func listening(t *testing.T) (*raft.NetworkTransport, string) {
 	return tr, l.Addr().String()
 }
 
-// asking is a voter's transport by which it asks another.
+// asking returns a voter's transport for requests to another.
 func asking(tr *raft.NetworkTransport, self, other string) *transport {
 	g := &gate{self: self, roster: &roster{map[string]raft.ServerSuffrage{self: raft.Voter, other: raft.Voter}}, reported: map[string]bool{}, report: func(string, lie) {}}
 	return &transport{NetworkTransport: tr, inbound: newInbound(nil, g), cap: func(i uint64) uint64 { return i }}
 }
 
-// answering takes appends as a follower that holds all of them, or none, and
-// passes on those that no raft has sent but the herald.
+// answering answers appends as a follower that holds all of them, or none. It
+// returns a channel of those sent by the herald and not by raft.
 func answering(tr *raft.NetworkTransport, holds *atomic.Bool) <-chan raft.AppendEntriesRequest {
 	heard := make(chan raft.AppendEntriesRequest, 16)
 	go func() {
@@ -52,8 +52,8 @@ func answering(tr *raft.NetworkTransport, holds *atomic.Bool) <-chan raft.Append
 	return heard
 }
 
-// A follower hears of a commit once, when it has the entry, in whichever order
-// the two come, and not where a newer entry or raft itself says so.
+// A follower is told of a commit once, when it has the entry, in whichever
+// order the two come. It is not told if a newer entry or raft itself says so.
 func TestHerald(t *testing.T) {
 	theirs, name := listening(t)
 	ours, self := listening(t)

@@ -27,9 +27,9 @@ import (
 	"atoll/node/peer"
 )
 
-// A child is a member in a process of its own, to be killed without warning.
-// It submits without end and prints each acknowledged statement as a line of
-// index and hex, besides who leads and what is final.
+// A child is a member in its own process, to be killed without warning. It
+// submits continuously and prints each acknowledged statement as a line of
+// index and hex. It also prints who leads and what is final.
 type child struct {
 	Name    string
 	Dir     string
@@ -37,7 +37,7 @@ type child struct {
 	Names   []string
 	Ports   map[string]int
 	Small   bool // raft's log has small segments and is often truncated
-	Asks    bool // it fetches nothing of others before it is allowed to
+	Asks    bool // it fetches nothing from others before it is allowed to
 }
 
 const childEnv = "ATOLL_TEST_CHILD"
@@ -99,7 +99,7 @@ func runChild(text string) error {
 	return submitForEver(n, c.Name, n.obey(c.Name, allowed))
 }
 
-// Where a child can be ordered to die, besides at its files.
+// Places where a child can be ordered to die, besides operations on its files.
 const (
 	whenProposed     = "a proposal is answered here, and the answer not sent"
 	whenAcknowledged = "an own statement is acknowledged, and nobody told"
@@ -107,8 +107,8 @@ const (
 	whenCosigned     = "a head is cosigned, and the cosignature not sent"
 )
 
-// allowances are for requests to others for entries. A request says so, "fetch"
-// with the first of them, and waits for the same words.
+// allowances let a child make requests for entries. A child announces a request
+// by "fetch" and the first entry, and waits for the same words.
 type allowances struct{ by sync.Map } // the words: chan struct{}
 
 func (a *allowances) of(words string) chan struct{} {
@@ -135,9 +135,9 @@ func (a *allowances) before(fetch fetchFunc) fetchFunc {
 	}
 }
 
-// obey reads orders to die from standard input, and dies by them, besides what
-// is allowed. The function it returns dies if that was ordered for the place
-// where it is called.
+// obey reads orders to die and allowances from standard input. The function it
+// returns kills the process if that was ordered for the place where it is
+// called.
 func (n *network) obey(name string, allowed *allowances) (here func(place string)) {
 	var order atomic.Value
 	here = func(place string) {
@@ -226,25 +226,25 @@ func submitForEver(n *network, name string, here func(place string)) error {
 // children runs one process for each member.
 type children struct {
 	n       *network
-	dir     string // of all members' folders
+	dir     string // with all members' folders
 	genesis string // the file, not necessarily on that disk
 	ports   map[string]int
 	procs   map[string]*process
 	small   bool
-	asks    func(first uint64) // called with what a process wants to fetch, by which it asks; nil: none asks
+	asks    func(first uint64) // called with the first entry that a process asks to fetch; nil: processes do not ask
 	done    sync.WaitGroup
 
 	mu     sync.Mutex
 	acked  map[uint64][]byte
-	leader string        // by whoever said so last
-	final  uint64        // the largest size that is final to somebody
+	leader string        // by the process that reported last
+	final  uint64        // the largest size reported as final
 	news   chan struct{} // a statement was acknowledged
 }
 
 type process struct {
 	*exec.Cmd
-	orders io.Writer     // where to die, see obey
-	gone   chan struct{} // closed when it is, and all that it printed was read
+	orders io.Writer     // for orders to die, see obey
+	gone   chan struct{} // closed when it has ended, and all its output was read
 }
 
 // recruit prepares a process for each member of a network.
@@ -306,7 +306,8 @@ func (c *children) startOne(name string) {
 	})
 }
 
-// note takes down a whole line: one cut by the kill was not acknowledged to us.
+// note records a complete line: one cut by the kill does not count as
+// acknowledged.
 func (c *children) note(line string) {
 	var index uint64
 	var digits, leader string
@@ -343,7 +344,7 @@ func (c *children) kill(names ...string) {
 	}
 }
 
-// awaitEnd returns when members that kill themselves are gone.
+// awaitEnd waits until members that kill themselves have ended.
 func (c *children) awaitEnd(why string, names ...string) {
 	c.n.t.Helper()
 	for _, name := range names {
@@ -355,7 +356,7 @@ func (c *children) awaitEnd(why string, names ...string) {
 	}
 }
 
-// await returns when more statements have been acknowledged.
+// await waits until that many more statements have been acknowledged.
 func (c *children) await(more int) {
 	c.n.t.Helper()
 	timeout := time.After(time.Minute)
@@ -368,8 +369,8 @@ func (c *children) await(more int) {
 	}
 }
 
-// Members as processes: one is killed, the leader among them, then all at
-// once, again and again, and every acknowledged statement is there.
+// Members are processes. One is killed, the leader among them, then all of
+// them, again and again, and every acknowledged statement is there.
 func TestKill(t *testing.T) {
 	n := found(t, 1)
 	c := recruit(n)

@@ -12,9 +12,9 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// A place in the catching up of a member where it is killed: when it wants to
-// make a request of a pass, after so many others of it, or where a step is
-// named at that step of a flush, while the request waits.
+// catchUpPlace is a place in a member's catching up where it is killed: when it
+// is about to make a request of a pass, after that many others of it. If a step
+// is named, it is killed at that step of a flush, while the request waits.
 type catchUpPlace struct {
 	name        string
 	pass, after int
@@ -43,9 +43,9 @@ var catchUpPlaces = []catchUpPlace{
 	{"in the second pass over the rest, after a flush", 2, 3, &flushWritten, true},
 }
 
-// I1, I2: a newcomer, a process, is killed again and again in both passes of
-// its catching up, and between them. What it had flushed it goes on from, each
-// time, and it ends with what all have.
+// I1, I2: a newcomer in its own process is killed again and again in both
+// passes of catching up, and between them. Each time it continues from what it
+// had flushed, and it ends with what all have.
 func TestKillCatchingUp(t *testing.T) {
 	const newcomer = "wlearner-0"
 	n := found(t, 1)
@@ -135,7 +135,7 @@ func (w *watched) asks(first uint64) {
 	fmt.Fprintf(proc.orders, "fetch %d\n", first)
 }
 
-// resumed checks that requests began behind what was flushed before.
+// resumed checks that requests began after what was flushed before.
 func (w *watched) resumed(place string, flushed uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -148,7 +148,7 @@ func (w *watched) resumed(place string, flushed uint64) {
 	}
 }
 
-// entriesOn counts the entries in the database of a member that does not run.
+// entriesOn counts the entries in the database of a stopped member.
 func entriesOn(t *testing.T, disk *lossyDisk, name string) (size uint64) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "state.db")

@@ -26,8 +26,8 @@ var (
 	dir    = flag.String("dir", "", "where they leave what they make of it, as an absolute path")
 )
 
-// TestLargeState opens a large database and reads and grows it: memory does not
-// grow with it.
+// TestLargeState opens a large database, reads it and makes it grow: memory
+// does not grow with it.
 func TestLargeState(t *testing.T) {
 	log, where := large(t, func(w *audittest.World) { w.Grow(2_000) })
 	if err := os.MkdirAll(where, 0o700); err != nil {
@@ -67,7 +67,7 @@ func TestLargeState(t *testing.T) {
 	t.Logf("%d entries, a file of %d MB opened in %v; memory after reading 10,000: %s", at.Size, info.Size()>>20, took.Round(time.Microsecond), resident())
 }
 
-// large returns where a log is stored and where a test is to leave what it makes of
+// large returns the folder of a log, and the folder for what a test makes of
 // it: as the flags say, or a small log that grow makes.
 func large(t *testing.T, grow func(*audittest.World)) (log, where string) {
 	t.Helper()
@@ -86,7 +86,7 @@ func large(t *testing.T, grow func(*audittest.World)) (log, where string) {
 	return log, where
 }
 
-// resident is the memory of this process as Linux tells it.
+// resident returns the memory of this process as Linux reports it.
 func resident() string {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {

@@ -24,10 +24,10 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// TestLargeNode has a whole member, with its libp2p host and raft, catch up with
-// a log that is stored in a folder, as if other members served it, signatures and
-// all; and starts it again with what it has then. It is a member whose raft was
-// sent a snapshot and who hears of nobody since. For a large log:
+// TestLargeNode has a whole member, with its libp2p host and raft, catch up
+// with a log in a folder, as if other members served it, signatures included.
+// Then it starts the member again. The member's raft was sent a snapshot, and
+// it has had no contact since. For a large log:
 //
 //	go test ./consensus/replica -run TestLargeNode -v -timeout 0 -log LOG -dir DIR
 func TestLargeNode(t *testing.T) {
@@ -76,7 +76,7 @@ func (n *largeNode) check(err error) {
 	}
 }
 
-// founded reads what the log begins and ends with, and leaves the snapshot that
+// founded reads genesis and the end of the log, and stores the snapshot that
 // raft was sent.
 func (n *largeNode) founded() {
 	n.t.Helper()
@@ -146,8 +146,9 @@ func (n *largeNode) close(r *Replica) {
 	}
 }
 
-// serve answers as [Replica.ServeEntries] does. Who begins with nothing asks for
-// whole bundles, and at the end for what there is of the last.
+// serve answers as [Replica.ServeEntries] does. A member that begins with
+// nothing asks for whole bundles, and at the end for the entries of the last
+// one.
 func (n *largeNode) serve(request []byte) (io.ReadCloser, error) {
 	var q entriesRequest
 	if err := sign.Unmarshal(request, &q); err != nil {

@@ -11,15 +11,15 @@ import (
 	"atoll/consensus/replica"
 )
 
-// onLateDisks founds a network of voters with a disk of its own each, and
-// returns its leader too.
+// onLateDisks founds a network of voters, each with its own disk, and returns
+// its leader too.
 func onLateDisks(t *testing.T) (n *network, disks map[string]*faulty.Disk, leader string) {
 	n = found(t, 0)
 	disks = map[string]*faulty.Disk{}
 	n.tune = func(c *replica.Config) {
 		disk := faulty.New()
 		disks[c.Name], c.Log.Files, c.Log.Meta = disk, disk, disk
-		c.Tick, c.Publish = nil, time.Hour // what is appended is the test's alone
+		c.Tick, c.Publish = nil, time.Hour // only the test appends
 	}
 	n.start(n.names...)
 	n.put("voter-a")
@@ -31,8 +31,9 @@ func onLateDisks(t *testing.T) (n *network, disks map[string]*faulty.Disk, leade
 	return n, disks, leader
 }
 
-// I1 and I2: while a leader has not written what all its followers have on disk,
-// it counts as committed nowhere: nobody applies it, and nobody is told.
+// I1 and I2: while a leader has not written what all its followers have on
+// disk, the entry counts as committed nowhere: nobody applies it, and nobody is
+// told.
 func TestLeaderWritesLast(t *testing.T) {
 	n, disks, leader := onLateDisks(t)
 	release := disks[leader].Hang("sync")
@@ -52,7 +53,7 @@ func TestLeaderWritesLast(t *testing.T) {
 		}
 		return true
 	})
-	// Raft's next appends tell of commits, and there are several of them here.
+	// Raft's next appends report commits, and there are several of them here.
 	ctx, cancel := context.WithTimeout(n.ctx(), time.Second)
 	defer cancel()
 	for name, node := range n.nodes {
@@ -76,7 +77,7 @@ func TestLeaderWritesLast(t *testing.T) {
 }
 
 // A leader that cannot write what its followers have on disk stops. They go on
-// and find the statement where it was put, whoever asks again.
+// and find the statement at its place, whoever asks again.
 func TestLeaderFailsToWrite(t *testing.T) {
 	n, disks, leader := onLateDisks(t)
 	disks[leader].Arm("sync", false)
@@ -109,7 +110,7 @@ func TestLeaderFailsToWrite(t *testing.T) {
 	n.agree(map[uint64][]byte{answer.Index: statement})
 }
 
-// What nobody signed reaches raft's log once at most: from then on a leader
+// An unsigned statement reaches raft's log at most once: from then on a leader
 // verifies before it proposes.
 func TestUnsignedOnce(t *testing.T) {
 	n, _, leader := onLateDisks(t)

@@ -30,7 +30,7 @@ func openLog(t *testing.T, o raftlog.Options) *raftlog.Log {
 	return l
 }
 
-// alone starts a raft of one member, which leads, on a lateLog.
+// alone starts raft with one member, which leads, on a lateLog.
 func alone(t *testing.T, log *raftlog.Log) (*lateLog, *raft.Raft) {
 	t.Helper()
 	c := raft.DefaultConfig()
@@ -58,9 +58,9 @@ func alone(t *testing.T, log *raftlog.Log) (*lateLog, *raft.Raft) {
 	return late, r
 }
 
-// What a leader has handed out and not written yet can be read, without waiting
-// for the disk: raft looks for it here once truncating its log has emptied its
-// cache.
+// Entries that a leader has handed out and not written yet can be read without
+// waiting for the disk. Raft reads them here once a truncation of its log has
+// emptied its cache.
 func TestReadWhileLeaderWrites(t *testing.T) {
 	disk := faulty.New()
 	log := openLog(t, raftlog.Options{Files: disk, Meta: disk})
@@ -69,9 +69,9 @@ func TestReadWhileLeaderWrites(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := r.LastIndex()
-	late.drain() // raft alone, without what a replica holds back, answers before that
+	late.drain() // raft alone, without a replica that holds it back, answers before that
 	release := disk.Hang("sync")
-	defer time.AfterFunc(time.Minute, release).Stop() // rather than hang, if it waits
+	defer time.AfterFunc(time.Minute, release).Stop() // release rather than hang, if it waits
 	defer release()
 	future := r.Apply([]byte("late"), 0)
 	for r.LastIndex() == before {
@@ -96,8 +96,8 @@ func TestReadWhileLeaderWrites(t *testing.T) {
 	}
 }
 
-// What is committed is not deleted from the end of raft's log, from the first
-// entry on neither; what is not may be.
+// Committed entries are not deleted from the end of raft's log, not even from
+// its first entry on. Others may be.
 func TestCommittedStays(t *testing.T) {
 	log := openLog(t, raftlog.Options{})
 	late, r := alone(t, log)

@@ -23,14 +23,14 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// liar is a member with a program of its own: it has the member's keys and
-// connections, and asks of raft whatever it likes.
+// liar is a member with a modified program: it has the member's keys and
+// connections, and sends raft whatever it likes.
 type liar struct {
 	name string
 	*raft.NetworkTransport
 }
 
-// dialling is a way to others on which nobody asks anything.
+// dialling connects to others without sending anything by itself.
 type dialling struct {
 	host *peer.Host
 	done chan struct{}
@@ -43,7 +43,7 @@ func (d dialling) Accept() (net.Conn, error) { <-d.done; return nil, net.ErrClos
 func (d dialling) Close() error              { close(d.done); return nil }
 func (d dialling) Addr() net.Addr            { return nil }
 
-// liar returns the lying half of a running member.
+// liar returns the liar with a running member's keys and connections.
 func (n *network) liar(name string) *liar {
 	tr := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream: dialling{n.nodes[name].host, make(chan struct{})}, MaxPool: 2, Timeout: 5 * time.Second, Logger: hclog.NewNullLogger(),
@@ -56,7 +56,7 @@ func header(as string) raft.RPCHeader {
 	return raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(as), Addr: []byte(as)}
 }
 
-// append asks a member to append, and returns why not.
+// append sends a member an append, and returns why it was refused.
 func (l *liar) append(to string, q *raft.AppendEntriesRequest) error {
 	if q.ID == nil {
 		q.RPCHeader = header(l.name)
@@ -103,7 +103,7 @@ func (l *liar) install(to string, term, index uint64, c raft.Configuration, mark
 	return err
 }
 
-// servers is raft's configuration as the ledger has it.
+// servers returns raft's configuration as the ledger has it.
 func (n *network) servers() (c raft.Configuration) {
 	for i, name := range n.names {
 		s := raft.Server{ID: raft.ServerID(name), Address: raft.ServerAddress(name)}
@@ -122,8 +122,8 @@ type snapshotMarker struct {
 	Root []byte `json:"root"`
 }
 
-// asks are what a modified member may ask of another's raft, each with what
-// comes of it: an error, unless it was believed.
+// asks returns the messages that a modified member may send to another's raft.
+// Each function returns an error, unless the message was believed.
 func (n *network) asks(l *liar, victim string) map[string]func() error {
 	term, last := n.nodes[victim].Term(), n.nodes[victim].RaftLast()
 	entries := func(change func(e *raft.Log)) func() error {
@@ -192,7 +192,7 @@ func (n *network) asks(l *liar, victim string) map[string]func() error {
 	}
 }
 
-// other is a voter that is neither.
+// other returns the voter that is neither.
 func other(a, b string) string {
 	for _, v := range voters {
 		if v != a && v != b {
@@ -202,7 +202,7 @@ func other(a, b string) string {
 	panic("none")
 }
 
-// quiet waits until no election is under way and everybody has the same log.
+// quiet waits until no election is under way and all have the same log.
 func (n *network) quiet() (terms map[string]uint64) {
 	n.t.Helper()
 	n.until("all have the same term and log", func() bool {
@@ -217,8 +217,8 @@ func (n *network) quiet() (terms map[string]uint64) {
 	return terms
 }
 
-// I1, I2, I4, I10: nothing that a learner asks of raft reaches it. Three
-// voters and a learner go on as if nothing had been said, and know who said it.
+// I1, I2, I4, I10: nothing that a learner sends to raft reaches it. Three
+// voters and a learner go on as before, and know who sent it.
 func TestLearnersOnlyReceive(t *testing.T) {
 	n := found(t, 2)
 	n.start(n.names...)
@@ -231,7 +231,7 @@ func TestLearnersOnlyReceive(t *testing.T) {
 				t.Errorf("%s believes %s", victim, what)
 			}
 		}
-		// What an honest voter sends, too.
+		// This holds for messages of an honest voter's kind, too.
 		term := terms[victim]
 		if err := errors.Join(l.append(victim, &raft.AppendEntriesRequest{Term: term + 1}), l.append(victim, &raft.AppendEntriesRequest{Term: term + 1, LeaderCommitIndex: 1})); err == nil {
 			t.Errorf("%s has a learner lead", victim)
@@ -244,8 +244,8 @@ func TestLearnersOnlyReceive(t *testing.T) {
 	n.unmoved(terms, acked)
 }
 
-// I1, I2, I4, I10: nor does what a voter asks that no honest voter asks,
-// whatever term it says it leads in.
+// I1, I2, I4, I10: neither does a message from a voter that no honest voter
+// sends, whatever term it claims to lead in.
 func TestVotersAreNotBelieved(t *testing.T) {
 	n := found(t, 1)
 	n.start(n.names...)
@@ -280,7 +280,8 @@ func (n *network) accused(by, whom string) {
 	})
 }
 
-// unmoved finds the terms as they were, restarts a voter, and has all agree.
+// unmoved checks that the terms are unchanged, restarts a voter, and checks
+// that all agree.
 func (n *network) unmoved(terms map[string]uint64, acked map[uint64][]byte) {
 	n.t.Helper()
 	for name, term := range terms {
@@ -317,8 +318,8 @@ func (n *network) several(count int) map[uint64][]byte {
 	return acked
 }
 
-// I10: a member that answers raft with what is none costs the leader nothing:
-// neither its term nor its memory.
+// I10: a member that sends raft invalid answers does the leader no harm:
+// neither its term nor its memory changes.
 func TestAnswersAreNotBelieved(t *testing.T) {
 	n := found(t, 1)
 	for what, answer := range map[string]func(w io.Writer){
@@ -371,7 +372,7 @@ func TestAnswersAreNotBelieved(t *testing.T) {
 			}()
 			n.until("the learner is asked", func() bool { return asked.Load() > 20 })
 			n.put("voter-b")
-			if what != "a newer term" { // which an honest one may have heard of
+			if what != "a newer term" { // an honest member may have seen one
 				n.accused(leader, "wlearner-0")
 			}
 			delete(n.nodes, "wlearner-0")
@@ -381,15 +382,15 @@ func TestAnswersAreNotBelieved(t *testing.T) {
 					t.Errorf("%s: term %d, it was %d", name, term, before[name])
 				}
 			}
-			for _, v := range voters { // the alarm is told once in a run
+			for _, v := range voters { // the alarm is raised once in a run
 				n.stop(v)
 			}
 		})
 	}
 }
 
-// I10: what got into raft's log before anybody looked ends the start with its
-// name, and not with a panic.
+// I10: if a foreign entry got into raft's log before the gate existed, the
+// start fails with an error that names it, and not with a panic.
 func TestForeignLog(t *testing.T) {
 	for what, e := range map[string]raft.Log{
 		"no configuration":   {Type: raft.LogConfiguration, Data: []byte{0xc1}},

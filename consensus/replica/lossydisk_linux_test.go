@@ -11,24 +11,25 @@ import (
 	"syscall"
 )
 
-// lossyDisk is a file system in memory that knows what of it is synced. It can
-// be told of every operation before and after it happens, and lose its power.
+// lossyDisk is a file system in memory that tracks which of its data is synced.
+// It can report every operation before and after it happens, and lose its
+// power.
 //
-// What is on disk after that is what was synced, and of the rest whatever comes
-// by chance: any sector of any write, and of what was done to a folder any
-// beginning. As on ext4, xfs and btrfs, syncing a file that was just created
-// keeps its name; a rename is kept by syncing the folder.
+// After a power loss the disk has all that was synced. Of the rest it has a
+// random part: any sectors of any writes, and any beginning of the changes to a
+// folder. As on ext4, xfs and btrfs, syncing a new file keeps its name; a
+// rename is kept by syncing the folder.
 type lossyDisk struct {
 	// step, if not nil, is called before and after each operation that changes
-	// something. By its answer whoever asked for the operation has been killed.
-	// It is set before the disk is mounted.
+	// something. If it returns true, the process that asked for the operation
+	// has been killed. It is set before the disk is mounted.
 	step func(operation) (dies bool)
 
 	mu    sync.Mutex
 	root  *inode
 	ids   []*inode      // by number; the root is 1
-	off   bool          // the power is
-	ended chan struct{} // closed when those who hang since then may know
+	off   bool          // whether the power is off
+	ended chan struct{} // closed when operations that hang since then may return
 }
 
 // operation is one that changes something.
@@ -39,7 +40,7 @@ type operation struct {
 	after bool   // it has happened
 }
 
-// sector is what a disk writes whole or not at all.
+// sector is the unit that a disk writes completely or not at all.
 const sector = 512
 
 type inode struct {
@@ -54,7 +55,7 @@ type inode struct {
 	moves                []move
 }
 
-// change is a write, or where data is nil a new size.
+// change is a write or, if data is nil, a new size.
 type change struct {
 	at   int64
 	data []byte
@@ -169,7 +170,7 @@ func (n *inode) sync() {
 	n.keepName()
 }
 
-// keepName settles what created this file or folder.
+// keepName makes the creation of this file or folder durable.
 func (n *inode) keepName() {
 	p := n.parent
 	if p == nil {
@@ -187,9 +188,9 @@ func (n *inode) settle(moves int) {
 	n.moves = slices.Delete(n.moves, 0, moves)
 }
 
-// cut takes the power away and returns what is on the disk then. Whatever is
-// under way hangs until [lossyDisk.release]. Without chance nothing survives
-// that was not synced.
+// cut cuts the power and returns what is then on the disk. Operations under way
+// hang until [lossyDisk.release]. If chance is nil, nothing survives that was
+// not synced.
 func (d *lossyDisk) cut(chance *rand.Rand) *lossyDisk {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -224,7 +225,7 @@ func (d *lossyDisk) survive(to, from *inode, chance *rand.Rand) {
 	}
 }
 
-// read returns a file as those who are running see it, or nil.
+// read returns a file as running processes see it, or nil.
 func (d *lossyDisk) read(parts ...string) []byte {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -237,7 +238,7 @@ func (d *lossyDisk) read(parts ...string) []byte {
 	return slices.Clone(n.data)
 }
 
-// copyTo writes all as it is now into a folder.
+// copyTo writes the present content into a folder.
 func (d *lossyDisk) copyTo(dir string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()

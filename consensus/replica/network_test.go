@@ -30,11 +30,11 @@ type network struct {
 	names   []string
 	keys    map[string]ledger.Keys
 	nodes   map[string]*node
-	away    map[string]int // ports of members in processes of their own, beside the nodes
+	away    map[string]int // ports of members in processes of their own, in addition to the nodes
 	tune    func(*replica.Config)
-	lie     atomic.Pointer[func(member string, w io.Writer) io.Writer]                                           // bends what members serve
-	perjure atomic.Pointer[func(member string, answer []byte) []byte]                                            // bends what cosigners answer
-	deceive atomic.Pointer[func(member string, statement []byte, honest func() ([]byte, error)) ([]byte, error)] // answers for those who lead
+	lie     atomic.Pointer[func(member string, w io.Writer) io.Writer]                                           // modifies what members serve
+	perjure atomic.Pointer[func(member string, answer []byte) []byte]                                            // modifies what cosigners answer
+	deceive atomic.Pointer[func(member string, statement []byte, honest func() ([]byte, error)) ([]byte, error)] // answers in place of the leader
 	serial  atomic.Uint64
 	signers sync.Map // ed25519.PrivateKey by member
 }
@@ -58,7 +58,7 @@ func found(t testing.TB, learners int) *network {
 		Voters: voters, Cosigners: n.names[:min(4, len(n.names))], Approvals: 3,
 		Purposes: []consent.Purpose{{Code: "pre_loan", Chinese: "贷前", English: "Before a loan", MaxDays: 365, MaxUses: 100, MaxDataLife: 365}},
 	}
-	cosigners := len(g.Cosigners) // four of whom three sign, or three of whom two do
+	cosigners := len(g.Cosigners) // three of four sign, or two of three
 	g.Quorum, g.Faults = uint8(cosigners-1), uint8(cosigners-3)
 	for i, name := range n.names {
 		n.keys[name] = ledger.NewKeys(sign.Secret{byte(i + 1)}, g.Origin, 0)
@@ -107,7 +107,7 @@ func (n *network) start(names ...string) {
 	}
 }
 
-// members are all of them, with the addresses of those that run.
+// members returns all of them, with the addresses of those that run.
 func (n *network) members() (members []peer.Member) {
 	for _, name := range n.names {
 		m := peer.Member{Name: name, Key: n.keys[name].Peer().Public().(ed25519.PublicKey)}
@@ -204,7 +204,8 @@ func (n *network) headAt(ms uint64) ledger.Head {
 	return ledger.Head{ID: id[:]}
 }
 
-// statement signs a fresh statement of a member: a tick, or what is refused and costs its author an entry.
+// statement signs a fresh statement of a member: a tick, or one that is refused
+// and costs its author an entry.
 func (n *network) statement(member, kind string) []byte {
 	if kind == ledger.KindCredentialRevoke {
 		return n.sign(member, kind, ledger.CredentialRevoke{Head: n.newHead(), Digest: make([]byte, 32)})
@@ -251,9 +252,9 @@ func (n *network) put(through string) uint64 {
 	return answer.Index
 }
 
-// agree is the checker that ends every test: all running members come to the
-// same log, each entry of it is what the rules make of it, and every
-// acknowledged statement stands at its index, once.
+// agree is the check at the end of every test: all running members come to the
+// same log, each entry is what the rules make of it, and every acknowledged
+// statement is at its index, once.
 func (n *network) agree(acked map[uint64][]byte) {
 	n.t.Helper()
 	var size uint64
@@ -302,7 +303,8 @@ func (n *network) agree(acked map[uint64][]byte) {
 	n.sameFinals()
 }
 
-// waitFor waits until a member has so many entries, or says how far all are.
+// waitFor waits until a member has that many entries, or reports how far all
+// are.
 func (n *network) waitFor(name string, size uint64) {
 	n.t.Helper()
 	err := n.nodes[name].WaitFor(n.ctx(), size)

@@ -10,8 +10,8 @@ import (
 	"atoll/consensus/replica"
 )
 
-// lacks checks what a member says of a size that does not become final: which
-// head has to, and whose cosignatures are missing.
+// lacks checks what a member reports about a size that does not become final:
+// which head must become final, and whose cosignatures are missing.
 func (n *network) lacks(member string, size, head uint64, missing ...string) {
 	n.t.Helper()
 	ctx, cancel := context.WithTimeout(n.ctx(), 2*time.Second)
@@ -29,11 +29,12 @@ func (n *network) lacks(member string, size, head uint64, missing ...string) {
 	}
 }
 
-// Who waits in vain learns whose cosignatures are missing: of those who are
-// away, who say nothing, and who sign wrongly, and of nobody else.
+// A caller that waits in vain learns whose cosignatures are missing: those of
+// members that are away, that do not answer, or that sign wrongly, and nobody
+// else's.
 func TestMissingCosigners(t *testing.T) {
 	n := found(t, 2)                                           // four cosigners, of which three are needed
-	n.tune = func(c *replica.Config) { c.Publish = time.Hour } // a leader asks for itself, and its own cosignature nobody bends
+	n.tune = func(c *replica.Config) { c.Publish = time.Hour } // a leader asks for itself, and its own cosignature is not modified
 	n.start("voter-a", "voter-b", "wlearner-1")
 	size := n.put("voter-a") + 1
 	n.lacks("voter-a", size, size, "voter-c", "wlearner-0")

@@ -11,7 +11,7 @@ import (
 	"atoll/consensus/replica"
 )
 
-// complaints are the lines of a log that somebody should look at.
+// complaints are the log lines that an operator should look at.
 type complaints struct {
 	mu   sync.Mutex
 	list []string
@@ -42,8 +42,8 @@ func (c *complaints) take() (list []string) {
 	return list
 }
 
-// A member that is stopped while all is well, leader or not and in the midst of
-// making the log final, complains of nothing.
+// A member that is stopped while all is well logs no complaint, whether it
+// leads or not, even while it makes the log final.
 func TestStopsWithoutComplaint(t *testing.T) {
 	n := found(t, 1)
 	logs := map[string]*complaints{}

@@ -14,8 +14,7 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// cosigned is the size of the largest head that a member remembers to have
-// cosigned, by its file.
+// cosigned returns the size of the largest head in a member's cosigned file.
 func (n *network) cosigned(name string) uint64 {
 	n.t.Helper()
 	b, err := os.ReadFile(filepath.Join(n.dir, name, "cosigned"))
@@ -23,8 +22,8 @@ func (n *network) cosigned(name string) uint64 {
 	return binary.BigEndian.Uint64(b[8:])
 }
 
-// forgot waits until a member remembers to have cosigned a size, and has one
-// alarm, that it did not.
+// forgot waits until a member remembers to have cosigned a size, and checks
+// that it has one alarm, that it had forgotten it.
 func (n *network) forgot(name string, size uint64) {
 	n.t.Helper()
 	n.until(name+" remembers it", func() bool { return n.cosigned(name) >= size })
@@ -38,7 +37,8 @@ func (n *network) forgot(name string, size uint64) {
 	}
 }
 
-// noAlarms: a crash is no rollback, whatever it leaves.
+// noAlarms checks that there is no alarm: a crash is no rollback, whatever it
+// leaves.
 func (n *network) noAlarms() {
 	n.t.Helper()
 	for name, node := range n.nodes {
@@ -48,9 +48,9 @@ func (n *network) noAlarms() {
 	}
 }
 
-// restored has voter-c cosign some final heads after a copy of its folder was
-// made, of which it then gets some files back, or all. One head is between that
-// of the copy and the last. It is stopped; the others run, of whom wlearner-1 is
+// restored copies voter-c's folder, has voter-c cosign some final heads, and
+// then restores some files of the copy, or all. One head is between that of the
+// copy and the last. voter-c is stopped; the others run, of which wlearner-1 is
 // no cosigner.
 func restored(t *testing.T, files ...string) (n *network, between tlog.Head, size uint64) {
 	n = found(t, 2)
@@ -92,8 +92,8 @@ func restored(t *testing.T, files ...string) (n *network, between tlog.Head, siz
 	return n, between, size
 }
 
-// A member that is shown its own cosignature under more than it remembers says
-// so, and remembers it from then on.
+// A member that is shown its own cosignature under a larger head than it
+// remembers reports that, and remembers the head from then on.
 func TestForgottenCosignature(t *testing.T) {
 	for what, files := range map[string][]string{"its heads": {"cosigned"}, "everything": nil} {
 		t.Run(what, func(t *testing.T) {
@@ -104,13 +104,14 @@ func TestForgottenCosignature(t *testing.T) {
 			}
 			n.forgot("voter-c", size)
 			n.check(n.nodes["voter-c"].Ready(n.ctx()))
-			// What it signed below, it does not know: it signs none of that.
+			// It does not know which smaller heads it signed, so it signs none
+			// of them.
 			answer, err := n.nodes["voter-c"].ServeCosign(n.ctx(), "voter-a", n.signedBy("voter-a", between))
 			if err != nil || !bytes.Contains(answer, []byte("\n\n")) { // a checkpoint, and no line
 				t.Errorf("asked for a head of %d entries it answers %q, %v", between.Size, answer, err)
 			}
 			n.stop("voter-c")
-			known := n.cosigned("voter-c") // it may have cosigned an entry more, of the clock's, and not seen that yet
+			known := n.cosigned("voter-c") // it may have cosigned one more entry, a tick, and not have seen that yet
 			n.start("voter-c", "wlearner-0")
 			n.finalAt("voter-c", n.put("voter-c")+1)
 			n.agree(nil)
@@ -127,15 +128,15 @@ func TestForgottenCosignature(t *testing.T) {
 	}
 }
 
-// What it forgot is of another history than its log: it stops when it gets there,
-// and does not start again as if it had signed nothing.
+// The head that it forgot is of another history than its log: it stops when it
+// gets there, and does not start again as if it had signed nothing.
 func TestForgottenCosignatureOfAnotherHistory(t *testing.T) {
 	n := found(t, 1)
 	n.start(n.names...)
 	n.finalAt("voter-c", n.put("voter-a")+1)
 	n.stop("voter-c")
 	other := n.another()
-	other.start("voter-a", "voter-b", "voter-c") // all of whom must sign
+	other.start("voter-a", "voter-b", "voter-c") // all of them must sign
 	for range 30 {                               // beyond what this network has by then
 		other.put("voter-b")
 	}

@@ -25,7 +25,7 @@ func TestMembersAgree(t *testing.T) {
 		answer, err := n.nodes[through].Submit(n.ctx(), statement)
 		n.check(err)
 		acked[answer.Index] = statement
-		// Whoever has the answer reads the entry here.
+		// The member that has the answer can read the entry itself.
 		if _, err := n.nodes[through].Entry(answer.Index); err != nil {
 			t.Errorf("%s: %v", through, err)
 		}
@@ -33,8 +33,8 @@ func TestMembersAgree(t *testing.T) {
 	n.agree(acked)
 }
 
-// The same bytes through every member, at once and again after all have
-// restarted: one entry, one answer.
+// The same bytes are submitted through every member, concurrently and again
+// after all have restarted: there is one entry and one answer.
 func TestRetryIsFree(t *testing.T) {
 	n := found(t, 1)
 	n.start(n.names...)
@@ -88,7 +88,7 @@ func TestGarbageStaysOut(t *testing.T) {
 }
 
 // The leader goes, twice, under concurrent writers on all other members: what
-// was acknowledged is there, once, everywhere.
+// was acknowledged is at every member, once.
 func TestLeaderChanges(t *testing.T) {
 	n := found(t, 2)
 	n.start(n.names...)
@@ -154,8 +154,8 @@ func truncated(n *network) {
 	n.t.Fatal("raft's log was not truncated")
 }
 
-// A database that is behind raft's newest snapshot, here because it was taken
-// away: raft would go on as if all that had been applied.
+// The database is behind raft's newest snapshot, here because it was removed:
+// raft would go on as if everything had been applied.
 func TestDatabaseBehindTheSnapshot(t *testing.T) {
 	n := found(t, 1)
 	n.tune = func(c *replica.Config) { c.Snapshot, c.Trailing = 20, 5 }
@@ -173,7 +173,7 @@ func TestDatabaseBehindTheSnapshot(t *testing.T) {
 }
 
 // While members serve another history than the network's, a newcomer believes
-// none of it, and takes the true one as soon as someone serves it.
+// none of it. It accepts the true one as soon as someone serves it.
 func TestCatchUpFromLiars(t *testing.T) {
 	n := found(t, 1)
 	n.tune = func(c *replica.Config) { c.Snapshot, c.Trailing = 20, 5 }
@@ -208,8 +208,8 @@ func TestCatchUpFromLiars(t *testing.T) {
 	n.agree(nil)
 }
 
-// flipper alters entries on their way, and tells of it. Whether a member has an
-// entry of raft's log is answered by a byte, which it leaves.
+// flipper alters entries on their way, and reports it. It does not alter the
+// one-byte answer to whether a member has an entry of raft's log.
 type flipper struct {
 	w    io.Writer
 	told func()
@@ -225,8 +225,9 @@ func (f flipper) Write(b []byte) (int, error) {
 	return f.w.Write(bad)
 }
 
-// A leader whose disk is tight takes no new queries, and says so at once; what
-// closes things still gets in. One whose disk is full ends by itself, whole.
+// A leader whose disk is tight refuses new queries without delay; statements
+// that close things are still accepted. A member whose disk is full stops by
+// itself, with intact files.
 func TestDiskTight(t *testing.T) {
 	n := found(t, 0)
 	used := map[string]*atomic.Int64{}

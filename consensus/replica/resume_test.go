@@ -43,7 +43,7 @@ func pass(t *testing.T, r *Replica, index uint64) {
 }
 
 // A database that lacks what raft's snapshot covers is caught up before raft
-// applies what comes after; one that has it is not.
+// applies what comes after. One that has it is not caught up.
 func TestResume(t *testing.T) {
 	for has, behind := range map[uint64]bool{0: true, 49: true, 50: false, 60: false} {
 		r := resting(t, t.TempDir())
@@ -68,8 +68,8 @@ func TestResume(t *testing.T) {
 	}
 }
 
-// Raft truncates its log behind a snapshot, so what it covers is in the
-// database before raft hears of it.
+// Raft truncates its log up to a snapshot, so what the snapshot covers is in
+// the database before raft gets the snapshot.
 func TestSnapshotFlushesFirst(t *testing.T) {
 	dir := t.TempDir()
 	r := resting(t, dir)
@@ -83,8 +83,8 @@ func TestSnapshotFlushesFirst(t *testing.T) {
 	}
 }
 
-// written returns how far raft's log is taken in by the database of a folder as
-// it is on disk.
+// written returns how far raft's log has been applied, by the database in a
+// folder as it is on disk.
 func written(t *testing.T, dir string) uint64 {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(dir, "state.db"))

@@ -47,8 +47,9 @@ func (b ballot) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// A rollback is three voters, of whom one was restored from an older copy of its
-// folder after it had acknowledged entries that one other has, and not the third.
+// A rollback is a network of three voters. One was restored from an older copy
+// of its folder after it had acknowledged entries that only one of the others
+// has.
 type rollback struct {
 	*network
 	*elections
@@ -56,7 +57,8 @@ type rollback struct {
 	acked                    map[uint64][]byte
 }
 
-// rolledBack makes one, all stopped. Kept are the files that were not replaced.
+// rolledBack makes a rollback with all voters stopped. The files in kept were
+// not replaced.
 func rolledBack(t *testing.T, kept ...string) *rollback {
 	r := &rollback{network: found(t, 0), elections: &elections{counts: map[string]int{}}, acked: map[uint64][]byte{}}
 	r.tune = func(c *replica.Config) { c.Logger = r.logger(c.Name) }
@@ -80,8 +82,8 @@ func rolledBack(t *testing.T, kept ...string) *rollback {
 		r.check(err)
 		r.acked[answer.Index] = statement
 	}
-	// In this order: a leader that stops hands over, and the next one begins with
-	// an entry of its own.
+	// The order matters: a leader that stops hands over, and the next one
+	// begins with an entry of its own.
 	for _, name := range []string{r.stale, r.complete} {
 		r.stop(name)
 	}
@@ -95,8 +97,8 @@ func rolledBack(t *testing.T, kept ...string) *rollback {
 	return r
 }
 
-// nobodyLeads waits for some elections at each member and sees to it that none
-// was won.
+// nobodyLeads waits for some elections at each member and checks that none was
+// won.
 func (r *rollback) nobodyLeads(names ...string) {
 	r.t.Helper()
 	for _, name := range names {
@@ -112,8 +114,8 @@ func (r *rollback) nobodyLeads(names ...string) {
 	}
 }
 
-// I1: a voter restored from an older copy, with what it remembers kept, elects
-// nobody who lacks what it acknowledged before, and does not lead itself.
+// I1: a voter restored from an older copy, with its memory kept, elects no
+// member that lacks what it acknowledged before, and does not lead itself.
 func TestRestoredVoterElectsNobodyWhoLacks(t *testing.T) {
 	for what, kept := range map[string][]string{"all": {"cosigned", "final", "promised"}, "promises": {"promised"}} {
 		t.Run(what, func(t *testing.T) {
@@ -123,7 +125,7 @@ func TestRestoredVoterElectsNobodyWhoLacks(t *testing.T) {
 			r.start(r.complete)
 			r.put(r.lacking)
 			r.agree(r.acked)
-			// Now it has caught up, and counts again.
+			// Now it has caught up, and can be elected again.
 			r.stop(r.complete)
 			r.put(r.stale)
 			r.start(r.complete)
@@ -132,8 +134,8 @@ func TestRestoredVoterElectsNobodyWhoLacks(t *testing.T) {
 	}
 }
 
-// With the one that has all, it makes a majority: it votes for it, though it has
-// not caught up yet.
+// Together with the voter that has all entries it is a majority: it votes for
+// that one, though it has not caught up yet.
 func TestRestoredVoterElectsWhoHasAll(t *testing.T) {
 	r := rolledBack(t, "cosigned", "final", "promised")
 	r.start(r.stale, r.complete)
@@ -145,7 +147,7 @@ func TestRestoredVoterElectsWhoHasAll(t *testing.T) {
 	r.agree(r.acked)
 }
 
-// Without raft's files and database, but with its memory: the same.
+// The same without raft's files and the database, but with its memory.
 func TestVoterWithoutItsLog(t *testing.T) {
 	r := rolledBack(t, "cosigned", "final", "promised")
 	dir := filepath.Join(r.dir, r.stale)
@@ -157,8 +159,8 @@ func TestVoterWithoutItsLog(t *testing.T) {
 	r.agree(r.acked)
 }
 
-// Where the promises were replaced as well, but not the heads, it does not help
-// to elect anybody before it has all that it cosigned or saw final.
+// The promises were replaced as well, but not the heads: the voter elects
+// nobody before it has all that it cosigned or saw final.
 func TestRestoredVoterWithHeadsAlone(t *testing.T) {
 	r := rolledBack(t, "cosigned", "final")
 	r.start(r.stale, r.lacking)
@@ -169,7 +171,7 @@ func TestRestoredVoterWithHeadsAlone(t *testing.T) {
 	r.agree(r.acked)
 }
 
-// Where everything was replaced, the member cannot know. With the others there
+// Everything was replaced, so the member cannot know. If the others are there
 // nothing is lost: it is behind like any other.
 func TestEverythingRolledBack(t *testing.T) {
 	r := rolledBack(t)
@@ -180,7 +182,7 @@ func TestEverythingRolledBack(t *testing.T) {
 	r.agree(r.acked)
 }
 
-// What a voter promised in raft is not read if it is missing or altered.
+// A voter's promises are not accepted if they are missing or altered.
 func TestAlteredPromise(t *testing.T) {
 	n := found(t, 0)
 	n.start(n.names...)

@@ -20,9 +20,9 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// A voter of whose state a value rotted while it was stopped, one that nothing
-// reads at the start, says which and never leads, though nobody else could. With
-// that value mended it leads at once.
+// In a voter's state a value rotted while the voter was stopped, and nothing
+// reads that value at the start. The voter names the value and never leads,
+// though nobody else could. With the value repaired it leads.
 func TestRottenVoterNeverLeads(t *testing.T) {
 	const rotten, lacking = "voter-c", "voter-b"
 	n := found(t, 0)
@@ -72,8 +72,8 @@ func TestRottenVoterNeverLeads(t *testing.T) {
 	n.agree(acked)
 }
 
-// memo returns a record of the state of a stopped member: the answer to a
-// statement of the author in the midst of others of the same.
+// memo returns a record of a stopped member's state: the answer to a statement
+// of the author, with others of the same author around it.
 func memo(n *network, path, author string) (key, stored []byte) {
 	n.t.Helper()
 	var keys, values [][]byte
@@ -103,15 +103,15 @@ func (n *network) read(path string, f func(tx *bbolt.Tx) error) {
 	n.check(errors.Join(db.View(f), db.Close()))
 }
 
-// rotted is a value of which one bit of the last byte was flipped.
+// rotted returns a value with one bit of the last byte flipped.
 func rotted(value []byte) []byte {
 	bad := bytes.Clone(value)
 	bad[len(bad)-1] ^= 4
 	return bad
 }
 
-// rot flips a bit of a value in a file, wherever the value stands there, and
-// says how often that is: pages that are not used any more keep it too.
+// rot flips a bit of a value at every place in a file, and returns the number
+// of places: unused pages contain it too.
 func (n *network) rot(path string, value []byte) (count int) {
 	n.t.Helper()
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
@@ -132,9 +132,9 @@ func (n *network) rot(path string, value []byte) (count int) {
 	return count
 }
 
-// What rots under a running replica, leader or not, and is used by nobody, is
-// found by the next walk: it stops and names it. Without its database it then
-// comes to what the others have.
+// Data that rots under a running replica, leader or not, and is not in use, is
+// found by the next walk: the replica stops and names it. Without its database
+// it then comes to what the others have.
 func TestWalkFindsRot(t *testing.T) {
 	n := found(t, 1)
 	n.tune = func(c *replica.Config) { c.WalkEvery, c.WalkPace = 20*time.Millisecond, 1<<30 }
@@ -213,8 +213,9 @@ func TestWalkFindsRot(t *testing.T) {
 	n.agree(acked)
 }
 
-// rotUntilFatal rots a value in a file of a running member, which may just be
-// writing it elsewhere, and returns what the member stops with.
+// rotUntilFatal rots a value in a file of a running member, which may be
+// writing it elsewhere meanwhile, and returns the error with which the member
+// stops.
 func (n *network) rotUntilFatal(name, path string, value []byte) error {
 	n.t.Helper()
 	deadline := n.ctx()

@@ -12,8 +12,9 @@ import (
 	"atoll/consensus/scarce"
 )
 
-// Members that can open nothing at all, not even what was set aside, go on
-// committing, and say what they lack. When they can again, they do what waited.
+// Members that can open nothing at all, not even with reserved descriptors, go
+// on committing, and report what they lack. When they can open files again,
+// they do what was held up.
 func TestOutlivesWant(t *testing.T) {
 	n := found(t, 0)
 	wants := map[string]*scarce.Wants{}

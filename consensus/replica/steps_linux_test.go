@@ -15,7 +15,7 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// onLossyDisk founds a network whose members, processes of their own, have all
+// onLossyDisk founds a network whose members, each in its own process, have all
 // their files on a disk that can fail.
 func onLossyDisk(t *testing.T, learners int, step func(operation) bool) (*children, *lossyDisk, func()) {
 	n := found(t, learners)
@@ -29,8 +29,8 @@ func onLossyDisk(t *testing.T, learners int, step func(operation) bool) (*childr
 	return c, disk, unmount
 }
 
-// agreeOn ends a test: members in this process, on a disk that does not fail,
-// go on with what is left, and hold what was acknowledged.
+// agreeOn ends a test: members in this process, on a reliable disk, continue
+// from the files, and have what was acknowledged.
 func (c *children) agreeOn(disk *lossyDisk) {
 	n := c.n
 	n.t.Helper()
@@ -42,7 +42,7 @@ func (c *children) agreeOn(disk *lossyDisk) {
 	n.noAlarms()
 }
 
-// cosigned is the largest head that a member remembers to have cosigned.
+// cosigned returns the largest head that a member remembers to have cosigned.
 func (c *children) cosigned(disk *lossyDisk, name string) (head tlog.Head) {
 	c.n.t.Helper()
 	b := disk.read(name, "cosigned")
@@ -54,13 +54,13 @@ func (c *children) cosigned(disk *lossyDisk, name string) (head tlog.Head) {
 	return head
 }
 
-// A step of the way to an entry, a flush or a final checkpoint. The process
-// dies right before or right after one operation on one of its files.
+// A step is one on the way to an entry, a flush or a final checkpoint. The
+// process dies right before or right after one operation on one of its files.
 type step struct {
 	name  string
 	kind  string
 	file  string // in the member's folder, a pattern
-	page  string // of a database: "meta" or "data"; anything where it is ""
+	page  string // of a database: "meta" or "data"; "" for any
 	after bool
 }
 
@@ -87,7 +87,8 @@ var killSteps = []step{
 	{"final head in place", "rename", "final", "", true},
 }
 
-// snapshotSteps take seconds to come, so that they are a learner's, besides.
+// snapshotSteps take seconds to come, so they are tested on a learner, in
+// parallel.
 var snapshotSteps = []step{
 	{"before the snapshot is in place", "rename", "snapshots/*", "", false},
 	{"snapshot in place", "rename", "snapshots/*", "", true},
@@ -109,7 +110,7 @@ func (s step) is(op operation) bool {
 	return op.kind == s.kind && op.after == s.after && page == s.page
 }
 
-// An aim kills members each at a step of its own doing.
+// An aim kills each member at a step that the member itself takes.
 type aim struct {
 	mu      sync.Mutex
 	victims map[string]*victim
@@ -117,11 +118,11 @@ type aim struct {
 
 type victim struct {
 	step step
-	left int // times that it does it and lives
+	left int // how often it takes the step and lives
 	proc *process
 }
 
-// hits is the disk's step.
+// hits is the disk's step function.
 func (a *aim) hits(op operation) bool {
 	name, _, _ := strings.Cut(op.path, "/")
 	a.mu.Lock()
@@ -147,7 +148,7 @@ func (a *aim) at(name string, v *victim) {
 
 // I1, I2, I3: the leader and a follower are killed at each step of the commit
 // path, each when it gets there. Nothing acknowledged is missing, all have one
-// history, and whoever cosigned a head remembers it.
+// history, and each cosigner of a head remembers it.
 func TestKillAtEachStep(t *testing.T) {
 	const learner = "wlearner-1" // no cosigner: nobody waits for it
 	a := &aim{victims: map[string]*victim{}}
@@ -202,7 +203,7 @@ func TestKillAtEachStep(t *testing.T) {
 	c.n.remembers(cosigned)
 }
 
-// leaderAndFollower waits until all know who leads.
+// leaderAndFollower waits until all know the leader.
 func (c *children) leaderAndFollower(chance *rand.Rand) []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -232,8 +233,8 @@ func (n *network) remembers(heads map[string][]tlog.Head) {
 	}
 }
 
-// I1, I2, I3: the power of all members goes at once, under load, again and
-// again. Of what was not synced nothing is left, or any sectors of it.
+// I1, I2, I3: all members lose power at the same time, under load, again and
+// again. Of unsynced data nothing survives, or random sectors do.
 func TestPowerLoss(t *testing.T) {
 	c, disk, unmount := onLossyDisk(t, 1, nil)
 	c.start(c.n.names...)

@@ -23,14 +23,14 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// rpcs is 10,000 for the whole of it, which takes half an hour.
+// rpcs is 10,000 for a full run, which takes half an hour.
 var rpcs = flag.Int("rpcs", 100, "how many messages of each of 64 kinds TestRandomMessages sends")
 
-// A shape is a kind of message: what it is about, and how it is then bent.
+// A shape is a kind of message: its content, and how it is then altered.
 type shape struct{ seed uint64 }
 
-// draw makes a message of raft's, or what is none any more, as bytes. Term and
-// last are those of the network under attack.
+// draw returns a raft message, or an invalid one, as bytes. term and last are
+// those of the attacked network.
 func (s shape) draw(serial, term, last uint64) []byte {
 	fixed := rand.New(rand.NewPCG(s.seed, 0))
 	free := rand.New(rand.NewPCG(s.seed, serial+1))
@@ -109,15 +109,16 @@ func storm(count int, send func(to string, b []byte), draw func() []byte) {
 	}
 }
 
-// I1, I2, I10: 64 kinds of random messages of raft's, from a learner and from a
-// stranger, against three voters under load: nobody panics, no term changes,
-// nothing is lost, and an honest client waits at most twice as long.
+// I1, I2, I10: 64 kinds of random raft messages, from a learner and from a
+// stranger, are sent to three voters under load. Nobody panics, no term
+// changes, nothing is lost, and an honest client waits at most twice as long.
 func TestRandomMessages(t *testing.T) {
 	n := found(t, 1)
-	// Or voters that wait for a core, beside what else runs, would elect another.
+	// With a shorter timeout, voters that wait for a busy core would elect
+	// another leader.
 	n.tune = func(c *replica.Config) { c.Timeout = 5 * time.Second }
 	n.start(n.names...)
-	acked := n.several(200) // and all is warm
+	acked := n.several(200) // this also warms up
 	terms := n.quiet()
 	learner, stranger := n.byLearner("wlearner-0"), n.byStranger()
 	last := n.nodes["voter-a"].RaftLast()
@@ -174,7 +175,7 @@ func (n *network) waits(span time.Duration, acked map[uint64][]byte) time.Durati
 	return took[len(took)*99/100]
 }
 
-// byLearner sends on streams of a member.
+// byLearner returns a sender on streams of a member.
 func (n *network) byLearner(name string) func(to string, b []byte) {
 	host := n.nodes[name].host
 	return func(to string, b []byte) {
@@ -188,8 +189,8 @@ func (n *network) byLearner(name string) func(to string, b []byte) {
 	}
 }
 
-// byStranger sends, with a key that nobody knows, on streams that nobody takes,
-// and with none at all.
+// byStranger returns a sender with a key that nobody knows, on streams that
+// nobody accepts, and without streams.
 func (n *network) byStranger() func(to string, b []byte) {
 	key := ledger.NewKeys(sign.Secret{99}, "log.test/replica/1", 0).Peer()
 	host, err := peer.New(peer.Config{Name: "eve", Key: key, Listen: []string{"/ip4/127.0.0.1/tcp/0"}})

@@ -11,8 +11,8 @@ import (
 	"atoll/consensus/replica"
 )
 
-// I1: a leader whose disk hangs says so and goes, another leads, and what was
-// acknowledged is there. Raft alone would keep it, see
+// I1: a leader whose disk hangs reports that and stops, another leads, and what
+// was acknowledged is there. Raft alone would keep it, see
 // TestRaftKeepsALeaderWhoseDiskHangs of raftlog.
 func TestLeaderWhoseDiskHangsGoes(t *testing.T) {
 	n := found(t, 0)
@@ -59,8 +59,8 @@ func TestLeaderWhoseDiskHangsGoes(t *testing.T) {
 	n.agree(acked)
 }
 
-// A leader that is stopped hands over before it goes: the others would not
-// stand for election by themselves within a day.
+// A leader that is stopped hands over first: here the others would not stand
+// for election by themselves within a day.
 func TestStoppedLeaderHandsOver(t *testing.T) {
 	n := found(t, 0)
 	n.tune = func(c *replica.Config) {

@@ -11,8 +11,9 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// A voter that has not checked all of its state asks nobody for a vote, is not
-// made the leader, votes for others, and vouches for nothing; then it may.
+// A voter that has not checked all of its state does not stand for election,
+// does not take over leadership, votes for others, and vouches for nothing.
+// Afterwards it may do all of this.
 func TestUncheckedVoterAbstains(t *testing.T) {
 	network, _ := listening(t)
 	store, err := state.Open(t.TempDir(), nil)
