@@ -49,7 +49,8 @@ func (l *Log) GetLog(index uint64, out *raft.Log) error {
 		return err
 	}
 	// raft-wal goes on serving deleted entries of its newest segment. A leader
-	// that sent those would never tell a straggler where the log begins.
+	// that sent those would never install its snapshot on a member that is far
+	// behind.
 	if first, err := l.wal.FirstIndex(); err == nil && index < first {
 		return raft.ErrLogNotFound
 	}

@@ -16,7 +16,7 @@ import (
 	"atoll/crypto/sign"
 )
 
-// told is a leader's reply, see SPEC.md section 10.
+// leaderAnswer is a leader's reply, see SPEC.md section 10.
 type leaderAnswer struct {
 	_      struct{} `cbor:",toarray"`
 	Answer ledger.Answer

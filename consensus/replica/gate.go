@@ -157,8 +157,9 @@ func (g *gate) leads(from string, term uint64) error {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	// Two notes, of the own term and of one to come: otherwise a member that
-	// speaks in a term far ahead would erase who leads in this one.
+	// There is one note for this member's own term and one for a later term:
+	// otherwise a member that speaks in a term far ahead would erase who leads
+	// in this one.
 	own = max(own, g.led.term) // which may have come meanwhile
 	if g.led.term < own {
 		if g.led.term, g.led.by = own, ""; g.claimed.term == own {

@@ -15,11 +15,11 @@
 //   - [Cosigner] vouches for a checkpoint at a time (c2sp.org/tlog-cosignature).
 //   - [ProveInclusion], [ProveConsistency] and their Check functions connect
 //     entries and heads; [Proof] is the portable receipt (c2sp.org/tlog-proof).
-//   - [Policy] says whom to believe (c2sp.org/tlog-policy).
+//   - [Policy] defines whose signatures to believe (c2sp.org/tlog-policy).
 //
 // A log keeps a Tree and stores its full tiles; everything else it serves can
 // be derived. A verifier that has a policy needs [Policy.Verify] and
-// [Proof.Verify] and nothing more. [OpenCheckpoint] is for those who know the
+// [Proof.Verify] and nothing more. [OpenCheckpoint] is for callers that know the
 // keys by other means.
 //
 // What it does not promise: that a log which proves itself consistent to you

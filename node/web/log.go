@@ -25,14 +25,14 @@ type LogSource struct {
 //	GET /log/tile/<L>/<N>[.p/<W>]
 //	GET /log/tile/entries/<N>[.p/<W>]
 //
-// A partial tile is served at any width up to the present one, because who
-// holds an old checkpoint asks for old widths. Full tiles may be cached for
-// ever, a checkpoint not at all. Entry bundles are compressed for those who
-// accept gzip. Errors are plain text: 400 for a path that no log has, 404 for
-// what this log does not have, or not yet.
+// A partial tile is served at any width up to the present one, because a client
+// with an old checkpoint asks for old widths. Full tiles may be cached for ever,
+// a checkpoint not at all. Entry bundles are compressed for clients that accept
+// gzip. Errors are plain text: 400 for a path that no log has, 404 for what this
+// log does not have, or not yet.
 //
-// What is served is read from disk into memory first, and sent from there: who
-// does not take it keeps nobody else from reading.
+// A resource is read from disk into memory first, and sent from there: a client
+// that does not take it keeps nobody else from reading.
 func Log(src LogSource) http.Handler {
 	return &logServer{src, newReaders(readsAtOnce, readsOfOne), newUntaken(maxUntaken)}
 }
