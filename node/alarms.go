@@ -25,7 +25,7 @@ const (
 	AlarmEndings   = "endings"   // it cannot be determined which roles end
 )
 
-// actions are what an operator should do about an alarm, by kind.
+// actions tell an operator what to do about an alarm, by kind.
 var actions = map[string]string{
 	AlarmHistories: "keep the evidence; compare the root at this size with other members by telephone, and tell the supervisor",
 	AlarmForgotten: "this folder is an old copy, or another node uses its keys: stop it, and never restore a member's memory from a backup",

@@ -48,9 +48,8 @@ func (l *Log) GetLog(index uint64, out *raft.Log) error {
 	if err := l.usable(); err != nil {
 		return err
 	}
-	// raft-wal goes on serving deleted entries of its newest segment. A leader
-	// that sent those would never install its snapshot on a member that is far
-	// behind.
+	// raft-wal goes on serving deleted entries of its newest segment. Raft has to
+	// find them missing, so that it sends a snapshot to a member that needs them.
 	if first, err := l.wal.FirstIndex(); err == nil && index < first {
 		return raft.ErrLogNotFound
 	}

@@ -198,7 +198,7 @@ func readMarker(r io.Reader) (*marker, error) {
 	return parseMarker(text)
 }
 
-// parseMarker is readMarker for all of it.
+// parseMarker parses the whole text of a marker.
 func parseMarker(text []byte) (*marker, error) {
 	if len(text) > maxMarker {
 		return nil, fmt.Errorf("snapshot marker: longer than %d bytes", maxMarker)

@@ -26,7 +26,7 @@ func TestGoldenCosignature(t *testing.T) {
 		"accesslog.example/cluster-1\n" + // the checkpoint's text, all of it
 		"600\n" +
 		"fw7HciyvSO/Y8D+Z1XRXP3pHqOl81IAgW5hI0ARuH+Y=\n"
-	// What stands in the line, in base64:
+	// The content of the line, in base64:
 	const golden = "0a4bb10d" + // key ID: SHA-256(name ‖ "\n" ‖ 0x04 ‖ public key)[:4]
 		"000000006b037eaa" + // time, 64 bits, big-endian
 		"83979c109daa7c9719efba2a017b83c319a189d1a461ebdbfde95e096762f36a" + // Ed25519 over the message: R,

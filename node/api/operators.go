@@ -29,7 +29,7 @@ type StatementOut struct {
 	Entry     uint64 `json:"entry"`
 }
 
-// CarriedIn is what a subject has signed.
+// CarriedIn contains a statement signed by a subject.
 type CarriedIn struct {
 	Statement []byte `json:"statement"`
 	Sealed    []byte `json:"sealed"`

@@ -1,6 +1,6 @@
 package problem
 
-// hints are what to do next, by code.
+// hints tell a person what to do next, by code.
 var hints = map[string]string{
 	NotFound:                "check the id; list commands show what is there",
 	Unavailable:             "try again; atoll status shows whether the node sees its leader",
