@@ -53,7 +53,7 @@ type gate struct {
 	holds     func(index, term uint64) bool                                      // reports whether raft's log here goes that far already
 	conflicts func(index, term uint64) bool                                      // reports whether another entry is committed in its place
 	begin     func() raftlog.End                                                 // the last entry that raft's snapshot here covers
-	reaches   func(index uint64) bool                                            // reports whether raft's log here begins no later than behind that entry
+	reaches   func(index uint64) bool                                            // reports whether raft's log here has that entry, or ends at it or before it
 	judge     func(from string, q *raft.InstallSnapshotRequest, m *marker) error // returns an error if a marker cannot be of this log
 
 	report func(member string, l lie) // called with the first lie of each member
@@ -234,8 +234,8 @@ func outlived(term uint64, end raftlog.End) error {
 
 // forward moves an append that begins before raft's log here to where the log
 // begins. What a snapshot covers is committed and the same at every leader, so
-// a different entry there is a lie. The library would refuse such an append and
-// never report how far its log goes.
+// a different entry there is a lie. The library would refuse such an append, and
+// the leader would never learn how far this log goes.
 func (g *gate) forward(q *raft.AppendEntriesRequest) error {
 	if isHeartbeat(q) || q.PrevLogEntry > 0 && g.reaches(q.PrevLogEntry) {
 		return nil

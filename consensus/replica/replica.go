@@ -323,8 +323,8 @@ func (r *Replica) holds(index, term uint64) bool {
 	return r.late.GetLog(index, &l) == nil && l.Term == term
 }
 
-// reaches reports whether raft's log here begins no later than behind an entry.
-// Nearly all appends begin at the log's end, which needs no lookup.
+// reaches reports whether raft's log here has an entry, or ends at it or before
+// it. Nearly all appends begin at the log's end, which needs no lookup.
 func (r *Replica) reaches(index uint64) bool {
 	return index >= r.raft.LastIndex() || r.late.GetLog(index, new(raft.Log)) == nil
 }
