@@ -1,4 +1,4 @@
-// Strict CBOR, after SPEC.md section 1: one encoding of each value and no other.
+// Strict CBOR, according to SPEC.md section 1: each value has exactly one encoding.
 // A schema is a function that reads one item from a Reader, or throws Malformed.
 'use strict';
 
@@ -76,8 +76,8 @@ const tuple = (...items) => (r) => {
   need(Number(r.head(4)) === items.length, 'an array of another length');
   return items.map((item) => item(r));
 };
-// fields: name: [key, schema] or [key, schema, optional], ascending by key. What
-// is optional is left out where it is 0 or empty, and then has the value given.
+// fields: name: [key, schema] or [key, schema, optional], ascending by key. An
+// optional field is left out if it is 0 or empty, and then has the given value.
 const map = (fields) => (r) => {
   let left = r.head(5);
   const value = {}, key = () => { const at = r.at, k = r.head(0); r.at = at; return k; };
@@ -97,8 +97,8 @@ const map = (fields) => (r) => {
 };
 const empty = (v) => v === 0 || v === 0n || v?.length === 0;
 
-// ascending is a list whose items have one order and no repetition. By gives the
-// bytes that it goes by.
+// ascending is a strictly ascending list, so that it has one order and no
+// repetition. by returns the bytes to compare.
 const ascending = (schema, by = (x) => x) => (r) => {
   const items = schema(r);
   for (let i = 1; i < items.length; i++) {
@@ -107,7 +107,7 @@ const ascending = (schema, by = (x) => x) => (r) => {
   return items;
 };
 
-// Encoding, as far as it is needed: heads of items.
+// Encoding; only heads of items are needed.
 function head(major, n) {
   n = BigInt(n);
   if (n < 24n) return Buffer.from([(major << 5) | Number(n)]);

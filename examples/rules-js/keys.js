@@ -1,4 +1,4 @@
-// Ed25519: which keys are keys (SPEC.md section 2), and signatures.
+// Ed25519: valid keys (SPEC.md section 2), and signatures.
 'use strict';
 const { createHash, createPublicKey, verify: verifyOne } = require('node:crypto');
 
@@ -28,15 +28,15 @@ function isKey(key) {
   const little = Buffer.from(key).reverse();
   little[0] &= 0x7f;
   const y = BigInt('0x' + little.toString('hex'));
-  if (y >= p) return false; // another encoding
+  if (y >= p) return false; // a second encoding of the same point
   const yy = (y * y) % p, xx = mod((yy - 1n) * inverse(d * yy + 1n));
   // Orders 1 and 2 have x = 0, order 4 has y = 0, and twice a point of order 8 has: x² = -y².
   if (xx === 0n || y === 0n || (xx + yy) % p === 0n) return false;
   return power(xx, (p - 1n) / 2n) === 1n;
 }
 
-// OpenSSL verifies as RFC 8032 says without multiplying by the cofactor, and wants
-// R and S canonical.
+// OpenSSL verifies by RFC 8032 without multiplying by the cofactor, and requires
+// canonical R and S.
 const publics = new Map();
 function verify(key, message, signature) {
   const x = key.toString('base64url');

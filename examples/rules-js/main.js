@@ -1,4 +1,4 @@
-// Decides a log once more, with Node 20 alone, after SPEC.md:
+// Decides a log again, with Node 20 alone, according to SPEC.md:
 //   node main.js vectors FILE   a file of statements with their answers, a JSON object a line
 //   node main.js log LOGDIR     an exported log, whose integrity examples/verify-js checks
 //   node main.js notices FILE   a file of notices that enterprises read, a JSON object a line
@@ -14,7 +14,7 @@ process.on('uncaughtException', (err) => { console.error(`rules-js: ${err.messag
 function need(ok, why) { if (!ok) { console.error(`rules-js: ${why}`); process.exit(6); } }
 
 // Vectors: { log?, statement, verdict, index?, time?, known? }. A line with "log" begins an
-// empty one. Index and time are left out where they are 0 and say nothing.
+// empty log. Index and time are left out if they are 0.
 function vectors(file) {
   let ledger, log, number = 0;
   const verdicts = {};
@@ -63,7 +63,7 @@ function replay(dir) {
 }
 
 // Notices: { network, members, titles, draft } with the notice and its digest, or
-// refused where there is none.
+// with refused if there is none.
 function notices(file) {
   const kinds = {};
   fs.readFileSync(file, 'utf8').split('\n').forEach((line, i) => {

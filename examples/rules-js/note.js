@@ -1,13 +1,13 @@
-// Checkpoints as C2SP signed notes: what a handover carries (SPEC.md sections 4 and 8).
+// Checkpoints as C2SP signed notes, which a handover contains (SPEC.md sections 4 and 8).
 'use strict';
 const { sha256, verify } = require('./keys.js');
 
-// open returns the size of a checkpoint of a log, and who has signed it: all lines
-// are right and by one of the keys { name, type (1 log, 4 cosigner), key }, or it
+// open returns the size of a checkpoint of a log, and its signers. Every line must be
+// valid and by one of the keys { name, type (1 log, 4 cosigner), key }; otherwise open
 // returns null.
 function open(note, origin, keys) {
   const found = /^([^\n]*\n(0|[1-9]\d*)\n([^\n]*)\n)\n((?:\u2014 [^\n]+\n)+)$/.exec(note.toString('utf8'));
-  if (!found || !Buffer.from(found[0]).equals(note)) return null; // not UTF-8 would differ
+  if (!found || !Buffer.from(found[0]).equals(note)) return null; // text that is not UTF-8 would differ
   const [, text, size, root, lines] = found;
   if (!text.startsWith(origin + '\n') || !canonical(root, 32) || BigInt(size) > 1n << 56n) return null;
   const signers = new Set();
@@ -27,7 +27,7 @@ function open(note, origin, keys) {
 
 const idOf = (k) => sha256(k.name, '\n', Buffer.from([k.type]), k.key).subarray(0, 4);
 
-// canonical is base64 without spare bits, of so many bytes where that is said.
+// canonical decodes base64 without spare bits, with so many bytes if a number is given.
 function canonical(text, length) {
   const b = Buffer.from(text, 'base64');
   return b.toString('base64') === text && (length === undefined || b.length === length) ? b : null;

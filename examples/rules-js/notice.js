@@ -68,7 +68,7 @@ function check(d) {
   need(ascends(d.offers, ([a], [b]) => less(a, b)) && d.offers.every(([, items]) => ascends(items, itemBefore)), 'agencies or items do not ascend');
 }
 
-// render returns the notice of a draft. Words are the network's name, its members
+// render returns the notice of a draft. words are the network's name, its members
 // ({ name, title, registrar, urls }), and titles by name.
 function render(raw, { network, members, titles }) {
   const d = decode(raw, draft);

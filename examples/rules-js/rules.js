@@ -39,7 +39,7 @@ class Ledger {
     this.sets = [{ cosigners: g.cosigners.map((n) => [n, this.member(n).card.cosign]), f: g.f, k: g.k }];
     for (const records of ['answers', 'consents', 'queries', 'outcomes', 'credentials', 'catalogs', 'proposals']) this[records] = new Map();
     this.next = null;
-    this.due = []; // ascending by time; what is put down for one time later stands later
+    this.due = []; // ascending by time; among equal times in the order of insertion
     return this.entry(raw, 'accepted');
   }
 
@@ -51,7 +51,7 @@ class Ledger {
   get force() { return this.sets.at(-1); }
   inForce(author) { return this.force.cosigners.some(([name]) => name === author.card.name); }
 
-  // Step 3. An answer is known by its author and id, and what is carried by itself.
+  // Step 3. An answer is identified by its author and id, a carried statement by itself.
   names(s, author) {
     const list = [[`own ${author.card.name} ${hex(s.id)}`, hex(sha256(s.raw))]];
     if (s.kind === 'consent.grant') list.push([`grant ${hex(s.says.bounds.id)}`, hex(sha256(s.carried))]);
@@ -74,7 +74,7 @@ class Ledger {
     if (at > this.time + 24 * hour) return { verdict: 'statement.early' };
   }
 
-  // Steps 5 to 9. What they change is undone where there is no entry.
+  // Steps 5 to 9. Their changes are undone if there is no entry.
   enter(s, author) {
     const undo = [], before = this.today;
     this.undo = undo;
@@ -95,7 +95,7 @@ class Ledger {
     return { verdict, index, time: this.time, new: true, leaf: leafOf(index, this.time, verdict, raw) };
   }
 
-  // set and put change a field or a record, and remember how it was.
+  // set and put change a field or a record, and remember its former value.
   set(object, field, value) {
     const old = object[field];
     this.undo.push(() => { object[field] = old; });
@@ -107,7 +107,7 @@ class Ledger {
     if (value === undefined) records.delete(name); else records.set(name, value);
   }
 
-  // make puts down a record, and what becomes of it when.
+  // make stores a record, and what happens to it at which time.
   make(records, name, value, time) {
     this.put(records, name, value);
     if (time !== never) this.later(time, () => this.put(records, name, undefined));
@@ -241,7 +241,7 @@ class Ledger {
     return 'accepted';
   }
 
-  // What release and refusal have in common: the query, or a verdict.
+  // The common part of release and refusal: returns the query, or a verdict.
   answered({ query: [bank, id], slot }, author) {
     if (!this.has(author, 'agency')) return ['author.role'];
     const q = this.queries.get(`${bank} ${hex(id)}`);
@@ -308,7 +308,7 @@ class Ledger {
     return 'accepted';
   }
 
-  // The set that names and numbers make, or a verdict.
+  // Returns the set given by names and numbers, or a verdict.
   setOf(names, f, k) {
     const cosigners = [];
     for (const name of names) {

@@ -1,11 +1,11 @@
-// Statements and what they say: SPEC.md sections 3, 5 and 6.
+// Statements and their contents: SPEC.md sections 3, 5 and 6.
 'use strict';
 const { Malformed, need, decode, u64, uint, int, bytes, text, list, tuple, map, ascending, bstr, tstr, head } = require('./cbor.js');
 const { sha256, labelled, keyID, validKey, verify } = require('./keys.js');
 
 const maxStatement = 60_000, maxSealed = 48_000, stanzas = 8;
 
-// Section 6: what people sign has no character that nobody sees.
+// Section 6: text that people sign has no invisible characters.
 const unseen = [
   [0x0, 0x1f], [0x7f, 0x9f], [0xad, 0xad], [0x34f, 0x34f], [0x61c, 0x61c], [0x115f, 0x1160], [0x17b4, 0x17b5], [0x180b, 0x180f],
   [0x200b, 0x200f], [0x2028, 0x202e], [0x2060, 0x206f], [0x3164, 0x3164], [0xfe00, 0xfe0f], [0xfeff, 0xfeff], [0xffa0, 0xffa0],
@@ -138,8 +138,8 @@ function envelope(raw) {
 const toBeSigned = (s, aad) => Buffer.concat([head(4, 4), tstr('Signature1'), bstr(s.protected), bstr(aad), bstr(s.payload)]);
 const signedBy = (s, key, network) => keyID(key).equals(s.kid) && verify(key, toBeSigned(s, network), s.signature);
 
-// parse reads a member's statement, all through. What comes back has the kind of
-// what is said, the author's id and key id, and what is carried, if anything is.
+// parse reads a member's statement completely. The result has the kind of the
+// content, the author's id and key id, and the carried statement, if there is one.
 function parse(raw) {
   const outer = envelope(raw);
   if (outer.kind !== 'carrier') {

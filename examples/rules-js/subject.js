@@ -1,4 +1,4 @@
-// Which codes of enterprises are codes: GB 32100-2015 and ISO 17442 (SPEC.md section 6).
+// Valid codes of enterprises: GB 32100-2015 and ISO 17442 (SPEC.md section 6).
 'use strict';
 
 const digits = '0123456789ABCDEFGHJKLMNPQRTUWXY', letters = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ';
@@ -9,7 +9,7 @@ function isCreditCode(code) {
   const inner = weighed(code.slice(8), [3, 7, 9, 10, 5, 8, 4, 2], letters);
   if ('0123456789X'[(11 - (inner % 11)) % 11] !== code[16]) return false; // GB 11714-1997
   const sum = weighed(code, [1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28], digits);
-  return digits[(31 - (sum % 31)) % 31] === code[17] || (code.startsWith('9135') && code.startsWith('M000', 8)); // Fujian's pilot
+  return digits[(31 - (sum % 31)) % 31] === code[17] || (code.startsWith('9135') && code.startsWith('M000', 8)); // codes of Fujian's pilot
 }
 
 function isIdentifier(code) {

@@ -300,7 +300,7 @@ func TestSQLiteNames(t *testing.T) {
 	}
 }
 
-// Reading changes nothing, and cannot.
+// TestSQLiteReadOnly: reading changes nothing, and cannot change anything.
 func TestSQLiteReadOnly(t *testing.T) {
 	c := write(t, "sqlite", table{"t", []string{"key", "v"}, [][]any{{code(1), "a"}}})
 	before, err := os.ReadFile(c.Path)
@@ -324,7 +324,7 @@ func TestSQLiteReadOnly(t *testing.T) {
 	}
 }
 
-// What is imported is read again; a second import changes nothing.
+// TestImport: imported rows can be read; a second import changes nothing.
 func TestImport(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "data.db")
 	rows := [][]string{{code(1), "a\"b"}, {code(1), ""}, {code(1)}}
@@ -339,7 +339,7 @@ func TestImport(t *testing.T) {
 	}
 }
 
-// A database that is replaced as a file is read anew.
+// TestSQLiteReplaced: a database whose file was replaced is read anew.
 func TestSQLiteReplaced(t *testing.T) {
 	c := write(t, "sqlite", table{"t", []string{"key", "v"}, [][]any{{code(1), "old"}}})
 	s := open(t, c)
@@ -354,8 +354,8 @@ func TestSQLiteReplaced(t *testing.T) {
 	}
 }
 
-// A writer that holds the whole database, or a query that takes too long, ends
-// in an error with a code.
+// TestSQLiteWaits: a writer that locks the whole database, or a query that
+// takes too long, causes an error with a code.
 func TestSQLiteWaits(t *testing.T) {
 	c := write(t, "sqlite", table{"t", []string{"key", "v"}, [][]any{{code(1), "a"}}})
 	s := open(t, c)
@@ -369,7 +369,7 @@ func TestSQLiteWaits(t *testing.T) {
 	if _, err := rowsOf(s, context.Background(), d, subject(1)); codeOf(t, err) != Checking {
 		t.Error(err)
 	}
-	s.Close() // or the pass over the view would go on
+	s.Close() // otherwise the pass over the view would continue
 	s = open(t, c)
 	s.timeout = 200 * time.Millisecond
 	execSQL(t, db, "BEGIN EXCLUSIVE")
@@ -385,7 +385,7 @@ func TestSQLiteWaits(t *testing.T) {
 
 const writerPath = "ATOLL_TEST_WRITER"
 
-// TestMain is also the other process of TestSQLiteWhileWritten.
+// TestMain also runs the other process of TestSQLiteWhileWritten.
 func TestMain(m *testing.M) {
 	if path := os.Getenv(writerPath); path != "" {
 		fmt.Fprintln(os.Stderr, writeForEver(path))
@@ -416,8 +416,8 @@ func writeForEver(path string) error {
 	}
 }
 
-// A database in WAL mode is read while another process writes to it: each read
-// sees whole transactions.
+// TestSQLiteWhileWritten: a database in WAL mode is read while another process
+// writes to it. Each read sees whole transactions.
 func TestSQLiteWhileWritten(t *testing.T) {
 	c := write(t, "sqlite", table{"t", []string{"key", "v"}, nil})
 	db := openSQLite(t, c.Path)
@@ -458,8 +458,8 @@ func TestSQLiteWhileWritten(t *testing.T) {
 	}
 }
 
-// The keys of a database are listed once as long as nobody writes, in both
-// journal modes, with and without a writer that is connected.
+// TestSQLiteListedOnce: the keys of a database are listed once as long as
+// nobody writes, in both journal modes, with and without a connected writer.
 func TestSQLiteListedOnce(t *testing.T) {
 	for _, mode := range []string{"DELETE", "WAL"} {
 		for _, connected := range []bool{true, false} {
