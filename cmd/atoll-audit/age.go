@@ -68,7 +68,7 @@ func dated(l *audit.Log) time.Time {
 	return time.Unix(int64(min(at, 1<<40)), 0).UTC()
 }
 
-// isURL reports whether a log lies on a server.
+// isURL reports whether a log is on a server.
 func isURL(where string) bool {
 	return strings.HasPrefix(where, "http://") || strings.HasPrefix(where, "https://")
 }

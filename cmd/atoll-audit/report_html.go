@@ -69,7 +69,7 @@ func (s sheet) Until() string {
 // Span says which months are counted.
 func (s sheet) Span() string { return s.r.span(s.teller) }
 
-// Opened says whether what is sealed was looked into.
+// Opened reports whether what is sealed was looked into.
 func (s sheet) Opened() bool { return s.r.replay.opened }
 
 // Log is what was verified, in rows of a label and a value.

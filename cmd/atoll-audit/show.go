@@ -173,7 +173,7 @@ func (s *show) list(t *teller, list []field) {
 	}
 }
 
-// sealsSomething says whether an entry has a part that an auditor may open.
+// sealsSomething reports whether an entry has a part that an auditor may open.
 func sealsSomething(e *audit.Entry) bool {
 	switch e.Kind {
 	case ledger.KindGrant, ledger.KindCredentialIssue, ledger.KindQueryOpen, ledger.KindRelease, ledger.KindRefuse:

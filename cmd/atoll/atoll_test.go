@@ -114,7 +114,7 @@ func planted(t *testing.T, dir string) (words []string, subjects []string) {
 	return append(words, "uscc:", demoOperator, "王经办", "经办", "Tech credit", "科技信用", "pre_loan"), subjects
 }
 
-// shared says whether a file of the demo is one that members share or that
+// shared reports whether a file of the demo is one that members share or that
 // a thief could carry off from any of them: state, raft logs, vaults, spools,
 // ciphertexts, the exported log. Sources are an agency's own, profiles the
 // bank's, enterprises/ the enterprise's.

@@ -76,7 +76,7 @@ func foundDemo(ctx context.Context, dir string) (*demoNetwork, error) {
 }
 
 // reserve finds free ports on loopback and holds them until they are released.
-// They lie below those that the system gives to outgoing connections.
+// They are below those that the system gives to outgoing connections.
 func reserve(count int) (ports []int, release func(), err error) {
 	var held []net.Listener
 	release = func() {

@@ -67,7 +67,7 @@ func (w *wish) doubts(ctx context.Context, dir string, g *ledger.Genesis, t *pro
 	return all, nil
 }
 
-// concerns says whether a consent rests on the role: its bank's, an agency's that
+// concerns reports whether a consent rests on the role: its bank's, an agency's that
 // it asks, or any registrar's.
 func concerns(e *node.Ending, d *consent.Draft) bool {
 	switch e.Role {

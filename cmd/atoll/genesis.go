@@ -162,7 +162,7 @@ func draftCommand() *cobra.Command {
 	return cli.Needs(cmd, "name", "origin", "voter")
 }
 
-// checkAddresses says whether members can dial the addresses of a card, and
+// checkAddresses reports whether members can dial the addresses of a card, and
 // enterprises those that are for them.
 func checkAddresses(c *ledger.Card) error {
 	for _, a := range c.Multiaddrs() {

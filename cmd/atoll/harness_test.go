@@ -205,7 +205,7 @@ func appendTo(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // taken is where the search for free ports goes on, so that tests that run at
-// once get different ones. They lie below those that the system gives to
+// once get different ones. They are below those that the system gives to
 // outgoing connections, and below those of the demo.
 var taken struct {
 	sync.Mutex
@@ -305,7 +305,7 @@ func ready(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// oneRoot says whether nodes have logs of one size and one root.
+// oneRoot reports whether nodes have logs of one size and one root.
 func oneRoot(dirs []string) (root string, size uint64, err error) {
 	for i, dir := range dirs {
 		s, err := statusOf(dir)

@@ -130,7 +130,7 @@ func openHome(dir string) (*home, error) {
 	return h, nil
 }
 
-// errExposed means that a secret lies where others can read it.
+// errExposed means that others can read a secret.
 var errExposed = errors.New("a secret that others can read")
 
 // readOwn reads a file that nobody but its owner may read.

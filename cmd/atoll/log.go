@@ -177,7 +177,7 @@ func fetchLocal(ctx context.Context, dir, path string) ([]byte, error) {
 }
 
 // exportPolicy writes the policy beside an exported log, with the cosigners who
-// make heads of its size final, and says whether its checkpoint is.
+// make heads of its size final, and reports whether its checkpoint is.
 func exportPolicy(ctx context.Context, dir, out string, size uint64) (final bool, err error) {
 	var got api.CosignersOut
 	if err := local(ctx, dir, api.Cosigners, api.CosignersIn{Size: size}, &got); err != nil {
@@ -335,7 +335,7 @@ func replace(path string, data []byte) error {
 	return durable.SyncFolder(filepath.Dir(path))
 }
 
-// isURL says whether a log lies on a server.
+// isURL reports whether a log is on a server.
 func isURL(where string) bool {
 	return strings.HasPrefix(where, "http://") || strings.HasPrefix(where, "https://")
 }

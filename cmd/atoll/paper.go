@@ -77,7 +77,7 @@ func readLimited(path string, most int64) ([]byte, error) {
 	return data, err
 }
 
-// vacant says whether files can be made at all these paths: where what is to be
+// vacant reports whether files can be made at all these paths: where what is to be
 // written costs an entry of the log, that has to be known before. An empty path
 // is none.
 func vacant(paths ...string) error {
@@ -97,7 +97,7 @@ func vacant(paths ...string) error {
 	return nil
 }
 
-// writable says whether a file can be made in a folder, which may have to be made
+// writable reports whether a file can be made in a folder, which may have to be made
 // itself.
 func writable(dir string) error {
 	for {
