@@ -22,6 +22,12 @@ func (l *lines) Write(b []byte) (int, error) {
 	return l.text.Write(b)
 }
 
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
 // Members that are stopped one after the other log no warning about it, even
 // with questions under way and neighbours that are gone.
 func TestCleanStopLogsNothing(t *testing.T) {
@@ -36,7 +42,7 @@ func TestCleanStopLogsNothing(t *testing.T) {
 	})
 	for name, m := range n.members {
 		m := m.Node
-		before := len(logs[name].text.String())
+		before := len(logs[name].String())
 		var asking sync.WaitGroup
 		asking.Go(func() { _, _ = m.Status() })                  // asks the cosigners
 		asking.Go(func() { _, _ = m.Checkpoint() })              // waits for them
@@ -46,7 +52,7 @@ func TestCleanStopLogsNothing(t *testing.T) {
 		m.log.Warn("still up")                                   // check that the test sees what is logged
 		n.stop(name)
 		asking.Wait()
-		text := logs[name].text.String()[before:]
+		text := logs[name].String()[before:]
 		if !strings.Contains(text, "still up") {
 			t.Fatalf("%s logs nothing at all: the test reads the wrong log", name)
 		}
@@ -69,7 +75,7 @@ func TestStopping(t *testing.T) {
 		log.Info("told", "a", 1)
 		log.Warn("after")
 		log.Error("after")
-		got := text.text.String()
+		got := text.String()
 		if !strings.Contains(got, "level=ERROR msg=before member=tax") || !strings.Contains(got, "level=INFO msg=told member=tax g.a=1") {
 			t.Errorf("lost: %s", got)
 		}
