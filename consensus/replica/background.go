@@ -9,6 +9,17 @@ import (
 	"github.com/hashicorp/raft"
 )
 
+// begin runs f as a task that Close waits for, or not at all once Close waits:
+// requests of other members come until the host is closed, which is later.
+// Whoever waits for what f does must wait for r.ctx too.
+func (r *Replica) begin(f func()) {
+	r.beginning.Lock()
+	defer r.beginning.Unlock()
+	if !r.ended {
+		r.running.Go(f)
+	}
+}
+
 func (r *Replica) watchDisk() {
 	select {
 	case err := <-r.raftLog.Fatal():

@@ -158,7 +158,7 @@ func (r *Replica) alarm(a Alarm, other tlog.Hash) {
 		r.log.Error("evidence cannot be written", "error", err)
 	}
 	if scarce.Is(err) {
-		r.running.Go(func() { r.writeLater(a) })
+		r.begin(func() { r.writeLater(a) })
 	}
 	if kept {
 		r.log.Error("an alarm is raised: see the evidence folder", "member", a.Member, "size", a.Size, "why", a.Why, "evidence", r.evidence.dir)

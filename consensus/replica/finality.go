@@ -214,7 +214,7 @@ func (r *Replica) canvass(set *ledger.Cosigners, head tlog.Head, signed []byte) 
 	}
 	votes := make(chan vote, len(keys))
 	for i, member := range set.Members() {
-		r.running.Go(func() {
+		r.begin(func() {
 			ctx, cancel := context.WithTimeout(r.ctx, roundPatience)
 			defer cancel()
 			asked := r.finals.ask(seat{set.After, member})

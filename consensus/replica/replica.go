@@ -121,6 +121,8 @@ type Replica struct {
 	ctx           context.Context
 	cancel        context.CancelFunc
 	running       sync.WaitGroup
+	beginning     sync.Mutex // held where a request of others begins a task
+	ended         bool       // guarded by beginning: Close waits for running
 }
 
 // Open opens or creates a replica in its directory and joins the others. All
@@ -424,6 +426,9 @@ func (r *Replica) Close() error {
 	if r.transport != nil {
 		r.transport.Close()
 	}
+	r.beginning.Lock()
+	r.ended = true
+	r.beginning.Unlock()
 	r.running.Wait()
 	if r.late != nil && r.raftLog.Failed() == nil {
 		r.late.drain()
