@@ -54,7 +54,7 @@ var rings = map[string]string{
 	"cmd/internal/cli":  "consensus/consent",
 	"cmd/atoll": "cmd/internal/cli consensus/audit consensus/consent consensus/durable consensus/ledger consensus/paper consensus/scarce consensus/strict consensus/subject crypto/seal crypto/sign crypto/tlog examples/province node node/catalog " +
 		"node/api node/peer node/problem node/profile node/source node/vault node/web node/witness",
-	"cmd/atoll-audit": "consensus/audit consensus/audit/store consensus/consent consensus/durable consensus/ledger consensus/strict crypto/seal crypto/sign crypto/tlog",
+	"cmd/atoll-audit": "cmd/internal/cli consensus/audit consensus/audit/store consensus/consent consensus/durable consensus/ledger consensus/strict crypto/seal crypto/sign crypto/tlog",
 }
 
 // pure packages must not name these, nor read the clock, themselves or through

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"time"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/audit"
 	"atoll/crypto/tlog"
 
@@ -344,7 +345,7 @@ var waitWords = map[string][2]string{
 // print writes one thing, as a line of JSON or as text.
 func (f *follow) print(name string, data any, text func()) error {
 	if f.lines != nil {
-		return printLine(f.lines, map[string]any{name: data})
+		return cli.PrintLine(f.lines, map[string]any{name: data})
 	}
 	text()
 	return f.t.err

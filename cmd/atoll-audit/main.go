@@ -19,6 +19,7 @@ import (
 	"strings"
 	"syscall"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/audit"
 	"atoll/consensus/audit/store"
 	"atoll/crypto/tlog"
@@ -115,11 +116,11 @@ someone you trust, and compare its fingerprint with others.`,
 	data := map[string]any{"code": name, "message": err.Error(), "hint": hint, "retryable": code == exitUnavailable || code == exitLocked}
 	switch {
 	case asJSON && cmd.Annotations[lines] != "":
-		err = printLine(stdout, map[string]any{"error": data})
+		err = cli.PrintLine(stdout, map[string]any{"error": data})
 	case asJSON:
-		err = printJSON(stdout, "atoll.error/v1", data)
+		err = cli.PrintJSON(stdout, "atoll.error/v1", data)
 	default:
-		_, err = fmt.Fprintf(stderr, "atoll-audit: error: %s\natoll-audit: hint: %s\n", clean(err.Error()), clean(hint))
+		_, err = fmt.Fprintf(stderr, "atoll-audit: error: %s\natoll-audit: hint: %s\n", cli.Clean(err.Error()), cli.Clean(hint))
 	}
 	if err != nil {
 		return exitFailure

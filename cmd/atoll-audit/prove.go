@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/audit"
 	"atoll/consensus/durable"
 	"atoll/consensus/ledger"
@@ -79,7 +80,7 @@ func (p *prove) command(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	if asJSON {
-		return printJSON(cmd.OutOrStdout(), "atoll-audit.prove/v1", p.result())
+		return cli.PrintJSON(cmd.OutOrStdout(), "atoll-audit.prove/v1", p.result())
 	}
 	p.tell(t)
 	return t.err

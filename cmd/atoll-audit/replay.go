@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/audit"
 	"atoll/consensus/audit/store"
 	"atoll/consensus/ledger"
@@ -252,7 +253,7 @@ func (r *replay) command(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	if asJSON {
-		err = printJSON(cmd.OutOrStdout(), "atoll-audit.replay/v1", r.result())
+		err = cli.PrintJSON(cmd.OutOrStdout(), "atoll-audit.replay/v1", r.result())
 	} else {
 		r.tell(t)
 		err = t.err

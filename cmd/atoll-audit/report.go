@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/audit"
 	"atoll/consensus/durable"
 	"atoll/consensus/ledger"
@@ -177,7 +178,7 @@ func (r *report) json(_ *teller, w io.Writer) error {
 			out.Titles[p.Code] = title{p.Chinese, p.English}
 		}
 	}
-	return printJSON(w, "atoll-audit.report/v1", out)
+	return cli.PrintJSON(w, "atoll-audit.report/v1", out)
 }
 
 // faults is how many findings are more than information.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/audit"
 	"atoll/consensus/consent"
 	"atoll/crypto/tlog"
@@ -53,7 +54,7 @@ func (s sheet) Lang() string {
 // Name is that of the network.
 func (s sheet) Name() string {
 	if g := s.r.replay.replayer.Genesis(); g != nil {
-		return clean(g.Name)
+		return cli.Clean(g.Name)
 	}
 	return ""
 }
@@ -148,10 +149,10 @@ func (s sheet) titled(row []string) []string {
 	g := s.r.replay.replayer.Genesis()
 	for i, name := range row[1:] {
 		if n := slices.IndexFunc(g.Purposes, func(p consent.Purpose) bool { return p.Code == name }); n >= 0 {
-			row[i+1] = clean(s.word(g.Purposes[n].Chinese, g.Purposes[n].English))
+			row[i+1] = cli.Clean(s.word(g.Purposes[n].Chinese, g.Purposes[n].English))
 		}
 		if m := s.r.replay.replayer.Roster().Member(name); m != nil {
-			row[i+1] = clean(s.word(m.Chinese, m.English))
+			row[i+1] = cli.Clean(s.word(m.Chinese, m.English))
 		}
 		if name == audit.Unknown {
 			row[i+1] = s.word("未知", "unknown")

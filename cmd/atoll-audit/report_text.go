@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/audit"
 )
 
@@ -116,8 +117,8 @@ func (t *teller) table(head []string, rows [][]string, texts int) {
 	lines := append([][]string{head}, rows...)
 	for _, row := range lines {
 		for i := range row {
-			row[i] = clean(row[i])
-			widths[i] = max(widths[i], cellsOf(row[i]))
+			row[i] = cli.Clean(row[i])
+			widths[i] = max(widths[i], cli.Cells(row[i]))
 		}
 	}
 	rule := make([]string, len(head))
@@ -130,7 +131,7 @@ func (t *teller) table(head []string, rows [][]string, texts int) {
 			gap = "-+-"
 		}
 		for i, cell := range row {
-			pad := strings.Repeat(" ", widths[i]-cellsOf(cell))
+			pad := strings.Repeat(" ", widths[i]-cli.Cells(cell))
 			if row[i] = cell + pad; i >= texts {
 				row[i] = pad + cell
 			}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/audit"
 	"atoll/consensus/audit/store"
 	"atoll/consensus/consent"
@@ -145,7 +146,7 @@ func (s *sandbox) command(cmd *cobra.Command, args []string) (err error) {
 		return err
 	}
 	if asJSON {
-		return printJSON(cmd.OutOrStdout(), "atoll-audit.sandbox/v1", s.result())
+		return cli.PrintJSON(cmd.OutOrStdout(), "atoll-audit.sandbox/v1", s.result())
 	}
 	s.tell(t)
 	return t.err

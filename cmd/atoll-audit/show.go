@@ -3,6 +3,7 @@ package main
 import (
 	"strconv"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/audit"
 	"atoll/consensus/ledger"
 
@@ -62,7 +63,7 @@ func (s *show) command(cmd *cobra.Command, args []string) error {
 		return noEntry(index, s.replay.check.log.Size)
 	}
 	if asJSON {
-		return printJSON(cmd.OutOrStdout(), "atoll-audit.show/v1", s.result())
+		return cli.PrintJSON(cmd.OutOrStdout(), "atoll-audit.show/v1", s.result())
 	}
 	s.tell(t)
 	return t.err

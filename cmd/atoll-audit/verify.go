@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/audit"
 	"atoll/consensus/ledger"
 	"atoll/crypto/tlog"
@@ -34,7 +35,7 @@ and every tile leads to its root, that nothing else is there, and, with
 				return err
 			}
 			if asJSON {
-				return printJSON(cmd.OutOrStdout(), "atoll-audit.verify/v1", c.result())
+				return cli.PrintJSON(cmd.OutOrStdout(), "atoll-audit.verify/v1", c.result())
 			}
 			c.tell(t)
 			return t.err

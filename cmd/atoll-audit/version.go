@@ -3,6 +3,8 @@ package main
 import (
 	"runtime/debug"
 
+	"atoll/cmd/internal/cli"
+
 	"github.com/spf13/cobra"
 )
 
@@ -22,7 +24,7 @@ func versionCommand() *cobra.Command {
 				}
 			}
 			if asJSON, _ := cmd.Flags().GetBool("json"); asJSON {
-				return printJSON(cmd.OutOrStdout(), "atoll-audit.version/v1", v)
+				return cli.PrintJSON(cmd.OutOrStdout(), "atoll-audit.version/v1", v)
 			}
 			t := &teller{w: cmd.OutOrStdout()}
 			t.say("", "atoll-audit %s %s %s", v["version"], v["go"], v["revision"])
