@@ -1,7 +1,6 @@
 package node
 
 import (
-	"bytes"
 	"log/slog"
 	"strings"
 	"sync"
@@ -10,39 +9,21 @@ import (
 	"time"
 )
 
-// lines is a log that a test reads.
-type lines struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *lines) Write(b []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(b)
-}
-
-func (l *lines) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
 // Members that are stopped one after the other log no warning about it, even
 // with questions under way and neighbours that are gone.
 func TestCleanStopLogsNothing(t *testing.T) {
-	logs := map[string]*lines{}
+	logs := map[string]*journal{}
 	n := newNetworkWith(t, func(n *network) {
 		n.logger = func(member string) *slog.Logger {
 			if logs[member] == nil {
-				logs[member] = new(lines)
+				logs[member] = new(journal)
 			}
 			return slog.New(slog.NewTextHandler(logs[member], &slog.HandlerOptions{Level: slog.LevelWarn}))
 		}
 	})
 	for name, m := range n.members {
 		m := m.Node
-		before := len(logs[name].String())
+		before := len(string(logs[name].bytes()))
 		var asking sync.WaitGroup
 		asking.Go(func() { _, _ = m.Status() })                  // asks the cosigners
 		asking.Go(func() { _, _ = m.Checkpoint() })              // waits for them
@@ -52,7 +33,7 @@ func TestCleanStopLogsNothing(t *testing.T) {
 		m.log.Warn("still up")                                   // check that the test sees what is logged
 		n.stop(name)
 		asking.Wait()
-		text := logs[name].String()[before:]
+		text := string(logs[name].bytes())[before:]
 		if !strings.Contains(text, "still up") {
 			t.Fatalf("%s logs nothing at all: the test reads the wrong log", name)
 		}
@@ -68,14 +49,14 @@ func TestCleanStopLogsNothing(t *testing.T) {
 func TestStopping(t *testing.T) {
 	for _, level := range []slog.Level{slog.LevelInfo, slog.LevelDebug} {
 		told := new(atomic.Bool)
-		text := new(lines)
+		text := new(journal)
 		log := slog.New(stopping{slog.NewTextHandler(text, &slog.HandlerOptions{Level: level}), told}).With("member", "tax").WithGroup("g")
 		log.Error("before")
 		told.Store(true)
 		log.Info("told", "a", 1)
 		log.Warn("after")
 		log.Error("after")
-		got := text.String()
+		got := string(text.bytes())
 		if !strings.Contains(got, "level=ERROR msg=before member=tax") || !strings.Contains(got, "level=INFO msg=told member=tax g.a=1") {
 			t.Errorf("lost: %s", got)
 		}

@@ -188,20 +188,8 @@ func (f sqliteFile) rowid(ctx context.Context, tx *sql.Tx, d *catalog.Dataset) (
 }
 
 // tables returns the names of the tables and views of the database, sorted.
-func (sqliteFile) tables(ctx context.Context, conn *sql.Conn) (names []string, err error) {
-	rows, err := conn.QueryContext(ctx, "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name")
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			return nil, err
-		}
-		names = append(names, name)
-	}
-	return names, rows.Err()
+func (sqliteFile) tables(ctx context.Context, conn *sql.Conn) ([]string, error) {
+	return namesOf(conn.QueryContext(ctx, "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"))
 }
 
 // has reports whether there is a table or view of this name.
@@ -213,8 +201,12 @@ func (sqliteFile) has(ctx context.Context, tx *sql.Tx, table string) (bool, erro
 }
 
 // columns returns the names of the columns of a table or view.
-func (sqliteFile) columns(ctx context.Context, tx *sql.Tx, table string) (names []string, err error) {
-	rows, err := tx.QueryContext(ctx, "SELECT name FROM pragma_table_xinfo(?) WHERE hidden <> 1", table)
+func (sqliteFile) columns(ctx context.Context, tx *sql.Tx, table string) ([]string, error) {
+	return namesOf(tx.QueryContext(ctx, "SELECT name FROM pragma_table_xinfo(?) WHERE hidden <> 1", table))
+}
+
+// namesOf reads the one column of a result, which it closes.
+func namesOf(rows *sql.Rows, err error) (names []string, _ error) {
 	if err != nil {
 		return nil, err
 	}
