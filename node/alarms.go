@@ -133,14 +133,19 @@ func (n *Node) Acknowledge(id, by, note string) (Alarm, error) {
 		if k.ID != id {
 			continue
 		}
-		if k.Acknowledged != nil {
-			return k, &problem.Error{
-				Code: AlreadyAcknowledged, Message: fmt.Sprintf("%s acknowledged it at %s: %s", k.Acknowledged.By, k.Acknowledged.At, k.Acknowledged.Note),
-				Hint: "nothing: what was noted stays",
-			}
+		mine := &Acknowledged{By: by, At: time.Now().UTC().Format(time.RFC3339), Note: note}
+		stored, err := n.vault.PutNew(acknowledgements, []byte(id), mine, time.Time{})
+		if stored || err != nil {
+			k.Acknowledged = mine
+			return k, err
 		}
-		k.Acknowledged = &Acknowledged{By: by, At: time.Now().UTC().Format(time.RFC3339), Note: note}
-		return k, n.vault.Put(acknowledgements, []byte(id), k.Acknowledged, time.Time{})
+		if k, err = n.evident(a); err != nil {
+			return k, err
+		}
+		return k, &problem.Error{
+			Code: AlreadyAcknowledged, Message: fmt.Sprintf("%s acknowledged it at %s: %s", k.Acknowledged.By, k.Acknowledged.At, k.Acknowledged.Note),
+			Hint: "nothing: what was noted stays",
+		}
 	}
 	return Alarm{}, &problem.Error{
 		Code: problem.NotFound, Message: fmt.Sprintf("no alarm %.100q with evidence stands here", id),

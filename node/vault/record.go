@@ -34,6 +34,23 @@ func (v *Vault) Put(k Kind, key []byte, value any, expires time.Time) error {
 	return v.Update(Record{k, key, value, expires})
 }
 
+// PutNew is Put, unless there is a record of this kind and key: then it changes
+// nothing and returns false. Of several callers at the same time one stores.
+func (v *Vault) PutNew(k Kind, key []byte, value any, expires time.Time) (stored bool, err error) {
+	store, err := v.storing(Record{k, key, value, expires})
+	if err != nil {
+		return false, err
+	}
+	err = v.update(func(tx *bbolt.Tx) error {
+		if b := (place{k, key}).bucket(tx); b != nil && b.Get(key) != nil {
+			return nil
+		}
+		stored = true
+		return store(tx)
+	})
+	return stored && err == nil, err
+}
+
 // Delete deletes a record. It is no error if there is none.
 func (v *Vault) Delete(k Kind, key []byte) error { return v.Update(Record{Kind: k, Key: key}) }
 
@@ -42,24 +59,11 @@ func (v *Vault) Delete(k Kind, key []byte) error { return v.Update(Record{Kind: 
 func (v *Vault) Update(records ...Record) error {
 	changes := make([]change, 0, len(records))
 	for _, r := range records {
-		p := place{r.Kind, bytes.Clone(r.Key)}
-		if err := p.check(); err != nil {
+		c, err := v.storing(r)
+		if err != nil {
 			return err
 		}
-		if r.Value == nil {
-			changes = append(changes, p.delete)
-			continue
-		}
-		value, err := sign.Marshal(r.Value)
-		if err != nil {
-			return fmt.Errorf("vault: a %s record: %w", r.Kind, err)
-		}
-		if len(value) > MaxValue {
-			return fmt.Errorf("%w: a %s record of %d bytes, the limit is %d", ErrTooLarge, r.Kind, len(value), MaxValue)
-		}
-		expires := millis(r.Expires)
-		sealed := seal.Lock(v.secret, p.context(expires), value)
-		changes = append(changes, func(tx *bbolt.Tx) error { return p.put(tx, expires, sealed) })
+		changes = append(changes, c)
 	}
 	return v.update(func(tx *bbolt.Tx) error {
 		for _, c := range changes {
@@ -69,6 +73,27 @@ func (v *Vault) Update(records ...Record) error {
 		}
 		return nil
 	})
+}
+
+// storing returns the change that puts or deletes one record.
+func (v *Vault) storing(r Record) (change, error) {
+	p := place{r.Kind, bytes.Clone(r.Key)}
+	if err := p.check(); err != nil {
+		return nil, err
+	}
+	if r.Value == nil {
+		return p.delete, nil
+	}
+	value, err := sign.Marshal(r.Value)
+	if err != nil {
+		return nil, fmt.Errorf("vault: a %s record: %w", r.Kind, err)
+	}
+	if len(value) > MaxValue {
+		return nil, fmt.Errorf("%w: a %s record of %d bytes, the limit is %d", ErrTooLarge, r.Kind, len(value), MaxValue)
+	}
+	expires := millis(r.Expires)
+	sealed := seal.Lock(v.secret, p.context(expires), value)
+	return func(tx *bbolt.Tx) error { return p.put(tx, expires, sealed) }, nil
 }
 
 // Get reads a record into value, a pointer. Errors: [ErrNone], [ErrCorrupt], or

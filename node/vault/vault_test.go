@@ -97,6 +97,39 @@ func TestRecords(t *testing.T) {
 	want(t, v, "consent", "b", "two")
 }
 
+// Of many callers that store a record at the same time one succeeds, and its
+// value stays.
+func TestPutNew(t *testing.T) {
+	v := open(t, t.TempDir())
+	var callers sync.WaitGroup
+	stored := make([]bool, 16)
+	for i := range stored {
+		callers.Go(func() {
+			var err error
+			if stored[i], err = v.PutNew("note", []byte("one"), note{Text: fmt.Sprint(i)}, time.Time{}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	callers.Wait()
+	first, count := 0, 0
+	for i, ok := range stored {
+		if ok {
+			first, count = i, count+1
+		}
+	}
+	if count != 1 {
+		t.Errorf("%d of %d stored it", count, len(stored))
+	}
+	want(t, v, "note", "one", fmt.Sprint(first))
+	if ok, err := v.PutNew("note", []byte("two"), note{Text: "x"}, time.Time{}); !ok || err != nil {
+		t.Errorf("another key: %t, %v", ok, err)
+	}
+	if ok, err := v.PutNew("note", []byte("three"), note{Data: make([]byte, MaxValue)}, time.Time{}); ok || !errors.Is(err, ErrTooLarge) {
+		t.Errorf("too large: %t, %v", ok, err)
+	}
+}
+
 func TestKeys(t *testing.T) {
 	v := open(t, t.TempDir())
 	if keys, err := v.Keys("consent"); err != nil || len(keys) != 0 {
