@@ -145,8 +145,7 @@ func (e *enlistment) card() (c *ledger.Card, seed sign.Secret, id seal.Identity,
 		return nil, seed, id, err
 	}
 	seed = sign.NewSecret()
-	// A day earlier, so that the roles hold wherever the network's day begins.
-	today := consent.DayOf(uint64(time.Now().UnixMilli()), 0) - 1
+	today := consent.DayOf(uint64(time.Now().UnixMilli()), 0)
 	recipient := id.Recipient()
 	c = &ledger.Card{Name: e.config.Name, Chinese: e.chinese, English: e.english, Age: recipient[:], Addresses: e.announce}
 	if e.announce == nil {
@@ -155,7 +154,8 @@ func (e *enlistment) card() (c *ledger.Card, seed sign.Secret, id seal.Identity,
 	c.Addresses = slices.Concat(c.Addresses, e.urls)
 	slices.Sort(e.roles)
 	for _, r := range e.roles {
-		c.Roles = append(c.Roles, ledger.Role{Name: r, NotBefore: today, NotAfter: today + consent.Day(e.days)})
+		// A day earlier, so that the roles hold wherever the network's day begins.
+		c.Roles = append(c.Roles, ledger.Role{Name: r, NotBefore: today - 1, NotAfter: today + consent.Day(e.days)})
 	}
 	ledger.NewKeys(seed, e.config.Origin, 0).Fill(c)
 	if err := c.Check(); err != nil {

@@ -119,6 +119,24 @@ func TestLyingLeader(t *testing.T) {
 	}
 }
 
+// A leader that lies on and on about one statement is reported once, also
+// where the log grows in between.
+func TestLiesAboutAGrowingLog(t *testing.T) {
+	n := found(t, 1)
+	n.tune = quiet
+	n.start(n.names...)
+	n.put("voter-a")
+	name, leader, alarms := n.lieOnce(4, func(leaderAnswer) leaderAnswer {
+		_, leader := n.follower()
+		n.put(leader)
+		return leaderAnswer{Answer: ledger.Answer{Verdict: ledger.Unverified}}
+	}, false)
+	if len(alarms) != 1 || alarms[0].Member != leader {
+		t.Errorf("%s: %+v, want one alarm about %s", name, alarms, leader)
+	}
+	n.clear(name)
+}
+
 // lieOnce has a member submit a statement to a leader that lies about it, and
 // checks the member's answer. It returns the member, the leader and the new
 // alarms.

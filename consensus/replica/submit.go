@@ -29,7 +29,7 @@ var ErrNotLeading = errors.New("this member does not lead")
 // an alarm names it. The error is that of ctx, or that the replica has stopped.
 func (r *Replica) Submit(ctx context.Context, statement []byte) (ledger.Answer, error) {
 	var last error
-	differed := 0
+	differed, accused := 0, false
 	for attempt := 0; ; attempt++ {
 		answer, err := r.attempt(ctx, statement)
 		if err == nil || errors.Is(err, ErrNoRoom) {
@@ -37,7 +37,10 @@ func (r *Replica) Submit(ctx context.Context, statement []byte) (ledger.Answer, 
 		}
 		var d *dispute
 		if errors.As(err, &d) {
-			if differed++; d.certain || differed >= disputes {
+			// Once is enough: the next lie of a leader that goes on may be about a
+			// longer log, and would be kept as another alarm.
+			if differed++; !accused && (d.certain || differed >= disputes) {
+				accused = true
 				r.accuseLeader(d, statement)
 			}
 		}
