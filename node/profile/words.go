@@ -72,7 +72,7 @@ var codes = map[string]Title{
 	"invalid":         {"数据有误", "invalid data"},
 	NotAsked:          {"未查询", "not asked"},
 	Hit:               {"命中", "HIT"},
-	Passed:            {"通过", "passed"},
+	Passed:            {"未命中", "not hit"},
 	Unknown:           {"未知", "unknown"},
 	Normal:            {"正常", "normal"},
 	Attention:         {"关注", "attention"},
