@@ -72,7 +72,7 @@ func (n *Node) serveAsk(ctx context.Context, bank string, request []byte, w io.W
 	return n.carryOut(ctx, ref, r, w)
 }
 
-// openAsk opens what a bank has sealed to this agency.
+// openAsk decrypts and parses the ask that a bank has sealed to this agency.
 func (n *Node) openAsk(request []byte) (*consent.Ask, error) {
 	plain, err := seal.DecryptBytes(request, n.age)
 	if err != nil {
@@ -167,7 +167,8 @@ func (n *Node) admit(ask *consent.Ask, q *query) (*consent.Terms, error) {
 	return terms, n.obey(ask, q, terms)
 }
 
-// obey applies the agency's own rules, and counts the query against its bank.
+// obey applies the agency's own rules, and counts the query against the number
+// that its bank may ask in a day.
 func (n *Node) obey(ask *consent.Ask, q *query, terms *consent.Terms) error {
 	done, err := n.asking.take(n.ctx, q.ref.Bank) // without it two concurrent questions would count as one
 	if err != nil {
@@ -229,7 +230,7 @@ func (n *Node) refusal(ask *consent.Ask, q *query, why *consent.Refusal) (*reply
 // release reads the sources, seals the fragment for the bank into the spool,
 // and makes the statement that names the fragment's digest.
 func (n *Node) release(ctx context.Context, ask *consent.Ask, q *query, subject consent.Subject) (*reply, error) {
-	if ledger.ReleaseRoom(&ask.Section) >= seal.MaxBox { // otherwise it would be read again at each ask, and never answered
+	if ledger.ReleaseRoom(&ask.Section) >= seal.MaxBox { // it would not fit: the sources would be read at each ask, and no answer ever sent
 		return nil, errTooManyWants
 	}
 	answers, err := n.look(ctx, subject, ask.Section.Wants)
@@ -295,7 +296,7 @@ func (n *Node) spool(q *query, s *consent.Section, answers []fragment.Answer) (w
 }
 
 // look answers every want from this agency's sources: with a value, or with the
-// outcome that tells why there is none. The rows of a dataset are read once.
+// outcome that explains why there is none. The rows of a dataset are read once.
 func (n *Node) look(ctx context.Context, subject consent.Subject, wants []consent.Want) ([]fragment.Answer, error) {
 	var answers []fragment.Answer
 	for from, to := 0, 0; from < len(wants); from = to {

@@ -14,7 +14,7 @@ import (
 	"atoll/node/peer"
 )
 
-// Errors of a catalog that an agency must not answer by.
+// Errors that keep an agency from answering with its catalog.
 var (
 	// ErrCatalogChanged means that the log has other content under the
 	// catalog's version.
@@ -77,7 +77,7 @@ func (n *Node) Published(agency string) (p *ledger.Published, err error) {
 }
 
 // offer prepares this member's own catalog. It fails if the log, as far as this
-// member knows it, forbids answering by this catalog.
+// member knows it, forbids answering with this catalog.
 func (n *Node) offer(c *catalog.Catalog) (err error) {
 	if c == nil {
 		return nil
@@ -93,9 +93,9 @@ func (n *Node) offer(c *catalog.Catalog) (err error) {
 }
 
 // Publish waits until this member's catalog is on the log, and returns its
-// place there. From then on the member answers by it. The error is one of those
-// above if the catalog cannot be published, and a [*NotAccepted] if the log
-// rejects it.
+// place there. From then on the member answers with it. The error is one of
+// those above if the catalog cannot be published, and a [*NotAccepted] if the
+// log rejects it.
 func (n *Node) Publish(ctx context.Context) (*ledger.Published, error) {
 	if n.own == nil {
 		return nil, ErrNoCatalog

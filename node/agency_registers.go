@@ -24,10 +24,10 @@ type Register struct {
 	Rows     int64  `json:"rows"`
 	Mended   int64  `json:"mended_keys"`   // rows whose key is a code in another spelling; they count
 	Others   int64  `json:"other_keys"`    // rows of subjects of other kinds, as the catalog declares them (also)
-	Unusable int64  `json:"unusable_keys"` // rows of no known subject: outputs over several rows are invalid
-	Aside    int64  `json:"set_aside"`     // rows of no known subject that an operator has set aside
+	Unusable int64  `json:"unusable_keys"` // rows whose subject is unknown: outputs over several rows are invalid
+	Aside    int64  `json:"set_aside"`     // rows whose subject is unknown and that an operator has set aside
 	Live     bool   `json:"live"`          // whether it is the database of record itself
-	AsOf     string `json:"as_of"`         // by the table's marker; "" without one
+	AsOf     string `json:"as_of"`         // day of the data by the table's marker; "" without a marker
 	Problem  string `json:"problem"`       // why outputs over several rows, and "no record", cannot be answered; "" if they can
 	Failed   uint64 `json:"failed"`        // queries since the start that the table could not answer
 	Last     string `json:"last_failure"`  // reason of the newest failure: the source's message, or the reason of an answer
@@ -69,7 +69,7 @@ func (r *registers) answered(dataset string, got []catalog.Answer, err error) {
 		why = err.Error()
 	}
 	var e *source.Error
-	if why == "" || errors.As(err, &e) && e.Code == source.NoKeys { // no fault: the dataset has nobody of that kind
+	if why == "" || errors.As(err, &e) && e.Code == source.NoKeys { // not a fault: the dataset covers no subject of that kind
 		return
 	}
 	r.change(dataset, func(x *Register) {
@@ -79,7 +79,7 @@ func (r *registers) answered(dataset string, got []catalog.Answer, err error) {
 	})
 }
 
-// list returns the state of all datasets, by name.
+// list returns the state of all datasets, sorted by name.
 func (r *registers) list() []Register {
 	r.mu.Lock()
 	defer r.mu.Unlock()

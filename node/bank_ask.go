@@ -83,8 +83,8 @@ const defaultWait = 30 * time.Second
 
 // Ask puts a question on the log, which spends one use of the consent. The
 // error is a [*consent.Refusal] if this member finds that the consent does not
-// cover the question, and a [*NotAccepted] if the log does. Ask tries until ctx
-// ends; then the error is a [*NotLogged].
+// cover the question, and a [*NotAccepted] if the log rejects it. Ask tries
+// until ctx ends; then the error is a [*NotLogged].
 func (n *Node) Ask(ctx context.Context, q Question) (*Asked, error) {
 	c, err := n.freshConsent(ctx, q.Consent)
 	if err != nil {
@@ -228,8 +228,8 @@ func (n *Node) openQuery(a *Asked, c *Consent, head ledger.Head) error {
 }
 
 // NotLogged means that a query is stored in the bank's vault and is not known
-// to be on the log. [Node.Asked] with its id brings it there, and spends no
-// second use.
+// to be on the log. [Node.Asked] with its id submits it again, without spending
+// a second use.
 type NotLogged struct {
 	Query ledger.StatementID
 	err   error

@@ -91,8 +91,8 @@ func (n *Node) offeringOf(ctx context.Context, agency string) (*offering, *ledge
 }
 
 // fetchCatalog takes an agency's catalog from the vault, or asks the agency for
-// it, and returns it with the log's record of it. That may be a newer one than
-// p: the agency may have published again meanwhile.
+// it, and returns it with the log's record of it. The catalog may be newer than
+// p, if the agency has published again meanwhile.
 func (n *Node) fetchCatalog(ctx context.Context, agency string, p *ledger.Published) (*offering, *ledger.Published, error) {
 	var kept []byte
 	if err := n.vault.Get(catalogs, []byte(agency), &kept); err == nil {

@@ -132,7 +132,7 @@ func parseHeader(statement []byte) (*consent.Header, error) {
 	return h, h.Check()
 }
 
-// unseal opens a sealed body with the bank's identity.
+// unseal decrypts a sealed body with the bank's identity.
 func (n *Node) unseal(sealed []byte) (*consent.Body, error) {
 	plain, err := seal.DecryptBytes(sealed, n.age)
 	if err != nil {
@@ -142,8 +142,8 @@ func (n *Node) unseal(sealed []byte) (*consent.Body, error) {
 	return body, sign.Unmarshal(plain, body)
 }
 
-// opensForAll checks that a body that this bank has opened opens for the
-// auditors too. The enterprise seals it, but this bank answers for it: a body
+// opensForAll checks that the auditors can decrypt a body too, which this bank
+// has decrypted. The enterprise seals it, but this bank answers for it: a body
 // that an auditor cannot open would be held against the bank.
 func (n *Node) opensForAll(sealed []byte, k sign.Secret) error {
 	readers := n.replica.Roster().Readers(n.Name)
@@ -171,7 +171,8 @@ func recipients(cards []ledger.Card) (to []seal.Recipient, err error) {
 	return to, nil
 }
 
-// openTerms checks a body against its header and the log.
+// openTerms checks a decrypted body against its header and the log, and returns
+// its terms.
 func (n *Node) openTerms(h *consent.Header, body *consent.Body) (*consent.Terms, error) {
 	issuer, err := n.issuer(body.Credential)
 	if err != nil {

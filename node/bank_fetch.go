@@ -29,7 +29,7 @@ func (n *Node) sealAsk(ask *consent.Ask) ([]byte, error) {
 }
 
 // fetch asks an agency once. The ciphertext is written to a file, its digest
-// must be the one on the log, and only then is it opened and used.
+// must be the one on the log, and only then is it decrypted and used.
 func (n *Node) fetch(ctx context.Context, a *Asked, ask *consent.Ask) (p Piece, err error) {
 	agency := ask.Section.Agency
 	request, err := n.sealAsk(ask)
@@ -88,7 +88,7 @@ var (
 	errOversized   = errors.New("the fragment has another size than an answer to the question")
 )
 
-// openFragment reads a fragment whose ciphertext is complete in the vault.
+// openFragment decrypts a fragment whose ciphertext is complete in the vault.
 func (n *Node) openFragment(a *Asked, ask *consent.Ask, o *ledger.Outcome, name string) (p Piece, err error) {
 	p = Piece{Agency: ask.Section.Agency, Entry: o.Index, Digest: o.Digest}
 	if len(o.Digest) != 32 {
@@ -141,8 +141,8 @@ func (n *Node) kept(a *Asked, ask *consent.Ask) (Piece, error) {
 	return n.openFragment(a, ask, o, spoolName(inPrefix, a.Ref, ask.Section.Agency))
 }
 
-// Received opens the ciphertext of an agency's fragment as it arrived, while
-// the vault still has it.
+// Received opens the file with the ciphertext of an agency's fragment as it
+// arrived, while the vault still has it.
 func (n *Node) Received(a *Asked, agency string) (io.ReadCloser, error) {
 	return n.vault.Spooled(spoolName(inPrefix, a.Ref, agency))
 }

@@ -59,7 +59,7 @@ func (n *Node) reasonWithout(a *Asked, ask *consent.Ask, why error, p *Piece) (c
 	return consent.Unavailable, e.Code
 }
 
-// refusedFor opens the sealed reason of a refusal on the log.
+// refusedFor decrypts the reason of a refusal on the log.
 func (n *Node) refusedFor(ask *consent.Ask, o *ledger.Outcome) (consent.Outcome, string) {
 	s, err := n.statement(o.Index)
 	if err != nil {

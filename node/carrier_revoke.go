@@ -15,7 +15,7 @@ import (
 	"atoll/node/vault"
 )
 
-// openRevocation reads a revocation and checks its signature.
+// openRevocation parses a revocation and verifies its signature.
 func (n *Node) openRevocation(statement []byte) (*consent.Revocation, error) {
 	s, err := sign.Parse(statement)
 	if err != nil {

@@ -69,8 +69,8 @@ func (n *Node) ProposeCosigners(ctx context.Context, names []string, faults, quo
 	return ledger.StatementID(head.ID), answer, err
 }
 
-// ApproveCosigners approves a member's proposal. This member is a cosigner in
-// force.
+// ApproveCosigners approves a member's proposal. This member must be a cosigner
+// in force.
 func (n *Node) ApproveCosigners(ctx context.Context, proposer string, id ledger.StatementID) (ledger.Answer, error) {
 	return n.say(ctx, ledger.KindApprove, ledger.Approve{Head: n.NewHead(), Proposer: proposer, Proposal: id[:]})
 }
@@ -98,7 +98,7 @@ type Handover struct {
 	Done  bool      // the old cosigners are no longer needed: the new ones have made a head final
 	Old   []string  // who cosigned before
 	New   []string  // who cosigns now
-	Lack  *NotFinal // what it waits for, nil if it waits for no cosigner's signature
+	Lack  *NotFinal // whose signatures it waits for, nil if for none
 }
 
 // HandOver puts the approved cosigners into force. The old cosigners make the

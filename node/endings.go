@@ -72,7 +72,7 @@ type lasting struct {
 	credential *consent.Credential
 }
 
-// almanac holds that part of each consent.
+// almanac holds the unchanging part of each consent.
 type almanac struct {
 	mu   sync.Mutex
 	held map[consent.ID]lasting

@@ -69,7 +69,7 @@ func (n *Node) sendReceipts() error {
 }
 
 // dropReceived deletes spooled fragments whose receipt is on the log. It goes
-// through the spool, so each is handled once.
+// by the files in the spool, so each fragment is handled once.
 func (n *Node) dropReceived() error {
 	names, err := n.vault.Files(outPrefix + "-")
 	if err != nil {

@@ -223,7 +223,7 @@ func headAt(at uint64) ledger.Head {
 	return ledger.Head{ID: id[:]}
 }
 
-// Sign signs a statement as this member.
+// Sign returns a statement signed by this member.
 func (n *Node) Sign(kind string, payload any) ([]byte, error) {
 	return sign.Sign(n.keys.Statement(), n.Network, kind, payload)
 }

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Obstacle returns a sentence that tells why nothing can be put on the log now,
-// as far as this member knows, or "".
+// Obstacle returns a sentence that explains why nothing can be put on the log
+// now, as far as this member knows, or "".
 func (n *Node) Obstacle() string {
 	if n.replica.Leader() != "" {
 		return ""

@@ -62,7 +62,7 @@ type Operation[In, Out any] struct {
 	do    func(ctx context.Context, s *Server, in In, tell func(Out)) error
 	lines bool // it may answer with several documents, one per line
 	own   bool // the question says how long it may take
-	early bool // it needs nothing of the log, and so works on a node that has just started
+	early bool // it does not need the log, and so works on a node that has just started
 }
 
 // one returns an operation with one answer.

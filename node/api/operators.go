@@ -73,7 +73,7 @@ type OfferingOut struct {
 type PublishedOut struct {
 	Version uint64 `json:"version"`
 	Entry   uint64 `json:"entry"`
-	Text    []byte `json:"text"` // of the catalog by which the node answers
+	Text    []byte `json:"text"` // of the catalog that the node answers with
 }
 
 // EndingsIn asks which roles end by a day, and which credentials do, or which

@@ -23,7 +23,7 @@ const (
 // [decimal.Decimal] or [consent.Day] each.
 type Row []any
 
-// At says as of when the question is answered.
+// At is the time for which a question is answered.
 type At struct {
 	Day   consent.Day // in the network's offset
 	Time  uint64      // Unix milliseconds at which the rows were read

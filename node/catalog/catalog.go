@@ -1,5 +1,5 @@
-// Package catalog says what an agency offers: its datasets, the outputs that
-// may leave and in how much detail, and the agency's own rules.
+// Package catalog describes what an agency offers: its datasets, the outputs
+// that may leave and in how much detail, and the agency's own rules.
 //
 // Use [Parse] to read a catalog (YAML; every problem is listed with its line),
 // [Dataset.Answer] to compute one output from the rows of one subject, and

@@ -1,6 +1,6 @@
-// Package formula computes what catalogs and templates say in CEL, the Common
-// Expression Language, with exact decimals in place of integers and floating
-// point.
+// Package formula evaluates the formulas of catalogs and templates in CEL, the
+// Common Expression Language, with exact decimals in place of integers and
+// floating point.
 //
 // Use [Compile] when a file is read: it refuses a formula that does not parse,
 // that names something that does not exist, or that gives another kind of

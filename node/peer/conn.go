@@ -88,7 +88,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	return nil, net.ErrClosed
 }
 
-// Close stops accepting. Connections stay as they are.
+// Close stops accepting. Accepted connections stay open.
 func (l *listener) Close() error {
 	l.once.Do(func() {
 		l.h.libp2p.RemoveStreamHandler(protocol.ID(l.p))

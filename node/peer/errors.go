@@ -81,7 +81,7 @@ func explain(ctx context.Context, member string, err error) *Error {
 	return e
 }
 
-// unreachable is explain for a stream that did not even open.
+// unreachable is explain for a stream that could not be opened.
 func unreachable(ctx context.Context, member string, err error) *Error {
 	e := explain(ctx, member, err)
 	if e.Code == Cut {

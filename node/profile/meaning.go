@@ -228,8 +228,8 @@ func (f *findings) condition(path string, m trials, e *expression) {
 	}
 }
 
-// said finds a condition without words, of which people would see nothing:
-// formulas are for programs.
+// said finds a condition without words. People would not be shown what it
+// tests, because formulas are for programs.
 func (f *findings) said(path string, words Title) {
 	if words == (Title{}) {
 		f.add(false, FindWords, path, "没有 words：看画像的人读不到此条件", "no words: whoever reads a profile is told nothing of this condition")

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// What was left out or counted repeatedly, which a reader needs to know before
+// What was left out or counted repeatedly: a reader needs to know it before
 // relying on a figure.
 var (
 	droppedWords = Title{"重复行已去除：%d", "rows left out as repeats of others: %d"}
@@ -65,7 +65,7 @@ func (s *speaker) AgainText(p *Profile) string {
 	return fmt.Sprintf(s.AgainUntil, s.Clock(p, p.Again), "atoll query run --again "+clean(p.Query))
 }
 
-// Acting says who has to act on a missing input.
+// Acting describes who has to act on a missing input.
 func (s *speaker) Acting(m Miss) string {
 	if m.Acts == "" {
 		return s.Nobody

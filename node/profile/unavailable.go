@@ -96,7 +96,7 @@ func (s *speaker) Because(reason string) string {
 	return clean(reason)
 }
 
-// Lack says in a few words why an input has no value: the outcome, or for
+// Lack describes in a few words why an input has no value: the outcome, or for
 // unavailable the reason.
 func (s *speaker) Lack(outcome, reason string) string {
 	if text, ok := s.why(outcome, reason); ok {
@@ -105,7 +105,8 @@ func (s *speaker) Lack(outcome, reason string) string {
 	return s.Code(outcome)
 }
 
-// Absent says why an input has no value: the outcome, and the agency's reason.
+// Absent describes why an input has no value: the outcome, and the agency's
+// reason.
 func (s *speaker) Absent(outcome, reason string) string {
 	if text, ok := s.why(outcome, reason); ok {
 		return text

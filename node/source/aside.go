@@ -52,7 +52,7 @@ var (
 	ErrListBusy = errors.New("another command is changing the list of rows set aside")
 )
 
-// entryError says what an entry lacks; it is an [ErrEntry].
+// entryError describes what an entry lacks; it is an [ErrEntry].
 type entryError struct{ detail string }
 
 func (e *entryError) Error() string { return ErrEntry.Error() + ": " + e.detail }

@@ -47,8 +47,8 @@ func (c Code) Outcome() consent.Outcome {
 	return consent.Invalid
 }
 
-// Error says what is wrong with a source, and where. It never contains a value
-// from a table, nor a subject.
+// Error describes what is wrong with a source, and where. It never contains a
+// value from a table, nor a subject.
 type Error struct {
 	Code   Code   `json:"code"`
 	Source string `json:"source,omitempty"` // the source's name in the configuration, where the error concerns no table

@@ -65,10 +65,10 @@ func (r Report) OK() bool {
 }
 
 // Test reads a whole table in bounded memory and reports on it. It then runs
-// what a query runs, as try says. It returns when that is finished or ctx ends.
-// progress may be nil. It is called up to some hundred times for each step,
-// first with bytes of a file or rows of a database, then with subjects. The
-// error says why the table could not be read to its end.
+// the trial queries that try asks for. It returns when that is finished or ctx
+// ends. progress may be nil. It is called up to some hundred times for each
+// step, first with bytes of a file or rows of a database, then with subjects.
+// The error says why the table could not be read to its end.
 func (s *Source) Test(ctx context.Context, d *catalog.Dataset, try Try, progress func(step string, done, total int64)) (Report, error) {
 	if !s.begin() {
 		return Report{}, ErrClosed

@@ -3,10 +3,11 @@
 // the same error codes whichever kind holds them. The memory it needs does not
 // grow with the size of a row or of a subject's history.
 //
-// [Open] a [Source], ask it for [Source.Answers] about one subject, and let
-// [Source.Test] tell the owner what is wrong with a table before others find
-// out. Names of tables and columns come only from the catalog and are compared
-// exactly; the subject is a parameter of the query, never part of its text.
+// [Open] a [Source], ask it for [Source.Answers] about one subject, and use
+// [Source.Test] to report to the owner what is wrong with a table before others
+// find out. Names of tables and columns come only from the catalog and are
+// compared exactly; the subject is a parameter of the query, never part of its
+// text.
 //
 // A value that is not exactly of its field's type is an error, never a guess:
 // half-read data is worse than none. A row that cannot be split into its

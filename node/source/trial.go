@@ -11,7 +11,7 @@ import (
 	"atoll/node/catalog"
 )
 
-// Try says how [Source.Test] runs what a query runs.
+// Try configures the trial queries of [Source.Test].
 type Try struct {
 	At     catalog.At // the time of the questions
 	Sample int        // number of subjects, chosen at random; 0: all, up to MaxTried

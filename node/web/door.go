@@ -78,7 +78,7 @@ func NewDoor(l net.Listener, limit int, proxies *Proxies, wants *scarce.Wants) *
 // Addr implements net.Listener.
 func (d *Door) Addr() net.Addr { return d.listener.Addr() }
 
-// Close implements net.Listener. Connections stay as they are.
+// Close implements net.Listener. Accepted connections stay open.
 func (d *Door) Close() error {
 	d.closing.Do(func() { close(d.closed) })
 	return d.listener.Close()

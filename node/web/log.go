@@ -142,7 +142,7 @@ func cutter(r *http.Request) func() {
 	if v := visitOf(r.Context()); v != nil {
 		return func() { v.Conn.Close() }
 	}
-	return func() {} // an operator is waited for
+	return func() {} // an answer to an operator waits as long as the operator takes
 }
 
 func send(w http.ResponseWriter, r *http.Request, kind string, data []byte) {
