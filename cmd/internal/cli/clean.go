@@ -9,12 +9,13 @@ import (
 	"unicode/utf8"
 )
 
-// maxShown is how many characters of one text are shown.
+// maxShown limits how many characters of one text are shown.
 const maxShown = 500
 
-// Clean makes text from elsewhere harmless on a terminal: what does not print,
-// or reorders what does, becomes an escape as in JSON; what is too long is cut.
-// It leaves no line break.
+// Clean makes text from outside harmless on a terminal. Each character that
+// does not print, or that changes the order of other text, becomes an escape as
+// in JSON. Text longer than maxShown characters is cut. The result has no line
+// break.
 func Clean(s string) string { return cut(s, maxShown) }
 
 func cut(s string, most int) string {
@@ -34,8 +35,9 @@ func cut(s string, most int) string {
 	return out.String()
 }
 
-// prints reports whether a character is one that people see, and where it
-// stands. The wide space of Chinese is; a byte that is no text is not.
+// prints reports whether a character is visible and leaves the order of other
+// text as it is. The wide space of Chinese counts as visible; a byte that is
+// not part of a valid character does not.
 func prints(r rune) bool { return r != utf8.RuneError && (unicode.IsPrint(r) || r == '\u3000') }
 
 // escape writes a character as JSON does.
@@ -46,12 +48,12 @@ func escape(r rune) string {
 	return fmt.Sprintf(`\u%04x`, r)
 }
 
-// Filled is a text that [Printer.Fill] has made: its arguments are clean, and
+// Filled is a text made by [Printer.Fill]. Its arguments are already clean, and
 // cleaning it again would cut it.
 type Filled string
 
-// cleaned makes arguments of a format harmless: numbers stay numbers, all else
-// becomes clean text.
+// cleaned makes the arguments of a format harmless: numbers stay numbers,
+// everything else becomes clean text.
 func cleaned(args []any) []any {
 	out := make([]any, len(args))
 	for i, a := range args {

@@ -1,15 +1,15 @@
-// Package cli is what the commands of atoll share when they talk to people and
-// to programs: which language, which words, how a table is set, what one JSON
-// document looks like, which number a command ends with.
+// Package cli is what the commands of atoll share to communicate with people
+// and programs: the choice of language, help, tables, JSON documents and exit
+// codes.
 //
-// A command prints by a [Printer]. It takes its words in both languages, as
-// constants of the source, and escapes whatever is filled into them: a name
-// that comes from a log, a file or another member can move no cursor and forge
-// no line, and there is no other way to print. Help is written in both
-// languages too, see [Both]. What a command ends with is a [Failure].
+// A command prints with a [Printer]. The Printer takes texts in both languages,
+// as constants of the source, and escapes the arguments. A name from a log, a
+// file or another member can therefore neither move the cursor nor imitate a
+// line of the program. There is no other way to print. Help is written in both
+// languages too, see [Both]. A command that fails ends with a [Failure].
 //
-// The words themselves stay with each program: this package has only those
-// that both say.
+// The texts are in each program. This package contains only those that both
+// programs use.
 package cli
 
 import (
@@ -29,7 +29,7 @@ type Program struct {
 	Explain func(error) *Failure
 }
 
-// Lines marks a command, by its annotation, whose JSON is one object a line.
+// Lines is the annotation of a command that prints JSON as one object a line.
 const Lines = "lines"
 
 // Run executes one command line and returns its exit code.
@@ -51,8 +51,8 @@ func (p *Program) Run(ctx context.Context, args []string, stdout, stderr io.Writ
 		err = ErrInterrupted
 	}
 	f := p.explain(cmd, err)
-	// A flag that nobody knows hides those behind it. Where nothing can be written,
-	// the exit code still reports the failure.
+	// An unknown flag hides the flags after it, so --json is also looked for in
+	// args. If nothing can be written, the exit code still reports the failure.
 	document := AsJSON(cmd) || slices.Contains(args, "--json")
 	switch {
 	case f.Told || document && f.ToldJSON:
@@ -66,8 +66,9 @@ func (p *Program) Run(ctx context.Context, args []string, stdout, stderr io.Writ
 	return f.Exit
 }
 
-// explain is the failure that an error is: by its own words, by those of this
-// package for what both programs meet, and else by the program's.
+// explain returns the failure for an error: with the error's own texts, with
+// this package's texts for errors that both programs can meet, or with the
+// program's.
 func (p *Program) explain(cmd *cobra.Command, err error) *Failure {
 	err = usageOf(err)
 	f := p.Explain(err)
@@ -82,8 +83,8 @@ func (p *Program) explain(cmd *cobra.Command, err error) *Failure {
 	return f
 }
 
-// Group makes a command of others that does nothing itself: it explains itself
-// to people, and is a mistake of a program.
+// Group returns a command that only groups others. Without a subcommand it
+// shows its help to a person, and is a usage error for a program.
 func Group(cmd *cobra.Command, _ []string) error {
 	if AsJSON(cmd) {
 		return Usage("%s 之后需要子命令", "%s needs a verb", cmd.CommandPath())
@@ -91,23 +92,24 @@ func Group(cmd *cobra.Command, _ []string) error {
 	return cmd.Help()
 }
 
-// Needs marks flags without which a command means nothing.
+// Needs marks flags as required.
 func Needs(cmd *cobra.Command, flags ...string) *cobra.Command {
 	for _, f := range flags {
 		if err := cmd.MarkFlagRequired(f); err != nil {
-			panic(err) // a flag that was not defined, met by every test
+			panic(err) // the flag was not defined: every test would meet this
 		}
 	}
 	return cmd
 }
 
-// AsJSON reports whether a command is to print a document.
+// AsJSON reports whether a command has to print a JSON document.
 func AsJSON(cmd *cobra.Command) bool {
 	yes, err := cmd.Flags().GetBool("json")
 	return err == nil && yes
 }
 
-// Announce prints the result of a command: a document with --json, else words.
+// Announce prints the result of a command: a document with --json, otherwise
+// text.
 func Announce(cmd *cobra.Command, schema string, data any, chinese, english Words, args ...any) error {
 	if AsJSON(cmd) {
 		return PrintJSON(cmd.OutOrStdout(), schema, data)
@@ -120,5 +122,5 @@ func Announce(cmd *cobra.Command, schema string, data any, chinese, english Word
 	return t.Err()
 }
 
-// ErrInterrupted means that somebody ended the command.
+// ErrInterrupted means that the user interrupted the command.
 var ErrInterrupted = errors.New("interrupted")

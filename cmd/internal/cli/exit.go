@@ -14,35 +14,36 @@ import (
 const (
 	ExitFailure     = 1
 	ExitUsage       = 2
-	ExitPartial     = 3 // done, but something was unavailable, amiss, or found
-	ExitRefused     = 4 // by consent, by rules, by the log
+	ExitPartial     = 3 // done, but something was unavailable, wrong, or found
+	ExitRefused     = 4 // by the consent, the rules or the log
 	ExitNotFound    = 5
 	ExitTampered    = 6
-	ExitConflict    = 7 // it is there already
+	ExitConflict    = 7 // it exists already
 	ExitUnavailable = 8
 	ExitConfig      = 9
 	ExitNotReady    = 10 // not initialised
-	ExitLocked      = 11 // another process has it
+	ExitLocked      = 11 // another process uses it
 	ExitPassphrase  = 12
-	ExitUnproved    = 13 // received, or shown, and not proved: too few cosignatures, or old ones
+	ExitUnproved    = 13 // received or shown, but not proved: cosignatures are too few or too old
 	ExitInterrupted = 130
 )
 
-// Failure is how a command ended that did not do what was asked, for people and
-// for programs.
+// Failure describes for people and for programs why a command did not do what
+// was asked.
 type Failure struct {
 	Exit      int
 	Code      string // stable, for programs
 	Message   string // what happened, in English
-	Chinese   string // what happened
-	Partly    bool   // Chinese says of which kind it is, and the rest only Message
-	Hint      Text   // what to do next; of a usage error nothing, and the command's help is named
+	Chinese   string // the same in Chinese
+	Partly    bool   // Chinese names only the kind of failure, and Message is shown too
+	Hint      Text   // what to do next; ignored for a usage error, which refers to the command's help
 	Retryable bool
-	Told      bool // all has been printed
-	ToldJSON  bool // the document that was printed says it
+	Told      bool // everything has been printed already
+	ToldJSON  bool // the JSON document that was printed reports the failure
 }
 
-// own puts the words that an error has itself in place of those for its kind.
+// own replaces the texts for the kind of an error by the error's own texts, if
+// it has any.
 func (f *Failure) own(err error) {
 	var e *Error
 	if errors.As(err, &e) {
@@ -60,8 +61,8 @@ func (f *Failure) document() map[string]any {
 	return map[string]any{"code": f.Code, "message": f.Message, "hint": f.Hint.English, "retryable": f.Retryable}
 }
 
-// tell prints it for people: what happened, and what to do. A message that has
-// no Chinese of its own stands on a line of its own behind what kind it is.
+// tell prints for people what happened and what to do. If Chinese names only
+// the kind of failure, the English message follows on a line of its own.
 func (f *Failure) tell(w io.Writer, program, lang string) error {
 	t := &Printer{W: w, Lang: lang}
 	message := f.Message
@@ -76,8 +77,8 @@ func (f *Failure) tell(w io.Writer, program, lang string) error {
 	return t.err
 }
 
-// several cleans text of several lines: those behind the first are indented, so
-// that none passes for a line of this program's.
+// several cleans text of several lines. It indents all lines but the first, so
+// that none can be taken for a line of this program.
 func several(s string) Filled {
 	lines := strings.Split(s, "\n")
 	for i := range lines {
@@ -86,17 +87,17 @@ func several(s string) Filled {
 	return Filled(strings.Join(lines, "\n  "))
 }
 
-// Error is an error with words of its own in both languages. Its kind, which
-// errors.Is finds, says how a command ends with it.
+// Error is an error with texts of its own in both languages. Its kind, which
+// errors.Is finds, determines the exit code and the hint.
 type Error struct {
 	Kind error
 	Text Text // what happened
-	Hint Text // what to do, in place of what the kind says; "": the kind's
+	Hint Text // what to do; "" leaves the hint of the kind
 	also []error
 }
 
-// Errorf makes one. Errors among the arguments are wrapped, and are in Chinese
-// where they know how.
+// Errorf returns an error of this kind. Errors among the arguments are wrapped,
+// and appear in Chinese if they have a Chinese text.
 func Errorf(kind error, chinese, english Words, args ...any) *Error {
 	e := &Error{Kind: kind}
 	zh, en := make([]any, len(args)), make([]any, len(args))
@@ -111,7 +112,7 @@ func Errorf(kind error, chinese, english Words, args ...any) *Error {
 	return e
 }
 
-// With adds what to do.
+// With sets the hint.
 func (e *Error) With(chinese, english Words, args ...any) *Error {
 	e.Hint = Text{fmt.Sprintf(string(chinese), args...), fmt.Sprintf(string(english), args...)}
 	return e
@@ -119,10 +120,11 @@ func (e *Error) With(chinese, english Words, args ...any) *Error {
 
 func (e *Error) Error() string { return e.Text.English }
 
-// Chinese is what happened.
+// Chinese returns the text of Error in Chinese.
 func (e *Error) Chinese() string { return e.Text.Chinese }
 
-// Unwrap makes its kind, and the errors that it was made of, found by errors.Is.
+// Unwrap returns the error's kind and the errors among its arguments, for
+// errors.Is.
 func (e *Error) Unwrap() []error {
 	if e.Kind == nil {
 		return e.also
@@ -130,7 +132,8 @@ func (e *Error) Unwrap() []error {
 	return append([]error{e.Kind}, e.also...)
 }
 
-// InChinese is an error's own Chinese, or its English where it has none.
+// InChinese returns an error's Chinese text, or its English text if it has
+// none.
 func InChinese(err error) string {
 	var c interface{ Chinese() string }
 	if errors.As(err, &c) {

@@ -6,12 +6,13 @@ import (
 	"unicode/utf8"
 )
 
-// guard is where all goes that a command prints: what moves a cursor or hides
-// text is written out, whoever prints it. It lets line breaks and tabs pass;
-// that nothing forges a line is up to [Printer].
+// guard is the writer for everything that a command prints. It escapes
+// characters that move the cursor or hide text, whoever prints them. It lets
+// line breaks and tabs pass: [Printer] keeps text from imitating a line of the
+// program.
 type guard struct {
 	w    io.Writer
-	rest []byte // the beginning of a character
+	rest []byte // the beginning of a character, whose other bytes have not been written yet
 }
 
 // Write implements io.Writer.

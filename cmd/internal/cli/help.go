@@ -9,24 +9,26 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// border stands between the languages of a text of [Both]. It prints nowhere,
-// and no text has it.
+// border separates the two languages in a text of [Both]. It is not printable,
+// and no text contains it.
 const border = "\x00"
 
-// Both is a text of a command's help, or of a flag, in both languages:
-// [Program.Run] leaves that of the reader before anything is printed.
+// Both returns a help text, or the usage of a flag, in both languages.
+// [Program.Run] keeps only the language of the reader before anything is
+// printed.
 func Both(chinese, english Words) string { return string(english) + border + string(chinese) }
 
-// Parts are the two languages of a text of [Both]; ok is false where it is none.
+// Parts returns the two languages of a text of [Both]; ok is false if it is not
+// such a text.
 func Parts(text string) (t Text, ok bool) {
 	t.English, t.Chinese, ok = strings.Cut(text, border)
 	return t, ok
 }
 
-// Role is who has a command for.
+// Role is a kind of user, by which help groups commands.
 type Role string
 
-// Roles, in the order in which help lists them.
+// The roles, in the order in which help lists them.
 const (
 	Everyone   Role = "everyone"
 	Member     Role = "member"
@@ -52,7 +54,8 @@ var roles = []struct {
 
 const roleKey = "role"
 
-// For says who needs a command, and with it those below that say nothing else.
+// For records who needs these commands. It also applies to their subcommands
+// that record nothing else.
 func For(role Role, commands ...*cobra.Command) []*cobra.Command {
 	for _, c := range commands {
 		if c.Annotations == nil {
@@ -65,7 +68,7 @@ func For(role Role, commands ...*cobra.Command) []*cobra.Command {
 	return commands
 }
 
-// RoleOf is who needs a command: "" where nothing says.
+// RoleOf returns who needs a command, or "" if that is not recorded.
 func RoleOf(c *cobra.Command) Role {
 	for ; c != nil; c = c.Parent() {
 		if r := c.Annotations[roleKey]; r != "" {
@@ -75,7 +78,7 @@ func RoleOf(c *cobra.Command) Role {
 	return ""
 }
 
-// localise leaves one language in all texts of a tree of commands, and has help
+// localise keeps one language in all texts of a tree of commands, and has help
 // printed in it.
 func localise(root *cobra.Command, lang string) {
 	root.InitDefaultHelpCmd()
@@ -102,7 +105,7 @@ func localise(root *cobra.Command, lang string) {
 	})
 }
 
-// Walk calls a function for a command and all below it.
+// Walk calls a function for a command and all its subcommands.
 func Walk(c *cobra.Command, do func(*cobra.Command)) {
 	do(c)
 	for _, sub := range c.Commands() {
@@ -110,8 +113,7 @@ func Walk(c *cobra.Command, do func(*cobra.Command)) {
 	}
 }
 
-// own puts words of ours in place of those that the library has for what it
-// brings along.
+// own replaces the texts of the commands and flags that the library adds.
 func own(c *cobra.Command) {
 	if f := c.Flags().Lookup("help"); f != nil {
 		f.Usage = Both("显示本命令的说明", "show what this command does")
@@ -132,7 +134,7 @@ func own(c *cobra.Command) {
 	}
 }
 
-// helping prints what a command does, and how.
+// helping prints the help of a command.
 type helping struct{ Printer }
 
 func (h *helping) command(c *cobra.Command) {
@@ -170,8 +172,8 @@ func (h *helping) usage(c *cobra.Command) {
 	h.Page("  " + line)
 }
 
-// commands lists those of a root for each role, down to the verbs, and those of
-// another command as they are.
+// commands lists subcommands. Those of the root are grouped by role and listed
+// down to the verbs; those of another command are listed as they are.
 func (h *helping) commands(c *cobra.Command) {
 	var all []*cobra.Command
 	for _, sub := range c.Commands() {
@@ -211,7 +213,7 @@ func (h *helping) commands(c *cobra.Command) {
 	h.list(c, other, byRole[""], width)
 }
 
-// below is the name of a command as it is typed behind another.
+// below returns the name of a subcommand as it is typed after another command.
 func (h *helping) below(c, sub *cobra.Command) string {
 	return strings.TrimPrefix(sub.CommandPath(), c.CommandPath()+" ")
 }
@@ -226,7 +228,7 @@ func (h *helping) list(c *cobra.Command, name Text, list []*cobra.Command, width
 	}
 }
 
-// flags lists flags with what they are for, and what holds without them.
+// flags lists flags with their usage and their defaults.
 func (h *helping) flags(chinese, english Words, set *pflag.FlagSet) {
 	type line struct{ name, usage string }
 	var lines []line
@@ -258,7 +260,7 @@ func (h *helping) flags(chinese, english Words, set *pflag.FlagSet) {
 	}
 }
 
-// value is the word for the value of a flag, where its usage names none.
+// value returns the word for the value of a flag whose usage names none.
 func (h *helping) value(kind string) string {
 	switch {
 	case kind == "duration":
@@ -273,7 +275,7 @@ func (h *helping) value(kind string) string {
 	return kind
 }
 
-// defaultOf is the value that a flag has by itself, "" where that says nothing.
+// defaultOf returns the default of a flag, or "" if it tells a reader nothing.
 func defaultOf(f *pflag.Flag) string {
 	switch f.DefValue {
 	case "", "0", "false", "[]", "0s", "-1":

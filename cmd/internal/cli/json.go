@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// PrintJSON writes one document with its schema name.
+// PrintJSON writes one document with the name of its schema.
 func PrintJSON(w io.Writer, schema string, data any) error {
 	return encode(w, map[string]any{"schema": schema, "data": data}, "  ")
 }
@@ -15,8 +15,8 @@ func PrintJSON(w io.Writer, schema string, data any) error {
 // PrintLine writes one line of JSON.
 func PrintLine(w io.Writer, data any) error { return encode(w, data, "") }
 
-// encode writes JSON. Characters that do not print are escaped here too: a
-// terminal may be reading.
+// encode writes JSON. It escapes characters that do not print, because the
+// output may be a terminal.
 func encode(w io.Writer, data any, indent string) error {
 	var doc bytes.Buffer
 	e := json.NewEncoder(&doc)

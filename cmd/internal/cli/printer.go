@@ -8,23 +8,23 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Printer prints to people, in one language. Whatever it is given to fill in is
-// cleaned, since it may come from elsewhere. The first error of the writer
-// sticks.
+// Printer prints for people, in one language. It cleans all arguments, since
+// they may come from outside. After the first error of the writer it prints
+// nothing more.
 type Printer struct {
 	W    io.Writer
 	Lang string
 	err  error
 }
 
-// To returns a printer of a command's result.
+// To returns a printer for a command's result, on standard output.
 func To(cmd *cobra.Command) (*Printer, error) {
 	lang, err := Language(cmd)
 	return &Printer{W: cmd.OutOrStdout(), Lang: lang}, err
 }
 
-// Beside returns a printer of what a command says beside its result: on
-// standard error, and nowhere where a program reads a document.
+// Beside returns a printer for messages beside a command's result, on standard
+// error. It prints nothing if the command prints a JSON document.
 func Beside(cmd *cobra.Command) (*Printer, error) {
 	lang, err := Language(cmd)
 	t := &Printer{W: cmd.ErrOrStderr(), Lang: lang}
@@ -37,29 +37,30 @@ func Beside(cmd *cobra.Command) (*Printer, error) {
 // Err returns the first error of the writer.
 func (t *Printer) Err() error { return t.err }
 
-// Say prints a line, or some, in the words of the language.
+// Say prints one or more lines.
 func (t *Printer) Say(chinese, english Words, args ...any) {
 	if t.err == nil {
 		_, t.err = fmt.Fprintln(t.W, string(t.Fill(chinese, english, args...)))
 	}
 }
 
-// Ask prints a question, and leaves the line open for the answer.
+// Ask prints a question without a line break, so that the answer follows on the
+// same line.
 func (t *Printer) Ask(chinese, english Words, args ...any) {
 	if t.err == nil {
 		_, t.err = fmt.Fprint(t.W, string(t.Fill(chinese, english, args...)))
 	}
 }
 
-// Fill returns what [Printer.Say] prints, to be part of something else.
+// Fill returns what [Printer.Say] would print, as part of another text.
 func (t *Printer) Fill(chinese, english Words, args ...any) Filled {
 	return Filled(fmt.Sprintf(Text{string(chinese), string(english)}.In(t.Lang), cleaned(args)...))
 }
 
-// In returns one of two texts, by the language.
+// In returns the text in the printer's language.
 func (t *Printer) In(chinese, english string) string { return Text{chinese, english}.In(t.Lang) }
 
-// Warn prints a warning as a program's, and what to do about it.
+// Warn prints a warning, and what to do about it.
 func (t *Printer) Warn(program string, what, hint Filled) {
 	t.Say("%s: 警告：%s", "%s: warning: %s", program, what)
 	if hint != "" {
@@ -67,12 +68,12 @@ func (t *Printer) Warn(program string, what, hint Filled) {
 	}
 }
 
-// Block prints text of several lines from elsewhere, indented: none of them
-// passes for a line of this program's.
+// Block prints text of several lines from outside. It indents all of them, so
+// that none can be taken for a line of this program.
 func (t *Printer) Block(text string) { t.lines(text, "    ") }
 
-// Page prints text of several lines that is the result itself. The lines are
-// cleaned, and stand where they stand.
+// Page prints text of several lines that is itself the result. The lines are
+// cleaned and not indented.
 func (t *Printer) Page(text string) { t.lines(text, "") }
 
 func (t *Printer) lines(text, indent string) {
@@ -83,7 +84,7 @@ func (t *Printer) lines(text, indent string) {
 	}
 }
 
-// maxLine is how many characters of a line of a page are shown.
+// maxLine limits how many characters of a line of a page are shown.
 const maxLine = 4000
 
 // Row prints a label and a value in columns.

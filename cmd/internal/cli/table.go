@@ -6,8 +6,8 @@ import (
 	"unicode"
 )
 
-// Cells is how wide a text is on a terminal: Chinese characters take two cells,
-// marks that combine with a letter none.
+// Cells returns the width of a text on a terminal: a Chinese character takes
+// two cells, a combining mark none.
 func Cells(text string) (width int) {
 	for _, r := range text {
 		switch {
@@ -28,13 +28,14 @@ func wide(r rune) bool {
 		r >= 0xfe30 && r <= 0xfe6f || r >= 0xff00 && r <= 0xff60 || r >= 0xffe0 && r <= 0xffe6 || r >= 0x1f300 && r <= 0x1f64f || r >= 0x20000 && r <= 0x3fffd
 }
 
-// Table is text in columns that stay aligned in Chinese. Its cells are cleaned.
+// Table is text in columns that stay aligned in Chinese too. Its cells are
+// cleaned.
 type Table struct{ rows [][]string }
 
-// NewTable begins one whose columns have no names.
+// NewTable returns a table without column names.
 func NewTable() *Table { return new(Table) }
 
-// Columns begins a table with the names of its columns.
+// Columns returns a table with these column names.
 func (t *Printer) Columns(names ...Text) *Table {
 	row := make([]string, len(names))
 	for i := range names {
@@ -52,7 +53,7 @@ func (t *Table) Row(cells ...string) {
 	t.rows = append(t.rows, row)
 }
 
-// Table prints one.
+// Table prints a table.
 func (t *Printer) Table(table *Table) {
 	var widths []int
 	for _, row := range table.rows {

@@ -9,16 +9,17 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// ErrUsage means that a command was typed wrongly.
+// ErrUsage means that a command line is wrong.
 var ErrUsage = errors.New("usage")
 
-// Usage is the error of what was typed wrongly.
+// Usage returns an error about the command line.
 func Usage(chinese, english Words, args ...any) *Error {
 	return Errorf(ErrUsage, chinese, english, args...)
 }
 
-// usageOf turns what the library reports about words it does not know into an
-// error of [ErrUsage]. For arguments it has no types of error, only texts.
+// usageOf turns the library's errors about unknown flags, commands and
+// arguments into an [ErrUsage]. For arguments the library has no error types,
+// only texts.
 func usageOf(err error) error {
 	var unknown *pflag.NotExistError
 	var bare *pflag.ValueRequiredError
@@ -49,7 +50,7 @@ func usageOf(err error) error {
 	return err
 }
 
-// libraryTexts are what cobra says of arguments.
+// libraryTexts are cobra's error texts about arguments.
 var libraryTexts = []struct {
 	form             *regexp.Regexp
 	chinese, english Words
@@ -69,7 +70,7 @@ func dashed(name, short string) string {
 	return "--" + name
 }
 
-// kindOf says what the value of a flag is.
+// kindOf describes the values that a flag accepts.
 func kindOf(f *pflag.Flag) Text {
 	switch kind := f.Value.Type(); {
 	case strings.HasPrefix(kind, "uint"):

@@ -7,10 +7,10 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// unreleased is the version of a program that was not built from a release.
+// unreleased is the version of a program that was built without a version.
 const unreleased = "unreleased"
 
-// buildVersion is what the Go tool stamped into the binary.
+// buildVersion returns the version that the Go tool recorded in the binary.
 func buildVersion() map[string]string {
 	v := map[string]string{"version": unreleased, "go": "", "revision": ""}
 	info, ok := debug.ReadBuildInfo()
@@ -18,7 +18,7 @@ func buildVersion() map[string]string {
 		return v
 	}
 	v["go"] = info.GoVersion
-	if strings.HasPrefix(info.Main.Version, "v") { // and not a word in brackets
+	if strings.HasPrefix(info.Main.Version, "v") { // not a word in brackets, such as (devel)
 		v["version"] = info.Main.Version
 	}
 	for _, s := range info.Settings {
@@ -29,7 +29,7 @@ func buildVersion() map[string]string {
 	return v
 }
 
-// VersionCommand says which version a program is.
+// VersionCommand returns the command that prints the program's version.
 func VersionCommand(program string) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",

@@ -9,14 +9,15 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Words is a text, or a format, of the source: what is no constant there does
-// not compile as one, so that nothing from elsewhere is ever a format.
+// Words is a text or a format that is a constant of the source. A string
+// variable does not convert to it implicitly, so text from outside is never
+// used as a format.
 type Words string
 
-// Text is what people read, in both languages.
+// Text is a text for people, in both languages.
 type Text struct{ Chinese, English string }
 
-// In returns the words of a language.
+// In returns the text in a language.
 func (t Text) In(lang string) string {
 	if lang == consent.Chinese {
 		return t.Chinese
@@ -24,8 +25,9 @@ func (t Text) In(lang string) string {
 	return t.English
 }
 
-// Language picks the words of a command: --lang, else ATOLL_LANG, LC_ALL and
-// LANG in this order, else English. Codes, logs and JSON are never translated.
+// Language returns the language of a command: --lang, or else the first of
+// ATOLL_LANG, LC_ALL and LANG that is set, or else English. Codes, logs and
+// JSON are never translated.
 func Language(cmd *cobra.Command) (string, error) {
 	named, err := cmd.Flags().GetString("lang")
 	if err != nil || named == "" {
@@ -37,8 +39,8 @@ func Language(cmd *cobra.Command) (string, error) {
 	return "", Usage("--lang 只能是 zh 或 en，不是 %q", "--lang is zh or en, not %q", named)
 }
 
-// languageOf is the language of a command line that is not understood yet, or
-// not at all.
+// languageOf returns the language of a command line that has not been parsed
+// yet, or cannot be parsed.
 func languageOf(args []string) string {
 	for i, arg := range args {
 		value, joined := strings.CutPrefix(arg, "--lang=")
