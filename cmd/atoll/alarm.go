@@ -83,7 +83,8 @@ An alarm without an id ends by itself and is not acknowledged.`),
 	return cli.Needs(cmd, "by", "note")
 }
 
-// alarmWords are what an alarm is and what to do about it, in Chinese, by kind.
+// alarmWords are the Chinese texts of alarms, by kind: what is wrong and what
+// to do.
 var alarmWords = map[string]saying{
 	node.AlarmHistories: {"日志出现两种历史", "保留证据；与其他成员电话核对该条目数下的根，并告知监管方"},
 	node.AlarmForgotten: {"本成员签署过自己不记得的日志头", "此文件夹是旧副本，或另有节点使用其密钥：请停止该节点；切勿从备份恢复成员的记忆"},
@@ -95,7 +96,7 @@ var alarmWords = map[string]saying{
 	node.AlarmEndings:   {"无法得知哪些角色即将到期", "查看节点日志；若持续，重启节点"},
 }
 
-// alarmLine says what an alarm is, since when, and where its evidence is.
+// alarmLine returns what is wrong, since when, and where the evidence is.
 func alarmLine(a *node.Alarm, in func(chinese, english string) string) string {
 	line := in(fmt.Sprintf("%s（%s）", alarmWords[a.Kind].what, a.What), a.What)
 	if a.Since != "" {
@@ -107,8 +108,8 @@ func alarmLine(a *node.Alarm, in func(chinese, english string) string) string {
 	return line
 }
 
-// alarmAction says what to do about an alarm; of one that is acknowledged, who did
-// what.
+// alarmAction returns what to do about an alarm. For an acknowledged alarm it
+// returns who acknowledged it and what was done.
 func alarmAction(a *node.Alarm, in func(chinese, english string) string) string {
 	if k := a.Acknowledged; k != nil {
 		return fmt.Sprintf(in("%s 于 %s 确认：%s", "acknowledged by %s at %s: %s"), k.By, k.At, k.Note)
@@ -120,7 +121,7 @@ func alarmAction(a *node.Alarm, in func(chinese, english string) string) string 
 	return line
 }
 
-// duties says what the network needs a member for.
+// duties describes what the network needs a member for.
 func duties(d *node.Duty, in func(chinese, english string) string) string {
 	list := append([]string{}, d.Roles...)
 	if d.Voter {
@@ -132,7 +133,7 @@ func duties(d *node.Duty, in func(chinese, english string) string) string {
 	return strings.Join(list, " ")
 }
 
-// catalogLine says how an agency's catalog goes with the log.
+// catalogLine describes the state of an agency's catalog on the log.
 func catalogLine(c *node.CatalogStatus, in func(chinese, english string) string) string {
 	switch c.State {
 	case node.CatalogOnLog:

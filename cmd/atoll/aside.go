@@ -33,22 +33,23 @@ tells nothing of them; once a row changes, it is no longer aside.`),
 	return cmd
 }
 
-// asideRow is a row of unknown owner, or an entry without a row, for JSON.
+// asideRow is a row whose owner is unknown, or an entry of the list that
+// matches no row, for JSON.
 type asideRow struct {
-	Line        int64  `json:"line"` // 0: no row has this fingerprint any more
+	Line        int64  `json:"line"` // 0: no row matches this fingerprint any more
 	Fingerprint string `json:"fingerprint"`
-	By          string `json:"by"` // "": it is not set aside
+	By          string `json:"by"` // "": the row is not set aside
 	Note        string `json:"note"`
 	Date        string `json:"date"`
 }
 
-// asideReport is what atoll source aside list says of a dataset.
+// asideReport is the report of atoll source aside list on one dataset.
 type asideReport struct {
 	Dataset string     `json:"dataset"`
-	Open    int        `json:"open"`      // rows that nobody has set aside
-	Aside   int        `json:"set_aside"` // rows
+	Open    int        `json:"open"`      // rows whose owner is unknown and that nobody has set aside
+	Aside   int        `json:"set_aside"` // rows that are set aside
 	Rows    []asideRow `json:"rows"`      // in the order of the table
-	Gone    []asideRow `json:"gone"`      // entries of which the table has no row
+	Gone    []asideRow `json:"gone"`      // entries of the list that match no row of the table
 }
 
 func asideReportOf(dataset string, rows []source.Nobodys, gone []source.Aside) asideReport {
@@ -103,7 +104,7 @@ func asideListCommand() *cobra.Command {
 	return cli.Needs(cmd, "dir")
 }
 
-// file lists the open rows as asideAddCommand reads them.
+// file lists the open rows in the form that asideAddCommand reads.
 func (r asideReport) file() []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "# %s: delete the lines of rows that are not to be set aside\n", r.Dataset)
@@ -207,7 +208,7 @@ func asideRemoveCommand() *cobra.Command {
 	return cli.Needs(cmd, "dir")
 }
 
-// changedAside says how many entries of a list were changed.
+// changedAside reports how many entries of a list were changed.
 func changedAside(cmd *cobra.Command, dataset string, rows int, chinese, english cli.Words) error {
 	if cli.AsJSON(cmd) {
 		return cli.PrintJSON(cmd.OutOrStdout(), "atoll.aside.changed/v1", map[string]any{"dataset": dataset, "rows": rows})
@@ -220,10 +221,11 @@ func changedAside(cmd *cobra.Command, dataset string, rows int, chinese, english
 	return t.Err()
 }
 
-// maxPrints limits a file of fingerprints, in bytes: room for a comment each.
+// maxPrints limits a file of fingerprints, in bytes: it has room for a comment
+// on each.
 const maxPrints = 100 * source.MaxAside
 
-// fingerprints reads those that are named and those of a file.
+// fingerprints reads the fingerprints on the command line and those in a file.
 func fingerprints(named []string, file string) (list []source.Fingerprint, err error) {
 	for _, text := range named {
 		f, err := source.ParseFingerprint(text)

@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// errAmiss means that a check was made and found something.
+// errAmiss means that a check ran and found problems.
 var errAmiss = errors.New("something is amiss, see above")
 
 func catalogCommand() *cobra.Command {
@@ -51,8 +51,8 @@ func catalogLintCommand() *cobra.Command {
 	return cmd
 }
 
-// reportCatalog prints what each output would cover if it were asked today, and
-// what is likely a mistake.
+// reportCatalog prints the days that each output would cover if it were asked
+// today, and the catalog's warnings.
 func reportCatalog(cmd *cobra.Command, t *cli.Printer, file string, c *catalog.Catalog) error {
 	if cli.AsJSON(cmd) {
 		warnings := []string{}
@@ -74,15 +74,15 @@ func reportCatalog(cmd *cobra.Command, t *cli.Printer, file string, c *catalog.C
 	return t.Err()
 }
 
-// civilToday is the day by this machine's clock and zone: for a person who
-// reads, never for a decision.
+// civilToday returns the day by this machine's clock and time zone. It is only
+// shown to people; no decision depends on it.
 func civilToday() consent.Day {
 	year, month, day := time.Now().Date()
 	return consent.Day(time.Date(year, month, day, 0, 0, 0, 0, time.UTC).Unix() / (24 * 60 * 60))
 }
 
-// covers says by output which days it is about on a day: those of a flow, or
-// the day itself.
+// covers returns, by output, the days that it covers when it is asked on a day:
+// the months of a flow, or that day itself.
 func covers(c *catalog.Catalog, today consent.Day) map[string]string {
 	said := map[string]string{}
 	for i := range c.Datasets {
@@ -131,8 +131,8 @@ func catalogShowCommand() *cobra.Command {
 	return cli.Needs(cmd, "dir")
 }
 
-// printCatalog prints one line for each output: what it is, in which ways it can be
-// asked, and which days it would be about today.
+// printCatalog prints one line for each output: its title, the ways in which it
+// can be asked, and the days that it would cover today.
 func printCatalog(t *cli.Printer, c *catalog.Catalog) error {
 	titles, said := c.Titles(t.Lang), covers(c, civilToday())
 	list := t.Columns(cli.Text{Chinese: "数据集", English: "dataset"}, cli.Text{Chinese: "输出项", English: "output"}, cli.Text{Chinese: "名称", English: "title"},
@@ -158,6 +158,6 @@ func printCatalog(t *cli.Printer, c *catalog.Catalog) error {
 	return t.Err()
 }
 
-// disclosureWords are the Chinese of the ways in which an output is disclosed, as
-// notices have them, with the key of the catalog.
+// disclosureWords are the Chinese words for disclosures, as in notices, with
+// the key in the catalog.
 var disclosureWords = map[consent.Disclosure]string{consent.Value: "原值（value）", consent.Band: "区间（band）", consent.Count: "条数（count）"}

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// differenceWords are what people read for the kinds of differences.
+// differenceWords are the words for kinds of differences.
 var differenceWords = map[string][2]string{ // Chinese, English
 	catalog.Added: {"新增", "added"}, catalog.Removed: {"删除", "removed"},
 	catalog.Widened: {"扩大", "widened"}, catalog.Narrowed: {"缩小", "narrowed"}, catalog.Rearranged: {"有扩有缩", "widened and narrowed"},
@@ -66,8 +66,8 @@ func readCatalog(path string) (*catalog.Catalog, error) {
 	return c, nil
 }
 
-// reportDiff prints what is different. That the version has to be higher is an
-// error, since the node would not start.
+// reportDiff prints the differences between two catalogs. It is an error if the
+// version has to be increased and is not, because the node would not start.
 func reportDiff(cmd *cobra.Command, lang, file string, older, newer *catalog.Catalog) error {
 	list := catalog.Diff(older, newer)
 	same := string(older.Bytes()) == string(newer.Bytes())

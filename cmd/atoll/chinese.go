@@ -4,12 +4,12 @@ import (
 	"atoll/node/problem"
 )
 
-// saying is what people who read Chinese are told of an error with a code: what
-// happened and what to do. The English message, with its names and numbers, stands
-// on a line of its own behind it.
+// saying is the Chinese text for an error code: what happened and what to do.
+// The English message, with its names and numbers, follows on a line of its
+// own.
 type saying struct{ what, hint string }
 
-// sayings has words for every code that a command can end with.
+// sayings has a text for every code that a command can end with.
 var sayings = map[string]saying{
 	// of this program
 	"interrupted":          {"已中断", "再次运行该命令"},

@@ -11,14 +11,14 @@ import (
 	"atoll/node/api"
 )
 
-// local asks the running node of a member's folder to do an operation, and
-// reads its answer into out. It says what it waits for, and does not wait for
-// ever: see [localEnd].
+// local has the running node of a member's folder carry out an operation, and
+// reads the answer into out. It tells the user what it waits for, and waits for
+// [localEnd] at most.
 func local[In, Out any](ctx context.Context, dir string, o api.Operation[In, Out], in In, out *Out) error {
 	return localWithin(ctx, localEnd, dir, o, in, out)
 }
 
-// localWithin is local with another end.
+// localWithin is local with another limit.
 func localWithin[In, Out any](ctx context.Context, end time.Duration, dir string, o api.Operation[In, Out], in In, out *Out) (err error) {
 	defer watch(ctx, dir)()
 	ctx, cancel := context.WithTimeoutCause(ctx, end, &over{errSilent, end})
@@ -27,12 +27,12 @@ func localWithin[In, Out any](ctx context.Context, end time.Duration, dir string
 	return inTime(ctx, notRunning(dir, err))
 }
 
-// nodeOf is the running node of a member's folder.
+// nodeOf returns a client of the running node of a member's folder.
 func nodeOf(dir string) *api.Client {
 	return &api.Client{Socket: filepath.Join(dir, fileSocket), Margin: answerMargin}
 }
 
-// notRunning says how to start the node that does not run.
+// notRunning adds to an error how to start a node that is not running.
 func notRunning(dir string, err error) error {
 	if errors.Is(err, api.ErrNotRunning) {
 		if _, none := os.Stat(filepath.Join(dir, fileConfig)); errors.Is(none, os.ErrNotExist) {

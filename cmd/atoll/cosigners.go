@@ -168,12 +168,13 @@ reached within --wait; the same command goes on waiting.`),
 	return memberFlags(cmd, &dir)
 }
 
-// errNotDone means that a handover stands on the log, and those before are still
-// needed.
+// errNotDone means that a handover is on the log and the old cosigners are
+// still needed.
 var errNotDone = errors.New("the handover is not done")
 
-// announceHandover says that a handover is done, or who has to stay up until it
-// is. That is an error, with the document already printed.
+// announceHandover reports that a handover is done, or which cosigners have to
+// stay up until it is. In the latter case it returns an error, after the
+// document has been printed.
 func announceHandover(cmd *cobra.Command, h *api.HandoverOut) error {
 	if h.Done {
 		return cli.Announce(cmd, "atoll.handover/v1", h, "已交接，条目 %d，已达终局；原共签人可以停止：%s\n下一步：向审计方分发新的信任策略（atoll log export）",

@@ -18,19 +18,19 @@ import (
 	"atoll/node/web"
 )
 
-// daemon is a member's node with the doors through which it is asked: a unix
-// socket for its operators, HTTP for enterprises and auditors.
+// daemon is a member's running node with its two servers: a unix socket for its
+// operators, and HTTP for enterprises and auditors.
 type daemon struct {
 	*node.Node
 	servers []*http.Server
 	http    string     // address it listens on, "" for none
-	failed  chan error // of a server that ends by itself
+	failed  chan error // receives the error of a server that stops by itself
 	wants   *scarce.Wants
 }
 
-// serve starts the member's node and opens its doors, with so many descriptors
-// for all of it. The address for HTTP is taken first: where that is not
-// possible, other members hear nothing of it.
+// serve starts the member's node and its servers, with so many descriptors for
+// everything together. It takes the HTTP address first: if that is not
+// possible, other members do not notice the attempt.
 func (h *home) serve(timeout time.Duration, descriptors int, log *slog.Logger) (*daemon, error) {
 	template, err := h.template()
 	if err != nil {
@@ -59,8 +59,8 @@ func (h *home) serve(timeout time.Duration, descriptors int, log *slog.Logger) (
 		}
 		return nil, err
 	}
-	// The node holds the lock of the folder, so that sockets that are there
-	// belong to nobody.
+	// The node holds the folder's lock, so existing sockets belong to no
+	// running node.
 	if path, ok := strings.CutPrefix(h.config.HTTP, unixPrefix); ok {
 		if public, err = listenUnix(h.path(path), modePublic); err != nil {
 			return nil, errors.Join(err, d.Close())
@@ -75,7 +75,7 @@ func (h *home) serve(timeout time.Duration, descriptors int, log *slog.Logger) (
 	return d, nil
 }
 
-// publish opens the door for enterprises and auditors.
+// publish starts the server for enterprises and auditors.
 func (d *daemon) publish(l net.Listener, limit int, proxies *web.Proxies) {
 	d.http = l.Addr().String()
 	public := http.NewServeMux()
@@ -86,7 +86,7 @@ func (d *daemon) publish(l net.Listener, limit int, proxies *web.Proxies) {
 	d.run(door, door.Server(public))
 }
 
-// open opens the door for operators.
+// open starts the server for operators.
 func (d *daemon) open(socket string, limit int, template *profile.Template) error {
 	l, err := listenUnix(socket, modeOwner)
 	if err != nil {
@@ -109,10 +109,11 @@ func (d *daemon) run(l net.Listener, s *http.Server) {
 	}()
 }
 
-// stopGrace is how long requests under way may take to end.
+// stopGrace is how long requests under way may take to finish.
 const stopGrace = 10 * time.Second
 
-// Close shuts the doors, lets what is under way finish, and leaves the network.
+// Close stops the servers, lets requests under way finish, and leaves the
+// network.
 func (d *daemon) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), stopGrace)
 	defer cancel()
@@ -125,7 +126,7 @@ func (d *daemon) Close() error {
 	return errors.Join(err, d.Node.Close())
 }
 
-// template reads a bank's template, or nil where none is named.
+// template reads the bank's template; nil if node.yaml names none.
 func (h *home) template() (*profile.Template, error) {
 	if h.config.Profile == "" {
 		return nil, nil
@@ -145,13 +146,13 @@ func readTemplate(path string) (*profile.Template, error) {
 	return t, nil
 }
 
-// log serves the log as this member has it.
+// log serves this member's copy of the log.
 func (d *daemon) log() http.Handler {
 	return web.Log(web.LogSource{Size: func() uint64 { return d.Head().Size }, Checkpoint: d.Checkpoint, Resource: d.Resource})
 }
 
-// carry brings what a subject has signed to the log, and proves that it stands
-// there as soon as it can.
+// carry brings a subject's statement to the log, and proves that it is on the
+// log once it is final.
 func (d *daemon) carry(ctx context.Context, statement, sealed []byte, seen uint64) (web.Result, error) {
 	a, err := d.Node.Carry(ctx, statement, sealed)
 	if err != nil {

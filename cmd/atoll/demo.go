@@ -57,19 +57,19 @@ folder as atoll run would start it.`),
 	return cmd
 }
 
-// demo is one telling of the story.
+// demo is one run of the demonstration.
 type demo struct {
 	*cli.Printer
-	dir    string // given by the user, or empty
+	dir    string // named by the user, or empty
 	keep   bool
-	home   string // where the network is
+	home   string // folder of the network
 	net    *demoNetwork
-	firm   *folder // the story's enterprise
+	firm   *folder // the enterprise of the story
 	first  consent.ID
 	result demoResult
 }
 
-// demoResult is what --json prints.
+// demoResult is the document that --json prints.
 type demoResult struct {
 	Network  string           `json:"network"`
 	Size     uint64           `json:"size"`
@@ -77,13 +77,13 @@ type demoResult struct {
 	Final    bool             `json:"final"`
 	Verdicts map[string]int   `json:"verdicts"`
 	Profile  *profile.Profile `json:"profile"`  // of the first query
-	Findings int              `json:"findings"` // of the auditor, with its key
-	Tampered string           `json:"tampered"` // what the audit said of the altered copy
-	Exit     int              `json:"exit"`     // code for the altered copy
+	Findings int              `json:"findings"` // by the auditor, with its key
+	Tampered string           `json:"tampered"` // the audit's error for the altered copy
+	Exit     int              `json:"exit"`     // exit code for the altered copy
 	Dir      string           `json:"dir"`
 }
 
-// demoPatience is how long the demo may take on a machine that is busy.
+// demoPatience is how long the demo may take on a busy machine.
 const demoPatience = 2 * time.Minute
 
 func (d *demo) run(ctx context.Context) (err error) {
@@ -125,7 +125,7 @@ func (d *demo) founded() error {
 	return d.Err()
 }
 
-// title is what people call a member.
+// title returns the title of a member for people.
 func (d *demo) title(member string) string {
 	m := d.net.plan.Member(member)
 	if d.Lang == consent.Chinese {
@@ -134,7 +134,8 @@ func (d *demo) title(member string) string {
 	return m.English
 }
 
-// replicated: every member has come to the same log by itself.
+// replicated waits until every member has applied the same log, and compares
+// their heads.
 func (d *demo) replicated() error {
 	for {
 		var size uint64
@@ -155,7 +156,7 @@ func (d *demo) replicated() error {
 			same = same && head.Size == size
 		}
 		if !same {
-			continue // a voter has ticked meanwhile
+			continue // a voter has added a clock tick meanwhile
 		}
 		if len(heads) != 1 {
 			return fmt.Errorf("members have %d different roots", len(heads))
@@ -167,7 +168,7 @@ func (d *demo) replicated() error {
 	}
 }
 
-// ended writes what the demo leaves behind and says what to try next.
+// ended prints what the demo leaves behind and what to try next.
 func (d *demo) ended() error {
 	d.Say("\n小结：企业决定谁能看、看多久；银行得到画像而没有中央库；日志不含名称和数值，却能证明每一次访问。", "\nIn short: the enterprise decided who sees what; the bank got a profile without a central store; the log has no names and no values, and proves every access.")
 	if d.dir == "" {
@@ -180,7 +181,8 @@ func (d *demo) ended() error {
 	return d.Err()
 }
 
-// stay keeps the network running until it is interrupted, and says how to go on.
+// stay keeps the network running until it is interrupted, and prints how to use
+// it.
 func (d *demo) stay(ctx context.Context) error {
 	for _, line := range d.commands() {
 		d.Say("%s", "%s", line)
@@ -190,8 +192,8 @@ func (d *demo) stay(ctx context.Context) error {
 	return d.Err()
 }
 
-// commands are what a bank, an agency, an enterprise and an auditor can do in
-// another terminal.
+// commands are examples of what a bank, an agency, an enterprise and an auditor
+// can do in another terminal.
 func (d *demo) commands() []string {
 	at := func(member string) string { return filepath.Join(d.home, "members", member) }
 	firm := filepath.Join(d.home, "enterprises", "jiaoxin")

@@ -13,8 +13,8 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// audited: the log is exported, verified and replayed without any key, then
-// with the auditor's, then again with one byte flipped.
+// audited exports the log, verifies and replays it without any key and then
+// with the auditor's key, and once more with one byte flipped.
 func (d *demo) audited() error {
 	auditor := d.net.members["auditor"]
 	fetch := func(path string) ([]byte, error) { return fetchLocal(d.net.ctx, d.net.home("auditor"), "log/"+path) }
@@ -63,7 +63,8 @@ func (d *demo) audited() error {
 	return d.tampered(where, policy)
 }
 
-// replay verifies and replays a log, and with an identity looks into it.
+// replay verifies and replays a log; with an identity it also opens what is
+// sealed.
 func replay(d *demo, where string, policy *tlog.Policy, identity *seal.Identity) (*audit.Summary, []audit.Finding, error) {
 	log, err := audit.Open(logAt(d.net.ctx, where), policy)
 	if err != nil {
@@ -85,7 +86,7 @@ func replay(d *demo, where string, policy *tlog.Policy, identity *seal.Identity)
 	return r.Summary(), found, err
 }
 
-// tampered flips one byte in a copy of the log and has it audited.
+// tampered flips one byte in a copy of the log and audits the copy.
 func (d *demo) tampered(where string, policy *tlog.Policy) error {
 	broken := filepath.Join(d.home, "tampered")
 	if err := os.CopyFS(broken, os.DirFS(where)); err != nil {

@@ -23,8 +23,8 @@ import (
 	"atoll/node/source"
 )
 
-// demoNetwork is the province of examples/province as nine nodes that share
-// this process and nothing else: each has its own folder, keys, libp2p host,
+// demoNetwork is the province of examples/province as nine nodes in this
+// process. They share nothing else: each has its own folder, keys, libp2p host,
 // sockets, vault and copy of the log.
 type demoNetwork struct {
 	ctx     context.Context
@@ -35,17 +35,17 @@ type demoNetwork struct {
 	members map[string]*daemon
 }
 
-// demoElection is raft's timeout on one machine.
+// demoElection is raft's election timeout, for nodes on one machine.
 const demoElection = 500 * time.Millisecond
 
-// demoDescriptors is with how many a node of the demo works.
+// demoDescriptors is the number of descriptors for each node of the demo.
 const demoDescriptors = 512
 
 func (n *demoNetwork) home(member string) string { return filepath.Join(n.dir, "members", member) }
 
-// foundDemo does what the members of a real network do by hand, with the same
-// steps: folders and cards, a draft, everyone's signature, the founding, and
-// every node started from its folder.
+// foundDemo takes the steps that the members of a real network take by hand:
+// folders and cards, a draft, every member's signature, the founding, and a
+// start of every node from its folder.
 func foundDemo(ctx context.Context, dir string) (*demoNetwork, error) {
 	n := &demoNetwork{ctx: ctx, dir: dir, members: map[string]*daemon{}}
 	var err error
@@ -76,7 +76,8 @@ func foundDemo(ctx context.Context, dir string) (*demoNetwork, error) {
 }
 
 // reserve finds free ports on loopback and holds them until they are released.
-// They are below those that the system gives to outgoing connections.
+// It avoids the range from which the system takes ports for outgoing
+// connections.
 func reserve(count int) (ports []int, release func(), err error) {
 	var held []net.Listener
 	release = func() {
@@ -99,8 +100,8 @@ func reserve(count int) (ports []int, release func(), err error) {
 	return ports, release, nil
 }
 
-// enlist makes a member's folder: an agency's with catalog and sources, a
-// bank's with the template.
+// enlist makes a member's folder, including catalog and sources for an agency
+// and the template for a bank.
 func (n *demoNetwork) enlist(m province.Member, peerPort, httpPort int) error {
 	e := enlistment{
 		dir: n.home(m.Name), chinese: m.Chinese, english: m.English, roles: slices.Clone(m.Roles), days: 3650,
@@ -130,11 +131,11 @@ func (n *demoNetwork) enlist(m province.Member, peerPort, httpPort int) error {
 	return e.make()
 }
 
-// inSQLite are the agencies of the demo whose source is a database; the others
-// have CSV files.
+// inSQLite are the agencies of the demo whose source is a SQLite database; the
+// others have CSV files.
 var inSQLite = []string{"power", "social", "tax"}
 
-// sources writes an agency's made data where its node will read it.
+// sources writes an agency's generated data where its node will read it.
 func (n *demoNetwork) sources(agency string) (source.Config, error) {
 	today := consent.DayOf(uint64(time.Now().UnixMilli()), n.plan.Offset)
 	tables, err := province.Tables(agency, today)
@@ -159,7 +160,8 @@ func (n *demoNetwork) sources(agency string) (source.Config, error) {
 	return source.Config{Name: "main", Kind: "sqlite", Path: folder + ".db"}, os.Chmod(folder+".db", 0o600)
 }
 
-// found drafts the genesis, has everyone sign it, and gives it to everyone.
+// found drafts the genesis, collects all signatures, and gives every member the
+// signed genesis.
 func (n *demoNetwork) found() error {
 	var cards []ledger.Card
 	for _, m := range n.plan.Members {
@@ -214,7 +216,8 @@ func (n *demoNetwork) start(member string) error {
 	if err != nil {
 		return err
 	}
-	// They share the process's, and no stranger knocks at any of them.
+	// The nodes share the descriptors of this process, and no stranger connects
+	// to any of them.
 	d, err := h.serve(demoElection, max(limit/len(n.plan.Members), demoDescriptors), slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
@@ -238,7 +241,7 @@ func (n *demoNetwork) close() (err error) {
 	return err
 }
 
-// allAt waits until every running member has applied so many entries itself.
+// allAt waits until every running member has applied so many entries.
 func (n *demoNetwork) allAt(size uint64) error {
 	for name, m := range n.members {
 		if err := m.WaitFor(n.ctx, size); err != nil {

@@ -32,11 +32,11 @@ const (
 const demoWait = 3 * time.Second
 
 // demoOpen is how long agencies may answer: longer than the demo lasts, so that
-// the audit does not find a query unanswered on a slow machine alone.
+// a slow machine alone does not make the audit report an unanswered query.
 const demoOpen = 10 * time.Minute
 
-// enrolled: the enterprise makes its keys, the registrar vouches for them, and
-// the enterprise signs what it has read.
+// enrolled is the first step: the enterprise makes its keys, the registrar
+// vouches for them, and the enterprise signs the consent that it was shown.
 func (d *demo) enrolled() error {
 	var err error
 	if d.firm, err = d.enrol("jiaoxin", province.Jiaoxin); err != nil {
@@ -59,7 +59,7 @@ func (d *demo) enrol(name string, id consent.Subject) (*folder, error) {
 	words := filepath.Join(d.home, "enterprises", "passphrase")
 	text, err := os.ReadFile(words)
 	if errors.Is(err, os.ErrNotExist) {
-		// A passphrase of chance: this folder may stay behind.
+		// The passphrase is random, because the user may keep this folder.
 		text = []byte(sign.NewSecret().Reveal()[20:44] + "\n")
 		err = durable.Create(words, text, 0o600)
 	}
@@ -77,8 +77,8 @@ func (d *demo) enrol(name string, id consent.Subject) (*folder, error) {
 	return s, writePaper(filepath.Join(dir, fileCredential), paper.Credential, credential)
 }
 
-// consent is what bank and enterprise do with each other: request, notice,
-// signature, countersignature.
+// consent takes the steps of bank and enterprise: request, notice, signature
+// and countersignature.
 func (d *demo) consent(s *folder, uses uint32) (notice string, id consent.ID, err error) {
 	bank := d.net.members["bank-a"]
 	t, err := profile.Parse(province.Template())
@@ -122,7 +122,8 @@ func (d *demo) consent(s *folder, uses uint32) (notice string, id consent.ID, er
 	return notice, c.Header.Bounds.ConsentID(), nil
 }
 
-// offering is what can be asked, once all agencies have published their catalogs.
+// offering returns what can be asked, once all agencies have published their
+// catalogs.
 func (d *demo) offering(bank *node.Node, wanted []consent.Offer) (*node.Offering, error) {
 	for _, o := range wanted {
 		if _, err := d.net.members[o.Agency].Publish(d.net.ctx); err != nil {
@@ -137,7 +138,7 @@ func (d *demo) offering(bank *node.Node, wanted []consent.Offer) (*node.Offering
 	return found, err
 }
 
-// nameOf is what an enterprise of the province is called.
+// nameOf returns the name of an enterprise of the province.
 func nameOf(id consent.Subject, lang string) (string, error) {
 	all, err := province.Enterprises()
 	if err != nil {
@@ -172,7 +173,7 @@ func (d *demo) query(id consent.ID, wait time.Duration) (*node.Asked, []node.Pie
 	return a, pieces, p, err
 }
 
-// asked: the first query and its profile.
+// asked is the first query and its profile.
 func (d *demo) asked() error {
 	a, pieces, p, err := d.query(d.first, 0)
 	if err != nil {
@@ -191,7 +192,7 @@ func (d *demo) asked() error {
 	return errors.Join(p.Summary(d.W, d.Lang), d.Err(), d.saveProfile(p))
 }
 
-// saveFragment leaves a ciphertext as it was received.
+// saveFragment saves a ciphertext as the bank received it.
 func (d *demo) saveFragment(a *node.Asked, agency string) (int64, error) {
 	f, err := d.net.members["bank-a"].Received(a, agency)
 	if err != nil {
@@ -217,7 +218,8 @@ func (d *demo) saveProfile(p *profile.Profile) error {
 	return writeWith(filepath.Join(d.home, "profile.html"), func(w io.Writer) error { return p.HTML(w, d.Lang) })
 }
 
-// silent: an agency is stopped, and the profile says so and what it costs.
+// silent stops an agency and queries again: the profile reports the missing
+// answers and their cost.
 func (d *demo) silent() error {
 	if err := d.net.stop(demoQuiet); err != nil {
 		return err
@@ -237,7 +239,7 @@ func (d *demo) silent() error {
 	return d.Err()
 }
 
-// used: all uses are spent, and the log refuses another query.
+// used spends the remaining uses, after which the log refuses a query.
 func (d *demo) used() error {
 	_, _, _, err := d.query(d.first, 0)
 	var no *node.NotAccepted
@@ -248,8 +250,8 @@ func (d *demo) used() error {
 	return errors.Join(d.Err(), d.net.start(demoQuiet))
 }
 
-// revoked: a second consent, taken back through a member that is not its bank,
-// while a query is open.
+// revoked revokes a second consent through a member that is not its bank, while
+// a query is open.
 func (d *demo) revoked() error {
 	s, err := d.enrol("jiaolian", province.Jiaolian)
 	if err != nil {
@@ -303,7 +305,7 @@ func (d *demo) revoked() error {
 	return d.Err()
 }
 
-// looked: what the first enterprise sees, with its own key and from the log
+// looked shows what the first enterprise sees with its own key, from the log
 // alone.
 func (d *demo) looked() error {
 	h, err := d.firm.history(logAt(d.net.ctx, "http://"+d.net.members["court"].http))

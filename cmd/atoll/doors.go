@@ -13,26 +13,28 @@ import (
 	"atoll/node/web"
 )
 
-// maxSocket is how long the path of a unix socket can be: what the system takes,
-// less what listenUnix needs on the way there.
+// maxSocket is how many bytes the path of a unix socket may have: the system's
+// limit, less the room that listenUnix needs for a temporary name.
 const maxSocket = 100
 
-// unixPrefix begins an address of node.yaml that is the path of a unix socket.
+// unixPrefix marks an address in node.yaml that is the path of a unix socket.
 const unixPrefix = "unix:"
 
-// Modes of unix sockets. That for a proxy is for whoever gets into its folder.
+// Modes of unix sockets. Whoever can enter the folder of a proxy's socket may
+// connect to it.
 const (
 	modeOwner  = 0o600
 	modePublic = 0o666
 )
 
-// proxiesConfig says in node.yaml which reverse proxies stand before the node.
+// proxiesConfig is the part of node.yaml about reverse proxies in front of the
+// node.
 type proxiesConfig struct {
-	From   []string `yaml:"from"`   // CIDR prefixes they connect from, or unix
-	Header string   `yaml:"header"` // in which they say for whom: X-Forwarded-For or Forwarded
+	From   []string `yaml:"from"`   // CIDR prefixes that they connect from, or unix
+	Header string   `yaml:"header"` // header in which they name the client: X-Forwarded-For or Forwarded
 }
 
-// proxies reads which proxies are trusted, or nil for none.
+// proxies returns the trusted proxies, or nil if there are none.
 func (h *home) proxies() (*web.Proxies, error) {
 	c := h.config.Proxies
 	unix := strings.HasPrefix(h.config.HTTP, unixPrefix)
@@ -49,8 +51,8 @@ func (h *home) proxies() (*web.Proxies, error) {
 	return p, nil
 }
 
-// shares divides the descriptors that this node may have, and says so where
-// they are few: the node works, for fewer strangers at once.
+// shares divides the descriptors that this node may have. If they are few it
+// logs a warning: the node works, but serves fewer strangers at a time.
 func (h *home) shares(descriptors int, log *slog.Logger) (scarce.Shares, error) {
 	_, g, err := h.genesis()
 	if err != nil {
@@ -69,8 +71,8 @@ func (h *home) shares(descriptors int, log *slog.Logger) (scarce.Shares, error) 
 // errDescriptors means that this process may open too few files.
 var errDescriptors = errors.New("the limit of open files is too low")
 
-// listenTCP takes the address for enterprises and auditors, unless that is none
-// or a unix socket.
+// listenTCP listens at the HTTP address, unless there is none or it is a unix
+// socket.
 func (h *home) listenTCP() (net.Listener, error) {
 	if h.config.HTTP == "" || strings.HasPrefix(h.config.HTTP, unixPrefix) {
 		return nil, nil
@@ -82,10 +84,10 @@ func (h *home) listenTCP() (net.Listener, error) {
 	return l, nil
 }
 
-// listenUnix listens at a path, where nobody finds the socket before it has its
-// mode: it is made in a folder that only the owner can enter, and moved from
-// there. A socket that a node left behind is replaced, so the caller must know
-// that none is running.
+// listenUnix listens on a unix socket at a path. It creates the socket in a
+// folder that only the owner can enter, and moves it to the path once it has
+// its mode, so that nobody can connect before. It replaces a socket left behind
+// by a node, so the caller must know that no node is running.
 func listenUnix(path string, mode os.FileMode) (net.Listener, error) {
 	if len(path) > maxSocket {
 		return nil, fmt.Errorf("%s is too long for a socket: run atoll in the folder above, or choose a shorter one", path)
@@ -100,7 +102,7 @@ func listenUnix(path string, mode os.FileMode) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.SetUnlinkOnClose(false) // it would look for it where it was made
+	l.SetUnlinkOnClose(false) // it would look for the socket where it was created
 	if err = os.Chmod(made, mode); err == nil {
 		err = os.Rename(made, path)
 	}
@@ -110,14 +112,14 @@ func listenUnix(path string, mode os.FileMode) (net.Listener, error) {
 	return &unixListener{l, path}, nil
 }
 
-// unixListener takes its socket away when it is closed.
+// unixListener removes its socket when it is closed.
 type unixListener struct {
 	net.Listener
 	path string
 }
 
-// Close implements net.Listener. Another socket may have taken the name only
-// where somebody ignored the lock of the folder.
+// Close implements net.Listener. Only a process that ignored the folder's lock
+// can have put another socket in its place.
 func (l *unixListener) Close() error {
 	err := os.Remove(l.path)
 	if errors.Is(err, os.ErrNotExist) {

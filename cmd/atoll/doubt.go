@@ -17,16 +17,16 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// doubts are why a consent may be worth less than its bank thinks, though it can
-// be asked for: it is signed, and then part of it is never answered.
+// doubts are reasons why part of a consent would never be answered although it
+// can be requested and signed.
 type doubts struct {
-	untitled []string          // agencies that could not be asked for titles, nor for a catalog
-	found    []profile.Finding // where template and catalogs do not go together
+	untitled []string          // agencies that could neither be asked for their catalog nor have one in the vault
+	found    []profile.Finding // where the template and the catalogs do not match
 	endings  []node.Ending     // roles of bank and agencies, and the enterprise's credential
 }
 
-// doubts compares what is asked with what agencies offer and answer for, and with
-// the days of the roles and of the credential that it will rest on.
+// doubts compares a draft with the agencies' catalogs and rules, and with the
+// last days of the roles and of the credential that it depends on.
 func (w *wish) doubts(ctx context.Context, dir string, g *ledger.Genesis, t *profile.Template, d *consent.Draft, untitled []string) (*doubts, error) {
 	asked := *t
 	asked.Purpose = d.Purpose
@@ -48,7 +48,7 @@ func (w *wish) doubts(ctx context.Context, dir string, g *ledger.Genesis, t *pro
 		var input int
 		unchecked := f.Code == profile.FindUnchecked
 		if _, err := fmt.Sscanf(f.Path, "inputs[%d]", &input); unchecked && err == nil && slices.Contains(untitled, t.Needs[input].Agency) {
-			continue // said already
+			continue // reported through untitled
 		}
 		if f.Error || unchecked {
 			all.found = append(all.found, f)
@@ -67,8 +67,8 @@ func (w *wish) doubts(ctx context.Context, dir string, g *ledger.Genesis, t *pro
 	return all, nil
 }
 
-// concerns reports whether a consent rests on the role: its bank's, an agency's that
-// it asks, or any registrar's.
+// concerns reports whether a consent depends on the role: its bank's, that of
+// an agency that it names, or any registrar's.
 func concerns(e *node.Ending, d *consent.Draft) bool {
 	switch e.Role {
 	case ledger.Bank:
@@ -79,15 +79,15 @@ func concerns(e *node.Ending, d *consent.Draft) bool {
 	return e.Role == ledger.Registrar
 }
 
-// otherPurpose is the finding that a consent is asked for another purpose than
-// the template was made for.
+// otherPurpose returns the finding that the purpose of the consent is not the
+// template's.
 func otherPurpose(t *profile.Template, purpose string) profile.Finding {
 	return profile.Finding{Code: profile.FindPurpose, Error: true, Path: "--purpose", Words: profile.Title{
 		Chinese: "该模板用于 " + t.Purpose + "，不是 " + purpose, English: "the template is for " + t.Purpose + ", not for " + purpose,
 	}}
 }
 
-// findings are those of the template, for JSON.
+// findings returns the template's findings, for JSON.
 func (a *doubts) findings() []finding {
 	list := []finding{}
 	for _, f := range a.found {
@@ -96,7 +96,7 @@ func (a *doubts) findings() []finding {
 	return list
 }
 
-// warn tells people. A program finds all of it in the document.
+// warn prints the doubts for people. A program finds them in the JSON document.
 func (a *doubts) warn(cmd *cobra.Command, template, lang string) error {
 	if cli.AsJSON(cmd) {
 		return nil
@@ -109,7 +109,7 @@ func (a *doubts) warn(cmd *cobra.Command, template, lang string) error {
 	}
 	for _, f := range a.found {
 		where := fmt.Sprintf("%s:%d: %s", template, f.Line, f.Path)
-		if f.Line == 0 { // of the command line
+		if f.Line == 0 { // about the command line, not a line of the template
 			where = f.Path
 		}
 		t.Say("atoll: 警告：%s: %s [%s]", "atoll: warning: %s: %s [%s]", where, f.Words.In(lang), f.Code)

@@ -12,19 +12,19 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// endingRoles are the roles of a genesis that end within the next weeks, by this
-// machine's clock.
+// endingRoles returns the roles in a genesis that end within the next weeks, by
+// this machine's clock.
 func endingRoles(g *ledger.Genesis) []node.Ending {
 	today := networkToday(g)
 	return node.EndingRoles(g.Roster(), today, today+ledger.EndingNotice)
 }
 
-// networkToday is the network's day by this machine's clock.
+// networkToday returns the network's day by this machine's clock.
 func networkToday(g *ledger.Genesis) consent.Day {
 	return consent.DayOf(uint64(time.Now().UnixMilli()), g.Offset)
 }
 
-// endingLine says what ends, when, and what to do.
+// endingLine describes what ends and when, and what to do.
 func endingLine(e *node.Ending, in func(chinese, english string) string) string {
 	what := fmt.Sprintf(in("成员 %s 的 %s 角色", "the role %[2]s of %[1]s"), e.Member, e.Role)
 	then := in("到期后，日志不再接受它以此角色所做的声明；本版本尚无办法延长角色，须重新创立网络", "after that the log takes nothing from it in that role; this version has no way to prolong a role but to found a network anew")
@@ -53,7 +53,8 @@ func endingLine(e *node.Ending, in func(chinese, english string) string) string 
 	return what + in("", " ") + when + in("：", ": ") + then
 }
 
-// warnEndings tells people what ends. A program finds it in the document.
+// warnEndings prints what ends, for people. A program finds it in the JSON
+// document.
 func warnEndings(cmd *cobra.Command, list []node.Ending) error {
 	t, err := cli.To(cmd)
 	if err != nil || cli.AsJSON(cmd) {
@@ -66,8 +67,8 @@ func warnEndings(cmd *cobra.Command, list []node.Ending) error {
 	return t.Err()
 }
 
-// ending says that this enterprise's own credential ends by a day or within the
-// next weeks, by this machine's clock.
+// ending reports whether this enterprise's own credential ends by a day or
+// within the next weeks, by this machine's clock.
 func (f *folder) ending(by consent.Day) ([]node.Ending, error) {
 	list := []node.Ending{}
 	_, c, err := f.credential()

@@ -30,7 +30,8 @@ var (
 	errUnwritten  = errors.New("done, but a file could not be written")
 )
 
-// known are the errors with a name of their own, the first that fits first.
+// known maps errors without a stable code to exit code, code and hint. The
+// first match counts.
 var known = []struct {
 	is         error
 	exit       int
@@ -93,8 +94,8 @@ const (
 	hintPath = "check the path, its owner and its rights"
 )
 
-// explain maps an error to its exit code and to what a person and a program
-// are told.
+// explain maps an error to its exit code and to the texts for people and
+// programs.
 func explain(err error) (int, *problem.Error) {
 	var s *said
 	for _, k := range known {
@@ -109,7 +110,7 @@ func explain(err error) (int, *problem.Error) {
 	return exitOf(e.Code), e
 }
 
-// failureOf is explain with what people who read Chinese are told.
+// failureOf is explain with the Chinese texts.
 func failureOf(err error) *cli.Failure {
 	exit, e := explain(err)
 	words, ok := sayings[e.Code]
@@ -118,7 +119,7 @@ func failureOf(err error) *cli.Failure {
 	}
 	f := &cli.Failure{
 		Exit: exit, Code: e.Code, Message: e.Message, Chinese: words.what, Partly: true, Hint: cli.Text{Chinese: words.hint, English: e.Hint}, Retryable: e.Retryable,
-		ToldJSON: exit == cli.ExitPartial || errors.Is(err, errUnproved), // the one document has been printed and says what is missing
+		ToldJSON: exit == cli.ExitPartial || errors.Is(err, errUnproved), // the JSON document has been printed and reports what is missing
 	}
 	for _, k := range known {
 		f.Partly = f.Partly && err.Error() != k.is.Error()
@@ -137,7 +138,7 @@ func failureOf(err error) *cli.Failure {
 	return f
 }
 
-// exitOf is the exit code of a stable error code.
+// exitOf returns the exit code for a stable error code.
 func exitOf(code string) int {
 	switch code {
 	case problem.Usage:

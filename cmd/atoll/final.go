@@ -14,29 +14,30 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// finality is what commands have in common whose member has put something on the
-// log: it is done when a quorum of the cosigners stands behind it.
+// finality is shared by the commands that put an entry on the log through a
+// member: the entry counts once a quorum of the cosigners has signed a head
+// that covers it.
 type finality struct{ patience }
 
 func (f *finality) flags(cmd *cobra.Command) {
 	f.flag(cmd, 30*time.Second, "等待日志和共签人使其达终局的时长", "how long to wait for the log, and for cosigners to make it final")
 }
 
-// begin starts the wait for the node and for finality.
+// begin starts the time limit for the node and for finality.
 func (f *finality) begin(cmd *cobra.Command) (context.Context, context.CancelFunc, error) {
 	return f.patience.begin(cmd.Context(), errSilent)
 }
 
-// report prints a result once it is final. Where that takes longer than the wait,
-// whose context is given, the result stands on the log by this member's word, and
-// nothing else is said.
+// report prints a result once it is final. If it is not final when ctx ends,
+// the entry is on the log only by this member's word, and report returns an
+// error that says no more than that.
 func (f *finality) report(ctx context.Context, cmd *cobra.Command, dir string, entry uint64, schema string, data map[string]any, chinese, english cli.Words, args ...any) error {
 	lang, err := cli.Language(cmd)
 	if err != nil {
 		return err
 	}
 	head, missing, err := f.await(ctx, dir, entry+1, &cli.Printer{W: cmd.ErrOrStderr(), Lang: lang}, cli.AsJSON(cmd))
-	if errors.Is(err, errSilent) { // the result stands where it does
+	if errors.Is(err, errSilent) { // the entry stays on the log whatever the node answers
 		missing, err = err.Error(), nil
 	}
 	if err != nil {
@@ -63,7 +64,7 @@ func (f *finality) report(ctx context.Context, cmd *cobra.Command, dir string, e
 	return t.Err()
 }
 
-// await asks the node again and again until so many entries are final.
+// await asks the node repeatedly until so many entries are final.
 func (f *finality) await(ctx context.Context, dir string, size uint64, t *cli.Printer, quiet bool) (head standing, missing string, err error) {
 	end := time.Now()
 	if at, ok := ctx.Deadline(); ok && f.wait > 0 {

@@ -77,25 +77,26 @@ is given. --max-age 0 is no limit.`),
 	return cli.Needs(cmd, "dir", "log")
 }
 
-// logWait is how long a command reads a log, unless it is told otherwise: a large
-// one takes minutes.
+// logWait is how long a command reads a log by default: reading a large one
+// takes minutes.
 const logWait = 10 * time.Minute
 
-// history is what the log says about an enterprise, and whether its folder
-// remembers the head.
+// history is what the log contains about an enterprise, and whether the folder
+// could record the head.
 type history struct {
 	*subject.History
-	Memory string `json:"memory"` // why it does not; "" where it does
+	Memory string `json:"memory"` // why the folder could not record the head; "" if it could
 
 	memory error
 }
 
-// finalWait is how long a head that is not final is asked for again at most:
-// longer than a network takes that is well.
+// finalWait is the longest time for which a head is requested again because it
+// is not final: more than a healthy network needs.
 const finalWait = 30 * time.Second
 
-// historyWithin is history, again while the head is not final or older than what
-// was seen, until the wait is over. All that is fetched has to come by then.
+// historyWithin is history, repeated while the head is not final or is older
+// than the one seen before, until the wait is over. All data must arrive by
+// then.
 func (f *folder) historyWithin(ctx context.Context, p *patience, from string) (*history, error) {
 	ctx, cancel, err := p.begin(ctx, errLate)
 	if err != nil {
@@ -116,8 +117,8 @@ func (f *folder) historyWithin(ctx context.Context, p *patience, from string) (*
 	}
 }
 
-// history reads what the log says about this enterprise, and has the folder
-// remember the head. See [subject.Wallet.History].
+// history reads what the log contains about this enterprise, and records the
+// head in the folder. See [subject.Wallet.History].
 func (f *folder) history(source audit.Source) (*history, error) {
 	seen, err := readSeen(f.dir, f.Genesis)
 	if err != nil {
@@ -135,7 +136,8 @@ func (f *folder) history(source audit.Source) (*history, error) {
 	return &history{h, wordsOf(memory), memory}, nil
 }
 
-// notFinal says in both languages why a log that is shown does not count.
+// notFinal describes in both languages why a log that is shown must not be
+// relied on.
 func notFinal(err error) error {
 	var behind *subject.Behind
 	chinese := "所示日志没有足数共签人签署，仅为一个成员之言，不作数"

@@ -11,21 +11,22 @@ import (
 	"atoll/node/profile"
 )
 
-// A history is told in the words of the notices that were signed, with civil time
-// of the network, by which the days of consents count.
+// A history uses the titles of the notices that were signed, and the civil time
+// of the network, by which the days of consents are counted.
 
 var historyWords = map[string]cli.Text{
 	ledger.KindGrant: {Chinese: "授权生效", English: "consent granted"}, ledger.KindRevoke: {Chinese: "授权撤回", English: "consent taken back"},
 	ledger.KindQueryOpen: {Chinese: "查询", English: "query"}, ledger.KindRelease: {Chinese: "提供", English: "answer"}, ledger.KindRefuse: {Chinese: "拒绝", English: "refusal"},
 }
 
-// stateWords are those of a consent.
+// stateWords are the words for the states of a consent.
 var stateWords = map[string]cli.Text{
 	"active": {Chinese: "有效", English: "active"}, "used_up": {Chinese: "次数已用完", English: "used up"}, "not_yet": {Chinese: "尚未开始", English: "not begun"}, "expired": {Chinese: "已到期", English: "expired"}, "revoked": {Chinese: "已撤回", English: "taken back"},
 	"void": {Chinese: "无效：主体凭证已失效", English: "void: its credential stands no more"},
 }
 
-// whyNot are why the log or an agency did not take or answer a query.
+// whyNot are the words for the reasons for which the log or an agency rejected
+// a query.
 var whyNot = map[string]cli.Text{
 	"consent.uses": {Chinese: "次数已用完", English: "no use is left"}, "consent.frequency": {Chinese: "本周期次数已用完", English: "no use is left in this period"},
 	"consent.revoked": {Chinese: "授权已撤回", English: "the consent is taken back"}, "consent.expired": {Chinese: "授权已到期", English: "the consent has ended"}, "consent.not_yet": {Chinese: "授权尚未开始", English: "the consent begins later"},
@@ -35,8 +36,8 @@ var whyNot = map[string]cli.Text{
 	"agency.rules": {Chinese: "不符合机构的规则", English: "the agency's own rules"},
 }
 
-// words are those that the notice of a consent has: its body, which this
-// enterprise signed, shows what the catalogs of the time called its outputs.
+// words are the titles in the notice of a consent. Its body, which this
+// enterprise signed, contains the titles that the catalogs had at that time.
 func (h *history) words(lang, id string) consent.Words {
 	for _, g := range h.Consents {
 		if g.Consent == id && g.Body != nil {
@@ -46,7 +47,7 @@ func (h *history) words(lang, id string) consent.Words {
 	return h.Genesis.Words(h.Genesis.Roster(), lang, nil)
 }
 
-// clock writes a time of an entry where the network is.
+// clock formats the time of an entry in the network's offset.
 func (h *history) clock(at string) string {
 	t, err := time.Parse(time.RFC3339, at)
 	if err != nil {
@@ -81,7 +82,7 @@ func (h *history) print(t *cli.Printer) {
 	}
 }
 
-// tell prints an event, and what was asked or given in it.
+// tell prints an event, with what was asked or released in it.
 func (h *history) tell(t *cli.Printer, e *subject.Event) {
 	w := h.words(t.Lang, e.Consent)
 	t.Say("%s", "%s", h.line(t, e))
@@ -104,7 +105,7 @@ func (h *history) tell(t *cli.Printer, e *subject.Event) {
 	}
 }
 
-// line says what happened, when, under which consent, and by whom.
+// line describes what happened, when, under which consent, and by whom.
 func (h *history) line(t *cli.Printer, e *subject.Event) string {
 	what, who := historyWords[e.What], h.words(t.Lang, e.Consent).Title(e.By)
 	line := fmt.Sprintf(t.In("%s  条目 %d  授权 %.8s  %s：%s", "%s  entry %d  consent %.8s  %[5]s by %[4]s"), h.clock(e.Time), e.Entry, e.Consent, who, what.In(t.Lang))
@@ -124,7 +125,7 @@ func (h *history) line(t *cli.Printer, e *subject.Event) string {
 	return line
 }
 
-// why says a code in words, with the code behind.
+// why returns the words for a code, followed by the code.
 func why(t *cli.Printer, code string) string {
 	words, ok := whyNot[code]
 	if !ok {

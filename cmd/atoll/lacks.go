@@ -9,15 +9,15 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// lack is what a network cannot do for want of a member: no member can be added
-// once it is founded.
+// lack is something that a network cannot do because no member has a certain
+// role: no member can be added once the network is founded.
 type lack struct {
 	Code string   `json:"code"`
 	Text cli.Text `json:"-"`
 }
 
-// lacks are the roles that no member of a genesis has, and that no enterprise
-// would know where to take a consent back.
+// lacks returns the roles that no member of a genesis has. It also reports that
+// no member has an address where enterprises can revoke a consent.
 func lacks(g *ledger.Genesis) []lack {
 	list := []lack{}
 	members := g.Roster()
@@ -40,7 +40,8 @@ func lacks(g *ledger.Genesis) []lack {
 	return list
 }
 
-// warnLacks tells founders. A program finds it in the document.
+// warnLacks prints them for founders. A program finds them in the JSON
+// document.
 func warnLacks(cmd *cobra.Command, g *ledger.Genesis) error {
 	t, err := cli.To(cmd)
 	if err != nil || cli.AsJSON(cmd) {

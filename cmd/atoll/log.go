@@ -37,7 +37,7 @@ func logCommand() *cobra.Command {
 	return cmd
 }
 
-// line is an entry as it is listed: what every member can read.
+// line is an entry in a list: the part that every member can read.
 type line struct {
 	Entry   uint64 `json:"entry"`
 	Time    string `json:"time"` // network time, RFC 3339
@@ -166,8 +166,8 @@ there already is not fetched again, so that an interrupted export goes on.`),
 	return cli.Needs(cmd, "dir", "out")
 }
 
-// fetchLocal gets a resource of the log, or beside it, from a member's running
-// node.
+// fetchLocal fetches a resource of the log, or one served beside it, from a
+// member's running node.
 func fetchLocal(ctx context.Context, dir, path string) ([]byte, error) {
 	defer watch(ctx, dir)()
 	ctx, cancel := context.WithTimeoutCause(ctx, localEnd, &over{errSilent, localEnd})
@@ -176,8 +176,9 @@ func fetchLocal(ctx context.Context, dir, path string) ([]byte, error) {
 	return data, inTime(ctx, notRunning(dir, err))
 }
 
-// exportPolicy writes the policy beside an exported log, with the cosigners who
-// make heads of its size final, and reports whether its checkpoint is.
+// exportPolicy writes the policy beside an exported log. It names the cosigners
+// who make heads of the log's size final. exportPolicy reports whether the
+// exported checkpoint is final.
 func exportPolicy(ctx context.Context, dir, out string, size uint64) (final bool, err error) {
 	var got api.CosignersOut
 	if err := local(ctx, dir, api.Cosigners, api.CosignersIn{Size: size}, &got); err != nil {
@@ -201,8 +202,8 @@ func exportPolicy(ctx context.Context, dir, out string, size uint64) (final bool
 	return err == nil, err
 }
 
-// fingerprint returns that of the policy beside an exported log, "" where there
-// is none.
+// fingerprint returns the fingerprint of the policy beside an exported log, ""
+// if there is none.
 func fingerprint(out string) string {
 	text, err := readLimited(filepath.Join(out, "policy"), tlog.MaxPolicyBytes)
 	if err != nil {
@@ -215,8 +216,8 @@ func fingerprint(out string) string {
 	return policy.Fingerprint()
 }
 
-// export writes a log into a folder: full tiles first, the checkpoint last, so
-// that what a checkpoint covers is always there.
+// export writes a log into a folder: full tiles first and the checkpoint last,
+// so that everything that the checkpoint covers is already there.
 func export(fetch func(path string) ([]byte, error), out string, progress func(done, total int64)) (head tlog.Head, err error) {
 	signed, err := fetch("checkpoint")
 	if err != nil {
@@ -253,12 +254,12 @@ func export(fetch func(path string) ([]byte, error), out string, progress func(d
 	return c.Head, replace(filepath.Join(out, "log", "checkpoint"), signed)
 }
 
-// errOtherLog means that a folder holds the export of another log.
+// errOtherLog means that a folder contains the export of another log.
 var errOtherLog = errors.New("the folder holds another log")
 
-// sameLog looks whether what is in the folder of an export is of this log: whether
-// it has the first entries, genesis among them, that the folder has. Nothing of
-// another log may be dropped or mixed with this one.
+// sameLog checks that the files in an export's folder are of this log, by
+// comparing its first entries, genesis among them. Files of another log must be
+// neither deleted nor mixed with this one.
 func sameLog(fetch func(path string) ([]byte, error), dir string, head tlog.Head) error {
 	first := tlog.Tile{Level: tlog.Entries, Width: tlog.TileWidth}
 	have, err := filepath.Glob(filepath.Join(dir, filepath.FromSlash(first.Path())+".p", "*"))
@@ -287,8 +288,8 @@ func sameLog(fetch func(path string) ([]byte, error), dir string, head tlog.Head
 	return nil
 }
 
-// dropPartial removes the partial tiles of an earlier export: those that a log
-// of this size does not have.
+// dropPartial removes the partial tiles of an earlier export that a log of this
+// size does not have.
 func dropPartial(dir string, size uint64) error {
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -305,7 +306,7 @@ func dropPartial(dir string, size uint64) error {
 		if err := os.Remove(path); err != nil {
 			return err
 		}
-		// The folder of partial widths, if this was its last.
+		// The folder of partial widths goes too, if it is empty now.
 		if err := os.Remove(filepath.Dir(path)); err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil
 		}
@@ -317,7 +318,7 @@ func dropPartial(dir string, size uint64) error {
 	return err
 }
 
-// replace writes a file whole or not at all.
+// replace writes a whole file, or nothing.
 func replace(path string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
@@ -340,8 +341,8 @@ func isURL(where string) bool {
 	return strings.HasPrefix(where, "http://") || strings.HasPrefix(where, "https://")
 }
 
-// logAt is where a log lies: a server, or a folder. Both may be named with the
-// log/ that atoll-audit wants, or without.
+// logAt gives access to a log on a server or in a folder. Both may be named
+// with the final log/ that atoll-audit requires, or without it.
 func logAt(ctx context.Context, where string) audit.Source {
 	if isURL(where) {
 		client := web.Client{URL: strings.TrimSuffix(strings.TrimRight(where, "/"), "/log")}

@@ -39,7 +39,7 @@ writes beside an export names that member's log key alone, and its outside witne
 			if cli.AsJSON(cmd) {
 				return cli.PrintJSON(cmd.OutOrStdout(), "atoll.policy/v1", map[string]any{"policy": string(text), "fingerprint": print})
 			}
-			t, err := cli.Beside(cmd) // what is printed is the file
+			t, err := cli.Beside(cmd) // standard output has nothing but the file
 			if err != nil {
 				return err
 			}

@@ -22,7 +22,7 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// rootCommand is the whole tree of verbs.
+// rootCommand returns the command with all its subcommands.
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "atoll",
@@ -36,7 +36,7 @@ func rootCommand() *cobra.Command {
 	root.AddCommand(cli.For(cli.Member, initCommand(), genesisCommand(), runCommand(), statusCommand(), alarmCommand(), cosignersCommand(), logCommand())...)
 	root.AddCommand(cli.For(cli.Agency, sourceCommand(), catalogCommand())...)
 	root.AddCommand(cli.For(cli.Bank, templateCommand(), queryCommand())...)
-	root.AddCommand(consentCommand()) // whose verbs say who needs them
+	root.AddCommand(consentCommand()) // each of its subcommands records its own role
 	root.AddCommand(cli.For(cli.Enterprise, subjectCommand())...)
 	root.AddCommand(cli.For(cli.Registrar, credentialCommand())...)
 	return root

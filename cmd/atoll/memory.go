@@ -9,9 +9,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// errDamaged means that a folder has a memory of the log and cannot use it.
-// errUnremembered means that something is done all the same, and proved, but the
-// folder does not remember the head that proves it.
+// errDamaged means that a folder's record of the log exists and cannot be used.
+// errUnremembered means that the command has succeeded, with proof, but the
+// folder could not record the head that proves it.
 var (
 	errDamaged      = errors.New("what this folder remembers of the log is damaged, or cannot be read")
 	errUnremembered = errors.New("done, but this folder does not remember the log as it has now been seen")
@@ -19,8 +19,8 @@ var (
 
 const hintDamaged = "put a copy of the file back; or move it away, and the folder begins anew from genesis: another history than the one seen before then goes unnoticed once"
 
-// unremembered is the error for what is done, and proved, and could not be
-// remembered, or nil.
+// unremembered returns the error for a result that is proved and could not be
+// recorded; nil if why is nil.
 func unremembered(why error) error {
 	var s *said
 	switch {
@@ -38,7 +38,8 @@ func unremembered(why error) error {
 
 const hintMemory = "what was done stands; make the folder whole and writable, and run the same command again: it is not done twice, and then remembered"
 
-// noteMemory tells a program why a folder does not remember; "" where it does.
+// noteMemory adds to a JSON document why a folder could not record the head; ""
+// if it could.
 func noteMemory(data map[string]any, why error) {
 	data["memory"] = wordsOf(why)
 }
@@ -50,7 +51,8 @@ func wordsOf(err error) string {
 	return err.Error()
 }
 
-// warnUnremembered tells people so beside something that weighs more.
+// warnUnremembered prints that the folder could not record the head, when the
+// command ends with a more important error.
 func warnUnremembered(cmd *cobra.Command, why error) error {
 	if why == nil {
 		return nil

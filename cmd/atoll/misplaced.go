@@ -13,15 +13,15 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// errConfig means that a file that a person wrote is not what it should be, and
-// errConfigLine that the error also says at which line.
+// errConfig means that a file written by a person is wrong. errConfigLine means
+// that the error also names the line.
 var (
 	errConfig     = errors.New("configuration")
 	errConfigLine = fmt.Errorf("%w", errConfig)
 )
 
-// configError says what is wrong with a catalog or a template, of a catalog in
-// Chinese too.
+// configError describes what is wrong with a catalog or a template; for a
+// catalog in Chinese too.
 func configError(path string, err error) error {
 	kind, hint := errConfig, "请改正该文件"
 	var c catalog.Problems
@@ -37,15 +37,15 @@ func configError(path string, err error) error {
 	return &said{error: wrapped, chinese: path + "：" + c.Chinese(), hint: hint}
 }
 
-// misplaced is what the YAML library says of a place in a file.
+// misplaced is an error of the YAML library with its position in a file.
 type misplaced struct {
 	path         string
 	line, column int // from 1
 	what         string
 }
 
-// misplacedIn says what is wrong with a file that did not decode, without
-// showing a piece of it.
+// misplacedIn describes why a file could not be decoded, without showing any
+// part of it.
 func misplacedIn(path string, err error) error {
 	var known yaml.Error
 	if errors.As(err, &known) {
@@ -68,28 +68,29 @@ func (e *misplaced) Error() string {
 
 func (e *misplaced) chineseHint() string { return "请改正该文件的这一行" }
 
-// Chinese is Error in Chinese. What is wrong is in the words of the library.
+// Chinese returns the text of Error in Chinese. The library's own message stays
+// in English.
 func (e *misplaced) Chinese() string {
 	return fmt.Sprintf("%s：第 %d 行第 %d 列：%s", e.path, e.line, e.column, places(e.what, "第 $1 行第 $2 列"))
 }
 
-// places puts words for other places in the library's text: [6:1].
+// places replaces positions such as [6:1] in the library's text by words.
 func places(text, words string) string {
 	return regexp.MustCompile(`\[(\d+):(\d+)\]`).ReplaceAllString(text, words)
 }
 
-// said is an error with words for those who read Chinese.
+// said is an error with a Chinese text.
 type said struct {
 	error
 	chinese, hint string
-	english       string // hint, where that of the code says too little
+	english       string // hint in English, if the hint of the code is not enough
 }
 
 func (s *said) Unwrap() error       { return s.error }
 func (s *said) Chinese() string     { return s.chinese }
 func (s *said) chineseHint() string { return s.hint }
 
-// bilingual is an error that can say in Chinese what it says.
+// bilingual is an error that also has a Chinese text.
 type bilingual interface {
 	error
 	Chinese() string

@@ -17,11 +17,12 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// fileNext holds the number of the next consent, in dirConsents.
+// fileNext is the file in dirConsents that contains the number of the next
+// consent.
 const fileNext = "next"
 
-// used is a number behind all that this folder knows to be used, which may be too
-// few where marked is false.
+// used returns a number above all that this folder knows to be used. If marked
+// is false, higher ones may have been used too.
 func (f *folder) used() (next uint64, marked bool, err error) {
 	text, err := readLimited(filepath.Join(f.dir, dirConsents, fileNext), 32)
 	switch {
@@ -33,7 +34,7 @@ func (f *folder) used() (next uint64, marked bool, err error) {
 	case !errors.Is(err, os.ErrNotExist):
 		return 0, false, err
 	}
-	for { // copies that were put back
+	for { // copies of consents may have been restored from a backup
 		_, err := os.Stat(f.copyOf(next))
 		if errors.Is(err, os.ErrNotExist) {
 			return next, marked, nil
@@ -45,7 +46,7 @@ func (f *folder) used() (next uint64, marked bool, err error) {
 	}
 }
 
-// next is the number of the next consent.
+// next returns the number of the next consent.
 func (f *folder) next() (uint64, error) {
 	next, marked, err := f.used()
 	if err == nil && !marked {
@@ -58,7 +59,7 @@ func (f *folder) next() (uint64, error) {
 	return next, err
 }
 
-// reserve makes a number the next one, durably.
+// reserve records a number as the next one, durably.
 func (f *folder) reserve(next uint64) error {
 	path, text := filepath.Join(f.dir, dirConsents, fileNext), subject.NextText(next)
 	err := durable.Create(path, text, 0o600)
@@ -68,8 +69,8 @@ func (f *folder) reserve(next uint64) error {
 	return err
 }
 
-// numberOf finds the number of a consent by deriving, however damaged what the
-// folder knows of them.
+// numberOf finds the number of a consent by deriving ids, even if the folder's
+// own records are damaged.
 func (f *folder) numberOf(text string) (uint64, error) {
 	id, err := sign.ParseKeyID(text)
 	if err != nil {
@@ -135,7 +136,8 @@ with it no key, is used for two consents. The log must be final and no older tha
 	return cli.Needs(cmd, "dir", "log")
 }
 
-// restore reserves a number behind all that the log has of this enterprise.
+// restore reserves a number above all those of this enterprise's consents on
+// the log.
 func (f *folder) restore(ctx context.Context, wait *patience, maxAge time.Duration, from string) (next uint64, h *history, err error) {
 	if h, err = f.historyWithin(ctx, wait, from); err != nil {
 		return 0, nil, err

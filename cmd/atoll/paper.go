@@ -13,14 +13,15 @@ import (
 	"atoll/crypto/sign"
 )
 
-const maxPaper = paper.MaxText // bytes, and of other files that people write
+const maxPaper = paper.MaxText // bytes; it also limits other files that people write
 
-// writePaper makes a file that was not there.
+// writePaper creates a file, which must not exist yet.
 func writePaper(path, kind string, content []byte) error {
 	return durable.Create(path, paper.Text(kind, content), 0o644)
 }
 
-// readPaper reads a file that must hold one paper of the kind: see [paper.Read].
+// readPaper reads a file that must contain one paper of this kind: see
+// [paper.Read].
 func readPaper(path, kind string) ([]byte, error) {
 	text, err := readLimited(path, paper.MaxText)
 	if err != nil {
@@ -33,7 +34,7 @@ func readPaper(path, kind string) ([]byte, error) {
 	return content, nil
 }
 
-// readInto reads a paper whose content is one CBOR document.
+// readInto reads a paper that contains one CBOR document.
 func readInto(path, kind string, v any) error {
 	content, err := readPaper(path, kind)
 	if err != nil {
@@ -45,7 +46,7 @@ func readInto(path, kind string, v any) error {
 	return nil
 }
 
-// writeFrom writes a paper whose content is one CBOR document.
+// writeFrom writes a paper that contains one CBOR document.
 func writeFrom(path, kind string, v any) error {
 	text, err := paper.TextOf(kind, v)
 	if err != nil {
@@ -54,9 +55,8 @@ func writeFrom(path, kind string, v any) error {
 	return durable.Create(path, text, 0o644)
 }
 
-// readText reads a whole file that people write, of at most so many bytes, as it
-// was meant: without the byte order mark that editors put before it, and with lines
-// that end alike on all machines.
+// readText reads a whole text file of at most so many bytes. It drops the byte
+// order mark that some editors write, and accepts the line ends of all systems.
 func readText(path string, most int64) ([]byte, error) {
 	text, err := readLimited(path, most)
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
@@ -77,9 +77,8 @@ func readLimited(path string, most int64) ([]byte, error) {
 	return data, err
 }
 
-// vacant reports whether files can be made at all these paths: where what is to be
-// written costs an entry of the log, that has to be known before. An empty path
-// is none.
+// vacant returns nil if a file can be created at each of these paths. It is
+// called before a step that costs an entry of the log. Empty paths are ignored.
 func vacant(paths ...string) error {
 	for _, path := range paths {
 		if path == "" {
@@ -97,8 +96,8 @@ func vacant(paths ...string) error {
 	return nil
 }
 
-// writable reports whether a file can be made in a folder, which may have to be made
-// itself.
+// writable returns nil if a file can be created in a folder, or in its nearest
+// existing parent.
 func writable(dir string) error {
 	for {
 		_, err := os.Stat(dir)

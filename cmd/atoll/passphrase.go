@@ -11,19 +11,20 @@ import (
 	"golang.org/x/term"
 )
 
-// passphrase is where a passphrase comes from: a file, or a person at a
-// terminal. Never an argument, which others on the machine could read.
+// passphrase obtains a passphrase from a file, or from a person at a terminal.
+// It never comes from an argument, because others on the machine can read
+// arguments.
 type passphrase struct{ file string }
 
 func (p *passphrase) flag(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&p.file, "passphrase-file", os.Getenv("ATOLL_PASSPHRASE_FILE"), cli.Both("口令文件（默认询问；或 ATOLL_PASSPHRASE_FILE）", "file with the passphrase (default: ask; or ATOLL_PASSPHRASE_FILE)"))
 }
 
-// minPassphrase is the length below which a new passphrase is refused.
+// minPassphrase is the minimum length of a new passphrase, in bytes.
 const minPassphrase = 8
 
-// read returns the passphrase; a fresh one is asked for twice and has a least
-// length.
+// read returns the passphrase. A new one is asked for twice and must have the
+// minimum length.
 func (p *passphrase) read(cmd *cobra.Command, fresh bool) (string, error) {
 	var words string
 	if p.file != "" {

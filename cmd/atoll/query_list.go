@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// queryWords are those for the states of a query.
+// queryWords are the words for the states of a query.
 var queryWords = map[node.QueryState]cli.Text{
 	node.QueryUnlogged: {Chinese: "未上日志，未扣次数", English: "not on the log; no use is spent"},
 	node.QueryLapsed:   {Chinese: "未上日志，已过期限，未扣次数", English: "never reached the log; no use is spent"},
@@ -23,7 +23,7 @@ var queryWords = map[node.QueryState]cli.Text{
 	node.QueryLost:     {Chinese: "已上日志，本机记录已丢失", English: "on the log; this folder has lost what was asked"},
 }
 
-// answerWords are those for what an agency has done with a query.
+// answerWords are the words for an agency's answers to a query.
 var answerWords = map[string]cli.Text{"released": {Chinese: "已放行", English: "released"}, "refused": {Chinese: "已拒绝", English: "refused"}, "none": {Chinese: "未答复", English: "no answer"}}
 
 func queryListCommand() *cobra.Command {
@@ -108,13 +108,14 @@ the command that asks again or shows its profile again, without another use.`),
 	return cli.Needs(cmd, "dir")
 }
 
-// shownQuery is a query with the command that asks it again, "" where there is none.
+// shownQuery is a query with the command that asks it again, "" if asking again
+// brings nothing.
 type shownQuery struct {
 	api.PastQueryOut
 	Command string `json:"command"`
 }
 
-// tell prints it.
+// tell prints the query.
 func (q *shownQuery) tell(t *cli.Printer, dir string) error {
 	state := queryWords[q.State]
 	t.Say("查询    %s", "query     %s", q.Query)

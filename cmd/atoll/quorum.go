@@ -10,12 +10,12 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// fewCosigners is how many cosigners are too few to withstand a liar: with three
-// of whom one may be away, f is 0.
+// fewCosigners is the least number of cosigners. Three withstand the absence of
+// one, but no dishonest one (f is 0).
 const fewCosigners = 3
 
-// quorumWords says what a set of cosigners stands: how many have to sign, may be
-// away, and may lie.
+// quorumWords describes what a set of cosigners withstands: how many have to
+// sign, how many may be away, and how many may be dishonest.
 func quorumWords(t *cli.Printer, names []string, k, f int) string {
 	format := "%s: %d have to sign, %d may be away, %d may lie"
 	if t.Lang != "en" {
@@ -24,7 +24,7 @@ func quorumWords(t *cli.Printer, names []string, k, f int) string {
 	return fmt.Sprintf(format, strings.Join(names, " "), k, len(names)-k, f)
 }
 
-// warnFew tells people that a set of cosigners withstands nobody who lies.
+// warnFew warns that a set of cosigners withstands no dishonest one.
 func warnFew(cmd *cobra.Command, n, f int) error {
 	lang, err := cli.Language(cmd)
 	if err != nil || cli.AsJSON(cmd) || f > 0 {
@@ -36,7 +36,7 @@ func warnFew(cmd *cobra.Command, n, f int) error {
 	return t.Err()
 }
 
-// tooFew is the error for a set that no quorum fits, or nil.
+// tooFew returns an error if a set is too small for any quorum, or nil.
 func tooFew(n int) error {
 	if n >= fewCosigners {
 		return nil
@@ -44,5 +44,5 @@ func tooFew(n int) error {
 	return fmt.Errorf("%d cosigners are too few: at least three, so that one may be away; four withstand a liar too", n)
 }
 
-// spare is how many cosigners of a genesis may be away.
+// spare returns how many cosigners of a genesis may be away.
 func spare(g *ledger.Genesis) int { return len(g.Cosigners) - int(g.Quorum) }

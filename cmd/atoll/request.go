@@ -11,11 +11,13 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// errRequestDate means that a request's day and this machine's clock are apart.
+// errRequestDate means that the day of a request is far from this machine's
+// day.
 var errRequestDate = errors.New("the request's day is not near that of this machine")
 
-// timelyRequest checks the day on which a request says that it was drawn up by this
-// machine's clock, unless who signs has said that this day is meant.
+// timelyRequest compares the day on which a request was drawn up, by its own
+// statement, with this machine's clock. It accepts another day if the signer
+// has named it with --dated.
 func timelyRequest(r *subject.Request, g *ledger.Genesis, dated string) error {
 	day, today := r.Draft.Date, networkToday(g)
 	if r.Near(today) || dated == day.String() {
@@ -28,8 +30,8 @@ func timelyRequest(r *subject.Request, g *ledger.Genesis, dated string) error {
 	}
 }
 
-// warnDate tells who reads a request that its day is not near, where it is not.
-// A program sees the day in the notice.
+// warnDate warns a person who reads a request whose day is far from today. A
+// program finds the day in the notice.
 func warnDate(cmd *cobra.Command, apart error) error {
 	t, err := cli.To(cmd)
 	var s *said

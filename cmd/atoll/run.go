@@ -52,7 +52,7 @@ hangs or returns other bytes than were written. Let a supervisor restart it.`),
 				return d.Close()
 			}
 			log.Error("cannot go on", "error", err)
-			d.Close() // the first error says more than what follows from it
+			d.Close() // an error here would only follow from the first one
 			return err
 		},
 	}

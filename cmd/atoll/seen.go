@@ -14,14 +14,14 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// fileSeen is what an enterprise's folder remembers of the log: the largest final
-// head, and who makes heads final since. Whatever is shown to it later must
-// continue that.
+// fileSeen is the file in which an enterprise's folder records the largest
+// final head that it has seen, and the cosigners who make later heads final.
+// Every log that it is shown later must continue that head.
 const fileSeen = "seen.pem"
 
-// readSeen returns what a folder has seen of the log, or what genesis says where
-// it has seen nothing yet. What it remembers is verified again; the error is
-// [errDamaged] where it cannot be used.
+// readSeen returns what a folder has recorded of the log, or the beginning of
+// the log by genesis if it has recorded nothing. The record is verified again;
+// the error is [errDamaged] if it cannot be used.
 func readSeen(dir string, g *ledger.Genesis) (*ledger.Seen, error) {
 	path := filepath.Join(dir, fileSeen)
 	text, err := readLimited(path, maxPaper)
@@ -42,7 +42,8 @@ func readSeen(dir string, g *ledger.Genesis) (*ledger.Seen, error) {
 	return seen, nil
 }
 
-// writeSeen remembers a larger head: all of it, or what was there before.
+// writeSeen records a larger head. If it fails, the previous record is
+// unchanged.
 func writeSeen(dir string, g *ledger.Genesis, to *ledger.Seen, signed []byte) error {
 	now, err := readSeen(dir, g)
 	if err != nil || now.Head.Size >= to.Head.Size {
@@ -55,7 +56,7 @@ func writeSeen(dir string, g *ledger.Genesis, to *ledger.Seen, signed []byte) er
 	return replace(filepath.Join(dir, fileSeen), text)
 }
 
-// standing is how far what was verified reaches, for people and programs.
+// standing describes how far a verified log is final, for people and programs.
 type standing subject.Standing
 
 // standingOf describes a final head, by this machine's clock.
@@ -63,7 +64,7 @@ func standingOf(head tlog.Head, set *ledger.Cosigners, signers []tlog.Signature)
 	return standing(subject.StandingOf(head, set, signers, time.Now()))
 }
 
-// tell prints it.
+// tell prints the standing.
 func (s *standing) tell(t *cli.Printer) {
 	if s.Size == 0 {
 		t.Say("尚无终局的日志头", "nothing is final yet")
@@ -74,11 +75,12 @@ func (s *standing) tell(t *cli.Printer) {
 		"final up to entry %[4]d by %[1]s (%[3]d of %[2]d); newest cosignature %[5]s, %[6]s ago", strings.Join(s.Cosigners, " "), s.Of, len(s.Cosigners), s.Size-1, s.Signed, age)
 }
 
-// defaultMaxAge is how old the newest head may be: voters tick every hour, so
-// that of a living network is never older than some.
+// defaultMaxAge is the default limit on the age of the newest head. In a
+// running network it is a few hours old at most, because voters add a clock
+// tick every hour.
 const defaultMaxAge = 24 * time.Hour
 
-// stale is the error for a head that is older than it may be, or nil.
+// stale returns an error if a head is older than the limit, or nil.
 func (s *standing) stale(most time.Duration) error {
 	age := time.Duration(s.Age) * time.Second
 	if most == 0 || age <= most {

@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// sending is what commands have in common that send what a subject has signed.
+// sending is shared by the commands that send a statement signed by a subject.
 type sending struct {
 	patience
 	dir string
@@ -23,9 +23,9 @@ func (v *sending) flags(cmd *cobra.Command) {
 	v.flag(cmd, 30*time.Second, "等待成员答复和证明的时长", "how long to wait for members and for the proof")
 }
 
-// send sends it, and has the folder remember the head that proves it. A memory that
-// cannot be read, or written, holds nothing up: what is sent stands by itself, and
-// the proof by genesis.
+// send sends the statement, and records the head that proves it in the folder.
+// A record that cannot be read or written does not stop the command: the
+// statement is valid without it, and the proof starts from genesis.
 func (v *sending) send(cmd *cobra.Command, s *folder, c *carriage) (*carried, error) {
 	lang, err := cli.Language(cmd)
 	if err != nil {
@@ -56,8 +56,8 @@ func (v *sending) send(cmd *cobra.Command, s *folder, c *carriage) (*carried, er
 	return got, nil
 }
 
-// report prints what became of it: done where that is proved, and nothing but
-// what members say where it is not.
+// report prints the result: done if that is proved, otherwise only what members
+// claim.
 func (v *sending) report(cmd *cobra.Command, got *carried, schema string, data map[string]any, chinese, english cli.Words, args ...any) error {
 	if p := got.proven; p != nil {
 		data["head"] = standingOf(p.Seen.Head, p.Set, p.Signers)

@@ -27,7 +27,7 @@ func sourceCommand() *cobra.Command {
 	return cmd
 }
 
-// registers are the sources of an agency's folder, opened for a command.
+// registers are the opened sources of an agency's folder.
 type registers struct {
 	home    *home
 	catalog *catalog.Catalog
@@ -57,7 +57,7 @@ func (r *registers) close() {
 	}
 }
 
-// dataset returns a dataset of the catalog with its source.
+// dataset returns a dataset of the catalog and its source.
 func (r *registers) dataset(name string) (*catalog.Dataset, *source.Source, error) {
 	d := r.catalog.Dataset(name)
 	if d == nil {
@@ -80,7 +80,7 @@ func withDataset(dir, name string, do func(r *registers, d *catalog.Dataset, s *
 	return do(r, d, s)
 }
 
-// at is when a question would be answered now.
+// at returns the present as the time of a question.
 func (r *registers) at() (catalog.At, error) {
 	offset, err := r.home.offset()
 	now := uint64(time.Now().UnixMilli())
@@ -128,7 +128,7 @@ says that something is amiss.`),
 				d := &datasets[i]
 				got, err := r.sources[d.Source].Test(cmd.Context(), d, source.Try{At: at, Sample: sample}, stepsOf(cmd, d.Name))
 				var unread *source.Error
-				if errors.As(err, &unread) { // the other tables are tested all the same
+				if errors.As(err, &unread) { // the other tables are tested anyway
 					got.Whole = unread
 				} else if err != nil {
 					return err
@@ -157,12 +157,12 @@ says that something is amiss.`),
 	return cli.Needs(cmd, "dir")
 }
 
-// progressEvery is how often a long step says how far it is where there is no
-// terminal to draw on.
+// progressEvery is the interval between progress messages when standard error
+// is not a terminal.
 const progressEvery = 10 * time.Second
 
-// progressOf shows how far long work has come: as a bar to a person at a
-// terminal, otherwise as a line now and then.
+// progressOf shows the progress of long work: as a bar on a terminal, otherwise
+// as a line from time to time.
 func progressOf(cmd *cobra.Command, what string) func(done, total int64) {
 	if cli.AsJSON(cmd) {
 		return nil
@@ -171,7 +171,7 @@ func progressOf(cmd *cobra.Command, what string) func(done, total int64) {
 		said := time.Now()
 		p, err := cli.Beside(cmd)
 		if err != nil {
-			return nil // the command says what is wrong with the language
+			return nil // the command itself reports the wrong language
 		}
 		return func(done, total int64) {
 			if time.Since(said) > progressEvery {
@@ -190,7 +190,7 @@ func progressOf(cmd *cobra.Command, what string) func(done, total int64) {
 	}
 }
 
-// stepsOf is progressOf for work of several steps.
+// stepsOf is progressOf for work in several steps.
 func stepsOf(cmd *cobra.Command, what string) func(step string, done, total int64) {
 	steps := map[string]func(done, total int64){}
 	return func(step string, done, total int64) {

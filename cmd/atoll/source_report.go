@@ -18,28 +18,28 @@ type tested struct {
 	Rows           int64    `json:"rows"`
 	Subjects       int64    `json:"subjects"`
 	Bad            int64    `json:"bad"`
-	BadRows        []badRow `json:"bad_rows"` // the first of them
-	Unfit          int64    `json:"unfit"`    // rows that can be read, of which an output about their subject is invalid
+	BadRows        []badRow `json:"bad_rows"` // the first bad rows
+	Unfit          int64    `json:"unfit"`    // readable rows that make an output about their subject invalid
 	UnfitRows      []unfit  `json:"unfit_rows"`
 	DuplicateRows  int64    `json:"duplicate_rows"`
 	Conflicts      int64    `json:"conflicts"` // further records of subjects that should have one
 	MendedKeys     int64    `json:"mended_keys"`
 	OtherKeys      int64    `json:"other_keys"`
 	UnusableKeys   int64    `json:"unusable_keys"`
-	UnusableLines  []int64  `json:"unusable_lines"` // of the first of them
-	SetAside       int64    `json:"set_aside"`      // rows with such a key that an operator has set aside
+	UnusableLines  []int64  `json:"unusable_lines"` // of the first unusable keys
+	SetAside       int64    `json:"set_aside"`      // rows with an unusable key that an operator has set aside
 	StandIns       int64    `json:"stand_in_dates"`
 	StandInRows    []badRow `json:"stand_in_rows"`
 	MissingColumns []string `json:"missing_columns"`
-	FoundColumns   []string `json:"found_columns"` // where some are missing
+	FoundColumns   []string `json:"found_columns"` // if some are missing
 	Oldest         string   `json:"oldest"`
 	Newest         string   `json:"newest"`
 	ReadOnly       bool     `json:"read_only"`
 	AtLeast        bool     `json:"at_least"` // subjects and duplicate rows are lower bounds
-	Problem        string   `json:"problem"`  // why nothing can be said of the table as a whole
+	Problem        string   `json:"problem"`  // why the table as a whole allows no answer
 	problem        *source.Error
 	unread         bool     // the table could not be read to its end
-	Tried          int64    `json:"tried"` // subjects of which every output was computed
+	Tried          int64    `json:"tried"` // subjects for which every output was computed
 	Outputs        []output `json:"outputs"`
 }
 
@@ -49,21 +49,21 @@ type badRow struct {
 	Code   string `json:"code"`
 }
 
-// unfit is a row that the catalog, or the day, makes useless.
+// unfit is a readable row that does not fit the catalog, or the day.
 type unfit struct {
 	Line   int64  `json:"line"`
 	Reason string `json:"reason"`
 }
 
-// output is what became of one over the subjects that were tried.
+// output is the result of one output over the subjects that were tried.
 type output struct {
 	Name     string   `json:"name"`
 	Answered int64    `json:"answered"`
 	NoRecord int64    `json:"no_record"`
 	Stale    int64    `json:"stale"`
-	Absent   string   `json:"absent"` // outcome of a subject that the table does not have
+	Absent   string   `json:"absent"` // outcome for a subject that the table does not have
 	Failed   []failed `json:"failed"`
-	Gaps     []failed `json:"gaps"` // why subjects that have rows are without record
+	Gaps     []failed `json:"gaps"` // why subjects that have rows are without a record
 }
 
 type failed struct {
@@ -205,15 +205,15 @@ func (r tested) tellOutputs(t sourceWords) {
 	}
 }
 
-// sourceWords is a printer with the words for what sources say.
+// sourceWords is a printer with the words for codes of package source.
 type sourceWords struct{ *cli.Printer }
 
-// fault is what is wrong with a source.
+// fault describes what is wrong with a source.
 func (t sourceWords) fault(e *source.Error) string {
 	return t.known(string(e.Code), t.In(e.Chinese(), e.Error()))
 }
 
-// outcome is an outcome in words: in English its name is one.
+// outcome returns the words for an outcome; in English they are its name.
 func (t sourceWords) outcome(name string) string {
 	if words := outcomeWords[name]; t.Lang == consent.Chinese && words != "" {
 		return words
@@ -221,11 +221,11 @@ func (t sourceWords) outcome(name string) string {
 	return name
 }
 
-// code is a code of a source, in Chinese with what it means.
+// code returns a code of package source, in Chinese followed by its meaning.
 func (t sourceWords) code(code string) string { return t.known(code, code) }
 
-// reason is a reason of an answer: where only the catalog knows it, with what
-// it means in both languages.
+// reason returns the reason of an answer, followed by its meaning in the
+// language if package catalog has words for it.
 func (t sourceWords) reason(reason string) string {
 	code, _, _ := strings.Cut(reason, ": ")
 	words, ok := catalog.Says(reason)
@@ -238,7 +238,7 @@ func (t sourceWords) reason(reason string) string {
 	return reason + " (" + words.English + ")"
 }
 
-// known puts what a code means before a text, in Chinese.
+// known prefixes a text with the meaning of a code, in Chinese.
 func (t sourceWords) known(code, text string) string {
 	if words := sayings[code].what; t.Lang == consent.Chinese && words != "" {
 		return words + "（" + text + "）"
@@ -248,12 +248,12 @@ func (t sourceWords) known(code, text string) string {
 
 func (t sourceWords) colon() string { return t.In("：", ": ") }
 
-// outcomeWords are the outcomes that a source leads to.
+// outcomeWords are the words for the outcomes that a source can cause.
 var outcomeWords = map[string]string{
 	"answered": "已应答", "no_record": "无记录", "not_in_dataset": "数据集不含", "unavailable": "暂不可用", "stale": "过旧", "invalid": "数据有误",
 }
 
-// lines lists numbers of lines, and says where there are more.
+// lines lists line numbers, and indicates whether there are more.
 func lines(list []int64, all int64) string {
 	var texts []string
 	for _, n := range list {

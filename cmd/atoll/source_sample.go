@@ -22,7 +22,7 @@ type shapeRow struct {
 
 type sampledColumn struct {
 	Column string     `json:"column"`
-	Type   string     `json:"type"` // "key" or that of the field
+	Type   string     `json:"type"` // "key", or the type of the field
 	None   int64      `json:"none"`
 	Bad    int64      `json:"bad"`
 	Shapes []shapeRow `json:"shapes"`
@@ -123,11 +123,11 @@ type explainedRow struct {
 	problem *source.Error
 }
 
-// explained is what atoll source explain says.
+// explained is the document that atoll source explain prints.
 type explained struct {
 	Dataset string            `json:"dataset"`
 	Rows    []explainedRow    `json:"rows"`
-	More    int64             `json:"more"` // rows behind those listed
+	More    int64             `json:"more"` // rows that are not listed
 	Problem string            `json:"problem"`
 	Outputs []explainedOutput `json:"outputs"`
 

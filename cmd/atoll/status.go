@@ -97,7 +97,7 @@ func printStatus(p *cli.Printer, s *node.Status) error {
 	t = p.Columns(cli.Text{Chinese: "全体成员", English: "all members"}, cli.Text{Chinese: "连接", English: "connection"}, cli.Text{Chinese: "职责", English: "duties"})
 	for i := range s.Duties {
 		d := &s.Duties[i]
-		state := in("无法连通", "cannot be reached") // the node has just tried
+		state := in("无法连通", "cannot be reached") // the node has just tried to connect
 		if d.Member == s.Name {
 			state = in("本成员", "this member")
 		} else if d.Reached {
@@ -109,8 +109,8 @@ func printStatus(p *cli.Printer, s *node.Status) error {
 	return p.Err()
 }
 
-// registerLine says how a dataset of this agency is, and what keeps it from
-// being answered.
+// registerLine describes the state of a dataset of this agency, and why it
+// cannot be answered.
 func registerLine(r *node.Register, in func(chinese, english string) string) string {
 	line := fmt.Sprintf(in("%s：%d 行", "%s: %d rows"), r.Dataset, r.Rows)
 	switch {
@@ -139,8 +139,8 @@ func registerLine(r *node.Register, in func(chinese, english string) string) str
 	return line
 }
 
-// failureWords says what kept a dataset from being answered: the source's error,
-// or the reason of an answer.
+// failureWords describes why a dataset could not be answered: the source's
+// error, or the reason of an answer.
 func failureWords(text string, e *source.Error, in func(chinese, english string) string) string {
 	if e != nil {
 		return in(e.Chinese(), e.Error())
@@ -151,7 +151,8 @@ func failureWords(text string, e *source.Error, in func(chinese, english string)
 	return text
 }
 
-// clockLine says what is wrong with the time and what to do, or nothing.
+// clockLine describes what is wrong with the time and what to do; "" if nothing
+// is wrong.
 func clockLine(c *node.ClockStatus, in func(chinese, english string) string) string {
 	switch c.Problem {
 	case "":
@@ -168,8 +169,8 @@ func clockLine(c *node.ClockStatus, in func(chinese, english string) string) str
 	return c.Problem
 }
 
-// majorityLine says which voters this member sees, and how many of them the log
-// needs.
+// majorityLine describes which voters this member is connected to, and how many
+// of them the log needs.
 func majorityLine(s *node.Status, in func(chinese, english string) string) string {
 	var seen []string
 	for _, v := range s.Voters {
@@ -181,7 +182,8 @@ func majorityLine(s *node.Status, in func(chinese, english string) string) strin
 		strings.Join(s.Voters, " "), len(s.Voters)/2+1, cmp.Or(strings.Join(seen, " "), in("无", "none")))
 }
 
-// lackLine says since when nothing is final, and who is waited for.
+// lackLine describes since when nothing has become final, and which cosigners
+// are waited for.
 func lackLine(l *node.NotFinal, in func(chinese, english string) string) string {
 	line := in("尚无终局", "nothing is final yet")
 	if l.Since != "" {
@@ -197,8 +199,8 @@ func lackLine(l *node.NotFinal, in func(chinese, english string) string) string 
 	return line + fmt.Sprintf(in("（共签人 %[2]s 中须有 %[1]d 位签署）", " (%d of %s have to sign)"), l.Quorum, strings.Join(l.Of, " "))
 }
 
-// witnessLine says how an outside witness is. Where it has cosigned before and
-// does not now, it says both.
+// witnessLine describes the state of an outside witness. If it has cosigned
+// before and does not now, the line contains both.
 func witnessLine(s witness.State, in func(chinese, english string) string) string {
 	line := s.Name
 	if s.Required {

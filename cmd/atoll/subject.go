@@ -17,7 +17,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Files of a subject's folder.
+// Files in a subject's folder.
 const (
 	fileSubjectSeed = "seed.age"       // passphrase-encrypted
 	fileEnrolment   = "enrolment.pem"  // for the registrar
@@ -25,8 +25,8 @@ const (
 	dirConsents     = "consents"       // what was signed, NNNN.pem
 )
 
-// folder is an enterprise's folder: where its wallet, and what it signs and sees,
-// are stored.
+// folder is an enterprise's folder: it contains the wallet, the papers that
+// were signed, and the largest head seen.
 type folder struct {
 	dir string
 	*subject.Wallet
@@ -85,7 +85,7 @@ the key (atoll credential issue) and gives back credential.pem.`),
 	return cli.Needs(cmd, "dir", "uscc", "genesis")
 }
 
-// newFolder makes an enterprise's folder on a network.
+// newFolder creates an enterprise's folder for a network.
 func newFolder(dir string, id consent.Subject, genesis, words string) (*folder, error) {
 	text, err := readLimited(genesis, maxPaper)
 	if err != nil {
@@ -112,12 +112,12 @@ func newFolder(dir string, id consent.Subject, genesis, words string) (*folder, 
 	return f, f.enrol()
 }
 
-// enrol writes what the registrar is to vouch for.
+// enrol writes the enrolment, for which the registrar is to vouch.
 func (f *folder) enrol() error {
 	return writeFrom(filepath.Join(f.dir, fileEnrolment), paper.Enrolment, f.Enrolment())
 }
 
-// enrolAgain writes it for a folder that was restored without it.
+// enrolAgain writes the enrolment for a folder that was restored without it.
 func enrolAgain(dir, code, words string) error {
 	id, _, err := subjectOf(code)
 	if err != nil {
@@ -134,7 +134,7 @@ func enrolAgain(dir, code, words string) error {
 	return f.enrol()
 }
 
-// subjectOf reads the code of an enterprise as people type it.
+// subjectOf parses the code of an enterprise as people type it.
 func subjectOf(code string) (id consent.Subject, pilot bool, err error) {
 	if !strings.Contains(code, ":") {
 		code = "uscc:" + code
@@ -145,8 +145,8 @@ func subjectOf(code string) (id consent.Subject, pilot bool, err error) {
 	return id, pilot, nil
 }
 
-// openFolder reads of which network an enterprise's folder is: all that it takes,
-// with the seed, to take a consent back.
+// openFolder reads which network an enterprise's folder belongs to. Together
+// with the seed that is all that revoking a consent needs.
 func openFolder(dir string) (*folder, error) {
 	path := filepath.Join(dir, fileGenesis)
 	raw, err := readPaper(path, paper.Genesis)
@@ -163,7 +163,7 @@ func openFolder(dir string) (*folder, error) {
 	return &folder{dir, w}, nil
 }
 
-// openSubject unlocks an enterprise's folder.
+// openSubject opens an enterprise's folder and decrypts its seed.
 func openSubject(dir, words string) (*folder, error) {
 	f, err := openFolder(dir)
 	if err != nil {
@@ -177,7 +177,7 @@ func openSubject(dir, words string) (*folder, error) {
 	return f, f.unlock(words)
 }
 
-// unlock opens the seed.
+// unlock decrypts the seed.
 func (f *folder) unlock(words string) error {
 	sealed, err := readLimited(filepath.Join(f.dir, fileSubjectSeed), 64<<10)
 	if err != nil {
@@ -189,8 +189,8 @@ func (f *folder) unlock(words string) error {
 	return nil
 }
 
-// credential reads what the registrar gave back, and checks that it is about
-// this enterprise and its key.
+// credential reads the registrar's credential, and checks that it is about this
+// enterprise and its key.
 func (f *folder) credential() (statement []byte, c *consent.Credential, err error) {
 	path := filepath.Join(f.dir, fileCredential)
 	statement, err = readPaper(path, paper.Credential)

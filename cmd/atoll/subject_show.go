@@ -14,23 +14,24 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// shownSubject is what an enterprise's folder holds, for whoever may read the folder:
-// nothing of it needs the passphrase.
+// shownSubject is the content of an enterprise's folder that can be read
+// without the passphrase.
 type shownSubject struct {
 	Subject    consent.Subject  `json:"subject"`
-	Network    string           `json:"network"` // its id
+	Network    string           `json:"network"` // id of the network
 	Name       string           `json:"network_name"`
 	Key        string           `json:"key"`        // fingerprint of the credential key
-	Credential *shownCredential `json:"credential"` // null before the registrar has given one
-	Next       *uint64          `json:"next"`       // number of the next consent; null where the folder has forgotten it
-	Seen       uint64           `json:"seen"`       // entries of the log that it has seen final
+	Credential *shownCredential `json:"credential"` // null before the registrar has issued one
+	Next       *uint64          `json:"next"`       // number of the next consent; null if the folder has lost it
+	Seen       uint64           `json:"seen"`       // number of entries of the log that it has seen final
 }
 
-// shownCredential is a registrar's word, as it is written.
+// shownCredential is the content of a credential. Its signature is not
+// verified.
 type shownCredential struct {
-	ID        string          `json:"id"` // by which it is revoked
+	ID        string          `json:"id"` // id by which it is revoked
 	Subject   consent.Subject `json:"subject"`
-	Key       string          `json:"key"` // fingerprint
+	Key       string          `json:"key"` // fingerprint of the key
 	NotBefore string          `json:"not_before"`
 	NotAfter  string          `json:"not_after"`
 }
@@ -76,7 +77,7 @@ credential, and how far it has seen the log.`),
 	return cli.Needs(cmd, "dir")
 }
 
-// show reads what the folder holds.
+// show reads the content of the folder.
 func (f *folder) show() (*shownSubject, error) {
 	var e subject.Enrolment
 	path := filepath.Join(f.dir, fileEnrolment)

@@ -15,49 +15,51 @@ import (
 	"atoll/node/web"
 )
 
-// carriage is what a subject has signed on its way to the log through members.
-// Nothing that they say counts but what a quorum of cosigners proves.
+// carriage brings a statement signed by a subject to the log through members.
+// It believes nothing that a member answers unless a quorum of cosigners proves
+// it.
 type carriage struct {
 	statement, sealed []byte
 	seen              *ledger.Seen
-	until             time.Time // when no proof is waited for any more; the context of [carriage.through] ends all
-	all               bool      // every address is told; else the first that answers
+	until             time.Time // end of the wait for a proof; the context of [carriage.through] ends everything
+	all               bool      // send to every address; otherwise to one after the other until one accepts
 	progress          func(zh, en cli.Words, args ...any)
 }
 
-// told is what one address answered.
+// told is the answer from one address.
 type told struct {
 	Via    string     `json:"via"`
-	Answer web.Result `json:"answer"` // its word
+	Answer web.Result `json:"answer"` // claimed by the member, not proved
 	Proved bool       `json:"proved"`
-	Error  string     `json:"error"` // why not: "" where it answered and has shown nothing wrong
+	Error  string     `json:"error"` // "" if the member answered and nothing is wrong so far
 
 	err     error
-	refused bool // the log has refused it, which is proved
-	waits   bool // it says that an entry of the log refuses it, which it may prove later
+	refused bool // the log has refused the statement: proved
+	waits   bool // the member claims that an entry of the log refuses the statement, which may be proved later
 	seen    *ledger.Seen
 	proven  *ledger.Proven
 	signed  []byte
 }
 
-// carried is what became of it.
+// carried is the result for all addresses.
 type carried struct {
-	memory  error          // why the folder could not remember it, or did not know what it had seen
-	proven  *ledger.Proven // nil: there is no more than members' word
-	signed  []byte         // the checkpoint that proves it
-	all     bool           // each address was to be told
-	answers []told         // of all that were asked; those who proved it first, then those who have it
+	memory  error          // why the folder could not record the head, or could not read its record
+	proven  *ledger.Proven // nil: there are only members' claims
+	signed  []byte         // checkpoint of the proof
+	all     bool           // every address was to receive the statement
+	answers []told         // of all addresses that were asked: first those with a proof, then those that claim to have the statement
 }
 
-// Pauses and bounds of the questions.
+// Pauses and time limits.
 const (
-	askAgain   = 2 * time.Second  // for the proof; a member takes one statement a second
-	stragglers = 10 * time.Second // how long others may take once it is proved
+	askAgain   = 2 * time.Second  // until the proof is requested again; a member accepts one statement a second
+	stragglers = 10 * time.Second // how long the other addresses may take once there is a proof
 )
 
-// through sends it, and again to those who have it, until it is proved or refused
-// with proof, or the wait is over. The error is nil where at least one member has
-// it, by its word, and nobody has proved that the log refuses it.
+// through sends the statement, and sends it again to members that have it,
+// until it is proved, or refused with proof, or the wait is over. The error is
+// nil if at least one member claims to have it and nobody has proved that the
+// log refuses it.
 func (c *carriage) through(ctx context.Context, via []string) (*carried, error) {
 	answers := make([]told, len(via))
 	for i := range via {
@@ -93,7 +95,8 @@ func (c *carriage) through(ctx context.Context, via []string) (*carried, error) 
 	}
 }
 
-// ask asks all addresses at once, or one after the other until one has it.
+// ask asks all addresses in parallel, or one after the other until one has the
+// statement.
 func (c *carriage) ask(ctx context.Context, answers []told, again bool) {
 	if !c.all {
 		for i := range answers {
@@ -122,8 +125,9 @@ func (c *carriage) ask(ctx context.Context, answers []told, again bool) {
 	asking.Wait()
 }
 
-// shareOf is the part of the time left that one of so many may take who are asked
-// in turn: the first that hangs must not be the last that is asked.
+// shareOf limits one of so many addresses that are asked in turn to an equal
+// part of the remaining time, so that one that hangs does not use up the time
+// of the others.
 func shareOf(ctx context.Context, parts int) (context.Context, context.CancelFunc) {
 	end, ok := ctx.Deadline()
 	if !ok {
@@ -137,8 +141,8 @@ func retryable(err error) bool {
 	return errors.As(err, &e) && e.Retryable
 }
 
-// one asks one address and judges what it says. What it said before stands where
-// it cannot be asked again.
+// one asks one address and evaluates the answer. If it cannot be reached again,
+// its previous answer is kept.
 func (c *carriage) one(ctx context.Context, t *told) {
 	now := told{Via: t.Via, seen: t.seen}
 	if now.seen == nil {
@@ -160,8 +164,8 @@ func (c *carriage) one(ctx context.Context, t *told) {
 	*t = now
 }
 
-// walk sends it until an answer leads to its entry, or nowhere: a proof leads over
-// so many handovers at a time.
+// walk sends the statement until the proof reaches its entry or an answer has
+// no proof: one proof covers a limited number of handovers.
 func (c *carriage) walk(ctx context.Context, t *told) (err error) {
 	client := web.Client{URL: t.Via}
 	for {
@@ -184,11 +188,11 @@ func (c *carriage) walk(ctx context.Context, t *told) (err error) {
 		if p.Entry != nil {
 			return c.judge(t, p, proof.Entry.Checkpoint)
 		}
-		t.seen = p.Seen // farther each time, or it would not have followed
+		t.seen = p.Seen // larger each time, otherwise Follow would have failed
 	}
 }
 
-// judge takes what a proof has shown, which may be something else.
+// judge evaluates the entry that a proof leads to. It may be another statement.
 func (c *carriage) judge(t *told, p *ledger.Proven, signed []byte) error {
 	if !p.Entry.Brings(c.statement) {
 		return &problem.Error{
@@ -205,8 +209,9 @@ func (c *carriage) judge(t *told, p *ledger.Proven, signed []byte) error {
 	return nil
 }
 
-// unproved takes an answer without a proof: the member's word. It has it, or says
-// that the log refuses it, which is a reason to ask others.
+// unproved evaluates an answer without a proof, which is only the member's
+// claim: that it has the statement, or that the log refuses it. In the latter
+// case other members are asked.
 func (t *told) unproved() error {
 	if t.Answer.Pending || t.Answer.Verdict == ledger.Accepted {
 		return nil
@@ -217,12 +222,13 @@ func (t *told) unproved() error {
 	return oneWord(t.Via, e)
 }
 
-// codeNotProved is that of whatever rests on one server's word.
+// codeNotProved is the error code for anything that rests on one server's
+// claim.
 const codeNotProved = "not_proved"
 
-// claimed is the error for what a server says is the reason not to take a
-// statement: nobody but it stands behind that. That it cannot take it now, or is
-// no member's node, is believed.
+// claimed returns the error for a server's refusal of a statement. The reason
+// is marked as the server's claim, because nobody else confirms it. Only that
+// the server cannot take it now, or is not a member's node, is believed.
 func claimed(via string, err error) error {
 	var e *problem.Error
 	if !errors.As(err, &e) {
@@ -242,13 +248,13 @@ func oneWord(via string, e *problem.Error) error {
 	}
 }
 
-// has reports whether the member has it, by its word.
+// has reports whether the member claims to have the statement.
 func (t *told) has() bool {
 	return t.err == nil && (t.Answer.Verdict == ledger.Accepted || t.Answer.Pending)
 }
 
-// sum puts those who proved it first, then those who have it, and leaves out whom
-// nobody has asked.
+// sum sorts the answers: first those with a proof, then those that claim to
+// have the statement. It leaves out addresses that were not asked.
 func (c *carriage) sum(answers []told) *carried {
 	got := &carried{all: c.all, answers: slices.DeleteFunc(slices.Clone(answers), func(t told) bool { return t.err == nil && !t.has() })}
 	rank := func(t told) int {
@@ -267,24 +273,25 @@ func (c *carriage) sum(answers []told) *carried {
 	return got
 }
 
-// received reports whether some member has it, by its word.
+// received reports whether some member claims to have the statement.
 func (c *carried) received() bool {
 	return slices.ContainsFunc(c.answers, func(t told) bool { return t.has() })
 }
 
-// refused reports whether somebody proves that the log refuses it.
+// refused reports whether somebody has proved that the log refuses the
+// statement.
 func (c *carried) refused() bool {
 	return slices.ContainsFunc(c.answers, func(t told) bool { return t.refused })
 }
 
-// open reports whether a proof may still come.
+// open reports whether a proof may still arrive.
 func (c *carried) open() bool {
 	return c.received() || slices.ContainsFunc(c.answers, func(t told) bool { return t.waits })
 }
 
-// errs is why none took it: that the log refuses it, where that is proved, and
-// else what was wrong with each address, under the code of the first that said
-// anything about the statement.
+// errs returns the error if no member has the statement. It is the log's
+// refusal if that is proved. Otherwise it names the problem of each address,
+// under the code of the first that answered about the statement itself.
 func (c *carried) errs() error {
 	var all *problem.Error
 	for _, t := range c.answers {
@@ -311,7 +318,8 @@ func (c *carried) errs() error {
 	return all
 }
 
-// agencies are those that have a revocation past the log, by any member's word.
+// agencies returns the agencies that hold a revocation sent to them directly,
+// as members claim.
 func (c *carried) agencies() []string {
 	names := []string{}
 	for _, t := range c.answers {
@@ -321,7 +329,8 @@ func (c *carried) agencies() []string {
 	return slices.Compact(names)
 }
 
-// verdict is nil where all that was to be told is, and proved.
+// verdict returns nil if the statement is proved and, where every address was
+// to receive it, every one has.
 func (c *carried) verdict() error {
 	failed := ""
 	for _, t := range c.answers {
@@ -346,7 +355,8 @@ func (c *carried) verdict() error {
 	return nil
 }
 
-// refused is the error that an answer of the log is, where it is not accepted.
+// refused returns the error for an answer of the log that does not accept the
+// statement.
 func refused(r web.Result) *problem.Error {
 	return node.Explain(&node.NotAccepted{Answer: ledger.Answer{Verdict: r.Verdict, Index: r.Index, New: r.New, Known: r.Known, Detail: r.Detail}})
 }

@@ -14,21 +14,24 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// Every wait for a node has an end, says after a while that it waits, and for
-// what.
+// Every wait for a node has a limit. After a while the command prints what it
+// waits for.
 const (
-	// localEnd is when a command gives up a node that does not answer: the node
-	// itself gives up before.
+	// localEnd is when a command stops waiting for a node that does not answer.
+	// The node itself gives up before that.
 	localEnd = 45 * time.Second
-	// sayAfter and sayEvery are when a person is told that a command waits.
+	// sayAfter is when the command first prints that it waits, sayEvery the
+	// interval of later messages.
 	sayAfter = 2 * time.Second
 	sayEvery = 5 * time.Second
 )
 
-// errSilent means that a node took a question and did not answer it in time.
+// errSilent means that a node received a question and did not answer it in
+// time.
 var errSilent = errors.New("the node does not answer")
 
-// teller of waits, as it travels with a command's context.
+// waiting prints what a command waits for. It is passed in the command's
+// context.
 type waiting struct {
 	w    io.Writer
 	lang string
@@ -36,15 +39,15 @@ type waiting struct {
 
 type waitingKey struct{}
 
-// tellWaits lets the command tell a person what it waits for. A program that
-// reads JSON is told nothing.
+// tellWaits lets the command print what it waits for. With --json nothing is
+// printed.
 func tellWaits(cmd *cobra.Command) {
 	lang, err := cli.Language(cmd)
 	if err != nil || cli.AsJSON(cmd) {
-		return // the command says what is wrong with the language
+		return // the command itself reports the wrong language
 	}
 	out := &inTurn{w: cmd.ErrOrStderr()}
-	cmd.SetErr(out) // the command says things meanwhile
+	cmd.SetErr(out) // the command prints other messages meanwhile
 	cmd.SetContext(context.WithValue(cmd.Context(), waitingKey{}, waiting{out, lang}))
 }
 
@@ -61,8 +64,8 @@ func (o *inTurn) Write(b []byte) (int, error) {
 	return o.w.Write(b)
 }
 
-// watch tells what a question to a member's node waits for, until the function
-// it returns is called.
+// watch prints what a question to a member's node waits for, until the returned
+// function is called.
 func watch(ctx context.Context, dir string) (stop func()) {
 	to, ok := ctx.Value(waitingKey{}).(waiting)
 	if !ok {
@@ -71,7 +74,7 @@ func watch(ctx context.Context, dir string) (stop func()) {
 	return to.tell(ctx, func(ctx context.Context) string { return to.cause(ctx, dir) })
 }
 
-// watchMembers is watch for what members are asked over HTTP.
+// watchMembers is watch for questions to members over HTTP.
 func watchMembers(ctx context.Context) (stop func()) {
 	to, ok := ctx.Value(waitingKey{}).(waiting)
 	if !ok {
@@ -84,8 +87,8 @@ func watchMembers(ctx context.Context) (stop func()) {
 	return to.tell(ctx, func(context.Context) string { return line })
 }
 
-// tell says every few seconds what is waited for, until the function that it
-// returns is called.
+// tell prints every few seconds what is waited for, until the returned function
+// is called.
 func (to waiting) tell(ctx context.Context, cause func(context.Context) string) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
@@ -107,11 +110,11 @@ func (to waiting) tell(ctx context.Context, cause func(context.Context) string) 
 	}()
 	return func() {
 		cancel()
-		<-done // or a line would come behind the result
+		<-done // otherwise a line could appear after the result
 	}
 }
 
-// cause says why a node may take long, by its status.
+// cause describes why a node may take long, by its status.
 func (to waiting) cause(ctx context.Context, dir string) string {
 	in := (&cli.Printer{Lang: to.lang}).In
 	ctx, cancel := context.WithTimeout(ctx, sayEvery)
