@@ -119,8 +119,8 @@ func TestLyingLeader(t *testing.T) {
 	}
 }
 
-// A leader that lies on and on about one statement is reported once, also
-// where the log grows in between.
+// A leader that keeps lying about one statement is reported once, even if the
+// log grows in between.
 func TestLiesAboutAGrowingLog(t *testing.T) {
 	n := found(t, 1)
 	n.tune = quiet
