@@ -253,7 +253,7 @@ func defects() []defect {
 	for i, key := range mendable(code(1)) {
 		list = append(list, defect{name: fmt.Sprintf("mendable key %d", i), change: cell1(0, key)})
 	}
-	for _, day := range []string{"1900-01-01", "1899-12-30", "1970-01-01", "2099-12-31", "9999-12-31"} {
+	for _, day := range []string{"1900-01-01", "1899-12-30", "1901-01-01", "1904-01-01", "1969-12-31", "1970-01-01", "2099-12-31", "9999-12-31"} {
 		list = append(list, defect{name: "cleared " + day, change: cell1(4, day), owes: string(BadValue)})
 		list = append(list, defect{name: "cleared " + day + ", declared", change: func(w *world) { cell1(4, day)(w); w.dataset.Fields[3].None = []string{day} }})
 	}

@@ -110,7 +110,7 @@ func TestBadForms(t *testing.T) {
 // would change the result.
 func TestNone(t *testing.T) {
 	for _, kind := range kinds {
-		for _, text := range []string{"1900-01-01", "1899-12-30", "1899-12-31", "1970-01-01", "2099-01-01", "9999-12-31"} {
+		for _, text := range []string{"1900-01-01", "1899-12-30", "1899-12-31", "1901-01-01", "1904-01-01", "1969-12-31", "1970-01-01", "2099-01-01", "9999-12-31"} {
 			s := open(t, write(t, kind, table{"t", []string{"key", "v"}, [][]any{{code(1), text}, {code(2), "2026-01-31"}}}))
 			d := one()
 			d.Fields[0].Type = catalog.TypeDate

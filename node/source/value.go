@@ -199,11 +199,22 @@ func toDate(text string, how catalog.Writing) (any, *Error) {
 }
 
 // standIn reports whether a date is one that programs write where there is
-// none: the first days of spreadsheets, of SQL and of Unix, and years far in
-// the future.
+// none: the first days of spreadsheets (of either calendar), of SQL, of
+// registers that count from 1901 and of Unix (also seen from west of
+// Greenwich), and years far in the future.
 func standIn(day consent.Day) bool {
-	const unix, sheet, sql, ahead = 0, -25569, -25567, 47117 // 1970-01-01, 1899-12-30, 1900-01-01, 2099-01-01
-	return day == unix || day >= sheet && day <= sql || day >= ahead
+	const (
+		sheet, sql = -25569, -25567 // 1899-12-30, 1900-01-01
+		century    = -25202         // 1901-01-01
+		otherSheet = -24107         // 1904-01-01
+		west, unix = -1, 0          // 1969-12-31, 1970-01-01
+		ahead      = 47117          // 2099-01-01
+	)
+	switch day {
+	case century, otherSheet, west, unix:
+		return true
+	}
+	return day >= sheet && day <= sql || day >= ahead
 }
 
 // noWords are what programs and people write where a text is missing, in
