@@ -38,7 +38,7 @@ func queryKey(ref ledger.QueryRef) []byte { return append([]byte(ref.Bank+"\x00"
 // serveAsk does all that an agency does for one query: check, read, log and
 // send.
 func (n *Node) serveAsk(ctx context.Context, bank string, request []byte, w io.Writer) error {
-	ask, err := n.openAsk(request)
+	ask, err := n.decryptAsk(request)
 	if err != nil {
 		return err
 	}
@@ -72,8 +72,8 @@ func (n *Node) serveAsk(ctx context.Context, bank string, request []byte, w io.W
 	return n.carryOut(ctx, ref, r, w)
 }
 
-// openAsk decrypts and parses the ask that a bank has sealed to this agency.
-func (n *Node) openAsk(request []byte) (*consent.Ask, error) {
+// decryptAsk decrypts and parses the ask that a bank has sealed to this agency.
+func (n *Node) decryptAsk(request []byte) (*consent.Ask, error) {
 	plain, err := seal.DecryptBytes(request, n.age)
 	if err != nil {
 		return nil, &peer.Error{Code: codeAsk, Message: "the ask is not sealed to this member's present key"}

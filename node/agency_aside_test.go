@@ -74,7 +74,7 @@ func (n *network) toldAuditor() (list []string) {
 		e, err := r.Add(leaf)
 		n.must(err)
 		n.must(i.Add(e))
-		o, err := i.Open(e)
+		o, err := i.Unseal(e)
 		n.must(err)
 		if o == nil || o.Release == nil {
 			continue

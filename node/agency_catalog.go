@@ -116,7 +116,7 @@ func (n *Node) Publish(ctx context.Context) (*ledger.Published, error) {
 	if err := n.own.publishable(p); err != nil {
 		return nil, err
 	}
-	if _, err := n.say(ctx, ledger.KindCatalog, ledger.Catalog{Head: n.NewHead(), Digest: n.own.digest, Version: n.own.Version, Root: n.own.root}); err != nil {
+	if _, err := n.putOnLog(ctx, ledger.KindCatalog, ledger.Catalog{Head: n.NewHead(), Digest: n.own.digest, Version: n.own.Version, Root: n.own.root}); err != nil {
 		return nil, err
 	}
 	return await(ctx, n, n.ownPublished)
@@ -192,9 +192,9 @@ func (n *Node) serveCatalog(ctx context.Context, _ string, _ []byte) ([]byte, er
 	return sign.Marshal(sentCatalog{Text: n.own.Bytes(), Salt: n.own.salt[:]})
 }
 
-// openSent reads a catalog that an agency has sent, or that is stored in this
+// verifySent reads a catalog that an agency has sent, or that is stored in this
 // member's vault, and checks that it is the one on the log.
-func openSent(agency string, data []byte, p *ledger.Published) (*offering, error) {
+func verifySent(agency string, data []byte, p *ledger.Published) (*offering, error) {
 	var sent sentCatalog
 	if err := sign.Unmarshal(data, &sent); err != nil || len(sent.Salt) != len(sign.Secret{}) {
 		return nil, fmt.Errorf("%w of %s: what it sent is none", ErrNoCatalog, agency)

@@ -258,7 +258,7 @@ func TestCatalogIsTheOneOnTheLog(t *testing.T) {
 		"nothing":          {nil, false},
 		"the text alone":   {[]byte(taxCatalog), false},
 	} {
-		if _, err := openSent("tax", c.data, p); (err == nil) != c.ok || err != nil && !errors.Is(err, ErrNoCatalog) {
+		if _, err := verifySent("tax", c.data, p); (err == nil) != c.ok || err != nil && !errors.Is(err, ErrNoCatalog) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

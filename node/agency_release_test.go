@@ -115,7 +115,7 @@ func (n *network) takeBack(what string, s *subject) {
 	} else {
 		statement, failed := s.keys.Revoke(0)
 		n.must(failed)
-		answer, err = n.members["bank-b"].say(n.ctx, ledger.KindCarrier, ledger.Carrier{Head: n.members["bank-b"].NewHead(), Statement: statement})
+		answer, err = n.members["bank-b"].putOnLog(n.ctx, ledger.KindCarrier, ledger.Carrier{Head: n.members["bank-b"].NewHead(), Statement: statement})
 	}
 	n.must(err)
 	n.must(n.members["tax"].WaitFor(n.ctx, answer.Index+1))

@@ -102,7 +102,7 @@ func (n *Node) Ask(ctx context.Context, q Question) (*Asked, error) {
 	if err := n.sections(a, c, q.Offers); err != nil {
 		return nil, err
 	}
-	if err := n.openQuery(a, c, head); err != nil {
+	if err := n.signQuery(a, c, head); err != nil {
 		return nil, err
 	}
 	if err := n.vault.Put(questions, a.Ref.ID, a, dataEnds(c)); err != nil {
@@ -208,8 +208,8 @@ func (n *Node) sections(a *Asked, c *Consent, offers []consent.Offer) error {
 	return nil
 }
 
-// openQuery signs query.open.
-func (n *Node) openQuery(a *Asked, c *Consent, head ledger.Head) error {
+// signQuery signs query.open.
+func (n *Node) signQuery(a *Asked, c *Consent, head ledger.Head) error {
 	list, err := consent.SlotList(a.Sections, c.Body.Secret(), consent.ID(a.Consent), rand.Reader)
 	if err != nil {
 		return err

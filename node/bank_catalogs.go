@@ -96,7 +96,7 @@ func (n *Node) offeringOf(ctx context.Context, agency string) (*offering, *ledge
 func (n *Node) fetchCatalog(ctx context.Context, agency string, p *ledger.Published) (*offering, *ledger.Published, error) {
 	var kept []byte
 	if err := n.vault.Get(catalogs, []byte(agency), &kept); err == nil {
-		if o, err := openSent(agency, kept, p); err == nil {
+		if o, err := verifySent(agency, kept, p); err == nil {
 			return o, p, nil
 		}
 	}
@@ -107,7 +107,7 @@ func (n *Node) fetchCatalog(ctx context.Context, agency string, p *ledger.Publis
 	if now, err := n.Published(agency); err == nil && now != nil {
 		p = now
 	}
-	o, err := openSent(agency, data, p)
+	o, err := verifySent(agency, data, p)
 	if err != nil {
 		return nil, nil, err
 	}

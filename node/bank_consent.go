@@ -66,7 +66,7 @@ func (n *Node) accept(ctx context.Context, statement, sealed []byte, door func(c
 			}
 		}
 	}
-	answer, err = n.say(ctx, ledger.KindCarrier, ledger.Carrier{Head: n.NewHead(), Statement: statement, Sealed: sealed})
+	answer, err = n.putOnLog(ctx, ledger.KindCarrier, ledger.Carrier{Head: n.NewHead(), Statement: statement, Sealed: sealed})
 	if err != nil {
 		return nil, answer, err
 	}
@@ -85,11 +85,11 @@ func (n *Node) usable(h *consent.Header, sealed []byte) (s consent.Subject, err 
 	if err != nil {
 		return s, err
 	}
-	terms, err := n.openTerms(h, body)
+	terms, err := n.verifyTerms(h, body)
 	if err != nil {
 		return s, err
 	}
-	if err := n.opensForAll(sealed, body.Secret()); err != nil {
+	if err := n.decryptsForAll(sealed, body.Secret()); err != nil {
 		return s, err
 	}
 	at, err := n.At()
@@ -142,10 +142,10 @@ func (n *Node) unseal(sealed []byte) (*consent.Body, error) {
 	return body, sign.Unmarshal(plain, body)
 }
 
-// opensForAll checks that the auditors can decrypt a body too, which this bank
+// decryptsForAll checks that the auditors can decrypt a body too, which this bank
 // has decrypted. The enterprise seals it, but this bank answers for it: a body
 // that an auditor cannot open would be held against the bank.
-func (n *Node) opensForAll(sealed []byte, k sign.Secret) error {
+func (n *Node) decryptsForAll(sealed []byte, k sign.Secret) error {
 	readers := n.replica.Roster().Readers(n.Name)
 	to, err := recipients(readers)
 	if err != nil {
@@ -171,9 +171,9 @@ func recipients(cards []ledger.Card) (to []seal.Recipient, err error) {
 	return to, nil
 }
 
-// openTerms checks a decrypted body against its header and the log, and returns
+// verifyTerms checks a decrypted body against its header and the log, and returns
 // its terms.
-func (n *Node) openTerms(h *consent.Header, body *consent.Body) (*consent.Terms, error) {
+func (n *Node) verifyTerms(h *consent.Header, body *consent.Body) (*consent.Terms, error) {
 	issuer, err := n.issuer(body.Credential)
 	if err != nil {
 		return nil, err
@@ -182,7 +182,7 @@ func (n *Node) openTerms(h *consent.Header, body *consent.Body) (*consent.Terms,
 	if err != nil {
 		return nil, err
 	}
-	return consent.OpenBody(h, body, issuer, at.Day)
+	return consent.VerifyBody(h, body, issuer, at.Day)
 }
 
 // Consent returns a consent granted to this bank under which it can ask. All of
@@ -217,7 +217,7 @@ func (n *Node) granted(id consent.ID) (*Consent, error) {
 		return nil, err
 	}
 	var refusal *consent.Refusal
-	if c.Terms, err = n.openTerms(c.Header, c.Body); errors.As(err, &refusal) {
+	if c.Terms, err = n.verifyTerms(c.Header, c.Body); errors.As(err, &refusal) {
 		c.Void = refusal
 		c.Terms, err = consent.ReadTerms(c.Body.Terms) // verified when the consent was accepted
 	}
@@ -300,7 +300,7 @@ func (n *Node) Carry(ctx context.Context, statement, sealed []byte) (c Carried, 
 		c.Answer, err = n.carryGrant(ctx, statement, sealed)
 		return c, err
 	case ledger.KindRevoke:
-		r, err := n.openRevocation(statement)
+		r, err := n.verifyRevocation(statement)
 		if err != nil {
 			return c, err
 		}

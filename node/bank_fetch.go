@@ -64,7 +64,7 @@ func (n *Node) fetch(ctx context.Context, a *Asked, ask *consent.Ask) (p Piece, 
 	if err := file.Commit(name, time.UnixMilli(int64(a.Deadline)).Add(replyKept)); err != nil {
 		return p, err
 	}
-	return n.openFragment(a, ask, o, name)
+	return n.decryptFragment(a, ask, o, name)
 }
 
 // sized checks that an agency's release has the size that every answer to the
@@ -88,8 +88,8 @@ var (
 	errOversized   = errors.New("the fragment has another size than an answer to the question")
 )
 
-// openFragment decrypts a fragment whose ciphertext is complete in the vault.
-func (n *Node) openFragment(a *Asked, ask *consent.Ask, o *ledger.Outcome, name string) (p Piece, err error) {
+// decryptFragment decrypts a fragment whose ciphertext is complete in the vault.
+func (n *Node) decryptFragment(a *Asked, ask *consent.Ask, o *ledger.Outcome, name string) (p Piece, err error) {
 	p = Piece{Agency: ask.Section.Agency, Entry: o.Index, Digest: o.Digest}
 	if len(o.Digest) != 32 {
 		return p, errNotReleased
@@ -138,7 +138,7 @@ func (n *Node) kept(a *Asked, ask *consent.Ask) (Piece, error) {
 	if err != nil {
 		return Piece{}, err
 	}
-	return n.openFragment(a, ask, o, spoolName(inPrefix, a.Ref, ask.Section.Agency))
+	return n.decryptFragment(a, ask, o, spoolName(inPrefix, a.Ref, ask.Section.Agency))
 }
 
 // Received opens the file with the ciphertext of an agency's fragment as it

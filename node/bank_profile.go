@@ -34,7 +34,7 @@ func (n *Node) Profile(t *profile.Template, a *Asked, pieces []Piece) (*profile.
 	f := profile.Facts{
 		Network: n.Network.String(), Query: ledger.StatementID(a.Ref.ID).String(), Consent: consent.ID(a.Consent).String(),
 		Subject: c.Terms.Subject, Pilot: pilot, Bank: n.Name, Operator: a.Operator, Purpose: c.Terms.Purpose, Product: c.Terms.Product,
-		Deadline: open(a.Deadline), At: e.Time, Offset: n.Genesis.Offset, Entry: a.Index, Final: true,
+		Deadline: unlessPassed(a.Deadline), At: e.Time, Offset: n.Genesis.Offset, Entry: a.Index, Final: true,
 	}
 	if lack := n.replica.Lacks(lastEntry(a, pieces) + 1); lack != nil {
 		f.Final, f.Missing = false, lack.Missing
@@ -68,8 +68,8 @@ func (n *Node) Profile(t *profile.Template, a *Asked, pieces []Piece) (*profile.
 	return made, n.vault.Put(profiles, a.Ref.ID, text, dataEnds(c))
 }
 
-// open returns the deadline if it is in the future, otherwise 0.
-func open(deadline uint64) uint64 {
+// unlessPassed returns the deadline if it is in the future, otherwise 0.
+func unlessPassed(deadline uint64) uint64 {
 	if deadline <= uint64(time.Now().UnixMilli()) {
 		return 0
 	}

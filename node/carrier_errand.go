@@ -100,7 +100,7 @@ func (n *Node) runErrand(ctx context.Context, e *errand, patience time.Duration,
 			continue
 		}
 		going.Go(func() {
-			err := n.tell(ctx, name, e.Statement)
+			err := n.sendRevocation(ctx, name, e.Statement)
 			var said *peer.Error
 			mu.Lock()
 			defer mu.Unlock()
@@ -140,9 +140,9 @@ func (n *Node) signErrand(e *errand) (err error) {
 	return err
 }
 
-// tell sends a revocation to an agency directly, not through the log: a leader
+// sendRevocation sends a revocation to an agency directly, not through the log: a leader
 // that withholds it gains nothing.
-func (n *Node) tell(ctx context.Context, agency string, statement []byte) error {
+func (n *Node) sendRevocation(ctx context.Context, agency string, statement []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, tellWait)
 	defer cancel()
 	if agency == n.Name {

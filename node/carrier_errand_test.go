@@ -168,7 +168,7 @@ func TestErrandsAreBounded(t *testing.T) {
 	bank.unknownErrands.Store(maxUnknownErrands)
 	for _, known := range []*ledger.Consent{nil, {NotAfter: 40_000}} {
 		e := &errand{Statement: n.revocationOfNothing()}
-		r, err := bank.openRevocation(e.Statement)
+		r, err := bank.verifyRevocation(e.Statement)
 		n.must(err)
 		bank.unknownErrands.Store(maxUnknownErrands)
 		if err := bank.keepErrand(errandKey(r), e, known); errors.Is(err, ErrErrands) != (known == nil) {

@@ -15,8 +15,8 @@ import (
 	"atoll/node/vault"
 )
 
-// openRevocation parses a revocation and verifies its signature.
-func (n *Node) openRevocation(statement []byte) (*consent.Revocation, error) {
+// verifyRevocation parses a revocation and verifies its signature.
+func (n *Node) verifyRevocation(statement []byte) (*consent.Revocation, error) {
 	s, err := sign.Parse(statement)
 	if err != nil {
 		return nil, err
@@ -130,7 +130,7 @@ const revocationKept = 30 * 24 * time.Hour
 // the log does not have the consent, it stores nothing and waits for nothing,
 // so that made-up revocations do not hold up others. The sender sends it again.
 func (n *Node) serveRevocation(_ context.Context, _ string, statement []byte) ([]byte, error) {
-	r, err := n.openRevocation(statement)
+	r, err := n.verifyRevocation(statement)
 	if err != nil {
 		return nil, &peer.Error{Code: peer.Malformed, Message: "not a revocation, or not signed by the key it names"}
 	}
@@ -170,7 +170,7 @@ func (n *Node) bringHeld() error {
 		} else if err != nil {
 			return err
 		}
-		r, err := n.openRevocation(statement)
+		r, err := n.verifyRevocation(statement)
 		if err != nil {
 			return err
 		}
@@ -199,7 +199,7 @@ func (n *Node) holdsRevocation(h *consent.Header) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	r, err := n.openRevocation(statement)
+	r, err := n.verifyRevocation(statement)
 	if err != nil {
 		return false, err
 	}

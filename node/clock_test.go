@@ -16,16 +16,16 @@ func TestOneClockAYearAhead(t *testing.T) {
 			n := newNetwork(t)
 			id := n.grant(n.enrol(firm), 9)
 			fast := n.voter(leads)
-			answer, err := fast.Say(n.ctx, ledger.KindTick, ledger.Tick{Head: yearAhead(1)})
+			answer, err := fast.Submit(n.ctx, ledger.KindTick, ledger.Tick{Head: yearAhead(1)})
 			n.must(err)
 			if answer.Verdict != ledger.Early || answer.InLog() {
 				t.Fatalf("tick: %+v", answer)
 			}
 			near := headAt(uint64(time.Now().UnixMilli()) + ledger.MaxEarly - 60_000)
-			if answer, err = fast.Say(n.ctx, ledger.KindTick, ledger.Tick{Head: near}); err != nil || !answer.New {
+			if answer, err = fast.Submit(n.ctx, ledger.KindTick, ledger.Tick{Head: near}); err != nil || !answer.New {
 				t.Fatalf("tick: %+v, %v", answer, err)
 			}
-			answer, err = fast.Say(n.ctx, ledger.KindCredentialRevoke, ledger.CredentialRevoke{Head: yearAhead(3), Digest: make([]byte, 32)})
+			answer, err = fast.Submit(n.ctx, ledger.KindCredentialRevoke, ledger.CredentialRevoke{Head: yearAhead(3), Digest: make([]byte, 32)})
 			n.must(err)
 			if answer.Verdict != ledger.Early || answer.InLog() {
 				t.Errorf("a statement a year ahead: %+v", answer)

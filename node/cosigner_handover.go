@@ -63,7 +63,7 @@ func (n *Node) rosterAt(size uint64) (r *ledger.Roster, err error) {
 // cosigner in force, it approves right away.
 func (n *Node) ProposeCosigners(ctx context.Context, names []string, faults, quorum uint8) (id ledger.StatementID, answer ledger.Answer, err error) {
 	head := n.NewHead()
-	answer, err = n.say(ctx, ledger.KindPropose, ledger.Propose{
+	answer, err = n.putOnLog(ctx, ledger.KindPropose, ledger.Propose{
 		Head: head, Amendment: ledger.Amendment{Action: ledger.ChangeCosigners, Names: names, Faults: faults, Quorum: quorum},
 	})
 	return ledger.StatementID(head.ID), answer, err
@@ -72,7 +72,7 @@ func (n *Node) ProposeCosigners(ctx context.Context, names []string, faults, quo
 // ApproveCosigners approves a member's proposal. This member must be a cosigner
 // in force.
 func (n *Node) ApproveCosigners(ctx context.Context, proposer string, id ledger.StatementID) (ledger.Answer, error) {
-	return n.say(ctx, ledger.KindApprove, ledger.Approve{Head: n.NewHead(), Proposer: proposer, Proposal: id[:]})
+	return n.putOnLog(ctx, ledger.KindApprove, ledger.Approve{Head: n.NewHead(), Proposer: proposer, Proposal: id[:]})
 }
 
 // Amendments returns the cosigners that have been approved and are not in force
@@ -118,7 +118,7 @@ func (n *Node) HandOver(ctx context.Context) (h Handover, err error) {
 	if err = n.replica.Finalise(ctx, after); err == nil && n.replica.Head().Size == after {
 		// The new cosigners alone sign larger heads, and a quiet log has none:
 		// so add an entry.
-		_, err = n.Say(ctx, ledger.KindTick, ledger.Tick{Head: n.NewHead()})
+		_, err = n.Submit(ctx, ledger.KindTick, ledger.Tick{Head: n.NewHead()})
 	}
 	if err == nil {
 		err = n.replica.Finalise(ctx, after+1)
@@ -154,7 +154,7 @@ func (n *Node) newHandover(ctx context.Context) (uint64, error) {
 	if err := n.replica.Finalise(ctx, n.replica.Head().Size); err != nil {
 		return 0, err
 	}
-	answer, err := n.say(ctx, ledger.KindHandover, next.Handover(n.NewHead(), n.replica.Final().Signed))
+	answer, err := n.putOnLog(ctx, ledger.KindHandover, next.Handover(n.NewHead(), n.replica.Final().Signed))
 	return answer.Index, err
 }
 

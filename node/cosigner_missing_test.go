@@ -184,7 +184,7 @@ func TestHandoverIsDoneWhenOldMayStop(t *testing.T) {
 	// They stop right then.
 	n.stop("registrar")
 	n.stop("bank-a")
-	answer, err := n.members["tax"].Say(n.ctx, ledger.KindTick, ledger.Tick{Head: n.members["tax"].NewHead()})
+	answer, err := n.members["tax"].Submit(n.ctx, ledger.KindTick, ledger.Tick{Head: n.members["tax"].NewHead()})
 	n.must(err)
 	for _, name := range []string{"auditor", "court", "tax"} {
 		n.must(n.members[name].Finalise(n.ctx, answer.Index+1))

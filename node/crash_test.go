@@ -343,7 +343,7 @@ func (n *network) pastDeadline(a *Asked) {
 			return
 		}
 		for _, name := range []string{"auditor", "court"} {
-			_, err := n.members[name].Say(n.ctx, ledger.KindTick, ledger.Tick{Head: n.members[name].NewHead()})
+			_, err := n.members[name].Submit(n.ctx, ledger.KindTick, ledger.Tick{Head: n.members[name].NewHead()})
 			n.must(err)
 		}
 		time.Sleep(100 * time.Millisecond)

@@ -109,7 +109,7 @@ func (n *Node) Endings(by consent.Day, subject consent.Subject) ([]Ending, error
 			}
 			continue
 		}
-		if e := EndingCredential(l.credential, at.Day, min(by, l.until-1)); e != nil && at.Day <= l.until && n.stands(id) {
+		if e := EndingCredential(l.credential, at.Day, min(by, l.until-1)); e != nil && at.Day <= l.until && n.inForce(id) {
 			e.Consent = id.String()
 			list = append(list, *e)
 		}
@@ -143,8 +143,8 @@ func (n *Node) endingOf(id consent.ID, l *lasting, today, by consent.Day) (*Endi
 	return e, nil
 }
 
-// stands reports whether a consent is granted and not revoked.
-func (n *Node) stands(id consent.ID) bool {
+// inForce reports whether a consent is granted and not revoked.
+func (n *Node) inForce(id consent.ID) bool {
 	record, err := n.grant(id)
 	return err == nil && record != nil && record.Revoked == 0
 }

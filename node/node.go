@@ -119,7 +119,7 @@ func Open(c Config) (*Node, error) {
 }
 
 func (n *Node) open(c Config) (err error) {
-	if n.Genesis, n.Network, err = ledger.OpenGenesis(c.Genesis); err != nil {
+	if n.Genesis, n.Network, err = ledger.VerifyGenesis(c.Genesis); err != nil {
 		return fmt.Errorf("genesis: %w", err)
 	}
 	if c.Catalog != nil && c.Catalog.Agency != c.Name {
@@ -228,8 +228,8 @@ func (n *Node) Sign(kind string, payload any) ([]byte, error) {
 	return sign.Sign(n.keys.Statement(), n.Network, kind, payload)
 }
 
-// Say signs a statement as this member and submits it.
-func (n *Node) Say(ctx context.Context, kind string, payload any) (ledger.Answer, error) {
+// Submit signs a statement as this member and submits it.
+func (n *Node) Submit(ctx context.Context, kind string, payload any) (ledger.Answer, error) {
 	raw, err := n.Sign(kind, payload)
 	if err != nil {
 		return ledger.Answer{}, err

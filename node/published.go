@@ -41,7 +41,7 @@ func (n *Node) publication(index uint64) (*ledger.Entry, *ledger.Publication, er
 	if err != nil || by == nil {
 		return e, nil, err
 	}
-	c, err := ledger.OpenCatalog(n.Network, by.Key, e.Statement)
+	c, err := ledger.VerifyCatalog(n.Network, by.Key, e.Statement)
 	if err != nil {
 		return e, nil, err
 	}

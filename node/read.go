@@ -154,7 +154,7 @@ func (n *Node) reach(ctx context.Context, by *ledger.Card, signed []byte) error 
 	if err != nil {
 		return err
 	}
-	c, _, err := tlog.OpenCheckpoint(signed, n.Genesis.Origin, key)
+	c, _, err := tlog.VerifyCheckpoint(signed, n.Genesis.Origin, key)
 	if err != nil {
 		return err
 	}

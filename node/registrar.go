@@ -33,19 +33,19 @@ func (n *Node) Issue(ctx context.Context, subject consent.Subject, key ed25519.P
 	if s.Sealed, err = seal.EncryptBytes(statement, ledger.Stanzas, to...); err != nil {
 		return nil, answer, err
 	}
-	answer, err = n.say(ctx, ledger.KindCredentialIssue, s)
+	answer, err = n.putOnLog(ctx, ledger.KindCredentialIssue, s)
 	return statement, answer, err
 }
 
 // RevokeCredential ends a credential that this registrar issued.
 func (n *Node) RevokeCredential(ctx context.Context, statement []byte) (ledger.Answer, error) {
-	return n.say(ctx, ledger.KindCredentialRevoke, ledger.CredentialRevoke{Head: n.NewHead(), Digest: consent.CredentialDigest(statement)})
+	return n.putOnLog(ctx, ledger.KindCredentialRevoke, ledger.CredentialRevoke{Head: n.NewHead(), Digest: consent.CredentialDigest(statement)})
 }
 
-// say is [Node.Say] with an error, a [*NotAccepted], for any verdict but
+// putOnLog is [Node.Submit] with an error, a [*NotAccepted], for any verdict but
 // acceptance.
-func (n *Node) say(ctx context.Context, kind string, payload any) (ledger.Answer, error) {
-	answer, err := n.Say(ctx, kind, payload)
+func (n *Node) putOnLog(ctx context.Context, kind string, payload any) (ledger.Answer, error) {
+	answer, err := n.Submit(ctx, kind, payload)
 	if err == nil && answer.Verdict != ledger.Accepted {
 		err = &NotAccepted{answer}
 	}

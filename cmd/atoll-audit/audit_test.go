@@ -38,7 +38,7 @@ func good(t testing.TB) *audittest.World {
 	w.Receive(q, "tax")
 	for len(w.Leaves) < 300 {
 		w.Now += audittest.Second
-		w.Say("tax", ledger.KindTick, ledger.Tick{Head: w.Head()})
+		w.SubmitAs("tax", ledger.KindTick, ledger.Tick{Head: w.Head()})
 	}
 	return w
 }
@@ -223,7 +223,7 @@ func TestStateOnlyGrows(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l, err := audit.Open(audit.Source{Fetch: audittest.Fetch(part.Files())}, policy)
+		l, err := audit.Load(audit.Source{Fetch: audittest.Fetch(part.Files())}, policy)
 		if err != nil {
 			t.Fatal(err)
 		}

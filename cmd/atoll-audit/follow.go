@@ -267,7 +267,7 @@ func (f *follow) torn(source audit.Source, err error) error {
 		return err
 	}
 	f.tiles = nil
-	again, failed := audit.Open(source, f.trust)
+	again, failed := audit.Load(source, f.trust)
 	if f.moves++; failed == nil && again.Size > f.replay.check.log.Size && f.moves <= maxMoves {
 		return errMoved
 	}

@@ -181,7 +181,7 @@ func (p *prove) statement() (kind, key string, signed uint64) {
 	if s, err := ledger.Parse(p.entry.Statement); err == nil {
 		return s.Kind, hex.EncodeToString(s.KeyID[:]), s.ID.Time()
 	}
-	if _, _, err := ledger.OpenGenesis(p.entry.Statement); err == nil {
+	if _, _, err := ledger.VerifyGenesis(p.entry.Statement); err == nil {
 		return ledger.KindGenesis, "", 0
 	}
 	return "", "", 0

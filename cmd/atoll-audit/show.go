@@ -34,7 +34,7 @@ where --policy is given.`,
 type show struct {
 	replay replay
 	entry  *audit.Entry
-	sealed *audit.Opened
+	sealed *audit.Unsealed
 	locked error // why what is sealed does not open
 }
 
@@ -52,7 +52,7 @@ func (s *show) command(cmd *cobra.Command, args []string) error {
 	err = s.replay.pass(cmd, args[0], func(e *audit.Entry) error {
 		if e.Index == index {
 			s.entry = e
-			s.sealed, s.locked = s.replay.inspector.Open(e)
+			s.sealed, s.locked = s.replay.inspector.Unseal(e)
 		}
 		return nil
 	})

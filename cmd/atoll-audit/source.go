@@ -85,7 +85,7 @@ func folder(ctx context.Context, root *os.Root) audit.Source {
 // openLog opens a log. An export has it in a folder of its own: who names the one
 // above has mistaken the place, and nobody has tampered with anything.
 func openLog(source audit.Source, policy *tlog.Policy, where string) (*audit.Log, error) {
-	l, err := audit.Open(source, policy)
+	l, err := audit.Load(source, policy)
 	if !errors.Is(err, audit.ErrNoCheckpoint) {
 		return l, err
 	}

@@ -131,7 +131,7 @@ func offsetOf(leaf []byte) int16 {
 	if err != nil {
 		return 0
 	}
-	g, _, err := ledger.OpenGenesis(e.Statement)
+	g, _, err := ledger.VerifyGenesis(e.Statement)
 	if err != nil {
 		return 0
 	}

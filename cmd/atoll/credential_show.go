@@ -28,7 +28,7 @@ Whether it still stands only the log knows.`),
 			if err != nil {
 				return err
 			}
-			c, err := subject.OpenCredential(g.Roster(), network, statement)
+			c, err := subject.VerifyCredential(g.Roster(), network, statement)
 			if err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}

@@ -66,7 +66,7 @@ func (d *demo) audited() error {
 // replay verifies and replays a log; with an identity it also opens what is
 // sealed.
 func replay(d *demo, where string, policy *tlog.Policy, identity *seal.Identity) (*audit.Summary, []audit.Finding, error) {
-	log, err := audit.Open(logAt(d.net.ctx, where), policy)
+	log, err := audit.Load(logAt(d.net.ctx, where), policy)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -220,7 +220,7 @@ func readGenesis(path string) ([]byte, *ledger.Genesis, sign.NetworkID, error) {
 	if err != nil {
 		return nil, nil, sign.NetworkID{}, err
 	}
-	g, id, err := ledger.OpenGenesis(raw)
+	g, id, err := ledger.VerifyGenesis(raw)
 	if err != nil {
 		return nil, nil, sign.NetworkID{}, fmt.Errorf("%s: %w", path, err)
 	}

@@ -190,7 +190,7 @@ func TestRefusalIsOneWord(t *testing.T) {
 	file, _ := newLiar(t).granted()
 	var grant subject.Signed
 	l.check(readInto(file, paper.Consent, &grant))
-	a := l.w.Say("bank-b", ledger.KindCarrier, ledger.Carrier{Head: l.w.Head(), Statement: grant.Statement, Sealed: grant.Sealed})
+	a := l.w.SubmitAs("bank-b", ledger.KindCarrier, ledger.Carrier{Head: l.w.Head(), Statement: grant.Statement, Sealed: grant.Sealed})
 	if !a.New || a.Verdict == ledger.Accepted {
 		t.Fatal(a.Verdict)
 	}

@@ -156,7 +156,7 @@ func openFolder(dir string) (*folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := subject.Open(raw)
+	w, err := subject.Locked(raw)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

@@ -92,7 +92,7 @@ func (f *folder) show() (*shownSubject, error) {
 	statement, err := readPaper(path, paper.Credential)
 	if err == nil {
 		var c *consent.Credential
-		if c, err = subject.OpenCredential(f.Genesis.Roster(), f.Network, statement); err != nil {
+		if c, err = subject.VerifyCredential(f.Genesis.Roster(), f.Network, statement); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 		s.Credential = shownCredentialOf(statement, c)

@@ -178,7 +178,7 @@ func (c *carriage) walk(ctx context.Context, t *told) (err error) {
 		if proof == nil {
 			return t.unproved()
 		}
-		p, err := t.seen.Follow(proof)
+		p, err := t.seen.Verify(proof)
 		if err != nil {
 			return &problem.Error{
 				Code: codeNotProved, Message: fmt.Sprintf("%s: what it shows for entry %d does not prove it: %v", t.Via, t.Answer.Index, err),

@@ -121,7 +121,7 @@ func TestVerifyAheadReportsTheFirst(t *testing.T) {
 	w.Leaves[300] = unsigned(t, w.Leaves[300])
 	files := w.Files()
 	delete(files, "tile/entries/002")
-	l, err := audit.Open(source(files), policy(t, w.Policy(0)))
+	l, err := audit.Load(source(files), policy(t, w.Policy(0)))
 	if err != nil {
 		t.Fatal(err)
 	}

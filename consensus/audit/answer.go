@@ -27,7 +27,7 @@ func (i *Inspector) release(e *Entry, p *ledger.Release) error {
 	if err := i.put(q.key, q); err != nil || !i.judges(e, q, &p.Slot) {
 		return err
 	}
-	detail, err := i.openRelease(e, p, q.grant)
+	detail, err := i.unsealRelease(e, p, q.grant)
 	if err != nil {
 		return i.unopened(e, q.grant, RuleMalformed, err)
 	}
@@ -54,7 +54,7 @@ func (i *Inspector) release(e *Entry, p *ledger.Release) error {
 // was not, only the bank can have made the slot, and the agency may know no
 // other key.
 func (i *Inspector) judges(e *Entry, q *query, slot *consent.Slot) bool {
-	if i.identity == nil || !q.grant.opened() {
+	if i.identity == nil || !q.grant.unsealed() {
 		return false // reported by the finding about the grant
 	}
 	if !bytes.Equal(slot.Token, consent.QueryToken(q.grant.agencyKey(e.Author), q.id())) {
@@ -165,7 +165,7 @@ func (i *Inspector) credentialOf(e *Entry, q *query, digest []byte) error {
 	case bytes.Equal(digest, consent.CredentialDigest(body.Credential)):
 		authority, err := i.authority(e, body.Credential)
 		if err == nil {
-			_, err = consent.OpenTerms(authority, body.Terms, body.Credential, i.dayFor(e, body.Credential))
+			_, err = consent.VerifyTerms(authority, body.Terms, body.Credential, i.dayFor(e, body.Credential))
 		}
 		var refusal *consent.Refusal
 		if err != nil && !errors.As(err, &refusal) {
@@ -208,7 +208,7 @@ func (i *Inspector) refuse(e *Entry, p *ledger.Refuse) error {
 
 // reason opens a refusal and judges it.
 func (i *Inspector) reason(e *Entry, p *ledger.Refuse, q *query) (consent.Code, error) {
-	detail, err := i.openRefuse(e, p, q.grant)
+	detail, err := i.unsealRefuse(e, p, q.grant)
 	if err != nil {
 		return "", i.unopened(e, q.grant, RuleMalformed, err)
 	}

@@ -3,7 +3,7 @@
 //
 // There are three levels, and one pass over the log does all of them:
 //
-//   - [Open] and [Log.Verify]: the checkpoint is signed as the auditor's policy
+//   - [Load] and [Log.Verify]: the checkpoint is signed as the auditor's policy
 //     requires, every entry and every tile leads to its root, there are no
 //     other files, and the history seen last time is still part of it.
 //   - [Replayer]: every verdict is recomputed with the same rules that the

@@ -24,7 +24,7 @@ func BenchmarkVerify(b *testing.B) {
 	}
 	files, p := w.Files("auditor", "tax"), policy(b, w.Policy(2))
 	for b.Loop() {
-		l, err := audit.Open(audit.Source{Fetch: audittest.Fetch(files)}, p)
+		l, err := audit.Load(audit.Source{Fetch: audittest.Fetch(files)}, p)
 		if err == nil {
 			err = l.Verify(nil, nil)
 		}
@@ -61,7 +61,7 @@ func benchmarkReplay(b *testing.B, w *audittest.World) {
 	var replaying, verifying, replayed, verified time.Duration
 	for b.Loop() {
 		start, used := time.Now(), cpu()
-		l, err := audit.Open(audit.Source{Fetch: audittest.Fetch(files)}, p)
+		l, err := audit.Load(audit.Source{Fetch: audittest.Fetch(files)}, p)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -66,7 +66,7 @@ func again(w *audittest.World, f *audittest.Firm, generation uint64) []byte {
 }
 
 func revoke(w *audittest.World, credential []byte) {
-	w.Say("registrar", ledger.KindCredentialRevoke, ledger.CredentialRevoke{Head: w.Head(), Digest: consent.CredentialDigest(credential)})
+	w.SubmitAs("registrar", ledger.KindCredentialRevoke, ledger.CredentialRevoke{Head: w.Head(), Digest: consent.CredentialDigest(credential)})
 }
 
 // openFor makes a query wait this long for its answers.

@@ -23,7 +23,7 @@ func TestEarlierVersion(t *testing.T) {
 	if w.Leaves, err = tlog.ParseBundle(bundle, 18); err != nil {
 		t.Fatal(err)
 	}
-	l, err := audit.Open(audit.Source{Fetch: audittest.Fetch(w.Files("auditor", "tax"))}, policy(t, w.Policy(2)))
+	l, err := audit.Load(audit.Source{Fetch: audittest.Fetch(w.Files("auditor", "tax"))}, policy(t, w.Policy(2)))
 	if err == nil {
 		err = l.Verify(nil, nil)
 	}

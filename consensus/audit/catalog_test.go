@@ -69,7 +69,7 @@ func twice(w *audittest.World, f *audittest.Firm, bend func(*consent.Leaf)) {
 	if err != nil {
 		panic(err)
 	}
-	entry := w.Say("tax", ledger.KindCatalog, ledger.Catalog{Head: w.Head(), Digest: make([]byte, 32), Version: 2, Root: root}).Index
+	entry := w.SubmitAs("tax", ledger.KindCatalog, ledger.Catalog{Head: w.Head(), Digest: make([]byte, 32), Version: 2, Root: root}).Index
 	for n := range leaves {
 		w.Catalogs["tax"] = &audittest.Catalog{Version: 2, Entry: entry, Leaves: leaves[n : n+1]}
 		w.Grant(f, func(c *audittest.Consenting) {

@@ -59,7 +59,7 @@ func FuzzOpened(f *testing.F) {
 		if sign.Unmarshal(plain, &body) == nil {
 			authority, err := i.authority(e, body.Credential)
 			if err == nil {
-				_, _ = consent.OpenBody(q.grant.Header, &body, authority, i.day(e))
+				_, _ = consent.VerifyBody(q.grant.Header, &body, authority, i.day(e))
 			}
 		}
 		_, _ = parseCredential(plain, w.Network, w.Genesis.Roster().Member("registrar").Statement)

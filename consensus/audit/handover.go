@@ -95,7 +95,7 @@ func (r *Replayer) CheckFinal(signed []byte) (bool, error) {
 		return false, err
 	}
 	force := ledger.At(sets, c.Size)
-	if _, _, err = force.Open(signed); err == nil {
+	if _, _, err = force.Verify(signed); err == nil {
 		return true, nil
 	}
 	current, err := force.Verifiers()
@@ -107,7 +107,7 @@ func (r *Replayer) CheckFinal(signed []byte) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		_, signatures, err := tlog.OpenCheckpoint(signed, c.Origin, keys...)
+		_, signatures, err := tlog.VerifyCheckpoint(signed, c.Origin, keys...)
 		if err != nil && !errors.Is(err, tlog.ErrSignature) {
 			return false, tampered("%v", err)
 		}

@@ -150,13 +150,13 @@ func (i *Inspector) grant(e *Entry, h *consent.Header) error {
 	if i.identity == nil {
 		return nil
 	}
-	g, err := i.openGrant(e, h)
+	g, err := i.unsealGrant(e, h)
 	if err != nil {
 		if err := i.unopened(e, g, RuleConsent, err); err != nil {
 			return err
 		}
 	}
-	if g.opened() {
+	if g.unsealed() {
 		if err := i.shared(e, g); err != nil {
 			return err
 		}
@@ -227,7 +227,7 @@ func (i *Inspector) issue(e *Entry, p *ledger.CredentialIssue) error {
 	if i.identity == nil {
 		return nil
 	}
-	c, err := i.openCredential(e, p)
+	c, err := i.unsealCredential(e, p)
 	if err != nil {
 		return i.unopened(e, nil, RuleCredential, err)
 	}

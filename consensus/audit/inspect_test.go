@@ -222,7 +222,7 @@ var lies = map[string]struct {
 		w.Enrol(f.Subject, 8)
 	}},
 	"a key replaced in order": {"", func(w *audittest.World, f *audittest.Firm) {
-		w.Say("registrar", ledger.KindCredentialRevoke, ledger.CredentialRevoke{Head: w.Head(), Digest: consent.CredentialDigest(f.Credential)})
+		w.SubmitAs("registrar", ledger.KindCredentialRevoke, ledger.CredentialRevoke{Head: w.Head(), Digest: consent.CredentialDigest(f.Credential)})
 		w.Enrol(f.Subject, 8)
 	}},
 	"a credential renewed for the same key": {"", func(w *audittest.World, f *audittest.Firm) {
@@ -308,17 +308,17 @@ var lies = map[string]struct {
 		w.Now -= 5 * audittest.Minute
 		w.Pass(audittest.Second)
 		w.Now += 5 * audittest.Minute
-		w.Say("tax", ledger.KindTick, ledger.Tick{Head: w.Head()}) // from one voter
+		w.SubmitAs("tax", ledger.KindTick, ledger.Tick{Head: w.Head()}) // from one voter
 		w.Now -= 5*audittest.Minute - audittest.Second
-		w.Say("court", ledger.KindTick, ledger.Tick{Head: w.Head()})
-		w.Say("auditor", ledger.KindTick, ledger.Tick{Head: w.Head()})
+		w.SubmitAs("court", ledger.KindTick, ledger.Tick{Head: w.Head()})
+		w.SubmitAs("auditor", ledger.KindTick, ledger.Tick{Head: w.Head()})
 	}},
 	"most voters are ahead": {"audit.clock audit.clock", func(w *audittest.World, f *audittest.Firm) {
 		at := func(ms uint64, members ...string) {
 			now := w.Now
 			defer func() { w.Now = now }()
 			for w.Now = ms; len(members) > 0; members = members[1:] {
-				w.Say(members[0], ledger.KindTick, ledger.Tick{Head: w.Head()})
+				w.SubmitAs(members[0], ledger.KindTick, ledger.Tick{Head: w.Head()})
 			}
 		}
 		w.Pass(audittest.Minute)
@@ -333,13 +333,13 @@ var lies = map[string]struct {
 		for range 4 {
 			w.Now += 10 * 60 * audittest.Minute
 			for _, v := range w.Genesis.Voters {
-				w.Say(v, ledger.KindTick, ledger.Tick{Head: w.Head()})
+				w.SubmitAs(v, ledger.KindTick, ledger.Tick{Head: w.Head()})
 			}
 		}
 		for range ledger.AbsentAfter/3 + 1 {
 			w.Now += audittest.Second
 			for _, v := range w.Genesis.Voters {
-				w.Say(v, ledger.KindTick, ledger.Tick{Head: w.Head()})
+				w.SubmitAs(v, ledger.KindTick, ledger.Tick{Head: w.Head()})
 			}
 		}
 		w.Pass(audittest.Second)
@@ -353,7 +353,7 @@ var lies = map[string]struct {
 
 // acknowledge has a member submit a statement without effect.
 func acknowledge(w *audittest.World, member string) {
-	w.Say(member, ledger.KindReceipt, ledger.Receipt{Head: w.Head(), Query: w.Head().ID, Fragments: []ledger.Fragment{{Agency: "tax", Digest: make([]byte, 32)}}})
+	w.SubmitAs(member, ledger.KindReceipt, ledger.Receipt{Head: w.Head(), Query: w.Head().ID, Fragments: []ledger.Fragment{{Agency: "tax", Digest: make([]byte, 32)}}})
 }
 
 func TestLies(t *testing.T) {
@@ -431,7 +431,7 @@ func TestReveal(t *testing.T) {
 }
 
 // The auditor opens exactly what was sealed.
-func TestOpen(t *testing.T) {
+func TestUnseal(t *testing.T) {
 	w := audittest.New(t)
 	f := w.Enrol(audittest.Subject, 1)
 	d := w.Grant(f, nil)
@@ -441,7 +441,7 @@ func TestOpen(t *testing.T) {
 	w.Pass(audittest.Second)
 	r := audit.NewReplayer()
 	i := audit.NewInspector(r, auditor(w), func(f audit.Finding) { t.Errorf("%+v", f) })
-	opened := map[string]*audit.Opened{}
+	opened := map[string]*audit.Unsealed{}
 	for _, leaf := range w.Leaves {
 		e, err := r.Add(leaf)
 		if err == nil {
@@ -450,7 +450,7 @@ func TestOpen(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if opened[e.Kind], err = i.Open(e); err != nil {
+		if opened[e.Kind], err = i.Unseal(e); err != nil {
 			t.Fatal(err)
 		}
 	}

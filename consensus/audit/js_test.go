@@ -199,7 +199,7 @@ func TestVerifierInJavaScriptPolicies(t *testing.T) {
 	files := w.Files("auditor", "tax")
 	for name, text := range policies(w) {
 		if p, err := tlog.ParsePolicy([]byte(text)); err == nil {
-			if _, err := audit.Open(source(files), p); err == nil {
+			if _, err := audit.Load(source(files), p); err == nil {
 				t.Errorf("%s: accepted by this module", name)
 			}
 		}

@@ -69,7 +69,7 @@ func large(t *testing.T, where string, n int, queries bool) *audittest.World {
 func replayed(t *testing.T, where, trust string, r *audit.Replayer, each func(*audit.Entry) error) (*audit.Log, *audit.Replayer) {
 	t.Helper()
 	log := os.DirFS(filepath.Join(where, "log"))
-	l, err := audit.Open(audit.Source{Fetch: func(path string) ([]byte, error) { return fs.ReadFile(log, path) }}, policy(t, trust))
+	l, err := audit.Load(audit.Source{Fetch: func(path string) ([]byte, error) { return fs.ReadFile(log, path) }}, policy(t, trust))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,9 +11,9 @@ import (
 	"atoll/crypto/sign"
 )
 
-// Opened is what is sealed in an entry, as far as its kind has it. It contains
+// Unsealed is what is sealed in an entry, as far as its kind has it. It contains
 // names of subjects and people.
-type Opened struct {
+type Unsealed struct {
 	Terms      *consent.Terms        // of the consent that the entry belongs to
 	Body       *consent.Body         // consent.grant
 	Credential *consent.Credential   // credential.issue
@@ -24,32 +24,32 @@ type Opened struct {
 
 var errNoConsent = errors.New("its consent could not be opened, or is unknown")
 
-// Open opens what is sealed in the entry just added. It returns nil if the kind
+// Unseal decrypts what is sealed in the entry just added. It returns nil if the kind
 // seals nothing or there is no identity. Errors wrap [seal.ErrNotForUs],
 // [seal.ErrBroken] or [sign.ErrMalformed], or state that the consent with the
 // key could not be opened.
-func (i *Inspector) Open(e *Entry) (*Opened, error) {
+func (i *Inspector) Unseal(e *Entry) (*Unsealed, error) {
 	if i.identity == nil || e.Statement == nil {
 		return nil, nil
 	}
-	o := new(Opened)
+	o := new(Unsealed)
 	var err error
 	switch p := e.Statement.Payload.(type) {
 	case *consent.Header:
-		g, err := i.openGrant(e, p)
+		g, err := i.unsealGrant(e, p)
 		if err != nil {
 			return nil, err
 		}
 		o.Terms, o.Body = g.Terms, g.Body
 	case *ledger.CredentialIssue:
-		o.Credential, err = i.openCredential(e, p)
+		o.Credential, err = i.unsealCredential(e, p)
 	case *ledger.QueryOpen:
 		g, err := i.lookupGrant(p.Consent)
 		if err != nil {
 			return nil, err
 		}
 		o.Terms = g.agreed()
-		o.Query, err = i.openQuery(e, p, g)
+		o.Query, err = i.unsealQuery(e, p, g)
 		return o.or(err)
 	case *ledger.Release:
 		g, err := i.grantOf(p.Query)
@@ -57,7 +57,7 @@ func (i *Inspector) Open(e *Entry) (*Opened, error) {
 			return nil, err
 		}
 		o.Terms = g.agreed()
-		o.Release, err = i.openRelease(e, p, g)
+		o.Release, err = i.unsealRelease(e, p, g)
 		return o.or(err)
 	case *ledger.Refuse:
 		g, err := i.grantOf(p.Query)
@@ -65,7 +65,7 @@ func (i *Inspector) Open(e *Entry) (*Opened, error) {
 			return nil, err
 		}
 		o.Terms = g.agreed()
-		o.Refuse, err = i.openRefuse(e, p, g)
+		o.Refuse, err = i.unsealRefuse(e, p, g)
 		return o.or(err)
 	default:
 		return nil, nil
@@ -73,7 +73,7 @@ func (i *Inspector) Open(e *Entry) (*Opened, error) {
 	return o.or(err)
 }
 
-func (o *Opened) or(err error) (*Opened, error) {
+func (o *Unsealed) or(err error) (*Unsealed, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -105,12 +105,12 @@ func (g *grant) signer() []byte {
 	return c.Key
 }
 
-func (g *grant) opened() bool { return g != nil && g.Body != nil }
+func (g *grant) unsealed() bool { return g != nil && g.Body != nil }
 
-// openGrant opens a consent's body and checks it against its header: every
+// unsealGrant opens a consent's body and checks it against its header: every
 // signature, digest and commitment in it. The returned grant has what could be
 // opened, whatever the error.
-func (i *Inspector) openGrant(e *Entry, h *consent.Header) (*grant, error) {
+func (i *Inspector) unsealGrant(e *Entry, h *consent.Header) (*grant, error) {
 	g := &grant{Index: e.Index, Header: h}
 	plain, err := seal.DecryptBytes(e.Statement.Carrier.Sealed, *i.identity)
 	if err != nil {
@@ -128,7 +128,7 @@ func (i *Inspector) openGrant(e *Entry, h *consent.Header) (*grant, error) {
 	if err != nil {
 		return g, err
 	}
-	g.Terms, err = consent.OpenBody(h, body, authority, i.dayFor(e, body.Credential))
+	g.Terms, err = consent.VerifyBody(h, body, authority, i.dayFor(e, body.Credential))
 	return g, err
 }
 
@@ -161,9 +161,9 @@ func (i *Inspector) statementKey(member string, index uint64) (ed25519.PublicKey
 	return card.Statement, nil
 }
 
-// openCredential opens what a registrar has sealed to the auditors and checks
+// unsealCredential opens what a registrar has sealed to the auditors and checks
 // that it matches the entry.
-func (i *Inspector) openCredential(e *Entry, c *ledger.CredentialIssue) (*consent.Credential, error) {
+func (i *Inspector) unsealCredential(e *Entry, c *ledger.CredentialIssue) (*consent.Credential, error) {
 	statement, err := seal.DecryptBytes(c.Sealed, *i.identity)
 	if err != nil {
 		return nil, err
@@ -196,8 +196,8 @@ func parseCredential(statement []byte, network sign.NetworkID, registrar ed25519
 	return c, c.Check()
 }
 
-func (i *Inspector) openQuery(e *Entry, q *ledger.QueryOpen, g *grant) (*ledger.QueryDetail, error) {
-	if !g.opened() {
+func (i *Inspector) unsealQuery(e *Entry, q *ledger.QueryOpen, g *grant) (*ledger.QueryDetail, error) {
+	if !g.unsealed() {
 		return nil, errNoConsent
 	}
 	public, err := q.Public()
@@ -207,8 +207,8 @@ func (i *Inspector) openQuery(e *Entry, q *ledger.QueryOpen, g *grant) (*ledger.
 	return unbox[ledger.QueryDetail](i, e, g.Body.Secret(), public, q.Sealed)
 }
 
-func (i *Inspector) openRelease(e *Entry, r *ledger.Release, g *grant) (*ledger.ReleaseDetail, error) {
-	if !g.opened() {
+func (i *Inspector) unsealRelease(e *Entry, r *ledger.Release, g *grant) (*ledger.ReleaseDetail, error) {
+	if !g.unsealed() {
 		return nil, errNoConsent
 	}
 	public, err := r.Public()
@@ -218,8 +218,8 @@ func (i *Inspector) openRelease(e *Entry, r *ledger.Release, g *grant) (*ledger.
 	return unbox[ledger.ReleaseDetail](i, e, g.agencyKey(e.Author), public, r.Sealed)
 }
 
-func (i *Inspector) openRefuse(e *Entry, r *ledger.Refuse, g *grant) (*ledger.RefuseDetail, error) {
-	if !g.opened() {
+func (i *Inspector) unsealRefuse(e *Entry, r *ledger.Refuse, g *grant) (*ledger.RefuseDetail, error) {
+	if !g.unsealed() {
 		return nil, errNoConsent
 	}
 	public, err := r.Public()

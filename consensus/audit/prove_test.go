@@ -31,7 +31,7 @@ func TestProve(t *testing.T) {
 		part.Leaves = w.Leaves[:size]
 		files := part.Files("auditor", "tax")
 		fetched := map[string]bool{}
-		l, err := audit.Open(audit.Source{Fetch: func(path string) ([]byte, error) {
+		l, err := audit.Load(audit.Source{Fetch: func(path string) ([]byte, error) {
 			fetched[path] = true
 			return audittest.Fetch(files)(path)
 		}}, policy)
@@ -77,7 +77,7 @@ func TestProveFromDamage(t *testing.T) {
 		}
 		for _, bad := range [][]byte{nil, flipped(files[path]), files[path][:len(files[path])/2]} {
 			damaged := with(files, path, bad)
-			l, err := audit.Open(audit.Source{Fetch: audittest.Fetch(damaged)}, policy)
+			l, err := audit.Load(audit.Source{Fetch: audittest.Fetch(damaged)}, policy)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -128,7 +128,7 @@ func flipped(data []byte) []byte {
 func TestProofIsNotBelieved(t *testing.T) {
 	w := audittest.New(t)
 	w.Grow(40)
-	l, err := audit.Open(audit.Source{Fetch: audittest.Fetch(w.Files("auditor", "tax"))}, policyOf(t, w, 2))
+	l, err := audit.Load(audit.Source{Fetch: audittest.Fetch(w.Files("auditor", "tax"))}, policyOf(t, w, 2))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -158,7 +158,7 @@ func TestProofIsNotBelieved(t *testing.T) {
 	// An entry that the log should not have accepted.
 	lies := *w
 	lies.Leaves = append(slices.Clone(w.Leaves[:39]), w.Leaves[5])
-	if l, err = audit.Open(audit.Source{Fetch: audittest.Fetch(lies.Files())}, policyOf(t, w, 0)); err != nil {
+	if l, err = audit.Load(audit.Source{Fetch: audittest.Fetch(lies.Files())}, policyOf(t, w, 0)); err != nil {
 		t.Fatal(err)
 	}
 	if p, err = l.Prove(39); err != nil {

@@ -105,7 +105,7 @@ func (r *Replayer) Add(leaf []byte) (*Entry, error) {
 // outdated returns the error for a genesis with the rules of an earlier
 // version, or nil for any other statement.
 func outdated(statement []byte) error {
-	if _, _, err := ledger.OpenGenesis(statement); errors.Is(err, ledger.ErrVersion) {
+	if _, _, err := ledger.VerifyGenesis(statement); errors.Is(err, ledger.ErrVersion) {
 		return fmt.Errorf("%w: %w", ErrOutdated, err)
 	}
 	return nil
@@ -126,7 +126,7 @@ func (r *Replayer) decide(x sight) (s *ledger.Statement, answer ledger.Answer, c
 
 // found records genesis and the roster of the entries after it.
 func (r *Replayer) found(statement []byte) (err error) {
-	if r.genesis, r.summary.Network, err = ledger.OpenGenesis(statement); err != nil {
+	if r.genesis, r.summary.Network, err = ledger.VerifyGenesis(statement); err != nil {
 		return err
 	}
 	r.founding = bytes.Clone(statement)

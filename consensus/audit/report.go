@@ -141,7 +141,7 @@ func (r *Reporter) purpose(q *query) string {
 // reject counts a query that the rules rejected. Its consent may exist anyway
 // and open it.
 func (r *Reporter) reject(e *Entry, k tallyKey) {
-	if o, err := r.inspector.Open(e); err == nil && o != nil {
+	if o, err := r.inspector.Unseal(e); err == nil && o != nil {
 		k.purpose = known(r.purposes, o.Query.Purpose)
 	}
 	r.tally(k).reject(e.Verdict)

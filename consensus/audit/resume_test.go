@@ -31,7 +31,7 @@ func troubled(t testing.TB) *audittest.World {
 	q = w.Ask(d, nil)
 	w.Refuse("tax", q, consent.Revoked, nil)
 	w.Now += 10 * audittest.Minute
-	w.Say("bank-a", ledger.KindReceipt, ledger.Receipt{Head: w.Head(), Query: q.Ref.ID, Fragments: []ledger.Fragment{{Agency: "tax", Digest: make([]byte, 32)}}})
+	w.SubmitAs("bank-a", ledger.KindReceipt, ledger.Receipt{Head: w.Head(), Query: q.Ref.ID, Fragments: []ledger.Fragment{{Agency: "tax", Digest: make([]byte, 32)}}})
 	w.Now -= 10 * audittest.Minute
 	for range 4 {
 		w.Pass(9 * 60 * audittest.Minute)
@@ -49,7 +49,7 @@ func run(w *audittest.World, id *seal.Identity, s audit.Store, mark []byte, each
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	l, err := audit.Open(audit.Source{Fetch: audittest.Fetch(w.Files())}, policy)
+	l, err := audit.Load(audit.Source{Fetch: audittest.Fetch(w.Files())}, policy)
 	if err != nil {
 		return nil, nil, nil, err
 	}

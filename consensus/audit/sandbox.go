@@ -188,7 +188,7 @@ func (s *Sandbox) sealed(e *Entry, p *ledger.QueryOpen) (ledger.Verdict, error) 
 		return "", err
 	}
 	if q == nil { // the query was refused
-		o, err := s.inspector.Open(e)
+		o, err := s.inspector.Unseal(e)
 		if err != nil || o == nil {
 			return SandboxUnknown, nil
 		}

@@ -71,7 +71,7 @@ func (l *Log) signedBy(c tlog.Checkpoint) string {
 	if err != nil {
 		return ""
 	}
-	g, _, err := ledger.OpenGenesis(e.Statement)
+	g, _, err := ledger.VerifyGenesis(e.Statement)
 	if err != nil {
 		return ""
 	}
@@ -80,7 +80,7 @@ func (l *Log) signedBy(c tlog.Checkpoint) string {
 		if err != nil {
 			continue
 		}
-		if _, _, err := tlog.OpenCheckpoint(l.Signed, c.Origin, key); err == nil {
+		if _, _, err := tlog.VerifyCheckpoint(l.Signed, c.Origin, key); err == nil {
 			return m.Name
 		}
 	}

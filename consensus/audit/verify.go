@@ -45,11 +45,11 @@ type Log struct {
 	source Source
 }
 
-// Open fetches the checkpoint and verifies it by the policy. The error wraps
+// Load fetches the checkpoint and verifies it by the policy. The error wraps
 // [ErrUnverifiable] if the log is at fault. Without a policy (nil) nobody
 // vouches for the checkpoint: [Log.Verify] then only shows that the log has no
 // contradictions, whoever made it.
-func Open(source Source, policy *tlog.Policy) (*Log, error) {
+func Load(source Source, policy *tlog.Policy) (*Log, error) {
 	signed, err := source.Fetch("checkpoint")
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: %w", ErrUnverifiable, ErrNoCheckpoint)
@@ -91,7 +91,7 @@ func (l *Log) obey(policy *tlog.Policy) (err error) {
 	if err != nil {
 		return err
 	}
-	_, l.Signers, err = tlog.OpenCheckpoint(l.Signed, l.Origin, keys...)
+	_, l.Signers, err = tlog.VerifyCheckpoint(l.Signed, l.Origin, keys...)
 	return err
 }
 

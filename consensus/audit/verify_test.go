@@ -29,7 +29,7 @@ func source(files map[string][]byte) audit.Source {
 
 // verify runs the whole pass over an export, replay included.
 func verify(files map[string][]byte, p *tlog.Policy, seen *tlog.Head) (*audit.Log, *audit.Summary, error) {
-	l, err := audit.Open(source(files), p)
+	l, err := audit.Load(source(files), p)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -79,7 +79,7 @@ func TestWithoutListing(t *testing.T) {
 	w := audittest.Served(t)
 	files := w.Files()
 	files["index.html"] = []byte("hello")
-	l, err := audit.Open(audit.Source{Fetch: audittest.Fetch(files)}, policy(t, w.Policy(0)))
+	l, err := audit.Load(audit.Source{Fetch: audittest.Fetch(files)}, policy(t, w.Policy(0)))
 	if err == nil {
 		err = l.Verify(nil, nil)
 	}
@@ -93,7 +93,7 @@ func TestVerifyLargeTrees(t *testing.T) {
 	w := audittest.New(t)
 	p := policy(t, w.Policy(0))
 	pass := func(files map[string][]byte) (n int, err error) {
-		l, err := audit.Open(source(files), p)
+		l, err := audit.Load(source(files), p)
 		if err != nil {
 			return 0, err
 		}
@@ -211,7 +211,7 @@ func TestFailingSource(t *testing.T) {
 			}
 			return files[p], nil
 		}}
-		l, err := audit.Open(s, policy(t, w.Policy(0)))
+		l, err := audit.Load(s, policy(t, w.Policy(0)))
 		if err == nil {
 			err = l.Verify(nil, nil)
 		}

@@ -80,7 +80,7 @@ func (a *Ask) Admit(agency string, l Logged) (*Terms, error) {
 	if r := a.Vouched(agency, l); r != nil {
 		return nil, r
 	}
-	t, err := OpenTerms(l.Issuer, a.Terms, a.Credential, l.At.Day)
+	t, err := VerifyTerms(l.Issuer, a.Terms, a.Credential, l.At.Day)
 	if err != nil {
 		return nil, err
 	}

@@ -66,7 +66,7 @@ func Offers(list []Slice) (offers []Offer) {
 	return offers
 }
 
-// Secret returns K. The body must have passed [OpenBody].
+// Secret returns K. The body must have passed [VerifyBody].
 func (b *Body) Secret() sign.Secret { return sign.Secret(b.K) }
 
 // Slice returns the slice of one agency, or nil.
@@ -221,15 +221,15 @@ func SlotList(sections []Section, k sign.Secret, id ID, random io.Reader) ([][]b
 // wraps [sign.ErrMalformed].
 func CheckSlots(list [][]byte) error { return checkDigests(list) }
 
-// OpenBody checks that an opened body is what the header commits to. The terms
+// VerifyBody checks that an opened body is what the header commits to. The terms
 // have to be signed by the credentialed key, every slice has to be listed, and
 // every commitment has to match a key derived from K. Day is the day of the
 // grant.
-func OpenBody(h *Header, b *Body, a Authority, day Day) (*Terms, error) {
+func VerifyBody(h *Header, b *Body, a Authority, day Day) (*Terms, error) {
 	if len(b.K) != len(sign.Secret{}) {
 		return nil, refuse(Mismatch, "body: K of %d bytes", len(b.K))
 	}
-	t, err := OpenTerms(a, b.Terms, b.Credential, day)
+	t, err := VerifyTerms(a, b.Terms, b.Credential, day)
 	if err != nil {
 		return nil, err
 	}

@@ -100,13 +100,13 @@ func TestGrantNeedsTheSubject(t *testing.T) {
 	s.check(err)
 	h := s.open(raw)
 	a := Authority{Network: s.network, Registrar: s.registrar.Public().(ed25519.PublicKey)}
-	terms, err := OpenBody(&h, &c.Body, a, today)
+	terms, err := VerifyBody(&h, &c.Body, a, today)
 	s.check(err)
 	if !bytes.Equal(terms.Notice, NoticeDigest("notice")) || terms.Bounds.ConsentID() != h.Bounds.ConsentID() {
 		t.Errorf("signed for %+v", terms)
 	}
 	s.check(c.Countersign(s.keyring.Credential(1))) // a key other than the one the credential names
-	if _, err := OpenBody(&h, &c.Body, a, today); err == nil {
+	if _, err := VerifyBody(&h, &c.Body, a, today); err == nil {
 		t.Error("the terms count under any key")
 	}
 }
@@ -173,9 +173,9 @@ func TestAdmit(t *testing.T) {
 	}
 }
 
-func TestOpenBody(t *testing.T) {
+func TestVerifyBody(t *testing.T) {
 	s := tell(t)
-	terms, err := OpenBody(&s.header, &s.body, s.logged.Issuer, today)
+	terms, err := VerifyBody(&s.header, &s.body, s.logged.Issuer, today)
 	s.check(err)
 	if terms.Subject != s.draft.Subject {
 		t.Fatalf("subject %s", terms.Subject)
@@ -190,7 +190,7 @@ func TestOpenBody(t *testing.T) {
 	} {
 		s := tell(t)
 		bend(&s.body)
-		if _, err := OpenBody(&s.header, &s.body, s.logged.Issuer, today); err == nil {
+		if _, err := VerifyBody(&s.header, &s.body, s.logged.Issuer, today); err == nil {
 			t.Errorf("%s: opened", name)
 		}
 	}

@@ -32,7 +32,7 @@ func (c *Credential) Check() error {
 }
 
 // ReadCredential reads a credential without verifying the registrar's
-// signature. To verify it, see [OpenTerms].
+// signature. To verify it, see [VerifyTerms].
 func ReadCredential(statement []byte) (*Credential, error) {
 	s, err := sign.Parse(statement)
 	if err != nil {
@@ -56,12 +56,12 @@ type Authority struct {
 	Registrar ed25519.PublicKey // statement key of the registrar at the time of issue
 }
 
-// OpenTerms verifies that the registrar signed the credential, that the
+// VerifyTerms verifies that the registrar signed the credential, that the
 // credential is valid on the day, that the key it names signed the terms, and
 // that both name one subject. It returns the terms that the subject agreed to.
 // The caller has to look up by [CredentialDigest] that the credential is on the
 // log and not revoked.
-func OpenTerms(a Authority, terms, credential []byte, day Day) (*Terms, error) {
+func VerifyTerms(a Authority, terms, credential []byte, day Day) (*Terms, error) {
 	var c Credential
 	if err := decodeVerified(a.Network, KindCredential, credential, a.Registrar, &c); err != nil {
 		return nil, refuse(BadSubject, "credential: %v", err)

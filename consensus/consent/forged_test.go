@@ -299,7 +299,7 @@ var handmade = []forgery{
 // doors runs all three checks: the bank's, the agency's, and the decision
 // alone.
 func (s *story) doors() (body, ask, own error) {
-	_, body = OpenBody(&s.header, &s.body, s.logged.Issuer, today)
+	_, body = VerifyBody(&s.header, &s.body, s.logged.Issuer, today)
 	_, ask = s.ask.Admit(s.at, s.logged)
 	var t Terms
 	st, err := sign.Parse(s.ask.Terms)

@@ -71,7 +71,7 @@ func (t *Terms) Dated(granted Day) *Refusal {
 }
 
 // ReadTerms reads terms without verifying the subject's signature. To verify
-// it, see [OpenTerms].
+// it, see [VerifyTerms].
 func ReadTerms(statement []byte) (*Terms, error) {
 	s, err := sign.Parse(statement)
 	if err != nil {

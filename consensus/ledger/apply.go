@@ -73,7 +73,7 @@ func isDigest(digest, raw []byte) bool {
 
 // foundingOf reads genesis from raw, for an empty log.
 func foundingOf(raw []byte) (*Statement, Answer, error) {
-	g, network, err := OpenGenesis(raw)
+	g, network, err := VerifyGenesis(raw)
 	if err != nil {
 		return nil, Answer{Verdict: Malformed, Detail: err.Error()}, nil
 	}

@@ -53,16 +53,16 @@ func (c *Cosigners) Verifiers() (keys []tlog.Verifier, err error) {
 	return keys, nil
 }
 
-// Open reads a checkpoint that this set has made final. It also verifies every
+// Verify parses a checkpoint that this set has made final. It also verifies every
 // line by one of the other keys. It returns all signatures by either. The
 // caller has to know whether the set may make a head of this size final. Errors
-// are those of [tlog.OpenCheckpoint], and [tlog.ErrQuorum].
-func (c *Cosigners) Open(signed []byte, others ...tlog.Verifier) (tlog.Head, []tlog.Signature, error) {
+// are those of [tlog.VerifyCheckpoint], and [tlog.ErrQuorum].
+func (c *Cosigners) Verify(signed []byte, others ...tlog.Verifier) (tlog.Head, []tlog.Signature, error) {
 	own, err := c.Verifiers()
 	if err != nil {
 		return tlog.Head{}, nil, err
 	}
-	checkpoint, signatures, err := tlog.OpenCheckpoint(signed, c.Origin, slices.Concat(own, others)...)
+	checkpoint, signatures, err := tlog.VerifyCheckpoint(signed, c.Origin, slices.Concat(own, others)...)
 	if err != nil {
 		return tlog.Head{}, nil, err
 	}

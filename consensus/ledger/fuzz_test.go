@@ -60,7 +60,7 @@ func FuzzOpenGenesis(f *testing.F) {
 	}
 	f.Add(e.Statement)
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		g, id, err := OpenGenesis(raw)
+		g, id, err := VerifyGenesis(raw)
 		if err != nil {
 			if !errors.Is(err, sign.ErrMalformed) && !errors.Is(err, sign.ErrSignature) {
 				t.Fatal(err)

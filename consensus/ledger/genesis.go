@@ -123,14 +123,14 @@ func Found(g *Genesis, signatures []sign.Signature) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, _, err = OpenGenesis(raw)
+	_, _, err = VerifyGenesis(raw)
 	return raw, err
 }
 
-// OpenGenesis reads and verifies a founding statement: every member it names
+// VerifyGenesis reads and verifies a founding statement: every member it names
 // has signed it, and nobody else has. It returns the genesis and the network
 // id.
-func OpenGenesis(raw []byte) (*Genesis, sign.NetworkID, error) {
+func VerifyGenesis(raw []byte) (*Genesis, sign.NetworkID, error) {
 	fail := func(err error) (*Genesis, sign.NetworkID, error) { return nil, sign.NetworkID{}, err }
 	if len(raw) > sign.MaxStatement {
 		return fail(malformed("genesis of %d bytes, the limit is %d", len(raw), sign.MaxStatement))

@@ -191,7 +191,7 @@ func (t *transaction) finalUnder(force *Cosigners, a *Author, signed []byte) (tl
 	if err != nil {
 		return tlog.Head{}, err
 	}
-	head, signatures, err := force.Open(signed, log)
+	head, signatures, err := force.Verify(signed, log)
 	if err != nil {
 		return head, err
 	}

@@ -10,7 +10,7 @@ import (
 
 // Proof proves to a reader without a replica that an entry is on the log. It
 // relies on the cosignatures of a quorum and on nobody's word, see
-// [Seen.Follow].
+// [Seen.Verify].
 //
 // If there are more handovers than one proof may have, the proof ends with the
 // last one it includes and proves no entry, see [Proof.Partial].
@@ -71,11 +71,11 @@ func unproven(format string, args ...any) error {
 	return fmt.Errorf("%w: %w", ErrUnproven, fmt.Errorf(format, args...))
 }
 
-// Follow verifies a proof from head to head. Each head must be final under the
+// Verify verifies a proof from head to head. Each head must be final under the
 // cosigners that the one before has put into force, and must continue the one
 // before. Lines by anybody else, the log's own included, count for nothing.
-// Errors wrap [ErrUnproven] or [ErrOlder]. Follow does not change s.
-func (s *Seen) Follow(r *Proof) (*Proven, error) {
+// Errors wrap [ErrUnproven] or [ErrOlder]. It does not change s.
+func (s *Seen) Verify(r *Proof) (*Proven, error) {
 	if len(r.Handovers) > MaxProofHandovers {
 		return nil, unproven("%d handovers", len(r.Handovers))
 	}
@@ -109,7 +109,7 @@ func (s *Seen) advance(signed []byte, consistency []tlog.Hash) (*Cosigners, []tl
 		return nil, nil, fmt.Errorf("%w: %d entries of %d", ErrOlder, c.Size, s.Head.Size)
 	}
 	set := At(s.Sets, c.Size)
-	head, signers, err := set.Open(signed)
+	head, signers, err := set.Verify(signed)
 	if err != nil {
 		return nil, nil, unproven("%w", err)
 	}

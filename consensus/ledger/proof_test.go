@@ -56,7 +56,7 @@ func TestProof(t *testing.T) {
 	w, hand := twice(t)
 	g := w.ground(hand, "bank-a", "court", "registrar")
 	r := w.proof(g, 3, 0)
-	p, err := NewSeen(w.genesis).Follow(r)
+	p, err := NewSeen(w.genesis).Verify(r)
 	check(t, err)
 	if len(r.Handovers) != 2 || p.Entry.Index != 3 || p.Seen.Head != g.Final || len(p.Seen.Sets) != 3 || !slices.Equal(p.Set.Members(), third) {
 		t.Fatalf("%+v", p)
@@ -67,12 +67,12 @@ func TestProof(t *testing.T) {
 	w.pass(minute)
 	g = w.ground(hand, "auditor", "court", "registrar")
 	r = w.proof(g, w.size()-1, p.Seen.Head.Size)
-	again, err := p.Seen.Follow(r)
+	again, err := p.Seen.Verify(r)
 	check(t, err)
 	if len(r.Handovers) != 0 || again.Seen.Head != g.Final {
 		t.Errorf("%+v", again)
 	}
-	if _, err := again.Seen.Follow(w.proof(w.groundAt(hand, p.Seen.Head.Size), 3, 0)); !errors.Is(err, ErrOlder) {
+	if _, err := again.Seen.Verify(w.proof(w.groundAt(hand, p.Seen.Head.Size), 3, 0)); !errors.Is(err, ErrOlder) {
 		t.Errorf("an older head: %v", err)
 	}
 }
@@ -116,14 +116,14 @@ func TestProofForged(t *testing.T) {
 	}
 	seen := NewSeen(w.genesis)
 	for name, r := range cases {
-		if p, err := seen.Follow(r); !errors.Is(err, ErrUnproven) && !errors.Is(err, ErrOlder) {
+		if p, err := seen.Verify(r); !errors.Is(err, ErrUnproven) && !errors.Is(err, ErrOlder) {
 			t.Errorf("%s: %+v, %v", name, p, err)
 		}
 	}
 	if len(seen.Sets) != 1 || seen.Head != tlog.New(nil).Head() {
 		t.Errorf("what was seen has changed: %+v", seen)
 	}
-	_, err := seen.Follow(good())
+	_, err := seen.Verify(good())
 	check(t, err)
 }
 
@@ -135,7 +135,7 @@ func TestProofHandover(t *testing.T) {
 	for _, index := range []uint64{4, 6} { // an approval; the tick after the handover
 		g.Sets = []Cosigners{{}, {After: index + 1}}
 		hand[index+1] = oldSet
-		if _, err := NewSeen(w.genesis).Follow(w.proof(g, 3, 0)); !errors.Is(err, ErrUnproven) {
+		if _, err := NewSeen(w.genesis).Verify(w.proof(g, 3, 0)); !errors.Is(err, ErrUnproven) {
 			t.Errorf("entry %d: %v", index, err)
 		}
 	}
@@ -146,7 +146,7 @@ func TestProofHandover(t *testing.T) {
 	p, path, err := g.prove(w.finalBy(w.genesis.Origin, 8, "tax", oldSet...), 5, 0)
 	check(t, err)
 	r.Handovers[0] = Handed{*p, path}
-	if _, err := NewSeen(w.genesis).Follow(r); !errors.Is(err, ErrUnproven) {
+	if _, err := NewSeen(w.genesis).Verify(r); !errors.Is(err, ErrUnproven) {
 		t.Error(err)
 	}
 }
@@ -158,12 +158,12 @@ func TestProofFork(t *testing.T) {
 	a.pass(minute)
 	b.pass(2 * minute)
 	b.pass(minute)
-	p, err := NewSeen(a.genesis).Follow(a.proof(a.ground(nil, oldSet...), 1, 0))
+	p, err := NewSeen(a.genesis).Verify(a.proof(a.ground(nil, oldSet...), 1, 0))
 	check(t, err)
-	if _, err := p.Seen.Follow(b.proof(b.ground(nil, oldSet...), 1, p.Seen.Head.Size)); !errors.Is(err, ErrUnproven) {
+	if _, err := p.Seen.Verify(b.proof(b.ground(nil, oldSet...), 1, p.Seen.Head.Size)); !errors.Is(err, ErrUnproven) {
 		t.Errorf("a fork passes: %v", err)
 	}
-	_, err = NewSeen(b.genesis).Follow(b.proof(b.ground(nil, oldSet...), 1, 0))
+	_, err = NewSeen(b.genesis).Verify(b.proof(b.ground(nil, oldSet...), 1, 0))
 	check(t, err) // the signatures are right: only a remembered head shows the fork
 }
 
@@ -227,12 +227,12 @@ func TestProofOverManyHandovers(t *testing.T) {
 	}
 	g := w.ground(hand, both...)
 	first := w.proof(g, 3, 0)
-	p, err := NewSeen(w.genesis).Follow(first)
+	p, err := NewSeen(w.genesis).Verify(first)
 	check(t, err)
 	if !first.Partial() || p.Entry != nil || len(p.Seen.Sets) != MaxProofHandovers+1 {
 		t.Fatalf("%d sets, %+v", len(p.Seen.Sets), p.Entry)
 	}
-	last, err := p.Seen.Follow(w.proof(g, 3, p.Seen.Head.Size))
+	last, err := p.Seen.Verify(w.proof(g, 3, p.Seen.Head.Size))
 	check(t, err)
 	if last.Entry == nil || last.Entry.Index != 3 || last.Seen.Head != g.Final || len(last.Seen.Sets) != handovers+1 {
 		t.Errorf("%+v", last)
@@ -242,11 +242,11 @@ func TestProofOverManyHandovers(t *testing.T) {
 		"a handover of it twice":      {Handovers: []Handed{first.Handovers[0], first.Handovers[0]}},
 		"what was walked over before": {Handovers: first.Handovers[1:]},
 	} {
-		if p, err := NewSeen(w.genesis).Follow(r); err == nil {
+		if p, err := NewSeen(w.genesis).Verify(r); err == nil {
 			t.Errorf("%s: %+v", name, p)
 		}
 	}
-	if _, err := last.Seen.Follow(first); !errors.Is(err, ErrOlder) {
+	if _, err := last.Seen.Verify(first); !errors.Is(err, ErrOlder) {
 		t.Errorf("walking back: %v", err)
 	}
 }

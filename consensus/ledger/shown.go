@@ -15,10 +15,10 @@ func (k Keys) CatalogSalt(version uint64) sign.Secret {
 	return k.seed.Derive(sign.LabelCatalog, []byte(k.origin), sign.Number(version))
 }
 
-// OpenCatalog reads a catalog.publish and verifies that the member with this
+// VerifyCatalog reads a catalog.publish and verifies that the member with this
 // statement key has signed it. It does not check whether the log has accepted
 // it.
-func OpenCatalog(network sign.NetworkID, key ed25519.PublicKey, statement []byte) (*Catalog, error) {
+func VerifyCatalog(network sign.NetworkID, key ed25519.PublicKey, statement []byte) (*Catalog, error) {
 	s, err := Parse(statement)
 	if err != nil {
 		return nil, err

@@ -50,7 +50,7 @@ var own = map[string]func() ownPayload{
 }
 
 // Parse reads a member's statement. The error wraps [sign.ErrMalformed].
-// Genesis is read by [OpenGenesis] instead.
+// Genesis is read by [VerifyGenesis] instead.
 func Parse(raw []byte) (*Statement, error) {
 	outer, err := sign.Parse(raw)
 	if err != nil {

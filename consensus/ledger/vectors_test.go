@@ -66,7 +66,7 @@ func newStream(t testing.TB, log string, edit func(*stream, *Genesis)) *stream {
 	}
 	raw, err := Found(&g, sigs)
 	check(t, err)
-	_, s.network, err = OpenGenesis(raw)
+	_, s.network, err = VerifyGenesis(raw)
 	check(t, err)
 	s.must(raw, Accepted)
 	s.lines[0].Log = log

@@ -70,7 +70,7 @@ func newWorldWith(t testing.TB, b Budget) *world {
 	}
 	raw, err := Found(g, sigs)
 	check(t, err)
-	_, w.network, err = OpenGenesis(raw)
+	_, w.network, err = VerifyGenesis(raw)
 	check(t, err)
 	w.state = NewMemory()
 	w.want(raw, Accepted)

@@ -105,8 +105,8 @@ func (r *Replica) confirmEntry(leader string, statement []byte, t leaderAnswer) 
 // earlier carrier brought to the log: the rules know both by the first entry.
 func sameStatement(e *ledger.Entry, statement []byte) (same bool, kind string) {
 	if e.Index == 0 {
-		_, a, errA := ledger.OpenGenesis(e.Statement)
-		_, b, errB := ledger.OpenGenesis(statement)
+		_, a, errA := ledger.VerifyGenesis(e.Statement)
+		_, b, errB := ledger.VerifyGenesis(statement)
 		return errA == nil && errB == nil && a == b, ledger.KindGenesis
 	}
 	theirs, err := ledger.Parse(e.Statement)

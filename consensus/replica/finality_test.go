@@ -27,7 +27,7 @@ import (
 // verifier who knows the log, and of the common history.
 func (n *network) sameFinals() {
 	n.t.Helper()
-	g, _, err := ledger.OpenGenesis(n.genesis)
+	g, _, err := ledger.VerifyGenesis(n.genesis)
 	n.check(err)
 	for name, node := range n.nodes {
 		final := node.Final()
@@ -57,7 +57,7 @@ func (n *network) verifyFinal(g *ledger.Genesis, name string, final replica.Fina
 	cosigners, err := set.Verifiers()
 	n.check(err)
 	keys = append(keys, cosigners...)
-	c, signatures, err := tlog.OpenCheckpoint(final.Signed, g.Origin, keys...)
+	c, signatures, err := tlog.VerifyCheckpoint(final.Signed, g.Origin, keys...)
 	n.check(err)
 	if c.Head != final.Head || len(signatures) < 1+int(set.Quorum) || !slices.ContainsFunc(signatures, func(s tlog.Signature) bool { return s.Key == log }) {
 		n.t.Errorf("%s: final checkpoint of size %d with %d signatures", name, c.Size, len(signatures))
@@ -162,7 +162,7 @@ func TestCosignRequests(t *testing.T) {
 	n.start(n.names...)
 	n.put("voter-a")
 	node := n.nodes["voter-a"]
-	g, _, err := ledger.OpenGenesis(n.genesis)
+	g, _, err := ledger.VerifyGenesis(n.genesis)
 	n.check(err)
 	signed := func(by string, head tlog.Head) []byte {
 		s, err := tlog.NewLogSigner(g.Origin, n.keys[by].Log())
@@ -301,11 +301,11 @@ func wantFork(t *testing.T, err error) {
 // opened returns the head of a checkpoint that a member signed.
 func (n *network) opened(member, signed string) tlog.Head {
 	n.t.Helper()
-	g, _, err := ledger.OpenGenesis(n.genesis)
+	g, _, err := ledger.VerifyGenesis(n.genesis)
 	n.check(err)
 	key, err := tlog.NewLogVerifier(g.Origin, g.Roster().Member(member).Log)
 	n.check(err)
-	c, _, err := tlog.OpenCheckpoint([]byte(signed), g.Origin, key)
+	c, _, err := tlog.VerifyCheckpoint([]byte(signed), g.Origin, key)
 	n.check(err)
 	return c.Head
 }
@@ -348,7 +348,7 @@ func TestRolledBack(t *testing.T) {
 			if err := back.Ready(ctx); err == nil {
 				t.Error("ready, alone and of the past")
 			}
-			g, _, err := ledger.OpenGenesis(n.genesis)
+			g, _, err := ledger.VerifyGenesis(n.genesis)
 			n.check(err)
 			s, err := tlog.NewLogSigner(g.Origin, n.keys["voter-a"].Log())
 			n.check(err)

@@ -22,7 +22,7 @@ func (n *network) proves(member string, seen *ledger.Seen, index uint64) *ledger
 			continue
 		}
 		n.check(err)
-		proven, err := seen.Follow(p)
+		proven, err := seen.Verify(p)
 		n.check(err)
 		return proven
 	}
@@ -43,7 +43,7 @@ func TestProveOverHandover(t *testing.T) {
 	index := n.put("voter-b")
 	n.check(n.nodes["voter-a"].Finalise(n.ctx(), index+1))
 
-	g, _, err := ledger.OpenGenesis(n.genesis)
+	g, _, err := ledger.VerifyGenesis(n.genesis)
 	n.check(err)
 	for name := range n.nodes {
 		p := n.proves(name, ledger.NewSeen(g), index)

@@ -75,7 +75,7 @@ func (n *network) headOf(member string) []byte {
 
 func (n *network) signedBy(member string, head tlog.Head) []byte {
 	n.t.Helper()
-	g, _, err := ledger.OpenGenesis(n.genesis)
+	g, _, err := ledger.VerifyGenesis(n.genesis)
 	n.check(err)
 	s, err := tlog.NewLogSigner(g.Origin, n.keys[member].Log())
 	n.check(err)
@@ -209,7 +209,7 @@ func TestOldCosignersAreGone(t *testing.T) {
 	n.stop("voter-b")
 	n.check(n.nodes[late].Finalise(n.ctx(), size))
 	final := n.nodes[late].Final()
-	if _, _, err := n.nodes[late].Cosigners(size).Open(final.Signed); err != nil || final.Size < size {
+	if _, _, err := n.nodes[late].Cosigners(size).Verify(final.Signed); err != nil || final.Size < size {
 		t.Errorf("%d entries, not final by the new set: %v", final.Size, err)
 	}
 	n.start("voter-a", "voter-b", "wlearner-0")
@@ -250,7 +250,7 @@ func TestHandoverOfAnotherHistory(t *testing.T) {
 	n := found(t, 1)
 	n.start(n.names...)
 	approved := n.approve([]string{"voter-a", "voter-b", "voter-c"}, voters, 0, 2)
-	g, _, err := ledger.OpenGenesis(n.genesis)
+	g, _, err := ledger.VerifyGenesis(n.genesis)
 	n.check(err)
 	c := tlog.Checkpoint{Origin: g.Origin, Head: tlog.Head{Size: approved, Root: tlog.Hash{1}}}
 	log, err := tlog.NewLogSigner(g.Origin, n.keys["voter-a"].Log())

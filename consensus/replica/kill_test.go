@@ -62,7 +62,7 @@ func runChild(text string) error {
 	if err != nil {
 		return err
 	}
-	g, id, err := ledger.OpenGenesis(genesis)
+	g, id, err := ledger.VerifyGenesis(genesis)
 	if err != nil {
 		return err
 	}

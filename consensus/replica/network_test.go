@@ -77,7 +77,7 @@ func found(t testing.TB, learners int) *network {
 	var err error
 	n.genesis, err = ledger.Found(g, sigs)
 	n.check(err)
-	_, n.id, err = ledger.OpenGenesis(n.genesis)
+	_, n.id, err = ledger.VerifyGenesis(n.genesis)
 	n.check(err)
 	t.Cleanup(func() {
 		for name := range n.nodes {

@@ -132,7 +132,7 @@ func (r *Replica) FinalSince() (at time.Time) {
 	if final.Size == 0 {
 		return at
 	}
-	_, signatures, err := r.trust.at(final.Size).Open(final.Signed, r.trust.members.Load().logs...)
+	_, signatures, err := r.trust.at(final.Size).Verify(final.Signed, r.trust.members.Load().logs...)
 	if err != nil {
 		return at
 	}

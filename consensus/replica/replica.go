@@ -130,7 +130,7 @@ type Replica struct {
 // fetched in the background. The caller must receive from Fatal.
 func Open(c Config) (*Replica, error) {
 	c = c.withDefaults()
-	g, _, err := ledger.OpenGenesis(c.Genesis)
+	g, _, err := ledger.VerifyGenesis(c.Genesis)
 	if err != nil {
 		return nil, fmt.Errorf("genesis: %w", err)
 	}

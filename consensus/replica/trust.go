@@ -123,7 +123,7 @@ func (t *trust) of(member string, signed []byte) (tlog.Head, error) {
 	if !ok {
 		return tlog.Head{}, fmt.Errorf("%q is not a member", member)
 	}
-	c, _, err := tlog.OpenCheckpoint(signed, t.origin, key)
+	c, _, err := tlog.VerifyCheckpoint(signed, t.origin, key)
 	return c.Head, err
 }
 
@@ -137,7 +137,7 @@ func (t *trust) verify(signed []byte) (tlog.Head, error) {
 	if err != nil {
 		return tlog.Head{}, err
 	}
-	head, _, err := t.at(said.Size).Open(signed, t.members.Load().logs...)
+	head, _, err := t.at(said.Size).Verify(signed, t.members.Load().logs...)
 	return head, err
 }
 

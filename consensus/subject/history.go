@@ -93,7 +93,7 @@ type Granted struct {
 // Errors are [Behind] and [ErrNotFinal], for which another member may be asked;
 // those of package audit, if the log is at fault; and the source's own.
 func (w *Wallet) History(source audit.Source, seen *ledger.Seen, used uint64, clock func() time.Time) (*History, error) {
-	log, err := audit.Open(source, nil)
+	log, err := audit.Load(source, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -124,7 +124,7 @@ func (r *reader) final(log *audit.Log, clock func() time.Time) (*History, error)
 		return nil, err
 	}
 	set := ledger.At(sets, log.Size)
-	head, signers, err := set.Open(log.Signed)
+	head, signers, err := set.Verify(log.Signed)
 	if err != nil {
 		return nil, fmt.Errorf("%w: no quorum of cosigners stands behind the log shown, it is one member's word: %w", ErrNotFinal, err)
 	}

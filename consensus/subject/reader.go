@@ -55,7 +55,7 @@ func (r *reader) add(leaf []byte) error {
 		Entry: e.Index, Time: time.UnixMilli(int64(e.Time)).UTC().Format(time.RFC3339), What: e.Kind, By: e.Author,
 		Verdict: string(e.Verdict), Consent: id, Outputs: []Output{},
 	}
-	o, err := r.inspect.Open(e)
+	o, err := r.inspect.Unseal(e)
 	if err == nil && o != nil {
 		v.unseal(e, o)
 	}
@@ -70,7 +70,7 @@ func (r *reader) add(leaf []byte) error {
 }
 
 // take records a consent that was granted. O is nil if its body does not open.
-func (r *reader) take(e *audit.Entry, h *consent.Header, o *audit.Opened) {
+func (r *reader) take(e *audit.Entry, h *consent.Header, o *audit.Unsealed) {
 	b := &h.Bounds
 	g := &Granted{Consent: b.ConsentID().String(), Entry: e.Index, Bank: b.Bank, NotBefore: b.NotBefore.String(), NotAfter: b.NotAfter.String(), MaxUses: b.MaxUses, header: h}
 	if o != nil && o.Body != nil {
@@ -187,7 +187,7 @@ func (r *reader) about(e *audit.Entry) (id string, ok bool) {
 }
 
 // unseal adds the content that was sealed.
-func (v *Event) unseal(e *audit.Entry, o *audit.Opened) {
+func (v *Event) unseal(e *audit.Entry, o *audit.Unsealed) {
 	if o.Terms != nil {
 		v.Purpose = o.Terms.Purpose
 	}

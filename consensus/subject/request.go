@@ -79,7 +79,7 @@ func (r *Request) check(network sign.NetworkID, g *ledger.Genesis) error {
 		if by == nil {
 			return fmt.Errorf("%w: a catalog of %s, which is no member", sign.ErrMalformed, s.Agency)
 		}
-		c, err := ledger.OpenCatalog(network, by.Statement, r.Statements[i])
+		c, err := ledger.VerifyCatalog(network, by.Statement, r.Statements[i])
 		if err == nil && c.Version != s.Version {
 			err = fmt.Errorf("%w: another version of its catalog", sign.ErrMalformed)
 		}

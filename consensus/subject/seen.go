@@ -49,7 +49,7 @@ func (p *seenPaper) verify(g *ledger.Genesis) (*ledger.Seen, error) {
 	if err != nil {
 		return nil, err
 	}
-	head, _, err := ledger.At(p.Sets, c.Size).Open(p.Signed)
+	head, _, err := ledger.At(p.Sets, c.Size).Verify(p.Signed)
 	if err != nil {
 		return nil, err
 	}

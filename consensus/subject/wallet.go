@@ -8,7 +8,7 @@
 // An enterprise keeps:
 //
 //   - Its seed, encrypted ([New], [Wallet.Unlock]).
-//   - The founding statement of its network ([Open]).
+//   - The founding statement of its network ([Locked]).
 //   - What it asked a registrar to certify ([Enrolment]), and the credential it
 //     received ([Wallet.Credential]).
 //   - The number of its next consent ([NextText]), with a copy of each consent
@@ -77,10 +77,10 @@ func Fingerprint(key ed25519.PublicKey) string {
 // Of reports whether the enrolment is for this network.
 func (e *Enrolment) Of(network sign.NetworkID) bool { return bytes.Equal(e.Network, network[:]) }
 
-// Open returns an enterprise's wallet on the network of a founding statement,
+// Locked returns an enterprise's wallet on the network of a founding statement,
 // without keys.
-func Open(genesis []byte) (*Wallet, error) {
-	g, id, err := ledger.OpenGenesis(genesis)
+func Locked(genesis []byte) (*Wallet, error) {
+	g, id, err := ledger.VerifyGenesis(genesis)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +91,7 @@ func Open(genesis []byte) (*Wallet, error) {
 // of tests). It returns the enterprise's wallet on the network of a founding
 // statement, unlocked, and the seed encrypted under a passphrase.
 func New(genesis []byte, id consent.Subject, words string, random io.Reader) (w *Wallet, sealed []byte, err error) {
-	if w, err = Open(genesis); err != nil {
+	if w, err = Locked(genesis); err != nil {
 		return nil, nil, err
 	}
 	var seed sign.Secret
@@ -137,7 +137,7 @@ func (w *Wallet) age() (seal.Identity, error) { return seal.IdentityFrom(w.keys.
 // enterprise and its key. If it is about another, the error is a
 // [*consent.Refusal].
 func (w *Wallet) Credential(statement []byte) (*consent.Credential, error) {
-	c, err := OpenCredential(w.Genesis.Roster(), w.Network, statement)
+	c, err := VerifyCredential(w.Genesis.Roster(), w.Network, statement)
 	if err != nil {
 		return nil, err
 	}
@@ -147,10 +147,10 @@ func (w *Wallet) Credential(statement []byte) (*consent.Credential, error) {
 	return c, nil
 }
 
-// OpenCredential reads a credential's statement and verifies that a member of
+// VerifyCredential reads a credential's statement and verifies that a member of
 // this roster has signed it. Only the log shows whether that member is a
 // registrar, and whether the credential is valid.
-func OpenCredential(members *ledger.Roster, network sign.NetworkID, statement []byte) (*consent.Credential, error) {
+func VerifyCredential(members *ledger.Roster, network sign.NetworkID, statement []byte) (*consent.Credential, error) {
 	s, err := sign.Parse(statement)
 	if err != nil {
 		return nil, err

@@ -67,7 +67,7 @@ func (f *firm) asked() *Request {
 // carry has a member put what the firm signed on the log.
 func (f *firm) carry(member string, statement, sealed []byte) {
 	f.t.Helper()
-	a := f.w.Say(member, ledger.KindCarrier, ledger.Carrier{Head: f.w.Head(), Statement: statement, Sealed: sealed})
+	a := f.w.SubmitAs(member, ledger.KindCarrier, ledger.Carrier{Head: f.w.Head(), Statement: statement, Sealed: sealed})
 	if a.Verdict != ledger.Accepted {
 		f.t.Fatalf("%s: %s", a.Verdict, a.Detail)
 	}
@@ -84,7 +84,7 @@ func (f *firm) look(seen *ledger.Seen, used uint64, by ...string) (*History, err
 // its network.
 func TestWallet(t *testing.T) {
 	f := newFirm(t)
-	again, err := Open(f.genesis)
+	again, err := Locked(f.genesis)
 	f.check(err)
 	again.Subject = f.Subject
 	if err := again.Unlock(f.sealed, "another passphrase"); !errors.Is(err, seal.ErrPassphrase) {

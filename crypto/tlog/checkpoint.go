@@ -156,7 +156,7 @@ type Signature struct {
 	Time uint64
 }
 
-// OpenCheckpoint parses a signed checkpoint of the log with this origin and
+// VerifyCheckpoint parses a signed checkpoint of the log with this origin and
 // verifies it with the given keys, at least one of which must have signed. It
 // returns the signatures by these keys, in the order of their lines, and
 // ignores lines by other keys. A log key counts only if its name is the origin.
@@ -167,8 +167,8 @@ type Signature struct {
 // lines or two keys are the same key; [ErrOrigin]; [ErrSignature] if no key has
 // signed, or if the signature of one is wrong. A note with one bad line of a
 // known key is not to be believed in any part (c2sp.org/signed-note).
-func OpenCheckpoint(signed []byte, origin string, keys ...Verifier) (Checkpoint, []Signature, error) {
-	c, found, err := open(signed, keys)
+func VerifyCheckpoint(signed []byte, origin string, keys ...Verifier) (Checkpoint, []Signature, error) {
+	c, found, err := verifySigned(signed, keys)
 	if err != nil {
 		return Checkpoint{}, nil, err
 	}
@@ -183,15 +183,15 @@ func OpenCheckpoint(signed []byte, origin string, keys ...Verifier) (Checkpoint,
 
 // Unverified reads a signed checkpoint and verifies no signature. It is for
 // callers who need the size in order to know whose signatures count. Its errors
-// are those of [OpenCheckpoint] for the bytes.
+// are those of [VerifyCheckpoint] for the bytes.
 func Unverified(signed []byte) (Checkpoint, error) {
 	c, _, err := parseSigned(signed)
 	return c, err
 }
 
-// open parses a signed checkpoint and verifies every line by one of the keys.
+// verifySigned parses a signed checkpoint and verifies every line by one of the keys.
 // There may be none.
-func open(signed []byte, keys []Verifier) (Checkpoint, []Signature, error) {
+func verifySigned(signed []byte, keys []Verifier) (Checkpoint, []Signature, error) {
 	c, sigs, err := parseSigned(signed)
 	if err != nil {
 		return Checkpoint{}, nil, err

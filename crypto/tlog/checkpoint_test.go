@@ -116,7 +116,7 @@ func TestSignCheckpoint(t *testing.T) {
 	if err != nil || n.Text != text600 || len(n.Sigs) != 1 {
 		t.Errorf("x/mod opens it as %v, %v", n, err)
 	}
-	got, sigs, err := tlog.OpenCheckpoint(signed, origin, logSigner().Verifier)
+	got, sigs, err := tlog.VerifyCheckpoint(signed, origin, logSigner().Verifier)
 	if err != nil || got != c || len(sigs) != 1 || sigs[0] != (tlog.Signature{Key: logSigner().Verifier}) {
 		t.Errorf("opened as %v, %v, %v", got, sigs, err)
 	}
@@ -143,7 +143,7 @@ func TestKeyRotation(t *testing.T) {
 	next := must(tlog.NewLogSigner(origin, key("next log key")))
 	signed := must(tlog.SignCheckpoint(checkpoint600(), logSigner(), next))
 	for _, keys := range [][]tlog.Verifier{{logSigner().Verifier}, {next.Verifier}, {next.Verifier, logSigner().Verifier}} {
-		_, sigs, err := tlog.OpenCheckpoint(signed, origin, keys...)
+		_, sigs, err := tlog.VerifyCheckpoint(signed, origin, keys...)
 		if err != nil || len(sigs) != len(keys) {
 			t.Errorf("opened with %v, %v", sigs, err)
 		}
@@ -163,7 +163,7 @@ func flip(signed []byte, name string) []byte {
 	return []byte(strings.Join(lines, ""))
 }
 
-func TestOpenCheckpointRefuses(t *testing.T) {
+func TestVerifyCheckpointRefuses(t *testing.T) {
 	signed := string(samples(t, "checkpoints")["atoll.txt"])
 	log, n1, n2 := logSigner().Verifier, node(1).Verifier, node(2).Verifier
 	head, first, _ := strings.Cut(signed, "\n\n")
@@ -205,17 +205,17 @@ func TestOpenCheckpointRefuses(t *testing.T) {
 		{"one of three changed", string(flip([]byte(signed), n2.Name())), origin, keys{log, n1, n2}, tlog.ErrSignature},
 		{"too long", signed + strings.Repeat("x", tlog.MaxNoteBytes), origin, keys{log}, tlog.ErrTooLarge},
 	} {
-		_, _, err := tlog.OpenCheckpoint([]byte(v.signed), v.origin, v.keys...)
+		_, _, err := tlog.VerifyCheckpoint([]byte(v.signed), v.origin, v.keys...)
 		wantError(t, v.what, err, v.want)
 	}
 	// Only a log's own key makes a checkpoint of that log, whoever else signs it.
 	stolen := must(tlog.NewLogSigner("other.example", key("other log")))
 	foreign := must(note.Sign(&note.Note{Text: text600}, stolen))
-	_, _, err := tlog.OpenCheckpoint(foreign, origin, stolen.Verifier)
+	_, _, err := tlog.VerifyCheckpoint(foreign, origin, stolen.Verifier)
 	wantError(t, "signed by another log", err, tlog.ErrSignature)
 	// Nobody has to know every key: a wrong line by an unknown key has no
 	// effect.
-	if _, _, err := tlog.OpenCheckpoint(flip([]byte(signed), n2.Name()), origin, log, n1); err != nil {
+	if _, _, err := tlog.VerifyCheckpoint(flip([]byte(signed), n2.Name()), origin, log, n1); err != nil {
 		t.Error(err)
 	}
 }
@@ -227,14 +227,14 @@ func TestMaxSignatures(t *testing.T) {
 		signed += fmt.Sprintf("— w%d AAAAAAE=\n", i)
 	}
 	known := note.VerifierList(logSigner())
-	if _, _, err := tlog.OpenCheckpoint([]byte(signed), origin, logSigner().Verifier); err != nil {
+	if _, _, err := tlog.VerifyCheckpoint([]byte(signed), origin, logSigner().Verifier); err != nil {
 		t.Error(err)
 	}
 	if _, err := note.Open([]byte(signed), known); err != nil {
 		t.Error(err)
 	}
 	signed += "— w AAAAAAE=\n"
-	_, _, err := tlog.OpenCheckpoint([]byte(signed), origin, logSigner().Verifier)
+	_, _, err := tlog.VerifyCheckpoint([]byte(signed), origin, logSigner().Verifier)
 	wantError(t, "101 signatures", err, tlog.ErrTooLarge)
 	if _, err := note.Open([]byte(signed), known); err == nil {
 		t.Error("x/mod accepts more signatures")
@@ -252,7 +252,7 @@ func FuzzOpenCheckpoint(f *testing.F) {
 	keys := []tlog.Verifier{logSigner().Verifier, node(1).Verifier, node(2).Verifier, node(3).Verifier}
 	known := note.VerifierList(keys[0], keys[1], keys[2], keys[3])
 	f.Fuzz(func(t *testing.T, signed []byte) {
-		c, sigs, err := tlog.OpenCheckpoint(signed, origin, keys...)
+		c, sigs, err := tlog.VerifyCheckpoint(signed, origin, keys...)
 		n, xerr := note.Open(signed, known)
 		if err != nil {
 			if errors.Is(err, tlog.ErrSignature) && xerr == nil {

@@ -103,7 +103,7 @@ func TestAttach(t *testing.T) {
 	if golden := samples(t, "checkpoints")["atoll.txt"]; string(signed) != string(golden) {
 		t.Errorf("cosigned\n%s", signed)
 	}
-	got, sigs, err := tlog.OpenCheckpoint(signed, origin, append(keys, log)...)
+	got, sigs, err := tlog.VerifyCheckpoint(signed, origin, append(keys, log)...)
 	if err != nil || got != c || len(sigs) != 4 {
 		t.Fatalf("opened as %v, %v, %v", got, sigs, err)
 	}

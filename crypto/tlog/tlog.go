@@ -11,7 +11,7 @@
 //     each tile at the moment it is full.
 //   - [Tile] names a tile or an entry bundle and is its path (c2sp.org/tlog-tiles).
 //   - [Checkpoint] is a signed tree head (c2sp.org/tlog-checkpoint), signed by
-//     a [LogSigner] and opened with [OpenCheckpoint].
+//     a [LogSigner] and opened with [VerifyCheckpoint].
 //   - [Cosigner] vouches for a checkpoint at a time (c2sp.org/tlog-cosignature).
 //   - [ProveInclusion], [ProveConsistency] and their Check functions connect
 //     entries and heads; [Proof] is the portable receipt (c2sp.org/tlog-proof).
@@ -19,7 +19,7 @@
 //
 // A log keeps a Tree and stores its full tiles; everything else it serves can
 // be derived. A verifier that has a policy needs [Policy.Verify] and
-// [Proof.Verify] and nothing more. [OpenCheckpoint] is for callers that know the
+// [Proof.Verify] and nothing more. [VerifyCheckpoint] is for callers that know the
 // keys by other means.
 //
 // What it does not promise: that a log which proves itself consistent to you

@@ -115,7 +115,7 @@ func sizes(r *rand.Rand) []uint64 {
 	return s
 }
 
-func TestOpen(t *testing.T) {
+func TestLoad(t *testing.T) {
 	const more = 700
 	r := rand.New(rand.NewPCG(1, 1))
 	whole := newTestLog(70_000 + more)
@@ -160,7 +160,7 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-func TestOpenDamaged(t *testing.T) {
+func TestLoadDamaged(t *testing.T) {
 	const size = 66_000
 	log := newTestLog(size)
 	want := log.Head()

@@ -41,7 +41,7 @@ func (s *Server) final(ctx context.Context, in FinalIn) (out FinalOut, err error
 		return out, nil
 	}
 	set := s.Node.Cosigners(final.Size)
-	_, signers, err := set.Open(final.Signed)
+	_, signers, err := set.Verify(final.Signed)
 	for _, s := range signers {
 		out.Cosigners = append(out.Cosigners, strings.TrimPrefix(s.Key.Name(), set.Origin+"/"))
 	}

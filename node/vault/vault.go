@@ -134,7 +134,7 @@ func (v *Vault) open(dir string) (err error) {
 	if v.folder, err = v.spool.Open("."); err != nil {
 		return err
 	}
-	if err := v.update(v.found); err != nil {
+	if err := v.update(v.prepare); err != nil {
 		return err
 	}
 	// New files survive a power failure only if their folder is synced.
@@ -144,8 +144,8 @@ func (v *Vault) open(dir string) (err error) {
 	return v.tidy()
 }
 
-// found creates the buckets of a new vault, and checks the secret of an old one.
-func (v *Vault) found(tx *bbolt.Tx) error {
+// prepare creates the buckets of a new vault, and checks the secret of an old one.
+func (v *Vault) prepare(tx *bbolt.Tx) error {
 	for _, name := range [][]byte{recordsBucket, spoolBucket, dueBucket, metaBucket} {
 		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 			return err

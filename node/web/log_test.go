@@ -99,7 +99,7 @@ func TestWalk(t *testing.T) {
 	for _, size := range []int{1, 2, 255, 256, 257, 600, 66_000} {
 		l := newLog(t, size)
 		c := l.serve(t)
-		signed, _, err := tlog.OpenCheckpoint(fetch(t, c, "checkpoint"), origin, l.signer.Verifier)
+		signed, _, err := tlog.VerifyCheckpoint(fetch(t, c, "checkpoint"), origin, l.signer.Verifier)
 		if err != nil || signed.Size != uint64(size) {
 			t.Fatalf("checkpoint of size %d, %v", signed.Size, err)
 		}
@@ -312,7 +312,7 @@ func TestLogFails(t *testing.T) {
 func TestEmptyLog(t *testing.T) {
 	l := newLog(t, 0)
 	c := l.serve(t)
-	cp, _, err := tlog.OpenCheckpoint(fetch(t, c, "checkpoint"), origin, l.signer.Verifier)
+	cp, _, err := tlog.VerifyCheckpoint(fetch(t, c, "checkpoint"), origin, l.signer.Verifier)
 	if err != nil || cp.Size != 0 {
 		t.Errorf("%+v, %v", cp, err)
 	}

@@ -200,7 +200,7 @@ func (f *Feeder) attach(w *fed, lines string) error {
 	if err != nil {
 		return err
 	}
-	_, signatures, err := tlog.OpenCheckpoint(signed, f.log.Signer.Name(), w.Key)
+	_, signatures, err := tlog.VerifyCheckpoint(signed, f.log.Signer.Name(), w.Key)
 	if err != nil {
 		return err
 	}

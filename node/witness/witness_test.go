@@ -52,7 +52,7 @@ func names(t *testing.T, h *history, signed []byte, witnesses ...*fence) (head t
 	for _, f := range witnesses {
 		keys = append(keys, f.key.Verifier)
 	}
-	c, signatures, err := tlog.OpenCheckpoint(signed, origin, keys...)
+	c, signatures, err := tlog.VerifyCheckpoint(signed, origin, keys...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -365,7 +365,7 @@ func FuzzAttach(f *testing.F) {
 		feeder.begin(head, signed)
 		feeder.take(t.Context(), feeder.witnesses[0], lines, nil)
 		served := feeder.serve(head, signed)
-		_, found, err := tlog.OpenCheckpoint(served, origin, h.signer.Verifier, w.Verifier)
+		_, found, err := tlog.VerifyCheckpoint(served, origin, h.signer.Verifier, w.Verifier)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -120,7 +120,7 @@ func (f *fence) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "bad request", http.StatusBadRequest)
 		return
 	}
-	c, _, err := tlog.OpenCheckpoint([]byte(signed), origin, must(tlog.NewLogSigner(origin, keyOf(0))).Verifier)
+	c, _, err := tlog.VerifyCheckpoint([]byte(signed), origin, must(tlog.NewLogSigner(origin, keyOf(0))).Verifier)
 	if err != nil {
 		http.Error(w, "whose is it?", http.StatusForbidden)
 		return

@@ -71,7 +71,7 @@ func (w *World) Publish(agency string, version uint64, edit ...func(*Defining)) 
 	w.check(err)
 	digest := make([]byte, 32)
 	w.random.Read(digest)
-	c.Entry = w.Say(agency, ledger.KindCatalog, ledger.Catalog{Head: w.Head(), Digest: digest, Version: version, Root: root}).Index
+	c.Entry = w.SubmitAs(agency, ledger.KindCatalog, ledger.Catalog{Head: w.Head(), Digest: digest, Version: version, Root: root}).Index
 	w.Catalogs[agency] = c
 	return c
 }

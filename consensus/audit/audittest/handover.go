@@ -31,7 +31,7 @@ func (w *World) HandOver(head tlog.Head) {
 
 func (w *World) accepted(member, kind string, payload any) {
 	w.t.Helper()
-	if a := w.Say(member, kind, payload); a.Verdict != ledger.Accepted {
+	if a := w.SubmitAs(member, kind, payload); a.Verdict != ledger.Accepted {
 		w.t.Fatalf("%s by %s: %+v", kind, member, a)
 	}
 }

@@ -71,7 +71,7 @@ func (w *World) Grant(f *Firm, edit func(*Consenting)) *Deal {
 	s, err := sign.Parse(statement)
 	w.check(err)
 	w.check(s.Decode(&d.Header))
-	d.Index = w.Say(c.Draft.Bank, ledger.KindCarrier, ledger.Carrier{Head: w.Head(), Statement: statement, Sealed: sealed}).Index
+	d.Index = w.SubmitAs(c.Draft.Bank, ledger.KindCarrier, ledger.Carrier{Head: w.Head(), Statement: statement, Sealed: sealed}).Index
 	return d
 }
 
@@ -173,7 +173,7 @@ func (w *World) Ask(d *Deal, edit func(*Asking)) *Query {
 	w.check(err)
 	bank := d.Header.Bounds.Bank
 	open.Sealed = w.box(a.Key, ledger.KindQueryOpen, bank, head, public, a.Detail, 0)
-	answer := w.Say(bank, ledger.KindQueryOpen, open)
+	answer := w.SubmitAs(bank, ledger.KindQueryOpen, open)
 	return &Query{Ref: ledger.QueryRef{Bank: bank, ID: head.ID}, Detail: a.Detail, Index: answer.Index, deal: d, asked: a.Logged, catalogs: maps.Clone(w.Catalogs)}
 }
 
@@ -266,7 +266,7 @@ func (w *World) Release(agency string, q *Query, edit func(*Answering)) ledger.A
 	public, err := r.Public()
 	w.check(err)
 	r.Sealed = w.box(a.Key, ledger.KindRelease, agency, r.Head, public, a.Detail, a.Room)
-	return w.Say(agency, ledger.KindRelease, r)
+	return w.SubmitAs(agency, ledger.KindRelease, r)
 }
 
 // Digest returns the digest of an agency's fragment.
@@ -287,7 +287,7 @@ func (w *World) Refuse(agency string, q *Query, reason consent.Code, edit func(*
 	public, err := r.Public()
 	w.check(err)
 	r.Sealed = w.box(a.Key, ledger.KindRefuse, agency, r.Head, public, a.Detail, a.Room)
-	return w.Say(agency, ledger.KindRefuse, r)
+	return w.SubmitAs(agency, ledger.KindRefuse, r)
 }
 
 // Receive has the bank acknowledge the releases of agencies.
@@ -298,7 +298,7 @@ func (w *World) Receive(q *Query, agencies ...string) ledger.Answer {
 		r.Fragments = append(r.Fragments, ledger.Fragment{Agency: a, Digest: q.Digest(a)})
 	}
 	slices.SortFunc(r.Fragments, func(a, b ledger.Fragment) int { return strings.Compare(a.Agency, b.Agency) })
-	return w.Say(q.Ref.Bank, ledger.KindReceipt, r)
+	return w.SubmitAs(q.Ref.Bank, ledger.KindReceipt, r)
 }
 
 // Serve makes a regular query: both agencies release, and the bank

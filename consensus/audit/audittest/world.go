@@ -96,7 +96,7 @@ func NewWith(t testing.TB, edit func(*ledger.Genesis)) *World {
 	}
 	raw, err := ledger.Found(g, sigs)
 	w.check(err)
-	_, w.Network, err = ledger.OpenGenesis(raw)
+	_, w.Network, err = ledger.VerifyGenesis(raw)
 	w.check(err)
 	w.Submit(raw)
 	w.Publish("court", 1)
@@ -154,8 +154,8 @@ func (w *World) salt() []byte {
 	return b
 }
 
-// Say signs a member's statement and puts it on the log, whatever the verdict.
-func (w *World) Say(member, kind string, payload any) ledger.Answer {
+// SubmitAs signs a member's statement and puts it on the log, whatever the verdict.
+func (w *World) SubmitAs(member, kind string, payload any) ledger.Answer {
 	w.t.Helper()
 	return w.Submit(w.Statement(member, kind, payload))
 }
@@ -175,13 +175,13 @@ func (w *World) Pass(ms uint64) {
 		w.Now += step
 		ms -= step
 		for _, v := range w.Genesis.Voters {
-			w.Say(v, ledger.KindTick, ledger.Tick{Head: w.Head()})
+			w.SubmitAs(v, ledger.KindTick, ledger.Tick{Head: w.Head()})
 		}
 		s, err := ledger.Read(w.State)
 		w.check(err)
 		for seat := range w.Genesis.Members {
 			if w.Now >= s.Clocks.Time(seat)+ledger.CallAfter {
-				w.Say(w.Genesis.Members[seat].Name, ledger.KindTick, ledger.Tick{Head: w.Head()})
+				w.SubmitAs(w.Genesis.Members[seat].Name, ledger.KindTick, ledger.Tick{Head: w.Head()})
 			}
 		}
 		if ms == 0 {
@@ -220,7 +220,7 @@ func (w *World) Issue(statement, sealed []byte) ledger.Answer {
 	w.t.Helper()
 	age, err := seal.EncryptBytes(sealed, ledger.Stanzas, w.Ages["auditor"].Recipient())
 	w.check(err)
-	return w.Say(w.Registrar, ledger.KindCredentialIssue, ledger.CredentialIssue{Head: w.Head(), Digest: consent.CredentialDigest(statement), Sealed: age})
+	return w.SubmitAs(w.Registrar, ledger.KindCredentialIssue, ledger.CredentialIssue{Head: w.Head(), Digest: consent.CredentialDigest(statement), Sealed: age})
 }
 
 // Firm makes an enterprise from a seed. Its credential is not issued yet.
