@@ -326,7 +326,7 @@ func (n *Node) lookInto(ctx context.Context, subject consent.Subject, wants []co
 		var err error
 		got, err = n.read(ctx, d, subject, items, &at)
 		if n.registers.answered(d.Name, got, err); err != nil {
-			n.log.Error("a source could not answer for a dataset", "dataset", d.Name, "error", err)
+			n.log.Error("a dataset could not be read from its source: the query gets no answer from it", "dataset", d.Name, "error", err)
 		}
 	}
 	for _, w := range wants {

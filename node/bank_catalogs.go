@@ -131,7 +131,7 @@ func (n *Node) Offering(ctx context.Context, wanted []consent.Offer) (*Offering,
 		asking.Go(func() {
 			var err error
 			if found[i], entries[i], err = n.offeringOf(ctx, o.Agency); err != nil {
-				n.log.Warn("an agency's catalog could not be fetched", "agency", o.Agency, "error", err)
+				n.log.Warn("an agency's catalog could not be fetched", "member", o.Agency, "error", err)
 			}
 		})
 	}

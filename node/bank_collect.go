@@ -90,7 +90,7 @@ func (n *Node) collect(ctx context.Context, a *Asked, c *Consent, s *consent.Sec
 		if err == nil {
 			return p
 		}
-		n.log.Warn("an agency did not answer a query", "agency", s.Agency, "attempt", attempt, "error", err)
+		n.log.Warn("an agency did not answer a query", "entry", a.Index, "member", s.Agency, "attempt", attempt, "error", err)
 		var e *peer.Error
 		if errors.As(err, &e) && e.Code == codeGone { // this member's copy of the log is behind the agency's
 			if p, err := n.kept(a, ask); err == nil {

@@ -124,7 +124,7 @@ func (n *Node) received(a *Asked, ask *consent.Ask) (Piece, bool) {
 	}
 	p, err := n.kept(a, ask)
 	if err != nil {
-		n.log.Warn("a fragment that was received before could not be read from the vault", "agency", ask.Section.Agency, "error", err)
+		n.log.Warn("a fragment that was received before could not be read from the vault", "member", ask.Section.Agency, "error", err)
 	}
 	return p, err == nil
 }

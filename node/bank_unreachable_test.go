@@ -21,7 +21,7 @@ type attempts struct {
 }
 
 func (a *attempts) Write(line []byte) (int, error) {
-	if bytes.Contains(line, []byte("agency="+a.agency+" attempt=")) {
+	if bytes.Contains(line, []byte("member="+a.agency+" attempt=")) {
 		a.count.Add(1)
 	}
 	return len(line), nil

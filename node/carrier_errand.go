@@ -84,7 +84,7 @@ func (n *Node) runErrand(ctx context.Context, e *errand, patience time.Duration,
 		going.Go(func() {
 			answer, err := n.submitErrand(ctx, e)
 			if err != nil {
-				n.log.Warn("a revocation could not be brought to the log: it is kept and tried again", "error", err)
+				n.log.Warn("a revocation could not be put on the log: it is kept and tried again", "error", err)
 				return
 			}
 			mu.Lock()
@@ -111,7 +111,7 @@ func (n *Node) runErrand(ctx context.Context, e *errand, patience time.Duration,
 				away[name] = true
 				fallthrough
 			default:
-				n.log.Warn("a revocation could not be sent to an agency: it is tried again", "agency", name, "error", err)
+				n.log.Warn("a revocation could not be sent to an agency: it is tried again", "member", name, "error", err)
 			}
 		})
 	}
@@ -160,7 +160,7 @@ func (n *Node) runErrands() {
 	defer t.Stop()
 	for {
 		if err := n.passErrands(); err != nil && n.ctx.Err() == nil {
-			n.log.Warn("revocations that are kept here could not be brought on their way", "error", err)
+			n.log.Warn("the revocations that this member carries could not be processed: it is tried again", "error", err)
 		}
 		select {
 		case <-t.C:

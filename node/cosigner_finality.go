@@ -61,7 +61,7 @@ func (n *Node) cover(ctx context.Context, a *Asked, pieces []Piece) {
 	ctx, cancel := context.WithTimeout(ctx, profilePatience)
 	defer cancel()
 	if err := n.replica.Finalise(ctx, lastEntry(a, pieces)+1); err != nil {
-		n.log.Warn("a query and its answers are not final yet: too few cosigners have signed", "error", err)
+		n.log.Warn("a query and its answers are not final yet: too few cosigners have signed", "entry", a.Index, "error", err)
 	}
 }
 

@@ -48,7 +48,7 @@ func (n *Node) askWhy(size uint64) *NotFinal {
 	ctx, cancel := context.WithTimeout(n.ctx, askPatience)
 	defer cancel()
 	if err := n.replica.Finalise(ctx, size); err != nil {
-		n.log.Debug("not final", "size", size, "error", err)
+		n.log.Debug("the log is not final at a size that was asked for", "size", size, "error", err)
 	}
 	return n.notFinal(size)
 }

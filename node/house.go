@@ -23,16 +23,16 @@ func (n *Node) keepHouse() {
 	defer t.Stop()
 	for {
 		if err := errors.Join(n.sendReceipts(), n.dropReceived()); err != nil && n.ctx.Err() == nil {
-			n.log.Warn("receipts could not be logged, or received fragments not deleted: it is tried again", "error", err)
+			n.log.Warn("receipts could not be put on the log, or received fragments could not be deleted: it is tried again", "error", err)
 		}
 		select {
 		case <-n.outbox:
 		case <-t.C:
 			if _, err := n.vault.Sweep(time.Now()); err != nil {
-				n.log.Error("what has expired could not be deleted from the vault", "error", err)
+				n.log.Error("expired records could not be deleted from the vault", "error", err)
 			}
 			if err := n.bringHeld(); err != nil && n.ctx.Err() == nil {
-				n.log.Warn("revocations that came past the log could not be taken on", "error", err)
+				n.log.Warn("revocations that were received directly could not be checked against the log", "error", err)
 			}
 		case <-n.ctx.Done():
 			return

@@ -127,7 +127,7 @@ func (n *Node) Fresh(ctx context.Context) {
 		err = n.reach(ctx, card, signed)
 	}
 	if err != nil {
-		n.log.Warn("the leader did not say how long the log is", "leader", leader, "error", err)
+		n.log.Warn("the size of the leader's log could not be determined", "member", leader, "error", err)
 	}
 }
 

@@ -63,7 +63,7 @@ func (h *home) shares(descriptors int, log *slog.Logger) (scarce.Shares, error) 
 		return s, fmt.Errorf("%w: %w", errDescriptors, err)
 	}
 	if want := s.Tight(); want > 0 {
-		log.Warn("few files may be open: fewer clients are let in at once", "limit", s.Limit, "clients", s.Public, "better", want)
+		log.Warn("the limit of open files is low: fewer clients can be connected at a time", "limit", s.Limit, "clients", s.Public, "recommended", want)
 	}
 	return s, nil
 }

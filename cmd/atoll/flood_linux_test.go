@@ -247,7 +247,7 @@ func TestFewDescriptors(t *testing.T) {
 	c.start("tax")
 	c.must(eventually(func() error {
 		text, err := os.ReadFile(c.log("tax"))
-		if err == nil && !(strings.Contains(string(text), "few files may be open") && strings.Contains(string(text), `"msg":"running"`)) {
+		if err == nil && !(strings.Contains(string(text), "the limit of open files is low") && strings.Contains(string(text), `"msg":"the node is running"`)) {
 			err = fmt.Errorf("it says\n%s", text)
 		}
 		return err

@@ -43,15 +43,15 @@ hangs or returns other bytes than were written. Let a supervisor restart it.`),
 			if err != nil {
 				return err
 			}
-			log.Info("running", "member", d.Name, "network", d.Network.String(), "http", d.http, "pid", os.Getpid())
+			log.Info("the node is running", "member", d.Name, "network", d.Network.String(), "http", d.http, "pid", os.Getpid())
 			select {
 			case err = <-d.Fatal():
 			case err = <-d.failed:
 			case <-cmd.Context().Done():
-				log.Info("stopping")
+				log.Info("the node is stopping")
 				return d.Close()
 			}
-			log.Error("cannot go on", "error", err)
+			log.Error("the node cannot go on and stops", "error", err)
 			d.Close() // an error here would only follow from the first one
 			return err
 		},

@@ -99,7 +99,7 @@ func (r *Replica) promise(dir string, snapshots raft.SnapshotStore) (err error) 
 		}
 	}
 	if rolledBack {
-		r.log.Error("raft's log ends before what this voter acknowledged, it was replaced by an older one; the voter stands for no election before it has caught up")
+		r.log.Error("raft's log on disk is older than what this voter has acknowledged: the voter is no candidate in elections until it has caught up")
 	}
 	r.transport.abstention = newAbstention(r.name, r.whole, forbids)
 	return nil

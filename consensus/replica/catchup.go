@@ -79,7 +79,7 @@ func (c *catchup) run() {
 			c.r.failForked(err)
 			return
 		}
-		c.r.warn("catching up failed; it is tried again", "attempt", attempt, "error", err)
+		c.r.warn("catching up with the log failed: it is tried again", "attempt", attempt, "error", err)
 		select {
 		case <-time.After(c.r.pause(attempt)):
 		case <-c.r.ctx.Done():

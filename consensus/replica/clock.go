@@ -238,7 +238,7 @@ func (r *Replica) watchClock(s *ledger.State, own uint64) {
 		if t.Verdict != "" {
 			why += ", and the log answered " + string(t.Verdict)
 		}
-		r.log.Error("alarm", "why", why)
+		r.log.Error("this member's clock and network time disagree", "why", why)
 		r.alarm(Alarm{Kind: clockAlarm, Member: r.name, Size: s.Size, Why: why}, sha256.Sum256([]byte(why)))
 	}
 }

@@ -58,7 +58,7 @@ func (r *Replica) guardDisk() {
 func (r *Replica) lookAtDisk() error {
 	used, err := r.diskUsed()
 	if err != nil {
-		r.log.Warn("how full the disk is could not be read", "error", err)
+		r.log.Warn("the used space of the disk could not be determined", "error", err)
 		return nil
 	}
 	before := int(r.used.Swap(int64(used)))

@@ -155,13 +155,13 @@ func (r *Replica) alarm(a Alarm, other tlog.Hash) {
 	a.Time = time.Now().UTC()
 	kept, err := r.evidence.keep(&a, other)
 	if err != nil {
-		r.log.Error("evidence cannot be written", "error", err)
+		r.log.Error("evidence could not be written", "member", a.Member, "error", err)
 	}
 	if scarce.Is(err) {
 		r.begin(func() { r.writeLater(a) })
 	}
 	if kept {
-		r.log.Error("an alarm is raised: see the evidence folder", "member", a.Member, "size", a.Size, "why", a.Why, "evidence", r.evidence.dir)
+		r.log.Error("an alarm was raised: see the evidence folder", "member", a.Member, "size", a.Size, "why", a.Why, "evidence", r.evidence.dir)
 	}
 }
 

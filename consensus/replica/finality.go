@@ -249,7 +249,7 @@ func (r *Replica) count(ctx context.Context, set *ledger.Cosigners, votes <-chan
 			return nil, errStopped
 		}
 		if v.err != nil {
-			r.warn("a cosigner gave no cosignature", "member", v.member, "error", v.err)
+			r.warn("a cosigner did not sign a head", "member", v.member, "error", v.err)
 			failures = errors.Join(failures, fmt.Errorf("%s: %w", v.member, v.err))
 			continue
 		}
@@ -265,7 +265,7 @@ func (r *Replica) count(ctx context.Context, set *ledger.Cosigners, votes <-chan
 func (r *Replica) takeFinal(signed []byte, expect func(state.Awaited) error) (tlog.Head, error) {
 	head, err := r.trust.verify(signed)
 	if err != nil {
-		r.log.Error("a checkpoint was passed on as final that is not", "error", err)
+		r.log.Error("a checkpoint that was sent as final does not have the signatures of a final one", "error", err)
 		return tlog.Head{}, nil
 	}
 	own, err := r.trust.adopt(head, signed)

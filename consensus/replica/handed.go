@@ -109,11 +109,11 @@ func (r *Replica) keepHandovers() {
 			if ask && r.handed.at(set.After) == nil {
 				asked = time.Now()
 				if err := r.askHanded(r.ctx, set.After); err != nil {
-					r.warn("the head that made a handover final is not here yet", "size", set.After, "error", err)
+					r.warn("the head that made a handover final has not been received yet", "size", set.After, "error", err)
 				}
 			}
 			if err := r.writeHanded(set.After, r.handed.at(set.After)); err != nil {
-				r.log.Warn("the head of a handover cannot be written", "error", err)
+				r.log.Warn("the head that made a handover final could not be written", "error", err)
 			}
 		}
 	}

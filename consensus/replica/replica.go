@@ -394,9 +394,9 @@ func (r *Replica) want(what string, err error) {
 		return
 	}
 	if err != nil {
-		r.log.Error("the machine lacks what a task takes; it is tried again", "task", what, "error", err)
+		r.log.Error("a task needs a resource that this machine lacks: it is tried again", "task", what, "error", err)
 	} else {
-		r.log.Info("a task for which the machine lacked something works again", "task", what)
+		r.log.Info("a task that needed a resource which this machine lacked works again", "task", what)
 	}
 }
 

@@ -65,14 +65,14 @@ func (w whole) pending() bool {
 func (r *Replica) checkState() error {
 	start := time.Now()
 	slow := time.AfterFunc(2*time.Second, func() {
-		r.log.Info("checking the state on disk: this member leads, cosigns and answers when that is done")
+		r.log.Info("the state on disk is being checked: this member leads, cosigns and answers after that")
 	})
 	defer slow.Stop()
 	if err := r.store.WalkState(func(int) error { return r.ctx.Err() }); err != nil {
 		return err
 	}
 	close(r.whole)
-	r.log.Info("the state on disk is checked", "took", time.Since(start).Round(time.Millisecond))
+	r.log.Info("the state on disk was checked and is intact", "took", time.Since(start).Round(time.Millisecond))
 	return nil
 }
 

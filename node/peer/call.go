@@ -175,7 +175,7 @@ func (h *Host) serve(p Protocol, r rule, f func(context.Context, string, network
 			err = h.refuse(from, p, r, s, err)
 		}
 		if err != nil {
-			h.log.Debug("answer not sent", "member", from.Name, "protocol", p, "err", err)
+			h.log.Debug("an answer to a member could not be sent", "member", from.Name, "protocol", p, "error", err)
 			s.Reset()
 			return
 		}
@@ -187,7 +187,7 @@ func (h *Host) serve(p Protocol, r rule, f func(context.Context, string, network
 func (h *Host) refuse(from *seat, p Protocol, r rule, s network.Stream, why error) error {
 	var e *Error
 	if !errors.As(why, &e) {
-		h.log.Warn("a member's request failed here", "member", from.Name, "protocol", p, "err", why)
+		h.log.Warn("a member's request failed here", "member", from.Name, "protocol", p, "error", why)
 	}
 	s.SetWriteDeadline(time.Now().Add(r.deadline))
 	_, err := s.Write(appendFrame(nil, failure, forWire(why).marshal()))
@@ -210,7 +210,7 @@ func linger(s network.Stream) {
 func (h *Host) answer(ctx context.Context, from *seat, p Protocol, r rule, s network.Stream, f func(context.Context, string, network.Stream, []byte) error) error {
 	us := h.roster.Load().names[h.name]
 	if us == nil || !from.has(r.from) || !us.has(r.to) {
-		h.log.Warn("a member was refused: its role, or this one's, is not for this protocol", "member", from.Name, "protocol", p)
+		h.log.Warn("a member's request was refused: its role, or this member's, does not allow the protocol", "member", from.Name, "protocol", p)
 		return &Error{Code: Forbidden, Message: "the protocol is not for these roles"}
 	}
 	s.SetReadDeadline(time.Now().Add(r.deadline))

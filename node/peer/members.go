@@ -68,7 +68,7 @@ func (h *Host) SetMembers(members []Member) error {
 		if next.ids[id] == nil {
 			book.ClearAddrs(id)
 			if err := h.libp2p.Network().ClosePeer(id); err != nil {
-				h.log.Warn("the connection of a former member could not be closed", "member", old.ids[id].Name, "err", err)
+				h.log.Warn("the connection of a former member could not be closed", "member", old.ids[id].Name, "error", err)
 			}
 		}
 	}
@@ -106,7 +106,7 @@ func (h *Host) expect(s *seat) {
 				err = list.Add(ip.Encapsulate(multiaddr.StringCast("/p2p/" + s.id.String())))
 			}
 			if err != nil {
-				h.log.Warn("no room could be kept for a member's connection", "member", s.Name, "err", err)
+				h.log.Warn("no room could be reserved for a member's connection", "member", s.Name, "error", err)
 			}
 		}
 	}
@@ -201,14 +201,14 @@ func CheckAddress(address string) error {
 // until ctx ends: see [Host.Connected] for the result.
 func (h *Host) Reach(ctx context.Context) {
 	var dials sync.WaitGroup
-	for id := range h.roster.Load().ids {
+	for id, s := range h.roster.Load().ids {
 		if id == h.libp2p.ID() || h.libp2p.Network().Connectedness(id) == network.Connected {
 			continue
 		}
 		dials.Go(func() {
 			h.clearBackoff(id)
 			if _, err := h.libp2p.Network().DialPeer(ctx, id); err != nil {
-				h.log.Debug("not reached", "identity", id.String(), "err", err)
+				h.log.Debug("a member could not be reached", "member", s.Name, "error", err)
 			}
 		})
 	}
@@ -243,7 +243,7 @@ func (g gate) InterceptUpgraded(network.Conn) (bool, control.DisconnectReason) {
 func (g gate) InterceptSecured(_ network.Direction, id peer.ID, at network.ConnMultiaddrs) bool {
 	ok := g.h.isMember(id)
 	if !ok {
-		g.h.log.Info("a connection of nobody in this network was refused", "identity", id.String(), "address", at.RemoteMultiaddr().String())
+		g.h.log.Info("a connection was refused: its identity is not a member's", "identity", id.String(), "address", at.RemoteMultiaddr().String())
 	}
 	return ok
 }

@@ -189,7 +189,7 @@ func (f *Feeder) take(ctx context.Context, w *fed, lines string, err error) {
 	w.next = time.Now().Add(min(maxPause, f.log.Every<<min(w.failures, 10)))
 	w.failures++
 	w.state.Error = err.Error()
-	f.log.Logger.Warn("no cosignature of an outside witness", "witness", w.state.Name, "size", f.now.head.Size, "error", err)
+	f.log.Logger.Warn("an outside witness did not cosign", "witness", w.state.Name, "size", f.now.head.Size, "error", err)
 }
 
 // attach adds a witness's cosignature to the present checkpoint. It is verified
