@@ -7,7 +7,6 @@
 package raftlog
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -17,7 +16,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 	wal "github.com/hashicorp/raft-wal"
 	"github.com/hashicorp/raft-wal/fs"
@@ -291,22 +289,4 @@ func (l *Log) Close() error {
 	}
 	l.closed = true
 	return errors.Join(l.wal.Close(), l.mark.close())
-}
-
-// NewLogger passes a library's warnings to log. Those of raft-wal matter in one
-// case: it reports a failed change of segments only there; the next append then
-// fails.
-func NewLogger(name string, log *slog.Logger) hclog.Logger {
-	return hclog.New(&hclog.LoggerOptions{
-		Name: name, Level: hclog.Warn, DisableTime: true,
-		Output: lineWriter(func(line string) { log.Warn(line) }),
-	})
-}
-
-// A lineWriter is called with each line that is written to it.
-type lineWriter func(line string)
-
-func (w lineWriter) Write(b []byte) (int, error) {
-	w(string(bytes.TrimSpace(b)))
-	return len(b), nil
 }
