@@ -33,7 +33,7 @@ func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata", RequireExplicitExec: true, RequireUniqueNames: true, Cmds: commands})
 }
 
-// An interrupted command says so and leaves nothing behind.
+// An interrupted command reports that and leaves nothing behind.
 func TestInterrupted(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	ctx, cancel := context.WithCancel(context.Background())
@@ -47,8 +47,8 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-// dictionary is what a thief of a database would look for who knows every
-// enterprise: each subject hashed in every way that needs no secret.
+// dictionary returns what a thief of a database would look for who knows every
+// enterprise: each subject, hashed in every way that needs no secret.
 func dictionary(subjects []string) (entries [][]byte) {
 	labels := []string{"", "atoll/v1/credential", "atoll/v1/consent/terms", "atoll/v1/consent/slice", "atoll/v1/subject/credential", "atoll/v1/subject/consent"}
 	for _, subject := range subjects {
@@ -65,8 +65,9 @@ func dictionary(subjects []string) (entries [][]byte) {
 	return entries
 }
 
-// planted is everything of the demo that the log must not know: enterprises,
-// datasets and outputs of all catalogs, operator, product, purpose, values.
+// planted returns everything in the demo that the log must not reveal:
+// enterprises, datasets and outputs of all catalogs, operator, product,
+// purpose, values.
 func planted(t *testing.T, dir string) (words []string, subjects []string) {
 	t.Helper()
 	firms, err := province.Enterprises()
@@ -92,7 +93,7 @@ func planted(t *testing.T, dir string) (words []string, subjects []string) {
 		}
 		for _, i := range c.Items() {
 			words = append(words, i.Dataset+"."+i.Output)
-			if len(i.Output) > 7 { // shorter ones come about by chance
+			if len(i.Output) > 7 { // shorter texts occur by chance
 				words = append(words, i.Output)
 			}
 		}
@@ -110,14 +111,15 @@ func planted(t *testing.T, dir string) (words []string, subjects []string) {
 			words = append(words, in.Value)
 		}
 	}
-	// No word has less than five bytes: in megabytes of ciphertext such ones are found by chance.
+	// No word is shorter than five bytes: shorter ones occur by chance in
+	// megabytes of ciphertext.
 	return append(words, "uscc:", demoOperator, "王经办", "经办", "Tech credit", "科技信用", "pre_loan"), subjects
 }
 
-// shared reports whether a file of the demo is one that members share or that
-// a thief could carry off from any of them: state, raft logs, vaults, spools,
-// ciphertexts, the exported log. Sources are an agency's own, profiles the
-// bank's, enterprises/ the enterprise's.
+// shared reports whether a file of the demo is shared between members, or could
+// be stolen from any of them: state, raft logs, vaults, spools, ciphertexts,
+// the exported log. Sources belong to an agency, profiles to the bank, and
+// enterprises/ to the enterprise.
 func shared(rel string) bool {
 	parts := strings.Split(filepath.ToSlash(rel), "/")
 	switch parts[0] {
@@ -129,7 +131,7 @@ func shared(rel string) bool {
 	return false
 }
 
-// What is left behind names nobody and nothing (I5).
+// The files left behind reveal no names and no data (I5).
 func TestDemoIsBlind(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "d")
@@ -140,7 +142,7 @@ func TestDemoIsBlind(t *testing.T) {
 	words, subjects := planted(t, dir)
 	look := dictionary(subjects)
 	for _, w := range words {
-		if w != "pre_loan" { // the purposes of a network stand in its genesis
+		if w != "pre_loan" { // the purposes of a network are in its genesis
 			look = append(look, []byte(w))
 		}
 	}

@@ -15,8 +15,8 @@ import (
 	"atoll/node/problem"
 )
 
-// codesOf are the error codes that packages have in their source: constants of
-// the types for verdicts and codes, constants called Code…, and literals.
+// codesOf returns the error codes in the source of packages: constants of the
+// types for verdicts and codes, constants called Code…, and literals.
 func codesOf(t *testing.T, dirs ...string) map[string]bool {
 	t.Helper()
 	codes := map[string]bool{}
@@ -67,8 +67,9 @@ func codesOf(t *testing.T, dirs ...string) map[string]bool {
 	return codes
 }
 
-// Whatever a command can end with, people are told what happened and what to do
-// in both languages; and there are no words for what nothing ends with.
+// For every code that a command can end with there is a text that says what
+// happened and what to do, in both languages. There are no texts for other
+// codes.
 func TestEveryCodeInBothLanguages(t *testing.T) {
 	codes := codesOf(t, "../../consensus/ledger", "../../consensus/consent", "../../node", "../../node/problem", "../../node/web", "../../node/source")
 	if len(codes) < 50 {
@@ -76,7 +77,7 @@ func TestEveryCodeInBothLanguages(t *testing.T) {
 	}
 	for c := range codesOf(t, ".") {
 		if strings.ContainsRune(c, '.') {
-			codes[c] = true // not the purposes of genesis
+			codes[c] = true // not the purposes in genesis
 		}
 	}
 	for _, k := range known {
@@ -115,8 +116,8 @@ func chinese(s string) bool {
 	return false
 }
 
-// A command that fails in a Chinese environment says so in Chinese first, with the
-// names and numbers of the message behind it.
+// A command that fails in a Chinese environment reports it in Chinese first,
+// with the names and numbers of the message after it.
 func TestErrorsInChinese(t *testing.T) {
 	t.Setenv("ATOLL_LANG", "zh_CN.UTF-8")
 	for args, words := range map[string][2]string{

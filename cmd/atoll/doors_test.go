@@ -11,10 +11,10 @@ import (
 	"testing"
 )
 
-// From the moment on when a socket can be found under its name, or on the way
-// there, nobody but the owner can open it.
+// From the moment when a socket exists under its name, or under a temporary
+// one, nobody but the owner can open it.
 func TestSocketIsNeverOpen(t *testing.T) {
-	old := syscall.Umask(0) // the worst that a caller can have
+	old := syscall.Umask(0) // the most permissive that a caller can have
 	defer syscall.Umask(old)
 	dir := t.TempDir()
 	path := filepath.Join(dir, "atoll.sock")
@@ -77,8 +77,8 @@ func TestSocketIsNeverOpen(t *testing.T) {
 	}
 }
 
-// The socket of a node that was killed is replaced; a path that is too long is
-// refused before anything is made.
+// The socket of a node that was killed is replaced. A path that is too long is
+// refused before anything is created.
 func TestSocketLeftBehind(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "s.sock")

@@ -15,8 +15,9 @@ import (
 	"atoll/consensus/paper"
 )
 
-// A founder whose clock and the draft's time are more than a day apart is told,
-// whichever of them is wrong, and signs only by naming the draft's day.
+// A founder whose clock differs from the draft's time by more than a day is
+// warned, whichever of the two is wrong, and can sign only by naming the
+// draft's day.
 func TestDraftOfAnotherDay(t *testing.T) {
 	t.Setenv("ATOLL_LANG", "en")
 	dir := t.TempDir()

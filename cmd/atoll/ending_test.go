@@ -10,7 +10,7 @@ import (
 	"atoll/node"
 )
 
-// What ends is said with its day, and with what to do, in both languages.
+// What ends is shown with its day and what to do, in both languages.
 func TestEndingLine(t *testing.T) {
 	for _, c := range []struct {
 		e      node.Ending

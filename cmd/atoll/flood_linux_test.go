@@ -21,18 +21,18 @@ import (
 // floodLimit is how many files the flooded node may have open.
 const floodLimit = 512
 
-// A flood is what strangers from many addresses do to one node: each holds its
-// connection for as long as it is let, and comes again.
+// A flood is many strangers at one node: each holds its connection for as long
+// as the node allows, and comes again.
 type flood struct {
 	ctx    context.Context
-	pace   <-chan time.Time // of new connections, all together
+	pace   <-chan time.Time // of new connections, all strangers together
 	all    sync.WaitGroup
 	opened atomic.Int64
 	open   atomic.Int64
 }
 
-// stranger holds connections to an address, one after another, and does with
-// each what use does, from an address of its own on loopback.
+// stranger holds connections to an address, one after another, from its own
+// address on loopback, and uses each with use.
 func (f *flood) stranger(address, from string, use func(net.Conn)) {
 	f.all.Go(func() {
 		d := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.ParseIP(from)}, Timeout: 2 * time.Second}
@@ -75,7 +75,7 @@ func dribble(begin string) func(net.Conn) {
 	}
 }
 
-// unread asks for the same again and again and takes nothing of what comes.
+// unread sends the same request repeatedly and reads no answer.
 func unread(path string) func(net.Conn) {
 	return func(c net.Conn) {
 		c.(*net.TCPConn).SetReadBuffer(4096)
@@ -88,7 +88,7 @@ func unread(path string) func(net.Conn) {
 	}
 }
 
-// start lets strangers loose at a node's two ports.
+// start begins the flood at a node's two ports.
 func (f *flood) start(http, peers string) {
 	any := func(i int) string { return fmt.Sprintf("127.%d.%d.%d", 1+i%8, rand.IntN(250), 1+rand.IntN(250)) }
 	for i := range 1500 {
@@ -141,10 +141,10 @@ func filesOf(pid int) (int, error) {
 	return len(list), err
 }
 
-// I10: strangers who hold all the connections that they can, at both ports of a
-// voter that may have few files open, stop nobody: the voter goes on voting, a
-// revocation posted to it meanwhile gets to the log, and it never lacks a
-// descriptor.
+// I10: strangers hold all the connections that they can, at both ports of a
+// voter with a low limit of open files, and stop nobody. The voter keeps
+// voting, a revocation posted to it meanwhile gets to the log, and it never
+// runs out of descriptors.
 func TestFlood(t *testing.T) {
 	c := newCluster(t)
 	c.limits = map[string]int{"tax": floodLimit}
@@ -179,7 +179,7 @@ func TestFlood(t *testing.T) {
 	flooded := c.revoke(second)
 	var out api.StatementOut
 	c.do(&out, "credential", "revoke", "--dir", "market", "firm/credential.pem")
-	c.must(eventually(func() error { // commits go on, and the flooded voter has them
+	c.must(eventually(func() error { // commits continue, and the flooded voter has them
 		now, err := statusOf(filepath.Join(c.dir, "tax"))
 		if err == nil && now.Size <= out.Entry {
 			err = fmt.Errorf("the flooded voter has %d entries", now.Size)
@@ -213,8 +213,8 @@ func TestFlood(t *testing.T) {
 	}
 }
 
-// revoke takes a consent back through the node at tax, and returns how long it
-// took until the bank knew it from the log.
+// revoke revokes a consent through the node at tax, and returns how long it
+// took until the bank saw it on the log.
 func (c *cluster) revoke(id string) time.Duration {
 	c.t.Helper()
 	start := time.Now()
@@ -230,8 +230,8 @@ func (c *cluster) revoke(id string) time.Duration {
 	return time.Since(start)
 }
 
-// A limit that is too low for any node is refused with what is needed; one that
-// is low is said, and the node works.
+// A limit that is too low for any node is refused, and the error names the
+// required limit. With a low limit the node logs a warning and works.
 func TestFewDescriptors(t *testing.T) {
 	c := newCluster(t)
 	for _, m := range testMembers { // the others are not started

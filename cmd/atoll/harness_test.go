@@ -28,12 +28,12 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// scriptPatience bounds every wait of these tests. Nothing is measured by it: what is
-// waited for comes in a fraction of it, or the test fails.
+// scriptPatience limits every wait of these tests. It measures nothing: what is
+// waited for takes a fraction of it, or the test fails.
 const scriptPatience = time.Minute
 
-// tests is what testscript.Main runs as "go test", and not as a command: the
-// auditor's command is built before, so that stories can run it.
+// tests reports whether testscript.Main runs as "go test" and not as a command.
+// The auditor's command is built before, so that stories can run it.
 type tests struct{ m *testing.M }
 
 func (t tests) Run() int {
@@ -51,20 +51,20 @@ func (t tests) Run() int {
 	}
 	os.Setenv("PATH", dir+string(filepath.ListSeparator)+os.Getenv("PATH"))
 	if os.Getenv("GORACE") == "" {
-		os.Setenv("GORACE", "atexit_sleep_ms=0") // else each command sleeps a second under -race
+		os.Setenv("GORACE", "atexit_sleep_ms=0") // otherwise each command sleeps for a second under -race
 	}
 	return t.m.Run()
 }
 
-// commands are what stories can do beside what testscript offers.
+// commands are what stories can use besides the commands of testscript.
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"append": appendTo, "code": code, "doc": doc, "ports": ports, "up": up, "ready": ready, "leaderless": leaderless, "agree": agree, "final": final, "grown": grown, "term": terminate,
 	"mode": mode, "found": foundIn, "mangled": mangled, "ask-for": askFor, "abbreviate": abbreviate, "vouch": vouch, "witness": witnessed,
 }
 
-// code runs a command and insists on its exit code, or one of several with
-// commas between. A command that fails says what happened and what to do next,
-// in words or in one document, and never falls over.
+// code runs a command and checks its exit code: one, or several separated by
+// commas. A command that fails must report what happened and what to do next,
+// as text or as one document, and must not panic.
 func code(ts *testscript.TestScript, _ bool, args []string) {
 	err := ts.Exec(args[1], args[2:]...)
 	got := 0
@@ -78,12 +78,12 @@ func code(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("exit code %d, want %s", got, args[0])
 	}
 	if args[1] == "atoll-audit" {
-		return // it has its own tests
+		return // the other program has its own tests
 	}
 	ts.Check(wellSaid(got, slices.Contains(args, "--json"), ts.ReadFile("stdout"), ts.ReadFile("stderr")))
 }
 
-// wellSaid checks how a command says that it failed.
+// wellSaid checks how a command reports that it failed.
 func wellSaid(code int, asJSON bool, stdout, stderr string) error {
 	for _, bad := range []string{"panic:", "goroutine ", "DATA RACE", "internal error"} {
 		if strings.Contains(stdout+stderr, bad) {
@@ -122,7 +122,7 @@ type doc1 struct {
 	Data   json.RawMessage
 }
 
-// document reads text that must be one JSON document with schema and data.
+// document parses text that must be one JSON document with schema and data.
 func document(text string) (d doc1, err error) {
 	r := json.NewDecoder(strings.NewReader(text))
 	r.DisallowUnknownFields()
@@ -138,8 +138,8 @@ func document(text string) (d doc1, err error) {
 	return d, nil
 }
 
-// doc checks that the last command printed one document of a schema, and puts
-// values of it into the environment: doc SCHEMA [NAME=path.to.0.value]...
+// doc checks that the last command printed one document of a schema, and sets
+// variables to values in it: doc SCHEMA [NAME=path.to.0.value]...
 func doc(ts *testscript.TestScript, _ bool, args []string) {
 	d, err := document(ts.ReadFile("stdout"))
 	ts.Check(err)
@@ -154,7 +154,7 @@ func doc(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// valueAt returns what stands at a path of names and numbers in a document.
+// valueAt returns the value at a path of names and numbers in a document.
 func valueAt(text []byte, path string) (string, error) {
 	var v any
 	d := json.NewDecoder(bytes.NewReader(text))
@@ -182,7 +182,7 @@ func valueAt(text []byte, path string) (string, error) {
 	return fmt.Sprint(v), nil
 }
 
-// mode insists on the permissions of files.
+// mode checks the permissions of files.
 func mode(ts *testscript.TestScript, _ bool, args []string) {
 	for _, name := range args[1:] {
 		info, err := os.Stat(ts.MkAbs(name))
@@ -193,7 +193,7 @@ func mode(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// appendTo adds a file's text to another, as a person does with an editor.
+// appendTo appends a file's text to another, as a person does with an editor.
 func appendTo(ts *testscript.TestScript, _ bool, args []string) {
 	f, err := os.OpenFile(ts.MkAbs(args[0]), os.O_WRONLY|os.O_APPEND, 0)
 	ts.Check(err)
@@ -204,8 +204,8 @@ func appendTo(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(f.Close())
 }
 
-// taken is where the search for free ports goes on, so that tests that run at
-// once get different ones. They are below those that the system gives to
+// taken is where the search for free ports continues, so that parallel tests
+// get different ones. The ports are below those that the system uses for
 // outgoing connections, and below those of the demo.
 var taken struct {
 	sync.Mutex
@@ -231,7 +231,7 @@ func freePorts(count int) (list []int, err error) {
 	return list, nil
 }
 
-// ports puts free ports of loopback into variables.
+// ports sets variables to free ports on loopback.
 func ports(ts *testscript.TestScript, _ bool, args []string) {
 	list, err := freePorts(len(args))
 	ts.Check(err)
@@ -240,7 +240,7 @@ func ports(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// statusOf asks a running node how it is, by the command.
+// statusOf asks a running node for its status, with the command.
 func statusOf(dir string) (s node.Status, err error) {
 	c := exec.Command("atoll", "status", "--json", "--dir", filepath.Base(dir))
 	c.Dir = filepath.Dir(dir) // the path of a socket has to be short
@@ -255,7 +255,7 @@ func statusOf(dir string) (s node.Status, err error) {
 	return s, json.Unmarshal(d.Data, &s)
 }
 
-// eventually tries until there is no error.
+// eventually repeats a check until it returns no error.
 func eventually(try func() error) error {
 	for end := time.Now().Add(scriptPatience); ; {
 		err := try()
@@ -266,7 +266,8 @@ func eventually(try func() error) error {
 	}
 }
 
-// isReady: the node serves, knows its leader and has applied the genesis.
+// isReady returns nil if the node serves, knows its leader and has applied the
+// genesis.
 func isReady(dir string) error {
 	s, err := statusOf(dir)
 	if err == nil && (s.Leader == "" || s.Size == 0) {
@@ -275,7 +276,7 @@ func isReady(dir string) error {
 	return err
 }
 
-// up waits until nodes answer at their sockets, leader or not.
+// up waits until nodes answer at their sockets, with or without a leader.
 func up(ts *testscript.TestScript, _ bool, args []string) {
 	for _, dir := range args {
 		ts.Check(eventually(func() error {
@@ -298,14 +299,14 @@ func leaderless(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// ready waits until nodes are ready to be asked.
+// ready waits until nodes are ready for questions.
 func ready(ts *testscript.TestScript, _ bool, args []string) {
 	for _, dir := range args {
 		ts.Check(eventually(func() error { return isReady(ts.MkAbs(dir)) }))
 	}
 }
 
-// oneRoot reports whether nodes have logs of one size and one root.
+// oneRoot returns nil if the nodes have logs of one size and one root.
 func oneRoot(dirs []string) (root string, size uint64, err error) {
 	for i, dir := range dirs {
 		s, err := statusOf(dir)
@@ -320,7 +321,7 @@ func oneRoot(dirs []string) (root string, size uint64, err error) {
 	return root, size, nil
 }
 
-// agree waits until nodes have one log.
+// agree waits until nodes have the same log.
 func agree(ts *testscript.TestScript, _ bool, args []string) {
 	var dirs []string
 	for _, dir := range args {
@@ -332,8 +333,8 @@ func agree(ts *testscript.TestScript, _ bool, args []string) {
 	}))
 }
 
-// isFinal: the checkpoint that the node serves is final and covers all that the
-// node has applied.
+// isFinal returns nil if the checkpoint that the node serves is final and
+// covers all that the node has applied.
 func isFinal(dir string) error {
 	s, err := statusOf(dir)
 	if err != nil {
@@ -353,7 +354,7 @@ func isFinal(dir string) error {
 	})
 }
 
-// final waits until what nodes have is final.
+// final waits until everything that nodes have applied is final.
 func final(ts *testscript.TestScript, _ bool, args []string) {
 	for _, dir := range args {
 		ts.Check(isFinal(ts.MkAbs(dir)))
@@ -373,8 +374,8 @@ func grown(ts *testscript.TestScript, _ bool, args []string) {
 	}))
 }
 
-// terminate ends a command in the background as a supervisor does. The folder it
-// works on names it.
+// terminate stops a command in the background as a supervisor does. The command
+// is found by its folder.
 func terminate(ts *testscript.TestScript, _ bool, args []string) {
 	for _, c := range ts.BackgroundCmds() {
 		if i := slices.Index(c.Args, "--dir"); i > 0 && c.Args[i+1] == args[0] {

@@ -10,9 +10,9 @@ import (
 	"atoll/consensus/subject"
 )
 
-// What an enterprise reads of who looked is in the words of the notice, with the
-// network's time, the consent and what is left of it; what somebody else wrote
-// moves no cursor.
+// The history for an enterprise uses the words of the notice and the network's
+// time, and shows the consent and its remaining uses. Text from others cannot
+// move the cursor.
 func TestHistoryInWords(t *testing.T) {
 	left := uint32(2)
 	item := consent.Item{Dataset: "vat", Output: "sales", Disclosure: consent.Verify, Months: 12}
@@ -96,7 +96,8 @@ Entries (network time, UTC+08:00; it may be a little behind)
 	}
 }
 
-// Every time of an entry is told where the network is, east and west.
+// Every time of an entry is shown in the network's offset, east and west of
+// UTC.
 func TestHistoryClock(t *testing.T) {
 	for offset, want := range map[int16]string{480: "2026-12-01 00:00:00 UTC+08:00", 0: "2026-11-30 16:00:00 UTC+00:00", -570: "2026-11-30 06:30:00 UTC-09:30"} {
 		h := &history{History: &subject.History{Genesis: &ledger.Genesis{Offset: offset}}}

@@ -22,12 +22,12 @@ import (
 	"atoll/node/problem"
 )
 
-// cluster is the network of the tests, each member a process of its own.
+// cluster is the network of the tests; each member is a process of its own.
 type cluster struct {
 	t      *testing.T
 	dir    string
 	urls   map[string]string
-	limits map[string]int // of open files, by member; others have this process's
+	limits map[string]int // of open files, by member; the other members have this process's limit
 
 	mu      sync.Mutex
 	running map[string]*exec.Cmd
@@ -79,7 +79,7 @@ func (c *cluster) command(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// node is the command that runs a member's node.
+// node returns the command that runs a member's node.
 func (c *cluster) node(member string) *exec.Cmd {
 	cmd := c.command("run", "--dir", member)
 	if n := c.limits[member]; n > 0 {
@@ -90,7 +90,7 @@ func (c *cluster) node(member string) *exec.Cmd {
 	return cmd
 }
 
-// start runs members' nodes.
+// start starts members' nodes.
 func (c *cluster) start(members ...string) {
 	c.t.Helper()
 	for _, m := range members {
@@ -116,7 +116,8 @@ func (c *cluster) startAll() {
 	}
 }
 
-// signal ends a member's node, if it runs: asked to, it ends well.
+// signal stops a member's node, if it runs. After a request to stop it must
+// exit with code 0.
 func (c *cluster) signal(member string, s syscall.Signal) {
 	c.t.Helper()
 	c.mu.Lock()
@@ -134,7 +135,7 @@ func (c *cluster) signal(member string, s syscall.Signal) {
 	}
 }
 
-// do runs a command that has to succeed, and reads its document.
+// do runs a command that has to succeed, and parses its document.
 func (c *cluster) do(out any, args ...string) {
 	c.t.Helper()
 	cmd := c.command(append(args, "--json")...)
@@ -149,7 +150,8 @@ func (c *cluster) do(out any, args ...string) {
 	}
 }
 
-// consent has the enterprise sign what bank-a asks for, and bank-a accept it.
+// consent has the enterprise sign bank-a's request, and bank-a accept the
+// consent.
 func (c *cluster) consent(name string) (id string) {
 	c.t.Helper()
 	var got api.ConsentOut
@@ -163,12 +165,12 @@ func (c *cluster) consent(name string) (id string) {
 type stream struct {
 	consent  string
 	attempts int
-	told     []api.QueryOut // what was acknowledged
+	told     []api.QueryOut // answers that were acknowledged
 	err      error
 }
 
-// ask goes on until the consent is used up or stop is closed. What a bank that
-// is killed leaves unanswered is no error; what it answers has to be right.
+// ask queries until the consent is used up or stop is closed. A query that a
+// killed bank leaves unanswered is no error; every answer has to be right.
 func (c *cluster) ask(s *stream, asked chan<- struct{}, stop <-chan struct{}) {
 	for {
 		select {
@@ -209,8 +211,8 @@ func (c *cluster) ask(s *stream, asked chan<- struct{}, stop <-chan struct{}) {
 	}
 }
 
-// Queries go on while a voter is killed, and then everybody: nothing that was
-// acknowledged is lost or there twice, and everyone has one log.
+// Queries go on while a voter is killed, and then every member: nothing that
+// was acknowledged is lost or duplicated, and all members have the same log.
 func TestKill(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
@@ -265,8 +267,8 @@ func (c *cluster) await(asked <-chan struct{}, more int) {
 	}
 }
 
-// account compares what was acknowledged with what the enterprise reads in the
-// log, and with what the bank counts.
+// account compares the acknowledged answers with the enterprise's history from
+// the log, and with the bank's own count.
 func (c *cluster) account(streams []*stream) {
 	t := c.t
 	var history struct{ Events []subject.Event }
@@ -310,8 +312,8 @@ func (c *cluster) account(streams []*stream) {
 		if i < 0 {
 			t.Fatalf("consent %s is lost", s.consent)
 		}
-		// A query that the bank could not tell anybody of was asked once all the
-		// same. It gives its use back when its deadline passes without a release.
+		// A query is on the log even if the bank could report it to nobody. Its
+		// use is given back when its deadline passes without a release.
 		used, open := int(list[i].Used), opened[s.consent]
 		if len(s.told) > open || open > s.attempts || used > open || used < len(s.told) || used > 24 {
 			t.Errorf("consent %s: %d acknowledged, %d opened, %d attempts, %d used", s.consent, len(s.told), open, s.attempts, used)
@@ -325,8 +327,8 @@ func (c *cluster) account(streams []*stream) {
 	c.audited()
 }
 
-// audited replays the export with the auditor's key. What was killed may be
-// unanswered, unreceived or late; nothing may be wrong.
+// audited replays the export with the auditor's key. Queries of killed members
+// may be unanswered, unreceived or late; nothing may be wrong.
 func (c *cluster) audited() {
 	cmd := exec.Command("atoll-audit", "replay", "export/log", "--policy", "export/policy", "--identity", "auditor/age.key", "--lang", "en")
 	cmd.Dir = c.dir
@@ -345,7 +347,7 @@ func (c *cluster) audited() {
 	}
 }
 
-// consents are what the bank lists.
+// consents returns the consents that the bank lists.
 func (c *cluster) consents() []api.ConsentOut {
 	c.t.Helper()
 	var list struct{ Consents []api.ConsentOut }

@@ -19,7 +19,7 @@ import (
 	"atoll/node/web"
 )
 
-// liar is a server of a log, and of an enterprise, that says what the test wants.
+// liar is a server of a log for an enterprise that answers what the test wants.
 type liar struct {
 	*httptest.Server
 	t     *testing.T
@@ -72,7 +72,7 @@ func (l *liar) check(err error) {
 	}
 }
 
-// signed is a head of a world, of a size, signed at a time.
+// signed returns a head of a world, of a size, signed at a time.
 func (l *liar) signed(w *audittest.World, size int, at time.Time, by ...string) []byte {
 	l.t.Helper()
 	c := tlog.Checkpoint{Origin: w.Genesis.Origin, Head: w.HeadAt(size)}
@@ -84,7 +84,7 @@ func (l *liar) signed(w *audittest.World, size int, at time.Time, by ...string) 
 	return signed
 }
 
-// add puts another cosignature under a head.
+// add appends another cosignature to a head.
 func (l *liar) add(signed []byte, name string, at time.Time) []byte {
 	l.t.Helper()
 	c, err := tlog.Unverified(signed)
@@ -96,14 +96,14 @@ func (l *liar) add(signed []byte, name string, at time.Time) []byte {
 	return signed
 }
 
-// serve shows a world's log.
+// serve serves a world's log.
 func (l *liar) serve(w *audittest.World, at time.Time, by ...string) {
 	l.t.Helper()
 	l.files = w.Files(by...)
 	l.files["checkpoint"] = l.signed(w, len(w.Leaves), at, by...)
 }
 
-// prove is what an honest member shows of an entry, of a log signed by these.
+// prove returns an honest member's proof of an entry, of a log signed by these.
 func (l *liar) prove(index, seen uint64, by ...string) web.Proof {
 	l.t.Helper()
 	full := map[tlog.Tile][]byte{}
@@ -142,8 +142,8 @@ func (l *liar) want(code int, word, args string, more ...string) {
 	}
 }
 
-// A clean history is shown by whom it suits. What counts are the cosigners, what
-// was seen before, and how old it is.
+// A server may show a history that suits it. What counts are the cosigners,
+// what was seen before, and the age of the head.
 func TestHistoryOfALiar(t *testing.T) {
 	l := newLiar(t)
 	clean := *l.w
@@ -165,10 +165,11 @@ func TestHistoryOfALiar(t *testing.T) {
 	l.serve(l.w, now, "auditor", "tax")
 	l.want(0, "final up to entry", history)
 
-	// What was seen is remembered: neither less nor another.
+	// What was seen is remembered: neither less nor another history is
+	// accepted.
 	l.serve(&clean, now, "auditor", "court", "tax")
 	l.want(cli.ExitUnproved, "when this folder last saw it", history)
-	other := audittest.New(t) // the same founders, and nothing of the enterprise
+	other := audittest.New(t) // the same founders, and no entries about the enterprise
 	for len(other.Leaves) <= len(l.w.Leaves) {
 		other.Pass(audittest.Second)
 	}
@@ -176,7 +177,8 @@ func TestHistoryOfALiar(t *testing.T) {
 	l.want(cli.ExitTampered, "tampered", history)
 }
 
-// The folder's memory is a file that may be broken: then it is said so.
+// The folder's record is a file that may be damaged: then the command reports
+// that.
 func TestSeenBroken(t *testing.T) {
 	l := newLiar(t)
 	l.serve(l.w, time.Now(), "auditor", "tax")
@@ -193,7 +195,7 @@ func TestSeenBroken(t *testing.T) {
 	l.want(0, "consent granted", history)
 }
 
-// What a member says of a revocation counts for nothing without a proof that a
+// A member's claim about a revocation counts for nothing without a proof that a
 // quorum has signed.
 func TestRevokeThroughALiar(t *testing.T) {
 	l := newLiar(t)
@@ -210,7 +212,7 @@ func TestRevokeThroughALiar(t *testing.T) {
 	if _, out, _ := l.run("consent", "revoke", "--dir", l.dir, "--wait", "0s", "--via", l.URL, id); strings.Contains(out, "taken back") {
 		t.Error(out)
 	}
-	says.Verdict = ledger.ConsentKey // a lie that is no entry
+	says.Verdict = ledger.ConsentKey // a lie that is not an entry
 	l.want(cli.ExitUnproved, "consent.key", revoke)
 
 	// The truth about something else, too few signatures, then the truth.
@@ -242,7 +244,8 @@ func TestRevokeThroughALiar(t *testing.T) {
 	}
 }
 
-// Whoever waits for the proof sends the same again, until it comes.
+// A command that waits for the proof sends the same statement again until the
+// proof arrives.
 func TestRevocationProvedLater(t *testing.T) {
 	l := newLiar(t)
 	entry := l.w.Revoke(l.deal, "court").Index

@@ -17,7 +17,7 @@ import (
 	"atoll/node/web"
 )
 
-// taken has a liar be honest for once: it proves the revocation of its deal.
+// taken makes the liar honest: it proves the revocation of its deal.
 func (l *liar) taken() (revoke string, asked *int) {
 	l.t.Helper()
 	entry, asked := l.w.Revoke(l.deal, "court").Index, new(int)
@@ -28,9 +28,9 @@ func (l *liar) taken() (revoke string, asked *int) {
 	return "consent revoke --wait 0s --via " + l.URL + " " + l.s.ConsentID(0).String(), asked
 }
 
-// A revocation is not held back by what the folder remembers, or knows besides
-// the seed: it is sent, and then the damage is named, with the way on. Nothing is
-// forgotten meanwhile.
+// A revocation is sent whatever the folder remembers, or knows besides the
+// seed. Then the damage is reported, with a hint. Nothing is forgotten
+// meanwhile.
 func TestRevokeWithDamagedMemory(t *testing.T) {
 	l := newLiar(t)
 	revoke, asked := l.taken()
@@ -67,7 +67,7 @@ func TestRevokeWithDamagedMemory(t *testing.T) {
 	l.check(os.WriteFile(seen, good, 0o600))
 	l.want(0, "is taken back", revoke)
 
-	// Where it is not proved either, both are said.
+	// If the revocation is not proved either, both are reported.
 	l.check(os.WriteFile(seen, []byte("garbage"), 0o600))
 	l.carry = func(context.Context, []byte, []byte, uint64) (web.Result, error) {
 		return web.Result{Verdict: ledger.Accepted, Index: 41, New: true}, nil
@@ -76,7 +76,7 @@ func TestRevokeWithDamagedMemory(t *testing.T) {
 	l.want(cli.ExitUnproved, "received, not proved", revoke)
 }
 
-// What else a folder may have lost does not hold a revocation back either.
+// Nothing else that a folder may have lost prevents a revocation.
 func TestRevokeWithSeedAlone(t *testing.T) {
 	l := newLiar(t)
 	revoke, _ := l.taken()
@@ -86,7 +86,7 @@ func TestRevokeWithSeedAlone(t *testing.T) {
 	}{
 		{fileEnrolment, os.Remove},
 		{filepath.Join(dirConsents, "next"), func(path string) error { return os.WriteFile(path, []byte("many\n"), 0o600) }},
-		{dirConsents, os.RemoveAll}, // last: the one before is in it
+		{dirConsents, os.RemoveAll}, // last: it contains the file before
 	} {
 		l.check(lost.spoil(filepath.Join(l.dir, lost.name)))
 		l.want(0, "is taken back", revoke)
@@ -94,14 +94,14 @@ func TestRevokeWithSeedAlone(t *testing.T) {
 			t.Fatalf("without %s", lost.name)
 		}
 	}
-	far := l.s.ConsentID(1_100).String() // of a folder that forgot how many it signed
+	far := l.s.ConsentID(1_100).String() // of a folder that has lost the number of its consents
 	if n, err := l.s.numberOf(far); err != nil || n != 1_100 {
 		t.Errorf("number %d, %v", n, err)
 	}
 }
 
-// What is done and proved is not an error because the folder cannot be written:
-// it is said to be done, and not to be remembered.
+// A result that is proved is no error if the folder cannot be written: the
+// command reports that it is done, and that the folder could not record it.
 func TestDoneAndNotRemembered(t *testing.T) {
 	l := newLiar(t)
 	revoke, _ := l.taken()
@@ -124,7 +124,8 @@ func TestDoneAndNotRemembered(t *testing.T) {
 	}
 }
 
-// granted is the liar's deal as the enterprise signed it, and an honest answer.
+// granted is the liar's deal as the enterprise signed it, with an honest
+// answer.
 func (l *liar) granted() (file string, carry func(context.Context, []byte, []byte, uint64) (web.Result, error)) {
 	l.t.Helper()
 	e, err := ledger.ParseEntry(l.w.Leaves[l.deal.Index])
@@ -138,7 +139,7 @@ func (l *liar) granted() (file string, carry func(context.Context, []byte, []byt
 	}
 }
 
-// A grant goes the way of a revocation.
+// A grant is sent in the same way as a revocation.
 func TestSubmitWithDamagedMemory(t *testing.T) {
 	l := newLiar(t)
 	file, carry := l.granted()
@@ -150,8 +151,8 @@ func TestSubmitWithDamagedMemory(t *testing.T) {
 	l.want(cli.ExitPartial, "is damaged", submit)
 }
 
-// A refusal counts when it is proved, as an acceptance does. Until then it is one
-// server's word, and others are asked.
+// A refusal counts once it is proved, as an acceptance does. Until then it is
+// one server's claim, and others are asked.
 func TestRefusalIsOneWord(t *testing.T) {
 	l, honest := newLiar(t), ""
 	revoke, _ := l.taken()
@@ -180,12 +181,12 @@ func TestRefusalIsOneWord(t *testing.T) {
 			t.Fatal(name)
 		}
 	}
-	// With another that has it the revocation is done.
+	// With another member that has it the revocation is done.
 	other := newLiar(t)
 	other.carry, honest = truth, other.URL
 	l.want(cli.ExitPartial, "is taken back, entry", revoke, "--via", honest)
 
-	// A refusal that is proved is one, whatever another says: the grant of an
+	// A proved refusal counts whatever another member claims: the grant of an
 	// enterprise whose credential is not on this log.
 	file, _ := newLiar(t).granted()
 	var grant subject.Signed
@@ -207,8 +208,8 @@ func TestRefusalIsOneWord(t *testing.T) {
 	}
 }
 
-// Where the way to the head leads over more handovers than a proof shows, the
-// client asks again from where it has come to.
+// If there are more handovers before the head than one proof covers, the client
+// continues from where the proof ended.
 func TestWalkOverHandovers(t *testing.T) {
 	l := newLiar(t)
 	w := l.w

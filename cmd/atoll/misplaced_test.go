@@ -10,8 +10,8 @@ import (
 	"atoll/cmd/internal/cli"
 )
 
-// What is wrong with node.yaml is said by line and column, in both languages,
-// and the hint speaks of a line only where one is named.
+// An error in node.yaml is reported with line and column, in both languages.
+// The hint mentions a line only if the error names one.
 func TestMisplaced(t *testing.T) {
 	t.Setenv("LC_ALL", "")
 	for text, want := range map[string]struct{ english, chinese string }{

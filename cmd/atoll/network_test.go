@@ -22,8 +22,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// The network of the tests that are about something else than its founding:
-// two banks, two agencies, a registrar, an auditor.
+// The network of the tests that are not about its founding: two banks, two
+// agencies, a registrar and an auditor.
 var testMembers = []struct {
 	name, role string
 	votes      bool
@@ -34,9 +34,9 @@ var testMembers = []struct {
 
 const testOrigin = "log.test.invalid/1"
 
-// foundNetwork makes the folders of all members below dir, as init, genesis
-// draft, sign and found do, and returns their HTTP addresses by name. Without
-// cosigners voters and auditors cosign.
+// foundNetwork creates the folders of all members below dir, as init, genesis
+// draft, sign and found do, and returns their HTTP addresses by name. If
+// cosigners are not named, voters and auditors cosign.
 func foundNetwork(dir string, cosigners ...string) (urls map[string]string, err error) {
 	free, err := freePorts(2 * len(testMembers))
 	if err != nil {
@@ -82,8 +82,8 @@ func foundNetwork(dir string, cosigners ...string) (urls map[string]string, err 
 	return urls, foundFrom(g, dir, fileGenesis)
 }
 
-// foundFrom has all members below dir sign a genesis, and gives it to them
-// under a name.
+// foundFrom has all members below dir sign a genesis, and writes it into their
+// folders under a name.
 func foundFrom(g *ledger.Genesis, dir, name string) error {
 	var signatures []sign.Signature
 	for _, m := range g.Members {
@@ -109,10 +109,10 @@ func foundFrom(g *ledger.Genesis, dir, name string) error {
 	return nil
 }
 
-// foundIn makes the folders of the network in the story's folder, with each
-// member's address in HTTP_NAME, a passphrase in ATOLL_PASSPHRASE_FILE, and
-// other.pem in each folder: the genesis of another network of the same members
-// with the same keys. found [COSIGNER]...
+// foundIn creates the folders of the network in the story's folder. It sets
+// HTTP_NAME to each member's address and ATOLL_PASSPHRASE_FILE to a passphrase.
+// In each folder it writes other.pem: the genesis of another network of the
+// same members with the same keys. found [COSIGNER]...
 func foundIn(ts *testscript.TestScript, _ bool, cosigners []string) {
 	dir := ts.MkAbs(".")
 	urls, err := foundNetwork(dir, cosigners...)
@@ -133,8 +133,8 @@ func foundIn(ts *testscript.TestScript, _ bool, cosigners []string) {
 	ts.Setenv("ATOLL_PASSPHRASE_FILE", words)
 }
 
-// vouch makes an enterprise's credential with a registrar's key, past the log:
-// vouch REGISTRAR-DIR GENESIS ENTERPRISE-DIR.
+// vouch makes an enterprise's credential with a registrar's key, without
+// putting it on the log: vouch REGISTRAR-DIR GENESIS ENTERPRISE-DIR.
 func vouch(ts *testscript.TestScript, _ bool, args []string) {
 	h, err := openHome(ts.MkAbs(args[0]))
 	ts.Check(err)
@@ -150,9 +150,9 @@ func vouch(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(writePaper(filepath.Join(ts.MkAbs(args[2]), fileCredential), paper.Credential, statement))
 }
 
-// askFor makes a bank's request as only a bank that does not use this program
-// would: ask-for FILE GENESIS ENTERPRISE-DIR BANK PURPOSE FIRST LAST [DRAWN-UP],
-// with days counted from today.
+// askFor makes a request that only a bank with another program would make:
+// ask-for FILE GENESIS ENTERPRISE-DIR BANK PURPOSE FIRST LAST [DRAWN-UP], with
+// days counted from today.
 func askFor(ts *testscript.TestScript, _ bool, args []string) {
 	_, g, network, err := readGenesis(ts.MkAbs(args[1]))
 	ts.Check(err)
@@ -176,10 +176,10 @@ func askFor(ts *testscript.TestScript, _ bool, args []string) {
 	}}))
 }
 
-// mangled runs a command with a paper in which one character is another, for
-// many places of it, as it comes from a bad copy or from somebody with intent:
-// mangled TIMES CODES PAPER COMMAND..., where the command's last word is the file.
-// Each must be refused, with a code that says so: see code.
+// mangled runs a command with a paper in which one character was changed, once
+// for each of many positions, as by a bad copy or on purpose: mangled TIMES
+// CODES PAPER COMMAND..., where the command's last word is the file. Each must
+// be refused with one of these codes: see code.
 func mangled(ts *testscript.TestScript, _ bool, args []string) {
 	times, err := strconv.Atoi(args[0])
 	ts.Check(err)
@@ -200,7 +200,7 @@ func mangled(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // The newcomer of the story needs at most ten commands, from nothing to an
-// agency that is one of the network and says what it offers.
+// agency that is a member of the network and publishes its catalog.
 func TestNewcomer(t *testing.T) {
 	story, err := os.ReadFile("testdata/network.txtar")
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"atoll/examples/province"
 )
 
-// A file that was saved on another system says what it said: with a byte order mark
-// and lines that end with CRLF it is read as without.
+// A file that was saved on another system is read in the same way, with a byte
+// order mark and lines that end with CRLF.
 func TestFilesOfWindows(t *testing.T) {
 	dir := t.TempDir()
 	windows := func(name string, text []byte) string {

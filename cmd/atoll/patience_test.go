@@ -22,7 +22,7 @@ import (
 	"atoll/node/api"
 )
 
-// tarpits are servers that take a request and do not let go of who asked.
+// tarpits are servers that accept a request and hold on to the client.
 var tarpits = map[string]func(c net.Conn){
 	"hangs": func(c net.Conn) { _, _ = io.Copy(io.Discard, c) },
 	"drips": func(c net.Conn) {
@@ -54,7 +54,7 @@ var tarpits = map[string]func(c net.Conn){
 	},
 }
 
-// mire serves every connection so.
+// mire serves every connection in this way.
 func mire(t *testing.T, l net.Listener, serve func(net.Conn)) {
 	t.Helper()
 	t.Cleanup(func() { l.Close() })
@@ -66,7 +66,7 @@ func mire(t *testing.T, l net.Listener, serve func(net.Conn)) {
 			}
 			go func() {
 				defer c.Close()
-				if _, err := c.Read(make([]byte, 1)); err == nil { // somebody asks
+				if _, err := c.Read(make([]byte, 1)); err == nil { // a request arrives
 					serve(c)
 				}
 			}()
@@ -74,9 +74,9 @@ func mire(t *testing.T, l net.Listener, serve func(net.Conn)) {
 	}()
 }
 
-// ends runs a command that must end by its own --wait: who interrupts it comes
-// minutes later, and is told by the exit code. Seconds would not do: a dozen
-// passphrases take longer on a busy machine.
+// ends runs a command that must end by its own --wait. The test interrupts it
+// only minutes later and recognises that by the exit code. Seconds would not be
+// enough: a dozen passphrases take longer on a busy machine.
 func (l *liar) ends(code int, args ...string) {
 	l.t.Helper()
 	ctx, cancel := context.WithTimeout(l.t.Context(), 5*time.Minute)
@@ -87,7 +87,7 @@ func (l *liar) ends(code int, args ...string) {
 	}
 }
 
-// --wait ends all that a command asks of servers, whatever they do.
+// --wait ends everything that a command asks of servers, whatever they do.
 func TestWaitEndsWithServers(t *testing.T) {
 	l := newLiar(t)
 	file := filepath.Join(t.TempDir(), "consent.pem")
@@ -108,7 +108,7 @@ func TestWaitEndsWithServers(t *testing.T) {
 	commands.Wait()
 }
 
-// So it does with the member's own node.
+// The same holds for the member's own node.
 func TestWaitEndsWithTheNode(t *testing.T) {
 	l, dir := newLiar(t), t.TempDir()
 	file, credential := filepath.Join(dir, "consent.pem"), filepath.Join(dir, "credential.pem")
@@ -133,8 +133,9 @@ func TestWaitEndsWithTheNode(t *testing.T) {
 	commands.Wait()
 }
 
-// A node that is told how long its operator waits answers by then, with a reason;
-// and what stands on the log is said to stand there, though the node falls silent.
+// A node that is told how long its operator waits answers by then, with a
+// reason. An entry that is on the log is reported as such, even if the node
+// then stops answering.
 func TestNodeKnowsTheWait(t *testing.T) {
 	l := newLiar(t)
 	at, err := net.Listen("unix", filepath.Join(l.dir, fileSocket))
@@ -164,7 +165,7 @@ func TestNodeKnowsTheWait(t *testing.T) {
 	}
 }
 
-// Of members that are asked in turn one that hangs leaves time for the next.
+// If members are asked in turn, one that hangs leaves time for the next.
 func TestOneThatHangsIsNotTheLast(t *testing.T) {
 	l := newLiar(t)
 	at, err := net.Listen("tcp", "127.0.0.1:0")
@@ -175,7 +176,7 @@ func TestOneThatHangsIsNotTheLast(t *testing.T) {
 	l.ends(0, "consent", "submit", "--dir", l.dir, "--wait", "6s", "--via", "http://"+at.Addr().String(), "--via", l.URL, file)
 }
 
-// What a member said before its last silence stands.
+// A member's last answer counts even if the member is silent afterwards.
 func TestSilenceAfterAnAnswer(t *testing.T) {
 	l := newLiar(t)
 	var asked atomic.Int64

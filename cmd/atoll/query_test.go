@@ -10,7 +10,7 @@ import (
 	"atoll/node/api"
 )
 
-// What is to be copied into a shell is one command line there.
+// A command line that is printed for copying is one command line in a shell.
 func TestCommandLine(t *testing.T) {
 	for _, c := range []struct {
 		q    questioning
@@ -27,13 +27,14 @@ func TestCommandLine(t *testing.T) {
 	}
 }
 
-// A query is done where some output was answered, if only by "no record", and no
-// agency was unavailable. Where none was, the exit code says so.
+// A query succeeds if some output was answered, if only by "no record", and no
+// agency was unavailable. If no output was answered, the exit code reports
+// that.
 func TestExitOfQuery(t *testing.T) {
 	type counts = map[string]int
 	for name, c := range map[string]struct {
 		pieces []api.PieceOut
-		exit   int // 0: done
+		exit   int // 0: success
 		code   string
 		word   string
 	}{

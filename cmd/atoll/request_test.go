@@ -14,13 +14,13 @@ import (
 	"atoll/node/problem"
 )
 
-// A request is signed near the day on which it was drawn up, by this machine's
-// clock, or by who names that day.
+// A request can be signed only near the day on which it was drawn up, by this
+// machine's clock, or if the signer names that day.
 func TestRequestOfAnotherDay(t *testing.T) {
 	r, g := new(subject.Request), &ledger.Genesis{Offset: 480}
 	for _, c := range []struct {
 		days  consent.Day // from today
-		dated bool        // its day is named
+		dated bool        // the signer names the day
 		ok    bool
 	}{
 		{0, false, true}, {1, false, true}, {-6, false, true}, {3, false, false}, {3000, false, false}, {-9, false, false}, {-400, false, false},
@@ -45,8 +45,8 @@ func TestRequestOfAnotherDay(t *testing.T) {
 	}
 }
 
-// What an enterprise must not act upon ends with a code of its own, and with what
-// to do about it.
+// An error that tells an enterprise not to act has a code of its own and a
+// hint.
 func TestPaperCodes(t *testing.T) {
 	for err, code := range map[error]string{
 		paper.ErrBeside: problem.Malformed, subject.ErrShown: problem.Unverified, subject.ErrNetwork: problem.Unverified, subject.ErrSubject: string(consent.BadSubject),

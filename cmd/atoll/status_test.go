@@ -14,8 +14,8 @@ import (
 	"charm.land/lipgloss/v2"
 )
 
-// In both languages the second column begins at one place on the screen, where
-// a Chinese character takes two.
+// In both languages the second column is aligned on the screen, where a Chinese
+// character takes two cells.
 func TestStatusAligned(t *testing.T) {
 	s := &node.Status{
 		Name: "tax", Roles: []string{"agency"}, Members: []string{"a-member-with-a-long-name", "bank-a", "tax"}, Connected: []string{"bank-a"},
@@ -48,8 +48,9 @@ func TestStatusAligned(t *testing.T) {
 	}
 }
 
-// What is wrong with a source is said in the reader's language, as it comes from
-// the node: in parts, of which the words are one. So is the reason of an answer.
+// Errors of a source are shown in the reader's language, although the node
+// sends them in parts with English words. The same holds for the reason of an
+// answer.
 func TestRegisterLine(t *testing.T) {
 	missing := &source.Error{Code: source.MissingColumn, File: "vat.csv", Column: "sales", Detail: "the table has no such column (names are compared exactly): add it, or correct the catalog"}
 	for _, r := range []node.Register{

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// A member that takes what is sent and never answers is waited for as long as was
-// said.
+// A member that accepts a request and never answers is waited for no longer
+// than --wait.
 func TestSilentMember(t *testing.T) {
 	l := newLiar(t)
 	ended := make(chan time.Duration, 1)
@@ -28,7 +28,7 @@ func TestSilentMember(t *testing.T) {
 	}
 }
 
-// Where no member takes a revocation, each is named, with what it said.
+// If no member accepts a revocation, each is listed with its error.
 func TestNobodyTakesIt(t *testing.T) {
 	l := newLiar(t)
 	refuses := httptest.NewServer(http.NotFoundHandler())
@@ -38,8 +38,8 @@ func TestNobodyTakesIt(t *testing.T) {
 	l.want(cli.ExitUnavailable, refuses.URL+" answers 404", revoke)
 }
 
-// A cosigner whose clock was ahead for a moment does not make an old head new for
-// as long as it was ahead.
+// A cosigner whose clock was ahead for a moment does not make an old head look
+// new for that long.
 func TestHeadFromTheFuture(t *testing.T) {
 	l := newLiar(t)
 	now := time.Now()

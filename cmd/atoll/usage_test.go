@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// leaves are the command lines of all verbs.
+// leaves returns the command lines of all verbs.
 func leaves(c *cobra.Command, path []string) (all [][]string) {
 	for _, sub := range c.Commands() {
 		all = append(all, leaves(sub, append(slices.Clone(path), sub.Name()))...)
@@ -23,8 +23,8 @@ func leaves(c *cobra.Command, path []string) (all [][]string) {
 	return append(all, path)
 }
 
-// Whatever is typed wrongly, every verb says so with a next step, and with
-// --json in one document and nothing else.
+// Every verb reports a wrong command line with a next step; with --json as one
+// document and nothing else.
 func TestUsage(t *testing.T) {
 	verbs := leaves(rootCommand(), nil)
 	if len(verbs) < 25 {
@@ -54,8 +54,8 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// Every code that a command can end with is one that is documented, and every
-// error has a name and a hint.
+// Every code that a command can end with is documented, and every error has a
+// code and a hint.
 func TestExplain(t *testing.T) {
 	if len(known) == 0 {
 		t.Fatal("nothing is known")

@@ -15,7 +15,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// outside is a witness that cosigns whatever it is shown.
+// outside is a witness that cosigns whatever it is sent.
 type outside struct {
 	*httptest.Server
 	tlog.Cosigner
@@ -41,10 +41,11 @@ func (o *outside) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // running are the witnesses of stories.
 var running sync.Map
 
-// witnessed is an outside witness in a story: witness start puts its key and
-// address into WITNESS_KEY and WITNESS_URL, witness stop ends it. Witness
-// cosigned DIR and witness failed DIR wait until a node says that it has
-// cosigned all that was final, or could not be asked.
+// witnessed is a command for stories about an outside witness. witness start
+// sets WITNESS_KEY and WITNESS_URL to its key and address, and witness stop
+// ends it. witness cosigned DIR waits until a node reports that it has cosigned
+// everything final; witness failed DIR, until a node reports that it could not
+// be asked.
 func witnessed(ts *testscript.TestScript, _ bool, args []string) {
 	switch args[0] {
 	case "start":

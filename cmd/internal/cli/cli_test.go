@@ -13,8 +13,8 @@ import (
 
 const hostile = "a\x1b[2Jb\u202ec\nforged: line\u2028\xff\U000e0041"
 
-// Whatever is filled into words, by whichever way of printing, moves no cursor,
-// reorders nothing and makes no line of its own.
+// Whatever is filled into texts, by whichever way of printing, moves no cursor,
+// reorders nothing and adds no line.
 func TestHostileTextIsEscaped(t *testing.T) {
 	var b bytes.Buffer
 	p := &Printer{W: &b, Lang: "en"}
@@ -52,8 +52,8 @@ func TestHostileTextIsEscaped(t *testing.T) {
 	}
 }
 
-// What a command writes past its printer is harmless too, however it is cut
-// into pieces.
+// Output that bypasses the printer is harmless too, however it is cut into
+// pieces.
 func TestGuard(t *testing.T) {
 	var b bytes.Buffer
 	g := &guard{w: &b}
@@ -67,7 +67,7 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-// program has a command of its own for each kind of end.
+// program has a command for each kind of result.
 func program() *Program {
 	return &Program{
 		Name: "x",
@@ -97,14 +97,14 @@ func program() *Program {
 	}
 }
 
-// A command ends with its own number, in the language of who typed it, and a
-// usage error names the help of the very command.
+// A command ends with its own exit code, in the user's language, and a usage
+// error names the help of that command.
 func TestRun(t *testing.T) {
 	t.Setenv("ATOLL_LANG", "en")
 	for _, c := range []struct {
 		args string
 		exit int
-		out  string // all of it, of both streams; …: what is left out
+		out  string // the whole output of both streams; …: omitted text
 	}{
 		{"good --dir d n", 0, "good: n\n"},
 		{"good --dir d n --lang zh", 0, "好：n\n"},
@@ -132,7 +132,8 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// Help is in the reader's language, whole, and says first who needs what.
+// Help is complete in the reader's language, and begins with the commands by
+// role.
 func TestHelp(t *testing.T) {
 	t.Setenv("ATOLL_LANG", "zh_CN.UTF-8")
 	for args, want := range map[string][]string{
