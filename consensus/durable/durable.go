@@ -1,10 +1,10 @@
-// Package durable writes files that are still there, and whole, after a crash:
-// what a function here has written when it returns nil is on disk, the name in
-// the folder included. A file is synced, and then its folder: without the
-// second the name of a new file may be lost, and the file with it.
+// Package durable writes files that are complete and still exist after a crash.
+// When a function here returns nil, the content is on disk, and so is the name
+// in its folder. The file is synced first and then its folder: without the
+// second sync the name of a new file may be lost, and the file with it.
 //
-// [Replace], [ReplaceShared] and [Create] write a file whole or not at all. A [Record] is a small one that is
-// written again and again in its place.
+// [Replace], [ReplaceShared] and [Create] write a whole file or nothing. A
+// [Record] is a small file that is rewritten in place.
 package durable
 
 import (
@@ -16,11 +16,11 @@ import (
 	"atoll/consensus/scarce"
 )
 
-// Replace gives a file new content: all of it, or what was there before. Only
-// its owner may read it (mode 0600). The folder must be the caller's own: what is
-// half written stands in path+".new", and no two callers may replace one file at
-// once. It does not lack descriptors as long as some are set aside, see
-// [scarce.OpenFile].
+// Replace replaces the content of a file: afterwards the file has all of the
+// new content, or still the old. Only its owner can read it (mode 0600). The
+// folder must be the caller's own: the unfinished file is path+".new", and two
+// callers must not replace the same file at the same time. Replace can use
+// reserved descriptors, see [scarce.OpenFile].
 func Replace(path string, data []byte) error {
 	part, err := scarce.OpenFile(path+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
@@ -29,9 +29,9 @@ func Replace(path string, data []byte) error {
 	return replaceBy(part, path, data)
 }
 
-// ReplaceShared is [Replace] in a folder where others write too: what is half
-// written has a name that nobody else uses or can foresee, so that several
-// processes may replace one file, and the last one wins.
+// ReplaceShared is [Replace] for a folder in which others write too. The
+// unfinished file has an unpredictable name that nobody else uses, so several
+// processes may replace the same file; the last one wins.
 func ReplaceShared(path string, data []byte) error {
 	part, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*.new") // mode 0600
 	if err != nil {
@@ -40,7 +40,7 @@ func ReplaceShared(path string, data []byte) error {
 	return replaceBy(part, path, data)
 }
 
-// replaceBy puts data into a file that is there for it, and that in place of another.
+// replaceBy writes data to part, an empty file, and renames part to path.
 func replaceBy(part *os.File, path string, data []byte) error {
 	err := fill(part, data)
 	if err == nil {
@@ -52,8 +52,9 @@ func replaceBy(part *os.File, path string, data []byte) error {
 	return SyncFolder(filepath.Dir(path))
 }
 
-// Create writes a file that is not there yet, and makes the folders above it
-// (mode 0700). Errors: [fs.ErrExist]. After any other error there is no file.
+// Create writes a file that does not exist yet, and creates the folders above
+// it (mode 0700). The error is [fs.ErrExist] if the file exists. After any
+// other error there is no file.
 func Create(path string, data []byte, mode fs.FileMode) error {
 	if err := folders(filepath.Dir(path)); err != nil {
 		return err
@@ -77,8 +78,8 @@ func SyncFolder(path string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// folders makes a folder and those above it, each of which is a name in the one
-// above.
+// folders creates a folder and the missing ones above it, and makes their names
+// durable.
 func folders(path string) error {
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -102,7 +103,7 @@ func fill(f *os.File, data []byte) error {
 	return errors.Join(err, f.Close())
 }
 
-// removed removes what an attempt has left, if it has left anything.
+// removed removes an unfinished file, if there is one.
 func removed(path string) error {
 	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
 		return err

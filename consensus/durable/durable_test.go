@@ -31,7 +31,7 @@ func mode(t *testing.T, path string) fs.FileMode {
 	return info.Mode().Perm()
 }
 
-// only checks that a folder holds nothing but one file.
+// only checks that a folder contains only this file.
 func only(t *testing.T, path string) {
 	t.Helper()
 	names, err := os.ReadDir(filepath.Dir(path))
@@ -57,8 +57,8 @@ func TestReplace(t *testing.T) {
 	}
 }
 
-// Where a file cannot be replaced, the one that was there stays, and nothing is
-// left beside it.
+// If a file cannot be replaced, the old file stays, and no unfinished file is
+// left.
 func TestReplaceFails(t *testing.T) {
 	for name, replace := range replacers {
 		path := filepath.Join(t.TempDir(), "final")
@@ -75,7 +75,8 @@ func TestReplaceFails(t *testing.T) {
 	}
 }
 
-// What processes that race for one file leave is what one of them wrote.
+// If processes replace a file at the same time, it has the content of one of
+// them.
 func TestReplaceSharedAtOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state")
 	var running sync.WaitGroup

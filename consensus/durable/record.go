@@ -8,28 +8,27 @@ import (
 	"os"
 )
 
-// MaxRecord is the greatest size of what a [Record] holds, in bytes: with a
-// magic of 8 bytes and a SHA-256 it fills one disk sector.
+// MaxRecord is the maximum size of a [Record]'s content in bytes: with a magic
+// of 8 bytes and a SHA-256 it fills one disk sector.
 const MaxRecord = 512 - magicSize - sha256.Size
 
 const magicSize = 8
 
-// ErrRecord means that a file is not a record as it was written.
+// ErrRecord means that the content of a file is not a valid record.
 var ErrRecord = errors.New("it does not match its hash")
 
-// A Record is a file that holds some bytes, always as many, and is written in
-// its place. It is a magic of 8 bytes, the bytes, and a SHA-256 of both, within
-// one disk sector: a crash leaves what was there before or what was written,
-// and anything else is found out by the hash. Its methods are not safe for
-// concurrent use.
+// A Record is a file with a fixed number of bytes that is rewritten in place.
+// It consists of a magic of 8 bytes, the content, and a SHA-256 of both, within
+// one disk sector. After a crash it has the old or the new content, and the
+// hash reveals anything else. Its methods are not safe for concurrent use.
 type Record struct {
 	f     *os.File
 	magic string
 	size  int
 }
 
-// CreateRecord writes a new record, in place of a file of that name, and opens
-// it. It is on disk when this returns.
+// CreateRecord writes a new record, replacing a file with that name, and opens
+// it. It is on disk when CreateRecord returns.
 func CreateRecord(path, magic string, data []byte) (*Record, error) {
 	if err := Replace(path, EncodeRecord(magic, data)); err != nil {
 		return nil, err
@@ -37,8 +36,9 @@ func CreateRecord(path, magic string, data []byte) (*Record, error) {
 	return open(path, magic, len(data))
 }
 
-// OpenRecord opens a record of a size and returns what it holds. Errors:
-// [ErrRecord], or of the file, such as [fs.ErrNotExist].
+// OpenRecord opens a record whose content has this size, and returns the
+// content. The error is [ErrRecord] or the file's own, such as
+// [fs.ErrNotExist].
 func OpenRecord(path, magic string, size int) (*Record, []byte, error) {
 	r, err := open(path, magic, size)
 	if err != nil {
@@ -64,14 +64,14 @@ func open(path, magic string, size int) (*Record, error) {
 	return &Record{f: f, magic: magic, size: size}, nil
 }
 
-// Set writes what the record holds from now on: at once for every reader, and
-// on disk after [Record.Sync].
+// Set writes new content. Readers see it immediately; it is on disk after
+// [Record.Sync].
 func (r *Record) Set(data []byte) error {
 	_, err := r.f.WriteAt(EncodeRecord(r.magic, data), 0)
 	return err
 }
 
-// Sync waits until what was set is on disk.
+// Sync returns when the content is on disk.
 func (r *Record) Sync() error { return r.f.Sync() }
 
 // Close closes the file.

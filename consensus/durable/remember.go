@@ -7,9 +7,8 @@ import (
 	"os"
 )
 
-// ForgottenError means that what a member must remember, whatever becomes of
-// everything else that it has on disk, is missing or not as it was written. It
-// must not sign anything before that is back.
+// ForgottenError means that a file which a member must never lose is missing or
+// damaged. Until the file is restored, the member must not sign anything.
 type ForgottenError struct {
 	File   string
 	Reason string
@@ -19,9 +18,10 @@ func (e *ForgottenError) Error() string {
 	return fmt.Sprintf("%s: %s: this member cannot tell which history it vouched for; restore the file", e.File, e.Reason)
 }
 
-// Remember opens a record of what must not be forgotten and returns what it
-// holds; where fresh says that nothing can have been remembered yet, it may
-// create it, with what it holds at first. Errors: *[ForgottenError], or of the file.
+// Remember opens a record that must never be lost, and returns its content. If
+// fresh is true, nothing can have been recorded yet, and a missing record is
+// created with first as its content. Errors are *[ForgottenError] or the file's
+// own.
 func Remember(path, magic string, fresh bool, first []byte) (*Record, []byte, error) {
 	r, data, err := OpenRecord(path, magic, len(first))
 	switch {

@@ -1,12 +1,12 @@
-// Package scarce is about what a machine has only so much of for all who use
-// it: descriptors, memory of the kernel, room on a disk. That there is none now
-// is an error of the moment and passes; it is not a broken disk.
+// Package scarce handles shortages of resources that all programs of a machine
+// share: descriptors, kernel memory, and space on a disk. Such a shortage is a
+// temporary error; the disk is not broken.
 //
-// [Is] tells such an error from others. [Try] and [OpenFile] open files that
-// must not fail to open, out of descriptors set aside. [Wants] remembers what
-// is lacking, for whoever can give more. [Share] divides a process's descriptors
-// between its own needs and everybody who can make it open a socket, so that
-// there always are enough.
+// [Is] distinguishes such errors from others. [Try] and [OpenFile] open files
+// that must not fail to open, and use reserved descriptors if necessary.
+// [Wants] records present shortages, for an operator who can end them. [Divide]
+// divides a process's descriptors between its own needs and everybody who can
+// make it open a socket, so that its own needs are always met.
 package scarce
 
 import (
@@ -17,9 +17,9 @@ import (
 	"syscall"
 )
 
-// Is reports whether an error is that the machine lacks something now. Whether
-// to try again is for the caller to decide: after a write that failed nobody
-// knows what is on disk, unless [Refused] says so.
+// Is reports whether an error means that the machine lacks a resource now. The
+// caller decides whether to try again: after a failed write it is unknown what
+// is on disk, unless [Refused] reports that nothing is.
 func Is(err error) bool {
 	for _, lack := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.ENOSPC, syscall.EDQUOT} {
 		if errors.Is(err, lack) {
@@ -29,7 +29,7 @@ func Is(err error) bool {
 	return false
 }
 
-// Lack returns an error that is for want of something, and else nil.
+// Lack returns err if it is a shortage, otherwise nil.
 func Lack(err error) error {
 	if Is(err) {
 		return err
@@ -37,28 +37,28 @@ func Lack(err error) error {
 	return nil
 }
 
-// Refused reports whether an error is that the system refused to take what was
-// written, for want of room, so that the file has nothing of it. It is not where
-// a sync failed: what was taken and then lost is unknown.
+// Refused reports whether the system refused a write for lack of space, so that
+// none of it is in the file. It returns false for a failed sync, after which it
+// is unknown what was lost.
 func Refused(err error) bool {
 	var path *fs.PathError
 	return Is(err) && errors.As(err, &path) && (path.Op == "write" || path.Op == "truncate" || path.Op == "open")
 }
 
-// setAside is how many descriptors are held for files that must not fail to
-// open. Few are open at once: the final checkpoint, a piece of evidence, a
-// snapshot, a segment of raft's log.
+// setAside is the number of descriptors reserved for files that must not fail
+// to open. Few such files are open at a time: the final checkpoint, a piece of
+// evidence, a snapshot, a segment of raft's log.
 const setAside = 16
 
-// reserve is the process's: descriptors are.
+// reserve belongs to the whole process, as descriptors do.
 var reserve struct {
 	mu    sync.Mutex
 	spare []*os.File
 }
 
-// Try runs f, which opens files, again and again while it fails for want of a
-// descriptor and there is one that was set aside. Before, it sets aside what
-// earlier callers took.
+// Try runs f, which opens files. While f fails for lack of a descriptor, Try
+// frees a reserved one and runs f again. First it replaces reserved descriptors
+// that earlier calls have used.
 func Try(f func() error) error {
 	refill()
 	for {
@@ -90,7 +90,7 @@ func refill() {
 	}
 }
 
-// giveUp frees a descriptor, if one is set aside.
+// giveUp frees a reserved descriptor. It reports whether there was one.
 func giveUp() bool {
 	reserve.mu.Lock()
 	defer reserve.mu.Unlock()

@@ -26,7 +26,7 @@ func TestIs(t *testing.T) {
 		{file("write", syscall.ENOSPC), true, true},
 		{file("write", syscall.EDQUOT), true, true},
 		{file("truncate", syscall.ENOSPC), true, true},
-		{syscall.ENOSPC, true, false},               // of a sync without a name: what it lost is unknown
+		{syscall.ENOSPC, true, false},               // of a sync without a name: it is unknown what was lost
 		{file("sync", syscall.ENOSPC), true, false}, // the same
 		{file("write", syscall.EIO), false, false},
 		{file("sync", syscall.EIO), false, false},
@@ -40,8 +40,8 @@ func TestIs(t *testing.T) {
 	}
 }
 
-// A file opens as long as descriptors are set aside, and those are set aside
-// again when there are some.
+// A file opens as long as there are reserved descriptors. These are replaced
+// when descriptors are free again.
 func TestOpenFile(t *testing.T) {
 	if err := Try(func() error { return nil }); err != nil {
 		t.Fatal(err)
@@ -92,7 +92,7 @@ func TestOpenFile(t *testing.T) {
 	}
 }
 
-// lower leaves this process few descriptors until the test ends.
+// lower lowers this process's limit of descriptors until the test ends.
 func lower(t *testing.T) {
 	var before syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before); err != nil {
@@ -110,8 +110,8 @@ func lower(t *testing.T) {
 	})
 }
 
-// What everybody together may open is never more than there is, whatever the
-// limit and the number of members are.
+// The shares together never exceed the limit, whatever the limit and the number
+// of members.
 func TestDivide(t *testing.T) {
 	worked := 0
 	for members := 1; members <= 40; members++ {

@@ -6,35 +6,36 @@ import (
 	"syscall"
 )
 
-// Descriptors that a node needs whoever knocks.
+// Descriptors that a node needs, however many strangers connect.
 const (
 	ownFiles   = 112 // databases, raft's log, spooled fragments under way, sources, standard streams
-	ofOperator = 16  // its own operators at the unix socket, at least
-	perMember  = 6   // connections with one member, dialled from both sides and again before the old ones are known to be dead
+	ofOperator = 16  // at least, for its own operators at the unix socket
+	perMember  = 6   // connections with one member: both sides may dial, and do so again before the old connections are known to be dead
 )
 
-// The most that strangers get, however many descriptors there are, and the
-// least with which a door is worth opening.
+// The maximum that strangers get, however many descriptors there are, and the
+// minimum with which listening is useful.
 const (
 	mostPublic, mostKnocking   = 1024, 512
 	mostOperators              = 256
 	leastPublic, leastKnocking = 16, 8
-	leastRest                  = 32 // of it an eighth goes to operators
+	leastRest                  = 32 // an eighth of it goes to operators
 )
 
-// Shares say how many descriptors each side of a node may use. Their sum is the
-// limit at most, so that what strangers open is never missing to the replica.
+// Shares are the numbers of descriptors for each side of a node. Their sum does
+// not exceed the limit, so that strangers cannot take descriptors from the
+// replica.
 type Shares struct {
-	Limit     int // of all
-	Own       int // files of the node itself, with those set aside
+	Limit     int // all descriptors
+	Own       int // files of the node itself, including reserved descriptors
 	Operators int // connections at the unix socket
 	Members   int // connections with other members
-	Knocking  int // connections at the members' port that have not proved yet whose they are
+	Knocking  int // connections at the members' port whose other side has not proved its identity yet
 	Public    int // connections of enterprises and auditors
 }
 
-// Divide shares a limit of descriptors out for a node of a network with so many
-// members. The error is that there are too few for any node to work.
+// Divide divides a limit of descriptors for a node in a network with so many
+// members. It returns an error if there are too few for any node to work.
 func Divide(limit, members int) (Shares, error) {
 	s := Shares{Limit: limit, Own: ownFiles + setAside, Operators: ofOperator, Members: perMember * members}
 	rest := limit - s.Own - s.Operators - s.Members
@@ -49,8 +50,8 @@ func Divide(limit, members int) (Shares, error) {
 	return s, nil
 }
 
-// Tight returns the limit that would let in as many strangers as a node can
-// have, or 0 where that is so.
+// Tight returns the limit with which a node could serve the maximum number of
+// strangers, or 0 if the present limit is enough.
 func (s Shares) Tight() int {
 	if want := s.comfort(); s.Limit < want {
 		return want
@@ -60,8 +61,9 @@ func (s Shares) Tight() int {
 
 func (s Shares) comfort() int { return s.Own + mostOperators + s.Members + mostKnocking + mostPublic }
 
-// Limit returns how many descriptors this process may have. The Go runtime has
-// raised the soft limit to the hard one before main, where the system lets it.
+// Limit returns the number of descriptors that this process may open. Before
+// main starts, the Go runtime has raised the soft limit to the hard limit, if
+// the system allows it.
 func Limit() (int, error) {
 	var l syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {

@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// A Want is something that cannot be done now because the machine lacks what it
-// takes.
+// A Want is a task that cannot be done now because the machine lacks a
+// resource.
 type Want struct {
-	What  string    // is to be done
+	What  string    // the task
 	Since time.Time // when it first failed
 	Err   error     // of the last attempt
 }
@@ -20,15 +20,15 @@ func (w Want) String() string {
 	return fmt.Sprintf("%s cannot %s: %v; it is tried again", w.Since.UTC().Format(time.RFC3339), w.What, w.Err)
 }
 
-// Wants is what is lacking now. The zero value is ready, a nil *Wants remembers
-// nothing. Methods are safe for concurrent use.
+// Wants records present shortages. The zero value is ready; a nil *Wants
+// records nothing. Methods are safe for concurrent use.
 type Wants struct {
 	mu  sync.Mutex
 	now map[string]Want
 }
 
-// Note takes in how an attempt went: an error keeps it in mind, nil forgets it.
-// It reports whether that is news.
+// Note records the result of an attempt: an error is a shortage, nil ends it.
+// It reports whether this changed anything.
 func (w *Wants) Note(what string, err error) bool {
 	if w == nil {
 		return false
@@ -51,7 +51,7 @@ func (w *Wants) Note(what string, err error) bool {
 	return !known
 }
 
-// List returns what is lacking, the oldest first.
+// List returns the present shortages, oldest first.
 func (w *Wants) List() (list []Want) {
 	if w == nil {
 		return nil
