@@ -46,12 +46,12 @@ func found(t *testing.T, dir string) *network {
 		n.urls[name] = "http://" + at
 		_, port, _ := net.SplitHostPort(free(t))
 		n.atoll("init", "--dir", name, "--name", name, "--role", role, "--zh", name, "--en", name, "--origin", origin, "--listen", "/ip4/127.0.0.1/tcp/"+port, "--http", at)
-		draft = append(draft, filepath.Join(name, "card.pem"))
+		draft = append(draft, filepath.Join(name, name+".card.pem"))
 	}
 	n.atoll(draft...)
 	join := []string{"genesis", "found", "draft.pem"}
 	for _, name := range members {
-		n.atoll("genesis", "sign", "--dir", name, "draft.pem")
+		n.atoll("genesis", "sign", "--yes", "--dir", name, "draft.pem")
 		join = append(join, name+".sig.pem")
 	}
 	n.atoll(join...)

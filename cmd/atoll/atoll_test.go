@@ -126,7 +126,7 @@ func shared(rel string) bool {
 	case "log", "policy", "fragments":
 		return true
 	case "members":
-		return !slices.Contains([]string{"catalog.yaml", "template.yaml", "node.yaml", "genesis.pem", "card.pem", "atoll.sock"}, parts[2])
+		return !slices.Contains([]string{"catalog.yaml", "template.yaml", "node.yaml", "genesis.pem", cardFile(parts[1]), "atoll.sock"}, parts[2])
 	}
 	return false
 }

@@ -121,11 +121,11 @@ func chinese(s string) bool {
 func TestErrorsInChinese(t *testing.T) {
 	t.Setenv("ATOLL_LANG", "zh_CN.UTF-8")
 	for args, words := range map[string][2]string{
-		"status --dir nobody":                              {"nobody 不是成员的文件夹", "核对 --dir"},
+		"status --dir nobody":                              {"没有文件夹 nobody", "核对 --dir"},
 		"status":                                           {"缺少必须给出的选项：\"dir\"", "参见 atoll status --help"},
 		"query run --dir nobody --operator Li":             {"用法有误", "参见 atoll query run --help"},
 		"consent review --dir firm nothing.pem":            {"错误：未找到", "核对"},
-		"genesis sign --dir nobody nothing.pem":            {"", "先"},
+		"genesis sign --dir nobody nothing.pem":            {"没有文件夹 nobody", "atoll init --dir nobody"},
 		"subject history --dir nobody --log http://x.test": {"", ""},
 	} {
 		var out, errs strings.Builder

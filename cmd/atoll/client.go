@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"atoll/cmd/internal/cli"
 	"atoll/node/api"
 )
 
@@ -36,12 +37,19 @@ func nodeOf(dir string) *api.Client {
 func notRunning(dir string, err error) error {
 	if errors.Is(err, api.ErrNotRunning) {
 		if _, none := os.Stat(filepath.Join(dir, fileConfig)); errors.Is(none, os.ErrNotExist) {
-			return &said{
-				error:   fmt.Errorf("%w: %s is no member's folder, there is no %s in it; is --dir right?", errNotReady, dir, fileConfig),
-				chinese: fmt.Sprintf("%s 不是成员的文件夹：其中没有 %s", dir, fileConfig), hint: "核对 --dir",
-			}
+			return noMember(dir)
 		}
 		return fmt.Errorf("%w: start it with: atoll run --dir %s", err, dir)
 	}
 	return err
+}
+
+// noMember says that a folder is not a member's, or that there is none at all.
+func noMember(dir string) error {
+	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+		return cli.Errorf(errNotReady, "没有文件夹 %s", "there is no folder %s", dir).
+			With("核对 --dir；新成员用 atoll init --dir %[1]s … 建立文件夹", "check --dir; a new member makes its folder with atoll init --dir %[1]s …", dir)
+	}
+	return cli.Errorf(errNotReady, "%s 不是成员的文件夹：其中没有 %s", "%s is no member's folder: there is no %s in it", dir, fileConfig).
+		With("核对 --dir；新成员的文件夹用 atoll init 建立", "check --dir; a new member's folder is made with atoll init")
 }

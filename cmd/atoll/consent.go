@@ -123,7 +123,7 @@ of more than a week ago, or of days to come, by this machine's clock, is signed 
 					return err
 				}
 				t.Page(notice)
-				if err := confirm(cmd, r.Draft.Language, [2]string{"同意", "agree"}, "read the notice (atoll consent review)"); err != nil {
+				if err := confirm(cmd, r.Draft.Language, cli.Text{Chinese: "同意", English: "agree"}, cli.Text{Chinese: "先阅读告知书（atoll consent review）", English: "read the notice (atoll consent review)"}); err != nil {
 					return err
 				}
 			}
@@ -153,11 +153,11 @@ of more than a week ago, or of days to come, by this machine's clock, is signed 
 
 // confirm has a person at a terminal type the word that agrees, in the language of
 // what was shown. First is what to do where nobody is there to be asked.
-func confirm(cmd *cobra.Command, lang string, words [2]string, first string) error {
+func confirm(cmd *cobra.Command, lang string, words, first cli.Text) error {
 	if !term.IsTerminal(int(os.Stdin.Fd())) {
-		return fmt.Errorf("%w: nobody is there to agree: %s, and give --yes", cli.ErrUsage, first)
+		return cli.Usage("无人在终端前确认", "nobody is there to agree").With("%[1]s，再加上 --yes", "%[2]s, and give --yes", first.Chinese, first.English)
 	}
-	word := cli.Text{Chinese: words[0], English: words[1]}.In(lang)
+	word := words.In(lang)
 	t := &cli.Printer{W: cmd.ErrOrStderr(), Lang: lang}
 	t.Say("", "")
 	t.Ask("输入“%s”两字即签署；输入其他内容则不签署：", "type %q to sign, anything else to leave it: ", word)

@@ -76,6 +76,9 @@ func (w *wish) ask(cmd *cobra.Command, dir, out string) error {
 	if err != nil {
 		return err
 	}
+	if err := knowsPurpose(g, w.purpose); err != nil {
+		return err
+	}
 	if err := knowsAgencies(g, path, t); err != nil {
 		return err
 	}

@@ -111,7 +111,7 @@ func confirmIssue(cmd *cobra.Command, e *subject.Enrolment) error {
 	if t.Err() != nil {
 		return t.Err()
 	}
-	return confirm(cmd, lang, [2]string{"签发", "issue"}, "compare code and fingerprint")
+	return confirm(cmd, lang, cli.Text{Chinese: "签发", English: "issue"}, cli.Text{Chinese: "先核对代码和指纹", English: "compare code and fingerprint"})
 }
 
 func credentialRevokeCommand() *cobra.Command {

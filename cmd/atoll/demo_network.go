@@ -128,7 +128,8 @@ func (n *demoNetwork) enlist(m province.Member, peerPort, httpPort int) error {
 			return err
 		}
 	}
-	return e.make()
+	_, err := e.make()
+	return err
 }
 
 // inSQLite are the agencies of the demo whose source is a SQLite database; the
@@ -166,7 +167,7 @@ func (n *demoNetwork) found() error {
 	var cards []ledger.Card
 	for _, m := range n.plan.Members {
 		var c ledger.Card
-		if err := readInto(filepath.Join(n.home(m.Name), fileCard), paper.Card, &c); err != nil {
+		if err := readInto(filepath.Join(n.home(m.Name), cardFile(m.Name)), paper.Card, &c); err != nil {
 			return err
 		}
 		cards = append(cards, c)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/ledger"
 	"atoll/consensus/paper"
+	"atoll/crypto/sign"
 )
 
 // A founder whose clock differs from the draft's time by more than a day is
@@ -33,7 +35,7 @@ func TestDraftOfAnotherDay(t *testing.T) {
 	for i, name := range []string{"aa", "bb", "cc"} {
 		want(0, "", "init", "--dir", in(name), "--name", name, "--role", []string{"agency", "bank", "auditor"}[i], "--zh", "甲", "--en", name, "--origin", "log.test.invalid/1",
 			"--listen", fmt.Sprintf("/ip4/127.0.0.1/tcp/471%d", i))
-		cards = append(cards, filepath.Join(in(name), fileCard))
+		cards = append(cards, filepath.Join(in(name), cardFile(name)))
 	}
 	want(0, "", append([]string{"genesis", "draft", "--name", "Test", "--origin", "log.test.invalid/1", "--voter", "aa,bb,cc", "-o", in("now.pem")}, cards...)...)
 	var g ledger.Genesis
@@ -50,7 +52,7 @@ func TestDraftOfAnotherDay(t *testing.T) {
 		signatures := []string{}
 		for _, member := range []string{"aa", "bb", "cc"} {
 			out := in(name + member)
-			sign := []string{"genesis", "sign", "--dir", in(member), "-o", out, draft}
+			sign := []string{"genesis", "sign", "--yes", "--dir", in(member), "-o", out, draft}
 			want(cli.ExitRefused, day, sign...)
 			want(cli.ExitRefused, "--dated "+day, append(sign, "--lang", "zh")...)
 			want(cli.ExitRefused, "genesis.time", append(sign, "--dated", "2001-01-01", "--json")...)
@@ -75,7 +77,7 @@ func TestDraftOfAnotherDay(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, member := range []string{"aa", "cc"} {
-			sign := []string{"genesis", "sign", "--dir", in(member), "-o", in("bad.sig"), in(what + ".pem")}
+			sign := []string{"genesis", "sign", "--yes", "--dir", in(member), "-o", in("bad.sig"), in(what + ".pem")}
 			want(cli.ExitRefused, `"bb"`, sign...)
 			want(cli.ExitRefused, "加密公钥无效", append(sign, "--lang", "zh")...)
 			want(cli.ExitRefused, "genesis.recipient", append(sign, "--json")...)
@@ -88,5 +90,45 @@ func TestDraftOfAnotherDay(t *testing.T) {
 	if err := writeFrom(in("yesterday.pem"), paper.Draft, &g); err != nil {
 		t.Fatal(err)
 	}
-	want(0, "signed by", "genesis", "sign", "--dir", in("aa"), "-o", in("late.pem"), in("yesterday.pem"))
+	want(0, "signed by", "genesis", "sign", "--yes", "--dir", in("aa"), "-o", in("late.pem"), in("yesterday.pem"))
+}
+
+// A draft that gives a member's name to other keys, addresses or roles is not signed
+// by that member.
+func TestDraftOfAnotherCard(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := foundNetwork(dir); err != nil {
+		t.Fatal(err)
+	}
+	h, err := openHome(filepath.Join(dir, "tax"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, g, err := h.genesis()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.agrees(g); err != nil {
+		t.Error(err)
+	}
+	for what, change := range map[string]func(c *ledger.Card){
+		"keys":      func(c *ledger.Card) { ledger.NewKeys(sign.NewSecret(), testOrigin, 0).Fill(c) },
+		"recipient": func(c *ledger.Card) { c.Age = g.Members[0].Age },
+		"addresses": func(c *ledger.Card) { c.Addresses = []string{"/ip4/192.0.2.1/tcp/1"} },
+		"title":     func(c *ledger.Card) { c.English = "Another" },
+		"roles": func(c *ledger.Card) {
+			c.Roles = append(slices.Clone(c.Roles), ledger.Role{Name: ledger.Bank, NotAfter: 1})
+		},
+	} {
+		bad := *g
+		bad.Members = slices.Clone(g.Members)
+		for i := range bad.Members {
+			if bad.Members[i].Name == "tax" {
+				change(&bad.Members[i])
+			}
+		}
+		if err := h.agrees(&bad); !errors.Is(err, errMismatch) {
+			t.Errorf("other %s: %v", what, err)
+		}
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 	"atoll/consensus/paper"
@@ -21,7 +22,6 @@ import (
 	"atoll/node"
 	"atoll/node/catalog"
 	"atoll/node/peer"
-	"atoll/node/problem"
 	"atoll/node/source"
 	"atoll/node/vault"
 	"atoll/node/witness"
@@ -34,10 +34,13 @@ const (
 	fileConfig  = "node.yaml"
 	fileSeed    = "seed.key"
 	fileAge     = "age.key"
-	fileCard    = "card.pem"
 	fileGenesis = "genesis.pem"
 	fileSocket  = "atoll.sock"
 )
+
+// cardFile is the name of a member's card: on the desk of whoever drafts the genesis
+// the cards of all members meet.
+func cardFile(member string) string { return member + ".card.pem" }
 
 // config is node.yaml: how one member's node runs. Unknown keys are errors.
 type config struct {
@@ -76,7 +79,7 @@ func readConfig(dir string) (c config, err error) {
 	path := filepath.Join(dir, fileConfig)
 	text, err := readText(path, maxConfig)
 	if errors.Is(err, os.ErrNotExist) {
-		return c, fmt.Errorf("%w: %s has no %s; make one with: atoll init --dir %s", errNotReady, dir, fileConfig, dir)
+		return c, noMember(dir)
 	}
 	if err != nil {
 		return c, err
@@ -193,10 +196,8 @@ func (h *home) genesis() ([]byte, *ledger.Genesis, error) {
 	h.keys().Fill(&mine)
 	recipient := h.age.Recipient()
 	if card == nil || !bytes.Equal(card.Statement, mine.Statement) || !bytes.Equal(card.Age, recipient[:]) {
-		return nil, nil, &problem.Error{
-			Code: "genesis.mismatch", Message: fmt.Sprintf("%s: %s is not a member of this network with these keys", fileGenesis, h.config.Name),
-			Hint: "put the genesis that was founded with this folder's card.pem into it",
-		}
+		return nil, nil, cli.Errorf(errMismatch, "%s：%s 不是此网络持有本文件夹密钥的成员", "%s: %s is not a member of this network with these keys", fileGenesis, h.config.Name).
+			With("放入用本文件夹的名片（%s）所创立的创世文件", "put the genesis that was founded with this folder's card (%s) into it", cardFile(h.config.Name))
 	}
 	return raw, g, nil
 }

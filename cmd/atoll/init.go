@@ -38,11 +38,11 @@ func initCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init",
 		Short: cli.Both("建立成员的文件夹：密钥、配置，以及交给其他成员的名片", "Make a member's folder: keys, configuration, and a card for the other members"),
-		Long: cli.Both(`建立文件夹：成员的密钥（0600）、待补全的 node.yaml，以及交给创世起草者的 card.pem。
+		Long: cli.Both(`建立文件夹：成员的密钥（0600）、待补全的 node.yaml，以及交给创世起草者的名片 NAME.card.pem。
 
 密钥不离开文件夹。请离线保存 seed.key 和 age.key 的副本：没有 age.key，
 密封给本成员的内容再也无法读取。`, `Makes a folder with the member's keys (0600), node.yaml to be completed, and
-card.pem, which goes to whoever drafts the genesis of the network.
+a card, NAME.card.pem, which goes to whoever drafts the genesis of the network.
 
 Keys never leave the folder. Keep a copy of seed.key and age.key offline: without
 age.key nothing sealed to this member can be read again.`),
@@ -50,13 +50,16 @@ age.key nothing sealed to this member can be read again.`),
       --origin log.example.cn/province/1 --listen /ip4/192.0.2.7/tcp/4711 --http :4712 --url https://atoll.tax.example.cn`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := e.make(); err != nil {
+			card, err := e.make()
+			if err != nil {
 				return err
 			}
-			return cli.Announce(cmd, "atoll.init/v1", map[string]any{"name": e.config.Name, "dir": e.dir, "card": filepath.Join(e.dir, fileCard)},
-				"%s：密钥、%s 和 %s 已写入 %s\n下一步：补全 %s（机构：catalog、sources；银行：template），并将 %s 交给起草创世文件者（atoll genesis draft）",
-				"%s: keys, %s and %s are in %s\nnext: complete %s (an agency: catalog, sources; a bank: template), and give %s to whoever drafts the genesis (atoll genesis draft)",
-				e.config.Name, fileConfig, fileCard, e.dir, filepath.Join(e.dir, fileConfig), filepath.Join(e.dir, fileCard))
+			file, print := cardFile(e.config.Name), cardFingerprint(card)
+			path := filepath.Join(e.dir, file)
+			return cli.Announce(cmd, "atoll.init/v1", map[string]any{"name": e.config.Name, "dir": e.dir, "card": path, "fingerprint": print},
+				"%s：密钥、%s 和 %s 已写入 %s\n名片指纹：%s\n下一步：补全 %s（机构：catalog、sources；银行：template），并将 %s 交给起草创世文件者（atoll genesis draft）",
+				"%s: keys, %s and %s are in %s\nfingerprint of the card: %s\nnext: complete %s (an agency: catalog, sources; a bank: template), and give %s to whoever drafts the genesis (atoll genesis draft)",
+				e.config.Name, fileConfig, file, e.dir, print, filepath.Join(e.dir, fileConfig), path)
 		},
 	}
 	f := cmd.Flags()
@@ -75,31 +78,31 @@ age.key nothing sealed to this member can be read again.`),
 }
 
 // make writes the folder. Whatever is there already is an error: keys are not
-// to be overwritten.
-func (e *enlistment) make() error {
+// to be overwritten. It returns the card.
+func (e *enlistment) make() (*ledger.Card, error) {
 	if err := e.check(); err != nil {
-		return fmt.Errorf("%w: %w", cli.ErrUsage, err)
+		return nil, fmt.Errorf("%w: %w", cli.ErrUsage, err)
 	}
 	card, seed, identity, err := e.card()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	text, err := yaml.Marshal(e.config)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	recipient := identity.Recipient()
 	age := fmt.Sprintf("# public key: %s\n%s\n", recipient, identity.Reveal())
 	if err := durable.Create(filepath.Join(e.dir, fileSeed), []byte(seed.Reveal()+"\n"), 0o600); err != nil {
-		return err
+		return nil, err
 	}
 	if err := durable.Create(filepath.Join(e.dir, fileAge), []byte(age), 0o600); err != nil {
-		return err
+		return nil, err
 	}
 	if err := durable.Create(filepath.Join(e.dir, fileConfig), text, 0o644); err != nil {
-		return err
+		return nil, err
 	}
-	return writeFrom(filepath.Join(e.dir, fileCard), paper.Card, card)
+	return card, writeFrom(filepath.Join(e.dir, cardFile(e.config.Name)), paper.Card, card)
 }
 
 // check finds what would show only when the network is founded, which is too

@@ -64,14 +64,11 @@ func foundNetwork(dir string, cosigners ...string) (urls map[string]string, err 
 		case ledger.Bank:
 			e.config.Profile = "../template.yaml"
 		}
-		if err := e.make(); err != nil {
+		c, err := e.make()
+		if err != nil {
 			return nil, err
 		}
-		var c ledger.Card
-		if err := readInto(filepath.Join(e.dir, fileCard), paper.Card, &c); err != nil {
-			return nil, err
-		}
-		if cards = append(cards, c); m.votes {
+		if cards = append(cards, *c); m.votes {
 			f.voters = append(f.voters, m.name)
 		}
 	}

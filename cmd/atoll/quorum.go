@@ -41,7 +41,7 @@ func tooFew(n int) error {
 	if n >= fewCosigners {
 		return nil
 	}
-	return fmt.Errorf("%d cosigners are too few: at least three, so that one may be away; four withstand a liar too", n)
+	return cli.Usage("%d 个共签人过少：至少三个，方可缺席一个；四个还能容忍一个说谎", "%d cosigners are too few: at least three, so that one may be away; four withstand a liar too", n)
 }
 
 // spare returns how many cosigners of a genesis may be away.

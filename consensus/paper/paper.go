@@ -42,6 +42,16 @@ func Text(kind string, content []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: content})
 }
 
+// Kind returns the kind of the first paper in a text, or "" where there is none. A
+// reader who takes one of several kinds decides by it which to [Read].
+func Kind(text []byte) string {
+	block, _ := pem.Decode(bytes.TrimPrefix(text[:min(len(text), MaxText)], mark))
+	if block == nil {
+		return ""
+	}
+	return block.Type
+}
+
 // Read returns the content of a text, which must be one paper of the kind.
 // Besides it, the text may have only white space and one byte order mark, as
 // editors add them: only the paper is signed, and other words would look like a

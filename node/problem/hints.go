@@ -40,7 +40,7 @@ var hints = map[string]string{
 	"fragment.second":       "nothing: this agency has answered the query",
 	"fragment.unknown":      "nothing was released under this digest, or it has a receipt; where that goes on, tell the supervisor",
 	"proposal.unknown":      "atoll cosigners show lists the proposals that stand",
-	"proposal.approved":     "nothing: this cosigner has approved it",
+	"proposal.approved":     "nothing to do here: to propose is to approve, for a cosigner in force; atoll cosigners show lists who has approved, and whether it can be handed over",
 	"cosigners.member":      "name members of this network alone",
 	"cosigners.keys":        "each cosigner needs a key of its own",
 	"cosigners.quorum":      "choose k and f with k > (n+f)/2 and k < n",

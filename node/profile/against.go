@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"atoll/consensus/consent"
 	"atoll/node/catalog"
@@ -65,7 +66,7 @@ func (f *findings) sorted() []Finding {
 func (t *Template) Within(agencies, purposes []string) []Finding {
 	f := findings{t: t}
 	if !slices.Contains(purposes, t.Purpose) {
-		f.add(true, FindPurpose, "purpose", "本网络没有用途 %s", "this network has no purpose %s", t.Purpose)
+		f.add(true, FindPurpose, "purpose", "本网络没有用途 %s；有：%s", "this network has no purpose %s; it has %s", t.Purpose, strings.Join(purposes, " "))
 	}
 	for i, n := range t.Needs {
 		if !slices.Contains(agencies, n.Agency) {
