@@ -138,8 +138,8 @@ func (b *bug) parseDiff(text string) error {
 	return nil
 }
 
-// apply changes a text. Where the lines stand does not matter, but they must
-// stand there once, just as the patch has them.
+// apply changes a text. The position of the lines does not matter, but they
+// must occur exactly once, as they are in the patch.
 func apply(text string, hunks []hunk) (string, error) {
 	text = "\n" + text
 	for i, h := range hunks {

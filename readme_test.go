@@ -10,9 +10,9 @@ import (
 )
 
 // TestReadmeCommands runs what the README shows, in both languages: each
-// command of a console block succeeds, and each line of output shown stands in
-// its real output, in that order. "…" alone skips lines, within a line it
-// stands for anything.
+// command of a console block succeeds, and each line of output shown is in its
+// real output, in that order. "…" alone skips lines, within a line it stands
+// for anything.
 func TestReadmeCommands(t *testing.T) {
 	for _, name := range []string{"README.md", "README.zh-CN.md"} {
 		text, err := os.ReadFile(name)

@@ -21,6 +21,14 @@ var banned = []struct{ pattern, instead string }{
 	{`\bwithout a word\b`, `"silently"`},
 	{`\bwho tries\b`, `a sentence with a noun: "any attempt …"`},
 	{`\bfor whom is not\b`, `a sentence with a noun`},
+	{`\ball the same\b`, `"anyway", "nevertheless"`},
+	{`\bat once\b`, `"immediately", or "at the same time"`},
+	{`\bfor want of\b`, `"for lack of"`},
+	{`\botherwise than\b`, `"differently from"`},
+	{`\bwhose (they|it|he) (is|are)\b`, `"which … it belongs to"`},
+	{`\b(is not|are not|not|cannot) (to )?be had\b`, `"is not available"`},
+	{`\bpast the log\b`, `"directly", "without the log"`},
+	{`\bstands? (on|in|beside|behind|there)\b`, `"is on", "is in"`},
 	{`不可篡改`, `任何改动都能被发现: a log shows changes, it does not prevent them`},
 }
 

@@ -247,7 +247,7 @@ func TestRevokedPastTheLog(t *testing.T) {
 }
 
 // A revocation that reaches an agency before the consent does is sent again by
-// its carrier, and stops the agency all the same.
+// its carrier, and then stops the agency.
 func TestRevocationOvertakes(t *testing.T) {
 	n := newNetwork(t)
 	s := n.enrol(firm)

@@ -235,9 +235,10 @@ func (f *follow) grow(source audit.Source) (err error) {
 // that is behind what was seen of it.
 const maxBehind = 1024
 
-// lag keeps the head of a log that is behind, to be found in what comes. One that
-// is not larger has to be found in it at once, and stands for it from then on:
-// whoever shows one history today and another tomorrow is found out by either.
+// lag keeps the head of a log that is behind, to be found in what comes. One
+// that is not larger has to be found in it immediately, and replaces it from
+// then on: whoever shows one history today and another tomorrow is found out by
+// either.
 func (f *follow) lag() error {
 	for len(f.behind) > 0 {
 		last := f.behind[len(f.behind)-1]

@@ -13,8 +13,8 @@ import (
 	"atoll/node/problem"
 )
 
-// othersConsent adds to why a member, or those at these addresses, did not take a
-// consent whose it is, where it is another bank's: that one alone can take it.
+// othersConsent explains why a member, or those at these addresses, did not
+// take a consent that names another bank: only that bank can take it.
 func othersConsent(err error, c *subject.Signed, g *ledger.Genesis, network sign.NetworkID, member string, via []string) error {
 	e := *problem.Of(err)
 	if e.Code != codeNotProved && e.Code != string(consent.Mismatch) {

@@ -141,8 +141,8 @@ func readCatalogs(paths []string) (list []*catalog.Catalog, err error) {
 	return list, nil
 }
 
-// fetchCatalogs adds the catalogs that the node in dir gets from agencies. One
-// that is not to be had is left out: the template's findings name it.
+// fetchCatalogs adds the catalogs that the node in dir gets from agencies. A
+// catalog that is not available is left out: the template's findings name it.
 func fetchCatalogs(ctx context.Context, dir string, g *ledger.Genesis, offers []consent.Offer, have []*catalog.Catalog) ([]*catalog.Catalog, error) {
 	for _, o := range offers {
 		held := slices.ContainsFunc(have, func(c *catalog.Catalog) bool { return c.Agency == o.Agency })

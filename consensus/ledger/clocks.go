@@ -130,9 +130,8 @@ func (s *State) Doubtful() bool {
 
 // Date returns the time with which a member should date a statement. This is
 // the member's own clock, unless that is so far from network time that the
-// statement would be late or early. A statement dated otherwise than by the
-// clock cannot report that clock, and moves network time no more than a wrong
-// clock may.
+// statement would be late or early. A statement with another date does not
+// report that clock, and moves network time no more than a wrong clock may.
 func (s *State) Date(own uint64) uint64 {
 	return max(min(own, s.Time+MaxEarly), s.Time-min(s.Time, maxBehind))
 }

@@ -32,8 +32,8 @@ func liesf(format string, args ...any) error { return lie(fmt.Sprintf(format, ar
 var errNotNow = errors.New("not now")
 
 // errHeld answers a snapshot of entries that this member has: the leader counts
-// it as installed. The library would drop its log all the same, not remember
-// that, and refuse all later entries for ever.
+// it as installed. Otherwise the library would drop its log, not remember that,
+// and refuse all later entries for ever.
 var errHeld = errors.New("this member has what the snapshot covers")
 
 // gate decides which messages of others reach raft, before any of them is

@@ -61,7 +61,7 @@ type change struct {
 	data []byte
 }
 
-// move puts a file into a folder, or takes one out, or both at once.
+// move puts a file into a folder, or takes one out, or both.
 type move struct {
 	out, in string
 	node    *inode

@@ -6,8 +6,8 @@ import (
 	"io"
 )
 
-// Padding is one byte 0x80 and zeros up to the bucket (ISO/IEC 7816-4), so
-// that a stream need not know its length beforehand.
+// padMark begins the padding: one byte 0x80, and zeros up to the bucket (ISO/IEC
+// 7816-4), so that a stream need not know its length beforehand.
 const padMark = 0x80
 
 // padWriter pads what is written through it when it is closed.

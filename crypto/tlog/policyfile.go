@@ -33,8 +33,8 @@ var keywords = []string{
 // Blank lines and lines that begin with # are skipped. URLs are not looked at.
 //
 // It is stricter than the specification in three things: there must be a log
-// line, or no origin would be pinned; no public key may stand there twice,
-// whatever its names and types; and names are no keywords.
+// line, or no origin would be pinned; no public key may occur twice, whatever
+// its names and types; and names are no keywords.
 //
 // Errors: [ErrMalformed] or [ErrDuplicate] with the number of the line, [ErrTooLarge].
 func ParsePolicy(text []byte) (*Policy, error) {

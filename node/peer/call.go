@@ -18,9 +18,9 @@ import (
 type Handler func(ctx context.Context, from string, request []byte) ([]byte, error)
 
 // Call asks member and waits for its answer, at most as long as ctx and the
-// table allow. While too many calls are under way it waits for one to end.
-// Its error is an *Error; after Cut and Timeout the request may have had its
-// effect all the same.
+// table allow. While too many calls are under way it waits for one to end. Its
+// error is an *Error; after Cut and Timeout the request may still have had its
+// effect.
 func (h *Host) Call(ctx context.Context, member string, p Protocol, req []byte) ([]byte, error) {
 	r := h.rule(p, call)
 	ctx, cancel := context.WithTimeout(ctx, r.deadline)

@@ -7,8 +7,9 @@ import (
 	"io"
 )
 
-// A stream between members is a few frames in each direction: a kind, the
-// length of the payload in 4 bytes, most significant first, and the payload.
+// A kind begins a frame. A stream between members is a few frames in each
+// direction: a kind, the length of the payload in 4 bytes, most significant
+// first, and the payload.
 //
 //	call:   request →  ← answer or failure
 //	stream: request →  ← data, data, … then end or failure

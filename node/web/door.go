@@ -65,7 +65,7 @@ type Door struct {
 }
 
 // NewDoor puts a door in front of a listener. limit is the number of
-// connections it holds at once, each of which needs a descriptor; a door for
+// connections it holds at a time, each of which needs a descriptor; a door for
 // operators alone has no other limit. proxies may be nil. wants is told when
 // the machine cannot accept connections.
 func NewDoor(l net.Listener, limit int, proxies *Proxies, wants *scarce.Wants) *Door {

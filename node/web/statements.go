@@ -66,7 +66,7 @@ type answered struct {
 // then. All other answers are application/problem+json (RFC 9457) with a code.
 //
 // A client is an address, in IPv6 a /48. Each may send 60 statements a minute,
-// 30 of them at once. Behind a proxy it is the address that the proxy names,
+// 30 of them in a burst. Behind a proxy it is the address that the proxy names,
 // see [Proxies]; a proxy that the node does not know of is one client. The
 // statement itself identifies its author, so there are no cookies or logins,
 // and nothing that another site could make a browser do.

@@ -32,7 +32,8 @@ const (
 	Other   = consent.Subject("uscc:91110000600037341L")
 )
 
-// Members of the network; auditor, court and tax are its voters and cosigners.
+// members of the network, with their roles; auditor, court and tax are its
+// voters and cosigners.
 var members = map[string]string{
 	"auditor": ledger.Auditor, "bank-a": ledger.Bank, "bank-b": ledger.Bank, "court": ledger.Agency,
 	"registrar": ledger.Registrar, "tax": ledger.Agency,

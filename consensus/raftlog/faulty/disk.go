@@ -22,7 +22,7 @@ type Disk struct {
 
 	mu    sync.Mutex
 	op    string        // "write", "sync", "commit" or "set"; empty is healthy
-	after bool          // the operation happens, and fails all the same
+	after bool          // the operation happens, and nevertheless fails
 	torn  int           // of a failing write, so many bytes happen
 	gate  chan struct{} // the operation waits for it instead of failing
 }
@@ -32,7 +32,7 @@ func New() *Disk {
 	return &Disk{VFS: fs.New(), MetaStore: &metadb.BoltMetaDB{}}
 }
 
-// Arm makes the next op fail. after reports whether it happens all the same.
+// Arm makes the next op fail. after reports whether it happens nevertheless.
 func (d *Disk) Arm(op string, after bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
