@@ -31,14 +31,14 @@ var rings = map[string]string{
 	"consensus/paper":           "crypto/sign", // what people hand to each other, as text
 	"consensus/subject":         "consensus/audit consensus/consent consensus/ledger consensus/paper crypto/seal crypto/sign crypto/tlog",
 	"consensus/scarce":          "",
-	"consensus/strict":          "", // numbers in files that people write
+	"consensus/strict":          "", // YAML files that people write
 	"consensus/durable":         "consensus/scarce",
 	"consensus/raftlog":         "consensus/durable consensus/scarce",
 	"consensus/raftlog/faulty":  "", // a disk for tests
 	"consensus/state":           "consensus/ledger consensus/scarce crypto/sign crypto/tlog",
 	"consensus/replica":         "consensus/durable consensus/ledger consensus/raftlog consensus/scarce consensus/state crypto/sign crypto/tlog",
 	"node/peer":                 "consensus/scarce",
-	"node/formula":              "consensus/consent",
+	"node/formula":              "consensus/consent consensus/strict",
 	"node/catalog":              "consensus/consent consensus/strict crypto/sign node/formula",
 	"node/source":               "consensus/consent consensus/durable node/catalog",
 	"node/fragment":             "consensus/consent consensus/ledger crypto/seal crypto/sign",
@@ -78,6 +78,7 @@ var only = map[string]string{
 	"database/sql":                    "node/source",
 	"modernc.org/sqlite":              "node/source",
 	"golang.org/x/text":               "node/source",
+	"github.com/goccy/go-yaml":        "cmd/atoll consensus/strict node/profile",
 	"github.com/shopspring/decimal":   "node/catalog node/formula node/profile node/source",
 	"cel.dev/cel-go":                  "node/formula",
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -14,7 +13,6 @@ import (
 	"atoll/consensus/ledger"
 	"atoll/consensus/strict"
 
-	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
 )
 
@@ -75,15 +73,8 @@ func parseRules(text []byte) (r rules, err error) {
 	if len(text) > maxWhatIf {
 		return r, fmt.Errorf("more than %d bytes", maxWhatIf)
 	}
-	if err := strict.Numbers(text, &r); err != nil {
+	if _, err := strict.Decode(text, &r); err != nil {
 		return r, err
-	}
-	d := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
-	if err := d.Decode(&r); err != nil {
-		return r, fmt.Errorf("%s", yaml.FormatError(err, false, false))
-	}
-	if d.Decode(new(any)) == nil {
-		return r, errors.New("more than one document")
 	}
 	for name, n := range map[string]*uint64{"uses_per_day": r.UsesPerDay, "max_days": r.MaxDays, "max_months": r.MaxMonths} {
 		if n != nil && *n > maxRule {

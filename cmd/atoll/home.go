@@ -15,7 +15,6 @@ import (
 	"atoll/consensus/ledger"
 	"atoll/consensus/paper"
 	"atoll/consensus/scarce"
-	"atoll/consensus/strict"
 	"atoll/crypto/seal"
 	"atoll/crypto/sign"
 	"atoll/crypto/tlog"
@@ -25,8 +24,6 @@ import (
 	"atoll/node/source"
 	"atoll/node/vault"
 	"atoll/node/witness"
-
-	"github.com/goccy/go-yaml"
 )
 
 // Files of a member's folder.
@@ -84,8 +81,8 @@ func readConfig(dir string) (c config, err error) {
 	if err != nil {
 		return c, err
 	}
-	if err := decodeYAML(text, &c); err != nil {
-		return c, misplacedIn(path, err)
+	if err := decodeYAML(path, text, &c); err != nil {
+		return c, err
 	}
 	if !consent.ValidMember(c.Name) || len(c.Listen) == 0 || c.Origin == "" {
 		return c, fmt.Errorf("%s: %w: name, origin and listen are needed", path, errConfig)
@@ -93,22 +90,7 @@ func readConfig(dir string) (c config, err error) {
 	return c, nil
 }
 
-// maxConfig is small because the library's parser is quadratic in nesting.
 const maxConfig = 16 << 10
-
-// decodeYAML decodes strictly. The library panics on some text that is none (a
-// tag before an empty list), which is the author's error like any other.
-func decodeYAML(text []byte, v any) (err error) {
-	defer func() {
-		if recover() != nil {
-			err = errors.New("not YAML that can be read; are there tags in it?")
-		}
-	}()
-	if err := strict.Numbers(text, v); err != nil {
-		return err
-	}
-	return yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(v)
-}
 
 // openHome reads a member's folder.
 func openHome(dir string) (*home, error) {

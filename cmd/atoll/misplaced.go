@@ -3,14 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
-	"regexp"
 	"slices"
 
+	"atoll/consensus/strict"
 	"atoll/node/catalog"
 	"atoll/node/profile"
-
-	"github.com/goccy/go-yaml"
 )
 
 // errConfig means that a file written by a person is wrong. errConfigLine means
@@ -20,63 +17,37 @@ var (
 	errConfigLine = fmt.Errorf("%w", errConfig)
 )
 
-// configError describes what is wrong with a catalog or a template; for a
-// catalog in Chinese too.
+// configError says what is wrong with a file that a person wrote, in both
+// languages where the error has them.
 func configError(path string, err error) error {
 	kind, hint := errConfig, "请改正该文件"
-	var c catalog.Problems
-	var t profile.Problems
-	if errors.As(err, &c) && slices.ContainsFunc(c, func(p catalog.Problem) bool { return p.Line > 0 }) ||
-		errors.As(err, &t) && slices.ContainsFunc(t, func(p profile.Problem) bool { return p.Line > 0 }) {
+	if lined(err) {
 		kind, hint = errConfigLine, "请改正该文件所指的各行"
 	}
 	wrapped := fmt.Errorf("%s: %w: %w", path, kind, err)
-	if c == nil {
+	var both bilingual
+	if !errors.As(err, &both) {
 		return wrapped
 	}
-	return &said{error: wrapped, chinese: path + "：" + c.Chinese(), hint: hint}
+	return &said{error: wrapped, chinese: path + "：" + both.Chinese(), hint: hint}
 }
 
-// misplaced is an error of the YAML library with its position in a file.
-type misplaced struct {
-	path         string
-	line, column int // from 1
-	what         string
+// lined reports whether an error names a line of the file.
+func lined(err error) bool {
+	var at *strict.Error
+	var c catalog.Problems
+	var t profile.Problems
+	return errors.As(err, &at) && at.Line > 0 ||
+		errors.As(err, &c) && slices.ContainsFunc(c, func(p catalog.Problem) bool { return p.Line > 0 }) ||
+		errors.As(err, &t) && slices.ContainsFunc(t, func(p profile.Problem) bool { return p.Line > 0 })
 }
 
-// misplacedIn describes why a file could not be decoded, without showing any
-// part of it.
-func misplacedIn(path string, err error) error {
-	var known yaml.Error
-	if errors.As(err, &known) {
-		if at := known.GetToken(); at != nil && at.Position != nil {
-			return &misplaced{path, at.Position.Line, at.Position.Column, known.GetMessage()}
-		}
-		err = errors.New(known.GetMessage())
+// decodeYAML decodes a file that a person wrote, strictly.
+func decodeYAML(path string, text []byte, v any) error {
+	if _, err := strict.Decode(text, v); err != nil {
+		return configError(path, err)
 	}
-	if errors.Is(err, io.EOF) {
-		err = errors.New("the file is empty")
-	}
-	return fmt.Errorf("%s: %w: %w", path, errConfig, err)
-}
-
-func (e *misplaced) Unwrap() error { return errConfigLine }
-
-func (e *misplaced) Error() string {
-	return fmt.Sprintf("%s: %v: line %d, column %d: %s", e.path, errConfig, e.line, e.column, places(e.what, "line $1, column $2"))
-}
-
-func (e *misplaced) chineseHint() string { return "请改正该文件的这一行" }
-
-// Chinese returns the text of Error in Chinese. The library's own message stays
-// in English.
-func (e *misplaced) Chinese() string {
-	return fmt.Sprintf("%s：第 %d 行第 %d 列：%s", e.path, e.line, e.column, places(e.what, "第 $1 行第 $2 列"))
-}
-
-// places replaces positions such as [6:1] in the library's text by words.
-func places(text, words string) string {
-	return regexp.MustCompile(`\[(\d+):(\d+)\]`).ReplaceAllString(text, words)
+	return nil
 }
 
 // said is an error with a Chinese text.

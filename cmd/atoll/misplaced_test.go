@@ -15,11 +15,11 @@ import (
 func TestMisplaced(t *testing.T) {
 	t.Setenv("LC_ALL", "")
 	for text, want := range map[string]struct{ english, chinese string }{
-		"name: tax\nquorum: 1\n":                {`line 2, column 1: unknown field "quorum"`, `第 2 行第 1 列：unknown field "quorum"`},
-		"name: [tax\n":                          {"line 1, column 7: ", "第 1 行第 7 列："},
-		"name: a\nname: b\n":                    {`line 2, column 1: mapping key "name" already defined at line 1, column 1`, "第 2 行第 1 列：mapping key \"name\" already defined at 第 1 行第 1 列"},
+		"name: tax\nquorum: 1\n":                {`line 2, column 1: unknown key "quorum": the keys here are catalog, http`, `第 2 行第 1 列：没有 "quorum" 这个键：此处可用 catalog、http`},
+		"name: [tax\n":                          {"line 1, column 7: the [ of this place is not closed", "第 1 行第 7 列：此处的 [ 没有闭合"},
+		"name: a\nname: b\n":                    {`line 2, column 1: the key "name" is there twice, first at line 1: remove one`, `第 2 行第 1 列：键 "name" 重复，首次在第 1 行：请删去其一`},
 		"a letter\n":                            {"line 1, column 1: ", "第 1 行第 1 列："},
-		"":                                      {"the file is empty", ""},
+		"":                                      {"the file is empty", "文件是空的"},
 		"name: tax\norigin: log.test.invalid/1": {"name, origin and listen are needed", ""},
 	} {
 		dir := t.TempDir()
@@ -37,7 +37,7 @@ func TestMisplaced(t *testing.T) {
 			}
 			said := errs.String()
 			named := regexp.MustCompile(`line \d|第 \d`).MatchString(said)
-			hinted := strings.Contains(said, "hint: correct the file at the line named") || strings.Contains(said, "提示：请改正该文件的这一行")
+			hinted := strings.Contains(said, "hint: correct the file at the line named") || strings.Contains(said, "提示：请改正该文件所指的各行")
 			if !strings.Contains(said, words) || named != hinted || regexp.MustCompile(`\[\d+:\d+\]`).MatchString(said) {
 				t.Errorf("%q, %s: %s", text, lang, said)
 			}

@@ -47,8 +47,8 @@ func readPurposes(path string) ([]consent.Purpose, error) {
 		return nil, err
 	}
 	var f purposesFile
-	if err := decodeYAML(text, &f); err != nil {
-		return nil, misplacedIn(path, err)
+	if err := decodeYAML(path, text, &f); err != nil {
+		return nil, err
 	}
 	if len(f.Purposes) == 0 {
 		return nil, cli.Errorf(errConfig, "%s：没有任何用途（purposes 之下每项须有 code、zh、en）", "%s: there is no purpose in it (purposes: each with code, zh, en)", path)

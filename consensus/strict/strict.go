@@ -1,170 +1,177 @@
-// Package strict looks at numbers in the YAML files that people write and that
-// decide: catalogs, templates, what-if rules, a member's configuration, and the
-// members of a network to come.
+// Package strict decodes the YAML files that people write and that decide:
+// catalogs, templates, what-if rules, a member's configuration, and the members
+// of a network to come.
 //
-// YAML reads 010 as 8 and 5_0 as 50, and its libraries cap what is too large and
-// cut what has a fraction: each time a file says one thing to its author and
-// another to the program. [Numbers] refuses all of that before a file is
-// decoded. Everything else, such as unknown keys, is the decoder's to refuse.
+// [Decode] refuses what says one thing to its author and another to the
+// program. YAML reads 010 as 8 and 5_0 as 50, and its libraries cap what is too
+// large and cut what has a fraction. It refuses what such a file does not need:
+// several documents, anchors, aliases, tags, deep nesting, keys that are
+// unknown or there twice.
+//
+// Its errors are in this package's own words and in both languages: where, what
+// was found, what is expected, what to do next. No text of the YAML library
+// reaches a person.
 package strict
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"reflect"
-	"regexp"
-	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 )
 
-// Error says where a value is not what it has to be.
+// Error says what is wrong with a file, and where.
 type Error struct {
-	Line, Column int    // from 1
+	Line, Column int    // from 1; 0 where the problem belongs to no place
+	Path         string // the key, such as "sources[0].kind", or ""
 	Text         string // in English
-	Chinese      string
+	Words        string // the same in Chinese
 }
 
-func (e *Error) Error() string {
-	return fmt.Sprintf("line %d, column %d: %s", e.Line, e.Column, e.Text)
+func (e *Error) Error() string { return e.place("line %d, column %d: ", ": ") + e.Text }
+
+// Chinese returns the text of Error in Chinese.
+func (e *Error) Chinese() string { return e.place("第 %d 行第 %d 列：", "：") + e.Words }
+
+func (e *Error) place(format, colon string) string {
+	place := ""
+	if e.Line > 0 {
+		place = fmt.Sprintf(format, e.Line, e.Column)
+	}
+	if e.Path != "" {
+		place += e.Path + colon
+	}
+	return place
 }
 
-// Numbers checks a text by the type of v. Where that has integers, the text has
-// plain decimal integers within the type's limits; where it has truths, true or
-// false. Where it has texts, as keys of a map too, the text has nothing that
-// YAML reads as a number and writes otherwise. Types that decode themselves are
-// left to themselves, and so is a text that is no YAML: its decoder says more
-// of it. The error is of type [*Error].
-func Numbers(text []byte, v any) error {
+// Wrong returns the error of a value that a type which decodes itself refuses.
+func Wrong(n ast.Node, text, chinese string) error {
+	return at(n, "", text, chinese)
+}
+
+func at(n ast.Node, path, text, chinese string) *Error {
+	p := n.GetToken().Position
+	return &Error{p.Line, p.Column, path, text, chinese}
+}
+
+// Lines has the line of every key and element of a file, by paths such as
+// "datasets[0].name".
+type Lines map[string]int
+
+// Of returns the line of a part of the file, or of the nearest part around it
+// that is there, or 0.
+func (l Lines) Of(path string) int {
+	for path != "" && l[path] == 0 {
+		path = path[:max(0, strings.LastIndexAny(path, ".["))]
+	}
+	return l[path]
+}
+
+// Decode reads one YAML document, which is a mapping, into the struct that v
+// points to. Where that has integers, the text has plain decimal integers within
+// the type's limits; where it has truths, true or false. Where it has texts, as
+// keys of a map too, the text has nothing that YAML reads as a number and writes
+// otherwise. Types that decode themselves are left to themselves. The error is
+// of type [*Error].
+func Decode(text []byte, v any) (lines Lines, err error) {
+	defer func() {
+		if recover() != nil { // the library panics on some text that is no YAML
+			lines, err = nil, &Error{Text: unreadable.text, Words: unreadable.chinese}
+		}
+	}()
+	body, e := document(text)
+	if e != nil {
+		return nil, e
+	}
+	lines = Lines{}
+	lines.add("", body)
+	if e := check("", body, reflect.TypeOf(v)); e != nil {
+		return nil, e
+	}
+	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(v); err != nil {
+		return nil, refused(err)
+	}
+	return lines, nil
+}
+
+// document parses a text, after limiting the recursion of the library.
+func document(text []byte) (ast.Node, *Error) {
+	if i := invalid(text); i >= 0 {
+		return nil, &Error{Line: 1 + bytes.Count(text[:i], []byte("\n")), Column: 1, Text: "not UTF-8: save the file as UTF-8", Words: "不是 UTF-8：请将文件存为 UTF-8"}
+	}
+	if e := unfit(lexer.Tokenize(string(text))); e != nil {
+		return nil, e
+	}
 	file, err := parser.ParseBytes(text, 0)
 	if err != nil {
-		return nil
+		return nil, misread(err)
 	}
-	for _, doc := range file.Docs {
-		if doc.Body == nil {
-			continue
-		}
-		if e := check(doc.Body, reflect.TypeOf(v)); e != nil {
-			return e
-		}
+	if len(file.Docs) == 0 || len(file.Docs) == 1 && file.Docs[0].Body == nil {
+		return nil, &Error{Text: "the file is empty", Words: "文件是空的"}
 	}
-	return nil
+	if len(file.Docs) > 1 {
+		return nil, &Error{Text: "one YAML document is wanted: no line of the file is ---", Words: "应为一个 YAML 文档：文件中不得有 --- 行"}
+	}
+	return file.Docs[0].Body, nil
 }
 
-var decoders = []reflect.Type{
-	reflect.TypeFor[yaml.BytesUnmarshaler](), reflect.TypeFor[yaml.InterfaceUnmarshaler](), reflect.TypeFor[yaml.NodeUnmarshaler](),
+// invalid returns where a text is not UTF-8, or -1.
+func invalid(text []byte) int {
+	for i := 0; i < len(text); {
+		r, n := utf8.DecodeRune(text[i:])
+		if r == utf8.RuneError && n < 2 {
+			return i
+		}
+		i += n
+	}
+	return -1
 }
 
-func check(n ast.Node, t reflect.Type) *Error {
-	for t.Kind() == reflect.Pointer {
-		t = t.Elem()
+// refused is the error of the library's decoder, which is asked only for what
+// [check] has accepted, or that of a type which decodes itself.
+func refused(err error) *Error {
+	var own *Error
+	if errors.As(err, &own) {
+		return own
 	}
-	for _, own := range decoders {
-		if reflect.PointerTo(t).Implements(own) {
-			return nil
-		}
-	}
-	switch t.Kind() {
-	case reflect.Struct, reflect.Map:
-		return checkMapping(n, t)
-	case reflect.Slice:
-		list, ok := n.(*ast.SequenceNode)
-		if !ok {
-			return nil
-		}
-		for _, element := range list.Values {
-			if e := check(element, t.Elem()); e != nil {
-				return e
-			}
-		}
-	case reflect.String:
-		return checkText(n)
-	case reflect.Bool:
-		if text := n.GetToken().Value; n.Type() != ast.BoolType || text != "true" && text != "false" {
-			return wrong(n, "true or false is wanted", "应为 true 或 false")
-		}
-	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64, reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		return checkInteger(n, t)
-	}
-	return nil
+	e := &Error{Text: unreadable.text, Words: unreadable.chinese}
+	e.position(err)
+	return e
 }
 
-// checkMapping checks the values of those keys that the type has.
-func checkMapping(n ast.Node, t reflect.Type) *Error {
-	var pairs []*ast.MappingValueNode
+func (l Lines) add(path string, n ast.Node) {
+	if path != "" && l[path] == 0 {
+		l[path] = n.GetToken().Position.Line
+	}
+	for _, pair := range pairsOf(n) {
+		key := pair.Key.GetToken()
+		below := dot(path, key.Value)
+		l[below] = key.Position.Line
+		l.add(below, pair.Value)
+	}
+	if list, ok := n.(*ast.SequenceNode); ok {
+		for i, element := range list.Values {
+			l.add(fmt.Sprintf("%s[%d]", path, i), element)
+		}
+	}
+}
+
+func dot(path, key string) string { return strings.TrimPrefix(path+"."+key, ".") }
+
+// pairsOf returns the keys and values of a mapping, or nil.
+func pairsOf(n ast.Node) []*ast.MappingValueNode {
 	switch n := n.(type) {
 	case *ast.MappingNode:
-		pairs = n.Values
+		return n.Values
 	case *ast.MappingValueNode:
-		pairs = []*ast.MappingValueNode{n}
-	}
-	for _, pair := range pairs {
-		var value reflect.Type
-		if t.Kind() == reflect.Map {
-			if e := check(pair.Key, t.Key()); e != nil {
-				return e
-			}
-			value = t.Elem()
-		} else if value = fieldType(t, pair.Key.GetToken().Value); value == nil {
-			continue
-		}
-		if e := check(pair.Value, value); e != nil {
-			return e
-		}
+		return []*ast.MappingValueNode{n}
 	}
 	return nil
-}
-
-// fieldType is the type of the field that a key stands for, or nil.
-func fieldType(t reflect.Type, key string) reflect.Type {
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
-		if name == key {
-			return t.Field(i).Type
-		}
-	}
-	return nil
-}
-
-var plain = regexp.MustCompile(`^(0|-?[1-9][0-9]*)$`)
-
-// checkText refuses what stands for a text and would be read as another one:
-// YAML makes "8" of 010, "10" of 1_0 and "1.5" of 1.50.
-func checkText(n ast.Node) *Error {
-	text := n.GetToken().Value
-	switch n.Type() {
-	case ast.IntegerType:
-		if _, err := strconv.ParseInt(text, 10, 64); err == nil && plain.MatchString(text) {
-			return nil
-		}
-	case ast.BoolType:
-		if text == "true" || text == "false" {
-			return nil
-		}
-	case ast.FloatType, ast.InfinityType, ast.NanType:
-	default:
-		return nil
-	}
-	return wrong(n, "a text is wanted, and this would be read as a number or a truth: put it in quotes", "应为文字，而此处会被读作数字或真假：请加引号")
-}
-
-func checkInteger(n ast.Node, t reflect.Type) *Error {
-	text := n.GetToken().Value
-	least, most := "0", strconv.FormatUint(1<<t.Bits()-1, 10)
-	_, err := strconv.ParseUint(text, 10, t.Bits())
-	if t.Kind() <= reflect.Int64 {
-		least, most = strconv.FormatInt(-1<<(t.Bits()-1), 10), strconv.FormatInt(1<<(t.Bits()-1)-1, 10)
-		_, err = strconv.ParseInt(text, 10, t.Bits())
-	}
-	if n.Type() != ast.IntegerType || !plain.MatchString(text) || err != nil {
-		return wrong(n, "a whole number in plain decimal digits is wanted, "+least+" to "+most, "应为十进制整数，"+least+" 至 "+most)
-	}
-	return nil
-}
-
-func wrong(n ast.Node, text, chinese string) *Error {
-	at := n.GetToken().Position
-	return &Error{at.Line, at.Column, text, chinese}
 }

@@ -15,7 +15,6 @@
 package province
 
 import (
-	"bytes"
 	"embed"
 	"errors"
 	"fmt"
@@ -23,10 +22,6 @@ import (
 
 	"atoll/consensus/consent"
 	"atoll/consensus/strict"
-
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 )
 
 //go:embed members.yaml template.yaml catalogs data
@@ -122,16 +117,9 @@ func Parse(text []byte) (*Network, error) {
 	if len(text) > MaxText {
 		return nil, fmt.Errorf("members file of %d bytes, the limit is %d", len(text), MaxText)
 	}
-	if err := plainYAML(text); err != nil {
-		return nil, fmt.Errorf("members file: %w", err)
-	}
 	var f membersFile
-	if err := strict.Numbers(text, &f); err != nil {
+	if _, err := strict.Decode(text, &f); err != nil {
 		return nil, fmt.Errorf("members file: %w", err)
-	}
-	d := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
-	if err := d.Decode(&f); err != nil {
-		return nil, errors.New("members file: " + yaml.FormatError(err, false, false))
 	}
 	n := &Network{
 		Name: f.Name, Origin: f.Origin, Offset: f.Offset, Voters: f.Voters, Cosigners: f.Cosigners,
@@ -147,36 +135,6 @@ func Parse(text []byte) (*Network, error) {
 		n.Members = append(n.Members, Member{Name: m.Name, Chinese: m.Title.Chinese, English: m.Title.English, Roles: m.Roles})
 	}
 	return n, n.check()
-}
-
-// plainYAML refuses what a members file does not need: a second document;
-// anchors, by which a short file expands into a long one; and tags, on which
-// the decoder panics if nothing follows them.
-func plainYAML(text []byte) error {
-	parsed, err := parser.ParseBytes(text, 0)
-	if err != nil {
-		return errors.New(yaml.FormatError(err, false, false))
-	}
-	if len(parsed.Docs) != 1 || parsed.Docs[0].Body == nil {
-		return errors.New("one YAML document is wanted")
-	}
-	var found special
-	ast.Walk(&found, parsed.Docs[0].Body)
-	if found > 0 {
-		return fmt.Errorf("line %d: anchors, aliases and tags have no place here", found)
-	}
-	return nil
-}
-
-// special is the last line at which a walk has found such a node, or 0.
-type special int
-
-func (s *special) Visit(n ast.Node) ast.Visitor {
-	switch n.Type() {
-	case ast.AnchorType, ast.AliasType, ast.MergeKeyType, ast.TagType:
-		*s = special(n.GetToken().Position.Line)
-	}
-	return s
 }
 
 var roles = []string{"agency", "auditor", "bank", "registrar"}

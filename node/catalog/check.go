@@ -11,6 +11,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"atoll/consensus/consent"
+	"atoll/consensus/strict"
 	"atoll/node/formula"
 )
 
@@ -33,7 +34,7 @@ var reserved = strings.Fields("rows today true false null in as break const cont
 
 // checker turns the parsed file into a catalog and collects the problems.
 type checker struct {
-	lines  map[string]int
+	lines  strict.Lines
 	found  Problems
 	warned Problems
 }
@@ -41,20 +42,12 @@ type checker struct {
 // problem records a problem at the line of the innermost part of path that the
 // file has.
 func (c *checker) problem(path, format string, args ...any) {
-	c.found = append(c.found, says(c.line(path), format, args...))
+	c.found = append(c.found, says(c.lines.Of(path), format, args...))
 }
 
 // warn records what is probably a mistake but no error.
 func (c *checker) warn(path, format string, args ...any) {
-	c.warned = append(c.warned, says(c.line(path), format, args...))
-}
-
-func (c *checker) line(path string) (line int) {
-	for line == 0 && path != "" {
-		line = c.lines[path]
-		path = path[:max(strings.LastIndexAny(path, ".["), 0)]
-	}
-	return line
+	c.warned = append(c.warned, says(c.lines.Of(path), format, args...))
 }
 
 // size records a problem where there are too few or too many. If it returns

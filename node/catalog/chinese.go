@@ -5,15 +5,9 @@ package catalog
 var sentences = map[string]string{
 	// The file as a whole.
 	"the catalog has %d bytes, the limit is %d": "目录有 %d 字节，上限为 %d",
-	"column %d: %s":                       "第 %d 列：%s",
-	"the catalog has no digest: %v":       "目录无法取摘要：%v",
-	"the catalog is empty":                "目录是空的",
-	"unknown field %s":                    "没有 %s 这个键",
-	"%s":                                  "YAML 有误：%s",
-	"the catalog is not readable as YAML": "目录无法作为 YAML 读取",
-	"the catalog is nested too deep":      "目录嵌套过深",
-	"a catalog is one YAML document":      "目录应为一个 YAML 文档",
-	"anchors, aliases and tags have no place in a catalog":           "目录中不得有锚点、别名和标签",
+	"column %d: %s":                                                  "第 %d 列：%s",
+	"the catalog has no digest: %v":                                  "目录无法取摘要：%v",
+	"the catalog is not readable as YAML":                            "目录无法作为 YAML 读取",
 	"agency: the name of a member is needed":                         "agency：须为成员的名称",
 	"version: a number from 1 on is needed, higher with each change": "version：须为 1 起的整数，每次改动都要提高",
 	"%s: %d to %d, not %d":                                           "%s：应有 %d 至 %d 个，而非 %d 个",

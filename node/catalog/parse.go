@@ -4,14 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"errors"
-	"fmt"
-	"io"
 	"slices"
 	"strings"
-
-	"github.com/goccy/go-yaml"
-	"github.com/goccy/go-yaml/ast"
-	"github.com/goccy/go-yaml/parser"
 
 	"atoll/consensus/strict"
 )
@@ -24,7 +18,6 @@ const (
 	MaxOutputs  = 100
 	MaxRules    = 50
 	MaxBands    = 50 // cut points of one output
-	maxLevels   = 30 // levels of nesting
 )
 
 // What follows is the file's form, key by key.
@@ -124,17 +117,9 @@ func Parse(text []byte) (*Catalog, error) {
 	if len(text) > MaxText {
 		return nil, Problems{says(0, "the catalog has %d bytes, the limit is %d", len(text), MaxText)}
 	}
-	lines, err := lineNumbers(text)
-	if err != nil {
-		return nil, form(err)
-	}
 	var f file
-	var number *strict.Error
-	if err := strict.Numbers(text, &f); errors.As(err, &number) {
-		return nil, Problems{says(number.Line, "column %d: %s", number.Column, phrase{number.Chinese, number.Text})}
-	}
-	decoder := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
-	if err := decoder.Decode(&f); err != nil {
+	lines, err := strict.Decode(text, &f)
+	if err != nil {
 		return nil, form(err)
 	}
 	check := checker{lines: lines}
@@ -151,93 +136,18 @@ func Parse(text []byte) (*Catalog, error) {
 	return c, nil
 }
 
-// form keeps the line and the message of an error of the YAML library, and
-// drops the excerpt of the file that the library would show.
+// form is the problem of a text that has not the form of a catalog.
 func form(err error) Problems {
-	var known yaml.Error
-	var own Problem
-	switch {
-	case errors.Is(err, io.EOF):
-		return Problems{says(0, "the catalog is empty")}
-	case errors.As(err, &own):
-		return Problems{own}
-	case errors.As(err, &known):
-		line := 0
-		if t := known.GetToken(); t != nil && t.Position != nil {
-			line = t.Position.Line
-		}
-		text := strings.Join(strings.Fields(known.GetMessage()), " ")
-		if key, ok := strings.CutPrefix(text, "unknown field "); ok {
-			return Problems{says(line, "unknown field %s", key)}
-		}
-		return Problems{says(line, "%s", text)}
+	var at *strict.Error
+	if !errors.As(err, &at) {
+		return Problems{says(0, "the catalog is not readable as YAML")}
 	}
-	return Problems{says(0, "the catalog is not readable as YAML")}
-}
-
-// lineNumbers maps paths such as "datasets[0].name" to lines. It refuses what a
-// catalog does not need: several documents, and anchors, by which a short file
-// expands into a long one.
-func lineNumbers(text []byte) (map[string]int, error) {
-	if tooDeep(text) {
-		return nil, says(0, "the catalog is nested too deep")
+	text, chinese := at.Text, at.Words
+	if at.Path != "" {
+		text, chinese = at.Path+": "+text, at.Path+"："+chinese
 	}
-	parsed, err := parser.ParseBytes(text, 0)
-	if err != nil {
-		return nil, err
+	if at.Line == 0 {
+		return Problems{{0, text, chinese}}
 	}
-	if len(parsed.Docs) != 1 || parsed.Docs[0].Body == nil {
-		return nil, says(0, "a catalog is one YAML document")
-	}
-	lines := map[string]int{}
-	return lines, walk(lines, "", parsed.Docs[0].Body)
-}
-
-// tooDeep limits the recursion of the YAML library before parsing: the number
-// of brackets open at one place, and the indentation.
-func tooDeep(text []byte) bool {
-	open := 0
-	for line := range bytes.Lines(text) {
-		if len(line)-len(bytes.TrimLeft(line, " -?:\t")) > 8*maxLevels {
-			return true
-		}
-		open += bytes.Count(line, []byte("[")) + bytes.Count(line, []byte("{"))
-		open -= bytes.Count(line, []byte("]")) + bytes.Count(line, []byte("}"))
-		if bytes.Count(line, []byte("["))+bytes.Count(line, []byte("{")) > 20*maxLevels || open > 20*maxLevels {
-			return true
-		}
-	}
-	return false
-}
-
-func walk(lines map[string]int, path string, n ast.Node) error {
-	line := n.GetToken().Position.Line
-	if lines[path] == 0 {
-		lines[path] = line
-	}
-	switch n := n.(type) {
-	case *ast.AnchorNode, *ast.AliasNode, *ast.MergeKeyNode, *ast.TagNode:
-		return says(line, "anchors, aliases and tags have no place in a catalog")
-	case *ast.MappingNode:
-		for _, v := range n.Values {
-			if err := walk(lines, path, v); err != nil {
-				return err
-			}
-		}
-	case *ast.MappingValueNode:
-		if _, merge := n.Key.(*ast.MergeKeyNode); merge {
-			return says(line, "anchors, aliases and tags have no place in a catalog")
-		}
-		key := n.Key.GetToken()
-		below := strings.TrimPrefix(path+"."+key.Value, ".")
-		lines[below] = key.Position.Line
-		return walk(lines, below, n.Value)
-	case *ast.SequenceNode:
-		for i, v := range n.Values {
-			if err := walk(lines, fmt.Sprintf("%s[%d]", path, i), v); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return Problems{says(at.Line, "column %d: %s", at.Column, phrase{chinese, text})}
 }

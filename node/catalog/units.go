@@ -22,11 +22,11 @@ func (c *checker) units(path, at string, where phrase, source string, d *Dataset
 	})
 	for _, clash := range clashes {
 		list := c.mixed(clash.A, clash.B)
-		*list = append(*list, says(c.line(at), "%s: %v", where, clash))
+		*list = append(*list, says(c.lines.Of(at), "%s: %v", where, clash))
 	}
 	if o.Type.numeric() && known && unit != o.Unit {
 		list := c.mixed(unit, o.Unit)
-		*list = append(*list, says(c.line(path+".unit"), "%s: the unit is %q, and what the formula gives is in %q", where, o.Unit, unit))
+		*list = append(*list, says(c.lines.Of(path+".unit"), "%s: the unit is %q, and what the formula gives is in %q", where, o.Unit, unit))
 	}
 }
 

@@ -22,11 +22,9 @@
 package formula
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"math/big"
-	"slices"
 	"strings"
 
 	"cel.dev/cel-go/cel"
@@ -140,7 +138,7 @@ func Compile(source string, vars map[string]Kind, want Kind) (*Formula, error) {
 	}
 	parsed, issues := env.Parse(source)
 	if issues.Err() != nil {
-		return nil, explain(source, issues)
+		return nil, explain(source, issues.Errors(), vars)
 	}
 	tree := ast.Copy(parsed.NativeRep())
 	r := rewriter{source: []rune(source)}
@@ -149,14 +147,14 @@ func Compile(source string, vars map[string]Kind, want Kind) (*Formula, error) {
 	}
 	checked, issues := env.Check(parsed)
 	if issues.Err() != nil {
-		return nil, explain(source, issues)
+		return nil, explain(source, issues.Errors(), vars)
 	}
 	if got := kindOf(checked.OutputType()); got != want && got != Any && want != Any {
 		return nil, fmt.Errorf("the result is %s, not %s", typeName(checked.OutputType()), want)
 	}
 	program, err := env.Program(checked, cel.CostLimit(maxCost))
 	if err != nil {
-		return nil, fmt.Errorf("the formula cannot be prepared: %w", err)
+		return nil, errors.New("the formula cannot be used: make it simpler")
 	}
 	return &Formula{
 		program: program, vars: vars, want: want, reach: r.reach, asks: r.asks, calls: r.calls, fields: r.fields, tests: r.tests, numbers: r.numbers, days: r.days,
@@ -325,31 +323,6 @@ func fromCEL(v ref.Val) (any, bool) {
 
 // severalLines reports whether a position in the formula needs a line number.
 func severalLines(source string) bool { return strings.Contains(strings.TrimSpace(source), "\n") }
-
-// explain shortens the issues that cel-go found to one line.
-func explain(source string, issues *cel.Issues) error {
-	found := issues.Errors()
-	slices.SortStableFunc(found, func(a, b *cel.Error) int {
-		return cmp.Or(cmp.Compare(a.Location.Line(), b.Location.Line()), cmp.Compare(a.Location.Column(), b.Location.Column()))
-	})
-	var lines []string
-	for i, e := range found {
-		if i == maxReasons {
-			lines = append(lines, fmt.Sprintf("and %d more", len(found)-i))
-			break
-		}
-		text := plainNames.Replace(strings.Join(strings.Fields(e.Message), " "))
-		switch {
-		case e.Location.Line() < 1:
-		case severalLines(source):
-			text = fmt.Sprintf("line %d, column %d: %s", e.Location.Line(), e.Location.Column()+1, text)
-		default:
-			text = fmt.Sprintf("column %d: %s", e.Location.Column()+1, text)
-		}
-		lines = append(lines, text)
-	}
-	return errors.New(strings.Join(lines, "; "))
-}
 
 // runError keeps only those parts of an error that cannot contain a value.
 func runError(err error) error {

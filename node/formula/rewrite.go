@@ -37,7 +37,7 @@ const (
 )
 
 // plainNames turns names from this file back into what an author writes.
-var plainNames = strings.NewReplacer(fnEqual, "_==_", fnNotEqual, "_!=_", fnIsNull, "_==_", "string", "text", "dyn", "any", " (in container '')", "")
+var plainNames = strings.NewReplacer(fnEqual, "_==_", fnNotEqual, "_!=_", fnIsNull, "_==_", "list(row of rows)", "rows", "row of rows", "a row", "string", "text", "dyn", "any", " (in container '')", "")
 
 // nullError carries null through CEL's own logic, which knows true, false and
 // errors: an error on one side of && or || counts only where the other side

@@ -28,14 +28,14 @@ func (c *checker) check() {
 	d := &c.t.doc
 	c.name("$", d.Name, map[string]bool{})
 	if d.Version == 0 || d.Version > 1<<31 {
-		c.bad("$.version", "versions count from 1")
+		c.bad("$.version", "版本从 1 起", "versions count from 1")
 	}
 	c.title("$", d.Title)
 	if !printable(d.Author, 1, maxWords) {
-		c.bad("$.author", "who answers for the template, in 1 to %d printable characters", maxWords)
+		c.bad("$.author", "须写明由谁对模板负责，1 至 %d 个可见字符", "who answers for the template, in 1 to %d printable characters", maxWords)
 	}
 	if !consent.ValidItem(d.Purpose) {
-		c.bad("$.purpose", "the code of a purpose is wanted, such as pre_loan")
+		c.bad("$.purpose", "应为用途的代码，如 pre_loan", "the code of a purpose is wanted, such as pre_loan")
 	}
 	c.inputs()
 	c.stages()
@@ -62,7 +62,7 @@ func (c *checker) inputs() {
 		}
 		c.need(path, in, &n)
 		if key := fmt.Sprint(n.Agency, n.Item()); items[key] {
-			c.bad(path, "the same output in the same disclosure is asked twice")
+			c.bad(path, "同一输出项以同一披露方式询问了两次", "the same output in the same disclosure is asked twice")
 		} else {
 			items[key] = true
 		}
@@ -70,38 +70,38 @@ func (c *checker) inputs() {
 	}
 	c.vars = variablesOf(c.t.Needs)
 	if i := c.t.need(d.Subject); d.Subject != "" && (i < 0 || c.t.Needs[i].kind != formula.Text) {
-		c.bad("$.subject", "an input of type text is wanted, the one that gives the name of the enterprise")
+		c.bad("$.subject", "应为类型为 text 的输入项，即给出企业名称的那一项", "an input of type text is wanted, the one that gives the name of the enterprise")
 	}
 }
 
 func (c *checker) need(path string, in *input, n *Need) {
 	var err error
 	if n.Disclosure, err = consent.ParseDisclosure(in.Disclosure); err != nil || n.Disclosure == consent.Verify {
-		c.bad(path+".disclosure", "value, band or count is wanted")
+		c.bad(path+".disclosure", "应为 value、band 或 count", "value, band or count is wanted")
 	}
 	kinds := map[string]formula.Kind{"": formula.Number, "number": formula.Number, "text": formula.Text, "bool": formula.Bool, "date": formula.Date}
 	n.kind = kinds[in.Type]
 	switch {
 	case n.kind == 0:
-		c.bad(path+".type", "number, text, bool or date is wanted")
+		c.bad(path+".type", "应为 number、text、bool 或 date", "number, text, bool or date is wanted")
 	case n.kind != formula.Number && n.Disclosure != consent.Value:
-		c.bad(path+".type", "a %s is a number", n.Disclosure)
+		c.bad(path+".type", "%s 是数字", "a %s is a number", n.Disclosure)
 	case n.kind != formula.Number && (in.Least != nil || in.Most != nil):
-		c.bad(path, "least and most are for numbers")
+		c.bad(path, "least 和 most 只用于数字", "least and most are for numbers")
 	case in.Least != nil && in.Most != nil && !in.Least.LessThan(in.Most.Decimal):
-		c.bad(path+".most", "not above least")
+		c.bad(path+".most", "须大于 least", "not above least")
 	}
 	switch {
 	case !consent.ValidMember(in.Agency):
-		c.bad(path+".agency", "the name of a member is wanted")
+		c.bad(path+".agency", "应为成员的名称", "the name of a member is wanted")
 	case !consent.ValidItem(in.Dataset) || !consent.ValidItem(in.Output):
-		c.bad(path, "names of a dataset and an output are wanted")
+		c.bad(path, "应写明数据集和输出项的名称", "names of a dataset and an output are wanted")
 	case in.Months > consent.MaxMonths:
-		c.bad(path+".months", "0 for a state, or 1 to %d are wanted", consent.MaxMonths)
+		c.bad(path+".months", "state 为 0，否则为 1 至 %d", "0 for a state, or 1 to %d are wanted", consent.MaxMonths)
 	case in.Unit != "" && (n.kind != formula.Number || n.Disclosure == consent.Count):
-		c.bad(path+".unit", "a unit belongs to numbers, and not to a count")
+		c.bad(path+".unit", "unit 只用于数字，不用于 count", "a unit belongs to numbers, and not to a count")
 	case !printable(in.Unit, 0, maxUnit):
-		c.bad(path+".unit", "at most %d printable characters are wanted", maxUnit)
+		c.bad(path+".unit", "最多 %d 个可见字符", "at most %d printable characters are wanted", maxUnit)
 	}
 	n.Values = c.spellings(path, in.Values, n.kind)
 }
@@ -120,7 +120,7 @@ func (c *checker) stages() {
 		c.title(path, s.Title)
 		switch last := i == len(list)-1; {
 		case last && s.When != "":
-			c.bad(path+".when", "the last stage takes what the others leave: it has no condition")
+			c.bad(path+".when", "最后一个阶段收纳其余企业：不得有条件", "the last stage takes what the others leave: it has no condition")
 		case !last:
 			s.when = c.compile(path+".when", s.When, formula.Bool, s.Steady)
 			c.closed(path+".when", s.when)
@@ -137,7 +137,7 @@ func (c *checker) dimensions() {
 		c.name(path, x.Name, seen)
 		c.title(path, x.Title)
 		if len(x.Weights) != len(d.Stages) {
-			c.bad(path+".weights", "one for each stage is wanted")
+			c.bad(path+".weights", "每个阶段须各有一个", "one for each stage is wanted")
 		}
 	}
 	for _, s := range d.Stages {
@@ -145,12 +145,12 @@ func (c *checker) dimensions() {
 		for i := range d.Dimensions {
 			w, ok := d.Dimensions[i].Weights[s.Name]
 			if !ok || w.Sign() < 0 {
-				c.bad(fmt.Sprintf("$.dimensions[%d].weights", i), "no weight, or one below 0, for stage %s", s.Name)
+				c.bad(fmt.Sprintf("$.dimensions[%d].weights", i), "阶段 %s 没有权重，或权重小于 0", "no weight, or one below 0, for stage %s", s.Name)
 			}
 			sum = sum.Add(w.Decimal)
 		}
 		if !sum.Equal(hundred) {
-			c.bad("$.dimensions", "the weights of stage %s add up to %s, not 100", s.Name, sum)
+			c.bad("$.dimensions", "阶段 %s 的权重合计为 %s，而非 100", "the weights of stage %s add up to %s, not 100", s.Name, sum)
 		}
 	}
 }
@@ -163,15 +163,15 @@ func (c *checker) indicators() {
 		c.name(path, x.Name, seen)
 		c.title(path, x.Title)
 		if !slices.ContainsFunc(d.Dimensions, func(y dimension) bool { return y.Name == x.Dimension }) {
-			c.bad(path+".dimension", "no such dimension")
+			c.bad(path+".dimension", "没有这个维度", "no such dimension")
 		}
 		switch {
 		case x.Weight.Sign() < 0 || x.Weight.GreaterThan(hundred):
-			c.bad(path+".weight", "0 to 100 is wanted")
+			c.bad(path+".weight", "应为 0 至 100", "0 to 100 is wanted")
 		case x.scored() != (len(x.Bins) > 0):
-			c.bad(path+".bins", "an indicator with a weight has bins, one of weight 0 is shown and not scored")
+			c.bad(path+".bins", "有权重的指标须有分箱（bins）；权重为 0 的只显示，不计分", "an indicator with a weight has bins, one of weight 0 is shown and not scored")
 		case !printable(x.Unit, 0, maxUnit):
-			c.bad(path+".unit", "at most %d printable characters are wanted", maxUnit)
+			c.bad(path+".unit", "最多 %d 个可见字符", "at most %d printable characters are wanted", maxUnit)
 		case x.scored():
 			scored[x.Dimension] = true
 			c.bins(path, x)
@@ -183,13 +183,13 @@ func (c *checker) indicators() {
 		}
 		for text, label := range x.Labels {
 			if !printable(text, 1, maxTitle) || !printable(label.Chinese, 1, maxTitle) || !printable(label.English, 1, maxTitle) {
-				c.bad(path+".labels", "zh and en of 1 to %d printable characters are wanted for each text", maxTitle)
+				c.bad(path+".labels", "每个取值须有 zh 和 en，各 1 至 %d 个可见字符", "zh and en of 1 to %d printable characters are wanted for each text", maxTitle)
 			}
 		}
 	}
 	for i, x := range d.Dimensions {
 		if !scored[x.Name] {
-			c.bad(fmt.Sprintf("$.dimensions[%d]", i), "no indicator with a weight belongs to it")
+			c.bad(fmt.Sprintf("$.dimensions[%d]", i), "没有带权重的指标属于此维度", "no indicator with a weight belongs to it")
 		}
 	}
 }
@@ -198,7 +198,7 @@ func (c *checker) indicators() {
 // itself is shown.
 func (c *checker) words(path string, t Title) {
 	if t != (Title{}) && (!printable(t.Chinese, 1, maxTitle) || !printable(t.English, 1, maxTitle)) {
-		c.bad(path+".words", "zh and en of 1 to %d printable characters are wanted", maxTitle)
+		c.bad(path+".words", "须有 zh 和 en，各 1 至 %d 个可见字符", "zh and en of 1 to %d printable characters are wanted", maxTitle)
 	}
 }
 
@@ -208,23 +208,23 @@ func (c *checker) bins(path string, x *indicator) {
 	for i, b := range x.Bins {
 		at := fmt.Sprintf("%s.bins[%d]", path, i)
 		if !ofHundred(b.Points) {
-			c.bad(at, "points are 0 to 100")
+			c.bad(at, "points 为 0 至 100", "points are 0 to 100")
 		}
 		if i == len(x.Bins)-1 {
 			if b.Below != nil || b.Is != nil {
-				c.bad(at, "the last bin takes what the others leave: it has points alone")
+				c.bad(at, "最后一个分箱收纳其余取值：只有 points", "the last bin takes what the others leave: it has points alone")
 			}
 			break
 		}
 		if (b.Below != nil) == text || (b.Is != nil) != text {
-			c.bad(at, "every bin but the last says below, or every one says is")
+			c.bad(at, "除最后一个外，各分箱都写 below，或都写 is", "every bin but the last says below, or every one says is")
 		}
 		if i > 0 && b.Below != nil && x.Bins[i-1].Below != nil && !x.Bins[i-1].Below.LessThan(b.Below.Decimal) {
-			c.bad(at, "cut points are not ascending")
+			c.bad(at, "分界点须由小到大", "cut points are not ascending")
 		}
 		for _, s := range b.Is {
 			if !printable(s, 1, maxTitle) || seen[s] {
-				c.bad(at, "a text stands twice, or is empty or unprintable")
+				c.bad(at, "有文字重复、为空或含不可见字符", "a text stands twice, or is empty or unprintable")
 			}
 			seen[s] = true
 		}
@@ -235,7 +235,7 @@ func (c *checker) bins(path string, x *indicator) {
 	worst, best := x.reach()
 	low, high := x.Missing.Points[0], x.Missing.Points[1]
 	if !ofHundred(low) || !ofHundred(high) || low.GreaterThan(worst.Decimal) || high.LessThan(best.Decimal) {
-		c.bad(path+".missing", "a missing value may have been any: its range holds every bin, here %s to %s", worst, best)
+		c.bad(path+".missing", "缺失的值可能是任何值：其范围须包含所有分箱，此处为 %s 至 %s", "a missing value may have been any: its range holds every bin, here %s to %s", worst, best)
 	}
 }
 
@@ -281,15 +281,15 @@ func (c *checker) checks() {
 		for _, one := range x.a.inputs {
 			for _, other := range x.b.inputs {
 				if c.t.Needs[c.t.need(one)].Agency == c.t.Needs[c.t.need(other)].Agency {
-					c.bad(path, "%s and %s are of one agency: a check compares two", one, other)
+					c.bad(path, "%s 和 %s 出自同一机构：核对须比较两家机构", "%s and %s are of one agency: a check compares two", one, other)
 				}
 			}
 		}
 		switch {
 		case x.Attention.Sign() < 0 || x.Abnormal.LessThan(x.Attention.Decimal):
-			c.bad(path, "0 <= attention <= abnormal is wanted")
+			c.bad(path, "须满足 0 <= attention <= abnormal", "0 <= attention <= abnormal is wanted")
 		case !printable(x.Unit, 0, maxUnit) || !printable(x.Measure, 0, maxUnit):
-			c.bad(path+".unit", "at most %d printable characters are wanted", maxUnit)
+			c.bad(path+".unit", "最多 %d 个可见字符", "at most %d printable characters are wanted", maxUnit)
 		}
 		if x.Deviation == "" && x.Measure == "" {
 			x.Measure = x.Unit
@@ -303,13 +303,13 @@ func (c *checker) grades() {
 	for i, g := range list {
 		path := fmt.Sprintf("$.grades[%d]", i)
 		if !ofHundred(g.From) || !printable(g.Grade, 1, maxUnit) {
-			c.bad(path, "from is 0 to 100, grade 1 to %d printable characters", maxUnit)
+			c.bad(path, "from 为 0 至 100，grade 为 1 至 %d 个可见字符", "from is 0 to 100, grade 1 to %d printable characters", maxUnit)
 		}
 		if i > 0 && !g.From.LessThan(list[i-1].From.Decimal) {
-			c.bad(path+".from", "grades are not descending")
+			c.bad(path+".from", "各等级须由高到低", "grades are not descending")
 		}
 		if i == len(list)-1 && g.From.Sign() != 0 {
-			c.bad(path+".from", "the last grade starts at 0")
+			c.bad(path+".from", "最后一个等级从 0 起", "the last grade starts at 0")
 		}
 	}
 }
@@ -338,7 +338,7 @@ func (c *checker) unused() {
 	}
 	for i, n := range c.t.Needs {
 		if !used[n.Name] {
-			c.bad(fmt.Sprintf("$.inputs[%d]", i), "%s is used by nothing: do not ask for it", n.Name)
+			c.bad(fmt.Sprintf("$.inputs[%d]", i), "%s 没有用处：请勿询问", "%s is used by nothing: do not ask for it", n.Name)
 		}
 	}
 }

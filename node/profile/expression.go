@@ -49,7 +49,7 @@ const maxBands = 6
 
 func (c *checker) compile(path, source string, want formula.Kind, steady bool) (e expression) {
 	if strings.Contains(source, `\`) {
-		c.bad(path, "a formula of a template has no backslash")
+		c.bad(path, "模板的公式中不得有反斜杠", "a formula of a template has no backslash")
 		return e
 	}
 	e.decides = want != formula.Text && want != formula.Any
@@ -64,22 +64,26 @@ func (c *checker) compile(path, source string, want formula.Kind, steady bool) (
 	}
 	for _, out := range outs {
 		if slices.Contains(named, out) {
-			c.bad(path, "%s: a template does not decide on what is missing", out)
+			c.bad(path, "%s：模板不以缺失的值作判断", "%s: a template does not decide on what is missing", out)
 			return e
 		}
 	}
 	switch {
 	case len(e.inputs) == 0:
-		c.bad(path, "no input stands in the formula")
+		if _, err := formula.Compile(source, c.vars, want); err != nil { // a mistyped input, more often than none
+			c.faulty(path, err)
+			return e
+		}
+		c.bad(path, "公式中没有任何输入项", "no input stands in the formula")
 		return e
 	case bands > maxBands:
-		c.bad(path, "%d bands in one formula, the limit is %d", bands, maxBands)
+		c.bad(path, "一个公式中有 %d 个区间，上限为 %d", "%d bands in one formula, the limit is %d", bands, maxBands)
 	case bands > 0 && !steady && !byEnds.MatchString(source):
-		c.bad(path, "a formula over a band is run at the band's ends, which tells only where it rises or falls steadily between them: if it does, say steady: true")
+		c.bad(path, "对区间的公式只在区间两端计算，仅当其间单调时才有意义：若是单调的，请写 steady: true", "a formula over a band is run at the band's ends, which tells only where it rises or falls steadily between them: if it does, say steady: true")
 	}
 	var err error
 	if e.formula, err = formula.Compile(source, c.vars, want); err != nil {
-		c.bad(path, "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
+		c.faulty(path, err)
 	}
 	return e
 }
@@ -92,17 +96,17 @@ func (c *checker) deviation(path string, x *check) (e expression) {
 	}
 	banded := func(name string) bool { return c.t.Needs[c.t.need(name)].banded() }
 	if !x.Steady && (slices.ContainsFunc(x.a.inputs, banded) || slices.ContainsFunc(x.b.inputs, banded)) {
-		c.bad(path+".deviation", "over a band, leave it out for abs(a - b), or say steady: true if it rises or falls steadily")
+		c.bad(path+".deviation", "对区间，请去掉（即 abs(a - b)），或在其单调时写 steady: true", "over a band, leave it out for abs(a - b), or say steady: true if it rises or falls steadily")
 	}
 	named := words.FindAllString(x.Deviation, -1)
 	for _, out := range outs {
 		if slices.Contains(named, out) {
-			c.bad(path+".deviation", "%s: a template does not decide on what is missing", out)
+			c.bad(path+".deviation", "%s：模板不以缺失的值作判断", "%s: a template does not decide on what is missing", out)
 		}
 	}
 	var err error
 	if e.formula, err = formula.Compile(x.Deviation, variables{"a": formula.Number, "b": formula.Number}, formula.Number); err != nil {
-		c.bad(path+".deviation", "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
+		c.faulty(path+".deviation", err)
 	}
 	return e
 }

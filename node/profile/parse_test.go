@@ -15,8 +15,8 @@ func TestProblems(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ old, new, want string }{
-		{"name: small", "nam: small", "unknown field"},
-		{"version: 1", "version: 1\nversion: 2", "already defined"},
+		{"name: small", "nam: small", `unknown key "nam": did you mean "name"?`},
+		{"version: 1", "version: 1\nversion: 2", "is there twice, first at line 3"},
 		{"version: 1", "version: 0", "line 3: version: "},
 		{"version: 1", "version: 1\n---\nname: more", "one YAML document"},
 		{"name: small", "name: &a small", "anchor"},
@@ -37,7 +37,8 @@ func TestProblems(t *testing.T) {
 		{"when: age < 3", "when: age <", "stages[0].when"},
 		{"when: age < 3", "when: age", "stages[0].when"},
 		{"when: age < 3", `when: "orElse(age, 0) < 3"`, "does not decide on what is missing"},
-		{"when: age < 3", "when: ages < 3", "no input"},
+		{"when: age < 3", "when: ages < 3", "is named ages, perhaps age"},
+		{"when: age < 3", "when: 2 < 3", "no input stands in the formula"},
 		{"en: Old}", "en: Old}, when: age > 3", "no condition"},
 		{"weights: {young: 40, old: 70}", "weights: {young: 40, old: 71}", "add up to 101"},
 		{"weights: {young: 40, old: 70}", "weights: {young: 100}", "one for each stage"},
@@ -50,7 +51,9 @@ func TestProblems(t *testing.T) {
 		{"{points: 10}]}", "{below: 3, points: 10}]}", "the last bin"},
 		{"weight: 1, value: y, bins", "weight: 0, value: y, bins", "shown and not scored"},
 		{"when: y >= 5}", "when: 'y == null'}", "does not decide"},
-		{"when: y >= 5}", "when: z >= 5}", "no input"},
+		{"when: y >= 5}", "when: z >= 5}", "is named z"},
+		{"weights: {young: 40, old: 70}", "weights: 100", "dimensions[0].weights: keys with their values are wanted"},
+		{"least: 0", "least: a", "least: a plain decimal"},
 		{"a: x, b: y", "a: y, b: y", "of one agency"},
 		{"a: x, b: y", "a: x, b: y, deviation: a - b", "steady: true"},
 		{"attention: 10, abnormal: 25", "attention: 30, abnormal: 25", "attention <= abnormal"},

@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"slices"
 
-	"github.com/goccy/go-yaml/ast"
 	"github.com/shopspring/decimal"
 
 	"atoll/consensus/consent"
+	"atoll/consensus/strict"
 	"atoll/node/formula"
 )
 
@@ -23,7 +23,7 @@ type Template struct {
 	Needs   []Need // in the order of the template
 
 	doc    document
-	file   *ast.File // for the lines of findings
+	lines  strict.Lines
 	digest [32]byte
 }
 

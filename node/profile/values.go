@@ -22,19 +22,19 @@ func (c *checker) spellings(path string, said map[string][]string, kind formula.
 		return nil
 	}
 	if kind != formula.Text {
-		c.bad(path+".values", "values belong to texts")
+		c.bad(path+".values", "values 只用于 text", "values belong to texts")
 	}
 	all := map[string]string{}
 	for _, value := range slices.Sorted(maps.Keys(said)) {
 		for _, text := range append([]string{value}, said[value]...) {
 			if _, twice := all[text]; twice || !printable(text, 1, maxTitle) {
-				c.bad(path+".values", "a text stands twice, or is empty, unprintable or longer than %d characters", maxTitle)
+				c.bad(path+".values", "有文字重复、为空、含不可见字符，或超过 %d 个字符", "a text stands twice, or is empty, unprintable or longer than %d characters", maxTitle)
 			}
 			all[text] = value
 		}
 	}
 	if len(all) > maxSpellings {
-		c.bad(path+".values", "%d texts, the limit is %d", len(all), maxSpellings)
+		c.bad(path+".values", "有 %d 个文字，上限为 %d", "%d texts, the limit is %d", len(all), maxSpellings)
 	}
 	return all
 }
@@ -45,7 +45,7 @@ func (c *checker) spellings(path string, said map[string][]string, kind formula.
 func (c *checker) closed(path string, e expression) {
 	for _, name := range e.inputs {
 		if n := c.t.Needs[c.t.need(name)]; n.kind == formula.Text && n.Values == nil {
-			c.bad(path, "%s decides here and has no values: declare each that may come, with its synonyms, or a spelling that nobody thought of counts as another", name)
+			c.bad(path, "%s 在此决定结果而没有 values：请声明可能出现的每个取值及其同义写法，否则未料到的写法会被当作另一个值", "%s decides here and has no values: declare each that may come, with its synonyms, or a spelling that nobody thought of counts as another", name)
 		}
 	}
 	if e.formula == nil {
@@ -58,7 +58,7 @@ func (c *checker) closed(path string, e expression) {
 	}
 	for _, text := range e.formula.Texts() {
 		if !tested[text] && e.decides && !c.known(e.inputs, text) {
-			c.bad(path, "%q is none of the values of the inputs that stand here", text)
+			c.bad(path, "%q 不是此处各输入项的任何 values", "%q is none of the values of the inputs that stand here", text)
 		}
 	}
 }
@@ -76,9 +76,9 @@ func (c *checker) declared(path, name, text string) {
 	}
 	switch value, known := c.t.Needs[i].Values[text]; {
 	case !known:
-		c.bad(path, "%q is none of the values of %s", text, name)
+		c.bad(path, "%q 不是 %s 的任何 values", "%q is none of the values of %s", text, name)
 	case value != text:
-		c.bad(path, "%q is a synonym: say %q, which %s has in its place", text, value, name)
+		c.bad(path, "%q 是同义写法：请写 %q，%s 以它代替", "%q is a synonym: say %q, which %s has in its place", text, value, name)
 	}
 }
 
