@@ -184,47 +184,55 @@ func (d *demo) ended() error {
 // stay keeps the network running until it is interrupted, and prints how to use
 // it.
 func (d *demo) stay(ctx context.Context) error {
-	for _, line := range d.commands() {
-		d.Say("%s", "%s", line)
+	for _, group := range d.commands() {
+		d.Say("\n# "+group.chinese, "\n# "+group.english)
+		for _, line := range group.lines {
+			d.Say("%s", "%s", line)
+		}
 	}
 	<-ctx.Done()
 	d.Say("\n已停止。", "\nStopped.")
 	return d.Err()
 }
 
+// examples are commands for one reader of the demo.
+type examples struct {
+	chinese, english cli.Words // who types them
+	lines            []string
+}
+
 // commands are examples of what a bank, an agency, an enterprise and an auditor
 // can do in another terminal.
-func (d *demo) commands() []string {
+func (d *demo) commands() []examples {
 	at := func(member string) string { return filepath.Join(d.home, "members", member) }
+	paper := func(name string) string { return filepath.Join(d.home, name) }
 	firm := filepath.Join(d.home, "enterprises", "jiaoxin")
 	words := filepath.Join(d.home, "enterprises", "passphrase")
 	bank, court := d.net.members["bank-a"], d.net.members["court"]
-	zh := d.Lang == consent.Chinese
-	head := func(chinese, english string) string {
-		if zh {
-			return "\n# " + chinese
-		}
-		return "\n# " + english
-	}
-	paper := func(name string) string { return filepath.Join(d.home, name) }
-	return []string{
-		head("网络在运行，Ctrl-C 结束。银行：", "The network is running; Ctrl-C ends it. A bank:"),
-		fmt.Sprintf("atoll status --dir %s", at("bank-a")),
-		fmt.Sprintf("atoll consent request --dir %s --subject %s --name Jiaoxin --product loan --out %s", at("bank-a"), d.firm.Subject, paper("request.pem")),
-		head("企业：", "The enterprise:"),
-		fmt.Sprintf("atoll consent sign --dir %s --passphrase-file %s --yes --out %s %s", firm, words, paper("consent.pem"), paper("request.pem")),
-		fmt.Sprintf("atoll consent submit --dir %s --via http://%s %s", firm, bank.http, paper("consent.pem")),
-		head("银行（编号见 consent list）：", "The bank (consent list shows the id):"),
-		fmt.Sprintf("atoll consent list --dir %s", at("bank-a")),
-		fmt.Sprintf("atoll query run --dir %s --operator Wang --html %s --consent ID", at("bank-a"), paper("second.html")),
-		head("企业查看与撤回：", "The enterprise looks, and takes back:"),
-		fmt.Sprintf("atoll subject history --dir %s --passphrase-file %s --log http://%s", firm, words, court.http),
-		fmt.Sprintf("atoll consent revoke --dir %s --passphrase-file %s --via http://%s ID", firm, words, court.http),
-		head("机构：", "An agency:"),
-		fmt.Sprintf("atoll source test --dir %s", at("tax")),
-		fmt.Sprintf("atoll catalog show --dir %s", at("tax")),
-		head("审计：", "An auditor:"),
-		fmt.Sprintf("atoll log export --dir %s --out %s", at("auditor"), paper("export")),
-		fmt.Sprintf("atoll-audit replay %s/log --policy %s/policy --identity %s", paper("export"), paper("export"), filepath.Join(at("auditor"), fileAge)),
+	return []examples{
+		{"网络在运行，Ctrl-C 结束。银行：", "The network is running; Ctrl-C ends it. A bank:", []string{
+			fmt.Sprintf("atoll status --dir %s", at("bank-a")),
+			fmt.Sprintf("atoll consent request --dir %s --subject %s --name Jiaoxin --product loan --out %s", at("bank-a"), d.firm.Subject, paper("request.pem")),
+		}},
+		{"企业：", "The enterprise:", []string{
+			fmt.Sprintf("atoll consent sign --dir %s --passphrase-file %s --yes --out %s %s", firm, words, paper("consent.pem"), paper("request.pem")),
+			fmt.Sprintf("atoll consent submit --dir %s --via http://%s %s", firm, bank.http, paper("consent.pem")),
+		}},
+		{"银行（编号见 consent list）：", "The bank (consent list shows the id):", []string{
+			fmt.Sprintf("atoll consent list --dir %s", at("bank-a")),
+			fmt.Sprintf("atoll query run --dir %s --operator Wang --html %s --consent ID", at("bank-a"), paper("second.html")),
+		}},
+		{"企业查看与撤回：", "The enterprise looks, and takes back:", []string{
+			fmt.Sprintf("atoll subject history --dir %s --passphrase-file %s --log http://%s", firm, words, court.http),
+			fmt.Sprintf("atoll consent revoke --dir %s --passphrase-file %s --via http://%s ID", firm, words, court.http),
+		}},
+		{"机构：", "An agency:", []string{
+			fmt.Sprintf("atoll source test --dir %s", at("tax")),
+			fmt.Sprintf("atoll catalog show --dir %s", at("tax")),
+		}},
+		{"审计：", "An auditor:", []string{
+			fmt.Sprintf("atoll log export --dir %s --out %s", at("auditor"), paper("export")),
+			fmt.Sprintf("atoll-audit replay %s/log --policy %s/policy --identity %s", paper("export"), paper("export"), filepath.Join(at("auditor"), fileAge)),
+		}},
 	}
 }
