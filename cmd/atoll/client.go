@@ -44,7 +44,8 @@ func notRunning(dir string, err error) error {
 	return err
 }
 
-// noMember says that a folder is not a member's, or that there is none at all.
+// noMember returns the error for a folder that does not exist or is not a
+// member's.
 func noMember(dir string) error {
 	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
 		return cli.Errorf(errNotReady, "没有文件夹 %s", "there is no folder %s", dir).

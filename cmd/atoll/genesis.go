@@ -39,20 +39,21 @@ and its purposes, and that every member signs:
 	return cmd
 }
 
-// draftAge is how far a draft's time and the clock of who signs it may be apart.
-// Network time begins with the draft's: where that lies ahead, all that members
-// say is late until their clocks have come to it.
+// draftAge is how far a draft's time may differ from the clock of the member
+// that signs it. Network time begins with the draft's time. If that is in the
+// future, every statement is late until the members' clocks have reached it.
 const draftAge = 24 * time.Hour
 
-// errDraftTime means that a draft's time and this machine's clock are apart.
+// errDraftTime means that a draft's time differs too much from this machine's
+// clock.
 var errDraftTime = errors.New("the draft's time is not that of this machine")
 
 func datedFlag(cmd *cobra.Command, dated *string) {
 	cmd.Flags().StringVar(dated, "dated", "", cli.Both("草案的日期（YYYY-MM-DD，UTC）：虽与本机时钟相差超过一天，仍属本意", "day of the draft (YYYY-MM-DD, UTC): its time is meant, though it is more than a day from this machine's"))
 }
 
-// timely checks a draft's time by this machine's clock, unless the founder has
-// said that this day is meant.
+// timely compares a draft's time with this machine's clock. It accepts another
+// day if the founder has named it with --dated.
 func timely(g *ledger.Genesis, dated string) error {
 	at, now := time.UnixMilli(int64(min(g.Time, math.MaxInt64))).UTC(), time.Now().UTC()
 	if now.Sub(at).Abs() <= draftAge || dated == at.Format(time.DateOnly) {
@@ -69,9 +70,9 @@ func timely(g *ledger.Genesis, dated string) error {
 // errRecipient means that nothing can be sealed to a member.
 var errRecipient = errors.New("nothing can be sealed to this member")
 
-// sealable seals something to each member of a draft. The rules know a recipient
-// by its length alone: one auditor whose is no key, and no enterprise could
-// consent to anything.
+// sealable seals something to each member of a draft. The rules check only the
+// length of a recipient; if one auditor's recipient is no valid key, no
+// enterprise can consent to anything.
 func sealable(g *ledger.Genesis) error {
 	for _, c := range g.Members {
 		r, err := seal.RecipientFrom(c.Age)
@@ -89,17 +90,18 @@ func sealable(g *ledger.Genesis) error {
 	return nil
 }
 
-// errMismatch means that a draft or a genesis is not one of this folder's member.
+// errMismatch means that a draft or genesis does not belong to this folder's
+// member.
 var errMismatch = errors.New("not of this folder's member")
 
-// card reads the card that the folder was made with.
+// card reads the card in the folder.
 func (h *home) card() (*ledger.Card, error) {
 	c := new(ledger.Card)
 	return c, readInto(h.path(cardFile(h.config.Name)), paper.Card, c)
 }
 
-// agrees checks that a draft names this member with its own card, and the log for
-// which its keys were made.
+// agrees checks that a draft contains this folder's card, and names the log for
+// which the member's keys were derived.
 func (h *home) agrees(g *ledger.Genesis) error {
 	mine, err := h.card()
 	if err != nil {

@@ -22,19 +22,19 @@ import (
 
 const chinaOffset = 8 * 60 // minutes from UTC
 
-// founding is what the founders agree on beside their cards.
+// founding is what the founders agree on besides their cards.
 type founding struct {
 	name, origin      string
 	offset            int16 // minutes from UTC
 	voters, cosigners []string
 	faults            int           // -1: as many as the cosigners can withstand
 	quorum, approvals int           // 0: default
-	budget            ledger.Budget // of each member and day; 0: default
+	budget            ledger.Budget // for each member and day; 0: default
 	purposes          []consent.Purpose
 	purposesFrom      string // file; "": [defaultPurposes]
 }
 
-// genesis completes a genesis from the cards of all members.
+// genesis makes a genesis from the cards of all members.
 func (f *founding) genesis(cards []ledger.Card) (*ledger.Genesis, error) {
 	slices.SortFunc(cards, func(a, b ledger.Card) int { return cmp.Compare(a.Name, b.Name) })
 	names := make([]string, len(cards))
@@ -83,7 +83,8 @@ func (f *founding) genesis(cards []ledger.Card) (*ledger.Genesis, error) {
 	return g, nil
 }
 
-// check finds what no network of these members, ascending, can have.
+// check returns an error for settings that no network of these members,
+// ascending, can have.
 func (f *founding) check(members []string) error {
 	for i, name := range members {
 		if i > 0 && members[i-1] == name {
@@ -158,7 +159,8 @@ func draftCommand() *cobra.Command {
 	return cli.Needs(cmd, "name", "origin", "voter")
 }
 
-// flags are what the founders agree on beside their cards and the origin.
+// flags defines the flags for what the founders agree on, besides their cards
+// and the origin.
 func (f *founding) flags(fl *pflag.FlagSet) {
 	fl.StringVar(&f.name, "name", "", cli.Both("网络名称，供人阅读", "the network's name, for people"))
 	fl.Int16Var(&f.offset, "offset", chinaOffset, cli.Both("计日所用时区与 UTC 相差的分钟数", "minutes from UTC, for days"))
@@ -181,8 +183,8 @@ func (f *founding) complete() (err error) {
 	return err
 }
 
-// checkAddresses reports whether members can dial the addresses of a card, and
-// enterprises those that are for them.
+// checkAddresses returns nil if other members can dial the addresses of a card,
+// and enterprises can use its URLs.
 func checkAddresses(c *ledger.Card) error {
 	for _, a := range c.Multiaddrs() {
 		if err := peer.CheckAddress(a); err != nil {

@@ -49,17 +49,18 @@ func foundCommand() *cobra.Command {
 	return cmd
 }
 
-// errSignature means that signatures are not those of a draft.
+// errSignature means that a file does not contain a signature of this draft.
 var errSignature = errors.New("not a signature of this draft")
 
-// signatures are those that were given for a draft.
+// signatures are the signatures that were given for a draft.
 type signatures struct {
 	list            []sign.Signature
 	signed, missing []string   // members
-	wrong           []cli.Text // what is not a signature of this draft, or is there twice
+	wrong           []cli.Text // files that are no signature of this draft, or that repeat one
 }
 
-// readSignatures reads files and finds out whose signature of a draft each is.
+// readSignatures reads files and determines which member made each signature of
+// a draft.
 func readSignatures(g *ledger.Genesis, paths []string) (*signatures, error) {
 	s, from := new(signatures), map[string]string{}
 	for _, path := range paths {
@@ -97,8 +98,8 @@ func (s *signatures) amiss(chinese, english cli.Words, args ...any) {
 	s.wrong = append(s.wrong, e.Text)
 }
 
-// complete names whatever keeps the signatures from founding the network of a
-// draft.
+// complete returns an error that names everything that prevents the founding of
+// the draft's network.
 func (s *signatures) complete(draft string) error {
 	if s.wrong == nil && s.missing == nil {
 		return nil

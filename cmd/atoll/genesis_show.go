@@ -73,7 +73,7 @@ func readEither(path string) (g *ledger.Genesis, founded bool, err error) {
 	return g, false, nil
 }
 
-// describe says who has signed a draft.
+// describe prints who has signed a draft.
 func (s *signatures) describe(t *cli.Printer) {
 	none := t.In("无", "nobody")
 	names := func(list []string) string {
@@ -89,7 +89,7 @@ func (s *signatures) describe(t *cli.Printer) {
 	}
 }
 
-// view is a draft or a genesis with who has signed it, for JSON.
+// view is a draft or genesis with its signers, for JSON.
 func (s *signatures) view(g *ledger.Genesis, file string, founded bool) map[string]any {
 	v := genesisView(g, file)
 	v["founded"], v["signed"], v["missing"] = founded, append([]string{}, s.signed...), append([]string{}, s.missing...)
@@ -129,7 +129,7 @@ func genesisView(g *ledger.Genesis, file string) map[string]any {
 	}
 }
 
-// terms are the roles of a card with their days, for JSON.
+// terms returns the roles of a card with their days, for JSON.
 func terms(c *ledger.Card) []map[string]string {
 	list := []map[string]string{}
 	for _, r := range c.Roles {
@@ -138,7 +138,7 @@ func terms(c *ledger.Card) []map[string]string {
 	return list
 }
 
-// keysOf are the public keys of a card, for JSON.
+// keysOf returns the public keys of a card, for JSON.
 func keysOf(c *ledger.Card) map[string]string {
 	return map[string]string{
 		"statement": hex.EncodeToString(c.Statement), "log": hex.EncodeToString(c.Log), "cosign": hex.EncodeToString(c.Cosign),
@@ -146,7 +146,8 @@ func keysOf(c *ledger.Card) map[string]string {
 	}
 }
 
-// cardFingerprint is a card's fingerprint in groups. A card that was read encodes.
+// cardFingerprint returns a card's fingerprint in groups. The card was read
+// from a file, so it can be encoded.
 func cardFingerprint(c *ledger.Card) string {
 	f, err := c.Fingerprint()
 	if err != nil {
@@ -155,7 +156,8 @@ func cardFingerprint(c *ledger.Card) string {
 	return f.String()
 }
 
-// networkOf is the id of a genesis that was read, and so encodes.
+// networkOf returns the id of a genesis. The genesis was read from a file, so
+// it can be encoded.
 func networkOf(g *ledger.Genesis) sign.NetworkID {
 	id, err := g.ID()
 	if err != nil {
@@ -164,13 +166,13 @@ func networkOf(g *ledger.Genesis) sign.NetworkID {
 	return id
 }
 
-// begins is the first network time.
+// begins returns the time at which network time begins.
 func begins(g *ledger.Genesis) string {
 	return time.UnixMilli(int64(min(g.Time, math.MaxInt64))).UTC().Format(time.RFC3339)
 }
 
-// describeGenesis prints all that founders sign, and without its id what is signed
-// by a fingerprint that people have yet to compare.
+// describeGenesis prints everything that founders sign. Without the id it
+// prints a fingerprint instead, which people have yet to compare.
 func describeGenesis(t *cli.Printer, g *ledger.Genesis, printed bool) {
 	t.Row("网络", "network", g.Name)
 	t.Row("日志名", "origin", g.Origin)
@@ -199,7 +201,7 @@ func describeGenesis(t *cli.Printer, g *ledger.Genesis, printed bool) {
 	}
 }
 
-// describeCard prints all that a card says.
+// describeCard prints everything on a card.
 func describeCard(t *cli.Printer, m *ledger.Card) {
 	t.Row("成员", "member", t.Fill("%s  %s %s", "%s  %s %s", m.Name, m.Chinese, m.English))
 	for _, r := range m.Roles {
@@ -216,7 +218,7 @@ func describeCard(t *cli.Printer, m *ledger.Card) {
 		m.Generation, sign.KeyIDOf(m.Statement), sign.KeyIDOf(m.Log), sign.KeyIDOf(m.Cosign), sign.KeyIDOf(m.Peer), sign.KeyIDOf(m.Age)))
 }
 
-// offsetWords is a number of minutes from UTC as +08:00.
+// offsetWords formats a number of minutes from UTC as +08:00.
 func offsetWords(minutes int16) string {
 	sign, m := "+", int(minutes)
 	if m < 0 {

@@ -57,10 +57,11 @@ fingerprint with the other members by telephone first: all have to see the same.
 	return cli.Needs(cmd, "dir")
 }
 
-// signatureFile is the name of a member's signature of a draft.
+// signatureFile returns the name of the file with a member's signature of a
+// draft.
 func signatureFile(member string) string { return member + ".sig.pem" }
 
-// signable checks what a member checks of a draft before a person reads it.
+// signable runs the checks of a draft that need no person.
 func (h *home) signable(g *ledger.Genesis, dated string) error {
 	if err := g.Check(); err != nil {
 		return err
@@ -79,8 +80,8 @@ func (h *home) signGenesis(g *ledger.Genesis) (sign.Signature, error) {
 	return ledger.SignGenesis(g, h.keys().Statement())
 }
 
-// agreeTo shows a draft with what its network would lack, and has a person agree to
-// it unless that has been done.
+// agreeTo shows a draft with the roles that its network would lack, and asks a
+// person to agree, unless agreed is true.
 func agreeTo(cmd *cobra.Command, g *ledger.Genesis, agreed, printed bool) error {
 	t, err := cli.Beside(cmd)
 	if err != nil {

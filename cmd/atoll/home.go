@@ -26,7 +26,7 @@ import (
 	"atoll/node/witness"
 )
 
-// Files of a member's folder.
+// Files in a member's folder.
 const (
 	fileConfig  = "node.yaml"
 	fileSeed    = "seed.key"
@@ -35,19 +35,20 @@ const (
 	fileSocket  = "atoll.sock"
 )
 
-// cardFile is the name of a member's card: on the desk of whoever drafts the genesis
-// the cards of all members meet.
+// cardFile returns the name of a member's card. It contains the member's name,
+// because the founder collects the cards of all members in one folder.
 func cardFile(member string) string { return member + ".card.pem" }
 
-// config is node.yaml: how one member's node runs. Unknown keys are errors.
+// config is the content of node.yaml: how one member's node runs. Unknown keys
+// are errors.
 type config struct {
 	Name    string          `yaml:"name"`
-	Origin  string          `yaml:"origin"`             // of the log; member keys derive for it
+	Origin  string          `yaml:"origin"`             // of the log; the member's keys are derived for it
 	Listen  []string        `yaml:"listen"`             // multiaddrs for other members
-	HTTP    string          `yaml:"http,omitempty"`     // host:port for enterprises and auditors, or unix:PATH; none when empty
-	Proxies *proxiesConfig  `yaml:"proxies,omitempty"`  // reverse proxies before http whose word counts
+	HTTP    string          `yaml:"http,omitempty"`     // host:port for enterprises and auditors, or unix:PATH; empty: none
+	Proxies *proxiesConfig  `yaml:"proxies,omitempty"`  // reverse proxies that are trusted to name the client
 	Catalog string          `yaml:"catalog,omitempty"`  // file, of an agency
-	Sources []source.Config `yaml:"sources,omitempty"`  // of an agency
+	Sources []source.Config `yaml:"sources,omitempty"`  // tables of an agency
 	Profile string          `yaml:"template,omitempty"` // file, of a bank
 
 	Witnesses []witnessConfig `yaml:"witnesses,omitempty"` // of the log, from outside the network
@@ -60,7 +61,7 @@ type witnessConfig struct {
 	Required bool   `yaml:"required,omitempty"`
 }
 
-// home is a member's folder, read.
+// home is the content of a member's folder.
 type home struct {
 	dir    string
 	config config
@@ -68,7 +69,7 @@ type home struct {
 	age    seal.Identity
 }
 
-// errNotReady means that a folder lacks a step before what was asked of it.
+// errNotReady means that an earlier step has not been done in this folder.
 var errNotReady = errors.New("not initialised")
 
 // readConfig reads node.yaml of a member's folder.
@@ -115,10 +116,10 @@ func openHome(dir string) (*home, error) {
 	return h, nil
 }
 
-// errExposed means that others can read a secret.
+// errExposed means that other users can read a secret file.
 var errExposed = errors.New("a secret that others can read")
 
-// readOwn reads a file that nobody but its owner may read.
+// readOwn reads a file that only its owner may be able to read.
 func readOwn(path string, most int64) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -130,7 +131,7 @@ func readOwn(path string, most int64) ([]byte, error) {
 	return readText(path, most)
 }
 
-// readSecret returns the one line of a key file that is no comment.
+// readSecret returns the only line of a key file that is not a comment.
 func readSecret(path string) (string, error) {
 	text, err := readOwn(path, 64<<10)
 	if err != nil {
@@ -150,8 +151,8 @@ func readSecret(path string) (string, error) {
 	return secret, nil
 }
 
-// within makes a path of the configuration absolute: it is relative to the
-// folder.
+// within returns the absolute path for a path in node.yaml, which is relative
+// to the folder.
 func within(dir, name string) string {
 	if filepath.IsAbs(name) {
 		return name
@@ -184,8 +185,8 @@ func (h *home) genesis() ([]byte, *ledger.Genesis, error) {
 	return raw, g, nil
 }
 
-// offset is how far the network's days are from UTC, in minutes: what genesis
-// says, or will say by default where there is none yet.
+// offset returns the network's offset from UTC in minutes, from genesis, or the
+// default if there is no genesis yet.
 func (h *home) offset() (int16, error) {
 	_, g, _, err := readGenesis(filepath.Join(h.dir, fileGenesis))
 	if errors.Is(err, os.ErrNotExist) {
@@ -210,7 +211,7 @@ func readGenesis(path string) ([]byte, *ledger.Genesis, sign.NetworkID, error) {
 	return raw, g, id, nil
 }
 
-// catalog reads what an agency offers, or nil for a member that offers nothing.
+// catalog reads an agency's catalog; nil for a member that offers nothing.
 func (h *home) catalog() (*catalog.Catalog, error) {
 	if h.config.Catalog == "" {
 		return nil, nil
@@ -230,7 +231,7 @@ func (h *home) catalog() (*catalog.Catalog, error) {
 }
 
 // sources opens the sources of an agency. Each dataset of the catalog must have
-// one.
+// a source.
 func (h *home) sources(c *catalog.Catalog) (map[string]*source.Source, error) {
 	sources := map[string]*source.Source{}
 	closeAll := func(err error) (map[string]*source.Source, error) {
@@ -259,8 +260,8 @@ func (h *home) sources(c *catalog.Catalog) (map[string]*source.Source, error) {
 	return sources, nil
 }
 
-// witnesses reads the outside witnesses, which must fit beside the cosigners of
-// the network.
+// witnesses reads the outside witnesses. None of them may be a cosigner of the
+// network.
 func (h *home) witnesses(g *ledger.Genesis) (list []witness.Witness, err error) {
 	for _, wc := range h.config.Witnesses {
 		w, err := witness.New(wc.Key, wc.URL, wc.Required)
@@ -280,7 +281,7 @@ func (h *home) witnesses(g *ledger.Genesis) (list []witness.Witness, err error) 
 	return list, nil
 }
 
-// start opens the member's node. Timeout is raft's, 0 for real networks.
+// start opens the member's node. timeout is raft's; 0 for real networks.
 func (h *home) start(timeout time.Duration, shares scarce.Shares, wants *scarce.Wants, log *slog.Logger) (*node.Node, error) {
 	raw, g, err := h.genesis()
 	if err != nil {
@@ -315,11 +316,11 @@ func (h *home) start(timeout time.Duration, shares scarce.Shares, wants *scarce.
 	})
 }
 
-// errListen means that an address of node.yaml cannot be listened on.
+// errListen means that the node cannot listen on an address in node.yaml.
 var errListen = errors.New("cannot listen")
 
-// whyNot tells addresses that are taken by this very member's node, which is
-// running already, from those taken by others.
+// whyNot distinguishes addresses in use by this member's own running node from
+// addresses in use by another program.
 func (h *home) whyNot(err error) error {
 	v, opened := vault.Open(h.dir, h.keys().Vault())
 	if errors.Is(opened, vault.ErrInUse) {

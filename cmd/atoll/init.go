@@ -22,7 +22,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// enlistment is what makes a member's folder.
+// enlistment contains the settings for a new member's folder.
 type enlistment struct {
 	dir              string
 	config           config
@@ -30,7 +30,7 @@ type enlistment struct {
 	roles            []string
 	announce         []string // addresses on the card; nil: those it listens on
 	urls             []string // addresses on the card for enterprises
-	days             uint32   // that the roles are valid
+	days             uint32   // how long the roles are valid
 }
 
 func initCommand() *cobra.Command {
@@ -77,8 +77,8 @@ age.key nothing sealed to this member can be read again.`),
 	return cli.Needs(cmd, "dir", "name", "role", "zh", "en", "origin", "listen")
 }
 
-// make writes the folder. Whatever is there already is an error: keys are not
-// to be overwritten. It returns the card.
+// make creates the folder and returns the card. It is an error if one of the
+// files exists: keys must not be overwritten.
 func (e *enlistment) make() (*ledger.Card, error) {
 	if err := e.check(); err != nil {
 		return nil, fmt.Errorf("%w: %w", cli.ErrUsage, err)
@@ -105,8 +105,8 @@ func (e *enlistment) make() (*ledger.Card, error) {
 	return card, writeFrom(filepath.Join(e.dir, cardFile(e.config.Name)), paper.Card, card)
 }
 
-// check finds what would show only when the network is founded, which is too
-// late for a card.
+// check finds errors that would otherwise show only when the network is
+// founded, too late to correct a card.
 func (e *enlistment) check() error {
 	if !ledger.ValidOrigin(e.config.Origin) {
 		return cli.Usage("--origin %.60q 的写法有误，应如 log.example.cn/province/1", "--origin %.60q is not like log.example.cn/province/1", e.config.Origin)
@@ -142,7 +142,7 @@ func (e *enlistment) check() error {
 
 const maxRoleDays = 36_500
 
-// card draws the member's keys and makes its card.
+// card generates the member's keys and makes its card.
 func (e *enlistment) card() (c *ledger.Card, seed sign.Secret, id seal.Identity, err error) {
 	if id, err = seal.NewIdentity(); err != nil {
 		return nil, seed, id, err
@@ -157,7 +157,8 @@ func (e *enlistment) card() (c *ledger.Card, seed sign.Secret, id seal.Identity,
 	c.Addresses = slices.Concat(c.Addresses, e.urls)
 	slices.Sort(e.roles)
 	for _, r := range e.roles {
-		// A day earlier, so that the roles hold wherever the network's day begins.
+		// The roles begin a day earlier, so that they are valid in every time
+		// zone of the network.
 		c.Roles = append(c.Roles, ledger.Role{Name: r, NotBefore: today - 1, NotAfter: today + consent.Day(e.days)})
 	}
 	ledger.NewKeys(seed, e.config.Origin, 0).Fill(c)
