@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// drafting is what catalog new reads and writes.
+// drafting is the input and the output of catalog new.
 type drafting struct {
 	from, table, agency, out string
 	config                   source.Config
@@ -116,7 +116,7 @@ func (n *drafting) look(cmd *cobra.Command) (t catalog.Table, err error) {
 	return catalog.Table{Agency: n.agency, Source: n.config.Name, Name: n.table, Rows: rows, Columns: columns}, err
 }
 
-// lines are what node.yaml needs to find the table.
+// lines returns the lines that node.yaml needs to find the table.
 func (n *drafting) lines() string {
 	text := fmt.Sprintf("  catalog: %s\n  sources:\n    - name: %s\n      kind: %s\n      path: %s", n.out, n.config.Name, n.config.Kind, n.config.Path)
 	for _, key := range [][2]string{{"encoding", n.config.Encoding}, {"delimiter", n.config.Delimiter}} {

@@ -151,8 +151,8 @@ of more than a week ago, or of days to come, by this machine's clock, is signed 
 	return cli.Needs(cmd, "dir")
 }
 
-// confirm has a person at a terminal type the word that agrees, in the language of
-// what was shown. First is what to do where nobody is there to be asked.
+// confirm asks a person at a terminal to type the word that agrees, in the
+// language of what was shown. first is the hint if there is no person to ask.
 func confirm(cmd *cobra.Command, lang string, words, first cli.Text) error {
 	if !term.IsTerminal(int(os.Stdin.Fd())) {
 		return cli.Usage("无人在终端前确认", "nobody is there to agree").With("%[1]s，再加上 --yes", "%[2]s, and give --yes", first.Chinese, first.English)
@@ -199,7 +199,8 @@ func (f *folder) sign(r *subject.Request, out string) (id consent.ID, err error)
 	if err != nil {
 		return id, err
 	}
-	// The number and the copy come first: a number once used is never used again.
+	// Number and copy are written first, because a number must never be used
+	// twice.
 	if err := f.reserve(number + 1); err != nil {
 		return id, err
 	}

@@ -39,7 +39,7 @@ func othersConsent(err error, c *subject.Signed, g *ledger.Genesis, network sign
 	return &said{error: &e, chinese: chinese, hint: "请交给 " + where + "：其他银行无法使用"}
 }
 
-// acceptError is why the bank of a folder did not take a consent.
+// acceptError explains why the bank of a folder did not take a consent.
 func acceptError(err error, dir string, c *subject.Signed) error {
 	own, bad := readConfig(dir)
 	if bad != nil {

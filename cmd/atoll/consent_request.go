@@ -18,7 +18,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// wish is what a bank's operator says of a consent to be asked for.
+// wish is a bank operator's description of a consent to request.
 type wish struct {
 	subject, name    string
 	purpose, product string
@@ -57,8 +57,8 @@ of whom, for what purpose, how long and how often. Nothing is logged yet.`),
 	return cli.Needs(cmd, "dir", "subject", "name", "product")
 }
 
-// ask makes the request and says what the enterprise would be shown, and what of
-// it would not be answered.
+// ask makes the request. It prints what the enterprise would be shown, and
+// which parts of it would not be answered.
 func (w *wish) ask(cmd *cobra.Command, dir, out string) error {
 	lang, err := cli.Language(cmd)
 	if err != nil {
@@ -122,8 +122,8 @@ func (w *wish) ask(cmd *cobra.Command, dir, out string) error {
 	return p.Err()
 }
 
-// needs reads the template that the request is for: the one that was named, or
-// the bank's own, and says where it is.
+// needs reads the template of the request, which is the named one or the bank's
+// own, and returns its path.
 func (w *wish) needs(dir, own string) (t *profile.Template, path string, err error) {
 	switch {
 	case w.template != "":
@@ -137,8 +137,8 @@ func (w *wish) needs(dir, own string) (t *profile.Template, path string, err err
 	return t, path, err
 }
 
-// knowsAgencies refuses a template that asks whom the network does not have as an
-// agency: the enterprise would sign for what nobody can give.
+// knowsAgencies refuses a template that asks a member which is no agency of the
+// network: the enterprise would sign for data that nobody can provide.
 func knowsAgencies(g *ledger.Genesis, path string, t *profile.Template) error {
 	var strangers []string
 	agencies := g.Roster().Named(ledger.Agency)
@@ -158,7 +158,7 @@ func knowsAgencies(g *ledger.Genesis, path string, t *profile.Template) error {
 	}
 }
 
-// draft is the consent that is asked for, from today on.
+// draft returns the requested consent, beginning today.
 func (w *wish) draft(bank, lang string, today consent.Day) (consent.Draft, error) {
 	id, _, err := subjectOf(w.subject)
 	if err != nil {

@@ -80,7 +80,7 @@ to be agreed to; the enterprise sees the same fingerprint with atoll subject sho
 			}
 			if err := writePaper(out, paper.Credential, got.Statement); err != nil {
 				if p, err := cli.Beside(cmd); err == nil {
-					p.Page(string(paper.Text(paper.Credential, got.Statement))) // nobody has another copy
+					p.Page(string(paper.Text(paper.Credential, got.Statement))) // there is no other copy
 				}
 				return &said{
 					error:   fmt.Errorf("%w: entry %d of the log; copy the lines above into %s: %w", errUnwritten, got.Entry, fileCredential, err),
@@ -100,7 +100,8 @@ to be agreed to; the enterprise sees the same fingerprint with atoll subject sho
 	return cli.Needs(cmd, "dir")
 }
 
-// confirmIssue shows a registrar for whom it is about to vouch, and asks.
+// confirmIssue shows a registrar the enterprise and key that it is about to
+// certify, and asks.
 func confirmIssue(cmd *cobra.Command, e *subject.Enrolment) error {
 	lang, err := cli.Language(cmd)
 	if err != nil {

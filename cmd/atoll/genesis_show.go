@@ -171,8 +171,9 @@ func begins(g *ledger.Genesis) string {
 	return time.UnixMilli(int64(min(g.Time, math.MaxInt64))).UTC().Format(time.RFC3339)
 }
 
-// describeGenesis prints everything that founders sign. Without the id it
-// prints a fingerprint instead, which people have yet to compare.
+// describeGenesis prints everything that founders sign. If printed is false it
+// leaves out id and fingerprint, because the signer still has to compare a
+// fingerprint received from other members.
 func describeGenesis(t *cli.Printer, g *ledger.Genesis, printed bool) {
 	t.Row("网络", "network", g.Name)
 	t.Row("日志名", "origin", g.Origin)

@@ -17,8 +17,8 @@ var (
 	errConfigLine = fmt.Errorf("%w", errConfig)
 )
 
-// configError says what is wrong with a file that a person wrote, in both
-// languages where the error has them.
+// configError describes what is wrong with a file that a person wrote, in both
+// languages if the error has both.
 func configError(path string, err error) error {
 	kind, hint := errConfig, "请改正该文件"
 	if lined(err) {

@@ -35,11 +35,11 @@ func queryCommand() *cobra.Command {
 	return cmd
 }
 
-// questioning is a query as it is put on the command line.
+// questioning is a query as given on the command line.
 type questioning struct {
 	dir, template string
-	page, file    string // to write
-	force         bool   // over what is there
+	page, file    string // files to write
+	force         bool   // overwrite existing files
 	wait          time.Duration
 	in            api.QueryIn
 }
@@ -107,7 +107,7 @@ func (q *questioning) run(cmd *cobra.Command) error {
 		return fmt.Errorf("%w: --wait is 1s to %s", cli.ErrUsage, maxWait)
 	}
 	if err := q.writable(); err != nil {
-		return err // before a use is spent
+		return err // no use has been spent
 	}
 	q.in.WaitMS = q.wait.Milliseconds()
 	out, id, err := askNode(cmd, q.dir, &q.in)
@@ -123,7 +123,7 @@ func (q *questioning) run(cmd *cobra.Command) error {
 	return q.unanswered(out)
 }
 
-// writable reports why the files that are asked for could not be written.
+// writable returns the error if the output files could not be written.
 func (q *questioning) writable() error {
 	for _, path := range []string{q.page, q.file} {
 		err := vacant(path)
@@ -137,7 +137,7 @@ func (q *questioning) writable() error {
 	return nil
 }
 
-// again is the command line that asks a query again for the same profile.
+// again returns the command line that asks a query again for the same profile.
 func (q *questioning) again(id string) string {
 	words := []string{"atoll query run", "--dir", q.dir, "--again", id}
 	for _, f := range [][2]string{{"--template", q.template}, {"--html", q.page}, {"--out", q.file}} {
@@ -154,8 +154,8 @@ func (q *questioning) again(id string) string {
 	return commandLine(words...)
 }
 
-// tellAgain tells how to go on with a query that did not get to its end. Without an
-// id there is none.
+// tellAgain prints how to continue a query that was not finished. Without an id
+// there is nothing to continue.
 func (q *questioning) tellAgain(cmd *cobra.Command, lang, id string) error {
 	if id == "" || cli.AsJSON(cmd) {
 		return nil
@@ -165,7 +165,8 @@ func (q *questioning) tellAgain(cmd *cobra.Command, lang, id string) error {
 	return t.Err()
 }
 
-// commandLine joins words to a line for a shell; the first is as it is.
+// commandLine quotes words for a shell and joins them to a command line; the
+// first is used as it is.
 func commandLine(words ...string) string {
 	for i, w := range words[1:] {
 		if !plainWord.MatchString(w) {
@@ -177,16 +178,17 @@ func commandLine(words ...string) string {
 
 var plainWord = regexp.MustCompile(`^[\p{L}\p{N}./_:@%+=,-]+$`)
 
-// queryGrace is what a node may take for a query beside its two waits: to ask the
-// cosigners why nothing is final, and to make the profile. A profile that is cut
-// off has cost a use.
+// queryGrace is how long a node may take for a query besides its two waits: to
+// ask the cosigners why nothing is final, and to assemble the profile. If the
+// profile is cut off, a use has been spent for nothing.
 const queryGrace = 5 * time.Second
 
-// askNode runs a query through the bank's node and reports progress to a person
-// who watches. It returns the id of the query as soon as there is one, with an
-// error too.
+// askNode runs a query through the bank's node and reports progress on a
+// terminal. It returns the id of the query as soon as it is known, even with an
+// error.
 func askNode(cmd *cobra.Command, dir string, in *api.QueryIn) (out *api.QueryOut, id string, err error) {
-	// The node gives up before: the log may take as long as the agencies.
+	// The node gives up before that: logging the query may take as long as
+	// waiting for the agencies.
 	end := 2*time.Duration(in.WaitMS)*time.Millisecond + queryGrace
 	ctx, cancel := context.WithTimeoutCause(cmd.Context(), end, &over{errSilent, end})
 	defer cancel()
@@ -218,9 +220,10 @@ func askNode(cmd *cobra.Command, dir string, in *api.QueryIn) (out *api.QueryOut
 	return last.Result, id, nil
 }
 
-// unanswered is the error that names the agencies from which nothing came, and
-// why; that says what became of all outputs, where none was answered; or nil. That
-// an agency has no record is an answer.
+// unanswered returns an error that names the agencies that delivered nothing,
+// with the reasons. If no output was answered, the error lists the outcomes of
+// all outputs. If there is nothing to report it returns nil. "No record" counts
+// as an answer.
 func (q *questioning) unanswered(out *api.QueryOut) error {
 	var list, all []string
 	answered := 0
@@ -251,7 +254,7 @@ func (q *questioning) unanswered(out *api.QueryOut) error {
 	}
 }
 
-// tally writes counts of outcomes in one order.
+// tally formats counts of outcomes, in a fixed order.
 func tally(outcomes map[string]int) string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(outcomes)) {
@@ -260,8 +263,8 @@ func tally(outcomes map[string]int) string {
 	return strings.Join(parts, ", ")
 }
 
-// show prints the profile, which has cost a use, and then writes the files
-// that were asked for.
+// show prints the profile, which has cost a use, and then writes the requested
+// files.
 func (q *questioning) show(cmd *cobra.Command, out *api.QueryOut, lang string) (err error) {
 	if cli.AsJSON(cmd) {
 		err = cli.PrintJSON(cmd.OutOrStdout(), "atoll.query/v1", out)
@@ -288,7 +291,7 @@ func encode(w io.Writer, p *profile.Profile) error {
 	return err
 }
 
-// write makes a file, or replaces it where that is asked for.
+// write creates a file, or replaces it with --force.
 func (q *questioning) write(path string, f func(io.Writer) error) error {
 	if !q.force {
 		return writeWith(path, f)
@@ -300,8 +303,8 @@ func (q *questioning) write(path string, f func(io.Writer) error) error {
 	return durable.ReplaceShared(path, []byte(b.String()))
 }
 
-// writeWith makes a file that was not there, for its owner alone: profiles are
-// not for everyone.
+// writeWith creates a file that only its owner can read, since profiles are
+// confidential.
 func writeWith(path string, f func(io.Writer) error) error {
 	var b strings.Builder
 	if err := f(&b); err != nil {

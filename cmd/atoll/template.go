@@ -92,7 +92,7 @@ is amiss, or that what is asked of an agency was compared with nothing.`),
 	return cmd
 }
 
-// templateFile is the file that is named, or that of the node in dir.
+// templateFile returns the file that is named, or that of the node in dir.
 func templateFile(dir string, args []string) (string, error) {
 	if len(args) > 0 {
 		return args[0], nil
@@ -110,7 +110,7 @@ func templateFile(dir string, args []string) (string, error) {
 	return within(dir, c.Profile), nil
 }
 
-// readCatalogs reads files, and of folders every file that ends in .yaml.
+// readCatalogs reads files, and in folders every file whose name ends in .yaml.
 func readCatalogs(paths []string) (list []*catalog.Catalog, err error) {
 	var files []string
 	for _, path := range paths {
@@ -174,7 +174,7 @@ func purposesOf(g *ledger.Genesis) (codes []string) {
 	return codes
 }
 
-// finding is one for JSON.
+// finding is a finding for JSON.
 type finding struct {
 	Code     string `json:"code"`
 	Severity string `json:"severity"`
@@ -215,7 +215,7 @@ func reportTemplate(cmd *cobra.Command, lang, file string, found []profile.Findi
 	return err
 }
 
-// severities are the words for what a finding is.
+// severities are the Chinese words for severities.
 var severities = map[string]string{"error": "错误", "warning": "警告", "unchecked": "未核对"}
 
 func printFindings(t *cli.Printer, file string, found []profile.Finding, list []finding, against []string) error {

@@ -44,7 +44,8 @@ func check(path string, n ast.Node, t reflect.Type) *Error {
 	return nil
 }
 
-// try asks a type that decodes itself from a node, so that its error has a path.
+// try calls the decoder of a type that decodes itself from a node, so that its
+// error has a path.
 func try(path string, n ast.Node, t reflect.Type) *Error {
 	own, ok := reflect.New(t).Interface().(yaml.NodeUnmarshaler)
 	var e *Error
@@ -54,7 +55,7 @@ func try(path string, n ast.Node, t reflect.Type) *Error {
 	return e
 }
 
-// empty reports whether a key has nothing behind it, which is its default.
+// empty reports whether a key has no value, so that its default applies.
 func empty(path string, n ast.Node) bool { return path != "" && n.Type() == ast.NullType }
 
 func checkList(path string, n ast.Node, t reflect.Type) *Error {
@@ -115,7 +116,8 @@ func twice(e *Error, key string, first int) *Error {
 	return e
 }
 
-// keysOf are the keys of a struct, with those of structs that are part of it.
+// keysOf returns the keys of a struct and of its embedded structs, with their
+// types.
 func keysOf(t reflect.Type) map[string]reflect.Type {
 	keys := map[string]reflect.Type{}
 	if t.Kind() != reflect.Struct {
@@ -159,8 +161,8 @@ func keysBelow(path string, t reflect.Type) (paths []string) {
 
 var plain = regexp.MustCompile(`^(0|-?[1-9][0-9]*)$`)
 
-// checkText refuses what stands for a text and would be read as another one:
-// YAML makes "8" of 010, "10" of 1_0 and "1.5" of 1.50.
+// checkText refuses a value that is meant as a text but that YAML would change:
+// "8" for 010, "10" for 1_0, "1.5" for 1.50.
 func checkText(path string, n ast.Node) *Error {
 	text := n.GetToken().Value
 	switch n.Type() {

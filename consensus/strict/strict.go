@@ -1,12 +1,12 @@
 // Package strict decodes the YAML files that people write and that decide:
 // catalogs, templates, what-if rules, a member's configuration, and the members
-// of a network to come.
+// of a planned network.
 //
-// [Decode] refuses what says one thing to its author and another to the
-// program. YAML reads 010 as 8 and 5_0 as 50, and its libraries cap what is too
-// large and cut what has a fraction. It refuses what such a file does not need:
-// several documents, anchors, aliases, tags, deep nesting, keys that are
-// unknown or there twice.
+// [Decode] refuses values that mean one thing to their author and another to
+// the program. YAML reads 010 as 8 and 5_0 as 50, and its libraries limit
+// numbers that are too large and truncate fractions. It also refuses everything
+// that such a file does not need: several documents, anchors, aliases, tags,
+// deep nesting, and unknown or repeated keys.
 //
 // Its errors are in this package's own words and in both languages: where, what
 // was found, what is expected, what to do next. No text of the YAML library
@@ -27,9 +27,9 @@ import (
 	"github.com/goccy/go-yaml/parser"
 )
 
-// Error says what is wrong with a file, and where.
+// Error describes what is wrong with a file, and where.
 type Error struct {
-	Line, Column int    // from 1; 0 where the problem belongs to no place
+	Line, Column int    // from 1; 0 if the error has no position
 	Path         string // the key, such as "sources[0].kind", or ""
 	Text         string // in English
 	Words        string // the same in Chinese
@@ -51,7 +51,8 @@ func (e *Error) place(format, colon string) string {
 	return place
 }
 
-// Wrong returns the error of a value that a type which decodes itself refuses.
+// Wrong returns the error of a type that decodes itself, for a value that it
+// refuses.
 func Wrong(n ast.Node, text, chinese string) error {
 	return at(n, "", text, chinese)
 }
@@ -61,12 +62,12 @@ func at(n ast.Node, path, text, chinese string) *Error {
 	return &Error{p.Line, p.Column, path, text, chinese}
 }
 
-// Lines has the line of every key and element of a file, by paths such as
+// Lines contains the line of every key and element of a file, by paths such as
 // "datasets[0].name".
 type Lines map[string]int
 
-// Of returns the line of a part of the file, or of the nearest part around it
-// that is there, or 0.
+// Of returns the line of a part of the file, or of the nearest enclosing part,
+// or 0.
 func (l Lines) Of(path string) int {
 	for path != "" && l[path] == 0 {
 		path = path[:max(0, strings.LastIndexAny(path, ".["))]
@@ -74,15 +75,14 @@ func (l Lines) Of(path string) int {
 	return l[path]
 }
 
-// Decode reads one YAML document, which is a mapping, into the struct that v
-// points to. Where that has integers, the text has plain decimal integers within
-// the type's limits; where it has truths, true or false. Where it has texts, as
-// keys of a map too, the text has nothing that YAML reads as a number and writes
-// otherwise. Types that decode themselves are left to themselves. The error is
-// of type [*Error].
+// Decode reads one YAML document, which must be a mapping, into the struct that
+// v points to. Integers must be plain decimals within the limits of their type,
+// and booleans true or false. A text, also as a key of a map, must not be a
+// number that YAML would write differently. Types that decode themselves are
+// not checked. The error is of type [*Error].
 func Decode(text []byte, v any) (lines Lines, err error) {
 	defer func() {
-		if recover() != nil { // the library panics on some text that is no YAML
+		if recover() != nil { // the library panics on some invalid texts
 			lines, err = nil, &Error{Text: unreadable.text, Words: unreadable.chinese}
 		}
 	}()
@@ -122,7 +122,7 @@ func document(text []byte) (ast.Node, *Error) {
 	return file.Docs[0].Body, nil
 }
 
-// invalid returns where a text is not UTF-8, or -1.
+// invalid returns the offset of the first byte that is not UTF-8, or -1.
 func invalid(text []byte) int {
 	for i := 0; i < len(text); {
 		r, n := utf8.DecodeRune(text[i:])
@@ -134,8 +134,8 @@ func invalid(text []byte) int {
 	return -1
 }
 
-// refused is the error of the library's decoder, which is asked only for what
-// [check] has accepted, or that of a type which decodes itself.
+// refused converts an error of the library's decoder, which is called only
+// after [check] has accepted the text, or of a type that decodes itself.
 func refused(err error) *Error {
 	var own *Error
 	if errors.As(err, &own) {

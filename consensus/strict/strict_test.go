@@ -48,8 +48,8 @@ func (o *own) UnmarshalYAML(n ast.Node) error {
 // foreign are words of the YAML library and of Go, which no author has to know.
 var foreign = regexp.MustCompile("!!|unmarshal|Go |struct|reflect|token|\\bnode\\b|\\[\\d+:\\d+\\]|interface|cannot be used|sequence|string was|int was|mapping was")
 
-// What is no such file is told in words of this package, in both languages, with
-// the place and the key.
+// Errors about invalid files use this package's words, in both languages, and
+// contain the position and the key.
 func TestWords(t *testing.T) {
 	for _, c := range []struct{ text, english, chinese string }{
 		{"", "the file is empty", "文件是空的"},

@@ -18,13 +18,13 @@ import (
 // words are a text in both languages.
 type words struct{ text, chinese string }
 
-// unreadable is said of what this package cannot say more of.
+// unreadable is the text for all other errors.
 var unreadable = words{
 	"this cannot be read as YAML: check indentation, colons, brackets and quotes here and in the line before",
 	"此处无法作为 YAML 读取：请检查此处和上一行的缩进、冒号、括号和引号",
 }
 
-// syntax are the parser's reasons, each with what an author is told instead.
+// syntax maps the parser's errors to the texts for authors.
 var syntax = []struct {
 	reason *regexp.Regexp
 	words
@@ -42,7 +42,7 @@ var syntax = []struct {
 
 var definedAt = regexp.MustCompile(`mapping key ("(?:[^"\\]|\\.)*") already defined at \[(\d+):`)
 
-// misread says in this package's words why the parser refuses a text.
+// misread describes in this package's words why the parser refuses a text.
 func misread(err error) *Error {
 	e := &Error{Text: unreadable.text, Words: unreadable.chinese}
 	e.position(err)
@@ -77,7 +77,7 @@ func (e *Error) position(err error) {
 	}
 }
 
-// found says of what kind a value is, behind what is wanted.
+// found describes what kind of value was found, to follow what is expected.
 func found(n ast.Node) words {
 	kind := words{"a text", "文字"}
 	switch n.Type() {
@@ -95,7 +95,8 @@ func found(n ast.Node) words {
 	return words{", and this is " + kind.text, "，而此处是" + kind.chinese}
 }
 
-// unknown says which known key an unknown one is nearest to, or which there are.
+// unknown returns the error for an unknown key. It names the known key that is
+// most similar, or all known keys.
 func unknown(path string, n ast.Node, key string, known map[string]reflect.Type) *Error {
 	keys := slices.Sorted(maps.Keys(known))
 	if near := Nearest(key, keys); near != "" {
@@ -104,8 +105,8 @@ func unknown(path string, n ast.Node, key string, known map[string]reflect.Type)
 	return at(n, path, fmt.Sprintf("unknown key %.40q: the keys here are %s", key, strings.Join(keys, ", ")), fmt.Sprintf("没有 %.40q 这个键：此处可用 %s", key, strings.Join(keys, "、")))
 }
 
-// Nearest returns the known word that differs least from a mistyped one, or ""
-// where half of it or more would have to be changed.
+// Nearest returns the known word that is most similar to a mistyped one, or ""
+// if half of it or more would have to be changed.
 func Nearest(text string, keys []string) (near string) {
 	least := (min(len(text), 40) + 1) / 2
 	for _, key := range keys {
@@ -116,8 +117,8 @@ func Nearest(text string, keys []string) (near string) {
 	return near
 }
 
-// distance is how many bytes have to be inserted, deleted or replaced to make b
-// of a (Levenshtein).
+// distance returns the number of bytes to insert, delete or replace to change a
+// into b (Levenshtein).
 func distance(a, b string) int {
 	if len(a) > 80 {
 		return len(a)
@@ -141,14 +142,14 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
-// Limits of nesting: the recursion of the YAML library has none, and its time
-// grows with the square of it.
+// Limits of nesting. The YAML library does not limit its recursion, and its
+// time grows with the square of the depth.
 const (
 	maxLevels = 20
 	maxIndent = 200
 )
 
-// unfit finds the first token of a text that no such file may have.
+// unfit returns an error for the first token that such a file must not contain.
 func unfit(tokens token.Tokens) *Error {
 	open, nested, line := 0, 0, 0
 	for _, t := range tokens {
