@@ -48,10 +48,11 @@ var rings = map[string]string{
 	"node/witness":              "crypto/tlog",
 	"node": "consensus/consent consensus/ledger consensus/replica consensus/scarce crypto/seal crypto/sign crypto/tlog node/catalog node/fragment node/peer " +
 		"node/problem node/profile node/source node/vault node/witness",
-	"node/web":          "consensus/ledger consensus/scarce crypto/sign crypto/tlog node/problem",
-	"node/api":          "consensus/consent consensus/ledger crypto/sign node node/problem node/profile",
-	"examples/province": "consensus/consent consensus/strict",
-	"cmd/internal/cli":  "consensus/consent",
+	"node/web":                 "consensus/ledger consensus/scarce crypto/sign crypto/tlog node/problem",
+	"node/api":                 "consensus/consent consensus/ledger crypto/sign node node/problem node/profile",
+	"examples/province":        "consensus/consent consensus/strict",
+	"cmd/internal/cli":         "consensus/consent",
+	"cmd/internal/cli/clitest": "cmd/internal/cli",
 	"cmd/atoll": "cmd/internal/cli consensus/audit consensus/consent consensus/durable consensus/ledger consensus/paper consensus/scarce consensus/strict consensus/subject crypto/seal crypto/sign crypto/tlog examples/province node node/catalog " +
 		"node/api node/peer node/problem node/profile node/source node/vault node/web node/witness",
 	"cmd/atoll-audit": "cmd/internal/cli consensus/audit consensus/audit/store consensus/consent consensus/durable consensus/ledger consensus/strict crypto/seal crypto/sign crypto/tlog",

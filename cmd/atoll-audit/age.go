@@ -2,10 +2,10 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/audit"
 
 	"github.com/spf13/cobra"
@@ -25,9 +25,10 @@ type age struct {
 	cmd  *cobra.Command
 }
 
-func (a *age) flag(cmd *cobra.Command, without string) {
+func (a *age) flag(cmd *cobra.Command) {
 	a.cmd = cmd
-	cmd.Flags().DurationVar(&a.most, "max-age", 0, "how old the newest cosignature may be, exit code 13 beyond it; 0: no limit ("+without+")")
+	cmd.Flags().DurationVar(&a.most, "max-age", 0, cli.Both("最新共签至多可以多久以前，超出则以退出码 13 结束；0 为不限（默认：地址 24h；文件夹或证明可能是存档，不限）",
+		"how old the newest cosignature may be, exit code 13 beyond it; 0: no limit (default: 24h for an address; none for a folder or a proof, which may be an archive)"))
 }
 
 // limit is the one that was given, or 24 hours for what is alive.
@@ -43,18 +44,20 @@ func (a *age) limit(alive bool) time.Duration {
 
 // check returns an error that wraps errStale where the head of a log is older
 // than it may be. Where the policy asks for no cosignature nothing dates it, and
-// that is an error where a limit was given.
-func (a *age) check(l *audit.Log, alive bool) error {
+// that is an error where a limit was given. Times are told in the zone.
+func (a *age) check(l *audit.Log, alive bool, zone *time.Location) error {
 	most := a.limit(alive)
 	if most == 0 || l.Fingerprint == "" || !l.Final && !a.cmd.Flags().Changed("max-age") {
 		return nil
 	}
 	at := dated(l)
 	if at.IsZero() {
-		return fmt.Errorf("%w: no cosignature says how old it is: there is none, or its time is in the future by this machine's clock", errStale)
+		return cli.Errorf(errStale, "没有共签能说明此日志有多旧：没有共签，或其时间晚于本机时钟",
+			"%[1]s: no cosignature says how old it is: there is none, or its time is in the future by this machine's clock", errStale)
 	}
 	if old := time.Since(at); old > most {
-		return fmt.Errorf("%w: the newest cosignature that counts is of %s, %s ago; the limit is %s", errStale, at.Format(time.RFC3339), old.Round(time.Second), most)
+		return cli.Errorf(errStale, "所示日志过旧：算数的最新共签在 %[2]s，距今 %[3]s；上限为 %[4]s", "%[1]s: the newest cosignature that counts is of %[2]s, %[3]s ago; the limit is %[4]s",
+			errStale, cli.Moment(at, zone), old.Round(time.Second), most)
 	}
 	return nil
 }

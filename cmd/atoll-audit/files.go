@@ -3,57 +3,74 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"strings"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/audit"
 	"atoll/consensus/durable"
 	"atoll/crypto/seal"
 	"atoll/crypto/tlog"
 )
 
-// readFile reads a small file that the user named.
-func readFile(path string, most int64) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
+// errPolicy means that a file is no policy.
+var errPolicy = errors.New("not a policy")
+
+// readNamed reads a text file that a flag names, by read; what cannot be read is
+// an error with the flag's own code.
+func readNamed(code, flag, path string, most int64, read func(string, int64) ([]byte, error)) ([]byte, error) {
+	text, err := read(path, most)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, cli.Errorf(&kind{code + ".unreadable", cli.ExitNotFound}, "没有文件 %s", "there is no file %s", path).
+			With("--%s 须指向该文件", "--%s is to name it", flag)
+	case errors.Is(err, cli.ErrText), errors.Is(err, cli.ErrLarge):
 		return nil, err
+	case err != nil:
+		return nil, cli.Errorf(&kind{code + ".unreadable", cli.ExitFailure}, "无法读取 --%[1]s 所指的 %[2]s（%[3]s）", "--%[1]s: %[2]s cannot be read (%[4]s)", flag, path, reason(err).Chinese, reason(err).English).
+			With("核对路径、所有者和权限", "check the path, its owner and its rights")
 	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, most+1))
-	if err == nil && int64(len(data)) > most {
-		err = fmt.Errorf("%s has more than %d bytes", path, most)
-	}
-	return data, err
+	return text, nil
 }
 
-// unreadable is the mistake of a file that cannot be read, or is not there.
-func unreadable(code string, err error, hint string) error {
-	exit := exitFailure
-	if errors.Is(err, fs.ErrNotExist) {
-		exit = exitNotFound
+// reason says why a file cannot be read, in the words of neither its path nor its
+// content.
+func reason(err error) cli.Text {
+	var inner *fs.PathError
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return cli.Text{Chinese: "没有权限", English: "no permission"}
+	case errors.As(err, &inner):
+		return cli.Text{Chinese: "系统错误", English: inner.Err.Error()}
 	}
-	return &mistake{code, err.Error(), hint, exit}
+	return cli.Text{Chinese: "系统错误", English: err.Error()}
 }
 
-// noEntry is the mistake of an index beyond the end of a log.
+// noEntry is the error of an index beyond the end of a log.
 func noEntry(index, size uint64) error {
-	return &mistake{"entry.unknown", fmt.Sprintf("there is no entry %d: the log has %d", index, size), "entries count from 0", exitNotFound}
+	return cli.Errorf(&kind{"entry.unknown", cli.ExitNotFound}, "没有条目 %d：日志共有 %d 个", "there is no entry %d: the log has %d", index, size).
+		With("条目从 0 起计", "entries count from 0")
+}
+
+// noIndex is the error of an argument that is no number.
+func noIndex(text string) error {
+	return cli.Usage("%q 不是条目的序号", "%q is not the index of an entry", text)
 }
 
 func readPolicy(path string) (*tlog.Policy, error) {
-	text, err := readFile(path, tlog.MaxPolicyBytes)
+	text, err := readNamed("policy", "policy", path, tlog.MaxPolicyBytes, cli.ReadText)
 	if err != nil {
-		return nil, unreadable("policy.unreadable", err, "--policy is the file that says whose signatures count")
+		return nil, err
 	}
 	// An error about a policy quotes it, and a file is easily mistaken.
 	if strings.Contains(string(text), "SECRET-KEY-") || strings.Contains(string(text), "ATOLL-SEED-") {
-		return nil, &mistake{"policy.malformed", path + " holds a secret key, not a policy", "--policy is the file that says whose signatures count", exitConfig}
+		return nil, cli.Errorf(&kind{"policy.malformed", cli.ExitConfig}, "%s 中是密钥，不是信任策略", "%s holds a secret key, not a policy", path).
+			With("--policy 须指向规定谁的签名算数的文件", "--policy is the file that says whose signatures count")
 	}
 	p, err := tlog.ParsePolicy(text)
 	if err != nil {
-		return nil, &mistake{"policy.malformed", fmt.Sprintf("%s: %v", path, err), "the format is c2sp.org/tlog-policy", exitConfig}
+		return nil, fmt.Errorf("%s: %w: %w", path, errPolicy, err)
 	}
 	return p, nil
 }
@@ -62,20 +79,18 @@ const maxIdentityFile = 64 << 10
 
 // readIdentity reads an age identity file that nobody else may read.
 func readIdentity(path string) (*seal.Identity, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, unreadable("identity.unreadable", err, "--identity is the auditor's age key file")
+	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
+		return nil, cli.Errorf(&kind{"identity.exposed", cli.ExitConfig}, "%s 可被他人读取（权限 %04o）", "%s can be read by others (mode %04o)", path, info.Mode().Perm()).
+			With("chmod 600 %s；若他人可能已读取，更换密钥", "chmod 600 %s, and consider whether the key is still a secret", path)
 	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return nil, &mistake{"identity.exposed", fmt.Sprintf("%s can be read by others (mode %04o)", path, info.Mode().Perm()), "chmod 600 " + path + ", and consider whether the key is still a secret", exitConfig}
-	}
-	text, err := readFile(path, maxIdentityFile)
+	text, err := readNamed("identity", "identity", path, maxIdentityFile, cli.ReadText)
 	if err != nil {
-		return nil, unreadable("identity.unreadable", err, "--identity is the auditor's age key file")
+		return nil, err
 	}
 	id, err := parseIdentity(string(text))
 	if err != nil {
-		return nil, &mistake{"identity.malformed", fmt.Sprintf("%s: %v", path, err), "the file has one line AGE-SECRET-KEY-PQ-1…, and comments behind #", exitConfig}
+		return nil, cli.Errorf(&kind{"identity.malformed", cli.ExitConfig}, "%s：%s", "%s: %s", path, err).
+			With("文件中应有一行 AGE-SECRET-KEY-PQ-1…，# 之后为注释", "the file has one line AGE-SECRET-KEY-PQ-1…, and comments behind #")
 	}
 	return &id, nil
 }
@@ -90,21 +105,25 @@ func parseIdentity(text string) (seal.Identity, error) {
 			continue
 		}
 		if key != "" {
-			return seal.Identity{}, errors.New("more than one identity")
+			return seal.Identity{}, cli.Errorf(nil, "不止一个密钥", "more than one identity")
 		}
 		key = line
 	}
 	if key == "" {
-		return seal.Identity{}, errors.New("no identity")
+		return seal.Identity{}, cli.Errorf(nil, "没有密钥", "no identity")
 	}
-	return seal.ParseIdentity(key)
+	id, err := seal.ParseIdentity(key)
+	if err != nil {
+		return id, cli.Errorf(nil, "不是 age 的混合密钥", "not a hybrid age identity")
+	}
+	return id, nil
 }
 
 // readState returns the head that was verified last time, or nil where there is
 // no file yet. The file is that checkpoint, with its signatures: two that do not
 // fit are evidence.
 func readState(path, origin string) (*tlog.Head, error) {
-	text, err := readFile(path, tlog.MaxNoteBytes)
+	text, err := cli.ReadFile(path, tlog.MaxNoteBytes)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -113,10 +132,12 @@ func readState(path, origin string) (*tlog.Head, error) {
 	}
 	c, err := tlog.Unverified(text)
 	if err != nil {
-		return nil, &mistake{"state.malformed", path + " is not a checkpoint", "name a file that atoll-audit has written", exitConfig}
+		return nil, cli.Errorf(&kind{"state.malformed", cli.ExitConfig}, "%s 不是检查点", "%s is not a checkpoint", path).
+			With("--state 须指向 atoll-audit 所写的文件", "name a file that atoll-audit has written")
 	}
 	if c.Origin != origin {
-		return nil, &mistake{"state.origin", fmt.Sprintf("%s is about the log %s", path, c.Origin), "keep one state file for each log", exitConfig}
+		return nil, cli.Errorf(&kind{"state.origin", cli.ExitConfig}, "%s 属于另一日志 %s", "%s is about the log %s", path, c.Origin).
+			With("每个日志各用一个状态文件", "keep one state file for each log")
 	}
 	return &c.Head, nil
 }

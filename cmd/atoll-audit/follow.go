@@ -10,6 +10,7 @@ import (
 
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/audit"
+	"atoll/consensus/consent"
 	"atoll/crypto/tlog"
 
 	"github.com/spf13/cobra"
@@ -19,29 +20,38 @@ func followCommand() *cobra.Command {
 	f := new(follow)
 	cmd := &cobra.Command{
 		Use:   "follow LOG --policy FILE --state FILE",
-		Short: "Keep up with a living log and tell findings as they come",
-		Long: `Verifies and replays the log, and then again and again what is new of it: that
-it only grows, every verdict, and what members did. Findings are told as they
+		Short: cli.Both("持续跟进运行中的日志，随时报告发现", "Keep up with a living log and report findings as they come"),
+		Long: cli.Both(`核查并重放日志，此后不断核查和重放其新增部分：日志只增不减、每个裁定，以及各成员
+的行为。发现随时报告，先报告日志已有部分的发现。它看不到任何人的数据。
+
+服务器暂不可达、检查点尚缺共签、成员落后，或超过 --max-age（默认 24 小时；投票成员
+每小时至少写一次时钟）没有新内容时，报告并等待。日志与自身、与其规则或与此前所见相
+矛盾时，以退出码 6 结束。
+
+给出 --json 时，每行是一个对象，名称为 finding、head、waiting 或 error。给出
+--resume 时，不必再从创世开始。`,
+			`Verifies and replays the log, and then again and again what is new of it: that
+it only grows, every verdict, and what members did. Findings are reported as they
 come, those of what the log had before first. It sees no data of anybody.
 
 A server that is away, a checkpoint that lacks cosignatures still, a member that
 is behind, and one that shows nothing new for longer than --max-age (24 hours
-unless given: voters tick every hour) are told and waited for. It ends with exit code 6 when the log
-contradicts itself, its rules or what was seen before.
+unless given: voters tick every hour) are reported and waited for. It ends with
+exit code 6 when the log contradicts itself, its rules or what was seen before.
 
 With --json each line is an object with one of the names finding, head, waiting
-and error. With --resume it need not begin at genesis again.`,
+and error. With --resume it need not begin at genesis again.`),
 		Args:        cobra.ExactArgs(1),
-		Annotations: map[string]string{lines: "yes"},
+		Annotations: map[string]string{cli.Lines: "yes"},
 		RunE:        f.command,
 	}
 	f.replay.check.demand(cmd)
-	cmd.Flags().Lookup("max-age").Usage = "how old the newest cosignature may be before it is told; 0: no limit (default: 24h)"
-	_ = cmd.MarkFlagRequired("state") // it was defined above
+	cmd.Flags().Lookup("max-age").Usage = cli.Both("最新共签早于此时长即报告；0 为不限（默认 24h）", "how old the newest cosignature may be before it is reported; 0: no limit (default: 24h)")
+	cli.Needs(cmd, "state")
 	f.replay.secrets.bring(cmd)
 	f.replay.mode(cmd)
-	cmd.Flags().StringVar(&f.replay.folder, "resume", "", "keep what was replayed in this folder, and go on from there the next time")
-	cmd.Flags().DurationVar(&f.every, "every", 5*time.Second, "how often to look")
+	cmd.Flags().StringVar(&f.replay.folder, "resume", "", cli.Both("将已重放的内容留存于此文件夹，下次从那里接续", "keep what was replayed in this folder, and go on from there the next time"))
+	cmd.Flags().DurationVar(&f.every, "every", 5*time.Second, cli.Both("每隔多久查看一次", "how often to look"))
 	return cmd
 }
 
@@ -52,7 +62,7 @@ const maxPause = 5 * time.Minute
 type follow struct {
 	replay  replay
 	every   time.Duration
-	t       *teller
+	t       *cli.Printer
 	lines   io.Writer // of JSON, nil: text
 	where   string
 	trust   *tlog.Policy
@@ -65,14 +75,14 @@ type follow struct {
 }
 
 func (f *follow) command(cmd *cobra.Command, args []string) (err error) {
-	t, asJSON, err := newTeller(cmd)
+	t, err := cli.To(cmd)
 	if err != nil {
 		return err
 	}
 	if f.every < 100*time.Millisecond {
-		return usage("--every %s is too often", f.every)
+		return cli.Usage("--every %s 过于频繁：至少 100ms", "--every %s is too often: 100ms is the least", f.every)
 	}
-	if f.t, f.where = t, args[0]; asJSON {
+	if f.t, f.where = t, args[0]; cli.AsJSON(cmd) {
 		f.lines = cmd.OutOrStdout()
 	}
 	if f.trust, err = readPolicy(f.replay.check.policy); err != nil {
@@ -159,7 +169,7 @@ func (f *follow) look(ctx context.Context) error {
 	source.Fetch = f.fetch(source.Fetch)
 	err = f.grow(source)
 	if err == nil {
-		err = f.replay.check.age.check(f.replay.check.log, true)
+		err = f.replay.check.age.check(f.replay.check.log, true, f.replay.check.zone())
 	}
 	return errors.Join(err, closer())
 }
@@ -287,11 +297,7 @@ func (f *follow) took(grown uint64) error {
 	s := f.replay.replayer.Summary()
 	head := followed{Size: s.Head.Size, New: grown, Root: s.Head.Root.String(), Time: s.Time, Final: f.replay.check.log.Final, verified: f.replay.verified()}
 	err := f.print("head", head, func() {
-		var offset int16
-		if g := f.replay.replayer.Genesis(); g != nil {
-			offset = g.Offset
-		}
-		f.t.say("%s  已核对 %d 个条目，新增 %d", "%s  %d entries verified, %d of them new", moment(s.Time, offset), s.Head.Size, grown)
+		f.t.Say("%s  已核对 %d 个条目，新增 %d", "%s  %d entries verified, %d of them new", cli.MomentOf(s.Time, f.replay.check.zone()), s.Head.Size, grown)
 	})
 	if err != nil {
 		return err
@@ -326,21 +332,25 @@ func (f *follow) wait(reason string, why error) error {
 	}
 	f.waiting = reason
 	return f.print("waiting", waited{reason, why.Error()}, func() {
-		words := waitWords[reason]
-		f.t.say("等待：%s（%s）", "waiting: %s (%s)", f.t.word(words[0], words[1]), why.Error())
+		f.t.Say("等待：%[1]s", "waiting: %[1]s (%[2]s)", waitWords[reason].In(f.t.Lang), why)
+		if zh := cli.InChinese(why); f.t.Lang == consent.Chinese && zh != why.Error() {
+			f.t.Say("  %s", "  %s", zh)
+		} else if f.t.Lang == consent.Chinese {
+			f.t.Say("  英文说明：%s", "  %s", why)
+		}
 	})
 }
 
-var waitWords = map[string][2]string{
-	away:  {"日志暂不可达，将重试", "the log cannot be reached, trying again"},
-	parts: {"日志不完整，将重试；也可向另一成员索取", "the log is incomplete, trying again; another member may have all of it"},
-	early: {"共签人数尚不足", "too few cosignatures yet"},
+var waitWords = map[string]cli.Text{
+	away:  {Chinese: "日志暂不可达，将重试", English: "the log cannot be reached, trying again"},
+	parts: {Chinese: "日志不完整，将重试；也可向另一成员索取", English: "the log is incomplete, trying again; another member may have all of it"},
+	early: {Chinese: "共签人数尚不足", English: "too few cosignatures yet"},
 	others: {
-		"共签人数不足，另有策略所不知的共签人：本策略制定之后共签人可能已交接；请向可信成员核实（atoll cosigners show），向其索取本网络的策略（atoll log policy），与他人核对指纹后换用",
-		"too few cosignatures, and others that the policy does not know: " + hintHandedOver,
+		Chinese: "共签人数不足，另有策略所不知的共签人：" + hintHandedOver.Chinese,
+		English: "too few cosignatures, and others that the policy does not know: " + hintHandedOver.English,
 	},
-	behind: {"所见日志落后于此前所见", "the log is behind what was seen of it"},
-	old:    {"所见日志过旧，其后的条目未出示；请向另一成员索取", "the log shown is old, and what came since is not shown; ask another member"},
+	behind: {Chinese: "所见日志落后于此前所见", English: "the log is behind what was seen of it"},
+	old:    {Chinese: "所见日志过旧，其后的条目未出示；请向另一成员索取", English: "the log shown is old, and what came since is not shown; ask another member"},
 }
 
 // print writes one thing, as a line of JSON or as text.
@@ -349,5 +359,5 @@ func (f *follow) print(name string, data any, text func()) error {
 		return cli.PrintLine(f.lines, map[string]any{name: data})
 	}
 	text()
-	return f.t.err
+	return f.t.Err()
 }

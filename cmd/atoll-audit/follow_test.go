@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/audit"
 	"atoll/consensus/audit/audittest"
 )
@@ -166,7 +167,7 @@ func TestFollow(t *testing.T) {
 		f.found(audit.RuleCovers)
 		f.head(7, 1)
 		f.stop()
-		f.ends(exitInterrupted, "interrupted")
+		f.ends(cli.ExitInterrupted, "interrupted")
 
 		// Again: with a folder it goes on, else it begins again.
 		log.set(files(len(w.Leaves)))
@@ -181,7 +182,7 @@ func TestFollow(t *testing.T) {
 			f.head(uint64(len(w.Leaves)), uint64(len(w.Leaves)-7))
 		}
 		f.stop()
-		f.ends(exitInterrupted, "interrupted")
+		f.ends(cli.ExitInterrupted, "interrupted")
 	}
 }
 
@@ -200,7 +201,7 @@ func TestFollowHandover(t *testing.T) {
 		t.Error(what)
 	}
 	f.stop()
-	f.ends(exitInterrupted, "interrupted")
+	f.ends(cli.ExitInterrupted, "interrupted")
 }
 
 // What contradicts what was seen ends it, however it is brought.
@@ -233,7 +234,7 @@ func TestFollowTampering(t *testing.T) {
 				f.waits(behind)
 			}
 		}
-		f.ends(exitTampered, "log.tampered")
+		f.ends(cli.ExitTampered, "log.tampered")
 		if t.Failed() {
 			t.Fatal(name)
 		}
@@ -274,7 +275,7 @@ func TestFollowForkWhileBehind(t *testing.T) {
 		if e := f.next().Error; e == nil || e.Code != "log.tampered" {
 			t.Fatalf("%s: %s", name, f.lines.Text())
 		}
-		if code := <-f.done; code != exitTampered {
+		if code := <-f.done; code != cli.ExitTampered {
 			t.Errorf("%s: exit code %d", name, code)
 		}
 	}
@@ -290,7 +291,7 @@ func TestOldHead(t *testing.T) {
 	f.head(uint64(len(w.Leaves)), uint64(len(w.Leaves)))
 	f.waits(old)
 	f.stop()
-	f.ends(exitInterrupted, "interrupted")
+	f.ends(cli.ExitInterrupted, "interrupted")
 	s := httptest.NewServer(log)
 	defer s.Close()
 	folder := filepath.Join(dir, "log")
@@ -302,13 +303,13 @@ func TestOldHead(t *testing.T) {
 		args []string
 		code int
 	}{
-		{[]string{"verify", s.URL}, exitUnproved}, {[]string{"replay", s.URL}, exitUnproved}, {[]string{"prove", s.URL, "3"}, exitUnproved},
+		{[]string{"verify", s.URL}, cli.ExitUnproved}, {[]string{"replay", s.URL}, cli.ExitUnproved}, {[]string{"prove", s.URL, "3"}, cli.ExitUnproved},
 		{[]string{"verify", s.URL, "--max-age", "0"}, 0}, {[]string{"verify", s.URL, "--max-age", "900000h"}, 0},
 		{[]string{"verify", folder}, 0}, {[]string{"replay", folder}, 0}, {[]string{"prove", folder, "3"}, 0},
-		{[]string{"verify", folder, "--max-age", "1h"}, exitUnproved}, {[]string{"prove", folder, "3", "--max-age", "1h"}, exitUnproved},
+		{[]string{"verify", folder, "--max-age", "1h"}, cli.ExitUnproved}, {[]string{"prove", folder, "3", "--max-age", "1h"}, cli.ExitUnproved},
 	} {
 		var out, errs strings.Builder
-		if code := run(t.Context(), append(c.args, "--policy", policy, "--json"), &out, &errs); code != c.code || c.code == exitUnproved && !strings.Contains(out.String(), `"code": "log.stale"`) {
+		if code := run(t.Context(), append(c.args, "--policy", policy, "--json"), &out, &errs); code != c.code || c.code == cli.ExitUnproved && !strings.Contains(out.String(), `"code": "log.stale"`) {
 			t.Errorf("%v: exit %d, want %d: %s%s", c.args, code, c.code, out.String(), errs.String())
 		}
 	}

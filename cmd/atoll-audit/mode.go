@@ -1,14 +1,14 @@
 package main
 
 import (
-	"fmt"
+	"atoll/cmd/internal/cli"
 
 	"github.com/spf13/cobra"
 )
 
 // mode lets the user have each signature verified by itself.
 func (r *replay) mode(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&r.exact, "exact", false, "verify each signature by itself: slower, and nothing rests on chance")
+	cmd.Flags().BoolVar(&r.exact, "exact", false, cli.Both("逐个验证签名：较慢，但不依赖概率", "verify each signature by itself: slower, and nothing rests on chance"))
 }
 
 // expect has signatures verified together, unless each is to be by itself.
@@ -34,11 +34,11 @@ func (r *replay) verified() verified {
 }
 
 // tellMode says in words how signatures were verified.
-func (r *replay) tellMode(t *teller) { t.row("签名验证", "signatures", r.verified().words(t)) }
+func (r *replay) tellMode(t *cli.Printer) { t.Row("签名验证", "signatures", r.verified().words(t)) }
 
-func (v verified) words(t *teller) string {
+func (v verified) words(t *cli.Printer) string {
 	if v.Together == 0 {
-		return t.word("逐个验证", "verified one by one")
+		return t.In("逐个验证", "verified one by one")
 	}
-	return fmt.Sprintf(t.word("%d 个条目合并验证（--exact 逐个验证）", "of %d entries verified together (--exact: one by one)"), v.Together)
+	return string(t.Fill("%d 个条目合并验证（--exact 逐个验证）", "of %d entries verified together (--exact: one by one)", v.Together))
 }

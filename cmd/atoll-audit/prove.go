@@ -18,8 +18,14 @@ func proveCommand() *cobra.Command {
 	p := new(prove)
 	cmd := &cobra.Command{
 		Use:   "prove LOG INDEX --policy FILE | prove --check PROOF --policy FILE",
-		Short: "Write a proof that an entry stands in the log, or check one without the log",
-		Long: `Writes a proof that an entry stands in the log under its checkpoint: a
+		Short: cli.Both("写出某条目在日志中的证明，或脱离日志核查此种证明", "Write a proof that an entry is in the log, or check one without the log"),
+		Long: cli.Both(`写出某条目在日志检查点之下的证明（C2SP tlog-proof）：核查它不再需要任何别的东西，
+多年有效。条目本身作为附加数据载于其中。只读少数 tile，不读整个日志。
+
+给出 --check 时，脱离日志核查此种证明。别处所作的证明可能不含条目：用 --entry 给出。
+
+证明只说明日志以此裁定收录了该条目，不说明裁定正确：后者见 replay。`,
+			`Writes a proof that an entry is in the log under its checkpoint: a
 C2SP tlog-proof, which needs nothing else to be checked, for years. The entry
 itself is in it, as its extra data. A few tiles are read, not the whole log.
 
@@ -27,16 +33,16 @@ With --check it verifies such a proof, without any log. A proof made elsewhere
 may lack the entry: name it with --entry.
 
 A proof says that the log took the entry in with this verdict, not that the
-verdict is right: for that see replay.`,
+verdict is right: for that see replay.`),
 		Args: cobra.MaximumNArgs(2),
 		RunE: p.command,
 	}
 	p.check.flags(cmd)
-	_ = cmd.MarkFlagRequired("policy") // it was defined above
-	cmd.Flags().StringVar(&p.out, "out", "", "write the proof to this file")
-	cmd.Flags().StringVar(&p.proof, "check", "", "verify this proof")
-	p.check.age.flag(cmd, "default: 24h for an address, none for a folder or --check")
-	cmd.Flags().StringVar(&p.entryFile, "entry", "", "with --check: the entry, where the proof lacks it")
+	cli.Needs(cmd, "policy")
+	cmd.Flags().StringVar(&p.out, "out", "", cli.Both("将证明写入此文件", "write the proof to this file"))
+	cmd.Flags().StringVar(&p.proof, "check", "", cli.Both("核查此证明", "verify this proof"))
+	p.check.age.flag(cmd)
+	cmd.Flags().StringVar(&p.entryFile, "entry", "", cli.Both("与 --check 同用：证明不含条目时，条目的文件", "with --check: the entry, where the proof lacks it"))
 	return cmd
 }
 
@@ -50,17 +56,17 @@ type prove struct {
 }
 
 func (p *prove) command(cmd *cobra.Command, args []string) error {
-	t, asJSON, err := newTeller(cmd)
+	t, err := cli.To(cmd)
 	if err != nil {
 		return err
 	}
 	switch {
 	case p.proof == "" && len(args) != 2:
-		return usage("accepts LOG and INDEX, or --check PROOF")
+		return cli.Usage("须给出 LOG 和 INDEX，或 --check PROOF", "wanted are LOG and INDEX, or --check PROOF")
 	case p.proof == "" && p.entryFile != "":
-		return usage("--entry goes with --check: a proof that is made here has its entry in it")
+		return cli.Usage("--entry 须与 --check 同用：此处所作的证明自含条目", "--entry goes with --check: a proof that is made here has its entry in it")
 	case p.proof != "" && (len(args) > 0 || p.out != ""):
-		return usage("--check takes a proof and no log, and writes nothing")
+		return cli.Usage("--check 只要证明，不要日志，也不写出什么", "--check takes a proof and no log, and writes nothing")
 	case p.proof != "":
 		err = p.verify()
 	default:
@@ -72,25 +78,25 @@ func (p *prove) command(cmd *cobra.Command, args []string) error {
 	switch {
 	case p.proof == "" && p.out != "":
 		err = durable.ReplaceShared(p.out, p.text)
-	case p.proof == "" && !asJSON:
+	case p.proof == "" && !cli.AsJSON(cmd):
 		_, err = cmd.OutOrStdout().Write(p.text)
-		t.w = cmd.ErrOrStderr() // what is on standard output is the proof
+		t, _ = cli.Beside(cmd) // what is on standard output is the proof
 	}
 	if err != nil {
 		return err
 	}
-	if asJSON {
+	if cli.AsJSON(cmd) {
 		return cli.PrintJSON(cmd.OutOrStdout(), "atoll-audit.prove/v1", p.result())
 	}
 	p.tell(t)
-	return t.err
+	return t.Err()
 }
 
 // make proves an entry.
 func (p *prove) make(cmd *cobra.Command, where, number string) (err error) {
 	index, err := strconv.ParseUint(number, 10, 64)
 	if err != nil {
-		return usage("%q is not the index of an entry", number)
+		return noIndex(number)
 	}
 	policy, err := readPolicy(p.check.policy)
 	if err != nil {
@@ -104,7 +110,7 @@ func (p *prove) make(cmd *cobra.Command, where, number string) (err error) {
 	if p.check.log, err = openLog(source, policy, where); err != nil {
 		return err
 	}
-	if err = p.check.age.check(p.check.log, isURL(where)); err != nil {
+	if err = p.check.age.check(p.check.log, isURL(where), p.check.zone()); err != nil {
 		return err
 	}
 	p.made, err = p.check.log.Prove(index)
@@ -128,27 +134,29 @@ func (p *prove) verify() error {
 	if err != nil {
 		return err
 	}
-	if p.text, err = readFile(p.proof, tlog.MaxProofBytes); err != nil {
-		return unreadable("proof.unreadable", err, "--check is a file that prove has written")
+	if p.text, err = readNamed("proof", "check", p.proof, tlog.MaxProofBytes, cli.ReadText); err != nil {
+		return err
 	}
 	made, err := tlog.ParseProof(p.text)
 	if err != nil {
-		return &mistake{"proof.malformed", p.proof + " is not a proof", "the format is c2sp.org/tlog-proof", exitUsage}
+		return cli.Errorf(&kind{"proof.malformed", cli.ExitUsage}, "%s 不是证明", "%s is not a proof", p.proof).
+			With("格式见 c2sp.org/tlog-proof", "the format is c2sp.org/tlog-proof")
 	}
 	p.made = &made
 	var entry []byte
 	switch {
 	case p.entryFile != "":
-		if entry, err = readFile(p.entryFile, tlog.MaxEntryBytes); err != nil {
-			return unreadable("entry.unreadable", err, "--entry is the entry as it stands in the log")
+		if entry, err = readNamed("entry", "entry", p.entryFile, tlog.MaxEntryBytes, cli.ReadFile); err != nil {
+			return err
 		}
 		entry = append([]byte{}, entry...) // given, even if empty
 	case made.Extra == nil:
-		return &mistake{"entry.missing", "the proof does not hold its entry", "name the entry with --entry", exitUsage}
+		return cli.Errorf(&kind{"entry.missing", cli.ExitUsage}, "该证明不含条目", "the proof does not hold its entry").
+			With("用 --entry 给出条目", "name the entry with --entry")
 	}
 	p.check.log, p.entry, err = audit.CheckProof(p.made, entry, policy)
 	if err == nil {
-		err = p.check.age.check(p.check.log, false)
+		err = p.check.age.check(p.check.log, false, p.check.zone())
 	}
 	return err
 }
@@ -187,17 +195,17 @@ func (p *prove) statement() (kind, key string, signed uint64) {
 	return "", "", 0
 }
 
-func (p *prove) tell(t *teller) {
+func (p *prove) tell(t *cli.Printer) {
 	kind, key, signed := p.statement()
 	words := kindWords[kind]
-	t.say("条目 %d：%s", "Entry %d: %s", p.entry.Index, t.word(words[0], words[1]))
-	t.row("种类", "kind", kind)
+	t.Say("条目 %d：%s", "Entry %d: %s", p.entry.Index, words.In(t.Lang))
+	t.Row("种类", "kind", kind)
 	if key != "" {
-		t.row("签署密钥", "signed by key", key)
-		t.row("签署时间", "author's time", moment(signed, 0))
+		t.Row("签署密钥", "signed by key", key)
+		t.Row("签署时间", "author's time", cli.MomentOf(signed, p.check.zone()))
 	}
-	t.row("网络时间", "network time", moment(p.entry.Time, 0))
-	t.row("裁定", "verdict", p.entry.Verdict)
-	t.say("在此日志中：", "It stands in this log:")
+	t.Row("网络时间", "network time", cli.MomentOf(p.entry.Time, p.check.zone()))
+	t.Row("裁定", "verdict", verdict(t, p.entry.Verdict))
+	t.Say("在此日志中：", "It stands in this log:")
 	p.check.tell(t)
 }

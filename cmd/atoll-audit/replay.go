@@ -23,8 +23,17 @@ func replayCommand() *cobra.Command {
 	r := new(replay)
 	cmd := &cobra.Command{
 		Use:   "replay LOG --policy FILE",
-		Short: "Verify, recompute every verdict, and look into what members did",
-		Long: `Does all that verify does, recomputes every verdict by the rules of the
+		Short: cli.Both("核查日志，重新得出每个裁定，并检视各成员的行为", "Verify, recompute every verdict, and look into what members did"),
+		Long: cli.Both(`完成 verify 的全部核查，按网络的规则重新得出每个裁定，并查找不当之处：签署者的
+时钟、缺失的回执等。
+
+给出审计方的密钥（--identity）时，还打开密封内容：授权、主体凭证、查询、放行和
+拒绝，核查每个问题和答复都在企业所签的范围之内。只有给出 --reveal 才写出企业和
+个人的名称。退出码 3 表示有发现。
+
+给出 --resume 时，以后的运行只重放新增部分，并列出历次运行的全部发现。文件夹中
+所存的已打开内容以该密钥加密。`,
+			`Does all that verify does, recomputes every verdict by the rules of the
 network, and looks for what is not right: authors' clocks, missing receipts.
 
 With an auditor's identity it opens what is sealed as well: consents,
@@ -33,14 +42,14 @@ answer was covered by what the subject signed. Subjects and persons are named
 with --reveal alone. Exit code 3 means that there are findings.
 
 With --resume a later run replays only what is new, and lists the findings of
-all runs. What the folder holds of opened entries is locked with the identity.`,
+all runs. What the folder holds of opened entries is locked with the identity.`),
 		Args: cobra.ExactArgs(1),
 		RunE: r.command,
 	}
 	r.check.demand(cmd)
 	r.secrets.bring(cmd)
 	r.mode(cmd)
-	cmd.Flags().StringVar(&r.folder, "resume", "", "keep what was replayed in this folder, and go on from there the next time")
+	cmd.Flags().StringVar(&r.folder, "resume", "", cli.Both("将已重放的内容留存于此文件夹，下次从那里接续", "keep what was replayed in this folder, and go on from there the next time"))
 	return cmd
 }
 
@@ -51,8 +60,8 @@ type secrets struct {
 }
 
 func (s *secrets) bring(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&s.file, "identity", "", "the auditor's age key file, to open what is sealed")
-	cmd.Flags().BoolVar(&s.reveal, "reveal", false, "name subjects and persons")
+	cmd.Flags().StringVar(&s.file, "identity", "", cli.Both("审计方的 age 密钥文件，用以打开密封内容", "the auditor's age key file, to open what is sealed"))
+	cmd.Flags().BoolVar(&s.reveal, "reveal", false, cli.Both("写出企业和个人的名称", "name subjects and persons"))
 }
 
 func (s *secrets) identity() (*seal.Identity, error) {
@@ -60,7 +69,7 @@ func (s *secrets) identity() (*seal.Identity, error) {
 	case s.file != "":
 		return readIdentity(s.file)
 	case s.reveal:
-		return nil, usage("--reveal needs --identity: without it nothing sealed is opened")
+		return nil, cli.Usage("--reveal 须与 --identity 同用：没有密钥就不打开任何密封内容", "--reveal needs --identity: without it nothing sealed is opened")
 	}
 	return nil, nil
 }
@@ -140,7 +149,8 @@ func (r *replay) resume() (from tlog.Head, err error) {
 	}
 	r.expect()
 	if n := r.replayer.Summary().Together; r.exact && n > 0 {
-		return from, &mistake{"resume.mode", fmt.Sprintf("an earlier run verified the signatures of %d entries together", n), "for an exact result name another folder, or run without --resume", exitUsage}
+		return from, cli.Errorf(&kind{"resume.mode", cli.ExitUsage}, "此前的运行合并验证了 %d 个条目的签名", "an earlier run verified the signatures of %d entries together", n).
+			With("要逐个验证，另选文件夹，或不用 --resume", "for an exact result name another folder, or run without --resume")
 	}
 	from = r.replayer.Summary().Head
 	if r.resumed = from.Size; r.replayer.Genesis() != nil {
@@ -179,6 +189,7 @@ func (r *replay) add(leaf []byte, each func(*audit.Entry) error) error {
 		return fmt.Errorf("%w: genesis is of the log %s, the checkpoint of %s", audit.ErrTampered, r.replayer.Genesis().Origin, r.check.log.Origin)
 	}
 	if e.Index == 0 {
+		r.check.offset = r.replayer.Genesis().Offset
 		if err := r.auditor(); err != nil {
 			return err
 		}
@@ -205,7 +216,7 @@ func (r *replay) auditor() error {
 		return nil
 	}
 	to := r.opens.Recipient()
-	whose := "nobody in this network"
+	whose := cli.Text{Chinese: "不属于本网络的任何人", English: "that of nobody in this network"}
 	for _, c := range members.Members() {
 		if !bytes.Equal(c.Age, to[:]) {
 			continue
@@ -213,9 +224,10 @@ func (r *replay) auditor() error {
 		if c.Has(ledger.Auditor) {
 			return nil
 		}
-		whose = c.Name + ", which is no auditor"
+		whose = cli.Text{Chinese: "属于 " + c.Name + "，而它不是审计方", English: "that of " + c.Name + ", which is no auditor"}
 	}
-	return &mistake{"identity.other", "the identity is that of " + whose, "name an auditor's age key file, or leave --identity away: show opens of an entry what any identity can", exitConfig}
+	return cli.Errorf(&kind{"identity.other", cli.ExitConfig}, "该密钥%[1]s", "the identity is %[2]s", whose.Chinese, whose.English).
+		With("给出审计方的 age 密钥文件，或不用 --identity；show 可用任何密钥打开条目中它能打开的部分", "name an auditor's age key file, or leave --identity away: show opens of an entry what any identity can")
 }
 
 // save makes room in memory, and where there is a folder leaves what a later
@@ -245,18 +257,18 @@ func (r *replay) collect() error {
 }
 
 func (r *replay) command(cmd *cobra.Command, args []string) error {
-	t, asJSON, err := newTeller(cmd)
+	t, err := cli.To(cmd)
 	if err != nil {
 		return err
 	}
 	if err := r.pass(cmd, args[0], nil); err != nil {
 		return err
 	}
-	if asJSON {
+	if cli.AsJSON(cmd) {
 		err = cli.PrintJSON(cmd.OutOrStdout(), "atoll-audit.replay/v1", r.result())
 	} else {
 		r.tell(t)
-		err = t.err
+		err = t.Err()
 	}
 	if err == nil && r.faults() > 0 {
 		err = errFindings
@@ -297,78 +309,53 @@ func (r *replay) result() replayed {
 	return out
 }
 
-func (r *replay) tell(t *teller) {
+func (r *replay) tell(t *cli.Printer) {
 	r.check.tell(t)
 	s := r.replayer.Summary()
 	if g := r.replayer.Genesis(); g != nil {
-		t.row("网络", "network", g.Name)
-		t.row("至", "until", moment(s.Time, g.Offset))
+		t.Row("网络", "network", g.Name)
+		t.Row("至", "until", cli.MomentOf(s.Time, r.check.zone()))
 	}
-	walked := t.word("否", "no")
+	walked := t.In("否", "no")
 	if r.walked {
-		walked = t.word("是", "yes")
+		walked = t.In("是", "yes")
 	}
-	t.row("日志所定共签人", "by the log", fmt.Sprintf(t.word("%d / %s；已由其中足数共签：%s", "%d of %s; cosigned by as many: %s"), r.quorum, strings.Join(r.named, " "), walked))
+	t.Row("所定共签人", "by the log", t.Fill("%[2]s，须 %[1]d 人；已由足数共签：%[3]s", "%d of %s; cosigned by as many: %s", r.quorum, strings.Join(r.named, " "), walked))
 	r.tellMode(t)
 	if r.resumed > 0 {
-		t.row("此前已重放", "resumed", r.resumed)
+		t.Row("此前已重放", "resumed", r.resumed)
 	}
-	t.say("\n每个裁定都已重新得出：", "\nEvery verdict was recomputed:")
+	t.Say("\n每个裁定都已重新得出：", "\nEvery verdict was recomputed:")
+	verdicts := cli.NewTable().Numbers(1)
 	for _, v := range slices.Sorted(maps.Keys(s.Verdicts)) {
-		t.say("  %-20s %d", "  %-20s %d", v, s.Verdicts[v])
+		verdicts.Row("  "+verdict(t, v), fmt.Sprint(s.Verdicts[v]))
 	}
+	t.Table(verdicts)
 	if !r.opened {
-		t.say("\n未打开密封内容（没有给出 --identity）。", "\nWhat is sealed was not looked into (no --identity).")
+		t.Say("\n未打开密封内容（没有给出 --identity）。", "\nWhat is sealed was not looked into (no --identity).")
 	}
 	if len(r.findings) == 0 {
-		t.say("\n没有发现问题。", "\nNo findings.")
+		t.Say("\n没有发现问题。", "\nNo findings.")
 		return
 	}
-	t.say("\n发现（%d 项）：", "\nFindings (%d):", len(r.findings))
+	t.Say("\n发现（%d 项）：", "\nFindings (%d):", len(r.findings))
 	for _, f := range r.findings {
 		r.finding(t, f)
 	}
 }
 
-func (r *replay) finding(t *teller, f audit.Finding) {
+func (r *replay) finding(t *cli.Printer, f audit.Finding) {
 	words := ruleWords[f.Rule]
 	note := ""
 	if f.Info {
-		note = t.word("（供参考）", " (for information)")
+		note = t.In("（供参考）", " (for information)")
 	}
-	t.say("  条目 %d  %s  %s：%s%s", "  entry %d  %s  %s: %s%s", f.Index, f.Rule, f.Member, t.word(words[0], words[1]), note)
-	t.say("      %s", "      %s", f.Detail)
+	t.Say("  条目 %d  %s  %s：%s%s", "  entry %d  %s  %s: %s%s", f.Index, f.Rule, f.Member, words.In(t.Lang), note)
+	t.Say("      英文说明：%s", "      %s", f.Detail)
 	if f.Subject != "" {
-		t.say("      授权主体 %s", "      subject %s", f.Subject)
+		t.Say("      授权主体 %s", "      subject %s", f.Subject)
 	}
 	if f.Operator != "" {
-		t.say("      经办人 %s", "      operator %s", f.Operator)
+		t.Say("      经办人 %s", "      operator %s", f.Operator)
 	}
-}
-
-// ruleWords say in one line what a finding is about.
-var ruleWords = map[audit.Rule][2]string{
-	audit.RuleUnopenable: {"密封内容打不开", "a sealed part does not open"},
-	audit.RuleMalformed:  {"密封内容不合格式", "a sealed part is malformed"},
-	audit.RuleConsent:    {"授权不成立", "a consent does not hold"},
-	audit.RuleCredential: {"主体凭证不成立", "a credential does not hold"},
-	audit.RuleTwoKeys:    {"一个企业有两把有效密钥", "one enterprise, two live keys"},
-	audit.RuleOperator:   {"没有写明经办人", "no operator is named"},
-	audit.RulePurpose:    {"用途与授权不符", "another purpose than consented"},
-	audit.RuleSection:    {"问题与日志不符", "the question is not the logged one"},
-	audit.RuleCovers:     {"超出授权", "outside the consent"},
-	audit.RuleResults:    {"结果与问题不符", "results do not fit the question"},
-	audit.RuleSize:       {"密文大小与问题不符", "the size of an answer tells of its content"},
-	audit.RuleRefusal:    {"拒绝理由不成立", "the reason of a refusal does not hold"},
-	audit.RuleRevocation: {"撤回未入日志", "a revocation did not reach the log"},
-	audit.RuleUnanswered: {"到期未答", "no answer by the deadline"},
-	audit.RuleUnreceived: {"没有回执", "no receipt"},
-	audit.RuleCopied:     {"与另一机构的密文摘要相同", "the digest of another agency's fragment"},
-	audit.RuleClock:      {"时钟偏差", "a clock is off"},
-	audit.RuleShown:      {"所示目录内容与日志不符", "shows of a catalog what it has not"},
-	audit.RuleNotice:     {"所签并非应有的告知书", "signed for another notice"},
-	audit.RuleCatalog:    {"答复所据目录版本不在日志中", "answered by no catalog in force"},
-	audit.RuleMeaning:    {"答复与授权所指含义不符", "answered by another meaning"},
-	audit.RuleRedefined:  {"输出项含义或算法已变", "is defined otherwise since"},
-	audit.RuleDelayed:    {"签署后迟迟未入日志", "came to the log late"},
 }

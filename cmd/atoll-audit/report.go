@@ -20,8 +20,16 @@ func reportCommand() *cobra.Command {
 	r := new(report)
 	cmd := &cobra.Command{
 		Use:   "report LOG --policy FILE",
-		Short: "Count who asked whom, what became of it, and how long it took",
-		Long: `Verifies and replays the log, and counts by month, bank and agency: queries,
+		Short: cli.Both("统计谁问了谁、结果如何、历时多久", "Count who asked whom, what became of it, and how long it took"),
+		Long: cli.Both(`核查并重放日志，按月、银行和机构统计：查询、放行、拒绝、到期未答，以及按网络时间
+计算的应答时延。月份按查询的网络时间、以网络的时区计。
+
+给出审计方的密钥时，还按用途统计查询、按理由统计拒绝，并知道问了谁而没有应答。无论
+密钥能打开什么，报告中都没有任何企业或个人的信息。
+
+格式：text、json、csv（RFC 4180，ASCII，每个机构一行，查询整体另有一行 "(all)"）和
+html（单独一页，无需其他文件）。`,
+			`Verifies and replays the log, and counts by month, bank and agency: queries,
 releases, refusals, what nobody answered in time, and how long answers took by
 network time. Months are those of the queries, at the network's offset.
 
@@ -30,17 +38,17 @@ and knows who was asked and stayed silent. Nothing about any enterprise or
 person is in a report, whatever the identity opens.
 
 Formats: text, json, csv (RFC 4180, ASCII, one row for each agency and one,
-"(all)", for the query as a whole) and html, one page that needs nothing else.`,
+"(all)", for the query as a whole) and html, one page that needs nothing else.`),
 		Args: cobra.ExactArgs(1),
 		RunE: r.command,
 	}
 	r.replay.check.demand(cmd)
 	r.replay.mode(cmd)
-	cmd.Flags().StringVar(&r.replay.secrets.file, "identity", "", "the auditor's age key file, to open what is sealed")
-	cmd.Flags().StringVar(&r.from, "from", "", "first month, as 2026-01 (default: the first there is)")
-	cmd.Flags().StringVar(&r.to, "to", "", "last month (default: the last there is)")
-	cmd.Flags().StringVar(&r.format, "format", "", "text, json, csv or html (default: text)")
-	cmd.Flags().StringVar(&r.out, "out", "", "write the report to this file")
+	cmd.Flags().StringVar(&r.replay.secrets.file, "identity", "", cli.Both("审计方的 age 密钥文件，用以打开密封内容", "the auditor's age key file, to open what is sealed"))
+	cmd.Flags().StringVar(&r.from, "from", "", cli.Both("首月，如 2026-01（默认：最早的月份）", "first month, as 2026-01 (default: the first there is)"))
+	cmd.Flags().StringVar(&r.to, "to", "", cli.Both("末月（默认：最新的月份）", "last month (default: the last there is)"))
+	cmd.Flags().StringVar(&r.format, "format", "", cli.Both("text、json、csv 或 html（默认 text）", "text, json, csv or html (default: text)"))
+	cmd.Flags().StringVar(&r.out, "out", "", cli.Both("将报告写入此文件", "write the report to this file"))
 	return cmd
 }
 
@@ -51,7 +59,7 @@ type report struct {
 	counted               *audit.Report
 }
 
-var formats = map[string]func(*report, *teller, io.Writer) error{
+var formats = map[string]func(*report, *cli.Printer, io.Writer) error{
 	"text": (*report).text,
 	"json": (*report).json,
 	"csv":  (*report).csv,
@@ -59,11 +67,11 @@ var formats = map[string]func(*report, *teller, io.Writer) error{
 }
 
 func (r *report) command(cmd *cobra.Command, args []string) error {
-	t, asJSON, err := newTeller(cmd)
+	t, err := cli.To(cmd)
 	if err != nil {
 		return err
 	}
-	write, err := r.writer(asJSON)
+	write, err := r.writer(cli.AsJSON(cmd))
 	if err != nil {
 		return err
 	}
@@ -87,16 +95,19 @@ func (r *report) command(cmd *cobra.Command, args []string) error {
 	if err := deliver(cmd.OutOrStdout(), r.out, func(w io.Writer) error { return write(r, t, w) }); err != nil || r.out == "" {
 		return err
 	}
-	t.w = cmd.ErrOrStderr() // what is printed is documents
-	t.say("报告已写入 %s（%s）", "report written to %s (%s)", r.out, r.format)
-	return t.err
+	said, err := cli.Beside(cmd)
+	if err != nil {
+		return err
+	}
+	said.Say("报告已写入 %s（%s）", "report written to %s (%s)", r.out, r.format)
+	return said.Err()
 }
 
 // writer returns what writes the format that was asked for.
-func (r *report) writer(asJSON bool) (func(*report, *teller, io.Writer) error, error) {
+func (r *report) writer(asJSON bool) (func(*report, *cli.Printer, io.Writer) error, error) {
 	switch {
 	case asJSON && r.format != "" && r.format != "json":
-		return nil, usage("--json and --format %s contradict each other", r.format)
+		return nil, cli.Usage("--json 与 --format %s 矛盾", "--json and --format %s contradict each other", r.format)
 	case asJSON:
 		r.format = "json"
 	case r.format == "":
@@ -104,7 +115,7 @@ func (r *report) writer(asJSON bool) (func(*report, *teller, io.Writer) error, e
 	}
 	write := formats[r.format]
 	if write == nil {
-		return nil, usage("--format %q is not text, json, csv or html", r.format)
+		return nil, cli.Usage("--format 须为 text、json、csv 或 html，不是 %q", "--format %q is not text, json, csv or html", r.format)
 	}
 	return write, nil
 }
@@ -114,18 +125,22 @@ func (r *report) months() (first, last audit.Month, err error) {
 	last = 1<<31 - 1
 	if r.from != "" {
 		if first, err = audit.ParseMonth(r.from); err != nil {
-			return 0, 0, usage("--from %v", err)
+			return 0, 0, noMonth("from", r.from)
 		}
 	}
 	if r.to != "" {
 		if last, err = audit.ParseMonth(r.to); err != nil {
-			return 0, 0, usage("--to %v", err)
+			return 0, 0, noMonth("to", r.to)
 		}
 	}
 	if first > last {
-		return 0, 0, usage("--from %s is behind --to %s", r.from, r.to)
+		return 0, 0, cli.Usage("--from %s 晚于 --to %s", "--from %s is behind --to %s", r.from, r.to)
 	}
 	return first, last, nil
+}
+
+func noMonth(flag, text string) error {
+	return cli.Usage("--%s 须为月份，如 2026-01，不是 %.60q", "--%s is a month, such as 2026-01, not %.60q", flag, text)
 }
 
 // deliver writes a document to a file, all of it or none, or to w where no
@@ -163,7 +178,7 @@ type title struct {
 	English string `json:"en"`
 }
 
-func (r *report) json(_ *teller, w io.Writer) error {
+func (r *report) json(_ *cli.Printer, w io.Writer) error {
 	s := r.replay.replayer.Summary()
 	out := reported{
 		checked: r.replay.check.result(), Network: s.Network.String(), Time: s.Time, From: r.from, To: r.to,
@@ -196,7 +211,7 @@ const all = "(all)"
 
 // csv writes one row for each tally. Whatever it holds is ASCII: names and
 // codes are by their form.
-func (r *report) csv(_ *teller, w io.Writer) error {
+func (r *report) csv(_ *cli.Printer, w io.Writer) error {
 	out := csv.NewWriter(w)
 	out.UseCRLF = true
 	head := []string{"month", "bank", "agency", "purpose", "queries", "releases", "refusals", "unclosed", "open", "p50_ms", "p90_ms", "max_ms"}

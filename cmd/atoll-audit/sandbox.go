@@ -20,8 +20,18 @@ func sandboxCommand() *cobra.Command {
 	s := new(sandbox)
 	cmd := &cobra.Command{
 		Use:   "sandbox LOG --policy FILE --what-if FILE",
-		Short: "Replay the log under other rules and tell what would have been decided otherwise",
-		Long: `Verifies and replays the log, and beside it a second time under the rules of the
+		Short: cli.Both("在另一组规则下重放日志，说明哪些裁定会不同", "Replay the log under other rules and list what would have been decided otherwise"),
+		Long: cli.Both(`核查并重放日志，同时在网络规则之外再加一组规则重放一遍。所加规则由 YAML 文件给出：
+
+    uses_per_day: 5              # 一家银行每日可用的次数，合计各授权
+    max_days: 90                 # 授权自首日起至多多少天
+    final: true                  # 每次放行都等待检查点达终局
+    banned_purposes: [post_loan] # 须有 --identity
+    max_months: 12               # 每个输出项的历史月数；须有 --identity
+
+一项裁定改变后，其后果仍按网络规则推演：查询若被拒绝，对它的答复即无所答；未用掉的
+次数留给下一次查询。不考虑各成员是否会有不同的行为。网络本身不受影响。`,
+			`Verifies and replays the log, and beside it a second time under the rules of the
 network and others, which a YAML file names:
 
     uses_per_day: 5              # that a bank may spend on a day, over all consents
@@ -33,15 +43,15 @@ network and others, which a YAML file names:
 What follows from a decision follows by the network's rules: an answer to a
 query that would have been refused is an answer to none, and a use that was
 not spent is there for the next query. That members would have acted otherwise
-is not considered. Nothing of the network changes.`,
+is not considered. Nothing of the network changes.`),
 		Args: cobra.ExactArgs(1),
 		RunE: s.command,
 	}
 	s.replay.check.demand(cmd)
 	s.replay.mode(cmd)
-	cmd.Flags().StringVar(&s.replay.secrets.file, "identity", "", "the auditor's age key file, to open what is sealed")
-	cmd.Flags().StringVar(&s.whatIf, "what-if", "", "the file with the other rules")
-	_ = cmd.MarkFlagRequired("what-if") // it was defined above
+	cmd.Flags().StringVar(&s.replay.secrets.file, "identity", "", cli.Both("审计方的 age 密钥文件，用以打开密封内容", "the auditor's age key file, to open what is sealed"))
+	cmd.Flags().StringVar(&s.whatIf, "what-if", "", cli.Both("所加规则的文件", "the file with the other rules"))
+	cli.Needs(cmd, "what-if")
 	return cmd
 }
 
@@ -62,6 +72,9 @@ type rules struct {
 	MaxMonths  *uint64  `yaml:"max_months" json:"max_months,omitempty"`
 	Final      bool     `yaml:"final" json:"final,omitempty"`
 }
+
+// errRules means that a file has no rules that can be tried.
+var errRules = errors.New("not rules to be tried")
 
 const (
 	maxWhatIf = 64 << 10
@@ -97,20 +110,20 @@ func (r rules) whatIf() audit.WhatIf {
 }
 
 func (s *sandbox) command(cmd *cobra.Command, args []string) (err error) {
-	t, asJSON, err := newTeller(cmd)
+	t, err := cli.To(cmd)
 	if err != nil {
 		return err
 	}
-	text, err := readFile(s.whatIf, maxWhatIf)
+	text, err := readNamed("what_if", "what-if", s.whatIf, maxWhatIf, cli.ReadText)
 	if err != nil {
-		return unreadable("what_if.unreadable", err, "--what-if is the file with the other rules")
+		return err
 	}
 	if s.rules, err = parseRules(text); err != nil {
-		return &mistake{"what_if.malformed", fmt.Sprintf("%s: %v", s.whatIf, err), "see atoll-audit sandbox --help for the rules that there are", exitConfig}
+		return fmt.Errorf("%s: %w: %w", s.whatIf, errRules, err)
 	}
 	what := s.rules.whatIf()
 	if what.NeedsIdentity() && s.replay.secrets.file == "" {
-		return usage("banned_purposes and max_months are about what is sealed: they need --identity")
+		return cli.Usage("banned_purposes 和 max_months 涉及密封内容：须有 --identity", "banned_purposes and max_months are about what is sealed: they need --identity")
 	}
 	state := store.Temporary()
 	defer func() { err = errors.Join(err, state.Close()) }()
@@ -130,17 +143,14 @@ func (s *sandbox) command(cmd *cobra.Command, args []string) (err error) {
 		}
 		return box.Add(e)
 	})
-	if errors.Is(err, audit.ErrNoPurpose) {
-		err = &mistake{"what_if.purpose", err.Error(), "banned_purposes takes the codes of the network's purposes: atoll-audit show LOG 0 lists them", exitConfig}
-	}
 	if err != nil {
 		return err
 	}
-	if asJSON {
+	if cli.AsJSON(cmd) {
 		return cli.PrintJSON(cmd.OutOrStdout(), "atoll-audit.sandbox/v1", s.result())
 	}
 	s.tell(t)
-	return t.err
+	return t.Err()
 }
 
 // access are the kinds that are about an access.
@@ -180,34 +190,35 @@ func (s *sandbox) counts() []otherwiseCount {
 	return list
 }
 
-func (s *sandbox) tell(t *teller) {
+func (s *sandbox) tell(t *cli.Printer) {
 	s.replay.check.tell(t)
 	s.replay.tellMode(t)
+	accesses := cli.NewTable().Numbers(1)
 	for _, kind := range slices.Sorted(maps.Keys(s.accesses)) {
-		words := kindWords[kind]
-		t.row(words[0], kind, s.accesses[kind])
+		accesses.Row(kindOf(t, kind), fmt.Sprint(s.accesses[kind]))
 	}
+	t.Table(accesses)
 	if len(s.otherwise) == 0 {
-		t.say("\n在这些规则下，没有一次访问会有不同的裁定。", "\nUnder these rules no access would have been decided otherwise.")
+		t.Say("\n在这些规则下，没有一次访问会有不同的裁定。", "\nUnder these rules no access would have been decided otherwise.")
 		return
 	}
-	t.say("\n会有不同裁定的条目", "\nDecided otherwise")
-	var rows [][]string
+	t.Say("\n会有不同裁定的条目", "\nDecided otherwise")
+	counts := t.Columns(cli.Text{Chinese: "种类", English: "kind"}, cli.Text{Chinese: "当时", English: "then"}, cli.Text{Chinese: "假如", English: "what if"}, cli.Text{Chinese: "数量", English: "count"}).Numbers(3)
 	for _, c := range s.counts() {
-		rows = append(rows, []string{c.Kind, string(c.Then), string(c.WhatIf), fmt.Sprint(c.Entries)})
+		counts.Row(kindOf(t, c.Kind), verdict(t, c.Then), verdict(t, c.WhatIf), fmt.Sprint(c.Entries))
 	}
-	t.table([]string{t.word("种类", "kind"), t.word("当时", "then"), t.word("假如", "what if"), t.word("数量", "count")}, rows, 3)
-	t.say("", "")
+	t.Table(counts)
+	t.Say("", "")
 	unknown := false
 	for _, o := range s.otherwise {
 		if o.WhatIf == audit.SandboxUnknown {
 			unknown = true
 			continue
 		}
-		t.say("  条目 %d  %s  %s：%s → %s", "  entry %d  %s  %s: %s → %s", o.Index, o.Kind, o.Author, o.Then, o.WhatIf)
+		t.Say("  条目 %d  %s  %s：%s → %s", "  entry %d  %s  %s: %s → %s", o.Index, kindOf(t, o.Kind), o.Author, verdict(t, o.Then), verdict(t, o.WhatIf))
 	}
 	if unknown {
-		t.say("unknown：日志不足以判断——共签不是日志条目，看不出机构放行时检查点是否已达终局；或密封内容打不开。逐条见 --json。",
+		t.Say("不得而知 [unknown]：日志不足以判断——共签不是日志条目，看不出机构放行时检查点是否已达终局；或密封内容打不开。逐条见 --json。",
 			"unknown: the log does not tell. Cosignatures are no entries, so it does not say\nwhether a checkpoint was final when an agency released; or a sealed part does\nnot open. --json lists them.")
 	}
 }

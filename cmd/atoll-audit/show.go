@@ -5,6 +5,7 @@ import (
 
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/audit"
+	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 
 	"github.com/spf13/cobra"
@@ -14,13 +15,17 @@ func showCommand() *cobra.Command {
 	s := new(show)
 	cmd := &cobra.Command{
 		Use:   "show LOG INDEX",
-		Short: "Tell what one entry says",
-		Long: `Tells what one entry of a log says: who signed it, when, what the rules said,
+		Short: cli.Both("说明一个条目的内容", "Explain one entry"),
+		Long: cli.Both(`说明日志中一个条目的内容：由谁在何时签署，规则如何裁定，哪些是公开的；给出审计方
+的密钥时，还说明密封的内容。只有给出 --reveal 才写出企业和个人的名称。
+
+先重算整个日志。给出 --policy 时，还核查其检查点的签名。`,
+			`Explains one entry of a log: who signed it, when, what the rules said,
 what is public, and with an auditor's identity what is sealed. Subjects and
 persons are named with --reveal alone.
 
 The whole log is recomputed first. Signatures of its checkpoint are verified
-where --policy is given.`,
+where --policy is given.`),
 		Args: cobra.ExactArgs(2),
 		RunE: s.command,
 	}
@@ -40,13 +45,13 @@ type show struct {
 
 // command replays the log and tells of the entry.
 func (s *show) command(cmd *cobra.Command, args []string) error {
-	t, asJSON, err := newTeller(cmd)
+	t, err := cli.To(cmd)
 	if err != nil {
 		return err
 	}
 	index, err := strconv.ParseUint(args[1], 10, 64)
 	if err != nil {
-		return usage("%q is not the index of an entry", args[1])
+		return noIndex(args[1])
 	}
 	s.replay.partly = true
 	err = s.replay.pass(cmd, args[0], func(e *audit.Entry) error {
@@ -62,18 +67,18 @@ func (s *show) command(cmd *cobra.Command, args []string) error {
 	if s.entry == nil {
 		return noEntry(index, s.replay.check.log.Size)
 	}
-	if asJSON {
+	if cli.AsJSON(cmd) {
 		return cli.PrintJSON(cmd.OutOrStdout(), "atoll-audit.show/v1", s.result())
 	}
 	s.tell(t)
-	return t.err
+	return t.Err()
 }
 
 // field is one thing that an entry says.
 type field struct {
 	key              string // in JSON
-	chinese, english string
-	value            string
+	chinese, english cli.Words
+	value            cli.Text // in JSON the English
 }
 
 // shown is what --json prints.
@@ -114,7 +119,7 @@ func (s *show) result() shown {
 func fields(list []field) []shownField {
 	out := []shownField{}
 	for _, f := range list {
-		out = append(out, shownField{f.key, f.value})
+		out = append(out, shownField{f.key, f.value.English})
 	}
 	return out
 }
@@ -130,19 +135,19 @@ func (s *show) about() []audit.Finding {
 	return found
 }
 
-func (s *show) tell(t *teller) {
-	e, offset := s.entry, s.replay.replayer.Genesis().Offset
-	t.say("条目 %d：%s", "Entry %d: %s", e.Index, t.word(kindWords[e.Kind][0], kindWords[e.Kind][1]))
-	t.row("种类", "kind", e.Kind)
+func (s *show) tell(t *cli.Printer) {
+	e, zone := s.entry, consent.Zone(s.replay.replayer.Genesis().Offset)
+	t.Say("条目 %d：%s", "Entry %d: %s", e.Index, kindWords[e.Kind].In(t.Lang))
+	t.Row("种类", "kind", e.Kind)
 	if e.Author != "" {
-		t.row("签署成员", "signed by", e.Author)
+		t.Row("签署成员", "signed by", e.Author)
 	}
-	t.row("网络时间", "network time", moment(e.Time, offset))
+	t.Row("网络时间", "network time", cli.MomentOf(e.Time, zone))
 	if e.Statement != nil {
-		t.row("签署时间", "author's time", moment(e.Statement.ID.Time(), offset))
+		t.Row("签署时间", "author's time", cli.MomentOf(e.Statement.ID.Time(), zone))
 	}
-	t.row("裁定", "verdict", e.Verdict)
-	t.say("公开部分", "Public")
+	t.Row("裁定", "verdict", verdict(t, e.Verdict))
+	t.Say("公开部分", "Public")
 	s.list(t, s.public())
 	s.tellSealed(t)
 	for _, f := range s.about() {
@@ -152,25 +157,25 @@ func (s *show) tell(t *teller) {
 	s.replay.tellMode(t)
 }
 
-func (s *show) tellSealed(t *teller) {
+func (s *show) tellSealed(t *cli.Printer) {
 	switch {
 	case !sealsSomething(s.entry):
 	case !s.replay.opened:
-		t.say("密封部分：没有给出 --identity，未打开", "Sealed: not opened, no --identity was given")
+		t.Say("密封部分：没有给出 --identity，未打开", "Sealed: not opened, no --identity was given")
 	case s.locked != nil:
-		t.say("密封部分打不开：%s", "Sealed: does not open: %s", s.locked)
+		t.Say("密封部分打不开\n  英文说明：%s", "Sealed: does not open: %s", s.locked)
 	default:
-		t.say("密封部分", "Sealed")
+		t.Say("密封部分", "Sealed")
 		s.list(t, s.secret())
 	}
 }
 
-func (s *show) list(t *teller, list []field) {
+func (s *show) list(t *cli.Printer, list []field) {
 	if len(list) == 0 {
-		t.say("  （无）", "  (nothing)")
+		t.Say("  （无）", "  (nothing)")
 	}
 	for _, f := range list {
-		t.row("  "+f.chinese, "  "+f.english, f.value)
+		t.Row("  "+f.chinese, "  "+f.english, f.value.In(t.Lang))
 	}
 }
 

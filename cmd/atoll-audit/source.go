@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/audit"
 	"atoll/crypto/tlog"
 )
@@ -26,13 +27,14 @@ func openSource(ctx context.Context, where string) (s audit.Source, closer func(
 	if isURL(where) {
 		base, err := url.Parse(where)
 		if err != nil || base.Host == "" {
-			return s, none, usage("%q is not the address of a log", where)
+			return s, none, cli.Usage("%q 不是日志的地址", "%q is not the address of a log", where)
 		}
 		return audit.Source{Fetch: server(ctx, base)}, none, nil
 	}
 	root, err := os.OpenRoot(where)
 	if err != nil {
-		return s, none, &mistake{"log.missing", "there is no folder " + where, "LOG is the folder that holds checkpoint and tile/, or its http(s) address", exitNotFound}
+		return s, none, cli.Errorf(&kind{"log.missing", cli.ExitNotFound}, "没有文件夹 %s", "there is no folder %s", where).
+			With("LOG 是含有 checkpoint 和 tile/ 的文件夹，或其 http(s) 地址", "LOG is the folder that holds checkpoint and tile/, or its http(s) address")
 	}
 	return folder(ctx, root), root.Close, nil
 }
@@ -93,7 +95,8 @@ func openLog(source audit.Source, policy *tlog.Policy, where string) (*audit.Log
 		return nil, err
 	}
 	below := strings.TrimRight(where, "/") + "/log"
-	return nil, &mistake{code: "log.missing", text: fmt.Sprintf("%s holds no log, %s does", where, below), hint: "give " + below + " as LOG"}
+	return nil, cli.Errorf(&kind{"log.missing", cli.ExitUsage}, "%s 中没有日志，%s 中有", "%s holds no log, %s does", where, below).
+		With("以 %s 为 LOG", "give %s as LOG", below)
 }
 
 func irregular(path string) error {

@@ -2,43 +2,43 @@ package main
 
 import (
 	"errors"
-	"fmt"
-	"io"
 	"os"
 	"time"
 
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/audit"
+	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 	"atoll/crypto/tlog"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 )
 
 func verifyCommand() *cobra.Command {
 	c := new(check)
 	cmd := &cobra.Command{
 		Use:   "verify LOG --policy FILE",
-		Short: "Check signatures, every entry, every tile and the root",
-		Long: `Checks that the checkpoint is signed as the policy demands, that every entry
+		Short: cli.Both("核查签名、每个条目、每个 tile 和根", "Check signatures, every entry, every tile and the root"),
+		Long: cli.Both(`核查检查点的签名合乎信任策略，每个条目、每个 tile 都归结为它的根，
+此外别无他物；给出 --state 时，还核查上次所见的历史是此次的开头部分。`,
+			`Checks that the checkpoint is signed as the policy demands, that every entry
 and every tile leads to its root, that nothing else is there, and, with
---state, that the history seen last time is the beginning of this one.`,
+--state, that the history seen last time is the beginning of this one.`),
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			t, asJSON, err := newTeller(cmd)
+			t, err := cli.To(cmd)
 			if err != nil {
 				return err
 			}
 			if err := c.run(cmd, args[0], nil); err != nil {
 				return err
 			}
-			if asJSON {
+			if cli.AsJSON(cmd) {
 				return cli.PrintJSON(cmd.OutOrStdout(), "atoll-audit.verify/v1", c.result())
 			}
 			c.tell(t)
-			return t.err
+			return t.Err()
 		},
 	}
 	c.demand(cmd)
@@ -53,21 +53,20 @@ type check struct {
 	seen          *tlog.Head
 	start         func() (tlog.Head, error) // where to begin, nil: at the beginning
 	end           func() error              // what is checked last, nil: nothing
-	offset        int16                     // of the network from UTC, in minutes: all times are told in its zone
+	offset        int16                     // of the network from UTC, in minutes: all times are told in its zone, in UTC without
 }
 
 func (c *check) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&c.policy, "policy", "", "the file that says whose signatures count (C2SP tlog-policy)")
-	cmd.Flags().String("lang", "", "zh or en (default: from the environment)")
+	cmd.Flags().StringVar(&c.policy, "policy", "", cli.Both("信任策略文件：规定谁的签名算数（C2SP tlog-policy）", "the file that says whose signatures count (C2SP tlog-policy)"))
 }
 
 // demand is flags for commands that trust nothing without a policy, and may
 // remember what they verified by it.
 func (c *check) demand(cmd *cobra.Command) {
 	c.flags(cmd)
-	_ = cmd.MarkFlagRequired("policy") // it was defined above
-	cmd.Flags().StringVar(&c.state, "state", "", "remember the checkpoint in this file, and insist that the log only grows")
-	c.age.flag(cmd, "default: 24h for an address, none for a folder, which may be an archive")
+	cli.Needs(cmd, "policy")
+	cmd.Flags().StringVar(&c.state, "state", "", cli.Both("将检查点记在此文件中，并要求日志只增不减", "remember the checkpoint in this file, and insist that the log only grows"))
+	c.age.flag(cmd)
 }
 
 // run verifies the log and hands each entry to each, unless that is nil. Only
@@ -98,7 +97,7 @@ func (c *check) run(cmd *cobra.Command, where string, each func(leaf []byte) err
 			return err
 		}
 	}
-	bar := progress(cmd.ErrOrStderr(), c.log.Size-from.Size)
+	bar := progress(cli.Terminal(cmd), c.log.Size-from.Size)
 	next := from.Size
 	err = c.log.VerifyFrom(from, c.seen, func(leaf []byte) error {
 		_ = bar.Add(1) // a bar that cannot be drawn is no reason to stop
@@ -119,7 +118,7 @@ func (c *check) run(cmd *cobra.Command, where string, each func(leaf []byte) err
 		err = writeState(c.state, c.log)
 	}
 	if err == nil {
-		err = c.age.check(c.log, isURL(where))
+		err = c.age.check(c.log, isURL(where), c.zone())
 	}
 	return err
 }
@@ -138,11 +137,9 @@ func offsetOf(leaf []byte) int16 {
 	return g.Offset
 }
 
-// progress is a bar of entries, where somebody is watching.
-func progress(w io.Writer, size uint64) *progressbar.ProgressBar {
-	f, ok := w.(*os.File)
-	watched := ok && term.IsTerminal(int(f.Fd()))
-	return progressbar.NewOptions64(int64(size), progressbar.OptionSetWriter(w), progressbar.OptionSetVisibility(watched),
+// progress is a bar of entries on a terminal, where somebody is watching.
+func progress(terminal *os.File, size uint64) *progressbar.ProgressBar {
+	return progressbar.NewOptions64(int64(size), progressbar.OptionSetWriter(terminal), progressbar.OptionSetVisibility(terminal != nil),
 		progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish())
 }
 
@@ -191,45 +188,48 @@ func signatures(list []tlog.Signature) []signature {
 }
 
 // tell prints what was verified.
-func (c *check) tell(t *teller) {
+func (c *check) tell(t *cli.Printer) {
 	l := c.log
-	t.row("日志", "log", l.Origin)
-	t.row("条目", "entries", l.Size)
-	t.row("根", "root", l.Root)
+	t.Row("日志", "log", l.Origin)
+	t.Row("条目", "entries", l.Size)
+	t.Row("根", "root", l.Root)
 	for _, s := range l.Signers {
-		t.row("签名", "signed by", fmt.Sprintf("%s, key %08x", s.Key.Name(), s.Key.KeyHash()))
+		t.Row("签名", "signed by", t.Fill("%s，密钥 %08x", "%s, key %08x", s.Key.Name(), s.Key.KeyHash()))
 	}
 	for _, s := range l.Cosigners {
-		t.row("共签", "cosigned by", fmt.Sprintf("%s, key %08x, %s", s.Key.Name(), s.Key.KeyHash(), moment(min(s.Time, 1<<43)*1000, c.offset)))
+		t.Row("共签", "cosigned by", t.Fill("%s，密钥 %08x，%s", "%s, key %08x, %s", s.Key.Name(), s.Key.KeyHash(), cli.MomentOf(min(s.Time, 1<<43)*1000, c.zone())))
 	}
 	if at := dated(l); !at.IsZero() {
-		t.row("最新共签", "newest", fmt.Sprintf(t.word("%s，距今 %s", "%s, %s ago"), moment(uint64(at.Unix())*1000, c.offset), max(0, time.Since(at)).Round(time.Second)))
+		t.Row("最新共签", "newest", t.Fill("%s，距今 %s", "%s, %s ago", cli.Moment(at, c.zone()), max(0, time.Since(at)).Round(time.Second)))
 	}
 	c.finality(t)
 	if l.Fingerprint != "" {
-		t.row("策略指纹", "policy", tlog.Spoken(l.Fingerprint))
+		t.Row("策略指纹", "policy", tlog.Spoken(l.Fingerprint))
 	}
 	switch {
 	case c.seen != nil:
-		t.say("与上次所见（%d 个条目）是同一历史", "the same history as last time, which had %d entries", c.seen.Size)
+		t.Say("与上次所见（%d 个条目）是同一历史", "the same history as last time, which had %d entries", c.seen.Size)
 	case c.state != "":
-		t.say("首次核对，已记住此检查点", "first time: this checkpoint is remembered")
+		t.Say("首次核对，已记住此检查点", "first time: this checkpoint is remembered")
 	}
 }
 
-func (c *check) finality(t *teller) { t.row("终局", "final", c.final(t)) }
+// zone is where the network is, as far as that is known.
+func (c *check) zone() *time.Location { return consent.Zone(c.offset) }
+
+func (c *check) finality(t *cli.Printer) { t.Row("终局", "final", c.final(t)) }
 
 // final says in words how much the checkpoint can be relied on.
-func (c *check) final(t *teller) string {
+func (c *check) final(t *cli.Printer) string {
 	l := c.log
 	switch {
 	case l.Fingerprint == "":
-		return t.word("未核对签名：没有给出策略（--policy）", "signatures not verified: no --policy was given")
+		return t.In("未核对签名：没有给出策略（--policy）", "signatures not verified: no --policy was given")
 	case !l.Final:
-		return t.word("未达终局 not final：策略不要求共签（quorum none），日志可能对别人是另一个样子",
+		return t.In("未达终局：策略不要求共签（quorum none），日志可能对别人是另一个样子",
 			"not final: the policy asks for no cosignature (quorum none); others may be shown another history")
 	case l.Withstands < 0:
-		return t.word("是，但策略允许两组互不相交的共签人：不排除两个历史", "yes, but two quorums of this policy need not have a member in common: two histories are possible")
+		return t.In("是，但策略允许两组互不相交的共签人：不排除两个历史", "yes, but two quorums of this policy need not have a member in common: two histories are possible")
 	}
-	return fmt.Sprintf(t.word("是（可容忍 %d 个说谎的共签人）", "yes (withstands %d lying cosigners)"), l.Withstands)
+	return string(t.Fill("是（可容忍 %d 个说谎的共签人）", "yes (withstands %d lying cosigners)", l.Withstands))
 }

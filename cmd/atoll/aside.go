@@ -235,7 +235,7 @@ func fingerprints(named []string, file string) (list []source.Fingerprint, err e
 		list = append(list, f)
 	}
 	if file != "" {
-		text, err := readText(file, maxPrints)
+		text, err := cli.ReadText(file, maxPrints)
 		if err != nil {
 			return nil, err
 		}

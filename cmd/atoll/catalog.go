@@ -37,7 +37,7 @@ func catalogLintCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			text, err := readText(args[0], maxPaper)
+			text, err := cli.ReadText(args[0], maxPaper)
 			if err != nil {
 				return err
 			}

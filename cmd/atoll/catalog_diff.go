@@ -55,7 +55,7 @@ Exit code 9 where NEW does not have a higher version.`),
 }
 
 func readCatalog(path string) (*catalog.Catalog, error) {
-	text, err := readText(path, maxPaper)
+	text, err := cli.ReadText(path, maxPaper)
 	if err != nil {
 		return nil, err
 	}
@@ -142,7 +142,7 @@ effect when the node starts again, with a higher version.`),
 			if c.Catalog == "" {
 				return fmt.Errorf("%w: %s names no catalog: this member offers nothing", errConfig, fileConfig)
 			}
-			text, err := readText(within(dir, c.Catalog), maxPaper)
+			text, err := cli.ReadText(within(dir, c.Catalog), maxPaper)
 			if err != nil {
 				return err
 			}

@@ -45,6 +45,8 @@ var sayings = map[string]saying{
 	"disk.full":            {"磁盘已满", "清理磁盘后再次运行"},
 	"exists":               {"已存在，不予覆盖", "另选名称，或自行移走"},
 	"path.unusable":        {"路径不可用", "核对路径、所有者和权限"},
+	"file.text":            {"文件不是可读的文本", "用编辑器另存为 UTF-8，行尾为 LF 或 CRLF"},
+	"file.large":           {"文件过大", "核对路径：给出的很可能是另一文件"},
 	"genesis.mismatch":     {"与本文件夹的名片或日志名不符", "使用包含本成员名片和 node.yaml 所载日志名（origin）的草案或创世文件"},
 	problem.Usage:          {"用法有误", ""},
 	problem.NotFound:       {"未找到", "核对名称、编号或地址；各 list 命令列出现有内容"},

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/scarce"
 	"atoll/node"
 	"atoll/node/api"
@@ -135,7 +136,7 @@ func (h *home) template() (*profile.Template, error) {
 }
 
 func readTemplate(path string) (*profile.Template, error) {
-	text, err := readText(path, maxPaper)
+	text, err := cli.ReadText(path, maxPaper)
 	if err != nil {
 		return nil, err
 	}

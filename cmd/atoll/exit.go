@@ -88,6 +88,8 @@ var known = []struct {
 	{syscall.EROFS, cli.ExitFailure, "path.unusable", hintPath},
 	{syscall.ENOTDIR, cli.ExitFailure, "path.unusable", hintPath},
 	{syscall.EISDIR, cli.ExitFailure, "path.unusable", hintPath},
+	{cli.ErrText, cli.ExitConfig, "file.text", "save it as UTF-8, with lines that end in LF or CRLF"},
+	{cli.ErrLarge, cli.ExitConfig, "file.large", "check the path: this is probably another file"},
 	{cli.ErrUsage, cli.ExitUsage, problem.Usage, ""},
 }
 

@@ -75,7 +75,7 @@ var errNotReady = errors.New("not initialised")
 // readConfig reads node.yaml of a member's folder.
 func readConfig(dir string) (c config, err error) {
 	path := filepath.Join(dir, fileConfig)
-	text, err := readText(path, maxConfig)
+	text, err := cli.ReadText(path, maxConfig)
 	if errors.Is(err, os.ErrNotExist) {
 		return c, noMember(dir)
 	}
@@ -128,7 +128,7 @@ func readOwn(path string, most int64) ([]byte, error) {
 	if info.Mode().Perm()&0o077 != 0 {
 		return nil, fmt.Errorf("%w: %s; run: chmod 600 %s", errExposed, path, path)
 	}
-	return readText(path, most)
+	return cli.ReadText(path, most)
 }
 
 // readSecret returns the only line of a key file that is not a comment.
@@ -216,7 +216,7 @@ func (h *home) catalog() (*catalog.Catalog, error) {
 	if h.config.Catalog == "" {
 		return nil, nil
 	}
-	text, err := readText(h.path(h.config.Catalog), maxPaper)
+	text, err := cli.ReadText(h.path(h.config.Catalog), maxPaper)
 	if err != nil {
 		return nil, err
 	}

@@ -205,7 +205,7 @@ func exportPolicy(ctx context.Context, dir, out string, size uint64) (final bool
 // fingerprint returns the fingerprint of the policy beside an exported log, ""
 // if there is none.
 func fingerprint(out string) string {
-	text, err := readLimited(filepath.Join(out, "policy"), tlog.MaxPolicyBytes)
+	text, err := cli.ReadFile(filepath.Join(out, "policy"), tlog.MaxPolicyBytes)
 	if err != nil {
 		return ""
 	}
@@ -267,7 +267,7 @@ func sameLog(fetch func(path string) ([]byte, error), dir string, head tlog.Head
 		return err
 	}
 	for _, path := range append(have, filepath.Join(dir, filepath.FromSlash(first.Path()))) {
-		old, err := readLimited(path, audit.MaxResource)
+		old, err := cli.ReadFile(path, audit.MaxResource)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -361,7 +361,7 @@ func logAt(ctx context.Context, where string) audit.Source {
 	root := os.DirFS(where)
 	return audit.Source{
 		Fetch: func(path string) ([]byte, error) {
-			return readLimited(filepath.Join(where, filepath.FromSlash(path)), audit.MaxResource)
+			return cli.ReadFile(filepath.Join(where, filepath.FromSlash(path)), audit.MaxResource)
 		},
 		Files: files(root),
 	}

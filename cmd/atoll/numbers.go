@@ -24,7 +24,7 @@ const fileNext = "next"
 // used returns a number above all that this folder knows to be used. If marked
 // is false, higher ones may have been used too.
 func (f *folder) used() (next uint64, marked bool, err error) {
-	text, err := readLimited(filepath.Join(f.dir, dirConsents, fileNext), 32)
+	text, err := cli.ReadFile(filepath.Join(f.dir, dirConsents, fileNext), 32)
 	switch {
 	case err == nil:
 		if next, err = subject.ReadNext(text); err != nil {

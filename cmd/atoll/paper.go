@@ -1,13 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/durable"
 	"atoll/consensus/paper"
 	"atoll/crypto/sign"
@@ -23,7 +22,7 @@ func writePaper(path, kind string, content []byte) error {
 // readPaper reads a file that must contain one paper of this kind: see
 // [paper.Read].
 func readPaper(path, kind string) ([]byte, error) {
-	text, err := readLimited(path, paper.MaxText)
+	text, err := cli.ReadFile(path, paper.MaxText)
 	if err != nil {
 		return nil, err
 	}
@@ -53,28 +52,6 @@ func writeFrom(path, kind string, v any) error {
 		return err
 	}
 	return durable.Create(path, text, 0o644)
-}
-
-// readText reads a whole text file of at most so many bytes. It drops the byte
-// order mark that some editors write, and accepts the line ends of all systems.
-func readText(path string, most int64) ([]byte, error) {
-	text, err := readLimited(path, most)
-	text = bytes.TrimPrefix(text, []byte("\ufeff"))
-	return bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n")), err
-}
-
-// readLimited reads a whole file of at most so many bytes.
-func readLimited(path string, most int64) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, most+1))
-	if err == nil && int64(len(data)) > most {
-		err = fmt.Errorf("%s: longer than %d bytes", path, most)
-	}
-	return data, err
 }
 
 // vacant returns nil if a file can be created at each of these paths. It is

@@ -97,7 +97,7 @@ func (q *questioning) run(cmd *cobra.Command) error {
 		return fmt.Errorf("%w: give either --consent or --again", cli.ErrUsage)
 	}
 	if q.template != "" {
-		text, err := readText(q.template, maxPaper)
+		text, err := cli.ReadText(q.template, maxPaper)
 		if err != nil {
 			return err
 		}

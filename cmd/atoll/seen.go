@@ -24,7 +24,7 @@ const fileSeen = "seen.pem"
 // the error is [errDamaged] if it cannot be used.
 func readSeen(dir string, g *ledger.Genesis) (*ledger.Seen, error) {
 	path := filepath.Join(dir, fileSeen)
-	text, err := readLimited(path, maxPaper)
+	text, err := cli.ReadFile(path, maxPaper)
 	if errors.Is(err, os.ErrNotExist) {
 		return ledger.NewSeen(g), nil
 	}

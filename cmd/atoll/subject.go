@@ -87,7 +87,7 @@ the key (atoll credential issue) and gives back credential.pem.`),
 
 // newFolder creates an enterprise's folder for a network.
 func newFolder(dir string, id consent.Subject, genesis, words string) (*folder, error) {
-	text, err := readLimited(genesis, maxPaper)
+	text, err := cli.ReadFile(genesis, maxPaper)
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +179,7 @@ func openSubject(dir, words string) (*folder, error) {
 
 // unlock decrypts the seed.
 func (f *folder) unlock(words string) error {
-	sealed, err := readLimited(filepath.Join(f.dir, fileSubjectSeed), 64<<10)
+	sealed, err := cli.ReadFile(filepath.Join(f.dir, fileSubjectSeed), 64<<10)
 	if err != nil {
 		return err
 	}

@@ -125,7 +125,7 @@ func readCatalogs(paths []string) (list []*catalog.Catalog, err error) {
 		files = append(files, path)
 	}
 	for _, file := range files {
-		text, err := readText(file, maxPaper)
+		text, err := cli.ReadText(file, maxPaper)
 		if err != nil {
 			return nil, err
 		}

@@ -18,6 +18,7 @@ package consent
 import (
 	"fmt"
 	"regexp"
+	"time"
 
 	"atoll/crypto/sign"
 )
@@ -77,6 +78,19 @@ func DayOf(ms uint64, offset int16) Day {
 // Start returns the first millisecond of the day.
 func (d Day) Start(offset int16) uint64 {
 	return uint64(max(0, int64(d)*millisPerDay-int64(offset)*60_000))
+}
+
+// Zone returns the time zone of a network by its offset from UTC in minutes, under
+// the name that people are shown: UTC+08:00, or UTC where there is no offset.
+func Zone(offset int16) *time.Location {
+	if offset == 0 {
+		return time.UTC
+	}
+	sign, m := '+', int(offset)
+	if m < 0 {
+		sign, m = '-', -m
+	}
+	return time.FixedZone(fmt.Sprintf("UTC%c%02d:%02d", sign, m/60, m%60), int(offset)*60)
 }
 
 // ID names a consent: the KeyID of its consent key.

@@ -57,12 +57,12 @@ func TestHostileTextIsEscaped(t *testing.T) {
 func TestGuard(t *testing.T) {
 	var b bytes.Buffer
 	g := &guard{w: &b}
-	for _, c := range []byte("长\t\u202e\x1b[2J\n") {
+	for _, c := range []byte("长\t\u202e\x1b[2J\na,b\r\nc\rd\n") {
 		if _, err := g.Write([]byte{c}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if b.String() != "长\t\\u202e\\u001b[2J\n" {
+	if b.String() != "长\t\\u202e\\u001b[2J\na,b\r\nc\\u000dd\n" {
 		t.Errorf("%q", b.String())
 	}
 }
@@ -153,6 +153,20 @@ func TestHelp(t *testing.T) {
 		if strings.Contains(b.String(), `\u`) {
 			t.Errorf("%s: something is escaped\n%s", args, &b)
 		}
+	}
+}
+
+// Figures stand at the right of their columns, and a row takes any value.
+func TestNumbers(t *testing.T) {
+	var b bytes.Buffer
+	p := &Printer{W: &b, Lang: "zh-CN"}
+	table := p.Columns(Text{"机构", "agency"}, Text{"数量", "count"}).Numbers(1)
+	table.Row("tax", "5")
+	table.Row("court", "12345")
+	p.Table(table)
+	p.Row("条目", "entries", uint64(7))
+	if want := "机构    数量\ntax        5\ncourt  12345\n条目          7\n"; b.String() != want {
+		t.Errorf("%s\nwant\n%s", &b, want)
 	}
 }
 

@@ -2,17 +2,21 @@ package cli
 
 import (
 	"io"
+	"os"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
 )
 
 // guard is the writer for everything that a command prints. It escapes
 // characters that move the cursor or hide text, whoever prints them. It lets
-// line breaks and tabs pass: [Printer] keeps text from imitating a line of the
-// program.
+// tabs and line breaks pass, CR LF of CSV too: [Printer] keeps text from
+// imitating a line of the program.
 type guard struct {
 	w    io.Writer
-	rest []byte // the beginning of a character, whose other bytes have not been written yet
+	rest []byte // the beginning of a character or of CR LF, whose other bytes have not been written yet
 }
 
 // Write implements io.Writer.
@@ -21,7 +25,10 @@ func (g *guard) Write(b []byte) (int, error) {
 	var out strings.Builder
 	for len(text) > 0 && utf8.FullRune(text) {
 		r, size := utf8.DecodeRune(text)
-		if r == '\n' || r == '\t' || prints(r) {
+		if r == '\r' && len(text) == 1 {
+			break
+		}
+		if r == '\n' || r == '\t' || prints(r) || r == '\r' && text[1] == '\n' {
 			out.WriteRune(r)
 		} else {
 			out.WriteString(escape(r))
@@ -33,4 +40,17 @@ func (g *guard) Write(b []byte) (int, error) {
 		return 0, err
 	}
 	return len(b), nil
+}
+
+// Terminal is the terminal behind what a command says beside its result: nil
+// where nobody is watching.
+func Terminal(cmd *cobra.Command) *os.File {
+	w := cmd.ErrOrStderr()
+	if g, ok := w.(*guard); ok {
+		w = g.w
+	}
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return f
+	}
+	return nil
 }

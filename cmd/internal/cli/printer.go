@@ -91,7 +91,7 @@ const maxLine = 4000
 func (t *Printer) Row(chinese, english Words, value any) {
 	label := Text{string(chinese), string(english)}.In(t.Lang)
 	if t.err == nil {
-		_, t.err = fmt.Fprintf(t.W, "%s%s%s\n", label, strings.Repeat(" ", max(1, labelCells-Cells(label))), cleaned([]any{value})[0])
+		_, t.err = fmt.Fprintf(t.W, "%s%s%v\n", label, strings.Repeat(" ", max(1, labelCells-Cells(label))), cleaned([]any{value})[0])
 	}
 }
 

@@ -30,7 +30,11 @@ func wide(r rune) bool {
 
 // Table is text in columns that stay aligned in Chinese too. Its cells are
 // cleaned.
-type Table struct{ rows [][]string }
+type Table struct {
+	rows    [][]string
+	texts   int // columns before those of numbers, where there are any
+	numbers bool
+}
 
 // NewTable returns a table without column names.
 func NewTable() *Table { return new(Table) }
@@ -42,6 +46,12 @@ func (t *Printer) Columns(names ...Text) *Table {
 		row[i] = names[i].In(t.Lang)
 	}
 	return &Table{rows: [][]string{row}}
+}
+
+// Numbers sets the columns behind so many to the right.
+func (t *Table) Numbers(behind int) *Table {
+	t.texts, t.numbers = behind, true
+	return t
 }
 
 // Row adds a row.
@@ -67,7 +77,11 @@ func (t *Printer) Table(table *Table) {
 	for _, row := range table.rows {
 		var line strings.Builder
 		for i, cell := range row {
-			line.WriteString(cell + strings.Repeat(" ", widths[i]-Cells(cell)+columnGap))
+			pad := strings.Repeat(" ", widths[i]-Cells(cell))
+			if table.numbers && i >= table.texts {
+				cell, pad = pad+cell, ""
+			}
+			line.WriteString(cell + pad + strings.Repeat(" ", columnGap))
 		}
 		if t.err == nil {
 			_, t.err = fmt.Fprintln(t.W, strings.TrimRight(line.String(), " "))

@@ -1,0 +1,65 @@
+package cli
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"unicode/utf8"
+)
+
+// ErrText means that a file that people write is no text that can be read: in
+// another encoding than UTF-8, or with lines that end otherwise.
+var ErrText = errors.New("not a text file that can be read")
+
+// ErrLarge means that a file has more bytes than it may.
+var ErrLarge = errors.New("the file is too large")
+
+// ReadFile reads a whole file of at most so many bytes.
+func ReadFile(path string, most int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(data)) > most {
+		err = Errorf(ErrLarge, "%s 超过 %d 字节", "%s: longer than %d bytes", path, most)
+	}
+	return data, err
+}
+
+// ReadText reads a whole file that people write, of at most so many bytes, as it
+// was meant: without the byte order mark that editors put before it, and with lines
+// that end alike on all machines. What editors write that is no such text is an
+// error of [ErrText], which names it and quotes nothing.
+func ReadText(path string, most int64) ([]byte, error) {
+	text, err := ReadFile(path, most)
+	if err != nil {
+		return nil, err
+	}
+	if wrong := notText(text); wrong != nil {
+		return nil, Errorf(ErrText, "%[1]s %[2]s", "%[1]s %[3]s", path, wrong.Chinese, wrong.English).
+			With("用编辑器另存为 UTF-8，行尾为 LF 或 CRLF", "save it as UTF-8, with lines that end in LF or CRLF")
+	}
+	return bytes.ReplaceAll(bytes.TrimPrefix(text, mark), []byte("\r\n"), []byte("\n")), nil
+}
+
+// mark is the byte order mark of UTF-8.
+var mark = []byte("\ufeff")
+
+// notText says why bytes are no text of ours, nil where they are. Without marks,
+// UTF-16 is recognised by its zero bytes.
+func notText(b []byte) *Text {
+	switch {
+	case bytes.HasPrefix(b, []byte("\xff\xfe")), bytes.HasPrefix(b, []byte("\xfe\xff")), bytes.IndexByte(b, 0) >= 0:
+		return &Text{"是 UTF-16 编码，或不是文本", "is UTF-16, or no text at all"}
+	case !utf8.Valid(b):
+		return &Text{"不是 UTF-8 编码（可能是 GB 18030，即 ANSI）", "is not UTF-8 (GB 18030, which Windows calls ANSI, perhaps)"}
+	case bytes.Contains(bytes.TrimPrefix(b, mark), mark):
+		return &Text{"在开头之外还有字节序标记（BOM）", "has a byte order mark (BOM) behind its beginning too"}
+	case bytes.Count(b, []byte("\r")) != bytes.Count(b, []byte("\r\n")):
+		return &Text{"有行仅以 CR 结尾（旧式 Mac 文本）", "has lines that end in CR alone, as on an old Mac"}
+	}
+	return nil
+}
