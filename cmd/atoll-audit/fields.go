@@ -26,7 +26,7 @@ func (s *show) public() []field {
 		return []field{
 			{"query", "查询", "query", same(s.entry.Statement.ID.String())}, consentField(p.Consent),
 			{"deadline", "截止", "deadline", same(cli.MomentOf(p.Deadline, consent.Zone(s.replay.replayer.Genesis().Offset)))},
-			{"slots", "应答位（含填充）", "slots", same(fmt.Sprint(len(p.Slots)))},
+			{"slots", "应答位", "slots", same(fmt.Sprint(len(p.Slots)))},
 		}
 	case *ledger.Release:
 		return append(queryFields(p.Query), digestField(p.Digest), field{"bucket", "明文填充至", "padded to", bytesOf(uint64(p.Bucket))})
@@ -84,7 +84,7 @@ func (s *show) genesisFields() []field {
 	}
 	for _, p := range g.Purposes {
 		list = append(list, field{"purpose", "用途", "purpose", cli.Text{
-			Chinese: p.Chinese + " [" + p.Code + "]", English: fmt.Sprintf("%s (%s, %s)", p.Code, p.Chinese, p.English),
+			Chinese: coded(p.Chinese, p.Code).Chinese, English: fmt.Sprintf("%s (%s, %s)", p.Code, p.Chinese, p.English),
 		}})
 	}
 	return list
@@ -131,7 +131,7 @@ func (s *show) secret() (list []field) {
 		return nil
 	}
 	if o.Terms != nil {
-		list = append(list, field{"subject", "授权主体", "subject", same(s.named(string(o.Terms.Subject)))})
+		list = append(list, field{"subject", "授权主体", "subject", s.named(string(o.Terms.Subject))})
 	}
 	switch {
 	case o.Query != nil:
@@ -142,43 +142,53 @@ func (s *show) secret() (list []field) {
 		list = append(list, field{"reason", "理由", "reason", coded(verdictWords[string(o.Refuse.Reason)], string(o.Refuse.Reason))}, field{"detail", "说明", "detail", same(o.Refuse.Detail)})
 	case o.Credential != nil:
 		c := o.Credential
-		list = append(list, field{"subject", "授权主体", "subject", same(s.named(string(c.Subject)))},
+		list = append(list, field{"subject", "授权主体", "subject", s.named(string(c.Subject))},
 			field{"from", "自", "from", same(c.NotBefore.String())}, field{"to", "至", "to", same(c.NotAfter.String())})
 	case o.Terms != nil:
-		list = append(list, termsFields(o.Terms, o.Body)...)
+		list = append(list, s.termsFields(o.Terms, o.Body)...)
 	}
 	return list
 }
 
-func termsFields(t *consent.Terms, body *consent.Body) []field {
+func (s *show) termsFields(t *consent.Terms, body *consent.Body) []field {
 	list := []field{
-		{"purpose", "用途", "purpose", same(t.Purpose)}, {"drawn_up", "出具日期", "drawn up", same(t.Date.String())}, {"product", "产品", "product", same(t.Product)},
+		{"purpose", "用途", "purpose", s.purpose(t.Purpose)}, {"drawn_up", "出具日期", "drawn up", same(t.Date.String())}, {"product", "产品", "product", same(t.Product)},
 		{"data_life", "数据保存", "data life", cli.Text{Chinese: fmt.Sprintf("%d 天", t.DataLife), English: fmt.Sprintf("%d d", t.DataLife)}},
 		{"language", "文本语言", "language", same(t.Language)}, {"notice", "授权书摘要", "notice digest", same(hex.EncodeToString(t.Notice))},
 	}
 	if body == nil { // of an answer: what it rests on
 		return list
 	}
-	for _, s := range body.Slices {
-		for _, i := range s.Items {
-			list = append(list, field{"covers", "授权范围", "covers", asked(s.Agency, i, "")})
+	for _, slice := range body.Slices {
+		for _, i := range slice.Items {
+			list = append(list, field{"covers", "授权范围", "covers", asked(slice.Agency, i, cli.Text{})})
 		}
 	}
 	return list
 }
 
 func (s *show) queryFields(d *ledger.QueryDetail) []field {
-	list := []field{{"operator", "经办人", "operator", same(s.named(d.Operator))}, {"purpose", "用途", "purpose", same(d.Purpose)}}
+	list := []field{{"operator", "经办人", "operator", s.named(d.Operator)}, {"purpose", "用途", "purpose", s.purpose(d.Purpose)}}
 	for _, section := range d.Sections {
 		for _, w := range section.Wants {
-			predicate := ""
+			var predicate cli.Text
 			if w.Predicate != "" {
-				predicate = " " + s.named(w.Predicate) // it may hold a name
+				predicate = s.named(w.Predicate) // it may hold a name
 			}
 			list = append(list, field{"asks", "询问", "asks", asked(section.Agency, w.Item, predicate)})
 		}
 	}
 	return list
+}
+
+// purpose is one of the network's, by its title too.
+func (s *show) purpose(code string) cli.Text {
+	for _, p := range s.replay.replayer.Genesis().Purposes {
+		if p.Code == code {
+			return coded(p.Chinese, code)
+		}
+	}
+	return same(code)
 }
 
 func (s *show) releaseFields(d *ledger.ReleaseDetail) (list []field) {
@@ -206,10 +216,13 @@ func resultOf(r *ledger.Result) cli.Text {
 	return cli.Text{Chinese: zh, English: en}
 }
 
-// asked is what an agency is asked, with what stands behind it.
-func asked(agency string, i consent.Item, behind string) cli.Text {
+// asked is what an agency is asked, with the condition of a question for yes or no.
+func asked(agency string, i consent.Item, predicate cli.Text) cli.Text {
 	item := itemText(i)
-	return cli.Text{Chinese: agency + "：" + item.Chinese + behind, English: agency + ": " + item.English + behind}
+	return cli.Text{
+		Chinese: strings.TrimSuffix(agency+"："+item.Chinese+" "+predicate.Chinese, " "),
+		English: strings.TrimSuffix(agency+": "+item.English+" "+predicate.English, " "),
+	}
 }
 
 func itemText(i consent.Item) cli.Text {

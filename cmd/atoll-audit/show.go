@@ -189,9 +189,9 @@ func sealsSomething(e *audit.Entry) bool {
 }
 
 // named is a subject or a person: shown where --reveal asks for it.
-func (s *show) named(name string) string {
+func (s *show) named(name string) cli.Text {
 	if s.replay.secrets.reveal {
-		return name
+		return same(name)
 	}
-	return "(--reveal)"
+	return cli.Text{Chinese: "（须 --reveal）", English: "(--reveal)"}
 }
