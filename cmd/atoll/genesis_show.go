@@ -55,7 +55,7 @@ it and who has not.`),
 
 // readEither reads a founding statement, which it verifies, or a draft.
 func readEither(path string) (g *ledger.Genesis, founded bool, err error) {
-	text, err := readLimited(path, paper.MaxText)
+	text, err := cli.ReadFile(path, paper.MaxText)
 	if err != nil {
 		return nil, false, err
 	}

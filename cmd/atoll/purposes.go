@@ -42,7 +42,7 @@ type purposesFile struct {
 
 // readPurposes reads a file of purposes, and returns them by code.
 func readPurposes(path string) ([]consent.Purpose, error) {
-	text, err := readText(path, maxConfig)
+	text, err := cli.ReadText(path, maxConfig)
 	if err != nil {
 		return nil, err
 	}
