@@ -160,6 +160,7 @@ func newLook(name string) *look {
 var (
 	aCode   = regexp.MustCompile(`^-?0[0-9]`) // an identifier, whose leading zeros count
 	aMobile = regexp.MustCompile(`^1[3-9][0-9]{9}$`)
+	aZero   = regexp.MustCompile(`^[-+]?[0０]+([.,][0０]{3})*([.,][0０]*)?$`) // an amount, and not 00.00.0000
 )
 
 func (l *look) add(c cell, how *form) {
@@ -170,7 +171,7 @@ func (l *look) add(c cell, how *form) {
 	switch {
 	case c == nil, err == nil && text == "":
 		return
-	case err == nil && noText(text) && strings.Trim(text, "0０") != "":
+	case err == nil && noText(text) && !aZero.MatchString(text):
 		if len(l.nones) < maxVocabulary {
 			l.nones[text] = true
 		}

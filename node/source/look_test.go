@@ -90,3 +90,20 @@ func TestLookDatabase(t *testing.T) {
 		t.Errorf("%+v: a floating point number has no exact type, and whole numbers may be days", seen)
 	}
 }
+
+// TestZeroIsAValue: an amount of nothing is an amount, however it is written; a
+// date of zeros and a dash are no value.
+func TestZeroIsAValue(t *testing.T) {
+	for text, none := range map[string]bool{
+		"0": false, "0.00": false, "-0.0": false, "000": false, "0,00": false, "0,000.00": false, "０.００": false, "0.": false,
+		"0000-00-00": true, "00.00.0000": true, "0/0/0": true, "-": true, "--": true, "NULL": true,
+	} {
+		l := newLook("paid")
+		for _, cell := range []string{"12.50", text} {
+			l.add(cell, &form{})
+		}
+		if out := l.seen(2); (len(out.None) > 0) != none {
+			t.Errorf("%s: none %q", text, out.None)
+		}
+	}
+}
