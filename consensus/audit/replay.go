@@ -96,7 +96,7 @@ func (r *Replayer) Add(leaf []byte) (*Entry, error) {
 	r.summary.Entries[answer.Kind]++
 	out := &Entry{Index: e.Index, Time: e.Time, Verdict: e.Verdict, Kind: answer.Kind, Roster: r.roster}
 	if answer.Kind == ledger.KindGenesis {
-		return out, r.found(e.Statement)
+		return out, r.recordGenesis(e.Statement)
 	}
 	out.Statement, out.Author = s, r.roster.Author(s.KeyID).Member
 	return out, nil
@@ -124,8 +124,8 @@ func (r *Replayer) decide(x sight) (s *ledger.Statement, answer ledger.Answer, c
 	return s, answer, changes, err
 }
 
-// found records genesis and the roster of the entries after it.
-func (r *Replayer) found(statement []byte) (err error) {
+// recordGenesis records genesis and the roster of the entries after it.
+func (r *Replayer) recordGenesis(statement []byte) (err error) {
 	if r.genesis, r.summary.Network, err = ledger.VerifyGenesis(statement); err != nil {
 		return err
 	}

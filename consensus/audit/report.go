@@ -88,7 +88,7 @@ func NewReporter(i *Inspector, from, to Month) *Reporter {
 func (r *Reporter) Add(e *Entry) error {
 	r.due.run(e.Time)
 	if e.Kind == ledger.KindGenesis {
-		return r.found()
+		return r.learnPurposes()
 	}
 	switch p := e.Statement.Payload.(type) {
 	case *ledger.QueryOpen:
@@ -101,8 +101,8 @@ func (r *Reporter) Add(e *Entry) error {
 	return nil
 }
 
-// found learns the purposes of the network.
-func (r *Reporter) found() error {
+// learnPurposes learns the purposes of the network.
+func (r *Reporter) learnPurposes() error {
 	r.purposes = map[string]bool{}
 	list, err := ledger.Purposes(r.inspector.replay.View())
 	for _, p := range list {

@@ -119,7 +119,7 @@ func (r *Replayer) Resume(kept []byte, l *Log, i *Inspector) error {
 		return err
 	}
 	r.tree, r.summary.Together = tree, m.Together
-	if err := r.found(m.Genesis); err != nil {
+	if err := r.recordGenesis(m.Genesis); err != nil {
 		return err
 	}
 	r.recent.first = m.Recent

@@ -127,7 +127,7 @@ func judge(v View, s *Statement, rules func(*transaction, *Statement, *Author) V
 		return answer, nil, nil
 	}
 	day := t.state.Day()
-	t.state.tell(int(author.Seat), s.ID.Time())
+	t.state.recordTime(int(author.Seat), s.ID.Time())
 	t.expire()
 	verdict := rules(t, s, author)
 	if verdict == Unsupported {

@@ -55,7 +55,7 @@ func (m *model) say(p *modelled, ms uint64) {
 		return
 	}
 	before := m.s.Time
-	m.s.tell(p.seat, ms)
+	m.s.recordTime(p.seat, ms)
 	m.s.Size++
 	if m.rule != nil {
 		m.rule()

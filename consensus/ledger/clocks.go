@@ -31,7 +31,7 @@ const clockSize = 16 // bytes of a seat
 func newClocks(members int, ms uint64) Clocks {
 	c := make(Clocks, members*clockSize)
 	for seat := range members {
-		c.say(seat, ms)
+		c.set(seat, ms)
 	}
 	return c
 }
@@ -46,7 +46,7 @@ func (c Clocks) Time(seat int) uint64 { return binary.BigEndian.Uint64(c[seat*cl
 // called.
 func (c Clocks) Called(seat int) uint64 { return binary.BigEndian.Uint64(c[seat*clockSize+8:]) }
 
-func (c Clocks) say(seat int, ms uint64) {
+func (c Clocks) set(seat int, ms uint64) {
 	binary.BigEndian.PutUint64(c[seat*clockSize:], ms)
 	c.call(seat, 0)
 }
@@ -104,11 +104,11 @@ func lowerMedian(times []uint64) uint64 {
 	return times[(len(times)-1)/2]
 }
 
-// tell records the time of a statement that becomes the next entry, and moves
+// recordTime records the time of a statement that becomes the next entry and moves
 // network time: to the voters' median, at most [MaxLead] ahead of the members'
 // median, and never back. Then it calls the members that this leaves behind.
-func (s *State) tell(seat int, ms uint64) {
-	s.Clocks.say(seat, ms)
+func (s *State) recordTime(seat int, ms uint64) {
+	s.Clocks.set(seat, ms)
 	if voters := s.VotersTime(); voters > s.Time {
 		s.Time = max(s.Time, min(voters, s.MembersTime()+MaxLead))
 	}

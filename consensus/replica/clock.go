@@ -78,10 +78,10 @@ func (r *Replica) ledgerState() (s *ledger.State, err error) {
 	return s, err
 }
 
-// tellTime submits a tick when [ledger.Teller] says so. A voter also does at
+// submitTicks submits a tick when [ledger.Teller] says so. A voter also does at
 // the start, and whenever the log has grown by more than ticks while it
 // submitted nothing.
-func (r *Replica) tellTime() {
+func (r *Replica) submitTicks() {
 	t := time.NewTicker(min(r.silence/4, time.Second))
 	defer t.Stop()
 	var teller ledger.Teller
@@ -99,7 +99,7 @@ func (r *Replica) tellTime() {
 			if !teller.Due(s, r.seat, own) && (!s.Votes(r.seat) || busy <= seen || now.Sub(last) < r.silence) {
 				continue
 			}
-			if r.tell(s.Date(own)) {
+			if r.submitTick(s.Date(own)) {
 				teller.Told(own)
 				last, seen = now, busy
 			}
@@ -109,8 +109,8 @@ func (r *Replica) tellTime() {
 	}
 }
 
-// tell puts a tick on the log and reports whether the log has answered.
-func (r *Replica) tell(at uint64) bool {
+// submitTick puts a tick on the log and reports whether the log has answered.
+func (r *Replica) submitTick(at uint64) bool {
 	ctx, cancel := context.WithTimeout(r.ctx, r.patience)
 	defer cancel()
 	statement, err := r.tick(at)

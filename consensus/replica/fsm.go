@@ -135,7 +135,7 @@ func (r *Replica) handOver(b *state.Batch, raw []byte) error {
 	if err := b.Expect(state.Awaited{Head: c.Head, Signed: signed, Why: byQuorum}); err != nil {
 		return err
 	}
-	return r.trust.follow(b.View())
+	return r.trust.update(b.View())
 }
 
 // marker is the whole content of a snapshot: a position in the log with its

@@ -159,7 +159,7 @@ func Open(c Config) (*Replica, error) {
 	if r.store, err = state.Open(c.Dir, r.ctx.Done()); err != nil {
 		return nil, err
 	}
-	if err := r.store.View(r.trust.follow); err != nil {
+	if err := r.store.View(r.trust.update); err != nil {
 		return nil, errors.Join(err, r.store.Close())
 	}
 	if err := r.recall(c, g); err != nil {
@@ -293,7 +293,7 @@ func (r *Replica) start(c Config) error {
 	r.running.Go(r.publishOften)
 	r.running.Go(r.keepHandovers)
 	if r.tick != nil {
-		r.running.Go(r.tellTime)
+		r.running.Go(r.submitTicks)
 	}
 	return nil
 }

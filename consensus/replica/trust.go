@@ -60,9 +60,9 @@ func (t *trust) setMembers(r *ledger.Roster) error {
 	return nil
 }
 
-// follow updates members and cosigners from a state of the log, which has
+// update sets members and cosigners from a state of the log, which has
 // grown.
-func (t *trust) follow(v ledger.View) error {
+func (t *trust) update(v ledger.View) error {
 	state, err := ledger.Read(v)
 	if err != nil || state == nil {
 		return err

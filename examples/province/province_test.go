@@ -133,7 +133,7 @@ func TestSettle(t *testing.T) {
 		{"m-1", "2026-01-15", "m-1"},
 		{"演01执5699号", "2026-01-15", "演01执5699号"},
 	} {
-		if got := settle(c.cell, day(t, c.today)); got != c.want {
+		if got := resolve(c.cell, day(t, c.today)); got != c.want {
 			t.Errorf("%q on %s is %q, want %q", c.cell, c.today, got, c.want)
 		}
 	}

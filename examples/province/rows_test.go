@@ -61,7 +61,7 @@ func (g *generator) write(f *firm) {
 	g.property(f)
 }
 
-// month returns a relative date, see [settle].
+// month returns a relative date, see [resolve].
 func month(ago, day int) string { return fmt.Sprintf("m-%d-%02d", ago, day) }
 
 // yuan formats an amount given in fen.

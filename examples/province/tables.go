@@ -38,7 +38,7 @@ func Tables(agency string, today consent.Day) ([]Table, error) {
 		if err != nil {
 			return nil, err
 		}
-		t.settle(today)
+		t.resolve(today)
 		tables = append(tables, t)
 	}
 	return tables, nil
@@ -96,11 +96,11 @@ func readTable(name string) (Table, error) {
 	return Table{Name: strings.TrimSuffix(path.Base(name), ".csv"), Columns: rows[0], Rows: rows[1:]}, nil
 }
 
-// settle replaces relative dates by the dates that they mean today.
-func (t Table) settle(today consent.Day) {
+// resolve replaces relative dates by the dates that they mean today.
+func (t Table) resolve(today consent.Day) {
 	for _, row := range t.Rows {
 		for i, cell := range row {
-			row[i] = settle(cell, today)
+			row[i] = resolve(cell, today)
 		}
 	}
 }
@@ -118,9 +118,9 @@ var (
 
 const dateForm = "2006-01-02"
 
-// settle returns the date that a relative date means today, and any other text
+// resolve returns the date that a relative date means today, and any other text
 // unchanged.
-func settle(cell string, today consent.Day) string {
+func resolve(cell string, today consent.Day) string {
 	now := time.Unix(int64(today)*86_400, 0).UTC()
 	if q := quarter.FindStringSubmatch(cell); q != nil {
 		first := time.Date(now.Year(), (now.Month()-1)/3*3+1-time.Month(3*number(q[1])+3), 1, 0, 0, 0, 0, time.UTC)

@@ -82,8 +82,8 @@ func logic() []cel.EnvOption {
 			}
 			return v
 		})),
-		cel.Function(fnSettle,
-			seesErrors("settle", paramA, paramA, settle), decls.DisableTypeGuards(true)),
+		cel.Function(fnRestore,
+			seesErrors("restore", paramA, paramA, restore), decls.DisableTypeGuards(true)),
 		cel.Function(fnEqual, overload("equal", boolean, paramA, paramA), binary(equal)),
 		cel.Function(fnNotEqual, overload("differ", boolean, paramA, paramA), binary(func(a, b ref.Val) ref.Val {
 			return !equal(a, b).(types.Bool)
@@ -92,7 +92,7 @@ func logic() []cel.EnvOption {
 	}
 }
 
-func settle(v ref.Val) ref.Val {
+func restore(v ref.Val) ref.Val {
 	var null *nullError
 	if e, ok := v.(*types.Err); ok && errors.As(e.Unwrap(), &null) {
 		return absent(null.why)

@@ -23,7 +23,7 @@ const (
 	fnEqual    = "@equal"   // ==, null where either side is
 	fnNotEqual = "@differ"  // !=, likewise
 	fnNeed     = "@need"    // its argument, or a nullError where the argument is null
-	fnSettle   = "@settle"  // its argument, or null where the argument is a nullError
+	fnRestore  = "@restore" // its argument, or null where the argument is a nullError
 	fnLatest   = "@latest"  // the rows of the newest day
 	fnSingle   = "@single"  // the single value of a list
 	fnMonths   = "months"   // a member function of rows
@@ -113,7 +113,7 @@ func (r *rewriter) visit(e ast.Expr) {
 		c := e.AsComprehension()
 		r.knotty = true
 		r.need(c.IterRange())
-		r.settle(e, r.factory.NewComprehension(r.id(e), c.IterRange(), c.IterVar(), c.AccuVar(), c.AccuInit(), c.LoopCondition(), c.LoopStep(), c.Result()))
+		r.restore(e, r.factory.NewComprehension(r.id(e), c.IterRange(), c.IterVar(), c.AccuVar(), c.AccuInit(), c.LoopCondition(), c.LoopStep(), c.Result()))
 	}
 }
 
@@ -138,10 +138,10 @@ func (r *rewriter) call(e ast.Expr) {
 		for _, arg := range args {
 			r.need(arg)
 		}
-		r.settle(e, r.factory.NewCall(r.id(e), c.FunctionName(), args...))
+		r.restore(e, r.factory.NewCall(r.id(e), c.FunctionName(), args...))
 	case operators.Conditional:
 		r.need(args[0])
-		r.settle(e, r.factory.NewCall(r.id(e), c.FunctionName(), args...))
+		r.restore(e, r.factory.NewCall(r.id(e), c.FunctionName(), args...))
 	case operators.Divide:
 		r.divides = r.divides || !isWritten(args[1]) && !counts(args[1])
 		names, sure := notBelowZero(args[1])
@@ -331,9 +331,9 @@ func (r *rewriter) need(e ast.Expr) {
 	e.SetKindCase(r.factory.NewCall(r.id(e), fnNeed, inner))
 }
 
-// settle replaces e by inner, wrapped with fnSettle.
-func (r *rewriter) settle(e, inner ast.Expr) {
-	e.SetKindCase(r.factory.NewCall(r.id(e), fnSettle, inner))
+// restore replaces e by inner, wrapped with fnRestore.
+func (r *rewriter) restore(e, inner ast.Expr) {
+	e.SetKindCase(r.factory.NewCall(r.id(e), fnRestore, inner))
 }
 
 func (r *rewriter) literal(e ast.Expr) {

@@ -17,7 +17,7 @@ func (s *Source) Answers(ctx context.Context, d *catalog.Dataset, subject consen
 	answers := make([]catalog.Answer, len(items))
 	found, err := s.Rows(ctx, d, subject)
 	if err == nil {
-		if e := found.Survey.Load.standsFor(d, s.tables.file(d), at.Day); e != nil {
+		if e := found.Survey.Load.answersFor(d, s.tables.file(d), at.Day); e != nil {
 			err = e
 		}
 	}

@@ -245,8 +245,8 @@ func parseAsides(text []byte) (rows []Aside, detail string) {
 	}
 }
 
-// settle removes the rows that are set aside from the unusable rows.
-func (a *asides) settle(d *catalog.Dataset, c *Census) error {
+// apply removes the rows that are set aside from the unusable rows.
+func (a *asides) apply(d *catalog.Dataset, c *Census) error {
 	if a.folder == "" || c.Unusable == 0 || c.Unusable > MaxAside || len(c.nobody) == 0 {
 		return nil // more rows cannot be set aside and are not remembered
 	}

@@ -139,7 +139,7 @@ func (fs *files) surveyed(x *index, d *catalog.Dataset) (Survey, error) {
 	if err != nil {
 		return out, err
 	}
-	load, e := m.stands(fs.file(d), whole{x.census.records, x.digest, x.open, x.spans})
+	load, e := m.check(fs.file(d), whole{x.census.records, x.digest, x.open, x.spans})
 	if e != nil {
 		return out, e
 	}
@@ -181,7 +181,7 @@ func (fs *files) read(ctx context.Context, f *os.File, x *index, d *catalog.Data
 	err := fs.readAt(ctx, f, x, found, d, code, each)
 	// A file that is written in place may look wrong in any way.
 	if info, e := f.Stat(); e != nil || !x.matches(info) || errors.Is(err, errElsewhere) {
-		return fs.forget(d, x)
+		return fs.drop(d, x)
 	}
 	return err
 }

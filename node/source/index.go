@@ -105,9 +105,9 @@ func (x *index) usable() (*index, error) {
 	return x, nil
 }
 
-// forget drops an index that turned out not to match its file.
-func (fs *files) forget(d *catalog.Dataset, x *index) error {
-	fs.passes.forget(slotOf(d), x)
+// drop removes an index that turned out not to match its file.
+func (fs *files) drop(d *catalog.Dataset, x *index) error {
+	fs.passes.drop(slotOf(d), x)
 	return changed(fs.file(d))
 }
 

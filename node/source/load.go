@@ -99,8 +99,8 @@ type whole struct {
 	spans   bool   // a row of the file has several lines
 }
 
-// stands compares a table with its marker.
-func (m *marker) stands(file string, t whole) (Load, *Error) {
+// check compares a table with its marker.
+func (m *marker) check(file string, t whole) (Load, *Error) {
 	// A row of CSV that is cut off within its last value is a row still; a JSON
 	// object lacks its brace then.
 	if t.open && (m == nil && strings.HasSuffix(file, ".csv") || m != nil && m.SHA256 == "") {
@@ -139,9 +139,9 @@ func WriteMarker(path string, rows int64, asOf consent.Day) error {
 	return durable.Replace(path, text)
 }
 
-// standsFor returns why the load allows no answer about the whole dataset on a
+// answersFor returns why the load allows no answer about the whole dataset on a
 // day, not even that there is nothing; nil where it allows answers.
-func (l Load) standsFor(d *catalog.Dataset, file string, today consent.Day) *Error {
+func (l Load) answersFor(d *catalog.Dataset, file string, today consent.Day) *Error {
 	switch {
 	case !d.Complete || l.Live:
 	case !l.Told:

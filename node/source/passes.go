@@ -94,8 +94,8 @@ func (p *passes[T]) run(ctx context.Context, s slot, b *pass[T], do func(context
 	close(b.done)
 }
 
-// forget drops a result that turned out not to match its table.
-func (p *passes[T]) forget(s slot, found *T) {
+// drop removes a result that turned out not to match its table.
+func (p *passes[T]) drop(s slot, found *T) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.done[s] == found {

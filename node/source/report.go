@@ -94,7 +94,7 @@ func (s *Source) Test(ctx context.Context, d *catalog.Dataset, try Try, progress
 	}
 	r := t.finish()
 	r.Whole = whole
-	if err := s.asides.settle(d, &r.Keys); err != nil && !errors.As(err, new(*Error)) {
+	if err := s.asides.apply(d, &r.Keys); err != nil && !errors.As(err, new(*Error)) {
 		return r, err
 	}
 	return r, s.try(ctx, d, try.At, t.sample.codes(), seldom("subjects", progress), &r)
@@ -110,7 +110,7 @@ func (s *Source) Check(ctx context.Context, d *catalog.Dataset, today consent.Da
 	if e := found.Census.usable(d, s.tables.file(d)); e != nil {
 		return found, e
 	}
-	if e := found.Load.standsFor(d, s.tables.file(d), today); e != nil {
+	if e := found.Load.answersFor(d, s.tables.file(d), today); e != nil {
 		return found, e
 	}
 	return found, nil

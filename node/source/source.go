@@ -186,7 +186,7 @@ func (s *Source) Rows(ctx context.Context, d *catalog.Dataset, subject consent.S
 func (s *Source) Survey(ctx context.Context, d *catalog.Dataset) (Survey, error) {
 	found, err := s.scanned(ctx, d)
 	if err == nil {
-		err = s.asides.settle(d, &found.Census)
+		err = s.asides.apply(d, &found.Census)
 	}
 	return found, err
 }
@@ -249,7 +249,7 @@ func (s *Source) rows(ctx context.Context, d *catalog.Dataset, subject consent.S
 		return nil
 	})
 	if err == nil {
-		err = s.asides.settle(d, &found.Survey.Census)
+		err = s.asides.apply(d, &found.Survey.Census)
 	}
 	if err != nil {
 		return Found{}, err

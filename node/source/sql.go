@@ -107,7 +107,7 @@ func (b *database) surveyed(keys *keyList, d *catalog.Dataset) (Survey, error) {
 	if b.live {
 		return out, nil
 	}
-	load, e := keys.marker.stands(b.file(d), whole{records: keys.sorter.census.records})
+	load, e := keys.marker.check(b.file(d), whole{records: keys.sorter.census.records})
 	if e != nil {
 		return out, e
 	}

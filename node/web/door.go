@@ -213,13 +213,13 @@ func (d *Door) expel(may func(*visit) bool, weight func(*visit) int) bool {
 	if out == nil {
 		return false
 	}
-	d.forget(out)
+	d.remove(out)
 	out.Conn.Close()
 	return true
 }
 
-// forget removes a connection from the door's records. Held: mu.
-func (d *Door) forget(v *visit) {
+// remove deletes a connection from the door's records. Held: mu.
+func (d *Door) remove(v *visit) {
 	i := slices.Index(d.visits, v)
 	if i < 0 {
 		return
@@ -274,7 +274,7 @@ type visit struct {
 // Close implements net.Conn.
 func (v *visit) Close() error {
 	v.door.mu.Lock()
-	v.door.forget(v)
+	v.door.remove(v)
 	v.door.mu.Unlock()
 	return v.Conn.Close()
 }
