@@ -11,15 +11,17 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// errStale means that whoever serves a log shows a head that is older than one of
-// a living network can be: what came to the log since is hidden, or lost on it.
+// errStale means that a server shows a head that is older than that of a
+// running network can be. What came to the log since then is hidden, or was
+// lost on that server.
 var errStale = errors.New("the log shown is old")
 
-// livingAge is how old the head of a log at an address may be: voters tick every
-// hour, so that of a living network is never older than some.
+// livingAge limits the age of the head of a log at an address. In a running
+// network the head is a few hours old at most, because voters add a clock tick
+// every hour.
 const livingAge = 24 * time.Hour
 
-// age is the limit on how old the newest cosignature may be.
+// age is the limit on the age of the newest cosignature.
 type age struct {
 	most time.Duration
 	cmd  *cobra.Command
@@ -31,7 +33,7 @@ func (a *age) flag(cmd *cobra.Command) {
 		"how old the newest cosignature may be, exit code 13 beyond it; 0: no limit (default: 24h for an address; none for a folder or a proof, which may be an archive)"))
 }
 
-// limit is the one that was given, or 24 hours for what is alive.
+// limit returns the limit that was given, or 24 hours for a log at an address.
 func (a *age) limit(alive bool) time.Duration {
 	switch {
 	case a.cmd != nil && a.cmd.Flags().Changed("max-age"):
@@ -42,9 +44,9 @@ func (a *age) limit(alive bool) time.Duration {
 	return 0
 }
 
-// check returns an error that wraps errStale where the head of a log is older
-// than it may be. Where the policy asks for no cosignature nothing dates it, and
-// that is an error where a limit was given. Times are told in the zone.
+// check returns an error that wraps errStale if the head of a log is older than
+// the limit. Without cosignatures in the policy the head has no date; that is
+// an error only if a limit was given. The error has times in this zone.
 func (a *age) check(l *audit.Log, alive bool, zone *time.Location) error {
 	most := a.limit(alive)
 	if most == 0 || l.Fingerprint == "" || !l.Final && !a.cmd.Flags().Changed("max-age") {
@@ -62,7 +64,8 @@ func (a *age) check(l *audit.Log, alive bool, zone *time.Location) error {
 	return nil
 }
 
-// dated is when somebody honest knew of no larger head, zero where nobody says.
+// dated returns a time at which an honest cosigner knew of no larger head, or
+// the zero time.
 func dated(l *audit.Log) time.Time {
 	at := l.Dated(uint64(time.Now().Unix()))
 	if at == 0 {

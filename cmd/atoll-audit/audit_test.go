@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"atoll-audit": main})
 }
 
-// good is a log of 300 entries in which everybody did as they should.
+// good returns a log of 300 entries in which all members follow the rules.
 func good(t testing.TB) *audittest.World {
 	w := audittest.New(t)
 	d := w.Grant(w.Enrol(audittest.Subject, 1), nil)
@@ -44,8 +44,9 @@ func good(t testing.TB) *audittest.World {
 	return w
 }
 
-// bad is a log with right verdicts in which a bank asks more than the subject
-// agreed to, an agency gives it, and an operator's name attacks the terminal.
+// bad returns a log with right verdicts in which a bank asks more than the subject
+// agreed to, an agency answers it, and an operator's name contains terminal
+// escapes.
 func bad(t testing.TB) *audittest.World {
 	w := audittest.New(t)
 	f := w.Enrol(audittest.Subject, 1)
@@ -61,10 +62,10 @@ func bad(t testing.TB) *audittest.World {
 	return w
 }
 
-// next are the cosigners of a log of which those of genesis have handed over.
+// next are the cosigners of a log after a handover by those of genesis.
 var next = []string{"bank-a", "court", "registrar"}
 
-// handed is a log that has changed hands.
+// handed returns a log with a handover.
 func handed(t testing.TB) *audittest.World {
 	w := audittest.New(t)
 	w.Approve(next...)
@@ -73,13 +74,14 @@ func handed(t testing.TB) *audittest.World {
 	return w
 }
 
-// setup lays out exports, policies and identities for the stories.
+// setup writes exports, policies and identities for the stories.
 func setup(dir string, w, lies, busy, changed *audittest.World) error {
 	other := *w
 	other.Leaves = append(slices.Clone(w.Leaves[:299]), w.Leaves[1])
 	early := *w
 	early.Leaves = w.Leaves[:280]
-	// What a member could sign that takes the entries of one log for another's.
+	// A signature that would let a member pass off the entries of one log as
+	// another's.
 	renamed, genesis := *w, *w.Genesis
 	genesis.Origin = "log.test/another/1"
 	renamed.Genesis = &genesis
@@ -131,7 +133,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// code runs a command and insists on its exit code.
+// code runs a command and checks its exit code.
 func code(ts *testscript.TestScript, _ bool, args []string) {
 	want, err := strconv.Atoi(args[0])
 	ts.Check(err)
@@ -159,7 +161,7 @@ func flip(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(path, data, 0o600))
 }
 
-// appendTo adds a file's text to another.
+// appendTo appends a file's text to another.
 func appendTo(ts *testscript.TestScript, _ bool, args []string) {
 	f, err := os.OpenFile(ts.MkAbs(args[0]), os.O_WRONLY|os.O_APPEND, 0)
 	ts.Check(err)
@@ -188,7 +190,7 @@ func utf16(text string) []byte {
 	return out
 }
 
-// serve puts a folder behind an address, into $URL.
+// serve serves a folder at an address and sets $URL to it.
 func serve(ts *testscript.TestScript, _ bool, args []string) {
 	s := httptest.NewServer(http.FileServer(http.Dir(ts.MkAbs(args[0]))))
 	ts.Defer(s.Close)
@@ -213,8 +215,8 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-// The command that checks what members did shares with them the rules and the
-// formats, and none of what replicates or serves.
+// The audit command shares rules and formats with the programs of members, but
+// links nothing that replicates or serves.
 func TestLinksNothingThatServes(t *testing.T) {
 	out, err := exec.Command("go", "list", "-deps", ".").Output()
 	if err != nil {
@@ -233,8 +235,8 @@ func TestLinksNothingThatServes(t *testing.T) {
 	}
 }
 
-// A remembered head is never replaced by a smaller one, and its file is the
-// owner's alone.
+// A remembered head is never replaced by a smaller one, and only its owner can
+// read the file.
 func TestStateOnlyGrows(t *testing.T) {
 	w := good(t)
 	path := filepath.Join(t.TempDir(), "state")
@@ -267,7 +269,8 @@ func TestStateOnlyGrows(t *testing.T) {
 	}
 }
 
-// A spreadsheet takes no cell for a formula, and no cell that is none changes.
+// No cell of the CSV is taken for a formula by a spreadsheet, and a cell that
+// could not be is unchanged.
 func TestHarmless(t *testing.T) {
 	for in, want := range map[string]string{
 		"": "", "tax": "tax", "?": "?", all: all, "2026-09": "2026-09", "=1+1": "'=1+1", "+1": "'+1", "-1": "'-1", "@x": "'@x", "\tx": "'\tx", "\rx": "'\rx", "\nx": "'\nx",

@@ -10,8 +10,8 @@ import (
 	"atoll/consensus/audit/store"
 )
 
-// A folder that another process has is that, and to be tried again: exit code
-// 11, as of atoll.
+// A folder in use by another process is reported as such, with exit code 11, as
+// by atoll; a retry may succeed.
 func TestBusyFolder(t *testing.T) {
 	w := audittest.New(t)
 	dir := t.TempDir()

@@ -13,11 +13,11 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// errFindings means that a replay found something. All has been printed.
+// errFindings means that a replay has findings. All of them have been printed.
 var errFindings = errors.New("findings")
 
-// kind is what sort of error a command ended with whose words are its own: its
-// stable code and its exit code.
+// kind is the kind of an error that has texts of its own: its stable code and
+// its exit code.
 type kind struct {
 	code string
 	exit int
@@ -30,7 +30,8 @@ var hintOtherLog = cli.Text{
 	English: "check that the policy is this log's, and that LOG is the folder of its checkpoint",
 }
 
-// hintHandedOver sends to people: nothing in LOG can say whom to trust.
+// hintHandedOver refers the reader to people, because nothing in a log can say
+// which cosigners to trust.
 var hintHandedOver = cli.Text{
 	Chinese: "本策略制定之后共签人可能已交接：请向可信成员核实（atoll cosigners show），向其中一家索取本网络的策略（atoll log policy），与他人核对指纹后再用",
 	English: "the cosigners may have handed over since this policy was made: ask members you trust (atoll cosigners show), " +
@@ -41,12 +42,13 @@ var hintPath = cli.Text{Chinese: "核对路径、所有者和权限", English: "
 
 var hintFull = cli.Text{Chinese: "清理磁盘后再次运行", English: "make room on the disk, then run the command again"}
 
-// known are the errors with a name of their own, the first that fits first.
+// known maps errors without a stable code to exit code, code and hint. The
+// first match counts.
 var known = []struct {
 	is      error
 	exit    int
 	code    string
-	chinese string // what happened; the English is the error's own
+	chinese string // what happened, in Chinese; the English text is the error's own
 	hint    cli.Text
 }{
 	{cli.ErrInterrupted, cli.ExitInterrupted, "interrupted", "已中断", cli.Text{Chinese: "再次运行该命令", English: "run the command again"}},
@@ -97,8 +99,8 @@ var hintResume = cli.Text{
 	English: "remove the folder that --resume names, and run again: the log has all that was in it",
 }
 
-// failureOf maps an error to its exit code, its stable name and what to do next.
-// The words that an error has itself go before those for its kind.
+// failureOf maps an error to its exit code, its stable code and its hint. An
+// error's own texts take precedence over those of its kind.
 func failureOf(err error) *cli.Failure {
 	if errors.Is(err, errFindings) {
 		return &cli.Failure{Exit: cli.ExitPartial, Code: "findings", Told: true}
@@ -125,8 +127,8 @@ func failureOf(err error) *cli.Failure {
 	return f
 }
 
-// hintSigner says whose policy is needed for a copy of the log that none of the
-// policy's logs has signed.
+// hintSigner says whose policy is needed for a copy of the log that is signed
+// by none of the policy's logs.
 func hintSigner(err error) cli.Text {
 	from := cli.Text{Chinese: "此副本出自的成员", English: "the member that this copy came from"}
 	var other *audit.OtherSigner

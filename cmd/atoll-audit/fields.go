@@ -12,7 +12,7 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// public is what anyone with the log reads.
+// public returns the fields that anyone with the log can read.
 func (s *show) public() []field {
 	if s.entry.Statement == nil {
 		return s.genesisFields()
@@ -124,7 +124,7 @@ func queryFields(q ledger.QueryRef) []field {
 	return []field{{"query", "查询", "query", same(ledger.StatementID(q.ID).String())}, {"bank", "银行", "bank", same(q.Bank)}}
 }
 
-// secret is what the auditor's identity opens.
+// secret returns the fields that the auditor's identity opens.
 func (s *show) secret() (list []field) {
 	o := s.sealed
 	if o == nil {
@@ -156,7 +156,7 @@ func (s *show) termsFields(t *consent.Terms, body *consent.Body) []field {
 		{"data_life", "数据保存", "data life", cli.Text{Chinese: fmt.Sprintf("%d 天", t.DataLife), English: fmt.Sprintf("%d d", t.DataLife)}},
 		{"language", "文本语言", "language", same(t.Language)}, {"notice", "授权书摘要", "notice digest", same(hex.EncodeToString(t.Notice))},
 	}
-	if body == nil { // of an answer: what it rests on
+	if body == nil { // for an answer: the basis of the decision
 		return list
 	}
 	for _, slice := range body.Slices {
@@ -173,7 +173,7 @@ func (s *show) queryFields(d *ledger.QueryDetail) []field {
 		for _, w := range section.Wants {
 			var predicate cli.Text
 			if w.Predicate != "" {
-				predicate = s.named(w.Predicate) // it may hold a name
+				predicate = s.named(w.Predicate) // a predicate may contain a name
 			}
 			list = append(list, field{"asks", "询问", "asks", asked(section.Agency, w.Item, predicate)})
 		}
@@ -181,7 +181,7 @@ func (s *show) queryFields(d *ledger.QueryDetail) []field {
 	return list
 }
 
-// purpose is one of the network's, by its title too.
+// purpose returns a purpose of the network with its title.
 func (s *show) purpose(code string) cli.Text {
 	for _, p := range s.replay.replayer.Genesis().Purposes {
 		if p.Code == code {
@@ -198,13 +198,13 @@ func (s *show) releaseFields(d *ledger.ReleaseDetail) (list []field) {
 	return list
 }
 
-// resultOf says what became of an output.
+// resultOf describes the outcome of one output.
 func resultOf(r *ledger.Result) cli.Text {
 	item := itemText(r.Item)
 	zh := fmt.Sprintf("%s：%s，%d 行，目录版本 %d", item.Chinese, coded(outcomeWords[r.Outcome], r.Outcome.String()).Chinese, r.Rows, r.Version)
 	en := fmt.Sprintf("%s: %s, rows %d, version %d", item.English, r.Outcome, r.Rows, r.Version)
 	if r.AsOf != 0 {
-		day := consent.Day(min(r.AsOf/86_400_000, 1<<30)).String() // a civil day: no offset moves it
+		day := consent.Day(min(r.AsOf/86_400_000, 1<<30)).String() // a civil day: no offset applies
 		zh, en = zh+"，数据截至 "+day, en+", as of "+day
 	}
 	if r.Reason != "" {
@@ -216,7 +216,8 @@ func resultOf(r *ledger.Result) cli.Text {
 	return cli.Text{Chinese: zh, English: en}
 }
 
-// asked is what an agency is asked, with the condition of a question for yes or no.
+// asked describes what an agency is asked, with the condition of a verify
+// question.
 func asked(agency string, i consent.Item, predicate cli.Text) cli.Text {
 	item := itemText(i)
 	return cli.Text{

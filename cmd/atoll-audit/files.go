@@ -14,11 +14,11 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// errPolicy means that a file is no policy.
+// errPolicy means that a file does not contain a policy.
 var errPolicy = errors.New("not a policy")
 
-// readNamed reads a text file that a flag names, by read; what cannot be read is
-// an error with the flag's own code.
+// readNamed reads a text file named by a flag, with read. If it cannot be read,
+// the error has the flag's own code.
 func readNamed(code, flag, path string, most int64, read func(string, int64) ([]byte, error)) ([]byte, error) {
 	text, err := read(path, most)
 	switch {
@@ -34,8 +34,7 @@ func readNamed(code, flag, path string, most int64, read func(string, int64) ([]
 	return text, nil
 }
 
-// reason says why a file cannot be read, in the words of neither its path nor its
-// content.
+// reason describes why a file cannot be read, without its path or its content.
 func reason(err error) cli.Text {
 	var inner *fs.PathError
 	switch {
@@ -47,13 +46,13 @@ func reason(err error) cli.Text {
 	return cli.Text{Chinese: "系统错误", English: err.Error()}
 }
 
-// noEntry is the error of an index beyond the end of a log.
+// noEntry returns the error for an index beyond the end of a log.
 func noEntry(index, size uint64) error {
 	return cli.Errorf(&kind{"entry.unknown", cli.ExitNotFound}, "没有条目 %d：日志共有 %d 个", "there is no entry %d: the log has %d", index, size).
 		With("条目从 0 起计", "entries count from 0")
 }
 
-// noIndex is the error of an argument that is no number.
+// noIndex returns the error for an argument that is not a number.
 func noIndex(text string) error {
 	return cli.Usage("%q 不是条目的序号", "%q is not the index of an entry", text)
 }
@@ -63,7 +62,8 @@ func readPolicy(path string) (*tlog.Policy, error) {
 	if err != nil {
 		return nil, err
 	}
-	// An error about a policy quotes it, and a file is easily mistaken.
+	// Errors about a policy quote it, so a file with secrets that was named by
+	// mistake is refused first.
 	if strings.Contains(string(text), "SECRET-KEY-") || strings.Contains(string(text), "ATOLL-SEED-") {
 		return nil, cli.Errorf(&kind{"policy.malformed", cli.ExitConfig}, "%s 中是密钥，不是信任策略", "%s holds a secret key, not a policy", path).
 			With("--policy 须指向规定谁的签名算数的文件", "--policy is the file that says whose signatures count")
@@ -77,7 +77,8 @@ func readPolicy(path string) (*tlog.Policy, error) {
 
 const maxIdentityFile = 64 << 10
 
-// readIdentity reads an age identity file that nobody else may read.
+// readIdentity reads an age identity file, which only its owner may be able to
+// read.
 func readIdentity(path string) (*seal.Identity, error) {
 	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
 		return nil, cli.Errorf(&kind{"identity.exposed", cli.ExitConfig}, "%s 可被他人读取（权限 %04o）", "%s can be read by others (mode %04o)", path, info.Mode().Perm()).
@@ -95,7 +96,7 @@ func readIdentity(path string) (*seal.Identity, error) {
 	return &id, nil
 }
 
-// parseIdentity reads the text of an age identity file: one identity, blank
+// parseIdentity parses the text of an age identity file: one identity, blank
 // lines and comments. Its errors quote nothing.
 func parseIdentity(text string) (seal.Identity, error) {
 	key := ""
@@ -119,9 +120,9 @@ func parseIdentity(text string) (seal.Identity, error) {
 	return id, nil
 }
 
-// readState returns the head that was verified last time, or nil where there is
-// no file yet. The file is that checkpoint, with its signatures: two that do not
-// fit are evidence.
+// readState returns the head that was verified last time, or nil if there is no
+// file yet. The file contains that checkpoint with its signatures: two that
+// contradict each other are evidence.
 func readState(path, origin string) (*tlog.Head, error) {
 	text, err := cli.ReadFile(path, tlog.MaxNoteBytes)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -142,8 +143,9 @@ func readState(path, origin string) (*tlog.Head, error) {
 	return &c.Head, nil
 }
 
-// writeState remembers a checkpoint: all of it, or what was there before. A
-// smaller one is never written, even where another run has been faster.
+// writeState records a checkpoint. If it fails, the previous one is unchanged.
+// A smaller checkpoint never replaces a larger one that another run has
+// recorded.
 func writeState(path string, l *audit.Log) error {
 	now, err := readState(path, l.Origin)
 	if err != nil || now != nil && now.Size >= l.Size {

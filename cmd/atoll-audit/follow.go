@@ -58,19 +58,19 @@ and error. With --resume it need not begin at genesis again.`),
 // maxPause is the longest time between two attempts to reach a log.
 const maxPause = 5 * time.Minute
 
-// follow is a replay that does not end.
+// follow is a replay that continues as the log grows.
 type follow struct {
 	replay  replay
 	every   time.Duration
 	t       *cli.Printer
-	lines   io.Writer // of JSON, nil: text
+	lines   io.Writer // output of JSON lines; nil: text
 	where   string
 	trust   *tlog.Policy
 	begun   bool
-	behind  []tlog.Head // older than what was seen, falling: to be found in what comes
-	moves   int         // in a row: how often the log was another one while it was read
+	behind  []tlog.Head // heads older than the largest seen, descending: to be found in the log that follows
+	moves   int         // how often in a row the log was rewritten while it was read
 	fresh   []audit.Finding
-	waiting string            // what for, once said
+	waiting string            // reason to wait that has been printed
 	tiles   map[string][]byte // full hash tiles, which never change
 }
 
@@ -131,13 +131,13 @@ var (
 	errMoved  = errors.New("the log was written anew while it was read")
 )
 
-// unreachable is an error of the place where the log lies.
+// unreachable is an error of the server or folder, not of the log.
 type unreachable struct{ error }
 
 func (u *unreachable) Unwrap() error { return u.error }
 
-// patient says what an error that may pass asks to wait for, and nothing of one
-// that does not.
+// patient returns the reason to wait for an error that may pass, or "" for any
+// other.
 func (f *follow) patient(err error) string {
 	var gone *unreachable
 	switch {
@@ -159,13 +159,13 @@ func (f *follow) patient(err error) string {
 	return ""
 }
 
-// look verifies and tells what is new.
+// look verifies the log's new part and prints what is new.
 func (f *follow) look(ctx context.Context) error {
 	source, closer, err := openSource(ctx, f.where)
 	if err != nil {
 		return err
 	}
-	source.Files = nil // somebody may be writing
+	source.Files = nil // the log may be being written
 	source.Fetch = f.fetch(source.Fetch)
 	err = f.grow(source)
 	if err == nil {
@@ -174,11 +174,13 @@ func (f *follow) look(ctx context.Context) error {
 	return errors.Join(err, closer())
 }
 
-// maxTiles is how many tiles are kept: enough for the right edge of any log.
+// maxTiles limits the tiles kept in memory: enough for the right edge of any
+// log.
 const maxTiles = 2048
 
-// fetch tells errors of the place from those of the log, and asks for no full
-// tile twice: each look needs those at the right edge again.
+// fetch distinguishes errors of the server or folder from those of the log. It
+// caches full hash tiles, because each look needs those at the right edge
+// again.
 func (f *follow) fetch(from func(string) ([]byte, error)) func(string) ([]byte, error) {
 	return func(path string) ([]byte, error) {
 		if data := f.tiles[path]; data != nil {
@@ -241,14 +243,14 @@ func (f *follow) grow(source audit.Source) (err error) {
 	return f.took(f.replay.check.log.Size - from.Size)
 }
 
-// maxBehind is how many heads, each smaller than the one before, a log may show
-// that is behind what was seen of it.
+// maxBehind limits how many heads in a row, each smaller than the one before, a
+// log may show that is behind the largest seen.
 const maxBehind = 1024
 
-// lag keeps the head of a log that is behind, to be found in what comes. One
-// that is not larger has to be found in it immediately, and replaces it from
-// then on: whoever shows one history today and another tomorrow is found out by
-// either.
+// lag keeps the head of a log that is behind, to be found in the log that
+// follows. An earlier such head that is not larger has to be found in it
+// immediately, and is then no longer kept. A server that shows one history
+// today and another tomorrow is detected by either head.
 func (f *follow) lag() error {
 	for len(f.behind) > 0 {
 		last := f.behind[len(f.behind)-1]
@@ -267,12 +269,13 @@ func (f *follow) lag() error {
 	return nil
 }
 
-// maxMoves is how often in a row a log may contradict itself and be another one
+// maxMoves limits how often in a row a log may contradict itself and be larger
 // when it is looked at again.
 const maxMoves = 3
 
-// torn tells a log that contradicts itself from one that was written anew while
-// it was read: then the checkpoint is another, and the next look decides.
+// torn distinguishes a log that contradicts itself from one that was rewritten
+// while it was read. In the latter case the checkpoint is larger by now, and
+// the next look decides.
 func (f *follow) torn(source audit.Source, err error) error {
 	if !errors.Is(err, audit.ErrTampered) && !errors.Is(err, audit.ErrIncomplete) {
 		return err
@@ -285,8 +288,8 @@ func (f *follow) torn(source audit.Source, err error) error {
 	return err
 }
 
-// took tells and remembers what was verified, in this order: what is told twice
-// is better than what is told never.
+// took prints and then records what was verified. In this order a crash can
+// repeat a message, but not lose one.
 func (f *follow) took(grown uint64) error {
 	for _, found := range f.fresh {
 		if err := f.print("finding", found, func() { f.replay.finding(f.t, found) }); err != nil {
@@ -309,23 +312,23 @@ func (f *follow) took(grown uint64) error {
 	return f.replay.save()
 }
 
-// followed is what --json prints of a head.
+// followed is what --json prints for a head.
 type followed struct {
 	Size  uint64 `json:"size"`
-	New   uint64 `json:"new"` // entries since the head before
+	New   uint64 `json:"new"` // number of entries since the previous head
 	Root  string `json:"root"`
 	Time  uint64 `json:"time"`  // network time of the last entry, Unix milliseconds
-	Final bool   `json:"final"` // the policy demands a quorum, and has it
+	Final bool   `json:"final"` // the policy requires a quorum, and the head has it
 	verified
 }
 
-// waited is what --json prints of a pause.
+// waited is what --json prints for a pause.
 type waited struct {
 	For    string `json:"for"`
 	Detail string `json:"detail"`
 }
 
-// wait says once what is waited for.
+// wait prints once what is waited for.
 func (f *follow) wait(reason string, why error) error {
 	if f.waiting == reason || reason == moved {
 		return nil
@@ -353,7 +356,7 @@ var waitWords = map[string]cli.Text{
 	old:    {Chinese: "所见日志过旧，其后的条目未出示；请向另一成员索取", English: "the log shown is old, and what came since is not shown; ask another member"},
 }
 
-// print writes one thing, as a line of JSON or as text.
+// print prints one item, as a line of JSON or as text.
 func (f *follow) print(name string, data any, text func()) error {
 	if f.lines != nil {
 		return cli.PrintLine(f.lines, map[string]any{name: data})

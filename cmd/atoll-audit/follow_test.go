@@ -19,11 +19,11 @@ import (
 	"atoll/consensus/audit/audittest"
 )
 
-// living is a log behind an address that the test may change.
+// living is a log at an address that the test can change.
 type living struct {
 	mu    sync.Mutex
-	files map[string][]byte // nil: the server is away
-	looks atomic.Int64      // at the checkpoint
+	files map[string][]byte // nil: the server does not answer
+	looks atomic.Int64      // number of requests for the checkpoint
 }
 
 func (l *living) set(files map[string][]byte) {
@@ -81,7 +81,7 @@ func begin(t *testing.T, log *living, dir string, args ...string) *following {
 	return f
 }
 
-// next is the next line.
+// next returns the next line.
 func (f *following) next() (l line) {
 	f.t.Helper()
 	if !f.lines.Scan() {
@@ -116,7 +116,7 @@ func (f *following) waits(reason string) {
 	}
 }
 
-// ends waits for the end, with an error as its last line.
+// ends waits for the end, with an error in the last line.
 func (f *following) ends(code int, name string) {
 	f.t.Helper()
 	if e := f.next().Error; e == nil || e.Code != name {
@@ -127,7 +127,7 @@ func (f *following) ends(code int, name string) {
 	}
 }
 
-// prefix is the beginning of a world's log.
+// prefix returns the beginning of a world's log.
 func prefix(w *audittest.World, size int) *audittest.World {
 	p := *w
 	p.Leaves = w.Leaves[:size]
@@ -143,8 +143,8 @@ func place(t *testing.T, w *audittest.World) string {
 	return dir
 }
 
-// A log grows, is away, lacks cosignatures, falls behind: follow keeps up, and
-// the findings are those of a replay.
+// A log grows, becomes unreachable, lacks cosignatures, and falls behind.
+// follow continues through all of it, and its findings are those of a replay.
 func TestFollow(t *testing.T) {
 	w := bad(t)
 	for _, more := range [][]string{nil, {"--resume", filepath.Join(t.TempDir(), "kept")}} {
@@ -169,7 +169,8 @@ func TestFollow(t *testing.T) {
 		f.stop()
 		f.ends(cli.ExitInterrupted, "interrupted")
 
-		// Again: with a folder it goes on, else it begins again.
+		// A second run continues if there is a folder, and otherwise starts
+		// from the beginning.
 		log.set(files(len(w.Leaves)))
 		f = begin(t, log, dir, args...)
 		if more == nil {
@@ -186,8 +187,9 @@ func TestFollow(t *testing.T) {
 	}
 }
 
-// The cosigners hand over while a log is followed: it says that the policy may be
-// old, and goes on when what it sees is signed by whom the policy knows.
+// The cosigners hand over while a log is followed. follow prints that the
+// policy may be old, and continues when the head is signed by cosigners that
+// the policy names.
 func TestFollowHandover(t *testing.T) {
 	w := handed(t)
 	log := &living{files: prefix(w, 4).Files("auditor", "tax")}
@@ -204,7 +206,8 @@ func TestFollowHandover(t *testing.T) {
 	f.ends(cli.ExitInterrupted, "interrupted")
 }
 
-// What contradicts what was seen ends it, however it is brought.
+// A log that contradicts what was seen ends follow, however the contradiction
+// is presented.
 func TestFollowTampering(t *testing.T) {
 	w := good(t)
 	files := func(w *audittest.World) map[string][]byte { return w.Files("auditor", "tax") }
@@ -241,7 +244,7 @@ func TestFollowTampering(t *testing.T) {
 	}
 }
 
-// looked returns when the log has been looked at again, and that look is over.
+// looked returns when the log has been looked at again and that look is over.
 func (f *following) looked() {
 	f.t.Helper()
 	for n := f.log.looks.Load() + 2; f.log.looks.Load() < n; time.Sleep(10 * time.Millisecond) {
@@ -251,8 +254,8 @@ func (f *following) looked() {
 	}
 }
 
-// A member that is behind shows one history and then the true one: the first is
-// not forgotten for the second, whichever is longer.
+// A member that is behind shows one history and then the true one. The first is
+// not forgotten when the second appears, whichever is longer.
 func TestFollowForkWhileBehind(t *testing.T) {
 	w := good(t)
 	files := func(w *audittest.World) map[string][]byte { return w.Files("auditor", "tax") }
@@ -281,8 +284,9 @@ func TestFollowForkWhileBehind(t *testing.T) {
 	}
 }
 
-// Whoever is shown an old head for ever is told, and goes on when there is a new
-// one; verify, prove and replay fail where the log is alive, and not for an archive.
+// If an old head is shown for ever, follow reports it, and continues when there
+// is a new one. verify, prove and replay fail for a log at an address, and not
+// for an archive.
 func TestOldHead(t *testing.T) {
 	w := good(t) // cosigned at its genesis, in 2026
 	dir := place(t, w)
@@ -315,7 +319,7 @@ func TestOldHead(t *testing.T) {
 	}
 }
 
-// The log is read where it was asked for.
+// The log is read only at the address that was named.
 func TestRedirects(t *testing.T) {
 	w := good(t)
 	dir := place(t, w)

@@ -1,9 +1,9 @@
 // Command atoll-audit checks the access log of an atoll network from the log
 // alone: offline or from any server, years later, trusting no member.
 //
-// "verify" checks signatures, tiles and root, "replay" every verdict too, and
-// with an auditor's identity what is sealed; "show" tells what one entry says.
-// It links no server and nothing that replicates.
+// "verify" checks signatures, tiles and root. "replay" also checks every
+// verdict and, with an auditor's identity, what is sealed. "show" prints one
+// entry. It links no server and nothing that replicates.
 package main
 
 import (
@@ -19,10 +19,10 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// How the garbage collector is told to work: a replay makes much garbage and
-// keeps little, so that garbage may wait for collection, up to a limit.
+// Settings of the garbage collector: a replay makes much garbage and keeps
+// little, so garbage may wait for collection, up to a limit.
 const (
-	garbage = 400 // percent of what is kept
+	garbage = 400 // percent of the memory in use
 	memory  = 192 << 20
 )
 
@@ -36,7 +36,7 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// rootCommand is the whole tree of verbs.
+// rootCommand returns the command with all its subcommands.
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use: "atoll-audit",

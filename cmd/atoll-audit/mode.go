@@ -6,23 +6,23 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// mode lets the user have each signature verified by itself.
+// mode is the flag --exact, with which each signature is verified on its own.
 func (r *replay) mode(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&r.exact, "exact", false, cli.Both("逐个验证签名：较慢，但不依赖概率", "verify each signature by itself: slower, and nothing rests on chance"))
 }
 
-// expect has signatures verified together, unless each is to be by itself.
+// expect has signatures verified together, unless --exact is set.
 func (r *replay) expect() {
 	if !r.exact {
 		r.check.log.Expect = r.replayer.Expect
 	}
 }
 
-// verified says how the signatures of a result were verified: every result
-// has it.
+// verified describes how the signatures of a result were verified. It is part
+// of every result.
 type verified struct {
-	Mode     string `json:"mode"`              // exact: each by itself; together: some many at once
-	Together uint64 `json:"verified_together"` // entries of the latter kind, those of earlier runs among them
+	Mode     string `json:"mode"`              // exact: each on its own; together: some of them many at a time
+	Together uint64 `json:"verified_together"` // number of entries verified together, including those of earlier runs
 }
 
 func (r *replay) verified() verified {
@@ -33,7 +33,7 @@ func (r *replay) verified() verified {
 	return verified{"together", n}
 }
 
-// tellMode says in words how signatures were verified.
+// tellMode prints how signatures were verified.
 func (r *replay) tellMode(t *cli.Printer) { t.Row("签名验证", "signatures", r.verified().words(t)) }
 
 func (v verified) words(t *cli.Printer) string {

@@ -80,7 +80,7 @@ func (p *prove) command(cmd *cobra.Command, args []string) error {
 		err = durable.ReplaceShared(p.out, p.text)
 	case p.proof == "" && !cli.AsJSON(cmd):
 		_, err = cmd.OutOrStdout().Write(p.text)
-		t, _ = cli.Beside(cmd) // what is on standard output is the proof
+		t, _ = cli.Beside(cmd) // standard output has nothing but the proof
 	}
 	if err != nil {
 		return err
@@ -120,7 +120,7 @@ func (p *prove) make(cmd *cobra.Command, where, number string) (err error) {
 	if err != nil {
 		return err
 	}
-	// Whoever gets it will do the same.
+	// The recipient of the proof will run the same check.
 	if _, p.entry, err = audit.CheckProof(p.made, nil, policy); err != nil {
 		return err
 	}
@@ -149,7 +149,7 @@ func (p *prove) verify() error {
 		if entry, err = readNamed("entry", "entry", p.entryFile, tlog.MaxEntryBytes, cli.ReadFile); err != nil {
 			return err
 		}
-		entry = append([]byte{}, entry...) // given, even if empty
+		entry = append([]byte{}, entry...) // not nil, even if the file is empty
 	case made.Extra == nil:
 		return cli.Errorf(&kind{"entry.missing", cli.ExitUsage}, "该证明不含条目", "the proof does not hold its entry").
 			With("用 --entry 给出条目", "name the entry with --entry")
@@ -167,7 +167,7 @@ type proved struct {
 	Time    uint64         `json:"time"`             // network time, Unix milliseconds
 	Signed  uint64         `json:"signed,omitempty"` // the author's time
 	Kind    string         `json:"kind"`
-	Key     string         `json:"key,omitempty"` // id of the author's
+	Key     string         `json:"key,omitempty"` // id of the author's statement key
 	Verdict ledger.Verdict `json:"verdict"`
 	Leaf    string         `json:"leaf"`  // hash of the entry
 	Proof   string         `json:"proof"` // tlog-proof
@@ -176,15 +176,15 @@ type proved struct {
 
 func (p *prove) result() proved {
 	kind, key, signed := p.statement()
-	leaf, _ := p.entry.Marshal() // it was parsed
+	leaf, _ := p.entry.Marshal() // the entry was parsed, so it can be encoded
 	return proved{
 		Index: p.entry.Index, Time: p.entry.Time, Signed: signed, Kind: kind, Key: key, Verdict: p.entry.Verdict,
 		Leaf: tlog.LeafHash(leaf).String(), Proof: string(p.text), Log: p.check.result(),
 	}
 }
 
-// statement reads what the entry says of itself. Its signature is not verified
-// here: the log did.
+// statement reads the statement in the entry. It does not verify the signature,
+// which the log's members did.
 func (p *prove) statement() (kind, key string, signed uint64) {
 	if s, err := ledger.Parse(p.entry.Statement); err == nil {
 		return s.Kind, hex.EncodeToString(s.KeyID[:]), s.ID.Time()

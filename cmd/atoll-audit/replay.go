@@ -53,7 +53,7 @@ all runs. What the folder holds of opened entries is locked with the identity.`)
 	return cmd
 }
 
-// secrets are what an auditor brings to open what is sealed.
+// secrets are an auditor's means to open what is sealed.
 type secrets struct {
 	file   string
 	reveal bool
@@ -78,24 +78,24 @@ func (s *secrets) identity() (*seal.Identity, error) {
 type replay struct {
 	check     check
 	secrets   secrets
-	exact     bool // each signature is verified by itself
+	exact     bool // each signature is verified on its own
 	named     []string
 	quorum    int
-	folder    string // where the state is kept for a later run, empty: nowhere
+	folder    string // where the state for a later run is stored; empty: nowhere
 	store     *store.Store
 	replayer  *audit.Replayer
 	inspector *audit.Inspector
 	findings  []audit.Finding
-	told      func(audit.Finding) // of each finding as it comes, unless nil
+	told      func(audit.Finding) // receives each finding as it comes; may be nil
 	opened    bool                // there is an identity
 	opens     *seal.Identity      // nil without one
-	partly    bool                // an identity that does not open everything will do
-	resumed   uint64              // entries that earlier runs have replayed
-	walked    bool                // the checkpoint is final by the cosigners whom the log names
+	partly    bool                // accept an identity that does not open everything
+	resumed   uint64              // number of entries that earlier runs have replayed
+	walked    bool                // the checkpoint is final by the cosigners that the log names
 }
 
-// pass replays and inspects the log, what an earlier run has left of it, and
-// hands each entry to each, unless that is nil.
+// pass replays and inspects the part of the log that earlier runs have not
+// replayed, and passes each entry to each, unless that is nil.
 func (r *replay) pass(cmd *cobra.Command, where string, each func(*audit.Entry) error) (err error) {
 	if err := r.begin(); err != nil {
 		return err
@@ -115,7 +115,8 @@ func (r *replay) pass(cmd *cobra.Command, where string, each func(*audit.Entry) 
 	return r.collect()
 }
 
-// begin makes the store, which is to be closed, the replay and its inspector.
+// begin creates the store, which the caller closes, the replayer and its
+// inspector.
 func (r *replay) begin() error {
 	id, err := r.secrets.identity()
 	if err != nil {
@@ -138,7 +139,7 @@ func (r *replay) begin() error {
 	return nil
 }
 
-// resume goes on where an earlier run ended.
+// resume continues where an earlier run ended.
 func (r *replay) resume() (from tlog.Head, err error) {
 	mark, err := r.store.Mark()
 	if err == nil && mark != nil {
@@ -159,8 +160,8 @@ func (r *replay) resume() (from tlog.Head, err error) {
 	return from, r.auditor()
 }
 
-// walk compares who cosigned with whom the log, from genesis over each
-// handover, says they should be.
+// walk compares the cosigners of the checkpoint with those that the log names,
+// from genesis over each handover.
 func (r *replay) walk() (err error) {
 	if r.walked, err = r.replayer.CheckFinal(r.check.log.Signed); err != nil {
 		return err
@@ -169,7 +170,8 @@ func (r *replay) walk() (err error) {
 	return err
 }
 
-// cosigners is who makes heads of the log's size final, by the log itself.
+// cosigners returns who makes heads of the log's size final, according to the
+// log itself.
 func (r *replay) cosigners() (names []string, quorum int, err error) {
 	sets, err := r.replayer.Cosigners()
 	if err != nil || len(sets) == 0 {
@@ -208,8 +210,8 @@ func (r *replay) add(leaf []byte, each func(*audit.Entry) error) error {
 	return nil
 }
 
-// auditor refuses an identity that is no auditor's: what it does not open would be
-// held against those who sealed it to the auditors, as they should.
+// auditor refuses an identity that is not an auditor's: whatever it could not
+// open would be blamed on members that had sealed it correctly to the auditors.
 func (r *replay) auditor() error {
 	members := r.replayer.Roster()
 	if r.opens == nil || r.partly || members == nil {
@@ -230,8 +232,8 @@ func (r *replay) auditor() error {
 		With("给出审计方的 age 密钥文件，或不用 --identity；show 可用任何密钥打开条目中它能打开的部分", "name an auditor's age key file, or leave --identity away: show opens of an entry what any identity can")
 }
 
-// save makes room in memory, and where there is a folder leaves what a later
-// run needs.
+// save frees memory. If there is a folder, it also stores what a later run
+// needs.
 func (r *replay) save() error {
 	if r.replayer.Genesis() == nil {
 		return nil
@@ -243,7 +245,7 @@ func (r *replay) save() error {
 	return r.store.Save(mark)
 }
 
-// collect lists all findings, in the order of their entries.
+// collect collects all findings, in the order of their entries.
 func (r *replay) collect() error {
 	r.findings = []audit.Finding{}
 	for f, err := range r.inspector.Findings {
@@ -285,10 +287,10 @@ type replayed struct {
 	Kinds    map[string]int `json:"kinds"`
 	Verdicts map[string]int `json:"verdicts"`
 	Named    []string       `json:"named_cosigners"` // by the log, at its size
-	Quorum   int            `json:"named_quorum"`    // of them
-	Walked   bool           `json:"final_by_log"`    // they have cosigned, walked from genesis over each handover
-	Resumed  uint64         `json:"resumed"`         // entries that earlier runs have replayed
-	Opened   bool           `json:"opened"`          // what is sealed was looked into
+	Quorum   int            `json:"named_quorum"`    // cosignatures that these need
+	Walked   bool           `json:"final_by_log"`    // the checkpoint has these cosignatures; the set was followed from genesis over each handover
+	Resumed  uint64         `json:"resumed"`         // number of entries that earlier runs have replayed
+	Opened   bool           `json:"opened"`          // whether sealed parts were opened
 	verified
 	Findings []audit.Finding `json:"findings"`
 }

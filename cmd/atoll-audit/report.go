@@ -103,7 +103,7 @@ func (r *report) command(cmd *cobra.Command, args []string) error {
 	return said.Err()
 }
 
-// writer returns what writes the format that was asked for.
+// writer returns the function that writes the requested format.
 func (r *report) writer(asJSON bool) (func(*report, *cli.Printer, io.Writer) error, error) {
 	switch {
 	case asJSON && r.format != "" && r.format != "json":
@@ -120,7 +120,7 @@ func (r *report) writer(asJSON bool) (func(*report, *cli.Printer, io.Writer) err
 	return write, nil
 }
 
-// months returns the months to count, all there may be where none are named.
+// months returns the months to count: all months of the log, if none are named.
 func (r *report) months() (first, last audit.Month, err error) {
 	last = 1<<31 - 1
 	if r.from != "" {
@@ -143,8 +143,7 @@ func noMonth(flag, text string) error {
 	return cli.Usage("--%s 须为月份，如 2026-01，不是 %.60q", "--%s is a month, such as 2026-01, not %.60q", flag, text)
 }
 
-// deliver writes a document to a file, all of it or none, or to w where no
-// file is named.
+// deliver writes a whole document to a file, or nothing; without a file, to w.
 func deliver(w io.Writer, file string, write func(io.Writer) error) error {
 	var doc bytes.Buffer
 	if err := write(&doc); err != nil {
@@ -163,11 +162,11 @@ type reported struct {
 	Network  string `json:"network"`
 	Name     string `json:"name"`
 	Time     uint64 `json:"time"`     // network time of the last entry, Unix milliseconds
-	Offset   int16  `json:"offset"`   // of months, in minutes from UTC
-	From     string `json:"from"`     // as asked for, empty: the first there is
+	Offset   int16  `json:"offset"`   // of the months, in minutes from UTC
+	From     string `json:"from"`     // as requested; empty: the first month
 	To       string `json:"to"`       //
-	Opened   bool   `json:"opened"`   // what is sealed was looked into
-	Findings int    `json:"findings"` // that replay shows, of the whole log
+	Opened   bool   `json:"opened"`   // whether sealed parts were opened
+	Findings int    `json:"findings"` // number of findings of a replay of the whole log
 	verified
 	Titles map[string]title `json:"titles"` // of members and purposes
 	audit.Report
@@ -196,7 +195,7 @@ func (r *report) json(_ *cli.Printer, w io.Writer) error {
 	return cli.PrintJSON(w, "atoll-audit.report/v1", out)
 }
 
-// faults is how many findings are more than information.
+// faults returns the number of findings that are more than information.
 func (r *replay) faults() (n int) {
 	for _, f := range r.findings {
 		if !f.Info {
@@ -206,11 +205,11 @@ func (r *replay) faults() (n int) {
 	return n
 }
 
-// all is the agency of a row that is about the query as a whole.
+// all stands for the agency in a row about the query as a whole.
 const all = "(all)"
 
-// csv writes one row for each tally. Whatever it holds is ASCII: names and
-// codes are by their form.
+// csv writes one row for each tally. All of it is ASCII, as names and codes are
+// by their form.
 func (r *report) csv(_ *cli.Printer, w io.Writer) error {
 	out := csv.NewWriter(w)
 	out.UseCRLF = true
@@ -232,7 +231,7 @@ func (r *report) csv(_ *cli.Printer, w io.Writer) error {
 	return out.WriteAll(rows)
 }
 
-// cells is a row of CSV.
+// cells returns the cells of a CSV row.
 func cells(t audit.Tally) []string {
 	agency := t.Agency
 	if agency == "" {
@@ -251,7 +250,7 @@ func cells(t audit.Tally) []string {
 
 func number(n uint64) string { return strconv.FormatUint(n, 10) }
 
-// counts are the figures of a row in their order.
+// counts returns the figures of a row, in a fixed order.
 func counts(t audit.Tally) []string {
 	row := []string{number(t.Queries), number(t.Releases), number(t.Refusals), number(t.Unclosed), number(t.Open)}
 	if t.Latency == nil {
@@ -260,7 +259,7 @@ func counts(t audit.Tally) []string {
 	return append(row, number(t.Latency.P50), number(t.Latency.P90), number(t.Latency.Max))
 }
 
-// harmless keeps a spreadsheet from taking text for a formula.
+// harmless changes a text that a spreadsheet would take for a formula.
 func harmless(cell string) string {
 	if cell != "" && strings.ContainsRune("=+-@\t\r\n", rune(cell[0])) {
 		return "'" + cell
@@ -268,14 +267,14 @@ func harmless(cell string) string {
 	return cell
 }
 
-// part is a row of what is counted by reason or verdict.
+// part is a row of counts by reason or verdict.
 type part struct {
 	audit.Tally
 	Code  string
 	Count uint64
 }
 
-// reasons are refusals by reason, of agencies.
+// reasons returns the agencies' refusals by reason.
 func (r *report) reasons() (list []part) {
 	for _, t := range r.counted.Agencies {
 		for _, reason := range audit.RefusalReasons() {
@@ -287,8 +286,8 @@ func (r *report) reasons() (list []part) {
 	return list
 }
 
-// rejected are entries that the rules did not accept, by verdict: queries of
-// banks, then answers of agencies.
+// rejected returns the entries that the rules did not accept, by verdict: first
+// banks' queries, then agencies' answers.
 func (r *report) rejected() (list []part) {
 	for _, tallies := range [][]audit.Tally{r.counted.Queries, r.counted.Agencies} {
 		for _, t := range tallies {

@@ -18,7 +18,7 @@ type grid struct {
 
 type gridRow struct{ Texts, Numbers []string }
 
-// grids are the tables of a report that have rows.
+// grids returns the tables of a report that have rows.
 func (r *report) grids(t *cli.Printer) []grid {
 	var list []grid
 	for _, g := range []grid{
@@ -54,7 +54,7 @@ func (r *report) parts(t *cli.Printer, heading, code string, list []part) grid {
 	return g
 }
 
-// titled puts titles in the place of the names behind the month.
+// titled replaces the names after the month by titles.
 func (r *report) titled(t *cli.Printer, row []string) []string {
 	g := r.replay.replayer.Genesis()
 	for i, name := range row[1:] {
@@ -71,7 +71,7 @@ func (r *report) titled(t *cli.Printer, row []string) []string {
 	return row
 }
 
-// heads are the headings of figures in the order of counts.
+// heads are the headings of the figures, in the order of counts.
 func heads(t *cli.Printer) []string {
 	return []string{
 		t.In("查询", "queries"), t.In("放行", "released"), t.In("拒绝", "refused"), t.In("到期未答", "unanswered"), t.In("待答", "open"),
@@ -79,7 +79,7 @@ func heads(t *cli.Printer) []string {
 	}
 }
 
-// keys are the headings of what a row is about.
+// keys are the headings of the other columns.
 func keys(t *cli.Printer, agency, purpose bool) []string {
 	list := []string{t.In("月份", "month"), t.In("银行", "bank")}
 	if agency {
@@ -91,7 +91,7 @@ func keys(t *cli.Printer, agency, purpose bool) []string {
 	return list
 }
 
-// about is what a row is about, in the order of keys.
+// about returns the cells of the other columns, in the order of keys.
 func about(t audit.Tally, agency, purpose bool) []string {
 	row := []string{t.Month.String(), t.Bank}
 	if agency {

@@ -21,7 +21,7 @@ var reportStyle string
 
 var reportPage = template.Must(template.New("report").Parse(reportText))
 
-// sheet is what the page is made of.
+// sheet is the data of the page.
 type sheet struct {
 	*cli.Printer
 	r      *report
@@ -29,8 +29,9 @@ type sheet struct {
 	Policy string
 }
 
-// html writes the report as one page that needs nothing else: no script, and a
-// policy in it by which a browser would load none. It prints on A4, landscape.
+// html writes the report as one self-contained page: it has no script, and a
+// content security policy under which a browser would load none. It prints on
+// A4, landscape.
 func (r *report) html(t *cli.Printer, w io.Writer) error {
 	digest := sha256.Sum256([]byte(reportStyle))
 	return reportPage.Execute(w, sheet{
@@ -39,7 +40,7 @@ func (r *report) html(t *cli.Printer, w io.Writer) error {
 	})
 }
 
-// Lang is the language of the page.
+// Lang returns the language of the page.
 func (s sheet) Lang() string {
 	if s.Printer.Lang == consent.Chinese {
 		return "zh-CN"
@@ -47,7 +48,7 @@ func (s sheet) Lang() string {
 	return "en"
 }
 
-// Name is that of the network.
+// Name returns the network's name.
 func (s sheet) Name() string {
 	if g := s.r.replay.replayer.Genesis(); g != nil {
 		return cli.Clean(g.Name)
@@ -55,7 +56,7 @@ func (s sheet) Name() string {
 	return ""
 }
 
-// Until is the network time of the last entry.
+// Until returns the network time of the last entry.
 func (s sheet) Until() string {
 	if s.r.replay.replayer.Genesis() == nil {
 		return ""
@@ -63,13 +64,13 @@ func (s sheet) Until() string {
 	return cli.MomentOf(s.r.replay.replayer.Summary().Time, s.r.replay.check.zone())
 }
 
-// Span says which months are counted.
+// Span describes which months are counted.
 func (s sheet) Span() string { return s.r.span(s.Printer) }
 
-// Opened reports whether what is sealed was looked into.
+// Opened reports whether sealed parts were opened.
 func (s sheet) Opened() bool { return s.r.replay.opened }
 
-// Log is what was verified, in rows of a label and a value.
+// Log returns what was verified, in rows of a label and a value.
 func (s sheet) Log() [][2]string {
 	l := s.r.replay.check.log
 	return [][2]string{
@@ -79,7 +80,7 @@ func (s sheet) Log() [][2]string {
 	}
 }
 
-// Sums are the totals over all months.
+// Sums returns the totals over all months.
 func (s sheet) Sums() [][2]string {
 	var q audit.Tally
 	for _, t := range s.r.counted.Queries {
@@ -94,5 +95,5 @@ func (s sheet) Sums() [][2]string {
 	}
 }
 
-// Grids are the tables that have rows.
+// Grids returns the tables that have rows.
 func (s sheet) Grids() []grid { return s.r.grids(s.Printer) }

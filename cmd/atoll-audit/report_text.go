@@ -43,7 +43,7 @@ func (r *report) text(t *cli.Printer, w io.Writer) error {
 	return t.Err()
 }
 
-// span says which months are counted.
+// span describes which months are counted.
 func (r *report) span(t *cli.Printer) string {
 	word := func(month, chinese, english string) string {
 		if month == "" {

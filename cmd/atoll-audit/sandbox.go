@@ -55,16 +55,16 @@ is not considered. Nothing of the network changes.`),
 	return cmd
 }
 
-// sandbox is a replay with a second one under other rules.
+// sandbox is a replay with a second replay under other rules.
 type sandbox struct {
 	replay    replay
 	whatIf    string
 	rules     rules
-	accesses  map[string]int // entries of each kind that is about an access
+	accesses  map[string]int // number of entries of each kind that concerns an access
 	otherwise []audit.Otherwise
 }
 
-// rules are the file.
+// rules is the content of the file.
 type rules struct {
 	UsesPerDay *uint64  `yaml:"uses_per_day" json:"uses_per_day,omitempty"`
 	Banned     []string `yaml:"banned_purposes" json:"banned_purposes,omitempty"`
@@ -78,10 +78,10 @@ var errRules = errors.New("not rules to be tried")
 
 const (
 	maxWhatIf = 64 << 10
-	maxRule   = 1_000_000 // of any number in it
+	maxRule   = 1_000_000 // limit of any number in the file
 )
 
-// parseRules reads the file. Its errors have lines.
+// parseRules parses the file. Its errors name the line.
 func parseRules(text []byte) (r rules, err error) {
 	if len(text) > maxWhatIf {
 		return r, fmt.Errorf("more than %d bytes", maxWhatIf)
@@ -153,7 +153,7 @@ func (s *sandbox) command(cmd *cobra.Command, args []string) (err error) {
 	return t.Err()
 }
 
-// access are the kinds that are about an access.
+// access contains the kinds of entries that concern an access.
 var access = map[string]bool{ledger.KindQueryOpen: true, ledger.KindRelease: true, ledger.KindRefuse: true, ledger.KindReceipt: true}
 
 // played is what --json prints.
@@ -161,12 +161,12 @@ type played struct {
 	Log checked `json:"log"`
 	verified
 	Rules     rules             `json:"rules"`
-	Accesses  map[string]int    `json:"accesses"` // entries by kind
+	Accesses  map[string]int    `json:"accesses"` // number of entries by kind
 	Counts    []otherwiseCount  `json:"counts"`
 	Otherwise []audit.Otherwise `json:"otherwise"`
 }
 
-// otherwiseCount counts entries that would have been decided otherwise.
+// otherwiseCount counts entries that would have been decided differently.
 type otherwiseCount struct {
 	Kind    string         `json:"kind"`
 	Then    ledger.Verdict `json:"then"`

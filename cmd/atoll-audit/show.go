@@ -35,15 +35,15 @@ where --policy is given.`),
 	return cmd
 }
 
-// show is a replay of which one entry is kept.
+// show is a replay that keeps one entry.
 type show struct {
 	replay replay
 	entry  *audit.Entry
 	sealed *audit.Unsealed
-	locked error // why what is sealed does not open
+	locked error // why the sealed part could not be opened
 }
 
-// command replays the log and tells of the entry.
+// command replays the log and prints the entry.
 func (s *show) command(cmd *cobra.Command, args []string) error {
 	t, err := cli.To(cmd)
 	if err != nil {
@@ -74,11 +74,11 @@ func (s *show) command(cmd *cobra.Command, args []string) error {
 	return t.Err()
 }
 
-// field is one thing that an entry says.
+// field is one piece of information in an entry.
 type field struct {
-	key              string // in JSON
+	key              string // name in JSON
 	chinese, english cli.Words
-	value            cli.Text // in JSON the English
+	value            cli.Text // JSON has the English text
 }
 
 // shown is what --json prints.
@@ -91,7 +91,7 @@ type shown struct {
 	Verdict  ledger.Verdict  `json:"verdict"`
 	Public   []shownField    `json:"public"`
 	Sealed   []shownField    `json:"sealed"`
-	Locked   string          `json:"locked,omitempty"` // why what is sealed does not open
+	Locked   string          `json:"locked,omitempty"` // why the sealed part could not be opened
 	Findings []audit.Finding `json:"findings"`         // about this entry
 	Log      checked         `json:"log"`
 	verified
@@ -124,7 +124,7 @@ func fields(list []field) []shownField {
 	return out
 }
 
-// about are the findings that name this entry.
+// about returns the findings that name this entry.
 func (s *show) about() []audit.Finding {
 	found := []audit.Finding{}
 	for _, f := range s.replay.findings {
@@ -179,7 +179,8 @@ func (s *show) list(t *cli.Printer, list []field) {
 	}
 }
 
-// sealsSomething reports whether an entry has a part that an auditor may open.
+// sealsSomething reports whether an entry has a sealed part that an auditor can
+// open.
 func sealsSomething(e *audit.Entry) bool {
 	switch e.Kind {
 	case ledger.KindGrant, ledger.KindCredentialIssue, ledger.KindQueryOpen, ledger.KindRelease, ledger.KindRefuse:
@@ -188,7 +189,8 @@ func sealsSomething(e *audit.Entry) bool {
 	return false
 }
 
-// named is a subject or a person: shown where --reveal asks for it.
+// named returns the name of a subject or person if --reveal is set, and
+// otherwise a placeholder.
 func (s *show) named(name string) cli.Text {
 	if s.replay.secrets.reveal {
 		return same(name)

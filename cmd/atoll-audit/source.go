@@ -18,10 +18,10 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// patience is how long a server may take for one resource.
+// patience limits how long a server may take for one resource.
 const patience = time.Minute
 
-// openSource finds a log in a folder or at an address. Close releases it.
+// openSource opens a log in a folder or at an address. closer releases it.
 func openSource(ctx context.Context, where string) (s audit.Source, closer func() error, err error) {
 	none := func() error { return nil }
 	if isURL(where) {
@@ -39,14 +39,16 @@ func openSource(ctx context.Context, where string) (s audit.Source, closer func(
 	return folder(ctx, root), root.Close, nil
 }
 
-// folder is a log on disk. Nothing outside of it is followed to.
+// folder gives access to a log on disk. Links out of the folder are not
+// followed.
 func folder(ctx context.Context, root *os.Root) audit.Source {
 	return audit.Source{
 		Fetch: func(path string) ([]byte, error) {
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
-			// Before it is opened: a pipe would wait for ever.
+			// The file is checked before it is opened: opening a pipe would
+			// wait for ever.
 			info, err := root.Lstat(path)
 			if err != nil {
 				return nil, err
@@ -84,8 +86,8 @@ func folder(ctx context.Context, root *os.Root) audit.Source {
 	}
 }
 
-// openLog opens a log. An export has it in a folder of its own: who names the one
-// above has mistaken the place, and nobody has tampered with anything.
+// openLog loads a log. In an export the log is in a subfolder. A user who names
+// the parent folder has made a mistake, and nobody has tampered with anything.
 func openLog(source audit.Source, policy *tlog.Policy, where string) (*audit.Log, error) {
 	l, err := audit.Load(source, policy)
 	if !errors.Is(err, audit.ErrNoCheckpoint) {
@@ -103,7 +105,7 @@ func irregular(path string) error {
 	return fmt.Errorf("%w: %q is not a regular file", audit.ErrTampered, path)
 }
 
-// server is a log behind an address.
+// server gives access to a log at an address.
 func server(ctx context.Context, base *url.URL) func(string) ([]byte, error) {
 	client := &http.Client{Timeout: patience, CheckRedirect: sameHost}
 	return func(path string) ([]byte, error) {
@@ -133,7 +135,7 @@ func server(ctx context.Context, base *url.URL) func(string) ([]byte, error) {
 // errAway means that a server does not answer now.
 var errAway = errors.New("the log cannot be reached")
 
-// unreached tells an error of the network from others.
+// unreached distinguishes an error of the network from others.
 func unreached(ctx context.Context, err error) error {
 	var op *net.OpError
 	var timeout interface{ Timeout() bool }
@@ -145,8 +147,8 @@ func unreached(ctx context.Context, err error) error {
 
 const maxRedirects = 3
 
-// sameHost follows a redirect within a host alone: which log is audited is for
-// the auditor to say.
+// sameHost allows only redirects within a host: the auditor decides which log
+// is audited.
 func sameHost(next *http.Request, before []*http.Request) error {
 	first := before[0].URL
 	if next.URL.Host != first.Host || next.URL.Scheme != first.Scheme && next.URL.Scheme != "https" || len(before) > maxRedirects {
@@ -155,7 +157,7 @@ func sameHost(next *http.Request, before []*http.Request) error {
 	return nil
 }
 
-// readAll reads a resource that may be as large as the largest.
+// readAll reads a resource, up to the size of the largest.
 func readAll(r io.Reader, path string) ([]byte, error) {
 	data, err := io.ReadAll(io.LimitReader(r, audit.MaxResource+1))
 	if err == nil && len(data) > audit.MaxResource {

@@ -51,17 +51,17 @@ type check struct {
 	age           age
 	log           *audit.Log
 	seen          *tlog.Head
-	start         func() (tlog.Head, error) // where to begin, nil: at the beginning
-	end           func() error              // what is checked last, nil: nothing
-	offset        int16                     // of the network from UTC, in minutes: all times are told in its zone, in UTC without
+	start         func() (tlog.Head, error) // where to begin; nil: at the beginning of the log
+	end           func() error              // last check; nil: none
+	offset        int16                     // of the network from UTC, in minutes: times are shown in its zone
 }
 
 func (c *check) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&c.policy, "policy", "", cli.Both("信任策略文件：规定谁的签名算数（C2SP tlog-policy）", "the file that says whose signatures count (C2SP tlog-policy)"))
 }
 
-// demand is flags for commands that trust nothing without a policy, and may
-// remember what they verified by it.
+// demand defines the flags of commands that require a policy and can record
+// what they verified.
 func (c *check) demand(cmd *cobra.Command) {
 	c.flags(cmd)
 	cli.Needs(cmd, "policy")
@@ -69,8 +69,8 @@ func (c *check) demand(cmd *cobra.Command) {
 	c.age.flag(cmd)
 }
 
-// run verifies the log and hands each entry to each, unless that is nil. Only
-// when all is right the checkpoint is remembered.
+// run verifies the log and passes each entry to each, unless that is nil. It
+// records the checkpoint only if everything is right.
 func (c *check) run(cmd *cobra.Command, where string, each func(leaf []byte) error) (err error) {
 	var policy *tlog.Policy
 	if c.policy != "" {
@@ -100,7 +100,7 @@ func (c *check) run(cmd *cobra.Command, where string, each func(leaf []byte) err
 	bar := progress(cli.Terminal(cmd), c.log.Size-from.Size)
 	next := from.Size
 	err = c.log.VerifyFrom(from, c.seen, func(leaf []byte) error {
-		_ = bar.Add(1) // a bar that cannot be drawn is no reason to stop
+		_ = bar.Add(1) // the audit continues even if the bar cannot be drawn
 		if next == 0 {
 			c.offset = offsetOf(leaf)
 		}
@@ -123,8 +123,8 @@ func (c *check) run(cmd *cobra.Command, where string, each func(leaf []byte) err
 	return err
 }
 
-// offsetOf returns the offset from UTC that genesis, the first entry, gives the
-// network, in minutes; 0 where that cannot be read, which a replay reports.
+// offsetOf returns the network's offset from UTC in minutes, from genesis, the
+// first entry. It returns 0 if genesis cannot be read, which a replay reports.
 func offsetOf(leaf []byte) int16 {
 	e, err := ledger.ParseEntry(leaf)
 	if err != nil {
@@ -137,13 +137,13 @@ func offsetOf(leaf []byte) int16 {
 	return g.Offset
 }
 
-// progress is a bar of entries on a terminal, where somebody is watching.
+// progress shows a bar of entries if standard error is a terminal.
 func progress(terminal *os.File, size uint64) *progressbar.ProgressBar {
 	return progressbar.NewOptions64(int64(size), progressbar.OptionSetWriter(terminal), progressbar.OptionSetVisibility(terminal != nil),
 		progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish())
 }
 
-// checked is what --json prints of a verified log.
+// checked is what --json prints for a verified log.
 type checked struct {
 	Origin     string      `json:"origin"`
 	Size       uint64      `json:"size"`
@@ -151,10 +151,10 @@ type checked struct {
 	Policy     string      `json:"policy"`     // fingerprint, empty without a policy
 	Signers    []signature `json:"signers"`    // log keys
 	Cosigners  []signature `json:"cosigners"`  // witnesses of the policy
-	Final      bool        `json:"final"`      // the policy demands a quorum, and has it
-	Dated      uint64      `json:"dated"`      // Unix seconds of the newest cosignature that the liars withstood cannot have made up; 0: none
-	Withstands int         `json:"withstands"` // lying witnesses; -1: the policy assumes none at all
-	Seen       *seen       `json:"seen"`       // what this log was compared with
+	Final      bool        `json:"final"`      // the policy requires a quorum, and the checkpoint has it
+	Dated      uint64      `json:"dated"`      // Unix seconds of the newest cosignature that the dishonest witnesses which the policy withstands cannot have made up; 0: none
+	Withstands int         `json:"withstands"` // most dishonest witnesses with which the policy cannot accept two histories; -1: it can even with none
+	Seen       *seen       `json:"seen"`       // the earlier head that this log was compared with
 }
 
 type signature struct {
@@ -214,12 +214,12 @@ func (c *check) tell(t *cli.Printer) {
 	}
 }
 
-// zone is where the network is, as far as that is known.
+// zone returns the network's zone, if it is known.
 func (c *check) zone() *time.Location { return consent.Zone(c.offset) }
 
 func (c *check) finality(t *cli.Printer) { t.Row("终局", "final", c.final(t)) }
 
-// final says in words how much the checkpoint can be relied on.
+// final describes how far the checkpoint can be relied on.
 func (c *check) final(t *cli.Printer) string {
 	l := c.log
 	switch {

@@ -7,7 +7,7 @@ import (
 	"atoll/consensus/ledger"
 )
 
-// kindWords say what an entry of a kind is.
+// kindWords are the words for kinds of entries.
 var kindWords = map[string]cli.Text{
 	ledger.KindGenesis:          {Chinese: "创世：网络成立", English: "genesis: the network is founded"},
 	ledger.KindGrant:            {Chinese: "企业授权，银行副署", English: "an enterprise consents, its bank countersigns"},
@@ -28,7 +28,7 @@ var kindWords = map[string]cli.Text{
 	ledger.KindObjectionAnswer:  {Chinese: "机构答复异议", English: "an agency answers an objection"},
 }
 
-// ruleWords say in one line what a finding is about.
+// ruleWords describe in one line what a finding is about.
 var ruleWords = map[audit.Rule]cli.Text{
 	audit.RuleUnopenable: {Chinese: "密封内容打不开", English: "a sealed part does not open"},
 	audit.RuleMalformed:  {Chinese: "密封内容不合格式", English: "a sealed part is malformed"},
@@ -55,8 +55,8 @@ var ruleWords = map[audit.Rule]cli.Text{
 	audit.RuleDelayed:    {Chinese: "签署后迟迟未入日志", English: "came to the log late"},
 }
 
-// verdictWords are what a verdict, or a reason of a refusal, means. In English its
-// code says it.
+// verdictWords are the Chinese words for verdicts and for reasons of refusals.
+// In English the code is shown.
 var verdictWords = map[string]string{
 	string(ledger.Accepted): "已接受", string(ledger.AuthorRole): "签署者没有此角色", string(ledger.AuthorBudget): "签署者当日额度已用完", string(ledger.Unsupported): "尚无此类声明的规则",
 	string(ledger.ConsentUnknown): "没有此授权", string(ledger.ConsentBank): "是另一家银行的授权", string(ledger.ConsentBounds): "授权的起始日期过远",
@@ -77,7 +77,7 @@ var verdictWords = map[string]string{
 // agencyRules is the reason of an agency whose own rules do not allow an answer.
 const agencyRules = "agency.rules"
 
-// outcomeWords are the outcomes of an output.
+// outcomeWords are the words for the outcomes of an output.
 var outcomeWords = map[consent.Outcome]string{
 	consent.Answered: "已应答", consent.NoRecord: "无记录", consent.NotInDataset: "数据集无此项", consent.NotConsented: "未获授权", consent.Refused: "拒绝", consent.RevokedNow: "授权已撤回",
 	consent.ExpiredNow: "授权已到期", consent.Unavailable: "未能应答", consent.Stale: "数据过旧", consent.Disputed: "有异议", consent.BelowMinGroup: "人数过少", consent.Invalid: "无效",
@@ -85,10 +85,11 @@ var outcomeWords = map[consent.Outcome]string{
 
 var disclosureWords = map[consent.Disclosure]string{consent.Value: "原值", consent.Band: "区间", consent.Verify: "是否", consent.Count: "条数"}
 
-// roleWords are the roles of members, as Card.RoleNames has them.
+// roleWords are the words for roles of members, as Card.RoleNames names them.
 var roleWords = map[string]string{"agency": "数据提供方", "bank": "银行", "auditor": "审计方", "registrar": "登记机关"}
 
-// coded is a code with what it means before it, in Chinese: English reads the code.
+// coded returns a code, in Chinese after its meaning. In English the code alone
+// is shown.
 func coded(chinese, code string) cli.Text {
 	if chinese == "" {
 		return same(code)
@@ -96,10 +97,11 @@ func coded(chinese, code string) cli.Text {
 	return cli.Text{Chinese: chinese + " [" + code + "]", English: code}
 }
 
-// same is a text that no language changes: a name, a number, a day.
+// same returns a text that is the same in both languages: a name, a number, a
+// day.
 func same(text string) cli.Text { return cli.Text{Chinese: text, English: text} }
 
-// verdict says a verdict or a reason in words.
+// verdict returns the words for a verdict or a reason.
 func verdict[V ~string](t *cli.Printer, v V) string {
 	if v == audit.Unknown {
 		return t.In("未知", "unknown")
@@ -107,7 +109,7 @@ func verdict[V ~string](t *cli.Printer, v V) string {
 	return coded(verdictWords[string(v)], string(v)).In(t.Lang)
 }
 
-// kindOf says a kind of entry in words.
+// kindOf returns the words for a kind of entry.
 func kindOf(t *cli.Printer, kind string) string {
 	return coded(kindWords[kind].Chinese, kind).In(t.Lang)
 }

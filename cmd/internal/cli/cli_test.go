@@ -156,7 +156,8 @@ func TestHelp(t *testing.T) {
 	}
 }
 
-// Figures stand at the right of their columns, and a row takes any value.
+// Figures are aligned at the right of their columns, and a row accepts any
+// value.
 func TestNumbers(t *testing.T) {
 	var b bytes.Buffer
 	p := &Printer{W: &b, Lang: "zh-CN"}

@@ -8,11 +8,11 @@ import (
 	"unicode/utf8"
 )
 
-// ErrText means that a file that people write is no text that can be read: in
-// another encoding than UTF-8, or with lines that end otherwise.
+// ErrText means that a file that people write is not readable text: it has
+// another encoding than UTF-8, or unknown line ends.
 var ErrText = errors.New("not a text file that can be read")
 
-// ErrLarge means that a file has more bytes than it may.
+// ErrLarge means that a file is larger than its limit.
 var ErrLarge = errors.New("the file is too large")
 
 // ReadFile reads a whole file of at most so many bytes.
@@ -29,10 +29,10 @@ func ReadFile(path string, most int64) ([]byte, error) {
 	return data, err
 }
 
-// ReadText reads a whole file that people write, of at most so many bytes, as it
-// was meant: without the byte order mark that editors put before it, and with lines
-// that end alike on all machines. What editors write that is no such text is an
-// error of [ErrText], which names it and quotes nothing.
+// ReadText reads a whole text file of at most so many bytes. It drops the byte
+// order mark that editors write, and turns the line ends of all systems into
+// LF. For anything that is not such a text the error is an [ErrText], which
+// describes it and quotes nothing.
 func ReadText(path string, most int64) ([]byte, error) {
 	text, err := ReadFile(path, most)
 	if err != nil {
@@ -48,8 +48,8 @@ func ReadText(path string, most int64) ([]byte, error) {
 // mark is the byte order mark of UTF-8.
 var mark = []byte("\ufeff")
 
-// notText says why bytes are no text of ours, nil where they are. Without marks,
-// UTF-16 is recognised by its zero bytes.
+// notText describes why bytes are not such a text; nil if they are. UTF-16
+// without a mark is recognised by its zero bytes.
 func notText(b []byte) *Text {
 	switch {
 	case bytes.HasPrefix(b, []byte("\xff\xfe")), bytes.HasPrefix(b, []byte("\xfe\xff")), bytes.IndexByte(b, 0) >= 0:

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// A text says the same wherever it was saved. What is no UTF-8 text, or has lines
-// that end as on no machine of today, is named, and nothing of it is quoted.
+// A text file is read alike whichever system saved it. A file that is not
+// UTF-8, or has unknown line ends, is reported, and nothing of it is quoted.
 func TestReadText(t *testing.T) {
 	for name, c := range map[string]struct{ text, want, refused string }{
 		"unix":          {text: "a\n甲\n", want: "a\n甲\n"},

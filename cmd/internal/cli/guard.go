@@ -42,8 +42,8 @@ func (g *guard) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Terminal is the terminal behind what a command says beside its result: nil
-// where nobody is watching.
+// Terminal returns the terminal at standard error, or nil if nobody is
+// watching.
 func Terminal(cmd *cobra.Command) *os.File {
 	w := cmd.ErrOrStderr()
 	if g, ok := w.(*guard); ok {

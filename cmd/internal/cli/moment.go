@@ -8,8 +8,8 @@ func Moment(at time.Time, zone *time.Location) string {
 	return at.In(zone).Format(time.DateTime + " MST")
 }
 
-// MomentOf is [Moment] of a time in Unix milliseconds. What is beyond all calendars
-// is cut.
+// MomentOf is [Moment] for a time in Unix milliseconds. A time beyond the
+// calendar is cut.
 func MomentOf(ms uint64, zone *time.Location) string {
 	return Moment(time.UnixMilli(int64(min(ms, 1<<53))), zone)
 }

@@ -32,7 +32,7 @@ func wide(r rune) bool {
 // cleaned.
 type Table struct {
 	rows    [][]string
-	texts   int // columns before those of numbers, where there are any
+	texts   int // number of columns before those of numbers, if there are any
 	numbers bool
 }
 
@@ -48,7 +48,7 @@ func (t *Printer) Columns(names ...Text) *Table {
 	return &Table{rows: [][]string{row}}
 }
 
-// Numbers sets the columns behind so many to the right.
+// Numbers aligns the columns after the first so many to the right.
 func (t *Table) Numbers(behind int) *Table {
 	t.texts, t.numbers = behind, true
 	return t

@@ -1,9 +1,9 @@
-// Package clitest holds the commands of atoll to how they speak: all of it in
-// both languages, and all of it through the printer, which escapes.
+// Package clitest checks that the commands of atoll print every text in both
+// languages, and only through the printer, which escapes.
 //
-// A command's test calls [Help] with its tree of verbs, and [Words] and [Printed]
-// in the folder of its sources. Each fails where it sees less than so many texts:
-// a check that has lost sight of what it judges is no check.
+// A command's test calls [Help] with its tree of verbs, and [Words] and
+// [Printed] in the folder of its sources. Each fails if it finds fewer than so
+// many texts, so that a check that no longer sees the sources does not pass.
 package clitest
 
 import (
@@ -24,8 +24,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// Help checks that help says all that it says in both languages: every command,
-// every flag.
+// Help checks that all help is in both languages: every command, every flag.
 func Help(t *testing.T, root *cobra.Command, least int) {
 	t.Helper()
 	texts := 0
@@ -53,8 +52,8 @@ func Help(t *testing.T, root *cobra.Command, least int) {
 // speakers are the functions that take a text in both languages, Chinese first.
 var speakers = []string{"Say", "Row", "Fill", "In", "in", "Both", "Announce", "Errorf", "Usage", "With", "report", "ask", "Ask"}
 
-// Words checks that what a command says it says in both languages, with the same
-// things filled in: calls of the printer and of errors, and texts in tables.
+// Words checks that every message of a command is in both languages, with the
+// same arguments: calls of the printer and of errors, and texts in tables.
 func Words(t *testing.T, least int) {
 	t.Helper()
 	pairs := 0
@@ -95,8 +94,8 @@ func Words(t *testing.T, least int) {
 	}
 }
 
-// texts are the two languages of a literal of [cli.Text], or of a list or a map of
-// them whose elements do not name their type.
+// texts returns the two languages of each literal of [cli.Text], also in lists
+// and maps whose elements do not name their type.
 func texts(lit *ast.CompositeLit) (list [][2]ast.Expr) {
 	var inner ast.Expr
 	switch kind := lit.Type.(type) {
@@ -126,7 +125,7 @@ func isText(kind ast.Expr) bool {
 	return ok && s.Sel.Name == "Text"
 }
 
-// sides are the Chinese and the English of a literal of [cli.Text].
+// sides returns the Chinese and the English of a literal of [cli.Text].
 func sides(lit *ast.CompositeLit) [][2]ast.Expr {
 	var both [2]ast.Expr
 	for i, e := range lit.Elts {
@@ -146,8 +145,8 @@ func sides(lit *ast.CompositeLit) [][2]ast.Expr {
 	return [][2]ast.Expr{both}
 }
 
-// Printed checks that nothing is printed past the printer, which escapes what it
-// is given.
+// Printed checks that nothing is printed except through the printer, which
+// escapes.
 func Printed(t *testing.T) {
 	t.Helper()
 	inspect(t, func(where string, n ast.Node) {
@@ -170,7 +169,7 @@ func Printed(t *testing.T) {
 
 var verbs = regexp.MustCompile(`%[-+#0-9.]*(\[\d+\])?[a-zA-Z]`)
 
-// letters are those of a text without what is filled in.
+// letters returns the letters of a text, without its arguments.
 func letters(text string) string {
 	return regexp.MustCompile(`[^\p{L}]`).ReplaceAllString(verbs.ReplaceAllString(text, ""), "")
 }
