@@ -128,7 +128,7 @@ func (n *demoNetwork) enlist(m province.Member, peerPort, httpPort int) error {
 			return err
 		}
 	}
-	_, err := e.make()
+	_, err := e.make(consent.English)
 	return err
 }
 

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/scarce"
 	"atoll/node/web"
 )
@@ -39,14 +40,14 @@ func (h *home) proxies() (*web.Proxies, error) {
 	c := h.config.Proxies
 	unix := strings.HasPrefix(h.config.HTTP, unixPrefix)
 	if c == nil && unix {
-		return nil, fmt.Errorf("%s: %w: http is a unix socket, so that a proxy stands before it; name it in proxies", fileConfig, errConfig)
+		return nil, cli.Errorf(errConfig, "%s：http 是 unix 套接字，其前面有代理：请写入 proxies（见 atoll config）", "%s: http is a unix socket, so that a proxy stands before it: name it in proxies (see atoll config)", fileConfig)
 	}
 	if c == nil {
 		return nil, nil
 	}
 	p, err := web.NewProxies(c.From, c.Header)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w: proxies: %w", fileConfig, errConfig, err)
+		return nil, cli.Errorf(errConfig, "%s：proxies 有误：from 应为代理的地址前缀，header 应为 X-Forwarded-For 或 Forwarded，见 atoll config（%v）", "%s: proxies: %v; see atoll config", fileConfig, err)
 	}
 	return p, nil
 }

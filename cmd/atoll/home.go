@@ -86,7 +86,7 @@ func readConfig(dir string) (c config, err error) {
 		return c, err
 	}
 	if !consent.ValidMember(c.Name) || len(c.Listen) == 0 || c.Origin == "" {
-		return c, fmt.Errorf("%s: %w: name, origin and listen are needed", path, errConfig)
+		return c, cli.Errorf(errConfig, "%s：须有 name、origin 和 listen；atoll config 列出全部的键", "%s: name, origin and listen are needed; atoll config lists all keys", path)
 	}
 	return c, nil
 }
@@ -225,7 +225,7 @@ func (h *home) catalog() (*catalog.Catalog, error) {
 		return nil, configError(h.config.Catalog, err)
 	}
 	if c.Agency != h.config.Name {
-		return nil, fmt.Errorf("%s: %w: it is the catalog of %s, this member is %s", h.config.Catalog, errConfig, c.Agency, h.config.Name)
+		return nil, cli.Errorf(errConfig, "%s：这是 %s 的目录，而本成员是 %s：请改正 agency，或 node.yaml 中的 catalog", "%s: it is the catalog of %s, this member is %s: correct agency, or catalog in node.yaml", h.config.Catalog, c.Agency, h.config.Name)
 	}
 	return c, nil
 }
@@ -253,7 +253,7 @@ func (h *home) sources(c *catalog.Catalog) (map[string]*source.Source, error) {
 	if c != nil {
 		for _, d := range c.Datasets {
 			if sources[d.Source] == nil {
-				return closeAll(fmt.Errorf("%s: %w: dataset %s needs a source %q", fileConfig, errConfig, d.Name, d.Source))
+				return closeAll(cli.Errorf(errConfig, "%s：数据集 %s 须有名为 %q 的数据源：请写入 sources（见 atoll config）", "%s: dataset %s needs a source %q: add it to sources (see atoll config)", fileConfig, d.Name, d.Source))
 			}
 		}
 	}
@@ -266,7 +266,7 @@ func (h *home) witnesses(g *ledger.Genesis) (list []witness.Witness, err error) 
 	for _, wc := range h.config.Witnesses {
 		w, err := witness.New(wc.Key, wc.URL, wc.Required)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w: witnesses: %w", fileConfig, errConfig, err)
+			return nil, cli.Errorf(errConfig, "%s：witnesses 有误：应为 vkey 和 https 前缀，见 atoll config（%v）", "%s: witnesses: %v; see atoll config", fileConfig, err)
 		}
 		list = append(list, w)
 	}
@@ -276,7 +276,7 @@ func (h *home) witnesses(g *ledger.Genesis) (list []witness.Witness, err error) 
 	}
 	founders := g.Founders()
 	if _, err := node.PolicyFor(&founders, signer.Verifier, list); err != nil {
-		return nil, fmt.Errorf("%s: %w: witnesses: %w", fileConfig, errConfig, err)
+		return nil, cli.Errorf(errConfig, "%s：witnesses 有误：应为 vkey 和 https 前缀，见 atoll config（%v）", "%s: witnesses: %v; see atoll config", fileConfig, err)
 	}
 	return list, nil
 }

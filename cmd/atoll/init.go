@@ -18,7 +18,6 @@ import (
 	"atoll/node/peer"
 	"atoll/node/web"
 
-	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
 )
 
@@ -50,7 +49,11 @@ age.key nothing sealed to this member can be read again.`),
       --origin log.example.cn/province/1 --listen /ip4/192.0.2.7/tcp/4711 --http :4712 --url https://atoll.tax.example.cn`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			card, err := e.make()
+			lang, err := cli.Language(cmd)
+			if err != nil {
+				return err
+			}
+			card, err := e.make(lang)
 			if err != nil {
 				return err
 			}
@@ -77,9 +80,9 @@ age.key nothing sealed to this member can be read again.`),
 	return cli.Needs(cmd, "dir", "name", "role", "zh", "en", "origin", "listen")
 }
 
-// make creates the folder and returns the card. It is an error if one of the
-// files exists: keys must not be overwritten.
-func (e *enlistment) make() (*ledger.Card, error) {
+// make creates the folder, with comments in a language, and returns the card. It
+// is an error if one of the files exists: keys must not be overwritten.
+func (e *enlistment) make(lang string) (*ledger.Card, error) {
 	if err := e.check(); err != nil {
 		return nil, fmt.Errorf("%w: %w", cli.ErrUsage, err)
 	}
@@ -87,7 +90,7 @@ func (e *enlistment) make() (*ledger.Card, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := yaml.Marshal(e.config)
+	text, err := settingsFile(e.config, lang)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +102,7 @@ func (e *enlistment) make() (*ledger.Card, error) {
 	if err := durable.Create(filepath.Join(e.dir, fileAge), []byte(age), 0o600); err != nil {
 		return nil, err
 	}
-	if err := durable.Create(filepath.Join(e.dir, fileConfig), text, 0o644); err != nil {
+	if err := durable.Create(filepath.Join(e.dir, fileConfig), []byte(text), 0o644); err != nil {
 		return nil, err
 	}
 	return card, writeFrom(filepath.Join(e.dir, cardFile(e.config.Name)), paper.Card, card)

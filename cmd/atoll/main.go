@@ -33,7 +33,7 @@ func rootCommand() *cobra.Command {
 		PersistentPreRun: func(cmd *cobra.Command, _ []string) { tellWaits(cmd) },
 	}
 	root.AddCommand(cli.For(cli.Everyone, demoCommand(), cli.VersionCommand("atoll"))...)
-	root.AddCommand(cli.For(cli.Member, initCommand(), genesisCommand(), runCommand(), statusCommand(), alarmCommand(), cosignersCommand(), logCommand())...)
+	root.AddCommand(cli.For(cli.Member, initCommand(), configCommand(), genesisCommand(), runCommand(), statusCommand(), alarmCommand(), cosignersCommand(), logCommand())...)
 	root.AddCommand(cli.For(cli.Agency, sourceCommand(), catalogCommand())...)
 	root.AddCommand(cli.For(cli.Bank, templateCommand(), queryCommand())...)
 	root.AddCommand(consentCommand()) // each of its subcommands records its own role

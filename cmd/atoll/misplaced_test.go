@@ -20,7 +20,7 @@ func TestMisplaced(t *testing.T) {
 		"name: a\nname: b\n":                    {`line 2, column 1: the key "name" is there twice, first at line 1: remove one`, `第 2 行第 1 列：键 "name" 重复，首次在第 1 行：请删去其一`},
 		"a letter\n":                            {"line 1, column 1: ", "第 1 行第 1 列："},
 		"":                                      {"the file is empty", "文件是空的"},
-		"name: tax\norigin: log.test.invalid/1": {"name, origin and listen are needed", ""},
+		"name: tax\norigin: log.test.invalid/1": {"name, origin and listen are needed", "须有 name、origin 和 listen"},
 	} {
 		dir := t.TempDir()
 		if err := os.WriteFile(filepath.Join(dir, fileConfig), []byte(text), 0o600); err != nil {

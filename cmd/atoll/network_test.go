@@ -64,7 +64,7 @@ func foundNetwork(dir string, cosigners ...string) (urls map[string]string, err 
 		case ledger.Bank:
 			e.config.Profile = "../template.yaml"
 		}
-		c, err := e.make()
+		c, err := e.make(consent.English)
 		if err != nil {
 			return nil, err
 		}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -98,14 +97,14 @@ func templateFile(dir string, args []string) (string, error) {
 		return args[0], nil
 	}
 	if dir == "" {
-		return "", fmt.Errorf("%w: give a file, or --dir with a node that has one", cli.ErrUsage)
+		return "", cli.Usage("请给出文件，或用 --dir 指定有模板的节点", "give a file, or --dir with a node that has one")
 	}
 	c, err := readConfig(dir)
 	if err != nil {
 		return "", err
 	}
 	if c.Profile == "" {
-		return "", fmt.Errorf("%w: give a file, or name one in %s", cli.ErrUsage, fileConfig)
+		return "", cli.Usage("请给出文件，或在 %s 中写明 template", "give a file, or name one in %s", fileConfig)
 	}
 	return within(dir, c.Profile), nil
 }
@@ -117,7 +116,7 @@ func readCatalogs(paths []string) (list []*catalog.Catalog, err error) {
 		if info, err := os.Stat(path); err == nil && info.IsDir() {
 			inside, err := filepath.Glob(filepath.Join(path, "*.yaml"))
 			if err != nil || len(inside) == 0 {
-				return nil, fmt.Errorf("%s: %w: no file in it ends in .yaml", path, errConfig)
+				return nil, cli.Errorf(errConfig, "%s：其中没有以 .yaml 结尾的文件", "%s: no file in it ends in .yaml", path)
 			}
 			files = append(files, inside...)
 			continue
@@ -134,7 +133,7 @@ func readCatalogs(paths []string) (list []*catalog.Catalog, err error) {
 			return nil, configError(file, err)
 		}
 		if slices.ContainsFunc(list, func(x *catalog.Catalog) bool { return x.Agency == c.Agency }) {
-			return nil, fmt.Errorf("%s: %w: a second catalog of %s", file, errConfig, c.Agency)
+			return nil, cli.Errorf(errConfig, "%s：%s 的目录给出了两份", "%s: a second catalog of %s", file, c.Agency)
 		}
 		list = append(list, c)
 	}
