@@ -400,7 +400,7 @@ func (c *checker) meaning(at string, where phrase, d *Dataset, o *Output) {
 	case f.Calls("newest") && (d.One || !d.dated()):
 		c.problem(at, "%s: newest needs a dataset of many records with a date or periods", where)
 	case o.State() && (f.Calls("months") || f.Calls("distinct_months")):
-		c.problem(at, "%s: months belong to a flow: a state is what stands on the day of the question", where)
+		c.problem(at, "%s: months belong to a flow: a state is the situation on the day of the question", where)
 	case f.Reach() > int(o.Months):
 		c.problem(at, "%s: looks %d months back, but months says %d", where, f.Reach(), o.Months)
 	}
@@ -460,7 +460,7 @@ func (c *checker) measure(path string, where phrase, d *Dataset, f *fileOutput, 
 	flow := f.Measure == "flow"
 	switch {
 	case f.Measure == "" && !d.One && d.dated():
-		c.problem(path+".measure", "%s: measure: state (what stands on the day of the question) or flow (what was in closed months)", where)
+		c.problem(path+".measure", "%s: measure: state (the situation on the day of the question) or flow (what happened in closed months)", where)
 	case f.Measure != "" && f.Measure != "state" && !flow:
 		c.problem(path+".measure", "%s: measure: state or flow, not %.40q", where, f.Measure)
 	case flow && (d.One || !d.dated()):

@@ -170,7 +170,7 @@ func (w *drafter) dataset() {
 	w.line(0, "version: 1")
 	w.line(0, "datasets:")
 	w.line(1, "- name: "+name)
-	w.line(2, "title: "+title(t.Name)+w.ask("数据集、各输出项的名称（授权书中显示的）", "the titles of dataset and outputs, which stand in every consent"))
+	w.line(2, "title: "+title(t.Name)+w.ask("数据集、各输出项的名称（授权书中显示的）", "the titles of dataset and outputs, which every consent shows"))
 	w.line(2, "sensitivity: "+level+w.ask("敏感级别，JR/T 0197 的 1 至 5 级；哪些列是个人信息（personal: true）", "sensitivity, 1 to 5 after JR/T 0197, and which columns are data on persons (personal: true)"))
 	w.line(2, "source: "+t.Source)
 	w.line(2, "table: "+t.Name)

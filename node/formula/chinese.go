@@ -18,7 +18,7 @@ var sentences = []struct {
 	{regexp.MustCompile(`^the formula cannot be used: make it simpler$`), "公式无法使用：请简化"},
 	{regexp.MustCompile(`^these variables cannot be declared together$`), "这些变量不能一同声明"},
 	{regexp.MustCompile(`^a variable of no kind$`), "有变量没有类型"},
-	{regexp.MustCompile(`^months takes whole numbers that are written, such as months\(0, 12\): how far back a formula looks has to stand in it$`), "months 只接受写明的整数，如 months(0, 12)：公式向前看多远须写在其中"},
+	{regexp.MustCompile(`^months takes whole numbers that are written, such as months\(0, 12\): how far back a formula looks has to be written in it$`), "months 只接受写明的整数，如 months(0, 12)：公式向前看多远须写在其中"},
 	{regexp.MustCompile(`^there are no bytes in formulas$`), "公式中不能有字节串"},
 	{regexp.MustCompile(`^this number cannot be read$`), "无法读取此数字"},
 	{regexp.MustCompile(`^and (\d+) more$`), "另有 ${1} 处"},

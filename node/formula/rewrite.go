@@ -155,7 +155,7 @@ func (r *rewriter) call(e ast.Expr) {
 			for _, end := range args {
 				months, ok := written(end)
 				if !ok {
-					r.fail(end, "months takes whole numbers that are written, such as months(0, 12): how far back a formula looks has to stand in it")
+					r.fail(end, "months takes whole numbers that are written, such as months(0, 12): how far back a formula looks has to be written in it")
 				}
 				r.reach = max(r.reach, months)
 			}

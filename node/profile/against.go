@@ -126,7 +126,7 @@ func (f *findings) need(path string, n *Need, c *catalog.Catalog) {
 func (f *findings) months(path string, n *Need, o *catalog.Output) {
 	switch {
 	case o.State() && n.Months != 0:
-		f.add(true, FindMonths, path, "%s.%s 是应答当日的状态，没有期间：months 应为 0", "%s.%s is a state, what stands on the day of the answer: its months are 0", n.Dataset, n.Output)
+		f.add(true, FindMonths, path, "%s.%s 是应答当日的状态，没有期间：months 应为 0", "%s.%s is a state, the situation on the day of the answer: its months are 0", n.Dataset, n.Output)
 	case !o.State() && n.Months == 0:
 		f.add(true, FindMonths, path, "%s.%s 是期间量：months 应为 1 至 %d", "%s.%s is a flow over closed months: ask for 1 to %d of them", n.Dataset, n.Output, o.Months)
 	case n.Months > o.Months:

@@ -74,7 +74,7 @@ func (c *checker) compile(path, source string, want formula.Kind, steady bool) (
 			c.faulty(path, err)
 			return e
 		}
-		c.bad(path, "公式中没有任何输入项", "no input stands in the formula")
+		c.bad(path, "公式中没有任何输入项", "the formula uses no input")
 		return e
 	case bands > maxBands:
 		c.bad(path, "一个公式中有 %d 个区间，上限为 %d", "%d bands in one formula, the limit is %d", bands, maxBands)

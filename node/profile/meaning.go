@@ -292,7 +292,7 @@ func (f *findings) bins(path string, m trials, x *indicator) {
 			reached[i] = true
 		}
 		if band, ok := (world{n.Name: v}).band([]string{n.Name}); ok && from != to {
-			f.add(false, FindUndecided, fmt.Sprintf("%s[%d]", path, from), "分界点落在区间 %s 之内：该区间的得分只能是一个范围", "a cut point lies within the band %s, which then gives a range of points", band)
+			f.add(false, FindUndecided, fmt.Sprintf("%s[%d]", path, from), "分界点落在区间 %s 之内：该区间的得分只能是一个范围", "a cut point is inside the band %s, which then gives a range of points", band)
 		}
 	}
 	for i, ok := range reached {

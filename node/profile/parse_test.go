@@ -38,7 +38,7 @@ func TestProblems(t *testing.T) {
 		{"when: age < 3", "when: age", "stages[0].when"},
 		{"when: age < 3", `when: "orElse(age, 0) < 3"`, "does not decide on what is missing"},
 		{"when: age < 3", "when: ages < 3", "is named ages, perhaps age"},
-		{"when: age < 3", "when: 2 < 3", "no input stands in the formula"},
+		{"when: age < 3", "when: 2 < 3", "the formula uses no input"},
 		{"en: Old}", "en: Old}, when: age > 3", "no condition"},
 		{"weights: {young: 40, old: 70}", "weights: {young: 40, old: 71}", "add up to 101"},
 		{"weights: {young: 40, old: 70}", "weights: {young: 100}", "one for each stage"},

@@ -49,7 +49,7 @@ var english = phrases{
 	Version: "Version", AsOf: "As of", Fetched: "Fetched", Entry: "Log entry", Rows: "Rows", Outcome: "Outcome", Reason: "Reason",
 	Result: "Result", Deviation: "Deviation", Limits: "Attention / abnormal", NotObtained: "Not obtained", Conditions: "How the stage was told",
 	None: "none", Widens: "widens the range", NoVetoHit: "none hit", Radar: "Range of points by dimension",
-	RadarText: "Radar chart: inner line worst, outer line best, shaded between; the numbers stand in the table beside it.", Worst: "Worst", Best: "Best", Summary: "Summary", Trace: "Traceability",
+	RadarText: "Radar chart: inner line worst, outer line best, shaded between; the numbers are in the table beside it.", Worst: "Worst", Best: "Best", Summary: "Summary", Trace: "Traceability",
 	NotScored: "not scored", And: ", ", NoReasons: "none for certain", NoGaps: "none: the score is exact", StageUnsure: "cannot be told, may be",
 	Title: "Name", Condition: "Condition", StateCommitted: "committed, not yet final", StateFinal: "final", FinalSince: " (nothing is final since %s)", NeverFinal: " (nothing is final yet)", Missing: ", missing: ", MoreGaps: "%d more below",
 	Again: "Ask again", AgainUntil: "at no charge until %s: %s", Acts: "Who acts", Nobody: "nobody", Between: "; ",

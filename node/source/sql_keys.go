@@ -176,5 +176,5 @@ func (b *database) fetch(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, k 
 }
 
 func tooManySpellings(d *catalog.Dataset) *Error {
-	return &Error{Code: Keys, Column: d.Key, Detail: fmt.Sprintf("more than %d keys are written otherwise than as codes, or %d of one subject: correct them in the table, or let a column hold the plain codes", maxMended, maxSpellings)}
+	return &Error{Code: Keys, Column: d.Key, Detail: fmt.Sprintf("more than %d keys are codes in another form, or %d of one subject: correct them in the table, or let a column hold the plain codes", maxMended, maxSpellings)}
 }
