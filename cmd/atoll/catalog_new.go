@@ -82,7 +82,7 @@ func (n *drafting) run(cmd *cobra.Command) error {
 	for _, text := range decide {
 		t.Page("  - " + text)
 	}
-	t.Say("改定后：atoll catalog lint %s；node.yaml 中加入：", "then: atoll catalog lint %s; and in node.yaml:", n.out)
+	t.Say("改定后：atoll catalog lint %s；同一目录的 node.yaml 中加入：", "then: atoll catalog lint %s; and in the node.yaml beside it:", n.out)
 	t.Page(n.lines())
 	return t.Err()
 }
@@ -116,9 +116,16 @@ func (n *drafting) look(cmd *cobra.Command) (t catalog.Table, err error) {
 	return catalog.Table{Agency: n.agency, Source: n.config.Name, Name: n.table, Rows: rows, Columns: columns}, err
 }
 
-// lines returns the lines that node.yaml needs to find the table.
+// lines returns the lines that the node.yaml beside the catalog needs to find
+// the table: its paths are relative to its folder.
 func (n *drafting) lines() string {
-	text := fmt.Sprintf("  catalog: %s\n  sources:\n    - name: %s\n      kind: %s\n      path: %s", n.out, n.config.Name, n.config.Kind, n.config.Path)
+	path := n.config.Path
+	if near, err := filepath.Rel(filepath.Dir(n.out), path); err == nil {
+		path = near
+	} else if whole, err := filepath.Abs(path); err == nil { // one of them is relative
+		path = whole
+	}
+	text := fmt.Sprintf("  catalog: %s\n  sources:\n    - name: %s\n      kind: %s\n      path: %s", filepath.Base(n.out), n.config.Name, n.config.Kind, path)
 	for _, key := range [][2]string{{"encoding", n.config.Encoding}, {"delimiter", n.config.Delimiter}} {
 		if key[1] != "" {
 			text += fmt.Sprintf("\n      %s: %q", key[0], key[1])

@@ -58,7 +58,7 @@ func (t tests) Run() int {
 
 // commands are what stories can use besides the commands of testscript.
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
-	"append": appendTo, "code": code, "doc": doc, "ports": ports, "up": up, "ready": ready, "leaderless": leaderless, "agree": agree, "final": final, "grown": grown, "term": terminate,
+	"append": appendTo, "edit": edit, "code": code, "doc": doc, "ports": ports, "up": up, "ready": ready, "leaderless": leaderless, "agree": agree, "final": final, "grown": grown, "term": terminate,
 	"mode": mode, "found": foundIn, "mangled": mangled, "ask-for": askFor, "abbreviate": abbreviate, "vouch": vouch, "witness": witnessed,
 }
 

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+const walk = "testdata/walk/walk.txtar"
+
+// TestWalk is the first hour of each role by README alone, in both languages.
+func TestWalk(t *testing.T) {
+	for _, language := range []string{"zh", "en"} {
+		t.Run(language, func(t *testing.T) {
+			testscript.Run(t, testscript.Params{
+				Files: []string{walk}, RequireExplicitExec: true, RequireUniqueNames: true, Cmds: commands,
+				Setup:     func(e *testscript.Env) error { e.Setenv("ATOLL_LANG", language); return nil },
+				Condition: func(c string) (bool, error) { return c == language, nil },
+			})
+		})
+	}
+}
+
+// edit changes one place of a file, as a person would with an editor: edit FILE
+// REGEXP REPLACEMENT.
+func edit(ts *testscript.TestScript, _ bool, args []string) {
+	text := ts.ReadFile(args[0])
+	place := regexp.MustCompile(args[1])
+	if n := len(place.FindAllString(text, -1)); n != 1 {
+		ts.Fatalf("%s: %d places match %s:\n%s", args[0], n, args[1], text)
+	}
+	with := strings.ReplaceAll(args[2], `\n`, "\n")
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(place.ReplaceAllLiteralString(text, with)), 0o600))
+}
+
+// TestReadmeOfRoles: each command that README shows for a role stands in a story,
+// with the same flags, and both READMEs show the same commands.
+func TestReadmeOfRoles(t *testing.T) {
+	stories, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(stories) == 0 {
+		t.Fatalf("%d stories, %v", len(stories), err)
+	}
+	var ran []typed
+	for _, name := range append(stories, walk) {
+		for _, line := range linesOf(t, name) {
+			// What runs until it is interrupted fails.
+			if strings.HasSuffix(line, "&") {
+				line = strings.TrimPrefix(line, "! ")
+			}
+			if rest, ok := strings.CutPrefix(line, "exec "); ok && strings.HasPrefix(rest, "atoll") {
+				ran = append(ran, typedIn(rest))
+			}
+		}
+	}
+	shown := map[string][]string{}
+	for _, name := range []string{"../../README.md", "../../README.zh-CN.md"} {
+		for _, line := range linesOf(t, name) {
+			rest, ok := strings.CutPrefix(line, "    atoll")
+			if !ok {
+				continue
+			}
+			rest, _, _ = strings.Cut("atoll"+rest, "  #")
+			c := typedIn(rest)
+			shown[name] = append(shown[name], c.verb+" "+strings.Join(c.flags, " "))
+			if !slices.ContainsFunc(ran, c.within) {
+				t.Errorf("%s: no story runs %s with %v", name, c.verb, c.flags)
+			}
+		}
+	}
+	if a, b := shown["../../README.md"], shown["../../README.zh-CN.md"]; len(a) == 0 || !slices.Equal(a, b) {
+		t.Errorf("the READMEs show different commands:\n%q\n%q", a, b)
+	}
+}
+
+// typed is a command line: its verb, such as "atoll genesis draft", and its
+// flags in ascending order.
+type typed struct {
+	verb  string
+	flags []string
+}
+
+// within reports whether a command line that ran has all flags of c.
+func (c typed) within(ran typed) bool {
+	return c.verb == ran.verb && !slices.ContainsFunc(c.flags, func(f string) bool { return !slices.Contains(ran.flags, f) })
+}
+
+// single are the verbs of one word that have arguments; the others have two.
+var single = []string{"run", "demo"}
+
+func typedIn(line string) (c typed) {
+	words := strings.Fields(line)
+	n := min(2, len(words))
+	if len(words) > 2 && words[0] == "atoll" && !strings.HasPrefix(words[2], "-") && !slices.Contains(single, words[1]) {
+		n = 3
+	}
+	c.verb = strings.Join(words[:n], " ")
+	for _, w := range words {
+		if strings.HasPrefix(w, "-") {
+			c.flags = append(c.flags, strings.TrimSuffix(w, ","))
+		}
+	}
+	slices.Sort(c.flags)
+	c.flags = slices.Compact(c.flags)
+	return c
+}
+
+// linesOf returns the lines of a file; one that ends in a backslash goes on in
+// the next.
+func linesOf(t *testing.T, name string) []string {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Split(strings.ReplaceAll(string(text), "\\\n", " "), "\n")
+}
