@@ -18,11 +18,12 @@ import (
 	"atoll/node/witness"
 )
 
-// network is members that run as processes of the commands, below one folder.
+// network is a network whose members run as processes of the commands, with
+// their folders in one folder.
 type network struct {
 	t       *testing.T
 	dir     string
-	urls    map[string]string // of HTTP, by member
+	urls    map[string]string // HTTP addresses, by member
 	running map[string]*exec.Cmd
 	said    map[string]*bytes.Buffer
 }
@@ -30,8 +31,8 @@ type network struct {
 // members are the voters and cosigners of the network; each of them has to sign.
 var members = []string{"auditor", "market", "tax"}
 
-// found builds the commands and makes the folders of a network, as its founders
-// would.
+// found builds the commands and creates the folders of a network, as its
+// founders would.
 func found(t *testing.T, dir string) *network {
 	n := &network{t: t, dir: dir, urls: map[string]string{}, running: map[string]*exec.Cmd{}, said: map[string]*bytes.Buffer{}}
 	build := exec.Command("go", "build", "-o", dir, "./cmd/atoll", "./cmd/atoll-audit")
@@ -72,7 +73,7 @@ func found(t *testing.T, dir string) *network {
 	return n
 }
 
-// free is an address of loopback that nothing listens at.
+// free returns an address on loopback at which nothing listens.
 func free(t *testing.T) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -82,15 +83,15 @@ func free(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// command is one of the commands, in the network's folder: the paths of its
-// sockets have to be short.
+// command returns a command that runs in the network's folder, because the
+// paths of sockets have to be short.
 func (n *network) command(name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(n.dir, name), args...)
 	cmd.Dir = n.dir
 	return cmd
 }
 
-// atoll runs a command that must not fail, and returns what it says.
+// atoll runs a command that must succeed, and returns its output.
 func (n *network) atoll(args ...string) string {
 	n.t.Helper()
 	out, err := n.command("atoll", args...).CombinedOutput()
@@ -111,7 +112,7 @@ func (n *network) start(name string) {
 	n.running[name] = cmd
 }
 
-// stop ends a node as its operator would.
+// stop stops a node as its operator would.
 func (n *network) stop(name string) {
 	cmd := n.running[name]
 	delete(n.running, name)
@@ -126,14 +127,14 @@ func (n *network) stop(name string) {
 	}
 }
 
-// status is what a node says of itself, as far as it is needed here.
+// status is the part of a node's status that these tests need.
 type status struct {
 	Leader      string
 	Size, Final uint64
 	Witnesses   []witness.State
 }
 
-// status asks a node; while it says nothing, its status is empty.
+// status returns a node's status; it is empty while the node does not answer.
 func (n *network) status(name string) (s status) {
 	out, err := n.command("atoll", "status", "--json", "--dir", name).Output()
 	if err != nil {
@@ -146,7 +147,7 @@ func (n *network) status(name string) (s status) {
 	return s
 }
 
-// served is the checkpoint that anybody gets of a node.
+// served returns the checkpoint that a node serves to everybody.
 func (n *network) served(name string) []byte {
 	n.t.Helper()
 	r, err := http.Get(n.urls[name] + "/log/checkpoint")
@@ -161,7 +162,7 @@ func (n *network) served(name string) []byte {
 	return signed
 }
 
-// export writes a node's log into a folder, with what verifiers need.
+// export exports a node's log into a folder, with what verifiers need.
 func (n *network) export(name, out string) export {
 	n.t.Helper()
 	n.atoll("log", "export", "--dir", name, "--out", out)
@@ -173,7 +174,8 @@ func (n *network) export(name, out string) export {
 	return e
 }
 
-// key is the log's in the policy of an export: what a witness is told of.
+// key returns the log's key from the policy of an export, to be given to a
+// witness.
 func (n *network) key(e export) tlog.Verifier {
 	n.t.Helper()
 	text, err := os.ReadFile(e.path("policy"))
@@ -188,7 +190,7 @@ func (n *network) key(e export) tlog.Verifier {
 	return key
 }
 
-// grow adds an entry and returns how long the log then is at least.
+// grow adds an entry and returns a size that the log then has at least.
 func (n *network) grow(by string) uint64 {
 	n.t.Helper()
 	before := n.status(by).Size
@@ -196,9 +198,9 @@ func (n *network) grow(by string) uint64 {
 	return before + 1
 }
 
-// A node that names a real witness in its configuration feeds it, serves its
-// lines, and exports a policy that wants them; while the witness is away it
-// serves what it had, and the log goes on.
+// A node with a real witness in its configuration feeds it, serves its lines,
+// and exports a policy that requires them. While the witness does not run, the
+// node serves the previous checkpoint, and the log goes on.
 func TestNodeWithRealWitness(t *testing.T) {
 	l := installWitness(t)
 	l.start()
@@ -217,7 +219,7 @@ func TestNodeWithRealWitness(t *testing.T) {
 	}
 	await(t, "the log begins", func() bool { return n.status("auditor").Final > 0 })
 
-	// The witness is told of the log's key, which is in the policy.
+	// The witness gets the log's key, which is in the policy.
 	await(t, "the witness does not know the log", func() bool {
 		states := n.status("auditor").Witnesses
 		return len(states) == 1 && strings.Contains(states[0].Error, "does not know this log")
@@ -246,7 +248,7 @@ func TestNodeWithRealWitness(t *testing.T) {
 	witnessed(n.grow("tax"))
 	witnessed(n.grow("auditor"))
 
-	// Others verify it by that policy.
+	// Other tools verify the log by that policy.
 	out, err := n.command("atoll-audit", "verify", n.urls["auditor"]+"/log", "--policy", e.path("policy"), "--lang", "en").CombinedOutput()
 	if err != nil || !strings.Contains(string(out), w.Key.Name()) {
 		t.Errorf("atoll-audit: %v\n%s", err, out)
@@ -261,7 +263,8 @@ func TestNodeWithRealWitness(t *testing.T) {
 		t.Error("a member that names no witness serves its line")
 	}
 
-	// The witness goes: the log goes on, what is served stays what it has signed.
+	// The witness stops: the log goes on, and the served checkpoint stays the
+	// last that the witness signed.
 	l.stop()
 	last := n.served("auditor")
 	size := n.grow("tax")
@@ -272,7 +275,7 @@ func TestNodeWithRealWitness(t *testing.T) {
 	l.start()
 	witnessed(size)
 
-	// The node comes back without a memory of the witness.
+	// The node restarts without its record of the witness.
 	n.stop("auditor")
 	n.start("auditor")
 	await(t, "it is back", func() bool { return n.status("auditor").Leader != "" })

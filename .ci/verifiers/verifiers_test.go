@@ -1,6 +1,6 @@
 // Package verifiers has unmodified tools that know nothing of atoll verify its
 // exports: torchwood and tessera's fsck. It is a module of its own, so that
-// their dependencies are none of atoll's.
+// atoll does not have their dependencies.
 package verifiers
 
 import (
@@ -25,8 +25,8 @@ var entries = flag.Int("entries", 100_000, "entries of the large log")
 type tool struct {
 	name   string
 	verify func(ctx context.Context, e export) error
-	// Damages that it cannot notice, by name or by what it would have to do,
-	// and why.
+	// Damages that the tool cannot notice, by name or by what would have to be
+	// checked, with the reason.
 	blind map[string]string
 }
 
@@ -37,13 +37,13 @@ func (tool *tool) excuse(d audittest.Damage) string {
 	return tool.blind[string(d.Needs)]
 }
 
-// export is a folder with log/, policy and log.pub, the exporter's key.
+// export is a folder with log/, policy, and log.pub, the exporter's key.
 type export struct{ dir string }
 
 func (e export) path(name string) string { return filepath.Join(e.dir, name) }
 
 func tools(t *testing.T) []tool {
-	// Both read notes with golang.org/x/mod.
+	// Both tools read notes with golang.org/x/mod.
 	const (
 		twice    = "the second signature by a key is ignored"
 		spelling = "base64 is decoded whatever its spare bits are"
@@ -66,7 +66,7 @@ func tools(t *testing.T) []tool {
 }
 
 // torch verifies the checkpoint by the policy, and all entries against it, as a
-// client of torchwood's does.
+// client of torchwood does.
 func torch(ctx context.Context, e export) error {
 	text, err := os.ReadFile(e.path("policy"))
 	if err != nil {
@@ -105,8 +105,8 @@ func torch(ctx context.Context, e export) error {
 	return nil
 }
 
-// fsck runs the command. Its exit code says nothing, and it may hang: success
-// is the line that says so.
+// fsck runs the command. Its exit code means nothing, and it may hang: success
+// is a line of its output.
 func fsck(t *testing.T) func(context.Context, export) error {
 	path, err := exec.Command("go", "tool", "-n", "fsck").Output()
 	if err != nil {
@@ -130,7 +130,7 @@ func fsck(t *testing.T) func(context.Context, export) error {
 	}
 }
 
-// lay lays out an export.
+// lay writes an export.
 func lay(t *testing.T, w *audittest.World, files map[string][]byte, policy string) export {
 	t.Helper()
 	e := export{t.TempDir()}
@@ -144,7 +144,7 @@ func lay(t *testing.T, w *audittest.World, files map[string][]byte, policy strin
 	return e
 }
 
-// within is as long as a tool may take.
+// within limits how long a tool may take.
 func within(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	t.Cleanup(cancel)
@@ -181,8 +181,8 @@ func TestLargeExport(t *testing.T) {
 	}
 }
 
-// Each tool notices each damage, but for those of which is written down why it
-// cannot; and those it does not notice, or the reason is out of date.
+// Each tool notices each damage except those for which a reason is recorded. It
+// does not notice those, otherwise the record is out of date.
 func TestDamagedExports(t *testing.T) {
 	w := audittest.Served(t)
 	good := w.Files("auditor", "tax")

@@ -28,8 +28,8 @@ import (
 
 const witnessName = "witness.test.invalid/torch"
 
-// litewitness is torchwood's witness, a program of its own with its key in an
-// ssh agent and its memory in SQLite.
+// litewitness is torchwood's witness: a separate program with its key in an ssh
+// agent and its memory in SQLite.
 type litewitness struct {
 	t                           *testing.T
 	binary, dir, address, print string
@@ -38,9 +38,9 @@ type litewitness struct {
 	said                        *bytes.Buffer
 }
 
-// installWitness builds the command of the version that go.mod names. It cannot
-// be a tool there: a test of a package below it needs a module that no public
-// proxy has, so that go mod tidy would fail.
+// installWitness builds the command in the version that go.mod names. It cannot
+// be a tool in go.mod: a test of a package below it needs a module that no
+// public proxy has, so go mod tidy would fail.
 func installWitness(t *testing.T) *litewitness {
 	version, err := exec.Command("go", "list", "-m", "-f", "{{.Version}}", "filippo.io/torchwood").Output()
 	if err != nil {
@@ -98,7 +98,7 @@ func (l *litewitness) serveKey() {
 	}()
 }
 
-// start runs it, on the memory it has.
+// start runs the witness with its existing memory.
 func (l *litewitness) start() {
 	l.t.Helper()
 	l.said = &bytes.Buffer{}
@@ -131,7 +131,7 @@ func (l *litewitness) stop() {
 	}
 }
 
-// know has it know a log, as its own command for that does.
+// know registers a log with the witness, by the witness's own command.
 func (l *litewitness) know(key tlog.Verifier) {
 	l.t.Helper()
 	db, err := sql.Open("sqlite", l.path("db")+"?_pragma=busy_timeout(10000)")
@@ -170,7 +170,7 @@ func await(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// served is a member's log, of which all is final.
+// served is a member's log, all of which is final.
 type served struct {
 	mu    sync.Mutex
 	world *audittest.World
@@ -185,7 +185,7 @@ func serve(w *audittest.World) *served {
 	return s
 }
 
-// follow takes in what its world has grown by.
+// follow adds the entries that its world has grown by.
 func (s *served) follow() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -209,7 +209,7 @@ func (s *served) read(t tlog.Tile) ([]byte, error) {
 	return s.tree.ReadTile(t, func(t tlog.Tile) ([]byte, error) { return s.full[t], nil })
 }
 
-// feed feeds a witness with the log until stop is called, or the test ends.
+// feed feeds a witness with the log until stop is called or the test ends.
 func (s *served) feed(t *testing.T, w witness.Witness, signer tlog.LogSigner) (f *witness.Feeder, stop func()) {
 	f = witness.NewFeeder(witness.Log{Signer: signer, Final: s.final, ReadTile: s.read, Every: 50 * time.Millisecond}, []witness.Witness{w})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -227,7 +227,7 @@ func (s *served) feed(t *testing.T, w witness.Witness, signer tlog.LogSigner) (f
 }
 
 // accepted waits until the whole log is served with the witness's line, and has
-// tools that know nothing of atoll verify it by the policy that goes with it.
+// tools that know nothing of atoll verify it by its policy.
 func (s *served) accepted(t *testing.T, f *witness.Feeder, w witness.Witness) {
 	t.Helper()
 	var cosigners []tlog.Verifier
@@ -264,8 +264,7 @@ func (s *served) accepted(t *testing.T, f *witness.Feeder, w witness.Witness) {
 }
 
 // A real witness cosigns the log while it grows and after restarts of either
-// side, refuses another history of it, and what is served then is accepted by
-// verifiers that others wrote.
+// side, and refuses another history. Verifiers by others accept what is served.
 func TestRealWitness(t *testing.T) {
 	l := installWitness(t)
 	l.start()
@@ -281,7 +280,7 @@ func TestRealWitness(t *testing.T) {
 		log.accepted(t, f, l.witness())
 	}
 
-	// The witness goes, and comes back as it was.
+	// The witness stops, and restarts with its memory.
 	l.stop()
 	w.Grow(705)
 	log.follow()
@@ -289,8 +288,9 @@ func TestRealWitness(t *testing.T) {
 	l.start()
 	log.accepted(t, f, l.witness())
 
-	// The member comes back without a memory of the witness: 409, for the head
-	// that is cosigned already and for a longer one.
+	// The member restarts without its record of the witness. The witness
+	// answers 409, for the head that it has cosigned already and for a larger
+	// one.
 	stop()
 	f, stop = log.feed(t, l.witness(), w.Log())
 	log.accepted(t, f, l.witness())
@@ -314,7 +314,7 @@ func TestRealWitness(t *testing.T) {
 		}
 	}
 
-	// A key of the network that the witness was not told of.
+	// A log key of the network that the witness does not know.
 	stranger, err := tlog.NewLogSigner(w.Genesis.Origin, w.Keys["tax"].Log())
 	if err != nil {
 		t.Fatal(err)
