@@ -15,10 +15,10 @@ import (
 // the file that init writes.
 type setting struct {
 	key      string   // path, such as "sources.kind"
-	what     cli.Text // what it is
-	usual    cli.Text // what holds where the key is left out
-	example  string   // a value, as YAML on one line; "" for what has keys of its own
-	elements bool     // whether the keys below are of the elements of a list
+	what     cli.Text // meaning
+	usual    cli.Text // default, or what happens without the key
+	example  string   // a value, as YAML on one line; "" for a key that has keys of its own
+	elements bool     // whether the keys below it belong to the elements of a list
 }
 
 var required = cli.Text{Chinese: "必须写明", English: "required"}
@@ -54,13 +54,13 @@ var settings = []setting{
 	{"witnesses.required", cli.Text{Chinese: "导出的信任策略也要求它的签名", English: "the policy of exports requires its signature too"}, cli.Text{Chinese: "false", English: "false"}, "true", false},
 }
 
-// exampleWitness is a vkey that parses and belongs to nobody.
+// exampleWitness is a valid vkey that belongs to nobody.
 const exampleWitness = "witness.example/w1+6a989c63+BEiPpM0G9E7Fa5FxaD2XrArlzIGVDH3Qt7uttiRoG41h"
 
-// depth is how many keys stand around a setting.
+// depth returns how many keys enclose a setting.
 func (s setting) depth() int { return strings.Count(s.key, ".") }
 
-// usually says what holds where the key is left out.
+// usually returns the text for what happens without the key.
 func (s setting) usually(lang string) string {
 	if s.usual == required {
 		return s.usual.In(lang)
@@ -68,7 +68,7 @@ func (s setting) usually(lang string) string {
 	return cli.Text{Chinese: "默认：", English: "default: "}.In(lang) + s.usual.In(lang)
 }
 
-// short is the last part of the key.
+// short returns the last part of the key.
 func (s setting) short() string { return s.key[strings.LastIndexByte(s.key, '.')+1:] }
 
 func configCommand() *cobra.Command {
@@ -88,7 +88,7 @@ func configCommand() *cobra.Command {
 	}
 }
 
-// settingsPage is the page about node.yaml, in a language.
+// settingsPage returns the page about node.yaml, in a language.
 func settingsPage(lang string) string {
 	t := cli.Printer{Lang: lang}
 	text := t.In(`每个成员的文件夹中都有 node.yaml，由 atoll init 写成，其中已有下列各键。
@@ -107,8 +107,8 @@ a change.
 	return strings.TrimSuffix(text, "\n")
 }
 
-// settingsFile is a node.yaml with every key. What c says is set; the other keys
-// have a # before them, and lines that explain have ##.
+// settingsFile returns a node.yaml with every key. The keys that c sets are in
+// force. Other keys are commented out with #, and explanations begin with ##.
 func settingsFile(c config, lang string) (string, error) {
 	set, err := written(c)
 	if err != nil {
@@ -123,11 +123,11 @@ func settingsFile(c config, lang string) (string, error) {
 ## setting that is not in force: remove the # to set it. Relative paths begin at this
 ## folder. An unknown key is an error. Restart the node after a change.
 `), c.Name)
-	list, first := false, false // whether the key around is a list, and its next key the first of an element
+	list, first := false, false // whether the enclosing key is a list, and whether its next key is the first of an element
 	for _, s := range settings {
 		around, _, _ := strings.Cut(s.key, ".")
 		if s.depth() > 0 && set[around] != "" {
-			continue // what is said there is in force
+			continue // the keys that c sets below it are in force
 		}
 		indent := "  "
 		switch {
@@ -149,7 +149,7 @@ func settingsFile(c config, lang string) (string, error) {
 	return text, nil
 }
 
-// written is a configuration as YAML, by its keys.
+// written returns a configuration as YAML, by its keys.
 func written(c config) (map[string]string, error) {
 	text, err := yaml.Marshal(c)
 	if err != nil {

@@ -17,8 +17,8 @@ import (
 	"atoll/node/witness"
 )
 
-// Every key of the configuration's type is on the page and in the file that init
-// writes, in both languages, and no other.
+// Every key of the configuration's type is on the page and in the file that
+// init writes, in both languages, and there are no other keys.
 func TestSettings(t *testing.T) {
 	keys := strict.Keys(reflect.TypeFor[config]())
 	if len(keys) < 20 {
@@ -59,7 +59,7 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-// opened is a file with all its settings in force.
+// opened returns a file with all its settings in force.
 func opened(text string) string {
 	return regexp.MustCompile(`(?m)^#([^#])`).ReplaceAllString(text, "$1")
 }
@@ -73,8 +73,8 @@ func settingsOf(t *testing.T, c config, lang string) string {
 	return text
 }
 
-// The file that init writes says what was asked for, and nothing else is in force;
-// the examples in it are such as the node accepts.
+// The file that init writes contains what was asked for, and nothing else is in
+// force. The node accepts the examples in it.
 func TestSettingsFile(t *testing.T) {
 	dir := t.TempDir()
 	asked := config{Name: "tax", Origin: "log.test/1", Listen: []string{"/ip4/127.0.0.1/tcp/1", "/ip4/192.0.2.7/tcp/4711"}, HTTP: ":4712"}
@@ -98,7 +98,7 @@ func TestSettingsFile(t *testing.T) {
 			t.Error(w.URL, err)
 		}
 		s := all.Sources[0]
-		s.Path, s.Live = filepath.Join(dir, s.Path), false // which a folder of files cannot be
+		s.Path, s.Live = filepath.Join(dir, s.Path), false // a folder of files cannot be live
 		if err := os.MkdirAll(s.Path, 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -108,7 +108,7 @@ func TestSettingsFile(t *testing.T) {
 		}
 		open.Close()
 	}
-	// What is said of a key is in force, with all that belongs to it.
+	// A setting of c is in force, with everything below it.
 	asked.Catalog, asked.Sources = "catalog.yaml", []source.Config{{Name: "main", Kind: "sqlite", Path: "tax.db", Live: true}}
 	var got config
 	if err := decodeYAML("node.yaml", []byte(settingsOf(t, asked, consent.English)), &got); err != nil || !reflect.DeepEqual(got, asked) {

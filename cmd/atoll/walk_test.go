@@ -38,8 +38,8 @@ func edit(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(place.ReplaceAllLiteralString(text, with)), 0o600))
 }
 
-// TestReadmeOfRoles: each command that README shows for a role stands in a story,
-// with the same flags, and both READMEs show the same commands.
+// TestReadmeOfRoles: each command that README shows for a role occurs in a
+// story, with the same flags, and both READMEs show the same commands.
 func TestReadmeOfRoles(t *testing.T) {
 	stories, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(stories) == 0 {
@@ -48,7 +48,8 @@ func TestReadmeOfRoles(t *testing.T) {
 	var ran []typed
 	for _, name := range append(stories, walk) {
 		for _, line := range linesOf(t, name) {
-			// What runs until it is interrupted fails.
+			// A story marks a command that runs until it is interrupted as
+			// failing.
 			if strings.HasSuffix(line, "&") {
 				line = strings.TrimPrefix(line, "! ")
 			}
@@ -89,7 +90,8 @@ func (c typed) within(ran typed) bool {
 	return c.verb == ran.verb && !slices.ContainsFunc(c.flags, func(f string) bool { return !slices.Contains(ran.flags, f) })
 }
 
-// single are the verbs of one word that have arguments; the others have two.
+// single are the verbs of one word that take arguments; other verbs have two
+// words.
 var single = []string{"run", "demo"}
 
 func typedIn(line string) (c typed) {
@@ -109,8 +111,8 @@ func typedIn(line string) (c typed) {
 	return c
 }
 
-// linesOf returns the lines of a file; one that ends in a backslash goes on in
-// the next.
+// linesOf returns the lines of a file; a line that ends in a backslash
+// continues in the next.
 func linesOf(t *testing.T, name string) []string {
 	text, err := os.ReadFile(name)
 	if err != nil {
