@@ -206,6 +206,6 @@ func (p *prove) tell(t *cli.Printer) {
 	}
 	t.Row("网络时间", "network time", cli.MomentOf(p.entry.Time, p.check.zone()))
 	t.Row("裁定", "verdict", verdict(t, p.entry.Verdict))
-	t.Say("在此日志中：", "It stands in this log:")
+	t.Say("在此日志中：", "It is in this log:")
 	p.check.tell(t)
 }

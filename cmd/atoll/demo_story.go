@@ -228,7 +228,7 @@ func (d *demo) silent() error {
 	if err != nil {
 		return err
 	}
-	d.Say("\n查询 2：日志条目 %d；%s已停机，画像照样给出，并说明缺了什么：", "\nQuery 2: entry %d; the %s is stopped. There is a profile all the same, and it says what is missing:", a.Index, d.title(demoQuiet))
+	d.Say("\n查询 2：日志条目 %d；%s已停机，画像照样给出，并说明缺了什么：", "\nQuery 2: entry %d; the %s is stopped. There is still a profile, and it says what is missing:", a.Index, d.title(demoQuiet))
 	d.Say("  覆盖率 %d/%d；得分 %s 至 %s（查询 1：%s 至 %s）", "  coverage %d of %d; score %s to %s (query 1: %s to %s)", p.Coverage.Answered, p.Coverage.Of, p.Score.Worst, p.Score.Best, d.result.Profile.Score.Worst, d.result.Profile.Score.Best)
 	for _, m := range p.Coverage.Missing {
 		d.Say("  %-14s %s %s", "  %-14s %s %s", m.Input, m.Outcome, m.Reason)

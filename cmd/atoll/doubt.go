@@ -105,7 +105,7 @@ func (a *doubts) warn(cmd *cobra.Command, template, lang string) error {
 	if len(a.untitled) > 0 {
 		names := strings.Join(a.untitled, " ")
 		t.Say("atoll: 警告：现在取不到 %s 的目录：告知书中其数据集和输出项只有代码，按此签署的授权也不会得到这些机构的答复\natoll: 提示：待 atoll status 显示该成员已连接，换一个 --out 重新生成",
-			"atoll: warning: the catalogs of %s cannot be had now: the notice names their datasets and outputs by codes, and under a consent so signed they will not answer\natoll: hint: make the request again, with another --out, once atoll status shows that member as connected", names)
+			"atoll: warning: the catalogs of %s are not available now: the notice shows codes for their datasets and outputs, and they will not answer under a consent that is signed in this form\natoll: hint: make the request again, with another --out, once atoll status shows that member as connected", names)
 	}
 	for _, f := range a.found {
 		where := fmt.Sprintf("%s:%d: %s", template, f.Line, f.Path)
@@ -116,7 +116,7 @@ func (a *doubts) warn(cmd *cobra.Command, template, lang string) error {
 	}
 	if len(a.found) > 0 {
 		t.Say("atoll: 提示：企业签署后，这些内容也不会得到应答：请改正模板或 --purpose（atoll template lint），换一个 --out 重新生成",
-			"atoll: hint: signed as it is, that would not be answered: correct the template or --purpose (atoll template lint), and make the request again with another --out")
+			"atoll: hint: if this is signed as it is, these items will not be answered: correct the template or --purpose (atoll template lint), and make the request again with another --out")
 	}
 	return errors.Join(t.Err(), warnEndings(cmd, a.endings))
 }

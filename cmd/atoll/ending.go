@@ -27,9 +27,9 @@ func networkToday(g *ledger.Genesis) consent.Day {
 // endingLine describes what ends and when, and what to do.
 func endingLine(e *node.Ending, in func(chinese, english string) string) string {
 	what := fmt.Sprintf(in("成员 %s 的 %s 角色", "the role %[2]s of %[1]s"), e.Member, e.Role)
-	then := in("到期后，日志不再接受它以此角色所做的声明；本版本尚无办法延长角色，须重新创立网络", "after that the log takes nothing from it in that role; this version has no way to prolong a role but to found a network anew")
+	then := in("到期后，日志不再接受它以此角色所做的声明；本版本尚无办法延长角色，须重新创立网络", "after that the log accepts nothing from it in that role; this version cannot extend a role: a new network has to be founded")
 	if e.Role == ledger.Auditor {
-		then = in("日志规则不依据此日期，授权仍向其密封", "no rule goes by that day, and consents stay sealed to it")
+		then = in("日志规则不依据此日期，授权仍向其密封", "no rule of the log depends on that day, and consents are still sealed to it")
 	}
 	if e.What == "credential" {
 		what = in("企业的主体凭证", "the enterprise's credential")

@@ -258,7 +258,7 @@ func TestRevocationProvedLater(t *testing.T) {
 		return r, nil
 	}
 	id := l.s.ConsentID(0).String()
-	l.want(0, "agencies that have it past the log, by members' word: court tax", "consent revoke --wait 30s --via "+l.URL+" "+id)
+	l.want(0, "agencies that received it directly, according to members: court tax", "consent revoke --wait 30s --via "+l.URL+" "+id)
 	if asked != 2 {
 		t.Errorf("asked %d times", asked)
 	}

@@ -83,7 +83,7 @@ func (v *sending) report(cmd *cobra.Command, got *carried, schema string, data m
 		}
 	}
 	if names := got.agencies(); len(names) > 0 {
-		t.Say("已直接获知的机构（据成员所称）：%s", "agencies that have it past the log, by members' word: %s", strings.Join(names, " "))
+		t.Say("已直接获知的机构（据成员所称）：%s", "agencies that received it directly, according to members: %s", strings.Join(names, " "))
 	}
 	if verdict == nil {
 		return errors.Join(t.Err(), unremembered(got.memory))
