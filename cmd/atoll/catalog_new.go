@@ -8,7 +8,6 @@ import (
 
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
-	"atoll/consensus/durable"
 	"atoll/node/catalog"
 	"atoll/node/source"
 
@@ -71,7 +70,7 @@ func (n *drafting) run(cmd *cobra.Command) error {
 		}
 		return &said{error: fmt.Errorf("%s: %w: %w", n.from, errConfig, err), chinese: n.from + "：" + p.Chinese, hint: "请修正该表，或提供按企业登记的表"}
 	}
-	if err := durable.Create(n.out, []byte(text), 0o644); err != nil {
+	if err := createDraft(n.out, text, func(lang string) string { return skeletonCatalog(n.agency, lang) }); err != nil {
 		return err
 	}
 	if cli.AsJSON(cmd) {

@@ -224,6 +224,11 @@ func (h *home) catalog() (*catalog.Catalog, error) {
 	if err != nil {
 		return nil, configError(h.config.Catalog, err)
 	}
+	for _, d := range c.Datasets {
+		if d.Table == replaceMe {
+			return nil, cli.Errorf(errConfig, "%s：数据集 %s 的 table 仍是样板中的 %s：请改为自己的表，或由表起草目录（atoll catalog new）", "%s: table of dataset %s is still %s, as init wrote it: name a table of yours, or draft a catalog from one (atoll catalog new)", h.config.Catalog, d.Name, replaceMe)
+		}
+	}
 	if c.Agency != h.config.Name {
 		return nil, cli.Errorf(errConfig, "%s：这是 %s 的目录，而本成员是 %s：请改正 agency，或 node.yaml 中的 catalog", "%s: it is the catalog of %s, this member is %s: correct agency, or catalog in node.yaml", h.config.Catalog, c.Agency, h.config.Name)
 	}

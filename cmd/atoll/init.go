@@ -60,8 +60,8 @@ age.key nothing sealed to this member can be read again.`),
 			file, print := cardFile(e.config.Name), cardFingerprint(card)
 			path := filepath.Join(e.dir, file)
 			return cli.Announce(cmd, "atoll.init/v1", map[string]any{"name": e.config.Name, "dir": e.dir, "card": path, "fingerprint": print},
-				"%s：密钥、%s 和 %s 已写入 %s\n名片指纹：%s\n下一步：补全 %s（机构：catalog、sources；银行：template），并将 %s 交给起草创世文件者（atoll genesis draft）",
-				"%s: keys, %s and %s are in %s\nfingerprint of the card: %s\nnext: complete %s (an agency: catalog, sources; a bank: template), and give %s to whoever drafts the genesis (atoll genesis draft)",
+				"%s：密钥、%s 和 %s 已写入 %s\n名片指纹：%s\n下一步：补全 %s（机构：改定 catalog.yaml 后启用 catalog 和 sources；银行：改定 template.yaml 后启用 template），并将 %s 交给起草创世文件者（atoll genesis draft）",
+				"%s: keys, %s and %s are in %s\nfingerprint of the card: %s\nnext: complete %s (an agency edits catalog.yaml, then sets catalog and sources; a bank edits template.yaml, then sets template), and give %s to whoever drafts the genesis (atoll genesis draft)",
 				e.config.Name, fileConfig, file, e.dir, print, filepath.Join(e.dir, fileConfig), path)
 		},
 	}
@@ -104,6 +104,16 @@ func (e *enlistment) make(lang string) (*ledger.Card, error) {
 	}
 	if err := durable.Create(filepath.Join(e.dir, fileConfig), []byte(text), 0o644); err != nil {
 		return nil, err
+	}
+	if slices.Contains(e.roles, ledger.Agency) && e.config.Catalog == "" {
+		if err := durable.Create(filepath.Join(e.dir, fileCatalog), []byte(skeletonCatalog(e.config.Name, lang)), 0o644); err != nil {
+			return nil, err
+		}
+	}
+	if slices.Contains(e.roles, ledger.Bank) && e.config.Profile == "" {
+		if err := durable.Create(filepath.Join(e.dir, fileTemplate), []byte(skeletonTemplate(lang)), 0o644); err != nil {
+			return nil, err
+		}
 	}
 	return card, writeFrom(filepath.Join(e.dir, cardFile(e.config.Name)), paper.Card, card)
 }

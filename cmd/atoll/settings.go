@@ -23,6 +23,8 @@ type setting struct {
 
 var required = cli.Text{Chinese: "必须写明", English: "required"}
 
+var off = cli.Text{Chinese: "false（否）", English: "false"}
+
 var none = cli.Text{Chinese: "无", English: "none"}
 
 // settings are the keys of node.yaml, in the order of the file.
@@ -41,17 +43,17 @@ var settings = []setting{
 	{"sources.path", cli.Text{Chinese: "csv、jsonl：存放 表名.csv 或 表名.jsonl 的文件夹；sqlite：数据库文件", English: "csv, jsonl: the folder of TABLE.csv or TABLE.jsonl; sqlite: the database file"}, required, "data", false},
 	{"sources.encoding", cli.Text{Chinese: "文件的编码：utf-8 或 gb18030（含 GBK）", English: "of files: utf-8 or gb18030 (which includes GBK)"}, cli.Text{Chinese: "utf-8；也可读作 GBK 的文件须写明", English: "utf-8; a file that can be read as GBK too needs it"}, "gb18030", false},
 	{"sources.delimiter", cli.Text{Chinese: `csv 的分隔符：","、";"、"|" 或 "\t"`, English: `of csv: "," ";" "|" or "\t"`}, cli.Text{Chinese: `","`, English: `","`}, `";"`, false},
-	{"sources.newlines", cli.Text{Chinese: "csv：引号内的文字可以跨行", English: "csv: a quoted text may go on in the next line"}, cli.Text{Chinese: "false", English: "false"}, "true", false},
-	{"sources.trim", cli.Text{Chinese: "列名和各值前后的空格不算在内", English: "blanks around names of columns and around values are ignored"}, cli.Text{Chinese: "false", English: "false"}, "true", false},
+	{"sources.newlines", cli.Text{Chinese: "csv：引号内的文字可以跨行", English: "csv: a quoted text may go on in the next line"}, off, "true", false},
+	{"sources.trim", cli.Text{Chinese: "列名和各值前后的空格不算在内", English: "blanks around names of columns and around values are ignored"}, off, "true", false},
 	{"sources.decimal", cli.Text{Chinese: `数字的小数点："." 或 ","`, English: `decimal sign of numbers: "." or ","`}, cli.Text{Chinese: `"."`, English: `"."`}, `"."`, false},
 	{"sources.thousands", cli.Text{Chinese: `数字的千位分隔符："," "." "'" 或 " "`, English: `between groups of three digits: "," "." "'" or " "`}, none, `","`, false},
 	{"sources.date_format", cli.Text{Chinese: "日期的各种写法，如 YYYY/M/D、YYYY-MM-DD hh:mm:ss，均加引号", English: "how dates are written, such as YYYY/M/D or YYYY-MM-DD hh:mm:ss, each in quotes"}, cli.Text{Chinese: "2026-01-31 和 20260131", English: "2026-01-31 and 20260131"}, `["YYYY/M/D"]`, false},
-	{"sources.live", cli.Text{Chinese: "sqlite：该数据库就是登记原库，无须装载标记", English: "sqlite: the register itself is kept in this database, so that no marker of a load is needed"}, cli.Text{Chinese: "false", English: "false"}, "true", false},
+	{"sources.live", cli.Text{Chinese: "sqlite：该数据库就是登记原库，无须装载标记", English: "sqlite: the register itself is kept in this database, so that no marker of a load is needed"}, off, "true", false},
 	{"template", cli.Text{Chinese: "银行：评分模板文件", English: "a bank: file of its template"}, none, "template.yaml", false},
 	{"witnesses", cli.Text{Chinese: "网络之外为本成员日志共签的见证者（C2SP tlog-witness）", English: "witnesses outside the network that cosign this member's log (C2SP tlog-witness)"}, none, "", true},
 	{"witnesses.key", cli.Text{Chinese: "见证者的 vkey，cosignature/v1 类型", English: "vkey of the witness, of type cosignature/v1"}, required, exampleWitness, false},
 	{"witnesses.url", cli.Text{Chinese: "提交网址的前缀", English: "prefix of the submission URL"}, required, "https://witness.example/w1", false},
-	{"witnesses.required", cli.Text{Chinese: "导出的信任策略也要求它的签名", English: "the policy of exports requires its signature too"}, cli.Text{Chinese: "false", English: "false"}, "true", false},
+	{"witnesses.required", cli.Text{Chinese: "导出的信任策略也要求它的签名", English: "the policy of exports requires its signature too"}, off, "true", false},
 }
 
 // exampleWitness is a valid vkey that belongs to nobody.

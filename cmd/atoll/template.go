@@ -27,7 +27,7 @@ func templateCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  cli.Group,
 	}
-	cmd.AddCommand(templateLintCommand())
+	cmd.AddCommand(templateNewCommand(), templateLintCommand())
 	return cmd
 }
 
