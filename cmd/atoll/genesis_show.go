@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"atoll/cmd/internal/cli"
+	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 	"atoll/consensus/paper"
 	"atoll/crypto/sign"
@@ -182,7 +183,8 @@ func describeGenesis(t *cli.Printer, g *ledger.Genesis, printed bool) {
 		t.Row("网络编号", "id", id.String())
 		t.Row("指纹", "fingerprint", t.Fill("%s（请与其他成员电话核对）", "%s (compare it with the other members by telephone)", ledger.Fingerprint(id[:16])))
 	}
-	t.Row("起始时间", "begins", t.Fill("%s；日期按 UTC%s 计", "%s; days are those of UTC%s", begins(g), offsetWords(g.Offset)))
+	zone := consent.Zone(g.Offset)
+	t.Row("起始时间", "begins", t.Fill("%s；日期按 %s 计", "%s; days are those of %s", cli.MomentOf(g.Time, zone), zone))
 	t.Row("格式", "format", t.Fill("版本 %d，算法 %s", "version %d, algorithms %s", g.Version, g.Suite))
 	t.Row("投票者", "voters", strings.Join(g.Voters, " "))
 	t.Row("共签人", "cosigners", quorumWords(t, g.Cosigners, int(g.Quorum), int(g.Faults)))
@@ -217,13 +219,4 @@ func describeCard(t *cli.Printer, m *ledger.Card) {
 	t.Row("  名片指纹", "  card", cardFingerprint(m))
 	t.Row("  密钥", "  keys", t.Fill("第 %d 代：声明 %s，日志 %s，共签 %s，连接 %s，加密 %s", "generation %d: statements %s, log %s, cosigning %s, connections %s, encryption %s",
 		m.Generation, sign.KeyIDOf(m.Statement), sign.KeyIDOf(m.Log), sign.KeyIDOf(m.Cosign), sign.KeyIDOf(m.Peer), sign.KeyIDOf(m.Age)))
-}
-
-// offsetWords formats a number of minutes from UTC as +08:00.
-func offsetWords(minutes int16) string {
-	sign, m := "+", int(minutes)
-	if m < 0 {
-		sign, m = "-", -m
-	}
-	return fmt.Sprintf("%s%02d:%02d", sign, m/60, m%60)
 }

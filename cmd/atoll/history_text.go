@@ -56,13 +56,7 @@ func (h *history) clock(at string) string {
 	return t.In(h.zone()).Format(time.DateTime)
 }
 
-func (h *history) zone() *time.Location {
-	sign, m := '+', int(h.Genesis.Offset)
-	if m < 0 {
-		sign, m = '-', -m
-	}
-	return time.FixedZone(fmt.Sprintf("UTC%c%02d:%02d", sign, m/60, m%60), int(h.Genesis.Offset)*60)
-}
+func (h *history) zone() *time.Location { return consent.Zone(h.Genesis.Offset) }
 
 func (h *history) print(t *cli.Printer) {
 	if len(h.Events) == 0 {

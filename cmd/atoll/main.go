@@ -9,9 +9,12 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
+	"time"
 
 	"atoll/cmd/internal/cli"
+	"atoll/consensus/consent"
 
 	"github.com/spf13/cobra"
 )
@@ -44,6 +47,20 @@ func rootCommand() *cobra.Command {
 
 // run executes one command line and returns its exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	atoll := cli.Program{Name: "atoll", Root: rootCommand, Explain: failureOf}
+	atoll := cli.Program{Name: "atoll", Root: rootCommand, Explain: failureOf, Zone: zoneOf}
 	return atoll.Run(ctx, args, stdout, stderr)
+}
+
+// zoneOf returns the zone of the network that a command is about, by the genesis
+// in the folder that --dir names; UTC where there is none.
+func zoneOf(cmd *cobra.Command) *time.Location {
+	dir, err := cmd.Flags().GetString("dir")
+	if err != nil || dir == "" {
+		return time.UTC
+	}
+	_, g, _, err := readGenesis(filepath.Join(dir, fileGenesis))
+	if err != nil {
+		return time.UTC
+	}
+	return consent.Zone(g.Offset)
 }

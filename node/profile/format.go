@@ -170,10 +170,4 @@ func (s *speaker) Day(day string) string {
 	return clean(day)
 }
 
-func (p *Profile) zone() *time.Location {
-	sign, m := '+', int(p.Offset)
-	if m < 0 {
-		sign, m = '-', -m
-	}
-	return time.FixedZone(fmt.Sprintf("UTC%c%02d:%02d", sign, m/60, m%60), int(p.Offset)*60)
-}
+func (p *Profile) zone() *time.Location { return consent.Zone(p.Offset) }

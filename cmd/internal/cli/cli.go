@@ -18,6 +18,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -27,6 +28,7 @@ type Program struct {
 	Name    string // as it is typed
 	Root    func() *cobra.Command
 	Explain func(error) *Failure
+	Zone    func(*cobra.Command) *time.Location // of the network that a command is about; nil: UTC
 }
 
 // Lines is the annotation of a command that prints JSON as one object a line.
@@ -43,7 +45,7 @@ func (p *Program) Run(ctx context.Context, args []string, stdout, stderr io.Writ
 	root.SetOut(&guard{w: stdout})
 	root.SetErr(&guard{w: stderr})
 	localise(root, languageOf(args))
-	cmd, err := root.ExecuteContextC(ctx)
+	cmd, err := root.ExecuteContextC(context.WithValue(ctx, zoneOf{}, p.Zone))
 	if err == nil {
 		return 0
 	}
@@ -76,6 +78,7 @@ func (p *Program) explain(cmd *cobra.Command, err error) *Failure {
 		f = &Failure{Exit: ExitFailure, Code: "internal", Message: err.Error()}
 	}
 	f.own(err)
+	f.zone = zoneFor(cmd)
 	if path := cmd.CommandPath(); f.Exit == ExitUsage {
 		f.Hint.Chinese = cmp.Or(f.Hint.Chinese, "参见 "+path+" --help")
 		f.Hint.English = cmp.Or(f.Hint.English, "see "+path+" --help")

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -153,6 +154,34 @@ func TestHelp(t *testing.T) {
 		if strings.Contains(b.String(), `\u`) {
 			t.Errorf("%s: something is escaped\n%s", args, &b)
 		}
+	}
+}
+
+// Whoever prints a time that a program wrote, people read it in the zone of their
+// network, which it names: in words, rows, tables, and errors.
+func TestMoments(t *testing.T) {
+	east := time.FixedZone("UTC+08:00", 8*60*60)
+	var b bytes.Buffer
+	p := &Printer{W: &b, Lang: "en", Zone: func() *time.Location { return east }}
+	const at = "2026-11-28T16:20:07Z"
+	p.Say("%s", "since %s, until %s", at, "2026-11-28T16:20:07.123Z")
+	p.Row("自", "since", at)
+	table := NewTable()
+	table.Row(at, "x")
+	p.Table(table)
+	f := &Failure{Exit: 1, Message: "old: " + at, Hint: Text{English: "wait"}, zone: p.Zone}
+	if err := f.tell(&b, "x", "en"); err != nil {
+		t.Fatal(err)
+	}
+	(&Printer{W: &b, Lang: "en"}).Say("%s", "%s or 2026-13-28T16:20:07Z", at)
+	const here = "2026-11-29 00:20:07 UTC+08:00"
+	want := "since " + here + ", until " + here + "\nsince         " + here + "\n" + here + "  x\nx: error: old: " + here + "\nx: hint: wait\n2026-11-28 16:20:07 UTC or 2026-13-28T16:20:07Z\n"
+	if b.String() != want {
+		t.Errorf("%s\nwant\n%s", &b, want)
+	}
+	b.Reset()
+	if err := PrintJSON(&b, "s", at); err != nil || !strings.Contains(b.String(), at) {
+		t.Errorf("JSON: %s, %v", &b, err)
 	}
 }
 

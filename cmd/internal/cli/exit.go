@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"atoll/consensus/consent"
 )
@@ -39,6 +40,7 @@ type Failure struct {
 	Hint      Text   // what to do next; ignored for a usage error, which refers to the command's help
 	Retryable bool
 	Told      bool // everything has been printed already
+	zone      func() *time.Location
 	ToldJSON  bool // the JSON document that was printed reports the failure
 }
 
@@ -64,7 +66,7 @@ func (f *Failure) document() map[string]any {
 // tell prints for people what happened and what to do. If Chinese names only
 // the kind of failure, the English message follows on a line of its own.
 func (f *Failure) tell(w io.Writer, program, lang string) error {
-	t := &Printer{W: w, Lang: lang}
+	t := &Printer{W: w, Lang: lang, Zone: f.zone}
 	message := f.Message
 	if lang == consent.Chinese {
 		message = f.Chinese

@@ -1,6 +1,12 @@
 package cli
 
-import "time"
+import (
+	"regexp"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+)
 
 // Moment writes a time for people, to the second, in a network's zone, and names
 // the zone: see [consent.Zone]. JSON has times in RFC 3339, in UTC.
@@ -12,4 +18,41 @@ func Moment(at time.Time, zone *time.Location) string {
 // calendar is cut.
 func MomentOf(ms uint64, zone *time.Location) string {
 	return Moment(time.UnixMilli(int64(min(ms, 1<<53))), zone)
+}
+
+// instants are times as programs write them: RFC 3339 in UTC.
+var instants = regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`)
+
+// moments writes the times in a text that programs wrote as [Moment] does. All that
+// a printer prints goes through it, so that no text for people has a time without
+// a zone, or in another one than the network's.
+func (t *Printer) moments(text string) string {
+	return instants.ReplaceAllStringFunc(text, func(instant string) string {
+		at, err := time.Parse(time.RFC3339, instant)
+		if err != nil {
+			return instant
+		}
+		zone := time.UTC
+		if t.Zone != nil {
+			zone = t.Zone()
+		}
+		return Moment(at, zone)
+	})
+}
+
+// zoneOf is the key, in a command's context, of [Program.Zone].
+type zoneOf struct{}
+
+// zoneFor returns the zone of the network that a command is about, which is looked
+// for when a time is printed.
+func zoneFor(cmd *cobra.Command) func() *time.Location {
+	return sync.OnceValue(func() *time.Location {
+		if cmd.Context() == nil {
+			return time.UTC
+		}
+		if known, ok := cmd.Context().Value(zoneOf{}).(func(*cobra.Command) *time.Location); ok && known != nil {
+			return known(cmd)
+		}
+		return time.UTC
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -14,20 +15,21 @@ import (
 type Printer struct {
 	W    io.Writer
 	Lang string
+	Zone func() *time.Location // of the network; nil: UTC
 	err  error
 }
 
 // To returns a printer for a command's result, on standard output.
 func To(cmd *cobra.Command) (*Printer, error) {
 	lang, err := Language(cmd)
-	return &Printer{W: cmd.OutOrStdout(), Lang: lang}, err
+	return &Printer{W: cmd.OutOrStdout(), Lang: lang, Zone: zoneFor(cmd)}, err
 }
 
 // Beside returns a printer for messages beside a command's result, on standard
 // error. It prints nothing if the command prints a JSON document.
 func Beside(cmd *cobra.Command) (*Printer, error) {
 	lang, err := Language(cmd)
-	t := &Printer{W: cmd.ErrOrStderr(), Lang: lang}
+	t := &Printer{W: cmd.ErrOrStderr(), Lang: lang, Zone: zoneFor(cmd)}
 	if AsJSON(cmd) {
 		t.W = io.Discard
 	}
@@ -54,7 +56,7 @@ func (t *Printer) Ask(chinese, english Words, args ...any) {
 
 // Fill returns what [Printer.Say] would print, as part of another text.
 func (t *Printer) Fill(chinese, english Words, args ...any) Filled {
-	return Filled(fmt.Sprintf(Text{string(chinese), string(english)}.In(t.Lang), cleaned(args)...))
+	return Filled(t.moments(fmt.Sprintf(Text{string(chinese), string(english)}.In(t.Lang), cleaned(args)...)))
 }
 
 // In returns the text in the printer's language.
@@ -91,7 +93,7 @@ const maxLine = 4000
 func (t *Printer) Row(chinese, english Words, value any) {
 	label := Text{string(chinese), string(english)}.In(t.Lang)
 	if t.err == nil {
-		_, t.err = fmt.Fprintf(t.W, "%s%s%v\n", label, strings.Repeat(" ", max(1, labelCells-Cells(label))), cleaned([]any{value})[0])
+		_, t.err = fmt.Fprintf(t.W, "%s%s%v\n", label, strings.Repeat(" ", max(1, labelCells-Cells(label))), t.moments(fmt.Sprint(cleaned([]any{value})[0])))
 	}
 }
 

@@ -65,6 +65,11 @@ func (t *Table) Row(cells ...string) {
 
 // Table prints a table.
 func (t *Printer) Table(table *Table) {
+	for _, row := range table.rows {
+		for i := range row {
+			row[i] = t.moments(row[i])
+		}
+	}
 	var widths []int
 	for _, row := range table.rows {
 		for i, cell := range row {
