@@ -74,9 +74,6 @@ var known = []struct {
 	{audit.ErrNotResumable, cli.ExitUsage, "resume.unusable", "无法接续此前的运行", hintResume},
 	{errAway, cli.ExitUnavailable, "log.unavailable", "无法访问日志", cli.Text{Chinese: "核对地址，稍后再试，或向另一成员索取", English: "check the address, try again, or ask another member"}},
 	{errPolicy, cli.ExitConfig, "policy.malformed", "信任策略文件格式有误", cli.Text{Chinese: "格式见 c2sp.org/tlog-policy", English: "the format is c2sp.org/tlog-policy"}},
-	{errRules, cli.ExitConfig, "what_if.malformed", "假设规则文件有误", cli.Text{
-		Chinese: "可用的规则见 atoll-audit sandbox --help", English: "see atoll-audit sandbox --help for the rules that there are",
-	}},
 	{audit.ErrNoPurpose, cli.ExitConfig, "what_if.purpose", "本网络没有此用途", cli.Text{
 		Chinese: "banned_purposes 须为本网络用途的代码：atoll-audit show LOG 0 列出各用途",
 		English: "banned_purposes takes the codes of the network's purposes: atoll-audit show LOG 0 lists them",

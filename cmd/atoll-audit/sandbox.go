@@ -73,34 +73,31 @@ type rules struct {
 	Final      bool     `yaml:"final" json:"final,omitempty"`
 }
 
-// errRules means that a file has no rules that can be tried.
-var errRules = errors.New("not rules to be tried")
-
 const (
 	maxWhatIf = 64 << 10
 	maxRule   = 1_000_000 // limit of any number in the file
 )
 
-// parseRules parses the file. Its errors name the line.
+// parseRules parses the file. Its errors name the line, in both languages.
 func parseRules(text []byte) (r rules, err error) {
 	if len(text) > maxWhatIf {
-		return r, fmt.Errorf("more than %d bytes", maxWhatIf)
+		return r, cli.Errorf(nil, "超过 %d 字节", "more than %d bytes", maxWhatIf)
 	}
 	if _, err := strict.Decode(text, &r); err != nil {
 		return r, err
 	}
 	for name, n := range map[string]*uint64{"uses_per_day": r.UsesPerDay, "max_days": r.MaxDays, "max_months": r.MaxMonths} {
 		if n != nil && *n > maxRule {
-			return r, fmt.Errorf("%s is more than %d", name, maxRule)
+			return r, cli.Errorf(nil, "%s 大于 %d", "%s is more than %d", name, maxRule)
 		}
 	}
 	for _, code := range r.Banned {
 		if !consent.ValidItem(code) {
-			return r, fmt.Errorf("%.70q is not the code of a purpose", code)
+			return r, cli.Errorf(nil, "%.70q 不是用途代码", "%.70q is not the code of a purpose", code)
 		}
 	}
 	if r.UsesPerDay == nil && r.MaxDays == nil && r.MaxMonths == nil && len(r.Banned) == 0 && !r.Final {
-		return r, errors.New("no rule")
+		return r, cli.Errorf(nil, "没有规则", "no rule")
 	}
 	return r, nil
 }
@@ -119,7 +116,8 @@ func (s *sandbox) command(cmd *cobra.Command, args []string) (err error) {
 		return err
 	}
 	if s.rules, err = parseRules(text); err != nil {
-		return fmt.Errorf("%s: %w: %w", s.whatIf, errRules, err)
+		return cli.Errorf(&kind{"what_if.malformed", cli.ExitConfig}, "%s：%s", "%s: %s", s.whatIf, err).
+			With("可用的规则见 atoll-audit sandbox --help", "see atoll-audit sandbox --help for the rules that there are")
 	}
 	what := s.rules.whatIf()
 	if what.NeedsIdentity() && s.replay.secrets.file == "" {
