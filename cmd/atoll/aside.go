@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -179,7 +178,7 @@ func asideRemoveCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withDataset(dir, args[0], func(_ *registers, d *catalog.Dataset, s *source.Source) error {
 				if gone && (len(args) > 1 || file != "") {
-					return fmt.Errorf("%w: --gone, or fingerprints", cli.ErrUsage)
+					return cli.Usage("--gone 与指纹只能给出一样", "give --gone or fingerprints, not both")
 				}
 				var prints []source.Fingerprint
 				var entries []source.Aside
@@ -230,7 +229,7 @@ func fingerprints(named []string, file string) (list []source.Fingerprint, err e
 	for _, text := range named {
 		f, err := source.ParseFingerprint(text)
 		if err != nil {
-			return nil, fmt.Errorf("%w: %q: %w", cli.ErrUsage, text, err)
+			return nil, cli.Usage("%[1].60q 不是行的指纹：atoll source aside list 显示各行的指纹", "%.60q is no fingerprint of a row: atoll source aside list shows those", text)
 		}
 		list = append(list, f)
 	}
@@ -248,13 +247,13 @@ func fingerprints(named []string, file string) (list []source.Fingerprint, err e
 			}
 			f, err := source.ParseFingerprint(line)
 			if err != nil {
-				return nil, fmt.Errorf("%s line %d: %w: %w", file, n, errConfig, err)
+				return nil, cli.Errorf(errConfigLine, "%s 第 %d 行不是行的指纹", "%s: line %d is no fingerprint of a row", file, n)
 			}
 			list = append(list, f)
 		}
 	}
 	if len(list) == 0 {
-		return nil, errors.Join(cli.ErrUsage, errors.New("no fingerprints: name them, or give --file"))
+		return nil, cli.Usage("没有指纹：写在命令中，或以 --file 给出文件", "no fingerprints: name them, or give --file")
 	}
 	return list, nil
 }

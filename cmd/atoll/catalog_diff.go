@@ -46,7 +46,7 @@ Exit code 9 where NEW does not have a higher version.`),
 				return err
 			}
 			if older.Agency != newer.Agency {
-				return fmt.Errorf("%w: %s is the catalog of %s, %s that of %s", cli.ErrUsage, args[0], older.Agency, args[1], newer.Agency)
+				return cli.Usage("%s 是 %s 的目录，而 %s 是 %s 的", "%s is the catalog of %s, %s that of %s", args[0], older.Agency, args[1], newer.Agency)
 			}
 			return reportDiff(cmd, lang, args[1], older, newer)
 		},
@@ -140,7 +140,7 @@ effect when the node starts again, with a higher version.`),
 				return err
 			}
 			if c.Catalog == "" {
-				return fmt.Errorf("%w: %s names no catalog: this member offers nothing", errConfig, fileConfig)
+				return cli.Errorf(errConfig, "%s 没有写明目录（catalog）：本成员不提供数据", "%s names no catalog: this member offers nothing", fileConfig)
 			}
 			text, err := cli.ReadText(within(dir, c.Catalog), maxPaper)
 			if err != nil {

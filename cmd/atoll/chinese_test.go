@@ -123,7 +123,7 @@ func TestErrorsInChinese(t *testing.T) {
 	for args, words := range map[string][2]string{
 		"status --dir nobody":                              {"没有文件夹 nobody", "核对 --dir"},
 		"status":                                           {"缺少必须给出的选项：\"dir\"", "参见 atoll status --help"},
-		"query run --dir nobody --operator Li":             {"用法有误", "参见 atoll query run --help"},
+		"query run --dir nobody --operator Li":             {"--consent 与 --again", "参见 atoll query run --help"},
 		"consent review --dir firm nothing.pem":            {"错误：未找到", "核对"},
 		"genesis sign --dir nobody nothing.pem":            {"没有文件夹 nobody", "atoll init --dir nobody"},
 		"subject history --dir nobody --log http://x.test": {"", ""},

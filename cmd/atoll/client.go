@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"time"
@@ -39,7 +38,8 @@ func notRunning(dir string, err error) error {
 		if _, none := os.Stat(filepath.Join(dir, fileConfig)); errors.Is(none, os.ErrNotExist) {
 			return noMember(dir)
 		}
-		return fmt.Errorf("%w: start it with: atoll run --dir %s", err, dir)
+		return cli.Errorf(api.ErrNotRunning, "%s 的节点未运行", "the node of %s is not running", dir).
+			With("启动：%[1]s；若无法保持运行，查看其日志", "start it: %[1]s; if it does not stay up, look into its log", commandLine("atoll run", "--dir", dir))
 	}
 	return err
 }

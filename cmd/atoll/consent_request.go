@@ -97,7 +97,7 @@ func (w *wish) ask(cmd *cobra.Command, dir, out string) error {
 		err = r.Signable(notice, words.Purposes, rand.Reader)
 	}
 	if err != nil {
-		return fmt.Errorf("%w: %s", cli.ErrUsage, strings.TrimPrefix(err.Error(), "malformed: "))
+		return cli.Usage("%s", "%s", err)
 	}
 	if err := writeFrom(out, paper.Request, r); err != nil {
 		return err
@@ -131,7 +131,7 @@ func (w *wish) needs(dir, own string) (t *profile.Template, path string, err err
 	case own != "":
 		path = within(dir, own)
 	default:
-		return nil, "", fmt.Errorf("%w: give --template, or name one in %s", cli.ErrUsage, fileConfig)
+		return nil, "", cli.Usage("给出 --template，或在 %s 中写明模板（template）", "give --template, or name one in %s", fileConfig)
 	}
 	t, err = readTemplate(path)
 	return t, path, err
@@ -165,7 +165,7 @@ func (w *wish) draft(bank, lang string, today consent.Day) (consent.Draft, error
 		return consent.Draft{}, err
 	}
 	if w.days == 0 {
-		return consent.Draft{}, fmt.Errorf("%w: --days is at least 1", cli.ErrUsage)
+		return consent.Draft{}, cli.Usage("--days 至少为 1", "--days is at least 1")
 	}
 	return consent.Draft{
 		Subject: id, Bank: bank, Purpose: w.purpose, Product: w.product, NotBefore: today, NotAfter: today + consent.Day(w.days) - 1,

@@ -88,7 +88,7 @@ k < n: one may be away.`),
 			slices.Sort(set.Cosigners)
 			n := len(set.Cosigners)
 			if err := tooFew(n); err != nil {
-				return fmt.Errorf("%w: %w", cli.ErrUsage, err)
+				return err
 			}
 			if set.Quorum == 0 {
 				set.Quorum = uint8(min(ledger.DefaultQuorum(n), 255))
@@ -121,7 +121,7 @@ func cosignersApproveCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			proposer, id, ok := strings.Cut(args[0], "/")
 			if !ok {
-				return fmt.Errorf("%w: a proposal is like tax/0199…, see atoll cosigners show", cli.ErrUsage)
+				return cli.Usage("提名应写作 tax/0199…：atoll cosigners show 列出现有提名", "a proposal is like tax/0199…: atoll cosigners show lists those that stand")
 			}
 			var got api.StatementOut
 			if err := local(cmd.Context(), dir, api.CosignersApprove, api.ApproveIn{Proposer: proposer, ID: id}, &got); err != nil {
@@ -149,7 +149,7 @@ reached within --wait; the same command goes on waiting.`),
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if p.wait < time.Second {
-				return fmt.Errorf("%w: --wait is 1s to %s", cli.ErrUsage, maxWait)
+				return cli.Usage("--wait 为 1s 至 %s", "--wait is 1s to %s", maxWait)
 			}
 			ctx, cancel, err := p.begin(cmd.Context(), errSilent)
 			if err != nil {

@@ -9,7 +9,6 @@ import (
 	"atoll/consensus/paper"
 	"atoll/consensus/subject"
 	"atoll/node/api"
-	"atoll/node/problem"
 
 	"github.com/spf13/cobra"
 )
@@ -49,13 +48,11 @@ to be agreed to; the enterprise sees the same fingerprint with atoll subject sho
 				return err
 			}
 			if !e.Of(network) {
-				return &problem.Error{
-					Code: problem.Unverified, Message: args[0] + " is for another network",
-					Hint: "the enterprise makes its folder with this network's genesis.pem",
-				}
+				return cli.Errorf(subject.ErrNetwork, "%s 属于另一网络", "%s is for another network", args[0]).
+					With("请企业用本网络的 genesis.pem 重新建立文件夹：atoll subject new", "the enterprise makes its folder with this network's genesis.pem: atoll subject new")
 			}
 			if days == 0 || days > 2*consent.MaxDays {
-				return fmt.Errorf("%w: --days is 1 to %d", cli.ErrUsage, 2*consent.MaxDays)
+				return cli.Usage("--days 为 1 至 %d", "--days is 1 to %d", 2*consent.MaxDays)
 			}
 			if err := e.Check(); err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
@@ -82,11 +79,8 @@ to be agreed to; the enterprise sees the same fingerprint with atoll subject sho
 				if p, err := cli.Beside(cmd); err == nil {
 					p.Page(string(paper.Text(paper.Credential, got.Statement))) // there is no other copy
 				}
-				return &said{
-					error:   fmt.Errorf("%w: entry %d of the log; copy the lines above into %s: %w", errUnwritten, got.Entry, fileCredential, err),
-					chinese: fmt.Sprintf("凭证已签发，条目 %d，但文件未能写入：%v", got.Entry, err),
-					hint:    "凭证内容见上方各行，请复制到 " + fileCredential,
-				}
+				return cli.Errorf(errUnwritten, "凭证已签发，条目 %d，但文件未能写入：%s", "the credential is issued, entry %d, but the file could not be written: %s", got.Entry, err).
+					With("凭证内容见上方各行，请复制到 %s", "copy the lines above into %s: nobody has another copy", fileCredential)
 			}
 			return f.report(ctx, cmd, dir, got.Entry, "atoll.credential/v1", map[string]any{"file": out, "entry": got.Entry},
 				"已签发，条目 %d：%s\n下一步：企业将其放入自己的文件夹，名为 %s", "issued, entry %d: %s\nnext: the enterprise puts it into its folder as %s", got.Entry, out, fileCredential)

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
@@ -47,7 +46,7 @@ func (h *home) serve(timeout time.Duration, descriptors int, log *slog.Logger) (
 	}
 	socket := filepath.Join(h.dir, fileSocket)
 	if len(socket) > maxSocket {
-		return nil, fmt.Errorf("%s is too long for a socket: run atoll in the folder above, or choose a shorter one", socket)
+		return nil, tooLong(socket)
 	}
 	public, err := h.listenTCP()
 	if err != nil {

@@ -91,7 +91,7 @@ func (h *home) listenTCP() (net.Listener, error) {
 // by a node, so the caller must know that no node is running.
 func listenUnix(path string, mode os.FileMode) (net.Listener, error) {
 	if len(path) > maxSocket {
-		return nil, fmt.Errorf("%s is too long for a socket: run atoll in the folder above, or choose a shorter one", path)
+		return nil, tooLong(path)
 	}
 	private, err := os.MkdirTemp(filepath.Dir(path), ".s") // mode 0700
 	if err != nil {
@@ -111,6 +111,12 @@ func listenUnix(path string, mode os.FileMode) (net.Listener, error) {
 		return nil, errors.Join(err, l.Close())
 	}
 	return &unixListener{l, path}, nil
+}
+
+// tooLong is the error for the path of a socket.
+func tooLong(path string) error {
+	return cli.Errorf(errConfig, "路径 %s 过长，不能作为套接字（至多 %d 字节）", "the path %s is too long for a socket (%d bytes at most)", path, maxSocket).
+		With("在上一级文件夹中以相对路径运行 atoll，或改用较短的路径", "run atoll in the folder above with a relative path, or choose a shorter one")
 }
 
 // unixListener removes its socket when it is closed.

@@ -80,6 +80,7 @@ func code(ts *testscript.TestScript, _ bool, args []string) {
 	if args[1] == "atoll-audit" {
 		return // the other program has its own tests
 	}
+	ts.Check(inChinese(ts.ReadFile("stderr")))
 	ts.Check(wellSaid(got, slices.Contains(args, "--json"), ts.ReadFile("stdout"), ts.ReadFile("stderr")))
 }
 
@@ -115,6 +116,35 @@ func wellSaid(code int, asJSON bool, stdout, stderr string) error {
 		return errors.New("no message with a hint, in one language")
 	}
 	return nil
+}
+
+// inChinese checks that what a command says in Chinese beside its result has no
+// English in it.
+func inChinese(stderr string) error {
+	if !strings.Contains(stderr, "atoll: 错误：") {
+		return nil
+	}
+	for line := range strings.Lines(stderr) {
+		if words := englishIn(line); words != "" && strings.HasPrefix(line, "atoll: ") {
+			return fmt.Errorf("English in Chinese, %q: %s", words, line)
+		}
+	}
+	return nil
+}
+
+// englishIn returns words of English side by side in a line for people who read
+// Chinese. What is quoted, a command and its arguments, and names in capitals are none.
+func englishIn(line string) string {
+	for _, not := range []*regexp.Regexp{
+		regexp.MustCompile(`^\{.*`),                          // a node's log
+		regexp.MustCompile(`"[^"]*"|“[^”]*”`),                // what was given
+		regexp.MustCompile(`(atoll|chmod|ulimit)( [!-~]+)+`), // a command to be run
+		regexp.MustCompile(`-----(BEGIN|END)[A-Z ]*-----`),   // of a paper
+		regexp.MustCompile(`[!-~]*[./:=_-][!-~]*`),           // paths, addresses, codes, flags, days
+	} {
+		line = not.ReplaceAllString(line, "、")
+	}
+	return regexp.MustCompile(`[A-Za-z][a-z']+,? [A-Za-z]*[a-z]{2,}`).FindString(line)
 }
 
 type doc1 struct {

@@ -105,13 +105,13 @@ func openHome(dir string) (*home, error) {
 		return nil, err
 	}
 	if h.seed, err = sign.ParseSeed(secret); err != nil {
-		return nil, fmt.Errorf("%s: %w: %w", fileSeed, errConfig, err)
+		return nil, cli.Errorf(errConfig, "%s 中不是 atoll 的种子（%s）", "%s holds no seed of atoll (%s)", fileSeed, err).With("放回其副本：种子无法另造", "put a copy of it back: a seed cannot be made anew")
 	}
 	if secret, err = readSecret(filepath.Join(dir, fileAge)); err != nil {
 		return nil, err
 	}
 	if h.age, err = seal.ParseIdentity(secret); err != nil {
-		return nil, fmt.Errorf("%s: %w: %w", fileAge, errConfig, err)
+		return nil, cli.Errorf(errConfig, "%s 中不是 age 密钥（%s）", "%s holds no age identity (%s)", fileAge, err).With("放回其副本：此前密封给本成员的内容只有它能打开", "put a copy of it back: nothing else opens what was sealed to this member")
 	}
 	return h, nil
 }
@@ -126,7 +126,8 @@ func readOwn(path string, most int64) ([]byte, error) {
 		return nil, err
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("%w: %s; run: chmod 600 %s", errExposed, path, path)
+		return nil, cli.Errorf(errExposed, "机密文件 %s 可被他人读取", "%s is a secret that others can read", path).
+			With("运行：chmod 600 %s；若他人可能已读取，更换密钥", "run: chmod 600 %s; replace the key if others may have read it", path)
 	}
 	return cli.ReadText(path, most)
 }
@@ -144,7 +145,7 @@ func readSecret(path string) (string, error) {
 			continue
 		}
 		if secret != "" {
-			return "", fmt.Errorf("%s: %w: more than one key", path, errConfig)
+			return "", cli.Errorf(errConfig, "%s 中有不止一个密钥", "%s has more than one key", path)
 		}
 		secret = line
 	}
@@ -169,7 +170,8 @@ func (h *home) keys() ledger.Keys { return ledger.NewKeys(h.seed, h.config.Origi
 func (h *home) genesis() ([]byte, *ledger.Genesis, error) {
 	raw, g, _, err := readGenesis(filepath.Join(h.dir, fileGenesis))
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil, fmt.Errorf("%w: %s has no %s yet; it is made with: atoll genesis found", errNotReady, h.dir, fileGenesis)
+		return nil, nil, cli.Errorf(errNotReady, "%s 中尚无 %s", "%s has no %s yet", h.dir, fileGenesis).
+			With("全体成员签署后，由 atoll genesis found 生成，每个成员放入自己的文件夹", "atoll genesis found makes it when all members have signed; every member puts it into its folder")
 	}
 	if err != nil {
 		return nil, nil, err

@@ -67,7 +67,7 @@ What is sealed is for banks, subjects and auditors: see atoll-audit show.`),
 			if len(args) > 0 {
 				n, err := strconv.ParseUint(args[0], 10, 64)
 				if err != nil {
-					return fmt.Errorf("%w: entry %.40q is not a number", cli.ErrUsage, args[0])
+					return cli.Usage("%.40q 不是条目编号", "%.40q is not the number of an entry", args[0])
 				}
 				first, end = n, n+1
 			}
@@ -282,7 +282,7 @@ func sameLog(fetch func(path string) ([]byte, error), dir string, head tlog.Head
 			}
 		}
 		if n := min(len(old), len(data)); n == 0 || !bytes.Equal(old[:n], data[:n]) {
-			return fmt.Errorf("%w: %s does not begin as the log of this node", errOtherLog, dir)
+			return cli.Errorf(errOtherLog, "%s 中是另一日志的导出，与本节点的日志不同", "%s does not begin as the log of this node", dir)
 		}
 	}
 	return nil

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 
 	"atoll/cmd/internal/cli"
 
@@ -22,18 +21,18 @@ const hintDamaged = "put a copy of the file back; or move it away, and the folde
 // unremembered returns the error for a result that is proved and could not be
 // recorded; nil if why is nil.
 func unremembered(why error) error {
-	var s *said
+	var damaged *cli.Error
 	switch {
 	case why == nil:
 		return nil
-	case errors.As(why, &s):
-		return &said{error: fmt.Errorf("%w: %w; %s", errUnremembered, why, hintDamaged), chinese: "已完成，但" + s.chinese, hint: s.hint}
+	case errors.As(why, &damaged):
+		e := cli.Errorf(errUnremembered, "已完成，但%s", "done, but this folder does not remember the log as it has now been seen: %s", why)
+		e.Hint = damaged.Hint
+		return e
 	}
-	return &said{
-		error:   fmt.Errorf("%w: %w", errUnremembered, why),
-		chinese: fmt.Sprintf("已完成，但本文件夹未能记住此次所见的日志：%v", why),
-		hint:    "使文件夹可写后再次运行同一命令：不会重复生效，只是补记；在此之前仍以先前所见为准",
-	}
+	return cli.Errorf(errUnremembered, "已完成，但本文件夹未能记住此次所见的日志：%s", "done, but this folder does not remember the log as it has now been seen: %s", why).
+		With("使文件夹可写后再次运行同一命令：不会重复生效，只是补记；在此之前仍以先前所见为准",
+			"make the folder writable and run the same command again: it is not done twice, and then remembered; until then what was seen before counts")
 }
 
 const hintMemory = "what was done stands; make the folder whole and writable, and run the same command again: it is not done twice, and then remembered"
@@ -62,11 +61,6 @@ func warnUnremembered(cmd *cobra.Command, why error) error {
 		return err
 	}
 	t := &cli.Printer{W: cmd.ErrOrStderr(), Lang: lang}
-	english, chinese := why.Error(), why.Error()
-	var s *said
-	if errors.As(why, &s) {
-		chinese = s.chinese
-	}
-	t.Say("atoll: 警告：%[2]s", "atoll: warning: %[1]s", english, chinese)
+	t.Say("atoll: 警告：%s", "atoll: warning: %s", why)
 	return t.Err()
 }

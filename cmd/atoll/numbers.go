@@ -12,7 +12,6 @@ import (
 	"atoll/consensus/durable"
 	"atoll/consensus/subject"
 	"atoll/crypto/sign"
-	"atoll/node/problem"
 
 	"github.com/spf13/cobra"
 )
@@ -28,7 +27,8 @@ func (f *folder) used() (next uint64, marked bool, err error) {
 	switch {
 	case err == nil:
 		if next, err = subject.ReadNext(text); err != nil {
-			return 0, false, fmt.Errorf("%s: %w: it holds no number; remove it and run: atoll subject restore --dir %s --log URL", fileNext, errConfig, f.dir)
+			return 0, false, cli.Errorf(errConfig, "%s 中不是授权序号", "%s holds no number of a consent", filepath.Join(f.dir, dirConsents, fileNext)).
+				With("移走该文件，再从日志查明：atoll subject restore --dir %s --log 成员地址", "move it away, and find the number from the log: atoll subject restore --dir %s --log URL", f.dir)
 		}
 		marked = true
 	case !errors.Is(err, os.ErrNotExist):
@@ -69,12 +69,18 @@ func (f *folder) reserve(next uint64) error {
 	return err
 }
 
+// Where an enterprise sees its consents.
+const (
+	listsConsents        = "atoll subject history lists this enterprise's consents with their ids"
+	listsConsentsChinese = "atoll subject history 列出本企业的各项授权及其编号"
+)
+
 // numberOf finds the number of a consent by deriving ids, even if the folder's
 // own records are damaged.
 func (f *folder) numberOf(text string) (uint64, error) {
 	id, err := sign.ParseKeyID(text)
 	if err != nil {
-		return 0, fmt.Errorf("%w: %.40q is not the id of a consent", errNotFound, text)
+		return 0, cli.Errorf(errNotFound, "%.40q 不是授权编号", "%.40q is not the id of a consent", text).With(listsConsentsChinese, listsConsents)
 	}
 	used, _, err := f.used()
 	if err != nil {
@@ -82,10 +88,8 @@ func (f *folder) numberOf(text string) (uint64, error) {
 	}
 	n, ok := f.NumberOf(id, used)
 	if !ok {
-		return 0, &problem.Error{
-			Code: problem.NotFound, Message: fmt.Sprintf("consent %.40q is not one of this enterprise's", text),
-			Hint: "atoll subject history lists this enterprise's consents with their ids",
-		}
+		return 0, cli.Errorf(errNotFound, "%.40q 不是本企业的授权", "consent %.40q is not one of this enterprise's", text).
+			With(listsConsentsChinese, listsConsents)
 	}
 	return n, nil
 }

@@ -40,7 +40,7 @@ func (p *patience) flag(cmd *cobra.Command, normally time.Duration, chinese, eng
 // error if the time is over, see [inTime].
 func (p *patience) begin(ctx context.Context, cause error) (context.Context, context.CancelFunc, error) {
 	if p.wait < 0 || p.wait > maxWait {
-		return nil, nil, fmt.Errorf("%w: --wait is at most %s", cli.ErrUsage, maxWait)
+		return nil, nil, cli.Usage("--wait 至多为 %s", "--wait is at most %s", maxWait)
 	}
 	within := p.wait
 	if within == 0 {

@@ -94,7 +94,7 @@ func (q *questioning) run(cmd *cobra.Command) error {
 		return err
 	}
 	if (q.in.Consent == "") == (q.in.Again == "") {
-		return fmt.Errorf("%w: give either --consent or --again", cli.ErrUsage)
+		return cli.Usage("--consent 与 --again 须给出其一，且只能给出其一", "give either --consent or --again")
 	}
 	if q.template != "" {
 		text, err := cli.ReadText(q.template, maxPaper)
@@ -104,7 +104,7 @@ func (q *questioning) run(cmd *cobra.Command) error {
 		q.in.Template = string(text)
 	}
 	if q.wait < time.Second || q.wait > maxWait {
-		return fmt.Errorf("%w: --wait is 1s to %s", cli.ErrUsage, maxWait)
+		return cli.Usage("--wait 为 1s 至 %s", "--wait is 1s to %s", maxWait)
 	}
 	if err := q.writable(); err != nil {
 		return err // no use has been spent
@@ -278,7 +278,8 @@ func (q *questioning) show(cmd *cobra.Command, out *api.QueryOut, lang string) (
 		err = errors.Join(err, q.write(q.file, func(w io.Writer) error { return encode(w, out.Profile) }))
 	}
 	if err != nil {
-		err = fmt.Errorf("%w: %w; query %s", errUnwritten, err, out.Query)
+		err = cli.Errorf(errUnwritten, "查询已完成，但文件未能写入：%s；查询号 %s", "the query is done, but a file could not be written: %s; query %s", err, out.Query).
+			With("清理磁盘或另选路径后再次取得画像，不会再次扣减次数：%s", "make room or choose another path, and get the profile again, without another use: %s", q.again(out.Query))
 	}
 	return err
 }

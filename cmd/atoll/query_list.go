@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"fmt"
 
 	"atoll/cmd/internal/cli"
 	"atoll/node"
@@ -45,7 +44,7 @@ without another use: atoll query show ID says how.`),
 				return err
 			}
 			if limit < 1 {
-				return fmt.Errorf("%w: --limit is 1 or more", cli.ErrUsage)
+				return cli.Usage("--limit 至少为 1", "--limit is 1 or more")
 			}
 			var out api.PastQueriesOut
 			if err := local(cmd.Context(), dir, api.PastQueries, api.PastQueriesIn{Limit: limit}, &out); err != nil {

@@ -33,11 +33,9 @@ func readSeen(dir string, g *ledger.Genesis) (*ledger.Seen, error) {
 		seen, err = subject.ReadSeen(text, g)
 	}
 	if err != nil {
-		return nil, &said{
-			error:   fmt.Errorf("%w: %s: %v", errDamaged, path, err),
-			chinese: fmt.Sprintf("本文件夹对日志的记忆（%s）已损坏或无法读取：%v", path, err),
-			hint:    fmt.Sprintf("放回其副本；若无副本，将 %s 移走即从创世重新开始：此后若有人出示与先前所见不同的历史，第一次将无从发现", path),
-		}
+		return nil, cli.Errorf(errDamaged, "本文件夹对日志的记忆（%s）已损坏或无法读取：%s", "what this folder remembers of the log (%s) is damaged, or cannot be read: %s", path, err).
+			With("放回其副本；若无副本，将 %s 移走即从创世重新开始：此后若有人出示与先前所见不同的历史，第一次将无从发现",
+				"put a copy of %s back; or move it away, and the folder begins anew from genesis: another history than the one seen before then goes unnoticed once", path)
 	}
 	return seen, nil
 }

@@ -2,8 +2,9 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"atoll/cmd/internal/cli"
@@ -45,7 +46,8 @@ func openRegisters(dir string) (*registers, error) {
 		return nil, err
 	}
 	if c == nil {
-		return nil, fmt.Errorf("%w: %s names no catalog", errNotReady, fileConfig)
+		return nil, cli.Errorf(errNotReady, "%s 没有写明目录（catalog）", "%s names no catalog", filepath.Join(dir, fileConfig)).
+			With("写好目录（草稿：atoll catalog new），并在 node.yaml 中写明 catalog", "write a catalog (atoll catalog new drafts one), and name it in node.yaml as catalog")
 	}
 	sources, err := h.sources(c)
 	return &registers{h, c, sources}, err
@@ -61,9 +63,19 @@ func (r *registers) close() {
 func (r *registers) dataset(name string) (*catalog.Dataset, *source.Source, error) {
 	d := r.catalog.Dataset(name)
 	if d == nil {
-		return nil, nil, fmt.Errorf("%w: dataset %.60q", errNotFound, name)
+		return nil, nil, cli.Errorf(errNotFound, "目录中没有数据集 %.60q", "the catalog has no dataset %.60q", name).
+			With("目录中有：%s", "it has: %s", r.datasets())
 	}
 	return d, r.sources[d.Source], nil
+}
+
+// datasets names those of the catalog.
+func (r *registers) datasets() string {
+	var names []string
+	for _, d := range r.catalog.Datasets {
+		names = append(names, d.Name)
+	}
+	return strings.Join(names, " ")
 }
 
 // withDataset opens the registers of a folder for one dataset of its catalog.

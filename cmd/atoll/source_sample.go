@@ -150,7 +150,7 @@ a query would today, and says by line what keeps it from an answer. It shows no 
 			}
 			subject, _, err := consent.ParseSubject(args[1])
 			if err != nil {
-				return fmt.Errorf("%w: %w", cli.ErrUsage, err)
+				return cli.Usage("%s", "%s", err)
 			}
 			return withDataset(dir, args[0], func(r *registers, d *catalog.Dataset, s *source.Source) error {
 				at, err := r.at()

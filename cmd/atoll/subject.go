@@ -140,7 +140,7 @@ func subjectOf(code string) (id consent.Subject, pilot bool, err error) {
 		code = "uscc:" + code
 	}
 	if id, pilot, err = consent.ParseSubject(code); err != nil {
-		return "", false, fmt.Errorf("%w: %w", cli.ErrUsage, err)
+		return "", false, cli.Usage("%s", "%s", err)
 	}
 	return id, pilot, nil
 }
@@ -151,7 +151,8 @@ func openFolder(dir string) (*folder, error) {
 	path := filepath.Join(dir, fileGenesis)
 	raw, err := readPaper(path, paper.Genesis)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%w: %s is not an enterprise's folder; make one with: atoll subject new", errNotReady, dir)
+		return nil, cli.Errorf(errNotReady, "%s 不是企业的文件夹：其中没有 %s", "%s is not an enterprise's folder: there is no %s in it", dir, fileGenesis).
+			With("核对 --dir；尚未建立的，用 atoll subject new 建立", "check --dir; if there is none yet, make one with: atoll subject new")
 	}
 	if err != nil {
 		return nil, err
@@ -195,7 +196,8 @@ func (f *folder) credential() (statement []byte, c *consent.Credential, err erro
 	path := filepath.Join(f.dir, fileCredential)
 	statement, err = readPaper(path, paper.Credential)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil, fmt.Errorf("%w: %s is missing; the registrar makes it from %s with: atoll credential issue", errNotReady, path, fileEnrolment)
+		return nil, nil, cli.Errorf(errNotReady, "尚无主体凭证 %s", "there is no %s yet", path).
+			With("将 %s 交给登记机关，将其交回的凭证存为 %s", "give %s to the registrar, and put what comes back into %s", filepath.Join(f.dir, fileEnrolment), path)
 	}
 	if err != nil {
 		return nil, nil, err

@@ -33,11 +33,12 @@ func TestUsage(t *testing.T) {
 	wrong := [][]string{{"--nonsense"}, {"--dir", "nobody", "extra", "extra", "extra"}, {"a", "b", "c", "\x1b[2J"}, {"--lang", "fr", "--dir", "nobody"}}
 	for _, verb := range verbs {
 		for _, w := range wrong {
-			for _, asJSON := range []bool{false, true} {
-				args := append(slices.Clone(verb), w...)
-				if asJSON {
-					args = append(args, "--json")
+			for _, more := range [][]string{nil, {"--json"}, {"--lang", "zh"}} {
+				asJSON := slices.Equal(more, []string{"--json"})
+				if more != nil && !asJSON && w[0] == "--lang" {
+					continue
 				}
+				args := append(append(slices.Clone(verb), w...), more...)
 				var out, errs strings.Builder
 				code := run(t.Context(), args, &out, &errs)
 				if code == 0 || code == cli.ExitFailure {
@@ -46,7 +47,7 @@ func TestUsage(t *testing.T) {
 				if strings.ContainsRune(out.String()+errs.String(), '\x1b') {
 					t.Errorf("%q moves the cursor", args)
 				}
-				if err := wellSaid(code, asJSON, out.String(), errs.String()); err != nil {
+				if err := errors.Join(wellSaid(code, asJSON, out.String(), errs.String()), inChinese(errs.String())); err != nil {
 					t.Errorf("%q: %v\n%s%s", args, err, out.String(), errs.String())
 				}
 			}

@@ -53,8 +53,8 @@ func escape(r rune) string {
 type Filled string
 
 // cleaned makes the arguments of a format harmless: numbers stay numbers,
-// everything else becomes clean text.
-func cleaned(args []any) []any {
+// everything else becomes clean text. An error is given in the language's words.
+func cleaned(lang string, args ...any) []any {
 	out := make([]any, len(args))
 	for i, a := range args {
 		switch a := a.(type) {
@@ -64,7 +64,10 @@ func cleaned(args []any) []any {
 		case []byte:
 			out[i] = Clean(string(a))
 			continue
-		case error, fmt.Stringer:
+		case error:
+			out[i] = Clean(said(a, lang))
+			continue
+		case fmt.Stringer:
 			out[i] = Clean(fmt.Sprint(a))
 			continue
 		}

@@ -79,6 +79,7 @@ func (p *Program) explain(cmd *cobra.Command, err error) *Failure {
 	}
 	f.own(err)
 	f.zone = zoneFor(cmd)
+	f.inWords()
 	if path := cmd.CommandPath(); f.Exit == ExitUsage {
 		f.Hint.Chinese = cmp.Or(f.Hint.Chinese, "参见 "+path+" --help")
 		f.Hint.English = cmp.Or(f.Hint.English, "see "+path+" --help")

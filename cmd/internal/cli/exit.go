@@ -35,6 +35,7 @@ type Failure struct {
 	Exit      int
 	Code      string // stable, for programs
 	Message   string // what happened, in English
+	Detail    string // Message as the system or a package put it, if that differs
 	Chinese   string // the same in Chinese
 	Partly    bool   // Chinese names only the kind of failure, and Message is shown too
 	Hint      Text   // what to do next; ignored for a usage error, which refers to the command's help
@@ -59,8 +60,31 @@ func (f *Failure) own(err error) {
 	}
 }
 
+// inWords says what happened in the words of this program: see [InWords]. What
+// has no Chinese of its own is added to what kind it is, where all of it has words.
+func (f *Failure) inWords() {
+	was := f.Message
+	if words, _ := InWords(was, consent.English); words != "" && words != was {
+		f.Message, f.Detail = words, was
+	}
+	if !f.Partly {
+		f.Chinese, _ = InWords(f.Chinese, consent.Chinese)
+		return
+	}
+	if words, whole := InWords(was, consent.Chinese); whole {
+		f.Partly = false
+		if words != "" && words != f.Chinese {
+			f.Chinese += "（" + words + "）"
+		}
+	}
+}
+
 func (f *Failure) document() map[string]any {
-	return map[string]any{"code": f.Code, "message": f.Message, "hint": f.Hint.English, "retryable": f.Retryable}
+	d := map[string]any{"code": f.Code, "message": f.Message, "hint": f.Hint.English, "retryable": f.Retryable}
+	if f.Detail != "" {
+		d["detail"] = f.Detail
+	}
+	return d
 }
 
 // tell prints for people what happened and what to do. If Chinese names only
@@ -107,7 +131,7 @@ func Errorf(kind error, chinese, english Words, args ...any) *Error {
 		zh[i], en[i] = a, a
 		if err, ok := a.(error); ok {
 			e.also = append(e.also, err)
-			zh[i], en[i] = InChinese(err), err.Error()
+			zh[i], en[i] = said(err, consent.Chinese), said(err, consent.English)
 		}
 	}
 	e.Text = Text{fmt.Sprintf(string(chinese), zh...), fmt.Sprintf(string(english), en...)}
@@ -134,12 +158,17 @@ func (e *Error) Unwrap() []error {
 	return append([]error{e.Kind}, e.also...)
 }
 
-// InChinese returns an error's Chinese text, or its English text if it has
-// none.
-func InChinese(err error) string {
-	var c interface{ Chinese() string }
-	if errors.As(err, &c) {
-		return c.Chinese()
+// InChinese returns an error's Chinese text, or what phrases make of its English.
+func InChinese(err error) string { return said(err, consent.Chinese) }
+
+// said returns an error in a language: by its own text, or by what phrases make
+// of it.
+func said(err error, lang string) string {
+	text := err.Error()
+	var own interface{ Chinese() string }
+	if lang == consent.Chinese && errors.As(err, &own) {
+		text = own.Chinese()
 	}
-	return err.Error()
+	words, _ := InWords(text, lang)
+	return words
 }

@@ -56,7 +56,7 @@ func (t *Printer) Ask(chinese, english Words, args ...any) {
 
 // Fill returns what [Printer.Say] would print, as part of another text.
 func (t *Printer) Fill(chinese, english Words, args ...any) Filled {
-	return Filled(t.moments(fmt.Sprintf(Text{string(chinese), string(english)}.In(t.Lang), cleaned(args)...)))
+	return Filled(t.moments(fmt.Sprintf(Text{string(chinese), string(english)}.In(t.Lang), cleaned(t.Lang, args...)...)))
 }
 
 // In returns the text in the printer's language.
@@ -93,7 +93,7 @@ const maxLine = 4000
 func (t *Printer) Row(chinese, english Words, value any) {
 	label := Text{string(chinese), string(english)}.In(t.Lang)
 	if t.err == nil {
-		_, t.err = fmt.Fprintf(t.W, "%s%s%v\n", label, strings.Repeat(" ", max(1, labelCells-Cells(label))), t.moments(fmt.Sprint(cleaned([]any{value})[0])))
+		_, t.err = fmt.Fprintf(t.W, "%s%s%v\n", label, strings.Repeat(" ", max(1, labelCells-Cells(label))), t.moments(fmt.Sprint(cleaned(t.Lang, value)[0])))
 	}
 }
 

@@ -33,7 +33,7 @@ func Language(cmd *cobra.Command) (string, error) {
 	if err != nil || named == "" {
 		return environment(), nil
 	}
-	if lang, ok := known(named); ok {
+	if lang, ok := knownLanguage(named); ok {
 		return lang, nil
 	}
 	return "", Usage("--lang 只能是 zh 或 en，不是 %q", "--lang is zh or en, not %q", named)
@@ -47,14 +47,14 @@ func languageOf(args []string) string {
 		if arg == "--lang" && i+1 < len(args) {
 			value, joined = args[i+1], true
 		}
-		if lang, ok := known(value); ok && joined {
+		if lang, ok := knownLanguage(value); ok && joined {
 			return lang
 		}
 	}
 	return environment()
 }
 
-func known(named string) (lang string, ok bool) {
+func knownLanguage(named string) (lang string, ok bool) {
 	switch {
 	case strings.HasPrefix(named, "zh"):
 		return consent.Chinese, true

@@ -1,0 +1,148 @@
+package cli
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"atoll/consensus/consent"
+)
+
+// Each phrase is one that its package writes: no translation is left behind when
+// a text changes.
+func TestPhrasesAreThoseOfTheirPackages(t *testing.T) {
+	count := 0
+	for _, c := range chapters {
+		if c.from == "" {
+			continue
+		}
+		texts := literals(t, filepath.Join("../../..", c.from))
+		for _, p := range c.phrases {
+			if count++; !wrote(texts, p.Of) {
+				t.Errorf("%s does not write %q", c.from, p.Of)
+			}
+		}
+	}
+	if count < 150 {
+		t.Errorf("only %d phrases", count)
+	}
+}
+
+// wrote reports whether a text of the sources is the phrase, or the phrase is its
+// beginning or end, up to an error that is filled in.
+func wrote(texts map[string]bool, of string) bool {
+	for text := range texts {
+		for _, end := range []string{"", ": %w", ": %v", ": %s", "%s"} {
+			own := strings.TrimPrefix(strings.TrimSuffix(text, end), "%w: ")
+			kindless := strings.NewReplacer("a query", "a %s", "a consent", "a %s", "no query of", "no %s of", "no consent of", "no %s of").Replace(of)
+			if own == of || own == kindless || strings.Trim(own, " ()") == strings.TrimSuffix(of, " %s") {
+				return true
+			}
+			form := strings.ReplaceAll(regexp.QuoteMeta(own), "%w", ".+")
+			if strings.Trim(strings.ReplaceAll(own, "%w", ""), "%vsdq: ") != "" && strings.Contains(own, "%w") && regexp.MustCompile("^"+form+"$").MatchString(of) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func literals(t *testing.T, dir string) map[string]bool {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	if err != nil || len(names) == 0 {
+		t.Fatal(dir, err)
+	}
+	texts := map[string]bool{}
+	for _, name := range names {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+				if text, err := strconv.Unquote(lit.Value); err == nil {
+					texts[text] = true
+				}
+			}
+			return true
+		})
+	}
+	return texts
+}
+
+// A phrase says as much as it was given, and its Chinese is Chinese.
+func TestPhrasesSayAllThatIsFilledIn(t *testing.T) {
+	for _, f := range book() {
+		filled := f.at.NumSubexp() - 1
+		for _, words := range []string{f.phrase.English, f.phrase.Chinese} {
+			for i := range filled {
+				at := "${" + strconv.Itoa(i+1) + "}"
+				if words != "" && words != nothing && !strings.Contains(words, at) {
+					t.Errorf("%q leaves out %s: %q", f.phrase.Of, at, words)
+				}
+			}
+			if strings.Contains(words, "${"+strconv.Itoa(filled+1)+"}") {
+				t.Errorf("%q has more than its %d: %q", f.phrase.Of, filled, words)
+			}
+		}
+		zh := place.ReplaceAllString(f.phrase.Chinese, "")
+		if zh == "" && f.phrase.Chinese == "" || english.MatchString(zh) {
+			t.Errorf("%q has no Chinese: %q", f.phrase.Of, f.phrase.Chinese)
+		}
+	}
+}
+
+// What the system reports of files, disks and networks has words in both
+// languages, and none of the library's.
+func TestSystemErrorsInWords(t *testing.T) {
+	for _, n := range []syscall.Errno{
+		syscall.ENOENT, syscall.EACCES, syscall.EPERM, syscall.EEXIST, syscall.ENOTDIR, syscall.EISDIR, syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG, syscall.EROFS,
+		syscall.EMFILE, syscall.ENFILE, syscall.EIO, syscall.ENAMETOOLONG, syscall.ELOOP, syscall.ENOTEMPTY, syscall.EBUSY, syscall.EINVAL, syscall.ECONNREFUSED,
+		syscall.ECONNRESET, syscall.EPIPE, syscall.ETIMEDOUT, syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.EADDRINUSE, syscall.EADDRNOTAVAIL,
+	} {
+		zh, whole := InWords(n.Error(), consent.Chinese)
+		if !whole || zh == "" || zh == n.Error() {
+			t.Errorf("%v: %q, %v", n, zh, whole)
+		}
+	}
+	for text, want := range map[string]Text{
+		"open firm/a b/genesis.pem: no such file or directory": {"firm/a b/genesis.pem：没有此文件或文件夹", "firm/a b/genesis.pem: there is no such file or folder"},
+		"rename x.new x: permission denied":                    {"x：没有权限", "x: permission denied"},
+		`http://127.0.0.1:9 does not answer: Get "http://127.0.0.1:9/log": dial tcp 127.0.0.1:9: connect: connection refused`: {
+			"http://127.0.0.1:9 没有应答：127.0.0.1:9：连接被拒绝，该地址没有程序在监听", "http://127.0.0.1:9 does not answer: 127.0.0.1:9: connection refused, nothing listens there"},
+		"http://x.test does not answer: dial tcp: lookup x.test on 127.0.0.11:53: no such host": {"http://x.test 没有应答：域名 x.test：不存在", "http://x.test does not answer: the name x.test: does not exist"},
+		"listen tcp 127.0.0.1:80: bind: address already in use":                                 {"127.0.0.1:80：该地址已被另一程序占用", "127.0.0.1:80: another program uses this address"},
+		"tls: failed to verify certificate: x509: certificate is valid for a.test, not b.test":  {"无法核对其证书：属于 a.test，不属于 b.test", "its certificate cannot be verified: it is for a.test, not for b.test"},
+		`a: malformed: a paper of kind "ATOLL CONSENT" where "ATOLL CONSENT REQUEST" belongs`:   {`a：这是 "ATOLL CONSENT"，而此处需要 "ATOLL CONSENT REQUEST"`, `a: a paper of kind "ATOLL CONSENT" where "ATOLL CONSENT REQUEST" belongs`},
+		"http://x:1 says that it is refused (consent.mismatch: the consent is for bank), and nothing proves that": {
+			"http://x:1 says that it is refused（consent.mismatch：该授权是给 bank 的），and nothing proves that", "http://x:1 says that it is refused (consent.mismatch: the consent is for bank), and nothing proves that"},
+	} {
+		zh, whole := InWords(text, consent.Chinese)
+		en, _ := InWords(text, consent.English)
+		if zh != want.Chinese || en != want.English || whole == strings.Contains(zh, "says that") {
+			t.Errorf("%q\n%q %v\n%q", text, zh, whole, en)
+		}
+	}
+}
+
+// However an error is made of others, its text is put into words in time that grows
+// with it, and nothing of a text without phrases is lost.
+func TestInWordsOfAnything(t *testing.T) {
+	for _, text := range []string{"", ": ", "a: b; c (d), e\nf", strings.Repeat("open : ", 2000), strings.Repeat("(", 500), "（甲：乙）；丙", "open x: y: no such file",
+		"the keys here are catalog, http, tls, read", "http", "a, connect",
+	} {
+		if got, _ := InWords(text, consent.English); strings.TrimRight(got, ":；：; ") != strings.TrimRight(text, ":；：; ") {
+			t.Errorf("%.80q became %.80q", text, got)
+		}
+	}
+}
