@@ -111,6 +111,6 @@ func (d *demo) tampered(where string, policy *tlog.Policy) error {
 	}
 	d.result.Tampered = err.Error()
 	d.result.Exit, _ = explain(err)
-	d.Say("  副本中改动一个字节：%[3]s（%[1]v）；退出码 %[2]d", "  one byte flipped in a copy: %[1]v (exit code %[2]d)", err, d.result.Exit, sayings["log.tampered"].what)
+	d.Say("  副本中改动一个字节：%[3]s；退出码 %[2]d", "  one byte flipped in a copy: %[1]v (exit code %[2]d)", err, d.result.Exit, sayings["log.tampered"].what)
 	return d.Err()
 }
