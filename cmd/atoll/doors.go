@@ -113,7 +113,7 @@ func listenUnix(path string, mode os.FileMode) (net.Listener, error) {
 	return &unixListener{l, path}, nil
 }
 
-// tooLong is the error for the path of a socket.
+// tooLong returns the error for a socket path that is too long.
 func tooLong(path string) error {
 	return cli.Errorf(errConfig, "路径 %s 过长，不能作为套接字（至多 %d 字节）", "the path %s is too long for a socket (%d bytes at most)", path, maxSocket).
 		With("在上一级文件夹中以相对路径运行 atoll，或改用较短的路径", "run atoll in the folder above with a relative path, or choose a shorter one")

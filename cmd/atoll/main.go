@@ -51,8 +51,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return atoll.Run(ctx, args, stdout, stderr)
 }
 
-// zoneOf returns the zone of the network that a command is about, by the genesis
-// in the folder that --dir names; UTC where there is none.
+// zoneOf returns the zone of the network that a command is about, from the
+// genesis in the folder that --dir names; UTC if there is none.
 func zoneOf(cmd *cobra.Command) *time.Location {
 	dir, err := cmd.Flags().GetString("dir")
 	if err != nil || dir == "" {

@@ -69,7 +69,7 @@ func (f *folder) reserve(next uint64) error {
 	return err
 }
 
-// Where an enterprise sees its consents.
+// The hint where an enterprise finds its consents.
 const (
 	listsConsents        = "atoll subject history lists this enterprise's consents with their ids"
 	listsConsentsChinese = "atoll subject history 列出本企业的各项授权及其编号"

@@ -9,22 +9,22 @@ import (
 	"atoll/consensus/durable"
 )
 
-// What init writes beside node.yaml for an agency and a bank: a catalog and a
-// template that lint, with what to edit in comments. node.yaml names them in
-// comments alone, so that nothing is offered or asked before somebody decides so.
+// init also writes a catalog for an agency and a template for a bank, with
+// comments about what to edit. Both pass lint. In node.yaml they are named only
+// in comments, so that nothing is offered or asked before a person decides so.
 
 const (
 	fileCatalog  = "catalog.yaml"
 	fileTemplate = "template.yaml"
 
-	// replaceMe is a table and an agency that nobody has. A node does not start
-	// with a catalog that still reads this table.
+	// replaceMe is the name of a table and of an agency that do not exist. A
+	// node does not start with a catalog that still reads this table.
 	replaceMe       = "replace_me"
 	replaceMeAgency = "replace-me"
 )
 
-// createDraft writes a file that must not exist, or be what init wrote and nobody
-// has edited.
+// createDraft writes a file. A file of that name may exist only if init wrote
+// it and nobody has edited it.
 func createDraft(path, text string, skeleton func(lang string) string) error {
 	have, err := os.ReadFile(path)
 	if err == nil && (string(have) == skeleton(consent.Chinese) || string(have) == skeleton(consent.English)) {
@@ -33,7 +33,8 @@ func createDraft(path, text string, skeleton func(lang string) string) error {
 	return durable.Create(path, []byte(text), 0o644)
 }
 
-// skeletonCatalog is a catalog of one dataset, of a table that does not exist.
+// skeletonCatalog is a catalog of one dataset, from a table that does not
+// exist.
 func skeletonCatalog(agency, lang string) string {
 	t := cli.Printer{Lang: lang}
 	return fmt.Sprintf(t.In(`# %[1]s 的目录样板：改定各处后，在 node.yaml 中启用 catalog 和 sources。

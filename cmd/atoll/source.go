@@ -69,7 +69,7 @@ func (r *registers) dataset(name string) (*catalog.Dataset, *source.Source, erro
 	return d, r.sources[d.Source], nil
 }
 
-// datasets names those of the catalog.
+// datasets returns the names of the catalog's datasets.
 func (r *registers) datasets() string {
 	var names []string
 	for _, d := range r.catalog.Datasets {

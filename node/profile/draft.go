@@ -10,10 +10,11 @@ import (
 	"atoll/node/catalog"
 )
 
-// Draft writes a template that asks all that these catalogs offer; [Parse] accepts
-// the text, and compared with the catalogs it has no error. All points are 0: until
-// a person gives some, no enterprise scores well by it. What a person has to decide
-// is in the text as a comment, and in decide.
+// Draft writes a template that asks everything that these catalogs offer.
+// [Parse] accepts the text, and [Template.Against] finds no error in it. All
+// points are 0: until a person assigns some, no enterprise gets a score above
+// 0. Everything that a person has to decide is in the text as a comment, and in
+// decide.
 func Draft(catalogs []*catalog.Catalog, language string) (text string, decide []string, err error) {
 	d := drafter{language: language}
 	for _, c := range catalogs {
@@ -45,10 +46,11 @@ type asked struct {
 	dataset *catalog.Dataset
 	output  *catalog.Output
 	by      consent.Disclosure
-	values  []string // of a text
+	values  []string // of a text: its declared values
 }
 
-// dimensionOf is a dataset, which becomes a dimension where something of it is scored.
+// dimensionOf returns a dataset as a dimension, if any of its outputs is
+// scored.
 type dimensionOf struct {
 	name   string
 	title  catalog.Title
@@ -76,7 +78,7 @@ func (d *drafter) ask(chinese, english string) string {
 	return " # " + d.say("请决定：", "decide: ") + text
 }
 
-// unique returns a name made of parts that no other has.
+// unique returns a name made of parts that no other input has.
 func unique(taken func(string) bool, parts ...string) string {
 	name := strings.ReplaceAll(strings.Join(parts, "_"), "-", "_")
 	if len(name) > 60 {
@@ -117,7 +119,7 @@ func (a *asked) scorable() bool {
 	return a.number() || a.output.Type == catalog.TypeBool || len(a.values) > 0
 }
 
-// short is a title as a template takes it.
+// short returns a title, shortened to the limit of a template.
 func short(t catalog.Title) string {
 	cut := func(text string) string {
 		r := []rune(text)
@@ -205,7 +207,8 @@ func (d *drafter) indicator(a *asked, scored []dimensionOf) {
 	d.line(2, "bins: [%s]", bins)
 }
 
-// cut is a first cut point: one of a band's own, which a band can decide, or 1.
+// cut returns a first cut point: for a band one of its own cut points, which a
+// band can decide, otherwise 1.
 func (a *asked) cut() string {
 	switch {
 	case a.by == consent.Band && len(a.output.Bands) > 0:

@@ -11,8 +11,8 @@ import (
 	"atoll/node/catalog"
 )
 
-// A draft from the catalogs of the province lints without an error, asks all that
-// is offered, and gives nobody a point.
+// A draft from the catalogs of the province passes lint without an error, asks
+// everything that is offered, and assigns no points.
 func TestDraft(t *testing.T) {
 	files, err := filepath.Glob("../../examples/province/catalogs/*.yaml")
 	if err != nil || len(files) == 0 {

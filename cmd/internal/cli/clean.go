@@ -53,7 +53,7 @@ func escape(r rune) string {
 type Filled string
 
 // cleaned makes the arguments of a format harmless: numbers stay numbers,
-// everything else becomes clean text. An error is given in the language's words.
+// everything else becomes clean text. An error is translated.
 func cleaned(lang string, args ...any) []any {
 	out := make([]any, len(args))
 	for i, a := range args {

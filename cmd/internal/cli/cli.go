@@ -28,7 +28,7 @@ type Program struct {
 	Name    string // as it is typed
 	Root    func() *cobra.Command
 	Explain func(error) *Failure
-	Zone    func(*cobra.Command) *time.Location // of the network that a command is about; nil: UTC
+	Zone    func(*cobra.Command) *time.Location // returns the zone of the network that a command is about; nil: UTC
 }
 
 // Lines is the annotation of a command that prints JSON as one object a line.

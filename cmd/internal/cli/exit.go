@@ -35,7 +35,7 @@ type Failure struct {
 	Exit      int
 	Code      string // stable, for programs
 	Message   string // what happened, in English
-	Detail    string // Message as the system or a package put it, if that differs
+	Detail    string // Message before its translation, if that differs
 	Chinese   string // the same in Chinese
 	Partly    bool   // Chinese names only the kind of failure, and Message is shown too
 	Hint      Text   // what to do next; ignored for a usage error, which refers to the command's help
@@ -60,8 +60,9 @@ func (f *Failure) own(err error) {
 	}
 }
 
-// inWords says what happened in the words of this program: see [InWords]. What
-// has no Chinese of its own is added to what kind it is, where all of it has words.
+// inWords translates the message: see [InWords]. If part of it has no Chinese
+// text, Chinese names the kind of failure; if all of it has, the message is
+// added to the kind.
 func (f *Failure) inWords() {
 	was := f.Message
 	if words, _ := InWords(was, consent.English); words != "" && words != was {
@@ -158,11 +159,12 @@ func (e *Error) Unwrap() []error {
 	return append([]error{e.Kind}, e.also...)
 }
 
-// InChinese returns an error's Chinese text, or what phrases make of its English.
+// InChinese returns an error's Chinese text, or the translation of its English
+// text by phrases.
 func InChinese(err error) string { return said(err, consent.Chinese) }
 
-// said returns an error in a language: by its own text, or by what phrases make
-// of it.
+// said returns an error's text in a language: its own, or the translation by
+// phrases.
 func said(err error, lang string) string {
 	text := err.Error()
 	var own interface{ Chinese() string }

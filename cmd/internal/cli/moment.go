@@ -20,12 +20,12 @@ func MomentOf(ms uint64, zone *time.Location) string {
 	return Moment(time.UnixMilli(int64(min(ms, 1<<53))), zone)
 }
 
-// instants are times as programs write them: RFC 3339 in UTC.
+// instants matches times as programs write them: RFC 3339 in UTC.
 var instants = regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`)
 
-// moments writes the times in a text that programs wrote as [Moment] does. All that
-// a printer prints goes through it, so that no text for people has a time without
-// a zone, or in another one than the network's.
+// moments rewrites the times in a text as [Moment] does. Everything that a
+// printer prints goes through it, so that people see each time with a zone, the
+// network's.
 func (t *Printer) moments(text string) string {
 	return instants.ReplaceAllStringFunc(text, func(instant string) string {
 		at, err := time.Parse(time.RFC3339, instant)
@@ -40,11 +40,11 @@ func (t *Printer) moments(text string) string {
 	})
 }
 
-// zoneOf is the key, in a command's context, of [Program.Zone].
+// zoneOf is the key of [Program.Zone] in a command's context.
 type zoneOf struct{}
 
-// zoneFor returns the zone of the network that a command is about, which is looked
-// for when a time is printed.
+// zoneFor returns a function for the zone of a command's network, which is
+// determined only when a time is printed.
 func zoneFor(cmd *cobra.Command) func() *time.Location {
 	return sync.OnceValue(func() *time.Location {
 		if cmd.Context() == nil {

@@ -9,35 +9,35 @@ import (
 	"atoll/consensus/consent"
 )
 
-// A Phrase is a part of an error's text, and what people are told in its place.
-// Packages below the commands write their errors in English alone, and those of
-// the system in its own jargon: a node sends the text, so that the text is all
-// that a command has.
+// A Phrase is a part of an error's text, with the texts that replace it for
+// people. Packages below the commands write their errors in English only, and
+// the system's errors are technical. A node sends only the text of an error, so
+// a command has to work from that text.
 type Phrase struct {
-	Of      string // as its package writes it, with %s, %d and %q where things are filled in
-	English string // ${1} is the first of these; "": as it is
+	Of      string // format as in its package, with %s, %d and %q for arguments
+	English string // replacement, with ${1} for the first argument; "": unchanged
 	Chinese string
 }
 
-// nothing stands for a phrase of which the rest of the text, or its code, says
-// all.
+// nothing is the replacement of a phrase that tells people no more than the
+// rest of the text, or the code, does.
 const nothing = "-"
 
-// form is a phrase that is looked for at the beginning of a text.
+// form matches a phrase at the beginning of a text.
 type form struct {
 	at     *regexp.Regexp
 	phrase Phrase
-	exact  int    // how much of it is not filled in
-	piece  string // the longest of that in one piece: a text without it need not be matched
+	exact  int    // number of its characters that are not arguments
+	piece  string // its longest fixed part: a text without that part cannot match
 }
 
 // separators end a clause of an error's text.
 const separators = `: |; |, |\n|：|；|，|（|）| \(|\)|\[|\]`
 
-// verb is a place of a format where something is filled in.
+// verb matches a place in a format for an argument.
 var verb = regexp.MustCompile(`%[-+#0-9.]*[a-z]`)
 
-// book has all phrases, those with the most words of their own first.
+// book returns all phrases, those with the most fixed characters first.
 var book = sync.OnceValue(func() (list []form) {
 	for _, c := range chapters {
 		for _, p := range c.phrases {
@@ -68,8 +68,9 @@ func newForm(p Phrase) form {
 	return f
 }
 
-// formOf matches a phrase as a whole clause. One of which nothing is said is the
-// beginning of another: elsewhere the same word is a name.
+// formOf returns an expression that matches a phrase as a whole clause. A
+// phrase that is left out must be followed by another clause: elsewhere the
+// same word may be a name.
 func formOf(pattern string, p Phrase) *regexp.Regexp {
 	if p.English == nothing {
 		return regexp.MustCompile(`^(?:` + pattern + `)(: )`)
@@ -77,7 +78,7 @@ func formOf(pattern string, p Phrase) *regexp.Regexp {
 	return regexp.MustCompile(`^(?:` + pattern + `)(` + separators + `|$)`)
 }
 
-// filledBy matches what a verb of a format writes.
+// filledBy returns an expression that matches what a verb of a format writes.
 func filledBy(verb byte) string {
 	switch verb {
 	case 'd':
@@ -88,12 +89,12 @@ func filledBy(verb byte) string {
 	return `(.+?)`
 }
 
-// maxClauses are those of a text that are looked at: more are not of ours, and
-// somebody else's text must not take long.
+// maxClauses limits how many clauses of a text are looked up. This program's
+// errors have fewer, and a text from outside must not take long.
 const maxClauses = 50
 
-// InWords puts an error's text into the words of a language, clause by clause.
-// Whole is false where a clause stays in English that is to be in Chinese.
+// InWords translates an error's text into a language, clause by clause. whole
+// is false if a clause had to be in Chinese and is still in English.
 func InWords(text, lang string) (words string, whole bool) {
 	if len(text) > maxLine {
 		return text, false
@@ -116,15 +117,16 @@ func InWords(text, lang string) (words string, whole bool) {
 	return strings.TrimRight(out.String(), ":；：; "), whole
 }
 
-// clause is what a text begins with.
+// clause is the first clause of a text.
 type clause struct {
-	words, end string // in our words, and what separates it from the rest
-	length     int    // of it and its end, as it was
+	words, end string // the translation, and the separator after the clause
+	length     int    // of the clause and its separator in the original text
 	whole      bool
-	silent     bool // nothing is said of it, and no end is needed
+	silent     bool // the clause is left out, with its separator
 }
 
-// known is the clause that is a phrase, or none.
+// known returns the first clause if it is a phrase, and otherwise the zero
+// clause.
 func known(text, lang string) clause {
 	for _, f := range book() {
 		if !strings.Contains(text, f.piece) {
@@ -139,7 +141,8 @@ func known(text, lang string) clause {
 	return clause{}
 }
 
-// unknown is the clause as it is: of names and numbers, or in English.
+// unknown returns the first clause unchanged: it contains names and numbers, or
+// is in English.
 func unknown(text string) clause {
 	at := anySeparator.FindStringIndex(text)
 	if at == nil {
@@ -148,7 +151,8 @@ func unknown(text string) clause {
 	return clause{text[:at[0]], text[at[0]:at[1]], at[1], !english.MatchString(text[:at[0]]), false}
 }
 
-// say is a phrase with what was filled in, which may be an error again.
+// say returns the translation of a phrase with its arguments. An argument may
+// be an error's text too.
 func (f *form) say(filled []string, as, lang string) (string, bool) {
 	words := f.phrase.English
 	if lang == consent.Chinese {
@@ -164,7 +168,7 @@ func (f *form) say(filled []string, as, lang string) (string, bool) {
 	return place.ReplaceAllStringFunc(words, func(at string) string {
 		text := filled[at[len(at)-2]-'1']
 		if quote, quoted := strings.CutSuffix(at[:len(at)-4], "“"); quoted {
-			return quote + "“" + text // what a person wrote is nobody's to translate
+			return quote + "“" + text // a person's own text is not translated
 		}
 		said, all := InWords(text, lang)
 		whole = whole && all
@@ -172,7 +176,7 @@ func (f *form) say(filled []string, as, lang string) (string, bool) {
 	}), whole
 }
 
-// ending is what separates clauses.
+// ending returns the separator of clauses in a language.
 func ending(end, lang string) string {
 	if lang == consent.Chinese {
 		switch end {
@@ -194,6 +198,6 @@ func ending(end, lang string) string {
 var (
 	anySeparator = regexp.MustCompile(separators)
 	place        = regexp.MustCompile(`“?\$\{[1-9]\}`)
-	// english is more than a name: two words side by side.
+	// english matches two words side by side, which are more than a name.
 	english = regexp.MustCompile(`[A-Za-z][a-z']+ [a-z]+`)
 )

@@ -14,8 +14,8 @@ import (
 	"atoll/consensus/consent"
 )
 
-// Each phrase is one that its package writes: no translation is left behind when
-// a text changes.
+// Each phrase occurs in its package, so that no translation is left over when a
+// text changes.
 func TestPhrasesAreThoseOfTheirPackages(t *testing.T) {
 	count := 0
 	for _, c := range chapters {
@@ -34,8 +34,8 @@ func TestPhrasesAreThoseOfTheirPackages(t *testing.T) {
 	}
 }
 
-// wrote reports whether a text of the sources is the phrase, or the phrase is its
-// beginning or end, up to an error that is filled in.
+// wrote reports whether a text in the sources is the phrase, or begins or ends
+// with it, up to the error that is an argument.
 func wrote(texts map[string]bool, of string) bool {
 	for text := range texts {
 		for _, end := range []string{"", ": %w", ": %v", ": %s", "%s"} {
@@ -80,7 +80,8 @@ func literals(t *testing.T, dir string) map[string]bool {
 	return texts
 }
 
-// A phrase says as much as it was given, and its Chinese is Chinese.
+// A translated phrase has all its arguments, and its Chinese text is in
+// Chinese.
 func TestPhrasesSayAllThatIsFilledIn(t *testing.T) {
 	for _, f := range book() {
 		filled := f.at.NumSubexp() - 1
@@ -102,8 +103,8 @@ func TestPhrasesSayAllThatIsFilledIn(t *testing.T) {
 	}
 }
 
-// What the system reports of files, disks and networks has words in both
-// languages, and none of the library's.
+// Errors of the system about files, disks and networks have texts in both
+// languages, without words of the library.
 func TestSystemErrorsInWords(t *testing.T) {
 	for _, n := range []syscall.Errno{
 		syscall.ENOENT, syscall.EACCES, syscall.EPERM, syscall.EEXIST, syscall.ENOTDIR, syscall.EISDIR, syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG, syscall.EROFS,
@@ -135,8 +136,8 @@ func TestSystemErrorsInWords(t *testing.T) {
 	}
 }
 
-// However an error is made of others, its text is put into words in time that grows
-// with it, and nothing of a text without phrases is lost.
+// However errors are nested, translating a text takes time proportional to its
+// length, and nothing is lost of a text without phrases.
 func TestInWordsOfAnything(t *testing.T) {
 	for _, text := range []string{"", ": ", "a: b; c (d), e\nf", strings.Repeat("open : ", 2000), strings.Repeat("(", 500), "（甲：乙）；丙", "open x: y: no such file",
 		"the keys here are catalog, http, tls, read", "http", "a, connect",

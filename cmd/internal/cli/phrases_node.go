@@ -1,6 +1,6 @@
 package cli
 
-// Phrases of a node, which its operators and its callers are told.
+// Phrases of a node, for its operators and its clients.
 var (
 	nodePhrases = []Phrase{
 		{"the log says %s", "", "日志的裁定为 ${1}"},

@@ -1,7 +1,8 @@
 package cli
 
-// systemForms are those of the standard library around what a system reports:
-// which call it was says nothing to the people who read it.
+// systemForms match the texts that the standard library puts around an error of
+// the system: the name of the system call means nothing to the people who read
+// it.
 var systemForms = map[string]Phrase{
 	`(?:open|openat|openfdat|stat|lstat|fstatat|statat|mkdir|mkdirat|read|write|close|sync|fsync|truncate|chmod|chown|remove|unlinkat|rmdir|readdirent|readlink|createtemp|mkdirtemp|copy_file_range|lock|fdopendir) (.+?): (` + systemTexts + `)`: {"", "${1}: ${2}", "${1}：${2}"},
 	`(?:rename|link|symlink) .+? (.+?): (` + systemTexts + `)`: {"", "${1}: ${2}", "${1}：${2}"},
@@ -21,15 +22,15 @@ var systemForms = map[string]Phrase{
 	`parse "(.+?)"`:                                 {"", "${1}", "${1}"},
 }
 
-// systemTexts are what the system reports of files.
+// systemTexts are the system's errors about files.
 const systemTexts = `no such file or directory|permission denied|operation not permitted|file exists|file already exists|not a directory|is a directory|` +
 	`no space left on device|disk quota exceeded|file too large|read-only file system|too many open files|too many open files in system|input/output error|` +
 	`file name too long|too many levels of symbolic links|directory not empty|invalid argument|device or resource busy|no such device or address|` +
 	`file does not exist|bad file descriptor|use of closed file|file already closed|broken pipe|text file busy|EOF`
 
-// chapters are the phrases by the package whose texts they are.
+// chapters are the phrases by the package that writes them.
 var chapters = []struct {
-	from    string // folder of the package in this module; "": the system and the standard library
+	from    string // folder of the package in this module; "" for the system and the standard library
 	phrases []Phrase
 }{
 	{"", []Phrase{
