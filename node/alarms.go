@@ -28,7 +28,7 @@ const (
 // actions tell an operator what to do about an alarm, by kind.
 var actions = map[string]string{
 	AlarmHistories: "keep the evidence; compare the root at this size with other members by telephone, and tell the supervisor",
-	AlarmForgotten: "this folder is an old copy, or another node uses its keys: stop it, and never restore a member's memory from a backup",
+	AlarmForgotten: "this folder is an old copy, or another node uses its keys: stop it; a member's memory (raft/, promised, cosigned, final) is never restored, see Backup in README",
 	AlarmLiar:      "keep the evidence; call the operators of the member named, and tell the supervisor",
 	AlarmClock:     "set this machine's clock by a time server",
 	AlarmEvidence:  "look at the file named; put it back from a copy, or note what it was",

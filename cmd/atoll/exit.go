@@ -9,6 +9,7 @@ import (
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/audit"
 	"atoll/consensus/consent"
+	"atoll/consensus/durable"
 	"atoll/consensus/ledger"
 	"atoll/consensus/paper"
 	"atoll/consensus/subject"
@@ -56,6 +57,7 @@ var known = []struct {
 	{subject.ErrShown, cli.ExitRefused, problem.Unverified, "do not sign it; show it to the bank and to the supervisor"},
 	{subject.ErrNetwork, cli.ExitRefused, problem.Unverified, "ask for one of this network, or use the folder of that one"},
 	{subject.ErrSubject, cli.ExitRefused, string(consent.BadSubject), "sign it in the folder of the enterprise that the request names, or ask the bank for one about this enterprise"},
+	{durable.ErrForgotten, cli.ExitFailure, "memory.missing", hintForgotten},
 	{errDamaged, cli.ExitConfig, "memory.damaged", hintDamaged},
 	{errConfigLine, cli.ExitConfig, "config.invalid", "correct the file at the line named"},
 	{errConfig, cli.ExitConfig, "config.invalid", "correct the file named"},
@@ -94,6 +96,8 @@ var known = []struct {
 }
 
 const (
+	hintForgotten = "put the file itself back if it was moved, never a copy from a backup; if it is lost, see Backup in README"
+
 	hintFull = "make room on the disk, then run the command again"
 	hintPath = "check the path, its owner and its rights"
 )

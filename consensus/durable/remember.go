@@ -8,15 +8,27 @@ import (
 )
 
 // ForgottenError means that a file which a member must never lose is missing or
-// damaged. Until the file is restored, the member must not sign anything.
+// damaged. Until the file itself is back, the member must not sign anything. It
+// matches [ErrForgotten].
 type ForgottenError struct {
 	File   string
 	Reason string
 }
 
 func (e *ForgottenError) Error() string {
-	return fmt.Sprintf("%s: %s: this member cannot tell which history it vouched for; restore the file", e.File, e.Reason)
+	return fmt.Sprintf("%s: %s: this member cannot tell which history it vouched for", e.File, e.Reason)
 }
+
+// Chinese returns the text of Error in Chinese.
+func (e *ForgottenError) Chinese() string {
+	return e.File + "：缺失或损坏，无法得知曾为哪个历史签名"
+}
+
+// Is implements the interface of [errors.Is].
+func (e *ForgottenError) Is(target error) bool { return target == ErrForgotten }
+
+// ErrForgotten is matched by every [ForgottenError].
+var ErrForgotten = errors.New("a file that must never be lost is missing or damaged")
 
 // Remember opens a record that must never be lost, and returns its content. If
 // fresh is true, nothing can have been recorded yet, and a missing record is
