@@ -1,9 +1,17 @@
 package main
 
 import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 
 	"atoll/cmd/internal/cli/clitest"
+	"atoll/consensus/audit"
+	"atoll/consensus/consent"
 )
 
 // All help is in both languages: every command, every flag. A line has only one
@@ -15,3 +23,108 @@ func TestWordsInBothLanguages(t *testing.T) { clitest.Words(t, 200) }
 
 // Nothing is printed except through the printer, which escapes its arguments.
 func TestPrintedByThePrinter(t *testing.T) { clitest.Printed(t) }
+
+// Every rule, kind, verdict, reason and outcome that an audit can show has words, and
+// there are no words for what does not exist.
+func TestEveryCodeHasWords(t *testing.T) {
+	codes := map[string]int{}
+	for code := range constants(t, "Verdict", "../../consensus/ledger", "../../consensus/audit") {
+		codes["verdict"]++
+		if !clitest.Chinese(verdictWords[code]) {
+			t.Errorf("verdict %s has no words", code)
+		}
+	}
+	for code := range constants(t, "Code", "../../consensus/consent") {
+		codes["verdict"]++
+		if !clitest.Chinese(verdictWords[code]) {
+			t.Errorf("reason %s has no words", code)
+		}
+	}
+	if len(verdictWords) != codes["verdict"]+1 { // and the reason of an agency's own rules
+		t.Errorf("words for %d verdicts and reasons, and there are %d", len(verdictWords), codes["verdict"]+1)
+	}
+	for rule := range constants(t, "Rule", "../../consensus/audit") {
+		codes["rule"]++
+		if w := ruleWords[audit.Rule(rule)]; !clitest.Chinese(w.Chinese) || w.English == "" {
+			t.Errorf("rule %s has no words", rule)
+		}
+	}
+	for kind, w := range kindWords {
+		codes["kind"]++
+		if !clitest.Chinese(w.Chinese) || w.English == "" {
+			t.Errorf("kind %s has no words", kind)
+		}
+	}
+	if declared := kinds(t); declared != len(kindWords) {
+		t.Errorf("words for %d kinds, and there are %d", len(kindWords), declared)
+	}
+	for o := consent.Answered; o.Valid(); o++ {
+		codes["outcome"]++
+		if !clitest.Chinese(outcomeWords[o]) {
+			t.Errorf("outcome %s has no words", o)
+		}
+	}
+	if codes["verdict"] < 40 || codes["rule"] < 20 || codes["kind"] < 15 || codes["outcome"] != len(outcomeWords) {
+		t.Errorf("not all are seen: %v", codes)
+	}
+}
+
+// constants are the values of the constants of a type that packages declare.
+func constants(t *testing.T, kind string, dirs ...string) map[string]bool {
+	t.Helper()
+	values := map[string]bool{}
+	for _, dir := range dirs {
+		names, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		if err != nil || len(names) == 0 {
+			t.Fatal(dir, err)
+		}
+		for _, name := range names {
+			if strings.HasSuffix(name, "_test.go") {
+				continue
+			}
+			file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ast.Inspect(file, func(n ast.Node) bool {
+				spec, ok := n.(*ast.ValueSpec)
+				if !ok {
+					return true
+				}
+				of, _ := spec.Type.(*ast.Ident)
+				if s, ok := spec.Type.(*ast.SelectorExpr); ok {
+					of = s.Sel
+				}
+				if of == nil || of.Name != kind {
+					return true
+				}
+				for _, v := range spec.Values {
+					if lit, ok := v.(*ast.BasicLit); ok {
+						if text, err := strconv.Unquote(lit.Value); err == nil {
+							values[text] = true
+						}
+					}
+				}
+				return true
+			})
+		}
+	}
+	return values
+}
+
+// kinds counts the kinds of entries that the ledger declares. An entry with a carrier
+// has the kind of what it carries.
+func kinds(t *testing.T) (n int) {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), "../../consensus/ledger/kinds.go", nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ast.Inspect(file, func(node ast.Node) bool {
+		if spec, ok := node.(*ast.ValueSpec); ok && strings.HasPrefix(spec.Names[0].Name, "Kind") && spec.Names[0].Name != "KindCarrier" {
+			n++
+		}
+		return true
+	})
+	return n
+}
