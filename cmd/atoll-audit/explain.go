@@ -54,7 +54,7 @@ var known = []struct {
 	{cli.ErrInterrupted, cli.ExitInterrupted, "interrupted", "已中断", cli.Text{Chinese: "再次运行该命令", English: "run the command again"}},
 	{errStale, cli.ExitUnproved, "log.stale", "所示日志过旧", cli.Text{
 		Chinese: "向另一成员索取日志；若确要查看旧日志，用 --max-age 放宽（0 为不限）",
-		English: "ask another member for the log; to look at an old one all the same, raise --max-age (0: no limit)",
+		English: "ask another member for the log; to look at an old one anyway, raise --max-age (0: no limit)",
 	}},
 	{audit.ErrTampered, cli.ExitTampered, "log.tampered", "日志被篡改", cli.Text{
 		Chinese: "保留此副本原样，与另一成员的副本比对", English: "keep this copy as it is, and compare with another member's",

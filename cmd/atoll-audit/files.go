@@ -82,7 +82,7 @@ const maxIdentityFile = 64 << 10
 func readIdentity(path string) (*seal.Identity, error) {
 	if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o077 != 0 {
 		return nil, cli.Errorf(&kind{"identity.exposed", cli.ExitConfig}, "%s 可被他人读取（权限 %04o）", "%s can be read by others (mode %04o)", path, info.Mode().Perm()).
-			With("chmod 600 %s；若他人可能已读取，更换密钥", "chmod 600 %s, and consider whether the key is still a secret", path)
+			With("chmod 600 %s；若他人可能已读取，更换密钥", "chmod 600 %s; replace the key if others may have read it", path)
 	}
 	text, err := readNamed("identity", "identity", path, maxIdentityFile, cli.ReadText)
 	if err != nil {

@@ -137,7 +137,7 @@ func asideAddCommand() *cobra.Command {
 		Short: cli.Both("搁置不知属于谁的行，使其余各行可以作答", "Answer for rows of unknown owner, so that the others can be told"),
 		Long: cli.Both(`按指纹搁置各行：参数所列的，以及文件中每行一个的（# 之后略去）。全部成功或全部不变。
 节点会自行察觉。`, `Sets rows aside, each by its fingerprint: those named, and those in a file with one
-in each line (what stands behind # is passed over). All of them, or none. The node
+in each line (text after # is ignored). All of them, or none. The node
 takes notice by itself.`),
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -162,8 +162,8 @@ takes notice by itself.`),
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", cli.Both("机构的文件夹", "the agency's folder"))
-	cmd.Flags().StringVar(&by, "by", "", cli.Both("担责者姓名", "who answers for it: a person's name"))
-	cmd.Flags().StringVar(&note, "note", "", cli.Both("为何无法改正，为何不属于被查询的任何企业", "why they cannot be corrected, and why they are nobody's who is asked for"))
+	cmd.Flags().StringVar(&by, "by", "", cli.Both("担责者姓名", "name of the person who is responsible"))
+	cmd.Flags().StringVar(&note, "note", "", cli.Both("为何无法改正，为何不属于被查询的任何企业", "why the rows cannot be corrected, and why they belong to no enterprise that is asked about"))
 	cmd.Flags().StringVar(&file, "file", "", cli.Both("指纹文件，每行一个，即 aside list --out 所写", "fingerprints, one in each line, as aside list --out writes them"))
 	return cli.Needs(cmd, "dir", "by", "note")
 }

@@ -75,7 +75,7 @@ age.key nothing sealed to this member can be read again.`),
 	f.StringSliceVar(&e.config.Listen, "listen", nil, cli.Both("供其他成员连接的监听地址（multiaddr）；可重复", "multiaddr to listen on for other members; repeatable"))
 	f.StringSliceVar(&e.announce, "announce", nil, cli.Both("其他成员所用的地址，与监听地址不同时给出；可重复", "multiaddr where others reach it, if another; repeatable"))
 	f.StringVar(&e.config.HTTP, "http", "", cli.Both("供企业和审计方使用的 主机:端口", "host:port for enterprises and auditors"))
-	f.StringSliceVar(&e.urls, "url", nil, cli.Both("企业使用的网址，https://主机；将写入每份授权书；可重复", "address where enterprises reach it, https://HOST; it stands in every consent they sign; repeatable"))
+	f.StringSliceVar(&e.urls, "url", nil, cli.Both("企业使用的网址，https://主机；将写入每份授权书；可重复", "address for enterprises, https://HOST; every consent that they sign contains it; repeatable"))
 	f.Uint32Var(&e.days, "days", 3650, cli.Both("角色有效的天数", "days that the roles are valid"))
 	return cli.Needs(cmd, "dir", "name", "role", "zh", "en", "origin", "listen")
 }

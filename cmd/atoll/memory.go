@@ -35,7 +35,7 @@ func unremembered(why error) error {
 			"make the folder writable and run the same command again: it is not done twice, and then remembered; until then what was seen before counts")
 }
 
-const hintMemory = "what was done stands; make the folder whole and writable, and run the same command again: it is not done twice, and then remembered"
+const hintMemory = "what was done is valid; repair the folder, make it writable, and run the same command again: it has no second effect, and the folder then records what it has seen"
 
 // noteMemory adds to a JSON document why a folder could not record the head; ""
 // if it could.

@@ -49,7 +49,7 @@ type asked struct {
 	values  []string // of a text: its declared values
 }
 
-// dimensionOf returns a dataset as a dimension, if any of its outputs is
+// dimensionOf is a dataset that becomes a dimension if any of its outputs is
 // scored.
 type dimensionOf struct {
 	name   string
