@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -75,7 +76,7 @@ to be agreed to; the enterprise sees the same fingerprint with atoll subject sho
 			if err := local(ctx, dir, api.CredentialIssue, in, &got); err != nil {
 				return err
 			}
-			if err := writePaper(out, paper.Credential, got.Statement); err != nil {
+			if err := errors.Join(keepCredential(dir, got.Statement), writePaper(out, paper.Credential, got.Statement)); err != nil {
 				if p, err := cli.Beside(cmd); err == nil {
 					p.Page(string(paper.Text(paper.Credential, got.Statement))) // there is no other copy
 				}
@@ -107,33 +108,4 @@ func confirmIssue(cmd *cobra.Command, e *subject.Enrolment) error {
 		return t.Err()
 	}
 	return confirm(cmd, lang, cli.Text{Chinese: "签发", English: "issue"}, cli.Text{Chinese: "先核对代码和指纹", English: "compare code and fingerprint"})
-}
-
-func credentialRevokeCommand() *cobra.Command {
-	var dir string
-	var f finality
-	cmd := &cobra.Command{
-		Use:   "revoke CREDENTIAL",
-		Short: cli.Both("吊销凭证：以其密钥签署的授权不再得到答复", "End a credential: no consent signed with its key is answered any more"),
-		Args:  cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			statement, err := readPaper(args[0], paper.Credential)
-			if err != nil {
-				return err
-			}
-			ctx, cancel, err := f.begin(cmd)
-			if err != nil {
-				return err
-			}
-			defer cancel()
-			var got api.StatementOut
-			if err := local(ctx, dir, api.CredentialRevoke, api.StatementOut{Statement: statement}, &got); err != nil {
-				return err
-			}
-			return f.report(ctx, cmd, dir, got.Entry, "atoll.credential/v1", map[string]any{"entry": got.Entry}, "已吊销，条目 %d", "revoked, entry %d", got.Entry)
-		},
-	}
-	cmd.Flags().StringVar(&dir, "dir", "", cli.Both("登记机关的文件夹", "the registrar's folder"))
-	f.flags(cmd)
-	return cli.Needs(cmd, "dir")
 }

@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"atoll/cmd/internal/cli"
+	"atoll/consensus/consent"
 	"atoll/consensus/durable"
 	"atoll/consensus/subject"
 	"atoll/crypto/sign"
@@ -78,13 +81,13 @@ const (
 // numberOf finds the number of a consent by deriving ids, even if the folder's
 // own records are damaged.
 func (f *folder) numberOf(text string) (uint64, error) {
-	id, err := sign.ParseKeyID(text)
-	if err != nil {
-		return 0, cli.Errorf(errNotFound, "%.40q 不是授权编号", "%.40q is not the id of a consent", text).With(listsConsentsChinese, listsConsents)
-	}
 	used, _, err := f.used()
 	if err != nil {
 		used = 0
+	}
+	id, err := sign.ParseKeyID(text)
+	if err != nil {
+		return f.abbreviated(text, used)
 	}
 	n, ok := f.NumberOf(id, used)
 	if !ok {
@@ -92,6 +95,25 @@ func (f *folder) numberOf(text string) (uint64, error) {
 			With(listsConsentsChinese, listsConsents)
 	}
 	return n, nil
+}
+
+// abbreviated finds the number of the one consent that this folder has signed
+// whose id begins with a text.
+func (f *folder) abbreviated(text string, used uint64) (uint64, error) {
+	ids := make([]string, used)
+	for n := range used {
+		ids[n] = f.ConsentID(n).String()
+	}
+	switch fits := consent.Abbreviated(text, ids); len(fits) {
+	case 1:
+		return uint64(slices.Index(ids, fits[0])), nil
+	case 0:
+		return 0, cli.Errorf(errNotFound, "本文件夹没有签署过编号为 %.40q 或以其开头（至少 %d 位）的授权", "this folder has signed no consent with the id %.40q, or one that begins with it (%d characters at least)", text, consent.MinAbbreviation).
+			With(listsConsentsChinese, listsConsents)
+	default:
+		return 0, cli.Usage("%.40q 可指 %d 份授权：%s", "%.40q may be %d consents: %s", text, len(fits), strings.Join(fits[:min(len(fits), 5)], " ")).
+			With("给出更长的编号", "give more of the id")
+	}
 }
 
 func subjectRestoreCommand() *cobra.Command {

@@ -124,7 +124,7 @@ func TestWaitEndsWithTheNode(t *testing.T) {
 		l.check(err)
 		mire(t, at, serve)
 		for _, args := range [][]string{
-			{"credential", "issue", "--yes", filepath.Join(l.dir, fileEnrolment), "-o", filepath.Join(member, "new.pem")}, {"credential", "revoke", credential},
+			{"credential", "issue", "--yes", filepath.Join(l.dir, fileEnrolment), "-o", filepath.Join(member, "new.pem")}, {"credential", "revoke", "--yes", credential},
 			{"consent", "accept", file}, {"cosigners", "handover"}, {"query", "run", "--consent", l.s.ConsentID(0).String(), "--operator", "Li"},
 		} {
 			commands.Go(func() { l.ends(cli.ExitUnavailable, append(args, "--dir", member, "--wait", "1s")...) })
@@ -158,7 +158,7 @@ func TestNodeKnowsTheWait(t *testing.T) {
 	t.Cleanup(func() { s.Close() })
 	credential := filepath.Join(t.TempDir(), "credential.pem")
 	l.check(writePaper(credential, paper.Credential, []byte("signed")))
-	l.ends(cli.ExitUnproved, "credential", "revoke", credential, "--dir", l.dir, "--wait", "3s")
+	l.ends(cli.ExitUnproved, "credential", "revoke", "--yes", credential, "--dir", l.dir, "--wait", "3s")
 	var ms int
 	if _, err := fmt.Sscan(<-told, &ms); err != nil || ms <= 0 || ms >= 3000 {
 		t.Errorf("the node is given %d ms, %v", ms, err)
