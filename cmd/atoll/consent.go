@@ -165,6 +165,11 @@ func confirm(cmd *cobra.Command, lang string, words, first cli.Text) error {
 	if err != nil {
 		return err
 	}
+	return agreed(line, word)
+}
+
+// agreed checks that a person has typed the word that agrees, and nothing else.
+func agreed(line, word string) error {
 	if strings.TrimSpace(line) != word {
 		return errUnsigned
 	}
