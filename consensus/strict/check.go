@@ -64,7 +64,7 @@ func checkList(path string, n ast.Node, t reflect.Type) *Error {
 		if empty(path, n) && t.Kind() == reflect.Slice {
 			return nil
 		}
-		return at(n, path, "a list is wanted, such as [a, b] or lines that begin with -"+found(n).text, "应为列表，如 [a, b]，或以 - 开头的各行"+found(n).chinese)
+		return at(n, path, "a list is wanted, such as [a, b] or lines that begin with -"+found(n).text, "应为列表，如 [a,b]，或以 - 开头的各行"+found(n).chinese)
 	}
 	if t.Kind() == reflect.Array && len(list.Values) != t.Len() {
 		return at(n, path, fmt.Sprintf("a list of %d is wanted, and this has %d", t.Len(), len(list.Values)), fmt.Sprintf("应为 %d 项的列表，而此处有 %d 项", t.Len(), len(list.Values)))
@@ -84,7 +84,7 @@ func checkMapping(path string, n ast.Node, t reflect.Type) *Error {
 		if empty(path, n) {
 			return nil
 		}
-		return at(n, path, "keys with their values are wanted, such as key: value"+found(n).text, "应为键和值，如 key: value（冒号后须有空格）"+found(n).chinese)
+		return at(n, path, "keys with their values are wanted, such as key: value"+found(n).text, "应为键和值，半角冒号后须有空格"+found(n).chinese)
 	}
 	known, seen := keysOf(t), map[string]int{}
 	for _, pair := range pairs {
@@ -178,7 +178,7 @@ func checkText(path string, n ast.Node) *Error {
 	case ast.SequenceType:
 		return at(n, path, "one text is wanted, and this is a list: put quotes around a text that begins with [", "应为一个文字，而此处是列表：以 [ 开头的文字请加引号")
 	case ast.MappingType, ast.MappingValueType:
-		return at(n, path, "one text is wanted, and this is a mapping (key: value): put quotes around a text with a colon or a { in it", "应为一个文字，而此处是映射（key: value）：文字中有冒号或 { 时请加引号")
+		return at(n, path, "one text is wanted, and this is a mapping (key: value): put quotes around a text with a colon or a { in it", "应为一个文字，而此处是映射（键和值）：文字中有冒号或 { 时请加引号")
 	default:
 		return nil
 	}

@@ -58,7 +58,7 @@ func TestWords(t *testing.T) {
 		{"words", "line 1, column 1: keys with their values are wanted, such as key: value, and this is a text", "第 1 行第 1 列：应为键和值"},
 		{"- a", "keys with their values are wanted, such as key: value, and this is a list", "而此处是列表"},
 		{"12", "and this is a number", "而此处是数字"},
-		{"version:1", "line 1, column 1: keys with their values are wanted", "冒号后须有空格"},
+		{"version:1", "line 1, column 1: keys with their values are wanted", "半角冒号后须有空格"},
 		{"version: 1\nversoin: 2", `line 2, column 1: unknown key "versoin": did you mean "version"?`, `没有 "versoin" 这个键：是否应为 "version"？`},
 		{"version: 1\nlist: [{smal: 1}]", `line 2, column 9: list[0]: unknown key "smal": did you mean "small"?`, `list[0]：没有 "smal" 这个键`},
 		{"Version: 1", `did you mean "version"?`, `是否应为 "version"？`},

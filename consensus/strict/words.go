@@ -82,7 +82,7 @@ func found(n ast.Node) words {
 	kind := words{"a text", "文字"}
 	switch n.Type() {
 	case ast.MappingType, ast.MappingValueType:
-		kind = words{"a mapping (key: value)", "映射（key: value）"}
+		kind = words{"a mapping (key: value)", "映射（键和值）"}
 	case ast.SequenceType:
 		kind = words{"a list", "列表"}
 	case ast.IntegerType, ast.FloatType, ast.InfinityType, ast.NanType:
