@@ -336,10 +336,8 @@ func (f *follow) wait(reason string, why error) error {
 	f.waiting = reason
 	return f.print("waiting", waited{reason, why.Error()}, func() {
 		f.t.Say("等待：%[1]s", "waiting: %[1]s (%[2]s)", waitWords[reason].In(f.t.Lang), why)
-		if zh := cli.InChinese(why); f.t.Lang == consent.Chinese && zh != why.Error() {
-			f.t.Say("  %s", "  %s", zh)
-		} else if f.t.Lang == consent.Chinese {
-			f.t.Say("  英文说明：%s", "  %s", why)
+		if f.t.Lang == consent.Chinese {
+			f.t.Say("  %s", "  %s", inChinese(why))
 		}
 	})
 }

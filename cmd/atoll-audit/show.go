@@ -163,7 +163,7 @@ func (s *show) tellSealed(t *cli.Printer) {
 	case !s.replay.opened:
 		t.Say("密封部分：没有给出 --identity，未打开", "Sealed: not opened, no --identity was given")
 	case s.locked != nil:
-		t.Say("密封部分打不开\n  英文说明：%s", "Sealed: does not open: %s", s.locked)
+		t.Say("密封部分打不开\n  %[1]s", "Sealed: does not open: %[2]s", inChinese(s.locked), s.locked.Error())
 	default:
 		t.Say("密封部分", "Sealed")
 		s.list(t, s.secret())

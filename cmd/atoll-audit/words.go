@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/audit"
 	"atoll/consensus/consent"
@@ -87,6 +89,19 @@ var disclosureWords = map[consent.Disclosure]string{consent.Value: "原值", con
 
 // roleWords are the words for roles of members, as Card.RoleNames names them.
 var roleWords = map[string]string{"agency": "数据提供方", "bank": "银行", "auditor": "审计方", "registrar": "登记机关"}
+
+// inChinese returns an error's text in Chinese: its own, or by phrases where all of
+// it has them, else its English text with a label.
+func inChinese(err error) string {
+	var own interface{ Chinese() string }
+	if errors.As(err, &own) {
+		return own.Chinese()
+	}
+	if words, whole := cli.InWords(err.Error(), consent.Chinese); whole {
+		return words
+	}
+	return "英文说明：" + err.Error()
+}
 
 // coded returns a code, in Chinese after its meaning. In English the code alone
 // is shown.

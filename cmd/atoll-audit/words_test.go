@@ -1,14 +1,18 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
+	"atoll/cmd/internal/cli"
 	"atoll/cmd/internal/cli/clitest"
 	"atoll/consensus/audit"
 	"atoll/consensus/consent"
@@ -66,6 +70,19 @@ func TestEveryCodeHasWords(t *testing.T) {
 	}
 	if codes["verdict"] < 40 || codes["rule"] < 20 || codes["kind"] < 15 || codes["outcome"] != len(outcomeWords) {
 		t.Errorf("not all are seen: %v", codes)
+	}
+}
+
+// An error is in Chinese as a whole, or in English as a whole with a label.
+func TestInChinese(t *testing.T) {
+	for err, want := range map[error]string{
+		cli.Usage("用法", "usage"):                                            "用法",
+		errors.New("its consent could not be opened, or is strange"):        "英文说明：its consent could not be opened, or is strange",
+		fmt.Errorf("there was something strange, %w", syscall.ECONNREFUSED): "英文说明：there was something strange, connection refused",
+	} {
+		if got := inChinese(err); got != want {
+			t.Errorf("%v: %s, want %s", err, got, want)
+		}
 	}
 }
 
