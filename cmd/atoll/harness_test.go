@@ -139,6 +139,7 @@ func englishIn(line string) string {
 		regexp.MustCompile(`^\{.*`),                          // a node's log
 		regexp.MustCompile(`"[^"]*"|“[^”]*”`),                // what was given
 		regexp.MustCompile(`(atoll|chmod|ulimit)( [!-~]+)+`), // a command to be run
+		regexp.MustCompile(`[0-9a-f]{4}( [0-9a-f]{4})+`),     // a fingerprint
 		regexp.MustCompile(`-----(BEGIN|END)[A-Z ]*-----`),   // of a paper
 		regexp.MustCompile(`[!-~]*[./:=_-][!-~]*`),           // paths, addresses, codes, flags, days
 	} {
