@@ -43,6 +43,7 @@ var rings = map[string]string{
 	"node/source":               "consensus/consent consensus/durable node/catalog",
 	"node/fragment":             "consensus/consent consensus/ledger crypto/seal crypto/sign",
 	"node/profile":              "consensus/consent consensus/strict node/catalog node/formula",
+	"node/founding":             "consensus/ledger consensus/paper crypto/sign node/problem",
 	"node/problem":              "",
 	"node/vault":                "consensus/durable consensus/scarce crypto/seal crypto/sign",
 	"node/witness":              "crypto/tlog",
@@ -54,7 +55,7 @@ var rings = map[string]string{
 	"cmd/internal/cli":         "consensus/consent",
 	"cmd/internal/cli/clitest": "cmd/internal/cli",
 	"cmd/atoll": "cmd/internal/cli consensus/audit consensus/consent consensus/durable consensus/ledger consensus/paper consensus/scarce consensus/strict consensus/subject crypto/seal crypto/sign crypto/tlog examples/province node node/catalog " +
-		"node/api node/peer node/problem node/profile node/source node/vault node/web node/witness",
+		"node/api node/founding node/peer node/problem node/profile node/source node/vault node/web node/witness",
 	"cmd/atoll-audit": "cmd/internal/cli consensus/audit consensus/audit/store consensus/consent consensus/durable consensus/ledger consensus/strict crypto/seal crypto/sign crypto/tlog",
 }
 

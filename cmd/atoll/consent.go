@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -17,7 +15,6 @@ import (
 	"atoll/node/api"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 )
 
 func consentCommand() *cobra.Command {
@@ -154,14 +151,14 @@ of more than a week ago, or of days to come, by this machine's clock, is signed 
 // confirm asks a person at a terminal to type the word that agrees, in the
 // language of what was shown. first is the hint if there is no person to ask.
 func confirm(cmd *cobra.Command, lang string, words, first cli.Text) error {
-	if !term.IsTerminal(int(os.Stdin.Fd())) {
+	if !attended() {
 		return cli.Usage("无人在终端前确认", "nobody is there to agree").With("%[1]s，再加上 --yes", "%[2]s, and give --yes", first.Chinese, first.English)
 	}
 	word := words.In(lang)
 	t := &cli.Printer{W: cmd.ErrOrStderr(), Lang: lang}
 	t.Say("", "")
 	t.Ask("输入“%s”两字即签署；输入其他内容则不签署：", "type %q to sign, anything else to leave it: ", word)
-	line, err := bufio.NewReader(os.Stdin).ReadString('\n')
+	line, err := readLine(cmd.Context())
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"atoll/cmd/internal/cli"
+	"atoll/consensus/paper"
 	"atoll/consensus/scarce"
 	"atoll/node"
 	"atoll/node/api"
@@ -37,6 +38,10 @@ func (h *home) serve(timeout time.Duration, descriptors int, log *slog.Logger) (
 		return nil, err
 	}
 	proxies, err := h.proxies()
+	if err != nil {
+		return nil, err
+	}
+	genesis, _, err := h.genesis()
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +72,7 @@ func (h *home) serve(timeout time.Duration, descriptors int, log *slog.Logger) (
 		}
 	}
 	if public != nil {
-		d.publish(public, shares.Public, proxies)
+		d.publish(public, shares.Public, proxies, genesis)
 	}
 	if err := d.open(socket, shares.Operators, template); err != nil {
 		return nil, errors.Join(err, d.Close())
@@ -75,12 +80,14 @@ func (h *home) serve(timeout time.Duration, descriptors int, log *slog.Logger) (
 	return d, nil
 }
 
-// publish starts the server for enterprises and auditors.
-func (d *daemon) publish(l net.Listener, limit int, proxies *web.Proxies) {
+// publish starts the server for enterprises, auditors, and members that did not get
+// the genesis when the network was founded.
+func (d *daemon) publish(l net.Listener, limit int, proxies *web.Proxies, genesis []byte) {
 	d.http = l.Addr().String()
 	public := http.NewServeMux()
 	public.Handle("/log/", d.log())
 	public.Handle("GET /policy", web.Policy(d.NetworkPolicy))
+	public.Handle("GET /"+web.PathGenesis, web.Genesis(paper.Text(paper.Genesis, genesis)))
 	public.Handle("POST /log/statements", &web.Statements{Carry: d.carry, First: d.Revokes})
 	door := web.NewDoor(l, limit, proxies, d.wants)
 	d.run(door, door.Server(public))

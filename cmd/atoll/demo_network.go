@@ -172,7 +172,7 @@ func (n *demoNetwork) found() error {
 		}
 		cards = append(cards, c)
 	}
-	f := founding{
+	f := plan{
 		name: n.plan.Name, origin: n.plan.Origin, offset: n.plan.Offset, voters: n.plan.Voters, cosigners: n.plan.Cosigners,
 		faults: int(n.plan.Faults), quorum: int(n.plan.Quorum), approvals: int(n.plan.Approvals), purposes: n.plan.Purposes,
 	}

@@ -67,6 +67,8 @@ var known = []struct {
 	{errRecipient, cli.ExitRefused, "genesis.recipient", "have that member provide its card again, and draft again"},
 	{errMismatch, cli.ExitRefused, "genesis.mismatch", "have it drafted again with this folder's card and origin"},
 	{errSignature, cli.ExitRefused, "genesis.signature", "have the members named sign this very draft, and give their signatures, each once"},
+	{errFingerprint, cli.ExitRefused, "genesis.fingerprint", "have the founder read it again; if it still differs do not sign: somebody changed the draft on the way, or shows each member another"},
+	{errFounded, cli.ExitTampered, "genesis.founded", "do not use it; compare the network's id with other members, and get genesis.pem from one whom you trust"},
 	{errNotReady, cli.ExitNotReady, "not_initialised", "do the step that is named first"},
 	{errNotDone, cli.ExitPartial, "not_final", "keep the cosigners named running, and run the same command again"},
 	{errLate, cli.ExitUnavailable, problem.Unavailable, "ask another member, or give it longer with --wait"},
@@ -155,7 +157,7 @@ func exitOf(code string) int {
 		return cli.ExitConfig
 	case problem.NotFound, "consent.unknown", "credential.unknown", "query.unknown", "proposal.unknown":
 		return cli.ExitNotFound
-	case problem.Unavailable, problem.NoRoom, problem.NoLeader, problem.NotFinal, problem.TooMany:
+	case problem.Unavailable, problem.NoRoom, problem.NoLeader, problem.NotFinal, problem.TooMany, problem.FoundingWaiting:
 		return cli.ExitUnavailable
 	case problem.Passphrase:
 		return cli.ExitPassphrase

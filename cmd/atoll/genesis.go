@@ -18,24 +18,38 @@ func genesisCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "genesis",
 		Short: cli.Both("创立网络：起草、签署、创立", "Found a network: draft, sign, found"),
-		Long: cli.Both(`网络由一份文件创立，其中载明成员、密钥、投票者和用途，由每个成员签署：
+		Long: cli.Both(`网络由一份文件创立，其中载明成员、密钥、投票者和用途，由每个成员签署。每个成员先建立文件夹和名片
+（atoll init）。彼此连通的成员经 HTTP 创立：
 
-  1. 每个成员建立文件夹和名片            atoll init
-  2. 其中一个起草创世文件                atoll genesis draft … 名片...
-  3. 每个成员阅读并签署                  atoll genesis sign --dir 目录 draft.pem
-  4. 其中一个合并签名                    atoll genesis found draft.pem 签名...
-  5. 每个成员将 genesis.pem 放入自己的文件夹并启动    atoll run --dir 目录`, `A network is founded by a document that names its members, their keys, its voters
-and its purposes, and that every member signs:
+  1. 创立者汇集名片，起草，收取签名      atoll genesis gather --dir 目录 … --card 成员...
+  2. 其他成员核对指纹并签署              atoll genesis join URL --dir 目录
 
-  1. every member makes a folder and a card      atoll init
-  2. one of them drafts the genesis               atoll genesis draft … CARD...
-  3. every member reads and signs it              atoll genesis sign --dir DIR draft.pem
-  4. one of them joins the signatures             atoll genesis found draft.pem SIGNATURE...
-  5. every member puts genesis.pem into its folder and starts    atoll run --dir DIR`),
+或者用文件：
+
+  1. 其中一个起草创世文件                atoll genesis draft … 名片...
+  2. 每个成员阅读并签署                  atoll genesis sign --dir 目录 draft.pem
+  3. 其中一个合并签名                    atoll genesis found draft.pem 签名...
+  4. 每个成员将 genesis.pem 放入自己的文件夹
+
+然后每个成员启动节点：atoll run --dir 目录`, `A network is founded by a document that names its members, their keys, its voters and
+its purposes, and that every member signs. Every member first makes a folder and a card
+(atoll init). Members that can reach each other found it over HTTP:
+
+  1. the founder gathers cards, drafts, gathers signatures    atoll genesis gather --dir DIR … --card MEMBER...
+  2. the others compare the fingerprint and sign              atoll genesis join URL --dir DIR
+
+or with files:
+
+  1. one of them drafts the genesis               atoll genesis draft … CARD...
+  2. every member reads and signs it              atoll genesis sign --dir DIR draft.pem
+  3. one of them joins the signatures             atoll genesis found draft.pem SIGNATURE...
+  4. every member puts genesis.pem into its folder
+
+Then every member starts its node: atoll run --dir DIR`),
 		Args: cobra.NoArgs,
 		RunE: cli.Group,
 	}
-	cmd.AddCommand(draftCommand(), signGenesisCommand(), foundCommand(), showGenesisCommand())
+	cmd.AddCommand(gatherCommand(), joinCommand(), draftCommand(), signGenesisCommand(), foundCommand(), showGenesisCommand())
 	return cmd
 }
 

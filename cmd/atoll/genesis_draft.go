@@ -22,8 +22,8 @@ import (
 
 const chinaOffset = 8 * 60 // minutes from UTC
 
-// founding is what the founders agree on besides their cards.
-type founding struct {
+// plan is what the founders agree on besides their cards.
+type plan struct {
 	name, origin      string
 	offset            int16 // minutes from UTC
 	voters, cosigners []string
@@ -35,7 +35,7 @@ type founding struct {
 }
 
 // genesis makes a genesis from the cards of all members.
-func (f *founding) genesis(cards []ledger.Card) (*ledger.Genesis, error) {
+func (f *plan) genesis(cards []ledger.Card) (*ledger.Genesis, error) {
 	slices.SortFunc(cards, func(a, b ledger.Card) int { return cmp.Compare(a.Name, b.Name) })
 	names := make([]string, len(cards))
 	for i := range cards {
@@ -85,7 +85,7 @@ func (f *founding) genesis(cards []ledger.Card) (*ledger.Genesis, error) {
 
 // check returns an error for settings that no network of these members,
 // ascending, can have.
-func (f *founding) check(members []string) error {
+func (f *plan) check(members []string) error {
 	for i, name := range members {
 		if i > 0 && members[i-1] == name {
 			return cli.Usage("成员 %s 有两张名片", "there are two cards of %s", name)
@@ -111,7 +111,7 @@ func (f *founding) check(members []string) error {
 }
 
 func draftCommand() *cobra.Command {
-	var f founding
+	var f plan
 	var out string
 	cmd := &cobra.Command{
 		Use:   "draft CARD...",
@@ -161,7 +161,7 @@ func draftCommand() *cobra.Command {
 
 // flags defines the flags for what the founders agree on, besides their cards
 // and the origin.
-func (f *founding) flags(fl *pflag.FlagSet) {
+func (f *plan) flags(fl *pflag.FlagSet) {
 	fl.StringVar(&f.name, "name", "", cli.Both("网络名称，供人阅读", "the network's name, for people"))
 	fl.Int16Var(&f.offset, "offset", chinaOffset, cli.Both("计日所用时区与 UTC 相差的分钟数", "minutes from UTC, for days"))
 	fl.StringSliceVar(&f.voters, "voter", nil, cli.Both("保存日志的 3、5 或 7 个成员；可重复", "3, 5 or 7 members that keep the log; repeatable"))
@@ -175,7 +175,7 @@ func (f *founding) flags(fl *pflag.FlagSet) {
 }
 
 // complete reads the purposes.
-func (f *founding) complete() (err error) {
+func (f *plan) complete() (err error) {
 	f.purposes = defaultPurposes
 	if f.purposesFrom != "" {
 		f.purposes, err = readPurposes(f.purposesFrom)

@@ -60,8 +60,8 @@ age.key nothing sealed to this member can be read again.`),
 			file, print := cardFile(e.config.Name), cardFingerprint(card)
 			path := filepath.Join(e.dir, file)
 			return cli.Announce(cmd, "atoll.init/v1", map[string]any{"name": e.config.Name, "dir": e.dir, "card": path, "fingerprint": print},
-				"%s：密钥、%s 和 %s 已写入 %s\n名片指纹：%s\n下一步：补全 %s（机构：改定 catalog.yaml 后启用 catalog 和 sources；银行：改定 template.yaml 后启用 template），并将 %s 交给起草创世文件者（atoll genesis draft）",
-				"%s: keys, %s and %s are in %s\nfingerprint of the card: %s\nnext: complete %s (an agency edits catalog.yaml, then sets catalog and sources; a bank edits template.yaml, then sets template), and give %s to whoever drafts the genesis (atoll genesis draft)",
+				"%s：密钥、%s 和 %s 已写入 %s\n名片指纹：%s\n下一步：补全 %s（机构：改定 catalog.yaml 后启用 catalog 和 sources；银行：改定 template.yaml 后启用 template），并把名片指纹电话读给创立者（atoll genesis join），或将 %s 交给起草者（atoll genesis draft）",
+				"%s: keys, %s and %s are in %s\nfingerprint of the card: %s\nnext: complete %s (an agency edits catalog.yaml, then sets catalog and sources; a bank edits template.yaml, then sets template), and read the fingerprint to the founder by telephone (atoll genesis join), or give %s to whoever drafts the genesis (atoll genesis draft)",
 				e.config.Name, fileConfig, file, e.dir, print, filepath.Join(e.dir, fileConfig), path)
 		},
 	}

@@ -46,7 +46,7 @@ func foundNetwork(dir string, cosigners ...string) (urls map[string]string, err 
 		return nil, err
 	}
 	urls = map[string]string{}
-	f := founding{name: "test", origin: testOrigin, offset: chinaOffset, faults: -1, purposes: defaultPurposes}
+	f := plan{name: "test", origin: testOrigin, offset: chinaOffset, faults: -1, purposes: defaultPurposes}
 	if len(cosigners) > 0 {
 		f.cosigners = cosigners
 	}

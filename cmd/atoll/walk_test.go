@@ -26,6 +26,10 @@ func TestWalk(t *testing.T) {
 	}
 }
 
+// atFounders begins a line of a story in which a person at a terminal types what
+// the command asks for.
+var atFounders = regexp.MustCompile(`^typed \S+ `)
+
 // edit changes one place of a file, as a person would with an editor: edit FILE
 // REGEXP REPLACEMENT.
 func edit(ts *testscript.TestScript, _ bool, args []string) {
@@ -53,6 +57,7 @@ func TestReadmeOfRoles(t *testing.T) {
 			if strings.HasSuffix(line, "&") {
 				line = strings.TrimPrefix(line, "! ")
 			}
+			line = atFounders.ReplaceAllString(line, "exec ")
 			if rest, ok := strings.CutPrefix(line, "exec "); ok && strings.HasPrefix(rest, "atoll") {
 				ran = append(ran, typedIn(rest))
 			}

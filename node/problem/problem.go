@@ -38,6 +38,13 @@ const (
 	NotFinal    Code = "not_final"     // too few cosigners have signed yet
 )
 
+// Codes of the founding of a network.
+const (
+	FoundingCard      Code = "genesis.card"      // not a card that the founder was told of
+	FoundingSignature Code = "genesis.signature" // not one of the draft, or of nobody it names
+	FoundingWaiting   Code = "genesis.waiting"   // what was asked for has yet to come
+)
+
 // Codes of HTTP itself.
 const (
 	Method    Code = "http.method"
@@ -84,7 +91,7 @@ func (e *Error) Status() int {
 		return http.StatusInternalServerError
 	case NotFound:
 		return http.StatusNotFound
-	case Unavailable, NoRoom, NoLeader, NotFinal:
+	case Unavailable, NoRoom, NoLeader, NotFinal, FoundingWaiting:
 		return http.StatusServiceUnavailable
 	}
 	return http.StatusUnprocessableEntity

@@ -63,7 +63,7 @@ func (c *Client) Submit(ctx context.Context, statement, sealed []byte, seen uint
 	if err != nil {
 		return Result{}, err
 	}
-	data, err := c.do(ctx, http.MethodPost, "log/statements", body, maxAnswer)
+	data, err := c.do(ctx, &call{http.MethodPost, "log/statements", mediaType, body, maxAnswer})
 	if err != nil {
 		return Result{}, err
 	}
@@ -86,20 +86,59 @@ func (c *Client) Submit(ctx context.Context, statement, sealed []byte, seen uint
 // log/tile/0/000, up to [MaxResource]. The error is a [*problem.Error], with
 // [problem.NotFound] if the server says that there is no such resource.
 func (c *Client) Fetch(ctx context.Context, path string) ([]byte, error) {
-	return c.do(ctx, http.MethodGet, path, nil, MaxResource)
+	return c.do(ctx, &call{http.MethodGet, path, "", nil, MaxResource})
 }
 
-func (c *Client) do(ctx context.Context, method, path string, body []byte, limit int64) ([]byte, error) {
+// Send sends a paper to a page of a founder, such as [PathCard]. The error is a
+// [*problem.Error] if the founder did not take it, or could not be reached.
+// Sending the same paper again does no harm.
+func (c *Client) Send(ctx context.Context, path string, paper []byte) (Founders, error) {
+	data, err := c.do(ctx, &call{http.MethodPost, path, paperType, paper, maxLargePaper})
+	if err != nil {
+		return Founders{}, err
+	}
+	var a struct {
+		Schema string   `json:"schema"`
+		Data   Founders `json:"data"`
+	}
+	if err := json.Unmarshal(data, &a); err != nil || a.Schema != foundingSchema {
+		return Founders{}, c.strange("its answer is not " + foundingSchema)
+	}
+	return a.Data, nil
+}
+
+// Founders is how far a founding has come, by the word of whoever serves it.
+type Founders struct {
+	Origin   string   `json:"origin"`
+	Cards    []string `json:"cards"`    // members whose card is missing
+	Unsigned []string `json:"unsigned"` // members that have not signed the draft
+}
+
+// FetchPaper returns the paper at a page of a founder, such as [PathDraft].
+// Errors are those of [Client.Fetch].
+func (c *Client) FetchPaper(ctx context.Context, path string) ([]byte, error) {
+	return c.do(ctx, &call{http.MethodGet, path, "", nil, maxLargePaper})
+}
+
+// call is one request.
+type call struct {
+	method, path string
+	kind         string // media type of the body
+	body         []byte
+	limit        int64 // bytes of the answer
+}
+
+func (c *Client) do(ctx context.Context, in *call) ([]byte, error) {
 	base, err := url.Parse(c.URL)
 	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
 		return nil, &problem.Error{Code: problem.Usage, Message: fmt.Sprintf("%.200q is not the address of a node", c.URL), Hint: "write it as https://HOST"}
 	}
-	req, err := http.NewRequestWithContext(ctx, method, base.JoinPath(path).String(), bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, in.method, base.JoinPath(in.path).String(), bytes.NewReader(in.body))
 	if err != nil {
 		return nil, err
 	}
-	if method == http.MethodPost {
-		req.Header.Set("Content-Type", mediaType)
+	if in.kind != "" {
+		req.Header.Set("Content-Type", in.kind)
 	}
 	client := c.HTTP
 	if client == nil {
@@ -113,12 +152,12 @@ func (c *Client) do(ctx context.Context, method, path string, body []byte, limit
 	if resp.StatusCode != http.StatusOK {
 		return nil, c.refused(resp)
 	}
-	data, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
+	data, err := io.ReadAll(io.LimitReader(resp.Body, in.limit+1))
 	if err != nil {
 		return nil, c.silent(ctx, err)
 	}
-	if int64(len(data)) > limit {
-		return nil, c.strange(fmt.Sprintf("its answer is longer than %d bytes", limit))
+	if int64(len(data)) > in.limit {
+		return nil, c.strange(fmt.Sprintf("its answer is longer than %d bytes", in.limit))
 	}
 	return data, nil
 }

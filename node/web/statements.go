@@ -146,7 +146,7 @@ func (s *Statements) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func tooMany(w http.ResponseWriter) {
 	w.Header().Set("Retry-After", "5")
 	refuse(w, http.StatusTooManyRequests, &problem.Error{
-		Code: problem.TooMany, Message: "too many statements from this address", Hint: "wait some seconds", Retryable: true,
+		Code: problem.TooMany, Message: "too many requests from this address", Hint: "wait some seconds", Retryable: true,
 	})
 }
 
