@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"path/filepath"
 	"slices"
@@ -106,16 +108,26 @@ func (e *enlistment) make(lang string) (*ledger.Card, error) {
 		return nil, err
 	}
 	if slices.Contains(e.roles, ledger.Agency) && e.config.Catalog == "" {
-		if err := durable.Create(filepath.Join(e.dir, fileCatalog), []byte(skeletonCatalog(e.config.Name, lang)), 0o644); err != nil {
+		if err := e.skeleton(fileCatalog, skeletonCatalog(e.config.Name, lang)); err != nil {
 			return nil, err
 		}
 	}
 	if slices.Contains(e.roles, ledger.Bank) && e.config.Profile == "" {
-		if err := durable.Create(filepath.Join(e.dir, fileTemplate), []byte(skeletonTemplate(lang)), 0o644); err != nil {
+		if err := e.skeleton(fileTemplate, skeletonTemplate(lang)); err != nil {
 			return nil, err
 		}
 	}
 	return card, writeFrom(filepath.Join(e.dir, cardFile(e.config.Name)), paper.Card, card)
+}
+
+// skeleton writes a file to be edited. One that the folder has already is the
+// member's own, and stays.
+func (e *enlistment) skeleton(name, text string) error {
+	err := durable.Create(filepath.Join(e.dir, name), []byte(text), 0o644)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return err
 }
 
 // check finds errors that would otherwise show only when the network is

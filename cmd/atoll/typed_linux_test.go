@@ -47,7 +47,11 @@ func atTerminal(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 	cmd := exec.Command(args[1], args[2:]...)
 	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = c.folder, slave, slave, slave
-	cmd.Env = append(os.Environ(), "ATOLL_LANG=en")
+	language := ts.Getenv("ATOLL_LANG")
+	if language == "" {
+		language = "en"
+	}
+	cmd.Env = append(os.Environ(), "ATOLL_LANG="+language)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	ts.Check(cmd.Start())
 	slave.Close()
@@ -84,7 +88,9 @@ func hungUp(ts *testscript.TestScript, _ bool, _ []string) {
 	}
 }
 
-var questions = regexp.MustCompile(`card of ([a-z-]+), as it reads it by telephone: $|draft as the founder reads it by telephone: $|type "(sign)" to sign, anything else to leave it: $`)
+var questions = regexp.MustCompile(`(?:card of )?([a-z-]+)(?:, as it reads it by telephone: | 的名片指纹（由该成员电话读出）：)$|` +
+	`(?:draft as the founder reads it by telephone: |请输入创立者电话读出的草案指纹，即签署：)$|` +
+	`(?:type "(sign)" to sign, anything else to leave it: |输入“(\p{Han}{2})”两字即签署；输入其他内容则不签署：)$`)
 
 // answer reads the screen, and types what is asked for.
 func (c *call) answer() error {
@@ -100,7 +106,7 @@ func (c *call) answer() error {
 			continue
 		}
 		seen = c.screen.Len()
-		word := string(m[2])
+		word := string(m[2]) + string(m[3])
 		if word == "" {
 			print, err := c.hear(string(m[1]))
 			if err != nil {

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -29,6 +30,38 @@ func TestWalk(t *testing.T) {
 // atFounders begins a line of a story in which a person at a terminal types what
 // the command asks for.
 var atFounders = regexp.MustCompile(`^typed \S+ `)
+
+// TestCountOfWalk: the table in README says how many commands and edits the
+// sections of the walk have.
+func TestCountOfWalk(t *testing.T) {
+	type count struct{ commands, edits int }
+	var want []count
+	for _, line := range linesOf(t, walk) {
+		switch {
+		case strings.HasPrefix(line, "# == "):
+			want = append(want, count{})
+		case strings.HasPrefix(line, "-- "):
+		case strings.HasPrefix(strings.TrimPrefix(line, "! "), "exec atoll"), atFounders.MatchString(line):
+			want[len(want)-1].commands++
+		case strings.HasPrefix(strings.TrimPrefix(line, "[zh] "), "edit "):
+			want[len(want)-1].edits++
+		}
+	}
+	row := regexp.MustCompile(`^\| .* \| (\d+) \| (\d+) \|$`)
+	for _, name := range []string{"../../README.md", "../../README.zh-CN.md"} {
+		var got []count
+		for _, line := range linesOf(t, name) {
+			if m := row.FindStringSubmatch(line); m != nil {
+				commands, _ := strconv.Atoi(m[1])
+				edits, _ := strconv.Atoi(m[2])
+				got = append(got, count{commands, edits})
+			}
+		}
+		if len(want) == 0 || !slices.Equal(got, want) {
+			t.Errorf("%s says %v, the walk has %v", name, got, want)
+		}
+	}
+}
 
 // edit changes one place of a file, as a person would with an editor: edit FILE
 // REGEXP REPLACEMENT.
