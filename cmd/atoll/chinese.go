@@ -31,6 +31,7 @@ var sayings = map[string]saying{
 	"config.invalid":       {"配置有误", "改正所指的文件"},
 	"secret.exposed":       {"机密文件可被他人读取", "执行所示命令；若他人可能已读取，更换密钥"},
 	"not_initialised":      {"缺少前一步骤", "先完成所指的步骤"},
+	"genesis.address":      {"某成员名片中的地址，节点无法使用", "请该成员重新提供名片，再重新起草"},
 	"genesis.recipient":    {"某成员名片中的加密公钥无效", "请该成员重新提供名片，再重新起草"},
 	"genesis.time":         {"创世草案的时间与本机时钟相差超过一天", "核对本机时钟，或请起草者重新起草；若该时间确属本意，以 --dated 给出草案日期"},
 	"genesis.card":         {"这不是创立者等待的名片", "把 atoll init 所示的名片指纹电话读给创立者；创立者用 atoll genesis gather 的 --card 给出"},

@@ -69,7 +69,7 @@ func cosignersShowCommand() *cobra.Command {
 	return memberFlags(cmd, &dir)
 }
 
-func setWords(t *cli.Printer, s api.CosignerSet) string {
+func setWords(t *cli.Printer, s api.CosignerSet) cli.Filled {
 	return quorumWords(t, s.Cosigners, int(s.Quorum), int(s.Faults))
 }
 

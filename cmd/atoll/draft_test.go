@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"atoll/cmd/internal/cli"
+	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 	"atoll/consensus/paper"
 	"atoll/crypto/sign"
@@ -86,6 +87,28 @@ func TestDraftOfAnotherDay(t *testing.T) {
 			t.Errorf("%s: it is signed", what)
 		}
 	}
+	for what, address := range map[string]string{
+		"no address":       "no address",
+		"no port":          "/ip4/192.0.2.1/tcp/0",
+		"of another peer":  "/ip4/192.0.2.1/tcp/4711/p2p/12D3KooWGRUv7R3Xw3TZ6g9K3VJqyxpZ4sYJkR2vQm5oYF2gVn3X",
+		"no host":          "https://",
+		"another protocol": "/ip4/192.0.2.1/udp/4711",
+	} {
+		bad := g
+		bad.Members = slices.Clone(g.Members)
+		bad.Members[1].Addresses = []string{address}
+		draft := in(strings.ReplaceAll(what, " ", "-") + "-address.pem")
+		if err := writeFrom(draft, paper.Draft, &bad); err != nil {
+			t.Fatal(err)
+		}
+		sign := []string{"genesis", "sign", "--yes", "--dir", in("aa"), "-o", in("bad.sig"), draft}
+		want(cli.ExitRefused, "the card of bb", sign...)
+		want(cli.ExitRefused, "成员 bb 的名片", append(sign, "--lang", "zh")...)
+		want(cli.ExitRefused, "genesis.address", append(sign, "--json")...)
+		if _, err := os.Stat(in("bad.sig")); err == nil {
+			t.Errorf("%s: it is signed", what)
+		}
+	}
 	g.Time = uint64(time.Now().Add(-20 * time.Hour).UnixMilli()) // signed the next morning
 	if err := writeFrom(in("yesterday.pem"), paper.Draft, &g); err != nil {
 		t.Fatal(err)
@@ -129,6 +152,23 @@ func TestDraftOfAnotherCard(t *testing.T) {
 		}
 		if err := h.agrees(&bad); !errors.Is(err, errMismatch) {
 			t.Errorf("other %s: %v", what, err)
+		}
+	}
+}
+
+// However many cosigners a draft names, all of them are shown, and how many have to
+// sign.
+func TestDraftOfManyCosigners(t *testing.T) {
+	var names []string
+	for i := range 36 {
+		names = append(names, fmt.Sprintf("%s-%02d", strings.Repeat("a", 29), i))
+	}
+	for lang, words := range map[string]string{consent.English: "25 have to sign, 11 may be away, 12 may lie", consent.Chinese: "须有 25 个签署，可缺席 11 个，可容忍 12 个说谎"} {
+		var shown strings.Builder
+		p := &cli.Printer{W: &shown, Lang: lang}
+		describeGenesis(p, &ledger.Genesis{Cosigners: names, Quorum: 25, Faults: 12}, false)
+		if !strings.Contains(shown.String(), names[35]) || !strings.Contains(shown.String(), words) {
+			t.Errorf("%s: %s", lang, shown.String())
 		}
 	}
 }

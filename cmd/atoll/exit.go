@@ -64,6 +64,7 @@ var known = []struct {
 	{errExposed, cli.ExitConfig, "secret.exposed", "run the command shown; replace the key if others may have read it"},
 	{errDraftTime, cli.ExitRefused, "genesis.time", "set the clock right, or have the draft made again; if its time is meant, give --dated with the day of the draft"},
 	{errRequestDate, cli.ExitRefused, "request.date", "set the clock right, or have the bank make the request anew; if its day is meant, give --dated with it"},
+	{errAddress, cli.ExitRefused, "genesis.address", "have that member provide its card again, and draft again"},
 	{errRecipient, cli.ExitRefused, "genesis.recipient", "have that member provide its card again, and draft again"},
 	{errMismatch, cli.ExitRefused, "genesis.mismatch", "have it drafted again with this folder's card and origin"},
 	{errSignature, cli.ExitRefused, "genesis.signature", "have the members named sign this very draft, and give their signatures, each once"},

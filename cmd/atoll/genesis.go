@@ -81,6 +81,21 @@ func timely(g *ledger.Genesis, dated string) error {
 	}
 }
 
+// errAddress means that a member has an address that no node can use.
+var errAddress = errors.New("a member has an address that no node can use")
+
+// reachable checks the addresses of all members of a draft. The rules check only
+// that they are text; with one that cannot be dialled no member's node starts.
+func reachable(g *ledger.Genesis) error {
+	for i := range g.Members {
+		c := &g.Members[i]
+		if err := checkAddresses(c); err != nil {
+			return cli.Errorf(errAddress, "成员 %[1]s 的名片：%[2]v", "the card of %[1]s: %[2]v", c.Name, err)
+		}
+	}
+	return nil
+}
+
 // errRecipient means that nothing can be sealed to a member.
 var errRecipient = errors.New("nothing can be sealed to this member")
 

@@ -15,11 +15,13 @@ import (
 	"time"
 
 	"atoll/cmd/internal/cli"
+	"atoll/consensus/consent"
 	"atoll/consensus/durable"
 	"atoll/consensus/ledger"
 	"atoll/consensus/paper"
 	"atoll/consensus/scarce"
 	"atoll/node/founding"
+	"atoll/node/problem"
 	"atoll/node/web"
 
 	"github.com/spf13/cobra"
@@ -42,6 +44,7 @@ type gathering struct {
 	*founding.Gathering
 	signed *ledger.Genesis // the draft
 	failed chan error      // of the server
+	unkept chan error      // of papers that count and could not be stored
 	t      *cli.Printer
 }
 
@@ -104,7 +107,7 @@ func (v *gathering) run(cmd *cobra.Command) error {
 		return err
 	}
 	if len(s.Without) > 0 {
-		v.t.Say("以下成员尚未取得创世文件：%s；节点启动后，再次运行 atoll genesis join 即可取得", "these do not have the genesis yet: %s; once the node runs they get it with atoll genesis join", strings.Join(s.Without, " "))
+		v.t.Say("以下成员尚未取得创世文件：%s；节点启动后，再次运行 atoll genesis join 即可取得", "these do not have the genesis yet: %s; once the node runs they get it with atoll genesis join", rollOf(s.Without))
 	}
 	return v.t.Err()
 }
@@ -128,7 +131,7 @@ func (v *gathering) prepare(cmd *cobra.Command) (err error) {
 	if err := v.plan.complete(); err != nil {
 		return err
 	}
-	v.plan.origin = v.home.config.Origin
+	v.plan.origin, v.unkept = v.home.config.Origin, make(chan error, 1)
 	own, err := v.home.card()
 	if err != nil {
 		return err
@@ -141,7 +144,7 @@ func (v *gathering) prepare(cmd *cobra.Command) (err error) {
 	if err := v.expect(cmd, expected); err != nil {
 		return err
 	}
-	v.Gathering = founding.New(v.plan.origin, expected, v.home.keep)
+	v.Gathering = founding.New(v.plan.origin, expected, v.keep)
 	text, err := paper.TextOf(paper.Card, own)
 	if err != nil {
 		return err
@@ -161,6 +164,9 @@ func (v *gathering) expect(cmd *cobra.Command, expected map[string]ledger.Finger
 		name, print, _ := strings.Cut(c, "=")
 		if slices.Contains(names, name) {
 			return cli.Usage("--card：%.60q 重复", "--card: %.60q is there twice", name)
+		}
+		if !consent.ValidMember(name) {
+			return cli.Usage("--card：%.60q 不是成员名（2 至 32 个 a-z、0-9 和 -）", "--card: %.60q is no name of a member (2 to 32 of a-z, 0-9 and -)", name)
 		}
 		names, given[name] = append(names, name), print
 	}
@@ -209,13 +215,41 @@ func (v *gathering) resume(expected map[string]ledger.Fingerprint) error {
 			continue
 		}
 		if err == nil {
-			err = v.Card(text)
+			err = v.take(text)
+		}
+		if p := new(problem.Error); errors.As(err, &p) && p.Code == problem.FoundingCard {
+			return cli.Errorf(os.ErrExist, "%[1]s：%[2]v", "%[1]s: %[2]v", path, err).
+				With("若 %[1]s 重新提供了名片，移走该文件，再次运行；否则核对 --card 的指纹", "if %[1]s has another card now, move that file away and run the command again; otherwise compare the fingerprint of --card", name)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 	}
 	return nil
+}
+
+// take takes a card if nodes can use its addresses.
+func (v *gathering) take(text []byte) error {
+	var c ledger.Card
+	if err := paper.ReadInto(text, paper.Card, &c); err == nil {
+		if err := checkAddresses(&c); err != nil {
+			return problem.New(problem.Malformed, err.Error())
+		}
+	}
+	return v.Card(text)
+}
+
+// keep stores a paper that counts. Members are not told why that fails; the founder
+// is.
+func (v *gathering) keep(k founding.Kept) error {
+	err := v.home.keep(k)
+	if err != nil {
+		select {
+		case v.unkept <- err:
+		default: // the founder has yet to read that of another
+		}
+	}
+	return err
 }
 
 // keep stores a paper that counts. One that is there already is left.
@@ -260,7 +294,7 @@ func (v *gathering) serve() (*http.Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errListen, err)
 	}
-	pages := &web.Founding{Card: v.Card, Sign: v.Sign, Draft: v.Draft, Genesis: v.Genesis, State: func() any { return v.State() }}
+	pages := &web.Founding{Card: v.take, Sign: v.Sign, Draft: v.Draft, Genesis: v.Genesis, State: func() any { return v.State() }}
 	door := web.NewDoor(l, gatherClients, proxies, new(scarce.Wants))
 	server := door.Server(pages.Handler())
 	v.failed = make(chan error, 1)
@@ -296,6 +330,8 @@ func (v *gathering) gather(cmd *cobra.Command) error {
 		}
 		select {
 		case <-changed:
+		case err := <-v.unkept:
+			v.t.Warn("atoll", v.t.Fill("收到的文件未能写入：%v", "what came could not be stored: %v", err), v.t.Fill("予以纠正；成员会再次发送", "correct that; members send it again"))
 		case err := <-v.failed:
 			return err
 		case <-cmd.Context().Done():
@@ -309,12 +345,11 @@ func (v *gathering) gather(cmd *cobra.Command) error {
 
 // tell says what is new, and for whom the founding waits.
 func (v *gathering) tell(told, s *founding.State) {
-	names := func(list []string) string { return strings.Join(list, " ") }
 	if !s.Drafted && !slices.Equal(told.Cards, s.Cards) && len(s.Cards) > 0 {
-		v.t.Say("尚缺名片：%s", "cards are missing of: %s", names(s.Cards))
+		v.t.Say("尚缺名片：%s", "cards are missing of: %s", rollOf(s.Cards))
 	}
 	if s.Drafted && !s.Founded && !slices.Equal(told.Unsigned, s.Unsigned) {
-		v.t.Say("尚未签署：%s", "these have not signed yet: %s", names(s.Unsigned))
+		v.t.Say("尚未签署：%s", "these have not signed yet: %s", rollOf(s.Unsigned))
 	}
 	if s.Founded && !told.Founded {
 		v.t.Say("全体成员已签署", "all members have signed")

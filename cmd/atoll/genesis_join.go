@@ -24,6 +24,7 @@ var errFounded = errors.New("not the genesis that was signed")
 type joining struct {
 	dir, fingerprint, dated string
 	patience
+	each time.Duration // for one request
 
 	home    *home
 	founder *web.Client
@@ -32,7 +33,7 @@ type joining struct {
 }
 
 func joinCommand() *cobra.Command {
-	v := new(joining)
+	v := &joining{each: requestTime}
 	cmd := &cobra.Command{
 		Use:   "join URL",
 		Short: cli.Both("参与创立网络：交名片、核对并签署草案、取得创世文件", "Take part in a founding: send the card, sign the draft, get the genesis"),
@@ -238,7 +239,7 @@ func (v *joining) fetchGenesis(ctx context.Context, draft *ledger.Genesis) error
 	}
 	// The founder ends once all have said that they have it. Where this does not get
 	// there its operator ends it.
-	ctx, cancel := context.WithTimeout(ctx, requestTime)
+	ctx, cancel := context.WithTimeout(ctx, v.each)
 	defer cancel()
 	_, _ = v.founder.Send(ctx, web.PathSignature, signature)
 	return nil
@@ -271,7 +272,7 @@ const (
 // that does not mend, or until the wait is over.
 func (v *joining) until(ctx context.Context, do func(context.Context) error) error {
 	for pause := firstPause; ; pause = min(2*pause, longPause) {
-		once, cancel := context.WithTimeout(ctx, requestTime)
+		once, cancel := context.WithTimeout(ctx, v.each)
 		err := do(once)
 		cancel()
 		p := new(problem.Error)
@@ -281,6 +282,7 @@ func (v *joining) until(ctx context.Context, do func(context.Context) error) err
 		case ctx.Err() != nil:
 			return v.late(ctx)
 		case errors.Is(err, context.DeadlineExceeded): // this request's
+			p.Code = problem.Unavailable
 		case !errors.As(err, &p) || !p.Retryable:
 			return err
 		}
@@ -298,13 +300,13 @@ func (v *joining) until(ctx context.Context, do func(context.Context) error) err
 
 // late is the error of a wait that is over, which says for whom it was.
 func (v *joining) late(ctx context.Context) error {
-	err := inTime(ctx, ctx.Err())
-	if !errors.Is(err, errLate) {
+	err, o := inTime(ctx, ctx.Err()), new(over)
+	if !errors.As(err, &o) {
 		return err
 	}
-	what := cli.Errorf(errLate, "创立者 %[2]s 在 %[1]s 内没有应答", "the founder at %[2]s does not answer within %[1]s", v.wait, v.founder.URL)
+	what := cli.Errorf(errLate, "创立者 %[2]s 在 %[1]s 内没有应答", "the founder at %[2]s does not answer within %[1]s", o.within, v.founder.URL)
 	if v.said == problem.FoundingWaiting {
-		what = cli.Errorf(errLate, "其他成员在 %s 内尚未完成", "the other members have not done their part within %s", v.wait)
+		what = cli.Errorf(errLate, "其他成员在 %s 内尚未完成", "the other members have not done their part within %s", o.within)
 	}
 	return what.With("再次运行同一命令，将由原处继续；--wait 可延长等待", "run the same command again: it goes on where it was; --wait makes it wait longer")
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
-	"strings"
 	"time"
 
 	"atoll/cmd/internal/cli"
@@ -77,11 +76,11 @@ func readEither(path string) (g *ledger.Genesis, founded bool, err error) {
 // describe prints who has signed a draft.
 func (s *signatures) describe(t *cli.Printer) {
 	none := t.In("无", "nobody")
-	names := func(list []string) string {
+	names := func(list []string) cli.Filled {
 		if list == nil {
-			return none
+			return cli.Filled(none)
 		}
-		return strings.Join(list, " ")
+		return rollOf(list)
 	}
 	t.Row("草案已签署", "signed by", names(s.signed))
 	t.Row("尚未签署", "not signed by", names(s.missing))
@@ -186,7 +185,7 @@ func describeGenesis(t *cli.Printer, g *ledger.Genesis, printed bool) {
 	zone := consent.Zone(g.Offset)
 	t.Row("起始时间", "begins", t.Fill("%s；日期按 %s 计", "%s; days are those of %s", cli.MomentOf(g.Time, zone), zone))
 	t.Row("格式", "format", t.Fill("版本 %d，算法 %s", "version %d, algorithms %s", g.Version, g.Suite))
-	t.Row("投票者", "voters", strings.Join(g.Voters, " "))
+	t.Row("投票者", "voters", rollOf(g.Voters))
 	t.Row("共签人", "cosigners", quorumWords(t, g.Cosigners, int(g.Quorum), int(g.Faults)))
 	t.Row("变更须同意", "approvals", t.Fill("%d 个成员中的 %d 个", "of %d members %d have to agree to a change", len(g.Members), g.Approvals))
 	t.Row("额度", "budget", t.Fill("每个成员每日：%d 个条目，%d MiB", "of each member and day: %d entries, %d MiB", g.Entries, g.Bytes>>20))

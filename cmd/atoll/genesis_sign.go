@@ -72,6 +72,9 @@ func (h *home) signable(g *ledger.Genesis, dated string) error {
 	if err := timely(g, dated); err != nil {
 		return err
 	}
+	if err := reachable(g); err != nil {
+		return err
+	}
 	return sealable(g)
 }
 

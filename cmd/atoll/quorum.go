@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"strings"
 
 	"atoll/cmd/internal/cli"
@@ -16,12 +15,18 @@ const fewCosigners = 3
 
 // quorumWords describes what a set of cosigners withstands: how many have to
 // sign, how many may be away, and how many may be dishonest.
-func quorumWords(t *cli.Printer, names []string, k, f int) string {
-	format := "%s: %d have to sign, %d may be away, %d may lie"
-	if t.Lang != "en" {
-		format = "%s：须有 %d 个签署，可缺席 %d 个，可容忍 %d 个说谎"
+func quorumWords(t *cli.Printer, names []string, k, f int) cli.Filled {
+	return t.Fill("%s：须有 %d 个签署，可缺席 %d 个，可容忍 %d 个说谎", "%s: %d have to sign, %d may be away, %d may lie", rollOf(names), k, len(names)-k, f)
+}
+
+// rollOf returns a list of names that is shown whole: people sign it, or wait for
+// those on it. A text from outside is cut where it is long.
+func rollOf(names []string) cli.Filled {
+	list := make([]string, len(names))
+	for i, name := range names {
+		list[i] = cli.Clean(name)
 	}
-	return fmt.Sprintf(format, strings.Join(names, " "), k, len(names)-k, f)
+	return cli.Filled(strings.Join(list, " "))
 }
 
 // warnFew warns that a set of cosigners withstands no dishonest one.

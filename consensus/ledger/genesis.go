@@ -227,7 +227,7 @@ func (g *Genesis) checkMembers() error {
 	if n := len(with(g.Members, Auditor)); n > MaxAuditors {
 		return malformed("genesis: %d auditors at most, not %d: what only they may read is sealed to each of them", MaxAuditors, n)
 	}
-	seen := map[string]bool{}
+	owner := map[string]string{}
 	for i := range g.Members {
 		m := &g.Members[i]
 		if err := m.Check(); err != nil {
@@ -237,10 +237,14 @@ func (g *Genesis) checkMembers() error {
 			return malformed("genesis: members are not ascending")
 		}
 		for _, key := range [][]byte{m.Peer, m.Statement, m.Log, m.Cosign, m.Age} {
-			if seen[string(key)] {
+			switch first := owner[string(key)]; first {
+			case "":
+				owner[string(key)] = m.Name
+			case m.Name:
 				return malformed("genesis: member %s has a key that is used twice", m.Name)
+			default: // which of them has the other's key, the draft does not show
+				return malformed("genesis: members %s and %s have the same key", first, m.Name)
 			}
-			seen[string(key)] = true
 		}
 	}
 	return nil

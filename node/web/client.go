@@ -169,10 +169,13 @@ const maxRedirects = 3
 func sameHost(next *http.Request, before []*http.Request) error {
 	first := before[0].URL
 	if next.URL.Host != first.Host || next.URL.Scheme != first.Scheme && next.URL.Scheme != "https" || len(before) > maxRedirects {
-		return fmt.Errorf("it sends on to %.200q, which was not asked for", next.URL.Redacted())
+		return fmt.Errorf("it sends on to %.200q, %w", next.URL.Redacted(), errElsewhere)
 	}
 	return nil
 }
+
+// errElsewhere means that a server sends on to another host.
+var errElsewhere = errors.New("which was not asked for")
 
 // silent returns the error for no answer, or an incomplete one.
 func (c *Client) silent(ctx context.Context, err error) error {
@@ -185,7 +188,7 @@ func (c *Client) silent(ctx context.Context, err error) error {
 	}
 	return &problem.Error{
 		Code: problem.Unavailable, Message: fmt.Sprintf("%s does not answer: %v", c.URL, err),
-		Hint: "check the address, try again, or ask another member", Retryable: true,
+		Hint: "check the address, try again, or ask another member", Retryable: !errors.Is(err, errElsewhere),
 	}
 }
 

@@ -58,7 +58,7 @@ var (
 		{"it names more agencies than a network has", "", "所列机构多于网络所有"},
 		{"too many requests of this network are under way", "", "来自同一网段的请求过多"},
 		{"too many statements are under way", "", "正在处理的声明过多"},
-		{"too many statements from this address", "", "来自该地址的声明过多"},
+		{"too many requests from this address", "", "来自该地址的请求过多"},
 		{"statements are posted", "", "声明须以 POST 送交"},
 		{"the body is larger than any statement with its sealed part", "", "内容大于任何声明"},
 		{"no addresses of proxies", "", "没有写明代理的地址"},

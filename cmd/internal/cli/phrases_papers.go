@@ -186,6 +186,7 @@ var (
 		{"genesis: origin is like log.example.cn/province/1", "an origin is like log.example.cn/province/1", "日志名（origin）应如 log.example.cn/province/1"},
 		{"genesis: name", "the network's name is missing, or too long", "网络名称缺失或过长"},
 		{"genesis: no purpose", "a network has at least one purpose", "网络至少须有一种用途"},
+		{"genesis: members %s and %s have the same key", "members ${1} and ${2} have the same key", "成员 ${1} 与 ${2} 的密钥相同"},
 		{"genesis: member %s has a key that is used twice", "member ${1} has a key that is used twice", "成员 ${1} 的密钥被重复使用"},
 		{"genesis: members are not ascending", "a member is named twice, or the members are in no order", "有成员重名，或成员次序不符"},
 		{"genesis: %s: %s is not a member", "${1}: ${2} is not a member", "${1}：${2} 不是成员"},
