@@ -46,7 +46,7 @@ func (o *own) UnmarshalYAML(n ast.Node) error {
 }
 
 // foreign are words of the YAML library and of Go, which no author has to know.
-var foreign = regexp.MustCompile("!!|unmarshal|Go |struct|reflect|token|\\bnode\\b|\\[\\d+:\\d+\\]|interface|cannot be used|sequence|string was|int was|mapping was")
+var foreign = regexp.MustCompile(`!!|unmarshal|Go |struct|reflect|token|\bnode\b|\[\d+:\d+\]|interface|cannot be used|sequence|string was|int was|mapping was`)
 
 // Errors about invalid files use this package's words, in both languages, and
 // contain the position and the key.
