@@ -24,5 +24,5 @@ func (n *Node) Obstacle() string {
 		seen = []string{"none"}
 	}
 	return fmt.Sprintf("no leader is known: of the voters %s it takes %d, and this member sees %s",
-		strings.Join(voters, " "), len(voters)/2+1, strings.Join(seen, " "))
+		strings.Join(voters, ", "), len(voters)/2+1, strings.Join(seen, ", "))
 }

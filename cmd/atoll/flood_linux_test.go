@@ -178,7 +178,7 @@ func TestFlood(t *testing.T) {
 	c.must(err)
 	flooded := c.revoke(second)
 	var out api.StatementOut
-	c.do(&out, "credential", "revoke", "--dir", "market", "firm/credential.pem")
+	c.do(&out, "credential", "revoke", "--yes", "--dir", "market", "firm/credential.pem")
 	c.must(eventually(func() error { // commits continue, and the flooded voter has them
 		now, err := statusOf(filepath.Join(c.dir, "tax"))
 		if err == nil && now.Size <= out.Entry {

@@ -136,12 +136,13 @@ func inChinese(stderr string) error {
 // Chinese. What is quoted, a command and its arguments, and names in capitals are none.
 func englishIn(line string) string {
 	for _, not := range []*regexp.Regexp{
-		regexp.MustCompile(`^\{.*`),                          // a node's log
-		regexp.MustCompile(`"[^"]*"|“[^”]*”`),                // what was given
-		regexp.MustCompile(`(atoll|chmod|ulimit)( [!-~]+)+`), // a command to be run
-		regexp.MustCompile(`[0-9a-f]{4}( [0-9a-f]{4})+`),     // a fingerprint
-		regexp.MustCompile(`-----(BEGIN|END)[A-Z ]*-----`),   // of a paper
-		regexp.MustCompile(`[!-~]*[./:=_-][!-~]*`),           // paths, addresses, codes, flags, days
+		regexp.MustCompile(`^\{.*`),                                  // a node's log
+		regexp.MustCompile(`"[^"]*"|“[^”]*”`),                        // what was given
+		regexp.MustCompile(`(atoll|chmod|ulimit)( [!-~]+)+`),         // a command to be run
+		regexp.MustCompile(`[0-9a-f]{4}( [0-9a-f]{4})+`),             // a fingerprint
+		regexp.MustCompile(`-----(BEGIN|END)[A-Z ]*-----`),           // of a paper
+		regexp.MustCompile(`[!-~]*[./:=_-][!-~]*`),                   // paths, addresses, codes, flags, days
+		regexp.MustCompile(`\b(auditor|bank|court|ip|market|tax)\b`), // members of the stories
 	} {
 		line = not.ReplaceAllString(line, "、")
 	}

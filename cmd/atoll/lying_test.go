@@ -26,6 +26,7 @@ type liar struct {
 	w     *audittest.World
 	dir   string // of the enterprise
 	s     *folder
+	firm  *audittest.Firm
 	deal  *audittest.Deal
 	files map[string][]byte
 	carry func(ctx context.Context, statement, sealed []byte, seen uint64) (web.Result, error)
@@ -44,10 +45,10 @@ func newLiar(t *testing.T) *liar {
 	t.Setenv("ATOLL_LANG", "en")
 	l.s, err = newFolder(l.dir, audittest.Subject, genesis, "correct horse battery")
 	l.check(err)
-	firm := &audittest.Firm{Subject: l.s.Subject, Keyring: l.s.Keys()}
-	firm.Credential = l.w.Credential(l.s.Subject, l.s.Enrolment().Key, l.w.Today(), l.w.Today()+400)
-	l.w.Issue(firm.Credential, firm.Credential)
-	l.deal = l.w.Grant(firm, nil)
+	l.firm = &audittest.Firm{Subject: l.s.Subject, Keyring: l.s.Keys()}
+	l.firm.Credential = l.w.Credential(l.s.Subject, l.s.Enrolment().Key, l.w.Today(), l.w.Today()+400)
+	l.w.Issue(l.firm.Credential, l.firm.Credential)
+	l.deal = l.w.Grant(l.firm, nil)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /log/", func(rw http.ResponseWriter, r *http.Request) {
 		data, ok := l.files[strings.TrimPrefix(r.URL.Path, "/log/")]

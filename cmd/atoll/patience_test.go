@@ -113,7 +113,7 @@ func TestWaitEndsWithTheNode(t *testing.T) {
 	l, dir := newLiar(t), t.TempDir()
 	file, credential := filepath.Join(dir, "consent.pem"), filepath.Join(dir, "credential.pem")
 	l.check(writeFrom(file, paper.Consent, subject.Signed{Statement: []byte("signed"), Sealed: []byte("sealed")}))
-	l.check(writePaper(credential, paper.Credential, []byte("signed")))
+	l.check(writePaper(credential, paper.Credential, l.firm.Credential))
 	genesis, err := os.ReadFile(filepath.Join(l.dir, fileGenesis))
 	l.check(err)
 	var commands sync.WaitGroup
@@ -157,8 +157,9 @@ func TestNodeKnowsTheWait(t *testing.T) {
 	}()
 	t.Cleanup(func() { s.Close() })
 	credential := filepath.Join(t.TempDir(), "credential.pem")
-	l.check(writePaper(credential, paper.Credential, []byte("signed")))
+	l.check(writePaper(credential, paper.Credential, l.firm.Credential))
 	l.ends(cli.ExitUnproved, "credential", "revoke", "--yes", credential, "--dir", l.dir, "--wait", "3s")
+	close(told)
 	var ms int
 	if _, err := fmt.Sscan(<-told, &ms); err != nil || ms <= 0 || ms >= 3000 {
 		t.Errorf("the node is given %d ms, %v", ms, err)
