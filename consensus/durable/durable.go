@@ -8,10 +8,12 @@
 package durable
 
 import (
+	"crypto/rand"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"atoll/consensus/scarce"
 )
@@ -55,10 +57,55 @@ func replaceBy(part *os.File, path string, data []byte) error {
 // Create writes a file that does not exist yet, and creates the folders above
 // it (mode 0700). The error is [fs.ErrExist] if the file exists. After any
 // other error there is no file.
+//
+// The file has its name only once it is whole: nobody sees half of it, and none is
+// left by a process that is killed. That takes a second name, so a file system without
+// hard links does not give it.
 func Create(path string, data []byte, mode fs.FileMode) error {
 	if err := folders(filepath.Dir(path)); err != nil {
 		return err
 	}
+	if _, err := os.Lstat(path); err == nil {
+		return exists(path)
+	}
+	if err := createWhole(path, data, mode); !errors.Is(err, errNoLink) {
+		return err
+	}
+	return createInPlace(path, data, mode)
+}
+
+// errNoLink means that a file could not be given a second name.
+var errNoLink = errors.New("no hard link")
+
+func exists(path string) error { return &fs.PathError{Op: "open", Path: path, Err: syscall.EEXIST} }
+
+func createWhole(path string, data []byte, mode fs.FileMode) error {
+	part := filepath.Join(filepath.Dir(path), "."+rand.Text()+".new")
+	f, err := scarce.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return about(path, err)
+	}
+	if err := fill(f, data); err != nil {
+		return errors.Join(about(path, err), removed(part))
+	}
+	switch err := os.Link(part, path); {
+	case errors.Is(err, fs.ErrExist):
+		return errors.Join(exists(path), removed(part))
+	case err != nil:
+		return errors.Join(errNoLink, err, removed(part))
+	}
+	return errors.Join(removed(part), SyncFolder(filepath.Dir(path)))
+}
+
+// about is an error of an unfinished file, by the name that the file was to have.
+func about(path string, err error) error {
+	if p := new(fs.PathError); errors.As(err, &p) {
+		p.Path = path
+	}
+	return err
+}
+
+func createInPlace(path string, data []byte, mode fs.FileMode) error {
 	f, err := scarce.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return err

@@ -186,3 +186,24 @@ func FuzzRecord(f *testing.F) {
 		}
 	})
 }
+
+// Whoever finds a new file finds all of it: a process that is killed leaves no half.
+func TestCreateWhole(t *testing.T) {
+	path, data := filepath.Join(t.TempDir(), "f"), make([]byte, 32<<20)
+	created := make(chan error, 1)
+	go func() { created <- durable.Create(path, data, 0o600) }()
+	for {
+		info, err := os.Stat(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil || info.Size() != int64(len(data)) {
+			t.Errorf("%d of %d bytes, %v", info.Size(), len(data), err)
+		}
+		break
+	}
+	if err := <-created; err != nil {
+		t.Error(err)
+	}
+	only(t, path)
+}
