@@ -327,8 +327,9 @@ but its seed holds it up; what it cannot remember is said when it is done.`),
 			if err != nil {
 				return err
 			}
-			data := map[string]any{"consent": args[0], "proved": got.proven != nil, "told": got.agencies(), "answers": got.answers}
-			return v.report(cmd, got, "atoll.revocation/v1", data, "授权 %[2]s 已撤回，条目 %[1]d", "consent %[2]s is taken back, entry %[1]d", got.answers[0].Answer.Index, args[0])
+			id := s.ConsentID(number).String() // whole, where it was abbreviated
+			data := map[string]any{"consent": id, "proved": got.proven != nil, "told": got.agencies(), "answers": got.answers}
+			return v.report(cmd, got, "atoll.revocation/v1", data, "授权 %[2]s 已撤回，条目 %[1]d", "consent %[2]s is taken back, entry %[1]d", got.answers[0].Answer.Index, id)
 		},
 	}
 	v.flags(cmd)
