@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"atoll/cmd/internal/cli"
@@ -45,6 +47,7 @@ of a small vocabulary and those that seem to mean none.`),
 	f.StringVar(&n.config.Name, "source", "main", cli.Both("数据源在 node.yaml 中的名称", "the source's name in node.yaml"))
 	f.StringVar(&n.config.Encoding, "encoding", "", cli.Both("文件的编码：utf-8 或 gb18030", "of a file: utf-8 or gb18030"))
 	f.StringVar(&n.config.Delimiter, "delimiter", "", cli.Both(`CSV 文件的分隔符："," ";" "|" 或制表符`, `of a CSV file: "," ";" "|" or a tab`))
+	f.BoolVar(&n.config.Newlines, "newlines", false, cli.Both("CSV 文件中引号内的文字可以换行", "of a CSV file: a quoted text may go on in the next line"))
 	f.BoolVar(&n.config.Trim, "trim", false, cli.Both("列名和各值前后的空格不算在内", "blanks around names of columns and around values are none of theirs"))
 	f.StringVarP(&n.out, "out", "o", "catalog.yaml", cli.Both("草稿的文件，不得已存在", "file for the draft; it must not exist"))
 	return cli.Needs(cmd, "from", "agency")
@@ -60,7 +63,7 @@ func (n *drafting) run(cmd *cobra.Command) error {
 	}
 	table, err := n.look(cmd)
 	if err != nil {
-		return err
+		return unreadable(err)
 	}
 	text, decide, err := catalog.Draft(table, t.Lang)
 	if err != nil {
@@ -115,6 +118,35 @@ func (n *drafting) look(cmd *cobra.Command) (t catalog.Table, err error) {
 	return catalog.Table{Agency: n.agency, Source: n.config.Name, Name: n.table, Rows: rows, Columns: columns}, err
 }
 
+// unreadable adds to an error of a table what helps where no catalog and no
+// node.yaml exist yet: a flag, another file, or a correction.
+func unreadable(err error) error {
+	var e *source.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	hint := cli.Text{Chinese: "更正所指的文件，或由另一张表起草", English: "correct the file named, or draft from another table"}
+	switch e.Code {
+	case source.Encoding:
+		hint = cli.Text{Chinese: "GBK 和 GB 18030 文件加 --encoding gb18030，其他编码先另存为 UTF-8", English: "for GBK and GB 18030 add --encoding gb18030; save a file of another encoding as UTF-8 first"}
+	case source.BadRow:
+		hint = cli.Text{Chinese: "更正所指的行；分隔符不是逗号的加 --delimiter，引号内有换行的加 --newlines", English: "correct the line named; add --delimiter where another sign than a comma separates columns, --newlines where quoted texts have several lines"}
+	case source.NotReadable, source.BadConfig:
+		hint = cli.Text{Chinese: "核对 --from 和 --table，以及文件的权限", English: "check --from and --table, and the rights of the file"}
+	}
+	return &said{error: err, chinese: e.Chinese(), hint: hint.Chinese, english: hint.English}
+}
+
+// yamlPath returns a path as YAML reads it.
+func yamlPath(path string) string {
+	if plainPath.MatchString(path) {
+		return catalog.Word(path)
+	}
+	return strconv.Quote(path)
+}
+
+var plainPath = regexp.MustCompile(`^[\p{L}\p{N}_./][\p{L}\p{N}_./-]*$`)
+
 // lines returns the lines that the node.yaml beside the catalog needs to find
 // the table: its paths are relative to its folder.
 func (n *drafting) lines() string {
@@ -124,11 +156,14 @@ func (n *drafting) lines() string {
 	} else if whole, err := filepath.Abs(path); err == nil { // one of them is relative
 		path = whole
 	}
-	text := fmt.Sprintf("  catalog: %s\n  sources:\n    - name: %s\n      kind: %s\n      path: %s", filepath.Base(n.out), n.config.Name, n.config.Kind, path)
+	text := fmt.Sprintf("  catalog: %s\n  sources:\n    - name: %s\n      kind: %s\n      path: %s", yamlPath(filepath.Base(n.out)), catalog.Word(n.config.Name), n.config.Kind, yamlPath(path))
 	for _, key := range [][2]string{{"encoding", n.config.Encoding}, {"delimiter", n.config.Delimiter}} {
 		if key[1] != "" {
 			text += fmt.Sprintf("\n      %s: %q", key[0], key[1])
 		}
+	}
+	if n.config.Newlines {
+		text += "\n      newlines: true"
 	}
 	if n.config.Trim {
 		text += "\n      trim: true"

@@ -93,6 +93,7 @@ var known = []struct {
 	{syscall.EROFS, cli.ExitFailure, "path.unusable", hintPath},
 	{syscall.ENOTDIR, cli.ExitFailure, "path.unusable", hintPath},
 	{syscall.EISDIR, cli.ExitFailure, "path.unusable", hintPath},
+	{syscall.ELOOP, cli.ExitFailure, "path.unusable", hintPath},
 	{cli.ErrText, cli.ExitConfig, "file.text", "save it as UTF-8, with lines that end in LF or CRLF"},
 	{cli.ErrLarge, cli.ExitConfig, "file.large", "check the path: this is probably another file"},
 	{cli.ErrUsage, cli.ExitUsage, problem.Usage, ""},
@@ -118,6 +119,9 @@ func explain(err error) (int, *problem.Error) {
 		}
 	}
 	e := node.Explain(err)
+	if errors.As(err, &s) && s.english != "" {
+		e.Hint = s.english
+	}
 	return exitOf(e.Code), e
 }
 

@@ -96,6 +96,10 @@ func (e *enlistment) make(lang string) (*ledger.Card, error) {
 	if err != nil {
 		return nil, err
 	}
+	in := func(name string) string { return filepath.Join(e.dir, name) }
+	if err := vacant(in(fileSeed), in(fileAge), in(fileConfig), in(cardFile(e.config.Name))); err != nil {
+		return nil, err // before anything is written: half a folder would have keys and no card
+	}
 	recipient := identity.Recipient()
 	age := fmt.Sprintf("# public key: %s\n%s\n", recipient, identity.Reveal())
 	if err := durable.Create(filepath.Join(e.dir, fileSeed), []byte(seed.Reveal()+"\n"), 0o600); err != nil {

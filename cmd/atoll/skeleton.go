@@ -2,11 +2,11 @@ package main
 
 import (
 	"fmt"
-	"os"
 
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
 	"atoll/consensus/durable"
+	"atoll/node/catalog"
 )
 
 // init also writes a catalog for an agency and a template for a bank, with
@@ -26,7 +26,7 @@ const (
 // createDraft writes a file. A file of that name may exist only if init wrote
 // it and nobody has edited it.
 func createDraft(path, text string, skeleton func(lang string) string) error {
-	have, err := os.ReadFile(path)
+	have, err := cli.ReadFile(path, 64<<10)
 	if err == nil && (string(have) == skeleton(consent.Chinese) || string(have) == skeleton(consent.English)) {
 		return durable.ReplaceShared(path, []byte(text))
 	}
@@ -45,7 +45,7 @@ func skeletonCatalog(agency, lang string) string {
 # It is easier to draft one from a real table: atoll catalog new --from TABLE.csv --agency %[1]s
 # Then: atoll catalog lint catalog.yaml, and atoll source test --dir this folder.
 # While table is %[2]s the node does not start, so that nothing is offered.
-`)+`agency: %[1]s
+`)+`agency: %[16]s
 version: 1 %[3]s
 datasets:
   - name: example %[4]s
@@ -81,7 +81,8 @@ rules:
 		t.In("# 如何计算；单行数据集可写 field: amount", "# how it is computed; of one record, field: amount does"),
 		t.In("# state：询问当日的状况；flow：已结束各月之内发生的", "# state: what stands on the day; flow: what was in closed months"),
 		t.In("# value、band（须有 bands）或 count", "# value, band (with bands) or count"),
-		t.In("# 哪些用途可以应答", "# for which purposes is answered"))
+		t.In("# 哪些用途可以应答", "# for which purposes is answered"),
+		catalog.Word(agency))
 }
 
 // skeletonTemplate is a template that asks an agency which no network has.

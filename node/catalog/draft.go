@@ -35,11 +35,25 @@ type Table struct {
 // ErrNoKey means that no column of a table holds social credit codes.
 var ErrNoKey = says(0, "no column of this table has social credit codes in most of its rows: the table is not by enterprise, or its codes are mistyped")
 
+// ErrNoRows means that a table has columns and no row, which says nothing about
+// them.
+var ErrNoRows = says(0, "the table has no rows: draft from one that has")
+
+// ErrPersonal means that every usable column of a table besides its key is
+// about persons.
+var ErrPersonal = says(0, "beside the key all columns are about persons, which no draft offers: make a view that counts or leaves them out")
+
+// ErrKeyName means that a catalog cannot use the name of the key's column.
+var ErrKeyName = says(0, "the column with the social credit codes has a name with more in it than letters, digits and _: rename it, or make a view")
+
 // ErrTableName means that a catalog cannot use the table's name.
 var ErrTableName = says(0, "the table's name has more in it than letters, digits and _: rename it, or make a view")
 
 // ErrNoFields means that a table has no usable column besides its key.
 var ErrNoFields = says(0, "beside the key no column has values that could be read: there is nothing to offer")
+
+// ErrNames means that a catalog can use no name of a column besides the key.
+var ErrNames = says(0, "beside the key no column has a name of letters, digits and _ alone and values that could be read: rename the columns, or make a view")
 
 // Draft writes a catalog of one dataset for a table; [Parse] accepts the text.
 // Everything that Draft cannot know is in the text as a comment, and in decide.
@@ -50,14 +64,31 @@ func Draft(t Table, language string) (text string, decide []string, err error) {
 		return "", nil, ErrTableName
 	}
 	w := drafter{t: t, language: language}
-	key := slices.IndexFunc(t.Columns, func(c Seen) bool { return c.Keys > 0 && c.Keys*2 > t.Rows })
+	if t.Rows == 0 {
+		return "", nil, ErrNoRows
+	}
+	isKey := func(c Seen) bool { return c.Keys > 0 && c.Keys*2 > t.Rows }
+	key := slices.IndexFunc(t.Columns, isKey)
 	if key < 0 {
 		return "", nil, ErrNoKey
 	}
 	w.key = t.Columns[key]
+	if !identifier.MatchString(w.key.Column) {
+		return "", nil, ErrKeyName
+	}
+	for _, c := range t.Columns {
+		if isKey(c) {
+			w.keys = append(w.keys, c.Column)
+		}
+	}
 	w.columns(key)
-	if len(w.list) == 0 {
+	switch {
+	case len(w.list) == 0 && w.renamed:
+		return "", nil, ErrNames
+	case len(w.list) == 0:
 		return "", nil, ErrNoFields
+	case w.one() && !slices.ContainsFunc(w.list, func(c drafted) bool { return !c.Personal }):
+		return "", nil, ErrPersonal
 	}
 	w.dataset()
 	w.fields()
@@ -81,7 +112,9 @@ type drafter struct {
 	t        Table
 	language string
 	key      Seen
+	keys     []string // columns that could be the key
 	list     []drafted
+	renamed  bool   // whether a column was left out because of its name
 	date     string // the field with the day of a row, or ""
 	text     strings.Builder
 	decide   []string
@@ -106,21 +139,35 @@ func (w *drafter) one() bool { return w.key.Subjects == w.key.Keys }
 // columns names the fields and finds the date.
 func (w *drafter) columns(key int) {
 	used := map[string]bool{}
+	for _, c := range w.t.Columns { // a column keeps its own name, whatever is made up for others
+		if identifier.MatchString(c.Column) && c.Type != 0 {
+			used[c.Column] = used[c.Column] || fieldName(c.Column) == c.Column
+		}
+	}
 	var dates []string
+	more := 0
 	for i, c := range w.t.Columns {
 		switch {
 		case i == key:
 			continue
 		case !identifier.MatchString(c.Column):
+			w.renamed = true
 			w.decide = append(w.decide, w.say(fmt.Sprintf("第 %d 列的名称含有文字、数字和 _ 以外的字符，未列入：请改名或建视图", i+1), fmt.Sprintf("column %d has a name with more in it than letters, digits and _, and is left out: rename it, or make a view", i+1)))
 			continue
 		case c.Type == 0:
 			w.decide = append(w.decide, w.say("列 "+c.Column+" 没有可读取的值，未列入", "column "+c.Column+" has no value that could be read, and is left out"))
 			continue
 		}
+		if len(w.list) == MaxFields {
+			more++
+			continue
+		}
 		name := fieldName(c.Column)
-		if name == "" || used[name] {
+		if name == "" || used[name] && name != c.Column {
 			name = "c" + strconv.Itoa(i+1)
+			for used[name] {
+				name += "_"
+			}
 		}
 		used[name] = true
 		w.list = append(w.list, drafted{c, name})
@@ -128,12 +175,28 @@ func (w *drafter) columns(key int) {
 			dates = append(dates, name)
 		}
 	}
+	if more > 0 {
+		w.decide = append(w.decide, w.say(fmt.Sprintf("一个数据集至多 %d 个字段：最后 %d 列未列入", MaxFields, more), fmt.Sprintf("a dataset has at most %d fields: the last %d columns are left out", MaxFields, more)))
+	}
 	if len(dates) > 0 && !w.one() {
 		w.date = dates[0]
 	}
 	if len(dates) > 1 && !w.one() {
 		w.decide = append(w.decide, w.say("各行按哪个日期计："+strings.Join(dates, "、"), "by which date rows go: "+strings.Join(dates, ", ")))
 	}
+}
+
+// Word returns a name as YAML reads it: a text, and neither a number nor a word
+// of YAML.
+func Word(name string) string {
+	switch strings.ToLower(name) {
+	case "null", "true", "false", "yes", "no", "on", "off", "y", "n":
+		return strconv.Quote(name)
+	}
+	if name != "" && name[0] >= '0' && name[0] <= '9' {
+		return strconv.Quote(name)
+	}
+	return name
 }
 
 var notOfName = regexp.MustCompile(`[^a-z0-9_]+`)
@@ -166,22 +229,29 @@ func (w *drafter) dataset() {
 		name = "dataset"
 	}
 	w.line(0, "# "+w.say("目录草稿。注释中“请决定”之处须由熟悉登记的人改定；改后用 atoll catalog lint 检查。", "A draft. Where a comment says \"decide\", a person who knows the register does; then run atoll catalog lint."))
-	w.line(0, "agency: "+t.Agency)
+	w.line(0, "agency: "+Word(t.Agency))
 	w.line(0, "version: 1")
 	w.line(0, "datasets:")
-	w.line(1, "- name: "+name)
+	w.line(1, "- name: "+Word(name))
 	w.line(2, "title: "+title(t.Name)+w.ask("数据集、各输出项的名称（授权书中显示的）", "the titles of dataset and outputs, which every consent shows"))
 	w.line(2, "sensitivity: "+level+w.ask("敏感级别，JR/T 0197 的 1 至 5 级；哪些列是个人信息（personal: true）", "sensitivity, 1 to 5 after JR/T 0197, and which columns are data on persons (personal: true)"))
-	w.line(2, "source: "+t.Source)
-	w.line(2, "table: "+t.Name)
-	w.line(2, fmt.Sprintf("key: %s # %s", w.key.Column, w.say(fmt.Sprintf("%d 行中 %d 行有统一社会信用代码", t.Rows, w.key.Keys), fmt.Sprintf("%d of %d rows have a social credit code there", w.key.Keys, t.Rows))))
+	w.line(2, "source: "+Word(t.Source))
+	w.line(2, "table: "+Word(t.Name))
+	which := w.say(fmt.Sprintf("%d 行中 %d 行有统一社会信用代码", t.Rows, w.key.Keys), fmt.Sprintf("%d of %d rows have a social credit code there", w.key.Keys, t.Rows))
+	switch {
+	case len(w.keys) > 1:
+		which += w.ask("哪一列是被查询的企业："+strings.Join(w.keys, "、")+"；其余各列是其他企业的代码", "which column is the enterprise asked about: "+strings.Join(w.keys, ", ")+"; the others are codes of other enterprises")
+	case w.key.Keys < t.Rows:
+		w.decide = append(w.decide, w.say(fmt.Sprintf("%d 行没有可用的统一社会信用代码，更正前不能应答“没有”", t.Rows-w.key.Keys), fmt.Sprintf("%d rows have no usable social credit code: until they are corrected, no enterprise is told that there is none", t.Rows-w.key.Keys)))
+	}
+	w.line(2, "key: "+Word(w.key.Column)+" # "+which)
 	records := "many"
 	if w.one() {
 		records = "one"
 	}
 	w.line(2, "records: "+records)
 	if w.date != "" {
-		w.line(2, "date: "+w.date)
+		w.line(2, "date: "+Word(w.date))
 		w.line(2, "# stale_after: 62"+w.ask("最新一行最多可以旧多少天（stale_after），还是登记完整（complete: true）", "how old the newest row may be in days (stale_after), or whether the register is complete (complete: true)"))
 	}
 	w.line(2, "complete: false # "+w.say("true：没有记录即表示没有此事", "true: no row means that there is nothing to know"))
@@ -189,9 +259,9 @@ func (w *drafter) dataset() {
 
 func (w *drafter) fields() {
 	w.line(2, "fields:")
-	vocabularies, units := "", ""
+	vocabularies, units, nones := "", "", ""
 	for _, c := range w.list {
-		keys := []string{"name: " + c.field, "column: " + strconv.Quote(c.Column), "type: " + c.Type.String()}
+		keys := []string{"name: " + Word(c.field), "column: " + strconv.Quote(c.Column), "type: " + c.Type.String()}
 		if c.Dates != "" {
 			keys = append(keys, "date_format: ["+strconv.Quote(c.Dates)+"]")
 		}
@@ -203,6 +273,7 @@ func (w *drafter) fields() {
 		}
 		if none := quoted(c.None); len(none) > 0 {
 			keys = append(keys, "none: ["+strings.Join(none, ", ")+"]")
+			nones += " " + c.field
 		}
 		comment := ""
 		if words := quoted(c.Texts); len(words) > 0 && len(words) == len(c.Texts) && len(c.Texts) <= maxWords {
@@ -217,6 +288,9 @@ func (w *drafter) fields() {
 	}
 	if vocabularies != "" {
 		w.decide = append(w.decide, w.say("取值是否齐全："+vocabularies[1:], "whether the values are all there are, of: "+vocabularies[1:]))
+	}
+	if nones != "" {
+		w.decide = append(w.decide, w.say("none 中的各写法是否都表示没有值："+nones[1:], "whether all that is in none means that there is no value, of: "+nones[1:]))
 	}
 	if units != "" {
 		w.decide = append(w.decide, w.say("单位（unit，如 CNY），字段与输出项相同："+units[1:], "the unit (such as CNY), of field and output alike, of: "+units[1:]))
@@ -241,22 +315,27 @@ func (w *drafter) outputs() {
 	}
 	n := 0
 	for _, c := range w.list {
-		if c.Personal || c.field == "number" && !w.one() || n == MaxOutputs-1 {
+		if c.Personal || c.field == "number" && !w.one() {
 			continue
 		}
-		n++
+		if n++; n > MaxOutputs-1 {
+			continue
+		}
 		switch {
 		case w.one():
-			w.output(c.field, c.Column, c.Type, c.Scale, "field: "+c.field)
+			w.output(c.field, c.Column, c.Type, c.Scale, "field: "+Word(c.field))
 		case w.date != "":
 			w.output(c.field, c.Column, c.Type, c.Scale, fmt.Sprintf("value: %q", "newest(rows, r, r."+c.field+")"))
 		}
+	}
+	if n > MaxOutputs-1 {
+		w.decide = append(w.decide, w.say(fmt.Sprintf("一个数据集至多 %d 个输出项：最后 %d 个字段没有输出项", MaxOutputs, n-MaxOutputs+1), fmt.Sprintf("a dataset has at most %d outputs: the last %d fields have none", MaxOutputs, n-MaxOutputs+1)))
 	}
 	w.decide = append(w.decide, w.say("哪些输出项可以提供：删去其余的，并补上要计算的", "which outputs are offered: delete the others, and add what is to be computed"))
 }
 
 func (w *drafter) output(name, heading string, kind Type, scale int, how string) {
-	w.line(3, "- name: "+name)
+	w.line(3, "- name: "+Word(name))
 	w.line(4, "title: "+title(heading))
 	w.line(4, "type: "+kind.String())
 	if kind == TypeDecimal {

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -21,9 +22,11 @@ func TestDraft(t *testing.T) {
 		{Column: "number", Type: TypeInteger, None: []string{"-", ""}}, {Column: "_x", Type: TypeText, Texts: []string{"甲", "乙"}}, {Column: strings.Repeat("长", 64), Type: TypeText},
 	}
 	for name, table := range map[string]Table{
-		"many":         {Agency: "tax", Source: "main", Name: "returns", Rows: 3, Columns: append([]Seen{several}, odd...)},
-		"one":          {Agency: "tax", Source: "main", Name: "登记", Rows: 3, Columns: append([]Seen{code}, odd...)},
-		"without date": {Agency: "tax", Source: "main", Name: "in", Rows: 4, Columns: []Seen{{Column: "n", Type: TypeInteger}, several}},
+		"many":          {Agency: "tax", Source: "main", Name: "returns", Rows: 3, Columns: append([]Seen{several}, odd...)},
+		"one":           {Agency: "tax", Source: "main", Name: "登记", Rows: 3, Columns: append([]Seen{code}, odd...)},
+		"words of YAML": {Agency: "null", Source: "on", Name: "null", Rows: 3, Columns: []Seen{{Column: "c3", Type: TypeText}, several, {Column: "文", Type: TypeText}, {Column: "on", Type: TypeBool}}},
+		"too many":      {Agency: "tax", Source: "main", Name: "t", Rows: 3, Columns: append([]Seen{several}, numbered(300)...)},
+		"without date":  {Agency: "tax", Source: "main", Name: "in", Rows: 4, Columns: []Seen{{Column: "n", Type: TypeInteger}, several}},
 	} {
 		for _, lang := range []string{consent.Chinese, consent.English} {
 			text, decide, err := Draft(table, lang)
@@ -48,12 +51,49 @@ func TestDraft(t *testing.T) {
 	}{
 		"no codes":       {Table{Agency: "tax", Source: "main", Name: "t", Rows: 3, Columns: odd}, ErrNoKey},
 		"too few codes":  {Table{Agency: "tax", Source: "main", Name: "t", Rows: 6, Columns: []Seen{code}}, ErrNoKey},
-		"empty":          {Table{Agency: "tax", Source: "main", Name: "t"}, ErrNoKey},
+		"empty":          {Table{Agency: "tax", Source: "main", Name: "t", Columns: odd}, ErrNoRows},
+		"persons alone":  {Table{Agency: "tax", Source: "main", Name: "t", Rows: 3, Columns: []Seen{code, {Column: "who", Type: TypeText, Personal: true}}}, ErrPersonal},
+		"unusable names": {Table{Agency: "tax", Source: "main", Name: "t", Rows: 3, Columns: []Seen{code, {Column: "a b", Type: TypeText}}}, ErrNames},
+		"unusable key":   {Table{Agency: "tax", Source: "main", Name: "t", Rows: 3, Columns: []Seen{{Column: "1 码", Type: TypeText, Keys: 3, Subjects: 3}, {Column: "a", Type: TypeText}}}, ErrKeyName},
 		"name of a path": {Table{Agency: "tax", Source: "main", Name: "a-b", Rows: 3, Columns: []Seen{code}}, ErrTableName},
 		"keys alone":     {Table{Agency: "tax", Source: "main", Name: "t", Rows: 3, Columns: []Seen{code}}, ErrNoFields},
 	} {
 		if _, _, err := Draft(c.table, consent.English); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
+	}
+}
+
+func numbered(n int) (list []Seen) {
+	for i := range n {
+		list = append(list, Seen{Column: fmt.Sprintf("a%d", i), Type: TypeInteger})
+	}
+	return list
+}
+
+// TestDraftAsks: a draft says what it has guessed: which of two columns of codes
+// is the enterprise's, what means no value, which rows are nobody's, what it
+// has left out.
+func TestDraftAsks(t *testing.T) {
+	table := Table{Agency: "tax", Source: "main", Name: "deals", Rows: 10, Columns: append([]Seen{
+		{Column: "seller", Type: TypeText, Keys: 9, Subjects: 4}, {Column: "buyer", Type: TypeText, Keys: 9, Subjects: 3}, {Column: "paid", Type: TypeInteger, None: []string{"无"}},
+	}, numbered(300)...)}
+	for lang, want := range map[string][]string{
+		consent.English: {"seller, buyer", "no value, of: paid", "at most 200 fields", "at most 100 outputs"},
+		consent.Chinese: {"seller、buyer", "没有值：paid", "至多 200 个字段", "至多 100 个输出项"},
+	} {
+		_, decide, err := Draft(table, lang)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, word := range want {
+			if !strings.Contains(strings.Join(decide, "\n"), word) {
+				t.Errorf("%s: not asked: %s\n%q", lang, word, decide)
+			}
+		}
+	}
+	table.Columns = table.Columns[1:4]
+	if _, decide, err := Draft(table, consent.English); err != nil || !strings.Contains(strings.Join(decide, "\n"), "1 rows have no usable") {
+		t.Errorf("%v, %q", err, decide)
 	}
 }

@@ -173,7 +173,7 @@ func (d *drafter) input(a *asked) {
 		}
 		more += ", values: {" + strings.Join(list, ", ") + "}"
 	}
-	d.line(1, "- {name: %s, title: %s, agency: %s, dataset: %s, output: %s, disclosure: %s, months: %d%s}", a.name, short(o.Title), a.agency, a.dataset.Name, o.Name, a.by, o.Months, more)
+	d.line(1, "- {name: %s, title: %s, agency: %s, dataset: %s, output: %s, disclosure: %s, months: %d%s}", catalog.Word(a.name), short(o.Title), catalog.Word(a.agency), catalog.Word(a.dataset.Name), catalog.Word(o.Name), a.by, o.Months, more)
 }
 
 func (d *drafter) indicator(a *asked, scored []dimensionOf) {

@@ -136,7 +136,7 @@ func guesses() (list []guess) {
 
 const (
 	maxVocabulary = 12 // maximum texts of a column that may be a vocabulary
-	maxNumeral    = 15 // maximum digits of an amount; a longer number is rather an identifier
+	maxNumeral    = 14 // maximum digits of an amount; a longer number is rather an identifier, such as a registration number of 15 digits
 )
 
 // look is what has been found about one column so far.
@@ -160,7 +160,9 @@ func newLook(name string) *look {
 var (
 	aCode   = regexp.MustCompile(`^-?0[0-9]`) // an identifier, whose leading zeros count
 	aMobile = regexp.MustCompile(`^1[3-9][0-9]{9}$`)
-	aZero   = regexp.MustCompile(`^[-+]?[0０]+([.,][0０]{3})*([.,][0０]*)?$`) // an amount, and not 00.00.0000
+	aNought = regexp.MustCompile(`[0０]`)                                                    // an amount of nothing, however it is written: 0%, ¥0.00, (0)
+	noDate  = regexp.MustCompile(`^[0０]+([-/][0０]+[-/]|\.[0０]{1,2}\.)[0０]+([ T][0０:.]+)?$`) // 0000-00-00, 00.00.0000, and not 0.000.000
+	noDay   = regexp.MustCompile(`^0{8}(0{6})?$`)                                           // in a column of dates: no date
 )
 
 func (l *look) add(c cell, how *form) {
@@ -171,7 +173,7 @@ func (l *look) add(c cell, how *form) {
 	switch {
 	case c == nil, err == nil && text == "":
 		return
-	case err == nil && noText(text) && !aZero.MatchString(text):
+	case err == nil && noText(text) && (!aNought.MatchString(text) || noDate.MatchString(text)):
 		if len(l.nones) < maxVocabulary {
 			l.nones[text] = true
 		}
@@ -199,6 +201,8 @@ func (l *look) add(c cell, how *form) {
 		g := &l.guesses[i]
 		v, err := value(c, g.field, how)
 		switch {
+		case err != nil && g.field.Type == catalog.TypeDate && noDay.MatchString(text):
+			l.stands[text] = true
 		case err != nil,
 			(g.field.Type == catalog.TypeInteger || g.field.Type == catalog.TypeDecimal) && (aCode.MatchString(text) || len(text) > maxNumeral && !strings.ContainsAny(text, ".,")),
 			g.field.Type == catalog.TypeBool && (text == "0" || text == "1"):

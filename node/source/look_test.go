@@ -96,7 +96,8 @@ func TestLookDatabase(t *testing.T) {
 func TestZeroIsAValue(t *testing.T) {
 	for text, none := range map[string]bool{
 		"0": false, "0.00": false, "-0.0": false, "000": false, "0,00": false, "0,000.00": false, "０.００": false, "0.": false,
-		"0000-00-00": true, "00.00.0000": true, "0/0/0": true, "-": true, "--": true, "NULL": true,
+		"0%": false, "0.00%": false, "¥0": false, "(0)": false, ".00": false, "0.000.000": false, "0-0": false, "+0": false,
+		"0000-00-00 00:00:00": true, "0000-00-00": true, "00.00.0000": true, "0/0/0": true, "-": true, "--": true, "NULL": true,
 	} {
 		l := newLook("paid")
 		for _, cell := range []string{"12.50", text} {
@@ -105,5 +106,23 @@ func TestZeroIsAValue(t *testing.T) {
 		if out := l.seen(2); (len(out.None) > 0) != none {
 			t.Errorf("%s: none %q", text, out.None)
 		}
+	}
+}
+
+// TestLookDates: eight zeros among dates are no date; a column of 15-digit
+// registration numbers is no amount.
+func TestLookDates(t *testing.T) {
+	day, number := newLook("closed"), newLook("reg")
+	for _, text := range []string{"20250131", "00000000"} {
+		day.add(text, &form{})
+	}
+	for _, text := range []string{"330106000012345", "330106000012346"} {
+		number.add(text, &form{})
+	}
+	if out := day.seen(2); out.Type != catalog.TypeDate || !slices.Equal(out.None, []string{"00000000"}) {
+		t.Errorf("%+v", out)
+	}
+	if out := number.seen(2); out.Type != catalog.TypeText {
+		t.Errorf("%+v", out)
 	}
 }
