@@ -2,13 +2,13 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"strings"
 
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/audit"
+	"atoll/consensus/consent"
 	"atoll/consensus/durable"
 	"atoll/crypto/seal"
 	"atoll/crypto/tlog"
@@ -37,13 +37,14 @@ func readNamed(code, flag, path string, most int64, read func(string, int64) ([]
 // reason describes why a file cannot be read, without its path or its content.
 func reason(err error) cli.Text {
 	var inner *fs.PathError
-	switch {
-	case errors.Is(err, fs.ErrPermission):
+	if errors.Is(err, fs.ErrPermission) {
 		return cli.Text{Chinese: "没有权限", English: "no permission"}
-	case errors.As(err, &inner):
-		return cli.Text{Chinese: "系统错误", English: inner.Err.Error()}
 	}
-	return cli.Text{Chinese: "系统错误", English: err.Error()}
+	if errors.As(err, &inner) {
+		err = inner.Err
+	}
+	english, _ := cli.InWords(err.Error(), consent.English)
+	return cli.Text{Chinese: cli.InChinese(err), English: english}
 }
 
 // noEntry returns the error for an index beyond the end of a log.
@@ -70,7 +71,7 @@ func readPolicy(path string) (*tlog.Policy, error) {
 	}
 	p, err := tlog.ParsePolicy(text)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w: %w", path, errPolicy, err)
+		return nil, cli.Errorf(errPolicy, "%s：不是信任策略：%s", "%s: not a policy: %s", path, err)
 	}
 	return p, nil
 }

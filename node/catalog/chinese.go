@@ -18,13 +18,13 @@ var sentences = map[string]string{
 	"%s: zh and en are both needed, 1 to 200 bytes each, and no character that cannot be seen": "%s：zh 和 en 都须有，各 1 至 200 字节，不得有看不见的字符",
 
 	"no column of this table has social credit codes in most of its rows: the table is not by enterprise, or its codes are mistyped": "此表没有一列在多数行中有统一社会信用代码：此表不是按企业登记，或代码有误",
-	"the table's name has more in it than letters, digits and _: rename it, or make a view":                                          "表名含有文字、数字和 _ 以外的字符：请改名或建视图",
+	"the table's name begins with a digit, or has more in it than letters, digits and _: rename it, or make a view":                  "表名以数字开头，或含有文字、数字和 _ 以外的字符：请改名或建视图",
 
-	"the table has no rows: draft from one that has":                                                                                       "此表没有任何行：请由有行的表起草",
-	"beside the key all columns are about persons, which no draft offers: make a view that counts or leaves them out":                      "除主体代码外各列都是个人信息，草稿不予提供：请建立只作统计或不含这些列的视图",
-	"the column with the social credit codes has a name with more in it than letters, digits and _: rename it, or make a view":             "统一社会信用代码所在列的名称含有文字、数字和 _ 以外的字符，或以数字开头：请改名或建视图",
-	"beside the key no column has a name of letters, digits and _ alone and values that could be read: rename the columns, or make a view": "除主体代码外，没有一列既有可读取的值，名称又只含文字、数字和 _：请将各列改名，或建视图",
-	"beside the key no column has values that could be read: there is nothing to offer":                                                    "除主体代码外没有一列有可读取的值：没有可提供的内容",
+	"the table has no rows: draft from one that has":                                                                                                       "此表没有任何行：请由有行的表起草",
+	"beside the key all columns are about persons, which no draft offers: make a view that counts or leaves them out":                                      "除主体代码外各列都是个人信息，草稿不予提供：请建立只作统计或不含这些列的视图",
+	"the column with the social credit codes has a name that begins with a digit, or has more in it than letters, digits and _: rename it, or make a view": "统一社会信用代码所在列的名称以数字开头，或含有文字、数字和 _ 以外的字符：请改名或建视图",
+	"beside the key no column has a name of letters, digits and _ alone and values that could be read: rename the columns, or make a view":                 "除主体代码外，没有一列既有可读取的值，名称又只含文字、数字和 _：请将各列改名，或建视图",
+	"beside the key no column has values that could be read: there is nothing to offer":                                                                    "除主体代码外没有一列有可读取的值：没有可提供的内容",
 
 	// Datasets and their rows.
 	"%s: sensitivity: a level from 1 to 5 is needed":                                               "%s：sensitivity：须为 1 至 5 级",

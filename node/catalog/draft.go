@@ -44,10 +44,10 @@ var ErrNoRows = says(0, "the table has no rows: draft from one that has")
 var ErrPersonal = says(0, "beside the key all columns are about persons, which no draft offers: make a view that counts or leaves them out")
 
 // ErrKeyName means that a catalog cannot use the name of the key's column.
-var ErrKeyName = says(0, "the column with the social credit codes has a name with more in it than letters, digits and _: rename it, or make a view")
+var ErrKeyName = says(0, "the column with the social credit codes has a name that begins with a digit, or has more in it than letters, digits and _: rename it, or make a view")
 
 // ErrTableName means that a catalog cannot use the table's name.
-var ErrTableName = says(0, "the table's name has more in it than letters, digits and _: rename it, or make a view")
+var ErrTableName = says(0, "the table's name begins with a digit, or has more in it than letters, digits and _: rename it, or make a view")
 
 // ErrNoFields means that a table has no usable column besides its key.
 var ErrNoFields = says(0, "beside the key no column has values that could be read: there is nothing to offer")
@@ -152,7 +152,7 @@ func (w *drafter) columns(key int) {
 			continue
 		case !identifier.MatchString(c.Column):
 			w.renamed = true
-			w.decide = append(w.decide, w.say(fmt.Sprintf("第 %d 列的名称含有文字、数字和 _ 以外的字符，未列入：请改名或建视图", i+1), fmt.Sprintf("column %d has a name with more in it than letters, digits and _, and is left out: rename it, or make a view", i+1)))
+			w.decide = append(w.decide, w.say(fmt.Sprintf("第 %d 列的名称以数字开头，或含有文字、数字和 _ 以外的字符，未列入：请改名或建视图", i+1), fmt.Sprintf("column %d has a name that begins with a digit, or has more in it than letters, digits and _, and is left out: rename it, or make a view", i+1)))
 			continue
 		case c.Type == 0:
 			w.decide = append(w.decide, w.say("列 "+c.Column+" 没有可读取的值，未列入", "column "+c.Column+" has no value that could be read, and is left out"))
