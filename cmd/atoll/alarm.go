@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"atoll/cmd/internal/cli"
+	"atoll/consensus/consent"
 	"atoll/node"
 	"atoll/node/api"
 
@@ -87,7 +88,7 @@ An alarm without an id ends by itself and is not acknowledged.`),
 // to do.
 var alarmWords = map[string]saying{
 	node.AlarmHistories: {"日志出现两种历史", "保留证据；与其他成员电话核对该条目数下的根，并告知监管方"},
-	node.AlarmForgotten: {"本成员签署过自己不记得的日志头", "此文件夹是旧副本，或另有节点使用其密钥：请停止该节点；切勿从备份恢复成员的记忆"},
+	node.AlarmForgotten: {"本成员签署过自己不记得的日志头", "此文件夹是旧副本，或另有节点使用其密钥：请停止该节点；切勿从备份恢复成员的记忆；磁盘丢失后只以备份重新启动的，属预期之事"},
 	node.AlarmLiar:      {"某成员发来诚实成员不会发送的内容", "保留证据；联系该成员的运维人员，并告知监管方"},
 	node.AlarmClock:     {"本机时钟与网络时间曾不一致", "用时间服务器校准本机时钟"},
 	node.AlarmEvidence:  {"有证据文件无法读取", "查看所列文件；用副本放回，或注明其内容"},
@@ -98,7 +99,8 @@ var alarmWords = map[string]saying{
 
 // alarmLine returns what is wrong, since when, and where the evidence is.
 func alarmLine(a *node.Alarm, in func(chinese, english string) string) string {
-	line := in(fmt.Sprintf("%s（%s）", alarmWords[a.Kind].what, a.What), a.What)
+	what, _ := cli.InWords(a.What, consent.Chinese)
+	line := in(fmt.Sprintf("%s（%s）", alarmWords[a.Kind].what, what), a.What)
 	if a.Since != "" {
 		line = a.Since + " " + line
 	}
@@ -116,7 +118,7 @@ func alarmAction(a *node.Alarm, in func(chinese, english string) string) string 
 	}
 	line := in(alarmWords[a.Kind].hint, a.Action)
 	if a.ID != "" {
-		line += fmt.Sprintf(in("；处理后：atoll alarm acknowledge %s", "; then: atoll alarm acknowledge %s"), a.ID)
+		line += fmt.Sprintf(in("；处理后：atoll alarm acknowledge %s --dir 目录 --by 姓名 --note 说明", "; then: atoll alarm acknowledge %s --dir DIR --by NAME --note TEXT"), a.ID)
 	}
 	return line
 }

@@ -55,7 +55,7 @@ the bank says.`),
 			if err := readInto(args[0], paper.Request, &r); err != nil {
 				return err
 			}
-			_, g, network, err := readGenesis(filepath.Join(dir, fileGenesis))
+			_, g, network, err := genesisIn(dir)
 			if err != nil {
 				return err
 			}
@@ -155,7 +155,7 @@ func confirm(cmd *cobra.Command, lang string, words, first cli.Text) error {
 		return cli.Usage("无人在终端前确认", "nobody is there to agree").With("%[1]s，再加上 --yes", "%[2]s, and give --yes", first.Chinese, first.English)
 	}
 	word := words.In(lang)
-	t := &cli.Printer{W: cmd.ErrOrStderr(), Lang: lang}
+	t := cli.On(cmd, cmd.ErrOrStderr(), lang)
 	t.Say("", "")
 	t.Ask("输入“%s”两字即签署；输入其他内容则不签署：", "type %q to sign, anything else to leave it: ", word)
 	line, err := readLine(cmd.Context())
@@ -370,7 +370,7 @@ taken back since may not have come here.`),
 			if cli.AsJSON(cmd) {
 				return cli.PrintJSON(cmd.OutOrStdout(), "atoll.consents/v1", map[string]any{"consents": got.Consents, "found_again": got.FoundAgain, "head": head})
 			}
-			p, say := &cli.Printer{W: cmd.OutOrStdout(), Lang: lang}, &cli.Printer{W: cmd.ErrOrStderr(), Lang: lang}
+			p, say := cli.On(cmd, cmd.OutOrStdout(), lang), cli.On(cmd, cmd.ErrOrStderr(), lang)
 			listConsents(p, got.Consents)
 			switch {
 			case got.FoundAgain:

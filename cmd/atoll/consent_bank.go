@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -45,7 +44,7 @@ func acceptError(err error, dir string, c *subject.Signed) error {
 	if bad != nil {
 		return err
 	}
-	_, g, network, bad := readGenesis(filepath.Join(dir, fileGenesis))
+	_, g, network, bad := genesisIn(dir)
 	if bad != nil {
 		return err
 	}

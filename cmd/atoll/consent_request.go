@@ -3,7 +3,6 @@ package main
 import (
 	"crypto/rand"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -72,7 +71,7 @@ func (w *wish) ask(cmd *cobra.Command, dir, out string) error {
 	if err != nil {
 		return err
 	}
-	_, g, network, err := readGenesis(filepath.Join(dir, fileGenesis))
+	_, g, network, err := genesisIn(dir)
 	if err != nil {
 		return err
 	}

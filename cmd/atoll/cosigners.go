@@ -52,7 +52,7 @@ func cosignersShowCommand() *cobra.Command {
 			if cli.AsJSON(cmd) {
 				return cli.PrintJSON(cmd.OutOrStdout(), "atoll.cosigners/v1", got)
 			}
-			t := &cli.Printer{W: cmd.OutOrStdout(), Lang: lang}
+			t := cli.On(cmd, cmd.OutOrStdout(), lang)
 			if got.Pending != nil {
 				t.Say("交接尚未终局，原共签人须保持运行：%s\n下一步：atoll cosigners handover（等到完成）", "the handover is not final, and those before have to stay up: %s\nnext: atoll cosigners handover, which waits for that", setWords(t, *got.Pending))
 			}

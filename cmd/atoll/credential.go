@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
@@ -44,7 +43,7 @@ to be agreed to; the enterprise sees the same fingerprint with atoll subject sho
 			if err := readInto(args[0], paper.Enrolment, &e); err != nil {
 				return err
 			}
-			_, _, network, err := readGenesis(filepath.Join(dir, fileGenesis))
+			_, _, network, err := genesisIn(dir)
 			if err != nil {
 				return err
 			}
@@ -102,7 +101,7 @@ func confirmIssue(cmd *cobra.Command, e *subject.Enrolment) error {
 	if err != nil {
 		return err
 	}
-	t := &cli.Printer{W: cmd.ErrOrStderr(), Lang: lang}
+	t := cli.On(cmd, cmd.ErrOrStderr(), lang)
 	t.Say("企业：%s\n密钥指纹：%s\n请与企业电话核对：atoll subject show 显示同一指纹", "enterprise: %s\nkey fingerprint: %s\ncompare it with the enterprise by telephone: atoll subject show prints the same", e.Subject, subject.Fingerprint(e.Key))
 	if t.Err() != nil {
 		return t.Err()

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -43,10 +42,7 @@ copies in the registrar's folder, credentials/. The credential is shown, and the
 revocation has to be agreed to.`),
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			_, g, network, err := readGenesis(filepath.Join(dir, fileGenesis))
-			if errors.Is(err, os.ErrNotExist) {
-				return noMember(dir)
-			}
+			_, g, network, err := genesisIn(dir)
 			if err != nil {
 				return err
 			}

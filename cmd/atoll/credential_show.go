@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"path/filepath"
 
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/paper"
@@ -20,7 +19,7 @@ func credentialShowCommand() *cobra.Command {
 Whether it still stands only the log knows.`),
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			_, g, network, err := readGenesis(filepath.Join(dir, fileGenesis))
+			_, g, network, err := genesisIn(dir)
 			if err != nil {
 				return err
 			}

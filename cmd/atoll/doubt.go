@@ -101,7 +101,7 @@ func (a *doubts) warn(cmd *cobra.Command, template, lang string) error {
 	if cli.AsJSON(cmd) {
 		return nil
 	}
-	t := &cli.Printer{W: cmd.ErrOrStderr(), Lang: lang}
+	t := cli.On(cmd, cmd.ErrOrStderr(), lang)
 	if len(a.untitled) > 0 {
 		names := strings.Join(a.untitled, " ")
 		t.Say("atoll: 警告：现在取不到 %s 的目录：告知书中其数据集和输出项只有代码，按此签署的授权也不会得到这些机构的答复\natoll: 提示：待 atoll status 显示该成员已连接，换一个 --out 重新生成",

@@ -36,7 +36,7 @@ func (f *finality) report(ctx context.Context, cmd *cobra.Command, dir string, e
 	if err != nil {
 		return err
 	}
-	head, missing, err := f.await(ctx, dir, entry+1, &cli.Printer{W: cmd.ErrOrStderr(), Lang: lang}, cli.AsJSON(cmd))
+	head, missing, err := f.await(ctx, dir, entry+1, cli.On(cmd, cmd.ErrOrStderr(), lang), cli.AsJSON(cmd))
 	if errors.Is(err, errSilent) { // the entry stays on the log whatever the node answers
 		missing, err = err.Error(), nil
 	}
@@ -58,7 +58,7 @@ func (f *finality) report(ctx context.Context, cmd *cobra.Command, dir string, e
 	if open != nil {
 		return open
 	}
-	t := &cli.Printer{W: cmd.OutOrStdout(), Lang: lang}
+	t := cli.On(cmd, cmd.OutOrStdout(), lang)
 	t.Say(chinese, english, args...)
 	head.tell(t)
 	return t.Err()

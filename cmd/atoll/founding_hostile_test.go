@@ -167,7 +167,7 @@ func TestJoinHearsNothing(t *testing.T) {
 	}
 	defer cancel()
 	err = v.until(ctx, func(ctx context.Context) error { _, err := v.founder.FetchPaper(ctx, web.PathDraft); return err })
-	if !errors.Is(err, errLate) || strings.Count(said.String(), "does not answer; trying again") != 1 {
+	if !errors.Is(err, errLate) || strings.Count(said.String(), "does not answer; trying again (it has to run atoll genesis gather): http") != 1 {
 		t.Errorf("%v\n%s", err, said.String())
 	}
 }

@@ -44,6 +44,8 @@ type gathering struct {
 	*founding.Gathering
 	signed *ledger.Genesis // the draft
 	failed chan error      // of the server
+	odd    chan oddCard    // refused cards
+	told   map[string]bool // members of whom the founder was told that a refused card came
 	unkept chan error      // of papers that count and could not be stored
 	t      *cli.Printer
 }
@@ -182,6 +184,11 @@ func (v *gathering) expect(cmd *cobra.Command, expected map[string]ledger.Finger
 		if err != nil {
 			return err
 		}
+		for other, known := range expected {
+			if known == print {
+				return cli.Usage("%s 和 %s 的名片指纹相同：请与二者重新核对", "the fingerprints of the cards of %s and %s are the same: compare both again", other, name)
+			}
+		}
 		expected[name] = print
 	}
 	return nil
@@ -236,7 +243,31 @@ func (v *gathering) take(text []byte) error {
 			return problem.New(problem.Malformed, err.Error())
 		}
 	}
-	return v.Card(text)
+	err := v.Card(text)
+	if print, bad := c.Fingerprint(); err != nil && bad == nil && problem.Of(err).Code == problem.FoundingCard {
+		select {
+		case v.odd <- oddCard{c.Name, print}:
+		default: // one is enough for the founder to compare
+		}
+	}
+	return err
+}
+
+// oddCard is a card that was refused, of a member that may be expected.
+type oddCard struct {
+	member string
+	print  ledger.Fingerprint
+}
+
+// tellOdd says that a card came in the name of an expected member with another
+// fingerprint, once for each member: strangers can send any number.
+func (v *gathering) tellOdd(o oddCard) {
+	if v.told[o.member] || !slices.Contains(v.State().Cards, o.member) {
+		return
+	}
+	v.told[o.member] = true
+	v.t.Say("收到一张自称 %[1]s 的名片，指纹为 %[2]s，与所给的不符，未收下：请与 %[1]s 重新核对；若是误输，中断后以正确的指纹再次运行",
+		"a card came that says it is of %[1]s, with the fingerprint %[2]s and not the one that was given, and was not taken: compare with %[1]s again; if it was mistyped, interrupt and run again with the right one", o.member, o.print.String())
 }
 
 // keep stores a paper that counts. Members are not told why that fails; the founder
@@ -298,6 +329,7 @@ func (v *gathering) serve() (*http.Server, error) {
 	door := web.NewDoor(l, gatherClients, proxies, new(scarce.Wants))
 	server := door.Server(pages.Handler())
 	v.failed = make(chan error, 1)
+	v.odd, v.told = make(chan oddCard, 1), map[string]bool{}
 	go func() {
 		if err := server.Serve(door); !errors.Is(err, http.ErrServerClosed) {
 			v.failed <- err
@@ -330,6 +362,8 @@ func (v *gathering) gather(cmd *cobra.Command) error {
 		}
 		select {
 		case <-changed:
+		case o := <-v.odd:
+			v.tellOdd(o)
 		case err := <-v.unkept:
 			v.t.Warn("atoll", v.t.Fill("收到的文件未能写入：%v", "what came could not be stored: %v", err), v.t.Fill("予以纠正；成员会再次发送", "correct that; members send it again"))
 		case err := <-v.failed:

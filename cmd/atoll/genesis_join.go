@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"atoll/cmd/internal/cli"
@@ -59,6 +60,7 @@ interrupted: the same command goes on where it was.`),
 const joinWait = 30 * time.Minute
 
 func (v *joining) run(cmd *cobra.Command, url string) (err error) {
+	url = strings.TrimRight(url, "/") // as a browser shows it
 	if err := web.CheckURL(url); err != nil {
 		return cli.Usage("%v", "%v", err)
 	}
@@ -321,5 +323,13 @@ func (v *joining) tell(p *problem.Error) {
 		v.t.Say("等待其他成员……", "waiting for other members …")
 		return
 	}
-	v.t.Say("创立者 %s 没有应答，继续尝试……", "the founder at %s does not answer; trying again …", v.founder.URL)
+	v.t.Say("创立者没有应答，继续尝试（创立者须正在运行 atoll genesis gather）：%s", "the founder does not answer; trying again (it has to run atoll genesis gather): %s", v.unanswered(p))
+}
+
+// unanswered says why the founder does not answer, so that a wrong address shows.
+func (v *joining) unanswered(p *problem.Error) string {
+	if words, whole := cli.InWords(p.Message, v.t.Lang); p.Message != "" && whole {
+		return words
+	}
+	return v.founder.URL
 }

@@ -59,7 +59,7 @@ is given. --max-age 0 is no limit.`),
 			if cli.AsJSON(cmd) {
 				return errors.Join(cli.PrintJSON(cmd.OutOrStdout(), "atoll.history/v1", h), unremembered(h.memory))
 			}
-			t := &cli.Printer{W: cmd.OutOrStdout(), Lang: lang}
+			t := cli.On(cmd, cmd.OutOrStdout(), lang)
 			h.print(t)
 			head.tell(t)
 			if stale != nil {

@@ -168,11 +168,7 @@ func (h *home) keys() ledger.Keys { return ledger.NewKeys(h.seed, h.config.Origi
 // genesis reads the founding statement and checks that this member is in it
 // with these keys.
 func (h *home) genesis() ([]byte, *ledger.Genesis, error) {
-	raw, g, _, err := readGenesis(filepath.Join(h.dir, fileGenesis))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, nil, cli.Errorf(errNotReady, "%s 中尚无 %s", "%s has no %s yet", h.dir, fileGenesis).
-			With("全体成员签署后，由 atoll genesis found 生成，每个成员放入自己的文件夹", "atoll genesis found makes it when all members have signed; every member puts it into its folder")
-	}
+	raw, g, _, err := genesisIn(h.dir)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -198,6 +194,19 @@ func (h *home) offset() (int16, error) {
 		return 0, err
 	}
 	return g.Offset, nil
+}
+
+// genesisIn reads and verifies the genesis in the folder of a member or an enterprise.
+func genesisIn(dir string) ([]byte, *ledger.Genesis, sign.NetworkID, error) {
+	raw, g, network, err := readGenesis(filepath.Join(dir, fileGenesis))
+	if !errors.Is(err, os.ErrNotExist) {
+		return raw, g, network, err
+	}
+	if _, none := os.Stat(dir); errors.Is(none, os.ErrNotExist) {
+		return nil, nil, network, noMember(dir)
+	}
+	return nil, nil, network, cli.Errorf(errNotReady, "%s 中尚无 %s", "%s has no %s yet", dir, fileGenesis).
+		With("网络尚未创立：创立者运行 atoll genesis gather，其他成员运行 atoll genesis join；以文件创立的，把 atoll genesis found 写出的 %[1]s 放入文件夹", "the network is not founded yet: the founder runs atoll genesis gather, other members run atoll genesis join; where it was founded by files, put %[1]s, which atoll genesis found wrote, into the folder", fileGenesis)
 }
 
 // readGenesis reads and verifies a founding statement.

@@ -60,7 +60,7 @@ func warnUnremembered(cmd *cobra.Command, why error) error {
 	if err != nil {
 		return err
 	}
-	t := &cli.Printer{W: cmd.ErrOrStderr(), Lang: lang}
+	t := cli.On(cmd, cmd.ErrOrStderr(), lang)
 	t.Say("atoll: 警告：%s", "atoll: warning: %s", why)
 	return t.Err()
 }

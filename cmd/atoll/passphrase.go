@@ -63,7 +63,7 @@ func ask(cmd *cobra.Command, chinese, english cli.Words) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	p := &cli.Printer{W: cmd.ErrOrStderr(), Lang: lang}
+	p := cli.On(cmd, cmd.ErrOrStderr(), lang)
 	p.Ask(chinese, english)
 	text, err := term.ReadPassword(in)
 	p.Say("", "")

@@ -160,7 +160,7 @@ func (q *questioning) tellAgain(cmd *cobra.Command, lang, id string) error {
 	if id == "" || cli.AsJSON(cmd) {
 		return nil
 	}
-	t := &cli.Printer{W: cmd.ErrOrStderr(), Lang: lang}
+	t := cli.On(cmd, cmd.ErrOrStderr(), lang)
 	t.Say("atoll: 查询 %[1]s 可继续，不会再次扣减次数：%[2]s", "atoll: query %[1]s goes on, without another use, by: %[2]s", id, q.again(id))
 	return t.Err()
 }

@@ -35,7 +35,7 @@ func warnFew(cmd *cobra.Command, n, f int) error {
 	if err != nil || cli.AsJSON(cmd) || f > 0 {
 		return err
 	}
-	t := &cli.Printer{W: cmd.ErrOrStderr(), Lang: lang}
+	t := cli.On(cmd, cmd.ErrOrStderr(), lang)
 	t.Say("atoll: 警告：%d 个共签人中只要有一个说谎，就能向不同的人出示两段不同的历史\natoll: 提示：请至少指定四个共签人（--cosigner，可重复），或加入审计成员",
 		"atoll: warning: one lying cosigner of these %d can show different histories to different people\natoll: hint: name four cosigners or more (--cosigner, repeatable), or let an auditor take part", n)
 	return t.Err()

@@ -42,7 +42,7 @@ func (v *sending) send(cmd *cobra.Command, s *folder, c *carriage) (*carried, er
 		c.seen = ledger.NewSeen(s.Genesis)
 	}
 	if !cli.AsJSON(cmd) {
-		c.progress = (&cli.Printer{W: cmd.ErrOrStderr(), Lang: lang}).Say
+		c.progress = (cli.On(cmd, cmd.ErrOrStderr(), lang)).Say
 	}
 	stop := watchMembers(ctx)
 	got, err := c.through(ctx, v.via)
@@ -71,7 +71,7 @@ func (v *sending) report(cmd *cobra.Command, got *carried, schema string, data m
 	if err != nil {
 		return err
 	}
-	t := &cli.Printer{W: cmd.OutOrStdout(), Lang: lang}
+	t := cli.On(cmd, cmd.OutOrStdout(), lang)
 	if p := got.proven; p != nil {
 		t.Say(chinese, english, args...)
 		s := standingOf(p.Seen.Head, p.Set, p.Signers)

@@ -71,7 +71,7 @@ is amiss, or that what is asked of an agency was compared with nothing.`),
 			}
 			found := []profile.Finding{}
 			if dir != "" {
-				_, g, _, err := readGenesis(filepath.Join(dir, fileGenesis))
+				_, g, _, err := genesisIn(dir)
 				if err != nil {
 					return err
 				}
@@ -206,7 +206,7 @@ func reportTemplate(cmd *cobra.Command, lang, file string, found []profile.Findi
 	if cli.AsJSON(cmd) {
 		err = cli.PrintJSON(cmd.OutOrStdout(), "atoll.template_lint/v1", map[string]any{"file": file, "ok": bad == 0, "catalogs": against, "findings": list})
 	} else {
-		err = printFindings(&cli.Printer{W: cmd.OutOrStdout(), Lang: lang}, file, found, list, against)
+		err = printFindings(cli.On(cmd, cmd.OutOrStdout(), lang), file, found, list, against)
 	}
 	if err == nil && bad > 0 {
 		err = errAmiss

@@ -243,7 +243,7 @@ func claimed(via string, err error) error {
 
 func oneWord(via string, e *problem.Error) error {
 	return &problem.Error{
-		Code: codeNotProved, Message: fmt.Sprintf("%s says that it is refused (%s: %s), and nothing proves that", via, e.Code, e.Message),
+		Code: codeNotProved, Message: fmt.Sprintf("%s says that it is refused", via) + fmt.Sprintf(" (%s: %s), ", e.Code, e.Message) + "and nothing proves that",
 		Hint: "ask other members too: name them with --via; if it is right: " + e.Hint, Retryable: e.Retryable,
 	}
 }

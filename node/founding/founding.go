@@ -190,7 +190,7 @@ func (g *Gathering) Sign(text []byte) error {
 	name, err := g.draft.SignedBy(s)
 	switch {
 	case errors.Is(err, ledger.ErrOtherGenesis):
-		return problem.New(problem.FoundingSignature, name+" has signed another draft")
+		return problem.New(problem.FoundingSignature, fmt.Sprintf("%s has signed another draft", name))
 	case errors.Is(err, ledger.ErrNotFounder):
 		return problem.New(problem.FoundingSignature, "no member of the draft has the key of the signature")
 	case err != nil:

@@ -269,7 +269,7 @@ func (h *helping) value(kind string) string {
 		return h.In("数", "NUMBER")
 	case kind == "strings":
 		return h.In("文字,…", "TEXT,…")
-	case kind == "string":
+	case kind == "string", kind == "stringArray":
 		return h.In("文字", "TEXT")
 	}
 	return kind

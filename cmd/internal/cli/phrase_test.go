@@ -126,7 +126,11 @@ func TestSystemErrorsInWords(t *testing.T) {
 		"tls: failed to verify certificate: x509: certificate is valid for a.test, not b.test":  {"无法核对其证书：属于 a.test，不属于 b.test", "its certificate cannot be verified: it is for a.test, not for b.test"},
 		`a: malformed: a paper of kind "ATOLL CONSENT" where "ATOLL CONSENT REQUEST" belongs`:   {`a：这是 "ATOLL CONSENT"，而此处需要 "ATOLL CONSENT REQUEST"`, `a: a paper of kind "ATOLL CONSENT" where "ATOLL CONSENT REQUEST" belongs`},
 		"http://x:1 says that it is refused (consent.mismatch: the consent is for bank), and nothing proves that": {
-			"http://x:1 says that it is refused（consent.mismatch：该授权是给 bank 的），and nothing proves that", "http://x:1 says that it is refused (consent.mismatch: the consent is for bank), and nothing proves that"},
+			"http://x:1 称已拒绝（consent.mismatch：该授权是给 bank 的），而无从证实", "http://x:1 says that it is refused (consent.mismatch: the consent is for bank), and nothing proves that"},
+		"this is not the card of bank whose fingerprint the founder was told: this one has 00 11": {
+			"创立者得知的 bank 的名片指纹与此不同：此名片为 00 11", "this is not the card of bank whose fingerprint the founder was told: this one has 00 11"},
+		"this member has cosigned 10 entries and remembers 0: its files were replaced by older ones, or its key is used elsewhere (at 10 entries)": {
+			"本成员已共签 10 个条目，而只记得 0 个：其文件被换成了旧的，或其密钥也在别处使用（在 10 个条目处）", "this member has cosigned 10 entries and remembers 0: its files were replaced by older ones, or its key is used elsewhere (at 10 entries)"},
 	} {
 		zh, whole := InWords(text, consent.Chinese)
 		en, _ := InWords(text, consent.English)

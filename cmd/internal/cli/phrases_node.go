@@ -55,6 +55,7 @@ var (
 		{"%s does not answer", "", "${1} 没有应答"},
 		{"its answer is longer than %d bytes", "", "应答超过 ${1} 字节"},
 		{"its answer is not ", "", "应答的格式不是 atoll 的"},
+		{"the founder cannot keep it now", "", "创立者此时无法保存"},
 		{"it names more agencies than a network has", "", "所列机构多于网络所有"},
 		{"too many requests of this network are under way", "", "来自同一网段的请求过多"},
 		{"too many statements are under way", "", "正在处理的声明过多"},
@@ -64,6 +65,24 @@ var (
 		{"no addresses of proxies", "", "没有写明代理的地址"},
 		{"the header of proxies is %s or %s, not %.40q", "", "代理的请求头为 ${1} 或 ${2}，不是 ${3}"},
 		{"%.60q is not the prefix of a proxy's addresses, such as 127.0.0.1/32 or fd00:1::/64", "", "${1} 不是代理的地址前缀，应如 127.0.0.1/32 或 fd00:1::/64"},
+	}
+	claimPhrases = []Phrase{
+		{"%s says that it is refused", "", "${1} 称已拒绝"},
+		{"and nothing proves that", "", "而无从证实"},
+	}
+	recallPhrases = []Phrase{
+		{"this member has cosigned %d entries and remembers %d: its files were replaced by older ones, or its key is used elsewhere", "", "本成员已共签 ${1} 个条目，而只记得 ${2} 个：其文件被换成了旧的，或其密钥也在别处使用"},
+	}
+	alarmPhrases = []Phrase{
+		{"at %d entries", "", "在 ${1} 个条目处"},
+	}
+	foundingPhrases = []Phrase{
+		{"the founder does not expect a member called %s", "", "创立者未列出名为 ${1} 的成员"},
+		{"this is not the card of %s whose fingerprint the founder was told: this one has %s", "", "创立者得知的 ${1} 的名片指纹与此不同：此名片为 ${2}"},
+		{"the founder has no draft yet", "", "创立者尚未起草"},
+		{"not all members have signed yet", "", "尚有成员未签署"},
+		{"%s has signed another draft", "", "${1} 签署的是另一份草案"},
+		{"no member of the draft has the key of the signature", "", "草案中没有成员持有此签名的密钥"},
 	}
 	vaultPhrases = []Phrase{
 		{"the vault has none", "there is none in this member's folder", "本成员的文件夹中没有"},

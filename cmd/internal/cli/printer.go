@@ -22,14 +22,20 @@ type Printer struct {
 // To returns a printer for a command's result, on standard output.
 func To(cmd *cobra.Command) (*Printer, error) {
 	lang, err := Language(cmd)
-	return &Printer{W: cmd.OutOrStdout(), Lang: lang, Zone: zoneFor(cmd)}, err
+	return On(cmd, cmd.OutOrStdout(), lang), err
+}
+
+// On returns a printer on w, in a language that is known already. People see times
+// in the zone of the network that the command is about, as with [To] and [Beside].
+func On(cmd *cobra.Command, w io.Writer, lang string) *Printer {
+	return &Printer{W: w, Lang: lang, Zone: zoneFor(cmd)}
 }
 
 // Beside returns a printer for messages beside a command's result, on standard
 // error. It prints nothing if the command prints a JSON document.
 func Beside(cmd *cobra.Command) (*Printer, error) {
 	lang, err := Language(cmd)
-	t := &Printer{W: cmd.ErrOrStderr(), Lang: lang, Zone: zoneFor(cmd)}
+	t := On(cmd, cmd.ErrOrStderr(), lang)
 	if AsJSON(cmd) {
 		t.W = io.Discard
 	}
