@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"errors"
 	"io/fs"
 	"os"
@@ -73,7 +72,7 @@ var known = []struct {
 	{store.ErrCorrupt, cli.ExitUsage, "resume.unusable", "--resume 所指文件夹中的状态已损坏", hintResume},
 	{audit.ErrNotResumable, cli.ExitUsage, "resume.unusable", "无法接续此前的运行", hintResume},
 	{errAway, cli.ExitUnavailable, "log.unavailable", "无法访问日志", cli.Text{Chinese: "核对地址，稍后再试，或向另一成员索取", English: "check the address, try again, or ask another member"}},
-	{errPolicy, cli.ExitConfig, "policy.malformed", "信任策略文件格式有误", cli.Text{Chinese: "格式见 c2sp.org/tlog-policy", English: "the format is c2sp.org/tlog-policy"}},
+	{errPolicy, cli.ExitConfig, "policy.malformed", "信任策略文件格式有误", cli.Text{Chinese: "任一成员都可给出：atoll log policy；格式见 c2sp.org/tlog-policy", English: "any member has it: atoll log policy; the format is c2sp.org/tlog-policy"}},
 	{audit.ErrNoPurpose, cli.ExitConfig, "what_if.purpose", "本网络没有此用途", cli.Text{
 		Chinese: "banned_purposes 须为本网络用途的代码：atoll-audit show LOG 0 列出各用途",
 		English: "banned_purposes takes the codes of the network's purposes: atoll-audit show LOG 0 lists them",
@@ -133,7 +132,9 @@ func hintSigner(err error) cli.Text {
 		if other.Of != "" {
 			return hintOtherLog
 		}
-		from = cli.Text{Chinese: cmp.Or(other.Member, from.Chinese), English: cmp.Or(other.Member, from.English)}
+		if other.Member != "" {
+			from = cli.Text{Chinese: " " + other.Member + " ", English: other.Member}
+		}
 	}
 	return cli.Text{
 		Chinese: "各成员各自签署所存的日志，而此策略属于另一成员：请取本网络的策略（atoll log policy，其中有全部成员），或" + from.Chinese + "导出的策略，与他人核对指纹后再用",

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -37,6 +38,22 @@ func TestBeforeThereIsAGenesis(t *testing.T) {
 	b.want(cli.ExitNotReady, "there is no folder", "credential", "show", "--dir", b.in("nowhere"), b.in("x.pem"))
 	b.want(cli.ExitNotReady, "the founder runs atoll genesis gather", "credential", "show", "--dir", b.in("bb"), b.in("x.pem"))
 	b.want(cli.ExitNotReady, "genesis gather", "run", "--dir", b.in("bb"))
+}
+
+// A file that node.yaml names and that is not there is said to be one of node.yaml,
+// with where its path begins.
+func TestNamedFileMissing(t *testing.T) {
+	h := &home{dir: t.TempDir(), config: config{Catalog: "tax/catalog.yaml", Profile: "bank/template.yaml"}}
+	_, noCatalog := h.catalog()
+	_, noTemplate := h.template()
+	for want, err := range map[string]error{
+		"that catalog names is not there: " + h.path("tax/catalog.yaml"):    noCatalog,
+		"that template names is not there: " + h.path("bank/template.yaml"): noTemplate,
+	} {
+		if !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
 }
 
 // An address may end in a slash, as a browser shows it.

@@ -138,7 +138,11 @@ func (h *home) template() (*profile.Template, error) {
 	if h.config.Profile == "" {
 		return nil, nil
 	}
-	return readTemplate(h.path(h.config.Profile))
+	t, err := readTemplate(h.path(h.config.Profile))
+	if err != nil {
+		return nil, h.named("template", h.config.Profile, err)
+	}
+	return t, nil
 }
 
 func readTemplate(path string) (*profile.Template, error) {

@@ -229,7 +229,7 @@ func (h *home) catalog() (*catalog.Catalog, error) {
 	}
 	text, err := cli.ReadText(h.path(h.config.Catalog), maxPaper)
 	if err != nil {
-		return nil, err
+		return nil, h.named("catalog", h.config.Catalog, err)
 	}
 	c, err := catalog.Parse(text)
 	if err != nil {
@@ -244,6 +244,16 @@ func (h *home) catalog() (*catalog.Catalog, error) {
 		return nil, cli.Errorf(errConfig, "%s：这是 %s 的目录，而本成员是 %s：请改正 agency，或 node.yaml 中的 catalog", "%s: it is the catalog of %s, this member is %s: correct agency, or catalog in node.yaml", h.config.Catalog, c.Agency, h.config.Name)
 	}
 	return c, nil
+}
+
+// named says of a file that is missing that node.yaml names it, and from where its
+// path is relative.
+func (h *home) named(key, path string, err error) error {
+	if !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return cli.Errorf(os.ErrNotExist, "%[1]s 中 %[2]s 所指的文件不存在：%[3]s", "%[1]s: the file that %[2]s names is not there: %[3]s", filepath.Join(h.dir, fileConfig), key, h.path(path)).
+		With("改正 %[1]s：相对路径从 %[2]s 所在的文件夹算起", "correct %[1]s: a relative path begins at the folder of %[2]s", key, fileConfig)
 }
 
 // sources opens the sources of an agency. Each dataset of the catalog must have

@@ -24,7 +24,7 @@ func (o *OtherSigner) Error() string {
 	case o.Of != "":
 		return fmt.Sprintf("%v: it is of the log %s, and the policy for %s", o.err, o.Origin, o.Of)
 	case o.Member != "":
-		return fmt.Sprintf("%v, but by %s, as the genesis of this log has it", o.err, o.Member)
+		return fmt.Sprintf("%v, ", o.err) + fmt.Sprintf("but by %s, as the genesis of this log has it", o.Member)
 	}
 	return o.err.Error()
 }

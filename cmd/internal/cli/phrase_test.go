@@ -127,6 +127,10 @@ func TestSystemErrorsInWords(t *testing.T) {
 		`a: malformed: a paper of kind "ATOLL CONSENT" where "ATOLL CONSENT REQUEST" belongs`:   {`a：这是 "ATOLL CONSENT"，而此处需要 "ATOLL CONSENT REQUEST"`, `a: a paper of kind "ATOLL CONSENT" where "ATOLL CONSENT REQUEST" belongs`},
 		"http://x:1 says that it is refused (consent.mismatch: the consent is for bank), and nothing proves that": {
 			"http://x:1 称已拒绝（consent.mismatch：该授权是给 bank 的），而无从证实", "http://x:1 says that it is refused (consent.mismatch: the consent is for bank), and nothing proves that"},
+		"tax/genesis.pem: not a policy: policy line 1: tlog: malformed: unknown word \"-----BEGIN\"": {
+			`tax/genesis.pem：不是信任策略：信任策略第 1 行：格式有误：不认识 "-----BEGIN"`, `tax/genesis.pem: not a policy: policy line 1: malformed: unknown word "-----BEGIN"`},
+		"the log cannot be verified: tlog: bad signature: not signed by a log of the policy, but by court, as the genesis of this log has it": {
+			"签名不符：并非由信任策略所载的日志签署，而据此日志的创世条目，是由 court 签署", "the log cannot be verified: a signature does not verify: not signed by a log of the policy, but by court, as the genesis of this log has it"},
 		"this is not the card of bank whose fingerprint the founder was told: this one has 00 11": {
 			"创立者得知的 bank 的名片指纹与此不同：此名片为 00 11", "this is not the card of bank whose fingerprint the founder was told: this one has 00 11"},
 		"this member has cosigned 10 entries and remembers 0: its files were replaced by older ones, or its key is used elsewhere (at 10 entries)": {

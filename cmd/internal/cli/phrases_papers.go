@@ -105,7 +105,7 @@ var (
 	consentPhrases = []Phrase{
 		{"a subject is uscc:… or lei:…", "", "主体应写作 uscc:… 或 lei:…"},
 		{"a social credit code has 18 characters, not %d", "", "统一社会信用代码为 18 位，不是 ${1} 位"},
-		{"character %d of the social credit code is not in its alphabet", "", "统一社会信用代码第 ${1} 位不是允许的字符"},
+		{"character %d of the social credit code is not in its alphabet", "character ${1} of the social credit code is not in its alphabet: digits and capital letters without I, O, S, V and Z", "统一社会信用代码第 ${1} 位不是允许的字符：只能是数字和大写字母，不含 I、O、S、V、Z"},
 		{"check character 17 of the social credit code is wrong", "", "统一社会信用代码第 17 位校验码有误"},
 		{"check character 18 of the social credit code is wrong", "", "统一社会信用代码第 18 位校验码有误"},
 		{"a legal entity identifier has 20 characters, not %d", "", "法人机构识别编码为 20 位，不是 ${1} 位"},
@@ -207,6 +207,7 @@ var (
 		{"there is no checkpoint", "there is no checkpoint in it", "其中没有日志头（checkpoint）"},
 		{"%s is missing", "", "缺少 ${1}"},
 		{"its verdicts cannot be recomputed", "", "无法重新计算其裁定"},
+		{"but by %s, as the genesis of this log has it", "", "而据此日志的创世条目，是由 ${1} 签署"},
 		{"there are lines in the names of cosigners", "", "有以共签人名义的签名"},
 	}
 	scarcePhrases = []Phrase{

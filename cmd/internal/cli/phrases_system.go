@@ -121,6 +121,7 @@ var chapters = []struct {
 	{"node/founding", foundingPhrases},
 	{"consensus/replica", recallPhrases},
 	{"cmd/atoll", claimPhrases},
+	{"cmd/atoll-audit", []Phrase{{"not a policy", "", "不是信任策略"}}},
 	{"node/api", apiPhrases},
 	{"node/web", webPhrases},
 	{"node/vault", vaultPhrases},
