@@ -55,7 +55,7 @@ var sayings = map[string]saying{
 	"file.large":           {"文件过大", "核对路径：给出的很可能是另一文件"},
 	"genesis.mismatch":     {"与本文件夹的名片或日志名不符", "使用包含本成员名片和 node.yaml 所载日志名（origin）的草案或创世文件"},
 	problem.Usage:          {"用法有误", ""},
-	problem.NotFound:       {"未找到", "核对名称、编号或地址；各 list 命令列出现有内容"},
+	problem.NotFound:       {"未找到", "核对路径、名称、编号或地址；各 list 命令列出现有内容"},
 	problem.Internal:       {"内部错误", "见所示信息；节点的日志可能另有说明"},
 	problem.Unavailable:    {"暂不可用", "稍后再试，或换一个成员；atoll status 显示节点是否看得到领导者"},
 	problem.NotForUs:       {"密封内容不是给本成员的", "它密封给了别人，或密封给了旧密钥"},

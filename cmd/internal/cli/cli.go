@@ -40,7 +40,7 @@ func (p *Program) Run(ctx context.Context, args []string, stdout, stderr io.Writ
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.PersistentFlags().Bool("json", false, Both("输出一份 JSON 文档，而非文字", "print one JSON document instead of text"))
 	root.PersistentFlags().String("lang", "", Both("zh 或 en（默认取自环境变量 ATOLL_LANG、LC_ALL、LANG）", "zh or en (default: from ATOLL_LANG, LC_ALL or LANG)"))
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageOf(err) })
+	root.SetFlagErrorFunc(usageOf)
 	root.SetArgs(args)
 	root.SetOut(&guard{w: stdout})
 	root.SetErr(&guard{w: stderr})
@@ -72,7 +72,7 @@ func (p *Program) Run(ctx context.Context, args []string, stdout, stderr io.Writ
 // this package's texts for errors that both programs can meet, or with the
 // program's.
 func (p *Program) explain(cmd *cobra.Command, err error) *Failure {
-	err = usageOf(err)
+	err = usageOf(cmd, err)
 	f := p.Explain(err)
 	if f == nil {
 		f = &Failure{Exit: ExitFailure, Code: "internal", Message: err.Error()}

@@ -116,6 +116,8 @@ func TestRun(t *testing.T) {
 		{"good --days -1 n", 2, "x: error: --days is a whole number from 0 on, not \"-1\"\nx: hint: see x good --help\n"},
 		{"good --days", 2, "x: error: the flag --days needs a value\nx: hint: see x good --help\n"},
 		{"nothing --lang zh", 2, "x: 错误：没有子命令 \"nothing\"：x\nx: 提示：参见 x --help\n"},
+		{"bad more --lang zh", 2, "x: 错误：多余的参数 \"more\"：x bad 没有参数\nx: 提示：参见 x bad --help\n"},
+		{"bad more", 2, "x: error: unexpected argument \"more\": x bad has none\nx: hint: see x bad --help\n"},
 		{"good --lang fr --dir d n", 2, "x: error: --lang is zh or en, not \"fr\"\nx: hint: see x good --help\n"},
 		{"bad", 5, "x: error: there is no y: inner\nx: hint: look for z\n"},
 		{"bad --lang zh", 5, "x: 错误：没有 y：内\nx: 提示：找 z\n"},

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
 
@@ -20,7 +21,7 @@ func Usage(chinese, english Words, args ...any) *Error {
 // usageOf turns the library's errors about unknown flags, commands and
 // arguments into an [ErrUsage]. For arguments the library has no error types,
 // only texts.
-func usageOf(err error) error {
+func usageOf(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	var bare *pflag.ValueRequiredError
 	var value *pflag.InvalidValueError
@@ -38,6 +39,10 @@ func usageOf(err error) error {
 	case errors.As(err, &syntax):
 		return Usage("选项 %.60q 的写法有误", "the flag %.60q is not written as one", syntax.GetSpecifiedFlag())
 	}
+	// The library takes every argument of a command without any for a verb.
+	if m := unknownVerb.FindStringSubmatch(err.Error()); m != nil && !cmd.HasSubCommands() {
+		return Usage("多余的参数 %.60q：%s 没有参数", "unexpected argument %.60q: %s has none", m[1], m[2])
+	}
 	for _, u := range libraryTexts {
 		if m := u.form.FindStringSubmatch(err.Error()); m != nil {
 			args := make([]any, len(m)-1)
@@ -50,12 +55,14 @@ func usageOf(err error) error {
 	return err
 }
 
+var unknownVerb = regexp.MustCompile(`^unknown command "(?s:(.*?))" for "(.*?)"`)
+
 // libraryTexts are cobra's error texts about arguments.
 var libraryTexts = []struct {
 	form             *regexp.Regexp
 	chinese, english Words
 }{
-	{regexp.MustCompile(`^unknown command "(?s:(.*?))" for "(.*?)"`), "没有子命令 %.60q：%s", "unknown command %.60q of %s"},
+	{unknownVerb, "没有子命令 %.60q：%s", "unknown command %.60q of %s"},
 	{regexp.MustCompile(`^accepts (\d+) arg\(s\), received (\d+)`), "须给出 %s 个参数，实有 %s 个", "wanted are %s arguments, given are %s"},
 	{regexp.MustCompile(`^accepts at most (\d+) arg\(s\), received (\d+)`), "至多 %s 个参数，实有 %s 个", "at most %s arguments are wanted, given are %s"},
 	{regexp.MustCompile(`^accepts between (\d+) and (\d+) arg\(s\), received (\d+)`), "须给出 %s 至 %s 个参数，实有 %s 个", "wanted are %s to %s arguments, given are %s"},
