@@ -156,8 +156,9 @@ func (e *enlistment) check() error {
 			return cli.Usage("--role 须为 agency（数据提供方）、auditor（审计）、bank（银行）或 registrar（登记机关），不是 %.40q", "--role %.40q is none of agency, auditor, bank, registrar", r)
 		}
 	}
-	for _, u := range e.urls {
-		if err := web.CheckURL(u); err != nil {
+	for i, u := range e.urls {
+		e.urls[i] = strings.TrimRight(u, "/") // as a browser shows it
+		if err := web.CheckURL(e.urls[i]); err != nil {
 			return err
 		}
 	}
