@@ -245,16 +245,20 @@ func (w *drafter) dataset() {
 		w.decide = append(w.decide, w.say(fmt.Sprintf("%d 行没有可用的统一社会信用代码，更正前不能应答“没有”", t.Rows-w.key.Keys), fmt.Sprintf("%d rows have no usable social credit code: until they are corrected, no enterprise is told that there is none", t.Rows-w.key.Keys)))
 	}
 	w.line(2, "key: "+Word(w.key.Column)+" # "+which)
-	records := "many"
 	if w.one() {
-		records = "one"
+		w.line(2, "records: one"+w.ask("每个企业是否至多一行；会有多行的，改为 many，输出项用 value 计算", "whether no enterprise ever has several rows; otherwise it is many, and value computes the outputs"))
+	} else {
+		w.line(2, "records: many")
 	}
-	w.line(2, "records: "+records)
 	if w.date != "" {
 		w.line(2, "date: "+Word(w.date))
 		w.line(2, "# stale_after: 62"+w.ask("最新一行最多可以旧多少天（stale_after），还是登记完整（complete: true）", "how old the newest row may be in days (stale_after), or whether the register is complete (complete: true)"))
 	}
-	w.line(2, "complete: false # "+w.say("true：没有记录即表示没有此事", "true: no row means that there is nothing to know"))
+	complete := " # " + w.say("true：没有记录即表示没有此事", "true: no row means that there is nothing to know")
+	if w.date == "" {
+		complete = w.ask("没有记录是否即表示没有此事（complete: true）", "whether no row means that there is nothing to know (complete: true)")
+	}
+	w.line(2, "complete: false"+complete)
 }
 
 func (w *drafter) fields() {
