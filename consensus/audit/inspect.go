@@ -271,7 +271,7 @@ func (i *Inspector) twoKeys(e *Entry, first *holder, s consent.Subject) error {
 		i.keepFinding(f)
 		return nil
 	}
-	f.Detail += fmt.Sprintf(", by %s: one of the two is wrong", record.Registrar)
+	f.Detail = fmt.Sprintf("a second key for an enterprise that has had another since entry %d, by %s: one of the two is wrong", first.Index, record.Registrar)
 	i.keepFinding(f)
 	f.Index, f.Member = first.Index, record.Registrar
 	f.Detail = fmt.Sprintf("a key for an enterprise that has another by %s, of entry %d: one of the two is wrong", e.Author, e.Index)

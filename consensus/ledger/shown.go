@@ -69,7 +69,7 @@ func CheckShown(g *Genesis, by *Roster, t *consent.Terms, b *consent.Body, today
 			return err
 		}
 		if p == nil || p.Author != s.Agency || p.Version != s.Version {
-			return &consent.Refusal{Code: consent.BadCatalog, Detail: "what is shown of " + s.Agency + " is of no catalog that it has on the log"}
+			return &consent.Refusal{Code: consent.BadCatalog, Detail: fmt.Sprintf("what is shown of %s is of no catalog that it has on the log", s.Agency)}
 		}
 		if err := s.Under(p.Root); err != nil {
 			return err

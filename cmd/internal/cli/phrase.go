@@ -14,7 +14,7 @@ import (
 // the system's errors are technical. A node sends only the text of an error, so
 // a command has to work from that text.
 type Phrase struct {
-	Of      string // format as in its package, with %s, %d and %q for arguments
+	Of      string // format as in its package, with %s, %d and %q for arguments; at its beginning %s is one clause, %v any number
 	English string // replacement, with ${1} for the first argument; "": unchanged
 	Chinese string
 }
@@ -57,7 +57,10 @@ func newForm(p Phrase) form {
 	verbs := append(verb.FindAllString(p.Of, -1), "")
 	for i, text := range fixed {
 		pattern += regexp.QuoteMeta(text)
-		if verbs[i] != "" {
+		switch {
+		case i == 0 && text == "" && verbs[i] == "%s":
+			pattern += firstWord
+		case verbs[i] != "":
 			pattern += filledBy(verbs[i][len(verbs[i])-1])
 		}
 		if f.exact += len(text); len(text) > len(f.piece) {
@@ -77,6 +80,10 @@ func formOf(pattern string, p Phrase) *regexp.Regexp {
 	}
 	return regexp.MustCompile(`^(?:` + pattern + `)(` + separators + `|$)`)
 }
+
+// firstWord matches what %s writes at the beginning of a format: a name, not the
+// clauses before it.
+const firstWord = `((?:[^:]|:[^ ])+?)`
 
 // filledBy returns an expression that matches what a verb of a format writes.
 func filledBy(verb byte) string {
@@ -128,6 +135,9 @@ type clause struct {
 // known returns the first clause if it is a phrase, and otherwise the zero
 // clause.
 func known(text, lang string) clause {
+	if refusal.MatchString(text) {
+		return clause{}
+	}
 	for _, f := range book() {
 		if !strings.Contains(text, f.piece) {
 			continue
@@ -197,6 +207,7 @@ func ending(end, lang string) string {
 
 var (
 	anySeparator = regexp.MustCompile(separators)
+	refusal      = regexp.MustCompile(`^consent\.[a-z_]+: `) // a [consent.Code] before its text
 	place        = regexp.MustCompile(`“?\$\{[1-9]\}`)
 	// english matches two words side by side, which are more than a name.
 	english = regexp.MustCompile(`[A-Za-z][a-z']+ [a-z]+`)

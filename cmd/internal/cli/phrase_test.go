@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"cmp"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -53,13 +55,12 @@ func wrote(texts map[string]bool, of string) bool {
 	return false
 }
 
-func literals(t *testing.T, dir string) map[string]bool {
+func parsed(t *testing.T, dir string) (files []*ast.File) {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil || len(names) == 0 {
 		t.Fatal(dir, err)
 	}
-	texts := map[string]bool{}
 	for _, name := range names {
 		if strings.HasSuffix(name, "_test.go") {
 			continue
@@ -68,6 +69,14 @@ func literals(t *testing.T, dir string) map[string]bool {
 		if err != nil {
 			t.Fatal(err)
 		}
+		files = append(files, file)
+	}
+	return files
+}
+
+func literals(t *testing.T, dir string) map[string]bool {
+	texts := map[string]bool{}
+	for _, file := range parsed(t, dir) {
 		ast.Inspect(file, func(n ast.Node) bool {
 			if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
 				if text, err := strconv.Unquote(lit.Value); err == nil {
@@ -78,6 +87,63 @@ func literals(t *testing.T, dir string) map[string]bool {
 		})
 	}
 	return texts
+}
+
+// Errors about logs, and details of findings and refusals, have Chinese texts
+// as a whole.
+func TestTextsAboutLogsHavePhrases(t *testing.T) {
+	verbs := strings.NewReplacer("%w: %w", "malformed: EOF", "%w", "EOF")
+	samples := map[byte]string{'d': "7", 'q': `"quoted"`, 'x': "0a"}
+	count := 0
+	for _, dir := range []string{"consensus/audit", "consensus/audit/store", "consensus/consent", "consensus/ledger", "crypto/tlog", "node/witness"} {
+		for _, of := range formats(t, filepath.Join("../../..", dir)) {
+			text := verb.ReplaceAllStringFunc(verbs.Replace(of), func(v string) string { return cmp.Or(samples[v[len(v)-1]], "tax") })
+			if zh, whole := InWords(text, consent.Chinese); !whole && !strings.Contains(of, "; %w that") && !strings.Contains(of, ": %w %d") {
+				t.Errorf("%s: %q is not in Chinese: %s", dir, of, zh)
+			}
+			count++
+		}
+	}
+	if count < 300 {
+		t.Errorf("only %d texts", count)
+	}
+}
+
+// formats returns the texts that the functions of a package make errors and
+// details of.
+func formats(t *testing.T, dir string) (list []string) {
+	makers := []string{"New", "Errorf", "malformed", "tampered", "unproven", "refuse", "fault", "blame", "report"}
+	for _, file := range parsed(t, dir) {
+		ast.Inspect(file, func(n ast.Node) bool {
+			var texts []ast.Expr
+			switch n := n.(type) {
+			case *ast.CallExpr:
+				name, _ := n.Fun.(*ast.Ident)
+				if s, ok := n.Fun.(*ast.SelectorExpr); ok {
+					name = s.Sel
+				}
+				if name != nil && slices.Contains(makers, name.Name) {
+					texts = n.Args
+				}
+			case *ast.KeyValueExpr:
+				if key, ok := n.Key.(*ast.Ident); ok && key.Name == "Detail" {
+					texts = []ast.Expr{n.Value}
+				}
+			}
+			for _, x := range texts {
+				if call, ok := x.(*ast.CallExpr); ok && len(call.Args) > 0 { // Sprintf
+					x = call.Args[0]
+				}
+				if lit, ok := x.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+					if text, err := strconv.Unquote(lit.Value); err == nil {
+						list = append(list, text)
+					}
+				}
+			}
+			return true
+		})
+	}
+	return list
 }
 
 // A translated phrase has all its arguments, and its Chinese text is in
@@ -131,6 +197,17 @@ func TestSystemErrorsInWords(t *testing.T) {
 			`tax/genesis.pem：不是信任策略：信任策略第 1 行：格式有误：不认识 "-----BEGIN"`, `tax/genesis.pem: not a policy: policy line 1: malformed: unknown word "-----BEGIN"`},
 		"the log cannot be verified: tlog: bad signature: not signed by a log of the policy, but by court, as the genesis of this log has it": {
 			"签名不符：并非由信任策略所载的日志签署，而据此日志的创世条目，是由 court 签署", "the log cannot be verified: a signature does not verify: not signed by a log of the policy, but by court, as the genesis of this log has it"},
+		"the log was tampered with: entry 18: the statement has no place in the log: statement.unverified": {
+			"条目 18：该声明不应在日志中：statement.unverified", "the log was tampered with: entry 18: the statement has no place in the log: statement.unverified"},
+		"the log cannot be verified: tlog: quorum not reached: 1 cosignatures by witnesses of the policy; there are lines in the names of cosigners that the policy does not know: a b": {
+			"共签人不足：信任策略所载见证者的共签有 1 个；有以共签人名义的签名，而信任策略中没有：a b",
+			"the log cannot be verified: too few cosigners have signed: 1 cosignatures by witnesses of the policy; there are lines in the names of cosigners that the policy does not know: a b"},
+		"its verdicts cannot be recomputed: malformed: this log is of format version 3, and this program decides by the rules of version 4": {
+			"无法重新计算其裁定：此日志的格式版本为 3，而本程序按版本 4 的规则裁定", "its verdicts cannot be recomputed: this log is of format version 3, and this program decides by the rules of version 4"},
+		"asked of tax outside the consent: consent.not_covered: value of tax.income is not in the consent": {
+			"向 tax 所问超出授权：consent.not_covered：授权中没有 tax.income（value）", "asked of tax outside the consent: consent.not_covered: value of tax.income is not in the consent"},
+		"tax.income is computed otherwise, and means the same, in version 2 of the catalog than in version 1": {
+			"tax.income 在目录版本 2 中与版本 1 相比，算法不同，含义相同", "tax.income is computed otherwise, and means the same, in version 2 of the catalog than in version 1"},
 		"this is not the card of bank whose fingerprint the founder was told: this one has 00 11": {
 			"创立者得知的 bank 的名片指纹与此不同：此名片为 00 11", "this is not the card of bank whose fingerprint the founder was told: this one has 00 11"},
 		"this member has cosigned 10 entries and remembers 0: its files were replaced by older ones, or its key is used elsewhere (at 10 entries)": {

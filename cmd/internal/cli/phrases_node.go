@@ -25,6 +25,8 @@ var (
 		{"the log has other content of version %d (entry %d)", "", "日志上版本 ${1} 的内容不同（条目 ${2}）"},
 		{"the consent is for %s", "", "该授权是给 ${1} 的"},
 		{"the consent was taken back", "", "授权已撤回"},
+		{"it cannot be seen that the consent's body opens for %s: it is not carried to the log", "", "无法看出授权书正文能由 ${1} 打开：不予送入日志"},
+		{"the bank takes %d consents of one enterprise a day from outside; give it to the bank by hand, or send it tomorrow", "", "银行每日从外部接收同一企业的授权至多 ${1} 份；请直接交给银行，或次日再送"},
 		{"nothing of what is wanted is in the consent", "", "所需内容均不在授权中"},
 		{"the credential does not stand on the log, or was revoked", "", "凭证不在日志上，或已吊销"},
 		{"a %s where a consent belongs", "", "这是 ${1}，而此处需要授权书"},
@@ -105,5 +107,18 @@ var (
 	witnessPhrases = []Phrase{
 		{"key of %s: it is a log's; a witness's is of type cosignature/v1", "", "${1} 的公钥属于日志；见证者的公钥须为 cosignature/v1 类型"},
 		{"url of %s: want https://HOST/PREFIX, without user, query or fragment", "", "${1} 的 url 应为 https://HOST/PREFIX，不含用户、查询和片段"},
+		{"key: %s", "key: ${1}", "公钥：${1}"},
+		{"key: the name %q has a #, which begins a comment in policies", "", "公钥名称 ${1} 含有 #，而 # 在信任策略中是注释的开头"},
+		{"its cosignature has no time", "", "其共签没有时间"},
+		{"it has cosigned %d entries, and %d are final here", "", "它已共签 ${1} 个条目，而此处终局的有 ${2} 个"},
+		{"it has cosigned %d entries, and refuses what continues them", "", "它已共签 ${1} 个条目，而拒绝其后续"},
+		{"it names another size each time", "", "它每次所报的条目数都不同"},
+		{"its answer is longer than %d bytes", "", "应答超过 ${1} 字节"},
+		{"it does not know this log, or the URL is another's", "", "它不认识此日志，或网址属于他人"},
+		{"it does not accept this member's log key", "", "它不接受本成员的日志密钥"},
+		{"it says that this log does not continue what it has cosigned", "", "它称此日志与其已共签的不相承接"},
+		{"it does not cosign", "", "它不予共签"},
+		{"its conflict is of type %.60q", "", "其冲突应答的类型为 ${1}"},
+		{"it names a size that is none: %.40q", "", "它所报的不是条目数：${1}"},
 	}
 )
