@@ -124,6 +124,15 @@ func queryFields(q ledger.QueryRef) []field {
 	return []field{{"query", "查询", "query", same(ledger.StatementID(q.ID).String())}, {"bank", "银行", "bank", same(q.Bank)}}
 }
 
+// refusalWords returns an agency's detail of a refusal, in Chinese if all of it
+// has phrases.
+func refusalWords(detail string) cli.Text {
+	if chinese, whole := cli.InWords(detail, consent.Chinese); whole {
+		return cli.Text{Chinese: chinese, English: detail}
+	}
+	return same(detail)
+}
+
 // secret returns the fields that the auditor's identity opens.
 func (s *show) secret() (list []field) {
 	o := s.sealed
@@ -139,7 +148,7 @@ func (s *show) secret() (list []field) {
 	case o.Release != nil:
 		list = append(list, s.releaseFields(o.Release)...)
 	case o.Refuse != nil:
-		list = append(list, field{"reason", "理由", "reason", coded(verdictWords[string(o.Refuse.Reason)], string(o.Refuse.Reason))}, field{"detail", "说明", "detail", same(o.Refuse.Detail)})
+		list = append(list, field{"reason", "理由", "reason", coded(verdictWords[string(o.Refuse.Reason)], string(o.Refuse.Reason))}, field{"detail", "说明", "detail", refusalWords(o.Refuse.Detail)})
 	case o.Credential != nil:
 		c := o.Credential
 		list = append(list, field{"subject", "授权主体", "subject", s.named(string(c.Subject))},

@@ -353,7 +353,7 @@ func (r *replay) finding(t *cli.Printer, f audit.Finding) {
 		note = t.In("（供参考）", " (for information)")
 	}
 	t.Say("  条目 %d  %s  %s：%s%s", "  entry %d  %s  %s: %s%s", f.Index, f.Rule, f.Member, words.In(t.Lang), note)
-	t.Say("      英文说明：%s", "      %s", f.Detail)
+	t.Say("      %[1]s", "      %[2]s", detailInChinese(f.Detail), f.Detail)
 	if f.Subject != "" {
 		t.Say("      授权主体 %s", "      subject %s", f.Subject)
 	}

@@ -90,17 +90,22 @@ var disclosureWords = map[consent.Disclosure]string{consent.Value: "原值", con
 // roleWords are the words for roles of members, as Card.RoleNames names them.
 var roleWords = map[string]string{"agency": "数据提供方", "bank": "银行", "auditor": "审计方", "registrar": "登记机关"}
 
-// inChinese returns an error's text in Chinese: its own, or by phrases where all of
-// it has them, else its English text with a label.
+// inChinese returns an error's text in Chinese: its own, or by phrases.
 func inChinese(err error) string {
 	var own interface{ Chinese() string }
 	if errors.As(err, &own) {
 		return own.Chinese()
 	}
-	if words, whole := cli.InWords(err.Error(), consent.Chinese); whole {
+	return detailInChinese(err.Error())
+}
+
+// detailInChinese returns the text of an error or a finding in Chinese, if all
+// of it has phrases, else in English with a label.
+func detailInChinese(text string) string {
+	if words, whole := cli.InWords(text, consent.Chinese); whole {
 		return words
 	}
-	return "英文说明：" + err.Error()
+	return "英文说明：" + text
 }
 
 // coded returns a code, in Chinese after its meaning. In English the code alone

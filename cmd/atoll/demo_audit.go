@@ -8,7 +8,9 @@ import (
 	"path/filepath"
 	"slices"
 
+	"atoll/cmd/internal/cli"
 	"atoll/consensus/audit"
+	"atoll/consensus/consent"
 	"atoll/crypto/seal"
 	"atoll/crypto/tlog"
 )
@@ -58,7 +60,8 @@ func (d *demo) audited() error {
 	d.result.Findings = len(found)
 	d.Say("  用审计员的密钥打开封存部分，核对授权、范围、用途和放行：%d 项发现", "  with the auditor's key, what is sealed is opened, and consents, scopes, purposes and releases are checked: %d findings", len(found))
 	for _, f := range found {
-		d.Say("    条目 %d %s：%s", "    entry %d %s: %s", f.Index, f.Rule, f.Detail)
+		chinese, _ := cli.InWords(f.Detail, consent.Chinese)
+		d.Say("    条目 %[1]d %[2]s：%[3]s", "    entry %[1]d %[2]s: %[4]s", f.Index, f.Rule, chinese, f.Detail)
 	}
 	return d.tampered(where, policy)
 }
