@@ -13,7 +13,7 @@ func TestPolicyAmissInOneLanguage(t *testing.T) {
 	dir := t.TempDir()
 	loop, empty := filepath.Join(dir, "loop"), filepath.Join(dir, "empty")
 	if err := os.Symlink(loop, loop); err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	if err := os.WriteFile(empty, nil, 0o600); err != nil {
 		t.Fatal(err)

@@ -162,16 +162,16 @@ func terminal() (*os.File, string, error) {
 // Four members need at most fourteen commands from nothing to a network that runs,
 // and copy no file.
 func TestFoundingCommands(t *testing.T) {
-	story, err := os.ReadFile("testdata/founding.txtar")
+	story, err := os.ReadFile(foundingStory)
 	if err != nil {
 		t.Fatal(err)
 	}
-	founding, _, ok := strings.Cut(string(story), "\n# FOUNDED.")
+	until, _, ok := strings.Cut(string(story), "\n# FOUNDED.")
 	if !ok {
 		t.Fatal("the story does not say when the network is founded")
 	}
 	count := map[string]int{}
-	for line := range strings.Lines(founding) {
+	for line := range strings.Lines(until) {
 		verb, rest, _ := strings.Cut(line, " ")
 		if strings.HasPrefix(rest, "atoll ") || strings.HasPrefix(rest, "tax atoll ") {
 			count["commands"]++

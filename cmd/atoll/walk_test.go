@@ -12,10 +12,14 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-const walk = "testdata/walk/walk.txtar"
+const (
+	walk          = "testdata/walk/walk.txtar"
+	foundingStory = "testdata/walk/founding.txtar"
+)
 
 // TestWalk is the first hour of each role by README alone, in both languages.
 func TestWalk(t *testing.T) {
+	atTerminals(t)
 	for _, language := range []string{"zh", "en"} {
 		t.Run(language, func(t *testing.T) {
 			testscript.Run(t, testscript.Params{
@@ -27,9 +31,27 @@ func TestWalk(t *testing.T) {
 	}
 }
 
+// TestFounding is the story of a founding over HTTP.
+func TestFounding(t *testing.T) {
+	atTerminals(t)
+	testscript.Run(t, testscript.Params{Files: []string{foundingStory}, RequireExplicitExec: true, RequireUniqueNames: true, Cmds: commands})
+}
+
 // atFounders begins a line of a story in which a person at a terminal types what
 // the command asks for.
 var atFounders = regexp.MustCompile(`^typed \S+ `)
+
+// atTerminals skips a test in which people type at terminals where there are no
+// pseudo-terminals of Linux, and fails it if nothing may be skipped.
+func atTerminals(t *testing.T) {
+	if commands["typed"] != nil {
+		return
+	}
+	if os.Getenv("ATOLL_TEST_REQUIRE") == "all" {
+		t.Fatal("no pseudo-terminal of Linux, and ATOLL_TEST_REQUIRE=all")
+	}
+	t.Skip("SKIP: a person at a terminal is played by a pseudo-terminal of Linux")
+}
 
 // TestCountOfWalk: the table in README says how many commands and edits the
 // sections of the walk have.
@@ -83,7 +105,7 @@ func TestReadmeOfRoles(t *testing.T) {
 		t.Fatalf("%d stories, %v", len(stories), err)
 	}
 	var ran []typed
-	for _, name := range append(stories, walk) {
+	for _, name := range append(stories, walk, foundingStory) {
 		for _, line := range linesOf(t, name) {
 			// A story marks a command that runs until it is interrupted as
 			// failing.
