@@ -25,7 +25,7 @@ var rings = map[string]string{
 	"consensus/ledger":  "consensus/consent crypto/sign crypto/tlog",
 	"consensus/audit":   "consensus/consent consensus/ledger crypto/seal crypto/sign crypto/tlog",
 	// Where an audit keeps its state when memory is too small.
-	"consensus/audit/store": "consensus/ledger",
+	"consensus/audit/store": "consensus/durable consensus/ledger",
 	// A world for tests of the audit and of its command.
 	"consensus/audit/audittest": "consensus/consent consensus/ledger crypto/seal crypto/sign crypto/tlog",
 	"consensus/paper":           "crypto/sign", // what people hand to each other, as text
@@ -41,27 +41,31 @@ var rings = map[string]string{
 	"node/formula":              "consensus/consent consensus/strict",
 	"node/catalog":              "consensus/consent consensus/strict crypto/sign node/formula",
 	"node/source":               "consensus/consent consensus/durable node/catalog",
-	"node/fragment":             "consensus/consent consensus/ledger crypto/seal crypto/sign",
-	"node/profile":              "consensus/consent consensus/strict node/catalog node/formula",
-	"node/founding":             "consensus/ledger consensus/paper crypto/sign node/problem",
-	"node/problem":              "",
-	"node/vault":                "consensus/durable consensus/scarce crypto/seal crypto/sign",
-	"node/witness":              "crypto/tlog",
+	// PostgreSQL and MariaDB for tests alone: nothing but tests may import it.
+	"node/source/servers": "",
+	"node/table":          "consensus/consent crypto/sign", // rows of an output
+	"node/table/sorting":  "consensus/scarce node/table",
+	"node/fragment":       "consensus/consent consensus/ledger crypto/seal crypto/sign",
+	"node/profile":        "consensus/consent consensus/strict node/catalog node/formula",
+	"node/founding":       "consensus/ledger consensus/paper crypto/sign node/problem",
+	"node/problem":        "",
+	"node/vault":          "consensus/durable consensus/scarce crypto/seal crypto/sign",
+	"node/witness":        "crypto/tlog",
 	"node": "consensus/consent consensus/ledger consensus/replica consensus/scarce crypto/seal crypto/sign crypto/tlog node/catalog node/fragment node/peer " +
-		"node/problem node/profile node/source node/vault node/witness",
+		"node/problem node/profile node/source node/table node/table/sorting node/vault node/witness",
 	"node/web":                 "consensus/ledger consensus/scarce crypto/sign crypto/tlog node/problem",
 	"node/api":                 "consensus/consent consensus/ledger crypto/sign node node/problem node/profile",
 	"examples/province":        "consensus/consent consensus/strict",
 	"cmd/internal/cli":         "consensus/consent",
 	"cmd/internal/cli/clitest": "cmd/internal/cli",
-	"cmd/atoll": "cmd/internal/cli consensus/audit consensus/consent consensus/durable consensus/ledger consensus/paper consensus/scarce consensus/strict consensus/subject crypto/seal crypto/sign crypto/tlog examples/province node node/catalog " +
-		"node/api node/founding node/peer node/problem node/profile node/source node/vault node/web node/witness",
+	"cmd/atoll": "cmd/internal/cli consensus/audit consensus/audit/store consensus/consent consensus/durable consensus/ledger consensus/paper consensus/scarce consensus/strict consensus/subject crypto/seal crypto/sign crypto/tlog examples/province node node/catalog " +
+		"node/api node/founding node/peer node/problem node/profile node/source node/table node/vault node/web node/witness",
 	"cmd/atoll-audit": "cmd/internal/cli consensus/audit consensus/audit/store consensus/consent consensus/durable consensus/ledger consensus/strict crypto/seal crypto/sign crypto/tlog",
 }
 
 // pure packages must not name these, nor read the clock, themselves or through
 // another package of this module.
-var pure = []string{"consensus/audit", "consensus/consent", "consensus/ledger", "consensus/paper", "consensus/subject", "crypto/sign", "crypto/tlog", "node/catalog", "node/formula", "node/fragment", "node/profile"}
+var pure = []string{"consensus/audit", "consensus/consent", "consensus/ledger", "consensus/paper", "consensus/subject", "crypto/sign", "crypto/tlog", "node/catalog", "node/formula", "node/fragment", "node/profile", "node/table"}
 
 var impure = []string{"os", "net", "math/rand", "math/rand/v2", "syscall", "database/sql"}
 
@@ -77,11 +81,17 @@ var only = map[string]string{
 	"github.com/libp2p/go-libp2p":     "node/peer",
 	"github.com/fxamacker/cbor":       "crypto/sign",
 	"github.com/veraison/go-cose":     "", // what tests of crypto/sign compare with
-	"database/sql":                    "node/source",
+	"database/sql":                    "node/source node/source/servers",
+	"github.com/go-sql-driver/mysql":  "node/source node/source/servers",
+	"github.com/jackc/pgx":            "node/source node/source/servers",
+	"github.com/microsoft/go-mssqldb": "node/source",
+	"github.com/sijms/go-ora":         "node/source",
+	"github.com/xuri/excelize":        "", // writes the workbooks that tests of node/source read
+	"github.com/parquet-go":           "node/table",
 	"modernc.org/sqlite":              "node/source",
 	"golang.org/x/text":               "node/source",
 	"github.com/goccy/go-yaml":        "cmd/atoll consensus/strict node/profile",
-	"github.com/shopspring/decimal":   "node/catalog node/formula node/profile node/source",
+	"github.com/shopspring/decimal":   "node/catalog node/formula node/profile node/source node/table",
 	"cel.dev/cel-go":                  "node/formula",
 }
 

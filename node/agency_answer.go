@@ -4,8 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"io"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -14,7 +14,6 @@ import (
 	"atoll/consensus/ledger"
 	"atoll/crypto/seal"
 	"atoll/crypto/sign"
-	"atoll/node/catalog"
 	"atoll/node/fragment"
 	"atoll/node/peer"
 	"atoll/node/vault"
@@ -31,7 +30,9 @@ const queryPatience = 20 * time.Second
 // that it reports the delay to the bank, which asks again.
 const submitPatience = 10 * time.Second
 
-const budgets vault.Kind = "budget" // queries answered, by bank and day
+// turnPatience is how long an ask waits for an earlier one of the same query. An
+// answer of rows takes longer: the bank then asks again.
+const turnPatience = 40 * time.Second
 
 func queryKey(ref ledger.QueryRef) []byte { return append([]byte(ref.Bank+"\x00"), ref.ID...) }
 
@@ -43,11 +44,23 @@ func (n *Node) serveAsk(ctx context.Context, bank string, request []byte, w io.W
 		return err
 	}
 	ref := ledger.QueryRef{Bank: bank, ID: ask.Query}
-	done, err := n.asking.take(ctx, string(queryKey(ref)))
+	turn, over := context.WithTimeout(ctx, turnPatience)
+	done, err := n.asking.take(turn, string(queryKey(ref)))
+	over()
+	if errors.Is(err, context.DeadlineExceeded) {
+		return &peer.Error{Code: peer.Busy, Message: "this member is still working on the answer", Retryable: true}
+	}
 	if err != nil {
 		return err
 	}
 	defer done()
+	if r, err := n.replied(ref); err != nil {
+		return err
+	} else if r == nil {
+		if err := n.answersNow(); err != nil { // at once: the bank need not wait for the log to hear it
+			return err
+		}
+	}
 	// A member decides by its own copy of the log, so the copy has to reach the
 	// query first.
 	waiting, cancel := context.WithTimeout(ctx, queryPatience)
@@ -69,7 +82,7 @@ func (n *Node) serveAsk(ctx context.Context, bank string, request []byte, w io.W
 	if err != nil {
 		return err
 	}
-	return n.carryOut(ctx, ref, r, w)
+	return n.carryOut(ctx, ref, r, w, ask.From)
 }
 
 // decryptAsk decrypts and parses the ask that a bank has sealed to this agency.
@@ -88,33 +101,90 @@ func (n *Node) decryptAsk(request []byte) (*consent.Ask, error) {
 	return ask, nil
 }
 
-// replyTo returns the reply stored in the vault, or makes one and stores it
-// there.
-func (n *Node) replyTo(ctx context.Context, ask *consent.Ask, q *query) (*reply, error) {
+// replied returns the reply that is stored in the vault, or nil.
+func (n *Node) replied(ref ledger.QueryRef) (*reply, error) {
 	r := new(reply)
-	err := n.vault.Get(replies, queryKey(q.ref), r)
-	if !errors.Is(err, vault.ErrNone) {
+	err := n.vault.Get(replies, queryKey(ref), r)
+	if errors.Is(err, vault.ErrNone) {
+		return nil, nil
+	}
+	return r, err
+}
+
+// replyTo returns the reply stored in the vault, or makes one and stores it
+// there, together with the record of what it discloses. Of a query that waits
+// for approval, or waited, the first ask counts.
+func (n *Node) replyTo(ctx context.Context, ask *consent.Ask, q *query) (*reply, error) {
+	if r, err := n.replied(q.ref); r != nil || err != nil {
 		return r, err
+	}
+	key := queryKey(q.ref)
+	w, first, err := n.awaiting(key)
+	if err != nil {
+		return nil, err
+	}
+	if w != nil {
+		ask = first
 	}
 	if err := n.vouched(ask, q); err != nil {
 		return nil, err
 	}
+	done, err := n.verifyTurn(ctx, ask, q.ref.Bank)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	terms, err := n.admit(ask, q)
+	if err == nil {
+		err = n.approved(ask, q, w)
+	}
+	var made *made
 	var refusal *consent.Refusal
 	switch {
 	case errors.As(err, &refusal):
-		r, err = n.refusal(ask, q, refusal)
+		made, err = n.refusal(ask, q, refusal)
 	case err == nil:
-		r, err = n.release(ctx, ask, q, terms.Subject)
+		made, err = n.release(ctx, ask, q, terms.Subject)
 	}
 	if err != nil {
 		return nil, err
 	}
+	defer made.discard()
 	until := time.UnixMilli(int64(q.Deadline)).Add(replyKept)
-	if err := n.vault.Put(replies, queryKey(q.ref), r, until); err != nil {
+	records, stored, err := n.counts(ask, q)
+	if err != nil {
 		return nil, err
 	}
-	return r, nil
+	records = append(records, vault.Record{Kind: replies, Key: key, Value: made.reply, Expires: until})
+	if w != nil {
+		made.disclosed.Decision = w.Decision
+		records = append(records, vault.Record{Kind: pending, Key: key}, vault.Record{Kind: unsent, Key: key, Value: q.Deadline, Expires: until})
+	}
+	records = append(records, made.reply.spent...) // what the reply spends is stored with it, or neither is
+	records = append(records, vault.Record{Kind: disclosures, Key: key, Value: made.disclosed, Expires: time.Now().Add(disclosuresKept)})
+	if made.fragment == nil {
+		err = n.vault.Update(records...)
+	} else {
+		err = made.fragment.Commit(spoolName(outPrefix, q.ref, q.ref.Bank), until, records...)
+	}
+	if err != nil {
+		return nil, err
+	}
+	stored()
+	return made.reply, nil
+}
+
+// made is a reply with the record of what it discloses.
+type made struct {
+	reply     *reply
+	disclosed *disclosed
+	fragment  *vault.Spool // what the reply releases, not committed yet; nil for a refusal
+}
+
+func (m *made) discard() {
+	if m.fragment != nil {
+		m.fragment.Discard()
+	}
 }
 
 // replyKept is how long a reply and its spooled ciphertext are kept after the
@@ -164,36 +234,7 @@ func (n *Node) admit(ask *consent.Ask, q *query) (*consent.Terms, error) {
 	if revoked || q.granted.Revoked != 0 {
 		return nil, &consent.Refusal{Code: consent.Revoked, Detail: "the consent was taken back"}
 	}
-	return terms, n.obey(ask, q, terms)
-}
-
-// obey applies the agency's own rules, and counts the query against the number
-// that its bank may ask in a day.
-func (n *Node) obey(ask *consent.Ask, q *query, terms *consent.Terms) error {
-	done, err := n.asking.take(n.ctx, q.ref.Bank) // without it two concurrent questions would count as one
-	if err != nil {
-		return err
-	}
-	defer done()
-	now := time.Now().UTC().Add(time.Duration(n.Genesis.Offset) * time.Minute)
-	key := fmt.Appendf(nil, "%s\x00%s", q.ref.Bank, now.Format(time.DateOnly))
-	var asked uint64
-	if err := n.vault.Get(budgets, key, &asked); err != nil && !errors.Is(err, vault.ErrNone) {
-		return err
-	}
-	asked++
-	a := catalog.Ask{Bank: q.ref.Bank, Purpose: terms.Purpose, Product: terms.Product, Day: n.today(), Hour: uint32(now.Hour()), AsksToday: asked}
-	for _, w := range ask.Section.Wants {
-		a.Items = append(a.Items, w.Item)
-	}
-	a.Sensitivity = n.catalog.Sensitivity(a.Items)
-	if err := n.vault.Put(budgets, key, asked, now.Add(48*time.Hour)); err != nil {
-		return err
-	}
-	if rule, ok := n.catalog.Allow(a); !ok {
-		return &consent.Refusal{Code: RulesRefused, Detail: n.catalog.Explains(rule, maxDetail)}
-	}
-	return nil
+	return terms, n.obey(ask, q, terms, at.Day)
 }
 
 // answering returns what release and refusal have in common: the slot of the
@@ -209,7 +250,7 @@ func answering(ask *consent.Ask) (consent.Slot, consent.Basis, error) {
 
 // refusal makes the statement by which this agency refuses a query, with the
 // reason.
-func (n *Node) refusal(ask *consent.Ask, q *query, why *consent.Refusal) (*reply, error) {
+func (n *Node) refusal(ask *consent.Ask, q *query, why *consent.Refusal) (*made, error) {
 	slot, basis, err := answering(ask)
 	if err != nil {
 		return nil, err
@@ -224,23 +265,35 @@ func (n *Node) refusal(ask *consent.Ask, q *query, why *consent.Refusal) (*reply
 		return nil, err
 	}
 	raw, err := n.Sign(ledger.KindRefuse, s)
-	return &reply{Statement: raw, Reason: string(why.Code)}, err
+	return &made{reply: &reply{Statement: raw, Reason: string(why.Code)}, disclosed: &disclosed{Statement: s.ID, Reason: string(why.Code)}}, err
 }
 
 // release reads the sources, seals the fragment for the bank into the spool,
 // and makes the statement that names the fragment's digest.
-func (n *Node) release(ctx context.Context, ask *consent.Ask, q *query, subject consent.Subject) (*reply, error) {
+func (n *Node) release(ctx context.Context, ask *consent.Ask, q *query, subject consent.Subject) (_ *made, err error) {
 	if ledger.ReleaseRoom(&ask.Section) >= seal.MaxBox { // it would not fit: the sources would be read at each ask, and no answer ever sent
 		return nil, errTooManyWants
 	}
-	answers, err := n.look(ctx, subject, ask.Section.Wants)
+	weighed, err := n.weigh(ctx, q, subject, &ask.Section)
 	if err != nil {
 		return nil, err
 	}
-	written, err := n.spool(q, &ask.Section, answers)
+	var answers []fragment.Answer
+	var written fragment.Written
+	var file *vault.Spool
+	if item := ask.Section.Rows(); item != nil {
+		answers, written, file, err = n.spoolRows(ctx, q, &ask.Section, subject, *item)
+	} else {
+		answers, written, file, err = n.spoolAnswers(ctx, q, &ask.Section, subject, weighed)
+	}
 	if err != nil {
 		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			file.Discard()
+		}
+	}()
 	slot, basis, err := answering(ask)
 	if err != nil {
 		return nil, err
@@ -250,122 +303,117 @@ func (n *Node) release(ctx context.Context, ask *consent.Ask, q *query, subject 
 	if err != nil {
 		return nil, err
 	}
-	detail := ledger.ReleaseDetail{Basis: basis, Predicates: ask.Section.Predicates()}
+	detail := ledger.ReleaseDetail{Basis: basis, Predicates: ask.Section.Predicates(), Mark: weighed.mark}
+	told := &disclosed{Statement: s.ID}
 	for _, a := range answers {
 		detail.Results = append(detail.Results, a.Result)
+		told.add(&a.Result)
 	}
-	if s.Sealed, err = n.box(sign.Secret(ask.Key), ledger.KindRelease, s.Head, public, detail, ledger.ReleaseRoom(&ask.Section)); err != nil {
+	plain, err := sign.Marshal(detail)
+	if err != nil {
 		return nil, err
 	}
-	r := &reply{Digest: s.Digest}
+	place := n.place(ledger.KindRelease, n.Name, s.ID)
+	if s.Sealed, err = seal.BoxKept(sign.Secret(ask.Key), n.keys.Answered(), place, public, plain, ledger.ReleaseRoom(&ask.Section)); err != nil {
+		return nil, err
+	}
+	r := &reply{Digest: s.Digest, spent: weighed.spent(&ask.Section, answers)}
 	if r.Admitted, err = n.admitting(ask); err != nil {
 		return nil, err
 	}
 	r.Statement, err = n.Sign(ledger.KindRelease, s)
-	return r, err
+	return &made{r, told, file}, err
+}
+
+// nothingRead returns the error for the bank if no output has another outcome
+// than unavailable. Such an answer is neither logged nor stored: where nobody
+// answers, the use goes back by rule, and the same query asked again may find
+// the source working.
+func nothingRead(answers []fragment.Answer) error {
+	told := func(a fragment.Answer) bool { return a.Result.Outcome != consent.Unavailable }
+	if len(answers) == 0 || slices.ContainsFunc(answers, told) {
+		return nil
+	}
+	return &peer.Error{Code: codeSource, Message: answers[0].Result.Reason, Retryable: true}
 }
 
 var errTooManyWants = &peer.Error{Code: peer.TooLarge, Message: "too many outputs asked at once"}
 
-// spool seals the answers for the bank into a file that is complete and durable
-// when spool returns.
-func (n *Node) spool(q *query, s *consent.Section, answers []fragment.Answer) (w fragment.Written, err error) {
-	to, err := n.recipientAt(q.ref.Bank, q.Index)
-	if err != nil {
-		return w, err
+// spoolAnswers looks the answers up and seals them for the bank into the spool.
+// What there is to do for any fragment, above all its keys, is done while the
+// sources are asked.
+func (n *Node) spoolAnswers(ctx context.Context, q *query, s *consent.Section, subject consent.Subject, weighed *weighing) ([]fragment.Answer, fragment.Written, *vault.Spool, error) {
+	type sealed struct {
+		written fragment.Written
+		file    *vault.Spool
+		err     error
 	}
-	file, err := n.vault.Create()
-	if err != nil {
-		return w, err
+	var answers []fragment.Answer
+	var failed error
+	looked, done := make(chan struct{}), make(chan sealed, 1)
+	go func() {
+		var r sealed
+		r.written, r.file, r.err = n.spool(q, s, func(yield func(fragment.Answer, error) bool) {
+			if <-looked; failed != nil {
+				yield(fragment.Answer{}, failed)
+				return
+			}
+			inOrder(answers)(yield)
+		})
+		done <- r
+	}()
+	answers, failed = n.look(ctx, subject, weighed.asked)
+	if failed == nil {
+		answers = weighed.merge(s, answers)
+		failed = nothingRead(answers)
 	}
-	defer file.Discard()
-	about := fragment.About{
-		Network: n.Network[:], Query: q.ref, Consent: q.header.Bounds.ID, Agency: n.Name, Catalog: n.catalog.Version,
+	close(looked)
+	r := <-done
+	if failed != nil {
+		r.err = failed
 	}
-	each := func(yield func(fragment.Answer, error) bool) {
+	return answers, r.written, r.file, r.err
+}
+
+// inOrder passes on answers that are there.
+func inOrder(answers []fragment.Answer) iter.Seq2[fragment.Answer, error] {
+	return func(yield func(fragment.Answer, error) bool) {
 		for _, a := range answers {
 			if !yield(a, nil) {
 				return
 			}
 		}
 	}
-	if w, err = fragment.Write(file, to, about, s, each); err != nil {
-		return w, err
-	}
-	return w, file.Commit(spoolName(outPrefix, q.ref, q.ref.Bank), time.UnixMilli(int64(q.Deadline)).Add(replyKept))
 }
 
-// look answers every want from this agency's sources: with a value, or with the
-// outcome that explains why there is none. The rows of a dataset are read once.
-func (n *Node) look(ctx context.Context, subject consent.Subject, wants []consent.Want) ([]fragment.Answer, error) {
-	var answers []fragment.Answer
-	for from, to := 0, 0; from < len(wants); from = to {
-		for to < len(wants) && wants[to].Item.Dataset == wants[from].Item.Dataset {
-			to++
-		}
-		answers = append(answers, n.lookInto(ctx, subject, wants[from:to])...)
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
+// spool seals answers for the bank into a file, which the caller commits or
+// discards.
+func (n *Node) spool(q *query, s *consent.Section, answers iter.Seq2[fragment.Answer, error]) (w fragment.Written, file *vault.Spool, err error) {
+	to, err := n.recipientAt(q.ref.Bank, q.Index)
+	if err != nil {
+		return w, nil, err
 	}
-	return answers, nil
+	if file, err = n.vault.Create(); err != nil {
+		return w, nil, err
+	}
+	if w, err = fragment.Write(file, to, n.about(q), s, answers); err != nil {
+		file.Discard()
+		return w, nil, err
+	}
+	return w, file, nil
 }
 
-// lookInto answers the wants of one dataset.
-func (n *Node) lookInto(ctx context.Context, subject consent.Subject, wants []consent.Want) (answers []fragment.Answer) {
-	d := n.catalog.Dataset(wants[0].Item.Dataset)
-	var items []consent.Item
-	for _, w := range wants {
-		if d == nil || !d.Changed(w.Item) {
-			items = append(items, w.Item)
-		}
+// about returns what a fragment of this agency says that it is about.
+func (n *Node) about(q *query) fragment.About {
+	return fragment.About{
+		Network: n.Network[:], Query: q.ref, Consent: q.header.Bounds.ID, Agency: n.Name, Catalog: n.catalog.Version,
 	}
-	var got []catalog.Answer
-	at := catalog.At{}
-	if d != nil && len(items) > 0 {
-		var err error
-		got, err = n.read(ctx, d, subject, items, &at)
-		if n.registers.answered(d.Name, got, err); err != nil {
-			n.log.Error("a dataset could not be read from its source: the query gets no answer from it", "dataset", d.Name, "error", err)
-		}
-	}
-	for _, w := range wants {
-		a := fragment.Answer{Result: ledger.Result{Item: w.Item, Outcome: consent.NotInDataset, Version: n.catalog.Version}, Fetched: at.Time}
-		switch {
-		case d == nil:
-		case d.Changed(w.Item):
-			a.Result.Outcome, a.Result.Reason = consent.NotConsented, catalog.Changed
-		default:
-			got := got[slices.Index(items, w.Item)]
-			a.Value, a.Unit, a.Dropped = got.Value, got.Unit, got.Dropped
-			a.Covered, a.Across, a.Repeats = got.Covered, got.Across, got.Repeats
-			a.Result.Outcome, a.Result.Reason, a.Result.Rows, a.Result.AsOf = got.Outcome, got.Reason, got.Rows, got.AsOf
-			a.Result.Aside = got.Aside
-		}
-		a.Result.Reason = shortened(a.Result.Reason, ledger.MaxReason)
-		answers = append(answers, a)
-	}
-	return answers
 }
 
-// read computes items of one dataset. If a source fails, the bank gets the
-// error's code only. The error's text is for this agency's operator.
-func (n *Node) read(ctx context.Context, d *catalog.Dataset, subject consent.Subject, items []consent.Item, at *catalog.At) ([]catalog.Answer, error) {
-	at.Day, at.Time = n.today(), uint64(time.Now().UnixMilli())
-	s := n.sources[d.Source]
-	if s == nil {
-		got := make([]catalog.Answer, len(items))
-		for i := range got {
-			got[i] = catalog.Answer{Outcome: consent.Unavailable, Reason: "source.failed"}
-		}
-		return got, fmt.Errorf("dataset %s: no source %s is configured", d.Name, d.Source)
-	}
-	return s.Answers(ctx, d, subject, items, *at)
-}
-
-// maxDetail is the maximum length of a refusal's text, in bytes: all refusals
-// have the same size.
-const maxDetail = 200
+// maxDetail is the maximum length of a refusal's text, in bytes: a rule's name
+// and its reason in both languages. All refusals have the same size, see SPEC.md
+// section 7: none needs more than the smallest box.
+const maxDetail = 500
 
 // shortened cuts a text to at most this many bytes, between characters.
 func shortened(text string, most int) string {

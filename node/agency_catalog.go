@@ -135,6 +135,9 @@ func (n *Node) ownPublished() (*ledger.Published, error) {
 // keepPublished brings this member's catalog to the log after the start.
 // Nothing is answered until it is there.
 func (n *Node) keepPublished() {
+	if n.own == nil || !n.awaitAdmission() {
+		return
+	}
 	for told := ""; n.own != nil; {
 		p, err := n.Publish(n.ctx)
 		if err == nil {

@@ -20,7 +20,9 @@ const checkEvery = time.Minute
 // contains no values and no subjects.
 type Register struct {
 	Dataset  string `json:"dataset"`
-	Checked  string `json:"checked"` // when all keys of the table were last read, RFC 3339; "" before the first time
+	Source   string `json:"source"`         // its name in node.yaml
+	Checked  string `json:"checked"`        // when all keys of the table were last read, RFC 3339; "" before the first time
+	Checking string `json:"checking_since"` // since when they are being read; "" if they are not
 	Rows     int64  `json:"rows"`
 	Mended   int64  `json:"mended_keys"`   // rows whose key is a code in another spelling; they count
 	Others   int64  `json:"other_keys"`    // rows of subjects of other kinds, as the catalog declares them (also)
@@ -37,6 +39,14 @@ type Register struct {
 	// not at fault.
 	ProblemError *source.Error `json:"problem_error,omitempty"`
 	LastError    *source.Error `json:"last_failure_error,omitempty"`
+
+	// A warning: by what right this node could write to the source; nil if it
+	// cannot, or if that is not known yet.
+	Account *source.Error `json:"account,omitempty"`
+
+	// A warning: why an answer may mix two states of the source; nil if it cannot, or
+	// if that is not known yet.
+	Straddles *source.Error `json:"straddles,omitempty"`
 }
 
 // registers holds the state of all datasets. The zero value is ready.
@@ -92,14 +102,28 @@ func (r *registers) list() []Register {
 }
 
 // checkSources reads every table for the first time when the node starts, and
-// again when a table has changed.
+// again when a table has changed. No table waits for another one, whose server
+// may hang or whose keys may take an hour.
 func (n *Node) checkSources() {
+	if n.catalog == nil {
+		return
+	}
+	var checks sync.WaitGroup
+	for name, s := range n.sources {
+		checks.Go(func() { n.regularly(func() { n.checkAccount(name, s); n.checkState(name, s) }) })
+	}
+	for i := range n.catalog.Datasets {
+		checks.Go(func() { n.regularly(func() { n.checkSource(&n.catalog.Datasets[i]) }) })
+	}
+	checks.Wait()
+}
+
+// regularly makes a check until the node ends.
+func (n *Node) regularly(check func()) {
 	t := time.NewTicker(checkEvery)
 	defer t.Stop()
-	for n.catalog != nil {
-		for i := range n.catalog.Datasets {
-			n.checkSource(&n.catalog.Datasets[i])
-		}
+	for {
+		check()
 		select {
 		case <-t.C:
 		case <-n.ctx.Done():
@@ -108,11 +132,60 @@ func (n *Node) checkSources() {
 	}
 }
 
+// checkState warns if a source does not show the queries of an answer one state.
+func (n *Node) checkState(name string, s *source.Source) {
+	var ds []*catalog.Dataset
+	for i := range n.catalog.Datasets {
+		if d := &n.catalog.Datasets[i]; d.Source == name {
+			ds = append(ds, d)
+		}
+	}
+	warning, err := s.Straddles(n.ctx, ds)
+	if err != nil {
+		return
+	}
+	said := true
+	for _, d := range ds {
+		n.registers.change(d.Name, func(x *Register) {
+			said = warning == nil || x.Straddles != nil && *x.Straddles == *warning
+			x.Source, x.Straddles = name, warning
+		})
+	}
+	if !said {
+		n.log.Warn("a source does not show the queries of an answer one state", "source", name, "error", warning)
+	}
+}
+
+// checkAccount warns if this node could write to a source. It answers
+// nevertheless: it never writes, and the agency decides about its accounts. A
+// server that cannot be asked is reported by its datasets.
+func (n *Node) checkAccount(name string, s *source.Source) {
+	warning, err := s.Account(n.ctx)
+	if err != nil {
+		return
+	}
+	said := true
+	for _, d := range n.catalog.Datasets {
+		if d.Source == name {
+			n.registers.change(d.Name, func(x *Register) {
+				said = warning == nil || x.Account != nil && *x.Account == *warning
+				x.Source, x.Account = name, warning
+			})
+		}
+	}
+	if !said {
+		n.log.Warn("this node could write to a source: give it an account that may only read", "source", name, "error", warning)
+	}
+}
+
 func (n *Node) checkSource(d *catalog.Dataset) {
 	s := n.sources[d.Source]
 	if s == nil {
 		return
 	}
+	n.registers.change(d.Name, func(x *Register) {
+		x.Source, x.Checking = d.Source, time.Now().UTC().Format(time.RFC3339)
+	})
 	found, err := s.Check(n.ctx, d, n.today())
 	if errors.Is(err, source.ErrClosed) || n.ctx.Err() != nil {
 		return
@@ -128,7 +201,7 @@ func (n *Node) checkSource(d *catalog.Dataset) {
 		told = x.Problem == problem
 		c := found.Census
 		x.Rows, x.Mended, x.Others, x.Unusable, x.Aside = c.Rows, c.Mended, c.Others, c.Unusable, c.Aside
-		x.ProblemError = e
+		x.ProblemError, x.Checking = e, ""
 		x.Live, x.AsOf, x.Problem, x.Checked = found.Load.Live, "", problem, time.Now().UTC().Format(time.RFC3339)
 		if found.Load.Told {
 			x.AsOf = found.Load.AsOf.String()

@@ -23,6 +23,8 @@ type reply struct {
 	Digest    []byte    `cbor:"2,keyasint"`           // of the spooled ciphertext, empty for a refusal
 	Reason    string    `cbor:"3,keyasint"`           // code of a refusal
 	Admitted  *admitted `cbor:"4,keyasint,omitempty"` // of a release; nil if an earlier version of atoll made it
+
+	spent []vault.Record // what is stored with it
 }
 
 // admitted is the basis of a release, as it was when the release was made.
@@ -58,7 +60,18 @@ func (r *reply) final(c *catalog.Catalog) bool {
 
 // carryOut brings a reply to the log and sends what it releases. Each step that
 // can fail comes before the first byte is sent (I3).
-func (n *Node) carryOut(ctx context.Context, ref ledger.QueryRef, r *reply, w io.Writer) error {
+func (n *Node) carryOut(ctx context.Context, ref ledger.QueryRef, r *reply, w io.Writer, from uint64) error {
+	if err := n.enter(ctx, ref, r); err != nil {
+		return err
+	}
+	if len(r.Digest) == 0 {
+		return &peer.Error{Code: codeRefused, Message: r.Reason}
+	}
+	return n.deliver(ctx, ref, r, w, from)
+}
+
+// enter brings a reply to the log.
+func (n *Node) enter(ctx context.Context, ref ledger.QueryRef, r *reply) error {
 	if len(r.Digest) > 0 {
 		if err := n.mayLeave(ref, r); err != nil {
 			return err
@@ -66,23 +79,22 @@ func (n *Node) carryOut(ctx context.Context, ref ledger.QueryRef, r *reply, w io
 	}
 	logging, cancel := context.WithTimeout(ctx, submitPatience)
 	defer cancel()
-	answer, err := n.replica.Submit(logging, r.Statement)
+	answer, err := n.submit(logging, r.Statement)
 	if err != nil {
 		return &peer.Error{Code: codeNoLog, Message: "the log takes nothing now", Retryable: true}
 	}
 	if answer.Verdict != ledger.Accepted {
 		return &peer.Error{Code: codeOf(answer.Verdict), Message: "the log does not accept the answer"}
 	}
-	if len(r.Digest) == 0 {
-		return &peer.Error{Code: codeRefused, Message: r.Reason}
-	}
-	return n.deliver(ctx, ref, r, w)
+	return nil
 }
 
-// deliver sends the spooled ciphertext. This member's own copy of the log must
+// deliver sends the spooled ciphertext, from a byte on: what came before has
+// arrived. This member's own copy of the log must
 // have the release of these very bytes, the release must be final if the data
-// is sensitive, and the data must still be allowed to leave.
-func (n *Node) deliver(ctx context.Context, ref ledger.QueryRef, r *reply, w io.Writer) error {
+// is sensitive, and the data must still be allowed to leave: of a large fragment
+// again and again, so that a revocation ends a transfer that is under way.
+func (n *Node) deliver(ctx context.Context, ref ledger.QueryRef, r *reply, w io.Writer, from uint64) error {
 	o, err := n.outcome(ref, n.Name)
 	if err != nil {
 		return err
@@ -98,7 +110,7 @@ func (n *Node) deliver(ctx context.Context, ref ledger.QueryRef, r *reply, w io.
 	if err := n.mayLeave(ref, r); err != nil {
 		return err
 	}
-	f, err := n.vault.Spooled(spoolName(outPrefix, ref, ref.Bank))
+	f, err := n.vault.SpooledFrom(spoolName(outPrefix, ref, ref.Bank), int64(from))
 	if err != nil && !errors.Is(err, vault.ErrNone) { // for lack of a descriptor, say: it is still there
 		n.log.Error("a sealed fragment could not be read from the vault: the bank is told to ask again", "error", err)
 		return &peer.Error{Code: peer.Busy, Message: "the fragment cannot be read now", Retryable: true}
@@ -107,8 +119,34 @@ func (n *Node) deliver(ctx context.Context, ref ledger.QueryRef, r *reply, w io.
 		return &peer.Error{Code: codeGone, Message: "this fragment is no longer kept"}
 	}
 	defer f.Close()
-	_, err = io.Copy(w, f)
+	if _, err := w.Write(n.handOver(o.Index)); err != nil {
+		return err
+	}
+	_, err = io.Copy(&rechecked{w: w, may: func() error { return n.mayLeave(ref, r) }}, f)
 	return err
+}
+
+// recheckEvery is how many bytes leave before it is decided again whether they
+// may: what is large leaves for minutes.
+const recheckEvery = 1 << 20
+
+// rechecked writes to w for as long as what is written may leave.
+type rechecked struct {
+	w     io.Writer
+	may   func() error
+	since int // bytes since the last decision
+}
+
+func (r *rechecked) Write(b []byte) (int, error) {
+	if r.since+len(b) > recheckEvery {
+		if err := r.may(); err != nil {
+			return 0, err
+		}
+		r.since = 0
+	}
+	n, err := r.w.Write(b)
+	r.since += n
+	return n, err
 }
 
 // mayLeave decides whether what a reply releases may leave now: by this
@@ -152,10 +190,10 @@ func (n *Node) mayLeave(ref ledger.QueryRef, r *reply) error {
 func (n *Node) stillVouched(a *admitted, day consent.Day) error {
 	var c *ledger.Credential
 	err := n.replica.View(func(v ledger.View) (err error) {
-		c, err = ledger.LookupCredential(v, a.Credential)
+		c, err = ledger.Standing(v, a.Credential)
 		return err
 	})
-	if err == nil && (c == nil || c.Revoked != 0 || day > a.Until) {
+	if err == nil && (c == nil || day > a.Until) {
 		err = &peer.Error{Code: codeOf(ledger.CredentialRevoked), Message: "the credential behind the consent was revoked, or has ended"}
 	}
 	return err

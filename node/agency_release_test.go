@@ -93,7 +93,7 @@ func TestTakenBackBeforeDelivery(t *testing.T) {
 			var r reply
 			n.must(n.members["tax"].vault.Get(replies, queryKey(a.Ref), &r))
 			var out bytes.Buffer
-			err := n.members["tax"].deliver(n.ctx, a.Ref, &r, &out)
+			err := n.members["tax"].deliver(n.ctx, a.Ref, &r, &out, 0)
 			var e *peer.Error
 			if !errors.As(err, &e) || e.Code != want || out.Len() != 0 {
 				t.Errorf("%v after %d bytes, want %q", err, out.Len(), want)

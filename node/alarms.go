@@ -23,6 +23,7 @@ const (
 	AlarmMachine   = "machine"   // the machine lacks a resource now
 	AlarmCatalog   = "catalog"   // this member's catalog is not on the log
 	AlarmEndings   = "endings"   // it cannot be determined which roles end
+	AlarmOutside   = "outside"   // this node is of no member any more, or its name is another's
 )
 
 // actions tell an operator what to do about an alarm, by kind.
@@ -34,6 +35,7 @@ var actions = map[string]string{
 	AlarmEvidence:  "look at the file named; put it back from a copy, or note what it was",
 	AlarmMachine:   "give the machine what it lacks; the alarm ends by itself",
 	AlarmCatalog:   "do what the message says; the alarm ends by itself when the catalog is on the log",
+	AlarmOutside:   "ask the other members who approved it (atoll member show NAME at one of them); names and keys serve once: to come back, the organisation joins anew under another name",
 	AlarmEndings:   "look into the node's log; restart the node if it stays",
 }
 
@@ -108,6 +110,13 @@ func (n *Node) Alarms() (list []Alarm, err error) {
 	}
 	for _, w := range n.wants.List() {
 		list = append(list, alarm(AlarmMachine, w.String()))
+	}
+	standing, err := n.membership()
+	if err != nil {
+		return nil, err
+	}
+	if standing == StandingLeft || standing == StandingTaken {
+		list = append(list, alarm(AlarmOutside, outside[standing].what))
 	}
 	if why := n.unpublished.Load(); why != nil {
 		list = append(list, alarm(AlarmCatalog, *why))

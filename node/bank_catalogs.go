@@ -90,15 +90,30 @@ func (n *Node) offeringOf(ctx context.Context, agency string) (*offering, *ledge
 	return o, p, nil
 }
 
+// heldCatalog returns the catalog of an agency from the vault, if it is the one
+// on the log, otherwise nil.
+func (n *Node) heldCatalog(agency string) *offering {
+	p, err := n.Published(agency)
+	if err != nil || p == nil {
+		return nil
+	}
+	var kept []byte
+	if err := n.vault.Get(catalogs, []byte(agency), &kept); err != nil {
+		return nil
+	}
+	o, err := verifySent(agency, kept, p)
+	if err != nil {
+		return nil
+	}
+	return o
+}
+
 // fetchCatalog takes an agency's catalog from the vault, or asks the agency for
 // it, and returns it with the log's record of it. The catalog may be newer than
 // p, if the agency has published again meanwhile.
 func (n *Node) fetchCatalog(ctx context.Context, agency string, p *ledger.Published) (*offering, *ledger.Published, error) {
-	var kept []byte
-	if err := n.vault.Get(catalogs, []byte(agency), &kept); err == nil {
-		if o, err := verifySent(agency, kept, p); err == nil {
-			return o, p, nil
-		}
+	if o := n.heldCatalog(agency); o != nil && o.is(p) {
+		return o, p, nil
 	}
 	data, err := n.host.Call(ctx, agency, peer.Catalog, nil)
 	if err != nil {
@@ -166,6 +181,7 @@ func (n *Node) show(out *Offering, o consent.Offer, of *offering, at *ledger.Pub
 	if err != nil || len(s.Outputs) == 0 {
 		return err
 	}
+	s.Senses = of.senses(s)
 	entry, err := n.statement(at.Index)
 	if err != nil {
 		return err
@@ -180,4 +196,15 @@ func (o *offering) leaf(item *consent.Item) *consent.Leaf {
 		return nil
 	}
 	return &o.leaves[i]
+}
+
+// senses returns those of the shown outputs that have more than titles to show.
+func (o *offering) senses(s *consent.Shown) (list []consent.Sense) {
+	for _, out := range s.Outputs {
+		d := o.Dataset(out.Leaf.Dataset)
+		if sense := d.Sense(d.Output(out.Leaf.Output)); sense.Shows() {
+			list = append(list, sense)
+		}
+	}
+	return list
 }

@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
 	"atoll/consensus/consent"
-	"atoll/consensus/ledger"
 	"atoll/node/peer"
 )
 
@@ -18,8 +16,8 @@ import (
 // question. After unreachableTries failed connections in a row, which take some
 // seven seconds, an agency counts as unreachable. Collect does not wait for
 // unreachable agencies once all others have answered. Called again it returns
-// the same bytes: from this bank's vault once they have their receipt. It
-// acknowledges what arrived with a receipt, sent asynchronously, and gives the
+// the same bytes: from this bank's vault once they have their receipt. What
+// arrived gets a receipt a moment later. Collect gives the
 // cosigners a second to make the query and its answers final. Progress, unless
 // nil, is called with each piece as it comes, one at a time.
 func (n *Node) Collect(ctx context.Context, a *Asked, wait time.Duration, progress func(Piece)) ([]Piece, error) {
@@ -37,6 +35,8 @@ func (n *Node) Collect(ctx context.Context, a *Asked, wait time.Duration, progre
 	if err != nil {
 		return nil, err
 	}
+	covering, covered := context.WithCancel(waiting)
+	defer covered()
 	pieces := make([]Piece, len(a.Sections))
 	var running, hoping sync.WaitGroup
 	var telling sync.Mutex
@@ -49,6 +49,9 @@ func (n *Node) Collect(ctx context.Context, a *Asked, wait time.Duration, progre
 	for i := range a.Sections {
 		running.Go(func() {
 			pieces[i] = n.collect(waiting, a, c, &a.Sections[i], sync.OnceFunc(hoping.Done), alone)
+			if entry := pieces[i].Entry; entry > 0 { // while others have not answered
+				go func() { _ = n.replica.Finalise(covering, entry+1) }() // see [Node.cover]
+			}
 			if progress != nil {
 				telling.Lock()
 				defer telling.Unlock()
@@ -60,9 +63,9 @@ func (n *Node) Collect(ctx context.Context, a *Asked, wait time.Duration, progre
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	err = n.acknowledge(a, pieces)
+	n.acknowledge(a, c, pieces)
 	n.cover(ctx, a, pieces)
-	return pieces, err
+	return pieces, nil
 }
 
 // unreachableTries is the number of failed attempts in a row to connect to an
@@ -74,11 +77,7 @@ const unreachableTries = 8
 // the latter case it continues only until alone is closed.
 func (n *Node) collect(ctx context.Context, a *Asked, c *Consent, s *consent.Section, settled func(), alone <-chan struct{}) Piece {
 	defer settled()
-	key := consent.AgencyKey(c.Body.Secret(), consent.ID(a.Consent), s.Agency)
-	ask := &consent.Ask{
-		Query: a.Ref.ID, Consent: a.Consent, Terms: c.Body.Terms, Credential: c.Body.Credential,
-		Slice: *c.Body.Slice(s.Agency), Section: *s, Key: key[:],
-	}
+	ask := askOf(a, c, s)
 	if p, ok := n.received(a, ask); ok {
 		return p
 	}
@@ -97,7 +96,7 @@ func (n *Node) collect(ctx context.Context, a *Asked, c *Consent, s *consent.Sec
 				return p
 			}
 		}
-		if !errors.As(err, &e) || !e.Retryable {
+		if !errors.As(err, &e) || !e.Retryable || isPause(e) { // the bank asks again when the pause is over
 			return n.without(a, ask, err)
 		}
 		connected := slices.Contains(n.host.Connected(), s.Agency)
@@ -134,35 +133,11 @@ func (n *Node) collect(ctx context.Context, a *Asked, c *Consent, s *consent.Sec
 	}
 }
 
-// acknowledge puts a receipt for what arrived into the outbox, from which
-// [Node.keepHouse] brings it to the log.
-func (n *Node) acknowledge(a *Asked, pieces []Piece) error {
-	r := ledger.Receipt{Head: n.NewHead(), Query: a.Ref.ID}
-	for _, p := range pieces {
-		o, err := n.outcome(a.Ref, p.Agency)
-		if err != nil {
-			return err
-		}
-		if len(p.Digest) > 0 && o != nil && !o.Received {
-			r.Fragments = append(r.Fragments, ledger.Fragment{Agency: p.Agency, Digest: p.Digest})
-		}
+// askOf returns the ask for a section.
+func askOf(a *Asked, c *Consent, s *consent.Section) *consent.Ask {
+	key := consent.AgencyKey(c.Body.Secret(), consent.ID(a.Consent), s.Agency)
+	return &consent.Ask{
+		Query: a.Ref.ID, Consent: a.Consent, Terms: c.Body.Terms, Credential: c.Body.Credential,
+		Slice: *c.Body.Slice(s.Agency), Section: *s, Key: key[:],
 	}
-	if len(r.Fragments) == 0 {
-		return nil
-	}
-	slices.SortFunc(r.Fragments, func(a, b ledger.Fragment) int { return strings.Compare(a.Agency, b.Agency) })
-	raw, err := n.Sign(ledger.KindReceipt, r)
-	if err != nil {
-		return err
-	}
-	// The log would not accept a receipt for a query that it no longer
-	// remembers.
-	if err := n.vault.Put(receipts, r.ID, raw, time.UnixMilli(int64(a.Deadline)).Add(replyKept)); err != nil {
-		return err
-	}
-	select {
-	case n.outbox <- struct{}{}:
-	default: // keepHouse has been woken already
-	}
-	return nil
 }

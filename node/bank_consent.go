@@ -1,9 +1,11 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"atoll/consensus/consent"
@@ -89,14 +91,18 @@ func (n *Node) usable(h *consent.Header, sealed []byte) (s consent.Subject, err 
 	if err != nil {
 		return s, err
 	}
-	if err := n.decryptsForAll(sealed, body.Secret()); err != nil {
+	members, err := n.knownTo(terms, body)
+	if err != nil {
+		return s, err
+	}
+	if err := n.decryptsForAll(sealed, body.Secret(), members.Readers(n.Name)); err != nil {
 		return s, err
 	}
 	at, err := n.At()
 	if err != nil {
 		return s, err
 	}
-	if err := ledger.CheckShown(n.Genesis, n.replica.Roster(), terms, body, at.Day, n.publishedAt); err != nil {
+	if err := ledger.CheckShown(n.Genesis, members, terms, body, at.Day, n.publishedAt); err != nil {
 		return s, err
 	}
 	if r := terms.Dated(at.Day + 1); r != nil { // it may be logged tomorrow, and this bank answers for it
@@ -145,8 +151,7 @@ func (n *Node) unseal(sealed []byte) (*consent.Body, error) {
 // decryptsForAll checks that the auditors can decrypt a body too, which this bank
 // has decrypted. The enterprise seals it, but this bank answers for it: a body
 // that an auditor cannot open would be held against the bank.
-func (n *Node) decryptsForAll(sealed []byte, k sign.Secret) error {
-	readers := n.replica.Roster().Readers(n.Name)
+func (n *Node) decryptsForAll(sealed []byte, k sign.Secret, readers []ledger.Card) error {
 	to, err := recipients(readers)
 	if err != nil {
 		return err
@@ -157,6 +162,75 @@ func (n *Node) decryptsForAll(sealed []byte, k sign.Secret) error {
 		return &consent.Refusal{Code: consent.Unopenable, Detail: fmt.Sprintf("it cannot be seen that the consent's body opens for %s: it is not carried to the log", readers[out.Nth].Name)}
 	}
 	return err
+}
+
+// OtherMembers is the reason for rejecting a consent that rests on members who are
+// not those of today.
+const OtherMembers consent.Code = "consent.roster"
+
+// knownTo returns the members that the signer of terms knew. They must be those of
+// an attested roster of the last 48 h, or the founders if bank, agencies and
+// auditors are founders still. Otherwise the error is a [*consent.Refusal].
+func (n *Node) knownTo(terms *consent.Terms, body *consent.Body) (*ledger.Roster, error) {
+	if terms.Roster == 0 {
+		founders := n.Genesis.Roster()
+		if !sameReaders(founders.Readers(n.Name), n.replica.Roster().Readers(n.Name)) {
+			return nil, &consent.Refusal{Code: OtherMembers, Detail: "the consent was drawn up for the founders, and bank or auditors are others today"}
+		}
+		for _, s := range body.Slices {
+			if founders.Member(s.Agency) == nil || n.replica.Roster().Member(s.Agency) == nil {
+				return nil, &consent.Refusal{Code: OtherMembers, Detail: fmt.Sprintf("the consent was drawn up for the founders, and %s is none of them today", s.Agency)}
+			}
+		}
+		return founders, nil
+	}
+	e, err := n.attestAt(terms.Roster)
+	if err != nil {
+		return nil, err
+	}
+	var r *ledger.Roster
+	if e != nil {
+		err = n.replica.View(func(v ledger.View) error {
+			state, err := ledger.Read(v)
+			if err == nil && e.Time+ledger.MaxRosterAge >= state.Time {
+				r, err = ledger.RosterAt(v, e.Index)
+			}
+			return err
+		})
+	}
+	if r != nil && r.Member(n.Name) == nil {
+		r = nil
+	}
+	if r == nil && err == nil {
+		err = &consent.Refusal{Code: OtherMembers, Detail: fmt.Sprintf("entry %d, by which the consent was drawn up, attests no roster of the last 48 hours", terms.Roster)}
+	}
+	return r, err
+}
+
+// attestAt returns the entry of an index if it is an accepted roster.attest,
+// otherwise nil.
+func (n *Node) attestAt(index uint64) (*ledger.Entry, error) {
+	if index >= n.replica.Head().Size {
+		return nil, nil
+	}
+	leaf, err := n.replica.Entry(index)
+	if err != nil {
+		return nil, err
+	}
+	e, err := ledger.ParseEntry(leaf)
+	if err != nil {
+		return nil, err
+	}
+	a, err := ledger.AttestOf(e)
+	if a == nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// sameReaders reports whether a body is sealed to the same recipients.
+func sameReaders(a, b []ledger.Card) bool {
+	return slices.EqualFunc(a, b, func(x, y ledger.Card) bool { return x.Name == y.Name && bytes.Equal(x.Age, y.Age) })
 }
 
 // recipients returns the recipients to seal to for members.
@@ -204,22 +278,24 @@ func (n *Node) granted(id consent.ID) (*Consent, error) {
 	if record == nil || record.Bank != n.Name {
 		return nil, ErrNoConsent
 	}
-	s, err := n.statement(record.Index)
+	o, err := n.opened(id, record.Index)
 	if err != nil {
 		return nil, err
 	}
-	c := &Consent{Index: record.Index, Used: record.Used, Ended: record.Revoked}
-	var ok bool
-	if c.Header, ok = s.Payload.(*consent.Header); !ok {
-		return nil, fmt.Errorf("entry %d is a %s, where the state says a consent", record.Index, s.Kind)
-	}
-	if c.Body, err = n.unseal(s.Carrier.Sealed); err != nil {
-		return nil, err
-	}
+	c := &Consent{Header: o.header, Body: o.body, Index: record.Index, Used: record.Used, Ended: record.Revoked}
+	o, err = n.standing(o)
 	var refusal *consent.Refusal
-	if c.Terms, err = n.verifyTerms(c.Header, c.Body); errors.As(err, &refusal) {
+	switch {
+	case errors.As(err, &refusal):
 		c.Void = refusal
 		c.Terms, err = consent.ReadTerms(c.Body.Terms) // verified when the consent was accepted
+		n.openings.drop(id)
+	case err == nil && ended(record, o.day):
+		c.Terms = o.terms
+		n.openings.drop(id)
+	case err == nil:
+		c.Terms = o.terms
+		n.openings.put(id, o)
 	}
 	return c, err
 }

@@ -51,7 +51,7 @@ func (n *Node) Profile(t *profile.Template, a *Asked, pieces []Piece) (*profile.
 	}
 	for _, p := range pieces {
 		for _, answer := range p.Answers {
-			f.Inputs = append(f.Inputs, input(p, answer))
+			f.Inputs = append(f.Inputs, input(a, p, answer))
 		}
 	}
 	for _, l := range a.Left {
@@ -76,10 +76,23 @@ func unlessPassed(deadline uint64) uint64 {
 	return deadline
 }
 
-func input(p Piece, a fragment.Answer) profile.Input {
+func input(asked *Asked, p Piece, a fragment.Answer) profile.Input {
 	return profile.Input{
-		Agency: p.Agency, Item: a.Result.Item, Outcome: a.Result.Outcome, Value: a.Value, Unit: a.Unit, Reason: a.Result.Reason,
+		Predicate: asked.predicate(p.Agency, a.Result.Item),
+		Agency:    p.Agency, Item: a.Result.Item, Outcome: a.Result.Outcome, Value: a.Value, Unit: a.Unit, Reason: a.Result.Reason,
 		Version: a.Result.Version, Rows: a.Result.Rows, AsOf: a.Result.AsOf, Fetched: a.Fetched, Dropped: a.Dropped, Entry: p.Entry,
 		Repeats: a.Repeats, Covered: a.Covered, Across: a.Across, Aside: a.Result.Aside,
 	}
+}
+
+// predicate returns what was to be verified about an item, or "".
+func (a *Asked) predicate(agency string, item consent.Item) string {
+	for _, s := range a.Sections {
+		for _, w := range s.Wants {
+			if s.Agency == agency && w.Item == item {
+				return w.Predicate
+			}
+		}
+	}
+	return ""
 }

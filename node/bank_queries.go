@@ -46,6 +46,7 @@ type PastQuery struct {
 	Operator string          // "" if the vault has lost it
 	Deadline uint64          // Unix milliseconds
 	Answers  []AgencyAnswer
+	Rows     bool // it asks for rows, of which no profile is made
 }
 
 // Kept returns the time until which its answers are kept, in Unix milliseconds.
@@ -123,6 +124,7 @@ func (n *Node) pastQuery(id ledger.StatementID) (*PastQuery, error) {
 	q := &PastQuery{ID: id, Index: a.Index, Operator: a.Operator, Deadline: a.Deadline}
 	for _, s := range a.Sections {
 		q.Answers = append(q.Answers, AgencyAnswer{Agency: s.Agency})
+		q.Rows = q.Rows || s.Rows() != nil
 	}
 	copy(q.Consent[:], a.Consent)
 	now := uint64(time.Now().UnixMilli())

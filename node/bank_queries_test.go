@@ -3,8 +3,6 @@ package node
 import (
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -65,7 +63,7 @@ func TestPastQueries(t *testing.T) {
 
 	// The newer of two comes first, and the limit is kept.
 	n.stop("court")
-	second, err := bank.Ask(n.ctx, Question{Consent: id, Operator: "Li", Open: 3 * time.Second})
+	second, err := bank.Ask(n.ctx, Question{Consent: id, Operator: "Li", Open: 8 * time.Second})
 	n.must(err)
 	list, all, err := bank.PastQueries(1)
 	if err != nil || all != 2 || len(list) != 1 || list[0].ID != ledger.StatementID(second.Ref.ID) || list[0].State != QueryOpen {
@@ -76,9 +74,7 @@ func TestPastQueries(t *testing.T) {
 	n.past(QueryOver)
 
 	// The vault is lost, and the log still has them.
-	n.stop("bank-a")
-	n.must(os.Remove(filepath.Join(n.dir, "bank-a", "vault.db")))
-	n.open("bank-a", nil)
+	n.loseVault("bank-a", nil)
 	bank = n.members["bank-a"]
 	if q = n.past(QueryLost); q.ID != ledger.StatementID(second.Ref.ID) || q.Operator != "" || q.Consent != id || q.State.Again() {
 		t.Errorf("%+v", q)
@@ -150,9 +146,7 @@ func TestConsentsFoundAgain(t *testing.T) {
 	if list, again, err := bank.Consents(); err != nil || again || len(list) != 2 {
 		t.Errorf("%d, %v, %v", len(list), again, err)
 	}
-	n.stop("bank-a")
-	n.must(os.Remove(filepath.Join(n.dir, "bank-a", "vault.db")))
-	n.open("bank-a", nil)
+	n.loseVault("bank-a", nil)
 	bank = n.members["bank-a"]
 	n.must(bank.WaitFor(n.ctx, n.members["tax"].Head().Size))
 	for _, found := range []bool{true, false} {

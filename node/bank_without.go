@@ -9,8 +9,10 @@ import (
 	"atoll/consensus/ledger"
 	"atoll/crypto/seal"
 	"atoll/crypto/sign"
+	"atoll/node/catalog"
 	"atoll/node/fragment"
 	"atoll/node/peer"
+	"atoll/node/source"
 )
 
 // without returns the piece of an agency that delivered nothing, with the
@@ -32,8 +34,7 @@ func (n *Node) reasonWithout(a *Asked, ask *consent.Ask, why error, p *Piece) (c
 	var e *peer.Error
 	if !errors.As(why, &e) {
 		// Bytes came, but they are not what the log or the question requires.
-		if errors.Is(why, seal.ErrBroken) || errors.Is(why, seal.ErrNotForUs) || errors.Is(why, sign.ErrMalformed) ||
-			errors.Is(why, fragment.ErrElsewhere) || errors.Is(why, errNotReleased) || errors.Is(why, errOversized) {
+		if isFalse(why) {
 			return consent.Invalid, "fragment.invalid"
 		}
 		return consent.Unavailable, n.silence(a, p.Agency)
@@ -47,6 +48,10 @@ func (n *Node) reasonWithout(a *Asked, ask *consent.Ask, why error, p *Piece) (c
 		return consent.RevokedNow, string(consent.Revoked)
 	case codeExpired:
 		return consent.ExpiredNow, string(consent.Expired)
+	case codeMaintenance, codeClosed, codePending, codeQueueFull:
+		return consent.Unavailable, n.pausedUntil(e)
+	case codeSource:
+		return consent.Unavailable, unread(e.Message)
 	case codeRefused:
 		ctx, cancel := context.WithTimeout(n.ctx, outcomeGrace)
 		defer cancel()
@@ -57,6 +62,15 @@ func (n *Node) reasonWithout(a *Asked, ask *consent.Ask, why error, p *Piece) (c
 		}
 	}
 	return consent.Unavailable, e.Code
+}
+
+// unread returns the reason that an agency gives for having read nothing, if it
+// is one that people have words for.
+func unread(reason string) string {
+	if source.Code(reason).Outcome() == consent.Unavailable || reason == catalog.PredicateCounting {
+		return reason
+	}
+	return source.Failed
 }
 
 // refusedFor decrypts the reason of a refusal on the log.

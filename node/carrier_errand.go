@@ -64,7 +64,8 @@ func (n *Node) keepErrand(key []byte, e *errand, known *ledger.Consent) error {
 // noteErrand stores the progress of an errand, or deletes the errand if it is
 // done.
 func (n *Node) noteErrand(key []byte, e *errand, known *ledger.Consent) error {
-	if e.Logged && (known == nil || len(e.Told) == len(n.replica.Roster().Named(ledger.Agency))) {
+	told := func(name string) bool { return slices.Contains(e.Told, name) }
+	if e.Logged && (known == nil || !slices.ContainsFunc(n.agencies(), func(name string) bool { return !told(name) })) {
 		return n.vault.Delete(errands, key)
 	}
 	return n.keepErrand(key, e, known)
@@ -92,7 +93,7 @@ func (n *Node) runErrand(ctx context.Context, e *errand, patience time.Duration,
 			c.Answer, e.Logged = answer, answer.InLog()
 		})
 	}
-	for _, name := range n.replica.Roster().Named(ledger.Agency) {
+	for _, name := range n.agencies() {
 		mu.Lock()
 		skip := away[name] || slices.Contains(e.Told, name)
 		mu.Unlock()
@@ -126,7 +127,7 @@ func (n *Node) submitErrand(ctx context.Context, e *errand) (ledger.Answer, erro
 	if err := n.signErrand(e); err != nil {
 		return ledger.Answer{}, err
 	}
-	return n.replica.Submit(ctx, e.Carrier)
+	return n.submit(ctx, e.Carrier)
 }
 
 // signErrand signs the carrier, if there is none or it is too old.
@@ -245,9 +246,12 @@ func (n *Node) passErrand(key []byte, away map[string]bool) error {
 	return n.noteErrand(key, e, known)
 }
 
+// agencies returns the names of the agencies in force.
+func (n *Node) agencies() []string { return n.replica.Roster().Named(ledger.Agency) }
+
 func (n *Node) everyAgency() map[string]bool {
 	all := map[string]bool{}
-	for _, name := range n.replica.Roster().Named(ledger.Agency) {
+	for _, name := range n.agencies() {
 		all[name] = true
 	}
 	return all

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 )
 
@@ -73,4 +74,23 @@ func (n *network) voter(leads bool) *member {
 // yearAhead is a fresh statement id dated a year from now.
 func yearAhead(ms uint64) ledger.Head {
 	return headAt(uint64(time.Now().UnixMilli()) + 365*24*60*60*1000 + ms)
+}
+
+// A source is read at no earlier time than the network's: by a clock that was
+// set back, an old load would be fresh.
+func TestReadAtNetworkTime(t *testing.T) {
+	n := newNetwork(t)
+	ahead := uint64(time.Now().UnixMilli()) + ledger.MaxEarly - 60_000
+	for _, m := range n.members {
+		_, err := m.Submit(n.ctx, ledger.KindTick, ledger.Tick{Head: headAt(ahead)})
+		n.must(err)
+	}
+	n.agree()
+	network, err := n.members["tax"].networkNow()
+	n.must(err)
+	at, err := n.members["tax"].readAt()
+	n.must(err)
+	if network < ahead || at.Time < network || at.Day != consent.DayOf(at.Time, n.genesis.Offset) {
+		t.Errorf("read at %+v, network time is %d, all said %d", at, network, ahead)
+	}
 }

@@ -62,17 +62,7 @@ func (n *Node) rosterAt(size uint64) (r *ledger.Roster, err error) {
 // others. It replaces this member's earlier proposal. If this member is a
 // cosigner in force, it approves right away.
 func (n *Node) ProposeCosigners(ctx context.Context, names []string, faults, quorum uint8) (id ledger.StatementID, answer ledger.Answer, err error) {
-	head := n.NewHead()
-	answer, err = n.putOnLog(ctx, ledger.KindPropose, ledger.Propose{
-		Head: head, Amendment: ledger.Amendment{Action: ledger.ChangeCosigners, Names: names, Faults: faults, Quorum: quorum},
-	})
-	return ledger.StatementID(head.ID), answer, err
-}
-
-// ApproveCosigners approves a member's proposal. This member must be a cosigner
-// in force.
-func (n *Node) ApproveCosigners(ctx context.Context, proposer string, id ledger.StatementID) (ledger.Answer, error) {
-	return n.putOnLog(ctx, ledger.KindApprove, ledger.Approve{Head: n.NewHead(), Proposer: proposer, Proposal: id[:]})
+	return n.Propose(ctx, ledger.Amendment{Action: ledger.ChangeCosigners, Names: names, Faults: faults, Quorum: quorum})
 }
 
 // Amendments returns the cosigners that have been approved and are not in force

@@ -2,6 +2,7 @@ package node
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -58,7 +60,7 @@ func (n *network) twisted(id consent.ID, edit func(open *ledger.QueryOpen, detai
 	n.must(err)
 	head := bank.NewHead()
 	a := &Asked{Ref: ledger.QueryRef{Bank: "bank-a", ID: head.ID}, Consent: id[:], Operator: "Wang", Deadline: uint64(time.Now().Add(time.Minute).UnixMilli())}
-	n.must(bank.sections(a, c, nil))
+	n.must(bank.sections(a, c, &Question{}))
 	list, err := consent.SlotList(a.Sections, c.Body.Secret(), id, rand.Reader)
 	n.must(err)
 	open := ledger.QueryOpen{Head: head, Consent: a.Consent, Deadline: a.Deadline, Slots: list}
@@ -71,7 +73,7 @@ func (n *network) twisted(id consent.ID, edit func(open *ledger.QueryOpen, detai
 	n.must(err)
 	a.Opened, err = bank.Sign(ledger.KindQueryOpen, open)
 	n.must(err)
-	n.must(bank.submitQuery(n.ctx, a, c))
+	n.must(bank.submitQuery(n.ctx, a))
 	return a
 }
 
@@ -94,7 +96,7 @@ func TestBankHidesASection(t *testing.T) {
 		shown.Salt, shown.Wants = freshSalt(), shown.Wants[:1]
 		open.Slots[n.decoy(open, a, c)] = slotFor(c, shown)
 	})
-	pieces, err := n.members["bank-a"].Collect(n.ctx, a, 30*time.Second, nil)
+	pieces, err := n.members["bank-a"].Collect(n.ctx, a, time.Minute, nil)
 	n.must(err)
 	wantOutcomes(t, pieces, "tax", "answered", "answered")
 	n.agree()
@@ -157,7 +159,7 @@ func TestBankGivesAnotherKey(t *testing.T) {
 			t.Errorf("%s: the log has %+v (%v)", name, o, err)
 		}
 	}
-	pieces, err := n.members["bank-a"].Collect(n.ctx, a, 30*time.Second, nil)
+	pieces, err := n.members["bank-a"].Collect(n.ctx, a, time.Minute, nil)
 	n.must(err)
 	wantOutcomes(t, pieces, "tax", "answered", "answered")
 	n.agree()
@@ -184,14 +186,14 @@ func TestAgencyAnswersForOthers(t *testing.T) {
 	n := newNetwork(t)
 	id := n.grant(n.enrol(firm), 2)
 	bank := n.members["bank-a"]
-	a, err := bank.Ask(n.ctx, Question{Consent: id, Operator: "Wang", Wait: 20 * time.Second, Offers: offers()[1:]})
+	a, err := bank.Ask(n.ctx, Question{Consent: id, Operator: "Wang", Wait: time.Minute, Offers: offers()[1:]})
 	n.must(err)
 	n.must(n.members["court"].WaitFor(n.ctx, a.Index+1))
 	made := consent.Slot{Section: freshSalt(), Token: freshSalt()}
 	if _, v := n.claim(a.Ref, made, freshSalt(), 1024); v != ledger.QuerySlot {
 		t.Errorf("an agency that was not asked: %s", v)
 	}
-	pieces, err := bank.Collect(n.ctx, a, 20*time.Second, nil)
+	pieces, err := bank.Collect(n.ctx, a, time.Minute, nil)
 	n.must(err)
 	wantOutcomes(t, pieces, "tax", "answered", "answered")
 	o, err := bank.outcome(a.Ref, "tax")
@@ -202,7 +204,7 @@ func TestAgencyAnswersForOthers(t *testing.T) {
 		t.Errorf("by the slot of another: %s", v)
 	}
 
-	both, err := bank.Ask(n.ctx, Question{Consent: id, Operator: "Wang", Wait: 20 * time.Second})
+	both, err := bank.Ask(n.ctx, Question{Consent: id, Operator: "Wang", Wait: time.Minute})
 	n.must(err)
 	n.must(n.members["court"].WaitFor(n.ctx, both.Index+1))
 	n.fetchRaw(both, "tax")
@@ -213,7 +215,7 @@ func TestAgencyAnswersForOthers(t *testing.T) {
 	if _, v := n.claim(both.Ref, slot, o.Digest, 1024); v != ledger.Accepted {
 		t.Errorf("the digest of another: %s", v)
 	}
-	pieces, err = bank.Collect(n.ctx, both, 20*time.Second, nil)
+	pieces, err = bank.Collect(n.ctx, both, time.Minute, nil)
 	n.must(err)
 	wantOutcomes(t, pieces, "tax", "answered", "answered")
 	for _, p := range pieces {
@@ -261,10 +263,17 @@ func TestAgencySendsTooMuch(t *testing.T) {
 				t.Fatal(v)
 			}
 			n.must(court.vault.Put(replies, queryKey(a.Ref), reply{Statement: raw, Digest: digest.Sum(nil)}, time.Now().Add(time.Hour)))
+			var sent byteCount
+			court.host.HandleStream(peer.Ask, func(ctx context.Context, bank string, request []byte, w io.Writer) error {
+				return court.serveAsk(ctx, bank, request, io.MultiWriter(w, &sent))
+			})
 			pieces, err := bank.Collect(n.ctx, a, time.Minute, nil)
 			n.must(err)
 			wantOutcomes(t, pieces, "court", "invalid")
 			wantOutcomes(t, pieces, "tax", "answered", "answered")
+			if sent := sent.Load(); sent > size/2 { // what is on its way may be more than the limit
+				t.Errorf("the bank has taken %d bytes", sent)
+			}
 			if f, err := bank.Received(a, "court"); !errors.Is(err, vault.ErrNone) {
 				t.Errorf("the bank keeps what came: %v (%v)", f, err)
 			}
@@ -273,6 +282,14 @@ func TestAgencySendsTooMuch(t *testing.T) {
 			}
 		})
 	}
+}
+
+// byteCount counts the bytes written to it.
+type byteCount struct{ atomic.Int64 }
+
+func (c *byteCount) Write(b []byte) (int, error) {
+	c.Add(int64(len(b)))
+	return len(b), nil
 }
 
 // I10: a section whose answer is too large for the log is not looked up again

@@ -6,6 +6,7 @@ import (
 
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
+	"atoll/consensus/scarce"
 	"atoll/crypto/seal"
 	"atoll/crypto/sign"
 	"atoll/node/peer"
@@ -37,6 +38,8 @@ func Explain(err error) *problem.Error {
 		return id.explain()
 	case errors.Is(err, ErrNoRoom):
 		return forNow(problem.NoRoom, err)
+	case scarce.Full(err):
+		return forNow(problem.DiskFull, err)
 	}
 	for _, k := range sentinels {
 		if errors.Is(err, k.is) {
@@ -72,10 +75,13 @@ var sentinels = []struct {
 	{ErrCatalogChanged, string(ledger.CatalogVersion)},
 	{ErrCatalogOlder, string(ledger.CatalogVersion)},
 	{ErrNoCatalog, problem.NoCatalog},
+	{ErrRowsAlone, problem.Usage},
+	{ErrNoRows, problem.NotFound},
 	{vault.ErrNone, problem.NotFound},
 	{seal.ErrNotForUs, problem.NotForUs},
 	{seal.ErrPassphrase, problem.Passphrase},
 	{seal.ErrBroken, problem.Broken},
+	{ledger.ErrPossession, string(ledger.MemberKeys)},
 	{sign.ErrSignature, problem.Unverified},
 	{sign.ErrMalformed, problem.Malformed},
 }

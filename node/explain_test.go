@@ -3,6 +3,8 @@ package node
 import (
 	"context"
 	"fmt"
+	"io/fs"
+	"syscall"
 	"testing"
 
 	"atoll/consensus/consent"
@@ -29,6 +31,7 @@ func TestExplain(t *testing.T) {
 		"source":        {&source.Error{Code: source.Keys}, "source.keys", false},
 		"no consent":    {ErrNoConsent, "consent.unknown", false},
 		"no room":       {ErrNoRoom, problem.NoRoom, true},
+		"full disk":     {&fs.PathError{Op: "write", Path: "x", Err: syscall.ENOSPC}, problem.DiskFull, true},
 		"changed":       {ErrCatalogChanged, "catalog.version", false},
 		"older":         {ErrCatalogOlder, "catalog.version", false},
 		"no catalog":    {ErrNoCatalog, problem.NoCatalog, false},

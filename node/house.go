@@ -1,35 +1,35 @@
 package node
 
 import (
-	"context"
 	"encoding/hex"
-	"errors"
 	"strings"
 	"time"
 
 	"atoll/consensus/ledger"
 )
 
-const (
-	sweepEvery  = time.Minute
-	receiptWait = 30 * time.Second
-)
+const sweepEvery = time.Minute
 
-// keepHouse runs background maintenance. It brings to the log receipts, and
-// revocations that were sent here directly. It deletes what banks have
-// received, and what has expired.
+// keepHouse runs background maintenance. It brings to the log revocations that
+// were sent here directly. It deletes what banks have received, and what has
+// expired.
 func (n *Node) keepHouse() {
 	t := time.NewTicker(sweepEvery)
 	defer t.Stop()
 	for {
-		if err := errors.Join(n.sendReceipts(), n.dropReceived()); err != nil && n.ctx.Err() == nil {
-			n.log.Warn("receipts could not be put on the log, or received fragments could not be deleted: it is tried again", "error", err)
+		if err := n.dropReceived(); err != nil && n.ctx.Err() == nil {
+			n.log.Warn("received fragments could not be deleted: it is tried again", "error", err)
 		}
 		select {
-		case <-n.outbox:
 		case <-t.C:
-			if _, err := n.vault.Sweep(time.Now()); err != nil {
+			if _, err := n.vault.Sweep(time.Now(), n.slowly()); err != nil {
 				n.log.Error("expired records could not be deleted from the vault", "error", err)
+			}
+			if err := n.dropEnded(); err != nil && n.ctx.Err() == nil {
+				n.log.Warn("it could not be determined which consents have ended: it is tried again", "error", err)
+			}
+			if n.vault.Room(sorterMemory) == nil {
+				n.wants.Note(makingRows, nil)
 			}
 			if err := n.bringHeld(); err != nil && n.ctx.Err() == nil {
 				n.log.Warn("revocations that were received directly could not be checked against the log", "error", err)
@@ -40,34 +40,6 @@ func (n *Node) keepHouse() {
 	}
 }
 
-// sendReceipts submits the receipts in the outbox. A receipt that was submitted
-// before and not deleted gets the same answer again.
-func (n *Node) sendReceipts() error {
-	keys, err := n.vault.Keys(receipts)
-	if err != nil {
-		return err
-	}
-	for _, key := range keys {
-		var raw []byte
-		if err := n.vault.Get(receipts, key, &raw); err != nil {
-			return err
-		}
-		ctx, cancel := context.WithTimeout(n.ctx, receiptWait)
-		answer, err := n.replica.Submit(ctx, raw)
-		cancel()
-		if err != nil {
-			return err
-		}
-		if answer.Verdict != ledger.Accepted {
-			n.log.Warn("the log did not accept a receipt", "verdict", answer.Verdict, "detail", answer.Detail)
-		}
-		if err := n.vault.Delete(receipts, key); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // dropReceived deletes spooled fragments whose receipt is on the log. It goes
 // by the files in the spool, so each fragment is handled once.
 func (n *Node) dropReceived() error {
@@ -76,11 +48,11 @@ func (n *Node) dropReceived() error {
 		return err
 	}
 	for _, name := range names {
-		ref, ok := parseSpooled(name)
+		id, bank, ok := parseSpooled(outPrefix, name)
 		if !ok {
 			continue
 		}
-		o, err := n.outcome(ref, n.Name)
+		o, err := n.outcome(ledger.QueryRef{Bank: bank, ID: id}, n.Name)
 		if err != nil {
 			return err
 		}
@@ -106,14 +78,13 @@ func spoolName(prefix string, ref ledger.QueryRef, member string) string {
 	return prefix + "-" + hex.EncodeToString(ref.ID) + "-" + member + spoolSuffix
 }
 
-// parseSpooled returns the query that an outgoing fragment answers.
-func parseSpooled(name string) (ref ledger.QueryRef, ok bool) {
-	text, ok := strings.CutPrefix(name, outPrefix+"-")
-	id, bank, cut := strings.Cut(text, "-")
-	if !ok || !cut {
-		return ref, false
-	}
-	raw, err := hex.DecodeString(id)
-	ref = ledger.QueryRef{Bank: strings.TrimSuffix(bank, spoolSuffix), ID: raw}
-	return ref, err == nil && spoolName(outPrefix, ref, ref.Bank) == name
+// parseSpooled is the inverse of spoolName: it returns the query that a fragment
+// answers, and its bank or agency.
+func parseSpooled(prefix, name string) (query []byte, member string, ok bool) {
+	text, begins := strings.CutPrefix(name, prefix+"-")
+	text, ends := strings.CutSuffix(text, spoolSuffix)
+	id, member, cut := strings.Cut(text, "-")
+	query, err := hex.DecodeString(id)
+	ok = begins && ends && cut && err == nil && len(query) == len(ledger.StatementID{}) && id == hex.EncodeToString(query)
+	return query, member, ok
 }

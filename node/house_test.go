@@ -1,6 +1,7 @@
 package node
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -41,28 +42,48 @@ func TestIdleMinuteSyncsNothing(t *testing.T) {
 	if replies, err := tax.vault.Keys(replies); err != nil || len(replies) != queries {
 		t.Errorf("%d replies of %d (%v)", len(replies), queries, err)
 	}
-	before := tax.vault.Syncs()
-	for range 60 { // an hour of minutes
-		n.must(tax.dropReceived())
-		n.must(tax.sendReceipts())
-		if swept, err := tax.vault.Sweep(time.Now()); err != nil || swept != 0 {
-			t.Errorf("%d swept (%v)", swept, err)
+	syncs := n.leastSyncs("tax", func() {
+		for range 60 { // an hour of minutes
+			n.must(tax.dropReceived())
+			n.must(tax.giveReceipts())
+			if swept, err := tax.vault.Sweep(time.Now(), nil); err != nil || swept != 0 {
+				t.Errorf("%d swept (%v)", swept, err)
+			}
 		}
-	}
-	if after := tax.vault.Syncs(); after != before {
-		t.Errorf("%d syncs while there was nothing to do", after-before)
+	})
+	if syncs > 0 {
+		t.Errorf("%d syncs while there was nothing to do", syncs)
 	}
 	n.agree()
 }
 
-func TestSpooledNames(t *testing.T) {
-	ref := ledger.QueryRef{Bank: "bank-a-b", ID: make([]byte, 16)}
-	if got, ok := parseSpooled(spoolName(outPrefix, ref, ref.Bank)); !ok || got.Bank != ref.Bank || string(got.ID) != string(ref.ID) {
-		t.Errorf("%+v, %t", got, ok)
+// leastSyncs returns how often a member's vault waits for its disk while do runs, by
+// the least of some runs: what else the member does at that time is not do's.
+func (n *network) leastSyncs(member string, do func()) uint64 {
+	n.t.Helper()
+	least := uint64(math.MaxUint64)
+	for try := 0; try < 5 && least > 0; try++ {
+		before := n.members[member].vault.Syncs()
+		do()
+		least = min(least, n.members[member].vault.Syncs()-before)
 	}
-	for _, name := range []string{"", "out-", "in-00-bank.age", "out-00-", "out-zz-bank.age", "out-AA-bank.age", "out-00-bank"} {
-		if ref, ok := parseSpooled(name); ok {
-			t.Errorf("%q is %+v", name, ref)
+	return least
+}
+
+func TestSpooledNames(t *testing.T) {
+	for _, prefix := range []string{outPrefix, inPrefix} {
+		ref := ledger.QueryRef{Bank: "bank-a-b", ID: make([]byte, 16)}
+		name := spoolName(prefix, ref, "tax-a-b")
+		if id, member, ok := parseSpooled(prefix, name); !ok || member != "tax-a-b" || string(id) != string(ref.ID) {
+			t.Errorf("%x, %s, %t", id, member, ok)
+		}
+	}
+	for _, name := range []string{
+		"", "out-", "out-00-bank.age", "out-00-", "in-00000000000000000000000000000000-bank.age", "out-00000000000000000000000000000000.age",
+		"out-zz000000000000000000000000000000-bank.age", "out-AA000000000000000000000000000000-bank.age", "out-00000000000000000000000000000000-bank",
+	} {
+		if id, member, ok := parseSpooled(outPrefix, name); ok {
+			t.Errorf("%q is %x of %s", name, id, member)
 		}
 	}
 }

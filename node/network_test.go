@@ -6,10 +6,12 @@ import (
 	"crypto/rand"
 	"fmt"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,6 +38,9 @@ type network struct {
 	catalogs map[string]string                // of agencies, as YAML
 	outside  map[string][]witness.Witness     // by member
 	logger   func(member string) *slog.Logger // nil: nothing is logged
+	sources  map[string]source.Config         // of agencies whose tables are not in files
+	further  []source.Config                  // sources of tax beside its main one
+	roles    [][2]string                      // members with their roles, ascending
 }
 
 type member struct {
@@ -44,6 +49,8 @@ type member struct {
 	seed sign.Secret
 	age  seal.Identity
 	addr string
+
+	anchor *ledger.Anchor // of one that has joined
 }
 
 const (
@@ -118,9 +125,10 @@ func newNetwork(t testing.TB) *network {
 // newNetworkWith calls prepare before the network is founded.
 func newNetworkWith(t testing.TB, prepare func(*network)) *network {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute) // measures nothing: only a test that fails waits for it
 	t.Cleanup(cancel)
 	n := &network{t: t, dir: t.TempDir(), ctx: ctx, members: map[string]*member{}, catalogs: map[string]string{"tax": taxCatalog, "court": courtCatalog}}
+	n.roles = [][2]string{{"auditor", ledger.Auditor}, {"bank-a", ledger.Bank}, {"bank-b", ledger.Bank}, {"court", ledger.Agency}, {"registrar", ledger.Registrar}, {"tax", ledger.Agency}}
 	n.genesis = &ledger.Genesis{
 		Version: ledger.FormatVersion, Name: "test", Origin: "log.test.invalid/1", Suite: ledger.Suite, Time: uint64(time.Now().UnixMilli()), Offset: 480, Entries: ledger.DefaultBudget.Entries, Bytes: ledger.DefaultBudget.Bytes,
 		Voters: []string{"auditor", "court", "tax"}, Cosigners: []string{"auditor", "court", "registrar", "tax"}, Quorum: 3, Faults: 1, Approvals: 4,
@@ -128,7 +136,7 @@ func newNetworkWith(t testing.TB, prepare func(*network)) *network {
 	}
 	prepare(n)
 	var hosts []*peer.Host
-	for _, who := range [][2]string{{"auditor", ledger.Auditor}, {"bank-a", ledger.Bank}, {"bank-b", ledger.Bank}, {"court", ledger.Agency}, {"registrar", ledger.Registrar}, {"tax", ledger.Agency}} {
+	for _, who := range n.roles {
 		hosts = append(hosts, n.recruit(who[0], who[1]))
 	}
 	var signatures []sign.Signature
@@ -173,14 +181,27 @@ func (n *network) log(member string) *slog.Logger {
 	return n.logger(member)
 }
 
-func (n *network) recruit(name, role string) *peer.Host {
+// ports are those of members, one after another. They are below those that the system
+// gives to connections: a member that starts again finds its own free.
+var ports atomic.Int64
+
+func init() { ports.Store(20_000 + mathrand.Int64N(8_000)) }
+
+// enlist makes a member's keys and card, and a host that listens for it.
+func (n *network) enlist(name, role string) (*peer.Host, ledger.Card) {
+	n.t.Helper()
 	id, err := seal.NewIdentity()
 	n.must(err)
 	m := &member{name: name, seed: sign.NewSecret(), age: id}
 	keys := ledger.NewKeys(m.seed, n.genesis.Origin, 0)
-	host, err := peer.New(peer.Config{Name: name, Key: keys.Peer(), Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Logger: n.log(name)})
+	var host *peer.Host
+	for range 100 { // another program may have a port
+		m.addr = fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", ports.Add(1))
+		if host, err = peer.New(peer.Config{Name: name, Key: keys.Peer(), Listen: []string{m.addr}, Logger: n.log(name)}); err == nil {
+			break
+		}
+	}
 	n.must(err)
-	m.addr = host.Addrs()[0]
 	today := consent.DayOf(n.genesis.Time, n.genesis.Offset)
 	recipient := id.Recipient()
 	card := ledger.Card{
@@ -188,21 +209,61 @@ func (n *network) recruit(name, role string) *peer.Host {
 		Roles: []ledger.Role{{Name: role, NotBefore: today, NotAfter: today + 100}},
 	}
 	keys.Fill(&card)
-	n.genesis.Members = append(n.genesis.Members, card)
 	n.members[name] = m
+	return host, card
+}
+
+// recruit enlists a founder.
+func (n *network) recruit(name, role string) *peer.Host {
+	n.t.Helper()
+	host, card := n.enlist(name, role)
+	n.genesis.Members = append(n.genesis.Members, card)
 	return host
+}
+
+// join starts a newcomer that has verified the log as bank-a has it, before it is
+// admitted. It returns its card.
+func (n *network) join(name, role string) ledger.Card {
+	n.t.Helper()
+	bank := n.members["bank-a"]
+	n.must(bank.replica.Finalise(n.ctx, bank.replica.Head().Size))
+	final := bank.replica.Final()
+	known, err := bank.rosterAt(final.Size)
+	n.must(err)
+	host, card := n.enlist(name, role)
+	n.members[name].anchor = &ledger.Anchor{Checkpoint: final.Signed, Members: known.Members(), Voters: known.Voters()}
+	n.open(name, host)
+	return card
+}
+
+// peersOf returns members as a host knows them.
+func peersOf(r *ledger.Roster) (members []peer.Member) {
+	for _, c := range r.Members() {
+		members = append(members, peer.Member{Name: c.Name, Key: c.Peer, Addrs: c.Multiaddrs(), Roles: c.RoleNames()})
+	}
+	return members
+}
+
+// month returns the first day of a month of the network, so many before this one. A
+// day of another month that has not so many days would be in the month after it.
+func (n *network) month(before int) string {
+	now := time.Now().In(consent.Zone(n.genesis.Offset))
+	return time.Date(now.Year(), now.Month()-time.Month(before), 1, 0, 0, 0, 0, time.UTC).Format(time.DateOnly)
 }
 
 // writeSources writes rows for the agencies, those of tax with repetitions.
 func (n *network) writeSources() {
-	month := time.Now().AddDate(0, -1, 0)
 	var vat strings.Builder
 	vat.WriteString("uscc,period,sales\n")
 	for i := range 12 {
-		line := fmt.Sprintf("%s,%s,%d.50\n", firm[5:], month.AddDate(0, -i, 1-month.Day()).Format(time.DateOnly), 100+i)
+		line := fmt.Sprintf("%s,%s,%d.50\n", firm[5:], n.month(1+i), 100+i)
 		vat.WriteString(strings.Repeat(line, 1+i%3))
 	}
-	n.write("tax/data/vat.csv", vat.String())
+	for _, who := range n.roles {
+		if who[1] == ledger.Agency && who[0] != "court" {
+			n.write(who[0]+"/data/vat.csv", vat.String())
+		}
+	}
 	n.write("court/data/cases.csv", "uscc,number,filed\n")
 }
 
@@ -226,12 +287,17 @@ func (n *network) open(name string, host *peer.Host) {
 		host, err = peer.New(peer.Config{Name: name, Key: keys.Peer(), Listen: []string{m.addr}, Logger: n.log(name)})
 		n.must(err)
 	}
-	c := Config{Name: name, Dir: filepath.Join(n.dir, name), Keys: keys, Age: m.age, Genesis: n.raw, Host: host, Timeout: 300 * time.Millisecond, Logger: n.log(name), Witnesses: n.outside[name]}
+	c := Config{Name: name, Dir: filepath.Join(n.dir, name), Keys: keys, Age: m.age, Genesis: n.raw, Anchor: m.anchor, Host: host, Timeout: 300 * time.Millisecond, Logger: n.log(name), Witnesses: n.outside[name]}
 	if text := n.catalogs[name]; text != "" {
 		c.Catalog, err = catalog.Parse([]byte(text))
 		n.must(err)
 		s := n.source(name)
 		c.Sources = map[string]*source.Source{"main": s}
+		for _, further := range n.further {
+			if name == "tax" {
+				c.Sources[further.Name] = n.openSource(name, further)
+			}
+		}
 	}
 	m.Node, err = Open(c)
 	n.must(err)
@@ -240,11 +306,18 @@ func (n *network) open(name string, host *peer.Host) {
 // source opens an agency's data, as its node or a command on its machine does.
 func (n *network) source(name string) *source.Source {
 	n.t.Helper()
+	c, ok := n.sources[name]
+	if !ok {
+		c = source.Config{Name: "main", Kind: "csv", Path: filepath.Join(n.dir, name, "data")}
+	}
+	return n.openSource(name, c)
+}
+
+func (n *network) openSource(name string, c source.Config) *source.Source {
+	n.t.Helper()
 	secret := ledger.NewKeys(n.members[name].seed, n.genesis.Origin, 0).Rows()
-	s, err := source.Open(source.Config{
-		Name: "main", Kind: "csv", Path: filepath.Join(n.dir, name, "data"),
-		Own: source.Own{Folder: filepath.Join(n.dir, name), Secret: secret[:]},
-	})
+	c.Own = source.Own{Folder: filepath.Join(n.dir, name), Secret: secret[:], Offset: n.genesis.Offset}
+	s, err := source.Open(c)
 	n.must(err)
 	return s
 }
@@ -257,6 +330,30 @@ func (n *network) stop(name string) {
 }
 
 func (n *network) restart(name string) { n.stop(name); n.open(name, nil) }
+
+// abreast waits until members have all that bank-a has on its copy of the log.
+func (n *network) abreast(names ...string) {
+	n.t.Helper()
+	for _, name := range names {
+		n.must(n.members[name].WaitFor(n.ctx, n.members["bank-a"].replica.Head().Size))
+	}
+}
+
+// until repeats a check, of what other members have to notice first, until it
+// returns no error.
+func (n *network) until(check func() error) {
+	n.t.Helper()
+	for {
+		err := check()
+		if err == nil {
+			return
+		}
+		if n.ctx.Err() != nil {
+			n.t.Fatal(err)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
 
 // agree checks that all running members come to the same root independently,
 // and that each one's state follows from its entries.
@@ -339,7 +436,7 @@ func (n *network) offering(d consent.Draft) *Offering {
 func (n *network) signAs(s *subject, d consent.Draft, found *Offering, text func(string) string, bend func(*consent.Body)) (statement, sealed []byte) {
 	n.t.Helper()
 	d.Offers = found.Offers
-	notice, err := consent.Notice(d, n.genesis.Words(n.genesis.Roster(), d.Language, consent.ShownTitles(d.Language, found.Shown)))
+	notice, err := consent.Notice(d, n.genesis.Words(n.genesis.Roster(), d.Language, consent.ShownTitles(d.Language, found.Shown), consent.ShownSenses(found.Shown)))
 	n.must(err)
 	if text != nil {
 		notice = text(notice)
@@ -375,9 +472,9 @@ func (n *network) grant(s *subject, uses uint32) consent.ID {
 func (n *network) ask(id consent.ID) (*Asked, []Piece) {
 	n.t.Helper()
 	bank := n.members["bank-a"]
-	a, err := bank.Ask(n.ctx, Question{Consent: id, Operator: "Wang", Wait: 20 * time.Second})
+	a, err := bank.Ask(n.ctx, Question{Consent: id, Operator: "Wang", Wait: time.Minute})
 	n.must(err)
-	pieces, err := bank.Collect(n.ctx, a, 20*time.Second, nil)
+	pieces, err := bank.Collect(n.ctx, a, time.Minute, nil)
 	n.must(err)
 	return a, pieces
 }

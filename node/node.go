@@ -11,6 +11,7 @@ package node
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
 	"fmt"
@@ -40,6 +41,7 @@ type Config struct {
 	Keys    ledger.Keys               // those of the member's card
 	Age     seal.Identity             // that of the member's card
 	Genesis []byte                    // the founding statement
+	Anchor  *ledger.Anchor            // of a member that has joined, see replica.Config; nil for a founder
 	Host    *peer.Host                // already listening; closed by Close
 	Catalog *catalog.Catalog          // of an agency, otherwise nil
 	Sources map[string]*source.Source // of an agency, by name; closed by Close
@@ -47,8 +49,12 @@ type Config struct {
 	Logger  *slog.Logger              // nil: nothing is logged
 	Clock   func() time.Time          // of this member; nil: the machine's
 
+	Maintenance []Window // declared, of an agency
+
 	Witnesses []witness.Witness // of the log, from outside the network
 	Wants     *scarce.Wants     // what the machine lacks, see Status; nil: shortages are not reported
+
+	PlainSignatures bool // see [replica.Config]
 }
 
 // Node is one running member. Its methods are safe for concurrent use.
@@ -60,12 +66,17 @@ type Node struct {
 	host    *peer.Host
 	replica *replica.Replica
 	keys    ledger.Keys
+	signing ed25519.PrivateKey // of its statements
 	age     seal.Identity
 	vault   *vault.Vault
 	catalog *catalog.Catalog
 	sources map[string]*source.Source
+	sorting string // folder for rows that are sorted
 	log     *slog.Logger
 	wants   *scarce.Wants
+
+	signers []sign.KeyID  // of this member's statements, of all generations
+	tally   answeredTally // of the predicates that this agency has answered
 
 	registers registers // state of the tables of the sources
 
@@ -76,12 +87,28 @@ type Node struct {
 	publishing  turns
 	unpublished atomic.Pointer[string] // why it is not on the log; nil if it is, or is on its way
 
-	library library
-	almanac almanac
-	asking  turns         // at most one answer to each query is made at a time
-	outbox  chan struct{} // wakes keepHouse
+	library  library
+	arriving turns // of rows, to this bank
+	almanac  almanac
+	asking   turns // at most one answer to each query is made at a time
+	tables   making
 
-	grants grants // consents that came from outside today
+	rating   rating
+	queueing sync.Mutex // one ask at a time is put into the queue, see queue
+	windows  []Window   // of maintenance, as node.yaml declares them
+
+	public    ledger.Card            // name and public keys of this member
+	anchored  uint64                 // size of the log that this member verified when it joined, 0 for a founder
+	told      string                 // the standing that was logged last, see tellStanding
+	following sync.Mutex             // one follow at a time
+	followed  map[string]peer.Member // the list that the host has, by name, see follow
+
+	outbox   outbox
+	unstored unstored // fragments, to this bank
+	openings openings
+
+	grants  grants // consents that came from outside today
+	headers headers
 
 	successors successors // of catalogs
 
@@ -104,16 +131,22 @@ func Open(c Config) (*Node, error) {
 	}
 	stops := new(atomic.Bool)
 	c.Logger = slog.New(stopping{c.Logger.Handler(), stops})
-	n := &Node{stops: stops, Name: c.Name, host: c.Host, keys: c.Keys, age: c.Age, catalog: c.Catalog, sources: c.Sources, log: c.Logger, wants: c.Wants, outbox: make(chan struct{}, 1), unknown: make(chan struct{}, unknownAtOnce)}
+	n := &Node{stops: stops, Name: c.Name, host: c.Host, keys: c.Keys, age: c.Age, catalog: c.Catalog, sources: c.Sources, log: c.Logger, wants: c.Wants, windows: c.Maintenance, outbox: newOutbox(), unknown: make(chan struct{}, unknownAtOnce)}
+	n.signing, n.signers = c.Keys.Statement(), c.Keys.Signers()
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	if err := n.open(c); err != nil {
 		return nil, errors.Join(err, n.Close())
 	}
 	n.serve()
 	n.running.Go(n.keepHouse)
+	n.running.Go(n.followRoster)
+	n.running.Go(n.keepAttested)
+	n.running.Go(n.keepReceipts)
 	n.running.Go(n.runErrands)
 	n.running.Go(n.checkSources)
 	n.running.Go(n.keepPublished)
+	n.running.Go(n.keepPending)
+	n.running.Go(n.keepCounting)
 	n.running.Go(func() { n.witnesses.Run(n.ctx) })
 	return n, nil
 }
@@ -125,14 +158,28 @@ func (n *Node) open(c Config) (err error) {
 	if c.Catalog != nil && c.Catalog.Agency != c.Name {
 		return fmt.Errorf("the catalog is that of %s, this member is %s", c.Catalog.Agency, c.Name)
 	}
-	if err := c.Host.SetMembers(peersOf(n.Genesis.Roster())); err != nil {
+	n.public.Name = n.Name
+	n.keys.Fill(&n.public)
+	if c.Anchor != nil {
+		n.anchored = c.Anchor.Head().Size
+	}
+	// Who else is a member, and no longer one, is known once the replica is open.
+	if err := c.Host.SetMembers([]peer.Member{{Name: n.Name, Key: n.public.Peer}}); err != nil {
 		return err
 	}
 	if n.vault, err = vault.Open(c.Dir, c.Keys.Vault()); err != nil {
 		return err
 	}
+	if missing := n.vault.Missing(); missing > 0 {
+		n.log.Warn("fragments of which the vault knows are missing in spool/: a crash may leave a few that were being deleted, but if vault.db was put back, spool/ of the same time belongs to it", "files", missing)
+	}
+	if c.Catalog != nil {
+		if n.sorting, err = sortingFolder(c.Dir); err != nil {
+			return err
+		}
+	}
 	n.replica, err = replica.Open(replica.Config{
-		Dir: c.Dir, Name: c.Name, Genesis: c.Genesis, Listener: c.Host.Listener(peer.Raft),
+		Dir: c.Dir, Name: c.Name, Genesis: c.Genesis, Anchor: c.Anchor, Listener: c.Host.Listener(peer.Raft),
 		Dial: func(member string, timeout time.Duration) (net.Conn, error) {
 			return c.Host.Dial(member, peer.Raft, timeout)
 		},
@@ -151,13 +198,21 @@ func (n *Node) open(c Config) (err error) {
 			return c.Host.Call(ctx, member, peer.Cosign, request)
 		},
 		LogKey: c.Keys.Log(), CosignKey: c.Keys.Cosign(),
-		Tick:    func(at uint64) ([]byte, error) { return n.Sign(ledger.KindTick, ledger.Tick{Head: headAt(at)}) },
+		Tick: func(at uint64) ([]byte, error) { return n.Sign(ledger.KindTick, ledger.Tick{Head: headAt(at)}) },
+		Settle: func(from uint64) ([]byte, error) {
+			return n.Sign(ledger.KindSettled, ledger.Settled{Head: n.NewHead(), From: from})
+		},
 		Clock:   c.Clock,
 		Timeout: c.Timeout,
 		Logger:  c.Logger,
 		Wants:   n.wants,
+
+		PlainSignatures: c.PlainSignatures,
 	})
 	if err != nil {
+		return err
+	}
+	if err := n.follow(); err != nil {
 		return err
 	}
 	if err := n.offer(c.Catalog); err != nil {
@@ -202,14 +257,6 @@ func (n *Node) serve() {
 	}
 }
 
-// peersOf returns the members that a node connects to.
-func peersOf(r *ledger.Roster) (members []peer.Member) {
-	for _, c := range r.Members() {
-		members = append(members, peer.Member{Name: c.Name, Key: c.Peer, Addrs: c.Multiaddrs(), Roles: c.RoleNames()})
-	}
-	return members
-}
-
 // NewHead returns a fresh statement id, dated by this member's clock, or as
 // close to it as the log accepts. A wrong clock must not keep a statement from
 // the log.
@@ -225,7 +272,7 @@ func headAt(at uint64) ledger.Head {
 
 // Sign returns a statement signed by this member.
 func (n *Node) Sign(kind string, payload any) ([]byte, error) {
-	return sign.Sign(n.keys.Statement(), n.Network, kind, payload)
+	return sign.Sign(n.signing, n.Network, kind, payload)
 }
 
 // Submit signs a statement as this member and submits it.
@@ -234,7 +281,17 @@ func (n *Node) Submit(ctx context.Context, kind string, payload any) (ledger.Ans
 	if err != nil {
 		return ledger.Answer{}, err
 	}
-	return n.replica.Submit(ctx, raw)
+	return n.submit(ctx, raw)
+}
+
+// submit brings a signed statement of this member to the log. Where the log here
+// says that it is no member, the error is a [*problem.Error], and nothing is sent:
+// nobody would accept it.
+func (n *Node) submit(ctx context.Context, statement []byte) (ledger.Answer, error) {
+	if err := n.mayAuthor(); err != nil {
+		return ledger.Answer{}, err
+	}
+	return n.replica.Submit(ctx, statement)
 }
 
 // box seals a detail into a statement of this member. The secret is shared by

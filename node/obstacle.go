@@ -12,6 +12,9 @@ func (n *Node) Obstacle() string {
 	if n.replica.Leader() != "" {
 		return ""
 	}
+	if standing, err := n.membership(); err == nil && standing != StandingMember {
+		return outside[standing].what
+	}
 	var seen []string
 	connected := n.host.Connected()
 	voters := n.replica.Roster().Voters()
@@ -21,7 +24,7 @@ func (n *Node) Obstacle() string {
 		}
 	}
 	if len(seen) == 0 {
-		seen = []string{"none"}
+		return fmt.Sprintf("no leader is known: of the voters %s it takes %d, and this member sees none", strings.Join(voters, ", "), len(voters)/2+1)
 	}
 	return fmt.Sprintf("no leader is known: of the voters %s it takes %d, and this member sees %s",
 		strings.Join(voters, ", "), len(voters)/2+1, strings.Join(seen, ", "))

@@ -20,7 +20,18 @@ const (
 	codeUnpublished = "catalog_unpublished" // the agency's catalog is not on the log
 	codeRevoked     = "consent_revoked"
 	codeExpired     = "consent_expired"
-	codeNoRoom      = "no_room" // the leader's disk has no room for new queries
+	codeNoRoom      = "no_room"         // the disk has no room: the leader's for new queries, an agency's for rows
+	codeUnreceived  = "rows_unreceived" // the agency keeps too many rows that the bank has given no receipt for
+
+	// Pauses: the message is the time at which they end (RFC 3339, UTC), and
+	// behind " | " a reason.
+	codeMaintenance = "maintenance"      // the agency's operators work on it
+	codeClosed      = "agency_closed"    // outside of the agency's hours
+	codePending     = "approval_pending" // somebody at the agency has to decide
+	codeQueueFull   = "approval_full"    // too many queries wait for a decision; the time is empty
+
+	// Nothing could be read. The message is the reason, as an output has it.
+	codeSource = "source_unavailable"
 )
 
 // toldAs maps the verdict on an agency's answer to the code that the bank is
@@ -34,6 +45,7 @@ var toldAs = map[ledger.Verdict]string{
 	ledger.QueryUnknown:             codeUnknown,
 	ledger.QueryClosed:              "query_closed",
 	ledger.QuerySlot:                "query_slot",
+	ledger.QueryBank:                "query_bank",
 	ledger.FragmentSecond:           "fragment_second",
 	ledger.AuthorRole:               "author_role",
 	ledger.AuthorBudget:             "author_budget",

@@ -58,6 +58,9 @@ func (n *Node) statement(index uint64) (*ledger.Statement, error) {
 
 // header returns the public part of the consent granted by an entry.
 func (n *Node) header(index uint64) (*consent.Header, error) {
+	if h := n.headers.at(index); h != nil {
+		return h, nil
+	}
 	s, err := n.statement(index)
 	if err != nil {
 		return nil, err
@@ -66,6 +69,7 @@ func (n *Node) header(index uint64) (*consent.Header, error) {
 	if !ok {
 		return nil, fmt.Errorf("entry %d is a %s, where the state says a consent", index, s.Kind)
 	}
+	n.headers.keep(index, h)
 	return h, nil
 }
 
@@ -188,11 +192,11 @@ func (n *Node) today() consent.Day {
 // is no longer valid.
 func (n *Node) issuer(credential []byte) (a consent.Authority, err error) {
 	err = n.replica.View(func(v ledger.View) error {
-		record, err := ledger.LookupCredential(v, consent.CredentialDigest(credential))
+		record, err := ledger.Standing(v, consent.CredentialDigest(credential))
 		if err != nil {
 			return err
 		}
-		if record == nil || record.Revoked != 0 {
+		if record == nil {
 			return &consent.Refusal{Code: consent.BadSubject, Detail: "the credential does not stand on the log, or was revoked"}
 		}
 		card, err := ledger.CardAt(v, record.Registrar, record.Index)

@@ -16,6 +16,7 @@ type Status struct {
 	Name      string   `json:"name"`
 	Network   string   `json:"network"`
 	Origin    string   `json:"origin"`
+	Standing  string   `json:"standing"` // one of the constants in follow.go: of the network or not
 	Roles     []string `json:"roles"`
 	Leader    string   `json:"leader"` // "" if none is known
 	Size      uint64   `json:"size"`   // of the log as applied here
@@ -43,6 +44,11 @@ type Status struct {
 
 	Catalog *CatalogStatus `json:"catalog"` // of an agency; null without one
 
+	Maintenance *Window          `json:"maintenance"` // of an agency that does not answer now; null otherwise
+	Opens       string           `json:"opens"`       // when an agency outside of its hours opens, RFC 3339; "" if it is open
+	Pending     int              `json:"pending"`     // number of queries that wait for approval
+	Predicates  *PredicateStatus `json:"predicates"`  // of an agency whose catalog lets something be verified; otherwise null
+
 	Duties []Duty `json:"duties"` // of each member, in the order of Members
 
 	Endings []Ending `json:"endings"` // roles and credentials that end within [ledger.EndingNotice] days
@@ -51,6 +57,9 @@ type Status struct {
 // endings returns the endings of the next weeks. If they cannot be determined,
 // it raises an alarm and the status is returned without them.
 func (n *Node) endings(s *Status) []Ending {
+	if s.Size == 0 {
+		return []Ending{} // without genesis there is no network time, and every role would seem not to have begun
+	}
 	at, err := n.At()
 	if err == nil {
 		var list []Ending
@@ -123,6 +132,24 @@ func (n *Node) catalogStatus() (*CatalogStatus, error) {
 	return c, nil
 }
 
+// peopleStatus adds what people at an agency have to know.
+func (n *Node) peopleStatus(s *Status) error {
+	if n.catalog == nil {
+		return nil
+	}
+	m, err := n.Maintenance()
+	if err != nil {
+		return err
+	}
+	s.Maintenance = m.On
+	if now := n.moment(); !n.catalog.Hours.Open(now) {
+		s.Opens = n.opens(now).UTC().Format(time.RFC3339)
+	}
+	keys, err := n.vault.Keys(pending)
+	s.Pending = len(keys)
+	return err
+}
+
 // Duty is what the network needs a member for, and whether the member is
 // reachable.
 type Duty struct {
@@ -154,13 +181,16 @@ func (n *Node) Status() (Status, error) {
 		lack = n.askWhy(head.Size)
 	}
 	<-tried
-	set, roster := n.replica.Cosigners(head.Size+1), n.replica.Roster()
+	set, roster := n.replica.Cosigners(head.Size+1), n.replica.Known()
 	s := Status{
 		Name: n.Name, Network: n.Network.String(), Origin: n.Genesis.Origin, Leader: n.replica.Leader(), Size: head.Size, Root: head.Root.String(),
 		Final: n.replica.Final().Size, Quorum: int(set.Quorum), Cosigners: set.Members(),
-		Roles: roster.Member(n.Name).RoleNames(), Members: roster.Names(), Connected: append([]string{}, n.host.Connected()...), DiskUsed: n.replica.DiskUsed(),
+		Roles: []string{}, Members: roster.Names(), Connected: append([]string{}, n.host.Connected()...), DiskUsed: n.replica.DiskUsed(),
 		NotFinal: lack, Voters: roster.Voters(), Witnesses: n.witnesses.States(),
 		Registers: n.registers.list(),
+	}
+	if own := roster.Member(n.Name); own != nil { // it may have been removed
+		s.Roles = own.RoleNames()
 	}
 	if at := n.replica.Walked(); !at.IsZero() {
 		s.Checked = at.UTC().Format(time.RFC3339)
@@ -172,10 +202,19 @@ func (n *Node) Status() (Status, error) {
 		})
 	}
 	var err error
+	if s.Standing, err = n.membership(); err != nil {
+		return s, err
+	}
 	if s.Alarms, err = n.Alarms(); err != nil {
 		return s, err
 	}
 	if s.Catalog, err = n.catalogStatus(); err != nil {
+		return s, err
+	}
+	if err := n.peopleStatus(&s); err != nil {
+		return s, err
+	}
+	if s.Predicates, err = n.predicateStatus(); err != nil {
 		return s, err
 	}
 	text, err := n.NetworkPolicy()

@@ -43,6 +43,21 @@ func (t *turns) take(ctx context.Context, key string) (func(), error) {
 	}
 }
 
+// try is take for a caller that does not wait: ok is false if it would have to.
+func (t *turns) try(key string) (done func(), ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, busy := t.taken[key]; busy || t.closed {
+		return nil, false
+	}
+	if t.taken == nil {
+		t.taken = map[string]chan struct{}{}
+	}
+	mine := make(chan struct{})
+	t.taken[key] = mine
+	return func() { t.give(key, mine) }, true
+}
+
 func (t *turns) give(key string, mine chan struct{}) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -59,7 +59,7 @@ func (a *age) check(l *audit.Log, alive bool, zone *time.Location) error {
 	}
 	if old := time.Since(at); old > most {
 		return cli.Errorf(errStale, "所示日志过旧：算数的最新共签在 %[2]s，距今 %[3]s；上限为 %[4]s", "%[1]s: the newest cosignature that counts is of %[2]s, %[3]s ago; the limit is %[4]s",
-			errStale, cli.Moment(at, zone), old.Round(time.Second), most)
+			errStale, cli.Moment(at, zone), cli.Span(old), cli.Span(most))
 	}
 	return nil
 }

@@ -65,9 +65,13 @@ func bad(t testing.TB) *audittest.World {
 // next are the cosigners of a log after a handover by those of genesis.
 var next = []string{"bank-a", "court", "registrar"}
 
-// handed returns a log with a handover.
+// handed returns a log with a handover, and before it with a member that came and
+// left, whose key was not trusted to the end.
 func handed(t testing.TB) *audittest.World {
 	w := audittest.New(t)
+	w.Amend(w.Joining("water", ledger.Agency), "auditor", "court", "registrar", "tax")
+	end := w.SubmitAs("water", ledger.KindTick, ledger.Tick{Head: w.Head()}).Index
+	w.Amend(ledger.Amendment{Action: ledger.RemoveMember, Name: "water", TrustEnd: end}, "court", "registrar", "tax", "auditor")
 	w.Approve(next...)
 	w.HandOver(w.HeadAt(len(w.Leaves)))
 	w.Grow(len(w.Leaves) + 20)

@@ -54,6 +54,10 @@ func (s *show) otherFields() []field {
 		return proposalFields(&p.Amendment)
 	case *ledger.Approve:
 		return []field{{"proposer", "提议成员", "proposer", same(p.Proposer)}, {"proposal", "提议", "proposal", same(ledger.StatementID(p.Proposal).String())}}
+	case *ledger.Withdraw:
+		return []field{{"proposal", "提议", "proposal", same(ledger.StatementID(p.Proposal).String())}}
+	case *ledger.Update:
+		return []field{{"member", "成员", "member", memberOf(&p.Card)}, {"addresses", "地址", "addresses", same(strings.Join(p.Card.Addresses, " "))}}
 	case *ledger.Handover:
 		c, err := tlog.Unverified(p.Checkpoint)
 		if err != nil {
@@ -82,7 +86,11 @@ func (s *show) genesisFields() []field {
 	for _, m := range g.Members {
 		list = append(list, field{"member", "成员", "member", memberOf(&m)})
 	}
-	for _, p := range g.Purposes {
+	return append(list, purposeFields(g.Purposes)...)
+}
+
+func purposeFields(purposes []consent.Purpose) (list []field) {
+	for _, p := range purposes {
 		list = append(list, field{"purpose", "用途", "purpose", cli.Text{
 			Chinese: coded(p.Chinese, p.Code).Chinese, English: fmt.Sprintf("%s (%s, %s)", p.Code, p.Chinese, p.English),
 		}})
@@ -95,7 +103,16 @@ func proposalFields(a *ledger.Amendment) []field {
 	if a.Action == ledger.ChangeCosigners {
 		list = append(list, field{"cosigners", "共签成员", "cosigners", quorumOf(a.Quorum, a.Names, a.Faults)})
 	}
-	return list
+	if a.Card != nil {
+		list = append(list, field{"member", "成员", "member", memberOf(a.Card)})
+	}
+	if a.Name != "" {
+		list = append(list, field{"member", "成员", "member", same(a.Name)})
+	}
+	if a.TrustEnd != 0 {
+		list = append(list, field{"trust_end", "信任截止于条目", "trust ends at entry", same(fmt.Sprint(a.TrustEnd))})
+	}
+	return append(list, purposeFields(a.Purposes)...)
 }
 
 func headerFields(b *consent.Bounds) []field {

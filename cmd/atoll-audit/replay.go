@@ -92,6 +92,7 @@ type replay struct {
 	partly    bool                // accept an identity that does not open everything
 	resumed   uint64              // number of entries that earlier runs have replayed
 	walked    bool                // the checkpoint is final by the cosigners that the log names
+	changes   []change            // of the network
 }
 
 // pass replays and inspects the part of the log that earlier runs have not
@@ -210,8 +211,8 @@ func (r *replay) add(leaf []byte, each func(*audit.Entry) error) error {
 	return nil
 }
 
-// auditor refuses an identity that is not an auditor's: whatever it could not
-// open would be blamed on members that had sealed it correctly to the auditors.
+// auditor refuses an identity that is not a founding auditor's: enterprises seal
+// consents to those, and of what does not open nothing can be said.
 func (r *replay) auditor() error {
 	members := r.replayer.Roster()
 	if r.opens == nil || r.partly || members == nil {
@@ -223,10 +224,13 @@ func (r *replay) auditor() error {
 		if !bytes.Equal(c.Age, to[:]) {
 			continue
 		}
-		if c.Has(ledger.Auditor) {
+		if founder := r.replayer.Genesis().Roster().Member(c.Name); founder != nil && founder.Has(ledger.Auditor) {
 			return nil
 		}
 		whose = cli.Text{Chinese: "属于 " + c.Name + "，而它不是审计方", English: "that of " + c.Name + ", which is no auditor"}
+		if c.Has(ledger.Auditor) {
+			whose = cli.Text{Chinese: "属于 " + c.Name + "，而它是后来的审计方，授权并不为其密封", English: "that of " + c.Name + ", an auditor that joined later, to whom no consent is sealed"}
+		}
 	}
 	return cli.Errorf(&kind{"identity.other", cli.ExitConfig}, "该密钥%[1]s", "the identity is %[2]s", whose.Chinese, whose.English).
 		With("给出审计方的 age 密钥文件，或不用 --identity；show 可用任何密钥打开条目中它能打开的部分", "name an auditor's age key file, or leave --identity away: show opens of an entry what any identity can")
@@ -247,6 +251,9 @@ func (r *replay) save() error {
 
 // collect collects all findings, in the order of their entries.
 func (r *replay) collect() error {
+	if err := r.agreed(); err != nil {
+		return err
+	}
 	r.findings = []audit.Finding{}
 	for f, err := range r.inspector.Findings {
 		if err != nil {
@@ -292,6 +299,7 @@ type replayed struct {
 	Resumed  uint64         `json:"resumed"`         // number of entries that earlier runs have replayed
 	Opened   bool           `json:"opened"`          // whether sealed parts were opened
 	verified
+	Changes  []change        `json:"changes"` // of the network, cosigners aside, in their order
 	Findings []audit.Finding `json:"findings"`
 }
 
@@ -300,7 +308,7 @@ func (r *replay) result() replayed {
 	out := replayed{
 		checked: r.check.result(), Network: s.Network.String(), Time: s.Time, Kinds: s.Entries,
 		Verdicts: map[string]int{}, Opened: r.opened, Resumed: r.resumed, Findings: r.findings, Walked: r.walked,
-		Named: r.named, Quorum: r.quorum, verified: r.verified(),
+		Named: r.named, Quorum: r.quorum, verified: r.verified(), Changes: r.changes,
 	}
 	if g := r.replayer.Genesis(); g != nil {
 		out.Name = g.Name
@@ -333,6 +341,7 @@ func (r *replay) tell(t *cli.Printer) {
 		verdicts.Row("  "+verdict(t, v), fmt.Sprint(s.Verdicts[v]))
 	}
 	t.Table(verdicts)
+	tellChanges(t, r.changes)
 	if !r.opened {
 		t.Say("\n未打开密封内容（没有给出 --identity）。", "\nWhat is sealed was not looked into (no --identity).")
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"html/template"
 	"io"
+	"sync"
 
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/audit"
@@ -19,7 +20,7 @@ var reportText string
 //go:embed report.css
 var reportStyle string
 
-var reportPage = template.Must(template.New("report").Parse(reportText))
+var reportPage = sync.OnceValue(func() *template.Template { return template.Must(template.New("report").Parse(reportText)) })
 
 // sheet is the data of the page.
 type sheet struct {
@@ -34,7 +35,7 @@ type sheet struct {
 // A4, landscape.
 func (r *report) html(t *cli.Printer, w io.Writer) error {
 	digest := sha256.Sum256([]byte(reportStyle))
-	return reportPage.Execute(w, sheet{
+	return reportPage().Execute(w, sheet{
 		Printer: t, r: r, Style: template.CSS(reportStyle),
 		Policy: "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(digest[:]) + "'; base-uri 'none'; form-action 'none'",
 	})

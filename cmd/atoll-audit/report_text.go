@@ -17,6 +17,7 @@ func (r *report) text(t *cli.Printer, w io.Writer) error {
 	}
 	r.replay.tellMode(t)
 	t.Row("月份", "months", r.span(t))
+	tellChanges(t, r.replay.changes)
 	if !r.replay.opened {
 		t.Say("\n未打开密封内容（没有给出 --identity）：用途、拒绝理由和没有应答的机构不得而知。",
 			"\nWhat is sealed was not looked into (no --identity): purposes, reasons and\nwho was asked and stayed silent are not known.")

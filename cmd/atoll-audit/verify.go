@@ -200,7 +200,7 @@ func (c *check) tell(t *cli.Printer) {
 		t.Row("共签", "cosigned by", t.Fill("%s，密钥 %08x，%s", "%s, key %08x, %s", s.Key.Name(), s.Key.KeyHash(), cli.MomentOf(min(s.Time, 1<<43)*1000, c.zone())))
 	}
 	if at := dated(l); !at.IsZero() {
-		t.Row("最新共签", "newest", t.Fill("%s，距今 %s", "%s, %s ago", cli.Moment(at, c.zone()), max(0, time.Since(at)).Round(time.Second)))
+		t.Row("最新共签", "newest", t.Fill("%s，距今 %s", "%s, %s ago", cli.Moment(at, c.zone()), cli.Span(time.Since(at)).In(t.Lang)))
 	}
 	c.finality(t)
 	if l.Fingerprint != "" {

@@ -24,6 +24,12 @@ var kindWords = map[string]cli.Text{
 	ledger.KindCatalog:          {Chinese: "机构发布目录", English: "an agency publishes its catalog"},
 	ledger.KindPropose:          {Chinese: "成员提议变更", English: "a member proposes a change"},
 	ledger.KindApprove:          {Chinese: "成员同意变更", English: "a member agrees to a change"},
+	ledger.KindWithdraw:         {Chinese: "成员撤回提议", English: "a member withdraws its proposal"},
+	ledger.KindUpdate:           {Chinese: "成员更改自己的名片", English: "a member changes its own card"},
+	ledger.KindAlive:            {Chinese: "共签人仍在", English: "cosigners are alive"},
+	ledger.KindSettled:          {Chinese: "投票成员已就位", English: "voters have settled"},
+	ledger.KindAttest:           {Chinese: "成员名册核定", English: "the roster is attested"},
+	ledger.KindRecover:          {Chinese: "网络恢复", English: "the network is recovered"},
 	ledger.KindHandover:         {Chinese: "共签人交接", English: "cosigners hand over"},
 	ledger.KindDeleted:          {Chinese: "银行删除到期数据", English: "a bank has deleted data"},
 	ledger.KindObjection:        {Chinese: "企业提出异议", English: "an enterprise objects"},
@@ -52,8 +58,12 @@ var ruleWords = map[audit.Rule]cli.Text{
 	audit.RuleShown:      {Chinese: "所示目录内容与日志不符", English: "shows of a catalog what it has not"},
 	audit.RuleNotice:     {Chinese: "所签并非应有的告知书", English: "signed for another notice"},
 	audit.RuleCatalog:    {Chinese: "答复所据目录版本不在日志中", English: "answered by no catalog in force"},
+	audit.RulePredicate:  {Chinese: "条件不在目录所列之内", English: "a condition that the catalog does not declare"},
+	audit.RuleSearched:   {Chinese: "对一个输出项答复了过多的条件", English: "too many conditions of one output answered"},
+	audit.RuleRows:       {Chinese: "明细超出授权的条数或大小", English: "more rows than consented"},
 	audit.RuleMeaning:    {Chinese: "答复与授权所指含义不符", English: "answered by another meaning"},
 	audit.RuleRedefined:  {Chinese: "输出项含义或算法已变", English: "is defined otherwise since"},
+	audit.RuleTrust:      {Chinese: "信任截止之后的行为", English: "done after the end of trust"},
 	audit.RuleDelayed:    {Chinese: "签署后迟迟未入日志", English: "came to the log late"},
 }
 
@@ -69,6 +79,11 @@ var verdictWords = map[string]string{
 	string(ledger.QueryDeadline): "查询期限有误", string(ledger.QueryUnknown): "没有此查询", string(ledger.QueryClosed): "查询期限已过", string(ledger.QuerySlot): "查询未向此机构提问",
 	string(ledger.FragmentSecond): "该机构已答复过", string(ledger.FragmentUnknown): "所签收的未曾放行，或已签收",
 	string(ledger.CredentialExists): "该凭证已在日志中", string(ledger.CredentialUnknown): "没有此凭证", string(ledger.CredentialRevoked): "该凭证已吊销", string(ledger.CatalogVersion): "目录版本未升",
+	string(ledger.QueryBank): "发起查询者已不是银行", string(ledger.ProposalMany): "该成员未决的提议过多", string(ledger.ProposalStale): "提议所涉事项此后已变更",
+	string(ledger.MemberName): "代号已用过，或名称与另一成员相同", string(ledger.MemberCard): "名片没有变更，或变更超出所允许", string(ledger.MemberKeys): "密钥已用过，或不能证明持有",
+	string(ledger.MemberMany): "成员或审计方已满", string(ledger.MemberUnknown): "没有此成员，或已退出", string(ledger.MemberLast): "是当日最后一家审计方或登记机关", string(ledger.MemberTrust): "信任截止处不在日志中",
+	string(ledger.MemberOften): "当日更改名片次数过多", string(ledger.RosterDigest): "所核定的不是当时的成员名册", string(ledger.VotersMembers): "投票成员名单不可用",
+	string(ledger.VotersMany): "新的投票成员过多", string(ledger.VotersUnsettled): "上一次投票成员变更尚未落实", string(ledger.VotersStale): "不是最新的投票成员名单，或已声明落实",
 	string(ledger.ProposalUnknown): "没有此提议", string(ledger.ProposalApproved): "已同意过此提议", string(ledger.CosignersMember): "提名中有非成员", string(ledger.CosignersKeys): "两位共签人密钥相同",
 	string(ledger.CosignersQuorum): "人数不足以容忍所声明的说谎者", string(ledger.CosignersApprovals): "同意者不足", string(ledger.CosignersCheckpoint): "所附日志头不是近期的终局",
 	string(ledger.Malformed): "格式有误", string(ledger.Unverified): "签名不符", string(ledger.Conflict): "编号已被另一声明占用", string(ledger.Late): "声明的时间过早", string(ledger.Early): "声明的时间过晚",
@@ -85,7 +100,7 @@ var outcomeWords = map[consent.Outcome]string{
 	consent.ExpiredNow: "授权已到期", consent.Unavailable: "未能应答", consent.Stale: "数据过旧", consent.Disputed: "有异议", consent.BelowMinGroup: "人数过少", consent.Invalid: "无效",
 }
 
-var disclosureWords = map[consent.Disclosure]string{consent.Value: "原值", consent.Band: "区间", consent.Verify: "是否", consent.Count: "条数"}
+var disclosureWords = map[consent.Disclosure]string{consent.Value: "原值", consent.Band: "区间", consent.Verify: "是否", consent.Count: "条数", consent.Rows: "明细"}
 
 // roleWords are the words for roles of members, as Card.RoleNames names them.
 var roleWords = map[string]string{"agency": "数据提供方", "bank": "银行", "auditor": "审计方", "registrar": "登记机关"}

@@ -94,6 +94,7 @@ var alarmWords = map[string]saying{
 	node.AlarmEvidence:  {"有证据文件无法读取", "查看所列文件；用副本放回，或注明其内容"},
 	node.AlarmMachine:   {"本机资源不足", "补足所缺资源；警报会自行解除"},
 	node.AlarmCatalog:   {"本机构的目录不在日志上", "按所示信息处理；目录进入日志后警报自行解除"},
+	node.AlarmOutside:   {"本节点不属于网络的任何现任成员", "询问其他成员由谁批准（在其处运行 atoll member show 成员）；代号和密钥只用一次：要重新加入，须以另一代号申请"},
 	node.AlarmEndings:   {"无法得知哪些角色即将到期", "查看节点日志；若持续，重启节点"},
 }
 

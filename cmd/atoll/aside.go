@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"iter"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -35,9 +37,10 @@ tells nothing of them; once a row changes, it is no longer aside.`),
 // asideRow is a row whose owner is unknown, or an entry of the list that
 // matches no row, for JSON.
 type asideRow struct {
-	Line        int64  `json:"line"` // 0: no row matches this fingerprint any more
+	Line        int64  `json:"line"` // 0: no row matches this fingerprint any more, or the table is on a server, where rows have no numbers
 	Fingerprint string `json:"fingerprint"`
-	By          string `json:"by"` // "": the row is not set aside
+	Form        string `json:"form"` // in which the key is written, as atoll source sample shows it
+	By          string `json:"by"`   // "": the row is not set aside
 	Note        string `json:"note"`
 	Date        string `json:"date"`
 }
@@ -54,7 +57,7 @@ type asideReport struct {
 func asideReportOf(dataset string, rows []source.Nobodys, gone []source.Aside) asideReport {
 	r := asideReport{Dataset: dataset, Rows: []asideRow{}, Gone: []asideRow{}}
 	for _, n := range rows {
-		one := asideRow{Line: n.Line, Fingerprint: n.Fingerprint.String()}
+		one := asideRow{Line: n.Line, Fingerprint: n.Fingerprint.String(), Form: n.Form}
 		if n.Aside == nil {
 			r.Open++
 		} else {
@@ -87,14 +90,18 @@ func asideListCommand() *cobra.Command {
 				}
 				list := asideReportOf(d.Name, rows, gone)
 				if out != "" {
-					if err := durable.Create(out, list.file(), 0o600); err != nil {
+					if err := durable.Create(out, list.file(t), 0o600); err != nil {
 						return err
 					}
 				}
 				if cli.AsJSON(cmd) {
 					return cli.PrintJSON(cmd.OutOrStdout(), "atoll.aside/v1", list)
 				}
-				return list.tell(t)
+				if err := list.tell(t); err != nil || out == "" {
+					return err
+				}
+				t.Say("已写入 %s：删去不应搁置的行，然后 atoll source aside add %s --dir %s --file %[1]s --by 姓名 --note 说明", "written to %s: delete the lines of rows that are not to be set aside, then atoll source aside add %s --dir %s --file %[1]s --by NAME --note TEXT", out, d.Name, dir)
+				return t.Err()
 			})
 		},
 	}
@@ -104,15 +111,29 @@ func asideListCommand() *cobra.Command {
 }
 
 // file lists the open rows in the form that asideAddCommand reads.
-func (r asideReport) file() []byte {
+func (r asideReport) file(t *cli.Printer) []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "# %s: delete the lines of rows that are not to be set aside\n", r.Dataset)
+	fmt.Fprintf(&b, "# "+t.In("%s：删去不应搁置的行", "%s: delete the lines of rows that are not to be set aside")+"\n", r.Dataset)
 	for _, row := range r.Rows {
 		if row.By == "" {
-			fmt.Fprintf(&b, "%s # line %d\n", row.Fingerprint, row.Line)
+			fmt.Fprintf(&b, "%s # %s\n", row.Fingerprint, row.where(t))
 		}
 	}
 	return b.Bytes()
+}
+
+// where says which row it is: by its line, or by the form of its key where rows
+// have no numbers.
+func (r asideRow) where(t *cli.Printer) string {
+	if r.Line == 0 {
+		return t.In("代码写作 ", "key ") + r.form(t)
+	}
+	return fmt.Sprintf(t.In("第 %d 行", "line %d"), r.Line)
+}
+
+// form is in which the key is written.
+func (r asideRow) form(t *cli.Printer) string {
+	return strconv.Quote(t.In(source.ShapeChinese(r.Form), r.Form))
 }
 
 func (r asideReport) tell(t *cli.Printer) error {
@@ -120,9 +141,16 @@ func (r asideReport) tell(t *cli.Printer) error {
 	if len(r.Rows) > 0 {
 		table := cli.NewTable()
 		for _, row := range r.Rows {
-			table.Row(strconv.FormatInt(row.Line, 10), row.Fingerprint, row.Date, row.By, row.Note)
+			line := ""
+			if row.Line > 0 {
+				line = strconv.FormatInt(row.Line, 10)
+			}
+			table.Row(line, row.Fingerprint, row.form(t), row.Date, row.By, row.Note)
 		}
 		t.Table(table)
+	}
+	if r.Open > 0 && slices.ContainsFunc(r.Rows, func(row asideRow) bool { return row.Line == 0 }) {
+		t.Say("服务器上的行没有行号：atoll source keys %s 打印查出这些行的语句", "rows on a server have no numbers: atoll source keys %s prints the query that finds them", r.Dataset)
 	}
 	for _, row := range r.Gone {
 		t.Say("表中已没有此行：%s，%s %s，%s", "no row any more: %s, %s %s, %s", row.Fingerprint, row.Date, row.By, row.Note)
@@ -220,6 +248,21 @@ func changedAside(cmd *cobra.Command, dataset string, rows int, chinese, english
 	return t.Err()
 }
 
+// listed yields the lines of a list that people write, by number. Comments, from
+// a # on, blanks around a line and lines without anything else are left out.
+func listed(text []byte) iter.Seq2[int, string] {
+	return func(yield func(int, string) bool) {
+		n := 0
+		for line := range strings.Lines(string(text)) {
+			n++
+			line, _, _ = strings.Cut(line, "#")
+			if line = strings.TrimSpace(line); line != "" && !yield(n, line) {
+				return
+			}
+		}
+	}
+}
+
 // maxPrints limits a file of fingerprints, in bytes: it has room for a comment
 // on each.
 const maxPrints = 100 * source.MaxAside
@@ -238,13 +281,7 @@ func fingerprints(named []string, file string) (list []source.Fingerprint, err e
 		if err != nil {
 			return nil, err
 		}
-		n := 0
-		for line := range strings.Lines(string(text)) {
-			n++
-			line, _, _ = strings.Cut(line, "#")
-			if line = strings.TrimSpace(line); line == "" {
-				continue
-			}
+		for n, line := range listed(text) {
 			f, err := source.ParseFingerprint(line)
 			if err != nil {
 				return nil, cli.Errorf(errConfigLine, "%s 第 %d 行不是行的指纹", "%s: line %d is no fingerprint of a row", file, n)

@@ -77,9 +77,18 @@ func TestGatherTellsOfAnotherCard(t *testing.T) {
 			t.Errorf("%q", code)
 		}
 	}
-	time.Sleep(100 * time.Millisecond)
+	told := "with the fingerprint " + cardFingerprint(&other)
+	if err := eventually(func() error {
+		if !strings.Contains(f.said.String(), told) {
+			return errors.New(f.said.String())
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(100 * time.Millisecond) // in which it would be told again
 	_, said := f.stop()
-	if n := strings.Count(said, "with the fingerprint "+cardFingerprint(&other)); n != 1 {
+	if n := strings.Count(said, told); n != 1 {
 		t.Errorf("told %d times\n%s", n, said)
 	}
 	print := cardFingerprint(b.cards["bb"])

@@ -63,7 +63,7 @@ func TestReadsNoEmptyPipe(t *testing.T) {
 				if code == 0 || strings.Contains(errs.String(), "node's own log") {
 					t.Errorf("%v: exit %d: %s", args, code, errs.String())
 				}
-			case <-time.After(20 * time.Second):
+			case <-time.After(scriptPatience):
 				t.Fatalf("%v waits", args)
 			}
 		}

@@ -61,6 +61,7 @@ func reportCatalog(cmd *cobra.Command, t *cli.Printer, file string, c *catalog.C
 		}
 		return cli.PrintJSON(cmd.OutOrStdout(), "atoll.lint/v1", map[string]any{
 			"agency": c.Agency, "version": c.Version, "items": len(c.Items()), "warnings": warnings, "covers": covers(c, civilToday()),
+			"verify": predicates(c), "min_group": groups(c), "unedited": unedited(c),
 		})
 	}
 	if err := printCatalog(t, c); err != nil {
@@ -69,9 +70,24 @@ func reportCatalog(cmd *cobra.Command, t *cli.Printer, file string, c *catalog.C
 	for _, w := range c.Warnings() {
 		t.Say("警告：%s：%s", "warning: %s: %s", file, w.In(t.Lang))
 	}
+	for _, d := range unedited(c) {
+		t.Say("注意：%s：数据集 %s 的 table 仍是样板中的 %s，节点不会以此目录启动：请改为自己的表，或由表起草（atoll catalog new）", "note: %s: table of dataset %s is still %s, as init wrote it, and no node starts with it: name a table of yours, or draft a catalog from one (atoll catalog new)", file, d, replaceMe)
+	}
 	t.Say("%s：%s 的目录，版本 %d：%d 个数据集，%d 种问法；没有错误", "%s: catalog of %s, version %d: %d datasets, %d ways to ask; nothing amiss",
 		file, c.Agency, c.Version, len(c.Datasets), len(c.Items()))
 	return t.Err()
+}
+
+// unedited returns the names of the datasets whose table nobody has named yet. No
+// node starts with such a catalog.
+func unedited(c *catalog.Catalog) []string {
+	list := []string{}
+	for _, d := range c.Datasets {
+		if d.Table == replaceMe {
+			list = append(list, d.Name)
+		}
+	}
+	return list
 }
 
 // civilToday returns the day by this machine's clock and time zone. It is only
@@ -122,7 +138,7 @@ func catalogShowCommand() *cobra.Command {
 				return err
 			}
 			if cli.AsJSON(cmd) {
-				return cli.PrintJSON(cmd.OutOrStdout(), "atoll.catalog/v1", map[string]any{"agency": c.Agency, "version": c.Version, "yaml": string(got.Bytes), "covers": covers(c, civilToday())})
+				return cli.PrintJSON(cmd.OutOrStdout(), "atoll.catalog/v1", map[string]any{"agency": c.Agency, "version": c.Version, "yaml": string(got.Bytes), "covers": covers(c, civilToday()), "verify": predicates(c), "min_group": groups(c)})
 			}
 			return printCatalog(t, c)
 		},
@@ -150,14 +166,67 @@ func printCatalog(t *cli.Printer, c *catalog.Catalog) error {
 			flush()
 			how = nil
 		}
-		last, how = i, append(how, cli.Text{Chinese: disclosureWords[i.Disclosure], English: i.Disclosure.String()}.In(t.Lang))
+		last, how = i, append(how, disclosed(t, c, i))
 	}
 	flush()
 	t.Say("%s，版本 %d", "%s, version %d", c.Agency, c.Version)
 	t.Table(list)
+	for _, d := range c.Datasets {
+		if d.Persons != "" {
+			t.Say("%s：依据不足 %d 人的，一律不提供（min_group）", "%s: nothing is told that rests on fewer than %d persons (min_group)", d.Name, d.MinGroup)
+		}
+	}
 	return t.Err()
+}
+
+// disclosed returns the words for one way of asking. What is verified is shown
+// with the operators and points that the catalog declares.
+func disclosed(t *cli.Printer, c *catalog.Catalog, i consent.Item) string {
+	how := cli.Text{Chinese: disclosureWords[i.Disclosure], English: i.Disclosure.String()}.In(t.Lang)
+	o := c.Dataset(i.Dataset).Output(i.Output)
+	if i.Disclosure != consent.Verify || o == nil {
+		return how
+	}
+	var ops []string
+	for _, op := range o.Ops {
+		ops = append(ops, string(op))
+	}
+	return how + " " + strings.Join(ops, "|") + " " + strings.Join(o.Points, "|")
+}
+
+// groups returns, by dataset about persons, the least number of them that
+// anything is told of.
+func groups(c *catalog.Catalog) map[string]uint32 {
+	least := map[string]uint32{}
+	for _, d := range c.Datasets {
+		if d.Persons != "" {
+			least[d.Name] = d.MinGroup
+		}
+	}
+	return least
+}
+
+// predicates returns, by output, what may be verified of it.
+func predicates(c *catalog.Catalog) map[string][]string {
+	list := map[string][]string{}
+	for _, d := range c.Datasets {
+		for _, o := range d.Outputs {
+			for _, p := range o.Predicates() {
+				list[d.Name+"."+o.Name] = append(list[d.Name+"."+o.Name], p.String())
+			}
+		}
+	}
+	return list
+}
+
+// disclosedAs names a disclosure, in Chinese with its word for it before the code.
+func disclosedAs(t *cli.Printer, code string) string {
+	if x, err := consent.ParseDisclosure(code); err == nil && t.Lang == consent.Chinese {
+		return disclosureWords[x]
+	}
+	return code
 }
 
 // disclosureWords are the Chinese words for disclosures, as in notices, with
 // the key in the catalog.
-var disclosureWords = map[consent.Disclosure]string{consent.Value: "原值（value）", consent.Band: "区间（band）", consent.Count: "条数（count）"}
+var disclosureWords = map[consent.Disclosure]string{consent.Value: "原值（value）", consent.Band: "区间（band）", consent.Verify: "是否（verify）", consent.Count: "条数（count）", consent.Rows: "明细（rows）"}

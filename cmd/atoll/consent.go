@@ -114,6 +114,13 @@ of more than a week ago, or of days to come, by this machine's clock, is signed 
 			if err := timelyRequest(&r, s.Genesis, dated); err != nil {
 				return err
 			}
+			known, err := r.Known(s.Genesis)
+			if err != nil {
+				return err
+			}
+			if err := timelyMembers(known); err != nil {
+				return err
+			}
 			if !yes {
 				t, err := cli.Beside(cmd)
 				if err != nil {
@@ -177,6 +184,9 @@ func agreed(line, word string) error {
 // keeps a copy.
 func (f *folder) sign(r *subject.Request, out string) (id consent.ID, err error) {
 	if err := f.Concerns(r); err != nil {
+		return id, err
+	}
+	if err := f.keepMembers(r); err != nil {
 		return id, err
 	}
 	credential, _, err := f.credential()

@@ -25,6 +25,7 @@ type wish struct {
 	per, perUses     uint32
 	alerts           uint32
 	template         string
+	rows             []string // AGENCY:DATASET.OUTPUT, see parseRows
 }
 
 func consentRequestCommand() *cobra.Command {
@@ -52,6 +53,7 @@ of whom, for what purpose, how long and how often. Nothing is logged yet.`),
 	f.Uint32Var(&w.alerts, "alerts", 0, cli.Both("监测消息总条数", "monitoring messages in all"))
 	f.Uint32Var(&w.life, "data-life", 180, cli.Both("银行可保存数据的天数", "days that the bank may keep the data"))
 	f.StringVar(&w.template, "template", "", cli.Both("模板文件（默认为 node.yaml 所载）", "template file (default: the one in node.yaml)"))
+	f.StringSliceVar(&w.rows, "rows", nil, cli.Both("另要明细行：机构:数据集.输出项，可加 :月数（默认为目录所列的全部月数）；没有模板时只要明细", "rows besides: AGENCY:DATASET.OUTPUT, with :MONTHS for fewer months of a flow than its catalog has; without a template, rows alone"))
 	f.StringVarP(&out, "out", "o", "request.pem", cli.Both("要写入的文件", "file to write"))
 	return cli.Needs(cmd, "dir", "subject", "name", "product")
 }
@@ -75,14 +77,25 @@ func (w *wish) ask(cmd *cobra.Command, dir, out string) error {
 	if err != nil {
 		return err
 	}
-	if err := knowsPurpose(g, w.purpose); err != nil {
+	members, err := membersNow(cmd.Context(), dir, g)
+	if err != nil {
 		return err
 	}
-	if err := knowsAgencies(g, path, t); err != nil {
+	if err := knowsPurpose(members.Purposes, w.purpose); err != nil {
+		return err
+	}
+	offers, err := w.offers(t)
+	if err != nil {
+		return err
+	}
+	if err := knowsAgencies(members.Roster, path, offers); err != nil {
+		return err
+	}
+	if err := fitRows(cmd.Context(), dir, members.Roster, offers); err != nil {
 		return err
 	}
 	var words api.OfferingOut
-	if err := local(cmd.Context(), dir, api.Offering, api.OfferingIn{Offers: t.Offers()}, &words); err != nil {
+	if err := local(cmd.Context(), dir, api.Offering, api.OfferingIn{Offers: offers}, &words); err != nil {
 		return err
 	}
 	d, err := w.draft(c.Name, lang, words.Day)
@@ -91,6 +104,9 @@ func (w *wish) ask(cmd *cobra.Command, dir, out string) error {
 	}
 	d.Offers = words.Offers
 	r := &subject.Request{Network: words.Network, Draft: d, Shown: words.Shown, Statements: words.Statements}
+	if err := byMembers(r, g, words.Members); err != nil {
+		return err
+	}
 	notice, err := r.Notice(network, g)
 	if err == nil {
 		err = r.Signable(notice, words.Purposes, rand.Reader)
@@ -101,7 +117,7 @@ func (w *wish) ask(cmd *cobra.Command, dir, out string) error {
 	if err := writeFrom(out, paper.Request, r); err != nil {
 		return err
 	}
-	doubts, err := w.doubts(cmd.Context(), dir, g, t, &d, words.Without)
+	doubts, err := w.doubts(cmd.Context(), dir, members.Roster, t, &d, words.Without)
 	if err != nil {
 		return err
 	}
@@ -129,6 +145,8 @@ func (w *wish) needs(dir, own string) (t *profile.Template, path string, err err
 		path = w.template
 	case own != "":
 		path = within(dir, own)
+	case w.rows != nil:
+		return &profile.Template{Purpose: w.purpose}, "--rows", nil
 	default:
 		return nil, "", cli.Usage("给出 --template，或在 %s 中写明模板（template）", "give --template, or name one in %s", fileConfig)
 	}
@@ -136,12 +154,35 @@ func (w *wish) needs(dir, own string) (t *profile.Template, path string, err err
 	return t, path, err
 }
 
+// offers returns what the template needs and the rows, of each agency.
+func (w *wish) offers(t *profile.Template) ([]consent.Offer, error) {
+	offers := t.Offers()
+	for _, text := range w.rows {
+		r, err := parseRows(text)
+		if err != nil {
+			return nil, err
+		}
+		at := slices.IndexFunc(offers, func(o consent.Offer) bool { return o.Agency == r.agency })
+		if at < 0 {
+			at = len(offers)
+			offers = append(offers, consent.Offer{Agency: r.agency})
+		}
+		if slices.Contains(offers[at].Items, r.item) {
+			return nil, cli.Usage("--rows %s 给出了两次", "--rows %s is there twice", text)
+		}
+		offers[at].Items = append(offers[at].Items, r.item)
+		slices.SortFunc(offers[at].Items, consent.CompareItems)
+	}
+	slices.SortFunc(offers, func(a, b consent.Offer) int { return strings.Compare(a.Agency, b.Agency) })
+	return offers, nil
+}
+
 // knowsAgencies refuses a template that asks a member which is no agency of the
 // network: the enterprise would sign for data that nobody can provide.
-func knowsAgencies(g *ledger.Genesis, path string, t *profile.Template) error {
+func knowsAgencies(members *ledger.Roster, path string, offers []consent.Offer) error {
 	var strangers []string
-	agencies := g.Roster().Named(ledger.Agency)
-	for _, o := range t.Offers() {
+	agencies := members.Named(ledger.Agency)
+	for _, o := range offers {
 		if !slices.Contains(agencies, o.Agency) {
 			strangers = append(strangers, o.Agency)
 		}

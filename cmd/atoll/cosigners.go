@@ -119,12 +119,12 @@ func cosignersApproveCommand() *cobra.Command {
 		Short: cli.Both("以现任共签人身份同意提名", "Approve a proposal as a cosigner in force"),
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			proposer, id, ok := strings.Cut(args[0], "/")
-			if !ok {
-				return cli.Usage("提名应写作 tax/0199…：atoll cosigners show 列出现有提名", "a proposal is like tax/0199…: atoll cosigners show lists those that stand")
+			in, err := proposalNamed(args[0])
+			if err != nil {
+				return err
 			}
 			var got api.StatementOut
-			if err := local(cmd.Context(), dir, api.CosignersApprove, api.ApproveIn{Proposer: proposer, ID: id}, &got); err != nil {
+			if err := local(cmd.Context(), dir, api.CosignersApprove, in, &got); err != nil {
 				return err
 			}
 			return cli.Announce(cmd, "atoll.approval/v1", map[string]any{"entry": got.Entry}, "已同意，条目 %d", "approved, entry %d", got.Entry)

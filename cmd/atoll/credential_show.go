@@ -27,7 +27,11 @@ Whether it still stands only the log knows.`),
 			if err != nil {
 				return err
 			}
-			c, err := subject.VerifyCredential(g.Roster(), network, statement)
+			members, err := membersIn(dir, g)
+			if err != nil {
+				return err
+			}
+			c, err := subject.VerifyCredential(members.Roster, network, statement)
 			if err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}

@@ -18,15 +18,15 @@ import (
 )
 
 func demoCommand() *cobra.Command {
-	d := &demo{}
+	d, server, dump := &demo{}, &demoServer{}, &demoDump{}
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: cli.Both("从头到尾演示：授权、查询、画像、撤回、审计", "Show the main job end to end: consent, query, profile, revocation, audit"),
-		Long: cli.Both(`创立一个有九个成员的省级网络：企业授权，银行查询，机构密封作答，撤回授权，
+		Long: cli.Both(`创立一个有十二个成员的省级网络：企业授权，银行查询，机构密封作答，撤回授权，
 导出日志并审计。
 
 各成员只共用这一个进程：各有自己的文件夹、密钥、本机 libp2p 主机、raft 日志和数据库，
-并如 atoll run 一般从其文件夹启动。`, `Founds a province of nine members, has enterprises consent, a bank ask and agencies
+并如 atoll run 一般从其文件夹启动。`, `Founds a province of twelve members, has enterprises consent, a bank ask and agencies
 answer under seal, takes a consent back, exports the log and audits it.
 
 The members share this one process and nothing else: each has its own folder,
@@ -40,8 +40,14 @@ folder as atoll run would start it.`),
 			}
 			out := cmd.OutOrStdout()
 			d.Printer = &cli.Printer{W: out, Lang: lang}
+			if *dump != (demoDump{}) {
+				return dump.write(cmd, d.Printer)
+			}
 			if cli.AsJSON(cmd) {
 				d.W = io.Discard
+			}
+			if d.server, err = server.place(); err != nil {
+				return err
 			}
 			if err := d.run(cmd.Context()); err != nil {
 				return err
@@ -54,6 +60,8 @@ folder as atoll run would start it.`),
 	}
 	cmd.Flags().StringVar(&d.dir, "dir", "", cli.Both("将日志、画像、密钥、数据源和密文留在此新文件夹", "leave log, profile, keys, sources and ciphertexts in this new folder"))
 	cmd.Flags().BoolVar(&d.keep, "keep", false, cli.Both("保持网络运行直至中断，以便手动继续", "keep the network running until interrupted, to go on by hand"))
+	server.flags(cmd)
+	dump.flags(cmd)
 	return cmd
 }
 
@@ -62,7 +70,8 @@ type demo struct {
 	*cli.Printer
 	dir    string // named by the user, or empty
 	keep   bool
-	home   string // folder of the network
+	server *demoServer // of the agencies' data; nil: it is made
+	home   string      // folder of the network
 	net    *demoNetwork
 	firm   *folder // the enterprise of the story
 	first  consent.ID
@@ -98,7 +107,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	}
 	telling, cancel := context.WithTimeout(ctx, demoPatience)
 	defer cancel()
-	d.net, err = foundDemo(telling, d.home)
+	d.net, err = foundDemo(telling, d.home, d.server)
 	defer func() { err = errors.Join(err, d.net.close()) }()
 	if err != nil {
 		return err
@@ -119,7 +128,7 @@ func (d *demo) founded() error {
 	d.result.Network = d.net.id.String()
 	d.Say("%s：%d 个成员，全部签署创世声明；各有自己的目录、密钥、libp2p 主机和日志副本", "%s: %d members, founded by all their signatures; each with its own folder, keys, libp2p host and copy of the log", d.net.plan.Name, len(d.net.plan.Members))
 	for _, m := range d.net.plan.Members {
-		d.Say("  %-8[1]s %[2]s", "  %-8[1]s %[3]s", m.Name, m.Chinese, m.English)
+		d.Say("  %-11[1]s %[2]s", "  %-11[1]s %[3]s", m.Name, m.Chinese, m.English)
 	}
 	d.Say("  网络编号 %.16s…\n", "  network id %.16s…\n", d.net.id)
 	return d.Err()
@@ -172,10 +181,14 @@ func (d *demo) replicated() error {
 func (d *demo) ended() error {
 	d.Say("\n小结：企业决定谁能看、看多久；银行得到画像而没有中央库；日志不含名称和数值，却能证明每一次访问。", "\nIn short: the enterprise decided who sees what; the bank got a profile without a central store; the log has no names and no values, and proves every access.")
 	if d.dir == "" {
-		d.Say("下一步：atoll demo --dir DIR 把一切留在 DIR 中；atoll demo --keep 让网络继续运行，可在另一终端亲手操作。", "Next: atoll demo --dir DIR leaves everything in DIR; atoll demo --keep keeps the network running, to go on by hand in another terminal.")
+		d.Say("下一步：atoll demo --dir DIR 把一切留在 DIR 中；atoll demo --keep 让网络继续运行，可在另一终端亲手操作；atoll demo --dump DIR --for postgres（或 mysql）写出同样的数据，载入数据库服务器后用 --sources 在其上演示。", "Next: atoll demo --dir DIR leaves everything in DIR; atoll demo --keep keeps the network running, to go on by hand in another terminal; atoll demo --dump DIR --for postgres (or mysql) writes the same data for a database server, to be asked by --sources.")
 	} else {
 		d.result.Dir = d.dir
-		d.Say("已写入 %s：profile.html、profile.json、log/（C2SP tlog-tiles）、policy、fragments/、sources/、members/。", "In %s: profile.html, profile.json, log/ (C2SP tlog-tiles), policy, fragments/, sources/, members/.", d.dir)
+		sources := "sources/" + d.In("、", ", ")
+		if d.server != nil { // the agencies' data stays where it is
+			sources = ""
+		}
+		d.Say("已写入 %s：profile.html、profile.json、log/（C2SP tlog-tiles）、policy、fragments/、%smembers/。", "In %s: profile.html, profile.json, log/ (C2SP tlog-tiles), policy, fragments/, %smembers/.", d.dir, sources)
 		d.Say("下一步：atoll-audit verify %[1]s/log --policy %[1]s/policy", "Next: atoll-audit verify %[1]s/log --policy %[1]s/policy", d.dir)
 	}
 	return d.Err()

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"atoll/consensus/consent"
@@ -23,15 +24,17 @@ import (
 	"atoll/node/source"
 )
 
-// demoNetwork is the province of examples/province as nine nodes in this
+// demoNetwork is the province of examples/province as twelve nodes in this
 // process. They share nothing else: each has its own folder, keys, libp2p host,
 // sockets, vault and copy of the log.
 type demoNetwork struct {
 	ctx     context.Context
 	dir     string
+	server  *demoServer // nil: each agency has a database of its own
 	plan    *province.Network
 	genesis *ledger.Genesis
 	id      sign.NetworkID
+	mu      sync.Mutex // guards members and id while nodes start
 	members map[string]*daemon
 }
 
@@ -46,33 +49,51 @@ func (n *demoNetwork) home(member string) string { return filepath.Join(n.dir, "
 // foundDemo takes the steps that the members of a real network take by hand:
 // folders and cards, a draft, every member's signature, the founding, and a
 // start of every node from its folder.
-func foundDemo(ctx context.Context, dir string) (*demoNetwork, error) {
-	n := &demoNetwork{ctx: ctx, dir: dir, members: map[string]*daemon{}}
+func foundDemo(ctx context.Context, dir string, server *demoServer) (*demoNetwork, error) {
+	n := &demoNetwork{ctx: ctx, dir: dir, server: server, members: map[string]*daemon{}}
 	var err error
 	if n.plan, err = province.Load(); err != nil {
 		return n, err
+	}
+	if server != nil {
+		if err := server.ready(ctx, n.plan); err != nil {
+			return n, err
+		}
 	}
 	ports, release, err := reserve(2 * len(n.plan.Members))
 	if err != nil {
 		return n, err
 	}
-	for i, m := range n.plan.Members {
-		if err := n.enlist(m, ports[2*i], ports[2*i+1]); err != nil {
-			release()
-			return n, err
-		}
-	}
-	if err := n.found(); err != nil {
-		release()
-		return n, err
+	err = n.each(func(i int, m province.Member) error { return n.enlist(m, ports[2*i], ports[2*i+1]) })
+	if err == nil {
+		err = n.found()
 	}
 	release()
-	for _, m := range n.plan.Members {
+	if err != nil {
+		return n, err
+	}
+	err = n.each(func(_ int, m province.Member) error {
 		if err := n.start(m.Name); err != nil {
-			return n, fmt.Errorf("start %s: %w", m.Name, err)
+			return fmt.Errorf("start %s: %w", m.Name, err)
 		}
+		return nil
+	})
+	if err != nil {
+		return n, err
 	}
 	return n, n.allAt(1)
+}
+
+// each calls do for all members at the same time, and returns when all have
+// returned.
+func (n *demoNetwork) each(do func(i int, m province.Member) error) error {
+	errs := make([]error, len(n.plan.Members))
+	var all sync.WaitGroup
+	for i, m := range n.plan.Members {
+		all.Go(func() { errs[i] = do(i, m) })
+	}
+	all.Wait()
+	return errors.Join(errs...)
 }
 
 // reserve finds free ports on loopback and holds them until they are released.
@@ -132,33 +153,28 @@ func (n *demoNetwork) enlist(m province.Member, peerPort, httpPort int) error {
 	return err
 }
 
-// inSQLite are the agencies of the demo whose source is a SQLite database; the
-// others have CSV files.
-var inSQLite = []string{"power", "social", "tax"}
-
-// sources writes an agency's generated data where its node will read it.
+// sources writes an agency's generated data where its node will read it, unless
+// a server has it.
 func (n *demoNetwork) sources(agency string) (source.Config, error) {
+	if n.server != nil {
+		return n.server.of(agency), nil
+	}
 	today := consent.DayOf(uint64(time.Now().UnixMilli()), n.plan.Offset)
-	tables, err := province.Tables(agency, today)
+	path, err := filepath.Abs(filepath.Join(n.dir, "sources", agency+".db"))
 	if err != nil {
 		return source.Config{}, err
 	}
-	folder, err := filepath.Abs(filepath.Join(n.dir, "sources", agency))
-	if err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return source.Config{}, err
 	}
-	if !slices.Contains(inSQLite, agency) {
-		return source.Config{Name: "main", Kind: "csv", Path: folder}, province.WriteCSV(folder, tables, today)
+	var tables []source.Imported
+	for _, t := range province.Tables(agency, today) {
+		tables = append(tables, source.Imported{Name: t.Name, Columns: t.Columns, Rows: t.Rows})
 	}
-	if err := os.MkdirAll(filepath.Dir(folder), 0o700); err != nil {
+	if err := source.Import(n.ctx, path, tables, today); err != nil {
 		return source.Config{}, err
 	}
-	for _, t := range tables {
-		if err := source.Import(n.ctx, folder+".db", t.Name, t.Columns, t.Rows, today); err != nil {
-			return source.Config{}, err
-		}
-	}
-	return source.Config{Name: "main", Kind: "sqlite", Path: folder + ".db"}, os.Chmod(folder+".db", 0o600)
+	return source.Config{Name: "main", Kind: "sqlite", Path: path}, os.Chmod(path, 0o600)
 }
 
 // found drafts the genesis, collects all signatures, and gives every member the
@@ -223,6 +239,8 @@ func (n *demoNetwork) start(member string) error {
 	if err != nil {
 		return err
 	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
 	n.members[member], n.id = d, d.Network
 	return nil
 }

@@ -140,10 +140,7 @@ func (d *demo) offering(bank *node.Node, wanted []consent.Offer) (*node.Offering
 
 // nameOf returns the name of an enterprise of the province.
 func nameOf(id consent.Subject, lang string) (string, error) {
-	all, err := province.Enterprises()
-	if err != nil {
-		return "", err
-	}
+	all := province.Enterprises()
 	i := slices.IndexFunc(all, func(e province.Enterprise) bool { return e.Subject == id })
 	if i < 0 {
 		return "", fmt.Errorf("the province has no %s", id)
@@ -186,7 +183,7 @@ func (d *demo) asked() error {
 		if err != nil {
 			return err
 		}
-		d.Say("  %-8s 条目 %d，%d 字节", "  %-8s entry %d, %d bytes", piece.Agency, piece.Entry, size)
+		d.Say("  %-11s 条目 %d，%d 字节", "  %-11s entry %d, %d bytes", piece.Agency, piece.Entry, size)
 	}
 	d.Say("", "")
 	return errors.Join(p.Summary(d.W, d.Lang), d.Err(), d.saveProfile(p))
@@ -294,7 +291,7 @@ func (d *demo) revoked() error {
 		if p.Digest != nil {
 			return fmt.Errorf("%s released after the consent was taken back", p.Agency)
 		}
-		d.Say("  %-8s %s", "  %-8s %s", p.Agency, p.Answers[0].Result.Outcome)
+		d.Say("  %-11s %s", "  %-11s %s", p.Agency, p.Answers[0].Result.Outcome)
 	}
 	_, err = bank.Ask(d.net.ctx, node.Question{Consent: id, Operator: demoOperator})
 	var no *node.NotAccepted

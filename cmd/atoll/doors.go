@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"atoll/cmd/internal/cli"
+	"atoll/consensus/ledger"
 	"atoll/consensus/scarce"
 	"atoll/node/web"
 )
@@ -59,7 +60,10 @@ func (h *home) shares(descriptors int, log *slog.Logger) (scarce.Shares, error) 
 	if err != nil {
 		return scarce.Shares{}, err
 	}
-	s, err := scarce.Divide(descriptors, len(g.Roster().Names()))
+	s, err := scarce.Divide(descriptors, ledger.MaxMembers) // others may join
+	if few, less := scarce.Divide(descriptors, len(g.Roster().Names())+1); err != nil && less == nil {
+		s, err = few, nil
+	}
 	if err != nil {
 		return s, fmt.Errorf("%w: %w", errDescriptors, err)
 	}

@@ -27,7 +27,7 @@ type doubts struct {
 
 // doubts compares a draft with the agencies' catalogs and rules, and with the
 // last days of the roles and of the credential that it depends on.
-func (w *wish) doubts(ctx context.Context, dir string, g *ledger.Genesis, t *profile.Template, d *consent.Draft, untitled []string) (*doubts, error) {
+func (w *wish) doubts(ctx context.Context, dir string, members *ledger.Roster, t *profile.Template, d *consent.Draft, untitled []string) (*doubts, error) {
 	asked := *t
 	asked.Purpose = d.Purpose
 	var known []consent.Offer
@@ -36,7 +36,7 @@ func (w *wish) doubts(ctx context.Context, dir string, g *ledger.Genesis, t *pro
 			known = append(known, o)
 		}
 	}
-	catalogs, err := fetchCatalogs(ctx, dir, g, known, nil)
+	catalogs, err := fetchCatalogs(ctx, dir, members, known, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -63,12 +63,17 @@ var known = []struct {
 	{errConfig, cli.ExitConfig, "config.invalid", "correct the file named"},
 	{errExposed, cli.ExitConfig, "secret.exposed", "run the command shown; replace the key if others may have read it"},
 	{errDraftTime, cli.ExitRefused, "genesis.time", "set the clock right, or have the draft made again; if its time is meant, give --dated with the day of the draft"},
+	{errOldRoster, cli.ExitRefused, "request.roster", "set the clock right, or have the bank make the request anew"},
 	{errRequestDate, cli.ExitRefused, "request.date", "set the clock right, or have the bank make the request anew; if its day is meant, give --dated with it"},
 	{errAddress, cli.ExitRefused, "genesis.address", "have that member provide its card again, and draft again"},
 	{errRecipient, cli.ExitRefused, "genesis.recipient", "have that member provide its card again, and draft again"},
 	{errMismatch, cli.ExitRefused, "genesis.mismatch", "have it drafted again with this folder's card and origin"},
 	{errSignature, cli.ExitRefused, "genesis.signature", "have the members named sign this very draft, and give their signatures, each once"},
 	{errFingerprint, cli.ExitRefused, "genesis.fingerprint", "have the founder read it again; if it still differs do not sign: somebody changed the draft on the way, or shows each member another"},
+	{errApplicant, cli.ExitRefused, "member.fingerprint", "have the newcomer read it again; if it still differs do not add it: somebody changed the paper on the way"},
+	{errPolicyOther, cli.ExitRefused, "policy.fingerprint", "have both members read it again, it changes as members join and leave; if it still differs do not join: get the policy anew, from another member (atoll log policy)"},
+	{errTaken, cli.ExitRefused, string(ledger.MemberName), "choose a name that was never used in this network, and titles that no other member has"},
+	{errPolicyOld, cli.ExitRefused, "policy.old", "have a member give you the policy of today (atoll log policy), and compare its fingerprint by telephone again"},
 	{errFounded, cli.ExitTampered, "genesis.founded", "do not use it; compare the network's id with other members, and get genesis.pem from one whom you trust"},
 	{errNotReady, cli.ExitNotReady, "not_initialised", "do the step that is named first"},
 	{errNotDone, cli.ExitPartial, "not_final", "keep the cosigners named running, and run the same command again"},
@@ -160,7 +165,7 @@ func exitOf(code string) int {
 		return cli.ExitUsage
 	case string(ledger.CatalogVersion), string(source.BadConfig):
 		return cli.ExitConfig
-	case problem.NotFound, "consent.unknown", "credential.unknown", "query.unknown", "proposal.unknown":
+	case problem.NotFound, "consent.unknown", "credential.unknown", "query.unknown", "proposal.unknown", "member.unknown":
 		return cli.ExitNotFound
 	case problem.Unavailable, problem.NoRoom, problem.NoLeader, problem.NotFinal, problem.TooMany, problem.FoundingWaiting:
 		return cli.ExitUnavailable
@@ -168,10 +173,10 @@ func exitOf(code string) int {
 		return cli.ExitPassphrase
 	case codeNotProved:
 		return cli.ExitUnproved
-	case "statement.conflict", "credential.exists", "proposal.approved", node.AlreadyAcknowledged:
+	case "statement.conflict", "credential.exists", "proposal.approved", node.AlreadyAcknowledged, node.PendingDecided:
 		return cli.ExitConflict
 	}
-	for _, prefix := range []string{"consent.", "query.", "author.", "agency.", "credential.", "statement.", "fragment.", "seal.", "genesis.", "cosigners.", "proposal."} {
+	for _, prefix := range []string{"consent.", "query.", "author.", "agency.", "credential.", "statement.", "fragment.", "seal.", "genesis.", "cosigners.", "proposal.", "member.", "voters.", "pending."} {
 		if strings.HasPrefix(code, prefix) {
 			return cli.ExitRefused
 		}

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,6 +25,25 @@ type founder struct {
 	*web.Client
 	ended chan struct{}
 	stop  func() (code int, said string)
+	said  *speech
+}
+
+// speech is what a command has said so far. It is safe for concurrent use.
+type speech struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (s *speech) Write(b []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(b)
+}
+
+func (s *speech) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
 }
 
 // gather starts a founder, aa, that was told of these cards, and waits until it serves.
@@ -38,18 +58,17 @@ func (b *beforeFounding) gather(cards ...*ledger.Card) *founder {
 	for _, c := range cards {
 		args = append(args, "--card", c.Name+"="+cardFingerprint(c))
 	}
-	f := &founder{Client: &web.Client{URL: "http://" + address}, ended: make(chan struct{})}
+	f := &founder{Client: &web.Client{URL: "http://" + address}, ended: make(chan struct{}), said: new(speech)}
 	ctx, cancel := context.WithCancel(b.t.Context())
-	var out, errs strings.Builder
 	var code int
 	go func() {
 		defer close(f.ended)
-		code = run(ctx, args, &out, &errs)
+		code = run(ctx, args, f.said, f.said)
 	}()
 	f.stop = func() (int, string) {
 		cancel()
 		<-f.ended
-		return code, out.String() + errs.String()
+		return code, f.said.String()
 	}
 	b.t.Cleanup(cancel)
 	if err := eventually(func() error {

@@ -108,22 +108,12 @@ func (s *signatures) view(g *ledger.Genesis, file string, founded bool) map[stri
 func genesisView(g *ledger.Genesis, file string) map[string]any {
 	members := []map[string]any{}
 	for i := range g.Members {
-		m := &g.Members[i]
-		members = append(members, map[string]any{
-			"name": m.Name, "zh": m.Chinese, "en": m.English, "roles": m.RoleNames(), "terms": terms(m), "addresses": append([]string{}, m.Addresses...),
-			"fingerprint": cardFingerprint(m), "generation": m.Generation, "keys": keysOf(m),
-		})
-	}
-	purposes := []map[string]any{}
-	for _, p := range g.Purposes {
-		purposes = append(purposes, map[string]any{
-			"code": p.Code, "zh": p.Chinese, "en": p.English, "dpv": p.DPV, "max_days": p.MaxDays, "max_uses": p.MaxUses, "max_data_life": p.MaxDataLife,
-		})
+		members = append(members, cardView(&g.Members[i]))
 	}
 	id := networkOf(g)
 	return map[string]any{
 		"file": file, "name": g.Name, "origin": g.Origin, "network": id.String(), "fingerprint": ledger.Fingerprint(id[:16]).String(), "members": members,
-		"version": g.Version, "suite": g.Suite, "time": begins(g), "offset": g.Offset, "purposes": purposes,
+		"version": g.Version, "suite": g.Suite, "time": begins(g), "offset": g.Offset, "purposes": purposeViews(g.Purposes),
 		"voters": g.Voters, "cosigners": g.Cosigners, "quorum": g.Quorum, "may_be_away": spare(g), "faults": g.Faults, "approvals": g.Approvals,
 		"day_entries": g.Entries, "day_bytes": g.Bytes, "endings": endingRoles(g), "lacks": lacks(g),
 	}
@@ -189,22 +179,28 @@ func describeGenesis(t *cli.Printer, g *ledger.Genesis, printed bool) {
 	t.Row("共签人", "cosigners", quorumWords(t, g.Cosigners, int(g.Quorum), int(g.Faults)))
 	t.Row("变更须同意", "approvals", t.Fill("%d 个成员中的 %d 个", "of %d members %d have to agree to a change", len(g.Members), g.Approvals))
 	t.Row("额度", "budget", t.Fill("每个成员每日：%d 个条目，%d MiB", "of each member and day: %d entries, %d MiB", g.Entries, g.Bytes>>20))
-	for _, p := range g.Purposes {
-		t.Row("用途", "purpose", t.Fill("%s  %s %s：至多 %d 天，%d 次，数据保存 %d 天", "%s  %s %s: at most %d days, %d uses, data kept %d days", p.Code, p.Chinese, p.English, p.MaxDays, p.MaxUses, p.MaxDataLife))
-		if p.DPV != "" {
-			t.Row("  术语", "  DPV term", p.DPV)
-		}
-	}
+	purposeRows(t, g.Purposes)
 	for i := range g.Members {
-		describeCard(t, &g.Members[i])
+		describeCard(t, &g.Members[i], true)
 	}
 	for _, e := range endingRoles(g) {
 		t.Row("警告", "warning", endingLine(&e, t.In))
 	}
 }
 
-// describeCard prints everything on a card.
-func describeCard(t *cli.Printer, m *ledger.Card) {
+// purposeRows prints purposes with their limits.
+func purposeRows(t *cli.Printer, purposes []consent.Purpose) {
+	for _, p := range purposes {
+		t.Row("用途", "purpose", t.Fill("%s  %s %s：至多 %d 天，%d 次，数据保存 %d 天", "%s  %s %s: at most %d days, %d uses, data kept %d days", p.Code, p.Chinese, p.English, p.MaxDays, p.MaxUses, p.MaxDataLife))
+		if p.DPV != "" {
+			t.Row("  术语", "  DPV term", p.DPV)
+		}
+	}
+}
+
+// describeCard prints everything on a card. If printed is false it leaves out the
+// fingerprint, because somebody still has to compare one received by another way.
+func describeCard(t *cli.Printer, m *ledger.Card, printed bool) {
 	t.Row("成员", "member", t.Fill("%s  %s %s", "%s  %s %s", m.Name, m.Chinese, m.English))
 	for _, r := range m.Roles {
 		t.Row("  角色", "  role", t.Fill("%s，%s 至 %s", "%s from %s until %s", r.Name, r.NotBefore, r.NotAfter))
@@ -215,7 +211,9 @@ func describeCard(t *cli.Printer, m *ledger.Card) {
 	for _, u := range m.URLs() {
 		t.Row("  企业网址", "  enterprises", u)
 	}
-	t.Row("  名片指纹", "  card", cardFingerprint(m))
+	if printed {
+		t.Row("  名片指纹", "  card", cardFingerprint(m))
+	}
 	t.Row("  密钥", "  keys", t.Fill("第 %d 代：声明 %s，日志 %s，共签 %s，连接 %s，加密 %s", "generation %d: statements %s, log %s, cosigning %s, connections %s, encryption %s",
 		m.Generation, sign.KeyIDOf(m.Statement), sign.KeyIDOf(m.Log), sign.KeyIDOf(m.Cosign), sign.KeyIDOf(m.Peer), sign.KeyIDOf(m.Age)))
 }

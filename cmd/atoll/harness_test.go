@@ -24,13 +24,14 @@ import (
 	"atoll/cmd/internal/cli"
 	"atoll/crypto/tlog"
 	"atoll/node"
+	"atoll/node/api"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
 // scriptPatience limits every wait of these tests. It measures nothing: what is
 // waited for takes a fraction of it, or the test fails.
-const scriptPatience = time.Minute
+const scriptPatience = 3 * time.Minute
 
 // tests reports whether testscript.Main runs as "go test" and not as a command.
 // The auditor's command is built before, so that stories can run it.
@@ -59,7 +60,7 @@ func (t tests) Run() int {
 // commands are what stories can use besides the commands of testscript.
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"append": appendTo, "edit": edit, "code": code, "doc": doc, "ports": ports, "up": up, "ready": ready, "leaderless": leaderless, "agree": agree, "final": final, "grown": grown, "term": terminate,
-	"mode": mode, "found": foundIn, "mangled": mangled, "ask-for": askFor, "abbreviate": abbreviate, "vouch": vouch, "witness": witnessed,
+	"mode": mode, "found": foundIn, "mangled": mangled, "ask-for": askFor, "abbreviate": abbreviate, "standing": standingIs, "settled": settled, "vouch": vouch, "witness": witnessed, "sheets": sheets, "sqlite": sqlite, "service": service,
 }
 
 // code runs a command and checks its exit code: one, or several separated by
@@ -299,13 +300,19 @@ func eventually(try func() error) error {
 }
 
 // isReady returns nil if the node serves, knows its leader and has applied the
-// genesis.
+// genesis, and, of an agency, if its catalog is on the log: it puts it there by
+// itself after the start, and nobody can ask for its outputs before.
 func isReady(dir string) error {
 	s, err := statusOf(dir)
-	if err == nil && (s.Leader == "" || s.Size == 0) {
-		err = fmt.Errorf("%s: leader %q, %d entries", dir, s.Leader, s.Size)
+	switch {
+	case err != nil:
+		return err
+	case s.Leader == "" || s.Size == 0:
+		return fmt.Errorf("%s: leader %q, %d entries", dir, s.Leader, s.Size)
+	case s.Catalog != nil && s.Catalog.State == node.CatalogWaiting:
+		return fmt.Errorf("%s: version %d of its catalog is not on the log", dir, s.Catalog.Version)
 	}
-	return err
+	return nil
 }
 
 // up waits until nodes answer at their sockets, with or without a leader.
@@ -316,6 +323,31 @@ func up(ts *testscript.TestScript, _ bool, args []string) {
 			return err
 		}))
 	}
+}
+
+// standingIs waits until a node has a standing in the network. A member is then
+// connected to all others.
+func standingIs(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(eventually(func() error {
+		s, err := statusOf(ts.MkAbs(args[0]))
+		if err == nil && (s.Standing != args[1] || s.Standing == node.StandingMember && len(s.Connected) != len(s.Members)-1) {
+			err = fmt.Errorf("%s: %q, connected to %q", args[0], s.Standing, s.Connected)
+		}
+		return err
+	}))
+}
+
+// settled waits until a node has it from the log that raft has these voters:
+// settled DIR NAME...
+func settled(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(eventually(func() error {
+		var got api.MembersOut
+		err := local(context.Background(), ts.MkAbs(args[0]), api.Members, api.MembersIn{}, &got)
+		if err == nil && (got.Voters == nil || !got.Voters.Settled || !slices.Equal(got.Voters.Names, args[1:])) {
+			err = fmt.Errorf("%s: voters %+v", args[0], got.Voters)
+		}
+		return err
+	}))
 }
 
 // leaderless waits until nodes know of no leader.

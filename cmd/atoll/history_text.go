@@ -41,10 +41,10 @@ var whyNot = map[string]cli.Text{
 func (h *history) words(lang, id string) consent.Words {
 	for _, g := range h.Consents {
 		if g.Consent == id && g.Body != nil {
-			return h.Genesis.Words(h.Genesis.Roster(), lang, consent.ShownTitles(lang, g.Body.Shown))
+			return h.Genesis.Words(h.Genesis.Roster(), lang, consent.ShownTitles(lang, g.Body.Shown), consent.ShownSenses(g.Body.Shown))
 		}
 	}
-	return h.Genesis.Words(h.Genesis.Roster(), lang, nil)
+	return h.Genesis.Words(h.Genesis.Roster(), lang, nil, nil)
 }
 
 // clock formats the time of an entry in the network's offset.
@@ -81,7 +81,7 @@ func (h *history) tell(t *cli.Printer, e *subject.Event) {
 	w := h.words(t.Lang, e.Consent)
 	t.Say("%s", "%s", h.line(t, e))
 	if e.Reason != "" {
-		t.Say("    原因：%s", "    because: %s", why(t, e.Reason))
+		t.Say("    原因：%s", "    because: %s", refusal(t, e.Reason))
 	}
 	for _, o := range e.Outputs {
 		text, err := w.Phrase(t.Lang, o.Agency, o.Item)
@@ -94,7 +94,11 @@ func (h *history) tell(t *cli.Printer, e *subject.Event) {
 			t.Say("    %s：%s", "    %s: %s", text, profile.Outcome(t.Lang, o.Outcome, o.Reason))
 		}
 		if o.Predicate != "" {
-			t.Say("      条件：%s", "      condition: %s", o.Predicate)
+			words := o.Predicate
+			if p, err := consent.ParsePredicate(words); err == nil {
+				words = p.In(t.Lang)
+			}
+			t.Say("      条件：%s", "      condition: %s", words)
 		}
 	}
 }
@@ -117,6 +121,15 @@ func (h *history) line(t *cli.Printer, e *subject.Event) string {
 		line += fmt.Sprintf(uses, *e.Left)
 	}
 	return line
+}
+
+// refusal returns the words for an agency's reason, as those who ask see them,
+// followed by its code.
+func refusal(t *cli.Printer, code string) string {
+	if _, ok := whyNot[code]; ok {
+		return why(t, code)
+	}
+	return profile.Outcome(t.Lang, consent.Refused.String(), code) + " [" + code + "]"
 }
 
 // why returns the words for a code, followed by the code.

@@ -47,6 +47,7 @@ func TestHistoryInWords(t *testing.T) {
 			{Entry: 10, Time: "2026-11-28T16:30:08Z", What: ledger.KindRefuse, By: "tax", Verdict: "accepted", Consent: id, Reason: "consent.revoked"},
 			{Entry: 11, Time: "2026-11-28T16:30:09Z", What: ledger.KindQueryOpen, By: "bank-a", Verdict: "consent.uses", Consent: id},
 			{Entry: 12, Time: "2026-11-28T16:30:10Z", What: ledger.KindQueryOpen, By: "bank-a", Verdict: "consent.other", Consent: id},
+			{Entry: 13, Time: "2026-11-28T16:30:11Z", What: ledger.KindRefuse, By: "tax", Verdict: "accepted", Consent: id, Reason: "approval.denied"},
 		},
 	}}
 	for lang, want := range map[string]string{
@@ -65,6 +66,8 @@ func TestHistoryInWords(t *testing.T) {
     原因：授权已撤回 [consent.revoked]
 2026-11-29 00:30:09  条目 11  授权 099ecc10  甲银行：查询，未被接受：次数已用完 [consent.uses]
 2026-11-29 00:30:10  条目 12  授权 099ecc10  甲银行：查询，未被接受：consent.other
+2026-11-29 00:30:11  条目 13  授权 099ecc10  税务局：拒绝
+    原因：机构拒绝 (机构人员不予批准) [approval.denied]
 `,
 		consent.English: `Consents
   099ecc10cfe5a11220c07b33fccdc7d3  Bank A  Before a loan, loan  2026-11-28 to 2026-12-27  active, 1 used, 2 left
@@ -81,6 +84,8 @@ Entries (network time, UTC+08:00; it may be a little behind)
     because: the consent is taken back [consent.revoked]
 2026-11-29 00:30:09  entry 11  consent 099ecc10  query by Bank A, not accepted: no use is left [consent.uses]
 2026-11-29 00:30:10  entry 12  consent 099ecc10  query by Bank A, not accepted: consent.other
+2026-11-29 00:30:11  entry 13  consent 099ecc10  refusal by Tax bureau
+    because: refused by the agency (somebody at the agency has not approved it) [approval.denied]
 `,
 	} {
 		var out strings.Builder

@@ -51,7 +51,11 @@ type config struct {
 	Sources []source.Config `yaml:"sources,omitempty"`  // tables of an agency
 	Profile string          `yaml:"template,omitempty"` // file, of a bank
 
+	Maintenance []maintenanceConfig `yaml:"maintenance,omitempty"` // windows in which an agency does not answer
+
 	Witnesses []witnessConfig `yaml:"witnesses,omitempty"` // of the log, from outside the network
+
+	PlainSignatures bool `yaml:"plain_signatures,omitempty"` // verified with crypto/ed25519 alone
 }
 
 // witnessConfig is an outside witness in node.yaml.
@@ -100,20 +104,37 @@ func openHome(dir string) (*home, error) {
 		return nil, err
 	}
 	h := &home{dir: dir, config: c}
-	secret, err := readSecret(filepath.Join(dir, fileSeed))
+	if h.seed, err = readSeed(dir); err == nil {
+		h.age, err = readIdentity(dir)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if h.seed, err = sign.ParseSeed(secret); err != nil {
-		return nil, cli.Errorf(errConfig, "%s 中不是 atoll 的种子（%s）", "%s holds no seed of atoll (%s)", fileSeed, err).With("放回其副本：种子无法另造", "put a copy of it back: a seed cannot be made anew")
-	}
-	if secret, err = readSecret(filepath.Join(dir, fileAge)); err != nil {
-		return nil, err
-	}
-	if h.age, err = seal.ParseIdentity(secret); err != nil {
-		return nil, cli.Errorf(errConfig, "%s 中不是 age 密钥（%s）", "%s holds no age identity (%s)", fileAge, err).With("放回其副本：此前密封给本成员的内容只有它能打开", "put a copy of it back: nothing else opens what was sealed to this member")
-	}
 	return h, nil
+}
+
+// readSeed reads the seed of a member's folder.
+func readSeed(dir string) (seed sign.Secret, err error) {
+	secret, err := readSecret(filepath.Join(dir, fileSeed))
+	if err != nil {
+		return seed, err
+	}
+	if seed, err = sign.ParseSeed(secret); err != nil {
+		return seed, cli.Errorf(errConfig, "%s 中不是 atoll 的种子（%s）", "%s holds no seed of atoll (%s)", fileSeed, err).With("放回其副本：种子无法另造", "put a copy of it back: a seed cannot be made anew")
+	}
+	return seed, nil
+}
+
+// readIdentity reads the age identity of a member's folder.
+func readIdentity(dir string) (id seal.Identity, err error) {
+	secret, err := readSecret(filepath.Join(dir, fileAge))
+	if err != nil {
+		return id, err
+	}
+	if id, err = seal.ParseIdentity(secret); err != nil {
+		return id, cli.Errorf(errConfig, "%s 中不是 age 密钥（%s）", "%s holds no age identity (%s)", fileAge, err).With("放回其副本：此前密封给本成员的内容只有它能打开", "put a copy of it back: nothing else opens what was sealed to this member")
+	}
+	return id, nil
 }
 
 // errExposed means that other users can read a secret file.
@@ -173,14 +194,23 @@ func (h *home) genesis() ([]byte, *ledger.Genesis, error) {
 		return nil, nil, err
 	}
 	card := g.Roster().Member(h.config.Name)
-	mine := ledger.Card{}
-	h.keys().Fill(&mine)
-	recipient := h.age.Recipient()
-	if card == nil || !bytes.Equal(card.Statement, mine.Statement) || !bytes.Equal(card.Age, recipient[:]) {
+	if _, err := os.Stat(h.path(fileAnchor)); card == nil && err == nil {
+		if card, err = h.card(); err != nil { // it has joined since
+			return nil, nil, err
+		}
+	}
+	if card == nil || !h.holds(card) || g.Origin != h.config.Origin {
 		return nil, nil, cli.Errorf(errMismatch, "%s：%s 不是此网络持有本文件夹密钥的成员", "%s: %s is not a member of this network with these keys", fileGenesis, h.config.Name).
-			With("放入用本文件夹的名片（%s）所创立的创世文件", "put the genesis that was founded with this folder's card (%s) into it", cardFile(h.config.Name))
+			With("创立时的成员：放入用本文件夹的名片（%[1]s）所创立的创世文件；其后加入的成员：放回 %[2]s 的副本，或再次运行 atoll join", "a founder puts the genesis that was founded with this folder's card (%[1]s) into it; a member that joined puts a copy of %[2]s back, or runs atoll join again", cardFile(h.config.Name), fileAnchor)
 	}
 	return raw, g, nil
+}
+
+// holds reports whether this folder has the keys of a card.
+func (h *home) holds(c *ledger.Card) bool {
+	mine, recipient := ledger.Card{}, h.age.Recipient()
+	h.keys().Fill(&mine)
+	return bytes.Equal(c.Statement, mine.Statement) && bytes.Equal(c.Age, recipient[:])
 }
 
 // offset returns the network's offset from UTC in minutes, from genesis, or the
@@ -235,10 +265,8 @@ func (h *home) catalog() (*catalog.Catalog, error) {
 	if err != nil {
 		return nil, configError(h.config.Catalog, err)
 	}
-	for _, d := range c.Datasets {
-		if d.Table == replaceMe {
-			return nil, cli.Errorf(errConfig, "%s：数据集 %s 的 table 仍是样板中的 %s：请改为自己的表，或由表起草目录（atoll catalog new）", "%s: table of dataset %s is still %s, as init wrote it: name a table of yours, or draft a catalog from one (atoll catalog new)", h.config.Catalog, d.Name, replaceMe)
-		}
+	for _, d := range unedited(c) {
+		return nil, cli.Errorf(errConfig, "%s：数据集 %s 的 table 仍是样板中的 %s：请改为自己的表，或由表起草目录（atoll catalog new）", "%s: table of dataset %s is still %s, as init wrote it: name a table of yours, or draft a catalog from one (atoll catalog new)", h.config.Catalog, d, replaceMe)
 	}
 	if c.Agency != h.config.Name {
 		return nil, cli.Errorf(errConfig, "%s：这是 %s 的目录，而本成员是 %s：请改正 agency，或 node.yaml 中的 catalog", "%s: it is the catalog of %s, this member is %s: correct agency, or catalog in node.yaml", h.config.Catalog, c.Agency, h.config.Name)
@@ -266,11 +294,14 @@ func (h *home) sources(c *catalog.Catalog) (map[string]*source.Source, error) {
 		}
 		return nil, err
 	}
+	offset, err := h.offset()
+	if err != nil {
+		return nil, err
+	}
 	for _, sc := range h.config.Sources {
-		sc.Path = h.path(sc.Path)
 		secret := h.keys().Rows()
-		sc.Own = source.Own{Folder: h.dir, Secret: secret[:]}
-		s, err := source.Open(sc)
+		sc.Own = source.Own{Folder: h.dir, Secret: secret[:], Offset: offset}
+		s, err := source.Open(sc.Within(h.dir))
 		if err != nil {
 			return closeAll(err)
 		}
@@ -313,7 +344,15 @@ func (h *home) start(timeout time.Duration, shares scarce.Shares, wants *scarce.
 	if err != nil {
 		return nil, err
 	}
+	anchor, err := h.anchor()
+	if err != nil {
+		return nil, err
+	}
 	witnesses, err := h.witnesses(g)
+	if err != nil {
+		return nil, err
+	}
+	windows, err := h.windows()
 	if err != nil {
 		return nil, err
 	}
@@ -337,8 +376,8 @@ func (h *home) start(timeout time.Duration, shares scarce.Shares, wants *scarce.
 		return nil, err
 	}
 	return node.Open(node.Config{
-		Name: h.config.Name, Dir: h.dir, Keys: h.keys(), Age: h.age, Genesis: raw, Host: host,
-		Catalog: c, Sources: sources, Timeout: timeout, Logger: log, Witnesses: witnesses, Wants: wants,
+		Name: h.config.Name, Dir: h.dir, Keys: h.keys(), Age: h.age, Genesis: raw, Anchor: anchor, Host: host,
+		Catalog: c, Sources: sources, Timeout: timeout, Logger: log, Witnesses: witnesses, Wants: wants, Maintenance: windows, PlainSignatures: h.config.PlainSignatures,
 	})
 }
 

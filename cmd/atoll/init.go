@@ -32,6 +32,8 @@ type enlistment struct {
 	announce         []string // addresses on the card; nil: those it listens on
 	urls             []string // addresses on the card for enterprises
 	days             uint32   // how long the roles are valid
+
+	again bool // files that an interrupted run left are kept
 }
 
 func initCommand() *cobra.Command {
@@ -62,33 +64,44 @@ age.key nothing sealed to this member can be read again.`),
 			file, print := cardFile(e.config.Name), cardFingerprint(card)
 			path := filepath.Join(e.dir, file)
 			return cli.Announce(cmd, "atoll.init/v1", map[string]any{"name": e.config.Name, "dir": e.dir, "card": path, "fingerprint": print},
-				"%s：密钥、%s 和 %s 已写入 %s\n名片指纹：%s\n下一步：补全 %s（机构：改定 catalog.yaml 后启用 catalog 和 sources；银行：改定 template.yaml 后启用 template），并把名片指纹电话读给创立者（atoll genesis join），或将 %s 交给起草者（atoll genesis draft）",
-				"%s: keys, %s and %s are in %s\nfingerprint of the card: %s\nnext: complete %s (an agency edits catalog.yaml, then sets catalog and sources; a bank edits template.yaml, then sets template), and read the fingerprint to the founder by telephone (atoll genesis join), or give %s to whoever drafts the genesis (atoll genesis draft)",
-				e.config.Name, fileConfig, file, e.dir, print, filepath.Join(e.dir, fileConfig), path)
+				"%s：密钥、%s 和 %s 已写入 %s\n名片指纹：%s\n下一步：%s，并把名片指纹电话读给创立者（atoll genesis join），或将 %s 交给起草者（atoll genesis draft）",
+				"%s: keys, %s and %s are in %s\nfingerprint of the card: %s\nnext: %s, and read the fingerprint to the founder by telephone (atoll genesis join), or give %s to whoever drafts the genesis (atoll genesis draft)",
+				e.config.Name, fileConfig, file, e.dir, print, e.next(lang), path)
 		},
 	}
+	e.flags(cmd)
+	cmd.Flags().StringVar(&e.config.Origin, "origin", "", cli.Both("日志的标识名，由创始成员商定", "origin of the log, agreed among the founders"))
+	return cli.Needs(cmd, "dir", "name", "role", "zh", "en", "origin", "listen")
+}
+
+// flags defines the flags about a new member, the log's origin aside.
+func (e *enlistment) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&e.dir, "dir", "", cli.Both("将建立的成员文件夹", "the member's folder, to be made"))
 	f.StringVar(&e.config.Name, "name", "", cli.Both("在网络中的名称：2 至 32 个 a-z、0-9 和 -", "name in the network: 2 to 32 of a-z, 0-9 and -"))
 	f.StringSliceVar(&e.roles, "role", nil, cli.Both("角色：agency（数据提供方）、bank（银行）、auditor（审计）、registrar（登记机关）；可重复", "agency, bank, auditor, registrar; repeatable"))
 	f.StringVar(&e.chinese, "zh", "", cli.Both("中文名称", "title in Chinese"))
 	f.StringVar(&e.english, "en", "", cli.Both("英文名称", "title in English"))
-	f.StringVar(&e.config.Origin, "origin", "", cli.Both("日志的标识名，由创始成员商定", "origin of the log, agreed among the founders"))
 	f.StringSliceVar(&e.config.Listen, "listen", nil, cli.Both("供其他成员连接的监听地址（multiaddr）；可重复", "multiaddr to listen on for other members; repeatable"))
 	f.StringSliceVar(&e.announce, "announce", nil, cli.Both("其他成员所用的地址，与监听地址不同时给出；可重复", "multiaddr where others reach it, if another; repeatable"))
 	f.StringVar(&e.config.HTTP, "http", "", cli.Both("供企业和审计方使用的 主机:端口", "host:port for enterprises and auditors"))
 	f.StringSliceVar(&e.urls, "url", nil, cli.Both("企业使用的网址，https://主机；将写入每份授权书；可重复", "address for enterprises, https://HOST; every consent that they sign contains it; repeatable"))
 	f.Uint32Var(&e.days, "days", 3650, cli.Both("角色有效的天数", "days that the roles are valid"))
-	return cli.Needs(cmd, "dir", "name", "role", "zh", "en", "origin", "listen")
 }
 
 // make creates the folder, with comments in a language, and returns the card. It
-// is an error if one of the files exists: keys must not be overwritten.
+// is an error if one of the files exists: keys must not be overwritten. Of a run
+// that resumes, the files that exist are kept. node.yaml comes last: a folder that
+// has it is whole.
 func (e *enlistment) make(lang string) (*ledger.Card, error) {
 	if err := e.check(); err != nil {
 		return nil, fmt.Errorf("%w: %w", cli.ErrUsage, err)
 	}
-	card, seed, identity, err := e.card()
+	seed, identity, err := e.secrets()
+	if err != nil {
+		return nil, err
+	}
+	card, err := e.card(seed, identity)
 	if err != nil {
 		return nil, err
 	}
@@ -97,18 +110,22 @@ func (e *enlistment) make(lang string) (*ledger.Card, error) {
 		return nil, err
 	}
 	in := func(name string) string { return filepath.Join(e.dir, name) }
-	if err := vacant(in(fileSeed), in(fileAge), in(fileConfig), in(cardFile(e.config.Name))); err != nil {
-		return nil, err // before anything is written: half a folder would have keys and no card
+	if !e.again {
+		if err := vacant(in(fileSeed), in(fileAge), in(fileConfig), in(cardFile(e.config.Name))); err != nil {
+			return nil, err // before anything is written: half a folder would have keys and no card
+		}
 	}
-	recipient := identity.Recipient()
-	age := fmt.Sprintf("# public key: %s\n%s\n", recipient, identity.Reveal())
-	if err := durable.Create(filepath.Join(e.dir, fileSeed), []byte(seed.Reveal()+"\n"), 0o600); err != nil {
+	kept := func(err error) error {
+		if e.again {
+			err = unlessThere(err)
+		}
+		return err
+	}
+	age := fmt.Sprintf("# public key: %s\n%s\n", identity.Recipient(), identity.Reveal())
+	if err := kept(durable.Create(in(fileSeed), []byte(seed.Reveal()+"\n"), 0o600)); err != nil {
 		return nil, err
 	}
-	if err := durable.Create(filepath.Join(e.dir, fileAge), []byte(age), 0o600); err != nil {
-		return nil, err
-	}
-	if err := durable.Create(filepath.Join(e.dir, fileConfig), []byte(text), 0o644); err != nil {
+	if err := kept(durable.Create(in(fileAge), []byte(age), 0o600)); err != nil {
 		return nil, err
 	}
 	if slices.Contains(e.roles, ledger.Agency) && e.config.Catalog == "" {
@@ -121,7 +138,48 @@ func (e *enlistment) make(lang string) (*ledger.Card, error) {
 			return nil, err
 		}
 	}
-	return card, writeFrom(filepath.Join(e.dir, cardFile(e.config.Name)), paper.Card, card)
+	if err := kept(writeFrom(in(cardFile(e.config.Name)), paper.Card, card)); err != nil {
+		return nil, err
+	}
+	return card, kept(durable.Create(in(fileConfig), []byte(text), 0o644))
+}
+
+// secrets returns the keys of the folder: new ones or, of a run that resumes,
+// those that are there.
+func (e *enlistment) secrets() (seed sign.Secret, id seal.Identity, err error) {
+	seed = sign.NewSecret()
+	if id, err = seal.NewIdentity(); err != nil || !e.again {
+		return seed, id, err
+	}
+	if had, err := readSeed(e.dir); err == nil {
+		seed = had
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return seed, id, err
+	}
+	if had, err := readIdentity(e.dir); err == nil {
+		id = had
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return seed, id, err
+	}
+	return seed, id, nil
+}
+
+// next says what a member of these roles has to edit before it founds a network
+// with others.
+func (e *enlistment) next(lang string) string {
+	file := filepath.Join(e.dir, fileConfig)
+	list := []cli.Text{{Chinese: "核对 " + file, English: "look through " + file}}
+	if slices.Contains(e.roles, ledger.Agency) {
+		list = append(list, cli.Text{Chinese: "改定 catalog.yaml 后在其中启用 catalog 和 sources", English: "edit catalog.yaml, then set catalog and sources in it"})
+	}
+	if slices.Contains(e.roles, ledger.Bank) {
+		list = append(list, cli.Text{Chinese: "改定 template.yaml 后在其中启用 template", English: "edit template.yaml, then set template in it"})
+	}
+	var texts []string
+	for _, t := range list {
+		texts = append(texts, t.In(lang))
+	}
+	return strings.Join(texts, cli.Text{Chinese: "；", English: "; "}.In(lang))
 }
 
 // skeleton writes a file to be edited. One that the folder has already is the
@@ -151,10 +209,11 @@ func (e *enlistment) check() error {
 			return err
 		}
 	}
-	for _, r := range e.roles {
-		if !slices.Contains([]string{ledger.Agency, ledger.Auditor, ledger.Bank, ledger.Registrar}, r) {
-			return cli.Usage("--role 须为 agency（数据提供方）、auditor（审计）、bank（银行）或 registrar（登记机关），不是 %.40q", "--role %.40q is none of agency, auditor, bank, registrar", r)
-		}
+	if err := e.dialable(); err != nil {
+		return err
+	}
+	if err := checkRoles(e.roles); err != nil {
+		return err
 	}
 	for i, u := range e.urls {
 		e.urls[i] = strings.TrimRight(u, "/") // as a browser shows it
@@ -170,17 +229,28 @@ func (e *enlistment) check() error {
 	return nil
 }
 
+// dialable refuses a card with the address of every interface: other members
+// would dial themselves.
+func (e *enlistment) dialable() error {
+	addresses := e.announce
+	if addresses == nil {
+		addresses = e.config.Listen
+	}
+	for _, a := range addresses {
+		if strings.HasPrefix(a, "/ip4/0.0.0.0/") || strings.HasPrefix(a, "/ip6/::/") {
+			return cli.Usage("%s 是本机的全部地址，其他成员无法据以连接：用 --announce 给出其他成员所用的地址", "%s is every address of this machine, and no other member reaches it: give the one that they dial with --announce", a)
+		}
+	}
+	return nil
+}
+
 const maxRoleDays = 36_500
 
-// card generates the member's keys and makes its card.
-func (e *enlistment) card() (c *ledger.Card, seed sign.Secret, id seal.Identity, err error) {
-	if id, err = seal.NewIdentity(); err != nil {
-		return nil, seed, id, err
-	}
-	seed = sign.NewSecret()
+// card makes the member's card with these keys.
+func (e *enlistment) card(seed sign.Secret, id seal.Identity) (*ledger.Card, error) {
 	today := consent.DayOf(uint64(time.Now().UnixMilli()), 0)
 	recipient := id.Recipient()
-	c = &ledger.Card{Name: e.config.Name, Chinese: e.chinese, English: e.english, Age: recipient[:], Addresses: e.announce}
+	c := &ledger.Card{Name: e.config.Name, Chinese: e.chinese, English: e.english, Age: recipient[:], Addresses: e.announce}
 	if e.announce == nil {
 		c.Addresses = e.config.Listen
 	}
@@ -193,7 +263,7 @@ func (e *enlistment) card() (c *ledger.Card, seed sign.Secret, id seal.Identity,
 	}
 	ledger.NewKeys(seed, e.config.Origin, 0).Fill(c)
 	if err := c.Check(); err != nil {
-		return nil, seed, id, fmt.Errorf("%w: %s", cli.ErrUsage, strings.TrimPrefix(err.Error(), "malformed: "))
+		return nil, fmt.Errorf("%w: %s", cli.ErrUsage, strings.TrimPrefix(err.Error(), "malformed: "))
 	}
-	return c, seed, id, nil
+	return c, nil
 }

@@ -24,19 +24,26 @@ import (
 
 // cluster is the network of the tests; each member is a process of its own.
 type cluster struct {
-	t      *testing.T
+	t      testing.TB
 	dir    string
 	urls   map[string]string
 	limits map[string]int // of open files, by member; the other members have this process's limit
+	launch func(member string, node *exec.Cmd) error
 
 	mu      sync.Mutex
 	running map[string]*exec.Cmd
 }
 
-func newCluster(t *testing.T) *cluster {
-	c := &cluster{t: t, dir: t.TempDir(), running: map[string]*exec.Cmd{}}
+func newCluster(t testing.TB) *cluster {
+	return newClusterAt(t, onLoopback, func(_ string, node *exec.Cmd) error { return node.Start() })
+}
+
+// newClusterAt founds a network whose members listen for each other at these IPv4
+// addresses, and whose nodes launch starts.
+func newClusterAt(t testing.TB, address func(member string) string, launch func(string, *exec.Cmd) error) *cluster {
+	c := &cluster{t: t, dir: t.TempDir(), launch: launch, running: map[string]*exec.Cmd{}}
 	var err error
-	c.urls, err = foundNetwork(c.dir)
+	c.urls, err = foundNetworkAt(c.dir, address)
 	c.must(err)
 	c.must(os.WriteFile(filepath.Join(c.dir, "words"), []byte("correct horse battery\n"), 0o600))
 	t.Cleanup(func() {
@@ -98,7 +105,7 @@ func (c *cluster) start(members ...string) {
 		c.must(err)
 		cmd := c.node(m)
 		cmd.Stderr = log
-		c.must(cmd.Start())
+		c.must(c.launch(m, cmd))
 		c.must(log.Close())
 		c.mu.Lock()
 		c.running[m] = cmd
@@ -139,9 +146,11 @@ func (c *cluster) signal(member string, s syscall.Signal) {
 func (c *cluster) do(out any, args ...string) {
 	c.t.Helper()
 	cmd := c.command(append(args, "--json")...)
+	var told strings.Builder
+	cmd.Stderr = &told
 	text, err := cmd.Output()
 	if err != nil {
-		c.t.Fatalf("%v: %v\n%s", args, err, text)
+		c.t.Fatalf("%v: %v\n%s%s", args, err, text, told.String())
 	}
 	d, err := document(string(text))
 	c.must(err)

@@ -10,7 +10,8 @@ import (
 )
 
 // lack is something that a network cannot do because no member has a certain
-// role: no member can be added once the network is founded.
+// role: afterwards it takes approvals to give one to a member, and nobody can join
+// over the network yet.
 type lack struct {
 	Code string   `json:"code"`
 	Text cli.Text `json:"-"`
@@ -53,7 +54,7 @@ func warnLacks(cmd *cobra.Command, g *ledger.Genesis) error {
 		t.Say("atoll: 警告：%s", "atoll: warning: %s", l.Text.In(t.Lang))
 	}
 	if len(list) > 0 {
-		t.Say("atoll: 提示：网络创立之后不能再增加成员；请先补足再签署", "atoll: hint: no member can be added once the network is founded: complete the draft before it is signed")
+		t.Say("atoll: 提示：请先补足再签署：网络创立之后，更改角色、加入成员均须经成员同意", "atoll: hint: complete the draft before it is signed: afterwards roles change and members join by approvals alone")
 	}
 	return t.Err()
 }

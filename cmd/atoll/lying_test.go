@@ -160,7 +160,7 @@ func TestHistoryOfALiar(t *testing.T) {
 		t.Error("what is not final is remembered")
 	}
 	l.serve(l.w, now.Add(-48*time.Hour), "auditor", "court", "tax")
-	l.want(cli.ExitUnproved, "48h0m", history)
+	l.want(cli.ExitUnproved, " 2 d ", history)
 	l.want(0, "query by bank-a", history, "--max-age", "0")
 	l.want(0, "query by bank-a", history, "--max-age", "72h")
 	l.serve(l.w, now, "auditor", "tax")

@@ -38,6 +38,14 @@ const testOrigin = "log.test.invalid/1"
 // draft, sign and found do, and returns their HTTP addresses by name. If
 // cosigners are not named, voters and auditors cosign.
 func foundNetwork(dir string, cosigners ...string) (urls map[string]string, err error) {
+	return foundNetworkAt(dir, onLoopback, cosigners...)
+}
+
+// onLoopback is where members listen for each other that are all on this machine.
+func onLoopback(string) string { return "127.0.0.1" }
+
+// foundNetworkAt is foundNetwork with members at these IPv4 addresses.
+func foundNetworkAt(dir string, address func(member string) string, cosigners ...string) (urls map[string]string, err error) {
 	free, err := freePorts(2 * len(testMembers))
 	if err != nil {
 		return nil, err
@@ -56,7 +64,7 @@ func foundNetwork(dir string, cosigners ...string) (urls map[string]string, err 
 		urls[m.name] = "http://" + at
 		e := enlistment{
 			dir: filepath.Join(dir, m.name), chinese: m.name, english: m.name, roles: []string{m.role}, days: 3650, urls: []string{urls[m.name]},
-			config: config{Name: m.name, Origin: testOrigin, HTTP: at, Listen: []string{fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", free[2*i])}},
+			config: config{Name: m.name, Origin: testOrigin, HTTP: at, Listen: []string{fmt.Sprintf("/ip4/%s/tcp/%d", address(m.name), free[2*i])}},
 		}
 		switch m.role {
 		case ledger.Agency:
@@ -107,7 +115,7 @@ func foundFrom(g *ledger.Genesis, dir, name string) error {
 }
 
 // foundIn creates the folders of the network in the story's folder. It sets
-// HTTP_NAME to each member's address and ATOLL_PASSPHRASE_FILE to a passphrase.
+// HTTP_NAME to each member's address, LATER to the network's time in three hours, MONTH to its month and ATOLL_PASSPHRASE_FILE to a passphrase.
 // In each folder it writes other.pem: the genesis of another network of the
 // same members with the same keys. found [COSIGNER]...
 func foundIn(ts *testscript.TestScript, _ bool, cosigners []string) {
@@ -123,6 +131,8 @@ func foundIn(ts *testscript.TestScript, _ bool, cosigners []string) {
 	ts.Setenv("TAX_HTTP_ADDR", tax.HTTP)
 	_, g, _, err := readGenesis(filepath.Join(dir, "tax", fileGenesis))
 	ts.Check(err)
+	ts.Setenv("MONTH", time.Now().In(consent.Zone(g.Offset)).Format("2006-01"))
+	ts.Setenv("LATER", time.Now().Add(3*time.Hour).In(consent.Zone(g.Offset)).Format("2006-01-02 15:04"))
 	g.Name, g.Time = "another", g.Time+1
 	ts.Check(foundFrom(g, dir, "other.pem"))
 	words := filepath.Join(dir, "words")

@@ -178,7 +178,7 @@ func TestOneThatHangsIsNotTheLast(t *testing.T) {
 	mire(t, at, tarpits["hangs"])
 	file, carry := l.granted()
 	l.carry = carry
-	l.ends(0, "consent", "submit", "--dir", l.dir, "--wait", "6s", "--via", "http://"+at.Addr().String(), "--via", l.URL, file)
+	l.ends(0, "consent", "submit", "--dir", l.dir, "--wait", "15s", "--via", "http://"+at.Addr().String(), "--via", l.URL, file)
 }
 
 // A member's last answer counts even if the member is silent afterwards.
@@ -196,7 +196,7 @@ func TestSilenceAfterAnAnswer(t *testing.T) {
 		const answer = `{"schema":"atoll.answer/v1","data":{"verdict":"accepted","index":41,"new":true}}`
 		fmt.Fprintf(c, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", len(answer), answer)
 	})
-	l.ends(cli.ExitUnproved, "consent", "revoke", "--dir", l.dir, "--wait", "4s", "--via", "http://"+at.Addr().String(), l.s.ConsentID(0).String())
+	l.ends(cli.ExitUnproved, "consent", "revoke", "--dir", l.dir, "--wait", "8s", "--via", "http://"+at.Addr().String(), l.s.ConsentID(0).String())
 	if asked.Load() < 2 {
 		t.Errorf("asked %d times", asked.Load())
 	}

@@ -8,7 +8,6 @@ import (
 
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
-	"atoll/consensus/ledger"
 )
 
 // defaultPurposes are those of a network that names no others, with their
@@ -103,9 +102,9 @@ func checkPurpose(path string, number int, p *consent.Purpose) error {
 
 // knowsPurpose refuses a purpose that the network does not have, and names those
 // that it has.
-func knowsPurpose(g *ledger.Genesis, code string) error {
+func knowsPurpose(purposes []consent.Purpose, code string) error {
 	var zh, en []string
-	for _, p := range g.Purposes {
+	for _, p := range purposes {
 		if p.Code == code {
 			return nil
 		}

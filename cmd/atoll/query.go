@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"atoll/cmd/internal/cli"
@@ -31,7 +32,7 @@ func queryCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  cli.Group,
 	}
-	cmd.AddCommand(queryRunCommand(), queryListCommand(), queryShowCommand())
+	cmd.AddCommand(queryRunCommand(), queryRowsCommand(), queryListCommand(), queryShowCommand())
 	return cmd
 }
 
@@ -131,10 +132,20 @@ func (q *questioning) writable() error {
 			err = writable(filepath.Dir(path))
 		}
 		if err != nil {
-			return err
+			return replaceable(err)
 		}
 	}
 	return nil
+}
+
+// replaceable adds to the error of a file that exists what helps in a command that
+// has --force.
+func replaceable(err error) error {
+	var at *os.PathError
+	if !errors.Is(err, os.ErrExist) || !errors.As(err, &at) {
+		return err
+	}
+	return &said{error: err, chinese: at.Path + " 已经存在，不予覆盖", hint: "加 --force 覆盖，或另选名称", english: "add --force to replace it, or choose another name"}
 }
 
 // again returns the command line that asks a query again for the same profile.
@@ -169,14 +180,14 @@ func (q *questioning) tellAgain(cmd *cobra.Command, lang, id string) error {
 // first is used as it is.
 func commandLine(words ...string) string {
 	for i, w := range words[1:] {
-		if !plainWord.MatchString(w) {
+		if !plainWord().MatchString(w) {
 			words[i+1] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
 		}
 	}
 	return strings.Join(words, " ")
 }
 
-var plainWord = regexp.MustCompile(`^[\p{L}\p{N}./_:@%+=,-]+$`)
+var plainWord = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[\p{L}\p{N}./_:@%+=,-]+$`) })
 
 // queryGrace is how long a node may take for a query besides its two waits: to
 // ask the cosigners why nothing is final, and to assemble the profile. If the
@@ -225,11 +236,17 @@ func askNode(cmd *cobra.Command, dir string, in *api.QueryIn) (out *api.QueryOut
 // all outputs. If there is nothing to report it returns nil. "No record" counts
 // as an answer.
 func (q *questioning) unanswered(out *api.QueryOut) error {
-	var list, all []string
-	answered := 0
+	var list, chinese, all []string
+	answered, closed := 0, true // closed: all agencies without an answer have said when they answer again
 	for _, p := range out.Pieces {
 		if p.Outcomes[consent.Unavailable.String()] > 0 {
-			list = append(list, fmt.Sprintf("%s (%s)", p.Agency, p.Reason))
+			why, zh := fmt.Sprintf("%s (%s)", p.Agency, p.Reason), fmt.Sprintf("%s (%s)", p.Agency, p.Reason)
+			if profile.Pauses(p.Reason) {
+				why = fmt.Sprintf("%s (%s)", p.Agency, profile.Outcome(consent.English, consent.Unavailable.String(), p.Reason))
+				zh = fmt.Sprintf("%s（%s）", p.Agency, profile.Outcome(consent.Chinese, consent.Unavailable.String(), p.Reason))
+			}
+			closed = closed && profile.Pauses(p.Reason) && !strings.HasPrefix(p.Reason, "approval_pending")
+			list, chinese = append(list, why), append(chinese, zh)
 		}
 		answered += p.Outcomes[consent.Answered.String()] + p.Outcomes[consent.NoRecord.String()]
 		all = append(all, p.Agency+": "+tally(p.Outcomes))
@@ -246,9 +263,17 @@ func (q *questioning) unanswered(out *api.QueryOut) error {
 			hint:    "画像逐项说明原因，以及应由谁处理",
 		}
 	}
+	if closed {
+		return &said{
+			error:   fmt.Errorf("%w: nothing from %s; query %s", errPartial, names, out.Query),
+			chinese: fmt.Sprintf("部分内容暂不可用：未从 %s获得答复；查询号 %s", strings.Join(chinese, "、"), out.Query),
+			hint:    "到时重新查询；没有任何机构放行的查询，期限过后次数自动归还",
+			english: "ask anew at that time; where no agency has released anything, the use goes back by itself after the query's deadline",
+		}
+	}
 	return &said{
 		error:   fmt.Errorf("%w: nothing from %s; query %s", errPartial, names, out.Query),
-		chinese: fmt.Sprintf("部分内容暂不可用：未从 %s 获得答复；查询号 %s", names, out.Query),
+		chinese: fmt.Sprintf("部分内容暂不可用：未从 %s获得答复；查询号 %s", strings.Join(chinese, "、"), out.Query),
 		hint:    fmt.Sprintf("稍后再试，不会再次扣减次数：%s", q.again(out.Query)),
 		english: fmt.Sprintf("ask again later, which spends no further use: %s", q.again(out.Query)),
 	}

@@ -56,7 +56,11 @@ without another use: atoll query show ID says how.`),
 			table := t.Columns(cli.Text{Chinese: "查询", English: "query"}, cli.Text{Chinese: "发出", English: "put"}, cli.Text{Chinese: "期限", English: "until"},
 				cli.Text{Chinese: "经办人", English: "operator"}, cli.Text{Chinese: "状态", English: "state"})
 			for _, q := range out.Queries {
-				table.Row(q.Query, q.Put, q.Deadline, cmp.Or(q.Operator, "-"), queryWords[q.State].In(t.Lang))
+				state := queryWords[q.State].In(t.Lang)
+				if q.Rows {
+					state += t.In("（明细）", " (rows)")
+				}
+				table.Row(q.Query, q.Put, q.Deadline, cmp.Or(q.Operator, "-"), state)
 			}
 			t.Table(table)
 			t.W = cmd.ErrOrStderr()
@@ -94,7 +98,10 @@ the command that asks again or shows its profile again, without another use.`),
 				return err
 			}
 			shown := shownQuery{PastQueryOut: q}
-			if q.Again {
+			switch {
+			case q.Again && q.Rows:
+				shown.Command = (&rowsQuery{dir: dir}).again(q.Query)
+			case q.Again:
 				shown.Command = (&questioning{dir: dir, wait: defaultQueryWait}).again(q.Query)
 			}
 			if cli.AsJSON(cmd) {
@@ -153,8 +160,16 @@ func (q *shownQuery) next(t *cli.Printer, dir string) {
 	case node.QueryUnlogged, node.QueryOpen:
 		t.Say("再次询问，不再扣减次数，至 %[2]s：%[1]s", "ask again, without another use, until %[2]s: %[1]s", q.Command, q.Deadline)
 	case node.QueryComplete, node.QueryOver:
+		if q.Rows {
+			t.Say("再次写出明细，不再扣减次数，至 %[2]s：%[1]s", "write the rows again, without another use, until %[2]s: %[1]s", q.Command, q.Kept)
+			return
+		}
 		t.Say("再次显示画像，不再扣减次数，至 %[2]s：%[1]s", "show the profile again, without another use, until %[2]s: %[1]s", q.Command, q.Kept)
 	default:
-		t.Say("重新查询，扣减一次：%s", "ask anew, which spends a use: %s", commandLine("atoll query run", "--dir", dir, "--operator", t.In("经办人", "NAME"), "--consent", q.Consent))
+		verb := "atoll query run"
+		if q.Rows {
+			verb = "atoll query rows"
+		}
+		t.Say("重新查询，扣减一次：%s", "ask anew, which spends a use: %s", commandLine(verb, "--dir", dir, "--operator", t.In("经办人", "NAME"), "--consent", q.Consent))
 	}
 }

@@ -68,7 +68,7 @@ func (s *standing) tell(t *cli.Printer) {
 		t.Say("尚无终局的日志头", "nothing is final yet")
 		return
 	}
-	age := (time.Duration(s.Age) * time.Second).String()
+	age := cli.Span(time.Duration(s.Age) * time.Second).In(t.Lang)
 	t.Say("以上由 %[1]s 共签为终局（%[2]d 位中的 %[3]d 位），至条目 %[4]d；最新共签 %[5]s，距今 %[6]s",
 		"final up to entry %[4]d by %[1]s (%[3]d of %[2]d); newest cosignature %[5]s, %[6]s ago", strings.Join(s.Cosigners, " "), s.Of, len(s.Cosigners), s.Size-1, s.Signed, age)
 }
@@ -92,8 +92,8 @@ func (s *standing) stale(most time.Duration) error {
 		}
 	}
 	return &said{
-		error:   fmt.Errorf("%w: the newest cosignature is of %s, %s ago; what came to the log since is not shown", errStale, s.Signed, age),
-		chinese: fmt.Sprintf("所示日志过旧：最新共签为 %s，距今 %s；其后进入日志的内容未出示", s.Signed, age),
+		error:   fmt.Errorf("%w: the newest cosignature is of %s, %s ago; what came to the log since is not shown", errStale, s.Signed, cli.Span(age).English),
+		chinese: fmt.Sprintf("所示日志过旧：最新共签为 %s，距今 %s；其后进入日志的内容未出示", s.Signed, cli.Span(age).Chinese),
 		hint:    "向另一成员索取日志；若确要查看旧日志，用 --max-age 放宽（0 为不限）",
 	}
 }

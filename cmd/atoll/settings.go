@@ -39,21 +39,64 @@ var settings = []setting{
 	{"catalog", cli.Text{Chinese: "机构：所提供数据的目录文件；节点启动时即公布", English: "an agency: file of its catalog, which is published when the node starts"}, cli.Text{Chinese: "不提供数据", English: "nothing is offered"}, "catalog.yaml", false},
 	{"sources", cli.Text{Chinese: "机构：目录中的表在何处", English: "an agency: where the tables of its catalog are"}, none, "", true},
 	{"sources.name", cli.Text{Chinese: "目录的 source 所用的名称：1 至 64 个 a-z、0-9 和 _", English: "the name that the catalog has in source: 1 to 64 of a-z, 0-9 and _"}, required, "main", false},
-	{"sources.kind", cli.Text{Chinese: "csv、jsonl 或 sqlite", English: "csv, jsonl or sqlite"}, required, "csv", false},
-	{"sources.path", cli.Text{Chinese: "csv、jsonl：存放 表名.csv 或 表名.jsonl 的文件夹；sqlite：数据库文件", English: "csv, jsonl: the folder of TABLE.csv or TABLE.jsonl; sqlite: the database file"}, required, "data", false},
-	{"sources.encoding", cli.Text{Chinese: "文件的编码：utf-8 或 gb18030（含 GBK）", English: "of files: utf-8 or gb18030 (which includes GBK)"}, cli.Text{Chinese: "utf-8；也可读作 GBK 的文件须写明", English: "utf-8; a file that can be read as GBK too needs it"}, "gb18030", false},
+	{"sources.kind", cli.Text{Chinese: "csv、jsonl、xlsx、sqlite、postgres、mysql、sqlserver、oracle（二者试用，未在服务器上测试）或 http", English: "csv, jsonl, xlsx, sqlite, postgres, mysql, sqlserver, oracle (both experimental: never run against a server) or http"}, required, "csv", false},
+	{"sources.path", cli.Text{Chinese: "csv、jsonl、xlsx：存放 表名.csv、表名.jsonl 或 表名.xlsx 的文件夹，或每张工作表为一个表的 .xlsx 文件；sqlite：数据库文件", English: "csv, jsonl, xlsx: the folder of TABLE.csv, TABLE.jsonl or TABLE.xlsx, or an .xlsx file with a sheet for each table; sqlite: the database file"}, required, "data", false},
+	{"sources.encoding", cli.Text{Chinese: "csv 和 jsonl 的编码：utf-8 或 gb18030（含 GBK）", English: "of csv and jsonl: utf-8 or gb18030 (which includes GBK)"}, cli.Text{Chinese: "utf-8；也可读作 GBK 的文件须写明", English: "utf-8; a file that can be read as GBK too needs it"}, "gb18030", false},
 	{"sources.delimiter", cli.Text{Chinese: `csv 的分隔符：","、";"、"|" 或 "\t"`, English: `of csv: "," ";" "|" or "\t"`}, cli.Text{Chinese: `","`, English: `","`}, `";"`, false},
 	{"sources.newlines", cli.Text{Chinese: "csv：引号内的文字可以跨行", English: "csv: a quoted text may go on in the next line"}, off, "true", false},
 	{"sources.trim", cli.Text{Chinese: "列名和各值前后的空格不算在内", English: "blanks around names of columns and around values are ignored"}, off, "true", false},
 	{"sources.decimal", cli.Text{Chinese: `数字的小数点："." 或 ","`, English: `decimal sign of numbers: "." or ","`}, cli.Text{Chinese: `"."`, English: `"."`}, `"."`, false},
 	{"sources.thousands", cli.Text{Chinese: `数字的千位分隔符："," "." "'" 或 " "`, English: `between groups of three digits: "," "." "'" or " "`}, none, `","`, false},
 	{"sources.date_format", cli.Text{Chinese: "日期的各种写法，如 YYYY/M/D、YYYY-MM-DD hh:mm:ss，均加引号", English: "how dates are written, such as YYYY/M/D or YYYY-MM-DD hh:mm:ss, each in quotes"}, cli.Text{Chinese: "2026-01-31 和 20260131", English: "2026-01-31 and 20260131"}, `["YYYY/M/D"]`, false},
-	{"sources.live", cli.Text{Chinese: "sqlite：该数据库就是登记原库，无须装载标记", English: "sqlite: the register itself is kept in this database, so that no marker of a load is needed"}, off, "true", false},
+	{"sources.address", cli.Text{Chinese: "服务器：主机:端口，或 unix 套接字所在的文件夹", English: "of a server: HOST:PORT, or the folder of its unix socket"}, none, "db.example.cn:5432", false},
+	{"sources.database", cli.Text{Chinese: "服务器上的数据库；oracle 为服务名", English: "the database on the server; of oracle the name of the service"}, none, "tax", false},
+	{"sources.schema", cli.Text{Chinese: "各表所在的模式（schema）", English: "the schema of the tables"}, cli.Text{Chinese: "postgres 为 public，sqlserver 为 dbo，oracle 须写明", English: "public of postgres, dbo of sqlserver, none of oracle"}, "public", false},
+	{"sources.user", cli.Text{Chinese: "只能读取的账号", English: "an account that may only read"}, none, "atoll_reader", false},
+	{"sources.password", cli.Text{Chinese: "口令在何处：下列之一；口令本身不写入本文件", English: "where the password is, one of the following; the password itself is never in this file"}, none, "", false},
+	{"sources.password.file", cli.Text{Chinese: "只有所有者可读的文件", English: "a file that only its owner may read"}, none, "tax-db.secret", false},
+	{"sources.password.credential", cli.Text{Chinese: "systemd 凭据的名称（LoadCredential=）", English: "name of a systemd credential (LoadCredential=)"}, none, "tax-db", false},
+	{"sources.password.env", cli.Text{Chinese: "环境变量的名称", English: "name of an environment variable"}, none, "TAX_DB_PASSWORD", false},
+	{"sources.tls", cli.Text{Chinese: "与服务器的连接如何保护", English: "how the connection to a server is protected"}, cli.Text{Chinese: "服务器须写明 ca，或 off", English: "a server needs ca, or off"}, "", false},
+	{"sources.tls.ca", cli.Text{Chinese: "为服务器作证的证书机构（PEM 文件）", English: "PEM file of the authority that vouches for the server"}, none, "tax-ca.pem", false},
+	{"sources.tls.name", cli.Text{Chinese: "服务器证书中的名称，若不是 address 中的主机", English: "name in the server's certificate, where it is not the host in address"}, none, "db.example.cn", false},
+	{"sources.tls.cert", cli.Text{Chinese: "本节点的证书（PEM 文件）", English: "PEM file of this node's certificate"}, none, "node.pem", false},
+	{"sources.tls.key", cli.Text{Chinese: "该证书的私钥（PEM 文件），只有所有者可读", English: "PEM file of its key, which only its owner may read"}, none, "node-key.pem", false},
+	{"sources.tls.off", cli.Text{Chinese: "连接不加密：沿途任何人可读取和改动数据", English: "a plain connection: anybody on the way can read and change the data"}, off, "false", false},
+	{"sources.connections", cli.Text{Chinese: "与服务器的连接数上限", English: "most connections to the server at a time"}, cli.Text{Chinese: "6", English: "6"}, "6", false},
+	{"sources.check_every", cli.Text{Chinese: "服务器上各表的主体代码隔多久重新检查", English: "how often the keys of tables on a server are checked again"}, cli.Text{Chinese: "24 小时", English: "24 hours"}, "24h", false},
+	{"sources.check_hours", cli.Text{Chinese: "重新检查在哪些时段开始", English: "hours in which a repeated check begins"}, cli.Text{Chinese: "任何时候", English: "at any time"}, `"22:00-06:00"`, false},
+	{"sources.live", cli.Text{Chinese: "数据库、http：这就是登记原库，无须装载标记", English: "a database or http: the register itself is kept there, so that no marker of a load is needed"}, off, "true", false},
+	{"sources.request", cli.Text{Chinese: "http：如何询问一个主体", English: "of http: how it is asked about one subject"}, none, "", false},
+	{"sources.request.url", cli.Text{Chinese: "网址；{code}、{subject}、{scheme}、{table}、{cursor}、{page} 可写在路径和查询中，各自转义", English: "URL; {code}, {subject}, {scheme}, {table}, {cursor} and {page} may stand in path and query, each escaped"}, required, "https://register.example.cn/v1/{table}/{code}", false},
+	{"sources.request.body", cli.Text{Chinese: "JSON 文档，其文字中可有同样的参数；请求即为 POST", English: "a JSON document with the same parameters in its texts; the request is then a POST"}, cli.Text{Chinese: "无，请求为 GET", English: "none, a GET"}, `'{"uscc": "{code}"}'`, false},
+	{"sources.request.headers", cli.Text{Chinese: "其他请求头；密钥写在 password，以 Bearer 发送，有 user 时以 Basic 发送", English: "further headers; a key belongs in password, which is sent as Bearer, or as Basic with user"}, none, "{X-System: atoll}", false},
+	{"sources.answer", cli.Text{Chinese: "http：应答的含义；位置为 JSON 指针（RFC 6901），列名也可以是行内的指针", English: "of http: what an answer means; places are JSON pointers (RFC 6901), and so may columns be within a row"}, none, "", false},
+	{"sources.answer.rows", cli.Text{Chinese: "各行的列表，或单条记录", English: "the list of rows, or the one record"}, cli.Text{Chinese: "整个文档", English: "the whole document"}, "/data/rows", false},
+	{"sources.answer.key", cli.Text{Chinese: "主体代码，若各行中没有", English: "the subject's code, where rows do not have it"}, cli.Text{Chinese: "各行中目录所列的列", English: "the catalog's column in each row"}, "/data/uscc", false},
+	{"sources.answer.total", cli.Text{Chinese: "各页合计的行数，必须相符", English: "number of rows on all pages, which has to agree"}, cli.Text{Chinese: "除非 all，必须写明", English: "required, unless all"}, "/data/total", false},
+	{"sources.answer.all", cli.Text{Chinese: "声明一次应答含一个主体的全部行", English: "declares that one answer has all rows of a subject"}, off, "false", false},
+	{"sources.answer.as_of", cli.Text{Chinese: "登记完整至哪一日；没有它也不是 live 时，完整的数据集不答“无”", English: "day of which the register is complete; without it, and not live, a complete dataset answers no none"}, none, "/data/as_of", false},
+	{"sources.answer.ok", cli.Text{Chinese: "每个正常应答都有的取值；否则为暂不可用", English: "what every good answer says; otherwise it is unavailable"}, none, "", false},
+	{"sources.answer.ok.at", cli.Text{Chinese: "位置", English: "its place"}, required, "/code", false},
+	{"sources.answer.ok.is", cli.Text{Chinese: "取值，作为文字", English: "the values, as text"}, required, `["0"]`, false},
+	{"sources.answer.none", cli.Text{Chinese: "表示无记录的取值", English: "what says that there is no record"}, none, "", false},
+	{"sources.answer.none.at", cli.Text{Chinese: "位置", English: "its place"}, required, "/code", false},
+	{"sources.answer.none.is", cli.Text{Chinese: "取值，作为文字", English: "the values, as text"}, required, `["NO_RECORD"]`, false},
+	{"sources.answer.status", cli.Text{Chinese: "200 以外的 HTTP 状态码的含义：none、unavailable 或 invalid", English: "outcomes of HTTP status codes other than 200: none, unavailable or invalid"}, cli.Text{Chinese: "都不表示无记录", English: "none of them means that there is no record"}, "{404: none}", false},
+	{"sources.answer.next", cli.Text{Chinese: "下一页的网址，须在同一地址", English: "URL of the next page, at the same address"}, none, "/links/next", false},
+	{"sources.answer.cursor", cli.Text{Chinese: "下一页的 {cursor}", English: "{cursor} of the next page"}, none, "/data/cursor", false},
+	{"sources.answer.first_page", cli.Text{Chinese: "第一个 {page}", English: "the first {page}"}, cli.Text{Chinese: "1", English: "1"}, "1", false},
+	{"sources.answer.omits_empty", cli.Text{Chinese: "没有值的成员可以省略", English: "a member without a value may be absent"}, off, "true", false},
+	{"maintenance", cli.Text{Chinese: "机构：不应答查询的维护时段", English: "an agency: windows of maintenance, in which no query is answered"}, none, "", true},
+	{"maintenance.from", cli.Text{Chinese: "何时开始，网络时间，加引号", English: "when it begins, in the network's time, in quotes"}, required, `"2026-12-05 22:00"`, false},
+	{"maintenance.until", cli.Text{Chinese: "何时结束；最长 31 天", English: "when it ends; 31 days later at most"}, required, `"2026-12-06 04:00"`, false},
+	{"maintenance.reason", cli.Text{Chinese: "告知银行的原因", English: "the reason that banks are told"}, required, "database upgrade", false},
 	{"template", cli.Text{Chinese: "银行：评分模板文件", English: "a bank: file of its template"}, none, "template.yaml", false},
 	{"witnesses", cli.Text{Chinese: "网络之外为本成员日志共签的见证者（C2SP tlog-witness）", English: "witnesses outside the network that cosign this member's log (C2SP tlog-witness)"}, none, "", true},
 	{"witnesses.key", cli.Text{Chinese: "见证者的 vkey，cosignature/v1 类型", English: "vkey of the witness, of type cosignature/v1"}, required, exampleWitness, false},
 	{"witnesses.url", cli.Text{Chinese: "提交网址的前缀", English: "prefix of the submission URL"}, required, "https://witness.example/w1", false},
 	{"witnesses.required", cli.Text{Chinese: "导出的信任策略也要求它的签名", English: "the policy of exports requires its signature too"}, off, "true", false},
+	{"plain_signatures", cli.Text{Chinese: "验证签名只用 Go 的 crypto/ed25519，不用预先算好的倍点表；结论相同，但较慢", English: "verify signatures with Go's crypto/ed25519 alone, without precomputed tables: the same verdicts, slower"}, off, "true", false},
 }
 
 // exampleWitness is a valid vkey that belongs to nobody.
@@ -93,20 +136,21 @@ func configCommand() *cobra.Command {
 // settingsPage returns the page about node.yaml, in a language.
 func settingsPage(lang string) string {
 	t := cli.Printer{Lang: lang}
-	text := t.In(`每个成员的文件夹中都有 node.yaml，由 atoll init 写成，其中已有下列各键。
+	var page strings.Builder // every start of a command makes both pages, as help
+	page.WriteString(t.In(`每个成员的文件夹中都有 node.yaml，由 atoll init 写成，其中已有下列各键。
 相对路径从该文件夹算起。未知的键是错误。改动后须重新启动节点。
 `, `Each member's folder has a node.yaml, which atoll init writes with all of these keys.
 Relative paths begin at that folder. An unknown key is an error. Restart the node after
 a change.
-`)
+`))
 	for _, s := range settings {
 		indent := strings.Repeat("  ", s.depth())
-		text += fmt.Sprintf("\n%s%s\n%s    %s\n%s    %s\n", indent, s.short()+":", indent, s.what.In(lang), indent, s.usually(lang))
+		fmt.Fprintf(&page, "\n%s%s\n%s    %s\n%s    %s\n", indent, s.short()+":", indent, s.what.In(lang), indent, s.usually(lang))
 		if s.example != "" {
-			text += fmt.Sprintf("%s    %s%s: %s\n", indent, t.In("示例：", "example: "), s.short(), s.example)
+			fmt.Fprintf(&page, "%s    %s%s: %s\n", indent, t.In("示例：", "example: "), s.short(), s.example)
 		}
 	}
-	return strings.TrimSuffix(text, "\n")
+	return strings.TrimSuffix(page.String(), "\n")
 }
 
 // settingsFile returns a node.yaml with every key. The keys that c sets are in
@@ -131,15 +175,15 @@ func settingsFile(c config, lang string) (string, error) {
 		if s.depth() > 0 && set[around] != "" {
 			continue // the keys that c sets below it are in force
 		}
-		indent := "  "
+		indent := strings.Repeat("  ", s.depth())
 		switch {
 		case s.depth() == 0:
-			indent, list, first = "", s.elements, s.elements
+			list, first = s.elements, s.elements
 			text += "\n"
 		case list && first:
 			indent, first = "  - ", false
 		case list:
-			indent = "    "
+			indent += "  "
 		}
 		text += fmt.Sprintf(t.In("## %s（%s）\n", "## %s (%s)\n"), s.what.In(lang), s.usually(lang))
 		if set[s.key] != "" {

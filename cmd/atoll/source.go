@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,7 +25,7 @@ func sourceCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  cli.Group,
 	}
-	cmd.AddCommand(sourceTestCommand(), sourceSampleCommand(), sourceExplainCommand(), sourceAsideCommand())
+	cmd.AddCommand(sourceTestCommand(), sourceSampleCommand(), sourceExplainCommand(), sourceAsideCommand(), sourceKeysCommand(), sourceConstraintCommand(), sourceGrantsCommand())
 	return cmd
 }
 
@@ -33,6 +34,22 @@ type registers struct {
 	home    *home
 	catalog *catalog.Catalog
 	sources map[string]*source.Source
+}
+
+// onServer reports whether the rows of a source are on a server, which gives
+// them no numbers.
+func (r *registers) onServer(name string) bool {
+	return slices.ContainsFunc(r.home.config.Sources, func(c source.Config) bool {
+		return c.Name == name && slices.Contains(serverKinds, c.Kind)
+	})
+}
+
+// numbered reports whether rows of a source have numbers by which a person finds
+// them again: those of a server or a service have none.
+func (r *registers) numbered(name string) bool {
+	return !r.onServer(name) && !slices.ContainsFunc(r.home.config.Sources, func(c source.Config) bool {
+		return c.Name == name && c.Kind == "http"
+	})
 }
 
 // openRegisters opens the sources that the catalog of a folder names.
@@ -100,7 +117,7 @@ func (r *registers) at() (catalog.At, error) {
 }
 
 func sourceTestCommand() *cobra.Command {
-	var dir string
+	var dir, subjects string
 	var sample int
 	cmd := &cobra.Command{
 		Use:   "test [DATASET]",
@@ -135,10 +152,14 @@ says that something is amiss.`),
 			if err != nil {
 				return err
 			}
-			reports, amiss := []tested{}, false
+			who, err := subjectsIn(subjects)
+			if err != nil {
+				return err
+			}
+			reports, amiss, once := []tested{}, false, onceSaid{}
 			for i := range datasets {
 				d := &datasets[i]
-				got, err := r.sources[d.Source].Test(cmd.Context(), d, source.Try{At: at, Sample: sample}, stepsOf(cmd, d.Name))
+				got, err := r.sources[d.Source].Test(cmd.Context(), d, source.Try{At: at, Sample: sample, Subjects: who}, stepsOf(cmd, d.Name))
 				var unread *source.Error
 				if errors.As(err, &unread) { // the other tables are tested anyway
 					got.Whole = unread
@@ -146,11 +167,11 @@ says that something is amiss.`),
 					return err
 				}
 				one := testedOf(d.Name, got)
-				one.unread = unread != nil
+				one.source, one.unread, one.server = d.Source, unread != nil, r.onServer(d.Source)
 				reports = append(reports, one)
 				amiss = amiss || !one.OK
 				if !cli.AsJSON(cmd) {
-					one.tell(t)
+					one.tell(t, once)
 				}
 			}
 			if cli.AsJSON(cmd) {
@@ -166,7 +187,40 @@ says that something is amiss.`),
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", cli.Both("机构的文件夹", "the agency's folder"))
 	cmd.Flags().IntVar(&sample, "sample", 0, cli.Both("随机抽取若干主体计算输出项（0 为全部，至多 20 万）", "compute outputs of so many subjects, taken by chance (0: of all, up to 200,000)"))
+	addSubjects(cmd, &subjects)
 	return cli.Needs(cmd, "dir")
+}
+
+// addSubjects adds the flag for those that a service is asked about.
+func addSubjects(cmd *cobra.Command, file *string) {
+	cmd.Flags().StringVar(file, "subjects", "", cli.Both("http 类数据源没有可通读的表：以此文件中的企业试问，每行一个（uscc:…）", "a source of kind http has no table to read through: ask about the enterprises in this file, one in each line (uscc:…)"))
+}
+
+// maxSubjects limits the subjects of a file: each is a request to a service.
+const maxSubjects = 10_000
+
+// subjectsIn reads the subjects of a file; none where it is "".
+func subjectsIn(file string) (list []consent.Subject, err error) {
+	if file == "" {
+		return nil, nil
+	}
+	text, err := cli.ReadText(file, 100*maxSubjects)
+	if err != nil {
+		return nil, err
+	}
+	for n, line := range listed(text) {
+		subject, _, err := consent.ParseSubject(line)
+		if err != nil {
+			return nil, cli.Errorf(errConfigLine, "%s 第 %d 行不是 uscc:… 或 lei:… 的企业代码", "%s: line %d is no code of an enterprise, uscc:… or lei:…", file, n)
+		}
+		if list = append(list, subject); len(list) > maxSubjects {
+			return nil, cli.Usage("%s 中有超过 %d 个企业", "%s has more than %d enterprises", file, maxSubjects)
+		}
+	}
+	if len(list) == 0 {
+		return nil, cli.Usage("%s 中没有企业代码", "%s has no enterprise in it", file)
+	}
+	return list, nil
 }
 
 // progressEvery is the interval between progress messages when standard error

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,8 +21,10 @@ type tested struct {
 	Subjects       int64    `json:"subjects"`
 	Bad            int64    `json:"bad"`
 	BadRows        []badRow `json:"bad_rows"` // the first bad rows
+	Faults         []fault  `json:"faults"`   // what is wrong with the bad rows
 	Unfit          int64    `json:"unfit"`    // readable rows that make an output about their subject invalid
 	UnfitRows      []unfit  `json:"unfit_rows"`
+	Misfits        []fault  `json:"misfits"` // why they do not fit
 	DuplicateRows  int64    `json:"duplicate_rows"`
 	Conflicts      int64    `json:"conflicts"` // further records of subjects that should have one
 	MendedKeys     int64    `json:"mended_keys"`
@@ -35,11 +39,18 @@ type tested struct {
 	Oldest         string   `json:"oldest"`
 	Newest         string   `json:"newest"`
 	ReadOnly       bool     `json:"read_only"`
-	AtLeast        bool     `json:"at_least"` // subjects and duplicate rows are lower bounds
-	Problem        string   `json:"problem"`  // why the table as a whole allows no answer
+	Account        string   `json:"account"`   // by what right this node could write to it; "" if it cannot
+	Straddles      bool     `json:"straddles"` // the database shows each query of an answer the state of its own time
+	AtLeast        bool     `json:"at_least"`  // subjects and duplicate rows are lower bounds
+	Problem        string   `json:"problem"`   // why the table as a whole allows no answer
 	problem        *source.Error
+	account        *source.Error
+	straddles      *source.Error
+	source         string   // in node.yaml
 	unread         bool     // the table could not be read to its end
-	Tried          int64    `json:"tried"` // subjects for which every output was computed
+	server         bool     // the rows are on a server, and have no numbers
+	Tried          int64    `json:"tried"`  // subjects for which every output was computed
+	Single         bool     `json:"single"` // a service, which was asked about these subjects alone
 	Outputs        []output `json:"outputs"`
 }
 
@@ -47,6 +58,23 @@ type badRow struct {
 	Line   int64  `json:"line"`
 	Column string `json:"column"`
 	Code   string `json:"code"`
+}
+
+// fault is what is wrong with several rows.
+type fault struct {
+	Column string  `json:"column"`
+	Reason string  `json:"reason"`
+	Detail string  `json:"detail"`
+	Count  int64   `json:"count"`
+	Lines  []int64 `json:"lines"` // of the first
+}
+
+func faults(of []source.Fault) []fault {
+	list := []fault{}
+	for _, f := range of {
+		list = append(list, fault(f))
+	}
+	return list
 }
 
 // unfit is a readable row that does not fit the catalog, or the day.
@@ -61,6 +89,7 @@ type output struct {
 	Answered int64    `json:"answered"`
 	NoRecord int64    `json:"no_record"`
 	Stale    int64    `json:"stale"`
+	Few      int64    `json:"below_min_group"`
 	Absent   string   `json:"absent"` // outcome for a subject that the table does not have
 	Failed   []failed `json:"failed"`
 	Gaps     []failed `json:"gaps"` // why subjects that have rows are without a record
@@ -77,13 +106,17 @@ type failed struct {
 func testedOf(name string, r source.Report) tested {
 	t := tested{
 		Dataset: name, OK: r.OK(), Rows: r.Rows, Subjects: r.Subjects, Bad: r.Bad, BadRows: badRows(r.BadRows), Unfit: r.Unfit, UnfitRows: []unfit{},
+		Faults: faults(r.Faults), Misfits: faults(r.Misfits),
 		DuplicateRows: r.DuplicateRows, Conflicts: r.Conflicts, MendedKeys: r.Keys.Mended, OtherKeys: r.Keys.Others, UnusableKeys: r.Keys.Unusable,
 		UnusableLines: append([]int64{}, r.Keys.Lines...), SetAside: r.Keys.Aside, StandIns: r.StandIns, StandInRows: badRows(r.StandInRows),
 		MissingColumns: append([]string{}, r.MissingColumns...), FoundColumns: append([]string{}, r.FoundColumns...),
-		ReadOnly: r.ReadOnly, AtLeast: r.AtLeast, Tried: r.Tried, Outputs: []output{},
+		ReadOnly: r.Account == nil, account: r.Account, Straddles: r.Straddles != nil, straddles: r.Straddles, AtLeast: r.AtLeast, Tried: r.Tried, Single: r.Keys.Single, Outputs: []output{},
 	}
 	if r.Whole != nil {
 		t.Problem, t.problem = r.Whole.Error(), r.Whole
+	}
+	if r.Account != nil {
+		t.Account = r.Account.Error()
 	}
 	if r.Newest != 0 {
 		t.Oldest, t.Newest = r.Oldest.String(), r.Newest.String()
@@ -92,7 +125,7 @@ func testedOf(name string, r source.Report) tested {
 		t.UnfitRows = append(t.UnfitRows, unfit{u.Line, u.Reason})
 	}
 	for _, o := range r.Outputs {
-		out := output{Name: o.Output, Answered: o.Answered, NoRecord: o.NoRecord, Stale: o.Stale, Absent: o.Absent.String(), Failed: failures(o.Failed), Gaps: failures(o.Gaps)}
+		out := output{Name: o.Output, Answered: o.Answered, NoRecord: o.NoRecord, Stale: o.Stale, Few: o.Few, Absent: o.Absent.String(), Failed: failures(o.Failed), Gaps: failures(o.Gaps)}
 		t.Outputs = append(t.Outputs, out)
 	}
 	return t
@@ -114,11 +147,27 @@ func badRows(rows []source.Bad) []badRow {
 	return list
 }
 
+// onceSaid is what the reports of one command have said already, so that what is
+// of a source is not said of each of its tables.
+type onceSaid map[string]bool
+
+// first reports whether a text is said of a source for the first time.
+func (o onceSaid) first(source, text string) bool {
+	key := source + "\x00" + text
+	again := o[key]
+	o[key] = true
+	return !again
+}
+
 // tell prints the report, in the language of the teller.
-func (r tested) tell(p *cli.Printer) {
+func (r tested) tell(p *cli.Printer, once onceSaid) {
 	t := sourceWords{p}
-	if r.unread {
+	switch {
+	case r.unread && once.first(r.source, r.Problem):
 		t.Say("%s：%s", "%s: cannot be read: %s", r.Dataset, t.fault(r.problem))
+		return
+	case r.unread:
+		t.Say("%s：无法读取，原因同上", "%s: cannot be read, for the reason said above", r.Dataset)
 		return
 	}
 	if r.Newest != "" {
@@ -126,24 +175,26 @@ func (r tested) tell(p *cli.Printer) {
 	} else {
 		t.Say("%s：%d 行，%d 个主体", "%s: %d rows of %d subjects", r.Dataset, r.Rows, r.Subjects)
 	}
+	switch {
+	case r.Single && r.Tried == 0:
+		t.Say("  没有可通读的表：以 --subjects 给出企业才能试出各行；此处只试了登记中没有的一个", "  there is no table to read through: rows are tried where --subjects names enterprises; here only one was that the register does not have")
+	case r.Single:
+		t.Say("  问了 %d 个企业；行号为其在文件中的序号", "  %d enterprises were asked about; a line is the number of one in the file", r.Tried)
+	}
 	for _, c := range r.MissingColumns {
 		t.Say("  缺少列 %s：所有查询都会失败", "  column %s is missing: every query fails", c)
 	}
 	if len(r.FoundColumns) > 0 {
-		t.Say("    现有列：%s", "    found: %s", strings.Join(r.FoundColumns, ", "))
+		t.Say("    现有列：%s", "    found: %s", strings.Join(r.FoundColumns, t.In("、", ", ")))
 	}
 	if r.Bad > 0 {
 		t.Say("  %d 行无法使用，有关主体的查询会失败：", "  %d rows cannot be used; queries about their subjects fail:", r.Bad)
 	}
-	for _, b := range r.BadRows {
-		t.Say("    第 %d 行，列 %s：%s", "    line %d, column %s: %s", b.Line, b.Column, t.code(b.Code))
-	}
+	r.tellFaults(t, r.Faults)
 	if r.Unfit > 0 {
 		t.Say("  %d 行可读取，但使有关主体的输出项无效：", "  %d rows can be read, and make outputs about their subjects invalid:", r.Unfit)
 	}
-	for _, u := range r.UnfitRows {
-		t.Say("    第 %d 行：%s", "    line %d: %s", u.Line, t.reason(u.Reason))
-	}
+	r.tellFaults(t, r.Misfits)
 	if r.Conflicts > 0 {
 		t.Say("  %d 行与同一主体的另一行不同，而目录规定每个主体一条记录；有关查询会失败", "  %d rows differ from another of their subject, where the catalog says one record; queries about them fail", r.Conflicts)
 	}
@@ -154,14 +205,39 @@ func (r tested) tell(p *cli.Printer) {
 	if r.DuplicateRows > 0 {
 		t.Say("  %d 行与另一行重复：目录有 unique 的按其去重，没有的照常计入", "  %d rows repeat another: left out by the unique fields of the catalog, counted where it names none", r.DuplicateRows)
 	}
-	if !r.ReadOnly {
-		t.Say("  注意：本节点可以改写该表；请给它只读账号", "  note: this node could write to it; give it an account that can only read")
+	if r.account != nil && once.first(r.source, r.Account) {
+		t.Say("  注意：本节点可以改写该表；请给它只读账号：%s", "  note: this node could write to it; give it an account that can only read: %s", t.fault(r.account))
+	}
+	if r.straddles != nil && once.first(r.source, r.straddles.Detail) {
+		t.Say("  注意：%s", "  note: %s", t.fault(r.straddles))
 	}
 	r.tellOutputs(t)
 }
 
+// tellFaults says what is wrong with rows: each fault once, however many rows
+// have it.
+func (r tested) tellFaults(t sourceWords, list []fault) {
+	for _, f := range list {
+		text := t.reason(f.Reason)
+		if f.Detail != "" {
+			text += t.colon() + cli.Text{Chinese: source.Chinese(f.Detail), English: f.Detail}.In(t.Lang)
+		}
+		if f.Column != "" {
+			text = t.In("列 ", "column ") + f.Column + t.colon() + text
+		}
+		if !r.server {
+			text += fmt.Sprintf(t.In("；第 %s 行", "; lines %s"), lines(f.Lines, f.Count))
+		}
+		t.Say("    %d 行：%s", "    %d: %s", f.Count, text)
+	}
+}
+
 func (r tested) tellKeys(t sourceWords) {
-	if r.UnusableKeys > 0 {
+	switch {
+	case r.UnusableKeys > 0 && r.server: // a number in the order of one reading finds no row again
+		t.Say("  %d 行的主体代码无效：不知道属于谁，涉及多行的输出项一律无效；atoll source aside list %s 列出全部，atoll source keys %[2]s 打印查出这些行的语句", "  %d rows have a key that is no valid code: nobody knows whose they are, and outputs over several rows are invalid; atoll source aside list %s lists all, and atoll source keys %[2]s prints the query that finds them",
+			r.UnusableKeys, r.Dataset)
+	case r.UnusableKeys > 0:
 		t.Say("  %d 行的主体代码无效，见第 %s 行：不知道属于谁，涉及多行的输出项一律无效；atoll source aside list %s 列出全部", "  %d rows have a key that is no valid code, in lines %s: nobody knows whose they are, and outputs over several rows are invalid; atoll source aside list %s lists all",
 			r.UnusableKeys, lines(r.UnusableLines, r.UnusableKeys), r.Dataset)
 	}
@@ -188,12 +264,25 @@ func (r tested) tellOutputs(t sourceWords) {
 	if len(r.Outputs) > 0 && r.Tried < r.Subjects {
 		t.Say("  随机抽取 %d 个主体，各输出项：", "  outputs of %d subjects, taken by chance:", r.Tried)
 	}
-	for _, o := range r.Outputs {
+	for i, o := range r.Outputs {
 		t.Say("  %s：%d 个已应答，%d 个无记录，%d 个过旧；没有任何行的主体：%s", "  %s: %d answered, %d without record, %d stale; whoever has no row: %s",
 			o.Name, o.Answered, o.NoRecord, o.Stale, t.outcome(o.Absent))
+		switch {
+		case o.Few > 0 && o.Few == r.Tried:
+			t.Say("    全部 %d 个都因所涉人数过少而不提供：请核对 persons 所写的字段和 min_group", "    nothing told of any of the %d, because too few persons are behind each: check the field of persons, and min_group", o.Few)
+		case o.Few > 0:
+			t.Say("    %d 个因所涉人数过少而不提供", "    %d: nothing told, because too few persons are behind it", o.Few)
+		}
+		if before := o.sameReasons(r.Outputs[:i]); before != "" {
+			t.Say("    原因与 %s 相同", "    for the reasons that %s has", before)
+			continue
+		}
 		for _, f := range slices.Concat(o.Failed, o.Gaps) {
 			text := t.reason(f.Reason)
-			if f.Detail != "" {
+			switch {
+			case r.problem != nil && f.Reason == string(r.problem.Code):
+				text += t.In("（如上所述）", " (as said above)")
+			case f.Detail != "":
 				text += t.colon() + cli.Text{Chinese: source.Chinese(f.Detail), English: f.Detail}.In(t.Lang)
 			}
 			if len(f.Lines) > 0 {
@@ -203,6 +292,17 @@ func (r tested) tellOutputs(t sourceWords) {
 			}
 		}
 	}
+}
+
+// sameReasons returns the first of some outputs that has the failures and gaps of
+// this one, which are then not said again; "" if there are none.
+func (o output) sameReasons(before []output) string {
+	for _, b := range before {
+		if len(o.Failed)+len(o.Gaps) > 0 && reflect.DeepEqual(o.Failed, b.Failed) && reflect.DeepEqual(o.Gaps, b.Gaps) {
+			return b.Name
+		}
+	}
+	return ""
 }
 
 // sourceWords is a printer with the words for codes of package source.
@@ -251,6 +351,7 @@ func (t sourceWords) colon() string { return t.In("：", ": ") }
 // outcomeWords are the words for the outcomes that a source can cause.
 var outcomeWords = map[string]string{
 	"answered": "已应答", "no_record": "无记录", "not_in_dataset": "数据集不含", "unavailable": "暂不可用", "stale": "过旧", "invalid": "数据有误",
+	"below_min_group": "人数过少，不提供",
 }
 
 // lines lists line numbers, and indicates whether there are more.

@@ -30,7 +30,7 @@ type sampledColumn struct {
 }
 
 func sourceSampleCommand() *cobra.Command {
-	var dir string
+	var dir, subjects string
 	cmd := &cobra.Command{
 		Use:   "sample DATASET",
 		Short: cli.Both("显示数据集各列的值有哪些写法", "Show in which forms the values of a dataset's columns are written"),
@@ -48,8 +48,12 @@ for a digit, A and a for a letter, 文 for a Chinese character. It shows no valu
 			if err != nil {
 				return err
 			}
-			return withDataset(dir, args[0], func(_ *registers, d *catalog.Dataset, s *source.Source) error {
-				columns, err := s.Sample(cmd.Context(), d, stepsOf(cmd, d.Name))
+			return withDataset(dir, args[0], func(r *registers, d *catalog.Dataset, s *source.Source) error {
+				who, err := subjectsIn(subjects)
+				if err != nil {
+					return err
+				}
+				columns, err := s.Sample(cmd.Context(), d, who, stepsOf(cmd, d.Name))
 				if err != nil {
 					return err
 				}
@@ -57,13 +61,14 @@ for a digit, A and a for a letter, 文 for a Chinese character. It shows no valu
 					return cli.PrintJSON(cmd.OutOrStdout(), "atoll.sample/v1", map[string]any{"dataset": d.Name, "columns": sampledOf(columns)})
 				}
 				for _, c := range sampledOf(columns) {
-					c.tell(t)
+					c.tell(t, r.numbered(d.Source))
 				}
 				return t.Err()
 			})
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", cli.Both("机构的文件夹", "the agency's folder"))
+	addSubjects(cmd, &subjects)
 	return cli.Needs(cmd, "dir")
 }
 
@@ -82,7 +87,9 @@ func sampledOf(columns []source.Column) (list []sampledColumn) {
 	return list
 }
 
-func (c sampledColumn) tell(t *cli.Printer) {
+// tell prints a column; lined is whether its rows have numbers by which one finds
+// them again.
+func (c sampledColumn) tell(t *cli.Printer, lined bool) {
 	t.Say("列 %s（%s）：%d 个空值，%d 个无法使用", "column %s (%s): %d without value, %d that cannot be used", c.Column, c.Type, c.None, c.Bad)
 	if t.Err() != nil || len(c.Shapes) == 0 {
 		return
@@ -90,10 +97,13 @@ func (c sampledColumn) tell(t *cli.Printer) {
 	table := cli.NewTable()
 	for _, s := range c.Shapes {
 		bad := ""
-		if s.Bad > 0 {
+		switch {
+		case s.Bad > 0 && !lined:
+			bad = fmt.Sprintf(t.In("%d 个无法使用", "%d cannot be used"), s.Bad)
+		case s.Bad > 0:
 			bad = fmt.Sprintf(t.In("%d 个无法使用，首见第 %d 行", "%d cannot be used, the first in line %d"), s.Bad, s.Line)
 		}
-		table.Row("  "+strconv.FormatInt(s.Count, 10), strconv.Quote(s.Shape), bad)
+		table.Row("  "+strconv.FormatInt(s.Count, 10), t.In(strconv.Quote(source.ShapeChinese(s.Shape)), strconv.Quote(s.Shape)), bad)
 	}
 	t.Table(table)
 	if c.Others > 0 {
@@ -165,7 +175,7 @@ a query would today, and says by line what keeps it from an answer. It shows no 
 				if cli.AsJSON(cmd) {
 					return cli.PrintJSON(cmd.OutOrStdout(), "atoll.explain/v1", e)
 				}
-				e.tell(t)
+				e.tell(t, r.numbered(d.Source))
 				return t.Err()
 			})
 		},
@@ -196,7 +206,8 @@ func explainedOf(dataset string, got source.Explained) explained {
 	return e
 }
 
-func (e explained) tell(p *cli.Printer) {
+// tell prints the answers; numbered is whether rows have numbers.
+func (e explained) tell(p *cli.Printer, numbered bool) {
 	t := sourceWords{p}
 	t.Say("%s：该企业有 %d 行", "%s: %d rows of this enterprise", e.Dataset, int64(len(e.Rows))+e.More)
 	for _, r := range e.Rows {
@@ -207,7 +218,12 @@ func (e explained) tell(p *cli.Printer) {
 		if r.problem != nil {
 			text += t.colon() + t.fault(r.problem)
 		}
-		t.Say("  第 %d 行%s", "  line %d%s", r.Line, text)
+		switch {
+		case numbered:
+			t.Say("  第 %d 行%s", "  line %d%s", r.Line, text)
+		case text != "":
+			t.Say("  一行%s", "  a row%s", text)
+		}
 	}
 	if e.More > 0 {
 		t.Say("  另有 %d 行", "  and %d more", e.More)

@@ -44,19 +44,29 @@ func statusCommand() *cobra.Command {
 
 func printStatus(p *cli.Printer, s *node.Status) error {
 	in := p.In
-	leader := s.Leader
-	if leader == "" {
+	leader, member := s.Leader, s.Standing == node.StandingMember
+	switch {
+	case leader == "" && !member: // nobody shows it the log: that says nothing about the network
+		leader = in("未知", "none known")
+	case leader == "":
 		leader = in("未知：此时日志无法增加条目；", "none known: nothing can be added to the log; ") + majorityLine(s, in)
 	}
 	t := cli.NewTable()
-	t.Row(in("成员", "member"), fmt.Sprintf(in("%s（%s）", "%s (%s)"), s.Name, strings.Join(s.Roles, " ")))
+	name := s.Name
+	if len(s.Roles) > 0 {
+		name = fmt.Sprintf(in("%s（%s）", "%s (%s)"), s.Name, strings.Join(s.Roles, " "))
+	}
+	t.Row(in("成员", "member"), name)
+	if line := standingLine(s, in); line != "" {
+		t.Row(in("成员资格", "membership"), line)
+	}
 	t.Row(in("网络", "network"), s.Network)
 	t.Row(in("日志名", "origin"), s.Origin)
 	t.Row(in("领导者", "leader"), leader)
 	t.Row(in("日志", "log"), fmt.Sprintf(in("%d 个条目，根 %s", "%d entries, root %s"), s.Size, s.Root))
 	t.Row(in("终局", "final"), fmt.Sprintf(in("%d 个条目（共签人 %[3]s 中的 %[2]d 位）", "%d entries (%d of the cosigners %s)"), s.Final, s.Quorum, strings.Join(s.Cosigners, " ")))
 	t.Row(in("信任策略", "policy"), tlog.Spoken(s.Policy))
-	if s.NotFinal != nil {
+	if s.NotFinal != nil && member {
 		t.Row(in("未终局", "not final"), lackLine(s.NotFinal, in))
 	}
 	for _, o := range s.Witnesses {
@@ -77,11 +87,26 @@ func printStatus(p *cli.Printer, s *node.Status) error {
 	if s.Catalog != nil {
 		t.Row(in("目录", "catalog"), catalogLine(s.Catalog, in))
 	}
+	if s.Maintenance != nil {
+		t.Row(in("维护", "maintenance"), maintenanceLine(s.Maintenance, in))
+	}
+	if s.Opens != "" {
+		t.Row(in("工作时间", "hours"), fmt.Sprintf(in("现不应答，%s 起应答", "closed now, answers from %s on"), s.Opens))
+	}
+	if s.Pending > 0 {
+		t.Row(in("待批准", "pending"), fmt.Sprintf(in("%d 个查询：atoll pending list", "%d queries: atoll pending list"), s.Pending))
+	}
 	for i := range s.Endings {
 		t.Row(in("警告", "warning"), endingLine(&s.Endings[i], in))
 	}
+	if line := predicateLine(s.Predicates, in); line != "" {
+		t.Row(in("核验", "verify"), line)
+	}
 	for i := range s.Registers {
 		t.Row(in("数据源", "source"), registerLine(&s.Registers[i], in))
+	}
+	for _, line := range accountLines(s.Registers, in) {
+		t.Row(in("警告", "warning"), line)
 	}
 	if line := clockLine(&s.Clock, in); line != "" {
 		t.Row(in("警报", "ALARM"), line)
@@ -89,7 +114,7 @@ func printStatus(p *cli.Printer, s *node.Status) error {
 	if len(s.Clock.Waits) > 0 {
 		t.Row(in("等待", "waits"), fmt.Sprintf(in("网络时间落后，等待久未发言的成员：%s；无需操作，数小时内自行恢复", "network time is behind, waiting for members that have been silent for long: %s; it goes on within hours by itself"), strings.Join(s.Clock.Waits, " ")))
 	}
-	t.Row(in("时间", "time"), fmt.Sprintf(in("%s（网络时间）；本机时钟 %s", "%s (network time); this machine's clock %s"), s.Time, s.Clock.Time))
+	t.Row(in("时间", "time"), fmt.Sprintf(in("%s（网络时间）；本机时钟 %s", "%s (network time); this machine's clock %s"), cmp.Or(s.Time, in("未知", "none yet")), s.Clock.Time))
 	t.Row(in("磁盘", "disk"), fmt.Sprintf(in("已用 %d %%", "%d %% used"), s.DiskUsed))
 	t.Row(in("检查", "checked"), fmt.Sprintf(in("磁盘上的全部日志：%s", "all of the log on disk: %s"), cmp.Or(s.Checked, in("启动以来尚未完成", "not yet since the start"))))
 	p.Table(t)
@@ -109,6 +134,33 @@ func printStatus(p *cli.Printer, s *node.Status) error {
 	return p.Err()
 }
 
+// standingLine says what a node waits for, or has lost, that is of no member; "" if
+// it is of one.
+func standingLine(s *node.Status, in func(chinese, english string) string) string {
+	switch s.Standing {
+	case node.StandingAwaited:
+		return in("等待获准：其他成员批准（atoll member approve）且成为终局之后，各节点才与本节点连接", "waits for its admission: nodes connect to this one once enough members have approved (atoll member approve) and that is final")
+	case node.StandingLeft:
+		return in("已被移出网络：不与任何节点连接，不提交任何内容", "REMOVED from the network: it connects to nobody and submits nothing")
+	case node.StandingTaken:
+		return in("网络中已有同代号而密钥不同的成员", "another member has this name, with other keys")
+	}
+	return ""
+}
+
+// predicateLine says why this agency answers no predicate now; "" if it does.
+func predicateLine(p *node.PredicateStatus, in func(chinese, english string) string) string {
+	switch {
+	case p == nil:
+		return ""
+	case p.Blocked != "":
+		return fmt.Sprintf(in("有一条本机构自己的放行无法读回，在 %s 之前不再答复条件", "an own release cannot be read back: no condition is answered before %s"), p.Blocked)
+	case !p.Counted:
+		return fmt.Sprintf(in("正在从日志读回已答复的条件（%d/%d 个条目），读完后才答复", "reading back from the log which conditions were answered (%d of %d entries); none is answered before that is done"), p.Read, p.Of)
+	}
+	return ""
+}
+
 // registerLine describes the state of a dataset of this agency, and why it
 // cannot be answered.
 func registerLine(r *node.Register, in func(chinese, english string) string) string {
@@ -120,6 +172,9 @@ func registerLine(r *node.Register, in func(chinese, english string) string) str
 		line += in("，实时", ", live")
 	case r.AsOf != "":
 		line += fmt.Sprintf(in("，截至 %s", ", as of %s"), r.AsOf)
+	}
+	if r.Checking != "" {
+		line += fmt.Sprintf(in("；自 %s 起正在检查全部代码", "; its keys are being checked since %s"), r.Checking)
 	}
 	if r.Mended > 0 {
 		line += fmt.Sprintf(in("；%d 行的代码书写不规范，照常计入", "; %d keys written otherwise, which count"), r.Mended)
@@ -137,6 +192,23 @@ func registerLine(r *node.Register, in func(chinese, english string) string) str
 		line += fmt.Sprintf(in("；启动以来 %d 次查询失败，最近一次 %s：%s", "; %d questions failed since the start, the last at %s: %s"), r.Failed, r.LastAt, failureWords(r.Last, r.LastError, in))
 	}
 	return line
+}
+
+// accountLines says of each source that this node could write to, by what right,
+// and of each that does not show the queries of an answer one state.
+func accountLines(registers []node.Register, in func(chinese, english string) string) (lines []string) {
+	said, mixed := map[string]bool{}, map[string]bool{}
+	for _, r := range registers {
+		if r.Straddles != nil && !mixed[r.Source] {
+			mixed[r.Source] = true
+			lines = append(lines, fmt.Sprintf(in("数据源 %s 不能让一次作答的各次查询看到同一时点：%s", "the source %s does not show the queries of an answer one state: %s"), r.Source, in(r.Straddles.Chinese(), r.Straddles.Error())))
+		}
+		if r.Account != nil && !said[r.Source] {
+			said[r.Source] = true
+			lines = append(lines, fmt.Sprintf(in("本节点可以改写数据源 %s：%s", "this node could write to the source %s: %s"), r.Source, in(r.Account.Chinese(), r.Account.Error())))
+		}
+	}
+	return lines
 }
 
 // failureWords describes why a dataset could not be answered: the source's

@@ -18,7 +18,7 @@ import (
 // character takes two cells.
 func TestStatusAligned(t *testing.T) {
 	s := &node.Status{
-		Name: "tax", Roles: []string{"agency"}, Members: []string{"a-member-with-a-long-name", "bank-a", "tax"}, Connected: []string{"bank-a"},
+		Name: "tax", Standing: node.StandingMember, Roles: []string{"agency"}, Members: []string{"a-member-with-a-long-name", "bank-a", "tax"}, Connected: []string{"bank-a"},
 		Duties: []node.Duty{{Member: "a-member-with-a-long-name"}, {Member: "bank-a", Reached: true}, {Member: "tax", Reached: true}},
 		Alarms: []node.Alarm{{Kind: node.AlarmClock, What: "size 7: why\n(file)"}}, Witnesses: []witness.State{{Name: "w/1", Required: true, Error: "no\x1b[2J"}},
 	}
@@ -57,7 +57,7 @@ func TestRegisterLine(t *testing.T) {
 		{Problem: missing.Error(), ProblemError: missing, Failed: 2, Last: missing.Error(), LastError: missing},
 		{Problem: missing.Error(), ProblemError: missing, Failed: 1, Last: "rows.ahead: cleared"},
 	} {
-		r.Dataset, r.Checked, r.LastAt = "vat", "2026-11-28T00:00:00Z", "2026-11-28T00:00:00Z"
+		r.Dataset, r.Checked, r.LastAt, r.Checking = "vat", "2026-11-28T00:00:00Z", "2026-11-28T00:00:00Z", "2026-11-29T00:00:00Z"
 		text, err := json.Marshal(r)
 		if err != nil {
 			t.Fatal(err)
@@ -67,11 +67,11 @@ func TestRegisterLine(t *testing.T) {
 			t.Fatal(err)
 		}
 		english := registerLine(&got, func(_, english string) string { return english })
-		if !strings.Contains(english, missing.Error()) || strings.Contains(english, "表") {
+		if !strings.Contains(english, "being checked since 2026-11-29") || !strings.Contains(english, missing.Error()) || strings.Contains(english, "表") {
 			t.Error(english)
 		}
 		line := registerLine(&got, func(chinese, _ string) string { return chinese })
-		for _, want := range []string{missing.Chinese(), "启动以来"} {
+		for _, want := range []string{missing.Chinese(), "启动以来", "自 2026-11-29T00:00:00Z 起正在检查"} {
 			if !strings.Contains(line, want) {
 				t.Errorf("%s lacks %s", line, want)
 			}

@@ -202,7 +202,11 @@ func (f *folder) credential() (statement []byte, c *consent.Credential, err erro
 	if err != nil {
 		return nil, nil, err
 	}
-	if c, err = f.Credential(statement); err != nil {
+	members, err := membersIn(f.dir, f.Genesis)
+	if err != nil {
+		return nil, nil, err
+	}
+	if c, err = f.Credential(statement, members.Roster); err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return statement, c, nil

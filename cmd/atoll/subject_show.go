@@ -91,8 +91,12 @@ func (f *folder) show() (*shownSubject, error) {
 	path = filepath.Join(f.dir, fileCredential)
 	statement, err := readPaper(path, paper.Credential)
 	if err == nil {
+		members, err := membersIn(f.dir, f.Genesis)
+		if err != nil {
+			return nil, err
+		}
 		var c *consent.Credential
-		if c, err = subject.VerifyCredential(f.Genesis.Roster(), f.Network, statement); err != nil {
+		if c, err = subject.VerifyCredential(members.Roster, f.Network, statement); err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 		s.Credential = shownCredentialOf(statement, c)

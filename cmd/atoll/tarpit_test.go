@@ -45,7 +45,7 @@ func TestHeadFromTheFuture(t *testing.T) {
 	now := time.Now()
 	l.serve(l.w, now.Add(-48*time.Hour), "auditor", "tax")
 	l.files["checkpoint"] = l.add(l.files["checkpoint"], "court", now.Add(300*24*time.Hour))
-	l.want(cli.ExitUnproved, "48h0m", "subject history --wait 0s --log "+l.URL)
+	l.want(cli.ExitUnproved, ", 2 d", "subject history --wait 0s --log "+l.URL)
 	l.serve(l.w, now.Add(300*24*time.Hour), "auditor", "court", "tax")
 	l.want(cli.ExitUnproved, "clock", "subject history --wait 0s --log "+l.URL)
 	l.serve(l.w, now.Add(20*time.Minute), "auditor", "court", "tax") // this machine's clock is a little behind

@@ -76,7 +76,7 @@ is amiss, or that what is asked of an agency was compared with nothing.`),
 					return err
 				}
 				found = append(found, t.Within(g.Roster().Named(ledger.Agency), purposesOf(g))...)
-				if catalogs, err = fetchCatalogs(cmd.Context(), dir, g, t.Offers(), catalogs); err != nil {
+				if catalogs, err = fetchCatalogs(cmd.Context(), dir, g.Roster(), t.Offers(), catalogs); err != nil {
 					return err
 				}
 			}
@@ -142,10 +142,10 @@ func readCatalogs(paths []string) (list []*catalog.Catalog, err error) {
 
 // fetchCatalogs adds the catalogs that the node in dir gets from agencies. A
 // catalog that is not available is left out: the template's findings name it.
-func fetchCatalogs(ctx context.Context, dir string, g *ledger.Genesis, offers []consent.Offer, have []*catalog.Catalog) ([]*catalog.Catalog, error) {
+func fetchCatalogs(ctx context.Context, dir string, members *ledger.Roster, offers []consent.Offer, have []*catalog.Catalog) ([]*catalog.Catalog, error) {
 	for _, o := range offers {
 		held := slices.ContainsFunc(have, func(c *catalog.Catalog) bool { return c.Agency == o.Agency })
-		if held || !slices.Contains(g.Roster().Named(ledger.Agency), o.Agency) {
+		if held || !slices.Contains(members.Named(ledger.Agency), o.Agency) {
 			continue
 		}
 		var got api.BytesOut

@@ -98,7 +98,7 @@ func edit(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // TestReadmeOfRoles: each command that README shows for a role occurs in a
-// story, with the same flags, and both READMEs show the same commands.
+// story or in the tutorial, with the same flags, and both READMEs show the same commands.
 func TestReadmeOfRoles(t *testing.T) {
 	stories, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(stories) == 0 {
@@ -115,6 +115,13 @@ func TestReadmeOfRoles(t *testing.T) {
 			line = atFounders.ReplaceAllString(line, "exec ")
 			if rest, ok := strings.CutPrefix(line, "exec "); ok && strings.HasPrefix(rest, "atoll") {
 				ran = append(ran, typedIn(rest))
+			}
+		}
+	}
+	for _, block := range fences(t, tutorial+"/README.md") { // TestTutorial runs them
+		for line := range strings.Lines(block.text) {
+			if line, _, _ = strings.Cut(strings.TrimSpace(line), " |"); block.kind == "sh" && strings.HasPrefix(line, "atoll") {
+				ran = append(ran, typedIn(line))
 			}
 		}
 	}
@@ -179,4 +186,33 @@ func linesOf(t *testing.T, name string) []string {
 		t.Fatal(err)
 	}
 	return strings.Split(strings.ReplaceAll(string(text), "\\\n", " "), "\n")
+}
+
+const tutorial = "../../examples/tutorial"
+
+// fence is one fenced block of a text: commands (sh), or lines that the commands
+// before it print (text).
+type fence struct {
+	kind, text string
+}
+
+// fences returns the blocks of a text, of which none is of another kind.
+func fences(t *testing.T, name string) (list []fence) {
+	t.Helper()
+	raw, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := strings.Split("\n"+string(raw), "\n```")
+	if len(parts)%2 == 0 || len(parts) < 9 {
+		t.Fatalf("%s: %d marks of blocks", name, len(parts)-1)
+	}
+	for i := 1; i < len(parts); i += 2 {
+		kind, text, _ := strings.Cut(parts[i], "\n")
+		if kind != "sh" && kind != "text" || kind == "text" && (len(list) == 0 || list[len(list)-1].kind != "sh") {
+			t.Fatalf("%s: a block of kind %q that no test runs:\n%s", name, kind, text)
+		}
+		list = append(list, fence{kind, text})
+	}
+	return list
 }

@@ -40,10 +40,14 @@ func (i *Inspector) release(e *Entry, p *ledger.Release) error {
 		i.fault(e, RuleResults, q.grant, q.Operator, "the results are not those of the section that they answer")
 		return nil
 	}
-	if p.Bucket != seal.Bucket(ledger.FragmentRoom(&s)+1) || uint64(len(p.Sealed)) != seal.BoxOverhead+seal.Bucket(ledger.ReleaseRoom(&s)+1) {
+	if !sized(&s, detail.Results, p.Bucket) || uint64(len(p.Sealed)) != seal.BoxOverhead+seal.Bucket(ledger.ReleaseRoom(&s)+1) {
 		i.fault(e, RuleSize, q.grant, q.Operator, "the release has another size than every answer to its section")
 	}
+	i.rows(e, q, &s, p.Bucket, detail.Results)
 	if err := i.answeredBy(e, q, detail.Results); err != nil {
+		return err
+	}
+	if err := i.verified(e, q, &s, detail.Results); err != nil {
 		return err
 	}
 	return i.released(e, q, &s, detail)

@@ -2,6 +2,7 @@ package audit_test
 
 import (
 	"crypto/ed25519"
+	"errors"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -12,6 +13,7 @@ import (
 
 	"atoll/consensus/audit"
 	"atoll/consensus/audit/audittest"
+	"atoll/consensus/audit/store"
 )
 
 // BenchmarkVerify measures a pass over signatures, bundles, tiles and root,
@@ -41,20 +43,31 @@ func BenchmarkVerify(b *testing.B) {
 // of the two, garbage collection included. It can be more than 100, since a
 // replay verifies signatures in batches and crypto/ed25519 one at a time. The
 // garbage collector is configured as in atoll-audit.
+//
+// "stored" has its state in a store, as atoll-audit does. It is larger than what the
+// store keeps in memory from some ten thousand entries on:
+//
+//	go test ./consensus/audit -run '^$' -bench Replay/stored -benchtime 1x -timeout 0 -entries 300000
 func BenchmarkReplay(b *testing.B) {
 	b.Run("ticks", func(b *testing.B) {
 		w := audittest.New(b)
 		w.Grow(*entries)
-		benchmarkReplay(b, w)
+		benchmarkReplay(b, w, func() *store.Store { return nil })
 	})
 	b.Run("queries", func(b *testing.B) {
 		w := audittest.New(b)
 		w.Traffic(*entries)
-		benchmarkReplay(b, w)
+		benchmarkReplay(b, w, func() *store.Store { return nil })
+	})
+	b.Run("stored", func(b *testing.B) {
+		w := audittest.New(b)
+		w.Traffic(*entries)
+		benchmarkReplay(b, w, store.Temporary)
 	})
 }
 
-func benchmarkReplay(b *testing.B, w *audittest.World) {
+// benchmarkReplay replays over a store, or in memory if that is nil.
+func benchmarkReplay(b *testing.B, w *audittest.World, over func() *store.Store) {
 	defer debug.SetGCPercent(debug.SetGCPercent(400))
 	files, p := w.Files(), policy(b, w.Policy(0))
 	alone := newSignatures(w.Leaves)
@@ -65,12 +78,21 @@ func benchmarkReplay(b *testing.B, w *audittest.World) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		r := audit.NewReplayer()
+		r, s := audit.NewReplayer(), over()
+		if s != nil {
+			r = audit.NewReplayerOver(s)
+		}
 		l.Expect = r.Expect
 		err = l.Verify(nil, func(leaf []byte) error {
 			_, err := r.Add(leaf)
+			if err == nil && s != nil && s.Full() {
+				err = s.Save(nil)
+			}
 			return err
 		})
+		if s != nil {
+			err = errors.Join(err, s.Close())
+		}
 		if err != nil {
 			b.Fatal(err)
 		}

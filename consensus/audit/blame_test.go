@@ -98,17 +98,68 @@ var frames = map[string]struct {
 		w.Receive(q, "tax")
 	}},
 	"a hidden section with a predicate": {"audit.section@bank-a", func(w *audittest.World, f *audittest.Firm) {
-		item := audittest.Growth
-		item.Disclosure = consent.Verify
+		item := w.Verifiable(2, "0", "1")
 		d := w.Grant(f, func(c *audittest.Consenting) { c.Draft.Offers[1].Items = []consent.Item{audittest.Sales, item} })
 		q := w.Ask(d, func(a *audittest.Asking) {
 			s := w.Section(a.Detail.Sections[0].Query, "tax", audittest.Sales)
-			s.Wants = append([]consent.Want{{Item: item, Predicate: "growth > 0"}}, s.Wants...)
+			s.Wants = append([]consent.Want{{Item: item, Predicate: "ge 0"}}, s.Wants...)
 			a.Logged, a.Detail.Sections = []consent.Section{s}, nil
 		})
 		w.Release("tax", q, func(a *audittest.Answering) {
-			a.Detail.(*ledger.ReleaseDetail).Predicates = []string{"growth > 0"}
+			a.Detail.(*ledger.ReleaseDetail).Predicates = []string{"ge 0"}
 		})
+		w.Receive(q, "tax")
+	}},
+	"a predicate that the catalog does not declare": {"audit.predicate@bank-a audit.predicate@tax", func(w *audittest.World, f *audittest.Firm) {
+		proved(w, f, w.Verifiable(2, "0", "1"), consent.Answered, "ge 0.5")
+	}},
+	"a predicate that the catalog does not declare, refused": {"audit.predicate@bank-a", func(w *audittest.World, f *audittest.Firm) {
+		proved(w, f, w.Verifiable(2, "0", "1"), consent.Refused, "ge 0.5")
+	}},
+	"five predicates over five consents": {"audit.searched@tax", func(w *audittest.World, f *audittest.Firm) {
+		proved(w, f, w.Verifiable(2, "0", "1", "2", "3", "4", "5"), consent.Answered, "ge 0", "ge 1", "ge 2", "ge 3", "ge 3", "ge 4")
+	}},
+	"five predicates, under two catalogs": {"(audit.redefined@tax) audit.searched@tax", func(w *audittest.World, f *audittest.Firm) {
+		proved(w, f, w.Verifiable(2, "0", "1", "2"), consent.Answered, "ge 0", "ge 1", "ge 2")
+		proved(w, f, w.Verifiable(3, "3", "4", "5"), consent.Answered, "ge 3", "ge 4")
+	}},
+	"one predicate over five windows": {"audit.searched@tax", func(w *audittest.World, f *audittest.Firm) {
+		item := w.Verifiable(2, "0", "1")
+		for range 5 {
+			proved(w, f, item, consent.Answered, "ge 0")
+			item.Months--
+		}
+	}},
+	"a predicate under a consent that shows nothing of the catalog": {"audit.shown@bank-a", func(w *audittest.World, f *audittest.Firm) {
+		misled(w, f, w.Verifiable(2, "0", "1"), "ge 1")
+	}},
+	"four predicates, and the same again": {"", func(w *audittest.World, f *audittest.Firm) {
+		proved(w, f, w.Verifiable(2, "0", "1", "2", "3", "4", "5"), consent.Answered, "ge 0", "ge 1", "ge 2", "ge 3", "ge 0", "ge 3")
+	}},
+	"five predicates, one of which got no answer": {"", func(w *audittest.World, f *audittest.Firm) {
+		item := w.Verifiable(2, "0", "1", "2", "3", "4", "5")
+		proved(w, f, item, consent.Answered, "ge 0", "ge 1", "ge 2")
+		proved(w, f, item, consent.NoRecord, "ge 3")
+		proved(w, f, item, consent.Answered, "ge 4")
+	}},
+	"rows within what the consent has": {"", func(w *audittest.World, f *audittest.Firm) {
+		tabled(w, f, 0, 1000, consent.Answered, 1000)
+		tabled(w, f, 1<<20, 1000, consent.Answered, 1000)
+		tabled(w, f, 0, 0, consent.NoRecord, 1000)
+	}},
+	"more rows than the consent has": {"audit.rows@tax", func(w *audittest.World, f *audittest.Firm) { tabled(w, f, 0, 1001, consent.Answered, 1000) }},
+	"more bytes of rows than the consent has": {"audit.rows@tax", func(w *audittest.World, f *audittest.Firm) {
+		tabled(w, f, 2<<20, 1000, consent.Answered, 1000)
+	}},
+	"rows of a size between two buckets": {"audit.size@tax", func(w *audittest.World, f *audittest.Firm) {
+		tabled(w, f, 1<<20-1, 1000, consent.Answered, 1000)
+	}},
+	"no rows, in the size of many": {"audit.size@tax", func(w *audittest.World, f *audittest.Firm) { tabled(w, f, 1<<20, 0, consent.NoRecord, 1000) }},
+	"rows asked beside something else": {"audit.section@bank-a (audit.unanswered@court)", func(w *audittest.World, f *audittest.Firm) {
+		item := w.Tabular(2, columns(1000))
+		d := w.Grant(f, func(c *audittest.Consenting) { c.Draft.Offers[1].Items = []consent.Item{item} })
+		q := w.Ask(d, nil)
+		w.Release("tax", q, nil)
 		w.Receive(q, "tax")
 	}},
 	"nothing is shown, and more is released than the consent has": {"audit.unopenable@bank-a audit.covers@tax", func(w *audittest.World, f *audittest.Firm) {
@@ -292,6 +343,62 @@ var frames = map[string]struct {
 		w.Release("court", q, nil)
 		w.Refuse("court", q, consent.NotCovered, nil)
 	}},
+}
+
+// proved has one predicate after the other asked of tax, each under a consent
+// of its own.
+func proved(w *audittest.World, f *audittest.Firm, item consent.Item, outcome consent.Outcome, predicates ...string) {
+	under(w, f, item, outcome, nil, predicates...)
+}
+
+// misled is proved under a consent whose body shows nothing of the catalog,
+// which its bank could see and the agency never does.
+func misled(w *audittest.World, f *audittest.Firm, item consent.Item, predicate string) {
+	under(w, f, item, consent.Answered, func(b *consent.Body) { b.Shown = nil }, predicate)
+}
+
+func under(w *audittest.World, f *audittest.Firm, item consent.Item, outcome consent.Outcome, body func(*consent.Body), predicates ...string) {
+	for _, p := range predicates {
+		d := w.Grant(f, func(c *audittest.Consenting) {
+			c.Draft.Offers = []consent.Offer{{Agency: "tax", Items: []consent.Item{item}}}
+			c.Body = body
+		})
+		q := w.Ask(d, func(a *audittest.Asking) {
+			s := w.Section(a.Detail.Sections[0].Query, "tax", item)
+			s.Wants[0].Predicate = p
+			a.Logged, a.Detail.Sections = []consent.Section{s}, []consent.Section{s}
+		})
+		w.Release("tax", q, func(a *audittest.Answering) {
+			r := a.Detail.(*ledger.ReleaseDetail)
+			r.Predicates, r.Mark, r.Results[0].Outcome = []string{p}, make([]byte, ledger.MarkSize), outcome
+			r.Results[0].Version = w.Catalogs["tax"].Version
+		})
+		w.Receive(q, "tax")
+	}
+}
+
+// columns is a table of so many rows, in a megabyte.
+func columns(most uint64) consent.Table {
+	return consent.Table{Columns: []consent.Column{{Name: "day", Type: "date", Chinese: "日期", English: "day"}}, Order: []string{"day"}, MostRows: most, MostBytes: 1 << 20}
+}
+
+// tabled has bank-a ask for rows, of which the consent has so many, and the tax
+// agency release so many in a fragment of a size (0: the least).
+func tabled(w *audittest.World, f *audittest.Firm, bucket, rows uint64, outcome consent.Outcome, most uint64) {
+	version := w.Catalogs["tax"].Version + 1
+	item := w.Tabular(version, columns(most))
+	d := w.Grant(f, func(c *audittest.Consenting) {
+		c.Draft.Offers = []consent.Offer{{Agency: "tax", Items: []consent.Item{item}}}
+	})
+	q := w.Ask(d, nil)
+	w.Release("tax", q, func(a *audittest.Answering) {
+		r := &a.Detail.(*ledger.ReleaseDetail).Results[0]
+		r.Rows, r.Outcome, r.Version = rows, outcome, version
+		if bucket > 0 {
+			a.Bucket = bucket
+		}
+	})
+	w.Receive(q, "tax")
 }
 
 // The member that lies is blamed, and nobody else.

@@ -99,8 +99,8 @@ func (i *Inspector) publish(e *Entry, p *ledger.Catalog) error {
 
 // shows inspects what a valid consent shows of catalogs, and whether it was
 // signed for the notice that belongs to it.
-func (i *Inspector) shows(e *Entry, g *grant) error {
-	err := ledger.CheckShown(i.replay.genesis, e.Roster, g.Terms, g.Body, i.day(e), func(entry, before uint64) (*ledger.Publication, error) {
+func (i *Inspector) shows(e *Entry, g *grant, members *ledger.Roster) error {
+	err := ledger.CheckShown(i.replay.genesis, members, g.Terms, g.Body, i.day(e), func(entry, before uint64) (*ledger.Publication, error) {
 		p, err := fetch[published](i, publishedKey(entry))
 		if err != nil || p.Version == 0 {
 			return nil, err
@@ -114,6 +114,7 @@ func (i *Inspector) shows(e *Entry, g *grant) error {
 		i.fault(e, RuleNotice, g, "", "%s", refusal.Detail)
 	case errors.As(err, &refusal), errors.Is(err, sign.ErrMalformed):
 		i.fault(e, RuleShown, g, "", "%v", err)
+		g.Misled = true
 		return nil
 	case err != nil:
 		return err

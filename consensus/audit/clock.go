@@ -2,6 +2,7 @@ package audit
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"atoll/consensus/ledger"
@@ -70,12 +71,23 @@ func (s *stray) detail() string {
 	return fmt.Sprintf("the author's time is %d s behind network time, and was before", behind)
 }
 
-func newClocks(voters []string) clocks {
-	c := clocks{voters: map[string]bool{}, ahead: map[string]*claim{}, astray: map[string]bool{}, late: map[string]uint64{}}
-	for _, v := range voters {
+func newClocks(by *ledger.Roster) clocks {
+	c := clocks{ahead: map[string]*claim{}, astray: map[string]bool{}, late: map[string]uint64{}}
+	c.follow(by)
+	return c
+}
+
+// follow makes the members and voters of a roster those that contradict others
+// from the next entry on. What one that has left said counts no more: it moves
+// network time no more.
+func (c *clocks) follow(by *ledger.Roster) {
+	c.voters = map[string]bool{}
+	for _, v := range by.Voters() {
 		c.voters[v] = true
 	}
-	return c
+	for _, w := range c.ahead {
+		maps.DeleteFunc(w.against, func(name string, _ bool) bool { return by.Member(name) == nil })
+	}
 }
 
 // observe records the time of an entry's author and returns the claim that it

@@ -27,6 +27,10 @@ const (
 	RuleNotice     Rule = "audit.notice"     // a consent signed for a notice that is not its own
 	RuleCatalog    Rule = "audit.catalog"    // answered by a catalog that is not on the log, or no longer in force; or a catalog with two outputs of one name
 	RuleMeaning    Rule = "audit.meaning"    // answered an output whose meaning differs from the consent's, or withheld one whose meaning does not
+	RulePredicate  Rule = "audit.predicate"  // asked or answered a predicate that the catalog does not declare
+	RuleSearched   Rule = "audit.searched"   // answered more predicates about one output than are allowed
+	RuleRows       Rule = "audit.rows"       // more rows released, or more bytes, than the consent has
+	RuleTrust      Rule = "audit.trust"      // what a removed member's key did from the end of trust on; information
 	RuleRedefined  Rule = "audit.redefined"  // an output's meaning, computation or title has changed with this catalog; information
 )
 

@@ -31,11 +31,13 @@ type Inspector struct {
 	secret   sign.Secret // encrypts what is kept; only set with an identity
 	found    func(Finding)
 	clocks   clocks
-	duties   uint64 // number scheduled so far, to keep their keys apart
-	findings uint64 // number so far
-	now      uint64 // network time
-	dated    bool   // only its own time supports the entry under inspection, see knew.go
-	err      error  // error of keeping a finding
+	duties   uint64            // number scheduled so far, to keep their keys apart
+	findings uint64            // number so far
+	now      uint64            // network time
+	dated    bool              // only its own time supports the entry under inspection, see knew.go
+	bundle   uint64            // of deeds
+	deeds    map[string][]byte // of each author in the bundle, see trust.go
+	err      error             // error of keeping a finding
 }
 
 // NewInspector returns an inspector for a replay that has not begun. With an
@@ -64,8 +66,11 @@ func (i *Inspector) Add(e *Entry) error {
 		return err
 	}
 	if e.Kind == ledger.KindGenesis {
-		i.clocks = newClocks(i.replay.roster.Voters())
-		return nil
+		i.clocks = newClocks(i.replay.roster)
+		return i.follow(e)
+	}
+	if e.Changed {
+		i.keepErr(i.follow(e))
 	}
 	stray, err := i.clocks.observe(e, func() (*ledger.State, error) { return ledger.Read(i.replay.state) })
 	if err != nil {
@@ -74,8 +79,15 @@ func (i *Inspector) Add(e *Entry) error {
 	if stray != nil {
 		i.keepFinding(stray.finding())
 	}
+	if e.Changed {
+		i.clocks.follow(i.replay.roster)
+	}
 	if e.Verdict == ledger.Accepted { // a refused statement has no effect
 		i.dated = false
+		i.keepErr(i.deed(e))
+		if e.Changed {
+			i.keepErr(i.trust(e))
+		}
 		i.keepErr(i.accepted(e))
 		if i.dated && !i.clocks.astray[e.Author] {
 			i.report(e.Index, RuleClock, e.Author, "its credential had ended by network time, and counts by the time of its author: dated back, or held back")
@@ -92,6 +104,8 @@ func (i *Inspector) accepted(e *Entry) error {
 		return i.revoke(p)
 	case *ledger.Catalog:
 		return i.publish(e, p)
+	case *ledger.Attest:
+		return i.attest(e)
 	case *ledger.CredentialIssue:
 		return i.issue(e, p)
 	case *ledger.CredentialRevoke:
@@ -133,6 +147,7 @@ func (i *Inspector) fault(e *Entry, rule Rule, g *grant, operator, format string
 func (i *Inspector) unopened(e *Entry, g *grant, refused Rule, err error) error {
 	var refusal *consent.Refusal
 	switch {
+	case g != nil && g.Apart && !g.unsealed():
 	case errors.Is(err, seal.ErrNotForUs) || errors.Is(err, seal.ErrBroken) || errors.Is(err, errNoConsent):
 		i.fault(e, RuleUnopenable, g, "", "the sealed part does not open: %v", err)
 	case errors.As(err, &refusal):
@@ -145,24 +160,32 @@ func (i *Inspector) unopened(e *Entry, g *grant, refused Rule, err error) error 
 	return nil
 }
 
+// among reports whether this auditor is one of those that must be able to open
+// something. Others are blamed for nothing that does not open: an auditor that
+// joined later, or has left, is no reader of all.
+func (i *Inspector) among(readers []ledger.Card) bool {
+	to := i.identity.Recipient()
+	return slices.ContainsFunc(readers, func(c ledger.Card) bool { return bytes.Equal(c.Age, to[:]) })
+}
+
 // grant records a consent and opens it.
 func (i *Inspector) grant(e *Entry, h *consent.Header) error {
 	if i.identity == nil {
 		return nil
 	}
 	g, err := i.unsealGrant(e, h)
+	must, failed := i.mustOpen(e)
+	if failed != nil {
+		return failed
+	}
+	g.Apart = !must
 	if err != nil {
 		if err := i.unopened(e, g, RuleConsent, err); err != nil {
 			return err
 		}
 	}
 	if g.unsealed() {
-		if err := i.shared(e, g); err != nil {
-			return err
-		}
-	}
-	if err == nil {
-		if err := i.shows(e, g); err != nil {
+		if err := i.drawnUp(e, g, err == nil); err != nil {
 			return err
 		}
 	}
@@ -175,11 +198,36 @@ func (i *Inspector) grant(e *Entry, h *consent.Header) error {
 	return i.put(key, g)
 }
 
+// drawnUp inspects by whose roster an opened consent was drawn up, for whom else
+// it opens, and, if it is valid, what it shows of catalogs.
+func (i *Inspector) drawnUp(e *Entry, g *grant, valid bool) error {
+	t := g.Terms
+	if t == nil {
+		var err error
+		if t, err = consent.ReadTerms(g.Body.Terms); err != nil {
+			t = new(consent.Terms) // it has its finding, and is held against the founders
+		}
+	}
+	members, err := i.members(e, t)
+	var refusal *consent.Refusal
+	if errors.As(err, &refusal) {
+		i.fault(e, RuleNotice, g, "", "%s", refusal.Detail)
+		g.Misled = true
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := i.shared(e, g, members.Readers(e.Author)); err != nil || !valid {
+		return err
+	}
+	return i.shows(e, g, members)
+}
+
 // shared checks whether a body that this auditor opened also opens for the
 // other required readers. The bank could check that as well before it carried
 // the body.
-func (i *Inspector) shared(e *Entry, g *grant) error {
-	readers := e.Roster.Readers(e.Author)
+func (i *Inspector) shared(e *Entry, g *grant, readers []ledger.Card) error {
 	to := make([]seal.Recipient, len(readers))
 	for n, c := range readers {
 		to[n] = seal.Recipient(c.Age)
@@ -228,6 +276,9 @@ func (i *Inspector) issue(e *Entry, p *ledger.CredentialIssue) error {
 		return nil
 	}
 	c, err := i.unsealCredential(e, p)
+	if errors.Is(err, seal.ErrNotForUs) && !i.among(e.Roster.With(ledger.Auditor)) {
+		return nil
+	}
 	if err != nil {
 		return i.unopened(e, nil, RuleCredential, err)
 	}
@@ -240,7 +291,11 @@ func (i *Inspector) issue(e *Entry, p *ledger.CredentialIssue) error {
 	}
 	live := holders{[]holder{h}}
 	for _, other := range old.Live {
-		if other.To < today {
+		void, err := i.void(other.Digest)
+		if err != nil {
+			return err
+		}
+		if other.To < today || void {
 			i.drop(issuedKey(other.Digest))
 			continue
 		}
@@ -255,6 +310,17 @@ func (i *Inspector) issue(e *Entry, p *ledger.CredentialIssue) error {
 		return err
 	}
 	return i.put(issuedKey(h.Digest), issued{key})
+}
+
+// void reports whether a credential is void because its registrar was removed. It
+// is no key of its enterprise then.
+func (i *Inspector) void(digest []byte) (bool, error) {
+	c, err := ledger.LookupCredential(i.replay.View(), digest)
+	if err != nil || c == nil {
+		return false, err
+	}
+	since, err := ledger.VoidSince(i.replay.View(), c)
+	return since != 0, err
 }
 
 // twoKeys names the registrar that vouched for a second key of an enterprise,

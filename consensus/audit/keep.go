@@ -162,6 +162,7 @@ const (
 	dutyUnreceived            // nothing more can follow a query
 	dutyRevocation            // the log has had time to receive a revocation
 	dutyGrant                 // nobody needs a consent any longer
+	dutySearches              // predicates may no longer count
 )
 
 // later schedules work. Work due at one time is done in the order in which it
@@ -190,9 +191,12 @@ func (i *Inspector) run() error {
 }
 
 func (i *Inspector) do(t *duty) error {
-	if t.Kind == dutyGrant {
+	switch t.Kind {
+	case dutyGrant:
 		i.drop(t.Key)
 		return nil
+	case dutySearches:
+		return i.forget(t.Key)
 	}
 	q, err := i.kept(t.Key)
 	if err != nil || q == nil {

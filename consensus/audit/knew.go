@@ -26,17 +26,31 @@ func (i *Inspector) lean(e *Entry) { i.dated = i.dated || signed(e)+maxStray < e
 
 // standing returns a credential on which an entry is based. It returns nil if
 // the log never had the credential, or if the credential had been revoked for
-// so long when the author signed that the author knew.
+// so long when the author signed that the author knew. Credentials that are void
+// with their registrar count as revoked by its removal.
 func (i *Inspector) standing(e *Entry, digest []byte) (*ledger.Credential, error) {
 	record, err := ledger.LookupCredential(i.replay.View(), digest)
-	if err != nil || record == nil || record.Revoked == 0 {
+	if err != nil || record == nil {
 		return record, err
 	}
-	end, err := fetch[revoked](i, revokedKey(digest))
-	if err != nil || signed(e) > end.Time+maxStray {
+	end, err := ledger.VoidSince(i.replay.View(), record)
+	if err != nil {
 		return nil, err
 	}
-	if e.Time > end.Time+maxStray {
+	if record.Revoked != 0 {
+		r, err := fetch[revoked](i, revokedKey(digest))
+		if err != nil {
+			return nil, err
+		}
+		if end == 0 || r.Time < end {
+			end = r.Time
+		}
+	}
+	switch {
+	case end == 0:
+	case signed(e) > end+maxStray:
+		return nil, nil
+	case e.Time > end+maxStray:
 		i.lean(e)
 	}
 	return record, nil

@@ -87,6 +87,8 @@ type grant struct {
 	Body    *consent.Body   `cbor:"3,keyasint,omitempty"` // nil if it could not be opened
 	Terms   *consent.Terms  `cbor:"4,keyasint,omitempty"` // nil if the body is not valid
 	Revoked bool            `cbor:"5,keyasint"`
+	Misled  bool            `cbor:"6,keyasint,omitempty"` // the body shows another catalog than the agencies'
+	Apart   bool            `cbor:"7,keyasint,omitempty"` // this auditor is none of those that must be able to open the body
 }
 
 func (g *grant) agreed() *consent.Terms {

@@ -92,6 +92,9 @@ func (i *Inspector) sections(e *Entry, p *ledger.QueryOpen, q *query, sections [
 		return err
 	}
 	q.Opened = true
+	if len(sections) > 1 && slices.ContainsFunc(sections, func(s consent.Section) bool { return s.Rows() != nil }) {
+		i.fault(e, RuleSection, q.grant, q.Operator, "a query for rows asks for something else too")
+	}
 	for n := range sections {
 		s := &sections[n]
 		switch {
@@ -106,8 +109,12 @@ func (i *Inspector) sections(e *Entry, p *ledger.QueryOpen, q *query, sections [
 			continue
 		}
 		q.Sections = append(q.Sections, *s)
+		i.undeclared(e, q, s)
 		if r := q.grant.covers(s, at); r != nil {
 			i.fault(e, RuleCovers, q.grant, q.Operator, "asked of %s outside the consent: %s", s.Agency, r)
+		}
+		if consent.ValidText(q.Operator) && !bytes.Equal(s.Operator, consent.OperatorTag(e.Author, s.Agency, q.Operator)) {
+			i.fault(e, RuleOperator, q.grant, q.Operator, "the query tells %s of another operator", s.Agency)
 		}
 	}
 	return nil
@@ -144,17 +151,23 @@ func (i *Inspector) receipt(e *Entry, p *ledger.Receipt) error {
 // unanswered reports the agencies that were to be asked and had not answered
 // when the deadline passed. No log can determine whether the bank's ask reached
 // them or was valid, so it is nobody's fault. After a consent has been revoked
-// or has ended, nobody may answer.
+// or has ended, nobody may answer. Neither may an agency that has left or lost
+// the role, and nobody answers a bank that has.
 func (i *Inspector) unanswered(q *query) {
 	today := consent.DayOf(i.now, i.replay.genesis.Offset)
-	if q.grant == nil || q.grant.Revoked || q.grant.Header.Bounds.NotAfter < today {
+	if q.grant == nil || q.grant.Revoked || q.grant.Header.Bounds.NotAfter < today || !i.is(q.Bank, ledger.Bank) {
 		return
 	}
 	for _, s := range q.Sections {
-		if !slices.ContainsFunc(q.Answers, func(a answer) bool { return a.Agency == s.Agency }) {
+		if i.is(s.Agency, ledger.Agency) && !slices.ContainsFunc(q.Answers, func(a answer) bool { return a.Agency == s.Agency }) {
 			i.keepFinding(Finding{Index: q.Index, Rule: RuleUnanswered, Info: true, Member: s.Agency, Detail: "to be asked by this query, and neither released nor refused by its deadline"})
 		}
 	}
+}
+
+// is reports whether a name is that of a member with a role now.
+func (i *Inspector) is(name, role string) bool {
+	return i.replay.roster.Is(name, role, consent.DayOf(i.now, i.replay.genesis.Offset))
 }
 
 // unreceived reports fragments that the bank never acknowledged. If the bank
@@ -171,6 +184,9 @@ func (i *Inspector) unreceived(q *query) {
 			i.keepFinding(Finding{Index: a.Index, Rule: RuleCopied, Info: true, Member: a.Agency,
 				Detail: fmt.Sprintf("released under the digest of entry %d, which the bank acknowledged as %s's: no two agencies' fragments are the same", q.Answers[n].Index, q.Answers[n].Agency)})
 			continue
+		}
+		if !i.is(q.Bank, ledger.Bank) {
+			continue // it may acknowledge nothing any more
 		}
 		i.keepFinding(Finding{Index: a.Index, Rule: RuleUnreceived, Info: true, Member: q.Bank, Detail: "released, and never acknowledged by the bank"})
 	}

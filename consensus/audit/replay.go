@@ -31,6 +31,7 @@ type Entry struct {
 	Author    string            // member that signed it; empty for genesis, which all founders sign
 	Roster    *ledger.Roster    // roster by which it was judged; nil for genesis
 	Statement *ledger.Statement // its statement; for genesis, see [Replayer.Genesis]
+	Changed   bool              // it has changed the roster or the purposes for the entries after it
 }
 
 // Replayer recomputes a log entry by entry, beginning with genesis.
@@ -98,8 +99,12 @@ func (r *Replayer) Add(leaf []byte) (*Entry, error) {
 	if answer.Kind == ledger.KindGenesis {
 		return out, r.recordGenesis(e.Statement)
 	}
-	out.Statement, out.Author = s, r.roster.Author(s.KeyID).Member
-	return out, nil
+	out.Statement, out.Author, out.Changed = s, r.roster.Author(s.KeyID).Member, answer.Changed
+	if answer.Changed {
+		r.roster, err = r.roster.Next(r.state, r.tree.Size(), answer.Touched)
+		r.ahead.signers = nil // to be read again
+	}
+	return out, err
 }
 
 // outdated returns the error for a genesis with the rules of an earlier
@@ -116,7 +121,7 @@ func (r *Replayer) decide(x sight) (s *ledger.Statement, answer ledger.Answer, c
 	if s = x.statement; s == nil {
 		// The author is no member, or was none yet when the entry was expected.
 		r.ahead.signers = nil
-		if s, answer, err = ledger.Verify(r.state, x.entry.Statement); err != nil || answer.Verdict != "" {
+		if s, answer, err = ledger.Verify(r.state, x.entry.Statement, nil); err != nil || answer.Verdict != "" {
 			return nil, answer, nil, err
 		}
 	}
@@ -153,7 +158,7 @@ func (r *Replayer) Summary() *Summary {
 // at returns the moment of a decision about an entry just added.
 func (r *Replayer) at(e *Entry) (at consent.At, err error) {
 	at.Day = consent.DayOf(e.Time, r.genesis.Offset)
-	at.Purposes, err = ledger.Purposes(r.state)
+	at.Purposes, err = ledger.PurposesAt(r.state, e.Index)
 	return at, err
 }
 

@@ -27,7 +27,7 @@ func golden(t testing.TB) [][]byte {
 	return entries
 }
 
-const goldenRoot = "86r9j8UxxSIG7LGVUvcoazHbzyMMZpu2G0tATrpH7eo="
+const goldenRoot = "lVg9TcczFvCCQO57LDeq3KTAkzJvRBlDBe1nIFj8878="
 
 func seq(leaves [][]byte) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {

@@ -81,13 +81,13 @@ type asked struct {
 // NewReporter returns a reporter for an inspector that has not begun. It counts
 // the queries of the months from and to and of all months between them.
 func NewReporter(i *Inspector, from, to Month) *Reporter {
-	return &Reporter{inspector: i, from: from, to: to, tallies: map[tallyKey]*Tally{}, asked: map[string]*asked{}}
+	return &Reporter{inspector: i, from: from, to: to, tallies: map[tallyKey]*Tally{}, asked: map[string]*asked{}, purposes: map[string]bool{}}
 }
 
 // Add counts the entry that the inspector has just added.
 func (r *Reporter) Add(e *Entry) error {
 	r.due.run(e.Time)
-	if e.Kind == ledger.KindGenesis {
+	if e.Kind == ledger.KindGenesis || e.Changed {
 		return r.learnPurposes()
 	}
 	switch p := e.Statement.Payload.(type) {
@@ -101,9 +101,8 @@ func (r *Reporter) Add(e *Entry) error {
 	return nil
 }
 
-// learnPurposes learns the purposes of the network.
+// learnPurposes learns the purposes of the network, in addition to earlier ones.
 func (r *Reporter) learnPurposes() error {
-	r.purposes = map[string]bool{}
 	list, err := ledger.Purposes(r.inspector.replay.View())
 	for _, p := range list {
 		r.purposes[p.Code] = true

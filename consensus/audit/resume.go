@@ -18,7 +18,7 @@ import (
 // state does not match its mark. Start again with an empty store.
 var ErrNotResumable = errors.New("an earlier run cannot be continued")
 
-const markVersion = 8
+const markVersion = 10
 
 // mark is the part of a replay and its inspector that is not in their store.
 type mark struct {
@@ -137,7 +137,7 @@ func (r *Replayer) Resume(kept []byte, l *Log, i *Inspector) error {
 		r.summary.Verdicts[ledger.Verdict(c.Word)] = int(c.N)
 	}
 	i.duties, i.findings, i.now = m.Duties, m.Findings, m.Time
-	i.clocks = newClocks(r.roster.Voters())
+	i.clocks = newClocks(r.roster)
 	i.clocks.restore(m)
 	return nil
 }

@@ -2,6 +2,7 @@ package consent
 
 import (
 	"bytes"
+	"math"
 
 	"atoll/crypto/sign"
 )
@@ -17,11 +18,15 @@ type Ask struct {
 	Slice      Slice   `cbor:"5,keyasint"`
 	Section    Section `cbor:"6,keyasint"`
 	Key        []byte  `cbor:"7,keyasint"` // K_agency
+
+	// From is the byte of the answer from which the bank wants it: before that, it
+	// has the bytes from an earlier ask of the same query.
+	From uint64 `cbor:"8,keyasint,omitempty"`
 }
 
 // Check reports whether the ask is well-formed, looked at by itself.
 func (a *Ask) Check() error {
-	if len(a.Query) != 16 || len(a.Consent) != len(ID{}) || len(a.Key) != len(sign.Secret{}) {
+	if len(a.Query) != 16 || len(a.Consent) != len(ID{}) || len(a.Key) != len(sign.Secret{}) || a.From > math.MaxInt64 {
 		return malformed("ask: field length")
 	}
 	if err := a.Slice.Check(); err != nil {

@@ -23,9 +23,10 @@ type Draft struct {
 	MaxAlerts uint32    `cbor:"9,keyasint"`
 	DataLife  uint32    `cbor:"10,keyasint"` // days
 	Language  string    `cbor:"11,keyasint"`
-	Offers    []Offer   `cbor:"12,keyasint"` // ascending by agency, see [Notice]
-	Name      string    `cbor:"13,keyasint"` // of the enterprise
-	Date      Day       `cbor:"14,keyasint"` // when the bank drew it up
+	Offers    []Offer   `cbor:"12,keyasint"`           // ascending by agency, see [Notice]
+	Name      string    `cbor:"13,keyasint"`           // of the enterprise
+	Date      Day       `cbor:"14,keyasint"`           // when the bank drew it up
+	Roster    uint64    `cbor:"15,keyasint,omitempty"` // entry that attests the members; 0: they are the founders
 }
 
 // Offer is what one agency may be asked.
@@ -51,7 +52,7 @@ func DraftOf(t *Terms, slices []Slice) Draft {
 	b := &t.Bounds
 	d := Draft{
 		Subject: t.Subject, Bank: b.Bank, Purpose: t.Purpose, Product: t.Product, NotBefore: b.NotBefore, NotAfter: b.NotAfter,
-		MaxUses: b.MaxUses, Frequency: b.Frequency, MaxAlerts: b.MaxAlerts, DataLife: t.DataLife, Language: t.Language, Name: t.Name, Date: t.Date,
+		MaxUses: b.MaxUses, Frequency: b.Frequency, MaxAlerts: b.MaxAlerts, DataLife: t.DataLife, Language: t.Language, Name: t.Name, Date: t.Date, Roster: t.Roster,
 	}
 	d.Offers = Offers(slices)
 	return d
@@ -102,7 +103,7 @@ func Compose(d Draft, notice string, keys Keyring, n uint64, credential []byte, 
 	k := sign.Secret(salts.next())
 	terms := Terms{
 		Blind: salts.next(), Bounds: bounds, Subject: d.Subject, Purpose: d.Purpose, Product: d.Product,
-		DataLife: d.DataLife, Language: d.Language, Notice: NoticeDigest(notice), Name: d.Name, Date: d.Date,
+		DataLife: d.DataLife, Language: d.Language, Notice: NoticeDigest(notice), Name: d.Name, Date: d.Date, Roster: d.Roster,
 	}
 	c.Body = Body{K: k[:], Credential: credential}
 	for _, o := range d.Offers {

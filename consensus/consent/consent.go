@@ -18,6 +18,7 @@ package consent
 import (
 	"fmt"
 	"regexp"
+	"sync"
 	"time"
 
 	"atoll/crypto/sign"
@@ -96,13 +97,13 @@ func Zone(offset int16) *time.Location {
 // ID names a consent: the KeyID of its consent key.
 type ID = sign.KeyID
 
-var memberName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,30}[a-z0-9]$`)
-var itemName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
+var memberName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z][a-z0-9-]{0,30}[a-z0-9]$`) })
+var itemName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`) })
 
 // ValidMember reports whether name is valid as a member's name: 2 to 32
 // characters of a-z, 0-9 and "-".
-func ValidMember(name string) bool { return memberName.MatchString(name) }
+func ValidMember(name string) bool { return memberName().MatchString(name) }
 
 // ValidItem reports whether name is valid for a dataset, output or purpose: up
 // to 64 characters of a-z, 0-9 and "_".
-func ValidItem(name string) bool { return itemName.MatchString(name) }
+func ValidItem(name string) bool { return itemName().MatchString(name) }

@@ -125,7 +125,7 @@ func (s *story) open(raw []byte) (h Header) {
 // query.
 func (s *story) asking(agency string, query []byte, wants ...Want) Ask {
 	s.t.Helper()
-	section := Section{Salt: s.salt(), Query: query, Agency: agency, Wants: wants}
+	section := Section{Salt: s.salt(), Query: query, Agency: agency, Wants: wants, Operator: OperatorTag("bank-a", agency, "Wang")}
 	list, err := SlotList([]Section{section}, s.body.Secret(), s.header.Bounds.ConsentID(), s.random)
 	s.check(err)
 	s.logged = Logged{

@@ -18,7 +18,7 @@ func TestListsTellNoNumber(t *testing.T) {
 			agency := fmt.Sprintf("agency-%02d", i)
 			item := Item{Dataset: "vat", Output: "sales", Disclosure: Band, Months: 12}
 			s.draft.Offers = append(s.draft.Offers, Offer{Agency: agency, Items: []Item{item}})
-			sections = append(sections, Section{Salt: s.salt(), Query: make([]byte, 16), Agency: agency, Wants: []Want{{Item: item}}})
+			sections = append(sections, Section{Salt: s.salt(), Query: make([]byte, 16), Agency: agency, Wants: []Want{{Item: item}}, Operator: OperatorTag("bank-a", agency, "Wang")})
 		}
 		s.body = s.compose(0).Body
 		if got := len(s.terms().Slices); got != want {

@@ -268,7 +268,15 @@ var handmade = []forgery{
 	}},
 	{"section: nothing wanted", "", Mismatch, "", func(s *story) { s.relogRaw(func(q *Section) { q.Wants = nil }) }},
 	{"section: a window without end", "", Mismatch, "", func(s *story) { s.relogRaw(func(q *Section) { q.Wants[0].Item.Months = MaxMonths + 1 }) }},
-	{"section: a disclosure nobody knows", "", Mismatch, "", func(s *story) { s.relogRaw(func(q *Section) { q.Wants[0].Item.Disclosure = Count + 1 }) }},
+	{"section: a disclosure nobody knows", "", Mismatch, "", func(s *story) { s.relogRaw(func(q *Section) { q.Wants[0].Item.Disclosure = Rows + 1 }) }},
+	{"section: rows beside something else", "", Mismatch, "", func(s *story) {
+		s.relogRaw(func(q *Section) {
+			q.Wants = append(q.Wants, Want{Item: Item{Dataset: "zzz", Output: "rows", Disclosure: Rows}})
+		})
+	}},
+	{"wants the rows of what goes by band", "", NotCovered, NotCovered, func(s *story) {
+		s.relog(func(q *Section) { q.Wants = q.Wants[:1]; q.Wants[0].Item.Disclosure = Rows })
+	}},
 
 	// Outside the slice, but honestly logged.
 	{"wants an output not granted", "", NotCovered, NotCovered, func(s *story) { s.relog(func(q *Section) { q.Wants[0].Item.Output = "margin" }) }},

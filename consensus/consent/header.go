@@ -22,6 +22,7 @@ const (
 	labelSection    = "atoll/v1/query/section"
 	labelSlot       = "atoll/v1/query/slot"
 	labelToken      = "atoll/v1/query/token"
+	labelOperator   = "atoll/v1/query/operator"
 	labelCredential = "atoll/v1/credential"
 	labelAgencyKey  = "atoll/v1/consent/agency-key"
 	labelCommitment = "atoll/v1/consent/agency-key-commitment"

@@ -53,10 +53,47 @@ type Sense struct {
 	Disclosures []Disclosure // ascending
 	Bands       []string     // cut points as written
 	Number      uint64       // raised by the author when the computation measures something else
+	More        More
+}
+
+// brief is the encoding of a sense without More. Outputs had that form before
+// there was anything more, and their consents go on.
+type brief struct {
+	_           struct{} `cbor:",toarray"`
+	Dataset     string
+	Output      string
+	Type        string
+	Unit        string
+	Months      uint32
+	Disclosures []Disclosure
+	Bands       []string
+	Number      uint64
 }
 
 // Digest returns the digest that a leaf has as its Meaning.
-func (s *Sense) Digest() ([]byte, error) { return digestOf(labelMeaning, s) }
+func (s *Sense) Digest() ([]byte, error) {
+	if s.More.empty() {
+		return digestOf(labelMeaning, brief{
+			Dataset: s.Dataset, Output: s.Output, Type: s.Type, Unit: s.Unit, Months: s.Months, Disclosures: s.Disclosures, Bands: s.Bands, Number: s.Number,
+		})
+	}
+	return digestOf(labelMeaning, s)
+}
+
+// Shows reports whether a notice says more of the output than its title and how
+// it is disclosed. Its sense is then shown, see [Shown].
+func (s *Sense) Shows() bool { return !s.More.empty() }
+
+// check reports whether a sense is one that has to be shown, and can be.
+func (s *Sense) check() error {
+	if s.More.empty() || s.Unit != "" && !ValidText(s.Unit) {
+		return malformed("sense: it has nothing to show, or its unit cannot be shown")
+	}
+	if (s.More.Table != nil) != (s.Type == TableType) || s.More.Table != nil && (s.Unit != "" || len(s.More.Ops) > 0 || s.More.MinGroup > 0) {
+		return malformed("sense: a table has no type of a value, no unit, no points and no persons")
+	}
+	return s.More.check()
+}
 
 // DefinitionDigest returns the digest that a leaf has as its Definition: over
 // the digest of its meaning and all that the catalog's author wrote about the

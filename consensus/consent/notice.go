@@ -18,12 +18,17 @@ const (
 // shown.
 type Titles func(name string) string
 
+// Senses returns the sense of an output ("agency/dataset.output") of which a
+// notice says more than its title, or nil.
+type Senses func(name string) *Sense
+
 // Words are what a notice needs beside its draft. Whoever renders the notice
 // takes them from the genesis and the catalogs on the log, not from the bank.
 type Words struct {
 	Network string  // its name
 	Members []Party // ascending by name
 	Titles  Titles  // of purposes, datasets and outputs
+	Senses  Senses  // of outputs; nil: none has more than its title
 }
 
 // Party is a member as a notice names it.
@@ -185,6 +190,14 @@ func (n *notice) item(agency string, i Item) string {
 	detail := n.disclosures[i.Disclosure]
 	if i.Months > 0 {
 		detail += n.window(i.Months)
+	}
+	if n.words.Senses != nil {
+		if s := n.words.Senses(output); s != nil {
+			if err := s.check(); err != nil && n.err == nil {
+				n.err = err
+			}
+			detail += n.told(s, i.Disclosure)
+		}
 	}
 	return fmt.Sprintf(n.output, n.title(dataset, i.Dataset), n.title(output, i.Output), detail)
 }

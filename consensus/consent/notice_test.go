@@ -30,10 +30,51 @@ type noticeVector struct {
 	Network string            `json:"network"`
 	Members []Party           `json:"members"`
 	Titles  map[string]string `json:"titles"`
+	Senses  map[string]sensed `json:"senses,omitempty"`
 	Draft   []byte            `json:"draft"` // its one encoding, or bytes that are not a draft
 	Notice  string            `json:"notice,omitempty"`
 	Digest  string            `json:"digest,omitempty"`
 	Refused bool              `json:"refused,omitempty"`
+}
+
+// sensed is the part of an output's sense that a notice says.
+type sensed struct {
+	Unit     string   `json:"unit"`
+	Ops      []Op     `json:"ops"`
+	Points   []string `json:"points"`
+	MinGroup uint32   `json:"min_group"`
+	Table    *table   `json:"table,omitempty"`
+}
+
+// table is a [Table] in a vector.
+type table struct {
+	Columns   []column `json:"columns"`
+	Order     []string `json:"order"`
+	MostRows  uint64   `json:"most_rows"`
+	MostBytes uint64   `json:"most_bytes"`
+}
+
+type column struct {
+	Name    string `json:"name"`
+	Type    string `json:"type"`
+	Unit    string `json:"unit"`
+	Chinese string `json:"zh"`
+	English string `json:"en"`
+}
+
+func (v *noticeVector) sense(name string) *Sense {
+	s, ok := v.Senses[name]
+	if !ok {
+		return nil
+	}
+	sense := &Sense{Unit: s.Unit, More: More{Ops: s.Ops, Points: s.Points, MinGroup: s.MinGroup}}
+	if t := s.Table; t != nil {
+		sense.Type, sense.More.Table = TableType, &Table{Order: t.Order, MostRows: t.MostRows, MostBytes: t.MostBytes}
+		for _, c := range t.Columns {
+			sense.More.Table.Columns = append(sense.More.Table.Columns, Column{Name: c.Name, Type: c.Type, Unit: c.Unit, Chinese: c.Chinese, English: c.English})
+		}
+	}
+	return sense
 }
 
 func (v *noticeVector) render() (string, error) {
@@ -41,7 +82,7 @@ func (v *noticeVector) render() (string, error) {
 	if err := sign.Unmarshal(v.Draft, &d); err != nil {
 		return "", err
 	}
-	return Notice(d, Words{Network: v.Network, Members: v.Members, Titles: func(name string) string { return v.Titles[name] }})
+	return Notice(d, Words{Network: v.Network, Members: v.Members, Titles: func(name string) string { return v.Titles[name] }, Senses: v.sense})
 }
 
 // noticeCase is one case of the vectors, as a change to an ordinary one.
@@ -129,6 +170,35 @@ var shownCases = []noticeCase{
 		d.Product, d.Name = "100 %d {{.Name}} $& $1 <b> \\n", "A & B %s “C” $$ 'D'"
 		v.Titles["tax/vat.sales"] = "%[1]s $` {name} \u3000 销售额"
 	}},
+	{"one point to ask", func(_ *Draft, v *noticeVector) {
+		v.Senses = map[string]sensed{"tax/vat.sales": {Unit: "CNY", Ops: []Op{AtLeast}, Points: []string{"500000"}}}
+	}},
+	{"points to ask, every operator", func(_ *Draft, v *noticeVector) {
+		v.Senses = map[string]sensed{"tax/vat.sales": {Unit: "CNY", Ops: []Op{Less, AtMost, AtLeast, Above}, Points: []string{"-1", "0", "0.25", "1000000"}}}
+	}},
+	{"texts to ask, without a unit", func(_ *Draft, v *noticeVector) {
+		v.Senses = map[string]sensed{"tax/vat.sales": {Ops: []Op{Equal}, Points: []string{"A级", "%s {} $&"}}}
+	}},
+	{"nothing of few persons", func(_ *Draft, v *noticeVector) {
+		v.Senses = map[string]sensed{"court/cases.open": {MinGroup: 5}, "tax/vat.sales": {Unit: "CNY", Ops: []Op{AtLeast}, Points: []string{"1", "2"}, MinGroup: 1000}}
+	}},
+	{"points of an output that is not asked to be verified", func(_ *Draft, v *noticeVector) {
+		v.Senses = map[string]sensed{"tax/vat.growth": {Unit: "ratio", Ops: []Op{AtLeast}, Points: []string{"0"}}}
+	}},
+	{"rows", func(d *Draft, v *noticeVector) {
+		d.Offers[0].Items[0].Disclosure = Rows
+		v.Senses = map[string]sensed{"court/cases.open": {Table: &table{
+			Columns: []column{{"filed", "date", "", "立案日期", "day of filing"}, {"amount", "decimal", "CNY", "标的额", "amount $& {}"}},
+			Order:   []string{"amount", "filed"}, MostRows: 100_000, MostBytes: 1 << 26,
+		}}}
+	}},
+	{"rows and their count, of some months", func(d *Draft, v *noticeVector) {
+		d.Offers[2].Items[1] = Item{Dataset: "vat", Output: "invoices", Disclosure: Count, Months: 36}
+		d.Offers[2].Items[2] = Item{Dataset: "vat", Output: "invoices", Disclosure: Rows, Months: 1}
+		v.Senses = map[string]sensed{"tax/vat.invoices": {Table: &table{
+			Columns: []column{{"issued", "date", "", "开票日期", "issue date"}}, Order: []string{"issued"}, MostRows: 1, MostBytes: 1,
+		}}}
+	}},
 	{"texts of 200 bytes", func(d *Draft, v *noticeVector) {
 		d.Product, d.Name = strings.Repeat("贷", 66)+"xy", strings.Repeat("n", 200)
 		v.Titles["tax/vat"] = strings.Repeat("𠀀", 50)
@@ -160,7 +230,7 @@ var unshownCases = []noticeCase{
 	{"an item twice", func(d *Draft, _ *noticeVector) { d.Offers[2].Items[2] = d.Offers[2].Items[1] }},
 	{"121 months", func(d *Draft, _ *noticeVector) { d.Offers[2].Items[0].Months = 121 }},
 	{"no disclosure", func(d *Draft, _ *noticeVector) { d.Offers[0].Items[0].Disclosure = 0 }},
-	{"a fifth disclosure", func(d *Draft, _ *noticeVector) { d.Offers[0].Items[0].Disclosure = 5 }},
+	{"a sixth disclosure", func(d *Draft, _ *noticeVector) { d.Offers[0].Items[0].Disclosure = 6 }},
 	{"an output that is no item", func(d *Draft, _ *noticeVector) { d.Offers[0].Items[0].Output = "open cases" }},
 	{"65 agencies", func(d *Draft, _ *noticeVector) {
 		items := d.Offers[0].Items
@@ -173,6 +243,20 @@ var unshownCases = []noticeCase{
 	{"a title with a mark that nobody sees", func(_ *Draft, v *noticeVector) { v.Titles["tax/vat.sales"] = "sal\u200bes" }},
 	{"a purpose called nothing that can be seen", func(_ *Draft, v *noticeVector) { v.Titles["pre_loan"] = "\u3164" }},
 	{"a member whose title cannot be shown", func(_ *Draft, v *noticeVector) { v.Members[0].Title = "\u200f" }},
+	{"a point of two lines", func(_ *Draft, v *noticeVector) {
+		v.Senses = map[string]sensed{"tax/vat.sales": {Ops: []Op{Equal}, Points: []string{"A\nB"}}}
+	}},
+	{"a unit that cannot be shown", func(_ *Draft, v *noticeVector) {
+		v.Senses = map[string]sensed{"tax/vat.sales": {Unit: "\u202e", Ops: []Op{AtLeast}, Points: []string{"1"}}}
+	}},
+	{"a column whose title cannot be shown", func(d *Draft, v *noticeVector) {
+		d.Offers[0].Items[0].Disclosure = Rows
+		v.Senses = map[string]sensed{"court/cases.open": {Table: &table{Columns: []column{{"filed", "date", "", "立案\n日期", "day\nof filing"}}, Order: []string{"filed"}, MostRows: 1, MostBytes: 1}}}
+	}},
+	{"a table in the order of what it does not show", func(d *Draft, v *noticeVector) {
+		d.Offers[0].Items[0].Disclosure = Rows
+		v.Senses = map[string]sensed{"court/cases.open": {Table: &table{Columns: []column{{"filed", "date", "", "立案日期", "day of filing"}}, Order: []string{"amount"}, MostRows: 1, MostBytes: 1}}}
+	}},
 	{"an address of two lines", func(_ *Draft, v *noticeVector) { v.Members[1].URLs[0] += "\n" }},
 	{"a network whose name cannot be shown", func(_ *Draft, v *noticeVector) { v.Network = "\u0000" }},
 }

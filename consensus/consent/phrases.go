@@ -6,19 +6,22 @@ import "strconv"
 // sentences. Their digest is signed, so any change here is a change of the
 // format.
 type phrases struct {
+	language                                                   string
 	heading, subject, bank, purpose, product, date, valid      string
 	uses, usesDaily, usesWithin, alerts, kept, score           string
 	asked, agency, bullet, output, explained, nothingElse, log string
 	revoke, members, addresses, noAddress, address, lost       string
-	comma                                                      string
+	comma, or, points, group, table                            string
+	ops                                                        map[Op]string
 	schemes                                                    map[string]string
-	disclosures                                                [5]string
+	disclosures                                                [6]string
 	days, window                                               func(n uint32) string
 }
 
 var languages = map[string]*phrases{Chinese: &chinese, English: &english}
 
 var chinese = phrases{
+	language:   Chinese,
 	heading:    "企业数据授权书",
 	subject:    "授权企业：%s（%s %s）",
 	bank:       "被授权银行：%s",
@@ -47,13 +50,19 @@ var chinese = phrases{
 	address:     "· %s：%s",
 	lost:        "密钥遗失的，请向登记机关（%s）申请吊销主体凭证，本授权即不再有效。",
 	comma:       "、",
+	or:          "或",
+	points:      "；只问是否%s下列各值之一：%s；任意 %[4]d 天内，最多答复同一银行 %[3]d 个不同的条件",
+	group:       "；所涉人数不足 %d 人的，不提供",
+	table:       "；逐条给出每条记录的下列各栏：%s；依次按%s排列；最多 %d 条、%d 字节；日志可见数据量的大概",
+	ops:         map[Op]string{Less: "低于", AtMost: "不高于", AtLeast: "不低于", Above: "高于", Equal: "等于"},
 	schemes:     map[string]string{"uscc": "统一社会信用代码", "lei": "法人机构识别编码"},
-	disclosures: [5]string{Value: "原值", Band: "区间", Verify: "是否", Count: "条数"},
+	disclosures: [6]string{Value: "原值", Band: "区间", Verify: "是否", Count: "条数", Rows: "明细"},
 	days:        func(n uint32) string { return number(n) + " 天" },
 	window:      func(n uint32) string { return "，近 " + number(n) + " 个月" },
 }
 
 var english = phrases{
+	language:   English,
 	heading:    "Consent to share enterprise data",
 	subject:    "Enterprise: %s (%s %s)",
 	bank:       "Bank: %s",
@@ -82,8 +91,13 @@ Last N months: the newest N months that are over, with their data due, on the da
 	address:     "- %s: %s",
 	lost:        "If the key is lost, ask the registrar (%s) to revoke the enterprise's credential; this consent is then void.",
 	comma:       ", ",
+	or:          " or ",
+	points:      "; only whether it is %s one of these: %s; in any %[4]d days one bank gets at most %[3]d different conditions answered",
+	group:       "; nothing where fewer than %d persons are behind it",
+	table:       "; of each record these columns: %s; in the order of %s; at most %d records and %d bytes; about how much it is can be seen on the log",
+	ops:         map[Op]string{Less: "below", AtMost: "at most", AtLeast: "at least", Above: "above", Equal: "equal to"},
 	schemes:     map[string]string{"uscc": "unified social credit code", "lei": "legal entity identifier"},
-	disclosures: [5]string{Value: "in full", Band: "band", Verify: "yes or no", Count: "count"},
+	disclosures: [6]string{Value: "in full", Band: "band", Verify: "yes or no", Count: "count", Rows: "record by record"},
 	days:        func(n uint32) string { return plural(n, "day") },
 	window:      func(n uint32) string { return ", last " + plural(n, "month") },
 }

@@ -2,6 +2,7 @@ package consent
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 
 	"atoll/crypto/sign"
@@ -22,6 +23,10 @@ type Shown struct {
 	Size    uint64   `cbor:"4,keyasint"` // number of leaves in the catalog's tree
 	Outputs []Output `cbor:"5,keyasint"` // ascending
 	Proof   [][]byte `cbor:"6,keyasint"` // hashes of the subtrees without these outputs, see [tlog.ProveSubset]
+
+	// Senses are those of the shown outputs that have [More], ascending. Each has
+	// the digest that its leaf has as its meaning.
+	Senses []Sense `cbor:"7,keyasint,omitempty"`
 }
 
 // Output is a leaf and its place in the tree.
@@ -95,7 +100,38 @@ func (s *Shown) Check() error {
 			return malformed("catalog: proof")
 		}
 	}
+	return s.checkSenses()
+}
+
+// checkSenses reports whether each sense is that of a shown output.
+func (s *Shown) checkSenses() error {
+	for i := range s.Senses {
+		x := &s.Senses[i]
+		if err := x.check(); err != nil {
+			return err
+		}
+		leaf := s.Leaf(x.Dataset, x.Output)
+		if i > 0 && compareSenses(&s.Senses[i-1], x) >= 0 || leaf == nil {
+			return malformed("catalog: senses are not ascending, or not of shown outputs")
+		}
+		if d, err := x.Digest(); err != nil || !bytes.Equal(d, leaf.Meaning) {
+			return malformed("catalog: %s.%s is shown with another meaning than it has", x.Dataset, x.Output)
+		}
+	}
 	return nil
+}
+
+func compareSenses(a, b *Sense) int {
+	return cmp.Or(cmp.Compare(a.Dataset, b.Dataset), cmp.Compare(a.Output, b.Output))
+}
+
+// Sense returns what is shown of an output beyond its leaf, or nil.
+func (s *Shown) Sense(dataset, output string) *Sense {
+	i := slices.IndexFunc(s.Senses, func(x Sense) bool { return x.Dataset == dataset && x.Output == output })
+	if i < 0 {
+		return nil
+	}
+	return &s.Senses[i]
 }
 
 // Under reports whether the shown outputs are in the catalog with this root: it
@@ -161,6 +197,10 @@ func CheckShown(shown []Shown, offers []Offer) error {
 				return refuse(BadCatalog, "%s.%s of %s is not shown", item.Dataset, item.Output, o.Agency)
 			case leaf != nil && item.Meaning != leaf.Short():
 				return refuse(BadCatalog, "%s.%s of %s means something else than the consent says", item.Dataset, item.Output, o.Agency)
+			case leaf != nil && item.Disclosure == Verify && !s.asks(item):
+				return refuse(BadCatalog, "with what %s.%s of %s is compared is not shown", item.Dataset, item.Output, o.Agency)
+			case leaf != nil && item.Disclosure == Rows && ShownTable(shown, o.Agency, &item) == nil:
+				return refuse(BadCatalog, "which columns the rows of %s.%s of %s have is not shown", item.Dataset, item.Output, o.Agency)
 			}
 		}
 		if s != nil && !s.only(o.Items) {
@@ -168,6 +208,12 @@ func CheckShown(shown []Shown, offers []Offer) error {
 		}
 	}
 	return nil
+}
+
+// asks reports whether the points of an item to be verified are shown.
+func (s *Shown) asks(item Item) bool {
+	x := s.Sense(item.Dataset, item.Output)
+	return x != nil && len(x.More.Points) > 0
 }
 
 // only reports whether all shown outputs belong to these items.
@@ -201,4 +247,17 @@ func ShownTitles(language string, shown []Shown) Titles {
 		}
 	}
 	return func(name string) string { return titles[name] }
+}
+
+// ShownSenses returns the senses of outputs ("agency/dataset.output") that have
+// more than titles to show.
+func ShownSenses(shown []Shown) Senses {
+	senses := map[string]*Sense{}
+	for i := range shown {
+		for j := range shown[i].Senses {
+			s := &shown[i].Senses[j]
+			senses[shown[i].Agency+"/"+s.Dataset+"."+s.Output] = s
+		}
+	}
+	return func(name string) *Sense { return senses[name] }
 }

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"crypto/subtle"
 	"slices"
+	"strconv"
 
 	"atoll/crypto/sign"
 )
@@ -15,14 +16,15 @@ type Disclosure uint8
 const (
 	Value  Disclosure = 1 // the value itself
 	Band   Disclosure = 2 // which of the catalog's declared bands it is in
-	Verify Disclosure = 3 // whether a stated predicate holds: yes, no, unknown
+	Verify Disclosure = 3 // whether a declared predicate holds: yes, no, unknown
 	Count  Disclosure = 4 // how many rows there are
+	Rows   Disclosure = 5 // the rows themselves: the columns of a declared [Table]
 )
 
-var disclosures = [...]string{Value: "value", Band: "band", Verify: "verify", Count: "count"}
+var disclosures = [...]string{Value: "value", Band: "band", Verify: "verify", Count: "count", Rows: "rows"}
 
 func (d Disclosure) String() string {
-	if d < Value || d > Count {
+	if d < Value || d > Rows {
 		return "disclosure?"
 	}
 	return disclosures[d]
@@ -30,7 +32,7 @@ func (d Disclosure) String() string {
 
 // ParseDisclosure parses the output of String.
 func ParseDisclosure(text string) (Disclosure, error) {
-	for d := Value; d <= Count; d++ {
+	for d := Value; d <= Rows; d++ {
 		if d.String() == text {
 			return d, nil
 		}
@@ -59,7 +61,7 @@ func CompareItems(a, b Item) int {
 }
 
 func (i Item) check() error {
-	if !ValidItem(i.Dataset) || !ValidItem(i.Output) || i.Disclosure < Value || i.Disclosure > Count || i.Months > MaxMonths {
+	if !ValidItem(i.Dataset) || !ValidItem(i.Output) || i.Disclosure < Value || i.Disclosure > Rows || i.Months > MaxMonths {
 		return malformed("item of a slice or section")
 	}
 	return nil
@@ -104,25 +106,35 @@ func (s *Slice) Digest() ([]byte, error) { return digestOf(labelSlice, s) }
 type Want struct {
 	_         struct{} `cbor:",toarray"`
 	Item      Item
-	Predicate string // for [Verify] only: the CEL expression to be answered
+	Predicate string // for [Verify] only: what is to be answered, see [ParsePredicate]
+}
+
+// Condition is by what predicates about one output are told apart: the same
+// comparison over fewer months is about another value. Each shorter window would
+// otherwise be asked for nothing.
+func (w *Want) Condition() string {
+	if w.Predicate == "" {
+		return ""
+	}
+	return w.Predicate + " / " + strconv.FormatUint(uint64(w.Item.Months), 10)
 }
 
 // Section is the part of a query that concerns one agency.
 type Section struct {
-	Salt   []byte `cbor:"1,keyasint"` // 32 random bytes
-	Query  []byte `cbor:"2,keyasint"` // query id
-	Agency string `cbor:"3,keyasint"` // member name
-	Wants  []Want `cbor:"4,keyasint"` // ascending by dataset, output, disclosure
+	Salt     []byte `cbor:"1,keyasint"` // 32 random bytes
+	Query    []byte `cbor:"2,keyasint"` // query id
+	Agency   string `cbor:"3,keyasint"` // member name
+	Wants    []Want `cbor:"4,keyasint"` // ascending by dataset, output, disclosure
+	Operator []byte `cbor:"5,keyasint"` // who asks, see [OperatorTag]
 }
-
-const maxPredicate = 500
 
 // Check reports whether the section is well-formed, looked at by itself. An
 // output may have at most one predicate: a second predicate would turn yes and
-// no into a search for the value.
+// no into a search for the value. Rows are asked alone, because the answer is a
+// stream of its own, and its size would tell about the other answers.
 func (s *Section) Check() error {
 	switch {
-	case len(s.Salt) != 32 || len(s.Query) != 16:
+	case len(s.Salt) != 32 || len(s.Query) != 16 || len(s.Operator) != operatorTag:
 		return malformed("section: field length")
 	case !ValidMember(s.Agency):
 		return malformed("section: agency name")
@@ -130,6 +142,15 @@ func (s *Section) Check() error {
 	for _, w := range s.Wants {
 		if (w.Item.Disclosure == Verify) != (w.Predicate != "") || len(w.Predicate) > maxPredicate {
 			return malformed("section: a predicate belongs to verify and to nothing else")
+		}
+		if w.Item.Disclosure == Rows && len(s.Wants) > 1 {
+			return malformed("section: rows are asked alone")
+		}
+		if w.Predicate == "" {
+			continue
+		}
+		if _, err := ParsePredicate(w.Predicate); err != nil {
+			return err
 		}
 	}
 	return checkItems(len(s.Wants), func(i int) Item { return s.Wants[i].Item })

@@ -75,10 +75,27 @@ type Basis struct {
 	Salt       []byte   // of the section
 	Slice      []byte   // digest
 	Credential []byte   // digest
+	Operator   []byte   // of the section
 }
 
 // Basis returns what the ask gives the agency to base its decision on.
 func (a *Ask) Basis() (Basis, error) {
 	slice, err := a.Slice.Digest()
-	return Basis{Salt: a.Section.Salt, Slice: slice, Credential: CredentialDigest(a.Credential)}, err
+	return Basis{Salt: a.Section.Salt, Slice: slice, Credential: CredentialDigest(a.Credential), Operator: a.Section.Operator}, err
+}
+
+// operatorTag is the length of an operator's tag, in bytes.
+const operatorTag = 16
+
+// OperatorTag returns the tag under which one agency sees an operator of a
+// bank: the same in all queries, so that the agency can count them, and another
+// one at every agency. It is a pseudonym and no secret: who has a list of the
+// bank's staff can compute their tags. The auditor compares it with the name
+// that the query has under seal.
+func OperatorTag(bank, agency, operator string) []byte {
+	d, err := digestOf(labelOperator, [3]string{bank, agency, operator})
+	if err != nil {
+		return nil // a name that is not UTF-8: no section has such a tag
+	}
+	return d[:operatorTag]
 }

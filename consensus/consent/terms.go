@@ -28,6 +28,10 @@ type Terms struct {
 	Slices   [][]byte `cbor:"9,keyasint"`  // digests of the slices, ascending, padded with decoys
 	Name     string   `cbor:"10,keyasint"` // of the enterprise, as the notice has it
 	Date     Day      `cbor:"11,keyasint"` // day on which the bank drew up the notice
+
+	// Roster is the entry that attests the members that the signer knew; 0: it
+	// knew the founders.
+	Roster uint64 `cbor:"12,keyasint,omitempty"`
 }
 
 // Check reports whether the terms are well-formed, looked at by themselves.

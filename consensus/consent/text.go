@@ -1,6 +1,9 @@
 package consent
 
-import "unicode/utf8"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 const maxText = 200 // bytes
 
@@ -9,12 +12,17 @@ const maxText = 200 // bytes
 // person signs what is shown and a digest covers the bytes, so both must be the
 // same.
 func ValidText(s string) bool {
-	if s == "" || len(s) > maxText || !utf8.ValidString(s) {
-		return false
-	}
-	for _, r := range s {
-		if unseen(r) {
+	return s != "" && len(s) <= maxText && Visible(s)
+}
+
+// Visible reports whether s is UTF-8 with visible characters only, of any
+// length.
+func Visible(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c < ' ' || c == 0x7f {
 			return false
+		} else if c >= utf8.RuneSelf {
+			return utf8.ValidString(s[i:]) && strings.IndexFunc(s[i:], unseen) < 0
 		}
 	}
 	return true

@@ -3,7 +3,7 @@
 // in its folder. The file is synced first and then its folder: without the
 // second sync the name of a new file may be lost, and the file with it.
 //
-// [Replace], [ReplaceShared] and [Create] write a whole file or nothing. A
+// [Replace], [ReplaceShared], [Create] and [Stream] write a whole file or nothing. A
 // [Record] is a small file that is rewritten in place.
 package durable
 

@@ -11,14 +11,16 @@ import (
 
 // Answer is what the submitter of a statement receives.
 type Answer struct {
-	Verdict Verdict `cbor:"1,keyasint"`
-	Index   uint64  `cbor:"2,keyasint"` // of the entry; for a known statement, of its first entry
-	Time    uint64  `cbor:"3,keyasint"` // network time of a new entry, Unix milliseconds
-	New     bool    `cbor:"4,keyasint"` // the statement became an entry
-	Known   bool    `cbor:"5,keyasint"` // the statement was there already: this is its first answer
-	Kind    string  `cbor:"6,keyasint"` // of a new entry
-	Detail  string  `cbor:"7,keyasint"` // plain words for the author, not part of any leaf
-	Leaf    []byte  `cbor:"-"`          // of a new entry, for callers that keep the log
+	Verdict Verdict  `cbor:"1,keyasint"`
+	Index   uint64   `cbor:"2,keyasint"` // of the entry; for a known statement, of its first entry
+	Time    uint64   `cbor:"3,keyasint"` // network time of a new entry, Unix milliseconds
+	New     bool     `cbor:"4,keyasint"` // the statement became an entry
+	Known   bool     `cbor:"5,keyasint"` // the statement was there already: this is its first answer
+	Kind    string   `cbor:"6,keyasint"` // of a new entry
+	Detail  string   `cbor:"7,keyasint"` // plain words for the author, not part of any leaf
+	Leaf    []byte   `cbor:"-"`          // of a new entry, for callers that keep the log
+	Changed bool     `cbor:"-"`          // a new entry has changed the roster, or the purposes
+	Touched []string `cbor:"-"`          // members whose cards or membership it has changed, see [Roster.Next]
 }
 
 // InLog reports whether the statement is in the log, new or known.
@@ -28,7 +30,7 @@ func (a *Answer) InLog() bool { return a.New || a.Known }
 // leaf, the changes that belong to the leaf. The caller writes both or neither.
 // An error comes from the view; nothing was decided then.
 func Apply(v View, raw []byte) (Answer, []Change, error) {
-	s, answer, err := Verify(v, raw)
+	s, answer, err := Verify(v, raw, nil)
 	if err != nil || answer.Verdict != "" {
 		return answer, nil, err
 	}
@@ -38,8 +40,9 @@ func Apply(v View, raw []byte) (Answer, []Change, error) {
 // Verify is the most expensive part of [Apply] and depends least on the state:
 // it parses a statement and checks its signatures. It returns the statement for
 // [Decide], or an answer with a verdict. A statement verified against one state
-// of a log is verified against every state of that log that has its author.
-func Verify(v View, raw []byte) (*Statement, Answer, error) {
+// of a log is verified against every state of that log that has its author. keys
+// may be nil, and have no influence on the answer.
+func Verify(v View, raw []byte, keys *sign.Keys) (*Statement, Answer, error) {
 	t := &transaction{view: v}
 	state, err := Read(v)
 	if err != nil {
@@ -55,11 +58,12 @@ func Verify(v View, raw []byte) (*Statement, Answer, error) {
 		}
 		return nil, Answer{Verdict: Malformed, Detail: err.Error()}, t.err
 	}
+	t.state = state
 	author := t.author(s.KeyID)
 	if t.err != nil {
 		return nil, Answer{}, t.err
 	}
-	if author == nil || s.Verify(state.NetworkID(), author.Key) != nil {
+	if author == nil || s.verify(keys, state.NetworkID(), author.Key) != nil {
 		return nil, Answer{Verdict: Unverified, Detail: "no member has signed this, or what it carries"}, nil
 	}
 	return s, Answer{}, nil
@@ -117,7 +121,7 @@ func judge(v View, s *Statement, rules func(*transaction, *Statement, *Author) V
 		return Answer{}, nil, t.err
 	}
 	if author == nil {
-		return Answer{Verdict: Unverified, Detail: "the author is no longer a member"}, nil, nil
+		return gone(), nil, nil
 	}
 	ids := s.identities(author.Member)
 	if answer := t.recall(ids); answer.Verdict != "" || t.err != nil {
@@ -141,6 +145,10 @@ func judge(v View, s *Statement, rules func(*transaction, *Statement, *Author) V
 	return t.commit(answer)
 }
 
+// gone answers statements whose author is no member now. They may have been
+// verified when it was one.
+func gone() Answer { return Answer{Verdict: Unverified, Detail: "the author is no longer a member"} }
+
 // untimely answers statements that are too old to be accepted as new, and
 // statements dated too far ahead. Ids are remembered for long enough only
 // because no statement dated later is accepted. Ticks are no exception. After a
@@ -162,7 +170,9 @@ type transaction struct {
 	view    View
 	state   *State
 	changes []Change
-	dues    byte // due records made, to keep their keys apart
+	dues    byte     // due records made, to keep their keys apart
+	changed bool     // the entry has changed the roster
+	touched []string // see [Answer]
 	err     error
 }
 
@@ -191,6 +201,21 @@ func lookup[T any](t *transaction, key []byte) *T {
 	record, err := get[T](t, key)
 	t.err = err
 	return record
+}
+
+// list returns the records with a prefix as the transaction has left them so
+// far, without those that it has added.
+func list[T any](t *transaction, prefix []byte) (records []T) {
+	key, _, err := t.view.Next(prefix, nil)
+	for ; key != nil && err == nil && t.err == nil; key, _, err = t.view.Next(prefix, key) {
+		if record := lookup[T](t, key); record != nil {
+			records = append(records, *record)
+		}
+	}
+	if t.err == nil {
+		t.err = err
+	}
+	return records
 }
 
 func (t *transaction) put(key []byte, record any) {
@@ -305,6 +330,7 @@ func (t *transaction) entry(raw []byte, kind string, verdict Verdict) Answer {
 // commit completes the entry of an answer: it adds the state record and returns
 // all changes.
 func (t *transaction) commit(answer Answer) (Answer, []Change, error) {
+	answer.Changed, answer.Touched = t.changed, t.touched
 	t.state.Size++
 	t.put(stateKey, t.state)
 	if t.err != nil {
@@ -318,16 +344,12 @@ func (t *transaction) found(raw []byte, g *Genesis, network sign.NetworkID) (Ans
 	t.state = &State{Network: network[:], Time: g.Time, Offset: g.Offset, Entries: g.Entries, Bytes: g.Bytes}
 	digest := sha256.Sum256(raw)
 	t.put(foundingKey, memo{0, Accepted, digest[:]})
-	t.put(purposesKey, g.Purposes)
+	t.put(purposesKey(1), inForce{From: 1, List: g.Purposes})
+	t.put(tallyKey, tally{Approvals: uint64(g.Approvals), Founders: uint64(len(g.Members))})
 	t.put(cosignersKey(0), g.Founders())
-	t.state.Clocks = newClocks(len(g.Members), g.Time)
 	for i := range g.Members {
-		c := &g.Members[i]
-		t.put(memberKey(c.Name), c)
-		t.put(authorKey(sign.KeyIDOf(c.Statement)), c.author(i))
-		if slices.Contains(g.Voters, c.Name) {
-			t.state.Voters = append(t.state.Voters, byte(i))
-		}
+		t.admit(&g.Members[i], 1)
 	}
+	t.vote(g.Voters, 1, 1)
 	return t.commit(t.entry(raw, KindGenesis, Accepted))
 }

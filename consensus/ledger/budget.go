@@ -6,7 +6,7 @@ import "atoll/consensus/consent"
 // to the budget of genesis. They are part of the rules.
 const (
 	maxTicks      = 20_000 // ticks, which have no other cost
-	freeProposals = 20     // accepted proposals that cost nothing; further ones are charged
+	freeProposals = 20     // accepted proposals of cosigners that cost nothing; further ones are charged
 	maxTombstones = 100    // accepted revocations of consents that have not been granted
 	freeAnswer    = 5_000  // free bytes of the leaf of an accepted release or refusal; further bytes are charged
 )
@@ -63,7 +63,7 @@ func (t *transaction) charge(day consent.Day, s *Statement, a *Author, verdict V
 		x.Bytes += beyond
 	case s.Kind == KindTick:
 		x.Ticks++
-	case s.Kind == KindPropose && verdict == Accepted && x.Proposals < freeProposals:
+	case verdict == Accepted && isCosigners(s) && x.Proposals < freeProposals:
 		x.Proposals++
 	default:
 		x.Entries++
@@ -78,16 +78,24 @@ func (t *transaction) charge(day consent.Day, s *Statement, a *Author, verdict V
 
 // earned reports whether an accepted statement costs nothing because other
 // charged statements bound the number of its kind. These are an answer for each
-// agency and query, a receipt for each fragment, the end of a granted consent
-// or issued credential, and a cosigner's approval of a proposal.
+// agency and query, a receipt for each fragment, and the end of a granted
+// consent, issued credential or own proposal. An approval is one for each member
+// and proposal.
 func (t *transaction) earned(s *Statement) bool {
 	switch p := s.Payload.(type) {
-	case *Release, *Refuse, *Receipt, *CredentialRevoke, *Approve, *Handover:
+	case *Release, *Refuse, *Receipt, *CredentialRevoke, *Approve, *Withdraw, *Handover:
 		return true
 	case *consent.Revocation:
 		return lookup[Consent](t, consentKey(p.Consent)) != nil
 	}
 	return false
+}
+
+// isCosigners reports whether the statement proposes cosigners. Other proposals
+// have the size of cards, or of many purposes, and are charged.
+func isCosigners(s *Statement) bool {
+	p, ok := s.Payload.(*Propose)
+	return ok && p.Amendment.Action == ChangeCosigners
 }
 
 // beyondFree returns how many bytes of an earned statement are charged anyway.
@@ -114,8 +122,11 @@ func Foretell(v View, s *Statement) (Answer, error) {
 		return Answer{}, err
 	}
 	author := t.author(s.KeyID)
-	if t.err != nil || author == nil {
+	if t.err != nil {
 		return Answer{}, t.err
+	}
+	if author == nil {
+		return gone(), nil
 	}
 	if answer := t.recall(s.identities(author.Member)); answer.Verdict != "" || t.err != nil {
 		return answer, t.err
@@ -137,7 +148,7 @@ func Foretell(v View, s *Statement) (Answer, error) {
 // its kind or by the budget of its author.
 func (t *transaction) foretellable(s *Statement, a *Author) bool {
 	switch s.Payload.(type) {
-	case *Deleted, *Objection, *ObjectionAnswer, *Propose, *consent.Revocation, *Tick:
+	case *Deleted, *Objection, *ObjectionAnswer, *Propose, *Update, *Alive, *Settled, *Recover, *consent.Revocation, *Tick:
 		return true
 	}
 	x := t.spentOn(t.state.Day(), a.Member)

@@ -214,7 +214,6 @@ func TestTombstonesAreBounded(t *testing.T) {
 // submitted.
 func TestUnsupportedHasNoEntry(t *testing.T) {
 	w := newWorld(t)
-	card := w.genesis.Members[0]
 	query := QueryRef{Bank: "bank-a", ID: w.id()}
 	key := sign.Secret{7}.Key("x")
 	body := []byte("sealed")
@@ -222,7 +221,7 @@ func TestUnsupportedHasNoEntry(t *testing.T) {
 	check(t, err)
 	for _, raw := range [][]byte{
 		w.sign("bank-a", KindDeleted, Deleted{Head{w.id()}, [][]byte{w.id()}}),
-		w.sign("tax", KindPropose, Propose{Head{w.id()}, Amendment{Action: AddMember, Card: &card}}),
+		w.sign("tax", KindPropose, Propose{Head{w.id()}, Amendment{Action: ChangeVersion, Version: 3}}),
 		w.sign("tax", KindObjectionAnswer, ObjectionAnswer{Head{w.id()}, w.bytes32(), body}),
 		w.carry("court", objection, body),
 	} {
@@ -296,7 +295,7 @@ func TestMalformedIsCheap(t *testing.T) {
 	bent[len(bent)-1] ^= 1 // of the last signature
 	w.unchanged(bent, Malformed)
 	opening := testing.AllocsPerRun(10, func() { _, _, err = VerifyGenesis(bent) })
-	refusing := testing.AllocsPerRun(10, func() { _, _, _ = Verify(w.state, bent) })
+	refusing := testing.AllocsPerRun(10, func() { _, _, _ = Verify(w.state, bent, nil) })
 	if err == nil || refusing > opening/2 {
 		t.Errorf("%v allocations to refuse it, %v to open it (%v)", refusing, opening, err)
 	}

@@ -1,3 +1,5 @@
+//go:build !race
+
 package ledger
 
 import (
@@ -33,7 +35,10 @@ type modelled struct {
 
 func newModel(t *testing.T, seed uint64, members, voters int) *model {
 	m := &model{t: t, random: rand.New(rand.NewPCG(seed, 0)), now: start, step: tickHeld, busy: 0.0005}
-	m.s = &State{Size: 1, Time: start, Clocks: newClocks(members, start)}
+	m.s = &State{Size: 1, Time: start}
+	for range members {
+		m.s.Clocks.begin(start)
+	}
 	for i, seat := range m.random.Perm(members) {
 		off := m.random.Int64N(2*skew) - skew
 		p := &modelled{seat: seat, voter: i < voters, clock: func(now uint64) uint64 { return uint64(int64(now) + off) }}
@@ -157,6 +162,10 @@ func (m *model) some(n, k int) (list []*modelled) {
 	}
 	return list
 }
+
+// models is the number of seeds for each model, and rounds the number of rounds
+// for each seed.
+const models, rounds = 2, 20
 
 const (
 	skew   = 15_000                 // of a right clock

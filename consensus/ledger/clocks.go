@@ -3,6 +3,7 @@ package ledger
 import (
 	"bytes"
 	"encoding/binary"
+	"math"
 	"slices"
 )
 
@@ -23,20 +24,37 @@ const (
 
 // Clocks are the times that members have stated. For each seat, see
 // [Author.Seat], it has the time of the member's last statement in log order,
-// and the index of the entry since which the member is called, or 0.
+// and the index of the entry since which the member is called, or 0. The seat
+// of a member that has left is vacant until a newcomer takes it.
 type Clocks []byte
 
-const clockSize = 16 // bytes of a seat
+const (
+	clockSize = 16             // bytes of a seat
+	vacant    = math.MaxUint64 // in place of the entry since which a member is called
+)
 
-func newClocks(members int, ms uint64) Clocks {
-	c := make(Clocks, members*clockSize)
-	for seat := range members {
-		c.set(seat, ms)
+// begin gives a new member the first vacant seat, and its clock a time.
+func (c *Clocks) begin(ms uint64) (seat int) {
+	for seat < c.Seats() && !c.Vacant(seat) {
+		seat++
 	}
-	return c
+	if seat == c.Seats() {
+		*c = append(*c, make([]byte, clockSize)...)
+	}
+	c.set(seat, ms)
+	return seat
 }
 
-// Seats returns the number of members.
+// end makes the seat of a member vacant.
+func (c Clocks) end(seat int) {
+	c.set(seat, 0)
+	c.call(seat, vacant)
+}
+
+// Vacant reports whether nobody has the seat.
+func (c Clocks) Vacant(seat int) bool { return c.Called(seat) == vacant }
+
+// Seats returns the number of seats, vacant ones included.
 func (c Clocks) Seats() int { return len(c) / clockSize }
 
 // Time returns a member's time, in Unix milliseconds. It may decrease.
@@ -57,10 +75,10 @@ func (c Clocks) call(seat int, index uint64) {
 
 // Absent reports whether a member was called and has signed nothing for so many
 // entries that its time no longer counts. It counts again with the member's
-// next statement. The log then has size s.Size.
+// next statement. The log then has size s.Size. A vacant seat is absent.
 func (s *State) Absent(seat int) bool {
 	since := s.Clocks.Called(seat)
-	return since != 0 && s.Size >= since+AbsentAfter
+	return since == vacant || since != 0 && s.Size >= since+AbsentAfter
 }
 
 // Votes reports whether the member of a seat is a voter.
@@ -114,6 +132,7 @@ func (s *State) recordTime(seat int, ms uint64) {
 	}
 	for m := range s.Clocks.Seats() {
 		switch behind := s.Time >= s.Clocks.Time(m)+CallAfter; {
+		case s.Clocks.Vacant(m):
 		case !behind:
 			s.Clocks.call(m, 0)
 		case s.Clocks.Called(m) == 0:

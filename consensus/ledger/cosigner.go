@@ -58,11 +58,16 @@ func (c *Cosigners) Verifiers() (keys []tlog.Verifier, err error) {
 // caller has to know whether the set may make a head of this size final. Errors
 // are those of [tlog.VerifyCheckpoint], and [tlog.ErrQuorum].
 func (c *Cosigners) Verify(signed []byte, others ...tlog.Verifier) (tlog.Head, []tlog.Signature, error) {
+	return c.VerifyBy(nil, signed, others...)
+}
+
+// VerifyBy is Verify with tables of some keys.
+func (c *Cosigners) VerifyBy(tables *sign.Keys, signed []byte, others ...tlog.Verifier) (tlog.Head, []tlog.Signature, error) {
 	own, err := c.Verifiers()
 	if err != nil {
 		return tlog.Head{}, nil, err
 	}
-	checkpoint, signatures, err := tlog.VerifyCheckpoint(signed, c.Origin, slices.Concat(own, others)...)
+	checkpoint, signatures, err := tlog.VerifyCheckpointBy(tables, signed, c.Origin, slices.Concat(own, others)...)
 	if err != nil {
 		return tlog.Head{}, nil, err
 	}

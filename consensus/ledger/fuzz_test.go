@@ -28,7 +28,16 @@ func seeds(f *testing.F) *world {
 	w.want(w.carry("court", raw, nil), Accepted)
 	_, proposal := w.change("tax", []string{"auditor", "court", "tax"}, 0, 2)
 	w.want(proposal, Accepted)
-	if len(w.leaves) < 8 {
+	w.enacted(w.candidate("fire", nil, everyDay(Agency)...))
+	w.enacted(w.roles("fire", everyDay(Bank)...))
+	w.want(w.moved("fire", "/ip4/127.0.0.1/tcp/1"), Accepted)
+	w.enacted(purposes("a"))
+	id, proposal := w.proposal("tax", Amendment{Action: RemoveMember, Name: "fire", TrustEnd: 1})
+	w.want(proposal, Accepted)
+	w.want(w.withdrawal("tax", id), Accepted)
+	_, proposal = w.proposal("tax", purposes("b"))
+	w.want(proposal, Accepted)
+	if len(w.leaves) < 20 {
 		f.Fatalf("%d seeds", len(w.leaves))
 	}
 	return w
@@ -85,6 +94,12 @@ func FuzzApply(f *testing.F) {
 		}
 		f.Add(e.Statement)
 	}
+	for kind, payload := range map[string]any{ // without rules yet
+		KindRecover: w.recovery(), KindAlive: Alive{Head{w.id()}, []byte("x")}, KindSettled: Settled{Head{w.id()}, 1}, KindAttest: Attest{Head{w.id()}, w.bytes32()},
+		KindPropose: Propose{Head{w.id()}, Amendment{Action: ResetCosigners, Names: oldSet, Quorum: 2}},
+	} {
+		f.Add(w.sign("tax", kind, payload))
+	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		if s, err := Parse(raw); err == nil && !bytes.Equal(s.Bytes(), raw) {
 			t.Fatal("a statement with two encodings")
@@ -108,7 +123,7 @@ func FuzzApply(f *testing.F) {
 func FuzzDetails(f *testing.F) {
 	w := seeds(f)
 	item := consent.Item{Dataset: "vat", Output: "sales", Disclosure: consent.Band, Months: 12}
-	section := consent.Section{Salt: w.bytes32(), Query: w.id(), Agency: "tax", Wants: []consent.Want{{Item: item}}}
+	section := consent.Section{Salt: w.bytes32(), Query: w.id(), Agency: "tax", Operator: w.id(), Wants: []consent.Want{{Item: item}}}
 	n := 0
 	seed := func(v any) {
 		data, err := sign.Marshal(v)
@@ -132,7 +147,7 @@ func FuzzDetails(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, v := range []any{
 			new(QueryDetail), new(ReleaseDetail), new(RefuseDetail), new(Answer), new(State), new(Consent), new(Query), new(Outcome),
-			new(Credential), new(Author), new(Card), new(memo), new(due), new(spent), new([]consent.Purpose),
+			new(Credential), new(Card), new(memo), new(due), new(spent), new(Member), new(signer), new(Proposal), new(Next), new(tally), new(inForce),
 		} {
 			if sign.Unmarshal(data, v) != nil {
 				continue

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"sync"
 
 	"atoll/consensus/consent"
 	"atoll/crypto/sign"
@@ -34,7 +35,8 @@ const (
 )
 
 const (
-	maxMembers   = 36   // with titles and addresses of ordinary length, this many fit into one statement
+	maxFounders  = 36   // with titles and addresses of ordinary length, this many fit into one statement
+	maxMembers   = 40   // in force together; each has a copy of the log
 	ageRecipient = 1216 // bytes, see seal.Recipient
 	maxAddresses = 8
 	maxAddress   = 200
@@ -171,7 +173,9 @@ func VerifyGenesis(raw []byte) (*Genesis, sign.NetworkID, error) {
 // NetworkID returns the id of the network that a genesis payload founds.
 func NetworkID(payload []byte) sign.NetworkID { return sha256.Sum256(payload) }
 
-var origin = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(/[a-z0-9]([a-z0-9.-]*[a-z0-9])?)*$`)
+var origin = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(/[a-z0-9]([a-z0-9.-]*[a-z0-9])?)*$`)
+})
 
 // Check reports whether the genesis can found a network.
 func (g *Genesis) Check() error {
@@ -198,7 +202,7 @@ func (g *Genesis) Check() error {
 	if err := g.checkMembers(); err != nil {
 		return err
 	}
-	if n := len(g.Voters); n != 3 && n != 5 && n != 7 {
+	if n := len(g.Voters); !validVoters(n) {
 		return malformed("genesis: 3, 5 or 7 voters, not %d", n)
 	}
 	if err := g.checkSet("voters", g.Voters); err != nil {
@@ -218,32 +222,38 @@ func (g *Genesis) Check() error {
 
 // ValidOrigin reports whether s is valid as the origin of a log, such as
 // log.example.cn/province/1.
-func ValidOrigin(s string) bool { return len(s) <= 128 && origin.MatchString(s) }
+func ValidOrigin(s string) bool { return len(s) <= 128 && origin().MatchString(s) }
 
 func (g *Genesis) checkMembers() error {
-	if n := len(g.Members); n < 3 || n > maxMembers {
-		return malformed("genesis: 3 to %d members, not %d", maxMembers, n)
+	if n := len(g.Members); n < 3 || n > maxFounders {
+		return malformed("genesis: 3 to %d members, not %d", maxFounders, n)
 	}
 	if n := len(with(g.Members, Auditor)); n > MaxAuditors {
 		return malformed("genesis: %d auditors at most, not %d: what only they may read is sealed to each of them", MaxAuditors, n)
 	}
+	return checkCards(g.Members, "genesis")
+}
+
+// checkCards reports whether the cards are well-formed, ascend by name, and have
+// no key in common. what names the document that they are in.
+func checkCards(cards []Card, what string) error {
 	owner := map[string]string{}
-	for i := range g.Members {
-		m := &g.Members[i]
+	for i := range cards {
+		m := &cards[i]
 		if err := m.Check(); err != nil {
 			return err
 		}
-		if i > 0 && g.Members[i-1].Name >= m.Name {
-			return malformed("genesis: members are not ascending")
+		if i > 0 && cards[i-1].Name >= m.Name {
+			return malformed("%s: members are not ascending", what)
 		}
-		for _, key := range [][]byte{m.Peer, m.Statement, m.Log, m.Cosign, m.Age} {
+		for _, key := range m.keys() {
 			switch first := owner[string(key)]; first {
 			case "":
 				owner[string(key)] = m.Name
 			case m.Name:
-				return malformed("genesis: member %s has a key that is used twice", m.Name)
+				return malformed("%s: member %s has a key that is used twice", what, m.Name)
 			default: // which of them has the other's key, the draft does not show
-				return malformed("genesis: members %s and %s have the same key", first, m.Name)
+				return malformed("%s: members %s and %s have the same key", what, first, m.Name)
 			}
 		}
 	}
@@ -276,8 +286,8 @@ func (c *Card) Check() error {
 	if !consent.ValidMember(c.Name) {
 		return malformed("member card: a name is 2 to 32 of a-z, 0-9 and -")
 	}
-	if !title(c.Chinese) || !title(c.English) {
-		return malformed("member %s: a title has 1 to %d bytes, and no character that cannot be seen", c.Name, maxTitle)
+	if !cardTitle(c.Chinese) || !cardTitle(c.English) {
+		return malformed("member %s: a title has 1 to %d bytes of Chinese or ASCII, and no character that cannot be seen", c.Name, maxTitle)
 	}
 	for _, key := range [][]byte{c.Peer, c.Statement, c.Log, c.Cosign} {
 		if !sign.ValidKey(key) {

@@ -8,18 +8,6 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// Proposal is a set of cosigners that a member has proposed. A member's newest
-// proposal replaces its earlier one.
-type Proposal struct {
-	Index    uint64   `cbor:"1,keyasint"`
-	Proposer string   `cbor:"2,keyasint"`
-	ID       []byte   `cbor:"3,keyasint"` // of the statement
-	Names    []string `cbor:"4,keyasint"`
-	Faults   uint8    `cbor:"5,keyasint"`
-	Quorum   uint8    `cbor:"6,keyasint"`
-	Approved []string `cbor:"7,keyasint"` // cosigners in force, in the order of their approvals
-}
-
 var (
 	proposalPrefix = []byte{'n'}
 	nextKey        = []byte{'h'}
@@ -76,30 +64,24 @@ func (t *transaction) cosigners() *Cosigners {
 	return &sets[len(sets)-1]
 }
 
-// propose keeps a member's proposal of cosigners and replaces the member's last
-// one. It counts as approved by its author if the author is a cosigner.
-func (t *transaction) propose(p *Propose, a *Author) Verdict {
-	if p.Amendment.Action != ChangeCosigners {
-		return Unsupported
+// proposeCosigners keeps a member's proposal of cosigners and replaces the
+// member's last one. It counts as approved by its author if the author is a
+// cosigner.
+func (t *transaction) proposeCosigners(p *Proposal) Verdict {
+	set, verdict := t.setOf(&p.Amendment)
+	if verdict == Accepted {
+		t.agree(p, set, p.Proposer)
 	}
-	set, verdict := t.setOf(p.Amendment.Names, p.Amendment.Faults, p.Amendment.Quorum)
-	if verdict != Accepted {
-		return verdict
-	}
-	proposal := &Proposal{
-		Index: t.state.Size, Proposer: a.Member, ID: p.ID, Names: p.Amendment.Names, Faults: p.Amendment.Faults, Quorum: p.Amendment.Quorum,
-	}
-	t.agree(proposal, set, a.Member)
-	return Accepted
+	return verdict
 }
 
 // setOf returns the set with these names and numbers, or the verdict against
 // it. The set has to meet the conditions that [Genesis.Check] has for the first
 // one.
-func (t *transaction) setOf(names []string, faults, quorum uint8) (*Cosigners, Verdict) {
-	set := &Cosigners{Origin: t.cosigners().Origin, Faults: faults, Quorum: quorum}
+func (t *transaction) setOf(c *Amendment) (*Cosigners, Verdict) {
+	set := &Cosigners{Origin: t.cosigners().Origin, Faults: c.Faults, Quorum: c.Quorum}
 	seen := map[string]bool{}
-	for _, name := range names {
+	for _, name := range c.Names {
 		card := t.card(name)
 		switch {
 		case card == nil:
@@ -110,26 +92,26 @@ func (t *transaction) setOf(names []string, faults, quorum uint8) (*Cosigners, V
 		seen[string(card.Cosign)] = true
 		set.Keys = append(set.Keys, Cosigner{Member: name, Key: card.Cosign})
 	}
-	if CheckQuorum(len(names), int(faults), int(quorum)) != nil {
+	if CheckQuorum(len(c.Names), int(c.Faults), int(c.Quorum)) != nil {
 		return nil, CosignersQuorum
 	}
 	return set, Accepted
 }
 
-// approve counts a cosigner's approval of a proposal. Approvals by others do
-// not count. A quorum of the cosigners could make any history final anyway, so
-// it may pass on this power, and nobody else may.
-func (t *transaction) approve(p *Approve, a *Author) Verdict {
+// approveCosigners counts a cosigner's approval of a proposal. Approvals by
+// others do not count. A quorum of the cosigners could make any history final
+// anyway, so it may pass on this power, and nobody else may.
+func (t *transaction) approveCosigners(p *Approve, a *Author) Verdict {
 	proposal := lookup[Proposal](t, proposalKey(p.Proposer))
 	switch {
-	case !t.cosigners().Has(a.Member):
-		return AuthorRole
 	case proposal == nil || !bytes.Equal(proposal.ID, p.Proposal):
 		return ProposalUnknown
+	case !t.cosigners().Has(a.Member):
+		return AuthorRole
 	case slices.Contains(proposal.Approved, a.Member):
 		return ProposalApproved
 	}
-	set, verdict := t.setOf(proposal.Names, proposal.Faults, proposal.Quorum)
+	set, verdict := t.setOf(&proposal.Amendment)
 	if verdict != Accepted {
 		return verdict
 	}
@@ -139,11 +121,12 @@ func (t *transaction) approve(p *Approve, a *Author) Verdict {
 
 // agree writes the proposal with one member's approval, if that counts. The
 // approval that completes the quorum makes the set wait for a handover, in
-// place of any set that waited before.
+// place of any set that waited before. Approvals by cosigners that are members
+// no more do not count.
 func (t *transaction) agree(p *Proposal, set *Cosigners, member string) {
 	if force := t.cosigners(); force.Has(member) {
 		p.Approved = append(p.Approved, member)
-		if len(p.Approved) == int(force.Quorum) {
+		if t.alive(p.Approved) == int(force.Quorum) {
 			t.put(nextKey, Next{Index: t.state.Size, Proposer: p.Proposer, Proposal: p.ID, Set: *set})
 		}
 	}

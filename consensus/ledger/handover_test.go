@@ -165,7 +165,7 @@ func TestHandoverRefusals(t *testing.T) {
 			card.Cosign = s.genesis.Roster().Member("tax").Cosign
 			raw, err := sign.Marshal(card)
 			check(s.t, err)
-			s.state.Apply([]Change{{memberKey("registrar"), raw}}) // no rule does this
+			s.state.Apply([]Change{{cardKey("registrar", 1), raw}}) // no rule does this
 			_, statement := s.change("tax", newSet, 1, 3)
 			return statement
 		}},

@@ -44,6 +44,20 @@ func (k Keys) Vault() sign.Secret { return k.seed.Derive(sign.LabelVault, []byte
 // registers are computed. It survives a change of keys.
 func (k Keys) Rows() sign.Secret { return k.seed.Derive(sign.LabelRows, []byte(k.origin)) }
 
+// Answered returns the secret by which the member finds out which predicates it
+// has answered, and of whom. It survives a change of keys.
+func (k Keys) Answered() sign.Secret { return k.seed.Derive(sign.LabelAnswered, []byte(k.origin)) }
+
+// Signers returns the ids of the keys that have signed the member's statements,
+// in all generations so far.
+func (k Keys) Signers() (ids []sign.KeyID) {
+	for g := range k.generation + 1 {
+		key := NewKeys(k.seed, k.origin, g).Statement()
+		ids = append(ids, sign.KeyIDOf(key.Public().(ed25519.PublicKey)))
+	}
+	return ids
+}
+
 // Fill puts the public keys and their generation into a member's card.
 func (k Keys) Fill(c *Card) {
 	public := func(key ed25519.PrivateKey) []byte { return key.Public().(ed25519.PublicKey) }

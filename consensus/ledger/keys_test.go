@@ -112,17 +112,17 @@ func many(t *testing.T, n int, roles ...Role) ([]byte, error) {
 }
 
 func TestLargestGenesisFits(t *testing.T) {
-	raw, err := many(t, maxMembers, everyDay(Agency)...)
+	raw, err := many(t, maxFounders, everyDay(Agency)...)
 	check(t, err)
 	if len(raw) > sign.MaxStatement {
 		t.Errorf("%d bytes", len(raw))
 	}
-	t.Logf("%d members in %d bytes", maxMembers, len(raw))
+	t.Logf("%d members in %d bytes", maxFounders, len(raw))
 	answer, _, err := Apply(NewMemory(), raw)
 	if err != nil || answer.Verdict != Accepted {
 		t.Errorf("%+v, %v", answer, err)
 	}
-	if _, err := many(t, maxMembers+1, everyDay(Agency)...); err == nil || !strings.Contains(err.Error(), "members") {
+	if _, err := many(t, maxFounders+1, everyDay(Agency)...); err == nil || !strings.Contains(err.Error(), "members") {
 		t.Errorf("one more: %v", err)
 	}
 	if _, err := many(t, MaxAuditors+1, everyDay(Auditor)...); err == nil || !strings.Contains(err.Error(), "auditors") {

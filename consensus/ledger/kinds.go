@@ -22,7 +22,13 @@ const (
 	KindCatalog          = "catalog.publish"
 	KindPropose          = "member.propose"
 	KindApprove          = "member.approve"
+	KindWithdraw         = "member.withdraw"
+	KindUpdate           = "member.update"
 	KindHandover         = "cosigners.handover"
+	KindAlive            = "cosigners.alive"
+	KindSettled          = "voters.settled"
+	KindAttest           = "roster.attest"
+	KindRecover          = "network.recover"
 	KindDeleted          = "data.deleted"
 	KindObjection        = "objection.raise"
 	KindObjectionAnswer  = "objection.answer"
@@ -92,6 +98,11 @@ type ReleaseDetail struct {
 	Results    []Result      `cbor:"1,keyasint"` // in the order of the section's wants
 	Basis      consent.Basis `cbor:"2,keyasint"`
 	Predicates []string      `cbor:"3,keyasint,omitempty"` // of the wants with a predicate, in their order
+
+	// Mark names the subject to the agency alone, 16 bytes. Releases of a section
+	// with predicates have it: from its own releases an agency that has lost its
+	// vault learns which predicates it has answered.
+	Mark []byte `cbor:"4,keyasint,omitempty"`
 }
 
 // Section returns the section that the release claims to answer; query and
@@ -99,7 +110,7 @@ type ReleaseDetail struct {
 // one in the slot to know whether the claim is true. An auditor does not need
 // the bank for this.
 func (d *ReleaseDetail) Section(query []byte, agency string) consent.Section {
-	s := consent.Section{Salt: d.Basis.Salt, Query: query, Agency: agency}
+	s := consent.Section{Salt: d.Basis.Salt, Query: query, Agency: agency, Operator: d.Basis.Operator}
 	predicates := d.Predicates
 	for _, r := range d.Results {
 		w := consent.Want{Item: r.Item}
@@ -178,56 +189,6 @@ type Catalog struct {
 	Digest  []byte `cbor:"2,keyasint"` // salted digest of the catalog's text
 	Version uint64 `cbor:"3,keyasint"` // greater than all earlier ones of the agency
 	Root    []byte `cbor:"4,keyasint"` // root of the tree of its outputs, see consent.Leaf
-}
-
-// Propose asks the members to change the network. Author: any member.
-type Propose struct {
-	Head
-	Amendment Amendment `cbor:"2,keyasint"`
-}
-
-// Actions of an amendment.
-const (
-	AddMember       = 1 // Card
-	ReplaceKeys     = 2 // Card with the next generation
-	ChangeRoles     = 3 // Card
-	ChangeVoters    = 4 // Names
-	ChangeCosigners = 5 // Names, Faults, Quorum
-	ChangePurposes  = 6 // Purposes
-	ChangeVersion   = 7 // Version: the network supports the new kinds of that version
-)
-
-// Amendment is one change of the network; only the fields of its action are
-// set.
-type Amendment struct {
-	Action   uint8             `cbor:"1,keyasint"`
-	Card     *Card             `cbor:"2,keyasint,omitempty"`
-	Names    []string          `cbor:"3,keyasint,omitempty"`
-	Faults   uint8             `cbor:"4,keyasint,omitempty"`
-	Quorum   uint8             `cbor:"5,keyasint,omitempty"`
-	Purposes []consent.Purpose `cbor:"6,keyasint,omitempty"`
-	Version  uint64            `cbor:"7,keyasint,omitempty"`
-}
-
-// Approve approves a proposal, which its proposer has approved already. Author:
-// for cosigners, one of those in force.
-type Approve struct {
-	Head
-	Proposer string `cbor:"2,keyasint"` // member name
-	Proposal []byte `cbor:"3,keyasint"` // its id
-}
-
-// Handover puts the approved cosigners into force. It carries a checkpoint,
-// final under the old cosigners, of a log that contains the approvals, and
-// names the new cosigners with their keys. Whoever knows the old cosigners and
-// has no replica learns from this entry alone who succeeds them, see [Seen].
-// Author: a cosigner in force.
-type Handover struct {
-	Head
-	Checkpoint []byte     `cbor:"2,keyasint"` // C2SP signed note
-	Cosigners  []Cosigner `cbor:"3,keyasint"` // ascending by member
-	Faults     uint8      `cbor:"4,keyasint"`
-	Quorum     uint8      `cbor:"5,keyasint"`
 }
 
 // Deleted states that the data life of queries has ended and the bank has

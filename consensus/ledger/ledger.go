@@ -52,6 +52,7 @@ const (
 	QueryUnknown  Verdict = "query.unknown"
 	QueryClosed   Verdict = "query.closed" // its deadline has passed
 	QuerySlot     Verdict = "query.slot"   // the query did not ask this agency for this answer
+	QueryBank     Verdict = "query.bank"   // its bank is no bank any more
 
 	FragmentSecond    Verdict = "fragment.second"  // this agency has answered or refused already
 	FragmentUnknown   Verdict = "fragment.unknown" // a receipt names something that was not released, or twice
@@ -60,8 +61,26 @@ const (
 	CredentialRevoked Verdict = "credential.revoked"
 	CatalogVersion    Verdict = "catalog.version" // not above the agency's last one
 
-	ProposalUnknown     Verdict = "proposal.unknown"     // no such proposal: replaced, put into force, or never made
-	ProposalApproved    Verdict = "proposal.approved"    // by this cosigner already
+	ProposalUnknown  Verdict = "proposal.unknown"  // no such proposal: replaced, put into force, withdrawn, over, or never made
+	ProposalApproved Verdict = "proposal.approved" // by this member already
+	ProposalMany     Verdict = "proposal.many"     // the author has as many open proposals as it may
+	ProposalStale    Verdict = "proposal.stale"    // what it is about has been changed since
+
+	MemberName    Verdict = "member.name"    // a name that was used before, or a title of another member
+	MemberCard    Verdict = "member.card"    // nothing changes, or more than may
+	MemberKeys    Verdict = "member.keys"    // a key that was used before, or whose possession is not proved
+	MemberMany    Verdict = "member.many"    // too many members, or auditors
+	MemberUnknown Verdict = "member.unknown" // not a member, or no more
+	MemberLast    Verdict = "member.last"    // the last auditor or registrar of that day
+	MemberTrust   Verdict = "member.trust"   // trust ends at an entry that is not on the log
+	MemberOften   Verdict = "member.often"   // changed its card too often on that day
+	RosterDigest  Verdict = "roster.digest"  // not that of the roster under which the entry is judged
+
+	VotersMembers   Verdict = "voters.members"   // not 3, 5 or 7 members other than those that vote now, or named where no voter goes
+	VotersMany      Verdict = "voters.many"      // too many that were not in the last settled set
+	VotersUnsettled Verdict = "voters.unsettled" // a second one would be gone of those that raft may still have
+	VotersStale     Verdict = "voters.stale"     // not the newest set, or settled already
+
 	CosignersMember     Verdict = "cosigners.member"     // a name that is not a member's
 	CosignersKeys       Verdict = "cosigners.keys"       // two cosigners have the same key
 	CosignersQuorum     Verdict = "cosigners.quorum"     // k of n does not withstand f dishonest cosigners

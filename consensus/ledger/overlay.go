@@ -35,6 +35,17 @@ func NewOverlay() *Overlay {
 	return &Overlay{changes: btree.NewG(32, less), holes: map[byte]hole{}}
 }
 
+// Written returns an overlay without changes, for when those of o have been
+// written to what is below. The ranges without keys are the same.
+func (o *Overlay) Written() *Overlay {
+	after := NewOverlay()
+	after.holes = o.holes
+	return after
+}
+
+// Len returns the number of changes.
+func (o *Overlay) Len() int { return o.changes.Len() }
+
 // Set makes a change and returns the change that it replaces, if any. A nil
 // value deletes the key.
 func (o *Overlay) Set(key, value []byte) (old Change, replaced bool) {

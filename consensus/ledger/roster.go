@@ -2,7 +2,9 @@ package ledger
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"atoll/consensus/consent"
 	"atoll/crypto/sign"
@@ -20,8 +22,7 @@ import (
 // from the next index on.
 //
 // To act now (dial, ask, seal, render a text), use the newest roster, that of
-// the next index. Without a log, use [Genesis.Roster]. So far all of these are
-// equal, because only genesis adds members.
+// the next index. Without a log, use [Genesis.Roster].
 type Roster struct {
 	cards   []Card // ascending by name
 	authors map[sign.KeyID]Author
@@ -33,27 +34,18 @@ type Roster struct {
 func (g *Genesis) Roster() *Roster {
 	authors := make([]Author, len(g.Members))
 	for seat := range g.Members {
-		authors[seat] = g.Members[seat].author(seat)
+		c := &g.Members[seat]
+		authors[seat] = Author{Member: c.Name, Key: c.Statement, Roles: c.Roles, Seat: uint8(seat)}
 	}
-	return newRoster(slices.Clone(g.Members), authors, func(_ int, name string) bool { return slices.Contains(g.Voters, name) })
+	return newRoster(slices.Clone(g.Members), authors, g.Voters)
 }
 
-// author returns what the rules know about the card's statement key.
-func (c *Card) author(seat int) Author {
-	return Author{Member: c.Name, Key: c.Statement, Roles: c.Roles, Seat: uint8(seat)}
-}
-
-// newRoster makes a roster of cards, which have to ascend by name.
-func newRoster(cards []Card, authors []Author, votes func(seat int, name string) bool) *Roster {
-	r := &Roster{cards: cards, authors: map[sign.KeyID]Author{}, seats: map[string]int{}}
+// newRoster makes a roster of cards and voters, which have to ascend by name.
+func newRoster(cards []Card, authors []Author, voters []string) *Roster {
+	r := &Roster{cards: cards, authors: map[sign.KeyID]Author{}, seats: map[string]int{}, voters: voters}
 	for _, a := range authors {
 		r.authors[sign.KeyIDOf(a.Key)] = a
 		r.seats[a.Member] = int(a.Seat)
-	}
-	for _, c := range cards {
-		if votes(r.seats[c.Name], c.Name) {
-			r.voters = append(r.voters, c.Name)
-		}
 	}
 	return r
 }
@@ -67,15 +59,74 @@ func RosterAt(v View, index uint64) (*Roster, error) {
 	if err != nil || state == nil {
 		return nil, err
 	}
-	cards, err := readAll[Card](v, memberPrefix)
+	members, err := readAll[Member](v, memberPrefix)
 	if err != nil {
 		return nil, err
 	}
-	authors, err := readAll[Author](v, authorPrefix)
+	var cards []Card
+	of := map[string]*Author{}
+	for i := range members {
+		m := &members[i]
+		if !m.in(index) {
+			continue
+		}
+		card, err := cardOf(v, m, index)
+		if err != nil {
+			return nil, err
+		}
+		cards = append(cards, *card)
+		of[m.Name] = &Author{Member: m.Name, Roles: card.Roles, Seat: m.Seat}
+	}
+	keys, err := readAll[signer](v, authorPrefix)
 	if err != nil {
 		return nil, err
 	}
-	return newRoster(cards, authors, func(seat int, _ string) bool { return state.Votes(seat) }), nil
+	var authors []Author
+	for _, k := range keys {
+		if a := of[k.Member]; a != nil && k.in(index) {
+			authors = append(authors, Author{Member: a.Member, Key: k.Key, Roles: a.Roles, Seat: a.Seat})
+		}
+	}
+	voters, err := votersOf(v, index)
+	if err != nil {
+		return nil, err
+	}
+	return newRoster(cards, authors, voters.Names), nil
+}
+
+// Next returns the roster of an index, which the entry before has made of this
+// one: touched are the members that it has changed, see [Answer]. It is what
+// [RosterAt] returns, and reads those members alone. Errors are those of RosterAt.
+func (r *Roster) Next(v View, index uint64, touched []string) (*Roster, error) {
+	if state, err := reaching(v, index); err != nil || state == nil {
+		return nil, err
+	}
+	voters, err := votersOf(v, index)
+	if err != nil {
+		return nil, err
+	}
+	n := &Roster{cards: slices.Clone(r.cards), authors: maps.Clone(r.authors), seats: maps.Clone(r.seats), voters: voters.Names}
+	for _, name := range touched {
+		n.cards = slices.DeleteFunc(n.cards, func(c Card) bool { return c.Name == name })
+		maps.DeleteFunc(n.authors, func(_ sign.KeyID, a Author) bool { return a.Member == name })
+		delete(n.seats, name)
+		card, err := CardAt(v, name, index)
+		if err != nil {
+			return nil, err
+		}
+		if card == nil {
+			continue
+		}
+		id := sign.KeyIDOf(card.Statement)
+		author, err := AuthorAt(v, id, index)
+		if err != nil {
+			return nil, err
+		}
+		n.cards = append(n.cards, *card)
+		n.authors[id], n.seats[name] = *author, int(author.Seat)
+	}
+	slices.SortFunc(n.cards, func(a, b Card) int { return strings.Compare(a.Name, b.Name) })
+	return n, nil
 }
 
 // CardAt returns a member's card in the roster of an index, or nil. Errors are
@@ -84,7 +135,11 @@ func CardAt(v View, name string, index uint64) (*Card, error) {
 	if state, err := reaching(v, index); err != nil || state == nil {
 		return nil, err
 	}
-	return get[Card](v, memberKey(name))
+	m, err := get[Member](v, memberKey(name))
+	if err != nil || m == nil || !m.in(index) {
+		return nil, err
+	}
+	return cardOf(v, m, index)
 }
 
 // AuthorAt returns the author that a statement key belongs to in the roster of
@@ -93,7 +148,46 @@ func AuthorAt(v View, key sign.KeyID, index uint64) (*Author, error) {
 	if state, err := reaching(v, index); err != nil || state == nil {
 		return nil, err
 	}
-	return get[Author](v, authorKey(key))
+	s, err := get[signer](v, authorKey(key))
+	if err != nil || s == nil || !s.in(index) {
+		return nil, err
+	}
+	m, err := get[Member](v, memberKey(s.Member))
+	if err != nil || m == nil || !m.in(index) {
+		return nil, err
+	}
+	card, err := cardOf(v, m, index)
+	if err != nil {
+		return nil, err
+	}
+	return &Author{Member: m.Name, Key: s.Key, Roles: card.Roles, Seat: m.Seat}, nil
+}
+
+// LookupMember returns what the rules know about a member, in force or not, or
+// nil.
+func LookupMember(v View, name string) (*Member, error) { return get[Member](v, memberKey(name)) }
+
+// VoidSince returns the network time since which a credential is void because
+// the trust in its registrar ends before it was issued; 0: it is not void.
+func VoidSince(v View, c *Credential) (uint64, error) {
+	m, err := LookupMember(v, c.Registrar)
+	if err != nil || m == nil || m.TrustEnd == 0 || c.Index < m.TrustEnd {
+		return 0, err
+	}
+	return m.Left, nil
+}
+
+// Standing returns what the rules know about the credential with this digest. It
+// returns nil if there is none, or if it was revoked or is void.
+func Standing(v View, digest []byte) (*Credential, error) {
+	c, err := LookupCredential(v, digest)
+	if err != nil || c == nil || c.Revoked != 0 {
+		return nil, err
+	}
+	if void, err := VoidSince(v, c); err != nil || void != 0 {
+		return nil, err
+	}
+	return c, nil
 }
 
 // reaching returns the state record if it knows the roster of an index. It
@@ -108,13 +202,6 @@ func reaching(v View, index uint64) (*State, error) {
 	}
 	return state, nil
 }
-
-// author returns the author with a statement key, for the entry being decided,
-// or nil.
-func (t *transaction) author(key sign.KeyID) *Author { return lookup[Author](t, authorKey(key)) }
-
-// card returns a member's card for the entry being decided, or nil.
-func (t *transaction) card(name string) *Card { return lookup[Card](t, memberKey(name)) }
 
 // Members returns all cards, ascending by name.
 func (r *Roster) Members() []Card { return slices.Clone(r.cards) }
@@ -148,6 +235,12 @@ func (r *Roster) Author(key sign.KeyID) *Author {
 func (r *Roster) Seat(name string) (seat int, ok bool) {
 	seat, ok = r.seats[name]
 	return seat, ok
+}
+
+// Is reports whether a name is that of a member with a role on a day.
+func (r *Roster) Is(name, role string, day consent.Day) bool {
+	c := r.Member(name)
+	return c != nil && holds(c.Roles, role, day)
 }
 
 // With returns the cards of the members that have a role on any day, ascending

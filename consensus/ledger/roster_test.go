@@ -27,10 +27,10 @@ func TestRosterIsValue(t *testing.T) {
 	card, err := CardAt(w.state, "bank-a", 1)
 	check(t, err)
 	card.English, card.Roles = "Another bank", everyDay(Agency)
-	author, err := AuthorAt(w.state, sign.KeyIDOf(card.Statement), 1)
+	member, err := get[Member](w.state, memberKey("bank-a"))
 	check(t, err)
-	author.Seat = 4
-	for key, record := range map[string]any{string(memberKey("bank-a")): card, string(authorKey(sign.KeyIDOf(card.Statement))): author} {
+	member.Seat = 4
+	for key, record := range map[string]any{string(cardKey("bank-a", 1)): card, string(memberKey("bank-a")): member} {
 		raw, err := sign.Marshal(record)
 		check(t, err)
 		w.state.Apply([]Change{{[]byte(key), raw}}) // no rule does this

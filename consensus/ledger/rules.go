@@ -36,8 +36,16 @@ func (t *transaction) decide(s *Statement, a *Author) Verdict {
 		return t.propose(p, a)
 	case *Approve:
 		return t.approve(p, a)
+	case *Withdraw:
+		return t.withdraw(p, a)
+	case *Update:
+		return t.update(p, a)
 	case *Handover:
 		return t.handover(p, a)
+	case *Attest:
+		return t.attest(p, a)
+	case *Settled:
+		return t.settleVoters(p, a)
 	}
 	return Unsupported
 }
@@ -176,6 +184,9 @@ func (t *transaction) release(r *Release, a *Author) Verdict {
 	if verdict != Accepted {
 		return verdict
 	}
+	if !t.is(r.Query.Bank, Bank) {
+		return QueryBank
+	}
 	c := lookup[Consent](t, consentKey(q.Consent))
 	switch {
 	case c == nil:
@@ -246,7 +257,7 @@ func (t *transaction) revokeCredential(r *CredentialRevoke, a *Author) Verdict {
 	}
 	c := lookup[Credential](t, credentialKey(r.Digest))
 	switch {
-	case c == nil || c.Registrar != a.Member:
+	case c == nil || c.Registrar != a.Member && t.is(c.Registrar, Registrar): // for one that is none any more, any other revokes
 		return CredentialUnknown
 	case c.Revoked != 0:
 		return CredentialRevoked

@@ -46,7 +46,7 @@ const shownSlack = 24 * 60 * 60 * 1000
 // the catalog has, and had when the notice was drawn up, and whether that day
 // was near today. It also reports whether the terms are signed for the right
 // notice. This notice follows from the terms, slices, these catalogs, genesis
-// and the roster of the grant.
+// and the roster that the enterprise knew.
 //
 // Today is the network's day on which the consent is granted. Published returns
 // the publication of an entry, or nil if the entry is none. Its Replaced states
@@ -81,7 +81,7 @@ func CheckShown(g *Genesis, by *Roster, t *consent.Terms, b *consent.Body, today
 	if r := t.Dated(today); r != nil {
 		return r
 	}
-	notice, err := consent.Notice(d, g.Words(by, t.Language, consent.ShownTitles(t.Language, b.Shown)))
+	notice, err := consent.Notice(d, g.Words(by, t.Language, consent.ShownTitles(t.Language, b.Shown), consent.ShownSenses(b.Shown)))
 	if err != nil {
 		return err
 	}

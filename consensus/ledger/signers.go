@@ -21,15 +21,44 @@ func ReadSigners(v View) (*Signers, error) {
 	if err != nil || state == nil {
 		return nil, err
 	}
-	authors, err := readAll[Author](v, authorPrefix)
+	keys, err := readAll[signer](v, authorPrefix)
 	if err != nil {
 		return nil, err
 	}
 	s := &Signers{state.NetworkID(), map[sign.KeyID]ed25519.PublicKey{}}
-	for _, a := range authors {
-		s.keys[sign.KeyIDOf(a.Key)] = a.Key
+	for _, k := range keys {
+		if k.in(state.Size) {
+			s.keys[sign.KeyIDOf(k.Key)] = k.Key
+		}
 	}
 	return s, nil
+}
+
+// NewSigners returns the members of a roster.
+func NewSigners(network sign.NetworkID, r *Roster) *Signers {
+	s := &Signers{network, map[sign.KeyID]ed25519.PublicKey{}}
+	for id, a := range r.authors {
+		s.keys[id] = a.Key
+	}
+	return s
+}
+
+// VerifyOne returns a statement that parses and whose signatures verify, as
+// [Verify] over a state with these members does. For any other it returns nil: call
+// [Verify] over the current state for the reason, which may also accept it. keys
+// may be nil. Nil signers verify nothing.
+func (s *Signers) VerifyOne(raw []byte, keys *sign.Keys) *Statement {
+	if s == nil {
+		return nil
+	}
+	statement, err := Parse(raw)
+	if err != nil {
+		return nil
+	}
+	if key, ok := s.keys[statement.KeyID]; !ok || statement.verify(keys, s.network, key) != nil {
+		return nil
+	}
+	return statement
 }
 
 // Verify returns each statement that parses and whose signatures verify, for

@@ -40,7 +40,7 @@ func TestSigners(t *testing.T) {
 		if (s != nil) != c.want {
 			t.Errorf("%s: %v", name, s)
 		}
-		if _, a, err := Verify(w.state, c.raw); err != nil || (a.Verdict == "") != c.want {
+		if _, a, err := Verify(w.state, c.raw, nil); err != nil || (a.Verdict == "") != c.want {
 			t.Errorf("%s: the rules say %+v, %v", name, a, err)
 		}
 		if s == nil {

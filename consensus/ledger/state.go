@@ -39,17 +39,21 @@ func (s *State) Day() consent.Day { return consent.DayOf(s.Time, s.Offset) }
 // NetworkID returns the id of the network.
 func (s *State) NetworkID() sign.NetworkID { return sign.NetworkID(s.Network) }
 
-// Author is what the rules know about a statement key.
+// Author is a member that may sign statements.
 type Author struct {
-	Member string `cbor:"1,keyasint"`
-	Key    []byte `cbor:"2,keyasint"` // Ed25519 public key
-	Roles  []Role `cbor:"3,keyasint"`
-	Seat   uint8  `cbor:"4,keyasint"` // among the members, in the order of genesis; see [Clocks]
+	Member string
+	Key    []byte // Ed25519 public key
+	Roles  []Role
+	Seat   uint8 // position of its clock, see [Clocks]
 }
 
 // Has reports whether the author has a role on a day.
 func (a *Author) Has(role string, day consent.Day) bool {
-	return slices.ContainsFunc(a.Roles, func(r Role) bool {
+	return holds(a.Roles, role, day)
+}
+
+func holds(roles []Role, role string, day consent.Day) bool {
+	return slices.ContainsFunc(roles, func(r Role) bool {
 		return r.Name == role && r.NotBefore <= day && day <= r.NotAfter
 	})
 }
@@ -126,15 +130,9 @@ type due struct {
 
 var (
 	stateKey    = []byte{'s'}
-	purposesKey = []byte{'p'}
 	foundingKey = []byte{'g'} // memo of genesis
-
-	authorPrefix = []byte{'a'}
-	memberPrefix = []byte{'m'}
 )
 
-func authorKey(id sign.KeyID) []byte        { return append([]byte{'a'}, id[:]...) }
-func memberKey(name string) []byte          { return append([]byte{'m'}, name...) }
 func consentKey(id []byte) []byte           { return append([]byte{'c'}, id...) }
 func credentialKey(digest []byte) []byte    { return append([]byte{'d'}, digest...) }
 func catalogKey(agency string) []byte       { return append([]byte{'v'}, agency...) }
@@ -165,15 +163,6 @@ func sized(kind byte, name string) []byte {
 
 // Read returns the state record, or nil before genesis.
 func Read(v View) (*State, error) { return get[State](v, stateKey) }
-
-// Purposes returns the purpose rules in force.
-func Purposes(v View) ([]consent.Purpose, error) {
-	list, err := get[[]consent.Purpose](v, purposesKey)
-	if err != nil || list == nil {
-		return nil, err
-	}
-	return *list, nil
-}
 
 // LookupConsent returns what the rules know about a consent, or nil.
 func LookupConsent(v View, id consent.ID) (*Consent, error) {

@@ -44,7 +44,13 @@ var own = map[string]func() ownPayload{
 	KindCatalog:          func() ownPayload { return new(Catalog) },
 	KindPropose:          func() ownPayload { return new(Propose) },
 	KindApprove:          func() ownPayload { return new(Approve) },
+	KindWithdraw:         func() ownPayload { return new(Withdraw) },
+	KindUpdate:           func() ownPayload { return new(Update) },
 	KindHandover:         func() ownPayload { return new(Handover) },
+	KindAlive:            func() ownPayload { return new(Alive) },
+	KindSettled:          func() ownPayload { return new(Settled) },
+	KindAttest:           func() ownPayload { return new(Attest) },
+	KindRecover:          func() ownPayload { return new(Recover) },
 	KindDeleted:          func() ownPayload { return new(Deleted) },
 	KindObjectionAnswer:  func() ownPayload { return new(ObjectionAnswer) },
 }
@@ -152,7 +158,12 @@ func (s *Statement) checkBody(digest []byte) error {
 // the carried statement with the key it names. The error wraps
 // [sign.ErrSignature].
 func (s *Statement) Verify(network sign.NetworkID, author ed25519.PublicKey) error {
-	if err := s.outer.Verify(network, author); err != nil {
+	return s.verify(nil, network, author)
+}
+
+// verify is Verify with tables of some keys.
+func (s *Statement) verify(keys *sign.Keys, network sign.NetworkID, author ed25519.PublicKey) error {
+	if err := s.outer.VerifyBy(keys, network, author); err != nil {
 		return err
 	}
 	if s.carried == nil {

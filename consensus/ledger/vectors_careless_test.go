@@ -107,7 +107,7 @@ func scriptNames(s *stream) {
 		return s.signBytes(s.keys["tax"].Statement(), KindPropose, payload)
 	}
 	for _, n := range []int{36, 37, 64, 256} {
-		s.must(propose(ChangeVoters, list(n)), Unsupported)
+		s.must(propose(ChangeVoters, list(n)), VotersMembers)
 		s.must(propose(ChangeCosigners, list(n)), CosignersMember)
 	}
 	text := func(n int) int { // bytes of a name in CBOR

@@ -11,6 +11,9 @@ import (
 	"atoll/crypto/sign"
 )
 
+// unsigned has the form of possession.
+var unsigned = slices.Repeat([][]byte{make([]byte, 64)}, 4)
+
 // scriptKeys puts odd keys wherever a statement names a key.
 func scriptKeys(s *stream) {
 	for _, key := range oddKeys {
@@ -39,7 +42,7 @@ func scriptKeys(s *stream) {
 		for field := range 4 {
 			card := s.genesis.Members[0]
 			*[]*[]byte{&card.Peer, &card.Statement, &card.Log, &card.Cosign}[field] = key
-			s.must(s.sign("tax", KindPropose, Propose{Head{s.id()}, Amendment{Action: AddMember, Card: &card}}), want(Unsupported))
+			s.must(s.sign("tax", KindPropose, Propose{Head{s.id()}, Amendment{Action: ReplaceKeys, Card: &card, Possession: unsigned}}), want(Unsupported))
 		}
 		s.must(s.sign("tax", KindHandover, Handover{Head{s.id()}, []byte("x"), []Cosigner{{Member: "tax", Key: key}}, 0, 1}), want(CosignersApprovals))
 	}
@@ -90,8 +93,10 @@ func scriptFields(s *stream) {
 	s.must(propose(Amendment{Action: 1}), Malformed)
 	s.must(propose(Amendment{Action: 0}), Malformed)
 	s.must(propose(Amendment{Action: 8}), Malformed)
-	s.must(propose(Amendment{Action: 4}), Unsupported)
-	s.must(propose(Amendment{Action: 6}), Unsupported)
+	s.must(propose(Amendment{Action: 4}), VotersMembers)
+	s.must(propose(Amendment{Action: 6}), Malformed)
+	s.must(propose(Amendment{Action: 9}), Unsupported)
+	s.must(propose(Amendment{Action: 10}), Malformed)
 	s.must(propose(Amendment{Action: 4, Names: []string{"tax", "tax"}}), Malformed)
 	p := s.pact(nil)
 	revoke := s.signed(p.revoke, KindRevoke, consent.Revocation{Consent: p.header.Bounds.ID, Key: p.revoke.Public().(ed25519.PublicKey)})
@@ -191,7 +196,7 @@ func scriptFields(s *stream) {
 	} {
 		card := s.genesis.Members[0]
 		c.edit(&card)
-		s.must(propose(Amendment{Action: AddMember, Card: &card}), c.want)
+		s.must(propose(Amendment{Action: ReplaceKeys, Card: &card, Possession: unsigned}), c.want)
 	}
 	for _, u := range [][2]rune{
 		{0, 0x1f}, {0x7f, 0x9f}, {0xad, 0xad}, {0x34f, 0x34f}, {0x61c, 0x61c}, {0x115f, 0x1160}, {0x17b4, 0x17b5}, {0x180b, 0x180f}, {0x200b, 0x200f}, {0x2028, 0x202e}, {0x2060, 0x206f},
@@ -199,12 +204,22 @@ func scriptFields(s *stream) {
 	} {
 		for _, r := range []rune{max(u[0]-1, 0), u[0], u[1], u[1] + 1} {
 			card := s.genesis.Members[0]
-			card.English = "Tax" + string(r) + "office"
+			card.Addresses = []string{"Tax" + string(r) + "office"}
 			want := Unsupported
 			if !consent.ValidText(string(r)) {
 				want = Malformed
 			}
-			s.must(propose(Amendment{Action: ReplaceKeys, Card: &card}), want)
+			s.must(propose(Amendment{Action: ReplaceKeys, Card: &card, Possession: unsigned}), want)
+		}
+	}
+	for _, u := range [][2]rune{
+		{0x20, 0x7e}, {0xb7, 0xb7}, {0x2014, 0x2014}, {0x2018, 0x2019}, {0x201c, 0x201d}, {0x3001, 0x3002}, {0x3007, 0x3011}, {0x3400, 0x4dbf},
+		{0x4e00, 0x9fff}, {0xff01, 0xff5e}, {0x20000, 0x2f7ff}, {0x30000, 0x323af},
+	} {
+		for i, r := range []rune{u[0] - 1, u[0], u[1], u[1] + 1} {
+			card := s.genesis.Members[0]
+			card.Chinese = "税" + string(r)
+			s.must(propose(Amendment{Action: ReplaceKeys, Card: &card, Possession: unsigned}), []Verdict{Malformed, Unsupported, Unsupported, Malformed}[i])
 		}
 	}
 	good := consent.Purpose{Code: "x", Chinese: "x", English: "x", MaxDays: 1830, MaxUses: 100_000, MaxDataLife: 3660}
@@ -212,10 +227,10 @@ func scriptFields(s *stream) {
 		edit func(*consent.Purpose)
 		want Verdict
 	}{
-		{func(*consent.Purpose) {}, Unsupported}, {func(p *consent.Purpose) { p.MaxDays++ }, Malformed}, {func(p *consent.Purpose) { p.MaxUses++ }, Malformed}, {func(p *consent.Purpose) { p.MaxDataLife++ }, Malformed},
-		{func(p *consent.Purpose) { p.MaxDays = 0 }, Malformed}, {func(p *consent.Purpose) { p.DPV = "dpv:x" }, Unsupported}, {func(p *consent.Purpose) { p.DPV = "\n" }, Malformed}, {func(p *consent.Purpose) { p.Code = "X" }, Malformed},
-		{func(p *consent.Purpose) { p.Chinese = strings.Repeat("x", 200) }, Unsupported}, {func(p *consent.Purpose) { p.Chinese = strings.Repeat("x", 201) }, Malformed},
-		{func(p *consent.Purpose) { p.Code = strings.Repeat("x", 64) }, Unsupported}, {func(p *consent.Purpose) { p.Code = strings.Repeat("x", 65) }, Malformed}, {func(p *consent.Purpose) { p.Code = "贷" }, Malformed},
+		{func(*consent.Purpose) {}, Accepted}, {func(p *consent.Purpose) { p.MaxDays++ }, Malformed}, {func(p *consent.Purpose) { p.MaxUses++ }, Malformed}, {func(p *consent.Purpose) { p.MaxDataLife++ }, Malformed},
+		{func(p *consent.Purpose) { p.MaxDays = 0 }, Malformed}, {func(p *consent.Purpose) { p.DPV = "dpv:x" }, Accepted}, {func(p *consent.Purpose) { p.DPV = "\n" }, Malformed}, {func(p *consent.Purpose) { p.Code = "X" }, Malformed},
+		{func(p *consent.Purpose) { p.Chinese = strings.Repeat("x", 200) }, Accepted}, {func(p *consent.Purpose) { p.Chinese = strings.Repeat("x", 201) }, Malformed},
+		{func(p *consent.Purpose) { p.Code = strings.Repeat("x", 64) }, Accepted}, {func(p *consent.Purpose) { p.Code = strings.Repeat("x", 65) }, Malformed}, {func(p *consent.Purpose) { p.Code = "贷" }, Malformed},
 	} {
 		p := good
 		c.edit(&p)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"regexp"
@@ -68,6 +69,7 @@ func newStream(t testing.TB, log string, edit func(*stream, *Genesis)) *stream {
 	check(t, err)
 	_, s.network, err = VerifyGenesis(raw)
 	check(t, err)
+	s.heard = s.record
 	s.must(raw, Accepted)
 	s.lines[0].Log = log
 	return s
@@ -82,12 +84,14 @@ func (s *stream) join(g *Genesis, name string, roles ...Role) {
 	slices.SortFunc(g.Members, func(a, b Card) int { return strings.Compare(a.Name, b.Name) })
 }
 
-// say submits a statement to the log and records the answer.
+// say submits a statement to the log, and the answer is recorded.
 func (s *stream) say(raw []byte) Answer {
 	s.t.Helper()
-	a := s.submit(raw)
+	return s.submit(raw)
+}
+
+func (s *stream) record(raw []byte, a Answer) {
 	s.lines = append(s.lines, vector{Statement: raw, Verdict: a.Verdict, Index: a.Index, Time: a.Time, New: a.New, Known: a.Known})
-	return a
 }
 
 // must is say with an expected verdict.
@@ -213,8 +217,21 @@ func vectors(t testing.TB) (lines []vector) {
 		log.script(s)
 		lines = append(lines, s.lines...)
 	}
+	for _, name := range slices.Sorted(maps.Keys(proposals)) {
+		s := newStream(t, "proposal: "+name, nil)
+		s.want(proposals[name].make(s.world), proposals[name].verdict)
+		lines = append(lines, s.lines...)
+	}
+	for _, name := range slices.Sorted(maps.Keys(approvals)) {
+		s := newStream(t, "approval: "+name, nil)
+		s.want(approvals[name].make(proposed(s.world)), approvals[name].verdict)
+		lines = append(lines, s.lines...)
+	}
 	s := newStream(t, "cosigners at random", nil)
 	s.cosignersWalk(400)
+	lines = append(lines, s.lines...)
+	s = newStream(t, "members at random", membersGenesis)
+	s.membersWalk(1500)
 	lines = append(lines, s.lines...)
 	s = newStream(t, "at random", walkGenesis)
 	s.walk(3600)
@@ -283,7 +300,7 @@ func specified(t testing.TB) map[Verdict]bool {
 		t.Fatal("SPEC.md has no section 8")
 	}
 	list := map[Verdict]bool{}
-	for _, m := range regexp.MustCompile("`(accepted|unsupported|(?:statement|author|consent|query|fragment|credential|catalog|proposal|cosigners)\\.[a-z_]+)`").FindAllStringSubmatch(section, -1) {
+	for _, m := range regexp.MustCompile("`(accepted|unsupported|(?:statement|author|consent|query|fragment|credential|catalog|proposal|cosigners|member|voters|roster)\\.[a-z_]+)`").FindAllStringSubmatch(section, -1) {
 		list[Verdict(m[1])] = true
 	}
 	if len(list) < 30 {

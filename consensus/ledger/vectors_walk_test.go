@@ -272,13 +272,11 @@ func (s *stream) walkAgain() []byte {
 	if err != nil || st.Carrier != nil || s.chance(70) {
 		return raw
 	}
-	author, err := s.state.Get(authorKey(st.KeyID))
+	a, err := AuthorAt(s.state, st.KeyID, s.head().Size)
 	check(s.t, err)
-	if author == nil {
+	if a == nil {
 		return raw
 	}
-	var a Author
-	check(s.t, sign.Unmarshal(author, &a))
 	return s.sign(a.Member, KindCredentialRevoke, CredentialRevoke{Head{st.ID[:]}, s.bytes32()})
 }
 
@@ -321,10 +319,10 @@ func (s *stream) walkEdge() []byte {
 	return s.sign("registrar", KindCredentialRevoke, CredentialRevoke{Head{s.id()}, s.bytes32()})
 }
 
-// walkAmendment returns a proposal of a change that has no rules yet, some with
-// texts that nobody may sign.
+// walkAmendment returns a proposal of a change that nobody will approve, some
+// with texts that nobody may sign.
 func (s *stream) walkAmendment() []byte {
-	a := Amendment{Action: uint8(s.dice.IntN(9))}
+	a := Amendment{Action: uint8(s.dice.IntN(11))}
 	title := "税务局" + pick(s, []string{"", "", "x", "\u00ad", "\u200b", "\u2028", "\u2029", "\u202e", "\u2060", "\ufe0f", "\ufeff", "\U000e0101", "\u3164", "\u0000", "\u00a0", "\u3000", "é"})
 	if s.chance(70) {
 		card := s.genesis.Members[0]
@@ -337,6 +335,12 @@ func (s *stream) walkAmendment() []byte {
 	}
 	if a.Action > 3 && s.chance(80) {
 		a.Card = nil
+	}
+	if a.Action < 3 && s.chance(80) {
+		a.Possession = unsigned
+	}
+	if a.Action == 8 && s.chance(80) {
+		a.Name = s.someone()
 	}
 	if a.Action == 4 {
 		a.Names = pick(s, [][]string{nil, {"court", "tax"}, {"tax", "court"}, {"x", "y"}, {"ab", "cd"}})

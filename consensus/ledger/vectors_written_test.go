@@ -39,6 +39,7 @@ var writtenLogs = []struct {
 	{"before the first day", atTheBeginning, scriptBeginning},
 	{"answers that are paid for", smallBudget, scriptAnswers},
 	{"catalogs", rolesEnd, scriptCatalogs},
+	{"members", nil, scriptMembers},
 }
 
 // scriptDue has more work come due at one time than one entry does. Work is

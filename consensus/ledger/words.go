@@ -44,15 +44,16 @@ func (c *Card) RoleNames() (names []string) {
 
 // Words returns the titles for a notice in this language. Members are named as
 // on their cards in the roster, the network and its purposes as in genesis, and
-// datasets and outputs by titles. Titles is not called for other names.
-func (g *Genesis) Words(by *Roster, language string, titles consent.Titles) consent.Words {
+// datasets and outputs by titles. Titles is not called for other names. Senses may
+// be nil.
+func (g *Genesis) Words(by *Roster, language string, titles consent.Titles, senses consent.Senses) consent.Words {
 	in := func(chinese, english string) string {
 		if language == consent.Chinese {
 			return chinese
 		}
 		return english
 	}
-	w := consent.Words{Network: g.Name}
+	w := consent.Words{Network: g.Name, Senses: senses}
 	for _, m := range by.Members() {
 		w.Members = append(w.Members, consent.Party{Name: m.Name, Title: in(m.Chinese, m.English), Registrar: m.Has(Registrar), URLs: m.URLs()})
 	}

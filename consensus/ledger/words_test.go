@@ -19,7 +19,7 @@ func TestWords(t *testing.T) {
 		Purposes: []consent.Purpose{{Code: "pre_loan", Chinese: "贷前调查", English: "Before a loan"}},
 	}
 	lies := func(name string) string { return "so the bank says: " + name }
-	zh, en := g.Words(g.Roster(), consent.Chinese, lies), g.Words(g.Roster(), consent.English, lies)
+	zh, en := g.Words(g.Roster(), consent.Chinese, lies, nil), g.Words(g.Roster(), consent.English, lies, nil)
 	if zh.Members[0].Title != "市场监管局" || en.Members[1].Title != "Tax bureau" || en.Network != "Province" {
 		t.Errorf("%+v\n%+v", zh, en)
 	}
@@ -31,7 +31,7 @@ func TestWords(t *testing.T) {
 			t.Errorf("%s is called %q", name, got)
 		}
 	}
-	if got := g.Words(g.Roster(), consent.English, nil).Titles("tax/vat"); got != "" {
+	if got := g.Words(g.Roster(), consent.English, nil, nil).Titles("tax/vat"); got != "" {
 		t.Errorf("without titles: %q", got)
 	}
 	if a := g.Members[0].Multiaddrs(); !slices.Equal(a, []string{"/ip4/192.0.2.7/tcp/4711"}) || len(g.Members[0].Addresses) != 3 {

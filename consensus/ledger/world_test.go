@@ -24,6 +24,7 @@ type world struct {
 	leaves  [][]byte
 	now     uint64
 	random  *rand.ChaCha8
+	heard   func(raw []byte, a Answer) // of what is submitted; may be nil
 }
 
 const (
@@ -95,6 +96,9 @@ func (w *world) submit(raw []byte) Answer {
 	w.state.Apply(changes)
 	if answer.Leaf != nil {
 		w.leaves = append(w.leaves, answer.Leaf)
+	}
+	if w.heard != nil {
+		w.heard(raw, answer)
 	}
 	return answer
 }

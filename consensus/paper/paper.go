@@ -16,15 +16,18 @@ import (
 
 // Kinds of papers. The first word of each is the name of the program.
 const (
-	Card       = "ATOLL MEMBER CARD"
-	Draft      = "ATOLL GENESIS DRAFT"
-	Signature  = "ATOLL GENESIS SIGNATURE"
-	Genesis    = "ATOLL GENESIS"
-	Enrolment  = "ATOLL ENROLMENT REQUEST"
-	Credential = "ATOLL CREDENTIAL"
-	Request    = "ATOLL CONSENT REQUEST"
-	Consent    = "ATOLL CONSENT"
-	Seen       = "ATOLL LOG SEEN"
+	Card        = "ATOLL MEMBER CARD"
+	Application = "ATOLL MEMBER APPLICATION"
+	Approval    = "ATOLL MEMBER APPROVAL"
+	Draft       = "ATOLL GENESIS DRAFT"
+	Signature   = "ATOLL GENESIS SIGNATURE"
+	Genesis     = "ATOLL GENESIS"
+	Enrolment   = "ATOLL ENROLMENT REQUEST"
+	Credential  = "ATOLL CREDENTIAL"
+	Request     = "ATOLL CONSENT REQUEST"
+	Consent     = "ATOLL CONSENT"
+	Seen        = "ATOLL LOG SEEN"
+	Roster      = "ATOLL ROSTER"
 )
 
 // MaxText is the size of the largest paper, in bytes of text.

@@ -67,6 +67,7 @@ type Log struct {
 	wal   *wal.WAL
 	mark  *mark
 	guard *guard
+	files *segments
 
 	life   sync.RWMutex // held for reading by every call, for writing by Close
 	closed bool
@@ -95,14 +96,15 @@ func Open(dir string, opts Options) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Log{dir: dir, mark: mark, guard: newGuard(opts.WriteLimit)}
-	if err := mendTail(dir, opts.Files, opts.Meta, acked); err != nil {
+	files := &segments{VFS: opts.Files, want: opts.Want, patience: opts.WriteLimit / 2}
+	l := &Log{dir: dir, mark: mark, guard: newGuard(opts.WriteLimit), files: files}
+	if err := mendTail(dir, files, opts.Meta, acked); err != nil {
 		return nil, errors.Join(corruptIn(dir, err), opts.Meta.Close(), mark.close())
 	}
 	l.wal, err = wal.Open(dir,
 		wal.WithSegmentSize(opts.SegmentSize),
 		wal.WithMetaStore(opts.Meta),
-		wal.WithSegmentFiler(segment.NewFiler(dir, opts.Files)),
+		wal.WithSegmentFiler(segment.NewFiler(dir, files)),
 		wal.WithLogger(NewLogger("raft-wal", opts.Logger)))
 	if err != nil {
 		return nil, errors.Join(corruptIn(dir, err), opts.Meta.Close(), mark.close())
@@ -137,7 +139,6 @@ func (o Options) withDefaults() Options {
 	if o.Want == nil {
 		o.Want = func(string, error) {}
 	}
-	o.Files = &segments{VFS: o.Files, want: o.Want, patience: o.WriteLimit / 2}
 	if o.Meta == nil {
 		o.Meta = &metadb.BoltMetaDB{}
 	}
@@ -267,8 +268,14 @@ func (l *Log) DeleteRange(min, max uint64) error {
 // Failed returns the error with which the store stopped, or nil.
 func (l *Log) Failed() error { return l.guard.failed() }
 
+// Syncs returns how often the log has synced its entries since it was opened.
+func (l *Log) Syncs() uint64 { return l.files.syncs.Load() }
+
 // Term returns raft's current term, 0 before there is one.
 func (l *Log) Term() (uint64, error) { return l.GetUint64([]byte(termKey)) }
+
+// Voted returns the last term in which raft here gave a vote, 0 if it never did.
+func (l *Log) Voted() (uint64, error) { return l.GetUint64([]byte(votedKey)) }
 
 // Fatal returns a channel that yields exactly one error, when the store stops
 // for good. Raft cannot go on without its log, and panics when it cannot save

@@ -25,6 +25,7 @@ type segments struct {
 	types.VFS
 	want     func(what string, err error) // called when a segment cannot be created now, and when it then can
 	patience time.Duration                // how long to try that; raft waits for it
+	syncs    atomic.Uint64                // of segments
 
 	mu   sync.Mutex
 	open []*segmentFile // those with a descriptor, the most recently used last
@@ -220,6 +221,7 @@ func (f *segmentFile) WriteAt(b []byte, off int64) (n int, err error) {
 // folder too, which raft-wal has to open for that.
 func (f *segmentFile) Sync() error {
 	return f.with(func(file types.ReadableFile) error {
+		f.s.syncs.Add(1)
 		err := file.(types.WritableFile).Sync()
 		if scarce.Refused(err) { // for opening the folder: the file itself is synced
 			err = durable.SyncFolder(f.dir)

@@ -77,12 +77,16 @@ func (a *abstention) held() error {
 	return nil
 }
 
-// promise opens what this voter remembers of raft. It makes the voter abstain
+// promise opens what this member remembers of raft. It makes the member abstain
 // until its state is checked, and while its log lacks entries that it promised
 // to hold.
 func (r *Replica) promise(dir string, snapshots raft.SnapshotStore) (err error) {
 	at, _ := r.store.Position()
-	if r.promises, err = raftlog.OpenPromises(dir, at.Size == 0, r.raftLog, snapshots, func(term uint64) error { return foreignTerm(dir, term) }); err != nil {
+	never, err := r.neverVoted()
+	if err != nil {
+		return err
+	}
+	if r.promises, err = raftlog.OpenPromises(dir, at.Size == 0 || never, r.raftLog, snapshots, func(term uint64) error { return foreignTerm(dir, term) }); err != nil {
 		return err
 	}
 	forbids := r.promises.Forbids
@@ -98,11 +102,19 @@ func (r *Replica) promise(dir string, snapshots raft.SnapshotStore) (err error) 
 			return rolledBack && size > 0
 		}
 	}
-	if rolledBack {
+	if rolledBack && r.roster.voter(r.name) { // a learner, or a newcomer, is behind and stands for nothing
 		r.log.Error("raft's log on disk is older than what this voter has acknowledged: the voter is no candidate in elections until it has caught up")
 	}
 	r.transport.abstention = newAbstention(r.name, r.whole, forbids)
 	return nil
+}
+
+// neverVoted reports whether this member cannot have promised anything in raft
+// yet, so that it may have no file of it: genesis does not make it a voter, and
+// raft has kept no vote of it. Whoever may vote one day has the file before.
+func (r *Replica) neverVoted() (bool, error) {
+	voted, err := r.raftLog.Voted()
+	return voted == 0 && !r.roster.founds(r.name), err
 }
 
 // short reports whether database and raft's log together have fewer entries

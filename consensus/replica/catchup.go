@@ -75,6 +75,10 @@ func (c *catchup) run() {
 		if err == nil || c.r.ctx.Err() != nil {
 			return
 		}
+		if errors.Is(err, errMoved) {
+			attempt = -1 // there was progress, and no member is to blame
+			continue
+		}
 		if !errors.Is(err, errOtherHistory) && !errors.Is(err, errSource) {
 			c.r.failForked(err)
 			return
@@ -96,7 +100,7 @@ var (
 // reach asks members in turn until one leads to the target.
 func (c *catchup) reach() error {
 	var all error
-	for _, member := range c.r.others {
+	for _, member := range c.r.others() {
 		c.mu.Lock()
 		m := c.target
 		c.mu.Unlock()
@@ -194,11 +198,12 @@ func (c *catchup) apply(b *bundle) error {
 // moveTo sets the position in raft's log to the marker's, once the marker's
 // entries are applied.
 func (c *catchup) moveTo(m *marker) error {
-	if m.unproven { // the log here now knows the cosigners
+	if len(m.Final) > 0 { // the log here now knows the cosigners
+		c.r.Final() // gives up what it does not bear out
 		if _, err := c.r.trust.verify(m.Final); err != nil {
 			return fmt.Errorf("the leader's marker: %w: its checkpoint is not final: %v", errOtherHistory, err)
 		}
-		if _, err := c.r.takeFinal(m.Final, c.r.store.Expect); err != nil {
+		if _, err := c.r.takeFinal(m.Final, c.r.store.Expect, c.r.Head().Size); err != nil {
 			return err
 		}
 	}
@@ -206,10 +211,25 @@ func (c *catchup) moveTo(m *marker) error {
 		if head := b.Head(); head != (tlog.Head{Size: m.Size, Root: tlog.Hash(m.Root)}) {
 			return fmt.Errorf("this node's log of %d entries is not the network's of %d; it keeps its files and stops", head.Size, m.Size)
 		}
+		if m.snapshot != nil {
+			if err := c.r.covered(b.View(), m.Size, m.snapshot); err != nil {
+				return err
+			}
+		}
 		index, term := b.Position()
 		b.Pass(max(index, m.Raft), max(term, m.Term))
 		return nil
 	})
+}
+
+// errMoved means that a newer snapshot came meanwhile: its marker is the target.
+var errMoved = fmt.Errorf("%w: the target has moved", errSource)
+
+// movedBeyond reports whether the target covers an entry of raft's log.
+func (c *catchup) movedBeyond(index uint64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.target.Raft >= index
 }
 
 // finish flushes and applies what was postponed, from raft's own log. It ends
@@ -223,7 +243,7 @@ func (c *catchup) finish() error {
 		c.mu.Lock()
 		if at.Raft < c.target.Raft {
 			c.mu.Unlock()
-			return fmt.Errorf("%w: the target has moved", errSource)
+			return errMoved
 		}
 		if at.Raft >= c.postponed {
 			c.target = nil
@@ -233,19 +253,36 @@ func (c *catchup) finish() error {
 		last := c.postponed
 		c.mu.Unlock()
 		// Entries between the marker and raft's log are raft's own, which its
-		// snapshot covers and no replica applies.
+		// snapshot covers and no replica applies. A newer snapshot may empty raft's
+		// log at any time, after it has moved the target: then entries that begin
+		// the log are not those behind the marker.
 		first, err := c.r.raftLog.FirstIndex()
 		if err != nil {
 			return err
 		}
-		for i := max(first, at.Raft+1); i <= last; i++ {
-			var l raft.Log
-			if err := c.r.raftLog.GetLog(i, &l); err != nil {
-				return fmt.Errorf("raft entry %d, which waited for the catching up: %w", i, err)
-			}
-			if err := c.r.store.Batch(func(b *state.Batch) error { _, err := c.r.take(b, &l, nil); return err }); err != nil {
-				return err
-			}
+		if c.movedBeyond(at.Raft + 1) {
+			return errMoved
+		}
+		if err := c.applyPostponed(max(first, at.Raft+1), last); err != nil {
+			return err
 		}
 	}
+}
+
+// applyPostponed applies entries of raft's own log.
+func (c *catchup) applyPostponed(first, last uint64) error {
+	for i := first; i <= last; i++ {
+		var l raft.Log
+		err := c.r.raftLog.GetLog(i, &l)
+		if errors.Is(err, raft.ErrLogNotFound) && c.movedBeyond(i) {
+			return errMoved
+		}
+		if err != nil {
+			return fmt.Errorf("raft entry %d, which waited for the catching up: %w", i, err)
+		}
+		if err := c.r.store.Batch(func(b *state.Batch) error { _, err := c.r.take(b, &l, nil); return err }); err != nil {
+			return err
+		}
+	}
+	return nil
 }

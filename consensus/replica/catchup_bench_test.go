@@ -91,8 +91,8 @@ func (p *passes) tune(c *replica.Config) {
 	}
 }
 
-// fill makes the log grow to a size, and has raft's log truncated. It returns
-// the log's size afterwards.
+// fill makes the log grow to a size, and has raft's log truncated behind a snapshot
+// of all of that: a newcomer has to fetch it. It returns the log's size afterwards.
 func (n *network) fill(size int) uint64 {
 	n.t.Helper()
 	leader := n.leader()
@@ -111,7 +111,7 @@ func (n *network) fill(size int) uint64 {
 	wg.Wait()
 	n.until("raft's log is truncated", func() bool {
 		n.put(leader)
-		return n.nodes[leader].FirstInRaft() > 40
+		return n.nodes[leader].FirstInRaft() > 40 && n.nodes[leader].LastSnapshot() >= uint64(size)
 	})
 	return n.nodes[leader].Head().Size
 }

@@ -1,3 +1,5 @@
+//go:build !race
+
 package replica_test
 
 import (
@@ -8,7 +10,6 @@ import (
 
 	"atoll/consensus/ledger"
 	"atoll/consensus/replica"
-	"atoll/crypto/sign"
 
 	"github.com/hashicorp/raft"
 )
@@ -27,15 +28,6 @@ type fetching struct {
 type asked struct {
 	member string
 	first  uint64
-}
-
-// readRequest reads what a member asks another for.
-func readRequest(request []byte) (q struct {
-	_            struct{} `cbor:",toarray"`
-	First, Count uint64
-}, err error) {
-	err = sign.Unmarshal(request, &q)
-	return q, err
 }
 
 // tune returns a tuning that watches, on top of another.
@@ -114,15 +106,13 @@ func (f *fetching) wait(n *network) {
 	}
 }
 
-func small(c *replica.Config) { c.Snapshot, c.Trailing = 100, 20 }
-
 // A member is stopped in the first or the second pass of catching up and
 // started again: it does not fetch again what it had applied.
 func TestCatchUpInterrupted(t *testing.T) {
 	n := found(t, 2)
 	n.tune = small
 	n.start(voters...)
-	size := n.fill(3000)
+	size := n.fill(2000)
 	for name, pass := range map[string]int{"wlearner-0": 1, "wlearner-1": 2} {
 		f := &fetching{name: name}
 		n.tune = f.tune(t, small)
@@ -153,12 +143,20 @@ func TestCatchUpInterrupted(t *testing.T) {
 // leader sends the same once more, and goes on.
 func TestAnswerLostBehindSnapshot(t *testing.T) {
 	n := found(t, 1)
-	n.tune = small
+	n.tune = func(c *replica.Config) { c.Snapshot, c.Trailing = 100, 60 }
 	n.start(voters...)
 	n.fill(300)
+	leader := n.leader()
+	// Entries that came while the snapshot was being written leave fewer of those
+	// before it, or none.
+	n.until("the leader keeps entries from before its snapshot, and the next one is not near", func() bool {
+		n.put(leader)
+		l := n.nodes[leader]
+		return l.FirstInRaft()+3 <= l.LastSnapshot() && l.RaftLast() < l.LastSnapshot()+40
+	})
 	n.tune = nil // its own log stays as the snapshot left it
 	n.start("wlearner-0")
-	learner, leader := n.nodes["wlearner-0"], n.leader()
+	learner := n.nodes["wlearner-0"]
 	n.check(learner.WaitFor(n.ctx(), n.put(leader)+1))
 	installed := learner.FirstInRaft() - 1
 	if installed < 1 || learner.RaftLast() <= installed {
@@ -191,7 +189,7 @@ func TestCatchUpSourceGoes(t *testing.T) {
 	n := found(t, 2)
 	n.tune = small
 	n.start(voters...)
-	size := n.fill(3000)
+	size := n.fill(2000)
 	for name, pass := range map[string]int{"wlearner-0": 1, "wlearner-1": 2} {
 		f := &fetching{name: name}
 		n.tune = f.tune(t, small)
@@ -206,7 +204,7 @@ func TestCatchUpSourceGoes(t *testing.T) {
 		})
 		n.start(name)
 		f.wait(n)
-		source := f.list()[0].member
+		source := gone
 		n.stop(source)
 		n.check(n.nodes[name].WaitFor(n.ctx(), size))
 		others := map[string]bool{}

@@ -40,7 +40,7 @@ func (r *Replica) Time() (TimeState, error) {
 	t.Network = time.UnixMilli(int64(s.Time))
 	roster := r.Roster()
 	for _, name := range roster.Names() {
-		if seat, _ := roster.Seat(name); s.Holds(seat) {
+		if seat, _ := roster.Seat(name); seat < s.Clocks.Seats() && s.Holds(seat) {
 			t.Held = append(t.Held, name)
 		}
 	}
@@ -94,9 +94,13 @@ func (r *Replica) submitTicks() {
 			if err != nil || s == nil {
 				continue // no genesis yet, or closing
 			}
+			seat, ok := r.Roster().Seat(r.name)
+			if !ok || seat >= s.Clocks.Seats() || !r.Admitted() {
+				continue // no member any more, or not yet by this state
+			}
 			own, busy := uint64(r.now().UnixMilli()), r.busy.Load()
-			r.watchClock(s, own)
-			if !teller.Due(s, r.seat, own) && (!s.Votes(r.seat) || busy <= seen || now.Sub(last) < r.silence) {
+			r.watchClock(s, seat, own)
+			if !teller.Due(s, seat, own) && (!s.Votes(seat) || busy <= seen || now.Sub(last) < r.silence) {
 				continue
 			}
 			if r.submitTick(s.Date(own)) {
@@ -209,7 +213,7 @@ func (w *clockWatch) isAhead(s *ledger.State, seat int, own uint64) bool {
 	last.Size--                         // a member absent at the next entry did not let network time go at this one
 	voters, members, present := 0, 0, 0 // who has spoken since, and who could
 	for m := range min(s.Clocks.Seats(), w.clocks.Seats()) {
-		spoke := s.Clocks.Time(m) != w.clocks.Time(m) || m == seat
+		spoke := !s.Clocks.Vacant(m) && (s.Clocks.Time(m) != w.clocks.Time(m) || m == seat)
 		if spoke && s.Votes(m) {
 			voters++
 		}
@@ -225,8 +229,8 @@ func (w *clockWatch) isAhead(s *ledger.State, seat int, own uint64) bool {
 
 // watchClock raises an alarm when the time goes wrong, and logs when it is
 // right again.
-func (r *Replica) watchClock(s *ledger.State, own uint64) {
-	t, news := r.clock.look(s, r.seat, own)
+func (r *Replica) watchClock(s *ledger.State, seat int, own uint64) {
+	t, news := r.clock.look(s, seat, own)
 	switch {
 	case !news:
 	case t.Problem == "":

@@ -42,9 +42,10 @@ func TestVotersTick(t *testing.T) {
 	n.tune = func(c *replica.Config) { c.Silence = silence }
 	n.start(n.names...)
 	began := time.Now()
-	for n.networkTime("wlearner-0").Before(began) {
-		n.put("wlearner-0") // a learner's clock does not move network time
-	}
+	n.until("voters move network time", func() bool {
+		n.put("wlearner-0") // a learner's clock does not
+		return !n.networkTime("wlearner-0").Before(began)
+	})
 	learner := n.nodes["wlearner-0"]
 	size := learner.Head().Size
 	n.until("the log comes to rest", func() bool {

@@ -58,8 +58,12 @@ func (r *Replica) confirm(ctx context.Context, leader string, statement []byte, 
 		return r.confirmEntry(leader, statement, t)
 	}
 	var own ledger.Answer
+	var s *ledger.Statement
 	err := r.View(func(v ledger.View) (err error) {
-		own, _, err = ledger.Apply(v, statement)
+		s, own, err = r.screening.verify(v, statement)
+		if s != nil {
+			own, _, err = ledger.Decide(v, s)
+		}
 		return err
 	})
 	if err == nil && own.Verdict != t.Answer.Verdict {

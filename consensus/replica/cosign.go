@@ -2,7 +2,6 @@ package replica
 
 import (
 	"context"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"time"
@@ -41,18 +40,8 @@ type cosigner struct {
 
 // openCosigner opens what a cosigner remembers. Every member has it, since the
 // log may make any of them a cosigner.
-func openCosigner(g *ledger.Genesis, name string, key ed25519.PrivateKey, dir string, fresh bool) (*cosigner, error) {
-	v, err := tlog.NewCosignerVerifier(g.Origin+"/"+name, g.Roster().Member(name).Cosign)
-	if err != nil {
-		return nil, err
-	}
-	c := &cosigner{}
-	if c.signer, err = tlog.NewCosigner(v.Name(), key); err != nil {
-		return nil, fmt.Errorf("cosign key: %w", err)
-	}
-	if c.signer.Verifier != v {
-		return nil, errors.New("the cosign key is not that of this member's card")
-	}
+func openCosigner(signer tlog.Cosigner, dir string, fresh bool) (*cosigner, error) {
+	c, err := &cosigner{signer: signer}, error(nil)
 	if c.file, err = openCosigned(dir, fresh); err != nil {
 		return nil, err
 	}
@@ -199,7 +188,7 @@ func (r *Replica) learn(ctx context.Context, member string, signed []byte) error
 	if err != nil {
 		return fmt.Errorf("%s: %w", member, err)
 	}
-	if _, err := r.takeFinal(signed, r.store.Expect); err != nil {
+	if _, err := r.takeFinal(signed, r.store.Expect, r.Head().Size); err != nil {
 		r.failForked(err)
 		return err
 	}

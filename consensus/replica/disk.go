@@ -5,14 +5,16 @@ import (
 	"fmt"
 	"syscall"
 	"time"
+
+	"atoll/consensus/scarce"
 )
 
 // How full a disk may be, in percent. A disk that is full in the middle of a
 // write stops a node at the worst moment; this one steps back before.
 const (
-	diskWarn  = 80 // said in the log, and by Pressure
-	diskTight = 90 // no new queries: releases and revocations still have room
-	diskFull  = 95 // the replica stops while everything on disk is whole
+	diskWarn  = 80           // said in the log, and by Pressure
+	diskTight = scarce.Tight // no new queries: releases and revocations still have room
+	diskFull  = 95           // the replica stops while everything on disk is whole
 )
 
 const diskEvery = 5 * time.Second

@@ -1,8 +1,45 @@
 package replica
 
 import (
+	"slices"
+	"strconv"
+
+	"atoll/consensus/ledger"
+	"atoll/crypto/tlog"
+
 	"github.com/hashicorp/raft"
 )
+
+// rosterOf returns the roster of a network whose log has not begun.
+func rosterOf(suffrage map[string]raft.ServerSuffrage) *roster {
+	return &roster{suffrage, func() []ledger.VoterSet { return nil }, func() raft.Configuration { return raft.Configuration{} }}
+}
+
+// Servers returns raft's newest configuration: the names of voters and learners.
+func (r *Replica) Servers() (voters, learners []string) {
+	for _, s := range r.raft.GetConfiguration().Configuration().Servers {
+		if s.Suffrage == raft.Voter {
+			voters = append(voters, string(s.ID))
+		} else {
+			learners = append(learners, string(s.ID))
+		}
+	}
+	slices.Sort(voters)
+	slices.Sort(learners)
+	return voters, learners
+}
+
+// Misconfigure makes a leader change raft's servers as the ledger does not say.
+func (r *Replica) Misconfigure(name, how string) error {
+	id, address := raft.ServerID(name), raft.ServerAddress(name)
+	switch how {
+	case "learns":
+		return r.raft.AddNonvoter(id, address, 0, 0).Error()
+	case "votes":
+		return r.raft.AddVoter(id, address, 0, 0).Error()
+	}
+	return r.raft.RemoveServer(id, 0, 0).Error()
+}
 
 // RaftTerm returns the term of an entry of raft's log, 0 if it is not there.
 func (r *Replica) RaftTerm(index uint64) uint64 {
@@ -36,5 +73,17 @@ func (r *Replica) FirstInRaft() uint64 {
 	return first
 }
 
+// LastSnapshot returns the index of the last entry that raft's newest snapshot
+// covers, 0 without a snapshot.
+func (r *Replica) LastSnapshot() uint64 {
+	last, _ := strconv.ParseUint(r.raft.Stats()["last_snapshot_index"], 10, 64)
+	return last
+}
+
 // Answerer encodes what raft answers.
 var Answerer = answerer
+
+// TakeFinal processes a checkpoint that is claimed to be final.
+func (r *Replica) TakeFinal(signed []byte) (tlog.Head, error) {
+	return r.takeFinal(signed, r.store.Expect, r.Head().Size)
+}

@@ -47,7 +47,6 @@ func BenchmarkFinal(b *testing.B) {
 					committed.run(b, clients, commit(func(*node, uint64) error { return nil }))
 					final.run(b, clients, commit(func(at *node, index uint64) error { return at.Finalise(context.Background(), index+1) }))
 				}
-				micros := func(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 }
 				b.ReportMetric(micros(committed.p50()), "committed-p50-µs")
 				b.ReportMetric(micros(final.p50()), "final-p50-µs")
 				b.ReportMetric(micros(final.p50())/micros(committed.p50()), "p50-ratio")

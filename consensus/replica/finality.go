@@ -31,14 +31,18 @@ type Final struct {
 type finals struct {
 	mu         sync.Mutex
 	newest     Final
+	unproven   bool          // the log here was not as long when newest was verified: other cosigners may be responsible for that size
+	recalled   bool          // newest was read from disk
+	proved     Final         // the one before newest, if that is unproven
 	grown      chan struct{} // closed and replaced when there is a newer one
 	saved      atomic.Uint64 // size of the one on disk
+	syncs      atomic.Uint64 // of the file and of its folder
 	saving     sync.Mutex    // one write at a time
-	unproven   atomic.Bool   // newest was read from disk, and the log here does not know yet the cosigners for that size
 	path       string
 	round      chan struct{}     // capacity 1; full while a round is collected
 	heard      map[seat]*hearing // what cosigners answered last
 	replicated atomic.Uint64     // size of the newest that came through raft
+	settled    atomic.Uint64     // size of the largest that was returned, see Settled
 }
 
 // Final returns the newest final checkpoint that this member knows. It returns
@@ -46,25 +50,51 @@ type finals struct {
 // here.
 func (r *Replica) Final() Final {
 	at, _ := r.store.Position()
-	final, _ := r.finals.last()
-	if final.Size > at.Size || !r.proven(final) {
+	final, unproven := r.finals.now()
+	if final.Size > at.Size || unproven && !r.proven(final) {
 		return Final{}
 	}
 	return final
 }
 
-// proven verifies a checkpoint that was read from disk and could not be
-// verified before the log came to it.
+// Settled returns the size of the largest head that [Replica.Final] has returned
+// in this run: the log here has come to it. It does not fall when a final head is
+// known that the log here has not come to yet.
+func (r *Replica) Settled() uint64 {
+	for size := r.Final().Size; ; {
+		was := r.finals.settled.Load()
+		if size <= was || r.finals.settled.CompareAndSwap(was, size) {
+			return max(size, was)
+		}
+	}
+}
+
+// proven verifies a checkpoint again that was taken, or read from disk, before the
+// log came to it: cosigners may have handed over in between, and those who did
+// make nothing final any more.
 func (r *Replica) proven(final Final) bool {
-	if !r.finals.unproven.Load() {
-		return true
+	f := &r.finals
+	_, err := r.trust.verify(final.Signed)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch {
+	case f.newest.Size != final.Size: // there is a newer one
+	case err == nil:
+		f.unproven = false
+	case f.recalled:
+		r.fail(&durable.ForgottenError{File: f.path, Reason: err.Error()})
+	default:
+		f.newest, f.unproven = f.proved, false
+		r.log.Error("a checkpoint beyond the log here was taken for final and is not: the log names other cosigners for its size", "size", final.Size, "error", err)
 	}
-	if _, err := r.trust.verify(final.Signed); err != nil {
-		r.fail(&durable.ForgottenError{File: r.finals.path, Reason: err.Error()})
-		return false
-	}
-	r.finals.unproven.Store(false)
-	return true
+	return err == nil
+}
+
+// now returns the newest, and whether it is still to be proven.
+func (f *finals) now() (newest Final, unproven bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.newest, f.unproven
 }
 
 // last returns the newest, and a channel that is closed when there is a newer
@@ -75,13 +105,16 @@ func (f *finals) last() (Final, <-chan struct{}) {
 	return f.newest, f.grown
 }
 
-// raise makes a final checkpoint the newest, if it is larger.
-func (f *finals) raise(to Final) {
+// raise makes a final checkpoint the newest, if it is larger. The log here has so
+// many entries.
+func (f *finals) raise(to Final, has uint64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if to.Size > f.newest.Size {
-		f.newest = to
-		f.unproven.Store(false)
+		if !f.unproven {
+			f.proved = f.newest
+		}
+		f.newest, f.unproven, f.recalled = to, to.Size > has, false
 		close(f.grown)
 		f.grown = make(chan struct{})
 	}
@@ -92,6 +125,9 @@ func (f *finals) raise(to Final) {
 // finishes with the first quorum. Concurrent callers share these requests. It
 // tries until ctx ends; the error is then a [*NotFinalError].
 func (r *Replica) Finalise(ctx context.Context, size uint64) error {
+	if r.Final().Size >= size {
+		return nil
+	}
 	if err := r.WaitFor(ctx, size); err != nil {
 		return err
 	}
@@ -198,7 +234,7 @@ func (r *Replica) collectHead(ctx context.Context, head tlog.Head) error {
 	if err != nil {
 		return err
 	}
-	r.finals.raise(Final{head, final})
+	r.finals.raise(Final{head, final}, head.Size)
 	r.keepHanded(Final{head, final})
 	return nil
 }
@@ -221,7 +257,7 @@ func (r *Replica) canvass(set *ledger.Cosigners, head tlog.Head, signed []byte) 
 			line, err := r.askCosigner(ctx, member, head, signed)
 			if err == nil {
 				var more []byte
-				more, err = tlog.Attach(signed, line, keys[i])
+				more, err = tlog.AttachBy(r.trust.heads, signed, line, keys[i])
 				line = string(more[min(len(signed), len(more)):])
 			}
 			r.finals.hear(seat{set.After, member}, asked, err)
@@ -261,26 +297,33 @@ func (r *Replica) count(ctx context.Context, set *ledger.Cosigners, votes <-chan
 
 // takeFinal processes a checkpoint that is claimed to be final. One without the
 // right signatures proves nothing, and is logged and ignored. One with them
-// that is of another history than this log gives a [*state.ForkError].
-func (r *Replica) takeFinal(signed []byte, expect func(state.Awaited) error) (tlog.Head, error) {
+// that is of another history than this log, which has so many entries, gives a
+// [*state.ForkError].
+func (r *Replica) takeFinal(signed []byte, expect func(state.Awaited) error, has uint64) (tlog.Head, error) {
 	head, err := r.trust.verify(signed)
 	if err != nil {
 		r.log.Error("a checkpoint that was sent as final does not have the signatures of a final one", "error", err)
 		return tlog.Head{}, nil
 	}
+	return head, r.believe(head, signed, expect, has)
+}
+
+// believe makes a checkpoint with the right signatures the newest final one, if
+// it is larger and of this log.
+func (r *Replica) believe(head tlog.Head, signed []byte, expect func(state.Awaited) error, has uint64) error {
 	own, err := r.trust.adopt(head, signed)
 	if err == nil {
 		err = r.recognise(signed)
 	}
 	if err != nil {
-		return head, err
+		return err
 	}
 	if err := expect(state.Awaited{Head: head, Signed: signed, Why: byQuorum}); err != nil {
-		return head, err
+		return err
 	}
-	r.finals.raise(Final{head, own})
+	r.finals.raise(Final{head, own}, has)
 	r.keepHanded(Final{head, own})
-	return head, nil
+	return nil
 }
 
 const byQuorum = "a quorum of cosigners"
@@ -293,7 +336,8 @@ const keepEvery = 100 * time.Millisecond
 // memory. If the machine lacks what the write needs, keepFinal tries again.
 func (r *Replica) keepFinal() {
 	for attempt := 0; ; {
-		final, grown := r.finals.last()
+		newest, grown := r.finals.last()
+		final := r.Final()
 		err := r.saveFinal(final)
 		if err != nil && !scarce.Is(err) {
 			r.fail(err)
@@ -306,6 +350,9 @@ func (r *Replica) keepFinal() {
 			attempt++
 		} else {
 			attempt = 0
+		}
+		if err == nil && final.Size < newest.Size {
+			again = time.After(keepEvery) // the log may have come to it by then
 		}
 		select {
 		case <-again:
@@ -332,6 +379,7 @@ func (r *Replica) saveFinal(final Final) error {
 		return fmt.Errorf("write %s: %w", finalName, err)
 	}
 	r.finals.saved.Store(final.Size)
+	r.finals.syncs.Add(2)
 	return nil
 }
 
@@ -381,7 +429,7 @@ func (r *Replica) publishFinal(size uint64) error {
 
 // recall reads the heads that this member remembers, and requires that the log
 // has them or reaches them.
-func (r *Replica) recall(c Config, g *ledger.Genesis) (err error) {
+func (r *Replica) recall(c Config) (err error) {
 	at, _ := r.store.Position()
 	fresh := at.Size == 0
 	r.finals.grown, r.finals.round = make(chan struct{}), make(chan struct{}, 1)
@@ -399,22 +447,24 @@ func (r *Replica) recall(c Config, g *ledger.Genesis) (err error) {
 		if err == nil {
 			_, err = r.trust.verify(signed)
 		}
-		if errors.Is(err, tlog.ErrQuorum) && head.Size > at.Size {
-			r.finals.unproven.Store(true)
-		} else if err != nil {
+		r.finals.unproven = head.Size > at.Size
+		if err != nil && !(errors.Is(err, tlog.ErrQuorum) && r.finals.unproven) {
 			return &durable.ForgottenError{File: r.finals.path, Reason: err.Error()}
 		}
-		r.finals.newest = Final{head, signed}
+		r.finals.newest, r.finals.recalled = Final{head, signed}, true
 		r.finals.saved.Store(head.Size)
 		r.finals.replicated.Store(head.Size)
 		if err := r.store.Expect(state.Awaited{Head: head, Signed: signed, Why: byQuorum}); err != nil {
 			return r.forked(err)
 		}
 	}
-	if r.cosigner, err = openCosigner(g, r.name, c.CosignKey, c.Dir, fresh || !r.trust.ever(r.name)); err != nil {
+	if r.cosigner, err = openCosigner(r.trust.cosign, c.Dir, fresh || !r.trust.ever(r.name)); err != nil {
 		return err
 	}
 	if err := r.recognise(signed); err != nil {
+		return err
+	}
+	if err := r.expectAnchor(c.Anchor); err != nil {
 		return err
 	}
 	return r.forked(r.store.Expect(state.Awaited{Head: r.cosigner.file.newest.head, Why: "this member's own cosignature"}))
@@ -422,50 +472,15 @@ func (r *Replica) recall(c Config, g *ledger.Genesis) (err error) {
 
 // closeMemory closes the files that recall opened.
 func (r *Replica) closeMemory() error {
-	final, _ := r.finals.last()
+	final, unproven := r.finals.now()
+	if unproven {
+		final = r.finals.proved
+	}
 	err := r.saveFinal(final)
 	if r.cosigner != nil {
 		err = errors.Join(err, r.cosigner.file.record.Close())
 	}
 	return err
-}
-
-// behind returns the reason why nobody may rely on this replica yet, or nil.
-// Its state may be unchecked, or its log may be shorter than this member's
-// memory or a known head of the others.
-func (r *Replica) behind() error {
-	if r.whole.pending() {
-		return errUnchecked
-	}
-	if size, _ := r.store.Ahead(); size > 0 || r.catchup.active() {
-		return errCatchingUp
-	}
-	return nil
-}
-
-// Ready waits until the state here has been checked, and the log has all that
-// this member cosigned or saw final. After a loss of files the member has to
-// fetch that first. Earlier answers may be wrong or outdated.
-func (r *Replica) Ready(ctx context.Context) error {
-	select {
-	case <-r.whole:
-	case <-ctx.Done():
-		return fmt.Errorf("%w: %w", errUnchecked, ctx.Err())
-	case <-r.ctx.Done():
-		return errStopped
-	}
-	for {
-		size, stuck := r.store.Ahead()
-		switch {
-		case size == 0:
-			return nil
-		case stuck:
-			return errStopped
-		}
-		if err := r.WaitFor(ctx, size); err != nil {
-			return err
-		}
-	}
 }
 
 // Cosigners returns the cosigners who make heads of that size final; the caller

@@ -43,7 +43,7 @@ func (f fsm) ApplyBatch(logs []*raft.Log) []any {
 	if f.r.catchup.postpone(last) {
 		return allOf(len(logs), errCatchingUp)
 	}
-	verified := f.r.screening.verify(logs)
+	verified := f.r.screening.batch(logs)
 	answers := make([]any, len(logs))
 	err := f.r.store.Batch(func(b *state.Batch) error {
 		for i, l := range logs {
@@ -77,11 +77,7 @@ func (r *Replica) take(b *state.Batch, l *raft.Log, verified *ledger.Statement) 
 			return answer, fmt.Errorf("raft entry %d: %w", l.Index, err)
 		}
 	case raft.LogConfiguration:
-		c, err := decodeConfiguration(l.Data)
-		if err == nil {
-			err = r.roster.match(c)
-		}
-		if err != nil {
+		if err := r.configure(b, l); err != nil {
 			return answer, fmt.Errorf("raft entry %d: %w", l.Index, err)
 		}
 	}
@@ -99,7 +95,7 @@ func (r *Replica) command(b *state.Batch, data []byte, verified *ledger.Statemen
 		}
 		return answer, err
 	case len(data) > 0 && data[0] == commandCheckpoint:
-		head, err := r.takeFinal(data[1:], b.Expect)
+		head, err := r.takeFinal(data[1:], b.Expect, b.Head().Size)
 		r.finals.replicated.Store(max(head.Size, r.finals.replicated.Load()))
 		return answer, err
 	}
@@ -109,10 +105,19 @@ func (r *Replica) command(b *state.Batch, data []byte, verified *ledger.Statemen
 // statement lets the rules decide a statement and appends its entry. Everything
 // in the log comes through here, and all who have to be told of an entry are
 // told here, when it is applied.
-func (r *Replica) statement(b *state.Batch, raw []byte, verified *ledger.Statement) (ledger.Answer, error) {
-	answer, err := b.Apply(raw, verified)
-	if err == nil && answer.Leaf != nil && answer.Kind == ledger.KindHandover && answer.Verdict == ledger.Accepted {
+func (r *Replica) statement(b *state.Batch, raw []byte, verified *ledger.Statement) (answer ledger.Answer, err error) {
+	if verified == nil {
+		if verified, answer, err = r.screening.verify(b.View(), raw); verified == nil {
+			return answer, err
+		}
+	}
+	answer, err = b.Apply(raw, verified)
+	switch {
+	case err != nil || answer.Leaf == nil:
+	case answer.Kind == ledger.KindHandover && answer.Verdict == ledger.Accepted:
 		err = r.handOver(b, raw)
+	case answer.Changed || answer.Kind == ledger.KindGenesis || answer.Kind == ledger.KindSettled && answer.Verdict == ledger.Accepted:
+		err = r.trust.update(b.View())
 	}
 	return answer, err
 }
@@ -148,7 +153,8 @@ type marker struct {
 	Root  []byte `json:"root"`
 	Final []byte `json:"final,omitempty"` // signed; absent before there is one
 
-	unproven bool // Final is beyond the log here, which does not know yet who makes it final
+	snapshot *raft.SnapshotMeta // that the marker is of
+	unproven bool               // Final is beyond the log here, which does not know yet who makes it final
 }
 
 // maxMarker is the longest marker in bytes. A checkpoint with the lines of 40
@@ -226,6 +232,13 @@ func (f fsm) Restore(from io.ReadCloser) error {
 	if err != nil {
 		return err
 	}
+	list, err := f.r.snapshots.List()
+	if err != nil {
+		return err
+	}
+	if len(list) > 0 {
+		m.snapshot = list[0] // raft keeps one, and has written it before it restores from it
+	}
 	return f.r.catchUpWith(m)
 }
 
@@ -286,7 +299,7 @@ func (r *Replica) catchUpWith(m *marker) error {
 		return err
 	}
 	if len(m.Final) > 0 && !m.unproven {
-		if _, err := r.takeFinal(m.Final, r.store.Expect); err != nil {
+		if _, err := r.takeFinal(m.Final, r.store.Expect, r.Head().Size); err != nil {
 			r.failForked(err)
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"atoll/consensus/ledger"
 	"atoll/consensus/state"
 
 	"github.com/hashicorp/raft"
@@ -46,7 +47,7 @@ func TestForeignEntriesStopTheReplica(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := &Replica{store: store, late: &lateLog{}, screening: newScreening(store), roster: &roster{map[string]raft.ServerSuffrage{"tax": raft.Voter, "bank-a": raft.Nonvoter}}, fatal: make(chan error, 1), log: slog.New(slog.DiscardHandler)}
+		r := &Replica{store: store, late: &lateLog{}, screening: newScreening(store, nil, func() *ledger.Signers { return nil }), roster: rosterOf(map[string]raft.ServerSuffrage{"tax": raft.Voter, "bank-a": raft.Nonvoter}), fatal: make(chan error, 1), log: slog.New(slog.DiscardHandler)}
 		r.catchup = &catchup{r: r}
 		r.ctx, r.cancel = context.WithCancel(context.Background())
 		fsm{r}.ApplyBatch([]*raft.Log{c.log})

@@ -58,6 +58,8 @@ type gate struct {
 
 	report func(member string, l lie) // called with the first lie of each member
 
+	spoken sync.Map // the members that were voters when they spoke, in this run
+
 	mu       sync.Mutex
 	reported map[string]bool
 	led      leadership // who spoke as leader in this member's own term
@@ -72,10 +74,16 @@ type leadership struct {
 // speaks returns an error if a member may not open raft's streams here: only
 // voters may.
 func (g *gate) speaks(from string) error {
-	if !g.roster.voter(from) {
-		return liesf("%q is no voter and speaks raft", from)
+	_, spoke := g.spoken.Load(from)
+	switch {
+	case g.roster.voter(from):
+		g.spoken.Store(from, true)
+		return nil
+	case g.roster.founds(from) || spoke:
+		// It was a voter, and need not know yet that it is none any more.
+		return fmt.Errorf("%w: %q votes no more and speaks raft", errNotNow, from)
 	}
-	return nil
+	return liesf("%q is no voter and speaks raft", from)
 }
 
 // admit returns an error if a message, sent by the member from, must not reach
@@ -266,7 +274,7 @@ func (g *gate) votes(from string, candidate []byte, term uint64, end raftlog.End
 		return liesf("a log that ends at entry %d of term %d, in term %d", end.Index, end.Term, term)
 	}
 	if !g.roster.voter(g.self) {
-		return liesf("it wants the vote of a member that has none")
+		return fmt.Errorf("%w: it wants the vote of a member that has none here", errNotNow)
 	}
 	return inReach(term, g.term())
 }
@@ -274,7 +282,7 @@ func (g *gate) votes(from string, candidate []byte, term uint64, end raftlog.End
 // handsOver is admit for a leader that asks this member to lead.
 func (g *gate) handsOver(from string) error {
 	if !g.roster.voter(g.self) {
-		return liesf("it hands over to a member that does not vote")
+		return fmt.Errorf("%w: it hands over to a member that does not vote here", errNotNow)
 	}
 	if leader := g.leader(); leader != from {
 		return fmt.Errorf("%w: %q leads here, who hands over does not", errNotNow, leader)
@@ -303,7 +311,7 @@ func (g *gate) installs(from string, q *raft.InstallSnapshotRequest, text []byte
 	}
 	c, err := decodeConfiguration(q.Configuration)
 	if err == nil {
-		err = g.roster.match(c)
+		err = g.roster.form(c)
 	}
 	if err != nil {
 		return liesf("a snapshot's configuration: %v", err)
@@ -359,7 +367,7 @@ func checkEntry(r *roster, e *raft.Log) error {
 	case raft.LogConfiguration:
 		c, err := decodeConfiguration(e.Data)
 		if err == nil {
-			err = r.match(c)
+			err = r.form(c)
 		}
 		if err != nil {
 			return fmt.Errorf("a configuration: %w", err)

@@ -22,7 +22,7 @@ import (
 // ends at entry 50, 40 of its entries are committed, and all are of term 90.
 func testGate() *gate {
 	return &gate{
-		self: "a", roster: &roster{map[string]raft.ServerSuffrage{"a": raft.Voter, "b": raft.Voter, "c": raft.Voter, "l": raft.Nonvoter}},
+		self: "a", roster: rosterOf(map[string]raft.ServerSuffrage{"a": raft.Voter, "b": raft.Voter, "c": raft.Voter, "l": raft.Nonvoter}),
 		term: func() uint64 { return 100 }, leader: func() string { return "b" },
 		holds:     func(index, term uint64) bool { return index <= 40 || index <= 50 && term == 90 },
 		conflicts: func(index, term uint64) bool { return index <= 40 && term != 90 },
@@ -183,10 +183,10 @@ func TestGate(t *testing.T) {
 			h.append.Entries[2].Data = append(h.append.Entries[2].Data, 0)
 			h.install.Configuration = h.append.Entries[2].Data
 		}},
-		"a server more":        {append_ + install, configuration(func(c *raft.Configuration) { c.Servers = append(c.Servers, raft.Server{ID: "e", Address: "e"}) })},
+		"a server more":        {"", configuration(func(c *raft.Configuration) { c.Servers = append(c.Servers, raft.Server{ID: "e", Address: "e"}) })},
 		"a server less":        {append_ + install, configuration(func(c *raft.Configuration) { c.Servers = c.Servers[1:] })},
 		"a server twice":       {append_ + install, configuration(func(c *raft.Configuration) { c.Servers = append(c.Servers, c.Servers[0]) })},
-		"a learner that votes": {append_ + install, configuration(func(c *raft.Configuration) { c.Servers[3].Suffrage = raft.Voter })},
+		"a learner that votes": {"", configuration(func(c *raft.Configuration) { c.Servers[3].Suffrage = raft.Voter })},
 		"a server elsewhere":   {append_ + install, configuration(func(c *raft.Configuration) { c.Servers[2].Address = "b" })},
 		"a committed one anew": {append_, func(h *honest, _ *gate) {
 			h.append.PrevLogEntry = 39

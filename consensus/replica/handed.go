@@ -146,7 +146,7 @@ func (r *Replica) askHanded(ctx context.Context, size uint64) error {
 	if signing != nil {
 		return signing
 	}
-	for _, member := range r.others {
+	for _, member := range r.others() {
 		ctx, cancel := context.WithTimeout(ctx, roundPatience)
 		_, asked := r.askCosigner(ctx, member, head, signed)
 		cancel()

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -264,9 +265,12 @@ func TestHandoverOfAnotherHistory(t *testing.T) {
 		n.check(err)
 		signed = append(signed, line...)
 	}
-	ctx, cancel := context.WithTimeout(n.ctx(), time.Second)
+	ctx, cancel := context.WithCancel(n.ctx())
+	node, statement := n.nodes["voter-a"], n.sign("voter-a", ledger.KindHandover, n.handover(signed))
+	var submitting sync.WaitGroup
+	submitting.Go(func() { _, _ = node.Submit(ctx, statement) }) // which nobody answers
+	defer submitting.Wait()
 	defer cancel()
-	_, _ = n.nodes["voter-a"].Submit(ctx, n.sign("voter-a", ledger.KindHandover, n.handover(signed)))
 	// The leader applies it first and stops; so does the next leader.
 	stopped := 0
 	n.until("two voters stop", func() bool {

@@ -21,11 +21,12 @@ import (
 // true whenever it arrives.
 type herald struct {
 	*transport
-	name string
+	name  string
+	begin func(serve func(ctx context.Context, last func() uint64)) // runs what notifies a follower
 
 	mu        sync.Mutex
 	committed notice
-	followers map[raft.ServerID]*follower
+	followers map[raft.ServerID]*follower // whom this member has sent entries, in this run
 }
 
 // notice says that raft's log is committed up to an index, whose entry is of
@@ -34,6 +35,7 @@ type notice struct{ index, term uint64 }
 
 type follower struct {
 	has      uint64        // index of the last entry it has said it holds
+	at       time.Time     // when it said so
 	notified uint64        // how far it was notified that the log is committed
 	news     chan notice   // holds one
 	urge     chan struct{} // holds one
@@ -43,28 +45,46 @@ type follower struct {
 // it: on a busy log the herald sends nothing.
 const pauseForMore = 300 * time.Microsecond
 
-func newHerald(name string, others []string, t *transport) *herald {
-	h := &herald{transport: t, name: name, followers: map[raft.ServerID]*follower{}}
-	for _, other := range others {
-		h.followers[raft.ServerID(other)] = &follower{news: make(chan notice, 1), urge: make(chan struct{}, 1)}
+func newHerald(name string, t *transport, begin func(serve func(context.Context, func() uint64))) *herald {
+	return &herald{transport: t, name: name, begin: begin, followers: map[raft.ServerID]*follower{}}
+}
+
+// follower returns what is known of a member that raft sends entries to, and
+// begins to notify it. Held: mu.
+func (h *herald) follower(id raft.ServerID) *follower {
+	f := h.followers[id]
+	if f == nil {
+		f = &follower{news: make(chan notice, 1), urge: make(chan struct{}, 1)}
+		h.followers[id] = f
+		h.begin(func(ctx context.Context, last func() uint64) { h.serve(ctx, string(id), f, last) })
 	}
-	return h
+	return f
 }
 
 // AppendEntries implements raft.Transport and records what the follower has.
 func (h *herald) AppendEntries(id raft.ServerID, target raft.ServerAddress, req *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
 	err := h.transport.AppendEntries(id, target, req, resp)
-	f := h.followers[id]
 	heartbeat := req.PrevLogEntry == 0 && len(req.Entries) == 0
-	if err != nil || !resp.Success || heartbeat || f == nil {
+	if err != nil || !resp.Success || heartbeat {
 		return err
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	f.has = req.PrevLogEntry + uint64(len(req.Entries))
+	f := h.follower(id)
+	f.has, f.at = req.PrevLogEntry+uint64(len(req.Entries)), time.Now()
 	f.notified = max(f.notified, req.LeaderCommitIndex)
 	h.wake(f)
 	return nil
+}
+
+// progress returns the last entry that a member has said it holds, and when.
+func (h *herald) progress(name string) (has uint64, at time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if f := h.followers[raft.ServerID(name)]; f != nil {
+		return f.has, f.at
+	}
+	return 0, time.Time{}
 }
 
 // commit records that raft's log is committed up to an index.
@@ -96,6 +116,8 @@ func (h *herald) wake(f *follower) {
 // hurry has the newest notice sent without waiting for more entries: a member
 // waits for it.
 func (h *herald) hurry() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	for _, f := range h.followers {
 		select {
 		case f.urge <- struct{}{}:
@@ -106,8 +128,7 @@ func (h *herald) hurry() {
 
 // serve notifies one follower, one notice after another, until ctx ends. last
 // returns the index of the last entry in raft's log.
-func (h *herald) serve(ctx context.Context, name string, last func() uint64) {
-	f := h.followers[raft.ServerID(name)]
+func (h *herald) serve(ctx context.Context, name string, f *follower, last func() uint64) {
 	for {
 		select {
 		case n := <-f.news:

@@ -32,7 +32,7 @@ func listening(t *testing.T) (*raft.NetworkTransport, string) {
 
 // asking returns a voter's transport for requests to another.
 func asking(tr *raft.NetworkTransport, self, other string) *transport {
-	g := &gate{self: self, roster: &roster{map[string]raft.ServerSuffrage{self: raft.Voter, other: raft.Voter}}, reported: map[string]bool{}, report: func(string, lie) {}}
+	g := &gate{self: self, roster: rosterOf(map[string]raft.ServerSuffrage{self: raft.Voter, other: raft.Voter}), reported: map[string]bool{}, report: func(string, lie) {}}
 	return &transport{NetworkTransport: tr, inbound: newInbound(nil, g), cap: func(i uint64) uint64 { return i }}
 }
 
@@ -59,11 +59,10 @@ func TestHerald(t *testing.T) {
 	ours, self := listening(t)
 	var holds atomic.Bool
 	heard := answering(theirs, &holds)
-	h := newHerald(self, []string{name}, asking(ours, self, name))
 	var last atomic.Uint64
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	go h.serve(ctx, name, last.Load)
+	h := newHerald(self, asking(ours, self, name), func(serve func(context.Context, func() uint64)) { go serve(ctx, last.Load) })
 
 	replicate := func(first, n, committed uint64) {
 		t.Helper()
@@ -71,11 +70,11 @@ func TestHerald(t *testing.T) {
 		for i := range n {
 			req.Entries = append(req.Entries, &raft.Log{Index: first + i, Term: 3})
 		}
+		last.Store(max(last.Load(), first+n-1)) // a leader's own log has them before it sends them
 		var resp raft.AppendEntriesResponse
 		if err := h.AppendEntries(raft.ServerID(name), raft.ServerAddress(name), req, &resp); err != nil {
 			t.Fatal(err)
 		}
-		last.Store(max(last.Load(), first+n-1))
 	}
 	hears := func(index uint64) {
 		t.Helper()

@@ -10,11 +10,13 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -234,11 +236,11 @@ type children struct {
 	asks    func(first uint64) // called with the first entry that a process asks to fetch; nil: processes do not ask
 	done    sync.WaitGroup
 
-	mu     sync.Mutex
-	acked  map[uint64][]byte
-	leader string        // by the process that reported last
-	final  uint64        // the largest size reported as final
-	news   chan struct{} // a statement was acknowledged
+	mu      sync.Mutex
+	acked   map[uint64][]byte
+	leaders map[string]string // who leads, by each process
+	final   uint64            // the largest size reported as final
+	news    chan struct{}     // a statement was acknowledged
 }
 
 type process struct {
@@ -252,12 +254,16 @@ func recruit(n *network) *children {
 	n.t.Helper()
 	genesis := filepath.Join(n.t.TempDir(), "genesis")
 	n.check(os.WriteFile(genesis, n.genesis, 0o600))
-	c := &children{n: n, dir: n.dir, genesis: genesis, ports: map[string]int{}, procs: map[string]*process{}, acked: map[uint64][]byte{}, news: make(chan struct{}, 1)}
+	c := &children{n: n, dir: n.dir, genesis: genesis, ports: map[string]int{}, procs: map[string]*process{}, acked: map[uint64][]byte{}, leaders: map[string]string{}, news: make(chan struct{}, 1)}
 	for _, name := range n.names {
-		l, err := net.Listen("tcp4", "127.0.0.1:0")
-		n.check(err)
-		c.ports[name] = l.Addr().(*net.TCPAddr).Port
-		n.check(l.Close())
+		n.until("there is a port that no connection can take", func() bool {
+			l, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(22_000+rand.IntN(10_000))))
+			if err != nil {
+				return false
+			}
+			c.ports[name] = l.Addr().(*net.TCPAddr).Port
+			return l.Close() == nil
+		})
 	}
 	n.t.Cleanup(func() {
 		c.kill(slices.Collect(maps.Keys(c.procs))...)
@@ -287,6 +293,9 @@ func (c *children) startOne(name string) {
 	c.n.check(err)
 	c.n.check(cmd.Start())
 	gone := make(chan struct{})
+	c.mu.Lock()
+	delete(c.leaders, name)
+	c.mu.Unlock()
 	c.procs[name] = &process{cmd, orders, gone}
 	c.done.Go(func() {
 		defer close(gone)
@@ -297,7 +306,7 @@ func (c *children) startOne(name string) {
 			if n, _ := fmt.Sscanf(lines.Text(), "fetch %d", &first); n == 1 && c.asks != nil {
 				c.asks(first)
 			}
-			c.note(lines.Text())
+			c.note(name, lines.Text())
 		}
 		cmd.Wait()
 		if stderr.Len() > 0 {
@@ -306,14 +315,14 @@ func (c *children) startOne(name string) {
 	})
 }
 
-// note records a complete line: one cut by the kill does not count as
-// acknowledged.
-func (c *children) note(line string) {
+// note records a complete line of a process: one cut by the kill does not count
+// as acknowledged.
+func (c *children) note(name, line string) {
 	var index uint64
-	var digits, leader string
+	var digits string
 	c.mu.Lock()
-	if n, err := fmt.Sscanf(line, "leader %s", &leader); n == 1 && err == nil && slices.Contains(c.n.names, leader) {
-		c.leader = leader
+	if leader, ok := strings.CutPrefix(line, "leader "); ok && (leader == "" || slices.Contains(c.n.names, leader)) {
+		c.leaders[name] = leader
 	}
 	if n, err := fmt.Sscanf(line, "final %d", &index); n == 1 && err == nil {
 		c.final = max(c.final, index)
@@ -342,6 +351,45 @@ func (c *children) kill(names ...string) {
 	for _, name := range names {
 		c.procs[name].Process.Kill()
 	}
+}
+
+// leads returns who leads, by all voters, or "" while they do not agree.
+func (c *children) leads() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, v := range voters {
+		if c.leaders[v] != c.leaders[voters[0]] {
+			return ""
+		}
+	}
+	return c.leaders[voters[0]]
+}
+
+// dieAt orders a voter to die at a place, and waits until it has. Whom pick names
+// may change until then, with the leader.
+func (c *children) dieAt(place string, pick func() string) (gone string) {
+	c.n.t.Helper()
+	ordered := map[string]bool{}
+	c.n.until("a voter comes to where "+place, func() bool {
+		if name := pick(); name != "" && !ordered[name] {
+			ordered[name] = true
+			fmt.Fprintln(c.procs[name].orders, place)
+		}
+		for name := range ordered {
+			select {
+			case <-c.procs[name].gone:
+				gone = name
+			default:
+			}
+		}
+		return gone != ""
+	})
+	for name := range ordered {
+		if name != gone {
+			fmt.Fprintln(c.procs[name].orders) // an order for nowhere
+		}
+	}
+	return gone
 }
 
 // awaitEnd waits until members that kill themselves have ended.
@@ -397,4 +445,13 @@ func TestKill(t *testing.T) {
 	n.put("voter-a")
 	n.agree(c.acked)
 	n.noAlarms()
+}
+
+// readRequest reads what a member asks another for.
+func readRequest(request []byte) (q struct {
+	_            struct{} `cbor:",toarray"`
+	First, Count uint64
+}, err error) {
+	err = sign.Unmarshal(request, &q)
+	return q, err
 }

@@ -20,6 +20,7 @@ func onLateDisks(t *testing.T) (n *network, disks map[string]*faulty.Disk, leade
 		disk := faulty.New()
 		disks[c.Name], c.Log.Files, c.Log.Meta = disk, disk, disk
 		c.Tick, c.Publish = nil, time.Hour // only the test appends
+		patient(c)                         // no next leader either, which would commit what this one has not written
 	}
 	n.start(n.names...)
 	n.put("voter-a")

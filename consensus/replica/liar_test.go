@@ -221,6 +221,7 @@ func (n *network) quiet() (terms map[string]uint64) {
 // voters and a learner go on as before, and know who sent it.
 func TestLearnersOnlyReceive(t *testing.T) {
 	n := found(t, 2)
+	n.tune = patient
 	n.start(n.names...)
 	acked := n.several(10)
 	terms := n.quiet()
@@ -244,10 +245,15 @@ func TestLearnersOnlyReceive(t *testing.T) {
 	n.unmoved(terms, acked)
 }
 
+// patient lets nobody stand for election because this machine is busy: a term
+// that changes is then the liar's doing.
+func patient(c *replica.Config) { c.Timeout = 3 * time.Second }
+
 // I1, I2, I4, I10: neither does a message from a voter that no honest voter
 // sends, whatever term it claims to lead in.
 func TestVotersAreNotBelieved(t *testing.T) {
 	n := found(t, 1)
+	n.tune = patient
 	n.start(n.names...)
 	acked := n.several(10)
 	terms := n.quiet()
@@ -322,6 +328,7 @@ func (n *network) several(count int) map[uint64][]byte {
 // neither its term nor its memory changes.
 func TestAnswersAreNotBelieved(t *testing.T) {
 	n := found(t, 1)
+	n.tune = patient
 	for what, answer := range map[string]func(w io.Writer){
 		"a term": func(w io.Writer) {
 			enc := replica.Answerer(w)

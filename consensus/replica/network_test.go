@@ -5,9 +5,11 @@ import (
 	"crypto/ed25519"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -30,13 +32,15 @@ type network struct {
 	names   []string
 	keys    map[string]ledger.Keys
 	nodes   map[string]*node
-	away    map[string]int // ports of members in processes of their own, in addition to the nodes
+	anchors map[string]*ledger.Anchor // of those that have joined, by member
+	away    map[string]int            // ports of members in processes of their own, in addition to the nodes
 	tune    func(*replica.Config)
 	lie     atomic.Pointer[func(member string, w io.Writer) io.Writer]                                           // modifies what members serve
 	perjure atomic.Pointer[func(member string, answer []byte) []byte]                                            // modifies what cosigners answer
 	deceive atomic.Pointer[func(member string, statement []byte, honest func() ([]byte, error)) ([]byte, error)] // answers in place of the leader
 	serial  atomic.Uint64
-	signers sync.Map // ed25519.PrivateKey by member
+	signers sync.Map               // ed25519.PrivateKey by member
+	said    map[string]*complaints // by member: why it stopped, for instance; shown if the test fails
 }
 
 type node struct {
@@ -49,7 +53,7 @@ var voters = []string{"voter-a", "voter-b", "voter-c"}
 
 func found(t testing.TB, learners int) *network {
 	t.Helper()
-	n := &network{t: t, dir: t.TempDir(), keys: map[string]ledger.Keys{}, nodes: map[string]*node{}, names: append([]string{}, voters...)}
+	n := &network{t: t, dir: t.TempDir(), keys: map[string]ledger.Keys{}, nodes: map[string]*node{}, said: map[string]*complaints{}, names: append([]string{}, voters...)}
 	for i := range learners {
 		n.names = append(n.names, fmt.Sprintf("wlearner-%d", i))
 	}
@@ -61,7 +65,7 @@ func found(t testing.TB, learners int) *network {
 	cosigners := len(g.Cosigners) // three of four sign, or two of three
 	g.Quorum, g.Faults = uint8(cosigners-1), uint8(cosigners-3)
 	for i, name := range n.names {
-		n.keys[name] = ledger.NewKeys(sign.Secret{byte(i + 1)}, g.Origin, 0)
+		n.keep(name, ledger.NewKeys(sign.Secret{byte(i + 1)}, g.Origin, 0))
 		age := make([]byte, 1216)
 		age[0] = byte(i)
 		c := ledger.Card{Name: name, Chinese: name, English: name, Age: age, Roles: []ledger.Role{{Name: ledger.Agency, NotAfter: 40_000}, {Name: ledger.Bank, NotAfter: 40_000}}}
@@ -83,6 +87,11 @@ func found(t testing.TB, learners int) *network {
 		for name := range n.nodes {
 			n.stop(name)
 		}
+		for name, said := range n.said {
+			if list := said.take(); t.Failed() && len(list) > 0 {
+				t.Logf("%s:\n%s", name, strings.Join(list, "\n"))
+			}
+		}
 	})
 	return n
 }
@@ -96,15 +105,32 @@ func (n *network) check(err error) {
 
 func (n *network) start(names ...string) {
 	n.t.Helper()
+	n.connect(names...)
+	for _, name := range names {
+		n.check(n.open(name))
+	}
+}
+
+// connect starts the hosts of members.
+func (n *network) connect(names ...string) {
+	n.t.Helper()
 	for _, name := range names {
 		host, err := peer.New(peer.Config{Name: name, Key: n.keys[name].Peer(), Listen: []string{"/ip4/127.0.0.1/tcp/0"}})
 		n.check(err)
 		n.nodes[name] = &node{host: host}
 	}
 	n.introduce()
-	for _, name := range names {
-		n.check(n.open(name))
+}
+
+// tryStart starts a member whose replica may refuse to open.
+func (n *network) tryStart(name string) error {
+	n.t.Helper()
+	n.connect(name)
+	err := n.open(name)
+	if err != nil {
+		n.stop(name)
 	}
+	return err
 }
 
 // members returns all of them, with the addresses of those that run.
@@ -132,7 +158,7 @@ func (n *network) introduce() {
 func (n *network) open(name string) error {
 	host := n.nodes[name].host
 	c := replica.Config{
-		Dir: filepath.Join(n.dir, name), Name: name, Genesis: n.genesis,
+		Dir: filepath.Join(n.dir, name), Name: name, Genesis: n.genesis, Anchor: n.anchors[name],
 		Listener: host.Listener(peer.Raft),
 		Dial: func(member string, timeout time.Duration) (net.Conn, error) {
 			return host.Dial(member, peer.Raft, timeout)
@@ -147,11 +173,23 @@ func (n *network) open(name string) error {
 			return host.Call(ctx, member, peer.Cosign, request)
 		},
 		LogKey: n.keys[name].Log(), CosignKey: n.keys[name].Cosign(),
+		Settle: func(from uint64) ([]byte, error) {
+			return n.sign(name, ledger.KindSettled, ledger.Settled{Head: n.newHead(), From: from}), nil
+		},
 		Tick:    func(at uint64) ([]byte, error) { return n.tickAt(name, at), nil },
 		Timeout: 300 * time.Millisecond,
 	}
 	if n.tune != nil {
 		n.tune(&c)
+	}
+	if c.Logger == nil {
+		if n.said == nil { // a network that is not of found
+			n.said = map[string]*complaints{}
+		}
+		if n.said[name] == nil {
+			n.said[name] = new(complaints)
+		}
+		c.Logger = slog.New(n.said[name])
 	}
 	r, err := replica.Open(c)
 	if err != nil {
@@ -226,6 +264,13 @@ func (n *network) sign(member, kind string, payload any) []byte {
 	return raw
 }
 
+// keep sets the keys of a member. Members sign while others join, so the key by
+// which it signs is not read from the map of all.
+func (n *network) keep(name string, keys ledger.Keys) {
+	n.keys[name] = keys
+	n.signers.Store(name, keys.Statement())
+}
+
 // signer derives a member's statement key once.
 func (n *network) signer(member string) ed25519.PrivateKey {
 	key, ok := n.signers.Load(member)
@@ -236,7 +281,7 @@ func (n *network) signer(member string) ed25519.PrivateKey {
 }
 
 func (n *network) ctx() context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	n.t.Cleanup(cancel)
 	return ctx
 }
@@ -330,3 +375,6 @@ func (n *network) leader() string {
 	n.t.Fatal("nobody leads")
 	return ""
 }
+
+// small has members take snapshots often and keep few entries.
+func small(c *replica.Config) { c.Snapshot, c.Trailing = 100, 20 }

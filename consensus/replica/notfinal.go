@@ -37,7 +37,7 @@ func (e *NotFinalError) Unwrap() error { return e.Cause }
 
 // silentAfter is how long a request to a cosigner may be under way before the
 // cosigner counts as not answering.
-const silentAfter = 300 * time.Millisecond
+const silentAfter = 750 * time.Millisecond
 
 // seat is a cosigner's place in one of the log's sets: the same member may be
 // missing in one set and sign in another.
@@ -132,7 +132,7 @@ func (r *Replica) FinalSince() (at time.Time) {
 	if final.Size == 0 {
 		return at
 	}
-	_, signatures, err := r.trust.at(final.Size).Verify(final.Signed, r.trust.members.Load().logs...)
+	_, signatures, err := r.trust.at(final.Size).VerifyBy(r.trust.heads, final.Signed, r.trust.members.Load().logs...)
 	if err != nil {
 		return at
 	}

@@ -2,13 +2,17 @@ package replica_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"atoll/consensus/ledger"
 	"atoll/consensus/replica"
+
+	"github.com/hashicorp/raft"
 )
 
 // complaints are the log lines that an operator should look at.
@@ -74,5 +78,39 @@ func TestStopsWithoutComplaint(t *testing.T) {
 			n.start(name)
 			n.check(n.nodes[name].WaitFor(n.ctx(), answer.Index+1))
 		}
+	}
+}
+
+// A leader that hands over answers other members' statements as a member that
+// does not lead. Whatever else failed they would see as a fault of the leader.
+func TestLeaderHandsOverToCallers(t *testing.T) {
+	n := found(t, 0)
+	n.start(voters...)
+	name := n.leader()
+	size := n.put(name)
+	leader := n.nodes[name]
+	var asking sync.WaitGroup
+	var refused atomic.Int64
+	ctx, stop := context.WithCancel(n.ctx())
+	for range 16 {
+		asking.Go(func() {
+			for ctx.Err() == nil {
+				_, err := leader.ServeSubmit(ctx, n.statement(name, ledger.KindCredentialRevoke))
+				switch {
+				case errors.Is(err, replica.ErrNotLeading):
+					refused.Add(1)
+				case errors.Is(err, raft.ErrNotLeader) || errors.Is(err, raft.ErrLeadershipLost) || errors.Is(err, raft.ErrLeadershipTransferInProgress):
+					t.Errorf("a leader that hands over answers: %v", err)
+					return
+				}
+			}
+		})
+	}
+	n.until("statements get in", func() bool { return leader.Head().Size > size+50 })
+	n.stop(name)
+	stop()
+	asking.Wait()
+	if refused.Load() == 0 {
+		t.Error("no statement met a leader that hands over")
 	}
 }

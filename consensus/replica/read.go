@@ -3,6 +3,7 @@ package replica
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"atoll/consensus/ledger"
 	"atoll/consensus/state"
@@ -84,4 +85,42 @@ var errStopped = errors.New("the replica has stopped")
 func (r *Replica) Leader() string {
 	_, id := r.raft.LeaderWithID()
 	return string(id)
+}
+
+// behind returns the reason why nobody may rely on this replica yet, or nil.
+// Its state may be unchecked, or its log may be shorter than this member's
+// memory or a known head of the others.
+func (r *Replica) behind() error {
+	if r.whole.pending() {
+		return errUnchecked
+	}
+	if size, _ := r.store.Ahead(); size > 0 || r.catchup.active() {
+		return errCatchingUp
+	}
+	return nil
+}
+
+// Ready waits until the state here has been checked, and the log has all that
+// this member cosigned or saw final. After a loss of files the member has to
+// fetch that first. Earlier answers may be wrong or outdated.
+func (r *Replica) Ready(ctx context.Context) error {
+	select {
+	case <-r.whole:
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", errUnchecked, ctx.Err())
+	case <-r.ctx.Done():
+		return errStopped
+	}
+	for {
+		size, stuck := r.store.Ahead()
+		switch {
+		case size == 0:
+			return nil
+		case stuck:
+			return errStopped
+		}
+		if err := r.WaitFor(ctx, size); err != nil {
+			return err
+		}
+	}
 }

@@ -14,7 +14,7 @@ import (
 // caller compares that head with the log. If the log has another one, this
 // member must stop, and must not start again as if it had signed nothing.
 func (r *Replica) recognise(signed []byte) error {
-	c, own, err := tlog.VerifyCheckpoint(signed, r.trust.origin, r.cosigner.signer.Verifier)
+	c, own, err := tlog.VerifyCheckpointBy(r.trust.heads, signed, r.trust.origin, r.cosigner.signer.Verifier)
 	if err != nil {
 		return nil // other cosigners made it final
 	}

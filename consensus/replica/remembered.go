@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"atoll/consensus/durable"
 	"atoll/crypto/tlog"
@@ -48,6 +49,7 @@ func decodeCosigned(b []byte) (c cosigned) {
 // concurrently: one sync serves all earlier raises.
 type cosignedFile struct {
 	record *durable.Record
+	syncs  atomic.Uint64
 
 	mu      sync.Mutex
 	newest  cosigned // what the file is to contain
@@ -88,6 +90,7 @@ func (c *cosignedFile) sync() error {
 	}
 	if err = c.record.Set(newest.encode()); err == nil {
 		err = c.record.Sync()
+		c.syncs.Add(1)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

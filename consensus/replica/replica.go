@@ -11,7 +11,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,6 +28,9 @@ type Config struct {
 	Dir     string // this member's own; created if missing
 	Name    string // of this member
 	Genesis []byte // the founding statement, see ledger.Found
+	// Anchor is what a member that genesis does not name verified when it joined:
+	// the log here has to come to its head. It is not needed once the log has.
+	Anchor *ledger.Anchor
 
 	// Raft's streams, between members only. Addresses are member names: the
 	// remote address of an accepted connection is the name of the member
@@ -45,6 +47,9 @@ type Config struct {
 
 	// Tick signs a clock.tick of this member, dated in Unix milliseconds.
 	Tick func(at uint64) ([]byte, error)
+	// Settle signs a voters.settled of this member for the set of voters that
+	// counts from an entry on; nil: it says nothing of them.
+	Settle func(from uint64) ([]byte, error)
 	// Clock is this member's; nil: the machine's.
 	Clock func() time.Time
 
@@ -62,6 +67,10 @@ type Config struct {
 	Publish  time.Duration // how often the leader makes a growing log final; 1 s
 	Log      raftlog.Options
 
+	// PlainSignatures verifies all signatures with crypto/ed25519, without tables
+	// of members' keys, and those of heads each time. Answers are the same.
+	PlainSignatures bool
+
 	// Everything on disk is read again to check that it is as it was written:
 	// once after the start, and then at this interval after the last time.
 	WalkEvery time.Duration // 24 h
@@ -78,32 +87,34 @@ type Replica struct {
 	name     string
 	genesis  []byte
 	roster   *roster
-	others   []string
 	submit   func(ctx context.Context, member string, statement []byte) ([]byte, error)
 	fetch    func(ctx context.Context, member string, request []byte) (io.ReadCloser, error)
 	tick     func(at uint64) ([]byte, error)
+	settle   func(from uint64) ([]byte, error)
 	now      func() time.Time
 	clock    clockWatch
-	seat     int // of this member
 	log      *slog.Logger
 	wants    *scarce.Wants
 	patience time.Duration
 	silence  time.Duration
 	publish  time.Duration
 
-	trust    *trust
-	cosigner *cosigner
-	finals   finals
-	handed   handed
-	evidence *evidence
-	forgot   atomic.Bool // a cosignature of its own was found that it did not remember
-	cosign   func(ctx context.Context, member string, request []byte) ([]byte, error)
+	trust     *trust
+	foreknown atomic.Pointer[foreknown] // nil once the log here is as long
+	cosigner  *cosigner
+	finals    finals
+	handed    handed
+	evidence  *evidence
+	forgot    atomic.Bool // a cosignature of its own was found that it did not remember
+	cosign    func(ctx context.Context, member string, request []byte) ([]byte, error)
 
 	store     *state.Store
 	raftLog   *raftlog.Log
-	late      *lateLog          // raftLog, as raft sees it
-	promises  *raftlog.Promises // nil if this member is no voter
+	late      *lateLog // raftLog, as raft sees it
+	promises  *raftlog.Promises
 	raft      *raft.Raft
+	snapshots raft.SnapshotStore
+	servers   servers
 	transport *herald
 	catchup   *catchup
 
@@ -130,25 +141,19 @@ type Replica struct {
 // fetched in the background. The caller must receive from Fatal.
 func Open(c Config) (*Replica, error) {
 	c = c.withDefaults()
-	g, _, err := ledger.VerifyGenesis(c.Genesis)
+	g, network, err := ledger.VerifyGenesis(c.Genesis)
 	if err != nil {
 		return nil, fmt.Errorf("genesis: %w", err)
 	}
 	r := &Replica{
 		name: c.Name, genesis: c.Genesis, submit: c.Submit, fetch: c.Fetch,
-		tick: c.Tick, now: c.Clock, log: c.Logger, wants: c.Wants, patience: 10 * c.Timeout, silence: c.Silence, publish: c.Publish, cosign: c.Cosign,
+		tick: c.Tick, settle: c.Settle, now: c.Clock, log: c.Logger, wants: c.Wants, patience: 10 * c.Timeout, silence: c.Silence, publish: c.Publish, cosign: c.Cosign,
 		diskUsed: c.DiskUsed, fatal: make(chan error, 1), whole: make(whole),
 	}
 	r.catchup = &catchup{r: r}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
-	founders := g.Roster()
-	var ok bool
-	if r.seat, ok = founders.Seat(c.Name); !ok {
-		return nil, fmt.Errorf("%s is not a member of this network", c.Name)
-	}
-	r.roster = newRoster(founders)
-	r.others = slices.DeleteFunc(founders.Names(), func(name string) bool { return name == c.Name })
-	if r.trust, err = newTrust(g, c.Name, c.LogKey); err != nil {
+	r.roster = newRoster(g.Roster(), r.votersKnown, r.latest)
+	if r.trust, err = newTrust(g, network, c.Name, c.LogKey, c.CosignKey, c.PlainSignatures); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
@@ -159,19 +164,27 @@ func Open(c Config) (*Replica, error) {
 	if r.store, err = state.Open(c.Dir, r.ctx.Done()); err != nil {
 		return nil, err
 	}
-	if err := r.store.View(r.trust.update); err != nil {
+	if err = r.store.View(r.trust.update); err == nil {
+		err = r.know(g, c.Anchor)
+	}
+	if err != nil {
 		return nil, errors.Join(err, r.store.Close())
 	}
-	if err := r.recall(c, g); err != nil {
+	if err := r.recall(c); err != nil {
 		return nil, errors.Join(err, r.closeMemory(), r.store.Close())
 	}
 	c.Log.Want = r.want
 	raftDir := filepath.Join(c.Dir, "raft")
-	c.Log.Inspect = func(e *raft.Log) error { return foreign(raftDir, r.roster, e) }
+	c.Log.Inspect = func(e *raft.Log) error {
+		if err := foreign(raftDir, r.roster, e); err != nil {
+			return err
+		}
+		return r.recallServers(e)
+	}
 	if r.raftLog, err = raftlog.Open(raftDir, c.Log); err != nil {
 		return nil, errors.Join(err, r.closeMemory(), r.store.Close())
 	}
-	r.screening = newScreening(r.store)
+	r.screening = newScreening(r.store, r.trust.statements, func() *ledger.Signers { return r.trust.members.Load().signers })
 	if err := r.start(c); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}
@@ -220,6 +233,7 @@ func (r *Replica) raftConfig(c Config) *raft.Config {
 	rc.MaxAppendEntries = maxEntries
 	rc.SnapshotThreshold, rc.TrailingLogs = c.Snapshot, c.Trailing
 	rc.SnapshotInterval = 10 * c.Timeout
+	rc.ShutdownOnRemove = false
 	rc.NoSnapshotRestoreOnStart = true // the database has the state; see resume
 	rc.Logger = raftlog.NewLogger("raft", r.library())
 	return rc
@@ -237,6 +251,7 @@ func (r *Replica) start(c Config) error {
 	if err != nil {
 		return err
 	}
+	r.snapshots = snapshots
 	term, err := r.raftLog.Term()
 	if err == nil {
 		err = foreignTerm(filepath.Join(c.Dir, "raft"), term)
@@ -255,26 +270,22 @@ func (r *Replica) start(c Config) error {
 	if err := r.checkSnapshots(filepath.Join(c.Dir, "snapshots"), first, list); err != nil {
 		return err
 	}
-	if err := r.resume(snapshots); err != nil {
+	if err := r.resume(filepath.Join(c.Dir, "snapshots"), snapshots); err != nil {
 		return err
 	}
 	r.late = &lateLog{logAndStable: r.raftLog, screening: r.screening}
 	r.connect(c)
-	if r.roster.voter(r.name) {
-		if err := r.promise(c.Dir, snapshots); err != nil {
-			return err
-		}
-		r.late.logAndStable = r.promises
+	if err := r.promise(c.Dir, snapshots); err != nil {
+		return err
 	}
+	r.late.logAndStable = r.promises
 	cache, err := raft.NewLogCache(512, r.late)
 	if err != nil {
 		return err
 	}
 	rc := r.raftConfig(c)
-	if r.roster.voter(r.name) {
-		if err := r.bootstrap(rc, cache, r.late, snapshots); err != nil {
-			return err
-		}
+	if err := r.bootstrap(rc, cache, r.late, snapshots); err != nil {
+		return err
 	}
 	if r.raft, err = raft.NewRaft(rc, fsm{r}, cache, r.late, noted{snapshots, r}, r.transport); err != nil {
 		return err
@@ -286,9 +297,7 @@ func (r *Replica) start(c Config) error {
 	r.running.Go(r.flushOften)
 	r.running.Go(func() { r.walkOften(c.WalkEvery, c.WalkPace) })
 	r.running.Go(r.foundWhenLeading)
-	for _, name := range r.others {
-		r.running.Go(func() { r.transport.serve(r.ctx, name, r.raft.LastIndex) })
-	}
+	r.running.Go(r.followLedger)
 	r.running.Go(r.keepFinal)
 	r.running.Go(r.publishOften)
 	r.running.Go(r.keepHandovers)
@@ -312,7 +321,15 @@ func (r *Replica) connect(c Config) {
 		MaxPool: 3, MaxRPCsInFlight: 1, Timeout: messageLimit, Logger: raftlog.NewLogger("raft-net", r.library()),
 	}), inbound: newInbound(c.Listener, g), cap: r.late.cap}
 	context.AfterFunc(r.ctx, func() { t.ended.Store(true) })
-	r.transport = newHerald(r.name, r.others, t)
+	r.transport = newHerald(r.name, t, func(serve func(context.Context, func() uint64)) { r.begin(func() { serve(r.ctx, r.raft.LastIndex) }) })
+}
+
+// latest returns raft's newest configuration here, committed or not.
+func (r *Replica) latest() (c raft.Configuration) {
+	if q := r.late.raft.Load(); q != nil {
+		c = q.GetConfiguration().Configuration()
+	}
+	return c
 }
 
 // holds reports whether raft's log here goes as far as an entry: the entry is
@@ -347,8 +364,8 @@ func (r *Replica) denounce(member string, l lie) {
 // resume compares the database with raft's newest snapshot. Raft assumes that
 // what a snapshot covers has been applied. If the database does not reach that
 // far (after a crash while catching up, or if it was removed), the entries
-// between would be silently lost.
-func (r *Replica) resume(snapshots raft.SnapshotStore) error {
+// between would be silently lost. dir is the snapshots' folder.
+func (r *Replica) resume(dir string, snapshots raft.SnapshotStore) error {
 	list, err := snapshots.List()
 	if err != nil || len(list) == 0 {
 		return err
@@ -359,18 +376,31 @@ func (r *Replica) resume(snapshots raft.SnapshotStore) error {
 	}
 	defer from.Close()
 	m, err := readMarker(from)
-	if err == nil {
-		err = r.catchUpWith(m)
+	if err != nil {
+		return err
 	}
-	return err
+	m.snapshot = list[0]
+	if at, _ := r.store.Position(); at.Raft >= m.Raft {
+		err = r.store.View(func(v ledger.View) error { return r.covered(v, m.Size, list[0]) })
+	}
+	if err != nil {
+		return &raftlog.CorruptError{Dir: filepath.Join(dir, list[0].ID), Index: list[0].Index, Reason: err.Error()}
+	}
+	return r.catchUpWith(m)
 }
 
-// bootstrap writes the first configuration, the same on every voter: voters by
-// the ledger, all other members as learners.
+// bootstrap writes the first configuration, the same at every founding voter:
+// voters by genesis, all other founders as learners. A member that remembers a
+// head of the log founds nothing again, though it has lost its files: it gets
+// them from the others.
 func (r *Replica) bootstrap(rc *raft.Config, log raft.LogStore, stable raft.StableStore, snapshots raft.SnapshotStore) error {
 	exists, err := raft.HasExistingState(log, stable, snapshots)
 	if err != nil || exists {
 		return err
+	}
+	ahead, _ := r.store.Ahead()
+	if at, _ := r.store.Position(); at.Size > 0 || ahead > 0 || !r.roster.founds(r.name) {
+		return nil
 	}
 	return raft.BootstrapCluster(rc, log, stable, snapshots, r.transport, r.roster.configuration())
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"atoll/consensus/ledger"
 	"atoll/consensus/state"
 
 	"github.com/hashicorp/go-hclog"
@@ -21,7 +22,9 @@ func resting(t *testing.T, dir string) *Replica {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &Replica{store: s, late: &lateLog{}, patience: time.Second, fatal: make(chan error, 1), log: slog.New(slog.DiscardHandler)}
+	r := &Replica{store: s, roster: rosterOf(nil), late: &lateLog{}, patience: time.Second, fatal: make(chan error, 1), log: slog.New(slog.DiscardHandler)}
+	r.trust = &trust{}
+	r.trust.members.Store(&members{Roster: new(ledger.Genesis).Roster()})
 	r.catchup = &catchup{r: r}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	t.Cleanup(func() {
@@ -52,7 +55,7 @@ func TestResume(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := r.resume(snapshots); err != nil || r.catchup.active() {
+		if err := r.resume("", snapshots); err != nil || r.catchup.active() {
 			t.Errorf("without a snapshot: catching up %t, %v", r.catchup.active(), err)
 		}
 		sink, err := snapshots.Create(raft.SnapshotVersionMax, 50, 1, raft.Configuration{}, 1, nil)
@@ -62,7 +65,7 @@ func TestResume(t *testing.T) {
 		if err := (&marker{Raft: 50, Term: 1, Size: 40, Root: make([]byte, 32)}).Persist(sink); err != nil {
 			t.Fatal(err)
 		}
-		if err := r.resume(snapshots); err != nil || r.catchup.active() != behind {
+		if err := r.resume("", snapshots); err != nil || r.catchup.active() != behind {
 			t.Errorf("at %d of 50: catching up %t, want %t (%v)", has, r.catchup.active(), behind, err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"atoll/consensus/ledger"
 	"atoll/consensus/state"
+	"atoll/crypto/sign"
 
 	"github.com/hashicorp/raft"
 )
@@ -15,20 +16,28 @@ import (
 // screening verifies statements while raft's log is being written: cores are
 // idle then, and an entry can be applied as soon as it is committed. It saves
 // time and changes no result. Whether a statement verifies does not depend on
-// the time (see [ledger.Verify]). A statement whose result is no longer
-// remembered when it is applied is verified then.
+// the time (see [ledger.Verify]). A statement that is not verified when it is
+// applied is verified then.
+//
+// A statement that is valid is verified once, however often it comes: its digest
+// is remembered for longer than the statement.
 type screening struct {
-	store *state.Store
+	store   *state.Store
+	keys    *sign.Keys             // of members
+	signers func() *ledger.Signers // the newest members
 
-	mu     sync.Mutex
-	known  map[[sha256.Size]byte]*screened
-	oldest [screenedAtOnce][sha256.Size]byte // keys in the order in which they came, as a ring
-	next   int
+	mu    sync.Mutex
+	known recent[*screened]
+	valid recent[struct{}]
 }
 
-// screenedAtOnce is the number of results remembered: those of some appends of
-// raft's.
-const screenedAtOnce = 512
+// screenedAtOnce is the number of statements kept until they are applied: those
+// of some appends of raft's. validAtOnce is the number of digests remembered of
+// valid ones.
+const (
+	screenedAtOnce = 512
+	validAtOnce    = 4096
+)
 
 // screened is a statement that is, or was, verified.
 type screened struct {
@@ -39,8 +48,8 @@ type screened struct {
 	err    error
 }
 
-func newScreening(s *state.Store) *screening {
-	return &screening{store: s, known: map[[sha256.Size]byte]*screened{}}
+func newScreening(s *state.Store, keys *sign.Keys, signers func() *ledger.Signers) *screening {
+	return &screening{store: s, keys: keys, signers: signers, known: newRecent[*screened](screenedAtOnce), valid: newRecent[struct{}](validAtOnce)}
 }
 
 // get returns the screening of a statement, which nobody has run yet if it is
@@ -49,40 +58,74 @@ func (g *screening) get(raw []byte) (s *screened, isNew bool) {
 	key := sha256.Sum256(raw)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if s, ok := g.known[key]; ok {
+	if s, ok := g.known.of[key]; ok {
 		return s, false
 	}
-	delete(g.known, g.oldest[g.next])
-	g.oldest[g.next] = key
-	g.next = (g.next + 1) % screenedAtOnce
 	s = &screened{raw: raw}
-	g.known[key] = s
+	g.known.add(key, s)
 	return s, true
 }
 
-// take returns the screening of a statement and removes it. If there is none,
-// it returns a new one.
-func (g *screening) take(raw []byte) *screened {
-	key := sha256.Sum256(raw)
+// drop forgets the screenings of statements that have been applied or answered.
+func (g *screening) drop(list ...*screened) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	s, ok := g.known[key]
-	if !ok {
-		return &screened{raw: raw}
+	for _, s := range list {
+		delete(g.known.of, sha256.Sum256(s.raw))
 	}
-	delete(g.known, key)
-	return s
 }
 
 // run verifies s, once, and returns when that is done.
 func (g *screening) run(s *screened) *screened {
 	s.once.Do(func() {
+		if s.result = g.quick(s.raw); s.result != nil {
+			return
+		}
 		s.err = g.store.View(func(v ledger.View) (err error) {
-			s.result, s.answer, err = ledger.Verify(v, s.raw)
+			s.result, s.answer, err = g.verify(v, s.raw)
 			return err
 		})
 	})
 	return s
+}
+
+// verify is [ledger.Verify], without what [screening.quick] saves.
+func (g *screening) verify(v ledger.View, raw []byte) (*ledger.Statement, ledger.Answer, error) {
+	if s := g.quick(raw); s != nil {
+		return s, ledger.Answer{}, nil
+	}
+	s, answer, err := ledger.Verify(v, raw, g.keys)
+	if s != nil {
+		g.remember(raw)
+	}
+	return s, answer, err
+}
+
+// quick returns a valid statement of a member, or nil. It does not read the state,
+// and verifies no signature of a statement that was valid here before. Nearly all
+// statements are of members and valid.
+func (g *screening) quick(raw []byte) *ledger.Statement {
+	key := sha256.Sum256(raw)
+	g.mu.Lock()
+	_, valid := g.valid.of[key]
+	g.mu.Unlock()
+	if valid {
+		if s, err := ledger.Parse(raw); err == nil {
+			return s
+		}
+	}
+	s := g.signers().VerifyOne(raw, g.keys)
+	if s != nil {
+		g.remember(raw)
+	}
+	return s
+}
+
+// remember keeps the digest of a valid statement.
+func (g *screening) remember(raw []byte) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.valid.add(sha256.Sum256(raw), struct{}{})
 }
 
 // ahead starts to verify what is about to be appended.
@@ -124,22 +167,48 @@ func statementIn(l *raft.Log) []byte {
 	return l.Data[1:]
 }
 
-// verify returns the verified statements of a batch. It runs before the batch
+// batch returns the verified statements of a batch. It runs before the batch
 // locks out readers. For a nil the rules verify, because the answer may depend
 // on an earlier entry of the batch.
-func (g *screening) verify(logs []*raft.Log) []*ledger.Statement {
+func (g *screening) batch(logs []*raft.Log) []*ledger.Statement {
 	verified := make([]*ledger.Statement, len(logs))
-	var list []*screened
+	list := make([]*screened, 0, len(logs))
 	for _, l := range logs {
 		if raw := statementIn(l); raw != nil {
-			list = append(list, g.take(raw))
+			s, _ := g.get(raw)
+			list = append(list, s)
 		}
 	}
 	g.all(list)
+	g.drop(list...)
 	for i, l := range logs {
 		if statementIn(l) != nil {
 			verified[i], list = list[0].result, list[1:]
 		}
 	}
 	return verified
+}
+
+// recent maps digests to values and forgets the oldest ones.
+type recent[V any] struct {
+	of    map[[sha256.Size]byte]V
+	order [][sha256.Size]byte // in which they came, as a ring once it is full
+	next  int                 // the oldest in it
+}
+
+func newRecent[V any](count int) recent[V] {
+	return recent[V]{of: map[[sha256.Size]byte]V{}, order: make([][sha256.Size]byte, 0, count)}
+}
+
+// add adds a digest. One that was deleted and is added again may be forgotten
+// earlier than others.
+func (r *recent[V]) add(key [sha256.Size]byte, value V) {
+	if _, ok := r.of[key]; !ok && len(r.order) < cap(r.order) {
+		r.order = append(r.order, key)
+	} else if !ok {
+		delete(r.of, r.order[r.next])
+		r.order[r.next] = key
+		r.next = (r.next + 1) % len(r.order)
+	}
+	r.of[key] = value
 }

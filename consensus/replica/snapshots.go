@@ -46,7 +46,7 @@ func (r *Replica) checkSnapshots(dir string, first uint64, list []*raft.Snapshot
 		return corrupt("no log gets that far")
 	}
 	if newest.ID != "" {
-		if err := r.roster.match(list[0].Configuration); err != nil {
+		if err := r.roster.form(list[0].Configuration); err != nil {
 			return corrupt(err.Error())
 		}
 	}

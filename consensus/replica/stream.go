@@ -101,6 +101,7 @@ type transport struct {
 	*raft.NetworkTransport
 	*inbound
 	cap func(index uint64) uint64
+	traffic
 }
 
 // Consumer implements raft.Transport.
@@ -116,6 +117,7 @@ func (t *transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, r
 		return errors.New("this member does not lead any more") // otherwise its log would have reported that it lacks the entry
 	}
 	req.LeaderCommitIndex = t.cap(req.LeaderCommitIndex)
+	t.count(req)
 	err := t.NetworkTransport.AppendEntries(id, target, req, resp)
 	if err == nil && resp.LastLog >= maxTerm {
 		err = liesf("a log of %d entries", resp.LastLog)

@@ -145,6 +145,7 @@ func (r *Replica) foretold(statement []byte) (answer ledger.Answer, err error) {
 // a verdict if the statement should not be proposed.
 func (r *Replica) screen(statement []byte) (ledger.Answer, error) {
 	s, _ := r.screening.get(statement)
+	defer r.screening.drop(s)
 	switch r.screening.run(s); {
 	case s.err != nil:
 		r.fail(s.err)
@@ -195,12 +196,22 @@ func (r *Replica) ServeSubmit(ctx context.Context, statement []byte) ([]byte, er
 		return nil, ErrNotLeading
 	}
 	answer, err := r.propose(ctx, statement)
+	if leadershipEnded(err) {
+		return nil, ErrNotLeading
+	}
 	if err != nil {
 		return nil, err
 	}
 	r.transport.hurry() // otherwise the member would wait longer for what it submitted
 	answer.Leaf = nil
 	return sign.Marshal(leaderAnswer{Answer: answer, Size: r.Head().Size})
+}
+
+// leadershipEnded reports whether raft gave up a proposal because this member
+// leads no more, or is handing over. Whether the statement was committed is
+// unknown; whoever leads next answers the same statement.
+func leadershipEnded(err error) bool {
+	return errors.Is(err, raft.ErrNotLeader) || errors.Is(err, raft.ErrLeadershipLost) || errors.Is(err, raft.ErrLeadershipTransferInProgress)
 }
 
 // entriesRequest asks for count entries from first on.

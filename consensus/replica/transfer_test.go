@@ -19,7 +19,7 @@ func TestLeaderWhoseDiskHangsGoes(t *testing.T) {
 	disks := map[string]*faulty.Disk{}
 	n.tune = func(c *replica.Config) {
 		disk := faulty.New()
-		disks[c.Name], c.Log = disk, raftlog.Options{WriteLimit: time.Second, Files: disk, Meta: disk}
+		disks[c.Name], c.Log = disk, raftlog.Options{WriteLimit: 5 * time.Second, Files: disk, Meta: disk}
 	}
 	n.start(voters...)
 	acked := map[uint64][]byte{}

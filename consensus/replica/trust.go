@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"atoll/consensus/ledger"
+	"atoll/crypto/sign"
 	"atoll/crypto/tlog"
 )
 
@@ -16,38 +17,57 @@ import (
 // genesis until the log says otherwise.
 type trust struct {
 	origin  string
+	network sign.NetworkID
+	name    string         // this member
 	signer  tlog.LogSigner // this member's
+	cosign  tlog.Cosigner  // this member's
+	own     ownKeys
 	members atomic.Pointer[members]
 	sets    atomic.Pointer[[]ledger.Cosigners] // never empty
+	voters  atomic.Pointer[[]ledger.VoterSet]  // from the newest settled one on; nil before the log begins
+
+	// Tables of members' keys; nil: without.
+	statements *sign.Keys
+	heads      *sign.Keys // by which members sign and cosign heads
 }
+
+// headsAtOnce is how many valid signatures of heads are remembered. The same ones
+// come from the cosigners, through raft, in a marker, and with what is handed on.
+const headsAtOnce = 1024
 
 // members is the newest roster, with the keys by which its members sign heads.
 type members struct {
 	*ledger.Roster
-	log  map[string]tlog.Verifier // by member
-	logs []tlog.Verifier
+	admitted bool                     // this member is one by the log as applied here, with the keys that it has
+	log      map[string]tlog.Verifier // by member
+	logs     []tlog.Verifier
+	signers  *ledger.Signers
 }
 
-// newTrust returns the trust in genesis, for the member with this log key.
-func newTrust(g *ledger.Genesis, name string, key ed25519.PrivateKey) (*trust, error) {
-	t := &trust{origin: g.Origin}
-	t.sets.Store(&[]ledger.Cosigners{g.Founders()})
-	if err := t.setMembers(g.Roster()); err != nil {
-		return nil, err
-	}
+// newTrust returns the trust in genesis, for the member with these keys. If
+// plain is set it has no tables of keys.
+func newTrust(g *ledger.Genesis, network sign.NetworkID, name string, logKey, cosignKey ed25519.PrivateKey, plain bool) (*trust, error) {
+	t := &trust{origin: g.Origin, network: network, name: name}
 	var err error
-	if t.signer, err = tlog.NewLogSigner(g.Origin, key); err != nil {
+	if t.signer, err = tlog.NewLogSigner(g.Origin, logKey); err != nil {
 		return nil, fmt.Errorf("log key: %w", err)
 	}
-	if t.members.Load().log[name] != t.signer.Verifier {
-		return nil, errors.New("the log key is not that of this member's card")
+	if t.cosign, err = tlog.NewCosigner(g.Origin+"/"+name, cosignKey); err != nil {
+		return nil, fmt.Errorf("cosign key: %w", err)
 	}
-	return t, nil
+	t.own = ownKeys{logKey.Public().(ed25519.PublicKey), cosignKey.Public().(ed25519.PublicKey)}
+	if !plain {
+		t.statements, t.heads = new(sign.Keys), sign.NewKeys(headsAtOnce)
+	}
+	t.sets.Store(&[]ledger.Cosigners{g.Founders()})
+	return t, t.setMembers(g.Roster(), false)
 }
 
-// setMembers replaces the roster with a newer one.
-func (t *trust) setMembers(r *ledger.Roster) error {
-	m := &members{Roster: r, log: map[string]tlog.Verifier{}}
+// setMembers replaces the roster with a newer one. applied means that it is
+// the roster of the log here, not genesis'.
+func (t *trust) setMembers(r *ledger.Roster, applied bool) error {
+	m := &members{Roster: r, log: map[string]tlog.Verifier{}, signers: ledger.NewSigners(t.network, r)}
+	var statements, heads []ed25519.PublicKey
 	for _, c := range r.Members() {
 		v, err := tlog.NewLogVerifier(t.origin, c.Log)
 		if err != nil {
@@ -55,6 +75,13 @@ func (t *trust) setMembers(r *ledger.Roster) error {
 		}
 		m.log[c.Name] = v
 		m.logs = append(m.logs, v)
+		statements = append(statements, c.Statement)
+		heads = append(heads, c.Log, c.Cosign)
+		m.admitted = m.admitted || applied && c.Name == t.name && t.own.match(&c) == nil
+	}
+	if t.statements != nil {
+		t.statements.Set(statements)
+		t.heads.Set(heads)
 	}
 	t.members.Store(m)
 	return nil
@@ -74,12 +101,17 @@ func (t *trust) update(v ledger.View) error {
 	if err != nil {
 		return err
 	}
+	voters, err := ledger.VoterSets(v)
+	if err != nil {
+		return err
+	}
 	roster, err := ledger.RosterAt(v, state.Size)
 	if err == nil {
-		err = t.setMembers(roster)
+		err = t.setMembers(roster, true)
 	}
 	if err == nil {
 		t.sets.Store(&sets)
+		t.voters.Store(&voters)
 	}
 	return err
 }
@@ -120,10 +152,13 @@ func (t *trust) sign(head tlog.Head) ([]byte, error) {
 // of verifies and returns a head that a member signed in the name of the log.
 func (t *trust) of(member string, signed []byte) (tlog.Head, error) {
 	key, ok := t.members.Load().log[member]
+	if member == t.name {
+		key, ok = t.signer.Verifier, true // it signs before it is admitted, too
+	}
 	if !ok {
 		return tlog.Head{}, fmt.Errorf("%q is not a member", member)
 	}
-	c, _, err := tlog.VerifyCheckpoint(signed, t.origin, key)
+	c, _, err := tlog.VerifyCheckpointBy(t.heads, signed, t.origin, key)
 	return c.Head, err
 }
 
@@ -137,7 +172,7 @@ func (t *trust) verify(signed []byte) (tlog.Head, error) {
 	if err != nil {
 		return tlog.Head{}, err
 	}
-	head, _, err := t.at(said.Size).Verify(signed, t.members.Load().logs...)
+	head, _, err := t.at(said.Size).VerifyBy(t.heads, signed, t.members.Load().logs...)
 	return head, err
 }
 
@@ -154,5 +189,5 @@ func (t *trust) adopt(head tlog.Head, signed []byte) ([]byte, error) {
 		return nil, err
 	}
 	_, lines, _ := bytes.Cut(signed, []byte("\n\n"))
-	return tlog.Attach(own, string(lines), cosigners...)
+	return tlog.AttachBy(t.heads, own, string(lines), cosigners...)
 }

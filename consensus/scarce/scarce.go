@@ -29,6 +29,12 @@ func Is(err error) bool {
 	return false
 }
 
+// Full reports whether an error means that a disk, or what this user may have of
+// it, is full.
+func Full(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
+
 // Lack returns err if it is a shortage, otherwise nil.
 func Lack(err error) error {
 	if Is(err) {

@@ -64,7 +64,7 @@ func (b *Batch) Pass(index, term uint64) { b.s.at.Raft, b.s.at.Term = index, ter
 // storedTile is [Store.storedTile] in the transaction of the batch. A second
 // transaction could wait for ever for a flush that waits for the first.
 func (b *Batch) storedTile(t tlog.Tile) ([]byte, error) {
-	return storedIn(b.v.tx, tilesBucket, tileKey(t))
+	return storedIn(b.v.stored.tx, tilesBucket, tileKey(t))
 }
 
 // maxLayer is the maximum of bytes that are applied and not yet in the
@@ -85,7 +85,7 @@ func (s *Store) Batch(f func(*Batch) error) error {
 		return s.broken
 	}
 	size := s.at.Size
-	err := s.db.View(func(tx *bbolt.Tx) error { return f(&Batch{s, &view{tx, s.layers(), true}}) })
+	err := s.db.View(func(tx *bbolt.Tx) error { return f(&Batch{s, newView(tx, s.layers(), true)}) })
 	s.at.Root = s.tree.Root()
 	if s.at.Size > size {
 		close(s.grown)

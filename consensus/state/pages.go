@@ -22,15 +22,38 @@ func onPages(bucket, key []byte, f func() error) (err error) {
 	return f()
 }
 
-// lookup returns the value of a key, checked and copied, or nil.
+// places finds records of one bucket in one transaction. It is not safe for
+// concurrent use.
+type places struct {
+	tx     *bbolt.Tx
+	bucket []byte
+	cursor *bbolt.Cursor // nil before it is first used
+}
+
+// at returns the cursor. It reads pages, see [onPages].
+func (p *places) at() *bbolt.Cursor {
+	if p.cursor == nil {
+		p.cursor = p.tx.Bucket(p.bucket).Cursor()
+	}
+	return p.cursor
+}
+
+// lookup returns the value of a key of a bucket, checked and copied, or nil.
+func lookup(tx *bbolt.Tx, bucket, key []byte) ([]byte, error) {
+	p := places{tx: tx, bucket: bucket}
+	return p.get(key)
+}
+
+// get returns the value of a key, checked and copied, or nil.
 //
 // That a key is missing is verified, too. A key with an altered byte is not
 // found though its record is there, and neither is a key that is looked for in
 // a wrong page. So both neighbours of the place where the key would be are
 // checked, and have to be on either side of it.
-func lookup(tx *bbolt.Tx, bucket, key []byte) (value []byte, err error) {
+func (p *places) get(key []byte) (value []byte, err error) {
+	bucket := p.bucket
 	err = onPages(bucket, key, func() error {
-		c := tx.Bucket(bucket).Cursor()
+		c := p.at()
 		at, stored := c.Seek(key)
 		if bytes.Equal(at, key) {
 			value, err = unseal(bucket, key, stored)
@@ -56,11 +79,12 @@ func lookup(tx *bbolt.Tx, bucket, key []byte) (value []byte, err error) {
 	return value, err
 }
 
-// nextIn returns the first key of a bucket from a key on, with its value, or nil.
-// The key before it proves that none was skipped.
-func nextIn(tx *bbolt.Tx, bucket, from []byte) (key, value []byte, err error) {
+// next returns the first key from a key on, with its value, or nil. The key
+// before it proves that none was skipped.
+func (p *places) next(from []byte) (key, value []byte, err error) {
+	bucket := p.bucket
 	err = onPages(bucket, from, func() error {
-		c := tx.Bucket(bucket).Cursor()
+		c := p.at()
 		at, stored := c.Seek(from)
 		key = bytes.Clone(at)
 		if value, err = unseal(bucket, at, stored); err != nil {
@@ -211,7 +235,7 @@ func (l *layer) writeState(tx *bbolt.Tx, walked *tally) error {
 		if value == nil {
 			err = b.Delete(key)
 		} else {
-			sealed := append(sum(stateBucket, key, value), value...)
+			sealed := seal(stateBucket, key, value)
 			change += sumOf(sealed)
 			err = b.Put(key, sealed)
 		}

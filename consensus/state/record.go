@@ -42,13 +42,26 @@ func (e *CorruptError) Error() string {
 const sumSize = 8
 
 // sum returns the checksum that is stored before every value: bbolt has none.
-func sum(bucket, key, value []byte) []byte {
+// Every read and write of a record comes here, so that short ones, which are most,
+// take no memory.
+func sum(bucket, key, value []byte) [sumSize]byte {
+	var room [1024]byte
+	head := binary.BigEndian.AppendUint32(append(room[:0], bucket...), uint32(len(key)))
+	head = append(head, key...)
+	if len(head)+len(value) <= len(room) {
+		h := sha256.Sum256(append(head, value...))
+		return [sumSize]byte(h[:])
+	}
 	h := sha256.New()
-	h.Write(bucket)
-	h.Write(binary.BigEndian.AppendUint32(nil, uint32(len(key))))
-	h.Write(key)
+	h.Write(head)
 	h.Write(value)
-	return h.Sum(nil)[:sumSize]
+	return [sumSize]byte(h.Sum(nil))
+}
+
+// seal returns a value as it is stored.
+func seal(bucket, key, value []byte) []byte {
+	s := sum(bucket, key, value)
+	return append(append(make([]byte, 0, sumSize+len(value)), s[:]...), value...)
 }
 
 // unseal checks a value read from a bucket and copies it out of the
@@ -65,14 +78,14 @@ func unseal(bucket, key, stored []byte) ([]byte, error) {
 
 // match compares a value with the checksum before it.
 func match(bucket, key, stored []byte) error {
-	if len(stored) < sumSize || !bytes.Equal(stored[:sumSize], sum(bucket, key, stored[sumSize:])) {
+	if len(stored) < sumSize || [sumSize]byte(stored) != sum(bucket, key, stored[sumSize:]) {
 		return &CorruptError{string(bucket), bytes.Clone(key), "checksum"}
 	}
 	return nil
 }
 
 func put(tx *bbolt.Tx, bucket, key, value []byte) error {
-	return tx.Bucket(bucket).Put(key, append(sum(bucket, key, value), value...))
+	return tx.Bucket(bucket).Put(key, seal(bucket, key, value))
 }
 
 func (s *Store) stored(bucket, key []byte) (value []byte, err error) {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"atoll/consensus/ledger"
@@ -38,6 +39,8 @@ type Store struct {
 	saved    Position           // the position in the database
 	grown    chan struct{}      // closed and replaced when the log grows
 	awaited  map[uint64]Awaited // heads beyond the present size that the log must come to, by size
+
+	flushes atomic.Uint64 // that succeeded
 
 	flushMu sync.Mutex // one flush at a time
 	walked  tally      // of the walk over the state that is under way, see WalkState; guarded by flushMu
@@ -148,7 +151,7 @@ func (s *Store) layers() []*layer {
 func (s *Store) View(f func(ledger.View) error) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.db.View(func(tx *bbolt.Tx) error { return f(&view{tx: tx, layers: s.layers()}) })
+	return s.db.View(func(tx *bbolt.Tx) error { return f(newView(tx, s.layers(), false)) })
 }
 
 // Flush writes all that is applied to the database. An error is final:
@@ -196,6 +199,7 @@ func (s *Store) flushLayer(l *layer) error {
 		s.broken = fmt.Errorf("write state.db: %w", err)
 	default:
 		s.flushing, s.saved, s.walked = nil, l.head, walked
+		s.flushes.Add(1)
 	}
 	return s.broken
 }
@@ -270,6 +274,10 @@ func (s *Store) Position() (Position, <-chan struct{}) {
 	defer s.mu.RUnlock()
 	return s.at, s.grown
 }
+
+// Syncs returns how often flushes have synced the database since it was opened:
+// once for the pages of each, and once for the page that makes them count.
+func (s *Store) Syncs() uint64 { return 2 * s.flushes.Load() }
 
 // Close flushes and closes the database.
 func (s *Store) Close() error {

@@ -193,7 +193,7 @@ func TestQueue(t *testing.T) {
 		err := s.Batch(func(w *Batch) error {
 			v := w.v
 			if random.IntN(3) == 0 {
-				v = &view{tx: w.v.tx, layers: w.v.layers} // as others read
+				v = newView(w.v.stored.tx, w.v.layers, false) // as others read
 			}
 			if err := sameAsModel(v, model); err != nil {
 				return err

@@ -9,7 +9,7 @@ import (
 // view reads the state through the layers, newest first, down to one
 // transaction of the database: the [ledger.View] of this package.
 type view struct {
-	tx      *bbolt.Tx
+	stored  places
 	layers  []*layer
 	applies bool // nobody else reads or writes the layers
 }
@@ -21,7 +21,7 @@ func (v *view) Get(key []byte) ([]byte, error) {
 			return value, nil
 		}
 	}
-	return lookup(v.tx, stateBucket, key)
+	return v.stored.get(key)
 }
 
 // Next implements ledger.View.
@@ -30,6 +30,10 @@ func (v *view) Next(prefix, after []byte) (key, value []byte, err error) {
 	for i, l := range v.layers {
 		overlays[i] = l.state
 	}
-	stored := func(from []byte) ([]byte, []byte, error) { return nextIn(v.tx, stateBucket, from) }
-	return ledger.NextOver(prefix, after, overlays, stored, v.applies)
+	return ledger.NextOver(prefix, after, overlays, v.stored.next, v.applies)
+}
+
+// newView returns the view of one transaction through layers.
+func newView(tx *bbolt.Tx, layers []*layer, applies bool) *view {
+	return &view{places{tx: tx, bucket: stateBucket}, layers, applies}
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -17,31 +18,41 @@ var decoders = []reflect.Type{
 	reflect.TypeFor[yaml.BytesUnmarshaler](), reflect.TypeFor[yaml.InterfaceUnmarshaler](), reflect.TypeFor[yaml.NodeUnmarshaler](),
 }
 
+// finder collects what is wrong with a file.
+type finder struct{ found Errors }
+
+// note adds an error, if there is one.
+func (f *finder) note(e *Error) {
+	if e != nil && len(f.found) < MaxErrors {
+		f.found = append(f.found, e)
+	}
+}
+
 // check compares a part of a file with the type that it is decoded into.
-func check(path string, n ast.Node, t reflect.Type) *Error {
+func (f *finder) check(path string, n ast.Node, t reflect.Type) {
 	for t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
 	for _, own := range decoders {
 		if reflect.PointerTo(t).Implements(own) {
-			return try(path, n, t)
+			f.note(try(path, n, t))
+			return
 		}
 	}
 	switch t.Kind() {
 	case reflect.Struct, reflect.Map:
-		return checkMapping(path, n, t)
+		f.mapping(path, n, t)
 	case reflect.Slice, reflect.Array:
-		return checkList(path, n, t)
+		f.list(path, n, t)
 	case reflect.String:
-		return checkText(path, n)
+		f.note(checkText(path, n))
 	case reflect.Bool:
 		if text := n.GetToken().Value; n.Type() != ast.BoolType || text != "true" && text != "false" {
-			return at(n, path, "true or false is wanted"+found(n).text, "应为 true 或 false"+found(n).chinese)
+			f.note(at(n, path, "true or false is wanted"+found(n).text, "应为 true 或 false"+found(n).chinese))
 		}
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64, reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
-		return checkInteger(path, n, t)
+		f.note(checkInteger(path, n, t))
 	}
-	return nil
 }
 
 // try calls the decoder of a type that decodes itself from a node, so that its
@@ -58,56 +69,51 @@ func try(path string, n ast.Node, t reflect.Type) *Error {
 // empty reports whether a key has no value, so that its default applies.
 func empty(path string, n ast.Node) bool { return path != "" && n.Type() == ast.NullType }
 
-func checkList(path string, n ast.Node, t reflect.Type) *Error {
+func (f *finder) list(path string, n ast.Node, t reflect.Type) {
 	list, ok := n.(*ast.SequenceNode)
 	if !ok {
-		if empty(path, n) && t.Kind() == reflect.Slice {
-			return nil
+		if !empty(path, n) || t.Kind() != reflect.Slice {
+			f.note(at(n, path, "a list is wanted, such as [a, b] or lines that begin with -"+found(n).text, "应为列表，如 [a,b]，或以 - 开头的各行"+found(n).chinese))
 		}
-		return at(n, path, "a list is wanted, such as [a, b] or lines that begin with -"+found(n).text, "应为列表，如 [a,b]，或以 - 开头的各行"+found(n).chinese)
+		return
 	}
 	if t.Kind() == reflect.Array && len(list.Values) != t.Len() {
-		return at(n, path, fmt.Sprintf("a list of %d is wanted, and this has %d", t.Len(), len(list.Values)), fmt.Sprintf("应为 %d 项的列表，而此处有 %d 项", t.Len(), len(list.Values)))
+		f.note(at(n, path, fmt.Sprintf("a list of %d is wanted, and this has %d", t.Len(), len(list.Values)), fmt.Sprintf("应为 %d 项的列表，而此处有 %d 项", t.Len(), len(list.Values))))
+		return
 	}
 	for i, element := range list.Values {
-		if e := check(fmt.Sprintf("%s[%d]", path, i), element, t.Elem()); e != nil {
-			return e
-		}
+		f.check(fmt.Sprintf("%s[%d]", path, i), element, t.Elem())
 	}
-	return nil
 }
 
-// checkMapping checks the keys of a mapping, and the value of each.
-func checkMapping(path string, n ast.Node, t reflect.Type) *Error {
+// mapping checks the keys of a mapping, and the value of each.
+func (f *finder) mapping(path string, n ast.Node, t reflect.Type) {
 	pairs := pairsOf(n)
 	if _, flow := n.(*ast.MappingNode); pairs == nil && !flow {
-		if empty(path, n) {
-			return nil
+		if !empty(path, n) {
+			f.note(at(n, path, "keys with their values are wanted, such as key: value"+found(n).text, "应为键和值，半角冒号后须有空格"+found(n).chinese))
 		}
-		return at(n, path, "keys with their values are wanted, such as key: value"+found(n).text, "应为键和值，半角冒号后须有空格"+found(n).chinese)
+		return
 	}
 	known, seen := keysOf(t), map[string]int{}
 	for _, pair := range pairs {
 		token := pair.Key.GetToken()
 		key := token.Value
 		if first := seen[key]; first > 0 {
-			return twice(&Error{Line: token.Position.Line, Column: token.Position.Column, Path: path}, key, first)
+			f.note(twice(&Error{Line: token.Position.Line, Column: token.Position.Column, Path: path}, key, first))
+			continue
 		}
 		seen[key] = token.Position.Line
 		var value reflect.Type
 		if t.Kind() == reflect.Map {
-			if e := check(path, pair.Key, t.Key()); e != nil {
-				return e
-			}
+			f.check(path, pair.Key, t.Key())
 			value = t.Elem()
-		} else if value = known[key]; value == nil {
-			return unknown(path, pair.Key, key, known)
+		} else if value = known[key]; value == nil { // what is below it has no form to compare with
+			f.note(unknown(path, pair.Key, key, known))
+			continue
 		}
-		if e := check(dot(path, key), pair.Value, value); e != nil {
-			return e
-		}
+		f.check(dot(path, key), pair.Value, value)
 	}
-	return nil
 }
 
 func twice(e *Error, key string, first int) *Error {
@@ -159,7 +165,7 @@ func keysBelow(path string, t reflect.Type) (paths []string) {
 	return paths
 }
 
-var plain = regexp.MustCompile(`^(0|-?[1-9][0-9]*)$`)
+var plain = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(0|-?[1-9][0-9]*)$`) })
 
 // checkText refuses a value that is meant as a text but that YAML would change:
 // "8" for 010, "10" for 1_0, "1.5" for 1.50.
@@ -167,7 +173,7 @@ func checkText(path string, n ast.Node) *Error {
 	text := n.GetToken().Value
 	switch n.Type() {
 	case ast.IntegerType:
-		if _, err := strconv.ParseInt(text, 10, 64); err == nil && plain.MatchString(text) {
+		if _, err := strconv.ParseInt(text, 10, 64); err == nil && plain().MatchString(text) {
 			return nil
 		}
 	case ast.BoolType:
@@ -193,7 +199,7 @@ func checkInteger(path string, n ast.Node, t reflect.Type) *Error {
 		least, most = strconv.FormatInt(-1<<(t.Bits()-1), 10), strconv.FormatInt(1<<(t.Bits()-1)-1, 10)
 		_, err = strconv.ParseInt(text, 10, t.Bits())
 	}
-	if n.Type() != ast.IntegerType || !plain.MatchString(text) || err != nil {
+	if n.Type() != ast.IntegerType || !plain().MatchString(text) || err != nil {
 		return at(n, path, "a whole number in plain decimal digits is wanted, "+least+" to "+most, "应为十进制整数，"+least+" 至 "+most)
 	}
 	return nil

@@ -51,6 +51,33 @@ func (e *Error) place(format, colon string) string {
 	return place
 }
 
+// MaxErrors limits the errors that are listed of one file.
+const MaxErrors = 50
+
+// Errors are what is wrong with a file, in its order, [MaxErrors] at most.
+type Errors []*Error
+
+func (e Errors) Error() string { return e.lines((*Error).Error) }
+
+// Chinese returns the text of Error in Chinese.
+func (e Errors) Chinese() string { return e.lines((*Error).Chinese) }
+
+func (e Errors) lines(text func(*Error) string) string {
+	var lines []string
+	for _, one := range e {
+		lines = append(lines, text(one))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Unwrap returns the errors one by one.
+func (e Errors) Unwrap() (list []error) {
+	for _, one := range e {
+		list = append(list, one)
+	}
+	return list
+}
+
 // Wrong returns the error of a type that decodes itself, for a value that it
 // refuses.
 func Wrong(n ast.Node, text, chinese string) error {
@@ -79,24 +106,26 @@ func (l Lines) Of(path string) int {
 // v points to. Integers must be plain decimals within the limits of their type,
 // and booleans true or false. A text, also as a key of a map, must not be a
 // number that YAML would write differently. Types that decode themselves are
-// not checked. The error is of type [*Error].
+// not checked. The error is of type [Errors]: a text that is no YAML has one, and
+// one that is has every key and value at fault.
 func Decode(text []byte, v any) (lines Lines, err error) {
 	defer func() {
 		if recover() != nil { // the library panics on some invalid texts
-			lines, err = nil, &Error{Text: unreadable.text, Words: unreadable.chinese}
+			lines, err = nil, Errors{{Text: unreadable.text, Words: unreadable.chinese}}
 		}
 	}()
 	body, e := document(text)
 	if e != nil {
-		return nil, e
+		return nil, Errors{e}
 	}
 	lines = Lines{}
 	lines.add("", body)
-	if e := check("", body, reflect.TypeOf(v)); e != nil {
-		return nil, e
+	var f finder
+	if f.check("", body, reflect.TypeOf(v)); len(f.found) > 0 {
+		return nil, f.found
 	}
 	if err := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict()).Decode(v); err != nil {
-		return nil, refused(err)
+		return nil, Errors{refused(err)}
 	}
 	return lines, nil
 }

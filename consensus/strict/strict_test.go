@@ -2,8 +2,10 @@ package strict
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -221,4 +223,34 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("%T: %v", err, err)
 		}
 	})
+}
+
+// TestAllAtOnce: a person who has mistyped three keys hears of three, each with
+// its line, and not of one at a time.
+func TestAllAtOnce(t *testing.T) {
+	var doc struct {
+		Name  string `yaml:"name"`
+		Count int    `yaml:"count"`
+		List  []struct {
+			Kind string `yaml:"kind"`
+			On   bool   `yaml:"on"`
+		} `yaml:"list"`
+	}
+	const text = "nmae: a\ncount: many\nlist:\n  - knid: {deep: 1}\n    on: perhaps\n  - kind: [b]\n"
+	_, err := Decode([]byte(text), &doc)
+	var wrong Errors
+	if !errors.As(err, &wrong) || !errors.As(err, new(*Error)) {
+		t.Fatalf("%v", err)
+	}
+	var at []string
+	for _, e := range wrong {
+		at = append(at, fmt.Sprint(e.Line, " ", e.Path))
+	}
+	want := []string{"1 ", "2 count", "4 list[0]", "5 list[0].on", "6 list[1].kind"}
+	if !slices.Equal(at, want) || strings.Count(err.Error(), "\n") != 4 || strings.Count(wrong.Chinese(), "\n") != 4 {
+		t.Errorf("%q\n%v\n%s", at, err, wrong.Chinese())
+	}
+	if _, err = Decode([]byte("x: 1\nlist: ["+strings.Repeat("{z: 1}, ", 200)+"]"), &doc); !errors.As(err, &wrong) || len(wrong) != MaxErrors {
+		t.Errorf("%d errors", len(wrong))
+	}
 }

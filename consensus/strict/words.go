@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -25,22 +26,28 @@ var unreadable = words{
 }
 
 // syntax maps the parser's errors to the texts for authors.
-var syntax = []struct {
+var syntax = sync.OnceValue(func() []form {
+	return []form{
+		{regexp.MustCompile(`tab character|'\t'`), words{"a tab: indent with blanks", "此处是制表符：请用空格缩进"}},
+		{regexp.MustCompile(`end character of (single|double)-quoted`), words{"the quote that begins here does not end: close it, or double a quote within", "此处开始的引号没有结束：请补上，文字中的引号须写两遍"}},
+		{regexp.MustCompile(`mapping end token|flow map content|',' or '}'`), words{"the { of this place is not closed: add }, put a comma between entries and quotes around texts with , or : in them", "此处的 { 没有闭合：请补上 }，各项之间用逗号，含逗号或冒号的文字请加引号"}},
+		{regexp.MustCompile(`sequence end token|',' or ']'|sequence element`), words{"the [ of this place is not closed: add ], put a comma between elements and quotes around texts with , or : in them", "此处的 [ 没有闭合：请补上 ]，各项之间用逗号，含逗号或冒号的文字请加引号"}},
+		{regexp.MustCompile(`corresponding to`), words{"a bracket is closed that was not opened: remove it, or put the text in quotes", "括号闭合而未曾打开：请删去，或将文字加引号"}},
+		{regexp.MustCompile(`mapping value is not allowed`), words{"a second colon in one line: put quotes around a text with a colon in it", "一行中有第二个冒号：含冒号的文字请加引号"}},
+		{regexp.MustCompile(`not allowed in this context|unexpected (key|map key|scalar)|non-map value|key-value`), words{"a key with a colon and a value is wanted here: check the indentation, and that a blank follows the colon", "此处应为带冒号的键和值：请检查缩进，冒号后须有空格"}},
+		{regexp.MustCompile(`escape character|surrogate|UTF-(16|32)`), words{`a backslash that means nothing: double it (\\), or use single quotes`, `反斜杠后的写法有误：请写两遍（\\），或改用单引号`}},
+		{regexp.MustCompile(`reserved character|cannot start`), words{"a text does not begin with this character: put it in quotes", "文字不能以此字符开头：请加引号"}},
+	}
+})
+
+type form struct {
 	reason *regexp.Regexp
 	words
-}{
-	{regexp.MustCompile(`tab character|'\t'`), words{"a tab: indent with blanks", "此处是制表符：请用空格缩进"}},
-	{regexp.MustCompile(`end character of (single|double)-quoted`), words{"the quote that begins here does not end: close it, or double a quote within", "此处开始的引号没有结束：请补上，文字中的引号须写两遍"}},
-	{regexp.MustCompile(`mapping end token|flow map content|',' or '}'`), words{"the { of this place is not closed: add }, put a comma between entries and quotes around texts with , or : in them", "此处的 { 没有闭合：请补上 }，各项之间用逗号，含逗号或冒号的文字请加引号"}},
-	{regexp.MustCompile(`sequence end token|',' or ']'|sequence element`), words{"the [ of this place is not closed: add ], put a comma between elements and quotes around texts with , or : in them", "此处的 [ 没有闭合：请补上 ]，各项之间用逗号，含逗号或冒号的文字请加引号"}},
-	{regexp.MustCompile(`corresponding to`), words{"a bracket is closed that was not opened: remove it, or put the text in quotes", "括号闭合而未曾打开：请删去，或将文字加引号"}},
-	{regexp.MustCompile(`mapping value is not allowed`), words{"a second colon in one line: put quotes around a text with a colon in it", "一行中有第二个冒号：含冒号的文字请加引号"}},
-	{regexp.MustCompile(`not allowed in this context|unexpected (key|map key|scalar)|non-map value|key-value`), words{"a key with a colon and a value is wanted here: check the indentation, and that a blank follows the colon", "此处应为带冒号的键和值：请检查缩进，冒号后须有空格"}},
-	{regexp.MustCompile(`escape character|surrogate|UTF-(16|32)`), words{`a backslash that means nothing: double it (\\), or use single quotes`, `反斜杠后的写法有误：请写两遍（\\），或改用单引号`}},
-	{regexp.MustCompile(`reserved character|cannot start`), words{"a text does not begin with this character: put it in quotes", "文字不能以此字符开头：请加引号"}},
 }
 
-var definedAt = regexp.MustCompile(`mapping key ("(?:[^"\\]|\\.)*") already defined at \[(\d+):`)
+var definedAt = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`mapping key ("(?:[^"\\]|\\.)*") already defined at \[(\d+):`)
+})
 
 // misread describes in this package's words why the parser refuses a text.
 func misread(err error) *Error {
@@ -51,14 +58,14 @@ func misread(err error) *Error {
 		return e
 	}
 	reason := known.GetMessage()
-	if m := definedAt.FindStringSubmatch(reason); m != nil {
+	if m := definedAt().FindStringSubmatch(reason); m != nil {
 		key, err1 := strconv.Unquote(m[1])
 		first, err2 := strconv.Atoi(m[2])
 		if err1 == nil && err2 == nil {
 			return twice(e, key, first)
 		}
 	}
-	for _, s := range syntax {
+	for _, s := range syntax() {
 		if s.reason.MatchString(reason) {
 			e.Text, e.Words = s.text, s.chinese
 			break

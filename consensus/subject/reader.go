@@ -132,12 +132,12 @@ func (r *reader) conclude() error {
 func (r *reader) state(g *Granted, c *ledger.Consent, day consent.Day) (string, error) {
 	stands := true
 	if g.Body != nil {
-		record, err := ledger.LookupCredential(r.replay.View(), consent.CredentialDigest(g.Body.Credential))
+		record, err := ledger.Standing(r.replay.View(), consent.CredentialDigest(g.Body.Credential))
 		if err != nil {
 			return "", err
 		}
 		credential, err := consent.ReadCredential(g.Body.Credential)
-		stands = err == nil && record != nil && record.Revoked == 0 && credential.NotBefore <= day && day <= credential.NotAfter
+		stands = err == nil && record != nil && credential.NotBefore <= day && day <= credential.NotAfter
 	}
 	return stateOf(&g.header.Bounds, c.Revoked != 0, stands, day), nil
 }

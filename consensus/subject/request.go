@@ -19,6 +19,30 @@ type Request struct {
 	Draft      consent.Draft   `cbor:"2,keyasint"`
 	Shown      []consent.Shown `cbor:"3,keyasint"` // outputs of the catalogs, ascending by agency
 	Statements [][]byte        `cbor:"4,keyasint"` // the catalog.publish of each
+
+	// Members are who the members are, with the proof. Nil stands for the
+	// founders.
+	Members *ledger.AttestedProof `cbor:"5,keyasint,omitempty"`
+}
+
+// ErrRoster means that the roster of a request is not proved, or that the request
+// is not drawn up by it.
+var ErrRoster = errors.New("the request does not prove who the members are")
+
+// Known returns the members by which the request is drawn up: those that it
+// proves, or the founders. Errors wrap [ErrRoster].
+func (r *Request) Known(g *ledger.Genesis) (*ledger.Known, error) {
+	known := g.Known()
+	if r.Members != nil {
+		var err error
+		if known, err = r.Members.Verify(g); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrRoster, err)
+		}
+	}
+	if r.Draft.Roster != known.Entry {
+		return nil, fmt.Errorf("%w: it is drawn up by the roster of entry %d, and proves that of entry %d", ErrRoster, r.Draft.Roster, known.Entry)
+	}
+	return known, nil
 }
 
 // How far the day of a request may be from the signer's clock. The titles in a
@@ -49,30 +73,34 @@ func (r *Request) Of(network sign.NetworkID) error {
 	return fmt.Errorf("the request is %w than this enterprise's genesis", ErrNetwork)
 }
 
-// Notice returns the text that the enterprise is shown and signs. Members and
-// purposes have their titles from genesis, datasets and outputs those of the
-// catalogs that their agencies have signed. The genesis must be that of the
-// network. Errors are [ErrNetwork], [ErrShown], or wrap [sign.ErrMalformed].
+// Notice returns the text that the enterprise is shown and signs. Members have
+// their titles from the roster that the request proves, purposes from genesis,
+// datasets and outputs from the catalogs that their agencies have signed. The
+// genesis must be that of the network. Errors are [ErrNetwork], or wrap
+// [ErrRoster], [ErrShown] or [sign.ErrMalformed].
 func (r *Request) Notice(network sign.NetworkID, g *ledger.Genesis) (string, error) {
 	if err := r.Of(network); err != nil { // before anybody is shown any of its text
 		return "", err
 	}
-	if err := r.check(network, g); err != nil {
+	known, err := r.Known(g)
+	if err != nil {
+		return "", err
+	}
+	if err := r.check(network, known.Roster); err != nil {
 		return "", fmt.Errorf("%w: %w", ErrShown, err)
 	}
-	return consent.Notice(r.Draft, g.Words(g.Roster(), r.Draft.Language, consent.ShownTitles(r.Draft.Language, r.Shown)))
+	return consent.Notice(r.Draft, g.Words(known.Roster, r.Draft.Language, consent.ShownTitles(r.Draft.Language, r.Shown), consent.ShownSenses(r.Shown)))
 }
 
 // check returns an error unless the agencies have signed what is shown. The
 // bank and the auditor look up whether it is on the log.
-func (r *Request) check(network sign.NetworkID, g *ledger.Genesis) error {
+func (r *Request) check(network sign.NetworkID, members *ledger.Roster) error {
 	if err := consent.CheckShown(r.Shown, r.Draft.Offers); err != nil {
 		return err
 	}
 	if len(r.Shown) != len(r.Statements) {
 		return fmt.Errorf("%w: a catalog without its entry", sign.ErrMalformed)
 	}
-	members := g.Roster()
 	for i := range r.Shown {
 		s := &r.Shown[i]
 		by := members.Member(s.Agency)

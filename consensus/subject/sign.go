@@ -18,6 +18,7 @@ type Draft struct {
 	ID       consent.ID
 	Notice   string // the text that is signed
 	bank     string
+	members  *ledger.Roster
 	composed *consent.Composed
 }
 
@@ -66,7 +67,8 @@ func (w *Wallet) Concerns(r *Request) error {
 // request. Credential is the statement of the enterprise's credential, and
 // random the source of salts: [crypto/rand.Reader] outside of tests. Draft
 // signs nothing. The caller must store that the number is used before it passes
-// the consent on.
+// the consent on, and compare the age of the request's roster with its clock, see
+// [Request.Known].
 func (w *Wallet) Draft(r *Request, n uint64, credential []byte, random io.Reader) (*Draft, error) {
 	if err := w.Concerns(r); err != nil {
 		return nil, err
@@ -75,12 +77,16 @@ func (w *Wallet) Draft(r *Request, n uint64, credential []byte, random io.Reader
 	if err != nil {
 		return nil, err
 	}
+	known, err := r.Known(w.Genesis)
+	if err != nil {
+		return nil, err
+	}
 	c, err := consent.Compose(r.Draft, notice, w.keys, n, credential, random)
 	if err != nil {
 		return nil, err
 	}
 	c.Body.Shown = r.Shown
-	return &Draft{ID: w.ConsentID(n), Notice: notice, bank: r.Draft.Bank, composed: c}, nil
+	return &Draft{ID: w.ConsentID(n), Notice: notice, bank: r.Draft.Bank, members: known.Roster, composed: c}, nil
 }
 
 // Countersign signs the terms of a draft with the key that the registrar has
@@ -94,7 +100,7 @@ func (w *Wallet) Grant(d *Draft) (*Signed, error) {
 	if err != nil {
 		return nil, err
 	}
-	sealed, err := w.seal(body, d.composed.Body.Secret(), d.bank)
+	sealed, err := w.seal(body, d.composed.Body.Secret(), d.members.Readers(d.bank), d.bank)
 	if err != nil {
 		return nil, err
 	}
@@ -105,11 +111,10 @@ func (w *Wallet) Grant(d *Draft) (*Signed, error) {
 	return &Signed{Statement: statement, Sealed: sealed}, nil
 }
 
-// seal seals a consent's body to its bank, the auditors and this enterprise. It
-// is sealed so that the bank can check that the auditors can open it. K is the
-// body's own secret.
-func (w *Wallet) seal(body []byte, k sign.Secret, bank string) ([]byte, error) {
-	readers := w.Genesis.Roster().Readers(bank)
+// seal seals a consent's body to its readers (bank and auditors) and this
+// enterprise. It is sealed so that the bank can check that the auditors can open
+// it. K is the body's own secret.
+func (w *Wallet) seal(body []byte, k sign.Secret, readers []ledger.Card, bank string) ([]byte, error) {
 	if len(readers) == 0 {
 		return nil, &consent.Refusal{Code: consent.Mismatch, Detail: fmt.Sprintf("the request is of %.60q, which is no bank of this network", bank)}
 	}

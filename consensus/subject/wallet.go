@@ -133,11 +133,11 @@ func (w *Wallet) credentialKey() ed25519.PublicKey {
 // age returns the identity that opens the bodies of this enterprise's consents.
 func (w *Wallet) age() (seal.Identity, error) { return seal.IdentityFrom(w.keys.Age()) }
 
-// Credential opens a registrar's credential and checks that it is about this
-// enterprise and its key. If it is about another, the error is a
+// Credential opens a credential by a registrar among these members, and checks
+// that it is about this enterprise and its key. If it is about another, the error is a
 // [*consent.Refusal].
-func (w *Wallet) Credential(statement []byte) (*consent.Credential, error) {
-	c, err := VerifyCredential(w.Genesis.Roster(), w.Network, statement)
+func (w *Wallet) Credential(statement []byte, members *ledger.Roster) (*consent.Credential, error) {
+	c, err := VerifyCredential(members, w.Network, statement)
 	if err != nil {
 		return nil, err
 	}

@@ -94,15 +94,15 @@ func TestWallet(t *testing.T) {
 	if !bytes.Equal(again.Enrolment().Key, f.Enrolment().Key) || again.ConsentID(7) != f.ConsentID(7) || f.ConsentID(7) == f.ConsentID(8) {
 		t.Error("other keys of the same seed")
 	}
-	if _, err := f.Credential(f.credential); err != nil {
+	if _, err := f.Credential(f.credential, f.Genesis.Roster()); err != nil {
 		t.Error(err)
 	}
 	other := f.w.Credential(audittest.Other, f.Enrolment().Key, f.w.Today(), f.w.Today()+400)
 	var refusal *consent.Refusal
-	if _, err := f.Credential(other); !errors.As(err, &refusal) || refusal.Code != consent.BadSubject {
+	if _, err := f.Credential(other, f.Genesis.Roster()); !errors.As(err, &refusal) || refusal.Code != consent.BadSubject {
 		t.Errorf("the credential of another enterprise: %v", err)
 	}
-	if _, err := f.Credential(f.genesis); err == nil {
+	if _, err := f.Credential(f.genesis, f.Genesis.Roster()); err == nil {
 		t.Error("a genesis is a credential")
 	}
 	for _, n := range []uint64{0, 5, 3_000} {
@@ -112,6 +112,36 @@ func TestWallet(t *testing.T) {
 	}
 	if _, _, err := New([]byte("no genesis"), f.Subject, words, rand.NewChaCha8([32]byte{})); !errors.Is(err, sign.ErrMalformed) {
 		t.Error(err)
+	}
+}
+
+// A consent is void once its registrar is removed and was not to be trusted any
+// more when it issued the credential.
+func TestConsentUnderVoidCredential(t *testing.T) {
+	f := newFirm(t)
+	d, err := f.Draft(f.asked(), 4, f.credential, rand.NewChaCha8([32]byte{6}))
+	f.check(err)
+	f.check(f.Countersign(d))
+	signed, err := f.Grant(d)
+	f.check(err)
+	f.carry("bank-a", signed.Statement, signed.Sealed)
+	f.w.Amend(f.w.Joining("registry", ledger.Registrar), "auditor", "court", "registrar", "tax")
+	for end, want := range map[uint64]string{uint64(len(f.w.Leaves)): "active", 1: "void"} {
+		w := *f.w
+		w.State, w.Leaves = ledger.NewMemory(), nil
+		for _, leaf := range f.w.Leaves {
+			e, err := ledger.ParseEntry(leaf)
+			f.check(err)
+			w.Submit(e.Statement)
+		}
+		w.Amend(ledger.Amendment{Action: ledger.RemoveMember, Name: "registrar", TrustEnd: end}, "auditor", "court", "registry", "tax")
+		g := *f
+		g.w = &w
+		h, err := g.look(ledger.NewSeen(f.Genesis), 0, "auditor", "court", "tax")
+		f.check(err)
+		if len(h.Consents) != 1 || h.Consents[0].State != want {
+			t.Errorf("trust ends at entry %d: %+v, want %s", end, h.Consents, want)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 
 	"atoll/crypto/sign"
 
@@ -61,7 +62,35 @@ func (r Recipient) String() string {
 	return text
 }
 
-func (r Recipient) age() (*age.HybridRecipient, error) { return age.ParseHybridRecipient(r.String()) }
+// maxParsed limits the recipients that stay parsed: some 10 KiB each. A network has
+// fewer members; subjects come and go.
+const maxParsed = 256
+
+// parsed is recipients as age has them. To parse one costs as much as to seal to it.
+var parsed struct {
+	mu  sync.Mutex
+	all map[Recipient]*age.HybridRecipient
+}
+
+func (r Recipient) age() (*age.HybridRecipient, error) {
+	parsed.mu.Lock()
+	known := parsed.all[r]
+	parsed.mu.Unlock()
+	if known != nil {
+		return known, nil
+	}
+	made, err := age.ParseHybridRecipient(r.String())
+	if err != nil {
+		return nil, err
+	}
+	parsed.mu.Lock()
+	defer parsed.mu.Unlock()
+	if parsed.all == nil || len(parsed.all) >= maxParsed {
+		parsed.all = map[Recipient]*age.HybridRecipient{}
+	}
+	parsed.all[r] = made
+	return made, nil
+}
 
 // Identity is the private half of a [Recipient]: it opens what was sealed to
 // that recipient. It prints as "[identity]".
@@ -122,8 +151,8 @@ func Encrypt(dst io.Writer, stanzas int, to ...Recipient) (io.WriteCloser, error
 // of up to room bytes is padded as one of room bytes would be.
 func EncryptPadded(dst io.Writer, room uint64, stanzas int, to ...Recipient) (io.WriteCloser, error) {
 	var all []age.Recipient
-	for _, r := range to {
-		a, err := r.age()
+	for i := range to {
+		a, err := to[i].age()
 		if err != nil {
 			return nil, err
 		}
@@ -165,13 +194,24 @@ func SealedLimit(bucket uint64, stanzas int) uint64 {
 // missing at the end is known only at io.EOF. A caller must not act on a stream
 // before io.EOF. Errors wrap [ErrNotForUs] or [ErrBroken], or are the source's
 // own.
-func Decrypt(src io.Reader, with Identity) (io.Reader, error) {
+func Decrypt(src io.Reader, with Identity) (io.Reader, error) { return DecryptPadded(src, with, 0) }
+
+// readAtOnce is how many bytes of a plaintext are read at a time.
+const readAtOnce = 32 << 10
+
+// DecryptPadded is [Decrypt] of what fills a bucket: padding to another one is
+// an error, which wraps [ErrBroken]. 0 stands for any bucket.
+func DecryptPadded(src io.Reader, with Identity, bucket uint64) (io.Reader, error) {
+	return decrypt(src, with, bucket, readAtOnce)
+}
+
+func decrypt(src io.Reader, with Identity, bucket uint64, atOnce int) (io.Reader, error) {
 	s := &source{r: src}
 	r, err := age.Decrypt(s, with.id)
 	if err != nil {
 		return nil, s.explain(err)
 	}
-	return &padReader{r: &plain{r: r, src: s}}, nil
+	return &padReader{r: &plain{r: r, src: s}, bucket: bucket, space: make([]byte, atOnce)}, nil
 }
 
 // source remembers its own read error, to tell a failing disk from a broken
@@ -236,9 +276,14 @@ func inMemory(plaintext []byte, encrypt func(io.Writer) (io.WriteCloser, error))
 
 // DecryptBytes is [Decrypt] for a small value held in memory.
 func DecryptBytes(sealed []byte, with Identity) ([]byte, error) {
-	r, err := Decrypt(bytes.NewReader(sealed), with)
+	size := len(sealed) // of the plaintext at most
+	r, err := decrypt(bytes.NewReader(sealed), with, 0, min(size+1, readAtOnce))
 	if err != nil {
 		return nil, err
 	}
-	return io.ReadAll(r)
+	out := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead)) // which never grows
+	if _, err := out.ReadFrom(r); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
 }

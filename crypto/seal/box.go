@@ -16,6 +16,7 @@ import (
 
 const (
 	boxLabel   = "atoll/v1/box"
+	keptLabel  = "atoll/v1/box/kept"
 	saltSize   = 32
 	commitSize = 32
 	// MaxBox is the size limit of a box's padded plaintext in bytes. A box has
@@ -66,12 +67,42 @@ func Box(secret sign.Secret, place Place, public, plaintext []byte) ([]byte, err
 // BoxPadded is [Box] for a plaintext whose size must stay hidden: a plaintext
 // of up to room bytes is padded as one of room bytes would be.
 func BoxPadded(secret sign.Secret, place Place, public, plaintext []byte, room uint64) ([]byte, error) {
+	salt := make([]byte, saltSize)
+	rand.Read(salt)
+	return boxSalted(secret, place, public, plaintext, room, salt)
+}
+
+// BoxKept is [BoxPadded] for a member that may lose the secret and nothing but
+// its own one: with that, [KeptSecret] finds the secret again. The salt is the
+// secret, masked by bytes that follow from own and the place. To anyone without
+// own it is random. No two boxes may have one place.
+func BoxKept(secret, own sign.Secret, place Place, public, plaintext []byte, room uint64) ([]byte, error) {
+	salt := place.mask(own, secret)
+	return boxSalted(secret, place, public, plaintext, room, salt[:])
+}
+
+// KeptSecret returns the secret of a box that [BoxKept] has made with own in
+// this place. Of any other box it returns bytes that open nothing.
+func KeptSecret(own sign.Secret, place Place, box []byte) (secret sign.Secret) {
+	if len(box) < saltSize {
+		return secret
+	}
+	return place.mask(own, sign.Secret(box[:saltSize]))
+}
+
+// mask adds bytes that follow from own and the place, by exclusive or.
+func (p Place) mask(own, s sign.Secret) (masked sign.Secret) {
+	mask := own.Derive(keptLabel, []byte(p.info()))
+	subtle.XORBytes(masked[:], mask[:], s[:])
+	return masked
+}
+
+func boxSalted(secret sign.Secret, place Place, public, plaintext []byte, room uint64, salt []byte) ([]byte, error) {
 	size := Bucket(max(uint64(len(plaintext)), room) + 1)
 	if size > MaxBox {
 		return nil, fmt.Errorf("seal: %d bytes do not fit into a box", size)
 	}
-	box := make([]byte, saltSize, BoxOverhead+size)
-	rand.Read(box)
+	box := append(make([]byte, 0, BoxOverhead+size), salt...)
 	key, nonce, commitment := place.keys(secret, box[:saltSize])
 	aead, err := chacha20poly1305.New(key)
 	if err != nil {

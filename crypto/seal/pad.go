@@ -41,13 +41,14 @@ func (p *padWriter) Close() error {
 // padReader strips padding. It holds back a mark and the zeros after it, as a
 // count, until a later byte shows that they were data.
 type padReader struct {
-	r     io.Reader
-	buf   []byte // read, not yet looked at
-	space [32 << 10]byte
-	held  uint64 // a mark and held-1 zeros, or nothing
-	flush uint64 // those of the held bytes that turned out to be data
-	total uint64 // bytes read from r
-	err   error
+	r      io.Reader
+	bucket uint64 // that has to be filled; 0: any
+	buf    []byte // read, not yet looked at
+	space  []byte // of buf
+	held   uint64 // a mark and held-1 zeros, or nothing
+	flush  uint64 // those of the held bytes that turned out to be data
+	total  uint64 // bytes read from r
+	err    error
 }
 
 func (p *padReader) Read(out []byte) (int, error) {
@@ -68,7 +69,7 @@ func (p *padReader) Read(out []byte) (int, error) {
 			return 0, p.finish()
 		}
 		var n int
-		n, p.err = p.r.Read(p.space[:])
+		n, p.err = p.r.Read(p.space)
 		p.buf = p.space[:n]
 		p.total += uint64(n)
 	}
@@ -119,7 +120,7 @@ func (p *padReader) finish() error {
 	if p.err != io.EOF {
 		return p.err
 	}
-	if p.held == 0 || p.total != Bucket(p.total) {
+	if p.held == 0 || p.total != Bucket(p.total) || p.bucket != 0 && p.total != p.bucket {
 		return fmt.Errorf("%w: wrong padding", ErrBroken)
 	}
 	return io.EOF

@@ -9,11 +9,8 @@ import (
 	"filippo.io/age"
 )
 
-// passphraseWork is scrypt's cost, 2^n: making a file takes about a second, so
-// that guessing is expensive. maxPassphraseWork limits the work that somebody
-// else's file can cause.
+// maxPassphraseWork limits the work that somebody else's file can cause.
 const (
-	passphraseWork    = 16
 	maxPassphraseWork = 20
 	maxPassphraseFile = 64 << 10 // bytes of plaintext
 )

@@ -227,3 +227,42 @@ func BenchmarkUnmarshal(b *testing.B) {
 		}
 	})
 }
+
+// The envelope of a statement is read as the decoder of its type reads it, however
+// it is altered, in each of its bytes and in its length.
+func TestEnvelopeAgrees(t *testing.T) {
+	raw, err := Sign(Secret{1}.Key("envelope"), testNetwork, "query.open", []byte("payload"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw = raw[1:]
+	taken := 0
+	agree := func(b []byte) {
+		t.Helper()
+		var want envelope
+		wantErr := Unmarshal(b, &want)
+		got, err := openEnvelope(b)
+		if (err == nil) != (wantErr == nil) || err != wantErr && !errors.Is(err, ErrMalformed) {
+			t.Fatalf("%x: %v, want %v", b, err, wantErr)
+		}
+		if err != nil {
+			return
+		}
+		taken++
+		if !bytes.Equal(got.Protected, want.Protected) || !bytes.Equal(got.Payload, want.Payload) || !bytes.Equal(got.Signature, want.Signature) {
+			t.Fatalf("%x: %x, want %x", b, got, want)
+		}
+	}
+	for i := range raw {
+		agree(raw[:i])
+		for v := range 256 {
+			b := bytes.Clone(raw)
+			b[i] = byte(v)
+			agree(b)
+			agree(append(b, 0))
+		}
+	}
+	if taken < len(raw) {
+		t.Errorf("%d envelopes were read: nothing is shown", taken)
+	}
+}

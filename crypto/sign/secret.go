@@ -70,6 +70,7 @@ const (
 	LabelCosign     = "atoll/v1/member/cosign"      // signed-note type 0x04
 	LabelVault      = "atoll/v1/member/vault"       // what a member keeps at rest for itself
 	LabelRows       = "atoll/v1/member/rows"        // fingerprints of rows of a member's registers
+	LabelAnswered   = "atoll/v1/member/answered"    // which predicates a member has answered
 	LabelCatalog    = "atoll/v1/member/catalog"     // salt of a version of a member's catalog
 	LabelCredential = "atoll/v1/subject/credential" // a subject's terms
 	LabelConsent    = "atoll/v1/subject/consent"    // one consent's header

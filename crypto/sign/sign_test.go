@@ -244,7 +244,7 @@ func TestSignRefuses(t *testing.T) {
 }
 
 func TestDerivedKeysDiffer(t *testing.T) {
-	labels := []string{LabelPeer, LabelStatement, LabelLog, LabelCosign, LabelVault, LabelRows, LabelCredential, LabelConsent, LabelRevocation, LabelAge}
+	labels := []string{LabelPeer, LabelStatement, LabelLog, LabelCosign, LabelVault, LabelRows, LabelAnswered, LabelCredential, LabelConsent, LabelRevocation, LabelAge}
 	seen := map[Secret]string{}
 	add := func(what string, s Secret) {
 		if seen[s] != "" {

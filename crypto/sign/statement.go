@@ -109,8 +109,9 @@ func Parse(raw []byte) (*Statement, error) {
 	if len(raw) == 0 || raw[0] != tagSign1 {
 		return nil, malformed("not a tagged COSE_Sign1")
 	}
-	var e envelope
-	if err := Unmarshal(raw[1:], &e); err != nil {
+	raw = bytes.Clone(raw)
+	e, err := openEnvelope(raw[1:])
+	if err != nil {
 		return nil, err
 	}
 	var p protected
@@ -127,8 +128,29 @@ func Parse(raw []byte) (*Statement, error) {
 	}
 	return &Statement{
 		Kind: kind, KeyID: KeyID(p.KID), Payload: e.Payload,
-		raw: bytes.Clone(raw), protected: e.Protected, signature: e.Signature,
+		raw: raw, protected: e.Protected, signature: e.Signature,
 	}, nil
+}
+
+// openEnvelope is [Unmarshal] of an envelope, whose parts share the memory of raw.
+func openEnvelope(raw []byte) (e envelope, err error) {
+	r := reader(raw)
+	part := func() (b []byte) {
+		if err == nil {
+			b, err = r.str(majorBytes)
+		}
+		return b
+	}
+	err = r.exactly(majorArray, 4)
+	e.Protected = part()
+	if err == nil {
+		err = r.exactly(majorMap, 0)
+	}
+	e.Payload, e.Signature = part(), part()
+	if err == nil && len(r) != 0 {
+		err = errTrailing
+	}
+	return e, err
 }
 
 // Signature is one key's signature over a payload that is kept elsewhere: a
@@ -205,8 +227,13 @@ func validKind(kind string) bool {
 // Verify checks that pub signed the statement for this network. The error
 // wraps [ErrSignature].
 func (s *Statement) Verify(network NetworkID, pub ed25519.PublicKey) error {
+	return s.VerifyBy(nil, network, pub)
+}
+
+// VerifyBy is Verify with tables of some keys.
+func (s *Statement) VerifyBy(keys *Keys, network NetworkID, pub ed25519.PublicKey) error {
 	message, ok := s.message(network, pub)
-	if !ok || !ed25519.Verify(pub, message, s.signature) {
+	if !ok || !keys.Verify(pub, message, s.signature) {
 		return ErrSignature
 	}
 	return nil

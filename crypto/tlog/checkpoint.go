@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"atoll/crypto/sign"
+
 	"golang.org/x/mod/sumdb/note"
 	sumdb "golang.org/x/mod/sumdb/tlog"
 )
@@ -168,7 +170,12 @@ type Signature struct {
 // signed, or if the signature of one is wrong. A note with one bad line of a
 // known key is not to be believed in any part (c2sp.org/signed-note).
 func VerifyCheckpoint(signed []byte, origin string, keys ...Verifier) (Checkpoint, []Signature, error) {
-	c, found, err := verifySigned(signed, keys)
+	return VerifyCheckpointBy(nil, signed, origin, keys...)
+}
+
+// VerifyCheckpointBy is VerifyCheckpoint with tables of some keys.
+func VerifyCheckpointBy(tables *sign.Keys, signed []byte, origin string, keys ...Verifier) (Checkpoint, []Signature, error) {
+	c, found, err := verifySigned(tables, signed, keys)
 	if err != nil {
 		return Checkpoint{}, nil, err
 	}
@@ -191,7 +198,7 @@ func Unverified(signed []byte) (Checkpoint, error) {
 
 // verifySigned parses a signed checkpoint and verifies every line by one of the keys.
 // There may be none.
-func verifySigned(signed []byte, keys []Verifier) (Checkpoint, []Signature, error) {
+func verifySigned(tables *sign.Keys, signed []byte, keys []Verifier) (Checkpoint, []Signature, error) {
 	c, sigs, err := parseSigned(signed)
 	if err != nil {
 		return Checkpoint{}, nil, err
@@ -199,7 +206,7 @@ func verifySigned(signed []byte, keys []Verifier) (Checkpoint, []Signature, erro
 	if err := checkDistinct(keys); err != nil {
 		return Checkpoint{}, nil, err
 	}
-	found, err := verify(c, sigs, keys)
+	found, err := verify(tables, c, sigs, keys)
 	return c, found, err
 }
 
@@ -222,7 +229,7 @@ func parseSigned(signed []byte) (Checkpoint, []signature, error) {
 }
 
 // verify checks every signature by one of the keys.
-func verify(c Checkpoint, sigs []signature, keys []Verifier) ([]Signature, error) {
+func verify(tables *sign.Keys, c Checkpoint, sigs []signature, keys []Verifier) ([]Signature, error) {
 	var found []Signature
 	text := []byte(c.Text())
 	for _, s := range sigs {
@@ -230,7 +237,7 @@ func verify(c Checkpoint, sigs []signature, keys []Verifier) ([]Signature, error
 			if s.name != k.name || s.id != k.id || !k.Cosigner() && k.name != c.Origin {
 				continue
 			}
-			if !k.Verify(text, s.sig) {
+			if !k.verifyBy(tables, text, s.sig) {
 				return nil, fmt.Errorf("%w: by %s+%08x", ErrSignature, k.name, k.id)
 			}
 			valid := Signature{Key: k}

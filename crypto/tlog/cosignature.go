@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+
+	"atoll/crypto/sign"
 )
 
 // A Cosigner signs checkpoints of logs in its own name, with a time
@@ -77,6 +79,11 @@ func splitCosignature(sig []byte) (time uint64, ed []byte, ok bool) {
 // cosigners; [ErrDuplicate] for a second line by the same key, or two cosigners
 // with one key; [ErrMalformed], [ErrTooLarge].
 func Attach(signed []byte, lines string, cosigners ...Verifier) ([]byte, error) {
+	return AttachBy(nil, signed, lines, cosigners...)
+}
+
+// AttachBy is Attach with tables of some keys.
+func AttachBy(tables *sign.Keys, signed []byte, lines string, cosigners ...Verifier) ([]byte, error) {
 	c, _, err := parseSigned(signed)
 	if err != nil {
 		return nil, err
@@ -93,7 +100,7 @@ func Attach(signed []byte, lines string, cosigners ...Verifier) ([]byte, error) 
 	}
 	out := append([]byte(nil), signed...)
 	for _, s := range add {
-		known, err := verify(c, []signature{s}, cosigners)
+		known, err := verify(tables, c, []signature{s}, cosigners)
 		if err != nil {
 			return nil, err
 		}

@@ -112,13 +112,16 @@ func (v Verifier) Cosigner() bool { return v.kind == typeCosignature }
 
 // Verify reports whether sig, the signature line's bytes after the key ID, is
 // this key's signature over the text.
-func (v Verifier) Verify(text, sig []byte) bool {
+func (v Verifier) Verify(text, sig []byte) bool { return v.verifyBy(nil, text, sig) }
+
+// verifyBy is Verify with tables of some keys.
+func (v Verifier) verifyBy(tables *sign.Keys, text, sig []byte) bool {
 	switch v.kind {
 	case typeLog:
-		return ed25519.Verify(v.key[:], text, sig)
+		return tables.Verify(v.key[:], text, sig)
 	case typeCosignature:
 		time, sig, ok := splitCosignature(sig)
-		return ok && ed25519.Verify(v.key[:], cosignedMessage(time, text), sig)
+		return ok && tables.Verify(v.key[:], cosignedMessage(time, text), sig)
 	}
 	return false
 }

@@ -41,7 +41,7 @@ type node struct {
 // [ErrNoLog] if no log of the policy has signed; [ErrSignature] if the
 // signature of any key of the policy is wrong; [ErrQuorum].
 func (p *Policy) Verify(signed []byte) (Checkpoint, []Signature, error) {
-	c, sigs, err := verifySigned(signed, p.keys())
+	c, sigs, err := verifySigned(nil, signed, p.keys())
 	if err != nil {
 		return Checkpoint{}, nil, err
 	}

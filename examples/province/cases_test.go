@@ -13,15 +13,17 @@ import (
 )
 
 // with adds rows to a table. The rows have commas between their cells and omit
-// the code of Jiaoxin, which with inserts.
+// the code of Jiaoxin, which with inserts, and the last cells if these have no
+// value.
 func (p *province) with(t testing.TB, agency, table string, lines ...string) {
 	t.Helper()
 	i := slices.IndexFunc(p.tables[agency], func(x Table) bool { return x.Name == table })
 	for _, line := range lines {
-		row := append([]string{string(Jiaoxin)[5:]}, strings.Split(line, ",")...)
-		if len(row) != len(p.tables[agency][i].Columns) {
+		row, columns := append([]string{string(Jiaoxin)[5:]}, strings.Split(line, ",")...), len(p.tables[agency][i].Columns)
+		if len(row) > columns {
 			t.Fatalf("%s has the columns %v", table, p.tables[agency][i].Columns)
 		}
+		row = append(row, make([]string, columns-len(row))...)
 		p.tables[agency][i].Rows = append(p.tables[agency][i].Rows, row)
 	}
 }

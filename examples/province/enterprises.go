@@ -1,7 +1,8 @@
 package province
 
 import (
-	"fmt"
+	"slices"
+	"strings"
 
 	"atoll/consensus/consent"
 )
@@ -19,6 +20,9 @@ const (
 	Partial  Kind = "partial"  // unknown to some agencies
 	Repeated Kind = "repeated" // its tax rows repeat because of a faulty join in the source
 	Outdated Kind = "outdated" // an agency's rows ended months ago
+	Seasonal Kind = "seasonal" // most of its sales are in a few months of the year
+	Dormant  Kind = "dormant"  // returns of zero, hardly any electricity
+	Closed   Kind = "closed"   // deregistered or revoked; its rows end there
 )
 
 // Enterprise is one enterprise of the province.
@@ -44,18 +48,10 @@ const (
 )
 
 // Enterprises returns all enterprises, by ascending subject.
-func Enterprises() ([]Enterprise, error) {
-	t, err := readTable("data/enterprises.csv")
-	if err != nil {
-		return nil, err
+func Enterprises() (list []Enterprise) {
+	for _, f := range firms() {
+		list = append(list, Enterprise{Subject: consent.Subject("uscc:" + f.code), Chinese: f.chinese, English: f.english, Kind: f.kind})
 	}
-	var list []Enterprise
-	for i, row := range t.Rows {
-		subject, _, err := consent.ParseSubject("uscc:" + row[0])
-		if err != nil {
-			return nil, fmt.Errorf("enterprises.csv line %d: %w", i+2, err)
-		}
-		list = append(list, Enterprise{Subject: subject, Chinese: row[1], English: row[2], Kind: Kind(row[3])})
-	}
-	return list, nil
+	slices.SortFunc(list, func(a, b Enterprise) int { return strings.Compare(string(a.Subject), string(b.Subject)) })
+	return list
 }

@@ -29,12 +29,18 @@ type registers struct {
 
 func newRegisters(t *testing.T, who ...consent.Subject) *registers {
 	r := &registers{province: open(t, day(t, "2026-11-28")), tpl: template(t), folders: map[string]string{}, facts: map[consent.Subject]*profile.Facts{}}
-	for agency, tables := range r.tables {
+	for _, agency := range agencies {
+		tables := Tables(agency, r.today)
 		for i := range tables {
-			tables[i].Rows = slices.DeleteFunc(tables[i].Rows, func(row []string) bool {
+			somebody := tables[i].Rows[:1] // a register without any row is not answered from
+			tables[i].Rows = slices.DeleteFunc(slices.Clone(tables[i].Rows), func(row []string) bool {
 				return !slices.Contains(who, consent.Subject("uscc:"+row[0]))
 			})
+			if len(tables[i].Rows) == 0 {
+				tables[i].Rows = somebody
+			}
 		}
+		r.tables[agency] = tables
 		r.folders[agency] = t.TempDir()
 		r.write(t, agency, tables)
 	}
@@ -50,7 +56,7 @@ func newRegisters(t *testing.T, who ...consent.Subject) *registers {
 
 func (r *registers) write(t *testing.T, agency string, tables []Table) {
 	t.Helper()
-	if err := WriteCSV(r.folders[agency], tables, r.today); err != nil {
+	if err := writeCSV(r.folders[agency], tables, r.today); err != nil {
 		t.Fatal(err)
 	}
 }

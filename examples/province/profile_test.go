@@ -2,6 +2,7 @@ package province
 
 import (
 	"bytes"
+	"flag"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +12,8 @@ import (
 	"atoll/consensus/consent"
 	"atoll/node/profile"
 )
+
+var update = flag.Bool("update", false, "write what the tests compare with")
 
 func template(t testing.TB) *profile.Template {
 	t.Helper()

@@ -1,14 +1,14 @@
-// Package province is a network that anyone can start: nine members of a
-// made-up province, the catalogs of its six agencies, their data about 50
-// made-up enterprises, and a bank's template for technology firms. All of it is
-// text in this folder and is embedded in the program.
+// Package province is a network that anyone can start: twelve members of a
+// made-up province, the catalogs of its nine agencies, their data about 500
+// made-up enterprises over 36 months, and a bank's template for technology
+// firms. Members, catalogs and template are text in this folder; the data is
+// made from a seed, and is the same wherever it is made.
 //
 // Use [Load] to found the network, and [Catalog] and [Template] to answer
-// queries and assemble profiles. Use [Tables] and [WriteCSV] to give each
-// agency its database, and [Enterprises] or the named subjects ([Jiaoxin] and
-// others) to ask about. The data follows the day for which it is made: monthly
-// returns end with the month before, so that the example tells the same story
-// next year.
+// queries and assemble profiles. Use [Tables] or [Dump] to give each agency its database,
+// and [Enterprises] or the named subjects ([Jiaoxin] and others) to ask about.
+// The data follows the day for which it is made: monthly returns end with the
+// month before, so that the example tells the same story next year.
 //
 // Nothing here is real. Region 99 of the social credit codes does not exist;
 // the codes have valid check characters and belong to nobody.
@@ -24,7 +24,7 @@ import (
 	"atoll/consensus/strict"
 )
 
-//go:embed members.yaml template.yaml catalogs data
+//go:embed members.yaml template.yaml catalogs
 var files embed.FS
 
 // Network is what is needed to found a network, except the keys.

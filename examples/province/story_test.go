@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"atoll/consensus/consent"
@@ -15,32 +16,43 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// province is the whole example, opened once.
+// province is the example with the firms that tests name, opened once.
 type province struct {
 	catalogs map[string]*catalog.Catalog
 	tables   map[string][]Table // by agency, as of today
 	today    consent.Day
 }
 
-var agencies = []string{"court", "ip", "market", "power", "social", "tax"}
+var agencies = []string{"court", "customs", "environment", "ip", "market", "power", "science", "social", "tax"}
 
 func open(t testing.TB, today consent.Day) *province {
 	t.Helper()
 	p := &province{catalogs: map[string]*catalog.Catalog{}, tables: map[string][]Table{}, today: today}
 	for _, agency := range agencies {
-		c, err := catalog.Parse(Catalog(agency))
-		if err != nil {
+		var err error
+		if p.catalogs[agency], err = parsed[agency](); err != nil {
 			t.Fatalf("%s: %v", agency, err)
 		}
-		if c.Agency != agency {
+		if c := p.catalogs[agency]; c.Agency != agency {
 			t.Errorf("the catalog of %s says %s", agency, c.Agency)
 		}
-		p.catalogs[agency] = c
-		if p.tables[agency], err = Tables(agency, today); err != nil {
-			t.Fatal(err)
-		}
+		p.tables[agency] = tables(agency, today, played())
 	}
 	return p
+}
+
+// parsed are the catalogs, each parsed once.
+var parsed = func() map[string]func() (*catalog.Catalog, error) {
+	all := map[string]func() (*catalog.Catalog, error){}
+	for _, agency := range agencies {
+		all[agency] = sync.OnceValues(func() (*catalog.Catalog, error) { return catalog.Parse(Catalog(agency)) })
+	}
+	return all
+}()
+
+// played are the firms that tests name.
+func played() []*firm {
+	return slices.DeleteFunc(slices.Clone(firms()), func(f *firm) bool { return !f.played })
 }
 
 // at is ten in the morning of the test's day.
@@ -186,7 +198,8 @@ func TestSources(t *testing.T) {
 	p := open(t, day(t, "2026-07-15"))
 	for _, agency := range agencies {
 		dir := filepath.Join(t.TempDir(), agency)
-		if err := WriteCSV(dir, p.tables[agency], p.today); err != nil {
+		p.tables[agency] = Tables(agency, p.today)
+		if err := writeCSV(dir, p.tables[agency], p.today); err != nil {
 			t.Fatal(err)
 		}
 		s, err := source.Open(source.Config{Name: "main", Kind: "csv", Path: dir})

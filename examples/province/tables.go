@@ -1,153 +1,157 @@
 package province
 
 import (
-	"bytes"
-	"encoding/csv"
 	"fmt"
-	"io/fs"
-	"os"
-	"path"
-	"path/filepath"
-	"regexp"
-	"strconv"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
 	"atoll/consensus/consent"
 )
 
-// Table is one table of an agency's database. The key column is always "uscc",
-// the bare code of 18 characters; dates are written as 2026-06-30, numbers as
-// plain decimal text, and an empty cell is no value.
-type Table struct {
-	Name    string
-	Columns []string
-	Rows    [][]string // each as long as Columns
+// agency makes the rows of one agency.
+type agency struct {
+	calendar
+	name   string
+	dice   dice // of the agency's own, about the firm at hand
+	tables map[string]*Table
 }
+
+// writers make what an agency has about a firm.
+var writers = map[string]func(*agency, *firm){
+	"court": (*agency).court, "customs": (*agency).customs, "environment": (*agency).environment, "ip": (*agency).ip, "market": (*agency).market,
+	"power": (*agency).power, "science": (*agency).science, "social": (*agency).social, "tax": (*agency).tax,
+}
+
+// agencyNames are in the order of their dice.
+var agencyNames = slices.Sorted(maps.Keys(writers))
 
 // Tables returns an agency's database on a day of the network, by ascending
-// table name. It returns nothing for a member that is no agency.
-func Tables(agency string, today consent.Day) ([]Table, error) {
-	names, err := fs.Glob(files, "data/"+agency+"/*.csv")
+// table name: what 36 months have left there about 500 firms, in the order in
+// which it came. It returns nothing for a member that is no agency.
+func Tables(name string, today consent.Day) []Table {
+	return tables(name, today, firms())
+}
+
+// TableNames returns the names of an agency's tables, ascending; none of a
+// member that is no agency.
+func TableNames(agency string) (list []string) {
+	for _, line := range schema[agency] {
+		name, _, _ := strings.Cut(line, ":")
+		list = append(list, name)
+	}
+	return list
+}
+
+func tables(name string, today consent.Day, about []*firm) (list []Table) {
+	a := &agency{calendar: calendarOf(today), name: name, tables: map[string]*Table{}}
+	for _, line := range schema[name] {
+		t := declared(line)
+		a.tables[t.Name] = t
+	}
+	write := writers[name]
+	if write == nil {
+		return nil
+	}
+	for _, f := range about {
+		if slices.Contains(strings.Fields(f.unknown), name) {
+			continue
+		}
+		a.dice = f.dice(forAgencies + slices.Index(agencyNames, name))
+		write(a, f)
+	}
+	a.mess(about)
+	for _, table := range TableNames(name) {
+		list = append(list, *a.tables[table])
+	}
+	return list
+}
+
+// add adds a row about a firm.
+func (a *agency) add(table string, f *firm, cells ...any) { a.tables[table].add(f.code, cells...) }
+
+// recent returns a day from low to high months ago, after the firm was founded.
+func (a *agency) recent(f *firm, low, high int) string {
+	return a.month(a.dice.in(low, max(low, min(high, f.age-1))), a.dice.in(1, 28))
+}
+
+// past is how a firm has done, by months ago. A month before it was founded, or
+// after it was closed, is not part of it.
+type past struct {
+	from, to   int       // first and newest month
+	sales      [span]int // fen
+	kwh, heads [span]int
+	abroad     [span]int // exports, fen
+}
+
+// season is the weight of each month of the calendar for a firm that sells by
+// the season, in hundredths.
+var season = [12]int{55, 45, 70, 85, 95, 90, 80, 95, 150, 190, 145, 100}
+
+// past returns how a firm has done. The noise of a month is the same for all
+// that is made of it: a month with few sales needs less electricity.
+func (f *firm) past(c calendar) *past {
+	d := f.dice(forPast)
+	p := &past{from: min(span, f.age) - 1, to: f.closed}
+	for ago := span - 1; ago >= 0; ago-- { // as many dice for a firm of any age
+		noise, own := d.in(950, 1050), d.in(985, 1015)
+		cents := d.IntN(100)
+		if ago > p.from || ago < p.to {
+			continue
+		}
+		weight := 100
+		if f.kind == Seasonal {
+			weight = season[c.first(ago).Month()-1]
+		}
+		p.sales[ago] = trend(f.sales, f.salesRate, ago)*noise/1000*weight + cents
+		p.kwh[ago] = max(1, trend(f.kwh, f.kwhRate, ago)*noise/1000*own/1000*(100+weight)/200)
+		p.heads[ago] = max(1, trend(f.staff, f.staffRate, ago))
+		if ago < f.idle {
+			p.sales[ago] = 0
+			if f.kind == Dormant {
+				p.kwh[ago], p.heads[ago] = max(1, p.kwh[ago]/30), 1
+			}
+		}
+		p.abroad[ago] = p.sales[ago] / 1000 * f.abroad * own / 1000
+	}
+	return p
+}
+
+// trend returns a number that was base two years ago and changes at a yearly
+// rate.
+func trend(base, rate, ago int) int {
+	return max(base/10, base*(12_000+rate*(anchor-1-ago))/12_000)
+}
+
+// during returns the sum of a series over the months of a calendar year that
+// the firm's past has, and the number of these months.
+func (p *past) during(c calendar, year int, series *[span]int) (sum, of int) {
+	for ago := p.to; ago <= p.from; ago++ {
+		if c.first(ago).Year() == year {
+			sum, of = sum+series[ago], of+1
+		}
+	}
+	return sum, of
+}
+
+// yuan formats an amount given in fen.
+func yuan(fen int) string { return fmt.Sprintf("%d.%02d", fen/100, fen%100) }
+
+// tenThousand formats an amount given in fen as 10,000 CNY.
+func tenThousand(fen int) string {
+	sign := ""
+	if fen < 0 {
+		sign, fen = "-", -fen
+	}
+	return fmt.Sprintf("%s%d.%02d", sign, fen/1_000_000, fen/10_000%100)
+}
+
+// ago returns how many months before month 0 a day is.
+func (c calendar) ago(day string) int {
+	d, err := time.Parse(dateForm, day)
 	if err != nil {
-		return nil, err
+		return 0
 	}
-	var tables []Table
-	for _, name := range names {
-		t, err := readTable(name)
-		if err != nil {
-			return nil, err
-		}
-		t.resolve(today)
-		tables = append(tables, t)
-	}
-	return tables, nil
-}
-
-// WriteCSV writes tables as a folder of NAME.csv, in the form that a source of
-// kind csv reads. Each has a marker NAME.load.json with its number of rows and
-// the day asOf. The folder is created if needed; files with these names are
-// overwritten.
-func WriteCSV(dir string, tables []Table, asOf consent.Day) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	for _, t := range tables {
-		text, err := t.csv()
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(filepath.Join(dir, t.Name+".csv"), text, 0o600); err != nil {
-			return err
-		}
-		marker := fmt.Sprintf("{\"rows\": %d, \"as_of\": %q}\n", len(t.Rows), asOf.String())
-		if err := os.WriteFile(filepath.Join(dir, t.Name+".load.json"), []byte(marker), 0o600); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (t Table) csv() ([]byte, error) {
-	var text bytes.Buffer
-	w := csv.NewWriter(&text)
-	if err := w.Write(t.Columns); err != nil {
-		return nil, err
-	}
-	if err := w.WriteAll(t.Rows); err != nil {
-		return nil, err
-	}
-	return text.Bytes(), nil
-}
-
-// readTable reads an embedded table, whose dates are still relative.
-func readTable(name string) (Table, error) {
-	text, err := files.ReadFile(name)
-	if err != nil {
-		return Table{}, err
-	}
-	rows, err := csv.NewReader(bytes.NewReader(text)).ReadAll() // requires rows of equal length
-	if err != nil {
-		return Table{}, fmt.Errorf("%s: %w", name, err)
-	}
-	if len(rows) == 0 {
-		return Table{}, fmt.Errorf("%s: no header", name)
-	}
-	return Table{Name: strings.TrimSuffix(path.Base(name), ".csv"), Columns: rows[0], Rows: rows[1:]}, nil
-}
-
-// resolve replaces relative dates by the dates that they mean today.
-func (t Table) resolve(today consent.Day) {
-	for _, row := range t.Rows {
-		for i, cell := range row {
-			row[i] = resolve(cell, today)
-		}
-	}
-}
-
-// The committed data has relative dates where an agency would have dates. Month
-// 0 is the newest month that is over.
-//
-//	m-3-15     day 15 of the month three months before month 0; its last day where it has no such day
-//	q-2-first  first day of the quarter two before the newest that is over; q-2-last its last
-//	y-1-04-30  a year before the newest 30 April that month 0 does not precede
-var (
-	relative = regexp.MustCompile(`^(?:m-(\d{1,3})|y-(\d{1,2})-(\d\d))-(\d\d)$`)
-	quarter  = regexp.MustCompile(`^q-(\d{1,2})-(first|last)$`)
-)
-
-const dateForm = "2006-01-02"
-
-// resolve returns the date that a relative date means today, and any other text
-// unchanged.
-func resolve(cell string, today consent.Day) string {
-	now := time.Unix(int64(today)*86_400, 0).UTC()
-	if q := quarter.FindStringSubmatch(cell); q != nil {
-		first := time.Date(now.Year(), (now.Month()-1)/3*3+1-time.Month(3*number(q[1])+3), 1, 0, 0, 0, 0, time.UTC)
-		if q[2] == "last" {
-			first = first.AddDate(0, 3, -1)
-		}
-		return first.Format(dateForm)
-	}
-	m := relative.FindStringSubmatch(cell)
-	if m == nil {
-		return cell
-	}
-	newest := time.Date(now.Year(), now.Month()-1, 1, 0, 0, 0, 0, time.UTC)
-	day := number(m[4])
-	if m[1] != "" {
-		first := newest.AddDate(0, -number(m[1]), 0)
-		return first.AddDate(0, 0, min(day, first.AddDate(0, 1, -1).Day())-1).Format(dateForm)
-	}
-	year, month := newest.Year(), time.Month(number(m[3]))
-	if month > newest.Month() {
-		year--
-	}
-	return time.Date(year-number(m[2]), month, day, 0, 0, 0, 0, time.UTC).Format(dateForm)
-}
-
-// number parses a few digits that the pattern has matched.
-func number(digits string) int {
-	n, _ := strconv.Atoi(digits)
-	return n
+	return (c.newest.Year()-d.Year())*12 + int(c.newest.Month()-d.Month())
 }

@@ -2,7 +2,7 @@
 'use strict';
 const { head, bstr, tstr } = require('./cbor.js');
 const { sha256, keyID } = require('./keys.js');
-const { Malformed, founding, parse, signedBy, timeOf, slotDigest, safe } = require('./statement.js');
+const { keysOf, possessed, Malformed, founding, parse, signedBy, timeOf, slotDigest, safe } = require('./statement.js');
 const { open } = require('./note.js');
 
 const hour = 3_600_000, dayLength = 24 * hour, never = undefined;
@@ -34,10 +34,14 @@ class Ledger {
     }
     const g = f.genesis;
     Object.assign(this, { founding: raw, network: f.network, genesis: g, time: g.time });
-    this.members = g.members.map((card) => ({ card, time: g.time, called: 0, voter: g.voters.includes(card.name), spent: {} }));
+    this.members = g.members.map((card) => ({ card, from: 1, time: g.time, called: 0, spent: {}, updates: {} }));
+    this.voterSets = [g.voters]; // the newest settled one, and those since
+    this.changed = new Map(g.members.map((c) => [c.name, 0])); // by name that is or was a member's, 'the purposes' and 'the voters': the entry of the last approved change
+    this.usedKeys = new Map(g.members.flatMap((c) => keysOf(c).map((k) => [hex(k), true])));
     this.authors = new Map(this.members.map((m) => [hex(keyID(m.card.statement)), m]));
-    this.sets = [{ cosigners: g.cosigners.map((n) => [n, this.member(n).card.cosign]), f: g.f, k: g.k }];
-    for (const records of ['answers', 'consents', 'queries', 'outcomes', 'credentials', 'catalogs', 'proposals']) this[records] = new Map();
+    this.purposes = g.purposes;
+    this.sets = [{ after: 0, cosigners: g.cosigners.map((n) => [n, this.member(n).card.cosign]), f: g.f, k: g.k }];
+    for (const records of ['answers', 'consents', 'queries', 'outcomes', 'credentials', 'catalogs', 'proposals', 'changes']) this[records] = new Map();
     this.next = null;
     this.due = []; // ascending by time; among equal times in the order of insertion
     return this.entry(raw, 'accepted');
@@ -124,7 +128,7 @@ class Ledger {
   tell(author, ms) {
     this.set(author, 'time', ms);
     this.set(author, 'called', 0);
-    const voters = lowerMedian(this.members.filter((m) => m.voter).map((m) => m.time));
+    const voters = lowerMedian(this.members.filter((m) => this.votes(m)).map((m) => m.time));
     if (voters > this.time) {
       const present = this.members.filter((m) => m.called === 0 || this.size < m.called + 4096).map((m) => m.time);
       const members = present.length > 0 ? lowerMedian(present) : this.time;
@@ -155,7 +159,7 @@ class Ledger {
 
   // Step 8, the budget.
   allows(s, author, verdict, day, leaf) {
-    const free = ['fragment.release', 'fragment.refuse', 'query.receipt', 'credential.revoke', 'member.approve', 'cosigners.handover'];
+    const free = ['fragment.release', 'fragment.refuse', 'query.receipt', 'credential.revoke', 'member.approve', 'member.withdraw', 'cosigners.handover'];
     const accepted = verdict === 'accepted', granted = s.kind === 'consent.revoke' && this.consents.has(hex(s.says.consent));
     const earned = accepted && (free.includes(s.kind) || granted);
     const beyond = ['fragment.release', 'fragment.refuse'].includes(s.kind) ? Math.max(0, leaf - 5_000) : 0;
@@ -163,7 +167,7 @@ class Ledger {
     const x = author.spent.day === day ? { ...author.spent } : { day, entries: 0, bytes: 0, ticks: 0, proposals: 0, tombstones: 0 };
     if (earned) x.bytes += beyond;
     else if (s.kind === 'clock.tick') x.ticks++;
-    else if (s.kind === 'member.propose' && accepted && x.proposals < 20) x.proposals++;
+    else if (s.kind === 'member.propose' && s.says.amendment.action === 5 && accepted && x.proposals < 20) x.proposals++;
     else {
       x.entries++;
       x.bytes += leaf;
@@ -188,7 +192,8 @@ class Ledger {
       'consent.grant': this.grant, 'consent.revoke': this.revoke, 'query.open': this.open, 'fragment.release': this.release,
       'fragment.refuse': this.refuse, 'query.receipt': this.receipt, 'clock.tick': () => 'accepted', 'credential.issue': this.issue,
       'credential.revoke': this.revokeCredential, 'catalog.publish': this.publish, 'member.propose': this.propose, 'member.approve': this.approve,
-      'cosigners.handover': this.handover,
+      'member.withdraw': this.withdraw, 'member.update': this.update, 'cosigners.handover': this.handover,
+      'roster.attest': this.attest, 'voters.settled': this.settled,
     };
     return rules[s.kind]?.call(this, s.says, author) ?? 'unsupported';
   }
@@ -255,6 +260,8 @@ class Ledger {
   release(r, author) {
     const [verdict, q] = this.answered(r, author);
     if (verdict) return verdict;
+    const bank = this.member(r.query[0]);
+    if (!bank || !this.has(bank, 'bank')) return 'query.bank';
     const c = this.consents.get(q.consent);
     if (!c) return 'consent.unknown';
     if (c.revoked) return 'consent.revoked';
@@ -295,7 +302,8 @@ class Ledger {
   revokeCredential(r, author) {
     if (!this.has(author, 'registrar')) return 'author.role';
     const c = this.credentials.get(hex(r.digest));
-    if (!c || c.registrar !== author.card.name) return 'credential.unknown';
+    const registrar = c && this.member(c.registrar);
+    if (!c || registrar && registrar !== author && this.has(registrar, 'registrar')) return 'credential.unknown';
     if (c.revoked) return 'credential.revoked';
     this.set(c, 'revoked', true);
     return 'accepted';
@@ -321,7 +329,7 @@ class Ledger {
   }
 
   propose({ id, amendment: a }, author) {
-    if (a.action !== 5) return 'unsupported';
+    if (a.action !== 5) return this.proposeChange(id, a, author);
     const [verdict, set] = this.setOf(a.names, a.f, a.k);
     if (verdict) return verdict;
     this.agree(author, author.card.name, { id: hex(id), names: a.names, f: a.f, k: a.k, approved: [] }, set);
@@ -329,9 +337,11 @@ class Ledger {
   }
 
   approve(a, author) {
+    const change = this.changes.get(`${a.proposer} ${hex(a.proposal)}`);
+    if (change) return this.approveChange(change, author);
     const p = this.proposals.get(a.proposer);
-    if (!this.inForce(author)) return 'author.role';
     if (!p || p.id !== hex(a.proposal)) return 'proposal.unknown';
+    if (!this.inForce(author)) return 'author.role';
     if (p.approved.includes(author.card.name)) return 'proposal.approved';
     const [verdict, set] = this.setOf(p.names, p.f, p.k);
     if (verdict) return verdict;
@@ -342,7 +352,7 @@ class Ledger {
   agree(author, proposer, p, set) {
     if (this.inForce(author)) {
       p = { ...p, approved: [...p.approved, author.card.name] };
-      if (p.approved.length === this.force.k) this.set(this, 'next', { index: this.size, ...set });
+      if (p.approved.filter((n) => this.member(n)).length === this.force.k) this.set(this, 'next', { index: this.size, ...set });
     }
     this.put(this.proposals, proposer, p);
   }
@@ -357,12 +367,15 @@ class Ledger {
     if (!c || keys.filter((k) => c.signers.has(k)).length < this.force.k) return 'cosigners.checkpoint';
     if (c.size <= this.next.index || c.size > this.size || c.size + 4096 < this.size) return 'cosigners.checkpoint';
     const { cosigners, f, k } = this.next;
-    this.set(this, 'sets', [...this.sets, { cosigners, f, k }]);
+    this.set(this, 'sets', [...this.sets, { after: this.size + 1, cosigners, f, k }]);
     this.set(this, 'next', null);
     for (const proposer of [...this.proposals.keys()]) this.put(this.proposals, proposer, undefined);
     return 'accepted';
   }
 }
+
+// What is about members and purposes, see *Changes of the network*.
+Object.assign(Ledger.prototype, require('./members.js'));
 
 const revocation = (consent, key) => `revocation ${hex(consent)} ${hex(key)}`;
 const leafOf = (index, time, verdict, raw) => Buffer.concat([head(4, 5), head(0, 1), head(0, index), head(0, time), tstr(verdict), bstr(raw)]);

@@ -14,6 +14,17 @@ const unseen = [
 const shown = (s) => [...s].every((c) => !unseen.some(([from, to]) => from <= c.codePointAt(0) && c.codePointAt(0) <= to));
 const people = (most) => text(shown, 1, most);
 
+// Section 5: the characters of a member's titles, and what is left of them to tell two members apart.
+const titled = /^[ -~\u00b7\u2014\u2018\u2019\u201c\u201d\u3001\u3002\u3007-\u3011\u3400-\u4dbf\u4e00-\u9fff\uff01-\uff5e\u{20000}-\u{2f7ff}\u{30000}-\u{323af}]+$/u;
+const folded = (s) => [...s].map((c) => {
+  const at = c.codePointAt(0), r = at >= 0xff01 && at <= 0xff5e ? String.fromCodePoint(at - 0xfee0) : c;
+  const low = r >= 'A' && r <= 'Z' ? r.toLowerCase() : r;
+  if (low === '1' || low === 'i') return 'l';
+  if (low === '0' || low === '\u3007') return 'o';
+  return /^[a-z0-9]$/.test(low) || low.codePointAt(0) >= 0x3400 ? low : '';
+}).join('');
+const title = text((s) => titled.test(s) && folded(s) !== '', 1, 120);
+
 const like = (pattern) => text((s) => pattern.test(s));
 const name = like(/^[a-z][a-z0-9-]{0,30}[a-z0-9]$/), item = like(/^[a-z][a-z0-9_]{0,63}$/);
 const digest = bytes(32), id = bytes(16), day = uint(0, 2 ** 31 - 1), sealed = bytes(1, maxSealed);
@@ -36,10 +47,33 @@ const checked = (schema, valid) => (r) => {
 
 // Section 5.
 const role = checked(tuple(like(/^(agency|bank|auditor|registrar)$/), day, day), ([, from, to]) => from <= to);
-const card = map({
-  name: [1, name], chinese: [2, people(120)], english: [3, people(120)], roles: [4, ascending(list(role, 1), (r) => r[0])], generation: [5, u64()],
+const cardFields = map({
+  name: [1, name], chinese: [2, title], english: [3, title], roles: [4, ascending(list(role, 1), (r) => r[0])], generation: [5, u64()],
   peer: [6, key], statement: [7, key], log: [8, key], cosign: [9, key], age: [10, bytes(1216)], addresses: [11, list(people(200), 0, 8)],
 });
+// A card with its own encoding, which its keys sign.
+const card = (r) => {
+  const at = r.at, c = cardFields(r);
+  return { ...c, raw: r.bytes.subarray(at, r.at) };
+};
+const keysOf = (c) => [c.peer, c.statement, c.log, c.cosign, c.age];
+// Encodings as in section 1: a list, a map from 1 on, a card, a purpose.
+const items = (list) => Buffer.concat([head(4, list.length), ...list]);
+const cardOf = (c) => {
+  const roles = c.roles.map(([name, from, to]) => items([tstr(name), head(0, from), head(0, to)]));
+  const fields = [tstr(c.name), tstr(c.chinese), tstr(c.english), items(roles), head(0, c.generation), ...[c.peer, c.statement, c.log, c.cosign, c.age].map(bstr), items(c.addresses.map(tstr))];
+  return mapOf(fields);
+};
+const mapOf = (fields) => Buffer.concat([head(5, fields.length), ...fields.flatMap((f, i) => [head(0, i + 1), f])]);
+const purposeOf = (p) => mapOf([tstr(p.code), tstr(p.chinese), tstr(p.english), tstr(p.dpv), head(0, p.maxDays), head(0, p.maxUses), head(0, p.maxDataLife)]);
+
+// Section 8: the digest of an attested roster. Members are [card, from].
+function rosterDigest({ members, voters, cosigners: { after, origin, keys, f, k }, purposes }) {
+  const set = mapOf([head(0, after), tstr(origin), items(keys.map(([name, key]) => items([tstr(name), bstr(key)]))), head(0, f), head(0, k)]);
+  const those = members.map(([c, from]) => items([cardOf(c), head(0, from), tstr(c.name)]));
+  return labelled('atoll/v1/roster', mapOf([head(0, 2), head(0, 0), items(those), items(voters.map(tstr)), set, items(purposes.map(purposeOf)), items([])]));
+}
+
 const purpose = map({
   code: [1, item], chinese: [2, people(200)], english: [3, people(200)], dpv: [4, text(shown, 0, 200)],
   maxDays: [5, uint(1, 1830)], maxUses: [6, uint(1, 100_000)], maxDataLife: [7, uint(1, 3660)],
@@ -64,7 +98,7 @@ function founding(raw) {
   need([3, 5, 7].includes(g.voters.length) && [...g.voters, ...g.cosigners].every((n) => members.has(n)), 'voters and cosigners');
   need(safe(g.cosigners.length, g.f, g.k) && g.approvals <= members.size, 'quorum or approvals');
   need(g.members.filter((c) => c.roles.some(([r]) => r === 'auditor')).length <= stanzas - 2, 'auditors');
-  const keys = g.members.flatMap((c) => [c.peer, c.statement, c.log, c.cosign, c.age].map((k) => k.toString('hex')));
+  const keys = g.members.flatMap((c) => keysOf(c).map((k) => k.toString('hex')));
   need(new Set(keys).size === keys.length, 'a key stands twice');
   need(signatures.length === members.size, 'not signed by all');
   const signers = new Map(g.members.map((c) => [keyID(c.statement).toString('hex'), c.statement]));
@@ -85,17 +119,27 @@ const bounds = checked(map({
 const slots = checked(ascending(list(digest, 8, 64)), (l) => l.length % 8 === 0);
 const query = tuple(name, uuid), slot = tuple(digest, bytes(32));
 const fields = {
-  1: ['card'], 2: ['card'], 3: ['card'], 4: ['names'], 5: ['names', 'f', 'k'], 6: ['purposes'], 7: ['version'],
+  1: ['card', 'possession'], 2: ['card', 'possession'], 3: ['card'], 4: ['names'], 5: ['names', 'f', 'k'], 6: ['purposes'], 7: ['version'],
+  8: ['names', 'trustEnd', 'name'], 9: ['names', 'f', 'k'],
 };
-const optional = { card: null, names: [], f: 0, k: 0, purposes: [], version: 0n };
+const optional = { card: null, names: [], f: 0, k: 0, purposes: [], version: 0n, possession: [], trustEnd: 0n, name: '' };
+const possession = list(bytes(64), 4, 4);
 const amendment = checked(map({
-  action: [1, uint(1, 7)], card: [2, card, null], names: [3, names(0), []], f: [4, uint(0, 255), 0], k: [5, uint(0, 255), 0],
-  purposes: [6, purposes(0), []], version: [7, u64(), 0n],
+  action: [1, uint(1, 9)], card: [2, card, null], names: [3, names(0), []], f: [4, uint(0, 255), 0], k: [5, uint(0, 255), 0],
+  purposes: [6, purposes(0), []], version: [7, u64(), 0n], possession: [8, possession, []], trustEnd: [9, u64(), 0n], name: [10, name, ''],
 }), (a) => {
   const absent = (n) => JSON.stringify(a[n], big) === JSON.stringify(optional[n], big);
-  return Object.keys(optional).every((n) => fields[a.action].includes(n) || absent(n)) && (a.action > 3 || a.card !== null);
+  const required = ['card', 'possession', 'purposes', 'name'];
+  return Object.keys(optional).every((n) => (fields[a.action].includes(n) ? !required.includes(n) || !absent(n) : absent(n)));
 });
 const big = (_, v) => (typeof v === 'bigint' ? String(v) : v);
+const era = { era: [1, u64(1n)], size: [2, u64(1n)], root: [3, digest], voters: [4, ascending(list(name, 1, 40))] };
+const agreed = (r) => {
+  const s = envelope(bytes(0, Infinity)(r));
+  need(s.kind === 'recover.agree', 'another kind');
+  decode(s.payload, map(era));
+  return s;
+};
 
 const own = {
   'query.open': { id: [1, uuid], consent: [2, id], deadline: [3, u64()], slots: [4, slots], box: [5, sealed] },
@@ -108,8 +152,17 @@ const own = {
   'catalog.publish': { id: [1, uuid], digest: [2, digest], version: [3, u64(1n)], root: [4, digest] },
   'member.propose': { id: [1, uuid], amendment: [2, amendment] },
   'member.approve': { id: [1, uuid], proposer: [2, name], proposal: [3, uuid] },
+  'member.withdraw': { id: [1, uuid], proposal: [2, uuid] },
+  'member.update': { id: [1, uuid], card: [2, card], possession: [3, possession, []] },
+  'cosigners.alive': { id: [1, uuid], checkpoint: [2, sealed] },
+  'voters.settled': { id: [1, uuid], from: [2, u64()] },
+  'roster.attest': { id: [1, uuid], digest: [2, digest] },
+  'network.recover': {
+    id: [1, uuid], era: [2, u64(1n)], size: [3, u64(1n)], root: [4, digest], voters: [5, ascending(list(name, 1, 40))],
+    agreed: [6, ascending(list(agreed, 1, 40), (s) => s.kid)],
+  },
   'cosigners.handover': {
-    id: [1, uuid], checkpoint: [2, sealed], cosigners: [3, ascending(list(tuple(name, key), 1, 36), (c) => c[0])], f: [4, uint(0, 255)], k: [5, uint(0, 255)],
+    id: [1, uuid], checkpoint: [2, sealed], cosigners: [3, ascending(list(tuple(name, key), 1, 40), (c) => c[0])], f: [4, uint(0, 255)], k: [5, uint(0, 255)],
   },
   'data.deleted': { id: [1, uuid], queries: [2, ascending(list(uuid, 1, 1000))] },
   'objection.answer': { id: [1, uuid], objection: [2, digest], sealed: [3, sealed] },
@@ -162,4 +215,10 @@ function parse(raw) {
 const timeOf = (id) => id.readUIntBE(0, 6);
 const slotDigest = (agency, [section, token]) => labelled('atoll/v1/query/slot', Buffer.concat([head(4, 3), tstr(agency), bstr(section), bstr(token)]));
 
-module.exports = { Malformed, founding, parse, signedBy, timeOf, slotDigest, safe, name, item, day, people, shown };
+// possessed reports whether a card's keys have signed it, for this network.
+const possessed = (c, signatures, network) => {
+  const message = Buffer.concat([Buffer.from('atoll/v1/member/possession\0'), network, sha256(c.raw)]);
+  return keysOf(c).slice(0, 4).every((k, i) => verify(k, message, signatures[i]));
+};
+
+module.exports = { folded, keysOf, possessed, rosterDigest, Malformed, founding, parse, signedBy, timeOf, slotDigest, safe, name, item, day, people, shown };

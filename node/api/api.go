@@ -8,6 +8,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -39,16 +40,40 @@ var (
 	PastQueries       = one("query.list", (*Server).pastQueries)
 	PastQuery         = one("query.show", (*Server).pastQuery)
 	Query             = many("query.run", (*Server).query)
+	RowsRun           = many("rows.run", (*Server).rows)
+	RowsRead          = many("rows.read", (*Server).readRows)
 	Cosigners         = one("cosigners", (*Server).cosigners)
 	CosignersPropose  = one("cosigners.propose", (*Server).proposeCosigners)
 	CosignersApprove  = one("cosigners.approve", (*Server).approveCosigners)
+	Maintenance       = one("maintenance", (*Server).maintenance).anytime()
+	MaintenanceSet    = one("maintenance.set", (*Server).setMaintenance).anytime()
+	PendingList       = one("pending.list", (*Server).pendingList)
+	PendingShow       = one("pending.show", (*Server).pendingShow)
+	PendingDecide     = one("pending.decide", (*Server).decide)
+	Disclosures       = one("report.disclosures", (*Server).disclosures).ownTime()
 	CosignersHandover = one("cosigners.handover", (*Server).handOver).ownTime()
+	Members           = one("members", (*Server).members)
+	MemberShow        = one("member.show", (*Server).member)
+	MemberAdd         = one("member.add", (*Server).addMember)
+	MemberRoles       = one("member.roles", (*Server).changeRoles)
+	MemberRemove      = one("member.remove", (*Server).removeMember)
+	MemberPurposes    = one("member.purposes", (*Server).changePurposes)
+	MemberVoters      = one("member.voters", (*Server).changeVoters)
+	MemberUpdate      = one("member.update", (*Server).updateMember)
+	MemberApprove     = one("member.approve", (*Server).approveMember)
+	ApprovalPrepare   = one("approval.prepare", (*Server).prepareApproval)
+	ApprovalShow      = one("approval.show", (*Server).preparedApproval)
+	ApprovalSubmit    = one("approval.submit", (*Server).submitApproval)
+	MemberWithdraw    = one("member.withdraw", (*Server).withdraw)
+	ProposalShow      = one("proposal.show", (*Server).amendment)
 )
 
 // table is the operations by name.
 var table = tableOf(
-	Status, AlarmAcknowledge, CredentialIssue, CredentialRevoke, ConsentAccept, ConsentList, Endings, Offering, Publish, Catalog, Entry, Final, Query, PastQueries, PastQuery,
+	Status, AlarmAcknowledge, CredentialIssue, CredentialRevoke, ConsentAccept, ConsentList, Endings, Offering, Publish, Catalog, Entry, Final, Query, PastQueries, PastQuery, RowsRun, RowsRead,
 	Cosigners, CosignersPropose, CosignersApprove, CosignersHandover,
+	Members, MemberShow, MemberAdd, MemberRoles, MemberRemove, MemberPurposes, MemberVoters, MemberUpdate, MemberApprove, MemberWithdraw, ProposalShow, ApprovalPrepare, ApprovalShow, ApprovalSubmit,
+	Maintenance, MaintenanceSet, PendingList, PendingShow, PendingDecide, Disclosures,
 )
 
 // Nothing is the question of an operation that takes none.
@@ -207,6 +232,18 @@ const patience = 30 * time.Second
 // WaitHeader states how many milliseconds a caller waits for the answer, if
 // fewer than patience: the node gives a reason before then.
 const WaitHeader = "Atoll-Wait"
+
+// mostWait is the most that a question may say it waits.
+const mostWait = 24 * time.Hour
+
+// waitOf returns the wait that a question gives in milliseconds, where 0 means
+// the usual one.
+func waitOf(ms int64, usual time.Duration) (time.Duration, error) {
+	if ms < 0 || ms > mostWait.Milliseconds() {
+		return 0, &problem.Error{Code: problem.Usage, Message: fmt.Sprintf("wait_ms is %d, which is not within 0 and %d", ms, mostWait.Milliseconds()), Hint: "leave it out for the usual wait"}
+	}
+	return cmp.Or(time.Duration(ms)*time.Millisecond, usual), nil
+}
 
 func patienceOf(r *http.Request) time.Duration {
 	ms, err := strconv.ParseUint(r.Header.Get(WaitHeader), 10, 32)

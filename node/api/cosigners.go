@@ -1,13 +1,10 @@
 package api
 
 import (
-	"cmp"
 	"context"
-	"time"
 
 	"atoll/consensus/ledger"
 	"atoll/node"
-	"atoll/node/problem"
 )
 
 // CosignersIn asks for the cosigners of heads of a size; 0 means the next head.
@@ -68,7 +65,7 @@ func (s *Server) cosigners(_ context.Context, in CosignersIn) (out CosignersOut,
 	for _, p := range proposals {
 		out.Proposals = append(out.Proposals, ProposalOut{
 			Proposer: p.Proposer, ID: ledger.StatementID(p.ID).String(), Entry: p.Index,
-			Set: CosignerSet{p.Names, p.Faults, p.Quorum}, Approved: append([]string{}, p.Approved...),
+			Set: CosignerSet{p.Amendment.Names, p.Amendment.Faults, p.Amendment.Quorum}, Approved: append([]string{}, p.Approved...),
 		})
 	}
 	return out, err
@@ -82,11 +79,11 @@ func (s *Server) proposeCosigners(ctx context.Context, in CosignerSet) (Proposal
 }
 
 func (s *Server) approveCosigners(ctx context.Context, in ApproveIn) (StatementOut, error) {
-	id, err := ledger.ParseStatementID(in.ID)
+	id, err := proposalID(in.ID)
 	if err != nil {
-		return StatementOut{}, &problem.Error{Code: problem.Usage, Message: err.Error(), Hint: "atoll cosigners show lists the proposals"}
+		return StatementOut{}, err
 	}
-	answer, err := s.Node.ApproveCosigners(ctx, in.Proposer, id)
+	answer, err := s.Node.Approve(ctx, in.Proposer, id)
 	return StatementOut{Entry: answer.Index}, err
 }
 
@@ -106,7 +103,11 @@ type HandoverOut struct {
 }
 
 func (s *Server) handOver(ctx context.Context, in HandoverIn) (HandoverOut, error) {
-	ctx, cancel := context.WithTimeout(ctx, cmp.Or(time.Duration(in.WaitMS)*time.Millisecond, patience))
+	wait, err := waitOf(in.WaitMS, patience)
+	if err != nil {
+		return HandoverOut{}, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	h, err := s.Node.HandOver(ctx)
 	return HandoverOut{h.Entry, h.Done, h.Old, h.New, h.Lack}, err

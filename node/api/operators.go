@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"atoll/consensus/consent"
+	"atoll/crypto/sign"
 	"atoll/node"
 	"atoll/node/problem"
 )
@@ -65,6 +66,7 @@ type OfferingOut struct {
 	Network  []byte            `json:"network"`
 	Day      consent.Day       `json:"day"`      // the network's day
 	Purposes []consent.Purpose `json:"purposes"` // the purposes that a consent may have
+	Members  []byte            `json:"members"`  // CBOR of [ledger.AttestedProof]; nil: they are the founders
 
 	node.Offering
 }
@@ -174,7 +176,18 @@ func (s *Server) offering(ctx context.Context, in OfferingIn) (OfferingOut, erro
 	if err != nil {
 		return OfferingOut{}, err
 	}
-	return OfferingOut{s.Node.Network[:], at.Day, at.Purposes, *found}, nil
+	members, err := s.provedMembers(ctx)
+	return OfferingOut{s.Node.Network[:], at.Day, at.Purposes, members, *found}, err
+}
+
+// provedMembers returns the encoded proof of who the members are, nil if they are the
+// founders.
+func (s *Server) provedMembers(ctx context.Context) ([]byte, error) {
+	p, err := s.Node.MembersProof(ctx)
+	if err != nil || p == nil {
+		return nil, err
+	}
+	return sign.Marshal(p)
 }
 
 func (s *Server) publish(ctx context.Context, _ Nothing) (PublishedOut, error) {

@@ -37,6 +37,7 @@ type PastQueryOut struct {
 	Deadline string            `json:"deadline"` // until when agencies answer: network time, RFC 3339
 	Kept     string            `json:"kept"`     // until when its answers can be shown again, RFC 3339
 	Again    bool              `json:"again"`    // whether asking it again returns something, without another use
+	Rows     bool              `json:"rows"`     // whether it asks for rows, of which no profile is made
 	Agencies []AgencyAnswerOut `json:"agencies"`
 }
 
@@ -71,7 +72,7 @@ func (s *Server) pastQuery(_ context.Context, in PastQueryIn) (PastQueryOut, err
 func pastQueryOut(q *node.PastQuery) PastQueryOut {
 	out := PastQueryOut{
 		Query: q.ID.String(), State: q.State, Verdict: q.Verdict, Entry: q.Index, Consent: q.Consent.String(), Subject: string(q.Subject), Operator: q.Operator,
-		Put: stamp(q.ID.Time()), Deadline: stamp(q.Deadline), Kept: stamp(q.Kept()), Again: q.State.Again(), Agencies: []AgencyAnswerOut{},
+		Put: stamp(q.ID.Time()), Deadline: stamp(q.Deadline), Kept: stamp(q.Kept()), Again: q.State.Again(), Rows: q.Rows, Agencies: []AgencyAnswerOut{},
 	}
 	for _, a := range q.Answers {
 		answer := AgencyAnswerOut{Agency: a.Agency, Answer: "none", Entry: a.Index}

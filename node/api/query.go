@@ -1,7 +1,6 @@
 package api
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -45,7 +44,14 @@ type PieceOut struct {
 	Agency   string         `json:"agency"`
 	Entry    uint64         `json:"entry"`    // of the release or refusal, 0 for none
 	Outcomes map[string]int `json:"outcomes"` // number of outputs by outcome
-	Reason   string         `json:"reason"`   // reason of an output that is unavailable
+	Reason   string         `json:"reason"`   // reason of an output that is unavailable or refused: a code; of a rule also its name and the agency's own words
+	Words    *Words         `json:"words"`    // that reason for people; null without one
+}
+
+// Words are a text in both languages.
+type Words struct {
+	Chinese string `json:"zh"`
+	English string `json:"en"`
 }
 
 // QueryOut is the result of a query. Committed means that its entries are on
@@ -62,25 +68,42 @@ type QueryOut struct {
 // query calls tell with each event. A failure before the first event is
 // returned like that of any operation.
 func (s *Server) query(ctx context.Context, in QueryIn, tell func(Event)) error {
+	return telling(tell, func(say func(Event)) (*QueryOut, error) { return s.run(ctx, &in, say) },
+		func(out *QueryOut) Event { return Event{Result: out} },
+		func(err error, query string) Event { return Event{Error: s.explain(err), Query: query} })
+}
+
+// telling runs what tells with each event, and then tells how it ended: by its
+// result, or by the error with the query that it may have opened. A failure
+// before the first event is only returned, unless a query was opened.
+func telling[E, R any](tell func(E), run func(say func(E)) (R, error), ended func(R) E, failed func(err error, query string) E) error {
 	var mu sync.Mutex
 	told := false
-	say := func(e Event) {
+	say := func(e E) {
 		mu.Lock()
 		defer mu.Unlock()
 		told = true
 		tell(e)
 	}
-	out, err := s.run(ctx, &in, say)
+	out, err := run(say)
 	var open *node.NotLogged
 	switch {
 	case err == nil:
-		say(Event{Result: out})
+		say(ended(out))
 	case errors.As(err, &open):
-		say(Event{Error: s.explain(err), Query: open.Query.String()})
+		say(failed(err, open.Query.String()))
 	case told:
-		say(Event{Error: s.explain(err)})
+		say(failed(err, ""))
 	}
 	return err
+}
+
+func loggedOut(a *node.Asked) *LoggedOut {
+	logged := &LoggedOut{Query: ledger.StatementID(a.Ref.ID).String(), Entry: a.Index, Agencies: []string{}}
+	for _, s := range a.Sections {
+		logged.Agencies = append(logged.Agencies, s.Agency)
+	}
+	return logged
 }
 
 func (s *Server) run(ctx context.Context, in *QueryIn, tell func(Event)) (*QueryOut, error) {
@@ -94,17 +117,20 @@ func (s *Server) run(ctx context.Context, in *QueryIn, tell func(Event)) (*Query
 	if t == nil {
 		return nil, &problem.Error{Code: problem.Usage, Message: "no template is configured", Hint: "name one in node.yaml, or give --template"}
 	}
-	wait := cmp.Or(time.Duration(in.WaitMS)*time.Millisecond, defaultWait)
+	wait, err := waitOf(in.WaitMS, defaultWait)
+	if err != nil {
+		return nil, err
+	}
 	logging, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	a, err := s.ask(logging, in, t, wait)
 	if err != nil {
 		return nil, err
 	}
-	logged := &LoggedOut{Query: ledger.StatementID(a.Ref.ID).String(), Entry: a.Index, Agencies: []string{}}
-	for _, s := range a.Sections {
-		logged.Agencies = append(logged.Agencies, s.Agency)
+	if err := isRows(a); err != nil {
+		return nil, err
 	}
+	logged := loggedOut(a)
 	tell(Event{Logged: logged})
 	out := &QueryOut{Query: logged.Query, Entry: a.Index, Committed: true, Pieces: []PieceOut{}}
 	pieces, err := s.Node.Collect(ctx, a, wait, func(p node.Piece) {
@@ -138,7 +164,7 @@ func (s *Server) ask(ctx context.Context, in *QueryIn, t *profile.Template, wait
 	if !consent.ValidText(in.Operator) {
 		return nil, &problem.Error{Code: problem.Usage, Message: "a query names the person who asks", Hint: "give --operator NAME, 1 to 200 bytes, without characters that cannot be seen"}
 	}
-	return s.Node.Ask(ctx, node.Question{Consent: id, Operator: in.Operator, Offers: t.Offers(), Wait: wait, Open: max(openTime, 2*wait)})
+	return s.Node.Ask(ctx, node.Question{Consent: id, Operator: in.Operator, Offers: t.Offers(), Verify: t.Predicates(), Wait: wait, Open: max(openTime, 2*wait)})
 }
 
 const defaultWait = 30 * time.Second
@@ -151,8 +177,10 @@ func pieceOut(p node.Piece) PieceOut {
 	out := PieceOut{Agency: p.Agency, Entry: p.Entry, Outcomes: map[string]int{}}
 	for _, a := range p.Answers {
 		out.Outcomes[a.Result.Outcome.String()]++
-		if a.Result.Outcome == consent.Unavailable {
+		if a.Result.Outcome == consent.Unavailable || a.Result.Outcome == consent.Refused && out.Reason == "" {
+			outcome := a.Result.Outcome.String()
 			out.Reason = a.Result.Reason
+			out.Words = &Words{profile.Outcome(consent.Chinese, outcome, out.Reason), profile.Outcome(consent.English, outcome, out.Reason)}
 		}
 	}
 	return out

@@ -2,11 +2,9 @@ package catalog
 
 import (
 	"errors"
-	"math/big"
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/shopspring/decimal"
 
@@ -46,13 +44,15 @@ type Answer struct {
 	Value   string // decimals plain, at the output's scale; days as 2006-01-02; bands as "LOW..HIGH"
 	Unit    string
 	Reason  string // a code where there is no value, and what the code is about, see [Says]
-	Rows    uint64 // rows that the answer rests on
-	AsOf    uint64 // the newest civil day that those rows are about, as Unix milliseconds of its midnight in UTC; 0: none
+	Rows    uint64 // rows that the answer rests on; 0 of a band and of what is verified
+	AsOf    uint64 // the newest civil day that those rows are about, as Unix milliseconds of its midnight in UTC; 0: none, see spare
 	Dropped uint64 // rows left out because they repeat others in the unique fields
 	Repeats uint64 // rows equal to others in every field; they are counted
 	Covered uint64 // months that the rows of a flow are about; 0 for a state
 	Across  uint64 // periods left out because an end of the window divides them
 	Aside   uint64 // rows of the dataset of unknown owner that the agency has set aside
+
+	held any // of an item to be verified: the value, as [Output.points], or [undecided]; see [Answer.Verify]
 }
 
 func none(outcome consent.Outcome, reason string) Answer {
@@ -67,10 +67,53 @@ func none(outcome consent.Outcome, reason string) Answer {
 // rows cover fewer months than that gives no_record, unless the output is
 // partial or the dataset complete. A flow that leaves out a period across an
 // end of its window gives no_record unless the output is partial.
+//
+// An item to be verified gets an answer that is invalid until [Answer.Verify]
+// completes it.
 func (d *Dataset) Answer(rows []Row, item consent.Item, at At) Answer {
+	a := d.spare(d.answer(rows, item, at), item, at)
+	if item.Disclosure == consent.Verify {
+		return a.verifiable(len(rows))
+	}
+	return a
+}
+
+// spare leaves out of an answer the numbers that would tell more than its
+// disclosure allows. Of a number of rows its band, or a predicate of it, would
+// be exact by Rows; the day of the newest row would be exact by AsOf. In a
+// dataset about persons these can be about one person.
+func (d *Dataset) spare(a Answer, item consent.Item, at At) Answer {
+	narrow := item.Disclosure == consent.Band || item.Disclosure == consent.Verify
+	if !narrow && d.Persons == "" {
+		return a
+	}
+	a.Dropped, a.Repeats = 0, 0
+	if narrow {
+		a.Rows = 0
+	}
+	if item.Disclosure == consent.Verify {
+		a.Covered, a.Across = 0, 0
+	}
+	if o := d.Output(item.Output); a.AsOf > 0 && o != nil {
+		a.AsOf = 0
+		if !o.State() {
+			_, last := d.Closed(min(item.Months, o.Months), at.closing())
+			a.AsOf = uint64(max(0, last)) * millisPerDay
+		}
+	}
+	return a
+}
+
+// Answers reports whether the answer has a value, or what a predicate needs.
+func (a Answer) Answers() bool { return a.Outcome == consent.Answered || a.held != nil }
+
+func (d *Dataset) answer(rows []Row, item consent.Item, at At) Answer {
 	o := d.Output(item.Output)
 	if o == nil || item.Dataset != d.Name || (item.Months == 0) != o.State() || !slices.Contains(o.Disclose, item.Disclosure) {
 		return none(consent.NotInDataset, "")
+	}
+	if d.Persons != "" && d.few(rows) {
+		return none(consent.BelowMinGroup, "") // before anything else: that there is nobody, or a faulty row, is about few persons too
 	}
 	if len(rows) == 0 && (d.One || !d.Complete) {
 		return none(consent.NoRecord, "") // a register without a subject's record says nothing about that subject, however complete it is
@@ -91,6 +134,11 @@ func (d *Dataset) Answer(rows []Row, item consent.Item, at At) Answer {
 	if problem != "" {
 		return none(consent.Invalid, problem)
 	}
+	if d.Persons != "" {
+		if few, ok := d.group(&w, o, item, at.Day); !ok {
+			return few
+		}
+	}
 	if field := d.ahead(w, o, at.Day); field != "" {
 		return none(consent.Invalid, rowsAhead+": "+field)
 	}
@@ -98,17 +146,24 @@ func (d *Dataset) Answer(rows []Row, item consent.Item, at At) Answer {
 		Rows: uint64(len(w.rows)), Dropped: uint64(len(rows) - len(kept)), Repeats: repeats, Covered: w.covered, Across: w.across,
 		AsOf: uint64(max(0, w.asOf)) * millisPerDay,
 	}
-	switch {
-	case w.newest != never && d.StaleDays > 0 && int64(at.Day)-int64(w.newest) > int64(d.StaleDays):
-		a.Outcome, a.Reason = consent.Stale, rowsStale+": "+strconv.Itoa(int(d.StaleDays))
-	case w.taken == 0 && !d.Complete:
-		a.Outcome, a.Reason = consent.NoRecord, formula.NoRows
-	case o.misses(w, months, d.Complete):
-		a.Outcome, a.Reason = consent.NoRecord, PeriodsMissing
-	default:
+	if a.Outcome, a.Reason = d.unanswered(&w, o, item.Disclosure, months, at); a.Outcome == 0 {
 		d.disclose(&a, o, item.Disclosure, w, at.Day)
 	}
 	return a
+}
+
+// unanswered returns the outcome where the rows of a window do not allow an answer,
+// or 0.
+func (d *Dataset) unanswered(w *window, o *Output, x consent.Disclosure, months uint32, at At) (consent.Outcome, string) {
+	switch {
+	case w.newest != never && d.StaleDays > 0 && int64(at.Day)-int64(w.newest) > int64(d.StaleDays):
+		return consent.Stale, rowsStale + ": " + strconv.Itoa(int(d.StaleDays))
+	case w.taken == 0 && !d.Complete:
+		return consent.NoRecord, formula.NoRows
+	case o.misses(*w, months, d.Complete), x == consent.Verify && short(*w, months, d.Complete):
+		return consent.NoRecord, PeriodsMissing
+	}
+	return 0, ""
 }
 
 // takes returns a function that tells, by the fields that name a row's series,
@@ -135,7 +190,14 @@ func (o *Output) misses(w window, months uint32, complete bool) bool {
 	if o.compute != nil && o.compute.Reach() > int(months) {
 		return true
 	}
-	return !o.Partial && (w.across > 0 || !complete && w.covered < uint64(months))
+	return !o.Partial && short(w, months, complete)
+}
+
+// short reports whether rows of the months are missing. What they would add to
+// a partial output is unknown in size and sign, so no predicate over it can be
+// decided.
+func short(w window, months uint32, complete bool) bool {
+	return w.across > 0 || !complete && w.covered < uint64(months)
 }
 
 // read returns the rows with synonyms of texts replaced by their declared
@@ -248,11 +310,11 @@ func (d *Dataset) identified(r Row) bool {
 }
 
 // basis returns the names of the fields that an output rests on: the fields of
-// its formula, and the dates and series that decide which rows count.
+// its formula or its columns, and the dates and series that decide which rows count.
 func (d *Dataset) basis(o *Output) []string {
 	names := append([]string{d.Date, d.Periods.Month, d.Periods.From, d.Periods.To}, d.Series...)
 	for _, f := range d.Fields {
-		if o.compute != nil && o.compute.Reads(f.Name) {
+		if o.compute != nil && o.compute.Reads(f.Name) || o.shows(f.Name) {
 			names = append(names, f.Name)
 		}
 	}
@@ -271,7 +333,9 @@ func (d *Dataset) text(r Row, names []string) string {
 		case nil:
 			b.WriteString("-")
 		case string:
-			b.WriteString(strconv.Quote(v))
+			b.WriteString(strconv.Itoa(len(v))) // so that no other texts look alike
+			b.WriteByte(':')
+			b.WriteString(v)
 		case bool:
 			b.WriteString(strconv.FormatBool(v))
 		case consent.Day:
@@ -287,20 +351,20 @@ func (d *Dataset) text(r Row, names []string) string {
 // disclose computes the output and writes as much of it as may be disclosed.
 func (d *Dataset) disclose(a *Answer, o *Output, x consent.Disclosure, w window, today consent.Day) {
 	a.Outcome = consent.Invalid
-	if x == consent.Count {
+	switch x {
+	case consent.Count:
 		a.Outcome, a.Value = consent.Answered, strconv.Itoa(len(w.rows))
 		return
-	}
-	values := map[string]any{"today": today}
-	switch {
-	case !d.One:
-		values["rows"] = w.rows
-	case len(w.rows) > 0:
-		for _, f := range d.Fields {
-			values[f.Name] = w.rows[0][f.Name]
+	case consent.Rows:
+		for _, row := range w.rows {
+			if _, a.Reason = o.cells(func(field string) any { return row[field] }); a.Reason != "" {
+				return
+			}
 		}
+		a.Outcome = consent.Answered
+		return
 	}
-	v, why, err := o.compute.Eval(values)
+	v, why, err := o.compute.Eval(d.values(w.rows, today))
 	switch {
 	case errors.Is(err, formula.ErrAcross):
 		a.Outcome, a.Reason = consent.NoRecord, PeriodsMissing
@@ -321,9 +385,12 @@ func (d *Dataset) disclose(a *Answer, o *Output, x consent.Disclosure, w window,
 		}
 		return
 	}
-	if x == consent.Band {
+	switch x {
+	case consent.Band:
 		a.Value, a.Reason = o.band(v)
-	} else {
+	case consent.Verify:
+		a.held, a.Reason = o.hold(v)
+	default:
 		a.Value, a.Reason = o.write(v)
 	}
 	if a.Reason == "" {
@@ -331,73 +398,16 @@ func (d *Dataset) disclose(a *Answer, o *Output, x consent.Disclosure, w window,
 	}
 }
 
-// round is the only step at which an exact number becomes a decimal of the
-// output's scale.
-func (o *Output) round(r *big.Rat) (d decimal.Decimal, reason string) {
-	switch d = formula.Round(r, o.Scale); {
-	case o.Type == TypeInteger && !r.IsInt():
-		return d, valueNotWhole
-	case !formula.Leaves(d):
-		return d, valueTooLarge
-	}
-	return d, ""
-}
-
-// write returns a value as text, or the reason why it cannot be released.
-func (o *Output) write(v any) (text, reason string) {
-	switch v := v.(type) {
-	case *big.Rat:
-		d, reason := o.round(v)
-		if reason != "" {
-			return "", reason
+// values returns the variables of a formula over these rows.
+func (d *Dataset) values(rows []map[string]any, today consent.Day) map[string]any {
+	values := map[string]any{"today": today}
+	switch {
+	case !d.One:
+		values["rows"] = rows
+	case len(rows) > 0:
+		for _, f := range d.Fields {
+			values[f.Name] = rows[0][f.Name]
 		}
-		return d.StringFixed(o.Scale), ""
-	case consent.Day:
-		return v.String(), ""
-	case bool:
-		return strconv.FormatBool(v), ""
-	case string:
-		text = visible(v)
-		if len(text) > maxText {
-			return "", valueTooLong
-		}
-		return text, ""
 	}
-	return "", valueUnfit
-}
-
-// visible replaces characters that could deceive a reader of the text or break
-// its line.
-func visible(text string) string {
-	return strings.Map(func(r rune) rune {
-		if !consent.ValidText(string(r)) {
-			return utf8.RuneError
-		}
-		return r
-	}, text)
-}
-
-// band returns the band that contains a number. A band includes its lower cut
-// point and excludes its upper one.
-func (o *Output) band(v any) (text, reason string) {
-	r, ok := v.(*big.Rat)
-	if !ok {
-		return "", valueUnfit
-	}
-	n, reason := o.round(r)
-	if reason != "" {
-		return "", reason
-	}
-	i, found := slices.BinarySearchFunc(o.cuts, n, decimal.Decimal.Cmp)
-	if found {
-		i++
-	}
-	low, high := "", ""
-	if i > 0 {
-		low = o.Bands[i-1]
-	}
-	if i < len(o.Bands) {
-		high = o.Bands[i]
-	}
-	return low + ".." + high, ""
+	return values
 }

@@ -16,6 +16,7 @@ package catalog
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/shopspring/decimal"
 
@@ -29,6 +30,7 @@ type Catalog struct {
 	Version  uint64 // above 0, increases with each change
 	Datasets []Dataset
 	Rules    []Rule // at least one
+	Hours    Hours  // at which the agency answers
 
 	text     []byte
 	warnings Problems
@@ -56,22 +58,25 @@ func (t Title) In(language string) string {
 type Dataset struct {
 	Name        string
 	Title       Title
-	Sensitivity int      // 1 to 5 according to JR/T 0197; that of its most sensitive field
-	Personal    bool     // holds data on persons
-	Source      string   // name of a source in the node's configuration
-	Table, Key  string   // in the source; Key is the column of the subject
-	One         bool     // one record for each subject, or none; otherwise many
-	Date        string   // the field with the day that a row is about, or empty
-	Periods     Periods  // used instead of Date where rows are about stretches of time
-	Series      []string // fields that identify what periods are about; within one series periods do not overlap
-	Closes      uint32   // months that close together: 1, 3 or 12
-	Lag         uint32   // days after the end of a closed month until its rows are complete
-	Unique      []string // rows equal in these fields are one row; empty: no row is left out
-	Complete    bool     // no rows means that nothing happened; in a dataset of one record, that nothing is known
-	StaleDays   uint32   // maximum age of the newest row in days; 0: any age
-	Also        []string // kinds of keys in the table besides social credit codes
-	MaxAge      uint32   // maximum age of a complete dataset's load, in days
-	MayBeEmpty  bool     // a table without any row is not taken for a failed load
+	Sensitivity int           // 1 to 5 according to JR/T 0197; that of its most sensitive field
+	Personal    bool          // holds data on persons
+	Source      string        // name of a source in the node's configuration
+	Table, Key  string        // in the source; Key is the column of the subject
+	One         bool          // one record for each subject, or none; otherwise many
+	Date        string        // the field with the day that a row is about, or empty
+	Periods     Periods       // used instead of Date where rows are about stretches of time
+	Series      []string      // fields that identify what periods are about; within one series periods do not overlap
+	Closes      uint32        // months that close together: 1, 3 or 12
+	Lag         uint32        // days after the end of a closed month until its rows are complete
+	Unique      []string      // rows equal in these fields are one row; empty: no row is left out
+	Complete    bool          // no rows means that nothing happened; in a dataset of one record, that nothing is known
+	StaleDays   uint32        // maximum age of the newest row in days; 0: any age
+	Also        []string      // kinds of keys in the table besides social credit codes
+	MaxAge      uint32        // maximum age of a complete dataset's load, in days
+	MayBeEmpty  bool          // a table without any row is not taken for a failed load
+	Approve     time.Duration // how long a person may take to approve an answer; 0: nobody has to
+	Persons     string        // the field that identifies persons, or empty
+	MinGroup    uint32        // of a dataset with Persons: the least number of persons that an answer rests on
 	Fields      []Field
 	Outputs     []Output
 }
@@ -102,11 +107,15 @@ const (
 	TypeDecimal                 // decimal.Decimal
 	TypeDate                    // consent.Day
 	TypeBool                    // bool
+	typeTable                   // of outputs of rows alone: no value
 )
 
 var typeNames = [...]string{TypeText: "text", TypeInteger: "integer", TypeDecimal: "decimal", TypeDate: "date", TypeBool: "bool"}
 
 func (t Type) String() string {
+	if t == typeTable {
+		return consent.TableType
+	}
 	if t < TypeText || t > TypeBool {
 		return "type?"
 	}
@@ -138,9 +147,13 @@ type Output struct {
 	Partial  bool                 // whether a flow is also answered from fewer months
 	Disclose []consent.Disclosure // ascending
 	Bands    []string             // cut points as written, ascending
+	Ops      []consent.Op         // of the disclosure verify, in the order of [consent.Ops]
+	Points   []string             // likewise: as written, ascending
+	Table    *consent.Table       // of the disclosure rows, or nil
 	Number   uint64               // of the meaning: increases when the computation measures something else
 
 	cuts       []decimal.Decimal
+	points     []any // as Points: decimal.Decimal, consent.Day or string
 	compute    *formula.Formula
 	meaning    []byte // digest of what an enterprise consents to
 	definition []byte // digest of the meaning and of how the output is computed

@@ -127,7 +127,7 @@ func TestForm(t *testing.T) {
 	cases := []struct{ text, want string }{
 		{"", "the file is empty"},
 		{"# nothing\n", "the file is empty"},
-		{"agency: x\nfoo: 1\n", `line 2: column 1: unknown key "foo": the keys here are agency, datasets, rules, version`},
+		{"agency: x\nfoo: 1\n", `line 2: column 1: unknown key "foo": the keys here are agency, datasets, hours, rules, version`},
 		{"agency: x\ndatasets:\n  - nam: y\n", `line 3: column 5: datasets[0]: unknown key "nam": did you mean "name"?`},
 		{"agency: x\nagency: y\n", `line 2: column 1: the key "agency" is there twice, first at line 1`},
 		{"agency: [", "line 1: column 9: the [ of this place is not closed"},
@@ -156,7 +156,7 @@ func TestForm(t *testing.T) {
 
 func TestAllow(t *testing.T) {
 	c := tax(t)
-	good := Ask{Bank: "bank-a", Purpose: "pre_loan", Product: "x", Hour: 9, AsksToday: 1, Sensitivity: 4, Items: []consent.Item{{Months: 12}, {Months: 24}}}
+	good := Ask{Bank: "bank-a", Purpose: "pre_loan", Product: "x", Hour: 9, Rates: Rates{Bank: Counts{Today: 1, Month: 1}}, Sensitivity: 4, Items: []consent.Item{{Months: 12}, {Months: 24}}}
 	cases := []struct {
 		change func(*Ask)
 		rule   string
@@ -166,7 +166,7 @@ func TestAllow(t *testing.T) {
 		{func(a *Ask) { a.Purpose = "" }, "known_purposes"},
 		{func(a *Ask) { a.Hour = 22 }, "office_hours"},
 		{func(a *Ask) { a.Hour, a.Sensitivity = 22, 3 }, ""},
-		{func(a *Ask) { a.AsksToday = 1001 }, "daily_limit"},
+		{func(a *Ask) { a.Rates.Bank.Today = 1001 }, "daily_limit"},
 		{func(a *Ask) { a.Items = []consent.Item{{Months: 25}} }, "daily_limit"},
 		{func(a *Ask) { a.Bank = "bank-x" }, "daily_limit"},
 	}
@@ -190,7 +190,7 @@ func TestAllow(t *testing.T) {
 	}
 	for _, asks := range []uint64{1, 2} { // an error, then null
 		a := good
-		a.AsksToday = asks
+		a.Rates.Bank.Today = asks
 		if rule, ok := broken.Allow(a); ok || rule != "daily_limit" {
 			t.Errorf("%d asks: %q, %v", asks, rule, ok)
 		}

@@ -5,8 +5,9 @@ import (
 	"maps"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
+	"sync"
+	"unicode/utf8"
 
 	"github.com/shopspring/decimal"
 
@@ -24,10 +25,35 @@ const (
 // identifier matches the names of tables and columns. It allows no dots,
 // slashes, quotes or spaces, so that no name reaches outside its source.
 // Chinese names are usual.
-var identifier = regexp.MustCompile(`^[\p{L}_][\p{L}\p{N}_$]{0,63}$`)
+var identifier = bounded{expression(`^[\p{L}_][\p{L}\p{N}_$]*$`), 64}
+
+// placed matches the names of columns that are places in the record of a service:
+// JSON pointers (RFC 6901) without escapes.
+var placed = bounded{expression(`^(?:/[\p{L}\p{N}_$-]+)+$`), 200}
+
+// ValidColumn reports whether a catalog can name a column so.
+func ValidColumn(name string) bool { return identifier.MatchString(name) || placed.MatchString(name) }
+
+// expression compiles a regular expression when it is first used: most commands
+// use none of this package's.
+func expression(text string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })
+}
+
+// bounded matches texts of so many characters at most. A bound within the
+// expression would copy its classes so many times at each start of a command.
+type bounded struct {
+	form func() *regexp.Regexp
+	most int
+}
+
+// MatchString reports whether the text has the form.
+func (b bounded) MatchString(s string) bool {
+	return len(s) <= b.most*utf8.UTFMax && utf8.RuneCountInString(s) <= b.most && b.form().MatchString(s)
+}
 
 // plainNumber is a cut point: plain decimal notation.
-var plainNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]{0,19})(\.[0-9]{1,8})?$`)
+var plainNumber = expression(`^-?(0|[1-9][0-9]{0,19})(\.[0-9]{1,8})?$`)
 
 // reserved are names with another meaning in formulas.
 var reserved = strings.Fields("rows today true false null in as break const continue else for function if import let loop package namespace return var void while")
@@ -101,6 +127,7 @@ func (c *checker) catalog(f *file) *Catalog {
 			out.Datasets = append(out.Datasets, c.dataset(path, &f.Datasets[i]))
 		}
 	}
+	out.Hours = c.hours(f.Hours)
 	if c.size("rules", word("rules"), len(f.Rules), 1, MaxRules) {
 		seen := map[string]bool{}
 		for i, r := range f.Rules {
@@ -133,8 +160,8 @@ func (c *checker) dataset(path string, f *fileDataset) Dataset {
 	if !identifier.MatchString(f.Table) {
 		c.problem(path+".table", "%s: table: letters, digits and _ alone, not %.40q", where, f.Table)
 	}
-	if !identifier.MatchString(f.Key) {
-		c.problem(path+".key", "%s: key: the column of the subject is needed, letters, digits and _ alone, not %.40q", where, f.Key)
+	if !ValidColumn(f.Key) {
+		c.problem(path+".key", "%s: key: the column of the subject is needed, letters, digits and _ alone, or of a service a pointer such as /firm/code, not %.40q", where, f.Key)
 	}
 	if f.Records != "one" && f.Records != "many" {
 		c.problem(path+".records", "%s: records: one or many, not %.40q", where, f.Records)
@@ -142,6 +169,9 @@ func (c *checker) dataset(path string, f *fileDataset) Dataset {
 	c.fields(path, where, f, &d)
 	c.rows(path, where, f, &d)
 	c.reading(path, where, f, &d)
+	c.approval(path, where, f, &d)
+	c.persons(path, where, f, &d)
+	c.twins(path, where, f)
 	if c.size(path+".outputs", where.key("outputs"), len(f.Outputs), 1, MaxOutputs) {
 		seen := map[string]bool{}
 		for i := range f.Outputs {
@@ -177,8 +207,8 @@ func (c *checker) fields(path string, where phrase, f *fileDataset, d *Dataset) 
 		if out.Column == "" {
 			out.Column = out.Name
 		}
-		if !identifier.MatchString(out.Column) {
-			c.problem(at+".column", "%s: column: letters, digits and _ alone, not %.40q", field, out.Column)
+		if !ValidColumn(out.Column) {
+			c.problem(at+".column", "%s: column: letters, digits and _ alone, or of a service a pointer such as /firm/name, not %.40q", field, out.Column)
 		}
 		switch {
 		case ff.Sensitivity < 0 || ff.Sensitivity > 5:
@@ -250,6 +280,11 @@ func (c *checker) rows(path string, where phrase, f *fileDataset, d *Dataset) {
 		isDate("periods.from", p.From)
 		isDate("periods.to", p.To)
 	}
+	for i, f := range d.Fields { // the day of a month is nobody's
+		if f.Writing.Monthly() && f.Name != p.Month {
+			c.problem(fmt.Sprintf("%s.fields[%d].date_format", path, i), "%s: date_format without a day is for the month of periods (periods: {month: %s})", where.dot(f.Name), f.Name)
+		}
+	}
 	d.Closes = map[string]uint32{"": 1, "month": 1, "quarter": 3, "year": 12}[f.Closes]
 	switch {
 	case d.Closes == 0:
@@ -293,7 +328,10 @@ func (c *checker) output(path string, d *Dataset, f *fileOutput) Output {
 	where := word(shown(d.Name)).dot(f.Name)
 	o := Output{
 		Name: f.Name, Title: c.title(path+".title", where.key("title"), f.Title),
-		Unit: c.unit(path+".unit", where, f.Unit), Type: c.kind(path+".type", where, f.Type), Months: f.Months, Partial: f.Partial, Number: max(f.Meaning, 1),
+		Unit: c.unit(path+".unit", where, f.Unit), Type: typeTable, Months: f.Months, Partial: f.Partial, Number: max(f.Meaning, 1),
+	}
+	if f.Table == nil {
+		o.Type = c.kind(path+".type", where, f.Type)
 	}
 	switch {
 	case o.Type == TypeDecimal && (f.Scale == nil || *f.Scale < 0 || *f.Scale > formula.MaxScale):
@@ -310,26 +348,27 @@ func (c *checker) output(path string, d *Dataset, f *fileOutput) Output {
 	c.bands(path, where, f, &o)
 	c.measure(path, where, d, f, &o)
 	c.compute(path, where, d, f, &o)
+	c.verify(path, where, d, f, &o)
+	c.groups(path, where, d, &o)
+	c.table(path, where, d, f, &o)
 	c.promises(path, where, &o)
 	return o
 }
 
 func (c *checker) disclosures(path string, where phrase, d *Dataset, f *fileOutput, o *Output) {
 	if len(f.Disclose) == 0 {
-		c.problem(path+".disclose", "%s: disclose: value, band or count is needed", where)
+		c.problem(path+".disclose", "%s: disclose: value, band, verify, count or rows is needed", where)
 	}
 	for i, text := range f.Disclose {
 		at := fmt.Sprintf("%s.disclose[%d]", path, i)
 		x, err := consent.ParseDisclosure(text)
 		switch {
 		case err != nil:
-			c.problem(at, "%s: disclose: one of value, band, count, not %.40q", where, text)
-		case x == consent.Verify:
-			c.problem(at, "%s: disclose: this version does not answer verify", where)
+			c.problem(at, "%s: disclose: one of value, band, verify, count, rows, not %.40q", where, text)
 		case slices.Contains(o.Disclose, x):
 			c.problem(at, "%s: disclose: %s is there twice", where, x)
-		case x == consent.Count && d.One:
-			c.problem(at, "%s: disclose: count belongs to datasets of many records", where)
+		case (x == consent.Count || x == consent.Rows) && d.One:
+			c.problem(at, "%s: disclose: %s belongs to datasets of many records", where, x)
 		case x == consent.Band && !o.Type.numeric():
 			c.problem(at, "%s: disclose: bands belong to numbers", where)
 		default:
@@ -348,7 +387,7 @@ func (c *checker) bands(path string, where phrase, f *fileOutput, o *Output) {
 	}
 	for i, text := range f.Bands {
 		at := fmt.Sprintf("%s.bands[%d]", path, i)
-		if !plainNumber.MatchString(string(text)) {
+		if !plainNumber().MatchString(string(text)) {
 			c.problem(at, "%s: bands: a cut point is a plain number, such as 5000000 or 0.25, not %.40q", where, string(text))
 			continue
 		}
@@ -365,6 +404,8 @@ func (c *checker) bands(path string, where phrase, f *fileOutput, o *Output) {
 func (c *checker) compute(path string, where phrase, d *Dataset, f *fileOutput, o *Output) {
 	source, at := f.Value, path+".value"
 	switch {
+	case f.Table != nil:
+		return // its rows are what is disclosed
 	case f.Value != "" && f.Field != "":
 		c.problem(path+".field", "%s: value or field, not both", where)
 		return
@@ -453,39 +494,4 @@ func (d *Dataset) vars() map[string]formula.Kind {
 		}
 	}
 	return vars
-}
-
-// measure checks whether an output is a state or a flow.
-func (c *checker) measure(path string, where phrase, d *Dataset, f *fileOutput, o *Output) {
-	flow := f.Measure == "flow"
-	switch {
-	case f.Measure == "" && !d.One && d.dated():
-		c.problem(path+".measure", "%s: measure: state (the situation on the day of the question) or flow (what happened in closed months)", where)
-	case f.Measure != "" && f.Measure != "state" && !flow:
-		c.problem(path+".measure", "%s: measure: state or flow, not %.40q", where, f.Measure)
-	case flow && (d.One || !d.dated()):
-		c.problem(path+".measure", "%s: a flow needs a dataset of many records with a date or periods", where)
-	case flow && (o.Months == 0 || o.Months > consent.MaxMonths):
-		c.problem(path+".months", "%s: months: how many a flow is over, 1 to %d", where, consent.MaxMonths)
-	case !flow && o.Months > 0:
-		c.problem(path+".months", "%s: a state has no months: leave them out, or say measure: flow", where)
-		o.Months = 0
-	case flow && d.Closes > 0 && o.Months%d.Closes != 0:
-		c.problem(path+".months", "%s: months: whole quarters or years, as the dataset closes them", where)
-	case !flow && f.Partial:
-		c.problem(path+".partial", "%s: partial belongs to flows", where)
-	}
-}
-
-// promised finds a number of months in a title.
-var promised = regexp.MustCompile(`([0-9]{1,3}) ?(?:个月|months?\b)`)
-
-// promises warns of a title that names another number of months than the output
-// has.
-func (c *checker) promises(path string, where phrase, o *Output) {
-	for _, title := range []string{o.Title.Chinese, o.Title.English} {
-		if m := promised.FindStringSubmatch(title); m != nil && m[1] != strconv.Itoa(int(o.Months)) {
-			c.warn(path+".title", "%s: the title says %s months, months says %d", where, m[1], o.Months)
-		}
-	}
 }

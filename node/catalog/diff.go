@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/shopspring/decimal"
+
+	"atoll/consensus/consent"
 )
 
 // Kinds of difference of an output between two versions of a catalog.
@@ -81,7 +83,10 @@ func compare(o, n offered) Difference {
 	}
 	more, less := d.disclosures(o, n)
 	finer, coarser := d.bands(o, n)
-	widened, narrowed := wider > 0 || more || finer, narrower || less || coarser
+	asked, unasked := d.predicates(o, n)
+	smaller, larger := d.groups(o, n)
+	longer, shorter := d.tables(o, n)
+	widened, narrowed := wider > 0 || more || finer || asked || smaller || longer, narrower || less || coarser || unasked || larger || shorter
 	same := d.sense(o, n)
 	if title, was := n.of.Title, o.of.Title; title != was || n.Title != o.Title {
 		d.Why = append(d.Why, "title")
@@ -151,6 +156,81 @@ func (d *Difference) bands(o, n offered) (finer, coarser bool) {
 		d.Why = append(d.Why, "bands "+strings.Join(o.Bands, " ")+" → "+strings.Join(n.Bands, " "))
 	}
 	return finer, coarser
+}
+
+// predicates compares what can be asked of an output: an additional operator or
+// point reveals more.
+func (d *Difference) predicates(o, n offered) (more, less bool) {
+	if len(o.Points) == 0 || len(n.Points) == 0 {
+		return false, false // the disclosure verify already says so
+	}
+	before, after := o.Predicates(), n.Predicates()
+	for _, p := range after {
+		more = more || !slices.Contains(before, p)
+	}
+	for _, p := range before {
+		less = less || !slices.Contains(after, p)
+	}
+	if more || less {
+		d.Why = append(d.Why, "verify "+asksOf(o)+" → "+asksOf(n))
+	}
+	return more, less
+}
+
+func asksOf(o offered) string {
+	var ops []string
+	for _, op := range o.Ops {
+		ops = append(ops, string(op))
+	}
+	return visible(strings.Join(ops, "/") + " " + strings.Join(o.Points, " "))
+}
+
+// groups compares of how few persons something may be told.
+func (d *Difference) groups(o, n offered) (smaller, larger bool) {
+	before, after := o.of.MinGroup, n.of.MinGroup
+	if before != after {
+		d.Why = append(d.Why, fmt.Sprintf("min_group %d → %d", before, after))
+	}
+	return after < before, after > before
+}
+
+// tables compares what rows show: an additional column, or more of them, reveals
+// more.
+func (d *Difference) tables(o, n offered) (more, less bool) {
+	a, b := o.Table, n.Table
+	if a == nil || b == nil {
+		return false, false // the disclosure rows already says so
+	}
+	name := func(c consent.Column) string { return c.Name }
+	before, after := names(a.Columns, name), names(b.Columns, name)
+	for _, x := range after {
+		more = more || !slices.Contains(before, x)
+	}
+	for _, x := range before {
+		less = less || !slices.Contains(after, x)
+	}
+	if before, after := strings.Join(before, " "), strings.Join(after, " "); before != after {
+		d.Why = append(d.Why, "columns "+before+" → "+after)
+	} else if !slices.Equal(a.Columns, b.Columns) {
+		d.Why = append(d.Why, "columns: titles, units, types or scales")
+	}
+	if a.MostRows != b.MostRows {
+		d.Why = append(d.Why, fmt.Sprintf("most_rows %d → %d", a.MostRows, b.MostRows))
+	}
+	if a.MostBytes != b.MostBytes {
+		d.Why = append(d.Why, fmt.Sprintf("most_bytes %d → %d", a.MostBytes, b.MostBytes))
+	}
+	if before, after := strings.Join(a.Order, " "), strings.Join(b.Order, " "); before != after {
+		d.Why = append(d.Why, "order "+before+" → "+after)
+	}
+	return more || b.MostRows > a.MostRows || b.MostBytes > a.MostBytes, less || b.MostRows < a.MostRows || b.MostBytes < a.MostBytes
+}
+
+func names[T any](list []T, name func(T) string) (names []string) {
+	for _, x := range list {
+		names = append(names, name(x))
+	}
+	return names
 }
 
 // sense reports whether both outputs measure the same.

@@ -27,6 +27,15 @@ type file struct {
 	Version  uint64        `yaml:"version"`
 	Datasets []fileDataset `yaml:"datasets"`
 	Rules    []fileRule    `yaml:"rules"`
+	Hours    *fileHours    `yaml:"hours"`
+}
+
+type fileHours struct {
+	Days   []string `yaml:"days"`
+	From   string   `yaml:"from"`
+	To     string   `yaml:"to"`
+	Closed []string `yaml:"closed"`
+	Open   []string `yaml:"open"`
 }
 
 type fileTitle struct {
@@ -35,27 +44,34 @@ type fileTitle struct {
 }
 
 type fileDataset struct {
-	Name        string       `yaml:"name"`
-	Title       fileTitle    `yaml:"title"`
-	Sensitivity int          `yaml:"sensitivity"`
-	Personal    bool         `yaml:"personal"`
-	Source      string       `yaml:"source"`
-	Table       string       `yaml:"table"`
-	Key         string       `yaml:"key"`
-	Records     string       `yaml:"records"`
-	Date        string       `yaml:"date"`
-	Periods     filePeriods  `yaml:"periods"`
-	Series      []string     `yaml:"series"`
-	Closes      string       `yaml:"closes"`
-	Lag         uint32       `yaml:"lag"`
-	Unique      []string     `yaml:"unique"`
-	Complete    bool         `yaml:"complete"`
-	StaleAfter  uint32       `yaml:"stale_after"`
-	Also        []string     `yaml:"also"`
-	MaxAge      uint32       `yaml:"max_age"` // days
-	MayBeEmpty  bool         `yaml:"may_be_empty"`
-	Fields      []fileField  `yaml:"fields"`
-	Outputs     []fileOutput `yaml:"outputs"`
+	Name        string      `yaml:"name"`
+	Title       fileTitle   `yaml:"title"`
+	Sensitivity int         `yaml:"sensitivity"`
+	Personal    bool        `yaml:"personal"`
+	Source      string      `yaml:"source"`
+	Table       string      `yaml:"table"`
+	Key         string      `yaml:"key"`
+	Records     string      `yaml:"records"`
+	Date        string      `yaml:"date"`
+	Periods     filePeriods `yaml:"periods"`
+	Series      []string    `yaml:"series"`
+	Closes      string      `yaml:"closes"`
+	Lag         uint32      `yaml:"lag"`
+	Unique      []string    `yaml:"unique"`
+	Complete    bool        `yaml:"complete"`
+	StaleAfter  uint32      `yaml:"stale_after"`
+	Also        []string    `yaml:"also"`
+	MaxAge      uint32      `yaml:"max_age"` // days
+	MayBeEmpty  bool        `yaml:"may_be_empty"`
+
+	Persons  string `yaml:"persons"`
+	MinGroup uint32 `yaml:"min_group"`
+
+	Approval      string `yaml:"approval"`
+	ApproveWithin uint32 `yaml:"approve_within"` // hours
+
+	Fields  []fileField  `yaml:"fields"`
+	Outputs []fileOutput `yaml:"outputs"`
 }
 
 type filePeriods struct {
@@ -80,19 +96,21 @@ type fileField struct {
 }
 
 type fileOutput struct {
-	Name     string    `yaml:"name"`
-	Title    fileTitle `yaml:"title"`
-	Unit     string    `yaml:"unit"`
-	Type     string    `yaml:"type"`
-	Scale    *int32    `yaml:"scale"`
-	Value    string    `yaml:"value"`
-	Field    string    `yaml:"field"`
-	Measure  string    `yaml:"measure"`
-	Months   uint32    `yaml:"months"`
-	Partial  bool      `yaml:"partial"`
-	Meaning  uint64    `yaml:"meaning"`
-	Disclose []string  `yaml:"disclose"`
-	Bands    []written `yaml:"bands"`
+	Name     string     `yaml:"name"`
+	Title    fileTitle  `yaml:"title"`
+	Unit     string     `yaml:"unit"`
+	Type     string     `yaml:"type"`
+	Scale    *int32     `yaml:"scale"`
+	Value    string     `yaml:"value"`
+	Field    string     `yaml:"field"`
+	Measure  string     `yaml:"measure"`
+	Months   uint32     `yaml:"months"`
+	Partial  bool       `yaml:"partial"`
+	Meaning  uint64     `yaml:"meaning"`
+	Disclose []string   `yaml:"disclose"`
+	Bands    []written  `yaml:"bands"`
+	Verify   fileVerify `yaml:"verify"`
+	Table    *fileTable `yaml:"table"`
 }
 
 type fileRule struct {
@@ -136,18 +154,22 @@ func Parse(text []byte) (*Catalog, error) {
 	return c, nil
 }
 
-// form is the problem of a text that has not the form of a catalog.
-func form(err error) Problems {
-	var at *strict.Error
-	if !errors.As(err, &at) {
+// form returns the problems of a text that has not the form of a catalog.
+func form(err error) (list Problems) {
+	var wrong strict.Errors
+	if !errors.As(err, &wrong) {
 		return Problems{says(0, "the catalog is not readable as YAML")}
 	}
-	text, chinese := at.Text, at.Words
-	if at.Path != "" {
-		text, chinese = at.Path+": "+text, at.Path+"："+chinese
+	for _, at := range wrong {
+		text, chinese := at.Text, at.Words
+		if at.Path != "" {
+			text, chinese = at.Path+": "+text, at.Path+"："+chinese
+		}
+		if at.Line == 0 {
+			list = append(list, Problem{0, text, chinese})
+		} else {
+			list = append(list, says(at.Line, "column %d: %s", at.Column, phrase{chinese, text}))
+		}
 	}
-	if at.Line == 0 {
-		return Problems{{0, text, chinese}}
-	}
-	return Problems{says(at.Line, "column %d: %s", at.Column, phrase{chinese, text})}
+	return list
 }

@@ -18,6 +18,14 @@ func (o *Output) Meaning() (m consent.Meaning) {
 	return m
 }
 
+// Sense returns all that an enterprise consents to with an output.
+func (d *Dataset) Sense(o *Output) consent.Sense {
+	return consent.Sense{
+		Dataset: d.Name, Output: o.Name, Type: o.Type.String(), Unit: o.Unit, Months: o.Months,
+		Disclosures: o.Disclose, Bands: o.Bands, Number: o.Number, More: consent.More{Ops: o.Ops, Points: o.Points, MinGroup: d.MinGroup, Table: o.Table},
+	}
+}
+
 // Changed reports whether the item's output exists but means something else
 // than the item: what was consented to is not what would be answered.
 func (d *Dataset) Changed(item consent.Item) bool {
@@ -59,10 +67,7 @@ func define(f *file, c *Catalog) error {
 		dataset := plain(reflect.ValueOf(f.Datasets[i]), "title", "outputs")
 		for j := range d.Outputs {
 			o := &d.Outputs[j]
-			sense := consent.Sense{
-				Dataset: d.Name, Output: o.Name, Type: o.Type.String(), Unit: o.Unit, Months: o.Months,
-				Disclosures: o.Disclose, Bands: o.Bands, Number: o.Number,
-			}
+			sense := d.Sense(o)
 			var err error
 			if o.meaning, err = sense.Digest(); err != nil {
 				return err

@@ -98,7 +98,7 @@ func TestDiff(t *testing.T) {
 // definition, so that no key added to the form can be forgotten here.
 func TestDefinitionHasEveryKey(t *testing.T) {
 	keys := 0
-	for _, form := range []any{fileDataset{}, fileOutput{}, fileField{}, fileRule{}, filePeriods{}, fileTitle{}} {
+	for _, form := range []any{fileDataset{}, fileOutput{}, fileField{}, fileRule{}, filePeriods{}, fileTitle{}, fileTable{}, fileColumn{}} {
 		v := reflect.New(reflect.TypeOf(form)).Elem()
 		for i := range v.NumField() {
 			field := reflect.New(v.Type()).Elem()

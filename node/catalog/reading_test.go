@@ -60,7 +60,11 @@ func TestBadReading(t *testing.T) {
 		{"complete: true", "max_age: 7", "line 11: debts: max_age belongs to complete datasets"},
 		{"{name: cleared, type: date}", "{name: cleared, type: date, thousands: ','}", "line 16: debts: field cleared: decimal and thousands belong to numbers"},
 		{"{name: cleared, type: date}", "{name: cleared, type: decimal, decimal: ';'}", `line 16: debts: field cleared: decimal: "." or ","`},
-		{"{name: cleared, type: date}", "{name: cleared, type: date, date_format: [YYYY/M]}", `line 16: debts: field cleared: date_format "YYYY/M": YYYY, M or MM`},
+		{"{name: cleared, type: date}", "{name: cleared, type: date, date_format: [YYYY/D]}", `line 16: debts: field cleared: date_format "YYYY/D": YYYY, M or MM`},
+		{"{name: cleared, type: date}", "{name: cleared, type: date, date_format: [YYYY-MM hh]}", `date_format "YYYY-MM hh": YYYY, M or MM`},
+		{"{name: cleared, type: date}", "{name: cleared, type: date, date_format: [YYYY-MM, YYYY-MM-DD]}", "date_format: all formats have a day, or none has"},
+		{"{name: cleared, type: date}", "{name: cleared, type: date, date_format: [YYYYMM, MM/YYYY]}", "date_format: two orders"},
+		{"{name: cleared, type: date}", "{name: cleared, type: date, date_format: [YYYY-MM]}", "line 16: debts.cleared: date_format without a day is for the month of periods (periods: {month: cleared})"},
 		{"{name: cleared, type: date}", "{name: cleared, type: date, date_format: [YYYYMD]}", `date_format "YYYYMD": M, D and h need a separator behind them`},
 		{"{name: cleared, type: date}", "{name: cleared, type: date, date_format: [DMYYYY]}", `date_format "DMYYYY": M, D and h need a separator behind them`},
 		{"{name: cleared, type: date}", "{name: cleared, type: date, date_format: [YYYY/MM/D1]}", `date_format "YYYY/MM/D1": M, D and h need a separator behind them`},
@@ -73,5 +77,28 @@ func TestBadReading(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.problem) {
 			t.Errorf("%s: %v", c.with, err)
 		}
+	}
+}
+
+// TestMonths: a month is written without a day, and only where it is the month of
+// periods: its first day is no day that anything happened on.
+func TestMonths(t *testing.T) {
+	w, err := NewWriting("", "", []string{"YYYYMM", "YYYY年M月"})
+	if err != nil || !w.Monthly() || !w.DeclaresDates() || !(Writing{}).Over(w).Monthly() {
+		t.Fatalf("%+v, %v", w, err)
+	}
+	for text, want := range map[string]string{"202501": "2025-01-01", "2025年9月": "2025-09-01", "2025年11月": "2025-11-01", "202513": "", "2025": "", "20250101": "", "2025-01": ""} {
+		if got, ok := w.Date(text); ok != (want != "") || ok && got.Format("2006-01-02") != want {
+			t.Errorf("%s: %v, %v", text, got, ok)
+		}
+	}
+	monthly := strings.NewReplacer("records: one\n    complete: true", "records: many\n    periods: {month: seen}\n    complete: true",
+		"{name: seen, type: date}", "{name: seen, type: date, date_format: [YYYYMM]}",
+		`value: "has_value(since) && cleared == null && seen != today"`, `value: "count(rows) > 0", measure: state`).Replace(registerYAML)
+	if _, err := Parse([]byte(monthly)); err != nil {
+		t.Error(err)
+	}
+	if _, err := Parse([]byte(strings.Replace(monthly, "periods: {month: seen}", "date: seen", 1))); err == nil || !strings.Contains(err.Error(), "debts.seen: date_format without a day") {
+		t.Error(err)
 	}
 }

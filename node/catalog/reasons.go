@@ -27,7 +27,18 @@ const (
 	valueTooLarge   = "value.too_large" // followed by the limit of digits before the point
 	valueTooLong    = "value.too_long"  // followed by the limit of bytes of a text
 	valueUnfit      = "value.unfit"     // of a type that cannot be released
+	personsMissing  = "persons.missing" // a row about a person does not say about whom
+	personsWindow   = "persons.window"  // fewer months of an output about persons than the catalog offers
+	predicateNone   = "predicate.none"  // an item to be verified without a predicate that the output declares
 	formulaFails    = "formula.fails"   // the formula cannot be computed on these rows: why, in English
+)
+
+// Reasons why an agency does not answer a predicate.
+const (
+	PredicateUndeclared = "predicate.undeclared" // the catalog does not declare it
+	PredicateSpent      = "predicate.spent"      // as many others as are allowed were answered
+	PredicateCounting   = "predicate.counting"   // the answers so far are still being counted
+	PredicateHistory    = "predicate.history"    // they cannot be counted
 )
 
 // reasonWords are the words for reasons, including those of packages formula
@@ -52,11 +63,19 @@ var reasonWords = map[string]Title{
 	valueTooLarge:   {"数值过大", "the value is too large"},
 	valueTooLong:    {"文字过长", "the text is too long"},
 	valueUnfit:      {"数值的类型不能披露", "the value is of no type that can leave"},
+	personsMissing:  {"登记中有一行没有写明是谁的", "a row in the register does not say about whom it is"},
+	personsWindow:   {"所问月数与机构提供的不同，两次之差可能只涉及少数人", "other months than the agency offers: the difference could be about few persons"},
+	predicateNone:   {"机构没有收到可作答的条件", "the agency was given no condition that it answers"},
 	formulaFails:    {"机构的算式无法用于这些数据", "the agency's formula cannot be computed on these data"},
 
 	"rows.none":         {"期间内没有数据", "nothing in these months"},
 	"value.missing":     {"有空缺的数据", "a value is empty"},
 	"base.not_positive": {"上期为零或负，无法计算比率", "the base is 0 or less, so that there is no ratio"},
+
+	PredicateUndeclared: {"机构的目录没有列出这一条件", "the agency's catalog does not list this condition"},
+	PredicateSpent:      {"一年内已就此项答复过四个不同的条件", "four different conditions about this were answered within a year"},
+	PredicateCounting:   {"机构正在核对此前答复过的条件", "the agency is still counting the conditions that it has answered"},
+	PredicateHistory:    {"机构无法读取此前答复过的条件，在此之前不再答复", "the agency cannot read which conditions it has answered, and answers none until then"},
 
 	"agency.rules":    {"不符合机构的规则", "the agency's own rules"},
 	"catalog.changed": {"机构目录已变更，此项含义不同，须重新授权", "it means something else since: a new consent is needed"},
@@ -77,6 +96,14 @@ var reasonWords = map[string]Title{
 	"source.checking":         {"机构正在核对登记", "the agency is still checking its register"},
 	"source.keys":             {"机构登记中有无法辨认的主体", "the agency's register has rows of nobody known"},
 	"source.no_such_keys":     {"该登记不含此类主体", "the register does not hold subjects of this kind"},
+	"source.unreachable":      {"机构连接不上其数据库或服务", "the agency cannot reach its database or service"},
+	"source.denied":           {"机构的数据库或服务不接受其账号", "the agency's database or service refuses its account"},
+	"source.untrusted":        {"机构的数据库或服务的证书不可信", "the certificate of the agency's database or service is not to be trusted"},
+	"source.straddles":        {"机构的数据库对各次查询显示不同时点的登记", "the agency's database shows several states of its register"},
+	"source.may_write":        {"机构节点的账号可以改写其数据源", "the account of the agency's node could change its register"},
+	"source.paused":           {"机构的数据库或服务连续失败，暂不询问", "the agency's database or service failed, and is asked again in a while"},
+	"source.bad_answer":       {"机构的服务应答有误", "the agency's service does not answer as it should"},
+	"source.other_subject":    {"机构的服务答的是另一企业", "the agency's service answers about somebody else"},
 	"source.empty":            {"机构的登记是空的", "the agency's register is empty"},
 	"source.no_load":          {"机构的登记无法证明完整", "nothing shows that the agency's register is whole"},
 	"source.load_differs":     {"机构的登记与其清单不符", "the agency's register is not what its manifest says"},

@@ -15,6 +15,7 @@ type Writing struct {
 	number   *regexp.Regexp // nil: plain
 	numerals *strings.Replacer
 	dates    []*regexp.Regexp // none: plain
+	monthly  bool             // whether the formats have no day
 }
 
 // maxDates limits the date formats of one source or field.
@@ -22,8 +23,9 @@ const maxDates = 5
 
 // NewWriting checks a declaration: the decimal point ("." by default, or ","),
 // the separator between groups of three digits (none by default), and formats
-// of dates such as "YYYY年M月D日" that replace the plain ones. The error begins
-// with the key at fault and is a [Problem] without a line.
+// of dates such as "YYYY年M月D日" that replace the plain ones. Formats without a
+// day, such as "YYYYMM", are of months. The error begins with the key at fault and
+// is a [Problem] without a line.
 func NewWriting(point, thousands string, dates []string) (Writing, error) {
 	var w Writing
 	if err := w.numbers(point, thousands); err != nil {
@@ -42,7 +44,7 @@ func (w Writing) Over(beneath Writing) Writing {
 		w.number, w.numerals = beneath.number, beneath.numerals
 	}
 	if len(w.dates) == 0 {
-		w.dates = beneath.dates
+		w.dates, w.monthly = beneath.dates, beneath.monthly
 	}
 	return w
 }
@@ -85,7 +87,7 @@ func (w *Writing) patterns(formats []string) error {
 	}
 	var order []string // of year, month and day in the first format
 	for _, text := range formats {
-		pattern := "^"
+		pattern, timed := "^", false
 		for rest := text; rest != ""; {
 			begins := func(p struct{ letter, pattern string }) bool { return strings.HasPrefix(rest, p.letter) }
 			i := slices.IndexFunc(dateParts, begins)
@@ -96,6 +98,7 @@ func (w *Writing) patterns(formats []string) error {
 				continue
 			}
 			pattern += dateParts[i].pattern
+			timed = timed || !strings.HasPrefix(dateParts[i].pattern, "(?P<")
 			rest = rest[len(dateParts[i].letter):]
 			if len(dateParts[i].letter) == 1 && rest != "" && (rest[0] >= '0' && rest[0] <= '9' || slices.ContainsFunc(dateParts, begins)) {
 				return says(0, "date_format %.40q: M, D and h need a separator behind them, or two digits (MM, DD, hh)", text)
@@ -106,13 +109,18 @@ func (w *Writing) patterns(formats []string) error {
 			return says(0, "date_format %.40q: each part once", text)
 		}
 		names := slices.DeleteFunc(slices.Clone(compiled.SubexpNames()), func(s string) bool { return s == "" })
-		if sorted := slices.Sorted(slices.Values(names)); !slices.Equal(sorted, []string{"D", "M", "Y"}) {
-			return says(0, "date_format %.40q: YYYY, M or MM, and D or DD are needed, each once; hh, mm and ss may follow", text)
+		sorted := slices.Sorted(slices.Values(names))
+		monthly := slices.Equal(sorted, []string{"M", "Y"}) && !timed
+		if !monthly && !slices.Equal(sorted, []string{"D", "M", "Y"}) {
+			return says(0, "date_format %.40q: YYYY, M or MM, and D or DD are needed, each once; hh, mm and ss may follow; months are written without D", text)
 		}
-		if order != nil && !slices.Equal(order, names) {
+		switch {
+		case order != nil && monthly != w.monthly:
+			return says(0, "date_format: all formats have a day, or none has")
+		case order != nil && !slices.Equal(order, names):
 			return says(0, "date_format: two orders of year, month and day could be taken for each other")
 		}
-		order = names
+		order, w.monthly = names, monthly
 		w.dates = append(w.dates, compiled)
 	}
 	return nil
@@ -132,7 +140,11 @@ func (w Writing) Number(text string) (plain string, ok bool) {
 // one.
 func (w Writing) DeclaresDates() bool { return len(w.dates) > 0 }
 
-// Date reads a date as written; a time after it is ignored.
+// Monthly reports whether the dates are months, without a day.
+func (w Writing) Monthly() bool { return w.monthly }
+
+// Date reads a date as written; a time after it is ignored, and a month is its
+// first day.
 func (w Writing) Date(text string) (time.Time, bool) {
 	if len(w.dates) == 0 {
 		layout := time.DateOnly
@@ -147,8 +159,12 @@ func (w Writing) Date(text string) (time.Time, bool) {
 		if m == nil {
 			continue
 		}
-		part := func(name string) string { return m[pattern.SubexpIndex(name)] }
-		t, err := time.Parse("2006-1-2", part("Y")+"-"+strings.TrimPrefix(part("M"), "0")+"-"+strings.TrimPrefix(part("D"), "0"))
+		part := func(name string) string { return strings.TrimPrefix(m[pattern.SubexpIndex(name)], "0") }
+		day := "1"
+		if !w.monthly {
+			day = part("D")
+		}
+		t, err := time.Parse("2006-1-2", m[pattern.SubexpIndex("Y")]+"-"+part("M")+"-"+day)
 		return t, err == nil
 	}
 	return time.Time{}, false

@@ -23,6 +23,13 @@ func (f *Formula) Takes(known map[string]any) bool {
 	})
 }
 
+// Picks reports whether the formula uses rows behind a filter, or rows of some
+// of the months.
+func (f *Formula) Picks() bool {
+	filtered := func(filters []condition) bool { return len(filters) > 0 }
+	return f.calls[fnMonths] || slices.ContainsFunc(f.uses, filtered)
+}
+
 // condition is what a filter requires of its row.
 type condition struct {
 	row  string // its variable

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
@@ -120,6 +121,9 @@ func (r *rewriter) visit(e ast.Expr) {
 func (r *rewriter) call(e ast.Expr) {
 	c := e.AsCall()
 	r.calls[c.FunctionName()] = true
+	if c.FunctionName() == fnLatest {
+		r.calls[fnNewest] = true
+	}
 	r.knot(c)
 	switch args := c.Args(); c.FunctionName() {
 	case operators.Equals:
@@ -364,14 +368,14 @@ func (r *rewriter) literal(e ast.Expr) {
 	e.SetKindCase(r.factory.NewCall(r.id(e), fnNumber, r.factory.NewLiteral(r.id(e), types.String(text))))
 }
 
-var doubleText = regexp.MustCompile(`^-?[0-9]*\.?[0-9]+([eE][+-]?[0-9]+)?`)
+var doubleText = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^-?[0-9]*\.?[0-9]+([eE][+-]?[0-9]+)?`) })
 
 // double finds the digits as they were written: the parser keeps only the
 // nearest binary fraction.
 func (r *rewriter) double(e ast.Expr, v float64) string {
 	at, ok := r.info.GetOffsetRange(e.ID())
 	if ok && at.Start >= 0 && int(at.Start) <= len(r.source) {
-		text := doubleText.FindString(string(r.source[at.Start:]))
+		text := doubleText().FindString(string(r.source[at.Start:]))
 		if parsed, err := strconv.ParseFloat(text, 64); err == nil && parsed == v {
 			return text
 		}

@@ -111,32 +111,25 @@ func Write(w io.Writer, to seal.Recipient, about About, s *consent.Section, answ
 }
 
 // Read opens a fragment and passes its answers to each, in order. Only when
-// Read returns nil is the fragment known to be complete, to have the digest on
-// the log, and to be about what was asked. Until then a caller keeps the
-// answers apart. Errors wrap [seal.ErrNotForUs], [seal.ErrBroken],
+// Read returns nil is the fragment known to be complete, to be what was
+// released, and to be about what was asked. Until then a caller keeps the
+// answers apart. A released bucket of 0 stands for any. Errors wrap [seal.ErrNotForUs], [seal.ErrBroken],
 // [ErrElsewhere] or [sign.ErrMalformed], or are the reader's or each's own.
-func Read(r io.Reader, with seal.Identity, want About, digest [sha256.Size]byte, each func(Answer) error) error {
+func Read(r io.Reader, with seal.Identity, want About, released Written, each func(Answer) error) error {
 	hashed := &hashing{r: r, h: sha256.New()}
-	plain, err := seal.Decrypt(hashed, with)
+	plain, err := seal.DecryptPadded(hashed, with, released.Bucket)
 	if err != nil {
 		return err
 	}
 	items := bufio.NewReader(plain)
-	var about About
-	if err := next(items, &about); err != nil {
-		return noEOF(err)
-	}
-	if want.Catalog == 0 {
-		want.Catalog = about.Catalog
-	}
-	if !reflect.DeepEqual(about, want) {
-		return ErrElsewhere
+	if err := readAbout(items, want); err != nil {
+		return err
 	}
 	for {
 		var a Answer
 		switch err := next(items, &a); {
 		case err == io.EOF:
-			if [sha256.Size]byte(hashed.h.Sum(nil)) != digest {
+			if [sha256.Size]byte(hashed.h.Sum(nil)) != released.Digest {
 				return fmt.Errorf("%w: the digest is not the one in the log", seal.ErrBroken)
 			}
 			return nil
@@ -151,27 +144,54 @@ func Read(r io.Reader, with seal.Identity, want About, digest [sha256.Size]byte,
 	}
 }
 
+// readAbout reads what a fragment is about, and compares.
+func readAbout(items *bufio.Reader, want About) error {
+	var about About
+	if err := next(items, &about); err != nil {
+		return noEOF(err)
+	}
+	if want.Catalog == 0 {
+		want.Catalog = about.Catalog
+	}
+	if !reflect.DeepEqual(about, want) {
+		return ErrElsewhere
+	}
+	return nil
+}
+
 // next reads one item; io.EOF means that there are no more.
 func next(r *bufio.Reader, v any) error {
+	data, err := item(r, nil, MaxItem)
+	if err != nil {
+		return err
+	}
+	return sign.Unmarshal(data, v)
+}
+
+// item reads the bytes of one item into space, if they fit.
+func item(r *bufio.Reader, space []byte, most uint32) ([]byte, error) {
 	var length [4]byte
 	if _, err := io.ReadFull(r, length[:]); err != nil {
 		if errors.Is(err, io.ErrUnexpectedEOF) {
 			err = fmt.Errorf("%w: fragment ends within a length", sign.ErrMalformed)
 		}
-		return err
+		return space, err
 	}
 	n := binary.BigEndian.Uint32(length[:])
-	if n == 0 || n > MaxItem {
-		return fmt.Errorf("%w: fragment item of %d bytes", sign.ErrMalformed, n)
+	if n == 0 || n > most {
+		return space, fmt.Errorf("%w: fragment item of %d bytes", sign.ErrMalformed, n)
 	}
-	data := make([]byte, n)
-	if _, err := io.ReadFull(r, data); err != nil {
+	if uint32(cap(space)) < n {
+		space = make([]byte, n)
+	}
+	space = space[:n]
+	if _, err := io.ReadFull(r, space); err != nil {
 		if err == io.EOF || errors.Is(err, io.ErrUnexpectedEOF) {
 			err = fmt.Errorf("%w: fragment ends within an item", sign.ErrMalformed)
 		}
-		return err
+		return space, err
 	}
-	return sign.Unmarshal(data, v)
+	return space, nil
 }
 
 func noEOF(err error) error {

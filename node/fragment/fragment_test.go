@@ -68,8 +68,8 @@ func write(t testing.TB, to seal.Identity, answers ...Answer) ([]byte, Written) 
 	return out.Bytes(), w
 }
 
-func read(sealed []byte, id seal.Identity, want About, digest [32]byte) (got []Answer, err error) {
-	err = Read(bytes.NewReader(sealed), id, want, digest, func(a Answer) error {
+func read(sealed []byte, id seal.Identity, want About, released Written) (got []Answer, err error) {
+	err = Read(bytes.NewReader(sealed), id, want, released, func(a Answer) error {
 		got = append(got, a)
 		return nil
 	})
@@ -84,7 +84,7 @@ func TestRoundTrip(t *testing.T) {
 			answers = append(answers, answer(v))
 		}
 		sealed, w := write(t, id, answers...)
-		got, err := read(sealed, id, about, w.Digest)
+		got, err := read(sealed, id, about, w)
 		if err != nil || len(got) != len(answers) {
 			t.Fatalf("%d answers, %v", len(got), err)
 		}
@@ -143,24 +143,25 @@ func TestReadRefuses(t *testing.T) {
 		sealed []byte
 		id     seal.Identity
 		want   About
-		digest [32]byte
+		w      Written
 	}{
-		"a stranger":        {seal.ErrNotForUs, sealed, bank(t), about, w.Digest},
-		"another digest":    {seal.ErrBroken, sealed, id, about, [32]byte{1}},
-		"another query":     {ErrElsewhere, sealed, id, edit(func(a *About) { a.Query.ID = make([]byte, 16) }), w.Digest},
-		"another bank":      {ErrElsewhere, sealed, id, edit(func(a *About) { a.Query.Bank = "bank-b" }), w.Digest},
-		"another agency":    {ErrElsewhere, sealed, id, edit(func(a *About) { a.Agency = "court" }), w.Digest},
-		"another consent":   {ErrElsewhere, sealed, id, edit(func(a *About) { a.Consent = make([]byte, 16) }), w.Digest},
-		"another network":   {ErrElsewhere, sealed, id, edit(func(a *About) { a.Network = make([]byte, 32) }), w.Digest},
-		"cut":               {seal.ErrBroken, sealed[:len(sealed)-1], id, about, w.Digest},
-		"something behind":  {seal.ErrBroken, append(bytes.Clone(sealed), 1), id, about, w.Digest},
-		"nothing at all":    {seal.ErrBroken, nil, id, about, w.Digest},
-		"sealed emptiness":  {sign.ErrMalformed, sealRaw(t, id, nil), id, about, w.Digest},
-		"cut in an item":    {sign.ErrMalformed, sealRaw(t, id, []byte{0, 0, 0, 9, 1}), id, about, w.Digest},
-		"cut in a length":   {sign.ErrMalformed, sealRaw(t, id, []byte{0, 0}), id, about, w.Digest},
-		"a length too long": {sign.ErrMalformed, sealRaw(t, id, []byte{0xff, 0xff, 0xff, 0xff}), id, about, w.Digest},
+		"a stranger":        {seal.ErrNotForUs, sealed, bank(t), about, w},
+		"another digest":    {seal.ErrBroken, sealed, id, about, Written{Digest: [32]byte{1}}},
+		"another size":      {seal.ErrBroken, sealed, id, about, Written{w.Digest, seal.Bucket(w.Bucket + 1)}},
+		"another query":     {ErrElsewhere, sealed, id, edit(func(a *About) { a.Query.ID = make([]byte, 16) }), w},
+		"another bank":      {ErrElsewhere, sealed, id, edit(func(a *About) { a.Query.Bank = "bank-b" }), w},
+		"another agency":    {ErrElsewhere, sealed, id, edit(func(a *About) { a.Agency = "court" }), w},
+		"another consent":   {ErrElsewhere, sealed, id, edit(func(a *About) { a.Consent = make([]byte, 16) }), w},
+		"another network":   {ErrElsewhere, sealed, id, edit(func(a *About) { a.Network = make([]byte, 32) }), w},
+		"cut":               {seal.ErrBroken, sealed[:len(sealed)-1], id, about, w},
+		"something behind":  {seal.ErrBroken, append(bytes.Clone(sealed), 1), id, about, w},
+		"nothing at all":    {seal.ErrBroken, nil, id, about, w},
+		"sealed emptiness":  {sign.ErrMalformed, sealRaw(t, id, nil), id, about, Written{}},
+		"cut in an item":    {sign.ErrMalformed, sealRaw(t, id, []byte{0, 0, 0, 9, 1}), id, about, Written{}},
+		"cut in a length":   {sign.ErrMalformed, sealRaw(t, id, []byte{0, 0}), id, about, Written{}},
+		"a length too long": {sign.ErrMalformed, sealRaw(t, id, []byte{0xff, 0xff, 0xff, 0xff}), id, about, Written{}},
 	} {
-		got, err := read(c.sealed, c.id, c.want, c.digest)
+		got, err := read(c.sealed, c.id, c.want, c.w)
 		if !errors.Is(err, c.err) {
 			t.Errorf("%s: %v, want %v (%d answers)", name, err, c.err, len(got))
 		}
@@ -168,7 +169,7 @@ func TestReadRefuses(t *testing.T) {
 	bad := answer("1")
 	bad.Result.Outcome = 0
 	sealed, w = write(t, id, bad)
-	if _, err := read(sealed, id, about, w.Digest); !errors.Is(err, sign.ErrMalformed) {
+	if _, err := read(sealed, id, about, w); !errors.Is(err, sign.ErrMalformed) {
 		t.Errorf("no outcome: %v", err)
 	}
 }
@@ -220,7 +221,7 @@ func FuzzItem(f *testing.F) {
 	f.Add(append(item(f, about), 0, 0, 0, 0))
 	f.Fuzz(func(t *testing.T, plain []byte) {
 		sealed := sealRaw(t, id, plain)
-		got, err := read(sealed, id, about, sha256.Sum256(sealed))
+		got, err := read(sealed, id, about, Written{Digest: sha256.Sum256(sealed)})
 		if err != nil {
 			if !errors.Is(err, sign.ErrMalformed) && !errors.Is(err, ErrElsewhere) {
 				t.Fatal(err)
@@ -248,7 +249,7 @@ func BenchmarkWriteRead(b *testing.B) {
 	for b.Loop() {
 		sealed, w := write(b, id, answers...)
 		b.SetBytes(int64(len(sealed)))
-		if _, err := read(sealed, id, about, w.Digest); err != nil {
+		if _, err := read(sealed, id, about, w); err != nil {
 			b.Fatal(err)
 		}
 	}

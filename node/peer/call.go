@@ -1,11 +1,9 @@
 package peer
 
 import (
+	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
-	"time"
 
 	"github.com/libp2p/go-libp2p/core/network"
 	"github.com/libp2p/go-libp2p/core/peer"
@@ -25,16 +23,11 @@ func (h *Host) Call(ctx context.Context, member string, p Protocol, req []byte) 
 	r := h.rule(p, call)
 	ctx, cancel := context.WithTimeout(ctx, r.deadline)
 	defer cancel()
-	s, release, err := h.ask(ctx, member, p, r, req)
+	t, _, b, err := h.ask(ctx, member, p, r, req, new(bytes.Buffer), orFailure(answer, int(r.answer)))
 	if err != nil {
 		return nil, err
 	}
-	defer release()
-	_, b, err := h.first(ctx, member, s, orFailure(answer, int(r.answer)))
-	if err != nil {
-		return nil, err
-	}
-	s.Close()
+	t.done(int64(len(b)))
 	return b, nil
 }
 
@@ -52,9 +45,7 @@ func (h *Host) Handle(p Protocol, f Handler) {
 		if err != nil {
 			return err
 		}
-		s.SetWriteDeadline(time.Now().Add(r.deadline))
-		_, err = s.Write(appendFrame(nil, answer, b))
-		return sent(err)
+		return sent(h.write(s, r, appendFrame(nil, answer, b)))
 	})
 }
 
@@ -68,40 +59,59 @@ func (h *Host) rule(p Protocol, want shape) rule {
 	return r
 }
 
-// ask opens a stream and sends the request. The caller calls release when it is
-// done with the stream. The stream has been reset by then if ctx ended first.
-func (h *Host) ask(ctx context.Context, member string, p Protocol, r rule, req []byte) (network.Stream, func(), error) {
+// ask sends the request and reads the first frame of the answer, whose payload
+// is in into. The caller ends the turn by done or drop.
+//
+// A stream of an earlier request may have died without notice. The request is
+// sent again, once and on a new stream, if nothing of an answer has come and
+// the table says that it may be.
+func (h *Host) ask(ctx context.Context, member string, p Protocol, r rule, req []byte, into *bytes.Buffer, limit func(kind) int) (*turn, kind, []byte, error) {
 	if len(req) > r.request {
-		return nil, nil, &Error{Member: member, Code: TooLarge, Message: fmt.Sprintf("the request has %d bytes, %d are allowed", len(req), r.request)}
+		return nil, 0, nil, &Error{Member: member, Code: TooLarge, Message: fmt.Sprintf("the request has %d bytes, %d are allowed", len(req), r.request)}
 	}
 	seat, err := h.admits(member, r)
 	if err != nil {
-		return nil, nil, err
+		return nil, 0, nil, err
 	}
-	slot := seat.slots[p]
+	l := seat.lanes[p]
 	select {
-	case slot <- struct{}{}:
+	case l.slots <- struct{}{}:
 	case <-ctx.Done():
-		return nil, nil, explain(ctx, member, ctx.Err())
+		return nil, 0, nil, explain(ctx, member, ctx.Err())
+	}
+	h.traffic.requests.Add(1)
+	frame := appendFrame(nil, request, req)
+	var died *Error
+	if s := l.take(); s != nil {
+		t := h.newTurn(ctx, member, l, r, s)
+		k, b, err := t.first(frame, into, limit)
+		if err == nil {
+			return t, k, b, nil
+		}
+		t.end()
+		if !r.again || t.came || err.Code != Cut {
+			<-l.slots
+			return nil, 0, nil, err
+		}
+		h.traffic.retries.Add(1)
+		died = err
 	}
 	s, err := h.open(ctx, seat.id, p)
 	if err != nil {
-		<-slot
-		return nil, nil, unreachable(ctx, member, err)
+		<-l.slots
+		if died != nil { // the request was sent: not Unreachable
+			return nil, 0, nil, died
+		}
+		return nil, 0, nil, unreachable(ctx, member, err)
 	}
-	stop := context.AfterFunc(ctx, func() { s.Reset() })
-	release := func() { stop(); <-slot }
-	s.SetWriteDeadline(time.Now().Add(r.deadline))
-	if _, err := s.Write(appendFrame(nil, request, req)); err != nil && !errors.Is(err, network.ErrReset) {
-		s.Reset()
-		release()
-		return nil, nil, explain(ctx, member, err)
+	h.traffic.streams.Add(1)
+	t := h.newTurn(ctx, member, l, r, s)
+	k, b, failed := t.first(frame, into, limit)
+	if failed != nil {
+		t.drop()
+		return nil, 0, nil, failed
 	}
-	// A failed write may be a reset after the other side has sent a failure
-	// that explains it; the reader will see that. This end stays open until the
-	// answer has arrived. Its closing tells the other side that it may drop the
-	// stream.
-	return s, release, nil
+	return t, k, b, nil
 }
 
 // admits returns the seat of a member that this one may ask.
@@ -123,100 +133,4 @@ func (h *Host) open(ctx context.Context, id peer.ID, p Protocol) (network.Stream
 		h.clearBackoff(id)
 	}
 	return h.libp2p.NewStream(ctx, id, protocol.ID(p))
-}
-
-// first reads the first frame of an answer. A failure frame is returned as an
-// error, and on any error the stream is reset.
-func (h *Host) first(ctx context.Context, member string, s network.Stream, limit func(kind) int) (kind, []byte, error) {
-	k, b, err := readFrame(s, limit)
-	if err == nil && k == failure {
-		var e *Error
-		if e, err = unmarshalError(member, b); err == nil {
-			err = e
-		}
-	}
-	if err != nil {
-		s.Reset()
-		return 0, nil, explain(ctx, member, err)
-	}
-	return k, b, nil
-}
-
-// errSent marks an error in sending: nobody is left to be told.
-var errSent = errors.New("the answer was not sent")
-
-func sent(err error) error {
-	if err != nil {
-		return errors.Join(errSent, err)
-	}
-	return nil
-}
-
-// serve registers p: when a member opens it, serve checks membership and role,
-// reads one request, calls f and sends f's error.
-func (h *Host) serve(p Protocol, r rule, f func(context.Context, string, network.Stream, []byte) error) {
-	h.libp2p.SetStreamHandler(protocol.ID(p), func(s network.Stream) {
-		if !h.begin() {
-			s.Reset()
-			return
-		}
-		defer h.handlers.Done()
-		from := h.roster.Load().ids[s.Conn().RemotePeer()]
-		if from == nil { // removed while its stream was on the way
-			s.Reset()
-			return
-		}
-		ctx, cancel := context.WithCancel(h.ctx)
-		defer cancel()
-		stop := context.AfterFunc(h.ctx, func() { s.Reset() })
-		defer stop()
-		err := h.answer(ctx, from, p, r, s, f)
-		if err != nil && !errors.Is(err, errSent) {
-			err = h.refuse(from, p, r, s, err)
-		}
-		if err != nil {
-			h.log.Debug("an answer to a member could not be sent", "member", from.Name, "protocol", p, "error", err)
-			s.Reset()
-			return
-		}
-		linger(s)
-	})
-}
-
-// refuse tells the caller why there is no answer.
-func (h *Host) refuse(from *seat, p Protocol, r rule, s network.Stream, why error) error {
-	var e *Error
-	if !errors.As(why, &e) {
-		h.log.Warn("a member's request failed here", "member", from.Name, "protocol", p, "error", why)
-	}
-	s.SetWriteDeadline(time.Now().Add(r.deadline))
-	_, err := s.Write(appendFrame(nil, failure, forWire(why).marshal()))
-	return err
-}
-
-// linger waits until the caller has read the answer and closes its end. If the
-// host closed its connections earlier, the answer would be lost.
-func linger(s network.Stream) {
-	s.CloseWrite()
-	s.SetReadDeadline(time.Now().Add(closeGrace))
-	if _, err := io.CopyN(io.Discard, s, mib); err != io.EOF {
-		s.Reset()
-		return
-	}
-	s.Close()
-}
-
-// answer reads the request and calls f.
-func (h *Host) answer(ctx context.Context, from *seat, p Protocol, r rule, s network.Stream, f func(context.Context, string, network.Stream, []byte) error) error {
-	us := h.roster.Load().names[h.name]
-	if us == nil || !from.has(r.from) || !us.has(r.to) {
-		h.log.Warn("a member's request was refused: its role, or this member's, does not allow the protocol", "member", from.Name, "protocol", p)
-		return &Error{Code: Forbidden, Message: "the protocol is not for these roles"}
-	}
-	s.SetReadDeadline(time.Now().Add(r.deadline))
-	_, req, err := readFrame(s, only(request, r.request))
-	if err != nil {
-		return explain(ctx, from.Name, err)
-	}
-	return f(ctx, from.Name, s, req)
 }

@@ -81,7 +81,7 @@ func TestBadRequests(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			noLeaks(t)
-			bank, agency, _ := network3(t, Config{rules: quick(500 * time.Millisecond)})
+			bank, agency, _ := network3(t, Config{rules: quick(until(c.code))})
 			var ran atomic.Int32
 			agency.Handle(Head, func(context.Context, string, []byte) ([]byte, error) { ran.Add(1); return nil, nil })
 			s, err := bank.libp2p.NewStream(t.Context(), agency.libp2p.ID(), protocol.ID(Head))
@@ -92,7 +92,7 @@ func TestBadRequests(t *testing.T) {
 			if c.end {
 				s.CloseWrite()
 			}
-			k, b, err := readFrame(s, anyKind(maxFailure))
+			k, b, err := readFrame(s, new(bytes.Buffer), anyKind(maxFailure))
 			if err != nil || k != failure {
 				t.Fatalf("kind %d, %q, %v", k, b, err)
 			}
@@ -138,10 +138,10 @@ func tryReplies(t *testing.T, p Protocol, replies []reply, f func(*Host) error) 
 	for _, c := range replies {
 		t.Run(c.name, func(t *testing.T) {
 			noLeaks(t)
-			bank, agency, _ := network3(t, Config{rules: quick(500 * time.Millisecond)})
+			bank, agency, _ := network3(t, Config{rules: quick(until(c.code))})
 			over := make(chan struct{})
 			agency.libp2p.SetStreamHandler(protocol.ID(p), func(s network.Stream) {
-				readFrame(s, anyKind(mib))
+				readFrame(s, new(bytes.Buffer), anyKind(mib))
 				c.do(s)
 				<-over
 				s.Reset()

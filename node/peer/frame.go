@@ -15,7 +15,8 @@ import (
 //	stream: request →  ← data, data, … then end or failure
 //
 // An end carries the number of data bytes before it. Whatever stops without
-// answer, end or failure was cut.
+// answer, end or failure was cut. After an answer or an end the next request may
+// follow.
 type kind byte
 
 const (
@@ -33,6 +34,11 @@ const headerSize = 5
 // deadline.
 const chunk = 64 * kib
 
+// piece is the longest data frame that is written. With its header and that of
+// the multiplexer it fits into one message of Noise, of 65,519 bytes: a frame of
+// chunk bytes would be two messages, the second of a few bytes.
+const piece = 63 * kib
+
 // maxFailure is the longest failure frame that marshal writes.
 const maxFailure = 2 + maxCode + maxMessage
 
@@ -44,10 +50,10 @@ func appendFrame(b []byte, k kind, payload []byte) []byte {
 }
 
 // readFrame reads one frame whose payload is at most limit(kind) bytes long;
-// limit is negative for a kind that is not allowed. Memory is allocated as
-// bytes arrive, not as the header promises them. The error is io.EOF only at a
-// frame's border.
-func readFrame(r io.Reader, limit func(kind) int) (kind, []byte, error) {
+// limit is negative for a kind that is not allowed. The payload is in into,
+// which is emptied first and grows as bytes arrive, not as the header promises
+// them. The error is io.EOF only at a frame's border.
+func readFrame(r io.Reader, into *bytes.Buffer, limit func(kind) int) (kind, []byte, error) {
 	var h [headerSize]byte
 	if _, err := io.ReadFull(r, h[:]); err != nil {
 		return 0, nil, err
@@ -60,14 +66,14 @@ func readFrame(r io.Reader, limit func(kind) int) (kind, []byte, error) {
 	if n > int64(most) {
 		return 0, nil, fmt.Errorf("%d bytes are %w, %d", n, errLimit, most)
 	}
-	var b bytes.Buffer
-	if _, err := io.CopyN(&b, r, n); err != nil {
+	into.Reset()
+	if _, err := io.CopyN(into, r, n); err != nil {
 		if err == io.EOF {
 			err = io.ErrUnexpectedEOF
 		}
 		return 0, nil, err
 	}
-	return k, b.Bytes(), nil
+	return k, into.Bytes(), nil
 }
 
 // only allows one kind of frame, up to n bytes.

@@ -39,8 +39,8 @@ import (
 // together.
 const dialTimeout = 5 * time.Second
 
-// closeGrace is how long Close lets handlers finish, and how long a handler
-// waits for its caller to take the answer.
+// closeGrace is how long Close lets handlers finish, and how long it waits for
+// a caller to take its answer.
 const closeGrace = 5 * time.Second
 
 // Config configures a Host.
@@ -57,6 +57,7 @@ type Config struct {
 	Wants             *scarce.Wants // is told when the machine cannot accept connections; may be nil
 
 	rules map[Protocol]rule // for tests; nil means the table
+	idle  time.Duration     // for tests; 0 means idleLife
 }
 
 // A Host is this node's end of all connections with other members. Its methods
@@ -65,17 +66,23 @@ type Host struct {
 	name   string
 	log    *slog.Logger
 	rules  map[Protocol]rule
+	idle   time.Duration // idleLife
 	libp2p host.Host
 
 	roster  atomic.Pointer[roster]
 	setting sync.Mutex // one SetMembers at a time
 
-	ctx    context.Context // ends when handlers must stop
-	cancel context.CancelFunc
+	closing context.Context // ends when Close begins
+	shut    context.CancelFunc
+	ctx     context.Context // ends when handlers must stop
+	cancel  context.CancelFunc
 
-	mu       sync.Mutex
-	closed   bool
-	handlers sync.WaitGroup
+	mu        sync.Mutex
+	closed    bool
+	handlers  sync.WaitGroup
+	answerers map[Protocol]answerer
+
+	traffic traffic
 }
 
 // New starts a host that listens but knows no members yet, and so accepts no
@@ -84,7 +91,7 @@ func New(c Config) (*Host, error) {
 	if len(c.Key) != ed25519.PrivateKeySize || len(c.Listen) == 0 || c.Name == "" {
 		return nil, errors.New("peer: a host needs a name, an Ed25519 key and an address to listen on")
 	}
-	h := &Host{name: c.Name, log: c.Logger, rules: c.rules}
+	h := &Host{name: c.Name, log: c.Logger, rules: c.rules, idle: cmp.Or(c.idle, idleLife), answerers: map[Protocol]answerer{}}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
@@ -92,6 +99,7 @@ func New(c Config) (*Host, error) {
 		h.rules = rules
 	}
 	h.roster.Store(&roster{})
+	h.closing, h.shut = context.WithCancel(context.Background())
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	opts, err := h.options(c)
 	if err != nil {
@@ -154,9 +162,10 @@ func (h *Host) Addrs() []string {
 	return addrs
 }
 
-// Close stops accepting streams, gives running handlers 5 s to finish, and
-// closes all connections. It returns when no handler runs any more: handlers
-// must return when their context ends.
+// Close stops accepting streams and requests, gives running handlers 5 s to
+// finish, and closes all connections. It returns when no handler runs any more:
+// handlers must return when their context ends. Streams without a request are
+// closed immediately.
 func (h *Host) Close() error {
 	h.mu.Lock()
 	was := h.closed
@@ -167,6 +176,10 @@ func (h *Host) Close() error {
 	}
 	for p := range h.rules {
 		h.libp2p.RemoveStreamHandler(protocol.ID(p))
+	}
+	h.shut()
+	for _, s := range h.roster.Load().ids {
+		s.leave()
 	}
 	timer := time.AfterFunc(closeGrace, h.cancel)
 	h.handlers.Wait()

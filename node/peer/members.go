@@ -36,7 +36,7 @@ type seat struct {
 	Member
 	id    peer.ID
 	addrs []multiaddr.Multiaddr
-	slots map[Protocol]chan struct{} // each element of a channel is one open stream
+	lanes map[Protocol]*lane // by which this node asks it
 }
 
 // A roster is the list of members at one moment. It never changes.
@@ -48,6 +48,13 @@ type roster struct {
 // has reports whether the seat has the role; every seat has "".
 func (s *seat) has(role string) bool {
 	return role == "" || slices.Contains(s.Roles, role)
+}
+
+// leave closes the idle streams with a member.
+func (s *seat) leave() {
+	for _, l := range s.lanes {
+		l.close()
+	}
 }
 
 // SetMembers replaces the list of members, which includes this node.
@@ -63,9 +70,11 @@ func (h *Host) SetMembers(members []Member) error {
 		return err
 	}
 	h.roster.Store(next)
-	book := h.libp2p.Peerstore()
+	book, expected := h.libp2p.Peerstore(), rcmgr.GetAllowlist(h.libp2p.Network().ResourceManager())
 	for id := range old.ids {
 		if next.ids[id] == nil {
+			old.ids[id].leave()
+			h.expect(old.ids[id], expected.Remove)
 			book.ClearAddrs(id)
 			if err := h.libp2p.Network().ClosePeer(id); err != nil {
 				h.log.Warn("the connection of a former member could not be closed", "member", old.ids[id].Name, "error", err)
@@ -79,7 +88,10 @@ func (h *Host) SetMembers(members []Member) error {
 		}
 		book.ClearAddrs(id)
 		book.AddAddrs(id, s.addrs, peerstore.PermanentAddrTTL)
-		h.expect(s)
+		if before != nil {
+			h.expect(before, expected.Remove)
+		}
+		h.expect(s, expected.Add)
 		h.clearBackoff(id)
 	}
 	return nil
@@ -94,26 +106,25 @@ func (h *Host) clearBackoff(id peer.ID) {
 	}
 }
 
-// expect reserves room for a member's connections, for the case that strangers
-// take all the room for unproved connections. It works for members whose
-// address is an IP address.
-func (h *Host) expect(s *seat) {
-	list := rcmgr.GetAllowlist(h.libp2p.Network().ResourceManager())
+// expect reserves room for a member's connections with reserve, or gives it back,
+// for the case that strangers take all the room for unproved connections. It works
+// for members whose address is an IP address.
+func (h *Host) expect(s *seat, reserve func(multiaddr.Multiaddr) error) {
 	for _, a := range s.addrs {
 		if at, err := manet.ToIP(a); err == nil {
 			ip, err := manet.FromIP(at)
 			if err == nil {
-				err = list.Add(ip.Encapsulate(multiaddr.StringCast("/p2p/" + s.id.String())))
+				err = reserve(ip.Encapsulate(multiaddr.StringCast("/p2p/" + s.id.String())))
 			}
 			if err != nil {
-				h.log.Warn("no room could be reserved for a member's connection", "member", s.Name, "error", err)
+				h.log.Warn("the room that is reserved for a member's connection could not be changed", "member", s.Name, "error", err)
 			}
 		}
 	}
 }
 
 // seatAll checks a list of members and makes a roster of it. A member keeps its
-// slots, and the streams open in them.
+// lanes, and the streams open in them.
 func (h *Host) seatAll(members []Member, old *roster) (*roster, error) {
 	r := &roster{map[string]*seat{}, map[peer.ID]*seat{}}
 	for _, m := range members {
@@ -128,7 +139,7 @@ func (h *Host) seatAll(members []Member, old *roster) (*roster, error) {
 			return nil, fmt.Errorf("member %q: the list and this node, %q, disagree on its key", m.Name, h.name)
 		}
 		if before := old.ids[s.id]; before != nil {
-			s.slots = before.slots
+			s.lanes = before.lanes
 		}
 		r.names[m.Name], r.ids[s.id] = s, s
 	}
@@ -148,7 +159,7 @@ func (h *Host) newSeat(m Member) (*seat, error) {
 		return nil, err
 	}
 	m.Roles = slices.Clone(m.Roles)
-	s := &seat{Member: m, id: id, slots: map[Protocol]chan struct{}{}}
+	s := &seat{Member: m, id: id, lanes: map[Protocol]*lane{}}
 	for _, a := range m.Addrs {
 		full, err := multiaddr.NewMultiaddr(a)
 		if err != nil {
@@ -161,7 +172,7 @@ func (h *Host) newSeat(m Member) (*seat, error) {
 		s.addrs = append(s.addrs, at)
 	}
 	for p, r := range h.rules {
-		s.slots[p] = make(chan struct{}, r.streams)
+		s.lanes[p] = &lane{member: m.Name, log: h.log, slots: make(chan struct{}, r.streams), most: r.kept, life: h.idle}
 	}
 	return s, nil
 }
@@ -197,12 +208,12 @@ func CheckAddress(address string) error {
 	return nil
 }
 
-// Reach tries to connect to all members without a connection, in parallel,
-// until ctx ends: see [Host.Connected] for the result.
-func (h *Host) Reach(ctx context.Context) {
+// Reach tries to connect to the named members without a connection, or to all if
+// none are named, in parallel, until ctx ends: see [Host.Connected] for the result.
+func (h *Host) Reach(ctx context.Context, names ...string) {
 	var dials sync.WaitGroup
 	for id, s := range h.roster.Load().ids {
-		if id == h.libp2p.ID() || h.libp2p.Network().Connectedness(id) == network.Connected {
+		if len(names) > 0 && !slices.Contains(names, s.Name) || id == h.libp2p.ID() || h.libp2p.Network().Connectedness(id) == network.Connected {
 			continue
 		}
 		dials.Go(func() {
@@ -241,8 +252,9 @@ func (g gate) InterceptAccept(network.ConnMultiaddrs) bool                     {
 func (g gate) InterceptUpgraded(network.Conn) (bool, control.DisconnectReason) { return true, 0 }
 
 func (g gate) InterceptSecured(_ network.Direction, id peer.ID, at network.ConnMultiaddrs) bool {
-	ok := g.h.isMember(id)
-	if !ok {
+	list := g.h.roster.Load()
+	ok := list.ids[id] != nil
+	if !ok && len(list.ids) > 1 { // before its node knows the members it refuses them, too
 		g.h.log.Info("a connection was refused: its identity is not a member's", "identity", id.String(), "address", at.RemoteMultiaddr().String())
 	}
 	return ok

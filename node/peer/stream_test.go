@@ -171,7 +171,7 @@ func TestReaderLeaves(t *testing.T) {
 // TestReaderSleeps never reads: the writer gives up at its deadline.
 func TestReaderSleeps(t *testing.T) {
 	noLeaks(t)
-	bank, agency, _ := network3(t, Config{rules: quick(500 * time.Millisecond)})
+	bank, agency, _ := network3(t, Config{rules: quick(2 * time.Second)})
 	gone := make(chan error, 1)
 	agency.HandleStream(Ask, func(_ context.Context, _ string, _ []byte, w io.Writer) error {
 		_, err := io.Copy(w, zeros{})

@@ -102,7 +102,7 @@ func TestMemberAmongStrangers(t *testing.T) {
 		}
 		defer c.Close()
 	}
-	for range 200 {
+	for range 12_000 {
 		if inbound() == knocking {
 			break
 		}

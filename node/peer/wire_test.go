@@ -36,7 +36,7 @@ func TestReadFrame(t *testing.T) {
 		{"no kind", []byte{0, 0, 0, 0, 0}, orFailure(answer, 7), errFrame},
 	}
 	for _, c := range cases {
-		if _, _, err := readFrame(bytes.NewReader(c.in), c.limit); !errors.Is(err, c.want) {
+		if _, _, err := readFrame(bytes.NewReader(c.in), new(bytes.Buffer), c.limit); !errors.Is(err, c.want) {
 			t.Errorf("%s: got %v, want %v", c.name, err, c.want)
 		}
 	}
@@ -49,7 +49,7 @@ func TestPromisedMemory(t *testing.T) {
 	copy(h[1:], []byte{0x40, 0, 0, 0})
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	_, b, err := readFrame(bytes.NewReader(h), anyKind(1<<30))
+	_, b, err := readFrame(bytes.NewReader(h), new(bytes.Buffer), anyKind(1<<30))
 	runtime.ReadMemStats(&after)
 	if err != io.ErrUnexpectedEOF || cap(b) > 0 {
 		t.Fatalf("%d bytes, %v", cap(b), err)
@@ -68,7 +68,7 @@ func FuzzFrame(f *testing.F) {
 		r := bytes.NewReader(in)
 		var out []byte
 		for {
-			k, b, err := readFrame(r, anyKind(mib))
+			k, b, err := readFrame(r, new(bytes.Buffer), anyKind(mib))
 			if err != nil {
 				break
 			}

@@ -34,6 +34,7 @@ const (
 	Passphrase  Code = "passphrase"
 	NoCatalog   Code = "catalog.none"
 	NoRoom      Code = "no_room"
+	DiskFull    Code = "disk.full"     // of this machine
 	NoLeader    Code = "log.no_leader" // nothing can be put on the log now
 	NotFinal    Code = "not_final"     // too few cosigners have signed yet
 )
@@ -43,6 +44,13 @@ const (
 	FoundingCard      Code = "genesis.card"      // not a card that the founder was told of
 	FoundingSignature Code = "genesis.signature" // not one of the draft, or of nobody it names
 	FoundingWaiting   Code = "genesis.waiting"   // what was asked for has yet to come
+)
+
+// Codes of a node that is no member of its network now.
+const (
+	MemberAwaited Code = "member.awaited" // it has not been admitted yet
+	MemberLeft    Code = "member.left"    // it has been removed
+	MemberTaken   Code = "member.taken"   // its name is another's
 )
 
 // Codes of HTTP itself.
@@ -91,7 +99,7 @@ func (e *Error) Status() int {
 		return http.StatusInternalServerError
 	case NotFound:
 		return http.StatusNotFound
-	case Unavailable, NoRoom, NoLeader, NotFinal, FoundingWaiting:
+	case Unavailable, NoRoom, DiskFull, NoLeader, NotFinal, FoundingWaiting:
 		return http.StatusServiceUnavailable
 	}
 	return http.StatusUnprocessableEntity

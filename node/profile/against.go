@@ -16,6 +16,7 @@ import (
 const (
 	FindAgency     = "template.agency"     // no agency of the network has this name
 	FindOutput     = "template.output"     // no catalog has the output
+	FindPredicate  = "template.predicate"  // the output does not verify that
 	FindDisclosure = "template.disclosure" // the output is not offered in that disclosure
 	FindMonths     = "template.months"     // a state asked as a flow, or the wrong number of months
 	FindUnit       = "template.unit"       // the output has another unit, or two units are added or compared
@@ -117,6 +118,8 @@ func (f *findings) need(path string, n *Need, c *catalog.Catalog) {
 		f.add(true, FindDisclosure, path+".disclosure", "%s 不以 %s 披露 %s.%s", "%s does not disclose %[3]s.%[4]s as a %[2]s", n.Agency, n.Disclosure, n.Dataset, n.Output)
 		return
 	}
+	f.predicate(path+".verify", n, o)
+	f.group(path+".months", n, d, o)
 	f.months(path+".months", n, o)
 	f.form(path, n, o)
 	f.values(path+".values", n, d, o)
@@ -136,6 +139,25 @@ func (f *findings) months(path string, n *Need, o *catalog.Output) {
 	}
 }
 
+// predicate compares what is to be verified with what the catalog declares.
+func (f *findings) predicate(path string, n *Need, o *catalog.Output) {
+	if p, err := consent.ParsePredicate(n.Predicate); n.Disclosure == consent.Verify && (err != nil || !o.Declares(p)) {
+		var offered []string
+		for _, p := range o.Predicates() {
+			offered = append(offered, p.String())
+		}
+		f.add(true, FindPredicate, path, "%s.%s 不答复“%s”；可问：%s", "%s.%s does not answer %q; it answers %s", n.Dataset, n.Output, n.Predicate, strings.Join(offered, ", "))
+	}
+}
+
+// group finds inputs about persons that are never answered: those of other
+// months than the catalog offers.
+func (f *findings) group(path string, n *Need, d *catalog.Dataset, o *catalog.Output) {
+	if d.Persons != "" && n.Months != o.Months {
+		f.add(true, FindMonths, path, "%s.%s 涉及个人，只按目录的 %d 个月作答", "%s.%s is about persons, and answered over %d months alone", n.Dataset, n.Output, o.Months)
+	}
+}
+
 // kindOf returns the kind of a catalog's type in a template.
 func kindOf(t catalog.Type) formula.Kind {
 	switch t {
@@ -152,7 +174,7 @@ func kindOf(t catalog.Type) formula.Kind {
 // form compares type and unit. A count is a number without a unit, whatever the
 // output is.
 func (f *findings) form(path string, n *Need, o *catalog.Output) {
-	if n.Disclosure == consent.Count {
+	if n.Disclosure == consent.Count || n.Disclosure == consent.Verify {
 		return
 	}
 	if kind := kindOf(o.Type); n.kind != kind {

@@ -76,14 +76,18 @@ func (c *checker) inputs() {
 
 func (c *checker) need(path string, in *input, n *Need) {
 	var err error
-	if n.Disclosure, err = consent.ParseDisclosure(in.Disclosure); err != nil || n.Disclosure == consent.Verify {
-		c.bad(path+".disclosure", "应为 value、band 或 count", "value, band or count is wanted")
+	if n.Disclosure, err = consent.ParseDisclosure(in.Disclosure); err != nil || n.Disclosure == consent.Rows {
+		c.bad(path+".disclosure", "应为 value、band、verify 或 count", "value, band, verify or count is wanted")
 	}
+	c.predicate(path, in, n)
 	kinds := map[string]formula.Kind{"": formula.Number, "number": formula.Number, "text": formula.Text, "bool": formula.Bool, "date": formula.Date}
-	n.kind = kinds[in.Type]
+	if n.kind = kinds[in.Type]; n.Disclosure == consent.Verify && in.Type == "" {
+		n.kind = formula.Bool
+	}
 	switch {
 	case n.kind == 0:
 		c.bad(path+".type", "应为 number、text、bool 或 date", "number, text, bool or date is wanted")
+	case n.Disclosure == consent.Verify && n.kind == formula.Bool:
 	case n.kind != formula.Number && n.Disclosure != consent.Value:
 		c.bad(path+".type", "%s 是数字", "a %s is a number", n.Disclosure)
 	case n.kind != formula.Number && (in.Least != nil || in.Most != nil):
@@ -104,6 +108,28 @@ func (c *checker) need(path string, in *input, n *Need) {
 		c.bad(path+".unit", "最多 %d 个可见字符", "at most %d printable characters are wanted", maxUnit)
 	}
 	n.Values = c.spellings(path, in.Values, n.kind)
+}
+
+// predicate checks what is to be verified. A formula sees the answer as true or
+// false, and an unknown one as missing.
+func (c *checker) predicate(path string, in *input, n *Need) {
+	if (n.Disclosure == consent.Verify) != (in.Verify != "") {
+		c.bad(path+".verify", "verify（如 ge 500000）与披露方式 verify 须同时写", "verify (such as ge 500000) and the disclosure verify belong together")
+		return
+	}
+	if in.Verify == "" {
+		return
+	}
+	n.Predicate = in.Verify
+	_, err := consent.ParsePredicate(in.Verify)
+	switch {
+	case err != nil:
+		c.bad(path+".verify", "应为比较方式（lt、le、ge、gt、eq）、一个空格和比较值，如 ge 500000", "an operator (lt, le, ge, gt, eq), a blank and a point are wanted, such as ge 500000")
+	case in.Type != "" && in.Type != "bool":
+		c.bad(path+".type", "核验的答复为是或否：type 应为 bool，或不写", "what is verified is true or false: the type is bool, or left out")
+	case in.Least != nil || in.Most != nil || in.Unit != "":
+		c.bad(path, "核验的答复没有 unit、least 和 most", "what is verified has no unit, least or most")
+	}
 }
 
 // need returns the index of an input, or -1.

@@ -97,7 +97,13 @@ func (d *drafter) dataset(c *catalog.Catalog, of *catalog.Dataset) {
 	g := dimensionOf{name: name, title: of.Title}
 	for i := range of.Outputs {
 		o := &of.Outputs[i]
+		if o.Disclose[0] == consent.Rows {
+			continue // no profile is made of rows
+		}
 		a := asked{agency: c.Agency, group: name, dataset: of, output: o, by: o.Disclose[0], values: of.Texts(o)}
+		if a.by == consent.Verify {
+			a.values = nil
+		}
 		a.name = unique(func(n string) bool { return slices.ContainsFunc(d.list, func(x asked) bool { return x.name == n }) }, of.Name, o.Name)
 		if len(a.values) > maxBins-1 {
 			a.values = nil
@@ -112,11 +118,16 @@ func (d *drafter) dataset(c *catalog.Catalog, of *catalog.Dataset) {
 
 // number reports whether the answer is a number.
 func (a *asked) number() bool {
-	return a.by != consent.Value || a.output.Type == catalog.TypeInteger || a.output.Type == catalog.TypeDecimal
+	return a.by != consent.Value && a.by != consent.Verify || a.by == consent.Value && (a.output.Type == catalog.TypeInteger || a.output.Type == catalog.TypeDecimal)
+}
+
+// truth reports whether the answer is true or false.
+func (a *asked) truth() bool {
+	return a.by == consent.Verify || a.output.Type == catalog.TypeBool
 }
 
 func (a *asked) scorable() bool {
-	return a.number() || a.output.Type == catalog.TypeBool || len(a.values) > 0
+	return a.number() || a.truth() || len(a.values) > 0
 }
 
 // short returns a title, shortened to the limit of a template.
@@ -161,6 +172,8 @@ func (d *drafter) input(a *asked) {
 	o, more := a.output, ""
 	switch {
 	case a.by == consent.Count:
+	case a.by == consent.Verify:
+		more = ", verify: " + strconv.Quote(o.Predicates()[0].String())
 	case a.number() && o.Unit != "":
 		more = ", unit: " + strconv.Quote(o.Unit)
 	case !a.number():
@@ -194,7 +207,7 @@ func (d *drafter) indicator(a *asked, scored []dimensionOf) {
 	switch {
 	case a.number() && a.by != consent.Count && a.output.Unit != "":
 		d.line(2, "unit: %s", strconv.Quote(a.output.Unit))
-	case !a.number() && a.output.Type == catalog.TypeBool:
+	case a.truth():
 		value = a.name + " ? 1 : 0"
 	case !a.number():
 		bins = ""

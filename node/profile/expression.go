@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"atoll/consensus/consent"
 	"atoll/node/formula"
@@ -32,11 +33,13 @@ type expression struct {
 }
 
 var (
-	words = regexp.MustCompile(`"[^"]*"|'[^']*'|[A-Za-z_][A-Za-z0-9_]*`)
+	words = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`"[^"]*"|'[^']*'|[A-Za-z_][A-Za-z0-9_]*`) })
 
 	// byEnds matches comparisons whose result over a band depends only on its
 	// two ends.
-	byEnds = regexp.MustCompile(`^\s*[a-z][a-z0-9_]*\s*((<|<=|>|>=)\s*-?[0-9]+(\.[0-9]+)?\s*)?$`)
+	byEnds = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^\s*[a-z][a-z0-9_]*\s*((<|<=|>|>=)\s*-?[0-9]+(\.[0-9]+)?\s*)?$`)
+	})
 
 	// outs are the functions that turn a missing value into a value. They are
 	// not allowed in a template: a missing value widens the range and never
@@ -53,7 +56,7 @@ func (c *checker) compile(path, source string, want formula.Kind, steady bool) (
 		return e
 	}
 	e.decides = want != formula.Text && want != formula.Any
-	bands, named := 0, words.FindAllString(source, -1)
+	bands, named := 0, words().FindAllString(source, -1)
 	for _, n := range c.t.Needs {
 		if slices.Contains(named, n.Name) {
 			e.inputs = append(e.inputs, n.Name)
@@ -78,7 +81,7 @@ func (c *checker) compile(path, source string, want formula.Kind, steady bool) (
 		return e
 	case bands > maxBands:
 		c.bad(path, "一个公式中有 %d 个区间，上限为 %d", "%d bands in one formula, the limit is %d", bands, maxBands)
-	case bands > 0 && !steady && !byEnds.MatchString(source):
+	case bands > 0 && !steady && !byEnds().MatchString(source):
 		c.bad(path, "对区间的公式只在区间两端计算，仅当其间单调时才有意义：若是单调的，请写 steady: true", "a formula over a band is run at the band's ends, which tells only where it rises or falls steadily between them: if it does, say steady: true")
 	}
 	var err error
@@ -98,7 +101,7 @@ func (c *checker) deviation(path string, x *check) (e expression) {
 	if !x.Steady && (slices.ContainsFunc(x.a.inputs, banded) || slices.ContainsFunc(x.b.inputs, banded)) {
 		c.bad(path+".deviation", "对区间，请去掉（即 abs(a - b)），或在其单调时写 steady: true", "over a band, leave it out for abs(a - b), or say steady: true if it rises or falls steadily")
 	}
-	named := words.FindAllString(x.Deviation, -1)
+	named := words().FindAllString(x.Deviation, -1)
 	for _, out := range outs {
 		if slices.Contains(named, out) {
 			c.bad(path+".deviation", "%s：模板不以缺失的值作判断", "%s: a template does not decide on what is missing", out)

@@ -31,6 +31,8 @@ type Input struct {
 	Across  uint64
 	Aside   uint64 // rows of unknown owner that the agency has set aside
 	Entry   uint64 // log index of the release, 0 for none
+
+	Predicate string // that was asked; "" for other items than those to be verified
 }
 
 // Facts is everything that a profile is made of besides its template.
@@ -85,7 +87,7 @@ func (t *Template) match(inputs []Input) ([]*Input, error) {
 	matched := make([]*Input, len(t.Needs))
 	for i := range inputs {
 		in := &inputs[i]
-		n := slices.IndexFunc(t.Needs, func(n Need) bool { return n.Agency == in.Agency && n.asks(in.Item) })
+		n := slices.IndexFunc(t.Needs, func(n Need) bool { return n.Agency == in.Agency && n.asks(in.Item) && n.means(in) })
 		switch {
 		case n < 0:
 			return nil, fmt.Errorf("%w: %s, %s.%s by %s over %d months is not asked by %s version %d", ErrFacts, in.Agency,
@@ -104,16 +106,20 @@ func (t *Template) match(inputs []Input) ([]*Input, error) {
 // values. An answer that cannot be read as the template expects is invalid.
 func (t *Template) evidence(f *Facts, matched []*Input) ([]Evidence, world) {
 	all, known := make([]Evidence, len(t.Needs)), world{}
-	for i, n := range t.Needs {
+	for i := range t.Needs {
+		n := t.Needs[i]
 		e := Evidence{
 			Name: n.Name, Title: n.Title, Agency: f.title(n.Agency), Dataset: n.Dataset, Output: n.Output,
-			Disclosure: n.Disclosure.String(), Months: n.Months, Type: n.kind.String(), Outcome: NotAsked,
+			Disclosure: n.Disclosure.String(), Months: n.Months, Predicate: n.Predicate, Type: n.kind.String(), Outcome: NotAsked,
 		}
 		if in := matched[i]; in != nil {
 			e.Outcome, e.Reason, e.Entry, e.Version = in.Outcome.String(), valid(in.Reason), in.Entry, in.Version
 			e.AsOf, e.Fetched, e.Rows, e.Dropped = civil(in.AsOf), instant(in.Fetched), in.Rows, in.Dropped
 			e.Repeats, e.Covered, e.Across, e.Aside = in.Repeats, in.Covered, in.Across, in.Aside
-			if in.Outcome == consent.Answered {
+			switch {
+			case n.untold(in):
+				e.Outcome = consent.NoRecord.String()
+			case in.Outcome == consent.Answered:
 				ends, problem := n.read(in.Value, in.Unit)
 				if problem != "" {
 					e.Outcome, e.Reason = consent.Invalid.String(), problem
@@ -126,6 +132,18 @@ func (t *Template) evidence(f *Facts, matched []*Input) ([]Evidence, world) {
 		all[i] = e
 	}
 	return all, known
+}
+
+// means reports whether an input answers the need's predicate. What was never
+// asked, because the consent lacks it, answers none.
+func (n *Need) means(in *Input) bool {
+	return in.Predicate == n.Predicate || in.Predicate == "" && in.Outcome == consent.NotConsented
+}
+
+// untold reports whether an agency has verified and cannot tell: there is no
+// value then, neither yes nor no.
+func (n *Need) untold(in *Input) bool {
+	return n.Disclosure == consent.Verify && in.Outcome == consent.Answered && in.Value == consent.Unknown && in.Unit == ""
 }
 
 // label returns the template's explanation of an input's text.

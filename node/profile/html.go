@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 //go:embed page.html
@@ -17,7 +18,8 @@ var pageText string
 //go:embed page.css
 var pageStyle string
 
-var page = template.Must(template.New("page").Parse(pageText))
+// page is parsed when a page is written: most commands write none.
+var page = sync.OnceValue(func() *template.Template { return template.Must(template.New("page").Parse(pageText)) })
 
 // view is the data of the page.
 type view struct {
@@ -42,7 +44,7 @@ func (p *Profile) HTML(w io.Writer, language string) error {
 		return err
 	}
 	digest := sha256.Sum256([]byte(pageStyle))
-	return page.Execute(w, view{
+	return page().Execute(w, view{
 		speaker: s, P: p, Style: template.CSS(pageStyle),
 		Policy: "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(digest[:]) + "'; base-uri 'none'; form-action 'none'",
 		// Encode escapes <, > and &, so that nothing in the data ends the
@@ -82,13 +84,13 @@ func (view) Count(n uint64) string {
 	return strconv.FormatUint(n, 10)
 }
 
-var days = regexp.MustCompile(`\b[0-9]{4}-[0-9]{2}-[0-9]{2}\b`)
+var days = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\b[0-9]{4}-[0-9]{2}-[0-9]{2}\b`) })
 
 // Sources is the text of the terminal renderer, with days that are not broken
 // across lines.
 func (v view) Sources(p *Profile, names []string) template.HTML {
 	text := template.HTMLEscapeString(v.speaker.Sources(p, names))
-	return template.HTML(days.ReplaceAllString(text, `<span class="day">$0</span>`))
+	return template.HTML(days().ReplaceAllString(text, `<span class="day">$0</span>`))
 }
 
 // Releases and Asked return the inputs by agency.

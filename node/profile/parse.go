@@ -78,9 +78,13 @@ func Parse(text []byte) (*Template, error) {
 	}
 	t := &Template{digest: sha256.Sum256(text)}
 	lines, err := strict.Decode(text, &t.doc)
-	var at *strict.Error
-	if errors.As(err, &at) {
-		return nil, Problems{form(at)}
+	var wrong strict.Errors
+	if errors.As(err, &wrong) {
+		var list Problems
+		for _, at := range wrong {
+			list = append(list, form(at))
+		}
+		return nil, list
 	}
 	t.lines = lines
 	c := checker{t: t}

@@ -23,7 +23,7 @@ func TestProblems(t *testing.T) {
 		{"name: small", "name: !!str small", "tag"},
 		{"author: test", `author: "te\u202est"`, "line 5: author"},
 		{"purpose: pre_loan", "purpose: Pre Loan", "purpose"},
-		{"disclosure: value", "disclosure: verify", "value, band or count"},
+		{"disclosure: value", "disclosure: rows", "value, band, verify or count"},
 		{"output: y, disclosure: value", "output: y, type: text, disclosure: band", "a band is a number"},
 		{"months: 1, least: 0", "months: 121, least: 0", "months"},
 		{"least: 0", "least: 1e3", "plain decimal"},

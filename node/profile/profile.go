@@ -276,8 +276,9 @@ type Evidence struct {
 	Dataset    string `json:"dataset"`
 	Output     string `json:"output"`
 	Disclosure string `json:"disclosure"`
-	Months     uint32 `json:"months"` // of a flow; 0 for a state
-	Type       string `json:"type"`   // "number", "text", "bool" or "date"
+	Months     uint32 `json:"months"`    // of a flow; 0 for a state
+	Predicate  string `json:"predicate"` // that was to be verified, such as "ge 500000"; otherwise ""
+	Type       string `json:"type"`      // "number", "text", "bool" or "date"
 	Outcome    string `json:"outcome"`
 	Reason     string `json:"reason"`
 	Value      string `json:"value"`

@@ -37,6 +37,7 @@ type Need struct {
 	Disclosure consent.Disclosure
 	Months     uint32
 	Title      Title
+	Predicate  string // of the disclosure verify, such as "ge 500000"; otherwise ""
 	Unit       string // exact unit of an answer; "" for none
 	Least      *Number
 	Most       *Number // no value is outside these; they close the open end of a band
@@ -51,6 +52,23 @@ type Need struct {
 // Item returns the need as an item of a consent.
 func (n *Need) Item() consent.Item {
 	return consent.Item{Dataset: n.Dataset, Output: n.Output, Disclosure: n.Disclosure, Months: n.Months}
+}
+
+// Predicates returns what this template asks about outputs that are verified.
+func (t *Template) Predicates() (list []Predicate) {
+	for i := range t.Needs {
+		if n := &t.Needs[i]; n.Predicate != "" {
+			list = append(list, Predicate{n.Agency, n.Item(), n.Predicate})
+		}
+	}
+	return list
+}
+
+// Predicate is what a template asks about an output that an agency verifies.
+type Predicate struct {
+	Agency string
+	Item   consent.Item
+	Text   string // see [consent.ParsePredicate]
 }
 
 // asks reports whether an item is the need's. It ignores the meaning of the
@@ -111,7 +129,8 @@ type input struct {
 	Output     string  `yaml:"output"`
 	Disclosure string  `yaml:"disclosure"`
 	Months     uint32  `yaml:"months"`
-	Type       string  `yaml:"type"` // number (the default), text, bool or date
+	Verify     string  `yaml:"verify"` // the predicate to be answered
+	Type       string  `yaml:"type"`   // number (the default), text, bool or date
 	Unit       string  `yaml:"unit"`
 	Least      *Number `yaml:"least"`
 	Most       *Number `yaml:"most"`

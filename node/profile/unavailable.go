@@ -1,8 +1,10 @@
 package profile
 
 import (
+	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"atoll/consensus/consent"
 	"atoll/node/catalog"
@@ -39,7 +41,47 @@ var why = map[string]Title{
 	"ask_malformed":   {"机构认为询问有误", "the agency finds the question malformed"},
 	"consent_unknown": {"日志中没有此授权", "the log has no such consent"},
 	"no_room":         {"机构的磁盘已满", "the agency's disk is full"},
+	"rows_unreceived": {"机构为本行留存的明细过多，尚待本行回执", "the agency keeps too many rows that this bank has given no receipt for"},
 	NotFinal:          {"已放行，尚未终局", "released, not yet final"},
+}
+
+// pauses are the words for reasons that end at a known time. The reason is
+// followed by ": ", the time (RFC 3339, in the network's offset; empty if it is
+// unknown), and perhaps by " | " and the agency's own words.
+var pauses = map[string]Title{
+	"maintenance":      {"机构正在维护，至 %s", "the agency is in maintenance, until %s"},
+	"agency_closed":    {"机构不在工作时间，%s 起应答", "outside of the agency's hours: it answers from %s on"},
+	"approval_pending": {"等待机构人工批准，最迟 %s", "waits for approval at the agency, until %s at the latest"},
+	"approval_full":    {"机构待批准的查询过多，%s 后再试", "too many queries wait for approval at the agency: try again after %s"},
+}
+
+// Pauses reports whether a reason of the outcome unavailable says that the
+// agency will answer at another time.
+func Pauses(reason string) bool {
+	code, _, _ := strings.Cut(reason, ": ")
+	_, ok := pauses[code]
+	return ok
+}
+
+// soon replaces a time that is unknown.
+var soon = Title{"稍后", "some time"}
+
+// paused writes a reason that ends at a known time.
+func (s *speaker) paused(code, about string) (text string, ok bool) {
+	words, ok := pauses[code]
+	if !ok {
+		return "", false
+	}
+	said, own, _ := strings.Cut(about, " | ")
+	until := soon.In(s.language)
+	if t, err := time.Parse(time.RFC3339, said); err == nil {
+		until = t.Format("2006-01-02 15:04 -07:00")
+	}
+	text = fmt.Sprintf(words.In(s.language), until)
+	if own != "" {
+		text += s.colon + own
+	}
+	return clean(text), true
 }
 
 // becauses are the words for reasons that the bank itself finds, or reads in a
@@ -59,6 +101,8 @@ var becauses = map[string]Title{
 	"consent.revoked":     {"企业已撤回授权", "the enterprise took it back"},
 	"consent.not_covered": {"超出授权范围", "the consent does not cover it"},
 	"consent.purpose":     {"用途超出本网络的规定", "the network's rules for the purpose do not allow it"},
+	"approval.denied":     {"机构人员不予批准", "somebody at the agency has not approved it"},
+	"approval.late":       {"机构未在期限内批准", "nobody at the agency approved it in time"},
 	"consent.subject":     {"企业凭证缺失、已吊销，或属于他人", "the enterprise's credential is missing, revoked or another's"},
 }
 
@@ -120,8 +164,14 @@ func (s *speaker) Absent(outcome, reason string) string {
 
 func (s *speaker) why(outcome, reason string) (text string, ok bool) {
 	code, members, _ := strings.Cut(reason, ": ")
+	if outcome != consent.Unavailable.String() {
+		return "", false
+	}
+	if text, ok := s.paused(code, members); ok {
+		return text, true
+	}
 	words, ok := why[code]
-	if outcome != consent.Unavailable.String() || !ok {
+	if !ok {
 		return "", false
 	}
 	text = words.In(s.language)

@@ -5,6 +5,7 @@ import (
 	"math/big"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -28,10 +29,10 @@ var (
 
 const maxText = 1000 // characters of a text value
 
-var plainNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]{0,20})(\.[0-9]{1,18})?$`)
+var plainNumber = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^-?(0|[1-9][0-9]{0,20})(\.[0-9]{1,18})?$`) })
 
 func parseNumber(text string) (decimal.Decimal, bool) {
-	if !plainNumber.MatchString(text) {
+	if !plainNumber().MatchString(text) {
 		return decimal.Decimal{}, false
 	}
 	d, err := decimal.NewFromString(text)
@@ -57,6 +58,11 @@ func (n *Need) read(value, unit string) (ends []any, problem string) {
 		return nil, unitDiffers
 	case n.Disclosure == consent.Band:
 		return n.readBand(value)
+	case n.Disclosure == consent.Verify:
+		if value == consent.Yes || value == consent.No {
+			return []any{value == consent.Yes}, ""
+		}
+		return nil, valueUnread
 	}
 	switch n.kind {
 	case formula.Number:

@@ -129,6 +129,9 @@ func (s *speaker) meaning(label Title) string {
 // are fewer than asked.
 func (s *speaker) Told(e Evidence) string {
 	text := s.Amount(e.Type, e.Value, e.Unit) + s.meaning(e.Label)
+	if p, err := consent.ParsePredicate(e.Predicate); err == nil {
+		text += " (" + clean(p.In(s.language)) + ")"
+	}
 	if e.Covered > 0 && e.Covered < uint64(e.Months) {
 		text += fmt.Sprintf(" (%d/%d %s)", e.Covered, e.Months, s.Code("months"))
 	}

@@ -85,6 +85,7 @@ var codes = map[string]Title{
 	no:                {"否", "no"},
 	"value":           {"数值", "value"},
 	"band":            {"区间", "band"},
+	"verify":          {"是否", "yes or no"},
 	"count":           {"数量", "count"},
 	"true":            {"是", "yes"},
 	"false":           {"否", "no"},

@@ -111,6 +111,7 @@ func (a Aside) check() *entryError {
 type Nobodys struct {
 	Line        int64 // see [Census.Lines]
 	Fingerprint Fingerprint
+	Form        string // in which the key is written, without a value: see [Shape]
 	Aside       *Aside // the entry that sets it aside; nil: none
 }
 
@@ -314,7 +315,7 @@ func (s *Source) Nobodys(ctx context.Context, d *catalog.Dataset) (rows []Nobody
 		return nil, nil, err
 	}
 	gone = list.match(found.Census.nobody, func(n nobody, by *Aside) {
-		rows = append(rows, Nobodys{n.line, n.print, by})
+		rows = append(rows, Nobodys{n.line, n.print, n.form, by})
 	})
 	return rows, gone, nil
 }

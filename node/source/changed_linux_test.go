@@ -18,7 +18,7 @@ func TestTimeSetBack(t *testing.T) {
 		if a := w.answer(s, 2); a.Value != "0.00" {
 			t.Fatalf("%s: %+v", kind, a)
 		}
-		path := filepath.Join(w.dir, "debts."+map[string]string{"csv": "csv", "jsonl": "jsonl", "sqlite": "db"}[kind])
+		path := filepath.Join(w.dir, "debts."+map[string]string{"csv": "csv", "jsonl": "jsonl", "xlsx": "xlsx", "sqlite": "db"}[kind])
 		before, err := os.Stat(path)
 		if err != nil {
 			t.Fatal(err)
@@ -32,7 +32,15 @@ func TestTimeSetBack(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := f.Write(bytes.ReplaceAll(text, []byte(code(3)), []byte(code(2)))); err != nil {
+		text = bytes.ReplaceAll(text, []byte(code(3)), []byte(code(2)))
+		if kind == "xlsx" { // with checksums of its own
+			w.rows[3][0] = code(2)
+			text = asXLSX(t, table{"debts", w.columns, w.rows})
+		}
+		if int64(len(text)) != before.Size() {
+			t.Fatalf("%s: another size", kind)
+		}
+		if _, err := f.Write(text); err != nil {
 			t.Fatal(err)
 		}
 		if err := errors.Join(f.Close(), os.Chtimes(path, before.ModTime(), before.ModTime())); err != nil {

@@ -5,6 +5,7 @@ import (
 	"go/parser"
 	"go/token"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -71,12 +72,15 @@ func writtenDetails(t *testing.T) map[string]string {
 				}
 			case *ast.AssignStmt:
 				for i, l := range n.Lhs {
+					if field, ok := l.(*ast.SelectorExpr); ok && field.Sel.Name == "Detail" && i < len(n.Rhs) {
+						add(n.Rhs[i])
+					}
 					if id, ok := l.(*ast.Ident); ok && id.Name == "detail" && i < len(n.Rhs) {
 						add(n.Rhs[i])
 					}
 				}
 			case *ast.FuncDecl:
-				result := map[string]int{"absent": 0, "parseAsides": 1}
+				result := map[string]int{"absent": 0, "parseAsides": 1, "postgresAnswer": 1, "untrusted": 1, "exhausted": 0}
 				if i, ok := result[n.Name.Name]; ok {
 					ast.Inspect(n, func(n ast.Node) bool {
 						if r, ok := n.(*ast.ReturnStmt); ok {
@@ -99,6 +103,9 @@ func writtenDetails(t *testing.T) map[string]string {
 					add(n.Values[0])
 				}
 			case *ast.CallExpr:
+				if m, ok := n.Fun.(*ast.SelectorExpr); ok && m.Sel.Name == "bad" && len(n.Args) == 1 {
+					add(n.Args[0])
+				}
 				f, ok := n.Fun.(*ast.Ident)
 				if ok && (f.Name == "bad" || f.Name == "misconfigured") && len(n.Args) == 1 {
 					add(n.Args[0])
@@ -149,5 +156,25 @@ func TestChinese(t *testing.T) {
 	}
 	if got := e.Chinese(); got != "a.csv 第 2 行，列 uscc：3 行的主体代码不属于任何人：请改正，或在目录中声明还有哪些代码（also），或予以搁置（atoll source aside）（source.keys）" {
 		t.Error(got)
+	}
+}
+
+// TestBare: what is said to somebody who has no node.yaml yet names none of its
+// settings, in either language, and still says what happened.
+func TestBare(t *testing.T) {
+	cut, named := 0, regexp.MustCompile(`node\.yaml|\baddress\b|tls\.`)
+	for detail := range details {
+		e := &Error{Code: Unreachable, Detail: strings.NewReplacer("%d", "1", "%s", "x", "%q", `"x"`).Replace(detail)}
+		bare := e.Bare()
+		if bare == e {
+			continue
+		}
+		cut++
+		if bare.Detail == "" || bare.chinese == "" || named.MatchString(bare.Detail+bare.chinese) || bare.Code != e.Code {
+			t.Errorf("%q: %q, %q", detail, bare.Detail, bare.chinese)
+		}
+	}
+	if cut < 10 {
+		t.Errorf("only %d details name settings", cut)
 	}
 }

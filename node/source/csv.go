@@ -84,11 +84,28 @@ func (f csvFormat) decoder(rs *records) (decoder, error) {
 			// The name is not shown: in a file without a header it would be a
 			// value.
 			if first := slices.Index(d.header, name); name != "" && first < i {
-				return nil, &Error{Code: DuplicateColumn, Line: at.line, Detail: fmt.Sprintf("columns %d and %d have the same name: rename or remove one", first+1, i+1)}
+				return nil, twice(at.line, first, i)
 			}
 		}
 		return d, nil
 	}
+}
+
+func twice(line int64, first, second int) *Error {
+	return &Error{Code: DuplicateColumn, Line: line, Detail: fmt.Sprintf("columns %d and %d have the same name: rename or remove one", first+1, second+1)}
+}
+
+// placed returns the places of columns in a header; -1 for those it lacks.
+func placed(header, columns []string) (places []int) {
+	for _, name := range columns {
+		places = append(places, slices.Index(header, name))
+	}
+	return places
+}
+
+// lacking returns the columns that a header lacks.
+func lacking(header, columns []string) []string {
+	return slices.DeleteFunc(slices.Clone(columns), func(name string) bool { return slices.Contains(header, name) })
 }
 
 type csvDecoder struct {
@@ -109,16 +126,9 @@ func (d *csvDecoder) reset() {
 	d.reader.FieldsPerRecord = -1
 }
 
-func (d *csvDecoder) want(columns []string) {
-	d.columns = d.columns[:0]
-	for _, name := range columns {
-		d.columns = append(d.columns, slices.Index(d.header, name))
-	}
-}
+func (d *csvDecoder) want(columns []string) { d.columns = placed(d.header, columns) }
 
-func (d *csvDecoder) missing(columns []string) []string {
-	return slices.DeleteFunc(slices.Clone(columns), func(name string) bool { return slices.Contains(d.header, name) })
-}
+func (d *csvDecoder) missing(columns []string) []string { return lacking(d.header, columns) }
 
 func (d *csvDecoder) names() []string { return d.header }
 
@@ -132,6 +142,9 @@ func (d *csvDecoder) decode(record []byte, cells []cell) (hollow bool, err *Erro
 	fields, err := d.fields(record)
 	if err != nil {
 		return false, err
+	}
+	if len(fields) > len(d.header) && titled(d.header) {
+		return false, &Error{Code: BadRow, Detail: underTitle}
 	}
 	if len(fields) != len(d.header) {
 		return false, &Error{Code: BadRow, Detail: fmt.Sprintf("%d columns where the header has %d: a delimiter within a text needs quotes around the text", len(fields), len(d.header))}

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -30,14 +31,22 @@ const (
 	Empty           Code = "source.empty"            // no row at all, where the catalog does not allow an empty table
 	NoLoad          Code = "source.no_load"          // a complete dataset without proof that its table is whole and how old it is
 	LoadDiffers     Code = "source.load_differs"     // the table does not match its marker
+	Unreachable     Code = "source.unreachable"      // no connection to the server, or it broke
+	Denied          Code = "source.denied"           // the server refuses the account, or lets it not read
+	Untrusted       Code = "source.untrusted"        // the server's certificate is not the expected one, or there is none
+	Paused          Code = "source.paused"           // the server failed several times in a row and is not asked for a while
 	Stale           Code = "source.stale"            // the load is older than the dataset allows
+	BadAnswer       Code = "source.bad_answer"       // a service's answer is not as it was declared
+	OtherSubject    Code = "source.other_subject"    // a service answers about somebody else
+	MayWrite        Code = "source.may_write"        // a warning: the node's account could change the tables
+	Straddles       Code = "source.straddles"        // a warning: the queries of an answer may see different states of the tables
 )
 
 // Outcome returns the outcome that a bank sees for an output that could not be
 // read.
 func (c Code) Outcome() consent.Outcome {
 	switch c {
-	case NotReadable, TimedOut, Changed, Checking:
+	case NotReadable, TimedOut, Changed, Checking, Unreachable, Denied, Untrusted, Paused:
 		return consent.Unavailable
 	case Stale:
 		return consent.Stale
@@ -57,6 +66,8 @@ type Error struct {
 	Column string `json:"column,omitempty"` // name in the source, or empty
 	Detail string `json:"detail"`           // what happened and what to do, in English; see [Chinese]
 
+	table   bool   // the server answers, and the error is of one of its tables
+	lost    bool   // a connection or plan of before is of no use any more: a retry may succeed at once
 	absent  bool   // the file does not exist
 	chinese string // Detail in Chinese, where Detail is not this package's; "": [Chinese] has it
 }
@@ -77,6 +88,23 @@ func (e *Error) Error() string {
 		where = append(where, file)
 	}
 	return fmt.Sprintf("%s: %s (%s)", strings.Join(where, ": "), e.Detail, e.Code)
+}
+
+// ofSettings matches advice that names settings of node.yaml.
+var ofSettings = expression(`\b(node\.yaml|address|database|connections|password|tls\.[a-z]+|request\.url)\b`)
+
+// Bare returns the error without its advice where that is about settings of
+// node.yaml, for a command that is told by flags where a table is and has an advice
+// of its own.
+func (e *Error) Bare() *Error {
+	event, advice, ok := strings.Cut(e.Detail, ": ")
+	if !ok || !ofSettings().MatchString(advice) {
+		return e
+	}
+	bare := *e
+	bare.Detail = event
+	bare.chinese, _, _ = strings.Cut(cmp.Or(e.chinese, Chinese(e.Detail)), "：")
+	return &bare
 }
 
 // at adds the position to an error that has none yet.

@@ -61,6 +61,7 @@ func (s *Source) Explain(ctx context.Context, d *catalog.Dataset, subject consen
 	if err != nil && !errors.As(err, &e.Problem) {
 		return e, err
 	}
+	verified(d, items, answers)
 	for i, a := range answers {
 		a.Value = ""
 		e.Outputs = append(e.Outputs, ExplainedOutput{items[i].Output, a})
@@ -72,7 +73,11 @@ func (s *Source) Explain(ctx context.Context, d *catalog.Dataset, subject consen
 func (s *Source) rowsOf(ctx context.Context, d *catalog.Dataset, subject consent.Subject, progress func(step string, done, total int64), e *Explained) error {
 	_, code, _ := strings.Cut(string(subject), ":")
 	keying := keyingOf(d)
-	missing, _, err := s.tables.scan(ctx, d, seldom("rows", progress), func(r record) error {
+	from, _, err := s.about([]consent.Subject{subject}, true)
+	if err != nil {
+		return err
+	}
+	missing, _, err := from.scan(ctx, d, seldom("rows", progress), func(r record) error {
 		if r.err != nil {
 			return nil // an error of the table, not of a subject: the survey reports it
 		}

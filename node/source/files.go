@@ -2,6 +2,7 @@ package source
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"hash/maphash"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"atoll/node/catalog"
 )
@@ -22,13 +24,30 @@ type files struct {
 	seed   maphash.Seed
 	secret []byte // of fingerprints
 	passes *passes[index]
+
+	book   string         // the file that has all tables, as its sheets; "" where each table has its own
+	sheets *passes[sheet] // the rows of workbooks; nil for other formats
+	folder string         // where those are stored
 }
 
 func newFiles(dir string, f format, secret []byte, background func(func(context.Context)) bool) *files {
 	return &files{dir: dir, format: f, seed: maphash.MakeSeed(), secret: secret, passes: newPasses[index](background)}
 }
 
-func (fs *files) file(d *catalog.Dataset) string { return d.Table + "." + fs.format.extension() }
+func (fs *files) file(d *catalog.Dataset) string { return fs.shown(d.Table) }
+
+// stored returns the name of the file that a table is in.
+func (fs *files) stored(table string) string {
+	return cmp.Or(fs.book, table+"."+fs.format.extension())
+}
+
+// shown returns the name of a table's file in errors.
+func (fs *files) shown(table string) string {
+	if fs.book != "" {
+		return "[" + fs.book + "]" + table // as Excel writes it
+	}
+	return fs.stored(table)
+}
 
 func (fs *files) readOnly(context.Context) (bool, error) { return true, nil } // os.Open opens for reading only
 
@@ -41,7 +60,11 @@ func (fs *files) check(context.Context) error {
 	if !info.IsDir() {
 		return &Error{Code: NotReadable, File: name, Detail: "this is a file: give the folder that it is in"}
 	}
-	return nil
+	if fs.book == "" {
+		return nil
+	}
+	_, err = fs.names()
+	return err
 }
 
 // open opens a table for reading and returns its generation.
@@ -89,7 +112,14 @@ func (fs *files) absent() string {
 // glob escapes a path for use in a pattern.
 var glob = strings.NewReplacer(`*`, `\*`, `?`, `\?`, `[`, `\[`, `\`, `\\`)
 
-func (fs *files) close() { fs.passes.clear() }
+func (fs *files) close() {
+	fs.passes.clear()
+	if fs.sheets != nil {
+		for _, s := range fs.sheets.clear() {
+			s.text.r.(*os.File).Close()
+		}
+	}
+}
 
 // wanted returns the columns that are read for a dataset: the key, then the
 // fields.
@@ -103,15 +133,15 @@ func wanted(d *catalog.Dataset) []string {
 
 // indexedNow returns the index of a table as it is now, and the table's file,
 // opened in the same generation.
-func (fs *files) indexedNow(ctx context.Context, d *catalog.Dataset) (*index, *os.File, error) {
+func (fs *files) indexedNow(ctx context.Context, d *catalog.Dataset, patience time.Duration) (*index, *os.File, error) {
 	// When the file is being replaced, the opened file may be newer or older
 	// than the index. Then both are taken again.
 	for range 3 {
-		f, info, err := fs.open(fs.file(d))
+		f, info, err := fs.open(fs.stored(d.Table))
 		if err != nil {
 			return nil, nil, err
 		}
-		x, err := fs.index(ctx, d, info)
+		x, err := fs.index(ctx, d, info, patience)
 		if x != nil {
 			return x, f, nil
 		}
@@ -124,7 +154,7 @@ func (fs *files) indexedNow(ctx context.Context, d *catalog.Dataset) (*index, *o
 }
 
 func (fs *files) survey(ctx context.Context, d *catalog.Dataset) (Survey, error) {
-	x, f, err := fs.indexedNow(ctx, d)
+	x, f, err := fs.indexedNow(ctx, d, 0)
 	if err != nil {
 		return Survey{}, err
 	}
@@ -144,20 +174,29 @@ func (fs *files) surveyed(x *index, d *catalog.Dataset) (Survey, error) {
 		return out, e
 	}
 	// The marker may belong to the next load, which has just arrived.
-	if info, err := os.Stat(filepath.Join(fs.dir, fs.file(d))); err != nil || !x.matches(info) {
+	if info, err := os.Stat(filepath.Join(fs.dir, fs.stored(d.Table))); err != nil || !x.matches(info) {
 		return out, changed(fs.file(d))
 	}
 	out.Load = load
 	return out, nil
 }
 
-func (fs *files) lookup(ctx context.Context, d *catalog.Dataset, code string, each func(record) error) (Survey, error) {
-	x, f, err := fs.indexedNow(ctx, d)
+func (fs *files) lookup(ctx context.Context, code string, parts []*part) {
+	for _, p := range unread(parts) {
+		p.reset()
+		p.survey, p.err = fs.find(ctx, p, code)
+	}
+}
+
+// find calls each for every row of a subject.
+func (fs *files) find(ctx context.Context, p *part, code string) (Survey, error) {
+	d := p.dataset
+	x, f, err := fs.indexedNow(ctx, d, p.patience)
 	if err != nil {
 		return Survey{}, err
 	}
 	defer f.Close()
-	if err := fs.read(ctx, f, x, d, code, each); err != nil {
+	if err := fs.read(ctx, f, x, d, code, p.most, p.each); err != nil {
 		return Survey{}, err
 	}
 	return fs.surveyed(x, d)
@@ -169,14 +208,14 @@ func changed(file string) *Error {
 
 // read reads the rows of a subject from the generation that the index
 // describes.
-func (fs *files) read(ctx context.Context, f *os.File, x *index, d *catalog.Dataset, code string, each func(record) error) error {
+func (fs *files) read(ctx context.Context, f *os.File, x *index, d *catalog.Dataset, code string, most int, each func(record) error) error {
 	name := fs.file(d)
 	if missing := x.decoder.missing(wanted(d)); len(missing) > 0 {
 		return missingColumn(name, missing[0])
 	}
 	found := x.find(maphash.String(fs.seed, code))
-	if len(found) > MaxRows {
-		return tooManyRows(name)
+	if len(found) >= most {
+		return tooManyRows(name, most-1)
 	}
 	err := fs.readAt(ctx, f, x, found, d, code, each)
 	// A file that is written in place may look wrong in any way.
@@ -194,11 +233,19 @@ func (fs *files) readAt(ctx context.Context, f *os.File, x *index, found []entry
 	dec.want(columns)
 	cells := make([]cell, len(columns))
 	rs := fs.format.records(bufio.NewReaderSize(nil, 4<<10))
+	rs.offset = -1 // nowhere in the file
+	text, err := fs.text(ctx, d.Table, f, x.info)
+	if err != nil {
+		return err
+	}
 	for _, e := range found {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		rs.r.Reset(io.NewSectionReader(f, e.offset, x.info.Size()-e.offset))
+		if rs.offset != e.offset { // otherwise the row follows the one before
+			rs.r.Reset(io.NewSectionReader(text.r, e.offset, text.size-e.offset))
+			rs.offset = e.offset
+		}
 		raw, _, err := rs.next()
 		if err != nil {
 			return errElsewhere
@@ -213,7 +260,7 @@ func (fs *files) readAt(ctx context.Context, f *os.File, x *index, found []entry
 		err = each(record{key: cells[0], exact: s == exact, cells: cells[1:]})
 		var bad *Error
 		if errors.As(err, &bad) && bad.Column != "" {
-			bad.Line = x.line(f, e.offset)
+			bad.Line = x.line(text.r, e.offset)
 		}
 		if err != nil {
 			return err
@@ -228,14 +275,18 @@ func missingColumn(file, name string) *Error {
 
 func (fs *files) scan(ctx context.Context, d *catalog.Dataset, progress func(done, total int64), each func(record) error) (missing, found []string, err error) {
 	name := fs.file(d)
-	f, info, err := fs.open(name)
+	f, info, err := fs.open(fs.stored(d.Table))
 	if err != nil {
 		return nil, nil, err
 	}
 	defer f.Close()
+	text, err := fs.text(ctx, d.Table, f, info)
+	if err != nil {
+		return nil, nil, err
+	}
 	columns := wanted(d)
-	dec, err := fs.all(ctx, f, name, columns, func(rs *records, r record) error {
-		progress(rs.offset, info.Size())
+	dec, err := fs.all(ctx, text.reader(), name, columns, func(rs *records, r record) error {
+		progress(rs.offset, text.size)
 		return each(r)
 	})
 	if err != nil {
@@ -244,7 +295,7 @@ func (fs *files) scan(ctx context.Context, d *catalog.Dataset, progress func(don
 	if after, err := f.Stat(); err != nil || !same(info, after) {
 		return nil, nil, changed(name)
 	}
-	progress(info.Size(), info.Size())
+	progress(text.size, text.size)
 	missing = dec.missing(columns)
 	return missing, told(missing, columns, dec.names()), nil
 }

@@ -54,6 +54,9 @@ func (f Form) compile() (*form, error) {
 	if out.writing, err = catalog.NewWriting(f.Decimal, f.Thousands, f.Dates); errors.As(err, &problem) {
 		return nil, &Error{Code: BadConfig, Detail: problem.Text, chinese: problem.Chinese}
 	}
+	if out.writing.Monthly() {
+		return nil, misconfigured("date_format: one without a day belongs to the field with the month of periods, in the catalog")
+	}
 	return out, err
 }
 

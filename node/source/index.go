@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"time"
 
 	"atoll/node/catalog"
 )
@@ -87,9 +88,9 @@ func (x *index) line(f io.ReaderAt, offset int64) int64 {
 
 // index returns the index of the file's generation described by info, see
 // [passes.get].
-func (fs *files) index(ctx context.Context, d *catalog.Dataset, info os.FileInfo) (*index, error) {
+func (fs *files) index(ctx context.Context, d *catalog.Dataset, info os.FileInfo, patience time.Duration) (*index, error) {
 	fits := func(x *index) bool { return x.matches(info) }
-	x, err := fs.passes.get(ctx, slotOf(d), fits, func(ctx context.Context) (*index, error) { return fs.indexed(ctx, d) })
+	x, err := fs.passes.get(ctx, slotOf(d), patience, fits, func(ctx context.Context) (*index, error) { return fs.indexed(ctx, d) })
 	if x == nil || err != nil {
 		return nil, err
 	}
@@ -115,33 +116,41 @@ func (fs *files) drop(d *catalog.Dataset, x *index) error {
 // of the index, so that a broken file is not read again for every query.
 func (fs *files) indexed(ctx context.Context, d *catalog.Dataset) (*index, error) {
 	name := fs.file(d)
-	f, info, err := fs.open(name)
+	f, info, err := fs.open(fs.stored(d.Table))
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
 	x := &index{info: info}
 	digest, sort := sha256.New(), newSorter(d, fs.secret)
-	x.decoder, err = fs.all(ctx, io.TeeReader(f, digest), name, wanted(d), func(rs *records, r record) error {
-		x.spans = rs.spans
-		if r.err != nil {
-			return r.err
-		}
-		if sort.census.records%markEvery == 0 {
-			x.marks = append(x.marks, place{r.offset, r.line})
-		}
-		code, _ := sort.take(r, r.line)
-		if code == "" {
+	digested := io.Writer(digest)
+	text, err := fs.text(ctx, d.Table, f, info)
+	if err == nil && fs.sheets != nil {
+		_, err = io.Copy(digest, cancelled{ctx, io.NewSectionReader(f, 0, info.Size())})
+		digested = io.Discard
+	}
+	if err == nil {
+		x.decoder, err = fs.all(ctx, io.TeeReader(text.reader(), digested), name, wanted(d), func(rs *records, r record) error {
+			x.spans = rs.spans
+			if r.err != nil {
+				return r.err
+			}
+			if sort.census.records%markEvery == 0 {
+				x.marks = append(x.marks, place{r.offset, r.line})
+			}
+			code, _ := sort.take(r, r.line)
+			if code == "" {
+				return nil
+			}
+			if len(x.entries) == MaxIndexed {
+				return &Error{Code: TooLarge, File: name, Detail: fmt.Sprintf("more than %d rows: put the table into an SQLite database", MaxIndexed)}
+			}
+			x.entries = append(x.entries, entry{maphash.String(fs.seed, code), r.offset})
 			return nil
-		}
-		if len(x.entries) == MaxIndexed {
-			return &Error{Code: TooLarge, File: name, Detail: fmt.Sprintf("more than %d rows: put the table into an SQLite database", MaxIndexed)}
-		}
-		x.entries = append(x.entries, entry{maphash.String(fs.seed, code), r.offset})
-		return nil
-	})
+		})
+	}
 	e, ours := err.(*Error)
-	if err != nil && (!ours || e.Code == NotReadable) {
+	if err != nil && (!ours || e.Code == NotReadable || e.Code == Changed) {
 		return nil, err
 	}
 	if after, err := f.Stat(); err != nil || !same(info, after) {
@@ -152,7 +161,7 @@ func (fs *files) indexed(ctx context.Context, d *catalog.Dataset) (*index, error
 	}
 	x.census = sort.census
 	last := []byte{'\n'}
-	if _, err := f.ReadAt(last, max(0, info.Size()-1)); err != nil && err != io.EOF {
+	if _, err := text.r.ReadAt(last, max(0, text.size-1)); err != nil && err != io.EOF {
 		return nil, unreadable(name, err, "the file is gone")
 	}
 	x.open = last[0] != '\n'

@@ -168,8 +168,9 @@ type Census struct {
 	Mended   int64   // whose key is a subject's in another form; they count
 	Others   int64   // whose key is of another kind that the dataset declares
 	Unusable int64   // whose key is unusable: while there are any, there is no answer from several rows, and no "none"
-	Lines    []int64 // of the first [MaxBad] of those; in a database, row numbers in table order
+	Lines    []int64 // of the first [MaxBad] of those; in a database, row numbers in table order; 0 on a server
 	Aside    int64   // whose key is unusable, and which an operator has set aside
+	Single   bool    // the register is asked about one subject at a time: nothing is known about its other rows
 
 	records int64    // all, including lines without any value: what a marker counts
 	nobody  []nobody // of the first [MaxAside] unusable rows, where rows can be set aside
@@ -179,6 +180,7 @@ type Census struct {
 type nobody struct {
 	line  int64
 	print Fingerprint
+	form  string // of the key, see [Shape]
 }
 
 // sorter classifies the rows of a table by their keys, and counts them.
@@ -211,7 +213,7 @@ func (s *sorter) take(r record, line int64) (code string, st standing) {
 			c.Lines = append(c.Lines, line)
 		}
 		if len(s.prints.columns) > 0 && len(c.nobody) < MaxAside {
-			c.nobody = append(c.nobody, nobody{line, s.prints.of(r.key, r.cells)})
+			c.nobody = append(c.nobody, nobody{line, s.prints.of(r.key, r.cells), shapeOf(r.key)})
 		}
 	}
 	return code, st

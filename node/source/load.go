@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -35,6 +36,14 @@ type marker struct {
 	Rows   *int64 `json:"rows"`
 	SHA256 string `json:"sha256"`
 	AsOf   string `json:"as_of"` // the day of the table's data, 2026-01-31
+}
+
+// same reports whether two markers of a database are equal; nil is none.
+func (m *marker) same(o *marker) bool {
+	if m == nil || o == nil {
+		return m == o
+	}
+	return *m.Rows == *o.Rows && m.AsOf == o.AsOf
 }
 
 const (
@@ -128,14 +137,18 @@ func (m *marker) check(file string, t whole) (Load, *Error) {
 	return Load{Told: true, AsOf: consent.Day(day.Unix() / (24 * 60 * 60))}, nil
 }
 
-// WriteMarker writes the marker of a finished file NAME.csv or NAME.jsonl with
-// so many rows and the day asOf. It writes a temporary file and renames it.
+// WriteMarker writes the marker of a finished file NAME.csv, NAME.jsonl or
+// NAME.xlsx with so many rows and the day asOf. It writes a temporary file and renames it.
 func WriteMarker(path string, rows int64, asOf consent.Day) error {
 	text, err := json.Marshal(marker{Rows: &rows, AsOf: asOf.String()})
 	if err != nil {
 		return err
 	}
-	path = strings.TrimSuffix(strings.TrimSuffix(path, ".csv"), ".jsonl") + markerExtension
+	switch ext := filepath.Ext(path); ext {
+	case ".csv", ".jsonl", ".xlsx":
+		path = strings.TrimSuffix(path, ext)
+	}
+	path += markerExtension
 	return durable.Replace(path, text)
 }
 

@@ -86,7 +86,7 @@ func TestFlowEndsWithItsLoad(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, kind := range connectors {
+		for kind := range connectors {
 			w := newWorld(t, t.TempDir(), kind, "flow")
 			w.rows = append(w.rows, []any{code(1), "欠5", "2024-10-15", "1000.00", nil}, []any{code(1), "欠6", "2026-10-05", "500.00", nil})
 			w.marked, w.asOf, w.dataset.MaxAge = 6, consent.Day(day.Unix()/(24*60*60)), 40
@@ -124,7 +124,7 @@ func TestMarkerOfTheNextLoad(t *testing.T) {
 	w := newWorld(t, t.TempDir(), "csv", "state")
 	s := w.open()
 	fs := s.tables.(*files)
-	x, f, err := fs.indexedNow(context.Background(), w.dataset)
+	x, f, err := fs.indexedNow(context.Background(), w.dataset, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

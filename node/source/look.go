@@ -5,11 +5,9 @@ import (
 	"context"
 	"database/sql"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
-	"atoll/consensus/consent"
 	"atoll/node/catalog"
 )
 
@@ -25,6 +23,9 @@ func (s *Source) Look(ctx context.Context, table string) (rows int64, seen []cat
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.ctx, cancel)()
+	if _, _, err := s.about(nil, true); err != nil {
+		return 0, nil, err
+	}
 	d := &catalog.Dataset{Name: table, Table: table}
 	file := s.tables.file(d)
 	names, err := s.columns(ctx, d)
@@ -32,7 +33,7 @@ func (s *Source) Look(ctx context.Context, table string) (rows int64, seen []cat
 		return 0, nil, s.explain(err, file)
 	}
 	if slices.ContainsFunc(names, func(name string) bool { return (keying{}).code(mend(name)) != "" }) {
-		return 0, nil, s.explain(&Error{Code: MissingColumn, Line: 1, Detail: "the first line has a social credit code in it and is no header: let it name the columns"}, file)
+		return 0, nil, s.explain(&Error{Code: MissingColumn, File: file, Line: 1, Detail: "the first line has a social credit code in it and is no header: let it name the columns"}, file)
 	}
 	var looks []*look
 	for _, name := range names {
@@ -63,43 +64,46 @@ func (s *Source) Look(ctx context.Context, table string) (rows int64, seen []cat
 }
 
 // columns returns a table's column names.
-func (s *Source) columns(ctx context.Context, d *catalog.Dataset) (names []string, err error) {
+func (s *Source) columns(ctx context.Context, d *catalog.Dataset) (list []string, err error) {
 	switch t := s.tables.(type) {
 	case *files:
 		name := t.file(d)
-		f, _, err := t.open(name)
+		f, info, err := t.open(t.stored(d.Table))
 		if err != nil {
 			return nil, err
 		}
 		defer f.Close()
-		dec, err := t.all(ctx, f, name, []string{""}, func(*records, record) error { return nil })
+		text, err := t.text(ctx, d.Table, f, info)
+		if err != nil {
+			return nil, err
+		}
+		dec, err := t.all(ctx, text.reader(), name, []string{""}, func(*records, record) error { return nil })
 		if err != nil {
 			return nil, err
 		}
 		return dec.names(), nil
 	case *database:
-		err = t.dialect.with(ctx, func(conn *sql.Conn) error {
-			tx, err := conn.BeginTx(ctx, nil)
-			if err != nil {
-				return err
-			}
-			defer tx.Rollback()
-			_, names, err = t.missing(ctx, tx, d)
+		err = t.dialect.snapshot(ctx, func(tx *sql.Tx) error {
+			_, has, err := t.missing(ctx, tx, d)
+			list = names(slices.DeleteFunc(has, func(c tableColumn) bool { return c.typ == hidden }))
 			return err
 		})
 	}
-	return names, err
+	return list, err
 }
 
-// Tables returns the names of the tables and views of a database, sorted. It
-// returns none for a folder of files.
+// Tables returns the names of the tables and views of a database, or of the
+// sheets of a workbook, sorted. It returns none for a folder of files.
 func (s *Source) Tables(ctx context.Context) (names []string, err error) {
+	if fs, ok := s.tables.(*files); ok {
+		return fs.names()
+	}
 	db, ok := s.tables.(*database)
 	if !ok {
 		return nil, nil
 	}
-	err = db.dialect.with(ctx, func(conn *sql.Conn) (err error) {
-		names, err = db.dialect.tables(ctx, conn)
+	err = db.dialect.snapshot(ctx, func(tx *sql.Tx) (err error) {
+		names, err = db.dialect.tables(ctx, tx)
 		return err
 	})
 	if err != nil {
@@ -108,30 +112,33 @@ func (s *Source) Tables(ctx context.Context) (names []string, err error) {
 	return names, nil
 }
 
-// guess is one way to read a column.
-type guess struct {
-	field catalog.Field
-	dates string // a date format, or ""
-	thou  string // separator of thousands, or ""
-	fails bool
-	found bool // whether some value can be read
+// KeyConstraint returns an SQL statement by which the owner of a table on a server
+// lets the server itself refuse keys that are no plain codes. While the table has
+// that constraint, its keys are not checked again. It returns "" for a source of
+// another kind.
+func (s *Source) KeyConstraint(d *catalog.Dataset) string {
+	if b, ok := s.tables.(*database); ok {
+		return inUTF8(b.dialect, b.dialect.constraint(d))
+	}
+	return ""
 }
 
-// guesses returns the guesses in order of preference. Orders of day and month
-// that could be confused are not among them: a person declares those.
-func guesses() (list []guess) {
-	for _, dates := range []string{"", "YYYY/M/D", "YYYY年M月D日", "YYYY.M.D", "YYYY-M-D", "YYYY-MM-DD hh:mm:ss", "YYYY-MM-DDThh:mm:ss", "YYYY/M/D h:mm:ss", "YYYY/M/D h:mm"} {
-		list = append(list, guess{field: catalog.Field{Type: catalog.TypeDate}, dates: dates})
+// DeviantKeys returns a query for the owner of a table on a server: it finds the
+// rows whose keys are no plain codes, both those that count although they are
+// written otherwise and those of unknown owner. It returns "" for a source of
+// another kind.
+func (s *Source) DeviantKeys(d *catalog.Dataset) string {
+	if b, ok := s.tables.(*database); ok {
+		if q, ok := b.dialect.(keyQuery); ok {
+			return inUTF8(b.dialect, q.deviants(d))
+		}
 	}
-	for _, thou := range []string{"", ","} {
-		list = append(list, guess{field: catalog.Field{Type: catalog.TypeInteger}, thou: thou}, guess{field: catalog.Field{Type: catalog.TypeDecimal}, thou: thou})
-	}
-	list = append(list, guess{field: catalog.Field{Type: catalog.TypeBool}}, guess{field: catalog.Field{Type: catalog.TypeText}})
-	for i := range list {
-		g := &list[i]
-		g.field.Writing, _ = catalog.NewWriting("", g.thou, slices.DeleteFunc([]string{g.dates}, func(s string) bool { return s == "" }))
-	}
-	return list
+	return ""
+}
+
+// keyQuery is a dialect of a server that classifies keys itself.
+type keyQuery interface {
+	deviants(d *catalog.Dataset) string
 }
 
 const (
@@ -151,18 +158,22 @@ type look struct {
 	stands  map[string]bool  // dates that mean that there is no date
 	texts   map[string]int64 // nil: too many
 	scale   int
+	zeros   bool                              // whether leading zeros count: an identifier
+	noDays  int64                             // such as 00000000
+	others  map[catalog.Type]map[string]int64 // by type, how values are written that are not of it
 }
 
 func newLook(name string) *look {
-	return &look{name: name, guesses: guesses(), codes: map[string]bool{}, nones: map[string]bool{}, stands: map[string]bool{}, texts: map[string]int64{}}
+	return &look{name: name, guesses: guesses(), codes: map[string]bool{}, nones: map[string]bool{}, stands: map[string]bool{}, texts: map[string]int64{},
+		others: map[catalog.Type]map[string]int64{catalog.TypeDate: {}, catalog.TypeDecimal: {}, catalog.TypeText: {}}}
 }
 
 var (
-	aCode   = regexp.MustCompile(`^-?0[0-9]`) // an identifier, whose leading zeros count
-	aMobile = regexp.MustCompile(`^1[3-9][0-9]{9}$`)
-	aNought = regexp.MustCompile(`[0０]`)                                                    // an amount of nothing, however it is written: 0%, ¥0.00, (0)
-	noDate  = regexp.MustCompile(`^[0０]+([-/][0０]+[-/]|\.[0０]{1,2}\.)[0０]+([ T][0０:.]+)?$`) // 0000-00-00, 00.00.0000, and not 0.000.000
-	noDay   = regexp.MustCompile(`^0{8}(0{6})?$`)                                           // in a column of dates: no date
+	aCode   = expression(`^-?0[0-9]`) // an identifier, whose leading zeros count
+	aMobile = expression(`^1[3-9][0-9]{9}$`)
+	aNought = expression(`[0０]`)                                                    // an amount of nothing, however it is written: 0%, ¥0.00, (0)
+	noDate  = expression(`^[0０]+([-/][0０]+[-/]|\.[0０]{1,2}\.)[0０]+([ T][0０:.]+)?$`) // 0000-00-00, 00.00.0000, and not 0.000.000
+	noDay   = expression(`^0{8}(0{6})?$`)                                           // in a column of dates: no date
 )
 
 func (l *look) add(c cell, how *form) {
@@ -173,7 +184,7 @@ func (l *look) add(c cell, how *form) {
 	switch {
 	case c == nil, err == nil && text == "":
 		return
-	case err == nil && noText(text) && (!aNought.MatchString(text) || noDate.MatchString(text)):
+	case err == nil && catalog.StandsForNone(text) && (!aNought().MatchString(text) || noDate().MatchString(text)):
 		if len(l.nones) < maxVocabulary {
 			l.nones[text] = true
 		}
@@ -186,7 +197,7 @@ func (l *look) add(c cell, how *form) {
 			l.codes[code] = true
 		}
 	}
-	if isPerson(mend(text)) || aMobile.MatchString(text) {
+	if isPerson(mend(text)) || aMobile().MatchString(text) {
 		l.persons++
 	}
 	if l.texts != nil {
@@ -197,33 +208,17 @@ func (l *look) add(c cell, how *form) {
 	if _, decimals, ok := strings.Cut(text, "."); ok && len(decimals) > l.scale {
 		l.scale = len(decimals)
 	}
-	for i := range l.guesses {
-		g := &l.guesses[i]
-		v, err := value(c, g.field, how)
-		switch {
-		case err != nil && g.field.Type == catalog.TypeDate && noDay.MatchString(text):
-			l.stands[text] = true
-		case err != nil,
-			(g.field.Type == catalog.TypeInteger || g.field.Type == catalog.TypeDecimal) && (aCode.MatchString(text) || len(text) > maxNumeral && !strings.ContainsAny(text, ".,")),
-			g.field.Type == catalog.TypeBool && (text == "0" || text == "1"):
-			g.fails = true
-		case v != nil:
-			g.found = true
-		}
-		if day, ok := v.(consent.Day); ok && standIn(day) && len(l.stands) < maxVocabulary {
-			l.stands[text] = true
-		}
-	}
+	l.guess(c, text, how)
 }
 
 func (l *look) seen(rows int64) catalog.Seen {
 	out := catalog.Seen{Column: l.name, Empty: rows - l.filled, Keys: l.keys, Subjects: int64(len(l.codes)), Scale: min(l.scale, 8)}
-	at := slices.IndexFunc(l.guesses, func(g guess) bool { return g.found && !g.fails })
-	if at < 0 {
+	g, dates := l.chosen()
+	if g == nil {
+		out.Nearly = l.unread()
 		return out
 	}
-	g := l.guesses[at]
-	out.Type, out.Dates, out.Thousands = g.field.Type, g.dates, g.thou
+	out.Type, out.Dates, out.Monthly, out.Thousands = g.field.Type, dates, g.field.Writing.Monthly(), g.thou
 	out.Personal = l.persons*2 > l.filled && l.keys == 0 && out.Type != catalog.TypeDate
 	out.None = slices.Sorted(maps.Keys(l.nones))
 	if out.Type == catalog.TypeDate {
@@ -231,6 +226,9 @@ func (l *look) seen(rows int64) catalog.Seen {
 	}
 	if out.Type == catalog.TypeText && l.texts != nil && l.filled >= 2*int64(len(l.texts)) && !out.Personal {
 		out.Texts = slices.Sorted(maps.Keys(l.texts))
+	}
+	if out.Type == catalog.TypeText && out.Texts == nil && !out.Personal && l.keys == 0 {
+		out.Nearly = l.nearly()
 	}
 	return out
 }

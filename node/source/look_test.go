@@ -2,6 +2,7 @@ package source
 
 import (
 	"database/sql"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -41,7 +42,7 @@ func TestLook(t *testing.T) {
 		t.Errorf("code: %+v", c)
 	}
 	for name, want := range map[string]catalog.Type{
-		"day": catalog.TypeDate, "slash": catalog.TypeText, "mixed": catalog.TypeText, "sum": catalog.TypeDecimal, "many": catalog.TypeInteger,
+		"day": catalog.TypeDate, "slash": catalog.TypeDate, "mixed": catalog.TypeText, "sum": catalog.TypeDecimal, "many": catalog.TypeInteger,
 		"zero": catalog.TypeText, "flag": catalog.TypeBool, "word": catalog.TypeText, "who": catalog.TypeText, "empty": 0, "未": catalog.TypeInteger,
 	} {
 		if c := of(name); c.Type != want {
@@ -125,4 +126,53 @@ func TestLookDates(t *testing.T) {
 	if out := number.seen(2); out.Type != catalog.TypeText {
 		t.Errorf("%+v", out)
 	}
+}
+
+// TestLookForms: several forms of dates are declared together if each value has
+// one of them; months are months; a column that is almost of dates or numbers
+// says how the rest is written, and no value.
+func TestLookForms(t *testing.T) {
+	for name, c := range map[string]struct {
+		cells   []cell
+		want    catalog.Type
+		dates   string
+		monthly bool
+		nearly  string
+	}{
+		"two forms":          {[]cell{"2025年1月5日", "2025-01-06", "20250107", "00000000"}, catalog.TypeDate, "YYYY-MM-DD YYYYMMDD YYYY年M月D日", false, ""},
+		"dates of a server":  {[]cell{civil("2025-01-05"), civil("2025-01-06")}, catalog.TypeDate, "", false, ""},
+		"months":             {[]cell{"202501", "202512"}, catalog.TypeDate, "YYYYMM", true, ""},
+		"months of a server": {[]cell{int64(202501), number("202512")}, catalog.TypeDate, "YYYYMM", true, ""},
+		"forms of months":    {[]cell{"2025年1月", "2025-02"}, catalog.TypeDate, "YYYY-MM YYYY年M月", true, ""},
+		"months and days":    {slices.Repeat([]cell{"2025-01-01", "2025-01-02", "2025-02"}, 9), catalog.TypeText, "", false, ""},
+		"regions":            {[]cell{"110101", "330106"}, catalog.TypeInteger, "", false, ""},
+		"amounts":            {[]cell{"200013", "202501"}, catalog.TypeInteger, "", false, ""},
+		"nearly dates":       {append(many(20, "2025年1月%d日"), "去年", "前年", "13日"), catalog.TypeText, "", false, `date 20 3 "文年" "99日"`},
+		"nearly amounts":     {append(many(20, "%d.50"), "9万元", "12万元", "13万元"), catalog.TypeText, "", false, `decimal 20 3 "99万元" "9万元"`},
+		"sums":               {append(many(3, "%d"), spoiledFormula), 0, "", false, `type? 3 1 "formula"`},
+		"codes":              {append(many(20, "%d"), "007", "A1"), catalog.TypeText, "", false, ""},
+		"half numbers":       {append(many(20, "%d"), many(20, "第%d")...), catalog.TypeText, "", false, ""},
+	} {
+		l := newLook("v")
+		for _, c := range c.cells {
+			l.add(c, &form{})
+		}
+		out, nearly := l.seen(int64(len(c.cells))), ""
+		if n := out.Nearly; n != nil {
+			nearly = fmt.Sprintf("%s %d %d", n.Type, n.Most, n.Others)
+			for _, f := range n.Forms {
+				nearly += " " + f.English
+			}
+		}
+		if out.Type != c.want || strings.Join(out.Dates, " ") != c.dates || out.Monthly != c.monthly || nearly != c.nearly {
+			t.Errorf("%s: %+v, %s", name, out, nearly)
+		}
+	}
+}
+
+func many(n int, form string) (list []cell) {
+	for i := range n {
+		list = append(list, fmt.Sprintf(form, i+1))
+	}
+	return list
 }

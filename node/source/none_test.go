@@ -25,7 +25,7 @@ func releases(t testing.TB, more string) *catalog.Dataset {
 // value.
 func TestTextThatStandsForNone(t *testing.T) {
 	d := releases(t, "")
-	for _, kind := range connectors {
+	for kind := range connectors {
 		for _, text := range []string{" ", "\u3000", "\u00a0", "-", "--", "—", "/", "0", "00", "NULL", "null", "(null)", "<NULL>", `\N`, "N/A", "#N/A", "na", "nan", "None", "nil", "无", "（无）", "暂无", "ＮＵＬＬ"} {
 			w := newWorld(t, t.TempDir(), kind, "state")
 			w.dataset = copied(d)
@@ -40,7 +40,7 @@ func TestTextThatStandsForNone(t *testing.T) {
 				t.Errorf("%s: %q, declared: %s %q %s", kind, text, a.Outcome, a.Value, a.Reason)
 			}
 		}
-		for _, text := range []string{"解除1号", "10", "N1", "非空", "Nando", strings.Repeat("0", maxNoText) + "1"} {
+		for _, text := range []string{"解除1号", "10", "N1", "非空", "Nando", strings.Repeat("0", 40) + "1"} {
 			w := newWorld(t, t.TempDir(), kind, "state")
 			w.dataset = copied(d)
 			w.rows[0][4] = text
@@ -48,6 +48,22 @@ func TestTextThatStandsForNone(t *testing.T) {
 				t.Errorf("%s: %q: %s %q %s", kind, text, a.Outcome, a.Value, a.Reason)
 			}
 		}
+	}
+}
+
+// TestFaultyRowOfFewPersons: that an enterprise has a row at all, if a faulty
+// one, is not told of a register about persons.
+func TestFaultyRowOfFewPersons(t *testing.T) {
+	w := newWorld(t, t.TempDir(), "csv", "state")
+	w.dataset = releases(t, "")
+	w.dataset.Persons, w.dataset.MinGroup = "number", 2
+	w.rows[0][3] = "ten"
+	if a := w.ask(1); a != (catalog.Answer{Outcome: consent.BelowMinGroup}) {
+		t.Errorf("%+v", a)
+	}
+	w.dataset.Persons = ""
+	if a := w.ask(1); a.Reason != string(BadValue) {
+		t.Errorf("a register of something else: %+v", a)
 	}
 }
 

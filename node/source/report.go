@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,9 +27,11 @@ type Report struct {
 	Subjects       int64       // different subjects among usable keys
 	Bad            int64       // rows with an error; a query about their subjects fails
 	BadRows        []Bad       // the first [MaxBad] of them
+	Faults         []Fault     // what is wrong with them, by number, descending
 	Keys           Census      // of the keys
 	Unfit          int64       // readable rows that make an output about their subject invalid, such as rows with a future day
 	UnfitRows      []Unfit     // the first [MaxBad] of them
+	Misfits        []Fault     // why they do not fit, by number, descending
 	StandIns       int64       // rows with a date that may mean no date, such as 1900-01-01, in a field where it is not refused
 	StandInRows    []Bad       // the first [MaxBad] of them
 	DuplicateRows  int64       // rows that repeat another row of their subject in the dataset's unique fields
@@ -36,7 +39,8 @@ type Report struct {
 	MissingColumns []string    // columns of the catalog that the table lacks; with any, every query fails
 	FoundColumns   []string    // columns of the table, where some are missing
 	Oldest, Newest consent.Day // in the dataset's date field; 0 where there is none
-	ReadOnly       bool        // writing failed in a trial, or is impossible because of how the source is opened
+	Account        *Error      // why this node could write to the source, see [Source.Account]; nil if it cannot
+	Straddles      *Error      // why an answer may mix two states of the database, see [Source.Straddles]; nil if it cannot
 	AtLeast        bool        // too large to count exactly: Subjects and DuplicateRows are lower bounds
 	Whole          *Error      // why the table as a whole allows no answer, not even "none"; nil where it does
 	Tried          int64       // number of subjects for which every output was computed
@@ -56,12 +60,43 @@ type Unfit struct {
 	Reason string // see [catalog.Says]
 }
 
+// Fault is what is wrong with several rows.
+type Fault struct {
+	Column string // or empty, where it concerns the whole row
+	Reason string // a [Code], or for [catalog.Says]
+	Detail string // what happened and what to do; no value; or empty
+	Count  int64
+	Lines  []int64 // of the first maxFaultLines; see [Bad]
+}
+
+// maxFaultLines limits the lines that are listed for one fault.
+const maxFaultLines = 5
+
+// fault counts a row under what is wrong with it. Beyond [MaxBad] different
+// faults, the rows are counted in the report's sums alone.
+func fault(list *[]Fault, f Fault, line int64) {
+	i := slices.IndexFunc(*list, func(o Fault) bool {
+		return o.Column == f.Column && o.Reason == f.Reason && o.Detail == f.Detail
+	})
+	if i < 0 {
+		if len(*list) == MaxBad {
+			return
+		}
+		*list = append(*list, f)
+		i = len(*list) - 1
+	}
+	o := &(*list)[i]
+	if o.Count++; len(o.Lines) < maxFaultLines {
+		o.Lines = append(o.Lines, line)
+	}
+}
+
 // OK reports whether queries can rely on the table: every row can be read and
 // has a usable key, no subject has more rows than the catalog allows, the table
 // is complete, and every output can be computed.
 func (r Report) OK() bool {
 	fine := !slices.ContainsFunc(r.Outputs, func(o Tried) bool { return !o.fine() })
-	return fine && r.Bad == 0 && r.Unfit == 0 && r.Conflicts == 0 && r.Keys.Unusable == 0 && len(r.MissingColumns) == 0 && r.Whole == nil && r.ReadOnly
+	return fine && r.Bad == 0 && r.Unfit == 0 && r.Conflicts == 0 && r.Keys.Unusable == 0 && len(r.MissingColumns) == 0 && r.Whole == nil && r.Account == nil
 }
 
 // Test reads a whole table in bounded memory and reports on it. It then runs
@@ -70,6 +105,10 @@ func (r Report) OK() bool {
 // step, first with bytes of a file or rows of a database, then with subjects.
 // The error says why the table could not be read to its end.
 func (s *Source) Test(ctx context.Context, d *catalog.Dataset, try Try, progress func(step string, done, total int64)) (Report, error) {
+	from, codes, err := s.about(try.Subjects, false)
+	if err != nil {
+		return Report{}, err
+	}
 	if !s.begin() {
 		return Report{}, ErrClosed
 	}
@@ -86,18 +125,94 @@ func (s *Source) Test(ctx context.Context, d *catalog.Dataset, try Try, progress
 		try.At.Known = load.known(try.At.Day)
 	}
 	t := newTally(d, s, try)
-	if t.report.ReadOnly, err = s.tables.readOnly(ctx); err == nil {
-		t.report.MissingColumns, t.report.FoundColumns, err = s.tables.scan(ctx, d, seldom("rows", progress), t.add)
+	if t.report.Account, err = s.account(ctx); err == nil {
+		t.report.Straddles, err = s.straddles(ctx, []*catalog.Dataset{d})
+	}
+	if err == nil {
+		t.report.MissingColumns, t.report.FoundColumns, err = from.scan(ctx, d, seldom("rows", progress), t.add)
 	}
 	if err != nil {
 		return Report{}, s.explain(err, s.tables.file(d))
 	}
 	r := t.finish()
-	r.Whole = whole
+	r.Whole, r.Keys.Single = whole, survey.Census.Single
 	if err := s.asides.apply(d, &r.Keys); err != nil && !errors.As(err, new(*Error)) {
 		return r, err
 	}
-	return r, s.try(ctx, d, try.At, t.sample.codes(), seldom("subjects", progress), &r)
+	if codes == nil {
+		codes = t.sample.codes()
+	}
+	return r, s.try(ctx, d, try.At, codes, seldom("subjects", progress), &r)
+}
+
+// Account returns why this node could write to the source, with the code
+// [MayWrite], or nil if it cannot: a warning, since a source never writes. The
+// error says why that cannot be told. Nothing is written to find out. It takes
+// [Timeout] at most.
+func (s *Source) Account(ctx context.Context) (*Error, error) { return s.warning(ctx, s.account) }
+
+// warning finds out whether there is something to warn of.
+func (s *Source) warning(ctx context.Context, find func(context.Context) (*Error, error)) (*Error, error) {
+	if !s.begin() {
+		return nil, ErrClosed
+	}
+	defer s.reads.Done()
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	defer context.AfterFunc(s.ctx, cancel)()
+	found, err := find(ctx)
+	if err != nil {
+		err = s.explain(err, s.tables.file(nil))
+	}
+	return found, err
+}
+
+func (s *Source) account(ctx context.Context) (*Error, error) {
+	only, err := s.tables.readOnly(ctx)
+	var e *Error
+	switch {
+	case errors.As(err, &e) && e.Code == MayWrite:
+		return e, nil
+	case err != nil || only:
+		return nil, err
+	}
+	return &Error{Code: MayWrite, File: s.tables.file(nil), Detail: "it is not proved that this node cannot write to it: give it an account with no right but SELECT (atoll source grants prints the statements), or a file that it may only read"}, nil
+}
+
+// Straddles returns why the queries of an answer from these datasets of the source
+// may see different states of the database, with the code [Straddles], or nil if
+// they cannot: a warning. The error says why that cannot be told. It takes
+// [Timeout] at most.
+func (s *Source) Straddles(ctx context.Context, ds []*catalog.Dataset) (*Error, error) {
+	return s.warning(ctx, func(ctx context.Context) (*Error, error) { return s.straddles(ctx, ds) })
+}
+
+// straddler is a dialect of servers that do not always show one state to several
+// queries.
+type straddler interface {
+	// straddles says of which of these tables they do not, and what to do; "" if
+	// there are none.
+	straddles(ctx context.Context, tables []string) (detail string, err error)
+}
+
+func (s *Source) straddles(ctx context.Context, ds []*catalog.Dataset) (*Error, error) {
+	b, ok := s.tables.(*database)
+	if !ok {
+		return nil, nil
+	}
+	d, ok := b.dialect.(straddler)
+	if !ok {
+		return nil, nil
+	}
+	tables := []string{markerTable}
+	for _, one := range ds {
+		tables = append(tables, one.Table)
+	}
+	detail, err := d.straddles(ctx, tables)
+	if err != nil || detail == "" {
+		return nil, err
+	}
+	return &Error{Code: Straddles, File: b.file(nil), Detail: detail}, nil
 }
 
 // Check makes a Survey and judges it: the error says why, on this day, the
@@ -106,6 +221,9 @@ func (s *Source) Check(ctx context.Context, d *catalog.Dataset, today consent.Da
 	found, err := s.Survey(ctx, d)
 	if err != nil {
 		return found, err
+	}
+	if found.Census.Single {
+		return found, nil // each answer says how old it is
 	}
 	if e := found.Census.usable(d, s.tables.file(d)); e != nil {
 		return found, e
@@ -158,7 +276,7 @@ func newTally(d *catalog.Dataset, s *Source, try Try) *tally {
 
 func (t *tally) add(r record) error {
 	if r.err != nil {
-		t.bad(r.err.Code, r.line, r.err.Column)
+		t.bad(r.err, r.line)
 		return nil
 	}
 	if r.hollow {
@@ -167,7 +285,7 @@ func (t *tally) add(r record) error {
 	code, _ := t.sorter.take(r, r.line)
 	row, _, err := typed(t.d, r.cells, t.form)
 	if err != nil {
-		t.bad(err.Code, r.line, err.Column)
+		t.bad(err, r.line)
 		return nil
 	}
 	t.report.Rows++
@@ -192,11 +310,12 @@ func (t *tally) add(r record) error {
 	return nil
 }
 
-func (t *tally) bad(code Code, line int64, column string) {
+func (t *tally) bad(err *Error, line int64) {
 	t.report.Rows++
 	t.report.Bad++
+	fault(&t.report.Faults, Fault{Column: err.Column, Reason: string(err.Code), Detail: err.Detail}, line)
 	if len(t.report.BadRows) < MaxBad {
-		t.report.BadRows = append(t.report.BadRows, Bad{line, column, code})
+		t.report.BadRows = append(t.report.BadRows, Bad{line, err.Column, err.Code})
 	}
 }
 
@@ -206,6 +325,7 @@ func (t *tally) unfit(row catalog.Row, line int64) {
 	if reason == "" {
 		return
 	}
+	fault(&t.report.Misfits, Fault{Reason: reason}, line)
 	if t.report.Unfit++; len(t.report.UnfitRows) < MaxBad {
 		t.report.UnfitRows = append(t.report.UnfitRows, Unfit{line, reason})
 	}
@@ -239,6 +359,9 @@ func (t *tally) finish() Report {
 	r.DuplicateRows = repeated
 	if t.d.One {
 		r.Conflicts = max(0, different-r.Subjects)
+	}
+	for _, list := range [][]Fault{r.Faults, r.Misfits} {
+		slices.SortStableFunc(list, func(a, b Fault) int { return cmp.Compare(b.Count, a.Count) })
 	}
 	r.AtLeast = t.subjects.full || t.rows.full
 	return r

@@ -30,7 +30,7 @@ func TestReport(t *testing.T) {
 		{code(1), "bad\x07", "", "", "", ""},                          // bad
 	}
 	want := Report{
-		Rows: 12, Subjects: 4, Bad: 3, DuplicateRows: 2, Keys: Census{Rows: 12, Unusable: 2, Lines: []int64{9, 10}}, ReadOnly: true,
+		Rows: 12, Subjects: 4, Bad: 3, DuplicateRows: 2, Keys: Census{Rows: 12, Unusable: 2, Lines: []int64{9, 10}},
 		Unfit: 1, UnfitRows: []Unfit{{6, "rows.undated"}},
 		Oldest: 19753, Newest: 20453, MissingColumns: []string{},
 		BadRows: []Bad{{7, "headcount", BadValue}, {8, "day", BadValue}, {14, "name", BadValue}},
@@ -51,24 +51,31 @@ func TestReport(t *testing.T) {
 			t.Errorf("%s: progress ends at %d of %d", kind, done, total)
 		}
 		for i := range got.BadRows {
-			if kind != "csv" {
+			if !headed(kind) {
 				got.BadRows[i].Line++ // no header
 			}
 		}
 		for i := range got.UnfitRows {
-			if kind != "csv" {
+			if !headed(kind) {
 				got.UnfitRows[i].Line++
 			}
 		}
 		for i := range got.Keys.Lines {
-			if kind != "csv" {
+			if !headed(kind) {
 				got.Keys.Lines[i]++
 			}
 		}
 		if got.Whole == nil || got.Whole.Code != Keys {
 			t.Errorf("%s: %v", kind, got.Whole)
 		}
-		got.Whole = nil
+		var faults []string
+		for _, f := range append(got.Faults, got.Misfits...) {
+			faults = append(faults, fmt.Sprintf("%s %s %d %d", f.Column, f.Reason, f.Count, len(f.Lines)))
+		}
+		if text := strings.Join(faults, "; "); text != "headcount source.bad_value 1 1; day source.bad_value 1 1; name source.bad_value 1 1;  rows.undated 1 1" {
+			t.Errorf("%s: %s", kind, text)
+		}
+		got.Whole, got.Faults, got.Misfits = nil, nil, nil
 		if !reflect.DeepEqual(got, want) || got.OK() {
 			t.Errorf("%s: %+v, want %+v", kind, got, want)
 		}
@@ -98,7 +105,7 @@ func TestReportManyBad(t *testing.T) {
 	rows := slices.Repeat([][]any{{code(1), "a", "x", "", "", ""}}, 3*MaxBad)
 	for _, kind := range kinds {
 		got, err := open(t, write(t, kind, table{"vat_returns", columns, rows})).Test(context.Background(), dataset(), Try{}, nil)
-		if err != nil || got.Bad != 3*MaxBad || len(got.BadRows) != MaxBad {
+		if err != nil || got.Bad != 3*MaxBad || len(got.BadRows) != MaxBad || len(got.Faults) != 1 || got.Faults[0].Count != 3*MaxBad || len(got.Faults[0].Lines) != maxFaultLines {
 			t.Errorf("%s: %+v, %v", kind, got, err)
 		}
 	}
@@ -165,6 +172,11 @@ func TestRandomTables(t *testing.T) {
 			}
 			for i := range report.UnfitRows {
 				report.UnfitRows[i].Line = 0
+			}
+			for _, list := range [][]Fault{report.Faults, report.Misfits} {
+				for i := range list {
+					list[i].Lines = nil
+				}
 			}
 			report.Keys.Lines, report.Whole = nil, nil
 			if len(random.rows) > 0 { // without rows JSONL has no columns

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode"
 
+	"atoll/consensus/consent"
 	"atoll/node/catalog"
 )
 
@@ -35,7 +36,8 @@ type Column struct {
 // Shape is what several values have in common. 9 represents a digit, A and a a
 // letter of either case, 文 a Chinese character, ９ and Ａ a digit and a letter of
 // full width. Every other character represents itself. No value can be derived
-// from a shape.
+// from a shape. A value that is no text has the name of its kind before it, in
+// English (see [ShapeChinese]).
 type Shape struct {
 	Text  string
 	Count int64
@@ -45,8 +47,13 @@ type Shape struct {
 
 // Sample reads a whole table and returns how the values of its columns are
 // written, and which forms cannot be used. It shows what to declare about a
-// source before its rows can be read. progress may be nil, see [Source.Test].
-func (s *Source) Sample(ctx context.Context, d *catalog.Dataset, progress func(step string, done, total int64)) ([]Column, error) {
+// source before its rows can be read. A service is asked about subjects. progress
+// may be nil, see [Source.Test].
+func (s *Source) Sample(ctx context.Context, d *catalog.Dataset, subjects []consent.Subject, progress func(step string, done, total int64)) ([]Column, error) {
+	from, _, err := s.about(subjects, true)
+	if err != nil {
+		return nil, err
+	}
 	if !s.begin() {
 		return nil, ErrClosed
 	}
@@ -62,7 +69,7 @@ func (s *Source) Sample(ctx context.Context, d *catalog.Dataset, progress func(s
 	for i := range seen {
 		seen[i] = map[string]*Shape{}
 	}
-	missing, _, err := s.tables.scan(ctx, d, seldom("rows", progress), func(r record) error {
+	missing, _, err := from.scan(ctx, d, seldom("rows", progress), func(r record) error {
 		if r.err != nil || r.hollow {
 			return nil // a row that cannot be split has no values
 		}
@@ -140,8 +147,18 @@ func shapeOf(c cell) string {
 		return "floating point " + shape(fmt.Sprint(c))
 	case bool:
 		return "true or false"
+	case civil:
+		return "date " + shape(string(c))
+	case instant:
+		return "time " + shape(string(c))
+	case doubtful:
+		return "a text of unknown encoding"
+	case spoiled:
+		return c.String()
 	case tooLong:
 		return "a value that is too long"
+	case maskedValue:
+		return "a value that the server masks"
 	case nested:
 		return "an object or array"
 	}

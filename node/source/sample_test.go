@@ -12,12 +12,12 @@ import (
 
 // TestSample: a sample shows how values are written, but no value.
 func TestSample(t *testing.T) {
-	for _, kind := range connectors {
+	for kind := range connectors {
 		w := newWorld(t, t.TempDir(), kind, "state")
 		w.rows = append(w.rows,
 			[]any{strings.ToLower(code(1)) + " ", "欠5", "2026/5/1", "1,000.00", ""},
 			[]any{"9.19902E+17", "欠6", "2026年5月1日", "９.00", "1900-01-01"}, []any{"", nil, nil, "", nil})
-		got, err := w.open().Sample(context.Background(), w.dataset, nil)
+		got, err := w.open().Sample(context.Background(), w.dataset, nil, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -48,6 +48,25 @@ cleared none 4 bad 0 others 0: "9999-99-99" 2 0
 	}
 }
 
+// TestShapesInChinese: no kind of value is named in English to a Chinese reader.
+func TestShapesInChinese(t *testing.T) {
+	cells := []cell{
+		number("1.50"), int64(12), 1.5, true, civil("2026-01-31"), instant("2026-01-31 08:00:00"), doubtful{}, tooLong{}, maskedValue{}, nested{}, []byte{1},
+		spoiledFormula, spoiledError, spoiledNumber, spoiledDate, spoiledTime, spoiledFormat,
+	}
+	if len(cells)-1 != len(shapeKinds) { // a time of a database and one of a workbook are both one
+		t.Errorf("%d kinds are tried, and %d have words", len(cells), len(shapeKinds))
+	}
+	for _, c := range cells {
+		if got := ShapeChinese(shapeOf(c)); got == shapeOf(c) || strings.ContainsAny(got, "bcdefghijklmnopqrstuvwyz") {
+			t.Errorf("%T: %q", c, got)
+		}
+	}
+	if got := ShapeChinese(shapeOf("time date 12")); got != "aaaa aaaa 99" {
+		t.Error(got)
+	}
+}
+
 // TestSampleManyShapes: however many shapes there are, few are listed and all
 // are counted.
 func TestSampleManyShapes(t *testing.T) {
@@ -55,7 +74,7 @@ func TestSampleManyShapes(t *testing.T) {
 	for i := range 3 * maxShapesSeen {
 		w.rows = append(w.rows, []any{code(1), strings.Repeat("a", i%50) + strings.Repeat("-", i/50%30) + strings.Repeat("+", i/1500), "2026-05-01", "1.00", nil})
 	}
-	got, err := w.open().Sample(context.Background(), w.dataset, nil)
+	got, err := w.open().Sample(context.Background(), w.dataset, nil, nil)
 	if err != nil || len(got[1].Shapes) != MaxShapes {
 		t.Fatalf("%+v, %v", got, err)
 	}
@@ -72,10 +91,10 @@ func TestSampleManyShapes(t *testing.T) {
 // line, and shows no value.
 func TestExplain(t *testing.T) {
 	at := catalog.At{Day: debtsToday}
-	for _, kind := range connectors {
+	for kind := range connectors {
 		w := newWorld(t, t.TempDir(), kind, "state")
 		header := int64(0)
-		if kind == "csv" {
+		if headed(kind) {
 			header = 1
 		}
 		w.rows[1][0] = strings.ToLower(code(1))

@@ -24,6 +24,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,6 +68,8 @@ type Source struct {
 	asides  asides
 	timeout time.Duration
 	slots   chan struct{}
+	streams chan struct{} // those of Stream
+	breaker *breaker      // nil: of files
 
 	ctx   context.Context // ends with Close
 	close context.CancelFunc
@@ -82,9 +85,10 @@ type tables interface {
 	// the pass where it is not finished. The pass is repeated when the table
 	// has changed.
 	survey(ctx context.Context, d *catalog.Dataset) (Survey, error)
-	// lookup calls each for every row of the subject with this bare code, and
-	// returns the survey of the same generation of the table that it read.
-	lookup(ctx context.Context, d *catalog.Dataset, code string, each func(record) error) (Survey, error)
+	// lookup reads the rows of the subject with this bare code for every part
+	// that has no error yet, and sets survey and err of each. Databases read all
+	// parts from one state.
+	lookup(ctx context.Context, code string, parts []*part)
 	// scan calls each for every row, in the order of the table. A row that
 	// cannot be read has an error in place of cells. scan returns the columns
 	// of the dataset that the table lacks and, if there are any, those that it
@@ -97,6 +101,19 @@ type tables interface {
 	// file names the file that a dataset is read from, for errors.
 	file(d *catalog.Dataset) string
 	close()
+}
+
+// part is what one lookup needs of one dataset.
+type part struct {
+	dataset  *catalog.Dataset
+	patience time.Duration      // with a pass over the table, from its beginning
+	most     int                // rows
+	reset    func()             // called before the rows are read, perhaps for another time
+	each     func(record) error // called for every row
+	survey   Survey             // of the same generation of the table that was read
+	err      error
+
+	now present // what the last transaction saw
 }
 
 // record is one row before its values have types.
@@ -166,19 +183,36 @@ type Survey struct {
 // of a dataset of one record each, found by its exact key. It returns at most
 // [MaxRows] rows, within [Timeout] or the deadline of ctx.
 //
-// The first use of a table makes a pass over all its keys. A pass that takes
-// longer than the time limit continues in the background: the error then has
-// the code [Checking], and a later call succeeds.
+// The first use of a table makes a pass over all its keys. A pass that lasts
+// longer than half of the time limit continues in the background: then the error
+// has the code [Checking], immediately for whoever asks from now on, so that neither
+// other tables nor other callers wait for it. A call after the pass succeeds.
 func (s *Source) Rows(ctx context.Context, d *catalog.Dataset, subject consent.Subject) (Found, error) {
-	if _, _, err := consent.ParseSubject(string(subject)); err != nil {
-		return Found{}, err
+	found, errs := s.together(ctx, []*catalog.Dataset{d}, subject)
+	return found[0], errs[0]
+}
+
+// together is Rows for several datasets, which a database reads from one state.
+func (s *Source) together(ctx context.Context, ds []*catalog.Dataset, subject consent.Subject) ([]Found, []error) {
+	found, errs := make([]Found, len(ds)), make([]error, len(ds))
+	asked := false
+	_, _, err := consent.ParseSubject(string(subject))
+	if err == nil {
+		err = s.read(ctx, ds[0], len(ds), func(ctx context.Context) error {
+			asked = true
+			s.rows(ctx, ds, subject, found, errs)
+			return cmp.Or(errs...)
+		})
 	}
-	var found Found
-	err := s.read(ctx, d, func(ctx context.Context) (err error) {
-		found, err = s.rows(ctx, d, subject)
-		return err
-	})
-	return found, err
+	for i, d := range ds {
+		if !asked {
+			errs[i] = err
+		}
+		if errs[i] != nil {
+			found[i], errs[i] = Found{}, s.explain(errs[i], s.tables.file(d))
+		}
+	}
+	return found, errs
 }
 
 // Survey makes the first pass over a table, or returns the result of an earlier
@@ -195,7 +229,7 @@ func (s *Source) Survey(ctx context.Context, d *catalog.Dataset) (Survey, error)
 func (s *Source) scanned(ctx context.Context, d *catalog.Dataset) (Survey, error) {
 	var found Survey
 	for {
-		err := s.read(ctx, d, func(ctx context.Context) (err error) {
+		err := s.read(ctx, d, 1, func(ctx context.Context) (err error) {
 			found, err = s.tables.survey(ctx, d)
 			return err
 		})
@@ -206,60 +240,99 @@ func (s *Source) scanned(ctx context.Context, d *catalog.Dataset) (Survey, error
 	}
 }
 
-// read runs a bounded read of a table.
-func (s *Source) read(ctx context.Context, d *catalog.Dataset, do func(context.Context) error) error {
+// read runs a bounded read of some tables, of which d is the first.
+func (s *Source) read(ctx context.Context, d *catalog.Dataset, tables int, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(tables)*s.timeout)
+	defer cancel()
+	return s.turn(ctx, d, s.slots, do)
+}
+
+// turn runs a read when it is its turn.
+func (s *Source) turn(ctx context.Context, d *catalog.Dataset, slots chan struct{}, do func(context.Context) error) error {
 	if !s.begin() {
 		return ErrClosed
 	}
 	defer s.reads.Done()
-	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(s.ctx, cancel)()
+	if e := s.breaker.enter(time.Now()); e != nil {
+		return e
+	}
 	select {
-	case s.slots <- struct{}{}:
-		defer func() { <-s.slots }()
+	case slots <- struct{}{}:
+		defer func() { <-slots }()
 	case <-ctx.Done():
+		s.breaker.leave(time.Now(), context.Canceled) // the server was not asked
 		return s.explain(ctx.Err(), s.tables.file(d))
 	}
-	if err := do(ctx); err != nil {
-		return s.explain(err, s.tables.file(d))
+	err := do(ctx)
+	if err != nil {
+		err = s.explain(err, s.tables.file(d))
+	}
+	s.breaker.leave(time.Now(), err)
+	return err
+}
+
+// rows reads the rows of a subject from some tables.
+func (s *Source) rows(ctx context.Context, ds []*catalog.Dataset, subject consent.Subject, found []Found, errs []error) {
+	scheme, code, _ := strings.Cut(string(subject), ":")
+	parts, gathered := make([]*part, len(ds)), make([]gathering, len(ds))
+	for i, d := range ds {
+		g := &gathered[i]
+		*g = gathering{dataset: d, form: s.form, file: s.tables.file(d)}
+		parts[i] = &part{dataset: d, patience: s.timeout / 2, most: MaxRows + 1, reset: g.reset, each: g.add}
+		if scheme == "lei" && !keyingOf(d).lei {
+			parts[i].err = &Error{Code: NoKeys, File: g.file, Detail: "the catalog does not say that the table holds legal entity identifiers (also: [lei])"}
+		}
+	}
+	s.tables.lookup(ctx, code, parts)
+	for i, p := range parts {
+		found[i].Survey = p.survey
+		if errs[i] = p.err; errs[i] == nil {
+			errs[i] = s.asides.apply(p.dataset, &found[i].Survey.Census)
+		}
+		if errs[i] == nil {
+			found[i].Rows, errs[i] = gathered[i].finish(&found[i].Survey.Census)
+		}
+	}
+}
+
+// gathering collects the rows of a subject in one table.
+type gathering struct {
+	dataset *catalog.Dataset
+	form    *form
+	file    string
+	rows    []catalog.Row
+	size    int
+	mended  bool // whether some row was found by another form of its key
+}
+
+func (g *gathering) reset() { g.rows, g.size, g.mended = nil, 0, false }
+
+func (g *gathering) add(r record) error {
+	row, n, err := typed(g.dataset, r.cells, g.form)
+	if err != nil {
+		return err.at(g.file, r.line, err.Column)
+	}
+	g.mended = g.mended || !r.exact
+	if g.rows = append(g.rows, row); len(g.rows) > MaxRows {
+		return tooManyRows(g.file, MaxRows)
+	}
+	if g.size += n; g.size > MaxBytes {
+		return &Error{Code: TooManyRows, File: g.file, Detail: fmt.Sprintf("the rows of one subject have more than %d bytes", MaxBytes)}
 	}
 	return nil
 }
 
-func (s *Source) rows(ctx context.Context, d *catalog.Dataset, subject consent.Subject) (found Found, err error) {
-	file := s.tables.file(d)
-	scheme, code, _ := strings.Cut(string(subject), ":")
-	if scheme == "lei" && !keyingOf(d).lei {
-		return found, &Error{Code: NoKeys, File: file, Detail: "the catalog does not say that the table holds legal entity identifiers (also: [lei])"}
+// finish returns the rows in order, if the table allows an answer from them.
+func (g *gathering) finish(c *Census) ([]catalog.Row, error) {
+	alone := g.dataset.One && len(g.rows) == 1 && !g.mended
+	if e := c.usable(g.dataset, g.file); e != nil && !(alone && e.Code == Keys) {
+		return nil, e
 	}
-	size, written := 0, true
-	found.Survey, err = s.tables.lookup(ctx, d, code, func(r record) error {
-		row, n, err := typed(d, r.cells, s.form)
-		if err != nil {
-			return err.at(file, r.line, err.Column)
-		}
-		written = written && r.exact
-		if found.Rows = append(found.Rows, row); len(found.Rows) > MaxRows {
-			return tooManyRows(file)
-		}
-		if size += n; size > MaxBytes {
-			return &Error{Code: TooManyRows, File: file, Detail: fmt.Sprintf("the rows of one subject have more than %d bytes", MaxBytes)}
-		}
-		return nil
-	})
-	if err == nil {
-		err = s.asides.apply(d, &found.Survey.Census)
-	}
-	if err != nil {
-		return Found{}, err
-	}
-	alone := d.One && len(found.Rows) == 1 && written
-	if e := found.Survey.Census.usable(d, file); e != nil && !(alone && e.Code == Keys) {
-		return Found{}, e
-	}
-	sortRows(found.Rows)
-	return found, nil
+	sortRows(g.rows)
+	return g.rows, nil
 }
 
 // usable returns why the table allows no answer from several rows, and no
@@ -272,14 +345,14 @@ func (c *Census) usable(d *catalog.Dataset, file string) *Error {
 			e.Line = c.Lines[0]
 		}
 		return e
-	case c.Rows == 0 && !d.MayBeEmpty:
+	case c.Rows == 0 && !d.MayBeEmpty && !c.Single:
 		return &Error{Code: Empty, File: file, Detail: "the table has no row of anybody: bring the load again, or declare may_be_empty in the catalog"}
 	}
 	return nil
 }
 
-func tooManyRows(file string) *Error {
-	return &Error{Code: TooManyRows, File: file, Detail: fmt.Sprintf("one subject has more than %d rows: keep a shorter history, or one row for more", MaxRows)}
+func tooManyRows(file string, most int) *Error {
+	return &Error{Code: TooManyRows, File: file, Detail: fmt.Sprintf("one subject has more than %d rows: keep a shorter history, or one row for more", most)}
 }
 
 // explain converts the errors of a context to their meaning for a source.

@@ -70,7 +70,7 @@ func TestSpellingsBounded(t *testing.T) {
 
 // TestLongKeys: an overlong key is unusable, in every kind of source.
 func TestLongKeys(t *testing.T) {
-	for _, kind := range connectors {
+	for kind := range connectors {
 		for blanks, want := range map[int]string{maxKey - 18: "", maxKey - 17: string(Keys)} {
 			w := newWorld(t, t.TempDir(), kind, "state")
 			w.rows[0][0] = code(1) + strings.Repeat(" ", blanks)

@@ -77,6 +77,27 @@ func (f sqliteFile) with(ctx context.Context, do func(*sql.Conn) error) error {
 	return f.explain(ctx, do(conn))
 }
 
+// snapshot opens the database for one transaction. A view may have no end, so
+// that work over a whole table has a limit too.
+func (f sqliteFile) snapshot(ctx context.Context, do func(*sql.Tx) error) error {
+	ctx, cancel := limited(ctx)
+	defer cancel()
+	return f.with(ctx, func(conn *sql.Conn) error {
+		tx, err := conn.BeginTx(ctx, nil)
+		if err != nil {
+			return err
+		}
+		defer tx.Rollback()
+		return do(tx)
+	})
+}
+
+func (sqliteFile) close() {}
+
+// constraint returns none: the pass over the keys is as fast, and a file tells
+// when it is written.
+func (sqliteFile) constraint(*catalog.Dataset) string { return "" }
+
 // Result codes of SQLite, without their extensions.
 const (
 	resultError    = 1
@@ -133,12 +154,11 @@ type dbState struct {
 // racy is the assumed coarseness of a file system's times.
 const racy = 100 * time.Millisecond
 
-// now returns the state of the database.
-func (f sqliteFile) now() (dbState, error) {
+func (f sqliteFile) generation() (generation, error) {
 	var s dbState
 	var err error
 	if s.file, err = os.Stat(f.path); err != nil {
-		return s, unreadable(f.name(), err, "the database is gone")
+		return nil, unreadable(f.name(), err, "the database is gone")
 	}
 	// An empty log has no content, and readers alone create and remove it.
 	if s.log, err = os.Stat(f.path + "-wal"); err != nil || s.log.Size() == 0 {
@@ -152,9 +172,9 @@ func (f sqliteFile) now() (dbState, error) {
 	return s, nil
 }
 
-// is reports whether both are certainly the same state.
-func (s dbState) is(o dbState) bool {
-	if s.recent || o.recent || (s.log == nil) != (o.log == nil) {
+func (s dbState) is(other generation) bool {
+	o, ok := other.(dbState)
+	if !ok || s.recent || o.recent || (s.log == nil) != (o.log == nil) {
 		return false
 	}
 	return same(s.file, o.file) && (s.log == nil || alike(s.log, o.log))
@@ -187,22 +207,31 @@ func (f sqliteFile) rowid(ctx context.Context, tx *sql.Tx, d *catalog.Dataset) (
 	return free[0], rows.Err()
 }
 
-// tables returns the names of the tables and views of the database, sorted.
-func (sqliteFile) tables(ctx context.Context, conn *sql.Conn) ([]string, error) {
-	return namesOf(conn.QueryContext(ctx, "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"))
+func (sqliteFile) tables(ctx context.Context, tx *sql.Tx) ([]string, error) {
+	return namesOf(tx.QueryContext(ctx, "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"))
 }
 
-// has reports whether there is a table or view of this name.
-func (sqliteFile) has(ctx context.Context, tx *sql.Tx, table string) (bool, error) {
-	var found int
-	const known = "SELECT count(*) FROM sqlite_schema WHERE name = ? AND type IN ('table', 'view')"
-	err := tx.QueryRowContext(ctx, known, table).Scan(&found)
-	return found > 0, err
+// columns compares the name exactly: the pragma itself ignores case.
+func (sqliteFile) columns(ctx context.Context, tx *sql.Tx, table string) (columns []tableColumn, err error) {
+	const known = "SELECT name FROM pragma_table_xinfo(?1) WHERE hidden <> 1 AND EXISTS (SELECT 1 FROM sqlite_schema WHERE name = ?1 AND type IN ('table', 'view'))"
+	list, err := namesOf(tx.QueryContext(ctx, known, table))
+	for _, name := range list {
+		columns = append(columns, tableColumn{name: name})
+	}
+	return columns, err
 }
 
-// columns returns the names of the columns of a table or view.
-func (sqliteFile) columns(ctx context.Context, tx *sql.Tx, table string) ([]string, error) {
-	return namesOf(tx.QueryContext(ctx, "SELECT name FROM pragma_table_xinfo(?) WHERE hidden <> 1", table))
+// lookup ignores a collation that only the register's own program has.
+func (f sqliteFile) lookup(ctx context.Context, tx *sql.Tx, selected string, key tableColumn, keys []any, most int) (*sql.Rows, error) {
+	rows, err := tx.QueryContext(ctx, f.probing(selected, key, len(keys), "", most), keys...)
+	if resultCode(err) == resultError { // as without the collation
+		return tx.QueryContext(ctx, f.probing(selected, key, len(keys), bytewise, most), keys...)
+	}
+	return rows, err
+}
+
+func (f sqliteFile) probing(selected string, key tableColumn, keys int, collation string, most int) string {
+	return f.limit(selected+" WHERE "+isIn(f, "r."+quoted(key.name)+collation, keys), most)
 }
 
 // namesOf reads the one column of a result, which it closes.
@@ -221,25 +250,34 @@ func namesOf(rows *sql.Rows, err error) (names []string, _ error) {
 	return names, rows.Err()
 }
 
-// fetched returns the expression that fetches a column. It leaves out a huge
-// value. It also hides the column's declared type from the driver, which would
-// turn the text of a column declared DATE into a time.
-func (sqliteFile) fetched(column string) string {
-	return fmt.Sprintf("CASE WHEN octet_length(%[1]s) > %[2]d THEN x'00' ELSE %[1]s END", column, MaxRecord)
+func (sqliteFile) table(name string) string { return quoted(name) }
+
+func (sqliteFile) quote(name string) string { return quoted(name) }
+
+func (sqliteFile) param(int) string { return "?" }
+
+func (sqliteFile) limit(query string, most int) string {
+	return fmt.Sprintf("%s LIMIT %d", query, most)
 }
 
-// cell converts a value from the driver to a cell. It recognises what fetched
-// returns in place of a huge value; a true BLOB is refused too.
-func (sqliteFile) cell(v any) cell {
+// fetched hides the column's declared type from the driver, which would turn the
+// text of a column declared DATE into a time.
+func (sqliteFile) fetched(c tableColumn) string {
+	return fmt.Sprintf("CASE WHEN octet_length(r.%[1]s) > %[2]d THEN x'00' ELSE r.%[1]s END", quoted(c.name), MaxRecord)
+}
+
+// cell recognises what fetched returns in place of a huge value; a true BLOB is
+// refused too.
+func (sqliteFile) cell(v any, _ tableColumn) cell {
 	if b, ok := v.([]byte); ok && len(b) == 1 && b[0] == 0 {
 		return tooLong{}
 	}
 	return v
 }
 
+func (sqliteFile) filled(c tableColumn) string {
+	return "nullif(octet_length(r." + quoted(c.name) + "), 0)"
+}
+
 // bytewise makes a comparison bytewise, whatever the column's collation is.
 const bytewise = " COLLATE BINARY"
-
-// noCollation reports whether an error may come from a collation that only the
-// register's own program has.
-func (sqliteFile) noCollation(err error) bool { return resultCode(err) == resultError }

@@ -20,9 +20,7 @@ import (
 // chunk is how many keys are fetched as one text.
 const chunk = 4096
 
-// pass counts the keys of a table in k. fetch counts the rows that match a
-// condition one by one.
-func (f sqliteFile) pass(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, k *keyList, fetch func(rest string, args ...any) error) error {
+func (f sqliteFile) pass(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, _ []tableColumn, k *keyList, fetch func(rest string, args ...any) error) error {
 	rowid, err := f.rowid(ctx, tx, d)
 	if err != nil {
 		return err
@@ -80,7 +78,7 @@ type ranges struct {
 }
 
 func prepareRanges(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, rowid string) (q ranges, err error) {
-	key, from := "r."+quote(d.Key), " FROM "+quote(d.Table)+" AS r"
+	key, from := "r."+quoted(d.Key), " FROM "+quoted(d.Table)+" AS r"
 	var first, last sql.NullInt64
 	// In one query, min and max would each need a full pass.
 	if err := tx.QueryRowContext(ctx, "SELECT min(r."+rowid+")"+from).Scan(&first); err != nil {
@@ -139,10 +137,10 @@ func init() {
 // asWhole reads a view, or a table without row numbers. If all keys are exact
 // no row is fetched, otherwise all are.
 func asWhole(ctx context.Context, tx *sql.Tx, d *catalog.Dataset, k *keyList, fetch func(rest string, args ...any) error) error {
-	key := "r." + quote(d.Key)
+	key := "r." + quoted(d.Key)
 	var count int64
 	var exact float64
-	err := tx.QueryRowContext(ctx, fmt.Sprintf("SELECT count(*), total(CASE WHEN octet_length(%[1]s) < 32 THEN %[2]s(%[1]s, ?) END) FROM %[3]s AS r", key, exactFunction, quote(d.Table)), k.sorter.keying.lei).Scan(&count, &exact)
+	err := tx.QueryRowContext(ctx, fmt.Sprintf("SELECT count(*), total(CASE WHEN octet_length(%[1]s) < 32 THEN %[2]s(%[1]s, ?) END) FROM %[3]s AS r", key, exactFunction, quoted(d.Table)), k.sorter.keying.lei).Scan(&count, &exact)
 	if err != nil {
 		return err
 	}

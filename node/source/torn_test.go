@@ -182,52 +182,6 @@ func run(work func() error) <-chan error {
 	return done
 }
 
-// TestCutWhileRead: a file that is cut off, or replaced, while it is read gives
-// all of one generation, or an error.
-func TestCutWhileRead(t *testing.T) {
-	change := map[string]func(path string) error{
-		"cut off":  func(path string) error { return os.Truncate(path, 3<<10) },
-		"emptied":  func(path string) error { return os.Truncate(path, 0) },
-		"replaced": func(path string) error { return os.Rename(path+".other", path) },
-	}
-	for what, change := range change {
-		for _, kind := range connectors {
-			w := newWorld(t, t.TempDir(), kind, "state")
-			const rows = 20_000
-			for range rows - len(w.rows) {
-				w.rows = append(w.rows, []any{code(3), "欠", "2026-05-01", "1.00", nil})
-			}
-			w.marked = rows
-			s := w.open()
-			path := filepath.Join(w.dir, "debts."+map[string]string{"csv": "csv", "jsonl": "jsonl", "sqlite": "db", "view": "db"}[kind])
-			other := newWorld(t, t.TempDir(), kind, "state")
-			other.open().Close()
-			text, err := os.ReadFile(filepath.Join(other.dir, filepath.Base(path)))
-			if err != nil {
-				t.Fatal(err)
-			}
-			put(t, path+".other", text)
-			changed := false
-			r, err := s.Test(context.Background(), w.dataset, Try{At: catalog.At{Day: debtsToday}}, func(step string, done, _ int64) {
-				if step == "rows" && done > 0 && !changed {
-					changed = true
-					if err := change(path); err != nil {
-						t.Error(err)
-					}
-				}
-			})
-			if !changed {
-				t.Fatalf("%s, %s: it was not changed while it was read", what, kind)
-			}
-			if err != nil {
-				codeOf(t, err)
-			} else if r.OK() && r.Rows != rows { // the replaced file could still be read completely
-				t.Errorf("%s, %s: all is well with %+v", what, kind, r)
-			}
-		}
-	}
-}
-
 // TestSparse: one line of gigabytes is skipped with little memory.
 func TestSparse(t *testing.T) {
 	d, path := one(), t.TempDir()
@@ -250,7 +204,7 @@ func TestSparse(t *testing.T) {
 // An answer is never as of a later day than its own, and a load from the future
 // gives no answer.
 func TestClockSetBack(t *testing.T) {
-	for _, kind := range connectors {
+	for kind := range connectors {
 		for ahead, want := range map[consent.Day]string{0: "", 1: "", 2: string(LoadDiffers), 400: string(LoadDiffers), 10_000: string(LoadDiffers)} {
 			w := newWorld(t, t.TempDir(), kind, "state")
 			w.asOf = debtsToday + ahead

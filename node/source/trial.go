@@ -15,6 +15,9 @@ import (
 type Try struct {
 	At     catalog.At // the time of the questions
 	Sample int        // number of subjects, chosen at random; 0: all, up to MaxTried
+	// Subjects are those that a service is asked about, which has no table to
+	// choose from; of other kinds none.
+	Subjects []consent.Subject
 }
 
 // MaxTried limits the subjects whose outputs a test computes. If there are
@@ -30,6 +33,7 @@ type Tried struct {
 	Answered int64
 	NoRecord int64
 	Stale    int64           // subjects whose newest row is too old
+	Few      int64           // subjects of whom nothing is told, because too few persons are behind it
 	Absent   consent.Outcome // outcome for the subject that the table does not have
 	Failed   []Failure       // by number, descending
 	Gaps     []Failure       // why subjects that have rows are without record, by number, descending
@@ -55,6 +59,7 @@ func (s *Source) try(ctx context.Context, d *catalog.Dataset, at catalog.At, cod
 	}
 	ask := func(code string) ([]catalog.Answer, *Error, error) {
 		answers, err := s.Answers(ctx, d, consent.Subject(schemeOf(code)+code), items, at)
+		verified(d, items, answers)
 		var e *Error
 		if errors.As(err, &e) {
 			err = nil
@@ -67,7 +72,7 @@ func (s *Source) try(ctx context.Context, d *catalog.Dataset, at catalog.At, cod
 	}
 	for i, a := range answers {
 		r.Outputs[i].Absent = a.Outcome
-		if a.Outcome != consent.Answered && a.Outcome != consent.NoRecord {
+		if !slices.Contains([]consent.Outcome{consent.Answered, consent.NoRecord, consent.BelowMinGroup}, a.Outcome) {
 			r.Outputs[i].failed(a, e)
 		}
 	}
@@ -99,6 +104,16 @@ func firsts(d *catalog.Dataset) (items []consent.Item) {
 	return items
 }
 
+// verified completes the answers to items that are to be verified, each with the
+// first predicate that its output declares.
+func verified(d *catalog.Dataset, items []consent.Item, answers []catalog.Answer) {
+	for i := range answers {
+		if o := d.Output(items[i].Output); items[i].Disclosure == consent.Verify {
+			answers[i] = answers[i].Verify(o, o.Predicates()[0])
+		}
+	}
+}
+
 // stranger is a code with a valid check character that no register has: region
 // 99 and authority Y do not exist.
 const stranger = "Y1990000000000000F"
@@ -107,9 +122,11 @@ func (t *Tried) count(a catalog.Answer, e *Error) {
 	switch a.Outcome {
 	case consent.Answered:
 		t.Answered++
+	case consent.BelowMinGroup:
+		t.Few++
 	case consent.NoRecord:
 		t.NoRecord++
-		if a.Reason != noRows {
+		if a.Reason != "" && a.Reason != noRows {
 			note(&t.Gaps, a, e)
 		}
 	case consent.Stale:

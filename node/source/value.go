@@ -16,15 +16,32 @@ import (
 	"github.com/shopspring/decimal"
 )
 
-// cell is one value as the source returns it: nil, string, number (JSON), bool
-// (JSON), int64, float64 or []byte (SQLite), tooLong (SQLite) or nested (JSON).
+// cell is one value as the source returns it: nil, string, bool, int64, float64,
+// []byte, spoiled, or one of the types below.
 type cell any
 
 type (
-	number  string   // the text of a JSON number
-	nested  struct{} // a JSON object or array
-	tooLong struct{} // a value over MaxRecord that was not fetched
+	number      string   // the text of a JSON number, or of an exact number of a database or a workbook
+	civil       string   // a date of a database or a workbook, as 2026-01-31
+	instant     string   // a moment, as 2026-01-31 08:00:00 by the clocks of the network
+	nested      struct{} // a JSON object or array, or something as complex
+	maskedValue struct{} // a value that the server replaces by another, since the account may not see it
+	doubtful    struct{} // a text that reads as UTF-8 and as GBK, in a database without an encoding
+	tooLong     struct{} // a value over MaxRecord that was not fetched
 )
+
+// local returns the cell for a time that a database has without a zone, as
+// 2026-01-31 08:00:00: whose clock showed it is unknown. At midnight it is a
+// date that was stored as a time. Otherwise its day is certain only where the
+// catalog declares this form for the field: it says then that the clocks of the
+// register are those of the network.
+func local(text string) cell {
+	text, parts, _ := strings.Cut(text, ".") // of a second
+	if day, ok := strings.CutSuffix(text, " 00:00:00"); ok && strings.Trim(parts, "0") == "" {
+		return civil(day)
+	}
+	return text
+}
 
 const (
 	maxDigits  = 38      // of a number, as in DECIMAL(38)
@@ -50,7 +67,7 @@ func typed(d *catalog.Dataset, cells []cell, how *form) (catalog.Row, int, *Erro
 			err.Column = column(f)
 			return nil, 0, err
 		}
-		if s, ok := v.(string); ok && noText(s) && d.Takes(f) {
+		if s, ok := v.(string); ok && catalog.StandsForNone(s) && d.Takes(f) {
 			err := bad("a text that stands for none, such as NULL, - or a blank: say in the catalog which texts of the field mean none (none: [\"NULL\"])")
 			err.Column = column(f)
 			return nil, 0, err
@@ -86,14 +103,28 @@ func value(c cell, f catalog.Field, how *form) (any, *Error) {
 		}
 		return toNumber(text, f.Type == catalog.TypeDecimal)
 	case catalog.TypeDate:
-		if !isText {
-			return toDate(text, catalog.Writing{})
+		if _, ok := c.(instant); ok { // its day is that of the network, by definition
+			text, _, _ = strings.Cut(text, " ")
 		}
-		return toDate(text, f.Writing.Over(how.writing))
+		if isText || f.Writing.Monthly() && wholeNumber(c) { // a month such as 202601 may be a number
+			return toDate(text, f.Writing.Over(how.writing))
+		}
+		return toDate(text, catalog.Writing{})
 	case catalog.TypeBool:
 		return toBool(text)
 	}
 	return nil, bad("the catalog gives this field no known type")
+}
+
+// wholeNumber reports whether a database has a value as a whole number.
+func wholeNumber(c cell) bool {
+	switch c := c.(type) {
+	case int64:
+		return true
+	case number:
+		return !strings.ContainsAny(string(c), ".eE")
+	}
+	return false
 }
 
 // plainly is how texts are written where nothing is declared.
@@ -108,6 +139,10 @@ func plain(c cell, t catalog.Type) (string, *Error) {
 		return c, checkText(c)
 	case number:
 		return string(c), checkText(string(c))
+	case civil:
+		return string(c), checkText(string(c))
+	case instant:
+		return string(c), checkText(string(c))
 	case int64:
 		return strconv.FormatInt(c, 10), nil
 	case bool:
@@ -120,8 +155,14 @@ func plain(c cell, t catalog.Type) (string, *Error) {
 			return "", bad("a floating point number (REAL): it is not exact; store money as TEXT such as 1234.50 or as INTEGER")
 		}
 		return strconv.FormatInt(int64(c), 10), nil
+	case spoiled:
+		return "", c.error()
 	case tooLong:
 		return "", &Error{Code: RowTooLong, Detail: fmt.Sprintf("a value of more than %d bytes", MaxRecord)}
+	case doubtful:
+		return "", &Error{Code: Encoding, Detail: "this can be read as UTF-8 and as GBK, with different words, and the database declares no encoding (SQL_ASCII): convert it to one with UTF-8"}
+	case maskedValue:
+		return "", &Error{Code: Denied, Detail: "the server masks this column: what the account reads are not its values; let the account see it (UNMASK), or leave the column out of the catalog"}
 	case nested:
 		return "", bad("an object or array stands where a single value is wanted")
 	}
@@ -136,6 +177,8 @@ func checkText(s string) *Error {
 	switch {
 	case len(s) > MaxText:
 		return bad(fmt.Sprintf("a text of more than %d bytes", MaxText))
+	case ordinary(s):
+		return nil
 	case !utf8.ValidString(s):
 		return &Error{Code: Encoding, Detail: notUTF8}
 	case strings.ContainsRune(s, utf8.RuneError):
@@ -144,6 +187,17 @@ func checkText(s string) *Error {
 		return bad("a control character (such as NUL) within a text")
 	}
 	return nil
+}
+
+// ordinary reports whether a text has printable ASCII alone, as most texts of
+// large tables have: one look at each byte tells.
+func ordinary(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // toNumber parses a plain decimal: an optional minus, digits, and for decimals
@@ -198,6 +252,9 @@ func toDate(text string, how catalog.Writing) (any, *Error) {
 	return consent.Day(t.Unix() / (24 * 60 * 60)), nil
 }
 
+// ahead is 2099-01-01: years from then on stand for none.
+const ahead = 47117
+
 // standIn reports whether a date is one that programs write where there is
 // none: the first days of spreadsheets (of either calendar), of SQL, of
 // registers that count from 1901 and of Unix (also seen from west of
@@ -208,7 +265,6 @@ func standIn(day consent.Day) bool {
 		century    = -25202         // 1901-01-01
 		otherSheet = -24107         // 1904-01-01
 		west, unix = -1, 0          // 1969-12-31, 1970-01-01
-		ahead      = 47117          // 2099-01-01
 	)
 	switch day {
 	case century, otherSheet, west, unix:
@@ -217,49 +273,14 @@ func standIn(day consent.Day) bool {
 	return day >= sheet && day <= sql || day >= ahead
 }
 
-// noWords are what programs and people write where a text is missing, in
-// capitals.
-var noWords = []string{
-	"NULL", "NIL", "NONE", "NAN", "NA", "N/A", `\N`, "UNDEFINED", "无", "空", "暂无", "没有", "未知", "不详", "暂缺", "空白", "无数据",
-}
-
-// noText reports whether a text probably means that there is none: one of
-// noWords with any brackets and blanks around it, or a text without letters and
-// without digits other than 0.
-func noText(text string) bool {
-	if len(text) > maxNoText {
-		return false
-	}
-	said := false
-	for _, c := range text {
-		said = said || unicode.IsLetter(c) || unicode.IsDigit(c) && c != '0' && c != '０'
-	}
-	if !said {
-		return true
-	}
-	text = strings.Map(func(c rune) rune {
-		if c >= 0xFF01 && c <= 0xFF5E {
-			c -= 0xFEE0
-		}
-		return unicode.ToUpper(c)
-	}, text)
-	text = strings.TrimFunc(text, func(c rune) bool {
-		return unicode.IsSpace(c) || strings.ContainsRune("()[]<>{}#\"'“”‘’（）【】《》", c)
-	})
-	return slices.Contains(noWords, text)
-}
-
-// maxNoText limits the bytes of a text that means that there is none.
-const maxNoText = 40
-
 func toBool(text string) (any, *Error) {
 	switch text {
-	case "true", "TRUE", "1", "是":
+	case "true", "TRUE", "True", "t", "T", "1", "Y", "y", "是":
 		return true, nil
-	case "false", "FALSE", "0", "否":
+	case "false", "FALSE", "False", "f", "F", "0", "N", "n", "否":
 		return false, nil
 	}
-	return nil, bad("not one of true, false, 1, 0, 是, 否")
+	return nil, bad("not one of true, false, T, F, Y, N, 1, 0, 是, 否")
 }
 
 // keyText returns a key in the form in which keys are compared; "" where there

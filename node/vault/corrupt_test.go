@@ -44,7 +44,7 @@ func TestCorruptRecord(t *testing.T) {
 		put(t, v, "query", "a", "secret words", at)
 		put(t, v, "query", "b", "secret words", at)
 		put(t, v, "reply", "a", "secret words", at)
-		if err := v.update(func(tx *bbolt.Tx) error { return alter(tx.Bucket(recordsBucket)) }); err != nil {
+		if err := v.inDatabase(func(tx *bbolt.Tx) error { return alter(tx.Bucket(recordsBucket)) }); err != nil {
 			t.Fatal(err)
 		}
 		err := v.Get("query", []byte("a"), new(note))
@@ -54,7 +54,7 @@ func TestCorruptRecord(t *testing.T) {
 		want(t, v, "query", "b", "secret words")
 		put(t, v, "query", "a", "new words", at)
 		want(t, v, "query", "a", "new words")
-		if n, err := v.Sweep(at); n != 3 || err != nil {
+		if n, err := v.Sweep(at, nil); n != 3 || err != nil {
 			t.Errorf("%s: %d swept, %v", name, n, err)
 		}
 	}
@@ -89,16 +89,13 @@ func TestDamagedDatabase(t *testing.T) {
 		put(t, v, "query", fmt.Sprint(i), fmt.Sprint("text ", i), time.UnixMilli(int64(i)))
 	}
 	closeVault(t, v)
-	whole, err := os.ReadFile(filepath.Join(dir, "vault.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	whole := readFile(t, filepath.Join(dir, "vault.db"))
+	journal := readFile(t, filepath.Join(dir, "vault.journal"))
 	found, step := 0, len(whole)/500
 	try := func(what string, damaged []byte) {
 		dir := t.TempDir() // bbolt may keep the lock of a file that it cannot read
-		if err := os.WriteFile(filepath.Join(dir, "vault.db"), damaged, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		writeFile(t, filepath.Join(dir, "vault.db"), damaged)
+		writeFile(t, filepath.Join(dir, "vault.journal"), journal)
 		v, err := Open(dir, secret)
 		if err != nil {
 			found++
@@ -136,10 +133,10 @@ func TestBroken(t *testing.T) {
 	v := open(t, t.TempDir())
 	put(t, v, "query", "a", "x", time.Time{})
 	full := errors.New("disk full")
-	if err := v.update(func(*bbolt.Tx) error { return full }); err != full {
+	if err := v.update(func(*changes) error { return full }); err != full {
 		t.Fatal(err)
 	}
-	_, swept := v.Sweep(time.UnixMilli(1))
+	_, swept := v.Sweep(time.UnixMilli(1), nil)
 	for name, err := range map[string]error{
 		"put": v.Put("query", []byte("a"), note{}, time.Time{}), "get": v.Get("query", []byte("a"), new(note)),
 		"commit": create(t, v, "x").Commit("a", time.Time{}), "sweep": swept,
@@ -148,7 +145,12 @@ func TestBroken(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	wantFile(t, v, "a", "")
+	if _, err := v.Spooled("a"); err != full {
+		t.Errorf("read: %v", err)
+	}
+	if files, err := os.ReadDir(v.spool.Name()); err != nil || len(files) > 0 {
+		t.Errorf("left: %v, %v", files, err)
+	}
 }
 
 func FuzzParseDue(f *testing.F) {
@@ -179,7 +181,7 @@ func golden(t testing.TB) []byte {
 
 func TestGoldenRecord(t *testing.T) {
 	v := open(t, t.TempDir())
-	if err := v.update(func(tx *bbolt.Tx) error {
+	if err := v.inDatabase(func(tx *bbolt.Tx) error {
 		b, err := tx.Bucket(recordsBucket).CreateBucket([]byte("query"))
 		if err != nil {
 			return err
@@ -196,7 +198,8 @@ func FuzzRecord(f *testing.F) {
 	f.Add(stored)
 	f.Add(stored[:8])
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if _, err := p.unlock(secret, b); err == nil && !bytes.Equal(b, stored) {
+		expires, value, _ := cutExpiry(b)
+		if _, err := p.unlock(secret, entry{true, expires, value}); err == nil && !bytes.Equal(b, stored) {
 			t.Errorf("a record nobody made opens: %x", b)
 		}
 	})

@@ -48,6 +48,22 @@ func put(t testing.TB, v *Vault, k Kind, key, text string, expires time.Time) {
 	}
 }
 
+func readFile(t testing.TB, path string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func writeFile(t testing.TB, path string, data []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // want checks a record's text; "" means that there is none.
 func want(t testing.TB, v *Vault, k Kind, key, text string) {
 	t.Helper()
@@ -226,7 +242,7 @@ func TestSweep(t *testing.T) {
 		{10, 0, "at 20, kept, later, never"},
 		{1 << 40, 2, "kept, never"},
 	} {
-		n, err := v.Sweep(at(step.now))
+		n, err := v.Sweep(at(step.now), nil)
 		keys, err2 := v.Keys("query")
 		left := string(bytes.Join(keys, []byte(", ")))
 		if n != step.want || left != step.left || err != nil || err2 != nil {
@@ -242,13 +258,13 @@ func TestSweepInSteps(t *testing.T) {
 	const count = 2*sweepAtOnce + 7
 	var records []Record
 	for i := range count {
-		records = append(records, Record{"query", fmt.Append(nil, i), note{}, time.UnixMilli(int64(i + 1))})
+		records = append(records, Record{Kind: "query", Key: fmt.Append(nil, i), Value: note{}, Expires: time.UnixMilli(int64(i + 1))})
 	}
-	records = append(records, Record{"query", []byte("later"), note{}, time.UnixMilli(count + 1)})
+	records = append(records, Record{Kind: "query", Key: []byte("later"), Value: note{}, Expires: time.UnixMilli(count + 1)})
 	if err := v.Update(records...); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := v.Sweep(time.UnixMilli(count)); n != count || err != nil {
+	if n, err := v.Sweep(time.UnixMilli(count), nil); n != count || err != nil {
 		t.Errorf("%d swept, %v", n, err)
 	}
 	if keys, err := v.Keys("query"); len(keys) != 1 || err != nil {
@@ -281,7 +297,7 @@ func TestClosed(t *testing.T) {
 	v := open(t, t.TempDir())
 	s := create(t, v, "x")
 	closeVault(t, v)
-	_, swept := v.Sweep(time.Now())
+	_, swept := v.Sweep(time.Now(), nil)
 	_, created := v.Create()
 	_, spooled := v.Spooled("a")
 	_, keys := v.Keys("query")
@@ -300,8 +316,8 @@ func TestModes(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "member")
 	v := open(t, dir)
 	put(t, v, "query", "a", "x", time.Time{})
-	commit(t, v, "a", "x", time.Time{})
-	create(t, v, "unfinished")
+	commit(t, v, "a", long("x"), time.Time{})
+	create(t, v, strings.Repeat("unfinished", chunk/10+1))
 	files := 0
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -314,7 +330,7 @@ func TestModes(t *testing.T) {
 		files++
 		return err
 	})
-	if err != nil || files != 5 {
+	if err != nil || files != 6 {
 		t.Errorf("%d files, %v", files, err)
 	}
 }
@@ -324,19 +340,28 @@ func TestSealed(t *testing.T) {
 	const word = "Haizhou Sanling Precision"
 	dir := t.TempDir()
 	v := open(t, dir)
+	var data []byte
 	for i := range 50 {
 		put(t, v, "profile", fmt.Sprint("key-", i), strings.Repeat(word, i), time.UnixMilli(int64(i)))
 	}
-	if _, err := v.Sweep(time.UnixMilli(20)); err != nil {
+	data = append(data, readFile(t, filepath.Join(dir, "vault.journal"))...)
+	if !bytes.Contains(data, []byte("key-33")) {
+		t.Fatal("not the file that was meant")
+	}
+	if _, err := v.Sweep(time.UnixMilli(20), nil); err != nil {
 		t.Fatal(err)
 	}
 	closeVault(t, v)
-	data, err := os.ReadFile(filepath.Join(dir, "vault.db"))
-	if err != nil || !bytes.Contains(data, []byte("key-33")) {
-		t.Fatalf("not the file that was meant: %v", err)
+	db := readFile(t, filepath.Join(dir, "vault.db"))
+	if !bytes.Contains(db, []byte("key-33")) {
+		t.Fatal("not the file that was meant")
 	}
+	data = append(data, db...)
 	if bytes.Contains(data, []byte(word)) || bytes.Contains(data, []byte(word[8:15])) {
 		t.Error("a value stands on the disk in clear")
+	}
+	if journal := readFile(t, filepath.Join(dir, "vault.journal")); len(bytes.Trim(journal[sectorSize:], "\x00")) > 0 {
+		t.Error("a closed vault has something in its journal")
 	}
 }
 
@@ -362,7 +387,7 @@ func TestConcurrently(t *testing.T) {
 					t.Error(err)
 				}
 				commit(t, v, key, key, expires)
-				if _, err := v.Sweep(time.UnixMilli(500)); err != nil {
+				if _, err := v.Sweep(time.UnixMilli(500), nil); err != nil {
 					t.Error(err)
 				}
 				if _, err := v.Keys("query"); err != nil {
@@ -381,28 +406,29 @@ func TestConcurrently(t *testing.T) {
 	}
 }
 
-func BenchmarkPut(b *testing.B) {
-	v := open(b, b.TempDir())
-	value := note{Data: make([]byte, 1000)}
-	n := 0
-	for b.Loop() {
-		n++
-		if err := v.Put("query", fmt.Append(nil, n), value, time.UnixMilli(int64(n))); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func BenchmarkPutParallel(b *testing.B) {
-	v := open(b, b.TempDir())
-	value := note{Data: make([]byte, 1000)}
-	b.SetParallelism(32)
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			key := sign.NewSecret()
-			if err := v.Put("query", key[:], value, time.UnixMilli(1)); err != nil {
-				b.Fatal(err)
+// Additions of several callers at the same time are all there, and a record that is not a
+// number is not taken for one.
+func TestAdd(t *testing.T) {
+	dir := t.TempDir()
+	v := open(t, dir)
+	key := []byte("k")
+	var adding sync.WaitGroup
+	for range 20 {
+		adding.Go(func() {
+			if err := v.Update(Record{Kind: "rate", Key: key, Add: 2}); err != nil {
+				t.Error(err)
 			}
-		}
-	})
+		})
+	}
+	adding.Wait()
+	closeVault(t, v)
+	v = open(t, dir)
+	var now uint64
+	if err := v.Get("rate", key, &now); now != 40 || err != nil {
+		t.Errorf("%d, %v", now, err)
+	}
+	put(t, v, "query", "a", "text", time.Time{})
+	if err := v.Update(Record{Kind: "query", Key: []byte("a"), Add: 1}); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("added to a text: %v", err)
+	}
 }

@@ -82,7 +82,7 @@ func (s *street) fail(t testing.TB, err error) {
 	t.Helper()
 	select {
 	case s.fails <- &net.OpError{Op: "accept", Err: err}:
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 		t.Fatal("the door accepts no more")
 	}
 }
@@ -151,7 +151,11 @@ func TestDoorHasRoomForNewcomers(t *testing.T) {
 	if text, err := says(one); err != nil || text != "200 hello 192.0.2.1:1" {
 		t.Fatalf("a newcomer hears %q, %v", text, err)
 	}
-	if n := count(t, idle); n > 31 || n < 20 {
+	n := count(t, idle)
+	for end := time.Now().Add(time.Minute); n > 31 && time.Now().Before(end); { // what the door closes ends here a little later
+		n = count(t, idle)
+	}
+	if n > 31 || n < 20 {
 		t.Errorf("%d of 200 idle connections are open behind a door for 32", n)
 	}
 	// A client with a request under way keeps its connection, whoever comes.
@@ -194,7 +198,11 @@ func TestDoorShares(t *testing.T) {
 					time.Sleep(5 * time.Millisecond) // let the handlers begin
 				}
 			}
-			if n := count(t, list); n > c.most {
+			n := count(t, list)
+			for end := time.Now().Add(time.Minute); n > c.most && time.Now().Before(end); { // the last ones may not have come to the door
+				n = count(t, list)
+			}
+			if n > c.most {
 				t.Errorf("%d connections are open, want %d at most", n, c.most)
 			}
 			d.mu.Lock()
@@ -217,10 +225,7 @@ func TestDoorIsFair(t *testing.T) {
 		n := begun.Load()
 		c := s.come(t, from)
 		fmt.Fprint(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-		for range 200 {
-			if begun.Load() > n {
-				break
-			}
+		for end := time.Now().Add(time.Minute); begun.Load() == n && isOpen(t, c) && time.Now().Before(end); {
 			time.Sleep(time.Millisecond)
 		}
 		return c
@@ -320,7 +325,7 @@ func TestDoorBehindProxy(t *testing.T) {
 			}
 		})
 	}
-	for range 1000 {
+	for range 60_000 {
 		if begun.Load()+refused.Load() == 30 {
 			break
 		}
@@ -440,7 +445,7 @@ func TestSlowReader(t *testing.T) {
 		if !errors.As(err, &late) || !late.Timeout() {
 			t.Errorf("the writer ends with %v", err)
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("the writer waits for a client who takes nothing")
 	}
 }

@@ -161,6 +161,21 @@ func TestHelp(t *testing.T) {
 
 // Whoever prints a time that a program wrote, people read it in the zone of their
 // network, which it names: in words, rows, tables, and errors.
+// TestSpan: how long something lasts is said in the reader's words.
+func TestSpan(t *testing.T) {
+	for d, want := range map[time.Duration]Text{
+		-time.Second: {"0 秒", "0 s"}, 400 * time.Millisecond: {"0 秒", "0 s"}, 61 * time.Second: {"1 分 1 秒", "1 min 1 s"},
+		26*time.Hour + time.Minute: {"1 天 2 小时 1 分", "1 d 2 h 1 min"},
+	} {
+		if got := Span(d); got != want {
+			t.Errorf("%s: %v", d, got)
+		}
+	}
+	if e := Errorf(errors.New("old"), "距今 %s", "%s ago", Span(time.Minute)); e.Chinese() != "距今 1 分" || e.Error() != "1 min ago" {
+		t.Error(e.Chinese(), e)
+	}
+}
+
 func TestMoments(t *testing.T) {
 	east := time.FixedZone("UTC+08:00", 8*60*60)
 	var b bytes.Buffer

@@ -64,7 +64,8 @@ func (f *Failure) own(err error) {
 // text, Chinese names the kind of failure; if all of it has, the message is
 // added to the kind.
 func (f *Failure) inWords() {
-	was := f.Message
+	was := strings.TrimPrefix(f.Message, ErrUsage.Error()+": ") // the kind says so
+	f.Message = was
 	if words, _ := InWords(was, consent.English); words != "" && words != was {
 		f.Message, f.Detail = words, was
 	}
@@ -130,6 +131,9 @@ func Errorf(kind error, chinese, english Words, args ...any) *Error {
 	zh, en := make([]any, len(args)), make([]any, len(args))
 	for i, a := range args {
 		zh[i], en[i] = a, a
+		if text, ok := a.(Text); ok {
+			zh[i], en[i] = text.Chinese, text.English
+		}
 		if err, ok := a.(error); ok {
 			e.also = append(e.also, err)
 			zh[i], en[i] = said(err, consent.Chinese), said(err, consent.English)

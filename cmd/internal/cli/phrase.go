@@ -35,7 +35,7 @@ type form struct {
 const separators = `: |; |, |\n|：|；|，|（|）| \(|\)|\[|\]`
 
 // verb matches a place in a format for an argument.
-var verb = regexp.MustCompile(`%[-+#0-9.]*[a-z]`)
+var verb = expression(`%[-+#0-9.]*[a-z]`)
 
 // book returns all phrases, those with the most fixed characters first.
 var book = sync.OnceValue(func() (list []form) {
@@ -51,10 +51,16 @@ var book = sync.OnceValue(func() (list []form) {
 	return list
 })
 
+// expression compiles a regular expression when it is first used: a command that
+// succeeds uses none.
+func expression(text string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(text) })
+}
+
 func newForm(p Phrase) form {
 	f, pattern := form{phrase: p}, ""
-	fixed := verb.Split(p.Of, -1)
-	verbs := append(verb.FindAllString(p.Of, -1), "")
+	fixed := verb().Split(p.Of, -1)
+	verbs := append(verb().FindAllString(p.Of, -1), "")
 	for i, text := range fixed {
 		pattern += regexp.QuoteMeta(text)
 		switch {
@@ -135,7 +141,7 @@ type clause struct {
 // known returns the first clause if it is a phrase, and otherwise the zero
 // clause.
 func known(text, lang string) clause {
-	if refusal.MatchString(text) {
+	if refusal().MatchString(text) {
 		return clause{}
 	}
 	for _, f := range book() {
@@ -154,11 +160,11 @@ func known(text, lang string) clause {
 // unknown returns the first clause unchanged: it contains names and numbers, or
 // is in English.
 func unknown(text string) clause {
-	at := anySeparator.FindStringIndex(text)
+	at := anySeparator().FindStringIndex(text)
 	if at == nil {
 		at = []int{len(text), len(text)}
 	}
-	return clause{text[:at[0]], text[at[0]:at[1]], at[1], !english.MatchString(text[:at[0]]), false}
+	return clause{text[:at[0]], text[at[0]:at[1]], at[1], !english().MatchString(text[:at[0]]), false}
 }
 
 // say returns the translation of a phrase with its arguments. An argument may
@@ -175,7 +181,7 @@ func (f *form) say(filled []string, as, lang string) (string, bool) {
 		return as, lang != consent.Chinese
 	}
 	whole := true
-	return place.ReplaceAllStringFunc(words, func(at string) string {
+	return place().ReplaceAllStringFunc(words, func(at string) string {
 		text := filled[at[len(at)-2]-'1']
 		if quote, quoted := strings.CutSuffix(at[:len(at)-4], "“"); quoted {
 			return quote + "“" + text // a person's own text is not translated
@@ -206,9 +212,9 @@ func ending(end, lang string) string {
 }
 
 var (
-	anySeparator = regexp.MustCompile(separators)
-	refusal      = regexp.MustCompile(`^consent\.[a-z_]+: `) // a [consent.Code] before its text
-	place        = regexp.MustCompile(`“?\$\{[1-9]\}`)
+	anySeparator = expression(separators)
+	refusal      = expression(`^consent\.[a-z_]+: `) // a [consent.Code] before its text
+	place        = expression(`“?\$\{[1-9]\}`)
 	// english matches two words side by side, which are more than a name.
-	english = regexp.MustCompile(`[A-Za-z][a-z']+ [a-z]+`)
+	english = expression(`[A-Za-z][a-z']+ [a-z]+`)
 )

@@ -97,7 +97,7 @@ func TestTextsAboutLogsHavePhrases(t *testing.T) {
 	count := 0
 	for _, dir := range []string{"consensus/audit", "consensus/audit/store", "consensus/consent", "consensus/ledger", "crypto/tlog", "node/witness"} {
 		for _, of := range formats(t, filepath.Join("../../..", dir)) {
-			text := verb.ReplaceAllStringFunc(verbs.Replace(of), func(v string) string { return cmp.Or(samples[v[len(v)-1]], "tax") })
+			text := verb().ReplaceAllStringFunc(verbs.Replace(of), func(v string) string { return cmp.Or(samples[v[len(v)-1]], "tax") })
 			if zh, whole := InWords(text, consent.Chinese); !whole && !strings.Contains(of, "; %w that") && !strings.Contains(of, ": %w %d") {
 				t.Errorf("%s: %q is not in Chinese: %s", dir, of, zh)
 			}
@@ -162,8 +162,8 @@ func TestPhrasesSayAllThatIsFilledIn(t *testing.T) {
 				t.Errorf("%q has more than its %d: %q", f.phrase.Of, filled, words)
 			}
 		}
-		zh := place.ReplaceAllString(f.phrase.Chinese, "")
-		if zh == "" && f.phrase.Chinese == "" || english.MatchString(zh) {
+		zh := place().ReplaceAllString(f.phrase.Chinese, "")
+		if zh == "" && f.phrase.Chinese == "" || english().MatchString(zh) {
 			t.Errorf("%q has no Chinese: %q", f.phrase.Of, f.phrase.Chinese)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -40,10 +41,10 @@ func usageOf(cmd *cobra.Command, err error) error {
 		return Usage("选项 %.60q 的写法有误", "the flag %.60q is not written as one", syntax.GetSpecifiedFlag())
 	}
 	// The library takes every argument of a command without any for a verb.
-	if m := unknownVerb.FindStringSubmatch(err.Error()); m != nil && !cmd.HasSubCommands() {
+	if m := unknownVerb().FindStringSubmatch(err.Error()); m != nil && !cmd.HasSubCommands() {
 		return Usage("多余的参数 %.60q：%s 没有参数", "unexpected argument %.60q: %s has none", m[1], m[2])
 	}
-	for _, u := range libraryTexts {
+	for _, u := range libraryTexts() {
 		if m := u.form.FindStringSubmatch(err.Error()); m != nil {
 			args := make([]any, len(m)-1)
 			for i := range args {
@@ -55,19 +56,23 @@ func usageOf(cmd *cobra.Command, err error) error {
 	return err
 }
 
-var unknownVerb = regexp.MustCompile(`^unknown command "(?s:(.*?))" for "(.*?)"`)
+var unknownVerb = expression(`^unknown command "(?s:(.*?))" for "(.*?)"`)
 
 // libraryTexts are cobra's error texts about arguments.
-var libraryTexts = []struct {
+var libraryTexts = sync.OnceValue(func() []libraryText {
+	return []libraryText{
+		{unknownVerb(), "没有子命令 %.60q：%s", "unknown command %.60q of %s"},
+		{regexp.MustCompile(`^accepts (\d+) arg\(s\), received (\d+)`), "须给出 %s 个参数，实有 %s 个", "wanted are %s arguments, given are %s"},
+		{regexp.MustCompile(`^accepts at most (\d+) arg\(s\), received (\d+)`), "至多 %s 个参数，实有 %s 个", "at most %s arguments are wanted, given are %s"},
+		{regexp.MustCompile(`^accepts between (\d+) and (\d+) arg\(s\), received (\d+)`), "须给出 %s 至 %s 个参数，实有 %s 个", "wanted are %s to %s arguments, given are %s"},
+		{regexp.MustCompile(`^requires at least (\d+) arg\(s\), only received (\d+)`), "至少须有 %s 个参数，实有 %s 个", "at least %s arguments are wanted, given are %s"},
+		{regexp.MustCompile(`^required flag\(s\) (.*) not set`), "缺少必须给出的选项：%s", "required flags are missing: %s"},
+	}
+})
+
+type libraryText struct {
 	form             *regexp.Regexp
 	chinese, english Words
-}{
-	{unknownVerb, "没有子命令 %.60q：%s", "unknown command %.60q of %s"},
-	{regexp.MustCompile(`^accepts (\d+) arg\(s\), received (\d+)`), "须给出 %s 个参数，实有 %s 个", "wanted are %s arguments, given are %s"},
-	{regexp.MustCompile(`^accepts at most (\d+) arg\(s\), received (\d+)`), "至多 %s 个参数，实有 %s 个", "at most %s arguments are wanted, given are %s"},
-	{regexp.MustCompile(`^accepts between (\d+) and (\d+) arg\(s\), received (\d+)`), "须给出 %s 至 %s 个参数，实有 %s 个", "wanted are %s to %s arguments, given are %s"},
-	{regexp.MustCompile(`^requires at least (\d+) arg\(s\), only received (\d+)`), "至少须有 %s 个参数，实有 %s 个", "at least %s arguments are wanted, given are %s"},
-	{regexp.MustCompile(`^required flag\(s\) (.*) not set`), "缺少必须给出的选项：%s", "required flags are missing: %s"},
 }
 
 func dashed(name, short string) string {

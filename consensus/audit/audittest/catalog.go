@@ -34,11 +34,42 @@ func itemOf(s consent.Sense, x consent.Disclosure) consent.Item {
 	return i
 }
 
+// Verifiable has the tax agency publish a catalog whose growth can be verified,
+// to be at least one of these points, and returns the item.
+func (w *World) Verifiable(version uint64, points ...string) consent.Item {
+	w.t.Helper()
+	var item consent.Item
+	w.Publish("tax", version, func(d *Defining) {
+		if d.Sense.Output == "growth" {
+			d.Sense.Disclosures = []consent.Disclosure{consent.Verify}
+			d.Sense.More = consent.More{Ops: []consent.Op{consent.AtLeast}, Points: points}
+			item = itemOf(d.Sense, consent.Verify)
+		}
+	})
+	return item
+}
+
+// Tabular has the tax agency publish a catalog whose growth is rows, and returns
+// the item.
+func (w *World) Tabular(version uint64, table consent.Table) consent.Item {
+	w.t.Helper()
+	var item consent.Item
+	w.Publish("tax", version, func(d *Defining) {
+		if d.Sense.Output == "growth" {
+			d.Sense.Type, d.Sense.Unit, d.Sense.Disclosures = consent.TableType, "", []consent.Disclosure{consent.Rows}
+			d.Sense.More = consent.More{Table: &table}
+			item = itemOf(d.Sense, consent.Rows)
+		}
+	})
+	return item
+}
+
 // Catalog is a catalog that an agency has published.
 type Catalog struct {
 	Version uint64
 	Entry   uint64
 	Leaves  []consent.Leaf
+	Senses  []consent.Sense // of outputs that show more than their titles
 }
 
 // Defining is what a test may change of an output before it is published: its
@@ -60,6 +91,9 @@ func (w *World) Publish(agency string, version uint64, edit ...func(*Defining)) 
 		}
 		meaning, err := d.Sense.Digest()
 		w.check(err)
+		if d.Sense.Shows() {
+			c.Senses = append(c.Senses, d.Sense)
+		}
 		definition, err := consent.DefinitionDigest(d.Formula)
 		w.check(err)
 		c.Leaves = append(c.Leaves, consent.Leaf{
@@ -90,6 +124,11 @@ func (w *World) Shown(offers []consent.Offer) (list []consent.Shown) {
 			})
 		})
 		w.check(err)
+		for _, x := range c.Senses {
+			if s.Leaf(x.Dataset, x.Output) != nil {
+				s.Senses = append(s.Senses, x)
+			}
+		}
 		if len(s.Outputs) > 0 {
 			list = append(list, *s)
 		}

@@ -130,7 +130,7 @@ type statement struct {
 }
 
 // Traffic simulates what a network does all day until the log has at least n
-// entries: consents with a hundred queries each, ten queries a second, each
+// entries: consents with a hundred queries each, ten queries in five seconds, each
 // answered by both agencies and acknowledged.
 func (w *World) Traffic(n int) {
 	w.t.Helper()
@@ -139,8 +139,8 @@ func (w *World) Traffic(n int) {
 		d := w.Grant(f, func(c *Consenting) { c.Draft.MaxUses = 100 })
 		for i := range 100 {
 			w.Serve(d)
-			if i%10 == 9 {
-				w.Pass(Second)
+			if i%10 == 9 { // often, and a voter may not tick more than 20,000 times a day
+				w.Pass(5 * Second)
 			}
 		}
 	}

@@ -55,7 +55,7 @@ func (w *World) Grant(f *Firm, edit func(*Consenting)) *Deal {
 	subject, err := seal.IdentityFrom(f.Keyring.Age())
 	w.check(err)
 	var to []seal.Recipient
-	for _, m := range w.Genesis.Roster().Readers(c.Draft.Bank) {
+	for _, m := range w.known(c.Draft.Roster).Readers(c.Draft.Bank) {
 		to = append(to, w.Ages[m.Name].Recipient())
 	}
 	to = append(to, subject.Recipient())
@@ -92,7 +92,7 @@ func (w *World) compose(f *Firm, number uint64, c *Consenting) *consent.Composed
 	for i := range d.Offers {
 		d.Offers[i].Items = slices.SortedFunc(slices.Values(d.Offers[i].Items), consent.CompareItems)
 	}
-	notice, err := consent.Notice(d, w.Genesis.Words(w.Genesis.Roster(), d.Language, consent.ShownTitles(d.Language, shown)))
+	notice, err := consent.Notice(d, w.Genesis.Words(w.known(d.Roster), d.Language, consent.ShownTitles(d.Language, shown), consent.ShownSenses(shown)))
 	w.check(err)
 	if c.Notice != nil {
 		notice = c.Notice(notice)
@@ -139,9 +139,12 @@ type Asking struct {
 	Key      sign.Secret // of the box
 }
 
-// Section makes a section of a query.
+// operator is the person who asks for bank-a.
+const operator = "王经办"
+
+// Section makes a section of a query of bank-a.
 func (w *World) Section(query []byte, agency string, items ...consent.Item) consent.Section {
-	s := consent.Section{Salt: w.salt(), Query: query, Agency: agency}
+	s := consent.Section{Salt: w.salt(), Query: query, Agency: agency, Operator: consent.OperatorTag("bank-a", agency, operator)}
 	for _, i := range slices.SortedFunc(slices.Values(items), consent.CompareItems) {
 		s.Wants = append(s.Wants, consent.Want{Item: i})
 	}
@@ -152,7 +155,7 @@ func (w *World) Section(query []byte, agency string, items ...consent.Item) cons
 func (w *World) Ask(d *Deal, edit func(*Asking)) *Query {
 	w.t.Helper()
 	head := w.Head()
-	a := &Asking{Detail: ledger.QueryDetail{Operator: "王经办", Purpose: "pre_loan"}, Deadline: w.Now + Minute, Key: d.Body.Secret()}
+	a := &Asking{Detail: ledger.QueryDetail{Operator: operator, Purpose: "pre_loan"}, Deadline: w.Now + Minute, Key: d.Body.Secret()}
 	for _, s := range d.Body.Slices {
 		a.Detail.Sections = append(a.Detail.Sections, w.Section(head.ID, s.Agency, s.Items...))
 	}
@@ -213,12 +216,12 @@ func (q *Query) Slot(agency string) consent.Slot {
 
 // Basis returns what an agency was shown.
 func (q *Query) Basis(agency string) consent.Basis {
-	b := consent.Basis{Salt: make([]byte, 32), Slice: make([]byte, 32), Credential: consent.CredentialDigest(q.deal.Body.Credential)}
+	b := consent.Basis{Salt: make([]byte, 32), Slice: make([]byte, 32), Credential: consent.CredentialDigest(q.deal.Body.Credential), Operator: make([]byte, 16)}
 	if s := q.deal.Body.Slice(agency); s != nil {
 		b.Slice, _ = s.Digest()
 	}
 	if s := q.section(agency); s != nil {
-		b.Salt = s.Salt
+		b.Salt, b.Operator = s.Salt, s.Operator
 	}
 	return b
 }

@@ -181,7 +181,7 @@ func (w *World) Pass(ms uint64) {
 		s, err := ledger.Read(w.State)
 		w.check(err)
 		for seat := range w.Genesis.Members {
-			if w.Now >= s.Clocks.Time(seat)+ledger.CallAfter {
+			if !s.Clocks.Vacant(seat) && w.Now >= s.Clocks.Time(seat)+ledger.CallAfter {
 				w.SubmitAs(w.Genesis.Members[seat].Name, ledger.KindTick, ledger.Tick{Head: w.Head()})
 			}
 		}

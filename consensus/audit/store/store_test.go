@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"math/rand/v2"
 	"os"
@@ -102,6 +103,11 @@ func TestQueue(t *testing.T) {
 			s.Apply([]ledger.Change{{Key: key(next - 3 + n)}, {Key: key(end), Value: []byte{1}}})
 			end++
 		}
+		if end%7_500 == 0 {
+			if err := s.Save(nil); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 }
 
@@ -170,44 +176,164 @@ func TestTemporaryLeavesNothing(t *testing.T) {
 	}
 }
 
-// A damaged value is detected when it is read, a damaged file when it is
-// opened.
+// Whatever is damaged is detected when it is read, and what is missing when the
+// store is opened.
 func TestDamage(t *testing.T) {
+	value := bytes.Repeat([]byte("value"), 20)
+	made := func() (dir, run string) {
+		dir = t.TempDir()
+		s, err := Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Apply([]ledger.Change{{Key: []byte("key"), Value: value}})
+		if err := errors.Join(s.Save([]byte("mark")), s.Close()); err != nil {
+			t.Fatal(err)
+		}
+		return dir, pathOf(dir, 1)
+	}
+	damaged := func(path string, damage func([]byte) []byte) {
+		data, err := os.ReadFile(path)
+		if err == nil {
+			err = os.WriteFile(path, damage(data), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	dir, run := made()
+	good, err := os.ReadFile(run)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for at := range good {
+		damaged(run, func([]byte) []byte { b := bytes.Clone(good); b[at] ^= 4; return b })
+		s, err := Open(dir)
+		if err == nil {
+			_, err = s.Get([]byte("key"))
+			_, _, also := s.Next(nil, nil)
+			if err = errors.Join(err, also); also == nil {
+				t.Errorf("byte %d: Next reads it", at)
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !errors.Is(err, ErrCorrupt) {
+			t.Errorf("byte %d: %v", at, err)
+		}
+	}
+	for name, damage := range map[string]func(dir, run string){
+		"a file that is cut":     func(_, run string) { damaged(run, func(b []byte) []byte { return b[:len(b)-1] }) },
+		"a file that is missing": func(_, run string) { os.Remove(run) },
+		"an empty file":          func(_, run string) { damaged(run, func([]byte) []byte { return nil }) },
+		"no database": func(dir, _ string) {
+			damaged(filepath.Join(dir, name), func([]byte) []byte { return bytes.Repeat([]byte("x"), 1<<16) })
+		},
+	} {
+		dir, run := made()
+		damage(dir, run)
+		if _, err := Open(dir); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// What a save that did not count has left behind is removed.
+func TestInterruptedSave(t *testing.T) {
 	dir := t.TempDir()
 	s, err := Open(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	value := bytes.Repeat([]byte("value"), 20)
-	s.Apply([]ledger.Change{{Key: []byte("key"), Value: value}})
+	s.Apply([]ledger.Change{{Key: []byte("key"), Value: []byte("value")}})
 	if err := errors.Join(s.Save([]byte("mark")), s.Close()); err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(dir, name)
-	data, err := os.ReadFile(path)
-	if err != nil || bytes.Count(data, value) == 0 {
-		t.Fatalf("%d, %v", bytes.Count(data, value), err)
-	}
-	bad := bytes.ReplaceAll(data, value, append([]byte("w"), value[1:]...))
-	if err := os.WriteFile(path, bad, 0o600); err != nil {
+	if err := os.WriteFile(pathOf(dir, 7), []byte("half a run"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if s, err = Open(dir); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.Get([]byte("key")); !errors.Is(err, ErrCorrupt) {
-		t.Errorf("Get: %v", err)
+	defer s.Close()
+	if v, err := s.Get([]byte("key")); string(v) != "value" || err != nil {
+		t.Errorf("%q, %v", v, err)
 	}
-	if _, _, err := s.Next(nil, nil); !errors.Is(err, ErrCorrupt) {
-		t.Errorf("Next: %v", err)
+	if files, err := filepath.Glob(filepath.Join(dir, "*")); len(files) != 2 || err != nil {
+		t.Errorf("%v, %v", files, err)
 	}
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
+}
+
+// However many saves there were, there are few runs, and their files are not many
+// times as large as what is in them.
+func TestFewRuns(t *testing.T) {
+	s := Temporary()
+	defer s.Close()
+	const saves, each, kept = 300, 200, 2_000
+	key := func(n int) []byte { return []byte{'k', byte(n >> 16), byte(n >> 8), byte(n)} }
+	for n := range saves * each {
+		s.Apply([]ledger.Change{{Key: key(n), Value: make([]byte, 100)}, {Key: key(n - kept)}})
+		if n%each != 0 {
+			continue
+		}
+		if err := s.Save(nil); err != nil {
+			t.Fatal(err)
+		}
+		size := int64(0)
+		for _, r := range s.runs {
+			size += r.size
+		}
+		if len(s.runs) > 15 || size > 8*kept*100 {
+			t.Fatalf("after %d saves: %d runs, %d bytes", n/each, len(s.runs), size)
+		}
 	}
-	if err := os.WriteFile(path, bytes.Repeat([]byte("x"), 1<<16), 0o600); err != nil {
-		t.Fatal(err)
+	if v, err := s.Get(key(saves*each - kept - 1)); v != nil || err != nil {
+		t.Errorf("a deleted value: %x, %v", v, err)
 	}
-	if _, err := Open(dir); !errors.Is(err, ErrCorrupt) {
-		t.Errorf("Open: %v", err)
+}
+
+// A file that is no run is an error, or is read to its end, and nothing worse.
+func FuzzRun(f *testing.F) {
+	dir := f.TempDir()
+	s, err := Open(dir)
+	if err != nil {
+		f.Fatal(err)
 	}
+	s.Apply([]ledger.Change{{Key: []byte("a"), Value: []byte{}}, {Key: []byte("b"), Value: make([]byte, 300)}, {Key: []byte("c")}})
+	if err := errors.Join(s.Save(nil), s.Close()); err != nil {
+		f.Fatal(err)
+	}
+	good, err := os.ReadFile(pathOf(dir, 1))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good[:len(good)-footerSize], 1, 1)
+	f.Add([]byte{}, 0, 0)
+	f.Fuzz(func(t *testing.T, body []byte, size, index int) {
+		// The checksums are right, so that what they protect is read.
+		dir := t.TempDir()
+		b := bytes.Clone(body)
+		if size > 4 && size <= len(b) {
+			binary.BigEndian.PutUint32(b[size-4:], checksum(b[:size-4], 0))
+		}
+		after := bytes.Clone(b[min(max(size, 0), len(b)):])
+		for _, n := range []int{size, index, 1} {
+			after = binary.BigEndian.AppendUint64(after, uint64(n))
+		}
+		after = binary.BigEndian.AppendUint32(after, checksum(after, 0))
+		if err := os.WriteFile(pathOf(dir, 1), append(b[:min(max(size, 0), len(b))], after...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r, err := openRun(dir, 1)
+		if err != nil {
+			return
+		}
+		defer r.file.Close()
+		for c := (cursor{run: r, read: (*run).read}); err == nil; err = c.next() {
+			if c.block == len(r.blocks) && len(c.rest) == 0 {
+				break
+			}
+		}
+	})
 }

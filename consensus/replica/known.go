@@ -1,0 +1,98 @@
+package replica
+
+import (
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"slices"
+
+	"atoll/consensus/ledger"
+	"atoll/consensus/state"
+)
+
+// byAnchor says who vouches for the head at which a member joined.
+const byAnchor = "the final checkpoint by which this member joined"
+
+// foreknown is a roster that this member knows from elsewhere than its own log,
+// and the size at which that log has the same.
+type foreknown struct {
+	size   uint64
+	roster *ledger.Roster
+}
+
+// expectAnchor makes the log here come to the head at which this member joined:
+// no other history is applied. Until then the anchor's roster is the known one.
+func (r *Replica) expectAnchor(a *ledger.Anchor) error {
+	if a == nil {
+		return nil
+	}
+	return r.forked(r.store.Expect(state.Awaited{Head: a.Head(), Signed: a.Checkpoint, Why: byAnchor}))
+}
+
+// Known returns the roster by which this member dials others and accepts them:
+// the newest one, see Roster, or that of [Config.Anchor] while the log here is
+// shorter. Its authors and seats are known only in the former case.
+func (r *Replica) Known() *ledger.Roster {
+	if f := r.foreknown.Load(); f != nil {
+		if at, _ := r.store.Position(); at.Size < f.size {
+			return f.roster
+		}
+		r.foreknown.CompareAndSwap(f, nil)
+	}
+	return r.Roster()
+}
+
+// votersKnown returns the sets of voters of the log as far as it is known here.
+func (r *Replica) votersKnown() (sets []ledger.VoterSet) {
+	if known := r.Known(); known != r.Roster() {
+		return []ledger.VoterSet{{Names: known.Voters(), Settled: true}}
+	}
+	if p := r.trust.voters.Load(); p != nil {
+		sets = *p
+	}
+	return sets
+}
+
+// others returns the names of the other known members, ascending.
+func (r *Replica) others() []string {
+	return slices.DeleteFunc(r.Known().Names(), func(name string) bool { return name == r.name })
+}
+
+// Admitted reports whether by the log as applied here this member is in force
+// with the keys that it has. Before that nothing it signs is accepted.
+func (r *Replica) Admitted() bool { return r.trust.members.Load().admitted }
+
+// ownKeys are the keys by which a member signs heads.
+type ownKeys struct{ log, cosign ed25519.PublicKey }
+
+// match returns an error if a card, which is this member's own, has other keys.
+func (k ownKeys) match(c *ledger.Card) error {
+	switch {
+	case !k.log.Equal(ed25519.PublicKey(c.Log)):
+		return errors.New("the log key is not that of this member's card")
+	case !k.cosign.Equal(ed25519.PublicKey(c.Cosign)):
+		return errors.New("the cosign key is not that of this member's card")
+	}
+	return nil
+}
+
+// know sets what is known from elsewhere than the log here. It returns an error
+// if this member has other keys than on the newest of its cards that is known,
+// or if it has no card and did not join.
+func (r *Replica) know(g *ledger.Genesis, a *ledger.Anchor) error {
+	if a != nil && a.Origin() != g.Origin {
+		return fmt.Errorf("what this member verified when it joined is of the log %s, and its genesis of %s: put its own anchor back", a.Origin(), g.Origin)
+	}
+	if a != nil {
+		r.foreknown.Store(&foreknown{a.Head().Size, a.Roster()})
+	}
+	for _, roster := range []*ledger.Roster{r.Known(), g.Roster()} {
+		if c := roster.Member(r.name); c != nil {
+			return r.trust.own.match(c)
+		}
+	}
+	if at, _ := r.store.Position(); a == nil && at.Size == 0 {
+		return errors.New(r.name + " is not a member of this network")
+	}
+	return nil
+}

@@ -1,0 +1,129 @@
+package replica_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"atoll/consensus/ledger"
+	"atoll/crypto/sign"
+	"atoll/crypto/tlog"
+)
+
+// anchor returns what a newcomer keeps of the log of a member now, final up to
+// there.
+func (n *network) anchor(from string) *ledger.Anchor {
+	n.t.Helper()
+	node := n.nodes[from]
+	n.check(node.Finalise(n.ctx(), node.Head().Size))
+	for final := node.Final(); ; final = node.Final() {
+		var a *ledger.Anchor
+		n.check(node.View(func(v ledger.View) error {
+			state, err := ledger.Read(v)
+			if err == nil && state.Size == final.Size {
+				a, err = ledger.AnchorAt(v, final.Signed)
+			}
+			return err
+		}))
+		if a != nil {
+			return a
+		}
+		n.check(node.Finalise(n.ctx(), node.Head().Size)) // a tick came between
+	}
+}
+
+// A member that genesis does not name starts with what it verified when it
+// joined. Until its own log is as long it knows the members of then; it found
+// no network, says nothing and is no member.
+func TestNewcomerOpens(t *testing.T) {
+	n := found(t, 1)
+	n.start(n.names...)
+	n.put("voter-a")
+	n.amend(n.joining("water", 90), "voter-a", "voter-b", "voter-c")
+	anchor := n.anchor("voter-b")
+	for _, name := range n.names {
+		n.stop(name)
+	}
+	n.names = append(n.names, "fire")
+	n.joining("fire", 91)
+	if err := n.tryStart("fire"); err == nil {
+		t.Error("a stranger's replica opens without anything that it verified")
+	}
+	n.anchors = map[string]*ledger.Anchor{"fire": anchor, "water": anchor}
+	n.check(n.tryStart("fire"))
+	fire := n.nodes["fire"]
+	if names := fire.Known().Names(); !slices.Equal(names, []string{"voter-a", "voter-b", "voter-c", "water", "wlearner-0"}) {
+		t.Errorf("it knows %q", names)
+	}
+	time.Sleep(2 * time.Second) // several elections
+	if fire.Admitted() || fire.Head().Size != 0 || fire.RaftLast() != 0 || fire.Leader() != "" {
+		t.Errorf("before anybody has answered it: admitted %t, %d entries, %d in raft's log, %q leads", fire.Admitted(), fire.Head().Size, fire.RaftLast(), fire.Leader())
+	}
+	n.stop("fire")
+	n.names = append(n.names, "water")
+	n.keep("water", ledger.NewKeys(sign.Secret{92}, "log.test/replica/1", 0))
+	if err := n.tryStart("water"); err == nil {
+		t.Error("a replica opens with other keys than its card has")
+	}
+}
+
+// A head that is final and that the log here has not come to takes nothing from
+// what was final here before: by that a node that catches up keeps its peers.
+func TestSettledDoesNotFall(t *testing.T) {
+	n, head := unpublished(t)
+	a := n.nodes["voter-a"]
+	n.check(a.Finalise(n.ctx(), head.Size))
+	if size := a.Settled(); size != head.Size {
+		t.Fatalf("%d entries of %d", size, head.Size)
+	}
+	ahead := n.cosignedBy("voter-b", tlog.Head{Size: head.Size + 1000, Root: tlog.Hash{1}}, voters...)
+	if got, err := a.TakeFinal(ahead); err != nil || got.Size != head.Size+1000 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if a.Final().Size != 0 || a.Settled() != head.Size {
+		t.Errorf("final %d, settled %d, want %d", a.Final().Size, a.Settled(), head.Size)
+	}
+}
+
+// What a member verified of another log is refused by its name: otherwise it would
+// wait for ever for strangers.
+func TestAnchorOfAnotherLog(t *testing.T) {
+	n := found(t, 0)
+	n.start(n.names...)
+	n.put("voter-a")
+	anchor := n.anchor("voter-b")
+	n.stop("voter-c")
+	signer, err := tlog.NewLogSigner("another.test/log", n.keys["voter-b"].Log())
+	n.check(err)
+	anchor.Checkpoint, err = tlog.SignCheckpoint(tlog.Checkpoint{Origin: "another.test/log", Head: anchor.Head()}, signer)
+	n.check(err)
+	n.anchors = map[string]*ledger.Anchor{"voter-c": anchor}
+	if err := n.tryStart("voter-c"); err == nil || !strings.Contains(err.Error(), "another.test/log") {
+		t.Errorf("%v", err)
+	}
+}
+
+// A founding voter that has lost raft's files, and remembers a head of the log,
+// does not bring back the configuration of genesis. It waits for the others.
+func TestFoundsNothingAgain(t *testing.T) {
+	n := found(t, 0)
+	n.start(n.names...)
+	index := n.put("voter-a")
+	n.check(n.nodes["voter-a"].Finalise(n.ctx(), index+1))
+	for _, name := range n.names {
+		n.stop(name)
+	}
+	for _, lost := range []string{"raft", "snapshots", "state.db", "promised"} {
+		n.check(os.RemoveAll(filepath.Join(n.dir, "voter-a", lost)))
+	}
+	n.start("voter-a")
+	if last := n.nodes["voter-a"].RaftLast(); last != 0 {
+		t.Errorf("it begins raft's log again: %d entries", last)
+	}
+	n.start("voter-b", "voter-c")
+	n.put("voter-b")
+	n.agree(nil)
+}
