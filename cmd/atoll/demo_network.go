@@ -21,6 +21,8 @@ import (
 	"atoll/consensus/scarce"
 	"atoll/crypto/sign"
 	"atoll/examples/province"
+	"atoll/node"
+	"atoll/node/catalog"
 	"atoll/node/source"
 )
 
@@ -40,6 +42,9 @@ type demoNetwork struct {
 
 // demoElection is raft's election timeout, for nodes on one machine.
 const demoElection = 500 * time.Millisecond
+
+// demoPoll is how often the demo looks whether the agencies are ready.
+const demoPoll = 20 * time.Millisecond
 
 // demoDescriptors is the number of descriptors for each node of the demo.
 const demoDescriptors = 512
@@ -81,7 +86,40 @@ func foundDemo(ctx context.Context, dir string, server *demoServer) (*demoNetwor
 	if err != nil {
 		return n, err
 	}
-	return n, n.allAt(1)
+	if err := n.allAt(1); err != nil {
+		return n, err
+	}
+	return n, n.checked()
+}
+
+// checked waits until every agency has read the keys of its tables for the first
+// time: before, it would tell the bank to ask again later.
+func (n *demoNetwork) checked() error {
+	for name, m := range n.members {
+		tables := 0
+		if text := province.Catalog(name); text != nil {
+			c, err := catalog.Parse(text)
+			if err != nil {
+				return err
+			}
+			tables = len(c.Datasets)
+		}
+		for {
+			s, err := m.Status()
+			if err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			if len(s.Registers) == tables && !slices.ContainsFunc(s.Registers, func(r node.Register) bool { return r.Checked == "" }) {
+				break
+			}
+			select {
+			case <-n.ctx.Done():
+				return fmt.Errorf("%s has not checked its tables: %w", name, n.ctx.Err())
+			case <-time.After(demoPoll):
+			}
+		}
+	}
+	return nil
 }
 
 // each calls do for all members at the same time, and returns when all have

@@ -64,7 +64,7 @@ func TestDemoOnServers(t *testing.T) {
 		}
 		r := doc.Data
 		if doc.Schema != "atoll.demo/v1" || r.Verdicts["consent.revoked"] != 1 || r.Exit != 6 || r.Findings != 0 || r.Profile.Coverage.Answered != 26 || r.Profile.Coverage.Of != 26 {
-			t.Errorf("%+v", r)
+			t.Errorf("%+v, missing %+v", r, r.Profile.Coverage.Missing)
 		}
 	})
 }
