@@ -96,7 +96,7 @@ func TestResumeAnywhere(t *testing.T) {
 		bank    string
 		request []byte
 	}{"another bank's query": {"bank-b", request}, "a query that is not on the log": {"bank-a", unlogged}} {
-		ctx, cancel := context.WithTimeout(f.ctx, 300*time.Millisecond)
+		ctx, cancel := context.WithTimeout(f.ctx, 3*time.Second)
 		var out bytes.Buffer
 		var e *peer.Error
 		if err := tax.serveAsk(ctx, k.bank, k.request, &out); !errors.As(err, &e) || e.Code != codeUnknown || out.Len() > 0 {

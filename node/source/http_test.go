@@ -492,7 +492,7 @@ func TestServiceBounds(t *testing.T) {
 		"no certificate": {handler: saying(body), change: func(c *Config) { c.TLS.CA += ".gone" }, want: NotReadable},
 	} {
 		s := serving(t, c.handler, c.change)
-		s.timeout = 500 * time.Millisecond
+		s.timeout = 3 * time.Second // enough to connect on a busy machine
 		if c.want != TimedOut {
 			s.timeout = time.Minute // none of these waits for it
 		}

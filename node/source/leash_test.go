@@ -94,7 +94,7 @@ func TestLeash(t *testing.T) {
 	}}, "db")
 	defer db.Close()
 	for range 2 {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+		ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
 		if _, err := db.QueryContext(ctx, "SELECT 1"); err == nil {
 			t.Error("an answer")
 		}

@@ -346,7 +346,7 @@ func TestSQLiteReplaced(t *testing.T) {
 func TestSQLiteWaits(t *testing.T) {
 	c := write(t, "sqlite", table{"t", []string{"key", "v"}, [][]any{{code(1), "a"}}})
 	s := open(t, c)
-	s.timeout = 200 * time.Millisecond
+	s.timeout = 2 * time.Second // half of which the pass is waited for
 	db := openSQLite(t, c.Path)
 	defer db.Close()
 	db.SetMaxOpenConns(1)
