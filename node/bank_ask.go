@@ -85,9 +85,13 @@ const defaultWait = 30 * time.Second
 
 // Ask puts a question on the log, which spends one use of the consent. The
 // error is a [*consent.Refusal] if this member finds that the consent does not
-// cover the question, and a [*NotAccepted] if the log rejects it. Ask tries
-// until ctx ends; then the error is a [*NotLogged].
+// cover the question, a [*NotAccepted] if the log rejects it, and a
+// [*problem.Error] if this is no member. Ask tries until ctx ends; then the error
+// is a [*NotLogged].
 func (n *Node) Ask(ctx context.Context, q Question) (*Asked, error) {
+	if err := n.mayAuthor(); err != nil {
+		return nil, err
+	}
 	c, err := n.freshConsent(ctx, q.Consent)
 	if err != nil {
 		return nil, err
@@ -124,6 +128,9 @@ func (n *Node) Ask(ctx context.Context, q Question) (*Asked, error) {
 // this member's copy of the log does not have the question, it is submitted
 // first. The same statement spends one use, however often it is submitted.
 func (n *Node) Asked(ctx context.Context, id ledger.StatementID) (*Asked, error) {
+	if err := n.mayAuthor(); err != nil {
+		return nil, err
+	}
 	a := new(Asked)
 	if err := n.vault.Get(questions, id[:], a); err != nil {
 		return nil, fmt.Errorf("query %s: %w", id, err)

@@ -137,8 +137,12 @@ type Offering struct {
 	Without    []string        // agencies whose catalog is unavailable now
 }
 
-// Offering looks up the wanted items in the agencies' catalogs.
+// Offering looks up the wanted items in the agencies' catalogs. The error is a
+// [*problem.Error] if this is no member.
 func (n *Node) Offering(ctx context.Context, wanted []consent.Offer) (*Offering, error) {
+	if err := n.mayAuthor(); err != nil {
+		return nil, err
+	}
 	found := make([]*offering, len(wanted))
 	entries := make([]*ledger.Published, len(wanted))
 	var asking sync.WaitGroup

@@ -10,6 +10,7 @@ import (
 
 	"atoll/consensus/ledger"
 	"atoll/node/peer"
+	"atoll/node/problem"
 )
 
 // moved puts another address of a member on the log.
@@ -334,8 +335,21 @@ func TestRemovedFounder(t *testing.T) {
 	}
 	n.stop("bank-b")
 	n.open("bank-b", nil) // and starts again, as it was
+	gone = n.members["bank-b"]
 	if got, err := gone.membership(); got != StandingLeft || err != nil {
 		t.Errorf("after a restart: %q, %v", got, err)
+	}
+	for what, do := range map[string]func() error{
+		"asks":          func() error { _, err := gone.Ask(n.ctx, Question{Operator: "Wang"}); return err },
+		"asks again":    func() error { _, err := gone.Asked(n.ctx, ledger.StatementID{}); return err },
+		"looks what is": func() error { _, err := gone.Offering(n.ctx, nil); return err },
+	} {
+		if err := do(); err == nil || problem.Of(err).Code != problem.MemberLeft {
+			t.Errorf("the removed one %s: %v", what, err)
+		}
+	}
+	if e := gone.Obstacle(); e == nil || e.Code != problem.MemberLeft || e.Retryable {
+		t.Errorf("it takes for the obstacle: %v", e)
 	}
 	n.stop("bank-b")
 	n.ask(n.grant(n.enrol(unknown), 1))

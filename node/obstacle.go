@@ -4,16 +4,19 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"atoll/node/problem"
 )
 
-// Obstacle returns a sentence that explains why nothing can be put on the log
-// now, as far as this member knows, or "".
-func (n *Node) Obstacle() string {
+// Obstacle explains why nothing can be put on the log now, as far as this member
+// knows: that it is no member, or that there is no leader. It returns nil if it
+// knows of nothing.
+func (n *Node) Obstacle() *problem.Error {
 	if n.replica.Leader() != "" {
-		return ""
+		return nil
 	}
-	if standing, err := n.membership(); err == nil && standing != StandingMember {
-		return outside[standing].what
+	if err := n.mayAuthor(); err != nil {
+		return problem.Of(err)
 	}
 	var seen []string
 	connected := n.host.Connected()
@@ -24,8 +27,10 @@ func (n *Node) Obstacle() string {
 		}
 	}
 	if len(seen) == 0 {
-		return fmt.Sprintf("no leader is known: of the voters %s it takes %d, and this member sees none", strings.Join(voters, ", "), len(voters)/2+1)
+		seen = []string{"none"}
 	}
-	return fmt.Sprintf("no leader is known: of the voters %s it takes %d, and this member sees %s",
-		strings.Join(voters, ", "), len(voters)/2+1, strings.Join(seen, ", "))
+	e := problem.New(problem.NoLeader, fmt.Sprintf("no leader is known: of the voters %s it takes %d, and this member sees %s",
+		strings.Join(voters, ", "), len(voters)/2+1, strings.Join(seen, ", ")))
+	e.Retryable = true
+	return e
 }

@@ -119,6 +119,9 @@ const freshPatience = 5 * time.Second
 // then here too. If no leader answers, it returns as well, and this member uses
 // what it has.
 func (n *Node) Fresh(ctx context.Context) {
+	if n.mayAuthor() != nil { // nobody tells it anything
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, freshPatience)
 	defer cancel()
 	leader := n.awaitLeader(ctx)

@@ -220,8 +220,8 @@ func (s *Server) begun(ctx context.Context) *problem.Error {
 		Code: problem.Unavailable, Message: "this node has just started and does not have the beginning of the log yet", Retryable: true,
 		Hint: "wait some seconds and try again; atoll status shows whether a leader is known and how many entries are here",
 	}
-	if cause := s.Node.Obstacle(); cause != "" {
-		e.Message += ": " + cause
+	if cause := s.Node.Obstacle(); cause != nil {
+		e.Message += ": " + cause.Message
 	}
 	return e
 }
@@ -261,9 +261,8 @@ func (s *Server) explain(err error) *problem.Error {
 	if e.Code != problem.Unavailable || !errors.Is(err, context.DeadlineExceeded) {
 		return e
 	}
-	if cause := s.Node.Obstacle(); cause != "" {
-		e = problem.New(problem.NoLeader, cause)
-		e.Retryable = true
+	if cause := s.Node.Obstacle(); cause != nil {
+		e = cause
 	}
 	var open *node.NotLogged
 	if errors.As(err, &open) {
