@@ -1,6 +1,7 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -8,15 +9,53 @@ import (
 
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
+	"atoll/crypto/sign"
 	"atoll/node/peer"
 	"atoll/node/problem"
 )
 
-// Propose proposes a change of the network to its members.
+// Propose proposes a change of the network to its members. What somebody has
+// proposed already it does not propose again, unless that cannot come into force
+// any more: see [problem.ProposalOpen].
 func (n *Node) Propose(ctx context.Context, a ledger.Amendment) (id ledger.StatementID, answer ledger.Answer, err error) {
+	if err := n.unproposed(ctx, &a); err != nil {
+		return id, answer, err
+	}
 	head := n.NewHead()
 	answer, err = n.putOnLog(ctx, ledger.KindPropose, ledger.Propose{Head: head, Amendment: a})
 	return ledger.StatementID(head.ID), answer, err
+}
+
+// unproposed returns an error for a change that is open already. Of cosigners a
+// member's newest proposal replaces its last one, so that nothing is there twice.
+func (n *Node) unproposed(ctx context.Context, a *ledger.Amendment) error {
+	if a.Action == ledger.ChangeCosigners {
+		return nil
+	}
+	n.Fresh(ctx) // another may have proposed it a moment ago
+	open, err := n.OpenAmendments()
+	if err != nil {
+		return err
+	}
+	wanted, err := changeOf(a)
+	if err != nil {
+		return err
+	}
+	for i := range open {
+		o := &open[i]
+		if change, err := changeOf(&o.Amendment); err != nil || o.Verdict != ledger.Accepted || !bytes.Equal(change, wanted) {
+			continue
+		}
+		return problem.New(problem.ProposalOpen, fmt.Sprintf("the same change is proposed as %s, entry %d", o.Ref(), o.Index))
+	}
+	return nil
+}
+
+// changeOf returns the bytes of a change without what proves it.
+func changeOf(a *ledger.Amendment) ([]byte, error) {
+	c := *a
+	c.Possession = nil
+	return sign.Marshal(&c)
 }
 
 // ProposeCard proposes a member's card in force with other roles or titles, as
@@ -83,6 +122,17 @@ type Amendment struct {
 	Purposes []consent.Purpose // in force
 	Voters   []string          // in force
 	Ends     uint64            // network time in Unix milliseconds
+	Others   []string          // open proposals about the same, see Ref: the first that comes into force makes the others stale
+}
+
+// Ref is how people name a proposal: PROPOSER/ID.
+func (a *Amendment) Ref() string { return a.Proposer + "/" + ledger.StatementID(a.ID).String() }
+
+// rivals reports whether two proposals are about the same member, or both about
+// the voters or the purposes.
+func (a *Amendment) rivals(o *Amendment) bool {
+	return a.Member != "" && a.Member == o.Member || len(a.Amendment.Names) > 0 && len(o.Amendment.Names) > 0 ||
+		a.Amendment.Action == ledger.ChangePurposes && o.Amendment.Action == ledger.ChangePurposes
 }
 
 // OpenAmendments returns the open proposals, ascending by proposer.
@@ -120,6 +170,11 @@ func (n *Node) OpenAmendments() (list []Amendment, err error) {
 		if e, err = n.entryAt(list[i].Index); err == nil {
 			list[i].Ends = ledger.ProposalEnds(e.Time)
 		}
+		for j := range list {
+			if o := &list[j]; j != i && o.Verdict == ledger.Accepted && list[i].rivals(o) {
+				list[i].Others = append(list[i].Others, o.Ref())
+			}
+		}
 	}
 	return list, err
 }
@@ -136,7 +191,12 @@ func (n *Node) OpenAmendment(ctx context.Context, proposer string, id ledger.Sta
 			return &list[i], nil
 		}
 	}
-	return nil, problem.New(string(ledger.ProposalUnknown), "no such proposal is open: it was put into force, withdrawn, is over, or was never made")
+	return nil, NoProposal()
+}
+
+// NoProposal says that a proposal is not open.
+func NoProposal() error {
+	return problem.New(string(ledger.ProposalUnknown), "no such proposal is open: it was put into force, withdrawn, is over, or was never made")
 }
 
 // Enacted reports whether an entry has put a change into force.

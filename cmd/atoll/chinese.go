@@ -108,6 +108,7 @@ var sayings = map[string]saying{
 	"author.budget":        {"本成员当日可写入日志的额度已用完", "网络时间进入次日后再试；撤回、放行、拒绝和签收不受此限"},
 	"proposal.unknown":     {"没有此提议", "atoll member list 和 atoll cosigners show 列出未决的提议"},
 	"proposal.many":        {"本成员未决的提议过多", "先撤回一项；提议 14 天后自行失效"},
+	problem.ProposalOpen:   {"同样的变更已有未决的提议", "同意该提议即可（atoll member show、atoll member approve），或由其提议者撤回"},
 	"proposal.stale":       {"提议所涉事项此后已变更", "如仍需要，重新提议"},
 	"query.bank":           {"发起查询者已退出网络，或已不是银行", "无需处理"},
 	problem.MemberAwaited:  {"本成员尚未获准加入网络", "等待足数成员批准（atoll member approve）且成为终局；atoll status 显示本成员何时成为成员"},

@@ -173,7 +173,7 @@ func exitOf(code string) int {
 		return cli.ExitPassphrase
 	case codeNotProved:
 		return cli.ExitUnproved
-	case "statement.conflict", "credential.exists", "proposal.approved", node.AlreadyAcknowledged, node.PendingDecided:
+	case "statement.conflict", "credential.exists", "proposal.approved", problem.ProposalOpen, node.AlreadyAcknowledged, node.PendingDecided:
 		return cli.ExitConflict
 	}
 	for _, prefix := range []string{"consent.", "query.", "author.", "agency.", "credential.", "statement.", "fragment.", "seal.", "genesis.", "cosigners.", "proposal.", "member.", "voters.", "pending."} {

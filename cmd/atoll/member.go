@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -83,8 +84,12 @@ func (v *membersView) print(t *cli.Printer) {
 	for i := range v.Proposals {
 		v.Proposals[i].line(t)
 	}
-	if len(v.Proposals) > 0 {
+	switch {
+	case len(v.Proposals) == 0:
+	case slices.ContainsFunc(v.Proposals, func(a amendmentView) bool { return !a.void() }):
 		t.Say("网络时间 %s\n下一步：atoll member show --dir 目录 提议者/编号，atoll member approve --dir 目录 提议者/编号", "network time %s\nnext: atoll member show --dir DIR PROPOSER/ID, atoll member approve --dir DIR PROPOSER/ID", v.Time)
+	default:
+		t.Say("网络时间 %s\n下一步（提议者）：atoll member withdraw --dir 目录 编号；仍需要的，重新提议", "network time %s\nnext, who proposed it: atoll member withdraw --dir DIR ID; what is still wanted is proposed anew", v.Time)
 	}
 }
 
@@ -107,12 +112,23 @@ func (a *amendmentView) line(t *cli.Printer) {
 	a.warn(t)
 }
 
-// warn says that a proposal cannot come into force any more.
+// void reports whether a proposal cannot come into force any more.
+func (a *amendmentView) void() bool { return a.Verdict != string(ledger.Accepted) }
+
+// warn says that a proposal is void, or that another one will make it so.
 func (a *amendmentView) warn(t *cli.Printer) {
-	if a.Verdict == string(ledger.Accepted) {
+	if !a.void() {
+		othersRow(t, a.Others)
 		return
 	}
 	t.Say("  已不能生效：%s（%s）；由提议者撤回：atoll member withdraw", "  it cannot come into force any more:%.0s %s; its proposer withdraws it: atoll member withdraw", sayings[a.Verdict].what, a.Verdict)
+}
+
+// othersRow names the open proposals that are about the same as another.
+func othersRow(t *cli.Printer, others []string) {
+	if len(others) > 0 {
+		t.Say("  另有提议涉及同一事项：%s；其中一项生效，其余即不能生效", "  also proposed about the same: %s; once one of them counts, the others cannot any more", rollOf(others))
+	}
 }
 
 // words says what a proposal changes.

@@ -25,13 +25,16 @@ func memberApproveCommand() *cobra.Command {
 		Short: cli.Both("显示提议的变更，并以本成员身份同意", "Show what a proposal changes, and approve it as this member"),
 		Long: cli.Both(`显示提议变更的全部内容，同意后签署。同意不能收回。接纳新成员的，须输入新成员电话读出的名片指纹；
 没有终端的，以 --fingerprint 给出。共签人的提名见 atoll cosigners approve。
+编号可只给出前八个以上字符；以 --yes 同意的须完整：以同样字符开头的，可能已是另一项提议。
 
 需要两人经手的：一人以 --prepare 签署并写入文件，不提交；另一人以 --paper 核对并提交。提交时再次核对：
 确由本成员在本网络签署，提议仍可同意。日志在签署后 48 小时内接受该文件；此前任何取得文件的人
 都能提交，请妥善保管。签署一分钟以后才提交的，审计会记为延迟（audit.delayed），不算违规。`, `Shows all that a proposal changes, and approves it when that is agreed to. An approval
 cannot be taken back. Where it admits a newcomer, the fingerprint of its card has to be
 typed as the newcomer reads it by telephone, or given with --fingerprint without a
-terminal. For cosigners see atoll cosigners approve.
+terminal. For cosigners see atoll cosigners approve. The first eight or more characters
+of the id will do, but with --yes it has to be whole: what begins alike may be another
+proposal by now.
 
 Two people: one signs with --prepare into a file, which submits nothing; another one
 reads and submits it with --paper. It is checked then that this member has signed it on
@@ -76,6 +79,9 @@ func (a *approving) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	if a.yes && args[0] != p.Proposer+"/"+p.ID {
+		return cli.Usage("--yes 须给出完整的编号：%s/%s", "--yes takes the whole id: %s/%s", p.Proposer, p.ID)
+	}
 	if err := a.agree(cmd, p, &prepared); err != nil {
 		return err
 	}
@@ -110,6 +116,9 @@ func (a *approving) agree(cmd *cobra.Command, p *amendmentView, prepared *api.Pr
 	case t.Err() != nil:
 		return t.Err()
 	case p.Change == api.AddsMember:
+		if err := warnNewcomer(cmd.Context(), t, a.dir, p.after); err != nil {
+			return err
+		}
 		return compareCard(cmd, t, p.after, a.fingerprint)
 	case a.fingerprint != "":
 		return cli.Usage("此提议不接纳新成员，无须 --fingerprint", "this proposal admits nobody: --fingerprint does not belong to it")

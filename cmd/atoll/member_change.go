@@ -141,6 +141,13 @@ has issued from that entry on are void.`),
 
 // announceProposed reports a proposal, and who has to do what next.
 func announceProposed(cmd *cobra.Command, p *api.ProposedOut) error {
+	t, err := cli.Beside(cmd)
+	if err != nil {
+		return err
+	}
+	if othersRow(t, p.Others); t.Err() != nil {
+		return t.Err()
+	}
 	if p.Steps > 0 {
 		return cli.Announce(cmd, "atoll.proposed/v1", p, "已提议，条目 %d\n下一步（其他成员）：atoll member approve --dir 目录 %s/%s\n生效之后，领导者逐个给予和收回投票资格，至多 %d 步；atoll member list 显示是否落实", "proposed, entry %d\nnext, other members: atoll member approve --dir DIR %s/%s\nonce it counts, the leader gives and takes votes one at a time, in %d steps at most; atoll member list shows whether that is settled", p.Entry, p.Proposer, p.ID, p.Steps)
 	}
@@ -167,6 +174,7 @@ func memberWithdrawCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "withdraw ID",
 		Short: cli.Both("撤回本成员的提议", "Withdraw a proposal of this member"),
+		Long:  cli.Both("编号可只给出前八个以上字符。", "The first eight or more characters of the id will do."),
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in.ID = args[0]

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/ledger"
@@ -112,6 +114,9 @@ Without a terminal the fingerprint is given with --fingerprint.`),
 			if describeCard(t, &a.Card, false); t.Err() != nil {
 				return t.Err()
 			}
+			if err := warnNewcomer(cmd.Context(), t, dir, &a.Card); err != nil {
+				return err
+			}
 			if err := compareCard(cmd, t, &a.Card, fingerprint); err != nil {
 				return err
 			}
@@ -168,4 +173,27 @@ func compareCard(cmd *cobra.Command, t *cli.Printer, c *ledger.Card, given strin
 		return cli.Errorf(errApplicant, "此申请的名片指纹不是 %s", "the card of this application does not have the fingerprint %s", print)
 	}
 	return nil
+}
+
+// warnNewcomer says what a newcomer's card has in common with that of a member:
+// the rules allow it, and people may not want it.
+func warnNewcomer(ctx context.Context, t *cli.Printer, dir string, c *ledger.Card) error {
+	var got api.MembersOut
+	if err := local(ctx, dir, api.Members, api.MembersIn{}, &got); err != nil {
+		return err
+	}
+	members, err := membersViewOf(&got)
+	if err != nil {
+		return err
+	}
+	for i := range members.Members {
+		m := &members.Members[i].card
+		for _, address := range c.Addresses {
+			if m.Name != c.Name && slices.Contains(m.Addresses, address) {
+				t.Warn("atoll", t.Fill("地址 %s 已是成员 %s 的", "the address %s is that of the member %s already", address, m.Name),
+					t.Fill("请新成员核对其地址：其他成员会在此处找到另一个节点", "have the newcomer check its address: others would find another node there"))
+			}
+		}
+	}
+	return t.Err()
 }

@@ -17,6 +17,7 @@ func memberShowCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "show NAME|PROPOSER/ID",
 		Short: cli.Both("显示成员的名片及其历次变更，或一项提议", "Show a member's card and its history, or a proposal"),
+		Long:  cli.Both("提议的编号可只给出前八个以上字符。", "The first eight or more characters of a proposal's id will do."),
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			t, err := cli.To(cmd)

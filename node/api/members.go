@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"atoll/consensus/consent"
@@ -99,6 +100,7 @@ type AmendmentOut struct {
 	Needed   int      `json:"needed"`   // how many of those bring it about
 	Ends     string   `json:"ends"`     // network time after which it ends, RFC 3339
 	Verdict  string   `json:"verdict"`  // "accepted", or why it cannot come into force any more
+	Others   []string `json:"others"`   // open proposals about the same, as PROPOSER/ID: the first that comes into force makes the others stale
 
 	PurposesBefore []consent.Purpose `json:"purposes_before"` // in force, where others are proposed
 	PurposesAfter  []consent.Purpose `json:"purposes_after"`
@@ -205,6 +207,7 @@ func amendmentOut(a *node.Amendment) (out AmendmentOut, err error) {
 	out = AmendmentOut{
 		Proposer: a.Proposer, ID: ledger.StatementID(a.ID).String(), Entry: a.Index, Member: a.Member, TrustEnd: c.TrustEnd, Needed: a.Needed,
 		Approved: append([]string{}, a.Progress.Approved...), Missing: append([]string{}, a.Missing...), Ends: instant(a.Ends), Verdict: string(a.Verdict),
+		Others:         append([]string{}, a.Others...),
 		PurposesBefore: []consent.Purpose{}, PurposesAfter: []consent.Purpose{}, VotersBefore: []string{}, VotersAfter: append([]string{}, c.Names...),
 	}
 	if len(c.Names) > 0 {
@@ -240,7 +243,7 @@ func amendmentOut(a *node.Amendment) (out AmendmentOut, err error) {
 }
 
 func (s *Server) amendment(ctx context.Context, in ApproveIn) (AmendmentOut, error) {
-	id, err := proposalID(in.ID)
+	id, err := s.abbreviated(ctx, in.Proposer, in.ID)
 	if err != nil {
 		return AmendmentOut{}, err
 	}
@@ -251,11 +254,50 @@ func (s *Server) amendment(ctx context.Context, in ApproveIn) (AmendmentOut, err
 	return amendmentOut(a)
 }
 
-// proposalID reads the id of a proposal.
+const hintProposals = "atoll member list and atoll cosigners show list the proposals"
+
+// proposalID reads the whole id of a proposal, as it is signed.
 func proposalID(text string) (ledger.StatementID, error) {
 	id, err := ledger.ParseStatementID(text)
 	if err != nil {
-		return id, &problem.Error{Code: problem.Usage, Message: err.Error(), Hint: "atoll member list and atoll cosigners show list the proposals"}
+		return id, &problem.Error{Code: problem.Usage, Message: err.Error(), Hint: hintProposals}
 	}
 	return id, nil
+}
+
+// abbreviated reads the id of an open proposal, of which the first eight or more
+// characters will do.
+func (s *Server) abbreviated(ctx context.Context, proposer, text string) (id ledger.StatementID, err error) {
+	if id, err = ledger.ParseStatementID(text); err == nil {
+		return id, nil
+	}
+	if len(text) < consent.MinAbbreviation {
+		return id, &problem.Error{Code: problem.Usage, Message: fmt.Sprintf("%q is too short for the id of a proposal: give at least its first %d characters", text, consent.MinAbbreviation), Hint: hintProposals}
+	}
+	s.Node.Fresh(ctx) // whoever names it may have it from another member
+	amendments, err := s.Node.OpenAmendments()
+	if err != nil {
+		return id, err
+	}
+	_, cosigners, err := s.Node.Amendments()
+	if err != nil {
+		return id, err
+	}
+	for i := range amendments {
+		cosigners = append(cosigners, amendments[i].Proposal)
+	}
+	var ids []string
+	for _, p := range cosigners {
+		if p.Proposer == proposer {
+			ids = append(ids, ledger.StatementID(p.ID).String())
+		}
+	}
+	switch fits := consent.Abbreviated(strings.ToLower(text), ids); len(fits) {
+	case 0:
+		return id, node.NoProposal()
+	case 1:
+		return ledger.ParseStatementID(fits[0])
+	default:
+		return id, &problem.Error{Code: problem.Usage, Message: fmt.Sprintf("%.40q may be %d proposals of %s: %s", text, len(fits), proposer, strings.Join(fits, " ")), Hint: hintProposals}
+	}
 }

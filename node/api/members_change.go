@@ -52,6 +52,8 @@ type ProposedOut struct {
 	Entry    uint64 `json:"entry"`
 	InForce  bool   `json:"in_force"` // by this entry: no other member has to approve
 	Steps    int    `json:"steps"`    // that raft takes once it is in force, to give and take votes; 0: who votes stays
+
+	Others []string `json:"others"` // open proposals about the same, as PROPOSER/ID
 }
 
 // MemberUpdateIn replaces addresses on this member's card. A list that is null
@@ -124,7 +126,7 @@ func (s *Server) propose(ctx context.Context, a ledger.Amendment) (ProposedOut, 
 }
 
 func (s *Server) proposed(id ledger.StatementID, a *ledger.Amendment, entry uint64) (out ProposedOut, err error) {
-	out = ProposedOut{Proposer: s.Node.Name, ID: id.String(), Entry: entry}
+	out = ProposedOut{Proposer: s.Node.Name, ID: id.String(), Entry: entry, Others: []string{}}
 	if len(a.Names) > 0 {
 		sets, err := s.Node.VoterSets()
 		if err != nil {
@@ -132,7 +134,15 @@ func (s *Server) proposed(id ledger.StatementID, a *ledger.Amendment, entry uint
 		}
 		out.Steps = apart(sets[0].Names, a.Names) // raft may be at any set since the settled one
 	}
-	out.InForce, err = s.Node.Enacted(a, entry)
+	if out.InForce, err = s.Node.Enacted(a, entry); err != nil || out.InForce {
+		return out, err
+	}
+	open, err := s.Node.OpenAmendments()
+	for i := range open {
+		if open[i].Index == entry {
+			out.Others = append(out.Others, open[i].Others...)
+		}
+	}
 	return out, err
 }
 
@@ -281,7 +291,7 @@ func (s *Server) submitApproval(ctx context.Context, in PreparedIn) (ApprovedOut
 }
 
 func (s *Server) withdraw(ctx context.Context, in WithdrawIn) (StatementOut, error) {
-	id, err := proposalID(in.ID)
+	id, err := s.abbreviated(ctx, s.Node.Name, in.ID)
 	if err != nil {
 		return StatementOut{}, err
 	}

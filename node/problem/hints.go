@@ -48,6 +48,7 @@ var hints = map[string]string{
 	"fragment.unknown":      "nothing was released under this digest, or it has a receipt; where that goes on, tell the supervisor",
 	"proposal.unknown":      "atoll member list and atoll cosigners show list the proposals that stand",
 	"proposal.many":         "withdraw one of this member's proposals, or wait: they end after 14 days",
+	ProposalOpen:            "approve that proposal in place of another (atoll member show, then atoll member approve), or have its proposer withdraw it",
 	"proposal.stale":        "what it is about has been changed since: propose it again, if it is still wanted",
 	"query.bank":            "nothing: its bank has left the network or is no bank any more",
 	MemberAwaited:           "wait until enough members have approved (atoll member approve) and that is final; atoll status shows when this member is one",

@@ -53,6 +53,10 @@ const (
 	MemberTaken   Code = "member.taken"   // its name is another's
 )
 
+// ProposalOpen is the code of a change that is proposed already and may still come
+// into force.
+const ProposalOpen Code = "proposal.open"
+
 // Codes of HTTP itself.
 const (
 	Method    Code = "http.method"

@@ -5,6 +5,7 @@ var (
 	nodePhrases = []Phrase{
 		{"the log has no member %.40q now", "", "日志中现无成员 ${1}"},
 		{"no such proposal is open: it was put into force, withdrawn, is over, or was never made", "", "没有此项未决的提议：已生效、已撤回、已失效，或从未提出"},
+		{"the same change is proposed as %s, entry %d", "", "同样的变更已由 ${1} 提出（条目 ${2}）"},
 		{"it is a statement of kind %.40q, not an approval", "", "这是 ${1} 类声明，不是同意声明"},
 		{"the approval was not signed by %s on this network with its present key", "", "此同意不是 ${1} 以现用密钥在本网络签署的"},
 		{"the log says %s", "", "日志的裁定为 ${1}"},
@@ -65,6 +66,8 @@ var (
 	}
 	apiPhrases = []Phrase{
 		{"the log has never had a member %.40q", "", "日志中从未有成员 ${1}"},
+		{"%q is too short for the id of a proposal: give at least its first %d characters", "", "提议编号 ${1} 过短：至少给出前 ${2} 位"},
+		{"%.40q may be %d proposals of %s: %s", "", "${1} 可指 ${3} 的 ${2} 项提议：${4}"},
 		{"the application is for network %s", "", "此申请属于网络 ${1}"},
 		{"%.40q is no day", "${1} is no day", "${1} 不是日期"},
 		{"the node is not running", "", "节点未运行"},
