@@ -66,6 +66,24 @@ func voterSetsAt(v View, index uint64) (sets []VoterSet, err error) {
 	}
 }
 
+// VotersEver returns the names of all members that have been named as voters,
+// ascending. It returns none before genesis.
+func VotersEver(v View) (names []string, err error) {
+	for after := votersPrefix; ; {
+		key, value, err := v.Next(votersPrefix, after)
+		if err != nil || key == nil {
+			slices.Sort(names)
+			return slices.Compact(names), err
+		}
+		var s voterSet
+		if err := sign.Unmarshal(value, &s); err != nil {
+			return nil, err
+		}
+		names = append(names, s.Names...)
+		after = key
+	}
+}
+
 var errNoVoters = errors.New("the state has no voters: it was made by an earlier version; move it away and let this node catch up")
 
 // votersOf returns the voters by which the entry of an index is decided, of a

@@ -12,7 +12,7 @@ import (
 
 // rosterOf returns the roster of a network whose log has not begun.
 func rosterOf(suffrage map[string]raft.ServerSuffrage) *roster {
-	return &roster{suffrage, func() []ledger.VoterSet { return nil }, func() raft.Configuration { return raft.Configuration{} }}
+	return &roster{suffrage, func() []ledger.VoterSet { return nil }, func() []string { return nil }, func() raft.Configuration { return raft.Configuration{} }}
 }
 
 // Servers returns raft's newest configuration: the names of voters and learners.

@@ -117,7 +117,7 @@ func (r *Replica) covered(v ledger.View, size uint64, meta *raft.SnapshotMeta) e
 // followLedger makes raft's servers those of the ledger, one step at a time,
 // while this member leads. Nothing is remembered between two steps but for how
 // long a learner has kept up, so that the next leader goes on where this one
-// ends.
+// ends. Whether it leads or not, it ends the streams of those that vote no more.
 func (r *Replica) followLedger() {
 	t := time.NewTicker(r.patience / 10)
 	defer t.Stop()
@@ -125,6 +125,7 @@ func (r *Replica) followLedger() {
 	for {
 		select {
 		case <-t.C:
+			r.transport.sweep()
 			if err := f.follow(); err != nil {
 				r.warn("raft could not follow the log in who takes part: it is tried again", "error", err)
 			}

@@ -58,7 +58,7 @@ type gate struct {
 
 	report func(member string, l lie) // called with the first lie of each member
 
-	spoken sync.Map // the members that were voters when they spoke, in this run
+	early early
 
 	mu       sync.Mutex
 	reported map[string]bool
@@ -69,21 +69,6 @@ type gate struct {
 type leadership struct {
 	term uint64
 	by   string
-}
-
-// speaks returns an error if a member may not open raft's streams here: only
-// voters may.
-func (g *gate) speaks(from string) error {
-	_, spoke := g.spoken.Load(from)
-	switch {
-	case g.roster.voter(from):
-		g.spoken.Store(from, true)
-		return nil
-	case g.roster.founds(from) || spoke:
-		// It was a voter, and need not know yet that it is none any more.
-		return fmt.Errorf("%w: %q votes no more and speaks raft", errNotNow, from)
-	}
-	return liesf("%q is no voter and speaks raft", from)
 }
 
 // admit returns an error if a message, sent by the member from, must not reach

@@ -36,10 +36,11 @@ type inbound struct {
 
 	mu    sync.Mutex
 	large map[string]chan struct{} // by member, full while it sends a long message
+	open  map[net.Conn]string      // streams of others, and whose they are
 }
 
 func newInbound(l net.Listener, g *gate) *inbound {
-	return &inbound{listener: l, gate: g, to: make(chan raft.RPC), large: map[string]chan struct{}{}}
+	return &inbound{listener: l, gate: g, to: make(chan raft.RPC), large: map[string]chan struct{}{}, open: map[net.Conn]string{}}
 }
 
 // serve accepts streams until ctx ends or the listener is closed. Each is
@@ -73,6 +74,7 @@ func (in *inbound) handle(ctx context.Context, conn net.Conn) {
 		in.gate.note(from, err)
 		return
 	}
+	defer in.keep(conn, from)()
 	r, w := bufio.NewReaderSize(conn, maxSmall), bufio.NewWriter(conn)
 	out := answerer(w)
 	for ctx.Err() == nil {
@@ -90,6 +92,29 @@ func (in *inbound) handle(ctx context.Context, conn net.Conn) {
 		conn.SetWriteDeadline(time.Now().Add(messageLimit))
 		if err := errors.Join(out.Encode(text), out.Encode(answer.Response), w.Flush()); err != nil {
 			return
+		}
+	}
+}
+
+// keep notes an open stream until the returned function is called.
+func (in *inbound) keep(conn net.Conn, from string) func() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.open[conn] = from
+	return func() {
+		in.mu.Lock()
+		defer in.mu.Unlock()
+		delete(in.open, conn)
+	}
+}
+
+// sweep ends the streams of members that are no voters any more.
+func (in *inbound) sweep() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for conn, from := range in.open {
+		if !in.gate.roster.voter(from) {
+			cut(conn)
 		}
 	}
 }
@@ -128,6 +153,9 @@ func (in *inbound) next(ctx context.Context, from string, conn net.Conn, r *bufi
 	}
 	if err != nil {
 		in.gate.note(from, err)
+		if !in.gate.roster.voter(from) {
+			return raft.RPCResponse{}, err // the stream ends
+		}
 		return raft.RPCResponse{Error: err}, nil
 	}
 	return in.ask(ctx, raft.RPC{Command: command, Reader: bytes.NewReader(marker)})

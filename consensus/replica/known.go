@@ -53,6 +53,14 @@ func (r *Replica) votersKnown() (sets []ledger.VoterSet) {
 	return sets
 }
 
+// votersEver returns all members that the log as applied here has named as voters.
+func (r *Replica) votersEver() []string {
+	if p := r.trust.voted.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
 // others returns the names of the other known members, ascending.
 func (r *Replica) others() []string {
 	return slices.DeleteFunc(r.Known().Names(), func(name string) bool { return name == r.name })

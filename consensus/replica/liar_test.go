@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -240,7 +241,15 @@ func TestLearnersOnlyReceive(t *testing.T) {
 		if err := l.vote(victim, term+2, true); err == nil {
 			t.Errorf("%s votes for a learner", victim)
 		}
-		n.accused(victim, l.name)
+		// A promotion that the victim does not know of would be on the log before
+		// its own next entry.
+		n.put(victim)
+		n.until(victim+" tells of "+l.name, func() bool {
+			if err := l.vote(victim, term+2, true); err == nil {
+				t.Errorf("%s votes for a learner", victim)
+			}
+			return n.tells(victim, l.name)
+		})
 	}
 	n.unmoved(terms, acked)
 }
@@ -276,13 +285,13 @@ func TestVotersAreNotBelieved(t *testing.T) {
 // accused waits for the alarm about a member that lied.
 func (n *network) accused(by, whom string) {
 	n.t.Helper()
-	n.until(by+" tells of "+whom, func() bool {
-		for _, a := range n.nodes[by].Alarms() {
-			if a.Member == whom && strings.Contains(a.Why, "no honest member") {
-				return true
-			}
-		}
-		return false
+	n.until(by+" tells of "+whom, func() bool { return n.tells(by, whom) })
+}
+
+// tells reports whether a member has raised the alarm about another that lied.
+func (n *network) tells(by, whom string) bool {
+	return slices.ContainsFunc(n.nodes[by].Alarms(), func(a replica.Alarm) bool {
+		return a.Member == whom && strings.Contains(a.Why, "no honest member")
 	})
 }
 

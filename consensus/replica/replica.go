@@ -152,7 +152,7 @@ func Open(c Config) (*Replica, error) {
 	}
 	r.catchup = &catchup{r: r}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
-	r.roster = newRoster(g.Roster(), r.votersKnown, r.latest)
+	r.roster = newRoster(g.Roster(), r.votersKnown, r.votersEver, r.latest)
 	if r.trust, err = newTrust(g, network, c.Name, c.LogKey, c.CosignKey, c.PlainSignatures); err != nil {
 		return nil, err
 	}

@@ -19,12 +19,13 @@ import (
 type roster struct {
 	suffrage map[string]raft.ServerSuffrage // by genesis
 	sets     func() []ledger.VoterSet       // of the log as far as it is known here, ascending; none before it begins
+	ever     func() []string                // all that the log has named as voters, as far as it is applied here
 	latest   func() raft.Configuration      // raft's newest here, also if it is not committed
 }
 
 // newRoster returns the roster of a network by its genesis.
-func newRoster(founders *ledger.Roster, sets func() []ledger.VoterSet, latest func() raft.Configuration) *roster {
-	r := &roster{suffrage: map[string]raft.ServerSuffrage{}, sets: sets, latest: latest}
+func newRoster(founders *ledger.Roster, sets func() []ledger.VoterSet, ever func() []string, latest func() raft.Configuration) *roster {
+	r := &roster{suffrage: map[string]raft.ServerSuffrage{}, sets: sets, ever: ever, latest: latest}
 	for _, name := range founders.Names() {
 		r.suffrage[name] = raft.Nonvoter
 	}
@@ -63,6 +64,11 @@ func (r *roster) now() []ledger.VoterSet { return r.named(r.sets()) }
 // voter reports whether the member may vote in raft now, or has to be able to.
 func (r *roster) voter(name string) bool {
 	return inSome(r.now(), name) || suffrageOf(r.latest(), name) == raft.Voter
+}
+
+// voted reports whether genesis or the log has ever named the member as a voter.
+func (r *roster) voted(name string) bool {
+	return r.founds(name) || slices.Contains(r.ever(), name)
 }
 
 func inSome(sets []ledger.VoterSet, name string) bool {

@@ -29,9 +29,12 @@ var ErrNotLeading = errors.New("this member does not lead")
 // an alarm names it. The error is that of ctx, or that the replica has stopped.
 func (r *Replica) Submit(ctx context.Context, statement []byte) (ledger.Answer, error) {
 	var last error
-	differed, accused := 0, false
+	differed, accused, begun := 0, false, time.Now()
 	for attempt := 0; ; attempt++ {
 		answer, err := r.attempt(ctx, statement)
+		if answer.New && err == nil { // what was committed before comes before it
+			r.transport.gate.early.complete(begun)
+		}
 		if err == nil || errors.Is(err, ErrNoRoom) {
 			return answer, err
 		}

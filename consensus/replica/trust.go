@@ -25,6 +25,7 @@ type trust struct {
 	members atomic.Pointer[members]
 	sets    atomic.Pointer[[]ledger.Cosigners] // never empty
 	voters  atomic.Pointer[[]ledger.VoterSet]  // from the newest settled one on; nil before the log begins
+	voted   atomic.Pointer[[]string]           // all voters ever; nil before the log begins
 
 	// Tables of members' keys; nil: without.
 	statements *sign.Keys
@@ -105,6 +106,10 @@ func (t *trust) update(v ledger.View) error {
 	if err != nil {
 		return err
 	}
+	voted, err := ledger.VotersEver(v)
+	if err != nil {
+		return err
+	}
 	roster, err := ledger.RosterAt(v, state.Size)
 	if err == nil {
 		err = t.setMembers(roster, true)
@@ -112,6 +117,7 @@ func (t *trust) update(v ledger.View) error {
 	if err == nil {
 		t.sets.Store(&sets)
 		t.voters.Store(&voters)
+		t.voted.Store(&voted)
 	}
 	return err
 }
