@@ -172,10 +172,11 @@ func (r *Replica) takenOver(ctx context.Context, set *ledger.Cosigners) error {
 	if r.Final().Size >= set.After && r.finals.saved.Load() >= set.After {
 		return nil
 	}
-	if err := r.Finalise(ctx, set.After); err != nil {
+	final, err := r.finalise(ctx, set.After)
+	if err != nil {
 		return err
 	}
-	return r.saveFinal(r.Final())
+	return r.saveFinal(final)
 }
 
 // learn accepts the final checkpoint that a cosigner shows if it has cosigned a

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"context"
 	"slices"
 	"strconv"
 
@@ -82,6 +83,12 @@ func (r *Replica) LastSnapshot() uint64 {
 
 // Answerer encodes what raft answers.
 var Answerer = answerer
+
+// SendFinal sends a final checkpoint to all members through raft.
+func (r *Replica) SendFinal(ctx context.Context, final Final) error { return r.sendFinal(ctx, final) }
+
+// Snapshot makes what raft stores as a snapshot.
+func (r *Replica) Snapshot() (raft.FSMSnapshot, error) { return fsm{r}.Snapshot() }
 
 // TakeFinal processes a checkpoint that is claimed to be final.
 func (r *Replica) TakeFinal(signed []byte) (tlog.Head, error) {

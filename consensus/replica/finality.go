@@ -15,8 +15,6 @@ import (
 	"atoll/consensus/scarce"
 	"atoll/consensus/state"
 	"atoll/crypto/tlog"
-
-	"github.com/hashicorp/raft"
 )
 
 // Final is a final checkpoint. No two of them can be of different histories
@@ -125,18 +123,25 @@ func (f *finals) raise(to Final, has uint64) {
 // finishes with the first quorum. Concurrent callers share these requests. It
 // tries until ctx ends; the error is then a [*NotFinalError].
 func (r *Replica) Finalise(ctx context.Context, size uint64) error {
-	if r.Final().Size >= size {
-		return nil
+	_, err := r.finalise(ctx, size)
+	return err
+}
+
+// finalise is Finalise, and returns the checkpoint. [Replica.Final] may return
+// none a moment later, when a larger one is known.
+func (r *Replica) finalise(ctx context.Context, size uint64) (final Final, err error) {
+	if final = r.Final(); final.Size >= size {
+		return final, nil
 	}
 	if err := r.WaitFor(ctx, size); err != nil {
-		return err
+		return final, err
 	}
 	r.transport.hurry() // the cosigners have to get there, too
 	var last error
 	for attempt := 0; ; attempt++ {
-		done, err := r.reachFinal(ctx, size)
-		if done || errors.Is(err, errStopped) {
-			return err
+		final, err := r.reachFinal(ctx, size)
+		if len(final.Signed) > 0 || errors.Is(err, errStopped) {
+			return final, err
 		}
 		if err != nil {
 			last = err
@@ -144,38 +149,41 @@ func (r *Replica) Finalise(ctx context.Context, size uint64) error {
 		select {
 		case <-time.After(r.pause(attempt) / 4):
 		case <-ctx.Done():
-			if e := r.lacks(size, ctx.Err(), last); e != nil {
-				return e
+			e, final := r.lacks(size, ctx.Err(), last)
+			if e != nil {
+				return final, e
 			}
-			return nil
+			return final, nil
 		case <-r.ctx.Done():
-			return errStopped
+			return final, errStopped
 		}
 	}
 }
 
 // reachFinal waits until the size is final, or until it is this caller's turn
-// to collect; it then collects once.
-func (r *Replica) reachFinal(ctx context.Context, size uint64) (done bool, err error) {
+// to collect; it then collects once. It returns the zero Final if ctx ends before.
+func (r *Replica) reachFinal(ctx context.Context, size uint64) (final Final, err error) {
 	for {
 		_, grown := r.finals.last()
-		if r.Final().Size >= size {
-			return true, nil
+		if final = r.Final(); final.Size >= size {
+			return final, nil
 		}
 		select {
 		case r.finals.round <- struct{}{}:
 			defer func() { <-r.finals.round }()
-			for r.Final().Size < size {
+			for {
+				if final = r.Final(); final.Size >= size {
+					return final, nil
+				}
 				if err := r.collect(ctx); err != nil {
-					return false, err
+					return Final{}, err
 				}
 			}
-			return true, nil
 		case <-grown:
 		case <-ctx.Done():
-			return false, nil
+			return Final{}, nil
 		case <-r.ctx.Done():
-			return false, errStopped
+			return Final{}, errStopped
 		}
 	}
 }
@@ -381,50 +389,6 @@ func (r *Replica) saveFinal(final Final) error {
 	r.finals.saved.Store(final.Size)
 	r.finals.syncs.Add(2)
 	return nil
-}
-
-// publishAfter is the number of new entries after which the leader publishes
-// without waiting.
-const publishAfter = 256
-
-// publishOften makes the log final while it grows, if this member leads, and
-// sends the final checkpoint to all members through raft.
-func (r *Replica) publishOften() {
-	t := time.NewTicker(r.publish / 10)
-	defer t.Stop()
-	var next time.Time // not before
-	for {
-		select {
-		case now := <-t.C:
-			size := r.Head().Size
-			grown := size - min(size, r.finals.replicated.Load())
-			if r.raft.State() != raft.Leader || grown == 0 || now.Before(next) && grown < publishAfter {
-				continue
-			}
-			next = now.Add(r.publish)
-			if err := r.publishFinal(size); err != nil {
-				r.warn("the log could not be made final yet", "size", size, "error", err)
-				t.Reset(r.publish)
-			} else {
-				t.Reset(r.publish / 10)
-			}
-		case <-r.ctx.Done():
-			return
-		}
-	}
-}
-
-func (r *Replica) publishFinal(size uint64) error {
-	ctx, cancel := context.WithTimeout(r.ctx, roundPatience)
-	defer cancel()
-	if err := r.Finalise(ctx, size); err != nil {
-		return err
-	}
-	command := slices.Concat([]byte{commandCheckpoint}, r.Final().Signed)
-	if err := checkCommand(command); err != nil {
-		return err // no follower would accept it, nor anything after it
-	}
-	return r.await(ctx, r.raft.Apply(command, r.patience))
 }
 
 // recall reads the heads that this member remembers, and requires that the log

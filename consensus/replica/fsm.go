@@ -161,6 +161,10 @@ type marker struct {
 // cosigners takes some 8,000 of them.
 const maxMarker = 64 << 10
 
+// errNoFinal puts a snapshot off: without a final checkpoint in the marker others,
+// which have one, would take it for a lie.
+var errNoFinal = errors.New("the newest final checkpoint is beyond the log here: the snapshot can wait")
+
 // Snapshot implements raft.FSM. It flushes first: raft truncates its log up to
 // here, and then the database alone has what came before.
 func (f fsm) Snapshot() (raft.FSMSnapshot, error) {
@@ -178,7 +182,11 @@ func (f fsm) Snapshot() (raft.FSMSnapshot, error) {
 	}
 	at, _ := f.r.store.Position()
 	m := &marker{Raft: at.Raft, Term: at.Term, Size: at.Size, Root: at.Root[:]}
-	if final := f.r.Final(); final.Size <= at.Size {
+	final := f.r.Final()
+	if newest, _ := f.r.finals.now(); final.Size == 0 && newest.Size > 0 {
+		return nil, errNoFinal
+	}
+	if final.Size <= at.Size {
 		m.Final = final.Signed
 	}
 	return m, nil

@@ -88,6 +88,26 @@ func TestSettledDoesNotFall(t *testing.T) {
 	}
 }
 
+// While its newest final checkpoint is beyond its log, a leader publishes none: an
+// empty one proves nothing. Its snapshots wait, since others would take one without
+// a final checkpoint for a lie.
+func TestNoEmptyCheckpoint(t *testing.T) {
+	n, head := unpublished(t)
+	leader := n.nodes[n.leader()]
+	n.check(leader.Finalise(n.ctx(), head.Size))
+	if _, err := leader.Snapshot(); err != nil {
+		t.Fatal(err)
+	}
+	_, err := leader.TakeFinal(n.cosignedBy("voter-b", tlog.Head{Size: head.Size + 1000, Root: tlog.Hash{1}}, voters...))
+	n.check(err)
+	if leader.SendFinal(n.ctx(), leader.Final()) == nil {
+		t.Error("it publishes an empty checkpoint")
+	}
+	if _, err := leader.Snapshot(); err == nil {
+		t.Error("a snapshot without a final checkpoint")
+	}
+}
+
 // What a member verified of another log is refused by its name: otherwise it would
 // wait for ever for strangers.
 func TestAnchorOfAnotherLog(t *testing.T) {

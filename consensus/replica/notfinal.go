@@ -107,12 +107,16 @@ func (f *finals) missing(set *ledger.Cosigners) (names []string) {
 
 // Lacks returns what a head of that size lacks to be final, by what is known
 // here without asking anybody, or nil if it is final. The error wraps nothing.
-func (r *Replica) Lacks(size uint64) *NotFinalError { return r.lacks(size, nil, nil) }
+func (r *Replica) Lacks(size uint64) *NotFinalError {
+	e, _ := r.lacks(size, nil, nil)
+	return e
+}
 
-func (r *Replica) lacks(size uint64, cause, last error) *NotFinalError {
+// lacks is Lacks, and returns the newest final checkpoint.
+func (r *Replica) lacks(size uint64, cause, last error) (*NotFinalError, Final) {
 	final := r.Final()
 	if final.Size >= size {
-		return nil
+		return nil, final
 	}
 	e := &NotFinalError{Size: size, Cause: cause, Last: last}
 	if after := r.trust.pending(final.Size, size); after > 0 {
@@ -121,7 +125,7 @@ func (r *Replica) lacks(size uint64, cause, last error) *NotFinalError {
 	set := r.trust.at(e.Size)
 	e.Of, e.Quorum = set.Members(), int(set.Quorum)
 	e.Missing = r.finals.missing(set)
-	return e
+	return e, final
 }
 
 // FinalSince returns when the newest final checkpoint that this member knows
