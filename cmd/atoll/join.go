@@ -288,7 +288,11 @@ func (v *entrance) apply(lang string, wanted *ledger.Card) (*ledger.Application,
 	if err := h.cardSays(wanted); err != nil {
 		return nil, err
 	}
-	raw, err := sign.Marshal(v.anchor)
+	_, _, network, err := genesisIn(v.dir)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := v.anchor.Encode(network)
 	if err != nil {
 		return nil, err
 	}
@@ -371,7 +375,11 @@ func (h *home) anchor() (*ledger.Anchor, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := ledger.ParseAnchor(raw)
+	_, _, network, err := genesisIn(h.dir)
+	if err != nil {
+		return nil, err
+	}
+	a, err := ledger.ParseAnchor(raw, network)
 	if err != nil {
 		return nil, cli.Errorf(errConfig, "%s 已损坏（%s）", "%s is damaged (%s)", h.path(fileAnchor), strings.TrimPrefix(err.Error(), "malformed: ")).
 			With("放回其副本，或移走后再次运行 atoll join", "put a copy of it back, or move it away and run atoll join again")

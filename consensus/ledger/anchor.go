@@ -1,6 +1,8 @@
 package ledger
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"slices"
 
 	"atoll/crypto/sign"
@@ -15,7 +17,10 @@ const MaxMembers = maxMembers
 const maxCheckpoint = 64 << 10
 
 // MaxAnchor is the size limit of an anchor in bytes.
-const MaxAnchor = maxCheckpoint + maxMembers*MaxApplication
+const MaxAnchor = maxCheckpoint + maxMembers*MaxApplication + sha256.Size
+
+// labelAnchor is that of the digest at the end of an anchor.
+const labelAnchor = "atoll/v1/anchor"
 
 // Anchor is what a newcomer keeps of the log that it verified before it applied
 // for membership: the final head that it has come to, and who kept the log then.
@@ -25,7 +30,7 @@ const MaxAnchor = maxCheckpoint + maxMembers*MaxApplication
 //
 // It is the newcomer's own note. Whoever makes one has to have verified the
 // checkpoint: [ParseAnchor] does not know the cosigners. It only insists that one
-// of the members has signed.
+// of the members has signed, and that no bit has changed since it was written.
 type Anchor struct {
 	Checkpoint []byte   `cbor:"1,keyasint"` // final, signed
 	Members    []Card   `cbor:"2,keyasint"` // in force at its size, ascending by name
@@ -50,14 +55,33 @@ func AnchorAt(v View, checkpoint []byte) (*Anchor, error) {
 	return a, a.check()
 }
 
-// ParseAnchor reads an anchor in its one encoding. Errors wrap
+// Encode returns the anchor as a member of that network keeps it: followed by a
+// digest of network and anchor, by which damage shows.
+func (a *Anchor) Encode(network sign.NetworkID) ([]byte, error) {
+	raw, err := sign.Marshal(a)
+	if err != nil {
+		return nil, err
+	}
+	sum := anchorSum(network, raw)
+	return append(raw, sum[:]...), nil
+}
+
+func anchorSum(network sign.NetworkID, raw []byte) [sha256.Size]byte {
+	return sign.Digest(labelAnchor, slices.Concat(network[:], raw))
+}
+
+// ParseAnchor reads an anchor as [Anchor.Encode] writes it. Errors wrap
 // [sign.ErrMalformed].
-func ParseAnchor(raw []byte) (*Anchor, error) {
+func ParseAnchor(raw []byte, network sign.NetworkID) (*Anchor, error) {
 	if len(raw) > MaxAnchor {
 		return nil, malformed("anchor of %d bytes, the limit is %d", len(raw), MaxAnchor)
 	}
+	body := raw[:max(0, len(raw)-sha256.Size)]
+	if sum := anchorSum(network, body); !bytes.Equal(sum[:], raw[len(body):]) {
+		return nil, malformed("anchor: it is not as it was written for this network")
+	}
 	a := new(Anchor)
-	if err := sign.Unmarshal(raw, a); err != nil {
+	if err := sign.Unmarshal(body, a); err != nil {
 		return nil, err
 	}
 	return a, a.check()
@@ -95,8 +119,8 @@ func (a *Anchor) check() error {
 }
 
 // signed returns an error unless one of the members has signed the checkpoint, in
-// the name of the log or as a cosigner. It tells damage: otherwise a head with a
-// flipped bit would look like another history, for which somebody is to blame.
+// the name of the log or as a cosigner. Otherwise a head that nobody signed would
+// look like another history, for which somebody is to blame.
 func (a *Anchor) signed(origin string) error {
 	var keys []tlog.Verifier
 	for i := range a.Members {

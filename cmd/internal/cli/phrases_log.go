@@ -117,6 +117,7 @@ var (
 		{"anchor: an empty log has no members", "", "anchor：空日志没有成员"},
 		{"anchor of %d bytes, the limit is %d", "", "anchor 有 ${1} 字节，上限为 ${2}"},
 		{"anchor: checkpoint of %d bytes, the limit is %d", "", "anchor 的日志头有 ${1} 字节，上限为 ${2}"},
+		{"anchor: it is not as it was written for this network", "", "anchor 与写入时不同，或属于另一个网络"},
 		{"anchor: no voters", "", "anchor 没有投票者"},
 		{"anchor: voter %s is not a member", "", "anchor 的投票者 ${1} 不是成员"},
 		{"genesis: %s: %s is not a member", "${1}: ${2} is not a member", "${1}：${2} 不是成员"},
