@@ -95,7 +95,7 @@ func (n *Node) usable(h *consent.Header, sealed []byte) (s consent.Subject, err 
 	if err != nil {
 		return s, err
 	}
-	if err := n.decryptsForAll(sealed, body.Secret(), members.Readers(n.Name)); err != nil {
+	if err := n.decryptsForAll(sealed, body.Secret(), members.Roster.Readers(n.Name)); err != nil {
 		return s, err
 	}
 	at, err := n.At()
@@ -171,14 +171,14 @@ const OtherMembers consent.Code = "consent.roster"
 // knownTo returns the members that the signer of terms knew. They must be those of
 // an attested roster of the last 48 h, or the founders if bank, agencies and
 // auditors are founders still. Otherwise the error is a [*consent.Refusal].
-func (n *Node) knownTo(terms *consent.Terms, body *consent.Body) (*ledger.Roster, error) {
+func (n *Node) knownTo(terms *consent.Terms, body *consent.Body) (*ledger.Known, error) {
 	if terms.Roster == 0 {
-		founders := n.Genesis.Roster()
-		if !sameReaders(founders.Readers(n.Name), n.replica.Roster().Readers(n.Name)) {
+		founders := n.Genesis.Known()
+		if !sameReaders(founders.Roster.Readers(n.Name), n.replica.Roster().Readers(n.Name)) {
 			return nil, &consent.Refusal{Code: OtherMembers, Detail: "the consent was drawn up for the founders, and bank or auditors are others today"}
 		}
 		for _, s := range body.Slices {
-			if founders.Member(s.Agency) == nil || n.replica.Roster().Member(s.Agency) == nil {
+			if founders.Roster.Member(s.Agency) == nil || n.replica.Roster().Member(s.Agency) == nil {
 				return nil, &consent.Refusal{Code: OtherMembers, Detail: fmt.Sprintf("the consent was drawn up for the founders, and %s is none of them today", s.Agency)}
 			}
 		}
@@ -188,23 +188,23 @@ func (n *Node) knownTo(terms *consent.Terms, body *consent.Body) (*ledger.Roster
 	if err != nil {
 		return nil, err
 	}
-	var r *ledger.Roster
+	var known *ledger.Known
 	if e != nil {
 		err = n.replica.View(func(v ledger.View) error {
 			state, err := ledger.Read(v)
 			if err == nil && e.Time+ledger.MaxRosterAge >= state.Time {
-				r, err = ledger.RosterAt(v, e.Index)
+				known, err = ledger.KnownAt(v, n.Genesis, e.Index)
 			}
 			return err
 		})
 	}
-	if r != nil && r.Member(n.Name) == nil {
-		r = nil
+	if known != nil && known.Roster.Member(n.Name) == nil {
+		known = nil
 	}
-	if r == nil && err == nil {
+	if known == nil && err == nil {
 		err = &consent.Refusal{Code: OtherMembers, Detail: fmt.Sprintf("entry %d, by which the consent was drawn up, attests no roster of the last 48 hours", terms.Roster)}
 	}
-	return r, err
+	return known, err
 }
 
 // attestAt returns the entry of an index if it is an accepted roster.attest,

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"slices"
 	"time"
 
 	"atoll/consensus/consent"
@@ -42,11 +43,15 @@ func (n *Node) Profile(t *profile.Template, a *Asked, pieces []Piece) (*profile.
 			f.Since = uint64(at.UnixMilli())
 		}
 	}
+	at, err := n.At()
+	if err != nil {
+		return nil, err
+	}
 	f.Titles = map[string]profile.Title{}
 	for _, m := range n.replica.Roster().Members() {
 		f.Titles[m.Name] = profile.Title{Chinese: m.Chinese, English: m.English}
 	}
-	for _, p := range n.Genesis.Purposes {
+	for _, p := range slices.Concat(n.Genesis.Purposes, at.Purposes) { // one that is none any more keeps its title
 		f.Titles[p.Code] = profile.Title{Chinese: p.Chinese, English: p.English}
 	}
 	for _, p := range pieces {

@@ -436,7 +436,7 @@ func (n *network) offering(d consent.Draft) *Offering {
 func (n *network) signAs(s *subject, d consent.Draft, found *Offering, text func(string) string, bend func(*consent.Body)) (statement, sealed []byte) {
 	n.t.Helper()
 	d.Offers = found.Offers
-	notice, err := consent.Notice(d, n.genesis.Words(n.genesis.Roster(), d.Language, consent.ShownTitles(d.Language, found.Shown), consent.ShownSenses(found.Shown)))
+	notice, err := consent.Notice(d, n.genesis.Words(n.genesis.Known(), d.Language, consent.ShownTitles(d.Language, found.Shown), consent.ShownSenses(found.Shown)))
 	n.must(err)
 	if text != nil {
 		notice = text(notice)

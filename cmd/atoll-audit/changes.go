@@ -1,9 +1,11 @@
 package main
 
 import (
+	"slices"
 	"strings"
 
 	"atoll/cmd/internal/cli"
+	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 )
 
@@ -25,6 +27,7 @@ var changeWords = map[int]struct {
 }{
 	ledger.AddMember:      {"add", cli.Text{Chinese: "接纳", English: "admits"}},
 	ledger.ChangeRoles:    {"roles", cli.Text{Chinese: "更改角色或名称", English: "changes roles or titles of"}},
+	ledger.ChangeVoters:   {"voters", cli.Text{Chinese: "更换投票成员", English: "changes the voters"}},
 	ledger.ChangePurposes: {"purposes", cli.Text{Chinese: "更改用途", English: "changes the purposes"}},
 	ledger.RemoveMember:   {"remove", cli.Text{Chinese: "令其退出", English: "removes"}},
 }
@@ -47,6 +50,24 @@ func (r *replay) agreed() error {
 		r.changes = append(r.changes, c)
 	}
 	return err
+}
+
+// purposes returns the purposes of the network, each with the newest title that it
+// has had: one that is none any more has the one of genesis.
+func (r *replay) purposes() (list []consent.Purpose) {
+	now, err := ledger.Purposes(r.replayer.View())
+	if err != nil {
+		now = nil
+	}
+	if g := r.replayer.Genesis(); g != nil {
+		now = append(slices.Clone(now), g.Purposes...)
+	}
+	for _, p := range now {
+		if !slices.ContainsFunc(list, func(o consent.Purpose) bool { return o.Code == p.Code }) {
+			list = append(list, p)
+		}
+	}
+	return list
 }
 
 // tellChanges lists the changes of the network, and who agreed on each.

@@ -209,7 +209,7 @@ func (s *show) queryFields(d *ledger.QueryDetail) []field {
 
 // purpose returns a purpose of the network with its title.
 func (s *show) purpose(code string) cli.Text {
-	for _, p := range s.replay.replayer.Genesis().Purposes {
+	for _, p := range s.replay.purposes() {
 		if p.Code == code {
 			return coded(p.Chinese, code)
 		}

@@ -188,7 +188,7 @@ func (r *report) json(_ *cli.Printer, w io.Writer) error {
 		for _, m := range r.replay.replayer.Roster().Members() {
 			out.Titles[m.Name] = title{m.Chinese, m.English}
 		}
-		for _, p := range g.Purposes {
+		for _, p := range r.replay.purposes() {
 			out.Titles[p.Code] = title{p.Chinese, p.English}
 		}
 	}

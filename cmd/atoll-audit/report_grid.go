@@ -56,10 +56,10 @@ func (r *report) parts(t *cli.Printer, heading, code string, list []part) grid {
 
 // titled replaces the names after the month by titles.
 func (r *report) titled(t *cli.Printer, row []string) []string {
-	g := r.replay.replayer.Genesis()
+	purposes := r.replay.purposes()
 	for i, name := range row[1:] {
-		if n := slices.IndexFunc(g.Purposes, func(p consent.Purpose) bool { return p.Code == name }); n >= 0 {
-			row[i+1] = cli.Clean(t.In(g.Purposes[n].Chinese, g.Purposes[n].English))
+		if n := slices.IndexFunc(purposes, func(p consent.Purpose) bool { return p.Code == name }); n >= 0 {
+			row[i+1] = cli.Clean(t.In(purposes[n].Chinese, purposes[n].English))
 		}
 		if m := r.replay.replayer.Roster().Member(name); m != nil {
 			row[i+1] = cli.Clean(t.In(m.Chinese, m.English))

@@ -46,7 +46,11 @@ revocation has to be agreed to.`),
 			if err != nil {
 				return err
 			}
-			i := &issued{dir, g.Roster(), network}
+			members, err := membersOrFounders(cmd.Context(), dir, g)
+			if err != nil {
+				return err
+			}
+			i := &issued{dir, []*ledger.Roster{members.Roster, g.Roster()}, network}
 			statement, c, err := i.find(args[0])
 			if err != nil {
 				return err
@@ -75,7 +79,7 @@ revocation has to be agreed to.`),
 // issued finds credentials of a registrar's network.
 type issued struct {
 	dir     string
-	roster  *ledger.Roster
+	rosters []*ledger.Roster // one of which has the registrar: today's, and the founders
 	network sign.NetworkID
 }
 
@@ -125,11 +129,13 @@ func (i *issued) read(path string) ([]byte, *consent.Credential, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	c, err := subject.VerifyCredential(i.roster, i.network, statement)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", path, err)
+	for _, roster := range i.rosters {
+		var c *consent.Credential
+		if c, err = subject.VerifyCredential(roster, i.network, statement); err == nil {
+			return statement, c, nil
+		}
 	}
-	return statement, c, nil
+	return nil, nil, fmt.Errorf("%s: %w", path, err)
 }
 
 // confirmRevoke shows a registrar which credential it is about to end, and asks.

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"atoll/cmd/internal/cli"
@@ -38,13 +40,24 @@ var whyNot = map[string]cli.Text{
 
 // words are the titles in the notice of a consent. Its body, which this
 // enterprise signed, contains the titles that the catalogs had at that time.
+// Members and purposes that came later have the titles of the log's end.
 func (h *history) words(lang, id string) consent.Words {
+	now := h.Genesis.Words(h.Known, lang, nil, nil)
 	for _, g := range h.Consents {
-		if g.Consent == id && g.Body != nil {
-			return h.Genesis.Words(h.Genesis.Roster(), lang, consent.ShownTitles(lang, g.Body.Shown), consent.ShownSenses(g.Body.Shown))
+		if g.Consent != id || g.Known == nil {
+			continue
 		}
+		w := h.Genesis.Words(g.Known, lang, consent.ShownTitles(lang, g.Body.Shown), consent.ShownSenses(g.Body.Shown))
+		signed := w.Titles
+		w.Titles = func(name string) string { return cmp.Or(signed(name), now.Titles(name)) }
+		for _, m := range now.Members {
+			if !slices.ContainsFunc(w.Members, func(o consent.Party) bool { return o.Name == m.Name }) {
+				w.Members = append(w.Members, m)
+			}
+		}
+		return w
 	}
-	return h.Genesis.Words(h.Genesis.Roster(), lang, nil, nil)
+	return now
 }
 
 // clock formats the time of an entry in the network's offset.

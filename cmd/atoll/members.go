@@ -86,6 +86,16 @@ func membersNow(ctx context.Context, dir string, g *ledger.Genesis) (*ledger.Kno
 	return r.Known(g)
 }
 
+// membersOrFounders returns the members of today, or the founders while the node
+// of the folder is not running.
+func membersOrFounders(ctx context.Context, dir string, g *ledger.Genesis) (*ledger.Known, error) {
+	known, err := membersNow(ctx, dir, g)
+	if errors.Is(err, api.ErrNotRunning) {
+		return g.Known(), nil
+	}
+	return known, err
+}
+
 // byMembers draws a request up by a proved roster, or by the founders if there is
 // none.
 func byMembers(r *subject.Request, g *ledger.Genesis, proof []byte) error {

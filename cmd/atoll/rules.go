@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"strconv"
@@ -133,7 +134,7 @@ the network's.`),
 			if err != nil {
 				return err
 			}
-			doubt, err := e.doubt(c)
+			doubt, err := e.doubt(cmd.Context(), c)
 			if err != nil {
 				return err
 			}
@@ -156,7 +157,7 @@ the network's.`),
 // known it reports whether the purpose is doubtful: no rule names it, and it is
 // none of those that a network has by default. A question with a mistyped purpose
 // is decided like any other, and what it is told then is of no use.
-func (e *explaining) doubt(c *catalog.Catalog) (bool, error) {
+func (e *explaining) doubt(ctx context.Context, c *catalog.Catalog) (bool, error) {
 	if e.dir != "" {
 		h, err := openHome(e.dir)
 		if err != nil {
@@ -166,7 +167,11 @@ func (e *explaining) doubt(c *catalog.Catalog) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		return false, knowsPurpose(g.Purposes, e.purpose)
+		known, err := membersOrFounders(ctx, e.dir, g)
+		if err != nil {
+			return false, err
+		}
+		return false, knowsPurpose(known.Purposes, e.purpose)
 	}
 	usual := slices.ContainsFunc(defaultPurposes, func(p consent.Purpose) bool { return p.Code == e.purpose })
 	return !usual && !c.Names(e.purpose), nil

@@ -75,8 +75,12 @@ is amiss, or that what is asked of an agency was compared with nothing.`),
 				if err != nil {
 					return err
 				}
-				found = append(found, t.Within(g.Roster().Named(ledger.Agency), purposesOf(g))...)
-				if catalogs, err = fetchCatalogs(cmd.Context(), dir, g.Roster(), t.Offers(), catalogs); err != nil {
+				members, err := membersNow(cmd.Context(), dir, g)
+				if err != nil {
+					return err
+				}
+				found = append(found, t.Within(members.Roster.Named(ledger.Agency), purposesOf(members))...)
+				if catalogs, err = fetchCatalogs(cmd.Context(), dir, members.Roster, t.Offers(), catalogs); err != nil {
 					return err
 				}
 			}
@@ -166,8 +170,8 @@ func fetchCatalogs(ctx context.Context, dir string, members *ledger.Roster, offe
 	return have, nil
 }
 
-func purposesOf(g *ledger.Genesis) (codes []string) {
-	for _, p := range g.Purposes {
+func purposesOf(known *ledger.Known) (codes []string) {
+	for _, p := range known.Purposes {
 		codes = append(codes, p.Code)
 	}
 	return codes

@@ -99,7 +99,7 @@ func (i *Inspector) publish(e *Entry, p *ledger.Catalog) error {
 
 // shows inspects what a valid consent shows of catalogs, and whether it was
 // signed for the notice that belongs to it.
-func (i *Inspector) shows(e *Entry, g *grant, members *ledger.Roster) error {
+func (i *Inspector) shows(e *Entry, g *grant, members *ledger.Known) error {
 	err := ledger.CheckShown(i.replay.genesis, members, g.Terms, g.Body, i.day(e), func(entry, before uint64) (*ledger.Publication, error) {
 		p, err := fetch[published](i, publishedKey(entry))
 		if err != nil || p.Version == 0 {

@@ -218,7 +218,7 @@ func (i *Inspector) drawnUp(e *Entry, g *grant, valid bool) error {
 	if err != nil {
 		return err
 	}
-	if err := i.shared(e, g, members.Readers(e.Author)); err != nil || !valid {
+	if err := i.shared(e, g, members.Roster.Readers(e.Author)); err != nil || !valid {
 		return err
 	}
 	return i.shows(e, g, members)

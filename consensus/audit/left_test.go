@@ -1,6 +1,7 @@
 package audit_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -118,6 +119,25 @@ var changes = map[string]struct {
 		entry := w.Attest()
 		w.Grant(firm, func(c *audittest.Consenting) { c.Draft.Bank, c.Draft.Roster = "water", entry })
 		return w.Ages["inspectorate"]
+	}},
+	"a purpose that was renamed, by an attested roster": {"", func(w *audittest.World) seal.Identity {
+		joined(w)
+		renamed := slices.Clone(w.Genesis.Purposes)
+		for i := range renamed {
+			renamed[i].Chinese, renamed[i].English = "另一名称"+renamed[i].Chinese, "renamed "+renamed[i].English
+		}
+		w.Amend(ledger.Amendment{Action: ledger.ChangePurposes, Purposes: renamed}, "auditor", "bank-a", "court", "registrar", "tax")
+		entry := w.Attest()
+		w.Grant(w.Enrol(audittest.Subject, 1), func(c *audittest.Consenting) {
+			c.Draft.Bank, c.Draft.Roster = "water", entry
+			c.Notice = func(notice string) string {
+				if !strings.Contains(notice, "renamed ") && !strings.Contains(notice, "另一名称") {
+					panic("not the purpose's title of that roster: " + notice)
+				}
+				return notice
+			}
+		})
+		return w.Ages["auditor"]
 	}},
 	"a roster of more than 48 hours before": {"audit.notice@water", func(w *audittest.World) seal.Identity {
 		joined(w)

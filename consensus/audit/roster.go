@@ -85,14 +85,14 @@ func (i *Inspector) mustOpen(e *Entry) (bool, error) {
 
 // members returns the members by which a consent says that it was drawn up. The
 // error is a [*consent.Refusal] if its bank may not have accepted it for those.
-func (i *Inspector) members(e *Entry, t *consent.Terms) (*ledger.Roster, error) {
+func (i *Inspector) members(e *Entry, t *consent.Terms) (*ledger.Known, error) {
 	if t.Roster == 0 {
-		founders := i.replay.genesis.Roster()
+		founders := i.replay.genesis.Known()
 		others, err := fetch[since](i, othersKey)
 		switch {
 		case err != nil:
 			return nil, err
-		case founders.Member(e.Author) == nil:
+		case founders.Roster.Member(e.Author) == nil:
 			return nil, &consent.Refusal{Code: consent.BadNotice, Detail: "the consent was drawn up for the founders, and its bank is none of them"}
 		case others.Time != 0 && others.Time+ledger.MaxRosterAge < e.Time:
 			return nil, &consent.Refusal{Code: consent.BadNotice, Detail: "the consent was drawn up for the founders, and the auditors have been others for more than 48 hours"}
@@ -106,9 +106,9 @@ func (i *Inspector) members(e *Entry, t *consent.Terms) (*ledger.Roster, error) 
 	if attested.Time == 0 || attested.Time+ledger.MaxRosterAge < e.Time {
 		return nil, &consent.Refusal{Code: consent.BadNotice, Detail: fmt.Sprintf("entry %d, by which the consent was drawn up, attests no roster of the 48 hours before", t.Roster)}
 	}
-	r, err := ledger.RosterAt(i.replay.View(), t.Roster)
-	if err == nil && r.Member(e.Author) == nil {
+	known, err := ledger.KnownAt(i.replay.View(), i.replay.genesis, t.Roster)
+	if err == nil && known.Roster.Member(e.Author) == nil {
 		err = &consent.Refusal{Code: consent.BadNotice, Detail: fmt.Sprintf("the consent was drawn up by the roster of entry %d, of which its bank is no member", t.Roster)}
 	}
-	return r, err
+	return known, err
 }

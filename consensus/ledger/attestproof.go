@@ -75,6 +75,20 @@ func (g *Genesis) Known() *Known {
 	return &Known{Roster: g.Roster(), Purposes: g.Purposes, Time: g.Time}
 }
 
+// KnownAt returns the members and purposes of an index, as [RosterAt] and
+// [PurposesAt] do; of 0 what genesis says. The time is not set.
+func KnownAt(v View, g *Genesis, index uint64) (*Known, error) {
+	if index == 0 {
+		return g.Known(), nil
+	}
+	roster, err := RosterAt(v, index)
+	if err != nil || roster == nil {
+		return nil, err
+	}
+	purposes, err := PurposesAt(v, index)
+	return &Known{Roster: roster, Purposes: purposes, Entry: index}, err
+}
+
 // Verify verifies the proof from genesis on, and that the roster is the one that
 // was attested. Errors wrap [ErrUnproven] or [sign.ErrMalformed].
 func (p *AttestedProof) Verify(g *Genesis) (*Known, error) {

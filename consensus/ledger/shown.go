@@ -46,7 +46,7 @@ const shownSlack = 24 * 60 * 60 * 1000
 // the catalog has, and had when the notice was drawn up, and whether that day
 // was near today. It also reports whether the terms are signed for the right
 // notice. This notice follows from the terms, slices, these catalogs, genesis
-// and the roster that the enterprise knew.
+// and the members and purposes that the enterprise knew.
 //
 // Today is the network's day on which the consent is granted. Published returns
 // the publication of an entry, or nil if the entry is none. Its Replaced states
@@ -56,7 +56,7 @@ const shownSlack = 24 * 60 * 60 * 1000
 // The error is a [*consent.Refusal], one that wraps [sign.ErrMalformed], or
 // published's own. If it is [consent.BadNotice], what is shown of catalogs is
 // right.
-func CheckShown(g *Genesis, by *Roster, t *consent.Terms, b *consent.Body, today consent.Day, published func(entry, before uint64) (*Publication, error)) error {
+func CheckShown(g *Genesis, by *Known, t *consent.Terms, b *consent.Body, today consent.Day, published func(entry, before uint64) (*Publication, error)) error {
 	d := consent.DraftOf(t, b.Slices)
 	if err := consent.CheckShown(b.Shown, d.Offers); err != nil {
 		return err

@@ -42,11 +42,11 @@ func (c *Card) RoleNames() (names []string) {
 	return names
 }
 
-// Words returns the titles for a notice in this language. Members are named as
-// on their cards in the roster, the network and its purposes as in genesis, and
+// Words returns the titles for a notice in this language. Members and purposes are
+// named as those who know the network so name them, the network as in genesis, and
 // datasets and outputs by titles. Titles is not called for other names. Senses may
 // be nil.
-func (g *Genesis) Words(by *Roster, language string, titles consent.Titles, senses consent.Senses) consent.Words {
+func (g *Genesis) Words(by *Known, language string, titles consent.Titles, senses consent.Senses) consent.Words {
 	in := func(chinese, english string) string {
 		if language == consent.Chinese {
 			return chinese
@@ -54,16 +54,16 @@ func (g *Genesis) Words(by *Roster, language string, titles consent.Titles, sens
 		return english
 	}
 	w := consent.Words{Network: g.Name, Senses: senses}
-	for _, m := range by.Members() {
+	for _, m := range by.Roster.Members() {
 		w.Members = append(w.Members, consent.Party{Name: m.Name, Title: in(m.Chinese, m.English), Registrar: m.Has(Registrar), URLs: m.URLs()})
 	}
 	w.Titles = func(name string) string {
 		if !strings.Contains(name, "/") { // a purpose
-			i := slices.IndexFunc(g.Purposes, func(p consent.Purpose) bool { return p.Code == name })
+			i := slices.IndexFunc(by.Purposes, func(p consent.Purpose) bool { return p.Code == name })
 			if i < 0 {
 				return ""
 			}
-			return in(g.Purposes[i].Chinese, g.Purposes[i].English)
+			return in(by.Purposes[i].Chinese, by.Purposes[i].English)
 		}
 		if titles == nil {
 			return ""

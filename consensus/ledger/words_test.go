@@ -7,8 +7,8 @@ import (
 	"atoll/consensus/consent"
 )
 
-// Members and purposes have the titles of genesis, whatever the titles function
-// says; datasets and outputs have those of the function.
+// Members and purposes have the titles of who is known to be there, whatever the
+// titles function says; datasets and outputs have those of the function.
 func TestWords(t *testing.T) {
 	g := &Genesis{
 		Name: "Province",
@@ -19,7 +19,7 @@ func TestWords(t *testing.T) {
 		Purposes: []consent.Purpose{{Code: "pre_loan", Chinese: "贷前调查", English: "Before a loan"}},
 	}
 	lies := func(name string) string { return "so the bank says: " + name }
-	zh, en := g.Words(g.Roster(), consent.Chinese, lies, nil), g.Words(g.Roster(), consent.English, lies, nil)
+	zh, en := g.Words(g.Known(), consent.Chinese, lies, nil), g.Words(g.Known(), consent.English, lies, nil)
 	if zh.Members[0].Title != "市场监管局" || en.Members[1].Title != "Tax bureau" || en.Network != "Province" {
 		t.Errorf("%+v\n%+v", zh, en)
 	}
@@ -31,7 +31,11 @@ func TestWords(t *testing.T) {
 			t.Errorf("%s is called %q", name, got)
 		}
 	}
-	if got := g.Words(g.Roster(), consent.English, nil, nil).Titles("tax/vat"); got != "" {
+	later := &Known{Roster: g.Roster(), Purposes: []consent.Purpose{{Code: "pre_loan", Chinese: "授信之前", English: "Before credit"}}}
+	if got := g.Words(later, consent.English, lies, nil).Titles("pre_loan"); got != "Before credit" {
+		t.Errorf("by the purposes of later the purpose is called %q", got)
+	}
+	if got := g.Words(g.Known(), consent.English, nil, nil).Titles("tax/vat"); got != "" {
 		t.Errorf("without titles: %q", got)
 	}
 	if a := g.Members[0].Multiaddrs(); !slices.Equal(a, []string{"/ip4/192.0.2.7/tcp/4711"}) || len(g.Members[0].Addresses) != 3 {

@@ -16,7 +16,8 @@ type History struct {
 	Events   []Event    `json:"events"`
 	Head     Standing   `json:"head"`
 
-	Genesis *ledger.Genesis `json:"-"` // of the network: its names and days are those of the history
+	Genesis *ledger.Genesis `json:"-"` // of the network: its name and days are those of the history
+	Known   *ledger.Known   `json:"-"` // members and purposes at the end of the log
 	Seen    *ledger.Seen    `json:"-"` // to be stored together with the checkpoint: [SeenText]
 	Signed  []byte          `json:"-"` // the checkpoint
 
@@ -79,7 +80,8 @@ type Granted struct {
 	Left      uint32 `json:"left"`
 	State     string `json:"state"` // active, not_yet, expired, revoked, void
 
-	Body *consent.Body `json:"-"` // nil if it does not open
+	Body  *consent.Body `json:"-"` // nil if it does not open
+	Known *ledger.Known `json:"-"` // members and purposes by which it was drawn up; nil if the body does not say
 
 	header *consent.Header
 }
@@ -133,6 +135,6 @@ func (r *reader) final(log *audit.Log, clock func() time.Time) (*History, error)
 	}
 	return &History{
 		Consents: r.consents, Events: r.events, Head: StandingOf(head, set, signers, clock()),
-		Genesis: r.wallet.Genesis, Seen: &ledger.Seen{Sets: sets, Head: head}, Signed: log.Signed, behind: r.numbers.behind,
+		Genesis: r.wallet.Genesis, Known: r.known, Seen: &ledger.Seen{Sets: sets, Head: head}, Signed: log.Signed, behind: r.numbers.behind,
 	}, nil
 }

@@ -18,7 +18,8 @@ type reader struct {
 	queries map[string]string // consent id, by bank and query id
 	events  []Event
 
-	consents []*Granted // in the order of their grants
+	consents []*Granted    // in the order of their grants
+	known    *ledger.Known // members and purposes at the end
 }
 
 // reader returns a reader of this enterprise's entries.
@@ -110,7 +111,13 @@ func (r *reader) conclude() error {
 	if err != nil || state == nil {
 		return err
 	}
+	if r.known, err = ledger.KnownAt(r.replay.View(), r.wallet.Genesis, state.Size); err != nil {
+		return err
+	}
 	for _, g := range r.consents {
+		if g.Known, err = r.drawnUp(g, state.Size); err != nil {
+			return err
+		}
 		id := g.header.Bounds.ConsentID()
 		c, err := ledger.LookupConsent(r.replay.View(), id)
 		if err != nil {
@@ -126,6 +133,19 @@ func (r *reader) conclude() error {
 		}
 	}
 	return nil
+}
+
+// drawnUp returns the members and purposes by which a consent says that it was
+// drawn up, in a log of this size. It returns nil where the consent does not say.
+func (r *reader) drawnUp(g *Granted, size uint64) (*ledger.Known, error) {
+	if g.Body == nil {
+		return nil, nil
+	}
+	t, err := consent.ReadTerms(g.Body.Terms)
+	if err != nil || t.Roster > size {
+		return nil, nil
+	}
+	return ledger.KnownAt(r.replay.View(), r.wallet.Genesis, t.Roster)
 }
 
 // state returns the state of a consent on a day.

@@ -73,9 +73,9 @@ func (r *Request) Of(network sign.NetworkID) error {
 	return fmt.Errorf("the request is %w than this enterprise's genesis", ErrNetwork)
 }
 
-// Notice returns the text that the enterprise is shown and signs. Members have
-// their titles from the roster that the request proves, purposes from genesis,
-// datasets and outputs from the catalogs that their agencies have signed. The
+// Notice returns the text that the enterprise is shown and signs. Members and
+// purposes have their titles from the roster that the request proves, datasets and
+// outputs from the catalogs that their agencies have signed. The
 // genesis must be that of the network. Errors are [ErrNetwork], or wrap
 // [ErrRoster], [ErrShown] or [sign.ErrMalformed].
 func (r *Request) Notice(network sign.NetworkID, g *ledger.Genesis) (string, error) {
@@ -89,7 +89,7 @@ func (r *Request) Notice(network sign.NetworkID, g *ledger.Genesis) (string, err
 	if err := r.check(network, known.Roster); err != nil {
 		return "", fmt.Errorf("%w: %w", ErrShown, err)
 	}
-	return consent.Notice(r.Draft, g.Words(known.Roster, r.Draft.Language, consent.ShownTitles(r.Draft.Language, r.Shown), consent.ShownSenses(r.Shown)))
+	return consent.Notice(r.Draft, g.Words(known, r.Draft.Language, consent.ShownTitles(r.Draft.Language, r.Shown), consent.ShownSenses(r.Shown)))
 }
 
 // check returns an error unless the agencies have signed what is shown. The

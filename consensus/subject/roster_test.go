@@ -3,6 +3,7 @@ package subject
 import (
 	"errors"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -67,6 +68,36 @@ func TestConsentToNewcomer(t *testing.T) {
 	f.check(err)
 	if len(h.Consents) != 1 || h.Consents[0].Bank != "water" || h.Consents[0].State != "active" {
 		t.Errorf("%+v", h.Consents)
+	}
+}
+
+// The notice calls purposes as the roster does, and the history calls them so too.
+func TestConsentForRenamedPurpose(t *testing.T) {
+	f := joined(t)
+	renamed := slices.Clone(f.Genesis.Purposes)
+	for i := range renamed {
+		renamed[i].English = "renamed " + renamed[i].Code
+	}
+	f.w.Amend(ledger.Amendment{Action: ledger.ChangePurposes, Purposes: renamed}, "auditor", "court", "registrar", "tax", "bank-a")
+	r := f.proved()
+	d, err := f.Draft(r, 0, f.credential, rand.NewChaCha8([32]byte{7}))
+	f.check(err)
+	if want := "Purpose: renamed " + r.Draft.Purpose + "\n"; !strings.Contains(d.Notice, want) {
+		t.Errorf("without %q the notice says\n%s", want, d.Notice)
+	}
+	f.check(f.Countersign(d))
+	signed, err := f.Grant(d)
+	f.check(err)
+	f.carry("water", signed.Statement, signed.Sealed)
+	h, err := f.look(ledger.NewSeen(f.Genesis), 0, f.w.Genesis.Cosigners...)
+	f.check(err)
+	if len(h.Consents) != 1 || h.Consents[0].Known == nil {
+		t.Fatalf("%+v", h.Consents)
+	}
+	for _, known := range []*ledger.Known{h.Known, h.Consents[0].Known} {
+		if !reflect.DeepEqual(known.Purposes, renamed) || known.Roster.Member("water") == nil {
+			t.Errorf("%+v of %q", known.Purposes, known.Roster.Names())
+		}
 	}
 }
 

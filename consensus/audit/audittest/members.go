@@ -81,12 +81,9 @@ func (w *World) Attested(entry uint64, by ...string) *ledger.AttestedProof {
 }
 
 // known returns the members by the roster of an entry; 0: the founders.
-func (w *World) known(entry uint64) *ledger.Roster {
+func (w *World) known(entry uint64) *ledger.Known {
 	w.t.Helper()
-	if entry == 0 {
-		return w.Genesis.Roster()
-	}
-	r, err := ledger.RosterAt(w.State, entry)
+	known, err := ledger.KnownAt(w.State, w.Genesis, entry)
 	w.check(err)
-	return r
+	return known
 }

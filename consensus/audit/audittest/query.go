@@ -55,7 +55,7 @@ func (w *World) Grant(f *Firm, edit func(*Consenting)) *Deal {
 	subject, err := seal.IdentityFrom(f.Keyring.Age())
 	w.check(err)
 	var to []seal.Recipient
-	for _, m := range w.known(c.Draft.Roster).Readers(c.Draft.Bank) {
+	for _, m := range w.known(c.Draft.Roster).Roster.Readers(c.Draft.Bank) {
 		to = append(to, w.Ages[m.Name].Recipient())
 	}
 	to = append(to, subject.Recipient())
