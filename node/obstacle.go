@@ -26,11 +26,11 @@ func (n *Node) Obstacle() *problem.Error {
 			seen = append(seen, v)
 		}
 	}
+	what := fmt.Sprintf("no leader is known: of the voters %s it takes %d, and this member sees %s", strings.Join(voters, ", "), len(voters)/2+1, strings.Join(seen, ", "))
 	if len(seen) == 0 {
-		seen = []string{"none"}
+		what = fmt.Sprintf("no leader is known: of the voters %s it takes %d, and this member sees none", strings.Join(voters, ", "), len(voters)/2+1)
 	}
-	e := problem.New(problem.NoLeader, fmt.Sprintf("no leader is known: of the voters %s it takes %d, and this member sees %s",
-		strings.Join(voters, ", "), len(voters)/2+1, strings.Join(seen, ", ")))
+	e := problem.New(problem.NoLeader, what)
 	e.Retryable = true
 	return e
 }
