@@ -80,7 +80,7 @@ func (c *catchup) run() {
 			continue
 		}
 		if !errors.Is(err, errOtherHistory) && !errors.Is(err, errSource) {
-			c.r.failForked(err)
+			c.r.failForked(c.r.disown(err))
 			return
 		}
 		c.r.warn("catching up with the log failed: it is tried again", "attempt", attempt, "error", err)
@@ -207,19 +207,19 @@ func (c *catchup) moveTo(m *marker) error {
 			return err
 		}
 	}
-	return c.r.store.Batch(func(b *state.Batch) error {
+	var untrue error // the entries are right, and raft's servers are not
+	err := c.r.store.Batch(func(b *state.Batch) error {
 		if head := b.Head(); head != (tlog.Head{Size: m.Size, Root: tlog.Hash(m.Root)}) {
 			return fmt.Errorf("this node's log of %d entries is not the network's of %d; it keeps its files and stops", head.Size, m.Size)
 		}
 		if m.snapshot != nil {
-			if err := c.r.covered(b.View(), m.Size, m.snapshot); err != nil {
-				return err
-			}
+			untrue = c.r.covered(b.View(), m.Size, m.snapshot)
 		}
 		index, term := b.Position()
 		b.Pass(max(index, m.Raft), max(term, m.Term))
 		return nil
 	})
+	return errors.Join(err, untrue)
 }
 
 // errMoved means that a newer snapshot came meanwhile: its marker is the target.

@@ -103,12 +103,8 @@ func (r *Replica) configure(b *state.Batch, l *raft.Log) error {
 // covered makes a snapshot's configuration the newest one, once the log here has
 // what the snapshot covers: entries up to a size.
 func (r *Replica) covered(v ledger.View, size uint64, meta *raft.SnapshotMeta) error {
-	log, err := r.by(v, size)
-	if err == nil {
-		err = r.roster.steps(nil, meta.Configuration, log)
-	}
-	if err != nil {
-		return fmt.Errorf("raft's snapshot up to entry %d: %w", meta.Index, err)
+	if err := r.serversAt(v, size, meta.Configuration); err != nil {
+		return &falseServersError{meta.ID, err}
 	}
 	r.servers.set(meta.ConfigurationIndex, meta.Configuration)
 	return nil

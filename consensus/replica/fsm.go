@@ -286,6 +286,13 @@ func (r *Replica) judge(from string, q *raft.InstallSnapshotRequest, m *marker) 
 	}
 	at, _ := r.store.Position()
 	if m.Size <= at.Size {
+		c, err := decodeConfiguration(q.Configuration)
+		if err == nil {
+			err = r.store.View(func(v ledger.View) error { return r.serversAt(v, m.Size, c) })
+		}
+		if err != nil {
+			return liesf("a snapshot of %d entries: %v", m.Size, err)
+		}
 		own, err := r.store.HeadAt(m.Size)
 		if err != nil {
 			r.fail(err)

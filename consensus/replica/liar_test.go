@@ -121,6 +121,8 @@ type snapshotMarker struct {
 	Term uint64 `json:"term"`
 	Size uint64 `json:"size"`
 	Root []byte `json:"root"`
+
+	Final []byte `json:"final,omitempty"`
 }
 
 // asks returns the messages that a modified member may send to another's raft.

@@ -85,6 +85,7 @@ type Config struct {
 // raft. It is safe for concurrent use.
 type Replica struct {
 	name     string
+	dir      string
 	genesis  []byte
 	roster   *roster
 	submit   func(ctx context.Context, member string, statement []byte) ([]byte, error)
@@ -146,7 +147,7 @@ func Open(c Config) (*Replica, error) {
 		return nil, fmt.Errorf("genesis: %w", err)
 	}
 	r := &Replica{
-		name: c.Name, genesis: c.Genesis, submit: c.Submit, fetch: c.Fetch,
+		name: c.Name, dir: c.Dir, genesis: c.Genesis, submit: c.Submit, fetch: c.Fetch,
 		tick: c.Tick, settle: c.Settle, now: c.Clock, log: c.Logger, wants: c.Wants, patience: 10 * c.Timeout, silence: c.Silence, publish: c.Publish, cosign: c.Cosign,
 		diskUsed: c.DiskUsed, fatal: make(chan error, 1), whole: make(whole),
 	}
@@ -169,6 +170,13 @@ func Open(c Config) (*Replica, error) {
 	}
 	if err != nil {
 		return nil, errors.Join(err, r.store.Close())
+	}
+	disowned, err := removeDisowned(c.Dir)
+	if err != nil {
+		return nil, errors.Join(err, r.store.Close())
+	}
+	if disowned != "" {
+		r.log.Warn("raft's snapshot with servers that the log does not say is removed, and raft's log behind it: this member gets them from the others again", "detail", disowned)
 	}
 	if err := r.recall(c); err != nil {
 		return nil, errors.Join(err, r.closeMemory(), r.store.Close())
