@@ -50,8 +50,9 @@ func (n *network) sameFinals() {
 // the keys of those who are cosigners at that size.
 func (n *network) verifyFinal(g *ledger.Genesis, name string, final replica.Final) {
 	n.t.Helper()
-	log, err := tlog.NewLogVerifier(g.Origin, g.Roster().Member(name).Log)
+	signer, err := tlog.NewLogSigner(g.Origin, n.keys[name].Log())
 	n.check(err)
+	log := signer.Verifier
 	keys := []tlog.Verifier{log}
 	set := n.nodes[name].Cosigners(final.Size)
 	cosigners, err := set.Verifiers()

@@ -18,13 +18,20 @@ func (n *network) amend(a ledger.Amendment, by ...string) {
 	}
 }
 
-// joining returns the change that admits an agency, whose keys it makes.
-func (n *network) joining(name string, seed byte) ledger.Amendment {
+// joining returns the change that admits a member with these roles, or an agency,
+// whose keys it makes.
+func (n *network) joining(name string, seed byte, roles ...string) ledger.Amendment {
 	n.t.Helper()
+	if len(roles) == 0 {
+		roles = []string{ledger.Agency}
+	}
 	n.keep(name, ledger.NewKeys(sign.Secret{seed}, "log.test/replica/1", 0))
 	age := make([]byte, 1216)
 	age[0] = seed
-	c := ledger.Card{Name: name, Chinese: name, English: name, Age: age, Roles: []ledger.Role{{Name: ledger.Agency, NotAfter: 40_000}}}
+	c := ledger.Card{Name: name, Chinese: name, English: name, Age: age}
+	for _, role := range roles {
+		c.Roles = append(c.Roles, ledger.Role{Name: role, NotAfter: 40_000})
+	}
 	n.keys[name].Fill(&c)
 	possession, err := n.keys[name].Possession(n.id, &c)
 	n.check(err)
