@@ -63,6 +63,9 @@ func (r *Replica) RaftEntry(index uint64) (*raft.Log, bool) {
 // RaftLast returns the index of the last entry of raft's log.
 func (r *Replica) RaftLast() uint64 { return r.raft.LastIndex() }
 
+// RaftEnded reports whether raft runs no more here.
+func (r *Replica) RaftEnded() bool { return r.raft.State() == raft.Shutdown }
+
 // FirstInRaft returns the index of the oldest entry that raft's own log still
 // has. A member that is further behind catches up by the entries of the access
 // log.

@@ -169,6 +169,7 @@ func (f *following) follow() error {
 	if s.take == nil || err != nil {
 		return err
 	}
+	r.log.Debug("raft is to follow the log in who takes part: "+s.what, "member", s.member)
 	if err := s.take(index); err != nil {
 		return fmt.Errorf("%s: %w", s.member, err)
 	}

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"net"
@@ -38,8 +39,10 @@ type child struct {
 	Genesis string // the file
 	Names   []string
 	Ports   map[string]int
-	Small   bool // raft's log has small segments and is often truncated
-	Asks    bool // it fetches nothing from others before it is allowed to
+	Small   bool   // raft's log has small segments and is often truncated
+	Asks    bool   // it fetches nothing from others before it is allowed to
+	Follows bool   // it submits nothing, and waits at each stage for permission, see [stage]
+	Anchor  string // the file with what it verified before it joined; "" for a founder
 }
 
 const childEnv = "ATOLL_TEST_CHILD"
@@ -93,12 +96,31 @@ func runChild(text string) error {
 		if c.Asks {
 			config.Fetch = allowed.before(config.Fetch)
 		}
+		if c.Follows {
+			config.Publish, config.Log.SegmentSize = 100*time.Millisecond, 256<<10
+			config.Logger = slog.New(stages{slog.DiscardHandler, func(s stage) { allowed.wait(context.Background(), s.String()) }})
+		}
+	}
+	if c.Anchor != "" {
+		raw, err := os.ReadFile(c.Anchor)
+		if err != nil {
+			return err
+		}
+		a, err := ledger.ParseAnchor(raw, id)
+		if err != nil {
+			return err
+		}
+		n.anchors = map[string]*ledger.Anchor{c.Name: a}
 	}
 	if err := n.open(c.Name); err != nil {
 		return err
 	}
 	go n.tell(c.Name)
-	return submitForEver(n, c.Name, n.obey(c.Name, allowed))
+	here := n.obey(c.Name, allowed)
+	if c.Follows {
+		return <-n.nodes[c.Name].Fatal()
+	}
+	return submitForEver(n, c.Name, here)
 }
 
 // Places where a child can be ordered to die, besides operations on its files.
@@ -108,34 +130,6 @@ const (
 	whenApplied      = "an entry is applied"
 	whenCosigned     = "a head is cosigned, and the cosignature not sent"
 )
-
-// allowances let a child make requests for entries. A child announces a request
-// by "fetch" and the first entry, and waits for the same words.
-type allowances struct{ by sync.Map } // the words: chan struct{}
-
-func (a *allowances) of(words string) chan struct{} {
-	c, _ := a.by.LoadOrStore(words, make(chan struct{}, 1))
-	return c.(chan struct{})
-}
-
-type fetchFunc = func(ctx context.Context, member string, request []byte) (io.ReadCloser, error)
-
-func (a *allowances) before(fetch fetchFunc) fetchFunc {
-	return func(ctx context.Context, member string, request []byte) (io.ReadCloser, error) {
-		q, err := readRequest(request)
-		if err != nil {
-			return nil, err
-		}
-		words := fmt.Sprintf("fetch %d", q.First)
-		fmt.Println(words)
-		select {
-		case <-a.of(words):
-			return fetch(ctx, member, request)
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
-}
 
 // obey reads orders to die and allowances from standard input. The function it
 // returns kills the process if that was ordered for the place where it is
@@ -166,7 +160,7 @@ func (n *network) obey(name string, allowed *allowances) (here func(place string
 	})
 	go func() {
 		for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
-			if strings.HasPrefix(lines.Text(), "fetch ") {
+			if strings.HasPrefix(lines.Text(), "fetch ") || strings.HasPrefix(lines.Text(), "stage ") {
 				allowed.of(lines.Text()) <- struct{}{}
 			} else {
 				order.Store(lines.Text())
@@ -181,10 +175,15 @@ func (n *network) obey(name string, allowed *allowances) (here func(place string
 	return here
 }
 
-// tell prints who leads, and up to which size the log is final.
+// tell prints who leads, up to which size the log is final, and the voters and
+// learners of raft's newest configuration, though it is not committed.
 func (n *network) tell(name string) {
-	leader, final := "", uint64(0)
+	leader, final, servers := "", uint64(0), ""
 	for ; ; time.Sleep(20 * time.Millisecond) {
+		if v, l := n.nodes[name].Servers(); fmt.Sprint(v, l) != servers {
+			servers = fmt.Sprint(v, l)
+			fmt.Println("servers", servers)
+		}
 		if l := n.nodes[name].Leader(); l != leader {
 			leader = l
 			fmt.Printf("leader %s\n", l)
@@ -233,12 +232,15 @@ type children struct {
 	ports   map[string]int
 	procs   map[string]*process
 	small   bool
-	asks    func(first uint64) // called with the first entry that a process asks to fetch; nil: processes do not ask
+	asks    func(first uint64)                     // called with the first entry that a process asks to fetch; nil: processes do not ask
+	follows func(name string, p *process, s stage) // called when a process has come to a stage; nil: processes do not wait there
+	anchors map[string]string                      // files
 	done    sync.WaitGroup
 
 	mu      sync.Mutex
 	acked   map[uint64][]byte
 	leaders map[string]string // who leads, by each process
+	servers map[string]string // raft's, by each process
 	final   uint64            // the largest size reported as final
 	news    chan struct{}     // a statement was acknowledged
 }
@@ -254,7 +256,7 @@ func recruit(n *network) *children {
 	n.t.Helper()
 	genesis := filepath.Join(n.t.TempDir(), "genesis")
 	n.check(os.WriteFile(genesis, n.genesis, 0o600))
-	c := &children{n: n, dir: n.dir, genesis: genesis, ports: map[string]int{}, procs: map[string]*process{}, acked: map[uint64][]byte{}, leaders: map[string]string{}, news: make(chan struct{}, 1)}
+	c := &children{n: n, dir: n.dir, genesis: genesis, ports: map[string]int{}, procs: map[string]*process{}, acked: map[uint64][]byte{}, leaders: map[string]string{}, servers: map[string]string{}, anchors: map[string]string{}, news: make(chan struct{}, 1)}
 	for _, name := range n.names {
 		n.until("there is a port that no connection can take", func() bool {
 			l, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(22_000+rand.IntN(10_000))))
@@ -281,7 +283,7 @@ func (c *children) start(names ...string) {
 
 func (c *children) startOne(name string) {
 	c.n.t.Helper()
-	text, err := json.Marshal(child{name, c.dir, c.genesis, c.n.names, c.ports, c.small, c.asks != nil})
+	text, err := json.Marshal(child{name, c.dir, c.genesis, c.n.names, c.ports, c.small, c.asks != nil, c.follows != nil, c.anchors[name]})
 	c.n.check(err)
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), childEnv+"="+string(text))
@@ -295,8 +297,10 @@ func (c *children) startOne(name string) {
 	gone := make(chan struct{})
 	c.mu.Lock()
 	delete(c.leaders, name)
+	delete(c.servers, name)
 	c.mu.Unlock()
-	c.procs[name] = &process{cmd, orders, gone}
+	p := &process{cmd, orders, gone}
+	c.procs[name] = p
 	c.done.Go(func() {
 		defer close(gone)
 		lines := bufio.NewScanner(out)
@@ -305,6 +309,9 @@ func (c *children) startOne(name string) {
 			var first uint64
 			if n, _ := fmt.Sscanf(lines.Text(), "fetch %d", &first); n == 1 && c.asks != nil {
 				c.asks(first)
+			}
+			if s, ok := parseStage(lines.Text()); ok && c.follows != nil {
+				c.follows(name, p, s)
 			}
 			c.note(name, lines.Text())
 		}
@@ -323,6 +330,9 @@ func (c *children) note(name, line string) {
 	c.mu.Lock()
 	if leader, ok := strings.CutPrefix(line, "leader "); ok && (leader == "" || slices.Contains(c.n.names, leader)) {
 		c.leaders[name] = leader
+	}
+	if servers, ok := strings.CutPrefix(line, "servers "); ok {
+		c.servers[name] = servers
 	}
 	if n, err := fmt.Sscanf(line, "final %d", &index); n == 1 && err == nil {
 		c.final = max(c.final, index)

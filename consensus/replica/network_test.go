@@ -34,6 +34,7 @@ type network struct {
 	nodes   map[string]*node
 	anchors map[string]*ledger.Anchor // of those that have joined, by member
 	away    map[string]int            // ports of members in processes of their own, in addition to the nodes
+	ports   map[string]int            // at which members in this process listen; 0: any
 	tune    func(*replica.Config)
 	lie     atomic.Pointer[func(member string, w io.Writer) io.Writer]                                           // modifies what members serve
 	perjure atomic.Pointer[func(member string, answer []byte) []byte]                                            // modifies what cosigners answer
@@ -115,7 +116,7 @@ func (n *network) start(names ...string) {
 func (n *network) connect(names ...string) {
 	n.t.Helper()
 	for _, name := range names {
-		host, err := peer.New(peer.Config{Name: name, Key: n.keys[name].Peer(), Listen: []string{"/ip4/127.0.0.1/tcp/0"}})
+		host, err := peer.New(peer.Config{Name: name, Key: n.keys[name].Peer(), Listen: []string{fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", n.ports[name])}})
 		n.check(err)
 		n.nodes[name] = &node{host: host}
 	}
