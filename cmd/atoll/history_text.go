@@ -44,10 +44,10 @@ var whyNot = map[string]cli.Text{
 func (h *history) words(lang, id string) consent.Words {
 	now := h.Genesis.Words(h.Known, lang, nil, nil)
 	for _, g := range h.Consents {
-		if g.Consent != id || g.Known == nil {
+		if g.Consent != id || g.Body == nil {
 			continue
 		}
-		w := h.Genesis.Words(g.Known, lang, consent.ShownTitles(lang, g.Body.Shown), consent.ShownSenses(g.Body.Shown))
+		w := h.Genesis.Words(cmp.Or(g.Known, h.Known), lang, consent.ShownTitles(lang, g.Body.Shown), consent.ShownSenses(g.Body.Shown))
 		signed := w.Titles
 		w.Titles = func(name string) string { return cmp.Or(signed(name), now.Titles(name)) }
 		for _, m := range now.Members {

@@ -50,6 +50,7 @@ func TestHistoryInWords(t *testing.T) {
 			{Entry: 13, Time: "2026-11-28T16:30:11Z", What: ledger.KindRefuse, By: "tax", Verdict: "accepted", Consent: id, Reason: "approval.denied"},
 		},
 	}}
+	h.Known = h.Genesis.Known()
 	for lang, want := range map[string]string{
 		consent.Chinese: `授权
   099ecc10cfe5a11220c07b33fccdc7d3  甲银行  贷前调查 loan  2026-11-28 至 2026-12-27  有效，已用 1 次，还可用 2 次
