@@ -19,6 +19,9 @@ func TestPreparedApproval(t *testing.T) {
 	card.English = "Second Bank"
 	id, _, err := court.Propose(n.ctx, ledger.Amendment{Action: ledger.ChangeRoles, Card: &card})
 	n.must(err)
+	if _, _, err := court.Propose(n.ctx, ledger.Amendment{Action: ledger.ChangeRoles, Card: &card}); err == nil || Explain(err).Code != problem.ProposalOpen {
+		t.Errorf("the same change, proposed again: %v", err)
+	}
 	approvals := func() int {
 		return n.logged(func(_ ledger.Verdict, s *ledger.Statement) bool { return s.Kind == ledger.KindApprove })
 	}

@@ -39,6 +39,7 @@ var sayings = map[string]saying{
 	"genesis.waiting":      {"尚须等待", "稍后再次运行同一命令，将由原处继续"},
 	"genesis.fingerprint":  {"草案不是这个指纹", "请创立者重读指纹；若仍不符，切勿签署：途中有人改动，或有人向各成员出示不同的草案"},
 	"policy.fingerprint":   {"信任策略不是这个指纹", "请两个成员重读指纹，成员加入或退出时它会变；若仍不符，切勿加入：向另一成员重新索取信任策略（atoll log policy）"},
+	"policy.signer":        {"信任策略中没有此日志的签署者", "向成员索取本网络的信任策略（atoll log policy）：导出的信任策略只含一个成员"},
 	"policy.old":           {"信任策略已过时", "向成员索取现行的信任策略（atoll log policy），并再次电话核对指纹"},
 	"genesis.founded":      {"所收到的创世文件不是本成员所签署的", "切勿使用；与其他成员核对网络编号，并从可信的成员处取得 genesis.pem"},
 	"genesis.signature":    {"有签名不属于此草案", "请所列成员签署这一份草案，每个成员一份签名"},

@@ -73,6 +73,7 @@ var known = []struct {
 	{errApplicant, cli.ExitRefused, "member.fingerprint", "have the newcomer read it again; if it still differs do not add it: somebody changed the paper on the way"},
 	{errPolicyOther, cli.ExitRefused, "policy.fingerprint", "have both members read it again, it changes as members join and leave; if it still differs do not join: get the policy anew, from another member (atoll log policy)"},
 	{errTaken, cli.ExitRefused, string(ledger.MemberName), "choose a name that was never used in this network, and titles that no other member has"},
+	{errPolicySigner, cli.ExitRefused, "policy.signer", "have a member give you the network's policy (atoll log policy): that of an export names one member alone"},
 	{errPolicyOld, cli.ExitRefused, "policy.old", "have a member give you the policy of today (atoll log policy), and compare its fingerprint by telephone again"},
 	{errFounded, cli.ExitTampered, "genesis.founded", "do not use it; compare the network's id with other members, and get genesis.pem from one whom you trust"},
 	{errNotReady, cli.ExitNotReady, "not_initialised", "do the step that is named first"},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -32,6 +33,8 @@ const (
 var (
 	// errPolicyOther means that the policy is not the one that people have compared.
 	errPolicyOther = errors.New("another policy")
+	// errPolicySigner means that the policy lacks the member whose log this is.
+	errPolicySigner = errors.New("a policy without the log's signer")
 	// errPolicyOld means that the network has other cosigners by now.
 	errPolicyOld = errors.New("an old policy")
 	// errTaken means that a newcomer has the name or a title of another.
@@ -147,7 +150,10 @@ func (v *entrance) open(cmd *cobra.Command) error {
 		}
 	}
 	v.source, err = audit.Load(logAt(cmd.Context(), v.log), v.trust)
+	var signer *audit.OtherSigner
 	switch {
+	case errors.As(err, &signer) && signer.Of == "":
+		return cli.Errorf(errPolicySigner, "%s 中没有 %s 的日志公钥", "%s has no log key of %s, whose signature the log has", v.policy, cmp.Or(signer.Member, v.log))
 	case errors.Is(err, audit.ErrOtherCosigners):
 		return cli.Errorf(errPolicyOld, "日志由信任策略之外的成员共签：%s", "the log is cosigned by members that the policy does not name: %s", err)
 	case errors.Is(err, tlog.ErrQuorum):

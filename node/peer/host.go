@@ -82,7 +82,8 @@ type Host struct {
 	handlers  sync.WaitGroup
 	answerers map[Protocol]answerer
 
-	traffic traffic
+	traffic  traffic
+	refusals refusals
 }
 
 // New starts a host that listens but knows no members yet, and so accepts no

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/libp2p/go-libp2p/core/control"
 	"github.com/libp2p/go-libp2p/core/crypto"
@@ -254,7 +255,7 @@ func (g gate) InterceptUpgraded(network.Conn) (bool, control.DisconnectReason) {
 func (g gate) InterceptSecured(_ network.Direction, id peer.ID, at network.ConnMultiaddrs) bool {
 	list := g.h.roster.Load()
 	ok := list.ids[id] != nil
-	if !ok && len(list.ids) > 1 { // before its node knows the members it refuses them, too
+	if !ok && len(list.ids) > 1 && g.h.refusals.news(id, time.Now()) { // before its node knows the members it refuses them, too
 		g.h.log.Info("a connection was refused: its identity is not a member's", "identity", id.String(), "address", at.RemoteMultiaddr().String())
 	}
 	return ok
