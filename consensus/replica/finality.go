@@ -40,7 +40,7 @@ type finals struct {
 	round      chan struct{}     // capacity 1; full while a round is collected
 	heard      map[seat]*hearing // what cosigners answered last
 	replicated atomic.Uint64     // size of the newest that came through raft
-	settled    atomic.Uint64     // size of the largest that was returned, see Settled
+	settled    atomic.Uint64     // see Settled
 }
 
 // Final returns the newest final checkpoint that this member knows. It returns
@@ -56,8 +56,9 @@ func (r *Replica) Final() Final {
 }
 
 // Settled returns the size of the largest head that [Replica.Final] has returned
-// in this run: the log here has come to it. It does not fall when a final head is
-// known that the log here has not come to yet.
+// in this run, or covered what the file settled has: the log here has come to it,
+// or has to come to it again after its files were lost. It does not fall when a
+// final head is known that the log here has not come to yet.
 func (r *Replica) Settled() uint64 {
 	for size := r.Final().Size; ; {
 		was := r.finals.settled.Load()
@@ -347,6 +348,9 @@ func (r *Replica) keepFinal() {
 		newest, grown := r.finals.last()
 		final := r.Final()
 		err := r.saveFinal(final)
+		if err == nil {
+			err = r.keepSettled(final)
+		}
 		if err != nil && !scarce.Is(err) {
 			r.fail(err)
 			return

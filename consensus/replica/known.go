@@ -11,7 +11,7 @@ import (
 )
 
 // byAnchor says who vouches for the head at which a member joined.
-const byAnchor = "the final checkpoint by which this member joined"
+const byAnchor = "a final checkpoint that this member verified before"
 
 // foreknown is a roster that this member knows from elsewhere than its own log,
 // and the size at which that log has the same.

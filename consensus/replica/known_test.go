@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"atoll/consensus/ledger"
+	"atoll/consensus/replica"
 	"atoll/crypto/sign"
 	"atoll/crypto/tlog"
 )
@@ -105,6 +106,52 @@ func TestNoEmptyCheckpoint(t *testing.T) {
 	}
 	if _, err := leader.Snapshot(); err == nil {
 		t.Error("a snapshot without a final checkpoint")
+	}
+}
+
+// A member that has lost its log, or is in the middle of catching up, knows after a
+// start the members that were settled before: it neither forgets who came since
+// genesis nor goes back to who left. A damaged file is named.
+func TestSettledMembersOutlastAStart(t *testing.T) {
+	n := found(t, 1)
+	n.tune = func(c *replica.Config) { c.Publish = 50 * time.Millisecond }
+	n.start(n.names...)
+	n.put("voter-a")
+	n.amend(n.joining("water", 90), "voter-a", "voter-b", "voter-c")
+	n.amend(ledger.Amendment{Action: ledger.RemoveMember, Name: "wlearner-0"}, "voter-a", "voter-b", "voter-c")
+	want := []string{"voter-a", "voter-b", "voter-c", "water"}
+	file := filepath.Join(n.dir, "voter-a", "settled")
+	n.until("the members are kept", func() bool {
+		n.put("voter-a")
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			return false
+		}
+		a, err := ledger.ParseAnchor(raw, n.id)
+		n.check(err)
+		return slices.Equal(a.Roster().Names(), want)
+	})
+	for _, name := range n.names {
+		n.stop(name)
+	}
+	for _, lost := range []string{"raft", "snapshots", "state.db"} {
+		n.check(os.RemoveAll(filepath.Join(n.dir, "voter-a", lost)))
+	}
+	n.start("voter-a")
+	a := n.nodes["voter-a"]
+	if a.Head().Size != 0 || !slices.Equal(a.Known().Names(), want) || a.Settled() == 0 {
+		t.Errorf("%d entries, settled %d, members %q", a.Head().Size, a.Settled(), a.Known().Names())
+	}
+	n.start("voter-b", "voter-c")
+	n.put("voter-a")
+	n.agree(nil)
+	n.stop("voter-a")
+	raw, err := os.ReadFile(file)
+	n.check(err)
+	raw[len(raw)/2] ^= 1
+	n.check(os.WriteFile(file, raw, 0o600))
+	if err := n.tryStart("voter-a"); err == nil || !strings.Contains(err.Error(), file) {
+		t.Errorf("with a damaged file: %v", err)
 	}
 }
 

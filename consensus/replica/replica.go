@@ -104,6 +104,7 @@ type Replica struct {
 	foreknown atomic.Pointer[foreknown] // nil once the log here is as long
 	cosigner  *cosigner
 	finals    finals
+	lasting   lasting
 	handed    handed
 	evidence  *evidence
 	forgot    atomic.Bool // a cosignature of its own was found that it did not remember
@@ -166,7 +167,7 @@ func Open(c Config) (*Replica, error) {
 		return nil, err
 	}
 	if err = r.store.View(r.trust.update); err == nil {
-		err = r.know(g, c.Anchor)
+		err = r.recallKnown(&c, g)
 	}
 	if err != nil {
 		return nil, errors.Join(err, r.store.Close())
