@@ -210,3 +210,47 @@ func TestAlteredPromise(t *testing.T) {
 	n.start("voter-c")
 	n.agree(nil)
 }
+
+// I1: the same of a voter that genesis names as a learner.
+func TestRestoredNewVoterElectsNobodyWhoLacks(t *testing.T) {
+	r := &rollback{network: found(t, 2), elections: &elections{counts: map[string]int{}}, stale: "wlearner-1", acked: map[uint64][]byte{}}
+	r.tune = func(c *replica.Config) { c.Logger = r.logger(c.Name) }
+	r.start(r.names...)
+	r.put("voter-a")
+	next := []string{"voter-a", "voter-b", r.stale}
+	r.amend(ledger.Amendment{Action: ledger.ChangeVoters, Names: next}, "voter-a", "voter-b", "voter-c")
+	r.settled(next...)
+	r.check(r.nodes[r.stale].WaitFor(r.ctx(), r.put("voter-a")+1)) // which comes after the change
+	dir, old := filepath.Join(r.dir, r.stale), filepath.Join(r.dir, "old")
+	r.stop(r.stale)
+	r.check(os.CopyFS(old, os.DirFS(dir)))
+	r.put("voter-a")
+	r.start(r.stale)
+	for r.complete = r.leader(); r.complete == r.stale; r.complete = r.leader() { // another leads when it starts again
+		r.stop(r.stale)
+		r.put("voter-a")
+		r.start(r.stale)
+	}
+	if r.lacking = "voter-a"; r.complete == r.lacking {
+		r.lacking = "voter-b"
+	}
+	r.stop(r.lacking)
+	for range 20 {
+		statement := r.statement(r.complete, ledger.KindCredentialRevoke)
+		answer, err := r.nodes[r.complete].Submit(r.ctx(), statement)
+		r.check(err)
+		r.acked[answer.Index] = statement
+	}
+	for _, name := range []string{"wlearner-0", "voter-c", r.stale, r.complete} {
+		r.stop(name)
+	}
+	promised, err := os.ReadFile(filepath.Join(dir, "promised"))
+	r.check(err)
+	r.check(os.WriteFile(filepath.Join(old, "promised"), promised, 0o600))
+	r.check(errors.Join(os.RemoveAll(dir), os.Rename(old, dir)))
+	r.start(r.stale, r.lacking)
+	r.nobodyLeads(r.lacking)
+	r.start(r.complete)
+	r.put(r.lacking)
+	r.agree(r.acked)
+}
