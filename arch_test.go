@@ -36,11 +36,13 @@ var rings = map[string]string{
 	"consensus/raftlog":         "consensus/durable consensus/scarce",
 	"consensus/raftlog/faulty":  "", // a disk for tests
 	"consensus/state":           "consensus/ledger consensus/scarce crypto/sign crypto/tlog",
-	"consensus/replica":         "consensus/durable consensus/ledger consensus/raftlog consensus/scarce consensus/state crypto/sign crypto/tlog",
-	"node/peer":                 "consensus/scarce",
-	"node/formula":              "consensus/consent consensus/strict",
-	"node/catalog":              "consensus/consent consensus/strict crypto/sign node/formula",
-	"node/source":               "consensus/consent consensus/durable node/catalog",
+	// A member that hears no leader replays what it lacks as an audit does, without
+	// touching its own state.
+	"consensus/replica": "consensus/audit consensus/audit/store consensus/durable consensus/ledger consensus/raftlog consensus/scarce consensus/state crypto/sign crypto/tlog",
+	"node/peer":         "consensus/scarce",
+	"node/formula":      "consensus/consent consensus/strict",
+	"node/catalog":      "consensus/consent consensus/strict crypto/sign node/formula",
+	"node/source":       "consensus/consent consensus/durable node/catalog",
 	// PostgreSQL and MariaDB for tests alone: nothing but tests may import it.
 	"node/source/servers": "",
 	"node/table":          "consensus/consent crypto/sign", // rows of an output

@@ -41,6 +41,7 @@ type network struct {
 	sources  map[string]source.Config         // of agencies whose tables are not in files
 	further  []source.Config                  // sources of tax beside its main one
 	roles    [][2]string                      // members with their roles, ascending
+	scout    time.Duration                    // see Config
 }
 
 type member struct {
@@ -287,7 +288,7 @@ func (n *network) open(name string, host *peer.Host) {
 		host, err = peer.New(peer.Config{Name: name, Key: keys.Peer(), Listen: []string{m.addr}, Logger: n.log(name)})
 		n.must(err)
 	}
-	c := Config{Name: name, Dir: filepath.Join(n.dir, name), Keys: keys, Age: m.age, Genesis: n.raw, Anchor: m.anchor, Host: host, Timeout: 300 * time.Millisecond, Logger: n.log(name), Witnesses: n.outside[name]}
+	c := Config{Name: name, Dir: filepath.Join(n.dir, name), Keys: keys, Age: m.age, Genesis: n.raw, Anchor: m.anchor, Host: host, Timeout: 300 * time.Millisecond, Scout: n.scout, Logger: n.log(name), Witnesses: n.outside[name]}
 	if text := n.catalogs[name]; text != "" {
 		c.Catalog, err = catalog.Parse([]byte(text))
 		n.must(err)

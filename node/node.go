@@ -46,6 +46,7 @@ type Config struct {
 	Catalog *catalog.Catalog          // of an agency, otherwise nil
 	Sources map[string]*source.Source // of an agency, by name; closed by Close
 	Timeout time.Duration             // raft's; 0 for real networks
+	Scout   time.Duration             // how long no leader is heard before newer members are looked for; 0 for real networks
 	Logger  *slog.Logger              // nil: nothing is logged
 	Clock   func() time.Time          // of this member; nil: the machine's
 
@@ -98,7 +99,6 @@ type Node struct {
 	windows  []Window   // of maintenance, as node.yaml declares them
 
 	public    ledger.Card            // name and public keys of this member
-	anchored  uint64                 // size of the log that this member verified when it joined, 0 for a founder
 	told      string                 // the standing that was logged last, see tellStanding
 	following sync.Mutex             // one follow at a time
 	followed  map[string]peer.Member // the list that the host has, by name, see follow
@@ -160,9 +160,6 @@ func (n *Node) open(c Config) (err error) {
 	}
 	n.public.Name = n.Name
 	n.keys.Fill(&n.public)
-	if c.Anchor != nil {
-		n.anchored = c.Anchor.Head().Size
-	}
 	// Who else is a member, and no longer one, is known once the replica is open.
 	if err := c.Host.SetMembers([]peer.Member{{Name: n.Name, Key: n.public.Peer}}); err != nil {
 		return err
@@ -194,6 +191,9 @@ func (n *Node) open(c Config) (err error) {
 		Fetch: func(ctx context.Context, member string, request []byte) (io.ReadCloser, error) {
 			return c.Host.Stream(ctx, member, peer.Bundles, request)
 		},
+		Newest: func(ctx context.Context, member string) ([]byte, error) {
+			return c.Host.Call(ctx, member, peer.Head, []byte(askFinal))
+		},
 		Cosign: func(ctx context.Context, member string, request []byte) ([]byte, error) {
 			return c.Host.Call(ctx, member, peer.Cosign, request)
 		},
@@ -204,6 +204,7 @@ func (n *Node) open(c Config) (err error) {
 		},
 		Clock:   c.Clock,
 		Timeout: c.Timeout,
+		Scout:   c.Scout,
 		Logger:  c.Logger,
 		Wants:   n.wants,
 
@@ -248,7 +249,7 @@ func (n *Node) serve() {
 	n.host.HandleStream(peer.Bundles, func(_ context.Context, _ string, request []byte, w io.Writer) error {
 		return n.replica.ServeEntries(request, w)
 	})
-	n.host.Handle(peer.Head, func(context.Context, string, []byte) ([]byte, error) { return n.committed() })
+	n.host.Handle(peer.Head, func(_ context.Context, _ string, request []byte) ([]byte, error) { return n.serveHead(request) })
 	n.host.Handle(peer.Cosign, n.serveCosign)
 	n.host.Handle(peer.Revoke, n.serveRevocation)
 	if n.catalog != nil {

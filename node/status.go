@@ -32,6 +32,8 @@ type Status struct {
 	DiskUsed  int      `json:"disk_used_percent"`
 	Checked   string   `json:"disk_checked"` // when the whole log on disk was last read and found intact, RFC 3339; "" if not yet since the start
 
+	Scout *Scout `json:"scout"` // what this member does because it hears no leader, and what it found; null: nothing
+
 	NotFinal *NotFinal `json:"not_final"` // what the log as applied here lacks to be final; null if it is final
 
 	Clock ClockStatus `json:"clock"`
@@ -186,7 +188,7 @@ func (n *Node) Status() (Status, error) {
 		Name: n.Name, Network: n.Network.String(), Origin: n.Genesis.Origin, Leader: n.replica.Leader(), Size: head.Size, Root: head.Root.String(),
 		Final: n.replica.Final().Size, Quorum: int(set.Quorum), Cosigners: set.Members(),
 		Roles: []string{}, Members: roster.Names(), Connected: append([]string{}, n.host.Connected()...), DiskUsed: n.replica.DiskUsed(),
-		NotFinal: lack, Voters: roster.Voters(), Witnesses: n.witnesses.States(),
+		NotFinal: lack, Scout: n.scouting(), Voters: roster.Voters(), Witnesses: n.witnesses.States(),
 		Registers: n.registers.list(),
 	}
 	if own := roster.Member(n.Name); own != nil { // it may have been removed

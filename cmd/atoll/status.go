@@ -63,6 +63,9 @@ func printStatus(p *cli.Printer, s *node.Status) error {
 	t.Row(in("网络", "network"), s.Network)
 	t.Row(in("日志名", "origin"), s.Origin)
 	t.Row(in("领导者", "leader"), leader)
+	if s.Scout != nil && member {
+		t.Row(in("探查", "scouting"), scoutLine(s.Scout, in))
+	}
 	t.Row(in("日志", "log"), fmt.Sprintf(in("%d 个条目，根 %s", "%d entries, root %s"), s.Size, s.Root))
 	t.Row(in("终局", "final"), fmt.Sprintf(in("%d 个条目（共签人 %[3]s 中的 %[2]d 位）", "%d entries (%d of the cosigners %s)"), s.Final, s.Quorum, strings.Join(s.Cosigners, " ")))
 	t.Row(in("信任策略", "policy"), tlog.Spoken(s.Policy))
@@ -146,6 +149,17 @@ func standingLine(s *node.Status, in func(chinese, english string) string) strin
 		return in("网络中已有同代号而密钥不同的成员", "another member has this name, with other keys")
 	}
 	return ""
+}
+
+// scoutLine says what a node does, or has found, that hears no leader.
+func scoutLine(s *node.Scout, in func(chinese, english string) string) string {
+	switch s.State {
+	case node.ScoutReplaying:
+		return fmt.Sprintf(in("久未听到领导者：正在核对 %s 的日志，共 %d 个条目，以得知现由谁保管日志", "no leader has been heard for a while: the log of %s, of %d entries, is being verified to learn who keeps it now"), s.Member, s.Size)
+	case node.ScoutFound:
+		return fmt.Sprintf(in("已由 %s 的日志得知 %d 个条目处的全体成员；本机日志达到该处之前以此为准", "the members at %[2]d entries are known from the log of %[1]s; they count until the log here is as long"), s.Member, s.Size)
+	}
+	return in("久未听到领导者：能连通的成员均没有比本机更新的终局；会自动再查", "no leader has been heard for a while, and no member that answers has a newer final head; it is tried again by itself")
 }
 
 // predicateLine says why this agency answers no predicate now; "" if it does.

@@ -84,6 +84,12 @@ func (r *Replica) LastSnapshot() uint64 {
 	return last
 }
 
+// HeadAt returns the head that the log had at a size.
+func (r *Replica) HeadAt(size uint64) (tlog.Head, error) { return r.store.HeadAt(size) }
+
+// HandOver makes this member hand leadership to another.
+func (r *Replica) HandOver() error { return r.raft.LeadershipTransfer().Error() }
+
 // Answerer encodes what raft answers.
 var Answerer = answerer
 

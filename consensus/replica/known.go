@@ -14,11 +14,24 @@ import (
 const byAnchor = "a final checkpoint that this member verified before"
 
 // foreknown is a roster that this member knows from elsewhere than its own log,
-// and the size at which that log has the same.
+// and the size at which that log has the same: what it verified when it joined, or
+// found when it heard no leader.
 type foreknown struct {
 	size   uint64
 	roster *ledger.Roster
+	voters []ledger.VoterSet // from the newest settled one on
 }
+
+// vouch makes a roster the known one until the log here is as long.
+func (r *Replica) vouch(f *foreknown) {
+	r.vouched.Store(max(f.size, r.vouched.Load()))
+	r.foreknown.Store(f)
+}
+
+// Vouched returns the size of the largest head at which this member knew, in this
+// run, the members from elsewhere than its own log: the log here has come to it, or
+// has to. 0 if there is none.
+func (r *Replica) Vouched() uint64 { return r.vouched.Load() }
 
 // expectAnchor makes the log here come to the head at which this member joined:
 // no other history is applied. Until then the anchor's roster is the known one.
@@ -29,23 +42,35 @@ func (r *Replica) expectAnchor(a *ledger.Anchor) error {
 	return r.forked(r.store.Expect(state.Awaited{Head: a.Head(), Signed: a.Checkpoint, Why: byAnchor}))
 }
 
+// ahead returns what is known from elsewhere, while the log here is shorter; nil:
+// nothing.
+func (r *Replica) ahead() *foreknown {
+	f := r.foreknown.Load()
+	if f == nil {
+		return nil
+	}
+	if at, _ := r.store.Position(); at.Size < f.size {
+		return f
+	}
+	r.foreknown.CompareAndSwap(f, nil)
+	return nil
+}
+
 // Known returns the roster by which this member dials others and accepts them:
-// the newest one, see Roster, or that of [Config.Anchor] while the log here is
-// shorter. Its authors and seats are known only in the former case.
+// the newest one, see Roster, or while the log here is shorter that of
+// [Config.Anchor], or one that was found when no leader was heard. In the case of
+// an anchor its authors and seats are not known.
 func (r *Replica) Known() *ledger.Roster {
-	if f := r.foreknown.Load(); f != nil {
-		if at, _ := r.store.Position(); at.Size < f.size {
-			return f.roster
-		}
-		r.foreknown.CompareAndSwap(f, nil)
+	if f := r.ahead(); f != nil {
+		return f.roster
 	}
 	return r.Roster()
 }
 
 // votersKnown returns the sets of voters of the log as far as it is known here.
 func (r *Replica) votersKnown() (sets []ledger.VoterSet) {
-	if known := r.Known(); known != r.Roster() {
-		return []ledger.VoterSet{{Names: known.Voters(), Settled: true}}
+	if f := r.ahead(); f != nil {
+		return f.voters
 	}
 	if p := r.trust.voters.Load(); p != nil {
 		sets = *p
@@ -92,7 +117,7 @@ func (r *Replica) know(g *ledger.Genesis, a *ledger.Anchor) error {
 		return fmt.Errorf("what this member verified when it joined is of the log %s, and its genesis of %s: put its own anchor back", a.Origin(), g.Origin)
 	}
 	if a != nil {
-		r.foreknown.Store(&foreknown{a.Head().Size, a.Roster()})
+		r.vouch(&foreknown{a.Head().Size, a.Roster(), []ledger.VoterSet{{Names: a.Voters, Settled: true}}})
 	}
 	for _, roster := range []*ledger.Roster{r.Known(), g.Roster()} {
 		if c := roster.Member(r.name); c != nil {

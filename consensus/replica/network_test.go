@@ -39,6 +39,7 @@ type network struct {
 	lie     atomic.Pointer[func(member string, w io.Writer) io.Writer]                                           // modifies what members serve
 	perjure atomic.Pointer[func(member string, answer []byte) []byte]                                            // modifies what cosigners answer
 	deceive atomic.Pointer[func(member string, statement []byte, honest func() ([]byte, error)) ([]byte, error)] // answers in place of the leader
+	boast   atomic.Pointer[func(member string, final []byte) []byte]                                             // modifies what members say is their newest final checkpoint
 	serial  atomic.Uint64
 	signers sync.Map               // ed25519.PrivateKey by member
 	said    map[string]*complaints // by member: why it stopped, for instance; shown if the test fails
@@ -173,6 +174,9 @@ func (n *network) open(name string) error {
 		Cosign: func(ctx context.Context, member string, request []byte) ([]byte, error) {
 			return host.Call(ctx, member, peer.Cosign, request)
 		},
+		Newest: func(ctx context.Context, member string) ([]byte, error) {
+			return host.Call(ctx, member, peer.Head, nil)
+		},
 		LogKey: n.keys[name].Log(), CosignKey: n.keys[name].Cosign(),
 		Settle: func(from uint64) ([]byte, error) {
 			return n.sign(name, ledger.KindSettled, ledger.Settled{Head: n.newHead(), From: from}), nil
@@ -210,6 +214,13 @@ func (n *network) open(name string) error {
 			return (*bend)(name, answer), nil
 		}
 		return answer, err
+	})
+	host.Handle(peer.Head, func(context.Context, string, []byte) ([]byte, error) {
+		final := r.Final().Signed
+		if bend := n.boast.Load(); bend != nil {
+			final = (*bend)(name, final)
+		}
+		return final, nil
 	})
 	host.HandleStream(peer.Bundles, func(_ context.Context, _ string, request []byte, w io.Writer) error {
 		if bend := n.lie.Load(); bend != nil {

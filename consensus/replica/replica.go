@@ -42,6 +42,10 @@ type Config struct {
 	// Fetch carries a request to another member's [Replica.ServeEntries].
 	Fetch func(ctx context.Context, member string, request []byte) (io.ReadCloser, error)
 
+	// Newest asks another member for its newest final checkpoint; nil: a member
+	// that hears no leader does not look for newer members.
+	Newest func(ctx context.Context, member string) ([]byte, error)
+
 	// Cosign carries a request to another member's [Replica.ServeCosign].
 	Cosign func(ctx context.Context, member string, request []byte) ([]byte, error)
 
@@ -65,6 +69,7 @@ type Config struct {
 	Snapshot uint64        // number of new entries after which a snapshot is made; 20,000
 	Silence  time.Duration // after which a voter submits a tick while the log grows; 10 s
 	Publish  time.Duration // how often the leader makes a growing log final; 1 s
+	Scout    time.Duration // how long no leader is heard before this member looks for newer members; 1 min
 	Log      raftlog.Options
 
 	// PlainSignatures verifies all signatures with crypto/ed25519, without tables
@@ -102,6 +107,8 @@ type Replica struct {
 
 	trust     *trust
 	foreknown atomic.Pointer[foreknown] // nil once the log here is as long
+	vouched   atomic.Uint64             // size of the largest one in this run
+	scout     scout
 	cosigner  *cosigner
 	finals    finals
 	lasting   lasting
@@ -153,6 +160,7 @@ func Open(c Config) (*Replica, error) {
 		diskUsed: c.DiskUsed, fatal: make(chan error, 1), whole: make(whole),
 	}
 	r.catchup = &catchup{r: r}
+	r.scout.newest, r.scout.after, r.scout.folder = c.Newest, c.Scout, filepath.Join(c.Dir, "scout")
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.roster = newRoster(g.Roster(), r.votersKnown, r.votersEver, r.latest)
 	if r.trust, err = newTrust(g, network, c.Name, c.LogKey, c.CosignKey, c.PlainSignatures); err != nil {
@@ -209,6 +217,7 @@ func (c Config) withDefaults() Config {
 	def(&c.Timeout, time.Second)
 	def(&c.Silence, 10*time.Second)
 	def(&c.Publish, time.Second)
+	def(&c.Scout, time.Minute)
 	def(&c.WalkEvery, 24*time.Hour)
 	if c.WalkPace == 0 {
 		c.WalkPace = 4 << 20
@@ -310,6 +319,7 @@ func (r *Replica) start(c Config) error {
 	r.running.Go(r.keepFinal)
 	r.running.Go(r.publishOften)
 	r.running.Go(r.keepHandovers)
+	r.running.Go(r.keepScouting)
 	if r.tick != nil {
 		r.running.Go(r.submitTicks)
 	}
