@@ -418,6 +418,20 @@ var proposals = map[string]row{
 		_, raw := w.proposal("tax", voting("auditor", "bank-a", "bank-b"))
 		return raw
 	}},
+	"a ninth change that is not settled": {VotersUnsettled, func(w *world) []byte {
+		for i := range maxUnsettled {
+			w.enacted(voting("auditor", []string{"bank-a", "court"}[i%2], "tax"))
+		}
+		_, raw := w.proposal("tax", voting("auditor", "bank-a", "tax"))
+		return raw
+	}},
+	"an eighth one": {Accepted, func(w *world) []byte {
+		for i := range maxUnsettled - 1 {
+			w.enacted(voting("auditor", []string{"bank-a", "court"}[i%2], "tax"))
+		}
+		_, raw := w.proposal("tax", voting("auditor", "court", "tax"))
+		return raw
+	}},
 	"another new voter, once the first is settled": {Accepted, func(w *world) []byte {
 		w.settled(w.enacted(voting("auditor", "bank-a", "tax")))
 		_, raw := w.proposal("tax", voting("auditor", "bank-a", "bank-b"))

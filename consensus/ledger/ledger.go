@@ -78,7 +78,7 @@ const (
 
 	VotersMembers   Verdict = "voters.members"   // not 3, 5 or 7 members other than those that vote now, or named where no voter goes
 	VotersMany      Verdict = "voters.many"      // too many that were not in the last settled set
-	VotersUnsettled Verdict = "voters.unsettled" // a second one would be gone of those that raft may still have
+	VotersUnsettled Verdict = "voters.unsettled" // a second one would be gone of those that raft may still have, or too many sets are not settled
 	VotersStale     Verdict = "voters.stale"     // not the newest set, or settled already
 
 	CosignersMember     Verdict = "cosigners.member"     // a name that is not a member's

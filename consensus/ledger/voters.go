@@ -117,6 +117,10 @@ func (t *transaction) unsettled() []VoterSet {
 // withstands no more absent ones than the odd number below it.
 func validVoters(n int) bool { return n == 3 || n == 5 || n == 7 }
 
+// maxUnsettled is how many sets may wait to be settled. Raft's voters may be those
+// of any of them, so each more lets a leader choose more freely.
+const maxUnsettled = 8
+
 // mayVote returns the verdict on voters that take the place of those in force.
 // Gone is a member that leaves by the same change, or empty.
 func (t *transaction) mayVote(names []string, gone string) Verdict {
@@ -136,6 +140,9 @@ func (t *transaction) mayVote(names []string, gone string) Verdict {
 	}
 	if fresh > (len(names)-1)/2 {
 		return VotersMany // the median of their clocks could be that of clocks whose time was never asked for
+	}
+	if len(sets) > maxUnsettled {
+		return VotersUnsettled
 	}
 	return Accepted
 }

@@ -99,6 +99,7 @@ module.exports = {
     if (![3, 5, 7].includes(names.length) || names.some((n) => n === gone || !this.member(n))) return 'voters.members';
     if (names.join() === this.voterSets.at(-1).join()) return 'voters.members';
     if (names.filter((n) => !this.voterSets[0].includes(n)).length > (names.length - 1) / 2) return 'voters.many';
+    if (this.voterSets.length > 8) return 'voters.unsettled';
   },
 
   votes(m) { return this.voterSets.at(-1).includes(m.card.name); },
