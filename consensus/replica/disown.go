@@ -64,7 +64,7 @@ func removeDisowned(dir string) (name string, err error) {
 		return "", nil
 	}
 	name = string(b)
-	if err == nil && name != filepath.Base(name) {
+	if err == nil && (!filepath.IsLocal(name) || name != filepath.Base(name) || name == ".") {
 		err = fmt.Errorf("%s: it does not name a snapshot", note)
 	}
 	if err != nil {

@@ -88,3 +88,22 @@ func (n *network) apart(evil, victim string) *liar {
 	n.check(n.open(victim))
 	return n.liar(evil)
 }
+
+// A note that names anything but a snapshot stops the start, and nothing is
+// removed.
+func TestDamagedDisowned(t *testing.T) {
+	n := found(t, 1)
+	n.start(n.names...)
+	n.waitFor("wlearner-0", n.put("voter-a")+1)
+	n.stop("wlearner-0")
+	note := filepath.Join(n.dir, "wlearner-0", "disowned")
+	for _, name := range []string{"", ".", "..", "../voter-b", "a/b", "/"} {
+		n.check(os.WriteFile(note, []byte(name), 0o600))
+		if err := n.tryStart("wlearner-0"); err == nil || !strings.Contains(err.Error(), "does not name a snapshot") {
+			t.Fatalf("%q: %v", name, err)
+		}
+	}
+	n.check(os.Remove(note))
+	n.start("wlearner-0")
+	n.agree(nil)
+}
