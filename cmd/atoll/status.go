@@ -159,7 +159,7 @@ func scoutLine(s *node.Scout, in func(chinese, english string) string) string {
 	case node.ScoutFound:
 		return fmt.Sprintf(in("已由 %s 的日志得知 %d 个条目处的全体成员；本机日志达到该处之前以此为准", "the members at %[2]d entries are known from the log of %[1]s; they count until the log here is as long"), s.Member, s.Size)
 	}
-	return in("久未听到领导者：能连通的成员均没有比本机更新的终局；会自动再查", "no leader has been heard for a while, and no member that answers has a newer final head; it is tried again by itself")
+	return in("久未听到领导者：能连通的成员均没有比本机更新的终局；会自动再查。若无一成员接受本机连接，本成员可能已被移出：请在其他成员处查看（atoll member show）", "no leader has been heard for a while, and no member that answers has a newer final head; it is tried again by itself. If no member accepts a connection, this one may have been removed: look at another member (atoll member show)")
 }
 
 // predicateLine says why this agency answers no predicate now; "" if it does.
