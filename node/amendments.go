@@ -270,6 +270,16 @@ func (n *Node) AgreedAt(index uint64) (a *ledger.Agreed, err error) {
 	return a, err
 }
 
+// VotesOf returns when a member has been given a vote and has lost it, as applied
+// here.
+func (n *Node) VotesOf(name string) (list []ledger.Vote, err error) {
+	err = n.replica.View(func(v ledger.View) error {
+		list, err = ledger.VotesOf(v, name)
+		return err
+	})
+	return list, err
+}
+
 // EntryTime returns the network time of an entry in Unix milliseconds.
 func (n *Node) EntryTime(index uint64) (uint64, error) {
 	e, err := n.entryAt(index)

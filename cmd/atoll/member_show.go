@@ -99,6 +99,18 @@ func (m *memberShowView) print(t *cli.Printer) {
 			changedRows(t, &m.Cards[i-1].card, &h.card)
 		}
 	}
+	for _, v := range m.Votes {
+		if v.Votes {
+			t.Row("历次变更", "history", t.Fill("条目 %d，%s：成为投票者", "entry %d, %s: it votes from here on", v.Entry, v.Time))
+		} else {
+			t.Row("历次变更", "history", t.Fill("条目 %d，%s：不再是投票者", "entry %d, %s: it votes no longer", v.Entry, v.Time))
+		}
+		if v.Agreed != nil {
+			agreedRow(t, v.Agreed)
+		} else {
+			t.Row("  依据", "  by", t.In("创世", "founding"))
+		}
+	}
 	if m.LeftEntry == 0 {
 		return
 	}

@@ -26,6 +26,7 @@ type memberView struct {
 type memberShowView struct {
 	memberView
 	Cards      []heldView     `json:"cards"` // the oldest first
+	Votes      []api.VoteOut  `json:"votes"`
 	LeftAgreed *api.AgreedOut `json:"left_agreed"`
 }
 
@@ -79,7 +80,7 @@ func memberShowViewOf(m *api.MemberShowOut) (*memberShowView, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &memberShowView{memberView: *member, LeftAgreed: m.LeftAgreed}
+	v := &memberShowView{memberView: *member, Votes: m.Votes, LeftAgreed: m.LeftAgreed}
 	for _, c := range m.Cards {
 		h := heldView{Entry: c.Entry, Time: c.Time, Agreed: c.Agreed}
 		if err := sign.Unmarshal(c.Card, &h.card); err != nil {

@@ -54,3 +54,27 @@ func TestWhoAgreed(t *testing.T) {
 		t.Errorf("%d changes since, %v", len(later), err)
 	}
 }
+
+// When a member was given a vote and lost it, by a change of voters or as successor
+// of one that was removed.
+func TestVotesOf(t *testing.T) {
+	w := newWorld(t)
+	first := w.enacted(voting("auditor", "bank-a", "tax"))
+	w.settled(first)
+	second := w.enacted(voting("bank-a", "court", "tax"))
+	w.settled(second)
+	third := w.enacted(removal("bank-a", "court", "registrar", "tax"))
+	for name, want := range map[string][]Vote{
+		"tax":       {{0, true}},
+		"auditor":   {{0, true}, {second.Index, false}},
+		"court":     {{0, true}, {first.Index, false}, {second.Index, true}},
+		"bank-a":    {{first.Index, true}, {third.Index, false}},
+		"registrar": {{third.Index, true}},
+		"bank-b":    nil,
+		"nobody":    nil,
+	} {
+		if got, err := VotesOf(w.state, name); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v (%v)", name, got, want, err)
+		}
+	}
+}

@@ -45,6 +45,39 @@ func VoterSetsAt(v View, index uint64) ([]VoterSet, error) {
 	return voterSetsAt(v, index)
 }
 
+// Vote is an entry from which on a member votes, or no longer does.
+type Vote struct {
+	Entry uint64
+	Votes bool
+}
+
+// VotesOf returns when a member has been given a vote and has lost it, the oldest
+// first; nothing if it never had one. The error is the view's.
+func VotesOf(v View, name string) (list []Vote, err error) {
+	var all []voterSet // the newest first
+	for after := before(votersKey(math.MaxUint64)); ; {
+		key, value, err := v.Next(votersPrefix, after)
+		if err != nil {
+			return nil, err
+		}
+		if key == nil {
+			break
+		}
+		var s voterSet
+		if err := sign.Unmarshal(value, &s); err != nil {
+			return nil, err
+		}
+		all, after = append(all, s), key
+	}
+	votes := false
+	for _, s := range slices.Backward(all) {
+		if now := slices.Contains(s.Names, name); now != votes {
+			votes, list = now, append(list, Vote{s.From - 1, now})
+		}
+	}
+	return list, nil
+}
+
 func voterSetsAt(v View, index uint64) (sets []VoterSet, err error) {
 	for after := before(votersKey(index)); ; {
 		key, value, err := v.Next(votersPrefix, after)

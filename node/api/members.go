@@ -57,7 +57,16 @@ type MemberIn struct {
 type MemberShowOut struct {
 	MemberOut
 	Cards      []HeldOut  `json:"cards"`       // all that it has had, the oldest first
+	Votes      []VoteOut  `json:"votes"`       // when it was given a vote and lost it, the oldest first
 	LeftAgreed *AgreedOut `json:"left_agreed"` // who removed it; null: it is in force
+}
+
+// VoteOut is an entry from which on a member votes, or no longer does.
+type VoteOut struct {
+	Entry  uint64     `json:"entry"`
+	Time   string     `json:"time"` // of the entry: network time, RFC 3339
+	Votes  bool       `json:"votes"`
+	Agreed *AgreedOut `json:"agreed"` // null: at the founding
 }
 
 // HeldOut is a card with the entry that brought it about.
@@ -187,10 +196,31 @@ func (s *Server) member(_ context.Context, in MemberIn) (out MemberShowOut, err 
 		}
 		out.Cards = append(out.Cards, h)
 	}
+	if out.Votes, err = s.votes(in.Name); err != nil {
+		return out, err
+	}
 	if out.LeftEntry > 0 {
 		out.LeftAgreed, err = s.agreed(out.LeftEntry)
 	}
 	return out, err
+}
+
+// votes returns when a member was given a vote and lost it.
+func (s *Server) votes(name string) ([]VoteOut, error) {
+	list := []VoteOut{}
+	changes, err := s.Node.VotesOf(name)
+	for _, c := range changes {
+		at, err := s.Node.EntryTime(c.Entry)
+		if err != nil {
+			return nil, err
+		}
+		v := VoteOut{Entry: c.Entry, Time: instant(at), Votes: c.Votes}
+		if v.Agreed, err = s.agreed(c.Entry); err != nil {
+			return nil, err
+		}
+		list = append(list, v)
+	}
+	return list, err
 }
 
 // agreed returns who agreed on what an entry has brought about, or nil.
