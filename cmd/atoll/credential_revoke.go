@@ -46,11 +46,18 @@ revocation has to be agreed to.`),
 			if err != nil {
 				return err
 			}
-			members, err := membersOrFounders(cmd.Context(), dir, g)
-			if err != nil {
-				return err
-			}
-			i := &issued{dir, []*ledger.Roster{members.Roster, g.Roster()}, network}
+			i := &issued{dir, g.Roster(), network, func() (*ledger.Roster, error) {
+				ctx, cancel, err := f.begin(cmd)
+				if err != nil {
+					return nil, err
+				}
+				defer cancel()
+				known, err := membersOrFounders(ctx, dir, g)
+				if err != nil {
+					return nil, err
+				}
+				return known.Roster, nil
+			}}
 			statement, c, err := i.find(args[0])
 			if err != nil {
 				return err
@@ -78,9 +85,10 @@ revocation has to be agreed to.`),
 
 // issued finds credentials of a registrar's network.
 type issued struct {
-	dir     string
-	rosters []*ledger.Roster // one of which has the registrar: today's, and the founders
-	network sign.NetworkID
+	dir      string
+	founders *ledger.Roster
+	network  sign.NetworkID
+	today    func() (*ledger.Roster, error) // asks the node, for a registrar that is no founder
 }
 
 // find returns the one credential that is named: by a file, by the code of its
@@ -129,11 +137,16 @@ func (i *issued) read(path string) ([]byte, *consent.Credential, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, roster := range i.rosters {
-		var c *consent.Credential
-		if c, err = subject.VerifyCredential(roster, i.network, statement); err == nil {
-			return statement, c, nil
+	c, err := subject.VerifyCredential(i.founders, i.network, statement)
+	if err != nil {
+		today, none := i.today()
+		if none != nil {
+			return nil, nil, none
 		}
+		c, err = subject.VerifyCredential(today, i.network, statement)
+	}
+	if err == nil {
+		return statement, c, nil
 	}
 	return nil, nil, fmt.Errorf("%s: %w", path, err)
 }
