@@ -148,9 +148,9 @@ func rolesInBoth(c, settled *ledger.Card) []string {
 // rosters returns the members by the log as applied here, and by its final part.
 // Until the log here is as long as the one that this member verified when it
 // joined, or found when it heard no leader, both are the members of that one. The
-// final part does not shrink when a
-// final head is known that the log here has not come to: otherwise a node that
-// catches up would disconnect from those admitted after genesis.
+// final part does not shrink when a final head is known that the log here has not
+// come to: otherwise a node that catches up would disconnect from those admitted
+// after genesis.
 func (n *Node) rosters() (now, final *ledger.Roster, err error) {
 	size := max(n.replica.Settled(), n.replica.Vouched())
 	if n.replica.Head().Size < size {
