@@ -30,12 +30,19 @@ var rings = map[string]string{
 	"consensus/audit/audittest": "consensus/consent consensus/ledger crypto/seal crypto/sign crypto/tlog",
 	"consensus/paper":           "crypto/sign", // what people hand to each other, as text
 	"consensus/subject":         "consensus/audit consensus/consent consensus/ledger consensus/paper crypto/seal crypto/sign crypto/tlog",
-	"consensus/scarce":          "",
-	"consensus/strict":          "", // YAML files that people write
-	"consensus/durable":         "consensus/scarce",
-	"consensus/raftlog":         "consensus/durable consensus/scarce",
-	"consensus/raftlog/faulty":  "", // a disk for tests
-	"consensus/state":           "consensus/ledger consensus/scarce crypto/sign crypto/tlog",
+	// What the enterprise's page does, without its interface.
+	"consensus/kit":  "consensus/audit consensus/consent consensus/ledger consensus/paper consensus/subject crypto/seal crypto/sign crypto/tlog",
+	"cmd/atoll-page": "consensus/kit", // the page's program, for browsers alone
+	// Chromium and Firefox for tests alone: nothing but tests may import it.
+	"cmd/internal/browser":     "",
+	"cmd/internal/page":        "",
+	"consensus/operators":      "", // who used a member's API, as a chain
+	"consensus/scarce":         "",
+	"consensus/strict":         "", // YAML files that people write
+	"consensus/durable":        "consensus/scarce",
+	"consensus/raftlog":        "consensus/durable consensus/scarce",
+	"consensus/raftlog/faulty": "", // a disk for tests
+	"consensus/state":          "consensus/ledger consensus/scarce crypto/sign crypto/tlog",
 	// A member that hears no leader replays what it lacks as an audit does, without
 	// touching its own state.
 	"consensus/replica": "consensus/audit consensus/audit/store consensus/durable consensus/ledger consensus/raftlog consensus/scarce consensus/state crypto/sign crypto/tlog",
@@ -55,19 +62,22 @@ var rings = map[string]string{
 	"node/witness":        "crypto/tlog",
 	"node": "consensus/consent consensus/ledger consensus/replica consensus/scarce crypto/seal crypto/sign crypto/tlog node/catalog node/fragment node/peer " +
 		"node/problem node/profile node/source node/table node/table/sorting node/vault node/witness",
-	"node/web":                 "consensus/ledger consensus/scarce crypto/sign crypto/tlog node/problem",
-	"node/api":                 "consensus/consent consensus/ledger crypto/sign node node/problem node/profile",
+	"node/web":                 "consensus/ledger consensus/scarce consensus/subject crypto/sign crypto/tlog node/problem",
+	"node/access":              "consensus/consent consensus/durable consensus/operators node/problem",
+	"node/api":                 "consensus/consent consensus/ledger crypto/sign node node/access node/problem node/profile node/web",
 	"examples/province":        "consensus/consent consensus/strict",
+	"cmd/internal/auditing":    "cmd/internal/cli consensus/audit consensus/consent consensus/ledger consensus/operators",
 	"cmd/internal/cli":         "consensus/consent",
 	"cmd/internal/cli/clitest": "cmd/internal/cli",
-	"cmd/atoll": "cmd/internal/cli consensus/audit consensus/audit/store consensus/consent consensus/durable consensus/ledger consensus/paper consensus/scarce consensus/strict consensus/subject crypto/seal crypto/sign crypto/tlog examples/province node node/catalog " +
-		"node/api node/founding node/peer node/problem node/profile node/source node/table node/vault node/web node/witness",
-	"cmd/atoll-audit": "cmd/internal/cli consensus/audit consensus/audit/store consensus/consent consensus/durable consensus/ledger consensus/strict crypto/seal crypto/sign crypto/tlog",
+	"cmd/internal/console":     "cmd/internal/cli consensus/consent node/access node/problem",
+	"cmd/atoll": "cmd/internal/auditing cmd/internal/cli cmd/internal/console cmd/internal/page consensus/audit consensus/audit/store consensus/consent consensus/durable consensus/kit consensus/ledger consensus/operators consensus/paper consensus/scarce consensus/strict consensus/subject crypto/seal crypto/sign crypto/tlog examples/province node node/catalog " +
+		"node/access node/api node/founding node/peer node/problem node/profile node/source node/table node/vault node/web node/witness",
+	"cmd/atoll-audit": "cmd/internal/auditing cmd/internal/cli consensus/audit consensus/audit/store consensus/consent consensus/durable consensus/ledger consensus/operators consensus/strict crypto/seal crypto/sign crypto/tlog",
 }
 
 // pure packages must not name these, nor read the clock, themselves or through
 // another package of this module.
-var pure = []string{"consensus/audit", "consensus/consent", "consensus/ledger", "consensus/paper", "consensus/subject", "crypto/sign", "crypto/tlog", "node/catalog", "node/formula", "node/fragment", "node/profile", "node/table"}
+var pure = []string{"consensus/audit", "consensus/consent", "consensus/kit", "consensus/ledger", "consensus/operators", "consensus/paper", "consensus/subject", "crypto/sign", "crypto/tlog", "node/catalog", "node/formula", "node/fragment", "node/profile", "node/table"}
 
 var impure = []string{"os", "net", "math/rand", "math/rand/v2", "syscall", "database/sql"}
 
@@ -80,6 +90,7 @@ var only = map[string]string{
 	"github.com/hashicorp/raft":       "consensus/raftlog consensus/replica",
 	"github.com/hashicorp/go-msgpack": "consensus/replica",
 	"go.etcd.io/bbolt":                "consensus/state consensus/audit/store node/vault",
+	"github.com/danielgtaylor/huma":   "node/api",
 	"github.com/libp2p/go-libp2p":     "node/peer",
 	"github.com/fxamacker/cbor":       "crypto/sign",
 	"github.com/veraison/go-cose":     "", // what tests of crypto/sign compare with
@@ -88,10 +99,11 @@ var only = map[string]string{
 	"github.com/jackc/pgx":            "node/source node/source/servers",
 	"github.com/microsoft/go-mssqldb": "node/source",
 	"github.com/sijms/go-ora":         "node/source",
+	"github.com/gorilla/websocket":    "cmd/internal/browser",
 	"github.com/xuri/excelize":        "", // writes the workbooks that tests of node/source read
 	"github.com/parquet-go":           "node/table",
 	"modernc.org/sqlite":              "node/source",
-	"golang.org/x/text":               "node/source",
+	"golang.org/x/text":               "crypto/seal node/source",
 	"github.com/goccy/go-yaml":        "cmd/atoll consensus/strict node/profile",
 	"github.com/shopspring/decimal":   "node/catalog node/formula node/profile node/source node/table",
 	"cel.dev/cel-go":                  "node/formula",

@@ -2,16 +2,21 @@ module atoll
 
 go 1.26.0
 
+toolchain go1.26.8 // which makes the enterprise's page: another one makes other bytes
+
 require (
 	cel.dev/cel-go v0.32.0 // formulas of catalogs, rules and templates: typed, bounded, without side effects
 	charm.land/lipgloss/v2 v2.0.6 // tables on a terminal that stay aligned in Chinese
 	filippo.io/age v1.3.2 // sealing to recipients, hybrid post-quantum by default
 	filippo.io/edwards25519 v1.2.0 // verifying many Ed25519 signatures together: crypto/ed25519 takes one at a time
 	github.com/btcsuite/btcd/btcutil v1.2.0 // bech32 alone: age's key texts to and from raw bytes, seeds with a checksum
+	github.com/danielgtaylor/huma/v2 v2.37.2 // the API: its OpenAPI document and the checks of questions are made from the same types
 	github.com/fxamacker/cbor/v2 v2.10.0 // deterministic CBOR; its strict modes check our decoder in tests
+	github.com/getkin/kin-openapi v0.153.0 // holds the running API to its OpenAPI document (tests only)
 	github.com/go-sql-driver/mysql v1.10.1 // sources in MySQL and MariaDB
 	github.com/goccy/go-yaml v1.19.2 // catalogs, templates and configuration, strict, with line numbers in errors
 	github.com/google/btree v1.1.3 // the state that waits for a flush, in key order
+	github.com/gorilla/websocket v1.5.3 // carries WebDriver BiDi to Firefox (tests only)
 	github.com/hashicorp/go-hclog v1.6.2 // raft and raft-wal log through it
 	github.com/hashicorp/go-msgpack/v2 v2.1.2 // raft's messages are written in it
 	github.com/hashicorp/raft v1.7.3 // replicates the access log; v1.8.0 does not compile with raft-wal
@@ -34,7 +39,7 @@ require (
 	golang.org/x/mod v0.42.0 // RFC 6962 hashes, proofs and signed notes, as the Go checksum database uses them
 	golang.org/x/sys v0.50.0 // files without a name, which a process that is killed does not leave, and long ones that go to the disk while they are written
 	golang.org/x/term v0.48.0 // whether there is a terminal, and passphrases that it does not show
-	golang.org/x/text v0.43.0 // GB 18030, in which many registers are exported
+	golang.org/x/text v0.43.0 // GB 18030, in which many registers are exported; passphrases in normal form C
 	golang.org/x/time v0.15.0 // rate limits for callers that nobody knows
 	modernc.org/sqlite v1.61.1 // sources in SQLite, without cgo
 )
@@ -44,7 +49,7 @@ require (
 	filippo.io/bigmod v0.1.1-0.20260103110540-f8a47775ebe5 // indirect
 	filippo.io/hpke v0.4.0 // indirect
 	filippo.io/keygen v1.0.0 // indirect
-	github.com/andybalholm/brotli v1.1.1 // indirect
+	github.com/andybalholm/brotli v1.2.0 // indirect
 	github.com/antlr4-go/antlr/v4 v4.13.1 // indirect
 	github.com/armon/go-metrics v0.4.1 // indirect
 	github.com/benbjohnson/clock v1.3.5 // indirect
@@ -69,10 +74,11 @@ require (
 	github.com/fatih/color v1.13.0 // indirect
 	github.com/filecoin-project/go-clock v0.1.0 // indirect
 	github.com/flynn/noise v1.1.0 // indirect
+	github.com/go-openapi/jsonpointer v0.22.5 // indirect
+	github.com/go-openapi/swag/jsonname v0.25.5 // indirect
 	github.com/golang-sql/civil v0.0.0-20220223132316-b832511892a9 // indirect
 	github.com/golang-sql/sqlexp v0.1.0 // indirect
 	github.com/google/uuid v1.6.0 // indirect
-	github.com/gorilla/websocket v1.5.3 // indirect
 	github.com/hashicorp/go-immutable-radix v1.3.0 // indirect
 	github.com/hashicorp/go-metrics v0.5.4 // indirect
 	github.com/hashicorp/golang-lru v0.5.4 // indirect
@@ -96,7 +102,7 @@ require (
 	github.com/libp2p/go-yamux/v5 v5.1.0 // indirect
 	github.com/lucasb-eyer/go-colorful v1.4.1 // indirect
 	github.com/marten-seemann/tcp v0.0.0-20210406111302-dfbc87cc63fd // indirect
-	github.com/mattn/go-colorable v0.1.12 // indirect
+	github.com/mattn/go-colorable v0.1.14 // indirect
 	github.com/mattn/go-isatty v0.0.24 // indirect
 	github.com/mattn/go-runewidth v0.0.24 // indirect
 	github.com/mikioh/tcpinfo v0.0.0-20190314235526-30a79bb1804b // indirect
@@ -148,6 +154,7 @@ require (
 	github.com/richardlehane/mscfb v1.0.9 // indirect
 	github.com/richardlehane/msoleps v1.0.6 // indirect
 	github.com/rivo/uniseg v0.4.7 // indirect
+	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3 // indirect
 	github.com/spaolacci/murmur3 v1.1.0 // indirect
 	github.com/tiendc/go-deepcopy v1.7.2 // indirect
 	github.com/twpayne/go-geom v1.6.1 // indirect
@@ -162,6 +169,7 @@ require (
 	go.uber.org/multierr v1.11.0 // indirect
 	go.uber.org/zap v1.28.0 // indirect
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
+	go.yaml.in/yaml/v4 v4.0.0 // indirect
 	golang.org/x/exp v0.0.0-20260718201538-764159d718ef // indirect
 	golang.org/x/net v0.62.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect

@@ -14,7 +14,7 @@ import (
 
 // attributes are the names of a log line's values, one for each idea.
 var attributes = []string{
-	"attempt", "bytes", "clients", "dataset", "dated", "detail", "entry", "error", "evidence", "files", "http", "identity", "address", "limit",
+	"api", "attempt", "bytes", "clients", "dataset", "dated", "detail", "entry", "error", "evidence", "files", "http", "identity", "address", "limit",
 	"member", "network", "pid", "protocol", "recommended", "size", "source", "task", "took", "used_percent", "verdict", "version", "why", "witness",
 }
 

@@ -161,7 +161,8 @@ func (n *Node) replyTo(ctx context.Context, ask *consent.Ask, q *query) (*reply,
 		records = append(records, vault.Record{Kind: pending, Key: key}, vault.Record{Kind: unsent, Key: key, Value: q.Deadline, Expires: until})
 	}
 	records = append(records, made.reply.spent...) // what the reply spends is stored with it, or neither is
-	records = append(records, vault.Record{Kind: disclosures, Key: key, Value: made.disclosed, Expires: time.Now().Add(disclosuresKept)})
+	now := time.Now()
+	records = append(records, vault.Record{Kind: disclosures, Key: key, Value: made.disclosed, Expires: now.Add(disclosuresKept)}, pastRecord(ask, q, now))
 	if made.fragment == nil {
 		err = n.vault.Update(records...)
 	} else {

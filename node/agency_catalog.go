@@ -76,6 +76,9 @@ func (n *Node) Published(agency string) (p *ledger.Published, err error) {
 	return p, err
 }
 
+// OffersData reports whether this member is an agency.
+func (n *Node) OffersData() bool { return n.catalog != nil }
+
 // offer prepares this member's own catalog. It fails if the log, as far as this
 // member knows it, forbids answering with this catalog.
 func (n *Node) offer(c *catalog.Catalog) (err error) {

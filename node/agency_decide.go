@@ -79,6 +79,11 @@ func (n *Node) PendingShow(id string) (*PendingQuery, error) {
 	return p, err
 }
 
+// ErrNotWhole returns the error of a decision about the beginning of an id.
+func ErrNotWhole() error {
+	return &problem.Error{Code: problem.Usage, Message: "a decision names the query by its whole id", Hint: "copy the id from the output of atoll pending show"}
+}
+
 func errNotPending(id string) error {
 	return &problem.Error{Code: problem.NotFound, Message: fmt.Sprintf("no query %.60q waits for a decision", id), Hint: "atoll pending list shows those that do"}
 }
@@ -98,11 +103,14 @@ func (n *Node) findPending(id string) ([]byte, error) {
 		}
 		names = append(names, name)
 	}
-	fits := consent.Abbreviated(id, names)
-	if len(fits) != 1 {
+	whole, err := consent.Meant(id, names)
+	switch {
+	case err != nil:
+		return nil, &problem.Error{Code: problem.Usage, Message: err.Error(), Hint: "give more of the id"}
+	case whole == "":
 		return nil, errNotPending(id)
 	}
-	return keys[slices.Index(names, fits[0])], nil
+	return keys[slices.Index(names, whole)], nil
 }
 
 func (n *Node) pendingQuery(key []byte) (*PendingQuery, error) {
@@ -116,12 +124,9 @@ func (n *Node) pendingQuery(key []byte) (*PendingQuery, error) {
 		return nil, err
 	}
 	p := &PendingQuery{
-		Query: ledger.StatementID(ref.ID).String(), Bank: ref.Bank, Operator: hex.EncodeToString(ask.Section.Operator), Purpose: t.Purpose, Items: []string{},
+		Query: ledger.StatementID(ref.ID).String(), Bank: ref.Bank, Operator: hex.EncodeToString(ask.Section.Operator), Purpose: t.Purpose, Items: itemTexts(ask),
 		Subject: string(t.Subject), Product: t.Product, Consent: consent.ID(ask.Consent).String(), NotAfter: t.Bounds.NotAfter.String(),
 		Since: rfc3339(w.Since), Until: rfc3339(w.Until), Decision: w.Decision,
-	}
-	for _, i := range itemsOf(ask) {
-		p.Items = append(p.Items, fmt.Sprintf("%s.%s (%s)", i.Dataset, i.Output, i.Disclosure))
 	}
 	return p, nil
 }
@@ -147,7 +152,7 @@ func (n *Node) Decide(ctx context.Context, id string, d Decision) (*PendingQuery
 		return nil, err
 	}
 	if ref, _ := parseQueryKey(key); ledger.StatementID(ref.ID).String() != id {
-		return nil, &problem.Error{Code: problem.Usage, Message: "a decision names the query by its whole id", Hint: "copy the id from the output of atoll pending show"}
+		return nil, ErrNotWhole()
 	}
 	d.At = uint64(time.Now().UnixMilli())
 	p, err := n.decide(ctx, key, id, d)

@@ -20,6 +20,10 @@ import (
 const (
 	ApprovalDenied consent.Code = "approval.denied" // somebody at the agency has said no
 	ApprovalLate   consent.Code = "approval.late"   // nobody has decided in time
+
+	// BankLeft is the reason of a query that waited while its bank was removed or
+	// lost its role: nobody has to decide about it, and no source is read.
+	BankLeft = consent.Code(ledger.QueryBank)
 )
 
 // Error codes of decisions about pending queries.
@@ -91,6 +95,8 @@ func (n *Node) approved(ask *consent.Ask, q *query, w *waiting) error {
 		return nil
 	case w == nil:
 		return n.queue(ask, q, now, within)
+	case !n.asksFor(q.ref.Bank):
+		return &consent.Refusal{Code: BankLeft, Detail: "the bank has left the network, or is no bank any more"}
 	case w.Decision != nil && w.Decision.Approved:
 		return nil
 	case w.Decision != nil:
@@ -141,6 +147,12 @@ func (n *Node) queue(ask *consent.Ask, q *query, now time.Time, within time.Dura
 	stored()
 	n.log.Info("a query waits for approval", "entry", q.Index, "member", q.ref.Bank, "limit", until.UTC())
 	return pause(codePending, until, "")
+}
+
+// asksFor reports whether a member is a bank now: on the day of this machine's
+// clock, by the members of the log.
+func (n *Node) asksFor(bank string) bool {
+	return n.replica.Roster().Is(bank, ledger.Bank, n.today())
 }
 
 // banks returns the number of members that may be banks.
@@ -269,7 +281,7 @@ func (n *Node) due(ref ledger.QueryRef) (bool, error) {
 	if m, err := n.Maintenance(); err != nil || m.On != nil && w.Decision != nil && w.Decision.Approved {
 		return false, err // no source is read during maintenance
 	}
-	return w.Decision != nil || uint64(time.Now().UnixMilli()) >= w.Until || revoked || q.granted.Revoked != 0 || q.header.Bounds.Active(n.today()) != nil, nil
+	return w.Decision != nil || uint64(time.Now().UnixMilli()) >= w.Until || revoked || q.granted.Revoked != 0 || q.header.Bounds.Active(n.today()) != nil || !n.asksFor(ref.Bank), nil
 }
 
 // settle makes the reply to a query in the queue, checking everything again by

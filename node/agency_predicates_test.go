@@ -93,7 +93,7 @@ func (n *network) undeclared(id consent.ID, predicate string) string {
 		Offers: []consent.Offer{{Agency: "tax", Items: []consent.Item{salesVerified}}}, Verify: []profile.Predicate{{Agency: "tax", Item: salesVerified, Text: "ge 500"}},
 	}))
 	a.Sections[0].Wants[0].Predicate = predicate
-	n.must(bank.signQuery(a, c, head))
+	n.must(bank.signQuery(a, c, head, [32]byte{}))
 	n.must(bank.submitQuery(n.ctx, a))
 	return n.told(a)
 }

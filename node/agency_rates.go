@@ -178,6 +178,13 @@ func (c *counter) add(bank, operator, dataset string) catalog.Counts {
 }
 
 func (c *counter) bump(period string, kept time.Duration, bank, operator, dataset string) uint64 {
+	now, key := c.now(period, bank, operator, dataset)
+	c.counters = append(c.counters, vault.Record{Kind: rates, Key: key[:], Add: 1, Expires: time.Now().Add(kept)})
+	return now + 1
+}
+
+// now returns a counter and its key.
+func (c *counter) now(period, bank, operator, dataset string) (uint64, sign.Secret) {
 	key := c.secret.Derive(labelRate, []byte(period), []byte(bank), []byte(operator), []byte(dataset))
 	now, known := c.n.rating.now[key]
 	if !known {
@@ -186,8 +193,7 @@ func (c *counter) bump(period string, kept time.Duration, bank, operator, datase
 		}
 		c.n.rating.now[key] = now
 	}
-	c.counters = append(c.counters, vault.Record{Kind: rates, Key: key[:], Add: 1, Expires: time.Now().Add(kept)})
-	return now + 1
+	return now, key
 }
 
 // obey applies the agency's own rules, on a day of the network.

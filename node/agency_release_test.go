@@ -111,7 +111,7 @@ func (n *network) takeBack(what string, s *subject) {
 	var answer ledger.Answer
 	var err error
 	if what == "credential" {
-		answer, err = n.members["registrar"].RevokeCredential(n.ctx, s.credential)
+		answer, err = n.members["registrar"].RevokeCredential(n.ctx, s.credential, "")
 	} else {
 		statement, failed := s.keys.Revoke(0)
 		n.must(failed)

@@ -17,26 +17,34 @@ import (
 const (
 	AlarmHistories = "histories" // somebody has signed another history of the log
 	AlarmForgotten = "forgotten" // this member has cosigned a head that it does not remember
+	AlarmTwin      = "twin"      // another node runs with this member's keys
 	AlarmLiar      = "liar"      // a member sends what no honest member sends
 	AlarmClock     = "clock"     // this member's clock and network time disagreed
 	AlarmEvidence  = "evidence"  // an evidence file cannot be read
 	AlarmMachine   = "machine"   // the machine lacks a resource now
 	AlarmCatalog   = "catalog"   // this member's catalog is not on the log
+	AlarmUnled     = "unled"     // no leader reaches this node, and a majority of the voters does
 	AlarmEndings   = "endings"   // it cannot be determined which roles end
 	AlarmOutside   = "outside"   // this node is of no member any more, or its name is another's
+	AlarmOperators = "operators" // a file of the operators' log is damaged
+	AlarmTokens    = "tokens"    // the file of the tokens was damaged
 )
 
 // actions tell an operator what to do about an alarm, by kind.
 var actions = map[string]string{
 	AlarmHistories: "keep the evidence; compare the root at this size with other members by telephone, and tell the supervisor",
 	AlarmForgotten: "this folder is an old copy, or another node uses its keys: stop it; a member's memory (raft/, promised, cosigned, final) is never restored, see Backup in README",
+	AlarmTwin:      "find the other node (a copy of this folder, a restored backup, a second machine) and stop it: keep the one at the address on this member's card, whose folder is whole; if there is none, the keys were stolen: have the other members remove this member (atoll member remove --trust-end ENTRY), and join under another name",
 	AlarmLiar:      "keep the evidence; call the operators of the member named, and tell the supervisor",
 	AlarmClock:     "set this machine's clock by a time server",
 	AlarmEvidence:  "look at the file named; put it back from a copy, or note what it was",
 	AlarmMachine:   "give the machine what it lacks; the alarm ends by itself",
 	AlarmCatalog:   "do what the message says; the alarm ends by itself when the catalog is on the log",
+	AlarmUnled:     "run atoll status at another member; if the log goes on there, see whether another node runs with this member's keys (a copy of this folder, a second machine) and stop it, and whether the leader reaches the address on this member's card; the alarm ends by itself",
 	AlarmOutside:   "ask the other members who approved it (atoll member show NAME at one of them); names and keys serve once: to come back, the organisation joins anew under another name",
 	AlarmEndings:   "look into the node's log; restart the node if it stays",
+	AlarmOperators: "keep the file named, which an auditor may ask for; see what is left by atoll operators verify; look at the disk, and tell the supervisor",
+	AlarmTokens:    "make the tokens anew; or stop the node and put a copy of tokens.json back: what was taken back since stays so",
 }
 
 // Alarm is something that an operator has to know and to act on. An alarm with
@@ -66,11 +74,13 @@ const acknowledgements vault.Kind = "alarm" // Acknowledged, by id
 func alarm(kind, what string) Alarm { return Alarm{Kind: kind, What: what, Action: actions[kind]} }
 
 // evident converts an alarm of the replica, which has evidence.
-func (n *Node) evident(a replica.Alarm) (Alarm, error) {
+func (n *Node) evident(a replica.Alarm) Alarm {
 	kind := AlarmHistories
 	switch {
 	case a.Schema == "":
 		kind = AlarmEvidence
+	case a.Kind == AlarmTwin:
+		kind = AlarmTwin
 	case a.Kind != "":
 		kind = AlarmClock
 	case a.Member == n.Name:
@@ -86,27 +96,52 @@ func (n *Node) evident(a replica.Alarm) (Alarm, error) {
 	if !a.Time.IsZero() {
 		out.Since = a.Time.UTC().Format(time.RFC3339)
 	}
-	seen := new(Acknowledged)
-	err := n.vault.Get(acknowledgements, []byte(out.ID), seen)
-	switch {
-	case err == nil:
-		out.Acknowledged = seen
-	case errors.Is(err, vault.ErrNone):
-		err = nil
+	return out
+}
+
+// Beside returns an alarm of what is beside the node, with its evidence: a file, and an
+// id for as long as the file stays as it is.
+func Beside(kind, what, id, file string, since time.Time) Alarm {
+	a := alarm(kind, what)
+	a.ID, a.Evidence, a.Since = id, file, since.UTC().Format(time.RFC3339)
+	return a
+}
+
+// Watch has the node tell of what somebody beside it has found, too: alarms made by
+// [Beside].
+func (n *Node) Watch(beside func() ([]Alarm, error)) { n.beside.Store(&beside) }
+
+// evidence returns the alarms that have evidence, oldest first of each source.
+func (n *Node) evidence() (list []Alarm, err error) {
+	list = []Alarm{}
+	for _, a := range n.replica.Alarms() {
+		list = append(list, n.evident(a))
 	}
-	return out, err
+	if beside := n.beside.Load(); beside != nil {
+		more, err := (*beside)()
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, more...)
+	}
+	for i := range list {
+		seen := new(Acknowledged)
+		err := n.vault.Get(acknowledgements, []byte(list[i].ID), seen)
+		switch {
+		case err == nil:
+			list[i].Acknowledged = seen
+		case !errors.Is(err, vault.ErrNone):
+			return nil, err
+		}
+	}
+	return list, nil
 }
 
 // Alarms returns all current alarms: those with evidence, oldest first, and
 // then those for present conditions.
 func (n *Node) Alarms() (list []Alarm, err error) {
-	list = []Alarm{}
-	for _, a := range n.replica.Alarms() {
-		k, err := n.evident(a)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, k)
+	if list, err = n.evidence(); err != nil {
+		return nil, err
 	}
 	for _, w := range n.wants.List() {
 		list = append(list, alarm(AlarmMachine, w.String()))
@@ -116,7 +151,14 @@ func (n *Node) Alarms() (list []Alarm, err error) {
 		return nil, err
 	}
 	if standing == StandingLeft || standing == StandingTaken {
-		list = append(list, alarm(AlarmOutside, outside[standing].what))
+		e, err := n.outsider(standing)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, alarm(AlarmOutside, e.Message))
+	}
+	if n.leaderless.Load() {
+		list = append(list, alarm(AlarmUnled, "no leader has reached this node for a minute, and a majority of the voters is connected"))
 	}
 	if why := n.unpublished.Load(); why != nil {
 		list = append(list, alarm(AlarmCatalog, *why))
@@ -134,11 +176,11 @@ func (n *Node) Acknowledge(id, by, note string) (Alarm, error) {
 			Hint: "give --by NAME and --note TEXT, each 1 to 200 bytes, without characters that cannot be seen",
 		}
 	}
-	for _, a := range n.replica.Alarms() {
-		k, err := n.evident(a)
-		if err != nil {
-			return k, err
-		}
+	all, err := n.evidence()
+	if err != nil {
+		return Alarm{}, err
+	}
+	for _, k := range all {
 		if k.ID != id {
 			continue
 		}
@@ -148,7 +190,8 @@ func (n *Node) Acknowledge(id, by, note string) (Alarm, error) {
 			k.Acknowledged = mine
 			return k, err
 		}
-		if k, err = n.evident(a); err != nil {
+		k.Acknowledged = new(Acknowledged)
+		if err := n.vault.Get(acknowledgements, []byte(id), k.Acknowledged); err != nil {
 			return k, err
 		}
 		return k, &problem.Error{

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"atoll/consensus/ledger"
 	"atoll/node/problem"
 )
 
@@ -58,4 +59,54 @@ func TestAcknowledge(t *testing.T) {
 			t.Errorf("%s names nothing to do", kind)
 		}
 	}
+}
+
+// A copy of a folder runs elsewhere, or the keys were stolen: what the other node puts
+// on the log is recognised as not made here. The node says so, and goes on.
+func TestTwin(t *testing.T) {
+	n := newNetwork(t)
+	court, twin := n.members["court"], newMint()
+	ahead := court.replica.Date() + 2*uint64(clockStep.Milliseconds())
+	put := func(by *mint) {
+		t.Helper()
+		raw, err := court.Sign(ledger.KindTick, ledger.Tick{Head: by.head(ahead)})
+		n.must(err)
+		answer, err := n.members["tax"].submit(n.ctx, raw)
+		n.must(err)
+		n.must(court.WaitFor(n.ctx, answer.Index+1))
+		ahead++
+	}
+	put(court.mint)
+	if list, err := court.Alarms(); err != nil || len(list) != 0 {
+		t.Fatalf("an alarm about its own statement: %+v, %v", list, err)
+	}
+	put(twin)
+	alarms := func() []Alarm {
+		t.Helper()
+		var list []Alarm
+		n.until(func() (err error) {
+			if list, err = court.Alarms(); err == nil && len(list) == 0 {
+				err = errors.New("no alarm")
+			}
+			return err
+		})
+		return list
+	}
+	put(twin) // one alarm is enough
+	if list := alarms(); len(list) != 1 || list[0].Kind != AlarmTwin || list[0].Member != "court" || list[0].ID == "" || list[0].Action != actions[AlarmTwin] {
+		t.Errorf("%+v", list)
+	}
+	for name, m := range n.members {
+		if list, err := m.Alarms(); name != "court" && (err != nil || len(list) != 0) {
+			t.Errorf("%s: %+v, %v", name, list, err)
+		}
+	}
+	n.restart("court")
+	court = n.members["court"]
+	if list := alarms(); len(list) != 1 {
+		t.Errorf("after a restart: %+v", list)
+	}
+	_, err := court.Submit(n.ctx, ledger.KindTick, ledger.Tick{Head: court.mint.head(ahead)})
+	n.must(err)
+	n.agree()
 }

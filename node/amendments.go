@@ -93,9 +93,13 @@ func (n *Node) Move(ctx context.Context, edit func(c *ledger.Card)) (*ledger.Car
 	if err != nil {
 		return nil, ledger.Answer{}, err
 	}
+	before := c.Multiaddrs()
 	edit(c)
 	for _, a := range c.Multiaddrs() {
-		if err := peer.CheckAddress(a); err != nil {
+		if slices.Contains(before, a) {
+			continue
+		}
+		if err := peer.CheckAnnounced(a); err != nil {
 			return nil, ledger.Answer{}, problem.New(problem.Usage, err.Error())
 		}
 	}

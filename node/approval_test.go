@@ -71,3 +71,46 @@ func TestPreparedApproval(t *testing.T) {
 	}
 	n.agree()
 }
+
+// Two members propose the same at the same moment. Either the later one is refused and
+// names the earlier, or both are open and each names the other.
+func TestProposedAtOnce(t *testing.T) {
+	n := newNetwork(t)
+	change := ledger.Amendment{Action: ledger.RemoveMember, Name: "bank-b"}
+	type outcome struct {
+		answer ledger.Answer
+		err    error
+	}
+	done := make(chan outcome, 2)
+	for _, name := range []string{"court", "bank-a"} {
+		go func() {
+			_, answer, err := n.members[name].Propose(n.ctx, change)
+			done <- outcome{answer, err}
+		}()
+	}
+	var last uint64
+	refused := 0
+	for range 2 {
+		o := <-done
+		switch {
+		case o.err != nil && problem.Of(o.err).Code == problem.ProposalOpen:
+			refused++
+		case o.err != nil || o.answer.Verdict != ledger.Accepted:
+			t.Fatalf("%+v, %v", o.answer, o.err)
+		default:
+			last = max(last, o.answer.Index)
+		}
+	}
+	tax := n.members["tax"]
+	n.must(tax.WaitFor(n.ctx, last+1))
+	open, err := tax.OpenAmendments()
+	n.must(err)
+	if len(open) != 2-refused {
+		t.Fatalf("%d are open, %d refused", len(open), refused)
+	}
+	for i := range open {
+		if len(open[i].Others) != len(open)-1 {
+			t.Errorf("%s does not name the other: %q", open[i].Ref(), open[i].Others)
+		}
+	}
+}

@@ -24,6 +24,8 @@ type Question struct {
 	Verify   []profile.Predicate // what is to be verified: an item of Offers to be verified is asked only with a predicate
 	Wait     time.Duration       // how long to wait for agencies; 0 means 30 s
 	Open     time.Duration       // how long agencies may answer; 0 means twice Wait
+
+	Operators [32]byte // head of this member's operators' log at the request; zero if no request asks
 }
 
 // Asked is a question that is on the log. It is stored in the bank's vault
@@ -111,7 +113,7 @@ func (n *Node) Ask(ctx context.Context, q Question) (*Asked, error) {
 		q.Open = max(q.Open, rowsOpen)
 	}
 	a.Deadline = n.replica.Deadline(max(q.Open, n.approvalTime(a.Sections)))
-	if err := n.signQuery(a, c, head); err != nil {
+	if err := n.signQuery(a, c, head, q.Operators); err != nil {
 		return nil, err
 	}
 	n.sealAhead(a, c)
@@ -306,7 +308,7 @@ func (c *Consent) declares(agency string, w consent.Want) bool {
 }
 
 // signQuery signs query.open.
-func (n *Node) signQuery(a *Asked, c *Consent, head ledger.Head) error {
+func (n *Node) signQuery(a *Asked, c *Consent, head ledger.Head, operators [32]byte) error {
 	list, err := consent.SlotList(a.Sections, c.Body.Secret(), consent.ID(a.Consent), rand.Reader)
 	if err != nil {
 		return err
@@ -316,7 +318,7 @@ func (n *Node) signQuery(a *Asked, c *Consent, head ledger.Head) error {
 	if err != nil {
 		return err
 	}
-	detail := ledger.QueryDetail{Operator: a.Operator, Purpose: c.Terms.Purpose, Sections: a.Sections}
+	detail := ledger.QueryDetail{Operator: a.Operator, Purpose: c.Terms.Purpose, Sections: a.Sections, Operators: operators[:]}
 	if open.Sealed, err = n.box(c.Body.Secret(), ledger.KindQueryOpen, head, public, detail, 0); err != nil {
 		return err
 	}

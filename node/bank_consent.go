@@ -114,7 +114,11 @@ func (n *Node) usable(h *consent.Header, sealed []byte) (s consent.Subject, err 
 	if r := h.Bounds.Active(at.Day); r != nil && r.Code == consent.Expired {
 		return s, r
 	}
-	return terms.Subject, nil
+	if granted, err := n.grant(h.Bounds.ConsentID()); err != nil || granted != nil {
+		return terms.Subject, err // what is granted stands, whatever was requested since
+	}
+	signed := consent.DraftOf(terms, body.Slices)
+	return terms.Subject, n.asRequested(&signed)
 }
 
 // endOf returns the time after which a bank need no longer list a consent.
@@ -262,15 +266,15 @@ func (n *Node) verifyTerms(h *consent.Header, body *consent.Body) (*consent.Term
 // Consent returns a consent granted to this bank under which it can ask. All of
 // it is on the log: a bank that lost its vault has lost no consent.
 func (n *Node) Consent(id consent.ID) (*Consent, error) {
-	c, err := n.granted(id)
+	c, err := n.Granted(id)
 	if err == nil && c.Void != nil {
 		return nil, c.Void
 	}
 	return c, err
 }
 
-// granted is [Node.Consent] and returns void consents as well.
-func (n *Node) granted(id consent.ID) (*Consent, error) {
+// Granted is [Node.Consent] and returns void consents as well.
+func (n *Node) Granted(id consent.ID) (*Consent, error) {
 	record, err := n.grant(id)
 	if err != nil {
 		return nil, err
@@ -304,7 +308,7 @@ func (n *Node) granted(id consent.ID) (*Consent, error) {
 // including void ones. Those so old that the log has dropped their state are
 // left out. If the vault has none, because it is new or was lost, they are
 // looked for on the log; again reports whether any was found there.
-func (n *Node) Consents() (list []*Consent, again bool, err error) {
+func (n *Node) Consents(after []byte, limit int) (list []*Consent, more, again bool, err error) {
 	keys, err := n.vault.Keys(consents)
 	if err == nil && len(keys) == 0 {
 		if keys, err = n.findConsents(); len(keys) > 0 {
@@ -312,19 +316,25 @@ func (n *Node) Consents() (list []*Consent, again bool, err error) {
 		}
 	}
 	if err != nil {
-		return nil, false, err
+		return nil, false, false, err
 	}
 	for _, k := range keys {
-		c, err := n.granted(consent.ID(k))
+		if after != nil && bytes.Compare(k, after) <= 0 {
+			continue
+		}
+		c, err := n.Granted(consent.ID(k))
 		if errors.Is(err, ErrNoConsent) {
 			continue
 		}
 		if err != nil {
-			return nil, false, err
+			return nil, false, false, err
+		}
+		if len(list) == limit {
+			return list, true, again, nil
 		}
 		list = append(list, c)
 	}
-	return list, again, nil
+	return list, false, again, nil
 }
 
 // searchedAtOnce is how many records of consents are read in one view of the
@@ -345,7 +355,7 @@ func (n *Node) findConsents() (keys [][]byte, err error) {
 			return nil, err
 		}
 		for _, id := range ids {
-			c, err := n.granted(id)
+			c, err := n.Granted(id)
 			if err != nil {
 				return nil, err
 			}

@@ -15,7 +15,7 @@ const maxOpened = 256
 // openings has consents as they were decrypted, so that a query decrypts its
 // consent once and verifies its signatures once a day. It has only what cannot
 // change: whether the consent stands, its uses, its credential and the day are
-// read from the log's state each time, see [Node.granted]. Consents that have
+// read from the log's state each time, see [Node.Granted]. Consents that have
 // ended are not kept. The zero value is ready.
 type openings struct {
 	mu   sync.Mutex

@@ -1,10 +1,10 @@
 package node
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"atoll/consensus/consent"
@@ -59,22 +59,27 @@ type AgencyAnswer struct {
 	Released bool
 }
 
-// PastQueries returns this bank's queries, newest first, up to a limit, and
-// their total number. It covers those in the vault, until the data life of
+// PastQueries returns this bank's queries, newest first, up to a limit, whether
+// there are more, and the total number of all. They begin after the one with the
+// id before, if it is not nil. It covers those in the vault, until the data life of
 // their consent ends, and those on the log that the vault has lost.
-func (n *Node) PastQueries(limit int) (list []PastQuery, all int, err error) {
+func (n *Node) PastQueries(before []byte, limit int) (list []PastQuery, more bool, all int, err error) {
 	ids, err := n.queryIDs()
 	if err != nil {
-		return nil, 0, err
+		return nil, false, 0, err
+	}
+	all = len(ids)
+	if before != nil {
+		ids = slices.DeleteFunc(ids, func(id ledger.StatementID) bool { return bytes.Compare(id[:], before) >= 0 })
 	}
 	for _, id := range ids[:min(limit, len(ids))] {
 		q, err := n.pastQuery(id)
 		if err != nil {
-			return nil, 0, err
+			return nil, false, 0, err
 		}
 		list = append(list, *q)
 	}
-	return list, len(ids), nil
+	return list, len(ids) > limit, all, nil
 }
 
 // queryIDs returns the ids of this bank's queries, the newest first.
@@ -101,7 +106,7 @@ func (n *Node) PastQuery(id ledger.StatementID) (*PastQuery, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := n.granted(q.Consent)
+	c, err := n.Granted(q.Consent)
 	if errors.Is(err, ErrNoConsent) {
 		return q, nil
 	}
@@ -249,8 +254,7 @@ type UnknownID struct {
 func (e *UnknownID) Error() string {
 	switch {
 	case len(e.Fits) > 0:
-		some := e.Fits[:min(len(e.Fits), 5)]
-		return fmt.Sprintf("%.40q may be %d of this bank's: %s", e.Text, len(e.Fits), strings.Join(some, ", "))
+		return (&consent.Ambiguous{Text: e.Text, Fits: e.Fits}).Error()
 	case len(e.Text) < consent.MinAbbreviation:
 		return fmt.Sprintf("%q is too short for the id of a %s: give at least its first %d characters", e.Text, e.Kind, consent.MinAbbreviation)
 	}
@@ -267,9 +271,13 @@ func (e *UnknownID) explain() *problem.Error {
 
 // theOne returns the one name that text identifies.
 func theOne(kind, text string, names []string) (string, error) {
-	fits := consent.Abbreviated(text, names)
-	if len(fits) != 1 {
-		return "", &UnknownID{kind, text, fits}
+	name, err := consent.Meant(text, names)
+	if err != nil || name == "" {
+		e := &UnknownID{Kind: kind, Text: text}
+		if several := new(consent.Ambiguous); errors.As(err, &several) {
+			e.Fits = several.Fits
+		}
+		return "", e
 	}
-	return fits[0], nil
+	return name, nil
 }

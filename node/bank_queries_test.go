@@ -15,7 +15,7 @@ import (
 // past checks the state of a bank's newest query.
 func (n *network) past(want QueryState) PastQuery {
 	n.t.Helper()
-	list, all, err := n.members["bank-a"].PastQueries(100)
+	list, _, all, err := n.members["bank-a"].PastQueries(nil, 100)
 	n.must(err)
 	if len(list) == 0 || all != len(list) || list[0].State != want {
 		n.t.Fatalf("%d: %+v, want %s", all, list, want)
@@ -29,7 +29,7 @@ func TestPastQueries(t *testing.T) {
 	n := newNetwork(t)
 	id := n.grant(n.enrol(firm), 4)
 	bank := n.members["bank-a"]
-	if list, all, err := bank.PastQueries(9); err != nil || len(list) != 0 || all != 0 {
+	if list, _, all, err := bank.PastQueries(nil, 9); err != nil || len(list) != 0 || all != 0 {
 		t.Errorf("%v, %d, %v", list, all, err)
 	}
 
@@ -65,7 +65,7 @@ func TestPastQueries(t *testing.T) {
 	n.stop("court")
 	second, err := bank.Ask(n.ctx, Question{Consent: id, Operator: "Li", Open: 8 * time.Second})
 	n.must(err)
-	list, all, err := bank.PastQueries(1)
+	list, _, all, err := bank.PastQueries(nil, 1)
 	if err != nil || all != 2 || len(list) != 1 || list[0].ID != ledger.StatementID(second.Ref.ID) || list[0].State != QueryOpen {
 		t.Errorf("%+v, %d, %v", list, all, err)
 	}
@@ -143,14 +143,14 @@ func TestConsentsFoundAgain(t *testing.T) {
 	n := newNetwork(t)
 	ids := map[consent.ID]bool{n.grant(n.enrol(firm), 4): true, n.grant(n.enrol(unknown), 1): true}
 	bank := n.members["bank-a"]
-	if list, again, err := bank.Consents(); err != nil || again || len(list) != 2 {
+	if list, _, again, err := bank.Consents(nil, 100); err != nil || again || len(list) != 2 {
 		t.Errorf("%d, %v, %v", len(list), again, err)
 	}
 	n.loseVault("bank-a", nil)
 	bank = n.members["bank-a"]
 	n.must(bank.WaitFor(n.ctx, n.members["tax"].Head().Size))
 	for _, found := range []bool{true, false} {
-		list, again, err := bank.Consents()
+		list, _, again, err := bank.Consents(nil, 100)
 		if err != nil || again != found || len(list) != 2 {
 			t.Fatalf("%d, %v, %v", len(list), again, err)
 		}
@@ -160,7 +160,7 @@ func TestConsentsFoundAgain(t *testing.T) {
 			}
 		}
 	}
-	if list, again, err := n.members["bank-b"].Consents(); err != nil || again || len(list) != 0 {
+	if list, _, again, err := n.members["bank-b"].Consents(nil, 100); err != nil || again || len(list) != 0 {
 		t.Errorf("another bank: %d, %v, %v", len(list), again, err)
 	}
 }

@@ -207,7 +207,7 @@ func (n *Node) owesNothing(name string) bool {
 	if o == nil { // not here yet, or the log has dropped the query
 		return time.Now().After(time.UnixMilli(int64(a.Deadline)).Add(replyKept))
 	}
-	c, err := n.granted(consent.ID(a.Consent))
+	c, err := n.Granted(consent.ID(a.Consent))
 	i := slices.IndexFunc(a.Sections, func(s consent.Section) bool { return s.Agency == agency })
 	if err != nil || i < 0 {
 		return i < 0

@@ -155,12 +155,16 @@ func (n *Node) sendRevocation(ctx context.Context, agency string, statement []by
 }
 
 // runErrands works on the stored errands, including those from before the last
-// restart, until they are done.
+// restart, until they are done. While nobody takes anything from this member,
+// because it has been removed, it says so once.
 func (n *Node) runErrands() {
 	t := time.NewTicker(errandEvery)
 	defer t.Stop()
+	said := false
 	for {
-		if err := n.passErrands(); err != nil && n.ctx.Err() == nil {
+		if outside := n.mayAuthor(); outside != nil {
+			said = said || n.leaveErrands(outside)
+		} else if err := n.passErrands(); err != nil && n.ctx.Err() == nil {
 			n.log.Warn("the revocations that this member carries could not be processed: it is tried again", "error", err)
 		}
 		select {
@@ -169,6 +173,17 @@ func (n *Node) runErrands() {
 			return
 		}
 	}
+}
+
+// leaveErrands says that the errands, if there are any, are left to other members.
+// It reports whether it has said so.
+func (n *Node) leaveErrands(outside error) bool {
+	keys, err := n.vault.Keys(errands)
+	if err != nil || len(keys) == 0 {
+		return false
+	}
+	n.log.Warn("nobody takes the revocations that this member carries: enterprises have to send them through another member", "error", outside)
+	return true
 }
 
 // passErrands makes one attempt for each errand, those of known consents first.

@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"fmt"
 
 	"atoll/consensus/ledger"
 	"atoll/crypto/tlog"
@@ -25,11 +26,43 @@ func (n *Node) Policy(size uint64) (string, error) {
 // that knows this head. Outside witnesses are not in it, since each member
 // chooses its own.
 func (n *Node) NetworkPolicy() (string, error) {
+	p, err := n.networkPolicy()
+	return p.text, err
+}
+
+// policy is a trust policy with its fingerprint, and what it was made of.
+type policy struct{ of, text, fingerprint string }
+
+// networkPolicy returns [Node.NetworkPolicy] with its fingerprint. It makes it anew
+// where members or cosigners have changed: every status has it.
+func (n *Node) networkPolicy() (policy, error) {
 	size := min(n.replica.Final().Size, n.replica.Head().Size) // a node that has just started may not have applied it
 	members, err := n.rosterAt(size)
 	if err != nil {
-		return "", err
+		return policy{}, err
 	}
+	set := n.replica.Cosigners(size)
+	of := fmt.Sprintf("%d %q", set.Quorum, set.Keys)
+	for _, c := range members.Members() {
+		of += fmt.Sprintf(" %x", c.Log)
+	}
+	if p := n.policy.Load(); p != nil && p.of == of {
+		return *p, nil
+	}
+	p := &policy{of: of}
+	if p.text, err = n.policyOf(members, set); err != nil {
+		return policy{}, err
+	}
+	parsed, err := tlog.ParsePolicy([]byte(p.text))
+	if err != nil {
+		return policy{}, err
+	}
+	p.fingerprint = parsed.Fingerprint()
+	n.policy.Store(p)
+	return *p, nil
+}
+
+func (n *Node) policyOf(members *ledger.Roster, set *ledger.Cosigners) (string, error) {
 	var logs []tlog.Verifier
 	for _, c := range members.Members() {
 		key, err := tlog.NewLogVerifier(n.Genesis.Origin, c.Log)
@@ -38,7 +71,6 @@ func (n *Node) NetworkPolicy() (string, error) {
 		}
 		logs = append(logs, key)
 	}
-	set := n.replica.Cosigners(size)
 	cosigners, err := set.Verifiers()
 	if err != nil {
 		return "", err

@@ -64,7 +64,7 @@ func (n *network) twisted(id consent.ID, edit func(open *ledger.QueryOpen, detai
 	list, err := consent.SlotList(a.Sections, c.Body.Secret(), id, rand.Reader)
 	n.must(err)
 	open := ledger.QueryOpen{Head: head, Consent: a.Consent, Deadline: a.Deadline, Slots: list}
-	detail := ledger.QueryDetail{Operator: a.Operator, Purpose: c.Terms.Purpose, Sections: slices.Clone(a.Sections)}
+	detail := ledger.QueryDetail{Operator: a.Operator, Purpose: c.Terms.Purpose, Sections: slices.Clone(a.Sections), Operators: make([]byte, 32)}
 	edit(&open, &detail, a, c)
 	slices.SortFunc(open.Slots, bytes.Compare)
 	public, err := open.Public()

@@ -3,6 +3,7 @@ package node
 import (
 	"errors"
 	"sync"
+	"time"
 
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
@@ -16,11 +17,11 @@ const (
 	Void     = "void"      // it is no longer valid, whatever its days: a credential that was revoked
 )
 
-// Ending is a role of a member, or the credential behind a consent, that ends
-// soon, has ended, or has not begun. What depends on it is refused outside its
-// days.
+// Ending is a role of a member, the credential behind a consent, a token of the API or
+// its certificate, that ends soon, has ended, or has not begun. What depends on it is
+// refused outside its days.
 type Ending struct {
-	What    string `json:"what"`    // "role" or "credential"
+	What    string `json:"what"`    // "role", "credential", "token" or "certificate"
 	Member  string `json:"member"`  // whose role; "" for a credential
 	Role    string `json:"role"`    // "" for a credential
 	Consent string `json:"consent"` // that depends on the credential; "" for a role, and for an enterprise's own
@@ -28,6 +29,28 @@ type Ending struct {
 	From    string `json:"from"`    // first day
 	Until   string `json:"until"`   // last day
 	Left    int    `json:"left"`    // days from today to the last one, negative when it is over
+
+	Token string `json:"token,omitempty"` // its id; "" for what is no token
+	Owner string `json:"owner,omitempty"` // of the token: name and number
+	File  string `json:"file,omitempty"`  // of the certificate
+}
+
+// accessNotice is how long before its end people are warned about a token or a
+// certificate, which takes a day to renew and not weeks.
+const accessNotice = 30 * 24 * time.Hour
+
+// EndingAccess returns the Ending of a token or a certificate by its last moment, in the
+// days of UTC; nil if more than accessNotice, or more than a third of its life, is left.
+func EndingAccess(what string, from, until, now time.Time) *Ending {
+	if left := until.Sub(now); left > accessNotice || 3*left > until.Sub(from) {
+		return nil
+	}
+	day := func(t time.Time) consent.Day { return consent.DayOf(uint64(t.UnixMilli()), 0) }
+	e := ending(what, day(from), day(until), day(now))
+	if !now.Before(until) {
+		e.State = Ended
+	}
+	return &e
 }
 
 // EndingRoles returns the roles of a network's members that end by a day, are
@@ -128,7 +151,7 @@ func (n *Node) Endings(by consent.Day, subject consent.Subject) ([]Ending, error
 // for the next consent.
 func (n *Node) endingOf(id consent.ID, l *lasting, today, by consent.Day) (*Ending, error) {
 	e := EndingCredential(l.credential, today, by)
-	c, err := n.granted(id)
+	c, err := n.Granted(id)
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +181,7 @@ func (n *Node) lasts(id consent.ID) (lasting, error) {
 	if ok {
 		return l, nil
 	}
-	c, err := n.granted(id)
+	c, err := n.Granted(id)
 	if err != nil {
 		return l, err
 	}

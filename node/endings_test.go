@@ -2,6 +2,7 @@ package node
 
 import (
 	"testing"
+	"time"
 
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
@@ -42,6 +43,25 @@ func TestEndingRoles(t *testing.T) {
 		}
 		if want.What, want.Member, want.Role = "credential", "", ""; e == nil || *e != want {
 			t.Errorf("%v to %v: %+v, want %+v", c.from, c.until, e, want)
+		}
+	}
+}
+
+// People are warned of a token or certificate in the last third of its life, and in the
+// last 30 days.
+func TestEndingAccess(t *testing.T) {
+	until := time.Date(2026, 12, 31, 12, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		life, left time.Duration // in days
+		state      string
+		days       int
+	}{
+		{90, 31, "", 0}, {90, 30, Ends, 30}, {90, 0, Ended, 0}, {90, -2, Ended, -2},
+		{366, 31, "", 0}, {366, 30, Ends, 30}, {10, 4, "", 0}, {9, 3, Ends, 3},
+	} {
+		e := EndingAccess("token", until.AddDate(0, 0, -int(c.life)), until, until.AddDate(0, 0, -int(c.left)))
+		if (e == nil) != (c.state == "") || e != nil && (e.State != c.state || e.Left != c.days || e.Until != "2026-12-31" || e.What != "token") {
+			t.Errorf("%d days of %d: %+v", c.left, c.life, e)
 		}
 	}
 }

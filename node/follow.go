@@ -16,8 +16,8 @@ import (
 // followEvery is how often a node looks whether the members have changed.
 const followEvery = time.Second
 
-// knockEvery is how often a member that is not admitted yet dials the voters, in
-// times of followEvery.
+// knockEvery is how often a member that is not admitted yet, or hears no leader,
+// dials the voters, in times of followEvery.
 const knockEvery = 5
 
 // followRoster keeps the host's list of members as the log has it. It begins with
@@ -61,7 +61,9 @@ func (n *Node) follow() error {
 	if err := n.host.SetMembers(now); err != nil {
 		return err
 	}
-	n.tellChanges(n.followed, next)
+	if n.told != StandingLeft { // it has left them, and not they
+		n.tellChanges(n.followed, next)
+	}
 	n.followed = next
 	return nil
 }
@@ -168,9 +170,11 @@ func (n *Node) rosters() (now, final *ledger.Roster, err error) {
 }
 
 // knock dials the voters, if this member waits for its admission: they refuse it
-// until that is final.
+// until that is final. So does a member that hears no leader: whoever leads may not
+// know yet where it is now.
 func (n *Node) knock() {
-	if standing, err := n.membership(); err != nil || standing != StandingAwaited {
+	standing, err := n.membership()
+	if err != nil || standing != StandingAwaited && (standing != StandingMember || n.replica.Leader() != "") {
 		return
 	}
 	ctx, cancel := context.WithTimeout(n.ctx, reachPatience)
@@ -178,7 +182,8 @@ func (n *Node) knock() {
 	n.host.Reach(ctx, n.replica.Known().Voters()...)
 }
 
-// Standings of this member, by the log as applied here.
+// Standings of this member, by the log as applied here, and for a removal also by
+// what was found when no leader was heard.
 const (
 	StandingMember  = "member"  // it is in force, with the keys of this node
 	StandingAwaited = "awaited" // it has not been admitted yet
@@ -188,24 +193,46 @@ const (
 
 // membership returns this member's standing.
 func (n *Node) membership() (string, error) {
-	known := new(ledger.Member)
-	err := n.replica.View(func(v ledger.View) (err error) {
-		known, err = ledger.LookupMember(v, n.Name)
-		return err
-	})
+	removal, err := n.replica.Removal()
 	if err != nil {
 		return "", err
 	}
 	card := n.replica.Roster().Member(n.Name)
 	switch {
+	case removal != nil:
+		return StandingLeft, nil
 	case card != nil && n.owns(card):
 		return StandingMember, nil
 	case card != nil:
 		return StandingTaken, nil
-	case known != nil:
-		return StandingLeft, nil
 	}
 	return StandingAwaited, nil
+}
+
+// Departure is how this member was removed from the network.
+type Departure struct {
+	Entry uint64 `json:"entry"` // index of the entry that removed it
+	Time  string `json:"time"`  // its network time, RFC 3339
+}
+
+// departure returns how this member was removed; nil if it was not, as far as it
+// knows.
+func (n *Node) departure() (*Departure, error) {
+	r, err := n.replica.Removal()
+	if r == nil || err != nil {
+		return nil, err
+	}
+	return &Departure{r.Entry, time.UnixMilli(int64(r.Time)).UTC().Format(time.RFC3339)}, nil
+}
+
+// outsider says that this member, of such a standing, is none.
+func (n *Node) outsider(standing string) (*problem.Error, error) {
+	what := outside[standing].what
+	gone, err := n.departure()
+	if gone != nil && standing == StandingLeft {
+		what += ": " + fmt.Sprintf("entry %d of %s", gone.Entry, gone.Time)
+	}
+	return problem.New(outside[standing].code, what), err
 }
 
 // owns reports whether a card has the keys of this node.
@@ -226,7 +253,11 @@ func (n *Node) tellStanding() error {
 	case standing == StandingMember && was == StandingAwaited:
 		n.log.Info("this member is admitted and takes part in the network")
 	case standing == StandingLeft:
-		n.log.Error("this member has been removed from the network: the node connects to nobody and submits nothing any more")
+		gone, err := n.departure()
+		if err != nil {
+			return err
+		}
+		n.log.Error("this member has been removed from the network: the node connects to nobody and submits nothing any more", "entry", gone.Entry, "dated", gone.Time)
 	case standing == StandingTaken:
 		n.log.Error("a member with this name and other keys is in the network: the node submits nothing")
 	}
@@ -243,7 +274,11 @@ func (n *Node) mayAuthor() error {
 	if err != nil || standing == StandingMember { // a founder before genesis is applied
 		return err
 	}
-	return problem.New(outside[standing].code, outside[standing].what)
+	e, err := n.outsider(standing)
+	if err != nil {
+		return err
+	}
+	return e
 }
 
 // outside says of each standing of one that is no member what is the matter.

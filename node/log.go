@@ -22,6 +22,10 @@ func (n *Node) Entry(index uint64) ([]byte, error) { return n.replica.Entry(inde
 // width asked for (C2SP tlog-tiles).
 func (n *Node) Resource(t tlog.Tile) ([]byte, error) { return n.replica.Resource(t) }
 
+// Handed returns the head of that size by which cosigners made their handover final, or
+// nil if there is none here.
+func (n *Node) Handed(size uint64) []byte { return n.replica.Handed(size) }
+
 // WaitFor waits until this member has applied the first size entries, or ctx
 // ends.
 func (n *Node) WaitFor(ctx context.Context, size uint64) error { return n.replica.WaitFor(ctx, size) }

@@ -35,13 +35,14 @@ type network struct {
 	raw     []byte
 	members map[string]*member
 
-	catalogs map[string]string                // of agencies, as YAML
-	outside  map[string][]witness.Witness     // by member
-	logger   func(member string) *slog.Logger // nil: nothing is logged
-	sources  map[string]source.Config         // of agencies whose tables are not in files
-	further  []source.Config                  // sources of tax beside its main one
-	roles    [][2]string                      // members with their roles, ascending
-	scout    time.Duration                    // see Config
+	catalogs map[string]string                         // of agencies, as YAML
+	outside  map[string][]witness.Witness              // by member
+	logger   func(member string) *slog.Logger          // nil: nothing is logged
+	sources  map[string]source.Config                  // of agencies whose tables are not in files
+	further  []source.Config                           // sources of tax beside its main one
+	roles    [][2]string                               // members with their roles, ascending
+	scout    time.Duration                             // see Config
+	public   func(member, path string) ([]byte, error) // what members serve to everybody; nil: nothing, and no card has an address for that
 }
 
 type member struct {
@@ -209,6 +210,9 @@ func (n *network) enlist(name, role string) (*peer.Host, ledger.Card) {
 		Name: name, Chinese: name, English: name, Age: recipient[:], Addresses: host.Addrs(),
 		Roles: []ledger.Role{{Name: role, NotBefore: today, NotAfter: today + 100}},
 	}
+	if n.public != nil {
+		card.Addresses = append(card.Addresses, "https://"+name+".test.invalid")
+	}
 	keys.Fill(&card)
 	n.members[name] = m
 	return host, card
@@ -288,7 +292,13 @@ func (n *network) open(name string, host *peer.Host) {
 		host, err = peer.New(peer.Config{Name: name, Key: keys.Peer(), Listen: []string{m.addr}, Logger: n.log(name)})
 		n.must(err)
 	}
-	c := Config{Name: name, Dir: filepath.Join(n.dir, name), Keys: keys, Age: m.age, Genesis: n.raw, Anchor: m.anchor, Host: host, Timeout: 300 * time.Millisecond, Scout: n.scout, Logger: n.log(name), Witnesses: n.outside[name]}
+	c := Config{Name: name, Dir: filepath.Join(n.dir, name), Keys: keys, Age: m.age, Genesis: n.raw, Anchor: m.anchor, Host: host, Timeout: 300 * time.Millisecond, Scout: n.scout, Logger: n.log(name), Witnesses: n.outside[name], Tests: []consent.Subject{firm}}
+	if n.public != nil {
+		c.Public = func(_ context.Context, url, path string) ([]byte, error) {
+			name, _, _ := strings.Cut(strings.TrimPrefix(url, "https://"), ".")
+			return n.public(name, path)
+		}
+	}
 	if text := n.catalogs[name]; text != "" {
 		c.Catalog, err = catalog.Parse([]byte(text))
 		n.must(err)
@@ -396,7 +406,7 @@ func (n *network) enrol(id consent.Subject) *subject {
 	n.t.Helper()
 	s := &subject{id: id, keys: consent.NewKeyring(sign.NewSecret(), n.members["bank-a"].Network)}
 	var err error
-	s.credential, _, err = n.members["registrar"].Issue(n.ctx, id, s.keys.Credential(0).Public().(ed25519.PublicKey), 30)
+	s.credential, _, err = n.members["registrar"].Issue(n.ctx, id, s.keys.Credential(0).Public().(ed25519.PublicKey), 30, "")
 	n.must(err)
 	return s
 }

@@ -12,7 +12,6 @@ package node
 import (
 	"context"
 	"crypto/ed25519"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -22,6 +21,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 	"atoll/consensus/replica"
 	"atoll/consensus/scarce"
@@ -37,20 +37,22 @@ import (
 // Config configures a node.
 type Config struct {
 	Name    string
-	Dir     string                    // the member's own; created if missing
-	Keys    ledger.Keys               // those of the member's card
-	Age     seal.Identity             // that of the member's card
-	Genesis []byte                    // the founding statement
-	Anchor  *ledger.Anchor            // of a member that has joined, see replica.Config; nil for a founder
-	Host    *peer.Host                // already listening; closed by Close
-	Catalog *catalog.Catalog          // of an agency, otherwise nil
-	Sources map[string]*source.Source // of an agency, by name; closed by Close
-	Timeout time.Duration             // raft's; 0 for real networks
-	Scout   time.Duration             // how long no leader is heard before newer members are looked for; 0 for real networks
-	Logger  *slog.Logger              // nil: nothing is logged
-	Clock   func() time.Time          // of this member; nil: the machine's
+	Dir     string                                                      // the member's own; created if missing
+	Keys    ledger.Keys                                                 // those of the member's card
+	Age     seal.Identity                                               // that of the member's card
+	Genesis []byte                                                      // the founding statement
+	Anchor  *ledger.Anchor                                              // of a member that has joined, see replica.Config; nil for a founder
+	Host    *peer.Host                                                  // already listening; closed by Close
+	Catalog *catalog.Catalog                                            // of an agency, otherwise nil
+	Sources map[string]*source.Source                                   // of an agency, by name; closed by Close
+	Timeout time.Duration                                               // raft's; 0 for real networks
+	Public  func(ctx context.Context, url, path string) ([]byte, error) // see replica.Config
+	Scout   time.Duration                                               // how long no leader is heard before newer members are looked for; 0 for real networks
+	Logger  *slog.Logger                                                // nil: nothing is logged
+	Clock   func() time.Time                                            // of this member; nil: the machine's
 
-	Maintenance []Window // declared, of an agency
+	Maintenance []Window          // declared, of an agency
+	Tests       []consent.Subject // of an agency, about whom its people may preview its catalog: no real enterprises
 
 	Witnesses []witness.Witness // of the log, from outside the network
 	Wants     *scarce.Wants     // what the machine lacks, see Status; nil: shortages are not reported
@@ -68,8 +70,10 @@ type Node struct {
 	replica *replica.Replica
 	keys    ledger.Keys
 	signing ed25519.PrivateKey // of its statements
+	mint    *mint
 	age     seal.Identity
 	vault   *vault.Vault
+	policy  atomic.Pointer[policy] // the network's, as it was made last
 	catalog *catalog.Catalog
 	sources map[string]*source.Source
 	sorting string // folder for rows that are sorted
@@ -86,6 +90,7 @@ type Node struct {
 
 	own         *offering // this member's catalog as it is published, nil without one
 	publishing  turns
+	leaderless  atomic.Bool            // see unled
 	unpublished atomic.Pointer[string] // why it is not on the log; nil if it is, or is on its way
 
 	library  library
@@ -94,9 +99,11 @@ type Node struct {
 	asking   turns // at most one answer to each query is made at a time
 	tables   making
 
-	rating   rating
-	queueing sync.Mutex // one ask at a time is put into the queue, see queue
-	windows  []Window   // of maintenance, as node.yaml declares them
+	rating     rating
+	queueing   sync.Mutex        // one ask at a time is put into the queue, see queue
+	requesting sync.Mutex        // one request for consent at a time is noted, see Requested
+	windows    []Window          // of maintenance, as node.yaml declares them
+	tests      []consent.Subject // see [Config.Tests]
 
 	public    ledger.Card            // name and public keys of this member
 	told      string                 // the standing that was logged last, see tellStanding
@@ -107,10 +114,14 @@ type Node struct {
 	unstored unstored // fragments, to this bank
 	openings openings
 
+	issuing issuing // by this registrar
+
 	grants  grants // consents that came from outside today
 	headers headers
 
 	successors successors // of catalogs
+
+	beside atomic.Pointer[func() ([]Alarm, error)] // see Watch
 
 	unknown        chan struct{} // slots for revocations of unknown consents, see carryUnknown
 	unknownErrands atomic.Int64  // how many are kept
@@ -131,7 +142,7 @@ func Open(c Config) (*Node, error) {
 	}
 	stops := new(atomic.Bool)
 	c.Logger = slog.New(stopping{c.Logger.Handler(), stops})
-	n := &Node{stops: stops, Name: c.Name, host: c.Host, keys: c.Keys, age: c.Age, catalog: c.Catalog, sources: c.Sources, log: c.Logger, wants: c.Wants, windows: c.Maintenance, outbox: newOutbox(), unknown: make(chan struct{}, unknownAtOnce)}
+	n := &Node{stops: stops, Name: c.Name, host: c.Host, keys: c.Keys, age: c.Age, catalog: c.Catalog, sources: c.Sources, log: c.Logger, wants: c.Wants, windows: c.Maintenance, tests: c.Tests, outbox: newOutbox(), mint: newMint(), unknown: make(chan struct{}, unknownAtOnce)}
 	n.signing, n.signers = c.Keys.Statement(), c.Keys.Signers()
 	n.ctx, n.cancel = context.WithCancel(context.Background())
 	if err := n.open(c); err != nil {
@@ -147,6 +158,7 @@ func Open(c Config) (*Node, error) {
 	n.running.Go(n.keepPublished)
 	n.running.Go(n.keepPending)
 	n.running.Go(n.keepCounting)
+	n.running.Go(n.watchLeader)
 	n.running.Go(func() { n.witnesses.Run(n.ctx) })
 	return n, nil
 }
@@ -194,14 +206,16 @@ func (n *Node) open(c Config) (err error) {
 		Newest: func(ctx context.Context, member string) ([]byte, error) {
 			return c.Host.Call(ctx, member, peer.Head, []byte(askFinal))
 		},
+		Public: c.Public,
 		Cosign: func(ctx context.Context, member string, request []byte) ([]byte, error) {
 			return c.Host.Call(ctx, member, peer.Cosign, request)
 		},
 		LogKey: c.Keys.Log(), CosignKey: c.Keys.Cosign(),
-		Tick: func(at uint64) ([]byte, error) { return n.Sign(ledger.KindTick, ledger.Tick{Head: headAt(at)}) },
+		Tick: func(at uint64) ([]byte, error) { return n.Sign(ledger.KindTick, ledger.Tick{Head: n.mint.head(at)}) },
 		Settle: func(from uint64) ([]byte, error) {
 			return n.Sign(ledger.KindSettled, ledger.Settled{Head: n.NewHead(), From: from})
 		},
+		Foreign: n.isForeign,
 		Clock:   c.Clock,
 		Timeout: c.Timeout,
 		Scout:   c.Scout,
@@ -213,6 +227,7 @@ func (n *Node) open(c Config) (err error) {
 	if err != nil {
 		return err
 	}
+	n.mint.begin(n.replica.Date())
 	if err := n.follow(); err != nil {
 		return err
 	}
@@ -233,6 +248,13 @@ var (
 	ErrNoRoom   = replica.ErrNoRoom
 	ErrDiskFull = replica.ErrDiskFull
 )
+
+// ErrNotTaken means that the log has certainly not taken a statement.
+var ErrNotTaken = replica.ErrNotTaken
+
+// ErrNote means that a note of this member is damaged, and is made anew once it is
+// moved away.
+var ErrNote = replica.ErrNote
 
 // serve registers what other members may ask of this one.
 func (n *Node) serve() {
@@ -261,15 +283,7 @@ func (n *Node) serve() {
 // NewHead returns a fresh statement id, dated by this member's clock, or as
 // close to it as the log accepts. A wrong clock must not keep a statement from
 // the log.
-func (n *Node) NewHead() ledger.Head { return headAt(n.replica.Date()) }
-
-// headAt returns a fresh statement id, dated in Unix milliseconds.
-func headAt(at uint64) ledger.Head {
-	var random [10]byte
-	rand.Read(random[:])
-	id := ledger.NewStatementID(at, random)
-	return ledger.Head{ID: id[:]}
-}
+func (n *Node) NewHead() ledger.Head { return n.mint.head(n.replica.Date()) }
 
 // Sign returns a statement signed by this member.
 func (n *Node) Sign(kind string, payload any) ([]byte, error) {

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"crypto/ed25519"
+	"errors"
 
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
@@ -10,10 +11,11 @@ import (
 )
 
 // Issue makes a registrar's statement that a key speaks for a subject, for a
-// number of days from the network's day on. The log gets a salted digest, the
-// auditors the name. It returns the credential's statement, for the subject to
-// keep.
-func (n *Node) Issue(ctx context.Context, subject consent.Subject, key ed25519.PublicKey, days uint32) (statement []byte, answer ledger.Answer, err error) {
+// number of days from the network's day on, by a named person. The log gets a salted
+// digest, the auditors the name. It returns the credential's statement, for the subject
+// to keep. The registrar has recorded it before the log gets anything: where the log's
+// answer is not known, [Node.Issued] says what became of it.
+func (n *Node) Issue(ctx context.Context, subject consent.Subject, key ed25519.PublicKey, days uint32, by string) (statement []byte, answer ledger.Answer, err error) {
 	at, err := n.At()
 	if err != nil {
 		return nil, answer, err
@@ -33,13 +35,29 @@ func (n *Node) Issue(ctx context.Context, subject consent.Subject, key ed25519.P
 	if s.Sealed, err = seal.EncryptBytes(statement, ledger.Stanzas, to...); err != nil {
 		return nil, answer, err
 	}
+	record, err := n.recordIssue(statement, &c, by)
+	if err != nil {
+		return nil, answer, err
+	}
 	answer, err = n.putOnLog(ctx, ledger.KindCredentialIssue, s)
+	var no *NotAccepted
+	if errors.As(err, &no) {
+		err = errors.Join(err, n.forgetIssue(record, statement, &c))
+	}
 	return statement, answer, err
 }
 
-// RevokeCredential ends a credential that this registrar issued.
-func (n *Node) RevokeCredential(ctx context.Context, statement []byte) (ledger.Answer, error) {
-	return n.putOnLog(ctx, ledger.KindCredentialRevoke, ledger.CredentialRevoke{Head: n.NewHead(), Digest: consent.CredentialDigest(statement)})
+// RevokeCredential ends a credential that this registrar issued, by a named person.
+func (n *Node) RevokeCredential(ctx context.Context, statement []byte, by string) (ledger.Answer, error) {
+	if by != "" && !consent.ValidText(by) {
+		return ledger.Answer{}, errNobody
+	}
+	digest := consent.CredentialDigest(statement)
+	answer, err := n.putOnLog(ctx, ledger.KindCredentialRevoke, ledger.CredentialRevoke{Head: n.NewHead(), Digest: digest})
+	if err != nil {
+		return answer, err
+	}
+	return answer, n.recordRevocation(digest, by)
 }
 
 // putOnLog is [Node.Submit] with an error, a [*NotAccepted], for any verdict but

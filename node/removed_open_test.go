@@ -106,6 +106,37 @@ func TestRemovedBankGetsNothing(t *testing.T) {
 	n.agree()
 }
 
+// A query that waits for a person at the agency is refused once its bank has been
+// removed: nobody is offered it any more, and what somebody approves in between is
+// refused nevertheless.
+func TestPendingOfARemovedBank(t *testing.T) {
+	n := newNetworkWith(t, func(n *network) { n.catalogs["tax"] = manualTax })
+	id := n.grant(n.enrol(firm), 3)
+	a, approved := n.put(id, "Wang"), n.put(id, "Li")
+	n.taxSays(a)
+	n.taxSays(approved)
+	n.edit(approved, func(w *waiting) { w.Decision = &Decision{Approved: true, By: "Zhao", At: 1} })
+	n.amend(ledger.Amendment{Action: ledger.RemoveMember, Name: "bank-a"})
+	n.unlisted("bank-a")
+	n.stop("bank-a")
+	tax := n.members["tax"]
+	n.must(tax.settlePending())
+	if list, err := tax.PendingQueries(); err != nil || len(list) != 0 {
+		t.Errorf("%+v, %v", list, err)
+	}
+	for _, asked := range []*Asked{a, approved} {
+		p := new(PendingQuery)
+		n.must(tax.settled(asked.Ref, p))
+		if p.Outcome != DecisionRefused || p.Reason != string(BankLeft) {
+			t.Errorf("%+v", p)
+		}
+	}
+	if count := n.released("tax", a); count != 0 {
+		t.Errorf("%d releases to a bank that has been removed", count)
+	}
+	n.agree()
+}
+
 // I3: an agency with an ask is removed. It releases nothing any more, and the bank
 // learns so; the other agency answers.
 func TestRemovedAgencyReleasesNothing(t *testing.T) {

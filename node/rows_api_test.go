@@ -14,6 +14,7 @@ import (
 
 	"atoll/consensus/ledger"
 	"atoll/node"
+	"atoll/node/access"
 	"atoll/node/api"
 	"atoll/node/problem"
 )
@@ -33,9 +34,10 @@ func operatorOf(t *testing.T, w *node.RowsWorld) *operator {
 	if err != nil {
 		t.Fatal(err)
 	}
-	mux := http.NewServeMux()
-	mux.Handle("POST /v1/{operation}", &api.Server{Node: w.Bank})
-	server := &http.Server{Handler: mux}
+	rows := (&api.Server{Node: w.Bank}).Handler()
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rows.ServeHTTP(w, r.WithContext(access.With(r.Context(), &access.Caller{Local: true})))
+	})}
 	go server.Serve(l)
 	t.Cleanup(func() { server.Close() })
 	return &operator{w, t, &api.Client{Socket: socket}}

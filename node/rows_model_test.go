@@ -209,7 +209,7 @@ func (f *invoicing) asks(id consent.ID, section []string, meanings map[string]co
 	open := ledger.QueryOpen{Head: head, Consent: a.Consent, Deadline: a.Deadline, Slots: list}
 	public, err := open.Public()
 	f.must(err)
-	open.Sealed, err = bank.box(c.Body.Secret(), ledger.KindQueryOpen, head, public, ledger.QueryDetail{Operator: "Wang", Purpose: c.Terms.Purpose, Sections: a.Sections}, 0)
+	open.Sealed, err = bank.box(c.Body.Secret(), ledger.KindQueryOpen, head, public, ledger.QueryDetail{Operator: "Wang", Purpose: c.Terms.Purpose, Sections: a.Sections, Operators: make([]byte, 32)}, 0)
 	f.must(err)
 	a.Opened, err = bank.Sign(ledger.KindQueryOpen, open)
 	f.must(err)

@@ -7,30 +7,30 @@ import (
 
 	"atoll/consensus/ledger"
 	"atoll/consensus/replica"
-	"atoll/crypto/tlog"
 	"atoll/node/witness"
 )
 
 // Status is the state of a node, for its operator.
 type Status struct {
-	Name      string   `json:"name"`
-	Network   string   `json:"network"`
-	Origin    string   `json:"origin"`
-	Standing  string   `json:"standing"` // one of the constants in follow.go: of the network or not
-	Roles     []string `json:"roles"`
-	Leader    string   `json:"leader"` // "" if none is known
-	Size      uint64   `json:"size"`   // of the log as applied here
-	Root      string   `json:"root"`
-	Policy    string   `json:"policy"` // fingerprint of the network's policy, the same at every member; see [Node.NetworkPolicy]
-	Final     uint64   `json:"final"`  // size of the newest final checkpoint, 0 before there is one
-	Quorum    int      `json:"quorum"` // cosigners that make one final
-	Cosigners []string `json:"cosigners"`
-	Alarms    []Alarm  `json:"alarms"`       // including acknowledged ones
-	Time      string   `json:"network_time"` // RFC 3339
-	Members   []string `json:"members"`
-	Connected []string `json:"connected"` // connected members, after trying all others for up to 2 s
-	DiskUsed  int      `json:"disk_used_percent"`
-	Checked   string   `json:"disk_checked"` // when the whole log on disk was last read and found intact, RFC 3339; "" if not yet since the start
+	Name      string     `json:"name"`
+	Network   string     `json:"network"`
+	Origin    string     `json:"origin"`
+	Standing  string     `json:"standing"` // one of the constants in follow.go: of the network or not
+	Left      *Departure `json:"left"`     // how this member was removed; null if it was not, as far as it knows
+	Roles     []string   `json:"roles"`
+	Leader    string     `json:"leader"` // "" if none is known
+	Size      uint64     `json:"size"`   // of the log as applied here
+	Root      string     `json:"root"`
+	Policy    string     `json:"policy"` // fingerprint of the network's policy, the same at every member; see [Node.NetworkPolicy]
+	Final     uint64     `json:"final"`  // size of the newest final checkpoint, 0 before there is one
+	Quorum    int        `json:"quorum"` // cosigners that make one final
+	Cosigners []string   `json:"cosigners"`
+	Alarms    []Alarm    `json:"alarms"`       // including acknowledged ones
+	Time      string     `json:"network_time"` // RFC 3339
+	Members   []string   `json:"members"`
+	Connected []string   `json:"connected"` // connected members, after trying all others for up to 2 s
+	DiskUsed  int        `json:"disk_used_percent"`
+	Checked   string     `json:"disk_checked"` // when the whole log on disk was last read and found intact, RFC 3339; "" if not yet since the start
 
 	Scout *Scout `json:"scout"` // what this member does because it hears no leader, and what it found; null: nothing
 
@@ -207,6 +207,9 @@ func (n *Node) Status() (Status, error) {
 	if s.Standing, err = n.membership(); err != nil {
 		return s, err
 	}
+	if s.Left, err = n.departure(); err != nil {
+		return s, err
+	}
 	if s.Alarms, err = n.Alarms(); err != nil {
 		return s, err
 	}
@@ -219,15 +222,11 @@ func (n *Node) Status() (Status, error) {
 	if s.Predicates, err = n.predicateStatus(); err != nil {
 		return s, err
 	}
-	text, err := n.NetworkPolicy()
+	policy, err := n.networkPolicy()
 	if err != nil {
 		return s, err
 	}
-	policy, err := tlog.ParsePolicy([]byte(text))
-	if err != nil {
-		return s, err
-	}
-	s.Policy = policy.Fingerprint()
+	s.Policy = policy.fingerprint
 	s.Endings = n.endings(&s)
 	at, err := n.replica.Time()
 	if s.Clock = clockStatus(at); !at.Network.IsZero() {

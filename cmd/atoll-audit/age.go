@@ -55,7 +55,7 @@ func (a *age) check(l *audit.Log, alive bool, zone *time.Location) error {
 	at := dated(l)
 	if at.IsZero() {
 		return cli.Errorf(errStale, "没有共签能说明此日志有多旧：没有共签，或其时间晚于本机时钟",
-			"%[1]s: no cosignature says how old it is: there is none, or its time is in the future by this machine's clock", errStale)
+			"the log shown is old: no cosignature says how old it is: there is none, or its time is in the future by this machine's clock")
 	}
 	if old := time.Since(at); old > most {
 		return cli.Errorf(errStale, "所示日志过旧：算数的最新共签在 %[2]s，距今 %[3]s；上限为 %[4]s", "%[1]s: the newest cosignature that counts is of %[2]s, %[3]s ago; the limit is %[4]s",

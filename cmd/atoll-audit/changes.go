@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -12,13 +13,19 @@ import (
 // change is a change of the network that members have agreed on.
 type change struct {
 	Entry    uint64   `json:"entry"`    // that brought it about
-	Change   string   `json:"change"`   // add, roles, purposes, remove or other
-	Member   string   `json:"member"`   // concerned, "" for purposes
-	Proposer string   `json:"proposer"` //
-	Proposed uint64   `json:"proposed"` // entry of the proposal
-	Approved []string `json:"approved"` // whose approvals brought it about, in their order
+	Change   string   `json:"change"`   // add, roles, voters, purposes, remove, cosigners or other
+	Member   string   `json:"member"`   // concerned, "" for purposes, voters and cosigners
+	Proposer string   `json:"proposer"` // "" for cosigners
+	Proposed uint64   `json:"proposed"` // entry of the proposal, 0 for cosigners
+	Approved []string `json:"approved"` // whose approvals brought it about, in their order; for cosigners those before, a quorum of whom has confirmed it
 	TrustEnd uint64   `json:"trust_end"`
+
+	Cosigners []string `json:"cosigners,omitempty"` // from here on, of a handover
+	Quorum    int      `json:"quorum,omitempty"`    // of these
 }
+
+// cosignersChange is the code of a handover to other cosigners.
+const cosignersChange = "cosigners"
 
 // changeWords name a change as JSON and people do.
 var changeWords = map[int]struct {
@@ -27,7 +34,7 @@ var changeWords = map[int]struct {
 }{
 	ledger.AddMember:      {"add", cli.Text{Chinese: "接纳", English: "admits"}},
 	ledger.ChangeRoles:    {"roles", cli.Text{Chinese: "更改角色或名称", English: "changes roles or titles of"}},
-	ledger.ChangeVoters:   {"voters", cli.Text{Chinese: "更换投票成员", English: "changes the voters"}},
+	ledger.ChangeVoters:   {"voters", cli.Text{Chinese: "更换投票者", English: "changes the voters"}},
 	ledger.ChangePurposes: {"purposes", cli.Text{Chinese: "更改用途", English: "changes the purposes"}},
 	ledger.RemoveMember:   {"remove", cli.Text{Chinese: "令其退出", English: "removes"}},
 }
@@ -49,6 +56,23 @@ func (r *replay) agreed() error {
 		}
 		r.changes = append(r.changes, c)
 	}
+	if err == nil {
+		err = r.handovers()
+	}
+	return err
+}
+
+// handovers adds the changes of cosigners, each at the entry of its handover. Whose
+// approvals brought it about the rules keep no longer than the handover, which a
+// quorum of the cosigners before has confirmed.
+func (r *replay) handovers() error {
+	sets, err := r.replayer.Cosigners()
+	for i := 1; i < len(sets); i++ {
+		r.changes = append(r.changes, change{
+			Entry: sets[i].After - 1, Change: cosignersChange, Approved: sets[i-1].Members(), Cosigners: sets[i].Members(), Quorum: int(sets[i].Quorum),
+		})
+	}
+	slices.SortStableFunc(r.changes, func(a, b change) int { return cmp.Compare(a.Entry, b.Entry) })
 	return err
 }
 
@@ -77,6 +101,11 @@ func tellChanges(t *cli.Printer, changes []change) {
 	}
 	t.Say("\n网络的变更：", "\nChanges of the network:")
 	for _, c := range changes {
+		if c.Change == cosignersChange {
+			t.Say("  条目 %d  更换共签人：%s，须 %d 人；经此前的共签人 %s 足数确认", "  entry %d  changes the cosigners: %s, %d needed; a quorum of those before, %s, has confirmed it",
+				c.Entry, strings.Join(c.Cosigners, " "), c.Quorum, strings.Join(c.Approved, " "))
+			continue
+		}
 		words := cli.Text{Chinese: "其他变更", English: "another change"}
 		for _, w := range changeWords {
 			if w.code == c.Change {

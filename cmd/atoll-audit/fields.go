@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"atoll/cmd/internal/auditing"
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
@@ -80,7 +81,7 @@ func (s *show) genesisFields() []field {
 		{"name", "网络", "network", same(g.Name)},
 		{"network", "网络编号", "network id", same(s.replay.replayer.Summary().Network.String())},
 		{"origin", "日志", "log", same(g.Origin)},
-		{"voters", "投票成员", "voters", same(strings.Join(g.Voters, ", "))},
+		{"voters", "投票者", "voters", same(strings.Join(g.Voters, ", "))},
 		{"cosigners", "共签成员", "cosigners", quorumOf(g.Quorum, g.Cosigners, g.Faults)},
 	}
 	for _, m := range g.Members {
@@ -92,7 +93,7 @@ func (s *show) genesisFields() []field {
 func purposeFields(purposes []consent.Purpose) (list []field) {
 	for _, p := range purposes {
 		list = append(list, field{"purpose", "用途", "purpose", cli.Text{
-			Chinese: coded(p.Chinese, p.Code).Chinese, English: fmt.Sprintf("%s (%s, %s)", p.Code, p.Chinese, p.English),
+			Chinese: auditing.Coded(p.Chinese, p.Code).Chinese, English: fmt.Sprintf("%s (%s, %s)", p.Code, p.Chinese, p.English),
 		}})
 	}
 	return list
@@ -165,7 +166,7 @@ func (s *show) secret() (list []field) {
 	case o.Release != nil:
 		list = append(list, s.releaseFields(o.Release)...)
 	case o.Refuse != nil:
-		list = append(list, field{"reason", "理由", "reason", coded(verdictWords[string(o.Refuse.Reason)], string(o.Refuse.Reason))}, field{"detail", "说明", "detail", refusalWords(o.Refuse.Detail)})
+		list = append(list, field{"reason", "理由", "reason", auditing.Coded(auditing.VerdictWords[string(o.Refuse.Reason)], string(o.Refuse.Reason))}, field{"detail", "说明", "detail", refusalWords(o.Refuse.Detail)})
 	case o.Credential != nil:
 		c := o.Credential
 		list = append(list, field{"subject", "授权主体", "subject", s.named(string(c.Subject))},
@@ -194,7 +195,7 @@ func (s *show) termsFields(t *consent.Terms, body *consent.Body) []field {
 }
 
 func (s *show) queryFields(d *ledger.QueryDetail) []field {
-	list := []field{{"operator", "经办人", "operator", s.named(d.Operator)}, {"purpose", "用途", "purpose", s.purpose(d.Purpose)}}
+	list := []field{{"operator", "经办人", "operator", s.named(d.Operator)}, {"purpose", "用途", "purpose", s.purpose(d.Purpose)}, {"operators_log", "日志链头", "uses head", same(hex.EncodeToString(d.Operators))}}
 	for _, section := range d.Sections {
 		for _, w := range section.Wants {
 			var predicate cli.Text
@@ -211,7 +212,7 @@ func (s *show) queryFields(d *ledger.QueryDetail) []field {
 func (s *show) purpose(code string) cli.Text {
 	for _, p := range s.replay.purposes() {
 		if p.Code == code {
-			return coded(p.Chinese, code)
+			return auditing.Coded(p.Chinese, code)
 		}
 	}
 	return same(code)
@@ -227,14 +228,14 @@ func (s *show) releaseFields(d *ledger.ReleaseDetail) (list []field) {
 // resultOf describes the outcome of one output.
 func resultOf(r *ledger.Result) cli.Text {
 	item := itemText(r.Item)
-	zh := fmt.Sprintf("%s：%s，%d 行，目录版本 %d", item.Chinese, coded(outcomeWords[r.Outcome], r.Outcome.String()).Chinese, r.Rows, r.Version)
+	zh := fmt.Sprintf("%s：%s，%d 行，目录版本 %d", item.Chinese, auditing.Coded(outcomeWords[r.Outcome], r.Outcome.String()).Chinese, r.Rows, r.Version)
 	en := fmt.Sprintf("%s: %s, rows %d, version %d", item.English, r.Outcome, r.Rows, r.Version)
 	if r.AsOf != 0 {
 		day := consent.Day(min(r.AsOf/86_400_000, 1<<30)).String() // a civil day: no offset applies
 		zh, en = zh+"，数据截至 "+day, en+", as of "+day
 	}
 	if r.Reason != "" {
-		zh, en = zh+"，"+coded(verdictWords[r.Reason], r.Reason).Chinese, en+", "+r.Reason
+		zh, en = zh+"，"+auditing.Coded(auditing.VerdictWords[r.Reason], r.Reason).Chinese, en+", "+r.Reason
 	}
 	if r.Aside > 0 {
 		zh, en = zh+fmt.Sprintf("，搁置 %d 行", r.Aside), en+fmt.Sprintf(", rows set aside %d", r.Aside)

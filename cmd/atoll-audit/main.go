@@ -55,7 +55,7 @@ someone you trust, and compare its fingerprint with others.`),
 		Args: cobra.NoArgs,
 		RunE: cli.Group,
 	}
-	root.AddCommand(verifyCommand(), replayCommand(), showCommand(), reportCommand(), proveCommand(), followCommand(), sandboxCommand(), cli.VersionCommand("atoll-audit"))
+	root.AddCommand(verifyCommand(), replayCommand(), showCommand(), reportCommand(), proveCommand(), followCommand(), operatorsCommand(), sandboxCommand(), cli.VersionCommand("atoll-audit"))
 	return root
 }
 

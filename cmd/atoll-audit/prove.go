@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 
+	"atoll/cmd/internal/auditing"
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/audit"
 	"atoll/consensus/durable"
@@ -197,7 +198,7 @@ func (p *prove) statement() (kind, key string, signed uint64) {
 
 func (p *prove) tell(t *cli.Printer) {
 	kind, key, signed := p.statement()
-	words := kindWords[kind]
+	words := auditing.KindWords[kind]
 	t.Say("条目 %d：%s", "Entry %d: %s", p.entry.Index, words.In(t.Lang))
 	t.Row("种类", "kind", kind)
 	if key != "" {
@@ -205,7 +206,7 @@ func (p *prove) tell(t *cli.Printer) {
 		t.Row("签署时间", "author's time", cli.MomentOf(signed, p.check.zone()))
 	}
 	t.Row("网络时间", "network time", cli.MomentOf(p.entry.Time, p.check.zone()))
-	t.Row("裁定", "verdict", verdict(t, p.entry.Verdict))
+	t.Row("裁定", "verdict", auditing.Verdict(t, p.entry.Verdict))
 	t.Say("在此日志中：", "It is in this log:")
 	p.check.tell(t)
 }

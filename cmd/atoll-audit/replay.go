@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"atoll/cmd/internal/auditing"
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/audit"
 	"atoll/consensus/audit/store"
@@ -299,7 +300,7 @@ type replayed struct {
 	Resumed  uint64         `json:"resumed"`         // number of entries that earlier runs have replayed
 	Opened   bool           `json:"opened"`          // whether sealed parts were opened
 	verified
-	Changes  []change        `json:"changes"` // of the network, cosigners aside, in their order
+	Changes  []change        `json:"changes"` // of the network, in their order
 	Findings []audit.Finding `json:"findings"`
 }
 
@@ -338,7 +339,7 @@ func (r *replay) tell(t *cli.Printer) {
 	t.Say("\n每个裁定都已重新得出：", "\nEvery verdict was recomputed:")
 	verdicts := cli.NewTable().Numbers(1)
 	for _, v := range slices.Sorted(maps.Keys(s.Verdicts)) {
-		verdicts.Row("  "+verdict(t, v), fmt.Sprint(s.Verdicts[v]))
+		verdicts.Row("  "+auditing.Verdict(t, v), fmt.Sprint(s.Verdicts[v]))
 	}
 	t.Table(verdicts)
 	tellChanges(t, r.changes)
@@ -356,13 +357,13 @@ func (r *replay) tell(t *cli.Printer) {
 }
 
 func (r *replay) finding(t *cli.Printer, f audit.Finding) {
-	words := ruleWords[f.Rule]
+	words := auditing.RuleWords[f.Rule]
 	note := ""
 	if f.Info {
 		note = t.In("（供参考）", " (for information)")
 	}
 	t.Say("  条目 %d  %s  %s：%s%s", "  entry %d  %s  %s: %s%s", f.Index, f.Rule, f.Member, words.In(t.Lang), note)
-	t.Say("      %[1]s", "      %[2]s", detailInChinese(f.Detail), f.Detail)
+	t.Say("      %[1]s", "      %[2]s", auditing.DetailInChinese(f.Detail), f.Detail)
 	if f.Subject != "" {
 		t.Say("      授权主体 %s", "      subject %s", f.Subject)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"slices"
 
+	"atoll/cmd/internal/auditing"
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/audit"
 	"atoll/consensus/consent"
@@ -49,7 +50,7 @@ func (r *report) parts(t *cli.Printer, heading, code string, list []part) grid {
 		if p.Agency == "" {
 			texts[2] = t.In("（查询本身）", "(the query)")
 		}
-		g.Rows = append(g.Rows, gridRow{append(texts, verdict(t, p.Code)), []string{number(p.Count)}})
+		g.Rows = append(g.Rows, gridRow{append(texts, auditing.Verdict(t, p.Code)), []string{number(p.Count)}})
 	}
 	return g
 }

@@ -6,10 +6,10 @@ import (
 	"maps"
 	"slices"
 
+	"atoll/cmd/internal/auditing"
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/audit"
 	"atoll/consensus/audit/store"
-	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 	"atoll/consensus/strict"
 
@@ -59,51 +59,22 @@ is not considered. Nothing of the network changes.`),
 type sandbox struct {
 	replay    replay
 	whatIf    string
-	rules     rules
+	rules     auditing.Rules
 	accesses  map[string]int // number of entries of each kind that concerns an access
 	otherwise []audit.Otherwise
 }
 
-// rules is the content of the file.
-type rules struct {
-	UsesPerDay *uint64  `yaml:"uses_per_day" json:"uses_per_day,omitempty"`
-	Banned     []string `yaml:"banned_purposes" json:"banned_purposes,omitempty"`
-	MaxDays    *uint64  `yaml:"max_days" json:"max_days,omitempty"`
-	MaxMonths  *uint64  `yaml:"max_months" json:"max_months,omitempty"`
-	Final      bool     `yaml:"final" json:"final,omitempty"`
-}
-
-const (
-	maxWhatIf = 64 << 10
-	maxRule   = 1_000_000 // limit of any number in the file
-)
+const maxWhatIf = 64 << 10
 
 // parseRules parses the file. Its errors name the line, in both languages.
-func parseRules(text []byte) (r rules, err error) {
+func parseRules(text []byte) (r auditing.Rules, err error) {
 	if len(text) > maxWhatIf {
 		return r, cli.Errorf(nil, "超过 %d 字节", "more than %d bytes", maxWhatIf)
 	}
 	if _, err := strict.Decode(text, &r); err != nil {
 		return r, err
 	}
-	for name, n := range map[string]*uint64{"uses_per_day": r.UsesPerDay, "max_days": r.MaxDays, "max_months": r.MaxMonths} {
-		if n != nil && *n > maxRule {
-			return r, cli.Errorf(nil, "%s 大于 %d", "%s is more than %d", name, maxRule)
-		}
-	}
-	for _, code := range r.Banned {
-		if !consent.ValidItem(code) {
-			return r, cli.Errorf(nil, "%.70q 不是用途代码", "%.70q is not the code of a purpose", code)
-		}
-	}
-	if r.UsesPerDay == nil && r.MaxDays == nil && r.MaxMonths == nil && len(r.Banned) == 0 && !r.Final {
-		return r, cli.Errorf(nil, "没有规则", "no rule")
-	}
-	return r, nil
-}
-
-func (r rules) whatIf() audit.WhatIf {
-	return audit.WhatIf{UsesPerDay: r.UsesPerDay, Banned: r.Banned, MaxDays: r.MaxDays, MaxMonths: r.MaxMonths, Final: r.Final}
+	return r, r.Check()
 }
 
 func (s *sandbox) command(cmd *cobra.Command, args []string) (err error) {
@@ -119,7 +90,7 @@ func (s *sandbox) command(cmd *cobra.Command, args []string) (err error) {
 		return cli.Errorf(&kind{"what_if.malformed", cli.ExitConfig}, "%s：%s", "%s: %s", s.whatIf, err).
 			With("可用的规则见 atoll-audit sandbox --help", "see atoll-audit sandbox --help for the rules that there are")
 	}
-	what := s.rules.whatIf()
+	what := s.rules.WhatIf()
 	if what.NeedsIdentity() && s.replay.secrets.file == "" {
 		return cli.Usage("banned_purposes 和 max_months 涉及密封内容：须有 --identity", "banned_purposes and max_months are about what is sealed: they need --identity")
 	}
@@ -131,7 +102,7 @@ func (s *sandbox) command(cmd *cobra.Command, args []string) (err error) {
 		if box == nil {
 			box = audit.NewSandbox(what, s.replay.inspector, state, func(o audit.Otherwise) { s.otherwise = append(s.otherwise, o) })
 		}
-		if access[e.Kind] {
+		if auditing.IsAccess(e.Kind) {
 			s.accesses[e.Kind]++
 		}
 		if state.Full() {
@@ -151,14 +122,11 @@ func (s *sandbox) command(cmd *cobra.Command, args []string) (err error) {
 	return t.Err()
 }
 
-// access contains the kinds of entries that concern an access.
-var access = map[string]bool{ledger.KindQueryOpen: true, ledger.KindRelease: true, ledger.KindRefuse: true, ledger.KindReceipt: true}
-
 // played is what --json prints.
 type played struct {
 	Log checked `json:"log"`
 	verified
-	Rules     rules             `json:"rules"`
+	Rules     auditing.Rules    `json:"rules"`
 	Accesses  map[string]int    `json:"accesses"` // number of entries by kind
 	Counts    []otherwiseCount  `json:"counts"`
 	Otherwise []audit.Otherwise `json:"otherwise"`
@@ -193,7 +161,7 @@ func (s *sandbox) tell(t *cli.Printer) {
 	s.replay.tellMode(t)
 	accesses := cli.NewTable().Numbers(1)
 	for _, kind := range slices.Sorted(maps.Keys(s.accesses)) {
-		accesses.Row(kindOf(t, kind), fmt.Sprint(s.accesses[kind]))
+		accesses.Row(auditing.Kind(t, kind), fmt.Sprint(s.accesses[kind]))
 	}
 	t.Table(accesses)
 	if len(s.otherwise) == 0 {
@@ -203,7 +171,7 @@ func (s *sandbox) tell(t *cli.Printer) {
 	t.Say("\n会有不同裁定的条目", "\nDecided otherwise")
 	counts := t.Columns(cli.Text{Chinese: "种类", English: "kind"}, cli.Text{Chinese: "当时", English: "then"}, cli.Text{Chinese: "假如", English: "what if"}, cli.Text{Chinese: "数量", English: "count"}).Numbers(3)
 	for _, c := range s.counts() {
-		counts.Row(kindOf(t, c.Kind), verdict(t, c.Then), verdict(t, c.WhatIf), fmt.Sprint(c.Entries))
+		counts.Row(auditing.Kind(t, c.Kind), auditing.Verdict(t, c.Then), auditing.Verdict(t, c.WhatIf), fmt.Sprint(c.Entries))
 	}
 	t.Table(counts)
 	t.Say("", "")
@@ -213,7 +181,7 @@ func (s *sandbox) tell(t *cli.Printer) {
 			unknown = true
 			continue
 		}
-		t.Say("  条目 %d  %s  %s：%s → %s", "  entry %d  %s  %s: %s → %s", o.Index, kindOf(t, o.Kind), o.Author, verdict(t, o.Then), verdict(t, o.WhatIf))
+		t.Say("  条目 %d  %s  %s：%s → %s", "  entry %d  %s  %s: %s → %s", o.Index, auditing.Kind(t, o.Kind), o.Author, auditing.Verdict(t, o.Then), auditing.Verdict(t, o.WhatIf))
 	}
 	if unknown {
 		t.Say("不得而知 [unknown]：日志不足以判断——共签不是日志条目，看不出机构放行时检查点是否已达终局；或密封内容打不开。逐条见 --json。",

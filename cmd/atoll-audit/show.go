@@ -3,6 +3,7 @@ package main
 import (
 	"strconv"
 
+	"atoll/cmd/internal/auditing"
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/audit"
 	"atoll/consensus/consent"
@@ -137,7 +138,7 @@ func (s *show) about() []audit.Finding {
 
 func (s *show) tell(t *cli.Printer) {
 	e, zone := s.entry, consent.Zone(s.replay.replayer.Genesis().Offset)
-	t.Say("条目 %d：%s", "Entry %d: %s", e.Index, kindWords[e.Kind].In(t.Lang))
+	t.Say("条目 %d：%s", "Entry %d: %s", e.Index, auditing.KindWords[e.Kind].In(t.Lang))
 	t.Row("种类", "kind", e.Kind)
 	if e.Author != "" {
 		t.Row("签署成员", "signed by", e.Author)
@@ -146,7 +147,7 @@ func (s *show) tell(t *cli.Printer) {
 	if e.Statement != nil {
 		t.Row("签署时间", "author's time", cli.MomentOf(e.Statement.ID.Time(), zone))
 	}
-	t.Row("裁定", "verdict", verdict(t, e.Verdict))
+	t.Row("裁定", "verdict", auditing.Verdict(t, e.Verdict))
 	t.Say("公开部分", "Public")
 	s.list(t, s.public())
 	s.tellSealed(t)

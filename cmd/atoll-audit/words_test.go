@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"atoll/cmd/internal/auditing"
 	"atoll/cmd/internal/cli"
 	"atoll/cmd/internal/cli/clitest"
 	"atoll/consensus/audit"
@@ -34,33 +35,39 @@ func TestEveryCodeHasWords(t *testing.T) {
 	codes := map[string]int{}
 	for code := range constants(t, "Verdict", "../../consensus/ledger", "../../consensus/audit") {
 		codes["verdict"]++
-		if !clitest.Chinese(verdictWords[code]) {
+		if !clitest.Chinese(auditing.VerdictWords[code]) {
 			t.Errorf("verdict %s has no words", code)
 		}
 	}
 	for code := range constants(t, "Code", "../../consensus/consent") {
 		codes["verdict"]++
-		if !clitest.Chinese(verdictWords[code]) {
+		if !clitest.Chinese(auditing.VerdictWords[code]) {
 			t.Errorf("reason %s has no words", code)
 		}
 	}
-	if len(verdictWords) != codes["verdict"]+1 { // and the reason of an agency's own rules
-		t.Errorf("words for %d verdicts and reasons, and there are %d", len(verdictWords), codes["verdict"]+1)
+	for _, code := range audit.RefusalReasons() {
+		if code != audit.Unknown && !clitest.Chinese(auditing.VerdictWords[code]) {
+			t.Errorf("reason %s has no words", code)
+		}
+	}
+	own := 3 // reasons of an agency: its rules, and those who approve there
+	if len(auditing.VerdictWords) != codes["verdict"]+own {
+		t.Errorf("words for %d verdicts and reasons, and there are %d", len(auditing.VerdictWords), codes["verdict"]+own)
 	}
 	for rule := range constants(t, "Rule", "../../consensus/audit") {
 		codes["rule"]++
-		if w := ruleWords[audit.Rule(rule)]; !clitest.Chinese(w.Chinese) || w.English == "" {
+		if w := auditing.RuleWords[audit.Rule(rule)]; !clitest.Chinese(w.Chinese) || w.English == "" {
 			t.Errorf("rule %s has no words", rule)
 		}
 	}
-	for kind, w := range kindWords {
+	for kind, w := range auditing.KindWords {
 		codes["kind"]++
 		if !clitest.Chinese(w.Chinese) || w.English == "" {
 			t.Errorf("kind %s has no words", kind)
 		}
 	}
-	if declared := kinds(t); declared != len(kindWords) {
-		t.Errorf("words for %d kinds, and there are %d", len(kindWords), declared)
+	if declared := kinds(t); declared != len(auditing.KindWords) {
+		t.Errorf("words for %d kinds, and there are %d", len(auditing.KindWords), declared)
 	}
 	for o := consent.Answered; o.Valid(); o++ {
 		codes["outcome"]++

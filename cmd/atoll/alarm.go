@@ -45,7 +45,7 @@ func alarmListCommand() *cobra.Command {
 				t.Say("没有警报", "no alarms")
 			}
 			for i := range s.Alarms {
-				t.Say("%s\n  %s", "%s\n  %s", alarmLine(&s.Alarms[i], t.In), alarmAction(&s.Alarms[i], t.In))
+				t.Say("%s\n  %s", "%s\n  %s", alarmLine(&s.Alarms[i], t.In), alarmAction(&s.Alarms[i], dir, t.In))
 			}
 			return t.Err()
 		},
@@ -75,11 +75,11 @@ An alarm without an id ends by itself and is not acknowledged.`),
 				return err
 			}
 			return cli.Announce(cmd, "atoll.alarm/v1", got, "已记录：%s 于 %s 确认警报 %s\n证据仍在 %s", "noted: %s acknowledged alarm %[3]s at %[2]s\nthe evidence stays in %[4]s",
-				in.By, got.Acknowledged.At, got.ID, got.Evidence)
+				in.Body.By, got.Acknowledged.At, got.ID, got.Evidence)
 		},
 	}
-	cmd.Flags().StringVar(&in.By, "by", "", cli.Both("何人已见", "who has seen it"))
-	cmd.Flags().StringVar(&in.Note, "note", "", cli.Both("查明的情况或所做的处理", "what was found or done"))
+	cmd.Flags().StringVar(&in.Body.By, "by", "", cli.Both("何人已见", "who has seen it"))
+	cmd.Flags().StringVar(&in.Body.Note, "note", "", cli.Both("查明的情况或所做的处理", "what was found or done"))
 	memberFlags(cmd, &dir)
 	return cli.Needs(cmd, "by", "note")
 }
@@ -90,11 +90,15 @@ var alarmWords = map[string]saying{
 	node.AlarmHistories: {"日志出现两种历史", "保留证据；与其他成员电话核对该条目数下的根，并告知监管方"},
 	node.AlarmForgotten: {"本成员签署过自己不记得的日志头", "此文件夹是旧副本，或另有节点使用其密钥：请停止该节点；切勿从备份恢复成员的记忆；磁盘丢失后只以备份重新启动的，属预期之事"},
 	node.AlarmLiar:      {"某成员发来诚实成员不会发送的内容", "保留证据；联系该成员的运维人员，并告知监管方"},
+	node.AlarmTwin:      {"另有节点在用本成员的密钥", "找到另一个节点（本文件夹的副本、恢复的备份、另一台机器）并停止它：保留名片所列地址上、文件夹完整的那一个；并无另一个节点的，密钥已被盗：请其他成员移出本成员（atoll member remove --trust-end 条目），另以新代号加入"},
 	node.AlarmClock:     {"本机时钟与网络时间曾不一致", "用时间服务器校准本机时钟"},
 	node.AlarmEvidence:  {"有证据文件无法读取", "查看所列文件；用副本放回，或注明其内容"},
 	node.AlarmMachine:   {"本机资源不足", "补足所缺资源；警报会自行解除"},
 	node.AlarmCatalog:   {"本机构的目录不在日志上", "按所示信息处理；目录进入日志后警报自行解除"},
+	node.AlarmUnled:     {"领导者联系不到本节点", "在另一成员处运行 atoll status；那里的日志仍在增加的，查明是否另有节点在用本成员的密钥（本文件夹的副本、另一台机器）并停止它，并核对领导者能否连到名片所列地址；警报会自行解除"},
 	node.AlarmOutside:   {"本节点不属于网络的任何现任成员", "询问其他成员由谁批准（在其处运行 atoll member show 成员）；代号和密钥只用一次：要重新加入，须以另一代号申请"},
+	node.AlarmOperators: {"经办人日志的文件已损坏", "保留所列文件，审计方可能需要；以 atoll operators verify 查看尚存的记录；检查磁盘，并告知监管方"},
+	node.AlarmTokens:    {"令牌文件曾损坏", "重新制作令牌；或停止节点，放回 tokens.json 的副本：此后收回的令牌仍然无效"},
 	node.AlarmEndings:   {"无法得知哪些角色即将到期", "查看节点日志；若持续，重启节点"},
 }
 
@@ -111,15 +115,15 @@ func alarmLine(a *node.Alarm, in func(chinese, english string) string) string {
 	return line
 }
 
-// alarmAction returns what to do about an alarm. For an acknowledged alarm it
-// returns who acknowledged it and what was done.
-func alarmAction(a *node.Alarm, in func(chinese, english string) string) string {
+// alarmAction returns what to do about an alarm of a folder's member. For an
+// acknowledged alarm it returns who acknowledged it and what was done.
+func alarmAction(a *node.Alarm, dir string, in func(chinese, english string) string) string {
 	if k := a.Acknowledged; k != nil {
 		return fmt.Sprintf(in("%s 于 %s 确认：%s", "acknowledged by %s at %s: %s"), k.By, k.At, k.Note)
 	}
 	line := in(alarmWords[a.Kind].hint, a.Action)
 	if a.ID != "" {
-		line += fmt.Sprintf(in("；处理后：atoll alarm acknowledge %s --dir 目录 --by 姓名 --note 说明", "; then: atoll alarm acknowledge %s --dir DIR --by NAME --note TEXT"), a.ID)
+		line += fmt.Sprintf(in("；处理后：atoll alarm acknowledge %s --dir %s --by 姓名 --note 说明", "; then: atoll alarm acknowledge %s --dir %s --by NAME --note TEXT"), a.ID, word(dir))
 	}
 	return line
 }

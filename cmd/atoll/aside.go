@@ -100,7 +100,7 @@ func asideListCommand() *cobra.Command {
 				if err := list.tell(t); err != nil || out == "" {
 					return err
 				}
-				t.Say("已写入 %s：删去不应搁置的行，然后 atoll source aside add %s --dir %s --file %[1]s --by 姓名 --note 说明", "written to %s: delete the lines of rows that are not to be set aside, then atoll source aside add %s --dir %s --file %[1]s --by NAME --note TEXT", out, d.Name, dir)
+				t.Say("已写入 %s：删去不应搁置的行，然后 atoll source aside add %s --dir %s --file %[1]s --by 姓名 --note 说明", "written to %s: delete the lines of rows that are not to be set aside, then atoll source aside add %s --dir %s --file %[1]s --by NAME --note TEXT", word(out), d.Name, word(dir))
 				return t.Err()
 			})
 		},
@@ -272,7 +272,7 @@ func fingerprints(named []string, file string) (list []source.Fingerprint, err e
 	for _, text := range named {
 		f, err := source.ParseFingerprint(text)
 		if err != nil {
-			return nil, cli.Usage("%[1].60q 不是行的指纹：atoll source aside list 显示各行的指纹", "%.60q is no fingerprint of a row: atoll source aside list shows those", text)
+			return nil, cli.Usage("%.60q 不是行的指纹：atoll source aside list 显示各行的指纹", "%.60q is no fingerprint of a row: atoll source aside list shows those", text)
 		}
 		list = append(list, f)
 	}

@@ -9,6 +9,7 @@ import (
 	"atoll/consensus/consent"
 	"atoll/node/api"
 	"atoll/node/catalog"
+	"atoll/node/problem"
 
 	"github.com/spf13/cobra"
 )
@@ -23,7 +24,7 @@ func catalogCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  cli.Group,
 	}
-	cmd.AddCommand(catalogNewCommand(), catalogLintCommand(), catalogShowCommand(), catalogDiffCommand(), catalogPublishCommand())
+	cmd.AddCommand(catalogNewCommand(), catalogLintCommand(), catalogShowCommand(), catalogDiffCommand(), catalogPreviewCommand(), catalogPublishCommand())
 	return cmd
 }
 
@@ -125,12 +126,16 @@ func catalogShowCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			var in api.CatalogIn
-			if len(args) > 0 {
-				in.Agency = args[0]
-			}
 			var got api.BytesOut
-			if err := local(cmd.Context(), dir, api.Catalog, in, &got); err != nil {
+			if len(args) > 0 {
+				err = local(cmd.Context(), dir, api.Catalog, api.CatalogIn{Agency: args[0]}, &got)
+			} else {
+				err = local(cmd.Context(), dir, api.OwnCatalog, api.Nothing{}, &got)
+			}
+			if c, none := readConfig(dir); len(args) == 0 && err != nil && none == nil && c.Catalog == "" && problem.Of(err).Code == problem.NoCatalog {
+				return cli.Usage("本成员不提供数据：请写明机构", "this member offers nothing: name an agency")
+			}
+			if err != nil {
 				return err
 			}
 			c, err := catalog.Parse(got.Bytes)

@@ -17,6 +17,7 @@ var differenceWords = map[string][2]string{ // Chinese, English
 	catalog.Added: {"新增", "added"}, catalog.Removed: {"删除", "removed"},
 	catalog.Widened: {"扩大", "widened"}, catalog.Narrowed: {"缩小", "narrowed"}, catalog.Rearranged: {"有扩有缩", "widened and narrowed"},
 	catalog.Altered: {"含义不同", "means something else"}, catalog.Redefined: {"算法不同", "computed otherwise"}, catalog.Retitled: {"名称不同", "called otherwise"},
+	catalog.Relocated: {"取数不同", "read from elsewhere"}, catalog.Rehandled: {"办理不同", "handled otherwise"},
 }
 
 func catalogDiffCommand() *cobra.Command {
@@ -24,10 +25,11 @@ func catalogDiffCommand() *cobra.Command {
 		Use:   "diff OLD NEW",
 		Short: cli.Both("说明目录新版本的变更，及哪些授权继续有效", "Say what a new version of a catalog changes, and which consents go on"),
 		Long: cli.Both(`逐项比较同一机构目录的两个文件：新增、删除、扩大（可获知企业的更多信息）、缩小、含义不同、
-算法不同、名称不同。含义不同的，此前的授权不再得到答复；含义不变而更正公式的，是新版本，
+算法不同、取数不同（数据源、表或对装载的要求）、办理不同（批准、规则、敏感级别）、名称不同。含义不同的，此前的授权不再得到答复；含义不变而更正公式的，是新版本，
 授权继续有效。新文件的版本不高于旧文件时退出码为 9。`, `Compares two files of one agency's catalog, output by output: what is added, removed,
 widened (more can be learned of an enterprise), narrowed, means something else, is
-computed otherwise or called otherwise. Where the meaning is another, what
+computed otherwise, read from elsewhere (source, table, demands on the load), handled
+otherwise (approval, rules, sensitivity) or called otherwise. Where the meaning is another, what
 enterprises have consented to before is not answered any more; a formula that is
 corrected under the same meaning is a new version, and consents go on.
 Exit code 9 where NEW does not have a higher version.`),
@@ -151,11 +153,16 @@ effect when the node starts again, with a higher version.`),
 				return err
 			}
 			if string(text) != string(got.Text) {
-				return &said{
-					error:   fmt.Errorf("%s: %w: the file is not what the node answers by, version %d (entry %d): restart the node", c.Catalog, errConfig, got.Version, got.Entry),
+				s := &said{
+					error:   fmt.Errorf("%s: %w: the file is not what the node answers by, version %d (entry %d)", c.Catalog, errConfig, got.Version, got.Entry),
 					chinese: fmt.Sprintf("%s：文件与节点所用的目录（版本 %d，条目 %d）不同", c.Catalog, got.Version, got.Entry),
 					hint:    "请提高 version 后重启节点",
+					english: "raise version, and restart the node",
 				}
+				if file, err := catalog.Parse(text); err == nil && file.Version > got.Version {
+					s.hint, s.english = "请重启节点，新目录随即生效", "restart the node: then it goes by the new one"
+				}
+				return s
 			}
 			return cli.Announce(cmd, "atoll.published/v1", map[string]any{"version": got.Version, "entry": got.Entry}, "目录版本 %d 已在日志，条目 %d", "version %d of the catalog is on the log, entry %d", got.Version, got.Entry)
 		},

@@ -109,7 +109,7 @@ func (n *drafting) run(cmd *cobra.Command) error {
 	if n.account != nil {
 		t.Say("注意：此账号可以改写数据源，用于节点之前请收回：%s", "note: this account could write to the source; take that from it before a node uses it: %s", t.In(n.account.Chinese(), n.account.Error()))
 	}
-	t.Say("改定后：atoll catalog lint %s；同一目录的 node.yaml 中加入：", "then: atoll catalog lint %s; and in the node.yaml beside it:", n.out)
+	t.Say("改定后：atoll catalog lint %s；同一文件夹的 node.yaml 中加入：", "then: atoll catalog lint %s; and in the node.yaml beside it:", word(n.out))
 	t.Page(n.lines())
 	return t.Err()
 }

@@ -1,16 +1,23 @@
 package main
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"unicode"
 
+	"atoll/cmd/internal/cli"
+	"atoll/consensus/audit"
+	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
+	"atoll/consensus/paper"
 	"atoll/node"
 	"atoll/node/problem"
 )
@@ -104,6 +111,51 @@ func TestEveryCodeInBothLanguages(t *testing.T) {
 		if !codes[c] {
 			t.Errorf("nothing ends with %s", c)
 		}
+	}
+}
+
+// Where one code has several hints in English, each has its own in Chinese.
+func TestEveryHintInBothLanguages(t *testing.T) {
+	hints := map[string][]string{}
+	for _, k := range known {
+		if !slices.Contains(hints[k.code], k.hint) {
+			hints[k.code] = append(hints[k.code], k.hint)
+		}
+	}
+	silent := problem.New("made.up", "").Hint
+	for code, list := range hints {
+		common := problem.New(code, "").Hint
+		for _, hint := range list {
+			if hint == "" || hint == common || len(list) == 1 && common == silent {
+				continue
+			}
+			if zh, whole := cli.InWords(hint, consent.Chinese); !whole || !chinese(zh) {
+				t.Errorf("%s: the hint %q has no phrase", code, hint)
+			}
+		}
+	}
+	for err, want := range map[error]string{
+		problem.New(problem.NotFound, "x"): sayings[problem.NotFound].hint,
+		&problem.Error{Code: problem.NotFound, Message: "x", Hint: "atoll consent list shows the ids"}:       "atoll consent list 列出各编号",
+		&problem.Error{Code: problem.Usage, Message: "x", Hint: "name one in node.yaml, or give --template"}: "在 node.yaml 中写明模板（template），或给出 --template",
+		fmt.Errorf("x: %w", os.ErrNotExist): "核对路径",
+	} {
+		if got := failureOf(err).Hint.Chinese; got != want {
+			t.Errorf("%v: %q, not %q", err, got, want)
+		}
+	}
+}
+
+// The kind of an error counts, not that of the reason which it tells.
+func TestKindOfAnError(t *testing.T) {
+	reason := fmt.Errorf("%w: %w", audit.ErrUnverifiable, audit.ErrOtherCosigners)
+	if f := failureOf(cli.Errorf(errPolicyOld, "旧：%s", "old: %s", reason)); f.Code != "policy.old" {
+		t.Errorf("it is %s", f.Code)
+	}
+	other := paper.Text(paper.Genesis, []byte("x"))
+	_, err := paper.Read(other, paper.Request)
+	if f := failureOf(fmt.Errorf("x.pem: %w", err)); f.Exit != cli.ExitUsage || f.Code != problem.Malformed {
+		t.Errorf("a paper of another kind: %+v", f)
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -35,7 +36,7 @@ func consentCommand() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: cli.Group,
 	}
-	cmd.AddCommand(cli.For(cli.Bank, consentRequestCommand(), consentAcceptCommand(), consentListCommand())...)
+	cmd.AddCommand(cli.For(cli.Bank, consentRequestCommand(), consentAcceptCommand(), consentListCommand(), consentShowCommand())...)
 	cmd.AddCommand(cli.For(cli.Enterprise, consentReviewCommand(), consentSignCommand(), consentSubmitCommand(), consentRevokeCommand())...)
 	return cmd
 }
@@ -67,18 +68,28 @@ the bank says.`),
 				return err
 			}
 			if cli.AsJSON(cmd) {
-				return cli.PrintJSON(cmd.OutOrStdout(), "atoll.notice/v1", map[string]any{"notice": notice, "language": r.Draft.Language, "bank": r.Draft.Bank})
+				return cli.PrintJSON(cmd.OutOrStdout(), "atoll.notice/v1", map[string]any{"notice": notice, "digest": hex.EncodeToString(r.Digest), "language": r.Draft.Language, "bank": r.Draft.Bank})
 			}
 			t, err := cli.To(cmd)
 			if err != nil {
 				return err
 			}
 			t.Page(notice)
-			return t.Err()
+			beside, err := cli.Beside(cmd)
+			if err != nil {
+				return err
+			}
+			tellDigest(beside, &r)
+			return errors.Join(t.Err(), beside.Err())
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", cli.Both("企业或成员的文件夹", "the enterprise's folder, or a member's"))
 	return cli.Needs(cmd, "dir")
+}
+
+// tellDigest says the digest of a request's notice as the bank's sheet of paper has it.
+func tellDigest(t *cli.Printer, r *subject.Request) {
+	t.Say("告知书摘要（与银行的纸面逐组核对）：%s", "digest of the notice (compare each group with the bank's paper): %s", subject.Groups(hex.EncodeToString(r.Digest)))
 }
 
 func consentSignCommand() *cobra.Command {
@@ -118,7 +129,7 @@ of more than a week ago, or of days to come, by this machine's clock, is signed 
 			if err != nil {
 				return err
 			}
-			if err := timelyMembers(known); err != nil {
+			if err := s.timelyMembers(known); err != nil {
 				return err
 			}
 			if !yes {
@@ -127,6 +138,7 @@ of more than a week ago, or of days to come, by this machine's clock, is signed 
 					return err
 				}
 				t.Page(notice)
+				tellDigest(t, &r)
 				if err := confirm(cmd, r.Draft.Language, cli.Text{Chinese: "同意", English: "agree"}, cli.Text{Chinese: "先阅读告知书（atoll consent review）", English: "read the notice (atoll consent review)"}); err != nil {
 					return err
 				}
@@ -144,7 +156,7 @@ of more than a week ago, or of days to come, by this machine's clock, is signed 
 			}
 			return cli.Announce(cmd, "atoll.consent/v1", map[string]any{"consent": id.String(), "file": out, "endings": ends},
 				"授权 %s 已签署：%s\n下一步：交给银行，或自行送交：atoll consent submit --dir %s --via 银行地址 %s",
-				"consent %s is signed: %s\nnext: give it to the bank, or send it: atoll consent submit --dir %s --via URL %s", id, out, dir, out)
+				"consent %s is signed: %s\nnext: give it to the bank, or send it: atoll consent submit --dir %s --via URL %s", id, out, word(dir), word(out))
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", cli.Both("企业的文件夹", "the enterprise's folder"))
@@ -251,8 +263,12 @@ func consentAcceptCommand() *cobra.Command {
 				"consent": got.Consent, "subject": got.Subject, "purpose": got.Purpose, "product": got.Product, "not_before": got.NotBefore,
 				"not_after": got.NotAfter, "max_uses": got.MaxUses, "used": got.Used, "state": got.State, "entry": got.Entry,
 			}
+			if !usable(got.State) {
+				state := stateWords[got.State]
+				return f.report(ctx, cmd, dir, got.Entry, "atoll.consent/v1", data, "授权 %[1]s 在日志上，条目 %[2]d：%[3]s，不能用于查询", "consent %[1]s is on the log, entry %[2]d: %[4]s, it serves no query", got.Consent, got.Entry, state.Chinese, state.English)
+			}
 			return f.report(ctx, cmd, dir, got.Entry, "atoll.consent/v1", data, "授权 %[1]s 已记入日志，条目 %[2]d：可用 %[3]d 次，至 %[4]s\n下一步：atoll query run --dir %[5]s --operator 经办人 --consent %[1]s",
-				"consent %[1]s is on the log, entry %[2]d: %[3]d uses until %[4]s\nnext: atoll query run --dir %[5]s --operator NAME --consent %[1]s", got.Consent, got.Entry, got.MaxUses, got.NotAfter, dir)
+				"consent %[1]s is on the log, entry %[2]d: %[3]d uses until %[4]s\nnext: atoll query run --dir %[5]s --operator NAME --consent %[1]s", got.Consent, got.Entry, got.MaxUses, got.NotAfter, word(dir))
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", cli.Both("银行的文件夹", "the bank's folder"))
@@ -365,9 +381,14 @@ taken back since may not have come here.`),
 			if err != nil {
 				return err
 			}
-			var got api.ConsentsOut
-			if err := local(cmd.Context(), dir, api.ConsentList, api.Nothing{}, &got); err != nil {
-				return err
+			got := api.ConsentsOut{Consents: []api.ConsentOut{}}
+			for in, more := (api.ConsentsIn{}), true; more; more = in.Cursor != "" {
+				var page api.ConsentsOut
+				if err := local(cmd.Context(), dir, api.ConsentList, in, &page); err != nil {
+					return err
+				}
+				got.Consents, got.FoundAgain = append(got.Consents, page.Consents...), got.FoundAgain || page.FoundAgain
+				in.Cursor = page.Next
 			}
 			head, _, err := finalHead(cmd.Context(), dir, api.FinalIn{})
 			if err != nil {

@@ -25,17 +25,17 @@ func othersConsent(err error, c *subject.Signed, g *ledger.Genesis, network sign
 	}
 	bank := h.Bounds.Bank
 	card := g.Roster().Member(bank)
-	if card == nil || slices.ContainsFunc(via, func(url string) bool { return slices.Contains(card.URLs(), strings.TrimRight(url, "/")) }) {
+	if card != nil && slices.ContainsFunc(via, func(url string) bool { return slices.Contains(card.URLs(), strings.TrimRight(url, "/")) }) {
 		return err
 	}
 	where := bank
-	if urls := card.URLs(); len(urls) > 0 {
-		where += " (" + strings.Join(urls, " ") + ")"
+	if card != nil && len(card.URLs()) > 0 { // one that joined later is not among these
+		where += " (" + strings.Join(card.URLs(), " ") + ")"
 	}
 	chinese := fmt.Sprintf("未被接受：授权书所载银行是 %s（%s）", bank, e.Message)
 	e.Message += "; the bank that the consent names is " + bank
-	e.Hint = "give it to " + where + ": no other bank can use it"
-	return &said{error: &e, chinese: chinese, hint: "请交给 " + where + "：其他银行无法使用"}
+	e.Hint = "give it to " + where + ", which takes the file by atoll consent accept: no other bank can use it"
+	return &said{error: &e, chinese: chinese, hint: "请交给 " + where + "，由其以 atoll consent accept 接受文件：其他银行无法使用"}
 }
 
 // acceptError explains why the bank of a folder did not take a consent.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/ledger"
 	"atoll/node/api"
+	"atoll/node/problem"
 
 	"github.com/spf13/cobra"
 )
@@ -53,20 +55,24 @@ func cosignersShowCommand() *cobra.Command {
 				return cli.PrintJSON(cmd.OutOrStdout(), "atoll.cosigners/v1", got)
 			}
 			t := cli.On(cmd, cmd.OutOrStdout(), lang)
-			if got.Pending != nil {
-				t.Say("交接尚未终局，原共签人须保持运行：%s\n下一步：atoll cosigners handover（等到完成）", "the handover is not final, and those before have to stay up: %s\nnext: atoll cosigners handover, which waits for that", setWords(t, *got.Pending))
-			}
-			t.Say("现任共签人（自 %d 个条目之后）：%s", "in force after %d entries: %s", got.After, setWords(t, got.Set))
-			for _, p := range got.Proposals {
-				t.Say("提名 %s/%s：%s；已同意：%s", "proposed %s/%s: %s; approved by %s", p.Proposer, p.ID, setWords(t, p.Set), strings.Join(p.Approved, " "))
-			}
-			if got.Approved != nil {
-				t.Say("已获同意，待交接：%s\n下一步（任一现任共签人）：atoll cosigners handover", "approved, to be handed over to: %s\nnext, any cosigner in force: atoll cosigners handover", setWords(t, *got.Approved))
-			}
+			printCosigners(t, &got)
 			return t.Err()
 		},
 	}
 	return memberFlags(cmd, &dir)
+}
+
+func printCosigners(t *cli.Printer, got *api.CosignersOut) {
+	if got.Pending != nil {
+		t.Say("交接尚未终局，原共签人须保持运行：%s\n下一步：atoll cosigners handover（等到完成）", "the handover is not final, and those before have to stay up: %s\nnext: atoll cosigners handover, which waits for that", setWords(t, *got.Pending))
+	}
+	t.Say("现任共签人（自 %d 个条目之后）：%s", "in force after %d entries: %s", got.After, setWords(t, got.Set))
+	for _, p := range got.Proposals {
+		t.Say("提名 %s/%s：%s；已同意：%s", "proposed %s/%s: %s; approved by %s", p.Proposer, p.ID, setWords(t, p.Set), strings.Join(p.Approved, " "))
+	}
+	if got.Approved != nil {
+		t.Say("已获同意，待交接：%s\n下一步（任一现任共签人）：atoll cosigners handover", "approved, to be handed over to: %s\nnext, any cosigner in force: atoll cosigners handover", setWords(t, *got.Approved))
+	}
 }
 
 func setWords(t *cli.Printer, s api.CosignerSet) cli.Filled {
@@ -103,24 +109,28 @@ k < n: one may be away.`),
 			if err := warnFew(cmd, n, int(set.Faults)); err != nil {
 				return err
 			}
-			return cli.Announce(cmd, "atoll.proposal/v1", got, "已提名，条目 %d\n下一步（现任共签人）：atoll cosigners approve --dir 目录 %s/%s", "proposed, entry %d\nnext, cosigners in force: atoll cosigners approve --dir DIR %s/%s", got.Entry, got.Proposer, got.ID)
+			return cli.Announce(cmd, "atoll.proposal/v1", got, "已提名，条目 %d\n下一步（现任共签人）：atoll cosigners approve --dir 文件夹 %s/%s", "proposed, entry %d\nnext, cosigners in force: atoll cosigners approve --dir DIR %s/%s", got.Entry, got.Proposer, got.ID)
 		},
 	}
 	cmd.Flags().StringSliceVar(&set.Cosigners, "cosigner", nil, cli.Both("将担任共签人的成员", "members that shall cosign"))
 	cmd.Flags().Uint8Var(&set.Quorum, "quorum", 0, cli.Both("k：使日志达终局的共签数（默认三分之二加一）", "k: cosignatures that make the log final (default: two thirds and one)"))
 	cmd.Flags().Uint8Var(&set.Faults, "faults", 0, cli.Both("f：可容忍的说谎共签人数（默认为 k 所能容忍的）", "f: lying cosigners to withstand (default: as many as k does)"))
-	return cli.Needs(memberFlags(cmd, &dir), "cosigner")
+	return cli.Needs(personFlag(memberFlags(cmd, &dir)), "cosigner")
 }
 
 func cosignersApproveCommand() *cobra.Command {
 	var dir string
+	var yes bool
 	cmd := &cobra.Command{
 		Use:   "approve PROPOSER/ID",
-		Short: cli.Both("以现任共签人身份同意提名", "Approve a proposal as a cosigner in force"),
+		Short: cli.Both("显示提名，并以现任共签人身份同意", "Show a proposal, and approve it as a cosigner in force"),
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in, err := proposalNamed(args[0])
 			if err != nil {
+				return err
+			}
+			if err := agreeToCosigners(cmd, dir, in, yes); err != nil {
 				return err
 			}
 			var got api.StatementOut
@@ -130,7 +140,43 @@ func cosignersApproveCommand() *cobra.Command {
 			return cli.Announce(cmd, "atoll.approval/v1", map[string]any{"entry": got.Entry}, "已同意，条目 %d", "approved, entry %d", got.Entry)
 		},
 	}
-	return memberFlags(cmd, &dir)
+	cmd.Flags().BoolVar(&yes, "yes", false, cli.Both("不再询问：提名已阅读", "do not ask: the proposal was read"))
+	return personFlag(memberFlags(cmd, &dir))
+}
+
+// agreeToCosigners shows a proposal, and returns nil once somebody agrees to it. Of
+// one that is not open, or approved by this member already, the node says so.
+func agreeToCosigners(cmd *cobra.Command, dir string, in api.ApproveIn, yes bool) error {
+	c, err := readConfig(dir)
+	if err != nil {
+		return err
+	}
+	t, err := cli.Beside(cmd)
+	if err != nil {
+		return err
+	}
+	var got api.CosignersOut
+	if err := local(cmd.Context(), dir, api.Cosigners, api.CosignersIn{}, &got); err != nil {
+		return err
+	}
+	at := slices.IndexFunc(got.Proposals, func(p api.ProposalOut) bool { return p.Proposer == in.Proposer && p.ID == in.ID })
+	if at < 0 || slices.Contains(got.Proposals[at].Approved, c.Name) {
+		return nil
+	}
+	if now := got.Set.Cosigners; !slices.Contains(now, c.Name) {
+		return &said{
+			error:   problem.New(string(ledger.AuthorRole), fmt.Sprintf("%s is no cosigner in force", c.Name)),
+			chinese: c.Name + " 不是现任共签人",
+			hint:    "由现任共签人同意：" + strings.Join(now, " "),
+			english: "those in force approve: " + strings.Join(now, " "),
+		}
+	}
+	t.Say("现任共签人：%s", "in force: %s", setWords(t, got.Set))
+	t.Say("提名的共签人：%s", "proposed: %s", setWords(t, got.Proposals[at].Set))
+	if yes || t.Err() != nil {
+		return t.Err()
+	}
+	return confirm(cmd, t.Lang, cli.Text{Chinese: "同意", English: "approve"}, cli.Text{Chinese: "先阅读提名（atoll cosigners show）", English: "read the proposal (atoll cosigners show)"})
 }
 
 func cosignersHandoverCommand() *cobra.Command {
@@ -176,11 +222,16 @@ var errNotDone = errors.New("the handover is not done")
 // stay up until it is. In the latter case it returns an error, after the
 // document has been printed.
 func announceHandover(cmd *cobra.Command, h *api.HandoverOut) error {
-	if h.Done {
-		return cli.Announce(cmd, "atoll.handover/v1", h, "已交接，条目 %d，已达终局；原共签人可以停止：%s\n下一步：向审计方分发新的信任策略（atoll log export）",
-			"handed over, entry %d, final; those before may stop: %s\nnext: give auditors the new policy, which atoll log export writes", h.Entry, strings.Join(h.Old, " "))
+	t, err := cli.To(cmd)
+	if err != nil {
+		return err
 	}
-	err := cli.Announce(cmd, "atoll.handover/v1", h, "交接已记入日志，条目 %d，尚未完成\n须保持运行，直到 atoll cosigners handover 报告完成：%s", "the handover is entry %d of the log, and not done\nkeep these running until atoll cosigners handover says that it is: %s",
+	if h.Done {
+		gone := slices.DeleteFunc(slices.Clone(h.Old), func(name string) bool { return slices.Contains(h.New, name) })
+		return cli.Announce(cmd, "atoll.handover/v1", h, "已交接，条目 %d，已达终局；此后不再共签：%s\n下一步：向审计方和新成员分发新的信任策略（atoll log policy）",
+			"handed over, entry %d, final; no cosigner any more: %s\nnext: give auditors and newcomers the new policy, which atoll log policy prints", h.Entry, cmp.Or(strings.Join(gone, " "), t.In("无", "none")))
+	}
+	err = cli.Announce(cmd, "atoll.handover/v1", h, "交接已记入日志，条目 %d，尚未完成\n须保持运行，直到 atoll cosigners handover 报告完成：%s", "the handover is entry %d of the log, and not done\nkeep these running until atoll cosigners handover says that it is: %s",
 		h.Entry, strings.Join(h.Old, " "))
 	if err != nil {
 		return err

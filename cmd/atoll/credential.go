@@ -20,12 +20,12 @@ func credentialCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  cli.Group,
 	}
-	cmd.AddCommand(credentialIssueCommand(), credentialShowCommand(), credentialRevokeCommand())
+	cmd.AddCommand(credentialCheckCommand(), credentialIssueCommand(), credentialListCommand(), credentialShowCommand(), credentialRevokeCommand())
 	return cmd
 }
 
 func credentialIssueCommand() *cobra.Command {
-	var dir, out string
+	var dir, out, by string
 	var days uint32
 	var yes bool
 	var f finality
@@ -39,29 +39,21 @@ now on is the enterprise's word. Code and fingerprint of the key are shown, and 
 to be agreed to; the enterprise sees the same fingerprint with atoll subject show.`),
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			var e subject.Enrolment
-			if err := readInto(args[0], paper.Enrolment, &e); err != nil {
-				return err
-			}
-			_, _, network, err := genesisIn(dir)
+			e, err := enrolmentFor(dir, args[0])
 			if err != nil {
 				return err
-			}
-			if !e.Of(network) {
-				return cli.Errorf(subject.ErrNetwork, "%s 属于另一网络", "%s is for another network", args[0]).
-					With("请企业用本网络的 genesis.pem 重新建立文件夹：atoll subject new", "the enterprise makes its folder with this network's genesis.pem: atoll subject new")
 			}
 			if days == 0 || days > 2*consent.MaxDays {
 				return cli.Usage("--days 为 1 至 %d", "--days is 1 to %d", 2*consent.MaxDays)
 			}
-			if err := e.Check(); err != nil {
-				return fmt.Errorf("%s: %w", args[0], err)
-			}
 			if err := vacant(out); err != nil {
 				return err
 			}
+			if err := warnIssue(cmd, &f, dir, e); err != nil {
+				return err
+			}
 			if !yes {
-				if err := confirmIssue(cmd, &e); err != nil {
+				if err := confirmIssue(cmd, e); err != nil {
 					return err
 				}
 			}
@@ -71,16 +63,16 @@ to be agreed to; the enterprise sees the same fingerprint with atoll subject sho
 			}
 			defer cancel()
 			var got api.StatementOut
-			in := api.IssueIn{Subject: string(e.Subject), Key: e.Key, Days: days}
+			in := api.IssueIn{Subject: string(e.Subject), Key: e.Key, Days: days, By: by}
 			if err := local(ctx, dir, api.CredentialIssue, in, &got); err != nil {
 				return err
 			}
 			if err := errors.Join(keepCredential(dir, got.Statement), writePaper(out, paper.Credential, got.Statement)); err != nil {
 				if p, err := cli.Beside(cmd); err == nil {
-					p.Page(string(paper.Text(paper.Credential, got.Statement))) // there is no other copy
+					p.Page(string(paper.Text(paper.Credential, got.Statement))) // so that it need not be fetched from the node's record
 				}
 				return cli.Errorf(errUnwritten, "凭证已签发，条目 %d，但文件未能写入：%s", "the credential is issued, entry %d, but the file could not be written: %s", got.Entry, err).
-					With("凭证内容见上方各行，请复制到 %s", "copy the lines above into %s: nobody has another copy", fileCredential)
+					With("凭证内容见上方各行，请复制到 %s；登记机关节点的记录中也有（%s）", "copy the lines above into %s; the record of the registrar's node has it too (%s)", fileCredential, commandLine("atoll credential list", "--dir", dir))
 			}
 			return f.report(ctx, cmd, dir, got.Entry, "atoll.credential/v1", map[string]any{"file": out, "entry": got.Entry},
 				"已签发，条目 %d：%s\n下一步：企业将其放入自己的文件夹，名为 %s", "issued, entry %d: %s\nnext: the enterprise puts it into its folder as %s", got.Entry, out, fileCredential)
@@ -90,8 +82,60 @@ to be agreed to; the enterprise sees the same fingerprint with atoll subject sho
 	cmd.Flags().StringVarP(&out, "out", "o", fileCredential, cli.Both("要写入的文件", "file to write"))
 	cmd.Flags().Uint32Var(&days, "days", 730, cli.Both("有效天数", "days of validity"))
 	cmd.Flags().BoolVar(&yes, "yes", false, cli.Both("不再询问：代码和指纹已经核对", "do not ask: code and fingerprint were compared"))
+	operatorFlag(cmd, &by)
 	f.flags(cmd)
 	return cli.Needs(cmd, "dir")
+}
+
+// operatorFlag adds the flag by which a registrar's record names a person.
+func operatorFlag(cmd *cobra.Command, by *string) {
+	cmd.Flags().StringVar(by, "operator", "", cli.Both("登记机关的经办人，记入其凭证记录", "the person at the registrar, for its record of credentials"))
+}
+
+// enrolmentFor reads the enrolment of an enterprise, and checks what it says of itself:
+// it is for the network of a registrar's folder, and its key can be used.
+func enrolmentFor(dir, path string) (*subject.Enrolment, error) {
+	e := new(subject.Enrolment)
+	if err := readInto(path, paper.Enrolment, e); err != nil {
+		return nil, err
+	}
+	_, _, network, err := genesisIn(dir)
+	if err != nil {
+		return nil, err
+	}
+	if !e.Of(network) {
+		return nil, otherNetwork(path)
+	}
+	if err := e.Check(); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return e, nil
+}
+
+// otherNetwork is the error for the enrolment of another network.
+func otherNetwork(name string) error {
+	return cli.Errorf(subject.ErrNetwork, "%s 属于另一网络", "%s is for another network", name).
+		With("请企业用本网络的 genesis.pem 重新建立文件夹：atoll subject new", "the enterprise makes its folder with this network's genesis.pem: atoll subject new")
+}
+
+// warnIssue says what speaks against vouching for an enrolment, as credential check
+// does: it is not asked about.
+func warnIssue(cmd *cobra.Command, f *finality, dir string, e *subject.Enrolment) error {
+	t, err := cli.Beside(cmd)
+	if err != nil {
+		return err
+	}
+	ctx, cancel, err := f.begin(cmd)
+	if err != nil {
+		return err
+	}
+	defer cancel()
+	known, err := checkEnrolment(ctx, dir, e)
+	if err != nil {
+		return err
+	}
+	known.warn(t)
+	return t.Err()
 }
 
 // confirmIssue shows a registrar the enterprise and key that it is about to

@@ -31,7 +31,7 @@ Whether it still stands only the log knows.`),
 			if err != nil {
 				return err
 			}
-			c, err := subject.VerifyCredential(members.Roster, network, statement)
+			c, err := subject.VerifyCredential(network, statement, g.Roster(), members.Roster)
 			if err != nil {
 				return fmt.Errorf("%s: %w", args[0], err)
 			}

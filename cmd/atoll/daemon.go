@@ -14,19 +14,25 @@ import (
 	"atoll/consensus/paper"
 	"atoll/consensus/scarce"
 	"atoll/node"
+	"atoll/node/access"
 	"atoll/node/api"
 	"atoll/node/profile"
 	"atoll/node/web"
 )
 
-// daemon is a member's running node with its two servers: a unix socket for its
-// operators, and HTTP for enterprises and auditors.
+// daemon is a member's running node with its servers: a unix socket for its operators,
+// HTTP for enterprises and auditors, and the API through TCP.
 type daemon struct {
 	*node.Node
-	servers []*http.Server
-	http    string     // address it listens on, "" for none
-	failed  chan error // receives the error of a server that stops by itself
-	wants   *scarce.Wants
+	gate       *access.Gate
+	servers    []*http.Server
+	http       string      // address it listens on, "" for none
+	api        string      // address of the API through TCP, "" for none
+	failed     chan error  // receives the error of a server that stops by itself
+	operations *api.Server // nil until they are served
+	wants      *scarce.Wants
+	index      *web.Index
+	endIndex   func() // nil until the index is kept
 }
 
 // serve starts the member's node and its servers, with so many descriptors for
@@ -49,6 +55,18 @@ func (h *home) serve(timeout time.Duration, descriptors int, log *slog.Logger) (
 	if err != nil {
 		return nil, err
 	}
+	html, err := h.page()
+	if err != nil {
+		return nil, err
+	}
+	outside, err := h.apiListener(log)
+	if err != nil {
+		return nil, err
+	}
+	two, err := h.config.twoPeople()
+	if err != nil {
+		return nil, err
+	}
 	socket := filepath.Join(h.dir, fileSocket)
 	if len(socket) > maxSocket {
 		return nil, tooLong(socket)
@@ -57,53 +75,123 @@ func (h *home) serve(timeout time.Duration, descriptors int, log *slog.Logger) (
 	if err != nil {
 		return nil, err
 	}
-	d := &daemon{failed: make(chan error, 2), wants: new(scarce.Wants)}
-	if d.Node, err = h.start(timeout, shares, d.wants, log); err != nil {
+	d := &daemon{failed: make(chan error, 3), wants: new(scarce.Wants)}
+	if err = outside.listen(h); err == nil {
+		d.Node, err = h.start(timeout, shares, d.wants, log)
+	}
+	if err != nil {
 		if public != nil {
 			err = errors.Join(err, public.Close())
 		}
-		return nil, err
+		return nil, errors.Join(err, outside.close())
 	}
 	// The node holds the folder's lock, so existing sockets belong to no
 	// running node.
 	if path, ok := strings.CutPrefix(h.config.HTTP, unixPrefix); ok {
 		if public, err = listenUnix(h.path(path), modePublic); err != nil {
-			return nil, errors.Join(err, d.Close())
+			return nil, errors.Join(err, d.Close(), outside.close())
 		}
 	}
-	if public != nil {
-		d.publish(public, shares.Public, proxies, genesis)
+	mine := 0 // connections of the API through TCP
+	if outside != nil {
+		mine = shares.Public / partOfAPI
 	}
-	if err := d.open(socket, shares.Operators, template); err != nil {
-		return nil, errors.Join(err, d.Close())
+	d.gate, err = access.Open(access.Config{
+		Dir: h.dir, Member: d.Name, Network: d.Network.String(), Memory: d.Repeats(), TwoPeople: two, Held: d.HeldBack(),
+		Each: web.ShareOfSite(mine) / 2, // others may come from the same address
+	})
+	if err != nil {
+		return nil, errors.Join(err, d.Close(), outside.close())
+	}
+	d.Watch(d.damaged)
+	if err = d.keepIndex(h.path(fileIndex), log); err != nil {
+		return nil, errors.Join(err, d.Close(), outside.close())
+	}
+	if public != nil {
+		d.publish(public, shares.Public-mine, proxies, genesis, html)
+	}
+	d.operations = &api.Server{Node: d.Node, Template: template, Access: d.gate, Audit: d.audits(h.age)}
+	if outside != nil {
+		d.operations.Certificate = outside.served
+	}
+	operations := d.operations.Handler() // behind a gate that says who calls
+	err = d.open(socket, shares.Operators, operations)
+	if err == nil && outside != nil {
+		p := &pages{name: d.Name, dir: h.dir, network: d.Network, offers: d.OffersData()}
+		if html != nil {
+			p.page = digestOf(html)
+		}
+		err = d.openOutside(outside, mine, proxies, operations, p)
+	}
+	if err != nil {
+		return nil, errors.Join(err, d.Close(), outside.close())
 	}
 	return d, nil
 }
 
-// publish starts the server for enterprises, auditors, and members that did not get
-// the genesis when the network was founded.
-func (d *daemon) publish(l net.Listener, limit int, proxies *web.Proxies, genesis []byte) {
-	d.http = l.Addr().String()
-	public := http.NewServeMux()
-	public.Handle("/log/", d.log())
-	public.Handle("GET /policy", web.Policy(d.NetworkPolicy))
-	public.Handle("GET /"+web.PathGenesis, web.Genesis(paper.Text(paper.Genesis, genesis)))
-	public.Handle("POST /log/statements", &web.Statements{Carry: d.carry, First: d.Revokes})
-	door := web.NewDoor(l, limit, proxies, d.wants)
-	d.run(door, door.Server(public))
+// damaged returns alarms about files of the API that are damaged.
+func (d *daemon) damaged() ([]node.Alarm, error) {
+	all, err := d.gate.Damaged()
+	var list []node.Alarm
+	for _, f := range all {
+		kind := node.AlarmTokens
+		if f.Log {
+			kind = node.AlarmOperators
+		}
+		list = append(list, node.Beside(kind, f.What(), f.ID, f.Path, f.Since))
+	}
+	return list, err
 }
 
-// open starts the server for operators.
-func (d *daemon) open(socket string, limit int, template *profile.Template) error {
+// partOfAPI is the fraction of the connections of strangers that the API through TCP
+// has.
+const partOfAPI = 4
+
+// publish starts the server for enterprises, auditors, and members that did not get
+// the genesis when the network was founded.
+func (d *daemon) publish(l net.Listener, limit int, proxies *web.Proxies, genesis, html []byte) {
+	d.http = l.Addr().String()
+	public := http.NewServeMux()
+	public.Handle("/log/", web.Anywhere(d.log()))
+	public.Handle("GET /"+web.PathPage, web.Page(html))
+	public.Handle("GET /"+web.PathRequests+"/{ticket}", web.Anywhere(&web.Requests{Give: d.Paper}))
+	public.Handle("GET /policy", web.Policy(d.NetworkPolicy))
+	public.Handle("GET /"+web.PathGenesis, web.Genesis(paper.Text(paper.Genesis, genesis)))
+	public.Handle("POST /log/statements", web.Anywhere(&web.Statements{Carry: d.carry, First: d.Revokes}))
+	door := web.NewDoor(l, limit, proxies, d.wants)
+	d.run(door, door.Server(d.gate.Clean(public)))
+}
+
+// open starts the server for operators of this machine.
+func (d *daemon) open(socket string, limit int, operations http.Handler) error {
 	l, err := listenUnix(socket, modeOwner)
 	if err != nil {
 		return err
 	}
 	local := http.NewServeMux()
-	local.Handle("POST /v1/{operation}", &api.Server{Node: d.Node, Template: template})
+	local.Handle("/v1/", d.gate.Local(operations))
 	local.Handle("/log/", d.log())
 	local.Handle("GET /policy", web.Policy(d.NetworkPolicy))
-	d.run(web.NewDoor(l, limit, nil, d.wants), &http.Server{Handler: local, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute})
+	d.run(web.NewDoor(l, limit, nil, d.wants), &http.Server{Handler: local, ConnContext: access.Connected, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute})
+	return nil
+}
+
+// openOutside starts the server for programs and people on other machines: the API,
+// and the console, which is pages over it.
+func (d *daemon) openOutside(o *apiListener, limit int, proxies *web.Proxies, operations http.Handler, p *pages) error {
+	mux := http.NewServeMux()
+	mux.Handle("/v1/", d.gate.Outside(operations))
+	for _, page := range api.Documents() { // they say nothing of this member
+		mux.Handle(page, d.gate.Clean(operations))
+	}
+	mux.Handle("/log/", d.gate.Clean(d.log()))
+	mux.Handle("GET /policy", d.gate.Clean(web.Policy(d.NetworkPolicy)))
+	mux.Handle("/", d.gate.Clean(p.console(operations, d.gate)))
+	door := web.NewDoor(o.listener, limit, proxies, d.wants)
+	s := door.Server(access.Guard(mux, o.names))
+	s.ErrorLog = slog.NewLogLogger(o.log.Handler(), slog.LevelDebug) // strangers could fill a log
+	d.api = o.listener.Addr().String()
+	d.run(o.over(door), s)
 	return nil
 }
 
@@ -129,6 +217,15 @@ func (d *daemon) Close() error {
 		if s.Shutdown(ctx) != nil {
 			err = errors.Join(err, s.Close())
 		}
+	}
+	if d.operations != nil {
+		d.operations.Close()
+	}
+	if d.endIndex != nil {
+		d.endIndex()
+	}
+	if d.gate != nil {
+		err = errors.Join(err, d.gate.Close())
 	}
 	return errors.Join(err, d.Node.Close())
 }
@@ -159,7 +256,30 @@ func readTemplate(path string) (*profile.Template, error) {
 
 // log serves this member's copy of the log.
 func (d *daemon) log() http.Handler {
-	return web.Log(web.LogSource{Size: func() uint64 { return d.Head().Size }, Checkpoint: d.Checkpoint, Resource: d.Resource})
+	return web.Log(web.LogSource{Size: d.size, Checkpoint: d.Checkpoint, Resource: d.Resource, Index: d.index, Handover: d.Handed})
+}
+
+func (d *daemon) size() uint64 { return d.Head().Size }
+
+// fileIndex is the index of the log in a member's folder. It is made again where it is
+// missing.
+const fileIndex = "index"
+
+// keepIndex opens the index of the log, and has it kept up to date.
+func (d *daemon) keepIndex(path string, log *slog.Logger) (err error) {
+	if d.index, err = web.OpenIndex(path, d.size, d.Resource); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	d.endIndex = func() { cancel(); <-done }
+	go func() {
+		defer close(done)
+		d.index.Run(ctx, func(err error) {
+			log.Warn("the index of the log cannot be written: enterprises' pages find nothing new here", "error", err)
+		})
+	}()
+	return nil
 }
 
 // carry brings a subject's statement to the log, and proves that it is on the

@@ -11,8 +11,11 @@ import (
 
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
+	"atoll/consensus/durable"
 	"atoll/crypto/tlog"
+	"atoll/node/access"
 	"atoll/node/profile"
+	"atoll/node/web"
 
 	"github.com/spf13/cobra"
 )
@@ -105,9 +108,13 @@ func (d *demo) run(ctx context.Context) (err error) {
 	} else if err := os.Mkdir(d.home, 0o700); err != nil {
 		return fmt.Errorf("the demo wants a folder of its own: %w", err)
 	}
+	page, err := d.page(ctx)
+	if err != nil {
+		return err
+	}
 	telling, cancel := context.WithTimeout(ctx, demoPatience)
 	defer cancel()
-	d.net, err = foundDemo(telling, d.home, d.server)
+	d.net, err = foundDemo(telling, d.home, d.server, page, d.keep)
 	defer func() { err = errors.Join(err, d.net.close()) }()
 	if err != nil {
 		return err
@@ -124,9 +131,30 @@ func (d *demo) run(ctx context.Context) (err error) {
 	return nil
 }
 
+// page makes the enterprise's page, which the members of a network that stays
+// serve. Where it cannot be made the demo goes on without it.
+func (d *demo) page(ctx context.Context) (*pageConfig, error) {
+	if !d.keep {
+		return nil, nil
+	}
+	html, _, err := buildPage(ctx, ".")
+	if errors.Is(err, errPageBuild) {
+		d.Say("提示：企业页面须在源代码副本中用 Go 制作（atoll page build），本次演示不提供", "note: the enterprise's page is made in a clone of the sources with Go (atoll page build): this demo goes on without it")
+		return nil, d.Err()
+	}
+	if err != nil {
+		return nil, err
+	}
+	path, err := filepath.Abs(filepath.Join(d.home, "atoll.html"))
+	if err != nil {
+		return nil, err
+	}
+	return &pageConfig{File: path, SHA256: digestOf(html)}, durable.Create(path, html, 0o644)
+}
+
 func (d *demo) founded() error {
 	d.result.Network = d.net.id.String()
-	d.Say("%s：%d 个成员，全部签署创世声明；各有自己的目录、密钥、libp2p 主机和日志副本", "%s: %d members, founded by all their signatures; each with its own folder, keys, libp2p host and copy of the log", d.net.plan.Name, len(d.net.plan.Members))
+	d.Say("%s：%d 个成员，全部签署创世声明；各有自己的文件夹、密钥、libp2p 主机和日志副本", "%s: %d members, founded by all their signatures; each with its own folder, keys, libp2p host and copy of the log", d.net.plan.Name, len(d.net.plan.Members))
 	for _, m := range d.net.plan.Members {
 		d.Say("  %-11[1]s %[2]s", "  %-11[1]s %[3]s", m.Name, m.Chinese, m.English)
 	}
@@ -189,7 +217,7 @@ func (d *demo) ended() error {
 			sources = ""
 		}
 		d.Say("已写入 %s：profile.html、profile.json、log/（C2SP tlog-tiles）、policy、fragments/、%smembers/。", "In %s: profile.html, profile.json, log/ (C2SP tlog-tiles), policy, fragments/, %smembers/.", d.dir, sources)
-		d.Say("下一步：atoll-audit verify %[1]s/log --policy %[1]s/policy", "Next: atoll-audit verify %[1]s/log --policy %[1]s/policy", d.dir)
+		d.Say("下一步：atoll-audit verify %[1]s --policy %[2]s", "Next: atoll-audit verify %[1]s --policy %[2]s", word(d.dir+"/log"), word(d.dir+"/policy"))
 	}
 	return d.Err()
 }
@@ -197,7 +225,11 @@ func (d *demo) ended() error {
 // stay keeps the network running until it is interrupted, and prints how to use
 // it.
 func (d *demo) stay(ctx context.Context) error {
-	for _, group := range d.commands() {
+	consoles, err := d.consoles()
+	if err != nil {
+		return err
+	}
+	for _, group := range append([]examples{consoles}, d.commands()...) {
 		d.Say("\n# "+group.chinese, "\n# "+group.english)
 		for _, line := range group.lines {
 			d.Say("%s", "%s", line)
@@ -214,13 +246,34 @@ type examples struct {
 	lines            []string
 }
 
+// consoles are where people of some members find their console, with a token for
+// each.
+func (d *demo) consoles() (examples, error) {
+	e := examples{chinese: "控制台：在浏览器中打开地址，以令牌登录", english: "Consoles: open the address in a browser, and log in by the token"}
+	for _, c := range []struct {
+		member, owner string
+		roles         []access.Role
+	}{
+		{"bank-a", demoOperator, []access.Role{access.Officer, access.Risk}}, {"tax", "Li", []access.Role{access.Agency, access.Admin}},
+		{"market", "Zhao", []access.Role{access.Registrar, access.Admin}}, {"auditor", "Sun", []access.Role{access.Auditor}},
+	} {
+		m := d.net.members[c.member]
+		_, secret, err := m.gate.Create(access.Wish{Owner: c.owner, Number: "1001", Roles: c.roles}, &access.Caller{Local: true, UID: uint32(os.Getuid())})
+		if err != nil {
+			return e, err
+		}
+		e.lines = append(e.lines, fmt.Sprintf("%-9s http://%s/  %s", c.member, m.api, secret))
+	}
+	return e, nil
+}
+
 // commands are examples of what a bank, an agency, an enterprise and an auditor
 // can do in another terminal.
 func (d *demo) commands() []examples {
-	at := func(member string) string { return filepath.Join(d.home, "members", member) }
-	paper := func(name string) string { return filepath.Join(d.home, name) }
-	firm := filepath.Join(d.home, "enterprises", "jiaoxin")
-	words := filepath.Join(d.home, "enterprises", "passphrase")
+	at := func(member string) string { return word(filepath.Join(d.home, "members", member)) }
+	paper := func(name string) string { return word(filepath.Join(d.home, name)) }
+	firm := word(filepath.Join(d.home, "enterprises", "jiaoxin"))
+	words := word(filepath.Join(d.home, "enterprises", "passphrase"))
 	bank, court := d.net.members["bank-a"], d.net.members["court"]
 	return []examples{
 		{"网络在运行，Ctrl-C 结束。银行：", "The network is running; Ctrl-C ends it. A bank:", []string{
@@ -235,17 +288,26 @@ func (d *demo) commands() []examples {
 			fmt.Sprintf("atoll consent list --dir %s", at("bank-a")),
 			fmt.Sprintf("atoll query run --dir %s --operator Wang --html %s --consent ID", at("bank-a"), paper("second.html")),
 		}},
-		{"企业查看与撤回：", "The enterprise looks, and takes back:", []string{
+		{"企业查看与撤回（也可打开企业页面）：", "The enterprise looks, and takes back (or opens its page):", d.onPage(court, []string{
 			fmt.Sprintf("atoll subject history --dir %s --passphrase-file %s --log http://%s", firm, words, court.http),
 			fmt.Sprintf("atoll consent revoke --dir %s --passphrase-file %s --via http://%s ID", firm, words, court.http),
-		}},
+		})},
 		{"机构：", "An agency:", []string{
 			fmt.Sprintf("atoll source test --dir %s", at("tax")),
 			fmt.Sprintf("atoll catalog show --dir %s", at("tax")),
 		}},
 		{"审计：", "An auditor:", []string{
 			fmt.Sprintf("atoll log export --dir %s --out %s", at("auditor"), paper("export")),
-			fmt.Sprintf("atoll-audit replay %s/log --policy %s/policy --identity %s", paper("export"), paper("export"), filepath.Join(at("auditor"), fileAge)),
+			fmt.Sprintf("atoll-audit replay %s --policy %s --identity %s", paper("export/log"), paper("export/policy"), word(filepath.Join(d.home, "members", "auditor", fileAge))),
 		}},
 	}
+}
+
+// onPage adds the address of the enterprise's page to commands, if a member serves
+// it.
+func (d *demo) onPage(m *daemon, lines []string) []string {
+	if d.net.page == nil {
+		return lines
+	}
+	return append(lines, fmt.Sprintf("http://%s/%s", m.http, web.PathPage))
 }

@@ -30,14 +30,16 @@ import (
 // process. They share nothing else: each has its own folder, keys, libp2p host,
 // sockets, vault and copy of the log.
 type demoNetwork struct {
-	ctx     context.Context
-	dir     string
-	server  *demoServer // nil: each agency has a database of its own
-	plan    *province.Network
-	genesis *ledger.Genesis
-	id      sign.NetworkID
-	mu      sync.Mutex // guards members and id while nodes start
-	members map[string]*daemon
+	ctx      context.Context
+	dir      string
+	consoles bool        // whether members serve theirs
+	server   *demoServer // nil: each agency has a database of its own
+	page     *pageConfig // that every member serves; nil: none
+	plan     *province.Network
+	genesis  *ledger.Genesis
+	id       sign.NetworkID
+	mu       sync.Mutex // guards members and id while nodes start
+	members  map[string]*daemon
 }
 
 // demoElection is raft's election timeout, for nodes on one machine.
@@ -54,8 +56,8 @@ func (n *demoNetwork) home(member string) string { return filepath.Join(n.dir, "
 // foundDemo takes the steps that the members of a real network take by hand:
 // folders and cards, a draft, every member's signature, the founding, and a
 // start of every node from its folder.
-func foundDemo(ctx context.Context, dir string, server *demoServer) (*demoNetwork, error) {
-	n := &demoNetwork{ctx: ctx, dir: dir, server: server, members: map[string]*daemon{}}
+func foundDemo(ctx context.Context, dir string, server *demoServer, page *pageConfig, consoles bool) (*demoNetwork, error) {
+	n := &demoNetwork{ctx: ctx, dir: dir, server: server, page: page, consoles: consoles, members: map[string]*daemon{}}
 	var err error
 	if n.plan, err = province.Load(); err != nil {
 		return n, err
@@ -65,11 +67,11 @@ func foundDemo(ctx context.Context, dir string, server *demoServer) (*demoNetwor
 			return n, err
 		}
 	}
-	ports, release, err := reserve(2 * len(n.plan.Members))
+	ports, release, err := reserve(3 * len(n.plan.Members))
 	if err != nil {
 		return n, err
 	}
-	err = n.each(func(i int, m province.Member) error { return n.enlist(m, ports[2*i], ports[2*i+1]) })
+	err = n.each(func(i int, m province.Member) error { return n.enlist(m, [3]int(ports[3*i:])) })
 	if err == nil {
 		err = n.found()
 	}
@@ -160,15 +162,18 @@ func reserve(count int) (ports []int, release func(), err error) {
 }
 
 // enlist makes a member's folder, including catalog and sources for an agency
-// and the template for a bank.
-func (n *demoNetwork) enlist(m province.Member, peerPort, httpPort int) error {
+// and the template for a bank. Its ports are for members, for enterprises and for the console.
+func (n *demoNetwork) enlist(m province.Member, ports [3]int) error {
+	at := func(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
 	e := enlistment{
 		dir: n.home(m.Name), chinese: m.Chinese, english: m.English, roles: slices.Clone(m.Roles), days: 3650,
-		urls: []string{"http://" + net.JoinHostPort("127.0.0.1", strconv.Itoa(httpPort))},
+		urls: []string{"http://" + at(ports[1])},
 		config: config{
-			Name: m.Name, Origin: n.plan.Origin, HTTP: net.JoinHostPort("127.0.0.1", strconv.Itoa(httpPort)),
-			Listen: []string{fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", peerPort)},
+			Name: m.Name, Origin: n.plan.Origin, HTTP: at(ports[1]), Listen: []string{fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", ports[0])}, Page: n.page,
 		},
+	}
+	if n.consoles {
+		e.config.API = &apiConfig{Listen: at(ports[2]), TLS: withoutTLS}
 	}
 	if slices.Contains(m.Roles, ledger.Agency) {
 		e.config.Catalog = "catalog.yaml"

@@ -70,7 +70,7 @@ func (d *demo) enrol(name string, id consent.Subject) (*folder, error) {
 	if err != nil {
 		return nil, err
 	}
-	credential, _, err := d.net.members["market"].Issue(d.net.ctx, id, s.Enrolment().Key, 365)
+	credential, _, err := d.net.members["market"].Issue(d.net.ctx, id, s.Enrolment().Key, 365, "")
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +104,7 @@ func (d *demo) consent(s *folder, uses uint32) (notice string, id consent.ID, er
 	}
 	draft.Offers = found.Offers
 	r := &subject.Request{Network: bank.Network[:], Draft: draft, Shown: found.Shown, Statements: found.Statements}
-	if notice, err = r.Notice(bank.Network, bank.Genesis); err != nil {
+	if notice, err = r.DrawUp(bank.Network, bank.Genesis); err != nil {
 		return "", id, err
 	}
 	file := filepath.Join(s.dir, "consent.pem")

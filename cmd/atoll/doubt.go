@@ -102,6 +102,12 @@ func (a *doubts) warn(cmd *cobra.Command, template, lang string) error {
 		return nil
 	}
 	t := cli.On(cmd, cmd.ErrOrStderr(), lang)
+	a.print(t, template)
+	return errors.Join(t.Err(), warnEndings(cmd, a.endings))
+}
+
+// print prints what would not be answered, and why.
+func (a *doubts) print(t *cli.Printer, template string) {
 	if len(a.untitled) > 0 {
 		names := strings.Join(a.untitled, " ")
 		t.Say("atoll: 警告：现在取不到 %s 的目录：告知书中其数据集和输出项只有代码，按此签署的授权也不会得到这些机构的答复\natoll: 提示：待 atoll status 显示该成员已连接，换一个 --out 重新生成",
@@ -112,11 +118,10 @@ func (a *doubts) warn(cmd *cobra.Command, template, lang string) error {
 		if f.Line == 0 { // about the command line, not a line of the template
 			where = f.Path
 		}
-		t.Say("atoll: 警告：%s: %s [%s]", "atoll: warning: %s: %s [%s]", where, f.Words.In(lang), f.Code)
+		t.Say("atoll: 警告：%s: %s [%s]", "atoll: warning: %s: %s [%s]", where, f.Words.In(t.Lang), f.Code)
 	}
 	if len(a.found) > 0 {
 		t.Say("atoll: 提示：企业签署后，这些内容也不会得到应答：请改正模板或 --purpose（atoll template lint），换一个 --out 重新生成",
 			"atoll: hint: if this is signed as it is, these items will not be answered: correct the template or --purpose (atoll template lint), and make the request again with another --out")
 	}
-	return errors.Join(t.Err(), warnEndings(cmd, a.endings))
 }

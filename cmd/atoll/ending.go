@@ -38,6 +38,14 @@ func endingLine(e *node.Ending, in func(chinese, english string) string) string 
 		}
 		then = in("凭其签署的授权随之失效；请企业向登记机关换领凭证，再签署新的授权", "consents signed with it end with it; the enterprise gets a new one from the registrar, and signs a new consent")
 	}
+	switch e.What {
+	case "token":
+		what = fmt.Sprintf(in("%s 的令牌 %s", "the token of %s, %s,"), e.Owner, e.Token)
+		then = in("此后持有人不能使用 API；须及时制作新令牌（atoll token create）并收回旧令牌", "its owner cannot use the API after that: make a new one in time (atoll token create), and take the old one back")
+	case "certificate":
+		what = fmt.Sprintf(in("API 的证书 %s", "the API's certificate %s"), e.File)
+		then = in("此后客户端不再连接；换上新证书和私钥，无需重启", "clients do not connect after that: put a new certificate and key there, without a restart")
+	}
 	when := ""
 	switch e.State {
 	case node.Ended:

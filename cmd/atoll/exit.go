@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"os"
 	"strings"
@@ -11,9 +12,11 @@ import (
 	"atoll/consensus/consent"
 	"atoll/consensus/durable"
 	"atoll/consensus/ledger"
+	"atoll/consensus/operators"
 	"atoll/consensus/paper"
 	"atoll/consensus/subject"
 	"atoll/node"
+	"atoll/node/access"
 	"atoll/node/api"
 	"atoll/node/problem"
 	"atoll/node/source"
@@ -47,17 +50,21 @@ var known = []struct {
 	{subject.ErrNotFinal, cli.ExitUnproved, "not_final", "too few cosigners have signed; try again later, or ask another member"},
 	{errUnwritten, cli.ExitPartial, "unwritten", "what was done is valid; see what was printed, and free disk space or choose another path"},
 	{errUnremembered, cli.ExitPartial, "unremembered", hintMemory},
-	{errStale, cli.ExitUnproved, "log.stale", "ask another member; to look at an old log anyway, raise --max-age (0: no limit)"},
+	{errStale, cli.ExitUnproved, "log.stale", "check this machine's clock; if it is right ask another member; to look at an old log anyway, raise --max-age (0: no limit)"},
+	{errFindings, cli.ExitPartial, "findings", "each finding names its entry and its member: ask that member, and keep the log as evidence"},
 	{errAmiss, cli.ExitPartial, "amiss", "correct what is listed, and check again"},
 	{errOtherLog, cli.ExitConflict, "export.other", "nothing was written: choose another folder for this log"},
 	{audit.ErrTampered, cli.ExitTampered, "log.tampered", "keep the log as it is and compare its root with another member's"},
 	{audit.ErrIncomplete, cli.ExitUnavailable, "log.incomplete", "copy the log again, or ask another member; nothing shows that what is there is wrong"},
 	{audit.ErrUnverifiable, cli.ExitTampered, "log.unverifiable", "check that --log is the address or folder of this network's log"},
 	{paper.ErrBeside, cli.ExitRefused, problem.Malformed, "keep the paper alone in the file; what stands before or behind it is signed by nobody"},
+	{paper.ErrKind, cli.ExitUsage, problem.Malformed, "give the file that belongs here: its first line says what it is"},
 	{subject.ErrShown, cli.ExitRefused, problem.Unverified, "do not sign it; show it to the bank and to the supervisor"},
+	{subject.ErrNotice, cli.ExitRefused, "request.notice", "do not sign it: bank and enterprise need programs of one version; if it differs then, show it to the supervisor"},
 	{subject.ErrNetwork, cli.ExitRefused, problem.Unverified, "ask for one of this network, or use the folder of that one"},
 	{subject.ErrSubject, cli.ExitRefused, string(consent.BadSubject), "sign it in the folder of the enterprise that the request names, or ask the bank for one about this enterprise"},
 	{durable.ErrForgotten, cli.ExitFailure, "memory.missing", hintForgotten},
+	{node.ErrNote, cli.ExitConfig, "note.damaged", "move it away and start again: what it says is learned anew; a member that then connects to nobody runs atoll member refresh"},
 	{errDamaged, cli.ExitConfig, "memory.damaged", hintDamaged},
 	{errConfigLine, cli.ExitConfig, "config.invalid", "correct the file at the line named"},
 	{errConfig, cli.ExitConfig, "config.invalid", "correct the file named"},
@@ -75,8 +82,13 @@ var known = []struct {
 	{errTaken, cli.ExitRefused, string(ledger.MemberName), "choose a name that was never used in this network, and titles that no other member has"},
 	{errPolicySigner, cli.ExitRefused, "policy.signer", "have a member give you the network's policy (atoll log policy): that of an export names one member alone"},
 	{errPolicyOld, cli.ExitRefused, "policy.old", "have a member give you the policy of today (atoll log policy), and compare its fingerprint by telephone again"},
+	{errLeft, cli.ExitRefused, problem.MemberLeft, "names and keys serve once: to come back, the organisation joins anew under another name (atoll join)"},
+	{errKnown, cli.ExitConflict, "anchor.known", "nothing was written: start the node; if it still connects to nobody, give the log of a member of today"},
 	{errFounded, cli.ExitTampered, "genesis.founded", "do not use it; compare the network's id with other members, and get genesis.pem from one whom you trust"},
 	{errNotReady, cli.ExitNotReady, "not_initialised", "do the step that is named first"},
+	{errPageBuild, cli.ExitNotReady, "page.build", "get atoll.html from the registrar or a member, and compare its SHA-256; or make it in a clone of the sources with Go"},
+	{errUnserved, cli.ExitPartial, "page.unserved", "ask those members whether they serve it: page in their node.yaml"},
+	{errPageOther, cli.ExitTampered, "page.other", "do not use it: compare the SHA-256 with the one on paper, and tell the member"},
 	{errNotDone, cli.ExitPartial, "not_final", "keep the cosigners named running, and run the same command again"},
 	{errLate, cli.ExitUnavailable, problem.Unavailable, "ask another member, or give it longer with --wait"},
 	{errSilent, cli.ExitUnavailable, problem.Unavailable, "look into the node's log; restart the node if it hangs"},
@@ -86,12 +98,15 @@ var known = []struct {
 	{source.ErrListBusy, cli.ExitLocked, "aside.busy", "run the command again when the other one has ended"},
 	{source.ErrEntry, cli.ExitUsage, problem.Usage, ""},
 	{vault.ErrInUse, cli.ExitLocked, "locked", "is the node running already? one process at a time uses a folder"},
-	{errListen, cli.ExitConfig, "address.taken", "stop what listens there, or change listen and http in node.yaml"},
+	{access.ErrInUse, cli.ExitLocked, "locked", "is the node running already? one process at a time uses a folder"},
+	{operators.ErrBroken, cli.ExitTampered, problem.OperatorsBroken, "keep copies of its files as evidence, and start the node again: it puts a damaged file aside and goes on; the supervisor should hear of it"},
+	{errListen, cli.ExitConfig, "address.taken", "stop what listens there, or change listen, http and api in node.yaml"},
 	{errDescriptors, cli.ExitConfig, "descriptors", "raise ulimit -n, or LimitNOFILE= in the unit file, and start again"},
 	{node.ErrDiskFull, cli.ExitFailure, "disk.full", hintFull},
 	{syscall.ENOSPC, cli.ExitFailure, "disk.full", hintFull},
 	{syscall.EDQUOT, cli.ExitFailure, "disk.full", hintFull},
 	{syscall.EFBIG, cli.ExitFailure, "disk.full", hintFull},
+	{access.ErrUnwritten, cli.ExitFailure, problem.AccessUnrecorded, "make room on the disk, and look into the node's log: nothing is done that cannot be recorded"},
 	{errNotFound, cli.ExitNotFound, problem.NotFound, "check the name or id"},
 	{os.ErrExist, cli.ExitConflict, "exists", "nothing is overwritten: choose another name, or remove it yourself"},
 	{os.ErrNotExist, cli.ExitNotFound, problem.NotFound, "check the path"},
@@ -116,8 +131,12 @@ const (
 // programs.
 func explain(err error) (int, *problem.Error) {
 	var s *said
+	kind := err
+	if own, ok := err.(*cli.Error); ok && own.Kind != nil {
+		kind = own.Kind // what it wraps besides is no more than its reason
+	}
 	for _, k := range known {
-		if errors.Is(err, k.is) {
+		if errors.Is(kind, k.is) {
 			if errors.As(err, &s) && s.english != "" {
 				k.hint = s.english
 			}
@@ -131,7 +150,8 @@ func explain(err error) (int, *problem.Error) {
 	return exitOf(e.Code), e
 }
 
-// failureOf is explain with the Chinese texts.
+// failureOf is explain with the Chinese texts. The hint's is a phrase for the
+// English one, where that says more than the hint of the code.
 func failureOf(err error) *cli.Failure {
 	exit, e := explain(err)
 	words, ok := sayings[e.Code]
@@ -141,6 +161,9 @@ func failureOf(err error) *cli.Failure {
 	f := &cli.Failure{
 		Exit: exit, Code: e.Code, Message: e.Message, Chinese: words.what, Partly: true, Hint: cli.Text{Chinese: words.hint, English: e.Hint}, Retryable: e.Retryable,
 		ToldJSON: exit == cli.ExitPartial || errors.Is(err, errUnproved), // the JSON document has been printed and reports what is missing
+	}
+	if own, whole := cli.InWords(e.Hint, consent.Chinese); whole && own != "" {
+		f.Hint.Chinese = own
 	}
 	for _, k := range known {
 		f.Partly = f.Partly && err.Error() != k.is.Error()
@@ -152,7 +175,7 @@ func failureOf(err error) *cli.Failure {
 	var within bilingual
 	switch {
 	case errors.As(err, &own):
-		f.Chinese, f.Hint.Chinese, f.Partly = own.Chinese(), own.chineseHint(), false
+		f.Chinese, f.Hint.Chinese, f.Partly = own.Chinese(), cmp.Or(own.chineseHint(), f.Hint.Chinese), false
 	case errors.As(err, &within):
 		f.Chinese, f.Partly = words.what+"（"+strings.Replace(e.Message, within.Error(), within.Chinese(), 1)+"）", false
 	}
@@ -168,16 +191,19 @@ func exitOf(code string) int {
 		return cli.ExitConfig
 	case problem.NotFound, "consent.unknown", "credential.unknown", "query.unknown", "proposal.unknown", "member.unknown":
 		return cli.ExitNotFound
-	case problem.Unavailable, problem.NoRoom, problem.NoLeader, problem.NotFinal, problem.TooMany, problem.FoundingWaiting:
+	case problem.Unavailable, problem.NoRoom, problem.NoLeader, problem.NotFinal, problem.TooMany, problem.FoundingWaiting, problem.AccessUnrecorded, problem.RepeatMany, problem.HeldMany, problem.HeldWaiting:
 		return cli.ExitUnavailable
 	case problem.Passphrase:
 		return cli.ExitPassphrase
+	case problem.OperatorsBroken:
+		return cli.ExitTampered
 	case codeNotProved:
 		return cli.ExitUnproved
-	case "statement.conflict", "credential.exists", "proposal.approved", problem.ProposalOpen, node.AlreadyAcknowledged, node.PendingDecided:
+	case problem.HeldOver, "statement.conflict", "credential.exists", "proposal.approved", problem.ProposalOpen, node.AlreadyAcknowledged, node.PendingDecided, problem.TokenExists,
+		problem.RepeatOther, problem.RepeatRunning, problem.RepeatUnknown, problem.RepeatNotKept:
 		return cli.ExitConflict
 	}
-	for _, prefix := range []string{"consent.", "query.", "author.", "agency.", "credential.", "statement.", "fragment.", "seal.", "genesis.", "cosigners.", "proposal.", "member.", "voters.", "pending."} {
+	for _, prefix := range []string{"consent.", "query.", "author.", "agency.", "credential.", "statement.", "fragment.", "seal.", "genesis.", "cosigners.", "proposal.", "member.", "voters.", "pending.", "access.", "token.", "held."} {
 		if strings.HasPrefix(code, prefix) {
 			return cli.ExitRefused
 		}

@@ -30,7 +30,7 @@ func TestFingerprintsAreThoseThatWereRead(t *testing.T) {
 		compare func(given string) error
 	}{
 		"policy": {tlog.Spoken(source.Fingerprint), errPolicyOther, func(given string) error {
-			return (&entrance{fingerprint: given, policy: "policy", source: source}).compare(cmd, printer)
+			return (&visit{fingerprint: given, policy: "policy", source: source}).compare(cmd, printer)
 		}},
 		"card": {of.String(), errApplicant, func(given string) error { return compareCard(cmd, printer, card, given) }},
 	} {

@@ -21,17 +21,17 @@ func genesisCommand() *cobra.Command {
 		Long: cli.Both(`网络由一份文件创立，其中载明成员、密钥、投票者和用途，由每个成员签署。每个成员先建立文件夹和名片
 （atoll init）。彼此连通的成员经 HTTP 创立：
 
-  1. 创立者汇集名片，起草，收取签名      atoll genesis gather --dir 目录 … --card 成员...
-  2. 其他成员核对指纹并签署              atoll genesis join URL --dir 目录
+  1. 创立者汇集名片，起草，收取签名      atoll genesis gather --dir 文件夹 … --card 成员...
+  2. 其他成员核对指纹并签署              atoll genesis join URL --dir 文件夹
 
 或者用文件：
 
   1. 其中一个起草创世文件                atoll genesis draft … 名片...
-  2. 每个成员阅读并签署                  atoll genesis sign --dir 目录 draft.pem
+  2. 每个成员阅读并签署                  atoll genesis sign --dir 文件夹 draft.pem
   3. 其中一个合并签名                    atoll genesis found draft.pem 签名...
   4. 每个成员将 genesis.pem 放入自己的文件夹
 
-然后每个成员启动节点：atoll run --dir 目录`, `A network is founded by a document that names its members, their keys, its voters and
+然后每个成员启动节点：atoll run --dir 文件夹`, `A network is founded by a document that names its members, their keys, its voters and
 its purposes, and that every member signs. Every member first makes a folder and a card
 (atoll init). Members that can reach each other found it over HTTP:
 

@@ -13,8 +13,6 @@ import (
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 	"atoll/consensus/paper"
-	"atoll/node/peer"
-	"atoll/node/web"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -148,8 +146,8 @@ func draftCommand() *cobra.Command {
 			}
 			id := networkOf(g)
 			words := quorumWords(&cli.Printer{Lang: lang}, g.Cosigners, int(g.Quorum), int(g.Faults))
-			return cli.Announce(cmd, "atoll.genesis/v1", genesisView(g, out), "%d 个成员，已写入 %[2]s\n共签人 %[3]s\n指纹 %[4]s\n下一步，每个成员核对指纹、阅读并签署：atoll genesis sign --dir 目录 %[2]s",
-				"%d members in %[2]s\ncosigners %[3]s\nfingerprint %[4]s\nnext: every member compares the fingerprint, reads it and signs it: atoll genesis sign --dir DIR %[2]s", len(cards), out, words, ledger.Fingerprint(id[:16]))
+			return cli.Announce(cmd, "atoll.genesis/v1", genesisView(g, out), "%d 个成员，已写入 %[2]s\n共签人 %[3]s\n指纹 %[4]s\n下一步，每个成员核对指纹、阅读并签署：atoll genesis sign --dir 文件夹 %[2]s",
+				"%d members in %[2]s\ncosigners %[3]s\nfingerprint %[4]s\nnext: every member compares the fingerprint, reads it and signs it: atoll genesis sign --dir DIR %[2]s", len(cards), word(out), words, ledger.Fingerprint(id[:16]))
 		},
 	}
 	fl := cmd.Flags()
@@ -181,20 +179,4 @@ func (f *plan) complete() (err error) {
 		f.purposes, err = readPurposes(f.purposesFrom)
 	}
 	return err
-}
-
-// checkAddresses returns nil if other members can dial the addresses of a card,
-// and enterprises can use its URLs.
-func checkAddresses(c *ledger.Card) error {
-	for _, a := range c.Multiaddrs() {
-		if err := peer.CheckAddress(a); err != nil {
-			return err
-		}
-	}
-	for _, u := range c.URLs() {
-		if err := web.CheckURL(u); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -40,7 +40,7 @@ func foundCommand() *cobra.Command {
 			if err := writePaper(out, paper.Genesis, raw); err != nil {
 				return err
 			}
-			return cli.Announce(cmd, "atoll.genesis/v1", genesisView(&g, out), "网络已创立：%s\n下一步：每个成员将其放入自己的目录，名为 %s，然后启动：atoll run --dir 目录",
+			return cli.Announce(cmd, "atoll.genesis/v1", genesisView(&g, out), "网络已创立：%s\n下一步：每个成员将其放入自己的文件夹，名为 %s，然后启动：atoll run --dir 文件夹",
 				"the network is founded: %s\nnext: every member puts it into its folder as %s and starts: atoll run --dir DIR", out, fileGenesis)
 		},
 	}
@@ -117,6 +117,6 @@ func (s *signatures) complete(draft string) error {
 		zh, en = append(zh, l.Chinese), append(en, l.English)
 	}
 	return cli.Errorf(kind, "%[1]s", "%[2]s", strings.Join(zh, "\n"), strings.Join(en, "\n")).
-		With("请所列成员各自签署这一份草案：atoll genesis sign --dir 目录 %[1]s；再把全体成员的签名各一份交给本命令",
-			"have each of those named sign this very draft: atoll genesis sign --dir DIR %[1]s; then give this command the signatures of all members, each once", draft)
+		With("请所列成员各自签署这一份草案：atoll genesis sign --dir 文件夹 %[1]s；再把全体成员的签名各一份交给本命令",
+			"have each of those named sign this very draft: atoll genesis sign --dir DIR %[1]s; then give this command the signatures of all members, each once", word(draft))
 }

@@ -105,7 +105,7 @@ func (v *gathering) run(cmd *cobra.Command) error {
 	}
 	view := genesisView(g, v.home.path(fileGenesis))
 	view["without"] = s.Without
-	if err := cli.Announce(cmd, "atoll.genesis/v1", view, "网络已创立：%s\n下一步：启动节点：atoll run --dir %s", "the network is founded: %s\nnext: start the node: atoll run --dir %s", v.home.path(fileGenesis), v.dir); err != nil {
+	if err := cli.Announce(cmd, "atoll.genesis/v1", view, "网络已创立：%s\n下一步：启动节点：atoll run --dir %s", "the network is founded: %s\nnext: start the node: atoll run --dir %s", v.home.path(fileGenesis), word(v.dir)); err != nil {
 		return err
 	}
 	if len(s.Without) > 0 {
@@ -125,7 +125,7 @@ func (v *gathering) prepare(cmd *cobra.Command) (err error) {
 	}
 	if _, err := os.Stat(v.home.path(fileGenesis)); err == nil {
 		return cli.Errorf(os.ErrExist, "网络已创立：%s", "the network is founded already: %s", v.home.path(fileGenesis)).
-			With("启动节点：atoll run --dir %s；缺创世文件的成员再次运行 atoll genesis join 即可取得", "start the node: atoll run --dir %s; members that lack the genesis get it with atoll genesis join", v.dir)
+			With("启动节点：atoll run --dir %s；缺创世文件的成员再次运行 atoll genesis join 即可取得", "start the node: atoll run --dir %s; members that lack the genesis get it with atoll genesis join", word(v.dir))
 	}
 	if address := cmp.Or(v.http, v.home.config.HTTP); address == "" || strings.HasPrefix(address, unixPrefix) {
 		return cli.Usage("须以 --http 给出监听的 主机:端口", "give --http, the host:port to listen on")
@@ -335,7 +335,7 @@ func (v *gathering) serve() (*http.Server, error) {
 			v.failed <- err
 		}
 	}()
-	v.t.Say("正在 %s 等待其他成员：atoll genesis join http://主机:端口 --dir 目录", "waiting at %s for the other members: atoll genesis join http://HOST:PORT --dir DIR", l.Addr())
+	v.t.Say("正在 %s 等待其他成员：atoll genesis join http://主机:端口 --dir 文件夹", "waiting at %s for the other members: atoll genesis join http://HOST:PORT --dir DIR", l.Addr())
 	return server, v.t.Err()
 }
 

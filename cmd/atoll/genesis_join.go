@@ -109,7 +109,7 @@ func (v *joining) founded(cmd *cobra.Command) error {
 		return err
 	}
 	return cli.Announce(cmd, "atoll.genesis/v1", genesisView(g, v.home.path(fileGenesis)), "网络已创立：%s\n下一步：补全 node.yaml，启动节点：atoll run --dir %s",
-		"the network is founded: %s\nnext: complete node.yaml, and start the node: atoll run --dir %s", v.home.path(fileGenesis), v.dir)
+		"the network is founded: %s\nnext: complete node.yaml, and start the node: atoll run --dir %s", v.home.path(fileGenesis), word(v.dir))
 }
 
 // own is the path of a file of this founding.
@@ -288,10 +288,10 @@ func (v *joining) until(ctx context.Context, do func(context.Context) error) err
 		case !errors.As(err, &p) || !p.Retryable:
 			return err
 		}
-		v.tell(p)
 		if v.wait == 0 {
-			return err
+			return v.notYet(p)
 		}
+		v.tell(p)
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
@@ -311,6 +311,15 @@ func (v *joining) late(ctx context.Context) error {
 		what = cli.Errorf(errLate, "其他成员在 %s 内尚未完成", "the other members have not done their part within %s", o.within)
 	}
 	return what.With("再次运行同一命令，将由原处继续；--wait 可延长等待", "run the same command again: it goes on where it was; --wait makes it wait longer")
+}
+
+// notYet is the error of a run that asks once, and does not try again.
+func (v *joining) notYet(p *problem.Error) error {
+	what := cli.Errorf(errLate, "创立者没有应答（创立者须正在运行 atoll genesis gather）：%s", "the founder does not answer (it has to run atoll genesis gather): %s", v.unanswered(p))
+	if p.Code == problem.FoundingWaiting {
+		what = cli.Errorf(errLate, "其他成员尚未完成", "the other members have not done their part yet")
+	}
+	return what.With("稍后再次运行同一命令，将由原处继续；给出 --wait 则等待", "run the same command again later: it goes on where it was; with --wait it waits")
 }
 
 // tell says what the member waits for, once for each thing.

@@ -59,8 +59,8 @@ func (t tests) Run() int {
 
 // commands are what stories can use besides the commands of testscript.
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
-	"append": appendTo, "edit": edit, "code": code, "doc": doc, "ports": ports, "up": up, "ready": ready, "leaderless": leaderless, "agree": agree, "final": final, "grown": grown, "term": terminate,
-	"mode": mode, "found": foundIn, "mangled": mangled, "ask-for": askFor, "abbreviate": abbreviate, "standing": standingIs, "settled": settled, "vouch": vouch, "witness": witnessed, "sheets": sheets, "sqlite": sqlite, "service": service,
+	"append": appendTo, "edit": edit, "code": code, "doc": doc, "ports": ports, "clone": clone, "up": up, "ready": ready, "leaderless": leaderless, "agree": agree, "final": final, "grown": grown, "term": terminate,
+	"mode": mode, "found": foundIn, "mangled": mangled, "ask-for": askFor, "abbreviate": abbreviate, "standing": standingIs, "settled": settled, "vouch": vouch, "witness": witnessed, "sheets": sheets, "sqlite": sqlite, "service": service, "certificate": selfSigned, "api": callAPI,
 }
 
 // code runs a command and checks its exit code: one, or several separated by
@@ -313,6 +313,19 @@ func isReady(dir string) error {
 		return fmt.Errorf("%s: version %d of its catalog is not on the log", dir, s.Catalog.Version)
 	}
 	return nil
+}
+
+// clone sets a variable to the clone of the sources that the tests are in, and the
+// settings without which a story cannot use Go: clone NAME.
+func clone(ts *testscript.TestScript, _ bool, args []string) {
+	dir, err := filepath.Abs(filepath.Join("..", ".."))
+	ts.Check(err)
+	ts.Setenv(args[0], dir)
+	for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPATH", "GOTOOLCHAIN"} {
+		out, err := exec.Command("go", "env", name).Output()
+		ts.Check(err)
+		ts.Setenv(name, strings.TrimSpace(string(out)))
+	}
 }
 
 // up waits until nodes answer at their sockets, with or without a leader.

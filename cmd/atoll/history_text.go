@@ -27,6 +27,9 @@ var stateWords = map[string]cli.Text{
 	"void": {Chinese: "无效：主体凭证已失效", English: "void: its credential stands no more"},
 }
 
+// usable reports whether a consent in this state can still be used, now or later.
+func usable(state string) bool { return state == "active" || state == "not_yet" }
+
 // whyNot are the words for the reasons for which the log or an agency rejected
 // a query.
 var whyNot = map[string]cli.Text{
@@ -80,8 +83,12 @@ func (h *history) print(t *cli.Printer) {
 	for _, g := range h.Consents {
 		w := h.words(t.Lang, g.Consent)
 		state := stateWords[g.State]
-		t.Say("  %[1]s  %[2]s  %[3]s %[4]s  %[5]s 至 %[6]s  %[7]s，已用 %[9]d 次，还可用 %[10]d 次", "  %[1]s  %[2]s  %[3]s, %[4]s  %[5]s to %[6]s  %[8]s, %[9]d used, %[10]d left",
-			g.Consent, w.Title(g.Bank), w.Title(g.Purpose), g.Product, g.NotBefore, g.NotAfter, state.Chinese, state.English, g.Used, g.Left)
+		uses := t.Fill("已用 %d 次，还可用 %d 次", "%d used, %d left", g.Used, g.Left)
+		if !usable(g.State) {
+			uses = t.Fill("已用 %d 次", "%d used", g.Used)
+		}
+		t.Say("  %[1]s  %[2]s  %[3]s %[4]s  %[5]s 至 %[6]s  %[7]s，%[9]s", "  %[1]s  %[2]s  %[3]s, %[4]s  %[5]s to %[6]s  %[8]s, %[9]s",
+			g.Consent, w.Title(g.Bank), w.Title(g.Purpose), g.Product, g.NotBefore, g.NotAfter, state.Chinese, state.English, uses)
 	}
 	t.Say("记录（网络时间，%s；可能比实际略早）", "Entries (network time, %s; it may be a little behind)", h.zone())
 	for i := range h.Events {
@@ -122,6 +129,9 @@ func (h *history) line(t *cli.Printer, e *subject.Event) string {
 	line := fmt.Sprintf(t.In("%s  条目 %d  授权 %.8s  %s：%s", "%s  entry %d  consent %.8s  %[5]s by %[4]s"), h.clock(e.Time), e.Entry, e.Consent, who, what.In(t.Lang))
 	if e.Operator != "" {
 		line += fmt.Sprintf(t.In("（经办人 %s）", " (%s)"), e.Operator)
+	}
+	if e.Foreign {
+		return line + t.In("，无效：并非以本企业的密钥撤回", ", without effect: not by a key of this enterprise")
 	}
 	if e.Verdict != string(ledger.Accepted) {
 		return line + t.In("，未被接受：", ", not accepted: ") + why(t, e.Verdict)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -23,6 +24,7 @@ import (
 	"atoll/node/peer"
 	"atoll/node/source"
 	"atoll/node/vault"
+	"atoll/node/web"
 	"atoll/node/witness"
 )
 
@@ -42,16 +44,23 @@ func cardFile(member string) string { return member + ".card.pem" }
 // config is the content of node.yaml: how one member's node runs. Unknown keys
 // are errors.
 type config struct {
-	Name    string          `yaml:"name"`
-	Origin  string          `yaml:"origin"`             // of the log; the member's keys are derived for it
-	Listen  []string        `yaml:"listen"`             // multiaddrs for other members
-	HTTP    string          `yaml:"http,omitempty"`     // host:port for enterprises and auditors, or unix:PATH; empty: none
-	Proxies *proxiesConfig  `yaml:"proxies,omitempty"`  // reverse proxies that are trusted to name the client
+	Name      string         `yaml:"name"`
+	Origin    string         `yaml:"origin"`               // of the log; the member's keys are derived for it
+	Listen    []string       `yaml:"listen"`               // multiaddrs for other members
+	HTTP      string         `yaml:"http,omitempty"`       // host:port for enterprises and auditors, or unix:PATH; empty: none
+	Proxies   *proxiesConfig `yaml:"proxies,omitempty"`    // reverse proxies that are trusted to name the client
+	API       *apiConfig     `yaml:"api,omitempty"`        // for programs and people on other machines; nil: the unix socket alone
+	TwoPeople []string       `yaml:"two_people,omitempty"` // what needs two people, see [access.Matters]
+
 	Catalog string          `yaml:"catalog,omitempty"`  // file, of an agency
 	Sources []source.Config `yaml:"sources,omitempty"`  // tables of an agency
 	Profile string          `yaml:"template,omitempty"` // file, of a bank
 
+	Tests []string `yaml:"test_subjects,omitempty"` // about whom an agency's people may preview its catalog
+
 	Maintenance []maintenanceConfig `yaml:"maintenance,omitempty"` // windows in which an agency does not answer
+
+	Page *pageConfig `yaml:"page,omitempty"` // the enterprise's page, served at /enterprise
 
 	Witnesses []witnessConfig `yaml:"witnesses,omitempty"` // of the log, from outside the network
 
@@ -236,8 +245,14 @@ func genesisIn(dir string) ([]byte, *ledger.Genesis, sign.NetworkID, error) {
 		return nil, nil, network, noMember(dir)
 	}
 	return nil, nil, network, cli.Errorf(errNotReady, "%s 中尚无 %s", "%s has no %s yet", dir, fileGenesis).
-		With("网络尚未创立：创立者运行 atoll genesis gather，其他成员运行 atoll genesis join；以文件创立的，把 atoll genesis found 写出的 %[1]s 放入文件夹", "the network is not founded yet: the founder runs atoll genesis gather, other members run atoll genesis join; where it was founded by files, put %[1]s, which atoll genesis found wrote, into the folder", fileGenesis)
+		With(notFoundedChinese, notFounded, fileGenesis)
 }
+
+// What to do where a member's folder has no founding statement yet.
+const (
+	notFoundedChinese = "网络尚未创立：创立者运行 atoll genesis gather，其他成员运行 atoll genesis join；以文件创立的，把 atoll genesis found 写出的 %[1]s 放入文件夹"
+	notFounded        = "the network is not founded yet: the founder runs atoll genesis gather, other members run atoll genesis join; where it was founded by files, put %[1]s, which atoll genesis found wrote, into the folder"
+)
 
 // readGenesis reads and verifies a founding statement.
 func readGenesis(path string) ([]byte, *ledger.Genesis, sign.NetworkID, error) {
@@ -356,6 +371,10 @@ func (h *home) start(timeout time.Duration, shares scarce.Shares, wants *scarce.
 	if err != nil {
 		return nil, err
 	}
+	tests, err := h.tests()
+	if err != nil {
+		return nil, err
+	}
 	c, err := h.catalog()
 	if err != nil {
 		return nil, err
@@ -377,8 +396,24 @@ func (h *home) start(timeout time.Duration, shares scarce.Shares, wants *scarce.
 	}
 	return node.Open(node.Config{
 		Name: h.config.Name, Dir: h.dir, Keys: h.keys(), Age: h.age, Genesis: raw, Anchor: anchor, Host: host,
-		Catalog: c, Sources: sources, Timeout: timeout, Logger: log, Witnesses: witnesses, Wants: wants, Maintenance: windows, PlainSignatures: h.config.PlainSignatures,
+		Public: func(ctx context.Context, url, path string) ([]byte, error) {
+			client := web.Client{URL: url}
+			return client.Fetch(ctx, "log/"+path)
+		},
+		Catalog: c, Sources: sources, Timeout: timeout, Logger: log, Witnesses: witnesses, Wants: wants, Maintenance: windows, Tests: tests, PlainSignatures: h.config.PlainSignatures,
 	})
+}
+
+// tests returns the subjects that node.yaml declares for tests.
+func (h *home) tests() (list []consent.Subject, err error) {
+	for _, code := range h.config.Tests {
+		about, _, err := subjectOf(code)
+		if err != nil {
+			return nil, cli.Errorf(errConfig, "%s 的 test_subjects 有误：%s", "%s: test_subjects: %s", fileConfig, err)
+		}
+		list = append(list, about)
+	}
+	return list, nil
 }
 
 // errListen means that the node cannot listen on an address in node.yaml.

@@ -18,7 +18,6 @@ import (
 	"atoll/crypto/seal"
 	"atoll/crypto/sign"
 	"atoll/node/peer"
-	"atoll/node/web"
 
 	"github.com/spf13/cobra"
 )
@@ -59,6 +58,9 @@ age.key nothing sealed to this member can be read again.`),
 			}
 			card, err := e.make(lang)
 			if err != nil {
+				return err
+			}
+			if err := warnNarrow(cmd, card.Addresses); err != nil {
 				return err
 			}
 			file, print := cardFile(e.config.Name), cardFingerprint(card)
@@ -204,7 +206,7 @@ func (e *enlistment) check() error {
 	if e.days == 0 || e.days > maxRoleDays {
 		return cli.Usage("--days 须为 1 至 %d", "--days is 1 to %d", maxRoleDays)
 	}
-	for _, a := range slices.Concat(e.config.Listen, e.announce) {
+	for _, a := range e.config.Listen {
 		if err := peer.CheckAddress(a); err != nil {
 			return err
 		}
@@ -215,11 +217,8 @@ func (e *enlistment) check() error {
 	if err := checkRoles(e.roles); err != nil {
 		return err
 	}
-	for i, u := range e.urls {
-		e.urls[i] = strings.TrimRight(u, "/") // as a browser shows it
-		if err := web.CheckURL(e.urls[i]); err != nil {
-			return err
-		}
+	if err := announceable(nil, e.urls); err != nil {
+		return err
 	}
 	if e.config.HTTP != "" {
 		if _, port, err := net.SplitHostPort(e.config.HTTP); err != nil || port == "" {
@@ -229,19 +228,26 @@ func (e *enlistment) check() error {
 	return nil
 }
 
-// dialable refuses a card with the address of every interface: other members
-// would dial themselves.
+// dialable refuses a card with addresses that no other member reaches. Where it
+// listens serves as the card's address unless another one is given.
 func (e *enlistment) dialable() error {
-	addresses := e.announce
-	if addresses == nil {
-		addresses = e.config.Listen
+	if e.announce != nil {
+		return announceable(e.announce, nil)
 	}
-	for _, a := range addresses {
-		if strings.HasPrefix(a, "/ip4/0.0.0.0/") || strings.HasPrefix(a, "/ip6/::/") {
-			return cli.Usage("%s 是本机的全部地址，其他成员无法据以连接：用 --announce 给出其他成员所用的地址", "%s is every address of this machine, and no other member reaches it: give the one that they dial with --announce", a)
+	for _, a := range e.config.Listen {
+		if err := announceable([]string{a}, nil); err != nil {
+			return cli.Usage("%v", "%v", err).With("用 --announce 给出其他成员所用的地址", "give the address that they dial with --announce")
 		}
 	}
 	return nil
+}
+
+// dialled returns the addresses of the card, those for enterprises last.
+func (e *enlistment) dialled() []string {
+	if e.announce != nil {
+		return slices.Concat(e.announce, e.urls)
+	}
+	return slices.Concat(e.config.Listen, e.urls)
 }
 
 const maxRoleDays = 36_500
@@ -250,11 +256,7 @@ const maxRoleDays = 36_500
 func (e *enlistment) card(seed sign.Secret, id seal.Identity) (*ledger.Card, error) {
 	today := consent.DayOf(uint64(time.Now().UnixMilli()), 0)
 	recipient := id.Recipient()
-	c := &ledger.Card{Name: e.config.Name, Chinese: e.chinese, English: e.english, Age: recipient[:], Addresses: e.announce}
-	if e.announce == nil {
-		c.Addresses = e.config.Listen
-	}
-	c.Addresses = slices.Concat(c.Addresses, e.urls)
+	c := &ledger.Card{Name: e.config.Name, Chinese: e.chinese, English: e.english, Age: recipient[:], Addresses: e.dialled()}
 	slices.Sort(e.roles)
 	for _, r := range e.roles {
 		// The roles begin a day earlier, so that they are valid in every time

@@ -11,12 +11,10 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/audit"
 	"atoll/consensus/durable"
-	"atoll/consensus/ledger"
 	"atoll/crypto/tlog"
 	"atoll/node"
 	"atoll/node/api"
@@ -62,26 +60,29 @@ What is sealed is for banks, subjects and auditors: see atoll-audit show.`),
 			if err := local(cmd.Context(), dir, api.Status, api.Nothing{}, &s); err != nil {
 				return err
 			}
-			first := s.Size - min(s.Size, last)
-			end := s.Size
+			lines := []line{}
 			if len(args) > 0 {
 				n, err := strconv.ParseUint(args[0], 10, 64)
 				if err != nil {
 					return cli.Usage("%.40q 不是条目编号", "%.40q is not the number of an entry", args[0])
 				}
-				first, end = n, n+1
+				var e api.EntryOut
+				if err := local(cmd.Context(), dir, api.Entry, api.EntryIn{Index: n}, &e); err != nil {
+					return err
+				}
+				lines = append(lines, lineOf(&e))
 			}
-			lines := []line{}
-			for i := first; i < end; i++ {
-				var got api.BytesOut
-				if err := local(cmd.Context(), dir, api.Entry, api.EntryIn{Index: i}, &got); err != nil {
+			in := api.EntriesIn{From: s.Size - min(s.Size, last)}
+			for more := len(args) == 0; more; more = in.Cursor != "" && uint64(len(lines)) < last {
+				var page api.EntriesOut
+				in.Limit = int(min(last-uint64(len(lines)), api.MaxPage))
+				if err := local(cmd.Context(), dir, api.Entries, in, &page); err != nil {
 					return err
 				}
-				l, err := lineOf(got.Bytes)
-				if err != nil {
-					return err
+				for i := range page.Entries {
+					lines = append(lines, lineOf(&page.Entries[i]))
 				}
-				lines = append(lines, l)
+				in.Cursor = page.Next
 			}
 			if cli.AsJSON(cmd) {
 				return cli.PrintJSON(cmd.OutOrStdout(), "atoll.log/v1", lines)
@@ -90,10 +91,9 @@ What is sealed is for banks, subjects and auditors: see atoll-audit show.`),
 			if err != nil {
 				return err
 			}
-			t := p.Columns(cli.Text{Chinese: "条目", English: "entry"}, cli.Text{Chinese: "时间", English: "time"}, cli.Text{Chinese: "种类", English: "kind"},
-				cli.Text{Chinese: "签署密钥", English: "author's key"}, cli.Text{Chinese: "裁定", English: "verdict"}, cli.Text{Chinese: "字节", English: "bytes"})
-			for _, l := range lines {
-				t.Row(strconv.FormatUint(l.Entry, 10), l.Time, l.Kind, l.KeyID, l.Verdict, strconv.Itoa(l.Bytes))
+			t := lineTable(p)
+			for i := range lines {
+				lines[i].row(t)
 			}
 			p.Table(t)
 			return p.Err()
@@ -104,20 +104,18 @@ What is sealed is for banks, subjects and auditors: see atoll-audit show.`),
 	return cli.Needs(cmd, "dir")
 }
 
-func lineOf(leaf []byte) (l line, err error) {
-	e, err := ledger.ParseEntry(leaf)
-	if err != nil {
-		return l, err
-	}
-	l = line{Entry: e.Index, Time: time.UnixMilli(int64(e.Time)).UTC().Format(time.RFC3339), Kind: ledger.KindGenesis, Verdict: string(e.Verdict), Bytes: len(leaf)}
-	if e.Index > 0 {
-		s, err := ledger.Parse(e.Statement)
-		if err != nil {
-			return l, err
-		}
-		l.Kind, l.KeyID = s.Kind, s.KeyID.String()
-	}
-	return l, nil
+// lineTable returns a table for lines.
+func lineTable(p *cli.Printer) *cli.Table {
+	return p.Columns(cli.Text{Chinese: "条目", English: "entry"}, cli.Text{Chinese: "时间", English: "time"}, cli.Text{Chinese: "种类", English: "kind"},
+		cli.Text{Chinese: "签署密钥", English: "author's key"}, cli.Text{Chinese: "裁定", English: "verdict"}, cli.Text{Chinese: "字节", English: "bytes"})
+}
+
+func (l *line) row(t *cli.Table) {
+	t.Row(strconv.FormatUint(l.Entry, 10), l.Time, l.Kind, l.KeyID, l.Verdict, strconv.Itoa(l.Bytes))
+}
+
+func lineOf(e *api.EntryOut) line {
+	return line{Entry: e.Entry, Time: e.Time, Kind: e.Kind, KeyID: e.KeyID, Verdict: string(e.Verdict), Bytes: len(e.Leaf)}
 }
 
 func logExportCommand() *cobra.Command {
@@ -157,7 +155,7 @@ there already is not fetched again, so that an interrupted export goes on.`),
 			if changed {
 				t.Say("信任策略与此处上次导出的不同：请交给审计方（或改用 atoll log policy 的策略），并核对指纹", "the policy is another than that of the last export here: auditors need it, or the network's (atoll log policy), and compare its fingerprint")
 			}
-			t.Say("下一步：atoll-audit verify %s/log --policy %s/policy", "next: atoll-audit verify %s/log --policy %s/policy", out, out)
+			t.Say("下一步：atoll-audit verify %s --policy %s", "next: atoll-audit verify %s --policy %s", word(out+"/log"), word(out+"/policy"))
 			return t.Err()
 		},
 	}
@@ -361,7 +359,12 @@ func logAt(ctx context.Context, where string) audit.Source {
 	root := os.DirFS(where)
 	return audit.Source{
 		Fetch: func(path string) ([]byte, error) {
-			return cli.ReadFile(filepath.Join(where, filepath.FromSlash(path)), audit.MaxResource)
+			data, err := cli.ReadFile(filepath.Join(where, filepath.FromSlash(path)), audit.MaxResource)
+			if _, none := os.Stat(where); err != nil && errors.Is(none, fs.ErrNotExist) {
+				err = cli.Errorf(errNotFound, "没有文件夹 %s", "there is no folder %s", where).
+					With("给出导出日志的文件夹，或以 http:// 或 https:// 开头的网址", "give the folder of an exported log, or an address that begins with http:// or https://")
+			}
+			return data, err
 		},
 		Files: files(root),
 	}

@@ -37,10 +37,10 @@ func rootCommand() *cobra.Command {
 		PersistentPreRun: func(cmd *cobra.Command, _ []string) { tellWaits(cmd) },
 	}
 	root.AddCommand(cli.For(cli.Everyone, demoCommand(), cli.VersionCommand("atoll"))...)
-	root.AddCommand(cli.For(cli.Member, initCommand(), configCommand(), genesisCommand(), joinNetworkCommand(), runCommand(), statusCommand(), alarmCommand(), memberCommand(), cosignersCommand(), logCommand())...)
+	root.AddCommand(cli.For(cli.Member, initCommand(), configCommand(), genesisCommand(), joinNetworkCommand(), runCommand(), statusCommand(), tokenCommand(), heldCommand(), operatorsCommand(), alarmCommand(), memberCommand(), cosignersCommand(), logCommand(), auditCommand())...)
 	root.AddCommand(cli.For(cli.Agency, sourceCommand(), catalogCommand(), rulesCommand(), maintenanceCommand(), pendingCommand(), reportCommand())...)
 	root.AddCommand(cli.For(cli.Bank, templateCommand(), queryCommand())...)
-	root.AddCommand(consentCommand()) // each of its subcommands records its own role
+	root.AddCommand(consentCommand(), pageCommand()) // each of their subcommands records its own role
 	root.AddCommand(cli.For(cli.Enterprise, subjectCommand())...)
 	root.AddCommand(cli.For(cli.Registrar, credentialCommand())...)
 	return root

@@ -97,6 +97,11 @@ func showMaintenance(cmd *cobra.Command, m *node.Maintenance) error {
 	if err != nil {
 		return err
 	}
+	printMaintenance(t, m)
+	return t.Err()
+}
+
+func printMaintenance(t *cli.Printer, m *node.Maintenance) {
 	if m.On == nil {
 		t.Say("没有进行维护", "maintenance is off")
 	} else {
@@ -105,7 +110,6 @@ func showMaintenance(cmd *cobra.Command, m *node.Maintenance) error {
 	for _, w := range m.Declared {
 		t.Say("node.yaml 声明：%s 至 %s：%s", "declared in node.yaml: %s to %s: %s", w.From.UTC().Format(time.RFC3339), w.Until.UTC().Format(time.RFC3339), w.Reason)
 	}
-	return t.Err()
 }
 
 // maintenanceLine describes maintenance that is on.

@@ -19,7 +19,7 @@ func memberCommand() *cobra.Command {
 		Short: cli.Both("列出成员；提议、同意成员的加入、变更和退出", "List the members; propose and approve that they join, change and leave"),
 		Long: cli.Both(`谁是成员由日志决定：任一成员提议，足数成员同意，下一条目起生效；无需重启任何节点。
 提议 14 天后失效。成员自己的地址由其自行更改。
-新成员先运行 atoll join。投票成员退出时须同时提名此后的投票成员（remove --voters）。`, `The log decides who is a member: any member proposes, enough members approve, and it
+新成员先运行 atoll join。投票者退出时须同时提名此后的投票者（remove --voters）。`, `The log decides who is a member: any member proposes, enough members approve, and it
 counts from the next entry on. Nobody needs to start again. A proposal ends after 14
 days. A member changes its own addresses by itself. A newcomer begins with atoll join.
 A voter leaves together with a proposal of who votes then (remove --voters).`),
@@ -27,7 +27,7 @@ A voter leaves together with a proposal of who votes then (remove --voters).`),
 		RunE: cli.Group,
 	}
 	cmd.AddCommand(memberListCommand(), memberShowCommand(), memberUpdateCommand(), memberRolesCommand(), memberApplicationCommand(), memberAddCommand(),
-		memberRemoveCommand(), memberPurposesCommand(), memberVotersCommand(), memberApproveCommand(), memberWithdrawCommand())
+		memberRemoveCommand(), memberPurposesCommand(), memberVotersCommand(), memberApproveCommand(), memberWithdrawCommand(), memberRefreshCommand())
 	return cmd
 }
 
@@ -79,7 +79,7 @@ func (v *membersView) print(t *cli.Printer) {
 	}
 	t.Table(table)
 	if v.Voters != nil && !v.Voters.Settled {
-		t.Say("投票成员 %s 自条目 %d 起，尚未落实：领导者逐个给予和收回投票资格", "voters %s from entry %d on, not settled yet: the leader gives and takes votes one at a time", rollOf(v.Voters.Names), v.Voters.From)
+		t.Say("投票者 %s 自条目 %d 起，尚未落实：领导者逐个给予和收回投票资格", "voters %s from entry %d on, not settled yet: the leader gives and takes votes one at a time", rollOf(v.Voters.Names), v.Voters.From)
 	}
 	for i := range v.Proposals {
 		v.Proposals[i].line(t)
@@ -87,9 +87,9 @@ func (v *membersView) print(t *cli.Printer) {
 	switch {
 	case len(v.Proposals) == 0:
 	case slices.ContainsFunc(v.Proposals, func(a amendmentView) bool { return !a.void() }):
-		t.Say("网络时间 %s\n下一步：atoll member show --dir 目录 提议者/编号，atoll member approve --dir 目录 提议者/编号", "network time %s\nnext: atoll member show --dir DIR PROPOSER/ID, atoll member approve --dir DIR PROPOSER/ID", v.Time)
+		t.Say("网络时间 %s\n下一步：atoll member show --dir 文件夹 提议者/编号，atoll member approve --dir 文件夹 提议者/编号", "network time %s\nnext: atoll member show --dir DIR PROPOSER/ID, atoll member approve --dir DIR PROPOSER/ID", v.Time)
 	default:
-		t.Say("网络时间 %s\n下一步（提议者）：atoll member withdraw --dir 目录 编号；仍需要的，重新提议", "network time %s\nnext, who proposed it: atoll member withdraw --dir DIR ID; what is still wanted is proposed anew", v.Time)
+		t.Say("网络时间 %s\n下一步（提议者）：atoll member withdraw --dir 文件夹 编号；仍需要的，重新提议", "network time %s\nnext, who proposed it: atoll member withdraw --dir DIR ID; what is still wanted is proposed anew", v.Time)
 	}
 }
 
@@ -141,7 +141,7 @@ func (a *amendmentView) words(t *cli.Printer) cli.Filled {
 	case api.RemovesMember:
 		return t.Fill("令 %s 退出", "remove %s", a.Member)
 	case api.ChangesVoters:
-		return t.Fill("更换投票成员", "change the voters")
+		return t.Fill("更换投票者", "change the voters")
 	}
 	return t.Fill("更改用途", "change the purposes")
 }

@@ -52,7 +52,7 @@ as delayed (audit.delayed), which is no offence.`),
 	f.BoolVar(&a.prepare, "prepare", false, cli.Both("只签署并写入文件，由他人提交", "sign into a file that somebody else submits"))
 	f.StringVarP(&a.out, "out", "o", "approval.pem", cli.Both("--prepare 要写入的文件", "file that --prepare writes"))
 	f.StringVar(&a.paper, "paper", "", cli.Both("提交他人以 --prepare 签署的文件", "submit what somebody has signed with --prepare"))
-	return memberFlags(cmd, &a.dir)
+	return personFlag(memberFlags(cmd, &a.dir))
 }
 
 func (a *approving) run(cmd *cobra.Command, args []string) error {
@@ -137,6 +137,11 @@ func (a *approving) sign(cmd *cobra.Command, in api.ApproveIn) error {
 	if err := durable.Create(a.out, paper.Text(paper.Approval, got.Statement), 0o600); err != nil {
 		return err
 	}
-	return cli.Announce(cmd, "atoll.approval/v1", map[string]any{"file": a.out, "proposer": got.Proposer, "id": got.ID, "until": got.Until},
-		"已签署，未提交：%s；日志接受至 %s（网络时间）\n下一步（另一人）：atoll member approve --dir 目录 --paper %[1]s", "signed, not submitted: %s; the log takes it until %s, network time\nnext, somebody else: atoll member approve --dir DIR --paper %[1]s", a.out, got.Until)
+	return announcePrepared(cmd, a.out, &got)
+}
+
+// announcePrepared says where a signed approval is.
+func announcePrepared(cmd *cobra.Command, path string, got *api.PreparedOut) error {
+	return cli.Announce(cmd, "atoll.approval/v1", map[string]any{"file": path, "proposer": got.Proposer, "id": got.ID, "until": got.Until},
+		"已签署，未提交：%s；日志接受至 %s（网络时间）\n下一步（另一人）：atoll member approve --dir 文件夹 --paper %[1]s", "signed, not submitted: %s; the log takes it until %s, network time\nnext, somebody else: atoll member approve --dir DIR --paper %[1]s", word(path), got.Until)
 }

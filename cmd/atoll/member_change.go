@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -8,8 +9,6 @@ import (
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/ledger"
 	"atoll/node/api"
-	"atoll/node/peer"
-	"atoll/node/web"
 
 	"github.com/spf13/cobra"
 )
@@ -31,16 +30,11 @@ the addresses for members, --url those for enterprises; what is not given stays.
 			if in.Addresses == nil && in.URLs == nil {
 				return cli.Usage("给出 --address 或 --url", "give --address or --url")
 			}
-			for _, a := range in.Addresses {
-				if err := peer.CheckAddress(a); err != nil {
-					return cli.Usage("%v", "%v", err)
-				}
+			if err := announceable(in.Addresses, in.URLs); err != nil {
+				return err
 			}
-			for i, u := range in.URLs {
-				in.URLs[i] = strings.TrimRight(u, "/") // as a browser shows it
-				if err := web.CheckURL(in.URLs[i]); err != nil {
-					return cli.Usage("%v", "%v", err)
-				}
+			if err := warnMoved(cmd, in.Addresses, in.URLs); err != nil {
+				return err
 			}
 			var got api.MemberUpdateOut
 			if err := local(cmd.Context(), dir, api.MemberUpdate, in, &got); err != nil {
@@ -52,6 +46,19 @@ the addresses for members, --url those for enterprises; what is not given stays.
 	cmd.Flags().StringSliceVar(&in.Addresses, "address", nil, cli.Both("其他成员所用的地址（multiaddr）；可重复", "multiaddr where other members reach it; repeatable"))
 	cmd.Flags().StringSliceVar(&in.URLs, "url", nil, cli.Both("企业使用的网址，https://主机；可重复", "address for enterprises, https://HOST; repeatable"))
 	return memberFlags(cmd, &dir)
+}
+
+// warnMoved says which of a card's new addresses others may not reach: nobody
+// answers there yet, or it is of this machine alone. Only others can tell for sure.
+func warnMoved(cmd *cobra.Command, addresses, urls []string) error {
+	t, err := cli.Beside(cmd)
+	if err != nil {
+		return err
+	}
+	warnSilent(cmd.Context(), t, addresses,
+		t.Fill("核对地址和防火墙；在 node.yaml 的 listen 中加上它并重启节点（本机连不上自己的外部地址时，请另一成员以 atoll status 核对）",
+			"check address and firewall; add it to listen in node.yaml and restart the node (where this machine cannot reach its own outer address, have another member look at atoll status)"))
+	return errors.Join(t.Err(), warnNarrow(cmd, slices.Concat(addresses, urls)))
 }
 
 func memberRolesCommand() *cobra.Command {
@@ -88,7 +95,7 @@ that it has keep their days, others begin today. --until is their last day; with
 	f.StringVar(&in.Until, "until", "", cli.Both("角色的最后一日（YYYY-MM-DD；新角色默认为十年）", "last day of the roles (YYYY-MM-DD; default of a new one: ten years)"))
 	f.StringVar(&in.Chinese, "zh", "", cli.Both("中文名称", "title in Chinese"))
 	f.StringVar(&in.English, "en", "", cli.Both("英文名称", "title in English"))
-	return memberFlags(cmd, &dir)
+	return personFlag(memberFlags(cmd, &dir))
 }
 
 // checkRoles returns an error for a role that there is not, or is given twice.
@@ -136,7 +143,7 @@ has issued from that entry on are void.`),
 	}
 	cmd.Flags().Uint64Var(&in.TrustEnd, "trust-end", 0, cli.Both("条目：其自该条目起签发的凭证无效", "entry from which on its credentials are void"))
 	cmd.Flags().StringSliceVar(&in.Voters, "voters", nil, cli.Both("此后的全部投票者，仅当其为投票者", "all who vote then, if it is a voter"))
-	return memberFlags(cmd, &dir)
+	return personFlag(memberFlags(cmd, &dir))
 }
 
 // announceProposed reports a proposal, and who has to do what next.
@@ -149,12 +156,12 @@ func announceProposed(cmd *cobra.Command, p *api.ProposedOut) error {
 		return t.Err()
 	}
 	if p.Steps > 0 {
-		return cli.Announce(cmd, "atoll.proposed/v1", p, "已提议，条目 %d\n下一步（其他成员）：atoll member approve --dir 目录 %s/%s\n生效之后，领导者逐个给予和收回投票资格，至多 %d 步；atoll member list 显示是否落实", "proposed, entry %d\nnext, other members: atoll member approve --dir DIR %s/%s\nonce it counts, the leader gives and takes votes one at a time, in %d steps at most; atoll member list shows whether that is settled", p.Entry, p.Proposer, p.ID, p.Steps)
+		return cli.Announce(cmd, "atoll.proposed/v1", p, "已提议，条目 %d\n下一步（其他成员）：atoll member approve --dir 文件夹 %s/%s\n生效之后，领导者逐个给予和收回投票资格，至多 %d 步；atoll member list 显示是否落实", "proposed, entry %d\nnext, other members: atoll member approve --dir DIR %s/%s\nonce it counts, the leader gives and takes votes one at a time, in %d steps at most; atoll member list shows whether that is settled", p.Entry, p.Proposer, p.ID, p.Steps)
 	}
 	if p.InForce {
 		return cli.Announce(cmd, "atoll.proposed/v1", p, "已提议，条目 %d，无需他人同意，自下一条目起生效", "proposed, entry %d: no other member has to approve, it counts from the next entry on", p.Entry)
 	}
-	return cli.Announce(cmd, "atoll.proposed/v1", p, "已提议，条目 %d\n下一步（其他成员）：atoll member approve --dir 目录 %s/%s", "proposed, entry %d\nnext, other members: atoll member approve --dir DIR %s/%s", p.Entry, p.Proposer, p.ID)
+	return cli.Announce(cmd, "atoll.proposed/v1", p, "已提议，条目 %d\n下一步（其他成员）：atoll member approve --dir 文件夹 %s/%s", "proposed, entry %d\nnext, other members: atoll member approve --dir DIR %s/%s", p.Entry, p.Proposer, p.ID)
 }
 
 // announceApproved reports an approval, and what it still takes.

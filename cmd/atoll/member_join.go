@@ -128,7 +128,7 @@ Without a terminal the fingerprint is given with --fingerprint.`),
 		},
 	}
 	cmd.Flags().StringVar(&fingerprint, "fingerprint", "", cli.Both("名片指纹，由新成员电话读出", "fingerprint of the card, as the newcomer reads it by telephone"))
-	return memberFlags(cmd, &dir)
+	return personFlag(memberFlags(cmd, &dir))
 }
 
 // readApplication reads an application for the network of a member's folder.
@@ -155,19 +155,30 @@ func readApplication(path, dir string) ([]byte, *ledger.Application, error) {
 // compareCard insists on the fingerprint that the newcomer has read by telephone.
 // What shows the card before does not show it.
 func compareCard(cmd *cobra.Command, t *cli.Printer, c *ledger.Card, given string) error {
+	if given == "" {
+		what := t.Fill("\n%s 的名片指纹（由该成员电话读出）：", "\nfingerprint of the card of %s, as it reads it by telephone: ", c.Name)
+		print, err := askFingerprint(cmd, t, what, cli.Text{Chinese: "用 --fingerprint 给出", English: "give it with --fingerprint"})
+		if err != nil {
+			return err
+		}
+		return ofCard(c, print)
+	}
+	return sameCard(c, given)
+}
+
+// sameCard returns an error unless a card has this fingerprint.
+func sameCard(c *ledger.Card, given string) error {
+	print, ok := ledger.ParseFingerprint(given)
+	if !ok {
+		return cli.Usage("指纹 %.60q 不是 32 位十六进制数字", "the fingerprint %.60q is not 32 hexadecimal digits", given)
+	}
+	return ofCard(c, print)
+}
+
+func ofCard(c *ledger.Card, print ledger.Fingerprint) error {
 	want, err := c.Fingerprint()
 	if err != nil {
 		return err
-	}
-	print, ok := ledger.ParseFingerprint(given)
-	switch {
-	case given == "":
-		what := t.Fill("\n%s 的名片指纹（由该成员电话读出）：", "\nfingerprint of the card of %s, as it reads it by telephone: ", c.Name)
-		if print, err = askFingerprint(cmd, t, what, cli.Text{Chinese: "用 --fingerprint 给出", English: "give it with --fingerprint"}); err != nil {
-			return err
-		}
-	case !ok:
-		return cli.Usage("--fingerprint %.60q 不是 32 位十六进制数字", "--fingerprint %.60q is not 32 hexadecimal digits", given)
 	}
 	if print != want {
 		return cli.Errorf(errApplicant, "此申请的名片指纹不是 %s", "the card of this application does not have the fingerprint %s", print)
@@ -175,8 +186,8 @@ func compareCard(cmd *cobra.Command, t *cli.Printer, c *ledger.Card, given strin
 	return nil
 }
 
-// warnNewcomer says what a newcomer's card has in common with that of a member:
-// the rules allow it, and people may not want it.
+// warnNewcomer says what a newcomer's card has in common with that of a member, and
+// where nobody answers: the rules allow it, and people may not want it.
 func warnNewcomer(ctx context.Context, t *cli.Printer, dir string, c *ledger.Card) error {
 	var got api.MembersOut
 	if err := local(ctx, dir, api.Members, api.MembersIn{}, &got); err != nil {
@@ -195,5 +206,7 @@ func warnNewcomer(ctx context.Context, t *cli.Printer, dir string, c *ledger.Car
 			}
 		}
 	}
+	warnSilent(ctx, t, c.Addresses,
+		t.Fill("请新成员核对其地址和防火墙，并启动节点（atoll run）；接纳之后，其地址只能由其自己更改（atoll member update）", "have the newcomer check its address and firewall, and start its node (atoll run); once admitted it alone can change its address (atoll member update)"))
 	return t.Err()
 }

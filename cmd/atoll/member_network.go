@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 
 	"atoll/cmd/internal/cli"
 	"atoll/node/api"
@@ -25,13 +26,13 @@ of all that are in force. A purpose that is not in the file is none from then on
 				return err
 			}
 			var got api.ProposedOut
-			if err := local(cmd.Context(), dir, api.MemberPurposes, api.MemberPurposesIn{Purposes: purposes}, &got); err != nil {
+			if err := local(cmd.Context(), dir, api.MemberPurposes, api.PurposesIn(purposes), &got); err != nil {
 				return err
 			}
 			return announceProposed(cmd, &got)
 		},
 	}
-	return memberFlags(cmd, &dir)
+	return personFlag(memberFlags(cmd, &dir))
 }
 
 func memberVotersCommand() *cobra.Command {
@@ -51,17 +52,18 @@ that was away while all voters changed does not know the new leader.`),
 		Example: "  atoll member voters --dir tax auditor bank tax",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := checkVoters("voters", args); err != nil {
+			voters := strings.Split(strings.Join(args, ","), ",") // as atoll member remove --voters takes them
+			if err := checkVoters("voters", voters); err != nil {
 				return err
 			}
 			var got api.ProposedOut
-			if err := local(cmd.Context(), dir, api.MemberVoters, api.MemberVotersIn{Voters: args}, &got); err != nil {
+			if err := local(cmd.Context(), dir, api.MemberVoters, api.MemberVotersIn{Voters: voters}, &got); err != nil {
 				return err
 			}
 			return announceProposed(cmd, &got)
 		},
 	}
-	return memberFlags(cmd, &dir)
+	return personFlag(memberFlags(cmd, &dir))
 }
 
 // checkVoters returns an error for a number of voters that no network has, or one

@@ -175,9 +175,9 @@ func (a *amendmentView) print(t *cli.Printer, fingerprint bool) {
 		a.voterRow(t)
 	case api.ChangesPurposes:
 		t.Say("现行：", "in force:")
-		purposeRows(t, a.AmendmentOut.PurposesBefore)
+		purposeRows(t, api.PurposesOf(a.PurposesBefore))
 		t.Say("拟改为：", "then:")
-		purposeRows(t, a.AmendmentOut.PurposesAfter)
+		purposeRows(t, api.PurposesOf(a.PurposesAfter))
 	}
 	t.Row("已同意", "approved by", cmp.Or(string(rollOf(a.Approved)), t.In("无", "nobody")))
 	t.Row("还须", "needed", t.Fill("以下成员中的 %d 个：%s", "%d of these: %s", a.Needed, rollOf(a.Missing)))

@@ -41,10 +41,8 @@ type heldView struct {
 
 type amendmentView struct {
 	api.AmendmentOut
-	Before         map[string]any   `json:"before"`
-	After          map[string]any   `json:"after"`
-	PurposesBefore []map[string]any `json:"purposes_before"`
-	PurposesAfter  []map[string]any `json:"purposes_after"`
+	Before map[string]any `json:"before"`
+	After  map[string]any `json:"after"`
 
 	before, after *ledger.Card
 }
@@ -93,7 +91,7 @@ func memberShowViewOf(m *api.MemberShowOut) (*memberShowView, error) {
 }
 
 func amendmentViewOf(a *api.AmendmentOut) (*amendmentView, error) {
-	v := &amendmentView{AmendmentOut: *a, PurposesBefore: purposeViews(a.PurposesBefore), PurposesAfter: purposeViews(a.PurposesAfter)}
+	v := &amendmentView{AmendmentOut: *a}
 	for _, c := range []struct {
 		raw  []byte
 		card **ledger.Card

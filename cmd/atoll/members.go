@@ -59,10 +59,14 @@ func (f *folder) keepMembers(r *subject.Request) error {
 	return durable.ReplaceShared(filepath.Join(f.dir, fileRoster), text)
 }
 
-// timelyMembers compares the age of a roster with this machine's clock. Members
-// that have left since could otherwise read along.
-func timelyMembers(known *ledger.Known) error {
-	if !known.Old(uint64(time.Now().UnixMilli())) {
+// timelyMembers compares the age of a request's roster with this machine's clock, and
+// with the newest roster of the folder.
+func (f *folder) timelyMembers(known *ledger.Known) error {
+	seen, err := membersIn(f.dir, f.Genesis)
+	if err != nil {
+		return err
+	}
+	if subject.Timely(known, seen, uint64(time.Now().UnixMilli())) {
 		return nil
 	}
 	at := time.UnixMilli(int64(known.Time)).UTC().Format(time.RFC3339)
@@ -84,6 +88,15 @@ func membersNow(ctx context.Context, dir string, g *ledger.Genesis) (*ledger.Kno
 		return nil, err
 	}
 	return r.Known(g)
+}
+
+// membersAtHand returns the members of today or, where the folder is an enterprise's or
+// its node cannot say, as the folder knows them.
+func membersAtHand(ctx context.Context, dir string, g *ledger.Genesis) (*ledger.Known, error) {
+	if known, err := membersNow(ctx, dir, g); err == nil {
+		return known, nil
+	}
+	return membersIn(dir, g)
 }
 
 // membersOrFounders returns the members of today, or the founders while the node

@@ -15,7 +15,7 @@ import (
 func TestMisplaced(t *testing.T) {
 	t.Setenv("LC_ALL", "")
 	for text, want := range map[string]struct{ english, chinese string }{
-		"name: tax\nquorum: 1\n":                {`line 2, column 1: unknown key "quorum": the keys here are catalog, http`, `第 2 行第 1 列：没有 "quorum" 这个键：此处可用 catalog、http`},
+		"name: tax\nquorum: 1\n":                {`line 2, column 1: unknown key "quorum": the keys here are api, catalog, http`, `第 2 行第 1 列：没有 "quorum" 这个键：此处可用 api、catalog、http`},
 		"name: [tax\n":                          {"line 1, column 7: the [ of this place is not closed", "第 1 行第 7 列：此处的 [ 没有闭合"},
 		"name: a\nname: b\n":                    {`line 2, column 1: the key "name" is there twice, first at line 1: remove one`, `第 2 行第 1 列：键 "name" 重复，首次在第 1 行：请删去其一`},
 		"a letter\n":                            {"line 1, column 1: ", "第 1 行第 1 列："},

@@ -177,10 +177,12 @@ func askFor(ts *testscript.TestScript, _ bool, args []string) {
 		drawn, err = strconv.Atoi(args[7])
 		ts.Check(err)
 	}
-	ts.Check(writeFrom(ts.MkAbs(args[0]), paper.Request, &subject.Request{Network: network[:], Draft: consent.Draft{
+	r := &subject.Request{Network: network[:], Draft: consent.Draft{
 		Subject: e.Subject, Bank: args[3], Purpose: args[4], Product: "loan", NotBefore: consent.Day(today + first), NotAfter: consent.Day(today + last),
 		MaxUses: 2, DataLife: 30, Language: consent.English, Offers: t.Offers(), Name: "Deep Reef Ltd", Date: consent.Day(today + drawn),
-	}}))
+	}}
+	_, _ = r.DrawUp(network, g) // of one that has no notice the command says so
+	ts.Check(writeFrom(ts.MkAbs(args[0]), paper.Request, r))
 }
 
 // mangled runs a command with a paper in which one character was changed, once

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"atoll/cmd/internal/cli"
@@ -31,7 +30,7 @@ func (f *folder) used() (next uint64, marked bool, err error) {
 	case err == nil:
 		if next, err = subject.ReadNext(text); err != nil {
 			return 0, false, cli.Errorf(errConfig, "%s 中不是授权序号", "%s holds no number of a consent", filepath.Join(f.dir, dirConsents, fileNext)).
-				With("移走该文件，再从日志查明：atoll subject restore --dir %s --log 成员地址", "move it away, and find the number from the log: atoll subject restore --dir %s --log URL", f.dir)
+				With("移走该文件，再从日志查明：atoll subject restore --dir %s --log 成员地址", "move it away, and find the number from the log: atoll subject restore --dir %s --log URL", word(f.dir))
 		}
 		marked = true
 	case !errors.Is(err, os.ErrNotExist):
@@ -54,9 +53,9 @@ func (f *folder) next() (uint64, error) {
 	next, marked, err := f.used()
 	if err == nil && !marked {
 		err = &said{
-			error:   fmt.Errorf("%w: %s does not know which consent numbers were used; the log does: atoll subject restore --dir %s --log URL", errNotReady, f.dir, f.dir),
+			error:   fmt.Errorf("%w: %s does not know which consent numbers were used; the log does: atoll subject restore --dir %s --log URL", errNotReady, f.dir, word(f.dir)),
 			chinese: fmt.Sprintf("%s 不知道哪些授权编号已用过，须先从日志查明", f.dir),
-			hint:    fmt.Sprintf("运行：atoll subject restore --dir %s --log 成员地址", f.dir),
+			hint:    fmt.Sprintf("运行：atoll subject restore --dir %s --log 成员地址", word(f.dir)),
 		}
 	}
 	return next, err
@@ -104,16 +103,20 @@ func (f *folder) abbreviated(text string, used uint64) (uint64, error) {
 	for n := range used {
 		ids[n] = f.ConsentID(n).String()
 	}
-	switch fits := consent.Abbreviated(text, ids); len(fits) {
-	case 1:
-		return uint64(slices.Index(ids, fits[0])), nil
-	case 0:
+	whole, err := consent.Meant(text, ids)
+	switch {
+	case err != nil:
+		return 0, severalMeant(err)
+	case whole == "":
 		return 0, cli.Errorf(errNotFound, "本文件夹没有签署过编号为 %.40q 或以其开头（至少 %d 位）的授权", "this folder has signed no consent with the id %.40q, or one that begins with it (%d characters at least)", text, consent.MinAbbreviation).
 			With(listsConsentsChinese, listsConsents)
-	default:
-		return 0, cli.Usage("%.40q 可指 %d 份授权：%s", "%.40q may be %d consents: %s", text, len(fits), strings.Join(fits[:min(len(fits), 5)], " ")).
-			With("给出更长的编号", "give more of the id")
 	}
+	return uint64(slices.Index(ids, whole)), nil
+}
+
+// severalMeant is the error for the beginning of several ids.
+func severalMeant(err error) error {
+	return cli.Usage("%v", "%v", err).With("给出更长的编号", "give more of the id")
 }
 
 func subjectRestoreCommand() *cobra.Command {

@@ -35,12 +35,21 @@ func readPaper(path, kind string) ([]byte, error) {
 
 // readInto reads a paper that contains one CBOR document.
 func readInto(path, kind string, v any) error {
-	content, err := readPaper(path, kind)
+	text, err := cli.ReadFile(path, paper.MaxText)
 	if err != nil {
 		return err
 	}
-	if err := sign.Unmarshal(content, v); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+	return parsePaper(path, text, kind, v)
+}
+
+// parsePaper is [readInto] for the text of a file.
+func parsePaper(name string, text []byte, kind string, v any) error {
+	content, err := paper.Read(text, kind)
+	if err == nil {
+		err = sign.Unmarshal(content, v)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"atoll/cmd/internal/cli"
+	"atoll/crypto/seal"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -20,11 +21,7 @@ func (p *passphrase) flag(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&p.file, "passphrase-file", os.Getenv("ATOLL_PASSPHRASE_FILE"), cli.Both("口令文件（默认询问；或 ATOLL_PASSPHRASE_FILE）", "file with the passphrase (default: ask; or ATOLL_PASSPHRASE_FILE)"))
 }
 
-// minPassphrase is the minimum length of a new passphrase, in bytes.
-const minPassphrase = 8
-
-// read returns the passphrase. A new one is asked for twice and must have the
-// minimum length.
+// read returns the passphrase. A new one is asked for twice.
 func (p *passphrase) read(cmd *cobra.Command, fresh bool) (string, error) {
 	var words string
 	if p.file != "" {
@@ -48,11 +45,26 @@ func (p *passphrase) read(cmd *cobra.Command, fresh bool) (string, error) {
 			}
 		}
 	}
-	if fresh && len(words) < minPassphrase {
-		return "", cli.Usage("口令至少须有 %d 个字节（一个汉字为三个字节）", "a passphrase has at least %d bytes", minPassphrase)
-	}
 	return words, nil
 }
+
+// weakPassphrase is the usage error for a passphrase that protects no new seed. It
+// returns any other error as it is.
+func weakPassphrase(err error) error {
+	switch {
+	case errors.Is(err, seal.ErrShort):
+		return cli.Usage("口令过短，至少须有 %d 个字符", "the passphrase is too short: it has at least %d characters", seal.MinPassphrase).With(wordsForWords, wordsForWordsEnglish)
+	case errors.Is(err, seal.ErrGuessable):
+		return cli.Usage("口令容易猜到：只是数字（日期、电话）、少数几个字符的重复，或企业的代码", "the passphrase is easy to guess: digits alone (dates, telephone numbers), a few characters again and again, or the enterprise's own code").With(wordsForWords, wordsForWordsEnglish)
+	}
+	return err
+}
+
+// What to take instead.
+const (
+	wordsForWords        = "可用四五个互不相干的词，自己容易记住，别人猜不到"
+	wordsForWordsEnglish = "take four or five words that do not belong together: easy to keep and hard to guess"
+)
 
 func ask(cmd *cobra.Command, chinese, english cli.Words) (string, error) {
 	in := int(os.Stdin.Fd())

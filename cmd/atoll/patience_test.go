@@ -144,7 +144,7 @@ func TestNodeKnowsTheWait(t *testing.T) {
 	s := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		told <- r.Header.Get(api.WaitHeader)
 		_, _ = io.Copy(io.Discard, r.Body)
-		if strings.HasSuffix(r.URL.Path, api.CredentialRevoke.Name) {
+		if strings.HasSuffix(r.URL.Path, "/credentials/revocations") {
 			fmt.Fprint(w, `{"entry": 7}`)
 			return
 		}

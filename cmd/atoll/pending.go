@@ -50,27 +50,36 @@ func pendingListCommand() *cobra.Command {
 				return err
 			}
 			var list []node.PendingQuery
-			if err := local(cmd.Context(), dir, api.PendingList, api.Nothing{}, &list); err != nil {
-				return err
+			for in, more := (api.PendingListIn{}), true; more; more = in.Cursor != "" {
+				var page api.PendingOut
+				if err := local(cmd.Context(), dir, api.PendingList, in, &page); err != nil {
+					return err
+				}
+				list, in.Cursor = append(list, page.Pending...), page.Next
 			}
 			if cli.AsJSON(cmd) {
 				return cli.PrintJSON(cmd.OutOrStdout(), "atoll.pending/v1", list)
 			}
-			if len(list) == 0 {
-				t.Say("没有等待批准的查询", "no query waits for approval")
-				return t.Err()
-			}
-			table := t.Columns(cli.Text{Chinese: "最迟", English: "decide by"}, cli.Text{Chinese: "查询号", English: "query"}, cli.Text{Chinese: "银行", English: "bank"},
-				cli.Text{Chinese: "经办人标记", English: "operator's tag"}, cli.Text{Chinese: "用途", English: "purpose"}, cli.Text{Chinese: "输出项", English: "outputs"})
-			for i := range list {
-				p := &list[i]
-				table.Row(p.Until, p.Query, p.Bank, p.Operator[:min(8, len(p.Operator))], p.Purpose, fmt.Sprint(len(p.Items)))
-			}
-			t.Table(table)
+			listPending(t, list)
 			return t.Err()
 		},
 	}
 	return memberFlags(cmd, &dir)
+}
+
+// listPending prints queries that wait for approval.
+func listPending(t *cli.Printer, list []node.PendingQuery) {
+	if len(list) == 0 {
+		t.Say("没有等待批准的查询", "no query waits for approval")
+		return
+	}
+	table := t.Columns(cli.Text{Chinese: "最迟", English: "decide by"}, cli.Text{Chinese: "查询号", English: "query"}, cli.Text{Chinese: "银行", English: "bank"},
+		cli.Text{Chinese: "经办人标记", English: "operator's tag"}, cli.Text{Chinese: "用途", English: "purpose"}, cli.Text{Chinese: "输出项", English: "outputs"})
+	for i := range list {
+		p := &list[i]
+		table.Row(p.Until, p.Query, p.Bank, p.Operator[:min(8, len(p.Operator))], p.Purpose, fmt.Sprint(len(p.Items)))
+	}
+	t.Table(table)
 }
 
 func pendingShowCommand() *cobra.Command {
@@ -92,7 +101,7 @@ func pendingShowCommand() *cobra.Command {
 
 func decideCommand(verb string, approve bool, short string) *cobra.Command {
 	var dir string
-	in := api.DecisionIn{Approve: approve}
+	in := api.DecisionIn{Body: api.DecisionMade{Approve: approve}}
 	cmd := &cobra.Command{
 		Use:   verb + " QUERY",
 		Short: short,
@@ -107,8 +116,8 @@ func decideCommand(verb string, approve bool, short string) *cobra.Command {
 			return showPending(cmd, p)
 		},
 	}
-	cmd.Flags().StringVar(&in.By, "operator", "", cli.Both("决定者姓名", "name of the person who decides"))
-	cmd.Flags().StringVar(&in.Note, "note", "", cli.Both("说明，留在机构", "a note, which stays at the agency"))
+	cmd.Flags().StringVar(&in.Body.By, "operator", "", cli.Both("决定者姓名", "name of the person who decides"))
+	cmd.Flags().StringVar(&in.Body.Note, "note", "", cli.Both("说明，留在机构", "a note, which stays at the agency"))
 	memberFlags(cmd, &dir)
 	return cli.Needs(cmd, "operator")
 }
@@ -121,6 +130,12 @@ func showPending(cmd *cobra.Command, p *node.PendingQuery) error {
 	if err != nil {
 		return err
 	}
+	printPending(t, p)
+	return t.Err()
+}
+
+// printPending prints a query that waits for approval, or waited.
+func printPending(t *cli.Printer, p *node.PendingQuery) {
 	table := cli.NewTable()
 	table.Row(t.In("查询号", "query"), p.Query)
 	table.Row(t.In("银行", "bank"), p.Bank)
@@ -142,7 +157,6 @@ func showPending(cmd *cobra.Command, p *node.PendingQuery) error {
 		table.Row(t.In("结果", "outcome"), decisionOutcome(p, t))
 	}
 	t.Table(table)
-	return t.Err()
 }
 
 // decisionOutcome describes what came of a decision.

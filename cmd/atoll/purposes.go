@@ -86,8 +86,8 @@ func checkPurpose(path string, number int, p *consent.Purpose) error {
 	switch {
 	case !consent.ValidItem(p.Code):
 		return fail("code %.60q 须为 1 至 64 个 a-z、0-9 和 _", "code %.60q is not 1 to 64 of a-z, 0-9 and _", p.Code)
-	case !consent.ValidText(p.Chinese) || !consent.ValidText(p.English):
-		return fail("%s 须有 zh 和 en 两个名称", "%s needs a title in zh and one in en", p.Code)
+	case !consent.ValidText(p.Chinese) || !consent.ValidText(p.English) || !consent.Even(p.Chinese) || !consent.Even(p.English):
+		return fail("%s 须有 zh 和 en 两个名称，且不得有连续或末尾的空格", "%s needs a title in zh and one in en, without blanks in a row or at an end", p.Code)
 	case p.DPV != "" && !consent.ValidText(p.DPV):
 		return fail("%s 的 dpv 写法有误", "the dpv of %s is not written as a term", p.Code)
 	case p.MaxDays == 0 || p.MaxDays > consent.MaxDays:

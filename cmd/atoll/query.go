@@ -32,7 +32,7 @@ func queryCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  cli.Group,
 	}
-	cmd.AddCommand(queryRunCommand(), queryRowsCommand(), queryListCommand(), queryShowCommand())
+	cmd.AddCommand(queryRunCommand(), queryRowsCommand(), queryListCommand(), queryShowCommand(), queryCompareCommand())
 	return cmd
 }
 
@@ -179,12 +179,19 @@ func (q *questioning) tellAgain(cmd *cobra.Command, lang, id string) error {
 // commandLine quotes words for a shell and joins them to a command line; the
 // first is used as it is.
 func commandLine(words ...string) string {
-	for i, w := range words[1:] {
-		if !plainWord().MatchString(w) {
-			words[i+1] = "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
-		}
+	for i := range words[1:] {
+		words[i+1] = word(words[i+1])
 	}
 	return strings.Join(words, " ")
+}
+
+// word quotes a word of a command line that is printed, where a shell would take
+// it for something else.
+func word(w string) string {
+	if plainWord().MatchString(w) {
+		return w
+	}
+	return "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
 }
 
 var plainWord = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[\p{L}\p{N}./_:@%+=,-]+$`) })
@@ -294,7 +301,9 @@ func (q *questioning) show(cmd *cobra.Command, out *api.QueryOut, lang string) (
 	if cli.AsJSON(cmd) {
 		err = cli.PrintJSON(cmd.OutOrStdout(), "atoll.query/v1", out)
 	} else {
-		err = out.Profile.Text(cmd.OutOrStdout(), lang)
+		p := *out.Profile
+		p.Command = q.again(out.Query)
+		err = p.Text(cmd.OutOrStdout(), lang)
 	}
 	if q.page != "" {
 		err = errors.Join(err, q.write(q.page, func(w io.Writer) error { return out.Profile.HTML(w, lang) }))

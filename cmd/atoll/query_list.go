@@ -2,6 +2,8 @@ package main
 
 import (
 	"cmp"
+	"slices"
+	"time"
 
 	"atoll/cmd/internal/cli"
 	"atoll/node"
@@ -17,9 +19,21 @@ var queryWords = map[node.QueryState]cli.Text{
 	node.QueryRejected: {Chinese: "日志未接受，未扣次数", English: "not accepted by the log; no use is spent"},
 	node.QueryOpen:     {Chinese: "待答复", English: "waits for answers"},
 	node.QueryComplete: {Chinese: "各机构均已答复", English: "every agency has answered"},
+	queryRefused:       {Chinese: "各机构均已拒绝", English: "every agency has refused"},
 	node.QueryOver:     {Chinese: "已过期限，部分机构未答复", English: "over: not every agency answered in time"},
 	node.QueryClosed:   {Chinese: "已结束，不可再取", English: "closed: nothing of it can be fetched again"},
 	node.QueryLost:     {Chinese: "已上日志，本机记录已丢失", English: "on the log; this folder has lost what was asked"},
+}
+
+// queryRefused is how people are told of a query that is complete without a release.
+const queryRefused node.QueryState = "refused"
+
+// queryShown returns the state of a query that people are shown.
+func queryShown(q *api.PastQueryOut) node.QueryState {
+	if q.State == node.QueryComplete && len(q.Agencies) > 0 && !slices.ContainsFunc(q.Agencies, func(a api.AgencyAnswerOut) bool { return a.Answer != "refused" }) {
+		return queryRefused
+	}
+	return q.State
 }
 
 // answerWords are the words for an agency's answers to a query.
@@ -46,23 +60,20 @@ without another use: atoll query show ID says how.`),
 			if limit < 1 {
 				return cli.Usage("--limit 至少为 1", "--limit is 1 or more")
 			}
-			var out api.PastQueriesOut
-			if err := local(cmd.Context(), dir, api.PastQueries, api.PastQueriesIn{Limit: limit}, &out); err != nil {
-				return err
+			out := api.PastQueriesOut{Queries: []api.PastQueryOut{}}
+			for in, more := (api.PastQueriesIn{}), true; more; more = in.Cursor != "" && len(out.Queries) < limit {
+				var page api.PastQueriesOut
+				in.Limit = min(limit-len(out.Queries), api.MaxPage)
+				if err := local(cmd.Context(), dir, api.PastQueries, in, &page); err != nil {
+					return err
+				}
+				out.Queries, out.All = append(out.Queries, page.Queries...), page.All
+				in.Cursor = page.Next
 			}
 			if cli.AsJSON(cmd) {
 				return cli.PrintJSON(cmd.OutOrStdout(), "atoll.queries/v1", out)
 			}
-			table := t.Columns(cli.Text{Chinese: "查询", English: "query"}, cli.Text{Chinese: "发出", English: "put"}, cli.Text{Chinese: "期限", English: "until"},
-				cli.Text{Chinese: "经办人", English: "operator"}, cli.Text{Chinese: "状态", English: "state"})
-			for _, q := range out.Queries {
-				state := queryWords[q.State].In(t.Lang)
-				if q.Rows {
-					state += t.In("（明细）", " (rows)")
-				}
-				table.Row(q.Query, q.Put, q.Deadline, cmp.Or(q.Operator, "-"), state)
-			}
-			t.Table(table)
+			listQueries(t, out.Queries)
 			t.W = cmd.ErrOrStderr()
 			if out.All == 0 {
 				t.Say("没有查询", "no queries")
@@ -76,6 +87,29 @@ without another use: atoll query show ID says how.`),
 	cmd.Flags().StringVar(&dir, "dir", "", cli.Both("银行的文件夹", "the bank's folder"))
 	cmd.Flags().IntVar(&limit, "limit", 50, cli.Both("至多列出最新的多少次", "how many at most, the newest"))
 	return cli.Needs(cmd, "dir")
+}
+
+// listQueries prints a bank's queries.
+func listQueries(t *cli.Printer, list []api.PastQueryOut) {
+	table := t.Columns(cli.Text{Chinese: "查询", English: "query"}, cli.Text{Chinese: "发出", English: "put"}, cli.Text{Chinese: "期限", English: "until"},
+		cli.Text{Chinese: "经办人", English: "operator"}, cli.Text{Chinese: "状态", English: "state"})
+	for _, q := range list {
+		state := queryWords[queryShown(&q)].In(t.Lang)
+		if q.Rows {
+			state += t.In("（明细）", " (rows)")
+		}
+		table.Row(q.Query, putWords(t, &q), q.Deadline, cmp.Or(q.Operator, "-"), state)
+	}
+	t.Table(table)
+}
+
+// putWords says when a query was put, which its id says by the bank's own clock. A
+// time to come says only that this clock was wrong.
+func putWords(t *cli.Printer, q *api.PastQueryOut) string {
+	if at, err := time.Parse(time.RFC3339, q.Put); err == nil && time.Until(at) > time.Minute {
+		return t.In("不详（本机时钟当时过快）", "unknown (this machine's clock was ahead)")
+	}
+	return q.Put
 }
 
 func queryShowCommand() *cobra.Command {
@@ -103,6 +137,10 @@ the command that asks again or shows its profile again, without another use.`),
 				shown.Command = (&rowsQuery{dir: dir}).again(q.Query)
 			case q.Again:
 				shown.Command = (&questioning{dir: dir, wait: defaultQueryWait}).again(q.Query)
+			default:
+				var c api.ConsentShown
+				err := local(cmd.Context(), dir, api.ConsentShow, api.ConsentIn{Consent: q.Consent}, &c)
+				shown.counts = err == nil && c.State == "active" // one that the log has dropped is not there to be shown
 			}
 			if cli.AsJSON(cmd) {
 				return cli.PrintJSON(cmd.OutOrStdout(), "atoll.past_query/v1", shown)
@@ -119,11 +157,12 @@ the command that asks again or shows its profile again, without another use.`),
 type shownQuery struct {
 	api.PastQueryOut
 	Command string `json:"command"`
+	counts  bool   // it is not asked again, and its consent still lets another query be made
 }
 
 // tell prints the query.
 func (q *shownQuery) tell(t *cli.Printer, dir string) error {
-	state := queryWords[q.State]
+	state := queryWords[queryShown(&q.PastQueryOut)]
 	t.Say("查询    %s", "query     %s", q.Query)
 	t.Say("状态    %s", "state     %s", state.In(t.Lang))
 	if q.Verdict != "" && q.State == node.QueryRejected {
@@ -140,7 +179,7 @@ func (q *shownQuery) tell(t *cli.Printer, dir string) error {
 	if q.Operator != "" {
 		t.Say("经办人  %s", "operator  %s", q.Operator)
 	}
-	t.Say("发出    %s", "put       %s", q.Put)
+	t.Say("发出    %s", "put       %s", putWords(t, &q.PastQueryOut))
 	t.Say("期限    %s（此前机构可答复）", "until     %s, agencies can answer", q.Deadline)
 	for _, a := range q.Agencies {
 		answer := answerWords[a.Answer].In(t.Lang)
@@ -166,6 +205,9 @@ func (q *shownQuery) next(t *cli.Printer, dir string) {
 		}
 		t.Say("再次显示画像，不再扣减次数，至 %[2]s：%[1]s", "show the profile again, without another use, until %[2]s: %[1]s", q.Command, q.Kept)
 	default:
+		if !q.counts {
+			return
+		}
 		verb := "atoll query run"
 		if q.Rows {
 			verb = "atoll query rows"

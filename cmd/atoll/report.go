@@ -22,7 +22,7 @@ func reportCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  cli.Group,
 	}
-	cmd.AddCommand(reportDisclosuresCommand())
+	cmd.AddCommand(reportAskedCommand(), reportDisclosuresCommand(), reportRatesCommand())
 	return cmd
 }
 

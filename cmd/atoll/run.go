@@ -3,11 +3,19 @@ package main
 import (
 	"log/slog"
 	"os"
+	"runtime/debug"
 
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/scarce"
 
 	"github.com/spf13/cobra"
+)
+
+// Settings of the garbage collector: a node keeps little and makes much garbage for
+// everybody who reads from it, so garbage may wait for collection, up to a limit.
+const (
+	garbage = 300 // percent of the memory in use
+	memory  = 1 << 30
 )
 
 func runCommand() *cobra.Command {
@@ -30,6 +38,10 @@ hangs or returns other bytes than were written. Let a supervisor restart it.`),
 			if err := l.UnmarshalText([]byte(level)); err != nil {
 				return cli.Usage("--log-level 须为 debug、info、warn 或 error，不是 %.60q", "--log-level is debug, info, warn or error, not %.60q", level)
 			}
+			if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
+				debug.SetGCPercent(garbage)
+				debug.SetMemoryLimit(memory)
+			}
 			log := slog.New(slog.NewJSONHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: l}))
 			h, err := openHome(dir)
 			if err != nil {
@@ -43,7 +55,7 @@ hangs or returns other bytes than were written. Let a supervisor restart it.`),
 			if err != nil {
 				return err
 			}
-			log.Info("the node is running", "member", d.Name, "network", d.Network.String(), "http", d.http, "pid", os.Getpid())
+			log.Info("the node is running", "member", d.Name, "network", d.Network.String(), "http", d.http, "api", d.api, "pid", os.Getpid())
 			select {
 			case err = <-d.Fatal():
 			case err = <-d.failed:

@@ -94,6 +94,6 @@ func (s *standing) stale(most time.Duration) error {
 	return &said{
 		error:   fmt.Errorf("%w: the newest cosignature is of %s, %s ago; what came to the log since is not shown", errStale, s.Signed, cli.Span(age).English),
 		chinese: fmt.Sprintf("所示日志过旧：最新共签为 %s，距今 %s；其后进入日志的内容未出示", s.Signed, cli.Span(age).Chinese),
-		hint:    "向另一成员索取日志；若确要查看旧日志，用 --max-age 放宽（0 为不限）",
+		hint:    "先核对本机时钟；时钟无误的，向另一成员索取日志；若确要查看旧日志，用 --max-age 放宽（0 为不限）",
 	}
 }

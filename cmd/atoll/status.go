@@ -35,14 +35,14 @@ func statusCommand() *cobra.Command {
 			if cli.AsJSON(cmd) {
 				return cli.PrintJSON(cmd.OutOrStdout(), "atoll.status/v1", s)
 			}
-			return printStatus(t, &s)
+			return printStatus(t, dir, &s)
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", cli.Both("成员的文件夹", "the member's folder"))
 	return cli.Needs(cmd, "dir")
 }
 
-func printStatus(p *cli.Printer, s *node.Status) error {
+func printStatus(p *cli.Printer, dir string, s *node.Status) error {
 	in := p.In
 	leader, member := s.Leader, s.Standing == node.StandingMember
 	switch {
@@ -82,7 +82,7 @@ func printStatus(p *cli.Printer, s *node.Status) error {
 			continue
 		}
 		t.Row(in("警报", "ALARM"), alarmLine(&s.Alarms[i], in))
-		t.Row(in("处理", "do"), alarmAction(&s.Alarms[i], in))
+		t.Row(in("处理", "do"), alarmAction(&s.Alarms[i], dir, in))
 	}
 	if acknowledged > 0 {
 		t.Row(in("已确认", "acknowledged"), fmt.Sprintf(in("%d 个警报：atoll alarm list", "%d alarms: atoll alarm list"), acknowledged))
@@ -144,7 +144,11 @@ func standingLine(s *node.Status, in func(chinese, english string) string) strin
 	case node.StandingAwaited:
 		return in("等待获准：其他成员批准（atoll member approve）且成为终局之后，各节点才与本节点连接", "waits for its admission: nodes connect to this one once enough members have approved (atoll member approve) and that is final")
 	case node.StandingLeft:
-		return in("已被移出网络：不与任何节点连接，不提交任何内容", "REMOVED from the network: it connects to nobody and submits nothing")
+		line := in("已被移出网络：不与任何节点连接，不提交任何内容", "REMOVED from the network: it connects to nobody and submits nothing")
+		if s.Left != nil {
+			line += fmt.Sprintf(in("（条目 %d，%s）", " (entry %d of %s)"), s.Left.Entry, s.Left.Time)
+		}
+		return line
 	case node.StandingTaken:
 		return in("网络中已有同代号而密钥不同的成员", "another member has this name, with other keys")
 	}
@@ -159,7 +163,7 @@ func scoutLine(s *node.Scout, in func(chinese, english string) string) string {
 	case node.ScoutFound:
 		return fmt.Sprintf(in("已由 %s 的日志得知 %d 个条目处的全体成员；本机日志达到该处之前以此为准", "the members at %[2]d entries are known from the log of %[1]s; they count until the log here is as long"), s.Member, s.Size)
 	}
-	return in("久未听到领导者：能连通的成员均没有比本机更新的终局；会自动再查。若无一成员接受本机连接，本成员可能已被移出：请在其他成员处查看（atoll member show）", "no leader has been heard for a while, and no member that answers has a newer final head; it is tried again by itself. If no member accepts a connection, this one may have been removed: look at another member (atoll member show)")
+	return in("久未听到领导者：能连通的成员均没有比本机更新的终局；会自动再查。若始终无一成员可以连通，其地址可能都已变更：见 atoll member refresh", "no leader has been heard for a while, and no member that answers has a newer final head; it is tried again by itself. If no member can be reached at all, their addresses may have changed: see atoll member refresh")
 }
 
 // predicateLine says why this agency answers no predicate now; "" if it does.

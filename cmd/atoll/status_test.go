@@ -28,7 +28,7 @@ func TestStatusAligned(t *testing.T) {
 		consent.Chinese: {{"tax（agency）", "未知：", "已由 court 的日志得知 7 个条目处", "0 个条目，根", "w/1（必需）：尚无共签；最近", "本机时钟与网络时间曾不一致（size 7：why", "已用 0 %"}, {"连接", "无法连通", "已连接", "本成员"}},
 	} {
 		var b strings.Builder
-		if err := printStatus(&cli.Printer{W: &b, Lang: lang}, s); err != nil {
+		if err := printStatus(&cli.Printer{W: &b, Lang: lang}, "bank", s); err != nil {
 			t.Fatal(err)
 		}
 		facts, members, _ := strings.Cut(b.String(), "\n\n")

@@ -39,7 +39,7 @@ func subjectCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  cli.Group,
 	}
-	cmd.AddCommand(subjectNewCommand(), subjectShowCommand(), subjectHistoryCommand(), subjectRestoreCommand())
+	cmd.AddCommand(subjectNewCommand(), subjectShowCommand(), subjectHistoryCommand(), subjectRestoreCommand(), subjectPackCommand(), subjectUnpackCommand())
 	return cmd
 }
 
@@ -96,6 +96,9 @@ func newFolder(dir string, id consent.Subject, genesis, words string) (*folder, 
 		return nil, err
 	}
 	w, sealed, err := subject.New(raw, id, words, rand.Reader)
+	if weak := weakPassphrase(err); weak != err {
+		return nil, weak
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", genesis, err)
 	}
@@ -140,9 +143,25 @@ func subjectOf(code string) (id consent.Subject, pilot bool, err error) {
 		code = "uscc:" + code
 	}
 	if id, pilot, err = consent.ParseSubject(code); err != nil {
-		return "", false, cli.Usage("%s", "%s", err)
+		wrong := cli.Usage("%s", "%s", err)
+		if meant, ok := plainCode(code); ok {
+			return "", false, wrong.With("写作 %s", "write it as %s", meant)
+		}
+		return "", false, wrong
 	}
 	return id, pilot, nil
+}
+
+// plainCode writes the code of an enterprise as it is valid: in half-width capital
+// letters and digits, without blanks. It is offered and not taken: people shall see
+// whose code it is.
+func plainCode(code string) (plain string, ok bool) {
+	scheme, rest, _ := strings.Cut(strings.Join(strings.Fields(strings.Map(consent.HalfWidth, code)), ""), ":")
+	if inner, found := strings.CutPrefix(strings.ToLower(rest), "uscc:"); found { // of a full-width colon
+		rest = inner
+	}
+	id, _, err := consent.ParseSubject(strings.ToLower(scheme) + ":" + strings.ToUpper(rest))
+	return strings.TrimPrefix(string(id), "uscc:"), err == nil
 }
 
 // openFolder reads which network an enterprise's folder belongs to. Together
@@ -206,7 +225,8 @@ func (f *folder) credential() (statement []byte, c *consent.Credential, err erro
 	if err != nil {
 		return nil, nil, err
 	}
-	if c, err = f.Credential(statement, members.Roster); err != nil {
+	// A registrar that has left since is in no roster here: the bank compares with the log.
+	if c, err = f.Credential(statement, f.Genesis.Roster(), members.Roster); err != nil && !errors.Is(err, subject.ErrIssuer) {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return statement, c, nil

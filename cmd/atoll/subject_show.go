@@ -22,6 +22,7 @@ type shownSubject struct {
 	Name       string           `json:"network_name"`
 	Key        string           `json:"key"`        // fingerprint of the credential key
 	Credential *shownCredential `json:"credential"` // null before the registrar has issued one
+	Stranger   bool             `json:"stranger"`   // the credential is by no member that the folder knows: see [subject.ErrIssuer]
 	Next       *uint64          `json:"next"`       // number of the next consent; null if the folder has lost it
 	Seen       uint64           `json:"seen"`       // number of entries of the log that it has seen final
 }
@@ -96,10 +97,12 @@ func (f *folder) show() (*shownSubject, error) {
 			return nil, err
 		}
 		var c *consent.Credential
-		if c, err = subject.VerifyCredential(members.Roster, f.Network, statement); err != nil {
+		c, err = subject.VerifyCredential(f.Network, statement, f.Genesis.Roster(), members.Roster)
+		if err != nil && !errors.Is(err, subject.ErrIssuer) {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 		s.Credential = shownCredentialOf(statement, c)
+		s.Stranger = err != nil
 	} else if !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
@@ -129,6 +132,9 @@ func (s *shownSubject) print(t *cli.Printer) {
 		if c.Subject != s.Subject || c.Key != s.Key {
 			t.Say("注意：该凭证属于另一企业或另一密钥", "note: this credential is about another enterprise or another key")
 		}
+		if s.Stranger {
+			t.Say("提示：签发该凭证的登记机关不在本文件夹已知的成员之列（后来加入，或已退出）：是否有效由银行按日志核对", "note: its registrar is not among the members that this folder knows (it joined later, or has left): the bank compares with the log")
+		}
 	}
 	if s.Next == nil {
 		t.Say("下一份授权的编号：未知，须先从日志查明：atoll subject restore", "next consent: number unknown, the log knows it: atoll subject restore")
@@ -141,5 +147,5 @@ func (s *shownSubject) print(t *cli.Printer) {
 }
 
 func (c *shownCredential) print(t *cli.Printer) {
-	t.Say("主体凭证：%s 至 %s 有效，编号 %s", "credential: valid %s to %s, id %s", c.NotBefore, c.NotAfter, c.ID)
+	t.Say("主体凭证：按日期 %s 至 %s 有效（是否已吊销以日志为准），编号 %s", "credential: valid by its dates, %s to %s (whether it was revoked, the log knows), id %s", c.NotBefore, c.NotAfter, c.ID)
 }

@@ -60,6 +60,6 @@ func newTemplate(cmd *cobra.Command, files []string, out string) error {
 	for _, text := range decide {
 		t.Page("  - " + text)
 	}
-	t.Say("改定后：atoll template lint %s --catalog 各目录；同一目录的 node.yaml 中写明 template: %s", "then: atoll template lint %s --catalog the same catalogs; and in the node.yaml beside it, template: %s", out, filepath.Base(out))
+	t.Say("改定后：atoll template lint %s --catalog 各目录；同一文件夹的 node.yaml 中写明 template: %s", "then: atoll template lint %s --catalog the same catalogs; and in the node.yaml beside it, template: %s", word(out), filepath.Base(out))
 	return t.Err()
 }

@@ -35,6 +35,7 @@ var errSilent = errors.New("the node does not answer")
 type waiting struct {
 	w    io.Writer
 	lang string
+	cmd  *cobra.Command
 }
 
 type waitingKey struct{}
@@ -48,7 +49,7 @@ func tellWaits(cmd *cobra.Command) {
 	}
 	out := &inTurn{w: cmd.ErrOrStderr()}
 	cmd.SetErr(out) // the command prints other messages meanwhile
-	cmd.SetContext(context.WithValue(cmd.Context(), waitingKey{}, waiting{out, lang}))
+	cmd.SetContext(context.WithValue(cmd.Context(), waitingKey{}, waiting{out, lang, cmd}))
 }
 
 // inTurn is a writer that is safe for concurrent use.
@@ -103,7 +104,7 @@ func (to waiting) tell(ctx context.Context, cause func(context.Context) string) 
 			}
 			line := cause(ctx)
 			if ctx.Err() == nil {
-				t := &cli.Printer{W: to.w, Lang: to.lang}
+				t := cli.On(to.cmd, to.w, to.lang)
 				t.Say("atoll: 等待中（已 %d 秒）：%s", "atoll: waiting (%d s): %s", int(time.Since(began).Seconds()), line)
 			}
 		}

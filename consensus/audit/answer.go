@@ -27,7 +27,7 @@ func (i *Inspector) release(e *Entry, p *ledger.Release) error {
 	if err := i.put(q.key, q); err != nil || !i.judges(e, q, &p.Slot) {
 		return err
 	}
-	detail, err := i.unsealRelease(e, p, q.grant)
+	detail, err := unsealRelease(i.network(), e, p, q.grant)
 	if err != nil {
 		return i.unopened(e, q.grant, RuleMalformed, err)
 	}
@@ -212,7 +212,7 @@ func (i *Inspector) refuse(e *Entry, p *ledger.Refuse) error {
 
 // reason opens a refusal and judges it.
 func (i *Inspector) reason(e *Entry, p *ledger.Refuse, q *query) (consent.Code, error) {
-	detail, err := i.unsealRefuse(e, p, q.grant)
+	detail, err := unsealRefuse(i.network(), e, p, q.grant)
 	if err != nil {
 		return "", i.unopened(e, q.grant, RuleMalformed, err)
 	}

@@ -199,7 +199,7 @@ func differs(last, now *described) string {
 	case string(last.Meaning) != string(now.Meaning):
 		return "means something else"
 	case string(last.Definition) != string(now.Definition):
-		return "is computed otherwise, and means the same,"
+		return "is defined otherwise, and means the same,"
 	case string(last.Titles) != string(now.Titles):
 		return "is called otherwise, and means the same,"
 	}

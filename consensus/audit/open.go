@@ -22,6 +22,10 @@ type Unsealed struct {
 	Refuse     *ledger.RefuseDetail  // fragment.refuse
 }
 
+// errHead means that a query does not say where in its bank's operators' log its request
+// is.
+var errHead = fmt.Errorf("%w: a query without a head of its bank's operators' log", sign.ErrMalformed)
+
 var errNoConsent = errors.New("its consent could not be opened, or is unknown")
 
 // Unseal decrypts what is sealed in the entry just added. It returns nil if the kind
@@ -49,7 +53,7 @@ func (i *Inspector) Unseal(e *Entry) (*Unsealed, error) {
 			return nil, err
 		}
 		o.Terms = g.agreed()
-		o.Query, err = i.unsealQuery(e, p, g)
+		o.Query, err = unsealQuery(i.network(), e, p, g)
 		return o.or(err)
 	case *ledger.Release:
 		g, err := i.grantOf(p.Query)
@@ -57,7 +61,7 @@ func (i *Inspector) Unseal(e *Entry) (*Unsealed, error) {
 			return nil, err
 		}
 		o.Terms = g.agreed()
-		o.Release, err = i.unsealRelease(e, p, g)
+		o.Release, err = unsealRelease(i.network(), e, p, g)
 		return o.or(err)
 	case *ledger.Refuse:
 		g, err := i.grantOf(p.Query)
@@ -65,8 +69,28 @@ func (i *Inspector) Unseal(e *Entry) (*Unsealed, error) {
 			return nil, err
 		}
 		o.Terms = g.agreed()
-		o.Refuse, err = i.unsealRefuse(e, p, g)
+		o.Refuse, err = unsealRefuse(i.network(), e, p, g)
 		return o.or(err)
+	default:
+		return nil, nil
+	}
+	return o.or(err)
+}
+
+// UnsealUnder decrypts what is sealed in a query, a release or a refusal under the
+// consent with this header and body, without a replay. Terms are not set. Of an entry of
+// another kind it returns nil. Errors are those of [Inspector.Unseal].
+func UnsealUnder(network sign.NetworkID, e *Entry, h *consent.Header, b *consent.Body) (*Unsealed, error) {
+	g := &grant{Header: h, Body: b}
+	o := new(Unsealed)
+	var err error
+	switch p := e.Statement.Payload.(type) {
+	case *ledger.QueryOpen:
+		o.Query, err = unsealQuery(network, e, p, g)
+	case *ledger.Release:
+		o.Release, err = unsealRelease(network, e, p, g)
+	case *ledger.Refuse:
+		o.Refuse, err = unsealRefuse(network, e, p, g)
 	default:
 		return nil, nil
 	}
@@ -198,7 +222,7 @@ func parseCredential(statement []byte, network sign.NetworkID, registrar ed25519
 	return c, c.Check()
 }
 
-func (i *Inspector) unsealQuery(e *Entry, q *ledger.QueryOpen, g *grant) (*ledger.QueryDetail, error) {
+func unsealQuery(network sign.NetworkID, e *Entry, q *ledger.QueryOpen, g *grant) (*ledger.QueryDetail, error) {
 	if !g.unsealed() {
 		return nil, errNoConsent
 	}
@@ -206,10 +230,14 @@ func (i *Inspector) unsealQuery(e *Entry, q *ledger.QueryOpen, g *grant) (*ledge
 	if err != nil {
 		return nil, err
 	}
-	return unbox[ledger.QueryDetail](i, e, g.Body.Secret(), public, q.Sealed)
+	detail, err := unbox[ledger.QueryDetail](network, e, g.Body.Secret(), public, q.Sealed)
+	if err == nil && len(detail.Operators) != 32 {
+		return nil, errHead
+	}
+	return detail, err
 }
 
-func (i *Inspector) unsealRelease(e *Entry, r *ledger.Release, g *grant) (*ledger.ReleaseDetail, error) {
+func unsealRelease(network sign.NetworkID, e *Entry, r *ledger.Release, g *grant) (*ledger.ReleaseDetail, error) {
 	if !g.unsealed() {
 		return nil, errNoConsent
 	}
@@ -217,10 +245,10 @@ func (i *Inspector) unsealRelease(e *Entry, r *ledger.Release, g *grant) (*ledge
 	if err != nil {
 		return nil, err
 	}
-	return unbox[ledger.ReleaseDetail](i, e, g.agencyKey(e.Author), public, r.Sealed)
+	return unbox[ledger.ReleaseDetail](network, e, g.agencyKey(e.Author), public, r.Sealed)
 }
 
-func (i *Inspector) unsealRefuse(e *Entry, r *ledger.Refuse, g *grant) (*ledger.RefuseDetail, error) {
+func unsealRefuse(network sign.NetworkID, e *Entry, r *ledger.Refuse, g *grant) (*ledger.RefuseDetail, error) {
 	if !g.unsealed() {
 		return nil, errNoConsent
 	}
@@ -228,7 +256,7 @@ func (i *Inspector) unsealRefuse(e *Entry, r *ledger.Refuse, g *grant) (*ledger.
 	if err != nil {
 		return nil, err
 	}
-	return unbox[ledger.RefuseDetail](i, e, g.agencyKey(e.Author), public, r.Sealed)
+	return unbox[ledger.RefuseDetail](network, e, g.agencyKey(e.Author), public, r.Sealed)
 }
 
 func (g *grant) agencyKey(agency string) sign.Secret {
@@ -236,8 +264,8 @@ func (g *grant) agencyKey(agency string) sign.Secret {
 }
 
 // unbox opens the sealed part of an entry under a secret of its consent.
-func unbox[T any](i *Inspector, e *Entry, secret sign.Secret, public, box []byte) (*T, error) {
-	place := seal.Place{Network: i.network(), Kind: e.Kind, Author: e.Author, ID: e.Statement.ID}
+func unbox[T any](network sign.NetworkID, e *Entry, secret sign.Secret, public, box []byte) (*T, error) {
+	place := seal.Place{Network: network, Kind: e.Kind, Author: e.Author, ID: e.Statement.ID}
 	plain, err := seal.Unbox(secret, place, public, box)
 	if err != nil {
 		return nil, err

@@ -71,7 +71,7 @@ func (i *Inspector) look(e *Entry, p *ledger.QueryOpen, q *query) (err error) {
 	if q.grant, err = i.lookupGrant(p.Consent); err != nil {
 		return err
 	}
-	detail, err := i.unsealQuery(e, p, q.grant)
+	detail, err := unsealQuery(i.network(), e, p, q.grant)
 	if err != nil {
 		return i.unopened(e, q.grant, RuleMalformed, err)
 	}

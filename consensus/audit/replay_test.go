@@ -27,7 +27,7 @@ func golden(t testing.TB) [][]byte {
 	return entries
 }
 
-const goldenRoot = "lVg9TcczFvCCQO57LDeq3KTAkzJvRBlDBe1nIFj8878="
+const goldenRoot = "CNWQoR/NguNfGFflQ+2TCyUyb4eP3L7aMi3gKka92xM="
 
 func seq(leaves [][]byte) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {

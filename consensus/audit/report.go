@@ -253,7 +253,8 @@ func (r *Reporter) reason(e *Entry, ref ledger.QueryRef) (string, error) {
 // refusalCodes are the reasons for which an agency may refuse (SPEC.md
 // sections 9 and 11).
 var refusalCodes = []consent.Code{
-	consent.Mismatch, consent.NotYet, consent.Expired, consent.Revoked, consent.NotCovered, consent.BadPurpose, consent.BadSubject, "agency.rules",
+	consent.Mismatch, consent.NotYet, consent.Expired, consent.Revoked, consent.NotCovered, consent.BadPurpose, consent.BadSubject,
+	"agency.rules", "approval.denied", "approval.late", consent.Code(ledger.QueryBank),
 }
 
 // RefusalReasons returns every word that can be a reason in a [Tally].

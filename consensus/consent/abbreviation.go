@@ -1,6 +1,7 @@
 package consent
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -25,4 +26,33 @@ func Abbreviated(text string, ids []string) []string {
 		}
 	}
 	return found
+}
+
+// Meant returns the one id that text means, in either case of letters, and "" if
+// there is none. The error is an [*Ambiguous].
+func Meant(text string, ids []string) (string, error) {
+	fits := Abbreviated(text, ids)
+	if len(fits) == 0 {
+		fits = Abbreviated(strings.ToLower(text), ids)
+	}
+	switch len(fits) {
+	case 0:
+		return "", nil
+	case 1:
+		return fits[0], nil
+	}
+	return "", &Ambiguous{text, fits}
+}
+
+// Ambiguous means that several ids begin with a text.
+type Ambiguous struct {
+	Text string
+	Fits []string // the ids
+}
+
+// mostNamed is how many ids the text of an error names.
+const mostNamed = 5
+
+func (a *Ambiguous) Error() string {
+	return fmt.Sprintf("%.40q may be %d ids: %s", a.Text, len(a.Fits), strings.Join(a.Fits[:min(len(a.Fits), mostNamed)], " "))
 }

@@ -24,3 +24,16 @@ func TestAbbreviated(t *testing.T) {
 		}
 	}
 }
+
+func TestMeant(t *testing.T) {
+	ids := []string{"0123456789abcdef", "01234567ffffffff", "fedcba98"}
+	for text, want := range map[string]string{"01234567F": "01234567ffffffff", "FEDCBA98": "fedcba98", "0123456": "", "99999999": ""} {
+		if got, err := Meant(text, ids); got != want || err != nil {
+			t.Errorf("%q: %q, %v", text, got, err)
+		}
+	}
+	got, err := Meant("01234567", ids)
+	if want := `"01234567" may be 2 ids: 0123456789abcdef 01234567ffffffff`; got != "" || err == nil || err.Error() != want {
+		t.Errorf("%q, %v", got, err)
+	}
+}

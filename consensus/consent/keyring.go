@@ -39,6 +39,9 @@ func (k Keyring) Revocation(n uint64) ed25519.PrivateKey {
 // the subject.
 func (k Keyring) Age() sign.Secret { return k.seed.Derive(sign.LabelAge, k.network[:]) }
 
+// Kit returns the secret under which the subject keeps what it has.
+func (k Keyring) Kit() sign.Secret { return k.seed.Derive(sign.LabelKit, k.network[:]) }
+
 // Revoke signs the revocation of consent number n.
 func (k Keyring) Revoke(n uint64) ([]byte, error) {
 	key := k.Revocation(n)

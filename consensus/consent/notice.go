@@ -58,7 +58,7 @@ func Notice(d Draft, w Words) (string, error) {
 	if n.phrases == nil {
 		return "", malformed("language %q", d.Language)
 	}
-	if err := d.check(); err != nil {
+	if err := d.Check(); err != nil {
 		return "", err
 	}
 	n.bounds()
@@ -69,7 +69,13 @@ func Notice(d Draft, w Words) (string, error) {
 	if n.err != nil {
 		return "", n.err
 	}
-	return n.text.String(), nil
+	text := n.text.String()
+	for line := range strings.Lines(text) {
+		if !Even(strings.TrimSuffix(line, "\n")) {
+			return "", malformed("a line of the notice has blanks in a row, at its end, or unusual ones: %.200q", line)
+		}
+	}
+	return text, nil
 }
 
 // NoticeDigest returns the digest of a notice, as terms carry it.
@@ -78,9 +84,9 @@ func NoticeDigest(text string) []byte { return digest(labelNotice, []byte(text))
 // lastDay is 9999-12-31, the last day whose ISO 8601 form has ten characters.
 const lastDay = Day(2_932_896)
 
-// check reports whether all of a draft can be shown and is in its prescribed
+// Check reports whether all of a draft can be shown and is in its prescribed
 // order.
-func (d *Draft) check() error {
+func (d *Draft) Check() error {
 	if _, _, err := ParseSubject(string(d.Subject)); err != nil {
 		return err
 	}

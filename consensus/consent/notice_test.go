@@ -168,7 +168,7 @@ var shownCases = []noticeCase{
 	}},
 	{"signs that mean something elsewhere", func(d *Draft, v *noticeVector) {
 		d.Product, d.Name = "100 %d {{.Name}} $& $1 <b> \\n", "A & B %s “C” $$ 'D'"
-		v.Titles["tax/vat.sales"] = "%[1]s $` {name} \u3000 销售额"
+		v.Titles["tax/vat.sales"] = "%[1]s $` {name}\u3000销售额"
 	}},
 	{"one point to ask", func(_ *Draft, v *noticeVector) {
 		v.Senses = map[string]sensed{"tax/vat.sales": {Unit: "CNY", Ops: []Op{AtLeast}, Points: []string{"500000"}}}
@@ -259,6 +259,15 @@ var unshownCases = []noticeCase{
 	}},
 	{"an address of two lines", func(_ *Draft, v *noticeVector) { v.Members[1].URLs[0] += "\n" }},
 	{"a network whose name cannot be shown", func(_ *Draft, v *noticeVector) { v.Network = "\u0000" }},
+	{"a product that reads like two lines", func(d *Draft, _ *noticeVector) {
+		d.Product = "Loan" + strings.Repeat(" ", 100) + "Queries: at most 1"
+	}},
+	{"a product with a blank at its end", func(d *Draft, _ *noticeVector) { d.Product += " " }},
+	{"a title with two blanks of two kinds", func(_ *Draft, v *noticeVector) { v.Titles["tax/vat"] = "VAT \u3000returns" }},
+	{"a point with a blank that does not break", func(_ *Draft, v *noticeVector) {
+		v.Senses = map[string]sensed{"tax/vat.sales": {Ops: []Op{Equal}, Points: []string{"A\u00a0B"}}}
+	}},
+	{"a product with dots of Braille that are none", func(d *Draft, _ *noticeVector) { d.Product = "Loan\u2800\u2800to" }},
 }
 
 // noticeVectors returns the cases in both languages, and inputs that are not
@@ -425,7 +434,7 @@ func TestNoticeWithoutTitles(t *testing.T) {
 func TestNoticesInJavaScriptAtRandom(t *testing.T) {
 	r := rand.New(rand.NewChaCha8([32]byte{9}))
 	texts := []string{
-		"", "贷款", "A & B", "%d %s", "{name}", "𠀀", "é", "e\u0301", "a\nb", "\u200b", "\u2028", "\ufeffx", "$&", "`${x}`", "\u3000", " ", "x\u00ad",
+		"", "贷款", "A & B", "%d %s", "{name}", "𠀀", "é", "e\u0301", "a\nb", "\u200b", "\u2028", "\ufeffx", "$&", "`${x}`", "\u3000", " ", "x\u00ad", "a  b", "a\u2007b", "a b\u3000c", "a\u3000 ",
 		strings.Repeat("長", 67), strings.Repeat("y", 200), "\ufffd", "__proto__", "constructor",
 	}
 	text := func() string { return texts[r.IntN(len(texts))] }

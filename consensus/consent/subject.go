@@ -3,6 +3,7 @@ package consent
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"atoll/crypto/sign"
 )
@@ -27,10 +28,25 @@ func ParseSubject(text string) (s Subject, pilot bool, err error) {
 	default:
 		err = fmt.Errorf("%w: a subject is uscc:… or lei:…", sign.ErrMalformed)
 	}
+	if err != nil && strings.Map(HalfWidth, text) != text {
+		err = fmt.Errorf("%w: the code is written in full-width characters", sign.ErrMalformed)
+	}
 	if err != nil {
 		return "", false, err
 	}
 	return Subject(text), pilot, nil
+}
+
+// HalfWidth converts a full-width character, as input methods for Chinese write
+// digits and letters, to ASCII. Others stay.
+func HalfWidth(r rune) rune {
+	switch {
+	case r >= 0xFF01 && r <= 0xFF5E:
+		return r - 0xFEE0
+	case r == 0x3000:
+		return ' '
+	}
+	return r
 }
 
 const (
@@ -70,7 +86,7 @@ var usccWeights = [usccLength]int{1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8
 // its own check character.
 func checkUSCC(code string) (pilot bool, err error) {
 	if len(code) != usccLength {
-		return false, fmt.Errorf("%w: a social credit code has 18 characters, not %d", sign.ErrMalformed, len(code))
+		return false, fmt.Errorf("%w: a social credit code has 18 characters, not %d", sign.ErrMalformed, utf8.RuneCountInString(code))
 	}
 	sum := 0
 	for i, weight := range usccWeights {
@@ -113,7 +129,7 @@ func value36(c byte) int {
 // checkLEI checks ISO 17442: ISO 7064 MOD 97-10 over letters as numbers.
 func checkLEI(code string) error {
 	if len(code) != leiLength {
-		return fmt.Errorf("%w: a legal entity identifier has 20 characters, not %d", sign.ErrMalformed, len(code))
+		return fmt.Errorf("%w: a legal entity identifier has 20 characters, not %d", sign.ErrMalformed, utf8.RuneCountInString(code))
 	}
 	mod := 0
 	for i, c := range []byte(code) {

@@ -28,6 +28,37 @@ func Visible(s string) bool {
 	return true
 }
 
+// Even reports whether a line of a notice has its blanks one by one: no two in a
+// row but in front, none at the end, and none but the ASCII and the ideographic
+// one. A bank could otherwise fill the screen's line with blanks, and the rest
+// of a product would read on the next one as a line of the notice.
+//
+// The log's rules do not ask for it ([ValidText]): whoever signs a notice refuses
+// it, and so does whoever renders one, which is enough.
+func Even(line string) bool {
+	blank := false
+	for _, r := range strings.TrimLeft(line, " ") {
+		if r == ' ' || r == 0x3000 {
+			if blank {
+				return false
+			}
+			blank = true
+			continue
+		}
+		if otherBlank(r) {
+			return false
+		}
+		blank = false
+	}
+	return !blank
+}
+
+// otherBlank reports whether a character leaves no ink, has a width, and is no
+// blank of Chinese or English.
+func otherBlank(r rune) bool {
+	return r == 0xa0 || r == 0x1680 || r >= 0x2000 && r <= 0x200a || r == 0x202f || r == 0x205f || r == 0x2800
+}
+
 // unseen reports whether a character breaks lines, reorders text, or is
 // invisible by itself, so that two different texts could look alike. Chinese
 // and English need no such character. Joiners and selectors of other scripts,

@@ -27,6 +27,31 @@ func TestTextShowsAllThatItHolds(t *testing.T) {
 	}
 }
 
+// Blanks that could have the rest of a line look like another one are refused.
+func TestEven(t *testing.T) {
+	for _, good := range []string{"", "Product: loan", "  - VAT: sales (in full)", "产品：甲　乙", "a b c"} {
+		if !Even(good) {
+			t.Errorf("%q is refused", good)
+		}
+	}
+	for _, bad := range []string{"a  b", "a ", "a\u3000", "a\u3000 b", "a \u3000b", " \u3000 a"} {
+		if Even(bad) {
+			t.Errorf("%q is taken", bad)
+		}
+	}
+	count := 0
+	for r := rune(0); r <= unicode.MaxRune; r++ {
+		if unicode.Is(unicode.Zs, r) && r != ' ' && r != 0x3000 || r == 0x2800 {
+			if count++; Even("a" + string(r) + "b") {
+				t.Errorf("U+%04X is taken", r)
+			}
+		}
+	}
+	if count < 16 {
+		t.Errorf("only %d blanks", count)
+	}
+}
+
 // The written-out table contains all characters that the tables of this Go
 // version list as invisible, and none that has a glyph.
 func TestUnseenCharacters(t *testing.T) {

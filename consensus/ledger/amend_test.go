@@ -825,3 +825,18 @@ func TestTitlesAreCounted(t *testing.T) {
 	s.enacted(removal("bank-b"))
 	s.want(try("fire-7", "银行"), Accepted)
 }
+
+// An application that nobody approved in two weeks is over. The newcomer has used
+// nothing up: the same may be proposed again, and admits it.
+func TestApplicationAgain(t *testing.T) {
+	w := newWorld(t)
+	a := w.candidate("fire", nil, everyDay(Agency)...)
+	id, raw := w.proposal("tax", a)
+	w.want(raw, Accepted)
+	w.pass(proposalLife + 1)
+	w.want(w.approval("court", "tax", id), ProposalUnknown)
+	w.enacted(a)
+	if w.roster().Member("fire") == nil {
+		t.Error("it is no member")
+	}
+}

@@ -133,7 +133,7 @@ func FuzzDetails(f *testing.F) {
 		f.Add(data)
 		n++
 	}
-	seed(QueryDetail{Operator: "Wang", Purpose: "pre_loan", Sections: []consent.Section{section}})
+	seed(QueryDetail{Operator: "Wang", Purpose: "pre_loan", Sections: []consent.Section{section}, Operators: make([]byte, 32)})
 	seed(ReleaseDetail{Results: []Result{{Item: item, Outcome: consent.Answered, Version: 1, Rows: 12, AsOf: start}}})
 	seed(RefuseDetail{Reason: consent.Revoked, Detail: "taken back"})
 	seed(Answer{Verdict: Accepted, Index: 7, Time: start, New: true, Kind: KindTick})

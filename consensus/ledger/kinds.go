@@ -73,6 +73,10 @@ type QueryDetail struct {
 	Operator string            `cbor:"1,keyasint"` // the named person at the bank
 	Purpose  string            `cbor:"2,keyasint"`
 	Sections []consent.Section `cbor:"3,keyasint"`
+
+	// Operators is the head of the bank's operators' log at the record of the request
+	// that made the query, 32 bytes: zeros if no request did.
+	Operators []byte `cbor:"4,keyasint"`
 }
 
 // QueryRef names a query by its bank and id: ids are unique per author.

@@ -16,6 +16,7 @@ var modelWalks = flag.Int("walks", 2, "walks of 5,000 statements each in TestMem
 // Whatever members say, the network keeps to its limits, and replay from the log
 // alone leads to the same state and the same roster of each index.
 func TestMembersModel(t *testing.T) {
+	settled, gone := 0, 0 // in all walks: a single one may have few
 	for walk := range *modelWalks {
 		t.Run(fmt.Sprint(walk), func(t *testing.T) {
 			s := newStream(t, fmt.Sprintf("model %d", walk), membersGenesis)
@@ -25,10 +26,14 @@ func TestMembersModel(t *testing.T) {
 			s.membersWalk(5000)
 			m.replay()
 			t.Logf("%d entries, %d changes; %d names and %d members in the end", s.size(), len(m.at), len(m.names), len(s.roster().Names()))
-			if len(m.at) < 50 || len(m.names) < 12 || m.settled < 5 || m.gone < 1 {
-				t.Errorf("%d changes, %d names, %d settled sets or %d voters gone are too few", len(m.at), len(m.names), m.settled, m.gone)
+			if len(m.at) < 50 || len(m.names) < 12 {
+				t.Errorf("%d changes or %d names are too few", len(m.at), len(m.names))
 			}
+			settled, gone = settled+m.settled, gone+m.gone
 		})
+	}
+	if settled < 10 || gone < 2 {
+		t.Errorf("%d settled sets or %d voters gone are too few", settled, gone)
 	}
 }
 

@@ -28,10 +28,22 @@ const (
 	Consent     = "ATOLL CONSENT"
 	Seen        = "ATOLL LOG SEEN"
 	Roster      = "ATOLL ROSTER"
+	Kit         = "ATOLL ENTERPRISE KIT"
 )
 
-// MaxText is the size of the largest paper, in bytes of text.
-const MaxText = 1 << 20
+// Limits of papers, in bytes of text. A kit has other papers in it.
+const (
+	MaxText = 1 << 20
+	MaxKit  = 16 << 20
+)
+
+// most returns the size of the largest paper of a kind.
+func most(kind string) int {
+	if kind == Kit {
+		return MaxKit
+	}
+	return MaxText
+}
 
 // mark is the byte order mark in UTF-8.
 var mark = []byte("\ufeff")
@@ -39,6 +51,16 @@ var mark = []byte("\ufeff")
 // ErrBeside means that a text contains more than one paper. It wraps
 // [sign.ErrMalformed].
 var ErrBeside = fmt.Errorf("%w: there is more in it than one paper (the lines from -----BEGIN to -----END)", sign.ErrMalformed)
+
+// ErrKind means that a text is a paper of another kind. It wraps
+// [sign.ErrMalformed].
+var ErrKind = kindError("")
+
+// kindError is an error about the kind of a paper, with its text.
+type kindError string
+
+func (e kindError) Error() string        { return sign.ErrMalformed.Error() + ": " + string(e) }
+func (e kindError) Is(target error) bool { return target == ErrKind || target == sign.ErrMalformed }
 
 // Text returns a paper of a kind.
 func Text(kind string, content []byte) []byte {
@@ -48,7 +70,7 @@ func Text(kind string, content []byte) []byte {
 // Kind returns the kind of the first paper in a text, or "" where there is none. A
 // reader who takes one of several kinds decides by it which to [Read].
 func Kind(text []byte) string {
-	block, _ := pem.Decode(bytes.TrimPrefix(text[:min(len(text), MaxText)], mark))
+	block, _ := pem.Decode(bytes.TrimPrefix(text[:min(len(text), MaxKit)], mark))
 	if block == nil {
 		return ""
 	}
@@ -60,8 +82,8 @@ func Kind(text []byte) string {
 // editors add them: only the paper is signed, and other words would look like a
 // part of it. Errors wrap [sign.ErrMalformed].
 func Read(text []byte, kind string) ([]byte, error) {
-	if len(text) > MaxText {
-		return nil, fmt.Errorf("%w: longer than %d bytes", sign.ErrMalformed, MaxText)
+	if most := most(kind); len(text) > most {
+		return nil, fmt.Errorf("%w: longer than %d bytes", sign.ErrMalformed, most)
 	}
 	text = bytes.TrimPrefix(text, mark)
 	text, begin := bytes.TrimSpace(text), []byte("-----BEGIN ")
@@ -72,7 +94,7 @@ func Read(text []byte, kind string) ([]byte, error) {
 	case block == nil || len(block.Headers) > 0:
 		return nil, fmt.Errorf("%w: not a paper of atoll (-----BEGIN %s-----)", sign.ErrMalformed, kind)
 	case block.Type != kind:
-		return nil, fmt.Errorf("%w: a paper of kind %.60q where %q belongs", sign.ErrMalformed, block.Type, kind)
+		return nil, kindError(fmt.Sprintf("a paper of kind %.60q where %q belongs", block.Type, kind))
 	}
 	return block.Bytes, nil
 }

@@ -278,8 +278,8 @@ func (l *Log) Term() (uint64, error) { return l.GetUint64([]byte(termKey)) }
 func (l *Log) Voted() (uint64, error) { return l.GetUint64([]byte(votedKey)) }
 
 // Fatal returns a channel that yields exactly one error, when the store stops
-// for good. Raft cannot go on without its log, and panics when it cannot save
-// its term: the receiver of the error should end the process.
+// for good. Raft cannot go on without its log, and panics when it cannot read it to
+// apply it: the receiver of the error should end the process.
 func (l *Log) Fatal() <-chan error { return l.guard.fatal }
 
 // Close waits for calls under way and closes the files. If a write hangs, Close

@@ -255,8 +255,19 @@ func (p *Promises) Set(key, value []byte) error {
 	return p.keep(true)
 }
 
-// SetUint64 implements raft.StableStore.
+// SetUint64 implements raft.StableStore. Of a store that has stopped it returns no
+// error for a term: raft would panic, and the process could not end as it should. Such
+// a store takes no vote and no entry any more, so a term that it does not have binds
+// nobody.
 func (p *Promises) SetUint64(key []byte, n uint64) error {
+	err := p.setUint64(key, n)
+	if string(key) == termKey && p.Failed() != nil {
+		return nil
+	}
+	return err
+}
+
+func (p *Promises) setUint64(key []byte, n uint64) error {
 	if err := p.Log.SetUint64(key, n); err != nil {
 		return err
 	}

@@ -147,6 +147,33 @@ func TestPromises(t *testing.T) {
 	}
 }
 
+// A store that has stopped keeps raft from nothing but what would bind it: raft panics
+// over a term that is not saved, and gives no vote that is not.
+func TestTermOfAStoppedStore(t *testing.T) {
+	v := openVoterLog(t, t.TempDir(), true)
+	if err := v.SetUint64([]byte(termKey), 3); err != nil {
+		t.Fatal(err)
+	}
+	stopped := v.log.guard.fail(errors.New("a record does not match its hash"))
+	if err := v.SetUint64([]byte(termKey), 4); err != nil {
+		t.Errorf("raft would panic: %v", err)
+	}
+	for what, err := range map[string]error{
+		"a vote":        v.SetUint64([]byte(votedKey), 4),
+		"its candidate": v.Set([]byte(candidateKey), []byte("voter-a")),
+		"an entry":      v.StoreLog(&raft.Log{Index: 1, Term: 4}),
+	} {
+		if !errors.Is(err, stopped) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	v = v.again()
+	if term, err := v.log.Term(); err != nil || term != 3 {
+		t.Errorf("term %d, %v", term, err)
+	}
+	v.stop()
+}
+
 // Entries that a leader has deleted from the end of a log were not committed:
 // the voter does not wait for them afterwards. The beginning of the log is
 // deleted because it is old.

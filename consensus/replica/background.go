@@ -73,3 +73,16 @@ func (r *Replica) foundWhenLeading() {
 func (r *Replica) pause(attempt int) time.Duration {
 	return min(r.patience, 50*time.Millisecond<<min(attempt, 6))
 }
+
+// want records that something cannot be done now because the machine lacks a
+// resource, or can be done again.
+func (r *Replica) want(what string, err error) {
+	if !r.wants.Note(what, err) {
+		return
+	}
+	if err != nil {
+		r.log.Error("a task needs a resource that this machine lacks: it is tried again", "task", what, "error", err)
+	} else {
+		r.log.Info("a task that needed a resource which this machine lacked works again", "task", what)
+	}
+}

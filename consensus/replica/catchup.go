@@ -143,7 +143,7 @@ func (c *catchup) from(member string, m *marker) error {
 		b.hash()
 		b.look(signers)
 	}
-	err = c.each(member, at.Size, m.Size, look, func(b *bundle) error {
+	err = c.each(c.r.member(member), at.Size, m.Size, look, func(b *bundle) error {
 		if len(digests) == 0 || b.digest != digests[0] {
 			return fmt.Errorf("%s: %w: it changed between two readings", member, errOtherHistory)
 		}
@@ -161,7 +161,7 @@ func (c *catchup) from(member string, m *marker) error {
 // returns the digests of the bundles, which the second pass checks.
 func (c *catchup) hash(member string, first uint64, m *marker, tree *tlog.Tree) (digests [][sha256.Size]byte, forked, err error) {
 	remembered := c.r.store.Awaiting()
-	err = c.each(member, first, m.Size, (*bundle).hash, func(b *bundle) error {
+	err = c.each(c.r.member(member), first, m.Size, (*bundle).hash, func(b *bundle) error {
 		digests = append(digests, b.digest)
 		for _, h := range b.hashes {
 			tree.AppendHash(h)

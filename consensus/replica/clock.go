@@ -237,10 +237,10 @@ func (r *Replica) watchClock(s *ledger.State, seat int, own uint64) {
 		r.log.Info("this member's clock and network time agree again")
 	default:
 		off := t.Own.Sub(t.Network).Round(time.Second)
-		why := fmt.Sprintf("%s: this member's clock says %s, network time is %s (%s)", t.Problem,
+		why := t.Problem + ": " + fmt.Sprintf("this member's clock says %s, network time is %s (%s)",
 			t.Own.UTC().Format(time.RFC3339), t.Network.UTC().Format(time.RFC3339), off)
 		if t.Verdict != "" {
-			why += ", and the log answered " + string(t.Verdict)
+			why += ", " + fmt.Sprintf("and the log answered %s", t.Verdict)
 		}
 		r.log.Error("this member's clock and network time disagree", "why", why)
 		r.alarm(Alarm{Kind: clockAlarm, Member: r.name, Size: s.Size, Why: why}, sha256.Sum256([]byte(why)))

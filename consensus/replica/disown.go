@@ -56,23 +56,31 @@ func (r *Replica) disown(err error) error {
 	return errors.Join(err, durable.Replace(filepath.Join(r.dir, disownedName), []byte(f.snapshot)))
 }
 
-// removeDisowned removes the snapshot that an earlier run has disowned.
+// maxDisowned is the size limit of the file in bytes.
+const maxDisowned = 255
+
+// removeDisowned removes the snapshot that an earlier run has disowned. A note of one
+// that is not there removes nothing else: it is an old one, put back.
 func removeDisowned(dir string) (name string, err error) {
 	note := filepath.Join(dir, disownedName)
-	b, err := os.ReadFile(note)
+	b, err := readNote(note, maxDisowned)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil
 	}
 	name = string(b)
 	if err == nil && (!filepath.IsLocal(name) || name != filepath.Base(name) || name == ".") {
-		err = fmt.Errorf("%s: it does not name a snapshot", note)
+		err = &NoteError{note, "it does not name a snapshot"}
 	}
 	if err != nil {
 		return "", err
 	}
-	err = errors.Join(os.RemoveAll(filepath.Join(dir, "snapshots", name)), os.RemoveAll(filepath.Join(dir, "raft")))
-	if err != nil {
+	snapshot := filepath.Join(dir, "snapshots", name)
+	if _, err := os.Lstat(snapshot); errors.Is(err, fs.ErrNotExist) {
+		return "", os.Remove(note)
+	}
+	// The snapshot goes last: a crash before that leaves all to be done again.
+	if err := errors.Join(os.RemoveAll(filepath.Join(dir, "raft")), os.RemoveAll(snapshot)); err != nil {
 		return "", err
 	}
-	return name, os.Remove(note) // a crash before this removes nothing else
+	return name, os.Remove(note)
 }

@@ -1,6 +1,9 @@
 package replica_test
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -103,7 +106,33 @@ func TestDamagedDisowned(t *testing.T) {
 			t.Fatalf("%q: %v", name, err)
 		}
 	}
-	n.check(os.Remove(note))
+	n.check(errors.Join(os.Truncate(note, 1<<40), damaged(n, note)))
+	n.check(errors.Join(os.Remove(note), os.Mkdir(note, 0o700), damaged(n, note)))
+
+	// An old one, put back, names a snapshot that is gone. It removes nothing.
+	raftLog := filepath.Join(n.dir, "wlearner-0", "raft")
+	held, err := os.Open(raftLog) // so that nothing new takes its place in the file system
+	n.check(err)
+	defer held.Close()
+	before, err := held.Stat()
+	n.check(err)
+	n.check(errors.Join(os.Remove(note), os.WriteFile(note, []byte("3-77-1700000000000"), 0o600)))
 	n.start("wlearner-0")
+	after, err := os.Stat(raftLog)
+	n.check(err)
+	if !os.SameFile(before, after) {
+		t.Error("raft's log was removed for a snapshot that is not there")
+	}
+	if _, err := os.Lstat(note); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the note stays: %v", err)
+	}
 	n.agree(nil)
+}
+
+// damaged returns an error unless the start of wlearner-0 names its note as damaged.
+func damaged(n *network, note string) error {
+	if err := n.tryStart("wlearner-0"); !errors.Is(err, replica.ErrNote) || !strings.Contains(err.Error(), note) {
+		return fmt.Errorf("with a damaged note it says %w", err)
+	}
+	return nil
 }

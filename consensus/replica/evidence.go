@@ -32,12 +32,12 @@ const evidenceSchema = "atoll.evidence/v1"
 const clockAlarm = "clock"
 
 // An Alarm says that this member has seen two histories of the log, or a
-// cosignature of its own that it does not remember, or that its clock disagreed
-// with network time. It stays until an operator has removed its file from the
-// evidence folder and started the node again.
+// cosignature of its own that it does not remember. Or its clock disagreed with
+// network time, or its keys are used by another node. It stays until an operator
+// has removed its file from the evidence folder and started the node again.
 type Alarm struct {
 	Schema string    `json:"schema"`
-	Kind   string    `json:"kind,omitempty"` // "" for histories, or "clock"
+	Kind   string    `json:"kind,omitempty"` // "" for histories, "clock", or "twin"
 	Time   time.Time `json:"time"`           // by this member's clock
 	Member string    `json:"member"`         // whose log is of another history; "" if it is a quorum's or this member's own past; this member for what it forgot
 	Size   uint64    `json:"size"`           // at which the heads differ, or which was forgotten

@@ -90,6 +90,9 @@ func (r *Replica) HeadAt(size uint64) (tlog.Head, error) { return r.store.HeadAt
 // HandOver makes this member hand leadership to another.
 func (r *Replica) HandOver() error { return r.raft.LeadershipTransfer().Error() }
 
+// FinalAt returns when a quorum had signed.
+var FinalAt = finalAt
+
 // Answerer encodes what raft answers.
 var Answerer = answerer
 

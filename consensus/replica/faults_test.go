@@ -4,6 +4,7 @@ package replica_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -15,6 +16,19 @@ import (
 	"atoll/consensus/ledger"
 	"atoll/consensus/replica"
 )
+
+// A statement that a member without a leader has sent nowhere is certainly not taken; one
+// that was sent may be.
+func TestNotTakenWithoutLeader(t *testing.T) {
+	n := found(t, 1)
+	n.start("voter-a")
+	ctx, cancel := context.WithTimeout(n.ctx(), 200*time.Millisecond)
+	defer cancel()
+	_, err := n.nodes["voter-a"].Submit(ctx, n.statement("voter-a", ledger.KindCredentialRevoke))
+	if !errors.Is(err, replica.ErrNotTaken) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%v", err)
+	}
+}
 
 // tried is a network in which something goes wrong while raft follows the log. A
 // bank asks meanwhile, and is never cut off.

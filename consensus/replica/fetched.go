@@ -77,10 +77,24 @@ func (c *catchup) signers() (signers *ledger.Signers, err error) {
 	return ledger.ReadSigners(state)
 }
 
+// source serves entries of the log: so many from an index on, no further than to
+// the next multiple of fetchAtOnce. None of them is verified.
+type source struct {
+	name    string // of the member
+	entries func(ctx context.Context, first, count uint64) ([][]byte, error)
+}
+
+// member returns another member as a source, by the streams between members.
+func (r *Replica) member(name string) source {
+	return source{name, func(ctx context.Context, first, count uint64) ([][]byte, error) {
+		return r.request(ctx, name, first, count)
+	}}
+}
+
 // each calls f with the entries from first to last, exclusive, bundle after
 // bundle. Meanwhile later bundles are fetched and prepared, each by its own
 // goroutine, so that all cores verify while one applies.
-func (c *catchup) each(member string, first, last uint64, prepare func(*bundle), f func(*bundle) error) error {
+func (c *catchup) each(from source, first, last uint64, prepare func(*bundle), f func(*bundle) error) error {
 	ctx, cancel := context.WithCancel(c.r.ctx)
 	defer cancel()
 	asking := make(chan struct{}, askedAtOnce)
@@ -88,8 +102,8 @@ func (c *catchup) each(member string, first, last uint64, prepare func(*bundle),
 	room := 1
 	for first < last || len(waiting) > 0 {
 		for first < last && len(waiting) < room {
-			count := min(last-first, fetchAtOnce)
-			waiting = append(waiting, c.fetch(ctx, asking, member, first, count, prepare))
+			count := min(last-first, fetchAtOnce-first%fetchAtOnce)
+			waiting = append(waiting, c.fetch(ctx, asking, from, first, count, prepare))
 			first += count
 		}
 		b := <-waiting[0]
@@ -110,15 +124,15 @@ func (c *catchup) each(member string, first, last uint64, prepare func(*bundle),
 }
 
 // fetch returns a channel that yields the bundle once it is there and prepared.
-func (c *catchup) fetch(ctx context.Context, asking chan struct{}, member string, first, count uint64, prepare func(*bundle)) chan *bundle {
+func (c *catchup) fetch(ctx context.Context, asking chan struct{}, from source, first, count uint64, prepare func(*bundle)) chan *bundle {
 	done := make(chan *bundle, 1)
 	c.r.running.Go(func() {
 		b := new(bundle)
 		asking <- struct{}{}
-		b.leaves, b.err = c.r.request(ctx, member, first, count)
+		b.leaves, b.err = from.entries(ctx, first, count)
 		<-asking
 		if b.err != nil {
-			b.err = fmt.Errorf("%s: %w: %v", member, errSource, b.err)
+			b.err = fmt.Errorf("%s: %w: %v", from.name, errSource, b.err)
 		} else {
 			prepare(b)
 		}

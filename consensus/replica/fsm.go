@@ -112,6 +112,9 @@ func (r *Replica) statement(b *state.Batch, raw []byte, verified *ledger.Stateme
 		}
 	}
 	answer, err = b.Apply(raw, verified)
+	if err == nil {
+		r.meetTwin(verified, answer)
+	}
 	switch {
 	case err != nil || answer.Leaf == nil:
 	case answer.Kind == ledger.KindHandover && answer.Verdict == ledger.Accepted:

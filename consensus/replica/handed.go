@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -158,6 +159,18 @@ func (r *Replica) askHanded(ctx context.Context, size uint64) error {
 	return err
 }
 
+// Handed returns the head of that size by which cosigners made their handover final. It
+// returns nil if they made none there, or if the head is not here yet: then it is asked
+// for.
+func (r *Replica) Handed(size uint64) []byte {
+	signed := r.handed.at(size)
+	if signed == nil && slices.ContainsFunc((*r.trust.sets.Load())[1:], func(c ledger.Cosigners) bool { return c.After == size }) {
+		r.handed.wanted.Store(true)
+		r.handed.stir()
+	}
+	return signed
+}
+
 // ErrNotFinal means that no final head covers an entry yet.
 var ErrNotFinal = errors.New("too few cosigners stand behind the entry yet")
 
@@ -169,11 +182,9 @@ func (r *Replica) Prove(index, seen uint64) (*ledger.Proof, error) {
 	g := ledger.Ground{
 		Sets: *r.trust.sets.Load(), Final: final.Head, Signed: final.Signed, Entry: r.Entry, Tile: r.ReadTile,
 		Hand: func(size uint64) ([]byte, error) {
-			if signed := r.handed.at(size); signed != nil {
+			if signed := r.Handed(size); signed != nil {
 				return signed, nil
 			}
-			r.handed.wanted.Store(true)
-			r.handed.stir()
 			return nil, fmt.Errorf("%w: the head that made the handover of entry %d final is not here yet", ErrNotFinal, size-1)
 		},
 	}

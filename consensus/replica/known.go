@@ -92,8 +92,11 @@ func (r *Replica) others() []string {
 }
 
 // Admitted reports whether by the log as applied here this member is in force
-// with the keys that it has. Before that nothing it signs is accepted.
-func (r *Replica) Admitted() bool { return r.trust.members.Load().admitted }
+// with the keys that it has, and it has not found elsewhere that it was removed.
+// Otherwise nothing it signs is accepted.
+func (r *Replica) Admitted() bool {
+	return r.trust.members.Load().admitted && r.scout.removal.Load() == nil
+}
 
 // ownKeys are the keys by which a member signs heads.
 type ownKeys struct{ log, cosign ed25519.PublicKey }

@@ -1,6 +1,8 @@
 package replica_test
 
 import (
+	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -36,6 +38,12 @@ func (n *network) anchor(from string) *ledger.Anchor {
 	}
 }
 
+// abreast waits until a member has all that its leader has.
+func (n *network) abreast(name string) {
+	n.t.Helper()
+	n.check(n.nodes[name].WaitFor(n.ctx(), n.nodes[n.leader()].Head().Size))
+}
+
 // A member that genesis does not name starts with what it verified when it
 // joined. Until its own log is as long it knows the members of then; it found
 // no network, says nothing and is no member.
@@ -44,6 +52,7 @@ func TestNewcomerOpens(t *testing.T) {
 	n.start(n.names...)
 	n.put("voter-a")
 	n.amend(n.joining("water", 90), "voter-a", "voter-b", "voter-c")
+	n.abreast("voter-b")
 	anchor := n.anchor("voter-b")
 	for _, name := range n.names {
 		n.stop(name)
@@ -146,13 +155,41 @@ func TestSettledMembersOutlastAStart(t *testing.T) {
 	n.put("voter-a")
 	n.agree(nil)
 	n.stop("voter-a")
+	n.settledIsDamaged(file)
+	n.start("voter-a")
+	n.agree(nil)
+}
+
+// settledIsDamaged starts voter-a with whatever may have become of its file of
+// settled members. The error names the file and is of a note that may be moved away;
+// without the file it starts.
+func (n *network) settledIsDamaged(file string) {
+	n.t.Helper()
 	raw, err := os.ReadFile(file)
 	n.check(err)
-	raw[len(raw)/2] ^= 1
-	n.check(os.WriteFile(file, raw, 0o600))
-	if err := n.tryStart("voter-a"); err == nil || !strings.Contains(err.Error(), file) {
-		t.Errorf("with a damaged file: %v", err)
+	n.check(os.Remove(file))
+	a, err := ledger.ParseAnchor(raw, n.id)
+	n.check(err)
+	foreign, err := a.Encode(sign.NetworkID{1})
+	n.check(err)
+	flipped := bytes.Clone(raw)
+	flipped[len(raw)/2] ^= 1
+	write := func(raw []byte) func() error { return func() error { return os.WriteFile(file, raw, 0o600) } }
+	for what, damage := range map[string]func() error{
+		"a bit": write(flipped), "cut off": write(raw[:len(raw)-1]), "empty": write(nil), "a byte more": write(append(bytes.Clone(raw), 0)),
+		"another network's":    write(foreign),
+		"endless":              func() error { return errors.Join(write(nil)(), os.Truncate(file, 1<<40)) },
+		"a folder":             func() error { return os.Mkdir(file, 0o700) },
+		"a link to a device":   func() error { return os.Symlink("/dev/zero", file) },
+		"a link to a terminal": func() error { return os.Symlink("/dev/ptmx", file) },
+	} {
+		n.check(damage())
+		if err := n.tryStart("voter-a"); !errors.Is(err, replica.ErrNote) || !strings.Contains(err.Error(), file) {
+			n.t.Errorf("%s: %v", what, err)
+		}
+		n.check(os.Remove(file))
 	}
+	n.check(os.Symlink("nowhere", file)) // and what a link leads to that is not there is missing
 }
 
 // What a member verified of another log is refused by its name: otherwise it would
@@ -193,4 +230,38 @@ func TestFoundsNothingAgain(t *testing.T) {
 	n.start("voter-b", "voter-c")
 	n.put("voter-b")
 	n.agree(nil)
+}
+
+// A newcomer that verified one history is served another when it is admitted. It
+// keeps both heads as evidence and goes no further.
+func TestNewcomerIsShownAnotherHistory(t *testing.T) {
+	n := found(t, 1)
+	n.start(n.names...)
+	n.put("voter-a")
+	n.amend(n.joining("fire", 91), "voter-a", "voter-b", "voter-c")
+	n.put("voter-a")
+	n.abreast("voter-b")
+	anchor := n.anchor("voter-b")
+	signer, err := tlog.NewLogSigner(anchor.Origin(), n.keys["voter-b"].Log())
+	n.check(err)
+	anchor.Checkpoint, err = tlog.SignCheckpoint(tlog.Checkpoint{Origin: anchor.Origin(), Head: tlog.Head{Size: anchor.Head().Size, Root: tlog.Hash{1}}}, signer)
+	n.check(err)
+	n.put("voter-a")
+	n.join("fire", anchor)
+	fire := n.nodes["fire"]
+	n.until("it stops, or goes on", func() bool {
+		select {
+		case err := <-fire.Fatal():
+			if !strings.Contains(err.Error(), "verified before") {
+				t.Error(err)
+			}
+			return true
+		default:
+			return fire.Head().Size > anchor.Head().Size
+		}
+	})
+	if fire.Head().Size > anchor.Head().Size || len(fire.Alarms()) == 0 {
+		t.Errorf("it has applied %d entries, and keeps %d alarms", fire.Head().Size, len(fire.Alarms()))
+	}
+	n.stop("fire")
 }

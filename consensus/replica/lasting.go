@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"atoll/consensus/durable"
@@ -42,7 +41,7 @@ func (r *Replica) recallSettled(c *Config, g *ledger.Genesis) error {
 	l := &r.lasting
 	l.path = filepath.Join(c.Dir, settledName)
 	l.kept = &ledger.Anchor{Members: g.Roster().Members(), Voters: g.Roster().Voters()}
-	raw, err := os.ReadFile(l.path)
+	raw, err := readNote(l.path, ledger.MaxAnchor)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -51,7 +50,7 @@ func (r *Replica) recallSettled(c *Config, g *ledger.Genesis) error {
 	}
 	a, err := ledger.ParseAnchor(raw, r.trust.network)
 	if err != nil {
-		return &durable.ForgottenError{File: l.path, Reason: err.Error()}
+		return &NoteError{l.path, err.Error()}
 	}
 	l.kept = a
 	r.finals.settled.Store(a.Head().Size)

@@ -3,6 +3,7 @@ package replica
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -129,21 +130,42 @@ func (r *Replica) lacks(size uint64, cause, last error) (*NotFinalError, Final) 
 }
 
 // FinalSince returns when the newest final checkpoint that this member knows
-// was signed, by the clock of the cosigner who signed last. It returns the zero
-// time if there is none.
+// became final, by the clocks of those who cosigned it. It returns the zero time
+// if there is none.
 func (r *Replica) FinalSince() (at time.Time) {
 	final := r.Final()
 	if final.Size == 0 {
 		return at
 	}
-	_, signatures, err := r.trust.at(final.Size).VerifyBy(r.trust.heads, final.Signed, r.trust.members.Load().logs...)
+	set := r.trust.at(final.Size)
+	_, signatures, err := set.VerifyBy(r.trust.heads, final.Signed, r.trust.members.Load().logs...)
 	if err != nil {
 		return at
 	}
+	var signed []time.Time
 	for _, s := range signatures {
-		if t := time.Unix(int64(s.Time), 0); s.Time > 0 && t.After(at) {
-			at = t
+		if s.Time > 0 {
+			signed = append(signed, time.Unix(int64(s.Time), 0))
 		}
+	}
+	state, err := r.ledgerState()
+	if err != nil || state == nil {
+		return at
+	}
+	return finalAt(signed, int(set.Quorum), r.now(), time.UnixMilli(int64(state.Time)))
+}
+
+// finalAt returns when the last one of a quorum signed. One clock that is ahead
+// does not move it where more than the quorum signed. A time that has not come
+// yet by now, this member's clock, is a wrong clock's: then it is network time,
+// which is never ahead.
+func finalAt(signed []time.Time, quorum int, now, network time.Time) (at time.Time) {
+	slices.SortFunc(signed, time.Time.Compare)
+	if len(signed) > 0 {
+		at = signed[min(max(quorum, 1), len(signed))-1]
+	}
+	if at.After(now) && at.After(network) {
+		at = network
 	}
 	return at
 }

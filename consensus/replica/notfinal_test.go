@@ -79,3 +79,30 @@ func TestMissingCosigners(t *testing.T) {
 	n.agree(nil)
 	n.noAlarms()
 }
+
+// When a head became final is not told by a clock that is ahead.
+func TestFinalAt(t *testing.T) {
+	day := time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
+	at := func(hours ...int) (list []time.Time) {
+		for _, h := range hours {
+			list = append(list, day.Add(time.Duration(h)*time.Hour))
+		}
+		return list
+	}
+	now, network := day.Add(3*time.Hour), day.Add(2*time.Hour)
+	for _, c := range []struct {
+		signed []time.Time
+		want   time.Time
+	}{
+		{nil, time.Time{}},
+		{at(0), day},
+		{at(1, 0, 0), day.Add(time.Hour)},
+		{at(48, 0, 0, 1), day.Add(time.Hour)}, // one is ahead, and the others suffice
+		{at(48, 0, 0), network},               // the quorum counts the one that is ahead
+		{at(48, 48, 48), network},
+	} {
+		if got := replica.FinalAt(c.signed, 3, now, network); !got.Equal(c.want) {
+			t.Errorf("%v: %s, not %s", c.signed, got, c.want)
+		}
+	}
+}

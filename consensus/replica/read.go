@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"atoll/consensus/ledger"
 	"atoll/consensus/state"
@@ -45,21 +46,47 @@ func (r *Replica) ReadTile(t tlog.Tile) ([]byte, error) {
 }
 
 // Resource returns a hash tile, or an entry bundle, of any width up to the
-// present one (C2SP tlog-tiles).
-func (r *Replica) Resource(t tlog.Tile) (data []byte, err error) {
+// present one (C2SP tlog-tiles). The caller must not change it.
+func (r *Replica) Resource(t tlog.Tile) ([]byte, error) {
 	if t.Level != tlog.Entries {
 		return r.ReadTile(t)
 	}
-	for i := range t.Width {
-		leaf, err := r.Entry(t.N*tlog.TileWidth + uint64(i))
+	if at, _ := r.store.Position(); t.N == at.Size/tlog.TileWidth {
+		return r.newest.read(t, r.Entry)
+	}
+	return new(growing).read(t, r.Entry)
+}
+
+// growing is an entry bundle as it has been read so far. That of the newest entries is
+// kept: all who follow the log ask for it while it grows, each at another width.
+type growing struct {
+	mu   sync.Mutex
+	n    uint64
+	data []byte
+	ends []int // in data, of each entry
+}
+
+// read returns the first entries of a bundle, as many as the tile is wide, and reads
+// those that are missing.
+func (b *growing) read(t tlog.Tile, entry func(index uint64) ([]byte, error)) ([]byte, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.n != t.N {
+		b.n, b.data, b.ends = t.N, nil, nil
+	}
+	for len(b.ends) < t.Width {
+		leaf, err := entry(t.N*tlog.TileWidth + uint64(len(b.ends)))
 		if err != nil {
 			return nil, err
 		}
-		if data, err = tlog.AppendEntry(data, leaf); err != nil {
+		data, err := tlog.AppendEntry(b.data, leaf)
+		if err != nil {
 			return nil, err
 		}
+		b.data, b.ends = data, append(b.ends, len(data))
 	}
-	return data, nil
+	end := b.ends[t.Width-1]
+	return b.data[:end:end], nil
 }
 
 // WaitFor waits until the log as applied here has at least size entries.

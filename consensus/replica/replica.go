@@ -45,6 +45,10 @@ type Config struct {
 	// Newest asks another member for its newest final checkpoint; nil: a member
 	// that hears no leader does not look for newer members.
 	Newest func(ctx context.Context, member string) ([]byte, error)
+	// Public returns a resource of the log that a member serves to everybody below
+	// an address on its card, such as checkpoint (C2SP tlog-tiles). By it a member
+	// that all others refuse learns why; nil: it does not.
+	Public func(ctx context.Context, url, path string) ([]byte, error)
 
 	// Cosign carries a request to another member's [Replica.ServeCosign].
 	Cosign func(ctx context.Context, member string, request []byte) ([]byte, error)
@@ -54,6 +58,9 @@ type Config struct {
 	// Settle signs a voters.settled of this member for the set of voters that
 	// counts from an entry on; nil: it says nothing of them.
 	Settle func(from uint64) ([]byte, error)
+	// Foreign reports whether a statement has this member's key, and was not made by
+	// this node; nil: nobody knows.
+	Foreign func(s *ledger.Statement) bool
 	// Clock is this member's; nil: the machine's.
 	Clock func() time.Time
 
@@ -71,6 +78,8 @@ type Config struct {
 	Publish  time.Duration // how often the leader makes a growing log final; 1 s
 	Scout    time.Duration // how long no leader is heard before this member looks for newer members; 1 min
 	Log      raftlog.Options
+
+	ScoutBytes int64 // of entries that this member takes from another in one attempt to find newer members; 32 GiB
 
 	// PlainSignatures verifies all signatures with crypto/ed25519, without tables
 	// of members' keys, and those of heads each time. Answers are the same.
@@ -97,6 +106,7 @@ type Replica struct {
 	fetch    func(ctx context.Context, member string, request []byte) (io.ReadCloser, error)
 	tick     func(at uint64) ([]byte, error)
 	settle   func(from uint64) ([]byte, error)
+	foreign  func(s *ledger.Statement) bool
 	now      func() time.Time
 	clock    clockWatch
 	log      *slog.Logger
@@ -115,13 +125,16 @@ type Replica struct {
 	handed    handed
 	evidence  *evidence
 	forgot    atomic.Bool // a cosignature of its own was found that it did not remember
+	met       atomic.Bool // a statement of its own was found that it did not make
 	cosign    func(ctx context.Context, member string, request []byte) ([]byte, error)
 
 	store     *state.Store
+	newest    growing // the bundle that readers ask for most
 	raftLog   *raftlog.Log
 	late      *lateLog // raftLog, as raft sees it
 	promises  *raftlog.Promises
 	raft      *raft.Raft
+	down      func() raft.Future // begins to stop raft; every caller can wait for the end
 	snapshots raft.SnapshotStore
 	servers   servers
 	transport *herald
@@ -156,11 +169,11 @@ func Open(c Config) (*Replica, error) {
 	}
 	r := &Replica{
 		name: c.Name, dir: c.Dir, genesis: c.Genesis, submit: c.Submit, fetch: c.Fetch,
-		tick: c.Tick, settle: c.Settle, now: c.Clock, log: c.Logger, wants: c.Wants, patience: 10 * c.Timeout, silence: c.Silence, publish: c.Publish, cosign: c.Cosign,
+		tick: c.Tick, settle: c.Settle, foreign: c.Foreign, now: c.Clock, log: c.Logger, wants: c.Wants, patience: 10 * c.Timeout, silence: c.Silence, publish: c.Publish, cosign: c.Cosign,
 		diskUsed: c.DiskUsed, fatal: make(chan error, 1), whole: make(whole),
 	}
 	r.catchup = &catchup{r: r}
-	r.scout.newest, r.scout.after, r.scout.folder = c.Newest, c.Scout, filepath.Join(c.Dir, "scout")
+	r.scout.newest, r.scout.public, r.scout.after, r.scout.most, r.scout.folder = c.Newest, c.Public, c.Scout, c.ScoutBytes, filepath.Join(c.Dir, "scout")
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.roster = newRoster(g.Roster(), r.votersKnown, r.votersEver, r.latest)
 	if r.trust, err = newTrust(g, network, c.Name, c.LogKey, c.CosignKey, c.PlainSignatures); err != nil {
@@ -221,6 +234,9 @@ func (c Config) withDefaults() Config {
 	def(&c.WalkEvery, 24*time.Hour)
 	if c.WalkPace == 0 {
 		c.WalkPace = 4 << 20
+	}
+	if c.ScoutBytes == 0 {
+		c.ScoutBytes = 32 << 30
 	}
 	if c.Trailing == 0 {
 		c.Trailing = 100_000
@@ -308,6 +324,9 @@ func (r *Replica) start(c Config) error {
 	if r.raft, err = raft.NewRaft(rc, fsm{r}, cache, r.late, noted{snapshots, r}, r.transport); err != nil {
 		return err
 	}
+	// Raft's own Shutdown lets only its first caller wait. A replica that has failed is
+	// closed by another, which must not close the log under raft's hands.
+	r.down = sync.OnceValue(r.raft.Shutdown)
 	r.late.raft.Store(r.raft)
 	r.running.Go(func() { r.transport.inbound.serve(r.ctx, r.running.Go) })
 	r.running.Go(r.watchDisk)
@@ -430,23 +449,10 @@ func (r *Replica) fail(err error) {
 		r.log.Error("the replica stops for good", "error", err)
 		r.fatal <- err
 		r.cancel()
-		if r.raft != nil {
-			r.raft.Shutdown()
+		if r.down != nil {
+			r.down()
 		}
 	})
-}
-
-// want records that something cannot be done now because the machine lacks a
-// resource, or can be done again.
-func (r *Replica) want(what string, err error) {
-	if !r.wants.Note(what, err) {
-		return
-	}
-	if err != nil {
-		r.log.Error("a task needs a resource that this machine lacks: it is tried again", "task", what, "error", err)
-	} else {
-		r.log.Info("a task that needed a resource which this machine lacked works again", "task", what)
-	}
 }
 
 // Fatal returns a channel that yields one error when the replica stops because
@@ -469,7 +475,7 @@ func (r *Replica) Close() error {
 			// Milliseconds instead of an election; failing that, an election.
 			_ = r.await(context.Background(), r.raft.LeadershipTransfer())
 		}
-		_ = r.raft.Shutdown().Error()
+		_ = r.down().Error()
 	}
 	r.cancel()
 	if r.transport != nil {

@@ -25,15 +25,20 @@ import (
 // dials and accepts others, and lets voters speak, until its own log has come to
 // the head. The replayed state is thrown away: what is applied here comes through
 // raft.
+//
+// A member that was removed while it was away is refused by all others, who do not
+// say why. The log says it, which members serve to everybody over HTTP. So who
+// cannot be asked between members is asked there.
 
 const (
 	// scoutBackoff limits the interval between two attempts while no leader is
 	// heard, in multiples of the first one. Each is twice the one before.
 	scoutBackoff = 64
-	// scoutPatience and scoutBytes limit what one member may cost in one attempt:
-	// it may serve entries that are right, and never come to a final head.
+	// scoutPatience and Config.ScoutBytes limit what one member may cost in one
+	// attempt: it may serve entries that are right, and never come to a final head.
 	scoutPatience = 2 * time.Hour
-	scoutBytes    = 32 << 30
+	// publicPatience is how long a member may take to serve entries to everybody.
+	publicPatience = time.Minute
 )
 
 // byScout says who vouches for the head that a scout has found.
@@ -53,12 +58,15 @@ type Scouting struct {
 	Size   uint64 // of the final head in that log
 }
 
-// scout is the state of scouting. All but told belongs to keepScouting.
+// scout is the state of scouting. All but told and removal belongs to keepScouting.
 type scout struct {
-	newest func(ctx context.Context, member string) ([]byte, error)
-	after  time.Duration
-	folder string // for the replayed state
-	told   atomic.Pointer[Scouting]
+	newest  func(ctx context.Context, member string) ([]byte, error)
+	public  func(ctx context.Context, url, path string) ([]byte, error) // may be nil
+	after   time.Duration
+	most    int64  // bytes of entries in one attempt
+	folder  string // for the replayed state
+	told    atomic.Pointer[Scouting]
+	removal atomic.Pointer[Removal]
 
 	over     *store.Store
 	replayer *audit.Replayer // nil: nothing is replayed yet
@@ -99,7 +107,7 @@ func (r *Replica) keepScouting() {
 			}
 			s.failures = nil
 			due, pause = time.Now().Add(s.after), s.after
-		case s.newest != nil && !time.Now().Before(due):
+		case s.newest != nil && s.removal.Load() == nil && !time.Now().Before(due):
 			r.lookAhead()
 			due, pause = time.Now().Add(pause), min(2*pause, scoutBackoff*s.after)
 		}
@@ -115,9 +123,9 @@ func (s *scout) drop() {
 	os.RemoveAll(s.folder) // if that fails, the next attempt does
 }
 
-// sighting is a checkpoint that a member calls final.
+// sighting is a checkpoint that a member calls final, and where it serves the log.
 type sighting struct {
-	member string
+	source
 	head   tlog.Head
 	signed []byte
 }
@@ -126,20 +134,28 @@ type sighting struct {
 // members that have failed before last.
 func (r *Replica) lookAhead() {
 	s := &r.scout
+	if gone, err := r.Removal(); gone != nil || err != nil {
+		return // who has been removed, and knows it, looks for nobody
+	}
 	list := r.sightings()
 	slices.SortFunc(list, func(a, b sighting) int {
-		return cmp.Or(cmp.Compare(s.failures[a.member], s.failures[b.member]), cmp.Compare(b.head.Size, a.head.Size), cmp.Compare(a.member, b.member))
+		return cmp.Or(cmp.Compare(s.failures[a.name], s.failures[b.name]), cmp.Compare(b.head.Size, a.head.Size), cmp.Compare(a.name, b.name))
 	})
 	if told := s.told.Load(); told == nil || told.State != ScoutFound {
 		s.told.Store(&Scouting{State: ScoutSeeking})
 	}
 	for _, to := range list {
 		before := s.told.Load()
-		s.told.Store(&Scouting{ScoutReplaying, to.member, to.head.Size})
+		s.told.Store(&Scouting{ScoutReplaying, to.name, to.head.Size})
 		err := r.replayTo(to)
+		if err == nil && s.removal.Load() != nil {
+			s.told.Store(nil)
+			s.drop() // nothing more is to be learned
+			return
+		}
 		if err == nil {
-			s.told.Store(&Scouting{ScoutFound, to.member, to.head.Size})
-			r.log.Info("no leader is heard: the log was replayed up to a final head of another member, whose roster counts until the log here is as long", "member", to.member, "size", to.head.Size)
+			s.told.Store(&Scouting{ScoutFound, to.name, to.head.Size})
+			r.log.Info("no leader is heard: the log was replayed up to a final head of another member, whose roster counts until the log here is as long", "member", to.name, "size", to.head.Size)
 			return
 		}
 		s.told.Store(before)
@@ -150,8 +166,8 @@ func (r *Replica) lookAhead() {
 		if s.failures == nil {
 			s.failures = map[string]int{}
 		}
-		s.failures[to.member]++
-		r.warn("no leader is heard, and the log of a member does not lead to the final head that it names: another member is tried", "member", to.member, "size", to.head.Size, "error", err)
+		s.failures[to.name]++
+		r.warn("no leader is heard, and the log of a member does not lead to the final head that it names: another member is tried", "member", to.name, "size", to.head.Size, "error", err)
 	}
 }
 
@@ -159,27 +175,69 @@ func (r *Replica) lookAhead() {
 // those that are beyond the log here, and not older than what is known otherwise.
 // None of them is verified.
 func (r *Replica) sightings() (list []sighting) {
-	ctx, cancel := context.WithTimeout(r.ctx, r.patience)
-	defer cancel()
 	var mu sync.Mutex
 	var asked sync.WaitGroup
 	for _, member := range r.others() {
 		asked.Go(func() {
-			signed, err := r.scout.newest(ctx, member)
-			if err != nil {
+			seen, err := r.sighting(member)
+			if err != nil || seen.head.Size == 0 || !r.isNews(seen.head.Size) {
 				return // it may be away, or know this member no more
-			}
-			c, err := tlog.Unverified(signed)
-			if err != nil || c.Origin != r.trust.origin || !r.isNews(c.Size) {
-				return
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			list = append(list, sighting{member, c.Head, signed})
+			list = append(list, seen)
 		})
 	}
 	asked.Wait()
 	return list
+}
+
+// sighting asks a member for its newest final checkpoint: directly, and if that
+// does not go, at the addresses where it serves the log to everybody.
+func (r *Replica) sighting(member string) (seen sighting, err error) {
+	ask := func(from source, newest func(context.Context) ([]byte, error)) (sighting, error) {
+		ctx, cancel := context.WithTimeout(r.ctx, r.patience)
+		defer cancel()
+		signed, err := newest(ctx)
+		if err != nil {
+			return sighting{}, err
+		}
+		c, err := tlog.Unverified(signed)
+		if err == nil && c.Origin != r.trust.origin {
+			err = fmt.Errorf("it is of the log %.130q", c.Origin)
+		}
+		return sighting{from, c.Head, signed}, err
+	}
+	seen, err = ask(r.member(member), func(ctx context.Context) ([]byte, error) { return r.scout.newest(ctx, member) })
+	card := r.Known().Member(member)
+	if err == nil || card == nil || r.scout.public == nil {
+		return seen, err
+	}
+	for _, url := range card.URLs() {
+		if seen, err = ask(r.publicly(member, url), func(ctx context.Context) ([]byte, error) { return r.scout.public(ctx, url, "checkpoint") }); err == nil {
+			break
+		}
+	}
+	return seen, err
+}
+
+// publicly returns a member as a source, by the log that it serves to everybody.
+func (r *Replica) publicly(member, url string) source {
+	return source{member, func(ctx context.Context, first, count uint64) ([][]byte, error) {
+		ctx, cancel := context.WithTimeout(ctx, publicPatience)
+		defer cancel()
+		skip := first % tlog.TileWidth
+		t := tlog.Tile{Level: tlog.Entries, N: first / tlog.TileWidth, Width: int(skip + count)}
+		bundle, err := r.scout.public(ctx, url, t.Path())
+		if err != nil {
+			return nil, err
+		}
+		leaves, err := tlog.ParseBundle(bundle, t.Width)
+		if err != nil {
+			return nil, err
+		}
+		return leaves[skip:], nil
+	}}
 }
 
 // isNews reports whether a final head of this size is beyond the log here and what
@@ -211,12 +269,12 @@ func (r *Replica) replayTo(to sighting) error {
 	if err := r.replayOwn(awaited); err != nil {
 		return err
 	}
-	end, served := time.Now().Add(scoutPatience), 0
-	err := r.catchup.each(to.member, s.size, to.head.Size, func(*bundle) {}, func(b *bundle) error {
+	end, served := time.Now().Add(scoutPatience), int64(0)
+	err := r.catchup.each(to.source, s.size, to.head.Size, func(*bundle) {}, func(b *bundle) error {
 		for _, leaf := range b.leaves {
-			served += len(leaf)
+			served += int64(len(leaf))
 		}
-		if served > scoutBytes || time.Now().After(end) {
+		if served > s.most || time.Now().After(end) {
 			return errCostly
 		}
 		return r.replay(b.leaves, awaited)
@@ -291,7 +349,12 @@ func (r *Replica) replay(leaves [][]byte, awaited map[uint64]state.Awaited) erro
 // discover takes the roster at a final head that was replayed. The log here has to
 // come to that head: another history is a fork.
 func (r *Replica) discover(to sighting) error {
-	sets, err := ledger.VoterSets(r.scout.replayer.View())
+	view := r.scout.replayer.View()
+	sets, err := ledger.VoterSets(view)
+	if err != nil {
+		return err
+	}
+	removal, err := r.removalIn(view)
 	if err != nil {
 		return err
 	}
@@ -299,6 +362,35 @@ func (r *Replica) discover(to sighting) error {
 		r.failForked(err)
 		return err
 	}
+	r.scout.removal.Store(removal)
 	r.vouch(&foreknown{to.head.Size, r.scout.replayer.Roster(), sets})
 	return nil
+}
+
+// Removal is the entry that removed this member.
+type Removal struct {
+	Entry uint64 // its index
+	Time  uint64 // its network time, Unix milliseconds
+}
+
+// Removal returns the entry that removed this member, by the log as applied here
+// or by a final head that was found when no leader was heard; nil: none is known.
+func (r *Replica) Removal() (*Removal, error) {
+	if found := r.scout.removal.Load(); found != nil {
+		return found, nil
+	}
+	var here *Removal
+	err := r.View(func(v ledger.View) (err error) {
+		here, err = r.removalIn(v)
+		return err
+	})
+	return here, err
+}
+
+func (r *Replica) removalIn(v ledger.View) (*Removal, error) {
+	m, err := ledger.LookupMember(v, r.name)
+	if err != nil || m == nil || m.Until == 0 {
+		return nil, err
+	}
+	return &Removal{m.Until - 1, m.Left}, nil
 }

@@ -258,3 +258,27 @@ func TestScoutOfNothing(t *testing.T) {
 	})
 	n.agree(nil)
 }
+
+// A member that serves entries without end costs no more than the limit. Nothing is
+// taken of what it served, and the next attempt starts from nothing.
+func TestScoutIsBounded(t *testing.T) {
+	limit := int64(2000)
+	n := deserted(t, 300, func(c *replica.Config) { c.Scout, c.ScoutBytes = 100*time.Millisecond, limit })
+	var asked rounds
+	boast := func(member string, final []byte) []byte {
+		asked.count(member)
+		return final
+	}
+	n.boast.Store(&boast)
+	n.start("wlearner-3")
+	late := n.nodes["wlearner-3"]
+	n.until("all were asked three times", func() bool { return asked.least(successors) >= 3 || late.Vouched() > 0 })
+	if late.Vouched() != 0 {
+		t.Error("it takes a head behind more bytes than the limit")
+	}
+	n.stop("wlearner-3")
+	limit = 0 // what real networks have
+	n.start("wlearner-3")
+	n.waitFor("wlearner-3", n.nodes["wlearner-0"].Head().Size)
+	n.agree(nil)
+}

@@ -20,24 +20,41 @@ import (
 // not lead.
 var ErrNotLeading = errors.New("this member does not lead")
 
+// ErrNotTaken means that the log has certainly not taken a statement: no leader was
+// known, or the leader refused it.
+var ErrNotTaken = errors.New("the log has not taken it")
+
+var errNoLeader = errors.New("no leader is known")
+
+// untaken is an error that is [ErrNotTaken] too.
+type untaken struct{ error }
+
+func (e untaken) Unwrap() error        { return e.error }
+func (e untaken) Is(target error) bool { return target == ErrNotTaken }
+
 // Submit brings a statement into the log and returns the rules' answer. It
 // finds the leader, whichever member it is called on, and tries again with the
 // same bytes until ctx ends. After a lost answer the outcome is unknown, not a
 // failure. A statement that is in the log already gets its first answer again.
 // The answer is this replica's own: it has applied the entry, or decided by
 // itself that there is none. A leader whose answer differs is asked again, and
-// an alarm names it. The error is that of ctx, or that the replica has stopped.
+// an alarm names it. The error is that of ctx, that the leader has no room, or that the
+// replica has stopped; it is [ErrNotTaken] too where that is certain.
 func (r *Replica) Submit(ctx context.Context, statement []byte) (ledger.Answer, error) {
 	var last error
-	differed, accused, begun := 0, false, time.Now()
+	differed, accused, sent, begun := 0, false, false, time.Now()
 	for attempt := 0; ; attempt++ {
 		answer, err := r.attempt(ctx, statement)
 		if answer.New && err == nil { // what was committed before comes before it
 			r.transport.gate.early.complete(begun)
 		}
+		if errors.Is(err, ErrNoRoom) && !sent {
+			err = untaken{err}
+		}
 		if err == nil || errors.Is(err, ErrNoRoom) {
 			return answer, err
 		}
+		sent = sent || !errors.Is(err, errNoLeader)
 		var d *dispute
 		if errors.As(err, &d) {
 			// Once is enough: the next lie of a leader that goes on may be about a
@@ -51,7 +68,11 @@ func (r *Replica) Submit(ctx context.Context, statement []byte) (ledger.Answer, 
 		select {
 		case <-time.After(r.pause(attempt) / 4):
 		case <-ctx.Done():
-			return ledger.Answer{}, fmt.Errorf("%w: outcome unknown, submit the same statement again (%v)", ctx.Err(), last)
+			err := fmt.Errorf("%w: outcome unknown, submit the same statement again (%v)", ctx.Err(), last)
+			if !sent {
+				err = untaken{err}
+			}
+			return ledger.Answer{}, err
 		case <-r.ctx.Done():
 			return ledger.Answer{}, errStopped
 		}
@@ -71,7 +92,7 @@ func (r *Replica) attempt(ctx context.Context, statement []byte) (answer ledger.
 	}
 	leader := r.Leader()
 	if leader == "" || leader == r.name {
-		return answer, errors.New("no leader is known")
+		return answer, errNoLeader
 	}
 	reply, err := r.submit(ctx, leader, statement)
 	if err != nil {

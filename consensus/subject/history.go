@@ -1,13 +1,18 @@
 package subject
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
+	"slices"
 	"time"
 
 	"atoll/consensus/audit"
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
+	"atoll/crypto/sign"
+	"atoll/crypto/tlog"
 )
 
 // History is what the final part of the log says about an enterprise.
@@ -20,8 +25,10 @@ type History struct {
 	Known   *ledger.Known   `json:"-"` // members and purposes at the end of the log
 	Seen    *ledger.Seen    `json:"-"` // to be stored together with the checkpoint: [SeenText]
 	Signed  []byte          `json:"-"` // the checkpoint
+	Indexes []Indexed       `json:"-"` // of the copies, if the log was looked at and not replayed
 
-	behind uint64 // one more than the largest consent number in the log
+	network sign.NetworkID
+	behind  uint64 // one more than the largest consent number in the log
 }
 
 // ErrNotFinal means that no quorum of cosigners has signed the log that was
@@ -51,6 +58,7 @@ type Event struct {
 	Left     *uint32  `json:"left"`    // for a grant or a query: uses of the consent left after it; null otherwise
 	Outputs  []Output `json:"outputs"` // asked, or released
 	Reason   string   `json:"reason"`  // of a refusal
+	Foreign  bool     `json:"foreign"` // a revocation by a key that is not this enterprise's: it takes nothing back, whatever the verdict
 }
 
 // Output is one output that was asked of an agency, or its outcome.
@@ -125,6 +133,9 @@ func (r *reader) final(log *audit.Log, clock func() time.Time) (*History, error)
 	if err != nil {
 		return nil, err
 	}
+	if len(sets) == 0 { // without genesis nobody can have cosigned it
+		return nil, fmt.Errorf("%w: the log shown is empty", ErrNotFinal)
+	}
 	set := ledger.At(sets, log.Size)
 	head, signers, err := set.Verify(log.Signed)
 	if err != nil {
@@ -135,6 +146,89 @@ func (r *reader) final(log *audit.Log, clock func() time.Time) (*History, error)
 	}
 	return &History{
 		Consents: r.consents, Events: r.events, Head: StandingOf(head, set, signers, clock()),
-		Genesis: r.wallet.Genesis, Known: r.known, Seen: &ledger.Seen{Sets: sets, Head: head}, Signed: log.Signed, behind: r.numbers.behind,
+		Genesis: r.wallet.Genesis, Known: r.known, Seen: &ledger.Seen{Sets: sets, Head: head}, Signed: log.Signed, network: r.wallet.Network, behind: r.numbers.behind,
 	}, nil
+}
+
+// Use is what the log has under the number of a consent that was signed.
+type Use int
+
+// Uses of a number.
+const (
+	Free      Use = iota // nothing that takes effect: what was refused, and what strangers revoke, takes no number
+	Sent                 // the very consent
+	Another              // another consent, signed by another device with the same seed
+	TakenBack            // a revocation by this enterprise, which no consent outlives
+)
+
+// Use returns what the log has under the number of a consent of this enterprise,
+// compared with what was signed. Only a number that another consent has calls for
+// signing under another one: whatever a stranger can put on the log must not, or
+// a bank that knows the id could have a second consent signed while the first can
+// still be granted.
+func (h *History) Use(id consent.ID, signed *Signed) (Use, error) {
+	mine, err := signed.Header(h.network)
+	if err != nil {
+		return Free, err
+	}
+	if slices.ContainsFunc(h.Events, func(e Event) bool {
+		return e.Consent == id.String() && e.What == ledger.KindRevoke && e.Verdict == string(ledger.Accepted) && !e.Foreign
+	}) {
+		return TakenBack, nil
+	}
+	wanted, err := sign.Marshal(mine)
+	if err != nil {
+		return Free, err
+	}
+	for _, g := range h.Consents {
+		if g.Consent != id.String() {
+			continue
+		}
+		had, err := sign.Marshal(g.header)
+		if err != nil {
+			return Free, err
+		}
+		if bytes.Equal(had, wanted) {
+			return Sent, nil
+		}
+		return Another, nil
+	}
+	return Free, nil
+}
+
+// Compared is what another server of the log says of the log that a history was
+// read from.
+type Compared struct {
+	Size uint64 // entries under its final head
+	Same bool   // one of the two heads continues the other, or is the same
+}
+
+// Compare compares the log of another server with the one that this history was
+// read from, which first gives access to. The other head must be final too, by
+// the cosigners of this history. Errors are [ErrNotFinal], of package audit, or
+// the sources' own: a server that does not answer has shown no other log.
+func (h *History) Compare(first, other audit.Source) (Compared, error) {
+	log, err := audit.Load(other, nil)
+	if err != nil {
+		return Compared{}, err
+	}
+	head, _, err := ledger.At(h.Seen.Sets, log.Size).Verify(log.Signed)
+	if err != nil {
+		return Compared{}, fmt.Errorf("%w: %w", ErrNotFinal, err)
+	}
+	small, large, tiles := h.Seen.Head, head, other
+	if small.Size > large.Size {
+		small, large, tiles = large, small, first
+	}
+	path, err := tlog.ProveConsistency(small.Size, large, func(t tlog.Tile) ([]byte, error) { return tiles.Fetch(t.Path()) })
+	if err == nil {
+		err = tlog.CheckConsistency(small, large, path)
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return Compared{}, fmt.Errorf("%w: %w", audit.ErrIncomplete, err)
+	case err != nil && !errors.Is(err, tlog.ErrInconsistent):
+		return Compared{}, err
+	}
+	return Compared{Size: head.Size, Same: err == nil}, nil
 }

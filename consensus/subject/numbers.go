@@ -68,19 +68,21 @@ func (w *Wallet) NumberOf(id consent.ID, used uint64) (n uint64, ok bool) {
 type numbers struct {
 	w       *Wallet
 	known   map[string]uint64 // by id
+	short   map[[8]byte]bool  // the ids' bytes that an index has
 	derived uint64
 	behind  uint64 // one more than the last number found
 }
 
 func newNumbers(w *Wallet, used uint64) *numbers {
-	n := &numbers{w: w, known: map[string]uint64{}}
+	n := &numbers{w: w, known: map[string]uint64{}, short: map[[8]byte]bool{}}
 	n.derive(used + consentGap)
 	return n
 }
 
 func (n *numbers) derive(to uint64) {
 	for ; n.derived < to; n.derived++ {
-		n.known[n.w.ConsentID(n.derived).String()] = n.derived
+		id := n.w.ConsentID(n.derived)
+		n.known[id.String()], n.short[[8]byte(id[:])] = n.derived, true
 	}
 }
 
@@ -92,6 +94,14 @@ func (n *numbers) mine(id string) bool {
 		n.derive(number + 1 + consentGap)
 	}
 	return ok
+}
+
+// revokes reports whether a revocation of one of this enterprise's consents is by
+// the key that revokes it. The log also accepts others before the consent is
+// granted, by any key, and they take nothing back: no header names their key.
+func (n *numbers) revokes(id string, r *consent.Revocation) bool {
+	key := sign.KeyIDOf(n.w.keys.Revocation(n.known[id]).Public().(ed25519.PublicKey))
+	return r.SignedBy(key[:])
 }
 
 // Restored returns the number of the next consent of an enterprise that has

@@ -11,15 +11,23 @@ import (
 
 // reader selects the entries about a subject's consents from a log.
 type reader struct {
+	*found
 	wallet  *Wallet
 	replay  *audit.Replayer
 	inspect *audit.Inspector
-	numbers *numbers
-	queries map[string]string // consent id, by bank and query id
-	events  []Event
+	known   *ledger.Known // members and purposes at the end
+}
 
-	consents []*Granted    // in the order of their grants
-	known    *ledger.Known // members and purposes at the end
+// found is what was found about a subject's consents so far, in the order of the log.
+type found struct {
+	numbers  *numbers
+	queries  map[string]string // consent id, by bank and query id
+	events   []Event
+	consents []*Granted // in the order of their grants
+}
+
+func newFound(w *Wallet, used uint64) *found {
+	return &found{numbers: newNumbers(w, used), queries: map[string]string{}, events: []Event{}, consents: []*Granted{}}
 }
 
 // reader returns a reader of this enterprise's entries.
@@ -28,7 +36,7 @@ func (w *Wallet) reader(used uint64) (*reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &reader{wallet: w, replay: audit.NewReplayer(), numbers: newNumbers(w, used), queries: map[string]string{}, events: []Event{}, consents: []*Granted{}}
+	r := &reader{found: newFound(w, used), wallet: w, replay: audit.NewReplayer()}
 	r.inspect = audit.NewInspector(r.replay, &own, func(audit.Finding) {}) // what it cannot open does not concern this enterprise
 	return r, nil
 }
@@ -52,14 +60,11 @@ func (r *reader) add(leaf []byte) error {
 	if !ok {
 		return nil
 	}
-	v := Event{
-		Entry: e.Index, Time: time.UnixMilli(int64(e.Time)).UTC().Format(time.RFC3339), What: e.Kind, By: e.Author,
-		Verdict: string(e.Verdict), Consent: id, Outputs: []Output{},
-	}
 	o, err := r.inspect.Unseal(e)
-	if err == nil && o != nil {
-		v.unseal(e, o)
+	if err != nil {
+		o = nil
 	}
+	v := r.event(e, id, o)
 	if h, ok := e.Statement.Payload.(*consent.Header); ok && e.Verdict == ledger.Accepted {
 		r.take(e, h, o)
 	}
@@ -70,8 +75,23 @@ func (r *reader) add(leaf []byte) error {
 	return nil
 }
 
+// event returns what an entry about a consent says. O is nil if nothing in it opens.
+func (f *found) event(e *audit.Entry, id string, o *audit.Unsealed) Event {
+	v := Event{
+		Entry: e.Index, Time: time.UnixMilli(int64(e.Time)).UTC().Format(time.RFC3339), What: e.Kind, By: e.Author,
+		Verdict: string(e.Verdict), Consent: id, Outputs: []Output{},
+	}
+	if p, ok := e.Statement.Payload.(*consent.Revocation); ok {
+		v.Foreign = !f.numbers.revokes(id, p)
+	}
+	if o != nil {
+		v.unseal(e, o)
+	}
+	return v
+}
+
 // take records a consent that was granted. O is nil if its body does not open.
-func (r *reader) take(e *audit.Entry, h *consent.Header, o *audit.Unsealed) {
+func (f *found) take(e *audit.Entry, h *consent.Header, o *audit.Unsealed) *Granted {
 	b := &h.Bounds
 	g := &Granted{Consent: b.ConsentID().String(), Entry: e.Index, Bank: b.Bank, NotBefore: b.NotBefore.String(), NotAfter: b.NotAfter.String(), MaxUses: b.MaxUses, header: h}
 	if o != nil && o.Body != nil {
@@ -80,7 +100,8 @@ func (r *reader) take(e *audit.Entry, h *consent.Header, o *audit.Unsealed) {
 	if o != nil && o.Terms != nil {
 		g.Purpose, g.Product = o.Terms.Purpose, o.Terms.Product
 	}
-	r.consents = append(r.consents, g)
+	f.consents = append(f.consents, g)
+	return g
 }
 
 // left returns how many uses of a consent are left after an entry that grants
@@ -183,28 +204,52 @@ func stateOf(b *consent.Bounds, revoked, stands bool, day consent.Day) string {
 func usesLeft(c *ledger.Consent) uint32 { return c.MaxUses - min(c.Used, c.MaxUses) }
 
 // about returns the consent of this subject that an entry belongs to.
-func (r *reader) about(e *audit.Entry) (id string, ok bool) {
-	if e.Statement == nil {
+func (f *found) about(e *audit.Entry) (id string, ok bool) {
+	if query := queryOf(e); query != "" {
+		id = f.queries[query]
+	} else {
+		id = consentOf(e)
+	}
+	if !f.numbers.mine(id) {
 		return "", false
 	}
-	key := func(q ledger.QueryRef) string { return q.Bank + "/" + string(q.ID) }
+	if q, ok := e.Statement.Payload.(*ledger.QueryOpen); ok {
+		f.queries[queryKey(e.Author, q.ID)] = id
+	}
+	return id, true
+}
+
+// consentOf returns the id of the consent that an entry names, or "".
+func consentOf(e *audit.Entry) string {
+	if e.Statement == nil {
+		return ""
+	}
 	switch p := e.Statement.Payload.(type) {
 	case *consent.Header:
-		id = p.Bounds.ConsentID().String()
+		return p.Bounds.ConsentID().String()
 	case *consent.Revocation:
-		id = consent.ID(p.Consent).String()
+		return consent.ID(p.Consent).String()
 	case *ledger.QueryOpen:
-		id = consent.ID(p.Consent).String()
-		if r.numbers.mine(id) {
-			r.queries[key(ledger.QueryRef{Bank: e.Author, ID: p.ID})] = id
-		}
-	case *ledger.Release:
-		id = r.queries[key(p.Query)]
-	case *ledger.Refuse:
-		id = r.queries[key(p.Query)]
+		return consent.ID(p.Consent).String()
 	}
-	return id, r.numbers.mine(id)
+	return ""
 }
+
+// queryOf returns the query that an entry answers, as [queryKey] has it, or "".
+func queryOf(e *audit.Entry) string {
+	if e.Statement == nil {
+		return ""
+	}
+	switch p := e.Statement.Payload.(type) {
+	case *ledger.Release:
+		return queryKey(p.Query.Bank, p.Query.ID)
+	case *ledger.Refuse:
+		return queryKey(p.Query.Bank, p.Query.ID)
+	}
+	return ""
+}
+
+func queryKey(bank string, id []byte) string { return bank + "/" + string(id) }
 
 // unseal adds the content that was sealed.
 func (v *Event) unseal(e *audit.Entry, o *audit.Unsealed) {

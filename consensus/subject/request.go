@@ -23,6 +23,10 @@ type Request struct {
 	// Members are who the members are, with the proof. Nil stands for the
 	// founders.
 	Members *ledger.AttestedProof `cbor:"5,keyasint,omitempty"`
+
+	// Digest is that of the notice that the bank's program has rendered. It comes
+	// last, for a signer's program that renders another text to say so.
+	Digest []byte `cbor:"6,keyasint"`
 }
 
 // ErrRoster means that the roster of a request is not proved, or that the request
@@ -43,6 +47,15 @@ func (r *Request) Known(g *ledger.Genesis) (*ledger.Known, error) {
 		return nil, fmt.Errorf("%w: it is drawn up by the roster of entry %d, and proves that of entry %d", ErrRoster, r.Draft.Roster, known.Entry)
 	}
 	return known, nil
+}
+
+// Timely reports whether the members by which a request is drawn up are those of
+// these days: now is the signer's clock, in Unix milliseconds, and seen the newest
+// roster that the signer has verified, whose time that clock cannot be behind.
+// Members that have left since could otherwise read along, the founders included.
+func Timely(known, seen *ledger.Known, now uint64) bool {
+	now = max(now, seen.Time)
+	return !known.Old(now) && (known.Entry >= seen.Entry || known.Time+ledger.MaxRosterAge >= now)
 }
 
 // How far the day of a request may be from the signer's clock. The titles in a
@@ -73,12 +86,38 @@ func (r *Request) Of(network sign.NetworkID) error {
 	return fmt.Errorf("the request is %w than this enterprise's genesis", ErrNetwork)
 }
 
+// ErrNotice means that the notice of a request reads differently from how its bank's
+// program has rendered it: one of the two is not of this version, or was changed.
+var ErrNotice = errors.New("the bank's program has rendered another notice of this request")
+
+// DrawUp renders the notice of a request and puts its digest into the request, as a
+// bank does. Errors are those of [Request.Notice].
+func (r *Request) DrawUp(network sign.NetworkID, g *ledger.Genesis) (string, error) {
+	notice, err := r.render(network, g)
+	if err == nil {
+		r.Digest = consent.NoticeDigest(notice)
+	}
+	return notice, err
+}
+
 // Notice returns the text that the enterprise is shown and signs. Members and
 // purposes have their titles from the roster that the request proves, datasets and
 // outputs from the catalogs that their agencies have signed. The
 // genesis must be that of the network. Errors are [ErrNetwork], or wrap
-// [ErrRoster], [ErrShown] or [sign.ErrMalformed].
+// [ErrRoster], [ErrShown], [ErrNotice] or [sign.ErrMalformed].
 func (r *Request) Notice(network sign.NetworkID, g *ledger.Genesis) (string, error) {
+	notice, err := r.render(network, g)
+	if err != nil {
+		return "", err
+	}
+	if digest := consent.NoticeDigest(notice); !bytes.Equal(r.Digest, digest) {
+		return "", fmt.Errorf("%w: %x, and here it is %x", ErrNotice, r.Digest, digest)
+	}
+	return notice, nil
+}
+
+// render renders the notice.
+func (r *Request) render(network sign.NetworkID, g *ledger.Genesis) (string, error) {
 	if err := r.Of(network); err != nil { // before anybody is shown any of its text
 		return "", err
 	}

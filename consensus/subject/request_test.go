@@ -23,7 +23,7 @@ func examples() map[string]any {
 	id := sign.NetworkID{7}
 	card := ledger.Card{Name: "tax", Chinese: "税务局", English: "Tax office", Roles: []ledger.Role{{Name: ledger.Agency, NotAfter: 40_000}}, Peer: make([]byte, 32), Statement: make([]byte, 32), Log: make([]byte, 32), Cosign: make([]byte, 32), Age: make([]byte, 1216), Addresses: []string{"/ip4/127.0.0.1/tcp/1"}}
 	return map[string]any{
-		paper.Request:   &Request{Network: id[:], Draft: draft, Shown: []consent.Shown{{Agency: "tax", Entry: 4, Version: 1, Size: 2, Proof: [][]byte{make([]byte, 32)}}}, Statements: [][]byte{[]byte("statement")}},
+		paper.Request:   &Request{Network: id[:], Draft: draft, Shown: []consent.Shown{{Agency: "tax", Entry: 4, Version: 1, Size: 2, Proof: [][]byte{make([]byte, 32)}}}, Statements: [][]byte{[]byte("statement")}, Digest: make([]byte, 32)},
 		paper.Enrolment: &Enrolment{Subject: draft.Subject, Network: id[:], Key: make([]byte, 32)},
 		paper.Consent:   &Signed{Statement: []byte("statement"), Sealed: []byte("sealed")},
 		paper.Card:      &card,
@@ -128,7 +128,11 @@ func asked(t *testing.T) (*Request, *ledger.Genesis) {
 	draft := examples()[paper.Request].(*Request).Draft
 	draft.Bank, draft.Language = "bank-b", consent.English
 	draft.Offers = []consent.Offer{{Agency: "tax", Items: []consent.Item{{Dataset: "vat", Output: "sales", Disclosure: consent.Band, Months: 24, Meaning: leaves[1].Short()}}}}
-	return &Request{Network: network[:], Draft: draft, Shown: []consent.Shown{*s}, Statements: [][]byte{statement}}, g
+	r := &Request{Network: network[:], Draft: draft, Shown: []consent.Shown{*s}, Statements: [][]byte{statement}}
+	if _, err := r.DrawUp(network, g); err != nil {
+		t.Fatal(err)
+	}
+	return r, g
 }
 
 // Titles of members and purposes come from genesis and titles of outputs from
@@ -139,7 +143,7 @@ func TestTitles(t *testing.T) {
 		{consent.English, "Bank: Bank B\n", "Purpose: Before a loan\n", "amount of sales"}, {consent.Chinese, "被授权银行：乙银行\n", "用途：贷前调查\n", "数额"},
 	} {
 		r.Draft.Language = c.language
-		got, err := r.Notice(sign.NetworkID{7}, g)
+		got, err := r.DrawUp(sign.NetworkID{7}, g)
 		if err != nil || !strings.Contains(got, c.bank) || !strings.Contains(got, c.purpose) || !strings.Contains(got, c.output) || !strings.Contains(got, "https://bank-b.test\n") || strings.Contains(got, "/ip4/") {
 			t.Errorf("%v\n%s", err, got)
 		}

@@ -34,6 +34,8 @@ func (f *firm) proved() *Request {
 	r := f.asked()
 	r.Draft.Bank, r.Draft.Roster = "water", f.w.Attest()
 	r.Members = f.w.Attested(r.Draft.Roster, f.w.Genesis.Cosigners...)
+	_, err := r.DrawUp(f.Network, f.Genesis)
+	f.check(err)
 	return r
 }
 
@@ -69,6 +71,10 @@ func TestConsentToNewcomer(t *testing.T) {
 	if len(h.Consents) != 1 || h.Consents[0].Bank != "water" || h.Consents[0].State != "active" {
 		t.Errorf("%+v", h.Consents)
 	}
+
+	// Who knows the founders alone learns the newcomer's name from the consent.
+	l := &looker{t: t, w: f.w, wallet: f.Wallet, copies: map[string]map[string][]byte{"court": f.w.Copy(f.w.Genesis.Cosigners...)}}
+	l.same(must(l.looks("court", "court")), h)
 }
 
 // The notice calls purposes as the roster does, and the history calls them so too.

@@ -69,7 +69,7 @@ type Standing struct {
 	Of        int      `json:"of"`        // number of cosigners
 	Signed    string   `json:"signed_at"` // RFC 3339, by the newest cosignature that dishonest cosigners cannot have made up
 	Age       int64    `json:"age_s"`     // seconds since that time by the reader's clock
-	Undated   bool     `json:"-"`         // no cosignature has a plausible time
+	Undated   bool     `json:"undated"`   // no cosignature has a plausible time
 }
 
 // StandingOf describes a final head. Now is the reader's clock.

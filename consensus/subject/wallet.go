@@ -66,12 +66,7 @@ func (e *Enrolment) Check() error {
 // Fingerprint returns the fingerprint of a key, for people to compare by
 // telephone: 32 digits in groups of four.
 func Fingerprint(key ed25519.PublicKey) string {
-	text := sign.KeyIDOf(key).String()
-	var groups []string
-	for ; text != ""; text = text[4:] {
-		groups = append(groups, text[:4])
-	}
-	return strings.Join(groups, " ")
+	return Groups(sign.KeyIDOf(key).String())
 }
 
 // Of reports whether the enrolment is for this network.
@@ -89,9 +84,14 @@ func Locked(genesis []byte) (*Wallet, error) {
 
 // New draws the seed of an enterprise from random ([crypto/rand.Reader] outside
 // of tests). It returns the enterprise's wallet on the network of a founding
-// statement, unlocked, and the seed encrypted under a passphrase.
+// statement, unlocked, and the seed encrypted under a passphrase. Errors are those of
+// [seal.CheckPassphrase] if the passphrase is weak.
 func New(genesis []byte, id consent.Subject, words string, random io.Reader) (w *Wallet, sealed []byte, err error) {
 	if w, err = Locked(genesis); err != nil {
+		return nil, nil, err
+	}
+	_, code, _ := strings.Cut(string(id), ":")
+	if err := seal.CheckPassphrase(words, code); err != nil {
 		return nil, nil, err
 	}
 	var seed sign.Secret
@@ -133,38 +133,52 @@ func (w *Wallet) credentialKey() ed25519.PublicKey {
 // age returns the identity that opens the bodies of this enterprise's consents.
 func (w *Wallet) age() (seal.Identity, error) { return seal.IdentityFrom(w.keys.Age()) }
 
-// Credential opens a credential by a registrar among these members, and checks
-// that it is about this enterprise and its key. If it is about another, the error is a
-// [*consent.Refusal].
-func (w *Wallet) Credential(statement []byte, members *ledger.Roster) (*consent.Credential, error) {
-	c, err := VerifyCredential(members, w.Network, statement)
-	if err != nil {
+// Credential is [VerifyCredential], and checks that the credential is about this
+// enterprise and its key. If it is about another, the error is a [*consent.Refusal].
+func (w *Wallet) Credential(statement []byte, rosters ...*ledger.Roster) (*consent.Credential, error) {
+	c, err := VerifyCredential(w.Network, statement, rosters...)
+	if c == nil {
 		return nil, err
 	}
 	if c.Subject != w.Subject || !w.credentialKey().Equal(ed25519.PublicKey(c.Key)) {
 		return nil, &consent.Refusal{Code: consent.BadSubject, Detail: "the credential is about another enterprise or another key"}
 	}
-	return c, nil
+	return c, err
 }
 
-// VerifyCredential reads a credential's statement and verifies that a member of
-// this roster has signed it. Only the log shows whether that member is a
+// ErrIssuer means that a credential is by nobody whom the reader knows: by a registrar
+// that joined since, or that has left. It wraps [sign.ErrSignature].
+var ErrIssuer = fmt.Errorf("%w: its registrar is not among the members that are known here", sign.ErrSignature)
+
+// VerifyCredential reads a credential's statement and verifies that a member has
+// signed it, by the first of these rosters that has the key. If none has it, the error
+// is [ErrIssuer], and the credential is returned with it: a registrar that has left
+// may have issued what still stands. Only the log shows whether the member is a
 // registrar, and whether the credential is valid.
-func VerifyCredential(members *ledger.Roster, network sign.NetworkID, statement []byte) (*consent.Credential, error) {
+func VerifyCredential(network sign.NetworkID, statement []byte, rosters ...*ledger.Roster) (*consent.Credential, error) {
 	s, err := sign.Parse(statement)
 	if err != nil {
 		return nil, err
 	}
-	by := members.Author(s.KeyID)
-	if by == nil || s.Kind != consent.KindCredential {
+	if s.Kind != consent.KindCredential {
 		return nil, sign.ErrSignature
 	}
-	if err := s.Verify(network, by.Key); err != nil {
-		return nil, err
+	unknown := ErrIssuer
+	for _, members := range rosters {
+		if by := members.Author(s.KeyID); by != nil {
+			if err := s.Verify(network, by.Key); err != nil {
+				return nil, err
+			}
+			unknown = nil
+			break
+		}
 	}
 	c := new(consent.Credential)
 	if err := s.Decode(c); err != nil {
 		return nil, err
 	}
-	return c, c.Check()
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
+	return c, unknown
 }

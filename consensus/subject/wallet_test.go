@@ -61,6 +61,8 @@ func (f *firm) asked() *Request {
 		f.check(err)
 		r.Statements = append(r.Statements, e.Statement)
 	}
+	_, err := r.DrawUp(f.Network, f.Genesis)
+	f.check(err)
 	return r
 }
 
@@ -109,6 +111,9 @@ func TestWallet(t *testing.T) {
 		if got, ok := f.NumberOf(f.ConsentID(n), 0); !ok || got != n {
 			t.Errorf("consent %d is found as %d, %v", n, got, ok)
 		}
+	}
+	if _, _, err := New(f.genesis, f.Subject, "1234567890", rand.NewChaCha8([32]byte{})); !errors.Is(err, seal.ErrGuessable) {
+		t.Errorf("a seed under digits: %v", err)
 	}
 	if _, _, err := New([]byte("no genesis"), f.Subject, words, rand.NewChaCha8([32]byte{})); !errors.Is(err, sign.ErrMalformed) {
 		t.Error(err)
@@ -230,6 +235,8 @@ func TestDraftRefuses(t *testing.T) {
 	}
 	r := f.asked()
 	r.Draft.Bank = "tax"
+	_, err := r.DrawUp(f.Network, f.Genesis)
+	f.check(err)
 	d, err := f.Draft(r, 0, f.credential, rand.NewChaCha8([32]byte{6}))
 	f.check(err)
 	f.check(f.Countersign(d))

@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"filippo.io/age"
+	"golang.org/x/text/unicode/norm"
 )
 
 // maxPassphraseWork limits the work that somebody else's file can cause.
@@ -19,9 +20,10 @@ const (
 var ErrPassphrase = errors.New("wrong passphrase")
 
 // EncryptPassphrase seals a small secret, such as a subject's seed, under a
-// passphrase (age, scrypt). Any age tool opens the result.
+// passphrase (age, scrypt). Any age tool opens the result, with the passphrase in
+// normal form C: one machine's keyboard composes é, another's does not.
 func EncryptPassphrase(plaintext []byte, words string) ([]byte, error) {
-	r, err := age.NewScryptRecipient(words)
+	r, err := age.NewScryptRecipient(norm.NFC.String(words))
 	if err != nil {
 		return nil, fmt.Errorf("seal: %w", err)
 	}
@@ -29,9 +31,17 @@ func EncryptPassphrase(plaintext []byte, words string) ([]byte, error) {
 	return inMemory(plaintext, func(dst io.Writer) (io.WriteCloser, error) { return age.Encrypt(dst, r) })
 }
 
-// DecryptPassphrase opens what [EncryptPassphrase] sealed. Errors wrap
-// [ErrPassphrase] or [ErrBroken].
+// DecryptPassphrase opens what [EncryptPassphrase] sealed, and what was sealed
+// under exactly these words. Errors wrap [ErrPassphrase] or [ErrBroken].
 func DecryptPassphrase(sealed []byte, words string) ([]byte, error) {
+	plaintext, err := decryptPassphrase(sealed, norm.NFC.String(words))
+	if errors.Is(err, ErrPassphrase) && !norm.NFC.IsNormalString(words) {
+		return decryptPassphrase(sealed, words)
+	}
+	return plaintext, err
+}
+
+func decryptPassphrase(sealed []byte, words string) ([]byte, error) {
 	id, err := age.NewScryptIdentity(words)
 	if err != nil {
 		return nil, ErrPassphrase

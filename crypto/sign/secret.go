@@ -76,6 +76,7 @@ const (
 	LabelConsent    = "atoll/v1/subject/consent"    // one consent's header
 	LabelRevocation = "atoll/v1/subject/revocation" // one consent's end
 	LabelAge        = "atoll/v1/subject/age"        // a subject's age identity
+	LabelKit        = "atoll/v1/subject/kit"        // what a subject keeps for itself
 )
 
 // Derive returns 32 bytes of HKDF-SHA-256 (RFC 5869) with s as key, no salt, and as info the label, a zero byte, and each context element behind

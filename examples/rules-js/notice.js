@@ -2,7 +2,7 @@
 'use strict';
 const { need, decode, uint, bytes, text, list, tuple, map } = require('./cbor.js');
 const { labelled } = require('./keys.js');
-const { name, item, day, people, shown } = require('./statement.js');
+const { name, item, day, people, shown, even } = require('./statement.js');
 const { isSubject } = require('./subject.js');
 
 const u32 = uint(0, 2 ** 32 - 1), lastDay = 2_932_896; // 9999-12-31
@@ -110,6 +110,7 @@ function render(raw, { network, members, titles, senses = {} }) {
     urls.length > 0 ? p.addresses : p.noAddress, ...urls,
     ...(registrars.length > 0 ? [p.lost(registrars.join(p.comma))] : []),
   ];
+  need(lines.every(even), 'a line with blanks in a row, at its end, or unusual ones');
   return lines.join('\n') + '\n';
 }
 

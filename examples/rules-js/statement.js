@@ -11,6 +11,8 @@ const unseen = [
   [0x200b, 0x200f], [0x2028, 0x202e], [0x2060, 0x206f], [0x3164, 0x3164], [0xfe00, 0xfe0f], [0xfeff, 0xfeff], [0xffa0, 0xffa0],
   [0xfff0, 0xfffb], [0x1bca0, 0x1bca3], [0x1d173, 0x1d17a], [0xe0000, 0xe0fff],
 ];
+// Section 13: a line of a notice has no blanks in a row but in front, none at its end, and no unusual ones.
+const even = (line) => !/[ \u3000]{2}|[ \u3000]$|[\u00a0\u1680\u2000-\u200a\u202f\u205f\u2800]/.test(line.replace(/^ +/, ''));
 const shown = (s) => [...s].every((c) => !unseen.some(([from, to]) => from <= c.codePointAt(0) && c.codePointAt(0) <= to));
 const people = (most) => text(shown, 1, most);
 
@@ -221,4 +223,4 @@ const possessed = (c, signatures, network) => {
   return keysOf(c).slice(0, 4).every((k, i) => verify(k, message, signatures[i]));
 };
 
-module.exports = { folded, keysOf, possessed, rosterDigest, Malformed, founding, parse, signedBy, timeOf, slotDigest, safe, name, item, day, people, shown };
+module.exports = { folded, keysOf, possessed, rosterDigest, Malformed, founding, parse, signedBy, timeOf, slotDigest, safe, name, item, day, people, shown, even };

@@ -1,273 +1,158 @@
-// Package api lets a member's own operators, and later its loan system, use its
-// node: a table of operations over a unix socket that only the node's user can
-// open. Whoever can open it may do all that the member may.
+// Package api lets a member's own operators, and its loan system, use its node:
+// the API /v1, a table of operations on resources. The same table serves the
+// requests, makes the OpenAPI document, and is what a [Client] calls, so that
+// there is one way in.
 //
 // Errors are written as [problem.Write] does. What strangers can reach is in
 // package web.
 package api
 
 import (
-	"bytes"
-	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"net/http"
-	"strconv"
-	"time"
+	"reflect"
+	"slices"
+	"strings"
 
-	"atoll/node"
-	"atoll/node/problem"
-	"atoll/node/profile"
-)
-
-// The operations.
-var (
-	Status            = one("status", (*Server).status).anytime()
-	AlarmAcknowledge  = one("alarm.acknowledge", (*Server).acknowledge).anytime()
-	CredentialIssue   = one("credential.issue", (*Server).issue)
-	CredentialRevoke  = one("credential.revoke", (*Server).revokeCredential)
-	ConsentAccept     = one("consent.accept", (*Server).accept)
-	ConsentList       = one("consent.list", (*Server).consents)
-	Endings           = one("endings", (*Server).endings)
-	Offering          = one("offering", (*Server).offering)
-	Publish           = one("catalog.publish", (*Server).publish)
-	Catalog           = one("catalog", (*Server).catalog).anytime()
-	Entry             = one("entry", (*Server).entry)
-	Final             = one("final", (*Server).final)
-	PastQueries       = one("query.list", (*Server).pastQueries)
-	PastQuery         = one("query.show", (*Server).pastQuery)
-	Query             = many("query.run", (*Server).query)
-	RowsRun           = many("rows.run", (*Server).rows)
-	RowsRead          = many("rows.read", (*Server).readRows)
-	Cosigners         = one("cosigners", (*Server).cosigners)
-	CosignersPropose  = one("cosigners.propose", (*Server).proposeCosigners)
-	CosignersApprove  = one("cosigners.approve", (*Server).approveCosigners)
-	Maintenance       = one("maintenance", (*Server).maintenance).anytime()
-	MaintenanceSet    = one("maintenance.set", (*Server).setMaintenance).anytime()
-	PendingList       = one("pending.list", (*Server).pendingList)
-	PendingShow       = one("pending.show", (*Server).pendingShow)
-	PendingDecide     = one("pending.decide", (*Server).decide)
-	Disclosures       = one("report.disclosures", (*Server).disclosures).ownTime()
-	CosignersHandover = one("cosigners.handover", (*Server).handOver).ownTime()
-	Members           = one("members", (*Server).members)
-	MemberShow        = one("member.show", (*Server).member)
-	MemberAdd         = one("member.add", (*Server).addMember)
-	MemberRoles       = one("member.roles", (*Server).changeRoles)
-	MemberRemove      = one("member.remove", (*Server).removeMember)
-	MemberPurposes    = one("member.purposes", (*Server).changePurposes)
-	MemberVoters      = one("member.voters", (*Server).changeVoters)
-	MemberUpdate      = one("member.update", (*Server).updateMember)
-	MemberApprove     = one("member.approve", (*Server).approveMember)
-	ApprovalPrepare   = one("approval.prepare", (*Server).prepareApproval)
-	ApprovalShow      = one("approval.show", (*Server).preparedApproval)
-	ApprovalSubmit    = one("approval.submit", (*Server).submitApproval)
-	MemberWithdraw    = one("member.withdraw", (*Server).withdraw)
-	ProposalShow      = one("proposal.show", (*Server).amendment)
-)
-
-// table is the operations by name.
-var table = tableOf(
-	Status, AlarmAcknowledge, CredentialIssue, CredentialRevoke, ConsentAccept, ConsentList, Endings, Offering, Publish, Catalog, Entry, Final, Query, PastQueries, PastQuery, RowsRun, RowsRead,
-	Cosigners, CosignersPropose, CosignersApprove, CosignersHandover,
-	Members, MemberShow, MemberAdd, MemberRoles, MemberRemove, MemberPurposes, MemberVoters, MemberUpdate, MemberApprove, MemberWithdraw, ProposalShow, ApprovalPrepare, ApprovalShow, ApprovalSubmit,
-	Maintenance, MaintenanceSet, PendingList, PendingShow, PendingDecide, Disclosures,
+	"atoll/node/access"
 )
 
 // Nothing is the question of an operation that takes none.
 type Nothing struct{}
 
-// Operation is one row of the table: what operators can have their node do,
-// with the types of its question and its answer.
-type Operation[In, Out any] struct {
-	Name string
+// Operation is one row of the table: what callers can have their node do, with
+// the types of its question and its answer. A question's fields are in path and
+// query where their tags say so, and otherwise in the body.
+type Operation[In, Out any] struct{ row }
 
-	do    func(ctx context.Context, s *Server, in In, tell func(Out)) error
-	lines bool // it may answer with several documents, one per line
-	own   bool // the question says how long it may take
+// row is what an operation is. Its functions take its question and its answer as any,
+// so that the code around them is there once and not once for each pair of types.
+type row struct {
+	id      string // of the operation in the OpenAPI document, for ever
+	method  string
+	path    string
+	summary string
+	roles   []access.Role // of which the caller has to have one
+
+	status int           // of a success
+	lines  bool          // it may answer with several documents, one per line
+	events bool          // it answers with events of a server (SSE)
+	own    bool          // the question says how long it may take
+	matter access.Matter // that may need two people; "": it needs one
+
 	early bool // it does not need the log, and so works on a node that has just started
+
+	question, answer reflect.Type // what follows from them is found out when it is used, since every start of a command makes the table
+
+	do   func(s *Server, ctx context.Context, in any, tell func(out any)) error
+	at   func(out any) string                                      // path of what it has created; nil if it creates nothing
+	page func(w io.Writer, r *http.Request, in any, out any) error // the answer for people; nil if there is none
+
+	// needed reports whether a question of the matter needs two people, or the error
+	// with which it would fail in any case; nil: each does.
+	needed func(s *Server, ctx context.Context, in any) (bool, error)
 }
 
-// one returns an operation with one answer.
-func one[In, Out any](name string, f func(*Server, context.Context, In) (Out, error)) Operation[In, Out] {
-	return Operation[In, Out]{Name: name, do: func(ctx context.Context, s *Server, in In, tell func(Out)) error {
-		out, err := f(s, ctx, in)
+// whole reports whether the question is the body.
+func (r *row) whole() bool {
+	return r.question.NumField() > 0 && !r.parted() &&
+		!slices.ContainsFunc(reflect.VisibleFields(r.question), func(f reflect.StructField) bool { return place(f) != "" })
+}
+
+// body reports whether the question has a body.
+func (r *row) body() bool { return r.parted() || r.whole() }
+
+// parted reports whether one field of the question is the body.
+func (r *row) parted() bool {
+	_, ok := r.question.FieldByName("Body")
+	return ok
+}
+
+// one returns an operation with one answer. A POST or PUT of a question without
+// tags has it as its body.
+func one[In, Out any](id, route, summary string, roles []access.Role, f func(*Server, context.Context, In) (Out, error)) Operation[In, Out] {
+	o := newOperation[In, Out](id, route, summary, roles)
+	o.do = func(s *Server, ctx context.Context, in any, tell func(any)) error {
+		out, err := f(s, ctx, in.(In))
 		if err == nil {
 			tell(out)
 		}
 		return err
-	}}
+	}
+	return o
 }
 
 // many returns an operation that reports progress in several answers. Its
 // question says how long it may take.
-func many[In, Out any](name string, f func(*Server, context.Context, In, func(Out)) error) Operation[In, Out] {
-	return Operation[In, Out]{Name: name, lines: true, own: true, do: func(ctx context.Context, s *Server, in In, tell func(Out)) error {
-		return f(s, ctx, in, tell)
-	}}
+func many[In, Out any](id, route, summary string, roles []access.Role, f func(*Server, context.Context, In, func(Out)) error) Operation[In, Out] {
+	o := newOperation[In, Out](id, route, summary, roles)
+	o.do = func(s *Server, ctx context.Context, in any, tell func(any)) error {
+		return f(s, ctx, in.(In), func(out Out) { tell(out) })
+	}
+	o.lines, o.own = true, true
+	return o
 }
+
+func newOperation[In, Out any](id, route, summary string, roles []access.Role) Operation[In, Out] {
+	method, path, _ := strings.Cut(route, " ")
+	return Operation[In, Out]{row{id: id, method: method, path: path, summary: summary, roles: roles, status: http.StatusOK, question: reflect.TypeFor[In](), answer: reflect.TypeFor[Out]()}}
+}
+
+// place returns the tag that says where outside of the body a field of a question
+// is: path or query, or "".
+func place(f reflect.StructField) string {
+	for _, in := range []string{"path", "query"} {
+		if f.Tag.Get(in) != "" {
+			return in
+		}
+	}
+	return ""
+}
+
+// ID is that of the operation in the OpenAPI document.
+func (o Operation[In, Out]) ID() string { return o.id }
 
 func (o Operation[In, Out]) ownTime() Operation[In, Out] { o.own = true; return o }
 func (o Operation[In, Out]) anytime() Operation[In, Out] { o.early = true; return o }
 
+// twoPeople is of an operation that may be set to need two people.
+func (o Operation[In, Out]) twoPeople(m access.Matter) Operation[In, Out] { o.matter = m; return o }
+
+// where is of an operation of which some questions alone need two people.
+func (o Operation[In, Out]) where(needed func(*Server, context.Context, In) (bool, error)) Operation[In, Out] {
+	o.needed = func(s *Server, ctx context.Context, in any) (bool, error) { return needed(s, ctx, in.(In)) }
+	return o
+}
+
+// creates is of an operation that makes something that then is at a path.
+func (o Operation[In, Out]) creates(at func(Out) string) Operation[In, Out] {
+	o.status, o.at = http.StatusCreated, func(out any) string { return at(out.(Out)) }
+	return o
+}
+
+// accepts is of an operation that begins something that goes on, at a path.
+func (o Operation[In, Out]) accepts(at func(Out) string) Operation[In, Out] {
+	o.status, o.at = http.StatusAccepted, func(out any) string { return at(out.(Out)) }
+	return o
+}
+
+// eventful is of an operation of many answers that are events.
+func (o Operation[In, Out]) eventful() Operation[In, Out] {
+	o.lines, o.events = false, true
+	return o
+}
+
+// readable is of an operation whose answer people can read.
+func (o Operation[In, Out]) readable(page func(io.Writer, *http.Request, In, Out) error) Operation[In, Out] {
+	o.page = func(w io.Writer, r *http.Request, in, out any) error { return page(w, r, in.(In), out.(Out)) }
+	return o
+}
+
 // operation is an [Operation] of any types.
-type operation interface {
-	name() string
-	serve(s *Server, w http.ResponseWriter, r *http.Request, in []byte)
-}
+type operation interface{ properties() *row }
 
-func tableOf(list ...operation) map[string]operation {
-	t := map[string]operation{}
-	for _, o := range list {
-		t[o.name()] = o
-	}
-	return t
-}
+func (o Operation[In, Out]) properties() *row { return &o.row }
 
-func (o Operation[In, Out]) name() string { return o.Name }
-
-// Server answers POST /v1/OPERATION. The question is one JSON document. The
-// answer is one JSON document, or one per line for each step.
-type Server struct {
-	Node     *node.Node
-	Template *profile.Template // of a bank, or nil
-}
-
-// maxQuestion is the size limit of a question in bytes.
-const maxQuestion = 1 << 20
-
-// ServeHTTP implements http.Handler, for patterns with {operation}.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	in, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxQuestion))
-	if err != nil {
-		problem.Write(w, http.StatusRequestEntityTooLarge, &problem.Error{Code: problem.Usage, Message: err.Error(), Hint: "send less"})
-		return
-	}
-	o, ok := table[r.PathValue("operation")]
-	if !ok {
-		fail(w, &problem.Error{
-			Code: problem.NotFound, Message: fmt.Sprintf("no operation %.60q", r.PathValue("operation")), Hint: hintVersion,
-		})
-		return
-	}
-	o.serve(s, w, r, in)
-}
-
-const hintVersion = "are command and node of the same version?"
-
-func fail(w http.ResponseWriter, e *problem.Error) { problem.Write(w, e.Status(), e) }
-
-// serve decodes the question strictly and runs the operation.
-func (o Operation[In, Out]) serve(s *Server, w http.ResponseWriter, r *http.Request, question []byte) {
-	var in In
-	d := json.NewDecoder(bytes.NewReader(question))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&in); err != nil {
-		fail(w, &problem.Error{Code: problem.Usage, Message: err.Error(), Hint: hintVersion})
-		return
-	}
-	waiting, cancel := context.WithTimeout(r.Context(), patienceOf(r))
-	defer cancel()
-	if !o.early {
-		if e := s.begun(waiting); e != nil {
-			fail(w, e)
-			return
-		}
-	}
-	ctx := waiting
-	if o.own {
-		ctx = r.Context()
-	}
-	told := false
-	err := o.do(ctx, s, in, func(out Out) {
-		if !told {
-			w.Header().Set("Content-Type", o.mediaType())
-		}
-		told = true
-		if json.NewEncoder(w).Encode(out) == nil && o.lines {
-			// Without a flush the line is sent with the next one; the same
-			// happens if Flush fails.
-			_ = http.NewResponseController(w).Flush()
-		}
-	})
-	if err != nil && !told {
-		fail(w, s.explain(err))
-	}
-}
-
-func (o Operation[In, Out]) mediaType() string {
-	if o.lines {
-		return "application/x-ndjson"
-	}
-	return "application/json"
-}
-
-// beginPatience is how long an operation waits for the beginning of the log. A
-// node in a running network has it within a second.
-const beginPatience = 5 * time.Second
-
-// begun waits until this node has the beginning of the log: an answer from an
-// empty log would be wrong, not just late.
-func (s *Server) begun(ctx context.Context) *problem.Error {
-	ctx, cancel := context.WithTimeout(ctx, beginPatience)
-	defer cancel()
-	if s.Node.WaitFor(ctx, 1) == nil {
-		return nil
-	}
-	e := &problem.Error{
-		Code: problem.Unavailable, Message: "this node has just started and does not have the beginning of the log yet", Retryable: true,
-		Hint: "wait some seconds and try again; atoll status shows whether a leader is known and how many entries are here",
-	}
-	if cause := s.Node.Obstacle(); cause != nil {
-		e.Message += ": " + cause.Message
-	}
-	return e
-}
-
-// patience is how long an operation may take if its question does not say.
-const patience = 30 * time.Second
-
-// WaitHeader states how many milliseconds a caller waits for the answer, if
-// fewer than patience: the node gives a reason before then.
-const WaitHeader = "Atoll-Wait"
-
-// mostWait is the most that a question may say it waits.
-const mostWait = 24 * time.Hour
-
-// waitOf returns the wait that a question gives in milliseconds, where 0 means
-// the usual one.
-func waitOf(ms int64, usual time.Duration) (time.Duration, error) {
-	if ms < 0 || ms > mostWait.Milliseconds() {
-		return 0, &problem.Error{Code: problem.Usage, Message: fmt.Sprintf("wait_ms is %d, which is not within 0 and %d", ms, mostWait.Milliseconds()), Hint: "leave it out for the usual wait"}
-	}
-	return cmp.Or(time.Duration(ms)*time.Millisecond, usual), nil
-}
-
-func patienceOf(r *http.Request) time.Duration {
-	ms, err := strconv.ParseUint(r.Header.Get(WaitHeader), 10, 32)
-	if err != nil {
-		return patience
-	}
-	return min(patience, time.Duration(ms)*time.Millisecond)
-}
-
-// explain is [node.Explain] with a cause that this node may know. A wait that
-// failed because nothing can be put on the log says so. The error for a query
-// that may still be logged tells how to continue it.
-func (s *Server) explain(err error) *problem.Error {
-	e := node.Explain(err)
-	if e.Code != problem.Unavailable || !errors.Is(err, context.DeadlineExceeded) {
-		return e
-	}
-	if cause := s.Node.Obstacle(); cause != nil {
-		e = cause
-	}
-	var open *node.NotLogged
-	if errors.As(err, &open) {
-		e.Message = fmt.Sprintf("the log has not taken query %s: %s", open.Query, e.Message)
-		e.Hint = "when atoll status shows a leader, ask this query again, which spends no second use"
-	}
-	return e
-}
+// pattern is the row's pattern in [http.ServeMux].
+func (r *row) pattern() string { return r.method + " " + r.path }

@@ -9,7 +9,7 @@ import (
 
 // CosignersIn asks for the cosigners of heads of a size; 0 means the next head.
 type CosignersIn struct {
-	Size uint64 `json:"size"`
+	Size uint64 `query:"size"`
 }
 
 // CosignersOut is who makes heads final, and who may do so next.
@@ -40,8 +40,8 @@ type ProposalOut struct {
 
 // ApproveIn names a proposal.
 type ApproveIn struct {
-	Proposer string `json:"proposer"`
-	ID       string `json:"id"`
+	Proposer string `path:"proposer"`
+	ID       string `path:"id"`
 }
 
 func (s *Server) cosigners(_ context.Context, in CosignersIn) (out CosignersOut, err error) {
@@ -89,7 +89,7 @@ func (s *Server) approveCosigners(ctx context.Context, in ApproveIn) (StatementO
 
 // HandoverIn says how long a handover may wait.
 type HandoverIn struct {
-	WaitMS int64 `json:"wait_ms"` // 0 means 30 s
+	WaitMS int64 `json:"wait_ms,omitempty"` // 0 means 30 s
 }
 
 // HandoverOut is the state of a handover. Until it is done the old cosigners

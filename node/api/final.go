@@ -9,8 +9,8 @@ import (
 // FinalIn asks for the newest final head, as soon as it covers so many entries,
 // or as it is when the wait is over.
 type FinalIn struct {
-	Size uint64 `json:"size"`
-	Wait int64  `json:"wait_ms"`
+	Size uint64 `query:"size"`
+	Wait int64  `query:"wait_ms"`
 }
 
 // FinalOut is the newest final head that this member knows.
@@ -27,7 +27,7 @@ type FinalOut struct {
 const maxFinalWait = 25 * time.Second
 
 func (s *Server) final(ctx context.Context, in FinalIn) (out FinalOut, err error) {
-	ctx, cancel := context.WithTimeout(ctx, min(time.Duration(max(in.Wait, 0))*time.Millisecond, maxFinalWait))
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(min(max(in.Wait, 0), maxFinalWait.Milliseconds()))*time.Millisecond)
 	defer cancel()
 	final := s.Node.Final()
 	if final.Size < in.Size {

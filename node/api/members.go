@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 	"time"
 
 	"atoll/consensus/consent"
@@ -17,7 +16,7 @@ import (
 
 // MembersIn asks for the members of the network.
 type MembersIn struct {
-	All bool `json:"all"` // those that have left too
+	All bool `query:"all"` // those that have left too
 }
 
 // MembersOut is who the members are, and which changes are proposed.
@@ -50,7 +49,7 @@ type VotersOut struct {
 
 // MemberIn names a member.
 type MemberIn struct {
-	Name string `json:"name"`
+	Name string `path:"name"`
 }
 
 // MemberShowOut is a member with its history.
@@ -99,10 +98,10 @@ type AmendmentOut struct {
 	Proposer string   `json:"proposer"`
 	ID       string   `json:"id"`
 	Entry    uint64   `json:"entry"`
-	Change   string   `json:"change"` // one of the constants above
-	Member   string   `json:"member"` // concerned, "" for purposes
-	Before   []byte   `json:"before"` // card in force of the member concerned; null if it is none
-	After    []byte   `json:"after"`  // card that is proposed; null if none is
+	Change   string   `json:"change"`                 // one of the constants above
+	Member   string   `json:"member"`                 // concerned, "" for purposes
+	Before   []byte   `json:"before" nullable:"true"` // card in force of the member concerned; null if it is none
+	After    []byte   `json:"after" nullable:"true"`  // card that is proposed; null if none is
 	TrustEnd uint64   `json:"trust_end"`
 	Approved []string `json:"approved"` // whose approvals count
 	Missing  []string `json:"missing"`  // who may approve and has not
@@ -111,10 +110,10 @@ type AmendmentOut struct {
 	Verdict  string   `json:"verdict"`  // "accepted", or why it cannot come into force any more
 	Others   []string `json:"others"`   // open proposals about the same, as PROPOSER/ID: the first that comes into force makes the others stale
 
-	PurposesBefore []consent.Purpose `json:"purposes_before"` // in force, where others are proposed
-	PurposesAfter  []consent.Purpose `json:"purposes_after"`
-	VotersBefore   []string          `json:"voters_before"` // in force, where others are proposed
-	VotersAfter    []string          `json:"voters_after"`
+	PurposesBefore []Purpose `json:"purposes_before"` // in force, where others are proposed
+	PurposesAfter  []Purpose `json:"purposes_after"`
+	VotersBefore   []string  `json:"voters_before"` // in force, where others are proposed
+	VotersAfter    []string  `json:"voters_after"`
 }
 
 func (s *Server) members(_ context.Context, in MembersIn) (out MembersOut, err error) {
@@ -167,21 +166,30 @@ func instant(ms uint64) string {
 	return time.UnixMilli(int64(min(ms, math.MaxInt64))).UTC().Format(time.RFC3339)
 }
 
-func (s *Server) member(_ context.Context, in MemberIn) (out MemberShowOut, err error) {
+// record returns what the log has of a member, present or former.
+func (s *Server) record(name string) (*node.MemberRecord, error) {
 	records, err := s.Node.MemberRecords()
+	if err != nil {
+		return nil, err
+	}
+	i := slices.IndexFunc(records, func(r node.MemberRecord) bool { return r.Name == name })
+	if i < 0 {
+		e := problem.New(string(ledger.MemberUnknown), fmt.Sprintf("the log has never had a member %.40q", name))
+		e.Hint = "atoll member list --all shows all that there were"
+		return nil, e
+	}
+	return &records[i], nil
+}
+
+func (s *Server) member(_ context.Context, in MemberIn) (out MemberShowOut, err error) {
+	record, err := s.record(in.Name)
 	if err != nil {
 		return out, err
 	}
-	i := slices.IndexFunc(records, func(r node.MemberRecord) bool { return r.Name == in.Name })
-	if i < 0 {
-		e := problem.New(string(ledger.MemberUnknown), fmt.Sprintf("the log has never had a member %.40q", in.Name))
-		e.Hint = "atoll member list --all shows all that there were"
-		return out, e
-	}
-	if out.MemberOut, err = memberOut(&records[i]); err != nil {
+	if out.MemberOut, err = memberOut(record); err != nil {
 		return out, err
 	}
-	for _, c := range records[i].Cards {
+	for _, c := range record.Cards {
 		card, err := sign.Marshal(&c.Card)
 		if err != nil {
 			return out, err
@@ -238,7 +246,7 @@ func amendmentOut(a *node.Amendment) (out AmendmentOut, err error) {
 		Proposer: a.Proposer, ID: ledger.StatementID(a.ID).String(), Entry: a.Index, Member: a.Member, TrustEnd: c.TrustEnd, Needed: a.Needed,
 		Approved: append([]string{}, a.Progress.Approved...), Missing: append([]string{}, a.Missing...), Ends: instant(a.Ends), Verdict: string(a.Verdict),
 		Others:         append([]string{}, a.Others...),
-		PurposesBefore: []consent.Purpose{}, PurposesAfter: []consent.Purpose{}, VotersBefore: []string{}, VotersAfter: append([]string{}, c.Names...),
+		PurposesBefore: []Purpose{}, PurposesAfter: []Purpose{}, VotersBefore: []string{}, VotersAfter: append([]string{}, c.Names...),
 	}
 	if len(c.Names) > 0 {
 		out.VotersBefore = a.Voters
@@ -255,7 +263,7 @@ func amendmentOut(a *node.Amendment) (out AmendmentOut, err error) {
 			after = &now
 		}
 	case ledger.ChangePurposes:
-		out.Change, out.PurposesBefore, out.PurposesAfter = ChangesPurposes, a.Purposes, c.Purposes
+		out.Change, out.PurposesBefore, out.PurposesAfter = ChangesPurposes, purposesOut(a.Purposes), purposesOut(c.Purposes)
 	case ledger.RemoveMember:
 		out.Change = RemovesMember
 	case ledger.ChangeVoters:
@@ -322,12 +330,12 @@ func (s *Server) abbreviated(ctx context.Context, proposer, text string) (id led
 			ids = append(ids, ledger.StatementID(p.ID).String())
 		}
 	}
-	switch fits := consent.Abbreviated(strings.ToLower(text), ids); len(fits) {
-	case 0:
+	whole, err := consent.Meant(text, ids)
+	switch {
+	case err != nil:
+		return id, &problem.Error{Code: problem.Usage, Message: err.Error(), Hint: hintProposals}
+	case whole == "":
 		return id, node.NoProposal()
-	case 1:
-		return ledger.ParseStatementID(fits[0])
-	default:
-		return id, &problem.Error{Code: problem.Usage, Message: fmt.Sprintf("%.40q may be %d proposals of %s: %s", text, len(fits), proposer, strings.Join(fits, " ")), Hint: hintProposals}
 	}
+	return ledger.ParseStatementID(whole)
 }

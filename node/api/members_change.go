@@ -12,6 +12,7 @@ import (
 	"atoll/crypto/sign"
 	"atoll/node"
 	"atoll/node/problem"
+	"atoll/node/web"
 )
 
 // MemberAddIn proposes a newcomer.
@@ -22,17 +23,17 @@ type MemberAddIn struct {
 // MemberRolesIn proposes other roles or titles of a member. What is empty stays.
 type MemberRolesIn struct {
 	Name    string   `json:"name"`
-	Roles   []string `json:"roles"` // all that it shall have
-	Until   string   `json:"until"` // their last day; "": of those that it has, as before
-	Chinese string   `json:"zh"`
-	English string   `json:"en"`
+	Roles   []string `json:"roles,omitempty"` // all that it shall have
+	Until   string   `json:"until,omitempty"` // their last day; "": of those that it has, as before
+	Chinese string   `json:"zh,omitempty"`
+	English string   `json:"en,omitempty"`
 }
 
 // MemberRemoveIn proposes that a member leaves.
 type MemberRemoveIn struct {
 	Name     string   `json:"name"`
-	TrustEnd uint64   `json:"trust_end"` // entry from which its credentials are void; 0: none is
-	Voters   []string `json:"voters"`    // who votes then, in any order; empty unless it votes
+	TrustEnd uint64   `json:"trust_end,omitempty"` // entry from which its credentials are void; 0: none is
+	Voters   []string `json:"voters,omitempty"`    // who votes then, in any order; empty unless it votes
 }
 
 // MemberVotersIn proposes who votes.
@@ -42,7 +43,7 @@ type MemberVotersIn struct {
 
 // MemberPurposesIn proposes purposes in place of all that are in force.
 type MemberPurposesIn struct {
-	Purposes []consent.Purpose `json:"purposes"` // ascending by code
+	Purposes []Purpose `json:"purposes"` // ascending by code
 }
 
 // ProposedOut is a change that this member has proposed.
@@ -56,11 +57,11 @@ type ProposedOut struct {
 	Others []string `json:"others"` // open proposals about the same, as PROPOSER/ID
 }
 
-// MemberUpdateIn replaces addresses on this member's card. A list that is null
-// stays.
+// MemberUpdateIn replaces addresses on this member's card. A list that is
+// missing stays.
 type MemberUpdateIn struct {
-	Addresses []string `json:"addresses"` // multiaddrs, for members
-	URLs      []string `json:"urls"`      // for enterprises
+	Addresses []string `json:"addresses,omitzero"` // multiaddrs, for members
+	URLs      []string `json:"urls,omitzero"`      // for enterprises
 }
 
 // MemberUpdateOut is the card that this member has from now on.
@@ -91,7 +92,7 @@ type PreparedOut struct {
 
 // WithdrawIn names a proposal of this member.
 type WithdrawIn struct {
-	ID string `json:"id"`
+	ID string `path:"id"`
 }
 
 func (s *Server) addMember(ctx context.Context, in MemberAddIn) (ProposedOut, error) {
@@ -114,7 +115,7 @@ func (s *Server) changeVoters(ctx context.Context, in MemberVotersIn) (ProposedO
 }
 
 func (s *Server) changePurposes(ctx context.Context, in MemberPurposesIn) (ProposedOut, error) {
-	return s.propose(ctx, ledger.Amendment{Action: ledger.ChangePurposes, Purposes: in.Purposes})
+	return s.propose(ctx, ledger.Amendment{Action: ledger.ChangePurposes, Purposes: purposesOf(in.Purposes)})
 }
 
 func (s *Server) propose(ctx context.Context, a ledger.Amendment) (ProposedOut, error) {
@@ -206,6 +207,11 @@ func (in *MemberRolesIn) edit(c *ledger.Card, today consent.Day) error {
 }
 
 func (s *Server) updateMember(ctx context.Context, in MemberUpdateIn) (MemberUpdateOut, error) {
+	for _, u := range in.URLs {
+		if err := web.CheckAnnounced(u); err != nil {
+			return MemberUpdateOut{}, problem.New(problem.Usage, err.Error())
+		}
+	}
 	c, answer, err := s.Node.Move(ctx, func(c *ledger.Card) {
 		addresses, urls := c.Multiaddrs(), c.URLs()
 		if in.Addresses != nil {
@@ -297,4 +303,10 @@ func (s *Server) withdraw(ctx context.Context, in WithdrawIn) (StatementOut, err
 	}
 	answer, err := s.Node.Withdraw(ctx, id)
 	return StatementOut{Entry: answer.Index}, err
+}
+
+// approvable is a check before an approval waits for a second person.
+func (s *Server) approvable(ctx context.Context, in ApproveIn) (bool, error) {
+	_, err := s.amendment(ctx, in)
+	return true, err
 }

@@ -2,18 +2,23 @@ package api
 
 import (
 	"context"
-	"fmt"
+	"time"
 
 	"atoll/consensus/consent"
 	"atoll/crypto/sign"
 	"atoll/node"
-	"atoll/node/problem"
+	"atoll/node/access"
 )
 
-// AcknowledgeIn says who has seen an alarm and what was done.
+// AcknowledgeIn acknowledges an alarm.
 type AcknowledgeIn struct {
-	ID   string `json:"id"`
-	By   string `json:"by"`
+	ID   string `path:"id"`
+	Body Acknowledgement
+}
+
+// Acknowledgement says who has seen an alarm and what was done.
+type Acknowledgement struct {
+	By   string `json:"by,omitempty"` // the named person; by a token its owner
 	Note string `json:"note"`
 }
 
@@ -22,11 +27,18 @@ type IssueIn struct {
 	Subject string `json:"subject"`
 	Key     []byte `json:"key"` // Ed25519
 	Days    uint32 `json:"days"`
+	By      string `json:"by,omitempty"` // the named person at the registrar; by a token its owner
+}
+
+// EndCredentialIn asks a registrar to end a credential.
+type EndCredentialIn struct {
+	Statement []byte `json:"statement"`
+	By        string `json:"by,omitempty"` // as in [IssueIn]
 }
 
 // StatementOut is a statement with its place in the log.
 type StatementOut struct {
-	Statement []byte `json:"statement"`
+	Statement []byte `json:"statement,omitempty"` // where this node has made it
 	Entry     uint64 `json:"entry"`
 }
 
@@ -50,25 +62,39 @@ type ConsentOut struct {
 	Entry     uint64 `json:"entry"`
 }
 
-// ConsentsOut lists a bank's consents.
+// ConsentIn names a consent by its id or the beginning of its id.
+type ConsentIn struct {
+	Consent string `path:"consent"`
+}
+
+// ConsentsIn asks for a bank's consents.
+type ConsentsIn struct{ Page }
+
+// ConsentsOut is a page of a bank's consents, by ascending id.
 type ConsentsOut struct {
 	Consents   []ConsentOut `json:"consents"`
 	FoundAgain bool         `json:"found_again"` // the bank's vault had none, and they were found on the log
+	Next       string       `json:"next"`        // cursor of what follows; "" at the end
 }
+
+func (c ConsentsOut) following() string { return c.Next }
 
 // OfferingIn asks which of these outputs can be asked.
 type OfferingIn struct {
-	Offers []consent.Offer `json:"offers"`
+	Offers []Offer `json:"offers,omitempty"`
 }
 
 // OfferingOut is the material for a request for consent.
 type OfferingOut struct {
-	Network  []byte            `json:"network"`
-	Day      consent.Day       `json:"day"`      // the network's day
-	Purposes []consent.Purpose `json:"purposes"` // the purposes that a consent may have
-	Members  []byte            `json:"members"`  // CBOR of [ledger.AttestedProof]; nil: they are the founders
+	Network  []byte      `json:"network"`
+	Day      consent.Day `json:"day"`               // the network's day, since 1970-01-01
+	Purposes []Purpose   `json:"purposes"`          // the purposes that a consent may have
+	Members  []byte      `json:"members,omitempty"` // CBOR of [ledger.AttestedProof]; missing: they are the founders
 
-	node.Offering
+	Offers     []Offer  `json:"offers"`     // as wanted, each item with the meaning of its output; zero if no catalog has it
+	Shown      [][]byte `json:"shown"`      // CBOR of [consent.Shown]: those of them that the catalogs have
+	Statements [][]byte `json:"statements"` // the catalog.publish of each that is shown
+	Without    []string `json:"without"`    // agencies whose catalog is unavailable now
 }
 
 // PublishedOut tells where an agency's catalog is on the log.
@@ -81,18 +107,13 @@ type PublishedOut struct {
 // EndingsIn asks which roles end by a day, and which credentials do, or which
 // one of a subject.
 type EndingsIn struct {
-	By      consent.Day     `json:"by"`
-	Subject consent.Subject `json:"subject"` // "" for the credentials behind all consents
+	By      consent.Day     `json:"by"`                // since 1970-01-01
+	Subject consent.Subject `json:"subject,omitempty"` // "" for the credentials behind all consents
 }
 
 // CatalogIn names an agency.
 type CatalogIn struct {
-	Agency string `json:"agency"` // "" for the member itself
-}
-
-// EntryIn names an entry.
-type EntryIn struct {
-	Index uint64 `json:"index"`
+	Agency string `path:"agency"`
 }
 
 // BytesOut contains text or bytes.
@@ -105,12 +126,20 @@ func (s *Server) issue(ctx context.Context, in IssueIn) (StatementOut, error) {
 	if err != nil {
 		return StatementOut{}, err
 	}
-	statement, answer, err := s.Node.Issue(ctx, subject, in.Key, in.Days)
+	by, err := operatorOf(ctx, in.By)
+	if err != nil {
+		return StatementOut{}, err
+	}
+	statement, answer, err := s.Node.Issue(ctx, subject, in.Key, in.Days, by)
 	return StatementOut{statement, answer.Index}, err
 }
 
-func (s *Server) revokeCredential(ctx context.Context, in StatementOut) (StatementOut, error) {
-	answer, err := s.Node.RevokeCredential(ctx, in.Statement)
+func (s *Server) revokeCredential(ctx context.Context, in EndCredentialIn) (StatementOut, error) {
+	by, err := operatorOf(ctx, in.By)
+	if err != nil {
+		return StatementOut{}, err
+	}
+	answer, err := s.Node.RevokeCredential(ctx, in.Statement, by)
 	return StatementOut{Entry: answer.Index}, err
 }
 
@@ -123,14 +152,85 @@ func (s *Server) accept(ctx context.Context, in CarriedIn) (ConsentOut, error) {
 	return consentOut(c, at.Day), err
 }
 
-func (s *Server) acknowledge(_ context.Context, in AcknowledgeIn) (node.Alarm, error) {
-	return s.Node.Acknowledge(in.ID, in.By, in.Note)
+// RequestedIn is what a bank asks an enterprise to sign.
+type RequestedIn struct {
+	Draft []byte `json:"draft"` // the CBOR of a [consent.Draft], as the request has it
 }
 
-func (s *Server) status(context.Context, Nothing) (node.Status, error) { return s.Node.Status() }
+// requested has the bank's node know of a request for consent, so that it compares
+// what comes back.
+func (s *Server) requested(_ context.Context, in RequestedIn) (Nothing, error) {
+	d := new(consent.Draft)
+	if err := sign.Unmarshal(in.Draft, d); err != nil {
+		return Nothing{}, err
+	}
+	return Nothing{}, s.Node.Requested(d)
+}
 
-func (s *Server) consents(context.Context, Nothing) (ConsentsOut, error) {
-	all, again, err := s.Node.Consents()
+// OfferIn is a request that an enterprise may fetch.
+type OfferIn struct {
+	Paper []byte `json:"paper"` // of the request, as it would be handed over
+}
+
+// OfferOut is how an enterprise fetches a request.
+type OfferOut struct {
+	Ticket string `json:"ticket"` // by which it is fetched for eight days: 16 letters and digits in groups of four
+}
+
+// offer has the bank's node keep a request for the enterprise.
+func (s *Server) offer(_ context.Context, in OfferIn) (OfferOut, error) {
+	ticket, err := s.Node.KeepPaper(in.Paper)
+	return OfferOut{ticket}, err
+}
+
+func (s *Server) acknowledge(ctx context.Context, in AcknowledgeIn) (node.Alarm, error) {
+	by, err := operatorOf(ctx, in.Body.By)
+	if err != nil {
+		return node.Alarm{}, err
+	}
+	return s.Node.Acknowledge(in.ID, by, in.Body.Note)
+}
+
+// status tells of tokens to those alone who see to them, and to their owners.
+func (s *Server) status(ctx context.Context, _ Nothing) (node.Status, error) {
+	out, err := s.Node.Status()
+	for _, e := range s.accessEndings() {
+		if c := access.Of(ctx); e.Token == "" || e.Token == c.Token || c.May(admins...) {
+			out.Endings = append(out.Endings, e)
+		}
+	}
+	return out, err
+}
+
+// accessEndings returns the tokens, and the certificate, that end soon.
+func (s *Server) accessEndings() (list []node.Ending) {
+	if s.Access == nil {
+		return nil
+	}
+	tokens, now := s.Access.Lasting()
+	for _, t := range tokens {
+		made, until := t.Life()
+		if e := node.EndingAccess("token", made, until, now); e != nil {
+			e.Token, e.Owner = t.ID, t.Owner+" "+t.Number
+			list = append(list, *e)
+		}
+	}
+	if s.Certificate != nil {
+		file, from, until := s.Certificate.Life()
+		if e := node.EndingAccess("certificate", from, until, time.Now()); e != nil {
+			e.File = file
+			list = append(list, *e)
+		}
+	}
+	return list
+}
+
+func (s *Server) consents(_ context.Context, in ConsentsIn) (ConsentsOut, error) {
+	after, err := in.after(listConsents)
+	if err != nil {
+		return ConsentsOut{}, err
+	}
+	list, more, again, err := s.Node.Consents(after, in.size())
 	if err != nil {
 		return ConsentsOut{}, err
 	}
@@ -139,8 +239,12 @@ func (s *Server) consents(context.Context, Nothing) (ConsentsOut, error) {
 		return ConsentsOut{}, err
 	}
 	out := ConsentsOut{Consents: []ConsentOut{}, FoundAgain: again}
-	for _, c := range all {
+	for _, c := range list {
 		out.Consents = append(out.Consents, consentOut(c, at.Day))
+	}
+	if more {
+		last := list[len(list)-1].Header.Bounds.ConsentID()
+		out.Next = cursorOf(listConsents, last[:])
 	}
 	return out, nil
 }
@@ -172,12 +276,27 @@ func (s *Server) offering(ctx context.Context, in OfferingIn) (OfferingOut, erro
 	if err != nil {
 		return OfferingOut{}, err
 	}
-	found, err := s.Node.Offering(ctx, in.Offers)
+	offers, err := offersOf(in.Offers)
 	if err != nil {
 		return OfferingOut{}, err
 	}
-	members, err := s.provedMembers(ctx)
-	return OfferingOut{s.Node.Network[:], at.Day, at.Purposes, members, *found}, err
+	found, err := s.Node.Offering(ctx, offers)
+	if err != nil {
+		return OfferingOut{}, err
+	}
+	out := OfferingOut{
+		Network: s.Node.Network[:], Day: at.Day, Purposes: purposesOut(at.Purposes),
+		Offers: offersOut(found.Offers), Shown: [][]byte{}, Statements: append([][]byte{}, found.Statements...), Without: found.Without,
+	}
+	for i := range found.Shown {
+		shown, err := sign.Marshal(&found.Shown[i])
+		if err != nil {
+			return OfferingOut{}, err
+		}
+		out.Shown = append(out.Shown, shown)
+	}
+	out.Members, err = s.provedMembers(ctx)
+	return out, err
 }
 
 // provedMembers returns the encoded proof of who the members are, nil if they are the
@@ -206,21 +325,14 @@ func (s *Server) endings(_ context.Context, in EndingsIn) ([]node.Ending, error)
 	return s.Node.Endings(in.By, in.Subject)
 }
 
+func (s *Server) ownCatalog(ctx context.Context, _ Nothing) (BytesOut, error) {
+	return s.catalog(ctx, CatalogIn{s.Node.Name})
+}
+
 func (s *Server) catalog(ctx context.Context, in CatalogIn) (BytesOut, error) {
-	if in.Agency == "" {
-		in.Agency = s.Node.Name
-	}
 	c, err := s.Node.CatalogOf(ctx, in.Agency)
 	if err != nil {
 		return BytesOut{}, err
 	}
 	return BytesOut{c.Bytes()}, nil
-}
-
-func (s *Server) entry(_ context.Context, in EntryIn) (BytesOut, error) {
-	if size := s.Node.Head().Size; in.Index >= size {
-		return BytesOut{}, &problem.Error{Code: problem.NotFound, Message: fmt.Sprintf("the log has %d entries", size), Hint: "atoll log show lists them"}
-	}
-	leaf, err := s.Node.Entry(in.Index)
-	return BytesOut{leaf}, err
 }

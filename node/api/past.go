@@ -9,19 +9,20 @@ import (
 )
 
 // PastQueriesIn asks for a bank's newest queries.
-type PastQueriesIn struct {
-	Limit int `json:"limit"` // how many at most
-}
+type PastQueriesIn struct{ Page }
 
-// PastQueriesOut lists a bank's queries, the newest first.
+// PastQueriesOut is a page of a bank's queries, the newest first.
 type PastQueriesOut struct {
 	Queries []PastQueryOut `json:"queries"`
-	All     int            `json:"all"` // how many there are
+	All     int            `json:"all"`  // how many there are
+	Next    string         `json:"next"` // cursor of what follows; "" at the end
 }
+
+func (q PastQueriesOut) following() string { return q.Next }
 
 // PastQueryIn names a query by its id or the beginning of its id.
 type PastQueryIn struct {
-	Query string `json:"query"`
+	Query string `path:"query"`
 }
 
 // PastQueryOut is the state of a query.
@@ -39,6 +40,8 @@ type PastQueryOut struct {
 	Again    bool              `json:"again"`    // whether asking it again returns something, without another use
 	Rows     bool              `json:"rows"`     // whether it asks for rows, of which no profile is made
 	Agencies []AgencyAnswerOut `json:"agencies"`
+	Profile  bool              `json:"profile,omitempty"` // of one query: its profile is kept
+	Run      *RunOut           `json:"run,omitempty"`     // of one query that this node follows, or has followed a moment ago
 }
 
 // AgencyAnswerOut is one agency's answer to a query.
@@ -49,10 +52,17 @@ type AgencyAnswerOut struct {
 }
 
 func (s *Server) pastQueries(_ context.Context, in PastQueriesIn) (PastQueriesOut, error) {
-	list, all, err := s.Node.PastQueries(max(in.Limit, 0))
+	before, err := in.after(listQueries)
+	if err != nil {
+		return PastQueriesOut{}, err
+	}
+	list, more, all, err := s.Node.PastQueries(before, in.size())
 	out := PastQueriesOut{Queries: []PastQueryOut{}, All: all}
 	for i := range list {
 		out.Queries = append(out.Queries, pastQueryOut(&list[i]))
+	}
+	if more {
+		out.Next = cursorOf(listQueries, list[len(list)-1].ID[:])
 	}
 	return out, err
 }
@@ -66,13 +76,22 @@ func (s *Server) pastQuery(_ context.Context, in PastQueryIn) (PastQueryOut, err
 	if err != nil {
 		return PastQueryOut{}, err
 	}
-	return pastQueryOut(q), nil
+	out := pastQueryOut(q)
+	_, err = s.Node.KeptProfile(id)
+	out.Profile = err == nil
+	if n := s.runs.of(id); n != nil {
+		out.Run = n.out()
+	}
+	return out, nil
 }
 
 func pastQueryOut(q *node.PastQuery) PastQueryOut {
 	out := PastQueryOut{
 		Query: q.ID.String(), State: q.State, Verdict: q.Verdict, Entry: q.Index, Consent: q.Consent.String(), Subject: string(q.Subject), Operator: q.Operator,
 		Put: stamp(q.ID.Time()), Deadline: stamp(q.Deadline), Kept: stamp(q.Kept()), Again: q.State.Again(), Rows: q.Rows, Agencies: []AgencyAnswerOut{},
+	}
+	if q.State == node.QueryRejected {
+		return out // no agency was asked
 	}
 	for _, a := range q.Answers {
 		answer := AgencyAnswerOut{Agency: a.Agency, Answer: "none", Entry: a.Index}

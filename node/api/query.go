@@ -9,17 +9,18 @@ import (
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 	"atoll/node"
+	"atoll/node/access"
 	"atoll/node/problem"
 	"atoll/node/profile"
 )
 
 // QueryIn is a question of a bank's operator.
 type QueryIn struct {
-	Consent  string `json:"consent"`  // id; empty if Again is set
-	Operator string `json:"operator"` // the named person at the bank
-	WaitMS   int64  `json:"wait_ms"`  // how long to wait for the log, and then for agencies; 0 means 30 s
-	Template string `json:"template"` // YAML; empty means the node's own template
-	Again    string `json:"again"`    // id of a query that is on the log: ask the agencies again
+	Consent  string `json:"consent,omitempty"`  // id; empty if Again is set
+	Operator string `json:"operator,omitempty"` // the named person at the bank
+	WaitMS   int64  `json:"wait_ms,omitempty"`  // how long to wait for the log, and then for agencies; 0 means 30 s
+	Template string `json:"template,omitempty"` // YAML; empty means the node's own template
+	Again    string `json:"again,omitempty"`    // id of a query that is on the log: ask the agencies again
 }
 
 // Event is one line of the answer to a query: first Logged, then a Piece for
@@ -62,7 +63,7 @@ type QueryOut struct {
 	Committed bool             `json:"committed"`
 	Final     bool             `json:"final"`
 	Pieces    []PieceOut       `json:"pieces"`
-	Profile   *profile.Profile `json:"profile"`
+	Profile   *profile.Profile `json:"profile,omitempty"` // not in an event of a server
 }
 
 // query calls tell with each event. A failure before the first event is
@@ -98,6 +99,11 @@ func telling[E, R any](tell func(E), run func(say func(E)) (R, error), ended fun
 	return err
 }
 
+// about has the operators' log name the query that a request follows.
+func about(ctx context.Context, a *node.Asked) {
+	access.About(ctx, "/v1/queries/"+ledger.StatementID(a.Ref.ID).String())
+}
+
 func loggedOut(a *node.Asked) *LoggedOut {
 	logged := &LoggedOut{Query: ledger.StatementID(a.Ref.ID).String(), Entry: a.Index, Agencies: []string{}}
 	for _, s := range a.Sections {
@@ -106,18 +112,23 @@ func loggedOut(a *node.Asked) *LoggedOut {
 	return logged
 }
 
-func (s *Server) run(ctx context.Context, in *QueryIn, tell func(Event)) (*QueryOut, error) {
-	t := s.Template
+// prepare returns the template of a question, and how long it waits.
+func (s *Server) prepare(in *QueryIn) (t *profile.Template, wait time.Duration, err error) {
+	t = s.Template
 	if in.Template != "" {
-		var err error
 		if t, err = profile.Parse([]byte(in.Template)); err != nil {
-			return nil, &problem.Error{Code: problem.Usage, Message: err.Error(), Hint: "see the template's format in SPEC.md"}
+			return nil, 0, &problem.Error{Code: problem.Usage, Message: err.Error(), Hint: "see the template's format in SPEC.md"}
 		}
 	}
 	if t == nil {
-		return nil, &problem.Error{Code: problem.Usage, Message: "no template is configured", Hint: "name one in node.yaml, or give --template"}
+		return nil, 0, &problem.Error{Code: problem.Usage, Message: "no template is configured", Hint: "name one in node.yaml, or give --template"}
 	}
-	wait, err := waitOf(in.WaitMS, defaultWait)
+	wait, err = waitOf(in.WaitMS, defaultWait)
+	return t, wait, err
+}
+
+func (s *Server) run(ctx context.Context, in *QueryIn, tell func(Event)) (*QueryOut, error) {
+	t, wait, err := s.prepare(in)
 	if err != nil {
 		return nil, err
 	}
@@ -130,9 +141,14 @@ func (s *Server) run(ctx context.Context, in *QueryIn, tell func(Event)) (*Query
 	if err := isRows(a); err != nil {
 		return nil, err
 	}
-	logged := loggedOut(a)
-	tell(Event{Logged: logged})
-	out := &QueryOut{Query: logged.Query, Entry: a.Index, Committed: true, Pieces: []PieceOut{}}
+	about(ctx, a)
+	tell(Event{Logged: loggedOut(a)})
+	return s.collect(ctx, t, a, wait, tell)
+}
+
+// collect asks the agencies, and tells what each has answered.
+func (s *Server) collect(ctx context.Context, t *profile.Template, a *node.Asked, wait time.Duration, tell func(Event)) (*QueryOut, error) {
+	out := &QueryOut{Query: ledger.StatementID(a.Ref.ID).String(), Entry: a.Index, Committed: true, Pieces: []PieceOut{}}
 	pieces, err := s.Node.Collect(ctx, a, wait, func(p node.Piece) {
 		piece := pieceOut(p)
 		tell(Event{Piece: &piece})
@@ -161,10 +177,14 @@ func (s *Server) ask(ctx context.Context, in *QueryIn, t *profile.Template, wait
 	if err != nil {
 		return nil, err
 	}
-	if !consent.ValidText(in.Operator) {
+	operator, err := operatorOf(ctx, in.Operator)
+	if err != nil {
+		return nil, err
+	}
+	if !consent.ValidText(operator) {
 		return nil, &problem.Error{Code: problem.Usage, Message: "a query names the person who asks", Hint: "give --operator NAME, 1 to 200 bytes, without characters that cannot be seen"}
 	}
-	return s.Node.Ask(ctx, node.Question{Consent: id, Operator: in.Operator, Offers: t.Offers(), Verify: t.Predicates(), Wait: wait, Open: max(openTime, 2*wait)})
+	return s.Node.Ask(ctx, node.Question{Consent: id, Operator: operator, Operators: access.HeadOf(ctx), Offers: t.Offers(), Verify: t.Predicates(), Wait: wait, Open: max(openTime, 2*wait)})
 }
 
 const defaultWait = 30 * time.Second

@@ -8,20 +8,21 @@ import (
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 	"atoll/node"
+	"atoll/node/access"
 	"atoll/node/problem"
 	"atoll/node/profile"
 )
 
 // RowsIn is a question of a bank's operator for the rows of one output.
 type RowsIn struct {
-	Consent  string `json:"consent"`  // id; empty if Again is set
-	Operator string `json:"operator"` // the named person at the bank
-	Agency   string `json:"agency"`
-	Dataset  string `json:"dataset"`
-	Output   string `json:"output"`
-	Months   uint32 `json:"months"`  // of a flow; 0: as many as the consent has
-	WaitMS   int64  `json:"wait_ms"` // how long nothing may happen; 0 means 10 minutes
-	Again    string `json:"again"`   // id of a query for rows that is on the log: go on with it
+	Consent  string `json:"consent,omitempty"`  // id; empty if Again is set
+	Operator string `json:"operator,omitempty"` // the named person at the bank
+	Agency   string `json:"agency,omitempty"`
+	Dataset  string `json:"dataset,omitempty"`
+	Output   string `json:"output,omitempty"`
+	Months   uint32 `json:"months,omitempty"`  // of a flow; 0: as many as the consent has
+	WaitMS   int64  `json:"wait_ms,omitempty"` // how long nothing may happen; 0 means 10 minutes
+	Again    string `json:"again,omitempty"`   // id of a query for rows that is on the log: go on with it
 }
 
 // RowsEvent is one line of the answer to a query for rows: first Logged, then
@@ -79,7 +80,7 @@ type RowsColumn struct {
 
 // RowsReadIn names a query for rows that has been answered.
 type RowsReadIn struct {
-	Query string `json:"query"`
+	Query string `path:"query"`
 }
 
 // RowsReadOut is one line of the rows in the bank's vault: first Head, then a line
@@ -114,6 +115,7 @@ func (s *Server) runRows(ctx context.Context, in *RowsIn, tell func(RowsEvent)) 
 	if err != nil {
 		return nil, err
 	}
+	about(ctx, a)
 	tell(RowsEvent{Logged: loggedOut(a)})
 	var last time.Time
 	p, err := s.Node.CollectRows(ctx, a, wait, func(now node.RowsProgress) {
@@ -144,7 +146,11 @@ func (s *Server) askRows(ctx context.Context, in *RowsIn, wait time.Duration) (*
 	if err != nil {
 		return nil, err
 	}
-	if !consent.ValidText(in.Operator) {
+	operator, err := operatorOf(ctx, in.Operator)
+	if err != nil {
+		return nil, err
+	}
+	if !consent.ValidText(operator) {
 		return nil, &problem.Error{Code: problem.Usage, Message: "a query names the person who asks", Hint: "give --operator NAME, 1 to 200 bytes, without characters that cannot be seen"}
 	}
 	item := consent.Item{Dataset: in.Dataset, Output: in.Output, Disclosure: consent.Rows, Months: in.Months}
@@ -159,7 +165,7 @@ func (s *Server) askRows(ctx context.Context, in *RowsIn, wait time.Duration) (*
 			}
 		}
 	}
-	return s.Node.Ask(ctx, node.Question{Consent: id, Operator: in.Operator, Offers: []consent.Offer{{Agency: in.Agency, Items: []consent.Item{item}}}, Wait: wait})
+	return s.Node.Ask(ctx, node.Question{Consent: id, Operator: operator, Operators: access.HeadOf(ctx), Offers: []consent.Offer{{Agency: in.Agency, Items: []consent.Item{item}}}, Wait: wait})
 }
 
 func (s *Server) rowsOut(a *node.Asked, p node.Piece) *RowsOut {

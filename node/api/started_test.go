@@ -15,6 +15,7 @@ import (
 	"atoll/crypto/seal"
 	"atoll/crypto/sign"
 	"atoll/node"
+	"atoll/node/access"
 	"atoll/node/peer"
 	"atoll/node/problem"
 )
@@ -75,12 +76,17 @@ func lone(t *testing.T) *Client {
 	socket := filepath.Join(t.TempDir(), "s")
 	l, err := net.Listen("unix", socket)
 	must(err)
-	mux := http.NewServeMux()
-	mux.Handle("POST /v1/{operation}", &Server{Node: n})
-	server := &http.Server{Handler: mux}
+	server := &http.Server{Handler: as(&access.Caller{Local: true}, (&Server{Node: n}).Handler())}
 	go server.Serve(l)
 	t.Cleanup(func() { server.Close() })
 	return &Client{Socket: socket}
+}
+
+// as serves every request as one of a caller.
+func as(c *access.Caller, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.ServeHTTP(w, r.WithContext(access.With(r.Context(), c)))
+	})
 }
 
 // A node that has just started has no log yet. It reports that for operations
@@ -96,7 +102,7 @@ func TestJustStarted(t *testing.T) {
 	}
 	for name, call := range map[string]func() error{
 		"offering": func() error { _, err := Call(t.Context(), c, Offering, OfferingIn{}); return err },
-		"consents": func() error { _, err := Call(t.Context(), c, ConsentList, Nothing{}); return err },
+		"consents": func() error { _, err := Call(t.Context(), c, ConsentList, ConsentsIn{}); return err },
 		"a query": func() error {
 			return Each(t.Context(), c, Query, QueryIn{Consent: strings.Repeat("00", 16), Operator: "Li"}, func(Event) bool { return true })
 		},

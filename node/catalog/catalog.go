@@ -79,6 +79,9 @@ type Dataset struct {
 	MinGroup    uint32        // of a dataset with Persons: the least number of persons that an answer rests on
 	Fields      []Field
 	Outputs     []Output
+
+	form  map[string]any // the dataset as its author wrote it, by key, titles and outputs aside; see plain
+	rules any            // likewise the rules, which are the same for all datasets of a catalog
 }
 
 // Field is one column.
@@ -155,8 +158,9 @@ type Output struct {
 	cuts       []decimal.Decimal
 	points     []any // as Points: decimal.Decimal, consent.Day or string
 	compute    *formula.Formula
-	meaning    []byte // digest of what an enterprise consents to
-	definition []byte // digest of the meaning and of how the output is computed
+	meaning    []byte         // digest of what an enterprise consents to
+	form       map[string]any // the output as its author wrote it, by key, title and meaning aside
+	definition []byte         // digest of the meaning and of how the output is computed
 }
 
 // State reports whether the output describes the situation on the day of the

@@ -97,8 +97,11 @@ func (c *checker) name(path string, where phrase, name string, seen map[string]b
 }
 
 func (c *checker) title(path string, where phrase, t fileTitle) Title {
-	if !consent.ValidText(t.Chinese) || !consent.ValidText(t.English) {
-		c.problem(path, "%s: zh and en are both needed, 1 to 200 bytes each, and no character that cannot be seen", where)
+	for _, text := range []string{t.Chinese, t.English} {
+		if !consent.ValidText(text) || !consent.Even(text) || strings.HasPrefix(text, " ") {
+			c.problem(path, "%s: zh and en are both needed, 1 to 200 bytes each, and no character that cannot be seen, nor blanks in a row or at an end", where)
+			break
+		}
 	}
 	return Title(t)
 }
@@ -138,7 +141,7 @@ func (c *checker) catalog(f *file) *Catalog {
 			if err != nil {
 				c.problem(path+".allow", "%s: %v", where, err)
 			}
-			out.Rules = append(out.Rules, Rule{r.Name, c.title(path+".reason", where.key("reason"), r.Reason), allow})
+			out.Rules = append(out.Rules, Rule{r.Name, c.title(path+".reason", where.key("reason"), r.Reason), r.Allow, allow})
 		}
 	}
 	return out

@@ -15,7 +15,7 @@ var sentences = map[string]string{
 	"%s: the name is there twice":                                    "%s：名称重复",
 	"%s: %v":                                                         "%s：%v",
 	"%s: a unit is a short text, such as CNY, not %.40q":             "%s：单位应为 CNY 这样的短文字，而非 %.40q",
-	"%s: zh and en are both needed, 1 to 200 bytes each, and no character that cannot be seen": "%s：zh 和 en 都须有，各 1 至 200 字节，不得有看不见的字符",
+	"%s: zh and en are both needed, 1 to 200 bytes each, and no character that cannot be seen, nor blanks in a row or at an end": "%s：zh 和 en 都须有，各 1 至 200 字节，不得有看不见的字符，也不得有连续或首尾的空格",
 
 	"no column of this table has social credit codes in most of its rows: the table is not by enterprise, or its codes are mistyped": "此表没有一列在多数行中有统一社会信用代码：此表不是按企业登记，或代码有误",
 	"the table's name begins with a digit, or has more in it than letters, digits and _: rename it, or make a view":                  "表名以数字开头，或含有文字、数字和 _ 以外的字符：请改名或建视图",

@@ -3,6 +3,8 @@ package catalog
 import (
 	"bytes"
 	"fmt"
+	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -19,6 +21,8 @@ const (
 	Narrowed   = "narrowed"   // less can be learned
 	Altered    = "altered"    // it means something else, neither more nor less
 	Redefined  = "redefined"  // it means the same but is computed in another way
+	Relocated  = "relocated"  // it is computed the same from another place, or from a load of another age
+	Rehandled  = "rehandled"  // what is answered is the same, and whether or after what it is answered is not: approval, rules, sensitivity
 	Retitled   = "retitled"   // its title changed
 	Rearranged = "rearranged" // more can be learned in one respect, less in another
 )
@@ -101,11 +105,68 @@ func compare(o, n offered) Difference {
 	case narrowed:
 		d.Kind = Narrowed
 	case !bytes.Equal(o.definition, n.definition):
-		d.Kind = Redefined
+		d.Kind = d.redefined(o, n)
 	case len(d.Why) > 0:
 		d.Kind = Retitled
 	}
 	return d
+}
+
+// Keys of the file by what a change of them alone is. Every other key is about how
+// an output is computed.
+var (
+	relocating = []string{"source", "table", "key", "also", "max_age", "stale_after", "may_be_empty"}
+	rehandling = []string{"approval", "approve_within", "sensitivity", "personal", "rules"}
+)
+
+// redefined returns the kind of a difference in the definition alone, and names the
+// keys that differ.
+func (d *Difference) redefined(o, n offered) string {
+	keys := map[string][2]any{}
+	for _, form := range [][2]map[string]any{{o.of.form, n.of.form}, {o.form, n.form}, {{"rules": o.of.rules}, {"rules": n.of.rules}}} {
+		for key := range form[0] {
+			keys[key] = [2]any{form[0][key], form[1][key]}
+		}
+		for key := range form[1] {
+			keys[key] = [2]any{form[0][key], form[1][key]}
+		}
+	}
+	kind := Rehandled
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		was, is := keys[key][0], keys[key][1]
+		if reflect.DeepEqual(was, is) {
+			continue
+		}
+		d.Why = append(d.Why, key+between(was, is))
+		switch {
+		case slices.Contains(rehandling, key):
+		case slices.Contains(relocating, key) && kind != Redefined:
+			kind = Relocated
+		default:
+			kind = Redefined
+		}
+	}
+	return kind
+}
+
+// between writes two values of a key where both are short.
+func between(was, is any) string {
+	text := func(v any) string {
+		switch v := v.(type) {
+		case nil:
+			return "none"
+		case string:
+			return visible(v)
+		case bool, int64, uint64:
+			return fmt.Sprint(v)
+		}
+		return ""
+	}
+	before, after := text(was), text(is)
+	if before == "" || after == "" || len(before)+len(after) > 60 {
+		return ""
+	}
+	return " " + before + " → " + after
 }
 
 // window returns 1 if more months can be asked, -1 if fewer, 0 if as many.
@@ -124,13 +185,13 @@ func (d *Difference) disclosures(o, n offered) (more, less bool) {
 	for _, x := range n.Disclose {
 		if !slices.Contains(o.Disclose, x) {
 			more = true
-			d.Why = append(d.Why, "+ disclosed as "+x.String())
+			d.Why = append(d.Why, "disclose + "+x.String())
 		}
 	}
 	for _, x := range o.Disclose {
 		if !slices.Contains(n.Disclose, x) {
 			less = true
-			d.Why = append(d.Why, "- disclosed as "+x.String())
+			d.Why = append(d.Why, "disclose - "+x.String())
 		}
 	}
 	return more, less
@@ -212,7 +273,7 @@ func (d *Difference) tables(o, n offered) (more, less bool) {
 	if before, after := strings.Join(before, " "), strings.Join(after, " "); before != after {
 		d.Why = append(d.Why, "columns "+before+" → "+after)
 	} else if !slices.Equal(a.Columns, b.Columns) {
-		d.Why = append(d.Why, "columns: titles, units, types or scales")
+		d.Why = append(d.Why, "columns (zh, en, unit, type, scale)")
 	}
 	if a.MostRows != b.MostRows {
 		d.Why = append(d.Why, fmt.Sprintf("most_rows %d → %d", a.MostRows, b.MostRows))

@@ -64,7 +64,8 @@ func define(f *file, c *Catalog) error {
 	rules := plain(reflect.ValueOf(f.Rules))
 	for i := range c.Datasets {
 		d := &c.Datasets[i]
-		dataset := plain(reflect.ValueOf(f.Datasets[i]), "title", "outputs")
+		dataset := byKey(f.Datasets[i], "title", "outputs")
+		d.form, d.rules = dataset, rules
 		for j := range d.Outputs {
 			o := &d.Outputs[j]
 			sense := d.Sense(o)
@@ -72,13 +73,19 @@ func define(f *file, c *Catalog) error {
 			if o.meaning, err = sense.Digest(); err != nil {
 				return err
 			}
-			output := plain(reflect.ValueOf(f.Datasets[i].Outputs[j]), "title", "meaning")
+			output := byKey(f.Datasets[i].Outputs[j], "title", "meaning")
+			o.form = output
 			if o.definition, err = consent.DefinitionDigest(definition{Meaning: o.meaning, Dataset: dataset, Output: output, Rules: rules}); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// byKey returns a part of the parsed file by its keys, see plain.
+func byKey[T fileDataset | fileOutput](part T, without ...string) map[string]any {
+	return plain(reflect.ValueOf(part), without...).(map[string]any)
 }
 
 // plain returns part of the parsed file without Go's types: maps by the keys of

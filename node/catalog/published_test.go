@@ -35,7 +35,7 @@ var changes = []struct {
 	ends     bool // whether existing consents are not answered any more
 }{
 	{"version: 3", "version: 4", "vat.sales_12m", "", false},
-	{"    sensitivity: 3\n    source", "    sensitivity: 4\n    source", "vat.sales_12m", Redefined, false},
+	{"    sensitivity: 3\n    source", "    sensitivity: 4\n    source", "vat.sales_12m", Rehandled, false},
 	{"map(r, r.base))", "map(r, 2 * r.base))", "vat.sales_12m", Redefined, false},
 	{"lag: 15", "lag: 20", "vat.sales_12m", Redefined, false},
 	{"column: START_DATE", "column: END_DATE", "vat.sales_12m", Redefined, false},

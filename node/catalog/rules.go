@@ -16,6 +16,8 @@ type Rule struct {
 	Name   string
 	Reason Title // shown to the bank that is refused
 
+	Condition string // under which it allows an ask, as it is written
+
 	allow *formula.Formula
 }
 

@@ -109,7 +109,7 @@ func TestTableDiff(t *testing.T) {
 		{"most_rows: 1000", "most_rows: 2000", Widened, "most_rows 1000 → 2000"},
 		{"most_bytes: 1048576", "most_bytes: 1000", Narrowed, "most_bytes 1048576 → 1000"},
 		{"order: [issued, amount]", "order: [amount]", Altered, "order issued amount → amount"},
-		{"en: Amount}", "en: Sum}", Altered, "columns: titles, units, types or scales"},
+		{"en: Amount}", "en: Sum}", Altered, "columns (zh, en, unit, type, scale)"},
 	} {
 		now, err := rowsCatalog(t, k.old, k.now, "version: 1", "version: 2")
 		if err != nil {

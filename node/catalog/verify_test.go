@@ -163,6 +163,32 @@ func TestVerifyLint(t *testing.T) {
 	}
 }
 
+// TestDiffOfHandling: what changes nothing about how an output is computed is not said
+// to be computed otherwise.
+func TestDiffOfHandling(t *testing.T) {
+	for _, k := range []struct{ old, now, kind, why string }{
+		{"    lag: 15\n", "    lag: 15\n    approval: manual\n    approve_within: 4\n", Rehandled, "approval none → manual, approve_within none → 4"},
+		{"    table: vat_returns\n", "    table: vat\n", Relocated, "table vat_returns → vat"},
+		{"    table: vat_returns\n", "    table: vat\n    approval: manual\n    approve_within: 4\n", Relocated, "approval none → manual, approve_within none → 4, table vat_returns → vat"},
+		{"    table: vat_returns\n    key: uscc\n    records: many\n    periods: {month: period}\n    lag: 15\n", "    table: vat\n    key: uscc\n    records: many\n    periods: {month: period}\n    lag: 20\n", Redefined, "lag 15 → 20, table vat_returns → vat"},
+	} {
+		text := string(read(t, "tax.yaml"))
+		older, err := Parse([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		newer, err := Parse([]byte(strings.Replace(text, k.old, k.now, 1)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		list := Diff(older, newer)
+		i := slices.IndexFunc(list, func(d Difference) bool { return d.Name == "vat.sales_12m" })
+		if i < 0 || list[i].Kind != k.kind || list[i].Ends || strings.Join(list[i].Why, ", ") != k.why {
+			t.Errorf("%q → %q: %+v, want %s, %s", k.old, k.now, list, k.kind, k.why)
+		}
+	}
+}
+
 // TestVerifyMeaning: other points, operators or groups are another meaning, and
 // a catalog's difference says in which direction.
 func TestVerifyMeaning(t *testing.T) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -176,37 +175,6 @@ func (h *Host) newSeat(m Member) (*seat, error) {
 		s.lanes[p] = &lane{member: m.Name, log: h.log, slots: make(chan struct{}, r.streams), most: r.kept, life: h.idle}
 	}
 	return s, nil
-}
-
-// CheckAddress returns nil if other members could dial an address as it is on a
-// card: IP or DNS name, TCP or QUIC with a port, and no identity. An unreadable
-// one would keep every member from starting.
-func CheckAddress(address string) error {
-	bad := fmt.Errorf("address %.100q is not like /ip4/192.0.2.7/tcp/4711 or /dns4/NAME/udp/4711/quic-v1", address)
-	a, err := multiaddr.NewMultiaddr(address)
-	if err != nil {
-		return bad
-	}
-	var names []string
-	for _, p := range a.Protocols() {
-		names = append(names, p.Name)
-	}
-	if len(names) == 0 || !slices.Contains([]string{"ip4", "ip6", "dns", "dns4", "dns6"}, names[0]) {
-		return bad
-	}
-	var port string
-	switch strings.Join(names[1:], "/") {
-	case "tcp":
-		port, err = a.ValueForProtocol(multiaddr.P_TCP)
-	case "udp/quic-v1":
-		port, err = a.ValueForProtocol(multiaddr.P_UDP)
-	default:
-		return bad
-	}
-	if err != nil || port == "0" {
-		return bad
-	}
-	return nil
 }
 
 // Reach tries to connect to the named members without a connection, or to all if

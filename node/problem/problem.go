@@ -33,6 +33,7 @@ const (
 	Broken      Code = "seal.broken"
 	Passphrase  Code = "passphrase"
 	NoCatalog   Code = "catalog.none"
+	NoTest      Code = "agency.no_test" // a preview about a subject that is not declared for tests
 	NoRoom      Code = "no_room"
 	DiskFull    Code = "disk.full"     // of this machine
 	NoLeader    Code = "log.no_leader" // nothing can be put on the log now
@@ -59,12 +60,54 @@ const ProposalOpen Code = "proposal.open"
 
 // Codes of HTTP itself.
 const (
-	Method    Code = "http.method"
-	MediaType Code = "http.media_type"
-	TooLarge  Code = "http.too_large"
-	TooMany   Code = "http.too_many"
-	Proxy     Code = "http.proxy" // a proxy's forwarding header cannot be read
+	Method      Code = "http.method"
+	MediaType   Code = "http.media_type"
+	TooLarge    Code = "http.too_large"
+	TooMany     Code = "http.too_many"
+	Proxy       Code = "http.proxy"        // a proxy's forwarding header cannot be read
+	Host        Code = "http.host"         // under a name that is not this server's
+	CrossOrigin Code = "http.cross_origin" // a page of another site makes the request
 )
+
+// Codes about who may use the API.
+const (
+	AccessNone       Code = "access.none"       // neither a token nor a certificate
+	AccessUnknown    Code = "access.unknown"    // not one that is accepted: never made, or taken back
+	AccessExpired    Code = "access.expired"    // valid no more by its time
+	AccessInURL      Code = "access.in_url"     // a token stands in an address
+	AccessBehalf     Code = "access.behalf"     // for whom it asks is not stated as it may be
+	AccessUnrecorded Code = "access.unrecorded" // the operators' log cannot be written
+	OperatorsBroken  Code = "operators.broken"  // the chain of the operators' log does not hold
+	TokenExists      Code = "token.exists"      // the certificate is bound already
+	TokenMany        Code = "token.many"
+	TokenClock       Code = "token.clock" // clock and operators' log are days apart
+)
+
+// Codes of requests with an Idempotency-Key.
+const (
+	RepeatKey     Code = "idempotency.key"      // not written as one, or not kept here
+	RepeatOther   Code = "idempotency.other"    // the key came with another request before
+	RepeatRunning Code = "idempotency.running"  // the request is still under way
+	RepeatUnknown Code = "idempotency.unknown"  // the node stopped while it was under way
+	RepeatNotKept Code = "idempotency.not_kept" // it was done, and its answer is not kept
+	RepeatMany    Code = "idempotency.many"     // too many keys of this caller within 48 hours
+)
+
+// Codes of requests that two people make.
+const (
+	HeldWaiting Code = "held.waiting"     // nothing is done yet: a second person has to confirm it
+	HeldSame    Code = "held.same_person" // by all that is known it is not a second person
+	HeldSystem  Code = "held.system"      // a system is neither of the two
+	HeldUnnamed Code = "held.unnamed"     // a local caller does not say who it is
+	HeldOther   Code = "held.other"       // the second person saw another request
+	HeldOver    Code = "held.over"        // it waits no more, or was begun
+	HeldAsker   Code = "held.asker"       // the token of the first person is valid no more
+	HeldMany    Code = "held.many"        // too many wait, or were asked for within a day
+	HeldSecret  Code = "held.secret"      // one of the two would know the secret of a token
+)
+
+// Forbidden is the code of what a caller's roles do not permit.
+const Forbidden Code = "access.role"
 
 // Error is one failure.
 type Error struct {
@@ -72,6 +115,8 @@ type Error struct {
 	Message   string `json:"message"`   // what happened
 	Hint      string `json:"hint"`      // what to do next
 	Retryable bool   `json:"retryable"` // the same may succeed later
+
+	Query string `json:"query,omitempty"` // id of a query that is not on the log yet, which is asked again by it
 }
 
 func (e *Error) Error() string { return e.Message }
@@ -95,42 +140,60 @@ func Of(err error) *Error {
 	return New(Internal, err.Error())
 }
 
-// Status returns the HTTP status for an error's code, for failures that are not
-// of HTTP itself.
+// Status returns the HTTP status for an error's code.
 func (e *Error) Status() int {
 	switch e.Code {
-	case Internal:
+	case Internal, OperatorsBroken:
 		return http.StatusInternalServerError
 	case NotFound:
 		return http.StatusNotFound
-	case Unavailable, NoRoom, DiskFull, NoLeader, NotFinal, FoundingWaiting:
+	case Forbidden, AccessBehalf, HeldSame, HeldSystem:
+		return http.StatusForbidden
+	case Method:
+		return http.StatusMethodNotAllowed
+	case MediaType:
+		return http.StatusUnsupportedMediaType
+	case TooLarge:
+		return http.StatusRequestEntityTooLarge
+	case TooMany, RepeatMany, HeldMany:
+		return http.StatusTooManyRequests
+	case TokenExists, TokenClock, HeldOver, HeldAsker, RepeatRunning, RepeatUnknown, RepeatNotKept:
+		return http.StatusConflict
+	case Unavailable, NoRoom, DiskFull, NoLeader, NotFinal, FoundingWaiting, AccessUnrecorded:
 		return http.StatusServiceUnavailable
 	}
 	return http.StatusUnprocessableEntity
 }
 
-// document is the problem document of RFC 9457, with the members of [Error].
-type document struct {
-	Type      string `json:"type"`
-	Title     string `json:"title"`
-	Status    int    `json:"status"`
-	Detail    string `json:"detail"`
-	Code      Code   `json:"code"`
-	Hint      string `json:"hint"`
-	Retryable bool   `json:"retryable"`
+// Document is the problem document of RFC 9457, with the members of [Error].
+type Document struct {
+	Type      string `json:"type"`      // always about:blank: the code tells problems apart
+	Title     string `json:"title"`     // of the HTTP status
+	Status    int    `json:"status"`    // of HTTP
+	Detail    string `json:"detail"`    // what happened
+	Code      Code   `json:"code"`      // stable; its meaning never changes
+	Hint      string `json:"hint"`      // what to do next
+	Retryable bool   `json:"retryable"` // the same may succeed later
+
+	Query string `json:"query,omitempty"` // id of a query that is not on the log yet, which is asked again by it
 }
 
-// mediaType is that of a problem document.
-const mediaType = "application/problem+json"
+// Document returns the problem document of an error.
+func (e *Error) Document(status int) Document {
+	return Document{"about:blank", http.StatusText(status), status, e.Message, e.Code, e.Hint, e.Retryable, e.Query}
+}
+
+// ContentType is the media type of a problem document.
+const ContentType = "application/problem+json"
 
 // Write answers a request with an error that must not be cached.
 func Write(w http.ResponseWriter, status int, e *Error) {
-	body, err := json.Marshal(document{"about:blank", http.StatusText(status), status, e.Message, e.Code, e.Hint, e.Retryable})
+	body, err := json.Marshal(e.Document(status))
 	if err != nil { // cannot happen for strings, numbers and a bool
 		status, body = http.StatusInternalServerError, nil
 	}
 	h := w.Header()
-	h.Set("Content-Type", mediaType)
+	h.Set("Content-Type", ContentType)
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
@@ -141,9 +204,9 @@ func Write(w http.ResponseWriter, status int, e *Error) {
 // it, the caller makes its texts safe to show. It reports whether the body is
 // one.
 func Read(body []byte) (*Error, bool) {
-	var d document
+	var d Document
 	if json.Unmarshal(body, &d) != nil || d.Code == "" {
 		return nil, false
 	}
-	return &Error{Code: d.Code, Message: d.Detail, Hint: d.Hint, Retryable: d.Retryable}, true
+	return &Error{Code: d.Code, Message: d.Detail, Hint: d.Hint, Retryable: d.Retryable, Query: d.Query}, true
 }

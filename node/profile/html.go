@@ -43,14 +43,43 @@ func (p *Profile) HTML(w io.Writer, language string) error {
 	if err != nil {
 		return err
 	}
-	digest := sha256.Sum256([]byte(pageStyle))
 	return page().Execute(w, view{
 		speaker: s, P: p, Style: template.CSS(pageStyle),
-		Policy: "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(digest[:]) + "'; base-uri 'none'; form-action 'none'",
+		Policy: Policy(),
 		// Encode escapes <, > and &, so that nothing in the data ends the
 		// element.
 		JSON: template.JS(data),
 	})
+}
+
+// Fragment returns the page without its heading, as a part of another page that has
+// [FragmentStyle].
+func (p *Profile) Fragment(language string) (template.HTML, error) {
+	s, err := speak(language, pageSigns)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	b.WriteString(`<article class="profile">`)
+	for _, part := range []string{"meta", "sections"} {
+		if err := page().ExecuteTemplate(&b, part, view{speaker: s, P: p}); err != nil {
+			return "", err
+		}
+	}
+	b.WriteString("</article>")
+	return template.HTML(b.String()), nil
+}
+
+// FragmentStyle is the style sheet of a [Profile.Fragment]: the page's, within it
+// alone. It is light on a dark page too, as its charts are.
+func FragmentStyle() []byte {
+	return []byte(".profile{\n" + strings.Replace(pageStyle, ":root{", "&{color-scheme:light;background:#fff;color:var(--ink);", 1) + "}\n")
+}
+
+// Policy is the content security policy of the page: its own style and nothing else.
+func Policy() string {
+	digest := sha256.Sum256([]byte(pageStyle))
+	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(digest[:]) + "'; base-uri 'none'; form-action 'none'"
 }
 
 // Clean makes a text from outside safe to show; html/template escapes it.
@@ -76,6 +105,17 @@ func (view) Place(points string, width int) string {
 func (view) Stretch(worst, best string, width int) string {
 	return coordinate(max(3, (height(best)-height(worst))*float64(width)/100))
 }
+
+// bar is what is filled of a bar of 60 by 8: what is certain, and the range behind it.
+type bar struct{ Worst, Range string }
+
+// Bar draws a range of points of 100.
+func (v view) Bar(worst, best string) bar {
+	return bar{v.Place(worst, 60), coordinate(max(0, height(best)-height(worst)) * 60 / 100)}
+}
+
+// Scored reports whether an indicator has points to draw.
+func (view) Scored(i Indicator) bool { return i.Weight != "0" }
 
 func (view) Count(n uint64) string {
 	if n == 0 {

@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -56,13 +57,27 @@ func (s *speaker) Scales(p *Profile) string {
 	return strings.Join(list, s.And)
 }
 
-// AgainText says how and until when the agencies can be asked again without
-// spending a use; "" where that would bring nothing.
+// NoGap says that the score has no range: because everything was obtained, or
+// because what is missing has no points.
+func (s *speaker) NoGap(p *Profile) string {
+	if n := len(p.Coverage.Missing); n > 0 {
+		return fmt.Sprintf(s.NoneCounts, n)
+	}
+	return s.NoGaps
+}
+
+// AgainText says until when the agencies can be asked again without spending a
+// use; "" where that would bring nothing.
 func (s *speaker) AgainText(p *Profile) string {
 	if p.Again == "" {
 		return ""
 	}
-	return fmt.Sprintf(s.AgainUntil, s.Clock(p, p.Again), "atoll query run --again "+clean(p.Query))
+	return fmt.Sprintf(s.AgainUntil, s.Clock(p, p.Again))
+}
+
+// AgainBy is the command line that asks them again.
+func (s *speaker) AgainBy(p *Profile) string {
+	return cmp.Or(p.Command, "atoll query run --dir "+s.Folder+" --again "+clean(p.Query))
 }
 
 // Acting describes who has to act on a missing input.

@@ -72,6 +72,7 @@ type Profile struct {
 	At         string      `json:"at"`             // network time
 	Offset     int16       `json:"offset_minutes"` // from UTC, for the network's civil days
 	Again      string      `json:"again_until"`    // until when asking again spends no use; "" where it would bring nothing
+	Command    string      `json:"-"`              // command line that asks again, for who reads the profile on a terminal; "": one with a placeholder
 	Log        Log         `json:"log"`
 	Coverage   Coverage    `json:"coverage"`
 	Score      Score       `json:"score"`

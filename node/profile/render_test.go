@@ -250,6 +250,9 @@ func object(t reflect.Type) map[string]any {
 	for i := range t.NumField() {
 		f := t.Field(i)
 		key := f.Tag.Get("json")
+		if key == "-" {
+			continue
+		}
 		required = append(required, key)
 		p := typeOfSchema(f.Type)
 		if list := choices[t.Name()+"."+key]; list != nil {

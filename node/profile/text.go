@@ -110,6 +110,7 @@ func (t *screen) head() {
 	t.gaps()
 	if text := t.AgainText(p); text != "" {
 		t.item(t.Again, text)
+		t.line("  " + t.AgainBy(p)) // on one line, to be copied
 	}
 	t.rule()
 	t.line(strings.Join([]string{t.Of(p.Bank.Title), t.Operator + " " + clean(p.Operator), t.Of(p.Purpose.Title), clean(p.Product)}, t.dot))
@@ -190,7 +191,7 @@ func (t *screen) gaps() {
 		label = ""
 	}
 	if len(t.p.Gaps) == 0 {
-		t.item(label, t.NoGaps)
+		t.item(label, t.NoGap(t.p))
 	}
 }
 

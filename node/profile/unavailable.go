@@ -103,6 +103,7 @@ var becauses = map[string]Title{
 	"consent.purpose":     {"用途超出本网络的规定", "the network's rules for the purpose do not allow it"},
 	"approval.denied":     {"机构人员不予批准", "somebody at the agency has not approved it"},
 	"approval.late":       {"机构未在期限内批准", "nobody at the agency approved it in time"},
+	"query.bank":          {"发起查询者已退出网络，或已不是银行", "the bank has left the network, or is no bank any more"},
 	"consent.subject":     {"企业凭证缺失、已吊销，或属于他人", "the enterprise's credential is missing, revoked or another's"},
 }
 

@@ -21,23 +21,23 @@ type phrases struct {
 	Indicator, Value, Points, Weight, Weights, Source, Item, Agency, Dataset, Version, AsOf, Fetched, Entry, Rows,
 	Outcome, Reason, Result, Deviation, Limits, NotObtained, Conditions,
 	None, Widens, NoVetoHit, Radar, RadarText, Worst, Best, Summary, Trace, NotScored, And,
-	NoReasons, NoGaps, StageUnsure, Title, Condition, StateCommitted, StateFinal, FinalSince, NeverFinal, Missing, MoreGaps,
-	Again, AgainUntil, Acts, Nobody, Between string
+	NoReasons, NoGaps, NoneCounts, StageUnsure, Title, Condition, StateCommitted, StateFinal, FinalSince, NeverFinal, Missing, MoreGaps,
+	Again, AgainUntil, Folder, Acts, Nobody, Between string
 }
 
 var chinese = phrases{
 	Lang: "zh-CN", Heading: "企业全息风险画像", Score: "评分", Of100: "满分 100", Grade: "等级", Stage: "阶段", Coverage: "覆盖", Answered: "已应答",
 	Vetoes: "一票否决", Checks: "交叉验证", Reasons: "主要扣分", Gaps: "数据缺口", Dimensions: "各维度指标", Evidence: "数据来源与凭据",
 	Pilot: "福建早期试点代码，校验位与现行标准不符，仍有效", Bank: "查询银行", Operator: "经办人", Purpose: "用途", Product: "产品", At: "生成时间",
-	Query: "查询编号", Consent: "授权编号", Network: "网络编号", Template: "评分模板", Author: "模板作者", Digest: "模板摘要", LogState: "日志状态",
+	Query: "查询号", Consent: "授权编号", Network: "网络编号", Template: "评分模板", Author: "模板作者", Digest: "模板摘要", LogState: "日志状态",
 	Indicator: "指标", Value: "取值", Points: "得分", Weight: "权重", Weights: "各阶段权重", Source: "来源", Item: "数据项", Agency: "机构", Dataset: "数据集",
 	Version: "版本", AsOf: "数据时点", Fetched: "读取时间", Entry: "日志条目", Rows: "行数", Outcome: "结果", Reason: "原因",
 	Result: "结论", Deviation: "偏离", Limits: "关注 / 异常", NotObtained: "未取得", Conditions: "阶段判定",
 	None: "无", Widens: "使区间变宽", NoVetoHit: "没有命中", Radar: "各维度得分区间",
 	RadarText: "雷达图：内线为最差，外线为最好，阴影为区间；数字见旁边的表。", Worst: "最差", Best: "最好", Summary: "摘要", Trace: "可追溯信息",
-	NotScored: "不计分", And: "、", NoReasons: "没有确定的失分", NoGaps: "没有缺口，评分是确定值", StageUnsure: "未能判定，可能是",
+	NotScored: "不计分", And: "、", NoReasons: "没有确定的失分", NoGaps: "没有缺口，评分是确定值", NoneCounts: "缺 %d 项，但本模板的评分不因其而变", StageUnsure: "未能判定，可能是",
 	Title: "名称", Condition: "条件", StateCommitted: "已提交，未终局", StateFinal: "终局", FinalSince: "（自 %s 起没有新的终局）", NeverFinal: "（尚无终局）", Missing: "，缺少共签人：", MoreGaps: "其余 %d 项见下文",
-	Again: "再次查询", AgainUntil: "%s 前不另扣次数：%s", Acts: "须由谁处理", Nobody: "无须处理", Between: "、",
+	Again: "再次查询", AgainUntil: "%s 前不另扣次数", Folder: "文件夹", Acts: "须由谁处理", Nobody: "无须处理", Between: "、",
 }
 
 var english = phrases{
@@ -50,9 +50,9 @@ var english = phrases{
 	Result: "Result", Deviation: "Deviation", Limits: "Attention / abnormal", NotObtained: "Not obtained", Conditions: "How the stage was told",
 	None: "none", Widens: "widens the range", NoVetoHit: "none hit", Radar: "Range of points by dimension",
 	RadarText: "Radar chart: inner line worst, outer line best, shaded between; the numbers are in the table beside it.", Worst: "Worst", Best: "Best", Summary: "Summary", Trace: "Traceability",
-	NotScored: "not scored", And: ", ", NoReasons: "none for certain", NoGaps: "none: the score is exact", StageUnsure: "cannot be told, may be",
+	NotScored: "not scored", And: ", ", NoReasons: "none for certain", NoGaps: "none: the score is exact", NoneCounts: "%d outputs are missing, and no point of this template depends on them", StageUnsure: "cannot be told, may be",
 	Title: "Name", Condition: "Condition", StateCommitted: "committed, not yet final", StateFinal: "final", FinalSince: " (nothing is final since %s)", NeverFinal: " (nothing is final yet)", Missing: ", missing: ", MoreGaps: "%d more below",
-	Again: "Ask again", AgainUntil: "at no charge until %s: %s", Acts: "Who acts", Nobody: "nobody", Between: "; ",
+	Again: "Ask again", AgainUntil: "at no charge until %s", Folder: "DIR", Acts: "Who acts", Nobody: "nobody", Between: "; ",
 }
 
 // codes are the words for outcomes, results and other codes of a profile.

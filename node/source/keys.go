@@ -102,15 +102,13 @@ func mend(key string) string {
 	return plain
 }
 
-// narrow converts full-width characters to ASCII.
+// narrow converts full-width characters to ASCII, and an apostrophe that an editor
+// has replaced.
 func narrow(r rune) rune {
-	switch {
-	case r >= 0xFF01 && r <= 0xFF5E:
-		return r - 0xFEE0
-	case r == 0x2018 || r == 0x2019: // an apostrophe that an editor has replaced
+	if r == 0x2018 || r == 0x2019 {
 		return '\''
 	}
-	return r
+	return consent.HalfWidth(r)
 }
 
 // trim removes blanks and invisible characters from both ends.

@@ -164,6 +164,40 @@ func (v *Vault) Keys(k Kind) ([][]byte, error) {
 	return v.keys(k, "")
 }
 
+// KeysFrom returns the keys of a kind that begin with a prefix and are after a key,
+// ascending and most of them at most. Its cost depends on how many it returns, not on
+// how many there are. An after of nil is before all keys.
+func (v *Vault) KeysFrom(k Kind, prefix, after []byte, most int) (keys [][]byte, err error) {
+	if err := (place{k, []byte{0}}).checkRecord(); err != nil {
+		return nil, err
+	}
+	var newer map[string]bool // true: it is there
+	err = v.view(func(l layer) { newer = l.keys(k, string(prefix)) }, func(tx *bbolt.Tx) error {
+		b := (place{kind: k}).bucket(tx)
+		if b == nil {
+			return nil
+		}
+		c := b.Cursor()
+		key, _ := c.Seek(slices.MaxFunc([][]byte{prefix, after}, bytes.Compare))
+		for ; bytes.HasPrefix(key, prefix) && key != nil && len(keys) < most; key, _ = c.Next() {
+			if _, ok := newer[string(key)]; !ok && bytes.Compare(key, after) > 0 {
+				keys = append(keys, bytes.Clone(key))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for key, there := range newer {
+		if there && key > string(after) {
+			keys = append(keys, []byte(key))
+		}
+	}
+	slices.SortFunc(keys, bytes.Compare)
+	return keys[:min(len(keys), most)], nil
+}
+
 // keys returns the keys of a kind with a prefix, ascending.
 func (v *Vault) keys(k Kind, prefix string) (keys [][]byte, err error) {
 	var newer map[string]bool // true: it is there

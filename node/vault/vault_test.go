@@ -160,6 +160,48 @@ func TestKeys(t *testing.T) {
 	}
 }
 
+// KeysFrom has the keys with a prefix after another one, of what is in the journal and
+// of what is in the database.
+func TestKeysFrom(t *testing.T) {
+	dir, secret := t.TempDir(), sign.NewSecret()
+	v, err := Open(dir, secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func(keys ...string) {
+		t.Helper()
+		for _, k := range keys {
+			if err := v.Put("at", []byte(k), true, time.Time{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	put("a1", "b1", "b3", "b5", "c1")
+	if err := v.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if v, err = Open(dir, secret); err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	put("b2", "b4", "b5", "b6")
+	if err := v.Delete("at", []byte("b3")); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		prefix, after string
+		most          int
+		want          string
+	}{
+		{"b", "", 10, "[b1 b2 b4 b5 b6]"}, {"b", "b", 2, "[b1 b2]"}, {"b", "b2", 2, "[b4 b5]"}, {"b", "b6", 2, "[]"}, {"", "b5", 10, "[b6 c1]"}, {"d", "", 2, "[]"}, {"b", "a", 1, "[b1]"},
+	} {
+		keys, err := v.KeysFrom("at", []byte(c.prefix), []byte(c.after), c.most)
+		if got := fmt.Sprintf("%s", keys); err != nil || got != c.want {
+			t.Errorf("%+v: %s, %v", c, got, err)
+		}
+	}
+}
+
 func TestUpdateIsAllOrNothing(t *testing.T) {
 	v := open(t, t.TempDir())
 	put(t, v, "outbox", "a", "one", time.Time{})

@@ -2,7 +2,6 @@ package web
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,13 +9,13 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"atoll/consensus/ledger"
+	"atoll/consensus/subject"
 	"atoll/crypto/sign"
 	"atoll/crypto/tlog"
 	"atoll/node/problem"
@@ -40,18 +39,6 @@ type Client struct {
 	HTTP *http.Client // nil: one that waits for a minute at most, and follows no redirect to another host
 }
 
-// CheckURL returns nil if enterprises can be given this address of a node:
-// scheme and host, and optionally a port.
-func CheckURL(address string) error {
-	u, err := url.Parse(address)
-	if err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" && !strings.HasSuffix(u.Host, ":") && u.Scheme+"://"+u.Host == address {
-		if port, err := strconv.ParseUint(cmp.Or(u.Port(), "443"), 10, 16); err == nil && port > 0 {
-			return nil
-		}
-	}
-	return fmt.Errorf("address %.100q is not like https://atoll.example.cn or http://192.0.2.7:4712", address)
-}
-
 // Submit sends a statement signed by a subject, and asks for a proof for a
 // client that has seen a head of seen entries. An answer of the rules is a
 // result, whatever its verdict: it is the member's word, and the caller has to
@@ -67,19 +54,15 @@ func (c *Client) Submit(ctx context.Context, statement, sealed []byte, seen uint
 	if err != nil {
 		return Result{}, err
 	}
-	var a answered
-	if err := json.Unmarshal(data, &a); err != nil || a.Schema != answerSchema {
-		return Result{}, c.strange("its answer is not " + answerSchema)
+	a, err := subject.ReadAnswer(data)
+	if err != nil {
+		return Result{}, c.strange(err.Error())
 	}
-	a.Data.Verdict = ledger.Verdict(printable(string(a.Data.Verdict)))
-	a.Data.Detail = printable(a.Data.Detail)
-	if len(a.Data.Told) > maxTold {
-		return Result{}, c.strange("it names more agencies than a network has")
+	a.Verdict, a.Detail = ledger.Verdict(printable(string(a.Verdict))), printable(a.Detail)
+	for i, name := range a.Told {
+		a.Told[i] = printable(name)
 	}
-	for i, name := range a.Data.Told {
-		a.Data.Told[i] = printable(name)
-	}
-	return a.Data, nil
+	return a, nil
 }
 
 // Fetch returns the resource at a path below the URL, such as log/checkpoint or
@@ -215,10 +198,7 @@ func (c *Client) refused(resp *http.Response) error {
 	return e
 }
 
-const (
-	maxPrintable = 512
-	maxTold      = 64
-)
+const maxPrintable = 512 // bytes
 
 // printable makes a stranger's text safe for a terminal: no control characters,
 // nothing that hides or reverses other text, not too long.

@@ -128,3 +128,26 @@ func TestCheckURL(t *testing.T) {
 		}
 	}
 }
+
+// What CheckURL lets pass for a card that is on the log does not all come onto a
+// new one.
+func TestCheckAnnounced(t *testing.T) {
+	for address, good := range map[string]bool{
+		"https://atoll.example.cn": true, "http://192.0.2.7:4712": true, "https://[2001:db8::7]:4712": true, "https://xn--8b0a.cn": true,
+		"http://127.0.0.1:4712": true, "http://localhost:4712": true, // a warning, see Narrow
+		"": false, "atoll.example.cn": false, "https://tax_office.example.cn": false, "https://税务.cn": false, "https://-a.cn": false, "https://a..cn": false,
+		"http://0.0.0.0:4712": false, "http://[::]:4712": false, "http://[::ffff:0.0.0.0]:4712": false,
+	} {
+		if err := CheckAnnounced(address); (err == nil) != good {
+			t.Errorf("%q: %v", address, err)
+		}
+	}
+	for address, narrow := range map[string]bool{
+		"http://127.0.0.1:4712": true, "http://localhost": true, "http://[::1]:1": true, "http://[fe80::7]:1": true,
+		"http://192.0.2.7": false, "https://atoll.example.cn": false, "": false, "/ip4/127.0.0.1/tcp/1": false,
+	} {
+		if Narrow(address) != narrow {
+			t.Errorf("%q: %t", address, !narrow)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -126,13 +127,16 @@ func (d *Door) takeIn(v *visit) bool {
 	return true
 }
 
+// ShareOfSite returns how many connections of a door one address may hold, and how many
+// requests of it may be under way.
+func ShareOfSite(limit int) int { return max(limit/partOfSite, 2) }
+
 // share returns how many connections a network may hold.
 func (d *Door) share(of netip.Prefix) int {
-	part := partOfSite
 	if of.Addr().Is4() && of.Bits() < 32 {
-		part = partOfNetwork
+		return max(d.limit/partOfNetwork, 2)
 	}
-	return max(d.limit/part, 2)
+	return ShareOfSite(d.limit)
 }
 
 // networksOf returns the networks that a connection counts for, smallest first.
@@ -239,7 +243,7 @@ func (d *Door) remove(v *visit) {
 func (d *Door) ask(v *visit, client netip.Prefix) (done func()) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if client.IsValid() && d.busy[client] >= max(d.limit/partOfSite, 2) {
+	if client.IsValid() && d.busy[client] >= ShareOfSite(d.limit) {
 		return nil
 	}
 	d.busy[client]++
@@ -278,6 +282,9 @@ func (v *visit) Close() error {
 	v.door.mu.Unlock()
 	return v.Conn.Close()
 }
+
+// NetConn returns the connection behind the door's.
+func (v *visit) NetConn() net.Conn { return v.Conn }
 
 // ofOperator reports whether the connection belongs to one of this machine's
 // own operators.
@@ -329,7 +336,12 @@ func (d *Door) Server(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { d.serve(h, w, r) }),
 		ReadHeaderTimeout: headerTime, ReadTimeout: bodyTime, IdleTimeout: idleTime, MaxHeaderBytes: maxHeader,
-		ConnContext: func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, visitKey{}, c) },
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			if t, ok := c.(*tls.Conn); ok {
+				c = t.NetConn()
+			}
+			return context.WithValue(ctx, visitKey{}, c)
+		},
 	}
 }
 

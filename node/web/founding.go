@@ -72,12 +72,12 @@ func (f *Founding) take(paper func([]byte) error) http.Handler {
 			return
 		}
 		if err := paper(text); err != nil {
-			refuseFounding(w, err)
+			refuseHiding(w, err, "the founder cannot keep it now", "send it again")
 			return
 		}
 		body, err := json.Marshal(map[string]any{"schema": foundingSchema, "data": f.State()})
 		if err != nil {
-			refuseFounding(w, err)
+			refuseHiding(w, err, "the founder cannot keep it now", "send it again")
 			return
 		}
 		answer(w, http.StatusOK, "application/json", body)
@@ -105,22 +105,9 @@ func give(paper func() ([]byte, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		text, err := paper()
 		if err != nil {
-			refuseFounding(w, err)
+			refuseHiding(w, err, "the founder cannot keep it now", "send it again")
 			return
 		}
 		answer(w, http.StatusOK, paperType, text)
 	})
-}
-
-// refuseFounding answers with an error, and with one of the founder's machine
-// without what it is.
-func refuseFounding(w http.ResponseWriter, err error) {
-	e := *problem.Of(err)
-	if e.Code == problem.Internal {
-		e.Message, e.Hint, e.Retryable = "the founder cannot keep it now", "send it again", true
-	}
-	if e.Retryable {
-		w.Header().Set("Retry-After", "2")
-	}
-	refuse(w, e.Status(), &e)
 }

@@ -1,13 +1,11 @@
 package web
 
 import (
-	"bytes"
-	"compress/gzip"
-	"errors"
 	"net/http"
 	"strconv"
 	"strings"
 
+	"atoll/consensus/ledger"
 	"atoll/crypto/tlog"
 )
 
@@ -17,6 +15,9 @@ type LogSource struct {
 	Size       func() uint64                        // entries; never decreasing
 	Checkpoint func() ([]byte, error)               // signed, as it is served
 	Resource   func(tile tlog.Tile) ([]byte, error) // of exactly that width: hashes, or an entry bundle
+
+	Index    *Index                   // nil: none
+	Handover func(size uint64) []byte // the head of that size, by which cosigners made their handover final; nil if it is not here
 }
 
 // Log serves a log for reading (C2SP tlog-tiles, tlog-checkpoint):
@@ -25,11 +26,17 @@ type LogSource struct {
 //	GET /log/tile/<L>/<N>[.p/<W>]
 //	GET /log/tile/entries/<N>[.p/<W>]
 //
+// and what a reader needs that does not read all of it:
+//
+//	GET /log/index/<N>[.p/<W>]
+//	GET /log/handovers/<SIZE>.checkpoint
+//
 // A partial tile is served at any width up to the present one, because a client
 // with an old checkpoint asks for old widths. Full tiles may be cached for ever,
-// a checkpoint not at all. Entry bundles are compressed for clients that accept
-// gzip. Errors are plain text: 400 for a path that no log has, 404 for what this
-// log does not have, or not yet.
+// a checkpoint not at all. Nothing is compressed: entries are keys, signatures and
+// ciphertexts, of which gzip saves a tenth and takes most of a busy node's time.
+// Errors are plain text: 400 for a path that no log has, 404 for what this log does
+// not have, or not yet.
 //
 // A resource is read from disk into memory first, and sent from there: a client
 // that does not take it keeps nobody else from reading.
@@ -71,6 +78,15 @@ func (l *logServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		l.tile(w, r, tile)
+	case ok && strings.HasPrefix(path, "index/"):
+		tile, err := ledger.ParseIndexPath(path)
+		if err != nil {
+			http.Error(w, "not the path of a part of the index", http.StatusBadRequest)
+			return
+		}
+		l.index(w, r, tile)
+	case ok && strings.HasPrefix(path, "handovers/"):
+		l.handover(w, r, strings.TrimPrefix(path, "handovers/"))
 	default:
 		http.Error(w, "not found", http.StatusNotFound)
 	}
@@ -92,19 +108,19 @@ func (l *logServer) tile(w http.ResponseWriter, r *http.Request, t tlog.Tile) {
 	}
 	var data []byte
 	var err error
-	zip := t.Level == tlog.Entries && acceptsGzip(r.Header)
-	if !l.readers.let(r.Context(), r.RemoteAddr, func() {
-		if data, err = l.Resource(t); err == nil && zip {
-			data, err = zipped(data)
-		}
-	}) {
+	if !l.readers.let(r.Context(), r.RemoteAddr, func() { data, err = l.Resource(t) }) {
 		return // the client has gone
 	}
 	if err != nil || t.Level != tlog.Entries && len(data) != t.Width*len(tlog.Hash{}) {
 		http.Error(w, "this tile cannot be read now", http.StatusInternalServerError)
 		return
 	}
-	if t.Level == tlog.Entries {
+	l.part(w, r, t, data)
+}
+
+// part sends a tile, a bundle or a part of the index.
+func (l *logServer) part(w http.ResponseWriter, r *http.Request, t tlog.Tile, data []byte) {
+	if large := len(data) > tlog.TileWidth*len(tlog.Hash{}); large || t.Level == tlog.Entries {
 		done := l.untaken.keep(r.RemoteAddr, len(data), cutter(r))
 		if done == nil {
 			w.Header().Set("Retry-After", "5")
@@ -114,27 +130,50 @@ func (l *logServer) tile(w http.ResponseWriter, r *http.Request, t tlog.Tile) {
 		defer done()
 		giveTime(w, len(data))
 	}
-	h := w.Header()
-	h.Set("Cache-Control", forEver)
+	w.Header().Set("Cache-Control", forEver)
 	if t.Width < tlog.TileWidth {
-		h.Set("Cache-Control", tenMins)
-	}
-	if t.Level == tlog.Entries {
-		h.Set("Vary", "Accept-Encoding")
-	}
-	if zip {
-		h.Set("Content-Encoding", "gzip")
+		w.Header().Set("Cache-Control", tenMins)
 	}
 	send(w, r, "application/octet-stream", data)
 }
 
-// zipped returns a bundle compressed with gzip.
-func zipped(data []byte) ([]byte, error) {
-	var b bytes.Buffer
-	z := gzip.NewWriter(&b)
-	_, err := z.Write(data)
-	err = errors.Join(err, z.Close())
-	return b.Bytes(), err
+// index sends the marks of the entries under a tile of level 1.
+func (l *logServer) index(w http.ResponseWriter, r *http.Request, t tlog.Tile) {
+	if l.Index == nil || t.Width > t.WidthIn(l.Size()) {
+		http.Error(w, "the log does not have this part of the index yet", http.StatusNotFound)
+		return
+	}
+	var data []byte
+	var err error
+	if !l.readers.let(r.Context(), r.RemoteAddr, func() { data, err = l.Index.read(t) }) {
+		return // the client has gone
+	}
+	if err != nil {
+		w.Header().Set("Retry-After", "5")
+		http.Error(w, "the index is being made", http.StatusServiceUnavailable)
+		return
+	}
+	l.part(w, r, t, data)
+}
+
+// handover sends the head by which cosigners made a handover final.
+func (l *logServer) handover(w http.ResponseWriter, r *http.Request, name string) {
+	digits, ok := strings.CutSuffix(name, ".checkpoint")
+	size, err := strconv.ParseUint(digits, 10, 64)
+	if !ok || err != nil || strconv.FormatUint(size, 10) != digits {
+		http.Error(w, "not the path of the head of a handover", http.StatusBadRequest)
+		return
+	}
+	var signed []byte
+	if l.Handover != nil {
+		signed = l.Handover(size)
+	}
+	if signed == nil {
+		http.Error(w, "no handover was made at this size, or its head is not here yet", http.StatusNotFound)
+		return
+	}
+	w.Header().Set("Cache-Control", forEver)
+	send(w, r, "text/plain; charset=utf-8", signed)
 }
 
 // cutter returns a function that ends the connection of a request.
@@ -151,23 +190,4 @@ func send(w http.ResponseWriter, r *http.Request, kind string, data []byte) {
 	if r.Method != http.MethodHead {
 		_, _ = w.Write(data) // an error means that the client has gone
 	}
-}
-
-// acceptsGzip reads Accept-Encoding (RFC 9110 section 12.5.3). In doubt it
-// returns false, and the client gets the same bytes uncompressed.
-func acceptsGzip(h http.Header) bool {
-	for _, value := range h.Values("Accept-Encoding") {
-		for coding := range strings.SplitSeq(value, ",") {
-			name, weight, weighted := strings.Cut(coding, ";")
-			if !strings.EqualFold(strings.TrimSpace(name), "gzip") {
-				continue
-			}
-			if !weighted {
-				return true
-			}
-			q, ok := strings.CutPrefix(strings.TrimSpace(weight), "q=")
-			return ok && strings.Trim(q, "0.") != ""
-		}
-	}
-	return false
 }

@@ -2,13 +2,10 @@ package web
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"crypto/ed25519"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -228,16 +225,16 @@ func TestLogPaths(t *testing.T) {
 
 func TestLogHeaders(t *testing.T) {
 	h := Log(newLog(t, 600).source())
-	for _, c := range []struct{ path, kind, cache, vary string }{
-		{"checkpoint", "text/plain; charset=utf-8", notAtAll, ""},
-		{"tile/0/000", "application/octet-stream", forEver, ""},
-		{"tile/0/000.p/9", "application/octet-stream", tenMins, ""},
-		{"tile/entries/001", "application/octet-stream", forEver, "Accept-Encoding"},
-		{"tile/entries/002.p/88", "application/octet-stream", tenMins, "Accept-Encoding"},
+	for _, c := range []struct{ path, kind, cache string }{
+		{"checkpoint", "text/plain; charset=utf-8", notAtAll},
+		{"tile/0/000", "application/octet-stream", forEver},
+		{"tile/0/000.p/9", "application/octet-stream", tenMins},
+		{"tile/entries/001", "application/octet-stream", forEver},
+		{"tile/entries/002.p/88", "application/octet-stream", tenMins},
 	} {
 		whole, head := get(h, "GET", "/log/"+c.path), get(h, "HEAD", "/log/"+c.path)
 		for _, w := range []*httptest.ResponseRecorder{whole, head} {
-			if got := w.Header(); got.Get("Content-Type") != c.kind || got.Get("Cache-Control") != c.cache || got.Get("Vary") != c.vary ||
+			if got := w.Header(); got.Get("Content-Type") != c.kind || got.Get("Cache-Control") != c.cache || got.Get("Content-Encoding") != "" ||
 				got.Get("Content-Length") != fmt.Sprint(whole.Body.Len()) {
 				t.Errorf("%s: %v", c.path, got)
 			}
@@ -245,45 +242,6 @@ func TestLogHeaders(t *testing.T) {
 		if head.Body.Len() != 0 {
 			t.Errorf("%s: HEAD with a body", c.path)
 		}
-	}
-}
-
-func TestGzip(t *testing.T) {
-	l := newLog(t, 300)
-	h := Log(l.source())
-	const path = "/log/tile/entries/000"
-	want := get(h, "GET", path).Body.Bytes()
-	for accept, zipped := range map[string]bool{
-		"gzip": true, "GZIP": true, "br, gzip": true, "gzip;q=0.5": true, "gzip; q=1": true, "br;q=1, gzip;q=0.001": true,
-		"": false, "br": false, "identity": false, "gzip;q=0": false, "gzip;q=0.000": false, "gzip;x=1": false, "*": false, "xgzip": false,
-	} {
-		w := get(h, "GET", path, "Accept-Encoding", accept)
-		got := w.Body.Bytes()
-		if is := w.Header().Get("Content-Encoding") == "gzip"; is != zipped {
-			t.Errorf("%q: gzip is %v", accept, is)
-			continue
-		}
-		if zipped {
-			if len(got) >= len(want) {
-				t.Errorf("%q: %d bytes out of %d", accept, len(got), len(want))
-			}
-			z, err := gzip.NewReader(w.Body)
-			if err == nil {
-				got, err = io.ReadAll(z)
-			}
-			if err != nil {
-				t.Errorf("%q: %v", accept, err)
-			}
-		}
-		if !bytes.Equal(got, want) {
-			t.Errorf("%q: other bytes", accept)
-		}
-	}
-	if w := get(h, "HEAD", path, "Accept-Encoding", "gzip"); w.Header().Get("Content-Encoding") != "gzip" || w.Body.Len() != 0 {
-		t.Errorf("HEAD: %v", w.Header())
-	}
-	if w := get(h, "GET", "/log/tile/0/000", "Accept-Encoding", "gzip"); w.Header().Get("Content-Encoding") != "" {
-		t.Error("hashes are compressed, which does nothing")
 	}
 }
 
@@ -448,39 +406,31 @@ func (d *deadlines) SetWriteDeadline(t time.Time) error {
 	return nil
 }
 
-// A client that takes a bundle slowly has as much time as its size on the wire
-// allows, compressed or not. By then it has left the readers.
-func TestCompressedBundlesHaveARate(t *testing.T) {
+// A client that takes a bundle slowly has as much time as its size allows. By
+// then it has left the readers.
+func TestBundlesHaveARate(t *testing.T) {
 	l := newLog(t, 0)
-	noise := make([]byte, 60_000)
 	for range 256 {
-		if _, err := rand.Read(noise); err != nil {
-			t.Fatal(err)
-		}
-		l.add(t, bytes.Clone(noise))
+		l.add(t, make([]byte, 60_000))
 	}
 	server := Log(l.source()).(*logServer)
-	for _, coding := range []string{"identity", "gzip"} {
-		d := &deadlines{ResponseRecorder: httptest.NewRecorder()}
-		w := &busyWriter{d, func() {
-			if n := len(server.readers.all); n != 0 {
-				t.Errorf("%s: %d places are held while it is sent", coding, n)
-			}
-		}}
-		r := httptest.NewRequest("GET", "/log/tile/entries/000", nil)
-		r.Header.Set("Accept-Encoding", coding)
-		begun := time.Now()
-		server.ServeHTTP(w, r)
-		if zip := d.Header().Get("Content-Encoding") == "gzip"; zip != (coding == "gzip") || d.Body.Len() < 15_000_000 {
-			t.Fatalf("%s: compressed %v, %d bytes", coding, zip, d.Body.Len())
+	d := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+	w := &busyWriter{d, func() {
+		if n := len(server.readers.all); n != 0 {
+			t.Errorf("%d places are held while it is sent", n)
 		}
-		least := time.Duration(d.Body.Len()/answerRate) * time.Second
-		if given := d.until.Sub(begun); given < least || given > least+2*answerTime {
-			t.Errorf("%s: %d bytes may take %s", coding, d.Body.Len(), given)
-		}
-		if server.untaken.all != 0 {
-			t.Errorf("%s: %d bytes are still counted", coding, server.untaken.all)
-		}
+	}}
+	begun := time.Now()
+	server.ServeHTTP(w, httptest.NewRequest("GET", "/log/tile/entries/000", nil))
+	if d.Body.Len() < 15_000_000 {
+		t.Fatalf("%d bytes", d.Body.Len())
+	}
+	least := time.Duration(d.Body.Len()/answerRate) * time.Second
+	if given := d.until.Sub(begun); given < least || given > least+2*answerTime {
+		t.Errorf("%d bytes may take %s", d.Body.Len(), given)
+	}
+	if server.untaken.all != 0 {
+		t.Errorf("%d bytes are still counted", server.untaken.all)
 	}
 }
 

@@ -41,7 +41,7 @@ func proofOf(t testing.TB, handovers int) *ledger.Proof {
 
 func TestProofOnTheWire(t *testing.T) {
 	for _, n := range []int{0, 1, 5} {
-		want := Proof{proofOf(t, n)}
+		want := Proof{Proof: proofOf(t, n)}
 		text, err := json.Marshal(want)
 		if err != nil {
 			t.Fatal(err)
@@ -51,7 +51,7 @@ func TestProofOnTheWire(t *testing.T) {
 			t.Errorf("%d handovers: %v\n%s", n, err, text)
 		}
 	}
-	partial := Proof{&ledger.Proof{Handovers: proofOf(t, 2).Handovers, Consistency: []tlog.Hash{}}}
+	partial := Proof{Proof: &ledger.Proof{Handovers: proofOf(t, 2).Handovers, Consistency: []tlog.Hash{}}}
 	text, err := json.Marshal(partial)
 	if err != nil {
 		t.Fatal(err)
@@ -72,7 +72,7 @@ func TestProofOnTheWire(t *testing.T) {
 // A malformed proof makes the whole answer invalid: the error names the member,
 // and nothing of the answer is used.
 func TestProofMalformed(t *testing.T) {
-	good, err := json.Marshal(Proof{proofOf(t, 1)})
+	good, err := json.Marshal(Proof{Proof: proofOf(t, 1)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func TestClientStaysWithItsHost(t *testing.T) {
 // not verify for anybody who knows a genesis.
 func FuzzProof(f *testing.F) {
 	for n := range 3 {
-		text, err := json.Marshal(Proof{proofOf(f, n)})
+		text, err := json.Marshal(Proof{Proof: proofOf(f, n)})
 		if err != nil {
 			f.Fatal(err)
 		}

@@ -2,7 +2,6 @@ package web
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"mime"
@@ -10,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"atoll/consensus/ledger"
+	"atoll/consensus/subject"
 	"atoll/crypto/sign"
 	"atoll/node/problem"
 )
@@ -27,35 +26,15 @@ const (
 // mediaType is that of a submission.
 const mediaType = "application/cbor"
 
-// answerSchema names the JSON document that answers a submission.
-const answerSchema = "atoll.answer/v1"
-
-// submission is the body of POST /log/statements: a deterministic CBOR array.
-type submission struct {
-	_         struct{} `cbor:",toarray"`
-	Statement []byte   // signed by a subject
-	Sealed    []byte   // the sealed part of the statement, or empty
-	Seen      uint64   // size of the largest final head that the sender knows, 0 for none
-}
-
-// Result is the rules' answer to a statement, see [ledger.Answer]. Except for
-// the proof it is one member's word.
-type Result struct {
-	Verdict ledger.Verdict `json:"verdict"`
-	Index   uint64         `json:"index"` // of the entry, if new or known
-	Time    uint64         `json:"time"`  // network time of a new entry, Unix milliseconds
-	New     bool           `json:"new"`
-	Known   bool           `json:"known"`
-	Detail  string         `json:"detail"`  // plain words for the author
-	Told    []string       `json:"told"`    // agencies that this member has sent a revocation directly
-	Pending bool           `json:"pending"` // the log could not take it yet: this member keeps it and tries again
-	Proof   Proof          `json:"proof"`   // of the entry, under a final head; null while there is none
-}
-
-type answered struct {
-	Schema string `json:"schema"`
-	Data   Result `json:"data"`
-}
+// submission, Result and Proof are what is on the wire, for a page in a browser
+// too.
+type (
+	submission = subject.Submission
+	// Result is the rules' answer to a statement.
+	Result = subject.Answer
+	// Proof is a proof in an answer.
+	Proof = subject.Proof
+)
 
 // Statements serves POST /log/statements: it takes a statement signed by a
 // subject. The body is in deterministic CBOR: an array of statement, sealed
@@ -134,8 +113,7 @@ func (s *Statements) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, e.Status(), e)
 		return
 	}
-	result.Told = append([]string{}, result.Told...)
-	text, err := json.Marshal(answered{answerSchema, result})
+	text, err := result.Text()
 	if err != nil {
 		refuse(w, http.StatusInternalServerError, forPublic(err))
 		return

@@ -29,6 +29,19 @@ func refuse(w http.ResponseWriter, status int, e *problem.Error) {
 	problem.Write(w, status, e)
 }
 
+// refuseHiding is refuse for an error that may be one of this machine's own: that one a
+// client hears as message and hint, without what it is.
+func refuseHiding(w http.ResponseWriter, err error, message, hint string) {
+	e := *problem.Of(err)
+	if e.Code == problem.Internal {
+		e.Message, e.Hint, e.Retryable = message, hint, true
+	}
+	if e.Retryable {
+		w.Header().Set("Retry-After", "2")
+	}
+	refuse(w, e.Status(), &e)
+}
+
 // answer sends a small answer that must not be cached.
 func answer(w http.ResponseWriter, status int, kind string, body []byte) {
 	h := w.Header()

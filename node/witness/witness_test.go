@@ -403,7 +403,9 @@ func TestNone(t *testing.T) {
 func TestNoTiles(t *testing.T) {
 	h, w := newHistory(), newFence(t, 0)
 	h.grow(300, "entry")
-	witnessed(t, h, start(t, h, w.witness(true)), 300, w)
+	before := NewFeeder(Log{Signer: h.signer, Final: h.final, ReadTile: h.read}, []Witness{w.witness(true)})
+	before.round(t.Context()) // and no more: it would have the witness cosign what comes now
+	witnessed(t, h, before, 300, w)
 	h.grow(300, "entry")
 	f := NewFeeder(Log{Signer: h.signer, Final: h.final, ReadTile: func(tlog.Tile) ([]byte, error) { return nil, errors.New("disk gone") }}, []Witness{w.witness(true)})
 	f.round(t.Context())

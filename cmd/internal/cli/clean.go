@@ -18,6 +18,10 @@ const maxShown = 500
 // break.
 func Clean(s string) string { return cut(s, maxShown) }
 
+// CleanLine is [Clean] for a line of a page, such as a command line, which may be
+// longer.
+func CleanLine(s string) string { return cut(s, maxLine) }
+
 func cut(s string, most int) string {
 	var out strings.Builder
 	n := 0

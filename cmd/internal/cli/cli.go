@@ -77,9 +77,7 @@ func (p *Program) explain(cmd *cobra.Command, err error) *Failure {
 	if f == nil {
 		f = &Failure{Exit: ExitFailure, Code: "internal", Message: err.Error()}
 	}
-	f.own(err)
-	f.zone = zoneFor(cmd)
-	f.inWords()
+	f.For(err).zone = zoneFor(cmd)
 	if path := cmd.CommandPath(); f.Exit == ExitUsage {
 		f.Hint.Chinese = cmp.Or(f.Hint.Chinese, "参见 "+path+" --help")
 		f.Hint.English = cmp.Or(f.Hint.English, "see "+path+" --help")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -116,6 +117,8 @@ func TestRun(t *testing.T) {
 		{"good --days -1 n", 2, "x: error: --days is a whole number from 0 on, not \"-1\"\nx: hint: see x good --help\n"},
 		{"good --days", 2, "x: error: the flag --days needs a value\nx: hint: see x good --help\n"},
 		{"nothing --lang zh", 2, "x: 错误：没有子命令 \"nothing\"：x\nx: 提示：参见 x --help\n"},
+		{"goood n", 2, "x: error: unknown command \"goood\" of x\nx: hint: did you mean x good\n"},
+		{"goo --lang zh", 2, "x: 错误：没有子命令 \"goo\"：x\nx: 提示：是否指 x good\n"},
 		{"bad more --lang zh", 2, "x: 错误：多余的参数 \"more\"：x bad 没有参数\nx: 提示：参见 x bad --help\n"},
 		{"bad more", 2, "x: error: unexpected argument \"more\": x bad has none\nx: hint: see x bad --help\n"},
 		{"good --lang fr --dir d n", 2, "x: error: --lang is zh or en, not \"fr\"\nx: hint: see x good --help\n"},
@@ -234,5 +237,29 @@ func TestClean(t *testing.T) {
 		if got := Clean(in); got != want {
 			t.Errorf("%q: %q", in, got)
 		}
+	}
+}
+
+// A page gets what a terminal gets, cleaned in the same way, in parts.
+func TestParts(t *testing.T) {
+	var parts []Part
+	p := &Printer{Lang: "en", Parts: func(part Part) { parts = append(parts, part) }}
+	p.Say("%s 好", "%s is well", "a\x1b[2J")
+	p.Row("时间", "time", "2026-12-01T00:00:00Z")
+	table := p.Columns(Text{"机构", "agency"}, Text{"数量", "count"}).Numbers(1)
+	table.Row("tax\n", "5")
+	p.Table(table)
+	p.Block("one\ntwo")
+	p.Section("附注 %s", "notes on %s", "tax\x1b")
+	p.Page("first\n\nthird\x1b  \n")
+	want := []Part{
+		{Text: `a\u001b[2J is well`},
+		{Rows: [][]string{{"time", "2026-12-01 00:00:00 UTC"}}, Texts: -1},
+		{Rows: [][]string{{"agency", "count"}, {`tax\u000a`, "5"}}, Named: true, Texts: 1},
+		{Text: "    one"}, {Text: "    two"},
+		{Text: `notes on tax\u001b`, Kind: PartHeading}, {Text: "first\n\nthird\\u001b", Kind: PartDocument},
+	}
+	if !reflect.DeepEqual(parts, want) || p.Err() != nil {
+		t.Errorf("%+v, %v", parts, p.Err())
 	}
 }

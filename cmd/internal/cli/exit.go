@@ -45,6 +45,14 @@ type Failure struct {
 	ToldJSON  bool // the JSON document that was printed reports the failure
 }
 
+// For completes the failure that is made of an error by its kind: with the
+// error's own texts, if it has any, and in the words of people.
+func (f *Failure) For(err error) *Failure {
+	f.own(err)
+	f.inWords()
+	return f
+}
+
 // own replaces the texts for the kind of an error by the error's own texts, if
 // it has any.
 func (f *Failure) own(err error) {

@@ -2,9 +2,11 @@ package cli
 
 import (
 	"cmp"
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -12,6 +14,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"unicode"
 
 	"atoll/consensus/consent"
 )
@@ -78,8 +81,9 @@ func literals(t *testing.T, dir string) map[string]bool {
 	texts := map[string]bool{}
 	for _, file := range parsed(t, dir) {
 		ast.Inspect(file, func(n ast.Node) bool {
-			if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
-				if text, err := strconv.Unquote(lit.Value); err == nil {
+			switch x := n.(type) {
+			case *ast.BasicLit, *ast.BinaryExpr:
+				if text, ok := written(x.(ast.Expr)); ok {
 					texts[text] = true
 				}
 			}
@@ -95,7 +99,7 @@ func TestTextsAboutLogsHavePhrases(t *testing.T) {
 	verbs := strings.NewReplacer("%w: %w", "malformed: EOF", "%w", "EOF")
 	samples := map[byte]string{'d': "7", 'q': `"quoted"`, 'x': "0a"}
 	count := 0
-	for _, dir := range []string{"consensus/audit", "consensus/audit/store", "consensus/consent", "consensus/ledger", "crypto/tlog", "node/witness"} {
+	for _, dir := range []string{"consensus/audit", "consensus/audit/store", "consensus/consent", "consensus/ledger", "crypto/tlog", "node/witness", "node/api", "node/web", "node/access"} {
 		for _, of := range formats(t, filepath.Join("../../..", dir)) {
 			text := verb().ReplaceAllStringFunc(verbs.Replace(of), func(v string) string { return cmp.Or(samples[v[len(v)-1]], "tax") })
 			if zh, whole := InWords(text, consent.Chinese); !whole && !strings.Contains(of, "; %w that") && !strings.Contains(of, ": %w %d") {
@@ -112,38 +116,114 @@ func TestTextsAboutLogsHavePhrases(t *testing.T) {
 // formats returns the texts that the functions of a package make errors and
 // details of.
 func formats(t *testing.T, dir string) (list []string) {
-	makers := []string{"New", "Errorf", "malformed", "tampered", "unproven", "refuse", "fault", "blame", "report"}
+	makers := []string{"New", "Errorf", "malformed", "tampered", "unproven", "refuse", "fault", "blame", "report", "failure"}
 	for _, file := range parsed(t, dir) {
 		ast.Inspect(file, func(n ast.Node) bool {
 			var texts []ast.Expr
 			switch n := n.(type) {
 			case *ast.CallExpr:
-				name, _ := n.Fun.(*ast.Ident)
-				if s, ok := n.Fun.(*ast.SelectorExpr); ok {
-					name = s.Sel
-				}
-				if name != nil && slices.Contains(makers, name.Name) {
+				if slices.Contains(makers, called(n)) {
 					texts = n.Args
 				}
 			case *ast.KeyValueExpr:
-				if key, ok := n.Key.(*ast.Ident); ok && key.Name == "Detail" {
+				if key, ok := n.Key.(*ast.Ident); ok && (key.Name == "Detail" || key.Name == "Message") {
 					texts = []ast.Expr{n.Value}
 				}
 			}
 			for _, x := range texts {
-				if call, ok := x.(*ast.CallExpr); ok && len(call.Args) > 0 { // Sprintf
-					x = call.Args[0]
-				}
-				if lit, ok := x.(*ast.BasicLit); ok && lit.Kind == token.STRING {
-					if text, err := strconv.Unquote(lit.Value); err == nil {
-						list = append(list, text)
-					}
+				if text, ok := written(x); ok {
+					list = append(list, text)
 				}
 			}
 			return true
 		})
 	}
 	return list
+}
+
+// hintsOf returns what the sources of a package write into the hint of an error.
+func hintsOf(t *testing.T, dir string) (list []string) {
+	for _, file := range parsed(t, dir) {
+		ast.Inspect(file, func(n ast.Node) bool {
+			var x ast.Expr
+			switch n := n.(type) {
+			case *ast.CallExpr:
+				if called(n) == "failure" && len(n.Args) == 4 {
+					x = n.Args[3]
+				}
+			case *ast.KeyValueExpr:
+				if key, ok := n.Key.(*ast.Ident); ok && key.Name == "Hint" {
+					x = n.Value
+				}
+			case *ast.AssignStmt:
+				for i, to := range n.Lhs {
+					if s, ok := to.(*ast.SelectorExpr); ok && s.Sel.Name == "Hint" && len(n.Rhs) == len(n.Lhs) {
+						x = n.Rhs[i]
+					}
+				}
+			case *ast.ValueSpec:
+				if strings.HasPrefix(n.Names[0].Name, "hint") && len(n.Values) == 1 && file.Name.Name != "main" { // the commands': by code
+					x = n.Values[0]
+				}
+			}
+			if text, ok := written(x); ok && text != "" {
+				list = append(list, text)
+			}
+			return true
+		})
+	}
+	return list
+}
+
+// called returns the name of the function of a call.
+func called(n *ast.CallExpr) string {
+	switch f := n.Fun.(type) {
+	case *ast.Ident:
+		return f.Name
+	case *ast.SelectorExpr:
+		return f.Sel.Name
+	}
+	return ""
+}
+
+// written returns the text of an expression, with %s for the parts that are not
+// in the source.
+func written(x ast.Expr) (string, bool) {
+	switch x := x.(type) {
+	case *ast.BasicLit:
+		text, err := strconv.Unquote(x.Value)
+		return text, err == nil && x.Kind == token.STRING
+	case *ast.BinaryExpr:
+		left, a := written(x.X)
+		right, b := written(x.Y)
+		return cmp.Or(left, "%s") + cmp.Or(right, "%s"), a || b
+	case *ast.CallExpr: // Sprintf
+		if len(x.Args) > 0 {
+			if lit, ok := x.Args[0].(*ast.BasicLit); ok {
+				return written(lit)
+			}
+		}
+	}
+	return "", false
+}
+
+// A hint that is more than that of its code has a phrase: without one, people
+// would read the Chinese hint of the code, which says less.
+func TestHintsHavePhrases(t *testing.T) {
+	samples := map[byte]string{'d': "7", 'q': `"quoted"`, 'x': "0a"}
+	count := 0
+	for _, dir := range []string{"node", "node/api", "node/web", "node/access", "node/founding", "node/vault", "node/peer", "cmd/atoll"} {
+		for _, of := range hintsOf(t, filepath.Join("../../..", dir)) {
+			text := verb().ReplaceAllStringFunc(of, func(v string) string { return cmp.Or(samples[v[len(v)-1]], "tax") })
+			if zh, whole := InWords(text, consent.Chinese); !whole || zh == text && english().MatchString(zh) {
+				t.Errorf("%s: the hint %q is not in Chinese: %s", dir, of, zh)
+			}
+			count++
+		}
+	}
+	if count < 60 {
+		t.Errorf("only %d hints", count)
+	}
 }
 
 // A translated phrase has all its arguments, and its Chinese text is in
@@ -162,7 +242,7 @@ func TestPhrasesSayAllThatIsFilledIn(t *testing.T) {
 				t.Errorf("%q has more than its %d: %q", f.phrase.Of, filled, words)
 			}
 		}
-		zh := place().ReplaceAllString(f.phrase.Chinese, "")
+		zh := regexp.MustCompile(`atoll(-audit)? [a-z -]+`).ReplaceAllString(place().ReplaceAllString(f.phrase.Chinese, ""), "")
 		if zh == "" && f.phrase.Chinese == "" || english().MatchString(zh) {
 			t.Errorf("%q has no Chinese: %q", f.phrase.Of, f.phrase.Chinese)
 		}
@@ -206,8 +286,8 @@ func TestSystemErrorsInWords(t *testing.T) {
 			"无法重新计算其裁定：此日志的格式版本为 3，而本程序按版本 4 的规则裁定", "its verdicts cannot be recomputed: this log is of format version 3, and this program decides by the rules of version 4"},
 		"asked of tax outside the consent: consent.not_covered: value of tax.income is not in the consent": {
 			"向 tax 所问超出授权：consent.not_covered：授权中没有 tax.income（value）", "asked of tax outside the consent: consent.not_covered: value of tax.income is not in the consent"},
-		"tax.income is computed otherwise, and means the same, in version 2 of the catalog than in version 1": {
-			"tax.income 在目录版本 2 中与版本 1 相比，算法不同，含义相同", "tax.income is computed otherwise, and means the same, in version 2 of the catalog than in version 1"},
+		"tax.income is defined otherwise, and means the same, in version 2 of the catalog than in version 1": {
+			"tax.income 在目录版本 2 中与版本 1 相比，定义不同，含义相同", "tax.income is defined otherwise, and means the same, in version 2 of the catalog than in version 1"},
 		"this is not the card of bank whose fingerprint the founder was told: this one has 00 11": {
 			"创立者得知的 bank 的名片指纹与此不同：此名片为 00 11", "this is not the card of bank whose fingerprint the founder was told: this one has 00 11"},
 		"this member has cosigned 10 entries and remembers 0: its files were replaced by older ones, or its key is used elsewhere (at 10 entries)": {
@@ -232,3 +312,49 @@ func TestInWordsOfAnything(t *testing.T) {
 		}
 	}
 }
+
+// anyVerb is filled in where any verb is.
+type anyVerb struct{}
+
+func (anyVerb) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "-") }
+
+// A text in both languages is filled with all its arguments, and with no others, in
+// each: the compiler's checks do not see formats of our own functions.
+func TestFormatsFitTheirArguments(t *testing.T) {
+	count := 0
+	for _, dir := range []string{"atoll", "atoll-audit", "atoll-page", "internal/auditing", "internal/cli", "internal/page"} {
+		for _, file := range parsed(t, filepath.Join("../..", dir)) {
+			ast.Inspect(file, func(n ast.Node) bool {
+				call, ok := n.(*ast.CallExpr)
+				if !ok || call.Ellipsis.IsValid() || !fills[called(call)] {
+					return true
+				}
+				for i := range len(call.Args) - 1 {
+					zh, is := written(call.Args[i])
+					en, too := written(call.Args[i+1])
+					args := make([]any, len(call.Args)-i-2)
+					for j := range args {
+						args[j] = anyVerb{}
+					}
+					if !is || !too || !strings.ContainsFunc(zh, func(r rune) bool { return unicode.Is(unicode.Han, r) }) {
+						continue
+					}
+					for _, text := range []string{zh, en} {
+						if got := fmt.Sprintf(text, args...); strings.Contains(got, "%!") {
+							t.Errorf("%s: %q is filled as %q", dir, text, got)
+						}
+					}
+					count++
+					break
+				}
+				return true
+			})
+		}
+	}
+	if count < 300 {
+		t.Errorf("only %d texts", count)
+	}
+}
+
+// fills are the functions that fill a text in two languages.
+var fills = map[string]bool{"Say": true, "Ask": true, "Fill": true, "Section": true, "Errorf": true, "Usage": true, "With": true, "report": true}

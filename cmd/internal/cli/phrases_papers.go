@@ -48,10 +48,18 @@ var (
 	durablePhrases = []Phrase{
 		{"it does not match its hash", "", "与其摘要不符"},
 	}
+	kitPhrases = []Phrase{
+		{"a seed of more than %d bytes", "", "种子超过 ${1} 字节"},
+		{"more than a kit has", "", "超出钥匙包的上限"},
+	}
 	subjectPhrases = []Phrase{
 		{"not final", "", nothing},
+		{"its registrar is not among the members that are known here", "", "签发它的登记机关不在此处已知的成员之列"},
 		{"no quorum of cosigners stands behind the log shown, it is one member's word", "", "所示日志没有足数共签人签署，仅为一个成员之言"},
 		{"no number", "", "不是数字"},
+		{"it names more agencies than a network has", "", "所列机构多于网络所有"},
+		{"not a request in a link", "", "链接中没有请求"},
+		{"a link that was cut off or changed", "", "链接不完整，或有改动"},
 		{"of another network", "", "属于另一网络"},
 		{"the log is that of network %s, this enterprise's genesis is of %s", "", "日志属于网络 ${1}，企业文件夹中的创世文件属于 ${2}"},
 		{"the request shows of catalogs what their agencies have not signed", "", "请求所示的目录内容并非机构所签"},
@@ -71,6 +79,8 @@ var (
 	}
 	consentPhrases = []Phrase{
 		{"a subject is uscc:… or lei:…", "", "主体应写作 uscc:… 或 lei:…"},
+		{"%.40q may be %d ids: %s", "", "${1} 可指 ${2} 个编号：${3}"},
+		{"the code is written in full-width characters", "", "代码是以全角字符书写的"},
 		{"a social credit code has 18 characters, not %d", "", "统一社会信用代码为 18 位，不是 ${1} 位"},
 		{"character %d of the social credit code is not in its alphabet", "character ${1} of the social credit code is not in its alphabet: digits and capital letters without I, O, S, V and Z", "统一社会信用代码第 ${1} 位不是允许的字符：只能是数字和大写字母，不含 I、O、S、V、Z"},
 		{"check character 17 of the social credit code is wrong", "", "统一社会信用代码第 17 位校验码有误"},
@@ -95,6 +105,7 @@ var (
 		{"language %q", "", "语言 ${1}"},
 		{"draft: bank or purpose", "the bank's name or the purpose is not one", "银行代号或用途无效"},
 		{"the enterprise's name has 1 to %d bytes, and no character that cannot be seen", "", "企业名称须为 1 至 ${1} 字节，不含不可见字符"},
+		{"a line of the notice has blanks in a row, at its end, or unusual ones: %.200q", "", "告知书的一行有连续、末尾或特殊的空格：${1}"},
 		{"a product has 1 to %d bytes, and no character that cannot be seen", "", "产品名称须为 1 至 ${1} 字节，不含不可见字符"},
 		{"draft: days", "the days of the consent are out of range", "授权天数超出范围"},
 		{"a consent is for 1 to %d agencies", "", "一份授权涉及 1 至 ${1} 个机构"},

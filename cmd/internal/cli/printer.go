@@ -13,11 +13,32 @@ import (
 // they may come from outside. After the first error of the writer it prints
 // nothing more.
 type Printer struct {
-	W    io.Writer
-	Lang string
-	Zone func() *time.Location // of the network; nil: UTC
-	err  error
+	W     io.Writer
+	Lang  string
+	Zone  func() *time.Location // of the network; nil: UTC
+	Parts func(Part)            // takes what would be printed, and W is not used; nil: print
+	err   error
 }
+
+// Part is a part of what a printer prints, for a page: lines of text, a table, a
+// heading, or a document. It is clean already, as on a terminal.
+type Part struct {
+	Text  string
+	Kind  PartKind
+	Rows  [][]string // cells; nil for text
+	Named bool       // the first row has the names of the columns
+	Texts int        // columns before those of numbers; -1: there are none of numbers
+}
+
+// PartKind says what the text of a part is.
+type PartKind int
+
+// Kinds of parts. A part with rows is a table, whatever its kind.
+const (
+	PartLines    PartKind = iota
+	PartHeading           // of what follows, up to the next one
+	PartDocument          // a text with lines of its own, such as a notice
+)
 
 // To returns a printer for a command's result, on standard output.
 func To(cmd *cobra.Command) (*Printer, error) {
@@ -47,13 +68,32 @@ func (t *Printer) Err() error { return t.err }
 
 // Say prints one or more lines.
 func (t *Printer) Say(chinese, english Words, args ...any) {
-	if t.err == nil {
-		_, t.err = fmt.Fprintln(t.W, string(t.Fill(chinese, english, args...)))
+	t.line(string(t.Fill(chinese, english, args...)))
+}
+
+// Section begins a part of a result that has a heading.
+func (t *Printer) Section(chinese, english Words, args ...any) {
+	heading := string(t.Fill(chinese, english, args...))
+	if t.Parts != nil {
+		t.Parts(Part{Text: heading, Kind: PartHeading})
+		return
+	}
+	t.line("")
+	t.line(heading)
+}
+
+// line prints a line that is clean.
+func (t *Printer) line(text string) {
+	switch {
+	case t.Parts != nil:
+		t.Parts(Part{Text: text})
+	case t.err == nil:
+		_, t.err = fmt.Fprintln(t.W, text)
 	}
 }
 
 // Ask prints a question without a line break, so that the answer follows on the
-// same line.
+// same line. A page has no place for one.
 func (t *Printer) Ask(chinese, english Words, args ...any) {
 	if t.err == nil {
 		_, t.err = fmt.Fprint(t.W, string(t.Fill(chinese, english, args...)))
@@ -82,13 +122,20 @@ func (t *Printer) Block(text string) { t.lines(text, "    ") }
 
 // Page prints text of several lines that is itself the result. The lines are
 // cleaned and not indented.
-func (t *Printer) Page(text string) { t.lines(text, "") }
+func (t *Printer) Page(text string) {
+	if t.Parts == nil {
+		t.lines(text, "")
+		return
+	}
+	var lines []string
+	gathered := Printer{Parts: func(p Part) { lines = append(lines, p.Text) }}
+	gathered.lines(text, "")
+	t.Parts(Part{Text: strings.Join(lines, "\n"), Kind: PartDocument})
+}
 
 func (t *Printer) lines(text, indent string) {
 	for line := range strings.Lines(text) {
-		if line = indent + cut(strings.TrimRight(line, "\n"), maxLine); t.err == nil {
-			_, t.err = fmt.Fprintln(t.W, strings.TrimRight(line, " "))
-		}
+		t.line(strings.TrimRight(indent+cut(strings.TrimRight(line, "\n"), maxLine), " "))
 	}
 }
 
@@ -98,9 +145,12 @@ const maxLine = 4000
 // Row prints a label and a value in columns.
 func (t *Printer) Row(chinese, english Words, value any) {
 	label := Text{string(chinese), string(english)}.In(t.Lang)
-	if t.err == nil {
-		_, t.err = fmt.Fprintf(t.W, "%s%s%v\n", label, strings.Repeat(" ", max(1, labelCells-Cells(label))), t.moments(fmt.Sprint(cleaned(t.Lang, value)[0])))
+	shown := t.moments(fmt.Sprint(cleaned(t.Lang, value)[0]))
+	if t.Parts != nil {
+		t.Parts(Part{Rows: [][]string{{label, shown}}, Texts: -1})
+		return
 	}
+	t.line(label + strings.Repeat(" ", max(1, labelCells-Cells(label))) + shown)
 }
 
 const labelCells = 14

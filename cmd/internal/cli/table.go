@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"fmt"
 	"strings"
 	"unicode"
 )
@@ -34,6 +33,7 @@ type Table struct {
 	rows    [][]string
 	texts   int // number of columns before those of numbers, if there are any
 	numbers bool
+	named   bool
 }
 
 // NewTable returns a table without column names.
@@ -45,7 +45,7 @@ func (t *Printer) Columns(names ...Text) *Table {
 	for i := range names {
 		row[i] = names[i].In(t.Lang)
 	}
-	return &Table{rows: [][]string{row}}
+	return &Table{rows: [][]string{row}, named: true}
 }
 
 // Numbers aligns the columns after the first so many to the right.
@@ -70,6 +70,10 @@ func (t *Printer) Table(table *Table) {
 			row[i] = t.moments(row[i])
 		}
 	}
+	if t.Parts != nil {
+		t.Parts(table.part())
+		return
+	}
 	var widths []int
 	for _, row := range table.rows {
 		for i, cell := range row {
@@ -88,10 +92,16 @@ func (t *Printer) Table(table *Table) {
 			}
 			line.WriteString(cell + pad + strings.Repeat(" ", columnGap))
 		}
-		if t.err == nil {
-			_, t.err = fmt.Fprintln(t.W, strings.TrimRight(line.String(), " "))
-		}
+		t.line(strings.TrimRight(line.String(), " "))
 	}
+}
+
+func (t *Table) part() Part {
+	p := Part{Rows: t.rows, Named: t.named, Texts: -1}
+	if t.numbers {
+		p.Texts = t.texts
+	}
+	return p
 }
 
 const columnGap = 2 // cells

@@ -50,10 +50,30 @@ func usageOf(cmd *cobra.Command, err error) error {
 			for i := range args {
 				args[i] = m[i+1]
 			}
-			return Usage(u.chinese, u.english, args...)
+			wrong := Usage(u.chinese, u.english, args...)
+			if u.form == unknownVerb() {
+				if meant := meant(cmd, m[1]); meant != "" {
+					return wrong.With("是否指 %s", "did you mean %s", meant)
+				}
+			}
+			return wrong
 		}
 	}
 	return err
+}
+
+// typos is how many characters of a verb may be wrong, missing or too many.
+const typos = 2
+
+// meant returns the commands that somebody may have meant by a verb that a command
+// does not have, "" if there is none.
+func meant(cmd *cobra.Command, verb string) string {
+	cmd.SuggestionsMinimumDistance = typos
+	var list []string
+	for _, name := range cmd.SuggestionsFor(verb) {
+		list = append(list, cmd.CommandPath()+" "+name)
+	}
+	return strings.Join(list, ", ")
 }
 
 var unknownVerb = expression(`^unknown command "(?s:(.*?))" for "(.*?)"`)

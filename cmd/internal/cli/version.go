@@ -37,6 +37,9 @@ func VersionCommand(program string) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			v := buildVersion()
+			if v["revision"] == "" {
+				return Announce(cmd, program+".version/v1", v, "%s %s，%s，构建时未记录源码版本", "%s %s, %s, built without a record of its source revision", program, v["version"], v["go"])
+			}
 			return Announce(cmd, program+".version/v1", v, "%s %s，%s，源码版本 %s", "%s %s, %s, source revision %s", program, v["version"], v["go"], v["revision"])
 		},
 	}

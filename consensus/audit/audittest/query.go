@@ -155,7 +155,7 @@ func (w *World) Section(query []byte, agency string, items ...consent.Item) cons
 func (w *World) Ask(d *Deal, edit func(*Asking)) *Query {
 	w.t.Helper()
 	head := w.Head()
-	a := &Asking{Detail: ledger.QueryDetail{Operator: operator, Purpose: "pre_loan"}, Deadline: w.Now + Minute, Key: d.Body.Secret()}
+	a := &Asking{Detail: ledger.QueryDetail{Operator: operator, Purpose: "pre_loan", Operators: make([]byte, 32)}, Deadline: w.Now + Minute, Key: d.Body.Secret()}
 	for _, s := range d.Body.Slices {
 		a.Detail.Sections = append(a.Detail.Sections, w.Section(head.ID, s.Agency, s.Items...))
 	}

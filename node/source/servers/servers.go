@@ -121,7 +121,7 @@ func (s server) or(t testing.TB) *Server {
 	case s.lacking != nil && os.Getenv("ATOLL_TEST_REQUIRE") == "all":
 		t.Fatal(s.lacking, ", and ATOLL_TEST_REQUIRE=all")
 	case s.lacking != nil:
-		t.Skip(s.lacking)
+		t.Skip("SKIP: ", s.lacking)
 	case s.failed != nil:
 		t.Fatal(s.failed)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -219,7 +220,7 @@ func TestStops(t *testing.T) {
 
 // A folder that does not exist is an error of the disk.
 func TestNoFolder(t *testing.T) {
-	s := New("/nonexistent", 0, order(t))
+	s := New(filepath.Join(t.TempDir(), "none"), 0, order(t))
 	var err error
 	for _, r := range some(t, 60_000, 100) {
 		if err = s.Add(t.Context(), r); err != nil {

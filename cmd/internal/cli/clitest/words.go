@@ -208,7 +208,7 @@ func called(call *ast.CallExpr) string {
 func inspect(t *testing.T, do func(where string, n ast.Node)) {
 	t.Helper()
 	names, err := filepath.Glob("*.go")
-	if err != nil || len(names) < 10 {
+	if err != nil || len(names) == 0 {
 		t.Fatal(names, err)
 	}
 	for _, path := range names {

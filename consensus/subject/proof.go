@@ -1,4 +1,4 @@
-package web
+package subject
 
 import (
 	"encoding/json"

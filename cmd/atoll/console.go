@@ -1,0 +1,233 @@
+package main
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"atoll/cmd/internal/cli"
+	"atoll/cmd/internal/console"
+	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
+	"atoll/crypto/sign"
+	"atoll/node/access"
+	"atoll/node/api"
+	"atoll/node/problem"
+	"atoll/node/profile"
+)
+
+// pages are the pages of a member's console. They are a client of the API, within
+// the process: a page shows and does no more than its reader's token lets the API
+// answer, and the operators' log has all of it.
+type pages struct {
+	name    string // of the member whose console it is
+	dir     string // its folder
+	network sign.NetworkID
+	page    string // SHA-256 in hex of the enterprise's page that this node serves, "" if none: node.yaml may have changed since it started
+	offers  bool   // it is an agency
+	client  *api.Client
+}
+
+// folderWord stands for the member's folder in the commands that pages show.
+const folderWord = "DIR"
+
+// views are the pages, in the order of the navigation.
+func (p *pages) views() []console.View {
+	all := []console.View{
+		{Path: "/", Nav: true, Title: cli.Text{Chinese: "概览", English: "Overview"}, Show: p.overview},
+		{Path: "/alarms", Roles: []access.Role{access.Admin}, Do: p.acknowledge},
+		{Path: "/keys", Nav: true, Title: cli.Text{Chinese: "密钥与到期", English: "Keys"}, Show: p.keys},
+		{Path: "/entries", Nav: true, Title: cli.Text{Chinese: "日志", English: "Log"}, Show: p.entries},
+		{Path: "/entries/{index}", Show: p.entry},
+	}
+	for _, more := range [][]console.View{p.memberViews(), p.heldViews(), p.bankViews(), p.agencyViews(), p.registrarViews(), p.auditorViews(), p.adminViews()} {
+		all = append(all, more...)
+	}
+	return all
+}
+
+// pageEnd is how long a page waits for its node.
+const pageEnd = 30 * time.Second
+
+// pageCall has the node run an operation for the reader of a page.
+func pageCall[In, Out any](p *pages, r *http.Request, o api.Operation[In, Out], in In) (out Out, err error) {
+	err = localWithin(p.through(r), pageEnd, p.dir, o, in, &out)
+	return out, err
+}
+
+// through returns a context in which commands' own helpers ask the node as the
+// reader of a page.
+func (p *pages) through(r *http.Request) context.Context { return withNode(r.Context(), p.client) }
+
+// pageDo is pageCall for what a form does: a form that is sent twice is done once, and
+// the second time waits for what comes of the first.
+func pageDo[In, Out any](p *pages, r *http.Request, o api.Operation[In, Out], in In) (out Out, err error) {
+	c := *p.client
+	c.Key = console.KeyOf(r)
+	end := time.After(pageEnd)
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
+		err = localWithin(withNode(r.Context(), &c), pageEnd, p.dir, o, in, &out)
+		var e *problem.Error
+		if !errors.As(err, &e) || e.Code != problem.RepeatRunning {
+			return out, err
+		}
+		select {
+		case <-time.After(wait):
+		case <-end:
+			return out, err
+		case <-r.Context().Done():
+			return out, err
+		}
+	}
+}
+
+// pageRows is how many rows a page shows of a list that goes on.
+const pageRows = 50
+
+// pageOf asks for the page of a list that a reader has asked for.
+func pageOf(r *http.Request) api.Page {
+	return api.Page{Cursor: r.URL.Query().Get("cursor"), Limit: pageRows}
+}
+
+// nextPage is the form for the page after one of a list; none at its end.
+func nextPage(t *cli.Printer, action, next string) []console.Form {
+	if next == "" {
+		return nil
+	}
+	return []console.Form{{Action: action, Get: true, Submit: t.In("下一页", "next page"), Fields: []console.Field{{Name: "cursor", Kind: "hidden", Value: next}}}}
+}
+
+// reader returns the person whom the log names for what a page does.
+func reader(r *http.Request) string { return access.Of(r.Context()).Operator() }
+
+// sameCommand writes the command that does what a page does.
+func sameCommand(words ...string) string {
+	return commandLine(append([]string{words[0], "--dir", folderWord}, words[1:]...)...)
+}
+
+func (p *pages) overview(t *cli.Printer, r *http.Request) (*console.Page, error) {
+	s, err := pageCall(p, r, api.Status, api.Nothing{})
+	if err != nil {
+		return nil, err
+	}
+	page := &console.Page{Title: t.In("概览", "Overview"), Command: sameCommand("atoll status"), Columns: []console.Column{
+		memberColumn(cli.Text{Chinese: "领导者", English: "leader"}, s.Members), memberColumn(cli.Text{Chinese: "全体成员", English: "all members"}, s.Members),
+	}}
+	if access.Of(r.Context()).May(access.Admin) {
+		for i := range s.Alarms {
+			if a := &s.Alarms[i]; a.ID != "" && a.Acknowledged == nil {
+				page.Forms = append(page.Forms, console.Form{
+					Action: "alarms", Title: string(t.Fill("确认警报 %s", "acknowledge alarm %s", a.ID)), Submit: t.In("确认", "acknowledge"),
+					Fields: []console.Field{
+						{Name: "id", Kind: "hidden", Value: a.ID},
+						{Name: "note", Kind: "text", Label: t.In("如何处理", "what was done"), Note: string(alarmLine(a, t.In))},
+					},
+				})
+			}
+		}
+	}
+	return page, printStatus(t, folderWord, &s)
+}
+
+func (p *pages) acknowledge(r *http.Request) (string, error) {
+	_, err := pageDo(p, r, api.AlarmAcknowledge, api.AcknowledgeIn{ID: r.PostForm.Get("id"), Body: api.Acknowledgement{By: reader(r), Note: r.PostForm.Get("note")}})
+	return "", err
+}
+
+// entryColumn leads from the number of an entry to its page.
+var entryColumn = console.Column{Name: cli.Text{Chinese: "条目", English: "entry"}, To: console.Under("entries/")}
+
+// entries lists the log, the newest entries first or those before one.
+func (p *pages) entries(t *cli.Printer, r *http.Request) (*console.Page, error) {
+	s, err := pageCall(p, r, api.Status, api.Nothing{})
+	if err != nil {
+		return nil, err
+	}
+	end := s.Size
+	if text := r.URL.Query().Get("before"); text != "" {
+		n, err := strconv.ParseUint(text, 10, 64)
+		if err != nil {
+			return nil, cli.Usage("%.40q 不是条目编号", "%.40q is not the number of an entry", text)
+		}
+		end = min(n, s.Size)
+	}
+	first := end - min(end, pageRows)
+	in := api.EntriesIn{From: first}
+	in.Limit = int(max(1, end-first))
+	got, err := pageCall(p, r, api.Entries, in)
+	if err != nil {
+		return nil, err
+	}
+	page := &console.Page{Title: t.In("访问日志", "The access log"), Command: sameCommand("atoll log show", "--last", strconv.FormatUint(s.Size-first, 10)), Columns: []console.Column{entryColumn}}
+	table := lineTable(t)
+	for i := len(got.Entries) - 1; i >= 0; i-- {
+		l := lineOf(&got.Entries[i])
+		l.row(table)
+	}
+	t.Say("%d 个条目，其中 %d 个已终局", "%d entries, of which %d are final", s.Size, s.Final)
+	t.Table(table)
+	if first > 0 {
+		page.Forms = []console.Form{{Action: "entries", Get: true, Submit: t.In("较早的条目", "earlier entries"), Fields: []console.Field{{Name: "before", Kind: "hidden", Value: strconv.FormatUint(first, 10)}}}}
+	}
+	return page, nil
+}
+
+// entry shows an entry, and has the browser prove that the log has it.
+func (p *pages) entry(t *cli.Printer, r *http.Request) (*console.Page, error) {
+	n, err := strconv.ParseUint(r.PathValue("index"), 10, 64)
+	if err != nil {
+		return nil, cli.Usage("%.40q 不是条目编号", "%.40q is not the number of an entry", r.PathValue("index"))
+	}
+	got, err := pageCall(p, r, api.Entry, api.EntryIn{Index: n})
+	if err != nil {
+		return nil, err
+	}
+	l := lineOf(&got)
+	t.Row("条目", "entry", l.Entry)
+	t.Row("时间", "time", l.Time)
+	t.Row("种类", "kind", l.Kind)
+	t.Row("签署密钥", "author's key", l.KeyID)
+	verdict := t.Fill("%s", "%s", l.Verdict)
+	if words := sayings[l.Verdict].what; l.Verdict != string(ledger.Accepted) && words != "" {
+		verdict = t.Fill("%s（%s）", "%[2]s", words, l.Verdict)
+	}
+	t.Row("裁定", "verdict", verdict)
+	t.Row("字节", "bytes", l.Bytes)
+	number := strconv.FormatUint(n, 10)
+	return &console.Page{
+		Title: string(t.Fill("日志条目 %d", "Entry %d of the log", n)), Command: sameCommand("atoll log show", number),
+		Script: "proof.js", Data: map[string]string{"index": number, "root": "../", "entry": base64.StdEncoding.EncodeToString(got.Leaf)},
+	}, nil
+}
+
+// memberColumn leads from the name of a member to its page. Other texts of the column
+// lead nowhere.
+func memberColumn(name cli.Text, members []string) console.Column {
+	to := console.Under("members/")
+	return console.Column{Name: name, To: func(cell string) string {
+		if slices.Contains(members, cell) {
+			return to(cell)
+		}
+		return ""
+	}}
+}
+
+// console returns the console. The handler answers the API for a caller in the
+// request's context.
+func (p *pages) console(operations http.Handler, gate *access.Gate) http.Handler {
+	p.client = &api.Client{Transport: console.Within{Handler: gate.Inside(operations)}}
+	return console.New(console.Config{Member: p.name, Zone: sync.OnceValue(func() *time.Location { return networkZone(p.dir) }), Login: gate.Login, Valid: gate.Valid, Refused: gate.Refused, Failure: func(err error) *cli.Failure { return failureOf(err).For(err) }, Instead: heldPage, Views: p.views(), Files: map[string][]byte{profileStyle: profile.FragmentStyle()}})
+}
+
+// networkZone returns the zone of a folder's network, in which people see times.
+func networkZone(dir string) *time.Location {
+	if _, g, _, err := genesisIn(dir); err == nil {
+		return consent.Zone(g.Offset)
+	}
+	return time.UTC
+}

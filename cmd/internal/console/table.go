@@ -1,0 +1,112 @@
+package console
+
+import (
+	"html/template"
+	"strconv"
+	"strings"
+
+	"atoll/cmd/internal/cli"
+)
+
+// Table returns the table that is the nth part. It is written without the template:
+// of a page with hundreds of cells, a template's steps take most of the time.
+func (s *sheet) Table(n int) template.HTML {
+	var b strings.Builder
+	text := func(t string) { template.HTMLEscape(&b, []byte(t)) }
+	p := s.Parts[n]
+	b.WriteString(`<div class="wide" tabindex="0" role="region" aria-label="`)
+	text(cli.Clean(s.Label(n)))
+	b.WriteString(`"><table`)
+	rows := p.Rows
+	if p.Named {
+		rows = rows[1:]
+		b.WriteString("><thead><tr>")
+		for i, name := range p.Rows[0] {
+			b.WriteString(`<th scope="col"` + numbers(p, i) + ">")
+			text(name)
+			b.WriteString("</th>")
+		}
+		b.WriteString("</tr></thead>")
+	} else {
+		b.WriteString(` class="pairs">`)
+	}
+	b.WriteString("\n<tbody>")
+	for _, row := range rows {
+		b.WriteString("\n<tr>")
+		for i, c := range row {
+			if i == 0 && !p.Named {
+				b.WriteString(`<th scope="row">`)
+				text(c)
+				b.WriteString("</th>")
+				continue
+			}
+			b.WriteString("<td" + numbers(p, i) + ">")
+			s.cell(&b, p, row, i)
+			b.WriteString("</td>")
+		}
+		b.WriteString("</tr>")
+	}
+	b.WriteString("\n</tbody></table></div>")
+	return template.HTML(b.String())
+}
+
+// numbers is the attribute of the cells of a column that has numbers.
+func numbers(p cli.Part, column int) string {
+	if p.Texts >= 0 && column >= p.Texts {
+		return ` class="num"`
+	}
+	return ""
+}
+
+// cell writes what is in a cell: its text, as a link or with a mark where the page's
+// columns say so of the column's name, or of the label before it. A link begins with
+// the way to the root, so that a text cannot give it a scheme.
+func (s *sheet) cell(b *strings.Builder, p cli.Part, row []string, column int) {
+	name := ""
+	switch {
+	case p.Named && column < len(p.Rows[0]):
+		name = p.Rows[0][column]
+	case !p.Named && column == 1:
+		name = row[0]
+	}
+	to, mark := "", Mark("")
+	for i := range s.Columns {
+		of := &s.Columns[i]
+		if of.Name.In(s.Lang) != name {
+			continue
+		}
+		if of.To != nil && to == "" {
+			to = of.To(row[column])
+		}
+		if of.Mark != nil && mark == "" { // tables of one page may have columns of one name
+			mark = of.Mark(row[column])
+		}
+	}
+	text := template.HTMLEscapeString(row[column])
+	switch {
+	case to != "":
+		b.WriteString(`<a href="` + template.HTMLEscapeString(s.Root+to) + `">` + text + `</a>`)
+	case mark != "":
+		b.WriteString(`<span class="mark ` + template.HTMLEscapeString(string(mark)) + `">` + text + `</span>`)
+	default:
+		b.WriteString(text)
+	}
+}
+
+// Label names the table that is the nth part: by the heading that it stands under, and
+// by a number where a table before it has the same name.
+func (s *sheet) Label(n int) string {
+	label, of := s.Title, map[string]int{}
+	for _, p := range s.Parts[:n+1] {
+		switch {
+		case s.Heading(p):
+			label = p.Text
+		case p.Rows != nil:
+			of[label]++
+		}
+	}
+	if of[label] > 1 {
+		return label + " " + strconv.Itoa(of[label])
+	}
+	return label
+}

@@ -1,0 +1,192 @@
+package access
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"atoll/consensus/durable"
+	"atoll/consensus/operators"
+)
+
+// A file of the folder that is damaged is put aside whole, under a name with the
+// beginning of its SHA-256, and the node goes on without it: of what it serves, the API
+// alone depends on these files, and a member that does not serve the network because of
+// them would harm all others. Nothing is lost by it. A chain says that it follows a
+// damaged one, and without tokens.json no token is valid.
+const (
+	damagedMark  = ".damaged-"
+	damagedFiles = "*" + damagedMark + "*"
+)
+
+// Damaged is a damaged file of the folder.
+type Damaged struct {
+	ID    string    // for as long as the file stays as it is
+	Path  string    // where it is
+	Log   bool      // it is of the operators' log; otherwise it is tokens.json
+	Since time.Time // when it was put aside, or last written
+}
+
+// What says what is wrong with the file.
+func (d *Damaged) What() string {
+	if d.Log {
+		return "the chain of the operators' log does not hold in a file: a disk lost a part of it, or somebody changed it"
+	}
+	return "tokens.json was damaged and is put aside: no token in it is valid"
+}
+
+// Damaged returns the damaged files of the folder, oldest first. A file that the
+// operators' log says was put aside stays among them when somebody removes it: for as long
+// as the file of that log is there which says so.
+func (g *Gate) Damaged() ([]Damaged, error) {
+	list, err := filepath.Glob(filepath.Join(escaped(g.dir), damagedFiles))
+	if err != nil {
+		return nil, err
+	}
+	if f := g.journal.broken; f != "" {
+		list = append(list, f)
+	}
+	all := slices.Clone(g.journal.damaged)
+	for _, path := range list {
+		info, err := os.Stat(path)
+		if errors.Is(err, os.ErrNotExist) { // it was archived
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !slices.ContainsFunc(all, func(d Damaged) bool { return d.Path == path }) {
+			all = append(all, damagedAt(path, info.ModTime()))
+		}
+	}
+	slices.SortFunc(all, func(a, b Damaged) int { return a.Since.Compare(b.Since) })
+	return all, nil
+}
+
+func damagedAt(path string, since time.Time) Damaged {
+	name := filepath.Base(path)
+	return Damaged{ID: strings.ReplaceAll(name, damagedMark, "-"), Path: path, Log: !strings.HasPrefix(name, FileTokens), Since: since}
+}
+
+// told returns the files that the operators' log of a folder says were put aside. A file
+// of that log begins with such a record, so that the first line of each is read.
+func told(dir string) (list []Damaged, err error) {
+	files, err := Files(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range files {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		text, err := io.ReadAll(io.LimitReader(f, operators.MaxLine))
+		if err = errors.Join(err, f.Close()); err != nil {
+			return nil, err
+		}
+		line, _, _ := bytes.Cut(text, []byte("\n"))
+		r, err := operators.Decode(line)
+		if err != nil || r.Damaged == nil || !filepath.IsLocal(r.Damaged.File) {
+			continue // a line that is damaged itself shows where the chain is followed
+		}
+		at, err := operators.ParseTime(r.Time)
+		if err != nil {
+			continue
+		}
+		list = append(list, damagedAt(filepath.Join(dir, r.Damaged.File), at))
+	}
+	return list, nil
+}
+
+// asideOf returns the name that a damaged file gets, and its digest.
+func asideOf(f *os.File) (path string, digest string, size int64, err error) {
+	h := sha256.New()
+	if _, err = f.Seek(0, io.SeekStart); err == nil {
+		size, err = io.Copy(h, f)
+	}
+	digest = hex.EncodeToString(h.Sum(nil))
+	return f.Name() + damagedMark + digest[:16], digest, size, err
+}
+
+// asideTokens puts a damaged tokens.json aside.
+func asideTokens(dir string) error {
+	f, err := os.Open(filepath.Join(dir, FileTokens))
+	if err != nil {
+		return err
+	}
+	aside, _, _, err := asideOf(f)
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), aside)
+	}
+	if err == nil {
+		err = durable.SyncFolder(dir)
+	}
+	return err
+}
+
+// aside puts the file that grows aside, in which the chain holds for so many bytes, and
+// begins another one. The records before the damage become a file of their own, so that
+// the chain goes on from them. A machine that stops within this leaves the damaged file
+// where it was, and the next start does it again.
+func (j *journal) aside(whole int64) error {
+	j.salvage()
+	aside, digest, size, err := asideOf(j.f)
+	if err != nil {
+		return err
+	}
+	if whole > 0 {
+		err = durable.Stream(filepath.Join(j.dir, fmt.Sprintf(filledName, j.chain.Number)), true, func(w io.Writer) error {
+			_, err := io.Copy(w, io.NewSectionReader(j.f, 0, whole))
+			return err
+		})
+	}
+	if err == nil {
+		err = os.Link(j.f.Name(), aside)
+	}
+	if err != nil && !errors.Is(err, os.ErrExist) { // it was linked before the machine stopped
+		return err
+	}
+	path := j.f.Name()
+	next, err := os.OpenFile(path+".new", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_ = j.f.Close() // nothing was written to it
+	j.f, j.size = next, 0
+	for i, r := range j.opening() {
+		if i == 0 {
+			r.Damaged = &operators.Damage{File: filepath.Base(aside), Size: size, SHA256: digest}
+		}
+		if err := j.write(r); err != nil {
+			return err
+		}
+	}
+	if err := next.Sync(); err != nil {
+		return err
+	}
+	if err := os.Rename(next.Name(), path); err != nil {
+		return err
+	}
+	return durable.SyncFolder(j.dir)
+}
+
+// salvage takes note of the tokens that were taken back, and of the times, in records
+// that stand whole in a damaged file, also without their line breaks: nobody's token is valid again because
+// the chain does not reach the line that took it back.
+func (j *journal) salvage() {
+	text, err := io.ReadAll(io.NewSectionReader(j.f, 0, 2*maxJournal))
+	if err != nil {
+		return // what cannot be read says nothing
+	}
+	for r := range operators.Within(text) {
+		_ = j.saw(r) // it has no error
+	}
+}

@@ -1,0 +1,45 @@
+package node
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+
+	"atoll/consensus/consent"
+	"atoll/node/problem"
+)
+
+// A request is fetched by its ticket however that is typed, by no other, and after a
+// restart too.
+func TestPapers(t *testing.T) {
+	n := newNetwork(t)
+	bank := n.members["bank-a"]
+	text := bytes.Repeat([]byte("a request\n"), 100)
+	ticket, err := bank.KeepPaper(text)
+	n.must(err)
+	other, err := bank.KeepPaper(text)
+	n.must(err)
+	if len(ticket) != 19 || other == ticket || strings.ToLower(ticket) != ticket {
+		t.Errorf("tickets %q and %q", ticket, other)
+	}
+	n.restart("bank-a")
+	bank = n.members["bank-a"]
+	for _, typed := range []string{ticket, strings.ToUpper(ticket), strings.ReplaceAll(ticket, "-", "")} {
+		if got, err := bank.Paper(typed); err != nil || !bytes.Equal(got, text) {
+			t.Errorf("%s: %q, %v", typed, got, err)
+		}
+	}
+	for _, typed := range []string{"", "-", ticket[:18], ticket + "a", "aaaa-aaaa-aaaa-aaaa", "1111-1111-1111-1111", "../../../../etc/abcd"} {
+		var e *problem.Error
+		if got, err := bank.Paper(typed); !errors.As(err, &e) || e.Code != problem.NotFound {
+			t.Errorf("%s: %q, %v", typed, got, err)
+		}
+	}
+	for _, text := range [][]byte{nil, make([]byte, maxPaper+1)} {
+		var no *consent.Refusal
+		if _, err := bank.KeepPaper(text); !errors.As(err, &no) {
+			t.Errorf("%d bytes: %v", len(text), err)
+		}
+	}
+}

@@ -1,0 +1,64 @@
+package web
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"net/http"
+
+	"atoll/node/problem"
+)
+
+// PathPage is where a member serves the enterprise's page.
+const PathPage = "enterprise"
+
+// Page serves the enterprise's page, the same bytes to everybody: GET /enterprise.
+// What it may run and load it says itself; the header adds what a page cannot say
+// of itself: that nobody may frame it, and that it has an origin of its own, so
+// that it can neither read nor leave anything at the member's address. Without a
+// page (nil) the answer is 404 and says what to do. A browser that has the page asks
+// whether it is still the same, by the SHA-256.
+//
+// No Cross-Origin-Opener-Policy: with a sandbox it is a network error (HTML standard).
+func Page(html []byte) http.Handler {
+	tag := fmt.Sprintf(`"%x"`, sha256.Sum256(html))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if html == nil {
+			refuse(w, http.StatusNotFound, &problem.Error{
+				Code: problem.NotFound, Message: "this member does not serve the enterprise's page",
+				Hint: "get atoll.html from the registrar or another member; the member's operator sets page in node.yaml (atoll page build)",
+			})
+			return
+		}
+		h := w.Header()
+		secure(h)
+		h.Set("Content-Security-Policy", "frame-ancestors 'none'; sandbox allow-scripts allow-downloads")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=()")
+		h.Set("Cache-Control", "no-cache")
+		h.Set("ETag", tag)
+		if r.Header.Get("If-None-Match") == tag {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		giveTime(w, len(html))
+		send(w, r, "text/html; charset=utf-8", html)
+	})
+}
+
+// Anywhere lets a page of any origin, one from a disk included, read what is public
+// anyway and post what is signed anyway. No cookie or login is ever looked at, so
+// a foreign page gains nothing that a program would not have.
+func Anywhere(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Access-Control-Allow-Origin", "*")
+		if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
+			h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST")
+			h.Set("Access-Control-Allow-Headers", "Content-Type")
+			h.Set("Access-Control-Max-Age", "7200")
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}

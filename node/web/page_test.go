@@ -1,0 +1,74 @@
+package web
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+// The page has an origin of its own, and nobody frames it.
+func TestPage(t *testing.T) {
+	const html = "<!doctype html>"
+	w := httptest.NewRecorder()
+	Page([]byte(html)).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/enterprise", nil))
+	if w.Code != http.StatusOK || w.Body.String() != html {
+		t.Fatal(w.Code, w.Body)
+	}
+	for name, want := range map[string]string{
+		"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": "frame-ancestors 'none'; sandbox allow-scripts allow-downloads",
+		"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Access-Control-Allow-Origin": "",
+		"Cross-Origin-Opener-Policy": "", "Cross-Origin-Resource-Policy": "same-origin", "Cache-Control": "no-cache",
+	} {
+		if got := w.Header().Get(name); got != want {
+			t.Errorf("%s: %q, not %q", name, got, want)
+		}
+	}
+	had := httptest.NewRequest(http.MethodGet, "/enterprise", nil)
+	for tag, code := range map[string]int{w.Header().Get("ETag"): http.StatusNotModified, `"another"`: http.StatusOK} {
+		had.Header.Set("If-None-Match", tag)
+		again := httptest.NewRecorder()
+		Page([]byte(html)).ServeHTTP(again, had)
+		if again.Code != code || (again.Body.Len() == 0) != (code == http.StatusNotModified) {
+			t.Errorf("%s: %d, %q", tag, again.Code, again.Body)
+		}
+	}
+	w = httptest.NewRecorder()
+	Page(nil).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/enterprise", nil))
+	if w.Code != http.StatusNotFound || !strings.Contains(w.Body.String(), "atoll page build") {
+		t.Error(w.Code, w.Body)
+	}
+}
+
+// A page of any origin may ask, and is not asked for more than its content type.
+func TestAnywhere(t *testing.T) {
+	asked := 0
+	h := Anywhere(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked++
+		_, _ = io.WriteString(w, "x")
+	}))
+	for _, c := range []struct {
+		method, wants string
+		code, asked   int
+	}{
+		{http.MethodOptions, http.MethodPost, http.StatusNoContent, 0},
+		{http.MethodOptions, "", http.StatusOK, 1}, // no question of a browser
+		{http.MethodGet, "", http.StatusOK, 2},
+		{http.MethodPost, "", http.StatusOK, 3},
+	} {
+		r := httptest.NewRequest(c.method, "/log/statements", nil)
+		r.Header.Set("Origin", "null")
+		if c.wants != "" {
+			r.Header.Set("Access-Control-Request-Method", c.wants)
+		}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != c.code || asked != c.asked || w.Header().Get("Access-Control-Allow-Origin") != "*" || w.Header().Get("Access-Control-Allow-Credentials") != "" {
+			t.Errorf("%s: %d, asked %d times, %v", c.method, w.Code, asked, w.Header())
+		}
+		if c.code == http.StatusNoContent && w.Header().Get("Access-Control-Allow-Headers") != "Content-Type" {
+			t.Error(w.Header())
+		}
+	}
+}
