@@ -99,18 +99,6 @@ func (n *Node) evident(a replica.Alarm) Alarm {
 	return out
 }
 
-// Beside returns an alarm of what is beside the node, with its evidence: a file, and an
-// id for as long as the file stays as it is.
-func Beside(kind, what, id, file string, since time.Time) Alarm {
-	a := alarm(kind, what)
-	a.ID, a.Evidence, a.Since = id, file, since.UTC().Format(time.RFC3339)
-	return a
-}
-
-// Watch has the node tell of what somebody beside it has found, too: alarms made by
-// [Beside].
-func (n *Node) Watch(beside func() ([]Alarm, error)) { n.beside.Store(&beside) }
-
 // evidence returns the alarms that have evidence, oldest first of each source.
 func (n *Node) evidence() (list []Alarm, err error) {
 	list = []Alarm{}
@@ -119,22 +107,30 @@ func (n *Node) evidence() (list []Alarm, err error) {
 	}
 	if beside := n.beside.Load(); beside != nil {
 		more, err := (*beside)()
+		if err == nil {
+			more, err = n.keepBeside(more)
+		}
 		if err != nil {
 			return nil, err
 		}
 		list = append(list, more...)
 	}
 	for i := range list {
-		seen := new(Acknowledged)
-		err := n.vault.Get(acknowledgements, []byte(list[i].ID), seen)
-		switch {
-		case err == nil:
-			list[i].Acknowledged = seen
-		case !errors.Is(err, vault.ErrNone):
+		if list[i].Acknowledged, err = n.acknowledged(list[i].ID); err != nil {
 			return nil, err
 		}
 	}
 	return list, nil
+}
+
+// acknowledged returns who has acknowledged an alarm, or nil.
+func (n *Node) acknowledged(id string) (*Acknowledged, error) {
+	seen := new(Acknowledged)
+	err := n.vault.Get(acknowledgements, []byte(id), seen)
+	if errors.Is(err, vault.ErrNone) {
+		return nil, nil
+	}
+	return seen, err
 }
 
 // Alarms returns all current alarms: those with evidence, oldest first, and

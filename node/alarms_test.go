@@ -4,7 +4,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"atoll/consensus/ledger"
 	"atoll/node/problem"
@@ -61,13 +63,52 @@ func TestAcknowledge(t *testing.T) {
 	}
 }
 
+// What was found beside the node stays an alarm until somebody acknowledges it, also over
+// a restart, and though the evidence is removed.
+func TestBesideStays(t *testing.T) {
+	n := newNetwork(t)
+	found := []Alarm{Beside(AlarmTokens, "damaged", "tokens.json-0102", "tokens.json.damaged-0102", time.Now())}
+	watch := func() *member {
+		t.Helper()
+		court := n.members["court"]
+		n.must(court.Watch(func() ([]Alarm, error) { return found, nil }))
+		return court
+	}
+	alarms := func(want int) []Alarm {
+		t.Helper()
+		list, err := n.members["court"].Alarms()
+		n.must(err)
+		if len(list) != want {
+			t.Fatalf("%d alarms, want %d: %+v", len(list), want, list)
+		}
+		return list
+	}
+	watch()
+	first := found[0]
+	found = nil // before anybody has looked
+	a := alarms(1)[0]
+	if a.ID != first.ID || a.Kind != AlarmTokens || a.Since != first.Since || a.Evidence != first.Evidence || !strings.HasSuffix(a.What, "removed or replaced") {
+		t.Errorf("%+v", a)
+	}
+	n.restart("court")
+	court := watch()
+	alarms(1)
+	_, err := court.Acknowledge(first.ID, "Li", "made new tokens")
+	n.must(err)
+	alarms(0)
+	found = []Alarm{first} // it is put back
+	if a := alarms(1)[0]; a.Acknowledged == nil || a.What != first.What {
+		t.Errorf("%+v", a)
+	}
+}
+
 // A copy of a folder runs elsewhere, or the keys were stolen: what the other node puts
 // on the log is recognised as not made here. The node says so, and goes on.
 func TestTwin(t *testing.T) {
 	n := newNetwork(t)
 	court, twin := n.members["court"], newMint()
 	ahead := court.replica.Date() + 2*uint64(clockStep.Milliseconds())
-	put := func(by *mint) {
+	put := func(by *mint) uint64 {
 		t.Helper()
 		raw, err := court.Sign(ledger.KindTick, ledger.Tick{Head: by.head(ahead)})
 		n.must(err)
@@ -75,38 +116,29 @@ func TestTwin(t *testing.T) {
 		n.must(err)
 		n.must(court.WaitFor(n.ctx, answer.Index+1))
 		ahead++
+		return answer.Index
 	}
 	put(court.mint)
-	if list, err := court.Alarms(); err != nil || len(list) != 0 {
-		t.Fatalf("an alarm about its own statement: %+v, %v", list, err)
-	}
-	put(twin)
-	alarms := func() []Alarm {
-		t.Helper()
-		var list []Alarm
-		n.until(func() (err error) {
-			if list, err = court.Alarms(); err == nil && len(list) == 0 {
-				err = errors.New("no alarm")
-			}
-			return err
-		})
-		return list
-	}
+	foreign := put(twin)
 	put(twin) // one alarm is enough
-	if list := alarms(); len(list) != 1 || list[0].Kind != AlarmTwin || list[0].Member != "court" || list[0].ID == "" || list[0].Action != actions[AlarmTwin] {
-		t.Errorf("%+v", list)
+	running := court.Node
+	n.stop("court") // it ends what it has begun, such as to keep evidence
+	if list := running.replica.Alarms(); len(list) != 1 || list[0].Size != foreign+1 {
+		t.Fatalf("before a restart, for entry %d: %+v", foreign, list)
+	}
+	n.open("court", nil)
+	court = n.members["court"]
+	list, err := court.Alarms()
+	n.must(err)
+	if len(list) != 1 || list[0].Kind != AlarmTwin || list[0].Member != "court" || list[0].ID == "" || list[0].Action != actions[AlarmTwin] {
+		t.Errorf("after a restart: %+v", list)
 	}
 	for name, m := range n.members {
 		if list, err := m.Alarms(); name != "court" && (err != nil || len(list) != 0) {
 			t.Errorf("%s: %+v, %v", name, list, err)
 		}
 	}
-	n.restart("court")
-	court = n.members["court"]
-	if list := alarms(); len(list) != 1 {
-		t.Errorf("after a restart: %+v", list)
-	}
-	_, err := court.Submit(n.ctx, ledger.KindTick, ledger.Tick{Head: court.mint.head(ahead)})
+	_, err = court.Submit(n.ctx, ledger.KindTick, ledger.Tick{Head: court.mint.head(ahead)})
 	n.must(err)
 	n.agree()
 }

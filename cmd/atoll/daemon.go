@@ -103,8 +103,10 @@ func (h *home) serve(timeout time.Duration, descriptors int, log *slog.Logger) (
 	if err != nil {
 		return nil, errors.Join(err, d.Close(), outside.close())
 	}
-	d.Watch(d.damaged)
-	if err = d.keepIndex(h.path(fileIndex), log); err != nil {
+	if err = d.Watch(d.damaged); err == nil {
+		err = d.keepIndex(h.path(fileIndex), log)
+	}
+	if err != nil {
 		return nil, errors.Join(err, d.Close(), outside.close())
 	}
 	if public != nil {
