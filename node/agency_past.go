@@ -102,7 +102,7 @@ func (n *Node) PastAsks(day string, before []byte, limit int) (*PastDay, error) 
 	if day != "" {
 		t, err := time.Parse(time.DateOnly, day)
 		if err != nil || t.Unix() < 0 {
-			return nil, &problem.Error{Code: problem.Usage, Message: "a day is written YYYY-MM-DD"}
+			return nil, &problem.Error{Code: problem.Usage, Message: fmt.Sprintf("%.40q is no day", day), Hint: "a day is like 2036-12-31"}
 		}
 		from = consent.Day(t.Unix() / (24 * 60 * 60))
 	}

@@ -101,7 +101,7 @@ var sayings = map[string]saying{
 	"consent.mismatch":     {"授权书各部分相互矛盾", "请重新签署"},
 	"consent.not_covered":  {"超出授权范围", "只查询授权所列内容，或请企业出具范围更宽的授权"},
 	"consent.purpose":      {"用途超出本网络的规定", "见 atoll genesis show 所列用途"},
-	"consent.subject":      {"企业凭证缺失、已吊销，或属于他人", "向其登记机关核实"},
+	"consent.subject":      {"企业凭证缺失、已吊销，或属于他人", "由企业凭 atoll subject show 所示编号向登记机关核实；换发凭证后须重新签署授权"},
 	"consent.roster":       {"授权书所依据的成员已变更，或已逾 48 小时", "请银行重新生成请求，再行签署"},
 	"consent.request":      {"所签署的不是银行所请求的内容", "请企业按银行的请求原样签署；如同意其他条件，请重新生成请求"},
 	"consent.requests":     {"银行记下的授权请求已达上限", "等待已记下的请求到期；请求本身仍可交给企业签署，其授权书将按所签内容收下"},

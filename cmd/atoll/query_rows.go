@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -188,9 +189,9 @@ func (q *rowsQuery) again(id string) string {
 }
 
 // ask puts the query, or goes on with it, and waits until the rows are in the
-// bank's vault. It returns the id of the query as soon as it is known.
+// bank's vault. It returns the id of the query as soon as it is known that this goes
+// on, even with an error.
 func (q *rowsQuery) ask(cmd *cobra.Command) (out *api.RowsOut, id string, err error) {
-	id = q.in.Again
 	defer watch(cmd.Context(), q.dir)()
 	progress := &cli.Printer{W: io.Discard}
 	if cli.Terminal(cmd) != nil && !cli.AsJSON(cmd) {
@@ -220,6 +221,10 @@ func (q *rowsQuery) ask(cmd *cobra.Command) (out *api.RowsOut, id string, err er
 	})
 	switch {
 	case err != nil:
+		var no *problem.Error
+		if !errors.As(err, &no) || no.Retryable {
+			id = cmp.Or(id, q.in.Again) // which the node has not refused
+		}
 		return nil, id, notRunning(q.dir, err)
 	case last.Error != nil:
 		return nil, cmp.Or(last.Query, id), last.Error

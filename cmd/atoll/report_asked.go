@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
@@ -32,6 +33,9 @@ the bank's operator is that of the log; the bank knows the name.`),
 			t, err := cli.To(cmd)
 			if err != nil {
 				return err
+			}
+			if _, err := time.Parse(time.DateOnly, in.Day); in.Day != "" && err != nil {
+				return cli.Usage("--day %.40q 不是日期，应如 2036-12-31", "--day %.40q is no day: a day is like 2036-12-31", in.Day)
 			}
 			var all api.PastAsksOut
 			in.Limit = api.MaxPage

@@ -147,5 +147,5 @@ func (s *shownSubject) print(t *cli.Printer) {
 }
 
 func (c *shownCredential) print(t *cli.Printer) {
-	t.Say("主体凭证：按日期 %s 至 %s 有效（是否已吊销以日志为准），编号 %s", "credential: valid by its dates, %s to %s (whether it was revoked, the log knows), id %s", c.NotBefore, c.NotAfter, c.ID)
+	t.Say("主体凭证：按日期 %s 至 %s 有效（是否已吊销以日志为准，凭编号向登记机关核实），编号 %s", "credential: valid by its dates, %s to %s (whether it was revoked, the log knows: ask the registrar by the id), id %s", c.NotBefore, c.NotAfter, c.ID)
 }

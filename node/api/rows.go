@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"atoll/consensus/consent"
@@ -140,7 +141,11 @@ func (s *Server) askRows(ctx context.Context, in *RowsIn, wait time.Duration) (*
 		if err != nil {
 			return nil, err
 		}
-		return s.Node.Asked(ctx, id)
+		a, err := s.Node.Asked(ctx, id)
+		if err == nil && !forRows(a) {
+			err = &problem.Error{Code: problem.Usage, Message: fmt.Sprintf("query %s asks for a profile, and has no rows", ledger.StatementID(a.Ref.ID)), Hint: "go on with it by atoll query run --again"}
+		}
+		return a, err
 	}
 	id, err := s.Node.FindConsent(in.Consent)
 	if err != nil {
@@ -220,10 +225,13 @@ func (s *Server) readRows(ctx context.Context, in RowsReadIn, tell func(RowsRead
 // isRows returns the error for a query for rows where one for a profile is
 // wanted.
 func isRows(a *node.Asked) error {
-	for i := range a.Sections {
-		if a.Sections[i].Rows() != nil {
-			return &problem.Error{Code: problem.Usage, Message: fmt.Sprintf("query %s asks for rows, of which no profile is made", ledger.StatementID(a.Ref.ID)), Hint: "go on with it by atoll query rows --again"}
-		}
+	if !forRows(a) {
+		return nil
 	}
-	return nil
+	return &problem.Error{Code: problem.Usage, Message: fmt.Sprintf("query %s asks for rows, of which no profile is made", ledger.StatementID(a.Ref.ID)), Hint: "go on with it by atoll query rows --again"}
+}
+
+// forRows reports whether a query asks for rows.
+func forRows(a *node.Asked) bool {
+	return slices.ContainsFunc(a.Sections, func(s consent.Section) bool { return s.Rows() != nil })
 }

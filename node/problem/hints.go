@@ -65,7 +65,7 @@ var hints = map[string]string{
 	"consent.frequency":     "its queries for this period are used; wait for the next",
 	"consent.not_covered":   "ask only what the consent names, or ask for a wider one",
 	"consent.purpose":       "the network's purpose rules allow less; see atoll genesis show",
-	"consent.subject":       "the enterprise's credential is missing, revoked or another's; see its registrar",
+	"consent.subject":       "the credential of the signer is missing, revoked or another's: the enterprise asks its registrar, by the id that atoll subject show prints; with a new credential it signs again",
 	"consent.unopenable":    "have the enterprise sign it again with a current atoll consent sign, in a folder with this network's genesis",
 	"consent.mismatch":      "the parts of the consent contradict each other; have it signed again",
 	"consent.catalog":       "have the bank make the request again: a catalog has changed since, or somebody has changed the request",
