@@ -4,11 +4,31 @@ import (
 	"context"
 	"crypto/ed25519"
 	"errors"
+	"fmt"
 
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 	"atoll/crypto/seal"
+	"atoll/node/problem"
 )
+
+// Vouches returns an error where this member is no registrar today. Nothing that only a
+// registrar may say is submitted then: the log would refuse it, at the cost of an entry.
+func (n *Node) Vouches(ctx context.Context) error {
+	registrar := func() (bool, error) {
+		at, err := n.At()
+		return err == nil && n.replica.Roster().Is(n.Name, ledger.Registrar, at.Day), err
+	}
+	is, err := registrar()
+	if !is && err == nil {
+		n.Fresh(ctx) // it may have become one a moment ago
+		is, err = registrar()
+	}
+	if !is && err == nil {
+		err = problem.New(string(ledger.AuthorRole), fmt.Sprintf("%s is no registrar today: only a registrar vouches for a key, or ends that; nothing was submitted", n.Name))
+	}
+	return err
+}
 
 // Issue makes a registrar's statement that a key speaks for a subject, for a
 // number of days from the network's day on, by a named person. The log gets a salted
@@ -16,6 +36,9 @@ import (
 // to keep. The registrar has recorded it before the log gets anything: where the log's
 // answer is not known, [Node.Issued] says what became of it.
 func (n *Node) Issue(ctx context.Context, subject consent.Subject, key ed25519.PublicKey, days uint32, by string) (statement []byte, answer ledger.Answer, err error) {
+	if err := n.Vouches(ctx); err != nil {
+		return nil, answer, err
+	}
 	at, err := n.At()
 	if err != nil {
 		return nil, answer, err
@@ -51,6 +74,9 @@ func (n *Node) Issue(ctx context.Context, subject consent.Subject, key ed25519.P
 func (n *Node) RevokeCredential(ctx context.Context, statement []byte, by string) (ledger.Answer, error) {
 	if by != "" && !consent.ValidText(by) {
 		return ledger.Answer{}, errNobody
+	}
+	if err := n.Vouches(ctx); err != nil {
+		return ledger.Answer{}, err
 	}
 	digest := consent.CredentialDigest(statement)
 	answer, err := n.putOnLog(ctx, ledger.KindCredentialRevoke, ledger.CredentialRevoke{Head: n.NewHead(), Digest: digest})

@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"atoll/consensus/consent"
+	"atoll/consensus/ledger"
 	"atoll/crypto/sign"
+	"atoll/node/problem"
 	"atoll/node/vault"
 )
 
@@ -29,8 +31,12 @@ func TestIssuedIsRecorded(t *testing.T) {
 	if len(list) != 1 || list[0].By != "Sun 7" || string(list[0].Key) != string(key) {
 		t.Fatalf("the log was asked before there was a record: %+v", list)
 	}
-	if _, _, err := n.members["tax"].Issue(n.ctx, firm, key, 30, "Sun 7"); err == nil {
-		t.Fatal("the tax office has issued a credential")
+	var no *problem.Error // and not an answer of the log
+	if _, _, err := n.members["tax"].Issue(n.ctx, firm, key, 30, "Sun 7"); !errors.As(err, &no) || no.Code != string(ledger.AuthorRole) {
+		t.Fatalf("the tax office issues a credential: %v", err)
+	}
+	if _, err := n.members["tax"].RevokeCredential(n.ctx, []byte("any"), "Sun 7"); !errors.As(err, &no) || no.Code != string(ledger.AuthorRole) {
+		t.Fatalf("the tax office revokes a credential: %v", err)
 	}
 	if list, _, err := n.members["tax"].Issued(n.ctx, nil, 10, ""); err != nil || len(list) != 0 {
 		t.Errorf("the tax office keeps %+v, %v", list, err)
@@ -74,6 +80,25 @@ func TestIssuedIsRecorded(t *testing.T) {
 	}
 	if none, err := n.members["tax"].Unrecorded(n.ctx); err != nil || len(none) != 0 {
 		t.Errorf("of another member: %+v, %v", none, err)
+	}
+}
+
+// What the log refuses, beyond a member's budget for instance, is not on record.
+func TestRefusedIsNotRecorded(t *testing.T) {
+	n := newNetworkWith(t, func(n *network) { n.genesis.Entries = 3 })
+	registrar := n.members["registrar"]
+	var no *NotAccepted
+	issued := 0
+	for ; ; issued++ {
+		key := consent.NewKeyring(sign.NewSecret(), registrar.Network).Credential(0).Public().(ed25519.PublicKey)
+		_, _, err := registrar.Issue(n.ctx, firm, key, 30, "Sun 7")
+		if errors.As(err, &no) && no.Verdict == ledger.AuthorBudget {
+			break
+		}
+		n.must(err)
+	}
+	if list, _, err := registrar.Issued(n.ctx, nil, issued+1, ""); err != nil || len(list) != issued || issued == 0 {
+		t.Errorf("%d on record, %d accepted: %v", len(list), issued, err)
 	}
 }
 

@@ -122,6 +122,9 @@ func (s *Server) enrolment(ctx context.Context, in EnrolmentIn) (out EnrolmentOu
 		return out, &problem.Error{Code: problem.Usage, Message: fmt.Sprintf("a key has %d bytes", keySize)}
 	}
 	out.Pilot = pilot
+	if err := s.Node.Vouches(ctx); err != nil {
+		return out, err
+	}
 	all, err := s.Node.OfSubjectOrKey(ctx, subject, in.Key)
 	for _, i := range all {
 		if i.Subject == subject && (i.State == node.CredentialActive || i.State == node.CredentialNotYet) {
