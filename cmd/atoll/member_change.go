@@ -40,12 +40,34 @@ the addresses for members, --url those for enterprises; what is not given stays.
 			if err := local(cmd.Context(), dir, api.MemberUpdate, in, &got); err != nil {
 				return err
 			}
-			return cli.Announce(cmd, "atoll.card/v1", got, "名片地址已更改，条目 %d：%s\n其他成员处理该条目之后，即以新地址连接本成员", "the card has other addresses, entry %d: %s\nother members dial the new address once they have applied that entry", got.Entry, rollOf(got.Addresses))
+			return cli.Announce(cmd, "atoll.card/v1", got, "名片地址已更改，条目 %d：%s\n其他成员处理该条目之后，即以新地址连接本成员\n改回原地址：%s", "the card has other addresses, entry %d: %s\nother members dial the new address once they have applied that entry\nto return to the addresses before: %s",
+				got.Entry, rollOf(got.Addresses), movedBack(dir, &in, got.Replaced))
 		},
 	}
 	cmd.Flags().StringSliceVar(&in.Addresses, "address", nil, cli.Both("其他成员所用的地址（multiaddr）；可重复", "multiaddr where other members reach it; repeatable"))
 	cmd.Flags().StringSliceVar(&in.URLs, "url", nil, cli.Both("企业使用的网址，https://主机；可重复", "address for enterprises, https://HOST; repeatable"))
 	return memberFlags(cmd, &dir)
+}
+
+// movedBack returns the command line that gives a card the addresses back which it had
+// before a change.
+func movedBack(dir string, in *api.MemberUpdateIn, replaced []string) string {
+	words := []string{"atoll member update", "--dir", dir}
+	give := func(flag string, changed, before []string) {
+		if changed == nil {
+			return
+		}
+		if len(before) == 0 {
+			before = []string{""} // none
+		}
+		for _, address := range before {
+			words = append(words, flag, address)
+		}
+	}
+	card := ledger.Card{Addresses: replaced}
+	give("--address", in.Addresses, card.Multiaddrs())
+	give("--url", in.URLs, card.URLs())
+	return commandLine(words...)
 }
 
 // warnMoved says which of a card's new addresses others may not reach: nobody

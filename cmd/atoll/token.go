@@ -74,6 +74,9 @@ func tokenCreateCommand() *cobra.Command {
 令牌没有机密：持有该证书私钥的即为其主。持有人也可自制机密（atoll token secret），只告知其摘要，
 以 --digest 给出；令牌须两人制作的（node.yaml 的 two_people），必须如此。
 
+令牌有效期的最后三分之一（至多为期满前 30 天）由 atoll status 提醒：90 天的提前 30 天，1 天的
+提前 8 小时。
+
 系统的令牌加 --delegate 后，可在请求头 On-Behalf-Of 中写明经办的人，记为“系统/人”。
 
 令牌的角色是人的权限，不是成员的角色：officer 请求授权、查询、看画像；risk 看授权、查询和
@@ -83,6 +86,9 @@ admin 办理成员、共签人、令牌和警报，因而可为任何人制作�
 has the key of the certificate is its owner. An owner may make the secret (atoll token
 secret) and tell its digest alone, which --digest gives; where two_people in node.yaml has
 tokens made by two, that or a certificate is the only way.
+
+In the last third of its days, and 30 days before the end at most, atoll status warns of a
+token: 30 days before of 90, 8 hours before of one.
 
 With --delegate a system may name in the header On-Behalf-Of the person for whom it asks,
 which is recorded as system/person.

@@ -68,6 +68,7 @@ type MemberUpdateIn struct {
 type MemberUpdateOut struct {
 	Entry     uint64   `json:"entry"`
 	Addresses []string `json:"addresses"`
+	Replaced  []string `json:"replaced"` // addresses of the card before
 }
 
 // ApprovedOut is an approval.
@@ -212,7 +213,9 @@ func (s *Server) updateMember(ctx context.Context, in MemberUpdateIn) (MemberUpd
 			return MemberUpdateOut{}, problem.New(problem.Usage, err.Error())
 		}
 	}
+	var replaced []string
 	c, answer, err := s.Node.Move(ctx, func(c *ledger.Card) {
+		replaced = append([]string{}, c.Addresses...)
 		addresses, urls := c.Multiaddrs(), c.URLs()
 		if in.Addresses != nil {
 			addresses = in.Addresses
@@ -225,7 +228,7 @@ func (s *Server) updateMember(ctx context.Context, in MemberUpdateIn) (MemberUpd
 	if err != nil {
 		return MemberUpdateOut{}, err
 	}
-	return MemberUpdateOut{answer.Index, append([]string{}, c.Addresses...)}, nil
+	return MemberUpdateOut{answer.Index, append([]string{}, c.Addresses...), replaced}, nil
 }
 
 func (s *Server) approveMember(ctx context.Context, in ApproveIn) (out ApprovedOut, err error) {
