@@ -213,7 +213,7 @@ func TestMaintenance(t *testing.T) {
 	}
 	n.restart("tax")
 	tax = n.members["tax"]
-	a, err := bank.Ask(n.ctx, Question{Consent: id, Operator: "Wang", Wait: 2 * time.Second, Open: 8 * time.Second, Offers: offers()[1:]})
+	a, err := bank.Ask(n.ctx, Question{Consent: id, Operator: "Wang", Wait: time.Minute, Open: 15 * time.Second, Offers: offers()[1:]})
 	n.must(err)
 	begin := time.Now()
 	got, reason := n.taxSays(a)

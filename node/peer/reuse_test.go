@@ -439,7 +439,7 @@ func open(t *testing.T, from, to *Host, p Protocol) opened {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.SetReadDeadline(time.Now().Add(30 * time.Second))
+	s.SetReadDeadline(time.Now().Add(time.Minute))
 	t.Cleanup(func() { s.Reset() })
 	return opened{t, s}
 }

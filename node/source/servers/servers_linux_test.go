@@ -117,7 +117,7 @@ func TestNothingIsLeft(t *testing.T) {
 				t.Fatal("no server was started")
 			}
 			s := &Server{Folder: folder}
-			deadline := time.Now().Add(30 * time.Second)
+			deadline := time.Now().Add(time.Minute)
 			for !gone(folder) || len(s.working(t)) > 0 {
 				if time.Now().After(deadline) {
 					t.Fatalf("left: %s, processes %v", folder, s.working(t))
