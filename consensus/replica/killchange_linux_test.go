@@ -80,14 +80,18 @@ type killed struct {
 	came   chan arrival
 }
 
-// arrival is a leader at a stage, where it waits.
+// arrival is a leader at a stage, where it waits if it has a process here.
 type arrival struct {
 	leader string
 	proc   *process
 	at     stage
 }
 
-func (a arrival) goOn() { fmt.Fprintln(a.proc.orders, a.at) }
+func (a arrival) goOn() {
+	if a.proc != nil {
+		fmt.Fprintln(a.proc.orders, a.at)
+	}
+}
 
 // killable founds the network. Newcomers have their keys and ports from the
 // beginning.
@@ -280,24 +284,38 @@ func (k *killed) change(what, newcomer string) (concerned string) {
 }
 
 // reach has a leader come to a step. A leader that is to vote no more may not lead
-// any more when it is its turn: then another one is to.
+// any more when it is its turn: then another one is to. On a busy machine a leader may
+// lose its office in the middle of a step, and never hears that it was made: who leads
+// after that is taken for it.
 func (k *killed) reach(c changeKill, newcomer string) (a arrival, concerned string) {
 	k.n.t.Helper()
 	for {
 		k.arm(func(s stage) bool { return s.what == c.what && s.before == (c.when != after) })
 		concerned = k.change(c.what, newcomer)
-		passed := false
+		rested := 0 // how often nothing was left to do
 		k.n.until("a leader comes to the step", func() bool {
 			select {
 			case a = <-k.came:
+				rested = 0
 				return true
 			default:
-				passed = c.what == handsOver && k.settled() == nil
-				return passed
 			}
+			if rested++; k.settled() != nil {
+				rested = 0
+			}
+			return rested > 200 && (c.what == handsOver || c.when == after)
 		})
-		if !passed {
+		if rested == 0 {
 			return a, concerned
+		}
+		k.arm(nil)
+		select {
+		case a = <-k.came: // meanwhile
+			return a, concerned
+		default:
+		}
+		if c.when == after && c.what != handsOver {
+			return arrival{leader: k.leading()}, concerned
 		}
 	}
 }

@@ -35,6 +35,7 @@ var (
 		{"name one in node.yaml, or give --template", "", "在 node.yaml 中写明模板（template），或给出 --template"},
 		{"give again and wait_ms alone", "", "只给出 again 和 wait_ms"},
 		{"go on with it by atoll query rows --again", "", "用 atoll query rows --again 继续"},
+		{"go on with it by atoll query run --again", "", "用 atoll query run --again 继续"},
 		{"try again when it runs", "", "待节点运行后再试"},
 		{"wait until some have ended", "", "等其中一些结束"},
 		{"ask this query again, which spends no second use", "", "再次询问此查询（--again），不会再次扣减次数"},

@@ -114,6 +114,8 @@ var (
 		{"the cursor is not one of this list", "", "cursor 不属于此列表"},
 		{"a query that goes on says itself what it asks for", "", "继续此前的查询时，不再另写所问内容"},
 		{"query %s asks for rows, of which no profile is made", "", "查询 ${1} 所问为明细，不制作画像"},
+		{"query %s asks for a profile, and has no rows", "", "查询 ${1} 所问为画像，没有明细"},
+		{"%s is no registrar today: only a registrar vouches for a key, or ends that; nothing was submitted", "", "${1} 今日不是登记机关：只有登记机关能签发或吊销凭证；未提交任何内容"},
 		{"the node stops", "", "节点正在停止"},
 		{"the node follows %d queries", "", "节点正在跟进 ${1} 个查询"},
 		{"nobody waits for the answers any more", "", "已无人等待答复"},
