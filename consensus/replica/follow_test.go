@@ -175,18 +175,22 @@ func TestLearnersOfALyingLeader(t *testing.T) {
 func (n *network) settled(names ...string) {
 	n.t.Helper()
 	slices.Sort(names)
-	n.until("raft has the voters of the log", func() bool {
-		leader := n.nodes[n.leader()]
-		if got, _ := leader.Servers(); !slices.Equal(got, names) {
-			return false
-		}
-		var sets []ledger.VoterSet
-		n.check(leader.View(func(v ledger.View) (err error) {
-			sets, err = ledger.VoterSets(v)
-			return err
-		}))
-		return len(sets) == 1 && slices.Equal(sets[0].Names, names)
-	})
+	n.until("raft has the voters of the log", func() bool { return n.isSettled(names...) })
+}
+
+// isSettled reports whether raft has these voters, ascending, and the log says so.
+func (n *network) isSettled(names ...string) bool {
+	n.t.Helper()
+	leader := n.nodes[n.leader()]
+	if got, _ := leader.Servers(); !slices.Equal(got, names) {
+		return false
+	}
+	var sets []ledger.VoterSet
+	n.check(leader.View(func(v ledger.View) (err error) {
+		sets, err = ledger.VoterSets(v)
+		return err
+	}))
+	return len(sets) == 1 && slices.Equal(sets[0].Names, names)
 }
 
 // Voters change from three to five, seven and three others while entries flow,
