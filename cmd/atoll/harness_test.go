@@ -59,7 +59,7 @@ func (t tests) Run() int {
 
 // commands are what stories can use besides the commands of testscript.
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
-	"append": appendTo, "edit": edit, "code": code, "doc": doc, "ports": ports, "clone": clone, "up": up, "ready": ready, "leaderless": leaderless, "agree": agree, "final": final, "grown": grown, "term": terminate,
+	"append": appendTo, "edit": edit, "code": code, "doc": doc, "ports": ports, "clone": clone, "up": up, "ready": ready, "leaderless": leaderless, "agree": agree, "final": final, "lacking": lacking, "grown": grown, "term": terminate,
 	"mode": mode, "found": foundIn, "mangled": mangled, "ask-for": askFor, "abbreviate": abbreviate, "standing": standingIs, "settled": settled, "vouch": vouch, "witness": witnessed, "sheets": sheets, "sqlite": sqlite, "service": service, "certificate": selfSigned, "api": callAPI,
 }
 
@@ -436,6 +436,17 @@ func final(ts *testscript.TestScript, _ bool, args []string) {
 	for _, dir := range args {
 		ts.Check(isFinal(ts.MkAbs(dir)))
 	}
+}
+
+// lacking waits until a node says whose cosignatures are missing: lacking DIR NAME...
+func lacking(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(eventually(func() error {
+		s, err := statusOf(ts.MkAbs(args[0]))
+		if err == nil && (s.NotFinal == nil || !slices.Equal(s.NotFinal.Missing, args[1:])) {
+			err = fmt.Errorf("%s: not final %+v", args[0], s.NotFinal)
+		}
+		return err
+	}))
 }
 
 // grown waits until a node's log has so many entries.
