@@ -30,6 +30,9 @@ func (n *Node) Watch(beside func() ([]Alarm, error)) error {
 // besides is the kind of a besideRecord, by the id of its alarm.
 const besides vault.Kind = "alarm-beside"
 
+// goneSince is added to what an alarm says whose evidence is not there any more.
+const goneSince = "since then the file was removed or replaced"
+
 // besideRecord is what is kept of an alarm made by [Beside].
 type besideRecord struct {
 	Kind     string `cbor:"1,keyasint"`
@@ -75,7 +78,7 @@ func (n *Node) keepBeside(list []Alarm) ([]Alarm, error) {
 		if err := n.vault.Get(besides, key, &k); err != nil {
 			return nil, err
 		}
-		a := alarm(k.Kind, k.What+"; since then the file was removed or replaced")
+		a := alarm(k.Kind, k.What+"; "+goneSince)
 		a.ID, a.Evidence, a.Since = id, k.Evidence, k.Since
 		list = append(list, a)
 	}

@@ -42,7 +42,6 @@ var (
 		{"the chain of the operators' log does not hold in a file: a disk lost a part of it, or somebody changed it", "", "经办人日志的一个文件中链已断：磁盘丢失了其中一部分，或被人改动"},
 		{"tokens.json is damaged", "", "tokens.json 已损坏"},
 		{"tokens.json was damaged and is put aside: no token in it is valid", "", "tokens.json 已损坏，移置一旁：其中的令牌均无效"},
-		{"since then the file was removed or replaced", "", "该文件其后被移走或替换"},
 		{"the operators' log cannot be written", "", "无法写入经办人日志"},
 		{"another process keeps the operators' log of this folder", "", "另一进程正在记此文件夹的经办人日志"},
 		{"%s and %s are not a certificate and its key in PEM", "", "${1} 与 ${2} 不是 PEM 格式的证书及其私钥"},

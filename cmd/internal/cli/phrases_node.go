@@ -3,6 +3,7 @@ package cli
 // Phrases of a node, for its operators and its clients.
 var (
 	nodePhrases = []Phrase{
+		{"%s is no registrar today: only a registrar vouches for a key, or ends that; nothing was submitted", "", "${1} 今日不是登记机关：只有登记机关能签发或吊销凭证；未提交任何内容"},
 		{"the log has no member %.40q now", "", "日志中现无成员 ${1}"},
 		{"no such proposal is open: it was put into force, withdrawn, is over, or was never made", "", "没有此项未决的提议：已生效、已撤回、已失效，或从未提出"},
 		{"the same change is proposed as %s, entry %d", "", "同样的变更已由 ${1} 提出（条目 ${2}）"},
@@ -115,7 +116,6 @@ var (
 		{"a query that goes on says itself what it asks for", "", "继续此前的查询时，不再另写所问内容"},
 		{"query %s asks for rows, of which no profile is made", "", "查询 ${1} 所问为明细，不制作画像"},
 		{"query %s asks for a profile, and has no rows", "", "查询 ${1} 所问为画像，没有明细"},
-		{"%s is no registrar today: only a registrar vouches for a key, or ends that; nothing was submitted", "", "${1} 今日不是登记机关：只有登记机关能签发或吊销凭证；未提交任何内容"},
 		{"the node stops", "", "节点正在停止"},
 		{"the node follows %d queries", "", "节点正在跟进 ${1} 个查询"},
 		{"nobody waits for the answers any more", "", "已无人等待答复"},
@@ -200,6 +200,7 @@ var (
 		{"partly unavailable", "", "部分内容暂不可用"},
 	}
 	alarmPhrases = []Phrase{
+		{"since then the file was removed or replaced", "", "该文件其后被移走或替换"},
 		{"no leader has reached this node for a minute, and a majority of the voters is connected", "", "一分钟以来没有领导者联系本节点，而多数投票者已连接"},
 		{"at %d entries", "", "在 ${1} 个条目处"},
 	}
