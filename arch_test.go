@@ -29,7 +29,9 @@ var rings = map[string]string{
 	// A world for tests of the audit and of its command.
 	"consensus/audit/audittest": "consensus/consent consensus/ledger crypto/seal crypto/sign crypto/tlog",
 	"consensus/paper":           "crypto/sign", // what people hand to each other, as text
-	"consensus/subject":         "consensus/audit consensus/consent consensus/ledger consensus/paper crypto/seal crypto/sign crypto/tlog",
+	"consensus/subject":         "consensus/audit consensus/consent consensus/ledger consensus/paper consensus/reason crypto/seal crypto/sign crypto/tlog",
+	// Words for outcomes and reasons, on a terminal and in pages.
+	"consensus/reason": "consensus/consent",
 	// What the enterprise's page does, without its interface.
 	"consensus/kit":  "consensus/audit consensus/consent consensus/ledger consensus/paper consensus/subject crypto/seal crypto/sign crypto/tlog",
 	"cmd/atoll-page": "consensus/kit", // the page's program, for browsers alone
@@ -55,7 +57,7 @@ var rings = map[string]string{
 	"node/table":          "consensus/consent crypto/sign", // rows of an output
 	"node/table/sorting":  "consensus/scarce node/table",
 	"node/fragment":       "consensus/consent consensus/ledger crypto/seal crypto/sign",
-	"node/profile":        "consensus/consent consensus/strict node/catalog node/formula",
+	"node/profile":        "consensus/consent consensus/reason consensus/strict node/catalog node/formula",
 	"node/founding":       "consensus/ledger consensus/paper crypto/sign node/problem",
 	"node/problem":        "",
 	"node/vault":          "consensus/durable consensus/scarce crypto/seal crypto/sign",
@@ -70,14 +72,14 @@ var rings = map[string]string{
 	"cmd/internal/cli":         "consensus/consent",
 	"cmd/internal/cli/clitest": "cmd/internal/cli",
 	"cmd/internal/console":     "cmd/internal/cli consensus/consent node/access node/problem",
-	"cmd/atoll": "cmd/internal/auditing cmd/internal/cli cmd/internal/console cmd/internal/page consensus/audit consensus/audit/store consensus/consent consensus/durable consensus/kit consensus/ledger consensus/operators consensus/paper consensus/scarce consensus/strict consensus/subject crypto/seal crypto/sign crypto/tlog examples/province node node/catalog " +
+	"cmd/atoll": "cmd/internal/auditing cmd/internal/cli cmd/internal/console cmd/internal/page consensus/audit consensus/audit/store consensus/consent consensus/durable consensus/kit consensus/ledger consensus/operators consensus/paper consensus/reason consensus/scarce consensus/strict consensus/subject crypto/seal crypto/sign crypto/tlog examples/province node node/catalog " +
 		"node/access node/api node/founding node/peer node/problem node/profile node/source node/table node/vault node/web node/witness",
 	"cmd/atoll-audit": "cmd/internal/auditing cmd/internal/cli consensus/audit consensus/audit/store consensus/consent consensus/durable consensus/ledger consensus/operators consensus/strict crypto/seal crypto/sign crypto/tlog",
 }
 
 // pure packages must not name these, nor read the clock, themselves or through
 // another package of this module.
-var pure = []string{"consensus/audit", "consensus/consent", "consensus/kit", "consensus/ledger", "consensus/operators", "consensus/paper", "consensus/subject", "crypto/sign", "crypto/tlog", "node/catalog", "node/formula", "node/fragment", "node/profile", "node/table"}
+var pure = []string{"consensus/audit", "consensus/consent", "consensus/kit", "consensus/ledger", "consensus/operators", "consensus/paper", "consensus/reason", "consensus/subject", "crypto/sign", "crypto/tlog", "node/catalog", "node/formula", "node/fragment", "node/profile", "node/table"}
 
 var impure = []string{"os", "net", "math/rand", "math/rand/v2", "syscall", "database/sql"}
 

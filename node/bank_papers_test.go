@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"atoll/consensus/consent"
 	"atoll/node/problem"
@@ -34,6 +35,17 @@ func TestPapers(t *testing.T) {
 		var e *problem.Error
 		if got, err := bank.Paper(typed); !errors.As(err, &e) || e.Code != problem.NotFound {
 			t.Errorf("%s: %q, %v", typed, got, err)
+		}
+	}
+	// It can be fetched for eight days, and not any more then.
+	for _, c := range []struct {
+		at   time.Duration
+		kept bool
+	}{{papersKept - time.Hour, true}, {papersKept + time.Second, false}} {
+		_, err := bank.vault.Sweep(time.Now().Add(c.at), nil)
+		n.must(err)
+		if _, err := bank.Paper(ticket); (err == nil) != c.kept {
+			t.Errorf("after %v: %v", c.at, err)
 		}
 	}
 	for _, text := range [][]byte{nil, make([]byte, maxPaper+1)} {

@@ -23,6 +23,7 @@ func main() {
 	})
 	page := js.Global().Get("atoll")
 	desk.Progress = func(entries, of uint64) { page.Call("progress", entries, of) }
+	desk.Heard = func(consent string, told []byte) { page.Call("heard", consent, string(told)) }
 	page.Set("call", call)
 	page.Call("ready")
 	select {}

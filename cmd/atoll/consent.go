@@ -263,8 +263,8 @@ func consentAcceptCommand() *cobra.Command {
 				"consent": got.Consent, "subject": got.Subject, "purpose": got.Purpose, "product": got.Product, "not_before": got.NotBefore,
 				"not_after": got.NotAfter, "max_uses": got.MaxUses, "used": got.Used, "state": got.State, "entry": got.Entry,
 			}
-			if !usable(got.State) {
-				state := stateWords[got.State]
+			if !subject.Usable(got.State) {
+				state := subject.StateWords[got.State]
 				return f.report(ctx, cmd, dir, got.Entry, "atoll.consent/v1", data, "授权 %[1]s 在日志上，条目 %[2]d：%[3]s，不能用于查询", "consent %[1]s is on the log, entry %[2]d: %[4]s, it serves no query", got.Consent, got.Entry, state.Chinese, state.English)
 			}
 			return f.report(ctx, cmd, dir, got.Entry, "atoll.consent/v1", data, "授权 %[1]s 已记入日志，条目 %[2]d：可用 %[3]d 次，至 %[4]s\n下一步：atoll query run --dir %[5]s --operator 经办人 --consent %[1]s",
@@ -297,7 +297,7 @@ that it stands on the log. What the bank says counts for nothing without that:
 			}
 			got, err := v.send(cmd, s, &carriage{statement: c.Statement, sealed: c.Sealed})
 			if err != nil {
-				return othersConsent(err, &c, s.Genesis, s.Network, "", v.via)
+				return othersConsent(collided(err, v.dir, v.via[0]), &c, s.Genesis, s.Network, "", v.via)
 			}
 			answer := got.answers[0].Answer
 			data := map[string]any{"index": answer.Index, "verdict": answer.Verdict, "known": answer.Known, "proved": got.proven != nil, "via": got.answers[0].Via}
@@ -425,7 +425,7 @@ func listConsents(p *cli.Printer, list []api.ConsentOut) {
 	t := p.Columns(cli.Text{Chinese: "授权", English: "consent"}, cli.Text{Chinese: "主体", English: "subject"}, cli.Text{Chinese: "用途", English: "purpose"},
 		cli.Text{Chinese: "至", English: "until"}, cli.Text{Chinese: "已用", English: "used"}, cli.Text{Chinese: "状态", English: "state"})
 	for _, c := range list {
-		t.Row(c.Consent, c.Subject, c.Purpose, c.NotAfter, string(p.Fill("%d/%d", "%d of %d", c.Used, c.MaxUses)), stateWords[c.State].In(p.Lang))
+		t.Row(c.Consent, c.Subject, c.Purpose, c.NotAfter, string(p.Fill("%d/%d", "%d of %d", c.Used, c.MaxUses)), subject.StateWords[c.State].In(p.Lang))
 	}
 	p.Table(t)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"atoll/cmd/internal/cli"
+	"atoll/consensus/subject"
 	"atoll/node/api"
 
 	"github.com/spf13/cobra"
@@ -39,7 +40,7 @@ func consentShowCommand() *cobra.Command {
 func tellConsent(t *cli.Printer, c *api.ConsentShown) {
 	t.Row("授权", "consent", c.Consent)
 	t.Row("主体", "subject", c.Subject)
-	t.Row("状态", "state", cli.Filled(stateWords[c.State].In(t.Lang)))
+	t.Row("状态", "state", cli.Filled(subject.StateWords[c.State].In(t.Lang)))
 	t.Row("用途", "purpose", c.Purpose)
 	t.Row("产品", "product", c.Product)
 	t.Row("期间", "term", t.Fill("%s 至 %s", "%s to %s", c.NotBefore, c.NotAfter))

@@ -45,7 +45,7 @@ var (
 )
 
 // marked returns the column of a state, whose words have marks.
-func marked[K comparable](t *cli.Printer, name cli.Text, words map[K]cli.Text, marks map[K]console.Mark) console.Column {
+func marked[K comparable, T interface{ In(lang string) string }](t *cli.Printer, name cli.Text, words map[K]T, marks map[K]console.Mark) console.Column {
 	return console.Column{Name: name, Mark: func(cell string) console.Mark {
 		for k, text := range words {
 			if text.In(t.Lang) == cell {
@@ -60,7 +60,7 @@ func marked[K comparable](t *cli.Printer, name cli.Text, words map[K]cli.Text, m
 var consentMarks = map[string]console.Mark{"active": console.Good, "used_up": console.Ended, "not_yet": console.Wait, "expired": console.Ended, "revoked": console.Bad, "void": console.Bad}
 
 func consentStates(t *cli.Printer) console.Column {
-	return marked(t, cli.Text{Chinese: "状态", English: "state"}, stateWords, consentMarks)
+	return marked(t, cli.Text{Chinese: "状态", English: "state"}, subject.StateWords, consentMarks)
 }
 
 // consents lists the bank's consents, each with a form that asks.

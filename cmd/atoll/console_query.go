@@ -13,6 +13,7 @@ import (
 	"atoll/cmd/internal/cli"
 	"atoll/cmd/internal/console"
 	"atoll/consensus/consent"
+	"atoll/consensus/reason"
 	"atoll/node"
 	"atoll/node/access"
 	"atoll/node/api"
@@ -103,7 +104,7 @@ func printQuery(t *cli.Printer, q *api.PastQueryOut) {
 	t.Row("查询", "query", q.Query)
 	t.Row("状态", "state", cli.Filled(queryWords[queryShown(q)].In(t.Lang)))
 	if q.State == node.QueryRejected {
-		t.Row("原因", "because", cli.Filled(whyNot[string(q.Verdict)].In(t.Lang)))
+		t.Row("原因", "because", cli.Filled(reason.Verdict(string(q.Verdict)).In(t.Lang)))
 	}
 	if q.Entry != 0 {
 		t.Row("条目", "entry", q.Entry)

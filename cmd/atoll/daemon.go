@@ -155,6 +155,7 @@ func (d *daemon) publish(l net.Listener, limit int, proxies *web.Proxies, genesi
 	d.http = l.Addr().String()
 	public := http.NewServeMux()
 	public.Handle("/log/", web.Anywhere(d.log()))
+	public.Handle("GET /{$}", web.Front(html != nil))
 	public.Handle("GET /"+web.PathPage, web.Page(html))
 	public.Handle("GET /"+web.PathRequests+"/{ticket}", web.Anywhere(&web.Requests{Give: d.Paper}))
 	public.Handle("GET /policy", web.Policy(d.NetworkPolicy))

@@ -310,9 +310,9 @@ func (d *demo) looked() error {
 		return err
 	}
 	d.Say("\n企业用自己的密钥从日志看到（subject history）：", "\nWhat the enterprise sees in the log with its own key (subject history):")
-	for i := range h.Events {
-		e := &h.Events[i]
-		d.Say("  %s，%d 项", "  %s, %d outputs", h.line(d.Printer, e), len(e.Outputs))
+	told := h.Tell(d.Lang)
+	for i := range told.Events {
+		d.Say("  %s，%d 项", "  %s, %d outputs", eventLine(d.Printer, &told.Events[i]), len(h.Events[i].Outputs))
 	}
 	return d.Err()
 }

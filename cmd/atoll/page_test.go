@@ -19,6 +19,7 @@ import (
 	"atoll/cmd/internal/browser"
 	"atoll/cmd/internal/cli"
 	"atoll/cmd/internal/page"
+	"atoll/consensus/consent"
 	"atoll/consensus/subject"
 	"atoll/node/web"
 )
@@ -299,31 +300,82 @@ func (n *pageNetwork) loan(t *testing.T, b *browser.Tab, code string, look func(
 	}
 }
 
-// same compares the history in the page with that of the command.
+// same compares the history in the page with what the command prints, word for word in
+// both languages.
 func (n *pageNetwork) same(b *browser.Tab, firm string) {
 	n.t.Helper()
-	var want subject.History
 	deadline := time.Now().Add(time.Minute)
 	for {
 		said := b.Press("#look", "#looked")
-		n.atoll(&want, "subject", "history", "--dir", firm, "--log", n.urls["court"])
-		rows := b.Eval(`[...document.querySelectorAll('#events tr')].slice(1).map((r) => r.cells[1].textContent + ' ' + r.cells[0].textContent)`)
-		var got []string
-		list, _ := rows.([]any)
-		for _, r := range list {
-			got = append(got, r.(string))
+		same := strings.Contains(said, "decided by the network") && strings.Contains(b.Text("#agreed"), "agrees")
+		for _, lang := range []string{consent.English, consent.Chinese} {
+			got, want := shownHistory(b, lang), n.printed(lang, firm)
+			same = same && len(got) > 4 && slices.Equal(got, want)
+			if !same && time.Now().After(deadline) {
+				n.t.Fatalf("the page shows\n%s\nthe command\n%s\n%s\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"), said, b.Text("#agreed"))
+			}
+			b.Press("#language", "#h-keys")
 		}
-		var events []string
-		for _, e := range want.Events {
-			events = append(events, fmt.Sprintf("%d %s", e.Entry, e.Time))
-		}
-		if slices.Equal(got, events) && len(got) > 0 && strings.Contains(said, "decided by the network") && strings.Contains(b.Text("#agreed"), "agrees") {
+		if same {
 			return
 		}
-		if time.Now().After(deadline) {
-			n.t.Fatalf("the page shows %q, the command %q\n%s\n%s", got, events, said, b.Text("#agreed"))
+	}
+}
+
+// printed returns the lines that the command prints of a history, without those about
+// the head.
+func (n *pageNetwork) printed(lang, firm string) []string {
+	n.t.Helper()
+	var o, e strings.Builder
+	if code := run(n.t.Context(), []string{"subject", "history", "--dir", firm, "--log", n.urls["court"], "--lang", lang}, &o, &e); code != 0 {
+		n.t.Fatalf("exit %d: %s", code, e.String())
+	}
+	lines := strings.Split(strings.TrimSpace(o.String()), "\n")
+	return lines[:len(lines)-1]
+}
+
+// shownHistory returns the tables of a history in the page as the command has them in
+// lines.
+func shownHistory(b *browser.Tab, lang string) (lines []string) {
+	rows := func(table string) (rows [][]string) {
+		all, _ := b.Eval(fmt.Sprintf(`[...document.querySelectorAll('#%s tr')].map((r) => [...r.cells].map((c) => c.textContent))`, table)).([]any)
+		for _, one := range all {
+			var row []string
+			for _, cell := range one.([]any) {
+				row = append(row, cell.(string))
+			}
+			rows = append(rows, row)
+		}
+		return rows
+	}
+	in := func(chinese, english string, args ...any) {
+		lines = append(lines, fmt.Sprintf(cli.Text{Chinese: chinese, English: english}.In(lang), args...))
+	}
+	consents, events := rows("consents"), rows("events")
+	in("授权", "Consents")
+	for _, c := range consents[1:] {
+		id, _, _ := strings.Cut(c[0], "\n")
+		in("  %s  %s  %s %s  %s  %s，%s", "  %s  %s  %s, %s  %s  %s, %s", id, c[1], c[2], c[3], c[4], c[5], c[6])
+	}
+	heading := cli.Text{Chinese: "记录（" + strings.Replace(strings.Trim(events[0][0], "）"), "（", "，", 1) + "）", English: "Entries (n" + strings.Replace(events[0][0][1:], " (", ", ", 1)}
+	lines = append(lines, heading.In(lang))
+	for _, e := range events[1:] {
+		who, operator, _ := strings.Cut(e[3], "（经办人")
+		if operator != "" {
+			operator = "（经办人" + operator
+		}
+		result := map[string]string{"接受": "", "accepted": ""}
+		if _, plain := result[e[5]]; !plain {
+			result[e[5]] = cli.Text{Chinese: "，", English: ", "}.In(lang) + e[5]
+		}
+		in("%s  条目 %s  授权 %s  %[4]s：%[5]s%[6]s%[7]s", "%s  entry %s  consent %s  %[5]s by %[4]s%[6]s%[7]s", e[0], e[1], e[2], who, e[4], operator, result[e[5]])
+		for line := range strings.SplitSeq(e[6], "\n") {
+			if line != "" {
+				lines = append(lines, "    "+line)
+			}
 		}
 	}
+	return lines
 }
 
 // verified compares the pages that the members serve by the command.

@@ -18,6 +18,7 @@ import (
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
 	"atoll/consensus/durable"
+	"atoll/consensus/reason"
 	"atoll/node/api"
 	"atoll/node/profile"
 
@@ -248,11 +249,11 @@ func (q *questioning) unanswered(out *api.QueryOut) error {
 	for _, p := range out.Pieces {
 		if p.Outcomes[consent.Unavailable.String()] > 0 {
 			why, zh := fmt.Sprintf("%s (%s)", p.Agency, p.Reason), fmt.Sprintf("%s (%s)", p.Agency, p.Reason)
-			if profile.Pauses(p.Reason) {
+			if reason.Pauses(p.Reason) {
 				why = fmt.Sprintf("%s (%s)", p.Agency, profile.Outcome(consent.English, consent.Unavailable.String(), p.Reason))
 				zh = fmt.Sprintf("%s（%s）", p.Agency, profile.Outcome(consent.Chinese, consent.Unavailable.String(), p.Reason))
 			}
-			closed = closed && profile.Pauses(p.Reason) && !strings.HasPrefix(p.Reason, "approval_pending")
+			closed = closed && reason.Pauses(p.Reason) && !strings.HasPrefix(p.Reason, "approval_pending")
 			list, chinese = append(list, why), append(chinese, zh)
 		}
 		answered += p.Outcomes[consent.Answered.String()] + p.Outcomes[consent.NoRecord.String()]

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"atoll/cmd/internal/cli"
+	"atoll/consensus/reason"
 	"atoll/node"
 	"atoll/node/api"
 
@@ -166,8 +167,8 @@ func (q *shownQuery) tell(t *cli.Printer, dir string) error {
 	t.Say("查询    %s", "query     %s", q.Query)
 	t.Say("状态    %s", "state     %s", state.In(t.Lang))
 	if q.Verdict != "" && q.State == node.QueryRejected {
-		reason := whyNot[string(q.Verdict)]
-		t.Say("原因    %s（%s）", "because   %s (%s)", reason.In(t.Lang), string(q.Verdict))
+		why := reason.Verdict(string(q.Verdict))
+		t.Say("原因    %s（%s）", "because   %s (%s)", why.In(t.Lang), string(q.Verdict))
 	}
 	if q.Entry != 0 {
 		t.Say("条目    %d", "entry     %d", q.Entry)

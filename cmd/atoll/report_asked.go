@@ -11,6 +11,7 @@ import (
 
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
+	"atoll/consensus/reason"
 	"atoll/node"
 	"atoll/node/api"
 
@@ -91,11 +92,11 @@ func entryText(entry uint64) string {
 func answerText(t *cli.Printer, a *node.PastAsk) string {
 	text := ""
 	if a.Reason != "" {
-		reason := a.Reason
-		if words := whyNot[a.Reason].In(t.Lang); words != "" {
-			reason = fmt.Sprintf(t.In("%s（%s）", "%s (%s)"), words, a.Reason)
+		why := a.Reason
+		if words := reason.Verdict(a.Reason).In(t.Lang); words != "" {
+			why = fmt.Sprintf(t.In("%s（%s）", "%s (%s)"), words, a.Reason)
 		}
-		text = fmt.Sprintf(t.In("拒绝：%s", "refused: %s"), reason)
+		text = fmt.Sprintf(t.In("拒绝：%s", "refused: %s"), why)
 	} else {
 		var parts []string
 		for _, name := range slices.Sorted(maps.Keys(a.Outcomes)) {

@@ -9,7 +9,7 @@ import (
 
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/consent"
-	"atoll/node/catalog"
+	"atoll/consensus/reason"
 	"atoll/node/source"
 )
 
@@ -325,17 +325,17 @@ func (t sourceWords) outcome(name string) string {
 func (t sourceWords) code(code string) string { return t.known(code, code) }
 
 // reason returns the reason of an answer, followed by its meaning in the
-// language if package catalog has words for it.
-func (t sourceWords) reason(reason string) string {
-	code, _, _ := strings.Cut(reason, ": ")
-	words, ok := catalog.Says(reason)
+// language if package reason has words for it.
+func (t sourceWords) reason(why string) string {
+	code, _, _ := strings.Cut(why, ": ")
+	words, ok := reason.Says(why)
 	switch {
 	case !ok || sayings[code].what != "":
-		return t.code(reason)
+		return t.code(why)
 	case t.Lang == consent.Chinese:
-		return words.Chinese + "（" + reason + "）"
+		return words.Chinese + "（" + why + "）"
 	}
-	return reason + " (" + words.English + ")"
+	return why + " (" + words.English + ")"
 }
 
 // known prefixes a text with the meaning of a code, in Chinese.

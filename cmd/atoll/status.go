@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"atoll/cmd/internal/cli"
+	"atoll/consensus/reason"
 	"atoll/crypto/tlog"
 	"atoll/node"
 	"atoll/node/api"
@@ -235,7 +236,7 @@ func failureWords(text string, e *source.Error, in func(chinese, english string)
 	if e != nil {
 		return in(e.Chinese(), e.Error())
 	}
-	if words, ok := catalog.Says(text); ok {
+	if words, ok := reason.Says(text); ok {
 		text = in(words.Chinese, words.English) + in("（"+text+"）", " ("+text+")")
 	}
 	return text

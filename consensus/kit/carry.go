@@ -93,6 +93,7 @@ func (d *Desk) revoke(in revokeIn) (*revokeOut, error) {
 	}
 	out := &revokeOut{Members: make([]told, len(in.Members)), Proved: true}
 	var all sync.WaitGroup
+	var one sync.Mutex
 	for i, url := range in.Members {
 		all.Go(func() {
 			t := told{URL: url, Name: names[url]}
@@ -102,7 +103,10 @@ func (d *Desk) revoke(in revokeIn) (*revokeOut, error) {
 			} else {
 				t.Answer = a
 			}
+			one.Lock()
+			defer one.Unlock()
 			out.Members[i] = t
+			d.heard(in.Consent, &t)
 		})
 	}
 	all.Wait()
@@ -111,6 +115,15 @@ func (d *Desk) revoke(in revokeIn) (*revokeOut, error) {
 		out.Waiting = out.Waiting || t.Answer != nil && !t.Answer.Proved
 	}
 	return out, nil
+}
+
+func (d *Desk) heard(consent string, t *told) {
+	if d.Heard == nil {
+		return
+	}
+	if text, err := json.Marshal(t); err == nil { // the whole answer would fail likewise
+		d.Heard(consent, text)
+	}
 }
 
 // carry sends a statement once, and follows the proofs in the answer. Sending it

@@ -4,18 +4,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"io/fs"
 	"slices"
 	"sync"
 	"time"
 
-	"atoll/consensus/audit"
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 	"atoll/consensus/paper"
 	"atoll/consensus/subject"
 	"atoll/crypto/sign"
-	"atoll/crypto/tlog"
 )
 
 // Desk answers calls by name, from JSON to JSON. Calls may be made concurrently;
@@ -28,6 +25,9 @@ type Desk struct {
 	Fetch func(url string, body []byte, most int) (status int, data []byte, err error)
 	// Progress, unless nil, is told how many entries of a log were looked through.
 	Progress func(entries, of uint64)
+	// Heard, unless nil, is told what a member says to the revocation of a consent as
+	// soon as it does: [told] in JSON. Others may take long.
+	Heard func(consent string, told []byte)
 
 	mu    sync.Mutex // guards what follows
 	kit   *Kit
@@ -104,6 +104,7 @@ type view struct {
 	Network     string          `json:"network"`
 	Name        string          `json:"network_name"`
 	Genesis     string          `json:"network_fingerprint"` // as the registrar's sheet of paper has it
+	Zone        string          `json:"zone"`                // of all days and times, the network's
 	Fingerprint string          `json:"fingerprint"`         // of the key, to be compared with the registrar's by telephone
 	NotBefore   string          `json:"not_before"`          // of the credential; "" if there is none
 	NotAfter    string          `json:"not_after"`
@@ -143,7 +144,8 @@ func (d *Desk) view() (*view, error) {
 		return nil, err
 	}
 	v := &view{
-		Subject: k.wallet.Subject, Network: k.wallet.Network.String(), Name: k.wallet.Genesis.Name, Genesis: ledger.Fingerprint(k.wallet.Network[:16]).String(), Fingerprint: subject.Fingerprint(k.Enrolment.Key),
+		Subject: k.wallet.Subject, Network: k.wallet.Network.String(), Name: k.wallet.Genesis.Name, Genesis: ledger.Fingerprint(k.wallet.Network[:16]).String(),
+		Zone: consent.Zone(k.wallet.Genesis.Offset).String(), Fingerprint: subject.Fingerprint(k.Enrolment.Key),
 		Next: k.Next, Unmarked: k.Unmarked, Signed: []signed{}, Seen: seen.Head.Size, Members: []member{},
 	}
 	if k.Credential != nil {
@@ -421,71 +423,4 @@ func (d *Desk) signNext(k *Kit, r *subject.Request) (*signOut, error) {
 	d.given[draft.ID] = r
 	text, err := paper.TextOf(paper.Consent, c.Signed)
 	return &signOut{draft.ID.String(), r.Draft.Bank, string(text)}, err
-}
-
-// maxIndexes is how many bytes of members' indexes are kept for another look: those of
-// two members for a log of three million entries.
-const maxIndexes = 64 << 20
-
-// indexes are files of members' indexes by their addresses. A file is kept once it is
-// full: then it never changes. Whether it is right is found out at each look.
-type indexes struct {
-	mu    sync.Mutex
-	files map[string][]byte
-	bytes int
-}
-
-func (x *indexes) get(url string) []byte {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.files[url]
-}
-
-func (x *indexes) keep(url string, data []byte) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.bytes+len(data) > maxIndexes {
-		return
-	}
-	if x.files == nil {
-		x.files = map[string][]byte{}
-	}
-	x.bytes += len(data) - len(x.files[url])
-	x.files[url] = data
-}
-
-// source gives access to a member's log.
-func (d *Desk) source(url string) audit.Source {
-	fetch := d.fetching(url)
-	return audit.Source{Fetch: func(path string) ([]byte, error) {
-		t, err := ledger.ParseIndexPath(path)
-		if err != nil || t.Width != tlog.TileWidth {
-			return fetch(path)
-		}
-		at := url + "/" + path
-		if data := d.index.get(at); data != nil {
-			return data, nil
-		}
-		data, err := fetch(path)
-		if err == nil {
-			d.index.keep(at, data)
-		}
-		return data, err
-	}}
-}
-
-// fetching fetches files of a member's log.
-func (d *Desk) fetching(url string) func(path string) ([]byte, error) {
-	return func(path string) ([]byte, error) {
-		status, data, err := d.Fetch(url+"/log/"+path, nil, audit.MaxResource)
-		switch {
-		case err != nil:
-			return nil, faultOf(faultServer, fmt.Errorf("%s: %w", url, err))
-		case status == 404:
-			return nil, fmt.Errorf("%w: %s", fs.ErrNotExist, path)
-		case status != 200:
-			return nil, faultOf(faultServer, fmt.Errorf("%s answers %d", url, status))
-		}
-		return data, nil
-	}
 }

@@ -20,7 +20,8 @@ type historyOut struct {
 	Others  []other          `json:"others"` // what the others show
 	Wrong   []wrong          `json:"wrong"`  // indexes that are not those of the log
 	Stale   bool             `json:"stale"`  // the newest cosignature is older than a day
-	Titles  map[string]texts `json:"titles"` // of members, purposes, datasets and outputs, by their names
+
+	Told map[string]*subject.Told `json:"told"` // the history in words, by language: what subject history prints
 }
 
 // other is what another member shows of its log.
@@ -40,11 +41,6 @@ type wrong struct {
 	Entries int    `json:"entries"` // how many
 }
 
-type texts struct {
-	Chinese string `json:"zh"`
-	English string `json:"en"`
-}
-
 // staleAfter is how old the newest cosignature of a running network may be.
 const staleAfter = 24 * 60 * 60 // seconds
 
@@ -58,7 +54,10 @@ func (d *Desk) history(in historyIn) (*historyOut, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &historyOut{History: h, From: in.Members[0], Others: d.compare(h, in.Members), Wrong: []wrong{}, Stale: h.Head.Age > staleAfter, Titles: titlesOf(h)}
+	out := &historyOut{
+		History: h, From: in.Members[0], Others: d.compare(h, in.Members), Wrong: []wrong{}, Stale: h.Head.Age > staleAfter,
+		Told: map[string]*subject.Told{consent.Chinese: h.Tell(consent.Chinese), consent.English: h.Tell(consent.English)},
+	}
 	for _, x := range h.Indexes {
 		if len(x.Wrong) > 0 {
 			out.Wrong = append(out.Wrong, wrong{x.Name, x.Wrong[0], len(x.Wrong)})
@@ -95,7 +94,7 @@ func (d *Desk) compare(h *subject.History, urls []string) []other {
 // another. One member could otherwise show a head from before a consent.
 func agreed(h *subject.History, others []other, names map[string]string, from string) error {
 	if h.Head.Age > staleAfter {
-		return faultOf(faultStale, fmt.Errorf("%s, %s", from, h.Head.Signed))
+		return faultOf(faultStale, fmt.Errorf("%s, %s", from, h.Moment(h.Head.Signed)))
 	}
 	second := false
 	for _, o := range others {
@@ -206,7 +205,15 @@ func (d *Desk) look(urls []string, names map[string]string) (*Kit, *subject.Hist
 	}
 	h, err := wallet.Look(l)
 	if err != nil {
+		for _, url := range urls { // it may be for what is kept of any of them
+			d.index.forget(url)
+		}
 		return nil, nil, err
+	}
+	for _, x := range h.Indexes {
+		if x.Err != nil || len(x.Wrong) > 0 {
+			d.index.forget(x.Name)
+		}
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -215,41 +222,6 @@ func (d *Desk) look(urls []string, names map[string]string) (*Kit, *subject.Hist
 	}
 	k.Next = min(h.Restored(k.Next, !k.Unmarked), maxNumbers) // of more a kit would not open again
 	return k, h, k.remember(h.Seen, h.Signed)
-}
-
-// titlesOf returns the titles of what is in a history, as the notices that were
-// signed have them.
-func titlesOf(h *subject.History) map[string]texts {
-	titles := map[string]texts{}
-	words := func(lang, name string, by *ledger.Known, shown []consent.Shown) string {
-		w := h.Genesis.Words(by, lang, consent.ShownTitles(lang, shown), consent.ShownSenses(shown))
-		return w.Title(name)
-	}
-	add := func(name string, by *ledger.Known, shown []consent.Shown) {
-		if _, ok := titles[name]; !ok && name != "" {
-			titles[name] = texts{words(consent.Chinese, name, by, shown), words(consent.English, name, by, shown)}
-		}
-	}
-	for _, g := range h.Consents {
-		by := h.Known
-		if g.Known != nil {
-			by = g.Known
-		}
-		add(g.Bank, by, nil)
-		add(g.Purpose, by, nil)
-		if g.Body == nil {
-			continue
-		}
-		for _, s := range g.Body.Shown {
-			for _, o := range s.Outputs {
-				add(s.Agency+"/"+o.Leaf.Dataset+"."+o.Leaf.Output, by, g.Body.Shown)
-			}
-		}
-	}
-	for _, m := range h.Known.Roster.Members() {
-		add(m.Name, h.Known, nil)
-	}
-	return titles
 }
 
 type readyIn struct {

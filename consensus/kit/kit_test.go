@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
@@ -501,6 +502,53 @@ func TestKitIsSealed(t *testing.T) {
 	}
 }
 
+// Whatever byte of a kit's file is another, its content does not open.
+func TestEachByteOfAKit(t *testing.T) {
+	o := newOffice(t)
+	o.enrolled()
+	o.signs()
+	var text struct{ Kit string }
+	o.must("kit", in{}, &text)
+	k, err := kit.Open([][]byte{[]byte(text.Kit)}, words)
+	o.check(err)
+	o.check(k.Resealed(func(seed, genesis, sealed []byte) {}))
+	for part, flip := range map[string]func(at int) func(seed, genesis, sealed []byte){
+		"seed": func(at int) func(seed, genesis, sealed []byte) {
+			return func(seed, _, _ []byte) { seed[at%len(seed)] ^= 1 }
+		},
+		"content": func(at int) func(seed, genesis, sealed []byte) {
+			return func(_, _, sealed []byte) { sealed[at%len(sealed)] ^= 1 }
+		},
+	} {
+		size := 0
+		o.check(k.Resealed(func(seed, _, sealed []byte) { size = map[string]int{"seed": len(seed), "content": len(sealed)}[part] }))
+		for at := range size {
+			if err := k.Resealed(flip(at)); !errors.Is(err, seal.ErrBroken) {
+				t.Fatalf("byte %d of %d of the %s is another: %v", at, size, part, err)
+			}
+		}
+	}
+	// Another genesis is another network: the seed gives other keys there.
+	raw, err := paper.Read(o.genesis, paper.Genesis)
+	o.check(err)
+	for _, at := range []int{0, len(raw) / 2, len(raw) - 1} {
+		changed := bytes.Clone(raw)
+		changed[at] ^= 1
+		var s struct {
+			Seed    []byte `cbor:"1,keyasint"`
+			Genesis []byte `cbor:"2,keyasint"`
+			Sealed  []byte `cbor:"3,keyasint"`
+		}
+		o.check(paper.ReadInto([]byte(text.Kit), paper.Kit, &s))
+		s.Genesis = changed
+		other, err := paper.TextOf(paper.Kit, s)
+		o.check(err)
+		if code := o.try("open", in{"files": [][]byte{other}, "passphrase": words}, nil); code == "" {
+			t.Errorf("with byte %d of its genesis changed it opens", at)
+		}
+	}
+}
+
 // A kit whose numbers cannot be right does not open, before keys are derived for
 // them. Of two kits nothing says which is newer.
 func TestDamagedNumbers(t *testing.T) {
@@ -725,6 +773,44 @@ func TestRevocationOfSome(t *testing.T) {
 	}
 }
 
+// What a fast member says to a revocation is told before a slow one has answered.
+func TestFastMemberIsHeard(t *testing.T) {
+	o := newOffice(t)
+	o.enrolled()
+	o.logs()
+	s := o.signs()
+	o.served()
+	heard, answers := make(chan string, 2), o.Fetch
+	first := make(chan struct{})
+	o.Heard = func(consent string, told []byte) {
+		var m struct {
+			URL    string
+			Answer *struct{ Proved bool }
+		}
+		o.check(json.Unmarshal(told, &m))
+		if consent == s.Consent && m.Answer != nil && m.Answer.Proved {
+			heard <- m.URL
+		}
+		if m.URL == "http://tax" {
+			close(first)
+		}
+	}
+	o.Fetch = func(url string, body []byte, most int) (int, []byte, error) {
+		if strings.HasPrefix(url, "http://court") {
+			select {
+			case <-first:
+			case <-time.After(20 * time.Second): // then it never comes
+				return 0, nil, context.DeadlineExceeded
+			}
+		}
+		return answers(url, body, most)
+	}
+	o.revokes(s.Consent, both)
+	if one, other := <-heard, <-heard; one != "http://tax" || other != "http://court" {
+		t.Errorf("%s, then %s", one, other)
+	}
+}
+
 // A bank that knows a consent's id puts a revocation of its own on the log, before
 // it carries the consent. That takes nothing: there is no second consent.
 func TestStrangersRevocationTakesNothing(t *testing.T) {
@@ -940,6 +1026,62 @@ func TestIndexes(t *testing.T) {
 	var ready struct{ Sent bool }
 	if code := o.try("ready", in{"consent": s.Consent, "members": both}, &ready); code != "log.unindexed" {
 		t.Errorf("one index is enough: %q", code)
+	}
+}
+
+// What is kept of a member's index is judged at each look as if it came anew: one that is
+// damaged, or of before, names its member, and is fetched again for the next look.
+func TestKeptIndex(t *testing.T) {
+	o := newOffice(t)
+	o.enrolled()
+	o.logs()
+	s := o.signs()
+	o.must("submit", in{"consent": s.Consent, "via": o.at()}, nil)
+	granted := len(o.w.Leaves) - 1
+	o.w.Grow(3 * tlog.TileWidth)
+	good := o.w.Copy("court", "tax")
+	o.serves["http://court"], o.serves["http://tax"] = good, good
+	const index = "index/000.p/3"
+	without := bytes.Clone(good[index])
+	clear(without[granted*ledger.MarkBytes:][:ledger.MarkBytes])
+	type seen struct {
+		lookedOut
+		Wrong []struct{ URL string }
+	}
+	looks := func(members []string) (h seen) {
+		t.Helper()
+		o.must("history", in{"members": members}, &h)
+		if len(h.History.Consents) != 1 {
+			t.Errorf("%q: the consent is not found: %+v", members, h)
+		}
+		return h
+	}
+	for _, members := range [][]string{both, {both[1], both[0]}} {
+		o.KeepIndex("http://tax", index, without)
+		if h := looks(members); len(h.Wrong) != 1 || h.Wrong[0].URL != "http://tax" {
+			t.Errorf("%q: a kept index that leaves the grant out: %+v", members, h.Wrong)
+		}
+		if h := looks(members); len(h.Wrong) != 0 {
+			t.Errorf("%q: what is wrong is kept: %+v", members, h.Wrong)
+		}
+		o.KeepIndex("http://tax", index, without[:len(without)-1])
+		var h seen
+		if code := o.try("history", in{"members": members}, &h); code != "log.index" && (code != "" || h.Others[0].Fault == nil || h.Others[0].Fault.Code != "log.index") {
+			t.Errorf("%q: a kept index that is cut: %q %+v", members, code, h.Others)
+		}
+		looks(members)
+	}
+	// What is kept is not asked for again.
+	asked, answers := 0, o.Fetch
+	o.Fetch = func(url string, body []byte, most int) (int, []byte, error) {
+		if strings.HasSuffix(url, index) {
+			asked++
+		}
+		return answers(url, body, most)
+	}
+	o.KeepIndex("http://tax", index, good[index])
+	if looks(both); asked != 1 {
+		t.Errorf("of two indexes, one of which is kept, %d were asked for", asked)
 	}
 }
 

@@ -383,6 +383,72 @@ func TestLookOverHandovers(t *testing.T) {
 	}
 }
 
+// More handovers than one proof has are walked over in several.
+func TestLookOverManyHandovers(t *testing.T) {
+	w := audittest.New(t)
+	f := w.Enrol(audittest.Subject, 1)
+	turns := [][]string{{"auditor", "bank-a", "court"}, {"auditor", "bank-a", "tax"}}
+	const handovers = ledger.MaxProofHandovers + 2
+	for i := range handovers {
+		w.Approve(turns[i%2]...)
+		w.HandOver(w.HeadAt(w.Size()))
+	}
+	w.Serve(w.Grant(f, nil))
+	w.Grow(w.Size() + tlog.TileWidth)
+	l := &looker{t: t, w: w, wallet: &Wallet{Subject: audittest.Subject, Genesis: w.Genesis, Network: w.Network, keys: f.Keyring}, copies: map[string]map[string][]byte{}}
+	good := w.Copy("auditor", "bank-a")
+	l.copies["court"], l.copies["tax"] = good, good
+	h, err := l.looks("court", "tax")
+	l.check(err)
+	if len(h.Seen.Sets) != handovers+1 || len(h.Consents) != 1 || len(h.Events) < 4 {
+		t.Fatalf("%d sets, %d consents, %d events", len(h.Seen.Sets), len(h.Consents), len(h.Events))
+	}
+	// One of those in the middle that no quorum has signed ends the walk.
+	files := maps.Clone(good)
+	at := int(h.Seen.Sets[handovers/2].After)
+	files[fmt.Sprintf("handovers/%d.checkpoint", at)] = w.Sign(w.HeadAt(at), "auditor")
+	l.copies["liar"], l.copies["friend"] = files, files
+	if _, err := l.looks("liar", "friend"); !errors.Is(err, ErrNotFinal) {
+		t.Errorf("a handover that one has signed: %v", err)
+	}
+}
+
+// The index has eight bytes of an id. Entries under ids that begin, or of queries that
+// end, as this enterprise's do are not taken for its own.
+func TestIdsThatAreAlikeInTheIndex(t *testing.T) {
+	w := audittest.New(t)
+	f, other := w.Enrol(audittest.Subject, 1), w.Enrol(audittest.Subject, 2)
+	mine, theirs := w.Grant(f, nil), w.Grant(other, nil)
+	q := w.Ask(mine, nil)
+	w.Release("court", q, nil)
+	// The bank asks for a consent that begins as this one does.
+	alike := *mine
+	alike.Header.Bounds.ID = append(bytes.Clone(mine.Header.Bounds.ID[:8]), make([]byte, 8)...)
+	strange := w.Ask(&alike, nil)
+	// Under another consent, it gives a query an id that ends as this query's does.
+	id := bytes.Clone(q.Ref.ID)
+	id[7] ^= 1
+	twin := w.AskAs(ledger.Head{ID: id}, theirs, nil)
+	w.Release("tax", twin, nil)
+	w.Refuse("court", twin, "agency.rules", nil)
+	w.Release("tax", q, nil)
+	w.Grow(w.Size() + 2*tlog.TileWidth)
+	short := func(entry uint64) string {
+		m := ledger.MarkOf(w.Leaves[entry])
+		return string(m[1:])
+	}
+	if short(strange.Index) != string(mine.Header.Bounds.ID[:8]) || short(q.Index+1) != short(twin.Index+1) {
+		t.Fatalf("the index tells them apart: %x %x", short(q.Index+1), short(twin.Index+1))
+	}
+	l := &looker{t: t, w: w, wallet: &Wallet{Subject: audittest.Subject, Genesis: w.Genesis, Network: w.Network, keys: f.Keyring}, copies: map[string]map[string][]byte{}}
+	l.copies["court"], l.copies["tax"] = w.Copy("court", "tax"), w.Copy("court", "tax")
+	h := must(l.looks("court", "tax"))
+	l.same(h, l.replays())
+	if len(h.Events) != 4 || h.Consents[0].Used != 1 {
+		t.Errorf("%d events, %+v", len(h.Events), h.Consents[0])
+	}
+}
+
 // A consent is void once its credential is revoked.
 func TestLookUnderRevokedCredential(t *testing.T) {
 	w := audittest.New(t)

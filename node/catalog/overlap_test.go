@@ -11,6 +11,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"atoll/consensus/consent"
+	"atoll/consensus/reason"
 )
 
 // TestOverlap: days that two periods share are never summed twice.
@@ -225,7 +226,7 @@ func TestReasonsHaveWords(t *testing.T) {
 		}
 		for _, m := range code.FindAllStringSubmatch(string(text), -1) {
 			found++
-			words, ok := Says(m[1] + ": 7")
+			words, ok := reason.Says(m[1] + ": 7")
 			if !ok || words.Chinese == "" || words.English == "" || strings.Contains(words.Chinese+words.English, "%") {
 				t.Errorf("%s has no words", m[1])
 			}
@@ -234,10 +235,10 @@ func TestReasonsHaveWords(t *testing.T) {
 	if found < 35 {
 		t.Errorf("%d codes found", found)
 	}
-	if words, ok := Says("rows.stale: 62"); !ok || words.English != "the newest data is older than 62 days" {
+	if words, ok := reason.Says("rows.stale: 62"); !ok || words.English != "the newest data is older than 62 days" {
 		t.Errorf("%+v", words)
 	}
-	if _, ok := Says("nonsense"); ok {
+	if _, ok := reason.Says("nonsense"); ok {
 		t.Error("words for nonsense")
 	}
 }

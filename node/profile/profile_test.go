@@ -13,6 +13,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"atoll/consensus/consent"
+	"atoll/consensus/reason"
 	"atoll/node/formula"
 )
 
@@ -44,7 +45,7 @@ func TestOutcomes(t *testing.T) {
 		}
 		for _, language := range []string{consent.Chinese, consent.English} {
 			var b bytes.Buffer
-			if err := p.Text(&b, language); err != nil || !strings.Contains(b.String(), codes[o.String()].In(language)) {
+			if err := p.Text(&b, language); err != nil || !strings.Contains(b.String(), said(o.String()).In(language)) {
 				t.Errorf("%s is not in the text (%v)", o, err)
 			}
 		}
@@ -61,10 +62,10 @@ func TestOutcomes(t *testing.T) {
 	}
 	words := map[string]bool{}
 	for o := consent.Answered; o.Valid(); o++ {
-		words[codes[o.String()].Chinese] = true
-		words[codes[o.String()].English] = true
+		words[said(o.String()).Chinese] = true
+		words[said(o.String()).English] = true
 	}
-	words[codes[NotAsked].Chinese], words[codes[NotAsked].English] = true, true
+	words[said(NotAsked).Chinese], words[said(NotAsked).English] = true, true
 	if len(words) != 26 {
 		t.Errorf("two outcomes share words, or one has none: %v", words)
 	}
@@ -341,4 +342,10 @@ func TestOffers(t *testing.T) {
 	if len(offers) != 6 || items != len(tpl.Needs) {
 		t.Errorf("%d offers with %d items", len(offers), items)
 	}
+}
+
+// said returns the words for an outcome.
+func said(outcome string) reason.Text {
+	words, _ := reason.Outcome(outcome)
+	return words
 }

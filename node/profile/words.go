@@ -5,6 +5,7 @@ import (
 	"strconv"
 
 	"atoll/consensus/consent"
+	"atoll/consensus/reason"
 )
 
 var statement = Title{
@@ -55,22 +56,9 @@ var english = phrases{
 	Again: "Ask again", AgainUntil: "at no charge until %s", Folder: "DIR", Acts: "Who acts", Nobody: "nobody", Between: "; ",
 }
 
-// codes are the words for outcomes, results and other codes of a profile.
-// "Checked, no record" must never look like "not asked".
+// codes are the words for results and other codes of a profile; package reason has
+// those for outcomes.
 var codes = map[string]Title{
-	"answered":        {"已应答", "answered"},
-	"no_record":       {"已查，无记录", "checked, no record"},
-	"not_in_dataset":  {"数据集不含此项", "not in the dataset"},
-	"not_consented":   {"未获授权", "not consented"},
-	"refused":         {"机构拒绝", "refused by the agency"},
-	"revoked":         {"授权已撤回", "consent revoked"},
-	"expired":         {"授权已到期", "consent expired"},
-	"unavailable":     {"未能提供", "unavailable"},
-	"stale":           {"数据过旧", "data too old"},
-	"disputed":        {"异议处理中", "under objection"},
-	"below_min_group": {"低于最小群体", "below minimum group"},
-	"invalid":         {"数据有误", "invalid data"},
-	NotAsked:          {"未查询", "not asked"},
 	Hit:               {"命中", "HIT"},
 	Passed:            {"未命中", "not hit"},
 	Unknown:           {"未知", "unknown"},
@@ -141,6 +129,9 @@ func (s *speaker) Of(t Title) string { return clean(t.In(s.language)) }
 // shown as it is.
 func (s *speaker) Code(code string) string {
 	if t, ok := codes[code]; ok {
+		return t.In(s.language)
+	}
+	if t, ok := reason.Outcome(code); ok {
 		return t.In(s.language)
 	}
 	return clean(code)

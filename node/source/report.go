@@ -57,13 +57,13 @@ type Bad struct {
 // Unfit is a readable row that does not fit the catalog, or the day.
 type Unfit struct {
 	Line   int64  // see [Bad]
-	Reason string // see [catalog.Says]
+	Reason string // see reason.Says of consensus/reason
 }
 
 // Fault is what is wrong with several rows.
 type Fault struct {
 	Column string // or empty, where it concerns the whole row
-	Reason string // a [Code], or for [catalog.Says]
+	Reason string // a [Code], or for reason.Says
 	Detail string // what happened and what to do; no value; or empty
 	Count  int64
 	Lines  []int64 // of the first maxFaultLines; see [Bad]

@@ -4,8 +4,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"net/http"
-
-	"atoll/node/problem"
 )
 
 // PathPage is where a member serves the enterprise's page.
@@ -15,7 +13,7 @@ const PathPage = "enterprise"
 // What it may run and load it says itself; the header adds what a page cannot say
 // of itself: that nobody may frame it, and that it has an origin of its own, so
 // that it can neither read nor leave anything at the member's address. Without a
-// page (nil) the answer is 404 and says what to do. A browser that has the page asks
+// page (nil) the answer is 404 and says what to do, to browsers as a page. A browser that has the page asks
 // whether it is still the same, by the SHA-256.
 //
 // No Cross-Origin-Opener-Policy: with a sandbox it is a network error (HTML standard).
@@ -23,10 +21,7 @@ func Page(html []byte) http.Handler {
 	tag := fmt.Sprintf(`"%x"`, sha256.Sum256(html))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if html == nil {
-			refuse(w, http.StatusNotFound, &problem.Error{
-				Code: problem.NotFound, Message: "this member does not serve the enterprise's page",
-				Hint: "get atoll.html from the registrar or another member; the member's operator sets page in node.yaml (atoll page build)",
-			})
+			noPage(w, r)
 			return
 		}
 		h := w.Header()

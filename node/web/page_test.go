@@ -41,6 +41,43 @@ func TestPage(t *testing.T) {
 	}
 }
 
+// The bare address of a member, which papers list, leads to the page, or says in both
+// languages what it is; so does the address of a page that is not there. Programs hear
+// of that as of other errors.
+func TestFront(t *testing.T) {
+	get := func(h http.Handler, accept string) (*httptest.ResponseRecorder, string) {
+		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header.Set("Accept", accept)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w, w.Body.String()
+	}
+	const browser = "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"
+	if w, _ := get(Front(true), browser); w.Code != http.StatusFound || w.Header().Get("Location") != "enterprise" {
+		t.Errorf("%d %v", w.Code, w.Header())
+	}
+	for name, c := range map[string]struct {
+		h      http.Handler
+		accept string
+		code   int
+	}{"bare": {Front(false), browser, http.StatusOK}, "a program, bare": {Front(false), "*/*", http.StatusOK}, "no page": {Page(nil), browser, http.StatusNotFound}} {
+		w, body := get(c.h, c.accept)
+		if w.Code != c.code || w.Header().Get("Content-Type") != "text/html; charset=utf-8" || !strings.Contains(w.Header().Get("Content-Security-Policy"), "default-src 'none'") {
+			t.Errorf("%s: %d %v", name, w.Code, w.Header())
+		}
+		for _, want := range []string{"登记机关", "the registrar gave", "/enterprise", "atoll page build", `lang="en"`} {
+			if !strings.Contains(body, want) {
+				t.Errorf("%s: no %q in %s", name, want, body)
+			}
+		}
+	}
+	for _, accept := range []string{"", "*/*", "application/json"} {
+		if w, _ := get(Page(nil), accept); w.Code != http.StatusNotFound || w.Header().Get("Content-Type") != "application/problem+json" {
+			t.Errorf("%q: %d %v", accept, w.Code, w.Header())
+		}
+	}
+}
+
 // A page of any origin may ask, and is not asked for more than its content type.
 func TestAnywhere(t *testing.T) {
 	asked := 0

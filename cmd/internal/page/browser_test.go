@@ -4,10 +4,14 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -140,6 +144,120 @@ func (d *desk) shows(c *counts, request, word string, shown []any) {
 		d.t.Fatalf("%s\nGo signs %s, the page: %s", request, a.OK.Consent, signed)
 	default:
 		c.signed++
+	}
+}
+
+// sign has the page read the enterprise's request and sign it.
+func (d *desk) sign(b *browser.Tab) {
+	d.t.Helper()
+	raw, err := sign.Marshal(d.request)
+	d.check(err)
+	b.Put("#pasted", string(paper.Text(paper.Request, raw)))
+	if said := b.Press("#read", "#said"); said != "" {
+		d.t.Fatal(said)
+	}
+	b.Put("#word", "agree")
+	if said := b.Press("#sign", "#signed"); !strings.Contains(said, "is signed") {
+		d.t.Fatal(said)
+	}
+}
+
+// Whatever else is pressed, a consent can leave the page only once the person has said
+// that the kit which knows of it is saved.
+func TestConsentWaitsForTheKit(t *testing.T) {
+	d := newDesk(t)
+	b := d.page()
+	d.open(b)
+	d.sign(b)
+	for _, press := range []string{"button[data-send]", "button[data-save]", "#savekit", "#saveagain", "#language", "#read", "#language"} {
+		if b.Press(press, "#signed"); b.Eval(`$('sending').checkVisibility() || $('confirm').checkVisibility() === false`) != false {
+			t.Errorf("after %s the consent can leave", press)
+		}
+	}
+	b.Press("#confirmed", "#signed")
+	if b.Eval(`$('sending').checkVisibility() && !$('confirm').checkVisibility()`) != true {
+		t.Error("a confirmed consent cannot leave")
+	}
+	d.sign(b)
+	if b.Eval(`$('sending').checkVisibility()`) != false {
+		t.Error("the next consent can leave by what was confirmed of the one before")
+	}
+}
+
+// member is a server that the page may ask, with how often it was asked.
+func member(t *testing.T, answer http.HandlerFunc) (url string, asked *atomic.Int32) {
+	t.Helper()
+	asked = new(atomic.Int32)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		w.Header().Set("Access-Control-Allow-Origin", "*")
+		answer(w, r)
+	}))
+	t.Cleanup(s.Close)
+	return s.URL, asked
+}
+
+// A slow member is waited for as long as it gives a byte a millisecond on the whole. One
+// that stops, or gives a byte now and then, holds nobody up.
+func TestSlowMember(t *testing.T) {
+	url, _ := member(t, func(w http.ResponseWriter, r *http.Request) {
+		give := func(bytes int) bool {
+			_, err := w.Write(make([]byte, bytes))
+			return http.NewResponseController(w).Flush() == nil && err == nil && r.Context().Err() == nil
+		}
+		switch r.URL.Path {
+		case "/slow":
+			for range 30 {
+				give(1000)
+				time.Sleep(100 * time.Millisecond)
+			}
+		case "/trickles":
+			for give(1) {
+				time.Sleep(50 * time.Millisecond)
+			}
+		case "/stops":
+			give(1000)
+			<-r.Context().Done()
+		case "/silent":
+			<-r.Context().Done()
+		}
+	})
+	d := newDesk(t)
+	b := d.page()
+	b.Put("#extra", url)
+	d.open(b)
+	for path, want := range map[string]any{"/slow": 30000.0, "/trickles": "too slow", "/stops": "too slow", "/silent": "too slow"} {
+		got := b.Eval(fmt.Sprintf(`quiet = 2000; atoll.fetch(%q, null, 1 << 20).then((a) => a.data.length, (e) => e.message)`, url+path))
+		if got != want {
+			t.Errorf("%s: %v, not %v", path, got, want)
+		}
+	}
+}
+
+// From its first request on the page speaks to the network's members and to those that
+// the person has named before, and to nobody else: no name and no later one widens that.
+func TestSpeaksToMembersAlone(t *testing.T) {
+	hello := func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hello") }
+	named, asked := member(t, hello)
+	other, others := member(t, hello)
+	d := newDesk(t)
+	b := d.page()
+	b.Put("#extra", named+" http://x;connect-src http://[::1] "+other+"/path "+strings.Replace(other, "http://", "http://name@", 1))
+	d.open(b)
+	speaks := func(call, url string) any {
+		return b.Eval(fmt.Sprintf(`%s(%q, null, 99).then(() => 'spoke', () => 'refused')`, call, url))
+	}
+	if said := speaks("atoll.fetch", named); said != "spoke" || asked.Load() != 1 {
+		t.Fatalf("to a member that is named: %v, %d", said, asked.Load())
+	}
+	b.Put("#extra", other)
+	for _, call := range []string{"atoll.fetch", "fetch"} {
+		if said := speaks(call, other+"/x"); said != "refused" || others.Load() != 0 {
+			t.Errorf("%s to others: %v, %d", call, said, others.Load())
+		}
+	}
+	if said := b.Eval(fmt.Sprintf(`new Promise((done) => { const i = new Image(); i.onload = i.onerror = (e) => done(e.type); i.src = %q; })`, other+"/pixel")); said != "error" || others.Load() != 0 {
+		t.Errorf("by a picture: %v, %d", said, others.Load())
 	}
 }
 

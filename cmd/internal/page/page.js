@@ -19,7 +19,7 @@ const words = {
   sign: ['签署', 'Sign'], save: ['保存授权书', 'Save the consent'], bankurl: ['银行的地址', 'The bank\'s address'], send: ['发送', 'Send'],
   history: ['3. 谁查询过', '3. Who looked'], members: ['向这些成员索取（至少两个，自第一个读取日志）', 'Ask these members (two at least; the log is read from the first)'], look: ['查看', 'Look'],
   type: ['输入“%1”即签署', 'Type “%1” to sign'],
-  subject: ['企业', 'Enterprise'], network: ['网络', 'Network'], fingerprint: ['密钥指纹（与登记机关电话核对）', 'Key fingerprint (compare by telephone with the registrar)'],
+  subject: ['企业', 'Enterprise'], network: ['网络', 'Network'], zone: ['日期和时间均按', 'Days and times are those of'], fingerprint: ['密钥指纹（与登记机关电话核对）', 'Key fingerprint (compare by telephone with the registrar)'],
   credentialof: ['主体凭证', 'Credential'], nocredential: ['尚无：请将登记申请交给登记机关', 'none yet: give the enrolment to the registrar'], until: ['%1 至 %2', '%1 to %2'],
   next: ['下一份授权的编号', 'Number of the next consent'], unmarked: ['未知：请先查看记录', 'not known: look at the history first'], seen: ['已见日志条目', 'Entries of the log seen'],
   differ: ['两次输入的口令不同', 'The two passphrases differ'], made: ['已新建，钥匙包已交由浏览器存为文件。请确认文件已保存（两份），并将登记申请交给登记机关。没有口令，任何人都无法使用。', 'Made, and the kit is handed to the browser as a file. See that it is there, keep it twice, and give the enrolment to the registrar. Nobody can use it without the passphrase.'],
@@ -48,13 +48,9 @@ const words = {
   disagrees: ['%1：所示日志与之不一致！请告知监管机构', '%1: shows ANOTHER log! Tell the supervisor'],
   incomplete: ['只有以上成员出示的内容在此：尚未记入日志的，或各成员的索引都遗漏的，不在其中。逐条核对请用 atoll subject history。', 'This is what the members above show: what is not on the log yet, or what the indexes of all of them leave out, is not in it. To have every entry checked, use atoll subject history.'],
   none: ['日志中没有关于本企业授权的记录', 'The log has nothing about this enterprise\'s consents'],
-  id: ['编号', 'Id'], bank: ['银行', 'Bank'], purpose: ['用途', 'Purpose'], product: ['产品', 'Product'], days: ['期限', 'Days'], left: ['剩余次数', 'Uses left'], state: ['状态', 'State'],
-  time: ['网络时间（UTC）', 'Network time (UTC)'], entry: ['条目', 'Entry'], what: ['事项', 'What'], who: ['谁', 'By'], verdict: ['裁定', 'Verdict'], details: ['内容', 'Details'],
-  accepted: ['接受', 'accepted'], foreign: ['无效：并非以本企业的密钥撤回', 'without effect: not by a key of this enterprise'], notaccepted: ['未被接受：%1', 'not accepted: %1'], asks: ['问 %1', 'asks %1'], usesleft: ['还可用 %1 次', '%1 uses left'],
-  'consent.grant': ['授权生效', 'consent granted'], 'consent.revoke': ['授权撤回', 'consent taken back'], 'query.open': ['查询', 'query'], 'fragment.release': ['提供', 'answer'], 'fragment.refuse': ['拒绝', 'refusal'],
-  active: ['有效', 'active'], not_yet: ['尚未开始', 'not begun'], expired: ['已到期', 'expired'], revoked: ['已撤回', 'taken back'], void: ['无效', 'void'],
-  answered: ['已提供', 'answered'], no_record: ['查无记录', 'no record'], not_in_dataset: ['不在数据集内', 'not in the dataset'], not_consented: ['未获授权', 'not consented'], refused: ['拒绝', 'refused'],
-  unavailable: ['暂不可用', 'unavailable'], stale_data: ['数据过旧', 'stale'], disputed: ['有异议', 'disputed'], below_min_group: ['人数过少', 'group too small'], invalid: ['数据无效', 'invalid'],
+  id: ['编号', 'Id'], bank: ['银行', 'Bank'], purpose: ['用途', 'Purpose'], product: ['产品', 'Product'], days: ['期限', 'Days'], uses: ['次数', 'Uses'], state: ['状态', 'State'],
+  time: ['网络时间（%1；可能比实际略早）', 'Network time (%1; it may be a little behind)'], clock: ['时间（%1）', 'Time (%1)'], entry: ['条目', 'Entry'], what: ['事项', 'What'], who: ['谁', 'By'], result: ['结果', 'Result'], details: ['内容', 'Details'],
+  accepted: ['接受', 'accepted'], operator: ['（经办人 %1）', ' (%1)'],
   unsupported: ['本浏览器过旧，缺少：%1。请用较新的 Chromium 或 Firefox。', 'This browser is too old, it lacks: %1. Use a newer Chromium or Firefox.'],
 };
 let zh = (navigator.language || 'zh').startsWith('zh'), view = null, consent = null, shown = null, locked = false, unsaved = ''; // unsaved: the kit's file that the person has not confirmed
@@ -163,7 +159,7 @@ function present() {
   $('closed').hidden = view !== null;
   for (const id of ['opendesk', 's-consent', 's-history']) $(id).hidden = view === null;
   if (view === null) return;
-  const rows = [['subject', view.subject], ['network', `${view.network_name} (${view.network_fingerprint})`], ['fingerprint', view.fingerprint],
+  const rows = [['subject', view.subject], ['network', `${view.network_name} (${view.network_fingerprint})`], ['zone', view.zone], ['fingerprint', view.fingerprint],
     ['credentialof', view.not_before ? fill('until', view.not_before, view.not_after) + (view.stranger ? own('stranger') : '') : own('nocredential')],
     ['next', view.unmarked ? own('unmarked') : view.next], ['seen', view.seen]];
   $('who').replaceChildren(...rows.flatMap(([k, v]) => [element('dt', own(k)), element('dd', String(v))]));
@@ -303,8 +299,8 @@ action('send', 'sent', async () => {
 // back, in another session than it was signed in too.
 function presentKept() {
   $('s-kept').hidden = view.signed.length === 0;
-  const heads = ['id', 'bank', 'days'];
-  $('keptlist').replaceChildren(row('th', heads.map(own)), ...view.signed.map((c) => {
+  const heads = ['id', 'bank', 'days'].map(own);
+  $('keptlist').replaceChildren(row('th', heads), ...view.signed.map((c) => {
     const [send, save, back] = ['send', 'save', 'takenback'].map((key) => {
       const b = element('button', own(key));
       b.type = 'button';
@@ -329,17 +325,18 @@ action('look', 'looked', async () => {
   view = (await call('kit')).view;
   present();
   const h = found.history.head;
-  return fill('readfrom', h.size - 1, titles(h.cosigners), h.of, h.cosigners.length, h.signed_at) +
+  return fill('readfrom', h.size - 1, titles(h.cosigners), h.of, h.cosigners.length, inWords().signed) +
     (found.stale ? `\n${own(h.undated ? 'undated' : 'stale')}` : '') + (found.history.events.length ? '' : `\n${own('none')}`) + `\n${own('incomplete')}\n${own('unsaved')}`;
 });
-const named = (name) => { const t = found.titles[name]; return (t && (zh ? t.zh : t.en)) || titleOf(name); };
+const inWords = () => found.told[zh ? 'zh-CN' : 'en']; // the history in words
+const flat = (text) => text.replaceAll('\n', '\ufffd'); // a stranger's text makes no lines
 
 // row makes a row of a table. A narrow window has its cells below one another, each
 // after the heading of its column.
 function row(kind, cells, heads) {
   return element('tr', null, ...cells.map((c, i) => {
     const cell = c instanceof Node ? element(kind, null, c) : element(kind, String(c));
-    if (heads) cell.dataset.head = own(heads[i]);
+    if (heads) cell.dataset.head = heads[i];
     return cell;
   }));
 }
@@ -356,23 +353,20 @@ function presentHistory() {
     li.className = 'bad';
     return li;
   }));
-  const granted = ['id', 'bank', 'purpose', 'product', 'days', 'left', 'state'], happened = ['time', 'entry', 'what', 'who', 'verdict', 'details'];
-  $('consents').replaceChildren(row('th', granted.map(own)),
-    ...found.history.consents.map((c) => {
-      const b = element('button', own('takenback'));
-      b.type = 'button';
-      b.dataset.consent = c.consent;
-      b.disabled = c.state === 'revoked';
-      asksTwice(b, 'revoked', c.consent);
-      const id = element('span', `${c.consent}\n`, b);
-      return row('td', [id, named(c.bank), named(c.purpose), c.product, fill('until', c.not_before, c.not_after), `${c.left} / ${c.max_uses}`, own(c.state)], granted);
-    }));
-  $('events').replaceChildren(row('th', happened.map(own)), ...found.history.events.map((e) => {
-    const details = e.outputs.map((o) => `${own(o.outcome === '' ? 'asks' : '%1').replace('%1', named(o.agency))}: ${named(`${o.agency}/${o.output}`)}` +
-      (o.predicate ? ` ${o.predicate}` : '') + (o.outcome ? ` — ${own(o.outcome === 'stale' ? 'stale_data' : o.outcome)}${o.reason ? ` [${o.reason}]` : ''}` : ''));
-    if (e.reason) details.push(e.reason);
-    if (e.left !== null) details.push(fill('usesleft', e.left));
-    return row('td', [e.time, e.entry, own(e.what), named(e.by) + (e.operator ? ` (${e.operator})` : ''), e.foreign ? own('foreign') : e.verdict === 'accepted' ? own('accepted') : fill('notaccepted', e.verdict), details.join('\n')], happened);
+  const granted = ['id', 'bank', 'purpose', 'product', 'days', 'state', 'uses'].map(own);
+  $('consents').replaceChildren(row('th', granted), ...inWords().consents.map((c, i) => {
+    const b = element('button', own('takenback'));
+    b.type = 'button';
+    b.dataset.consent = c.consent;
+    b.disabled = found.history.consents[i].state === 'revoked';
+    asksTwice(b, 'revoked', c.consent);
+    return row('td', [element('span', `${c.consent}\n`, b), ...[c.bank, c.purpose, c.product, c.days, c.state, c.uses].map(flat)], granted);
+  }));
+  const others = ['entry', 'id', 'who', 'what', 'result', 'details'].map(own), happened = [fill('clock', inWords().zone), ...others];
+  $('events').replaceChildren(row('th', [fill('time', inWords().zone), ...others]), ...inWords().events.map((e) => {
+    const details = e.details.flatMap((d) => [flat(d.text), ...(d.condition ? [`  ${flat(d.condition)}`] : [])]);
+    const who = flat(e.by + (e.operator ? fill('operator', e.operator) : ''));
+    return row('td', [e.time, e.entry, e.consent, who, e.what, flat(e.result) || own('accepted'), details.join('\n')], happened);
   }));
 }
 // asksTwice has a button take a consent back once it was pressed again. There is no
@@ -382,13 +376,21 @@ function asksTwice(button, where, id) {
   action(button, where, () => {
     const past = performance.now() - asked; // of a double click the second is not an answer
     asked = past > 1500 && past < 60000 ? -Infinity : performance.now();
-    return asked === -Infinity ? takeBack(id) : fill('sure', id);
+    return asked === -Infinity ? takeBack(id, where) : fill('sure', id);
   });
 }
+const hearing = new Map(); // who shows what members say to the revocation of a consent, by its id
+
 // takeBack revokes through every chosen member, and is done once each has proved it.
-async function takeBack(id) {
-  const a = await proved('revoke', { consent: id, members: chosen() });
-  const lines = a.members.map((m) => `${titleOf(m.name)} ${m.url}: ${m.fault ? faultText(m.fault) : outcome(m.answer)}`);
+// What one says is shown before the others have answered.
+async function takeBack(id, where) {
+  const text = (m) => `${titleOf(m.name)} ${m.url}: ${m.fault ? faultText(m.fault) : outcome(m.answer)}`, said = new Map();
+  hearing.set(id, (m) => {
+    said.set(m.url, text(m));
+    say(where, [own('working'), ...said.values()].join('\n'));
+  });
+  const a = await proved('revoke', { consent: id, members: chosen() }).finally(() => hearing.delete(id));
+  const lines = a.members.map(text);
   if (a.proved) return lines.join('\n');
   const open = a.members.filter((m) => !m.answer?.proved).map((m) => titleOf(m.name));
   throw new Error([fill('notall', [...new Set(open)].join(zh ? '、' : ', ')), ...lines].join('\n'));
@@ -400,18 +402,23 @@ $('language').addEventListener('click', () => { zh = !zh; present(); });
 const linked = /^#[br]=./.test(location.hash) ? location.hash : '';
 $('where').textContent = location.protocol === 'file:' ? '' : location.host;
 
+// quiet is for how many milliseconds a member may be silent. On the whole it has to give a
+// byte a millisecond: one that gives less would hold everything up for ever.
+let quiet = 60000;
+
 // What the program calls.
 globalThis.atoll = {
   async fetch(url, body, most) {
     lock();
-    const slow = new AbortController(), wait = () => setTimeout(() => slow.abort(), 60000);
-    let timer = wait(); // for the next byte, however many there are
+    const slow = new AbortController(), begun = performance.now();
+    let size = 0;
+    const wait = () => setTimeout(() => slow.abort(new Error('too slow')), Math.max(0, Math.min(quiet, begun + quiet + size - performance.now())));
+    let timer = wait();
     const answer = await fetch(url, {
       method: body ? 'POST' : 'GET', body, headers: body ? { 'Content-Type': 'application/cbor' } : {},
       credentials: 'omit', redirect: 'error', referrerPolicy: 'no-referrer', cache: 'no-store', signal: slow.signal,
     });
     const parts = [];
-    let size = 0;
     for (const reader = answer.body.getReader(); ;) {
       clearTimeout(timer);
       timer = wait();
@@ -428,6 +435,7 @@ globalThis.atoll = {
     return { status: answer.status, data };
   },
   progress(entries, of) { say(busy, fill('looking', entries, of)); },
+  heard(id, told) { hearing.get(id)?.(JSON.parse(told)); },
   ready() {
     $('loading').hidden = true;
     $('main').hidden = false;

@@ -5,11 +5,18 @@ import (
 	"atoll/crypto/tlog"
 )
 
-// Approve has the cosigners of genesis approve a new set, whose quorum is all
-// but one.
+// inForce returns the cosigners of today.
+func (w *World) inForce() []string {
+	w.t.Helper()
+	sets, err := ledger.ReadCosigners(w.State)
+	w.check(err)
+	return sets[len(sets)-1].Members()
+}
+
+// Approve has the cosigners of today approve a new set, whose quorum is all but one.
 func (w *World) Approve(names ...string) {
 	w.t.Helper()
-	by := w.Genesis.Cosigners
+	by := w.inForce()
 	head := w.Head()
 	w.accepted(by[0], ledger.KindPropose, ledger.Propose{Head: head, Amendment: ledger.Amendment{
 		Action: ledger.ChangeCosigners, Names: names, Quorum: uint8(len(names) - 1),
@@ -19,11 +26,11 @@ func (w *World) Approve(names ...string) {
 	}
 }
 
-// HandOver puts the approved set into force with a head that the cosigners of
-// genesis have signed.
+// HandOver puts the approved set into force with a head that the cosigners of today
+// have signed.
 func (w *World) HandOver(head tlog.Head) {
 	w.t.Helper()
-	by := w.Genesis.Cosigners
+	by := w.inForce()
 	next, err := ledger.ReadNext(w.State)
 	w.check(err)
 	w.accepted(by[0], ledger.KindHandover, next.Handover(w.Head(), w.Sign(head, by...)))

@@ -154,7 +154,12 @@ func (w *World) Section(query []byte, agency string, items ...consent.Item) cons
 // Ask opens a query for everything that the consent covers.
 func (w *World) Ask(d *Deal, edit func(*Asking)) *Query {
 	w.t.Helper()
-	head := w.Head()
+	return w.AskAs(w.Head(), d, edit)
+}
+
+// AskAs is Ask under an id of the test's own.
+func (w *World) AskAs(head ledger.Head, d *Deal, edit func(*Asking)) *Query {
+	w.t.Helper()
 	a := &Asking{Detail: ledger.QueryDetail{Operator: operator, Purpose: "pre_loan", Operators: make([]byte, 32)}, Deadline: w.Now + Minute, Key: d.Body.Secret()}
 	for _, s := range d.Body.Slices {
 		a.Detail.Sections = append(a.Detail.Sections, w.Section(head.ID, s.Agency, s.Items...))
