@@ -11,7 +11,6 @@ import (
 	"atoll/crypto/tlog"
 	"atoll/node"
 	"atoll/node/api"
-	"atoll/node/catalog"
 	"atoll/node/source"
 	"atoll/node/witness"
 
