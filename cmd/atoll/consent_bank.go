@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -38,19 +39,20 @@ func othersConsent(err error, c *subject.Signed, g *ledger.Genesis, network sign
 	return &said{error: &e, chinese: chinese, hint: "请交给 " + where + "，由其以 atoll consent accept 接受文件：其他银行无法使用"}
 }
 
-// collided explains to an enterprise that the log has another consent under the number
-// of the one that it has sent, as a member says: the log tells whether that is so, and
-// which number is free.
+// collided explains to an enterprise what to do if the log has another consent under the
+// number of the one that it has sent, as a member claims: the log tells whether that is
+// so, and which number is free.
 func collided(err error, dir, via string) error {
-	e := *problem.Of(err)
-	if e.Code != string(ledger.Conflict) {
+	var taken *idTaken
+	if !errors.As(err, &taken) {
 		return err
 	}
-	e.Message = "not accepted: another consent of this enterprise has the number of this one, as the member says; a device with a copy of these keys has signed it"
+	e := *taken.problem
+	e.Message = "not accepted: another consent of this enterprise has the number of this one, as the member says: a device with a copy of these keys has signed it"
 	e.Hint = fmt.Sprintf("find out from the log which numbers are used: atoll subject restore --dir %[1]s --log %[2]s; then sign the same request again, which takes the next number, and send that: atoll consent sign --dir %[1]s -o NEW REQUEST", word(dir), word(via))
 	return &said{
-		error: &e, chinese: "未被接受：该成员称，此授权的编号已为本企业的另一份授权所用；另有设备持有同一密钥的副本，并已签署",
-		hint: fmt.Sprintf("先从日志查明哪些编号已用过：atoll subject restore --dir %[1]s --log %[2]s；再次签署同一请求即用下一编号，送交新的授权书：atoll consent sign --dir %[1]s -o 新文件 请求文件", word(dir), word(via)),
+		error: &e, english: e.Hint, chinese: "未被接受：该成员称，此授权的编号已为本企业的另一份授权所用：另有设备持有同一密钥的副本，并已签署",
+		hint: fmt.Sprintf("先从日志查明哪些编号已用过：atoll subject restore --dir %[1]s --log %[2]s；再次签署同一请求即用下一编号，然后送交新的授权书：atoll consent sign --dir %[1]s -o 新文件 请求文件", word(dir), word(via)),
 	}
 }
 

@@ -36,6 +36,7 @@ type told struct {
 	err     error
 	refused bool // the log has refused the statement: proved
 	waits   bool // the member claims that an entry of the log refuses the statement, which may be proved later
+	taken   bool // the member claims that the id is another statement's
 	seen    *ledger.Seen
 	proven  *ledger.Proven
 	signed  []byte
@@ -171,6 +172,7 @@ func (c *carriage) walk(ctx context.Context, t *told) (err error) {
 	for {
 		t.Answer, err = client.Submit(ctx, c.statement, c.sealed, t.seen.Head.Size)
 		if err != nil {
+			t.taken = problem.Of(err).Code == string(ledger.Conflict)
 			return claimed(t.Via, err)
 		}
 		proof := t.Answer.Proof.Proof
@@ -216,7 +218,7 @@ func (t *told) unproved() error {
 	if t.Answer.Pending || t.Answer.Verdict == ledger.Accepted {
 		return nil
 	}
-	t.waits = t.Answer.New || t.Answer.Known
+	t.waits, t.taken = t.Answer.New || t.Answer.Known, t.Answer.Verdict == ledger.Conflict
 	e := refused(t.Answer)
 	e.Retryable = t.waits
 	return oneWord(t.Via, e)
@@ -312,11 +314,21 @@ func (c *carried) errs() error {
 			all.Retryable = all.Retryable || e.Retryable
 		}
 	}
-	if all == nil {
+	switch {
+	case all == nil:
 		return nil
+	case slices.ContainsFunc(c.answers, func(t told) bool { return t.taken }):
+		return &idTaken{all}
 	}
 	return all
 }
+
+// idTaken is the error if a member claims that the log has another statement under the id
+// of the one that was sent.
+type idTaken struct{ problem *problem.Error }
+
+func (e *idTaken) Error() string { return e.problem.Error() }
+func (e *idTaken) Unwrap() error { return e.problem }
 
 // agencies returns the agencies that hold a revocation sent to them directly,
 // as members claim.

@@ -173,7 +173,11 @@ func (d *Desk) carry(k *Kit, via string, statement, sealed []byte) (*carried, er
 // proved once the entry is final; a refusal without an entry never is.
 func claimed(via string, a *subject.Answer) (*carried, error) {
 	if !a.Pending && !a.New && !a.Known && a.Verdict != ledger.Accepted {
-		return nil, faultOf(faultClaim, fmt.Errorf("%s says that it is refused (%.60s: %s)", via, oneLine(string(a.Verdict)), oneLine(a.Detail)))
+		kind := faultClaim
+		if a.Verdict == ledger.Conflict { // as an honest member answers
+			kind = faultNumber
+		}
+		return nil, faultOf(kind, fmt.Errorf("%s says that it is refused (%.60s: %s)", via, oneLine(string(a.Verdict)), oneLine(a.Detail)))
 	}
 	return &carried{Via: via, Entry: a.Index, Verdict: string(a.Verdict), Pending: a.Pending, Cosigners: []string{}, Told: append([]string{}, a.Told...)}, nil
 }
