@@ -1,8 +1,11 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -26,10 +29,30 @@ func accessible(t *testing.T, b *browser.Tab, state string, turn func()) {
 			for _, found := range b.Hurdles(t) {
 				t.Errorf("%v, dark: %v\n%s", b.Eval("document.documentElement.lang"), dark, found)
 			}
+			pictured(t, b, state)
+			b.Dark(dark)
 			turn()
 		}
 		b.Dark(false)
 	})
+}
+
+// pictured puts what a page looks like in its language, by light and dark colours, into
+// the folder for pictures if there is one.
+func pictured(t *testing.T, b *browser.Tab, state string) {
+	t.Helper()
+	if *pictures == "" {
+		return
+	}
+	for _, colours := range []string{"light", "dark"} {
+		b.Dark(colours == "dark")
+		for _, width := range []int{390, 1200} {
+			name := fmt.Sprintf("%s-%v-%s-%d.png", strings.NewReplacer("/", "-", "{", "", "}", "").Replace(state), b.Eval("document.documentElement.lang"), colours, width)
+			if err := os.WriteFile(filepath.Join(*pictures, name), b.Picture(width), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 }
 
 // accessible looks at the page of the console that is open.

@@ -40,7 +40,7 @@ func othersConsent(err error, c *subject.Signed, g *ledger.Genesis, network sign
 }
 
 // collided explains to an enterprise what to do if the log has another consent under the
-// number of the one that it has sent, as a member claims: the log tells whether that is
+// number of the one that it has sent, as a member claims: the log shows if that is
 // so, and which number is free.
 func collided(err error, dir, via string) error {
 	var taken *idTaken

@@ -14,7 +14,7 @@ import (
 	"atoll/node/access"
 )
 
-var pictures = flag.String("pictures", "", "folder into which TestConsoleInChromium puts what pages look like")
+var pictures = flag.String("pictures", "", "folder into which TestConsoleInChromium and TestPageInBrowsers put what pages look like")
 
 // people is a browser with somebody of a member at its console.
 type people struct {
