@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -390,6 +392,12 @@ func (n *pageNetwork) verified() {
 	}
 	html, err := os.ReadFile(n.html)
 	n.check(err)
+	bare, err := http.Get(n.urls["court"] + "/") // as papers have the address
+	n.check(err)
+	defer bare.Body.Close()
+	if served, err := io.ReadAll(bare.Body); err != nil || bare.Request.URL.Path != "/"+web.PathPage || !bytes.Equal(served, html) {
+		n.t.Errorf("the bare address leads to %v, %d bytes, %v", bare.Request.URL, len(served), err)
+	}
 	changed := httptest.NewServer(web.Page(append(bytes.Clone(html), '\n')))
 	defer changed.Close()
 	none := httptest.NewServer(web.Page(nil))

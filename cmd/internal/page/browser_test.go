@@ -234,6 +234,34 @@ func TestSlowMember(t *testing.T) {
 	}
 }
 
+// What a fast member says to a revocation is shown while a slow one is waited for.
+func TestFastMemberIsShown(t *testing.T) {
+	fast, _ := member(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
+	goOn := make(chan struct{})
+	slow, _ := member(t, func(w http.ResponseWriter, _ *http.Request) {
+		<-goOn
+		w.WriteHeader(http.StatusServiceUnavailable)
+	})
+	d := newDesk(t)
+	b := d.page()
+	b.Put("#extra", fast+" "+slow)
+	d.open(b)
+	d.sign(b)
+	b.Press("#confirmed", "#signed")
+	b.Eval(fmt.Sprintf(`for (const c of document.querySelectorAll('#members input')) c.checked = [%q, %q].includes(c.value)`, fast, slow))
+	if said := b.Press("button[data-takenback]", "#sent"); !strings.Contains(said, "Press again") {
+		t.Fatal(said)
+	}
+	b.Eval(`new Promise((ok) => { setTimeout(ok, 1600); })`)
+	b.Eval(`document.querySelector('button[data-takenback]').click()`)
+	b.Until(fmt.Sprintf(`$('sent').textContent.includes(%q)`, fast))
+	if said := b.Text("#sent"); strings.Contains(said, slow) || !strings.Contains(said, "[unavailable]") {
+		t.Errorf("while the slow one is waited for: %s", said)
+	}
+	close(goOn)
+	b.Until(fmt.Sprintf(`$('sent').textContent.includes(%q)`, slow))
+}
+
 // From its first request on the page speaks to the network's members and to those that
 // the person has named before, and to nobody else: no name and no later one widens that.
 func TestSpeaksToMembersAlone(t *testing.T) {
