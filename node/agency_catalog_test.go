@@ -93,7 +93,7 @@ func TestCatalogVersions(t *testing.T) {
 	}
 	// A bank that began to look before that has the new catalog, and knows that
 	// it is the new one.
-	if o, p, err := n.members["bank-a"].fetchCatalog(n.ctx, "tax", meanwhile); err != nil || meanwhile.Version != 4 || o.Version != 7 || !o.is(p) {
+	if o, p, _, err := n.members["bank-a"].fetchCatalog(n.ctx, "tax", meanwhile); err != nil || meanwhile.Version != 4 || o.Version != 7 || !o.is(p) {
 		t.Errorf("published meanwhile: %v", err)
 	}
 	if got := outcomes(pieces, "tax"); strings.Join(got, " ") != "answered not_consented" {

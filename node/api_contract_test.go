@@ -35,6 +35,9 @@ type contract struct {
 	called  map[string]bool
 	servers map[string]*api.Server // by member
 	as      *access.Caller         // who calls; nil: somebody with the first role that may
+	gates   map[string]string      // folders of the gates, by member
+	reads   map[string]bool        // ids of other operations than GET that change nothing
+	got     []got                  // what was asked by an operation that changes nothing
 }
 
 func newContract(t *testing.T) *contract {
@@ -48,10 +51,11 @@ func newContract(t *testing.T) *contract {
 	if err := d.Validate(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	c := &contract{t: t, world: node.NewAPIWorld(t), methods: map[string]string{}, roles: map[string][]access.Role{}, called: map[string]bool{}, servers: map[string]*api.Server{}}
+	c := &contract{t: t, world: node.NewAPIWorld(t), methods: map[string]string{}, roles: map[string][]access.Role{}, called: map[string]bool{}, servers: map[string]*api.Server{}, gates: map[string]string{}, reads: map[string]bool{}}
 	for _, item := range d.Paths.Map() {
 		for method, o := range item.Operations() {
 			c.methods[o.OperationID] = method
+			c.reads[o.OperationID] = o.Extensions["x-reads"] == true
 			for _, role := range o.Extensions["x-roles"].([]any) {
 				c.roles[o.OperationID] = append(c.roles[o.OperationID], access.Role(role.(string)))
 			}
@@ -62,7 +66,8 @@ func newContract(t *testing.T) *contract {
 	}
 	for _, name := range []string{"auditor", "bank-a", "bank-b", "court", "registrar", "tax"} {
 		n := c.world.Member(name)
-		config := access.Config{Dir: t.TempDir(), Member: name, Network: n.Network.String(), Memory: n.Repeats(), Held: n.HeldBack()}
+		c.gates[name] = t.TempDir()
+		config := access.Config{Dir: c.gates[name], Member: name, Network: n.Network.String(), Memory: n.Repeats(), Held: n.HeldBack()}
 		if name == "registrar" {
 			config.TwoPeople = access.Matters()
 		}
@@ -87,6 +92,9 @@ func newContract(t *testing.T) *contract {
 func (c *contract) send(id, member, path, body string, header ...string) (*http.Response, []byte) {
 	c.t.Helper()
 	c.called[id] = true
+	if c.methods[id] == http.MethodGet || c.reads[id] {
+		c.got = append(c.got, got{id, member, path, body})
+	}
 	r := httptest.NewRequest(c.methods[id], "http://member"+path, strings.NewReader(body)).WithContext(c.world.Context())
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
@@ -189,6 +197,7 @@ func TestContract(t *testing.T) {
 	c.cosigners()
 	c.tokens()
 	c.held()
+	c.gets()
 	for id := range c.methods {
 		if !c.called[id] {
 			t.Errorf("no case calls %s", id)

@@ -4,11 +4,13 @@ import (
 	"context"
 	"crypto/ed25519"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"testing"
 
 	"atoll/consensus/consent"
 	"atoll/crypto/sign"
+	"atoll/node/vault"
 )
 
 // APIWorld is a network for tests of all operations of package api. The tax
@@ -75,3 +77,35 @@ func (w *APIWorld) Used(id string) uint32 {
 
 // Context is that of the test.
 func (w *APIWorld) Context() context.Context { return w.n.ctx }
+
+// Dir is a member's folder.
+func (w *APIWorld) Dir(member string) string { return filepath.Join(w.n.dir, member) }
+
+// Rest ends what members do by themselves. They answer as before.
+func (w *APIWorld) Rest() {
+	for _, m := range w.n.members {
+		m.cancel()
+		m.running.Wait()
+	}
+}
+
+// Forget has a member lose what it keeps so that it need not look for it on the log or
+// ask others again.
+func (w *APIWorld) Forget(member string) {
+	n := w.Member(member)
+	n.library.held = nil
+	for _, kind := range []vault.Kind{consents, catalogs} {
+		keys, err := n.vault.Keys(kind)
+		w.n.must(err)
+		for _, k := range keys {
+			w.n.must(n.vault.Delete(kind, k))
+		}
+	}
+}
+
+// Kind is that of an entry's statement.
+func (w *APIWorld) Kind(member string, index uint64) string {
+	s, err := w.Member(member).statement(index)
+	w.n.must(err)
+	return s.Kind
+}

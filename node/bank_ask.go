@@ -123,6 +123,9 @@ func (n *Node) Ask(ctx context.Context, q Question) (*Asked, error) {
 	if err := n.submitQuery(ctx, a); err != nil {
 		return nil, err
 	}
+	if err := n.keepConsents(); err != nil { // the query is on the log all the same
+		n.log.Warn("the consents found on the log could not be stored in the vault: it is tried again at the next query", "error", err)
+	}
 	return a, nil
 }
 

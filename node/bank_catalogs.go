@@ -22,10 +22,12 @@ var ErrNoCatalog = errors.New("no catalog")
 // let a bank ask for outputs of an agency that is unreachable now.
 const catalogs vault.Kind = "catalog"
 
-// library keeps the catalogs that others have sent, by agency.
+// library keeps the catalogs that others have sent, by agency. Those that were only
+// read stay in memory; [Node.keepCatalog] stores them where something is done by them.
 type library struct {
-	mu   sync.Mutex
-	held map[string]*offering
+	mu     sync.Mutex
+	held   map[string]*offering
+	unkept map[string][]byte // as they were sent; not in the vault
 }
 
 func (l *library) get(agency string) *offering {
@@ -34,13 +36,32 @@ func (l *library) get(agency string) *offering {
 	return l.held[agency]
 }
 
-func (l *library) put(agency string, o *offering) {
+// put keeps a catalog; sent is nil if the vault has it.
+func (l *library) put(agency string, o *offering, sent []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.held == nil {
-		l.held = map[string]*offering{}
+		l.held, l.unkept = map[string]*offering{}, map[string][]byte{}
 	}
 	l.held[agency] = o
+	if delete(l.unkept, agency); sent != nil {
+		l.unkept[agency] = sent
+	}
+}
+
+// store has put store the catalog of an agency as it was sent, unless the vault has it.
+func (l *library) store(agency string, put func(sent []byte) error) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	sent, ok := l.unkept[agency]
+	if !ok {
+		return nil
+	}
+	err := put(sent)
+	if err == nil {
+		delete(l.unkept, agency)
+	}
+	return err
 }
 
 // CatalogOf returns an agency's catalog, checked against the log. It comes from
@@ -82,12 +103,18 @@ func (n *Node) offeringOf(ctx context.Context, agency string) (*offering, *ledge
 	}
 	o := n.library.get(agency)
 	if o == nil || !o.is(p) {
-		if o, p, err = n.fetchCatalog(ctx, agency, p); err != nil {
+		var sent []byte
+		if o, p, sent, err = n.fetchCatalog(ctx, agency, p); err != nil {
 			return nil, nil, err
 		}
-		n.library.put(agency, o)
+		n.library.put(agency, o, sent)
 	}
 	return o, p, nil
+}
+
+// keepCatalog stores the catalog of an agency, if the vault does not have it.
+func (n *Node) keepCatalog(agency string) error {
+	return n.library.store(agency, func(sent []byte) error { return n.vault.Put(catalogs, []byte(agency), sent, time.Time{}) })
 }
 
 // heldCatalog returns the catalog of an agency from the vault, if it is the one
@@ -109,24 +136,22 @@ func (n *Node) heldCatalog(agency string) *offering {
 }
 
 // fetchCatalog takes an agency's catalog from the vault, or asks the agency for
-// it, and returns it with the log's record of it. The catalog may be newer than
-// p, if the agency has published again meanwhile.
-func (n *Node) fetchCatalog(ctx context.Context, agency string, p *ledger.Published) (*offering, *ledger.Published, error) {
+// it, and returns it with the log's record of it, and as the agency has sent it: nil
+// from the vault. The catalog may be newer than p, if the agency has published again
+// meanwhile.
+func (n *Node) fetchCatalog(ctx context.Context, agency string, p *ledger.Published) (*offering, *ledger.Published, []byte, error) {
 	if o := n.heldCatalog(agency); o != nil && o.is(p) {
-		return o, p, nil
+		return o, p, nil, nil
 	}
 	data, err := n.host.Call(ctx, agency, peer.Catalog, nil)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%w of %s: %w", ErrNoCatalog, agency, err)
+		return nil, nil, nil, fmt.Errorf("%w of %s: %w", ErrNoCatalog, agency, err)
 	}
 	if now, err := n.Published(agency); err == nil && now != nil {
 		p = now
 	}
 	o, err := verifySent(agency, data, p)
-	if err != nil {
-		return nil, nil, err
-	}
-	return o, p, n.vault.Put(catalogs, []byte(agency), data, time.Time{})
+	return o, p, data, err
 }
 
 // Offering is what can be asked, by the catalogs on the log.

@@ -72,7 +72,7 @@ func (n *Node) accept(ctx context.Context, statement, sealed []byte, door func(c
 	if err != nil {
 		return nil, answer, err
 	}
-	if err := n.vault.Put(consents, id[:], answer.Index, n.endOf(h)); err != nil {
+	if err := errors.Join(n.keepConsents(), n.vault.Put(consents, id[:], answer.Index, n.endOf(h))); err != nil {
 		return nil, answer, err
 	}
 	c, err = n.Consent(id)
@@ -306,15 +306,10 @@ func (n *Node) Granted(id consent.ID) (*Consent, error) {
 
 // Consents returns the consents that this bank has accepted, by ascending id,
 // including void ones. Those so old that the log has dropped their state are
-// left out. If the vault has none, because it is new or was lost, they are
-// looked for on the log; again reports whether any was found there.
+// left out. If the vault has none, because it is new or was lost, they are those
+// on the log; again reports whether any was found there.
 func (n *Node) Consents(after []byte, limit int) (list []*Consent, more, again bool, err error) {
-	keys, err := n.vault.Keys(consents)
-	if err == nil && len(keys) == 0 {
-		if keys, err = n.findConsents(); len(keys) > 0 {
-			again = true
-		}
-	}
+	keys, again, err := n.consentKeys()
 	if err != nil {
 		return nil, false, false, err
 	}
@@ -337,14 +332,23 @@ func (n *Node) Consents(after []byte, limit int) (list []*Consent, more, again b
 	return list, false, again, nil
 }
 
+// consentKeys returns the ids of this bank's consents, ascending, as the vault has
+// them. If it has none, they are those on the log, and again is true if there is any.
+// Nothing is stored: [Node.keepConsents] does that where something is done.
+func (n *Node) consentKeys() (keys [][]byte, again bool, err error) {
+	if keys, err = n.vault.Keys(consents); err != nil || len(keys) > 0 {
+		return keys, false, err
+	}
+	keys, err = n.findConsents()
+	return keys, len(keys) > 0, err
+}
+
 // searchedAtOnce is how many records of consents are read in one view of the
 // state.
 const searchedAtOnce = 1000
 
-// findConsents stores the ids of this bank's consents, as found on the log, in
-// its vault.
+// findConsents returns the ids of this bank's consents on the log, ascending.
 func (n *Node) findConsents() (keys [][]byte, err error) {
-	var records []vault.Record
 	for last, begun := []byte(nil), false; last != nil || !begun; begun = true {
 		var ids []consent.ID
 		err := n.replica.View(func(v ledger.View) (err error) {
@@ -355,15 +359,31 @@ func (n *Node) findConsents() (keys [][]byte, err error) {
 			return nil, err
 		}
 		for _, id := range ids {
-			c, err := n.Granted(id)
-			if err != nil {
-				return nil, err
-			}
 			keys = append(keys, id[:])
-			records = append(records, vault.Record{Kind: consents, Key: id[:], Value: c.Index, Expires: n.endOf(c.Header)})
 		}
 	}
-	return keys, n.vault.Update(records...)
+	return keys, nil
+}
+
+// keepConsents stores the ids of this bank's consents on the log in a vault that has
+// none: the list is then complete, and the log is searched no more.
+func (n *Node) keepConsents() error {
+	if some, err := n.vault.KeysFrom(consents, nil, nil, 1); err != nil || len(some) > 0 {
+		return err
+	}
+	keys, err := n.findConsents()
+	if err != nil {
+		return err
+	}
+	var records []vault.Record
+	for _, k := range keys {
+		c, err := n.Granted(consent.ID(k))
+		if err != nil {
+			return err
+		}
+		records = append(records, vault.Record{Kind: consents, Key: k, Value: c.Index, Expires: n.endOf(c.Header)})
+	}
+	return n.vault.Update(records...)
 }
 
 // Carried is the result of carrying a statement to the log.

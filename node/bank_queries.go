@@ -229,7 +229,7 @@ func (n *Node) FindConsent(text string) (id consent.ID, err error) {
 	if id, err = sign.ParseKeyID(text); err == nil {
 		return id, nil
 	}
-	keys, err := n.vault.Keys(consents)
+	keys, _, err := n.consentKeys()
 	if err != nil {
 		return id, err
 	}

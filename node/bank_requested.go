@@ -48,6 +48,11 @@ func (n *Node) Requested(d *consent.Draft) error {
 	if err != nil {
 		return err
 	}
+	for _, o := range d.Offers { // to ask of an agency later that is unreachable then
+		if err := n.keepCatalog(o.Agency); err != nil {
+			return err
+		}
+	}
 	n.requesting.Lock()
 	defer n.requesting.Unlock()
 	if err := n.roomForRequest(d, key); err != nil {

@@ -111,7 +111,7 @@ func (n *Node) Endings(by consent.Day, subject consent.Subject) ([]Ending, error
 		return nil, err
 	}
 	list := EndingRoles(n.replica.Roster(), at.Day, by)
-	keys, err := n.vault.Keys(consents)
+	keys, _, err := n.consentKeys()
 	if err != nil {
 		return nil, err
 	}

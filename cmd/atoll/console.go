@@ -61,8 +61,12 @@ func pageCall[In, Out any](p *pages, r *http.Request, o api.Operation[In, Out], 
 }
 
 // through returns a context in which commands' own helpers ask the node as the
-// reader of a page.
-func (p *pages) through(r *http.Request) context.Context { return withNode(r.Context(), p.client) }
+// reader of a page. A page that is opened changes nothing.
+func (p *pages) through(r *http.Request) context.Context {
+	c := *p.client
+	c.Reading = r.Method == http.MethodGet || r.Method == http.MethodHead
+	return withNode(r.Context(), &c)
+}
 
 // pageDo is pageCall for what a form does: a form that is sent twice is done once, and
 // the second time waits for what comes of the first.

@@ -3,7 +3,6 @@ package access
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -200,6 +199,9 @@ func (g *Gate) Hold(h Held, by *Caller) (Held, error) {
 	g.held.mu.Lock()
 	defer g.held.mu.Unlock()
 	now := g.now()
+	if err := g.tidyHeld(now); err != nil {
+		return Held{}, err
+	}
 	all, err := g.readHeld(now)
 	if err != nil {
 		return Held{}, err
@@ -408,86 +410,4 @@ func (g *Gate) Withdraw(id string, by *Caller) (Held, error) {
 		h.Second = &me
 	}
 	return h, g.endHeld(&h, state, g.now())
-}
-
-// HeldRequests returns the requests that two people make, the oldest first: those that
-// wait, and for a day those that did.
-func (g *Gate) HeldRequests() ([]Held, error) {
-	g.held.mu.Lock()
-	defer g.held.mu.Unlock()
-	return g.readHeld(g.now())
-}
-
-// HeldRequest returns one of them. Errors: [*problem.Error], and those of the disk.
-func (g *Gate) HeldRequest(id string) (Held, error) {
-	g.held.mu.Lock()
-	defer g.held.mu.Unlock()
-	return g.oneHeld(id)
-}
-
-// readHeld reads all requests, ends those whose time is over, and keeps the newest of
-// those that have ended; held: the mutex.
-func (g *Gate) readHeld(now time.Time) ([]Held, error) {
-	list := []Held{}
-	if g.held.memory == nil {
-		return list, nil
-	}
-	keys, err := g.held.memory.Keys()
-	if err != nil {
-		return nil, err
-	}
-	for _, key := range keys {
-		value, err := g.held.memory.Get(key)
-		if err != nil {
-			return nil, err
-		}
-		if value == nil { // it has expired meanwhile
-			continue
-		}
-		var h Held
-		if err := json.Unmarshal(value, &h); err != nil {
-			return nil, fmt.Errorf("a request that is held cannot be read: %w", err)
-		}
-		if until, err := operators.ParseTime(h.Until); h.State == HeldWaits && (err != nil || !now.Before(until)) {
-			if err := g.endHeld(&h, HeldExpired, now); err != nil {
-				return nil, err
-			}
-		}
-		list = append(list, h)
-	}
-	slices.SortFunc(list, func(a, b Held) int { return strings.Compare(a.Asked+a.ID, b.Asked+b.ID) })
-	ended := 0
-	for i := len(list) - 1; i >= 0; i-- {
-		if list[i].Open() {
-			continue
-		}
-		if ended++; ended > maxEnded {
-			if err := g.held.memory.Forget([]byte(list[i].ID)); err != nil {
-				return nil, err
-			}
-			list = slices.Delete(list, i, i+1)
-		}
-	}
-	return list, nil
-}
-
-// oneHeld reads one request by its whole id; held: the mutex.
-func (g *Gate) oneHeld(id string) (Held, error) {
-	all, err := g.readHeld(g.now())
-	if err != nil {
-		return Held{}, err
-	}
-	if i := slices.IndexFunc(all, func(h Held) bool { return h.ID == id }); i >= 0 {
-		return all[i], nil
-	}
-	return Held{}, problem.New(problem.NotFound, fmt.Sprintf("no request %.40q waits for a second person", id))
-}
-
-// writeHeld stores a request; held: the mutex.
-func (g *Gate) writeHeld(h *Held) error {
-	value, err := json.Marshal(h)
-	if err != nil {
-		return err
-	}
-	return g.held.memory.Set([]byte(h.ID), value, g.now().Add(heldTime+heldKept))
 }

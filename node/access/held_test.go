@@ -381,3 +381,54 @@ func TestSecretOfItsOwner(t *testing.T) {
 		}
 	}
 }
+
+// noted counts how often a memory is written.
+type noted struct {
+	Memory
+	writes int
+}
+
+func (n *noted) New(key, value []byte, until time.Time) (bool, error) {
+	n.writes++
+	return n.Memory.New(key, value, until)
+}
+
+func (n *noted) Set(key, value []byte, until time.Time) error {
+	n.writes++
+	return n.Memory.Set(key, value, until)
+}
+
+func (n *noted) Forget(key []byte) error {
+	n.writes++
+	return n.Memory.Forget(key)
+}
+
+// Whoever looks at requests whose time is over changes nothing. The next request stores
+// that they have ended, without their bodies.
+func TestLookingAtHeldChangesNothing(t *testing.T) {
+	now := newClock()
+	g, _ := twoGate(t, t.TempDir(), sign.NewSecret(), now)
+	counted := &noted{Memory: g.held.memory}
+	g.held.memory = counted
+	h, err := g.Hold(request("1"), local())
+	if err != nil {
+		t.Fatal(err)
+	}
+	now.move(heldTime)
+	before := counted.writes
+	one, err := g.HeldRequest(h.ID)
+	all, err2 := g.HeldRequests()
+	if err != nil || err2 != nil || one.State != HeldExpired || one.Ended != h.Until || one.Body != "" || len(all) != 1 || all[0].State != HeldExpired || before == 0 {
+		t.Fatalf("%+v %+v %v %v", one, all, err, err2)
+	}
+	if counted.writes != before {
+		t.Errorf("who looks writes %d times", counted.writes-before)
+	}
+	if _, err := g.Hold(request("2"), local()); err != nil {
+		t.Fatal(err)
+	}
+	value, err := counted.Get([]byte(h.ID))
+	if err != nil || !strings.Contains(string(value), `"expired"`) || strings.Contains(string(value), `"body":"1"`) {
+		t.Errorf("%s, %v", value, err)
+	}
+}

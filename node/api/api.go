@@ -41,6 +41,8 @@ type row struct {
 	own    bool          // the question says how long it may take
 	matter access.Matter // that may need two people; "": it needs one
 
+	reading bool // it changes nothing, as no GET does
+
 	early bool // it does not need the log, and so works on a node that has just started
 
 	question, answer reflect.Type // what follows from them is found out when it is used, since every start of a command makes the table
@@ -115,6 +117,10 @@ func (o Operation[In, Out]) ID() string { return o.id }
 
 func (o Operation[In, Out]) ownTime() Operation[In, Out] { o.own = true; return o }
 func (o Operation[In, Out]) anytime() Operation[In, Out] { o.early = true; return o }
+
+// reads is of an operation that changes nothing though its question has a body: what it
+// is about must not stand in an address.
+func (o Operation[In, Out]) reads() Operation[In, Out] { o.reading = true; return o }
 
 // twoPeople is of an operation that may be set to need two people.
 func (o Operation[In, Out]) twoPeople(m access.Matter) Operation[In, Out] { o.matter = m; return o }

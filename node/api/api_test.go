@@ -230,3 +230,22 @@ func TestSlowBody(t *testing.T) {
 		t.Errorf("%s %v", answer[:n], err)
 	}
 }
+
+// Whoever only reads sends nothing that may change something.
+func TestReading(t *testing.T) {
+	sent := 0
+	c := &Client{Reading: true, Transport: roundTrip(func(*http.Request) (*http.Response, error) {
+		sent++
+		return nil, io.EOF
+	})}
+	_, get := Call(t.Context(), c, TokenList, Nothing{})
+	_, reads := Call(t.Context(), c, Endings, EndingsIn{})
+	_, change := Call(t.Context(), c, QueryEnd, PastQueryIn{Query: "1"})
+	if !errors.Is(get, io.EOF) || !errors.Is(reads, io.EOF) || errors.Is(change, io.EOF) || sent != 2 {
+		t.Errorf("%d were sent: %v; %v; %v", sent, get, reads, change)
+	}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

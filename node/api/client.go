@@ -39,6 +39,8 @@ type Client struct {
 	Person string // for whom a system asks, by a token that may say so (--delegate)
 	Key    string // Idempotency-Key of what changes something: a Client with one is for one request, as often as it is sent
 
+	Reading bool // it asks for operations alone that change nothing
+
 	Transport http.RoundTripper // in place of all of these; nil: they count
 
 	// Margin is how much earlier than the caller the node gives up, so that its
@@ -80,6 +82,9 @@ func Each[In, Out any](ctx context.Context, c *Client, o Operation[In, Out], in 
 
 // each has next read the answers one by one until there are no more that it wants.
 func (c *Client) each(ctx context.Context, o *row, in any, next func(*json.Decoder) (more bool, err error)) error {
+	if c.Reading && o.method != http.MethodGet && !o.reading {
+		return fmt.Errorf("%s may change something, and who asks for it only reads", o.id)
+	}
 	path, question, err := o.request(in)
 	if err != nil {
 		return err

@@ -110,6 +110,9 @@ func refersTo(part any, schemas object, seen map[string]bool) {
 func describeOperation(o object, of operation) {
 	r := of.properties()
 	o["x-roles"] = r.roles
+	if r.reading {
+		o["x-reads"] = true
+	}
 	responses := o["responses"].(object)
 	responses["4XX"], responses["5XX"] = object{"$ref": "#/components/responses/Problem"}, object{"$ref": "#/components/responses/Problem"}
 	parameters, _ := o["parameters"].([]any)

@@ -28,13 +28,13 @@ var (
 	CredentialIssue  = one("issue-credential", "POST /v1/credentials", "Vouch for the key of an enterprise", registrar, (*Server).issue).creates(atEntry)
 	CredentialRevoke = one("revoke-credential", "POST /v1/credentials/revocations", "Revoke a credential that this member has issued", registrar, (*Server).revokeCredential).creates(atEntry)
 	CredentialList   = one("list-credentials", "GET /v1/credentials", "What this registrar has issued", registrar, (*Server).credentials)
-	CredentialsOf    = one("find-credentials", "POST /v1/credentials/searches", "What this registrar has issued to an enterprise", registrar, (*Server).credentialsOf)
+	CredentialsOf    = one("find-credentials", "POST /v1/credentials/searches", "What this registrar has issued to an enterprise", registrar, (*Server).credentialsOf).reads()
 	CredentialsLost  = one("list-unrecorded-credentials", "GET /v1/credentials/unrecorded", "Credentials of this registrar on the log that it has no record of", registrar, (*Server).unrecorded)
 	CredentialShow   = one("get-credential", "GET /v1/credentials/{id}", "A credential that this registrar has issued, with its statement", registrar, (*Server).credential)
-	EnrolmentCheck   = one("check-enrolment", "POST /v1/credentials/checks", "What this registrar knows of an enterprise and a key before it vouches", registrar, (*Server).enrolment)
-	Endings          = one("find-endings", "POST /v1/endings", "Roles and credentials that end soon", watching, (*Server).endings)
+	EnrolmentCheck   = one("check-enrolment", "POST /v1/credentials/checks", "What this registrar knows of an enterprise and a key before it vouches", registrar, (*Server).enrolment).reads()
+	Endings          = one("find-endings", "POST /v1/endings", "Roles and credentials that end soon", watching, (*Server).endings).reads()
 
-	Offering         = one("find-offering", "POST /v1/offerings", "What can be asked, and what a request for consent is made of", banks, (*Server).offering)
+	Offering         = one("find-offering", "POST /v1/offerings", "What can be asked, and what a request for consent is made of", banks, (*Server).offering).reads()
 	ConsentRequested = one("note-request", "POST /v1/consents/requests", "Note what an enterprise is asked to sign, so that the consent is compared with it", officers, (*Server).requested)
 	RequestOffer     = one("offer-request", "POST /v1/consents/requests/papers", "Keep a request, so that the enterprise can fetch it by its ticket", officers, (*Server).offer)
 	ConsentAccept    = one("accept-consent", "POST /v1/consents", "Bring a signed consent to the log", officers, (*Server).accept).creates(atConsent)
@@ -54,7 +54,7 @@ var (
 
 	OwnCatalog     = one("get-own-catalog", "GET /v1/catalog", "The catalog of this agency", anyone, (*Server).ownCatalog).anytime()
 	Catalog        = one("get-catalog", "GET /v1/catalogs/{agency}", "The catalog of an agency", anyone, (*Server).catalog).anytime()
-	CatalogPreview = one("preview-catalog", "POST /v1/catalog/previews", "What each output would disclose about a subject of this agency's own tests", agencies, (*Server).preview)
+	CatalogPreview = one("preview-catalog", "POST /v1/catalog/previews", "What each output would disclose about a subject of this agency's own tests", agencies, (*Server).preview).reads()
 	Publish        = one("publish-catalog", "POST /v1/catalog/publications", "Bring this agency's catalog to the log", agencies, (*Server).publish).creates(atCatalog)
 
 	PendingList    = one("list-pending", "GET /v1/pending", "Queries that wait for a decision", agencies, (*Server).pendingList)
@@ -94,7 +94,7 @@ var (
 	ProposalShow    = one("get-proposal", "GET /v1/proposals/{proposer}/{id}", "A proposal that may still come into force", anyone, (*Server).amendment)
 	MemberApprove   = one("approve-proposal", "POST /v1/proposals/{proposer}/{id}/approvals", "Approve a proposal", admins, (*Server).approveMember).creates(atApproved).twoPeople(access.MembersMatter).where((*Server).approvable)
 	ApprovalPrepare = one("prepare-approval", "POST /v1/proposals/{proposer}/{id}/papers", "Sign an approval that somebody else submits", admins, (*Server).prepareApproval).twoPeople(access.MembersMatter).where((*Server).approvable)
-	ApprovalShow    = one("read-approval", "POST /v1/approvals/readings", "What a signed approval approves", anyone, (*Server).preparedApproval)
+	ApprovalShow    = one("read-approval", "POST /v1/approvals/readings", "What a signed approval approves", anyone, (*Server).preparedApproval).reads()
 	ApprovalSubmit  = one("submit-approval", "POST /v1/approvals", "Bring a signed approval to the log", admins, (*Server).submitApproval).creates(atApproved)
 
 	TokenCreate  = one("create-token", "POST /v1/tokens", "Make a token for this API", admins, (*Server).createToken).anytime().creates(atToken).twoPeople(access.TokensMatter).where((*Server).grants)

@@ -1,0 +1,73 @@
+package node_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"atoll/consensus/ledger"
+)
+
+// got is a question that changes nothing, as it was asked.
+type got struct{ id, member, path, body string }
+
+// What is asked by GET, or by an operation that only reads, changes neither the vault, nor the log, nor a file, though it is
+// asked for the first time and the vault has lost what it could show.
+func (c *contract) gets() {
+	c.world.Rest()
+	asked := c.got
+	if len(asked) < 40 {
+		c.t.Fatalf("%d questions are asked", len(asked))
+	}
+	for _, g := range asked {
+		c.world.Forget(g.member)
+		files, size := c.files(g.member), c.world.Member(g.member).Head().Size
+		answer, _ := c.send(g.id, g.member, g.path, g.body)
+		if answer.StatusCode >= 500 {
+			c.t.Errorf("%s %s: %s", g.id, g.path, answer.Status)
+		}
+		for name, was := range c.files(g.member) {
+			if files[name] != was {
+				c.t.Errorf("%s %s of %s, which answers %s, changes %s", g.id, g.path, g.member, answer.Status, name)
+			}
+		}
+		for i := size; i < c.world.Member(g.member).Head().Size; i++ {
+			if kind := c.world.Kind(g.member, i); kind != ledger.KindTick { // time goes on
+				c.t.Errorf("%s %s of %s: the log has a %s", g.id, g.path, g.member, kind)
+			}
+		}
+	}
+}
+
+// ofReplica are the files of the log itself, which goes on.
+var ofReplica = []string{"raft", "snapshots", "state.db", "cosigned", "final", "settled", "handovers", "scout", "promised", "acknowledged"}
+
+// files returns the files of a member, among them its vault's.
+func (c *contract) files(member string) map[string]string {
+	c.t.Helper()
+	all := map[string]string{}
+	for _, dir := range []string{c.world.Dir(member), c.gates[member]} {
+		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err == nil && slices.Contains(ofReplica, d.Name()) && filepath.Dir(path) == dir {
+				if d.IsDir() {
+					return fs.SkipDir
+				}
+				return nil
+			}
+			if err != nil || d.IsDir() {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			all[path] = string(text)
+			return err
+		})
+		if err != nil {
+			c.t.Fatal(err)
+		}
+	}
+	if _, ok := all[filepath.Join(c.world.Dir(member), "vault.journal")]; !ok {
+		c.t.Fatalf("%s has no vault", member)
+	}
+	return all
+}
