@@ -9,6 +9,7 @@ import (
 
 	"atoll/consensus/consent"
 	"atoll/consensus/replica"
+	"atoll/consensus/scarce"
 	"atoll/node/problem"
 	"atoll/node/vault"
 )
@@ -141,6 +142,9 @@ func (n *Node) Alarms() (list []Alarm, err error) {
 	}
 	for _, w := range n.wants.List() {
 		list = append(list, alarm(AlarmMachine, w.String()))
+	}
+	if used := n.replica.DiskUsed(); used >= scarce.Tight {
+		list = append(list, alarm(AlarmMachine, fmt.Sprintf("the disk is %d %% full: from %d %% on a leader takes no new queries and nothing large is stored, from %d %% on nobody uses the API by a token, and from 95 %% on the node stops", used, scarce.Tight, scarce.TightUses)))
 	}
 	standing, err := n.membership()
 	if err != nil {

@@ -9,6 +9,10 @@ import (
 // new queries. The rest of it is for the log, without which a member stops.
 const Tight = 90
 
+// TightUses is how full a disk may be, in percent, for records of who uses a member's
+// API by a token: what callers make grow must not reach where the replica stops (95 %).
+const TightUses = 92
+
 // Room returns nil if the disk of a folder has room for so many more bytes and
 // is not more than [Tight] then, otherwise an error for which [Full] is true. A
 // disk that does not tell how full it is has room.
@@ -18,6 +22,24 @@ func Room(dir string, bytes int64) error {
 		return nil // the write will tell
 	}
 	return room(uint64(s.Blocks-s.Bfree), uint64(s.Bavail), uint64(s.Bsize), uint64(max(bytes, 0)))
+}
+
+// RoomForUses returns nil if the disk of a folder is not fuller than [TightUses],
+// otherwise an error for which [Full] is true. A disk that does not tell how full it is
+// has room.
+func RoomForUses(dir string) error {
+	var s syscall.Statfs_t
+	if err := syscall.Statfs(dir, &s); err != nil {
+		return nil // the write will tell
+	}
+	return roomForUses(uint64(s.Blocks-s.Bfree), uint64(s.Bavail))
+}
+
+func roomForUses(used, free uint64) error {
+	if used*100 <= (used+free)*TightUses {
+		return nil
+	}
+	return fmt.Errorf("the disk is more than %d %% full: %w", TightUses, syscall.ENOSPC)
 }
 
 // room is Room of a disk with so many blocks used and free to this user.

@@ -45,3 +45,18 @@ func TestRoom(t *testing.T) {
 		t.Errorf("a folder that is not there: %v", err)
 	}
 }
+
+// Records of uses stop before the replica does, and go on after large files have stopped.
+func TestRoomForUses(t *testing.T) {
+	for _, c := range []struct {
+		used, free uint64
+		room       bool
+	}{{0, 0, true}, {92, 8, true}, {93, 7, false}, {100, 0, false}, {9_200_001, 799_999, false}} {
+		if err := roomForUses(c.used, c.free); (err == nil) != c.room || err != nil && !Full(err) {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+	if TightUses <= Tight || TightUses >= 95 {
+		t.Errorf("at %d %%", TightUses)
+	}
+}

@@ -51,10 +51,12 @@ func (g *Gate) Damaged() ([]Damaged, error) {
 	if err != nil {
 		return nil, err
 	}
-	if f := g.journal.broken; f != "" {
-		list = append(list, f)
+	g.journal.mu.Lock()
+	broken, all := g.journal.broken, slices.Clone(g.journal.damaged)
+	g.journal.mu.Unlock()
+	if broken != "" {
+		list = append(list, broken)
 	}
-	all := slices.Clone(g.journal.damaged)
 	for _, path := range list {
 		info, err := os.Stat(path)
 		if errors.Is(err, os.ErrNotExist) { // it was archived
@@ -132,13 +134,14 @@ func asideTokens(dir string) error {
 	return err
 }
 
-// aside puts the file that grows aside, in which the chain holds for so many bytes, and
-// begins another one. The records before the damage become a file of their own, so that
+// aside puts a damaged file aside that is where the one is that grows, and begins another
+// one. In the file that was written to, which mostly is the same, the chain holds for so
+// many bytes. The records before the damage become a file of their own, so that
 // the chain goes on from them. A machine that stops within this leaves the damaged file
 // where it was, and the next start does it again.
-func (j *journal) aside(whole int64) error {
-	j.salvage()
-	aside, digest, size, err := asideOf(j.f)
+func (j *journal) aside(damaged *os.File, whole int64) error {
+	j.salvage(damaged)
+	aside, digest, size, err := asideOf(damaged)
 	if err != nil {
 		return err
 	}
@@ -149,12 +152,12 @@ func (j *journal) aside(whole int64) error {
 		})
 	}
 	if err == nil {
-		err = os.Link(j.f.Name(), aside)
+		err = os.Link(damaged.Name(), aside)
 	}
 	if err != nil && !errors.Is(err, os.ErrExist) { // it was linked before the machine stopped
 		return err
 	}
-	path := j.f.Name()
+	path := damaged.Name()
 	next, err := os.OpenFile(path+".new", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
@@ -181,8 +184,8 @@ func (j *journal) aside(whole int64) error {
 // salvage takes note of the tokens that were taken back, and of the times, in records
 // that stand whole in a damaged file, also without their line breaks: nobody's token is valid again because
 // the chain does not reach the line that took it back.
-func (j *journal) salvage() {
-	text, err := io.ReadAll(io.NewSectionReader(j.f, 0, 2*maxJournal))
+func (j *journal) salvage(damaged *os.File) {
+	text, err := io.ReadAll(io.NewSectionReader(damaged, 0, 2*maxJournal))
 	if err != nil {
 		return // what cannot be read says nothing
 	}

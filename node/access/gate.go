@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"atoll/consensus/operators"
+	"atoll/consensus/scarce"
 	"atoll/node/problem"
 
 	"golang.org/x/sys/unix"
@@ -53,6 +54,7 @@ type Gate struct {
 	repeats repeats
 	held    held
 
+	room    func() error // why the disk has no room for records of requests by tokens
 	denied  *rate.Limiter
 	refused map[refusedBy]time.Time // when such a request was last recorded; guarded by mu
 	skipped uint64                  // denied requests without a record; guarded by mu
@@ -72,6 +74,8 @@ type Config struct {
 
 	TwoPeople []Matter // what needs two people
 	Held      Memory   // of requests that wait for the second; nil: what needs two is refused
+
+	Room func() error // why the disk has no room for records of requests by tokens; nil: [scarce.RoomForUses]
 }
 
 // ErrInUse means that another process uses the folder.
@@ -96,8 +100,12 @@ func Open(c Config) (*Gate, error) {
 	if c.Clock == nil {
 		c.Clock = time.Now
 	}
+	if c.Room == nil {
+		c.Room = func() error { return scarce.RoomForUses(c.Dir) }
+	}
 	g := &Gate{
-		dir: c.Dir, each: c.Each, lock: lock, active: map[string]map[int]context.CancelCauseFunc{},
+		room: c.Room,
+		dir:  c.Dir, each: c.Each, lock: lock, active: map[string]map[int]context.CancelCauseFunc{},
 		denied: rate.NewLimiter(rate.Every(deniedEvery), burstDenied), refused: map[refusedBy]time.Time{},
 		ours: rates{perSecond: perToken, burst: burstOfToken}, logins: rates{perSecond: perLogin, burst: burstLogin}, failed: rates{perSecond: perFailure, burst: burstFailure},
 	}
@@ -179,6 +187,9 @@ func (g *Gate) Login(r *http.Request, text string) (*Caller, error) {
 		d.note(r, rand.Text(), &refusal{no.status, no.Error, token, ""})
 		return nil, no.Error
 	}
+	if e := g.roomFor(caller); e != nil {
+		return nil, e
+	}
 	id := rand.Text()
 	if _, err := g.journal.append(useOf(id, caller, r), true); err != nil {
 		return nil, problem.New(problem.AccessUnrecorded, err.Error())
@@ -245,6 +256,21 @@ func (g *Gate) crowded(id string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return g.each > 0 && len(g.active[id]) >= g.each
+}
+
+// roomFor returns why the disk has no room for records of a caller. Tokens are refused
+// before the disk is full: their requests make the operators' log grow, of which nothing
+// is ever deleted. Who has the folder may go on.
+func (g *Gate) roomFor(c *Caller) *problem.Error {
+	if c.Local {
+		return nil
+	}
+	if err := g.room(); err != nil {
+		e := problem.New(problem.DiskFull, "nothing is done by a token until there is room for the operators' log: "+err.Error())
+		e.Retryable = true
+		return e
+	}
+	return nil
 }
 
 // refusedBy distinguishes requests that are not let in: who makes them, and why not.

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/ecdsa"
@@ -25,6 +26,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -190,6 +192,11 @@ func TestBadCredentials(t *testing.T) {
 		"in the query":          {"/?access_token=" + good, nil, 400, problem.AccessInURL},
 		"in the query too":      {"/?x=" + good, bearer(good), 400, problem.AccessInURL},
 		"in the query, encoded": {"/?x=" + strings.ReplaceAll(good, "_", "%255F"), bearer(good), 400, problem.AccessInURL},
+		"three times encoded":   {"/?x=" + strings.ReplaceAll(good, "_", "%2525255F"), bearer(good), 400, problem.AccessInURL},
+		"beside a bad escape":   {"/?x=%zz" + strings.ReplaceAll(good, "_", "%5F"), bearer(good), 400, problem.AccessInURL},
+		"in a path, encoded":    {"/v1/" + strings.ReplaceAll(good, "_", "%2525255F"), bearer(good), 400, problem.AccessInURL},
+		"a bad escape follows":  {"/?access_token=x%zz", nil, 400, problem.AccessInURL},
+		"its name is encoded":   {"/?%2574oken=x", nil, 400, problem.AccessInURL},
 		"in the path":           {"/v1/" + good, bearer(good), 400, problem.AccessInURL},
 		"named in the query":    {"/?token=x", bearer(good), 400, problem.AccessInURL},
 		"for somebody":          {"/", map[string]string{"Authorization": "Bearer " + good, BehalfHeader: "Li"}, 403, problem.AccessBehalf},
@@ -868,5 +875,83 @@ func TestClean(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(dir, fileJournal))
 	if err != nil || strings.Contains(string(text), strings.TrimPrefix(secret, TokenPrefix)) {
 		t.Error("the token is in the log", err)
+	}
+}
+
+// An address is decoded as often as it was encoded, in time that its length bounds, and
+// what encodes nothing stays.
+func TestDecoded(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "", "a b+c": "a b+c", "%": "%", "%4": "%4", "%zz": "%zz", "%41": "A", "%2541": "A", "%25252541": "A", "%4%31": "A", "%%34%31": "A", "x%25": "x%", "%e4%bd%a0": "你",
+		strings.Repeat("%25", 1000) + "41": strings.Repeat("%", 999) + "A", "%" + strings.Repeat("25", 100_000) + "41": "A",
+	} {
+		if got := decoded(text); got != want {
+			t.Errorf("%.40q: %.40q", text, got)
+		}
+	}
+}
+
+// Who has a token is refused while the disk has no room for more records of that; who has
+// the folder is not, and the chain goes on when there is room.
+func TestNoRoomForUses(t *testing.T) {
+	dir := t.TempDir()
+	full := false
+	g, err := Open(Config{Dir: dir, Member: "bank", Room: func() error {
+		if full {
+			return syscall.ENOSPC
+		}
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	_, secret := create(t, g, officer("Wang"))
+	s := outside(t, g, echo)
+	in := func() int {
+		status, header, body := ask(t, s.Client(), "GET", s.URL+"/", map[string]string{"Authorization": "Bearer " + secret}, "")
+		if e, ok := problem.Read(body); status != 200 && (!ok || e.Code != problem.DiskFull || !e.Retryable || header.Get("Retry-After") == "") {
+			t.Errorf("%d %s", status, body)
+		}
+		return status
+	}
+	if status := in(); status != 200 {
+		t.Fatal(status)
+	}
+	full = true
+	before := len(records(t, dir))
+	for range 50 {
+		if status := in(); status != 503 {
+			t.Fatalf("without room: %d", status)
+		}
+	}
+	if _, err := g.Login(httptest.NewRequest("POST", "/login", nil), secret); problem.Of(err).Code != problem.DiskFull {
+		t.Errorf("a login without room: %v", err)
+	}
+	if n := len(records(t, dir)) - before; n != 2 { // of the requests, and of the login
+		t.Errorf("%d records of requests that are refused", n)
+	}
+	create(t, g, officer("Li")) // by who has the folder
+	if full = false; in() != 200 {
+		t.Error("it is refused when there is room")
+	}
+	records(t, dir) // the chain holds
+}
+
+// A request that says that it is too long is refused before its body is asked for.
+func TestTooLongIsNotAskedFor(t *testing.T) {
+	g := openGate(t, t.TempDir(), nil)
+	_, secret := create(t, g, officer("Wang"))
+	s := httptest.NewServer(g.Outside(echo))
+	defer s.Close()
+	c, err := net.Dial("tcp", s.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	fmt.Fprintf(c, "POST / HTTP/1.1\r\nHost: bank\r\nAuthorization: Bearer %s\r\n%s: k\r\nExpect: 100-continue\r\nContent-Length: %d\r\n\r\n", secret, RepeatHeader, maxBody+1)
+	line, err := bufio.NewReader(c).ReadString('\n')
+	if err != nil || !strings.Contains(line, " 413 ") {
+		t.Errorf("%q, %v", line, err)
 	}
 }

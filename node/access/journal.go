@@ -3,8 +3,10 @@ package access
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -53,9 +55,9 @@ type journal struct {
 	broken  string      // path of the newest filled file, if the chain does not hold in it
 	damaged []Damaged   // files of which the log says that they were put aside
 	timer   *time.Timer // set while records wait for the disk
+	synced  uint64      // number of the last record on disk
 
 	syncing sync.Mutex
-	synced  uint64 // number of the last record on disk
 }
 
 // openJournal opens the operators' log of a folder, or begins one. The beginning of a
@@ -79,23 +81,12 @@ func openJournal(dir string, first operators.Record, clock func() time.Time) (*j
 
 // recover reads the file that grows, and records that the node has opened it.
 func (j *journal) recover() error {
-	before, err := j.filledBefore()
-	if err != nil {
-		return err
-	}
-	start := before
-	if j.broken != "" {
-		start = operators.Chain{} // the file that grows says after what it begins
-	}
-	chain, whole, err := start.Read(j.f, func(r *operators.Record, _ operators.Head) error { return j.saw(r) })
-	if j.chain = chain; whole == 0 {
-		j.chain = before
-	}
+	whole, err := j.reread(math.MaxInt64)
 	switch {
 	case errors.Is(err, operators.ErrBroken):
-		return j.aside(whole)
+		return j.aside(j.f, whole)
 	case err != nil:
-		return fmt.Errorf("%s: %w", j.f.Name(), err)
+		return err
 	}
 	j.size = whole
 	if err := j.f.Truncate(j.size); err != nil {
@@ -110,6 +101,27 @@ func (j *journal) recover() error {
 		}
 	}
 	return nil
+}
+
+// reread reads so many bytes at most of the file that grows. It sets the chain to where
+// that holds, and returns after how many bytes that is. Errors: [operators.ErrBroken], and those of the disk.
+func (j *journal) reread(most int64) (whole int64, err error) {
+	before, err := j.filledBefore()
+	if err != nil {
+		return 0, err
+	}
+	start := before
+	if j.broken != "" {
+		start = operators.Chain{} // the file that grows says after what it begins
+	}
+	chain, whole, err := start.Read(io.NewSectionReader(j.f, 0, most), func(r *operators.Record, _ operators.Head) error { return j.saw(r) })
+	if j.chain = chain; whole == 0 {
+		j.chain = before
+	}
+	if err != nil && !errors.Is(err, operators.ErrBroken) {
+		err = fmt.Errorf("%s: %w", j.f.Name(), err)
+	}
+	return whole, err
 }
 
 // saw takes note of the times of a record, and of tokens that were taken back.
@@ -228,6 +240,9 @@ func (j *journal) opening() (list []*operators.Record) {
 func (j *journal) append(r *operators.Record, sync bool) (operators.Head, error) {
 	j.mu.Lock()
 	err := j.failed
+	if err == nil {
+		err = j.notice()
+	}
 	if err == nil && j.size > j.most {
 		err = j.turn()
 	}
@@ -246,6 +261,46 @@ func (j *journal) append(r *operators.Record, sync bool) (operators.Head, error)
 		return operators.Head{}, fmt.Errorf("%w: %w", ErrUnwritten, err)
 	}
 	return head, nil
+}
+
+// notice looks whether the file that grows is still the one that was written to, at its
+// length. One that was cut, that another process has written to, or that is not there
+// is put aside as at the start, and the chain goes on from the records that are left.
+// Held: mu.
+func (j *journal) notice() error {
+	at, err := os.Stat(filepath.Join(j.dir, fileJournal))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	mine, err := j.f.Stat()
+	if err != nil {
+		return err
+	}
+	if at != nil && os.SameFile(at, mine) && mine.Size() == j.size {
+		return nil
+	}
+	damaged, err := os.OpenFile(filepath.Join(j.dir, fileJournal), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	defer damaged.Close() // nothing is written to it
+	whole, err := j.reread(j.size)
+	if err != nil && !errors.Is(err, operators.ErrBroken) {
+		return err
+	}
+	before := j.f
+	if err := j.aside(damaged, whole); err != nil {
+		if j.f != before {
+			j.failed = err
+		}
+		return err
+	}
+	j.synced = 0 // numbers that were lost come again
+	list, err := told(j.dir)
+	if err == nil {
+		j.damaged = list
+	}
+	return err
 }
 
 // write appends one line. Held: mu.
@@ -307,23 +362,27 @@ func (j *journal) syncLate() {
 func (j *journal) sync(number uint64) error {
 	j.syncing.Lock()
 	defer j.syncing.Unlock()
-	if j.synced >= number {
+	j.mu.Lock()
+	f, upto, done, err := j.f, j.chain.Number, j.synced >= number, j.failed
+	j.mu.Unlock()
+	if done {
 		return nil
 	}
-	j.mu.Lock()
-	f, upto, err := j.f, j.chain.Number, j.failed
-	j.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	// A file that was filled meanwhile is closed, and was synced before.
-	if err := f.Sync(); err != nil && !errors.Is(err, os.ErrClosed) {
-		j.mu.Lock()
+	// A file that was filled or put aside meanwhile is closed, and what is left of it was
+	// synced before.
+	err = f.Sync()
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	switch {
+	case err != nil && !errors.Is(err, os.ErrClosed):
 		j.failed = err
-		j.mu.Unlock()
 		return err
+	case j.f == f:
+		j.synced = upto
 	}
-	j.synced = upto
 	return nil
 }
 

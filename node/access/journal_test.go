@@ -378,3 +378,108 @@ func TestManyTakenBack(t *testing.T) {
 		}
 	}
 }
+
+// A file that another process has cut, removed, replaced or written to while the node runs
+// is noticed at the next record: it is put aside, an alarm tells of it, and the chain goes on
+// from what is left.
+func TestNoticedAtTheNextRecord(t *testing.T) {
+	for what, c := range map[string]struct {
+		lost int // records
+		hurt func(t *testing.T, path string, text []byte)
+	}{
+		"cut within a record": {1, func(t *testing.T, path string, text []byte) { truncate(t, path, len(text)-9) }},
+		"cut behind a record": {1, func(t *testing.T, path string, text []byte) {
+			truncate(t, path, 1+bytes.LastIndexByte(text[:len(text)-1], '\n'))
+		}},
+		"emptied":              {3, func(t *testing.T, path string, _ []byte) { truncate(t, path, 0) }},
+		"written to":           {0, func(t *testing.T, path string, text []byte) { write(t, path, append(text, "{}\n"...)) }},
+		"with another's chain": {0, func(t *testing.T, path string, text []byte) { write(t, path, append(text, more(t, text)...)) }},
+		"replaced by a copy": {0, func(t *testing.T, path string, text []byte) {
+			write(t, path+".copy", text)
+			if err := os.Rename(path+".copy", path); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		"removed": {0, func(t *testing.T, path string, _ []byte) {
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+		}},
+	} {
+		t.Run(what, func(t *testing.T) {
+			dir := t.TempDir()
+			g := openGate(t, dir, nil)
+			made, secret := create(t, g, officer("Wang"))
+			if _, err := g.Revoke(made.ID, local()); err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(dir, fileJournal)
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			before := records(t, dir)
+			if len(before) != 3 {
+				t.Fatalf("%d records", len(before))
+			}
+			c.hurt(t, path, text)
+			create(t, g, officer("Li"))
+			damaged, err := g.Damaged()
+			if err != nil || len(damaged) != 1 || !damaged[0].Log {
+				t.Fatalf("%+v, %v", damaged, err)
+			}
+			after := records(t, dir) // the chain holds in all files
+			n := len(before) - c.lost
+			if len(after) != n+2 || after[n].Damaged == nil || after[n].Number != uint64(n+1) || after[n+1].Owner != "Li 1001" {
+				t.Errorf("%d records: %+v", len(after), after[n:])
+			}
+			if u, err := g.Uses(t.Context(), Wanted{Limit: 100}); err != nil || len(u.Records) != n+2 {
+				t.Errorf("%v, %v", u, err)
+			}
+			create(t, g, officer("Zhao"))
+			if len(records(t, dir)) != n+3 {
+				t.Error("it is put aside twice")
+			}
+			if err := g.Close(); err != nil {
+				t.Fatal(err)
+			}
+			g = openGate(t, dir, nil)
+			if again, err := g.Damaged(); err != nil || len(again) != 1 || again[0].ID != damaged[0].ID {
+				t.Errorf("after a start: %+v, %v", again, err)
+			}
+			if d, ok := digestOf(secret); !ok {
+				t.Error(secret)
+			} else if _, _, e := g.recognise(d, false); e == nil {
+				t.Error("a token is valid again")
+			}
+		})
+	}
+}
+
+func truncate(t *testing.T, path string, size int) {
+	t.Helper()
+	if err := os.Truncate(path, int64(size)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func write(t *testing.T, path string, text []byte) {
+	t.Helper()
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// more returns a record that follows those of a file.
+func more(t *testing.T, text []byte) []byte {
+	t.Helper()
+	chain, _, err := operators.Chain{}.Read(bytes.NewReader(text), func(*operators.Record, operators.Head) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, _, err := chain.Add(&operators.Record{Kind: operators.Use, Time: operators.TimeText(time.Now()), Owner: "Nobody 1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(line, '\n')
+}

@@ -133,13 +133,20 @@ const bodyTime = 10 * time.Second
 
 // whole reads the body of a request with a key, or answers why it cannot.
 func (k *repeats) whole(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
+	long := func() {
+		turnAway(w, http.StatusRequestEntityTooLarge, problem.New(problem.TooLarge, fmt.Sprintf("the request's body has more than %d bytes", maxBody)))
+	}
+	if r.ContentLength > maxBody { // nobody is told to go on (100) for nothing
+		long()
+		return nil, false
+	}
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(k.within)) // not every writer has one
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	large := new(http.MaxBytesError)
 	switch {
 	case errors.As(err, &large):
-		turnAway(w, http.StatusRequestEntityTooLarge, problem.New(problem.TooLarge, fmt.Sprintf("the request's body has more than %d bytes", maxBody)))
+		long()
 	case err != nil:
 		turnAway(w, http.StatusRequestTimeout, problem.New(problem.Usage, fmt.Sprintf("the request's body has not come as a whole within %s", k.within)))
 	default:

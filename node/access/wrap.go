@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"crypto/rand"
+	"encoding/hex"
 	"fmt"
 	"net"
 	"net/http"
@@ -150,6 +151,10 @@ func (d *door) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		defer done()
 		r = r.WithContext(ctx)
+	}
+	if e := d.gate.roomFor(caller); e != nil {
+		d.refuse(w, r, id, &refusal{http.StatusServiceUnavailable, e, &stored{Token: Token{ID: caller.Token, Owner: caller.Owner}}, "60"})
+		return
 	}
 	head, err := d.gate.begin(id, caller, r)
 	if err != nil {
@@ -337,23 +342,38 @@ func (d *door) byCredential(r *http.Request) (*Caller, *stored, *problem.Error) 
 // get into logs, histories and other sites' records, so such a token is spoilt.
 func tokenInURL(u *url.URL) (text string, in bool) {
 	for _, part := range []string{u.Path, u.RawQuery, u.Fragment} {
-		for range 3 { // encoded once more
-			if _, rest, found := strings.Cut(strings.ToLower(part), TokenPrefix); found {
-				end := strings.IndexFunc(rest, func(c rune) bool { return (c < 'a' || c > 'z') && (c < '2' || c > '7') })
-				if end < 0 {
-					end = len(rest)
-				}
-				return TokenPrefix + rest[:end], true
+		if _, rest, found := strings.Cut(strings.ToLower(decoded(part)), TokenPrefix); found {
+			end := strings.IndexFunc(rest, func(c rune) bool { return (c < 'a' || c > 'z') && (c < '2' || c > '7') })
+			if end < 0 {
+				end = len(rest)
 			}
-			next, err := url.QueryUnescape(part)
-			if err != nil || next == part {
-				break
-			}
-			part = next
+			return TokenPrefix + rest[:end], true
 		}
 	}
-	q := u.Query()
-	return "", q.Has("access_token") || q.Has("token")
+	for pair := range strings.SplitSeq(u.RawQuery, "&") {
+		name, _, _ := strings.Cut(pair, "=")
+		if name = decoded(name); name == "access_token" || name == "token" {
+			return "", true
+		}
+	}
+	return "", false
+}
+
+// decoded returns a text in which nothing is percent-encoded any more, however often it
+// was. A percent sign that encodes nothing stays.
+func decoded(text string) string {
+	out := make([]byte, 0, len(text))
+	for i := range len(text) {
+		out = append(out, text[i])
+		for n := len(out) - 3; n >= 0 && out[n] == '%'; n = len(out) - 3 {
+			b, err := hex.DecodeString(string(out[n+1:]))
+			if err != nil {
+				break
+			}
+			out = append(out[:n], b[0])
+		}
+	}
+	return string(out)
 }
 
 // state notes the person for whom a request is made.
@@ -415,14 +435,9 @@ const maxPath = 300
 func pathOf(u *url.URL) string {
 	parts := strings.Split(u.Path, "/")
 	for i, p := range parts {
-		for range 4 { // as it is, or encoded once more
-			for _, scheme := range []string{"uscc:", "lei:", TokenPrefix} {
-				if strings.Contains(strings.ToLower(p), scheme) {
-					parts[i] = scheme + "..."
-				}
-			}
-			if next, err := url.PathUnescape(p); err == nil {
-				p = next
+		for _, scheme := range []string{"uscc:", "lei:", TokenPrefix} {
+			if strings.Contains(strings.ToLower(decoded(p)), scheme) {
+				parts[i] = scheme + "..."
 			}
 		}
 	}

@@ -193,8 +193,13 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request) ([]byte, *Problem
 	if c := r.Header.Get("Content-Encoding"); c != "" && c != "identity" {
 		return nil, failure(http.StatusUnsupportedMediaType, problem.MediaType, "the body is compressed", "send it as it is")
 	}
-	if r.ContentLength == 0 {
+	long := failure(http.StatusRequestEntityTooLarge, problem.TooLarge, fmt.Sprintf("the body is longer than %d bytes", maxQuestion), "send less")
+	switch {
+	case r.ContentLength == 0:
 		return nil, nil
+	case r.ContentLength > maxQuestion: // nobody is told to go on (100) for nothing
+		w.Header().Set("Connection", "close")
+		return nil, long
 	}
 	// A deadline for reading that stays would end an operation that takes longer. A
 	// writer without deadlines is one of a test, or has limits of its own.
@@ -209,7 +214,7 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request) ([]byte, *Problem
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large):
-		return nil, failure(http.StatusRequestEntityTooLarge, problem.TooLarge, fmt.Sprintf("the body is longer than %d bytes", maxQuestion), "send less")
+		return nil, long
 	case err != nil:
 		return nil, failure(http.StatusRequestTimeout, problem.Usage, "the body has not come as a whole", "send it again, within "+h.within.String())
 	}
