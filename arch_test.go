@@ -65,7 +65,7 @@ var rings = map[string]string{
 	"node": "consensus/consent consensus/ledger consensus/replica consensus/scarce crypto/seal crypto/sign crypto/tlog node/catalog node/fragment node/peer " +
 		"node/problem node/profile node/source node/table node/table/sorting node/vault node/witness",
 	"node/web":                 "consensus/ledger consensus/scarce consensus/subject crypto/sign crypto/tlog node/problem",
-	"node/access":              "consensus/consent consensus/durable consensus/operators node/problem",
+	"node/access":              "consensus/consent consensus/durable consensus/operators consensus/scarce node/problem",
 	"node/api":                 "consensus/consent consensus/ledger crypto/sign node node/access node/problem node/profile node/web",
 	"examples/province":        "consensus/consent consensus/strict",
 	"cmd/internal/auditing":    "cmd/internal/cli consensus/audit consensus/consent consensus/ledger consensus/operators",

@@ -570,6 +570,9 @@ func (c *contract) held() {
 	if token["secret"] != nil || !strings.HasPrefix(secret, token["id"].(string)) || token["owner"] != "Zhao" || done["location"] != "/v1/tokens/"+token["id"].(string) || len(gate.Tokens()) != 3 {
 		c.t.Errorf("%v", done)
 	}
+	if out := c.call(409, "create-token", "registrar", "/v1/tokens", wish); out["code"] != problem.TokenExists {
+		c.t.Errorf("what is done is held once more: %v", out)
+	}
 	if h := c.call(200, "get-held", "registrar", path, ""); h["state"] != "done" || h["body"] != "" {
 		c.t.Errorf("%v", h)
 	}

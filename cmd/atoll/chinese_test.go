@@ -1,10 +1,13 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -189,6 +192,24 @@ func TestErrorsInChinese(t *testing.T) {
 			if !chinese(line) {
 				t.Errorf("%s: %s", args, line)
 			}
+		}
+	}
+}
+
+// The API says each failure in Chinese to who prefers that, with the same code.
+func TestProblemsInChinese(t *testing.T) {
+	for code, words := range sayings {
+		h := problem.Spoken(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			problem.Write(w, http.StatusConflict, problem.New(code, "of tax 17"))
+		}), inChinese)
+		r := httptest.NewRequest("GET", "/v1/status", nil)
+		r.Header.Set("Accept-Language", "zh-CN,zh;q=0.9,en;q=0.8")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		var d problem.Document
+		if err := json.Unmarshal(w.Body.Bytes(), &d); err != nil || d.Code != code || d.Status != 409 || d.Title != words.what || !strings.HasPrefix(d.Detail, words.what) || !strings.Contains(d.Detail, "of tax 17") ||
+			d.Hint == "" && words.hint != "" || d.Hint == problem.New(code, "").Hint {
+			t.Errorf("%s: %v %s", code, err, w.Body)
 		}
 	}
 }

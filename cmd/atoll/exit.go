@@ -150,6 +150,17 @@ func explain(err error) (int, *problem.Error) {
 	return exitOf(e.Code), e
 }
 
+// inChinese says a failure of the API in Chinese, with the words that commands have for
+// its code.
+func inChinese(e *problem.Error) (title, detail, hint string) {
+	f := failureOf(e)
+	title, detail = f.Chinese, f.Chinese
+	if f.Partly {
+		detail += "（" + e.Message + "）"
+	}
+	return title, detail, f.Hint.Chinese
+}
+
 // failureOf is explain with the Chinese texts. The hint's is a phrase for the
 // English one, where that says more than the hint of the code.
 func failureOf(err error) *cli.Failure {

@@ -135,6 +135,9 @@ func configCommand() *cobra.Command {
 		Long:  cli.Both(cli.Words(settingsPage(consent.Chinese)), cli.Words(settingsPage(consent.English))),
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cli.AsJSON(cmd) {
+				return cli.PrintJSON(cmd.OutOrStdout(), "atoll.settings/v1", map[string]any{"settings": settingsData()})
+			}
 			t, err := cli.To(cmd)
 			if err != nil {
 				return err
@@ -143,6 +146,33 @@ func configCommand() *cobra.Command {
 			return t.Err()
 		},
 	}
+}
+
+// settingData is a setting for programs.
+type settingData struct {
+	Key      string     `json:"key"`      // path, such as "sources.kind"
+	What     spokenText `json:"what"`     // its meaning
+	Required bool       `json:"required"` // within the key that encloses it
+	Usual    spokenText `json:"usual"`    // what happens without it; "" if it is required
+	Example  string     `json:"example"`  // a value in YAML; "" for a key that has keys of its own
+	List     bool       `json:"list"`     // whether the keys below it belong to the elements of a list
+}
+
+// spokenText is a text in both languages.
+type spokenText struct {
+	Chinese string `json:"zh"`
+	English string `json:"en"`
+}
+
+func settingsData() (list []settingData) {
+	for _, s := range settings {
+		d := settingData{Key: s.key, What: spokenText(s.what), Required: s.usual == required, Example: s.example, List: s.elements}
+		if !d.Required {
+			d.Usual = spokenText(s.usual)
+		}
+		list = append(list, d)
+	}
+	return list
 }
 
 // settingsPage returns the page about node.yaml, in a language.

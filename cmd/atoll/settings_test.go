@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -114,5 +115,26 @@ func TestSettingsFile(t *testing.T) {
 	var got config
 	if err := decodeYAML("node.yaml", []byte(settingsOf(t, asked, consent.English)), &got); err != nil || !reflect.DeepEqual(got, asked) {
 		t.Errorf("%v, %+v", err, got)
+	}
+}
+
+// With --json a program has every key, in both languages.
+func TestSettingsData(t *testing.T) {
+	text, err := json.Marshal(settingsData())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []struct {
+		Key         string
+		What, Usual struct{ Zh, En string }
+		Required    bool
+	}
+	if err := json.Unmarshal(text, &list); err != nil || len(list) != len(settings) {
+		t.Fatalf("%d keys: %v", len(list), err)
+	}
+	for i, s := range list {
+		if s.Key != settings[i].key || s.What.Zh == "" || s.What.En == "" || s.Required != (s.Usual.En == "") || s.Required != (s.Usual.Zh == "") {
+			t.Errorf("%+v", s)
+		}
 	}
 }

@@ -101,9 +101,9 @@ tokens and alarms, and so can make any token for anybody.`),
 		Example: "  atoll token create --dir bank --owner 王芳 --number 1001 --role officer --out wang.token\n" +
 			"  atoll token create --dir bank --owner loans --number L1 --system --delegate --role officer --role risk --cert loans.crt",
 		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			for _, r := range roles {
-				w.Roles = append(w.Roles, access.Role(r))
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if w.Roles, err = rolesOf(roles); err != nil {
+				return err
 			}
 			if cmd.Flags().Changed("days") && w.Days == 0 {
 				return cli.Usage("--days 为 1 至 %d", "--days is 1 to %d", access.MostDays)
@@ -127,7 +127,7 @@ tokens and alarms, and so can make any token for anybody.`),
 			if err := aloneMay(cmd.Context(), dir); err != nil {
 				return err
 			}
-			err := atGate(cmd.Context(), dir, api.TokenCreate, w, &out, func(g *access.Gate, by *access.Caller) (out api.TokenOut, err error) {
+			err = atGate(cmd.Context(), dir, api.TokenCreate, w, &out, func(g *access.Gate, by *access.Caller) (out api.TokenOut, err error) {
 				out.Token, out.Secret, err = g.Create(w, by)
 				return out, err
 			})
@@ -140,7 +140,7 @@ tokens and alarms, and so can make any token for anybody.`),
 	f := cmd.Flags()
 	f.StringVar(&w.Owner, "owner", "", cli.Both("持有人：人或系统的名称", "its owner: the name of a person or a system"))
 	f.StringVar(&w.Number, "number", "", cli.Both("持有人的编号，如工号", "number of the owner, such as that of an employee"))
-	f.StringSliceVar(&roles, "role", nil, cli.Both("角色：officer、risk、agency、registrar、auditor、admin；可重复", "a role: officer, risk, agency, registrar, auditor, admin; repeatable"))
+	f.StringSliceVar(&roles, "role", nil, cli.Both(cli.Words("角色："+listRoles(true)+"；可重复"), cli.Words("a role: "+listRoles(false)+"; repeatable")))
 	f.BoolVar(&w.System, "system", false, cli.Both("持有人是系统", "the owner is a system"))
 	f.BoolVar(&w.Delegate, "delegate", false, cli.Both("系统可写明代谁经办", "the system may state for whom it asks"))
 	f.IntVar(&w.Days, "days", 0, cli.Both("有效天数，不写为 90，至多 366", "how many days it is valid: 90 if left out, 366 at most"))

@@ -61,7 +61,7 @@ type kept struct {
 }
 
 // keptHeaders are the parts of a header that are kept.
-var keptHeaders = []string{"Content-Type", "Location"}
+var keptHeaders = []string{"Content-Type", "Content-Language", "Location"}
 
 // repeats does requests with a key once.
 type repeats struct {

@@ -193,6 +193,20 @@ func (g *Gate) Create(w Wish, by *Caller) (t Token, secret string, err error) {
 	return s.Token, secret, nil
 }
 
+// Taken returns the error with which a token would not be made now, for one that waits for
+// a second person: another token has its secret or its certificate, or there are too many.
+func (g *Gate) Taken(w *Wish) *problem.Error {
+	b, err := hex.DecodeString(cmp.Or(w.Bound, w.Digest))
+	if err != nil || len(b) != len(digest{}) {
+		return nil // it has neither
+	}
+	d := digest(b)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	_, e := withRoom(g.tokens, &stored{Token: Token{ID: d.id(), Bound: w.Bound}, digest: d}, g.now())
+	return e
+}
+
 // withRoom adds a token to a list. Without room for it, the oldest of those leave that
 // are valid no more.
 func withRoom(list []*stored, s *stored, now time.Time) ([]*stored, *problem.Error) {

@@ -31,12 +31,16 @@ func (s *Server) createToken(ctx context.Context, in access.Wish) (out TokenOut,
 
 // grants is a check before a token waits for a second person. Neither of the two may
 // learn its secret: whoever had it could be both.
+// Of a token that has been made since nobody need ask anew.
 func (s *Server) grants(_ context.Context, in access.Wish) (bool, error) {
 	if e := in.Check(); e != nil {
 		return false, e
 	}
 	if in.Bound == "" && in.Digest == "" {
 		return false, problem.New(problem.HeldSecret, "where a token needs two people, its owner alone makes and knows the secret")
+	}
+	if e := s.Access.Taken(&in); e != nil {
+		return false, e
 	}
 	return true, nil
 }

@@ -5,7 +5,7 @@
 // Both HTTP interfaces of a node, and the commands that use them, report
 // failures as an [Error]. On HTTP it is always a problem document of RFC 9457,
 // which [Write] writes and [Read] reads. Hints are here by code, in English.
-// The commands define their exit codes and the texts in other languages.
+// The commands define their exit codes and the texts in Chinese, see [Spoken].
 package problem
 
 import (
@@ -168,7 +168,7 @@ func (e *Error) Status() int {
 // Document is the problem document of RFC 9457, with the members of [Error].
 type Document struct {
 	Type      string `json:"type"`      // always about:blank: the code tells problems apart
-	Title     string `json:"title"`     // of the HTTP status
+	Title     string `json:"title"`     // of the HTTP status; in Chinese of the code
 	Status    int    `json:"status"`    // of HTTP
 	Detail    string `json:"detail"`    // what happened
 	Code      Code   `json:"code"`      // stable; its meaning never changes
@@ -186,9 +186,14 @@ func (e *Error) Document(status int) Document {
 // ContentType is the media type of a problem document.
 const ContentType = "application/problem+json"
 
-// Write answers a request with an error that must not be cached.
+// Write answers a request with an error that must not be cached, in the language of its
+// reader where [Spoken] knows that.
 func Write(w http.ResponseWriter, status int, e *Error) {
-	body, err := json.Marshal(e.Document(status))
+	d := e.Document(status)
+	if s := spokenOf(w); s != nil {
+		s.in(&d, e, w.Header())
+	}
+	body, err := json.Marshal(d)
 	if err != nil { // cannot happen for strings, numbers and a bool
 		status, body = http.StatusInternalServerError, nil
 	}
