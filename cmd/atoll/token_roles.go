@@ -17,7 +17,8 @@ func rolesOf(names []string) (roles []access.Role, err error) {
 	for _, name := range names {
 		r, ok := roleNamed(name)
 		if !ok {
-			return nil, cli.Usage("没有角色 %.40q", "there is no role %.40q", name).With("角色有：%s", "the roles are %s", cli.Text{Chinese: listRoles(true), English: listRoles(false)})
+			return nil, cli.Usage("没有角色 %.40q", "there is no role %.40q", name).
+				With(cli.Words("角色有："+listRoles(true)), cli.Words("the roles are "+listRoles(false)))
 		}
 		roles = append(roles, r)
 	}
