@@ -14,8 +14,19 @@ import (
 	"atoll/node/vault"
 )
 
-// requests are what this bank has asked enterprises to sign, by digest.
+// requests are what this bank has asked enterprises to sign, by a tag of the enterprise
+// and the digest.
 const requests vault.Kind = "request"
+
+// labelRequested derives the tags. Keys in the vault are not sealed, and an enterprise's
+// code could be found by trying all of them.
+const labelRequested = "atoll/v1/vault/requested"
+
+// requestsOf returns what the keys of the requests of an enterprise begin with.
+func (n *Node) requestsOf(s consent.Subject) []byte {
+	tag := n.keys.Vault().Derive(labelRequested, []byte(s))
+	return tag[:]
+}
 
 // OtherTerms is the reason for rejecting a consent that an enterprise of which this
 // bank has requested something has signed for other terms.
@@ -44,10 +55,11 @@ func (n *Node) Requested(d *consent.Draft) error {
 	if err := one.Check(); err != nil {
 		return err
 	}
-	key, err := digestOfDraft(d)
+	digest, err := digestOfDraft(d)
 	if err != nil {
 		return err
 	}
+	key := append(n.requestsOf(d.Subject), digest...)
 	for _, o := range d.Offers { // to ask of an agency later that is unreachable then
 		if err := n.keepCatalog(o.Agency); err != nil {
 			return err
@@ -69,7 +81,7 @@ func (n *Node) Requested(d *consent.Draft) error {
 // many of it, and returns a [*consent.Refusal] where there are too many in all. Held:
 // requesting.
 func (n *Node) roomForRequest(d *consent.Draft, key []byte) error {
-	keys, err := n.vault.Keys(requests)
+	keys, err := n.vault.KeysFrom(requests, n.requestsOf(d.Subject), nil, mostRequests)
 	if err != nil {
 		return err
 	}
@@ -84,19 +96,20 @@ func (n *Node) roomForRequest(d *consent.Draft, key []byte) error {
 			return err
 		case bytes.Equal(k, key):
 			return nil
-		case asked.Subject == d.Subject:
+		default:
 			if own++; oldest == nil || asked.Date < dated {
 				oldest, dated = k, asked.Date
 			}
 		}
 	}
-	switch {
-	case own >= requestsOfOne:
+	if own >= requestsOfOne {
 		return n.vault.Delete(requests, oldest)
-	case len(keys) >= mostRequests:
-		return &consent.Refusal{Code: RequestsMany, Detail: fmt.Sprintf("%d requests for consent are noted", len(keys))}
 	}
-	return nil
+	all, err := n.vault.Keys(requests)
+	if err == nil && len(all) >= mostRequests {
+		err = &consent.Refusal{Code: RequestsMany, Detail: fmt.Sprintf("%d requests for consent are noted", len(all))}
+	}
+	return err
 }
 
 // draftInOrder returns a draft with what may be asked in ascending order.
@@ -124,17 +137,18 @@ func digestOfDraft(d *consent.Draft) ([]byte, error) {
 // the vault was lost. Such a request is refused once another of the enterprise is
 // known: it has to be recorded too.
 func (n *Node) asRequested(d *consent.Draft) error {
-	key, err := digestOfDraft(d)
+	digest, err := digestOfDraft(d)
 	if err != nil {
 		return err
 	}
+	of := n.requestsOf(d.Subject)
 	var nearest []string
-	keys, err := n.vault.Keys(requests)
+	keys, err := n.vault.KeysFrom(requests, of, nil, mostRequests)
 	if err != nil {
 		return err
 	}
 	for _, k := range keys {
-		if bytes.Equal(k, key) {
+		if bytes.Equal(k[len(of):], digest) {
 			return nil
 		}
 	}
@@ -146,9 +160,6 @@ func (n *Node) asRequested(d *consent.Draft) error {
 		}
 		if err != nil {
 			return err
-		}
-		if asked.Subject != d.Subject {
-			continue
 		}
 		if differs := differences(&asked, d); nearest == nil || len(differs) < len(nearest) {
 			nearest = differs

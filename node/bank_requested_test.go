@@ -1,9 +1,11 @@
 package node
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
@@ -116,5 +118,32 @@ func TestRequestsBounded(t *testing.T) {
 	}
 	if len(keys) != requestsOfOne {
 		t.Errorf("%d requests are noted", len(keys))
+	}
+}
+
+// A consent is compared with the requests of its enterprise, and those of others are not
+// even read.
+func TestRequestsByEnterprise(t *testing.T) {
+	n := newNetwork(t)
+	s := n.enrol(firm)
+	bank := n.members["bank-a"]
+	d := n.draft(s, 3)
+	d.Offers = n.offering(d).Offers
+	n.must(bank.vault.Put(requests, append(bank.requestsOf(unknown), make([]byte, 32)...), "no request", time.Time{}))
+	n.must(bank.Requested(&d))
+	n.must(bank.asRequested(&d))
+	keys, err := bank.vault.Keys(requests)
+	n.must(err)
+	for _, k := range keys {
+		if bytes.Contains(k, []byte(firm)) || bytes.Contains(k, []byte(unknown)) {
+			t.Errorf("a key names an enterprise: %q", k)
+		}
+	}
+	if len(keys) != 2 {
+		t.Errorf("%d requests", len(keys))
+	}
+	d.Subject = unknown
+	if err := bank.asRequested(&d); err == nil {
+		t.Error("what is noted of the enterprise itself is not read")
 	}
 }

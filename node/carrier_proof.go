@@ -19,7 +19,7 @@ const proofPatience = 5 * time.Second
 func (n *Node) Proof(ctx context.Context, index, seen uint64) (*ledger.Proof, error) {
 	ctx, cancel := context.WithTimeout(ctx, proofPatience)
 	defer cancel()
-	if err := n.replica.Finalise(ctx, index+1); err != nil {
+	if err := n.replica.Finalise(ctx, max(index+1, min(seen, n.Head().Size))); err != nil {
 		n.log.Warn("an entry that a subject waits for is not final yet", "entry", index, "error", err)
 		return nil, nil
 	}

@@ -139,6 +139,9 @@ func (s *Server) proof(ctx context.Context, in ProofIn) (out ProofOut, err error
 	}
 	if p == nil {
 		e := problem.New(problem.NotFinal, fmt.Sprintf("entry %d is not final yet", in.Index))
+		if in.Seen > in.Index+1 {
+			e.Message = fmt.Sprintf("no head of %d entries or more, as was seen, is final here yet", in.Seen)
+		}
 		e.Retryable = true
 		return out, e
 	}
