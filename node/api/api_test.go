@@ -269,3 +269,26 @@ func TestTooLongIsNotAskedFor(t *testing.T) {
 		t.Errorf("%q, %v", line, err)
 	}
 }
+
+// Who prefers Chinese reads the page of the API in Chinese; the document is in English.
+func TestPageInChinese(t *testing.T) {
+	h := (&Server{Deeds: map[string]string{Status.ID(): "查看节点状态"}}).Handler()
+	get := func(path, language string) (http.Header, string) {
+		r := httptest.NewRequest("GET", path, nil)
+		r.Header.Set("Accept-Language", language)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		return w.Header(), w.Body.String()
+	}
+	for language, want := range map[string]struct{ tag, has, hasNot string }{
+		"zh-CN,zh;q=0.9,en;q=0.8": {"zh-CN", "查看节点状态", "How this node is"}, "en": {"en", "How this node is. Roles: officer", "查看节点状态"}, "": {"en", "How this node is. Roles: officer", "角色"},
+	} {
+		header, page := get("/v1/docs", language)
+		if header.Get("Content-Language") != want.tag || header.Get("Vary") != "Accept-Language" || !strings.Contains(page, `<html lang="`+want.tag+`">`) || !strings.Contains(page, want.has) || strings.Contains(page, want.hasNot) {
+			t.Errorf("%q: %v\n%.1500s", language, header, page)
+		}
+	}
+	if _, text := get("/v1/openapi.json", "zh"); !strings.Contains(text, "How this node is") {
+		t.Error("the document is in another language")
+	}
+}

@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"strings"
 
+	"atoll/node/problem"
+
 	"github.com/danielgtaylor/huma/v2"
 )
 
@@ -52,19 +54,26 @@ const (
 // a page for people to read it. Neither is a secret: everybody may have them.
 func Documents() []string { return []string{documentJSON, documentPage} }
 
-// describe serves the documents.
-func (h *handler) describe() {
+// describe serves the documents: the page to who prefers Chinese with what operations do
+// in Chinese, by their ids.
+func (h *handler) describe(chinese map[string]string) {
+	english, inChinese := pages(chinese)
 	for pattern, serve := range map[string]http.HandlerFunc{
 		documentJSON: func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/openapi+json")
 			_, _ = w.Write(document) // an error means that the client has gone
 		},
-		documentPage: func(w http.ResponseWriter, _ *http.Request) {
-			header := w.Header()
+		documentPage: func(w http.ResponseWriter, r *http.Request) {
+			header, language, text := w.Header(), "en", english
+			if problem.Chinese(r) {
+				language, text = "zh-CN", inChinese
+			}
+			header.Set("Content-Language", language)
+			header.Add("Vary", "Accept-Language")
 			header.Set("Content-Type", "text/html; charset=utf-8")
 			header.Set("Content-Security-Policy", pagePolicy())
 			header.Set("Referrer-Policy", "no-referrer")
-			_, _ = w.Write(page())
+			_, _ = w.Write(text())
 		},
 	} {
 		h.mux.HandleFunc(pattern, serve)

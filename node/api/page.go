@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
@@ -98,8 +99,27 @@ type pageOperation struct {
 
 type pageMedia struct{ Schema *pageSchema }
 
-// page is the OpenAPI document for people: no script, nothing from elsewhere.
-var page = sync.OnceValue(func() []byte {
+// pageWords are the words of the page beside those of the document.
+type pageWords struct {
+	Lang, About, Programs, Stop, Operations, Roles, Body, Answer, Optional string
+}
+
+var (
+	englishPage = pageWords{Lang: "en", Programs: "For programs:", Stop: ".", Operations: "Operations", Roles: "Roles:", Body: "Body", Answer: "Answer", Optional: "optional"}
+	chinesePage = pageWords{
+		Lang: "zh-CN", About: "成员的经办人及其业务系统通过本 API 使用节点。错误为问题文档（RFC 9457），以 code 区分。字段的说明取自文档，为英文。", Programs: "供程序使用：",
+		Stop: "。", Operations: "操作", Roles: "角色：", Body: "请求体", Answer: "答复", Optional: "可省略",
+	}
+)
+
+// pages makes the page in English and in Chinese, each when it is first read.
+func pages(chinese map[string]string) (english, inChinese func() []byte) {
+	return sync.OnceValue(func() []byte { return page(&englishPage, nil) }), sync.OnceValue(func() []byte { return page(&chinesePage, chinese) })
+}
+
+// page is the OpenAPI document for people: no script, nothing from elsewhere. deeds say
+// what operations do, by id, in place of the document.
+func page(w *pageWords, deeds map[string]string) []byte {
 	var d struct {
 		Info       struct{ Title, Version, Description string }
 		Paths      map[string]map[string]*pageOperation
@@ -111,16 +131,16 @@ var page = sync.OnceValue(func() []byte {
 	for _, path := range slices.Sorted(maps.Keys(d.Paths)) {
 		for _, method := range slices.Sorted(maps.Keys(d.Paths[path])) {
 			o := d.Paths[path][method]
-			o.Method, o.Path = strings.ToUpper(method), path
+			o.Method, o.Path, o.Summary = strings.ToUpper(method), path, cmp.Or(deeds[o.ID], o.Summary)
 			operations = append(operations, o)
 		}
 	}
 	if err == nil {
 		t := template.Must(template.New("page").Parse(pageText))
-		err = t.Execute(&out, map[string]any{"Info": d.Info, "Style": template.CSS(pageStyle), "Operations": operations, "Schemas": d.Components.Schemas})
+		err = t.Execute(&out, map[string]any{"Info": d.Info, "Style": template.CSS(pageStyle), "W": w, "Operations": operations, "Schemas": d.Components.Schemas})
 	}
 	if err != nil {
 		panic(err) // both are part of the program, and a test makes the page
 	}
 	return out.Bytes()
-})
+}

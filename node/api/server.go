@@ -33,6 +33,10 @@ type Server struct {
 
 	Certificate *access.Served // that the API is served with; nil without one
 
+	// Deeds say in Chinese what operations do, by id, for who reads of them on the page
+	// of the API; nil: the document says it.
+	Deeds map[string]string
+
 	// Audit returns how an audit of this member's copy of the log is done, or why it
 	// cannot be done so.
 	Audit func(AuditIn) (Audit, error)
@@ -59,7 +63,7 @@ func (s *Server) Handler() http.Handler {
 func (s *Server) handler() *handler {
 	h := &handler{mux: http.NewServeMux(), rows: map[string]*row{}, within: readWait}
 	s.registered(h.mux)
-	h.describe()
+	h.describe(s.Deeds)
 	for _, o := range table {
 		h.rows[o.properties().pattern()] = o.properties()
 	}
