@@ -201,7 +201,7 @@ func TestProblemsInChinese(t *testing.T) {
 	for code, words := range sayings {
 		h := problem.Spoken(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			problem.Write(w, http.StatusConflict, problem.New(code, "of tax 17"))
-		}), inChinese)
+		}), problemInChinese)
 		r := httptest.NewRequest("GET", "/v1/status", nil)
 		r.Header.Set("Accept-Language", "zh-CN,zh;q=0.9,en;q=0.8")
 		w := httptest.NewRecorder()

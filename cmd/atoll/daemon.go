@@ -173,7 +173,7 @@ func (d *daemon) open(socket string, limit int, operations http.Handler) error {
 		return err
 	}
 	local := http.NewServeMux()
-	local.Handle("/v1/", problem.Spoken(d.gate.Local(operations), inChinese))
+	local.Handle("/v1/", problem.Spoken(d.gate.Local(operations), problemInChinese))
 	local.Handle("/log/", d.log())
 	local.Handle("GET /policy", web.Policy(d.NetworkPolicy))
 	d.run(web.NewDoor(l, limit, nil, d.wants), &http.Server{Handler: local, ConnContext: access.Connected, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute})
@@ -192,7 +192,7 @@ func (d *daemon) openOutside(o *apiListener, limit int, proxies *web.Proxies, op
 	mux.Handle("GET /policy", d.gate.Clean(web.Policy(d.NetworkPolicy)))
 	mux.Handle("/", d.gate.Clean(p.console(operations, d.gate)))
 	door := web.NewDoor(o.listener, limit, proxies, d.wants)
-	s := door.Server(problem.Spoken(access.Guard(mux, o.names), inChinese))
+	s := door.Server(problem.Spoken(access.Guard(mux, o.names), problemInChinese))
 	s.ErrorLog = slog.NewLogLogger(o.log.Handler(), slog.LevelDebug) // strangers could fill a log
 	d.api = o.listener.Addr().String()
 	d.run(o.over(door), s)

@@ -150,9 +150,9 @@ func explain(err error) (int, *problem.Error) {
 	return exitOf(e.Code), e
 }
 
-// inChinese says a failure of the API in Chinese, with the words that commands have for
+// problemInChinese says a failure of the API in Chinese, with the words that commands have for
 // its code.
-func inChinese(e *problem.Error) (title, detail, hint string) {
+func problemInChinese(e *problem.Error) (title, detail, hint string) {
 	f := failureOf(e)
 	title, detail = f.Chinese, f.Chinese
 	if f.Partly {

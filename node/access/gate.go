@@ -183,12 +183,14 @@ func (g *Gate) Login(r *http.Request, text string) (*Caller, error) {
 		e.Retryable = true
 		no = &refusal{http.StatusTooManyRequests, e, token, "1"}
 	}
+	if no == nil {
+		if e := g.roomFor(caller); e != nil {
+			no = &refusal{http.StatusServiceUnavailable, e, token, "60"}
+		}
+	}
 	if no != nil {
 		d.note(r, rand.Text(), &refusal{no.status, no.Error, token, ""})
 		return nil, no.Error
-	}
-	if e := g.roomFor(caller); e != nil {
-		return nil, e
 	}
 	id := rand.Text()
 	if _, err := g.journal.append(useOf(id, caller, r), true); err != nil {
