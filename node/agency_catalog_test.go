@@ -264,6 +264,9 @@ func TestCatalogIsTheOneOnTheLog(t *testing.T) {
 	}
 	_, err = bank.CatalogOf(n.ctx, "tax")
 	n.must(err)
+	d := n.draft(n.enrol(firm), 3)
+	d.Offers = n.offering(d).Offers
+	n.must(bank.Requested(&d)) // who only reads keeps nothing
 	n.stop("tax")
 	n.restart("bank-a")
 	if c, err := n.members["bank-a"].CatalogOf(n.ctx, "tax"); err != nil || c.Version != 3 {

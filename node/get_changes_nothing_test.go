@@ -12,8 +12,8 @@ import (
 // got is a question that changes nothing, as it was asked.
 type got struct{ id, member, path, body string }
 
-// What is asked by GET, or by an operation that only reads, changes neither the vault, nor the log, nor a file, though it is
-// asked for the first time and the vault has lost what it could show.
+// What is asked by GET, or by an operation that only reads, changes neither vault nor log
+// nor a file. It is asked as if for the first time: the vault has lost what it had found.
 func (c *contract) gets() {
 	c.world.Rest()
 	asked := c.got

@@ -118,8 +118,8 @@ func (o Operation[In, Out]) ID() string { return o.id }
 func (o Operation[In, Out]) ownTime() Operation[In, Out] { o.own = true; return o }
 func (o Operation[In, Out]) anytime() Operation[In, Out] { o.early = true; return o }
 
-// reads is of an operation that changes nothing though its question has a body: what it
-// is about must not stand in an address.
+// reads is of an operation that changes nothing though its question has a body: no address
+// may say what it is about.
 func (o Operation[In, Out]) reads() Operation[In, Out] { o.reading = true; return o }
 
 // twoPeople is of an operation that may be set to need two people.

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Speaker says in Chinese what happened and what to do next. Names and numbers are in it
-// or stand behind it as they are in English.
+// Speaker says in Chinese what happened and what to do next. Names and numbers are in it,
+// or follow in English.
 type Speaker func(e *Error) (title, detail, hint string)
 
 // Spoken returns a handler whose problems are written in the language that their reader
