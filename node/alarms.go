@@ -109,7 +109,7 @@ func (n *Node) evidence() (list []Alarm, err error) {
 	if beside := n.beside.Load(); beside != nil {
 		more, err := (*beside)()
 		if err == nil {
-			more, err = n.keepBeside(more)
+			more, err = n.withKept(more)
 		}
 		if err != nil {
 			return nil, err

@@ -23,8 +23,7 @@ func Beside(kind, what, id, file string, since time.Time) Alarm {
 // acknowledged. The error is of looking for the first time.
 func (n *Node) Watch(beside func() ([]Alarm, error)) error {
 	n.beside.Store(&beside)
-	_, err := n.evidence()
-	return err
+	return n.keepBeside()
 }
 
 // besides is the kind of a besideRecord, by the id of its alarm.
@@ -41,23 +40,37 @@ type besideRecord struct {
 	Evidence string `cbor:"4,keyasint"`
 }
 
-// keepBeside keeps the alarms of what is beside the node, and adds those kept before that
-// nobody has acknowledged and whose evidence is not there any more.
-func (n *Node) keepBeside(list []Alarm) ([]Alarm, error) {
+// keepBeside keeps the alarms of what is beside the node. Whoever reads alarms keeps none:
+// it is done once a minute.
+func (n *Node) keepBeside() error {
+	beside := n.beside.Load()
+	if beside == nil {
+		return nil
+	}
+	list, err := (*beside)()
+	if err != nil {
+		return err
+	}
 	for _, a := range list {
 		var k besideRecord
 		err := n.vault.Get(besides, []byte(a.ID), &k)
 		if errors.Is(err, vault.ErrNone) {
 			_, err = n.vault.PutNew(besides, []byte(a.ID), besideRecord{a.Kind, a.What, a.Since, a.Evidence}, time.Time{})
-			n.wants.Note("keep an alarm", scarce.Lack(err)) // it is tried again when the alarms are looked at again
+			n.wants.Note("keep an alarm", scarce.Lack(err)) // it is tried again a minute later
 			if scarce.Is(err) {
 				err = nil
 			}
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
+	return nil
+}
+
+// withKept adds to alarms of what is beside the node those kept before that nobody has
+// acknowledged and whose evidence is not there any more.
+func (n *Node) withKept(list []Alarm) ([]Alarm, error) {
 	keys, err := n.vault.Keys(besides)
 	if err != nil {
 		return nil, err

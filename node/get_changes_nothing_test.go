@@ -5,8 +5,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"atoll/consensus/ledger"
+	"atoll/node"
 )
 
 // got is a question that changes nothing, as it was asked.
@@ -20,9 +22,23 @@ func (c *contract) gets() {
 	if len(asked) < 40 {
 		c.t.Fatalf("%d questions are asked", len(asked))
 	}
+	found := map[string]bool{} // an alarm that nobody has kept yet
 	for _, g := range asked {
+		member := c.world.Member(g.member)
+		if !found[g.member] {
+			err := member.Watch(func() (list []node.Alarm, err error) {
+				if found[g.member] {
+					list = append(list, node.Beside(node.AlarmTokens, "damaged", "id", "file", time.Now()))
+				}
+				return list, nil
+			})
+			if err != nil {
+				c.t.Fatal(err)
+			}
+			found[g.member] = true
+		}
 		c.world.Forget(g.member)
-		files, size := c.files(g.member), c.world.Member(g.member).Head().Size
+		files, size := c.files(g.member), member.Head().Size
 		answer, _ := c.send(g.id, g.member, g.path, g.body)
 		if answer.StatusCode >= 500 {
 			c.t.Errorf("%s %s: %s", g.id, g.path, answer.Status)
@@ -32,7 +48,7 @@ func (c *contract) gets() {
 				c.t.Errorf("%s %s of %s, which answers %s, changes %s", g.id, g.path, g.member, answer.Status, name)
 			}
 		}
-		for i := size; i < c.world.Member(g.member).Head().Size; i++ {
+		for i := size; i < member.Head().Size; i++ {
 			if kind := c.world.Kind(g.member, i); kind != ledger.KindTick { // time goes on
 				c.t.Errorf("%s %s of %s: the log has a %s", g.id, g.path, g.member, kind)
 			}

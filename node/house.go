@@ -11,7 +11,7 @@ import (
 const sweepEvery = time.Minute
 
 // keepHouse runs background maintenance. It brings to the log revocations that
-// were sent here directly. It deletes what banks have received, and what has
+// were sent here directly. It keeps alarms whose evidence may be removed. It deletes what banks have received, and what has
 // expired.
 func (n *Node) keepHouse() {
 	t := time.NewTicker(sweepEvery)
@@ -27,6 +27,9 @@ func (n *Node) keepHouse() {
 			}
 			if err := n.dropEnded(); err != nil && n.ctx.Err() == nil {
 				n.log.Warn("it could not be determined which consents have ended: it is tried again", "error", err)
+			}
+			if err := n.keepBeside(); err != nil {
+				n.log.Error("alarms could not be stored in the vault: it is tried again", "error", err)
 			}
 			if n.vault.Room(sorterMemory) == nil {
 				n.wants.Note(makingRows, nil)
