@@ -79,7 +79,7 @@ func found(t *testing.T, dir string) *network {
 // those that the system gives to outgoing connections, one of which could take it.
 func free(t *testing.T) string {
 	for {
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(20_000+rand.IntN(10_000))))
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(30_000+rand.IntN(2_000))))
 		if err == nil {
 			l.Close()
 			return l.Addr().String()

@@ -258,8 +258,8 @@ func recruit(n *network) *children {
 	n.check(os.WriteFile(genesis, n.genesis, 0o600))
 	c := &children{n: n, dir: n.dir, genesis: genesis, ports: map[string]int{}, procs: map[string]*process{}, acked: map[uint64][]byte{}, leaders: map[string]string{}, servers: map[string]string{}, anchors: map[string]string{}, news: make(chan struct{}, 1)}
 	for _, name := range n.names {
-		n.until("there is a port that no connection can take", func() bool {
-			l, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(22_000+rand.IntN(10_000))))
+		n.until("there is a port that no connection can take, and no other package's tests", func() bool {
+			l, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", strconv.Itoa(25_000+rand.IntN(3_000))))
 			if err != nil {
 				return false
 			}

@@ -181,12 +181,12 @@ func shortFolder() string {
 	return "/tmp"
 }
 
-// freePort returns a port below those that the system gives to connections: a server
-// that is killed finds its own free again.
+// freePort returns a port below those that the system gives to connections, and beside
+// those of other tests (20,000 to 28,000): a server that is killed finds its own free again.
 func freePort() (port int, err error) {
 	for range 100 {
 		var l net.Listener
-		if l, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(22_000+mathrand.IntN(10_000)))); err == nil {
+		if l, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(28_000+mathrand.IntN(2_000)))); err == nil {
 			defer l.Close()
 			return l.Addr().(*net.TCPAddr).Port, nil
 		}
