@@ -72,7 +72,7 @@ func (c *chromium) start(path, profile string) {
 		}, c.note)
 	}()
 	t.Cleanup(func() {
-		ended := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() })
+		ended := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() }) // its own processes would write on meanwhile
 		fmt.Fprintf(in, `{"id":%d,"method":"Browser.close"}`+"\x00", 1<<30)
 		_ = cmd.Wait() // how it ends does not matter
 		ended.Stop()

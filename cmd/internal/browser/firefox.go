@@ -80,7 +80,7 @@ func (f *firefox) start(path string) {
 	}
 	leave := func() { _ = cmd.Process.Kill() } // before it can be asked to
 	t.Cleanup(func() {
-		ended := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() })
+		ended := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() }) // its own processes would write on meanwhile
 		leave()
 		_ = cmd.Wait() // how it ends does not matter
 		ended.Stop()
