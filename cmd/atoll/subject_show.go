@@ -129,6 +129,7 @@ func (s *shownSubject) print(t *cli.Printer) {
 		t.Say("主体凭证：尚无；将 %s 交给登记机关", "credential: none yet; give %s to the registrar", fileEnrolment)
 	} else {
 		c.print(t)
+		t.Say("有疑问时，凭此编号向登记机关核实；换发凭证后，须重新签署授权", "if in doubt, ask the registrar by that id; what was signed with a revoked credential is signed again with a new one")
 		if c.Subject != s.Subject || c.Key != s.Key {
 			t.Say("注意：该凭证属于另一企业或另一密钥", "note: this credential is about another enterprise or another key")
 		}
@@ -147,5 +148,5 @@ func (s *shownSubject) print(t *cli.Printer) {
 }
 
 func (c *shownCredential) print(t *cli.Printer) {
-	t.Say("主体凭证：按日期 %s 至 %s 有效（是否已吊销以日志为准，凭编号向登记机关核实），编号 %s", "credential: valid by its dates, %s to %s (whether it was revoked, the log knows: ask the registrar by the id), id %s", c.NotBefore, c.NotAfter, c.ID)
+	t.Say("主体凭证：按日期 %s 至 %s 有效（是否已吊销以日志为准），编号 %s", "credential: valid by its dates, %s to %s (whether it was revoked, the log knows), id %s", c.NotBefore, c.NotAfter, c.ID)
 }
