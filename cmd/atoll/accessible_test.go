@@ -61,6 +61,10 @@ func (p *people) accessible(state string) {
 	if p.Eval("((of) => new Set(of).size === of.length)([...document.querySelectorAll('[role=region]')].map((e) => e.getAttribute('aria-label')))") != true {
 		p.n.t.Errorf("%s: two tables have one name", state)
 	}
+	p.Width(390)
+	if p.Eval("[...document.querySelectorAll('.wide:has(> .rows)')].every((e) => e.scrollWidth <= e.clientWidth)") != true {
+		p.n.t.Errorf("%s: a table is cut off on a telephone", state)
+	}
 	accessible(p.n.t, p.Tab, state, func() { p.Follow("document.querySelector('button[name=language]').click()") })
 }
 

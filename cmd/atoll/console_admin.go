@@ -157,7 +157,7 @@ func (p *pages) operatorsLog(t *cli.Printer, r *http.Request) (*console.Page, er
 			list = append(list, u.End)
 		}
 	}
-	t.Say("链未断：记录 %d 至 %d，链头 %s", "the chain holds: records %d to %d, its head is %s", got.First, got.Last, got.Head)
+	p.tellChain(t, &got.Uses)
 	t.Table(usesTable(t, list))
 	page := &console.Page{Title: t.In("经办人日志", "The operators' log"), Command: sameCommand(command...), Forms: nextPage(t, "operators", got.Next)}
 	for i := range page.Forms {
@@ -168,4 +168,20 @@ func (p *pages) operatorsLog(t *cli.Printer, r *http.Request) (*console.Page, er
 		{Name: "owner", Kind: "text", Label: t.In("何人：姓名和编号", "who: name and number"), Value: owner, Optional: true},
 	}})
 	return page, nil
+}
+
+// tellChain says how far the chain of the operators' log holds, and what each break is.
+func (p *pages) tellChain(t *cli.Printer, u *access.Uses) {
+	if len(u.Breaks) == 0 {
+		t.Say("链未断：记录 %d 至 %d，链头 %s", "the chain holds: records %d to %d, its head is %s", u.First, u.Last, u.Head)
+		return
+	}
+	t.Say("记录 %d 至 %d 中，链有 %d 处断裂；链头 %s", "records %d to %d: the chain has breaks, namely %d; its head is %s", u.First, u.Last, len(u.Breaks), u.Head)
+	for _, b := range u.Breaks {
+		d := damagedUses{Record: b.Record, Damage: b.Damage}
+		d.look(p.dir)
+		d.tell(t)
+	}
+	t.Say("断裂处原有的记录可能已缺失：磁盘丢失了文件的一部分，或有人改动了文件。请对照移置的文件与备份，查明缺了什么、何人能改动本机的文件。其余记录的链仍然有效。",
+		"Records may be missing at a break: a disk lost a part of the file, or somebody changed the file. Compare the file put aside with a backup, and find out what is missing, and who can change files of this machine. All other records are a chain.")
 }

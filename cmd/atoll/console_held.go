@@ -104,7 +104,7 @@ func (p *pages) confirmHeld(t *cli.Printer, r *http.Request) (*console.Page, err
 	t.Row("编号", "id", got.Held.ID)
 	t.Row("提出者", "first person", got.Held.First.Operator)
 	t.Row("第二人", "second person", reader(r))
-	t.Row("请求", "request", whole(got.Held.Method+" "+got.Held.Path))
+	t.Row("请求", "request", heldDeed(t, &got.Held))
 	t.Row("结果", "result", t.Fill("%d %s", "%d %s", got.Held.Status, got.Location))
 	if got.Held.Operation == api.ApprovalPrepare.ID() {
 		var signed api.PreparedOut

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -19,6 +21,14 @@ func TestConsoleHeld(t *testing.T) {
 	h, err := openHome(n.at("market"))
 	n.check(err)
 	h.config.API, h.config.TwoPeople = &apiConfig{Listen: "127.0.0.1:0", TLS: withoutTLS}, []string{"tokens"}
+	n.daemons["market"], err = h.serve(demoElection, demoDescriptors, slog.New(slog.DiscardHandler))
+	n.check(err)
+	// The node finds damage in its operators' log when it starts again.
+	n.check(n.daemons["market"].Close())
+	uses := n.at("market") + "/operators.log"
+	text, err := os.ReadFile(uses)
+	n.check(err)
+	n.check(os.WriteFile(uses, append(text, "rubbish\n"...), 0o600))
 	n.daemons["market"], err = h.serve(demoElection, demoDescriptors, slog.New(slog.DiscardHandler))
 	n.check(err)
 	t.Cleanup(func() { n.check(n.daemons["market"].Close()) })
@@ -52,11 +62,20 @@ func TestConsoleHeld(t *testing.T) {
 
 	second := n.consoleAs(b, "market", "李 Li", "1002", access.Admin)
 	second.open("held")
-	second.says("waiting", "王 Wang 1001", "POST /v1/tokens")
+	second.says("waiting", "王 Wang 1001", "make a token")
 	second.Follow("document.querySelector('main td a').click()")
-	second.says("Nothing of it is done before you confirm it", `owner = "Zhao <b>Min"`, digest, "have the owner read out the digest", "atoll held confirm")
+	second.says("Nothing of it is done before you confirm it", "make a token for Zhao <b>Min 1003", "POST /v1/tokens", `owner = "Zhao <b>Min"`, digest, "have the owner read out the digest", "atoll held confirm")
 	second.accessible("a request that a second person sees")
 	second.inChinese(map[string][]string{"held": {"待第二人复核的请求", "待复核", "提出者"}, at: {"您复核之前什么也不办理", "复核并办理", "拒绝"}})
+	n.begunHeld(first, at, digest)
+	second = n.consoleAs(b, "market", "李 Li", "1002", access.Admin)
+	second.open(at)
+	second.says("it is not known how it ended", "it was begun, and may have been done", "nothing is done twice")
+	if second.Eval("document.querySelector('form[action$=withdraw]') === null") != true {
+		t.Error("what was begun could be refused")
+	}
+	second.accessible("a request that was begun")
+	second.inChinese(map[string][]string{at: {"已复核，结果不明", "再次复核即再试一次", "为 Zhao <b>Min 1003 制作令牌"}})
 	second.open(at)
 	second.send("form[action$='" + at + "'] button")
 	second.says("Confirmed and done", "/v1/tokens/")
@@ -80,9 +99,35 @@ func TestConsoleHeld(t *testing.T) {
 		first.send("form[action$=withdraw] button")
 		first.says(who.does)
 	}
+	second.open("operators")
+	second.says("the chain has breaks, namely 1", "there is a break at record", "kept as it was", "Records may be missing at a break", "request "+strings.TrimPrefix(at, "held/")+" waits for a second person: make a token")
+	second.inChinese(map[string][]string{"operators": {"链有 1 处断裂", "原样保留", "断裂处原有的记录可能已缺失", "待第二人复核：制作令牌"}})
 	for _, c := range b.Complaints() {
 		if !strings.Contains(c, "422") {
 			t.Errorf("a page complains: %s", c)
 		}
+	}
+}
+
+// begunHeld has a request begun of which nobody knows how it ended, as one is whose answer
+// did not come. Who asked for it cannot take it back then.
+func (n *pageNetwork) begunHeld(first *people, at, digest string) {
+	n.t.Helper()
+	gate := n.daemons["market"].gate
+	all, err := gate.HeldRequests()
+	n.check(err)
+	i := slices.IndexFunc(all, func(h access.Held) bool { return "held/"+h.ID == at })
+	if i < 0 || !strings.Contains(all[i].Body, digest) {
+		n.t.Fatalf("%s is not among %+v", at, all)
+	}
+	_, _, err = gate.Confirm(all[i].ID, all[i].Shown(), &access.Caller{Token: "li", Owner: "李 Li 1002", Roles: []access.Role{access.Admin}})
+	n.check(err)
+	_, err = gate.Settle(all[i].ID, 0, access.Unknown)
+	n.check(err)
+	*first = *n.consoleAs(first.Tab, "market", "王 Wang", "1001", access.Admin)
+	first.open(at)
+	first.says("it was begun, and may have been done")
+	if first.Eval("document.querySelector('main form') === null") != true {
+		n.t.Error("who asked could take back, or confirm, what was begun")
 	}
 }

@@ -127,7 +127,7 @@ func listHeld(t *cli.Printer, list []access.Held) {
 		if h.Second != nil {
 			second = h.Second.Operator
 		}
-		table.Row(h.ID, heldWords[h.State].In(t.Lang), h.Method+" "+h.Path, h.First.Operator, second, h.Until)
+		table.Row(h.ID, heldWords[h.State].In(t.Lang), string(heldDeed(t, h)), h.First.Operator, second, h.Until)
 	}
 	t.Table(table)
 }
@@ -165,7 +165,8 @@ func printHeld(ctx context.Context, t *cli.Printer, dir string, h *access.Held) 
 		t.Row("第二人", "second person", h.Second.Operator)
 	}
 	t.Row("最迟", "confirm by", h.Until)
-	t.Row("请求", "request", whole(h.Method+" "+h.Path))
+	t.Row("请求", "request", heldDeed(t, h))
+	t.Row("接口", "of the API", whole(h.Method+" "+h.Path))
 	if !h.Open() {
 		t.Row("摘要", "digest", h.Digest)
 		return t.Err()
@@ -323,7 +324,11 @@ func showConfirmed(cmd *cobra.Command, out *api.ConfirmedOut, path string) error
 		}
 		return announcePrepared(cmd, path, &signed)
 	}
-	return cli.Announce(cmd, "atoll.confirmed/v1", out, "已复核并办理：%s %s，结果 %d %s", "confirmed and done: %s %s, with %d %s", out.Held.Method, out.Held.Path, out.Held.Status, out.Location)
+	t, err := cli.To(cmd)
+	if err != nil {
+		return err
+	}
+	return cli.Announce(cmd, "atoll.confirmed/v1", out, "已复核并办理：%s，结果 %d %s", "confirmed and done: %s, with %d %s", heldDeed(t, &out.Held), out.Held.Status, out.Location)
 }
 
 func heldWithdrawCommand() *cobra.Command {
@@ -337,10 +342,14 @@ func heldWithdrawCommand() *cobra.Command {
 			if err := local(cmd.Context(), dir, api.HeldWithdraw, api.HeldIn{ID: args[0]}, &h); err != nil {
 				return err
 			}
-			if h.State == access.HeldRefused {
-				return cli.Announce(cmd, "atoll.held_request/v1", h, "已拒绝：%s %s", "refused: %s %s", h.Method, h.Path)
+			t, err := cli.To(cmd)
+			if err != nil {
+				return err
 			}
-			return cli.Announce(cmd, "atoll.held_request/v1", h, "已撤回：%s %s", "withdrawn: %s %s", h.Method, h.Path)
+			if h.State == access.HeldRefused {
+				return cli.Announce(cmd, "atoll.held_request/v1", h, "已拒绝：%s", "refused: %s", heldDeed(t, &h))
+			}
+			return cli.Announce(cmd, "atoll.held_request/v1", h, "已撤回：%s", "withdrawn: %s", heldDeed(t, &h))
 		},
 	}
 	return personFlag(memberFlags(cmd, &dir))

@@ -165,10 +165,10 @@ func usesTable(t *cli.Printer, list []*operators.Record) *cli.Table {
 		}
 	}
 	table := t.Columns(cli.Text{Chinese: "记录", English: "record"}, cli.Text{Chinese: "时间", English: "time"}, cli.Text{Chinese: "何人", English: "who"},
-		cli.Text{Chinese: "何事", English: "what"}, cli.Text{Chinese: "结果", English: "result"})
+		cli.Text{Chinese: "何事", English: "what"}, cli.Text{Chinese: "结果", English: "result"}, cli.Text{Chinese: "接口", English: "of the API"})
 	for _, r := range list {
 		if r.Kind != operators.End {
-			table.Row(strconv.FormatUint(r.Number, 10), r.Time, userOf(r), useText(t, r), resultText(t, r, ended[r.Request]))
+			table.Row(strconv.FormatUint(r.Number, 10), r.Time, userOf(r), useText(t, r), resultText(t, r, ended[r.Request]), strings.TrimSpace(r.Method+" "+r.Path))
 		}
 	}
 	return table
@@ -197,16 +197,16 @@ func useText(t *cli.Printer, r *operators.Record) string {
 	case operators.Revoke:
 		return fmt.Sprintf(t.In("收回 %s 的令牌 %s", "took back the token of %s: %s"), r.Owner, r.Token)
 	case operators.Hold:
-		return fmt.Sprintf(t.In("请求 %s 待第二人复核：%s", "request %s waits for a second person: %s"), r.Held, r.Method+" "+r.Path)
+		return fmt.Sprintf(t.In("请求 %s 待第二人复核：%s", "request %s waits for a second person: %s"), r.Held, deedOf(t, r.Method, r.Path))
 	case operators.Confirm:
-		return fmt.Sprintf(t.In("复核 %[2]s 的请求 %[1]s：%[3]s", "confirmed request %s of %s: %s"), r.Held, r.First, r.Method+" "+r.Path)
+		return fmt.Sprintf(t.In("复核 %[2]s 的请求 %[1]s：%[3]s", "confirmed request %s of %s: %s"), r.Held, r.First, deedOf(t, r.Method, r.Path))
 	case operators.Withdraw:
 		if r.First != "" {
-			return fmt.Sprintf(t.In("拒绝 %[2]s 的请求 %[1]s：%[3]s", "refused request %s of %s: %s"), r.Held, r.First, r.Method+" "+r.Path)
+			return fmt.Sprintf(t.In("拒绝 %[2]s 的请求 %[1]s：%[3]s", "refused request %s of %s: %s"), r.Held, r.First, deedOf(t, r.Method, r.Path))
 		}
-		return fmt.Sprintf(t.In("撤回请求 %s：%s", "withdrew request %s: %s"), r.Held, r.Method+" "+r.Path)
+		return fmt.Sprintf(t.In("撤回请求 %s：%s", "withdrew request %s: %s"), r.Held, deedOf(t, r.Method, r.Path))
 	}
-	return r.Method + " " + r.Path
+	return deedOf(t, r.Method, r.Path)
 }
 
 func resultText(t *cli.Printer, r, end *operators.Record) string {

@@ -38,12 +38,19 @@ type Used struct {
 // Uses is a part of the operators' log.
 type Uses struct {
 	Records []*Used `json:"records"` // the newest first
-	First   uint64  `json:"first"`   // number of the first record that was read: from there to Last the chain holds
+	First   uint64  `json:"first"`   // number of the first record that was read: from there to Last the chain holds, but for Breaks
 	Last    uint64  `json:"last"`
-	Head    string  `json:"head"` // of the chain after Last
-	More    bool    `json:"more"` // there are earlier ones
+	Head    string  `json:"head"`   // of the chain after Last
+	More    bool    `json:"more"`   // there are earlier ones
+	Breaks  []Break `json:"breaks"` // of the chain, between First and Last, the newest first
 
 	Before uint64 `json:"-"` // for what follows, see Wanted; 0: there is nothing
+}
+
+// Break is a place where the chain went on without what followed in a damaged file.
+type Break struct {
+	Record uint64 `json:"record"` // number of the record that says so, the first behind it
+	operators.Damage
 }
 
 // mostRead is after how many bytes of the operators' log an answer reads no further file.
@@ -65,7 +72,7 @@ func (g *Gate) Uses(ctx context.Context, w Wanted) (*Uses, error) {
 	} else {
 		files = append(files, growing.Name())
 	}
-	s := looking{ctx: ctx, Wanted: &w, ends: map[string]*operators.Record{}, uses: &Uses{Records: []*Used{}}}
+	s := looking{ctx: ctx, Wanted: &w, ends: map[string]*operators.Record{}, uses: &Uses{Records: []*Used{}, Breaks: []Break{}}}
 	for read := int64(0); len(files) > 0 && read < g.journal.reads && !s.done; {
 		f, size := growing, size
 		if path := files[len(files)-1]; path != growing.Name() {
@@ -148,6 +155,7 @@ func (l *looking) read(f *os.File, size int64) error {
 	defer f.Close()
 	var first, last *operators.Record
 	var found []*Used
+	var breaks []Break
 	begun := map[string]*Used{} // requests that go on; nil: not wanted
 	chain, whole, err := operators.Chain{}.Read(io.LimitReader(f, size), func(r *operators.Record, _ operators.Head) error {
 		if err := l.ctx.Err(); err != nil { // nobody waits for it any more
@@ -155,6 +163,9 @@ func (l *looking) read(f *os.File, size int64) error {
 		}
 		if last = r; first == nil {
 			first = r
+		}
+		if r.Damaged != nil {
+			breaks = append(breaks, Break{r.Number, *r.Damaged})
 		}
 		use, here := begun[r.Request]
 		switch {
@@ -192,6 +203,8 @@ func (l *looking) read(f *os.File, size int64) error {
 	}
 	l.next, l.uses.First = first, first.Number
 	slices.Reverse(found)
+	slices.Reverse(breaks)
+	l.uses.Breaks = append(l.uses.Breaks, breaks...)
 	l.uses.Records = append(l.uses.Records, found...)
 	at, err := operators.ParseTime(first.Time)
 	l.done = err == nil && at.Before(l.From) || len(l.uses.Records) > l.Limit

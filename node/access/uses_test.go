@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -185,5 +186,39 @@ func TestUsesReadFewFiles(t *testing.T) {
 	}
 	if found != 100 || pages < 4 {
 		t.Errorf("%d records in %d pages", found, pages)
+	}
+}
+
+// A reader learns where the chain went on without a damaged file, wherever its page is.
+func TestUsesTellOfBreaks(t *testing.T) {
+	dir := t.TempDir()
+	var records []uint64
+	for range 2 {
+		g := openGate(t, dir, nil)
+		create(t, g, officer("Wang"))
+		n := g.journal.chain.Number
+		g.Close()
+		path := filepath.Join(dir, fileJournal)
+		text, err := os.ReadFile(path)
+		if err == nil {
+			err = os.WriteFile(path, append(text, "rubbish\n"...), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		records = append(records, n+1)
+	}
+	g := openGate(t, dir, nil)
+	defer g.Close()
+	u, err := g.Uses(t.Context(), Wanted{Limit: 1})
+	if err != nil || len(u.Breaks) == 0 || u.Breaks[0].Record != records[1] || u.First > records[1] {
+		t.Fatalf("%+v, %v: not the break at %d", u, err, records[1])
+	}
+	damaged, err := g.Damaged()
+	if err != nil || len(damaged) != 2 || !slices.ContainsFunc(damaged, func(d Damaged) bool { return filepath.Base(d.Path) == u.Breaks[0].File }) {
+		t.Errorf("%+v, %v: not %+v", damaged, err, u.Breaks)
+	}
+	if u, err = g.Uses(t.Context(), Wanted{Limit: 100}); err != nil || len(u.Breaks) != 2 || u.Breaks[1].Record != records[0] {
+		t.Errorf("%+v, %v: not the breaks at %d", u, err, records)
 	}
 }

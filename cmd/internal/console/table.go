@@ -16,11 +16,11 @@ func (s *sheet) Table(n int) template.HTML {
 	p := s.Parts[n]
 	b.WriteString(`<div class="wide" tabindex="0" role="region" aria-label="`)
 	text(cli.Clean(s.Label(n)))
-	b.WriteString(`"><table`)
+	b.WriteString(`"><table class="`)
 	rows := p.Rows
 	if p.Named {
 		rows = rows[1:]
-		b.WriteString("><thead><tr>")
+		b.WriteString(`rows"><thead><tr>`)
 		for i, name := range p.Rows[0] {
 			b.WriteString(`<th scope="col"` + numbers(p, i) + ">")
 			text(name)
@@ -28,7 +28,7 @@ func (s *sheet) Table(n int) template.HTML {
 		}
 		b.WriteString("</tr></thead>")
 	} else {
-		b.WriteString(` class="pairs">`)
+		b.WriteString(`pairs">`)
 	}
 	b.WriteString("\n<tbody>")
 	for _, row := range rows {
@@ -40,7 +40,13 @@ func (s *sheet) Table(n int) template.HTML {
 				b.WriteString("</th>")
 				continue
 			}
-			b.WriteString("<td" + numbers(p, i) + ">")
+			b.WriteString("<td" + numbers(p, i))
+			if p.Named && i < len(p.Rows[0]) && p.Rows[0][i] != "" { // where a telephone has no room for columns
+				b.WriteString(` data-label="`)
+				text(p.Rows[0][i])
+				b.WriteString(`"`)
+			}
+			b.WriteString(">")
 			s.cell(&b, p, row, i)
 			b.WriteString("</td>")
 		}
