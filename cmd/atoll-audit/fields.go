@@ -273,7 +273,7 @@ func memberOf(m *ledger.Card) cli.Text {
 	roles := m.RoleNames()
 	en := fmt.Sprintf("%s (%s, %s): %s", m.Name, m.Chinese, m.English, strings.Join(roles, ", "))
 	for i := range roles {
-		roles[i] = cmp.Or(roleWords[roles[i]], roles[i])
+		roles[i] = cmp.Or(auditing.RoleWords[roles[i]], roles[i])
 	}
 	return cli.Text{Chinese: fmt.Sprintf("%s（%s，%s）：%s", m.Name, m.Chinese, m.English, strings.Join(roles, "、")), English: en}
 }

@@ -16,9 +16,6 @@ var outcomeWords = map[consent.Outcome]string{
 
 var disclosureWords = map[consent.Disclosure]string{consent.Value: "原值", consent.Band: "区间", consent.Verify: "是否", consent.Count: "条数", consent.Rows: "明细"}
 
-// roleWords are the words for roles of members, as Card.RoleNames names them.
-var roleWords = map[string]string{"agency": "数据提供方", "bank": "银行", "auditor": "审计方", "registrar": "登记机关"}
-
 // inChinese returns an error's text in Chinese: its own, or by phrases.
 func inChinese(err error) string {
 	var own interface{ Chinese() string }

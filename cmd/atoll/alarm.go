@@ -130,7 +130,10 @@ func alarmAction(a *node.Alarm, dir string, in func(chinese, english string) str
 
 // duties describes what the network needs a member for.
 func duties(d *node.Duty, in func(chinese, english string) string) string {
-	list := append([]string{}, d.Roles...)
+	list := []string{}
+	for _, role := range d.Roles {
+		list = append(list, roleText(role, in))
+	}
 	if d.Voter {
 		list = append(list, in("投票者", "voter"))
 	}

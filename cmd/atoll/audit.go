@@ -151,8 +151,12 @@ func showAudit(cmd *cobra.Command, t *cli.Printer, dir, id string) error {
 	if cli.AsJSON(cmd) {
 		err = cli.PrintJSON(cmd.OutOrStdout(), "atoll.audit/v1", out)
 	} else {
+		var w titles
+		if w, err = titlesOf(cmd.Context(), dir); err != nil {
+			return err
+		}
 		printAudit(t, &out)
-		printResult(t, out.Result)
+		printResult(t, w, out.Result)
 		err = t.Err()
 	}
 	if r := out.Result; err == nil && r != nil && (r.Faults > 0 || r.Uses != nil && len(r.Uses.Findings) > 0) {

@@ -78,18 +78,18 @@ func printAudit(t *cli.Printer, a *api.AuditOut) {
 }
 
 // printResult prints all that an audit has found; nil: nothing yet.
-func printResult(t *cli.Printer, r *api.AuditResult) {
+func printResult(t *cli.Printer, w titles, r *api.AuditResult) {
 	if r == nil {
 		return
 	}
-	printAuditFindings(t, r)
-	printAuditReport(t, r)
-	printWould(t, r.Would)
+	printAuditFindings(t, w, r)
+	printAuditReport(t, w, r)
+	printWould(t, w, r.Would)
 	printUses(t, r.Uses)
 }
 
 // printAuditFindings prints what is wrong, or worth knowing.
-func printAuditFindings(t *cli.Printer, r *api.AuditResult) {
+func printAuditFindings(t *cli.Printer, w titles, r *api.AuditResult) {
 	if len(r.Findings) == 0 {
 		t.Say("没有发现问题。", "No findings.")
 		return
@@ -107,7 +107,7 @@ func printAuditFindings(t *cli.Printer, r *api.AuditResult) {
 		if f.Info {
 			means += t.In("（供参考）", " (for information)")
 		}
-		table.Row(strconv.FormatUint(f.Entry, 10), dash(f.Member), means, detail, f.Rule)
+		table.Row(strconv.FormatUint(f.Entry, 10), w.in(t, f.Member), means, detail, f.Rule)
 	}
 	t.Table(table)
 	if r.Unlisted > 0 {
@@ -116,22 +116,22 @@ func printAuditFindings(t *cli.Printer, r *api.AuditResult) {
 }
 
 // printAuditReport prints who asked whom, and what became of it.
-func printAuditReport(t *cli.Printer, r *api.AuditResult) {
+func printAuditReport(t *cli.Printer, w titles, r *api.AuditResult) {
 	if len(r.Queries) == 0 {
 		t.Say("这些月份没有查询。", "There are no queries in these months.")
 		return
 	}
 	t.Section("查询（按月、银行）", "Queries, by month and bank")
-	printTallies(t, r.Queries, r.Opened, false)
+	printTallies(t, w, r.Queries, r.Opened, false)
 	if len(r.Agencies) > 0 {
 		t.Section("应答（按月、银行、机构）", "Answers, by month, bank and agency")
-		printTallies(t, r.Agencies, r.Opened, true)
+		printTallies(t, w, r.Agencies, r.Opened, true)
 	}
-	printParts(t, r)
-	t.Say("时延为网络时间的毫秒数，自查询至放行；p50：半数不超过。", "Latencies are milliseconds of network time from query to release; p50: half do not exceed it.")
+	printParts(t, w, r)
+	t.Say("时延为网络时间的毫秒数，自查询至放行；p50：半数不超过，p90：九成不超过。", "Latencies are milliseconds of network time from query to release; half do not exceed p50, and nine of ten do not exceed p90.")
 }
 
-func printTallies(t *cli.Printer, list []api.AuditTally, opened, agency bool) {
+func printTallies(t *cli.Printer, w titles, list []api.AuditTally, opened, agency bool) {
 	heads := []cli.Text{{Chinese: "月份", English: "month"}, {Chinese: "银行", English: "bank"}}
 	if agency {
 		heads = append(heads, cli.Text{Chinese: "机构", English: "agency"})
@@ -141,24 +141,28 @@ func printTallies(t *cli.Printer, list []api.AuditTally, opened, agency bool) {
 	}
 	texts := len(heads)
 	heads = append(heads, cli.Text{Chinese: "查询", English: "queries"}, cli.Text{Chinese: "放行", English: "released"}, cli.Text{Chinese: "拒绝", English: "refused"}, cli.Text{Chinese: "到期未答", English: "unanswered"},
-		cli.Text{Chinese: "待答", English: "open"}, cli.Text{Chinese: "p50（毫秒）", English: "p50 (ms)"}, cli.Text{Chinese: "最长（毫秒）", English: "longest (ms)"})
+		cli.Text{Chinese: "待答", English: "open"}, cli.Text{Chinese: "p50（毫秒）", English: "p50 (ms)"}, cli.Text{Chinese: "p90（毫秒）", English: "p90 (ms)"}, cli.Text{Chinese: "最长（毫秒）", English: "longest (ms)"})
 	table := t.Columns(heads...).Numbers(texts)
 	for i := range list {
 		a := &list[i]
-		row := []string{a.Month, a.Bank}
+		row := []string{a.Month, w.in(t, a.Bank)}
 		if agency {
-			row = append(row, a.Agency)
+			row = append(row, w.in(t, a.Agency))
 		}
 		if opened {
-			row = append(row, a.Purpose)
+			purpose := w.in(t, a.Purpose)
+			if a.Purpose == audit.Unknown {
+				purpose = t.In("未知", "unknown")
+			}
+			row = append(row, purpose)
 		}
 		for _, n := range []uint64{a.Queries, a.Releases, a.Refusals, a.Unclosed, a.Open} {
 			row = append(row, strconv.FormatUint(n, 10))
 		}
 		if a.Releases == 0 {
-			row = append(row, "", "")
+			row = append(row, "", "", "")
 		} else {
-			row = append(row, strconv.FormatUint(a.Median, 10), strconv.FormatUint(a.Slowest, 10))
+			row = append(row, strconv.FormatUint(a.Median, 10), strconv.FormatUint(a.Slow, 10), strconv.FormatUint(a.Slowest, 10))
 		}
 		table.Row(row...)
 	}
@@ -166,7 +170,7 @@ func printTallies(t *cli.Printer, list []api.AuditTally, opened, agency bool) {
 }
 
 // printParts prints why agencies refused, and what the rules turned away.
-func printParts(t *cli.Printer, r *api.AuditResult) {
+func printParts(t *cli.Printer, w titles, r *api.AuditResult) {
 	table := t.Columns(cli.Text{Chinese: "月份", English: "month"}, cli.Text{Chinese: "银行", English: "bank"}, cli.Text{Chinese: "机构", English: "agency"},
 		cli.Text{Chinese: "理由或裁定", English: "reason or verdict"}, cli.Text{Chinese: "数量", English: "count"}).Numbers(4)
 	rows := 0
@@ -176,7 +180,11 @@ func printParts(t *cli.Printer, r *api.AuditResult) {
 			for _, counts := range []map[string]uint64{a.Reasons, a.Rejected} {
 				for _, code := range slices.Sorted(maps.Keys(counts)) {
 					rows++
-					table.Row(a.Month, a.Bank, dash(a.Agency), auditing.Verdict(t, code), fmt.Sprint(counts[code]))
+					agency := t.In("（查询本身）", "(the query)")
+					if a.Agency != "" {
+						agency = w.in(t, a.Agency)
+					}
+					table.Row(a.Month, w.in(t, a.Bank), agency, auditing.Verdict(t, code), fmt.Sprint(counts[code]))
 				}
 			}
 		}
@@ -188,7 +196,7 @@ func printParts(t *cli.Printer, r *api.AuditResult) {
 }
 
 // printWould prints what other rules would have changed; nil: none were asked for.
-func printWould(t *cli.Printer, w *api.AuditWould) {
+func printWould(t *cli.Printer, of titles, w *api.AuditWould) {
 	if w == nil {
 		return
 	}
@@ -207,7 +215,7 @@ func printWould(t *cli.Printer, w *api.AuditWould) {
 	if len(w.Entries) > 0 {
 		entries := t.Columns(cli.Text{Chinese: "条目", English: "entry"}, cli.Text{Chinese: "种类", English: "kind"}, cli.Text{Chinese: "成员", English: "member"}, cli.Text{Chinese: "当时", English: "then"}, cli.Text{Chinese: "假如", English: "what if"})
 		for _, e := range w.Entries {
-			entries.Row(strconv.FormatUint(e.Entry, 10), auditing.Kind(t, e.Kind), e.Author, auditing.Verdict(t, e.Then), auditing.Verdict(t, e.WhatIf))
+			entries.Row(strconv.FormatUint(e.Entry, 10), auditing.Kind(t, e.Kind), of.in(t, e.Author), auditing.Verdict(t, e.Then), auditing.Verdict(t, e.WhatIf))
 		}
 		t.Table(entries)
 	}

@@ -28,7 +28,11 @@ func consentShowCommand() *cobra.Command {
 			if cli.AsJSON(cmd) {
 				return cli.PrintJSON(cmd.OutOrStdout(), "atoll.consent_shown/v1", c)
 			}
-			tellConsent(t, &c)
+			w, err := titlesOf(cmd.Context(), dir)
+			if err != nil {
+				return err
+			}
+			tellConsent(t, w, &c)
 			return t.Err()
 		},
 	}
@@ -37,11 +41,11 @@ func consentShowCommand() *cobra.Command {
 }
 
 // tellConsent prints a consent, what it covers, and the queries under it.
-func tellConsent(t *cli.Printer, c *api.ConsentShown) {
+func tellConsent(t *cli.Printer, w titles, c *api.ConsentShown) {
 	t.Row("授权", "consent", c.Consent)
 	t.Row("主体", "subject", c.Subject)
 	t.Row("状态", "state", cli.Filled(subject.StateWords[c.State].In(t.Lang)))
-	t.Row("用途", "purpose", c.Purpose)
+	t.Row("用途", "purpose", w.in(t, c.Purpose))
 	t.Row("产品", "product", c.Product)
 	t.Row("期间", "term", t.Fill("%s 至 %s", "%s to %s", c.NotBefore, c.NotAfter))
 	left := uint32(0) // of one that has ended: none

@@ -38,7 +38,11 @@ func (p *pages) pending(t *cli.Printer, r *http.Request) (*console.Page, error) 
 		return nil, err
 	}
 	page := &console.Page{Title: t.In("等待批准的查询", "Queries that wait for approval"), Command: sameCommand("atoll pending list"), Columns: []console.Column{{Name: cli.Text{Chinese: "查询号", English: "query"}, To: console.Under("pending/")}}, Forms: nextPage(t, "pending", got.Next)}
-	listPending(t, got.Pending)
+	w, err := titlesOf(p.through(r), p.dir)
+	if err != nil {
+		return nil, err
+	}
+	listPending(t, w, got.Pending)
 	return page, nil
 }
 
@@ -47,7 +51,11 @@ func (p *pages) pendingQuery(t *cli.Printer, r *http.Request) (*console.Page, er
 	if err != nil {
 		return nil, err
 	}
-	printPending(t, q)
+	w, err := titlesOf(p.through(r), p.dir)
+	if err != nil {
+		return nil, err
+	}
+	printPending(t, w, q)
 	page := &console.Page{Title: t.In("等待批准的查询", "A query that waits for approval"), Command: sameCommand("atoll pending approve", "--operator", reader(r), q.Query)}
 	if q.Decision == nil {
 		page.Forms = []console.Form{{
@@ -87,7 +95,11 @@ func (p *pages) disclosures(t *cli.Printer, r *http.Request) (*console.Page, err
 	page.Forms = []console.Form{{Action: "disclosures", Get: true, Submit: t.In("显示", "show"), Fields: []console.Field{
 		{Name: "month", Kind: "month", Label: t.In("月份", "month"), Value: d.Month}, {Name: "bank", Kind: "text", Label: t.In("只报告这家银行", "this bank alone"), Value: in.Bank, Optional: true},
 	}}}
-	return page, printDisclosures(t, d)
+	w, err := titlesOf(p.through(r), p.dir)
+	if err != nil {
+		return nil, err
+	}
+	return page, printDisclosures(t, w, d)
 }
 
 // asked shows what banks asked on a day, and what they got.
@@ -97,7 +109,11 @@ func (p *pages) asked(t *cli.Printer, r *http.Request) (*console.Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	printAsked(t, &got)
+	w, err := titlesOf(p.through(r), p.dir)
+	if err != nil {
+		return nil, err
+	}
+	printAsked(t, w, &got)
 	page := &console.Page{Title: string(t.Fill("%s 的查询", "What was asked on %s", got.Day)), Command: sameCommand("atoll report asked", "--day", got.Day), Columns: []console.Column{entryColumn}, Forms: nextPage(t, "asked", got.Next)}
 	for i := range page.Forms {
 		page.Forms[i].Fields = append(page.Forms[i].Fields, console.Field{Name: "day", Kind: "hidden", Value: got.Day})

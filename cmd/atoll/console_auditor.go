@@ -90,7 +90,11 @@ func (p *pages) audit(t *cli.Printer, r *http.Request) (*console.Page, error) {
 		t.Say("未成功：%s", "It failed: %s", cli.Text{Chinese: f.Chinese, English: f.Message}.In(t.Lang))
 		t.Say("下一步：%s", "Next: %s", f.Hint.In(t.Lang))
 	case a.Result != nil:
-		printResult(t, a.Result)
+		w, err := titlesOf(p.through(r), p.dir)
+		if err != nil {
+			return nil, err
+		}
+		printResult(t, w, a.Result)
 	}
 	return page, nil
 }
@@ -152,7 +156,11 @@ func (p *pages) findings(t *cli.Printer, r *http.Request) (*console.Page, error)
 	page := &console.Page{Title: t.In("审计的发现", "What the last audit has found")}
 	result, err := p.lastResult(t, r, page)
 	if result != nil {
-		printAuditFindings(t, result)
+		w, err := titlesOf(p.through(r), p.dir)
+		if err != nil {
+			return nil, err
+		}
+		printAuditFindings(t, w, result)
 		if !result.Opened {
 			t.Say("未打开密封内容：只检视了公开部分。", "What is sealed was not opened: only what is public was looked into.")
 		}
@@ -164,7 +172,11 @@ func (p *pages) reports(t *cli.Printer, r *http.Request) (*console.Page, error) 
 	page := &console.Page{Title: t.In("谁问了谁、结果如何", "Who asked whom, and what became of it")}
 	result, err := p.lastResult(t, r, page)
 	if result != nil {
-		printAuditReport(t, result)
+		w, err := titlesOf(p.through(r), p.dir)
+		if err != nil {
+			return nil, err
+		}
+		printAuditReport(t, w, result)
 	}
 	if result != nil && p.offers {
 		page.Ways = []console.Way{{Label: t.In("本机构的披露", "what this agency disclosed"), To: "disclosures"}}

@@ -99,7 +99,11 @@ func (p *pages) consent(t *cli.Printer, r *http.Request) (*console.Page, error) 
 	if err != nil {
 		return nil, err
 	}
-	tellConsent(t, &c)
+	w, err := titlesOf(p.through(r), p.dir)
+	if err != nil {
+		return nil, err
+	}
+	tellConsent(t, w, &c)
 	page := &console.Page{
 		Title: string(t.Fill("%s 的授权", "Consent of %s", c.Subject)), Command: sameCommand("atoll consent show", c.Consent),
 		Columns: []console.Column{queryColumn, consentStates(t), queryStates(t), entryColumn, {Name: cli.Text{Chinese: "撤回条目", English: "taken back by"}, To: console.Under("entries/")}},

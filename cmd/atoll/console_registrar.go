@@ -130,7 +130,10 @@ func (p *pages) credential(t *cli.Printer, r *http.Request) (*console.Page, erro
 	} else {
 		t.Say("日志没有此凭证：以其密钥签署的不算数。记录于签发之时写入，而日志的答复没有到来。", "The log does not have it, and nothing signed with its key counts. It was recorded when it was issued, and the log's answer did not come.")
 	}
-	if c.Ended != 0 || c.State == node.CredentialUnlogged {
+	if c.Ended != 0 {
+		return page, p.othersValid(t, r, page, c)
+	}
+	if c.State == node.CredentialUnlogged {
 		return page, nil
 	}
 	t.Say(`吊销不能收回：以此密钥签署的所有授权，自日志接受之时起不再得到答复，也不能再签新的；已答复的
@@ -138,10 +141,36 @@ func (p *pages) credential(t *cli.Printer, r *http.Request) (*console.Page, erro
 with this key is answered, and none can be signed; what was answered stays. A registrar does
 not see which consents an enterprise has. The enterprise enrols again with a new key, and
 signs its consents again.`)
+	if err := p.othersValid(t, r, page, c); err != nil {
+		return nil, err
+	}
 	page.Forms = []console.Form{{Action: "credentials/" + c.ID, Title: t.In("吊销", "revoke"), Submit: t.In("吊销，不能收回", "revoke; it cannot be taken back"), Fields: []console.Field{
 		{Name: "subject", Kind: "text", Label: t.In("重新输入企业的主体代码，以确认", "type the enterprise's code again, to confirm")},
 	}}}
 	return page, nil
+}
+
+// othersValid warns of credentials of the same enterprise that count beside one that ends:
+// whoever has such a key goes on to speak for the enterprise.
+func (p *pages) othersValid(t *cli.Printer, r *http.Request, page *console.Page, c *node.Issued) error {
+	in := api.CredentialsOfIn{Body: api.SubjectIn{Subject: string(c.Subject)}}
+	for {
+		got, err := pageCall(p, r, api.CredentialsOf, in)
+		if err != nil {
+			return err
+		}
+		for i := range got.Credentials {
+			o := &got.Credentials[i]
+			if o.ID == c.ID || o.State != node.CredentialActive && o.State != node.CredentialNotYet {
+				continue
+			}
+			t.Say("注意：该企业还有一份有效凭证 %s（至 %s），吊销本凭证不影响它：也应吊销的，另行吊销。", "Note: the enterprise has another valid credential, %s (until %s), which goes on to count. If it is to end too, revoke it as well.", o.ID[:shortID], o.NotAfter)
+			page.Ways = append(page.Ways, console.Way{Label: string(t.Fill("凭证 %s", "credential %s", o.ID[:shortID])), To: "credentials/" + o.ID})
+		}
+		if in.Cursor = got.Next; in.Cursor == "" {
+			return nil
+		}
+	}
 }
 
 func (p *pages) revokeCredential(r *http.Request) (string, error) {

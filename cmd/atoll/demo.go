@@ -114,7 +114,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	}
 	telling, cancel := context.WithTimeout(ctx, demoPatience)
 	defer cancel()
-	d.net, err = foundDemo(telling, d.home, d.server, page, d.keep)
+	d.net, err = foundDemo(telling, d.home, d.Lang, d.server, page, d.keep)
 	defer func() { err = errors.Join(err, d.net.close()) }()
 	if err != nil {
 		return err

@@ -32,6 +32,7 @@ import (
 type demoNetwork struct {
 	ctx      context.Context
 	dir      string
+	lang     string      // of the comments in its files
 	consoles bool        // whether members serve theirs
 	server   *demoServer // nil: each agency has a database of its own
 	page     *pageConfig // that every member serves; nil: none
@@ -56,8 +57,8 @@ func (n *demoNetwork) home(member string) string { return filepath.Join(n.dir, "
 // foundDemo takes the steps that the members of a real network take by hand:
 // folders and cards, a draft, every member's signature, the founding, and a
 // start of every node from its folder.
-func foundDemo(ctx context.Context, dir string, server *demoServer, page *pageConfig, consoles bool) (*demoNetwork, error) {
-	n := &demoNetwork{ctx: ctx, dir: dir, server: server, page: page, consoles: consoles, members: map[string]*daemon{}}
+func foundDemo(ctx context.Context, dir, lang string, server *demoServer, page *pageConfig, consoles bool) (*demoNetwork, error) {
+	n := &demoNetwork{ctx: ctx, dir: dir, lang: lang, server: server, page: page, consoles: consoles, members: map[string]*daemon{}}
 	var err error
 	if n.plan, err = province.Load(); err != nil {
 		return n, err
@@ -182,17 +183,17 @@ func (n *demoNetwork) enlist(m province.Member, ports [3]int) error {
 			return err
 		}
 		e.config.Sources = []source.Config{s}
-		if err := durable.Create(filepath.Join(e.dir, "catalog.yaml"), province.Catalog(m.Name), 0o644); err != nil {
+		if err := durable.Create(filepath.Join(e.dir, "catalog.yaml"), province.InLanguage(province.Catalog(m.Name), n.lang), 0o644); err != nil {
 			return err
 		}
 	}
 	if slices.Contains(m.Roles, ledger.Bank) {
 		e.config.Profile = "template.yaml"
-		if err := durable.Create(filepath.Join(e.dir, "template.yaml"), province.Template(), 0o644); err != nil {
+		if err := durable.Create(filepath.Join(e.dir, "template.yaml"), province.InLanguage(province.Template(), n.lang), 0o644); err != nil {
 			return err
 		}
 	}
-	_, err := e.make(consent.English)
+	_, err := e.make(n.lang)
 	return err
 }
 

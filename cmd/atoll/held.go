@@ -194,7 +194,11 @@ func printHeld(ctx context.Context, t *cli.Printer, dir string, h *access.Held) 
 		if err := local(ctx, dir, api.PendingShow, api.PendingIn{Query: parts[2]}, &p); err != nil {
 			return err
 		}
-		printPending(t, p)
+		w, err := titlesOf(ctx, dir)
+		if err != nil {
+			return err
+		}
+		printPending(t, w, p)
 	case strings.HasPrefix(h.Path, "/v1/proposals/") && len(parts) == 5: // v1/proposals/PROPOSER/ID/approvals
 		p, err := readProposal(ctx, dir, parts[2]+"/"+parts[3])
 		if err != nil {

@@ -81,7 +81,7 @@ func (e *enlistment) flags(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.StringVar(&e.dir, "dir", "", cli.Both("将建立的成员文件夹", "the member's folder, to be made"))
 	f.StringVar(&e.config.Name, "name", "", cli.Both("在网络中的名称：2 至 32 个 a-z、0-9 和 -", "name in the network: 2 to 32 of a-z, 0-9 and -"))
-	f.StringSliceVar(&e.roles, "role", nil, cli.Both("角色：agency（数据提供方）、bank（银行）、auditor（审计）、registrar（登记机关）；可重复", "agency, bank, auditor, registrar; repeatable"))
+	f.StringSliceVar(&e.roles, "role", nil, cli.Both("角色：agency（数据提供方）、bank（银行）、auditor（审计方）、registrar（登记机关）；可重复", "agency, bank, auditor, registrar; repeatable"))
 	f.StringVar(&e.chinese, "zh", "", cli.Both("中文名称", "title in Chinese"))
 	f.StringVar(&e.english, "en", "", cli.Both("英文名称", "title in English"))
 	f.StringSliceVar(&e.config.Listen, "listen", nil, cli.Both("供其他成员连接的监听地址（multiaddr）；可重复", "multiaddr to listen on for other members; repeatable"))

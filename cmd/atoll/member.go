@@ -95,7 +95,10 @@ func (v *membersView) print(t *cli.Printer) {
 
 // duties describes what a member is there for.
 func (m *memberView) duties(t *cli.Printer) string {
-	list := m.card.RoleNames()
+	list := []string{}
+	for _, role := range m.card.RoleNames() {
+		list = append(list, roleText(role, t.In))
+	}
 	if m.Voter {
 		list = append(list, t.In("投票者", "voter"))
 	}

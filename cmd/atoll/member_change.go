@@ -124,7 +124,7 @@ that it has keep their days, others begin today. --until is their last day; with
 func checkRoles(roles []string) error {
 	for i, r := range roles {
 		if !slices.Contains([]string{ledger.Agency, ledger.Auditor, ledger.Bank, ledger.Registrar}, r) {
-			return cli.Usage("--role 须为 agency（数据提供方）、auditor（审计）、bank（银行）或 registrar（登记机关），不是 %.40q", "--role %.40q is none of agency, auditor, bank, registrar", r)
+			return cli.Usage("--role 须为 agency（数据提供方）、auditor（审计方）、bank（银行）或 registrar（登记机关），不是 %.40q", "--role %.40q is none of agency, auditor, bank, registrar", r)
 		}
 		if slices.Contains(roles[:i], r) {
 			return cli.Usage("%s：%s 重复", "%s: %s is there twice", "--role", r)

@@ -144,7 +144,7 @@ func changedRows(t *cli.Printer, before, after *ledger.Card) {
 // roleWords are the roles of a card with their days.
 func roleWords(t *cli.Printer, c *ledger.Card) (list []string) {
 	for _, r := range c.Roles {
-		list = append(list, string(t.Fill("%s（%s 至 %s）", "%s (%s until %s)", r.Name, r.NotBefore, r.NotAfter)))
+		list = append(list, string(t.Fill("%s（%s 至 %s）", "%s (%s until %s)", roleText(r.Name, t.In), r.NotBefore, r.NotAfter)))
 	}
 	return list
 }

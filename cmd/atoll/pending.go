@@ -60,7 +60,11 @@ func pendingListCommand() *cobra.Command {
 			if cli.AsJSON(cmd) {
 				return cli.PrintJSON(cmd.OutOrStdout(), "atoll.pending/v1", list)
 			}
-			listPending(t, list)
+			w, err := titlesOf(cmd.Context(), dir)
+			if err != nil {
+				return err
+			}
+			listPending(t, w, list)
 			return t.Err()
 		},
 	}
@@ -68,7 +72,7 @@ func pendingListCommand() *cobra.Command {
 }
 
 // listPending prints queries that wait for approval.
-func listPending(t *cli.Printer, list []node.PendingQuery) {
+func listPending(t *cli.Printer, w titles, list []node.PendingQuery) {
 	if len(list) == 0 {
 		t.Say("没有等待批准的查询", "no query waits for approval")
 		return
@@ -77,7 +81,7 @@ func listPending(t *cli.Printer, list []node.PendingQuery) {
 		cli.Text{Chinese: "经办人标记", English: "operator's tag"}, cli.Text{Chinese: "用途", English: "purpose"}, cli.Text{Chinese: "输出项", English: "outputs"})
 	for i := range list {
 		p := &list[i]
-		table.Row(p.Until, p.Query, p.Bank, p.Operator[:min(8, len(p.Operator))], p.Purpose, fmt.Sprint(len(p.Items)))
+		table.Row(p.Until, p.Query, p.Bank, p.Operator[:min(8, len(p.Operator))], w.in(t, p.Purpose), fmt.Sprint(len(p.Items)))
 	}
 	t.Table(table)
 }
@@ -93,7 +97,7 @@ func pendingShowCommand() *cobra.Command {
 			if err := local(cmd.Context(), dir, api.PendingShow, api.PendingIn{Query: args[0]}, &p); err != nil {
 				return err
 			}
-			return showPending(cmd, p)
+			return showPending(cmd, dir, p)
 		},
 	}
 	return memberFlags(cmd, &dir)
@@ -113,7 +117,7 @@ func decideCommand(verb string, approve bool, short string) *cobra.Command {
 			if err := local(cmd.Context(), dir, api.PendingDecide, in, &p); err != nil {
 				return err
 			}
-			return showPending(cmd, p)
+			return showPending(cmd, dir, p)
 		},
 	}
 	cmd.Flags().StringVar(&in.Body.By, "operator", "", cli.Both("决定者姓名", "name of the person who decides"))
@@ -122,7 +126,7 @@ func decideCommand(verb string, approve bool, short string) *cobra.Command {
 	return cli.Needs(cmd, "operator")
 }
 
-func showPending(cmd *cobra.Command, p *node.PendingQuery) error {
+func showPending(cmd *cobra.Command, dir string, p *node.PendingQuery) error {
 	if cli.AsJSON(cmd) {
 		return cli.PrintJSON(cmd.OutOrStdout(), "atoll.pending_query/v1", p)
 	}
@@ -130,18 +134,22 @@ func showPending(cmd *cobra.Command, p *node.PendingQuery) error {
 	if err != nil {
 		return err
 	}
-	printPending(t, p)
+	w, err := titlesOf(cmd.Context(), dir)
+	if err != nil {
+		return err
+	}
+	printPending(t, w, p)
 	return t.Err()
 }
 
 // printPending prints a query that waits for approval, or waited.
-func printPending(t *cli.Printer, p *node.PendingQuery) {
+func printPending(t *cli.Printer, w titles, p *node.PendingQuery) {
 	table := cli.NewTable()
 	table.Row(t.In("查询号", "query"), p.Query)
 	table.Row(t.In("银行", "bank"), p.Bank)
 	table.Row(t.In("经办人标记", "operator's tag"), p.Operator)
 	table.Row(t.In("主体", "subject"), p.Subject)
-	table.Row(t.In("用途", "purpose"), p.Purpose+" · "+p.Product)
+	table.Row(t.In("用途", "purpose"), w.in(t, p.Purpose)+" · "+p.Product)
 	table.Row(t.In("授权", "consent"), fmt.Sprintf(t.In("%s，至 %s", "%s, until %s"), p.Consent, p.NotAfter))
 	table.Row(t.In("输出项", "outputs"), strings.Join(itemsIn(t, p.Items), ", "))
 	table.Row(t.In("提出", "asked"), p.Since)

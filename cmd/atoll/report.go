@@ -58,7 +58,11 @@ of atoll answered. Records are kept for three years and a quarter.`),
 			case asCSV:
 				return writeDisclosures(csv.NewWriter(cmd.OutOrStdout()), d)
 			}
-			return printDisclosures(t, d)
+			w, err := titlesOf(cmd.Context(), dir)
+			if err != nil {
+				return err
+			}
+			return printDisclosures(t, w, d)
 		},
 	}
 	cmd.Flags().StringVar(&in.Month, "month", "", cli.Both("月份 YYYY-MM（默认为本月）", "month, YYYY-MM (default: this month)"))
@@ -117,15 +121,15 @@ func writeDisclosures(w *csv.Writer, d *node.Disclosures) error {
 	return w.Error()
 }
 
-func printDisclosures(t *cli.Printer, d *node.Disclosures) error {
-	t.Say("%s 在 %s 的披露（日志条目 %d 起，至 %d 之前）", "what %s disclosed in %s (from entry %d, before %d)", d.Agency, d.Month, d.First, d.Next)
+func printDisclosures(t *cli.Printer, w titles, d *node.Disclosures) error {
+	t.Say("%s 在 %s 的披露（日志条目 %d 起，至 %d 之前）", "what %s disclosed in %s (from entry %d, before %d)", w.in(t, d.Agency), d.Month, d.First, d.Next)
 	if len(d.Banks) == 0 {
 		t.Say("没有答复任何查询", "no query was answered")
 	}
 	for i := range d.Banks {
 		b := &d.Banks[i]
 		t.Say("", "")
-		t.Say("%s：答复 %d 次查询：放行 %d，拒绝 %d", "%s: %d queries answered: %d releases, %d refusals", b.Bank, b.Answered, b.Releases, b.Refusals)
+		t.Say("%s：答复 %d 次查询：放行 %d，拒绝 %d", "%s: %d queries answered: %d releases, %d refusals", w.in(t, b.Bank), b.Answered, b.Releases, b.Refusals)
 		if b.Unrecorded > 0 {
 			t.Say("其中 %d 条没有本机构的记录，未计入下表", "%d of them without a record of this agency, not in the table below", b.Unrecorded)
 		}

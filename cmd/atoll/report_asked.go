@@ -51,7 +51,11 @@ the bank's operator is that of the log; the bank knows the name.`),
 			if cli.AsJSON(cmd) {
 				return cli.PrintJSON(cmd.OutOrStdout(), "atoll.asked/v1", all)
 			}
-			printAsked(t, &all)
+			w, err := titlesOf(cmd.Context(), dir)
+			if err != nil {
+				return err
+			}
+			printAsked(t, w, &all)
 			return t.Err()
 		},
 	}
@@ -60,7 +64,7 @@ the bank's operator is that of the log; the bank knows the name.`),
 }
 
 // printAsked prints what was asked on a day.
-func printAsked(t *cli.Printer, out *api.PastAsksOut) {
+func printAsked(t *cli.Printer, w titles, out *api.PastAsksOut) {
 	if len(out.Counts) == 0 {
 		t.Say("%s 没有答复过查询", "no query was answered on %s", out.Day)
 		return
@@ -70,7 +74,7 @@ func printAsked(t *cli.Printer, out *api.PastAsksOut) {
 		cli.Text{Chinese: "答复", English: "answer"}, cli.Text{Chinese: "条目", English: "entry"})
 	for i := range out.Asks {
 		a := &out.Asks[i]
-		table.Row(a.At, a.Bank, a.Operator[:min(8, len(a.Operator))], cmp.Or(a.Subject, "-"), cmp.Or(a.Purpose, "-"), strings.Join(a.Items, ", "), answerText(t, a), entryText(a.Entry))
+		table.Row(a.At, a.Bank, a.Operator[:min(8, len(a.Operator))], cmp.Or(a.Subject, "-"), w.in(t, a.Purpose), strings.Join(a.Items, ", "), answerText(t, a), entryText(a.Entry))
 	}
 	t.Table(table)
 	t.Say("", "")

@@ -54,7 +54,7 @@ func printStatus(p *cli.Printer, dir string, s *node.Status) error {
 	t := cli.NewTable()
 	name := s.Name
 	if len(s.Roles) > 0 {
-		name = fmt.Sprintf(in("%s（%s）", "%s (%s)"), s.Name, strings.Join(s.Roles, " "))
+		name = fmt.Sprintf(in("%s（%s）", "%s (%s)"), s.Name, duties(&node.Duty{Roles: s.Roles}, in))
 	}
 	t.Row(in("成员", "member"), name)
 	if line := standingLine(s, in); line != "" {

@@ -23,6 +23,7 @@ type MembersIn struct {
 type MembersOut struct {
 	Time      string         `json:"network_time"` // RFC 3339
 	Members   []MemberOut    `json:"members"`
+	Purposes  []Purpose      `json:"purposes"`  // in force
 	Voters    *VotersOut     `json:"voters"`    // null before genesis
 	Proposals []AmendmentOut `json:"proposals"` // cosigners aside, see [CosignersOut]
 }
@@ -122,6 +123,11 @@ func (s *Server) members(_ context.Context, in MembersIn) (out MembersOut, err e
 		return out, err
 	}
 	out = MembersOut{Time: at.UTC().Format(time.RFC3339), Members: []MemberOut{}, Proposals: []AmendmentOut{}}
+	now, err := s.Node.At()
+	if err != nil {
+		return out, err
+	}
+	out.Purposes = purposesOut(now.Purposes)
 	sets, err := s.Node.VoterSets()
 	if err != nil {
 		return out, err

@@ -96,6 +96,10 @@ var VerdictWords = map[string]string{
 // agencyRules is the reason of an agency whose own rules do not allow an answer.
 const agencyRules = "agency.rules"
 
+// RoleWords are the Chinese words for roles of members, as Card.RoleNames names them. In
+// English the name is the word.
+var RoleWords = map[string]string{"agency": "数据提供方", "bank": "银行", "auditor": "审计方", "registrar": "登记机关"}
+
 // DetailInChinese returns the text of an error or a finding in Chinese, if all
 // of it has phrases, else in English with a label.
 func DetailInChinese(text string) string {
