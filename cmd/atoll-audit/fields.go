@@ -264,8 +264,8 @@ func itemText(i consent.Item) cli.Text {
 
 func quorumOf(k uint8, names []string, faults uint8) cli.Text {
 	return cli.Text{
-		Chinese: fmt.Sprintf("%s，须 %d 人；可容忍 %d 个说谎者", strings.Join(names, "、"), k, faults),
-		English: fmt.Sprintf("%d of %s; f = %d", k, strings.Join(names, ", "), faults),
+		Chinese: fmt.Sprintf("%s：须有 %d 个签署，可缺席 %d 个，可容忍 %d 个说谎", strings.Join(names, " "), k, len(names)-int(k), faults),
+		English: fmt.Sprintf("%s: %d have to sign, %d may be away, %d may lie", strings.Join(names, " "), k, len(names)-int(k), faults),
 	}
 }
 

@@ -111,6 +111,7 @@ func (p *prove) make(cmd *cobra.Command, where, number string) (err error) {
 	if p.check.log, err = openLog(source, policy, where); err != nil {
 		return err
 	}
+	p.check.offset = foundedAt(p.check.log, policy)
 	if err = p.check.age.check(p.check.log, isURL(where), p.check.zone()); err != nil {
 		return err
 	}
@@ -129,7 +130,26 @@ func (p *prove) make(cmd *cobra.Command, where, number string) (err error) {
 	return err
 }
 
-// verify checks a proof from a file.
+// foundedAt returns the offset of a log's network from UTC in minutes, by its genesis. It
+// is 0 where that is not served: times are then in UTC, and the proof is the same.
+func foundedAt(log *audit.Log, policy *tlog.Policy) int16 {
+	made, err := log.Prove(0)
+	if err != nil {
+		return 0
+	}
+	_, e, err := audit.CheckProof(made, nil, policy)
+	if err != nil {
+		return 0
+	}
+	leaf, err := e.Marshal()
+	if err != nil {
+		return 0
+	}
+	return offsetOf(leaf)
+}
+
+// verify checks a proof from a file. Its times are in UTC: what it proves does not say
+// where its network is.
 func (p *prove) verify() error {
 	policy, err := readPolicy(p.check.policy)
 	if err != nil {

@@ -231,5 +231,5 @@ func (c *check) final(t *cli.Printer) string {
 	case l.Withstands < 0:
 		return t.In("是，但策略允许两组互不相交的共签人：不排除两个历史", "yes, but two quorums of this policy need not have a member in common: two histories are possible")
 	}
-	return string(t.Fill("是（可容忍 %d 个说谎的共签人）", "yes (withstands %d lying cosigners)", l.Withstands))
+	return string(t.Fill("是（按此策略，可容忍 %d 个共签人说谎）", "yes (by this policy, %d of the cosigners may lie)", l.Withstands))
 }

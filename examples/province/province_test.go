@@ -34,7 +34,7 @@ func TestLoad(t *testing.T) {
 	if len(n.Members) != 12 || len(n.Voters) != 3 || len(n.Purposes) != 3 || n.Offset != 480 {
 		t.Errorf("%d members, %d voters, %d purposes, offset %d", len(n.Members), len(n.Voters), len(n.Purposes), n.Offset)
 	}
-	if !tlog.Safe(len(n.Cosigners), int(n.Faults), int(n.Quorum)) {
+	if most := 2*int(n.Quorum) - len(n.Cosigners) - 1; !tlog.Safe(len(n.Cosigners), int(n.Faults), int(n.Quorum)) || int(n.Faults) != most {
 		t.Errorf("quorum %d of %d does not withstand %d", n.Quorum, len(n.Cosigners), n.Faults)
 	}
 	if int(n.Approvals) > len(n.Members) || int(n.Approvals) <= len(n.Members)/2 {
@@ -62,7 +62,7 @@ func TestParseRefuses(t *testing.T) {
 		"second document":     {"quorum: 4", "quorum: 4\n---\na: 1", "document"},
 		"tag":                 {"quorum: 4", "quorum: !x 4", "line 10"},
 		"anchor":              {"quorum: 4", "quorum: &x 4", "line 10"},
-		"alias":               {"faults: 1", "faults: &x 1\nb: *x", "line 9, column 9: anchors"},
+		"alias":               {"faults: 2", "faults: &x 1\nb: *x", "line 9, column 9: anchors"},
 		"empty":               {"name: 演示省", "---\n---\nname: 演示省", "the file is empty"},
 		"no name":             {"name: 演示省 Demo Province", "name: ''", "name"},
 		"unknown role":        {"roles: [auditor]", "roles: [king]", "auditor"},
