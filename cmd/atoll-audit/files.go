@@ -55,7 +55,7 @@ func noEntry(index, size uint64) error {
 
 // noIndex returns the error for an argument that is not a number.
 func noIndex(text string) error {
-	return cli.Usage("%q 不是条目的序号", "%q is not the index of an entry", text)
+	return cli.Usage("%q 不是条目编号", "%q is not the index of an entry", text)
 }
 
 func readPolicy(path string) (*tlog.Policy, error) {

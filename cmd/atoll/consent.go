@@ -422,7 +422,7 @@ taken back since may not have come here.`),
 
 // listConsents prints a bank's consents.
 func listConsents(p *cli.Printer, list []api.ConsentOut) {
-	t := p.Columns(cli.Text{Chinese: "授权", English: "consent"}, cli.Text{Chinese: "主体", English: "subject"}, cli.Text{Chinese: "用途", English: "purpose"},
+	t := p.Columns(cli.Text{Chinese: "授权", English: "consent"}, cli.Text{Chinese: "企业", English: "enterprise"}, cli.Text{Chinese: "用途", English: "purpose"},
 		cli.Text{Chinese: "至", English: "until"}, cli.Text{Chinese: "已用", English: "used"}, cli.Text{Chinese: "状态", English: "state"})
 	for _, c := range list {
 		t.Row(c.Consent, c.Subject, c.Purpose, c.NotAfter, string(p.Fill("%d/%d", "%d of %d", c.Used, c.MaxUses)), subject.StateWords[c.State].In(p.Lang))

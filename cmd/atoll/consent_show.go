@@ -43,7 +43,7 @@ func consentShowCommand() *cobra.Command {
 // tellConsent prints a consent, what it covers, and the queries under it.
 func tellConsent(t *cli.Printer, w titles, c *api.ConsentShown) {
 	t.Row("授权", "consent", c.Consent)
-	t.Row("主体", "subject", c.Subject)
+	t.Row("企业", "enterprise", c.Subject)
 	t.Row("状态", "state", cli.Filled(subject.StateWords[c.State].In(t.Lang)))
 	t.Row("用途", "purpose", w.in(t, c.Purpose))
 	t.Row("产品", "product", c.Product)

@@ -37,12 +37,12 @@ func (n *pageNetwork) auditorPages(b *browser.Tab) {
 	if len(list) != 1 || list[0].ID != id || list[0].State != api.AuditDone || list[0].By != "王 Wang 1001" || list[0].Done != list[0].Size {
 		n.t.Errorf("%+v", list)
 	}
-	auditor.says("accepted", "opened with this member's identity", "Queries, by month and bank", "pre_loan", "bank-a")
+	auditor.says("accepted", "opened with this member's identity", "Queries, by month and bank", "p90 (ms)", "Assessment before a loan", "bank-a")
 	auditor.accessible("an audit that is done")
 	auditor.open("findings")
 	auditor.says(id)
 	auditor.open("reports")
-	auditor.says(id, "Answers, by month, bank and agency", "tax", "pre_loan")
+	auditor.says(id, "Answers, by month, bank and agency", "tax", "Assessment before a loan")
 	auditor.open("audits")
 	auditor.says(id, "done")
 
@@ -89,7 +89,7 @@ func (n *pageNetwork) auditorPages(b *browser.Tab) {
 		"audits":       {"重放日志", "开始重放", "已完成"},
 		"audits/" + id: {"已重放", "裁定，均重新得出", "已以本成员的密钥打开"},
 		"findings":     {"审计的发现"},
-		"reports":      {"谁问了谁", "查询（按月、银行）"},
+		"reports":      {"谁问了谁", "查询（按月、银行）", "贷前调查", "p90（毫秒）"},
 		"what-if":      {"假如另有规则", "禁止的用途"},
 		"handed-in":    {"以网络日志核对经办人日志", "银行的代号"},
 	})

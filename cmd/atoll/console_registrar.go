@@ -269,7 +269,7 @@ func (p *pages) issue(t *cli.Printer, r *http.Request, e *subject.Enrolment) (*c
 	if err != nil {
 		return nil, err
 	}
-	t.Say("已签发，条目 %d。下一步：企业将以下内容存入自己的文件夹，名为 %s；企业页面则在“密钥”处添加。", "issued, entry %d. Next: the enterprise puts this into its folder as %s, or adds it at its page under Keys.", got.Entry, fileCredential)
+	t.Say("已签发，条目 %d。下一步：企业将以下内容存入自己的文件夹，名为 %s；企业页面则在“密钥”处加入。", "issued, entry %d. Next: the enterprise puts this into its folder as %s, or adds it at its page under Keys.", got.Entry, fileCredential)
 	return &console.Page{
 		Title: t.In("主体凭证", "Credential"), Command: sameCommand("atoll credential issue", "--operator", reader(r), "enrolment.pem"),
 		Ways:  []console.Way{{To: "sheet", Label: t.In("打印交给企业的纸面", "print the sheet for the enterprise")}},

@@ -211,7 +211,7 @@ func TestConsoleInChromium(t *testing.T) {
 	agency.open("pending")
 	agency.says("no query waits for approval")
 	agency.open("asked")
-	agency.says("bank-a", "uscc:91440300MA5DEM0Q7L", "pre_loan", "released")
+	agency.says("bank-a", "uscc:91440300MA5DEM0Q7L", "Assessment before a loan", "released")
 	agency.open("sources")
 	agency.says("last check", "rows")
 	agency.open("rates")

@@ -154,7 +154,7 @@ func (d *demo) page(ctx context.Context) (*pageConfig, error) {
 
 func (d *demo) founded() error {
 	d.result.Network = d.net.id.String()
-	d.Say("%s：%d 个成员，全部签署创世声明；各有自己的文件夹、密钥、libp2p 主机和日志副本", "%s: %d members, founded by all their signatures; each with its own folder, keys, libp2p host and copy of the log", d.net.plan.Name, len(d.net.plan.Members))
+	d.Say("%s：%d 个成员，全部签署创世文件；各有自己的文件夹、密钥、libp2p 主机和日志副本", "%s: %d members, founded by all their signatures; each with its own folder, keys, libp2p host and copy of the log", d.net.plan.Name, len(d.net.plan.Members))
 	for _, m := range d.net.plan.Members {
 		d.Say("  %-11[1]s %[2]s", "  %-11[1]s %[3]s", m.Name, m.Chinese, m.English)
 	}

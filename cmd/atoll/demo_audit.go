@@ -58,7 +58,7 @@ func (d *demo) audited() error {
 		return err
 	}
 	d.result.Findings = len(found)
-	d.Say("  用审计方的密钥打开封存部分，核对授权、范围、用途和放行：%d 项发现", "  with the auditor's key, what is sealed is opened, and consents, scopes, purposes and releases are checked: %d findings", len(found))
+	d.Say("  用审计方的密钥打开密封部分，核对授权、范围、用途和放行：%d 项发现", "  with the auditor's key, what is sealed is opened, and consents, scopes, purposes and releases are checked: %d findings", len(found))
 	for _, f := range found {
 		chinese, _ := cli.InWords(f.Detail, consent.Chinese)
 		d.Say("    条目 %[1]d %[2]s：%[3]s", "    entry %[1]d %[2]s: %[4]s", f.Index, f.Rule, chinese, f.Detail)

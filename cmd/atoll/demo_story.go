@@ -52,7 +52,7 @@ func (d *demo) enrolled() error {
 	d.first = id
 	d.Say("企业签署的授权原文：", "What the enterprise reads and signs:")
 	d.Block(notice)
-	d.Say("\n授权已入日志，编号 %s；日志里没有企业名称、机构或数据项。", "\nThe consent is on the log as %s. The log names no enterprise, agency or output of it.", id)
+	d.Say("\n授权已入日志，编号 %s；日志里没有企业名称、机构或输出项。", "\nThe consent is on the log as %s. The log names no enterprise, agency or output of it.", id)
 	return d.Err()
 }
 

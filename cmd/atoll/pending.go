@@ -148,7 +148,7 @@ func printPending(t *cli.Printer, w titles, p *node.PendingQuery) {
 	table.Row(t.In("查询号", "query"), p.Query)
 	table.Row(t.In("银行", "bank"), p.Bank)
 	table.Row(t.In("经办人标记", "operator's tag"), p.Operator)
-	table.Row(t.In("主体", "subject"), p.Subject)
+	table.Row(t.In("企业", "enterprise"), p.Subject)
 	table.Row(t.In("用途", "purpose"), w.in(t, p.Purpose)+" · "+p.Product)
 	table.Row(t.In("授权", "consent"), fmt.Sprintf(t.In("%s，至 %s", "%s, until %s"), p.Consent, p.NotAfter))
 	table.Row(t.In("输出项", "outputs"), strings.Join(itemsIn(t, p.Items), ", "))

@@ -89,7 +89,7 @@ func (t *Template) Against(catalogs []*catalog.Catalog) []Finding {
 		at := slices.IndexFunc(catalogs, func(c *catalog.Catalog) bool { return c.Agency == n.Agency })
 		if at < 0 {
 			if !unknown[n.Agency] {
-				f.add(false, FindUnchecked, path, "没有 %s 的目录，其数据项未经核对", "the catalog of %s is not here: what is asked of it was not checked", n.Agency)
+				f.add(false, FindUnchecked, path, "没有 %s 的目录，其输出项未经核对", "the catalog of %s is not here: what is asked of it was not checked", n.Agency)
 			}
 			unknown[n.Agency] = true
 			continue

@@ -31,7 +31,7 @@ var chinese = phrases{
 	Vetoes: "一票否决", Checks: "交叉验证", Reasons: "主要扣分", Gaps: "数据缺口", Dimensions: "各维度指标", Evidence: "数据来源与凭据",
 	Pilot: "福建早期试点代码，校验位与现行标准不符，仍有效", Bank: "查询银行", Operator: "经办人", Purpose: "用途", Product: "产品", At: "生成时间",
 	Query: "查询号", Consent: "授权编号", Network: "网络编号", Template: "评分模板", Author: "模板作者", Digest: "模板摘要", LogState: "日志状态",
-	Indicator: "指标", Value: "取值", Points: "得分", Weight: "权重", Weights: "各阶段权重", Source: "来源", Item: "数据项", Agency: "机构", Dataset: "数据集",
+	Indicator: "指标", Value: "取值", Points: "得分", Weight: "权重", Weights: "各阶段权重", Source: "来源", Item: "输出项", Agency: "机构", Dataset: "数据集",
 	Version: "版本", AsOf: "数据时点", Fetched: "读取时间", Entry: "日志条目", Rows: "行数", Outcome: "结果", Reason: "原因",
 	Result: "结论", Deviation: "偏离", Limits: "关注 / 异常", NotObtained: "未取得", Conditions: "阶段判定",
 	None: "无", Widens: "使区间变宽", NoVetoHit: "没有命中", Radar: "各维度得分区间",

@@ -217,7 +217,7 @@ var (
 		{"%v: it is of the log %s, and the policy for %s", "${1}: it is of the log ${2}, and the policy for ${3}", "${1}：此日志头属于日志 ${2}，而信任策略属于 ${3}"},
 		{"the statement has no place in the log", "", "该声明不应在日志中"},
 		{"verdict %q, the rules say %q", "", "裁定为 ${1}，按规则应为 ${2}"},
-		{"index %d and time %d, the rules say %d and %d", "", "序号为 ${1}、时间为 ${2}，按规则应为 ${3} 和 ${4}"},
+		{"index %d and time %d, the rules say %d and %d", "", "编号为 ${1}、时间为 ${2}，按规则应为 ${3} 和 ${4}"},
 		{"cosigners hand over with a head of %d entries that is not one of this log: there are two histories", "", "共签人交接所附 ${1} 个条目的日志头不属于此日志：存在两份历史"},
 		{"the checkpoint of %d entries is cosigned by %s, which is not a cosigner of heads of that size, and by too few who are", "", "${1} 个条目的日志头由 ${2} 共签，而它不是该处的共签人；该处的共签人所签不足"},
 		{"it has %d entries and had %d when they were replayed", "", "日志有 ${1} 个条目，而重放时有 ${2} 个"},

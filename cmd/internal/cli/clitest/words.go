@@ -67,6 +67,11 @@ func Words(t *testing.T, least int) {
 		if letters(chinese) != "" && !Chinese(chinese) || Chinese(english) {
 			t.Errorf("%s: not in both languages: %q, %q", where, chinese, english)
 		}
+		for _, s := range strays {
+			if strings.Contains(chinese, s.word) {
+				t.Errorf("%s: %q: the word is %s", where, chinese, s.instead)
+			}
+		}
 		if a, b := len(verbs.FindAllString(chinese, -1)), len(verbs.FindAllString(english, -1)); a != b && !strings.Contains(chinese+english, "%[") {
 			t.Errorf("%s: %d things in Chinese, %d in English: %q, %q", where, a, b, chinese, english)
 		}
@@ -165,6 +170,13 @@ func Printed(t *testing.T) {
 			}
 		}
 	})
+}
+
+// strays are Chinese words for what has another word: one word for one idea. A number
+// that people count by is 序号, and what names a thing is 编号; a credential is 签发, and a
+// token or a card 制作; what an agency has in its catalog it 提供, and what leaves it 放行.
+var strays = []struct{ word, instead string }{
+	{"数据项", "输出项"}, {"封存", "密封"}, {"创世声明", "创世文件"}, {"条目的序号", "条目编号"}, {"签发令牌", "制作令牌"}, {"制作凭证", "签发凭证"}, {"添加凭证", "加入凭证"}, {"密封件", "密封内容"},
 }
 
 var verbs = regexp.MustCompile(`%[-+#0-9.]*(\[\d+\])?[a-zA-Z]`)
