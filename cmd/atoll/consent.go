@@ -402,7 +402,11 @@ taken back since may not have come here.`),
 				return cli.PrintJSON(cmd.OutOrStdout(), "atoll.consents/v1", map[string]any{"consents": got.Consents, "found_again": got.FoundAgain, "head": head})
 			}
 			p, say := cli.On(cmd, cmd.OutOrStdout(), lang), cli.On(cmd, cmd.ErrOrStderr(), lang)
-			listConsents(p, got.Consents)
+			w, err := titlesOf(cmd.Context(), dir)
+			if err != nil {
+				return err
+			}
+			listConsents(p, w, got.Consents)
 			switch {
 			case got.FoundAgain:
 				say.Say("提示：本文件夹的授权记录（vault.db）已丢失，以上授权由日志找回；此前收到的数据和画像无法找回", "note: this folder had lost its list of consents (vault.db), and has found these on the log; what was received under them before is gone")
@@ -421,11 +425,11 @@ taken back since may not have come here.`),
 }
 
 // listConsents prints a bank's consents.
-func listConsents(p *cli.Printer, list []api.ConsentOut) {
+func listConsents(p *cli.Printer, w titles, list []api.ConsentOut) {
 	t := p.Columns(cli.Text{Chinese: "授权", English: "consent"}, cli.Text{Chinese: "企业", English: "enterprise"}, cli.Text{Chinese: "用途", English: "purpose"},
 		cli.Text{Chinese: "至", English: "until"}, cli.Text{Chinese: "已用", English: "used"}, cli.Text{Chinese: "状态", English: "state"})
 	for _, c := range list {
-		t.Row(c.Consent, c.Subject, c.Purpose, c.NotAfter, string(p.Fill("%d/%d", "%d of %d", c.Used, c.MaxUses)), subject.StateWords[c.State].In(p.Lang))
+		t.Row(c.Consent, c.Subject, w.in(p, c.Purpose), c.NotAfter, string(p.Fill("%d/%d", "%d of %d", c.Used, c.MaxUses)), subject.StateWords[c.State].In(p.Lang))
 	}
 	p.Table(t)
 }

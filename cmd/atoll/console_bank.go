@@ -70,7 +70,11 @@ func (p *pages) consents(t *cli.Printer, r *http.Request) (*console.Page, error)
 		return nil, err
 	}
 	page := &console.Page{Title: t.In("企业的授权", "Consents of enterprises"), Command: sameCommand("atoll consent list"), Forms: nextPage(t, "consents", got.Next), Columns: []console.Column{consentColumn, consentStates(t)}}
-	listConsents(t, got.Consents)
+	w, err := titlesOf(p.through(r), p.dir)
+	if err != nil {
+		return nil, err
+	}
+	listConsents(t, w, got.Consents)
 	if len(got.Consents) == 0 {
 		t.Say("没有本银行的授权", "there is no consent of this bank's")
 	}
