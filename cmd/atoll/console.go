@@ -2,18 +2,15 @@ package main
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"net/http"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
 	"atoll/cmd/internal/cli"
 	"atoll/cmd/internal/console"
 	"atoll/consensus/consent"
-	"atoll/consensus/ledger"
 	"atoll/crypto/sign"
 	"atoll/node/access"
 	"atoll/node/api"
