@@ -166,7 +166,7 @@ func printHeld(ctx context.Context, t *cli.Printer, dir string, h *access.Held) 
 	}
 	t.Row("最迟", "confirm by", h.Until)
 	t.Row("请求", "request", heldDeed(t, h))
-	t.Row("接口", "of the API", whole(h.Method+" "+h.Path))
+	t.Row("接口", "API", whole(h.Method+" "+h.Path))
 	if !h.Open() {
 		t.Row("摘要", "digest", h.Digest)
 		return t.Err()

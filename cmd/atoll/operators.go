@@ -165,7 +165,7 @@ func usesTable(t *cli.Printer, list []*operators.Record) *cli.Table {
 		}
 	}
 	table := t.Columns(cli.Text{Chinese: "记录", English: "record"}, cli.Text{Chinese: "时间", English: "time"}, cli.Text{Chinese: "何人", English: "who"},
-		cli.Text{Chinese: "何事", English: "what"}, cli.Text{Chinese: "结果", English: "result"}, cli.Text{Chinese: "接口", English: "of the API"})
+		cli.Text{Chinese: "何事", English: "what"}, cli.Text{Chinese: "结果", English: "result"}, cli.Text{Chinese: "接口", English: "API"})
 	for _, r := range list {
 		if r.Kind != operators.End {
 			table.Row(strconv.FormatUint(r.Number, 10), r.Time, userOf(r), useText(t, r), resultText(t, r, ended[r.Request]), strings.TrimSpace(r.Method+" "+r.Path))
