@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"atoll/cmd/internal/cli"
+	"atoll/consensus/consent"
 	"atoll/node/access"
 	"atoll/node/api"
 )
@@ -31,7 +32,7 @@ func TestDeedsOfAllOperations(t *testing.T) {
 		{"PUT", "/v1/tokens", "PUT /v1/tokens", "PUT /v1/tokens"},
 		{"GET", "/v1/credentials/", "GET /v1/credentials/", "GET /v1/credentials/"},
 	} {
-		for lang, want := range map[string]string{"zh": c.chinese, "en": c.english} {
+		for lang, want := range map[string]string{consent.Chinese: c.chinese, consent.English: c.english} {
 			if got := deedOf(&cli.Printer{Lang: lang}, c.method, c.path); got != want {
 				t.Errorf("%s %s: %q, not %q", c.method, c.path, got, want)
 			}
@@ -43,7 +44,7 @@ func TestDeedsOfAllOperations(t *testing.T) {
 		}
 	}
 	h := &access.Held{Operation: api.TokenCreate.ID(), Method: "POST", Path: "/v1/tokens", Body: `{"owner":"赵敏","number":"1003"}`}
-	if got := heldDeed(&cli.Printer{Lang: "zh"}, h); got != "为 赵敏 1003 制作令牌" {
+	if got := heldDeed(&cli.Printer{Lang: consent.Chinese}, h); got != "为 赵敏 1003 制作令牌" {
 		t.Errorf("%q", got)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"unicode"
 
+	"atoll/consensus/consent"
 	"atoll/node/catalog"
 	"atoll/node/profile"
 )
@@ -25,7 +26,7 @@ func TestCommentsInChinese(t *testing.T) {
 	}
 	used := map[string]bool{}
 	for name, text := range texts {
-		chinese := InLanguage(text, "zh")
+		chinese := InLanguage(text, consent.Chinese)
 		for _, line := range strings.Split(string(text), "\n") {
 			_, comment, _ := strings.Cut(line, "# ")
 			used[comment] = true
