@@ -100,8 +100,10 @@ func TestConsoleHeld(t *testing.T) {
 		first.says(who.does)
 	}
 	second.open("operators")
-	second.says("the chain has breaks, namely 1", "there is a break at record", "kept as it was", "Records may be missing at a break", "request "+strings.TrimPrefix(at, "held/")+" waits for a second person: make a token")
-	second.inChinese(map[string][]string{"operators": {"链有 1 处断裂", "原样保留", "断裂处原有的记录可能已缺失", "待第二人复核：制作令牌"}})
+	second.says("the chain has breaks, namely 1", "there is a break at record", "kept as it was", "Records may be missing at a break")
+	second.send("form button") // the next page
+	second.says("request " + strings.TrimPrefix(at, "held/") + " waits for a second person: make a token")
+	second.inChinese(map[string][]string{"operators": {"链有 1 处断裂", "原样保留", "断裂处原有的记录可能已缺失", "查看节点状态"}})
 	for _, c := range b.Complaints() {
 		if !strings.Contains(c, "422") {
 			t.Errorf("a page complains: %s", c)
