@@ -25,7 +25,7 @@ func TestStatusAligned(t *testing.T) {
 	}
 	for lang, begin := range map[string][][]string{
 		consent.English: {{"tax (agency)", "none known", "the members at 7 entries are known from the log of court", "0 entries, root", "w/1 (required): nothing yet; last", "size 7: why", "0 % used"}, {"connection", "cannot be reached", "connected", "this member"}},
-		consent.Chinese: {{"tax（agency）", "未知：", "已由 court 的日志得知 7 个条目处", "0 个条目，根", "w/1（必需）：尚无共签；最近", "本机时钟与网络时间曾不一致（size 7：why", "已用 0 %"}, {"连接", "无法连通", "已连接", "本成员"}},
+		consent.Chinese: {{"tax（数据提供方）", "未知：", "已由 court 的日志得知 7 个条目处", "0 个条目，根", "w/1（必需）：尚无共签；最近", "本机时钟与网络时间曾不一致（size 7：why", "已用 0 %"}, {"连接", "无法连通", "已连接", "本成员"}},
 	} {
 		var b strings.Builder
 		if err := printStatus(&cli.Printer{W: &b, Lang: lang}, "bank", s); err != nil {
