@@ -203,7 +203,7 @@ func purposeRows(t *cli.Printer, purposes []consent.Purpose) {
 func describeCard(t *cli.Printer, m *ledger.Card, printed bool) {
 	t.Row("成员", "member", t.Fill("%s  %s %s", "%s  %s %s", m.Name, m.Chinese, m.English))
 	for _, r := range m.Roles {
-		t.Row("  角色", "  role", t.Fill("%s，%s 至 %s", "%s from %s until %s", r.Name, r.NotBefore, r.NotAfter))
+		t.Row("  角色", "  role", t.Fill("%s，%s 至 %s", "%s from %s until %s", roleText(r.Name, t.In), r.NotBefore, r.NotAfter))
 	}
 	for _, a := range m.Multiaddrs() {
 		t.Row("  地址", "  address", a)
