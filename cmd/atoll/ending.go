@@ -26,7 +26,7 @@ func networkToday(g *ledger.Genesis) consent.Day {
 
 // endingLine describes what ends and when, and what to do.
 func endingLine(e *node.Ending, in func(chinese, english string) string) string {
-	what := fmt.Sprintf(in("成员 %s 的 %s 角色", "the role %[2]s of %[1]s"), e.Member, e.Role)
+	what := fmt.Sprintf(in("成员 %s 的%s角色", "the role %[2]s of %[1]s"), e.Member, roleText(e.Role, in))
 	then := in("到期后，日志不再接受它以此角色所做的声明；本版本尚无办法延长角色，须重新创立网络", "after that the log accepts nothing from it in that role; this version cannot extend a role: a new network has to be founded")
 	if e.Role == ledger.Auditor {
 		then = in("日志规则不依据此日期，授权仍向其密封", "no rule of the log depends on that day, and consents are still sealed to it")

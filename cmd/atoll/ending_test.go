@@ -17,7 +17,7 @@ func TestEndingLine(t *testing.T) {
 		zh, en string
 	}{
 		{node.Ending{What: "role", Member: "tax", Role: ledger.Agency, State: node.Ends, Until: "2027-01-20", Left: 53},
-			"成员 tax 的 agency 角色将于 2027-01-20 到期（还有 53 天）：", "the role agency of tax ends on 2027-01-20 (53 days left): "},
+			"成员 tax 的数据提供方角色将于 2027-01-20 到期（还有 53 天）：", "the role agency of tax ends on 2027-01-20 (53 days left): "},
 		{node.Ending{What: "role", Member: "tax", Role: ledger.Agency, State: node.Ended, Until: "2026-01-20", Left: -3},
 			"已于 2026-01-20 到期（3 天前）：", "ended on 2026-01-20 (3 days ago): "},
 		{node.Ending{What: "role", Member: "tax", Role: ledger.Bank, State: node.NotBegun, From: "2027-01-20"}, "自 2027-01-20 起才有效：在此之前", "begins on 2027-01-20, not before: "},
