@@ -14,7 +14,7 @@ import (
 const fewCosigners = 3
 
 // quorumWords describes what a set of cosigners withstands: how many have to
-// sign, how many may be away, and how many may lie before two histories can both be
+// sign, how many may be away, and how many may lie with no two histories that are both
 // final. That is 2k-n-1 of n, unless a network counts on fewer by its --faults.
 func quorumWords(t *cli.Printer, names []string, k, f int) cli.Filled {
 	return t.Fill("%s：须有 %d 个签署，可缺席 %d 个，可容忍 %d 个说谎", "%s: %d have to sign, %d may be away, %d may lie", rollOf(names), k, len(names)-k, f)

@@ -34,7 +34,7 @@ type Network struct {
 	Offset    int16             // minutes from UTC, for days
 	Voters    []string          // member names, ascending, as all lists here
 	Cosigners []string          // member names
-	Faults    uint8             // cosigners that may lie before two histories can both be final
+	Faults    uint8             // cosigners that may lie, with no two histories that are both final
 	Quorum    uint8             // cosignatures that make a checkpoint final
 	Approvals uint8             // members that must agree to a change
 	Purposes  []consent.Purpose // ascending by code
