@@ -164,24 +164,24 @@ type shownQuery struct {
 // tell prints the query.
 func (q *shownQuery) tell(t *cli.Printer, dir string) error {
 	state := queryWords[queryShown(&q.PastQueryOut)]
-	t.Say("查询    %s", "query     %s", q.Query)
-	t.Say("状态    %s", "state     %s", state.In(t.Lang))
+	t.Row("查询", "query", q.Query)
+	t.Row("状态", "state", cli.Filled(state.In(t.Lang)))
 	if q.Verdict != "" && q.State == node.QueryRejected {
 		why := reason.Verdict(string(q.Verdict))
-		t.Say("原因    %s（%s）", "because   %s (%s)", why.In(t.Lang), string(q.Verdict))
+		t.Row("原因", "because", t.Fill("%s（%s）", "%s (%s)", why.In(t.Lang), string(q.Verdict)))
 	}
 	if q.Entry != 0 {
-		t.Say("条目    %d", "entry     %d", q.Entry)
+		t.Row("条目", "entry", q.Entry)
 	}
-	t.Say("授权    %s", "consent   %s", q.Consent)
+	t.Row("授权", "consent", q.Consent)
 	if q.Subject != "" {
-		t.Say("主体    %s", "subject   %s", q.Subject)
+		t.Row("企业", "enterprise", q.Subject)
 	}
 	if q.Operator != "" {
-		t.Say("经办人  %s", "operator  %s", q.Operator)
+		t.Row("经办人", "operator", q.Operator)
 	}
-	t.Say("发出    %s", "put       %s", putWords(t, &q.PastQueryOut))
-	t.Say("期限    %s（此前机构可答复）", "until     %s, agencies can answer", q.Deadline)
+	t.Row("发出", "put", putWords(t, &q.PastQueryOut))
+	t.Row("期限", "until", t.Fill("%s（此前机构可答复）", "%s, agencies can answer", q.Deadline))
 	for _, a := range q.Agencies {
 		answer := answerWords[a.Answer].In(t.Lang)
 		if a.Entry == 0 {
