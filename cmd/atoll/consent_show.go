@@ -69,7 +69,7 @@ func tellConsent(t *cli.Printer, w titles, c *api.ConsentShown) {
 		if x.Months > 0 {
 			months = fmt.Sprint(x.Months)
 		}
-		table.Row(x.Agency, withName(t, x.Of, x.Dataset), withName(t, x.Title, x.Output), x.Disclosure, months)
+		table.Row(x.Agency, withName(t, x.Of, x.Dataset), withName(t, x.Title, x.Output), disclosedAs(t, x.Disclosure), months)
 	}
 	t.Table(table)
 	if len(c.Queries) == 0 {

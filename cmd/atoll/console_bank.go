@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -92,7 +91,7 @@ func (p *pages) consents(t *cli.Printer, r *http.Request) (*console.Page, error)
 	}
 	page.Forms = append(page.Forms, console.Form{
 		Action: "consents/accept", Title: t.In("收取企业签署的授权书", "accept a consent that an enterprise has signed"), Submit: t.In("收取", "accept"),
-		Fields: []console.Field{{Name: "paper", Kind: "textarea", Label: t.In("授权书文件（consent.pem）的全文", "all of its file, consent.pem")}},
+		Fields: []console.Field{{Name: "paper", Kind: "paper", Label: t.In("授权书文件 consent.pem", "its file, consent.pem")}},
 	})
 	return page, nil
 }
@@ -112,7 +111,10 @@ func (p *pages) consent(t *cli.Printer, r *http.Request) (*console.Page, error) 
 		Title: string(t.Fill("%s 的授权", "Consent of %s", c.Subject)), Command: sameCommand("atoll consent show", c.Consent),
 		Columns: []console.Column{queryColumn, consentStates(t), queryStates(t), entryColumn, {Name: cli.Text{Chinese: "撤回条目", English: "taken back by"}, To: console.Under("entries/")}},
 	}
-	if c.State == "active" && access.Of(r.Context()).May(access.Officer) {
+	switch {
+	case c.State != "active":
+		t.Say("授权%s：不能据此查询。", "The consent is not in force (%s): nothing can be asked under it.", subject.StateWords[c.State].In(t.Lang))
+	case access.Of(r.Context()).May(access.Officer):
 		page.Forms = []console.Form{{Action: "queries/ask", Title: t.In("新查询", "a new query"), Submit: t.In("查询，扣减一次", "ask; it spends one use"), Fields: []console.Field{{Name: "consent", Kind: "hidden", Value: c.Consent}}}}
 	}
 	return page, nil
@@ -229,7 +231,7 @@ func (r *drawn) digest() string {
 
 // tell prints what is doubtful about a request, and its notice.
 func (r *drawn) tell(t *cli.Printer) {
-	r.doubts.print(t, filepath.Base(r.template)) // where the member keeps it is not a reader's
+	r.doubts.show(t)
 	for i := range r.doubts.endings {
 		t.Say("警告：%s", "warning: %s", endingLine(&r.doubts.endings[i], t.In))
 	}
@@ -266,7 +268,7 @@ func (p *pages) request(t *cli.Printer, r *http.Request) (*console.Page, error) 
 	made.tell(t)
 	made.sheet(t)
 	page := &console.Page{Title: t.In("授权请求", "Request for consent"), Command: w.command(lang), Texts: []console.Text{
-		{Label: t.In("请求文件：存为 request.pem 交给企业", "the request: save it as request.pem for the enterprise"), Value: string(text)},
+		{Label: t.In("请求文件：交给企业", "the request, a file for the enterprise"), Value: string(text), File: "request.pem"},
 	}}
 	if made.link != "" {
 		page.Texts = append(page.Texts, console.Text{Label: t.In("或者把含请求的链接交给企业", "or give the enterprise this link, which has the request in it"), Value: made.link})

@@ -112,7 +112,7 @@ func (p *pages) confirmHeld(t *cli.Printer, r *http.Request) (*console.Page, err
 		if err := json.Unmarshal(got.Answer, &signed); err != nil {
 			return nil, fmt.Errorf("the node's answer cannot be read: %w", err)
 		}
-		page.Texts = []console.Text{{Label: t.In("签署的同意：另存为文件，交给提交它的人", "the signed approval: save it as a file, for whoever submits it"), Value: string(paper.Text(paper.Approval, signed.Statement))}}
+		page.Texts = []console.Text{{Label: t.In("签署的同意：保存为文件，交给提交它的人", "the signed approval: save it as a file, for whoever submits it"), Value: string(paper.Text(paper.Approval, signed.Statement)), File: "approval.pem"}}
 	}
 	return page, nil
 }

@@ -14,6 +14,7 @@ import (
 	"atoll/cmd/internal/console"
 	"atoll/consensus/consent"
 	"atoll/consensus/reason"
+	"atoll/consensus/subject"
 	"atoll/node"
 	"atoll/node/access"
 	"atoll/node/api"
@@ -80,23 +81,35 @@ func (p *pages) query(t *cli.Printer, r *http.Request) (*console.Page, error) {
 	if q.State == node.QueryUnlogged {
 		again.Submit = t.In("记入日志并询问，扣减一次", "bring it to the log and ask; it spends one use")
 	}
-	if q.Again && !q.Rows && !live {
+	if q.Again && !q.Rows && !live && !(q.Profile && answered(&q)) {
 		page.Forms = append(page.Forms, again)
 	}
 	if live {
 		page.Forms = append(page.Forms, console.Form{Action: "queries/" + q.Query + "/stop", Submit: t.In("不再等待", "wait no longer"), Note: t.In("查询留在日志上，期限前可再次询问。", "The query stays on the log; until its deadline it can be asked again.")})
 	}
-	if !live && q.State != node.QueryUnlogged && p.counts(r, q.Consent) {
+	switch state := p.consentState(r, q.Consent); {
+	case live || q.State == node.QueryUnlogged || state == "":
+	case state != "active":
+		t.Say("授权%s：不能重新查询。", "The consent is not in force (%s): nothing can be asked anew.", subject.StateWords[state].In(t.Lang))
+	default:
 		page.Forms = append(page.Forms, console.Form{Action: "queries/ask", Submit: t.In("重新查询，扣减一次", "ask anew; it spends one use"), Fields: []console.Field{{Name: "consent", Kind: "hidden", Value: q.Consent}}})
 	}
 	return page, nil
 }
 
-// counts reports whether a query can be made under a consent now. One that the log has
-// dropped is not there to be shown.
-func (p *pages) counts(r *http.Request, consent string) bool {
+// consentState returns the state of a consent; "" of one that the log has dropped, which
+// is not there to be shown.
+func (p *pages) consentState(r *http.Request, consent string) string {
 	c, err := pageCall(p, r, api.ConsentShow, api.ConsentIn{Consent: consent})
-	return err == nil && c.State == "active"
+	if err != nil {
+		return ""
+	}
+	return c.State
+}
+
+// answered reports whether every agency has answered.
+func answered(q *api.PastQueryOut) bool {
+	return !slices.ContainsFunc(q.Agencies, func(a api.AgencyAnswerOut) bool { return a.Answer == "none" })
 }
 
 // printQuery prints a query, agency by agency.

@@ -126,7 +126,7 @@ func (p *pages) credential(t *cli.Printer, r *http.Request) (*console.Page, erro
 	printIssued(t, c)
 	page := &console.Page{Title: string(t.Fill("%s 的主体凭证", "Credential of %s", string(c.Subject))), Command: sameCommand("atoll credential revoke", "--operator", reader(r), c.ID), Columns: []console.Column{entryColumn, {Name: cli.Text{Chinese: "吊销条目", English: "revocation"}, To: console.Under("entries/")}}}
 	if c.State != node.CredentialUnlogged {
-		page.Texts = []console.Text{{Label: t.In("凭证文件 credential.pem，可再次交给企业", "its file, credential.pem, which the enterprise can be handed again"), Value: string(paper.Text(paper.Credential, c.Statement))}}
+		page.Texts = []console.Text{{Label: t.In("凭证文件，可再次交给企业", "its file, which the enterprise can be handed again"), Value: string(paper.Text(paper.Credential, c.Statement)), File: fileCredential}}
 	} else {
 		t.Say("日志没有此凭证：以其密钥签署的不算数。记录于签发之时写入，而日志的答复没有到来。", "The log does not have it, and nothing signed with its key counts. It was recorded when it was issued, and the log's answer did not come.")
 	}
@@ -192,6 +192,11 @@ func (p *pages) revokeCredential(r *http.Request) (string, error) {
 // sheet is what an enterprise is handed on paper: the page is to be printed.
 func (p *pages) sheet(t *cli.Printer, r *http.Request) (*console.Page, error) {
 	page := &console.Page{Title: t.In("登记时交给企业的纸面", "What an enterprise is handed on paper"), Command: sameCommand("atoll page sheet")}
+	genesis, err := p.genesisFile(r)
+	if err != nil {
+		return nil, err
+	}
+	page.Texts = []console.Text{{Label: t.In("本网络的创世文件：企业新建密钥时选择它", "the network's genesis: the enterprise chooses it when it makes keys"), Value: genesis, File: fileGenesis}}
 	if p.page == "" {
 		t.Say("本节点不提供企业页面，纸面上没有其 SHA-256：请在 node.yaml 的 page 写明页面文件，或用命令给出 --sha256。", "This node does not serve the enterprise's page, so that its SHA-256 is not known: name the file in page of node.yaml, or give --sha256 to the command.")
 		return page, nil
@@ -204,6 +209,19 @@ func (p *pages) sheet(t *cli.Printer, r *http.Request) (*console.Page, error) {
 	return page, nil
 }
 
+// genesisFile returns the network's genesis as it is on the log.
+func (p *pages) genesisFile(r *http.Request) (string, error) {
+	got, err := pageCall(p, r, api.Entry, api.EntryIn{Index: 0})
+	if err != nil {
+		return "", err
+	}
+	e, err := ledger.ParseEntry(got.Leaf)
+	if err != nil {
+		return "", err
+	}
+	return string(paper.Text(paper.Genesis, e.Statement)), nil
+}
+
 // enrolments takes in what an enterprise has brought.
 func (p *pages) enrolments(t *cli.Printer, _ *http.Request) (*console.Page, error) {
 	t.Say(`证明某密钥代表某企业。请先核实来人有权代表企业：此后以该密钥签署的即为企业之意思。
@@ -213,7 +231,7 @@ enterprise reads the fingerprint of the key: atoll subject show, or its page, ha
 	return &console.Page{
 		Title: t.In("登记申请", "An enterprise's enrolment"), Command: sameCommand("atoll credential check", "enrolment.pem"),
 		Forms: []console.Form{{Action: "enrolments", Submit: t.In("核查", "check it"), Fields: []console.Field{
-			{Name: "paper", Kind: "textarea", Label: t.In("登记申请文件（enrolment.pem）的全文", "all of the file enrolment.pem")},
+			{Name: "paper", Kind: "paper", Label: t.In("登记申请文件 enrolment.pem", "its file, enrolment.pem")},
 		}}},
 	}, nil
 }
@@ -269,10 +287,10 @@ func (p *pages) issue(t *cli.Printer, r *http.Request, e *subject.Enrolment) (*c
 	if err != nil {
 		return nil, err
 	}
-	t.Say("已签发，条目 %d。下一步：企业将以下内容存入自己的文件夹，名为 %s；企业页面则在“密钥”处加入。", "issued, entry %d. Next: the enterprise puts this into its folder as %s, or adds it at its page under Keys.", got.Entry, fileCredential)
+	t.Say("已签发，条目 %d。下一步：将 %s 交给企业，由其在企业页面的“密钥”处加入，或存入自己的文件夹。", "issued, entry %d. Next: hand %s to the enterprise, which adds it at its page under Keys, or puts it into its folder.", got.Entry, fileCredential)
 	return &console.Page{
 		Title: t.In("主体凭证", "Credential"), Command: sameCommand("atoll credential issue", "--operator", reader(r), "enrolment.pem"),
 		Ways:  []console.Way{{To: "sheet", Label: t.In("打印交给企业的纸面", "print the sheet for the enterprise")}},
-		Texts: []console.Text{{Label: fileCredential, Value: string(paper.Text(paper.Credential, got.Statement))}},
+		Texts: []console.Text{{Label: t.In("凭证文件：交给企业", "its file, for the enterprise"), Value: string(paper.Text(paper.Credential, got.Statement)), File: fileCredential}},
 	}, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
 	"os"
@@ -65,6 +66,13 @@ func (p *people) send(button string) {
 	p.Follow(fmt.Sprintf("document.querySelector('main').querySelector(%q).click()", button))
 }
 
+// saves has the browser save a file that the page hands out, and returns its path.
+func (p *people) saves(name string) string {
+	p.n.t.Helper()
+	p.Eval(fmt.Sprintf("document.querySelector('a[download=%q]').click()", name))
+	return p.Download(name)
+}
+
 // says fails unless the page says all of this.
 func (p *people) says(texts ...string) {
 	p.n.t.Helper()
@@ -107,20 +115,29 @@ func TestConsoleInChromium(t *testing.T) {
 	firm.Press("#create", "#created")
 	firm.Until(`!document.querySelector('#opendesk').hidden`)
 	firm.Press("#saveenrolment", "#kept")
-	enrolment, err := os.ReadFile(firm.Download(fileEnrolment))
+	kept := firm.Download(fileEnrolment)
+	enrolment, err := os.ReadFile(kept)
 	n.check(err)
 
 	b := browser.Open(t, "http://"+n.daemons["market"].api+"/")
 	registrar := n.consoleOf(b, "market", access.Registrar)
 	registrar.open("credentials")
 	registrar.says("no credentials")
+	registrar.open("sheet")
+	genesis, err := os.ReadFile(filepath.Join(n.at("tax"), fileGenesis))
+	n.check(err)
+	handed, err := os.ReadFile(registrar.saves(fileGenesis))
+	n.check(err)
+	if !bytes.Equal(handed, genesis) {
+		t.Errorf("the genesis that an enterprise is handed is\n%s", handed)
+	}
 	registrar.open("enrolments")
 	registrar.Put("textarea[name=paper]", "rubbish")
 	registrar.send("form button")
 	registrar.says("it is no paper of atoll", "statement.malformed")
 	enrol := func(fingerprint string) {
 		registrar.open("enrolments")
-		registrar.Put("textarea[name=paper]", string(enrolment))
+		registrar.Files("input[type=file]", kept)
 		registrar.send("form button")
 		registrar.says("its check digits are right", "no valid credential to the enterprise")
 		registrar.Put("input[name=subject]", "91440300MA5DEM0Q7L")
@@ -131,9 +148,7 @@ func TestConsoleInChromium(t *testing.T) {
 	registrar.says("do not issue")
 	enrol(firm.Text("#who dd:nth-of-type(3)"))
 	registrar.says("issued, entry")
-	credential := filepath.Join(n.dir, fileCredential)
-	n.check(os.WriteFile(credential, []byte(registrar.Eval("document.querySelector('main textarea').value").(string)), 0o600))
-	firm.Files("#credential", credential)
+	firm.Files("#credential", registrar.saves(fileCredential))
 	firm.Until(`document.querySelector('#kept').textContent.startsWith('The credential')`)
 
 	bank := n.consoleOf(b, "bank-a", access.Officer, access.Risk)
@@ -153,8 +168,7 @@ func TestConsoleInChromium(t *testing.T) {
 		t.Errorf("the notice is another one than previewed:\n%s\n%s", preview, made)
 	}
 	command := bank.Text("footer code")
-	request := filepath.Join(n.dir, "request.pem")
-	n.check(os.WriteFile(request, []byte(bank.Eval("document.querySelector('main textarea').value").(string)), 0o600))
+	request := bank.saves("request.pem")
 	n.sameNotice(request, preview, command)
 	firm.Files("#request", request)
 	firm.Press("#read", "#said")

@@ -106,6 +106,23 @@ func (a *doubts) warn(cmd *cobra.Command, template, lang string) error {
 	return errors.Join(t.Err(), warnEndings(cmd, a.endings))
 }
 
+// show prints the doubts on a page.
+func (a *doubts) show(t *cli.Printer) {
+	if len(a.untitled)+len(a.found) > 0 {
+		t.Section("警告：部分内容不会得到答复", "Warning: part of this will not be answered")
+	}
+	if len(a.untitled) > 0 {
+		t.Say("现在取不到 %s 的目录：告知书中其数据集和输出项只有代码，按此签署的授权也不会得到这些机构的答复。待其连接后重新预览。",
+			"The catalogs of %s are not available now. The notice shows codes for their datasets and outputs, and they will not answer under a consent that is signed in this form. Preview it again once they are connected.", strings.Join(a.untitled, " "))
+	}
+	for _, f := range a.found {
+		t.Say("%s [%s]", "%s [%s]", f.Words.In(t.Lang), f.Code)
+	}
+	if len(a.found) > 0 {
+		t.Say("企业按此签署后，这些内容也不会得到答复：返回上一页换一个用途，或请管理员更正模板。", "If this is signed as it is, these items will not be answered. Go back a page and choose another purpose, or have an administrator correct the template.")
+	}
+}
+
 // print prints what would not be answered, and why.
 func (a *doubts) print(t *cli.Printer, template string) {
 	if len(a.untitled) > 0 {

@@ -53,7 +53,7 @@ as its consent lets the bank keep the data, and then it is gone.`),
 // tellComparison prints what has changed, what is the same last.
 func tellComparison(t *cli.Printer, out *api.ComparisonOut) {
 	if len(out.Without) > 0 {
-		t.Say("未留存画像的较早查询（未曾生成，或保存期已满）：%s", "earlier queries of which no profile is kept (none was made, or its data life has ended): %s", strings.Join(out.Without, " "))
+		t.Say("未留存画像的较早查询（日志未接受、未曾生成，或保存期已满）：%s", "earlier queries of which no profile is kept (the log rejected it, none was made, or its data life has ended): %s", strings.Join(out.Without, " "))
 	}
 	c := out.Comparison
 	if c == nil {

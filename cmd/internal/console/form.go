@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"atoll/cmd/internal/cli"
 	"atoll/node/access"
@@ -50,13 +51,19 @@ func hasFile(r *http.Request) bool {
 	return err == nil && kind == "multipart/form-data"
 }
 
-// parse reads a form. The text of a file is the value of its field.
+// parse reads a form. The text of a file is the value of its field, in place of what
+// was pasted beside it.
 func parse(r *http.Request) error {
 	if !hasFile(r) {
 		return r.ParseForm()
 	}
 	if err := r.ParseMultipartForm(maxUpload); err != nil { // all of it is in memory
 		return err
+	}
+	for name, values := range r.PostForm {
+		if len(values) > 1 { // a browser sends an empty value where no file was chosen
+			r.PostForm[name] = slices.DeleteFunc(values, func(v string) bool { return v == "" })
+		}
 	}
 	for name, files := range r.MultipartForm.File {
 		for _, f := range files {
@@ -68,7 +75,7 @@ func parse(r *http.Request) error {
 			if err != nil {
 				return err
 			}
-			r.PostForm.Add(name, string(all))
+			r.PostForm.Set(name, string(all))
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"encoding/base64"
 	"html/template"
 	"net/http"
 	"net/url"
@@ -103,7 +104,16 @@ func Under(path string) func(cell string) string {
 type Way struct{ Label, To string }
 
 // Text is a text that a reader copies: it is shown as it is.
-type Text struct{ Label, Value string }
+type Text struct {
+	Label, Value string
+	File         string // name under which it can be saved; "" if it is no file
+}
+
+// Saved returns the address at which a browser has the text as a file. It is in the
+// page itself: what a form has made is nowhere else.
+func (t Text) Saved() template.URL {
+	return template.URL("data:application/octet-stream;base64," + base64.StdEncoding.EncodeToString([]byte(t.Value)))
+}
 
 // KeyOf returns the key of a form that was sent, the same if it is sent twice: an
 // Idempotency-Key. It is "" of a form without one.
@@ -123,17 +133,21 @@ type Form struct {
 
 // File reports whether the form sends a file.
 func (f Form) File() bool {
-	return slices.ContainsFunc(f.Fields, func(f Field) bool { return f.Kind == kindFile })
+	return slices.ContainsFunc(f.Fields, func(f Field) bool { return f.Kind == kindFile || f.Kind == kindPaper })
 }
 
-// kindFile is the kind of a field whose value is the text of a file.
-const kindFile = "file"
+// kindFile is the kind of a field whose value is the text of a file, and kindPaper of
+// one into which that text may be pasted as well.
+const (
+	kindFile  = "file"
+	kindPaper = "paper"
+)
 
 // Field is a field of a form. Its value is shown as it is. One that was sent and
 // failed is shown again with what it had, unless it is a password or a file.
 type Field struct {
 	Name, Label, Value, Note string
-	Kind                     string // an input's type, "textarea" or "select"
+	Kind                     string // an input's type, "textarea", "select", or "paper" for a file or its text
 	Options                  [][2]string
 	Optional                 bool
 }
