@@ -24,7 +24,7 @@ func TestRolesOf(t *testing.T) {
 	if err == nil {
 		t.Fatal("there is any role")
 	}
-	f := failureOf(err)
+	f := failureOf(err).For(err)
 	for i, code := range codes {
 		if !strings.Contains(f.Hint.In(consent.English), code) || !strings.Contains(f.Hint.In(consent.Chinese), code+"（"+names[i]+"）") {
 			t.Errorf("the hint does not name %s: %+v", code, f.Hint)
