@@ -113,7 +113,7 @@ func (h *home) serve(timeout time.Duration, descriptors int, log *slog.Logger) (
 	if public != nil {
 		d.publish(public, shares.Public-mine, proxies, genesis, html)
 	}
-	d.operations = &api.Server{Node: d.Node, Template: template, Access: d.gate, Audit: d.audits(h.age)}
+	d.operations = &api.Server{Node: d.Node, Template: template, Access: d.gate, Audit: d.audits(h.age), Deeds: deedsInChinese()}
 	if outside != nil {
 		d.operations.Certificate = outside.served
 	}

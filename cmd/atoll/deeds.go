@@ -101,6 +101,15 @@ var deeds = sync.OnceValue(func() map[string]cli.Text {
 	}
 })
 
+// deedsInChinese says what operations do, by id, for the page of the API.
+func deedsInChinese() map[string]string {
+	all := map[string]string{}
+	for id, words := range deeds() {
+		all[id] = words.Chinese
+	}
+	return all
+}
+
 // deedOf says in words what a request does. Of what is no operation it has method and
 // path, but for the log-in of the console.
 func deedOf(t *cli.Printer, method, path string) string {
