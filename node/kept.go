@@ -13,7 +13,10 @@ const keyed vault.Kind = "keyed"
 // heldBack are requests of this member's own API that wait for a second person.
 const heldBack vault.Kind = "held"
 
-// Kept stores requests of this member's API, sealed in the vault. Its methods are those
+// marks are what the operators' log and the tokens of this member's API were.
+const marks vault.Kind = "operators"
+
+// Kept stores requests of this member's API, and marks, sealed in the vault. Its methods are those
 // of access.Memory.
 type Kept struct {
 	vault *vault.Vault
@@ -25,6 +28,12 @@ func Repeats(v *vault.Vault) Kept { return Kept{v, keyed} }
 
 // HeldBack returns the store of the requests that wait for a second person.
 func HeldBack(v *vault.Vault) Kept { return Kept{v, heldBack} }
+
+// Marks returns the store of what the operators' log and the tokens were.
+func Marks(v *vault.Vault) Kept { return Kept{v, marks} }
+
+// Marks is [Marks] in this node's vault.
+func (n *Node) Marks() Kept { return Marks(n.vault) }
 
 // Repeats is [Repeats] in this node's vault.
 func (n *Node) Repeats() Kept { return Repeats(n.vault) }

@@ -98,7 +98,7 @@ func (h *home) serve(timeout time.Duration, descriptors int, log *slog.Logger) (
 		mine = shares.Public / partOfAPI
 	}
 	d.gate, err = access.Open(access.Config{
-		Dir: h.dir, Member: d.Name, Network: d.Network.String(), Memory: d.Repeats(), TwoPeople: two, Held: d.HeldBack(),
+		Dir: h.dir, Member: d.Name, Network: d.Network.String(), Memory: d.Repeats(), TwoPeople: two, Held: d.HeldBack(), Marks: d.Marks(),
 		Each: web.ShareOfSite(mine) / 2, // others may come from the same address
 	})
 	if err != nil {

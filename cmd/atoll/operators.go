@@ -233,6 +233,7 @@ type usesOut struct {
 	Found   uint64 `json:"found,omitempty"` // record of the head that was asked for
 
 	Damaged []damagedUses `json:"damaged"`
+	Strange []string      `json:"strange"` // files beside it under names like its own, which are no part of it
 }
 
 // damagedUses is a file that the chain went on without.
@@ -244,16 +245,25 @@ type damagedUses struct {
 
 // look compares a damaged file with what the chain says of it.
 func (d *damagedUses) look(dir string) {
-	f, err := os.Open(filepath.Join(dir, filepath.Base(d.File)))
+	path := filepath.Join(dir, filepath.Base(d.File))
+	info, err := os.Lstat(path)
 	if err != nil {
 		d.State = "missing"
+		return
+	}
+	d.State = "changed"
+	if !info.Mode().IsRegular() { // to open a pipe may last for ever
+		return
+	}
+	f, err := os.Open(path)
+	if err != nil {
 		return
 	}
 	defer f.Close()
 	h := sha256.New()
 	size, err := io.Copy(h, f)
-	if d.State = "kept"; err != nil || size != d.Size || hex.EncodeToString(h.Sum(nil)) != d.SHA256 {
-		d.State = "changed"
+	if err == nil && size == d.Size && hex.EncodeToString(h.Sum(nil)) == d.SHA256 {
+		d.State = "kept"
 	}
 }
 
@@ -275,6 +285,9 @@ func (out *usesOut) tell(t *cli.Printer, last uint64) {
 	for _, d := range out.Damaged {
 		d.tell(t)
 	}
+	for _, name := range out.Strange {
+		t.Say("%s 不是该日志的文件，未读", "%s is no file of this log, and is not read", name)
+	}
 }
 
 func operatorsVerifyCommand() *cobra.Command {
@@ -295,7 +308,7 @@ such break. If the file put aside was changed, or a chain with breaks does not c
 --head, that is exit code 6 too.`),
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			out := usesOut{Damaged: []damagedUses{}}
+			out := usesOut{Damaged: []damagedUses{}, Strange: []string{}}
 			chain, err := usesOf(dir, func(r *operators.Record, h operators.Head) error {
 				if out.Records++; out.Records == 1 {
 					out.First, out.From = r.Number, r.Time
@@ -317,6 +330,11 @@ such break. If the file put aside was changed, or a chain with breaks does not c
 				return cli.Errorf(operators.ErrBroken, "经办人日志中没有记录", "the operators' log has no record")
 			}
 			out.Head = chain.Head.String()
+			if list, err := access.Strange(dir); err != nil {
+				return err
+			} else if len(list) > 0 {
+				out.Strange = list
+			}
 			if head != "" && out.Found == 0 {
 				return out.without(head)
 			}

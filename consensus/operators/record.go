@@ -69,17 +69,19 @@ type Record struct {
 	Skipped uint64 `json:"skipped,omitempty"` // of Denied: so many of these before are not recorded; of Use: so many by local callers, while nothing could be written
 
 	Held   string `json:"held,omitempty"`   // of Hold, Confirm, Withdraw: id of the request that is held
-	Digest string `json:"digest,omitempty"` // of Hold and Confirm: of that request, in hex
+	Digest string `json:"digest,omitempty"` // of Hold and Confirm: of that request, in hex; of Grant: the token's fingerprint
 	First  string `json:"first,omitempty"`  // of Confirm and of a refusal: operator of that request
 	Second string `json:"second,omitempty"` // of Grant: who confirmed it
 }
 
-// Back is a token that was taken back. It is told again in each file until it would have
-// expired, so that no older copy of the tokens revives it.
+// Back is a token that was taken back. It is told again in each file until three years
+// after it would have expired, so that no older copy of the tokens revives it, and no
+// other token gets its secret.
 type Back struct {
-	Token string `json:"token"` // id of the token
-	At    string `json:"at"`    // when it was taken back, RFC 3339
-	Until string `json:"until"` // it would have expired
+	Token string `json:"token"`           // id of the token
+	At    string `json:"at"`              // when it was taken back, RFC 3339
+	Until string `json:"until"`           // it would have expired
+	Again string `json:"again,omitempty"` // fingerprint of the token that was then bound to the same certificate
 }
 
 // Damage is a file in which the chain did not hold when the member's node opened it: a

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +16,8 @@ import (
 
 	"atoll/consensus/durable"
 	"atoll/consensus/operators"
+
+	"golang.org/x/sys/unix"
 )
 
 // A file of the folder that is damaged is put aside whole, under a name with the
@@ -33,12 +36,19 @@ type Damaged struct {
 	Path  string    // where it is
 	Log   bool      // it is of the operators' log; otherwise it is tokens.json
 	Since time.Time // when it was put aside, or last written
+
+	ahead bool // nothing was put aside: a record is more than a day ahead of the clock
 }
 
 // What says what is wrong with the file.
 func (d *Damaged) What() string {
-	if d.Log {
-		return "the chain of the operators' log does not hold in a file: a disk lost a part of it, or somebody changed it"
+	switch {
+	case d.ahead:
+		return "a record of the operators' log is more than a day ahead of this machine's clock: tokens expire by it"
+	case d.Log:
+		return "the chain of the operators' log does not hold in a file, or a part of it is missing: a disk lost it, or somebody changed it or put an older copy back"
+	case strings.HasPrefix(filepath.Base(d.Path), FileTokens+otherMark):
+		return "tokens.json was not as this node wrote it, or was missing, and is kept: what is not as it was made is not valid"
 	}
 	return "tokens.json was damaged and is put aside: no token in it is valid"
 }
@@ -52,13 +62,16 @@ func (g *Gate) Damaged() ([]Damaged, error) {
 		return nil, err
 	}
 	g.journal.mu.Lock()
-	broken, all := g.journal.broken, slices.Clone(g.journal.damaged)
+	broken, all, newest := g.journal.broken, slices.Clone(g.journal.damaged), g.journal.newest
 	g.journal.mu.Unlock()
+	if newest.Sub(g.journal.clock()) > mostAhead {
+		all = append(all, Damaged{ID: "operators-ahead-" + newest.UTC().Format("20060102"), Path: filepath.Join(g.dir, fileJournal), Log: true, Since: g.opened, ahead: true})
+	}
 	if broken != "" {
 		list = append(list, broken)
 	}
 	for _, path := range list {
-		info, err := os.Stat(path)
+		info, err := os.Lstat(path)
 		if errors.Is(err, os.ErrNotExist) { // it was archived
 			continue
 		}
@@ -86,7 +99,7 @@ func told(dir string) (list []Damaged, err error) {
 		return nil, err
 	}
 	for _, path := range files {
-		f, err := os.Open(path)
+		f, err := openRegular(path, os.O_RDONLY)
 		if err != nil {
 			return nil, err
 		}
@@ -108,23 +121,77 @@ func told(dir string) (list []Damaged, err error) {
 	return list, nil
 }
 
-// asideOf returns the name that a damaged file gets, and its digest.
-func asideOf(f *os.File) (path string, digest string, size int64, err error) {
+// asideOf returns the name that a damaged file gets, and its digest. The name has the time,
+// for the same damage may come again. A file that has such a name already, because the
+// machine stopped then, keeps that.
+func asideOf(f *os.File, now time.Time) (path string, digest string, size int64, err error) {
 	h := sha256.New()
 	if _, err = f.Seek(0, io.SeekStart); err == nil {
 		size, err = io.Copy(h, f)
 	}
 	digest = hex.EncodeToString(h.Sum(nil))
-	return f.Name() + damagedMark + digest[:16], digest, size, err
+	info, stat := f.Stat()
+	list, glob := filepath.Glob(escaped(f.Name()) + damagedMark + "*")
+	if err = errors.Join(err, stat, glob); err != nil {
+		return "", "", 0, err
+	}
+	for _, other := range list {
+		if o, err := os.Lstat(other); err == nil && os.SameFile(o, info) {
+			return other, digest, size, nil
+		}
+	}
+	return asideName(f.Name(), digest[:16], now), digest, size, nil
+}
+
+// asideName returns a name beside a path that nothing has.
+func asideName(path, what string, now time.Time) string {
+	for ; ; now = now.Add(time.Millisecond) {
+		name := path + damagedMark + now.UTC().Format("20060102T150405.000") + "-" + what
+		if _, err := os.Lstat(name); errors.Is(err, fs.ErrNotExist) {
+			return name
+		}
+	}
+}
+
+// asideIrregular puts aside a folder, a pipe or a link that is where a file belongs. It is
+// not opened: to open a pipe may last for ever.
+func asideIrregular(path string, now time.Time) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode().IsRegular() {
+		return nil
+	}
+	if err == nil {
+		err = os.Rename(path, asideName(path, "nofile", now))
+	}
+	if err == nil {
+		err = durable.SyncFolder(filepath.Dir(path))
+	}
+	return err
+}
+
+// openRegular opens what is a file, and no link to one.
+func openRegular(path string, flag int) (*os.File, error) {
+	f, err := os.OpenFile(path, flag|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = fmt.Errorf("%s is no file", path)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }
 
 // asideTokens puts a damaged tokens.json aside.
-func asideTokens(dir string) error {
-	f, err := os.Open(filepath.Join(dir, FileTokens))
+func asideTokens(dir string, now time.Time) error {
+	f, err := openRegular(filepath.Join(dir, FileTokens), os.O_RDONLY)
 	if err != nil {
 		return err
 	}
-	aside, _, _, err := asideOf(f)
+	aside, _, _, err := asideOf(f, now)
 	if err = errors.Join(err, f.Close()); err == nil {
 		err = os.Rename(f.Name(), aside)
 	}
@@ -141,7 +208,7 @@ func asideTokens(dir string) error {
 // where it was, and the next start does it again.
 func (j *journal) aside(damaged *os.File, whole int64) error {
 	j.salvage(damaged)
-	aside, digest, size, err := asideOf(damaged)
+	aside, digest, size, err := asideOf(damaged, j.clock())
 	if err != nil {
 		return err
 	}
@@ -158,7 +225,10 @@ func (j *journal) aside(damaged *os.File, whole int64) error {
 		return err
 	}
 	path := damaged.Name()
-	next, err := os.OpenFile(path+".new", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err := asideIrregular(path+".new", j.clock()); err != nil {
+		return err
+	}
+	next, err := openRegular(path+".new", os.O_RDWR|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
 		return err
 	}
@@ -181,15 +251,19 @@ func (j *journal) aside(damaged *os.File, whole int64) error {
 	return durable.SyncFolder(j.dir)
 }
 
-// salvage takes note of the tokens that were taken back, and of the times, in records
-// that stand whole in a damaged file, also without their line breaks: nobody's token is valid again because
-// the chain does not reach the line that took it back.
+// salvage takes note of the tokens that were made and taken back in records that stand
+// whole in a damaged file, also without their line breaks: nobody's token is valid again
+// because the chain does not reach the line that took it back. Times of such records, and
+// that a token was made again, are not believed.
 func (j *journal) salvage(damaged *os.File) {
 	text, err := io.ReadAll(io.NewSectionReader(damaged, 0, 2*maxJournal))
 	if err != nil {
 		return // what cannot be read says nothing
 	}
 	for r := range operators.Within(text) {
-		_ = j.saw(r) // it has no error
+		j.sawTaken(r)
+		if _, ok := j.granted[r.Token]; r.Kind == operators.Grant && !ok {
+			j.granted[r.Token] = granted{Digest: r.Digest, Until: r.Until}
+		}
 	}
 }

@@ -38,6 +38,7 @@ const (
 // the operators' log. One process at a time opens that of a folder.
 type Gate struct {
 	dir     string
+	opened  time.Time
 	each    int
 	lock    *os.File
 	journal *journal
@@ -75,6 +76,8 @@ type Config struct {
 	TwoPeople []Matter // what needs two people
 	Held      Memory   // of requests that wait for the second; nil: what needs two is refused
 
+	Marks Memory // of what the operators' log and the tokens were; nil: nothing is remembered
+
 	Room func() error // why the disk has no room for records of requests by tokens; nil: [scarce.RoomForUses]
 }
 
@@ -87,7 +90,15 @@ const fileLock = "access.lock"
 // Open opens the gate of a member's folder. Damaged files are put aside, see [Damaged].
 // Errors: [ErrInUse], and those of the disk.
 func Open(c Config) (*Gate, error) {
-	lock, err := os.OpenFile(filepath.Join(c.Dir, fileLock), os.O_RDWR|os.O_CREATE, 0o600)
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	for _, name := range []string{fileLock, FileTokens} {
+		if err := asideIrregular(filepath.Join(c.Dir, name), c.Clock()); err != nil {
+			return nil, err
+		}
+	}
+	lock, err := openRegular(filepath.Join(c.Dir, fileLock), os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return nil, err
 	}
@@ -97,52 +108,31 @@ func Open(c Config) (*Gate, error) {
 		}
 		return nil, errors.Join(err, lock.Close())
 	}
-	if c.Clock == nil {
-		c.Clock = time.Now
-	}
 	if c.Room == nil {
 		c.Room = func() error { return scarce.RoomForUses(c.Dir) }
 	}
 	g := &Gate{
-		room: c.Room,
-		dir:  c.Dir, each: c.Each, lock: lock, active: map[string]map[int]context.CancelCauseFunc{},
+		opened: c.Clock(),
+		room:   c.Room,
+		dir:    c.Dir, each: c.Each, lock: lock, active: map[string]map[int]context.CancelCauseFunc{},
 		denied: rate.NewLimiter(rate.Every(deniedEvery), burstDenied), refused: map[refusedBy]time.Time{},
 		ours: rates{perSecond: perToken, burst: burstOfToken}, logins: rates{perSecond: perLogin, burst: burstLogin}, failed: rates{perSecond: perFailure, burst: burstFailure},
 	}
 	g.repeats.memory, g.repeats.within, g.repeats.hold = c.Memory, bodyTime, g.hold
 	g.held.memory, g.held.two = c.Held, c.TwoPeople
-	if g.tokens, err = readTokens(c.Dir); errors.Is(err, errTokens) {
-		err = asideTokens(c.Dir)
+	g.tokens, err = readTokens(c.Dir)
+	damaged := errors.Is(err, errTokens)
+	if damaged {
+		err = asideTokens(c.Dir, c.Clock())
 	}
 	if err == nil {
-		g.journal, err = openJournal(c.Dir, operators.Record{Member: c.Member, Network: c.Network}, c.Clock)
+		g.journal, err = openJournal(c.Dir, operators.Record{Member: c.Member, Network: c.Network}, c.Clock, c.Marks, len(g.tokens) > 0 || damaged)
 	}
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	g.recall()
+	g.recall(!damaged)
 	return g, nil
-}
-
-// recall takes back again the tokens that a record says were taken back: the file of the
-// tokens may be an older copy. If the disk does not take that, they are so in memory.
-func (g *Gate) recall() {
-	stale := false
-	for i, t := range g.tokens {
-		if t.Revoked != "" {
-			g.journal.keepTaken(&t.Token)
-			continue
-		}
-		at := g.journal.takenBack(t.ID)
-		if made, err := operators.ParseTime(t.Created); !at.IsZero() && (err != nil || !made.After(at)) {
-			s := *t
-			s.Revoked, stale = operators.TimeText(at), true
-			g.tokens[i] = &s
-		}
-	}
-	if stale {
-		_ = writeTokens(g.dir, g.tokens)
-	}
 }
 
 // Close closes the gate. No request may be under way.

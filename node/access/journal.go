@@ -3,14 +3,13 @@ package access
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -23,8 +22,10 @@ import (
 const (
 	fileJournal = "operators.log"
 	filledName  = "operators-%012d.log"
-	filledFiles = "operators-*.log"
 )
+
+// filledForm is what such names look like: a copy under another name is none.
+var filledForm = regexp.MustCompile(`^operators-[0-9]{12}\.log$`)
 
 // maxJournal is how many bytes a file has before the next begins.
 const maxJournal = 16 << 20
@@ -49,7 +50,9 @@ type journal struct {
 	size    int64
 	chain   operators.Chain
 	newest  time.Time                 // of all records
+	latestN uint64                    // number of the record that has it
 	taken   map[string]operators.Back // tokens that were taken back, by id
+	granted map[string]granted        // tokens that were made, by id
 	first   operators.Record
 	failed  error       // why nothing can be written any more
 	broken  string      // path of the newest filled file, if the chain does not hold in it
@@ -57,20 +60,32 @@ type journal struct {
 	timer   *time.Timer // set while records wait for the disk
 	synced  uint64      // number of the last record on disk
 
+	unsure *operators.Record // while files are read: the last one, which no other confirms
+	marked marked
+
 	syncing sync.Mutex
 }
 
 // openJournal opens the operators' log of a folder, or begins one. The beginning of a
 // record that a machine left which stopped is cut off. A file in which the chain does not hold is put aside, see
-// [Damaged]. Errors are those of the disk.
-func openJournal(dir string, first operators.Record, clock func() time.Time) (*journal, error) {
-	path := filepath.Join(dir, fileJournal)
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+// [Damaged]. So is one that is not as the memory has it, or, if tokens were made, that has
+// no record. Errors are those of the disk and of the memory.
+func openJournal(dir string, first operators.Record, clock func() time.Time, memory Memory, tokens bool) (*journal, error) {
+	j := &journal{
+		dir: dir, clock: clock, most: maxJournal, reads: mostRead, first: first,
+		taken: map[string]operators.Back{}, granted: map[string]granted{}, marked: marked{memory: memory},
+	}
+	err := j.marked.read()
+	if err == nil {
+		err = j.clear()
+	}
 	if err != nil {
 		return nil, err
 	}
-	j := &journal{dir: dir, clock: clock, most: maxJournal, reads: mostRead, f: f, first: first, taken: map[string]operators.Back{}}
-	if err = j.recover(); err == nil {
+	if j.f, err = openRegular(filepath.Join(dir, fileJournal), os.O_RDWR|os.O_CREATE); err != nil {
+		return nil, err
+	}
+	if err = j.recover(tokens); err == nil {
 		j.damaged, err = told(dir)
 	}
 	if err != nil {
@@ -79,14 +94,31 @@ func openJournal(dir string, first operators.Record, clock func() time.Time) (*j
 	return j, nil
 }
 
-// recover reads the file that grows, and records that the node has opened it.
-func (j *journal) recover() error {
+// clear puts aside what stands where files of the log belong and is no file.
+func (j *journal) clear() error {
+	entries, err := os.ReadDir(j.dir)
+	for _, e := range entries {
+		if err == nil && (e.Name() == fileJournal || filledForm.MatchString(e.Name())) {
+			err = asideIrregular(filepath.Join(j.dir, e.Name()), j.clock())
+		}
+	}
+	return err
+}
+
+// recover reads the file that grows, and records that the node has opened it. tokens says
+// that some were made, so that there has to be a log.
+func (j *journal) recover(tokens bool) error {
 	whole, err := j.reread(math.MaxInt64)
-	switch {
-	case errors.Is(err, operators.ErrBroken):
-		return j.aside(j.f, whole)
-	case err != nil:
+	if err != nil && !errors.Is(err, operators.ErrBroken) {
 		return err
+	}
+	other := err == nil && (j.marked.lost(j.chain) || tokens && j.chain == (operators.Chain{}))
+	if other && j.marked.is {
+		j.newest, j.latestN = time.Time{}, 0 // whose records these are is not known
+	}
+	j.recollect()
+	if err != nil || other {
+		return j.aside(j.f, whole)
 	}
 	j.size = whole
 	if err := j.f.Truncate(j.size); err != nil {
@@ -103,118 +135,12 @@ func (j *journal) recover() error {
 	return nil
 }
 
-// reread reads so many bytes at most of the file that grows. It sets the chain to where
-// that holds, and returns after how many bytes that is. Errors: [operators.ErrBroken], and those of the disk.
-func (j *journal) reread(most int64) (whole int64, err error) {
-	before, err := j.filledBefore()
-	if err != nil {
-		return 0, err
-	}
-	start := before
-	if j.broken != "" {
-		start = operators.Chain{} // the file that grows says after what it begins
-	}
-	chain, whole, err := start.Read(io.NewSectionReader(j.f, 0, most), func(r *operators.Record, _ operators.Head) error { return j.saw(r) })
-	if j.chain = chain; whole == 0 {
-		j.chain = before
-	}
-	if err != nil && !errors.Is(err, operators.ErrBroken) {
-		err = fmt.Errorf("%s: %w", j.f.Name(), err)
-	}
-	return whole, err
-}
-
-// saw takes note of the times of a record, and of tokens that were taken back.
-func (j *journal) saw(r *operators.Record) error {
-	for _, text := range []string{r.Time, r.Newest} {
-		if t, err := operators.ParseTime(text); err == nil && t.After(j.newest) {
-			j.newest = t
-		}
-	}
-	for _, b := range r.Taken {
-		j.taken[b.Token] = b
-	}
-	if r.Kind == operators.Revoke { // at the latest time: the clock may have been set back since the token was made
-		until := r.Until
-		if until == "" {
-			until = operators.TimeText(j.newest.AddDate(0, 0, MostDays))
-		}
-		j.taken[r.Token] = operators.Back{Token: r.Token, At: operators.TimeText(j.newest), Until: until}
-	}
-	return nil
-}
-
-// takenBack returns when a token of that id was last taken back; the zero time for never.
-func (j *journal) takenBack(id string) time.Time {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	at, err := operators.ParseTime(j.taken[id].At)
-	if err != nil {
-		return time.Time{}
-	}
-	return at
-}
-
-// keepTaken takes note of a token of which only the file of the tokens says that it was
-// taken back.
-func (j *journal) keepTaken(t *Token) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if t.Revoked > j.taken[t.ID].At { // both in the same form
-		j.taken[t.ID] = operators.Back{Token: t.ID, At: t.Revoked, Until: t.Expires}
-	}
-}
-
-// filledBefore returns the chain at the end of the newest filled file. If it does not
-// hold there, it is that before the damage, and the file is noted as broken.
-func (j *journal) filledBefore() (operators.Chain, error) {
-	files, err := filled(j.dir)
-	if err != nil || len(files) == 0 {
-		return operators.Chain{}, err
-	}
-	f, err := os.Open(files[len(files)-1])
-	if err != nil {
-		return operators.Chain{}, err
-	}
-	defer f.Close()
-	chain, _, err := operators.Chain{}.Read(f, func(r *operators.Record, _ operators.Head) error { return j.saw(r) })
-	if errors.Is(err, operators.ErrBroken) || err == nil && filepath.Base(f.Name()) != fmt.Sprintf(filledName, chain.Number) { // its end is missing
-		j.broken = f.Name()
-		return chain, nil
-	}
-	if err != nil {
-		err = fmt.Errorf("%s: %w", f.Name(), err)
-	}
-	return chain, err
-}
-
-// filled returns the paths of the filled files, oldest first.
-func filled(dir string) ([]string, error) {
-	list, err := filepath.Glob(filepath.Join(escaped(dir), filledFiles))
-	slices.Sort(list)
-	return list, err
-}
-
-// escaped returns a path as a pattern that matches only it.
-func escaped(path string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
-}
-
-// Files returns the files of the operators' log of a folder, oldest first.
-func Files(dir string) ([]string, error) {
-	list, err := filled(dir)
-	if err != nil {
-		return nil, err
-	}
-	path := filepath.Join(dir, fileJournal)
-	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return list, nil
-	}
-	return append(list, path), nil
-}
-
 // takenOfRecord is how many tokens one record names: it has to be a line.
-const takenOfRecord = 60
+const takenOfRecord = 40
+
+// keptTaken is for how many years after a token would have expired the log tells that it
+// was taken back: for so long no other one gets its secret.
+const keptTaken = 3
 
 // opening returns the first records of a process or of a file.
 func (j *journal) opening() (list []*operators.Record) {
@@ -222,7 +148,10 @@ func (j *journal) opening() (list []*operators.Record) {
 	if !j.newest.IsZero() {
 		newest = operators.TimeText(j.newest)
 	}
-	maps.DeleteFunc(j.taken, func(_ string, b operators.Back) bool { return b.Until < newest }) // both in the same form
+	maps.DeleteFunc(j.taken, func(_ string, b operators.Back) bool {
+		until, err := operators.ParseTime(b.Until)
+		return err == nil && until.AddDate(keptTaken, 0, 0).Before(j.newest)
+	})
 	ids := slices.Sorted(maps.Keys(j.taken))
 	for len(list) == 0 || len(ids) > 0 {
 		r := j.first
@@ -253,9 +182,14 @@ func (j *journal) append(r *operators.Record, sync bool) (operators.Head, error)
 	if err == nil && !sync && j.timer == nil {
 		j.timer = time.AfterFunc(syncEvery, j.syncLate)
 	}
+	stale := j.marked.stale
+	j.marked.stale = false
 	j.mu.Unlock()
 	if err == nil && sync {
 		err = j.sync(number)
+	}
+	if err == nil && stale {
+		j.remember(true)
 	}
 	if err != nil {
 		return operators.Head{}, fmt.Errorf("%w: %w", ErrUnwritten, err)
@@ -268,7 +202,11 @@ func (j *journal) append(r *operators.Record, sync bool) (operators.Head, error)
 // is put aside as at the start, and the chain goes on from the records that are left.
 // Held: mu.
 func (j *journal) notice() error {
-	at, err := os.Stat(filepath.Join(j.dir, fileJournal))
+	path := filepath.Join(j.dir, fileJournal)
+	at, err := os.Lstat(path)
+	if err == nil && !at.Mode().IsRegular() {
+		at, err = nil, asideIrregular(path, j.clock())
+	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -279,7 +217,7 @@ func (j *journal) notice() error {
 	if at != nil && os.SameFile(at, mine) && mine.Size() == j.size {
 		return nil
 	}
-	damaged, err := os.OpenFile(filepath.Join(j.dir, fileJournal), os.O_RDWR|os.O_CREATE, 0o600)
+	damaged, err := openRegular(path, os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return err
 	}
@@ -296,6 +234,7 @@ func (j *journal) notice() error {
 		return err
 	}
 	j.synced = 0 // numbers that were lost come again
+	j.marked.stale = true
 	list, err := told(j.dir)
 	if err == nil {
 		j.damaged = list
@@ -317,7 +256,9 @@ func (j *journal) write(r *operators.Record) error {
 		return err
 	}
 	j.chain, j.size = after, j.size+int64(len(line))+1
-	return j.saw(r)
+	j.timed(r)
+	j.saw(r)
+	return nil
 }
 
 // turn puts a full file aside and begins the next. Held: mu.
@@ -355,7 +296,9 @@ func (j *journal) syncLate() {
 	j.timer = nil
 	number := j.chain.Number
 	j.mu.Unlock()
-	_ = j.sync(number)
+	if j.sync(number) == nil && j.marked.due(j.clock()) {
+		j.remember(false)
+	}
 }
 
 // sync returns when a record is on disk. One sync serves all that wait for it.
@@ -386,6 +329,13 @@ func (j *journal) sync(number uint64) error {
 	return nil
 }
 
+// latestRecord returns the number of the record that has the latest time.
+func (j *journal) latestRecord() uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.latestN
+}
+
 // latest returns the latest time that any record has, at least the clock's.
 func (j *journal) latest() time.Time {
 	j.mu.Lock()
@@ -404,5 +354,6 @@ func (j *journal) close() error {
 		j.timer.Stop()
 	}
 	j.mu.Unlock()
+	j.remember(true)
 	return errors.Join(j.sync(number), j.f.Close())
 }

@@ -171,11 +171,13 @@ func TestAsideAgain(t *testing.T) {
 	sum := sha256.Sum256(text)
 	for name, data := range map[string][]byte{ // all that is done before the last step
 		path: text, filepath.Join(dir, fmt.Sprintf(filledName, 2)): text[:whole], path + ".new": []byte("half"),
-		path + damagedMark + hex.EncodeToString(sum[:8]): text,
 	} {
 		if err := os.WriteFile(name, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := os.Link(path, path+damagedMark+"before-"+hex.EncodeToString(sum[:8])); err != nil {
+		t.Fatal(err)
 	}
 	g = openGate(t, dir, nil)
 	if d, err := g.Damaged(); err != nil || len(d) != 1 {
@@ -370,7 +372,7 @@ func TestManyTakenBack(t *testing.T) {
 	g.Close()
 	g = openGate(t, dir, nil)
 	for i := range 3*takenOfRecord + 1 {
-		if g.journal.takenBack(fmt.Sprintf("%012x", i)).IsZero() {
+		if _, taken := g.journal.takenBack(fmt.Sprintf("%012x", i), ""); !taken {
 			t.Fatalf("number %d is forgotten", i)
 		}
 	}

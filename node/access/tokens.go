@@ -46,7 +46,7 @@ var errTokens = errors.New("tokens.json is damaged")
 // readTokens reads the tokens of a folder; none if there is no file.
 func readTokens(dir string) ([]*stored, error) {
 	path := filepath.Join(dir, FileTokens)
-	info, err := os.Stat(path)
+	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -63,7 +63,7 @@ func readTokens(dir string) ([]*stored, error) {
 	var f tokenFile
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
-	if err := d.Decode(&f); err != nil || f.Version != 1 || len(f.Tokens) > maxTokens || d.More() {
+	if err := d.Decode(&f); err != nil || f.Version != 1 || len(f.Tokens) > maxTokens || d.More() || !asWritten(text, &f) {
 		return nil, errTokens
 	}
 	for i, t := range f.Tokens {
@@ -82,6 +82,14 @@ func readTokens(dir string) ([]*stored, error) {
 		}
 	}
 	return f.Tokens, nil
+}
+
+// asWritten reports whether a text is what the node writes, but for spaces: a key that is
+// there twice, or in other letters, would hide another one.
+func asWritten(text []byte, f *tokenFile) bool {
+	var compact bytes.Buffer
+	again, err := json.Marshal(f)
+	return err == nil && json.Compact(&compact, text) == nil && bytes.Equal(compact.Bytes(), again)
 }
 
 // writeTokens replaces the file.
@@ -158,7 +166,7 @@ func (g *Gate) Create(w Wish, by *Caller) (t Token, secret string, err error) {
 	defer g.mu.Unlock()
 	now, clock := g.now(), g.journal.clock()
 	if now.Sub(clock) > mostAhead {
-		return t, "", problem.New(problem.TokenClock, fmt.Sprintf("the operators' log has a record of %s, and this machine's clock says %s", operators.TimeText(now), operators.TimeText(clock)))
+		return t, "", problem.New(problem.TokenClock, fmt.Sprintf("record %d of the operators' log has the time %s, and this machine's clock says %s", g.journal.latestRecord(), operators.TimeText(now), operators.TimeText(clock)))
 	}
 	days := w.Days
 	if days == 0 {
@@ -176,10 +184,7 @@ func (g *Gate) Create(w Wish, by *Caller) (t Token, secret string, err error) {
 		s.digest, _ = digestOf(secret)
 	}
 	s.ID, s.Hash = s.digest.id(), hex.EncodeToString(s.digest[:])
-	if at := g.journal.takenBack(s.ID); !now.After(at) { // of a certificate that is bound again: made after it was taken back
-		s.Created = operators.TimeText(at.Add(time.Millisecond))
-	}
-	list, e := withRoom(g.tokens, s, now)
+	list, e := g.with(s, now)
 	if e != nil {
 		return t, "", e
 	}
@@ -190,6 +195,7 @@ func (g *Gate) Create(w Wish, by *Caller) (t Token, secret string, err error) {
 		return t, "", err
 	}
 	g.tokens = list
+	g.journal.remember(true)
 	return s.Token, secret, nil
 }
 
@@ -203,8 +209,17 @@ func (g *Gate) Taken(w *Wish) *problem.Error {
 	d := digest(b)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	_, e := withRoom(g.tokens, &stored{Token: Token{ID: d.id(), Bound: w.Bound}, digest: d}, g.now())
+	_, e := g.with(&stored{Token: Token{ID: d.id(), Bound: w.Bound}, digest: d}, g.now())
 	return e
+}
+
+// with adds a token to the list, unless the operators' log says that its secret was taken
+// back: others may know it. Held: mu.
+func (g *Gate) with(s *stored, now time.Time) ([]*stored, *problem.Error) {
+	if _, taken := g.journal.takenBack(s.ID, ""); taken && s.Bound == "" {
+		return nil, problem.New(problem.TokenExists, fmt.Sprintf("token %s has, or had, this secret", s.ID))
+	}
+	return withRoom(g.tokens, s, now)
 }
 
 // withRoom adds a token to a list. Without room for it, the oldest of those leave that
@@ -213,7 +228,7 @@ func withRoom(list []*stored, s *stored, now time.Time) ([]*stored, *problem.Err
 	for _, t := range list {
 		switch {
 		case t.ID != s.ID:
-		case s.Bound == "": // a secret that was taken back may be known to others
+		case s.Bound == "":
 			return nil, problem.New(problem.TokenExists, fmt.Sprintf("token %s has, or had, this secret", t.ID))
 		case t.Revoked == "" && !t.over(now):
 			return nil, problem.New(problem.TokenExists, fmt.Sprintf("token %s is bound to this certificate", t.ID))
@@ -270,6 +285,7 @@ func (g *Gate) Revoke(id string, by *Caller) (Token, error) {
 		return Token{}, err
 	}
 	delete(g.unsaved, id)
+	g.journal.remember(true)
 	return s.Token, nil
 }
 
@@ -279,6 +295,9 @@ var errRevoked = errors.New("the token was taken back")
 // keep records a change of a token.
 func (g *Gate) keep(r *operators.Record, s *stored, by *Caller) error {
 	r.Token, r.Owner, r.Roles = s.ID, s.full(), names(s.Roles)
+	if r.Kind == operators.Grant {
+		r.Digest = s.fingerprint()
+	}
 	r.Person, r.Second = by.Operator(), by.Second
 	if by.Local {
 		r.UID = &by.UID

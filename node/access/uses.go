@@ -118,7 +118,7 @@ func from(files []string, before uint64) int {
 
 // opened opens a filled file, and returns its size.
 func opened(path string) (*os.File, int64, error) {
-	f, err := os.Open(path)
+	f, err := openRegular(path, os.O_RDONLY)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -135,7 +135,7 @@ func (j *journal) files() (older []string, growing *os.File, size int64, err err
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if older, err = filled(j.dir); err == nil {
-		growing, err = os.Open(filepath.Join(j.dir, fileJournal))
+		growing, err = openRegular(filepath.Join(j.dir, fileJournal), os.O_RDONLY)
 	}
 	return older, growing, j.size, err
 }
