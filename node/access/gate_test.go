@@ -251,7 +251,8 @@ func TestBadCredentials(t *testing.T) {
 // A clock that is set back revives no token, in this process or the next.
 func TestClockBack(t *testing.T) {
 	dir, now := t.TempDir(), newClock()
-	g := openGate(t, dir, now)
+	open := marksOf(t, dir, now)
+	g := open()
 	w := officer("Wang")
 	w.Days = 1
 	_, secret := create(t, g, w)
@@ -278,7 +279,7 @@ func TestClockBack(t *testing.T) {
 	if err := g.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if g = openGate(t, dir, now); valid(g) == nil {
+	if g = open(); valid(g) == nil {
 		t.Error("after a restart it is valid again")
 	}
 }

@@ -27,7 +27,7 @@ func (j *journal) reread(most int64) (whole int64, err error) {
 	if j.chain = chain; whole == 0 {
 		j.chain = before
 	}
-	j.surely()
+	j.surely(j.f)
 	if err != nil && !errors.Is(err, operators.ErrBroken) {
 		err = fmt.Errorf("%s: %w", j.f.Name(), err)
 	}
@@ -49,10 +49,14 @@ func (j *journal) found(r *operators.Record, h operators.Head) error {
 }
 
 // surely ends the reading of a file that no other one follows. The time of its last record
-// counts if it is not far from that of the others.
-func (j *journal) surely() {
+// counts if it is not far from that of the others, or from when the file was written.
+func (j *journal) surely(f *os.File) {
+	near := j.newest
+	if info, err := f.Stat(); err == nil && info.ModTime().After(near) {
+		near = info.ModTime()
+	}
 	if r := j.unsure; r != nil {
-		if t, err := operators.ParseTime(max(r.Time, r.Newest)); err == nil && t.Sub(j.newest) <= mostAhead {
+		if t, err := operators.ParseTime(max(r.Time, r.Newest)); err == nil && t.Sub(near) <= mostAhead {
 			j.timed(r)
 		}
 	}
@@ -148,7 +152,7 @@ func (j *journal) readFilled(before operators.Chain, path string) (operators.Cha
 	}
 	chain, _, err := before.Read(f, j.found)
 	if errors.Is(err, operators.ErrBroken) || err == nil && filepath.Base(path) != fmt.Sprintf(filledName, chain.Number) { // its end is missing
-		j.surely()
+		j.surely(f)
 		j.salvage(f)
 		j.broken, err = path, nil
 		j.marked.skip(path)
