@@ -33,7 +33,7 @@ var rings = map[string]string{
 	// Words for outcomes and reasons, on a terminal and in pages.
 	"consensus/reason": "consensus/consent",
 	// What the enterprise's page does, without its interface.
-	"consensus/kit":  "consensus/audit consensus/consent consensus/ledger consensus/paper consensus/subject crypto/seal crypto/sign crypto/tlog",
+	"consensus/kit":  "consensus/audit consensus/consent consensus/ledger consensus/paper consensus/reason consensus/subject crypto/seal crypto/sign crypto/tlog",
 	"cmd/atoll-page": "consensus/kit", // the page's program, for browsers alone
 	// Chromium and Firefox for tests alone: nothing but tests may import it.
 	"cmd/internal/browser":     "",

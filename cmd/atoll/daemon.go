@@ -158,6 +158,7 @@ func (d *daemon) publish(l net.Listener, limit int, proxies *web.Proxies, genesi
 	public.Handle("/log/", web.Anywhere(d.log()))
 	public.Handle("GET /{$}", web.Front(html != nil))
 	public.Handle("GET /"+web.PathPage, web.Page(html))
+	public.Handle("GET /"+web.PathGenesisFile, web.Anywhere(web.GenesisFile(paper.Text(paper.Genesis, genesis))))
 	public.Handle("GET /"+web.PathRequests+"/{ticket}", web.Anywhere(&web.Requests{Give: d.Paper}))
 	public.Handle("GET /policy", web.Policy(d.NetworkPolicy))
 	public.Handle("GET /"+web.PathGenesis, web.Genesis(paper.Text(paper.Genesis, genesis)))

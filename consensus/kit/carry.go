@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 	"atoll/consensus/subject"
 	"atoll/crypto/sign"
@@ -30,6 +31,9 @@ type revokeOut struct {
 	Members []told `json:"members"` // in the order of the addresses
 	Proved  bool   `json:"proved"`  // by each of them
 	Waiting bool   `json:"waiting"` // one has taken it, and has no proof yet
+
+	State string                   `json:"state"` // revoked, once one has proved it; otherwise ""
+	Told  map[string]*subject.Told `json:"told"`  // the history that was shown last, with that in it; null if there is none
 }
 
 // told is what one member says to a revocation.
@@ -63,6 +67,9 @@ func (d *Desk) submit(in submitIn) (*carried, error) {
 		return nil, err
 	}
 	a, err := d.carry(k, in.Via, c.Signed.Statement, c.Signed.Sealed)
+	if err == nil && a.Proved {
+		d.note(k, func(s *standing) { s.sent[id] = true })
+	}
 	var f *Fault
 	if errors.As(err, &f) && f.Code == faultRefused.Code {
 		return nil, faultOf(faultAttempt, errors.New(f.Detail)) // the log remembers no refused grant
@@ -113,8 +120,39 @@ func (d *Desk) revoke(in revokeIn) (*revokeOut, error) {
 	for _, t := range out.Members {
 		out.Proved = out.Proved && t.Answer != nil && t.Answer.Proved
 		out.Waiting = out.Waiting || t.Answer != nil && !t.Answer.Proved
+		if t.Answer != nil && t.Answer.Proved {
+			out.State = "revoked"
+		}
+	}
+	if out.State != "" {
+		d.note(k, func(s *standing) { out.Told = s.takeBack(id) })
 	}
 	return out, nil
+}
+
+// note records what was proved of a consent, unless another kit was opened since.
+func (d *Desk) note(k *Kit, proved func(*standing)) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.kit == k {
+		proved(&d.stand)
+	}
+}
+
+// takeBack records that a consent is taken back, and returns the history that was shown
+// last with that in it, in words by language; nil if none was shown.
+func (s *standing) takeBack(id consent.ID) map[string]*subject.Told {
+	s.revoked[id] = true
+	if s.shown == nil {
+		return nil
+	}
+	s.shown.TakeBack(id)
+	return tell(s.shown)
+}
+
+// tell puts a history into words, by language.
+func tell(h *subject.History) map[string]*subject.Told {
+	return map[string]*subject.Told{consent.Chinese: h.Tell(consent.Chinese), consent.English: h.Tell(consent.English)}
 }
 
 func (d *Desk) heard(consent string, t *told) {

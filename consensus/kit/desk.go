@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"atoll/consensus/consent"
-	"atoll/consensus/ledger"
 	"atoll/consensus/paper"
 	"atoll/consensus/subject"
 	"atoll/crypto/sign"
@@ -34,6 +33,7 @@ type Desk struct {
 	shown *reading                        // what was read last
 	given map[consent.ID]*subject.Request // that consents of this kit were signed for, since it was opened
 	index indexes
+	stand standing
 }
 
 // reading is a request whose notice was shown.
@@ -44,6 +44,7 @@ type reading struct {
 
 // calls are the functions of the table.
 var calls = map[string]func(*Desk, []byte) (any, error){
+	"genesis": call((*Desk).genesis),
 	"new":     call((*Desk).create),
 	"open":    call((*Desk).open),
 	"kit":     call((*Desk).text),
@@ -98,78 +99,6 @@ func (d *Desk) Call(name string, input []byte) []byte {
 // nothing is the input of a call that has none.
 type nothing struct{}
 
-// view is what is shown of an open kit.
-type view struct {
-	Subject     consent.Subject `json:"subject"`
-	Network     string          `json:"network"`
-	Name        string          `json:"network_name"`
-	Genesis     string          `json:"network_fingerprint"` // as the registrar's sheet of paper has it
-	Zone        string          `json:"zone"`                // of all days and times, the network's
-	Fingerprint string          `json:"fingerprint"`         // of the key, to be compared with the registrar's by telephone
-	NotBefore   string          `json:"not_before"`          // of the credential; "" if there is none
-	NotAfter    string          `json:"not_after"`
-	Stranger    bool            `json:"stranger"` // no member that the kit knows has signed the credential
-	Next        uint64          `json:"next"`
-	Unmarked    bool            `json:"unmarked"`
-	Signed      []signed        `json:"signed"` // consents that the kit keeps, the newest first
-	Seen        uint64          `json:"seen"`   // entries of the log that were seen final
-	Members     []member        `json:"members"`
-}
-
-// signed is a consent that the kit keeps, whether it was sent or not.
-type signed struct {
-	Consent   string `json:"consent"`
-	Bank      string `json:"bank"`
-	NotBefore string `json:"not_before"`
-	NotAfter  string `json:"not_after"`
-}
-
-type member struct {
-	Name    string   `json:"name"`
-	Chinese string   `json:"zh"`
-	English string   `json:"en"`
-	Roles   []string `json:"roles"`
-	URLs    []string `json:"urls"`
-}
-
-// view describes the open kit. Held: mu.
-func (d *Desk) view() (*view, error) {
-	k := d.kit
-	known, err := k.known()
-	if err != nil {
-		return nil, err
-	}
-	seen, err := k.seen()
-	if err != nil {
-		return nil, err
-	}
-	v := &view{
-		Subject: k.wallet.Subject, Network: k.wallet.Network.String(), Name: k.wallet.Genesis.Name, Genesis: ledger.Fingerprint(k.wallet.Network[:16]).String(),
-		Zone: consent.Zone(k.wallet.Genesis.Offset).String(), Fingerprint: subject.Fingerprint(k.Enrolment.Key),
-		Next: k.Next, Unmarked: k.Unmarked, Signed: []signed{}, Seen: seen.Head.Size, Members: []member{},
-	}
-	if k.Credential != nil {
-		c, stranger, err := k.credential()
-		if err != nil {
-			return nil, err
-		}
-		v.Stranger = stranger
-		v.NotBefore, v.NotAfter = c.NotBefore.String(), c.NotAfter.String()
-	}
-	for _, s := range slices.Backward(k.Signed) {
-		h, err := s.Signed.Header(k.wallet.Network)
-		if err != nil {
-			return nil, err
-		}
-		b := &h.Bounds
-		v.Signed = append(v.Signed, signed{b.ConsentID().String(), b.Bank, b.NotBefore.String(), b.NotAfter.String()})
-	}
-	for _, c := range known.Roster.Members() {
-		v.Members = append(v.Members, member{c.Name, c.Chinese, c.English, c.RoleNames(), append([]string{}, c.URLs()...)})
-	}
-	return v, nil
-}
-
 type newIn struct {
 	Genesis    []byte `json:"genesis"` // the paper
 	Code       string `json:"code"`
@@ -201,6 +130,7 @@ func (d *Desk) use(k *Kit) (*view, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.kit, d.shown, d.given = k, nil, map[consent.ID]*subject.Request{}
+	d.stand = standing{terms: map[consent.ID]*consent.Terms{}, sent: map[consent.ID]bool{}, revoked: map[consent.ID]bool{}}
 	return d.view()
 }
 
@@ -227,6 +157,7 @@ func (d *Desk) lockFor(text string) (*Kit, consent.ID, error) {
 
 type textOut struct {
 	Kit       string `json:"kit"`
+	File      string `json:"file"`      // a name for the kit, by which the newest of several is told
 	Enrolment string `json:"enrolment"` // paper for the registrar
 	Seed      []byte `json:"seed"`      // as the command atoll keeps it in seed.age
 	View      *view  `json:"view"`
@@ -248,7 +179,7 @@ func (d *Desk) text(nothing) (*textOut, error) {
 		return nil, err
 	}
 	v, err := d.view()
-	return &textOut{string(text), string(enrolment), k.Seed, v}, err
+	return &textOut{string(text), d.file(k), string(enrolment), k.Seed, v}, err
 }
 
 type addIn struct {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"atoll/consensus/consent"
 	"atoll/consensus/ledger"
 	"atoll/consensus/subject"
 )
@@ -56,7 +55,7 @@ func (d *Desk) history(in historyIn) (*historyOut, error) {
 	}
 	out := &historyOut{
 		History: h, From: in.Members[0], Others: d.compare(h, in.Members), Wrong: []wrong{}, Stale: h.Head.Age > staleAfter,
-		Told: map[string]*subject.Told{consent.Chinese: h.Tell(consent.Chinese), consent.English: h.Tell(consent.English)},
+		Told: tell(h),
 	}
 	for _, x := range h.Indexes {
 		if len(x.Wrong) > 0 {
@@ -66,6 +65,7 @@ func (d *Desk) history(in historyIn) (*historyOut, error) {
 	if agreed(h, out.Others, names, in.Members[0]) == nil {
 		d.settle(k)
 	}
+	d.note(k, func(s *standing) { s.shown = h })
 	return out, nil
 }
 
@@ -220,6 +220,7 @@ func (d *Desk) look(urls []string, names map[string]string) (*Kit, *subject.Hist
 	if d.kit != k { // another was opened in the meantime
 		return nil, nil, faultOf(faultClosed, nil)
 	}
+	d.stand.history = h
 	k.Next = min(h.Restored(k.Next, !k.Unmarked), maxNumbers) // of more a kit would not open again
 	return k, h, k.remember(h.Seen, h.Signed)
 }
@@ -268,14 +269,14 @@ func (d *Desk) ready(in readyIn) (*readyOut, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case use == subject.TakenBack:
+	case use == subject.TakenBack, d.stand.revoked[id]:
 		return nil, faultOf(faultTakenBack, errors.New(id.String()))
 	case use != subject.Another:
 		return &readyOut{Sent: use == subject.Sent}, nil
 	}
 	r := d.given[id]
 	if r == nil {
-		return nil, faultOf(faultNoRequest, nil)
+		return nil, faultOf(faultOlder, nil)
 	}
 	again, err := d.signNext(k, r)
 	if err == nil { // it is replaced, once

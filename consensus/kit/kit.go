@@ -73,7 +73,7 @@ type Kit struct {
 // New makes a kit with a new seed, for an enterprise on the network of a genesis,
 // given as a paper.
 func New(genesis []byte, code, words string, random io.Reader) (*Kit, error) {
-	raw, err := paper.Read(genesis, paper.Genesis)
+	raw, err := readGenesis(genesis)
 	if err != nil {
 		return nil, err
 	}

@@ -656,7 +656,7 @@ func testCollision(t *testing.T, lags string) {
 	o.must("kit", in{}, &k)
 	o.must("open", in{"files": [][]byte{[]byte(k.Kit)}, "passphrase": words}, nil)
 	o.reads(unread)
-	if code := o.try("ready", in{"consent": again.Consent, "members": both}, nil); code != "request.none" {
+	if code := o.try("ready", in{"consent": again.Consent, "members": both}, nil); code != "kit.older" {
 		t.Errorf("another request is signed instead: %q", code)
 	}
 }

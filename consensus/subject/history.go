@@ -171,15 +171,11 @@ func (h *History) Use(id consent.ID, signed *Signed) (Use, error) {
 	if err != nil {
 		return Free, err
 	}
-	if slices.ContainsFunc(h.Events, func(e Event) bool {
-		return e.Consent == id.String() && e.What == ledger.KindRevoke && e.Verdict == string(ledger.Accepted) && !e.Foreign
-	}) {
-		return TakenBack, nil
-	}
 	wanted, err := sign.Marshal(mine)
 	if err != nil {
 		return Free, err
 	}
+	use := Free
 	for _, g := range h.Consents {
 		if g.Consent != id.String() {
 			continue
@@ -188,12 +184,17 @@ func (h *History) Use(id consent.ID, signed *Signed) (Use, error) {
 		if err != nil {
 			return Free, err
 		}
-		if bytes.Equal(had, wanted) {
-			return Sent, nil
+		if !bytes.Equal(had, wanted) {
+			return Another, nil // also if that one was taken back: it was not this one
 		}
-		return Another, nil
+		use = Sent
 	}
-	return Free, nil
+	if slices.ContainsFunc(h.Events, func(e Event) bool {
+		return e.Consent == id.String() && e.What == ledger.KindRevoke && e.Verdict == string(ledger.Accepted) && !e.Foreign
+	}) {
+		return TakenBack, nil
+	}
+	return use, nil
 }
 
 // Compared is what another server of the log says of the log that a history was

@@ -306,7 +306,7 @@ func (r *reading) author(e *audit.Entry, a *account) string {
 // the terms.
 func (r *reading) unseal(e *audit.Entry, a *account) *audit.Unsealed {
 	if h, ok := e.Statement.Payload.(*consent.Header); ok {
-		return r.body(e.Statement.Carrier.Sealed, h)
+		return opened(e.Statement.Carrier.Sealed, r.own, h)
 	}
 	if a == nil || a.Body == nil {
 		return nil
@@ -319,8 +319,10 @@ func (r *reading) unseal(e *audit.Entry, a *account) *audit.Unsealed {
 	return o
 }
 
-func (r *reading) body(sealed []byte, h *consent.Header) *audit.Unsealed {
-	plain, err := seal.DecryptBytes(sealed, r.own)
+// opened opens the body of a consent, which carries the digest of its terms. It returns
+// nil if it does not open.
+func opened(sealed []byte, own seal.Identity, h *consent.Header) *audit.Unsealed {
+	plain, err := seal.DecryptBytes(sealed, own)
 	body := new(consent.Body)
 	if err != nil || sign.Unmarshal(plain, body) != nil || len(body.K) != len(sign.Secret{}) {
 		return nil

@@ -48,6 +48,23 @@ func (s *Signed) Header(network sign.NetworkID) (*consent.Header, error) {
 	return h, statement.Verify(network, h.Key)
 }
 
+// Terms returns the terms of a consent that this enterprise has signed. It returns nil if
+// they do not open.
+func (w *Wallet) Terms(s *Signed) *consent.Terms {
+	h, err := s.Header(w.Network)
+	if err != nil {
+		return nil
+	}
+	own, err := w.age()
+	if err != nil {
+		return nil
+	}
+	if o := opened(s.Sealed, own, h); o != nil {
+		return o.Terms
+	}
+	return nil
+}
+
 // ErrSubject means that a request is about another enterprise.
 var ErrSubject = errors.New("the request is about another enterprise")
 

@@ -62,6 +62,24 @@ var StateWords = map[string]reason.Text{
 	"void": {Chinese: "无效：主体凭证已失效", English: "void: its credential stands no more"},
 }
 
+// Standing returns the state of a consent in the words of a bank's list: that of the log,
+// or used_up where no use is left of one that counts otherwise.
+func (g *Granted) Standing() string {
+	if g.State == "active" && g.Left == 0 {
+		return "used_up"
+	}
+	return g.State
+}
+
+// TakeBack has a history say that a consent is taken back: that was proved since.
+func (h *History) TakeBack(id consent.ID) {
+	for _, g := range h.Consents {
+		if g.Consent == id.String() {
+			g.State = "revoked"
+		}
+	}
+}
+
 // Usable reports whether a consent in this state can still be used, now or later.
 func Usable(state string) bool { return state == "active" || state == "not_yet" }
 
@@ -80,12 +98,12 @@ func (h *History) Tell(language string) *Told {
 	for _, g := range h.Consents {
 		in := within(g.Consent)
 		uses := in.say("已用 %d 次，还可用 %d 次", "%d used, %d left", g.Used, g.Left)
-		if !Usable(g.State) {
+		if !Usable(g.Standing()) {
 			uses = in.say("已用 %d 次", "%d used", g.Used)
 		}
 		t.Consents = append(t.Consents, ToldConsent{
 			Consent: g.Consent, Bank: in.Title(g.Bank), Purpose: in.Title(g.Purpose), Product: g.Product,
-			Days: in.say("%s 至 %s", "%s to %s", g.NotBefore, g.NotAfter), State: StateWords[g.State].In(language), Uses: uses,
+			Days: in.say("%s 至 %s", "%s to %s", g.NotBefore, g.NotAfter), State: StateWords[g.Standing()].In(language), Uses: uses,
 		})
 	}
 	for i := range h.Events {
@@ -93,7 +111,7 @@ func (h *History) Tell(language string) *Told {
 		in := within(e.Consent)
 		t.Events = append(t.Events, ToldEvent{
 			Time: h.clock(e.Time, time.DateTime), Entry: e.Entry, Consent: e.Consent[:min(8, len(e.Consent))], What: kindWords[e.What].In(language),
-			By: in.Title(e.By), Operator: e.Operator, Result: in.result(e), Details: in.details(e),
+			By: in.by(e), Operator: e.Operator, Result: in.result(e), Details: in.details(e),
 		})
 	}
 	return t
@@ -107,6 +125,19 @@ type teller struct {
 
 func (t teller) say(chinese, english string, args ...any) string {
 	return fmt.Sprintf(reason.Text{Chinese: chinese, English: english}.In(t.language), args...)
+}
+
+// by says whose doing an entry is. Consents and revocations are an enterprise's, whichever
+// member has carried them to the log.
+func (t teller) by(e *Event) string {
+	carrier := t.Title(e.By)
+	switch {
+	case e.What != ledger.KindGrant && e.What != ledger.KindRevoke || e.Verdict != string(ledger.Accepted):
+		return carrier
+	case e.Foreign:
+		return t.say("他人（经%s送交）", "somebody else (by way of %s)", carrier)
+	}
+	return t.say("本企业（经%s送交）", "this enterprise (by way of %s)", carrier)
 }
 
 // result says why an entry has no effect, or how many uses it leaves.

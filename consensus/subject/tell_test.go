@@ -18,7 +18,7 @@ func TestHistoryClock(t *testing.T) {
 
 // Each state of a consent has words in both languages.
 func TestStateWords(t *testing.T) {
-	for _, state := range []string{"active", "not_yet", "expired", "revoked", "void"} {
+	for _, state := range []string{"active", "used_up", "not_yet", "expired", "revoked", "void"} {
 		if words := StateWords[state]; words.Chinese == "" || words.English == "" {
 			t.Errorf("no words for %s", state)
 		}

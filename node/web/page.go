@@ -40,6 +40,20 @@ func Page(html []byte) http.Handler {
 	})
 }
 
+// PathGenesisFile is where the page fetches the network's genesis.
+const PathGenesisFile = PathPage + "/genesis.pem"
+
+// GenesisFile serves the network's genesis to the page and to browsers, which save it as
+// a file: GET /enterprise/genesis.pem. The paper is the same at every member. Whoever
+// fetches it compares its fingerprint with the registrar's sheet of paper: a member could
+// serve that of another network.
+func GenesisFile(text []byte) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Disposition", `attachment; filename="genesis.pem"`)
+		answer(w, http.StatusOK, paperType, text)
+	})
+}
+
 // Anywhere lets a page of any origin, one from a disk included, read what is public
 // anyway and post what is signed anyway. No cookie or login is ever looked at, so
 // a foreign page gains nothing that a program would not have.

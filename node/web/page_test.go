@@ -78,6 +78,15 @@ func TestFront(t *testing.T) {
 	}
 }
 
+// The page, whose origin is its own, may read the genesis, and a browser saves it.
+func TestGenesisFile(t *testing.T) {
+	w := httptest.NewRecorder()
+	Anywhere(GenesisFile([]byte("the paper"))).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/"+PathGenesisFile, nil))
+	if w.Code != http.StatusOK || w.Body.String() != "the paper" || w.Header().Get("Access-Control-Allow-Origin") != "*" || w.Header().Get("Content-Disposition") != `attachment; filename="genesis.pem"` {
+		t.Error(w.Code, w.Body, w.Header())
+	}
+}
+
 // A page of any origin may ask, and is not asked for more than its content type.
 func TestAnywhere(t *testing.T) {
 	asked := 0
