@@ -198,7 +198,7 @@ var sayings = map[string]saying{
 	problem.HeldSystem:       {"系统不能是两名办理人之一", "以本人的令牌提出，由另一人以其令牌复核"},
 	problem.HeldUnnamed:      {"未写明办理人是谁", "以 --operator 写明姓名"},
 	problem.HeldOther:        {"所复核的不是提出者的请求", "重新阅读（atoll held show）后再复核"},
-	problem.HeldOver:         {"该请求已不再等候复核", "atoll held show 显示其结果；已开始而结果不明的，可再次复核；已了结而仍需办理的，请重新提出"},
+	problem.HeldOver:         {"该请求已不再等候复核", "atoll held show 显示其结果；已开始而结果不明的，先查看是否已办成；已了结而未办成的，请重新提出"},
 	problem.HeldAsker:        {"提出者的令牌已失效", "请令牌有效的人重新提出"},
 	problem.HeldMany:         {"待复核的请求过多", "先复核、拒绝或撤回一些（atoll held list），或明日再提出"},
 	problem.HeldSecret:       {"令牌的机密不得为两名办理人之一所知", "请持有人自制机密（atoll token secret）并告知其摘要，以 --digest 给出；或以 --cert 绑定证书"},

@@ -236,5 +236,9 @@ func (p *pages) beginHandedIn(r *http.Request) (string, error) {
 	if second := r.PostForm.Get("second"); second != "" {
 		uses = strings.TrimRight(uses, "\n") + "\n" + second
 	}
-	return p.begunAudit(r, api.AuditIn{Bank: strings.TrimSpace(r.PostForm.Get("bank")), Uses: uses})
+	bank := strings.TrimSpace(r.PostForm.Get("bank"))
+	if bank == "" || uses == "" {
+		return "", cli.Usage("须写明银行，并附上其经办人日志", "name the bank, and add its operators' log")
+	}
+	return p.begunAudit(r, api.AuditIn{Bank: bank, Uses: uses})
 }

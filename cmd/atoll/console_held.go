@@ -16,7 +16,7 @@ import (
 // heldMarks are the marks of the states of a request that two people make.
 var heldMarks = map[access.HeldState]console.Mark{
 	access.HeldWaits: console.Wait, access.HeldConfirmed: console.Wait, access.HeldDone: console.Good, access.HeldFailed: console.Bad,
-	access.HeldWithdrawn: console.Ended, access.HeldRefused: console.Ended, access.HeldExpired: console.Ended,
+	access.HeldUnknown: console.Ended, access.HeldWithdrawn: console.Ended, access.HeldRefused: console.Ended, access.HeldExpired: console.Ended,
 }
 
 func (p *pages) heldViews() []console.View {
@@ -73,12 +73,15 @@ func (p *pages) held(t *cli.Printer, r *http.Request) (*console.Page, error) {
 	case waits:
 		t.Say("%s 请求办理以下事项。您复核之前什么也不办理。", "%s asks for what is below. Nothing of it is done before you confirm it.", h.First.Operator)
 	}
-	if err := printHeld(p.through(r), t, p.dir, &h); err != nil || !h.Open() || mine && !waits {
+	if err := printHeld(p.through(r), t, p.dir, &h); err != nil || !h.Open() || !mine && !waits {
 		return page, err
 	}
 	withdraw := console.Form{Action: "held/" + h.ID + "/withdraw", Title: t.In("拒绝", "refuse it"), Submit: t.In("拒绝：不予办理", "refuse: it is not done")}
 	if mine {
 		withdraw.Title, withdraw.Submit = t.In("撤回", "withdraw it"), t.In("撤回：不再办理", "withdraw: it is not done")
+		if !waits {
+			withdraw.Title, withdraw.Submit = t.In("了结", "end it"), t.In("了结：可能已办成", "end it: it may have been done")
+		}
 		page.Forms = []console.Form{withdraw}
 		return page, nil
 	}
@@ -86,10 +89,7 @@ func (p *pages) held(t *cli.Printer, r *http.Request) (*console.Page, error) {
 	page.Forms = []console.Form{{
 		Action: "held/" + h.ID, Title: t.In("复核", "confirm it"), Note: t.In("节点随即按上文所示原样办理；其间有改动的，不予办理。", "The node then does it exactly as it is shown above; anything else is not done."),
 		Submit: t.In("已阅读全部内容，复核并办理", "I have read all of it: confirm, and have it done"), Fields: []console.Field{{Name: "digest", Kind: "hidden", Value: h.Shown()}},
-	}}
-	if waits { // what was begun is not taken back
-		page.Forms = append(page.Forms, withdraw)
-	}
+	}, withdraw}
 	return page, nil
 }
 

@@ -26,12 +26,12 @@ func heldCommand() *cobra.Command {
 		Short: cli.Both("待第二人复核的请求", "Requests that wait for a second person"),
 		Long: cli.Both(`node.yaml 的 two_people 所列事项须两人办理：第一人提出的请求在本节点等候，第二人看过
 并复核之后才办理，此前什么也不做。两人均以令牌办理，姓名、编号均不同；或均在本机办理，
-为不同用户。系统不能是其中一人。24 小时内未复核的作废；提出者可撤回，他人可拒绝。令牌的机密由持有人自制
+为不同用户。系统不能是其中一人。24 小时内未复核的作废；提出者可撤回，他人可拒绝。已开始办理的不办第二次。令牌的机密由持有人自制
 （atoll token secret），两人都不得知道。两人都记入经办人日志。`, `What two_people in node.yaml lists needs two people: what the first asks for waits at
 this node and is done once a second one has looked at it and confirms it. Nothing is done
 before. Both come with tokens of another name and another number, or both as users of this
 machine, each another; a system is neither of the two. What nobody confirms within 24 hours expires; who asked
-may withdraw it, and another refuse it. The owner of a token makes its secret (atoll token
+may withdraw it, and another refuse it. What was begun is not begun again. The owner of a token makes its secret (atoll token
 secret), which neither of the two may know. Both are in the operators' log.`),
 		Args: cobra.NoArgs,
 		RunE: cli.Group,
@@ -106,6 +106,7 @@ func heldListCommand() *cobra.Command {
 var heldWords = map[access.HeldState]cli.Text{
 	access.HeldWaits:     {Chinese: "待复核", English: "waiting"},
 	access.HeldConfirmed: {Chinese: "已复核，结果不明", English: "confirmed, it is not known how it ended"},
+	access.HeldUnknown:   {Chinese: "已了结，可能已办成", English: "ended, it may have been done"},
 	access.HeldDone:      {Chinese: "已办理", English: "done"},
 	access.HeldFailed:    {Chinese: "未成功", English: "failed"},
 	access.HeldWithdrawn: {Chinese: "已撤回", English: "withdrawn"},
@@ -176,7 +177,7 @@ func printHeld(ctx context.Context, t *cli.Printer, dir string, h *access.Held) 
 	}
 	t.Row("摘要", "digest", h.Shown())
 	if h.State == access.HeldConfirmed {
-		t.Say("已开始办理，可能已办成：请先查看。再次复核即再试一次，已办成的不会重复办理", "it was begun, and may have been done: look whether it was. To confirm it again tries it again, and nothing is done twice")
+		t.Say("已开始办理，可能已办成：请先查看。不再办理第二次；未办成的，由两人重新提出、复核。提出者可了结本请求（atoll held withdraw）", "it was begun, and may have been done: look whether it was. It is not begun again: what was not done is asked for and confirmed anew. Who asked may end this request (atoll held withdraw)")
 		return t.Err()
 	}
 	parts := strings.Split(strings.Trim(h.Path, "/"), "/")
@@ -350,8 +351,11 @@ func heldWithdrawCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if h.State == access.HeldRefused {
+			switch h.State {
+			case access.HeldRefused:
 				return cli.Announce(cmd, "atoll.held_request/v1", h, "已拒绝：%s", "refused: %s", heldDeed(t, &h))
+			case access.HeldUnknown:
+				return cli.Announce(cmd, "atoll.held_request/v1", h, "已了结，可能已办成：%s", "ended, it may have been done: %s", heldDeed(t, &h))
 			}
 			return cli.Announce(cmd, "atoll.held_request/v1", h, "已撤回：%s", "withdrawn: %s", heldDeed(t, &h))
 		},

@@ -19,9 +19,9 @@ func memberUpdateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "update",
 		Short: cli.Both("更改本成员名片上的地址", "Change the addresses on this member's card"),
-		Long: cli.Both(`在日志上更改本成员名片的地址，无需他人同意，每天最多十次。其他成员处理该条目之后，
+		Long: cli.Both(`在日志上更改本成员名片的地址，无需其他成员同意，每天最多十次。其他成员处理该条目之后，
 即以新地址连接本成员。先在 node.yaml 的 listen 中加上新地址并重启节点，再运行本命令。
---address 取代供成员使用的地址，--url 取代供企业使用的网址；未给出的不变。`, `Changes the addresses on this member's card, on the log. Nobody has to approve; ten
+--address 取代供成员使用的地址，--url 取代供企业使用的网址；未给出的不变。`, `Changes the addresses on this member's card, on the log. No member has to approve; ten
 times a day at most. Other members dial the new address once they have applied the
 entry. Add it to listen in node.yaml and restart the node first. --address replaces
 the addresses for members, --url those for enterprises; what is not given stays.`),
@@ -46,7 +46,7 @@ the addresses for members, --url those for enterprises; what is not given stays.
 	}
 	cmd.Flags().StringSliceVar(&in.Addresses, "address", nil, cli.Both("其他成员所用的地址（multiaddr）；可重复", "multiaddr where other members reach it; repeatable"))
 	cmd.Flags().StringSliceVar(&in.URLs, "url", nil, cli.Both("企业使用的网址，https://主机；可重复", "address for enterprises, https://HOST; repeatable"))
-	return memberFlags(cmd, &dir)
+	return personFlag(memberFlags(cmd, &dir))
 }
 
 // movedBack returns the command line that gives a card the addresses back which it had

@@ -234,6 +234,7 @@ type usesOut struct {
 
 	Damaged []damagedUses `json:"damaged"`
 	Strange []string      `json:"strange"` // files beside it under names like its own, which are no part of it
+	Revived []revivedHeld `json:"revived"`
 }
 
 // damagedUses is a file that the chain went on without.
@@ -299,20 +300,24 @@ func operatorsVerifyCommand() *cobra.Command {
 从现有的第一条记录起核查。
 
 节点启动时发现文件损坏的，原样移置一旁，从损坏处之前的记录续链，并在下一条记录中写明；本命令
-逐一列出。移置的文件被改动的，或 --head 不在有断裂的链中的，退出码同为 6。`, `Follows the chain through all records in the folder. Where it is broken, it says where,
+逐一列出。移置的文件被改动的、--head 不在有断裂的链中的、须两人办理的请求了结之后又被复核的，
+退出码同为 6。`, `Follows the chain through all records in the folder. Where it is broken, it says where,
 with exit code 6. If older files were archived, it begins at the first record here.
 
 A file that a node finds damaged when it starts is put aside as it is. The chain goes on
 from the record before the damage, and its next record says so: this command lists each
-such break. If the file put aside was changed, or a chain with breaks does not contain
---head, that is exit code 6 too.`),
+such break. If the file put aside was changed, a chain with breaks does not contain
+--head, or a request of two people was confirmed after it was over, that is exit code 6
+too.`),
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			out := usesOut{Damaged: []damagedUses{}, Strange: []string{}}
+			out := usesOut{Damaged: []damagedUses{}, Strange: []string{}, Revived: []revivedHeld{}}
+			over := map[string]*operators.Record{}
 			chain, err := usesOf(dir, func(r *operators.Record, h operators.Head) error {
 				if out.Records++; out.Records == 1 {
 					out.First, out.From = r.Number, r.Time
 				}
+				out.follow(over, r)
 				if r.Damaged != nil {
 					d := damagedUses{Record: r.Number, Damage: *r.Damaged}
 					d.look(dir)
@@ -372,6 +377,9 @@ func (out *usesOut) announce(cmd *cobra.Command, last uint64) error {
 		if d.State == "changed" {
 			err = cli.Errorf(operators.ErrBroken, "移置的文件 %s 已被改动", "the file %s was changed since it was put aside", d.File)
 		}
+	}
+	for _, h := range out.Revived {
+		err = cli.Errorf(operators.ErrBroken, "请求 %s 于记录 %d 复核，此前已于记录 %d 了结", "request %s was confirmed by record %d, and was over by record %d", h.Held, h.Record, h.Over)
 	}
 	return cmp.Or(err, t.Err())
 }

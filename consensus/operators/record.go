@@ -30,9 +30,9 @@ const (
 	Grant  Kind = "grant"  // a token was made
 	Revoke Kind = "revoke" // a token was taken back
 
-	Hold     Kind = "hold"     // a request waits for a second person
+	Hold     Kind = "hold"     // a request waits for a second person; after a Confirm: it waits again, for nothing was begun
 	Confirm  Kind = "confirm"  // a second person confirmed it; written before it is done
-	Withdraw Kind = "withdraw" // the first person withdrew it, or another refused it
+	Withdraw Kind = "withdraw" // the first person withdrew it, or another refused it; after a Confirm: it may have been done
 )
 
 // Record is one line. Its fields hold no secret and no body of a request. Those that
@@ -68,9 +68,9 @@ type Record struct {
 	About   string `json:"about,omitempty"`   // of End: what was read, where the path does not say
 	Skipped uint64 `json:"skipped,omitempty"` // of Denied: so many of these before are not recorded; of Use: so many by local callers, while nothing could be written
 
-	Held   string `json:"held,omitempty"`   // of Hold, Confirm, Withdraw: id of the request that is held
-	Digest string `json:"digest,omitempty"` // of Hold and Confirm: of that request, in hex; of Grant: the token's fingerprint
-	First  string `json:"first,omitempty"`  // of Confirm and of a refusal: operator of that request
+	Held   string `json:"held,omitempty"`   // of Hold, Confirm, Withdraw: id of the request that is held; of Grant: of the one by which two people made the token
+	Digest string `json:"digest,omitempty"` // of Hold, Confirm, Withdraw: of that request, in hex; of Grant: the token's fingerprint
+	First  string `json:"first,omitempty"`  // of Confirm, of a refusal and of a Hold after a Confirm: operator of that request
 	Second string `json:"second,omitempty"` // of Grant: who confirmed it
 }
 

@@ -32,6 +32,7 @@ type Caller struct {
 	Person string // stated by a system, or by a local caller; "" for none
 	Roles  []Role
 	Second string // who has confirmed the request; "" if one person makes it
+	Held   string // id of the request that was confirmed; "" if one person makes it
 
 	delegate bool // the system may state a person
 }

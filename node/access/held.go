@@ -10,7 +10,9 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
+	"atoll/consensus/consent"
 	"atoll/consensus/operators"
 	"atoll/node/problem"
 )
@@ -21,7 +23,7 @@ type Matter string
 // The matters.
 const (
 	TokensMatter  Matter = "tokens"  // to make a token
-	MembersMatter Matter = "members" // to propose or approve a change of the network
+	MembersMatter Matter = "members" // to propose or approve a change of the network, or to change the own addresses
 	PendingMatter Matter = "pending" // to release an answer that waits for a decision
 )
 
@@ -35,11 +37,12 @@ type HeldState string
 const (
 	HeldWaits     HeldState = "waiting"
 	HeldConfirmed HeldState = "confirmed" // it was begun; if it stays so, it may have been done
+	HeldUnknown   HeldState = "unknown"   // who asked ended it after it was begun: it may have been done
 	HeldDone      HeldState = "done"
 	HeldFailed    HeldState = "failed"
 	HeldWithdrawn HeldState = "withdrawn" // by who asked
 	HeldRefused   HeldState = "refused"   // by somebody else
-	HeldExpired   HeldState = "expired"   // or the token of who asked is valid no more
+	HeldExpired   HeldState = "expired"   // or the token of who asked is valid no more, or the operators' log says no more that it waits
 )
 
 // Held is a request that is done once a second person has confirmed it. Nothing of it
@@ -81,14 +84,13 @@ func personOf(c *Caller) Person {
 	return p
 }
 
-// names returns the names under which somebody may go, folded.
+// names returns the names under which somebody may go, as people tell them apart.
 func (p *Person) names() (list []string) {
 	add := func(name string) {
-		if name = strings.ToLower(strings.Join(strings.Fields(name), " ")); name != "" {
-			list = append(list, name)
-		}
-		if i := strings.LastIndexByte(name, ' '); i > 0 && strings.ContainsAny(name[i:], "0123456789") {
-			list = append(list, name[:i]) // without its number
+		name = strings.Join(strings.Fields(name), " ")
+		list = append(list, consent.Folded(name))
+		if i := strings.LastIndexByte(name, ' '); i > 0 && strings.ContainsFunc(name[i:], unicode.IsDigit) {
+			list = append(list, consent.Folded(name[:i])) // without its number
 		}
 	}
 	add(p.Stated)
@@ -96,7 +98,13 @@ func (p *Person) names() (list []string) {
 		add(p.Owner)
 		add(name)
 	}
-	return list
+	return slices.DeleteFunc(list, func(name string) bool { return name == "" })
+}
+
+// plain reports whether all names are written so that none passes for another.
+func (p *Person) plain() bool {
+	name, _ := p.owned()
+	return (p.Owner == "" || consent.ValidTitle(name)) && (p.Stated == "" || consent.ValidTitle(p.Stated))
 }
 
 // owned returns name and number of the owner of a token.
@@ -108,17 +116,19 @@ func (p *Person) owned() (name, number string) {
 }
 
 // other reports whether two are two people by all that the node knows: no name in
-// common, and of tokens other numbers, of local callers other users. Of a token and a
+// common or alike, and of tokens other numbers, of local callers other users. Of a token and a
 // local caller nothing tells: whoever has the one may call as the other under any name.
 func (p *Person) other(q *Person) bool {
 	_, mine := p.owned()
 	_, theirs := q.owned()
 	switch {
+	case !p.plain() || !q.plain():
+		return false
 	case (p.UID == nil) != (q.UID == nil):
 		return false
 	case p.UID != nil && *p.UID == *q.UID:
 		return false
-	case p.Owner != "" && q.Owner != "" && strings.EqualFold(mine, theirs):
+	case p.Owner != "" && q.Owner != "" && consent.Folded(mine) == consent.Folded(theirs):
 		return false
 	}
 	return !slices.ContainsFunc(p.names(), func(name string) bool { return slices.Contains(q.names(), name) })
@@ -160,7 +170,8 @@ type held struct {
 	memory Memory
 	two    []Matter
 	mu     sync.Mutex
-	doing  map[string]bool // those that are being done, by id: whether each was begun before
+	doing  map[string]*Caller   // who has confirmed those that are being done, by id
+	told   map[string]*heldTold // what the operators' log says of them, by id; nil: it was not read yet
 }
 
 // TwoPeople reports whether a matter needs two people.
@@ -279,27 +290,25 @@ func (g *Gate) noteHeld(kind operators.Kind, h *Held, by *Caller) error {
 	if _, err := g.journal.append(r, true); err != nil {
 		return problem.New(problem.AccessUnrecorded, err.Error())
 	}
+	g.held.tell(r)
 	return nil
 }
 
 // Confirm begins a request that a second person has seen and confirms: the caller then
-// does it as first, and says by [Gate.Settle] how it ended. One that was begun before, and
-// of which nobody knows how it ended, begins again within its time: what was done then is
-// not done twice, for each operation refuses that. seen is its digest. Errors: [*problem.Error], and those of the disk.
+// does it as first, and says by [Gate.Settle] how it ended. It is begun once. If nobody
+// knows how that ended, a second person alone does not begin it again, for what it did may
+// have been undone since: both ask anew. seen is its digest. Errors: [*problem.Error], and
+// those of the disk.
 func (g *Gate) Confirm(id, seen string, by *Caller) (h Held, first *Caller, err error) {
 	g.held.mu.Lock()
 	defer g.held.mu.Unlock()
 	if h, err = g.oneHeld(id); err != nil {
 		return h, nil, err
 	}
-	second, again := personOf(by), h.State == HeldConfirmed
-	_, doing := g.held.doing[h.ID]
-	until, late := operators.ParseTime(h.Until)
+	second := personOf(by)
 	switch {
-	case doing:
-		return h, nil, problem.New(problem.HeldOver, fmt.Sprintf("request %s is being done", h.ID))
-	case !h.Open(), again && (late != nil || !g.now().Before(until)):
-		return h, nil, problem.New(problem.HeldOver, fmt.Sprintf("request %s waits no more", h.ID))
+	case h.State != HeldWaits:
+		return h, nil, g.held.over(&h)
 	case by.System, h.First.System:
 		return h, nil, problem.New(problem.HeldSystem, "a system is neither of two people")
 	case second.Operator == "":
@@ -312,7 +321,7 @@ func (g *Gate) Confirm(id, seen string, by *Caller) (h Held, first *Caller, err 
 	if first, err = g.firstOf(&h.First); err != nil {
 		return h, nil, err
 	}
-	first.Second = second.Operator
+	first.Second, first.Held = second.Operator, h.ID
 	h.Second, h.State = &second, HeldConfirmed
 	if err := g.noteHeld(operators.Confirm, &h, by); err != nil {
 		return h, nil, err
@@ -321,10 +330,21 @@ func (g *Gate) Confirm(id, seen string, by *Caller) (h Held, first *Caller, err 
 		return h, nil, err
 	}
 	if g.held.doing == nil {
-		g.held.doing = map[string]bool{}
+		g.held.doing = map[string]*Caller{}
 	}
-	g.held.doing[h.ID] = again
+	g.held.doing[h.ID] = by
 	return h, first, nil
+}
+
+// over returns the error of what waits no more.
+func (d *held) over(h *Held) error {
+	switch {
+	case d.doing[h.ID] != nil:
+		return problem.New(problem.HeldOver, fmt.Sprintf("request %s is being done", h.ID))
+	case h.State == HeldConfirmed:
+		return problem.New(problem.HeldOver, fmt.Sprintf("request %s was begun, and may have been done", h.ID))
+	}
+	return problem.New(problem.HeldOver, fmt.Sprintf("request %s waits no more", h.ID))
 }
 
 // firstOf returns the caller that the first person still is.
@@ -354,21 +374,23 @@ const (
 )
 
 // Settle notes how a request ended that was confirmed. It waits once more only if nothing
-// was ever begun. It stays confirmed, and nobody can withdraw it, while it may have been
-// done: that it fails the second time says nothing about the first.
+// was begun. It stays confirmed while it may have been done.
 func (g *Gate) Settle(id string, status int, o Outcome) (Held, error) {
 	g.held.mu.Lock()
 	defer g.held.mu.Unlock()
-	again := g.held.doing[id]
+	by := g.held.doing[id]
 	delete(g.held.doing, id)
 	h, err := g.oneHeld(id)
 	switch {
-	case err != nil:
+	case err != nil || by == nil:
 		return h, err
-	case o == Unbegun && !again:
+	case o == Unbegun:
+		if err := g.noteHeld(operators.Hold, &h, by); err != nil {
+			return h, err
+		}
 		h.State, h.Second = HeldWaits, nil
 		return h, g.writeHeld(&h)
-	case o != Known, again && status >= http.StatusBadRequest:
+	case o == Unknown:
 		return h, nil
 	}
 	state := HeldDone
@@ -378,8 +400,9 @@ func (g *Gate) Settle(id string, status int, o Outcome) (Held, error) {
 	return h, g.endHeld(&h, state, g.now())
 }
 
-// Withdraw ends a request that waits: who asked for it withdraws it, and anybody else,
-// who has to have a name and to be no system, refuses it.
+// Withdraw ends a request: who asked for it withdraws it, and anybody else, who has to
+// have a name and to be no system, refuses it while it waits. Of one that was begun nobody
+// knows whether it was done: who asked ends it, and that is what is kept of it.
 func (g *Gate) Withdraw(id string, by *Caller) (Held, error) {
 	g.held.mu.Lock()
 	defer g.held.mu.Unlock()
@@ -387,17 +410,18 @@ func (g *Gate) Withdraw(id string, by *Caller) (Held, error) {
 	if err != nil {
 		return h, err
 	}
-	me, state := personOf(by), HeldWithdrawn
-	if !me.is(&h.First) {
-		state = HeldRefused
+	me, state := personOf(by), HeldRefused
+	if me.is(&h.First) {
+		state = HeldWithdrawn
+		if h.State == HeldConfirmed || h.State == HeldUnknown {
+			state = HeldUnknown
+		}
 	}
 	switch {
-	case h.State == state && state == HeldWithdrawn:
+	case h.State == state && state != HeldRefused:
 		return h, nil
-	case h.State == HeldConfirmed:
-		return h, problem.New(problem.HeldOver, fmt.Sprintf("request %s was begun, and may have been done", h.ID))
-	case h.State != HeldWaits:
-		return h, problem.New(problem.HeldOver, fmt.Sprintf("request %s waits no more", h.ID))
+	case h.State != HeldWaits && (state != HeldUnknown || g.held.doing[h.ID] != nil):
+		return h, g.held.over(&h)
 	case state == HeldRefused && by.System:
 		return h, problem.New(problem.HeldSystem, "a system is neither of two people")
 	case state == HeldRefused && me.Operator == "":

@@ -3,6 +3,7 @@ package access
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -62,6 +63,9 @@ func (g *Gate) tidyHeld(now time.Time) error {
 	if err != nil {
 		return err
 	}
+	maps.DeleteFunc(g.held.told, func(id string, _ *heldTold) bool {
+		return !slices.ContainsFunc(list, func(h Held) bool { return h.ID == id })
+	})
 	ended := 0
 	for i := len(list) - 1; i >= 0; i-- {
 		h := &list[i]
@@ -83,7 +87,8 @@ func (g *Gate) tidyHeld(now time.Time) error {
 	return nil
 }
 
-// storedHeld returns what is stored, the oldest first; held: the mutex.
+// storedHeld returns what is stored, as the operators' log has it, the oldest first; held:
+// the mutex.
 func (g *Gate) storedHeld() ([]Held, error) {
 	list := []Held{}
 	if g.held.memory == nil {
@@ -108,6 +113,14 @@ func (g *Gate) storedHeld() ([]Held, error) {
 		list = append(list, h)
 	}
 	slices.SortFunc(list, func(a, b Held) int { return strings.Compare(a.Asked+a.ID, b.Asked+b.ID) })
+	if g.held.told == nil {
+		if g.held.told, err = toldOf(g.dir, list); err != nil {
+			return nil, err
+		}
+	}
+	for i := range list {
+		g.asTold(&list[i])
+	}
 	return list, nil
 }
 

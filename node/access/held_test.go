@@ -78,6 +78,11 @@ func TestSecondPerson(t *testing.T) {
 		"the owner of a token":        {local(7, "Wang 1001"), wang, problem.HeldSame},
 		"a token, after the socket":   {local(7, "Anybody"), wang, problem.HeldSame},
 		"the socket, after a token":   {wang, local(7, "Anybody"), problem.HeldSame},
+		"in letters alike":            {local(7, "Wang"), local(8, "W\u0430ng"), problem.HeldSame},
+		"another in letters alike":    {wang, &Caller{Owner: "L\u0456 1009", Token: "t"}, problem.HeldSame},
+		"in full width":               {wang, &Caller{Owner: "Ｗａｎｇ 1009", Token: "t"}, problem.HeldSame},
+		"a number alike":              {wang, &Caller{Owner: "Zhao lOO1", Token: "t"}, problem.HeldSame},
+		"with a stop":                 {local(7, "Wang"), local(8, "Wang."), problem.HeldSame},
 		"nobody that is named":        {wang, local(7, ""), problem.HeldUnnamed},
 		"another":                     {wang, zhao, ""},
 		"another at the socket":       {local(7, "Wang"), local(8, "Li"), ""},
@@ -213,32 +218,29 @@ func TestHeld(t *testing.T) {
 			t.Errorf("one of the two is not on record: %+v", r)
 		}
 	}
-	if kinds[operators.Hold] != 7 || kinds[operators.Confirm] != 3 || kinds[operators.Withdraw] != 2 {
+	if kinds[operators.Hold] != 8 || kinds[operators.Confirm] != 3 || kinds[operators.Withdraw] != 2 {
 		t.Errorf("recorded: %v", kinds)
 	}
 }
 
-// What may have been done is not taken back, whatever comes of a second try: it can be
-// confirmed again, by one person at a time, until it is known to be done.
+// What may have been done is not begun again by one person, whatever is known of the other:
+// it may have been undone since. Who asked may end it.
 func TestHeldMayBeDone(t *testing.T) {
 	dir, secret, now := t.TempDir(), sign.NewSecret(), newClock()
 	g, stop := twoGate(t, dir, secret, now)
 	wang, li, zhao := caller(t, g, "Wang", "1001"), caller(t, g, "Li", "1002"), caller(t, g, "Zhao", "1003")
-	h, err := g.Hold(request("{}"), wang)
-	if err != nil {
-		t.Fatal(err)
-	}
-	confirm := func(by *Caller) problem.Code {
+	var h Held
+	begun := func(after string, state HeldState) {
 		t.Helper()
-		_, _, err := g.Confirm(h.ID, h.Digest, by)
-		return codeOfError(err)
-	}
-	begun := func(after string) {
-		t.Helper()
-		if got, err := g.HeldRequest(h.ID); err != nil || got.State != HeldConfirmed || got.Body != "{}" {
+		if got, err := g.HeldRequest(h.ID); err != nil || got.State != state || (got.Body == "{}") != got.Open() {
 			t.Errorf("%s: %+v, %v", after, got, err)
 		}
 		for _, by := range []*Caller{wang, li, zhao} {
+			if _, _, err := g.Confirm(h.ID, h.Digest, by); codeOfError(err) != problem.HeldOver {
+				t.Errorf("%s, %s begins it again: %v", after, by.Owner, err)
+			}
+		}
+		for _, by := range []*Caller{li, zhao} {
 			if _, err := g.Withdraw(h.ID, by); codeOfError(err) != problem.HeldOver {
 				t.Errorf("%s, %s takes it back: %v", after, by.Owner, err)
 			}
@@ -246,45 +248,41 @@ func TestHeldMayBeDone(t *testing.T) {
 	}
 	for _, try := range []struct {
 		what    string
-		status  int
 		outcome Outcome
-	}{{"nobody knows", 503, Unknown}, {"the second try is refused", 409, Known}, {"the second try is not begun", 503, Unbegun}} {
-		if code := confirm(li); code != "" {
-			t.Fatal(try.what, code)
-		}
-		if code := confirm(zhao); code != problem.HeldOver {
-			t.Errorf("%s: two do it at the same time: %s", try.what, code)
-		}
-		if _, err := g.Settle(h.ID, try.status, try.outcome); err != nil {
+	}{{"nobody knows", Unknown}, {"a stop within it", Known}} {
+		var err error
+		if h, err = g.Hold(request("{}"), wang); err != nil {
 			t.Fatal(err)
 		}
-		begun(try.what)
-		if code := confirm(wang); code != problem.HeldSame {
-			t.Errorf("%s: the first person alone does it again: %s", try.what, code)
+		if _, _, err := g.Confirm(h.ID, h.Digest, li); err != nil {
+			t.Fatal(err)
 		}
-	}
-	if code := confirm(li); code != "" {
-		t.Fatal(code)
-	}
-	stop() // within it
-	g, _ = twoGate(t, dir, secret, now)
-	begun("after a stop")
-	if code := confirm(zhao); code != "" {
-		t.Fatal(code)
-	}
-	if done, err := g.Settle(h.ID, 201, Known); err != nil || done.State != HeldDone || done.Body != "" {
-		t.Errorf("%+v, %v", done, err)
-	}
-
-	if h, err = g.Hold(request("1"), wang); err != nil || confirm(li) != "" {
-		t.Fatal(err)
-	}
-	if _, err := g.Settle(h.ID, 503, Unknown); err != nil {
-		t.Fatal(err)
-	}
-	now.move(heldTime)
-	if code := confirm(zhao); code != problem.HeldOver {
-		t.Errorf("it is done after its time: %s", code)
+		begun("while it is done", HeldConfirmed)
+		if _, err := g.Withdraw(h.ID, wang); codeOfError(err) != problem.HeldOver {
+			t.Errorf("it ends while it is done: %v", err)
+		}
+		if try.outcome == Unknown {
+			if _, err := g.Settle(h.ID, 503, Unknown); err != nil {
+				t.Fatal(err)
+			}
+			begun(try.what, HeldConfirmed)
+		}
+		stop()
+		g, stop = twoGate(t, dir, secret, now)
+		begun(try.what, HeldConfirmed)
+		now.move(time.Second)
+		if other, err := g.Hold(request("{}"), wang); err != nil || other.ID == h.ID {
+			t.Errorf("%s: it cannot be asked for anew: %v", try.what, err)
+		} else if _, err := g.Withdraw(other.ID, wang); err != nil {
+			t.Error(err)
+		}
+		for range 2 {
+			if got, err := g.Withdraw(h.ID, wang); err != nil || got.State != HeldUnknown {
+				t.Errorf("%s: %+v, %v", try.what, got, err)
+			}
+			begun("ended", HeldUnknown)
+		}
+		now.move(time.Second)
 	}
 }
 
@@ -372,6 +370,11 @@ func TestSecretOfItsOwner(t *testing.T) {
 		}
 		if _, err := g.Revoke(token.ID, local()); err != nil {
 			t.Fatal(err)
+		}
+	}
+	for owner, ok := range map[string]bool{"Wang": true, "王 Wang": true, "W\u0430ng": false, "L\u0456": false, ".": false} {
+		if e := (&Wish{Owner: owner, Number: "1005", Roles: []Role{Officer}}).Check(); (e == nil) != ok {
+			t.Errorf("a token of %s: %v", owner, e)
 		}
 	}
 	for _, bad := range []Wish{{Digest: "00"}, {Digest: strings.ToUpper(digest)}, {Digest: digest, Bound: digest}} {

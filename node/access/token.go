@@ -67,6 +67,17 @@ func usage(format string, args ...any) *problem.Error {
 
 // Check returns what is wrong with a wish.
 func (w *Wish) Check() *problem.Error {
+	if e := w.check(); e != nil {
+		return e
+	}
+	if !consent.ValidTitle(w.Owner) {
+		return usage("the owner of a token is written in Chinese or ASCII: other letters pass for those of somebody else")
+	}
+	return nil
+}
+
+// check returns what is wrong with a token, also with one that was made before.
+func (w *Wish) check() *problem.Error {
 	switch {
 	case !validName(w.Owner, maxOwner-len(w.Number)-1):
 		return usage("the owner of a token is a name of 1 to %d bytes with its number, in visible characters, without / and without spaces at its ends", maxOwner)

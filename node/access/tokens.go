@@ -77,7 +77,7 @@ func readTokens(dir string) ([]*stored, error) {
 		t.digest = digest(b)
 		again := slices.ContainsFunc(f.Tokens[:i], func(o *stored) bool { return o.ID == t.ID })
 		w := Wish{Owner: t.Owner, Number: t.Number, System: t.System, Delegate: t.Delegate, Roles: t.Roles, Bound: t.Bound, Comment: t.Comment}
-		if _, err := operators.ParseTime(t.Expires); err != nil || again || t.ID != t.digest.id() || w.Check() != nil {
+		if _, err := operators.ParseTime(t.Expires); err != nil || again || t.ID != t.digest.id() || w.check() != nil {
 			return nil, errTokens
 		}
 	}
@@ -298,7 +298,7 @@ func (g *Gate) keep(r *operators.Record, s *stored, by *Caller) error {
 	if r.Kind == operators.Grant {
 		r.Digest = s.fingerprint()
 	}
-	r.Person, r.Second = by.Operator(), by.Second
+	r.Person, r.Second, r.Held = by.Operator(), by.Second, by.Held
 	if by.Local {
 		r.UID = &by.UID
 	}

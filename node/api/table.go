@@ -84,7 +84,7 @@ var (
 
 	Members         = one("list-members", "GET /v1/members", "The members, and what is proposed", anyone, (*Server).members)
 	MemberShow      = one("get-member", "GET /v1/members/{name}", "A member with its history", anyone, (*Server).member)
-	MemberUpdate    = one("update-addresses", "PATCH /v1/addresses", "Change this member's addresses", admins, (*Server).updateMember)
+	MemberUpdate    = one("update-addresses", "PATCH /v1/addresses", "Change this member's addresses", admins, (*Server).updateMember).twoPeople(access.MembersMatter)
 	MemberAdd       = one("propose-member", "POST /v1/proposals/member", "Propose a newcomer", admins, (*Server).addMember).creates(atProposal).twoPeople(access.MembersMatter)
 	MemberRoles     = one("propose-roles", "POST /v1/proposals/roles", "Propose other roles or titles of a member", admins, (*Server).changeRoles).creates(atProposal).twoPeople(access.MembersMatter)
 	MemberRemove    = one("propose-removal", "POST /v1/proposals/removal", "Propose that a member leaves", admins, (*Server).removeMember).creates(atProposal).twoPeople(access.MembersMatter)

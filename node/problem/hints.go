@@ -41,7 +41,7 @@ var hints = map[string]string{
 	HeldSystem:              "ask with the token of a person, and have that of another person confirm it",
 	HeldUnnamed:             "say who you are: --operator NAME",
 	HeldOther:               "look at the request anew (atoll held show) before you confirm it",
-	HeldOver:                "atoll held show says what became of it; what was begun may be confirmed again, and what is over be asked for anew",
+	HeldOver:                "atoll held show says what became of it; look whether what was begun was done; what is over and was not done is asked for anew",
 	HeldAsker:               "have somebody whose token is valid ask for it anew",
 	HeldMany:                "confirm, refuse or withdraw some (atoll held list), or ask for it tomorrow",
 	HeldSecret:              "have the owner make the secret (atoll token secret) and tell its digest, and give that with --digest; or bind the token to a certificate with --cert",

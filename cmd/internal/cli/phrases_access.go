@@ -34,6 +34,7 @@ var (
 		{"there are %d tokens", "", "已有 ${1} 个令牌"},
 		{"the owner of a token is a name of 1 to %d bytes with its number, in visible characters, without / and without spaces at its ends", "", "令牌的持有人连同编号为 1 至 ${1} 字节，由可见字符组成，不含 /，首尾无空格"},
 		{"the number of a token's owner is 1 to 32 letters, digits, dots, hyphens and underscores", "", "持有人的编号为 1 至 32 个字母、数字、点、连字符和下划线"},
+		{"the owner of a token is written in Chinese or ASCII: other letters pass for those of somebody else", "", "令牌持有人的姓名以汉字或 ASCII 字符写出：其他文字可能看似他人姓名"},
 		{"a token needs a role", "", "令牌须有角色"},
 		{"%.40q is no role, or is named twice", "", "${1} 不是角色，或重复写出"},
 		{"only a system may state for whom it asks", "", "只有系统可写明代谁经办"},

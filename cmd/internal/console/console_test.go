@@ -360,6 +360,22 @@ func TestFilesOfForms(t *testing.T) {
 	if status := send(w.reader(), maxForm); status == 303 || len(w.done) != 1 {
 		t.Errorf("the file of a stranger: %d", status)
 	}
+	for _, kind := range []string{"multipart/mixed; boundary=b", "text/plain", "application/json", ""} { // of which nothing is read
+		req, err := http.NewRequest("POST", w.url+"/things/x", strings.NewReader("--b--\r\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", kind)
+		req.Header.Set("Sec-Fetch-Site", "same-origin")
+		resp, err := c.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != 422 || len(w.done) != 1 {
+			t.Errorf("a form of the type %q: %d", kind, resp.StatusCode)
+		}
+	}
 	f := Form{Fields: []Field{{Name: "f", Kind: kindFile, Value: "old"}}}
 	if f.keep(url.Values{"f": {"secret"}}); !f.File() || f.Fields[0].Value != "old" {
 		t.Errorf("%+v", f)

@@ -13,6 +13,12 @@ import (
 	"atoll/node/access"
 )
 
+// Media types of forms.
+const (
+	kindPlain = "application/x-www-form-urlencoded"
+	kindFiles = "multipart/form-data"
+)
+
 // fieldPage is the field of each form that says on which page it stands.
 const fieldPage = "page"
 
@@ -48,14 +54,20 @@ func (s *console) do(w http.ResponseWriter, r *http.Request, v View) {
 // hasFile reports whether a request is a form that has a file.
 func hasFile(r *http.Request) bool {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	return err == nil && kind == "multipart/form-data"
+	return err == nil && kind == kindFiles
 }
 
 // parse reads a form. The text of a file is the value of its field, in place of what
-// was pasted beside it.
+// was pasted beside it. In any other form Go would find no field, and nothing wrong.
 func parse(r *http.Request) error {
-	if !hasFile(r) {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	switch {
+	case err != nil:
+		return err
+	case kind == kindPlain:
 		return r.ParseForm()
+	case kind != kindFiles:
+		return http.ErrNotSupported
 	}
 	if err := r.ParseMultipartForm(maxUpload); err != nil { // all of it is in memory
 		return err
