@@ -89,7 +89,8 @@ func (g *Gate) asTold(h *Held) {
 func (g *Gate) wasMade(id string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return named(g.tokens, id) != nil || !g.journal.takenBack(id).IsZero()
+	_, taken := g.journal.takenBack(id, "")
+	return taken || named(g.tokens, id) != nil
 }
 
 // toldOf reads what the operators' log of a folder says of the requests that may still be
