@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -129,7 +130,6 @@ func (n *pageNetwork) loan(t *testing.T, b *browser.Tab, code string, look func(
 		t.Error("the page still says that it is loading")
 	}
 	look("new")
-	b.Files("#genesis", filepath.Join(n.at("tax"), fileGenesis))
 	b.Put("#code", code)
 	b.Put("#new1", "correct horse 电池")
 	b.Put("#new2", "another")
@@ -137,6 +137,11 @@ func (n *pageNetwork) loan(t *testing.T, b *browser.Tab, code string, look func(
 		t.Fatal(said)
 	}
 	b.Put("#new2", "correct horse 电池")
+	b.Files("#genesis", n.html)
+	if said := b.Press("#create", "#created"); !strings.Contains(said, "choose genesis.pem") {
+		t.Error(said)
+	}
+	b.Files("#genesis", filepath.Join(n.at("tax"), fileGenesis))
 	b.Press("#create", "#created")
 	b.Until(`!document.querySelector('#opendesk').hidden`)
 	b.Press("#saveenrolment", "#kept")
@@ -144,7 +149,14 @@ func (n *pageNetwork) loan(t *testing.T, b *browser.Tab, code string, look func(
 	b.Download("seed.age")
 	firm, credential := filepath.Join(dir, "firm"), filepath.Join(dir, fileCredential)
 	n.atoll(nil, "credential", "issue", "--yes", "--dir", n.at("market"), "-o", credential, b.Download("enrolment.pem"))
-	b.Files("#credential", credential)
+	text, err := os.ReadFile(credential)
+	n.check(err)
+	b.Put("#credentialtext", "-- as somebody pastes it\n")
+	if said := b.Press("#add", "#kept"); !strings.Contains(said, "[statement.malformed]") {
+		t.Error(said)
+	}
+	b.Put("#credentialtext", string(text))
+	b.Press("#add", "#kept")
 	b.Until(`document.querySelector('#kept').textContent.startsWith('The credential')`)
 	if !strings.Contains(b.Text("#who"), code) {
 		t.Fatal(b.Text("#who"))
@@ -161,7 +173,7 @@ func (n *pageNetwork) loan(t *testing.T, b *browser.Tab, code string, look func(
 	if shown := b.Text("#notice"); shown != review.Notice || !strings.Contains(shown, "<img") {
 		t.Fatalf("the page shows another notice:\n%s\n%s", shown, review.Notice)
 	}
-	if shown := b.Text("#digest"); shown != subject.Groups(asked.Digest) || len(shown) != 79 {
+	if shown := b.Text("#digest"); strings.Join(strings.Fields(shown), " ") != subject.Groups(asked.Digest) || strings.Count(shown, "\n") != 3 || len(shown) != 79 {
 		t.Errorf("on paper the digest is %s, in the page %s", subject.Groups(asked.Digest), shown)
 	}
 	look("notice")
@@ -177,12 +189,16 @@ func (n *pageNetwork) loan(t *testing.T, b *browser.Tab, code string, look func(
 	if b.Eval(`$('reading').hidden && $('word').value === ''`) != true {
 		t.Error("a second press could sign again")
 	}
-	kitFile := b.Download("atoll-kit-1.pem")
+	saved := b.Eval(`unsaved`).(string)
+	if !regexp.MustCompile(`^atoll-kit-20\d{6}-\d{4}-1\.pem$`).MatchString(saved) {
+		t.Errorf("the newest of several kits is not told by the name %s", saved)
+	}
+	kitFile := b.Download(saved)
 	n.atoll(nil, "subject", "unpack", "--dir", firm, kitFile)
 	if asked := slices.DeleteFunc(b.Requests(), func(r string) bool { return !strings.Contains(r, "http") }); len(asked) > 0 {
 		t.Errorf("before anything is sent the page has asked for %v", asked)
 	}
-	if b.Eval(`$('sending').hidden && $('unsaved').textContent.includes('atoll-kit-1.pem') && $('confirm').checkVisibility()`) != true {
+	if b.Eval(`$('sending').hidden && $('unsaved').textContent.includes(unsaved) && $('confirm').checkVisibility()`) != true {
 		t.Error("a consent can leave before the person has seen that the kit is saved")
 	}
 	b.Eval(`$('confirmed').click()`)
@@ -205,13 +221,16 @@ func (n *pageNetwork) loan(t *testing.T, b *browser.Tab, code string, look func(
 	}
 	take := fmt.Sprintf("button[data-consent=%q]", list.Consents[0].Consent)
 	for range 2 { // as by a double click
-		if said := b.Press(take, "#revoked"); !strings.Contains(said, "Press again") {
+		if said := b.Press(take, "#revoked"); !strings.Contains(said, "Yes, take it back") || b.Text(take) != "Yes, take it back" {
 			t.Fatal(said)
 		}
 	}
 	b.Eval(`new Promise((ok) => { setTimeout(ok, 1600); })`)
-	if said := b.Press(take, "#revoked"); strings.Count(said, "On the log") != 2 {
+	if said := b.Press(take, "#revoked"); strings.Count(said, "The consent is taken back, entry ") != 2 {
 		t.Fatal(said)
+	}
+	if b.Eval(fmt.Sprintf(`document.querySelector('[data-consent=%[1]q], [data-send=%[1]q], [data-takenback=%[1]q]') === null`, list.Consents[0].Consent)) != true || !strings.Contains(b.Text("#consents"), "taken back1 used") {
+		t.Error("after it was taken back: ", b.Text("#consents"), b.Text("#keptlist"))
 	}
 	n.same(b, firm)
 	if !strings.Contains(b.Text("#consents"), "taken back") || b.Eval(`document.querySelectorAll('img').length`) != 0.0 {
@@ -260,6 +279,9 @@ func (n *pageNetwork) loan(t *testing.T, b *browser.Tab, code string, look func(
 	// nothing is left of it.
 	if b.Eval(`$('s-kept').checkVisibility() && !$('sending').checkVisibility()`) != true || !strings.Contains(b.Text("#keptlist"), list.Consents[0].Consent) {
 		t.Error(b.Text("#keptlist"))
+	}
+	if shown := b.Text("#keptlist"); !strings.Contains(shown, "not known before you look") || !strings.Contains(shown, "Loan <img") || !strings.Contains(shown, "Bank A") {
+		t.Error(shown)
 	}
 	b.Press(fmt.Sprintf("button[data-send=%q]", list.Consents[0].Consent), "#signed")
 	if said := b.Press("#send", "#sent"); b.Text("#sendingid") != list.Consents[0].Consent || !strings.Contains(said, "[consent.revoked]") {

@@ -91,13 +91,13 @@ func (s *pageSheet) print(t *cli.Printer) {
 	digitsOf(t, "SHA-256", "SHA-256", s.SHA256)
 	t.Say(`一、使用登记机关发放的文件 atoll.html，或打开上述网址。文件的 SHA-256 须与本纸相同，查看的命令：
     Windows：certutil -hashfile atoll.html SHA256        macOS、Linux：shasum -a 256 atoll.html
-二、新建密钥时选择的 genesis.pem，其网络指纹须与本纸相同（页面打开后显示“网络”）。
-三、口令用四五个互不相干的词，不告诉任何人；钥匙包文件存两份，页面提示时重新保存。
+二、新建密钥时用登记机关交给的 genesis.pem，或在上述网址的页面中按“自本成员取得”：其网络指纹须与本纸相同。
+三、口令至少 10 个字符：用至少五个互不相干的两字词，不告诉任何人；钥匙包文件存两份，页面提示时重新保存。
 四、签署前，将页面所示的告知书摘要与银行纸面逐组核对。
 五、口令遗忘，或钥匙包丢失、被盗的，立即致电登记机关吊销主体凭证：凭其签署的授权随之失效；再新建密钥，重新登记。没有人能恢复口令。`, `1. Use the file atoll.html from the registrar, or open an address above. The file's SHA-256 has to be that of this sheet. It is shown by
     Windows: certutil -hashfile atoll.html SHA256        macOS, Linux: shasum -a 256 atoll.html
-2. The genesis.pem with which you make keys has to be of the network with this fingerprint (the page shows the network once it is open).
-3. Take four or five words that do not belong together as passphrase, and tell them to nobody. Keep two copies of the kit, and save it whenever the page says so.
+2. Make keys with the genesis.pem that the registrar hands you, or fetch it in the page at an address above: its fingerprint has to be that of this sheet.
+3. A passphrase has 10 characters at least: take four or five words that do not belong together, and tell them to nobody. Keep two copies of the kit, and save it whenever the page says so.
 4. Before you sign, compare the digest of the notice with the bank's sheet, each group.
 5. If you forget the passphrase, or lose the kit, or it is stolen, telephone the registrar and have the credential revoked: what was signed under it ends. Then make new keys and enrol again. Nobody can recover a passphrase.`)
 }

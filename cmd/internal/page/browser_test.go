@@ -125,7 +125,7 @@ func (d *desk) shows(c *counts, request, word string, shown []any) {
 		why = read.OK.Problem
 	}
 	switch {
-	case notice != read.OK.Notice || strings.ReplaceAll(digest, " ", "") != read.OK.Digest:
+	case notice != read.OK.Notice || strings.Join(strings.Fields(digest), "") != read.OK.Digest:
 		d.t.Fatalf("%s\nGo shows\n%s\nthe page\n%s", request, read.OK.Notice, notice)
 	case why != nil:
 		if !refused(said, why) || signed != "" {
@@ -169,7 +169,7 @@ func TestConsentWaitsForTheKit(t *testing.T) {
 	b := d.page()
 	d.open(b)
 	d.sign(b)
-	for _, press := range []string{"button[data-send]", "button[data-save]", "#savekit", "#saveagain", "#language", "#read", "#language"} {
+	for _, press := range []string{"button[data-send]", "#savekit", "#saveagain", "#language", "#read", "#language"} {
 		if b.Press(press, "#signed"); b.Eval(`$('sending').checkVisibility() || $('confirm').checkVisibility() === false`) != false {
 			t.Errorf("after %s the consent can leave", press)
 		}
@@ -249,7 +249,7 @@ func TestFastMemberIsShown(t *testing.T) {
 	d.sign(b)
 	b.Press("#confirmed", "#signed")
 	b.Eval(fmt.Sprintf(`for (const c of document.querySelectorAll('#members input')) c.checked = [%q, %q].includes(c.value)`, fast, slow))
-	if said := b.Press("button[data-takenback]", "#sent"); !strings.Contains(said, "Press again") {
+	if said := b.Press("button[data-takenback]", "#sent"); !strings.Contains(said, "Yes, take it back") {
 		t.Fatal(said)
 	}
 	b.Eval(`new Promise((ok) => { setTimeout(ok, 1600); })`)

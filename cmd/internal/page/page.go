@@ -23,8 +23,14 @@ var frame string
 //go:embed page.css
 var style string
 
+//go:embed words.js
+var words string
+
 //go:embed page.js
-var script string
+var code string
+
+// script is the page's own program: its texts, and what it does with them.
+var script = words + code
 
 // MaxSize is the size limit of a page, in bytes.
 const MaxSize = 32 << 20

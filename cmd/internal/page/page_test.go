@@ -160,12 +160,16 @@ func TestTexts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	words, err := os.ReadFile("words.js")
+	if err != nil {
+		t.Fatal(err)
+	}
 	frame, err := os.ReadFile("page.html")
 	if err != nil {
 		t.Fatal(err)
 	}
 	texts := map[string]bool{}
-	for _, m := range regexp.MustCompile(`(?m)(?:^  | )'?([a-z_.]+[A-Za-z0-9_.]*)'?: \['((?:[^'\\]|\\.)+)', '((?:[^'\\]|\\.)+)'\]`).FindAllSubmatch(script, -1) {
+	for _, m := range regexp.MustCompile(`(?m)(?:^  | )'?([a-z_.]+[A-Za-z0-9_.]*)'?: \['((?:[^'\\]|\\.)+)', '((?:[^'\\]|\\.)+)'\]`).FindAllSubmatch(words, -1) {
 		key, zh, en := string(m[1]), string(m[2]), string(m[3])
 		if texts[key] {
 			t.Errorf("%s is there twice", key)
