@@ -759,6 +759,124 @@ func TestKeptConsents(t *testing.T) {
 	}
 }
 
+// The kit's list says what each consent is worth, as far as it is known: unsent, on the
+// log, taken back; and nothing in a session that has not looked.
+func TestStatesOfKeptConsents(t *testing.T) {
+	o := newOffice(t)
+	o.enrolled()
+	o.logs()
+	first := o.signs()
+	o.signs()
+	type kept struct {
+		Consent, State, Product string
+		Words                   map[string]struct{ Purpose, State string }
+	}
+	var k struct {
+		Kit, File string
+		View      struct{ Signed []kept }
+	}
+	is := func(when string, want ...string) {
+		t.Helper()
+		o.must("kit", in{}, &k)
+		for i, c := range k.View.Signed {
+			if w := c.Words[consent.Chinese]; c.State != want[i] || c.Product != "loan" || w.Purpose == "" || w.State == "" || c.Words[consent.English].State == w.State {
+				t.Errorf("%s: %+v, not %s", when, c, want[i])
+			}
+		}
+	}
+	is("signed", "unsent", "unsent")
+	if !strings.HasPrefix(k.File, "atoll-kit-20") || !strings.HasSuffix(k.File, "-2.pem") {
+		t.Error(k.File)
+	}
+	o.must("open", in{"files": [][]byte{[]byte(k.Kit)}, "passphrase": words}, nil)
+	is("opened again", "unknown", "unknown")
+	o.must("submit", in{"consent": first.Consent, "via": o.at()}, nil)
+	is("sent", "unknown", "active")
+	o.served()
+	o.must("history", in{"members": both}, nil)
+	is("looked", "unsent", "active")
+	var told struct {
+		State string
+		Told  map[string]*subject.Told
+	}
+	o.must("revoke", in{"consent": first.Consent, "members": both}, &told)
+	is("taken back", "unsent", "revoked")
+	if told.State != "revoked" || told.Told[consent.English].Consents[0].State != "taken back" || strings.Contains(told.Told[consent.English].Consents[0].Uses, "left") {
+		t.Errorf("the history that was shown still says %+v", told)
+	}
+	o.served()
+	var h struct{ Told map[string]*subject.Told }
+	o.must("history", in{"members": both}, &h)
+	by := []string{}
+	for _, e := range h.Told[consent.English].Events {
+		by = append(by, e.By)
+	}
+	if len(by) != 2 || !strings.HasPrefix(by[0], "this enterprise (by way of ") || !strings.HasPrefix(by[1], "this enterprise (by way of ") {
+		t.Errorf("%q", by)
+	}
+	is("looked again", "unsent", "revoked")
+}
+
+// An older kit signs another text under a number whose consent was granted and taken back:
+// it is signed under the next number. What this kit took back itself is not.
+func TestOlderKit(t *testing.T) {
+	for _, own := range []bool{false, true} {
+		o := newOffice(t)
+		o.enrolled()
+		o.logs()
+		var k struct{ Kit string }
+		o.must("kit", in{}, &k)
+		first := o.signs()
+		o.must("submit", in{"consent": first.Consent, "via": o.at()}, nil)
+		if !own {
+			o.revokes(first.Consent, []string{o.at(), "http://tax"})
+		}
+		o.must("open", in{"files": [][]byte{[]byte(k.Kit)}, "passphrase": words}, nil)
+		second := o.signs()
+		if own {
+			o.revokes(second.Consent, []string{o.at(), "http://tax"})
+		}
+		o.served()
+		var ready struct{ Again *signedOut }
+		code := o.try("ready", in{"consent": second.Consent, "members": both}, &ready)
+		if !own && (code != "" || ready.Again == nil) || own && code != "consent.revoked" {
+			t.Errorf("taken back by this kit: %v: %q, %+v", own, code, ready)
+		}
+	}
+}
+
+// The genesis comes from the member that serves the page, with what is to be compared. Of
+// another file it is said what is wanted.
+func TestGenesisOfMember(t *testing.T) {
+	o := newOffice(t)
+	answers := map[string][]byte{"https://tax/enterprise/genesis.pem": o.genesis, "https://court/enterprise/genesis.pem": []byte("<!doctype html>")}
+	o.Fetch = func(url string, _ []byte, _ int) (int, []byte, error) {
+		if answers[url] == nil {
+			return 404, nil, nil
+		}
+		return 200, answers[url], nil
+	}
+	var g struct {
+		Genesis     []byte
+		Name        string `json:"network_name"`
+		Fingerprint string
+	}
+	o.must("genesis", in{"url": "https://tax/enterprise/genesis.pem"}, &g)
+	if !bytes.Equal(g.Genesis, o.genesis) || g.Name != o.w.Genesis.Name || g.Fingerprint != ledger.Fingerprint(o.w.Network[:16]).String() {
+		t.Errorf("%+v", g)
+	}
+	for url, want := range map[string]string{"https://court/enterprise/genesis.pem": "genesis.file", "https://bank/enterprise/genesis.pem": "unavailable"} {
+		if code := o.try("genesis", in{"url": url}, nil); code != want {
+			t.Errorf("%s: %q", url, code)
+		}
+	}
+	for _, other := range [][]byte{nil, []byte("x"), []byte("-----BEGIN ATOLL CREDENTIAL-----")} {
+		if code := o.try("new", in{"genesis": other, "code": string(audittest.Subject), "passphrase": words}, nil); code != "genesis.file" {
+			t.Errorf("%q: %q", other, code)
+		}
+	}
+}
+
 // Members that do not prove a revocation are named, and it does not count as done.
 func TestRevocationOfSome(t *testing.T) {
 	o := newOffice(t)

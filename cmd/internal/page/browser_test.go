@@ -16,8 +16,11 @@ import (
 	"time"
 
 	"atoll/cmd/internal/browser"
+	"atoll/consensus/audit/audittest"
+	"atoll/consensus/ledger"
 	"atoll/consensus/paper"
 	"atoll/crypto/sign"
+	"atoll/node/web"
 )
 
 var pressed = flag.Int("pressed", 500, "how many requests, valid and damaged, a person reads and signs in the page")
@@ -232,6 +235,42 @@ func TestSlowMember(t *testing.T) {
 			t.Errorf("%s: %v, not %v", path, got, want)
 		}
 	}
+}
+
+// The page that a member serves fetches the genesis there once it is told to, and makes no
+// keys with it before the person has compared it.
+func TestGenesisFromMember(t *testing.T) {
+	d := newDesk(t)
+	e, err := ledger.ParseEntry(d.w.Leaves[0])
+	d.check(err)
+	url, asked := member(t, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/enterprise":
+			web.Page(html(t)).ServeHTTP(w, r)
+		case "/enterprise/genesis.pem":
+			web.GenesisFile(paper.Text(paper.Genesis, e.Statement)).ServeHTTP(w, r)
+		default:
+			http.NotFound(w, r)
+		}
+	})
+	b := browser.OpenAt(t, url+"/enterprise", time.UnixMilli(int64(d.w.Now)))
+	b.Until(`!document.querySelector('#main').hidden`)
+	before := asked.Load()
+	b.Put("#code", string(audittest.Subject))
+	b.Put("#new1", "correct horse 电池")
+	b.Put("#new2", "correct horse 电池")
+	if said := b.Press("#create", "#created"); !strings.Contains(said, "choose genesis.pem") || asked.Load() > before+1 { // a browser may ask for an icon
+		t.Errorf("%s, asked %d times", said, asked.Load()-before)
+	}
+	if said := b.Press("#fetchgenesis", "#fetched"); !strings.Contains(said, d.w.Genesis.Name) || strings.Count(said, "\n") != 3 {
+		t.Fatal(said)
+	}
+	if said := b.Press("#create", "#created"); !strings.Contains(said, "Compare the fingerprint") || b.Eval(`view === null`) != true {
+		t.Fatal("keys are made with a genesis that nobody has compared: ", said)
+	}
+	b.Press("#samegenesis", "#fetched")
+	b.Press("#create", "#created")
+	b.Until(`view !== null && $('kept').textContent.startsWith('Made')`)
 }
 
 // What a fast member says to a revocation is shown while a slow one is waited for.
