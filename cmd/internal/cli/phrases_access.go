@@ -41,7 +41,6 @@ var (
 		{"a token is valid for 1 to %d days", "", "令牌有效 1 至 ${1} 天"},
 		{"a comment has at most 200 bytes, in visible characters", "", "备注至多 200 字节，由可见字符组成"},
 		{"the chain of the operators' log does not hold in a file, or a part of it is missing: a disk lost it, or somebody changed it or put an older copy back", "", "经办人日志的一个文件中链已断，或缺了一部分：磁盘丢失，或被人改动、换成旧副本"},
-		{"%s may change something, and who asks for it only reads", "", "${1} 可能有所更改，而请求者只是读取"},
 		{"nothing is done by a token until there is room for the operators' log: %s", "", "经办人日志有空间之前，令牌的请求一律不办：${1}"},
 		{"what the vault remembers of the operators' log cannot be read: %w", "", "vault.db 对经办人日志的记忆无法读取：${1}"},
 		{"%s is no file", "", "${1} 不是文件"},

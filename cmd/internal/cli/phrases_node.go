@@ -92,6 +92,7 @@ var (
 		{"entry %d is a %s, where the state says a consent", "", "条目 ${1} 是 ${2}，而状态记为授权"},
 	}
 	apiPhrases = []Phrase{
+		{"%s may change something, and who asks for it only reads", "", "${1} 可能有所更改，而请求者只是读取"},
 		{"this node does audit %s", "", "本节点正在进行审计 ${1}"},
 		{"this node remembers no audit %.40q", "", "本节点没有审计 ${1}"},
 		{"the name of a person has no /", "", "人名中不得有 /"},
