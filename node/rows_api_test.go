@@ -125,7 +125,7 @@ func TestRowsQuestions(t *testing.T) {
 		"a wait of an age":       {func(in *api.RowsIn) { in.WaitMS = 1 << 62 }, problem.Usage},
 		"again, and something":   {func(in *api.RowsIn) { in.Again = idOf(a) }, problem.Usage},
 		"again, of nothing":      {func(in *api.RowsIn) { *in = api.RowsIn{Again: strings.Repeat("0", len(idOf(a)))} }, problem.NotFound},
-		"again, of one for none": {func(in *api.RowsIn) { *in = api.RowsIn{Again: idOf(other)} }, problem.NotFound},
+		"again, of one for none": {func(in *api.RowsIn) { *in = api.RowsIn{Again: idOf(other)} }, problem.Usage},
 	} {
 		in := fine
 		c.change(&in)
