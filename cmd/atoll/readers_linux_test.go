@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/cookiejar"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -41,6 +42,10 @@ const (
 // is the part of the processors that the readers themselves take, and "cpu" is that
 // of everything.
 // "peak-MB" is the most memory that the bank's node has used.
+//
+// "floor-ratio" is the ratio while the same readers, as often, get plain bytes of a
+// server in the test's process: what this machine makes of so many requests whatever
+// the node does, since the readers and all members share its processors.
 func BenchmarkReaders(b *testing.B) {
 	c := newCluster(b)
 	free, err := freePorts(1)
@@ -70,6 +75,7 @@ func BenchmarkReaders(b *testing.B) {
 		served := float64(r.done.Load()) / busy.time.Seconds()
 		stop()
 		r.all.Wait()
+		floor := r.floor()
 		millis := func(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 		of := func(list []time.Duration, part float64) time.Duration { return list[int(part*float64(len(list)-1))] }
 		b.ReportMetric(millis(of(alone, 0.5)), "alone-p50-ms")
@@ -77,6 +83,7 @@ func BenchmarkReaders(b *testing.B) {
 		b.ReportMetric(millis(of(among, 0.5)), "among-p50-ms")
 		b.ReportMetric(millis(of(among, 0.99)), "among-p99-ms")
 		b.ReportMetric(float64(of(among, 0.99))/float64(of(alone, 0.99)), "ratio")
+		b.ReportMetric(float64(of(floor, 0.99))/float64(of(alone, 0.99)), "floor-ratio")
 		b.ReportMetric(float64(len(among)), "among-queries")
 		b.ReportMetric(served, "served/s")
 		b.ReportMetric(float64(r.failed.Load()), "failed")
@@ -154,8 +161,23 @@ func (r *readers) queries(count int) (list []time.Duration) {
 	return list
 }
 
-// begin begins to read, until the context ends.
+// begin begins to read of the members, until the context ends.
 func (r *readers) begin(ctx context.Context) {
+	r.c.t.Helper()
+	r.read(ctx, func(client *http.Client, i int) func(int) error {
+		token := r.tokens[i%len(r.tokens)]
+		switch {
+		case i < consoleReaders:
+			return r.console(client, token)
+		case i < consoleReaders+logReaders:
+			return r.log(client, r.c.urls[testMembers[i%len(testMembers)].name])
+		}
+		return r.stream(client, token)
+	})
+}
+
+// read begins to read, until the context ends: asking returns how a reader asks.
+func (r *readers) read(ctx context.Context, asking func(client *http.Client, i int) func(n int) error) {
 	r.c.t.Helper()
 	const all = consoleReaders + logReaders + streamReaders
 	for i := range all {
@@ -164,16 +186,7 @@ func (r *readers) begin(ctx context.Context) {
 		jar, err := cookiejar.New(nil)
 		r.c.must(err)
 		client := &http.Client{Jar: jar, Timeout: 20 * time.Second, Transport: &http.Transport{DialContext: from.DialContext}}
-		token := r.tokens[i%len(r.tokens)]
-		var ask func(n int) error
-		switch {
-		case i < consoleReaders:
-			ask = r.console(client, token)
-		case i < consoleReaders+logReaders:
-			ask = r.log(client, r.c.urls[testMembers[i%len(testMembers)].name])
-		default:
-			ask = r.stream(client, token)
-		}
+		ask := asking(client, i)
 		r.all.Go(func() {
 			defer client.CloseIdleConnections()
 			time.Sleep(readerPause * time.Duration(i*7%all) / all) // people do not click together
@@ -194,6 +207,27 @@ func (r *readers) begin(ctx context.Context) {
 			}
 		})
 	}
+}
+
+// floor returns the times of queries while readers get plain bytes, as many as a page
+// of the console has.
+func (r *readers) floor() []time.Duration {
+	r.c.t.Helper()
+	page, err := get(http.DefaultClient, r.url+"/login", "")
+	r.c.must(err)
+	plain := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(page) }))
+	defer plain.Close()
+	ctx, stop := context.WithCancel(r.c.t.Context())
+	r.read(ctx, func(client *http.Client, _ int) func(int) error {
+		return func(int) error {
+			_, err := get(client, plain.URL, "")
+			return err
+		}
+	})
+	list, _ := r.measured()
+	stop()
+	r.all.Wait()
+	return list
 }
 
 // read asks for something and takes it all.
