@@ -146,7 +146,7 @@ func TestConsoleInChromium(t *testing.T) {
 	}
 	enrol("0000 0000 0000 0000 0000 0000 0000 0000")
 	registrar.says("do not issue")
-	enrol(firm.Text("#who dd:nth-of-type(3)"))
+	enrol(firm.Text("#who dd:nth-of-type(4)"))
 	registrar.says("issued, entry")
 	firm.Files("#credential", registrar.saves(fileCredential))
 	firm.Until(`document.querySelector('#kept').textContent.startsWith('The credential')`)
@@ -291,7 +291,7 @@ func TestConsoleInChromium(t *testing.T) {
 	admin.Put("textarea[name=paper]", string(enrolment))
 	admin.send("form button")
 	admin.Put("input[name=subject]", "91440300MA5DEM0Q7L")
-	admin.Put("input[name=fingerprint]", firm.Text("#who dd:nth-of-type(3)"))
+	admin.Put("input[name=fingerprint]", firm.Text("#who dd:nth-of-type(4)"))
 	admin.send("form button")
 	admin.says("issued, entry")
 	admin.open("credentials")
