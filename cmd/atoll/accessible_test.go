@@ -110,7 +110,7 @@ func (n *pageNetwork) everyPage(b *browser.Tab) {
 				continue
 			}
 			here[pattern] = true
-			links, _ := p.Eval("[...document.querySelectorAll('main a[href]')].map((a) => a.pathname)").([]any)
+			links, _ := p.Eval("[...document.querySelectorAll('main a[href]:not([download])')].map((a) => a.pathname)").([]any)
 			for _, to := range links {
 				queue = append(queue, to.(string))
 			}

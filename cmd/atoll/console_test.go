@@ -262,7 +262,7 @@ func TestConsoleInChromium(t *testing.T) {
 	firm.Until(fmt.Sprintf("document.querySelector(%q) !== null", take))
 	firm.Press(take, "#revoked")
 	firm.Eval("new Promise((ok) => { setTimeout(ok, 2100); })") // a double click takes nothing back
-	if said := firm.Press(take, "#revoked"); !strings.Contains(said, "On the log") {
+	if said := firm.Press(take, "#revoked"); !strings.Contains(said, "The consent is taken back") {
 		t.Fatal(said)
 	}
 	bank = n.consoleOf(b, "bank-a", access.Officer)

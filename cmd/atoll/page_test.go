@@ -280,7 +280,7 @@ func (n *pageNetwork) loan(t *testing.T, b *browser.Tab, code string, look func(
 	if b.Eval(`$('s-kept').checkVisibility() && !$('sending').checkVisibility()`) != true || !strings.Contains(b.Text("#keptlist"), list.Consents[0].Consent) {
 		t.Error(b.Text("#keptlist"))
 	}
-	if shown := b.Text("#keptlist"); !strings.Contains(shown, "not known before you look") || !strings.Contains(shown, "Loan <img") || !strings.Contains(shown, "Bank A") {
+	if shown := b.Text("#keptlist"); !strings.Contains(shown, "not known before you look") || !strings.Contains(shown, "Loan <img") || !strings.Contains(shown, "bank-a") {
 		t.Error(shown)
 	}
 	b.Press(fmt.Sprintf("button[data-send=%q]", list.Consents[0].Consent), "#signed")
