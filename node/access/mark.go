@@ -37,6 +37,8 @@ type granted struct {
 	Digest string `json:"digest"` // its fingerprint
 	Until  string `json:"until"`  // it expires
 	Gone   bool   `json:"gone,omitempty"`
+
+	had bool // tokens.json has it, or had it: otherwise the node stopped before that, or the disk was full
 }
 
 // known is what is known of tokens at a place.
@@ -109,7 +111,8 @@ func (j *journal) recollect() {
 		}
 	}
 	for id, g := range m.Granted {
-		if _, ok := j.granted[id]; !ok || !m.met {
+		if made, ok := j.granted[id]; !ok || !m.met || made.Digest == g.Digest { // a record says neither had nor gone
+			g.had = true
 			j.granted[id] = g
 		}
 	}
@@ -135,7 +138,7 @@ func (j *journal) remember(tokens bool) {
 			k.Taken = append(k.Taken, j.taken[id])
 		}
 		for id, g := range j.granted {
-			if b, ok := j.taken[id]; g.Until > p.Newest && (!ok || b.Again == g.Digest) { // both in the same form
+			if b, ok := j.taken[id]; g.had && g.Until > p.Newest && (!ok || b.Again == g.Digest) { // both in the same form
 				k.Granted[id] = g
 			}
 		}
@@ -151,6 +154,15 @@ func (j *journal) remember(tokens bool) {
 	if set(m.memory, keyPlace, p, far) == nil {
 		m.last = j.clock()
 	}
+}
+
+// wrote takes note that tokens.json has a token that was made.
+func (j *journal) wrote(id string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	g := j.granted[id]
+	g.had = true
+	j.granted[id] = g
 }
 
 func set(m Memory, key []byte, value any, until time.Time) error {
@@ -201,7 +213,7 @@ func (g *Gate) recall(read bool) {
 			other = true
 			continue
 		default:
-			j.granted[t.ID] = granted{Digest: t.fingerprint(), Until: t.Expires}
+			j.granted[t.ID] = granted{Digest: t.fingerprint(), Until: t.Expires, had: true}
 		}
 		list = append(list, t)
 	}
@@ -210,7 +222,7 @@ func (g *Gate) recall(read bool) {
 		if _, taken := j.takenBack(id, was.Digest); taken || named(list, id) != nil || was.Gone || was.Until <= operators.TimeText(now) {
 			continue
 		}
-		was.Gone, other = true, other || read
+		was.Gone, was.had, other = true, true, other || read
 		j.granted[id] = was
 	}
 	if other {

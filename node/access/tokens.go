@@ -195,6 +195,7 @@ func (g *Gate) Create(w Wish, by *Caller) (t Token, secret string, err error) {
 		return t, "", err
 	}
 	g.tokens = list
+	g.journal.wrote(s.ID)
 	g.journal.remember(true)
 	return s.Token, secret, nil
 }
