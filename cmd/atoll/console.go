@@ -155,7 +155,7 @@ func memberColumn(name cli.Text, members []string) console.Column {
 // console returns the console. The handler answers the API for a caller in the
 // request's context.
 func (p *pages) console(operations http.Handler, gate *access.Gate) http.Handler {
-	p.client = &api.Client{Transport: console.Within{Handler: gate.Inside(operations)}}
+	p.client = &api.Client{Near: true, Transport: console.Within{Handler: gate.Inside(operations)}}
 	return console.New(console.Config{Member: p.name, Zone: sync.OnceValue(func() *time.Location { return networkZone(p.dir) }), Login: gate.Login, Valid: gate.Valid, Refused: gate.Refused, Failure: func(err error) *cli.Failure { return failureOf(err).For(err) }, Instead: heldPage, Views: p.views(), Files: map[string][]byte{profileStyle: profile.FragmentStyle()}})
 }
 

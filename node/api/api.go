@@ -43,6 +43,9 @@ type row struct {
 
 	reading bool // it changes nothing, as no GET does
 
+	near   bool // people often read it: a page is given the answer as it is
+	shared bool // and all who may ask it get the same
+
 	early bool // it does not need the log, and so works on a node that has just started
 
 	question, answer reflect.Type // what follows from them is found out when it is used, since every start of a command makes the table
@@ -55,6 +58,9 @@ type row struct {
 	// with which it would fail in any case; nil: each does.
 	needed func(s *Server, ctx context.Context, in any) (bool, error)
 }
+
+// readsOnly reports whether the operation changes nothing.
+func (r *row) readsOnly() bool { return r.method == http.MethodGet || r.reading }
 
 // whole reports whether the question is the body.
 func (r *row) whole() bool {
@@ -121,6 +127,14 @@ func (o Operation[In, Out]) anytime() Operation[In, Out] { o.early = true; retur
 // reads is of an operation that changes nothing though its question has a body: no address
 // may say what it is about.
 func (o Operation[In, Out]) reads() Operation[In, Out] { o.reading = true; return o }
+
+// forPages is of an operation that people often read. Each answer is made anew, so that
+// nothing of the node's own is in it.
+func (o Operation[In, Out]) forPages() Operation[In, Out] { o.near = true; return o }
+
+// forMany is of one whose answer besides depends on the question alone. The question can
+// be compared.
+func (o Operation[In, Out]) forMany() Operation[In, Out] { o.near, o.shared = true, true; return o }
 
 // twoPeople is of an operation that may be set to need two people.
 func (o Operation[In, Out]) twoPeople(m access.Matter) Operation[In, Out] { o.matter = m; return o }

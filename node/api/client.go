@@ -41,6 +41,11 @@ type Client struct {
 
 	Reading bool // it asks for operations alone that change nothing
 
+	// Near means that Transport leads to a server of this process. What reads the same as
+	// others have read in the last moment may be answered with that, and no answer is to
+	// be changed.
+	Near bool
+
 	Transport http.RoundTripper // in place of all of these; nil: they count
 
 	// Margin is how much earlier than the caller the node gives up, so that its
@@ -71,7 +76,15 @@ func Call[In, Out any](ctx context.Context, c *Client, o Operation[In, Out], in 
 // Each is [Call] with every answer as it comes, until each returns false. It is
 // an error if the answers end earlier.
 func Each[In, Out any](ctx context.Context, c *Client, o Operation[In, Out], in In, each func(Out) bool) error {
+	near := &handed{}
+	if c.Near && o.near {
+		ctx = context.WithValue(ctx, handedKey{}, near)
+	}
 	return c.each(ctx, &o.row, in, func(d *json.Decoder) (more bool, err error) {
+		if out, ok := near.answer.(Out); ok {
+			each(out)
+			return false, nil
+		}
 		var out Out
 		if err := d.Decode(&out); err != nil {
 			return false, err
@@ -82,7 +95,7 @@ func Each[In, Out any](ctx context.Context, c *Client, o Operation[In, Out], in 
 
 // each has next read the answers one by one until there are no more that it wants.
 func (c *Client) each(ctx context.Context, o *row, in any, next func(*json.Decoder) (more bool, err error)) error {
-	if c.Reading && o.method != http.MethodGet && !o.reading {
+	if c.Reading && !o.readsOnly() {
 		return fmt.Errorf("%s may change something, and who asks for it only reads", o.id)
 	}
 	path, question, err := o.request(in)

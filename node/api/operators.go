@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"atoll/consensus/consent"
@@ -193,13 +194,30 @@ func (s *Server) acknowledge(ctx context.Context, in AcknowledgeIn) (node.Alarm,
 
 // status tells of tokens to those alone who see to them, and to their owners.
 func (s *Server) status(ctx context.Context, _ Nothing) (node.Status, error) {
-	out, err := s.Node.Status()
+	out, err := s.nodeStatus(ctx)
 	for _, e := range s.accessEndings() {
 		if c := access.Of(ctx); e.Token == "" || e.Token == c.Token || c.May(admins...) {
-			out.Endings = append(out.Endings, e)
+			out.Endings = append(slices.Clip(out.Endings), e) // the rest is read by others
 		}
 	}
 	return out, err
+}
+
+// nodeStatus returns what does not depend on who asks.
+func (s *Server) nodeStatus(ctx context.Context) (node.Status, error) {
+	if handedOf(ctx) == nil {
+		return s.Node.Status()
+	}
+	var partly node.Status // with an error
+	out, err := s.recent.of(recentKey{"node", nil}, func() (any, error) {
+		var err error
+		partly, err = s.Node.Status()
+		return partly, err
+	})
+	if err != nil {
+		return partly, err
+	}
+	return out.(node.Status), nil
 }
 
 // accessEndings returns the tokens, and the certificate, that end soon.

@@ -42,6 +42,7 @@ type Server struct {
 	Audit func(AuditIn) (Audit, error)
 
 	runs    runs
+	recent  recent
 	auditor auditor
 	served  *handler // set by Handler
 }
@@ -283,6 +284,9 @@ func (s *Server) perform(ctx context.Context, o *row, in any, tell func(any)) er
 	if err := s.hold(ctx, o, in); err != nil {
 		return err
 	}
+	if !o.readsOnly() {
+		defer s.recent.changed()
+	}
 	err := o.do(s, ctx, in, tell)
 	if errors.Is(err, node.ErrNotTaken) {
 		access.NotBegun(ctx)
@@ -292,9 +296,20 @@ func (s *Server) perform(ctx context.Context, o *row, in any, tell func(any)) er
 
 // answer answers with one document.
 func (s *Server) answer(o *row, w http.ResponseWriter, r *http.Request, in any) {
+	ctx := r.Context()
+	near := handedOf(ctx)
 	var out any
 	status := o.status
-	err := s.perform(r.Context(), o, in, func(answer any) { out = answer })
+	ask := func() (any, error) {
+		err := s.perform(ctx, o, in, func(answer any) { out = answer })
+		return out, err
+	}
+	var err error
+	if near != nil && o.shared {
+		out, err = s.recent.of(recentKey{o.id, in}, ask)
+	} else {
+		_, err = ask()
+	}
 	var wait *awaited
 	switch {
 	case errors.As(err, &wait):
@@ -307,6 +322,11 @@ func (s *Server) answer(o *row, w http.ResponseWriter, r *http.Request, in any) 
 		if link := linkTo(r.URL, l.following()); link != "" {
 			w.Header().Set("Link", link)
 		}
+	}
+	if near != nil && err == nil {
+		near.answer = out
+		w.WriteHeader(status)
+		return
 	}
 	var text []byte
 	if err == nil || wait != nil {

@@ -22,7 +22,7 @@ var (
 
 // The operations.
 var (
-	Status           = one("get-status", "GET /v1/status", "How this node is", anyone, (*Server).status).anytime()
+	Status           = one("get-status", "GET /v1/status", "How this node is", anyone, (*Server).status).anytime().forPages()
 	AlarmAcknowledge = one("acknowledge-alarm", "POST /v1/alarms/{id}/acknowledgement", "Note that somebody has seen an alarm", admins, (*Server).acknowledge).anytime()
 
 	CredentialIssue  = one("issue-credential", "POST /v1/credentials", "Vouch for the key of an enterprise", registrar, (*Server).issue).creates(atEntry)
@@ -38,7 +38,7 @@ var (
 	ConsentRequested = one("note-request", "POST /v1/consents/requests", "Note what an enterprise is asked to sign, so that the consent is compared with it", officers, (*Server).requested)
 	RequestOffer     = one("offer-request", "POST /v1/consents/requests/papers", "Keep a request, so that the enterprise can fetch it by its ticket", officers, (*Server).offer)
 	ConsentAccept    = one("accept-consent", "POST /v1/consents", "Bring a signed consent to the log", officers, (*Server).accept).creates(atConsent)
-	ConsentList      = one("list-consents", "GET /v1/consents", "The bank's consents", banks, (*Server).consents)
+	ConsentList      = one("list-consents", "GET /v1/consents", "The bank's consents", banks, (*Server).consents).forMany()
 	ConsentShow      = one("get-consent", "GET /v1/consents/{consent}", "One consent", banks, (*Server).consent)
 
 	QueryOpen   = one("open-query", "POST /v1/queries", "Ask the agencies; the node follows the query", officers, (*Server).openQuery).accepts(atQuery).ownTime()
@@ -47,7 +47,7 @@ var (
 	Comparison  = one("compare-profiles", "GET /v1/queries/{query}/comparison", "What has changed since an earlier query of the same enterprise", banks, (*Server).compare)
 	QueryEnd    = one("stop-query", "DELETE /v1/queries/{query}/run", "Follow a query no longer; it stays on the log", officers, (*Server).endRun)
 	Query       = many("run-query", "POST /v1/runs", "Ask the agencies, and follow the query while its answers come", officers, (*Server).query)
-	PastQueries = one("list-queries", "GET /v1/queries", "The bank's queries, the newest first", banks, (*Server).pastQueries)
+	PastQueries = one("list-queries", "GET /v1/queries", "The bank's queries, the newest first", banks, (*Server).pastQueries).forMany()
 	PastQuery   = one("get-query", "GET /v1/queries/{query}", "The state of one query", banks, (*Server).pastQuery)
 	RowsRun     = many("run-rows", "POST /v1/rows", "Ask an agency for rows, and follow the query while they come", officers, (*Server).rows)
 	RowsRead    = many("read-rows", "GET /v1/rows/{query}", "Rows that have come", banks, (*Server).readRows)
@@ -66,7 +66,7 @@ var (
 	Rates          = one("get-rates", "GET /v1/rates", "How often banks ask this agency, and its rules", agencies, (*Server).rates)
 	Disclosures    = one("report-disclosures", "GET /v1/reports/disclosures", "What this agency has answered in a month", reporting, (*Server).disclosures).ownTime()
 
-	Entries    = one("list-entries", "GET /v1/log/entries", "Entries of the log, in its order", anyone, (*Server).entries)
+	Entries    = one("list-entries", "GET /v1/log/entries", "Entries of the log, in its order", anyone, (*Server).entries).forMany()
 	EntryProof = one("prove-entry", "GET /v1/log/entries/{index}/proof", "A proof that an entry is on the log", anyone, (*Server).proof)
 	Entry      = one("get-entry", "GET /v1/log/entries/{index}", "An entry of the log", anyone, (*Server).entry)
 	Final      = one("get-final", "GET /v1/log/final", "The newest final head of the log", anyone, (*Server).final)
@@ -82,7 +82,7 @@ var (
 	CosignersApprove  = one("approve-cosigners", "POST /v1/cosigners/proposals/{proposer}/{id}/approvals", "Approve proposed cosigners", admins, (*Server).approveCosigners).creates(atEntry).twoPeople(access.MembersMatter)
 	CosignersHandover = one("hand-over-cosigners", "POST /v1/cosigners/handover", "Hand over to the approved cosigners", admins, (*Server).handOver).ownTime()
 
-	Members         = one("list-members", "GET /v1/members", "The members, and what is proposed", anyone, (*Server).members)
+	Members         = one("list-members", "GET /v1/members", "The members, and what is proposed", anyone, (*Server).members).forMany()
 	MemberShow      = one("get-member", "GET /v1/members/{name}", "A member with its history", anyone, (*Server).member)
 	MemberUpdate    = one("update-addresses", "PATCH /v1/addresses", "Change this member's addresses", admins, (*Server).updateMember).twoPeople(access.MembersMatter)
 	MemberAdd       = one("propose-member", "POST /v1/proposals/member", "Propose a newcomer", admins, (*Server).addMember).creates(atProposal).twoPeople(access.MembersMatter)
