@@ -111,7 +111,7 @@ func (j *journal) recollect() {
 		}
 	}
 	for id, g := range m.Granted {
-		if made, ok := j.granted[id]; !ok || !m.met || made.Digest == g.Digest { // a record says neither had nor gone
+		if _, ok := j.granted[id]; !ok || !m.met {
 			g.had = true
 			j.granted[id] = g
 		}
