@@ -422,6 +422,9 @@ func (s *Server) begun(ctx context.Context) error {
 // failed because nothing can be put on the log says so. The error for a query
 // that may still be logged tells how to continue it.
 func (s *Server) explain(err error) *problem.Error {
+	if errors.Is(err, access.ErrUnwritten) { // the request had a record, and what it would do has none
+		return problem.New(problem.AccessUnrecorded, err.Error())
+	}
 	e := node.Explain(err)
 	if e.Code != problem.Unavailable || !errors.Is(err, context.DeadlineExceeded) {
 		return e

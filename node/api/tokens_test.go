@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"atoll/crypto/sign"
 	"atoll/node"
 	"atoll/node/access"
+	"atoll/node/problem"
 	"atoll/node/vault"
 )
 
@@ -58,5 +60,14 @@ func TestTokenUnderAKey(t *testing.T) {
 	}
 	if n := len(gate.Tokens()); n != 3 {
 		t.Errorf("%d tokens", n)
+	}
+}
+
+// A disk that takes the record of a request, and not that of the token, is no fault of the
+// node's.
+func TestTokenUnrecorded(t *testing.T) {
+	p := new(Server).problem(&TokenCreate.row, fmt.Errorf("%w: no space left", access.ErrUnwritten))
+	if p.Code != problem.AccessUnrecorded || p.Status != http.StatusServiceUnavailable {
+		t.Error(p.Code, p.Status)
 	}
 }
