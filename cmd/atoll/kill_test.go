@@ -159,12 +159,15 @@ func (c *cluster) do(out any, args ...string) {
 	}
 }
 
+// consentUses is how many queries each of the cluster's consents permits.
+const consentUses = 24
+
 // consent has the enterprise sign bank-a's request, and bank-a accept the
 // consent.
 func (c *cluster) consent(name string) (id string) {
 	c.t.Helper()
 	var got api.ConsentOut
-	c.do(nil, "consent", "request", "--dir", "bank-a", "--subject", "91440300MA5DEM0Q7L", "--name", "Deep Reef Ltd", "--product", "loan", "--uses", "24", "-o", name+".request")
+	c.do(nil, "consent", "request", "--dir", "bank-a", "--subject", "91440300MA5DEM0Q7L", "--name", "Deep Reef Ltd", "--product", "loan", "--uses", fmt.Sprint(consentUses), "-o", name+".request")
 	c.do(nil, "consent", "sign", "--dir", "firm", "--yes", "-o", name+".consent", name+".request")
 	c.do(&got, "consent", "accept", "--dir", "bank-a", name+".consent")
 	return got.Consent
