@@ -83,6 +83,7 @@ func newWorld(t *testing.T) *world {
 				if name == "none" {
 					return nil, errors.New("there is no <thing>")
 				}
+				plain := strings.ReplaceAll(name, "\u202e", "")
 				t.Section("表 %s", "table of %s", name)
 				table := t.Columns(cli.Text{Chinese: "名", English: "name"}, cli.Text{Chinese: "数", English: "count"})
 				table.Row(name, "7")
@@ -94,7 +95,7 @@ func newWorld(t *testing.T) *world {
 					Ways:    []Way{{Label: name, To: "things/y"}},
 					Columns: []Column{{Name: cli.Text{Chinese: "名", English: "name"}, To: Under("things/")}, {Name: cli.Text{Chinese: "数", English: "count"}, Mark: func(string) Mark { return Wait }}},
 					Forms: []Form{
-						{Action: "things/x", Submit: name, Fields: []Field{{Name: "f", Kind: "text", Label: name, Value: strings.ReplaceAll(name, "\u202e", "")}, {Name: "word", Kind: "password"}}},
+						{Action: "things/x", Submit: name, Fields: []Field{{Name: "f", Kind: "text", Label: name, Value: plain}, {Name: "word", Kind: "password"}, {Name: "of", Kind: "select", Value: plain, Options: [][2]string{{"", "none"}, {plain, name}}}}},
 						{Action: "things/x", Submit: "second", Fields: []Field{{Name: "which", Kind: "hidden", Value: "2"}, {Name: "f", Kind: "text"}}},
 					},
 				}, nil
@@ -298,7 +299,7 @@ func TestHostileText(t *testing.T) {
 	}
 	_, body := w.do(c, "GET", "/things/a%2Fb%3F", nil)
 	for _, want := range []string{
-		`<a href="../things/a%2Fb%3F">a/b?</a>`, `"><span class="mark wait">7</span></td>`, `<a href="../things/7">7</a>`, "<h2>table of a/b?</h2>",
+		`<a href="../things/a%2Fb%3F">a/b?</a>`, `"><span class="mark wait">7</span></td>`, `<a href="../things/7">7</a>`, "<h2>table of a/b?</h2>", `<option value="">none</option><option value="a/b?" selected>a/b?</option>`,
 		"<pre class=\"document\" lang=\"en\">\nNotice of a/b?\n\n  1. first</pre>",
 	} {
 		if !strings.Contains(body, want) {

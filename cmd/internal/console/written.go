@@ -56,6 +56,41 @@ func (s *sheet) Table(n int) template.HTML {
 	return template.HTML(b.String())
 }
 
+// Menu returns the links of the navigation. It is on every page, and written without the
+// template as tables are.
+func (s *sheet) Menu() template.HTML {
+	var b strings.Builder
+	for _, n := range s.Nav {
+		b.WriteString("\n<div>")
+		if group := n.Group.In(s.Lang); group != "" {
+			b.WriteString("<p>" + template.HTMLEscapeString(group) + "</p>")
+		}
+		b.WriteString("<ul>")
+		for _, v := range n.Views {
+			b.WriteString("\n" + `<li><a href="` + template.HTMLEscapeString(s.To(v.Path)) + `"`)
+			if s.Of(v) {
+				b.WriteString(` aria-current="page"`)
+			}
+			b.WriteString(">" + template.HTMLEscapeString(v.Title.In(s.Lang)) + "</a></li>")
+		}
+		b.WriteString("\n</ul></div>")
+	}
+	return template.HTML(b.String())
+}
+
+// Choices returns the options of a field of which one is selected, likewise.
+func (f Field) Choices() template.HTML {
+	var b strings.Builder
+	for _, o := range f.Options {
+		b.WriteString(`<option value="` + template.HTMLEscapeString(o[0]) + `"`)
+		if o[0] == f.Value {
+			b.WriteString(" selected")
+		}
+		b.WriteString(">" + template.HTMLEscapeString(cli.Clean(o[1])) + "</option>")
+	}
+	return template.HTML(b.String())
+}
+
 // numbers is the attribute of the cells of a column that has numbers.
 func numbers(p cli.Part, column int) string {
 	if p.Texts >= 0 && column >= p.Texts {
