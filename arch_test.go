@@ -66,7 +66,7 @@ var rings = map[string]string{
 		"node/problem node/profile node/source node/table node/table/sorting node/vault node/witness",
 	"node/web":                 "consensus/ledger consensus/scarce consensus/subject crypto/sign crypto/tlog node/problem",
 	"node/access":              "consensus/consent consensus/durable consensus/operators consensus/scarce node/problem",
-	"node/api":                 "consensus/consent consensus/ledger crypto/sign node node/access node/problem node/profile node/web",
+	"node/api":                 "consensus/consent consensus/ledger consensus/paper consensus/subject crypto/sign node node/access node/problem node/profile node/web",
 	"examples/province":        "consensus/consent consensus/strict",
 	"cmd/internal/auditing":    "cmd/internal/cli consensus/audit consensus/consent consensus/ledger consensus/operators",
 	"cmd/internal/cli":         "consensus/consent",

@@ -249,6 +249,9 @@ func (c *contract) bank() (consent string) {
 	c.call(200, "get-catalog", "bank-a", "/v1/catalogs/tax", "")
 	c.call(404, "get-catalog", "bank-a", "/v1/catalogs/nobody", "")
 	c.call(422, "note-request", "bank-a", "/v1/consents/requests", document(map[string]any{"draft": []byte("none")}))
+	if open := c.call(200, "list-requests", "bank-a", "/v1/consents/requests?all=true&limit=1", ""); len(open["requests"].([]any)) != 0 || open["next"] != "" {
+		c.t.Errorf("%v", open)
+	}
 	if kept := c.call(200, "offer-request", "bank-a", "/v1/consents/requests/papers", document(map[string]any{"paper": []byte("a request")})); len(kept["ticket"].(string)) != 19 {
 		c.t.Errorf("%v", kept)
 	}

@@ -54,7 +54,7 @@ func (n *Node) accept(ctx context.Context, statement, sealed []byte, door func(c
 		return nil, answer, &consent.Refusal{Code: consent.Mismatch, Detail: fmt.Sprintf("the consent is for %s", h.Bounds.Bank)}
 	}
 	n.Fresh(ctx) // the credential may have been logged a moment ago
-	subject, err := n.usable(h, sealed)
+	signed, err := n.usable(h, sealed)
 	if err != nil {
 		return nil, answer, err
 	}
@@ -63,7 +63,7 @@ func (n *Node) accept(ctx context.Context, statement, sealed []byte, door func(c
 		if known, err := n.grant(id); err != nil {
 			return nil, answer, err
 		} else if known == nil {
-			if err := door(subject, id); err != nil {
+			if err := door(signed.Subject, id); err != nil {
 				return nil, answer, err
 			}
 		}
@@ -72,7 +72,11 @@ func (n *Node) accept(ctx context.Context, statement, sealed []byte, door func(c
 	if err != nil {
 		return nil, answer, err
 	}
-	if err := errors.Join(n.keepConsents(), n.vault.Put(consents, id[:], answer.Index, n.endOf(h))); err != nil {
+	back, err := n.meets(signed, id)
+	if err != nil {
+		return nil, answer, err
+	}
+	if err := errors.Join(n.keepConsents(), n.vault.Update(vault.Record{Kind: consents, Key: id[:], Value: answer.Index, Expires: n.endOf(h)}, back)); err != nil {
 		return nil, answer, err
 	}
 	c, err = n.Consent(id)
@@ -80,45 +84,45 @@ func (n *Node) accept(ctx context.Context, statement, sealed []byte, door func(c
 }
 
 // usable checks whether a consent that is not granted yet can ever be used for
-// a query, and returns its subject. It checks what the log cannot see, before
+// a query, and returns what was signed. It checks what the log cannot see, before
 // the consent is logged.
-func (n *Node) usable(h *consent.Header, sealed []byte) (s consent.Subject, err error) {
+func (n *Node) usable(h *consent.Header, sealed []byte) (*consent.Draft, error) {
 	body, err := n.unseal(sealed)
 	if err != nil {
-		return s, err
+		return nil, err
 	}
 	terms, err := n.verifyTerms(h, body)
 	if err != nil {
-		return s, err
+		return nil, err
 	}
 	members, err := n.knownTo(terms, body)
 	if err != nil {
-		return s, err
+		return nil, err
 	}
 	if err := n.decryptsForAll(sealed, body.Secret(), members.Roster.Readers(n.Name)); err != nil {
-		return s, err
+		return nil, err
 	}
 	at, err := n.At()
 	if err != nil {
-		return s, err
+		return nil, err
 	}
 	if err := ledger.CheckShown(n.Genesis, members, terms, body, at.Day, n.publishedAt); err != nil {
-		return s, err
+		return nil, err
 	}
 	if r := terms.Dated(at.Day + 1); r != nil { // it may be logged tomorrow, and this bank answers for it
-		return s, r
+		return nil, r
 	}
 	if r := terms.Allowed(at.Purposes); r != nil {
-		return s, r
+		return nil, r
 	}
 	if r := h.Bounds.Active(at.Day); r != nil && r.Code == consent.Expired {
-		return s, r
-	}
-	if granted, err := n.grant(h.Bounds.ConsentID()); err != nil || granted != nil {
-		return terms.Subject, err // what is granted stands, whatever was requested since
+		return nil, r
 	}
 	signed := consent.DraftOf(terms, body.Slices)
-	return terms.Subject, n.asRequested(&signed)
+	if granted, err := n.grant(h.Bounds.ConsentID()); err != nil || granted != nil {
+		return &signed, err // what is granted stands, whatever was requested since
+	}
+	return &signed, n.asRequested(&signed)
 }
 
 // endOf returns the time after which a bank need no longer list a consent.

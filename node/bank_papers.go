@@ -32,9 +32,10 @@ var tickets = base32.StdEncoding.WithPadding(base32.NoPadding)
 
 // KeepPaper keeps the paper of a request for consent, so that the enterprise can fetch it
 // by its ticket, which this returns: 16 letters and digits in groups of four. Whoever has
-// the ticket reads what the bank asks of whom. The error is a [*consent.Refusal] if the
+// the ticket reads what the bank asks of whom. d is the request, so that [Node.Noted] says
+// that it can be fetched; nil if it is not known. The error is a [*consent.Refusal] if the
 // paper is too long, or if there are too many.
-func (n *Node) KeepPaper(text []byte) (ticket string, err error) {
+func (n *Node) KeepPaper(text []byte, d *consent.Draft) (ticket string, err error) {
 	if len(text) == 0 || len(text) > maxPaper {
 		return "", &consent.Refusal{Code: consent.Mismatch, Detail: fmt.Sprintf("a request of %d bytes, the limit is %d", len(text), maxPaper)}
 	}
@@ -49,8 +50,16 @@ func (n *Node) KeepPaper(text []byte) (ticket string, err error) {
 	}
 	var id [ticketBytes]byte
 	rand.Read(id[:])
-	name := strings.ToLower(tickets.EncodeToString(id[:]))
-	return name[:4] + "-" + name[4:8] + "-" + name[8:12] + "-" + name[12:], n.vault.Put(papers, id[:], text, time.Now().Add(papersKept))
+	name, end := strings.ToLower(tickets.EncodeToString(id[:])), time.Now().Add(papersKept)
+	records := []vault.Record{{Kind: papers, Key: id[:], Value: text, Expires: end}}
+	if d != nil {
+		key, err := n.requestKey(d)
+		if err != nil {
+			return "", err
+		}
+		records = append(records, vault.Record{Kind: offered, Key: key, Value: uint64(end.UnixMilli()), Expires: end})
+	}
+	return name[:4] + "-" + name[4:8] + "-" + name[8:12] + "-" + name[12:], n.vault.Update(records...)
 }
 
 // Paper returns the paper of a request by its ticket, with or without hyphens. The error

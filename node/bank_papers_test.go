@@ -17,9 +17,9 @@ func TestPapers(t *testing.T) {
 	n := newNetwork(t)
 	bank := n.members["bank-a"]
 	text := bytes.Repeat([]byte("a request\n"), 100)
-	ticket, err := bank.KeepPaper(text)
+	ticket, err := bank.KeepPaper(text, nil)
 	n.must(err)
-	other, err := bank.KeepPaper(text)
+	other, err := bank.KeepPaper(text, nil)
 	n.must(err)
 	if len(ticket) != 19 || other == ticket || strings.ToLower(ticket) != ticket {
 		t.Errorf("tickets %q and %q", ticket, other)
@@ -50,7 +50,7 @@ func TestPapers(t *testing.T) {
 	}
 	for _, text := range [][]byte{nil, make([]byte, maxPaper+1)} {
 		var no *consent.Refusal
-		if _, err := bank.KeepPaper(text); !errors.As(err, &no) {
+		if _, err := bank.KeepPaper(text, nil); !errors.As(err, &no) {
 			t.Errorf("%d bytes: %v", len(text), err)
 		}
 	}

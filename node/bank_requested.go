@@ -55,11 +55,10 @@ func (n *Node) Requested(d *consent.Draft) error {
 	if err := one.Check(); err != nil {
 		return err
 	}
-	digest, err := digestOfDraft(d)
+	key, err := n.requestKey(d)
 	if err != nil {
 		return err
 	}
-	key := append(n.requestsOf(d.Subject), digest...)
 	for _, o := range d.Offers { // to ask of an agency later that is unreachable then
 		if err := n.keepCatalog(o.Agency); err != nil {
 			return err
@@ -70,11 +69,7 @@ func (n *Node) Requested(d *consent.Draft) error {
 	if err := n.roomForRequest(d, key); err != nil {
 		return err
 	}
-	end := time.UnixMilli(int64((d.NotAfter + 1).Start(n.Genesis.Offset)))
-	if most := time.Now().Add(requestsKept); end.After(most) {
-		end = most
-	}
-	return n.vault.Put(requests, key, d, end)
+	return n.vault.Put(requests, key, d, n.requestEnd(d))
 }
 
 // roomForRequest forgets the oldest request of the same enterprise where there are too

@@ -23,11 +23,13 @@ func consentCommand() *cobra.Command {
 		Use:   "consent",
 		Short: cli.Both("请求、阅读、签署、受理、送交和撤回授权", "Ask for, review, sign, accept, submit and take back consents"),
 		Long: cli.Both(`  银行  atoll consent request   请求何种授权、对谁、多久        → request.pem
+        atoll consent requests  哪些请求尚未收到授权书
   企业  atoll consent review    用通俗文字阅读
   企业  atoll consent sign      签署                            → consent.pem
   银行  atoll consent accept    核对、副署、记入日志
         （或由企业：atoll consent submit --via 银行地址）
   企业  atoll consent revoke    经任一成员撤回`, `  bank        atoll consent request   what is asked, for whom, how long      → request.pem
+              atoll consent requests  which of them nothing has come back for
   enterprise  atoll consent review    reads it in plain words
   enterprise  atoll consent sign      signs it                               → consent.pem
   bank        atoll consent accept    checks, countersigns, puts it on the log
@@ -36,7 +38,7 @@ func consentCommand() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: cli.Group,
 	}
-	cmd.AddCommand(cli.For(cli.Bank, consentRequestCommand(), consentAcceptCommand(), consentListCommand(), consentShowCommand())...)
+	cmd.AddCommand(cli.For(cli.Bank, consentRequestCommand(), consentRequestsCommand(), consentAcceptCommand(), consentListCommand(), consentShowCommand())...)
 	cmd.AddCommand(cli.For(cli.Enterprise, consentReviewCommand(), consentSignCommand(), consentSubmitCommand(), consentRevokeCommand())...)
 	return cmd
 }
@@ -426,10 +428,10 @@ taken back since may not have come here.`),
 
 // listConsents prints a bank's consents.
 func listConsents(p *cli.Printer, w titles, list []api.ConsentOut) {
-	t := p.Columns(cli.Text{Chinese: "授权", English: "consent"}, cli.Text{Chinese: "企业", English: "enterprise"}, cli.Text{Chinese: "用途", English: "purpose"},
+	t := p.Columns(cli.Text{Chinese: "授权", English: "consent"}, cli.Text{Chinese: "企业", English: "enterprise"}, cli.Text{Chinese: "名称", English: "name"}, cli.Text{Chinese: "用途", English: "purpose"},
 		cli.Text{Chinese: "至", English: "until"}, cli.Text{Chinese: "已用", English: "used"}, cli.Text{Chinese: "状态", English: "state"})
 	for _, c := range list {
-		t.Row(c.Consent, c.Subject, w.in(p, c.Purpose), c.NotAfter, string(p.Fill("%d/%d", "%d of %d", c.Used, c.MaxUses)), subject.StateWords[c.State].In(p.Lang))
+		t.Row(c.Consent, c.Subject, c.Name, w.in(p, c.Purpose), c.NotAfter, string(p.Fill("%d/%d", "%d of %d", c.Used, c.MaxUses)), subject.StateWords[c.State].In(p.Lang))
 	}
 	p.Table(t)
 }

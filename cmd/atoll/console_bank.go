@@ -24,7 +24,8 @@ func (p *pages) bankViews() []console.View {
 		{Path: "/consents", Nav: true, Group: bank, Title: cli.Text{Chinese: "授权", English: "Consents"}, Roles: reads, Show: p.consents},
 		{Path: "/consents/{consent}", Roles: reads, Show: p.consent},
 		{Path: "/consents/accept", Roles: asks, Do: p.accept},
-		{Path: "/requests", Nav: true, Group: bank, Title: cli.Text{Chinese: "请求授权", English: "Requests"}, Roles: asks, Show: p.wish, Make: p.preview},
+		{Path: "/requests", Nav: true, Group: bank, Title: cli.Text{Chinese: "授权请求", English: "Requests"}, Roles: reads, Show: p.requests},
+		{Path: "/requests/new", Roles: asks, Show: p.wish, Make: p.preview},
 		{Path: "/requests/make", Roles: asks, Make: p.request},
 		{Path: "/queries", Nav: true, Group: bank, Title: cli.Text{Chinese: "查询", English: "Queries"}, Roles: reads, Show: p.queries},
 		{Path: "/queries/ask", Roles: asks, Do: p.ask},
@@ -120,6 +121,40 @@ func (p *pages) consent(t *cli.Printer, r *http.Request) (*console.Page, error) 
 	return page, nil
 }
 
+// requests lists what the bank has asked enterprises to sign.
+func (p *pages) requests(t *cli.Printer, r *http.Request) (*console.Page, error) {
+	in := api.RequestsIn{Page: pageOf(r), All: r.URL.Query().Get("all") != ""}
+	got, err := pageCall(p, r, api.RequestList, in)
+	if err != nil {
+		return nil, err
+	}
+	w, err := titlesOf(p.through(r), p.dir)
+	if err != nil {
+		return nil, err
+	}
+	page := &console.Page{
+		Title: t.In("尚未收到授权书的请求", "Requests that no consent has come back for"), Command: sameCommand("atoll consent requests"), Forms: nextPage(t, "requests", got.Next),
+		Columns: []console.Column{consentColumn, marked(t, cli.Text{Chinese: "状态", English: "state"}, requestWords, requestMarks)},
+	}
+	if access.Of(r.Context()).May(access.Officer) {
+		page.Ways = append(page.Ways, console.Way{To: "requests/new", Label: t.In("新请求", "a new request")})
+	}
+	if in.All {
+		page.Title, page.Command = t.In("授权请求", "Requests for consent"), sameCommand("atoll consent requests", "--all")
+		for i := range page.Forms {
+			page.Forms[i].Fields = append(page.Forms[i].Fields, console.Field{Name: "all", Kind: "hidden", Value: "1"})
+		}
+		page.Ways = append(page.Ways, console.Way{To: "requests", Label: t.In("仅尚未收到授权书的", "those alone that no consent has come back for")})
+	} else {
+		page.Ways = append(page.Ways, console.Way{To: "requests?all=1", Label: t.In("全部请求", "all requests")})
+	}
+	listRequests(t, w, got.Requests, in.All)
+	return page, nil
+}
+
+// requestMarks are the marks of the states of a request.
+var requestMarks = map[string]console.Mark{api.RequestWaits: console.Wait, api.RequestLate: console.Ended, api.RequestBack: console.Good}
+
 // wish is the form for a request of a bank.
 func (p *pages) wish(t *cli.Printer, r *http.Request) (*console.Page, error) {
 	var words api.OfferingOut
@@ -138,7 +173,7 @@ func (p *pages) wish(t *cli.Printer, r *http.Request) (*console.Page, error) {
 	}
 	return &console.Page{
 		Title: t.In("按模板向企业请求授权", "Ask an enterprise for a consent that covers the template"), Command: sameCommand("atoll consent request", "--subject", "uscc:…", "--name", t.In("名称", "NAME"), "--product", t.In("产品", "PRODUCT")),
-		Forms: []console.Form{{Action: "requests", Submit: t.In("预览告知书", "preview the notice"), Note: t.In("下一步显示企业将阅读的告知书，尚不记录任何内容。", "The next step shows the notice that the enterprise will read. Nothing is recorded by it."), Fields: []console.Field{
+		Forms: []console.Form{{Action: "requests/new", Submit: t.In("预览告知书", "preview the notice"), Note: t.In("下一步显示企业将阅读的告知书，尚不记录任何内容。", "The next step shows the notice that the enterprise will read. Nothing is recorded by it."), Fields: []console.Field{
 			{Name: "subject", Kind: "text", Label: t.In("企业的主体代码：uscc:… 或 lei:…", "code of the enterprise: uscc:… or lei:…")},
 			{Name: "name", Kind: "text", Label: t.In("企业的登记名称", "the enterprise's name, as it is registered")},
 			choice,

@@ -152,7 +152,7 @@ func TestConsoleInChromium(t *testing.T) {
 	firm.Until(`document.querySelector('#kept').textContent.startsWith('The credential')`)
 
 	bank := n.consoleOf(b, "bank-a", access.Officer, access.Risk)
-	bank.open("requests")
+	bank.open("requests/new")
 	bank.Put("input[name=subject]", "91440300MA5DEM0Q7L")
 	bank.Put("input[name=name]", "Deep Reef <b>Ltd")
 	bank.Put("input[name=product]", "Loan")

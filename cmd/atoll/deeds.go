@@ -29,6 +29,7 @@ var deeds = sync.OnceValue(func() map[string]cli.Text {
 		api.Offering.ID():         {Chinese: "查看可请求的数据", English: "see what can be asked for"},
 		api.ConsentRequested.ID(): {Chinese: "记下授权请求", English: "note a request for consent"},
 		api.RequestOffer.ID():     {Chinese: "留存授权请求，供企业取用", English: "keep a request for consent for the enterprise"},
+		api.RequestList.ID():      {Chinese: "列出授权请求", English: "list the requests for consent"},
 		api.ConsentAccept.ID():    {Chinese: "将签署的授权写入日志", English: "bring a signed consent to the log"},
 		api.ConsentList.ID():      {Chinese: "列出授权", English: "list the consents"},
 		api.ConsentShow.ID():      {Chinese: "查看授权 {consent}", English: "see consent {consent}"},

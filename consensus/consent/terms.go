@@ -13,6 +13,10 @@ const (
 	// MaxNoticeAge is the maximum age of a notice, in days, when its consent is
 	// granted.
 	MaxNoticeAge = 366
+
+	// SignedWithin is for how many days after the day of its notice a request is
+	// signed: a signer's program asks for that day if it is longer ago.
+	SignedWithin = 7
 )
 
 // Terms are what the subject signs under its own name, with its credential key.

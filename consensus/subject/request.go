@@ -63,7 +63,7 @@ func Timely(known, seen *ledger.Known, now uint64) bool {
 // limit could show titles that an agency has corrected since. The limit is a
 // week, because the signer may be away.
 const (
-	requestAge   = 7 // days
+	requestAge   = consent.SignedWithin // days
 	requestAhead = 1
 )
 

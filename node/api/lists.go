@@ -66,6 +66,7 @@ func linkTo(u *url.URL, cursor string) string {
 // The lists that have pages.
 const (
 	listConsents = "consents"
+	listRequests = "requests"
 	listQueries  = "queries"
 	listEntries  = "entries"
 	listPending  = "pending"

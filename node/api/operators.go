@@ -53,6 +53,7 @@ type CarriedIn struct {
 type ConsentOut struct {
 	Consent   string `json:"consent"`
 	Subject   string `json:"subject"`
+	Name      string `json:"name"` // of the enterprise, as it has signed it
 	Purpose   string `json:"purpose"`
 	Product   string `json:"product"`
 	NotBefore string `json:"not_before"`
@@ -153,37 +154,6 @@ func (s *Server) accept(ctx context.Context, in CarriedIn) (ConsentOut, error) {
 	return consentOut(c, at.Day), err
 }
 
-// RequestedIn is what a bank asks an enterprise to sign.
-type RequestedIn struct {
-	Draft []byte `json:"draft"` // the CBOR of a [consent.Draft], as the request has it
-}
-
-// requested has the bank's node know of a request for consent, so that it compares
-// what comes back.
-func (s *Server) requested(_ context.Context, in RequestedIn) (Nothing, error) {
-	d := new(consent.Draft)
-	if err := sign.Unmarshal(in.Draft, d); err != nil {
-		return Nothing{}, err
-	}
-	return Nothing{}, s.Node.Requested(d)
-}
-
-// OfferIn is a request that an enterprise may fetch.
-type OfferIn struct {
-	Paper []byte `json:"paper"` // of the request, as it would be handed over
-}
-
-// OfferOut is how an enterprise fetches a request.
-type OfferOut struct {
-	Ticket string `json:"ticket"` // by which it is fetched for eight days: 16 letters and digits in groups of four
-}
-
-// offer has the bank's node keep a request for the enterprise.
-func (s *Server) offer(_ context.Context, in OfferIn) (OfferOut, error) {
-	ticket, err := s.Node.KeepPaper(in.Paper)
-	return OfferOut{ticket}, err
-}
-
 func (s *Server) acknowledge(ctx context.Context, in AcknowledgeIn) (node.Alarm, error) {
 	by, err := operatorOf(ctx, in.Body.By)
 	if err != nil {
@@ -270,7 +240,7 @@ func (s *Server) consents(_ context.Context, in ConsentsIn) (ConsentsOut, error)
 func consentOut(c *node.Consent, today consent.Day) ConsentOut {
 	b := &c.Header.Bounds
 	out := ConsentOut{
-		Consent: b.ConsentID().String(), Subject: string(c.Terms.Subject), Purpose: c.Terms.Purpose, Product: c.Terms.Product,
+		Consent: b.ConsentID().String(), Subject: string(c.Terms.Subject), Name: c.Terms.Name, Purpose: c.Terms.Purpose, Product: c.Terms.Product,
 		NotBefore: b.NotBefore.String(), NotAfter: b.NotAfter.String(), MaxUses: b.MaxUses, Used: c.Used, Entry: c.Index, State: "active",
 	}
 	r := b.Active(today)

@@ -37,6 +37,7 @@ var (
 	Offering         = one("find-offering", "POST /v1/offerings", "What can be asked, and what a request for consent is made of", banks, (*Server).offering).reads()
 	ConsentRequested = one("note-request", "POST /v1/consents/requests", "Note what an enterprise is asked to sign, so that the consent is compared with it", officers, (*Server).requested)
 	RequestOffer     = one("offer-request", "POST /v1/consents/requests/papers", "Keep a request, so that the enterprise can fetch it by its ticket", officers, (*Server).offer)
+	RequestList      = one("list-requests", "GET /v1/consents/requests", "Requests for consent that this bank has noted, the newest first: those for which none has come back, unless all are asked for", banks, (*Server).requests)
 	ConsentAccept    = one("accept-consent", "POST /v1/consents", "Bring a signed consent to the log", officers, (*Server).accept).creates(atConsent)
 	ConsentList      = one("list-consents", "GET /v1/consents", "The bank's consents", banks, (*Server).consents).forMany()
 	ConsentShow      = one("get-consent", "GET /v1/consents/{consent}", "One consent", banks, (*Server).consent)
@@ -112,7 +113,7 @@ var (
 var table = []operation{
 	Status, AlarmAcknowledge,
 	CredentialIssue, CredentialRevoke, CredentialList, CredentialsOf, CredentialsLost, CredentialShow, EnrolmentCheck, Endings,
-	Offering, ConsentRequested, RequestOffer, ConsentAccept, ConsentList, ConsentShow,
+	Offering, ConsentRequested, RequestOffer, RequestList, ConsentAccept, ConsentList, ConsentShow,
 	QueryOpen, QueryEvents, QueryResult, Comparison, QueryEnd, Query, PastQueries, PastQuery, RowsRun, RowsRead,
 	OwnCatalog, Catalog, Publish, CatalogPreview,
 	PendingList, PendingShow, PendingDecide, Maintenance, MaintenanceSet, PastAsks, Rates, Disclosures,
