@@ -355,7 +355,7 @@ func (g *Gate) firstOf(p *Person) (*Caller, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	t := named(g.tokens, p.Token)
-	if t == nil || t.Revoked != "" || t.over(g.now()) {
+	if t == nil || t.full() != p.Owner || t.Revoked != "" || t.over(g.now()) { // a certificate may have another owner now
 		return nil, problem.New(problem.HeldAsker, fmt.Sprintf("the token of %.80q, who asked for it, is valid no more", p.Operator))
 	}
 	c := t.caller()

@@ -223,6 +223,31 @@ func TestHeld(t *testing.T) {
 	}
 }
 
+// What somebody asked for by a certificate is not done in the name of its next owner, who
+// may be the one that confirms.
+func TestHeldOfTheOwnerBefore(t *testing.T) {
+	now := newClock()
+	g, _ := twoGate(t, t.TempDir(), sign.NewSecret(), now)
+	bound := func(owner, number string) *Caller {
+		token, _ := create(t, g, Wish{Owner: owner, Number: number, Roles: []Role{Admin}, Bound: strings.Repeat("ab", 32)})
+		return &Caller{Token: token.ID, Owner: token.full(), Roles: token.Roles}
+	}
+	wang := bound("Wang", "1")
+	h, err := g.Hold(request("{}"), wang)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.Revoke(wang.Token, wang); err != nil {
+		t.Fatal(err)
+	}
+	now.move(time.Second)
+	if li := bound("Li", "2"); li.Token != wang.Token {
+		t.Fatal("another token")
+	} else if _, _, err := g.Confirm(h.ID, h.Shown(), li); codeOfError(err) != problem.HeldAsker {
+		t.Error(err)
+	}
+}
+
 // What may have been done is not begun again by one person, whatever is known of the other:
 // it may have been undone since. Who asked may end it.
 func TestHeldMayBeDone(t *testing.T) {
