@@ -225,7 +225,7 @@ func (p *prove) tell(t *cli.Printer) {
 		t.Row("签署密钥", "signed by key", key)
 		t.Row("签署时间", "author's time", cli.MomentOf(signed, p.check.zone()))
 	}
-	t.Row("网络时间", "network time", cli.MomentOf(p.entry.Time, p.check.zone()))
+	t.Row("网络时间，不早于", "network time, not before", cli.MomentOf(p.entry.Time, p.check.zone()))
 	t.Row("裁定", "verdict", auditing.Verdict(t, p.entry.Verdict))
 	t.Say("在此日志中：", "It is in this log:")
 	p.check.tell(t)

@@ -36,7 +36,7 @@ func (r *report) grids(t *cli.Printer) []grid {
 }
 
 func (r *report) tallies(t *cli.Printer, heading string, list []audit.Tally, agency bool) grid {
-	g := grid{Title: heading, Texts: keys(t, agency, r.replay.opened), Heads: heads(t)}
+	g := grid{Title: heading, Texts: keys(t, agency, r.replay.opened), Heads: heads(t, agency)}
 	for _, tally := range list {
 		g.Rows = append(g.Rows, gridRow{r.titled(t, about(tally, agency, r.replay.opened)), counts(tally)})
 	}
@@ -73,11 +73,11 @@ func (r *report) titled(t *cli.Printer, row []string) []string {
 }
 
 // heads are the headings of the figures, in the order of counts.
-func heads(t *cli.Printer) []string {
-	return []string{
-		t.In("查询", "queries"), t.In("放行", "released"), t.In("拒绝", "refused"), t.In("到期未答", "unanswered"), t.In("待答", "open"),
-		t.In("p50（毫秒）", "p50 (ms)"), t.In("p90（毫秒）", "p90 (ms)"), t.In("最长（毫秒）", "longest (ms)"),
+func heads(t *cli.Printer, agency bool) (list []string) {
+	for _, head := range auditing.TallyHeads(agency) {
+		list = append(list, head.In(t.Lang))
 	}
+	return list
 }
 
 // keys are the headings of the other columns.

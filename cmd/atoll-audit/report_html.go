@@ -8,6 +8,7 @@ import (
 	"io"
 	"sync"
 
+	"atoll/cmd/internal/auditing"
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/audit"
 	"atoll/consensus/consent"
@@ -63,6 +64,11 @@ func (s sheet) Until() string {
 		return ""
 	}
 	return cli.MomentOf(s.r.replay.replayer.Summary().Time, s.r.replay.check.zone())
+}
+
+// Notes say what the figures count.
+func (s sheet) Notes() []string {
+	return []string{auditing.TallyWords.In(s.Printer.Lang), auditing.LatencyWords.In(s.Printer.Lang)}
 }
 
 // Span describes which months are counted.

@@ -4,6 +4,7 @@ import (
 	"io"
 	"slices"
 
+	"atoll/cmd/internal/auditing"
 	"atoll/cmd/internal/cli"
 )
 
@@ -36,8 +37,7 @@ func (r *report) text(t *cli.Printer, w io.Writer) error {
 		}
 		t.Table(table)
 	}
-	t.Say("\n时延为网络时间的毫秒数，自查询至放行；p50：半数不超过，p90：九成不超过。\n查询在没有任何机构应答时计为到期未答。",
-		"\nLatencies are milliseconds of network time from query to release; half do not exceed\np50, and nine of ten do not exceed p90. A query counts as unanswered when no agency has answered it.")
+	t.Say("\n%s\n%s", "\n%s\n%s", auditing.TallyWords.In(t.Lang), auditing.LatencyWords.In(t.Lang))
 	if n := r.replay.faults(); n > 0 {
 		t.Say("replay 另有 %d 项发现。", "replay shows %d findings besides.", n)
 	}

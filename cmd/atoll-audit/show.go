@@ -143,7 +143,7 @@ func (s *show) tell(t *cli.Printer) {
 	if e.Author != "" {
 		t.Row("签署成员", "signed by", e.Author)
 	}
-	t.Row("网络时间", "network time", cli.MomentOf(e.Time, zone))
+	t.Row("网络时间，不早于", "network time, not before", cli.MomentOf(e.Time, zone))
 	if e.Statement != nil {
 		t.Row("签署时间", "author's time", cli.MomentOf(e.Statement.ID.Time(), zone))
 	}

@@ -128,7 +128,8 @@ func printAuditReport(t *cli.Printer, w titles, r *api.AuditResult) {
 		printTallies(t, w, r.Agencies, r.Opened, true)
 	}
 	printParts(t, w, r)
-	t.Say("时延为网络时间的毫秒数，自查询至放行；p50：半数不超过，p90：九成不超过。", "Latencies are milliseconds of network time from query to release; half do not exceed p50, and nine of ten do not exceed p90.")
+	t.Say("%s", "%s", auditing.TallyWords.In(t.Lang))
+	t.Say("%s", "%s", auditing.LatencyWords.In(t.Lang))
 }
 
 func printTallies(t *cli.Printer, w titles, list []api.AuditTally, opened, agency bool) {
@@ -140,8 +141,7 @@ func printTallies(t *cli.Printer, w titles, list []api.AuditTally, opened, agenc
 		heads = append(heads, cli.Text{Chinese: "用途", English: "purpose"})
 	}
 	texts := len(heads)
-	heads = append(heads, cli.Text{Chinese: "查询", English: "queries"}, cli.Text{Chinese: "放行", English: "released"}, cli.Text{Chinese: "拒绝", English: "refused"}, cli.Text{Chinese: "到期未答", English: "unanswered"},
-		cli.Text{Chinese: "待答", English: "open"}, cli.Text{Chinese: "p50（毫秒）", English: "p50 (ms)"}, cli.Text{Chinese: "p90（毫秒）", English: "p90 (ms)"}, cli.Text{Chinese: "最长（毫秒）", English: "longest (ms)"})
+	heads = append(heads, auditing.TallyHeads(agency)...)
 	table := t.Columns(heads...).Numbers(texts)
 	for i := range list {
 		a := &list[i]

@@ -37,7 +37,7 @@ func (n *pageNetwork) auditorPages(b *browser.Tab) {
 	if len(list) != 1 || list[0].ID != id || list[0].State != api.AuditDone || list[0].By != "王 Wang 1001" || list[0].Done != list[0].Size {
 		n.t.Errorf("%+v", list)
 	}
-	auditor.says("accepted", "opened with this member's identity", "Queries, by month and bank", "p90 (ms)", "Assessment before a loan", "bank-a")
+	auditor.says("accepted", "opened with this member's identity", "Queries, by month and bank", "no agency answered", "not answered in time", "p90 (ms)", "Assessment before a loan", "bank-a")
 	auditor.accessible("an audit that is done")
 	auditor.open("findings")
 	auditor.says(id)

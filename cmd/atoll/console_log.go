@@ -105,7 +105,7 @@ func (p *pages) entry(t *cli.Printer, r *http.Request) (*console.Page, error) {
 	}
 	l := lineOf(&got, names)
 	t.Row("条目", "entry", l.Entry)
-	t.Row("时间", "time", l.Time)
+	t.Row("时间不早于", "not before", l.Time)
 	t.Row("种类", "kind", t.Fill("%s（%s）", "%[2]s: %[1]s", auditing.KindWords[l.Kind].In(t.Lang), l.Kind))
 	t.Row("签署者", "author", cmp.Or(l.Author, "-"))
 	t.Row("签署密钥", "author's key", l.KeyID)

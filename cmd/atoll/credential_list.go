@@ -134,7 +134,7 @@ func listUnrecorded(t *cli.Printer, list []node.Unrecorded) {
 		t.Say("日志中本登记机关的凭证都有记录", "there is a record of each credential of this registrar on the log")
 		return
 	}
-	table := t.Columns(columnCredential, cli.Text{Chinese: "条目", English: "entry"}, cli.Text{Chinese: "时间", English: "time"}, cli.Text{Chinese: "吊销条目", English: "revoked by entry"})
+	table := t.Columns(columnCredential, cli.Text{Chinese: "条目", English: "entry"}, cli.Text{Chinese: "不早于", English: "not before"}, cli.Text{Chinese: "吊销条目", English: "revoked by entry"})
 	for i := range list {
 		u := &list[i]
 		ended := "-"

@@ -15,7 +15,7 @@ func (h *history) print(t *cli.Printer) {
 	for _, g := range told.Consents {
 		t.Say("  %s  %s  %s %s  %s  %s，%s", "  %s  %s  %s, %s  %s  %s, %s", g.Consent, g.Bank, g.Purpose, g.Product, g.Days, g.State, g.Uses)
 	}
-	t.Say("记录（网络时间，%s；可能比实际略早）", "Entries (network time, %s; it may be a little behind)", told.Zone)
+	t.Say("记录（各项不早于所示时间，%s）", "Entries (each not before the time shown, %s)", told.Zone)
 	for i := range told.Events {
 		tellEvent(t, &told.Events[i])
 	}

@@ -55,7 +55,7 @@ func TestHistoryInWords(t *testing.T) {
 		consent.Chinese: `授权
   099ecc10cfe5a11220c07b33fccdc7d3  甲银行  贷前调查 loan  2026-11-28 至 2026-12-27  有效，已用 1 次，还可用 2 次
   aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa  甲银行  贷前调查 loan  2026-11-28 至 2026-12-27  无效：主体凭证已失效，已用 0 次
-记录（网络时间，UTC+08:00；可能比实际略早）
+记录（各项不早于所示时间，UTC+08:00）
 2026-11-29 00:30:05  条目 7  授权 099ecc10  甲银行：查询（经办人 Li\u001b[1m），还可用 2 次
     问 税务局：增值税申报：销售额（是否，近 12 个月）
       条件：value > 1000000\u001b[2J
@@ -73,7 +73,7 @@ func TestHistoryInWords(t *testing.T) {
 		consent.English: `Consents
   099ecc10cfe5a11220c07b33fccdc7d3  Bank A  Before a loan, loan  2026-11-28 to 2026-12-27  active, 1 used, 2 left
   aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa  Bank A  Before a loan, loan  2026-11-28 to 2026-12-27  void: its credential stands no more, 0 used
-Entries (network time, UTC+08:00; it may be a little behind)
+Entries (each not before the time shown, UTC+08:00)
 2026-11-29 00:30:05  entry 7  consent 099ecc10  query by Bank A (Li\u001b[1m), 2 uses left
     asks Tax bureau: VAT returns: sales of a year (yes or no, last 12 months)
       condition: value > 1000000\u001b[2J

@@ -209,7 +209,7 @@ func between(ctx context.Context, dir string, first, end uint64, names map[strin
 
 // lineTable returns a table for lines.
 func lineTable(p *cli.Printer) *cli.Table {
-	return p.Columns(cli.Text{Chinese: "条目", English: "entry"}, cli.Text{Chinese: "时间", English: "time"}, cli.Text{Chinese: "签署者", English: "author"}, cli.Text{Chinese: "种类", English: "kind"},
+	return p.Columns(cli.Text{Chinese: "条目", English: "entry"}, cli.Text{Chinese: "不早于", English: "not before"}, cli.Text{Chinese: "签署者", English: "author"}, cli.Text{Chinese: "种类", English: "kind"},
 		cli.Text{Chinese: "裁定", English: "verdict"}, cli.Text{Chinese: "字节", English: "bytes"}, cli.Text{Chinese: "含义", English: "meaning"})
 }
 

@@ -114,7 +114,7 @@ func (t *screen) head() {
 	}
 	t.rule()
 	t.line(strings.Join([]string{t.Of(p.Bank.Title), t.Operator + " " + clean(p.Operator), t.Of(p.Purpose.Title), clean(p.Product)}, t.dot))
-	t.wrapped(t.Clock(p, p.At) + " " + t.Zone(p) + t.dot + t.LogState + t.colon + t.State(p))
+	t.wrapped(t.At + " " + t.Clock(p, p.At) + " " + t.Zone(p) + t.dot + t.LogState + t.colon + t.State(p))
 }
 
 // bar draws the range in a scale of 20 cells.

@@ -29,7 +29,7 @@ type phrases struct {
 var chinese = phrases{
 	Lang: "zh-CN", Heading: "企业全息风险画像", Score: "评分", Of100: "满分 100", Grade: "等级", Stage: "阶段", Coverage: "覆盖", Answered: "已应答",
 	Vetoes: "一票否决", Checks: "交叉验证", Reasons: "主要扣分", Gaps: "数据缺口", Dimensions: "各维度指标", Evidence: "数据来源与凭据",
-	Pilot: "福建早期试点代码，校验位与现行标准不符，仍有效", Bank: "查询银行", Operator: "经办人", Purpose: "用途", Product: "产品", At: "生成时间",
+	Pilot: "福建早期试点代码，校验位与现行标准不符，仍有效", Bank: "查询银行", Operator: "经办人", Purpose: "用途", Product: "产品", At: "查询不早于",
 	Query: "查询号", Consent: "授权编号", Network: "网络编号", Template: "评分模板", Author: "模板作者", Digest: "模板摘要", LogState: "日志状态",
 	Indicator: "指标", Value: "取值", Points: "得分", Weight: "权重", Weights: "各阶段权重", Source: "来源", Item: "输出项", Agency: "机构", Dataset: "数据集",
 	Version: "版本", AsOf: "数据时点", Fetched: "读取时间", Entry: "日志条目", Rows: "行数", Outcome: "结果", Reason: "原因",
@@ -44,7 +44,7 @@ var chinese = phrases{
 var english = phrases{
 	Lang: "en", Heading: "Enterprise risk profile", Score: "Score", Of100: "of 100", Grade: "Grade", Stage: "Stage", Coverage: "Coverage", Answered: "answered",
 	Vetoes: "Vetoes", Checks: "Cross-checks", Reasons: "Points lost", Gaps: "Gaps", Dimensions: "Indicators by dimension", Evidence: "Sources and evidence",
-	Pilot: "code of the early Fujian pilot: valid, though its check character is not", Bank: "Bank", Operator: "Operator", Purpose: "Purpose", Product: "Product", At: "Made at",
+	Pilot: "code of the early Fujian pilot: valid, though its check character is not", Bank: "Bank", Operator: "Operator", Purpose: "Purpose", Product: "Product", At: "Asked not before",
 	Query: "Query", Consent: "Consent", Network: "Network", Template: "Template", Author: "Author", Digest: "Digest", LogState: "Log state",
 	Indicator: "Indicator", Value: "Value", Points: "Points", Weight: "Weight", Weights: "Weights by stage", Source: "Source", Item: "Input", Agency: "Agency", Dataset: "Dataset",
 	Version: "Version", AsOf: "As of", Fetched: "Fetched", Entry: "Log entry", Rows: "Rows", Outcome: "Outcome", Reason: "Reason",

@@ -54,7 +54,7 @@ const words = {
   incomplete: ['只有以上成员出示的内容在此：尚未记入日志的，或各成员的索引都遗漏的，不在其中。逐条核对请用 atoll subject history。', 'This is what the members above show: what is not on the log yet, or what the indexes of all of them leave out, is not in it. To have every entry checked, use atoll subject history.'],
   none: ['日志中没有关于本企业授权的记录', 'The log has nothing about this enterprise\'s consents'],
   id: ['编号', 'Id'], bank: ['银行', 'Bank'], purpose: ['用途', 'Purpose'], product: ['产品', 'Product'], days: ['期限', 'Days'], uses: ['次数', 'Uses'], state: ['状态', 'State'],
-  time: ['网络时间（%1；可能比实际略早）', 'Network time (%1; it may be a little behind)'], clock: ['时间（%1）', 'Time (%1)'], entry: ['条目', 'Entry'], under: ['授权', 'Consent'], what: ['事项', 'What'], who: ['谁', 'By'], result: ['结果', 'Result'], details: ['内容', 'Details'],
+  time: ['不早于（%1）', 'Not before (%1)'], clock: ['时间（%1）', 'Time (%1)'], entry: ['条目', 'Entry'], under: ['授权', 'Consent'], what: ['事项', 'What'], who: ['谁', 'By'], result: ['结果', 'Result'], details: ['内容', 'Details'],
   accepted: ['接受', 'accepted'], operator: ['（经办人 %1）', ' (%1)'],
   unsupported: ['本浏览器过旧，缺少：%1。请用较新的 Chromium 或 Firefox。', 'This browser is too old, it lacks: %1. Use a newer Chromium or Firefox.'],
 };
