@@ -104,6 +104,25 @@ func TestFlippedMeta(t *testing.T) {
 	}
 }
 
+// TestCutMeta cuts the file of raft-wal's metadata off, of which bbolt maps pages that are
+// not there any more.
+func TestCutMeta(t *testing.T) {
+	files, _ := image(t)
+	whole := files["wal-meta.db"]
+	found := 0
+	for size := 2 * os.Getpagesize(); size < len(whole); size += os.Getpagesize() {
+		files["wal-meta.db"] = whole[:size]
+		if err := readAll(t, plant(t, files)); isCorrupt(err) {
+			found++
+		} else if err != nil {
+			t.Errorf("%d bytes: %v", size, err)
+		}
+	}
+	if found == 0 {
+		t.Error("nothing was found")
+	}
+}
+
 // TestTampering changes whole records, so that only the chain or the mark can
 // show it.
 func TestTampering(t *testing.T) {

@@ -88,6 +88,7 @@ var (
 // one Log may have dir open: a second Open waits for the first to close.
 func Open(dir string, opts Options) (*Log, error) {
 	opts = opts.withDefaults()
+	opts.Meta = pages{opts.Meta, dir}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}

@@ -40,7 +40,7 @@ type tail struct {
 // What is cut off here was never acknowledged. An append that was acknowledged
 // and cannot be read is reported, with nothing changed on disk.
 func mendTail(dir string, vfs types.VFS, meta types.MetaStore, acked extent) error {
-	st, err := loadMeta(dir, meta)
+	st, err := meta.Load(dir)
 	if err != nil {
 		return err
 	}
@@ -67,17 +67,6 @@ func mendTail(dir string, vfs types.VFS, meta types.MetaStore, acked extent) err
 	st.Segments = append(st.Segments[:n-1], info, next)
 	st.NextSegmentID++
 	return meta.CommitState(st)
-}
-
-// loadMeta reads raft-wal's list of segments. bbolt panics on some damaged
-// pages.
-func loadMeta(dir string, meta types.MetaStore) (st types.PersistentState, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = &CorruptError{Dir: dir, Reason: fmt.Sprintf("unreadable metadata: %v", p)}
-		}
-	}()
-	return meta.Load(dir)
 }
 
 // cutTail removes a torn append from the end of the newest segment and returns

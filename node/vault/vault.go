@@ -150,8 +150,10 @@ func (v *Vault) openDatabase(path string) (err error) {
 		return ErrInUse
 	case errors.Is(err, berrors.ErrInvalid), errors.Is(err, berrors.ErrChecksum), errors.Is(err, berrors.ErrVersionMismatch):
 		return fmt.Errorf("%w: vault.db: %v", ErrCorrupt, err)
+	case err != nil: // bbolt says of a file that was cut that it is too small, not which
+		return fmt.Errorf("vault.db: %w", err)
 	}
-	return err
+	return nil
 }
 
 // openJournal reads the journal and writes to vault.db what it does not have.
