@@ -43,6 +43,7 @@ type PastQuery struct {
 	Index    uint64         // of the entry, 0 if there is none
 	Consent  consent.ID
 	Subject  consent.Subject // "" in a list, and if the log has dropped the consent
+	Name     string          // of the subject, as it has signed it; "" where the subject is
 	Operator string          // "" if the vault has lost it
 	Deadline uint64          // Unix milliseconds
 	Answers  []AgencyAnswer
@@ -113,11 +114,11 @@ func (n *Node) PastQuery(id ledger.StatementID) (*PastQuery, error) {
 	if err != nil {
 		return nil, err
 	}
-	q.Subject = c.Terms.Subject
+	q.Subject, q.Name = c.Terms.Subject, c.Terms.Name
 	return q, nil
 }
 
-// pastQuery is [Node.PastQuery] without the subject, which only the sealed
+// pastQuery is [Node.PastQuery] without the subject and its name, which only the sealed
 // consent names.
 func (n *Node) pastQuery(id ledger.StatementID) (*PastQuery, error) {
 	var a Asked

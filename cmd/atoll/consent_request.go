@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -22,7 +23,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// usualPurpose is the purpose of a request that names none.
+// usualPurpose is the purpose of a request for rows alone that names none.
 const usualPurpose = "pre_loan"
 
 // wish is a bank operator's description of a consent to request.
@@ -55,7 +56,7 @@ of whom, for what purpose, how long and how often. Nothing is logged yet.`),
 	f.StringVar(&dir, "dir", "", cli.Both("银行的文件夹", "the bank's folder"))
 	f.StringVar(&w.subject, "subject", "", cli.Both("企业：uscc:… 或 lei:…", "the enterprise: uscc:… or lei:…"))
 	f.StringVar(&w.name, "name", "", cli.Both("企业的登记名称", "the enterprise's name, as it is registered"))
-	f.StringVar(&w.purpose, "purpose", usualPurpose, cli.Both("本网络用途的代码", "code of a purpose of the network"))
+	f.StringVar(&w.purpose, "purpose", "", cli.Both("用途的代码：即模板的用途；只要明细的，默认为 "+usualPurpose, "code of the purpose: the template's; of rows alone "+usualPurpose+" unless another one is given"))
 	f.StringVar(&w.product, "product", "", cli.Both("银行的产品名称", "the bank's product, in words"))
 	f.Uint32Var(&w.days, "days", 30, cli.Both("授权的天数，自今日或 --from 起", "days that the consent lasts, from today or --from on"))
 	f.StringVar(&w.from, "from", "", cli.Both("首日（YYYY-MM-DD），默认为今日", "first day (YYYY-MM-DD; default: today)"))
@@ -173,7 +174,7 @@ func (w *wish) draw(ctx context.Context, dir, lang string) (*drawn, error) {
 	if self != nil && !self.Has(ledger.Bank) {
 		return nil, cli.Usage("%s 不是银行：只有银行能请求授权", "%s is no bank: only a bank requests consents", c.Name)
 	}
-	if err := knowsPurpose(members.Purposes, w.purpose); err != nil {
+	if err := w.fitsPurpose(t, path, members.Purposes); err != nil {
 		return nil, err
 	}
 	offers, err := w.offers(t)
@@ -277,12 +278,26 @@ func (w *wish) needs(dir, own string) (t *profile.Template, path string, err err
 	case own != "":
 		path = within(dir, own)
 	case w.rows != nil:
-		return &profile.Template{Purpose: w.purpose}, "--rows", nil
+		return &profile.Template{Purpose: cmp.Or(w.purpose, usualPurpose)}, "--rows", nil
 	default:
 		return nil, "", cli.Usage("给出 --template，或在 %s 中写明模板（template）", "give --template, or name one in %s", fileConfig)
 	}
 	t, err = readTemplate(path)
 	return t, path, err
+}
+
+// fitsPurpose makes the purpose of a template that of the request, and refuses another
+// one: what the template needs is written for its own.
+func (w *wish) fitsPurpose(t *profile.Template, path string, purposes []consent.Purpose) error {
+	w.purpose = cmp.Or(w.purpose, t.Purpose)
+	if err := knowsPurpose(purposes, w.purpose); err != nil {
+		return err
+	}
+	if w.purpose != t.Purpose {
+		return cli.Usage("模板 %s 用于 %s，不是 %s", "the template %s is for %s, not for %s", path, t.Purpose, w.purpose).
+			With("去掉 --purpose，或以 --template 给出该用途的模板", "leave --purpose out, or name a template for that purpose with --template")
+	}
+	return nil
 }
 
 // offers returns what the template needs and the rows, of each agency.

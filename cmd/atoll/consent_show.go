@@ -44,6 +44,7 @@ func consentShowCommand() *cobra.Command {
 func tellConsent(t *cli.Printer, w titles, c *api.ConsentShown) {
 	t.Row("授权", "consent", c.Consent)
 	t.Row("企业", "enterprise", c.Subject)
+	t.Row("名称", "name", c.Name)
 	t.Row("状态", "state", cli.Filled(subject.StateWords[c.State].In(t.Lang)))
 	t.Row("用途", "purpose", w.in(t, c.Purpose))
 	t.Row("产品", "product", c.Product)

@@ -84,7 +84,7 @@ func (p *pages) consents(t *cli.Printer, r *http.Request) (*console.Page, error)
 	choice := console.Field{Name: "consent", Kind: "select", Label: t.In("授权", "consent")}
 	for _, c := range got.Consents {
 		if c.State == "active" {
-			choice.Options = append(choice.Options, [2]string{c.Consent, string(t.Fill("%s · %s · 还可查询 %d 次，至 %s", "%s · %s · %d uses left, until %s", c.Subject, c.Product, c.MaxUses-c.Used, c.NotAfter))})
+			choice.Options = append(choice.Options, [2]string{c.Consent, string(t.Fill("%s · %s · %s · 还可查询 %d 次，至 %s", "%s · %s · %s · %d uses left, until %s", c.Name, c.Subject, c.Product, c.MaxUses-c.Used, c.NotAfter))})
 		}
 	}
 	if len(choice.Options) > 0 {
@@ -109,7 +109,7 @@ func (p *pages) consent(t *cli.Printer, r *http.Request) (*console.Page, error) 
 	}
 	tellConsent(t, w, &c)
 	page := &console.Page{
-		Title: string(t.Fill("%s 的授权", "Consent of %s", c.Subject)), Command: sameCommand("atoll consent show", c.Consent),
+		Title: string(t.Fill("%s 的授权", "Consent of %s", c.Name)), Command: sameCommand("atoll consent show", c.Consent),
 		Columns: []console.Column{queryColumn, consentStates(t), queryStates(t), entryColumn, {Name: cli.Text{Chinese: "撤回条目", English: "taken back by"}, To: console.Under("entries/")}},
 	}
 	switch {
@@ -157,16 +157,9 @@ var requestMarks = map[string]console.Mark{api.RequestWaits: console.Wait, api.R
 
 // wish is the form for a request of a bank.
 func (p *pages) wish(t *cli.Printer, r *http.Request) (*console.Page, error) {
-	var words api.OfferingOut
-	if err := local(p.through(r), p.dir, api.Offering, api.OffersIn(nil), &words); err != nil {
+	choice, err := p.purposeOf(t, r)
+	if err != nil {
 		return nil, err
-	}
-	choice := console.Field{Name: "purpose", Kind: "select", Label: t.In("用途", "purpose")}
-	for _, purpose := range api.PurposesOf(words.Purposes) {
-		choice.Options = append(choice.Options, [2]string{purpose.Code, purpose.Code + " · " + cli.Text{Chinese: purpose.Chinese, English: purpose.English}.In(t.Lang)})
-		if purpose.Code == usualPurpose {
-			choice.Value = purpose.Code
-		}
 	}
 	number := func(name, value, chinese, english string) console.Field {
 		return console.Field{Name: name, Kind: "number", Label: t.In(chinese, english), Value: value, Optional: value == ""}
@@ -176,7 +169,7 @@ func (p *pages) wish(t *cli.Printer, r *http.Request) (*console.Page, error) {
 		Forms: []console.Form{{Action: "requests/new", Submit: t.In("预览告知书", "preview the notice"), Note: t.In("下一步显示企业将阅读的告知书，尚不记录任何内容。", "The next step shows the notice that the enterprise will read. Nothing is recorded by it."), Fields: []console.Field{
 			{Name: "subject", Kind: "text", Label: t.In("企业的主体代码：uscc:… 或 lei:…", "code of the enterprise: uscc:… or lei:…")},
 			{Name: "name", Kind: "text", Label: t.In("企业的登记名称", "the enterprise's name, as it is registered")},
-			choice,
+			*choice,
 			{Name: "product", Kind: "text", Label: t.In("银行的产品名称", "the bank's product, in words")},
 			{Name: "from", Kind: "date", Label: t.In("授权首日", "first day of the consent"), Note: t.In("不填为今日", "today if it is empty"), Optional: true},
 			number("days", "30", "授权的天数", "days that the consent lasts"),
@@ -186,6 +179,27 @@ func (p *pages) wish(t *cli.Printer, r *http.Request) (*console.Page, error) {
 			number("life", "180", "银行可保存数据的天数", "days that the bank may keep the data"),
 			{Name: "language", Kind: "select", Label: t.In("告知书的语言", "language of the notice"), Value: t.Lang, Options: [][2]string{{consent.Chinese, "中文"}, {consent.English, "English"}}},
 		}}},
+	}, nil
+}
+
+// purposeOf returns the field for the purpose of a request: that of the bank's template,
+// which is written for no other.
+func (p *pages) purposeOf(t *cli.Printer, r *http.Request) (*console.Field, error) {
+	c, err := readConfig(p.dir)
+	if err != nil {
+		return nil, err
+	}
+	needs, _, err := new(wish).needs(p.dir, c.Profile)
+	if err != nil {
+		return nil, err
+	}
+	w, err := titlesOf(p.through(r), p.dir)
+	if err != nil {
+		return nil, err
+	}
+	return &console.Field{
+		Name: "purpose", Kind: "select", Label: t.In("用途，由模板确定", "purpose, which is the template's"),
+		Options: [][2]string{{needs.Purpose, needs.Purpose + " · " + w.in(t, needs.Purpose)}},
 	}, nil
 }
 

@@ -125,6 +125,7 @@ func printQuery(t *cli.Printer, q *api.PastQueryOut) {
 	t.Row("授权", "consent", q.Consent)
 	if q.Subject != "" {
 		t.Row("企业", "enterprise", q.Subject)
+		t.Row("名称", "name", q.Name)
 	}
 	if q.Operator != "" {
 		t.Row("经办人", "operator", q.Operator)

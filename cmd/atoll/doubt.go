@@ -28,8 +28,6 @@ type doubts struct {
 // doubts compares a draft with the agencies' catalogs and rules, and with the
 // last days of the roles and of the credential that it depends on.
 func (w *wish) doubts(ctx context.Context, dir string, members *ledger.Roster, t *profile.Template, d *consent.Draft, untitled []string) (*doubts, error) {
-	asked := *t
-	asked.Purpose = d.Purpose
 	var known []consent.Offer
 	for _, o := range d.Offers {
 		if !slices.Contains(untitled, o.Agency) {
@@ -41,10 +39,7 @@ func (w *wish) doubts(ctx context.Context, dir string, members *ledger.Roster, t
 		return nil, err
 	}
 	all := &doubts{untitled: untitled, found: []profile.Finding{}, endings: []node.Ending{}}
-	if d.Purpose != t.Purpose {
-		all.found = append(all.found, otherPurpose(t, d.Purpose))
-	}
-	for _, f := range asked.Against(catalogs) {
+	for _, f := range t.Against(catalogs) {
 		var input int
 		unchecked := f.Code == profile.FindUnchecked
 		if _, err := fmt.Sscanf(f.Path, "inputs[%d]", &input); unchecked && err == nil && slices.Contains(untitled, t.Needs[input].Agency) {
@@ -79,14 +74,6 @@ func concerns(e *node.Ending, d *consent.Draft) bool {
 	return e.Role == ledger.Registrar
 }
 
-// otherPurpose returns the finding that the purpose of the consent is not the
-// template's.
-func otherPurpose(t *profile.Template, purpose string) profile.Finding {
-	return profile.Finding{Code: profile.FindPurpose, Error: true, Path: "--purpose", Words: profile.Title{
-		Chinese: "该模板用于 " + t.Purpose + "，不是 " + purpose, English: "the template is for " + t.Purpose + ", not for " + purpose,
-	}}
-}
-
 // findings returns the template's findings, for JSON.
 func (a *doubts) findings() []finding {
 	list := []finding{}
@@ -119,7 +106,7 @@ func (a *doubts) show(t *cli.Printer) {
 		t.Say("%s [%s]", "%s [%s]", f.Words.In(t.Lang), f.Code)
 	}
 	if len(a.found) > 0 {
-		t.Say("企业按此签署后，这些内容也不会得到答复：返回上一页换一个用途，或请管理员更正模板。", "If this is signed as it is, these items will not be answered. Go back a page and choose another purpose, or have an administrator correct the template.")
+		t.Say("企业按此签署后，这些内容也不会得到答复：请管理员更正模板，再重新预览。", "If this is signed as it is, these items will not be answered. Have an administrator correct the template, and preview it again.")
 	}
 }
 
@@ -131,14 +118,10 @@ func (a *doubts) print(t *cli.Printer, template string) {
 			"atoll: warning: the catalogs of %s are not available now: the notice shows codes for their datasets and outputs, and they will not answer under a consent that is signed in this form\natoll: hint: make the request again, with another --out, once atoll status shows that member as connected", names)
 	}
 	for _, f := range a.found {
-		where := fmt.Sprintf("%s:%d: %s", template, f.Line, f.Path)
-		if f.Line == 0 { // about the command line, not a line of the template
-			where = f.Path
-		}
-		t.Say("atoll: 警告：%s: %s [%s]", "atoll: warning: %s: %s [%s]", where, f.Words.In(t.Lang), f.Code)
+		t.Say("atoll: 警告：%s:%d: %s: %s [%s]", "atoll: warning: %s:%d: %s: %s [%s]", template, f.Line, f.Path, f.Words.In(t.Lang), f.Code)
 	}
 	if len(a.found) > 0 {
-		t.Say("atoll: 提示：企业签署后，这些内容也不会得到应答：请改正模板或 --purpose（atoll template lint），换一个 --out 重新生成",
-			"atoll: hint: if this is signed as it is, these items will not be answered: correct the template or --purpose (atoll template lint), and make the request again with another --out")
+		t.Say("atoll: 提示：企业签署后，这些内容也不会得到应答：请改正模板（atoll template lint），换一个 --out 重新生成",
+			"atoll: hint: if this is signed as it is, these items will not be answered: correct the template (atoll template lint), and make the request again with another --out")
 	}
 }

@@ -111,5 +111,5 @@ func knowsPurpose(purposes []consent.Purpose, code string) error {
 		zh, en = append(zh, fmt.Sprintf("%s（%s）", p.Code, p.Chinese)), append(en, fmt.Sprintf("%s (%s)", p.Code, p.English))
 	}
 	return cli.Usage("本网络没有用途 %.60q；有：%[2]s", "this network has no purpose %.60[1]q; it has %[3]s", code, strings.Join(zh, "、"), strings.Join(en, ", ")).
-		With("用 --purpose 给出其中之一", "give one of them with --purpose")
+		With("选用其中之一", "choose one of them")
 }

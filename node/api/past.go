@@ -33,6 +33,7 @@ type PastQueryOut struct {
 	Entry    uint64            `json:"entry"`   // 0 for none
 	Consent  string            `json:"consent"`
 	Subject  string            `json:"subject"`  // "" in a list
+	Name     string            `json:"name"`     // of the enterprise, as it has signed it; "" in a list
 	Operator string            `json:"operator"` // "" where the state is "lost"
 	Put      string            `json:"put"`      // when it was submitted, RFC 3339, by this member's clock
 	Deadline string            `json:"deadline"` // until when agencies answer: network time, RFC 3339
@@ -87,7 +88,7 @@ func (s *Server) pastQuery(_ context.Context, in PastQueryIn) (PastQueryOut, err
 
 func pastQueryOut(q *node.PastQuery) PastQueryOut {
 	out := PastQueryOut{
-		Query: q.ID.String(), State: q.State, Verdict: q.Verdict, Entry: q.Index, Consent: q.Consent.String(), Subject: string(q.Subject), Operator: q.Operator,
+		Query: q.ID.String(), State: q.State, Verdict: q.Verdict, Entry: q.Index, Consent: q.Consent.String(), Subject: string(q.Subject), Name: q.Name, Operator: q.Operator,
 		Put: stamp(q.ID.Time()), Deadline: stamp(q.Deadline), Kept: stamp(q.Kept()), Again: q.State.Again(), Rows: q.Rows, Agencies: []AgencyAnswerOut{},
 	}
 	if q.State == node.QueryRejected {
