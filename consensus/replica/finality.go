@@ -406,7 +406,7 @@ func (r *Replica) recall(c Config) (err error) {
 	if r.evidence, err = readEvidence(filepath.Join(c.Dir, evidenceName)); err != nil {
 		return err
 	}
-	signed, err := durable.RememberFile(r.finals.path, fresh, nil)
+	signed, err := recallFinal(r.finals.path, fresh)
 	if err != nil {
 		return err
 	}

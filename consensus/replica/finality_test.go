@@ -454,7 +454,7 @@ func (n *network) refused(name string, why func(error)) {
 	n.t.Errorf("%s starts", name)
 }
 
-// What a member must remember is not accepted if it is missing or altered in
+// What a member must remember is not accepted if it is missing, empty or altered in
 // any byte.
 func TestAlteredMemory(t *testing.T) {
 	n := found(t, 1)
@@ -482,8 +482,10 @@ func TestAlteredMemory(t *testing.T) {
 			n.check(os.WriteFile(path, bad, 0o600))
 			n.refused("voter-c", want)
 		}
-		n.check(os.WriteFile(path, whole[:len(whole)/2], 0o600))
-		n.refused("voter-c", want)
+		for _, size := range []int{0, len(whole) / 2} {
+			n.check(os.WriteFile(path, whole[:size], 0o600))
+			n.refused("voter-c", want)
+		}
 		n.check(os.Remove(path))
 		n.refused("voter-c", want)
 		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {

@@ -16,8 +16,27 @@ import (
 // database, is stored in two files of its own.
 const (
 	cosignedName = "cosigned" // the largest head it has cosigned
-	finalName    = "final"    // the newest final checkpoint it knows, as signed; empty before there is one
+	finalName    = "final"    // the newest final checkpoint it knows, as signed; noFinal before there is one
 )
+
+// noFinal is in the file of the newest final checkpoint before there is one: a disk leaves
+// empty files, and an empty file is no memory.
+const noFinal = "none\n"
+
+// recallFinal returns the newest final checkpoint that a member remembers, nil for none.
+// fresh says that it can have none yet.
+func recallFinal(path string, fresh bool) ([]byte, error) {
+	signed, err := durable.RememberFile(path, fresh, []byte(noFinal))
+	switch {
+	case err != nil:
+		return nil, err
+	case string(signed) == noFinal, len(signed) == 0 && fresh:
+		return nil, nil
+	case len(signed) == 0:
+		return nil, &durable.ForgottenError{File: path, Reason: "it is empty"}
+	}
+	return signed, nil
+}
 
 const cosignedMagic = "atollco1"
 
