@@ -274,11 +274,12 @@ func (d *demo) commands() []examples {
 	paper := func(name string) string { return word(filepath.Join(d.home, name)) }
 	firm := word(filepath.Join(d.home, "enterprises", "jiaoxin"))
 	words := word(filepath.Join(d.home, "enterprises", "passphrase"))
+	named, product := cli.Text{Chinese: "潟湖市礁芯微电子有限公司", English: "Jiaoxin"}, cli.Text{Chinese: "科技信用贷", English: "loan"}
 	bank, court := d.net.members["bank-a"], d.net.members["court"]
 	return []examples{
 		{"网络在运行，Ctrl-C 结束。银行：", "The network is running; Ctrl-C ends it. A bank:", []string{
 			fmt.Sprintf("atoll status --dir %s", at("bank-a")),
-			fmt.Sprintf("atoll consent request --dir %s --subject %s --name Jiaoxin --product loan --out %s", at("bank-a"), d.firm.Subject, paper("request.pem")),
+			fmt.Sprintf("atoll consent request --dir %s --subject %s --name %s --product %s --out %s", at("bank-a"), d.firm.Subject, named.In(d.Lang), product.In(d.Lang), paper("request.pem")),
 		}},
 		{"企业：", "The enterprise:", []string{
 			fmt.Sprintf("atoll consent sign --dir %s --passphrase-file %s --yes --out %s %s", firm, words, paper("consent.pem"), paper("request.pem")),

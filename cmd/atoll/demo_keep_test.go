@@ -24,10 +24,12 @@ func TestKeptDemo(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = demo.Process.Kill() })
 	var shown []string
+	var story strings.Builder
 	running := false
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		line := lines.Text()
+		story.WriteString(line + "\n")
 		if strings.Contains(line, `\u00`) {
 			t.Errorf("escaped: %s", line)
 		}
@@ -41,6 +43,11 @@ func TestKeptDemo(t *testing.T) {
 	}
 	if err := lines.Err(); err != nil || len(shown) < 11 {
 		t.Fatalf("%d commands, %v", len(shown), err)
+	}
+	for _, english := range []string{"unavailable", "unreachable", "revoked\n", "Jiaoxin --"} {
+		if strings.Contains(story.String(), english) {
+			t.Errorf("in the Chinese story: %q", english)
+		}
 	}
 	id := "" // of the consent that is active
 	t.Setenv("ATOLL_LANG", "en")

@@ -17,6 +17,7 @@ import (
 	"atoll/consensus/durable"
 	"atoll/consensus/ledger"
 	"atoll/consensus/paper"
+	"atoll/consensus/reason"
 	"atoll/consensus/subject"
 	"atoll/crypto/sign"
 	"atoll/examples/province"
@@ -214,7 +215,7 @@ func (d *demo) asked() error {
 		if err != nil {
 			return err
 		}
-		d.Say("  %-11s 条目 %d，%d 字节", "  %-11s entry %d, %d bytes", piece.Agency, piece.Entry, size)
+		d.Say("  %s：条目 %d，%d 字节", "  %s: entry %d, %d bytes", d.title(piece.Agency), piece.Entry, size)
 	}
 	d.Say("", "")
 	return errors.Join(p.Summary(d.W, d.Lang), d.Err(), d.saveProfile(p))
@@ -259,7 +260,7 @@ func (d *demo) silent() error {
 	d.Say("\n查询 2：日志条目 %d；%s已停机，画像照样给出，并说明缺了什么：", "\nQuery 2: entry %d; the %s is stopped. There is still a profile, and it says what is missing:", a.Index, d.title(demoQuiet))
 	d.Say("  覆盖率 %d/%d；得分 %s 至 %s（查询 1：%s 至 %s）", "  coverage %d of %d; score %s to %s (query 1: %s to %s)", p.Coverage.Answered, p.Coverage.Of, p.Score.Worst, p.Score.Best, d.result.Profile.Score.Worst, d.result.Profile.Score.Best)
 	for _, m := range p.Coverage.Missing {
-		d.Say("  %-14s %s %s", "  %-14s %s %s", m.Input, m.Outcome, m.Reason)
+		d.Say("  %s：%s", "  %s: %s", m.Title.In(d.Lang), reason.Absent(d.Lang, m.Outcome, m.Reason))
 	}
 	for _, g := range p.Gaps {
 		d.Say("  缺口 %[1]s：%[3]s 分", "  the gap in %[2]s costs %[3]s points", g.Title.Chinese, g.Title.English, g.Cost)
@@ -322,14 +323,14 @@ func (d *demo) revoked() error {
 		if p.Digest != nil {
 			return fmt.Errorf("%s released after the consent was taken back", p.Agency)
 		}
-		d.Say("  %-11s %s", "  %-11s %s", p.Agency, p.Answers[0].Result.Outcome)
+		d.Say("  %s：%s", "  %s: %s", d.title(p.Agency), reason.Absent(d.Lang, p.Answers[0].Result.Outcome.String(), ""))
 	}
 	_, err = d.ask(node.Question{Consent: id})
 	var no *node.NotAccepted
 	if !errors.As(err, &no) {
 		return fmt.Errorf("a query under a consent that was taken back: %v", err)
 	}
-	d.Say("  新的查询：%s", "  a new query: %s", no.Verdict)
+	d.Say("  新的查询：%s（%s）", "  a new query: %s (%s)", no.Verdict, reason.Verdict(string(no.Verdict)).In(d.Lang))
 	return d.Err()
 }
 
