@@ -316,7 +316,7 @@ func (p *pages) request(t *cli.Printer, r *http.Request) (*console.Page, error) 
 	}
 	made.tell(t)
 	made.sheet(t)
-	page := &console.Page{Title: t.In("授权请求", "Request for consent"), Command: w.command(lang), Texts: []console.Text{
+	page := &console.Page{Title: t.In("授权请求", "Request for consent"), Command: w.command(lang), Print: true, Texts: []console.Text{
 		{Label: t.In("请求文件：交给企业", "the request, a file for the enterprise"), Value: string(text), File: "request.pem"},
 	}}
 	if made.link != "" {

@@ -80,6 +80,9 @@ func (p *people) bankPages() {
 	query := first[strings.LastIndex(first, "/")+1:]
 	p.Follow("document.querySelector('.ways a[href$=profile]').click()")
 	p.says("王 Wang 1001", "91440300MA5DEM0Q7L", "Traceability")
+	if p.Eval("window.print = () => { document.title = 'printed' }; document.querySelector('#print').hidden || document.querySelector('#print').click(); document.title") != "printed" {
+		p.n.t.Error("the button does not print the profile")
+	}
 	for _, js := range []string{
 		"[...document.querySelectorAll('.profile svg[role=img]')].every((s) => s.querySelector('title') && s.querySelector('desc'))",
 		"document.querySelectorAll('main, h1').length === 2",

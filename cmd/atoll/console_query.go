@@ -253,7 +253,7 @@ func (p *pages) profile(t *cli.Printer, r *http.Request) (*console.Page, error) 
 		title = got.Subject
 	}
 	return &console.Page{
-		Title: string(t.Fill("%s 的画像", "Profile of %s", title)), Command: sameCommand("atoll query run", "--again", got.Query), Style: profileStyle, Markup: markup,
+		Title: string(t.Fill("%s 的画像", "Profile of %s", title)), Command: sameCommand("atoll query run", "--again", got.Query), Style: profileStyle, Markup: markup, Print: true,
 		Ways: []console.Way{{Label: t.In("查询", "query"), To: "queries/" + got.Query}, {Label: t.In("与上一次比较", "compare with the last one"), To: "queries/" + got.Query + "/comparison"}},
 	}, nil
 }

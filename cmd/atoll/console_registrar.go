@@ -191,7 +191,7 @@ func (p *pages) revokeCredential(r *http.Request) (string, error) {
 
 // sheet is what an enterprise is handed on paper: the page is to be printed.
 func (p *pages) sheet(t *cli.Printer, r *http.Request) (*console.Page, error) {
-	page := &console.Page{Title: t.In("登记时交给企业的纸面", "What an enterprise is handed on paper"), Command: sameCommand("atoll page sheet")}
+	page := &console.Page{Title: t.In("登记时交给企业的纸面", "What an enterprise is handed on paper"), Command: sameCommand("atoll page sheet"), Print: true}
 	genesis, err := p.genesisFile(r)
 	if err != nil {
 		return nil, err

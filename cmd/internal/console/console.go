@@ -24,7 +24,7 @@ import (
 	"atoll/node/problem"
 )
 
-//go:embed style.css proof.js live.js
+//go:embed style.css proof.js live.js print.js
 var files embed.FS
 
 // Size limits of a form in bytes: of any, and of one with a file from somebody who has
@@ -90,7 +90,7 @@ func New(c Config) http.Handler {
 
 // serveFiles serves scripts and style sheets.
 func (s *console) serveFiles(mux *http.ServeMux) {
-	for _, name := range []string{"style.css", "proof.js", "live.js"} {
+	for _, name := range []string{"style.css", "proof.js", "live.js", "print.js"} {
 		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Cache-Control", "no-cache")
 			http.ServeFileFS(w, r, files, name)

@@ -63,6 +63,7 @@ type Page struct {
 	Ways    []Way    // to pages that belong to this one
 	Texts   []Text   // to copy
 	Forms   []Form
+	Print   bool              // people print it: it has a button for that
 	Again   time.Duration     // after which the page loads again; 0: it does not
 	Script  string            // a script of this console that works on the page, such as "proof.js"; "" for none
 	Data    map[string]string // what that script is given
