@@ -66,6 +66,7 @@ func (d *Desk) submit(in submitIn) (*carried, error) {
 	if err != nil {
 		return nil, err
 	}
+	d.note(k, func(s *standing) { s.tried[id] = true })
 	a, err := d.carry(k, in.Via, c.Signed.Statement, c.Signed.Sealed)
 	if err == nil && a.Proved {
 		d.note(k, func(s *standing) { s.sent[id] = true })

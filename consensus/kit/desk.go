@@ -130,7 +130,7 @@ func (d *Desk) use(k *Kit) (*view, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.kit, d.shown, d.given = k, nil, map[consent.ID]*subject.Request{}
-	d.stand = standing{terms: map[consent.ID]*consent.Terms{}, sent: map[consent.ID]bool{}, revoked: map[consent.ID]bool{}}
+	d.stand = standing{terms: map[consent.ID]*consent.Terms{}, sent: map[consent.ID]bool{}, tried: map[consent.ID]bool{}, revoked: map[consent.ID]bool{}}
 	return d.view()
 }
 

@@ -221,6 +221,7 @@ func (d *Desk) look(urls []string, names map[string]string) (*Kit, *subject.Hist
 		return nil, nil, faultOf(faultClosed, nil)
 	}
 	d.stand.history = h
+	clear(d.stand.tried)
 	k.Next = min(h.Restored(k.Next, !k.Unmarked), maxNumbers) // of more a kit would not open again
 	return k, h, k.remember(h.Seen, h.Signed)
 }

@@ -60,19 +60,22 @@ type standing struct {
 	shown   *subject.History // that the person was shown last
 	terms   map[consent.ID]*consent.Terms
 	sent    map[consent.ID]bool // proved to be on the log
+	tried   map[consent.ID]bool // given to a bank since the log was read: it may be on the log
 	revoked map[consent.ID]bool // proved to be taken back
 }
 
 // States of a consent that the kit keeps, beside those of the log.
 const (
 	stateUnknown = "unknown"
-	stateUnsent  = "unsent"
+	stateUnsent  = "unsent" // from here, since it was signed: the log was not looked at
+	stateAbsent  = "absent" // from the log as it was read last
 	stateAnother = "another"
 )
 
 var keptStates = map[string]reason.Text{
 	stateUnknown: {Chinese: "查看之前未知", English: "not known before you look"},
-	stateUnsent:  {Chinese: "未送交：日志中没有", English: "not sent: the log has none"},
+	stateUnsent:  {Chinese: "尚未从此处送交；日志中是否已有，查看之前未知", English: "not sent from here; whether the log has it is not known before you look"},
+	stateAbsent:  {Chinese: "查看时日志中没有", English: "not on the log when you looked"},
 	stateAnother: {Chinese: "编号已为另一授权所用", English: "its number is another consent's"},
 }
 
@@ -176,7 +179,11 @@ func (d *Desk) state(s *subject.Signed, b *consent.Bounds) (string, error) {
 		return "not_yet", nil
 	case d.stand.sent[id]:
 		return "active", nil
-	case d.stand.history != nil || d.given[id] != nil:
+	case d.stand.tried[id]:
+		return stateUnknown, nil
+	case d.stand.history != nil:
+		return stateAbsent, nil
+	case d.given[id] != nil:
 		return stateUnsent, nil
 	}
 	return stateUnknown, nil

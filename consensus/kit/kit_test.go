@@ -794,13 +794,19 @@ func TestStatesOfKeptConsents(t *testing.T) {
 	is("sent", "unknown", "active")
 	o.served()
 	o.must("history", in{"members": both}, nil)
-	is("looked", "unsent", "active")
+	is("looked", "absent", "active")
+	if code := o.try("submit", in{"consent": k.View.Signed[0].Consent, "via": "http://nobody"}, nil); code == "" {
+		t.Error("a consent is sent to nobody")
+	}
+	is("sent to who may have it", "unknown", "active")
+	o.must("history", in{"members": both}, nil)
+	is("looked again", "absent", "active")
 	var told struct {
 		State string
 		Told  map[string]*subject.Told
 	}
 	o.must("revoke", in{"consent": first.Consent, "members": both}, &told)
-	is("taken back", "unsent", "revoked")
+	is("taken back", "absent", "revoked")
 	if told.State != "revoked" || told.Told[consent.English].Consents[0].State != "taken back" || strings.Contains(told.Told[consent.English].Consents[0].Uses, "left") {
 		t.Errorf("the history that was shown still says %+v", told)
 	}
@@ -814,7 +820,7 @@ func TestStatesOfKeptConsents(t *testing.T) {
 	if len(by) != 2 || !strings.HasPrefix(by[0], "this enterprise (by way of ") || !strings.HasPrefix(by[1], "this enterprise (by way of ") {
 		t.Errorf("%q", by)
 	}
-	is("looked again", "unsent", "revoked")
+	is("looked after that", "absent", "revoked")
 }
 
 // An older kit signs another text under a number whose consent was granted and taken back:
