@@ -61,12 +61,12 @@ func inJSON(t *testing.T, v any) string {
 	return string(text)
 }
 
-// page opens the page at the time of the enterprise's world.
-func (d *desk) page() *browser.Tab {
+// page opens the page at the time of the enterprise's world, by a link that ends in fragment.
+func (d *desk) page(fragment string) *browser.Tab {
 	d.t.Helper()
 	path := filepath.Join(d.t.TempDir(), "atoll.html")
 	d.check(os.WriteFile(path, html(d.t), 0o600))
-	b := browser.OpenAt(d.t, "file://"+path, time.UnixMilli(int64(d.w.Now)))
+	b := browser.OpenAt(d.t, "file://"+path+fragment, time.UnixMilli(int64(d.w.Now)))
 	b.Until(`!document.querySelector('#main').hidden`)
 	return b
 }
@@ -86,7 +86,7 @@ func (d *desk) open(b *browser.Tab) {
 // refuses, and signs what Go signs.
 func TestPageIsGo(t *testing.T) {
 	d := newDesk(t)
-	b := d.page()
+	b := d.page("")
 	d.open(b)
 	d.must("open", map[string]any{"files": [][]byte{[]byte(d.kit)}, "passphrase": "correct horse"}, nil)
 	r := rand.New(rand.NewChaCha8([32]byte{byte(*drawn), 1}))
@@ -169,7 +169,7 @@ func (d *desk) sign(b *browser.Tab) {
 // that the kit which knows of it is saved.
 func TestConsentWaitsForTheKit(t *testing.T) {
 	d := newDesk(t)
-	b := d.page()
+	b := d.page("")
 	d.open(b)
 	d.sign(b)
 	for _, press := range []string{"button[data-send]", "#savekit", "#saveagain", "#language", "#read", "#language"} {
@@ -184,6 +184,38 @@ func TestConsentWaitsForTheKit(t *testing.T) {
 	d.sign(b)
 	if b.Eval(`$('sending').checkVisibility()`) != false {
 		t.Error("the next consent can leave by what was confirmed of the one before")
+	}
+}
+
+// A link's request waits until the kit is open, and says so. Its notice stays when Read is
+// pressed with nothing else given.
+func TestLinkedRequest(t *testing.T) {
+	d := newDesk(t)
+	linked, err := d.request.Fragment()
+	d.check(err)
+	b := d.page("#r=" + linked)
+	if b.Eval(`$('waiting').checkVisibility()`) != true {
+		t.Error("nothing says that a request waits")
+	}
+	d.open(b)
+	b.Until(`$('reading').checkVisibility()`)
+	notice := b.Text("#notice")
+	if said := b.Press("#read", "#said"); said != "" || notice == "" || b.Text("#notice") != notice || b.Eval(`$('reading').checkVisibility() && !$('waiting').checkVisibility()`) != true {
+		t.Errorf("Read takes the link's notice away: %s", said)
+	}
+}
+
+// Read with nothing given asks for a request. A credential that was added is not followed by
+// an error: pressed again, Add says that the kit has one.
+func TestNothingGiven(t *testing.T) {
+	d := newDesk(t)
+	b := d.page("")
+	d.open(b)
+	if said := b.Press("#read", "#said"); !strings.HasPrefix(said, "Choose the file first") || b.Eval(`$('waiting').checkVisibility()`) != false {
+		t.Errorf("Read without a request: %s", said)
+	}
+	if said := b.Press("#add", "#kept"); !strings.HasPrefix(said, "This kit has a credential") || b.Eval(`$('kept').className`) != "good" {
+		t.Error(said)
 	}
 }
 
@@ -226,7 +258,7 @@ func TestSlowMember(t *testing.T) {
 		}
 	})
 	d := newDesk(t)
-	b := d.page()
+	b := d.page("")
 	b.Put("#extra", url)
 	d.open(b)
 	for path, want := range map[string]any{"/slow": 30000.0, "/trickles": "too slow", "/stops": "too slow", "/silent": "too slow"} {
@@ -282,7 +314,7 @@ func TestFastMemberIsShown(t *testing.T) {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	})
 	d := newDesk(t)
-	b := d.page()
+	b := d.page("")
 	b.Put("#extra", fast+" "+slow)
 	d.open(b)
 	d.sign(b)
@@ -308,7 +340,7 @@ func TestSpeaksToMembersAlone(t *testing.T) {
 	named, asked := member(t, hello)
 	other, others := member(t, hello)
 	d := newDesk(t)
-	b := d.page()
+	b := d.page("")
 	b.Put("#extra", named+" http://x;connect-src http://[::1] "+other+"/path "+strings.Replace(other, "http://", "http://name@", 1))
 	d.open(b)
 	speaks := func(call, url string) any {
@@ -335,7 +367,7 @@ var update = flag.Bool("update", false, "write the goldens of what the page look
 // not compared: they differ by the fonts that a machine has.
 func TestOutline(t *testing.T) {
 	d := newDesk(t)
-	b := d.page()
+	b := d.page("")
 	outline := func(state string) {
 		t.Helper()
 		for range 2 {

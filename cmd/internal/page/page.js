@@ -115,6 +115,7 @@ function present() {
   $('language').textContent = zh ? 'English' : '中文';
   $('language').lang = zh ? 'en' : 'zh-CN';
   $('closed').hidden = view !== null;
+  $('waiting').hidden = view !== null || !linked;
   $('fetching').hidden = from === '';
   $('comparing').hidden = fetched === null || fetched.same;
   for (const id of ['opendesk', 's-consent', 's-history']) $(id).hidden = view === null;
@@ -196,17 +197,19 @@ action('saveseed', 'kept', async () => { download('seed.age', bytesOf((await cal
 $('shut').addEventListener('click', () => location.reload()); // nothing is left of the keys
 action('add', 'kept', async () => {
   const [credential] = await given('credential');
+  if (!credential && view.not_before) return own('kept'); // as after a success
   if (!credential) throw new Error(own('nothing'));
   view = await call('add', { credential });
   forget('credential');
   present();
   return own('added');
 });
-$('credential').addEventListener('change', () => { if ($('credential').files.length) $('add').click(); });
 
 // inLines has groups of digits in lines of four, as on paper.
 const inLines = (groups) => groups.replace(/((?:\S+ ){3}\S+) /g, '$1\n');
+let source = null; // what the request that is shown was read from
 async function read(input) {
+  source = input;
   $('reading').hidden = true;
   $('sending').hidden = true; // it is of another consent, which the list has
   shown = await call('read', { ...input, from, dated: $('dated').value.trim() });
@@ -221,8 +224,10 @@ async function read(input) {
   say('said', shown.problem ? faultText(shown.problem) : '', shown.problem !== null);
 }
 action('read', 'said', async () => {
-  const typed = $('pasted').value.trim();
-  await read(typed ? { typed } : { request: (await files('request'))[0] ?? '' });
+  const typed = $('pasted').value.trim(), [request] = await files('request');
+  const input = typed ? { typed } : request ? { request } : !$('reading').hidden && source; // a link's request is shown with nothing in the fields
+  if (!input) throw new Error(own('nothing'));
+  await read(input);
   if (shown.problem) throw shown.problem;
   return '';
 });
