@@ -12,6 +12,7 @@ import (
 	"atoll/consensus/paper"
 	"atoll/consensus/subject"
 	"atoll/node/problem"
+	"atoll/node/profile"
 )
 
 // A request can be signed only near the day on which it was drawn up, by this
@@ -54,6 +55,19 @@ func TestPaperCodes(t *testing.T) {
 		exit, e := explain(fmt.Errorf("request.pem: %w", err))
 		if exit != cli.ExitRefused || e.Code != code || e.Hint == "" || !strings.Contains(e.Message, "request.pem: ") {
 			t.Errorf("%v: exit %d, %+v", err, exit, e)
+		}
+	}
+}
+
+// A request has the purpose of its template, named or not, and no other one.
+func TestPurposeIsTheTemplates(t *testing.T) {
+	for named, ok := range map[string]bool{"": true, "in_loan": true, "pre_loan": false, "spying": false} {
+		w := wish{purpose: named}
+		if err := w.fitsPurpose(&profile.Template{Purpose: "in_loan"}, "template.yaml", defaultPurposes); (err == nil) != ok {
+			t.Errorf("%q: %v", named, err)
+		}
+		if ok && w.purpose != "in_loan" {
+			t.Errorf("%q: the purpose is %q", named, w.purpose)
 		}
 	}
 }
