@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"atoll/cmd/internal/auditing"
 	"atoll/cmd/internal/cli"
@@ -50,6 +51,9 @@ func printAudit(t *cli.Printer, a *api.AuditOut) {
 	t.Row("状态", "state", cli.Filled(auditWords[a.State].In(t.Lang)))
 	t.Row("进度", "progress", auditProgress(t, a))
 	t.Row("何人", "who", dash(a.By))
+	if a.WhatIf != nil {
+		t.Row("所加的规则", "further rules", ruleLine(t, a.WhatIf))
+	}
 	t.Row("开始", "began", a.Began)
 	if a.Ended != "" {
 		t.Row("结束", "ended", a.Ended)
@@ -82,10 +86,34 @@ func printResult(t *cli.Printer, w titles, r *api.AuditResult) {
 	if r == nil {
 		return
 	}
+	printWould(t, w, r.Would) // what was asked for comes first
+	printUses(t, r.Uses)
 	printAuditFindings(t, w, r)
 	printAuditReport(t, w, r)
-	printWould(t, w, r.Would)
-	printUses(t, r.Uses)
+}
+
+// ruleLine says which rules a what-if adds to the network's.
+func ruleLine(t *cli.Printer, r *api.AuditRules) cli.Filled {
+	var list []string
+	for _, n := range []struct {
+		value            *uint64
+		chinese, english cli.Words
+	}{
+		{r.UsesPerDay, "一家银行每日至多 %d 次", "%d uses of a bank on a day"},
+		{r.MaxDays, "授权至多 %d 天", "a consent ends after %d days"},
+		{r.MaxMonths, "历史至多 %d 个月", "%d months of history"},
+	} {
+		if n.value != nil {
+			list = append(list, string(t.Fill(n.chinese, n.english, *n.value)))
+		}
+	}
+	for _, code := range r.Banned {
+		list = append(list, string(t.Fill("禁止用途 %s", "no purpose %s", code)))
+	}
+	if r.Final {
+		list = append(list, t.In("放行均等待终局", "every release waits for a final checkpoint"))
+	}
+	return cli.Filled(strings.Join(list, t.In("；", "; ")))
 }
 
 // printAuditFindings prints what is wrong, or worth knowing.

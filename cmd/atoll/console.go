@@ -25,8 +25,10 @@ type pages struct {
 	name    string // of the member whose console it is
 	dir     string // its folder
 	network sign.NetworkID
-	page    string // SHA-256 in hex of the enterprise's page that this node serves, "" if none: node.yaml may have changed since it started
-	offers  bool   // it is an agency
+	page    string            // SHA-256 in hex of the enterprise's page that this node serves, "" if none: node.yaml may have changed since it started
+	html    []byte            // that page
+	offers  bool              // it is an agency
+	tests   []consent.Subject // about whom its people may preview its catalog
 	client  *api.Client
 }
 
@@ -156,7 +158,11 @@ func memberColumn(name cli.Text, members []string) console.Column {
 // request's context.
 func (p *pages) console(operations http.Handler, gate *access.Gate) http.Handler {
 	p.client = &api.Client{Near: true, Transport: console.Within{Handler: gate.Inside(operations)}}
-	return console.New(console.Config{Member: p.name, Zone: sync.OnceValue(func() *time.Location { return networkZone(p.dir) }), Login: gate.Login, Valid: gate.Valid, Refused: gate.Refused, Failure: func(err error) *cli.Failure { return failureOf(err).For(err) }, Instead: heldPage, Views: p.views(), Files: map[string][]byte{profileStyle: profile.FragmentStyle()}})
+	files := map[string][]byte{profileStyle: profile.FragmentStyle()}
+	if p.html != nil {
+		files[filePage] = p.html
+	}
+	return console.New(console.Config{Member: p.name, Zone: sync.OnceValue(func() *time.Location { return networkZone(p.dir) }), Login: gate.Login, Valid: gate.Valid, Refused: gate.Refused, Failure: func(err error) *cli.Failure { return failureOf(err).For(err) }, Instead: heldPage, Views: p.views(), Files: files})
 }
 
 // networkZone returns the zone of a folder's network, in which people see times.

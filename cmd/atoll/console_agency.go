@@ -169,14 +169,24 @@ func (p *pages) catalog(t *cli.Printer, r *http.Request) (*console.Page, error) 
 	if err != nil {
 		return nil, err
 	}
-	page := &console.Page{Title: string(t.Fill("目录，版本 %d", "The catalog, version %d", c.Version)), Command: sameCommand("atoll catalog show"), Forms: []console.Form{p.previewForm(t)}}
+	page := &console.Page{Title: string(t.Fill("目录，版本 %d", "The catalog, version %d", c.Version)), Command: sameCommand("atoll catalog show"), Forms: p.previewForm(t)}
 	return page, printCatalog(t, c)
 }
 
-func (p *pages) previewForm(t *cli.Printer) console.Form {
-	return console.Form{Action: "catalog", Title: t.In("预览各输出项会披露什么", "preview what each output would disclose"), Submit: t.In("预览", "preview"), Fields: []console.Field{
-		{Name: "subject", Kind: "text", Label: t.In("测试主体的代码", "code of a subject for tests"), Note: t.In("node.yaml 的 test_subjects 所列之一，切勿列入真实企业：它没有授权任何人看。经办人日志记下何人预览了哪个主体。", "One of test_subjects in node.yaml, never a real enterprise: it has consented to nobody's looking. The operators' log says who previewed, and about which.")},
-	}}
+// previewForm has the subjects for tests to choose from; it is none where none is declared.
+func (p *pages) previewForm(t *cli.Printer) []console.Form {
+	if len(p.tests) == 0 {
+		t.Say("尚不能预览：本机构未声明测试主体。请在 node.yaml 的 test_subjects 列出自编的主体，并重启节点；切勿列入真实企业：它没有授权任何人看。",
+			"Nothing can be previewed yet: this agency has declared no subject for tests. List some of your own making in test_subjects of node.yaml, and start the node again. Never list a real enterprise: it has consented to nobody's looking.")
+		return nil
+	}
+	var choices [][2]string
+	for _, s := range p.tests {
+		choices = append(choices, [2]string{string(s), string(s)})
+	}
+	return []console.Form{{Action: "catalog", Title: t.In("预览各输出项会披露什么", "preview what each output would disclose"), Submit: t.In("预览", "preview"), Fields: []console.Field{
+		{Name: "subject", Kind: "select", Label: t.In("测试主体的代码", "code of a subject for tests"), Options: choices, Note: t.In("node.yaml 的 test_subjects 所列者，切勿列入真实企业：它没有授权任何人看。经办人日志记下何人预览了哪个主体。", "Those of test_subjects in node.yaml. Never list a real enterprise there: it has consented to nobody's looking. The operators' log says who previewed, and about which.")},
+	}}}
 }
 
 // previewCatalog shows what each output would disclose about a subject for tests.
@@ -190,7 +200,7 @@ func (p *pages) previewCatalog(t *cli.Printer, r *http.Request) (*console.Page, 
 		return nil, err
 	}
 	printPreview(t, about, &got)
-	return &console.Page{Title: t.In("目录的预览", "A preview of the catalog"), Command: sameCommand("atoll catalog preview", string(about)), Forms: []console.Form{p.previewForm(t)}}, nil
+	return &console.Page{Title: t.In("目录的预览", "A preview of the catalog"), Command: sameCommand("atoll catalog preview", string(about)), Forms: p.previewForm(t)}, nil
 }
 
 // maintenance shows whether maintenance is on, with the form that begins or ends it.

@@ -3,12 +3,15 @@ package main
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"atoll/cmd/internal/cli"
 	"atoll/cmd/internal/console"
+	"atoll/consensus/ledger"
+	"atoll/crypto/sign"
 	"atoll/node/access"
 	"atoll/node/api"
 )
@@ -218,17 +221,44 @@ func (p *pages) beginWhatIf(r *http.Request) (string, error) {
 
 // handedIn has the form by which a bank is held to the operators' log that it has handed
 // in.
-func (p *pages) handedIn(t *cli.Printer, _ *http.Request) (*console.Page, error) {
+func (p *pages) handedIn(t *cli.Printer, r *http.Request) (*console.Page, error) {
+	banks, err := p.banks(t, r)
+	if err != nil {
+		return nil, err
+	}
 	t.Say("银行的每次查询在密封部分载有其经办人日志当时的链头。重放网络日志，逐一在所交的日志中查找该记录，并核对经办人和时间。须为创始审计方的节点。",
 		"Each query of a bank carries, sealed, the head of the bank's operators' log at its request. The log of the network is replayed, and for each query its record in the log that was handed in is found and compared. It takes the node of a founding auditor.")
 	return &console.Page{
 		Title: t.In("以网络日志核对经办人日志", "Hold a bank to its operators' log"), Command: sameCommand("atoll audit begin", "--bank", "bank-a", "--uses", "operators.log"),
 		Forms: []console.Form{{Action: "handed-in", Title: t.In("所交的日志", "the log that was handed in"), Submit: t.In("开始核对", "begin"), Fields: []console.Field{
-			{Name: "bank", Kind: "text", Label: t.In("银行的代号", "name of the bank")},
+			{Name: "bank", Kind: "select", Label: t.In("银行", "the bank"), Options: banks},
 			{Name: "first", Kind: "file", Label: t.In("经办人日志文件", "file of the operators' log"), Note: string(t.Fill("合计至多 %d 字节；更大的用 atoll-audit operators 核对。", "%d bytes at most, together; larger ones are compared by atoll-audit operators.", maxUses))},
 			{Name: "second", Kind: "file", Label: t.In("其后的文件", "the file after it"), Optional: true},
 		}}},
 	}, nil
+}
+
+// banks are the members to choose from, present and former: the banks first, and then the
+// others, which may have been banks.
+func (p *pages) banks(t *cli.Printer, r *http.Request) (list [][2]string, err error) {
+	got, err := pageCall(p, r, api.Members, api.MembersIn{All: true})
+	if err != nil {
+		return nil, err
+	}
+	var others [][2]string
+	for i := range got.Members {
+		var card ledger.Card
+		if err := sign.Unmarshal(got.Members[i].Card, &card); err != nil {
+			return nil, err
+		}
+		choice := [2]string{card.Name, string(t.Fill("%s（%s）", "%s (%s)", cli.Text{Chinese: card.Chinese, English: card.English}.In(t.Lang), card.Name))}
+		if slices.ContainsFunc(card.Roles, func(role ledger.Role) bool { return role.Name == ledger.Bank }) {
+			list = append(list, choice)
+		} else {
+			others = append(others, choice)
+		}
+	}
+	return append(list, others...), nil
 }
 
 func (p *pages) beginHandedIn(r *http.Request) (string, error) {

@@ -56,7 +56,7 @@ func (n *pageNetwork) auditorPages(b *browser.Tab) {
 	auditor.Put("input[name=uses-per-day]", "0")
 	auditor.Put("input[name=ban]", "pre_loan")
 	ended("form button")
-	auditor.says("Under the other rules", "sandbox.purpose", "query.open")
+	auditor.says("0 uses of a bank on a day; no purpose pre_loan", "Under the other rules", "sandbox.purpose", "query.open")
 
 	text, err := os.ReadFile(filepath.Join(n.at("bank-a"), "operators.log"))
 	n.check(err)
@@ -64,7 +64,7 @@ func (n *pageNetwork) auditorPages(b *browser.Tab) {
 	hand := func(bank string, texts ...string) {
 		n.t.Helper()
 		auditor.open("handed-in")
-		auditor.Put("input[name=bank]", bank)
+		auditor.Put("select[name=bank]", bank)
 		for i, text := range texts {
 			path := filepath.Join(n.dir, "handed-in.log")
 			n.check(os.WriteFile(path, []byte(text), 0o600))
@@ -79,7 +79,7 @@ func (n *pageNetwork) auditorPages(b *browser.Tab) {
 	hand("bank-b", string(text))
 	auditor.says("It failed", `is the operators' log of "bank-a"`, "Next: atoll audit begin --help")
 	auditor.open("handed-in")
-	auditor.Put("input[name=bank]", "bank-a")
+	auditor.Put("select[name=bank]", "bank-a")
 	path := filepath.Join(n.dir, "large.log")
 	n.check(os.WriteFile(path, []byte(strings.Repeat("x", maxUses+1)), 0o600))
 	auditor.Files("input[name=first]", path)
@@ -91,7 +91,7 @@ func (n *pageNetwork) auditorPages(b *browser.Tab) {
 		"findings":     {"审计的发现"},
 		"reports":      {"谁问了谁", "查询（按月、银行）", "贷前调查", "p90（毫秒）"},
 		"what-if":      {"假如另有规则", "禁止的用途"},
-		"handed-in":    {"以网络日志核对经办人日志", "银行的代号"},
+		"handed-in":    {"以网络日志核对经办人日志", "经办人日志文件"},
 	})
 	for _, path := range []string{"audits", "findings", "reports", "what-if", "handed-in"} {
 		agency := n.consoleOf(b, "auditor", access.Admin)

@@ -347,7 +347,7 @@ func (p *pages) enterprisePage(r *http.Request) (string, error) {
 
 func (p *pages) accept(r *http.Request) (string, error) {
 	var c subject.Signed
-	if err := parsePaper("consent.pem", []byte(r.PostForm.Get("paper")), paper.Consent, &c); err != nil {
+	if err := parseGiven(r, "consent.pem", paper.Consent, &c); err != nil {
 		return "", err
 	}
 	_, err := pageDo(p, r, api.ConsentAccept, api.CarriedIn{Statement: c.Statement, Sealed: c.Sealed})

@@ -206,6 +206,7 @@ func (p *pages) sheet(t *cli.Printer, r *http.Request) (*console.Page, error) {
 		return nil, err
 	}
 	s.print(t)
+	page.Ways = append(page.Ways, console.Way{Label: t.In("下载企业页面文件，与纸面一同交给企业", "download the enterprise's page, to hand out with the sheet"), To: filePage})
 	return page, nil
 }
 
@@ -240,7 +241,7 @@ enterprise reads the fingerprint of the key: atoll subject show, or its page, ha
 // its code and fingerprint.
 func (p *pages) enrol(t *cli.Printer, r *http.Request) (*console.Page, error) {
 	var e subject.Enrolment
-	if err := parsePaper("enrolment.pem", []byte(r.PostForm.Get("paper")), paper.Enrolment, &e); err != nil {
+	if err := parseGiven(r, "enrolment.pem", paper.Enrolment, &e); err != nil {
 		return nil, err
 	}
 	if !e.Of(p.network) {

@@ -2,8 +2,11 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -131,6 +134,16 @@ func TestConsoleInChromium(t *testing.T) {
 	if !bytes.Equal(handed, genesis) {
 		t.Errorf("the genesis that an enterprise is handed is\n%s", handed)
 	}
+	page, err := http.Get("http://" + n.daemons["market"].api + "/" + fmt.Sprint(registrar.Eval("document.querySelector('.ways a[href$=\".html\"]').getAttribute('href').slice(2)")))
+	n.check(err)
+	handed, err = io.ReadAll(page.Body)
+	n.check(errors.Join(err, page.Body.Close()))
+	if html, err := os.ReadFile(n.html); err != nil || !bytes.Equal(handed, html) || page.Header.Get("Content-Disposition") != "attachment" {
+		t.Errorf("the page to hand out: %v, %v, %d bytes", page.Header, err, len(handed))
+	}
+	registrar.open("enrolments")
+	registrar.send("form button")
+	registrar.says("choose the file first, or paste its text")
 	registrar.open("enrolments")
 	registrar.Put("textarea[name=paper]", "rubbish")
 	registrar.send("form button")
@@ -231,13 +244,9 @@ func TestConsoleInChromium(t *testing.T) {
 	agency.open("rates")
 	agency.says("all banks", "bank-a", "allows where")
 	agency.open("catalog")
-	agency.Put("input[name=subject]", "91110000600037341L") // not in the register
+	agency.Put("select[name=subject]", "uscc:91110000600037341L") // not in the register
 	agency.send("form button")
-	agency.says("would get today", "no_record", "never a real enterprise")
-	agency.open("catalog")
-	agency.Put("input[name=subject]", "91440300MA5DEM0Q7L") // no subject for tests
-	agency.send("form button")
-	agency.says("has not declared", "test_subjects")
+	agency.says("would get today", "no_record", "Never list a real enterprise")
 	agency.open("maintenance")
 	agency.says("maintenance is off")
 	agency.inChinese(map[string][]string{

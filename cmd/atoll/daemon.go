@@ -122,7 +122,10 @@ func (h *home) serve(timeout time.Duration, descriptors int, log *slog.Logger) (
 	if err == nil && outside != nil {
 		p := &pages{name: d.Name, dir: h.dir, network: d.Network, offers: d.OffersData()}
 		if html != nil {
-			p.page = digestOf(html)
+			p.page, p.html = digestOf(html), html
+		}
+		if p.tests, err = h.tests(); err != nil {
+			return nil, errors.Join(err, d.Close(), outside.close())
 		}
 		err = d.openOutside(outside, mine, proxies, operations, p)
 	}

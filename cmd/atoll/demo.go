@@ -145,7 +145,7 @@ func (d *demo) page(ctx context.Context) (*pageConfig, error) {
 	if err != nil {
 		return nil, err
 	}
-	path, err := filepath.Abs(filepath.Join(d.home, "atoll.html"))
+	path, err := filepath.Abs(filepath.Join(d.home, filePage))
 	if err != nil {
 		return nil, err
 	}

@@ -178,6 +178,7 @@ func (n *demoNetwork) enlist(m province.Member, ports [3]int) error {
 	}
 	if slices.Contains(m.Roles, ledger.Agency) {
 		e.config.Catalog = "catalog.yaml"
+		e.config.Tests = []string{string(province.Laojiao)} // as invented as all enterprises of the demo
 		s, err := n.sources(m.Name)
 		if err != nil {
 			return err

@@ -34,6 +34,7 @@ const (
 	fileSeed    = "seed.key"
 	fileAge     = "age.key"
 	fileGenesis = "genesis.pem"
+	filePage    = "atoll.html" // the enterprise's page
 	fileSocket  = "atoll.sock"
 )
 

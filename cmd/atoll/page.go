@@ -74,7 +74,7 @@ registrar gives to enterprises.`),
 				"%[1]s: %[3]d bytes, made with %[4]s\nSHA-256 %[2]s\nnext: put both into page (file, sha256) of node.yaml, and restart the node", out, sum, len(html), version)
 		},
 	}
-	cmd.Flags().StringVar(&out, "out", "atoll.html", cli.Both("要写入的文件", "file to write"))
+	cmd.Flags().StringVar(&out, "out", filePage, cli.Both("要写入的文件", "file to write"))
 	cmd.Flags().StringVar(&source, "source", ".", cli.Both("源代码副本的文件夹", "folder of a clone of the sources"))
 	return cmd
 }

@@ -3,8 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/durable"
@@ -52,6 +54,15 @@ func parsePaper(name string, text []byte, kind string, v any) error {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil
+}
+
+// parseGiven reads the paper that a form has as a file or as text.
+func parseGiven(r *http.Request, name, kind string, v any) error {
+	text := r.PostForm.Get("paper")
+	if strings.TrimSpace(text) == "" {
+		return cli.Usage("请先选择文件，或粘贴其全文", "choose the file first, or paste its text")
+	}
+	return parsePaper(name, []byte(text), kind, v)
 }
 
 // writeFrom writes a paper that contains one CBOR document.

@@ -99,6 +99,9 @@ func (s *console) serveFiles(mux *http.ServeMux) {
 	for name, content := range s.Files {
 		mux.HandleFunc("GET /"+name, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Cache-Control", "no-cache")
+			if path.Ext(name) == ".html" { // to hand out: it is no page of the console
+				w.Header().Set("Content-Disposition", "attachment")
+			}
 			http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(content))
 		})
 	}

@@ -30,7 +30,7 @@ type Config struct {
 	// to the root; "" for a failure.
 	Instead func(err error) (to string)
 	Views   []View
-	Files   map[string][]byte // style sheets beside the console's own, by name
+	Files   map[string][]byte // style sheets beside the console's own, and pages to be saved, by name
 }
 
 // View is a page, or a form of one.
