@@ -344,7 +344,11 @@ func (d *demo) looked() error {
 	d.Say("\n企业用自己的密钥从日志看到（subject history）：", "\nWhat the enterprise sees in the log with its own key (subject history):")
 	told := h.Tell(d.Lang)
 	for i := range told.Events {
-		d.Say("  %s，%d 项", "  %s, %d outputs", eventLine(d.Printer, &told.Events[i]), len(h.Events[i].Outputs))
+		line := eventLine(d.Printer, &told.Events[i])
+		if outputs := len(h.Events[i].Outputs); outputs > 0 {
+			line = d.Fill("%s，%d 项", "%s, %d outputs", line, outputs)
+		}
+		d.Say("  %s", "  %s", line)
 	}
 	return d.Err()
 }
