@@ -63,7 +63,7 @@ func weakPassphrase(err error) error {
 // What to take instead.
 const (
 	wordsForWords        = "可用至少五个互不相干的两字词，自己容易记住，别人猜不到"
-	wordsForWordsEnglish = "take four or five words that do not belong together: easy to keep and hard to guess"
+	wordsForWordsEnglish = "take five words or more that do not belong together: easy to keep and hard to guess"
 )
 
 func ask(cmd *cobra.Command, chinese, english cli.Words) (string, error) {

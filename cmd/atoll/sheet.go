@@ -97,7 +97,7 @@ func (s *pageSheet) print(t *cli.Printer) {
 五、口令遗忘，或钥匙包丢失、被盗的，立即致电登记机关吊销主体凭证：凭其签署的授权随之失效；再新建密钥，重新登记。没有人能恢复口令。`, `1. Use the file atoll.html from the registrar, or open an address above. The file's SHA-256 has to be that of this sheet. It is shown by
     Windows: certutil -hashfile atoll.html SHA256        macOS, Linux: shasum -a 256 atoll.html
 2. Make keys with the genesis.pem that the registrar hands you, or fetch it in the page at an address above: its fingerprint has to be that of this sheet.
-3. A passphrase has 10 characters at least: take four or five words that do not belong together, and tell them to nobody. Keep two copies of the kit, and save it whenever the page says so.
+3. A passphrase has 10 characters at least: take five words or more that do not belong together, and tell them to nobody. Keep two copies of the kit, and save it whenever the page says so.
 4. Before you sign, compare the digest of the notice with the bank's sheet, each group.
 5. If you forget the passphrase, or lose the kit, or it is stolen, telephone the registrar and have the credential revoked: what was signed under it ends. Then make new keys and enrol again. Nobody can recover a passphrase.`)
 }

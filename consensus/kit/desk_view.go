@@ -76,7 +76,7 @@ var keptStates = map[string]reason.Text{
 	stateUnknown: {Chinese: "查看之前未知", English: "not known before you look"},
 	stateUnsent:  {Chinese: "尚未从此处送交；日志中是否已有，查看之前未知", English: "not sent from here; whether the log has it is not known before you look"},
 	stateAbsent:  {Chinese: "查看时日志中没有", English: "not on the log when you looked"},
-	stateAnother: {Chinese: "编号已为另一授权所用", English: "its number is another consent's"},
+	stateAnother: {Chinese: "序号已为另一授权所用", English: "its number is another consent's"},
 }
 
 // view describes the open kit. Held: mu.

@@ -78,6 +78,7 @@ async function saveKit() {
   const t = await call('kit');
   view = t.view;
   download(t.file, t.kit);
+  $('changed').hidden = true;
   present();
   return t.file;
 }
@@ -192,6 +193,7 @@ action('create', 'created', async () => {
   return '';
 });
 action('savekit', 'kept', async () => `${await saveKit()}: ${own('saved')}`);
+action('savechanged', 'kept', async () => `${await saveKit()}: ${own('saved')}`);
 action('saveenrolment', 'kept', async () => { download('enrolment.pem', (await call('kit')).enrolment); return `enrolment.pem: ${own('saved')}`; });
 action('saveseed', 'kept', async () => { download('seed.age', bytesOf((await call('kit')).seed)); return `seed.age: ${own('saved')}`; });
 $('shut').addEventListener('click', () => location.reload()); // nothing is left of the keys
@@ -314,11 +316,12 @@ function presentKept() {
 let found = null;
 action('look', 'looked', async () => {
   found = await call('history', { members: chosen() });
+  $('changed').hidden = false; // the kit remembers what it has seen
   view = (await call('kit')).view;
   present();
   const h = found.history.head;
-  return fill('readfrom', h.size - 1, titles(h.cosigners), h.of, h.cosigners.length, inWords().signed) +
-    (found.stale ? `\n${own(h.undated ? 'undated' : 'stale')}` : '') + (found.history.events.length ? '' : `\n${own('none')}`) + `\n${own('incomplete')}\n${own('unsaved')}`;
+  return fill('readfrom', h.size, h.size - 1, titles(h.cosigners), h.of, h.cosigners.length, inWords().signed) +
+    (found.stale ? `\n${own(h.undated ? 'undated' : 'stale')}` : '') + (found.history.events.length ? '' : `\n${own('none')}`) + `\n${own('incomplete')}`;
 });
 const inWords = () => found.told[zh ? 'zh-CN' : 'en']; // the history in words
 const flat = (text) => text.replaceAll('\n', '\ufffd'); // a stranger's text makes no lines
