@@ -381,8 +381,8 @@ func shownHistory(b *browser.Tab, lang string) (lines []string) {
 		id, _, _ := strings.Cut(c[0], "\n")
 		in("  %s  %s  %s %s  %s  %s，%s", "  %s  %s  %s, %s  %s  %s, %s", id, c[1], c[2], c[3], c[4], c[5], c[6])
 	}
-	heading := cli.Text{Chinese: "记录（" + strings.Replace(strings.Trim(events[0][0], "）"), "（", "，", 1) + "）", English: "Entries (n" + strings.Replace(events[0][0][1:], " (", ", ", 1)}
-	lines = append(lines, heading.In(lang))
+	zone := strings.NewReplacer("不早于（", "", "Not before (", "", "）", "", ")", "").Replace(events[0][0])
+	in("记录（各项不早于所示时间，%s）", "Entries (each not before the time shown, %s)", zone)
 	for _, e := range events[1:] {
 		who, operator, _ := strings.Cut(e[3], "（经办人")
 		if operator != "" {
