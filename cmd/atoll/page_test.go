@@ -109,12 +109,29 @@ func TestPageInBrowsers(t *testing.T) {
 		b := browser.Open(t, "file://"+n.html)
 		n.loan(t, b, "91440300MA5DEM0Q7L", func(state string) {
 			accessible(t, b, state, func() { b.Press("#language", "#h-keys") })
+			onPaper(t, b, state)
 		})
 	})
 	t.Run("Firefox", func(t *testing.T) {
 		n.loan(t, browser.OpenFirefox(t, "file://"+n.html), "914403001922038216", func(string) {})
 	})
 	n.verified()
+}
+
+// onPaper prints a state of the page: a notice, or a history, whose head names the
+// enterprise, and nothing that is pressed.
+func onPaper(t *testing.T, b *browser.Tab, state string) {
+	t.Helper()
+	section := map[string]string{"notice": "#ofdigest", "history": "#events"}[state]
+	if section == "" {
+		return
+	}
+	b.Print(true)
+	defer b.Print(false)
+	shown := b.Eval(`['#ofdigest', '#events', 'button', 'input'].filter((s) => [...document.querySelectorAll(s)].some((e) => e.checkVisibility())).join()`)
+	if head := b.Text("#onpaper"); shown != section || !strings.Contains(head, "uscc:") || !strings.Contains(head, "Date: 20") {
+		t.Errorf("printed of the %s: %v, under %s", state, shown, head)
+	}
 }
 
 // loan has an enterprise do its whole job in a browser, with the page from a disk: it

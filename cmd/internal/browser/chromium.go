@@ -195,6 +195,13 @@ func (b *Tab) Dark(on bool) {
 	b.inChromium().must("Emulation.setEmulatedMedia", map[string]any{"features": []any{map[string]any{"name": "prefers-color-scheme", "value": scheme}}}, nil)
 }
 
+// Print has the page shown as on paper, or not.
+func (b *Tab) Print(on bool) {
+	b.t.Helper()
+	media := map[bool]string{true: "print", false: ""}[on]
+	b.inChromium().must("Emulation.setEmulatedMedia", map[string]any{"media": media}, nil)
+}
+
 // Picture returns what the page looks like at a width, as PNG.
 func (b *Tab) Picture(width int) []byte {
 	b.t.Helper()

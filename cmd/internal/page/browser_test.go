@@ -217,6 +217,9 @@ func TestNothingGiven(t *testing.T) {
 	if said := b.Press("#add", "#kept"); !strings.HasPrefix(said, "This kit has a credential") || b.Eval(`$('kept').className`) != "good" {
 		t.Error(said)
 	}
+	if said := b.Press("#language", "#kept"); !strings.HasPrefix(said, "本钥匙包已有主体凭证") {
+		t.Errorf("in the other language it still says %s", said)
+	}
 }
 
 // member is a server that the page may ask, with how often it was asked.
@@ -319,9 +322,16 @@ func TestFastMemberIsShown(t *testing.T) {
 	d.open(b)
 	d.sign(b)
 	b.Press("#confirmed", "#signed")
-	b.Eval(fmt.Sprintf(`for (const c of document.querySelectorAll('#members input')) c.checked = [%q, %q].includes(c.value)`, fast, slow))
-	if said := b.Press("button[data-takenback]", "#sent"); !strings.Contains(said, "Yes, take it back") {
+	b.Eval(`for (const c of document.querySelectorAll('#members input')) c.checked = false`)
+	if said := b.Press("button[data-takenback]", "#sent"); !strings.HasPrefix(said, "First tick two members") {
 		t.Fatal(said)
+	}
+	b.Eval(fmt.Sprintf(`for (const c of document.querySelectorAll('#members input')) c.checked = [%q, %q].includes(c.value)`, fast, slow))
+	said := b.Press("button[data-takenback]", "#sent")
+	for _, part := range []string{"Yes, take it back", d.request.Draft.Product, fast, slow} {
+		if !strings.Contains(said, part) {
+			t.Fatalf("no %q in %s", part, said)
+		}
 	}
 	b.Eval(`new Promise((ok) => { setTimeout(ok, 1600); })`)
 	b.Eval(`document.querySelector('button[data-takenback]').click()`)

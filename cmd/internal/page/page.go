@@ -29,8 +29,14 @@ var words string
 //go:embed page.js
 var code string
 
-// script is the page's own program: its texts, and what it does with them.
-var script = words + code
+//go:embed history.js
+var history string
+
+//go:embed start.js
+var start string
+
+// script is the page's own program: its texts, what it does with them, and last its start.
+var script = words + code + history + start
 
 // MaxSize is the size limit of a page, in bytes.
 const MaxSize = 32 << 20

@@ -156,9 +156,13 @@ func TestPolicy(t *testing.T) {
 // Every text of the page is in both languages, and every text that it names is
 // there.
 func TestTexts(t *testing.T) {
-	script, err := os.ReadFile("page.js")
-	if err != nil {
-		t.Fatal(err)
+	var script []byte
+	for _, name := range []string{"page.js", "history.js", "start.js"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		script = append(script, text...)
 	}
 	words, err := os.ReadFile("words.js")
 	if err != nil {
