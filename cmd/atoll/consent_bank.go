@@ -53,7 +53,7 @@ func collided(err error, dir, via string) error {
 		error:   &e,
 		english: fmt.Sprintf("find out from the log which numbers are used: atoll subject restore --dir %[1]s --log %[2]s; then sign the same request again, which takes the next number, and send that: atoll consent sign --dir %[1]s -o NEW REQUEST", word(dir), word(via)),
 		chinese: "未被接受：该成员称，此授权的编号已为本企业的另一份授权所用：另有设备持有同一密钥的副本，并已签署",
-		hint:    fmt.Sprintf("先从日志查明哪些编号已用过：atoll subject restore --dir %[1]s --log %[2]s；再次签署同一请求即用下一编号，然后送交新的授权书：atoll consent sign --dir %[1]s -o 新文件 请求文件", word(dir), word(via)),
+		hint:    fmt.Sprintf("先从日志查明哪些序号已用过：atoll subject restore --dir %[1]s --log %[2]s；再次签署同一请求即用下一序号，然后送交新的授权书：atoll consent sign --dir %[1]s -o 新文件 请求文件", word(dir), word(via)),
 	}
 }
 
@@ -63,7 +63,7 @@ func acceptError(err error, dir string, c *subject.Signed) error {
 		e.Message = "not accepted: the log has another consent of this enterprise under the number of this one"
 		return &said{
 			error: &e, english: "have the enterprise find out which numbers are used (atoll subject restore), and sign the same request again",
-			chinese: "未被接受：日志中已有此企业以同一编号签署的另一份授权", hint: "请企业先查明哪些编号已用过（atoll subject restore），再次签署同一请求",
+			chinese: "未被接受：日志中已有此企业以同一序号签署的另一份授权", hint: "请企业先查明哪些序号已用过（atoll subject restore），再次签署同一请求",
 		}
 	}
 	own, bad := readConfig(dir)

@@ -54,7 +54,7 @@ func (f *folder) next() (uint64, error) {
 	if err == nil && !marked {
 		err = &said{
 			error:   fmt.Errorf("%w: %s does not know which consent numbers were used; the log does: atoll subject restore --dir %s --log URL", errNotReady, f.dir, word(f.dir)),
-			chinese: fmt.Sprintf("%s 不知道哪些授权编号已用过，须先从日志查明", f.dir),
+			chinese: fmt.Sprintf("%s 不知道哪些授权序号已用过，须先从日志查明", f.dir),
 			hint:    fmt.Sprintf("运行：atoll subject restore --dir %s --log 成员地址", word(f.dir)),
 		}
 	}
@@ -127,8 +127,8 @@ func subjectRestoreCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "restore",
 		Short: cli.Both("恢复文件夹之后，从日志查明已用过的授权序号", "Find out from the log which consent numbers were used, after a restore"),
-		Long: cli.Both(`从备份、或仅从 seed.age 与 genesis.pem 恢复文件夹之后，从日志查明本企业已用过的授权编号，
-以免同一编号（即同一密钥）用于两份授权。`, `After a folder was restored from a backup, or from seed.age and genesis.pem alone,
+		Long: cli.Both(`从备份、或仅从 seed.age 与 genesis.pem 恢复文件夹之后，从日志查明本企业已用过的授权序号，
+以免同一序号（即同一密钥）用于两份授权。`, `After a folder was restored from a backup, or from seed.age and genesis.pem alone,
 reads the log and finds this enterprise's consents in it, so that no number, and
 with it no key, is used for two consents. The log must be final and no older than
 --max-age. --uscc is needed where enrolment.pem is missing.`),
@@ -151,7 +151,7 @@ with it no key, is used for two consents. The log must be final and no older tha
 			if err != nil {
 				return err
 			}
-			err = cli.Announce(cmd, "atoll.restored/v1", map[string]any{"next": next, "head": h.Head, "memory": h.Memory}, "已查至条目 %[2]d，下一份授权的编号为 %[1]d",
+			err = cli.Announce(cmd, "atoll.restored/v1", map[string]any{"next": next, "head": h.Head, "memory": h.Memory}, "已查至条目 %[2]d，下一份授权的序号为 %[1]d",
 				"looked through up to entry %[2]d; the next consent is number %[1]d", next, h.Head.Size-1)
 			return errors.Join(err, unremembered(h.memory))
 		},

@@ -26,7 +26,7 @@ func subjectPackCommand() *cobra.Command {
 		Use:   "pack",
 		Short: cli.Both("将文件夹存为企业页面使用的钥匙包", "Make a folder into the kit that the enterprise's page uses"),
 		Long: cli.Both(`将企业文件夹的内容存为一个文件，供企业页面打开，以同一口令加密。
-此后只在一处签署：两处以同一编号签署的两份授权，日志只接受第一份。`, `Makes one file of what an enterprise's folder has, for the enterprise's page,
+此后只在一处签署：两处以同一序号签署的两份授权，日志只接受第一份。`, `Makes one file of what an enterprise's folder has, for the enterprise's page,
 encrypted with the same passphrase. Sign in one place from then on: of two consents that
 were signed under one number in two places, the log takes the first.`),
 		Args: cobra.NoArgs,

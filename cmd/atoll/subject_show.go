@@ -138,9 +138,9 @@ func (s *shownSubject) print(t *cli.Printer) {
 		}
 	}
 	if s.Next == nil {
-		t.Say("下一份授权的编号：未知，须先从日志查明：atoll subject restore", "next consent: number unknown, the log knows it: atoll subject restore")
+		t.Say("下一份授权的序号：未知，须先从日志查明：atoll subject restore", "next consent: number unknown, the log knows it: atoll subject restore")
 	} else {
-		t.Say("下一份授权的编号：%d", "next consent: number %d", *s.Next)
+		t.Say("下一份授权的序号：%d", "next consent: number %d", *s.Next)
 	}
 	if s.Seen > 0 {
 		t.Say("已见日志至条目 %d", "log seen up to entry %d", s.Seen-1)

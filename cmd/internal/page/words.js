@@ -5,7 +5,7 @@ const words = {
   title: ['企业授权', 'An enterprise\'s consents'],
   lead: ['密钥只在本页使用，不离开浏览器，也不存入浏览器；按“发送”“查看”“撤回”、以银行的请求编号“阅读”，或自成员取得创世文件之前，本页不访问网络。请与登记机关纸面所载核对本文件的 SHA-256。', 'Keys are used in this page alone: they do not leave the browser and are not stored in it. Until you press Send, Look or Take back, Read with the code of a bank\'s request, or fetch the genesis from a member, the page asks the network for nothing. Compare the SHA-256 of this file with the one that the registrar gave you on paper.'],
   loading: ['正在载入……', 'loading…'], working: ['请稍候……', 'please wait…'],
-  waiting: ['有一份银行的请求：请先打开（或新建）钥匙包，之后显示。', 'There is a request of a bank. Open your kit (or make keys) first, then it is shown.'],
+  waiting: ['有一份银行的请求：请先打开（或新建）钥匙包。', 'There is a request of a bank: open your kit (or make keys) first.'],
   keys: ['1. 密钥', '1. Keys'], have: ['已有钥匙包', 'I have a kit'], havenot: ['新建', 'I am new'],
   files: ['钥匙包文件（或 seed.age、genesis.pem、enrolment.pem 等）', 'The kit (or seed.age, genesis.pem, enrolment.pem and so on)'],
   passphrase: ['口令', 'Passphrase'], again: ['再次输入', 'The same again'], open: ['打开', 'Open'],

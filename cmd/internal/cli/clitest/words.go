@@ -176,7 +176,7 @@ func Printed(t *testing.T) {
 // that people count by is 序号, and what names a thing is 编号; a credential is 签发, and a
 // token or a card 制作; what an agency has in its catalog it 提供, and what leaves it 放行.
 var strays = []struct{ word, instead string }{
-	{"数据项", "输出项"}, {"封存", "密封"}, {"创世声明", "创世文件"}, {"条目的序号", "条目编号"}, {"签发令牌", "制作令牌"}, {"制作凭证", "签发凭证"}, {"添加凭证", "加入凭证"}, {"密封件", "密封内容"},
+	{"数据项", "输出项"}, {"封存", "密封"}, {"创世声明", "创世文件"}, {"条目的序号", "条目编号"}, {"签发令牌", "制作令牌"}, {"制作凭证", "签发凭证"}, {"下一份授权的编号", "下一份授权的序号"}, {"添加凭证", "加入凭证"}, {"密封件", "密封内容"},
 }
 
 var verbs = regexp.MustCompile(`%[-+#0-9.]*(\[\d+\])?[a-zA-Z]`)
