@@ -168,6 +168,9 @@ func (n *Node) reach(ctx context.Context, by *ledger.Card, signed []byte) error 
 	return n.replica.WaitFor(ctx, c.Size)
 }
 
+// Card returns this member's card that is in force; nil of one that is no member.
+func (n *Node) Card() *ledger.Card { return n.replica.Roster().Member(n.Name) }
+
 // At returns the present for a decision: the network's day and purpose rules,
 // as this member has them.
 func (n *Node) At() (at consent.At, err error) {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,8 +22,9 @@ import (
 // the process: a page shows and does no more than its reader's token lets the API
 // answer, and the operators' log has all of it.
 type pages struct {
-	name    string // of the member whose console it is
-	dir     string // its folder
+	name    string          // of the member whose console it is
+	dir     string          // its folder
+	title   func() cli.Text // the member's, as it is in force; none of one that is no member
 	network sign.NetworkID
 	page    string            // SHA-256 in hex of the enterprise's page that this node serves, "" if none: node.yaml may have changed since it started
 	html    []byte            // that page
@@ -118,8 +119,10 @@ func (p *pages) overview(t *cli.Printer, r *http.Request) (*console.Page, error)
 	if err != nil {
 		return nil, err
 	}
+	w := p.titlesSoFar(r)
 	page := &console.Page{Title: t.In("概览", "Overview"), Command: sameCommand("atoll status"), Columns: []console.Column{
-		memberColumn(cli.Text{Chinese: "领导者", English: "leader"}, s.Members), memberColumn(cli.Text{Chinese: "全体成员", English: "all members"}, s.Members),
+		memberColumn(t, w, cli.Text{Chinese: "领导者", English: "leader"}), memberColumn(t, w, cli.Text{Chinese: "全体成员", English: "all members"}),
+		{Name: cli.Text{Chinese: "成员", English: "member"}, Says: func(cell string) string { return w.named(t.Lang, p.name) + strings.TrimPrefix(cell, p.name) }},
 	}}
 	if access.Of(r.Context()).May(access.Admin) {
 		for i := range s.Alarms {
@@ -134,6 +137,10 @@ func (p *pages) overview(t *cli.Printer, r *http.Request) (*console.Page, error)
 			}
 		}
 	}
+	s.Cosigners = w.all(t.Lang, s.Cosigners)
+	if l := s.NotFinal; l != nil {
+		l.Missing, l.Of = w.all(t.Lang, l.Missing), w.all(t.Lang, l.Of)
+	}
 	return page, printStatus(t, folderWord, &s)
 }
 
@@ -142,17 +149,34 @@ func (p *pages) acknowledge(r *http.Request) (string, error) {
 	return "", err
 }
 
-// memberColumn leads from the name of a member to its page. Other texts of the column
-// lead nowhere.
-func memberColumn(name cli.Text, members []string) console.Column {
+// titlesSoFar is [titlesOf] for the page that says how a node is: before the network has a
+// time the node lists no members, and the page shows names alone.
+func (p *pages) titlesSoFar(r *http.Request) titles {
+	w, err := titlesOf(p.through(r), p.dir)
+	if err != nil {
+		return nil
+	}
+	return w
+}
+
+// memberColumn shows the members of a column by title and name, and leads from each to its
+// page. Other texts of the column stay as they are, and lead nowhere.
+func memberColumn(t *cli.Printer, w titles, name cli.Text) console.Column {
 	to := console.Under("members/")
-	return console.Column{Name: name, To: func(cell string) string {
-		if slices.Contains(members, cell) {
+	return console.Column{Name: name, Says: func(cell string) string { return w.named(t.Lang, cell) }, To: func(cell string) string {
+		if _, ok := w[cell]; ok {
 			return to(cell)
 		}
 		return ""
 	}}
 }
+
+// What columns of members are called.
+var (
+	bankName   = cli.Text{Chinese: "银行", English: "bank"}
+	agencyName = cli.Text{Chinese: "机构", English: "agency"}
+	authorName = cli.Text{Chinese: "签署者", English: "author"}
+)
 
 // console returns the console. The handler answers the API for a caller in the
 // request's context.
@@ -162,7 +186,7 @@ func (p *pages) console(operations http.Handler, gate *access.Gate) http.Handler
 	if p.html != nil {
 		files[filePage] = p.html
 	}
-	return console.New(console.Config{Member: p.name, Zone: sync.OnceValue(func() *time.Location { return networkZone(p.dir) }), Login: gate.Login, Valid: gate.Valid, Refused: gate.Refused, Failure: func(err error) *cli.Failure { return failureOf(err).For(err) }, Instead: heldPage, Views: p.views(), Files: files})
+	return console.New(console.Config{Member: p.name, Titled: func(lang string) string { return titles{p.name: p.title()}.named(lang, p.name) }, Zone: sync.OnceValue(func() *time.Location { return networkZone(p.dir) }), Login: gate.Login, Valid: gate.Valid, Refused: gate.Refused, Failure: func(err error) *cli.Failure { return failureOf(err).For(err) }, Instead: heldPage, Views: p.views(), Files: files})
 }
 
 // networkZone returns the zone of a folder's network, in which people see times.

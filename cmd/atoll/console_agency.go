@@ -37,11 +37,11 @@ func (p *pages) pending(t *cli.Printer, r *http.Request) (*console.Page, error) 
 	if err != nil {
 		return nil, err
 	}
-	page := &console.Page{Title: t.In("等待批准的查询", "Queries that wait for approval"), Command: sameCommand("atoll pending list"), Columns: []console.Column{{Name: cli.Text{Chinese: "查询号", English: "query"}, To: console.Under("pending/")}}, Forms: nextPage(t, "pending", got.Next)}
 	w, err := titlesOf(p.through(r), p.dir)
 	if err != nil {
 		return nil, err
 	}
+	page := &console.Page{Title: t.In("等待批准的查询", "Queries that wait for approval"), Command: sameCommand("atoll pending list"), Columns: []console.Column{{Name: cli.Text{Chinese: "查询号", English: "query"}, To: console.Under("pending/")}, memberColumn(t, w, bankName)}, Forms: nextPage(t, "pending", got.Next)}
 	listPending(t, w, got.Pending)
 	return page, nil
 }
@@ -56,7 +56,7 @@ func (p *pages) pendingQuery(t *cli.Printer, r *http.Request) (*console.Page, er
 		return nil, err
 	}
 	printPending(t, w, q)
-	page := &console.Page{Title: t.In("等待批准的查询", "A query that waits for approval"), Command: sameCommand("atoll pending approve", "--operator", reader(r), q.Query)}
+	page := &console.Page{Title: t.In("等待批准的查询", "A query that waits for approval"), Command: sameCommand("atoll pending approve", "--operator", reader(r), q.Query), Columns: []console.Column{memberColumn(t, w, bankName)}}
 	if q.Decision == nil {
 		page.Forms = []console.Form{{
 			Action: "pending/" + q.Query, Title: t.In("决定", "decide"), Submit: t.In("记录决定", "record the decision"),
@@ -114,7 +114,7 @@ func (p *pages) asked(t *cli.Printer, r *http.Request) (*console.Page, error) {
 		return nil, err
 	}
 	printAsked(t, w, &got)
-	page := &console.Page{Title: string(t.Fill("%s 的查询", "What was asked on %s", got.Day)), Command: sameCommand("atoll report asked", "--day", got.Day), Columns: []console.Column{entryColumn}, Forms: nextPage(t, "asked", got.Next)}
+	page := &console.Page{Title: string(t.Fill("%s 的查询", "What was asked on %s", got.Day)), Command: sameCommand("atoll report asked", "--day", got.Day), Columns: []console.Column{entryColumn, memberColumn(t, w, bankName)}, Forms: nextPage(t, "asked", got.Next)}
 	for i := range page.Forms {
 		page.Forms[i].Fields = append(page.Forms[i].Fields, console.Field{Name: "day", Kind: "hidden", Value: got.Day})
 	}
@@ -155,8 +155,12 @@ func (p *pages) rates(t *cli.Printer, r *http.Request) (*console.Page, error) {
 	if err != nil {
 		return nil, err
 	}
+	w, err := titlesOf(p.through(r), p.dir)
+	if err != nil {
+		return nil, err
+	}
 	printRates(t, &got)
-	return &console.Page{Title: t.In("查询的频次和规则", "How often banks ask, and the rules"), Command: sameCommand("atoll report rates")}, nil
+	return &console.Page{Title: t.In("查询的频次和规则", "How often banks ask, and the rules"), Command: sameCommand("atoll report rates"), Columns: []console.Column{memberColumn(t, w, bankName)}}, nil
 }
 
 // catalog shows the agency's own catalog, with a form that previews it.

@@ -110,7 +110,7 @@ func (p *pages) consent(t *cli.Printer, r *http.Request) (*console.Page, error) 
 	tellConsent(t, w, &c)
 	page := &console.Page{
 		Title: string(t.Fill("%s 的授权", "Consent of %s", c.Name)), Command: sameCommand("atoll consent show", c.Consent),
-		Columns: []console.Column{queryColumn, consentStates(t), queryStates(t), entryColumn, {Name: cli.Text{Chinese: "撤回条目", English: "taken back by"}, To: console.Under("entries/")}},
+		Columns: []console.Column{queryColumn, consentStates(t), queryStates(t), entryColumn, {Name: cli.Text{Chinese: "撤回条目", English: "taken back by"}, To: console.Under("entries/")}, memberColumn(t, w, agencyName)},
 	}
 	switch {
 	case c.State != "active":

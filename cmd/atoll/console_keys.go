@@ -22,11 +22,15 @@ func (p *pages) keys(t *cli.Printer, r *http.Request) (*console.Page, error) {
 		return nil, err
 	}
 	m.print(t)
+	w, err := titlesOf(p.through(r), p.dir)
+	if err != nil {
+		return nil, err
+	}
 	set, err := pageCall(p, r, api.Cosigners, api.CosignersIn{})
 	if err != nil {
 		return nil, err
 	}
-	printCosigners(t, &set)
+	printCosigners(t, w.inSets(t.Lang, &set))
 	s, err := pageCall(p, r, api.Status, api.Nothing{})
 	if err != nil {
 		return nil, err

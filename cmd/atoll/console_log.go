@@ -11,7 +11,6 @@ import (
 	"atoll/cmd/internal/auditing"
 	"atoll/cmd/internal/cli"
 	"atoll/cmd/internal/console"
-	"atoll/consensus/ledger"
 	"atoll/node/api"
 )
 
@@ -37,6 +36,10 @@ func (p *pages) entries(t *cli.Printer, r *http.Request) (*console.Page, error) 
 	if err != nil {
 		return nil, err
 	}
+	titled, err := titlesOf(p.through(r), p.dir)
+	if err != nil {
+		return nil, err
+	}
 	lines, next, err := w.seek(p.through(r), p.dir)
 	if err != nil {
 		return nil, err
@@ -47,7 +50,7 @@ func (p *pages) entries(t *cli.Printer, r *http.Request) (*console.Page, error) 
 			command = append(command, "--"+flag, value)
 		}
 	}
-	page := &console.Page{Title: t.In("访问日志", "The access log"), Command: sameCommand(command...), Columns: []console.Column{entryColumn, memberColumn(cli.Text{Chinese: "签署者", English: "author"}, s.Members)}}
+	page := &console.Page{Title: t.In("访问日志", "The access log"), Command: sameCommand(command...), Columns: []console.Column{entryColumn, memberColumn(t, titled, authorName)}}
 	t.Say("%d 个条目，其中 %d 个已终局", "%d entries, of which %d are final", s.Size, s.Final)
 	table := lineTable(t)
 	for i := range lines {
@@ -66,18 +69,18 @@ func (p *pages) entries(t *cli.Printer, r *http.Request) (*console.Page, error) 
 			{Name: "before", Kind: "hidden", Value: strconv.FormatUint(next, 10)}, {Name: "kind", Kind: "hidden", Value: w.kind}, {Name: "member", Kind: "hidden", Value: w.member},
 		}}}
 	}
-	page.Forms = append(page.Forms, entriesForm(t, &w, s.Members))
+	page.Forms = append(page.Forms, entriesForm(t, &w, titled, s.Members))
 	return page, nil
 }
 
 // entriesForm finds entries of a kind, or of a member.
-func entriesForm(t *cli.Printer, w *search, members []string) console.Form {
+func entriesForm(t *cli.Printer, w *search, titled titles, members []string) console.Form {
 	kinds, authors := [][2]string{{"", t.In("所有种类", "all kinds")}}, [][2]string{{"", t.In("所有成员", "all members")}}
 	for _, kind := range slices.Sorted(maps.Keys(auditing.KindWords)) {
-		kinds = append(kinds, [2]string{kind, kind + t.In("：", ": ") + auditing.KindWords[kind].In(t.Lang)})
+		kinds = append(kinds, [2]string{kind, auditing.KindWords[kind].In(t.Lang) + " (" + kind + ")"})
 	}
 	for _, name := range members {
-		authors = append(authors, [2]string{name, name})
+		authors = append(authors, [2]string{name, titled.named(t.Lang, name)})
 	}
 	return console.Form{
 		Action: "entries", Get: true, Title: t.In("查找", "find"), Submit: t.In("显示", "show"),
@@ -103,21 +106,21 @@ func (p *pages) entry(t *cli.Printer, r *http.Request) (*console.Page, error) {
 	if err != nil {
 		return nil, err
 	}
+	w, err := titlesOf(p.through(r), p.dir)
+	if err != nil {
+		return nil, err
+	}
 	l := lineOf(&got, names)
 	t.Row("条目", "entry", l.Entry)
 	t.Row("时间不早于", "not before", l.Time)
 	t.Row("种类", "kind", t.Fill("%s（%s）", "%[2]s: %[1]s", auditing.KindWords[l.Kind].In(t.Lang), l.Kind))
 	t.Row("签署者", "author", cmp.Or(l.Author, "-"))
 	t.Row("签署密钥", "author's key", l.KeyID)
-	verdict := t.Fill("%s", "%s", l.Verdict)
-	if words := sayings[l.Verdict].what; l.Verdict != string(ledger.Accepted) && words != "" {
-		verdict = t.Fill("%s（%s）", "%[2]s", words, l.Verdict)
-	}
-	t.Row("裁定", "verdict", verdict)
+	t.Row("裁定", "verdict", auditing.Verdict(t, l.Verdict))
 	t.Row("字节", "bytes", l.Bytes)
 	number := strconv.FormatUint(n, 10)
 	return &console.Page{
-		Title: string(t.Fill("日志条目 %d", "Entry %d of the log", n)), Command: sameCommand("atoll log show", number),
+		Title: string(t.Fill("日志条目 %d", "Entry %d of the log", n)), Command: sameCommand("atoll log show", number), Columns: []console.Column{memberColumn(t, w, authorName)},
 		Script: "proof.js", Data: map[string]string{"index": number, "root": "../", "entry": base64.StdEncoding.EncodeToString(got.Leaf)},
 	}, nil
 }

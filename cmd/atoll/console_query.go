@@ -59,8 +59,12 @@ func (p *pages) query(t *cli.Printer, r *http.Request) (*console.Page, error) {
 	if err != nil {
 		return nil, err
 	}
+	w, err := titlesOf(p.through(r), p.dir)
+	if err != nil {
+		return nil, err
+	}
 	page := &console.Page{Title: t.In("查询", "Query"), Command: sameCommand("atoll query show", q.Query), Columns: []console.Column{
-		consentColumn, entryColumn, queryStates(t), marked(t, cli.Text{Chinese: "答复", English: "answer"}, answerWords, answerMarks),
+		memberColumn(t, w, agencyName), consentColumn, entryColumn, queryStates(t), marked(t, cli.Text{Chinese: "答复", English: "answer"}, answerWords, answerMarks),
 	}}
 	printQuery(t, &q)
 	live := q.Run != nil && q.Run.State == api.RunCollecting
@@ -184,8 +188,12 @@ func pieceAnswer(p *api.PieceOut) string {
 // queryEvents tells the page of a query what comes, from the event after the last that
 // the browser has.
 func (p *pages) queryEvents(r *http.Request, lang string, tell func(console.Event) error) error {
+	w, err := titlesOf(p.through(r), p.dir) // the page finds rows by what they show
+	if err != nil {
+		return err
+	}
 	var untold error
-	err := api.Follow(r.Context(), p.client, r.PathValue("query"), r.Header.Get("Last-Event-ID"), func(id string, e *api.Event) bool {
+	err = api.Follow(r.Context(), p.client, r.PathValue("query"), r.Header.Get("Last-Event-ID"), func(id string, e *api.Event) bool {
 		news := console.Event{ID: id}
 		switch {
 		case e == nil:
@@ -195,7 +203,7 @@ func (p *pages) queryEvents(r *http.Request, lang string, tell func(console.Even
 			if e.Piece.Entry != 0 {
 				entry = strconv.FormatUint(e.Piece.Entry, 10)
 			}
-			news.Cells, news.Mark = []string{cli.Clean(e.Piece.Agency), answerWords[answer].In(lang), entry, pieceWords(e.Piece, lang)}, answerMarks[answer]
+			news.Cells, news.Mark = []string{cli.Clean(w.named(lang, e.Piece.Agency)), answerWords[answer].In(lang), entry, pieceWords(e.Piece, lang)}, answerMarks[answer]
 		case e.Logged != nil:
 			news.Text = cli.Text{Chinese: "正在询问各机构；答复到来即显示。", English: "The agencies are being asked; what they answer shows as it comes."}.In(lang)
 		default: // its result or its error, which the page shows when it loads again

@@ -202,7 +202,7 @@ func TestConsoleInChromium(t *testing.T) {
 		return first.ok && second.ok && first.url === second.url ? first.url : first.url + ' ' + second.url;
 	})()`).(string)
 	bank.open(strings.TrimPrefix(twice, bank.root))
-	bank.Until("document.body !== null && document.body.textContent.includes('every agency has answered')")
+	bank.Until("document.body !== null && document.body.textContent.includes('every agency has answered') && document.querySelector('#live') === null")
 	bank.says("released")
 	bank.bankPages()
 	bank.open("entries")

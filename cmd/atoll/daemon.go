@@ -120,7 +120,7 @@ func (h *home) serve(timeout time.Duration, descriptors int, log *slog.Logger) (
 	operations := d.operations.Handler() // behind a gate that says who calls
 	err = d.open(socket, shares.Operators, operations)
 	if err == nil && outside != nil {
-		p := &pages{name: d.Name, dir: h.dir, network: d.Network, offers: d.OffersData()}
+		p := &pages{name: d.Name, dir: h.dir, network: d.Network, offers: d.OffersData(), title: d.title}
 		if html != nil {
 			p.page, p.html = digestOf(html), html
 		}
@@ -133,6 +133,15 @@ func (h *home) serve(timeout time.Duration, descriptors int, log *slog.Logger) (
 		return nil, errors.Join(err, d.Close(), outside.close())
 	}
 	return d, nil
+}
+
+// title returns the member's title that is in force: none of one that is no member.
+func (d *daemon) title() cli.Text {
+	card := d.Card()
+	if card == nil {
+		return cli.Text{}
+	}
+	return cli.Text{Chinese: card.Chinese, English: card.English}
 }
 
 // damaged returns alarms about files of the API that are damaged.

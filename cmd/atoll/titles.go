@@ -41,6 +41,39 @@ func (w titles) in(t *cli.Printer, name string) string {
 	return cmp.Or(w[name].In(t.Lang), name, "-")
 }
 
+// named writes a member with its title, as "Tax Bureau (tax)": the name itself if there
+// is no title, or no other one.
+func (w titles) named(lang, name string) string {
+	if title := w[name].In(lang); title != "" && title != name {
+		return title + " (" + name + ")"
+	}
+	return name
+}
+
+// all is named for a list of members.
+func (w titles) all(lang string, names []string) []string {
+	list := make([]string, len(names))
+	for i, name := range names {
+		list[i] = w.named(lang, name)
+	}
+	return list
+}
+
+// inSets is named for the cosigners of sets.
+func (w titles) inSets(lang string, got *api.CosignersOut) *api.CosignersOut {
+	sets := []*api.CosignerSet{&got.Set, got.Approved, got.Pending}
+	for i := range got.Proposals {
+		p := &got.Proposals[i]
+		sets, p.Approved = append(sets, &p.Set), w.all(lang, p.Approved)
+	}
+	for _, s := range sets {
+		if s != nil {
+			s.Cosigners = w.all(lang, s.Cosigners)
+		}
+	}
+	return got
+}
+
 // roleText returns the word for a role of a member.
 func roleText(name string, in func(chinese, english string) string) string {
 	return in(cmp.Or(auditing.RoleWords[name], name), name)

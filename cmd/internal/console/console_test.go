@@ -45,7 +45,9 @@ var (
 func newWorld(t *testing.T) *world {
 	w := &world{t: t, events: make(chan Event), ended: make(chan error, mostStreams)}
 	c := Config{
-		Member: "bank-a", Zone: func() *time.Location { return time.UTC },
+		Member: "bank-a", Zone: func() *time.Location { return time.UTC }, Titled: func(lang string) string {
+			return cli.Text{Chinese: "甲银行", English: "Bank <A>"}.In(lang) + " (bank-a)"
+		},
 		Login: func(_ *http.Request, token string) (*access.Caller, error) {
 			roles := map[string][]access.Role{"officer": {access.Officer}, "auditor": {access.Auditor}}[token]
 			if roles == nil {
@@ -93,7 +95,7 @@ func newWorld(t *testing.T) *world {
 				return &Page{
 					Title:   name,
 					Ways:    []Way{{Label: name, To: "things/y"}},
-					Columns: []Column{{Name: cli.Text{Chinese: "名", English: "name"}, To: Under("things/")}, {Name: cli.Text{Chinese: "数", English: "count"}, Mark: func(string) Mark { return Wait }}},
+					Columns: []Column{{Name: cli.Text{Chinese: "名", English: "name"}, To: Under("things/"), Says: func(cell string) string { return cell + " the <thing>" }}, {Name: cli.Text{Chinese: "数", English: "count"}, Mark: func(string) Mark { return Wait }}},
 					Forms: []Form{
 						{Action: "things/x", Submit: name, Fields: []Field{{Name: "f", Kind: "text", Label: name, Value: plain}, {Name: "word", Kind: "password"}, {Name: "of", Kind: "select", Value: plain, Options: [][2]string{{"", "none"}, {plain, name}}}}},
 						{Action: "things/x", Submit: "second", Fields: []Field{{Name: "which", Kind: "hidden", Value: "2"}, {Name: "f", Kind: "text"}}},
@@ -299,7 +301,7 @@ func TestHostileText(t *testing.T) {
 	}
 	_, body := w.do(c, "GET", "/things/a%2Fb%3F", nil)
 	for _, want := range []string{
-		`<a href="../things/a%2Fb%3F">a/b?</a>`, `"><span class="mark wait">7</span></td>`, `<a href="../things/7">7</a>`, "<h2>table of a/b?</h2>", `<option value="">none</option><option value="a/b?" selected>a/b?</option>`,
+		`<a href="../things/a%2Fb%3F">a/b? the &lt;thing&gt;</a>`, "Bank &lt;A&gt; (bank-a)</span>", `"><span class="mark wait">7</span></td>`, `<a href="../things/7">7 the &lt;thing&gt;</a>`, "<h2>table of a/b?</h2>", `<option value="">none</option><option value="a/b?" selected>a/b?</option>`,
 		"<pre class=\"document\" lang=\"en\">\nNotice of a/b?\n\n  1. first</pre>",
 	} {
 		if !strings.Contains(body, want) {

@@ -131,7 +131,8 @@ func isLines(p cli.Part) bool { return p.Rows == nil && p.Kind == cli.PartLines 
 
 // render writes a page.
 func (s *console) render(w http.ResponseWriter, r *http.Request, status int, d *sheet) {
-	d.Lang, d.Root, d.Path, d.Member = language(r), root(r), r.URL.EscapedPath(), s.Member
+	d.Lang, d.Root, d.Path = language(r), root(r), r.URL.EscapedPath()
+	d.Member = cli.Clean(s.Titled(d.Lang))
 	d.Key = rand.Text()
 	if d.Here == "" {
 		d.Here = s.here(r)

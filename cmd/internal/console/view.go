@@ -14,9 +14,11 @@ import (
 
 // Config is what a console needs. All of it is required, but for Files.
 type Config struct {
-	Member string // name, shown on each page
+	Member string // name, by which cookies differ
 	Zone   func() *time.Location
 
+	// Titled returns the title of the member and its name, for the head of each page.
+	Titled func(lang string) string
 	// Login returns the caller to whom a token was given, or why the token does
 	// not count.
 	Login func(r *http.Request, token string) (*access.Caller, error)
@@ -71,11 +73,13 @@ type Page struct {
 	Markup  template.HTML     // of this program's own making, behind what is printed
 }
 
-// Column says what the cells of a column are beside their text.
+// Column says what the cells of a column are beside their text. The functions are given
+// the cell as it was printed.
 type Column struct {
 	Name cli.Text                 // of the column, or the label of a row with a value
 	To   func(cell string) string // where a cell leads, relative to the root of the console; "" for nowhere. nil: none leads anywhere
 	Mark func(cell string) Mark   // nil: none has a mark
+	Says func(cell string) string // what is shown in place of a cell; nil: the cell itself
 }
 
 // Mark is how a state is to be taken. It has a sign and a colour; the state's words

@@ -110,7 +110,7 @@ func (s *sheet) cell(b *strings.Builder, p cli.Part, row []string, column int) {
 	case !p.Named && column == 1:
 		name = row[0]
 	}
-	to, mark := "", Mark("")
+	to, mark, shown := "", Mark(""), row[column]
 	for i := range s.Columns {
 		of := &s.Columns[i]
 		if of.Name.In(s.Lang) != name {
@@ -122,8 +122,11 @@ func (s *sheet) cell(b *strings.Builder, p cli.Part, row []string, column int) {
 		if of.Mark != nil && mark == "" { // tables of one page may have columns of one name
 			mark = of.Mark(row[column])
 		}
+		if of.Says != nil {
+			shown = cli.Clean(of.Says(row[column]))
+		}
 	}
-	text := template.HTMLEscapeString(row[column])
+	text := template.HTMLEscapeString(shown)
 	switch {
 	case to != "":
 		b.WriteString(`<a href="` + template.HTMLEscapeString(s.Root+to) + `">` + text + `</a>`)
