@@ -26,6 +26,7 @@ type pages struct {
 	dir     string          // its folder
 	title   func() cli.Text // the member's, as it is in force; none of one that is no member
 	network sign.NetworkID
+	two     []access.Matter   // what needs two people here
 	page    string            // SHA-256 in hex of the enterprise's page that this node serves, "" if none: node.yaml may have changed since it started
 	html    []byte            // that page
 	offers  bool              // it is an agency

@@ -42,8 +42,38 @@ func (p *pages) pending(t *cli.Printer, r *http.Request) (*console.Page, error) 
 		return nil, err
 	}
 	page := &console.Page{Title: t.In("等待批准的查询", "Queries that wait for approval"), Command: sameCommand("atoll pending list"), Columns: []console.Column{{Name: cli.Text{Chinese: "查询号", English: "query"}, To: console.Under("pending/")}, memberColumn(t, w, bankName)}, Forms: nextPage(t, "pending", got.Next)}
+	if err := p.tellApproval(t, r); err != nil {
+		return nil, err
+	}
 	listPending(t, w, got.Pending)
 	return page, nil
+}
+
+// tellApproval says which datasets are answered only once somebody has approved.
+func (p *pages) tellApproval(t *cli.Printer, r *http.Request) error {
+	if !p.offers {
+		return nil
+	}
+	got, err := pageCall(p, r, api.OwnCatalog, api.Nothing{})
+	if err != nil {
+		return err
+	}
+	c, err := catalog.Parse(got.Bytes)
+	if err != nil {
+		return err
+	}
+	var list []string
+	for i := range c.Datasets {
+		if d := &c.Datasets[i]; d.Approve > 0 {
+			list = append(list, d.Title.In(t.Lang)+" ("+d.Name+")")
+		}
+	}
+	if len(list) == 0 {
+		t.Say("目录中没有须人工批准的数据集（approval: manual）。", "No dataset of the catalog needs approval (approval: manual).")
+		return nil
+	}
+	t.Say("目录中须人工批准的数据集（approval: manual）：%s。", "Datasets of the catalog that need approval (approval: manual): %s.", strings.Join(list, t.In("、", ", ")))
+	return nil
 }
 
 func (p *pages) pendingQuery(t *cli.Printer, r *http.Request) (*console.Page, error) {
@@ -99,6 +129,11 @@ func (p *pages) disclosures(t *cli.Printer, r *http.Request) (*console.Page, err
 	if err != nil {
 		return nil, err
 	}
+	o, err := outputsOf(p.through(r), p.dir, t.Lang)
+	if err != nil {
+		return nil, err
+	}
+	page.Columns = []console.Column{{Name: cli.Text{Chinese: "输出项", English: "output"}, Says: o.named}}
 	return page, printDisclosures(t, w, d)
 }
 
@@ -113,7 +148,11 @@ func (p *pages) asked(t *cli.Printer, r *http.Request) (*console.Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	printAsked(t, w, &got)
+	o, err := outputsOf(p.through(r), p.dir, t.Lang)
+	if err != nil {
+		return nil, err
+	}
+	printAsked(t, w, o, &got)
 	page := &console.Page{Title: string(t.Fill("%s 的查询", "What was asked on %s", got.Day)), Command: sameCommand("atoll report asked", "--day", got.Day), Columns: []console.Column{entryColumn, memberColumn(t, w, bankName)}, Forms: nextPage(t, "asked", got.Next)}
 	for i := range page.Forms {
 		page.Forms[i].Fields = append(page.Forms[i].Fields, console.Field{Name: "day", Kind: "hidden", Value: got.Day})
@@ -159,8 +198,12 @@ func (p *pages) rates(t *cli.Printer, r *http.Request) (*console.Page, error) {
 	if err != nil {
 		return nil, err
 	}
+	o, err := outputsOf(p.through(r), p.dir, t.Lang)
+	if err != nil {
+		return nil, err
+	}
 	printRates(t, &got)
-	return &console.Page{Title: t.In("查询的频次和规则", "How often banks ask, and the rules"), Command: sameCommand("atoll report rates"), Columns: []console.Column{memberColumn(t, w, bankName)}}, nil
+	return &console.Page{Title: t.In("查询的频次和规则", "How often banks ask, and the rules"), Command: sameCommand("atoll report rates"), Columns: []console.Column{memberColumn(t, w, bankName), {Name: cli.Text{Chinese: "数据集", English: "dataset"}, Says: o.named}}}, nil
 }
 
 // catalog shows the agency's own catalog, with a form that previews it.

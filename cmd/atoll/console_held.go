@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"atoll/cmd/internal/cli"
 	"atoll/cmd/internal/console"
@@ -47,13 +48,33 @@ func (p *pages) heldList(t *cli.Printer, r *http.Request) (*console.Page, error)
 	if err != nil {
 		return nil, err
 	}
-	t.Say("node.yaml 的 two_people 所列事项须两人办理。", "What two_people in node.yaml lists needs two people.")
+	p.tellTwoPeople(t)
 	listHeld(t, got.Held)
 	return &console.Page{
 		Title: t.In("待第二人复核的请求", "Requests that wait for a second person"), Command: sameCommand("atoll held list"),
 		Columns: []console.Column{{Name: cli.Text{Chinese: "编号", English: "id"}, To: console.Under("held/")}, heldStates(t)},
 		Forms:   nextPage(t, "held", got.Next),
 	}, nil
+}
+
+// tellTwoPeople says what needs two people at this node.
+func (p *pages) tellTwoPeople(t *cli.Printer) {
+	var list []string
+	for _, m := range p.two {
+		list = append(list, matterWords[m].In(t.Lang)+" ("+string(m)+")")
+	}
+	if len(list) == 0 {
+		t.Say("本节点没有须两人办理的事项：node.yaml 没有 two_people。", "Nothing needs two people at this node: node.yaml has no two_people.")
+		return
+	}
+	t.Say("本节点须两人办理的事项（node.yaml 的 two_people）：%s。", "What needs two people at this node (two_people in node.yaml): %s.", strings.Join(list, t.In("；", "; ")))
+}
+
+// matterWords say what needs two people where a matter is set.
+var matterWords = map[access.Matter]cli.Text{
+	access.TokensMatter:  {Chinese: "制作令牌", English: "to make a token"},
+	access.MembersMatter: {Chinese: "提议或同意网络的变更，更改本成员的地址", English: "to propose or approve a change of the network, or to change the own addresses"},
+	access.PendingMatter: {Chinese: "放行待批准的答复", English: "to release an answer that waits"},
 }
 
 // held shows all of a request, with the forms by which a second person confirms or

@@ -3,11 +3,9 @@ package main
 import (
 	"errors"
 	"io"
-	"maps"
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"atoll/cmd/internal/cli"
@@ -163,11 +161,7 @@ func printQuery(t *cli.Printer, q *api.PastQueryOut) {
 
 // pieceWords says what came of the outputs that one agency was asked for.
 func pieceWords(p *api.PieceOut, lang string) string {
-	var list []string
-	for _, outcome := range slices.Sorted(maps.Keys(p.Outcomes)) {
-		list = append(list, strconv.Itoa(p.Outcomes[outcome])+" "+profile.Outcome(lang, outcome, ""))
-	}
-	text := strings.Join(list, cli.Text{Chinese: "，", English: ", "}.In(lang))
+	text := outcomesText(lang, p.Outcomes)
 	if p.Words != nil {
 		text += cli.Text{Chinese: "：", English: ": "}.In(lang) + cli.Text{Chinese: p.Words.Chinese, English: p.Words.English}.In(lang)
 	}

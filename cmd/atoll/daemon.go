@@ -120,7 +120,7 @@ func (h *home) serve(timeout time.Duration, descriptors int, log *slog.Logger) (
 	operations := d.operations.Handler() // behind a gate that says who calls
 	err = d.open(socket, shares.Operators, operations)
 	if err == nil && outside != nil {
-		p := &pages{name: d.Name, dir: h.dir, network: d.Network, offers: d.OffersData(), title: d.title}
+		p := &pages{name: d.Name, dir: h.dir, network: d.Network, offers: d.OffersData(), title: d.title, two: two}
 		if html != nil {
 			p.page, p.html = digestOf(html), html
 		}

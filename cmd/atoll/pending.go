@@ -151,7 +151,7 @@ func printPending(t *cli.Printer, w titles, p *node.PendingQuery) {
 	table.Row(t.In("企业", "enterprise"), p.Subject)
 	table.Row(t.In("用途", "purpose"), w.in(t, p.Purpose)+" · "+p.Product)
 	table.Row(t.In("授权", "consent"), fmt.Sprintf(t.In("%s，至 %s", "%s, until %s"), p.Consent, p.NotAfter))
-	table.Row(t.In("输出项", "outputs"), strings.Join(itemsIn(t, p.Items), ", "))
+	table.Row(t.In("输出项", "outputs"), strings.Join(itemsIn(t, nil, p.Items), ", "))
 	table.Row(t.In("提出", "asked"), p.Since)
 	table.Row(t.In("最迟", "decide by"), p.Until)
 	if d := p.Decision; d != nil {
@@ -178,10 +178,12 @@ func decisionOutcome(p *node.PendingQuery, t *cli.Printer) string {
 	return t.In("尚未记入日志：节点会继续办理", "not on the log yet: the node goes on by itself")
 }
 
-// itemsIn writes items, as DATASET.OUTPUT (DISCLOSURE), in the printer's language.
-func itemsIn(t *cli.Printer, items []string) (list []string) {
+// itemsIn writes items, as DATASET.OUTPUT (DISCLOSURE), in the printer's language, and by
+// the titles of outputs where they are given.
+func itemsIn(t *cli.Printer, o outputs, items []string) (list []string) {
 	for _, item := range items {
 		name, rest, ok := strings.Cut(item, " (")
+		name = o.named(name)
 		if code, after, whole := strings.Cut(rest, ")"); ok && whole {
 			item = name + " " + disclosedAs(t, code) + after
 			if t.Lang != consent.Chinese {

@@ -14,6 +14,7 @@ import (
 	"atoll/consensus/reason"
 	"atoll/node"
 	"atoll/node/api"
+	"atoll/node/profile"
 
 	"github.com/spf13/cobra"
 )
@@ -55,7 +56,11 @@ the bank's operator is that of the log; the bank knows the name.`),
 			if err != nil {
 				return err
 			}
-			printAsked(t, w, &all)
+			o, err := outputsOf(cmd.Context(), dir, t.Lang)
+			if err != nil {
+				return err
+			}
+			printAsked(t, w, o, &all)
 			return t.Err()
 		},
 	}
@@ -64,7 +69,7 @@ the bank's operator is that of the log; the bank knows the name.`),
 }
 
 // printAsked prints what was asked on a day.
-func printAsked(t *cli.Printer, w titles, out *api.PastAsksOut) {
+func printAsked(t *cli.Printer, w titles, o outputs, out *api.PastAsksOut) {
 	if len(out.Counts) == 0 {
 		t.Say("%s 没有答复过查询", "no query was answered on %s", out.Day)
 		return
@@ -74,10 +79,10 @@ func printAsked(t *cli.Printer, w titles, out *api.PastAsksOut) {
 		cli.Text{Chinese: "答复", English: "answer"}, cli.Text{Chinese: "条目", English: "entry"})
 	for i := range out.Asks {
 		a := &out.Asks[i]
-		table.Row(a.At, a.Bank, a.Operator[:min(8, len(a.Operator))], cmp.Or(a.Subject, "-"), w.in(t, a.Purpose), strings.Join(a.Items, ", "), answerText(t, a), entryText(a.Entry))
+		table.Row(a.At, a.Bank, a.Operator[:min(8, len(a.Operator))], cmp.Or(a.Subject, "-"), w.in(t, a.Purpose), strings.Join(itemsIn(t, o, a.Items), t.In("；", "; ")), answerText(t, a), entryText(a.Entry))
 	}
 	t.Table(table)
-	t.Say("", "")
+	t.Say("经办人标记代表银行的一位经办人，不含姓名；同一人的标记相同，其银行可据以查出何人。", "An operator's tag stands for one person at the bank, without a name. It is the same for all that the person asks here, and the bank can find out who it is.")
 	counts := t.Columns(cli.Text{Chinese: "银行", English: "bank"}, cli.Text{Chinese: "时", English: "hour"}, cli.Text{Chinese: "放行", English: "released"}, cli.Text{Chinese: "拒绝", English: "refused"}).Numbers(2)
 	for _, c := range out.Counts {
 		counts.Row(c.Bank, fmt.Sprintf("%02d:00", c.Hour), strconv.Itoa(c.Released), strconv.Itoa(c.Refused))
@@ -102,16 +107,22 @@ func answerText(t *cli.Printer, a *node.PastAsk) string {
 		}
 		text = fmt.Sprintf(t.In("拒绝：%s", "refused: %s"), why)
 	} else {
-		var parts []string
-		for _, name := range slices.Sorted(maps.Keys(a.Outcomes)) {
-			parts = append(parts, fmt.Sprintf("%s %d", sourceWords{t}.outcome(name), a.Outcomes[name]))
-		}
-		text = fmt.Sprintf(t.In("放行：%s", "released: %s"), strings.Join(parts, ", "))
+		text = fmt.Sprintf(t.In("放行：%s", "released: %s"), outcomesText(t.Lang, a.Outcomes))
 	}
 	if a.Decision != nil {
 		text += fmt.Sprintf(t.In("；%s 决定", "; decided by %s"), a.Decision.By)
 	}
 	return text
+}
+
+// outcomesText says of how many outputs came what.
+func outcomesText(lang string, outcomes map[string]int) string {
+	var list []string
+	for _, outcome := range slices.Sorted(maps.Keys(outcomes)) {
+		words := cli.Text{Chinese: "%[2]s %[1]d 项", English: "%d %s"}.In(lang)
+		list = append(list, fmt.Sprintf(words, outcomes[outcome], profile.Outcome(lang, outcome, "")))
+	}
+	return strings.Join(list, cli.Text{Chinese: "；", English: "; "}.In(lang))
 }
 
 func reportRatesCommand() *cobra.Command {
@@ -156,7 +167,7 @@ func printRates(t *cli.Printer, out *api.RatesOut) {
 		}
 	}
 	t.Table(table)
-	t.Say("", "")
+	t.Say("每个查询计一次，本机构规则拒绝的也计入其银行，但不计入所有银行；再次询问同一查询不另计。", "Each query counts once. One that the agency's rules refuse counts for its bank, and not among all banks; asking the same query again counts nothing.")
 	rules := t.Columns(cli.Text{Chinese: "规则", English: "rule"}, cli.Text{Chinese: "允许的条件", English: "allows where"}, cli.Text{Chinese: "否则告知银行", English: "otherwise the bank is told"})
 	for _, r := range out.Rules {
 		rules.Row(r.Name, r.Allow, cli.Text{Chinese: r.Chinese, English: r.English}.In(t.Lang))

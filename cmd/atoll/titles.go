@@ -3,12 +3,14 @@ package main
 import (
 	"cmp"
 	"context"
+	"strings"
 
 	"atoll/cmd/internal/auditing"
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/ledger"
 	"atoll/crypto/sign"
 	"atoll/node/api"
+	"atoll/node/catalog"
 )
 
 // titles has what people call members and purposes, by the names that the log has.
@@ -33,6 +35,37 @@ func titlesOf(ctx context.Context, dir string) (titles, error) {
 		w[card.Name] = cli.Text{Chinese: card.Chinese, English: card.English}
 	}
 	return w, nil
+}
+
+// outputs has what an agency's catalog calls its datasets and their outputs, by names such
+// as "vat" and "vat.sales".
+type outputs map[string]string
+
+// outputsOf asks an agency's node for them, in a language.
+func outputsOf(ctx context.Context, dir, lang string) (outputs, error) {
+	var got api.BytesOut
+	if err := local(ctx, dir, api.OwnCatalog, api.Nothing{}, &got); err != nil {
+		return nil, err
+	}
+	c, err := catalog.Parse(got.Bytes)
+	if err != nil {
+		return nil, err
+	}
+	return c.Titles(lang), nil
+}
+
+// named writes an output by the titles of its dataset and its own, as the catalog's page
+// does, and a dataset by its title and name. What the catalog does not have any more keeps
+// its name.
+func (o outputs) named(name string) string {
+	dataset, _, output := strings.Cut(name, ".")
+	switch {
+	case o[name] == "":
+		return name
+	case output:
+		return o[dataset] + " · " + o[name]
+	}
+	return o[name] + " (" + name + ")"
 }
 
 // in returns a title in the reader's language: the name itself if it has none, and "-" for

@@ -65,7 +65,7 @@ func paused(language, code, about string) (text string, ok bool) {
 	said, own, _ := strings.Cut(about, " | ")
 	until := soon.In(language)
 	if t, err := time.Parse(time.RFC3339, said); err == nil {
-		until = t.Format("2006-01-02 15:04 -07:00")
+		until = t.Format("2006-01-02 15:04 UTC-07:00")
 	}
 	text = fmt.Sprintf(words.In(language), until)
 	if own != "" {
