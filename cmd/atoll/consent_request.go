@@ -130,6 +130,7 @@ func (w *wish) ask(cmd *cobra.Command, dir, out string) error {
 // drawn is a request that nobody has been handed yet.
 type drawn struct {
 	request  *subject.Request
+	bank     titles // of the bank
 	notice   string // what the enterprise reads
 	template string // path
 	link     string // see [wish.link]
@@ -201,6 +202,9 @@ func (w *wish) draw(ctx context.Context, dir, lang string) (*drawn, error) {
 	}
 	d.Offers = found.Offers
 	r := &drawn{request: &subject.Request{Network: words.Network, Draft: d, Shown: found.Shown, Statements: found.Statements}, template: path, unreached: self != nil && len(self.URLs()) == 0}
+	if self != nil {
+		r.bank = titles{c.Name: {Chinese: self.Chinese, English: self.English}}
+	}
 	if err := byMembers(r.request, g, words.Members); err != nil {
 		return nil, err
 	}

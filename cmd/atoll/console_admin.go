@@ -50,12 +50,12 @@ func (p *pages) tokens(t *cli.Printer, r *http.Request) (*console.Page, error) {
 
 // mayWords say what a role may do.
 var mayWords = map[access.Role]cli.Text{
-	access.Officer:   {Chinese: "officer：请求授权、查询、看画像", English: "officer: requests consents, asks, reads profiles"},
-	access.Risk:      {Chinese: "risk：看授权、查询和画像", English: "risk: reads consents, queries and profiles"},
-	access.Agency:    {Chinese: "agency：目录、批准查询、维护", English: "agency: catalog, decisions about queries, maintenance"},
-	access.Registrar: {Chinese: "registrar：签发和吊销凭证", English: "registrar: issues and revokes credentials"},
-	access.Auditor:   {Chinese: "auditor：看日志和报告", English: "auditor: reads log and reports"},
-	access.Admin:     {Chinese: "admin：成员、共签人、令牌、警报", English: "admin: members, cosigners, tokens, alarms"},
+	access.Officer:   {Chinese: "经办（officer）：请求授权、查询、看画像", English: "officer: requests consents, asks, reads profiles"},
+	access.Risk:      {Chinese: "风控（risk）：看授权、查询和画像", English: "risk: reads consents, queries and profiles"},
+	access.Agency:    {Chinese: "机构（agency）：目录、批准查询、维护", English: "agency: catalog, decisions about queries, maintenance"},
+	access.Registrar: {Chinese: "登记（registrar）：签发和吊销凭证", English: "registrar: issues and revokes credentials"},
+	access.Auditor:   {Chinese: "审计（auditor）：看日志和报告", English: "auditor: reads log and reports"},
+	access.Admin:     {Chinese: "管理（admin）：成员、共签人、令牌、警报", English: "admin: members, cosigners, tokens, alarms"},
 }
 
 // createToken makes a token. The page that answers is the only place that has its

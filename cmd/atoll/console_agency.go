@@ -256,6 +256,9 @@ func (p *pages) maintenance(t *cli.Printer, r *http.Request) (*console.Page, err
 	if err != nil {
 		return nil, err
 	}
+	if r.URL.Query().Has("ended") && m.On == nil {
+		t.Say("维护已结束：不再因维护而不应答查询。", "Maintenance has ended: it keeps no query from being answered any more.")
+	}
 	printMaintenance(t, &m)
 	page := &console.Page{Title: t.In("维护", "Maintenance"), Command: sameCommand("atoll maintenance show")}
 	if m.On != nil {
@@ -281,6 +284,10 @@ func (p *pages) setMaintenance(r *http.Request) (string, error) {
 			return "", cli.Usage("维护时段有误：%s", "these are no times of maintenance: %s", err)
 		}
 	}
+	to := "maintenance"
+	if !in.On {
+		to += "?ended=1"
+	}
 	_, err := pageDo(p, r, api.MaintenanceSet, in)
-	return "maintenance", err
+	return to, err
 }

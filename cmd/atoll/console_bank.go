@@ -199,7 +199,7 @@ func (p *pages) purposeOf(t *cli.Printer, r *http.Request) (*console.Field, erro
 	}
 	return &console.Field{
 		Name: "purpose", Kind: "select", Label: t.In("用途，由模板确定", "purpose, which is the template's"),
-		Options: [][2]string{{needs.Purpose, needs.Purpose + " · " + w.in(t, needs.Purpose)}},
+		Options: [][2]string{{needs.Purpose, w.named(t.Lang, needs.Purpose)}},
 	}, nil
 }
 

@@ -79,12 +79,13 @@ func (p *pages) query(t *cli.Printer, r *http.Request) (*console.Page, error) {
 	if !access.Of(r.Context()).May(access.Officer) {
 		return page, nil
 	}
-	again := console.Form{Action: "queries/" + q.Query + "/again", Submit: t.In("再次询问各机构，不再扣减次数", "ask the agencies again, without another use")}
+	again := console.Form{Action: "queries/" + q.Query + "/again", Submit: t.In("再次询问各机构，不再扣减次数", "ask the agencies again, without another use"), Note: t.In("仍是这一查询：答复的期限不变。", "It stays this query, with the same deadline.")}
 	if q.State == node.QueryUnlogged {
-		again.Submit = t.In("记入日志并询问，扣减一次", "bring it to the log and ask; it spends one use")
+		again.Submit, again.Note = t.In("记入日志并询问，扣减一次", "bring it to the log and ask; it spends one use"), ""
 	}
 	if q.Again && !q.Rows && !live && !(q.Profile && answered(&q)) {
 		page.Forms = append(page.Forms, again)
+		tellLate(t, w, &q)
 	}
 	if live {
 		page.Forms = append(page.Forms, console.Form{Action: "queries/" + q.Query + "/stop", Submit: t.In("不再等待", "wait no longer"), Note: t.In("查询留在日志上，期限前可再次询问。", "The query stays on the log; until its deadline it can be asked again.")})
@@ -94,9 +95,24 @@ func (p *pages) query(t *cli.Printer, r *http.Request) (*console.Page, error) {
 	case state != "active":
 		t.Say("授权%s：不能重新查询。", "The consent is not in force (%s): nothing can be asked anew.", subject.StateWords[state].In(t.Lang))
 	default:
-		page.Forms = append(page.Forms, console.Form{Action: "queries/ask", Submit: t.In("重新查询，扣减一次", "ask anew; it spends one use"), Fields: []console.Field{{Name: "consent", Kind: "hidden", Value: q.Consent}}})
+		page.Forms = append(page.Forms, console.Form{Action: "queries/ask", Submit: t.In("重新查询，扣减一次", "ask anew; it spends one use"), Note: t.In("另作一个查询，有新的期限；所有机构都重新答复，这一查询的答复不变。", "It makes another query, with a deadline of its own. All agencies answer anew; the answers to this query stay."), Fields: []console.Field{{Name: "consent", Kind: "hidden", Value: q.Consent}}})
 	}
 	return page, nil
+}
+
+// tellLate says which agencies answer nobody before the deadline of a query.
+func tellLate(t *cli.Printer, w titles, q *api.PastQueryOut) {
+	deadline, err := time.Parse(time.RFC3339, q.Deadline)
+	if err != nil || q.Run == nil {
+		return
+	}
+	for i := range q.Run.Pieces {
+		p := &q.Run.Pieces[i]
+		if at, ok := reason.Until(p.Reason); ok && at.After(deadline) {
+			t.Say("%s 在 %s 之前不应答，晚于这一查询的期限：再次询问也得不到其答复；届时可重新查询。", "%s answers nobody before %s, which is after the deadline of this query: asking again brings no answer from it. From then on it can be asked anew.",
+				w.named(t.Lang, p.Agency), at.UTC().Format(time.RFC3339))
+		}
+	}
 }
 
 // consentState returns the state of a consent; "" of one that the log has dropped, which

@@ -12,6 +12,7 @@ import (
 	"atoll/cmd/internal/cli"
 	"atoll/cmd/internal/page"
 	"atoll/consensus/durable"
+	"atoll/consensus/ledger"
 	"atoll/node/web"
 
 	"github.com/spf13/cobra"
@@ -183,13 +184,17 @@ func sheetOf(ctx context.Context, dir, name, sum string, served bool) (*pageShee
 	if err != nil {
 		return nil, err
 	}
-	urls := []string{}
-	if self := members.Roster.Member(name); self != nil && served {
+	urls, self := []string{}, members.Roster.Member(name)
+	if self != nil && served {
 		for _, url := range self.URLs() {
 			urls = append(urls, strings.TrimSuffix(url, "/")+"/"+web.PathPage)
 		}
 	}
-	return pageSheetOf(g, network, urls, sum), nil
+	s := &pageSheet{Member: name, Network: g.Name, Fingerprint: ledger.Fingerprint(network[:16]).String(), URLs: urls, SHA256: sum}
+	if self != nil {
+		s.Chinese, s.English = self.Chinese, self.English
+	}
+	return s, nil
 }
 
 func pageVerifyCommand() *cobra.Command {

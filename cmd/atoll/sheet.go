@@ -3,12 +3,12 @@ package main
 import (
 	"bytes"
 	"encoding/hex"
+	"strings"
+	"time"
 
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/durable"
-	"atoll/consensus/ledger"
 	"atoll/consensus/subject"
-	"atoll/crypto/sign"
 
 	"github.com/spf13/cobra"
 )
@@ -41,11 +41,19 @@ func digitsOf(t *cli.Printer, chinese, english cli.Words, digits string) {
 	t.Row(chinese, english, subject.Groups(digits))
 }
 
+// handedOut prints the day of a sheet, and where a person writes whom to telephone: no
+// number is known to the node.
+func handedOut(t *cli.Printer) {
+	t.Row("制作时间", "made", time.Now().UTC().Format(time.RFC3339))
+	t.Row("联系电话", "telephone", cli.Filled(strings.Repeat("_", 24)))
+}
+
 // sheet prints what a bank hands an enterprise about a request.
 func (r *drawn) sheet(t *cli.Printer) {
 	d := &r.request.Draft
 	t.Section("授权请求", "Request for consent")
-	t.Row("银行", "bank", d.Bank)
+	t.Row("银行", "bank", r.bank.named(t.Lang, d.Bank))
+	handedOut(t)
 	t.Row("企业", "enterprise", t.Fill("%s（%s）", "%s (%s)", d.Name, string(d.Subject)))
 	t.Row("产品", "product", d.Product)
 	t.Row("期限", "days", t.Fill("%s 至 %s", "%s to %s", d.NotBefore, d.NotAfter))
@@ -69,20 +77,20 @@ The code is good for eight days. No bank and no registrar ever asks for your pas
 
 // pageSheet is what a registrar hands an enterprise at enrolment.
 type pageSheet struct {
+	Member      string   `json:"member"` // who hands it out, with its titles
+	Chinese     string   `json:"title_zh"`
+	English     string   `json:"title_en"`
 	Network     string   `json:"network_name"`
 	Fingerprint string   `json:"fingerprint"` // of genesis
 	URLs        []string `json:"urls"`        // where this member serves the page
 	SHA256      string   `json:"sha256"`
 }
 
-// pageSheetOf returns the sheet of a member that has the page with this SHA-256, in hex.
-func pageSheetOf(g *ledger.Genesis, network sign.NetworkID, urls []string, sum string) *pageSheet {
-	return &pageSheet{Network: g.Name, Fingerprint: ledger.Fingerprint(network[:16]).String(), URLs: urls, SHA256: sum}
-}
-
 // print prints the sheet.
 func (s *pageSheet) print(t *cli.Printer) {
 	t.Section("企业页面", "The enterprise's page")
+	t.Row("发放者", "handed out by", titles{s.Member: {Chinese: s.Chinese, English: s.English}}.named(t.Lang, s.Member))
+	handedOut(t)
 	t.Row("网络", "network", s.Network)
 	t.Row("网络指纹", "fingerprint", s.Fingerprint)
 	for _, url := range s.URLs {

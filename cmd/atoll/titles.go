@@ -74,7 +74,7 @@ func (w titles) in(t *cli.Printer, name string) string {
 	return cmp.Or(w[name].In(t.Lang), name, "-")
 }
 
-// named writes a member with its title, as "Tax Bureau (tax)": the name itself if there
+// named writes a member or a purpose with its title, as "Tax Bureau (tax)": the name itself if there
 // is no title, or no other one.
 func (w titles) named(lang, name string) string {
 	if title := w[name].In(lang); title != "" && title != name {

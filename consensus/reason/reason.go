@@ -56,6 +56,18 @@ func Why(language, reason string) (text string, ok bool) {
 	return text, true
 }
 
+// Until returns when an agency answers again that answers nobody now, by its reason. ok is
+// false for any other reason, and where the time is not known.
+func Until(reason string) (at time.Time, ok bool) {
+	code, about, _ := strings.Cut(reason, ": ")
+	if code != "maintenance" && code != "agency_closed" {
+		return at, false
+	}
+	said, _, _ := strings.Cut(about, " | ")
+	at, err := time.Parse(time.RFC3339, said)
+	return at, err == nil
+}
+
 // paused writes a reason that ends at a known time.
 func paused(language, code, about string) (text string, ok bool) {
 	words, ok := pauses[code]

@@ -95,7 +95,7 @@ func newWorld(t *testing.T) *world {
 				return &Page{
 					Title:   name,
 					Ways:    []Way{{Label: name, To: "things/y"}},
-					Columns: []Column{{Name: cli.Text{Chinese: "名", English: "name"}, To: Under("things/"), Says: func(cell string) string { return cell + " the <thing>" }}, {Name: cli.Text{Chinese: "数", English: "count"}, Mark: func(string) Mark { return Wait }}},
+					Columns: []Column{{Name: cli.Text{Chinese: "名", English: "name"}, Says: func(cell string) string { return cell + " the <thing>" }}, {Name: cli.Text{Chinese: "名", English: "name"}, To: Under("things/")}, {Name: cli.Text{Chinese: "数", English: "count"}, Mark: func(string) Mark { return Wait }}},
 					Forms: []Form{
 						{Action: "things/x", Submit: name, Fields: []Field{{Name: "f", Kind: "text", Label: name, Value: plain}, {Name: "word", Kind: "password"}, {Name: "of", Kind: "select", Value: plain, Options: [][2]string{{"", "none"}, {plain, name}}}}},
 						{Action: "things/x", Submit: "second", Fields: []Field{{Name: "which", Kind: "hidden", Value: "2"}, {Name: "f", Kind: "text"}}},
