@@ -201,10 +201,7 @@ func (w *wish) draw(ctx context.Context, dir, lang string) (*drawn, error) {
 		return nil, err
 	}
 	d.Offers = found.Offers
-	r := &drawn{request: &subject.Request{Network: words.Network, Draft: d, Shown: found.Shown, Statements: found.Statements}, template: path, unreached: self != nil && len(self.URLs()) == 0}
-	if self != nil {
-		r.bank = titles{c.Name: {Chinese: self.Chinese, English: self.English}}
-	}
+	r := &drawn{request: &subject.Request{Network: words.Network, Draft: d, Shown: found.Shown, Statements: found.Statements}, template: path, bank: titles{c.Name: titleOn(self)}, unreached: self != nil && len(self.URLs()) == 0}
 	if err := byMembers(r.request, g, words.Members); err != nil {
 		return nil, err
 	}

@@ -136,13 +136,7 @@ func (h *home) serve(timeout time.Duration, descriptors int, log *slog.Logger) (
 }
 
 // title returns the member's title that is in force: none of one that is no member.
-func (d *daemon) title() cli.Text {
-	card := d.Card()
-	if card == nil {
-		return cli.Text{}
-	}
-	return cli.Text{Chinese: card.Chinese, English: card.English}
-}
+func (d *daemon) title() cli.Text { return titleOn(d.Card()) }
 
 // damaged returns alarms about files of the API that are damaged.
 func (d *daemon) damaged() ([]node.Alarm, error) {

@@ -190,11 +190,8 @@ func sheetOf(ctx context.Context, dir, name, sum string, served bool) (*pageShee
 			urls = append(urls, strings.TrimSuffix(url, "/")+"/"+web.PathPage)
 		}
 	}
-	s := &pageSheet{Member: name, Network: g.Name, Fingerprint: ledger.Fingerprint(network[:16]).String(), URLs: urls, SHA256: sum}
-	if self != nil {
-		s.Chinese, s.English = self.Chinese, self.English
-	}
-	return s, nil
+	title := titleOn(self)
+	return &pageSheet{Member: name, Chinese: title.Chinese, English: title.English, Network: g.Name, Fingerprint: ledger.Fingerprint(network[:16]).String(), URLs: urls, SHA256: sum}, nil
 }
 
 func pageVerifyCommand() *cobra.Command {

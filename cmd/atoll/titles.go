@@ -32,7 +32,7 @@ func titlesOf(ctx context.Context, dir string) (titles, error) {
 		if err := sign.Unmarshal(got.Members[i].Card, &card); err != nil {
 			return nil, err
 		}
-		w[card.Name] = cli.Text{Chinese: card.Chinese, English: card.English}
+		w[card.Name] = titleOn(&card)
 	}
 	return w, nil
 }
@@ -72,6 +72,14 @@ func (o outputs) named(name string) string {
 // no name.
 func (w titles) in(t *cli.Printer, name string) string {
 	return cmp.Or(w[name].In(t.Lang), name, "-")
+}
+
+// titleOn returns the title on a card; none without a card.
+func titleOn(card *ledger.Card) cli.Text {
+	if card == nil {
+		return cli.Text{}
+	}
+	return cli.Text{Chinese: card.Chinese, English: card.English}
 }
 
 // named writes a member or a purpose with its title, as "Tax Bureau (tax)": the name itself if there
