@@ -138,10 +138,7 @@ func (p *pages) overview(t *cli.Printer, r *http.Request) (*console.Page, error)
 			}
 		}
 	}
-	s.Cosigners = w.all(t.Lang, s.Cosigners)
-	if l := s.NotFinal; l != nil {
-		l.Missing, l.Of = w.all(t.Lang, l.Missing), w.all(t.Lang, l.Of)
-	}
+	s = w.inStatus(t.Lang, s)
 	return page, printStatus(t, folderWord, &s)
 }
 

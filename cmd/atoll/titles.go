@@ -9,6 +9,7 @@ import (
 	"atoll/cmd/internal/cli"
 	"atoll/consensus/ledger"
 	"atoll/crypto/sign"
+	"atoll/node"
 	"atoll/node/api"
 	"atoll/node/catalog"
 )
@@ -98,6 +99,18 @@ func (w titles) all(lang string, names []string) []string {
 		list[i] = w.named(lang, name)
 	}
 	return list
+}
+
+// inStatus is named for the cosigners of a status. What it is given stays as it is: other
+// readers have it too.
+func (w titles) inStatus(lang string, s node.Status) node.Status {
+	s.Cosigners = w.all(lang, s.Cosigners)
+	if s.NotFinal != nil {
+		lack := *s.NotFinal
+		lack.Missing, lack.Of = w.all(lang, lack.Missing), w.all(lang, lack.Of)
+		s.NotFinal = &lack
+	}
+	return s
 }
 
 // inSets is named for the cosigners of sets.

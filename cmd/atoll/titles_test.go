@@ -1,10 +1,13 @@
 package main
 
 import (
+	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 
 	"atoll/cmd/internal/cli"
+	"atoll/node"
 	"atoll/node/api"
 )
 
@@ -23,6 +26,22 @@ func TestMemberColumn(t *testing.T) {
 		if says, to := column.Says(c.cell), column.To(c.cell); says != c.says || to != c.to {
 			t.Errorf("%s in %s is shown as %q and leads to %q, not %q and %q", c.cell, c.lang, says, to, c.says, c.to)
 		}
+	}
+}
+
+// A status is shown with titles, and stays for its other readers as it was.
+func TestStatusWithTitles(t *testing.T) {
+	w := titles{"tax": {Chinese: "税务局", English: "Tax Bureau"}}
+	s := func() node.Status {
+		return node.Status{Cosigners: []string{"tax", "court"}, NotFinal: &node.NotFinal{Since: "then", Missing: []string{"tax"}, Of: []string{"court", "tax"}, Quorum: 2}}
+	}
+	before := s()
+	shown := w.inStatus("en", before)
+	if fmt.Sprint(shown.Cosigners, *shown.NotFinal) != "[Tax Bureau (tax) court] {then [Tax Bureau (tax)] [court Tax Bureau (tax)] 2 false}" {
+		t.Errorf("%v %+v", shown.Cosigners, *shown.NotFinal)
+	}
+	if !reflect.DeepEqual(before, s()) {
+		t.Errorf("others are told %v %+v", before.Cosigners, *before.NotFinal)
 	}
 }
 
