@@ -279,7 +279,7 @@ func (d *demo) commands() []examples {
 	return []examples{
 		{"网络在运行，Ctrl-C 结束。银行：", "The network is running; Ctrl-C ends it. A bank:", []string{
 			fmt.Sprintf("atoll status --dir %s", at("bank-a")),
-			fmt.Sprintf("atoll consent request --dir %s --subject %s --name %s --product %s --out %s", at("bank-a"), d.firm.Subject, named.In(d.Lang), product.In(d.Lang), paper("request.pem")),
+			fmt.Sprintf("atoll consent request --dir %s --subject %s --name %s --product %s --out %s", at("bank-a"), d.firm.Subject, word(named.In(d.Lang)), word(product.In(d.Lang)), paper("request.pem")),
 		}},
 		{"企业：", "The enterprise:", []string{
 			fmt.Sprintf("atoll consent sign --dir %s --passphrase-file %s --yes --out %s %s", firm, words, paper("consent.pem"), paper("request.pem")),
