@@ -20,6 +20,7 @@ import (
 // connections.
 const (
 	partOfSite    = 8 // an IPv4 address, an IPv6 /48
+	ofBrowser     = 8 // connections that one site has even so, of a door for twice as many: a browser opens six, besides streams
 	partOfNetwork = 4 // an IPv4 /24: many small customers of one provider
 )
 
@@ -129,7 +130,7 @@ func (d *Door) takeIn(v *visit) bool {
 
 // ShareOfSite returns how many connections of a door one address may hold, and how many
 // requests of it may be under way.
-func ShareOfSite(limit int) int { return max(limit/partOfSite, 2) }
+func ShareOfSite(limit int) int { return max(limit/partOfSite, min(ofBrowser, limit/2), 2) }
 
 // share returns how many connections a network may hold.
 func (d *Door) share(of netip.Prefix) int {
