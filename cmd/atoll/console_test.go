@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"atoll/cmd/internal/browser"
 	"atoll/crypto/tlog"
@@ -79,9 +80,13 @@ func (p *people) saves(name string) string {
 // says fails unless the page says all of this.
 func (p *people) says(texts ...string) {
 	p.n.t.Helper()
+	end := time.Now().Add(10 * time.Second) // a page that loads has no text yet
 	for _, text := range texts {
-		if body := p.Text("body"); !strings.Contains(body, text) {
-			p.n.t.Fatalf("%v: no %q in %s", p.Eval("location.href"), text, body)
+		for body := p.Text("body"); !strings.Contains(body, text); body = p.Text("body") {
+			if time.Now().After(end) {
+				p.n.t.Fatalf("%v: no %q in %s", p.Eval("location.href"), text, body)
+			}
+			time.Sleep(50 * time.Millisecond)
 		}
 	}
 }
