@@ -32,6 +32,7 @@ type pages struct {
 	offers  bool              // it is an agency
 	tests   []consent.Subject // about whom its people may preview its catalog
 	client  *api.Client
+	known   knownTitles
 }
 
 // folderWord stands for the member's folder in the commands that pages show.
@@ -147,10 +148,50 @@ func (p *pages) acknowledge(r *http.Request) (string, error) {
 	return "", err
 }
 
-// titlesSoFar is [titlesOf] for the page that says how a node is: before the network has a
+// titlesTime is for how long pages go by the same titles: nobody wants a record in the
+// operators' log for each time that a page looked up what members are called.
+const titlesTime = 2 * time.Second
+
+// knownTitles are the titles that pages go by. It is safe for concurrent use.
+type knownTitles struct {
+	mu    sync.Mutex
+	asked time.Time
+	of    titles
+}
+
+// titles is [titlesOf] for the reader of a page, not older than titlesTime.
+func (p *pages) titles(r *http.Request) (titles, error) {
+	if w := p.known.recent(); w != nil {
+		return w, nil
+	}
+	asked := time.Now()
+	w, err := titlesOf(p.through(r), p.dir)
+	if err == nil {
+		p.known.keep(w, asked)
+	}
+	return w, err
+}
+
+// recent returns the titles that pages go by; nil if they have to be asked for.
+func (k *knownTitles) recent() titles {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if time.Since(k.asked) >= titlesTime {
+		return nil
+	}
+	return k.of
+}
+
+func (k *knownTitles) keep(w titles, asked time.Time) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.asked, k.of = asked, w
+}
+
+// titlesSoFar is [pages.titles] for the page that says how a node is: before the network has a
 // time the node lists no members, and the page shows names alone.
 func (p *pages) titlesSoFar(r *http.Request) titles {
-	w, err := titlesOf(p.through(r), p.dir)
+	w, err := p.titles(r)
 	if err != nil {
 		return nil
 	}

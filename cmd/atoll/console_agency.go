@@ -37,7 +37,7 @@ func (p *pages) pending(t *cli.Printer, r *http.Request) (*console.Page, error) 
 	if err != nil {
 		return nil, err
 	}
-	w, err := titlesOf(p.through(r), p.dir)
+	w, err := p.titles(r)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func (p *pages) pendingQuery(t *cli.Printer, r *http.Request) (*console.Page, er
 	if err != nil {
 		return nil, err
 	}
-	w, err := titlesOf(p.through(r), p.dir)
+	w, err := p.titles(r)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +125,7 @@ func (p *pages) disclosures(t *cli.Printer, r *http.Request) (*console.Page, err
 	page.Forms = []console.Form{{Action: "disclosures", Get: true, Submit: t.In("显示", "show"), Fields: []console.Field{
 		{Name: "month", Kind: "month", Label: t.In("月份", "month"), Value: d.Month}, {Name: "bank", Kind: "text", Label: t.In("只报告这家银行", "this bank alone"), Value: in.Bank, Optional: true},
 	}}}
-	w, err := titlesOf(p.through(r), p.dir)
+	w, err := p.titles(r)
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +144,7 @@ func (p *pages) asked(t *cli.Printer, r *http.Request) (*console.Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := titlesOf(p.through(r), p.dir)
+	w, err := p.titles(r)
 	if err != nil {
 		return nil, err
 	}
@@ -194,7 +194,7 @@ func (p *pages) rates(t *cli.Printer, r *http.Request) (*console.Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := titlesOf(p.through(r), p.dir)
+	w, err := p.titles(r)
 	if err != nil {
 		return nil, err
 	}

@@ -93,7 +93,7 @@ func (p *pages) audit(t *cli.Printer, r *http.Request) (*console.Page, error) {
 		t.Say("未成功：%s", "It failed: %s", cli.Text{Chinese: f.Chinese, English: f.Message}.In(t.Lang))
 		t.Say("下一步：%s", "Next: %s", f.Hint.In(t.Lang))
 	case a.Result != nil:
-		w, err := titlesOf(p.through(r), p.dir)
+		w, err := p.titles(r)
 		if err != nil {
 			return nil, err
 		}
@@ -159,7 +159,7 @@ func (p *pages) findings(t *cli.Printer, r *http.Request) (*console.Page, error)
 	page := &console.Page{Title: t.In("审计的发现", "What the last audit has found")}
 	result, err := p.lastResult(t, r, page)
 	if result != nil {
-		w, err := titlesOf(p.through(r), p.dir)
+		w, err := p.titles(r)
 		if err != nil {
 			return nil, err
 		}
@@ -175,7 +175,7 @@ func (p *pages) reports(t *cli.Printer, r *http.Request) (*console.Page, error) 
 	page := &console.Page{Title: t.In("谁问了谁、结果如何", "Who asked whom, and what became of it")}
 	result, err := p.lastResult(t, r, page)
 	if result != nil {
-		w, err := titlesOf(p.through(r), p.dir)
+		w, err := p.titles(r)
 		if err != nil {
 			return nil, err
 		}

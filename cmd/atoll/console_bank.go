@@ -70,7 +70,7 @@ func (p *pages) consents(t *cli.Printer, r *http.Request) (*console.Page, error)
 		return nil, err
 	}
 	page := &console.Page{Title: t.In("企业的授权", "Consents of enterprises"), Command: sameCommand("atoll consent list"), Forms: nextPage(t, "consents", got.Next), Columns: []console.Column{consentColumn, consentStates(t)}}
-	w, err := titlesOf(p.through(r), p.dir)
+	w, err := p.titles(r)
 	if err != nil {
 		return nil, err
 	}
@@ -103,7 +103,7 @@ func (p *pages) consent(t *cli.Printer, r *http.Request) (*console.Page, error) 
 	if err != nil {
 		return nil, err
 	}
-	w, err := titlesOf(p.through(r), p.dir)
+	w, err := p.titles(r)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +128,7 @@ func (p *pages) requests(t *cli.Printer, r *http.Request) (*console.Page, error)
 	if err != nil {
 		return nil, err
 	}
-	w, err := titlesOf(p.through(r), p.dir)
+	w, err := p.titles(r)
 	if err != nil {
 		return nil, err
 	}
@@ -193,7 +193,7 @@ func (p *pages) purposeOf(t *cli.Printer, r *http.Request) (*console.Field, erro
 	if err != nil {
 		return nil, err
 	}
-	w, err := titlesOf(p.through(r), p.dir)
+	w, err := p.titles(r)
 	if err != nil {
 		return nil, err
 	}

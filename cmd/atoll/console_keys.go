@@ -22,7 +22,7 @@ func (p *pages) keys(t *cli.Printer, r *http.Request) (*console.Page, error) {
 		return nil, err
 	}
 	m.print(t)
-	w, err := titlesOf(p.through(r), p.dir)
+	w, err := p.titles(r)
 	if err != nil {
 		return nil, err
 	}

@@ -36,7 +36,7 @@ func (p *pages) entries(t *cli.Printer, r *http.Request) (*console.Page, error) 
 	if err != nil {
 		return nil, err
 	}
-	titled, err := titlesOf(p.through(r), p.dir)
+	titled, err := p.titles(r)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +106,7 @@ func (p *pages) entry(t *cli.Printer, r *http.Request) (*console.Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := titlesOf(p.through(r), p.dir)
+	w, err := p.titles(r)
 	if err != nil {
 		return nil, err
 	}

@@ -57,7 +57,7 @@ func (p *pages) query(t *cli.Printer, r *http.Request) (*console.Page, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := titlesOf(p.through(r), p.dir)
+	w, err := p.titles(r)
 	if err != nil {
 		return nil, err
 	}
@@ -198,7 +198,7 @@ func pieceAnswer(p *api.PieceOut) string {
 // queryEvents tells the page of a query what comes, from the event after the last that
 // the browser has.
 func (p *pages) queryEvents(r *http.Request, lang string, tell func(console.Event) error) error {
-	w, err := titlesOf(p.through(r), p.dir) // the page finds rows by what they show
+	w, err := p.titles(r) // the page finds rows by what they show
 	if err != nil {
 		return err
 	}
