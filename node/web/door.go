@@ -135,7 +135,7 @@ func ShareOfSite(limit int) int { return max(limit/partOfSite, min(ofBrowser, li
 // share returns how many connections a network may hold.
 func (d *Door) share(of netip.Prefix) int {
 	if of.Addr().Is4() && of.Bits() < 32 {
-		return max(d.limit/partOfNetwork, 2)
+		return max(d.limit/partOfNetwork, ShareOfSite(d.limit))
 	}
 	return ShareOfSite(d.limit)
 }
